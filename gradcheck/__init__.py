@@ -1,0 +1,41 @@
+"""Shows where a deep network loses its gradient, why, and what brings it back.
+
+``gradcheck.simulate(depth=50, activation="tanh")`` returns a ``Report``; the command ``gradcheck`` prints it.
+The names below are the public interface. They are loaded when they are first used, so that the command can
+answer ``--version`` and ``--help`` without NumPy.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from gradcheck.diagnosis import Thresholds as Thresholds
+    from gradcheck.errors import GradcheckError as GradcheckError
+    from gradcheck.report import Report as Report
+    from gradcheck.schema import json_schema as json_schema
+    from gradcheck.simulation import simulate as simulate
+    from gradcheck.spec import NetworkSpec as NetworkSpec
+
+_HOME = {
+    "GradcheckError": "gradcheck.errors",
+    "NetworkSpec": "gradcheck.spec",
+    "Report": "gradcheck.report",
+    "Thresholds": "gradcheck.diagnosis",
+    "json_schema": "gradcheck.schema",
+    "simulate": "gradcheck.simulation",
+}
+
+__all__ = [*_HOME, "__version__"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'gradcheck' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_HOME[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

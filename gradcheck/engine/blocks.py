@@ -1,0 +1,66 @@
+"""The hidden layer: linear map, norm, activation, and perhaps a skip connection around them."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from gradcheck.engine.activations import Activation
+from gradcheck.engine.linear import Dense
+from gradcheck.engine.types import Array, Block
+
+
+class Passage(NamedTuple):
+    """One batch's way through a hidden layer, and the way back.
+
+    Attributes
+    ----------
+    layer : HiddenLayer
+    input : Array
+        x, (batch, fan_in).
+    preactivation, slope, output : Array
+        z = x W + b, the activation's derivative where it was taken, and the layer's output y: (batch, fan_out).
+    pullback : callable
+        ∂𝓛/∂y ↦ (∂𝓛/∂z, ∂𝓛/∂x).
+    """
+
+    layer: "HiddenLayer"
+    input: Array
+    preactivation: Array
+    slope: Array
+    output: Array
+    pullback: Callable[[Array], tuple[Array, Array]]
+
+
+class HiddenLayer(NamedTuple):
+    """y = φ(norm(x W + b)), or x + skip_scale·φ(norm(x W + b)).
+
+    Attributes
+    ----------
+    linear : Dense
+    norm : Block
+    activation : Activation
+    skip_scale : float or None
+        Scale of the branch beside the identity; None without a skip connection.
+    """
+
+    linear: Dense
+    norm: Block
+    activation: Activation
+    skip_scale: float | None = None
+
+    def __call__(self, x: Array) -> Passage:
+        """Return the passage of x, (batch, fan_in)."""
+        z, through_linear = self.linear(x)
+        normalised, through_norm = self.norm(z)
+        y, slope = self.activation.evaluate(normalised)
+
+        def plain(delta: Array) -> tuple[Array, Array]:
+            at_z = through_norm(delta * slope)
+            return at_z, through_linear(at_z)
+
+        def with_skip(delta: Array) -> tuple[Array, Array]:
+            at_z, at_x = plain(self.skip_scale * delta)
+            return at_z, delta + at_x
+
+        if self.skip_scale is None:
+            return Passage(self, x, z, slope, y, plain)
+        return Passage(self, x, z, slope, x + self.skip_scale * y, with_skip)

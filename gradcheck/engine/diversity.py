@@ -1,0 +1,65 @@
+"""How different a layer's outputs still are from one example to the next."""
+
+import math
+
+import numpy as np
+
+from gradcheck.engine.types import Array
+
+#: Differences below this many units of rounding, relative to the outputs, are taken for rounding.
+ROUNDING = 64
+
+
+def mean_cosine(outputs: Array) -> float:
+    """Return the mean cosine between distinct examples.
+
+    Parameters
+    ----------
+    outputs : Array
+        (batch, units), free of over- and underflow.
+
+    Returns
+    -------
+    float
+        In [−1, 1]; nan for a single example, or where an output is all zero.
+
+    Notes
+    -----
+    With unit vectors u_i, Σ_{i≠j} u_i·u_j = ‖Σ u_i‖² − batch: no matrix of pairs is needed.
+    """
+    batch = len(outputs)
+    lengths = np.sqrt(np.einsum("ij,ij->i", outputs, outputs))
+    if batch < 2 or not lengths.all():
+        return math.nan
+    total = (1 / lengths) @ outputs  # (units,)
+    return min(1.0, float(total @ total - batch) / (batch * (batch - 1)))
+
+
+def effective_rank(outputs: Array) -> float:
+    """Return exp of the entropy of the normalised squared singular values of the batch-centred outputs.
+
+    Parameters
+    ----------
+    outputs : Array
+        (batch, units), free of over- and underflow.
+
+    Returns
+    -------
+    float
+        In [1, min(batch − 1, units)]; 1 where the examples differ by rounding only; nan for a single example,
+        or where all outputs are zero.
+
+    Notes
+    -----
+    Roy & Vetterli 2007, with squared singular values: they are the eigenvalues of the smaller Gram matrix.
+    """
+    energy = float(np.vdot(outputs, outputs))
+    if len(outputs) < 2 or energy == 0:
+        return math.nan
+    centred = outputs - outputs.mean(0)
+    if float(np.vdot(centred, centred)) <= (ROUNDING * np.finfo(outputs.dtype).eps) ** 2 * energy:
+        return 1.0
+    wide = centred.shape[1] > centred.shape[0]
+    variances = np.linalg.eigvalsh(centred @ centred.T if wide else centred.T @ centred)
+    shares = variances[variances > 0] / variances[variances > 0].sum()
+    return max(1.0, math.exp(-float(shares @ np.log(shares))))

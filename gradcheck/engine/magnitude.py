@@ -1,0 +1,53 @@
+"""Arrays and their sizes beyond the range of a float: a mantissa, and a power of two carried apart."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from gradcheck.engine.types import Array
+
+LOG10_2 = math.log10(2)
+
+
+class Scaled(NamedTuple):
+    """The array mantissa · 2**exponent; the squares of the mantissa's largest entries are safe from over- and underflow."""
+
+    mantissa: Array
+    exponent: int = 0
+
+
+def rescaled(array: Array, exponent: int = 0) -> Scaled:
+    """Return array · 2**exponent with the power of two moved out where it leaves the comfortable range.
+
+    Multiplying by a power of two is exact, and inside the range (2**±100 for float64, 2**±20 for float32) the
+    array is returned as it is.
+    """
+    largest = max(float(array.max()), -float(array.min()))
+    if not math.isfinite(largest) or largest == 0:
+        return Scaled(array, exponent)
+    shift = math.frexp(largest)[1]
+    if abs(shift) <= (100 if array.dtype == np.float64 else 20):
+        return Scaled(array, exponent)
+    return Scaled(np.ldexp(array, -shift), exponent + shift)
+
+
+def log10_magnitude(mantissa: float, exponent: int = 0) -> float:
+    """Return log10(mantissa · 2**exponent); −inf for zero, inf and nan as they are."""
+    return (math.log10(mantissa) if mantissa else -math.inf) + exponent * LOG10_2
+
+
+def log10_rms(array: Scaled) -> float:
+    """Return log10 of the root mean square of the entries."""
+    flat = array.mantissa.ravel()
+    return log10_magnitude(math.sqrt(float(flat @ flat) / flat.size), array.exponent)
+
+
+def log10_std(array: Scaled) -> float:
+    """Return log10 of the standard deviation of the entries, around their mean."""
+    return log10_rms(rescaled(array.mantissa - array.mantissa.mean(), array.exponent))
+
+
+def log10_norm(array: Array) -> float:
+    """Return log10 of the Frobenius norm."""
+    return log10_rms(rescaled(array)) + 0.5 * math.log10(array.size)

@@ -1,0 +1,68 @@
+"""The one exception tree: whatever is wrong with what the user gave is a ``GradcheckError``."""
+
+from collections.abc import Iterable
+
+
+class GradcheckError(Exception):
+    """Base of all errors that the user can mend; its text is one line that says how."""
+
+
+class OptionError(GradcheckError, ValueError):
+    """An option has a value that it can't have, or not together with another one."""
+
+    def __init__(self, option: str, problem: str) -> None:
+        self.option = option
+        super().__init__(f"--{option.replace('_', '-')} {problem}")
+
+
+class InputError(GradcheckError, ValueError):
+    """A file (data, weights) can't be read, or doesn't hold what it should."""
+
+    def __init__(self, path: object, problem: str) -> None:
+        self.path = path
+        super().__init__(f"{path}: {problem}")
+
+
+class OutputError(GradcheckError, OSError):
+    """A file or stream can't be written."""
+
+    def __init__(self, path: object, problem: str) -> None:
+        self.path = path
+        super().__init__(f"{path}: {problem}")
+
+
+class MissingExtraError(GradcheckError, ImportError):
+    """An optional dependency is needed and not installed."""
+
+    def __init__(self, subject: object, package: str, extra: str) -> None:
+        super().__init__(f'{subject}: needs {package}; install it with: pip install "gradcheck[{extra}]"')
+
+
+def one_of(option: str, value: str, allowed: Iterable[str]) -> str:
+    """Return `value` if it is allowed; otherwise raise an error that names the nearest one."""
+    allowed = tuple(allowed)
+    if value in allowed:
+        return value
+    from difflib import get_close_matches  # only a mistake pays for it
+
+    near = get_close_matches(str(value).lower(), allowed, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise OptionError(option, f"{value!r} is unknown; {hint}allowed: {', '.join(allowed)}")
+
+
+def at_least(option: str, value: int, low: int, reason: str) -> int:
+    """Return `value` if it is a whole number of at least `low`; otherwise raise an error with the reason."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < low:
+        raise OptionError(option, f"{value!r} is not a whole number of at least {low}: {reason}")
+    return value
+
+
+def finite(
+    option: str, value: float, reason: str, *, above: float = float("-inf"), low: float = float("-inf")
+) -> float:
+    """Return `value` as a float if it is finite, > `above` and ≥ `low`; otherwise raise an error."""
+    number = float(value)
+    if above < number < float("inf") and number >= low:
+        return number
+    bound = f" above {above:g}" if above > float("-inf") else f" of at least {low:g}" if low > float("-inf") else ""
+    raise OptionError(option, f"{value!r} is not a finite number{bound}: {reason}")

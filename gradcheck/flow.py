@@ -1,0 +1,246 @@
+"""How a network's signal flows forward and its gradient back, layer by layer.
+
+A ``GradientFlow`` holds what was measured, magnitudes as base-10 logarithms. It knows neither which network it
+came from nor how it is shown.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from gradcheck.engine.blocks import Passage
+from gradcheck.engine.diversity import effective_rank, mean_cosine
+from gradcheck.engine.linear import log10_weight_gradient_norm
+from gradcheck.engine.loss import Loss, mean_square
+from gradcheck.engine.magnitude import Scaled, log10_rms, log10_std, rescaled
+from gradcheck.engine.network import Network, backward
+from gradcheck.engine.types import Array
+
+#: One number for each layer, first to last.
+PerLayer = npt.NDArray[np.float64]
+
+#: An entry is saturated where |φ'| is below this part of the activation's largest.
+SATURATED_BELOW = 0.01
+
+#: Bytes of weights and passages that are held at once; a larger network is walked in segments, forward twice.
+MEMORY = 512 * 2**20
+
+
+class LayerFlow(NamedTuple):
+    """What is measured at one hidden layer (definitions: ``gradcheck.quantities``).
+
+    The logarithm of an exact zero is −inf. What doesn't exist (the cosine of a single example, anything behind
+    an overflow) is nan.
+    """
+
+    log10_preactivation_std: float = math.nan
+    log10_activation_rms: float = math.nan
+    input_cosine: float = math.nan
+    effective_rank: float = math.nan
+    dead_fraction: float = math.nan
+    saturated_fraction: float = math.nan
+    log10_gradient_rms: float = math.nan
+    log10_weight_norm: float = math.nan
+    log10_weight_gradient_norm: float = math.nan
+
+
+class OutputFlow(NamedTuple):
+    """What is measured at the read-out; nan where the forward pass did not arrive there."""
+
+    loss: float = math.nan
+    log10_logit_rms: float = math.nan
+    log10_weight_gradient_norm: float = math.nan
+
+
+@dataclass(frozen=True)
+class GradientFlow:
+    """The flow through a whole network.
+
+    Attributes
+    ----------
+    fan_in, fan_out : tuple of int
+        Shape of each hidden layer's linear map.
+    layers : tuple of LayerFlow
+        One for each hidden layer, first to last.
+    output : OutputFlow
+        The read-out and the loss.
+    reached : int
+        Hidden layers whose forward signal is finite; where that is not all of them, or the logits are not
+        finite, there is no loss, and the gradients are those of the mean squared output of layer `reached`.
+    obstacle : str
+        What stopped the forward pass behind `reached`: ``overflow``, ``nan``, or empty if nothing did.
+    """
+
+    fan_in: tuple[int, ...]
+    fan_out: tuple[int, ...]
+    layers: tuple[LayerFlow, ...]
+    output: OutputFlow
+    reached: int
+    obstacle: str = ""
+
+    def column(self, name: str) -> PerLayer:
+        """Return one field of ``LayerFlow`` for all layers."""
+        return np.array([getattr(layer, name) for layer in self.layers])
+
+    @property
+    def log10_gradient_ratio(self) -> PerLayer:
+        """log10 of each layer's gradient over that of the last layer reached."""
+        gradient = self.column("log10_gradient_rms")
+        with np.errstate(invalid="ignore"):  # two exact zeros have no ratio
+            return gradient - gradient[self.reached - 1]
+
+    @property
+    def log10_local_gain(self) -> PerLayer:
+        """log10 of each layer's gradient over that of the next; nan for the last."""
+        gradient = self.column("log10_gradient_rms")
+        with np.errstate(invalid="ignore"):
+            return gradient - np.append(gradient[1:], math.nan)
+
+
+def measure(network: Network, inputs: Array, loss: Loss, memory: int = MEMORY) -> GradientFlow:
+    """Pass one batch forward and its gradient back, and measure every layer.
+
+    Parameters
+    ----------
+    network : Network
+    inputs : Array
+        (batch, features)
+    loss : Loss
+        Of the logits, the mean over the batch.
+    memory : int
+        Bytes to hold at once; less costs a second forward pass and changes no number.
+
+    Returns
+    -------
+    GradientFlow
+    """
+    with np.errstate(all="ignore"):  # over- and underflow are measured, not warned of
+        starts, segments, passages, obstacle = _forward(network, inputs, memory)
+        output, delta, obstacle = _turn(network, starts[-1], loss, obstacle)
+        layers: list[LayerFlow] = []
+        for start, segment in zip(starts[-2::-1], segments[::-1], strict=True):
+            passages = passages or list(_walk(network, start, segment))
+            for passage, (at_z, delta) in zip(reversed(passages), backward(passages, delta), strict=True):
+                layers.append(_layer_flow(passage, at_z))
+            passages = []
+    beyond = (LayerFlow(),) * (network.depth - len(layers))
+    hidden = network.widths[:-1]
+    return GradientFlow(hidden[:-1], hidden[1:], (*layers[::-1], *beyond), output, len(layers), obstacle)
+
+
+def _segments(network: Network, batch: int, itemsize: int, memory: int) -> Iterator[range]:
+    """Split the hidden layers 1 … depth into runs whose weights and passages fit into `memory` bytes."""
+    first, held = 1, 0
+    for layer, (fan_in, fan_out) in enumerate(zip(network.widths, network.widths[1:-1], strict=False), start=1):
+        need = itemsize * fan_out * (fan_in + 4 * batch)
+        if held and held + need > memory:
+            yield range(first, layer)
+            first, held = layer, 0
+        held += need
+    yield range(first, network.depth + 1)
+
+
+def _walk(network: Network, x: Array, layers: range) -> Iterator[Passage]:
+    """Pass x forward through some hidden layers."""
+    for layer in layers:
+        passage = network.hidden(layer)(x)
+        yield passage
+        x = passage.output
+
+
+def _forward(
+    network: Network, x: Array, memory: int
+) -> tuple[list[Array], list[range], list[Passage], str]:
+    """Pass x forward as far as it stays finite.
+
+    Returns the input of each segment and the last output; the segments; the last one's passages; and what
+    stopped it, if anything.
+    """
+    starts, segments, passages, obstacle = [x], [], [], ""
+    for segment in _segments(network, len(x), x.itemsize, memory):
+        passages = []  # the last segment's are let go before the next one's are made
+        for passage in _walk(network, starts[-1], segment):
+            obstacle = _obstacle(passage.preactivation) or _obstacle(passage.output)
+            if obstacle:
+                break
+            passages.append(passage)
+        if passages:
+            starts.append(passages[-1].output)
+            segments.append(segment[: len(passages)])
+        if obstacle:
+            break
+    return starts, segments, passages, obstacle
+
+
+def _obstacle(array: Array) -> str:
+    """Return what keeps an array from being finite: ``overflow``, ``nan`` or nothing."""
+    flat = array.ravel()
+    if math.isfinite(flat @ flat) or np.isfinite(flat).all():
+        return ""
+    return "nan" if np.isnan(flat).any() else "overflow"
+
+
+def _turn(network: Network, x: Array, loss: Loss, obstacle: str) -> tuple[OutputFlow, Scaled, str]:
+    """Go through the read-out to the loss and turn: return what is measured there, and ∂𝓛/∂x.
+
+    Where there is no finite read-out, the mean squared x takes the place of the loss.
+    """
+    if not obstacle:
+        logits, through_readout = network.readout()(x)
+        obstacle = _obstacle(logits)
+    if obstacle:
+        return OutputFlow(), rescaled(mean_square(x)[1]), obstacle
+    value, at_logits = loss(logits)
+    delta = rescaled(at_logits)
+    norm = log10_weight_gradient_norm(rescaled(x), delta)
+    output = OutputFlow(value, log10_rms(rescaled(logits)), norm)
+    return output, rescaled(through_readout(delta.mantissa), delta.exponent), ""
+
+
+def _layer_flow(passage: Passage, at_z: Scaled) -> LayerFlow:
+    """Measure one layer, given its passage and ∂𝓛/∂z."""
+    output, slope = rescaled(passage.output), passage.slope
+    steepest = passage.layer.activation.steepest
+    return LayerFlow(
+        log10_preactivation_std=log10_std(rescaled(passage.preactivation)),
+        log10_activation_rms=log10_rms(output),
+        input_cosine=mean_cosine(output.mantissa),
+        effective_rank=effective_rank(output.mantissa),
+        dead_fraction=float(np.mean(~slope.any(axis=0))),
+        saturated_fraction=float(np.mean(np.abs(slope) < SATURATED_BELOW * steepest)),
+        log10_gradient_rms=log10_rms(at_z),
+        log10_weight_norm=passage.layer.linear.log10_weight_norm,
+        log10_weight_gradient_norm=log10_weight_gradient_norm(rescaled(passage.input), at_z),
+    )
+
+
+def average(flows: Sequence[GradientFlow]) -> GradientFlow:
+    """Return the typical flow of several draws: the mean of logarithms, the geometric mean of the rest.
+
+    ``input_cosine``, which can be negative, is averaged as it is. Anything that is nan in one draw is nan.
+    """
+    if len(flows) == 1:
+        return flows[0]
+    draws = np.array([flow.layers for flow in flows])  # (draws, layers, fields)
+    outputs = np.array([flow.output for flow in flows])  # (draws, fields)
+    obstacles = [flow.obstacle for flow in flows if flow.obstacle]
+    return GradientFlow(
+        fan_in=flows[0].fan_in,
+        fan_out=flows[0].fan_out,
+        layers=tuple(LayerFlow(*row) for row in _typical(draws, LayerFlow._fields).tolist()),
+        output=OutputFlow(*_typical(outputs, OutputFlow._fields).tolist()),
+        reached=min(flow.reached for flow in flows),
+        obstacle=obstacles[0] if obstacles else "",
+    )
+
+
+def _typical(draws: PerLayer, names: Sequence[str]) -> PerLayer:
+    """Average (draws, …, fields) over the draws, each field by its own mean."""
+    additive = np.array([name.startswith("log10_") or name == "input_cosine" for name in names])
+    with np.errstate(all="ignore"):
+        mean, geometric = draws.mean(0), np.exp(np.log(np.where(additive, 1, draws)).mean(0))
+    return np.where(additive, mean, geometric)
