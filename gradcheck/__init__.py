@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from gradcheck.diagnosis import Thresholds as Thresholds
     from gradcheck.errors import GradcheckError as GradcheckError
     from gradcheck.report import Report as Report
     from gradcheck.schema import json_schema as json_schema
     from gradcheck.simulation import simulate as simulate
     from gradcheck.spec import NetworkSpec as NetworkSpec
+    from gradcheck.thresholds import Thresholds as Thresholds
 
 _HOME = {
     "GradcheckError": "gradcheck.errors",
     "NetworkSpec": "gradcheck.spec",
     "Report": "gradcheck.report",
-    "Thresholds": "gradcheck.diagnosis",
+    "Thresholds": "gradcheck.thresholds",
     "json_schema": "gradcheck.schema",
     "simulate": "gradcheck.simulation",
 }

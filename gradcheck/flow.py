@@ -91,14 +91,16 @@ class GradientFlow:
         """log10 of each layer's gradient over that of the last layer reached."""
         gradient = self.column("log10_gradient_rms")
         with np.errstate(invalid="ignore"):  # two exact zeros have no ratio
-            return gradient - gradient[self.reached - 1]
+            ratio: PerLayer = gradient - gradient[self.reached - 1]
+        return ratio
 
     @property
     def log10_local_gain(self) -> PerLayer:
         """log10 of each layer's gradient over that of the next; nan for the last."""
         gradient = self.column("log10_gradient_rms")
         with np.errstate(invalid="ignore"):
-            return gradient - np.append(gradient[1:], math.nan)
+            gain: PerLayer = gradient - np.append(gradient[1:], math.nan)
+        return gain
 
 
 def measure(network: Network, inputs: Array, loss: Loss, memory: int = MEMORY) -> GradientFlow:
@@ -124,8 +126,9 @@ def measure(network: Network, inputs: Array, loss: Loss, memory: int = MEMORY) -
         layers: list[LayerFlow] = []
         for start, segment in zip(starts[-2::-1], segments[::-1], strict=True):
             passages = passages or list(_walk(network, start, segment))
-            for passage, (at_z, delta) in zip(reversed(passages), backward(passages, delta), strict=True):
+            for passage, (at_z, at_x) in zip(reversed(passages), backward(passages, delta), strict=True):
                 layers.append(_layer_flow(passage, at_z))
+                delta = at_x
             passages = []
     beyond = (LayerFlow(),) * (network.depth - len(layers))
     hidden = network.widths[:-1]
@@ -152,15 +155,14 @@ def _walk(network: Network, x: Array, layers: range) -> Iterator[Passage]:
         x = passage.output
 
 
-def _forward(
-    network: Network, x: Array, memory: int
-) -> tuple[list[Array], list[range], list[Passage], str]:
+def _forward(network: Network, x: Array, memory: int) -> tuple[list[Array], list[range], list[Passage], str]:
     """Pass x forward as far as it stays finite.
 
     Returns the input of each segment and the last output; the segments; the last one's passages; and what
     stopped it, if anything.
     """
-    starts, segments, passages, obstacle = [x], [], [], ""
+    starts, segments, obstacle = [x], list[range](), ""
+    passages: list[Passage] = []
     for segment in _segments(network, len(x), x.itemsize, memory):
         passages = []  # the last segment's are let go before the next one's are made
         for passage in _walk(network, starts[-1], segment):
@@ -243,4 +245,5 @@ def _typical(draws: PerLayer, names: Sequence[str]) -> PerLayer:
     additive = np.array([name.startswith("log10_") or name == "input_cosine" for name in names])
     with np.errstate(all="ignore"):
         mean, geometric = draws.mean(0), np.exp(np.log(np.where(additive, 1, draws)).mean(0))
-    return np.where(additive, mean, geometric)
+    typical: PerLayer = np.where(additive, mean, geometric)
+    return typical

@@ -101,8 +101,8 @@ class NetworkSpec:
         for width in self.widths:
             at_least("width", width, 1, "a layer has at least one unit; 128 is the default")
         if len(self.widths) != self.depth:
-            problem = f"names {len(self.widths)} layers but --depth is {self.depth}: give one width a layer, or one for all"
-            raise OptionError("width", problem)
+            problem = f"names {len(self.widths)} layers but --depth is {self.depth}"
+            raise OptionError("width", f"{problem}: give one width a layer, or one for all")
         if self.residual and len(set(self.widths)) > 1:
             raise OptionError("residual", "adds a layer's input to its output: all --width must be equal")
 

@@ -57,10 +57,12 @@ class HiddenLayer(NamedTuple):
             at_z = through_norm(delta * slope)
             return at_z, through_linear(at_z)
 
-        def with_skip(delta: Array) -> tuple[Array, Array]:
-            at_z, at_x = plain(self.skip_scale * delta)
-            return at_z, delta + at_x
-
         if self.skip_scale is None:
             return Passage(self, x, z, slope, y, plain)
-        return Passage(self, x, z, slope, x + self.skip_scale * y, with_skip)
+        scale = self.skip_scale
+
+        def with_skip(delta: Array) -> tuple[Array, Array]:
+            at_z, at_x = plain(scale * delta)
+            return at_z, delta + at_x
+
+        return Passage(self, x, z, slope, x + scale * y, with_skip)

@@ -46,18 +46,18 @@ def effective_rank(outputs: Array) -> float:
     Returns
     -------
     float
-        In [1, min(batch − 1, units)]; 1 where the examples differ by rounding only; nan for a single example,
-        or where all outputs are zero.
+        In [1, min(batch − 1, units)]; 1 where the examples don't differ, or by rounding only; nan for a single
+        example.
 
     Notes
     -----
     Roy & Vetterli 2007, with squared singular values: they are the eigenvalues of the smaller Gram matrix.
     """
-    energy = float(np.vdot(outputs, outputs))
-    if len(outputs) < 2 or energy == 0:
+    if len(outputs) < 2:
         return math.nan
     centred = outputs - outputs.mean(0)
-    if float(np.vdot(centred, centred)) <= (ROUNDING * np.finfo(outputs.dtype).eps) ** 2 * energy:
+    rounding = (ROUNDING * np.finfo(outputs.dtype).eps) ** 2 * float(np.vdot(outputs, outputs))
+    if float(np.vdot(centred, centred)) <= rounding:
         return 1.0
     wide = centred.shape[1] > centred.shape[0]
     variances = np.linalg.eigvalsh(centred @ centred.T if wide else centred.T @ centred)

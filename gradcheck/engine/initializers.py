@@ -57,22 +57,22 @@ def glorot(fan_in: int, fan_out: int) -> float:
     return 2 / (fan_in + fan_out)
 
 
-def kaiming(fan_in: int, fan_out: int) -> float:  # noqa: ARG001
+def kaiming(fan_in: int, fan_out: int) -> float:
     """Return 2/fan_in."""
     return 2 / fan_in
 
 
-def lecun(fan_in: int, fan_out: int) -> float:  # noqa: ARG001
+def lecun(fan_in: int, fan_out: int) -> float:
     """Return 1/fan_in."""
     return 1 / fan_in
 
 
-def unit(fan_in: int, fan_out: int) -> float:  # noqa: ARG001
+def unit(fan_in: int, fan_out: int) -> float:
     """Return 1: the scale is the frame's own, or the user's."""
     return 1.0
 
 
-def torch_variance(fan_in: int, fan_out: int) -> float:  # noqa: ARG001
+def torch_variance(fan_in: int, fan_out: int) -> float:
     """Return 1/(3·fan_in), the variance of U(−1/√fan_in, 1/√fan_in)."""
     return 1 / (3 * fan_in)
 

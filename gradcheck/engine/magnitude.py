@@ -11,7 +11,7 @@ LOG10_2 = math.log10(2)
 
 
 class Scaled(NamedTuple):
-    """The array mantissa · 2**exponent; the squares of the mantissa's largest entries are safe from over- and underflow."""
+    """The array mantissa · 2**exponent, a mantissa whose squares neither over- nor underflow."""
 
     mantissa: Array
     exponent: int = 0

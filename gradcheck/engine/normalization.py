@@ -43,7 +43,8 @@ def _standardize(axis: int) -> Callable[[Array], tuple[Array, Pullback]]:
 
         def pullback(delta: Array) -> Array:
             along = (delta * unit).mean(axis, keepdims=True)
-            return (delta - delta.mean(axis, keepdims=True) - unit * along) * scale
+            tangent: Array = delta - delta.mean(axis, keepdims=True) - unit * along
+            return tangent * scale
 
         return unit, pullback
 

@@ -1,0 +1,42 @@
+"""The commands, assembled."""
+
+from typing import Annotated
+
+import typer
+
+from gradcheck import __version__
+from gradcheck.cli.schema import schema
+from gradcheck.cli.simulate import simulate
+
+# Plain help: the decorated one would load rich, and with it more than half of the start-up time.
+app = typer.Typer(
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"gradcheck {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def gradcheck(
+    context: typer.Context,
+    version: Annotated[
+        bool,
+        typer.Option("--version", "-V", callback=_show_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Show where a deep network loses its gradient, why, and what brings it back.
+
+    Not torch.autograd.gradcheck, which compares derivatives numerically.
+    """
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+app.command()(simulate)
+app.command()(schema)

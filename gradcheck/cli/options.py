@@ -1,0 +1,112 @@
+"""The options that commands share: one annotated type each. Loads no NumPy."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gradcheck.errors import OptionError
+from gradcheck.spec import ACTIVATIONS, ARCHITECTURES, DTYPES, INITIALIZERS, LAYERS, NORMS
+
+NETWORK, DATA, RUN, LIMITS = "Network", "Data", "Run", "Limits"
+
+
+def _one_of(names: Iterable[str]) -> Callable[[str], list[str]]:
+    """Return a completion of the names."""
+    return lambda incomplete: [name for name in names if name.startswith(incomplete)]
+
+
+def _named(names: tuple[str, ...], meaning: str, **more: Any) -> Any:  # noqa: ANN401
+    """Return an option whose value is one of the names."""
+    return typer.Option(metavar="NAME", help=f"{meaning}: {' '.join(names)}.", autocompletion=_one_of(names), **more)
+
+
+def parse_width(text: str) -> int | tuple[int, ...]:
+    """Return one width, or of a comma list the width of each layer."""
+    try:
+        widths = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        problem = f"{text!r} is not a whole number, nor a comma list of them (128, or 256,128,64)"
+        raise OptionError("width", problem) from None
+    return widths if "," in text else widths[0]
+
+
+Arch = Annotated[str, _named(ARCHITECTURES, "Kind of network")]
+Depth = Annotated[
+    int | None, typer.Option(metavar="N", help="Hidden layers; the read-out comes on top.", show_default="50")
+]
+Width = Annotated[
+    Any,
+    typer.Option(
+        metavar="N[,N…]", parser=parse_width, show_default="128",
+        help="Units of a hidden layer; a comma list gives each layer its own.",
+    ),
+]  # fmt: skip
+Activation = Annotated[str, _named(ACTIVATIONS, "Activation")]
+Init = Annotated[str | None, _named(INITIALIZERS, "Initialisation", show_default="xavier")]
+Gain = Annotated[
+    float | None,
+    typer.Option(metavar="G", help="Multiplies the initial standard deviation.", show_default="1"),
+]
+WeightStd = Annotated[float | None, typer.Option(metavar="S", help="Standard deviation of --init normal and uniform.")]
+BiasStd = Annotated[
+    float | None,
+    typer.Option(metavar="S", help="Standard deviation of the initial biases.", show_default="0"),
+]
+Norm = Annotated[str, _named(NORMS, "Normalisation between linear map and activation")]
+Residual = Annotated[bool, typer.Option(help="Skip connections from the second hidden layer on.")]
+ResidualScale = Annotated[float, typer.Option(metavar="A", help="Scale of what stands beside the skip connection.")]
+Data = Annotated[str, typer.Option(metavar="NAME|FILE", help="digits, gaussian, or a .npy, .npz (x, y) or .csv file.")]
+Labels = Annotated[bool, typer.Option(help="The last column of a .csv file holds the labels.")]
+BatchSize = Annotated[int, typer.Option(metavar="N", help="Examples in the one forward and backward pass.")]
+Shuffle = Annotated[bool, typer.Option(help="Take the examples after a shuffle by the seed, or the first ones.")]
+Weights = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Your own weights (.npz, .safetensors) in place of depth, width and init."),
+]
+SaveWeights = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the drawn weights there as .npz.")]
+Layers = Annotated[str, _named(LAYERS, "How random layers are represented")]
+Seed = Annotated[int, typer.Option(metavar="N", help="First seed.")]
+Seeds = Annotated[int, typer.Option(metavar="R", help="Independent draws; numbers become means with their extremes.")]
+Dtype = Annotated[str, _named(DTYPES, "Arithmetic")]
+VanishBelow = Annotated[
+    float, typer.Option(metavar="R", help="A layer vanishes where its gradient ratio is below this.")
+]
+ExplodeAbove = Annotated[
+    float, typer.Option(metavar="R", help="A layer explodes where its gradient ratio is above this.")
+]
+MaxSpan = Annotated[float, typer.Option(metavar="DECADES", help="Largest healthy gradient span of the whole network.")]
+MinRank = Annotated[float, typer.Option(metavar="R", help="Smallest healthy effective rank behind the last layer.")]
+DeadAbove = Annotated[
+    float, typer.Option(metavar="F", help="A layer is dead where more than this share of its units is.")
+]
+SaturatedAbove = Annotated[
+    float,
+    typer.Option(metavar="F", help="A layer is saturated where more than this share of its entries is."),
+]
+
+FORMATS = ("text", "json", "csv", "markdown")
+CAUSES = ("vanishing", "exploding", "collapsed", "dead", "nonfinite", "any")
+
+Format = Annotated[str, _named(FORMATS, "Output format")]
+Json = Annotated[bool, typer.Option("--json", help="Short for --format json.")]
+FailOn = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="CAUSE", autocompletion=_one_of(CAUSES),
+        help=f"Exit with 1 if the verdict or a layer's flag is this (repeatable): {' '.join(CAUSES)}.",
+    ),
+]  # fmt: skip
+Suggest = Annotated[
+    bool | None,
+    typer.Option(
+        "--suggest/--no-suggest",
+        help="Simulate single changes that may bring it back.",
+        show_default="in text",
+    ),
+]
+AllLayers = Annotated[bool, typer.Option("--all-layers", help="Show every layer of a deep network in the text.")]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Silence all but errors; the result goes to --output, if given.")
+]

@@ -1,0 +1,56 @@
+"""Where results go: stdout, or a file that is written whole or not at all."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gradcheck.errors import OutputError
+
+OutputFile = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", help="Write there instead of stdout, whole or not at all."),
+]
+
+
+def write(text: str, output: Path | None) -> None:
+    """Write a document to stdout or to a file; a reader that has gone away is no error.
+
+    Raises
+    ------
+    OutputError
+        The file, or what stdout leads to, can't be written.
+    """
+    content = text.encode(errors="surrogateescape")
+    if output is not None:
+        from gradcheck.files import write_whole
+
+        write_whole(output, content)
+        return
+    try:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        _let_go_of_stdout()
+    except OSError as error:
+        _let_go_of_stdout()
+        raise OutputError("stdout", f"can't be written: {(error.strerror or str(error)).lower()}") from error
+
+
+def _let_go_of_stdout() -> None:
+    """Keep the interpreter from writing once more when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def check_writable(output: Path | None) -> None:
+    """Raise the error that writing would raise, before any work is done."""
+    if output is None or output.is_char_device() or output.is_fifo():
+        return
+    if output.is_dir():
+        raise OutputError(output, "can't be written: it is a folder; name a file in it")
+    if not output.parent.is_dir():
+        raise OutputError(output, f"can't be written: the folder {output.parent} doesn't exist; make it first")
+    if not os.access(output.resolve().parent, os.W_OK):
+        raise OutputError(output, f"can't be written: no permission to write in the folder {output.parent}")

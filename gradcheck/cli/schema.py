@@ -1,0 +1,20 @@
+"""``gradcheck schema``."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from gradcheck.cli.output import OutputFile, write
+
+
+def schema(
+    command: Annotated[
+        str, typer.Argument(metavar="COMMAND", help="A command with JSON output: simulate.")
+    ] = "simulate",
+    output: OutputFile = None,
+) -> None:
+    """Print the JSON Schema that a command's --json output validates against."""
+    from gradcheck import json_schema
+
+    write(json.dumps(json_schema(command), indent=2) + "\n", output)

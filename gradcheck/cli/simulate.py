@@ -1,0 +1,108 @@
+"""``gradcheck simulate``."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from gradcheck.cli import options as given
+from gradcheck.cli.output import OutputFile, check_writable, write
+from gradcheck.cli.progress import Progress
+from gradcheck.errors import OptionError, one_of
+
+if TYPE_CHECKING:
+    from gradcheck import Report
+
+#: Options that say how the result is shown rather than what is simulated.
+PRESENTATION = ("format", "json", "output", "fail_on", "suggest", "all_layers", "quiet")
+
+
+def simulate(
+    context: typer.Context,
+    arch: given.Arch = "mlp",
+    depth: given.Depth = None,
+    width: given.Width = None,
+    activation: given.Activation = "sigmoid",
+    init: given.Init = None,
+    gain: given.Gain = None,
+    weight_std: given.WeightStd = None,
+    bias_std: given.BiasStd = None,
+    norm: given.Norm = "none",
+    residual: given.Residual = False,
+    residual_scale: given.ResidualScale = 1.0,
+    data: given.Data = "digits",
+    labels: given.Labels = False,
+    batch_size: given.BatchSize = 64,
+    shuffle: given.Shuffle = True,
+    weights: given.Weights = None,
+    save_weights: given.SaveWeights = None,
+    layers: given.Layers = "auto",
+    seed: given.Seed = 0,
+    seeds: given.Seeds = 1,
+    dtype: given.Dtype = "float64",
+    vanish_below: given.VanishBelow = 1e-3,
+    explode_above: given.ExplodeAbove = 1e3,
+    max_span: given.MaxSpan = 2.3,
+    min_rank: given.MinRank = 2.2,
+    dead_above: given.DeadAbove = 0.9,
+    saturated_above: given.SaturatedAbove = 0.9,
+    suggest: given.Suggest = None,
+    format: given.Format = "text",
+    json: given.Json = False,
+    output: OutputFile = None,
+    fail_on: given.FailOn = None,
+    all_layers: given.AllLayers = False,
+    quiet: given.Quiet = False,
+) -> None:
+    """Does this network's gradient survive from the last layer to the first, before any training?
+
+    Passes one batch forward and its gradient back through a network at initialisation (or with your own
+    --weights), and prints the verdict, where the gradient is lost, and what would bring it back.
+    """
+    name = _format(format, json)
+    causes = [one_of("fail_on", cause, given.CAUSES) for cause in fail_on or ()]
+    check_writable(output)
+    from gradcheck import simulate as simulation
+
+    network = {key: value for key, value in context.params.items() if key not in PRESENTATION}
+    with Progress(quiet) as tick:
+        report = simulation(**network, suggest=suggest if name == "text" else bool(suggest), tick=tick)
+    if not (quiet and name == "text" and output is None):
+        write(_rendered(report, name, output, all_layers), output)
+    raise typer.Exit(1 if _fails(report, causes) else 0)
+
+
+def _format(name: str, json: bool) -> str:
+    """Return the format that --format and --json ask for."""
+    one_of("format", name, given.FORMATS)
+    if json and name not in ("text", "json"):
+        raise OptionError("json", f"is short for --format json, but --format is {name}: drop one")
+    return "json" if json else name
+
+
+def _rendered(report: "Report", name: str, output: Path | None, all_layers: bool) -> str:
+    """Return the document; only what the format needs is imported."""
+    if name == "json":
+        from gradcheck.render.json import as_json
+
+        return as_json(report)
+    if name == "csv":
+        from gradcheck.render.csv import as_csv
+
+        return as_csv(report)
+    if name == "markdown":
+        from gradcheck.render.markdown import as_markdown
+
+        return as_markdown(report)
+    from gradcheck.cli.terminal import console
+    from gradcheck.render.text import as_text
+
+    return as_text(report, None if output else console(), all_layers=all_layers)
+
+
+def _fails(report: "Report", causes: Iterable[str]) -> bool:
+    """Whether the verdict or a layer's flag is one of the causes."""
+    found = {report.verdict.status, *(layer.flag for layer in report.layers)}
+    wanted = set(given.CAUSES) if "any" in causes else set(causes)
+    return bool(found & wanted)

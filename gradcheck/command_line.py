@@ -1,0 +1,38 @@
+"""A network's options as the command line that one would type."""
+
+import shlex
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from gradcheck.data import DataSpec
+from gradcheck.spec import NetworkSpec
+from gradcheck.thresholds import Thresholds
+
+
+def command_line(command: str, config: Mapping[str, Any]) -> str:
+    """Return ``gradcheck COMMAND …`` with every option of `config` that isn't at its default."""
+    defaults = {
+        **NetworkSpec().to_dict(),
+        **DataSpec().to_dict(),
+        **Thresholds().to_dict(),
+        **{"layers": "dense", "seed": 0, "seeds": 1, "dtype": "float64"},
+    }
+    changed = {name: value for name, value in config.items() if value != defaults.get(name)}
+    given = {
+        name: value for name, value in changed.items() if value is not None and name not in ("suggest", "save_weights")
+    }
+    if "weights" in given:
+        given = {name: value for name, value in given.items() if name not in ("depth", "width", "init")}
+    return shlex.join(["gradcheck", command, *options(given)])
+
+
+def options(given: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the words that set options to values: ``--depth``, ``50``; a switch is one word."""
+    for name, value in given.items():
+        flag = name.replace("_", "-")
+        if isinstance(value, bool):
+            yield f"--{flag}" if value else f"--no-{flag}"
+        elif isinstance(value, list | tuple):
+            yield from (f"--{flag}", ",".join(str(item) for item in value))
+        else:
+            yield from (f"--{flag}", f"{value:g}" if isinstance(value, float) else str(value))

@@ -1,0 +1,244 @@
+"""Inputs and labels: the shipped digits, Gaussian noise, or the user's file."""
+
+import math
+import zipfile
+import zlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from gradcheck.engine.initializers import stream
+from gradcheck.engine.types import Array
+from gradcheck.errors import InputError, OptionError, at_least
+
+DATA_STREAM = 2  # beside the streams of weights and biases
+SUFFIXES = (".npy", ".npz", ".csv")
+DIGITS = Path(__file__).with_name("datasets") / "digits.npz"
+FEATURES = 64  # of gaussian, as many as the digits have
+OUTPUTS = 10  # of the read-out where there are no labels, as many as there are digits
+MOST_CLASSES = 1_000_000
+
+Labels = npt.NDArray[np.int64]
+
+
+class Dataset(NamedTuple):
+    """Examples, and what is known of them.
+
+    Attributes
+    ----------
+    inputs : Array or None
+        (examples, features), standardised by one global mean and one global standard deviation; None where each
+        batch is drawn anew from N(0, 1).
+    labels : Labels or None
+        (examples,), whole numbers from 0.
+    """
+
+    inputs: Array | None
+    labels: Labels | None = None
+
+    @property
+    def features(self) -> int:
+        """Numbers of one example."""
+        return FEATURES if self.inputs is None else self.inputs.shape[1]
+
+    @property
+    def outputs(self) -> int:
+        """Units that a drawn read-out gets: one a class."""
+        return OUTPUTS if self.labels is None else max(2, int(self.labels.max()) + 1)
+
+
+class Batch(NamedTuple):
+    """What goes through the network: inputs (batch, features), and labels (batch,) if there are any."""
+
+    inputs: Array
+    labels: Labels | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSpec:
+    """Which batch goes through the network.
+
+    Attributes
+    ----------
+    data : str
+        ``digits``, ``gaussian``, or the path of a .npy, .npz or .csv file.
+    labels : bool
+        The last column of a .csv file holds the labels.
+    batch_size : int
+        Examples in the one forward and backward pass.
+    shuffle : bool
+        Take them after a shuffle by the seed, not from the start.
+    """
+
+    data: str = "digits"
+    labels: bool = False
+    batch_size: int = 64
+    shuffle: bool = True
+
+    def __post_init__(self) -> None:
+        at_least("batch_size", self.batch_size, 1, "the gradient is a mean over at least one example")
+        if self.labels and Path(self.data).suffix.lower() != ".csv":
+            problem = f"names the last column of a .csv file; {self.data} is none (a .npz has its labels in y)"
+            raise OptionError("labels", problem)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the description as plain JSON values."""
+        return asdict(self)
+
+    def load(self) -> Dataset:
+        """Return the whole data set, standardised.
+
+        Raises
+        ------
+        InputError
+            The file can't be read, or doesn't hold numbers for each example.
+        OptionError
+            There is no such data set, or it is smaller than the batch.
+        """
+        if self.data == "gaussian":
+            return Dataset(None)
+        inputs, labels = _standardised(DIGITS if self.data == "digits" else self._path(), self.labels)
+        if self.batch_size > len(inputs):
+            problem = f"{self.batch_size} is more than the {len(inputs)} examples of {self.data}"
+            raise OptionError("batch_size", problem)
+        return Dataset(inputs, labels)
+
+    def _path(self) -> Path:
+        """Return the user's file, if its kind is known and it is there."""
+        path = Path(self.data)
+        if path.suffix.lower() not in SUFFIXES:
+            problem = f"{self.data!r} is unknown; allowed: digits, gaussian, or a {', '.join(SUFFIXES)} file"
+            raise OptionError("data", problem)
+        if not path.is_file():
+            raise InputError(path, "is a folder, not a file" if path.is_dir() else "no such file")
+        return path
+
+    def batch(self, dataset: Dataset, seed: int, dtype: str) -> Batch:
+        """Return the batch that `seed` picks (or draws) as `dtype`."""
+        generator = stream(seed, DATA_STREAM)
+        if dataset.inputs is None:
+            return Batch(generator.standard_normal((self.batch_size, FEATURES)).astype(dtype), None)
+        count = len(dataset.inputs)
+        order = generator.permutation(count) if self.shuffle else np.arange(count)
+        chosen = order[: self.batch_size]
+        labels = None if dataset.labels is None else dataset.labels[chosen]
+        return Batch(dataset.inputs[chosen].astype(dtype), labels)
+
+
+def _standardised(path: Path, labelled: bool) -> tuple[Array, Labels | None]:
+    """Return a file's examples, flattened to (examples, features) and standardised, with their labels."""
+    raw_inputs, raw_labels = _read(path, labelled)
+    inputs = as_numbers(path, raw_inputs, "x")
+    if inputs.ndim < 2:
+        raise InputError(path, f"holds an array of shape {inputs.shape}; allowed: examples × features")
+    if not inputs.size:
+        raise InputError(path, f"is empty (shape {inputs.shape}); allowed: at least one example of one feature")
+    if not np.isfinite(inputs).all():
+        example = int(np.argwhere(~np.isfinite(inputs))[0][0])
+        raise InputError(path, f"holds NaN or infinity (first in example {example}); clean or drop such examples")
+    inputs = inputs.reshape(len(inputs), -1)
+    spread = float(inputs.std())
+    if not 0 < spread < math.inf:
+        raise InputError(
+            path, "can't be standardised: " + ("its values overflow" if spread else "all values are equal")
+        )
+    labels = None if raw_labels is None else _labels(path, raw_labels, len(inputs))
+    return (inputs - inputs.mean()) / spread, labels
+
+
+def _read(path: Path, labelled: bool) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None]:
+    """Return the raw inputs and labels of a .npy, .npz or .csv file."""
+    suffix = path.suffix.lower()
+    if suffix == ".csv":
+        table = _read_csv(path)
+        return (table[:, :-1], table[:, -1]) if labelled else (table, None)
+    arrays = read_arrays(path)
+    if suffix == ".npy":
+        return arrays[""], None
+    if "x" not in arrays:
+        raise InputError(
+            path, f"has no array x (it has: {', '.join(arrays) or 'nothing'}); save it as x=…, labels as y=…"
+        )
+    return arrays["x"], arrays.get("y")
+
+
+def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """Return the arrays of a .npz by name, or the one of a .npy under the empty name; pickles are refused.
+
+    Raises
+    ------
+    InputError
+        The file can't be read, is torn, or holds Python objects.
+    """
+    try:
+        if path.suffix.lower() == ".npy":
+            # mapped: a header that promises more than the file holds is refused before memory is asked for
+            return {"": np.load(path, mmap_mode="r", allow_pickle=False)}
+        with np.load(path, allow_pickle=False) as archive:
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise InputError(path, "is not an .npz archive; rename it to .npy if it is a single array")
+            return {name: archive[name] for name in archive.files}
+    except InputError:
+        raise
+    except (OSError, EOFError, MemoryError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        if "pickle" in str(error):
+            problem = "holds pickled Python objects, which could run code, or is no NumPy file; save plain arrays"
+            raise InputError(path, problem) from error
+        raise InputError(path, f"can't be read as {path.suffix} ({_first_line(error)})") from error
+
+
+def _read_csv(path: Path) -> npt.NDArray[np.float64]:
+    """Return a comma-separated table; a first line in which nothing is a number is its header."""
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            first = file.readline()
+            file.seek(0)
+            if not first.strip():
+                raise InputError(path, "is empty; allowed: one line an example, numbers separated by commas")
+            header = not any(_is_number(cell) for cell in first.split(","))
+            lines = [line for line in file if line.strip()][header:]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(path, f"can't be read as .csv ({_first_line(error)})") from error
+    if not lines:
+        raise InputError(path, "has a header but no examples")
+    try:
+        return np.loadtxt(lines, delimiter=",", ndmin=2, comments=None)
+    except ValueError as error:
+        problem = f"is ragged or not numeric below its {'header' if header else 'start'} ({_first_line(error)})"
+        raise InputError(path, problem) from error
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _first_line(error: BaseException) -> str:
+    """Return the first clause of a message, for a one-line error."""
+    text = str(getattr(error, "strerror", None) or error) or type(error).__name__
+    return text.splitlines()[0].split("; use `usecols`")[0]
+
+
+def as_numbers(path: Path, array: npt.NDArray[Any], name: str) -> npt.NDArray[np.float64]:
+    """Return an array of real numbers as float64; raise an InputError for any other kind."""
+    if array.dtype.kind not in "biuf":
+        raise InputError(path, f"{name} holds {array.dtype} values; allowed: real numbers")
+    return np.asarray(array, dtype=np.float64)
+
+
+def _labels(path: Path, raw: npt.NDArray[Any], examples: int) -> Labels:
+    """Return the labels as whole numbers, one an example."""
+    labels = as_numbers(path, raw, "y").reshape(-1)
+    if len(labels) != examples:
+        raise InputError(path, f"has {len(labels)} labels for {examples} examples; allowed: one label an example")
+    wrong = ~((labels >= 0) & (labels == np.floor(labels)) & (labels < MOST_CLASSES))
+    if wrong.any():
+        problem = f"label {labels[wrong][0]:g} of example {int(np.argmax(wrong))} is not a class"
+        raise InputError(path, f"{problem}; allowed: whole numbers from 0, below {MOST_CLASSES:,}")
+    return labels.astype(np.int64)

@@ -1,0 +1,86 @@
+"""The verdict's reasons, in words and numbers."""
+
+import math
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from gradcheck.flow import GradientFlow
+from gradcheck.summary import Region, Summary, dead_layers, gradient_shrinks
+from gradcheck.thresholds import Thresholds
+
+
+def reasons(flow: GradientFlow, summary: Summary, limits: Thresholds, regions: Iterable[Region]) -> Iterator[str]:
+    """Yield what decided, each with its number and its limit, the weightiest first."""
+    yield from _forward(flow)
+    yield from _dead(flow)
+    yield from _regions(regions, limits)
+    yield from _span(flow, summary, limits)
+    yield from _rank(summary, limits)
+
+
+def _forward(flow: GradientFlow) -> Iterator[str]:
+    """The forward signal overflows, or underflows to nothing."""
+    if flow.obstacle:
+        where = f"layer {flow.reached + 1}" if flow.reached < len(flow.layers) else "the read-out"
+        what = {"overflow": "overflows the range of floats", "nan": "is not a number"}[flow.obstacle]
+        yield f"{where} is the first whose forward signal {what}: there is no loss"
+        if flow.reached:
+            yield f"the gradients shown are those of layer {flow.reached}'s mean squared output"
+    silent = np.flatnonzero(flow.column("log10_activation_rms") == -np.inf)
+    if silent.size:
+        yield f"the forward signal is exactly zero from layer {silent[0] + 1} on: no input is seen behind it"
+
+
+def _dead(flow: GradientFlow) -> Iterator[str]:
+    """Whole layers have derivative zero."""
+    dead = dead_layers(flow)
+    if not dead:
+        return
+    where = f"layer {dead[0]}" if len(dead) == 1 else f"{len(dead)} layers, the last of them layer {dead[-1]},"
+    yield f"every unit of {where} has derivative 0 for the whole batch: no gradient reaches its weights"
+
+
+def _regions(regions: Iterable[Region], limits: Thresholds) -> Iterator[str]:
+    """Layers get too little, or too much, of the last layer's gradient."""
+    words = {
+        "vanishing": f"less than {as_multiple(limits.vanish_below)} the last layer's gradient",
+        "exploding": f"more than {as_multiple(limits.explode_above)} the last layer's gradient",
+    }
+    for region in regions:
+        if region.flag in words:
+            several = region.last_layer > region.first_layer
+            where = f"layers {region.first_layer} to {region.last_layer}" if several else f"layer {region.first_layer}"
+            yield f"{where} {'get' if several else 'gets'} {words[region.flag]}"
+
+
+def as_multiple(ratio: float) -> str:
+    """Return a ratio as one says it: ``1/1000 of``, ``1000 times``."""
+    return f"1/{1 / ratio:.4g} of" if 0 < ratio < 1 else f"{ratio:.4g} times"
+
+
+def _span(flow: GradientFlow, summary: Summary, limits: Thresholds) -> Iterator[str]:
+    """The decades between the strongest and the weakest layer."""
+    span, gain = summary.gradient_span, summary.mean_local_gain
+    if math.isnan(span):
+        return
+    if math.isinf(span):
+        yield "some layers get no gradient at all: it is exactly zero"
+        return
+    each = "" if math.isnan(gain) else f"; each layer passes on {gain:.3g} of what it receives, on average"
+    if span > limits.max_span:
+        verb = "lost" if gradient_shrinks(flow) else "gained"
+        yield f"{span:.1f} decades {verb} on the way back (limit {limits.max_span:g}){each}"
+    else:
+        yield f"{span:.1f} decades between the strongest and the weakest layer (limit {limits.max_span:g}){each}"
+
+
+def _rank(summary: Summary, limits: Thresholds) -> Iterator[str]:
+    """Whether the examples can still be told apart."""
+    rank = summary.effective_rank_last
+    if math.isnan(rank):
+        return
+    if rank < limits.min_rank:
+        yield f"the examples look alike behind the last layer: effective rank {rank:.1f} (limit {limits.min_rank:g})"
+    else:
+        yield f"the examples stay apart: effective rank {rank:.1f} behind the last layer (limit {limits.min_rank:g})"

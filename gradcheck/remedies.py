@@ -1,0 +1,91 @@
+"""Which single changes bring a network back: each is simulated before it is suggested."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from gradcheck.command_line import command_line
+from gradcheck.experiment import Experiment, Outcome, Tick
+from gradcheck.report import Record, number
+from gradcheck.spec import FREE_SCALE, NetworkSpec
+
+Change = dict[str, Any]
+
+#: Activations worth a try, each with the initialisation that was derived for it.
+PARTNERS = {"tanh": "lecun", "relu": "he", "gelu": "he", "selu": "lecun"}
+
+MOST = 5
+
+
+def suggest(experiment: Experiment, outcome: Outcome, tick: Tick | None = None) -> tuple[Record, ...]:
+    """Return the changes after which the network is healthy, best score first; none for one that is already.
+
+    Given weights are left alone: a change would be of another network.
+    """
+    if outcome.diagnosis.verdict.status == "healthy" or experiment.maps:
+        return ()
+    changes = [*_changes(experiment), *([] if outcome.typical.obstacle else _depths(experiment.network))]
+    tried = (_simulated(experiment, change, tick) for change in changes)
+    healed = (one for one in tried if one.status == "healthy" and one.score >= 0.5)
+    return tuple(sorted(healed, key=lambda one: -one.score)[:MOST])
+
+
+def _simulated(experiment: Experiment, change: Change, tick: Tick | None) -> Record:
+    changed = experiment.changed(**change)
+    outcome = changed.outcome(tick)
+    verdict, summary = outcome.diagnosis.verdict, outcome.summary
+    return Record(
+        changes={
+            name: value
+            for name, value in change.items()
+            if value is not None and value != getattr(experiment.network, name)
+        },
+        command=command_line("simulate", changed.to_dict()),
+        status=verdict.status,
+        score=verdict.score,
+        gradient_span=number(summary.gradient_span),
+        effective_rank_last=number(summary.effective_rank_last),
+    )
+
+
+def _changes(experiment: Experiment) -> Iterator[Change]:
+    """Yield the single changes worth a simulation: each alters one thing that a paper would name."""
+    spec = experiment.network
+    yield from _activations(spec)
+    yield from _initialisations(spec)
+    for norm in ("layer", "rms", "batch"):
+        if norm != spec.norm and (norm != "batch" or experiment.data.batch_size > 1):
+            yield {"norm": norm}
+    yield from _skips(spec)
+
+
+def _activations(spec: NetworkSpec) -> Iterator[Change]:
+    for activation, init in PARTNERS.items():
+        if activation != spec.activation:
+            yield {"activation": activation, "init": init, "gain": 1.0, "weight_std": None}
+
+
+def _initialisations(spec: NetworkSpec) -> Iterator[Change]:
+    for init in ("he", "lecun", "orthogonal"):
+        if init != spec.init:
+            yield {"init": init, "gain": 1.0, "weight_std": None}
+    if spec.gain != 1 and spec.init not in FREE_SCALE:
+        yield {"gain": 1.0}
+
+
+def _skips(spec: NetworkSpec) -> Iterator[Change]:
+    """Skip connections, also with the scale that keeps the signal's size over the depth."""
+    if len(set(spec.widths)) > 1:
+        return
+    damped = round(1 / math.sqrt(spec.depth), 3)
+    for scale in (1.0, damped):
+        if not spec.residual or scale != spec.residual_scale:
+            yield {"residual": True, "residual_scale": scale}
+
+
+def _depths(spec: NetworkSpec) -> Iterator[Change]:
+    """A half, a quarter, an eighth of the depth: no cure for a signal that overflows within a few layers."""
+    if isinstance(spec.width, int):
+        for part in (2, 4, 8):
+            if spec.depth // part > 0:
+                yield {"depth": spec.depth // part}

@@ -1,0 +1,1 @@
+"""Reports as text: one small file a format, each a function from a report to a string."""

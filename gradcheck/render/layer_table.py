@@ -1,0 +1,74 @@
+"""The table of layers, as wide as the terminal allows."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from rich.console import RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from gradcheck.render.bars import Glyphs, Scale, bar, common_scale
+from gradcheck.render.numbers import power, significant
+from gradcheck.render.sample import shown_layers
+from gradcheck.render.style import INDENT, STYLES
+from gradcheck.report import Record, Report
+
+#: Columns of the table: heading, and how a layer fills it.
+COLUMNS: dict[str, Callable[[Record], str]] = {
+    "layer": lambda layer: str(layer.index),
+    "gradient": lambda layer: power(layer.log10_gradient_rms, layer.gradient_rms),
+    "ratio": lambda layer: power(layer.log10_gradient_ratio, layer.gradient_ratio),
+    "gain": lambda layer: significant(layer.local_gain),
+    "activation": lambda layer: significant(layer.activation_rms),
+    "rank": lambda layer: significant(layer.effective_rank),
+    "cosine": lambda layer: significant(layer.input_cosine),
+    "saturated": lambda layer: _share(layer.saturated_fraction),
+    "dead": lambda layer: _share(layer.dead_fraction),
+    "weights": lambda layer: significant(layer.weight_norm),
+    "their gradient": lambda layer: power(layer.log10_weight_gradient_norm, layer.weight_gradient_norm),
+    "flag": lambda layer: layer.flag,
+}
+
+#: The narrowest terminal that a set of columns fits into, with a bar behind them.
+LAYOUTS = (
+    (118, tuple(COLUMNS)),
+    (98, ("layer", "gradient", "ratio", "gain", "activation", "rank", "cosine", "saturated", "dead", "flag")),
+    (72, ("layer", "gradient", "ratio", "gain", "activation", "rank", "flag")),
+    (48, ("layer", "gradient", "gain", "flag")),
+    (0, ("layer", "gradient", "flag")),
+)
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0%}"
+
+
+def layer_table(report: Report, width: int, glyphs: Glyphs, all_layers: bool) -> Iterator[RenderableType]:
+    """Yield the layers, each with a bar on the sparkline's log scale; of a deep network a sample."""
+    shown = [report.layers[index - 1] for index in shown_layers(len(report.layers), report.regions, all_layers)]
+    names = next(names for least, names in LAYOUTS if width >= least)
+    rows = [[COLUMNS[name](layer) for name in names] for layer in shown]
+    used = INDENT + sum(max(map(len, column)) + 2 for column in zip(names, *rows, strict=True))
+    scale = common_scale([layer.log10_gradient_rms for layer in report.layers])
+    bars = [_bar(layer, scale, max(1, min(24, width - used)), glyphs) for layer in shown]
+    yield Padding(_table(names, shown, rows, bars), (0, 0, 0, INDENT))
+    if len(shown) < len(report.layers):
+        yield Text(f"  {len(shown)} of {len(report.layers)} layers shown; --all-layers shows the rest", style="dim")
+
+
+def _table(names: Sequence[str], shown: Sequence[Record], rows: Sequence[Sequence[str]], bars: Sequence[str]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    for name in names:
+        table.add_column(name, justify="left" if name == "flag" else "right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for layer, row, bar_text in zip(shown, rows, bars, strict=True):
+        style = STYLES[layer.flag]
+        cells = [Text(cell, style=style if name == "flag" else "") for name, cell in zip(names, row, strict=True)]
+        table.add_row(*cells, Text(bar_text, style=style))
+    return table
+
+
+def _bar(layer: Record, scale: Scale, width: int, glyphs: Glyphs) -> str:
+    """Return a layer's bar; nothing for a gradient that is zero or has no number."""
+    logarithm = layer.log10_gradient_rms
+    return "" if logarithm is None else bar(scale.share(logarithm), width, glyphs)

@@ -1,0 +1,52 @@
+"""Markdown: the verdict and the table, for an issue or a merge request."""
+
+from collections.abc import Iterator
+
+from gradcheck.render.heading import what_was_run
+from gradcheck.render.numbers import power, significant
+from gradcheck.report import Record, Report
+
+HEADER = ("layer", "gradient", "ratio", "gain", "activation", "rank", "flag")
+
+
+def as_markdown(report: Report) -> str:
+    """Return the report as GitHub-flavoured Markdown."""
+    return "\n".join(_lines(report)) + "\n"
+
+
+def _lines(report: Report) -> Iterator[str]:
+    verdict = report.verdict
+    yield f"**{verdict.status}** - {_escaped(what_was_run(report.config))}"
+    yield ""
+    yield from (f"- {_escaped(reason)}" for reason in verdict.reasons)
+    yield f"- plain SGD trains it with probability {verdict.score:.0%}"
+    yield ""
+    yield f"| {' | '.join(HEADER)} |"
+    yield "|" + " ---: |" * 6 + " --- |"
+    for layer in report.layers:
+        yield f"| {' | '.join(cells(layer))} |"
+    if report.suggestions:
+        yield ""
+        yield "Changes that bring it back, each simulated:"
+        yield ""
+        yield from (
+            f"- `{one.command}`: healthy, trains with probability {one.score:.0%}" for one in report.suggestions
+        )
+
+
+def cells(layer: Record) -> tuple[str, ...]:
+    """Return a layer's cells as text, in the order of ``HEADER``."""
+    return (
+        str(layer.index),
+        power(layer.log10_gradient_rms, layer.gradient_rms),
+        power(layer.log10_gradient_ratio, layer.gradient_ratio),
+        significant(layer.local_gain),
+        significant(layer.activation_rms),
+        significant(layer.effective_rank),
+        layer.flag,
+    )
+
+
+def _escaped(text: str) -> str:
+    """Keep a file's name from being read as markup."""
+    return "".join("\\" + one if one in "\\`*_[]<>|" else one for one in text)

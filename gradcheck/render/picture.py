@@ -1,0 +1,37 @@
+"""The whole network in one line: a sparkline of its gradient, flagged regions marked under it."""
+
+import math
+from itertools import groupby
+
+from rich.console import Group
+from rich.text import Text
+
+from gradcheck.render.bars import Glyphs, bracket, columns, sparkline
+from gradcheck.render.style import STYLES
+from gradcheck.report import Report
+
+
+def picture(report: Report, width: int, glyphs: Glyphs) -> Group:
+    """The whole network's gradient on a log scale, flagged regions marked under it."""
+    logarithms = [-math.inf if layer.gradient_rms == 0 else layer.log10_gradient_rms for layer in report.layers]
+    flags = [layer.flag for layer in report.layers]
+    shown = columns(len(flags), width)
+    worst = [next((flags[layer] for layer in layers if flags[layer] != "ok"), "ok") for layers in shown]
+    line, marks = Text(no_wrap=True), Text(no_wrap=True)
+    for character, flag in zip(sparkline(logarithms, width, glyphs), worst, strict=True):
+        line.append(character, style=STYLES[flag])
+    for flag, group in groupby(worst):
+        span = len(list(group))
+        marks.append(" " * span if flag == "ok" else bracket(flag, span, glyphs), style=STYLES[flag])
+    return Group(*_axis(logarithms, len(shown), width), line, *([marks] if set(worst) != {"ok"} else []))
+
+
+def _axis(logarithms: list[float | None], width: int, room: int) -> list[Text]:
+    """The numbers above the sparkline: first and last layer, and the range of its heights beside or above them."""
+    finite = [value for value in logarithms if value is not None and math.isfinite(value)]
+    heights = f"log10 {min(finite):.1f} … {max(finite):.1f}".replace("-", "−") if finite else "no gradient"
+    first, last = "layer 1", str(len(logarithms))
+    ends = first if len(logarithms) == 1 else first + last.rjust(max(len(last) + 1, width - len(first)))
+    fits = len(ends) + 3 + len(heights) <= room
+    lines = [f"{ends}   {heights}"] if fits else [heights, ends]
+    return [Text(line, style="dim", no_wrap=True) for line in lines]

@@ -1,0 +1,34 @@
+"""What every part of the text shares: colours, and what stands in for characters a terminal lacks."""
+
+from gradcheck.render.bars import BLOCKS
+
+#: One colour for each flag and verdict, readable on dark and on light.
+STYLES = {
+    "ok": "green", "healthy": "green",
+    "vanishing": "cyan", "exploding": "red", "collapsed": "yellow",
+    "dead": "magenta", "saturated": "yellow", "nonfinite": "bold red",
+}  # fmt: skip
+
+#: Columns that the picture and the table stand in from the edge.
+INDENT = 2
+
+PLAIN = str.maketrans({"·": "-", "×": "x", "–": "-", "−": "-", "…": "...", "≥": ">="})
+
+
+def can_show_blocks(encoding: str) -> bool:
+    """Whether an encoding has the characters of bars and sparklines."""
+    try:
+        "".join(BLOCKS).encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def in_ascii(text: str) -> str:
+    """Return the text with a likeness of each character that isn't ASCII."""
+    return text.translate(PLAIN).encode("ascii", "replace").decode("ascii")
+
+
+def without_controls(text: str) -> str:
+    """Show the control characters of a file's name instead of obeying them."""
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)

@@ -1,0 +1,62 @@
+"""Text for a terminal: the verdict first, then the picture, the table and what to do."""
+
+from collections.abc import Iterator
+
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from gradcheck.render.advice import advice
+from gradcheck.render.bars import ASCII, BLOCKS
+from gradcheck.render.heading import what_was_run
+from gradcheck.render.layer_table import layer_table
+from gradcheck.render.numbers import percent
+from gradcheck.render.picture import picture
+from gradcheck.render.style import INDENT, STYLES, can_show_blocks, in_ascii, without_controls
+from gradcheck.report import Report
+
+
+def as_text(report: Report, console: Console | None = None, *, all_layers: bool = False) -> str:
+    """Return the report as text.
+
+    Parameters
+    ----------
+    report : Report
+    console : Console, optional
+        Where it will be shown: its width, colours and encoding are used. Without one, plain text of 80 columns.
+    all_layers : bool
+        The table shows every layer, of a deep network too.
+    """
+    console = console or Console(width=80, color_system=None, force_terminal=False, legacy_windows=False)
+    blocks = can_show_blocks(console.encoding)
+    with console.capture() as capture:
+        for part in _parts(report, console.width, all_layers, blocks):
+            console.print(part, highlight=False, soft_wrap=getattr(part, "no_wrap", None) is True)
+    text = "\n".join(line.rstrip() for line in capture.get().split("\n"))
+    return text if blocks else in_ascii(text)
+
+
+def _parts(report: Report, width: int, all_layers: bool, blocks: bool) -> Iterator[RenderableType]:
+    glyphs = BLOCKS if blocks else ASCII
+    yield Text(without_controls(what_was_run(report.config)), style="dim")
+    yield ""
+    yield _verdict(report)
+    yield ""
+    yield Padding(picture(report, width - 2 * INDENT, glyphs), (0, 0, 0, INDENT))
+    yield ""
+    yield from layer_table(report, width, glyphs, all_layers)
+    yield from advice(report)
+
+
+def _verdict(report: Report) -> Padding:
+    """The verdict in one word, its reasons beside it."""
+    verdict = report.verdict
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    label = Text(f" {verdict.status.upper()} ", style=f"reverse {STYLES[verdict.status]}")
+    reasons = [*verdict.reasons, f"plain SGD trains it with probability {percent(verdict.score)}"]
+    for index, reason in enumerate(reasons):
+        table.add_row(label if index == 0 else "", Text(reason, style="bold" if index == 0 else ""))
+    return Padding(table, (0, 0, 0, 1))

@@ -1,0 +1,184 @@
+"""The report: plain data with one dict form, strict JSON values throughout."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gradcheck import __version__
+from gradcheck.diagnosis import Diagnosis
+from gradcheck.flow import GradientFlow, OutputFlow, PerLayer
+from gradcheck.quantities import QUANTITIES
+from gradcheck.summary import Summary
+
+SCHEMA_VERSION = 1
+
+
+class Record(dict[str, Any]):
+    """A dict whose items are attributes as well: ``record.flag`` is ``record["flag"]``."""
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(f"no {name!r} here; there are: {', '.join(self)}") from None
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one command found.
+
+    Attributes
+    ----------
+    command : str
+    config : Record
+        Every option with its resolved value.
+    layers : tuple of Record
+        The hidden layers, first to last; keys as in ``gradcheck schema simulate``.
+    output : Record
+        The read-out and the loss.
+    regions : tuple of Record
+        Neighbouring layers with one flag.
+    summary : Record
+    verdict : Record
+        ``status``, ``trainable``, ``score``, ``reasons``.
+    suggestions : tuple of Record or None
+        Changes that bring the network back, each simulated; None if nobody asked.
+    """
+
+    command: str
+    config: Record
+    layers: tuple[Record, ...]
+    output: Record
+    regions: tuple[Record, ...]
+    summary: Record
+    verdict: Record
+    suggestions: tuple[Record, ...] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as JSON values; a number that isn't finite is None."""
+        document = {
+            "schema_version": SCHEMA_VERSION,
+            "gradcheck_version": __version__,
+            "command": self.command,
+            "config": dict(self.config),
+            "layers": [dict(layer) for layer in self.layers],
+            "output": dict(self.output),
+            "regions": [dict(region) for region in self.regions],
+            "summary": dict(self.summary),
+            "verdict": dict(self.verdict),
+        }
+        if self.suggestions is not None:
+            document["suggestions"] = [dict(suggestion) for suggestion in self.suggestions]
+        return document
+
+    def __str__(self) -> str:
+        from gradcheck.render.text import as_text  # printing is the only thing that needs it
+
+        return as_text(self)
+
+
+def make_report(
+    command: str,
+    config: Mapping[str, Any],
+    flows: Sequence[GradientFlow],
+    typical: GradientFlow,
+    summaries: Sequence[Summary],
+    summary: Summary,
+    diagnosis: Diagnosis,
+) -> Report:
+    """Lay out what was measured (each draw's flow and summary, and the typical one) and diagnosed."""
+    return Report(
+        command=command,
+        config=Record(config),
+        layers=_layers(flows, typical, diagnosis.flags),
+        output=_output([flow.output for flow in flows], typical.output),
+        regions=tuple(
+            Record(region._asdict() | {"log10_worst_ratio": number(region.log10_worst_ratio)})
+            for region in diagnosis.regions
+        ),
+        summary=_banded(Summary._fields, [list(one) for one in summaries], list(summary)),
+        verdict=Record(diagnosis.verdict._asdict() | {"reasons": list(diagnosis.verdict.reasons)}),
+    )
+
+
+def number(value: float) -> float | None:
+    """Return a float that JSON can carry; None for nan and infinities."""
+    return float(value) if math.isfinite(value) else None
+
+
+def power_of_ten(logarithm: float) -> float | None:
+    """Return 10**logarithm; exactly 0 for −inf only, None where a float would under- or overflow."""
+    if logarithm == -math.inf:
+        return 0.0
+    value = 10.0**logarithm if logarithm < 308.25 else math.inf
+    return number(value) if value else None
+
+
+def _layers(flows: Sequence[GradientFlow], typical: GradientFlow, flags: Sequence[str]) -> tuple[Record, ...]:
+    columns: dict[str, list[float | None]] = {}
+    for name, quantity in QUANTITIES.items():
+        draws = np.array([quantity.values(flow) for flow in flows]) if len(flows) > 1 else None
+        for suffix, values in _bands(quantity.values(typical), draws):
+            if quantity.magnitude:
+                columns[name + suffix] = [power_of_ten(value) for value in values.tolist()]
+            if quantity.show_log or not quantity.magnitude:
+                prefix = "log10_" if quantity.magnitude else ""
+                columns[prefix + name + suffix] = [number(value) for value in values.tolist()]
+    rows = zip(*columns.values(), strict=True)
+    logarithms = _magnitudes(typical)
+    return tuple(
+        Record(
+            {"index": index, "name": f"hidden {index}", "fan_in": fan_in, "fan_out": fan_out}
+            | dict(zip(columns, row, strict=True))
+            | {"status": _status(typical, index, logarithms[index - 1]), "flag": flag}
+        )
+        for index, (fan_in, fan_out, row, flag) in enumerate(
+            zip(typical.fan_in, typical.fan_out, rows, flags, strict=True), start=1
+        )
+    )
+
+
+def _bands(typical: PerLayer, draws: PerLayer | None) -> list[tuple[str, PerLayer]]:
+    """Return the typical values and, of several draws, the extremes."""
+    if draws is None:
+        return [("", typical)]
+    return [("", typical), ("_low", np.fmin.reduce(draws)), ("_high", np.fmax.reduce(draws))]
+
+
+def _magnitudes(flow: GradientFlow) -> PerLayer:
+    """Return the logarithms of all magnitudes but the ratios between layers, (layers, magnitudes)."""
+    names = [name for name, one in QUANTITIES.items() if one.magnitude and name != "local_gain"]
+    return np.array([QUANTITIES[name].values(flow) for name in names]).T
+
+
+def _status(flow: GradientFlow, index: int, logarithms: PerLayer) -> str:
+    """Say why a layer's numbers are not all there: a magnitude is zero, or beyond the range of floats."""
+    if index > flow.reached:
+        return flow.obstacle
+    if any(power_of_ten(value) in (None, 0.0) and value < 0 for value in logarithms.tolist()):
+        return "underflow"
+    return "overflow" if any(power_of_ten(value) is None for value in logarithms.tolist()) else "ok"
+
+
+def _output(draws: Sequence[OutputFlow], typical: OutputFlow) -> Record:
+    """Return the loss, and the read-out's magnitudes as numbers."""
+
+    def plain(output: OutputFlow) -> list[float]:
+        powers = [power_of_ten(logarithm) for logarithm in output[1:]]
+        return [output.loss, *(math.nan if power is None else power for power in powers)]
+
+    names = ["loss", "logit_rms", "weight_gradient_norm"]
+    return _banded(names, [plain(draw) for draw in draws], plain(typical))
+
+
+def _banded(names: Sequence[str], draws: Sequence[Sequence[float]], typical: Sequence[float]) -> Record:
+    """Return names with their typical values and, of several draws, with the extremes."""
+    record = Record()
+    table = np.array(draws, dtype=np.float64).T if len(draws) > 1 else [None] * len(names)
+    for name, value, column in zip(names, typical, table, strict=True):
+        for suffix, one in _bands(np.float64(value), column):  # type: ignore[arg-type]
+            record[name + suffix] = number(float(one))
+    return record

@@ -1,0 +1,136 @@
+"""The JSON Schema (draft 2020-12) that a report's JSON validates against."""
+
+from typing import Any
+
+from gradcheck.diagnosis import FLAGS, STATUSES
+from gradcheck.quantities import QUANTITIES
+from gradcheck.report import SCHEMA_VERSION
+
+Schema = dict[str, Any]
+
+BANDS = {"": "", "_low": "; lowest of the draws", "_high": "; highest of the draws"}
+
+SUMMARY = {
+    "gradient_span": "decades between the strongest and the weakest layer's gradient; null: one is exactly zero",
+    "mean_local_gain": "geometric mean of the local gains",
+    "effective_rank_last": "effective rank of the last hidden layer's outputs",
+}
+OUTPUT = {
+    "loss": "mean over the batch",
+    "logit_rms": "root mean square of the read-out's outputs",
+    "weight_gradient_norm": "Frobenius norm of ∂loss/∂W of the read-out",
+}
+
+
+def json_schema(command: str = "simulate") -> Schema:
+    """Return the schema of a command's JSON output.
+
+    Raises
+    ------
+    OptionError
+        There is no such command, or it has no JSON output.
+    """
+    from gradcheck.errors import one_of
+
+    one_of("command", command, ("simulate",))
+    properties = {
+        "schema_version": {"const": SCHEMA_VERSION},
+        "gradcheck_version": {"type": "string"},
+        "command": {"const": command},
+        "config": {"type": "object", "description": "every option with its resolved value"},
+        "layers": {"type": "array", "items": _layer(), "description": "the hidden layers, first to last"},
+        "output": _numbers(OUTPUT),
+        "regions": {"type": "array", "items": _region()},
+        "summary": _numbers(SUMMARY),
+        "verdict": _verdict(),
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"gradcheck {command}",
+        **_closed(properties),
+        "properties": properties | {"suggestions": {"type": "array", "items": _suggestion()}},
+    }
+
+
+def _closed(properties: Schema, optional: Schema | None = None) -> Schema:
+    """Return an object with these properties and no others; those not optional must be there."""
+    return {
+        "type": "object",
+        "properties": properties | (optional or {}),
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _number(meaning: str) -> Schema:
+    return {"type": ["number", "null"], "description": meaning}
+
+
+def _numbers(meanings: dict[str, str]) -> Schema:
+    """Return an object of numbers, each with its extremes where several seeds were drawn."""
+    every = {name + band: _number(text + note) for name, text in meanings.items() for band, note in BANDS.items()}
+    return _closed({name: every[name] for name in meanings}, every)
+
+
+def _layer() -> Schema:
+    meanings = {}
+    for name, quantity in QUANTITIES.items():
+        meanings[name] = quantity.meaning
+        if quantity.show_log:
+            meanings[f"log10_{name}"] = f"base-10 logarithm of {name}, right where {name} is null"
+    numbers = _numbers(meanings)
+    whole = {"type": "integer", "minimum": 1}
+    fixed = {
+        "index": whole,
+        "name": {"type": "string"},
+        "fan_in": whole,
+        "fan_out": whole,
+        "status": {
+            "enum": ["ok", "underflow", "overflow", "nan"],
+            "description": "why a number is null or 0: a magnitude is exactly zero or too small for a float, "
+            "too large for one, or not a number",
+        },
+        "flag": {"enum": list(FLAGS)},
+    }
+    required = {**fixed, **{name: numbers["properties"][name] for name in meanings}}
+    return _closed(required, numbers["properties"])
+
+
+def _region() -> Schema:
+    whole = {"type": "integer", "minimum": 1}
+    return _closed(
+        {
+            "flag": {"enum": [flag for flag in FLAGS if flag != "ok"]},
+            "first_layer": whole,
+            "last_layer": whole,
+            "worst_layer": whole,
+            "log10_worst_ratio": _number("log10 of the gradient_ratio furthest from 1; null where it is zero"),
+        }
+    )
+
+
+def _verdict() -> Schema:
+    return _closed(
+        {
+            "status": {"enum": list(STATUSES)},
+            "trainable": {"type": "boolean", "description": "score ≥ 0.5"},
+            "score": {
+                "type": "number", "minimum": 0, "maximum": 1,
+                "description": "probability that plain SGD trains the network",
+            },
+            "reasons": {"type": "array", "items": {"type": "string"}},
+        }
+    )  # fmt: skip
+
+
+def _suggestion() -> Schema:
+    return _closed(
+        {
+            "changes": {"type": "object", "description": "options and their new values"},
+            "command": {"type": "string", "description": "the whole command line with these changes"},
+            "status": {"enum": list(STATUSES)},
+            "score": {"type": "number", "minimum": 0, "maximum": 1},
+            "gradient_span": _number(SUMMARY["gradient_span"]),
+            "effective_rank_last": _number(SUMMARY["effective_rank_last"]),
+        }
+    )

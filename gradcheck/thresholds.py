@@ -1,0 +1,52 @@
+"""What is still healthy: the limits that the diagnosis judges by. Loads no NumPy."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from gradcheck.errors import OptionError, finite
+
+
+@dataclass(frozen=True, kw_only=True)
+class Thresholds:
+    """What is still healthy.
+
+    Attributes
+    ----------
+    vanish_below, explode_above : float
+        Bounds of a layer's ``gradient_ratio``.
+    max_span : float
+        Largest ``gradient_span`` in decades. The default separates best the networks that trained from those
+        that didn't (benchmarks/calibrate.py).
+    min_rank : float
+        Smallest ``effective_rank`` of the last hidden layer, from the same networks.
+    dead_above, saturated_above : float
+        A layer is flagged where more than this share of its units, of its entries, is dead, saturated. A ReLU's
+        natural half is neither.
+    """
+
+    vanish_below: float = 1e-3
+    explode_above: float = 1e3
+    max_span: float = 2.3
+    min_rank: float = 2.2
+    dead_above: float = 0.9
+    saturated_above: float = 0.9
+
+    def __post_init__(self) -> None:
+        finite(
+            "vanish_below",
+            self.vanish_below,
+            "it bounds a ratio of gradients from below; 1e-3 is the default",
+            low=0,
+        )
+        finite("explode_above", self.explode_above, "it bounds a ratio of gradients from above", above=0)
+        finite("max_span", self.max_span, "it counts decades; 2.3 is the default", low=0)
+        finite("min_rank", self.min_rank, "it bounds an effective rank, which is at least 1", low=0)
+        finite("dead_above", self.dead_above, "it is a share of the units", low=0)
+        finite("saturated_above", self.saturated_above, "it is a share of the entries", low=0)
+        if self.vanish_below >= self.explode_above:
+            problem = f"{self.vanish_below:g} is not below --explode-above {self.explode_above:g}: no ratio would be ok"
+            raise OptionError("vanish_below", problem)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the thresholds as plain JSON values."""
+        return asdict(self)
