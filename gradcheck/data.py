@@ -12,9 +12,10 @@ import numpy.typing as npt
 
 from gradcheck.engine.initializers import stream
 from gradcheck.engine.types import Array
-from gradcheck.errors import InputError, OptionError, at_least
+from gradcheck.errors import InputError, OptionError, at_least, one_of
 
 DATA_STREAM = 2  # beside the streams of weights and biases
+NAMES = ("digits", "gaussian")
 SUFFIXES = (".npy", ".npz", ".csv")
 DIGITS = Path(__file__).with_name("datasets") / "digits.npz"
 FEATURES = 64  # of gaussian, as many as the digits have
@@ -110,8 +111,7 @@ class DataSpec:
         """Return the user's file, if its kind is known and it is there."""
         path = Path(self.data)
         if path.suffix.lower() not in SUFFIXES:
-            problem = f"{self.data!r} is unknown; allowed: digits, gaussian, or a {', '.join(SUFFIXES)} file"
-            raise OptionError("data", problem)
+            one_of("data", self.data, NAMES, beside=f", or a {', '.join(SUFFIXES)} file")
         if not path.is_file():
             raise InputError(path, "is a folder, not a file" if path.is_dir() else "no such file")
         return path
@@ -133,7 +133,7 @@ def _standardised(path: Path, labelled: bool) -> tuple[Array, Labels | None]:
     raw_inputs, raw_labels = _read(path, labelled)
     inputs = as_numbers(path, raw_inputs, "x")
     if inputs.ndim < 2:
-        raise InputError(path, f"holds an array of shape {inputs.shape}; allowed: examples × features")
+        raise InputError(path, f"holds an array of shape {inputs.shape}; allowed: examples by features")
     if not inputs.size:
         raise InputError(path, f"is empty (shape {inputs.shape}); allowed: at least one example of one feature")
     if not np.isfinite(inputs).all():
@@ -160,7 +160,7 @@ def _read(path: Path, labelled: bool) -> tuple[npt.NDArray[Any], npt.NDArray[Any
         return arrays[""], None
     if "x" not in arrays:
         raise InputError(
-            path, f"has no array x (it has: {', '.join(arrays) or 'nothing'}); save it as x=…, labels as y=…"
+            path, f"has no array x (it has: {', '.join(arrays) or 'nothing'}); save it as x=..., labels as y=..."
         )
     return arrays["x"], arrays.get("y")
 

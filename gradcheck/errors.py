@@ -38,8 +38,8 @@ class MissingExtraError(GradcheckError, ImportError):
         super().__init__(f'{subject}: needs {package}; install it with: pip install "gradcheck[{extra}]"')
 
 
-def one_of(option: str, value: str, allowed: Iterable[str]) -> str:
-    """Return `value` if it is allowed; otherwise raise an error that names the nearest one."""
+def one_of(option: str, value: str, allowed: Iterable[str], *, beside: str = "") -> str:
+    """Return `value` if it is allowed; otherwise raise an error that names the nearest one, and what is beside."""
     allowed = tuple(allowed)
     if value in allowed:
         return value
@@ -47,7 +47,7 @@ def one_of(option: str, value: str, allowed: Iterable[str]) -> str:
 
     near = get_close_matches(str(value).lower(), allowed, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    raise OptionError(option, f"{value!r} is unknown; {hint}allowed: {', '.join(allowed)}")
+    raise OptionError(option, f"{value!r} is unknown; {hint}allowed: {', '.join(allowed)}{beside}")
 
 
 def at_least(option: str, value: int, low: int, reason: str) -> int:

@@ -80,7 +80,9 @@ def _by_name(path: Path, arrays: Arrays) -> dict[str, Dense]:
     pairs.append((READOUT_WEIGHT, READOUT_BIAS))
     unknown = sorted(set(arrays) - {name for pair in pairs for name in pair})
     if unknown:
-        raise InputError(path, f"has W1 but also {', '.join(unknown)}; allowed: W1, b1, … without gaps, W_out, b_out")
+        raise InputError(
+            path, f"has W1 but also {', '.join(unknown)}; allowed: W1, b1, W2, b2 ... without gaps, W_out, b_out"
+        )
     return {
         weight: _dense(path, weight, arrays[weight], bias, arrays.get(bias))
         for weight, bias in pairs
@@ -108,7 +110,7 @@ def _dense(
     path: Path, name: str, weight: npt.NDArray[Any], bias_name: str = "", bias: npt.NDArray[Any] | None = None
 ) -> Dense:
     if weight.ndim != 2 or not weight.size:
-        raise InputError(path, f"{name} has the shape {weight.shape}; allowed: a matrix, fan_in × fan_out")
+        raise InputError(path, f"{name} has the shape {weight.shape}; allowed: a matrix, fan_in by fan_out")
     if bias is not None and bias.shape != weight.shape[1:]:
         raise InputError(path, f"{bias_name} has the shape {bias.shape}; {name} needs ({weight.shape[1]},)")
     return Dense(weight, bias)
@@ -120,7 +122,7 @@ def _check_chain(path: Path, maps: dict[str, Dense]) -> None:
         (_, gives), (takes, _) = one.weight.shape, other.weight.shape
         if gives != takes:
             problem = f"{name} takes {takes} inputs but {before} gives {gives}"
-            raise InputError(path, f"{problem}; matrices are fan_in × fan_out: transpose them, or save them in order")
+            raise InputError(path, f"{problem}; matrices are fan_in by fan_out: transpose them, or save them in order")
 
 
 def check_fit(path: Path, maps: Sequence[Dense], dataset: Dataset) -> None:

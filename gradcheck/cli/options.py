@@ -22,8 +22,10 @@ def _named(names: tuple[str, ...], meaning: str, **more: Any) -> Any:  # noqa: A
     return typer.Option(metavar="NAME", help=f"{meaning}: {' '.join(names)}.", autocompletion=_one_of(names), **more)
 
 
-def parse_width(text: str) -> int | tuple[int, ...]:
+def parse_width(text: str | None) -> int | tuple[int, ...] | None:
     """Return one width, or of a comma list the width of each layer."""
+    if text is None:
+        return None
     try:
         widths = tuple(int(part) for part in text.split(","))
     except ValueError:
@@ -37,9 +39,9 @@ Depth = Annotated[
     int | None, typer.Option(metavar="N", help="Hidden layers; the read-out comes on top.", show_default="50")
 ]
 Width = Annotated[
-    Any,
+    str | None,
     typer.Option(
-        metavar="N[,N…]", parser=parse_width, show_default="128",
+        metavar="N[,N...]", show_default="128",
         help="Units of a hidden layer; a comma list gives each layer its own.",
     ),
 ]  # fmt: skip

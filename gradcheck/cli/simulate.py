@@ -9,6 +9,7 @@ import typer
 from gradcheck.cli import options as given
 from gradcheck.cli.output import OutputFile, check_writable, write
 from gradcheck.cli.progress import Progress
+from gradcheck.cli.threads import one_thread_if_narrow
 from gradcheck.errors import OptionError, one_of
 
 if TYPE_CHECKING:
@@ -63,9 +64,11 @@ def simulate(
     name = _format(format, json)
     causes = [one_of("fail_on", cause, given.CAUSES) for cause in fail_on or ()]
     check_writable(output)
+    network = {key: value for key, value in context.params.items() if key not in PRESENTATION}
+    network["width"] = given.parse_width(width)
+    one_thread_if_narrow(network["width"])
     from gradcheck import simulate as simulation
 
-    network = {key: value for key, value in context.params.items() if key not in PRESENTATION}
     with Progress(quiet) as tick:
         report = simulation(**network, suggest=suggest if name == "text" else bool(suggest), tick=tick)
     if not (quiet and name == "text" and output is None):
@@ -95,10 +98,10 @@ def _rendered(report: "Report", name: str, output: Path | None, all_layers: bool
         from gradcheck.render.markdown import as_markdown
 
         return as_markdown(report)
-    from gradcheck.cli.terminal import console
-    from gradcheck.render.text import as_text
+    from gradcheck.cli.terminal import terminal
+    from gradcheck.render.text import PLAIN_TERMINAL, as_text
 
-    return as_text(report, None if output else console(), all_layers=all_layers)
+    return as_text(report, PLAIN_TERMINAL if output else terminal(), all_layers=all_layers)
 
 
 def _fails(report: "Report", causes: Iterable[str]) -> bool:

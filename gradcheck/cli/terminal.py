@@ -1,12 +1,15 @@
-"""The terminal that text is shown on: its width and colours."""
+"""The terminal that text is shown on: its width, colours and encoding."""
 
 import os
 
 from rich.console import Console
 
+from gradcheck.render.text import Terminal
 
-def console() -> Console:
-    """Return stdout's console; COLUMNS sets its width on a dumb terminal and in a pipe as well."""
+
+def terminal() -> Terminal:
+    """Return what stdout is; COLUMNS sets its width on a dumb terminal and in a pipe as well."""
     columns = os.environ.get("COLUMNS", "")
     width = int(columns) if columns.isdigit() and int(columns) > 0 else None
-    return Console(width=width, soft_wrap=False, legacy_windows=False)
+    console = Console(width=width, legacy_windows=False)
+    return Terminal(console.width, console.encoding, console.color_system)

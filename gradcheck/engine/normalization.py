@@ -38,13 +38,13 @@ def _standardize(axis: int) -> Callable[[Array], tuple[Array, Pullback]]:
 
     def block(z: Array) -> tuple[Array, Pullback]:
         centred = z - z.mean(axis, keepdims=True)
-        scale = 1 / np.sqrt(np.square(centred).mean(axis, keepdims=True) + EPSILON)
+        scale: Array = 1 / np.sqrt(np.square(centred).mean(axis, keepdims=True) + EPSILON)
         unit = centred * scale
 
         def pullback(delta: Array) -> Array:
             along = (delta * unit).mean(axis, keepdims=True)
-            tangent: Array = delta - delta.mean(axis, keepdims=True) - unit * along
-            return tangent * scale
+            tangent: Array = (delta - delta.mean(axis, keepdims=True) - unit * along) * scale
+            return tangent
 
         return unit, pullback
 

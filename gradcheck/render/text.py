@@ -1,6 +1,8 @@
 """Text for a terminal: the verdict first, then the picture, the table and what to do."""
 
+import io
 from collections.abc import Iterator
+from typing import Any, NamedTuple, cast
 
 from rich.console import Console, RenderableType
 from rich.padding import Padding
@@ -17,22 +19,40 @@ from gradcheck.render.style import INDENT, STYLES, can_show_blocks, in_ascii, wi
 from gradcheck.report import Report
 
 
-def as_text(report: Report, console: Console | None = None, *, all_layers: bool = False) -> str:
+class Terminal(NamedTuple):
+    """Where text is shown: its width, its encoding, and one of rich's colour systems or None."""
+
+    width: int = 80
+    encoding: str = "utf-8"
+    color_system: str | None = None
+
+
+PLAIN_TERMINAL = Terminal()
+
+
+def as_text(report: Report, terminal: Terminal = PLAIN_TERMINAL, *, all_layers: bool = False) -> str:
     """Return the report as text.
 
     Parameters
     ----------
     report : Report
-    console : Console, optional
-        Where it will be shown: its width, colours and encoding are used. Without one, plain text of 80 columns.
+    terminal : Terminal
+        Where it will be shown.
     all_layers : bool
         The table shows every layer, of a deep network too.
     """
-    console = console or Console(width=80, color_system=None, force_terminal=False, legacy_windows=False)
-    blocks = can_show_blocks(console.encoding)
+    blocks = can_show_blocks(terminal.encoding)
+    console = Console(
+        file=io.StringIO(),
+        width=terminal.width,
+        color_system=cast(Any, terminal.color_system),
+        force_terminal=terminal.color_system is not None,
+        legacy_windows=False,
+        highlight=False,
+    )
     with console.capture() as capture:
-        for part in _parts(report, console.width, all_layers, blocks):
-            console.print(part, highlight=False, soft_wrap=getattr(part, "no_wrap", None) is True)
+        for part in _parts(report, terminal.width, all_layers, blocks):
+            console.print(part, soft_wrap=getattr(part, "no_wrap", None) is True)
     text = "\n".join(line.rstrip() for line in capture.get().split("\n"))
     return text if blocks else in_ascii(text)
 
