@@ -67,12 +67,13 @@ def _span(flow: GradientFlow, summary: Summary, limits: Thresholds) -> Iterator[
     if math.isinf(span):
         yield "some layers get no gradient at all: it is exactly zero"
         return
-    each = "" if math.isnan(gain) else f"; each layer passes on {gain:.3g} of what it receives, on average"
+    each = "" if math.isnan(gain) else f": each layer passes on a factor {gain:.3g}"
+    decades = f"{span:.1f} decades" if span >= 10 else f"{span:.2f} decades"
     if span > limits.max_span:
         verb = "lost" if gradient_shrinks(flow) else "gained"
-        yield f"{span:.1f} decades {verb} on the way back (limit {limits.max_span:g}){each}"
+        yield f"{decades} {verb} (limit {limits.max_span:g}){each}"
     else:
-        yield f"{span:.1f} decades between the strongest and the weakest layer (limit {limits.max_span:g}){each}"
+        yield f"{decades} apart (limit {limits.max_span:g}){each}"
 
 
 def _rank(summary: Summary, limits: Thresholds) -> Iterator[str]:
@@ -81,6 +82,6 @@ def _rank(summary: Summary, limits: Thresholds) -> Iterator[str]:
     if math.isnan(rank):
         return
     if rank < limits.min_rank:
-        yield f"the examples look alike behind the last layer: effective rank {rank:.1f} (limit {limits.min_rank:g})"
+        yield f"the examples look alike at the end: effective rank {rank:.1f} (limit {limits.min_rank:g})"
     else:
-        yield f"the examples stay apart: effective rank {rank:.1f} behind the last layer (limit {limits.min_rank:g})"
+        yield f"the examples stay apart: effective rank {rank:.1f} (limit {limits.min_rank:g})"

@@ -1,6 +1,7 @@
 """The whole network in one line: a sparkline of its gradient, flagged regions marked under it."""
 
 import math
+from collections.abc import Sequence
 from itertools import groupby
 
 from rich.console import Group
@@ -17,13 +18,29 @@ def picture(report: Report, width: int, glyphs: Glyphs) -> Group:
     flags = [layer.flag for layer in report.layers]
     shown = columns(len(flags), width)
     worst = [next((flags[layer] for layer in layers if flags[layer] != "ok"), "ok") for layers in shown]
-    line, marks = Text(no_wrap=True), Text(no_wrap=True)
+    line = Text(no_wrap=True)
     for character, flag in zip(sparkline(logarithms, width, glyphs), worst, strict=True):
         line.append(character, style=STYLES[flag])
-    for flag, group in groupby(worst):
-        span = len(list(group))
-        marks.append(" " * span if flag == "ok" else bracket(flag, span, glyphs), style=STYLES[flag])
-    return Group(*_axis(logarithms, len(shown), width), line, *([marks] if set(worst) != {"ok"} else []))
+    marks = [_marks(worst, width, glyphs)] if set(worst) != {"ok"} else []
+    return Group(*_axis(logarithms, len(shown), width), line, *marks)
+
+
+def _marks(flags: Sequence[str], width: int, glyphs: Glyphs) -> Text:
+    """A bracket under each region; a name that doesn't fit into it stands behind it where there is room."""
+    groups = [(flag, len(list(group))) for flag, group in groupby(flags)]
+    marks = Text(no_wrap=True)
+    end = 0
+    for index, (flag, span) in enumerate(groups):
+        end += span
+        if flag == "ok":
+            marks.append(" " * (end - len(marks)))
+            continue
+        marks.append(bracket(flag, span, glyphs), style=STYLES[flag])
+        free = groups[index + 1][1] if index + 1 < len(groups) else width - end
+        last_or_before_ok = index + 1 == len(groups) or groups[index + 1][0] == "ok"
+        if flag not in bracket(flag, span, glyphs) and last_or_before_ok and len(flag) + 2 <= free:
+            marks.append(f" {flag}", style=STYLES[flag])
+    return marks
 
 
 def _axis(logarithms: list[float | None], width: int, room: int) -> list[Text]:

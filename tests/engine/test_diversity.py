@@ -1,0 +1,100 @@
+import math
+
+import numpy as np
+import pytest
+
+from gradcheck.engine.diversity import effective_rank, mean_cosine
+
+
+def with_spectrum(spectrum, batch, units, rng):
+    """Centred outputs (batch, units) with the given singular values."""
+    ones_first = np.column_stack([np.ones(batch), rng.standard_normal((batch, len(spectrum)))])
+    left = np.linalg.qr(ones_first)[0][:, 1:]
+    right = np.linalg.qr(rng.standard_normal((units, len(spectrum))))[0]
+    return left * spectrum @ right.T
+
+
+def by_svd(outputs):
+    squares = np.linalg.svd(outputs - outputs.mean(0), compute_uv=False) ** 2
+    shares = squares[squares > 0] / squares.sum()
+    return math.exp(-(shares * np.log(shares)).sum())
+
+
+def by_pairs(outputs):
+    cosines = [
+        x @ y / math.sqrt((x @ x) * (y @ y)) for i, x in enumerate(outputs) for j, y in enumerate(outputs) if i != j
+    ]
+    return sum(cosines) / len(cosines)
+
+
+@pytest.mark.parametrize(("batch", "units"), [(20, 8), (8, 20), (9, 8)])
+@pytest.mark.parametrize("directions", [1, 3, 7])
+def test_effective_rank_counts_equally_strong_directions(batch, units, directions, rng):
+    outputs = with_spectrum(np.ones(directions), batch, units, rng) + rng.standard_normal(units)
+    assert effective_rank(outputs) == pytest.approx(directions, rel=1e-12)
+
+
+@pytest.mark.parametrize(("batch", "units"), [(30, 6), (6, 30)])
+def test_effective_rank_of_a_known_spectrum_is_the_entropy_of_its_squares(batch, units, rng):
+    outputs = with_spectrum(np.sqrt([0.5, 0.25, 0.125, 0.125]), batch, units, rng)
+    assert effective_rank(outputs) == pytest.approx(2 ** (1.75), rel=1e-12)  # entropy 1.75 bits
+
+
+@pytest.mark.parametrize(("batch", "units"), [(2, 5), (5, 2), (12, 12), (40, 7), (7, 40)])
+def test_effective_rank_agrees_with_a_singular_value_decomposition(batch, units, rng):
+    outputs = rng.standard_normal((batch, units)) * np.geomspace(1, 1e-3, units) + 2
+    assert effective_rank(outputs) == pytest.approx(by_svd(outputs), rel=1e-10)
+
+
+def test_effective_rank_of_two_groups_is_one(rng):
+    outputs = rng.standard_normal((2, 6))[[0, 1, 1, 0, 1]]
+    assert effective_rank(outputs) == pytest.approx(1, abs=1e-12)
+
+
+@pytest.mark.parametrize("scale", [2.0**-60, 1e-20, 3.0, 1e25])
+def test_effective_rank_does_not_depend_on_scale(scale, rng):
+    outputs = rng.standard_normal((10, 6))
+    assert effective_rank(scale * outputs) == pytest.approx(effective_rank(outputs), rel=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_examples_that_differ_by_rounding_only_have_rank_one(dtype, rng):
+    outputs = np.tile(rng.uniform(0.1, 1, 50).astype(dtype), (16, 1))
+    assert effective_rank(outputs) == 1
+    rounding = np.finfo(dtype).eps * rng.integers(-1, 2, outputs.shape)
+    assert effective_rank((outputs * (1 + rounding)).astype(dtype)) == 1
+
+
+def test_small_differences_above_rounding_are_seen(rng):
+    outputs = 1 + 1e-9 * rng.standard_normal((16, 50))
+    assert effective_rank(outputs) == pytest.approx(by_svd(outputs), rel=1e-6)
+    assert effective_rank(outputs) > 10
+
+
+def test_a_single_example_has_neither_rank_nor_cosine(rng):
+    single = rng.standard_normal((1, 8))
+    assert math.isnan(effective_rank(single))
+    assert math.isnan(mean_cosine(single))
+
+
+@pytest.mark.parametrize(("batch", "units"), [(2, 3), (9, 4), (30, 100)])
+def test_mean_cosine_agrees_with_a_loop_over_all_pairs(batch, units, rng):
+    outputs = rng.standard_normal((batch, units)) * rng.uniform(1e-6, 1e6, (batch, 1)) + 0.3
+    assert mean_cosine(outputs) == pytest.approx(by_pairs(outputs), abs=1e-13)
+
+
+def test_mean_cosine_of_parallel_examples_is_exactly_one_at_most(rng):
+    outputs = rng.uniform(0, 1e9, (50, 1)) * rng.standard_normal(7)
+    assert 1 - 1e-14 < mean_cosine(outputs) <= 1
+
+
+def test_mean_cosine_of_opposite_examples_is_minus_one():
+    assert mean_cosine(np.array([[3.0, 4.0], [-6.0, -8.0]])) == pytest.approx(-1, abs=1e-15)
+
+
+def test_mean_cosine_of_orthogonal_examples_is_zero():
+    assert mean_cosine(np.diag([1.0, 20.0, 0.5])) == pytest.approx(0, abs=1e-15)
+
+
+def test_an_example_of_zeros_has_no_cosine():
+    assert math.isnan(mean_cosine(np.array([[1.0, 2.0], [0.0, 0.0]])))

@@ -1,0 +1,118 @@
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from gradcheck import spec
+from gradcheck.engine.initializers import BIAS_STREAM, INITIALIZERS, WEIGHT_STREAM, Law, stream
+
+FANS = 300, 200
+VARIANCE = {
+    "xavier": 2 / 500,
+    "xavier_uniform": 2 / 500,
+    "he": 2 / 300,
+    "he_uniform": 2 / 300,
+    "lecun": 1 / 300,
+    "lecun_uniform": 1 / 300,
+    "torch_default": 1 / 900,
+    "normal": 1.0,
+    "uniform": 1.0,
+}
+UNIFORM = {"xavier_uniform", "he_uniform", "lecun_uniform", "torch_default", "uniform"}
+independent = pytest.mark.parametrize("init", VARIANCE)
+every_init = pytest.mark.parametrize("init", INITIALIZERS)
+
+
+def test_table_and_spec_name_the_same_initializers():
+    assert tuple(INITIALIZERS) == spec.INITIALIZERS
+    assert {*VARIANCE, "orthogonal"} == set(INITIALIZERS)
+
+
+@independent
+@pytest.mark.parametrize("scale", [1.0, 0.05])
+def test_weights_have_mean_zero_and_the_variance_of_the_paper(init, scale):
+    weight = Law(init, scale).weight(3, 1, *FANS)
+    expected = VARIANCE[init] * scale**2
+    assert weight.shape == FANS
+    assert abs(weight.mean()) < 4 * math.sqrt(expected / weight.size)
+    assert weight.var() == pytest.approx(expected, rel=4 * math.sqrt(2 / weight.size))
+
+
+@independent
+def test_uniform_laws_fill_their_bounds_and_normal_ones_have_tails(init):
+    weight = Law(init).weight(4, 1, *FANS)
+    bound = math.sqrt(3 * VARIANCE[init])
+    largest = np.abs(weight).max()
+    if init in UNIFORM:
+        assert 0.999 * bound < largest <= bound
+    else:
+        assert largest > 2 * bound
+        assert (weight**4).mean() / weight.var() ** 2 == pytest.approx(3, rel=0.05)
+
+
+@pytest.mark.parametrize("fans", [(7, 7), (40, 9), (9, 40), (1, 5), (5, 1)])
+@pytest.mark.parametrize("gain", [1.0, 0.5, 3.0])
+def test_orthogonal_weights_have_an_orthonormal_shorter_side_times_the_gain(fans, gain):
+    weight = Law("orthogonal", gain).weight(0, 1, *fans)
+    assert weight.shape == fans
+    gram = weight.T @ weight if fans[0] >= fans[1] else weight @ weight.T
+    np.testing.assert_allclose(gram, gain**2 * np.eye(min(fans)), atol=1e-13 * gain**2)
+
+
+@pytest.mark.parametrize("fans", [(3, 3), (4, 2), (2, 4)])
+def test_orthogonal_weights_are_spread_evenly_over_all_frames(fans):
+    frames = np.array([Law("orthogonal").weight(seed, 1, *fans) for seed in range(2000)])
+    sigma = 1 / math.sqrt(max(fans))  # of one entry
+    assert np.abs(frames.mean(0)).max() < 4 * sigma / math.sqrt(len(frames))
+    np.testing.assert_allclose((frames**2).mean(0), sigma**2, rtol=0.1)
+
+
+def test_determinants_of_square_orthogonal_weights_take_both_signs():
+    signs = [np.linalg.det(Law("orthogonal").weight(seed, 1, 4, 4)) for seed in range(400)]
+    assert abs(np.mean(signs)) < 4 / math.sqrt(400)
+
+
+@pytest.mark.parametrize("init", [name for name in INITIALIZERS if name != "torch_default"])
+def test_biases_are_zero_unless_asked_for(init):
+    assert Law(init, scale=2.0).bias(0, 1, *FANS) is None
+
+
+def test_torch_default_draws_biases_between_the_bounds_of_its_weights():
+    bias = Law("torch_default", scale=7.0).bias(0, 1, 100, 50_000)
+    assert 0.0999 < np.abs(bias).max() <= 0.1
+    assert bias.var() == pytest.approx(1 / 300, rel=0.03)
+
+
+@every_init
+def test_bias_std_sets_the_deviation_of_normal_biases(init):
+    bias = Law(init, scale=7.0, bias_std=0.2).bias(0, 1, 10, 50_000)
+    assert bias.shape == (50_000,)
+    assert bias.std() == pytest.approx(0.2, rel=0.02)
+    assert np.abs(bias).max() > 0.6
+
+
+@every_init
+def test_the_same_seed_and_layer_draw_the_same_weights(init):
+    law = Law(init, bias_std=0.1)
+    np.testing.assert_array_equal(law.weight(5, 7, 6, 4), law.weight(5, 7, 6, 4))
+    np.testing.assert_array_equal(law.bias(5, 7, 6, 4), law.bias(5, 7, 6, 4))
+
+
+@every_init
+def test_seeds_and_layers_draw_different_weights(init):
+    law = Law(init)
+    assert not np.isclose(law.weight(5, 7, 6, 4), law.weight(6, 7, 6, 4)).any()
+    assert not np.isclose(law.weight(5, 7, 6, 4), law.weight(5, 8, 6, 4)).any()
+
+
+def test_streams_of_different_seeds_purposes_and_layers_share_no_number():
+    keys = list(itertools.product((0, 1), (WEIGHT_STREAM, BIAS_STREAM), (0, 1, 2)))
+    draws = np.concatenate([stream(*key).standard_normal(10) for key in keys])
+    assert len(set(draws)) == 10 * len(keys)
+
+
+def test_streams_are_uncorrelated():
+    draws = np.array([stream(0, WEIGHT_STREAM, layer).standard_normal(5000) for layer in range(20)])
+    off_diagonal = np.corrcoef(draws)[~np.eye(20, dtype=bool)]
+    assert np.abs(off_diagonal).max() < 4.5 / math.sqrt(5000)
