@@ -44,19 +44,22 @@ Task = Callable[[], object]
 def main() -> None:
     """Measure what was asked for and print one table for each."""
     options = parser().parse_args()
-    prepare_environment(options.threads)
-    print(f"{options.runs} alternating runs of each, {options.threads} threads; medians, ratios of medians")
+    prepare_environment()
+    if options.threads:
+        set_threads(options.threads)
     if options.only != "engine":
         print_processes(options.runs)
     if options.only != "process":
+        set_threads(options.threads or os.cpu_count() or 1)
         print_engine(options.runs)
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = argparse.ArgumentParser(description="gradcheck's speed beside PyTorch's")
-    parser.add_argument("--runs", type=positive, default=9, help="runs of each; fewer than 7 tell little (9)")
-    parser.add_argument("--threads", type=positive, default=os.cpu_count(), help="of both sides (all cores)")
+    parser.add_argument("--runs", type=positive, default=9, metavar="N", help="of each; at least 7 tell much (9)")
+    threads = "of both sides (engine: all cores; process: what each takes by itself)"
+    parser.add_argument("--threads", type=positive, metavar="N", help=threads)
     parser.add_argument("--only", choices=["process", "engine"], help="measure one of the two (both)")
     return parser
 
@@ -68,13 +71,17 @@ def positive(text: str) -> int:
     return int(text)
 
 
-def prepare_environment(threads: int) -> None:
-    """Give all that is measured the same environment, here and in child processes."""
+def prepare_environment() -> None:
+    """Clear what would distort the times, here and in child processes."""
     # On some machines these two slow NumPy's BLAS; both go, as neither is meant to stand without the other.
     for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
         os.environ.pop(name, None)
     # An installed package runs from its bytecode, which the warm-up writes.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+def set_threads(threads: int) -> None:
+    """Give NumPy's BLAS and PyTorch as many threads, here (if not imported yet) and in child processes."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = str(threads)
 
@@ -84,7 +91,7 @@ def print_processes(runs: int) -> None:
     times = alternate({name: process(arguments) for name, arguments in COMMANDS.items()}, runs, stopwatch)
     ours, *_ = times.values()
     rows = [[name, f"{median(others):.3f}", *ratios(ours, others)] for name, others in times.items()]
-    print_table("process", ["", "seconds", "gradcheck / it", "median of pairs"], rows)
+    print_table([f"process, {runs} runs", "seconds", "gradcheck / it", "median of pairs"], rows)
 
 
 def process(arguments: Sequence[str]) -> Task:
@@ -102,7 +109,8 @@ def print_engine(runs: int) -> None:
         times = alternate(tasks, runs, repeated)
         milliseconds = [f"{1e3 * median(each):.2f}" for each in times.values()]
         rows.append([f"{dtype} {DEPTH} x {width}", *milliseconds, *ratios(*times.values())])
-    print_table("engine", ["", "ours, ms", "PyTorch, ms", "ours / PyTorch", "median of pairs"], rows)
+    title = f"engine, {runs} runs, {os.environ['OMP_NUM_THREADS']} threads"
+    print_table([title, "ours, ms", "PyTorch, ms", "ours / PyTorch", "median of pairs"], rows)
 
 
 class Work(NamedTuple):
@@ -217,14 +225,14 @@ def ratios(ours: Sequence[float], others: Sequence[float]) -> list[str]:
     return [f"{median(ours) / median(others):.2f}", f"{median(pairs):.2f}"]
 
 
-def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table: the first column to the left, the others to the right."""
-    lines = [[title, *header[1:]], *rows]
+    lines = [header, *rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    print()
     for first, *others in lines:
         cells = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
         print("  ".join([first.ljust(widths[0]), *cells]))
+    print(flush=True)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
+#: Of the JSON documents.
+SCHEMA_VERSION = 1
+
 if TYPE_CHECKING:
     from gradcheck.errors import GradcheckError as GradcheckError
     from gradcheck.report import Report as Report

@@ -1,6 +1,7 @@
 """The one exception tree: whatever is wrong with what the user gave is a ``GradcheckError``."""
 
 from collections.abc import Iterable
+from numbers import Integral, Real
 
 
 class GradcheckError(Exception):
@@ -51,18 +52,25 @@ def one_of(option: str, value: str, allowed: Iterable[str], *, beside: str = "")
 
 
 def at_least(option: str, value: int, low: int, reason: str) -> int:
-    """Return `value` if it is a whole number of at least `low`; otherwise raise an error with the reason."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < low:
-        raise OptionError(option, f"{value!r} is not a whole number of at least {low}: {reason}")
-    return value
+    """Return `value` as an int if it is a whole number of at least `low`; otherwise raise an error with the reason."""
+    if isinstance(value, Integral) and not isinstance(value, bool) and value >= low:
+        return int(value)
+    raise OptionError(option, f"{value!r} is not a whole number of at least {low}: {reason}")
 
 
 def finite(
     option: str, value: float, reason: str, *, above: float = float("-inf"), low: float = float("-inf")
 ) -> float:
     """Return `value` as a float if it is finite, > `above` and ≥ `low`; otherwise raise an error."""
-    number = float(value)
-    if above < number < float("inf") and number >= low:
-        return number
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    if is_number and above < value < float("inf") and value >= low:
+        return float(value)
     bound = f" above {above:g}" if above > float("-inf") else f" of at least {low:g}" if low > float("-inf") else ""
     raise OptionError(option, f"{value!r} is not a finite number{bound}: {reason}")
+
+
+def switch(option: str, value: bool) -> bool:
+    """Return `value` if it is True or False; otherwise raise an error."""
+    if isinstance(value, bool):
+        return value
+    raise OptionError(option, f"{value!r} is neither True nor False")

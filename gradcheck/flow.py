@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from gradcheck.engine.blocks import Passage
 from gradcheck.engine.diversity import effective_rank, mean_cosine
-from gradcheck.engine.linear import log10_weight_gradient_norm
+from gradcheck.engine.linear import Dense, log10_weight_gradient_norm
 from gradcheck.engine.loss import Loss, mean_square
 from gradcheck.engine.magnitude import Scaled, log10_rms, log10_std, rescaled
 from gradcheck.engine.network import Network, backward
@@ -166,24 +166,30 @@ def _forward(network: Network, x: Array, memory: int) -> tuple[list[Array], list
     for segment in _segments(network, len(x), x.itemsize, memory):
         passages = []  # the last segment's are let go before the next one's are made
         for passage in _walk(network, starts[-1], segment):
-            obstacle = _obstacle(passage.preactivation) or _obstacle(passage.output)
-            if obstacle:
+            if not (_is_finite(passage.preactivation) and _is_finite(passage.output)):
+                obstacle = _cause(passage.layer.linear)
                 break
             passages.append(passage)
         if passages:
             starts.append(passages[-1].output)
-            segments.append(segment[: len(passages)])
+            segments.append(segment)
         if obstacle:
             break
     return starts, segments, passages, obstacle
 
 
-def _obstacle(array: Array) -> str:
-    """Return what keeps an array from being finite: ``overflow``, ``nan`` or nothing."""
+def _is_finite(array: Array) -> bool:
     flat = array.ravel()
-    if math.isfinite(flat @ flat) or np.isfinite(flat).all():
-        return ""
-    return "nan" if np.isnan(flat).any() else "overflow"
+    return math.isfinite(flat @ flat) or bool(np.isfinite(flat).all())
+
+
+def _cause(linear: Dense) -> str:
+    """Return why a finite input doesn't stay finite: ``nan`` if one is given, else ``overflow``.
+
+    An overflow can show as nan too, by +inf − inf, depending on how the products are summed.
+    """
+    given = linear.weight if linear.bias is None else np.append(linear.weight, linear.bias)
+    return "nan" if np.isnan(given).any() else "overflow"
 
 
 def _turn(network: Network, x: Array, loss: Loss, obstacle: str) -> tuple[OutputFlow, Scaled, str]:
@@ -192,8 +198,9 @@ def _turn(network: Network, x: Array, loss: Loss, obstacle: str) -> tuple[Output
     Where there is no finite read-out, the mean squared x takes the place of the loss.
     """
     if not obstacle:
-        logits, through_readout = network.readout()(x)
-        obstacle = _obstacle(logits)
+        readout = network.readout()
+        logits, through_readout = readout(x)
+        obstacle = "" if _is_finite(logits) else _cause(readout)
     if obstacle:
         return OutputFlow(), rescaled(mean_square(x)[1]), obstacle
     value, at_logits = loss(logits)
@@ -229,14 +236,14 @@ def average(flows: Sequence[GradientFlow]) -> GradientFlow:
         return flows[0]
     draws = np.array([flow.layers for flow in flows])  # (draws, layers, fields)
     outputs = np.array([flow.output for flow in flows])  # (draws, fields)
-    obstacles = [flow.obstacle for flow in flows if flow.obstacle]
+    stopped = min(flows, key=lambda flow: (flow.reached, not flow.obstacle))
     return GradientFlow(
         fan_in=flows[0].fan_in,
         fan_out=flows[0].fan_out,
         layers=tuple(LayerFlow(*row) for row in _typical(draws, LayerFlow._fields).tolist()),
         output=OutputFlow(*_typical(outputs, OutputFlow._fields).tolist()),
-        reached=min(flow.reached for flow in flows),
-        obstacle=obstacles[0] if obstacles else "",
+        reached=stopped.reached,
+        obstacle=stopped.obstacle,
     )
 
 

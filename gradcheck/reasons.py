@@ -67,7 +67,7 @@ def _span(flow: GradientFlow, summary: Summary, limits: Thresholds) -> Iterator[
     if math.isinf(span):
         yield "some layers get no gradient at all: it is exactly zero"
         return
-    each = "" if math.isnan(gain) else f": each layer passes on a factor {gain:.3g}"
+    each = "" if math.isnan(gain) else f": a factor of {gain:.3g} a layer"
     decades = f"{span:.1f} decades" if span >= 10 else f"{span:.2f} decades"
     if span > limits.max_span:
         verb = "lost" if gradient_shrinks(flow) else "gained"

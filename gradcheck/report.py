@@ -7,13 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck import __version__
+from gradcheck import SCHEMA_VERSION, __version__
 from gradcheck.diagnosis import Diagnosis
 from gradcheck.flow import GradientFlow, OutputFlow, PerLayer
 from gradcheck.quantities import QUANTITIES
 from gradcheck.summary import Summary
-
-SCHEMA_VERSION = 1
 
 
 class Record(dict[str, Any]):
@@ -99,9 +97,14 @@ def make_report(
             Record(region._asdict() | {"log10_worst_ratio": number(region.log10_worst_ratio)})
             for region in diagnosis.regions
         ),
-        summary=_banded(Summary._fields, [list(one) for one in summaries], list(summary)),
+        summary=banded_summary(summaries, summary),
         verdict=Record(diagnosis.verdict._asdict() | {"reasons": list(diagnosis.verdict.reasons)}),
     )
+
+
+def banded_summary(summaries: Sequence[Summary], summary: Summary) -> Record:
+    """Return the typical summary and, of several draws, the extremes."""
+    return _banded(Summary._fields, summaries, summary)
 
 
 def number(value: float) -> float | None:

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from gradcheck import SCHEMA_VERSION
 from gradcheck.diagnosis import FLAGS, STATUSES
 from gradcheck.quantities import QUANTITIES
-from gradcheck.report import SCHEMA_VERSION
 
 Schema = dict[str, Any]
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, Self, get_args
 
-from gradcheck.errors import OptionError, at_least, finite, one_of
+from gradcheck.errors import OptionError, at_least, finite, one_of, switch
 
 ArchitectureName = Literal["mlp"]
 ActivationName = Literal[
@@ -81,29 +81,39 @@ class NetworkSpec:
         one_of("norm", self.norm, NORMS)
         if self.init is not None:
             one_of("init", self.init, INITIALIZERS)
-        at_least("depth", self.depth, 1, "a network has at least one hidden layer")
+        self._settle("depth", at_least("depth", self.depth, 1, "a network has at least one hidden layer"))
         self._check_scales()
         self._check_widths()
 
+    def _settle(self, name: str, value: Any) -> None:  # noqa: ANN401
+        """Keep a checked value as the plain type it stands for (an int for NumPy's, a tuple for a list)."""
+        object.__setattr__(self, name, value)
+
     def _check_scales(self) -> None:
-        finite("gain", self.gain, "it multiplies the initial standard deviation; 1 leaves it as it is", above=0)
-        finite("bias_std", self.bias_std, "it is a standard deviation; 0 starts all biases at zero", low=0)
-        finite("residual_scale", self.residual_scale, "it multiplies the residual branch")
+        gain = finite("gain", self.gain, "it multiplies the initial standard deviation; 1 leaves it as it is", above=0)
+        bias = finite("bias_std", self.bias_std, "it is a standard deviation; 0 starts all biases at zero", low=0)
+        scale = finite("residual_scale", self.residual_scale, "it multiplies the residual branch")
+        for name, value in (("gain", gain), ("bias_std", bias), ("residual_scale", scale)):
+            self._settle(name, value)
         if self.weight_std is not None:
-            finite("weight_std", self.weight_std, "it is the standard deviation of the weights", above=0)
+            reason = "it is the standard deviation of the weights"
+            self._settle("weight_std", finite("weight_std", self.weight_std, reason, above=0))
             if self.init not in FREE_SCALE:
-                problem = f"goes with --init normal or uniform only; {self.init} sets its own, scaled by --gain"
-                raise OptionError("weight_std", problem)
+                whose = f"{self.init} sets its own, scaled by --gain" if self.init else "given weights have their own"
+                raise OptionError("weight_std", f"goes with --init normal or uniform only; {whose}")
         elif self.init in FREE_SCALE:
             raise OptionError("init", f"{self.init} needs --weight-std, the standard deviation (0.05, say)")
 
     def _check_widths(self) -> None:
-        for width in self.widths:
-            at_least("width", width, 1, "a layer has at least one unit; 128 is the default")
+        reason = "a layer has at least one unit; 128 is the default"
+        if isinstance(self.width, list | tuple):
+            self._settle("width", tuple(at_least("width", one, 1, reason) for one in self.width))
+        else:
+            self._settle("width", at_least("width", self.width, 1, reason))
         if len(self.widths) != self.depth:
             problem = f"names {len(self.widths)} layers but --depth is {self.depth}"
             raise OptionError("width", f"{problem}: give one width a layer, or one for all")
-        if self.residual and len(set(self.widths)) > 1:
+        if switch("residual", self.residual) and len(set(self.widths)) > 1:
             raise OptionError("residual", "adds a layer's input to its output: all --width must be equal")
 
     @property

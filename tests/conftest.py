@@ -16,6 +16,16 @@ settings.register_profile("repeatable", derandomize=True, deadline=None, databas
 settings.load_profile("repeatable")
 
 
+def pytest_addoption(parser):
+    parser.addoption("--require-extras", action="store_true", help="a test skipped for want of a package is a failure")
+
+
+def pytest_sessionfinish(session):
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if session.config.option.require_extras and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 def pytest_terminal_summary(terminalreporter, config):
     for compared, error in sorted(config.stash.get(LARGEST, {}).items()):
         terminalreporter.write_line(f"largest relative error, {compared}: {error:.1e}")

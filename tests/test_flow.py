@@ -95,6 +95,20 @@ def test_weight_gradient_norms_agree_with_central_differences_of_the_loss(rng):
     np.testing.assert_allclose(measured, [norm(layer) for layer in range(4)], atol=1e-8)
 
 
+def test_layers_report_the_size_of_their_signal(rng):
+    weights = [rng.standard_normal((5, 5)) for _ in range(3)]
+    inputs = rng.uniform(1, 2, (7, 5))
+    first = inputs @ weights[0]
+    second = np.maximum(first, 0) @ weights[1]
+    flow = measure(made_of(weights, "relu"), inputs, mean_square)
+    std, rms, norm = (
+        10 ** flow.column(f"log10_{name}") for name in ("preactivation_std", "activation_rms", "weight_norm")
+    )
+    np.testing.assert_allclose(std, [z.std() for z in (first, second)], rtol=1e-13)
+    np.testing.assert_allclose(rms, [np.sqrt((np.maximum(z, 0) ** 2).mean()) for z in (first, second)], rtol=1e-13)
+    np.testing.assert_allclose(norm, [np.linalg.norm(weight) for weight in weights[:2]], rtol=1e-13)
+
+
 def test_layers_report_the_diversity_of_their_outputs(rng):
     weights = [rng.standard_normal((5, 5)) for _ in range(3)]
     inputs = rng.standard_normal((7, 5))
@@ -266,6 +280,12 @@ def test_an_overflow_in_the_readout_leaves_all_hidden_layers_measured(rng):
     assert (flow.reached, flow.obstacle) == (2, "overflow")
     assert np.isfinite(flow.column("log10_gradient_rms")).all()
     assert np.isnan(flow.output).all()
+
+
+def test_an_overflow_behind_the_activation_is_seen_in_its_layer():
+    weights = [1e308 * np.eye(2), np.eye(2), np.eye(2)]  # 1e308 + 1e308 on the skip connection
+    flow = measure(made_of(weights, skip_scale=1.0), np.ones((3, 2)), mean_square)
+    assert (flow.reached, flow.obstacle) == (1, "overflow")
 
 
 def test_an_overflow_in_the_first_layer_leaves_nothing(rng):

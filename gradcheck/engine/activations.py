@@ -23,11 +23,11 @@ class Activation(NamedTuple):
     Attributes
     ----------
     evaluate : callable
-        z ↦ (φ(z), φ'(z)), each of the shape of z; at a kink the derivative from the left.
+        z ↦ (φ(z), φ'(z)), each of the shape of z; at a kink the derivative that PyTorch takes.
     steepest : float
         The largest |φ'|.
     kinks : tuple of float
-        Where φ or φ' jumps.
+        Where φ or one of its first two derivatives jumps.
     source : str
         Where it comes from.
     """

@@ -20,8 +20,8 @@ class Scaled(NamedTuple):
 def rescaled(array: Array, exponent: int = 0) -> Scaled:
     """Return array · 2**exponent with the power of two moved out where it leaves the comfortable range.
 
-    Multiplying by a power of two is exact, and inside the range (2**±100 for float64, 2**±20 for float32) the
-    array is returned as it is.
+    Inside that range (2**±100 for float64, 2**±20 for float32) the array is returned as it is; outside, only
+    entries that are negligible beside the largest lose digits.
     """
     largest = max(float(array.max()), -float(array.min()))
     if not math.isfinite(largest) or largest == 0:
@@ -45,7 +45,7 @@ def log10_rms(array: Scaled) -> float:
 
 def log10_std(array: Scaled) -> float:
     """Return log10 of the standard deviation of the entries, around their mean."""
-    return log10_rms(rescaled(array.mantissa - array.mantissa.mean(), array.exponent))
+    return log10_rms(Scaled(array.mantissa - array.mantissa.mean(), array.exponent))
 
 
 def log10_norm(array: Array) -> float:

@@ -1,10 +1,10 @@
 """The normalisations: one table of blocks that centre and scale a pre-activation (batch, units)."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
+from gradcheck.engine.magnitude import rescaled
 from gradcheck.engine.types import Array, Block, Pullback
 
 EPSILON = 1e-5  # added to the variance
@@ -30,20 +30,27 @@ def none(z: Array) -> tuple[Array, Pullback]:
     return z, lambda delta: delta
 
 
-def _standardize(axis: int) -> Callable[[Array], tuple[Array, Pullback]]:
+def _tamed(z: Array) -> tuple[Array, float]:
+    """Return z · 2**−k and 2**−k, where k > 0 keeps the squares of huge entries from overflowing."""
+    mantissa, exponent = rescaled(z)
+    return (mantissa, 2.0**-exponent) if exponent > 0 else (z, 1.0)
+
+
+def _standardize(axis: int) -> Block:
     """Return the block ẑ = (z − mean)/√(variance + ε) along an axis, with the biased variance.
 
     Its pullback takes from δ/s what lies along 1 and along ẑ: the two directions in which ẑ can't move.
     """
 
     def block(z: Array) -> tuple[Array, Pullback]:
-        centred = z - z.mean(axis, keepdims=True)
-        scale: Array = 1 / np.sqrt(np.square(centred).mean(axis, keepdims=True) + EPSILON)
+        tame, factor = _tamed(z)
+        centred = tame - tame.mean(axis, keepdims=True)
+        scale: Array = 1 / np.sqrt(np.square(centred).mean(axis, keepdims=True) + EPSILON * factor**2)
         unit = centred * scale
 
         def pullback(delta: Array) -> Array:
             along = (delta * unit).mean(axis, keepdims=True)
-            tangent: Array = (delta - delta.mean(axis, keepdims=True) - unit * along) * scale
+            tangent: Array = (delta - delta.mean(axis, keepdims=True) - unit * along) * (scale * factor)
             return tangent
 
         return unit, pullback
@@ -53,9 +60,10 @@ def _standardize(axis: int) -> Callable[[Array], tuple[Array, Pullback]]:
 
 def rms(z: Array) -> tuple[Array, Pullback]:
     """Return z/√(mean z² + ε) over the units of each example."""
-    scale = 1 / np.sqrt(np.square(z).mean(1, keepdims=True) + EPSILON)
-    unit = z * scale
-    return unit, lambda delta: (delta - unit * (delta * unit).mean(1, keepdims=True)) * scale
+    tame, factor = _tamed(z)
+    scale = 1 / np.sqrt(np.square(tame).mean(1, keepdims=True) + EPSILON * factor**2)
+    unit = tame * scale
+    return unit, lambda delta: (delta - unit * (delta * unit).mean(1, keepdims=True)) * (scale * factor)
 
 
 NORMS: dict[str, Norm] = {

@@ -65,6 +65,10 @@ def test_examples_that_differ_by_rounding_only_have_rank_one(dtype, rng):
     assert effective_rank((outputs * (1 + rounding)).astype(dtype)) == 1
 
 
+def test_outputs_that_are_all_zero_do_not_differ():
+    assert effective_rank(np.zeros((4, 3))) == 1
+
+
 def test_small_differences_above_rounding_are_seen(rng):
     outputs = 1 + 1e-9 * rng.standard_normal((16, 50))
     assert effective_rank(outputs) == pytest.approx(by_svd(outputs), rel=1e-6)

@@ -1,0 +1,147 @@
+"""``compare``: which combination of options keeps the gradient alive? Ranked."""
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import Any
+
+from gradcheck import SCHEMA_VERSION, __version__
+from gradcheck.errors import at_least
+from gradcheck.grid import MAX_ROWS, Grid
+from gradcheck.journal import Journal
+from gradcheck.ranking import grouped, ranked
+from gradcheck.sweep import Row, Task, rows
+from gradcheck.thresholds import Thresholds
+
+
+class Comparison:
+    """The rows of a sweep: measured while one iterates, kept for a second time.
+
+    Attributes
+    ----------
+    grid : Grid
+    common : dict
+        What all rows share: seeds, limits and the like.
+    order : str
+        What the rows are ranked by.
+    """
+
+    def __init__(self, grid: Grid, common: Mapping[str, Any], source: Iterator[Row], order: str = "score") -> None:
+        self.grid, self.common, self.order = grid, dict(common), order
+        self._finished: list[Row] = []
+        self._source = source
+
+    def __len__(self) -> int:
+        return len(self.grid)
+
+    def __iter__(self) -> Iterator[Row]:
+        """Yield the rows as they finish."""
+        seen = 0
+        while True:
+            while seen < len(self._finished):
+                yield self._finished[seen]
+                seen += 1
+            try:
+                self._finished.append(next(self._source))
+            except StopIteration:
+                return
+
+    @property
+    def finished(self) -> list[Row]:
+        """The rows measured so far."""
+        return list(self._finished)
+
+    @property
+    def rows(self) -> list[Row]:
+        """All rows, best first; measures what is missing."""
+        return ranked(list(self), self.order)
+
+    @property
+    def best(self) -> Row:
+        """The best row."""
+        return self.rows[0]
+
+    def to_dict(self, group_by: str | None = None) -> dict[str, Any]:
+        """Return the comparison as JSON values: the finished rows, ranked."""
+        document = {
+            "schema_version": SCHEMA_VERSION,
+            "gradcheck_version": __version__,
+            "command": "compare",
+            "config": {"grid": {name: list(values) for name, values in self.grid.values.items()}, **self.common},
+            "rows": ranked(self._finished, self.order),
+        }
+        return document | ({"groups": grouped(self._finished, group_by)} if group_by else {})
+
+    def __str__(self) -> str:
+        from gradcheck.render.comparison import comparison_as_text
+
+        return comparison_as_text(self)
+
+
+def compare(
+    grid: Mapping[str, Any] | Grid,
+    *,
+    seeds: int = 3,
+    seed: int = 0,
+    shuffle: bool = True,
+    labels: bool = False,
+    executor: Executor | None = None,
+    window: int = 8,
+    journal: str | Path | None = None,
+    sort: str = "score",
+    max_rows: int = MAX_ROWS,
+    **limits: float,
+) -> Comparison:
+    """Simulate every combination of a grid's options and rank them.
+
+    Parameters
+    ----------
+    grid : mapping or Grid
+        Option ↦ a value or a list of values: ``{"depth": [10, 50], "activation": "relu"}``.
+    seeds, seed : int
+        Draws of each combination, and the first seed.
+    shuffle, labels : bool
+        As in ``simulate``.
+    executor : concurrent.futures.Executor, optional
+        Where the rows are measured; without one, here.
+    window : int
+        Rows that are with the executor at a time.
+    journal : str or Path, optional
+        A file that keeps each finished row; what it holds already isn't measured again.
+    sort : str
+        ``score``, ``span``, ``gain``, ``rank`` or ``grid``.
+    max_rows : int
+        A larger grid is refused.
+    **limits : float
+        As in ``gradcheck.Thresholds``.
+
+    Returns
+    -------
+    Comparison
+        Rows are measured while one iterates over it, or when ``rows`` is asked for.
+
+    Raises
+    ------
+    GradcheckError
+        An option isn't what it has to be, the journal belongs to another sweep, …
+    """
+    grid = grid if isinstance(grid, Grid) else Grid(grid, max_rows)
+    ranked([], sort)
+    at_least("seed", seed, 0, "it seeds the random numbers")
+    at_least("seeds", seeds, 1, "one draw is the least; 3 show how much draws differ")
+    common = {"seed": seed, "seeds": seeds, "shuffle": shuffle, "labels": labels, **Thresholds(**limits).to_dict()}
+    kept = Journal(Path(journal), {"grid": grid.values, **common}) if journal is not None else None
+    return Comparison(grid, common, _rows(grid, common, kept, executor, window), sort)
+
+
+def _rows(
+    grid: Grid, common: dict[str, Any], journal: Journal | None, executor: Executor | None, window: int
+) -> Iterator[Row]:
+    """Yield the journal's rows, then measure the others and note each down at once."""
+    finished = {row["index"]: row for row in journal.finished} if journal else {}
+    yield from finished.values()
+    tasks = (Task(index, varied, common) for index, varied in enumerate(grid) if index not in finished)
+    for row in rows(tasks, executor, window):
+        if journal:
+            journal.append(row)
+        yield row

@@ -1,0 +1,116 @@
+"""Executors for sweeps: processes on this machine, or a Dask cluster."""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+from multiprocessing import connection
+from typing import Any, ParamSpec, TypeVar
+
+from gradcheck.errors import MissingExtraError, OptionError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+#: One BLAS thread a process: more would only take time from the other workers.
+BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
+
+#: Seconds to wait for a scheduler's answer.
+PATIENCE = 10
+
+
+class Workers(Executor):
+    """Processes on this machine; a pool that loses one is replaced when the next task comes."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.pool = self._pool()
+
+    def _pool(self) -> ProcessPoolExecutor:
+        # spawned, not forked: NumPy is loaded in the child, after its number of threads is settled
+        context = multiprocessing.get_context("spawn")
+        return ProcessPoolExecutor(self.count, mp_context=context, initializer=_settle)
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Hand a task to the pool, a new one if the last has lost a process."""
+        try:
+            return self.pool.submit(fn, *args, **kwargs)
+        except BrokenExecutor:
+            self.pool.shutdown(wait=False, cancel_futures=True)
+            self.pool = self._pool()
+            return self.pool.submit(fn, *args, **kwargs)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """End the processes, at once if the tasks are to be cancelled."""
+        self.pool.shutdown(wait=wait and not cancel_futures, cancel_futures=cancel_futures)
+        if cancel_futures:
+            for process in multiprocessing.active_children():
+                process.terminate()
+
+
+def _settle() -> None:
+    """Prepare a worker: an interrupt is the parent's to handle, and without a parent there is no work."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_leave_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _leave_with(sentinel: int) -> None:
+    connection.wait([sentinel])
+    os._exit(1)
+
+
+@contextlib.contextmanager
+def local(count: int) -> Iterator[tuple[Executor | None, int]]:
+    """Give an executor of `count` processes and how many tasks it should hold; None for one: this process."""
+    settled = dict.fromkeys(BLAS_THREADS, "1") | {name: os.environ[name] for name in BLAS_THREADS if name in os.environ}
+    os.environ.update(settled)
+    if count == 1:
+        yield None, 1
+        return
+    workers = Workers(count)
+    try:
+        yield workers, 2 * count
+    except BaseException:
+        workers.shutdown(cancel_futures=True)
+        raise
+    workers.shutdown()
+
+
+@contextlib.contextmanager
+def cluster(address: str) -> Iterator[tuple[Executor, int]]:
+    """Give an executor on the Dask cluster whose scheduler listens at `address`.
+
+    Raises
+    ------
+    MissingExtraError
+        Dask is not installed.
+    OptionError
+        There is no scheduler.
+    """
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise MissingExtraError("--scheduler", "distributed", "dask") from error
+    try:
+        client: Any = Client(address, timeout=PATIENCE, set_as_default=False)
+    except (OSError, ValueError, TimeoutError) as error:
+        problem = f"{address}: no scheduler answers within {PATIENCE} s; start one with: dask scheduler"
+        raise OptionError("scheduler", problem) from error
+    try:
+        yield client.get_executor(pure=False), max(8, 4 * sum(client.ncores().values()))
+    finally:
+        client.close(timeout=1)
+
+
+def available(count: int | None) -> int:
+    """Return the number of workers asked for, or the cores that this process may use."""
+    if count is None:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if count < 1:
+        raise OptionError("workers", f"{count} is not a whole number of at least 1: one process is the least")
+    return count
