@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.text import Text
 
 from gradcheck import simulate
-from gradcheck.render.text import Terminal, as_text
+from gradcheck.render.terminal import Terminal
+from gradcheck.render.text import as_text
 
 TARGET = Path(__file__).with_name("simulate.svg")
 WIDTH = 88

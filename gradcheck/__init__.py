@@ -14,6 +14,8 @@ __version__ = "0.1.0"
 SCHEMA_VERSION = 1
 
 if TYPE_CHECKING:
+    from gradcheck.comparison import Comparison as Comparison
+    from gradcheck.comparison import compare as compare
     from gradcheck.errors import GradcheckError as GradcheckError
     from gradcheck.report import Report as Report
     from gradcheck.schema import json_schema as json_schema
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from gradcheck.thresholds import Thresholds as Thresholds
 
 _HOME = {
+    "Comparison": "gradcheck.comparison",
+    "compare": "gradcheck.comparison",
     "GradcheckError": "gradcheck.errors",
     "NetworkSpec": "gradcheck.spec",
     "Report": "gradcheck.report",

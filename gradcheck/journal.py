@@ -1,6 +1,6 @@
 """The journal of a sweep: each finished row is a line, so that a sweep that was cut off goes on where it stood."""
 
-import fcntl
+import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -67,7 +67,10 @@ class Journal:
         except OSError as error:
             raise OutputError(self.path, f"the journal can't be written: {(error.strerror or '').lower()}") from error
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with contextlib.suppress(ImportError):  # where there are no such locks, two sweeps are the user's to avoid
+                import fcntl
+
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             file.close()
             raise OutputError(

@@ -36,12 +36,13 @@ class Workers(Executor):
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Hand a task to the pool, a new one if the last has lost a process."""
-        try:
-            return self.pool.submit(fn, *args, **kwargs)
-        except BrokenExecutor:
-            self.pool.shutdown(wait=False, cancel_futures=True)
-            self.pool = self._pool()
-            return self.pool.submit(fn, *args, **kwargs)
+        with _interrupts_held():  # processes that are started now inherit it: interrupts are the parent's to handle
+            try:
+                return self.pool.submit(fn, *args, **kwargs)
+            except BrokenExecutor:
+                self.pool.shutdown(wait=False, cancel_futures=True)
+                self.pool = self._pool()
+                return self.pool.submit(fn, *args, **kwargs)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """End the processes, at once if the tasks are to be cancelled."""
@@ -51,9 +52,21 @@ class Workers(Executor):
                 process.terminate()
 
 
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Let an interrupt wait for the end of the block."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _settle() -> None:
-    """Prepare a worker: an interrupt is the parent's to handle, and without a parent there is no work."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Prepare a worker: without a parent there is no work."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_leave_with, args=(parent.sentinel,), daemon=True).start()
@@ -97,7 +110,7 @@ def cluster(address: str) -> Iterator[tuple[Executor, int]]:
     except ImportError as error:
         raise MissingExtraError("--scheduler", "distributed", "dask") from error
     try:
-        client: Any = Client(address, timeout=PATIENCE, set_as_default=False)
+        client: Any = Client(address, timeout=PATIENCE, set_as_default=False)  # type: ignore[no-untyped-call, unused-ignore]
     except (OSError, ValueError, TimeoutError) as error:
         problem = f"{address}: no scheduler answers within {PATIENCE} s; start one with: dask scheduler"
         raise OptionError("scheduler", problem) from error

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from gradcheck import __version__
+from gradcheck.cli.compare import compare
 from gradcheck.cli.schema import schema
 from gradcheck.cli.simulate import simulate
 
@@ -39,4 +40,5 @@ def gradcheck(
 
 
 app.command()(simulate)
+app.command()(compare)
 app.command()(schema)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gradcheck.errors import OptionError
+from gradcheck.errors import OptionError, one_of
 from gradcheck.spec import ACTIVATIONS, ARCHITECTURES, DTYPES, INITIALIZERS, LAYERS, NORMS
 
 NETWORK, DATA, RUN, LIMITS = "Network", "Data", "Run", "Limits"
@@ -112,3 +112,43 @@ AllLayers = Annotated[bool, typer.Option("--all-layers", help="Show every layer 
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Silence all but errors; the result goes to --output, if given.")
 ]
+
+COMPARE_FORMATS = ("text", "json", "jsonl", "csv", "markdown")
+COMPARE_CAUSES = (*CAUSES, "regression")
+ORDERS = ("score", "span", "gain", "rank", "grid")
+
+CompareFormat = Annotated[str, _named(COMPARE_FORMATS, "Output format; jsonl prints each row as it finishes")]
+CompareFailOn = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="CAUSE", autocompletion=_one_of(COMPARE_CAUSES),
+        help=f"Exit with 1 if a row's verdict or flag is this (repeatable): {' '.join(COMPARE_CAUSES)}.",
+    ),
+]  # fmt: skip
+AnyHealthy = Annotated[bool, typer.Option("--any-healthy", help="Exit with 1 if no combination is healthy.")]
+Sort = Annotated[str, _named(ORDERS, "What the rows are ranked by")]
+Top = Annotated[
+    int | None, typer.Option(metavar="N", help="Show the best N rows.", show_default="20 in text, else all")
+]
+GroupBy = Annotated[
+    str | None, typer.Option(metavar="OPTION", help="One line for each of its values: median and worst.")
+]
+WorkersOption = Annotated[int | None, typer.Option(metavar="N", help="Processes.", show_default="the cores")]
+Scheduler = Annotated[
+    str | None, typer.Option(metavar="ADDRESS", help="Run on the Dask cluster of this scheduler: tcp://host:8786.")
+]
+JournalFile = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Keep each finished row there; started again, compute only what is missing."),
+]
+MaxRows = Annotated[int, typer.Option(metavar="N", help="Refuse a larger grid.")]
+Baseline = Annotated[Path | None, typer.Option(metavar="OLD", help="A report of simulate --json to compare with.")]
+Tolerance = Annotated[float, typer.Option(metavar="DECADES", help="With --baseline: how far a gradient may move.")]
+
+
+def chosen_format(name: str, json: bool, allowed: tuple[str, ...]) -> str:
+    """Return the format that --format and --json ask for."""
+    one_of("format", name, allowed)
+    if json and name not in ("text", "json"):
+        raise OptionError("json", f"is short for --format json, but --format is {name}: drop one")
+    return "json" if json else name

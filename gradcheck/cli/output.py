@@ -39,6 +39,31 @@ def write(text: str, output: Path | None) -> None:
         raise OutputError("stdout", f"can't be written: {(error.strerror or str(error)).lower()}") from error
 
 
+class ClosedPipeError(Exception):
+    """Whoever read stdout has gone away."""
+
+
+def write_line(line: str) -> None:
+    """Write a line to stdout at once.
+
+    Raises
+    ------
+    ClosedPipeError
+        Nobody reads any more.
+    OutputError
+        What stdout leads to can't be written.
+    """
+    try:
+        sys.stdout.write(line)
+        sys.stdout.flush()
+    except BrokenPipeError as error:
+        _let_go_of_stdout()
+        raise ClosedPipeError from error
+    except OSError as error:
+        _let_go_of_stdout()
+        raise OutputError("stdout", f"can't be written: {(error.strerror or str(error)).lower()}") from error
+
+
 def _let_go_of_stdout() -> None:
     """Keep the interpreter from writing once more when it ends."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -14,9 +14,10 @@ class Progress:
 
     def __init__(self, quiet: bool) -> None:
         self.shown = sys.stderr.isatty() and not quiet
-        self.layers = 0
-        self.start = self.due = time.monotonic()
-        self.due += PATIENCE
+        self.visible = False
+        self.done = 0
+        self.start = time.monotonic()
+        self.due = self.start + PATIENCE
 
     def __enter__(self) -> Self:
         return self
@@ -24,15 +25,38 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.shown and self.due > self.start + PATIENCE:
-            sys.stderr.write("\r\033[K")
-            sys.stderr.flush()
+        self.clear()
 
     def __call__(self) -> None:
-        """One more layer."""
-        self.layers += 1
+        """One more is done."""
+        self.done += 1
         now = time.monotonic()
         if self.shown and now >= self.due:
             self.due = now + INTERVAL
-            sys.stderr.write(f"\r\033[K{self.layers:,} layers, {now - self.start:.0f} s")
+            self.visible = True
+            sys.stderr.write(f"\r\033[K{self.said(now - self.start)}")
             sys.stderr.flush()
+
+    def clear(self) -> None:
+        """Wipe the line."""
+        if self.visible:
+            self.visible = False
+            sys.stderr.write("\r\033[K")
+            sys.stderr.flush()
+
+    def said(self, seconds: float) -> str:
+        """Return what the line says."""
+        return f"{self.done:,} layers, {seconds:.0f} s"
+
+
+class RowProgress(Progress):
+    """Counts rows of a known number, and the time that is left."""
+
+    def __init__(self, total: int, quiet: bool) -> None:
+        super().__init__(quiet)
+        self.total = total
+
+    def said(self, seconds: float) -> str:
+        """Return what the line says."""
+        left = seconds / self.done * (self.total - self.done)
+        return f"{self.done:,} of {self.total:,} rows, {seconds:.0f} s, about {left:.0f} s left"

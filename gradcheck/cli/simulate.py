@@ -10,7 +10,7 @@ from gradcheck.cli import options as given
 from gradcheck.cli.output import OutputFile, check_writable, write
 from gradcheck.cli.progress import Progress
 from gradcheck.cli.threads import one_thread_if_narrow
-from gradcheck.errors import OptionError, one_of
+from gradcheck.errors import one_of
 
 if TYPE_CHECKING:
     from gradcheck import Report
@@ -61,7 +61,7 @@ def simulate(
     Passes one batch forward and its gradient back through a network at initialisation (or with your own
     --weights), and prints the verdict, where the gradient is lost, and what would bring it back.
     """
-    name = _format(format, json)
+    name = given.chosen_format(format, json, given.FORMATS)
     causes = [one_of("fail_on", cause, given.CAUSES) for cause in fail_on or ()]
     check_writable(output)
     network = {key: value for key, value in context.params.items() if key not in PRESENTATION}
@@ -74,14 +74,6 @@ def simulate(
     if not (quiet and name == "text" and output is None):
         write(_rendered(report, name, output, all_layers), output)
     raise typer.Exit(1 if _fails(report, causes) else 0)
-
-
-def _format(name: str, json: bool) -> str:
-    """Return the format that --format and --json ask for."""
-    one_of("format", name, given.FORMATS)
-    if json and name not in ("text", "json"):
-        raise OptionError("json", f"is short for --format json, but --format is {name}: drop one")
-    return "json" if json else name
 
 
 def _rendered(report: "Report", name: str, output: Path | None, all_layers: bool) -> str:
@@ -99,7 +91,8 @@ def _rendered(report: "Report", name: str, output: Path | None, all_layers: bool
 
         return as_markdown(report)
     from gradcheck.cli.terminal import terminal
-    from gradcheck.render.text import PLAIN_TERMINAL, as_text
+    from gradcheck.render.terminal import PLAIN_TERMINAL
+    from gradcheck.render.text import as_text
 
     return as_text(report, PLAIN_TERMINAL if output else terminal(), all_layers=all_layers)
 

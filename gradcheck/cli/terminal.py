@@ -4,7 +4,7 @@ import os
 
 from rich.console import Console
 
-from gradcheck.render.text import Terminal
+from gradcheck.render.terminal import Terminal
 
 
 def terminal() -> Terminal:

@@ -69,7 +69,9 @@ def columns(count: int, width: int) -> list[range]:
     return [range(first, last) for first, last in pairwise(edges)]
 
 
-def sparkline(logarithms: Sequence[float | None], width: int, glyphs: Glyphs = BLOCKS) -> str:
+def sparkline(
+    logarithms: Sequence[float | None], width: int, glyphs: Glyphs = BLOCKS, scale: Scale | None = None
+) -> str:
     """Return one character a column for a whole network; a column of several layers shows the weakest.
 
     Parameters
@@ -78,8 +80,11 @@ def sparkline(logarithms: Sequence[float | None], width: int, glyphs: Glyphs = B
         One a layer; −inf is an exact zero, None or nan a layer without a number.
     width : int
         Columns at most.
+    glyphs : Glyphs
+    scale : Scale, optional
+        The range of heights, where several networks share one; else their own.
     """
-    scale = common_scale(logarithms)
+    scale = scale or common_scale(logarithms)
     return "".join(
         _column([logarithms[layer] for layer in layers], scale, glyphs) for layers in columns(len(logarithms), width)
     )

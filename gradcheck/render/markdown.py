@@ -16,9 +16,9 @@ def as_markdown(report: Report) -> str:
 
 def _lines(report: Report) -> Iterator[str]:
     verdict = report.verdict
-    yield f"**{verdict.status}** - {_escaped(what_was_run(report.config))}"
+    yield f"**{verdict.status}** - {escaped(what_was_run(report.config))}"
     yield ""
-    yield from (f"- {_escaped(reason)}" for reason in verdict.reasons)
+    yield from (f"- {escaped(reason)}" for reason in verdict.reasons)
     yield f"- plain SGD trains it with probability {verdict.score:.0%}"
     yield ""
     yield f"| {' | '.join(HEADER)} |"
@@ -47,6 +47,6 @@ def cells(layer: Record) -> tuple[str, ...]:
     )
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Keep a file's name from being read as markup."""
     return "".join("\\" + one if one in "\\`*_[]<>|" else one for one in text)

@@ -6,13 +6,13 @@ from gradcheck.render.bars import BLOCKS
 STYLES = {
     "ok": "green", "healthy": "green",
     "vanishing": "cyan", "exploding": "red", "collapsed": "yellow",
-    "dead": "magenta", "saturated": "yellow", "nonfinite": "bold red",
+    "dead": "magenta", "saturated": "yellow", "nonfinite": "bold red", "error": "bold red",
 }  # fmt: skip
 
 #: Columns that the picture and the table stand in from the edge.
 INDENT = 2
 
-PLAIN = str.maketrans({"·": "-", "×": "x", "–": "-", "−": "-", "…": "...", "≥": ">="})
+PLAIN = str.maketrans({"·": "-", "×": "x", "–": "-", "−": "-", "…": "...", "≥": ">=", "±": "+-", "→": "->"})
 
 
 def can_show_blocks(encoding: str) -> bool:

@@ -1,33 +1,21 @@
 """Text for a terminal: the verdict first, then the picture, the table and what to do."""
 
-import io
 from collections.abc import Iterator
-from typing import Any, NamedTuple, cast
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from gradcheck.render.advice import advice
-from gradcheck.render.bars import ASCII, BLOCKS
+from gradcheck.render.bars import Glyphs
 from gradcheck.render.heading import what_was_run
 from gradcheck.render.layer_table import layer_table
 from gradcheck.render.numbers import percent
 from gradcheck.render.picture import picture
-from gradcheck.render.style import INDENT, STYLES, can_show_blocks, in_ascii, without_controls
+from gradcheck.render.style import INDENT, STYLES, without_controls
+from gradcheck.render.terminal import PLAIN_TERMINAL, Terminal, printed
 from gradcheck.report import Report
-
-
-class Terminal(NamedTuple):
-    """Where text is shown: its width, its encoding, and one of rich's colour systems or None."""
-
-    width: int = 80
-    encoding: str = "utf-8"
-    color_system: str | None = None
-
-
-PLAIN_TERMINAL = Terminal()
 
 
 def as_text(report: Report, terminal: Terminal = PLAIN_TERMINAL, *, all_layers: bool = False) -> str:
@@ -41,24 +29,10 @@ def as_text(report: Report, terminal: Terminal = PLAIN_TERMINAL, *, all_layers: 
     all_layers : bool
         The table shows every layer, of a deep network too.
     """
-    blocks = can_show_blocks(terminal.encoding)
-    console = Console(
-        file=io.StringIO(),
-        width=terminal.width,
-        color_system=cast(Any, terminal.color_system),
-        force_terminal=terminal.color_system is not None,
-        legacy_windows=False,
-        highlight=False,
-    )
-    with console.capture() as capture:
-        for part in _parts(report, terminal.width, all_layers, blocks):
-            console.print(part, soft_wrap=getattr(part, "no_wrap", None) is True)
-    text = "\n".join(line.rstrip() for line in capture.get().split("\n"))
-    return text if blocks else in_ascii(text)
+    return printed(lambda glyphs: _parts(report, terminal.width, all_layers, glyphs), terminal)
 
 
-def _parts(report: Report, width: int, all_layers: bool, blocks: bool) -> Iterator[RenderableType]:
-    glyphs = BLOCKS if blocks else ASCII
+def _parts(report: Report, width: int, all_layers: bool, glyphs: Glyphs) -> Iterator[RenderableType]:
     yield Text(without_controls(what_was_run(report.config)), style="dim")
     yield ""
     yield _verdict(report)

@@ -1,0 +1,59 @@
+"""``gradcheck compare --baseline``: one network held against an earlier report."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gradcheck.cli.output import write
+from gradcheck.cli.threads import one_thread_if_narrow
+from gradcheck.errors import OptionError, finite, one_of
+from gradcheck.grid import PARSERS, Grid
+
+FORMATS = ("text", "json")
+
+
+def run_baseline(given: Mapping[str, Any], format_name: str, causes: Sequence[str]) -> int:
+    """Compare, print, and return the exit code."""
+    from gradcheck.baseline import compare_reports, read_report
+
+    one_of("format", format_name, FORMATS)
+    tolerance = finite("tolerance", given["tolerance"], "it counts decades; 0.1 is the default", low=0)
+    before = read_report(given["baseline"])
+    after = read_report(given["new"]) if given["new"] else _simulated(given)
+    regression = compare_reports(before, after, tolerance)
+    if not (given["quiet"] and format_name == "text" and given["output"] is None):
+        write(_rendered(regression, format_name, given["output"] is not None), given["output"])
+    return 1 if _fails(regression, after, causes) else 0
+
+
+def _simulated(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Simulate the one network that the options describe."""
+    grid = Grid.from_text({name: given[name] for name in PARSERS})
+    if len(grid) > 1:
+        varied = ", ".join(f"--{name.replace('_', '-')}" for name in grid.varied)
+        raise OptionError("baseline", f"is held against one network, but {varied} gives several; give one value each")
+    options = next(iter(grid))
+    one_thread_if_narrow(options.get("width"))
+    from gradcheck import simulate
+
+    same = ("labels", "shuffle", "seed", "seeds", "vanish_below", "explode_above", "max_span", "min_rank")
+    return simulate(**options, **{name: given[name] for name in same}).to_dict()
+
+
+def _rendered(regression: Any, format_name: str, to_file: bool) -> str:  # noqa: ANN401
+    if format_name == "json":
+        from json import dumps
+
+        return dumps(regression.to_dict(), indent=2, allow_nan=False) + "\n"
+    from gradcheck.cli.terminal import terminal
+    from gradcheck.render.regression import regression_as_text
+    from gradcheck.render.terminal import PLAIN_TERMINAL
+
+    return regression_as_text(regression, PLAIN_TERMINAL if to_file else terminal())
+
+
+def _fails(regression: Any, after: Mapping[str, Any], causes: Sequence[str]) -> bool:  # noqa: ANN401
+    """Whether there is a regression, or the new report has one of the other causes, and it was asked for."""
+    found = {after["verdict"]["status"], *(layer.get("flag") for layer in after["layers"])} - {"healthy", "ok"}
+    if regression.found:
+        found.add("regression")
+    return bool(found if "any" in causes else found & set(causes))

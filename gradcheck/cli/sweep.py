@@ -1,0 +1,125 @@
+"""``gradcheck compare``: the sweep, its rows as they finish, and the ranking."""
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+from gradcheck.cli import options
+from gradcheck.cli.output import ClosedPipeError, write, write_line
+from gradcheck.cli.progress import RowProgress
+from gradcheck.comparison import Comparison, compare
+from gradcheck.errors import OptionError, at_least
+from gradcheck.grid import PARSERS, Grid
+from gradcheck.workers import available, cluster, local
+
+if TYPE_CHECKING:
+    from gradcheck.sweep import Row
+
+INTERRUPTED = 130
+
+#: Options that all rows of a sweep share.
+COMMON = (
+    "labels", "shuffle", "seed", "seeds", "sort", "journal",
+    "vanish_below", "explode_above", "max_span", "min_rank", "dead_above", "saturated_above",
+)  # fmt: skip
+
+
+def run_sweep(given: Mapping[str, Any], format_name: str, causes: Sequence[str]) -> int:
+    """Measure the grid, print it, and return the exit code; an interrupt keeps what is finished."""
+    grid = Grid.from_text({name: given[name] for name in PARSERS}, given["max_rows"])
+    _check(given, grid)
+    code = 0
+    with _executor(given, len(grid)) as (executor, window):
+        comparison = compare(grid, executor=executor, window=window, **{name: given[name] for name in COMMON})
+        try:
+            _measure(comparison, given, format_name)
+        except KeyboardInterrupt:
+            code = INTERRUPTED
+            if executor is not None:
+                executor.shutdown(cancel_futures=True)
+        except ClosedPipeError:
+            if executor is not None:
+                executor.shutdown(cancel_futures=True)
+            return code
+    _print(comparison, given, format_name)
+    return code or _exit_code(comparison.finished, causes, given["any_healthy"])
+
+
+def _check(given: Mapping[str, Any], grid: Grid) -> None:
+    """Refuse, before any work, what the result couldn't be shown by."""
+    if given["top"] is not None:
+        at_least("top", given["top"], 1, "the best row is the least to show")
+    group = given["group_by"]
+    if group is not None and group.replace("-", "_") not in grid.values:
+        there = ", ".join(name.replace("_", "-") for name in grid.values) or "none"
+        raise OptionError("group_by", f"{group} is not among the options of this sweep; allowed: {there}")
+
+
+def _executor(given: Mapping[str, Any], rows: int) -> AbstractContextManager[tuple[Executor | None, int]]:
+    """Return where the rows are measured: a cluster, or processes on this machine."""
+    if given["scheduler"] is None:
+        return local(min(available(given["workers"]), rows))
+    if given["workers"] is not None:
+        raise OptionError("workers", "are this machine's; with --scheduler the cluster has its own: drop one")
+    return cluster(given["scheduler"])
+
+
+def _measure(comparison: Comparison, given: Mapping[str, Any], format_name: str) -> None:
+    """Measure all rows; show each as it finishes where that makes sense."""
+    lines = format_name == "jsonl" and given["output"] is None
+    screen = format_name == "text" and given["output"] is None and sys.stdout.isatty() and not given["quiet"]
+    with RowProgress(len(comparison), given["quiet"]) as progress:
+        for row in comparison:
+            if lines or screen:
+                progress.clear()
+                write_line(_row(row, lines))
+            progress()
+
+
+def _row(row: "Row", as_json: bool) -> str:
+    if as_json:
+        from gradcheck.render.comparison_formats import row_as_json
+
+        return row_as_json(row)
+    from gradcheck.render.comparison import one_line
+
+    return one_line(row) + "\n"
+
+
+def _print(comparison: Comparison, given: Mapping[str, Any], format_name: str) -> None:
+    """Print the ranking; the rows of JSON Lines have been printed already, unless they go to a file."""
+    silent = given["quiet"] and format_name == "text" and given["output"] is None
+    streamed = format_name == "jsonl" and given["output"] is None
+    if not (silent or streamed) and comparison.finished:
+        write(_rendered(comparison, given, format_name), given["output"])
+
+
+def _rendered(comparison: Comparison, given: Mapping[str, Any], format_name: str) -> str:
+    """Return the document; only what the format needs is imported."""
+    group = given["group_by"] and given["group_by"].replace("-", "_")
+    if format_name != "text":
+        from gradcheck.render import comparison_formats as formats
+
+        if format_name == "jsonl":
+            return "".join(formats.row_as_json(row) for row in comparison.finished)
+        by_name = {
+            "json": formats.comparison_as_json,
+            "csv": formats.comparison_as_csv,
+            "markdown": formats.comparison_as_markdown,
+        }
+        return by_name[format_name](comparison, given["top"], group)
+    from gradcheck.cli.terminal import terminal
+    from gradcheck.render.comparison import TOP, comparison_as_text
+    from gradcheck.render.terminal import PLAIN_TERMINAL
+
+    where = PLAIN_TERMINAL if given["output"] else terminal()
+    return comparison_as_text(comparison, where, top=given["top"] or TOP, group_by=group)
+
+
+def _exit_code(rows: Iterable["Row"], causes: Sequence[str], any_healthy: bool) -> int:
+    """Return 1 if a row has one of the causes (``any``: an error too), or none is healthy where one has to be."""
+    found = {name for row in rows for name in (row["status"], *(row["flags"] or ()), row["error"] and "error")}
+    wanted = {*options.CAUSES, "error"} if "any" in causes else set(causes)
+    return 1 if found & wanted or (any_healthy and "healthy" not in found) else 0

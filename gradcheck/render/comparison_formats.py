@@ -1,0 +1,74 @@
+"""A comparison for other programs: JSON, JSON Lines, CSV, Markdown."""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from gradcheck.comparison import Comparison
+from gradcheck.ranking import differences, grouped, ranked
+from gradcheck.render.markdown import escaped
+from gradcheck.render.numbers import percent, significant
+from gradcheck.sweep import Row
+
+
+def row_as_json(row: Row) -> str:
+    """Return one row as a line of JSON."""
+    return json.dumps(row, allow_nan=False) + "\n"
+
+
+def comparison_as_json(comparison: Comparison, top: int | None = None, group_by: str | None = None) -> str:
+    """Return the whole comparison as one JSON document."""
+    document = comparison.to_dict(group_by)
+    return json.dumps(document | {"rows": document["rows"][:top]}, indent=2, allow_nan=False) + "\n"
+
+
+def comparison_as_csv(comparison: Comparison, top: int | None = None, group_by: str | None = None) -> str:
+    """Return one line a row, best first, the options as columns of their own; or one line a group."""
+    if group_by:
+        return _csv(grouped(comparison.finished, group_by))
+    rows = ranked(comparison.finished, comparison.order)[:top]
+    plain = [
+        {"place": place, "index": row["index"], **row["options"]}
+        | {name: _cell(value) for name, value in row.items() if name not in ("index", "options", "log10_gradient")}
+        for place, row in enumerate(rows, start=1)
+    ]
+    return _csv(plain)
+
+
+def _cell(value: Any) -> Any:  # noqa: ANN401
+    return " ".join(value) if isinstance(value, list) else value
+
+
+def _csv(records: Sequence[dict[str, Any]]) -> str:
+    text = io.StringIO()
+    columns = list(dict.fromkeys(name for record in records for name in record))
+    writer = csv.DictWriter(text, fieldnames=columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(records)
+    return text.getvalue()
+
+
+def comparison_as_markdown(comparison: Comparison, top: int | None = None, group_by: str | None = None) -> str:
+    """Return the ranked table, or the groups, as GitHub-flavoured Markdown."""
+    if group_by:
+        records = grouped(comparison.finished, group_by)
+        return _markdown(list(records[0]), [[str(value) for value in record.values()] for record in records])
+    rows = ranked(comparison.finished, comparison.order)[:top]
+    header = ["place", "verdict", "trains", "span", "gain", "rank", "options"]
+    return _markdown(header, [_markdown_row(place, row, rows[0]) for place, row in enumerate(rows, start=1)])
+
+
+def _markdown_row(place: int, row: Row, best: Row) -> list[str]:
+    own = row["options"] if place == 1 else differences(row, best)
+    words = " ".join(f"{name}={value}" for name, value in own.items())
+    if row["error"] is not None:
+        return [str(place), "error", "", "", "", "", f"{words}: {row['error']}"]
+    numbers = [significant(row[name]) for name in ("gradient_span", "mean_local_gain", "effective_rank_last")]
+    return [str(place), row["status"], percent(row["score"]), *numbers, words]
+
+
+def _markdown(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    table = [header, ["---"] * len(header), *lines]
+    return "".join(f"| {' | '.join(cell if cell == '---' else escaped(cell) for cell in line)} |\n" for line in table)
