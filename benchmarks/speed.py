@@ -57,7 +57,7 @@ def main() -> None:
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = argparse.ArgumentParser(description="gradcheck's speed beside PyTorch's")
-    parser.add_argument("--runs", type=positive, default=9, metavar="N", help="of each; at least 7 tell much (9)")
+    parser.add_argument("--runs", type=positive, default=9, metavar="N", help="of each; fewer than 7 tell little (9)")
     threads = "of both sides (engine: all cores; process: what each takes by itself)"
     parser.add_argument("--threads", type=positive, metavar="N", help=threads)
     parser.add_argument("--only", choices=["process", "engine"], help="measure one of the two (both)")

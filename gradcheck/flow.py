@@ -179,8 +179,7 @@ def _forward(network: Network, x: Array, memory: int) -> tuple[list[Array], list
 
 
 def _is_finite(array: Array) -> bool:
-    flat = array.ravel()
-    return math.isfinite(flat @ flat) or bool(np.isfinite(flat).all())
+    return math.isfinite(np.vdot(array, array)) or bool(np.isfinite(array).all())
 
 
 def _cause(linear: Dense) -> str:

@@ -4,6 +4,7 @@ Both are accurate in the far tails, where 1 − φ or φ·(1 − φ) would round
 little, but not nothing.
 """
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -49,11 +50,14 @@ def step(z: Array) -> tuple[Array, Array]:
 
 
 def sigmoid(z: Array) -> tuple[Array, Array]:
-    """Return σ(z) = 1/(1 + e⁻ᶻ) and σ(z)·σ(−z)."""
-    decay = np.exp(-np.abs(z))  # ≤ 1: cannot overflow
-    upper = 1 / (1 + decay)  # σ(|z|)
-    lower = decay * upper  # σ(−|z|)
-    return np.where(z > 0, upper, lower), upper * lower
+    """Return σ(z) = 1/(1 + e⁻ᶻ) and σ(z)²·e⁻ᶻ; where σ(z) is no normal number any more, the smallest that is."""
+    decay = np.maximum(z, math.log(np.finfo(z.dtype).tiny))
+    np.exp(np.negative(decay, out=decay), out=decay)  # e⁻ᶻ; in place: this is the engine's busiest function
+    output: Array = decay + 1
+    np.reciprocal(output, out=output)
+    decay *= output
+    decay *= output
+    return output, decay
 
 
 def tanh(z: Array) -> tuple[Array, Array]:

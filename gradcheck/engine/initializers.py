@@ -112,7 +112,9 @@ class Law(NamedTuple):
         """Draw the weights (fan_in, fan_out) of a layer; the same for a seed and layer, whatever the depth."""
         variance, sample, _ = INITIALIZERS[self.init]
         generator = stream(seed, WEIGHT_STREAM, layer)
-        return sample(generator, fan_in, fan_out) * (self.scale * math.sqrt(variance(fan_in, fan_out)))
+        weight = sample(generator, fan_in, fan_out)
+        weight *= self.scale * math.sqrt(variance(fan_in, fan_out))
+        return weight
 
     def bias(self, seed: int, layer: int, fan_in: int, fan_out: int) -> Draw | None:
         """Draw the biases (fan_out,) of a layer; None if they are all zero."""

@@ -1,5 +1,6 @@
 """Linear maps. ``Dense`` stores its matrix."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -51,8 +52,14 @@ def log10_weight_gradient_norm(x: Scaled, delta: Scaled) -> float:
     can cancel (a trained network's examples pull in opposite directions); where it does, the matrix is formed.
     """
     (X, x_exponent), (D, delta_exponent) = x, delta
-    square = _square_by_gram_matrices(X, D) or float(np.square(X.T @ D).sum())
-    return log10_magnitude(np.sqrt(square), x_exponent + delta_exponent)
+    square = _square_by_gram_matrices(X, D) or _square_of_matrix(X, D)
+    return log10_magnitude(math.sqrt(square), x_exponent + delta_exponent)
+
+
+def _square_of_matrix(X: Array, D: Array) -> float:
+    """Return ‖Xᵀ D‖²."""
+    gradient = (X.T @ D).ravel()
+    return float(gradient @ gradient)
 
 
 def _square_by_gram_matrices(X: Array, D: Array) -> float | None:
@@ -62,6 +69,6 @@ def _square_by_gram_matrices(X: Array, D: Array) -> float | None:
         return None
     gram_x, gram_delta = (X @ X.T).ravel(), (D @ D.T).ravel()
     square = float(gram_x @ gram_delta)
-    largest = float(np.sqrt((gram_x @ gram_x) * (gram_delta @ gram_delta)))
+    largest = math.sqrt(float(gram_x @ gram_x) * float(gram_delta @ gram_delta))
     kept = 1e-3 if X.dtype == np.float64 else 1e-2  # rounding stays below 1e-10, 1e-4
     return square if square > kept * largest else None

@@ -18,17 +18,19 @@ class Scaled(NamedTuple):
 
 
 def rescaled(array: Array, exponent: int = 0) -> Scaled:
-    """Return array · 2**exponent with the power of two moved out where it leaves the comfortable range.
+    """Return array · 2**exponent with the power of two moved out where powers would leave the range of floats.
 
-    Inside that range (2**±100 for float64, 2**±20 for float32) the array is returned as it is; outside, only
-    entries that are negligible beside the largest lose digits.
+    Where the sum of squares is comfortable (10**±70 in float64, 10**±9 in float32: fourth powers don't overflow
+    either) the array is returned as it is; elsewhere, only entries that are negligible beside the largest lose
+    digits.
     """
+    decades = 70 if array.dtype == np.float64 else 9
+    if 10.0**-decades < np.vdot(array, array) < 10.0**decades:
+        return Scaled(array, exponent)
     largest = max(float(array.max()), -float(array.min()))
     if not math.isfinite(largest) or largest == 0:
         return Scaled(array, exponent)
     shift = math.frexp(largest)[1]
-    if abs(shift) <= (100 if array.dtype == np.float64 else 20):
-        return Scaled(array, exponent)
     return Scaled(np.ldexp(array, -shift), exponent + shift)
 
 
@@ -39,8 +41,8 @@ def log10_magnitude(mantissa: float, exponent: int = 0) -> float:
 
 def log10_rms(array: Scaled) -> float:
     """Return log10 of the root mean square of the entries."""
-    flat = array.mantissa.ravel()
-    return log10_magnitude(math.sqrt(float(flat @ flat) / flat.size), array.exponent)
+    mantissa = array.mantissa
+    return log10_magnitude(math.sqrt(float(np.vdot(mantissa, mantissa)) / mantissa.size), array.exponent)
 
 
 def log10_std(array: Scaled) -> float:
