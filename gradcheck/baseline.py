@@ -115,7 +115,7 @@ def read_report(path: Path) -> dict[str, Any]:
         report = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(path, f"can't be read: {(error.strerror or str(error)).lower()}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(path, f"is not JSON ({error}); write one with: gradcheck simulate --json -o {path}") from error
     if not _is_report(report):
         raise InputError(path, f"is no report; write one with: gradcheck simulate --json -o {path}")
@@ -130,7 +130,7 @@ def _is_report(document: Any) -> bool:  # noqa: ANN401
     try:
         layers, status = document["layers"], document["verdict"]["status"]
         numbers = [layer["log10_gradient_rms"] for layer in layers if isinstance(layer["name"], str)]
-    except (KeyError, TypeError):
+        finite = all(value is None or math.isfinite(value) for value in numbers)
+        return len(numbers) == len(layers) and finite and status in SEVERITY
+    except (KeyError, TypeError, OverflowError):
         return False
-    finite = all(value is None or (isinstance(value, int | float) and math.isfinite(value)) for value in numbers)
-    return len(numbers) == len(layers) and finite and status in SEVERITY

@@ -35,4 +35,9 @@ def options(given: Mapping[str, Any]) -> Iterator[str]:
         elif isinstance(value, list | tuple):
             yield from (f"--{flag}", ",".join(str(item) for item in value))
         else:
-            yield from (f"--{flag}", f"{value:g}" if isinstance(value, float) else str(value))
+            yield from (f"--{flag}", shortest(value) if isinstance(value, float) else str(value))
+
+
+def shortest(value: float) -> str:
+    """Return a number as one types it, with all its digits."""
+    return f"{value:g}" if float(f"{value:g}") == value else repr(value)

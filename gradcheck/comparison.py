@@ -1,7 +1,8 @@
 """``compare``: which combination of options keeps the gradient alive? Ranked."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,13 @@ class Comparison:
         What the rows are ranked by.
     """
 
-    def __init__(self, grid: Grid, common: Mapping[str, Any], source: Iterator[Row], order: str = "score") -> None:
+    def __init__(
+        self, grid: Grid, common: Mapping[str, Any], measure: Callable[[list[Row]], Iterator[Row]], order: str = "score"
+    ) -> None:
         self.grid, self.common, self.order = grid, dict(common), order
         self._finished: list[Row] = []
-        self._source = source
+        self._measure = measure
+        self._source: Iterator[Row] | None = None
 
     def __len__(self) -> int:
         return len(self.grid)
@@ -41,10 +45,20 @@ class Comparison:
             while seen < len(self._finished):
                 yield self._finished[seen]
                 seen += 1
-            try:
-                self._finished.append(next(self._source))
-            except StopIteration:
+            row = self._next()
+            if row is None:
                 return
+            self._finished.append(row)
+
+    def _next(self) -> Row | None:
+        """Return one more row; after an interrupt, the next call goes on where it stood."""
+        if self._source is None:
+            self._source = self._measure(self._finished)
+        try:
+            return next(self._source, None)
+        except BaseException:
+            self._source = None
+            raise
 
     @property
     def finished(self) -> list[Row]:
@@ -131,17 +145,19 @@ def compare(
     at_least("seeds", seeds, 1, "one draw is the least; 3 show how much draws differ")
     common = {"seed": seed, "seeds": seeds, "shuffle": shuffle, "labels": labels, **Thresholds(**limits).to_dict()}
     kept = Journal(Path(journal), {"grid": grid.values, **common}) if journal is not None else None
-    return Comparison(grid, common, _rows(grid, common, kept, executor, window), sort)
 
+    def measure(finished: list[Row]) -> Iterator[Row]:
+        """Yield the journal's rows, then measure what is missing and note it down at once."""
+        done = {row["index"] for row in finished}
+        with kept or nullcontext():
+            for row in kept.finished if kept else ():
+                if row["index"] not in done:
+                    done.add(row["index"])
+                    yield row
+            tasks = (Task(index, varied, common) for index, varied in enumerate(grid) if index not in done)
+            for row in rows(tasks, executor, window):
+                if kept:
+                    kept.append(row)
+                yield row
 
-def _rows(
-    grid: Grid, common: dict[str, Any], journal: Journal | None, executor: Executor | None, window: int
-) -> Iterator[Row]:
-    """Yield the journal's rows, then measure the others and note each down at once."""
-    finished = {row["index"]: row for row in journal.finished} if journal else {}
-    yield from finished.values()
-    tasks = (Task(index, varied, common) for index, varied in enumerate(grid) if index not in finished)
-    for row in rows(tasks, executor, window):
-        if journal:
-            journal.append(row)
-        yield row
+    return Comparison(grid, common, measure, sort)

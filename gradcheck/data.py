@@ -1,8 +1,6 @@
 """Inputs and labels: the shipped digits, Gaussian noise, or the user's file."""
 
 import math
-import zipfile
-import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,11 +10,10 @@ import numpy.typing as npt
 
 from gradcheck.engine.initializers import stream
 from gradcheck.engine.types import Array
-from gradcheck.errors import InputError, OptionError, at_least, one_of
+from gradcheck.errors import InputError, OptionError, at_least
+from gradcheck.spec import known_data
 
 DATA_STREAM = 2  # beside the streams of weights and biases
-NAMES = ("digits", "gaussian")
-SUFFIXES = (".npy", ".npz", ".csv")
 DIGITS = Path(__file__).with_name("datasets") / "digits.npz"
 FEATURES = 64  # of gaussian, as many as the digits have
 OUTPUTS = 10  # of the read-out where there are no labels, as many as there are digits
@@ -109,9 +106,7 @@ class DataSpec:
 
     def _path(self) -> Path:
         """Return the user's file, if its kind is known and it is there."""
-        path = Path(self.data)
-        if path.suffix.lower() not in SUFFIXES:
-            one_of("data", self.data, NAMES, beside=f", or a {', '.join(SUFFIXES)} file")
+        path = Path(known_data(self.data))
         if not path.is_file():
             raise InputError(path, "is a folder, not a file" if path.is_dir() else "no such file")
         return path
@@ -140,13 +135,15 @@ def _standardised(path: Path, labelled: bool) -> tuple[Array, Labels | None]:
         example = int(np.argwhere(~np.isfinite(inputs))[0][0])
         raise InputError(path, f"holds NaN or infinity (first in example {example}); clean or drop such examples")
     inputs = inputs.reshape(len(inputs), -1)
-    spread = float(inputs.std())
-    if not 0 < spread < math.inf:
-        raise InputError(
-            path, "can't be standardised: " + ("its values overflow" if spread else "all values are equal")
-        )
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, spread = float(inputs.mean()), float(inputs.std())
+        constant = bool(np.ptp(inputs) <= 8 * np.finfo(np.float64).eps * np.abs(inputs).max())
+    if constant:
+        raise InputError(path, "can't be standardised: all values are equal")
+    if not math.isfinite(spread):
+        raise InputError(path, "can't be standardised: its values overflow")
     labels = None if raw_labels is None else _labels(path, raw_labels, len(inputs))
-    return (inputs - inputs.mean()) / spread, labels
+    return (inputs - mean) / spread, labels
 
 
 def _read(path: Path, labelled: bool) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None]:
@@ -174,34 +171,41 @@ def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
         The file can't be read, is torn, or holds Python objects.
     """
     try:
-        if path.suffix.lower() == ".npy":
-            # mapped: a header that promises more than the file holds is refused before memory is asked for
-            return {"": np.load(path, mmap_mode="r", allow_pickle=False)}
-        with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise InputError(path, "is not an .npz archive; rename it to .npy if it is a single array")
-            return {name: archive[name] for name in archive.files}
+        with path.open("rb") as file:
+            kind = {b"PK": ".npz", b"\x93N": ".npy"}.get(file.read(2))
+            if kind is not None and kind != path.suffix.lower():
+                raise InputError(path, f"is an {kind} file by its content, not {path.suffix}; give it that ending")
+            file.seek(0)
+            if kind == ".npy":
+                # mapped: a header that promises more than the file holds is refused before memory is asked for
+                arrays = {"": np.load(path, mmap_mode="r", allow_pickle=False)}
+            else:
+                with np.load(file, allow_pickle=False) as archive:
+                    arrays = {name: archive[name] for name in archive.files}
     except InputError:
         raise
-    except (OSError, EOFError, MemoryError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        if "pickle" in str(error):
+    except Exception as error:  # a damaged file can make NumPy raise nearly anything
+        if "pickle" in str(error) or "Python objects" in str(error):
             problem = "holds pickled Python objects, which could run code, or is no NumPy file; save plain arrays"
             raise InputError(path, problem) from error
         raise InputError(path, f"can't be read as {path.suffix} ({_first_line(error)})") from error
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray):
+            raise InputError(path, f"{name} is no array; save arrays of numbers only")
+    return arrays
 
 
 def _read_csv(path: Path) -> npt.NDArray[np.float64]:
     """Return a comma-separated table; a first line in which nothing is a number is its header."""
     try:
         with path.open(encoding="utf-8-sig") as file:
-            first = file.readline()
-            file.seek(0)
-            if not first.strip():
-                raise InputError(path, "is empty; allowed: one line an example, numbers separated by commas")
-            header = not any(_is_number(cell) for cell in first.split(","))
-            lines = [line for line in file if line.strip()][header:]
+            lines = [line for line in file if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(path, f"can't be read as .csv ({_first_line(error)})") from error
+    if not lines:
+        raise InputError(path, "is empty; allowed: one line an example, numbers separated by commas")
+    header = not any(_is_number(cell) for cell in lines[0].split(","))
+    lines = lines[header:]
     if not lines:
         raise InputError(path, "has a header but no examples")
     try:

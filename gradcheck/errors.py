@@ -12,31 +12,41 @@ class OptionError(GradcheckError, ValueError):
     """An option has a value that it can't have, or not together with another one."""
 
     def __init__(self, option: str, problem: str) -> None:
-        self.option = option
-        super().__init__(f"--{option.replace('_', '-')} {problem}")
+        super().__init__(option, problem)
+        self.option, self.problem = option, problem
+
+    def __str__(self) -> str:
+        return f"--{self.option.replace('_', '-')} {self.problem}"
 
 
-class InputError(GradcheckError, ValueError):
-    """A file (data, weights) can't be read, or doesn't hold what it should."""
+class _FileError(GradcheckError):
+    """Something is wrong with a file."""
 
     def __init__(self, path: object, problem: str) -> None:
-        self.path = path
-        super().__init__(f"{path}: {problem}")
+        super().__init__(path, problem)
+        self.path, self.problem = path, problem
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.problem}"
 
 
-class OutputError(GradcheckError, OSError):
+class InputError(_FileError, ValueError):
+    """A file (data, weights, a report, a journal) can't be read, or doesn't hold what it should."""
+
+
+class OutputError(_FileError, OSError):
     """A file or stream can't be written."""
-
-    def __init__(self, path: object, problem: str) -> None:
-        self.path = path
-        super().__init__(f"{path}: {problem}")
 
 
 class MissingExtraError(GradcheckError, ImportError):
     """An optional dependency is needed and not installed."""
 
     def __init__(self, subject: object, package: str, extra: str) -> None:
-        super().__init__(f'{subject}: needs {package}; install it with: pip install "gradcheck[{extra}]"')
+        super().__init__(subject, package, extra)
+        self.subject, self.package, self.extra = subject, package, extra
+
+    def __str__(self) -> str:
+        return f'{self.subject}: needs {self.package}; install it with: pip install "gradcheck[{self.extra}]"'
 
 
 def one_of(option: str, value: str, allowed: Iterable[str], *, beside: str = "") -> str:

@@ -175,7 +175,7 @@ def _geometric_mean(values: tuple[float, ...]) -> float:
 def _drawn_spec(values: dict[str, Any]) -> NetworkSpec:
     """Return the network to draw; a list of widths says how deep it is."""
     width = values.get("width")
-    depth = {"depth": len(width)} if isinstance(width, tuple) else {}
+    depth = {"depth": len(width)} if isinstance(width, list | tuple) else {}
     return NetworkSpec(**depth | pick(NetworkSpec, values))
 
 

@@ -22,13 +22,15 @@ def write_whole(path: Path, content: bytes) -> None:
             path.write_bytes(content)
         else:
             _replace(path.resolve(), content)  # of a symbolic link, what it points to
-    except OSError as error:
+    except BrokenPipeError:
+        raise  # whoever read has gone away: no error of the file's
+    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of symbolic links
         raise OutputError(path, f"can't be written: {_reason(path, error)}") from error
 
 
 def _replace(path: Path, content: bytes) -> None:
     """Write a temporary file beside `path`, then give it that name."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=".gradcheck-", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
@@ -45,10 +47,10 @@ def _umask() -> int:
     return mask
 
 
-def _reason(path: Path, error: OSError) -> str:
+def _reason(path: Path, error: OSError | RuntimeError) -> str:
     """Say what is wrong in the words of the one who typed the path."""
     if path.is_dir():
         return "it is a folder; name a file in it"
     if isinstance(error, FileNotFoundError):
         return f"the folder {path.parent} doesn't exist; make it first"
-    return (error.strerror or str(error)).lower()
+    return (getattr(error, "strerror", None) or str(error)).lower()

@@ -1,12 +1,23 @@
 """Grids of options: lists and ranges as one types them, and every combination of their values. Loads no NumPy."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import product
+from os import PathLike
 from typing import Any
 
 from gradcheck.errors import OptionError, at_least, finite, one_of
-from gradcheck.spec import ACTIVATIONS, ARCHITECTURES, DTYPES, FREE_SCALE, INITIALIZERS, LAYERS, NORMS, NetworkSpec
+from gradcheck.spec import (
+    ACTIVATIONS,
+    ARCHITECTURES,
+    DTYPES,
+    FREE_SCALE,
+    INITIALIZERS,
+    LAYERS,
+    NORMS,
+    NetworkSpec,
+    known_data,
+)
 
 #: A sweep of more rows than this is more likely a slip than a wish.
 MAX_ROWS = 100_000
@@ -63,22 +74,28 @@ def _number_range(option: str, text: str) -> Values:
         raise OptionError(option, problem) from None
     if len(ends) == 1:
         return (ends[0],)
-    first, last, step = _three(option, text, ends)
+    first, last, step = _three(option, text, ends, counted=bool(spacing))
     if spacing:
         return _spaced(option, text, first, last, step, spacing)
-    return tuple(first + index * step for index in range(math.floor((last - first) / step * (1 + 1e-12)) + 1))
+    return tuple(_typed(first + index * step) for index in range(math.floor((last - first) / step * (1 + 1e-12)) + 1))
 
 
-def _three(option: str, text: str, ends: Sequence[float]) -> tuple[float, float, float]:
+def _typed(value: float, digits: int = 12) -> float:
+    """Return a number as one would type it, free of the last digits' rounding."""
+    return float(f"{value:.{digits}g}")
+
+
+def _three(option: str, text: str, ends: Sequence[float], counted: bool = False) -> tuple[float, float, float]:
     """Return first, last and step of a range that runs upwards."""
     if len(ends) != 3:
         raise OptionError(option, f"{text!r} is no range; allowed: first:last:step")
     first, last, step = ends
-    if not (math.isfinite(first) and math.isfinite(last) and 0 < step < math.inf):
-        raise OptionError(option, f"the range {text!r} doesn't move; its step must be above 0")
+    if not all(abs(value) < 1e300 for value in ends) or step <= 0:
+        raise OptionError(option, f"the range {text!r} doesn't move, or not to a number; its step must be above 0")
     if first > last:
-        raise OptionError(option, f"the range {text!r} is reversed and holds nothing; type {last:g}:{first:g}:{step:g}")
-    if (last - first) / step > MAX_ROWS:
+        there, back, by = text.split(":") if text.count(":") == 2 else (*text.split(":"), "1")
+        raise OptionError(option, f"the range {text!r} is reversed and holds nothing; type {back}:{there}:{by}")
+    if (step if counted else (last - first) / step) > MAX_ROWS:
         raise OptionError(option, f"the range {text!r} has more than {MAX_ROWS:,} values; widen its step")
     return first, last, step
 
@@ -91,8 +108,8 @@ def _spaced(option: str, text: str, first: float, last: float, count: float, spa
         raise OptionError(option, f"the range {text!r} can't be spaced by factors: it must start above 0")
     shares = [index / (count - 1) for index in range(int(count))]
     if spacing == "lin":
-        return tuple(first + share * (last - first) for share in shares)
-    inner = (float(f"{first * (last / first) ** share:.6g}") for share in shares[1:-1])  # as one would type them
+        return (first, *(_typed(first + share * (last - first)) for share in shares[1:-1]), last)
+    inner = (_typed(first * (last / first) ** share, digits=6) for share in shares[1:-1])
     return (first, *inner, last)
 
 
@@ -164,10 +181,21 @@ class Grid:
 
 def _distinct(option: str, given: Any) -> Values:  # noqa: ANN401
     """Return the values once each, in the order given."""
-    values = tuple(given) if isinstance(given, list | tuple | range) else (given,)
+    several = isinstance(given, Iterable) and not isinstance(given, str)
+    values = tuple(_plain(value) for value in (given if several else (given,)))
     if not values:
         raise OptionError(option, "has an empty list of values; give at least one")
-    return tuple(dict.fromkeys(values))
+    try:
+        return tuple(dict.fromkeys(values))
+    except TypeError:
+        raise OptionError(option, f"{given!r} is neither a value nor a flat list of values") from None
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401
+    """Return Python's own number for NumPy's, and a path as text."""
+    if hasattr(value, "item") and not getattr(value, "shape", ()):
+        return value.item()
+    return str(value) if isinstance(value, PathLike) else value
 
 
 def _check(option: str, value: Any) -> None:  # noqa: ANN401
@@ -180,5 +208,7 @@ def _check(option: str, value: Any) -> None:  # noqa: ANN401
         finite(option, value, "it is the standard deviation of the weights", above=0)
     elif option == "init" and value in FREE_SCALE:
         NetworkSpec(init=value, weight_std=1.0)
-    elif option != "data":
+    elif option == "data":
+        known_data(str(value))
+    else:
         NetworkSpec(**{option: value})

@@ -4,9 +4,10 @@ import contextlib
 import json
 import os
 from collections.abc import Mapping
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, Self
 
 from gradcheck import __version__
 from gradcheck.errors import InputError, OutputError
@@ -38,32 +39,40 @@ class Journal:
     """
 
     def __init__(self, path: Path, options: Mapping[str, Any]) -> None:
-        self.path = path
+        self.path = Path(path)
         self.options = dict(options)
         self.header = {"gradcheck_journal": FORMAT, "gradcheck_version": __version__, "options": self.options}
+        self.file: FileIO | None = None
+        with self:
+            pass
+
+    def __enter__(self) -> Self:
+        """Open the file for this sweep alone, and read what is there."""
         self.file = self._open()
         try:
-            self.finished = self._read()
+            self.finished = self._read(self.file)
         except BaseException:
             self.file.close()
             raise
-
-    def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.file.close()
+        if self.file is not None:
+            self.file.close()
 
     def append(self, row: Row) -> None:
         """Write a row, at once and whole."""
-        self._write(row)
+        assert self.file is not None  # between __enter__ and __exit__
+        self._write(self.file, row)
 
-    def _open(self) -> BinaryIO:
-        """Open the file for this sweep alone."""
+    def _open(self) -> FileIO:
+        """Open the file, and lock it where the system has such locks."""
+        if self.path.exists() and not self.path.is_file():
+            raise OutputError(self.path, "the journal can't be written: it is no regular file")
         try:
-            file = os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666), "r+b", buffering=0)
+            file = FileIO(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666), "r+")
         except OSError as error:
             raise OutputError(self.path, f"the journal can't be written: {(error.strerror or '').lower()}") from error
         try:
@@ -73,36 +82,36 @@ class Journal:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             file.close()
-            raise OutputError(
-                self.path, "another sweep is writing this journal; wait for it, or name another"
-            ) from error
+            problem = "another sweep is writing this journal; wait for it, or name another"
+            raise OutputError(self.path, problem) from error
         return file
 
-    def _read(self) -> list[Row]:
+    def _read(self, file: FileIO) -> list[Row]:
         """Return the rows that are there; a torn last line is cut off, an empty file gets its header."""
-        content = self.file.read()
+        content = file.read()
         whole = content[: content.rfind(b"\n") + 1]
         if not whole:
-            self._start(content)
+            self._start(file, content)
             return []
-        self.file.truncate(len(whole))
-        self.file.seek(len(whole))
         head, *lines = whole.splitlines()
         self._check_header(self._parsed(head, 1))
-        return [self._parsed(line, number) for number, line in enumerate(lines, start=2)]
+        rows = [self._parsed(line, number) for number, line in enumerate(lines, start=2)]
+        file.truncate(len(whole))
+        file.seek(len(whole))
+        return rows
 
-    def _start(self, content: bytes) -> None:
+    def _start(self, file: FileIO, content: bytes) -> None:
         """Write the header of a new journal, or of one that was cut off within its header."""
         if content and not self._line(self.header).startswith(content):
             raise InputError(self.path, "is no journal of gradcheck; name another file")
-        self.file.truncate(0)
-        self.file.seek(0)
-        self._write(self.header)
+        file.truncate(0)
+        file.seek(0)
+        self._write(file, self.header)
 
     def _parsed(self, line: bytes, number: int) -> dict[str, Any]:
         try:
             value = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(self.path, f"line {number} is not JSON: this is no journal, or a damaged one") from error
         if not isinstance(value, dict) or ("index" not in value) == (number > 1):
             raise InputError(self.path, f"line {number} is no {'row' if number > 1 else 'header'} of a journal")
@@ -124,10 +133,10 @@ class Journal:
     def _line(self, value: Mapping[str, Any]) -> bytes:
         return json.dumps(value, allow_nan=False).encode() + b"\n"
 
-    def _write(self, value: Mapping[str, Any]) -> None:
+    def _write(self, file: FileIO, value: Mapping[str, Any]) -> None:
         try:
             line = self._line(value)
-            if self.file.write(line) != len(line):
+            if file.write(line) != len(line):
                 raise OSError(28, "No space left on device")
         except OSError as error:
             raise OutputError(self.path, f"the journal can't be written: {(error.strerror or '').lower()}") from error
@@ -137,6 +146,9 @@ def _difference(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
     """Name the first option that differs."""
     plain = json.loads(json.dumps(dict(here)))
     for name in {**there, **plain}:
-        if there.get(name) != plain.get(name):
-            return f"{name}: {there.get(name)} there, {plain.get(name)} here"
+        one, other = there.get(name), plain.get(name)
+        if isinstance(one, dict) and isinstance(other, dict) and one != other:
+            return _difference(one, other)
+        if one != other:
+            return f"{name}: {one} there, {other} here"
     return "their order"

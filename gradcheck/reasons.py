@@ -43,8 +43,9 @@ def _dead(flow: GradientFlow) -> Iterator[str]:
 
 def _regions(regions: Iterable[Region], limits: Thresholds) -> Iterator[str]:
     """Layers get too little, or too much, of the last layer's gradient."""
+    less = f"less than {as_multiple(limits.vanish_below)}" if limits.vanish_below else "nothing of"
     words = {
-        "vanishing": f"less than {as_multiple(limits.vanish_below)} the last layer's gradient",
+        "vanishing": f"{less} the last layer's gradient",
         "exploding": f"more than {as_multiple(limits.explode_above)} the last layer's gradient",
     }
     for region in regions:

@@ -20,6 +20,8 @@ MOST = 5
 def suggest(experiment: Experiment, outcome: Outcome, tick: Tick | None = None) -> tuple[Record, ...]:
     """Return the changes after which the network is healthy, best score first; none for one that is already.
 
+    A shallower network is another one rather than a cure: it comes last.
+
     Given weights are left alone: a change would be of another network.
     """
     if outcome.diagnosis.verdict.status == "healthy" or experiment.maps:
@@ -27,7 +29,7 @@ def suggest(experiment: Experiment, outcome: Outcome, tick: Tick | None = None) 
     changes = [*_changes(experiment), *([] if outcome.typical.obstacle else _depths(experiment.network))]
     tried = (_simulated(experiment, change, tick) for change in changes)
     healed = (one for one in tried if one.status == "healthy" and one.score >= 0.5)
-    return tuple(sorted(healed, key=lambda one: -one.score)[:MOST])
+    return tuple(sorted(healed, key=lambda one: ("depth" in one.changes, -one.score))[:MOST])
 
 
 def _simulated(experiment: Experiment, change: Change, tick: Tick | None) -> Record:

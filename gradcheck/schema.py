@@ -4,6 +4,7 @@ from typing import Any
 
 from gradcheck import SCHEMA_VERSION
 from gradcheck.diagnosis import FLAGS, STATUSES
+from gradcheck.errors import GradcheckError
 from gradcheck.quantities import QUANTITIES
 
 Schema = dict[str, Any]
@@ -27,12 +28,11 @@ def json_schema(command: str = "simulate") -> Schema:
 
     Raises
     ------
-    OptionError
-        There is no such command, or it has no JSON output.
+    GradcheckError
+        There is no such command, or its JSON output has no schema.
     """
-    from gradcheck.errors import one_of
-
-    one_of("command", command, ("simulate",))
+    if command != "simulate":
+        raise GradcheckError(f"schema {command!r} is unknown; allowed: simulate")
     properties = {
         "schema_version": {"const": SCHEMA_VERSION},
         "gradcheck_version": {"type": "string"},
@@ -129,7 +129,7 @@ def _suggestion() -> Schema:
             "changes": {"type": "object", "description": "options and their new values"},
             "command": {"type": "string", "description": "the whole command line with these changes"},
             "status": {"enum": list(STATUSES)},
-            "score": {"type": "number", "minimum": 0, "maximum": 1},
+            "score": {"type": "number", "minimum": 0, "maximum": 1, "description": "as in the verdict"},
             "gradient_span": _number(SUMMARY["gradient_span"]),
             "effective_rank_last": _number(SUMMARY["effective_rank_last"]),
         }

@@ -23,6 +23,10 @@ NormName = Literal["none", "batch", "layer", "rms"]
 DtypeName = Literal["float64", "float32"]
 LayersName = Literal["auto", "dense"]
 
+#: Data sets by name, and the kinds of files that hold the user's own.
+DATA_NAMES = ("digits", "gaussian")
+DATA_SUFFIXES = (".npy", ".npz", ".csv")
+
 ARCHITECTURES: tuple[str, ...] = get_args(ArchitectureName)
 ACTIVATIONS: tuple[str, ...] = get_args(ActivationName)
 INITIALIZERS: tuple[str, ...] = get_args(InitializerName)
@@ -133,6 +137,13 @@ class NetworkSpec:
         if not isinstance(known.get("width", 1), int):
             known["width"] = tuple(known["width"])
         return cls(**known)
+
+
+def known_data(name: str) -> str:
+    """Return the name of a data set, or of a file that could be one; otherwise raise an error."""
+    if name.lower().endswith(DATA_SUFFIXES):
+        return name
+    return one_of("data", name, DATA_NAMES, beside=f", or a {', '.join(DATA_SUFFIXES)} file")
 
 
 def pick(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:

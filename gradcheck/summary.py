@@ -44,8 +44,14 @@ def summarize(flow: GradientFlow) -> Summary:
     if reached.max() == -math.inf:  # nothing passes back at all
         return Summary(math.inf, math.nan, flow.layers[-1].effective_rank)
     steps = max(1, len(reached) - 1)
-    gain = 10 ** ((reached[0] - reached[-1]) / steps) if len(reached) > 1 and reached[-1] > -math.inf else math.nan
+    gain = (
+        _power_of_ten((reached[0] - reached[-1]) / steps) if len(reached) > 1 and reached[-1] > -math.inf else math.nan
+    )
     return Summary(float(reached.max() - reached.min()), float(gain), flow.layers[-1].effective_rank)
+
+
+def _power_of_ten(logarithm: float) -> float:
+    return 10.0 ** float(logarithm) if logarithm < 308.25 else math.inf
 
 
 def gradient_shrinks(flow: GradientFlow) -> bool:

@@ -1,8 +1,9 @@
-"""Rows of a sweep, measured one after the other or on any executor. The parent process loads no NumPy."""
+"""Rows of a sweep, measured one after the other or on any executor."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
+from itertools import islice
 from typing import Any, NamedTuple
 
 from gradcheck import __version__
@@ -97,25 +98,28 @@ def rows(tasks: Iterable[Task], executor: Executor | None = None, window: int = 
         return
     waiting, running, suspects = iter(tasks), dict[Future[Row], Task](), deque[Task]()
     while True:
-        if not suspects:
-            for _, task in zip(range(window - len(running)), waiting, strict=False):
+        for task in islice(waiting, 0 if suspects else window - len(running)):
+            try:
                 running[executor.submit(measure_row, task)] = task
-        if not running and not suspects:
-            return
-        if not running:
-            yield _alone(suspects.popleft(), executor)
-            continue
-        for future in wait(running, return_when=FIRST_COMPLETED).done:
-            task = running.pop(future)
-            if future.exception() is None:
-                yield future.result()
-            else:
+            except RuntimeError:  # the executor takes no more, or has just lost a process
                 suspects.append(task)
+                break
+        if running:
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                task = running.pop(future)
+                if future.cancelled() or future.exception() is not None:
+                    suspects.append(task)
+                else:
+                    yield future.result()
+        elif suspects:
+            yield _alone(suspects.popleft(), executor)
+        else:
+            return
 
 
 def _alone(task: Task, executor: Executor) -> Row:
     """Measure a task while nothing else runs; a worker that is lost now was lost by it."""
     try:
         return executor.submit(measure_row, task).result()
-    except Exception as error:
+    except (Exception, CancelledError) as error:
         return failed(task, f"its worker was lost twice ({type(error).__name__}: {' '.join(str(error).split())})")

@@ -78,16 +78,13 @@ def _by_name(path: Path, arrays: Arrays) -> dict[str, Dense]:
     while f"W{len(pairs) + 1}" in arrays:
         pairs.append((f"W{len(pairs) + 1}", f"b{len(pairs) + 1}"))
     pairs.append((READOUT_WEIGHT, READOUT_BIAS))
+    pairs = [pair for pair in pairs if pair[0] in arrays]
     unknown = sorted(set(arrays) - {name for pair in pairs for name in pair})
     if unknown:
         raise InputError(
             path, f"has W1 but also {', '.join(unknown)}; allowed: W1, b1, W2, b2 ... without gaps, W_out, b_out"
         )
-    return {
-        weight: _dense(path, weight, arrays[weight], bias, arrays.get(bias))
-        for weight, bias in pairs
-        if weight in arrays
-    }
+    return {weight: _dense(path, weight, arrays[weight], bias, arrays.get(bias)) for weight, bias in pairs}
 
 
 def _by_order(path: Path, arrays: Arrays) -> dict[str, Dense]:

@@ -1,8 +1,10 @@
 """Executors for sweeps: processes on this machine, or a Dask cluster."""
 
 import contextlib
+import logging
 import multiprocessing
 import os
+import re
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -109,15 +111,34 @@ def cluster(address: str) -> Iterator[tuple[Executor, int]]:
         from distributed import Client
     except ImportError as error:
         raise MissingExtraError("--scheduler", "distributed", "dask") from error
+    if not re.fullmatch(r"(tcp|tls|ws|wss)://.+:\d+", address):
+        raise OptionError(
+            "scheduler", f"{address!r} is no address; allowed: tcp://host:8786, as dask scheduler prints it"
+        )
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is said in one line, below or in a row
     try:
         client: Any = Client(address, timeout=PATIENCE, set_as_default=False)  # type: ignore[no-untyped-call, unused-ignore]
     except (OSError, ValueError, TimeoutError) as error:
         problem = f"{address}: no scheduler answers within {PATIENCE} s; start one with: dask scheduler"
         raise OptionError("scheduler", problem) from error
     try:
-        yield client.get_executor(pure=False), max(8, 4 * sum(client.ncores().values()))
+        yield Cluster(client), max(8, 4 * sum(client.ncores().values()))
     finally:
         client.close(timeout=1)
+
+
+class Cluster(Executor):
+    """A Dask cluster; it takes no task while its scheduler is away, for it would wait for it forever."""
+
+    def __init__(self, client: Any) -> None:  # noqa: ANN401
+        self.client, self.executor = client, client.get_executor(pure=False)
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Hand a task to the scheduler."""
+        if self.client.status != "running":
+            raise RuntimeError("the scheduler is gone")
+        future: Future[T] = self.executor.submit(fn, *args, **kwargs)
+        return future
 
 
 def available(count: int | None) -> int:

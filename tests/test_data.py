@@ -353,6 +353,16 @@ def test_constant_data_is_refused_whatever_the_constant(tmp_path_factory, value,
         load(path)
 
 
+def inputs_unless_refused(path):
+    """The inputs of a file, or none if it is refused by its name."""
+    try:
+        return load(path).inputs
+    except GradcheckError as error:
+        problem = str(error)
+    assert str(path) in problem
+    return []
+
+
 def valid(suffix):
     """The bytes of a small good file."""
     buffer = io.BytesIO()
@@ -372,12 +382,7 @@ def test_a_damaged_file_is_refused_or_read_but_never_crashes(tmp_path, suffix):
     @given(st.integers(0, len(good) - 1), st.binary(max_size=3), st.integers(0, 3))
     def check(at, new, dropped):
         path.write_bytes(good[:at] + new + good[at + dropped :])
-        try:
-            inputs = load(path).inputs
-        except GradcheckError as error:
-            assert str(path) in str(error)
-        else:
-            assert np.isfinite(inputs).all()
+        assert np.isfinite(inputs_unless_refused(path)).all()
 
     check()
 
@@ -386,12 +391,7 @@ def test_a_damaged_file_is_refused_or_read_but_never_crashes(tmp_path, suffix):
 def test_any_text_in_a_csv_is_refused_or_read_but_never_crashes(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "any.csv"
     path.write_text(content, encoding="utf-8")
-    try:
-        inputs = load(path).inputs
-    except InputError as error:
-        assert str(path) in str(error)
-    else:
-        assert np.isfinite(inputs).all()
+    assert np.isfinite(inputs_unless_refused(path)).all()
 
 
 def test_pickled_objects_are_never_run(tmp_path):

@@ -181,9 +181,7 @@ def test_two_regions_of_one_kind_stay_two_when_an_ok_layer_lies_between():
 def test_regions_cover_each_flagged_layer_once_and_no_other(gradients):
     diagnosis = diagnosis_of(falling(*gradients, 0.0))
     covered = {
-        layer: region.flag
-        for region in diagnosis.regions
-        for layer in range(region.first_layer, region.last_layer + 1)
+        layer: region.flag for region in diagnosis.regions for layer in range(region.first_layer, region.last_layer + 1)
     }
     assert [covered.get(layer, "ok") for layer in range(1, len(gradients) + 2)] == list(diagnosis.flags)
     assert sum(r.last_layer - r.first_layer + 1 for r in diagnosis.regions) == len(covered)

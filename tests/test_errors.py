@@ -25,7 +25,9 @@ ERRORS = [
 ]
 
 
-@pytest.mark.parametrize(("error", "builtin"), [*zip(ERRORS, [ValueError, ValueError, OSError, ImportError], strict=True)])
+@pytest.mark.parametrize(
+    ("error", "builtin"), [*zip(ERRORS, [ValueError, ValueError, OSError, ImportError], strict=True)]
+)
 def test_every_error_is_a_gradcheck_error_and_the_builtin_one_that_it_specialises(error, builtin):
     assert isinstance(error, GradcheckError)
     assert isinstance(error, builtin)
@@ -93,7 +95,7 @@ def test_at_least_takes_whole_numbers_from_its_bound_on(value, low):
 
 @pytest.mark.parametrize("value", [True, 2.0, math.nan, math.inf, "2", None, [2], 2 + 0j])
 def test_at_least_refuses_what_is_no_whole_number(value):
-    with pytest.raises(OptionError, match="--depth .* is not a whole number"):
+    with pytest.raises(OptionError, match=r"--depth .* is not a whole number"):
         at_least("depth", value, 1, "reason")
 
 
@@ -112,7 +114,7 @@ def test_finite_takes_finite_numbers_from_its_bound_on(value, low):
     if math.isfinite(value) and value >= low:
         assert finite("gain", value, "reason", low=low) == value
         return
-    with pytest.raises(OptionError, match="is not a finite number of at least .*: reason"):
+    with pytest.raises(OptionError, match=r"is not a finite number of at least .*: reason"):
         finite("gain", value, "reason", low=low)
 
 
@@ -121,13 +123,13 @@ def test_finite_excludes_the_number_that_it_must_be_above(value, above):
     if math.isfinite(value) and value > above:
         assert finite("gain", value, "reason", above=above) == value
         return
-    with pytest.raises(OptionError, match="is not a finite number above .*: reason"):
+    with pytest.raises(OptionError, match=r"is not a finite number above .*: reason"):
         finite("gain", value, "reason", above=above)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, "large", None, [1.0], 1j])
 def test_finite_refuses_what_is_no_finite_number(value):
-    with pytest.raises(OptionError, match="--gain .* is not a finite number: reason"):
+    with pytest.raises(OptionError, match=r"--gain .* is not a finite number: reason"):
         finite("gain", value, "reason")
 
 

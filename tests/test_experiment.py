@@ -32,7 +32,12 @@ def test_to_dict_has_every_option_of_simulate():
 
 def test_to_dict_has_resolved_values():
     resolved = experiment(layers="auto", width=(4, 5, 6), init=None, gain=None).to_dict()
-    assert (resolved["layers"], resolved["width"], resolved["init"], resolved["gain"]) == ("dense", [4, 5, 6], "xavier", 1)
+    assert (resolved["layers"], resolved["width"], resolved["init"], resolved["gain"]) == (
+        "dense",
+        [4, 5, 6],
+        "xavier",
+        1,
+    )
 
 
 def test_an_option_that_was_not_given_has_its_default():

@@ -61,7 +61,9 @@ def test_several_regions_are_all_named_in_their_order():
     assert second.startswith("layers 2 to 3 get more than")
 
 
-@pytest.mark.parametrize(("obstacle", "words"), [("overflow", "overflows the range of floats"), ("nan", "not a number")])
+@pytest.mark.parametrize(
+    ("obstacle", "words"), [("overflow", "overflows the range of floats"), ("nan", "not a number")]
+)
 def test_an_overflow_says_which_layer_was_first_and_what_is_shown_instead(obstacle, words):
     first, second, *_ = reasons_for([-1.0, 0.0, 0.0, 0.0], reached=2, obstacle=obstacle)
     assert first.startswith("layer 3 is the first whose forward signal")

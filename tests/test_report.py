@@ -17,6 +17,7 @@ from gradcheck.thresholds import Thresholds
 
 SMALL = {"depth": 4, "width": 8, "batch_size": 16}
 DRAWS = 3
+OUTPUT = OutputFlow(2.3, 0.0, 0.0)
 
 LOGARITHMS = ("gradient_rms", "gradient_ratio", "weight_gradient_norm")
 GEOMETRIC = (
@@ -39,7 +40,7 @@ def report_on(flow):
     return make_report("simulate", {}, [flow], flow, [summary], summary, diagnose(flow, summary, Thresholds()))
 
 
-def flow_with(*layers, output=OutputFlow(2.3, 0.0, 0.0), reached=None, obstacle=""):
+def flow_with(*layers, output=OUTPUT, reached=None, obstacle=""):
     fans = (8,) * len(layers)
     flows = tuple(LayerFlow(0.0, 0.0, 0.5, 9.0, 0.0, 0.0, 0.0, 0.0, 0.0)._replace(**fields) for fields in layers)
     return GradientFlow(fans, fans, flows, output, len(layers) if reached is None else reached, obstacle)
@@ -227,7 +228,10 @@ def test_a_gradient_below_the_range_of_floats_keeps_its_logarithm():
 
 def test_a_forward_pass_that_overflows_reports_the_layers_up_to_there():
     report = gradcheck.simulate(depth=12, width=8, init="normal", weight_std=1e40, activation="linear", batch_size=8)
-    assert [layer.status for layer in report.layers] == ["ok"] * 7 + ["overflow"] * 5  # 1e40**8 is beyond
+    reached = [layer.log10_gradient_rms is not None for layer in report.layers]
+    assert reached == [True] * 7 + [False] * 5  # 1e40**8 is beyond
+    assert [layer.flag == "nonfinite" for layer in report.layers] == [not one for one in reached]
+    assert {layer.status for layer in report.layers[7:]} == {"overflow"}
     assert (report.verdict.status, report.output.loss) == ("nonfinite", None)
     assert report.verdict.reasons[0].startswith("layer 8 is the first")
 
@@ -246,7 +250,7 @@ def test_a_step_function_passes_exactly_nothing_back():
 @pytest.fixture(scope="module")
 def several():
     """A report on three draws, and the three reports on one draw each."""
-    options = {"activation": "relu", "init": "he", **SMALL}
+    options = {"activation": "relu", "init": "he", "depth": 4, "width": 32, "batch_size": 16}
     singles = [gradcheck.simulate(seed=seed, **options) for seed in range(5, 5 + DRAWS)]
     return gradcheck.simulate(seed=5, seeds=DRAWS, **options), singles
 

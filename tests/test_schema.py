@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import gradcheck
-from gradcheck.errors import OptionError
+from gradcheck.errors import GradcheckError
 from gradcheck.quantities import QUANTITIES
 from gradcheck.render.json import as_json
 from gradcheck.schema import json_schema
@@ -21,7 +21,13 @@ RUNS = {
     "several draws": {"seeds": 3, **SMALL},
     "exactly zero": {"activation": "step", **SMALL},
     "overflow": {"depth": 12, "width": 8, "activation": "linear", "init": "normal", "weight_std": 1e40},
-    "overflow in several draws": {"depth": 12, "activation": "linear", "init": "normal", "weight_std": 1e40, "seeds": 2},
+    "overflow in several draws": {
+        "depth": 12,
+        "activation": "linear",
+        "init": "normal",
+        "weight_std": 1e40,
+        "seeds": 2,
+    },
     "underflow": {"depth": 12, "width": 8, "init": "normal", "weight_std": 1e-40},
     "one example": {"depth": 2, "width": 8, "batch_size": 1},
     "one layer": {"depth": 1, "width": 1, "batch_size": 2},
@@ -141,5 +147,5 @@ def test_every_number_is_described(path, schema):
 
 
 def test_an_unknown_command_has_no_schema():
-    with pytest.raises(OptionError, match="'simulat' is unknown; did you mean 'simulate'?"):
+    with pytest.raises(GradcheckError, match=r"'simulat' is unknown; .*simulate"):
         json_schema("simulat")

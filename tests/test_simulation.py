@@ -102,7 +102,7 @@ def test_every_option_of_the_network_has_an_effect(options):
     [
         ({"vanish_below": 0.5}, "vanishing"),
         ({"explode_above": 1.01, "activation": "relu", "init": "he", "gain": 2.0}, "exploding"),
-        ({"dead_above": 0.0, "activation": "relu", "norm": "batch", "width": 8, "batch_size": 3}, "dead"),
+        ({"dead_above": 0.0, "activation": "relu", "batch_size": 2}, "dead"),
         ({"saturated_above": 0.0, "activation": "relu"}, "saturated"),
     ],
 )
@@ -172,7 +172,7 @@ def test_several_draws_are_not_saved_in_one_file(tmp_path):
 
 def test_given_weights_are_not_saved_again(tmp_path):
     gradcheck.simulate(save_weights=tmp_path / "w.npz", **SMALL)
-    with pytest.raises(OptionError, match="--save-weights writes drawn weights, but --weights .* gives them"):
+    with pytest.raises(OptionError, match=r"--save-weights writes drawn weights, but --weights .* gives them"):
         gradcheck.simulate(weights=tmp_path / "w.npz", save_weights=tmp_path / "again.npz")
     assert not (tmp_path / "again.npz").exists()
 
@@ -191,9 +191,9 @@ def test_options_of_drawn_weights_are_refused_beside_given_ones(tmp_path, option
 
 
 def test_a_file_that_is_not_there_is_named():
-    with pytest.raises(InputError, match="none.npz: no such file"):
+    with pytest.raises(InputError, match=r"none.npz: no such file"):
         gradcheck.simulate(weights="none.npz")
-    with pytest.raises(InputError, match="none.csv: no such file"):
+    with pytest.raises(InputError, match=r"none.csv: no such file"):
         gradcheck.simulate(data="none.csv")
 
 

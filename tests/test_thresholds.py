@@ -43,7 +43,7 @@ def test_the_upper_bound_is_above_zero():
 
 @pytest.mark.parametrize(("low", "high"), [(1.0, 1.0), (2.0, 1.0), (1e3, 1e3)])
 def test_bounds_that_leave_no_ratio_between_them_are_refused(low, high):
-    with pytest.raises(OptionError, match="--vanish-below .* is not below --explode-above .*: no ratio would be ok"):
+    with pytest.raises(OptionError, match=r"--vanish-below .* is not below --explode-above .*: no ratio would be ok"):
         Thresholds(vanish_below=low, explode_above=high)
 
 

@@ -1,5 +1,6 @@
 import sys
 import zipfile
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given as given_by
 from hypothesis import strategies as st
 
 import gradcheck
-from gradcheck.data import DataSpec, Dataset
+from gradcheck.data import Dataset, DataSpec
 from gradcheck.engine.initializers import Law
 from gradcheck.engine.linear import Dense
 from gradcheck.engine.network import drawn, given
@@ -41,6 +42,16 @@ def assert_maps(maps, matrices, biases):
             assert one.bias is None
         else:
             np.testing.assert_array_equal(one.bias, bias)
+
+
+def maps_unless_refused(path):
+    """The maps of a file, or none if it is refused by its name."""
+    try:
+        return load_weights(path)
+    except InputError as error:
+        problem = str(error)
+    assert str(path) in problem
+    return []
 
 
 # ---- writing and reading back
@@ -103,9 +114,7 @@ def test_more_than_nine_names_are_counted_not_sorted(tmp_path):
 
 
 def test_other_names_are_taken_in_the_files_order(tmp_path, matrices, biases):
-    path = saved(
-        tmp_path, zebra=matrices[0], its_bias=biases[0], middle=matrices[1], apple=matrices[2], bias=biases[2]
-    )
+    path = saved(tmp_path, zebra=matrices[0], its_bias=biases[0], middle=matrices[1], apple=matrices[2], bias=biases[2])
     assert_maps(load_weights(path), matrices, [biases[0], None, biases[2]])
 
 
@@ -157,7 +166,7 @@ def test_a_pytorch_model_in_safetensors_has_pytorchs_own_loss_and_signal(tmp_pat
     torch.manual_seed(0)
     sizes = [64, *[9] * 11, 10]
     model = torch.nn.Sequential()
-    for fan_in, fan_out in zip(sizes, sizes[1:], strict=False):
+    for fan_in, fan_out in pairwise(sizes):
         model.extend([torch.nn.Linear(fan_in, fan_out, dtype=torch.float64), torch.nn.Tanh()])
     model = model[:-1]
     module.save_file(model.state_dict(), tmp_path / "model.safetensors")
@@ -183,7 +192,7 @@ def test_without_safetensors_the_extra_is_named(tmp_path, monkeypatch):
 def test_a_broken_safetensors_file_is_refused(tmp_path, content):
     pytest.importorskip("safetensors")
     (tmp_path / "model.safetensors").write_bytes(content)
-    with pytest.raises(InputError, match="model.safetensors: can't be read as .safetensors"):
+    with pytest.raises(InputError, match=r"model.safetensors: can't be read as .safetensors"):
         load_weights(tmp_path / "model.safetensors")
 
 
@@ -191,12 +200,8 @@ def test_numbers_that_numpy_lacks_are_refused_or_read(tmp_path):
     torch, module = pytest.importorskip("torch"), pytest.importorskip("safetensors.torch")
     tensors = {name: torch.eye(3, dtype=torch.bfloat16) for name in ("0.weight", "2.weight")}
     module.save_file(tensors, tmp_path / "model.safetensors")
-    try:
-        maps = load_weights(tmp_path / "model.safetensors")
-    except InputError as error:
-        assert "model.safetensors" in str(error)
-    else:
-        assert_maps(maps, [np.eye(3)] * 2, [None] * 2)
+    maps = maps_unless_refused(tmp_path / "model.safetensors")
+    assert_maps(maps, [np.eye(3)] * len(maps), [None] * len(maps))
 
 
 # ---- bad files
@@ -254,7 +259,7 @@ def test_a_note_beside_the_matrices_is_refused(tmp_path):
     path = saved(tmp_path, W1=EYE, W_out=EYE)
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("readme.txt", "hello")
-    with pytest.raises(InputError, match="readme.txt"):
+    with pytest.raises(InputError, match=r"readme.txt"):
         load_weights(path)
 
 
@@ -264,12 +269,7 @@ def test_a_damaged_file_is_refused_or_read_but_never_crashes(tmp_path):
     @given_by(st.integers(0, len(good) - 1), st.binary(max_size=3), st.integers(0, 3))
     def check(at, new, dropped):
         (tmp_path / "w.npz").write_bytes(good[:at] + new + good[at + dropped :])
-        try:
-            maps = load_weights(tmp_path / "w.npz")
-        except InputError as error:
-            assert "w.npz" in str(error)
-        else:
-            assert all(one.weight.ndim == 2 for one in maps)
+        assert all(one.weight.ndim == 2 for one in maps_unless_refused(tmp_path / "w.npz"))
 
     check()
 

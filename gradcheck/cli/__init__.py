@@ -1,5 +1,7 @@
 """The command line: parses, calls one function of the public interface, renders. No mathematics here."""
 
+import errno
+import os
 import sys
 from typing import NoReturn
 
@@ -15,10 +17,35 @@ def main() -> NoReturn:
 
 def run() -> int:
     """Run the command that was typed and return its exit code; every error is one line on stderr."""
+    os.environ["TYPER_USE_RICH"] = "0"  # plain help and completion: rich would more than double the time to start
+    if "_GRADCHECK_COMPLETE" in os.environ:
+        sys.modules["rich"] = None  # type: ignore[assignment]  # completion would load it to strip markup we have not
+    from gradcheck.cli.output import let_go_of_stdout
+
+    try:
+        return _run()
+    except BrokenPipeError:
+        let_go_of_stdout()
+        return 0
+    except SystemExit as error:  # Typer leaves so when --help meets a closed pipe
+        if not isinstance(error.__context__, BrokenPipeError):
+            raise
+        let_go_of_stdout()
+        return 0
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        let_go_of_stdout()
+        return _refuse("stdout: can't be written: no space left on device")
+
+
+def _run() -> int:
     from gradcheck.cli.app import app
 
     try:
         code = app(standalone_mode=False, prog_name="gradcheck")
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except GradcheckError as error:
         return _refuse(str(error))
     except KeyboardInterrupt:
@@ -35,6 +62,8 @@ def run() -> int:
 
 def _refuse(problem: str) -> int:
     """Say what is wrong, in one line."""
-    line = " ".join(problem.split())
-    print(f"error: {line}", file=sys.stderr)  # noqa: T201
+    from gradcheck.render.style import without_controls
+
+    if sys.stderr is not None:
+        print(f"error: {without_controls(' '.join(problem.split()))}", file=sys.stderr)  # noqa: T201
     return 2

@@ -6,6 +6,7 @@ import typer
 
 from gradcheck import __version__
 from gradcheck.cli.compare import compare
+from gradcheck.cli.output import write
 from gradcheck.cli.schema import schema
 from gradcheck.cli.simulate import simulate
 
@@ -19,7 +20,7 @@ app = typer.Typer(
 
 def _show_version(asked: bool) -> None:
     if asked:
-        typer.echo(f"gradcheck {__version__}")
+        write(f"gradcheck {__version__}\n", None)
         raise typer.Exit
 
 
@@ -36,7 +37,7 @@ def gradcheck(
     Not torch.autograd.gradcheck, which compares derivatives numerically.
     """
     if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+        write(context.get_help() + "\n", None)
 
 
 app.command()(simulate)

@@ -10,6 +10,12 @@ from gradcheck.grid import PARSERS, Grid
 
 FORMATS = ("text", "json")
 
+#: Options that a sweep and a single network share.
+SHARED = (
+    "labels", "shuffle", "seed",
+    "vanish_below", "explode_above", "max_span", "min_rank", "dead_above", "saturated_above",
+)  # fmt: skip
+
 
 def run_baseline(given: Mapping[str, Any], format_name: str, causes: Sequence[str]) -> int:
     """Compare, print, and return the exit code."""
@@ -18,15 +24,19 @@ def run_baseline(given: Mapping[str, Any], format_name: str, causes: Sequence[st
     one_of("format", format_name, FORMATS)
     tolerance = finite("tolerance", given["tolerance"], "it counts decades; 0.1 is the default", low=0)
     before = read_report(given["baseline"])
-    after = read_report(given["new"]) if given["new"] else _simulated(given)
+    asked = [name for name in PARSERS if given[name] is not None]
+    if given["new"] and asked:
+        problem = f"is held against {given['new']} or against a network; drop NEW or --{asked[0].replace('_', '-')}"
+        raise OptionError("baseline", problem)
+    after = read_report(given["new"]) if given["new"] else _simulated(given, before)
     regression = compare_reports(before, after, tolerance)
     if not (given["quiet"] and format_name == "text" and given["output"] is None):
         write(_rendered(regression, format_name, given["output"] is not None), given["output"])
     return 1 if _fails(regression, after, causes) else 0
 
 
-def _simulated(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Simulate the one network that the options describe."""
+def _simulated(given: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """Simulate the one network that the options describe, as often as the baseline's was."""
     grid = Grid.from_text({name: given[name] for name in PARSERS})
     if len(grid) > 1:
         varied = ", ".join(f"--{name.replace('_', '-')}" for name in grid.varied)
@@ -35,8 +45,8 @@ def _simulated(given: Mapping[str, Any]) -> dict[str, Any]:
     one_thread_if_narrow(options.get("width"))
     from gradcheck import simulate
 
-    same = ("labels", "shuffle", "seed", "seeds", "vanish_below", "explode_above", "max_span", "min_rank")
-    return simulate(**options, **{name: given[name] for name in same}).to_dict()
+    seeds = given["seeds"] or before.get("config", {}).get("seeds", 1)
+    return simulate(**options, seeds=seeds, **{name: given[name] for name in SHARED}).to_dict()
 
 
 def _rendered(regression: Any, format_name: str, to_file: bool) -> str:  # noqa: ANN401

@@ -39,7 +39,7 @@ def compare(
     labels: given.Labels = False,
     shuffle: given.Shuffle = True,
     seed: given.Seed = 0,
-    seeds: given.Seeds = 3,
+    seeds: given.CompareSeeds = None,
     vanish_below: given.VanishBelow = 1e-3,
     explode_above: given.ExplodeAbove = 1e3,
     max_span: given.MaxSpan = 2.3,
@@ -70,13 +70,14 @@ def compare(
     name = given.chosen_format(format, json, given.COMPARE_FORMATS)
     causes = [one_of("fail_on", cause, given.COMPARE_CAUSES) for cause in fail_on or ()]
     check_writable(output)
+    options = {**context.params, "new": new, "baseline": baseline, "output": output, "journal": journal}
     if baseline is not None:
         from gradcheck.cli.baseline import run_baseline
 
-        raise typer.Exit(run_baseline(context.params, name, causes))
+        raise typer.Exit(run_baseline(options, name, causes))
     if new is not None or "regression" in causes:
         option, subject = ("baseline", "NEW") if new is not None else ("fail_on", "regression")
         raise OptionError(option, f"{subject} needs an earlier report: --baseline OLD.json")
     from gradcheck.cli.sweep import run_sweep
 
-    raise typer.Exit(run_sweep(context.params, name, causes))
+    raise typer.Exit(run_sweep(options, name, causes))

@@ -126,6 +126,9 @@ CompareFailOn = Annotated[
     ),
 ]  # fmt: skip
 AnyHealthy = Annotated[bool, typer.Option("--any-healthy", help="Exit with 1 if no combination is healthy.")]
+CompareSeeds = Annotated[
+    int | None, typer.Option(metavar="R", help="Draws of each combination.", show_default="3; the baseline's")
+]
 Sort = Annotated[str, _named(ORDERS, "What the rows are ranked by")]
 Top = Annotated[
     int | None, typer.Option(metavar="N", help="Show the best N rows.", show_default="20 in text, else all")

@@ -15,6 +15,10 @@ OutputFile = Annotated[
 ]
 
 
+class ClosedPipeError(Exception):
+    """Whoever read stdout has gone away."""
+
+
 def write(text: str, output: Path | None) -> None:
     """Write a document to stdout or to a file; a reader that has gone away is no error.
 
@@ -23,28 +27,19 @@ def write(text: str, output: Path | None) -> None:
     OutputError
         The file, or what stdout leads to, can't be written.
     """
-    content = text.encode(errors="surrogateescape")
-    if output is not None:
-        from gradcheck.files import write_whole
-
-        write_whole(output, content)
-        return
     try:
-        sys.stdout.buffer.write(content)
-        sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        _let_go_of_stdout()
-    except OSError as error:
-        _let_go_of_stdout()
-        raise OutputError("stdout", f"can't be written: {(error.strerror or str(error)).lower()}") from error
+        if output is None:
+            write_now(text)
+        else:
+            from gradcheck.files import write_whole
+
+            write_whole(output, _encoded(text))
+    except (ClosedPipeError, BrokenPipeError):
+        return
 
 
-class ClosedPipeError(Exception):
-    """Whoever read stdout has gone away."""
-
-
-def write_line(line: str) -> None:
-    """Write a line to stdout at once.
+def write_now(text: str) -> None:
+    """Write to stdout at once.
 
     Raises
     ------
@@ -53,20 +48,28 @@ def write_line(line: str) -> None:
     OutputError
         What stdout leads to can't be written.
     """
+    if sys.stdout is None:  # closed by the shell: nobody wants to know
+        return
     try:
-        sys.stdout.write(line)
-        sys.stdout.flush()
+        sys.stdout.buffer.write(_encoded(text))
+        sys.stdout.buffer.flush()
     except BrokenPipeError as error:
-        _let_go_of_stdout()
+        let_go_of_stdout()
         raise ClosedPipeError from error
     except OSError as error:
-        _let_go_of_stdout()
+        let_go_of_stdout()
         raise OutputError("stdout", f"can't be written: {(error.strerror or str(error)).lower()}") from error
 
 
-def _let_go_of_stdout() -> None:
+def _encoded(text: str) -> bytes:
+    """UTF-8, whatever the locale; bytes of file names that are none stay as they were."""
+    return text.encode(errors="surrogateescape")
+
+
+def let_go_of_stdout() -> None:
     """Keep the interpreter from writing once more when it ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def check_writable(output: Path | None) -> None:

@@ -13,7 +13,7 @@ class Progress:
     """Counts layers on one line of a terminal and wipes it in the end; silent anywhere else."""
 
     def __init__(self, quiet: bool) -> None:
-        self.shown = sys.stderr.isatty() and not quiet
+        self.shown = sys.stderr is not None and sys.stderr.isatty() and not quiet
         self.visible = False
         self.done = 0
         self.start = time.monotonic()

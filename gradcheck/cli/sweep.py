@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.cli import options
-from gradcheck.cli.output import ClosedPipeError, write, write_line
+from gradcheck.cli.output import ClosedPipeError, write, write_now
 from gradcheck.cli.progress import RowProgress
 from gradcheck.comparison import Comparison, compare
 from gradcheck.errors import OptionError, at_least
@@ -30,21 +30,19 @@ def run_sweep(given: Mapping[str, Any], format_name: str, causes: Sequence[str])
     """Measure the grid, print it, and return the exit code; an interrupt keeps what is finished."""
     grid = Grid.from_text({name: given[name] for name in PARSERS}, given["max_rows"])
     _check(given, grid)
-    code = 0
-    with _executor(given, len(grid)) as (executor, window):
-        comparison = compare(grid, executor=executor, window=window, **{name: given[name] for name in COMMON})
-        try:
+    common = {name: given[name] for name in COMMON if given[name] is not None}
+    comparison, code = None, 0
+    try:
+        with _executor(given, len(grid)) as (executor, window):
+            comparison = compare(grid, executor=executor, window=window, **common)
             _measure(comparison, given, format_name)
-        except KeyboardInterrupt:
-            code = INTERRUPTED
-            if executor is not None:
-                executor.shutdown(cancel_futures=True)
-        except ClosedPipeError:
-            if executor is not None:
-                executor.shutdown(cancel_futures=True)
-            return code
-    _print(comparison, given, format_name)
-    return code or _exit_code(comparison.finished, causes, given["any_healthy"])
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except ClosedPipeError:
+        return 0
+    if comparison is not None:
+        _print(comparison, given, format_name)
+    return code or (_exit_code(comparison.finished, causes, given["any_healthy"]) if comparison else 0)
 
 
 def _check(given: Mapping[str, Any], grid: Grid) -> None:
@@ -68,13 +66,14 @@ def _executor(given: Mapping[str, Any], rows: int) -> AbstractContextManager[tup
 
 def _measure(comparison: Comparison, given: Mapping[str, Any], format_name: str) -> None:
     """Measure all rows; show each as it finishes where that makes sense."""
-    lines = format_name == "jsonl" and given["output"] is None
-    screen = format_name == "text" and given["output"] is None and sys.stdout.isatty() and not given["quiet"]
+    streamed = given["output"] is None and not (given["quiet"] and format_name == "text")
+    lines = streamed and format_name == "jsonl"
+    screen = streamed and format_name == "text" and sys.stdout is not None and sys.stdout.isatty()
     with RowProgress(len(comparison), given["quiet"]) as progress:
         for row in comparison:
             if lines or screen:
                 progress.clear()
-                write_line(_row(row, lines))
+                write_now(_row(row, lines))
             progress()
 
 

@@ -1,6 +1,6 @@
 """The terminal that text is shown on: its width, colours and encoding."""
 
-import os
+import shutil
 
 from rich.console import Console
 
@@ -10,9 +10,8 @@ from gradcheck.render.terminal import Terminal
 def terminal() -> Terminal:
     """Return what stdout is.
 
-    COLUMNS sets the width on a dumb terminal and in a pipe as well; NO_COLOR leaves no escape sequence at all.
+    The width is that of COLUMNS, else the terminal's own, else 80; NO_COLOR leaves no escape sequence at all.
     """
-    columns = os.environ.get("COLUMNS", "")
-    width = int(columns) if columns.isdigit() and int(columns) > 0 else None
+    width = shutil.get_terminal_size().columns
     console = Console(width=width, legacy_windows=False)
-    return Terminal(console.width, console.encoding, None if console.no_color else console.color_system)
+    return Terminal(width, console.encoding, None if console.no_color else console.color_system)

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from rich.console import RenderableType
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from gradcheck.command_line import command_line, options
@@ -13,12 +12,12 @@ from gradcheck.render.style import INDENT, without_controls
 from gradcheck.report import Record, Report
 
 
-def advice(report: Report) -> Iterator[RenderableType]:
+def advice(report: Report, width: int) -> Iterator[RenderableType]:
     """Yield the last lines of the text."""
     if report.suggestions:
         yield ""
         yield Text("  What would bring it back (each simulated)")
-        yield Padding(_table(report.suggestions), (0, 0, 0, 2 * INDENT))
+        yield from _lines(report.suggestions, width)
     elif report.suggestions is not None and report.verdict.status != "healthy" and not report.config.weights:
         yield ""
         yield Text("  No single change that was simulated brings it back; try two together.")
@@ -26,15 +25,16 @@ def advice(report: Report) -> Iterator[RenderableType]:
     yield Text("  " + without_controls(next_command(report)), style="dim", no_wrap=True)  # whole, to be copied
 
 
-def _table(suggestions: tuple[Record, ...]) -> Table:
-    table = Table.grid(padding=(0, 3, 0, 0))
-    for suggestion in suggestions:
-        table.add_row(
-            Text(" ".join(options(suggestion.changes)), style="bold"),
-            f"span {suggestion.gradient_span:.1f}",
-            f"trains: {percent(suggestion.score)}",
-        )
-    return table
+def _lines(suggestions: tuple[Record, ...], width: int) -> Iterator[Padding]:
+    """One line a suggestion; on a narrow terminal its figures stand under it."""
+    changes = [" ".join(options(suggestion.changes)) for suggestion in suggestions]
+    longest = max(map(len, changes))
+    for change, suggestion in zip(changes, suggestions, strict=True):
+        figures = f"span {suggestion.gradient_span:.1f}   trains: {percent(suggestion.score)}"
+        fits = 2 * INDENT + longest + 3 + len(figures) <= width
+        line = Text(change.ljust(longest) if fits else change, style="bold")
+        line.append(f"   {figures}" if fits else f"\n{figures}", style="not bold")
+        yield Padding(line, (0, 0, 0, 2 * INDENT))
 
 
 def next_command(report: Report) -> str:

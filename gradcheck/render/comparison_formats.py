@@ -10,6 +10,7 @@ from gradcheck.comparison import Comparison
 from gradcheck.ranking import differences, grouped, ranked
 from gradcheck.render.markdown import escaped
 from gradcheck.render.numbers import percent, significant
+from gradcheck.render.style import without_controls
 from gradcheck.sweep import Row
 
 
@@ -54,10 +55,14 @@ def comparison_as_markdown(comparison: Comparison, top: int | None = None, group
     """Return the ranked table, or the groups, as GitHub-flavoured Markdown."""
     if group_by:
         records = grouped(comparison.finished, group_by)
-        return _markdown(list(records[0]), [[str(value) for value in record.values()] for record in records])
+        return _markdown(list(records[0]), [[_or_dash(value) for value in record.values()] for record in records])
     rows = ranked(comparison.finished, comparison.order)[:top]
     header = ["place", "verdict", "trains", "span", "gain", "rank", "options"]
     return _markdown(header, [_markdown_row(place, row, rows[0]) for place, row in enumerate(rows, start=1)])
+
+
+def _or_dash(value: Any) -> str:  # noqa: ANN401
+    return "-" if value is None else significant(value, 3) if isinstance(value, float) else str(value)
 
 
 def _markdown_row(place: int, row: Row, best: Row) -> list[str]:
@@ -71,4 +76,7 @@ def _markdown_row(place: int, row: Row, best: Row) -> list[str]:
 
 def _markdown(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     table = [header, ["---"] * len(header), *lines]
-    return "".join(f"| {' | '.join(cell if cell == '---' else escaped(cell) for cell in line)} |\n" for line in table)
+    return "".join(
+        f"| {' | '.join(cell if cell == '---' else escaped(without_controls(cell)) for cell in line)} |\n"
+        for line in table
+    )

@@ -18,11 +18,13 @@ LETTERS = {
 def heat_map(rows: Sequence[Row], down: str, across: str) -> Table:
     """Return the cells of two options, one of them down the side and one across the top."""
     in_order = sorted(rows, key=lambda row: row["index"])
+    if len({row["options"][across] for row in rows}) > len({row["options"][down] for row in rows}):
+        down, across = across, down  # a screen is longer than it is wide
     lines = list(dict.fromkeys(row["options"][down] for row in in_order))
     columns = list(dict.fromkeys(row["options"][across] for row in in_order))
     cells = {(row["options"][down], row["options"][across]): _cell(row) for row in in_order}
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
-    table.add_column(f"{down.replace('_', '-')} \\ {across.replace('_', '-')}", style="dim")
+    table.add_column(f"{down.replace('_', '-')} \\ {across.replace('_', '-')}", style="dim", overflow="fold")
     for value in columns:
         table.add_column(_said(value), justify="center", no_wrap=True)
     for value in lines:
@@ -30,7 +32,7 @@ def heat_map(rows: Sequence[Row], down: str, across: str) -> Table:
     return table
 
 
-def _said(value: object) -> str:
+def _said(value: object) -> Text:
     return (
         {True: "yes", False: "no"}[value]
         if isinstance(value, bool)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from gradcheck.render.heading import what_was_run
 from gradcheck.render.numbers import power, significant
+from gradcheck.render.style import without_controls
 from gradcheck.report import Record, Report
 
 HEADER = ("layer", "gradient", "ratio", "gain", "activation", "rank", "flag")
@@ -16,7 +17,7 @@ def as_markdown(report: Report) -> str:
 
 def _lines(report: Report) -> Iterator[str]:
     verdict = report.verdict
-    yield f"**{verdict.status}** - {escaped(what_was_run(report.config))}"
+    yield f"**{verdict.status}** - {escaped(without_controls(what_was_run(report.config)))}"
     yield ""
     yield from (f"- {escaped(reason)}" for reason in verdict.reasons)
     yield f"- plain SGD trains it with probability {verdict.score:.0%}"
@@ -30,7 +31,7 @@ def _lines(report: Report) -> Iterator[str]:
         yield "Changes that bring it back, each simulated:"
         yield ""
         yield from (
-            f"- `{one.command}`: healthy, trains with probability {one.score:.0%}" for one in report.suggestions
+            f"- {_code(one.command)}: healthy, trains with probability {one.score:.0%}" for one in report.suggestions
         )
 
 
@@ -45,6 +46,12 @@ def cells(layer: Record) -> tuple[str, ...]:
         significant(layer.effective_rank),
         layer.flag,
     )
+
+
+def _code(text: str) -> str:
+    """Return a command as code, whatever its file names hold."""
+    text = without_controls(text)
+    return f"`` {text} ``" if "`" in text else f"`{text}`"
 
 
 def escaped(text: str) -> str:

@@ -49,5 +49,7 @@ def _table(moves: list[Move]) -> Table:
         table.add_column(name, justify="right")
     for move in moves:
         numbers = ("-" if value is None else f"{value:.2f}" for value in (move.before, move.after))
-        table.add_row(without_controls(move.name), *numbers, "-" if move.change is None else f"{move.change:+.2f}")
+        table.add_row(
+            Text(without_controls(move.name)), *numbers, "-" if move.change is None else f"{move.change:+.2f}"
+        )
     return table

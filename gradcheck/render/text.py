@@ -40,7 +40,7 @@ def _parts(report: Report, width: int, all_layers: bool, glyphs: Glyphs) -> Iter
     yield Padding(picture(report, width - 2 * INDENT, glyphs), (0, 0, 0, INDENT))
     yield ""
     yield from layer_table(report, width, glyphs, all_layers)
-    yield from advice(report)
+    yield from advice(report, width)
 
 
 def _verdict(report: Report) -> Padding:

@@ -1,0 +1,81 @@
+"""What a script learns from the exit code alone."""
+
+import shlex
+
+import pytest
+
+NETWORKS = {
+    "healthy": "--depth 4 --width 32 --activation tanh --init lecun",
+    "vanishing": "--depth 12 --width 16",
+    "exploding": "--depth 12 --width 16 --activation relu --init he --gain 5",
+    "collapsed": "--depth 30 --width 16 --activation relu --init he --seed 1",
+    "dead": "--depth 4 --width 16 --activation step",
+    "nonfinite": "--depth 4 --width 16 --activation relu --init he --gain 1e100",
+    "saturated": "--depth 3 --width 32 --activation tanh --gain 60",
+}
+
+LONG = ("-m", "gradcheck", "simulate", "--depth", "20000", "--width", "64")
+
+
+@pytest.mark.parametrize("verdict", [name for name in NETWORKS if name != "saturated"])
+def test_it_ends_with_zero_whatever_it_finds(verdict, report):
+    assert report(NETWORKS[verdict])["verdict"]["status"] == verdict
+
+
+@pytest.mark.parametrize("cause", ["vanishing", "exploding", "collapsed", "dead", "nonfinite"])
+def test_fail_on_a_verdict_ends_with_one_and_the_whole_document(cause, gradcheck, printed):
+    ended = gradcheck(f"simulate --json {NETWORKS[cause]} --fail-on {cause}")
+    assert (ended.returncode, ended.stderr) == (1, "")
+    assert ended.stdout == printed(f"simulate --json {NETWORKS[cause]}")
+
+
+@pytest.mark.parametrize(
+    ("network", "causes", "code"),
+    [
+        ("healthy", "any", 0),
+        ("vanishing", "any", 1),
+        ("collapsed", "any", 1),
+        ("vanishing", "exploding", 0),
+        ("vanishing", "dead nonfinite", 0),
+        ("vanishing", "dead vanishing", 1),
+        ("dead", "exploding any", 1),
+        ("nonfinite", "exploding", 1),  # a flag of some layers, not the verdict
+        ("collapsed", "vanishing exploding dead nonfinite", 0),
+    ],
+)
+def test_fail_on_asks_for_causes(network, causes, code, gradcheck):
+    asked = " ".join(f"--fail-on {cause}" for cause in causes.split())
+    assert gradcheck(f"simulate --json {NETWORKS[network]} {asked}").returncode == code
+
+
+def test_fail_on_any_is_content_with_saturated_layers_of_a_healthy_network(report, gradcheck):
+    document = report(NETWORKS["saturated"])
+    assert document["verdict"]["status"] == "healthy"
+    assert {layer["flag"] for layer in document["layers"]} == {"saturated"}
+    assert gradcheck(f"simulate --json {NETWORKS['saturated']} --fail-on any").returncode == 0
+
+
+def test_fail_on_works_in_text_and_when_quiet(gradcheck):
+    line = f"simulate --no-suggest {NETWORKS['vanishing']} --fail-on vanishing"
+    assert gradcheck(line).returncode == 1
+    assert gradcheck(f"{line} --quiet").returncode == 1
+
+
+@pytest.mark.parametrize("line", ["-V", "-h", "schema -h", "schema", ""])
+def test_asking_for_help_is_no_failure(line, printed):
+    assert printed(line)
+
+
+def test_the_installed_program_is_the_same(in_bash, printed):
+    ended = in_bash("gradcheck simulate --json --depth 3 --width 4")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout == printed("simulate --json --depth 3 --width 4")
+
+
+@pytest.mark.parametrize("options", ["--json", "--no-suggest"])
+def test_an_interrupted_run_ends_with_130_and_leaves_no_trace(options, on_terminal, tmp_path, contents):
+    (tmp_path / "out").write_text("precious")
+    ended = on_terminal(*LONG, *shlex.split(options), "--output", "out", interrupt_at=" layers, ", cwd=tmp_path)
+    assert ended.returncode == 130
+    assert "Traceback" not in ended.shown
+    assert contents(tmp_path) == {"out": b"precious"}

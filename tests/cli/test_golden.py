@@ -1,0 +1,54 @@
+"""Whole documents, character by character; conftest.py says how to write them anew."""
+
+from pathlib import Path
+
+import pytest
+
+DEEP = "simulate --no-suggest"
+
+DOCUMENTS = {
+    "vanishing_80.txt": (DEEP, {}),
+    "vanishing_140.txt": (DEEP, {"COLUMNS": "140"}),
+    "vanishing_40.txt": (DEEP, {"COLUMNS": "40"}),
+    "vanishing_ascii.txt": (DEEP, {"LANG": "C", "PYTHONIOENCODING": "ascii"}),
+    "vanishing_colour.txt": ("simulate --no-suggest --depth 8 --width 32", {"FORCE_COLOR": "1", "TERM": "xterm"}),
+    "vanishing_suggestions.txt": ("simulate", {}),
+    "suggestions_40.txt": ("simulate --depth 20 --width 32", {"COLUMNS": "40"}),
+    "exploding.txt": ("simulate --no-suggest --depth 12 --width 32 --activation relu --init he --gain 3", {}),
+    "nonfinite.txt": ("simulate --no-suggest --depth 14 --width 32 --activation relu --init he --gain 1e50", {}),
+    "dead.txt": ("simulate --no-suggest --depth 6 --width 32 --activation step", {}),
+    "collapsed.txt": ("simulate --no-suggest --depth 30 --width 16 --activation relu --init he --seed 1", {}),
+    "exploding_saturated.txt": ("simulate --no-suggest --depth 12 --width 32 --activation tanh --gain 30", {}),
+    "healthy.txt": ("simulate --no-suggest --depth 12 --width 64 --activation tanh --init lecun", {}),
+    "residual_seeds.txt": (
+        "simulate --no-suggest --depth 8 --width 32 --residual --residual-scale 0.5 --norm layer --seeds 3 --seed 4"
+        " --data gaussian --dtype float32",
+        {},
+    ),
+    "vanishing.md": ("simulate --format markdown --depth 12 --width 32", {}),
+    "suggestions.md": ("simulate --format markdown --depth 10 --width 32 --suggest", {}),
+}
+
+HEADERS = {"layers.csv": "", "layers_seeds.csv": "--seeds 2"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _side_by_side(ahead):
+    ahead(DOCUMENTS.values())
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_the_document_is_the_one_that_is_kept(name, printed, golden):
+    line, variables = DOCUMENTS[name]
+    golden(name, printed(line, **variables))
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_the_header_of_csv_is_the_one_that_is_kept(name, printed, golden):
+    header, _ = printed(f"simulate --format csv --depth 2 --width 4 {HEADERS[name]}").split("\n", 1)
+    golden(name, f"{header}\n")
+
+
+def test_every_kept_document_is_compared():
+    kept = {path.name for path in Path(__file__).with_name("golden").iterdir()}
+    assert kept == {*DOCUMENTS, *HEADERS}

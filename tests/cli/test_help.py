@@ -1,0 +1,111 @@
+"""The help is complete, and the command line and the function are one interface."""
+
+import inspect
+import re
+
+import pytest
+import typer
+
+import gradcheck
+from gradcheck.cli.app import app
+from gradcheck.cli.simulate import simulate
+
+COMMANDS = typer.main.get_command(app).commands
+
+#: The network options that are promised, with the default that the help states.
+NETWORK = {
+    "arch": "mlp", "depth": "50", "width": "128", "activation": "sigmoid", "init": "xavier", "gain": "1",
+    "weight-std": None, "bias-std": "0", "norm": "none", "residual": "no-residual", "residual-scale": "1",
+    "data": "digits", "batch-size": "64", "weights": None, "save-weights": None, "layers": "auto",
+    "seed": "0", "seeds": "1", "dtype": "float64",
+}  # fmt: skip
+
+#: The rest of what is promised.
+OTHERS = ["vanish-below", "explode-above", "max-span", "min-rank", "format", "json", "output", "fail-on",
+          "all-layers", "quiet", "suggest", "shuffle", "labels"]  # fmt: skip
+
+NAMES = {
+    "activation": "linear step sigmoid tanh hard_tanh relu leaky_relu elu selu gelu silu softplus mish",
+    "init": "xavier xavier_uniform he he_uniform lecun lecun_uniform orthogonal torch_default normal uniform",
+    "norm": "none batch layer rms",
+    "dtype": "float64 float32",
+    "format": "text json csv markdown",
+    "fail-on": "vanishing exploding collapsed dead nonfinite any",
+}
+
+#: On the command line only: how the result is shown.
+SHOWING = {"context", "format", "json", "output", "fail_on", "all_layers", "quiet"}
+
+
+@pytest.fixture
+def option_help(printed):
+    """An option's name ↦ its part of the help, on one line."""
+    parts = re.split(r"\n +(?=-)", printed("simulate --help"))
+    texts = {re.search("--([a-z-]+)", part)[1]: " ".join(part.split()) for part in parts if "--" in part}
+    return texts.__getitem__
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command, printed):
+    assert COMMANDS[command].help
+    assert COMMANDS[command].help.split(".")[0].split()[0] in printed(f"{command} --help")
+    assert re.search(rf"^  {command}  +\w", printed("--help"), flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_has_help(command, printed):
+    shown = printed(f"{command} --help")
+    for parameter in COMMANDS[command].params:
+        assert parameter.help, parameter.name
+        assert all(name in shown for name in parameter.opts if name.startswith("-"))
+
+
+@pytest.mark.parametrize("option", NETWORK)
+def test_every_promised_network_option_is_there_with_its_default(option, option_help):
+    default = re.search(r"\[default: \(?(.*?)\)?\]", option_help(option))
+    stated = default and default[1].removesuffix(".0")
+    assert stated == NETWORK[option]
+
+
+@pytest.mark.parametrize("option", OTHERS)
+def test_every_promised_option_is_there(option, option_help):
+    assert option_help(option)
+
+
+@pytest.mark.parametrize("option", NAMES)
+def test_the_help_lists_every_name(option, option_help):
+    assert f": {NAMES[option]}." in option_help(option)
+
+
+def test_help_says_that_it_is_not_the_gradcheck_of_torch(printed):
+    assert "torch.autograd.gradcheck" in printed("--help")
+
+
+def test_version_is_that_of_the_package(printed):
+    assert printed("--version") == f"gradcheck {gradcheck.__version__}\n"
+
+
+def test_the_command_and_the_function_have_the_same_parameters():
+    ours = {name: one.default for name, one in inspect.signature(simulate).parameters.items() if name not in SHOWING}
+    theirs = {name: one.default for name, one in inspect.signature(gradcheck.simulate).parameters.items()}
+    assert theirs.pop("tick") is None
+    assert (ours.pop("suggest"), theirs.pop("suggest")) == (None, False)  # text suggests, the function if asked to
+    assert list(ours) == list(theirs)
+    assert ours == theirs
+
+
+def test_what_only_the_command_has_is_about_showing():
+    of_function = inspect.signature(gradcheck.simulate).parameters
+    assert {name for name in inspect.signature(simulate).parameters if name not in of_function} == SHOWING
+
+
+def test_defaults_of_the_help_are_those_of_the_config(report):
+    config = report("")["config"]
+    for option, default in NETWORK.items():
+        value = config[option.replace("-", "_")]
+        if option == "layers":
+            assert value == "dense"  # what auto stands for
+        elif default is None:
+            assert value is None
+        else:
+            assert value == {"no-residual": False}.get(default, type(value)(default))

@@ -1,0 +1,101 @@
+"""What a command doesn't need isn't loaded: proven by what the interpreter has in the end."""
+
+import re
+
+import pytest
+
+HEAVY = {"numpy", "rich", "torch", "typer", "safetensors", "jsonschema"}
+
+#: Runs the command line, then says on stderr which modules it has loaded.
+TELLING = """
+import sys
+try:
+    from gradcheck.cli import run
+    run()
+finally:
+    print(*sys.modules, file=sys.stderr)
+"""
+
+COMPLETIONS = {
+    "bash": {"COMP_WORDS": "gradcheck {line}", "COMP_CWORD": "{count}"},
+    "zsh": {"_TYPER_COMPLETE_ARGS": "gradcheck {line}"},
+    "fish": {"_TYPER_COMPLETE_ARGS": "gradcheck {line}", "_TYPER_COMPLETE_FISH_ACTION": "get-args"},
+}
+
+
+def completion(shell, line):
+    """Return the environment in which the shell asks how the line goes on."""
+    values = {name: value.format(line=line, count=len(line.split(" "))) for name, value in COMPLETIONS[shell].items()}
+    return {"_GRADCHECK_COMPLETE": f"complete_{shell}", **values}
+
+
+@pytest.fixture
+def loaded(python):
+    """A command line ↦ the modules that it loads."""
+
+    def modules(line, **variables):
+        ended = python("-c", TELLING, *line.split(), **variables)
+        assert ended.stdout
+        assert "Traceback" not in ended.stderr
+        return set(ended.stderr.split())
+
+    return modules
+
+
+@pytest.mark.parametrize("line", ["--version", "--help", "", "simulate --help", "schema --help"])
+def test_help_loads_neither_numpy_nor_rich(line, loaded):
+    modules = loaded(line)
+    assert "gradcheck.cli.simulate" in modules
+    assert not modules & {"numpy", "rich", "rich.table", "torch", "safetensors"}
+
+
+@pytest.mark.parametrize("shell", COMPLETIONS)
+@pytest.mark.parametrize("line", ["sim", "simulate --activation re", "simulate --dep"])
+def test_completion_loads_neither_numpy_nor_rich(shell, line, loaded):
+    modules = loaded("", **completion(shell, line))
+    assert not modules & {"numpy", "rich", "rich.table", "torch"}
+
+
+def test_importing_gradcheck_loads_nothing(python):
+    told = python("-c", "import gradcheck, sys; print(*sys.modules)").stdout.split()
+    assert "gradcheck" in told
+    assert not HEAVY & set(told)
+
+
+def test_the_python_interface_loads_neither_typer_nor_rich(python):
+    call = "import gradcheck, sys; gradcheck.simulate(depth=2, width=4).to_dict(); print(*sys.modules)"
+    told = set(python("-c", call).stdout.split())
+    assert "numpy" in told
+    assert not told & {"typer", "rich", "torch", "safetensors"}
+
+
+@pytest.mark.parametrize("form", ["json", "csv", "markdown"])
+def test_machine_formats_load_no_rich(form, loaded):
+    modules = loaded(f"simulate --depth 2 --width 4 --format {form}")
+    assert "numpy" in modules
+    assert not modules & {"rich", "torch", "safetensors"}
+
+
+def test_text_loads_rich(loaded):
+    assert {"numpy", "rich.table"} <= loaded("simulate --depth 2 --width 4 --no-suggest")
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("sim", ["simulate"]),
+        ("simulate --activation re", ["relu"]),
+        ("simulate --activation s", ["step", "sigmoid", "selu", "silu", "softplus"]),
+        ("simulate --init or", ["orthogonal"]),
+        ("simulate --fail-on v", ["vanishing"]),
+        ("simulate --residual-", ["--residual-scale"]),
+    ],
+)
+def test_completion_offers_what_fits_and_nothing_else(line, offered, gradcheck):
+    assert gradcheck("", **completion("bash", line)).stdout.split() == offered
+
+
+@pytest.mark.parametrize("shell", COMPLETIONS)
+def test_every_shell_is_offered_relu(shell, gradcheck):
+    answer = gradcheck("", **completion(shell, "simulate --activation re")).stdout
+    assert re.findall(r"\w+elu|tanh", answer) == ["relu"]

@@ -1,0 +1,132 @@
+"""Results go to stdout, everything else to stderr; pipes may close, disks may be full."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+SMALL = "simulate --depth 5 --width 8"
+
+FORMATS = ["text --no-suggest", "json", "csv", "markdown"]
+
+#: The command line with a sign of life from the first layer on, not only after a second.
+IMPATIENT = ("-c", "from gradcheck.cli import main, progress; progress.PATIENCE = progress.INTERVAL = 0; main()")
+
+full_disk = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_document_is_all_that_is_said(form, printed):
+    assert printed(f"{SMALL} --format {form}").endswith("\n")
+
+
+def test_a_run_of_seconds_says_nothing_on_a_piped_stderr(printed):
+    assert printed("simulate --depth 5000 --width 64 --format csv")
+
+
+@pytest.mark.parametrize("options", [("--json",), ("--no-suggest",), ("--suggest", "--json")])
+def test_progress_shows_on_the_terminal_of_stderr_and_is_wiped(options, on_terminal, printed):
+    ended = on_terminal(*IMPATIENT, *SMALL.split(), *options, piped=True)
+    assert ended.returncode == 0
+    assert " layers, " in ended.shown
+    assert ended.shown.endswith("\r\x1b[K")
+    assert "\n" not in ended.shown
+    assert ended.stdout == printed(f"{SMALL} {' '.join(options)}")
+
+
+def test_progress_shows_after_a_moment_of_a_long_run(on_terminal):
+    ended = on_terminal(
+        "-m", "gradcheck", "simulate", "--depth", "20000", "--width", "64", "--json", piped=True, interrupt_at=" layers"
+    )
+    assert (ended.returncode, ended.stdout) == (130, "")
+    assert ended.shown.endswith("\r\x1b[K")
+
+
+def test_a_short_run_shows_no_progress(on_terminal):
+    ended = on_terminal("-m", "gradcheck", *SMALL.split(), "--json", piped=True)
+    assert (ended.returncode, ended.shown) == (0, "")
+
+
+def test_quiet_shows_no_progress(on_terminal, printed):
+    ended = on_terminal(*IMPATIENT, *SMALL.split(), "--json", "--quiet", piped=True)
+    assert (ended.returncode, ended.shown) == (0, "")
+    assert ended.stdout == printed(f"{SMALL} --json")
+
+
+def test_progress_is_silent_in_a_pipe(python, printed):
+    ended = python(*IMPATIENT, *SMALL.split(), "--json")
+    assert (ended.stdout, ended.stderr) == (printed(f"{SMALL} --json"), "")
+
+
+def test_quiet_leaves_the_exit_code_only(printed):
+    assert printed(f"{SMALL} --quiet") == ""
+
+
+@pytest.mark.parametrize("form", ["json", "csv", "markdown"])
+def test_a_quiet_document_is_still_a_document(form, printed):
+    assert printed(f"{SMALL} --quiet --format {form}") == printed(f"{SMALL} --format {form}")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "gradcheck simulate --depth 50 --json | head -c 100",
+        "gradcheck simulate --depth 400 --width 4 --json | head -c 100",  # more than a pipe holds
+        "gradcheck simulate --depth 400 --width 4 --format csv | head -1",
+        "gradcheck simulate --depth 600 --width 4 --no-suggest --all-layers | head -1",
+        "gradcheck schema | head -1",
+        "gradcheck simulate --help | head -1",
+    ],
+)
+def test_a_closed_pipe_ends_silently(line, in_bash):
+    ended = in_bash(line)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout
+
+
+@pytest.mark.parametrize("line", [SMALL, f"{SMALL} --json", "schema", "--version", "--help", "simulate --help"])
+def test_a_pipe_that_is_closed_from_the_start_ends_silently(line, gradcheck):
+    there, here = os.pipe()
+    os.close(there)
+    ended = gradcheck(line, stdout=here)
+    os.close(here)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_a_closed_pipe_behind_output_ends_silently(in_bash):
+    ended = in_bash("gradcheck simulate --depth 400 --width 4 --json --output /dev/stdout | head -c 100")
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@full_disk
+@pytest.mark.parametrize("line", [SMALL, f"{SMALL} --json", "schema", "--version", "--help", "simulate --help"])
+def test_a_full_disk_behind_stdout_is_one_line(line, gradcheck):
+    with Path("/dev/full").open("w") as full:
+        ended = gradcheck(line, stdout=full)
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
+    assert ended.stderr == "error: stdout: can't be written: no space left on device\n"
+
+
+@pytest.mark.parametrize("line", [f"{SMALL} --json", f"{SMALL} --no-suggest", "schema"])
+def test_a_closed_stdout_is_no_traceback(line, in_bash):
+    ended = in_bash(f"gradcheck {line} >&-")
+    assert "Traceback" not in ended.stderr
+    assert ended.stderr.count("\n") <= 1
+    assert ended.returncode in (0, 2)
+
+
+@pytest.mark.parametrize("line", [f"{SMALL} --json", f"{SMALL} --no-suggest"])
+def test_a_closed_stderr_does_not_matter(line, in_bash, printed):
+    ended = in_bash(f"gradcheck {line} 2>&-")
+    assert (ended.returncode, ended.stdout) == (0, printed(line))
+
+
+def test_a_closed_stdin_does_not_matter(in_bash, printed):
+    ended = in_bash(f"gradcheck {SMALL} --json <&-")
+    assert (ended.returncode, ended.stdout) == (0, printed(f"{SMALL} --json"))
+
+
+def test_json_is_read_by_the_next_program(in_bash):
+    ended = in_bash(f"gradcheck {SMALL} --json | '{sys.executable}' -m json.tool")
+    assert (ended.returncode, ended.stderr) == (0, "")

@@ -1,0 +1,78 @@
+import math
+
+import pytest
+from rich.console import Console
+
+from gradcheck.render.bars import ASCII, BLOCKS
+from gradcheck.render.layer_table import COLUMNS, LAYOUTS, layer_table
+
+
+@pytest.fixture
+def lines_of():
+    """A report and a width ↦ the table's lines, the header first."""
+
+    def lines(report, width=80, glyphs=BLOCKS, all_layers=False):
+        console = Console(width=width, highlight=False, color_system=None)
+        with console.capture() as capture:
+            console.print(*layer_table(report, width, glyphs, all_layers), sep="\n")
+        return [line.rstrip() for line in capture.get().splitlines() if line.strip()]
+
+    return lines
+
+
+def test_each_layer_has_a_row_with_its_numbers(report_of, lines_of):
+    report = report_of([-9.5, -4.0, 0.0])
+    header, *rows = lines_of(report)
+    assert header.split() == ["layer", "gradient", "ratio", "gain", "activation", "rank", "flag"]
+    assert [row.split()[:7] for row in rows] == [
+        ["1", "3.2e-10", "3.2e-10", "3.2e-06", "0.50", "9.0", "vanishing"],
+        ["2", "1.0e-04", "1.0e-04", "0.00010", "0.50", "9.0", "vanishing"],
+        ["3", "1.0e+00", "1.0e+00", "-", "0.50", "9.0", "ok"],
+    ]
+
+
+def test_bars_share_one_log_scale(report_of, lines_of):
+    _, *rows = lines_of(report_of([-20.0, -10.0, 0.0]))
+    bars = [row.split()[-1] for row in rows]
+    assert bars[0] == BLOCKS.eighths[0]
+    assert set(bars[2]) == {"█"}
+    assert len(bars[1]) == math.ceil(len(bars[2]) / 2)
+
+
+def test_a_layer_without_gradient_has_no_bar(report_of, lines_of):
+    _, zero, fine, missing = lines_of(report_of([-math.inf, 0.0, None]))
+    assert zero.endswith("vanishing")
+    assert fine.endswith("█")
+    assert missing.endswith("nonfinite")
+    assert (zero.split()[1], missing.split()[1]) == ("0", "-")
+
+
+def test_a_wide_terminal_shows_every_column_and_a_narrow_one_the_most_telling(report_of, lines_of):
+    for least, names in LAYOUTS:
+        header = lines_of(report_of([-1.0, 0.0]), width=max(least, 40))[0]
+        assert header.split() == " ".join(names).split()
+    assert LAYOUTS[0][1] == tuple(COLUMNS)
+    assert all({"layer", "gradient", "flag"} <= set(names) for _, names in LAYOUTS)
+
+
+@pytest.mark.parametrize("width", [36, 48, 72, 80, 98, 118, 140, 200])
+def test_rows_are_never_wider_than_the_terminal(vanishing, lines_of, width):
+    assert max(map(len, lines_of(vanishing, width, all_layers=True))) <= width
+
+
+def test_a_deep_network_is_sampled_and_the_table_says_so(vanishing, lines_of):
+    *rows, last = lines_of(vanishing)[1:]
+    shown = [int(row.split()[0]) for row in rows]
+    assert {1, 2, 49, 50} <= set(shown)
+    region = vanishing.regions[0]
+    assert {region.last_layer, region.last_layer + 1} <= set(shown)
+    assert last == f"  {len(shown)} of 50 layers shown; --all-layers shows the rest"
+
+
+def test_all_layers_are_shown_if_asked(vanishing, lines_of):
+    rows = lines_of(vanishing, all_layers=True)[1:]
+    assert [int(row.split()[0]) for row in rows] == list(range(1, 51))
+
+
+def test_ascii_bars_are_ascii(vanishing, lines_of):
+    assert "".join(lines_of(vanishing, glyphs=ASCII)).isascii()

@@ -1,0 +1,150 @@
+import shlex
+from dataclasses import fields
+
+import numpy as np
+import pytest
+import typer
+from hypothesis import given
+from hypothesis import strategies as st
+
+import gradcheck
+from gradcheck.cli.app import app
+from gradcheck.cli.options import parse_width
+from gradcheck.command_line import command_line, options
+from gradcheck.experiment import Experiment
+from gradcheck.spec import ACTIVATIONS, DTYPES, FREE_SCALE, INITIALIZERS, NORMS
+
+SIMULATE = typer.main.get_command(app).commands["simulate"]
+
+
+def parsed(command):
+    """The config that the command's own options make of a command line."""
+    program, name, *words = shlex.split(command)
+    assert (program, name) == ("gradcheck", "simulate")
+    given_options = SIMULATE.make_context("simulate", words).params
+    given_options["width"] = parse_width(given_options["width"])
+    return Experiment.from_options(given_options).to_dict()
+
+
+positive = st.floats(1e-300, 1e300)
+share = st.floats(0, 1)
+
+
+@st.composite
+def configs(draw):
+    """Any config that a network with drawn weights can have."""
+    init = draw(st.sampled_from(INITIALIZERS))
+    residual = draw(st.booleans())
+    widths = st.lists(st.integers(1, 9999), min_size=2, max_size=5).map(tuple)
+    width = draw(st.integers(1, 9999) | widths if not residual else st.integers(1, 9999))
+    depth = (
+        {"depth": len(width)} if isinstance(width, tuple) else draw(st.just({}) | st.integers(1, 99).map(at("depth")))
+    )
+    return Experiment.from_options(
+        {
+            **depth,
+            "width": width,
+            "activation": draw(st.sampled_from(ACTIVATIONS)),
+            "init": init,
+            "gain": draw(positive),
+            "weight_std": draw(positive) if init in FREE_SCALE else None,
+            "bias_std": draw(st.just(0.0) | positive),
+            "norm": draw(st.sampled_from(NORMS)),
+            "residual": residual,
+            "residual_scale": draw(st.floats(allow_nan=False, allow_infinity=False)),
+            "data": draw(st.sampled_from(["digits", "gaussian"])),
+            "batch_size": draw(st.integers(2, 1797)),
+            "shuffle": draw(st.booleans()),
+            "seed": draw(st.integers(0, 2**64)),
+            "seeds": draw(st.integers(1, 9)),
+            "dtype": draw(st.sampled_from(DTYPES)),
+            "vanish_below": draw(st.floats(0, 1)),
+            "explode_above": draw(st.floats(1, 1e300, exclude_min=True)),
+            "max_span": draw(st.floats(0, 1e4)),
+            "min_rank": draw(st.floats(0, 1e4)),
+            "dead_above": draw(share),
+            "saturated_above": draw(share),
+        }
+    ).to_dict()
+
+
+def at(name):
+    return lambda value: {name: value}
+
+
+@given(configs())
+def test_the_command_line_of_a_config_gives_that_config_when_it_is_typed(config):
+    assert parsed(command_line("simulate", config)) == config
+
+
+def test_a_config_of_defaults_needs_no_options():
+    config = Experiment.from_options({"depth": 50, "width": 128, "init": "xavier", "gain": 1.0}).to_dict()
+    assert command_line("simulate", config) == "gradcheck simulate"
+
+
+def test_only_what_differs_from_the_defaults_is_typed():
+    config = gradcheck.simulate(depth=3, width=8, activation="tanh", gain=1.5, residual=True, shuffle=False).config
+    assert command_line("simulate", config) == (
+        "gradcheck simulate --depth 3 --width 8 --activation tanh --gain 1.5 --residual --no-shuffle"
+    )
+
+
+def test_how_a_run_is_shown_and_what_it_wrote_is_left_out(tmp_path):
+    config = gradcheck.simulate(depth=3, width=8, suggest=True, save_weights=tmp_path / "w.npz").config
+    assert command_line("simulate", config) == "gradcheck simulate --depth 3 --width 8"
+
+
+@pytest.mark.parametrize("name", ["w.npz", "my weights.npz", 'it\'s $HOME; `ls` & "co".npz', "-w.npz", "größe.npz"])
+def test_given_weights_take_the_place_of_depth_width_and_init_whatever_their_name(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    with (tmp_path / name).open("wb") as file:
+        np.savez(file, W1=np.eye(64, 5), W2=np.eye(5, 4), W_out=np.eye(4, 10))
+    config = Experiment.from_options({"weights": name, "activation": "relu", "min_rank": 1.5}).to_dict()
+    command = command_line("simulate", config)
+    assert not {"--depth", "--width", "--init"} & set(shlex.split(command))
+    assert parsed(command) == config
+
+
+def test_a_users_table_with_labels_is_typed_back(tmp_path):
+    path = tmp_path / "my data.csv"
+    path.write_text("".join(f"{row},{row * row},{row % 3}\n" for row in range(80)))
+    config = Experiment.from_options({"data": str(path), "labels": True, "depth": 2}).to_dict()
+    assert parsed(command_line("simulate", config)) == config
+
+
+def test_another_command_is_named():
+    assert command_line("compare", {}) == "gradcheck compare"
+
+
+# ---- single options
+
+
+@pytest.mark.parametrize(
+    ("given_options", "words"),
+    [
+        ({"depth": 50}, ["--depth", "50"]),
+        ({"weight_std": 0.05}, ["--weight-std", "0.05"]),
+        ({"gain": 2.0}, ["--gain", "2"]),
+        ({"residual": True, "shuffle": False}, ["--residual", "--no-shuffle"]),
+        ({"width": [8, 16]}, ["--width", "8,16"]),
+        ({"width": (8, 16)}, ["--width", "8,16"]),
+        ({}, []),
+    ],
+)
+def test_options_are_written_as_one_types_them(given_options, words):
+    assert list(options(given_options)) == words
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_a_number_is_written_with_as_many_digits_as_it_has(value):
+    _, word = options({"gain": value})
+    assert float(word) == value
+
+
+def test_every_option_of_a_config_is_one_of_the_command():
+    known = {name for parameter in SIMULATE.params for name in [*parameter.opts, *parameter.secondary_opts]}
+    config = gradcheck.simulate(depth=2, width=4).config
+    for name in config:
+        for word in options({name: config[name]}):
+            assert not word.startswith("--") or word in known
+    assert {f"--{field.name.replace('_', '-')}" for field in fields(gradcheck.Thresholds)} <= known

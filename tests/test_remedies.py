@@ -1,0 +1,146 @@
+import shlex
+
+import numpy as np
+import pytest
+import typer
+
+import gradcheck
+from gradcheck.cli.app import app
+from gradcheck.cli.options import parse_width
+from gradcheck.experiment import Experiment
+from gradcheck.remedies import MOST
+
+SMALL = {"depth": 20, "width": 16, "batch_size": 32}
+
+
+@pytest.fixture(scope="session")
+def typed():
+    """A command line ↦ the options that the command takes from it."""
+    commands = typer.main.get_command(app).commands
+
+    def parse(command):
+        program, name, *words = shlex.split(command)
+        assert program == "gradcheck"
+        options = commands[name].make_context(name, words).params
+        return options | {"width": parse_width(options["width"])}
+
+    return parse
+
+
+@pytest.fixture(scope="module")
+def default():
+    return gradcheck.simulate(suggest=True)
+
+
+NETWORKS = {
+    "sigmoid": {},
+    "a small gain": {"activation": "tanh", "gain": 0.3},
+    "a gain with many digits": {"activation": "tanh", "init": "lecun", "gain": 0.51234567890123},
+    "a standard deviation": {"activation": "relu", "init": "normal", "weight_std": 0.02},
+    "too much": {"activation": "relu", "init": "uniform", "weight_std": 5.0},
+    "batch norm": {"activation": "relu", "norm": "batch", "depth": 40},
+    "damped skip connections": {"residual": True, "residual_scale": 0.001, "gain": 0.01},
+    "collapsed": {"activation": "relu", "init": "he", "norm": "rms", "depth": 40},
+    "dead": {"activation": "step"},
+    "overflow": {"activation": "linear", "init": "normal", "weight_std": 1e20},
+    "widths": {"depth": None, "width": (16, 8, 16, 8, 16, 8)},
+    "several draws": {"seeds": 2, "seed": 3},
+    "one example": {"batch_size": 1},
+    "no labels": {"data": "gaussian"},
+}
+
+
+@pytest.fixture(scope="module", params=[*NETWORKS.values()], ids=[*NETWORKS])
+def report(request):
+    return gradcheck.simulate(suggest=True, **(SMALL | request.param))
+
+
+def test_the_default_network_can_be_brought_back(default):
+    assert default.verdict.status == "vanishing"
+    assert 0 < len(default.suggestions) <= MOST
+
+
+def test_the_default_networks_suggestions_do_what_they_say_when_they_are_simulated(default):
+    for one in default.suggestions:
+        changed = gradcheck.simulate(**one.changes)
+        assert (changed.verdict.status, changed.verdict.score) == (one.status, one.score)
+        assert changed.summary.gradient_span == one.gradient_span
+        assert changed.summary.effective_rank_last == one.effective_rank_last
+
+
+def test_every_network_that_is_not_healthy_gets_a_few_suggestions(report):
+    assert report.verdict.status != "healthy"
+    assert 0 < len(report.suggestions) <= MOST
+
+
+def test_each_command_when_typed_gives_exactly_what_was_reported(report, typed):
+    for one in report.suggestions:
+        outcome = Experiment.from_options(typed(one.command)).outcome()
+        assert (outcome.diagnosis.verdict.status, outcome.diagnosis.verdict.score) == (one.status, one.score)
+        assert outcome.summary.gradient_span == one.gradient_span
+
+
+def test_suggestions_are_healthy_likely_to_train_and_the_best_comes_first(report):
+    scores = [one.score for one in report.suggestions]
+    assert scores == sorted(scores, reverse=True)
+    assert all(score >= 0.5 for score in scores)
+    assert {one.status for one in report.suggestions} <= {"healthy"}
+
+
+def test_changes_are_real_options_with_real_values_that_differ_from_the_networks(report):
+    for one in report.suggestions:
+        assert one.changes
+        for name, value in one.changes.items():
+            assert value is not None
+            assert value != report.config[name]
+
+
+def test_changes_and_command_tell_the_same(report, typed):
+    for one in report.suggestions:
+        config = Experiment.from_options(typed(one.command)).to_dict()
+        assert {name: config[name] for name in one.changes} == one.changes
+        kept = set(config) - set(one.changes) - {"weight_std", "gain"}  # an initialisation of its own scale has none
+        assert {name: config[name] for name in kept} == {name: report.config[name] for name in kept}
+
+
+def test_no_two_suggestions_are_the_same(report):
+    commands = [one.command for one in report.suggestions]
+    assert len(commands) == len(set(commands))
+
+
+def test_a_healthy_network_needs_none():
+    report = gradcheck.simulate(activation="tanh", init="lecun", depth=4, width=32, suggest=True)
+    assert report.verdict.status == "healthy"
+    assert report.suggestions == ()
+
+
+def test_given_weights_are_left_alone(tmp_path):
+    np.savez(tmp_path / "w.npz", W1=np.eye(64, 8) * 1e-9, W2=np.eye(8) * 1e-9, W_out=np.eye(8, 10))
+    report = gradcheck.simulate(weights=tmp_path / "w.npz", suggest=True)
+    assert report.verdict.status != "healthy"
+    assert report.suggestions == ()
+
+
+def test_batch_norm_is_not_suggested_for_a_batch_of_one():
+    report = gradcheck.simulate(suggest=True, **(SMALL | {"batch_size": 1}))
+    assert all(one.changes.get("norm") != "batch" for one in report.suggestions)
+
+
+def test_skip_connections_are_not_suggested_where_the_widths_differ():
+    report = gradcheck.simulate(suggest=True, width=(16, 8, 16, 8, 16, 8), batch_size=32)
+    assert report.suggestions
+    assert all("residual" not in one.changes for one in report.suggestions)
+
+
+def test_less_depth_is_no_cure_for_an_overflow():
+    options = {"activation": "linear", "init": "normal", "weight_std": 1e30, "depth": 16, "width": 8}
+    report = gradcheck.simulate(suggest=True, **options)
+    assert report.verdict.status == "nonfinite"
+    assert all("depth" not in one.changes for one in report.suggestions)
+
+
+def test_a_shallower_network_is_suggested_where_depth_is_what_hurts():
+    report = gradcheck.simulate(suggest=True, activation="relu", norm="batch", depth=40, width=16, batch_size=32)
+    depths = {one.changes["depth"] for one in report.suggestions if "depth" in one.changes}
+    assert depths
+    assert depths <= {20, 10, 5}
