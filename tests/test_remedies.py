@@ -82,7 +82,8 @@ def test_each_command_when_typed_gives_exactly_what_was_reported(report, typed):
 
 def test_suggestions_are_healthy_likely_to_train_and_the_best_comes_first(report):
     scores = [one.score for one in report.suggestions]
-    assert scores == sorted(scores, reverse=True)
+    order = [("depth" in one.changes, -one.score) for one in report.suggestions]
+    assert order == sorted(order)  # a shallower network is no cure of this one: it comes last
     assert all(score >= 0.5 for score in scores)
     assert {one.status for one in report.suggestions} <= {"healthy"}
 

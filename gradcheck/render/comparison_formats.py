@@ -75,8 +75,8 @@ def _markdown_row(place: int, row: Row, best: Row) -> list[str]:
 
 
 def _markdown(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    table = [header, ["---"] * len(header), *lines]
-    return "".join(
-        f"| {' | '.join(cell if cell == '---' else escaped(without_controls(cell)) for cell in line)} |\n"
-        for line in table
-    )
+    def line(cells: Sequence[str]) -> str:
+        return f"| {' | '.join(cells)} |\n"
+
+    body = ([escaped(without_controls(cell)) for cell in cells] for cells in lines)
+    return line(header) + line(["---"] * len(header)) + "".join(map(line, body))

@@ -6,7 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gradcheck.render.numbers import significant
-from gradcheck.render.style import STYLES
+from gradcheck.render.style import STYLES, without_controls
 from gradcheck.sweep import Row
 
 LETTERS = {
@@ -33,13 +33,9 @@ def heat_map(rows: Sequence[Row], down: str, across: str) -> Table:
 
 
 def _said(value: object) -> Text:
-    return (
-        {True: "yes", False: "no"}[value]
-        if isinstance(value, bool)
-        else f"{value:g}"
-        if isinstance(value, float)
-        else str(value)
-    )
+    if isinstance(value, bool):
+        return Text("yes" if value else "no")
+    return Text(f"{value:g}" if isinstance(value, float) else without_controls(str(value)))
 
 
 def _cell(row: Row) -> Text:

@@ -56,4 +56,4 @@ def _code(text: str) -> str:
 
 def escaped(text: str) -> str:
     """Keep a file's name from being read as markup."""
-    return "".join("\\" + one if one in "\\`*_[]<>|" else one for one in text)
+    return "".join("\\" + one if one in "\\`*_[]<>|~&#" else one for one in text)

@@ -79,12 +79,13 @@ def test_values_are_said_as_one_types_them(values, words):
     assert [line.split()[0] for line in lines] == words
 
 
-@pytest.mark.parametrize("width", [80, 120])
-def test_thirteen_columns_keep_their_letters_and_the_names_down_the_side(width):
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_the_option_with_more_values_runs_down_the_side(width):
     rows = grid((2, 12), [f"activation{number}" for number in range(13)])
-    _, first, second = shown(heat_map(rows, "depth", "init"), width)
-    assert (first.split()[0], second.split()[0]) == ("2", "12")
-    assert (first.count("H"), second.count("H")) == (13, 13)
+    head, *lines, _ = [line.split() for line in shown(heat_map(rows, "depth", "init"), width)] + [[]]
+    assert head[-2:] == ["2", "12"]
+    assert [line[0] for line in lines] == [f"activation{number}" for number in range(13)]
+    assert all(line.count("H") == 2 for line in lines)
 
 
 @pytest.mark.parametrize("name", ["[/a].npy", "[red]x.npy", ":smile:.npy"])
