@@ -113,9 +113,11 @@ def cluster(address: str) -> Iterator[tuple[Executor, int]]:
         raise MissingExtraError("--scheduler", "distributed", "dask") from error
     if not re.fullmatch(r"(tcp|tls|ws|wss)://.+:\d+", address):
         raise OptionError(
-            "scheduler", f"{address!r} is no address; allowed: tcp://host:8786, as dask scheduler prints it"
+            "scheduler", f"{address} is no address; allowed: tcp://host:8786, as dask scheduler prints it"
         )
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is said in one line, below or in a row
+    for name in logging.root.manager.loggerDict:  # what matters is said in one line, below or in a row
+        if name.startswith("distributed"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         client: Any = Client(address, timeout=PATIENCE, set_as_default=False)  # type: ignore[no-untyped-call, unused-ignore]
     except (OSError, ValueError, TimeoutError) as error:

@@ -82,6 +82,10 @@ def test_a_config_of_defaults_needs_no_options():
     assert command_line("simulate", config) == "gradcheck simulate"
 
 
+def test_a_command_without_options_runs_the_default_network():
+    assert parsed("gradcheck simulate") == Experiment.from_options({}).to_dict()
+
+
 def test_only_what_differs_from_the_defaults_is_typed():
     config = gradcheck.simulate(depth=3, width=8, activation="tanh", gain=1.5, residual=True, shuffle=False).config
     assert command_line("simulate", config) == (

@@ -259,6 +259,11 @@ def test_a_narrow_span_and_a_high_rank_train_and_their_opposites_do_not():
     assert score(8.0, 15) < 0.01
 
 
+def test_beyond_its_caps_neither_span_nor_rank_moves_the_score():
+    assert score(0.2, 20) == score(0.2, 60)
+    assert score(30.0, 15) == score(6000.0, 15) > 0
+
+
 def test_one_example_has_no_rank_and_its_score_doesnt_suffer_from_it():
     assert score(0.2, math.nan) == score(0.2, 1000)
 

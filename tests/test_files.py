@@ -18,8 +18,8 @@ def mode(path):
 
 @pytest.fixture
 def umask():
-    """Set the umask to 027 for one test."""
-    before = os.umask(0o027)
+    """Set the umask to 026 for one test."""
+    before = os.umask(0o026)
     yield
     os.umask(before)
 
@@ -104,7 +104,7 @@ def test_an_existing_file_keeps_its_mode(tmp_path, bits):
 def test_a_new_file_has_the_mode_that_the_umask_leaves(tmp_path):
     write_whole(tmp_path / "a", b"new")
     assert mode(tmp_path / "a") == 0o640
-    assert os.umask(0o027) == 0o027  # and the umask is as it was
+    assert os.umask(0o026) == 0o026  # and the umask is as it was
 
 
 def test_a_symbolic_link_stays_one_and_its_target_is_written(tmp_path):

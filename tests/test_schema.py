@@ -91,6 +91,12 @@ def test_a_misspelt_key_is_rejected(validator, place):
     assert not validator.is_valid(changed)
 
 
+def test_an_unknown_key_is_rejected(validator, place):
+    changed, part = place
+    part["colour"] = 1.0
+    assert not validator.is_valid(changed)
+
+
 def test_every_key_is_required_but_suggestions_and_extremes(validator, place, document):
     changed, part = place
     for key in list(part):
@@ -114,6 +120,14 @@ def test_an_unknown_word_is_rejected(validator, document, part, key):
     changed = copy.deepcopy(document)
     changed[part][0][key] = "fine"
     assert not validator.is_valid(changed)
+
+
+@pytest.mark.parametrize("score", [-0.01, 1.01])
+def test_a_score_that_is_no_probability_is_rejected(validator, document, score):
+    for part in (lambda changed: changed["verdict"], lambda changed: changed["suggestions"][0]):
+        changed = copy.deepcopy(document)
+        part(changed)["score"] = score
+        assert not validator.is_valid(changed)
 
 
 def test_nan_does_not_get_into_json():

@@ -5,7 +5,10 @@ import numpy as np
 import pytest
 
 import gradcheck
+from gradcheck import NetworkSpec, Thresholds
+from gradcheck.data import DataSpec
 from gradcheck.errors import GradcheckError, InputError, OptionError, OutputError
+from gradcheck.experiment import RunSpec
 from gradcheck.render.json import as_json
 
 SMALL = {"depth": 4, "width": 8, "batch_size": 16}
@@ -26,6 +29,15 @@ def test_the_options_have_the_names_of_the_contract():
     parameters = inspect.signature(gradcheck.simulate).parameters
     assert set(parameters) >= NETWORK_OPTIONS
     assert {one.kind for one in parameters.values()} == {inspect.Parameter.KEYWORD_ONLY}
+
+
+def test_the_defaults_are_those_of_the_network_the_data_the_run_and_the_thresholds():
+    parameters = inspect.signature(gradcheck.simulate).parameters
+    defaults = {**NetworkSpec().to_dict(), **DataSpec().to_dict(), **Thresholds().to_dict(), **vars(RunSpec())}
+    given = {name: parameter.default for name, parameter in parameters.items() if name in defaults}
+    left_to_weights = {"depth", "width", "init", "gain", "bias_std"}  # None: as the weights say, if there are any
+    assert {name: given[name] for name in left_to_weights} == dict.fromkeys(left_to_weights)
+    assert given | {name: defaults[name] for name in left_to_weights} == defaults
 
 
 def test_the_config_has_every_option_with_its_resolved_value():

@@ -139,18 +139,6 @@ def test_the_default_number_of_workers_is_what_this_process_may_use():
         available(0)
 
 
-@pytest.mark.parametrize("format_name", ["jsonl", "text"])
-def test_the_process_that_hands_out_the_work_loads_no_numpy(format_name):
-    script = (
-        "import sys; from gradcheck.cli import run\n"
-        "if __name__ == '__main__': code = run(); sys.exit('NumPy is loaded' if 'numpy' in sys.modules else code)"
-    )
-    line = f"compare --depth 2,3 --width 8 --batch-size 8 --seeds 1 --workers 2 --format {format_name}"
-    ended = subprocess.run([sys.executable, "-c", script, *line.split()], capture_output=True, timeout=PATIENCE)
-    assert (ended.returncode, ended.stderr) == (0, b"")
-    assert ended.stdout
-
-
 # ---- a Dask cluster
 
 CLUSTER = """

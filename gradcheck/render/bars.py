@@ -64,7 +64,7 @@ def bar(share: float, width: int, glyphs: Glyphs = BLOCKS) -> str:
 
 def columns(count: int, width: int) -> list[range]:
     """Spread `count` layers over at most `width` columns: the layers (from 0) that each column stands for."""
-    width = max(1, min(count, width))
+    width = min(count, max(1, width))
     edges = [count * column // width for column in range(width + 1)]
     return [range(first, last) for first, last in pairwise(edges)]
 
@@ -84,6 +84,8 @@ def sparkline(
     scale : Scale, optional
         The range of heights, where several networks share one; else their own.
     """
+    if not logarithms:
+        return ""
     scale = scale or common_scale(logarithms)
     return "".join(
         _column([logarithms[layer] for layer in layers], scale, glyphs) for layers in columns(len(logarithms), width)

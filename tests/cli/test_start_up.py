@@ -13,7 +13,7 @@ try:
     from gradcheck.cli import run
     run()
 finally:
-    print(*sys.modules, file=sys.stderr)
+    print(*(name for name, module in sys.modules.items() if module is not None), file=sys.stderr)
 """
 
 COMPLETIONS = {
