@@ -116,7 +116,7 @@ def cluster(address: str) -> Iterator[tuple[Executor, int]]:
             "scheduler", f"{address} is no address; allowed: tcp://host:8786, as dask scheduler prints it"
         )
     for name in logging.root.manager.loggerDict:  # what matters is said in one line, below or in a row
-        if name.startswith("distributed"):
+        if name.startswith(("distributed", "tornado")):
             logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         client: Any = Client(address, timeout=PATIENCE, set_as_default=False)  # type: ignore[no-untyped-call, unused-ignore]

@@ -130,6 +130,13 @@ def test_nothing_reached_is_nonfinite_throughout():
     assert diagnosis.verdict.status == "nonfinite"
 
 
+@pytest.mark.parametrize("gradient", [math.inf, math.nan])
+def test_a_gradient_that_overflows_on_its_way_back_is_nonfinite(gradient):
+    diagnosis = diagnosis_of(falling(gradient, gradient, 0.0))
+    assert diagnosis.flags == ("nonfinite", "nonfinite", "ok")
+    assert (diagnosis.verdict.status, diagnosis.verdict.score) == ("nonfinite", 0.0)
+
+
 def test_an_overflow_in_the_read_out_leaves_the_layers_flags():
     diagnosis = diagnosis_of(flow_with({}, {}, obstacle="overflow"))
     assert diagnosis.flags == ("ok", "ok")

@@ -100,6 +100,10 @@ def test_a_gradient_of_exactly_zero_is_said():
     assert "some layers get no gradient at all: it is exactly zero" in reasons_for([-math.inf, 0.0])
 
 
+def test_a_gradient_that_overflows_is_not_called_zero():
+    assert not any("zero" in reason for reason in reasons_for([math.inf, 0.0]))
+
+
 def test_a_gradient_of_exactly_zero_is_not_called_less_than_nothing():
     reasons = reasons_for([-math.inf, 0.0], limits={"vanish_below": 0.0})
     assert not any("less than 0" in reason for reason in reasons)

@@ -46,6 +46,7 @@ NETWORKS = {
     "widths": {"depth": None, "width": (16, 8, 16, 8, 16, 8)},
     "several draws": {"seeds": 2, "seed": 3},
     "one example": {"batch_size": 1},
+    "few layers": {"depth": 4, "gain": 0.05},
     "no labels": {"data": "gaussian"},
 }
 
@@ -140,8 +141,38 @@ def test_less_depth_is_no_cure_for_an_overflow():
     assert all("depth" not in one.changes for one in report.suggestions)
 
 
-def test_a_shallower_network_is_suggested_where_depth_is_what_hurts():
-    report = gradcheck.simulate(suggest=True, activation="relu", norm="batch", depth=40, width=16, batch_size=32)
-    depths = {one.changes["depth"] for one in report.suggestions if "depth" in one.changes}
-    assert depths
-    assert depths <= {20, 10, 5}
+@pytest.fixture
+def every_change(monkeypatch):
+    """A network's options ↦ every change that brings it back, not the best few."""
+    monkeypatch.setattr("gradcheck.remedies.MOST", 99)
+
+    def changes(**options):
+        report = gradcheck.simulate(suggest=True, **(SMALL | options))
+        assert report.verdict.status != "healthy"
+        return [one.changes for one in report.suggestions]
+
+    return changes
+
+
+def test_a_half_a_quarter_and_an_eighth_of_the_depth_are_tried(every_change):
+    changes = every_change(activation="relu", norm="batch", depth=40)
+    assert [change["depth"] for change in changes if "depth" in change] == [5, 10, 20]
+    assert {"depth": 1} in every_change(depth=8, gain=0.3)
+    assert all(change.get("depth", 1) >= 1 for change in every_change(depth=4, gain=0.05))
+
+
+def test_a_gain_is_taken_back_where_there_is_one(every_change):
+    assert {"gain": 1.0} in every_change(activation="tanh", init="orthogonal", gain=0.5, depth=10)
+    assert all("gain" not in change for change in every_change())
+    assert {"gain": 1.0} not in every_change(activation="relu", init="normal", weight_std=0.02, gain=0.5)
+
+
+def test_skip_connections_are_tried_plain_and_damped_by_the_root_of_the_depth(every_change):
+    changes = every_change(depth=25)
+    assert {"residual": True} in changes
+    assert {"residual": True, "residual_scale": 0.2} in changes
+
+
+def test_every_kind_of_change_is_tried(every_change):
+    tried = {name for change in every_change(activation="tanh", gain=0.3) for name in change}
+    assert tried == {"activation", "init", "gain", "norm", "residual", "residual_scale", "depth"}

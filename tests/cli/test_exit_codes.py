@@ -14,6 +14,21 @@ NETWORKS = {
     "saturated": "--depth 3 --width 32 --activation tanh --gain 60",
 }
 
+#: Interrupts the program when it imports the module that is named first.
+INTERRUPTED_IMPORT = """
+import sys
+
+class Interrupt:
+    def find_spec(name, *_):
+        if name == module:
+            raise KeyboardInterrupt
+
+module = sys.argv.pop(1)
+sys.meta_path.insert(0, Interrupt)
+from gradcheck.cli import main
+main()
+"""
+
 LONG = ("-m", "gradcheck", "simulate", "--depth", "20000", "--width", "64")
 
 
@@ -79,3 +94,9 @@ def test_an_interrupted_run_ends_with_130_and_leaves_no_trace(options, on_termin
     assert ended.returncode == 130
     assert "Traceback" not in ended.shown
     assert contents(tmp_path) == {"out": b"precious"}
+
+
+@pytest.mark.parametrize("module", ["typer", "numpy"])
+def test_an_interrupt_while_the_program_loads_leaves_no_trace_either(module, python):
+    ended = python("-c", INTERRUPTED_IMPORT, module, "simulate", "--json")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")

@@ -52,6 +52,11 @@ def test_a_share_lies_between_0_and_1_and_grows_with_the_logarithm(one, other):
     assert 0 <= low <= high <= 1
 
 
+def test_a_scale_of_less_than_a_decade_reaches_one_decade_down():
+    assert common_scale([3.0, 2.75]) == (2.0, 3.0)
+    assert common_scale([3.0, 1.5]) == (1.5, 3.0)
+
+
 def test_the_ends_of_a_scale_are_0_and_1():
     assert [Scale(-2.0, 2.0).share(value) for value in (-2, 0, 2, -9, 9)] == [0, 0.5, 1, 0, 1]
 

@@ -39,6 +39,10 @@ def test_a_line_ends_as_unix_lines_do_and_the_header_comes_first(healthy):
     assert len(text.splitlines()) == 5
 
 
+def test_a_network_of_one_layer_has_one_line(report_of):
+    assert [row["index"] for row in rows_of(as_csv(report_of([0.0])))] == ["1"]
+
+
 def test_a_number_that_is_not_finite_is_an_empty_cell_whose_status_says_why(report_of):
     *_, last = rows_of(as_csv(report_of([0.0, None])))
     assert (last["gradient_rms"], last["log10_gradient_rms"], last["status"]) == ("", "", "overflow")

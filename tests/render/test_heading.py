@@ -26,6 +26,10 @@ from gradcheck.render.heading import what_was_run
         ({"width": (8, 4)}, "sigmoid · xavier · 2 layers of 8,4 · digits, batch 16 · seed 0"),
         ({"width": (8, 8)}, "sigmoid · xavier · 2 layers of 8 · digits, batch 16 · seed 0"),
         (
+            {"depth": 6, "width": (8, 4, 2, 3, 4, 5)},
+            "sigmoid · xavier · 6 layers of 8,4,2,3,4,5 · digits, batch 16 · seed 0",
+        ),
+        (
             {"depth": 7, "width": (8, 4, 2, 3, 4, 5, 6)},
             "sigmoid · xavier · 7 layers of 2 to 8 · digits, batch 16 · seed 0",
         ),

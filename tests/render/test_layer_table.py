@@ -55,6 +55,17 @@ def test_a_wide_terminal_shows_every_column_and_a_narrow_one_the_most_telling(re
     assert all({"layer", "gradient", "flag"} <= set(names) for _, names in LAYOUTS)
 
 
+@pytest.mark.parametrize(
+    ("width", "count"), [(47, 3), (48, 4), (71, 4), (72, 7), (97, 7), (98, 10), (117, 10), (118, 12)]
+)
+def test_columns_come_as_soon_as_there_is_room_for_them(healthy, lines_of, width, count):
+    assert len(lines_of(healthy, width)[0].replace("their gradient", "theirs").split()) == count
+
+
+def test_a_bar_is_no_longer_than_it_need_be(healthy, lines_of):
+    assert max(line.count("█") for line in lines_of(healthy, 200)) == 24
+
+
 @pytest.mark.parametrize("width", [36, 48, 72, 80, 98, 118, 140, 200])
 def test_rows_are_never_wider_than_the_terminal(vanishing, lines_of, width):
     assert max(map(len, lines_of(vanishing, width, all_layers=True))) <= width

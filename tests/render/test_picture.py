@@ -48,6 +48,13 @@ def test_a_name_too_long_for_its_bracket_stands_behind_it(report_of, lines_of):
     assert marks == "└┘ vanishing"
 
 
+def test_a_name_stands_behind_its_bracket_only_where_there_is_room(report_of, lines_of):
+    *_, marks = lines_of(report_of([0.0] * 30 + [-9.0] * 2 + [0.0] * 3 + [9.0] * 2 + [0.0] * 20))
+    assert marks == " " * 30 + "└┘   └┘ exploding"
+    *_, marks = lines_of(report_of([-9.0, -9.0, 9.0, 9.0] + [0.0] * 30))
+    assert marks == "└┘└┘ exploding"
+
+
 def test_a_healthy_network_has_no_marks(healthy, lines_of):
     assert len(lines_of(healthy)) == 2
 

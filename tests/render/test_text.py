@@ -90,6 +90,48 @@ def test_the_text_has_the_order_of_the_contract(report_of, suggestion_of):
     assert places == sorted(places)
 
 
+WHOLE = """\
+sigmoid · xavier · 14 layers of 8 · digits, batch 64 · seed 0
+
+  VANISHING   layers 1 to 13 get less than 1/1000 of the last layer's gradient
+              30.0 decades lost (limit 2.3): a factor of 0.00492 a layer
+              the examples stay apart: effective rank 9.0 (limit 2.2)
+              plain SGD trains it with probability below 1 %
+
+  layer 1     14   log10 −30.0 … 0.0
+  ▁▁▁▂▂▂▂▅▅▅▅▅▅█
+  └ vanishing ┘
+
+  layer  gradient    ratio     gain  activation  rank  flag
+      1   1.0e-30  1.0e-30      1.0        0.50   9.0  vanishing  ▏
+      2   1.0e-30  1.0e-30      1.0        0.50   9.0  vanishing  ▏
+      3   1.0e-30  1.0e-30  1.0e-05        0.50   9.0  vanishing  ▏
+      4   1.0e-25  1.0e-25      1.0        0.50   9.0  vanishing  ██▍
+      5   1.0e-25  1.0e-25      1.0        0.50   9.0  vanishing  ██▍
+      6   1.0e-25  1.0e-25      1.0        0.50   9.0  vanishing  ██▍
+      7   1.0e-25  1.0e-25  3.2e-13        0.50   9.0  vanishing  ██▍
+      8   3.2e-13  3.2e-13      1.0        0.50   9.0  vanishing  ████████▏
+      9   3.2e-13  3.2e-13      1.0        0.50   9.0  vanishing  ████████▏
+     10   3.2e-13  3.2e-13      1.0        0.50   9.0  vanishing  ████████▏
+     11   3.2e-13  3.2e-13      1.0        0.50   9.0  vanishing  ████████▏
+     12   3.2e-13  3.2e-13      1.0        0.50   9.0  vanishing  ████████▏
+     13   3.2e-13  3.2e-13  3.2e-13        0.50   9.0  vanishing  ████████▏
+     14   1.0e+00  1.0e+00        -        0.50   9.0  ok         ██████████████
+
+  What would bring it back (each simulated)
+    --norm batch   span 0.5   trains: 90 %
+    --residual     span 0.5   trains: 60 %
+
+  gradcheck simulate --norm batch
+"""
+
+
+def test_a_whole_text_looks_like_this(report_of, suggestion_of):
+    suggestions = (suggestion_of(norm="batch"), suggestion_of(score=0.6, residual=True))
+    text = as_text(report_of([-30.0] * 3 + [-25.0] * 4 + [-12.5] * 6 + [0.0], suggestions=suggestions))
+    assert text == WHOLE
+
+
 def test_the_verdict_has_all_its_reasons_and_the_probability(real):
     words = " ".join(as_text(real, Terminal(200)).split())
     for reason in real.verdict.reasons:

@@ -1,0 +1,61 @@
+"""README, CHANGELOG and the help say the same."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import gradcheck
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CHANGELOG = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+#: Options of other programs that the README shows.
+FOREIGN = {"--nthreads"}
+
+
+@pytest.fixture(scope="module")
+def helps():
+    """Each command ↦ its help."""
+
+    def told(*words):
+        line = [sys.executable, "-m", "gradcheck", *words, "--help"]
+        return subprocess.run(line, capture_output=True, text=True, check=True, timeout=60).stdout
+
+    commands = re.findall(r"^  ([a-z][a-z-]+)  ", told().partition("Commands:")[2], flags=re.MULTILINE)
+    return {"": told()} | {command: told(command) for command in commands}
+
+
+def test_every_command_is_in_the_readme_and_in_the_changelog(helps):
+    commands = [command for command in helps if command]
+    assert {"simulate", "compare", "schema"} <= set(commands)
+    for command in commands:
+        assert f"gradcheck {command}" in README
+        assert f"gradcheck {command}" in CHANGELOG
+
+
+def test_every_option_that_the_documents_name_is_in_the_help(helps):
+    known = {option for text in helps.values() for option in re.findall(r"--[a-z][a-z-]+", text)} | FOREIGN
+    assert set(re.findall(r"(?<![-\w])--[a-z][a-z-]+", README + CHANGELOG)) <= known
+
+
+def test_the_readme_shows_the_exit_codes_of_the_contract():
+    table = README.partition("| exit code | when |")[2].partition("\n\n")[0]
+    assert re.findall(r"^\| (\d+) \|", table, flags=re.MULTILINE) == ["0", "1", "2", "130"]
+
+
+def test_the_readme_s_picture_and_files_are_there():
+    for target in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (ROOT / target).is_file(), target
+    assert "@@" not in README
+
+
+def test_the_changelog_has_the_version_or_what_is_not_released():
+    assert f"## [{gradcheck.__version__}]" in CHANGELOG or "## [Unreleased]" in CHANGELOG
+
+
+def test_the_readme_says_first_what_gradcheck_is_not():
+    assert "torch.autograd.gradcheck" in "\n".join(README.splitlines()[:12])
