@@ -67,7 +67,7 @@ def _flags(flow: GradientFlow, limits: Thresholds) -> tuple[str, ...]:
     ratio = flow.log10_gradient_ratio
     silent = flow.column("log10_gradient_rms") == -np.inf
     conditions = {
-        "nonfinite": np.arange(len(flow.layers)) >= flow.reached,
+        "nonfinite": flow.nonfinite,
         "dead": flow.column("dead_fraction") > limits.dead_above,
         "vanishing": silent | (ratio < _log10(limits.vanish_below)),
         "exploding": ratio > _log10(limits.explode_above),
@@ -92,7 +92,7 @@ def _regions(flow: GradientFlow, flags: tuple[str, ...]) -> tuple[Region, ...]:
 
 def _status(flow: GradientFlow, summary: Summary, limits: Thresholds) -> str:
     """Return the verdict in one word. A lost gradient outweighs lost differences between the examples."""
-    if flow.obstacle:
+    if flow.obstacle or flow.nonfinite.any():
         return "nonfinite"
     if dead_layers(flow):
         return "dead"

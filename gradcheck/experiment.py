@@ -14,7 +14,7 @@ from gradcheck.engine.loss import cross_entropy, mean_square
 from gradcheck.engine.network import LinearOf, build, drawn, given
 from gradcheck.errors import OptionError, at_least, one_of
 from gradcheck.flow import GradientFlow, average, measure
-from gradcheck.spec import DTYPES, LAYERS, NetworkSpec, pick
+from gradcheck.spec import DTYPES, LAYERS, NetworkSpec, pick, plain
 from gradcheck.summary import Summary, summarize
 from gradcheck.thresholds import Thresholds
 from gradcheck.weights import check_fit, load_weights
@@ -99,7 +99,7 @@ class Experiment:
         GradcheckError
             The options, or what the files hold, don't describe one.
         """
-        values = {name: value for name, value in options.items() if value is not None}
+        values = {name: plain(value) for name, value in options.items() if value is not None}
         weights = values.get("weights")
         maps = tuple(load_weights(Path(weights))) if weights is not None else ()
         network = _given_spec(values, maps) if maps else _drawn_spec(values)

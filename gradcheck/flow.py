@@ -87,6 +87,14 @@ class GradientFlow:
         return np.array([getattr(layer, name) for layer in self.layers])
 
     @property
+    def nonfinite(self) -> npt.NDArray[np.bool_]:
+        """Layers behind an overflow, and those at which the gradient itself overflows on its way back."""
+        gradient = self.column("log10_gradient_rms")
+        behind = np.arange(len(self.layers)) >= self.reached
+        overflown: npt.NDArray[np.bool_] = np.isnan(gradient) | (gradient == np.inf)
+        return behind | overflown
+
+    @property
     def log10_gradient_ratio(self) -> PerLayer:
         """log10 of each layer's gradient over that of the last layer reached."""
         gradient = self.column("log10_gradient_rms")

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import product
-from os import PathLike
 from typing import Any
 
 from gradcheck.errors import OptionError, at_least, finite, one_of
@@ -17,6 +16,7 @@ from gradcheck.spec import (
     NORMS,
     NetworkSpec,
     known_data,
+    plain,
 )
 
 #: A sweep of more rows than this is more likely a slip than a wish.
@@ -182,20 +182,13 @@ class Grid:
 def _distinct(option: str, given: Any) -> Values:  # noqa: ANN401
     """Return the values once each, in the order given."""
     several = isinstance(given, Iterable) and not isinstance(given, str)
-    values = tuple(_plain(value) for value in (given if several else (given,)))
+    values = tuple(plain(value) for value in (given if several else (given,)))
     if not values:
         raise OptionError(option, "has an empty list of values; give at least one")
     try:
         return tuple(dict.fromkeys(values))
     except TypeError:
         raise OptionError(option, f"{given!r} is neither a value nor a flat list of values") from None
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401
-    """Return Python's own number for NumPy's, and a path as text."""
-    if hasattr(value, "item") and not getattr(value, "shape", ()):
-        return value.item()
-    return str(value) if isinstance(value, PathLike) else value
 
 
 def _check(option: str, value: Any) -> None:  # noqa: ANN401

@@ -63,6 +63,10 @@ def as_multiple(ratio: float) -> str:
 def _span(flow: GradientFlow, summary: Summary, limits: Thresholds) -> Iterator[str]:
     """The decades between the strongest and the weakest layer."""
     span, gain = summary.gradient_span, summary.mean_local_gain
+    beyond = np.flatnonzero(flow.nonfinite[: flow.reached])
+    if beyond.size:
+        yield f"the gradient overflows the range of floats at layer {beyond[-1] + 1} on its way back"
+        return
     if math.isnan(span):
         return
     if math.isinf(span):

@@ -6,6 +6,7 @@ the engine hold what they mean, and a test keeps both alike.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from os import PathLike
 from typing import Any, Literal, Self, get_args
 
 from gradcheck.errors import OptionError, at_least, finite, one_of, switch
@@ -144,6 +145,13 @@ def known_data(name: str) -> str:
     if name.lower().endswith(DATA_SUFFIXES):
         return name
     return one_of("data", name, DATA_NAMES, beside=f", or a {', '.join(DATA_SUFFIXES)} file")
+
+
+def plain(value: Any) -> Any:  # noqa: ANN401
+    """Return Python's own number for NumPy's, and a path as text."""
+    if hasattr(value, "item") and not getattr(value, "shape", ()):
+        return value.item()
+    return str(value) if isinstance(value, PathLike) else value
 
 
 def pick(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,10 @@
 """What all tests share: repeatable hypothesis runs, an error measure, and a network drawn and measured."""
 
+import os
+
+# Two threads on products this small take longer than one, many times longer on a busy machine; NumPy reads it once.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
 from hypothesis import settings

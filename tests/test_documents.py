@@ -14,7 +14,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 CHANGELOG = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 #: Options of other programs that the README shows.
-FOREIGN = {"--nthreads"}
+FOREIGN = {"--nthreads", "--only"}
 
 
 @pytest.fixture(scope="module")

@@ -67,6 +67,21 @@ def test_a_list_of_widths_is_as_good_as_a_tuple():
     assert layers_of(one) == layers_of(other)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"depth": np.int64(4), "width": np.int64(8), "gain": np.float64(1.5), "bias_std": np.float32(0.5)},
+        {"batch_size": np.int64(16)},
+        {"seed": np.int64(3), "seeds": np.int8(2)},
+        {"max_span": np.float32(2.5), "min_rank": np.int64(2)},
+    ],
+    ids=str,
+)
+def test_numpys_numbers_are_as_good_as_plain_ones(options):
+    plain = {name: value.item() for name, value in options.items()}
+    assert as_json(gradcheck.simulate(**(SMALL | options))) == as_json(gradcheck.simulate(**(SMALL | plain)))
+
+
 def test_the_same_seed_gives_the_same_document_and_another_seed_another():
     first, again, other = (as_json(gradcheck.simulate(seed=seed, **SMALL)) for seed in (7, 7, 8))
     assert first == again

@@ -11,7 +11,6 @@ import pytest
 NETWORKS = {
     "vanishing": "--depth 50 --width 24",
     "exploding": "--depth 12 --width 32 --activation relu --init he --gain 3",
-    "saturated": "--depth 12 --width 32 --activation tanh --gain 30",
     "nonfinite": "--depth 14 --width 32 --activation relu --init he --gain 1e50",
     "dead": "--depth 6 --width 32 --activation step",
     "underflow": "--depth 300 --width 8 --activation linear --init orthogonal --gain 0.02",
