@@ -12,7 +12,11 @@ INTERRUPTED = 130
 
 def main() -> NoReturn:
     """Run the command that was typed and leave with its exit code."""
-    sys.exit(run())
+    try:
+        code = run()
+    except KeyboardInterrupt:  # even while the first modules are loaded
+        code = INTERRUPTED
+    sys.exit(code)
 
 
 def run() -> int:
@@ -40,16 +44,14 @@ def run() -> int:
 
 
 def _run() -> int:
-    from gradcheck.cli.app import app
-
     try:
+        from gradcheck.cli.app import app
+
         code = app(standalone_mode=False, prog_name="gradcheck")
         if sys.stdout is not None:
             sys.stdout.flush()
     except GradcheckError as error:
         return _refuse(str(error))
-    except KeyboardInterrupt:
-        return INTERRUPTED
     except MemoryError as error:
         return _refuse(f"not enough memory ({error}); try a smaller --width or --batch-size, or --dtype float32")
     except Exception as error:
