@@ -20,8 +20,8 @@ T = TypeVar("T")
 #: One BLAS thread a process: more would only take time from the other workers.
 BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 
-#: Seconds to wait for a scheduler's answer.
-PATIENCE = 10
+#: Seconds to wait for a scheduler's answer; with the start-up, the command gives up within 10.
+PATIENCE = 8
 
 
 class Workers(Executor):
