@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gradcheck.data import DataSpec
+from gradcheck.experiment import RunSpec
 from gradcheck.spec import NetworkSpec
 from gradcheck.thresholds import Thresholds
 
@@ -15,7 +16,7 @@ def command_line(command: str, config: Mapping[str, Any]) -> str:
         **NetworkSpec().to_dict(),
         **DataSpec().to_dict(),
         **Thresholds().to_dict(),
-        **{"layers": "dense", "seed": 0, "seeds": 1, "dtype": "float64"},
+        **RunSpec().to_dict(),
     }
     changed = {name: value for name, value in config.items() if value != defaults.get(name)}
     given = {

@@ -13,12 +13,10 @@ from multiprocessing import connection
 from typing import Any, ParamSpec, TypeVar
 
 from gradcheck.errors import MissingExtraError, OptionError
+from gradcheck.threads import one_thread
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-#: One BLAS thread a process: more would only take time from the other workers.
-BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 
 #: Seconds to wait for a scheduler's answer; with the start-up, the command gives up within 10.
 PATIENCE = 8
@@ -82,8 +80,7 @@ def _leave_with(sentinel: int) -> None:
 @contextlib.contextmanager
 def local(count: int) -> Iterator[tuple[Executor | None, int]]:
     """Give an executor of `count` processes and how many tasks it should hold; None for one: this process."""
-    settled = dict.fromkeys(BLAS_THREADS, "1") | {name: os.environ[name] for name in BLAS_THREADS if name in os.environ}
-    os.environ.update(settled)
+    one_thread()  # a process: more would only take time from the other workers
     if count == 1:
         yield None, 1
         return

@@ -16,7 +16,8 @@ from gradcheck import workers
 from gradcheck.errors import MissingExtraError, OptionError
 from gradcheck.grid import Grid
 from gradcheck.sweep import Task, failed, rows
-from gradcheck.workers import BLAS_THREADS, Workers, available, cluster, local
+from gradcheck.threads import BLAS_THREADS
+from gradcheck.workers import Workers, available, cluster, local
 
 PATIENCE = 60  # seconds after which a process counts as hung
 

@@ -1,20 +1,19 @@
 """``gradcheck compare --baseline``: one network held against an earlier report."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from gradcheck.cli.output import write
-from gradcheck.cli.threads import one_thread_if_narrow
+from gradcheck.cli.options import LIMITS
+from gradcheck.cli.output import silenced, write
 from gradcheck.errors import OptionError, finite, one_of
 from gradcheck.grid import PARSERS, Grid
+from gradcheck.threads import one_thread_if_narrow
 
 FORMATS = ("text", "json")
 
 #: Options that a sweep and a single network share.
-SHARED = (
-    "labels", "shuffle", "seed",
-    "vanish_below", "explode_above", "max_span", "min_rank", "dead_above", "saturated_above",
-)  # fmt: skip
+SHARED = ("labels", "shuffle", "seed", *LIMITS)
 
 
 def run_baseline(given: Mapping[str, Any], format_name: str, causes: Sequence[str]) -> int:
@@ -30,8 +29,8 @@ def run_baseline(given: Mapping[str, Any], format_name: str, causes: Sequence[st
         raise OptionError("baseline", problem)
     after = read_report(given["new"]) if given["new"] else _simulated(given, before)
     regression = compare_reports(before, after, tolerance)
-    if not (given["quiet"] and format_name == "text" and given["output"] is None):
-        write(_rendered(regression, format_name, given["output"] is not None), given["output"])
+    if not silenced(given["quiet"], format_name, given["output"]):
+        write(_rendered(regression, format_name, given["output"]), given["output"])
     return 1 if _fails(regression, after, causes) else 0
 
 
@@ -49,16 +48,15 @@ def _simulated(given: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str,
     return simulate(**options, seeds=seeds, **{name: given[name] for name in SHARED}).to_dict()
 
 
-def _rendered(regression: Any, format_name: str, to_file: bool) -> str:  # noqa: ANN401
+def _rendered(regression: Any, format_name: str, output: Path | None) -> str:  # noqa: ANN401
     if format_name == "json":
         from json import dumps
 
         return dumps(regression.to_dict(), indent=2, allow_nan=False) + "\n"
     from gradcheck.cli.terminal import terminal
     from gradcheck.render.regression import regression_as_text
-    from gradcheck.render.terminal import PLAIN_TERMINAL
 
-    return regression_as_text(regression, PLAIN_TERMINAL if to_file else terminal())
+    return regression_as_text(regression, terminal(output))
 
 
 def _fails(regression: Any, after: Mapping[str, Any], causes: Sequence[str]) -> bool:  # noqa: ANN401

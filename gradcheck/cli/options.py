@@ -1,6 +1,7 @@
 """The options that commands share: one annotated type each. Loads no NumPy."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,8 +9,10 @@ import typer
 
 from gradcheck.errors import OptionError, one_of
 from gradcheck.spec import ACTIVATIONS, ARCHITECTURES, DTYPES, INITIALIZERS, LAYERS, NORMS
+from gradcheck.thresholds import Thresholds
 
-NETWORK, DATA, RUN, LIMITS = "Network", "Data", "Run", "Limits"
+#: The limits of what is healthy, by the names of their options.
+LIMITS = tuple(field.name for field in fields(Thresholds))
 
 
 def _one_of(names: Iterable[str]) -> Callable[[str], list[str]]:

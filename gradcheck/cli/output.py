@@ -15,6 +15,11 @@ OutputFile = Annotated[
 ]
 
 
+def silenced(quiet: bool, format_name: str, output: Path | None) -> bool:
+    """Whether --quiet leaves nothing to show: text that was asked for by nobody in particular."""
+    return quiet and format_name == "text" and output is None
+
+
 class ClosedPipeError(Exception):
     """Whoever read stdout has gone away."""
 

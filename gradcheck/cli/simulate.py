@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import typer
 
 from gradcheck.cli import options as given
-from gradcheck.cli.output import OutputFile, check_writable, write
+from gradcheck.cli.output import OutputFile, check_writable, silenced, write
 from gradcheck.cli.progress import Progress
-from gradcheck.cli.threads import one_thread_if_narrow
 from gradcheck.errors import one_of
+from gradcheck.threads import one_thread_if_narrow
 
 if TYPE_CHECKING:
     from gradcheck import Report
@@ -71,7 +71,7 @@ def simulate(
 
     with Progress(quiet) as tick:
         report = simulation(**network, suggest=suggest if name == "text" else bool(suggest), tick=tick)
-    if not (quiet and name == "text" and output is None):
+    if not silenced(quiet, name, output):
         write(_rendered(report, name, output, all_layers), output)
     raise typer.Exit(1 if _fails(report, causes) else 0)
 
@@ -91,10 +91,9 @@ def _rendered(report: "Report", name: str, output: Path | None, all_layers: bool
 
         return as_markdown(report)
     from gradcheck.cli.terminal import terminal
-    from gradcheck.render.terminal import PLAIN_TERMINAL
     from gradcheck.render.text import as_text
 
-    return as_text(report, PLAIN_TERMINAL if output else terminal(), all_layers=all_layers)
+    return as_text(report, terminal(output), all_layers=all_layers)
 
 
 def _fails(report: "Report", causes: Iterable[str]) -> bool:

@@ -6,8 +6,8 @@ from concurrent.futures import Executor
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-from gradcheck.cli import options
-from gradcheck.cli.output import ClosedPipeError, write, write_now
+from gradcheck.cli import INTERRUPTED, options
+from gradcheck.cli.output import ClosedPipeError, silenced, write, write_now
 from gradcheck.cli.progress import RowProgress
 from gradcheck.comparison import Comparison, compare
 from gradcheck.errors import OptionError, at_least
@@ -17,13 +17,8 @@ from gradcheck.workers import available, cluster, local
 if TYPE_CHECKING:
     from gradcheck.sweep import Row
 
-INTERRUPTED = 130
-
 #: Options that all rows of a sweep share.
-COMMON = (
-    "labels", "shuffle", "seed", "seeds", "sort", "journal",
-    "vanish_below", "explode_above", "max_span", "min_rank", "dead_above", "saturated_above",
-)  # fmt: skip
+COMMON = ("labels", "shuffle", "seed", "seeds", "sort", "journal", *options.LIMITS)
 
 
 def run_sweep(given: Mapping[str, Any], format_name: str, causes: Sequence[str]) -> int:
@@ -66,7 +61,7 @@ def _executor(given: Mapping[str, Any], rows: int) -> AbstractContextManager[tup
 
 def _measure(comparison: Comparison, given: Mapping[str, Any], format_name: str) -> None:
     """Measure all rows; show each as it finishes where that makes sense."""
-    streamed = given["output"] is None and not (given["quiet"] and format_name == "text")
+    streamed = given["output"] is None and not silenced(given["quiet"], format_name, None)
     lines = streamed and format_name == "jsonl"
     screen = streamed and format_name == "text" and sys.stdout is not None and sys.stdout.isatty()
     with RowProgress(len(comparison), given["quiet"]) as progress:
@@ -89,7 +84,7 @@ def _row(row: "Row", as_json: bool) -> str:
 
 def _print(comparison: Comparison, given: Mapping[str, Any], format_name: str) -> None:
     """Print the ranking; the rows of JSON Lines have been printed already, unless they go to a file."""
-    silent = given["quiet"] and format_name == "text" and given["output"] is None
+    silent = silenced(given["quiet"], format_name, given["output"])
     streamed = format_name == "jsonl" and given["output"] is None
     if not (silent or streamed) and comparison.finished:
         write(_rendered(comparison, given, format_name), given["output"])
@@ -111,10 +106,8 @@ def _rendered(comparison: Comparison, given: Mapping[str, Any], format_name: str
         return by_name[format_name](comparison, given["top"], group)
     from gradcheck.cli.terminal import terminal
     from gradcheck.render.comparison import TOP, comparison_as_text
-    from gradcheck.render.terminal import PLAIN_TERMINAL
 
-    where = PLAIN_TERMINAL if given["output"] else terminal()
-    return comparison_as_text(comparison, where, top=given["top"] or TOP, group_by=group)
+    return comparison_as_text(comparison, terminal(given["output"]), top=given["top"] or TOP, group_by=group)
 
 
 def _exit_code(rows: Iterable["Row"], causes: Sequence[str], any_healthy: bool) -> int:

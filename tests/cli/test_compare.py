@@ -16,7 +16,7 @@ import pytest
 from gradcheck.cli import run
 from gradcheck.grid import PARSERS
 from gradcheck.ranking import grouped, ranked
-from gradcheck.workers import BLAS_THREADS
+from gradcheck.threads import BLAS_THREADS
 
 PATIENCE = 60  # seconds after which a process counts as hung
 
