@@ -7,8 +7,9 @@ import os
 import re
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, InvalidStateError, ProcessPoolExecutor
 from multiprocessing import connection
 from typing import Any, ParamSpec, TypeVar
 
@@ -131,12 +132,25 @@ class Cluster(Executor):
 
     def __init__(self, client: Any) -> None:  # noqa: ANN401
         self.client, self.executor = client, client.get_executor(pure=False)
+        self.pending: set[Future[Any]] = set()
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def _watch(self) -> None:
+        """Fail the tasks of a scheduler that has gone: some of them would wait for its answer for ever."""
+        while self.client.status != "closed":
+            time.sleep(0.2)
+            if self.client.status != "running":
+                for future in tuple(self.pending):
+                    with contextlib.suppress(InvalidStateError):
+                        future.set_exception(RuntimeError("the scheduler is gone"))
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Hand a task to the scheduler."""
         if self.client.status != "running":
             raise RuntimeError("the scheduler is gone")
         future: Future[T] = self.executor.submit(fn, *args, **kwargs)
+        self.pending.add(future)
+        future.add_done_callback(self.pending.discard)
         return future
 
 
