@@ -49,8 +49,11 @@ class Workers(Executor):
         """End the processes, at once if the tasks are to be cancelled."""
         self.pool.shutdown(wait=wait and not cancel_futures, cancel_futures=cancel_futures)
         if cancel_futures:
-            for process in multiprocessing.active_children():
+            children = multiprocessing.active_children()
+            for process in children:
                 process.terminate()
+            for process in children:
+                process.join(timeout=1)
 
 
 @contextlib.contextmanager
