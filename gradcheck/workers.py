@@ -47,13 +47,10 @@ class Workers(Executor):
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """End the processes, at once if the tasks are to be cancelled."""
-        self.pool.shutdown(wait=wait and not cancel_futures, cancel_futures=cancel_futures)
         if cancel_futures:
-            children = multiprocessing.active_children()
-            for process in children:
+            for process in multiprocessing.active_children():
                 process.terminate()
-            for process in children:
-                process.join(timeout=1)
+        self.pool.shutdown(wait=wait, cancel_futures=cancel_futures)
 
 
 @contextlib.contextmanager
