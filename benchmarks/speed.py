@@ -136,10 +136,11 @@ class Work(NamedTuple):
 
 def ours(work: Work) -> Task:
     """Return a pass through gradcheck's engine: log10 of all δ's rms, then of all weight gradients' norms."""
+    from gradcheck.engine.layered import backward
     from gradcheck.engine.linear import log10_weight_gradient_norm
     from gradcheck.engine.loss import cross_entropy
     from gradcheck.engine.magnitude import log10_rms, rescaled
-    from gradcheck.engine.network import backward, build, given
+    from gradcheck.engine.network import build, given
     from gradcheck.spec import NetworkSpec
 
     width, dtype = work.maps[0].weight.shape[1], work.inputs.dtype.name

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gradcheck.schema import json_schema as json_schema
     from gradcheck.simulation import simulate as simulate
     from gradcheck.spec import NetworkSpec as NetworkSpec
+    from gradcheck.spec import RecurrentSpec as RecurrentSpec
     from gradcheck.thresholds import Thresholds as Thresholds
 
 _HOME = {
@@ -28,6 +29,7 @@ _HOME = {
     "compare": "gradcheck.comparison",
     "GradcheckError": "gradcheck.errors",
     "NetworkSpec": "gradcheck.spec",
+    "RecurrentSpec": "gradcheck.spec",
     "Report": "gradcheck.report",
     "Thresholds": "gradcheck.thresholds",
     "json_schema": "gradcheck.schema",

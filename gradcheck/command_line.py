@@ -6,14 +6,14 @@ from typing import Any
 
 from gradcheck.data import DataSpec
 from gradcheck.experiment import RunSpec
-from gradcheck.spec import NetworkSpec
+from gradcheck.spec import RECURRENT, NetworkSpec, RecurrentSpec
 from gradcheck.thresholds import Thresholds
 
 
 def command_line(command: str, config: Mapping[str, Any]) -> str:
     """Return ``gradcheck COMMAND …`` with every option of `config` that isn't at its default."""
     defaults = {
-        **NetworkSpec().to_dict(),
+        **_network_defaults(config),
         **DataSpec().to_dict(),
         **Thresholds().to_dict(),
         **RunSpec().to_dict(),
@@ -23,8 +23,15 @@ def command_line(command: str, config: Mapping[str, Any]) -> str:
         name: value for name, value in changed.items() if value is not None and name not in ("suggest", "save_weights")
     }
     if "weights" in given:
-        given = {name: value for name, value in given.items() if name not in ("depth", "width", "init")}
+        given = {name: value for name, value in given.items() if name not in ("depth", "steps", "width", "init")}
     return shlex.join(["gradcheck", command, *options(given)])
+
+
+def _network_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the network's options are where nobody gives them; the architecture is part of the name."""
+    arch = config.get("arch", "mlp")
+    family = RecurrentSpec(arch=arch) if arch in RECURRENT else NetworkSpec()
+    return family.to_dict() | {"arch": "mlp"}
 
 
 def options(given: Mapping[str, Any]) -> Iterator[str]:

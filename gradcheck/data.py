@@ -32,15 +32,21 @@ class Dataset(NamedTuple):
         batch is drawn anew from N(0, 1).
     labels : Labels or None
         (examples,), whole numbers from 0.
+    steps : int
+        Pieces that an example comes in: the rows of a file's (examples, steps, features); 1 if it has no such axis.
+    drawn : int
+        Numbers of an example that is drawn anew.
     """
 
     inputs: Array | None
     labels: Labels | None = None
+    steps: int = 1
+    drawn: int = FEATURES
 
     @property
     def features(self) -> int:
         """Numbers of one example."""
-        return FEATURES if self.inputs is None else self.inputs.shape[1]
+        return self.drawn if self.inputs is None else self.inputs.shape[1]
 
     @property
     def outputs(self) -> int:
@@ -98,11 +104,11 @@ class DataSpec:
         """
         if self.data == "gaussian":
             return Dataset(None)
-        inputs, labels = _standardised(DIGITS if self.data == "digits" else self._path(), self.labels)
+        inputs, labels, steps = _standardised(DIGITS if self.data == "digits" else self._path(), self.labels)
         if self.batch_size > len(inputs):
             problem = f"{self.batch_size} is more than the {len(inputs)} examples of {self.data}"
             raise OptionError("batch_size", problem)
-        return Dataset(inputs, labels)
+        return Dataset(inputs, labels, steps)
 
     def _path(self) -> Path:
         """Return the user's file, if its kind is known and it is there."""
@@ -115,7 +121,7 @@ class DataSpec:
         """Return the batch that `seed` picks (or draws) as `dtype`."""
         generator = stream(seed, DATA_STREAM)
         if dataset.inputs is None:
-            return Batch(generator.standard_normal((self.batch_size, FEATURES)).astype(dtype), None)
+            return Batch(generator.standard_normal((self.batch_size, dataset.features)).astype(dtype), None)
         count = len(dataset.inputs)
         order = generator.permutation(count) if self.shuffle else np.arange(count)
         chosen = order[: self.batch_size]
@@ -123,8 +129,8 @@ class DataSpec:
         return Batch(dataset.inputs[chosen].astype(dtype), labels)
 
 
-def _standardised(path: Path, labelled: bool) -> tuple[Array, Labels | None]:
-    """Return a file's examples, flattened to (examples, features) and standardised, with their labels."""
+def _standardised(path: Path, labelled: bool) -> tuple[Array, Labels | None, int]:
+    """Return a file's examples, flattened to (examples, features) and standardised, their labels and their steps."""
     raw_inputs, raw_labels = _read(path, labelled)
     inputs = as_numbers(path, raw_inputs, "x")
     if inputs.ndim < 2:
@@ -134,6 +140,7 @@ def _standardised(path: Path, labelled: bool) -> tuple[Array, Labels | None]:
     if not np.isfinite(inputs).all():
         example = int(np.argwhere(~np.isfinite(inputs))[0][0])
         raise InputError(path, f"holds NaN or infinity (first in example {example}); clean or drop such examples")
+    steps = inputs.shape[1] if inputs.ndim > 2 else 1
     inputs = inputs.reshape(len(inputs), -1)
     with np.errstate(over="ignore", invalid="ignore"):
         mean, spread = float(inputs.mean()), float(inputs.std())
@@ -143,7 +150,7 @@ def _standardised(path: Path, labelled: bool) -> tuple[Array, Labels | None]:
     if not math.isfinite(spread):
         raise InputError(path, "can't be standardised: its values overflow")
     labels = None if raw_labels is None else _labels(path, raw_labels, len(inputs))
-    return (inputs - mean) / spread, labels
+    return (inputs - mean) / spread, labels, steps
 
 
 def _read(path: Path, labelled: bool) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None]:

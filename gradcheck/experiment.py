@@ -2,25 +2,25 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from gradcheck.data import Dataset, DataSpec
 from gradcheck.diagnosis import Diagnosis, diagnose
-from gradcheck.engine.initializers import Law
 from gradcheck.engine.linear import Dense
-from gradcheck.engine.loss import cross_entropy, mean_square
-from gradcheck.engine.network import LinearOf, build, drawn, given
+from gradcheck.engine.loss import loss_of
 from gradcheck.errors import OptionError, at_least, one_of
 from gradcheck.flow import GradientFlow, average, measure
-from gradcheck.spec import DTYPES, LAYERS, NetworkSpec, pick, plain
+from gradcheck.networks import AnyNetwork, drawn_network, given_network, shapes
+from gradcheck.recurrent_weights import load_recurrence
+from gradcheck.sequences import cut
+from gradcheck.spec import DTYPES, LAYERS, RECURRENT, NetworkSpec, RecurrentSpec, Spec, network_spec, pick, plain
 from gradcheck.summary import Summary, summarize
 from gradcheck.thresholds import Thresholds
 from gradcheck.weights import check_fit, load_weights
 
 #: Options of drawn networks: given weights take their place.
-DRAWN_ONLY = ("depth", "width", "init", "gain", "weight_std", "bias_std")
+DRAWN_ONLY = ("depth", "width", "init", "gain", "recurrent_gain", "forget_bias", "weight_std", "bias_std")
 
 #: Called for each linear map that is made: a sign of life in a long run.
 Tick = Callable[[], None]
@@ -82,7 +82,7 @@ class Experiment:
         The given weights, first hidden layer to read-out; empty where they are drawn.
     """
 
-    network: NetworkSpec
+    network: Spec
     data: DataSpec
     run: RunSpec
     thresholds: Thresholds
@@ -101,13 +101,16 @@ class Experiment:
         """
         values = {name: plain(value) for name, value in options.items() if value is not None}
         weights = values.get("weights")
-        maps = tuple(load_weights(Path(weights))) if weights is not None else ()
-        network = _given_spec(values, maps) if maps else _drawn_spec(values)
+        maps = _load(Path(weights), values) if weights is not None else ()
+        network = _given_spec(values, maps) if maps else network_spec(_as_deep_as_wide(values))
         data, run = DataSpec(**pick(DataSpec, values)), RunSpec(**pick(RunSpec, values))
         _check_batch_norm(network, data)
         dataset = data.load()
+        if isinstance(network, RecurrentSpec):
+            taken = maps[0].weight.shape[0] if maps else None
+            network, dataset = cut(network, dataset, data.data, given="steps" in values, per_step=taken)
         if weights is not None:
-            check_fit(Path(weights), maps, dataset)
+            check_fit(Path(weights), maps, dataset, network)
         thresholds = Thresholds(**pick(Thresholds, values))
         return cls(network, data, run, thresholds, dataset, weights and str(weights), maps)
 
@@ -121,31 +124,28 @@ class Experiment:
         return replace(self, network=replace(self.network, **changes))
 
     @property
-    def widths(self) -> tuple[int, ...]:
-        """Input features, units of each hidden layer, outputs."""
-        outputs = self.maps[-1].weight.shape[1] if self.maps else self.dataset.outputs
-        return (self.dataset.features, *self.network.widths, outputs)
+    def outputs(self) -> int:
+        """Units of the read-out."""
+        return int(self.maps[-1].weight.shape[1]) if self.maps else self.dataset.outputs
 
     @property
     def work(self) -> int:
         """Multiplications of all draws' forward passes."""
-        weights = sum(fan_in * fan_out for fan_in, fan_out in pairwise(self.widths))
+        weights = sum(fan_in * fan_out for fan_in, fan_out in shapes(self.network, self.dataset.features, self.outputs))
         return self.run.seeds * self.data.batch_size * weights
 
-    def linear(self, seed: int) -> LinearOf:
-        """Return the linear maps that `seed` draws, or the given ones."""
-        spec = self.network
-        if spec.init is None:
-            return given(self.maps, self.run.dtype)
-        law = Law(spec.init, spec.gain * (spec.weight_std or 1.0), spec.bias_std)
-        return drawn(law, self.widths, seed, self.run.dtype)
+    def drawn(self, seed: int) -> AnyNetwork:
+        """Return the network that `seed` draws, or the one of the given weights."""
+        features, dtype = self.dataset.features, self.run.dtype
+        if self.maps:
+            return given_network(self.network, self.maps, features, dtype)
+        return drawn_network(self.network, features, self.outputs, seed, dtype)
 
     def flow(self, seed: int, tick: Tick | None = None) -> GradientFlow:
         """Measure one draw."""
-        linear = self.linear(seed)
-        network = build(self.network, self.widths, _ticking(linear, tick) if tick else linear)
         inputs, labels = self.data.batch(self.dataset, seed, self.run.dtype)
-        return measure(network, inputs, mean_square if labels is None else cross_entropy(labels))
+        network, start = self.drawn(seed).unrolled(inputs)
+        return measure(network, start, loss_of(labels), tick=tick or (lambda: None))
 
     def outcome(self, tick: Tick | None = None) -> Outcome:
         """Measure all draws and judge them."""
@@ -172,33 +172,29 @@ def _geometric_mean(values: tuple[float, ...]) -> float:
     return product
 
 
-def _drawn_spec(values: dict[str, Any]) -> NetworkSpec:
-    """Return the network to draw; a list of widths says how deep it is."""
+def _as_deep_as_wide(values: dict[str, Any]) -> dict[str, Any]:
+    """Let a list of widths say how deep the network is."""
     width = values.get("width")
-    depth = {"depth": len(width)} if isinstance(width, list | tuple) else {}
-    return NetworkSpec(**depth | pick(NetworkSpec, values))
+    return ({"depth": len(width)} if isinstance(width, list | tuple) else {}) | values
 
 
-def _given_spec(values: dict[str, Any], maps: tuple[Dense, ...]) -> NetworkSpec:
+def _load(path: Path, values: dict[str, Any]) -> tuple[Dense, ...]:
+    """Return the given linear maps, those of a perceptron or of a recurrence."""
+    arch = values.get("arch", "mlp")
+    return tuple(load_recurrence(path, arch) if arch in RECURRENT else load_weights(path))
+
+
+def _given_spec(values: dict[str, Any], maps: tuple[Dense, ...]) -> Spec:
     """Return the network whose weights are given; they say how deep and how wide it is."""
     for option in DRAWN_ONLY:
         if option in values:
             raise OptionError(option, f"goes with drawn weights, not with --weights {values['weights']}: drop one")
+    if values.get("arch") in RECURRENT:
+        return network_spec(values | {"width": int(maps[1].weight.shape[0]), "init": None})
     widths = tuple(one.weight.shape[1] for one in maps[:-1])
-    shape = {"depth": len(widths), "width": widths, "init": None}
-    return NetworkSpec(**pick(NetworkSpec, values) | shape)
+    return network_spec(values | {"depth": len(widths), "width": widths, "init": None})
 
 
-def _check_batch_norm(network: NetworkSpec, data: DataSpec) -> None:
-    if network.norm == "batch" and data.batch_size == 1:
+def _check_batch_norm(network: Spec, data: DataSpec) -> None:
+    if isinstance(network, NetworkSpec) and network.norm == "batch" and data.batch_size == 1:
         raise OptionError("batch_size", "1 has no variance for --norm batch: use 2 or more, or --norm layer")
-
-
-def _ticking(linear: LinearOf, tick: Tick) -> LinearOf:
-    """Return the same linear maps, with a tick for each that is made."""
-
-    def ticking(layer: int) -> Dense:
-        tick()
-        return linear(layer)
-
-    return ticking

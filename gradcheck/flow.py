@@ -5,19 +5,18 @@ came from nor how it is shown.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from gradcheck.engine.blocks import Passage
 from gradcheck.engine.diversity import effective_rank, mean_cosine
+from gradcheck.engine.layered import Layered, Way, backward, walk
 from gradcheck.engine.linear import Dense, log10_weight_gradient_norm
 from gradcheck.engine.loss import Loss, mean_square
-from gradcheck.engine.magnitude import Scaled, log10_rms, log10_std, rescaled
-from gradcheck.engine.network import Network, backward
+from gradcheck.engine.magnitude import Scaled, log10_joint_norm, log10_rms, log10_std, rescaled
 from gradcheck.engine.types import Array
 
 #: One number for each layer, first to last.
@@ -73,6 +72,8 @@ class GradientFlow:
         finite, there is no loss, and the gradients are those of the mean squared output of layer `reached`.
     obstacle : str
         What stopped the forward pass behind `reached`: ``overflow``, ``nan``, or empty if nothing did.
+    unit : str
+        What a layer is called: ``layer``, or ``step`` of a recurrence.
     """
 
     fan_in: tuple[int, ...]
@@ -81,6 +82,7 @@ class GradientFlow:
     output: OutputFlow
     reached: int
     obstacle: str = ""
+    unit: str = "layer"
 
     def column(self, name: str) -> PerLayer:
         """Return one field of ``LayerFlow`` for all layers."""
@@ -111,42 +113,47 @@ class GradientFlow:
         return gain
 
 
-def measure(network: Network, inputs: Array, loss: Loss, memory: int = MEMORY) -> GradientFlow:
+def measure(
+    network: Layered, inputs: Array, loss: Loss, memory: int = MEMORY, tick: Callable[[], None] = lambda: None
+) -> GradientFlow:
     """Pass one batch forward and its gradient back, and measure every layer.
 
     Parameters
     ----------
-    network : Network
+    network : Layered
     inputs : Array
-        (batch, features)
+        What the first layer is given: (batch, features), or the state before a recurrence's first step.
     loss : Loss
         Of the logits, the mean over the batch.
     memory : int
         Bytes to hold at once; less costs a second forward pass and changes no number.
+    tick : callable
+        Called for each layer on the way forward, the read-out among them.
 
     Returns
     -------
     GradientFlow
     """
     with np.errstate(all="ignore"):  # over- and underflow are measured, not warned of
-        starts, segments, passages, obstacle = _forward(network, inputs, memory)
+        starts, segments, passages, obstacle = _forward(network, inputs, memory, tick)
+        tick()
         output, delta, obstacle = _turn(network, starts[-1], loss, obstacle)
         layers: list[LayerFlow] = []
         for start, segment in zip(starts[-2::-1], segments[::-1], strict=True):
-            passages = passages or list(_walk(network, start, segment))
+            passages = passages or list(walk(network, start, segment))
             for passage, (at_z, at_x) in zip(reversed(passages), backward(passages, delta), strict=True):
                 layers.append(_layer_flow(passage, at_z))
                 delta = at_x
             passages = []
     beyond = (LayerFlow(),) * (network.depth - len(layers))
-    hidden = network.widths[:-1]
-    return GradientFlow(hidden[:-1], hidden[1:], (*layers[::-1], *beyond), output, len(layers), obstacle)
+    fan_in, fan_out = zip(*network.fans, strict=True)
+    return GradientFlow(fan_in, fan_out, (*layers[::-1], *beyond), output, len(layers), obstacle, network.unit)
 
 
-def _segments(network: Network, batch: int, itemsize: int, memory: int) -> Iterator[range]:
+def _segments(network: Layered, batch: int, itemsize: int, memory: int) -> Iterator[range]:
     """Split the hidden layers 1 … depth into runs whose weights and passages fit into `memory` bytes."""
     first, held = 1, 0
-    for layer, (fan_in, fan_out) in enumerate(zip(network.widths, network.widths[1:-1], strict=False), start=1):
+    for layer, (fan_in, fan_out) in enumerate(network.fans, start=1):
         need = itemsize * fan_out * (fan_in + 4 * batch)
         if held and held + need > memory:
             yield range(first, layer)
@@ -155,27 +162,22 @@ def _segments(network: Network, batch: int, itemsize: int, memory: int) -> Itera
     yield range(first, network.depth + 1)
 
 
-def _walk(network: Network, x: Array, layers: range) -> Iterator[Passage]:
-    """Pass x forward through some hidden layers."""
-    for layer in layers:
-        passage = network.hidden(layer)(x)
-        yield passage
-        x = passage.output
-
-
-def _forward(network: Network, x: Array, memory: int) -> tuple[list[Array], list[range], list[Passage], str]:
+def _forward(
+    network: Layered, x: Array, memory: int, tick: Callable[[], None]
+) -> tuple[list[Array], list[range], list[Way], str]:
     """Pass x forward as far as it stays finite.
 
     Returns the input of each segment and the last output; the segments; the last one's passages; and what
     stopped it, if anything.
     """
     starts, segments, obstacle = [x], list[range](), ""
-    passages: list[Passage] = []
+    passages: list[Way] = []
     for segment in _segments(network, len(x), x.itemsize, memory):
         passages = []  # the last segment's are let go before the next one's are made
-        for passage in _walk(network, starts[-1], segment):
+        for passage in walk(network, starts[-1], segment):
+            tick()
             if not (_is_finite(passage.preactivation) and _is_finite(passage.output)):
-                obstacle = _cause(passage.layer.linear)
+                obstacle = _cause(*passage.maps)
                 break
             passages.append(passage)
         if passages:
@@ -190,16 +192,16 @@ def _is_finite(array: Array) -> bool:
     return math.isfinite(np.vdot(array, array)) or bool(np.isfinite(array).all())
 
 
-def _cause(linear: Dense) -> str:
+def _cause(*maps: Dense) -> str:
     """Return why a finite input doesn't stay finite: ``nan`` if one is given, else ``overflow``.
 
     An overflow can show as nan too, by +inf − inf, depending on how the products are summed.
     """
-    given = linear.weight if linear.bias is None else np.append(linear.weight, linear.bias)
-    return "nan" if np.isnan(given).any() else "overflow"
+    given = (array for one in maps for array in one if array is not None)
+    return "nan" if any(np.isnan(array).any() for array in given) else "overflow"
 
 
-def _turn(network: Network, x: Array, loss: Loss, obstacle: str) -> tuple[OutputFlow, Scaled, str]:
+def _turn(network: Layered, x: Array, loss: Loss, obstacle: str) -> tuple[OutputFlow, Scaled, str]:
     """Go through the read-out to the loss and turn: return what is measured there, and ∂𝓛/∂x.
 
     Where there is no finite read-out, the mean squared x takes the place of the loss.
@@ -217,21 +219,29 @@ def _turn(network: Network, x: Array, loss: Loss, obstacle: str) -> tuple[Output
     return output, rescaled(through_readout(delta.mantissa), delta.exponent), ""
 
 
-def _layer_flow(passage: Passage, at_z: Scaled) -> LayerFlow:
+def _layer_flow(passage: Way, at_z: Scaled) -> LayerFlow:
     """Measure one layer, given its passage and ∂𝓛/∂z."""
-    output, slope = rescaled(passage.output), passage.slope
-    steepest = passage.layer.activation.steepest
+    output = rescaled(passage.activity)
+    products = passage.products(at_z)
     return LayerFlow(
         log10_preactivation_std=log10_std(rescaled(passage.preactivation)),
         log10_activation_rms=log10_rms(output),
         input_cosine=mean_cosine(output.mantissa),
         effective_rank=effective_rank(output.mantissa),
-        dead_fraction=float(np.mean(~slope.any(axis=0))),
-        saturated_fraction=float(np.mean(np.abs(slope) < SATURATED_BELOW * steepest)),
+        dead_fraction=_mean(np.mean(~slope.any(axis=0)) for slope, _ in passage.slopes),
+        saturated_fraction=_mean(
+            np.mean(np.abs(slope) < SATURATED_BELOW * steepest) for slope, steepest in passage.slopes
+        ),
         log10_gradient_rms=log10_rms(at_z),
-        log10_weight_norm=passage.layer.linear.log10_weight_norm,
-        log10_weight_gradient_norm=log10_weight_gradient_norm(rescaled(passage.input), at_z),
+        log10_weight_norm=log10_joint_norm([one.log10_weight_norm for one in passage.maps]),
+        log10_weight_gradient_norm=log10_joint_norm([log10_weight_gradient_norm(*product) for product in products]),
     )
+
+
+def _mean(values: Iterable[np.floating[Any]]) -> float:
+    """Return the mean over a layer's activations, one or several of equal width."""
+    numbers = [float(value) for value in values]
+    return sum(numbers) / len(numbers)
 
 
 def average(flows: Sequence[GradientFlow]) -> GradientFlow:
@@ -251,6 +261,7 @@ def average(flows: Sequence[GradientFlow]) -> GradientFlow:
         output=OutputFlow(*_typical(outputs, OutputFlow._fields).tolist()),
         reached=stopped.reached,
         obstacle=stopped.obstacle,
+        unit=stopped.unit,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from gradcheck.errors import OptionError, at_least, finite, one_of
 from gradcheck.spec import (
     ACTIVATIONS,
+    ALWAYS_RECURRENT,
     ARCHITECTURES,
     DTYPES,
     FREE_SCALE,
@@ -15,7 +16,9 @@ from gradcheck.spec import (
     LAYERS,
     NORMS,
     NetworkSpec,
+    RecurrentSpec,
     known_data,
+    network_spec,
     plain,
 )
 
@@ -117,10 +120,13 @@ def _spaced(option: str, text: str, first: float, last: float, count: float, spa
 PARSERS: dict[str, Parser] = {
     "arch": names(ARCHITECTURES),
     "depth": whole_numbers,
+    "steps": whole_numbers,
     "width": whole_numbers,
     "activation": names(ACTIVATIONS),
     "init": names(INITIALIZERS),
     "gain": numbers,
+    "recurrent_gain": numbers,
+    "forget_bias": numbers,
     "weight_std": numbers,
     "bias_std": numbers,
     "norm": names(NORMS),
@@ -201,6 +207,10 @@ def _check(option: str, value: Any) -> None:  # noqa: ANN401
         finite(option, value, "it is the standard deviation of the weights", above=0)
     elif option == "init" and value in FREE_SCALE:
         NetworkSpec(init=value, weight_std=1.0)
+    elif option == "arch":
+        network_spec({option: value})
+    elif option in ALWAYS_RECURRENT:
+        RecurrentSpec(arch="lstm", **{option: value})
     elif option == "data":
         known_data(str(value))
     else:

@@ -14,7 +14,7 @@ def reasons(flow: GradientFlow, summary: Summary, limits: Thresholds, regions: I
     """Yield what decided, each with its number and its limit, the weightiest first."""
     yield from _forward(flow)
     yield from _dead(flow)
-    yield from _regions(regions, limits)
+    yield from _regions(regions, limits, flow.unit)
     yield from _span(flow, summary, limits)
     yield from _rank(summary, limits)
 
@@ -22,14 +22,14 @@ def reasons(flow: GradientFlow, summary: Summary, limits: Thresholds, regions: I
 def _forward(flow: GradientFlow) -> Iterator[str]:
     """The forward signal overflows, or underflows to nothing."""
     if flow.obstacle:
-        where = f"layer {flow.reached + 1}" if flow.reached < len(flow.layers) else "the read-out"
+        where = f"{flow.unit} {flow.reached + 1}" if flow.reached < len(flow.layers) else "the read-out"
         what = {"overflow": "overflows the range of floats", "nan": "is not a number"}[flow.obstacle]
         yield f"{where} is the first whose forward signal {what}: there is no loss"
         if flow.reached:
-            yield f"the gradients shown are those of layer {flow.reached}'s mean squared output"
+            yield f"the gradients shown are those of {flow.unit} {flow.reached}'s mean squared output"
     silent = np.flatnonzero(flow.column("log10_activation_rms") == -np.inf)
     if silent.size:
-        yield f"the forward signal is exactly zero from layer {silent[0] + 1} on: no input is seen behind it"
+        yield f"the forward signal is exactly zero from {flow.unit} {silent[0] + 1} on: no input is seen behind it"
 
 
 def _dead(flow: GradientFlow) -> Iterator[str]:
@@ -37,21 +37,23 @@ def _dead(flow: GradientFlow) -> Iterator[str]:
     dead = dead_layers(flow)
     if not dead:
         return
-    where = f"layer {dead[0]}" if len(dead) == 1 else f"{len(dead)} layers, the last of them layer {dead[-1]},"
+    several = f"{len(dead)} {flow.unit}s, the last of them {flow.unit} {dead[-1]},"
+    where = several if len(dead) > 1 else f"{flow.unit} {dead[0]}"
     yield f"every unit of {where} has derivative 0 for the whole batch: no gradient reaches its weights"
 
 
-def _regions(regions: Iterable[Region], limits: Thresholds) -> Iterator[str]:
+def _regions(regions: Iterable[Region], limits: Thresholds, unit: str) -> Iterator[str]:
     """Layers get too little, or too much, of the last layer's gradient."""
     less = f"less than {as_multiple(limits.vanish_below)}" if limits.vanish_below else "nothing of"
     words = {
-        "vanishing": f"{less} the last layer's gradient",
-        "exploding": f"more than {as_multiple(limits.explode_above)} the last layer's gradient",
+        "vanishing": f"{less} the last {unit}'s gradient",
+        "exploding": f"more than {as_multiple(limits.explode_above)} the last {unit}'s gradient",
     }
     for region in regions:
         if region.flag in words:
             several = region.last_layer > region.first_layer
-            where = f"layers {region.first_layer} to {region.last_layer}" if several else f"layer {region.first_layer}"
+            first, last = region.first_layer, region.last_layer
+            where = f"{unit}s {first} to {last}" if several else f"{unit} {first}"
             yield f"{where} {'get' if several else 'gets'} {words[region.flag]}"
 
 
@@ -65,14 +67,14 @@ def _span(flow: GradientFlow, summary: Summary, limits: Thresholds) -> Iterator[
     span, gain = summary.gradient_span, summary.mean_local_gain
     beyond = np.flatnonzero(flow.nonfinite[: flow.reached])
     if beyond.size:
-        yield f"the gradient overflows the range of floats at layer {beyond[-1] + 1} on its way back"
+        yield f"the gradient overflows the range of floats at {flow.unit} {beyond[-1] + 1} on its way back"
         return
     if math.isnan(span):
         return
     if math.isinf(span):
-        yield "some layers get no gradient at all: it is exactly zero"
+        yield f"some {flow.unit}s get no gradient at all: it is exactly zero"
         return
-    each = "" if math.isnan(gain) else f": a factor of {gain:.3g} a layer"
+    each = "" if math.isnan(gain) else f": a factor of {gain:.3g} a {flow.unit}"
     decades = f"{span:.1f} decades" if span >= 10 else f"{span:.2f} decades"
     if span > limits.max_span:
         verb = "lost" if gradient_shrinks(flow) else "gained"

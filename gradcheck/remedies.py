@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from gradcheck.command_line import command_line
 from gradcheck.experiment import Experiment, Outcome, Tick
 from gradcheck.report import Record, number
-from gradcheck.spec import FREE_SCALE, NetworkSpec
+from gradcheck.spec import FREE_SCALE, NetworkSpec, RecurrentSpec, Spec
 
 Change = dict[str, Any]
 
@@ -26,10 +27,11 @@ def suggest(experiment: Experiment, outcome: Outcome, tick: Tick | None = None) 
     """
     if outcome.diagnosis.verdict.status == "healthy" or experiment.maps:
         return ()
-    changes = [*_changes(experiment), *([] if outcome.typical.obstacle else _depths(experiment.network))]
-    tried = (_simulated(experiment, change, tick) for change in changes)
+    changes = _changes(experiment, shallower=not outcome.typical.obstacle)
+    distinct = {replace(experiment.network, **change): change for change in changes}
+    tried = (_simulated(experiment, change, tick) for change in distinct.values())
     healed = (one for one in tried if one.status == "healthy" and one.score >= 0.5)
-    return tuple(sorted(healed, key=lambda one: ("depth" in one.changes, -one.score))[:MOST])
+    return tuple(sorted(healed, key=lambda one: (bool({"depth", "steps"} & set(one.changes)), -one.score))[:MOST])
 
 
 def _simulated(experiment: Experiment, change: Change, tick: Tick | None) -> Record:
@@ -50,15 +52,41 @@ def _simulated(experiment: Experiment, change: Change, tick: Tick | None) -> Rec
     )
 
 
-def _changes(experiment: Experiment) -> Iterator[Change]:
+def _changes(experiment: Experiment, shallower: bool) -> Iterator[Change]:
     """Yield the single changes worth a simulation: each alters one thing that a paper would name."""
     spec = experiment.network
+    if isinstance(spec, RecurrentSpec):
+        yield from _recurrent_changes(spec)
+        return
     yield from _activations(spec)
     yield from _initialisations(spec)
     for norm in ("layer", "rms", "batch"):
         if norm != spec.norm and (norm != "batch" or experiment.data.batch_size > 1):
             yield {"norm": norm}
     yield from _skips(spec)
+    if shallower:
+        yield from _depths(spec)
+
+
+def _recurrent_changes(spec: RecurrentSpec) -> Iterator[Change]:
+    """A cell with a memory, its gate opened wider as well; and what keeps a plain recurrence near gain 1."""
+    open_gate = round(math.log(max(2, spec.steps)), 2)  # remembers over as many steps: Tallec & Ollivier 2018
+    for arch in ("lstm", "gru"):
+        for bias in (None, open_gate):
+            if (arch, bias) != (spec.arch, None):
+                yield {"arch": arch, "activation": "tanh", "forget_bias": bias}
+    if spec.recurrent_gain != 1:
+        yield {"recurrent_gain": 1.0}
+    yield from _initialisations(spec)
+    if spec.arch == "rnn":
+        for activation in ("tanh", "relu"):
+            yield {
+                "activation": activation,
+                "init": "orthogonal",
+                "gain": 1.0,
+                "recurrent_gain": 1.0,
+                "weight_std": None,
+            }
 
 
 def _activations(spec: NetworkSpec) -> Iterator[Change]:
@@ -67,7 +95,7 @@ def _activations(spec: NetworkSpec) -> Iterator[Change]:
             yield {"activation": activation, "init": init, "gain": 1.0, "weight_std": None}
 
 
-def _initialisations(spec: NetworkSpec) -> Iterator[Change]:
+def _initialisations(spec: Spec) -> Iterator[Change]:
     for init in ("he", "lecun", "orthogonal"):
         if init != spec.init:
             yield {"init": init, "gain": 1.0, "weight_std": None}

@@ -11,7 +11,11 @@ from gradcheck import SCHEMA_VERSION, __version__
 from gradcheck.diagnosis import Diagnosis
 from gradcheck.flow import GradientFlow, OutputFlow, PerLayer
 from gradcheck.quantities import QUANTITIES
+from gradcheck.spec import RECURRENT
 from gradcheck.summary import Summary
+
+#: What a layer, or a step of a recurrence, is called.
+NAMES = {"layer": "hidden", "step": "step"}
 
 
 class Record(dict[str, Any]):
@@ -54,6 +58,11 @@ class Report:
     summary: Record
     verdict: Record
     suggestions: tuple[Record, ...] | None = None
+
+    @property
+    def unit(self) -> str:
+        """What a layer is called: ``layer``, or ``step`` of a recurrence."""
+        return "step" if self.config.arch in RECURRENT else "layer"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON values; a number that isn't finite is None."""
@@ -134,7 +143,7 @@ def _layers(flows: Sequence[GradientFlow], typical: GradientFlow, flags: Sequenc
     logarithms = _magnitudes(typical)
     return tuple(
         Record(
-            {"index": index, "name": f"hidden {index}", "fan_in": fan_in, "fan_out": fan_out}
+            {"index": index, "name": f"{NAMES[typical.unit]} {index}", "fan_in": fan_in, "fan_out": fan_out}
             | dict(zip(columns, row, strict=True))
             | {"status": _status(typical, index, logarithms[index - 1]), "flag": flag}
         )

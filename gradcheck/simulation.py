@@ -18,10 +18,13 @@ def simulate(
     *,
     arch: str = "mlp",
     depth: int | None = None,
+    steps: int | None = None,
     width: int | tuple[int, ...] | None = None,
-    activation: str = "sigmoid",
+    activation: str | None = None,
     init: str | None = None,
     gain: float | None = None,
+    recurrent_gain: float | None = None,
+    forget_bias: float | None = None,
     weight_std: float | None = None,
     bias_std: float | None = None,
     norm: str = "none",
@@ -51,16 +54,22 @@ def simulate(
     Parameters
     ----------
     arch : str
-        ``mlp``, a multilayer perceptron.
+        ``mlp``, a multilayer perceptron, or a recurrent network: ``rnn``, ``lstm``, ``gru``.
     depth : int, optional
         Hidden layers; 50 unless `width` or `weights` say otherwise.
+    steps : int, optional
+        Time steps of a recurrent network, which takes the place of depth: equal pieces that an example is cut into;
+        as many as it has numbers unless given.
     width : int or tuple of int, optional
         Units of each hidden layer; 128.
     activation, init, norm : str
-        Names as in ``gradcheck simulate --help``; `init` is xavier unless `weights` are given.
-    gain, weight_std, bias_std : float, optional
-        Factor of the initial standard deviation (1); that standard deviation itself, for init normal and
-        uniform; standard deviation of the biases (0).
+        Names as in ``gradcheck simulate --help``; `activation` is sigmoid, of recurrent networks tanh; `init` is
+        xavier unless `weights` are given.
+    gain, recurrent_gain, weight_std, bias_std : float, optional
+        Factor of the initial standard deviation (1), and once more of the recurrent weights (1); that standard
+        deviation itself, for init normal and uniform; standard deviation of the biases (0).
+    forget_bias : float, optional
+        Initial bias of the gate that keeps the memory of an lstm (1) or a gru (0).
     residual, residual_scale : bool, float
         Skip connections from the second hidden layer on, and the scale of what stands beside them.
     data : str or Path
@@ -120,4 +129,4 @@ def _save(path: Path, experiment: Experiment) -> None:
         raise OptionError(
             "save_weights", f"writes one draw, but --seeds is {experiment.run.seeds}: use --seed N --seeds 1"
         )
-    write_weights(path, experiment.linear(experiment.run.seed), experiment.network.depth)
+    write_weights(path, experiment.drawn(experiment.run.seed))

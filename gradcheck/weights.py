@@ -11,9 +11,10 @@ import numpy.typing as npt
 
 from gradcheck.data import Dataset, as_numbers, read_arrays
 from gradcheck.engine.linear import Dense
-from gradcheck.engine.network import LinearOf
 from gradcheck.errors import InputError, MissingExtraError, OptionError
 from gradcheck.files import write_whole
+from gradcheck.networks import AnyNetwork
+from gradcheck.spec import NetworkSpec, Spec
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -34,7 +35,7 @@ def load_weights(path: Path) -> list[Dense]:
     MissingExtraError
         A .safetensors file without the package that reads it.
     """
-    arrays = {name: as_numbers(path, array, name) for name, array in _read(path).items()}
+    arrays = {name: as_numbers(path, array, name) for name, array in read(path).items()}
     maps = _by_name(path, arrays) if "W1" in arrays else _by_order(path, arrays)
     if len(maps) < 2:
         raise InputError(path, f"holds {len(maps)} matrices; allowed: at least one hidden layer and a read-out")
@@ -42,7 +43,8 @@ def load_weights(path: Path) -> list[Dense]:
     return list(maps.values())
 
 
-def _read(path: Path) -> Arrays:
+def read(path: Path) -> Arrays:
+    """Return the arrays of a .npz or .safetensors file by name."""
     if not path.is_file():
         raise InputError(path, "is a folder, not a file" if path.is_dir() else "no such file")
     if path.suffix.lower() == ".npz":
@@ -84,7 +86,7 @@ def _by_name(path: Path, arrays: Arrays) -> dict[str, Dense]:
         raise InputError(
             path, f"has W1 but also {', '.join(unknown)}; allowed: W1, b1, W2, b2 ... without gaps, W_out, b_out"
         )
-    return {weight: _dense(path, weight, arrays[weight], bias, arrays.get(bias)) for weight, bias in pairs}
+    return {weight: dense_of(path, weight, arrays[weight], bias, arrays.get(bias)) for weight, bias in pairs}
 
 
 def _by_order(path: Path, arrays: Arrays) -> dict[str, Dense]:
@@ -94,18 +96,19 @@ def _by_order(path: Path, arrays: Arrays) -> dict[str, Dense]:
     for before, name in zip([None, *names], names, strict=False):
         array = arrays[name]
         if array.ndim == 2:
-            maps[name] = _dense(path, name, array.T if name.endswith(".weight") else array)
+            maps[name] = dense_of(path, name, array.T if name.endswith(".weight") else array)
         elif array.ndim == 1 and before in maps:
-            maps[before] = _dense(path, before, maps[before].weight, name, array)
+            maps[before] = dense_of(path, before, maps[before].weight, name, array)
         else:
             problem = f"{name} has the shape {array.shape}: not a matrix, nor the bias of one before it"
             raise InputError(path, f"{problem}; allowed: the dense layers of a perceptron")
     return maps
 
 
-def _dense(
+def dense_of(
     path: Path, name: str, weight: npt.NDArray[Any], bias_name: str = "", bias: npt.NDArray[Any] | None = None
 ) -> Dense:
+    """Return a linear map if the arrays can be one; the names are for errors."""
     if weight.ndim != 2 or not weight.size:
         raise InputError(path, f"{name} has the shape {weight.shape}; allowed: a matrix, fan_in by fan_out")
     if bias is not None and bias.shape != weight.shape[1:]:
@@ -122,17 +125,19 @@ def _check_chain(path: Path, maps: dict[str, Dense]) -> None:
             raise InputError(path, f"{problem}; matrices are fan_in by fan_out: transpose them, or save them in order")
 
 
-def check_fit(path: Path, maps: Sequence[Dense], dataset: Dataset) -> None:
+def check_fit(path: Path, maps: Sequence[Dense], dataset: Dataset, spec: Spec) -> None:
     """Raise an InputError unless the first matrix takes the data's features and the last names its classes."""
     takes, gives = maps[0].weight.shape[0], maps[-1].weight.shape[1]
-    if takes != dataset.features:
+    if isinstance(spec, NetworkSpec) and takes != dataset.features:
         raise InputError(path, f"the first matrix takes {takes} inputs but the data has {dataset.features} features")
     if dataset.labels is not None and gives < dataset.outputs:
         raise InputError(path, f"the last matrix gives {gives} outputs but the data has {dataset.outputs} classes")
 
 
-def save_weights(path: Path, linear: LinearOf, depth: int) -> None:
-    """Write W1, b1, …, W_out, b_out as a .npz; each W is fan_in × fan_out, a bias that is zero too.
+def save_weights(path: Path, network: AnyNetwork) -> None:
+    """Write W1, b1, …, W_out, b_out (of a recurrence W_x, b, W_h, b_h, W_out, b_out) as a .npz.
+
+    Each W is fan_in × fan_out; a bias that is zero is written too.
 
     Raises
     ------
@@ -140,11 +145,9 @@ def save_weights(path: Path, linear: LinearOf, depth: int) -> None:
         The file can't be written.
     """
     arrays: Arrays = {}
-    for layer in range(1, depth + 2):
-        weight, bias = linear(layer)
-        name = str(layer) if layer <= depth else "_out"
-        arrays[f"W{name}"] = weight
-        arrays[f"b{name}"] = np.zeros(weight.shape[1], weight.dtype) if bias is None else bias
+    for (weight_name, bias_name), (weight, bias) in network.maps:
+        arrays[weight_name] = weight
+        arrays[bias_name] = np.zeros(weight.shape[1], weight.dtype) if bias is None else bias
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)  # type: ignore[arg-type]
     write_whole(path, buffer.getvalue())

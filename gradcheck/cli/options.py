@@ -41,6 +41,13 @@ Arch = Annotated[str, _named(ARCHITECTURES, "Kind of network")]
 Depth = Annotated[
     int | None, typer.Option(metavar="N", help="Hidden layers; the read-out comes on top.", show_default="50")
 ]
+Steps = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", show_default="one a number",
+        help="Time steps of rnn, lstm, gru: an example is cut into so many equal pieces.",
+    ),
+]  # fmt: skip
 Width = Annotated[
     str | None,
     typer.Option(
@@ -48,12 +55,23 @@ Width = Annotated[
         help="Units of a hidden layer; a comma list gives each layer its own.",
     ),
 ]  # fmt: skip
-Activation = Annotated[str, _named(ACTIVATIONS, "Activation")]
+Activation = Annotated[str | None, _named(ACTIVATIONS, "Activation", show_default="sigmoid; tanh of an rnn")]
 Init = Annotated[str | None, _named(INITIALIZERS, "Initialisation", show_default="xavier")]
 Gain = Annotated[
     float | None,
     typer.Option(metavar="G", help="Multiplies the initial standard deviation.", show_default="1"),
 ]
+RecurrentGain = Annotated[
+    float | None,
+    typer.Option(metavar="G", help="Multiplies the recurrent weights of rnn, lstm, gru once more.", show_default="1"),
+]
+ForgetBias = Annotated[
+    float | None,
+    typer.Option(
+        metavar="B", show_default="1 of an lstm, 0 of a gru",
+        help="Initial bias of the gate that keeps the memory.",
+    ),
+]  # fmt: skip
 WeightStd = Annotated[float | None, typer.Option(metavar="S", help="Standard deviation of --init normal and uniform.")]
 BiasStd = Annotated[
     float | None,

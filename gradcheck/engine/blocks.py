@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from gradcheck.engine.activations import Activation
 from gradcheck.engine.linear import Dense
+from gradcheck.engine.magnitude import Scaled, rescaled
 from gradcheck.engine.types import Array, Block
 
 
@@ -28,6 +29,25 @@ class Passage(NamedTuple):
     slope: Array
     output: Array
     pullback: Callable[[Array], tuple[Array, Array]]
+
+    @property
+    def activity(self) -> Array:
+        """What the next layer sees, (batch, fan_out)."""
+        return self.output
+
+    @property
+    def slopes(self) -> tuple[tuple[Array, float], ...]:
+        """The derivative where it was taken, (batch, fan_out), and its largest anywhere."""
+        return ((self.slope, self.layer.activation.steepest),)
+
+    @property
+    def maps(self) -> tuple[Dense, ...]:
+        """The linear map whose output is z."""
+        return (self.layer.linear,)
+
+    def products(self, at_z: Scaled) -> tuple[tuple[Scaled, Scaled], ...]:
+        """Return (input X, ∂𝓛/∂(X W) D) of each linear map, given ∂𝓛/∂z: Xᵀ D is its weights' gradient."""
+        return ((rescaled(self.input), at_z),)
 
 
 class HiddenLayer(NamedTuple):

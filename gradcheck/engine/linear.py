@@ -8,6 +8,9 @@ import numpy as np
 from gradcheck.engine.magnitude import Scaled, log10_magnitude, log10_norm
 from gradcheck.engine.types import Array, Pullback
 
+#: What a linear map's weights and biases are called.
+Names = tuple[str, str]
+
 
 class Dense(NamedTuple):
     """x ↦ x W + b.
@@ -30,10 +33,32 @@ class Dense(NamedTuple):
             z += self.bias
         return z, lambda delta: delta @ self.weight.T
 
+    def gradient(self, x: Array, delta: Array) -> tuple[Array, ...]:
+        """Return ∂𝓛/∂W = xᵀ δ and, where there is a bias, ∂𝓛/∂b, for x (batch, fan_in) and δ (batch, fan_out)."""
+        at_weight: Array = x.T @ delta
+        return (at_weight,) if self.bias is None else (at_weight, delta.sum(0))
+
     @property
     def log10_weight_norm(self) -> float:
         """log10 of the Frobenius norm of W."""
         return log10_norm(self.weight)
+
+
+class Gradient(NamedTuple):
+    """What one batch says of a network's parameters.
+
+    Attributes
+    ----------
+    loss : float
+    logits : Array
+        (batch, outputs)
+    parts : list of Array
+        ∂𝓛/∂W and, where there is a bias, ∂𝓛/∂b of each linear map, first to last.
+    """
+
+    loss: float
+    logits: Array
+    parts: list[Array]
 
 
 def log10_weight_gradient_norm(x: Scaled, delta: Scaled) -> float:

@@ -34,3 +34,8 @@ def cross_entropy(labels: npt.NDArray[np.integer]) -> Loss:
 def mean_square(outputs: Array) -> tuple[float, Array]:
     """Return the mean squared output, the error against zero targets; ∂𝓛/∂output = 2·output/size."""
     return float(np.square(outputs).mean()), outputs * (2 / outputs.size)
+
+
+def loss_of(labels: npt.NDArray[np.integer] | None) -> Loss:
+    """Return the loss against `labels` (batch,); without labels, the mean squared output."""
+    return mean_square if labels is None else cross_entropy(labels)

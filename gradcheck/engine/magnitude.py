@@ -1,6 +1,7 @@
 """Arrays and their sizes beyond the range of a float: a mantissa, and a power of two carried apart."""
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -53,3 +54,11 @@ def log10_std(array: Scaled) -> float:
 def log10_norm(array: Array) -> float:
     """Return log10 of the Frobenius norm."""
     return log10_rms(rescaled(array)) + 0.5 * math.log10(array.size)
+
+
+def log10_joint_norm(logarithms: Sequence[float]) -> float:
+    """Return log10 of the norm of several arrays as one, given log10 of each one's."""
+    largest = max(logarithms)
+    if len(logarithms) == 1 or not math.isfinite(largest):
+        return largest
+    return largest + 0.5 * math.log10(sum(100.0 ** (one - largest) for one in logarithms))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from gradcheck.engine.activations import ACTIVATIONS, Activation
-from gradcheck.engine.blocks import HiddenLayer, Passage
+from gradcheck.engine.blocks import HiddenLayer
 from gradcheck.engine.initializers import Law
-from gradcheck.engine.linear import Dense
-from gradcheck.engine.magnitude import Scaled, rescaled
+from gradcheck.engine.layered import walk
+from gradcheck.engine.linear import Dense, Gradient, Names
+from gradcheck.engine.loss import Loss
 from gradcheck.engine.normalization import NORMS
 from gradcheck.engine.types import Array, Block
 
@@ -47,9 +49,23 @@ class Network(NamedTuple):
     skip_scale: float | None = None
 
     @property
+    def unit(self) -> str:
+        """What its layers are called."""
+        return "layer"
+
+    @property
     def depth(self) -> int:
         """Number of hidden layers."""
         return len(self.widths) - 2
+
+    @property
+    def fans(self) -> list[tuple[int, int]]:
+        """fan_in and fan_out of each hidden layer."""
+        return list(pairwise(self.widths[:-1]))
+
+    def unrolled(self, inputs: Array) -> tuple[Network, Array]:
+        """Return the network laid out in layers, as it is already, and what its first layer is given."""
+        return self, inputs
 
     def hidden(self, layer: int) -> HiddenLayer:
         """Return hidden layer 1 … depth."""
@@ -58,6 +74,39 @@ class Network(NamedTuple):
     def readout(self) -> Dense:
         """Return the linear map from the last hidden layer to the outputs."""
         return self.linear(self.depth + 1)
+
+    @property
+    def maps(self) -> Iterator[tuple[Names, Dense]]:
+        """The linear maps, first to last, with the names of their weights and biases: W1, b1, … W_out, b_out."""
+        for layer in range(1, self.depth + 2):
+            name = str(layer) if layer <= self.depth else "_out"
+            yield (f"W{name}", f"b{name}"), self.linear(layer)
+
+    def logits(self, inputs: Array) -> Array:
+        """Return the read-out (batch, outputs) of inputs (batch, features)."""
+        *_, last = walk(self, inputs, range(1, self.depth + 1))
+        return self.readout()(last.output)[0]
+
+    def gradient(self, inputs: Array, loss: Loss) -> Gradient:
+        """Return the loss of one batch and its gradient by backpropagation.
+
+        Parameters
+        ----------
+        inputs : Array
+            (batch, features)
+        loss : Loss
+        """
+        passages = [self.hidden(1)(inputs)]
+        for layer in range(2, self.depth + 1):
+            passages.append(self.hidden(layer)(passages[-1].output))
+        readout, hidden = self.readout(), passages[-1].output
+        logits, through_readout = readout(hidden)
+        value, at_logits = loss(logits)
+        at_weights, delta = [readout.gradient(hidden, at_logits)], through_readout(at_logits)
+        for passage in reversed(passages):
+            at_z, delta = passage.pullback(delta)
+            at_weights.append(passage.layer.linear.gradient(passage.input, at_z))
+        return Gradient(value, logits, [part for parts in at_weights[::-1] for part in parts])
 
 
 def build(spec: NetworkSpec, widths: tuple[int, ...], linear: LinearOf) -> Network:
@@ -93,23 +142,3 @@ def given(maps: Sequence[Dense], dtype: str = "float64") -> LinearOf:
 
     cast_maps = [Dense(np.asarray(one.weight, dtype), cast(one.bias)) for one in maps]
     return lambda layer: cast_maps[layer - 1]
-
-
-def backward(passages: Sequence[Passage], delta: Scaled) -> Iterator[tuple[Scaled, Scaled]]:
-    """Apply the chain rule through `passages`, from the last to the first.
-
-    Parameters
-    ----------
-    passages : sequence of Passage
-    delta : Scaled
-        ∂𝓛/∂output of the last passage.
-
-    Yields
-    ------
-    (∂𝓛/∂z, ∂𝓛/∂x) of each layer, last to first, renormalised: they neither under- nor overflow at any depth.
-    """
-    for passage in reversed(passages):
-        at_z, at_x = passage.pullback(delta.mantissa)
-        exponent = delta.exponent
-        delta = rescaled(at_x, exponent)
-        yield rescaled(at_z, exponent), delta

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from gradcheck.spec import RECURRENT, USUAL_FORGET_BIAS
+
 SEPARATOR = " · "
 
 
@@ -12,18 +14,28 @@ def what_was_run(config: Mapping[str, Any]) -> str:
 
 
 def _parts(config: Mapping[str, Any]) -> Iterator[str]:
-    yield config["activation"]
+    yield from _network(config)
+    yield f"{config['data']}, batch {config['batch_size']}"
+    first, draws = config["seed"], config.get("seeds", 1)
+    yield f"seed {first}" if draws == 1 else f"seeds {first} to {first + draws - 1}"
+    if config["dtype"] != "float64":
+        yield config["dtype"]
+
+
+def _network(config: Mapping[str, Any]) -> Iterator[str]:
+    recurrent = config["arch"] in RECURRENT
+    yield f"{config['activation']} rnn" if config["arch"] == "rnn" else config["arch" if recurrent else "activation"]
     yield from _weights(config)
+    if recurrent:
+        if config["forget_bias"] is not None and config["forget_bias"] != USUAL_FORGET_BIAS[config["arch"]]:
+            yield f"forget bias {config['forget_bias']:g}"
+        yield f"{config['steps']} {'step' if config['steps'] == 1 else 'steps'} of width {config['width']}"
+        return
     if config["norm"] != "none":
         yield f"{config['norm']} norm"
     if config["residual"]:
         yield "residual" if config["residual_scale"] == 1 else f"residual × {config['residual_scale']:g}"
     yield f"{config['depth']} {'layer' if config['depth'] == 1 else 'layers'} of {_width(config['width'])}"
-    yield f"{config['data']}, batch {config['batch_size']}"
-    first, draws = config["seed"], config["seeds"]
-    yield f"seed {first}" if draws == 1 else f"seeds {first} to {first + draws - 1}"
-    if config["dtype"] != "float64":
-        yield config["dtype"]
 
 
 def _weights(config: Mapping[str, Any]) -> Iterator[str]:
@@ -32,7 +44,8 @@ def _weights(config: Mapping[str, Any]) -> Iterator[str]:
         return
     std = f" {config['weight_std']:g}" if config["weight_std"] is not None else ""
     gain = f" × {config['gain']:g}" if config["gain"] != 1 else ""
-    yield f"{config['init']}{std}{gain}"
+    within = f", recurrent × {config['recurrent_gain']:g}" if config["recurrent_gain"] not in (None, 1) else ""
+    yield f"{config['init']}{std}{gain}{within}"
 
 
 def _width(width: int | list[int]) -> str:

@@ -51,9 +51,11 @@ def layer_table(report: Report, width: int, glyphs: Glyphs, all_layers: bool) ->
     used = INDENT + sum(max(map(len, column)) + 2 for column in zip(names, *rows, strict=True))
     scale = common_scale([layer.log10_gradient_rms for layer in report.layers])
     bars = [_bar(layer, scale, max(1, min(24, width - used)), glyphs) for layer in shown]
-    yield Padding(_table(names, shown, rows, bars), (0, 0, 0, INDENT))
+    heads = [report.unit if name == "layer" else name for name in names]
+    yield Padding(_table(heads, shown, rows, bars), (0, 0, 0, INDENT))
     if len(shown) < len(report.layers):
-        yield Text(f"  {len(shown)} of {len(report.layers)} layers shown; --all-layers shows the rest", style="dim")
+        count = f"{len(shown)} of {len(report.layers)} {report.unit}s"
+        yield Text(f"  {count} shown; --all-layers shows the rest", style="dim")
 
 
 def _table(names: Sequence[str], shown: Sequence[Record], rows: Sequence[Sequence[str]], bars: Sequence[str]) -> Table:

@@ -22,7 +22,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield from (f"- {escaped(reason)}" for reason in verdict.reasons)
     yield f"- plain SGD trains it with probability {verdict.score:.0%}"
     yield ""
-    yield f"| {' | '.join(HEADER)} |"
+    yield f"| {' | '.join([report.unit, *HEADER[1:]])} |"
     yield "|" + " ---: |" * 6 + " --- |"
     for layer in report.layers:
         yield f"| {' | '.join(cells(layer))} |"

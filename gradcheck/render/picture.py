@@ -22,7 +22,7 @@ def picture(report: Report, width: int, glyphs: Glyphs) -> Group:
     for character, flag in zip(sparkline(logarithms, width, glyphs), worst, strict=True):
         line.append(character, style=STYLES[flag])
     marks = [_marks(worst, width, glyphs)] if set(worst) != {"ok"} else []
-    return Group(*_axis(logarithms, len(shown), width), line, *marks)
+    return Group(*_axis(logarithms, report.unit, len(shown), width), line, *marks)
 
 
 def _marks(flags: Sequence[str], width: int, glyphs: Glyphs) -> Text:
@@ -43,11 +43,11 @@ def _marks(flags: Sequence[str], width: int, glyphs: Glyphs) -> Text:
     return marks
 
 
-def _axis(logarithms: list[float | None], width: int, room: int) -> list[Text]:
+def _axis(logarithms: list[float | None], unit: str, width: int, room: int) -> list[Text]:
     """The numbers above the sparkline: first and last layer, and the range of its heights beside or above them."""
     finite = [value for value in logarithms if value is not None and math.isfinite(value)]
     heights = f"log10 {min(finite):.1f} … {max(finite):.1f}".replace("-", "−") if finite else "no gradient"
-    first, last = "layer 1", str(len(logarithms))
+    first, last = f"{unit} 1", str(len(logarithms))
     ends = first if len(logarithms) == 1 else first + last.rjust(max(len(last) + 1, width - len(first)))
     fits = len(ends) + 3 + len(heights) <= room
     lines = [f"{ends}   {heights}"] if fits else [heights, ends]

@@ -3,9 +3,10 @@ import pytest
 
 from gradcheck.engine.activations import ACTIVATIONS
 from gradcheck.engine.initializers import Law
+from gradcheck.engine.layered import backward
 from gradcheck.engine.linear import Dense
 from gradcheck.engine.magnitude import Scaled
-from gradcheck.engine.network import backward, build, drawn, given
+from gradcheck.engine.network import build, drawn, given
 from gradcheck.engine.normalization import NORMS
 from gradcheck.spec import NetworkSpec
 

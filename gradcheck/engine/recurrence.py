@@ -1,0 +1,265 @@
+"""Recurrence: one layer, its weights shared over the time steps; a step is to time what a layer is to depth."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gradcheck.engine.activations import Activation
+from gradcheck.engine.cells import Cell, CellStep
+from gradcheck.engine.linear import Dense, Gradient, Names
+from gradcheck.engine.loss import Loss
+from gradcheck.engine.magnitude import Scaled, rescaled
+from gradcheck.engine.types import Array
+
+
+class Step(NamedTuple):
+    """One batch's way through a time step, and the way back.
+
+    Attributes
+    ----------
+    layer : Recurrence
+    input : Array
+        x_t, (batch, features).
+    before : Array
+        The state before the step, (batch, states·width).
+    output : Array
+        The state behind it.
+    cell_step : CellStep
+    pullback : callable
+        ∂𝓛/∂state behind ↦ (∂𝓛/∂z, ∂𝓛/∂state before).
+    """
+
+    layer: "Recurrence"
+    input: Array
+    before: Array
+    output: Array
+    cell_step: CellStep
+    pullback: Callable[[Array], tuple[Array, Array]]
+
+    @property
+    def preactivation(self) -> Array:
+        """The pre-activations z of all gates, (batch, gates·width)."""
+        return self.cell_step.preactivation
+
+    @property
+    def activity(self) -> Array:
+        """The hidden state, without what the cell keeps to itself, (batch, width)."""
+        return self.output[:, : self.layer.width]
+
+    @property
+    def slopes(self) -> tuple[tuple[Array, float], ...]:
+        """Each gate's derivative where it was taken, (batch, width), and its largest anywhere."""
+        steepest = self.layer.cell.steepest or (self.layer.activation.steepest,)
+        return tuple(zip(self.cell_step.slopes, steepest, strict=True))
+
+    @property
+    def maps(self) -> tuple[Dense, ...]:
+        """The linear maps whose outputs make z."""
+        return self.layer.input, self.layer.recurrent
+
+    def products(self, at_z: Scaled) -> tuple[tuple[Scaled, Scaled], ...]:
+        """Return (input X, ∂𝓛/∂(X W) D) of each linear map, given ∂𝓛/∂z: Xᵀ D is its weights' gradient."""
+        hidden = self.before[:, : self.layer.width]
+        at_product = Scaled(self.at_product(at_z.mantissa), at_z.exponent)
+        return (rescaled(self.input), at_z), (rescaled(hidden), at_product)
+
+    def at_product(self, at_z: Array) -> Array:
+        """Return ∂𝓛/∂(h W_h + b_h), (batch, gates·width), given ∂𝓛/∂z."""
+        return _through_reset(self.cell_step.reset, at_z)
+
+
+def _through_reset(reset: Array | None, at_z: Array) -> Array:
+    """Multiply the last gate's part of ∂𝓛/∂z by the reset gate, where there is one."""
+    if reset is None:
+        return at_z
+    width = reset.shape[1]
+    return np.concatenate([at_z[:, :-width], at_z[:, -width:] * reset], axis=1)
+
+
+class Recurrence(NamedTuple):
+    """The layer that is applied at each time step.
+
+    Attributes
+    ----------
+    cell : Cell
+    input : Dense
+        x ↦ x W_x + b, (features, gates·width).
+    recurrent : Dense
+        h ↦ h W_h + b_h, (width, gates·width).
+    activation : Activation
+    """
+
+    cell: Cell
+    input: Dense
+    recurrent: Dense
+    activation: Activation
+
+    @property
+    def width(self) -> int:
+        """Units of the hidden state."""
+        return int(self.recurrent.weight.shape[0])
+
+    def __call__(self, x: Array, state: Array, projected: Array | None = None) -> Step:
+        """Return one time step.
+
+        Parameters
+        ----------
+        x : Array
+            x_t, (batch, features).
+        state : Array
+            (batch, states·width)
+        projected : Array, optional
+            x W_x + b, (batch, gates·width), where it is known already.
+        """
+        from_input = self.input(x)[0] if projected is None else projected
+        from_state, through_recurrent = self.recurrent(state[:, : self.width])
+        step = self.cell.step(from_input, from_state, state, self.activation)
+
+        def pullback(delta: Array) -> tuple[Array, Array]:
+            at_z, beside = step.pullback(delta)
+            at_hidden = through_recurrent(_through_reset(step.reset, at_z))
+            if beside is None:
+                return at_z, at_hidden
+            beside[:, : self.width] += at_hidden
+            return at_z, beside
+
+        return Step(self, x, state, step.state, step, pullback)
+
+
+class Unrolled(NamedTuple):
+    """A recurrence along one batch of sequences, laid out as a network as deep as the sequences are long.
+
+    Attributes
+    ----------
+    recurrence : Recurrence
+    sequence : Array
+        (steps, batch, features)
+    readout_map : Dense
+    """
+
+    recurrence: Recurrence
+    sequence: Array
+    readout_map: Dense
+
+    @property
+    def unit(self) -> str:
+        """What its layers are called."""
+        return "step"
+
+    @property
+    def depth(self) -> int:
+        """Number of time steps."""
+        return len(self.sequence)
+
+    @property
+    def fans(self) -> list[tuple[int, int]]:
+        """fan_in and fan_out of each step: what it reads (input and hidden state), its pre-activations."""
+        features, pre_activations = self.recurrence.input.weight.shape
+        return [(features + self.recurrence.width, pre_activations)] * self.depth
+
+    @property
+    def start(self) -> Array:
+        """The state before the first step: zero, (batch, states·width)."""
+        return np.zeros((self.sequence.shape[1], self.recurrence.cell.states * self.recurrence.width), self.dtype)
+
+    @property
+    def dtype(self) -> np.dtype[np.floating[Any]]:
+        """Of the arithmetic."""
+        return self.sequence.dtype
+
+    def hidden(self, layer: int) -> Callable[[Array], Step]:
+        """Return step 1 … depth as a function of the state before it; the last gives the hidden state alone."""
+        x = self.sequence[layer - 1]
+        return (lambda state: self._last(x, state)) if layer == self.depth else lambda state: self.recurrence(x, state)
+
+    def _last(self, x: Array, state: Array) -> Step:
+        """Return the last step: nobody reads what the cell keeps to itself behind it."""
+        step, width = self.recurrence(x, state), self.recurrence.width
+        kept = step.output.shape[1] - width
+        if not kept:
+            return step
+        return step._replace(
+            output=step.activity, pullback=lambda delta: step.pullback(np.pad(delta, ((0, 0), (0, kept))))
+        )
+
+    def readout(self) -> Dense:
+        """Return the linear map from the last hidden state to the outputs."""
+        return self.readout_map
+
+
+class RecurrentNetwork(NamedTuple):
+    """A recurrence whose last hidden state is read out.
+
+    Attributes
+    ----------
+    recurrence : Recurrence
+    readout_map : Dense
+    steps : int
+        An example's features are cut into so many equal pieces, in order.
+    """
+
+    recurrence: Recurrence
+    readout_map: Dense
+    steps: int
+
+    def unrolled(self, inputs: Array) -> tuple[Unrolled, Array]:
+        """Return the network laid out in time, and the state before the first step, for inputs (batch, features)."""
+        network = Unrolled(self.recurrence, self.sequence(inputs), self.readout_map)
+        return network, network.start
+
+    def sequence(self, inputs: Array) -> Array:
+        """Cut (batch, features) into (steps, batch, features/steps)."""
+        cut = inputs.reshape(len(inputs), self.steps, -1)
+        return np.ascontiguousarray(cut.swapaxes(0, 1))
+
+    @property
+    def maps(self) -> Iterator[tuple[Names, Dense]]:
+        """The linear maps with the names of their weights and biases: W_x, b, W_h, b_h, W_out, b_out."""
+        yield ("W_x", "b"), self.recurrence.input
+        yield ("W_h", "b_h"), self.recurrence.recurrent
+        yield ("W_out", "b_out"), self.readout_map
+
+    def logits(self, inputs: Array) -> Array:
+        """Return the read-out (batch, outputs) of inputs (batch, features)."""
+        return self.readout_map(self._forward(self.sequence(inputs))[-1].activity)[0]
+
+    def _forward(self, sequence: Array) -> list[Step]:
+        """Pass (steps, batch, features) through all steps; the inputs are projected in one product."""
+        projected = self.recurrence.input(sequence.reshape(-1, sequence.shape[2]))[0]
+        projected = projected.reshape(*sequence.shape[:2], -1)  # (steps, batch, gates·width)
+        state = Unrolled(self.recurrence, sequence, self.readout_map).start
+        steps: list[Step] = []
+        for x, from_input in zip(sequence, projected, strict=True):
+            steps.append(self.recurrence(x, state, from_input))
+            state = steps[-1].output
+        return steps
+
+    def gradient(self, inputs: Array, loss: Loss) -> Gradient:
+        """Return the loss of one batch and its gradient by backpropagation through time (Werbos 1990).
+
+        Parameters
+        ----------
+        inputs : Array
+            (batch, features)
+        loss : Loss
+        """
+        sequence = self.sequence(inputs)
+        steps = self._forward(sequence)
+        hidden = steps[-1].activity
+        logits, through_readout = self.readout_map(hidden)
+        value, at_logits = loss(logits)
+        delta = np.zeros_like(steps[-1].output)
+        delta[:, : self.recurrence.width] = through_readout(at_logits)
+        at_z, at_product = [], []  # last step to first
+        for step in reversed(steps):
+            at_preactivation, delta = step.pullback(delta)
+            at_z.append(at_preactivation)
+            at_product.append(step.at_product(at_preactivation))
+        before = [step.before[:, : self.recurrence.width] for step in reversed(steps)]
+        at_weights = [
+            self.recurrence.input.gradient(np.concatenate(sequence[::-1]), np.concatenate(at_z)),
+            self.recurrence.recurrent.gradient(np.concatenate(before), np.concatenate(at_product)),
+            self.readout_map.gradient(hidden, at_logits),
+        ]
+        return Gradient(value, logits, [part for parts in at_weights for part in parts])
