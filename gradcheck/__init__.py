@@ -14,8 +14,11 @@ __version__ = "0.1.0"
 SCHEMA_VERSION = 1
 
 if TYPE_CHECKING:
+    from gradcheck import clipping as clipping
     from gradcheck.comparison import Comparison as Comparison
     from gradcheck.comparison import compare as compare
+    from gradcheck.demo_report import DemoReport as DemoReport
+    from gradcheck.demonstration import clip_demo as clip_demo
     from gradcheck.errors import GradcheckError as GradcheckError
     from gradcheck.report import Report as Report
     from gradcheck.schema import json_schema as json_schema
@@ -26,7 +29,9 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Comparison": "gradcheck.comparison",
+    "DemoReport": "gradcheck.demo_report",
     "compare": "gradcheck.comparison",
+    "clip_demo": "gradcheck.demonstration",
     "GradcheckError": "gradcheck.errors",
     "NetworkSpec": "gradcheck.spec",
     "RecurrentSpec": "gradcheck.spec",
@@ -36,10 +41,15 @@ _HOME = {
     "simulate": "gradcheck.simulation",
 }
 
-__all__ = [*_HOME, "__version__"]
+#: Modules that are part of the public interface.
+_MODULES = ("clipping",)
+
+__all__ = [*_HOME, *_MODULES, "__version__"]
 
 
 def __getattr__(name: str) -> object:
+    if name in _MODULES:
+        return import_module(f"gradcheck.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'gradcheck' has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(_HOME[name]), name)

@@ -5,18 +5,30 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gradcheck.data import DataSpec
+from gradcheck.demo_options import usual
 from gradcheck.experiment import RunSpec
 from gradcheck.spec import RECURRENT, NetworkSpec, RecurrentSpec
 from gradcheck.thresholds import Thresholds
+from gradcheck.training_spec import TrainingSpec
 
 
-def command_line(command: str, config: Mapping[str, Any]) -> str:
-    """Return ``gradcheck COMMAND …`` with every option of `config` that isn't at its default."""
+def command_line(command: str, config: Mapping[str, Any], own: Mapping[str, Any] | None = None) -> str:
+    """Return ``gradcheck COMMAND …`` with every option of `config` that isn't at its default.
+
+    Parameters
+    ----------
+    command : str
+    config : mapping
+        Options and their values.
+    own : mapping, optional
+        Defaults of this command that are not those of the others.
+    """
     defaults = {
         **_network_defaults(config),
         **DataSpec().to_dict(),
         **Thresholds().to_dict(),
         **RunSpec().to_dict(),
+        **(own or {}),
     }
     changed = {name: value for name, value in config.items() if value != defaults.get(name)}
     given = {
@@ -25,6 +37,20 @@ def command_line(command: str, config: Mapping[str, Any]) -> str:
     if "weights" in given:
         given = {name: value for name, value in given.items() if name not in ("depth", "steps", "width", "init")}
     return shlex.join(["gradcheck", command, *options(given)])
+
+
+def demo_command_line(config: Mapping[str, Any], **changes: Any) -> str:  # noqa: ANN401
+    """Return ``gradcheck clip-demo …`` for the config of a demonstration, some options changed."""
+    changed = {**config, **changes}
+    own = {
+        **TrainingSpec().to_dict(),
+        **usual(changed["arch"], changed["data"], changed["weights"]),
+        "network": "rnn",
+        "arch": changed["arch"],  # the network says the same
+        "sequence": changed["sequence"],  # the steps say the same
+    }
+    words = command_line("clip-demo", {name: value for name, value in changed.items() if name != "clip"}, own)
+    return " ".join([words, *(shlex.join(["--clip", rule]) for rule in changed["clip"])])
 
 
 def _network_defaults(config: Mapping[str, Any]) -> dict[str, Any]:

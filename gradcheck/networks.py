@@ -59,6 +59,15 @@ def given_network(spec: Spec, maps: Sequence[Dense], features: int, dtype: str =
     return RecurrentNetwork(recurrence, linear(3), spec.steps)
 
 
+def trainable(spec: Spec, network: AnyNetwork, features: int, dtype: str = "float64") -> AnyNetwork:
+    """Return a copy of a network that training may change: its own arrays, and a bias in every linear map."""
+    maps = []
+    for _, (weight, bias) in network.maps:
+        zero = np.zeros(weight.shape[1], weight.dtype)
+        maps.append(Dense(weight.copy(), zero if bias is None else bias.copy()))
+    return given_network(spec, maps, features, dtype)
+
+
 def shapes(spec: Spec, features: int, outputs: int) -> list[tuple[int, int]]:
     """Return fan_in and fan_out of each product of one example's forward pass, the read-out's last."""
     if isinstance(spec, NetworkSpec):

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from gradcheck import __version__
+from gradcheck.cli.clip_demo import clip_demo
 from gradcheck.cli.compare import compare
 from gradcheck.cli.output import write
 from gradcheck.cli.schema import schema
@@ -42,4 +43,5 @@ def gradcheck(
 
 app.command()(simulate)
 app.command()(compare)
+app.command()(clip_demo)
 app.command()(schema)

@@ -7,9 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
+from gradcheck.clip_rules import CHOICES
+from gradcheck.demo_options import SEQUENCES
 from gradcheck.errors import OptionError, one_of
 from gradcheck.spec import ACTIVATIONS, ARCHITECTURES, DTYPES, INITIALIZERS, LAYERS, NORMS
 from gradcheck.thresholds import Thresholds
+from gradcheck.training_spec import POLICIES
 
 #: The limits of what is healthy, by the names of their options.
 LIMITS = tuple(field.name for field in fields(Thresholds))
@@ -168,6 +171,59 @@ JournalFile = Annotated[
 MaxRows = Annotated[int, typer.Option(metavar="N", help="Refuse a larger grid.")]
 Baseline = Annotated[Path | None, typer.Option(metavar="OLD", help="A report of simulate --json to compare with.")]
 Tolerance = Annotated[float, typer.Option(metavar="DECADES", help="With --baseline: how far a gradient may move.")]
+
+DEMO_CAUSES = ("diverged", "nonfinite", "any")
+
+Network = Annotated[
+    str,
+    typer.Option(
+        "--network", "--arch", metavar="NAME", autocompletion=_one_of(ARCHITECTURES),
+        help=f"What is trained: {' '.join(ARCHITECTURES)}.",
+    ),
+]  # fmt: skip
+Clip = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="RULE[:THRESHOLD]", autocompletion=_one_of(CHOICES), show_default="none, and one of each",
+        help=f"A strategy (repeatable), as in global-norm:1.0: {' '.join(CHOICES)}.",
+    ),
+]  # fmt: skip
+Lr = Annotated[float, typer.Option("--lr", metavar="RATE", help="Learning rate of SGD.")]
+Momentum = Annotated[float, typer.Option(metavar="M", help="Momentum of SGD.")]
+Epochs = Annotated[int, typer.Option(metavar="N", help="Passes over the data.")]
+Nonfinite = Annotated[str, _named(POLICIES, "What becomes of a step whose gradient is not finite")]
+Sequence = Annotated[
+    str | None,
+    _named(tuple(SEQUENCES), "How rnn, lstm, gru read the digits, a row or a pixel at a time", show_default="rows"),
+]
+DemoSteps = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", show_default="8 of the digits, else one a number",
+        help="Time steps of rnn, lstm, gru: an example is cut into so many equal pieces.",
+    ),
+]  # fmt: skip
+DemoInit = Annotated[str | None, _named(INITIALIZERS, "Initialisation", show_default="orthogonal; xavier of an mlp")]
+DemoRecurrentGain = Annotated[
+    float | None,
+    typer.Option(
+        metavar="G", show_default="5, which explodes",
+        help="Multiplies the recurrent weights of rnn, lstm, gru once more.",
+    ),
+]  # fmt: skip
+DemoBatchSize = Annotated[int, typer.Option(metavar="N", help="Examples in a step.")]
+DemoShuffle = Annotated[bool, typer.Option(help="Draw each epoch's order by the seed, or keep the data's.")]
+DemoWeights = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Start from your own weights (.npz, .safetensors).")
+]
+DemoSeed = Annotated[int, typer.Option(metavar="N", help="Of the weights and the batches.")]
+DemoFailOn = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="CAUSE", autocompletion=_one_of(DEMO_CAUSES),
+        help="Exit with 1 if a strategy diverged, or had a non-finite gradient (repeatable): diverged nonfinite any.",
+    ),
+]  # fmt: skip
 
 
 def chosen_format(name: str, json: bool, allowed: tuple[str, ...]) -> str:

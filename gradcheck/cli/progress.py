@@ -49,14 +49,24 @@ class Progress:
         return f"{self.done:,} layers, {seconds:.0f} s"
 
 
-class RowProgress(Progress):
-    """Counts rows of a known number, and the time that is left."""
+class CountedProgress(Progress):
+    """Counts to a known number, and says the time that is left.
 
-    def __init__(self, total: int, quiet: bool) -> None:
+    Parameters
+    ----------
+    total : int
+    quiet : bool
+    unit : str
+        What is counted: rows, steps.
+    """
+
+    def __init__(self, total: int, quiet: bool, unit: str = "rows") -> None:
         super().__init__(quiet)
-        self.total = total
+        self.total, self.unit = total, unit
+        self.what = ""  # being done, said behind the count
 
     def said(self, seconds: float) -> str:
         """Return what the line says."""
         left = seconds / self.done * (self.total - self.done)
-        return f"{self.done:,} of {self.total:,} rows, {seconds:.0f} s, about {left:.0f} s left"
+        what = f" · {self.what}" if self.what else ""
+        return f"{self.done:,} of {self.total:,} {self.unit}{what}, {seconds:.0f} s, about {left:.0f} s left"

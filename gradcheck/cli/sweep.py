@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck.cli import INTERRUPTED, options
 from gradcheck.cli.output import ClosedPipeError, silenced, write, write_now
-from gradcheck.cli.progress import RowProgress
+from gradcheck.cli.progress import CountedProgress
 from gradcheck.comparison import Comparison, compare
 from gradcheck.errors import OptionError, at_least
 from gradcheck.grid import PARSERS, Grid
@@ -64,7 +64,7 @@ def _measure(comparison: Comparison, given: Mapping[str, Any], format_name: str)
     streamed = given["output"] is None and not silenced(given["quiet"], format_name, None)
     lines = streamed and format_name == "jsonl"
     screen = streamed and format_name == "text" and sys.stdout is not None and sys.stdout.isatty()
-    with RowProgress(len(comparison), given["quiet"]) as progress:
+    with CountedProgress(len(comparison), given["quiet"]) as progress:
         for row in comparison:
             if lines or screen:
                 progress.clear()

@@ -62,8 +62,14 @@ def sigmoid(z: Array) -> tuple[Array, Array]:
 
 def tanh(z: Array) -> tuple[Array, Array]:
     """Return tanh z and 1/cosh² z."""
-    decay = np.exp(-2 * np.abs(z))
-    return np.tanh(z), 4 * decay / np.square(1 + decay)
+    decay = np.abs(z)
+    decay *= -2
+    np.exp(decay, out=decay)  # e^(−2|z|); in place: a recurrent network does little else
+    denominator: Array = decay + 1
+    denominator *= denominator
+    decay *= 4
+    decay /= denominator
+    return np.tanh(z), decay
 
 
 def hard_tanh(z: Array) -> tuple[Array, Array]:

@@ -62,3 +62,43 @@ def log10_joint_norm(logarithms: Sequence[float]) -> float:
     if len(logarithms) == 1 or not math.isfinite(largest):
         return largest
     return largest + 0.5 * math.log10(sum(100.0 ** (one - largest) for one in logarithms))
+
+
+class Norm(NamedTuple):
+    """The norm mantissa · 2**exponent; the exponent is 0 wherever a float can hold it."""
+
+    mantissa: float
+    exponent: int = 0
+
+    @property
+    def value(self) -> float:
+        """The norm as a float; inf or 0 where it is beyond the range."""
+        try:
+            return math.ldexp(self.mantissa, self.exponent)
+        except OverflowError:
+            return math.inf
+
+
+def joint_norm(arrays: Sequence[Array]) -> Norm:
+    """Return the norm of several arrays as one vector, right where squares over- or underflow; nan or inf as they are.
+
+    It is computed in float64, whatever the arrays' type.
+    """
+    wide = [array.astype(np.float64, copy=False) for array in arrays]
+    with np.errstate(over="ignore", invalid="ignore"):
+        square = sum(float(np.vdot(array, array)) for array in wide)
+    if 1e-140 < square < 1e140:
+        return Norm(math.sqrt(square))
+    largest = max((float(np.abs(array).max(initial=0)) for array in wide), default=0.0)
+    if largest == 0 or not math.isfinite(largest):
+        return Norm(math.nan if math.isnan(square) else largest)
+    exponent = math.frexp(largest)[1]
+    mantissa = math.sqrt(sum(float(np.square(np.ldexp(array, -exponent)).sum()) for array in wide))
+    norm = Norm(mantissa, exponent)
+    return Norm(norm.value) if 0 < norm.value < math.inf else norm
+
+
+def scaled(array: Array, mantissa: float, exponent: int = 0) -> Array:
+    """Return array · mantissa · 2**exponent in the array's type."""
+    product: Array = (np.ldexp(array, exponent) if exponent else array) * mantissa
+    return product

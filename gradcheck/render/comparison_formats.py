@@ -28,21 +28,22 @@ def comparison_as_json(comparison: Comparison, top: int | None = None, group_by:
 def comparison_as_csv(comparison: Comparison, top: int | None = None, group_by: str | None = None) -> str:
     """Return one line a row, best first, the options as columns of their own; or one line a group."""
     if group_by:
-        return _csv(grouped(comparison.finished, group_by))
+        return records_as_csv(grouped(comparison.finished, group_by))
     rows = ranked(comparison.finished, comparison.order)[:top]
     plain = [
         {"place": place, "index": row["index"], **row["options"]}
         | {name: _cell(value) for name, value in row.items() if name not in ("index", "options", "log10_gradient")}
         for place, row in enumerate(rows, start=1)
     ]
-    return _csv(plain)
+    return records_as_csv(plain)
 
 
 def _cell(value: Any) -> Any:  # noqa: ANN401
     return " ".join(value) if isinstance(value, list) else value
 
 
-def _csv(records: Sequence[dict[str, Any]]) -> str:
+def records_as_csv(records: Sequence[dict[str, Any]]) -> str:
+    """Return one line a record, with a header of all their names."""
     text = io.StringIO()
     columns = list(dict.fromkeys(name for record in records for name in record))
     writer = csv.DictWriter(text, fieldnames=columns, lineterminator="\n")

@@ -6,6 +6,7 @@ from gradcheck.render.bars import BLOCKS
 STYLES = {
     "ok": "green", "healthy": "green",
     "vanishing": "cyan", "exploding": "red", "collapsed": "yellow",
+    "learned": "green", "learning": "yellow", "stuck": "yellow", "diverged": "red", "stopped": "bold red",
     "dead": "magenta", "saturated": "yellow", "nonfinite": "bold red", "error": "bold red",
 }  # fmt: skip
 

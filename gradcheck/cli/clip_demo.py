@@ -1,0 +1,125 @@
+"""``gradcheck clip-demo``."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from gradcheck.cli import INTERRUPTED
+from gradcheck.cli import options as given
+from gradcheck.cli.output import OutputFile, check_writable, silenced, write
+from gradcheck.cli.progress import CountedProgress
+from gradcheck.errors import one_of
+from gradcheck.threads import one_thread_if_narrow
+
+if TYPE_CHECKING:
+    from gradcheck import DemoReport
+    from gradcheck.clip_rules import Rule
+    from gradcheck.strategy import Strategy
+
+#: Options that say how the result is shown rather than what is trained.
+PRESENTATION = ("format", "json", "output", "fail_on", "quiet")
+
+
+def clip_demo(
+    context: typer.Context,
+    network: given.Network = "rnn",
+    clip: given.Clip = None,
+    lr: given.Lr = 0.2,
+    momentum: given.Momentum = 0.9,
+    epochs: given.Epochs = 20,
+    nonfinite: given.Nonfinite = "skip",
+    sequence: given.Sequence = None,
+    depth: given.Depth = None,
+    steps: given.DemoSteps = None,
+    width: given.Width = None,
+    activation: given.Activation = None,
+    init: given.DemoInit = None,
+    gain: given.Gain = None,
+    recurrent_gain: given.DemoRecurrentGain = None,
+    forget_bias: given.ForgetBias = None,
+    weight_std: given.WeightStd = None,
+    bias_std: given.BiasStd = None,
+    norm: given.Norm = "none",
+    residual: given.Residual = False,
+    residual_scale: given.ResidualScale = 1.0,
+    data: given.Data = "digits",
+    labels: given.Labels = False,
+    batch_size: given.DemoBatchSize = 64,
+    shuffle: given.DemoShuffle = True,
+    weights: given.DemoWeights = None,
+    layers: given.Layers = "auto",
+    seed: given.DemoSeed = 0,
+    dtype: given.Dtype = "float64",
+    format: given.Format = "text",
+    json: given.Json = False,
+    output: OutputFile = None,
+    fail_on: given.DemoFailOn = None,
+    quiet: given.Quiet = False,
+) -> None:
+    """What does each kind of gradient clipping do to a run whose gradients explode?
+
+    Trains one network once per strategy, from the same start on the same batches, and shows side by side what
+    clipping did. By default a tanh RNN reads handwritten digits row by row, with recurrent weights that explode.
+    """
+    name = given.chosen_format(format, json, given.FORMATS)
+    causes = [one_of("fail_on", cause, given.DEMO_CAUSES) for cause in fail_on or ()]
+    check_writable(output)
+    options = {key: value for key, value in context.params.items() if key not in PRESENTATION}
+    options["width"] = given.parse_width(width)
+    one_thread_if_narrow(options["width"])
+    report, code = _demonstrated(options, quiet)
+    if report is not None and not silenced(quiet, name, output):
+        write(_rendered(report, name, output), output)
+    raise typer.Exit(code or (1 if report and _fails(report, causes) else 0))
+
+
+def _demonstrated(options: Mapping[str, Any], quiet: bool) -> tuple["DemoReport | None", int]:
+    """Train under each strategy; an interrupt keeps what is finished."""
+    from gradcheck.demonstration import Demonstration
+
+    demonstration = Demonstration.from_options(options)
+    finished: list[Strategy] = []
+    code = 0
+    with CountedProgress(demonstration.steps * len(demonstration.rules), quiet, "steps") as progress:
+
+        def tick(rule: "Rule") -> None:
+            progress.what = str(rule)
+            progress()
+
+        try:
+            for rule in demonstration.rules:
+                finished.append(demonstration.run(rule, tick))
+        except KeyboardInterrupt:
+            code = INTERRUPTED
+    report = demonstration.report(finished) if finished else None
+    for warning in report.warnings if report else ():
+        _warn(warning, quiet)
+    return report, code
+
+
+def _warn(warning: str, quiet: bool) -> None:
+    if not quiet and sys.stderr is not None:
+        print(f"warning: {warning}", file=sys.stderr)  # noqa: T201
+
+
+def _rendered(report: "DemoReport", name: str, output: Path | None) -> str:
+    """Return the document; only what the format needs is imported."""
+    if name == "text":
+        from gradcheck.cli.terminal import terminal
+        from gradcheck.render.clip_demo import demo_as_text
+
+        return demo_as_text(report, terminal(output))
+    from gradcheck.render import clip_demo_formats as formats
+
+    by_name = {"json": formats.demo_as_json, "csv": formats.demo_as_csv, "markdown": formats.demo_as_markdown}
+    return by_name[name](report)
+
+
+def _fails(report: "DemoReport", causes: list[str]) -> bool:
+    """Whether a strategy ended as one of the causes says."""
+    found = {"diverged" for one in report.strategies if one.diverged}
+    found |= {"nonfinite" for one in report.strategies if one.nonfinite_steps}
+    return bool(found if "any" in causes else found & set(causes))

@@ -1,0 +1,54 @@
+"""What a demonstration trains unless it is told otherwise: a recurrence whose gradients explode. Loads no NumPy."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from gradcheck.errors import OptionError, one_of
+from gradcheck.spec import RECURRENT
+
+#: How a digit is read: in steps of a row of eight pixels, or of one pixel.
+SEQUENCES = {"rows": 8, "pixels": 64}
+
+#: A recurrence whose gradient grows by more than two decades over the rows of a digit.
+EXPLODING = {"init": "orthogonal", "recurrent_gain": 5.0}
+
+#: What an experiment has and a demonstration has not: the limits of what is healthy, several draws, another name.
+EXPERIMENT_ONLY = (
+    "vanish_below", "explode_above", "max_span", "min_rank", "dead_above", "saturated_above", "seeds",
+)  # fmt: skip
+
+
+def usual(arch: str, data: str, weights: str | None) -> dict[str, Any]:
+    """Return what the options of a network are where nobody gives them, as far as they are not those of simulate."""
+    if arch not in RECURRENT or weights is not None:
+        return {}
+    return EXPLODING | ({"steps": SEQUENCES["rows"]} if data == "digits" else {})
+
+
+def network_options(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a demonstration's options as those of an experiment.
+
+    Raises
+    ------
+    OptionError
+        The way of reading doesn't go with the other options.
+    """
+    options = dict(values)
+    arch = options["arch"] = options.pop("network", "rnn")
+    data, reading = options.get("data", "digits"), options.pop("sequence", None)
+    if reading is not None:
+        one_of("sequence", reading, SEQUENCES)
+        if arch not in RECURRENT or data != "digits":
+            problem = f"{reading} is a way to read the digits with --network {', '.join(RECURRENT)}"
+            raise OptionError("sequence", f"{problem}; drop it, or use --steps for other data")
+        if "steps" in options:
+            raise OptionError("sequence", f"{reading} means {SEQUENCES[reading]} steps: drop it, or --steps")
+        options["steps"] = SEQUENCES[reading]
+    return usual(arch, data, options.get("weights")) | options
+
+
+def reading_of(config: Mapping[str, Any]) -> str | None:
+    """Return the name of the way in which the digits are read, if it has one."""
+    if config["data"] != "digits" or config["steps"] is None:
+        return None
+    return next((name for name, steps in SEQUENCES.items() if steps == config["steps"]), None)

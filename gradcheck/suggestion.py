@@ -1,0 +1,66 @@
+"""A threshold for the global norm, from the norms of a short unclipped warm-up."""
+
+import math
+from collections.abc import Sequence
+from statistics import median
+from typing import NamedTuple
+
+from gradcheck.clip_rules import Rule
+from gradcheck.errors import OptionError
+from gradcheck.training import TrainingStep
+from gradcheck.training_spec import TrainingSpec
+
+#: Unclipped steps whose norms are looked at.
+WARM_UP = 25
+
+#: A steady gradient may move the parameters by at most this part of their norm a step, momentum included.
+LONGEST_STEP = 0.01
+
+
+class Suggestion(NamedTuple):
+    """A rule, and in words how its threshold came about."""
+
+    rule: Rule
+    how: str
+
+
+def suggest(steps: Sequence[TrainingStep], parameter_norm: float, spec: TrainingSpec) -> Suggestion:
+    """Return a threshold for the global norm.
+
+    Parameters
+    ----------
+    steps : sequence of TrainingStep
+        Of an unclipped run from the start.
+    parameter_norm : float
+        Norm of all parameters before the first of them.
+    spec : TrainingSpec
+
+    Raises
+    ------
+    OptionError
+        No gradient has a finite norm above zero.
+
+    Notes
+    -----
+    The norms' own scale (Pascanu et al. 2013 take half to ten times the average; here the median, which one spike
+    doesn't move), but where they explode already that is too much: then the longest step that the parameters can
+    bear. A steady gradient of norm c moves them by lr·c/(1 − momentum) a step.
+    """
+    norms = [step.report.norm_before for step in steps if math.isfinite(step.report.norm_before)]
+    middle = median(norms) if norms else 0.0
+    if not middle > 0:
+        problem = f"suggest: of {len(steps)} unclipped steps none has a finite gradient above 0"
+        raise OptionError("clip", f"{problem}; type a threshold (global-norm:1, say), or lower --lr")
+    typical = f"the median of {len(norms)} unclipped norms ({min(norms):.3g} to {max(norms):.3g})"
+    bearable = LONGEST_STEP * parameter_norm * (1 - spec.momentum) / spec.lr
+    if middle <= bearable:
+        return Suggestion(Rule("global-norm", _round(middle)), typical)
+    rule = Rule("global-norm", _round(bearable))
+    moved = middle / bearable * LONGEST_STEP
+    how = f"below {typical}, {middle:.3g}: steady steps of that size would move the parameters by {moved:.0%} of their"
+    return Suggestion(rule, f"{how} norm each, with this one they move by {LONGEST_STEP:.0%}")
+
+
+def _round(threshold: float) -> float:
+    """Return a threshold as one would type it."""
+    return float(f"{threshold:.2g}")
