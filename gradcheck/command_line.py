@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from gradcheck.clip_rules import parse_rules
 from gradcheck.data import DataSpec
 from gradcheck.demo_options import usual
 from gradcheck.experiment import RunSpec
@@ -50,7 +51,8 @@ def demo_command_line(config: Mapping[str, Any], **changes: Any) -> str:  # noqa
         "sequence": changed["sequence"],  # the steps say the same
     }
     words = command_line("clip-demo", {name: value for name, value in changed.items() if name != "clip"}, own)
-    return " ".join([words, *(shlex.join(["--clip", rule]) for rule in changed["clip"])])
+    rules = [] if changed["clip"] == [str(rule) for rule in parse_rules(())] else changed["clip"]
+    return " ".join([words, *(f"--clip {rule}" for rule in rules)])
 
 
 def _network_defaults(config: Mapping[str, Any]) -> dict[str, Any]:

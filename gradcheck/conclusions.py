@@ -84,7 +84,8 @@ def _reached(one: Strategy) -> str:
 
 def _outcome(one: Strategy) -> str:
     if one.status == "stopped":
-        return f"it is stopped at step {len(one.loss)} by a non-finite gradient"
+        tensor = one.first_nonfinite[1] if one.first_nonfinite else ""
+        return f"it is stopped at step {len(one.loss)} by a gradient that is not finite, first in {tensor}"
     if one.status == "diverged":
         ends = math.isfinite(one.loss[-1])
         stays = f"stays above {loss_limit(one.loss):.2g} from there on" if ends else "ends up not finite"
@@ -109,10 +110,10 @@ def _clauses(one: Strategy, spec: TrainingSpec) -> Iterator[str]:
 
 
 def _nonfinite(one: Strategy, spec: TrainingSpec) -> Iterator[str]:
-    if one.first_nonfinite is None:
+    if one.first_nonfinite is None or one.status == "stopped":
         return
     step, tensor = one.first_nonfinite
-    done = {"skip": "skipped", "stop": "the run was stopped", "zero": "taken with zeros"}[spec.nonfinite]
+    done = {"skip": "skipped", "zero": "taken with zeros in their place"}[spec.nonfinite]
     count = "1 step has" if one.nonfinite_steps == 1 else f"{one.nonfinite_steps} steps have"
     yield f"{count} a non-finite gradient, first at step {step} in {tensor}: {done}"
 

@@ -105,9 +105,8 @@ def train(
         with np.errstate(all="ignore"):  # a run that diverges is what is looked at
             loss, _, gradients = network.gradient(inputs, loss_of(labels))
             clipped, report = clipper(gradients, parameters)
-            first = (
-                names[report.nonfinite[-1]] if report.nonfinite else ""
-            )  # the last in order is first on the way back
+            wrong = {names[index] for index in report.nonfinite}
+            first = next((name for name in way_back if name in wrong), "")
             if first and spec.nonfinite == "zero":
                 clipped, report = clipper([_zeroed(gradient) for gradient in gradients], parameters)
             if not report.nonfinite:

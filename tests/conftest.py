@@ -13,7 +13,8 @@ from gradcheck.engine.initializers import Law
 from gradcheck.engine.loss import cross_entropy
 from gradcheck.engine.network import build, drawn
 from gradcheck.flow import MEMORY, measure
-from gradcheck.spec import NetworkSpec
+from gradcheck.networks import drawn_network
+from gradcheck.spec import NetworkSpec, RecurrentSpec
 
 LARGEST = pytest.StashKey()  # relative errors, by what was compared
 
@@ -74,6 +75,29 @@ def network_of():
         return build(spec, widths, drawn(law, widths, seed, dtype))
 
     return network
+
+
+@pytest.fixture(scope="session")
+def recurrent_of():
+    """Spec fields ↦ the spec's recurrent network, its weights drawn."""
+
+    def network(*, seed=0, features=12, classes=5, dtype="float64", **fields):
+        return drawn_network(RecurrentSpec(**fields), features, classes, seed, dtype)
+
+    return network
+
+
+@pytest.fixture(scope="session")
+def recurrent_flow_of(recurrent_of):
+    """Spec fields ↦ the flow of a random batch of sequences through the spec's recurrent network."""
+
+    def flow(*, seed=0, batch=8, features=12, memory=MEMORY, **fields):
+        generator = np.random.default_rng(1000 + seed)
+        inputs, labels = generator.standard_normal((batch, features)), generator.integers(0, 5, batch)
+        network, start = recurrent_of(seed=seed, features=features, **fields).unrolled(inputs)
+        return measure(network, start, cross_entropy(labels), memory)
+
+    return flow
 
 
 @pytest.fixture(scope="session")

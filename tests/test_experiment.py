@@ -53,7 +53,8 @@ def test_a_list_of_widths_says_how_deep_the_network_is():
 def test_given_weights_say_how_deep_and_wide_the_network_is(weights):
     given = Experiment.from_options({"weights": weights, "activation": "tanh"})
     assert (given.network.depth, given.network.widths, given.network.init) == (2, (5, 7), None)
-    assert given.widths == (64, 5, 7, 12)
+    assert given.outputs == 12
+    assert given.drawn(0).widths == (64, 5, 7, 12)
     assert given.to_dict()["weights"] == str(weights)
 
 
@@ -95,7 +96,9 @@ def test_a_bad_run_is_refused_by_the_name_of_its_option(options, flag):
 
 
 def test_widths_lead_from_the_features_to_one_output_a_class():
-    assert experiment(width=(4, 5, 6), depth=None).widths == (64, 4, 5, 6, 10)
+    one = experiment(width=(4, 5, 6), depth=None)
+    assert one.drawn(0).widths == (64, 4, 5, 6, 10)
+    assert one.outputs == 10
 
 
 def test_work_counts_the_multiplications_of_all_forward_passes():
@@ -113,27 +116,27 @@ def test_changed_alters_the_network_and_nothing_else():
 
 def test_a_layers_draw_depends_on_its_seed_and_place_only():
     shallow, deep = experiment(depth=4), experiment(depth=9)
-    np.testing.assert_array_equal(shallow.linear(3)(4).weight, deep.linear(3)(4).weight)
-    assert not np.array_equal(shallow.linear(3)(4).weight, shallow.linear(4)(4).weight)
-    assert not np.array_equal(shallow.linear(3)(4).weight, shallow.linear(3)(3).weight)
+    np.testing.assert_array_equal(shallow.drawn(3).linear(4).weight, deep.drawn(3).linear(4).weight)
+    assert not np.array_equal(shallow.drawn(3).linear(4).weight, shallow.drawn(4).linear(4).weight)
+    assert not np.array_equal(shallow.drawn(3).linear(4).weight, shallow.drawn(3).linear(3).weight)
 
 
 def test_gain_and_weight_std_scale_the_draws():
     base, scaled = experiment(), experiment(gain=2.5)
-    np.testing.assert_allclose(scaled.linear(0)(2).weight, 2.5 * base.linear(0)(2).weight, rtol=1e-14)
+    np.testing.assert_allclose(scaled.drawn(0).linear(2).weight, 2.5 * base.drawn(0).linear(2).weight, rtol=1e-14)
     normal = experiment(init="normal", weight_std=0.03, width=200, gain=2.0)
-    assert normal.linear(0)(2).weight.std() == pytest.approx(0.06, rel=0.02)
+    assert normal.drawn(0).linear(2).weight.std() == pytest.approx(0.06, rel=0.02)
 
 
 def test_bias_std_scales_the_biases():
-    assert experiment().linear(0)(1).bias is None
-    assert experiment(bias_std=0.5, width=2000).linear(0)(1).bias.std() == pytest.approx(0.5, rel=0.1)
+    assert experiment().drawn(0).linear(1).bias is None
+    assert experiment(bias_std=0.5, width=2000).drawn(0).linear(1).bias.std() == pytest.approx(0.5, rel=0.1)
 
 
 def test_given_weights_are_the_same_for_every_seed(weights):
     given = Experiment.from_options({"weights": weights})
-    np.testing.assert_array_equal(given.linear(0)(2).weight, np.eye(5, 7))
-    np.testing.assert_array_equal(given.linear(5)(3).weight, np.eye(7, 12))
+    np.testing.assert_array_equal(given.drawn(0).linear(2).weight, np.eye(5, 7))
+    np.testing.assert_array_equal(given.drawn(5).linear(3).weight, np.eye(7, 12))
 
 
 def test_each_layer_that_is_made_ticks():

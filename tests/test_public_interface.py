@@ -124,7 +124,8 @@ def test_simulating_loads_numpy_but_neither_typer_nor_rich_nor_torch():
 
 
 def test_the_walls_are_looked_for_in_the_right_place():
-    assert "gradcheck.engine.network" in IMPORTS["gradcheck.flow"]
+    assert "gradcheck.engine.layered" in IMPORTS["gradcheck.flow"]
+    assert "gradcheck.engine.network" in IMPORTS["gradcheck.networks"]
     assert "typer" in IMPORTS["gradcheck.cli.app"]
     assert len(IMPORTS) > 40
 

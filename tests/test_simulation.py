@@ -35,9 +35,9 @@ def test_the_defaults_are_those_of_the_network_the_data_the_run_and_the_threshol
     parameters = inspect.signature(gradcheck.simulate).parameters
     defaults = {**NetworkSpec().to_dict(), **DataSpec().to_dict(), **Thresholds().to_dict(), **vars(RunSpec())}
     given = {name: parameter.default for name, parameter in parameters.items() if name in defaults}
-    left_to_weights = {"depth", "width", "init", "gain", "bias_std"}  # None: as the weights say, if there are any
-    assert {name: given[name] for name in left_to_weights} == dict.fromkeys(left_to_weights)
-    assert given | {name: defaults[name] for name in left_to_weights} == defaults
+    left_open = {"depth", "width", "init", "gain", "bias_std", "activation"}  # None: as weights and arch say
+    assert {name: given[name] for name in left_open} == dict.fromkeys(left_open)
+    assert given | {name: defaults[name] for name in left_open} == defaults
 
 
 def test_the_config_has_every_option_with_its_resolved_value():
@@ -45,6 +45,18 @@ def test_the_config_has_every_option_with_its_resolved_value():
     assert set(config) == set(inspect.signature(gradcheck.simulate).parameters) - {"tick"}
     assert (config.depth, config.width, config.init, config.gain, config.bias_std) == (4, 8, "xavier", 1.0, 0.0)
     assert (config.layers, config.data, config.weights, config.suggest) == ("dense", "digits", None, False)
+    assert (config.activation, config.steps, config.recurrent_gain, config.forget_bias) == ("sigmoid", None, None, None)
+
+
+@pytest.mark.parametrize(("arch", "forget_bias"), [("rnn", None), ("lstm", 1.0), ("gru", 0.0)])
+def test_the_config_of_a_recurrence_has_the_same_options_at_their_only_values_where_they_mean_nothing(
+    arch, forget_bias
+):
+    config = gradcheck.simulate(arch=arch, width=8, batch_size=16).config
+    assert list(config) == list(gradcheck.simulate(**SMALL).config)
+    assert (config.arch, config.steps, config.width, config.activation) == (arch, 64, 8, "tanh")
+    assert (config.recurrent_gain, config.forget_bias) == (1.0, forget_bias)
+    assert (config.depth, config.norm, config.residual, config.residual_scale) == (1, "none", False, 1.0)
 
 
 def test_the_default_network_vanishes():

@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 
 import gradcheck
 from gradcheck.data import Dataset, DataSpec
-from gradcheck.engine.initializers import Law
 from gradcheck.engine.linear import Dense
-from gradcheck.engine.network import drawn, given
 from gradcheck.errors import GradcheckError, InputError, MissingExtraError, OptionError
+from gradcheck.spec import NetworkSpec
 from gradcheck.weights import check_fit, load_weights, save_weights
 
 SHAPES = [(5, 4), (4, 3), (3, 2)]
+SMALL = {"depth": 2, "width": (4, 3), "features": 5, "classes": 2, "init": "he"}
+PERCEPTRON = NetworkSpec()
 
 
 @pytest.fixture
@@ -58,33 +59,30 @@ def maps_unless_refused(path):
 
 
 @pytest.mark.parametrize("bias_std", [0.0, 0.3])
-def test_what_is_saved_is_what_is_read(tmp_path, bias_std):
-    linear = drawn(Law("he", bias_std=bias_std), (5, 4, 3, 2), seed=7)
-    save_weights(tmp_path / "w.npz", linear, depth=2)
-    maps = load_weights(tmp_path / "w.npz")
-    assert_maps(
-        maps,
-        [linear(layer).weight for layer in (1, 2, 3)],
-        [linear(layer).bias if bias_std else np.zeros(linear(layer).weight.shape[1]) for layer in (1, 2, 3)],
-    )
+def test_what_is_saved_is_what_is_read(tmp_path, network_of, bias_std):
+    network = network_of(**SMALL, bias_std=bias_std, seed=7)
+    save_weights(tmp_path / "w.npz", network)
+    linear = [network.linear(layer) for layer in (1, 2, 3)]
+    biases = [one.bias if bias_std else np.zeros(one.weight.shape[1]) for one in linear]
+    assert_maps(load_weights(tmp_path / "w.npz"), [one.weight for one in linear], biases)
 
 
-def test_a_saved_file_has_the_names_of_the_contract(tmp_path):
-    save_weights(tmp_path / "w.npz", drawn(Law("he"), (5, 4, 3, 2), seed=0), depth=2)
+def test_a_saved_file_has_the_names_of_the_contract(tmp_path, network_of):
+    save_weights(tmp_path / "w.npz", network_of(**SMALL))
     with np.load(tmp_path / "w.npz") as file:
         assert file.files == ["W1", "b1", "W2", "b2", "W_out", "b_out"]
         assert [file[name].shape for name in file.files] == [(5, 4), (4,), (4, 3), (3,), (3, 2), (2,)]
 
 
-def test_a_saved_file_keeps_single_precision(tmp_path):
-    save_weights(tmp_path / "w.npz", drawn(Law("he"), (5, 4, 2), seed=0, dtype="float32"), depth=1)
+def test_a_saved_file_keeps_single_precision(tmp_path, network_of):
+    save_weights(tmp_path / "w.npz", network_of(**SMALL, dtype="float32"))
     with np.load(tmp_path / "w.npz") as file:
         assert {file[name].dtype for name in file.files} == {np.dtype("float32")}
 
 
-def test_weights_in_a_full_folder_leave_nothing_behind(tmp_path):
+def test_weights_in_a_full_folder_leave_nothing_behind(tmp_path, network_of):
     with pytest.raises(GradcheckError, match="doesn't exist"):
-        save_weights(tmp_path / "none" / "w.npz", given([Dense(np.eye(2))] * 2), depth=1)
+        save_weights(tmp_path / "none" / "w.npz", network_of(**SMALL))
     assert not list(tmp_path.iterdir())
 
 
@@ -283,20 +281,20 @@ def dataset(features, labels=None):
 
 def test_the_first_matrix_takes_the_datas_features(tmp_path):
     maps = [Dense(np.ones((3, 4))), Dense(np.ones((4, 2)))]
-    check_fit(tmp_path, maps, dataset(3))
+    check_fit(tmp_path, maps, dataset(3), PERCEPTRON)
     with pytest.raises(InputError, match="the first matrix takes 3 inputs but the data has 5 features"):
-        check_fit(tmp_path, maps, dataset(5))
+        check_fit(tmp_path, maps, dataset(5), PERCEPTRON)
 
 
 def test_the_last_matrix_has_an_output_for_each_class(tmp_path):
     maps = [Dense(np.ones((3, 4))), Dense(np.ones((4, 2)))]
-    check_fit(tmp_path, maps, dataset(3, [0, 1]))
+    check_fit(tmp_path, maps, dataset(3, [0, 1]), PERCEPTRON)
     with pytest.raises(InputError, match="the last matrix gives 2 outputs but the data has 3 classes"):
-        check_fit(tmp_path, maps, dataset(3, [0, 2]))
+        check_fit(tmp_path, maps, dataset(3, [0, 2]), PERCEPTRON)
 
 
 def test_more_outputs_than_classes_are_fine(tmp_path):
-    check_fit(tmp_path, [Dense(np.ones((3, 4))), Dense(np.ones((4, 20)))], dataset(3, [0, 1]))
+    check_fit(tmp_path, [Dense(np.ones((3, 4))), Dense(np.ones((4, 20)))], dataset(3, [0, 1]), PERCEPTRON)
 
 
 # ---- a model that is broken is a finding, not an error

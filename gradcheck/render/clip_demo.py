@@ -128,15 +128,17 @@ def _runs(strategies: Sequence[Record], width: int, glyphs: Glyphs) -> Table:
     room = max(4, min(WIDEST, (width - label - 4) // 2))
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     table.add_column("", no_wrap=True)
+    total = max(one.steps for one in strategies)
     scales = {}
     for name, title in (("loss", "loss"), ("gradient_norm", "gradient norm")):
-        every = [value for one in strategies for value in _peaks(one.series[name], room)]
+        every = [value for one in strategies for value in _peaks(one.series[name], total, room)]
         whole = common_scale(every)
         scales[name] = scale = Scale(whole.low, min(whole.high, whole.low + DECADES))
         table.add_column(_titled(title, whole, scale, room), no_wrap=True)
     for one in strategies:
         style = STYLES[one.status]
-        lines = (sparkline(_peaks(one.series[name], room), room, glyphs, scale) for name, scale in scales.items())
+        peaks = {name: _peaks(one.series[name], total, room) for name in scales}
+        lines = (sparkline(peaks[name], len(peaks[name]), glyphs, scale) for name, scale in scales.items())
         table.add_row(Text(one.rule), *(Text(line, style=style) for line in lines))
     return table
 
@@ -152,11 +154,16 @@ def _short(logarithm: float) -> str:
     return significant(10**logarithm) if abs(logarithm) < 300 else power(logarithm)
 
 
-def _peaks(values: Sequence[float | None], room: int) -> list[float | None]:
-    """Return the logarithm of the largest value of each column; None where one is not finite."""
+def _peaks(values: Sequence[float | None], total: int, room: int) -> list[float | None]:
+    """Return the logarithm of the largest value of each column; None where one is not finite.
+
+    A run that was stopped ends in the column of its last step.
+    """
     peaks: list[float | None] = []
-    for part in columns(len(values), room):
-        column = [values[step] for step in part]
+    for part in columns(total, room):
+        column = values[part.start : part.stop]
+        if not column:
+            break
         finite = [value for value in column if value is not None]
         largest = max(finite, default=math.nan)
         peaks.append(None if len(finite) < len(column) else math.log10(largest) if largest > 0 else -math.inf)

@@ -50,6 +50,32 @@ NORMS = {
 }
 
 
+def piece(z, index, pieces):
+    """One of so many equal pieces of the columns."""
+    width = z.shape[1] // pieces
+    return z[:, index * width : (index + 1) * width]
+
+
+def elman(from_input, from_state, state, phi):
+    return phi(from_input + from_state)
+
+
+def lstm(from_input, from_state, state, phi):
+    i, f, g, o = (piece(from_input + from_state, index, 4) for index in range(4))
+    logistic = ACTIVATIONS["sigmoid"]
+    memory = logistic(f) * piece(state, 1, 2) + logistic(i) * phi(g)
+    return anp.concatenate([logistic(o) * phi(memory), memory], axis=1)
+
+
+def gru(from_input, from_state, state, phi):
+    (x_r, x_u, x_n), (h_r, h_u, h_n) = ([piece(z, index, 3) for index in range(3)] for z in (from_input, from_state))
+    r, u = ACTIVATIONS["sigmoid"](x_r + h_r), ACTIVATIONS["sigmoid"](x_u + h_u)
+    return (1 - u) * phi(x_n + r * h_n) + u * state
+
+
+CELLS = {"rnn": elman, "lstm": lstm, "gru": gru}
+
+
 def cross_entropy(labels):
     chosen = np.eye(labels.max() + 1)[labels]
 
@@ -62,7 +88,7 @@ def cross_entropy(labels):
 
 @pytest.fixture(scope="session")
 def by_autograd():
-    return SimpleNamespace(activations=ACTIVATIONS, norms=NORMS, cross_entropy=cross_entropy)
+    return SimpleNamespace(activations=ACTIVATIONS, norms=NORMS, cells=CELLS, cross_entropy=cross_entropy)
 
 
 @pytest.fixture

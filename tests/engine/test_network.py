@@ -1,14 +1,19 @@
+import autograd.numpy as anp
 import numpy as np
 import pytest
+from autograd import grad
 
 from gradcheck.engine.activations import ACTIVATIONS
 from gradcheck.engine.initializers import Law
 from gradcheck.engine.layered import backward
 from gradcheck.engine.linear import Dense
+from gradcheck.engine.loss import cross_entropy, mean_square
 from gradcheck.engine.magnitude import Scaled
 from gradcheck.engine.network import build, drawn, given
 from gradcheck.engine.normalization import NORMS
 from gradcheck.spec import NetworkSpec
+
+STEP = 1e-5  # of central differences
 
 
 def passages_of(network, x):
@@ -92,3 +97,88 @@ def test_backward_carries_on_where_a_float_ends(gain, network_of, rng):
             assert np.isfinite(mantissa).all()
             assert mantissa.all()
     assert abs(steps[-1][1].exponent) > 3000
+
+
+# ---- the gradient of the parameters
+
+
+@pytest.fixture
+def network(network_of):
+    """An activation, a norm and a skip scale ↦ a small network with biases everywhere."""
+
+    def drawn(activation, norm="none", skip_scale=None):
+        return network_of(
+            depth=3, width=6, features=4, classes=5, init="lecun", bias_std=0.3, seed=1,
+            activation=activation, norm=norm, residual=skip_scale is not None, residual_scale=skip_scale or 1.0,
+        )  # fmt: skip
+
+    return drawn
+
+
+@pytest.fixture
+def batch(rng):
+    return rng.standard_normal((7, 4)), np.array([4, 0, 1, 2, 3, 4, 1])
+
+
+def parameters(network):
+    return [array for _, (weight, bias) in network.maps for array in (weight, bias)]
+
+
+@pytest.mark.parametrize("skip_scale", [None, -0.3])
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_the_gradient_agrees_with_autograd_and_differences(
+    activation, norm, skip_scale, network, batch, rng, by_autograd, relative_error, record_error
+):
+    ours, (inputs, labels) = network(activation, norm, skip_scale), batch
+    phi, normalise = by_autograd.activations[activation], by_autograd.norms[norm]
+    loss_of_logits = by_autograd.cross_entropy(labels)
+
+    def loss(arrays):
+        x = inputs
+        for layer in range(3):
+            branch = phi(normalise(anp.dot(x, arrays[2 * layer]) + arrays[2 * layer + 1]))
+            x = branch if skip_scale is None or layer == 0 else x + skip_scale * branch
+        return loss_of_logits(anp.dot(x, arrays[-2]) + arrays[-1])
+
+    arrays = parameters(ours)
+    gradient = ours.gradient(inputs, cross_entropy(labels))
+    assert gradient.loss == pytest.approx(float(loss(arrays)), rel=1e-12)
+    scale = max(np.linalg.norm(part) for part in gradient.parts)  # a bias before a batch norm has gradient zero
+    for part, theirs in zip(gradient.parts, grad(loss)(arrays), strict=True):
+        error = relative_error(part, theirs) if np.linalg.norm(theirs) > 1e-9 * scale else np.abs(part).max() / scale
+        record_error("backpropagation against autograd", error)
+        assert error < 1e-9
+
+    directions = [rng.standard_normal(array.shape) for array in arrays]
+    there, back = (
+        loss([a + sign * STEP * d for a, d in zip(arrays, directions, strict=True)]) for sign in (1, -1)
+    )  # fmt: skip
+    along = sum(np.vdot(part, direction) for part, direction in zip(gradient.parts, directions, strict=True))
+    assert along == pytest.approx(float(there - back) / (2 * STEP), rel=1e-6, abs=1e-8)
+
+
+def test_logits_are_those_of_the_gradient(network, batch):
+    ours, (inputs, labels) = network("tanh", "layer", 0.5), batch
+    np.testing.assert_array_equal(ours.logits(inputs), ours.gradient(inputs, cross_entropy(labels)).logits)
+
+
+def test_a_map_without_bias_has_no_gradient_of_one(network_of, batch):
+    ours = network_of(depth=2, width=(6, 3), features=4, classes=5)
+    parts = ours.gradient(batch[0], mean_square).parts
+    assert [part.shape for part in parts] == [(4, 6), (6, 3), (3, 5)]
+
+
+def test_maps_have_the_names_of_the_contract_in_their_order(network_of):
+    network = network_of(depth=2, width=(6, 3), features=4, classes=5, bias_std=0.1)
+    assert [(names, dense.weight.shape) for names, dense in network.maps] == [
+        (("W1", "b1"), (4, 6)), (("W2", "b2"), (6, 3)), (("W_out", "b_out"), (3, 5)),
+    ]  # fmt: skip
+    for (_, ours), again in zip(network.maps, (network.linear(layer) for layer in (1, 2, 3)), strict=True):
+        np.testing.assert_array_equal(ours.bias, again.bias)
+
+
+def test_a_perceptron_is_laid_out_in_layers_already(network_of, rng):
+    network, inputs = network_of(depth=2, width=4), rng.standard_normal((3, 12))
+    assert network.unrolled(inputs) == (network, inputs)
+    assert network.unit == "layer"
