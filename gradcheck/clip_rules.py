@@ -33,9 +33,9 @@ class RuleInfo(NamedTuple):
 RULES: dict[str, RuleInfo] = {
     "none": RuleInfo("", None, "leaves every gradient as it is", ""),
     "value": RuleInfo("c", 0.003, "each entry to [-c, c]", "torch clip_grad_value_; Keras clipvalue"),
-    "norm": RuleInfo("c", 0.15, "each tensor's norm to c", "Keras clipnorm"),
+    "norm": RuleInfo("c", 0.07, "each tensor's norm to c", "Keras clipnorm"),
     "global-norm": RuleInfo(
-        "c", 0.25, "the norm of all tensors together to c", "Pascanu et al. 2013; torch clip_grad_norm_"
+        "c", 0.15, "the norm of all tensors together to c", "Pascanu et al. 2013; torch clip_grad_norm_"
     ),
     "agc": RuleInfo("λ", 0.01, "each unit's gradient to λ times its weights", "Brock et al. 2021"),
     "percentile": RuleInfo(

@@ -10,7 +10,7 @@ from gradcheck.spec import RECURRENT
 SEQUENCES = {"rows": 8, "pixels": 64}
 
 #: A recurrence whose gradient grows by more than two decades over the rows of a digit.
-EXPLODING = {"init": "orthogonal", "recurrent_gain": 5.0}
+EXPLODING = {"width": 64, "init": "orthogonal", "recurrent_gain": 5.0}
 
 #: What an experiment has and a demonstration has not: the limits of what is healthy, several draws, another name.
 EXPERIMENT_ONLY = (

@@ -104,6 +104,11 @@ class Demonstration:
         stopped = bool(steps[-1].nonfinite) and self.training.nonfinite == "stop"
         return strategy(rule, steps, evaluate(network, self.batches), stopped=stopped, chance=self._chance())
 
+    def runs(self, tick: Tick | None = None) -> Iterator[Strategy]:
+        """Train under each rule in turn."""
+        for rule in self.rules:
+            yield self.run(rule, tick)
+
     def _chance(self) -> float:
         """Return the accuracy of naming the most frequent class."""
         labels = self.experiment.dataset.labels
@@ -134,9 +139,9 @@ def clip_demo(
     *,
     network: str = "rnn",
     clip: Sequence[str] = (),
-    lr: float = 0.2,
+    lr: float = 0.3,
     momentum: float = 0.9,
-    epochs: int = 20,
+    epochs: int = 25,
     nonfinite: str = "skip",
     sequence: str | None = None,
     depth: int | None = None,
@@ -179,8 +184,8 @@ def clip_demo(
         How a recurrence reads the digits: ``rows`` (8 steps of 8 pixels), ``pixels`` (64 steps).
     depth, steps, width, activation, init, gain, recurrent_gain, forget_bias, weight_std, bias_std, norm, residual, \
     residual_scale
-        The network, as in ``gradcheck.simulate``; of a recurrence `init` is orthogonal and `recurrent_gain` 5 unless
-        they are given: its gradients explode.
+        The network, as in ``gradcheck.simulate``; of a recurrence `width` is 64, `init` orthogonal and
+        `recurrent_gain` 5 unless they are given: its gradients explode.
     data, labels, batch_size, shuffle, weights, layers, seed, dtype
         As in ``gradcheck.simulate``; without labels the loss is the mean squared output.
     tick : callable, optional
@@ -197,4 +202,4 @@ def clip_demo(
     """
     options = {name: value for name, value in locals().items() if name != "tick"}
     demonstration = Demonstration.from_options(options | {"data": str(data)})
-    return demonstration.report([demonstration.run(rule, tick) for rule in demonstration.rules])
+    return demonstration.report(list(demonstration.runs(tick)))

@@ -11,6 +11,7 @@ from gradcheck.data import Batch, Dataset, DataSpec
 from gradcheck.engine.initializers import stream
 from gradcheck.engine.loss import loss_of
 from gradcheck.engine.types import Array
+from gradcheck.memory import keep_freed_memory
 from gradcheck.networks import AnyNetwork
 from gradcheck.training_spec import TrainingSpec
 
@@ -98,6 +99,7 @@ def train(
     TrainingStep
         After each update.
     """
+    keep_freed_memory()
     names, parameters = zip(*_parameters(network), strict=True)
     way_back = _way_back(network)
     velocities = [np.zeros_like(parameter) for parameter in parameters]

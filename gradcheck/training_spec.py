@@ -24,9 +24,9 @@ class TrainingSpec:
         place of the entries that are not finite.
     """
 
-    lr: float = 0.2
+    lr: float = 0.3
     momentum: float = 0.9
-    epochs: int = 20
+    epochs: int = 25
     nonfinite: str = "skip"
 
     def __post_init__(self) -> None:

@@ -27,14 +27,14 @@ def clip_demo(
     context: typer.Context,
     network: given.Network = "rnn",
     clip: given.Clip = None,
-    lr: given.Lr = 0.2,
+    lr: given.Lr = 0.3,
     momentum: given.Momentum = 0.9,
-    epochs: given.Epochs = 20,
+    epochs: given.Epochs = 25,
     nonfinite: given.Nonfinite = "skip",
     sequence: given.Sequence = None,
     depth: given.Depth = None,
     steps: given.DemoSteps = None,
-    width: given.Width = None,
+    width: given.DemoWidth = None,
     activation: given.Activation = None,
     init: given.DemoInit = None,
     gain: given.Gain = None,
@@ -90,8 +90,8 @@ def _demonstrated(options: Mapping[str, Any], quiet: bool) -> tuple["DemoReport 
             progress()
 
         try:
-            for rule in demonstration.rules:
-                finished.append(demonstration.run(rule, tick))
+            for strategy in demonstration.runs(tick):
+                finished.append(strategy)
         except KeyboardInterrupt:
             code = INTERRUPTED
     report = demonstration.report(finished) if finished else None

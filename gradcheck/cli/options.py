@@ -203,6 +203,13 @@ DemoSteps = Annotated[
         help="Time steps of rnn, lstm, gru: an example is cut into so many equal pieces.",
     ),
 ]  # fmt: skip
+DemoWidth = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N[,N...]", show_default="64; 128 of an mlp",
+        help="Units of a hidden layer; a comma list gives each layer its own.",
+    ),
+]  # fmt: skip
 DemoInit = Annotated[str | None, _named(INITIALIZERS, "Initialisation", show_default="orthogonal; xavier of an mlp")]
 DemoRecurrentGain = Annotated[
     float | None,

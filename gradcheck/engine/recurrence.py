@@ -251,15 +251,18 @@ class RecurrentNetwork(NamedTuple):
         value, at_logits = loss(logits)
         delta = np.zeros_like(steps[-1].output)
         delta[:, : self.recurrence.width] = through_readout(at_logits)
-        at_z, at_product = [], []  # last step to first
+        deltas: list[Array] = []  # last step to first
         for step in reversed(steps):
-            at_preactivation, delta = step.pullback(delta)
-            at_z.append(at_preactivation)
-            at_product.append(step.at_product(at_preactivation))
-        before = [step.before[:, : self.recurrence.width] for step in reversed(steps)]
-        at_weights = [
-            self.recurrence.input.gradient(np.concatenate(sequence[::-1]), np.concatenate(at_z)),
-            self.recurrence.recurrent.gradient(np.concatenate(before), np.concatenate(at_product)),
-            self.readout_map.gradient(hidden, at_logits),
-        ]
-        return Gradient(value, logits, [part for parts in at_weights for part in parts])
+            at_z, delta = step.pullback(delta)
+            deltas.append(at_z)
+        within = self._within(sequence, steps, deltas[::-1])
+        return Gradient(value, logits, [*within, *self.readout_map.gradient(hidden, at_logits)])
+
+    def _within(self, sequence: Array, steps: list[Step], deltas: list[Array]) -> tuple[Array, ...]:
+        """Return the gradients of the shared weights and biases, summed over the steps, given each step's ∂𝓛/∂z."""
+        before = np.concatenate([step.before[:, : self.recurrence.width] for step in steps])
+        at_z = at_product = np.concatenate(deltas)
+        if steps[0].cell_step.reset is not None:
+            at_product = np.concatenate([step.at_product(delta) for step, delta in zip(steps, deltas, strict=True)])
+        inputs = sequence.reshape(len(at_z), -1)
+        return self.recurrence.input.gradient(inputs, at_z) + self.recurrence.recurrent.gradient(before, at_product)

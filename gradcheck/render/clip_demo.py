@@ -55,7 +55,11 @@ LAYOUTS = (
 
 
 def _share(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.0f} %"
+    """Return a share in per cent; none and all are said only where they are exact."""
+    if value is None:
+        return "-"
+    percent = 100 * value
+    return "<1 %" if 0 < percent < 0.5 else ">99 %" if 99.5 <= percent < 100 else f"{percent:.0f} %"
 
 
 def demo_as_text(report: DemoReport, terminal: Terminal = PLAIN_TERMINAL) -> str:
