@@ -1,4 +1,4 @@
-"""Draw what `gradcheck simulate` prints as the README's picture: python benchmarks/picture.py."""
+"""Draw what the commands print as the README's pictures: python benchmarks/picture.py."""
 
 import io
 import re
@@ -8,24 +8,29 @@ from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.text import Text
 
-from gradcheck import simulate
+from gradcheck import clip_demo, simulate
+from gradcheck.render.clip_demo import demo_as_text
 from gradcheck.render.terminal import Terminal
 from gradcheck.render.text import as_text
 
-TARGET = Path(__file__).with_name("simulate.svg")
-WIDTH = 88
+FOLDER = Path(__file__).parent
+TERMINAL = Terminal(88, "utf-8", "standard")
 
 
 def main() -> None:
-    """Write the SVG; its fonts are the reader's own, nothing is loaded from elsewhere."""
-    report = simulate(depth=50, suggest=True)
-    console = Console(record=True, width=WIDTH, file=io.StringIO())
-    text = as_text(report, Terminal(WIDTH, "utf-8", "standard"))
+    """Write both pictures."""
+    draw("gradcheck simulate --depth 50", as_text(simulate(depth=50, suggest=True), TERMINAL), "simulate.svg")
+    draw("gradcheck clip-demo", demo_as_text(clip_demo(), TERMINAL), "clip-demo.svg")
+
+
+def draw(title: str, text: str, name: str) -> None:
+    """Write an SVG; its fonts are the reader's own, nothing is loaded from elsewhere."""
+    console = Console(record=True, width=TERMINAL.width, file=io.StringIO())
     console.print(Text.from_ansi(text.rstrip()), no_wrap=True, overflow="ignore", crop=False)
     own_fonts = re.sub(r"@font-face \{\{.*?\}\}\s*", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
-    svg = console.export_svg(title="gradcheck simulate --depth 50", code_format=own_fonts, unique_id="gradcheck")
+    svg = console.export_svg(title=title, code_format=own_fonts, unique_id="gradcheck")
     svg = svg.replace("Fira Code, monospace", "DejaVu Sans Mono, Menlo, Consolas, monospace")
-    TARGET.write_text(svg.replace("<text ", '<text xml:space="preserve" ').replace("&#160;", " "))
+    (FOLDER / name).write_text(svg.replace("<text ", '<text xml:space="preserve" ').replace("&#160;", " "))
 
 
 if __name__ == "__main__":

@@ -67,12 +67,16 @@ def _reasons(
     plain: Strategy | None, rules: Sequence[Strategy], learned: Sequence[Strategy], best: Strategy
 ) -> Iterator[str]:
     if rules:
-        yield f"{len(learned)} of {len(rules)} clipping rules learn; best: {best.rule}, {_reached(best)}"
+        yield f"{len(learned)} of {len(rules)} clipping rules learn; best: {_named(best)}, {_reached(best)}"
     if plain is not None:
         yield f"without clipping {_outcome(plain)}"
     failed = [str(one.rule) for one in rules if one.status in ("diverged", "stuck", "stopped")]
     if failed:
         yield f"clipped and still lost: {', '.join(failed)}"
+
+
+def _named(one: Strategy) -> str:
+    return "no clipping" if one.rule.name == "none" else str(one.rule)
 
 
 def _reached(one: Strategy) -> str:

@@ -1,13 +1,13 @@
 """The JSON Schema (draft 2020-12) that a report's JSON validates against."""
 
-from typing import Any
-
 from gradcheck import SCHEMA_VERSION
 from gradcheck.diagnosis import FLAGS, STATUSES
 from gradcheck.errors import GradcheckError
 from gradcheck.quantities import QUANTITIES
+from gradcheck.schema_parts import Schema, closed, described_number
 
-Schema = dict[str, Any]
+#: Commands whose JSON output has a schema.
+COMMANDS = ("simulate", "clip-demo")
 
 BANDS = {"": "", "_low": "; lowest of the draws", "_high": "; highest of the draws"}
 
@@ -31,8 +31,12 @@ def json_schema(command: str = "simulate") -> Schema:
     GradcheckError
         There is no such command, or its JSON output has no schema.
     """
+    if command == "clip-demo":
+        from gradcheck.demo_schema import demo_schema
+
+        return demo_schema()
     if command != "simulate":
-        raise GradcheckError(f"schema {command!r} is unknown; allowed: simulate")
+        raise GradcheckError(f"schema {command!r} is unknown; allowed: {', '.join(COMMANDS)}")
     properties = {
         "schema_version": {"const": SCHEMA_VERSION},
         "gradcheck_version": {"type": "string"},
@@ -47,29 +51,17 @@ def json_schema(command: str = "simulate") -> Schema:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"gradcheck {command}",
-        **_closed(properties),
+        **closed(properties),
         "properties": properties | {"suggestions": {"type": "array", "items": _suggestion()}},
     }
 
 
-def _closed(properties: Schema, optional: Schema | None = None) -> Schema:
-    """Return an object with these properties and no others; those not optional must be there."""
-    return {
-        "type": "object",
-        "properties": properties | (optional or {}),
-        "required": list(properties),
-        "additionalProperties": False,
-    }
-
-
-def _number(meaning: str) -> Schema:
-    return {"type": ["number", "null"], "description": meaning}
-
-
 def _numbers(meanings: dict[str, str]) -> Schema:
     """Return an object of numbers, each with its extremes where several seeds were drawn."""
-    every = {name + band: _number(text + note) for name, text in meanings.items() for band, note in BANDS.items()}
-    return _closed({name: every[name] for name in meanings}, every)
+    every = {
+        name + band: described_number(text + note) for name, text in meanings.items() for band, note in BANDS.items()
+    }
+    return closed({name: every[name] for name in meanings}, every)
 
 
 def _layer() -> Schema:
@@ -93,24 +85,24 @@ def _layer() -> Schema:
         "flag": {"enum": list(FLAGS)},
     }
     required = {**fixed, **{name: numbers["properties"][name] for name in meanings}}
-    return _closed(required, numbers["properties"])
+    return closed(required, numbers["properties"])
 
 
 def _region() -> Schema:
     whole = {"type": "integer", "minimum": 1}
-    return _closed(
+    return closed(
         {
             "flag": {"enum": [flag for flag in FLAGS if flag != "ok"]},
             "first_layer": whole,
             "last_layer": whole,
             "worst_layer": whole,
-            "log10_worst_ratio": _number("log10 of the gradient_ratio furthest from 1; null where it is zero"),
+            "log10_worst_ratio": described_number("log10 of the gradient_ratio furthest from 1; null where it is zero"),
         }
     )
 
 
 def _verdict() -> Schema:
-    return _closed(
+    return closed(
         {
             "status": {"enum": list(STATUSES)},
             "trainable": {"type": "boolean", "description": "score ≥ 0.5"},
@@ -124,13 +116,13 @@ def _verdict() -> Schema:
 
 
 def _suggestion() -> Schema:
-    return _closed(
+    return closed(
         {
             "changes": {"type": "object", "description": "options and their new values"},
             "command": {"type": "string", "description": "the whole command line with these changes"},
             "status": {"enum": list(STATUSES)},
             "score": {"type": "number", "minimum": 0, "maximum": 1, "description": "as in the verdict"},
-            "gradient_span": _number(SUMMARY["gradient_span"]),
-            "effective_rank_last": _number(SUMMARY["effective_rank_last"]),
+            "gradient_span": described_number(SUMMARY["gradient_span"]),
+            "effective_rank_last": described_number(SUMMARY["effective_rank_last"]),
         }
     )
