@@ -131,7 +131,7 @@ class Demonstration:
             "sequence": reading_of(experiment),
             **{name: value for name, value in experiment.items() if name not in EXPERIMENT_ONLY},
         }
-        how = self.suggestion and f"{self.suggestion.rule} is {self.suggestion.how}"
+        how = self.suggestion and f"{self.suggestion.rule} {self.suggestion.how}"
         return make_demo_report(config, self.experiment, finished, self.training, self.warnings, how)
 
 

@@ -51,14 +51,13 @@ def suggest(steps: Sequence[TrainingStep], parameter_norm: float, spec: Training
     if not middle > 0:
         problem = f"suggest: of {len(steps)} unclipped steps none has a finite gradient above 0"
         raise OptionError("clip", f"{problem}; type a threshold (global-norm:1, say), or lower --lr")
-    typical = f"the median of {len(norms)} unclipped norms ({min(norms):.3g} to {max(norms):.3g})"
+    norms_said = f"the median of {len(norms)} unclipped norms, {middle:.3g} ({min(norms):.3g} to {max(norms):.3g})"
     bearable = LONGEST_STEP * parameter_norm * (1 - spec.momentum) / spec.lr
     if middle <= bearable:
-        return Suggestion(Rule("global-norm", _round(middle)), typical)
-    rule = Rule("global-norm", _round(bearable))
-    moved = middle / bearable * LONGEST_STEP
-    how = f"below {typical}, {middle:.3g}: steady steps of that size would move the parameters by {moved:.0%} of their"
-    return Suggestion(rule, f"{how} norm each, with this one they move by {LONGEST_STEP:.0%}")
+        return Suggestion(Rule("global-norm", _round(middle)), f"is {norms_said}")
+    moved, longest = 100 * LONGEST_STEP * middle / bearable, 100 * LONGEST_STEP
+    how = f"keeps a steady step to {longest:.0f} % of the parameters' norm; {norms_said}, would move them by {moved:.0f} %"
+    return Suggestion(Rule("global-norm", _round(bearable)), how)
 
 
 def _round(threshold: float) -> float:
