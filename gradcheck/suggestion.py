@@ -56,7 +56,7 @@ def suggest(steps: Sequence[TrainingStep], parameter_norm: float, spec: Training
     if middle <= bearable:
         return Suggestion(Rule("global-norm", _round(middle)), f"is {norms_said}")
     moved, longest = 100 * LONGEST_STEP * middle / bearable, 100 * LONGEST_STEP
-    how = f"keeps a steady step to {longest:.0f} % of the parameters' norm; {norms_said}, would move them by {moved:.0f} %"
+    how = f"keeps a steady step to {longest:.0f} % of the parameters' norm; {norms_said}, would make it {moved:.0f} %"
     return Suggestion(Rule("global-norm", _round(bearable)), how)
 
 

@@ -12,7 +12,7 @@ from gradcheck.cli.app import app
 from gradcheck.cli.options import parse_width
 from gradcheck.command_line import command_line, options
 from gradcheck.experiment import Experiment
-from gradcheck.spec import ACTIVATIONS, DTYPES, FREE_SCALE, INITIALIZERS, NORMS
+from gradcheck.spec import ACTIVATIONS, DTYPES, FREE_SCALE, INITIALIZERS, NORMS, RECURRENT
 
 SIMULATE = typer.main.get_command(app).commands["simulate"]
 
@@ -72,7 +72,33 @@ def at(name):
     return lambda value: {name: value}
 
 
-@given(configs())
+@st.composite
+def recurrent_configs(draw):
+    """Any config that a recurrence with drawn weights can have."""
+    arch, init = draw(st.sampled_from(RECURRENT)), draw(st.sampled_from(INITIALIZERS))
+    data = draw(st.sampled_from(["digits", "gaussian"]))
+    steps = st.integers(1, 99) if data == "gaussian" else st.sampled_from([1, 2, 4, 8, 16, 32, 64])
+    return Experiment.from_options(
+        {
+            "arch": arch,
+            "steps": draw(st.none() | steps),
+            "width": draw(st.none() | st.integers(1, 9999)),
+            "activation": draw(st.none() | st.sampled_from(ACTIVATIONS if arch == "rnn" else ["tanh"])),
+            "init": init,
+            "gain": draw(positive),
+            "recurrent_gain": draw(st.none() | positive),
+            "forget_bias": None if arch == "rnn" else draw(st.none() | st.floats(-9, 9)),
+            "weight_std": draw(positive) if init in FREE_SCALE else None,
+            "bias_std": draw(st.just(0.0) | positive),
+            "data": data,
+            "seed": draw(st.integers(0, 2**64)),
+            "dtype": draw(st.sampled_from(DTYPES)),
+            "max_span": draw(st.floats(0, 1e4)),
+        }
+    ).to_dict()
+
+
+@given(configs() | recurrent_configs())
 def test_the_command_line_of_a_config_gives_that_config_when_it_is_typed(config):
     assert parsed(command_line("simulate", config)) == config
 
@@ -91,6 +117,42 @@ def test_only_what_differs_from_the_defaults_is_typed():
     assert command_line("simulate", config) == (
         "gradcheck simulate --depth 3 --width 8 --activation tanh --gain 1.5 --residual --no-shuffle"
     )
+
+
+@pytest.mark.parametrize("arch", RECURRENT)
+def test_a_default_recurrence_is_typed_by_its_name_alone(arch):
+    config = Experiment.from_options({"arch": arch}).to_dict()
+    assert command_line("simulate", config) == f"gradcheck simulate --arch {arch}"
+
+
+def test_only_what_differs_from_the_defaults_of_its_architecture_is_typed():
+    options = {"arch": "lstm", "steps": 8, "activation": "tanh", "forget_bias": 3.0, "recurrent_gain": 0.5}
+    assert command_line("simulate", Experiment.from_options(options).to_dict()) == (
+        "gradcheck simulate --arch lstm --steps 8 --recurrent-gain 0.5 --forget-bias 3"
+    )
+
+
+@pytest.mark.parametrize("shape", [(80, 128), (80, 16, 8), (80, 64, 2), (80, 30)])
+@pytest.mark.parametrize("steps", [None, 1, 2])
+def test_the_steps_of_a_users_data_are_typed_back(shape, steps, tmp_path):
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).standard_normal(shape))
+    config = Experiment.from_options({"arch": "gru", "data": str(tmp_path / "x.npy"), "steps": steps}).to_dict()
+    assert parsed(command_line("simulate", config)) == config
+
+
+@pytest.mark.parametrize("shape", [(80, 128), (80, 32, 4)])
+def test_as_many_steps_as_the_digits_have_are_typed_back_for_a_users_data_too(shape, tmp_path):
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).standard_normal(shape))
+    config = Experiment.from_options({"arch": "gru", "data": str(tmp_path / "x.npy"), "steps": 64}).to_dict()
+    assert parsed(command_line("simulate", config)) == config
+
+
+@pytest.mark.parametrize("options", [{}, {"steps": 16}, {"data": "gaussian"}, {"data": "gaussian", "steps": 10}])
+def test_a_recurrence_of_given_weights_is_typed_back(options, tmp_path):
+    np.savez(tmp_path / "w.npz", W_x=np.eye(4, 15), W_h=np.eye(5, 15), W_out=np.eye(5, 10))
+    weights = str(tmp_path / "w.npz")
+    config = Experiment.from_options({"arch": "gru", "weights": weights, **options}).to_dict()
+    assert parsed(command_line("simulate", config)) == config
 
 
 def test_how_a_run_is_shown_and_what_it_wrote_is_left_out(tmp_path):

@@ -172,3 +172,24 @@ def test_bad_options_are_refused_before_any_work(options, word, measured, tmp_pa
 def test_an_unknown_limit_is_refused():
     with pytest.raises(TypeError, match="max_spam"):
         gradcheck.compare(GRID, max_spam=3)
+
+
+def test_architectures_are_compared_and_ranked():
+    comparison = gradcheck.compare({"arch": ["mlp", "rnn", "lstm", "gru"], "width": 8, "batch_size": 16}, seeds=2)
+    assert {row["options"]["arch"]: len(row["log10_gradient"]) for row in comparison} == {
+        "mlp": 50, "rnn": 64, "lstm": 64, "gru": 64,
+    }  # fmt: skip
+    assert [row["error"] for row in comparison] == [None] * 4
+    for row in comparison:
+        report = gradcheck.simulate(**row["options"], seeds=2)
+        assert (row["status"], row["score"]) == (report.verdict.status, report.verdict.score)
+        assert row["log10_gradient"] == [layer.log10_gradient_rms for layer in report.layers]
+
+
+def test_options_of_recurrences_are_varied_and_a_cell_that_lacks_one_says_so_in_its_row():
+    grid = {"arch": ["rnn", "lstm"], "steps": [8, 16], "forget_bias": [0, 4], "width": 4, "batch_size": 8}
+    found = {(row["options"]["arch"], row["options"]["forget_bias"]): row for row in gradcheck.compare(grid, seeds=1)}
+    assert len(found) == 4
+    assert "--forget-bias goes with --arch lstm or gru" in found["rnn", 0]["error"]
+    assert found["lstm", 0]["error"] is found["lstm", 4]["error"] is None
+    assert found["lstm", 4]["gradient_span"] < found["lstm", 0]["gradient_span"]

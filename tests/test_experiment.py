@@ -178,3 +178,67 @@ def test_average_summary_keeps_what_is_infinite_or_missing():
     assert summary.gradient_span == math.inf
     assert math.isnan(summary.mean_local_gain)
     assert summary.effective_rank_last == pytest.approx(2.0)
+
+
+# ---- recurrences
+
+RECURRENT = {"arch": "lstm", "width": 8, "batch_size": 16}
+
+
+def recurrence(**options):
+    return Experiment.from_options(RECURRENT | options)
+
+
+@pytest.fixture
+def recurrent_weights(tmp_path):
+    np.savez(tmp_path / "w.npz", W_x=np.eye(4, 20), W_h=np.eye(5, 20), W_out=np.eye(5, 12))
+    return tmp_path / "w.npz"
+
+
+def test_every_architecture_has_the_same_options():
+    assert list(recurrence().to_dict()) == list(experiment().to_dict())
+
+
+def test_a_recurrence_is_as_long_as_its_data_unless_told_otherwise():
+    assert recurrence().network.steps == 64
+    assert recurrence(steps=16).network.steps == 16
+    assert recurrence(steps=16).drawn(0).recurrence.input.weight.shape == (4, 32)
+
+
+def test_a_list_of_widths_is_refused_by_the_option_that_was_given():
+    with pytest.raises(OptionError, match="--width is one number with --arch lstm: it has one hidden layer"):
+        recurrence(width=(4, 5))
+
+
+def test_given_recurrent_weights_say_how_wide_and_how_long_the_network_is(recurrent_weights):
+    given = Experiment.from_options({"arch": "lstm", "weights": recurrent_weights})
+    assert (given.network.width, given.network.steps, given.network.init, given.outputs) == (5, 16, None, 12)
+    for seed in (0, 5):
+        (_, W_x), (_, W_h), (_, W_out) = given.drawn(seed).maps
+        np.testing.assert_array_equal(W_x.weight, np.eye(4, 20))
+        np.testing.assert_array_equal(W_h.weight, np.eye(5, 20))
+        np.testing.assert_array_equal(W_out.weight, np.eye(5, 12))
+
+
+@pytest.mark.parametrize("option", DRAWN_ONLY)
+def test_options_of_drawn_weights_are_refused_beside_given_recurrent_ones(option, recurrent_weights):
+    value = {"init": "he"}.get(option, 1)
+    with pytest.raises(OptionError, match=f"--{option.replace('_', '-')} goes with drawn weights"):
+        Experiment.from_options({"arch": "lstm", "weights": recurrent_weights, option: value})
+
+
+def test_work_counts_the_multiplications_of_all_steps():
+    assert recurrence(steps=16, seeds=2).work == 2 * 16 * (16 * (4 + 8) * 32 + 8 * 10)
+
+
+def test_each_step_and_the_read_out_tick():
+    ticks = []
+    recurrence(steps=16, seeds=2).outcome(lambda: ticks.append(1))
+    assert len(ticks) == 2 * 17
+
+
+def test_single_precision_reaches_the_recurrence():
+    flows = [recurrence(dtype=dtype).flow(0) for dtype in ("float32", "float64")]
+    single, double = (flow.column("log10_gradient_rms") for flow in flows)
+    np.testing.assert_allclose(single, double, atol=1e-3)
+    assert not np.array_equal(single, double)

@@ -361,3 +361,62 @@ def test_average_keeps_exact_zeros():
     mean = average([flow_with([zero]), flow_with([other])])
     assert mean.layers[0].log10_gradient_rms == -math.inf
     assert mean.layers[0].dead_fraction == 0
+
+
+# ---- recurrences
+
+
+def test_a_recurrence_is_measured_step_by_step(recurrent_flow_of):
+    for arch, gates in [("rnn", 1), ("lstm", 4), ("gru", 3)]:
+        flow = recurrent_flow_of(arch=arch, steps=6, width=5, features=12)
+        assert (flow.unit, len(flow.layers), flow.reached) == ("step", 6, 6)
+        assert flow.fan_in == (2 + 5,) * 6
+        assert flow.fan_out == (gates * 5,) * 6
+
+
+def test_a_perceptron_is_measured_layer_by_layer(flow_of):
+    assert flow_of(depth=2, width=4).unit == "layer"
+
+
+def test_several_draws_of_a_recurrence_are_steps_still(recurrent_flow_of):
+    flows = [recurrent_flow_of(arch="gru", steps=6, width=5, seed=seed) for seed in range(3)]
+    assert average(flows).unit == "step"
+
+
+def test_saturation_of_a_cell_is_the_mean_over_its_gates(recurrent_flow_of):
+    flow = recurrent_flow_of(arch="lstm", steps=6, width=5, gain=0.01, forget_bias=20.0)
+    np.testing.assert_array_equal(flow.column("saturated_fraction"), 1 / 4)
+    flow = recurrent_flow_of(arch="gru", steps=6, width=5, gain=0.01, forget_bias=20.0)
+    np.testing.assert_array_equal(flow.column("saturated_fraction"), 1 / 3)
+
+
+def test_a_units_derivative_is_dead_gate_by_gate(recurrent_flow_of):
+    flow = recurrent_flow_of(arch="rnn", activation="step", steps=6, width=5)
+    np.testing.assert_array_equal(flow.column("dead_fraction"), 1)
+    np.testing.assert_array_equal(recurrent_flow_of(arch="lstm", steps=6, width=5).column("dead_fraction"), 0)
+
+
+def test_weights_that_are_shared_weigh_the_same_at_every_step(recurrent_of, recurrent_flow_of):
+    fields = {"arch": "gru", "steps": 6, "width": 5}
+    (_, W_x), (_, W_h), _ = recurrent_of(**fields).maps
+    norm = np.sqrt((W_x.weight**2).sum() + (W_h.weight**2).sum())
+    np.testing.assert_allclose(10 ** recurrent_flow_of(**fields).column("log10_weight_norm"), norm, rtol=1e-13)
+
+
+def test_a_single_steps_weight_gradient_is_that_of_the_network(recurrent_of, rng):
+    network = recurrent_of(arch="lstm", steps=1, width=5, features=3, bias_std=0.3)
+    inputs, loss = rng.standard_normal((6, 3)), cross_entropy(rng.integers(0, 5, 6))
+    unrolled, start = network.unrolled(inputs)
+    at_W_x, _, at_W_h, *_ = network.gradient(inputs, loss).parts
+    assert not at_W_h.any()  # the state before the first step is zero
+    measured = measure(unrolled, start, loss).layers[0].log10_weight_gradient_norm
+    assert 10**measured == pytest.approx(np.linalg.norm(at_W_x), rel=1e-12)
+
+
+def test_a_wide_open_gate_keeps_the_gradient_over_five_hundred_steps(recurrent_flow_of):
+    spans = {}
+    for bias in (0.0, 20.0):
+        flow = recurrent_flow_of(arch="gru", steps=500, width=8, features=500, forget_bias=bias)
+        gradient = flow.column("log10_gradient_rms")
+        spans[bias] = gradient.max() - gradient.min()
+    assert spans[20.0] < 1 < 20 < spans[0.0]

@@ -110,7 +110,8 @@ def test_importing_gradcheck_loads_neither_numpy_nor_typer_nor_rich():
 
 
 def test_describing_a_network_loads_no_numpy():
-    statement = "import gradcheck; gradcheck.NetworkSpec(depth=3); gradcheck.Thresholds(max_span=2)"
+    specs = "gradcheck.NetworkSpec(depth=3); gradcheck.RecurrentSpec(arch='lstm', steps=3)"
+    statement = f"import gradcheck; {specs}; gradcheck.Thresholds(max_span=2)"
     assert not loaded_after(statement) & {"numpy", "typer", "click", "rich", "torch"}
 
 

@@ -9,7 +9,7 @@ from gradcheck.summary import summarize
 from gradcheck.thresholds import Thresholds
 
 
-def reasons_for(gradients, *, reached=None, obstacle="", limits=None, rank=9.0, **columns):
+def reasons_for(gradients, *, reached=None, obstacle="", limits=None, rank=9.0, unit="layer", **columns):
     """The reasons for a flow with these log10 gradients; other fields one a layer, by name."""
     depth = len(gradients)
     reached = depth if reached is None else reached
@@ -20,7 +20,7 @@ def reasons_for(gradients, *, reached=None, obstacle="", limits=None, rank=9.0, 
         for index, gradient in enumerate(gradients)
     ]
     layers[reached:] = [LayerFlow()] * (depth - reached)
-    flow = GradientFlow((4,) * depth, (4,) * depth, tuple(layers), OutputFlow(), reached, obstacle)
+    flow = GradientFlow((4,) * depth, (4,) * depth, tuple(layers), OutputFlow(), reached, obstacle, unit)
     return diagnose(flow, summarize(flow), Thresholds(**(limits or {}))).verdict.reasons
 
 
@@ -131,3 +131,23 @@ def test_one_layer_has_no_factor():
 )
 def test_a_ratio_is_put_as_one_says_it(ratio, words):
     assert as_multiple(ratio) == words
+
+
+EVENTS = {
+    "healthy": {"gradients": [-1.0, -0.5, 0.0]},
+    "vanishing": {"gradients": [-30.0, -15.0, 0.0]},
+    "one vanishes, several explode": {"gradients": [-9.0, 9.0, 8.0, 0.0]},
+    "overflow": {"gradients": [-1.0, 0.0, 0.0, 0.0], "reached": 2, "obstacle": "overflow"},
+    "not a number": {"gradients": [-1.0, 0.0, 0.0], "reached": 2, "obstacle": "nan"},
+    "silent": {"gradients": [-1.0, 0.0], "log10_activation_rms": [-300.0, -math.inf]},
+    "dead": {"gradients": [-math.inf, 0.0], "dead_fraction": [1.0, 0.5]},
+    "several dead": {"gradients": [-math.inf, -math.inf, 0.0], "dead_fraction": [1.0, 1.0, 0.5]},
+    "the gradient overflows": {"gradients": [math.inf, 0.0]},
+}
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_of_a_recurrence_the_same_is_said_of_steps(event):
+    of_layers, of_steps = (reasons_for(unit=unit, **EVENTS[event]) for unit in ("layer", "step"))
+    assert of_steps == tuple(reason.replace("layer", "step") for reason in of_layers)
+    assert "layer" in " ".join(of_layers)

@@ -48,12 +48,25 @@ NETWORKS = {
     "one example": {"batch_size": 1},
     "few layers": {"depth": 4, "gain": 0.05},
     "no labels": {"data": "gaussian"},
-}
+    "a recurrence that forgets": {"arch": "rnn", "recurrent_gain": 0.5},
+    "a recurrence that explodes": {"arch": "rnn", "activation": "linear", "recurrent_gain": 2.0},
+    "a recurrence of a standard deviation": {
+        "arch": "rnn", "activation": "relu", "init": "normal", "weight_std": 0.01, "steps": 8,
+    },
+    "a recurrence that overflows": {"arch": "rnn", "activation": "linear", "init": "normal", "weight_std": 1e20},
+    "a recurrence of one example": {"arch": "lstm", "forget_bias": -3.0, "batch_size": 1},
+    "a recurrence of noise": {"arch": "rnn", "steps": 20, "data": "gaussian", "recurrent_gain": 0.3, "seeds": 2},
+}  # fmt: skip
+
+
+def without_depth(options):
+    """Options that a recurrence has."""
+    return {name: value for name, value in options.items() if name != "depth" or options.get("arch", "mlp") == "mlp"}
 
 
 @pytest.fixture(scope="module", params=[*NETWORKS.values()], ids=[*NETWORKS])
 def report(request):
-    return gradcheck.simulate(suggest=True, **(SMALL | request.param))
+    return gradcheck.simulate(suggest=True, **without_depth(SMALL | request.param))
 
 
 def test_the_default_network_can_be_brought_back(default):
@@ -101,7 +114,9 @@ def test_changes_and_command_tell_the_same(report, typed):
     for one in report.suggestions:
         config = Experiment.from_options(typed(one.command)).to_dict()
         assert {name: config[name] for name in one.changes} == one.changes
-        kept = set(config) - set(one.changes) - {"weight_std", "gain"}  # an initialisation of its own scale has none
+        implied = {"weight_std", "gain"}  # an initialisation of its own scale has none
+        implied |= {"forget_bias"} if "arch" in one.changes else set()  # each cell has a usual one
+        kept = set(config) - set(one.changes) - implied
         assert {name: config[name] for name in kept} == {name: report.config[name] for name in kept}
 
 
@@ -147,7 +162,7 @@ def every_change(monkeypatch):
     monkeypatch.setattr("gradcheck.remedies.MOST", 99)
 
     def changes(**options):
-        report = gradcheck.simulate(suggest=True, **(SMALL | options))
+        report = gradcheck.simulate(suggest=True, **without_depth(SMALL | options))
         assert report.verdict.status != "healthy"
         return [one.changes for one in report.suggestions]
 
@@ -176,3 +191,41 @@ def test_skip_connections_are_tried_plain_and_damped_by_the_root_of_the_depth(ev
 def test_every_kind_of_change_is_tried(every_change):
     tried = {name for change in every_change(activation="tanh", gain=0.3) for name in change}
     assert tried == {"activation", "init", "gain", "norm", "residual", "residual_scale", "depth"}
+
+
+def test_a_recurrence_is_offered_a_cell_with_a_memory_its_gate_open_for_as_many_steps(every_change):
+    changes = every_change(arch="rnn", activation="relu", init="normal", weight_std=0.01, steps=8)
+    for arch in ("lstm", "gru"):
+        assert {"arch": arch, "activation": "tanh", "forget_bias": 2.08} in changes  # ln 8
+    assert {"arch", "activation", "init"} <= {name for change in changes for name in change}
+    assert {"forget_bias": 4.16} in every_change(arch="lstm", forget_bias=-3.0, batch_size=1)  # ln 64
+
+
+def test_a_recurrent_gain_is_taken_back_where_there_is_one(every_change):
+    linear = {"arch": "rnn", "activation": "linear", "init": "orthogonal", "batch_size": 64, "width": 32}
+    assert {"recurrent_gain": 1.0} in every_change(recurrent_gain=0.5, **linear)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"arch": "rnn", "recurrent_gain": 0.3, "data": "gaussian", "steps": 20},
+        {"arch": "lstm", "forget_bias": -3.0, "batch_size": 1},
+        {"arch": "gru", "forget_bias": -3.0, "batch_size": 1},
+    ],
+    ids=lambda options: options["arch"],
+)
+def test_a_recurrence_is_offered_nothing_that_a_recurrence_has_not(options, every_change):
+    changes = every_change(**options)
+    assert changes
+    for change in changes:
+        assert set(change) <= {"arch", "activation", "init", "gain", "recurrent_gain", "forget_bias"}
+        assert change.get("arch") != options["arch"]
+
+
+def test_given_recurrent_weights_are_left_alone(tmp_path):
+    path = tmp_path / "w.npz"
+    gradcheck.simulate(arch="rnn", recurrent_gain=0.5, width=8, save_weights=path)
+    report = gradcheck.simulate(arch="rnn", weights=path, suggest=True)
+    assert report.verdict.status == "vanishing"
+    assert report.suggestions == ()

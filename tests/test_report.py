@@ -95,6 +95,15 @@ def test_layers_are_counted_named_and_sized():
     assert [(layer.fan_in, layer.fan_out) for layer in layers] == [(64, 8), (8, 16), (16, 4)]
 
 
+@pytest.mark.parametrize(("arch", "gates"), [("rnn", 1), ("lstm", 4), ("gru", 3)])
+def test_steps_are_counted_named_and_sized(arch, gates):
+    report = gradcheck.simulate(arch=arch, steps=4, width=8, batch_size=16)
+    assert report.unit == "step"
+    assert [(layer.index, layer.name) for layer in report.layers] == [(step, f"step {step}") for step in range(1, 5)]
+    assert {(layer.fan_in, layer.fan_out) for layer in report.layers} == {(16 + 8, gates * 8)}
+    assert gradcheck.simulate(**SMALL).unit == "layer"
+
+
 def test_numbers_survive_json_to_the_last_digit(report):
     assert strict(json.dumps(report.to_dict(), allow_nan=False)) == report.to_dict()
 

@@ -35,6 +35,10 @@ RUNS = {
     "no labels": {"data": "gaussian", **SMALL},
     "single precision": {"dtype": "float32", **SMALL},
     "residual": {"residual": True, "residual_scale": 0.5, "norm": "batch", **SMALL},
+    "rnn": {"arch": "rnn", "width": 8, "batch_size": 16, "recurrent_gain": 0.5, "suggest": True},
+    "lstm in several draws": {"arch": "lstm", "steps": 8, "width": 8, "batch_size": 16, "seeds": 2},
+    "gru": {"arch": "gru", "steps": 1, "width": 1, "batch_size": 1, "data": "gaussian"},
+    "rnn that overflows": {"arch": "rnn", "width": 8, "activation": "linear", "recurrent_gain": 1e30},
 }
 
 

@@ -226,5 +226,6 @@ def user_files(tmp_path_factory):
     np.savez(folder / "one_matrix.npz", W1=weight((64, 4)))
     np.savez(folder / "wrong_bias.npz", W1=weight((64, 4)), b1=weight(5), W_out=weight((4, 10)))
     np.savez(folder / "image.npz", kernel=weight((64, 3, 3)), W_out=weight((4, 10)))
+    np.savez(folder / "lstm.npz", W_x=weight((8, 16)), W_h=weight((4, 16)), W_out=weight((4, 10)))
     np.savez(folder / "weights.npz", W1=weight((64, 4)), W_out=weight((4, 10)))
     return folder

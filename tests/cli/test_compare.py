@@ -219,6 +219,22 @@ def test_group_by_has_one_line_for_each_value(option, rows, printed):
         assert re.search(rf"^  {group['value']} +{group['rows']} +{group['healthy']} ", printed(line), re.MULTILINE)
 
 
+def test_recurrences_are_compared_side_by_side(printed, rows):
+    line = f"--arch rnn,lstm,gru --steps 8,16 {SMALL}"
+    found = rows(line)
+    options = {(row["options"]["arch"], row["options"]["steps"]) for row in found}
+    assert options == {(arch, steps) for arch in ("rnn", "lstm", "gru") for steps in (8, 16)}
+    assert {row["error"] for row in found} == {None}
+    assert {len(row["log10_gradient"]) for row in found} == {8, 16}
+    text = printed(line)
+    assert re.findall(r"^ +\d+  (\w+)", text, re.MULTILINE) == [row["status"] for row in found]
+    assert "arch \\ steps" in text
+    program, *words = text.splitlines()[-1].split()
+    assert program == "gradcheck"
+    verdict = json.loads(command(*words, "--json").stdout)["verdict"]
+    assert verdict["score"] == found[0]["score"]
+
+
 def test_group_by_takes_the_option_as_it_is_typed(printed):
     line = "--depth 2 --width 8 --residual yes --residual-scale 0.5,1 --workers 1 --seeds 1"
     assert "residual-scale" in printed(f"{line} --group-by residual-scale")

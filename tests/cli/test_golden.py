@@ -25,6 +25,8 @@ DOCUMENTS = {
         " --data gaussian --dtype float32",
         {},
     ),
+    "rnn.txt": ("simulate --no-suggest --arch rnn --width 32 --recurrent-gain 0.7", {}),
+    "lstm_suggestions.txt": ("simulate --arch lstm --forget-bias -3 --width 32 --steps 16", {}),
     "vanishing.md": ("simulate --format markdown --depth 12 --width 32", {}),
     "suggestions.md": ("simulate --format markdown --depth 10 --width 32 --suggest", {}),
 }

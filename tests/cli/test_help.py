@@ -14,7 +14,8 @@ COMMANDS = typer.main.get_command(app).commands
 
 #: The network options that are promised, with the default that the help states.
 NETWORK = {
-    "arch": "mlp", "depth": "50", "width": "128", "activation": "sigmoid", "init": "xavier", "gain": "1",
+    "arch": "mlp", "depth": "50", "steps": "one a number", "width": "128", "activation": "sigmoid; tanh of an rnn",
+    "init": "xavier", "gain": "1", "recurrent-gain": "1", "forget-bias": "1 of an lstm, 0 of a gru",
     "weight-std": None, "bias-std": "0", "norm": "none", "residual": "no-residual", "residual-scale": "1",
     "data": "digits", "batch-size": "64", "weights": None, "save-weights": None, "layers": "auto",
     "seed": "0", "seeds": "1", "dtype": "float64",
@@ -25,6 +26,7 @@ OTHERS = ["vanish-below", "explode-above", "max-span", "min-rank", "format", "js
           "all-layers", "quiet", "suggest", "shuffle", "labels"]  # fmt: skip
 
 NAMES = {
+    "arch": "mlp rnn lstm gru",
     "activation": "linear step sigmoid tanh hard_tanh relu leaky_relu elu selu gelu silu softplus mish",
     "init": "xavier xavier_uniform he he_uniform lecun lecun_uniform orthogonal torch_default normal uniform",
     "norm": "none batch layer rms",
@@ -32,6 +34,9 @@ NAMES = {
     "format": "text json csv markdown",
     "fail-on": "vanishing exploding collapsed dead nonfinite any",
 }
+
+#: Options of recurrences, which a perceptron's config has as null.
+OF_RECURRENCES = {"steps", "recurrent-gain", "forget-bias"}
 
 #: On the command line only: how the result is shown.
 SHOWING = {"context", "format", "json", "output", "fail_on", "all_layers", "quiet"}
@@ -101,11 +106,19 @@ def test_what_only_the_command_has_is_about_showing():
 
 def test_defaults_of_the_help_are_those_of_the_config(report):
     config = report("")["config"]
-    for option, default in NETWORK.items():
+    assert {config[option.replace("-", "_")] for option in OF_RECURRENCES} == {None}
+    for option, default in NETWORK.items() - {(option, NETWORK[option]) for option in OF_RECURRENCES}:
         value = config[option.replace("-", "_")]
         if option == "layers":
             assert value == "dense"  # what auto stands for
         elif default is None:
             assert value is None
         else:
-            assert value == {"no-residual": False}.get(default, type(value)(default))
+            assert value == {"no-residual": False}.get(default, type(value)(default.partition(";")[0]))
+
+
+@pytest.mark.parametrize(("arch", "forget_bias"), [("rnn", None), ("lstm", 1.0), ("gru", 0.0)])
+def test_defaults_of_the_help_are_those_of_a_recurrences_config(arch, forget_bias, report):
+    config = report(f"--arch {arch} --width 8")["config"]
+    assert (config["steps"], config["activation"], config["recurrent_gain"]) == (64, "tanh", 1.0)
+    assert config["forget_bias"] == forget_bias

@@ -30,6 +30,10 @@ OPTIONS = {
     "underflow": "--depth 2000 --width 8 --activation linear --init orthogonal --gain 0.5",
     "suggestions": "--depth 12 --width 16 --suggest",
     "no suggestions": "--depth 4 --width 16 --activation tanh --init lecun --suggest",
+    "rnn": "--arch rnn --steps 8 --width 16 --recurrent-gain 0.5",
+    "lstm, seeds": "--arch lstm --steps 4 --width 8 --seeds 2",
+    "gru of noise": "--arch gru --steps 5 --width 8 --data gaussian --dtype float32",
+    "rnn, overflow": "--arch rnn --width 8 --activation linear --recurrent-gain 1e30",
 }
 
 NUMBERS = [
@@ -140,10 +144,16 @@ def test_a_layer_without_finite_numbers_is_flagged_so(options, report):
 
 
 @every_option
-def test_layers_are_counted_from_one_and_fit_together(options, report):
+def test_layers_are_counted_and_named_from_one(options, report):
     document = report(options)
-    layers = document["layers"]
-    assert [layer["index"] for layer in layers] == list(range(1, document["config"]["depth"] + 1))
+    name, count = ("step", "steps") if "--arch" in options else ("hidden", "depth")
+    indices = range(1, document["config"][count] + 1)
+    assert [(layer["index"], layer["name"]) for layer in document["layers"]] == [(i, f"{name} {i}") for i in indices]
+
+
+@pytest.mark.parametrize("options", [options for options in OPTIONS.values() if "--arch" not in options])
+def test_layers_fit_together(options, report):
+    layers = report(options)["layers"]
     assert [layer["fan_out"] for layer in layers[:-1]] == [layer["fan_in"] for layer in layers[1:]]
     assert layers[0]["fan_in"] == 64
 
@@ -164,13 +174,22 @@ def test_the_layer_that_overflows_first_is_named(report):
     assert document["output"]["loss"] is None
 
 
+def test_the_step_that_overflows_first_is_named(report):
+    document = report(OPTIONS["rnn, overflow"])
+    first = next(layer["index"] for layer in document["layers"] if layer["flag"] == "nonfinite")
+    assert 1 < first < 64
+    assert document["verdict"]["reasons"][0].startswith(f"step {first} ")
+
+
 @every_option
 def test_every_option_is_in_the_config_with_its_value(options, report):
     config = report(options)["config"]
     names = [name for name in inspect.signature(simulate).parameters if name not in (*PRESENTATION, "context")]
     assert set(config) == {*names, "suggest"}
-    optional = {"weights", "save_weights", "weight_std"}
-    assert not [name for name, value in config.items() if value is None and name not in optional]
+    missing = {name for name, value in config.items() if value is None}
+    of_others = {"mlp": {"steps", "recurrent_gain", "forget_bias"}, "rnn": {"forget_bias"}}.get(config["arch"], set())
+    assert missing - {"weight_std"} == {"weights", "save_weights"} | of_others
+    assert (config["weight_std"] is None) == ("--weight-std" not in options)
 
 
 def test_the_config_resolves_what_was_left_open(report):

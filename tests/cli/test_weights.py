@@ -8,9 +8,12 @@ NETWORKS = {
     "biases": "--depth 3 --width 9 --activation relu --init he --bias-std 0.3 --batch-size 20",
     "norm, skips": "--depth 4 --width 12 --activation gelu --norm layer --residual --residual-scale 0.5 --seed 3",
     "single precision": "--depth 4 --width 16 --dtype float32",
+    "rnn": "--arch rnn --width 16 --activation relu --recurrent-gain 0.8",
+    "lstm": "--arch lstm --steps 16 --width 9 --forget-bias 3 --init orthogonal --bias-std 0.3",
+    "gru": "--arch gru --steps 8 --width 12 --seed 3 --dtype float32",
 }
 
-DRAWN_ONLY = ("--depth", "--width", "--init", "--bias-std")
+DRAWN_ONLY = ("--depth", "--width", "--init", "--bias-std", "--recurrent-gain", "--forget-bias")
 
 
 @pytest.fixture
@@ -116,6 +119,19 @@ def test_a_state_dict_of_pytorch_is_turned_around(simulated, arrays, tmp_path):
     names = ["0.weight", "0.bias", "2.weight", "2.bias", "4.weight", "4.bias"]
     np.savez(tmp_path / "state.npz", **dict(zip(names, (array.T for array in arrays.values()), strict=True)))
     check_same_numbers(simulated("--weights own.npz"), simulated("--weights state.npz"))
+
+
+def test_a_recurrent_state_dict_of_pytorch_is_turned_around(simulated, tmp_path):
+    rng = np.random.default_rng(8)
+    shapes = [(4, 15), (15,), (5, 15), (15,), (5, 10), (10,)]
+    arrays = [rng.standard_normal(shape) for shape in shapes]
+    ours = ["W_x", "b", "W_h", "b_h", "W_out", "b_out"]
+    theirs = ["rnn.weight_ih_l0", "rnn.bias_ih_l0", "rnn.weight_hh_l0", "rnn.bias_hh_l0", "fc.weight", "fc.bias"]
+    np.savez(tmp_path / "own.npz", **dict(zip(ours, arrays, strict=True)))
+    np.savez(tmp_path / "state.npz", **dict(zip(theirs, (array.T for array in arrays), strict=True)))
+    own, state = (simulated(f"--arch gru --weights {name}.npz") for name in ("own", "state"))
+    assert (own["config"]["steps"], own["config"]["width"], own["config"]["init"]) == (16, 5, None)
+    check_same_numbers(own, state)
 
 
 def test_safetensors_are_read_by_name(simulated, arrays, tmp_path):

@@ -9,7 +9,7 @@ from gradcheck.diagnosis import diagnose
 from gradcheck.experiment import RunSpec
 from gradcheck.flow import GradientFlow, LayerFlow, OutputFlow
 from gradcheck.report import Record, make_report
-from gradcheck.spec import NetworkSpec
+from gradcheck.spec import NetworkSpec, RecurrentSpec
 from gradcheck.summary import summarize
 from gradcheck.thresholds import Thresholds
 
@@ -26,14 +26,16 @@ def spread(gradients, columns):
 def report_of():
     """Log10 gradients ↦ the report on a network that has them; None is a layer that was not reached."""
 
-    def report(gradients, *, obstacle="overflow", suggestions=None, columns=None, **config):
+    def report(gradients, *, arch="mlp", obstacle="overflow", suggestions=None, columns=None, **config):
         depth, reached = len(gradients), sum(gradient is not None for gradient in gradients)
         layers = [*spread(gradients[:reached], columns or {}), *[LayerFlow()] * (depth - reached)]
         output = OutputFlow(2.3, 0.1, -1.0) if reached == depth else OutputFlow()
         obstacle = obstacle if reached < depth else ""
-        flow = GradientFlow((8,) * depth, (8,) * depth, tuple(layers), output, reached, obstacle)
+        unit = "layer" if arch == "mlp" else "step"
+        flow = GradientFlow((8,) * depth, (8,) * depth, tuple(layers), output, reached, obstacle, unit)
         summary, thresholds = summarize(flow), Thresholds()
-        parts = NetworkSpec(depth=depth, width=8), DataSpec(), RunSpec(), thresholds
+        network = NetworkSpec(depth=depth, width=8) if arch == "mlp" else RecurrentSpec(arch=arch, steps=depth, width=8)
+        parts = network, DataSpec(), RunSpec(), thresholds
         options = {name: value for part in parts for name, value in part.to_dict().items()}
         options |= {"weights": None, "save_weights": None, "suggest": suggestions is not None, **config}
         diagnosis = diagnose(flow, summary, thresholds)

@@ -46,3 +46,34 @@ def test_given_weights_take_the_place_of_the_initialisation(tmp_path):
     gradcheck.simulate(depth=2, width=8, save_weights=path)
     line = what_was_run(gradcheck.simulate(weights=path).config)
     assert line == f"sigmoid · weights of {path} · 2 layers of 8 · digits, batch 64 · seed 0"
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ({"arch": "rnn"}, "tanh rnn · xavier · 64 steps of width 8 · digits, batch 16 · seed 0"),
+        ({"arch": "rnn", "activation": "relu"}, "relu rnn · xavier · 64 steps of width 8 · digits, batch 16 · seed 0"),
+        ({"arch": "lstm"}, "lstm · xavier · 64 steps of width 8 · digits, batch 16 · seed 0"),
+        ({"arch": "gru", "steps": 1}, "gru · xavier · 1 step of width 8 · digits, batch 16 · seed 0"),
+        (
+            {"arch": "lstm", "forget_bias": 4.0, "steps": 8},
+            "lstm · xavier · forget bias 4 · 8 steps of width 8 · digits, batch 16 · seed 0",
+        ),
+        ({"arch": "lstm", "forget_bias": 1.0}, "lstm · xavier · 64 steps of width 8 · digits, batch 16 · seed 0"),
+        (
+            {"arch": "gru", "gain": 1.5, "recurrent_gain": 0.5, "init": "orthogonal"},
+            "gru · orthogonal × 1.5, recurrent × 0.5 · 64 steps of width 8 · digits, batch 16 · seed 0",
+        ),
+    ],
+    ids=str,
+)
+def test_the_heading_of_a_recurrence_says_how_many_steps_of_what(options, line):
+    config = gradcheck.simulate(**({"width": 8, "batch_size": 16} | options)).config
+    assert what_was_run(config) == line
+
+
+def test_given_weights_take_the_place_of_a_recurrences_initialisation(tmp_path):
+    path = tmp_path / "w.npz"
+    gradcheck.simulate(arch="lstm", steps=8, width=8, forget_bias=3.0, save_weights=path)
+    line = what_was_run(gradcheck.simulate(arch="lstm", weights=path).config)
+    assert line == f"lstm · weights of {path} · 8 steps of width 8 · digits, batch 64 · seed 0"

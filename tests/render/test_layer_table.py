@@ -87,3 +87,17 @@ def test_all_layers_are_shown_if_asked(vanishing, lines_of):
 
 def test_ascii_bars_are_ascii(vanishing, lines_of):
     assert "".join(lines_of(vanishing, glyphs=ASCII)).isascii()
+
+
+def test_of_a_recurrence_the_table_has_steps(report_of, lines_of):
+    gradients = [-step / 9 for step in range(49, -1, -1)]
+    layers, steps = lines_of(report_of(gradients)), lines_of(report_of(gradients, arch="lstm"))
+    assert layers[0].split()[0] == "layer"
+    assert steps[0].split() == ["step", *layers[0].split()[1:]]
+    assert [row.split() for row in steps[1:-1]] == [row.split() for row in layers[1:-1]]
+    assert steps[-1] == layers[-1].replace("50 layers", "50 steps")
+
+
+@pytest.mark.parametrize("width", [least for least, _ in LAYOUTS])
+def test_steps_head_their_column_at_every_width(width, report_of, lines_of):
+    assert lines_of(report_of([-1.0, 0.0], arch="gru"), max(width, 40))[0].split()[0] == "step"

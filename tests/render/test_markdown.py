@@ -88,3 +88,11 @@ def test_real_networks_of_every_verdict_are_laid_out():
     for options in ({}, {"activation": "step"}, {"activation": "linear", "init": "normal", "weight_std": 1e99}):
         report = gradcheck.simulate(depth=6, width=8, batch_size=16, suggest=True, **options)
         assert as_markdown(report).startswith(f"**{report.verdict.status}** - ")
+
+
+def test_of_a_recurrence_the_table_has_steps(report_of):
+    report = report_of([-9.0, 0.0], arch="lstm")
+    lines = as_markdown(report).splitlines()
+    assert f"| step | {' | '.join(HEADER[1:])} |" in lines
+    assert not any("layer" in line for line in lines)
+    assert "- step 1 gets less than 1/1000 of the last step's gradient" in lines

@@ -89,3 +89,11 @@ def test_marks_stand_under_the_flagged_columns_and_nothing_is_wider_than_its_roo
     marks = lines[lines.index(line) + 1 :]
     assert len(marks) <= 1
     assert all(len(mark) <= max(width, len(line)) for mark in marks)
+
+
+def test_of_a_recurrence_the_ends_are_steps(report_of, lines_of):
+    gradients = [(step - 49) * math.log10(3) for step in range(50)]
+    axis, _, marks = lines_of(report_of(gradients, arch="rnn"), 80)
+    assert axis.split() == ["step", "1", "50", "log10", "−23.4", "…", "0.0"]
+    assert axis.index("50") == 48
+    assert marks.strip("└─┘ ") == "vanishing"

@@ -175,3 +175,11 @@ def test_the_sparkline_always_shows_the_whole_network(vanishing):
 def test_the_ascii_picture_has_ascii_levels(vanishing):
     lines = as_text(vanishing, Terminal(80, "ascii")).splitlines()
     assert any(len(line.strip()) == 50 and set(line.strip()) == set(ASCII.levels) for line in lines)
+
+
+@pytest.mark.parametrize("arch", ["rnn", "lstm", "gru"])
+def test_a_recurrence_is_told_in_steps_throughout(arch, report_of):
+    for gradients in ([-step / 2 for step in range(49, -1, -1)], [9.0, 0.0], [0.0, None], [-math.inf, 0.0]):
+        shown = as_text(report_of(gradients, arch=arch)).replace("--all-layers", "")
+        assert "step" in shown
+        assert "layer" not in shown
