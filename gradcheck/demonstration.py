@@ -141,7 +141,7 @@ def clip_demo(
     clip: Sequence[str] = (),
     lr: float = 0.3,
     momentum: float = 0.9,
-    epochs: int = 25,
+    epochs: int = 30,
     nonfinite: str = "skip",
     sequence: str | None = None,
     depth: int | None = None,

@@ -26,7 +26,7 @@ class TrainingSpec:
 
     lr: float = 0.3
     momentum: float = 0.9
-    epochs: int = 25
+    epochs: int = 30
     nonfinite: str = "skip"
 
     def __post_init__(self) -> None:

@@ -29,7 +29,7 @@ def clip_demo(
     clip: given.Clip = None,
     lr: given.Lr = 0.3,
     momentum: given.Momentum = 0.9,
-    epochs: given.Epochs = 25,
+    epochs: given.Epochs = 30,
     nonfinite: given.Nonfinite = "skip",
     sequence: given.Sequence = None,
     depth: given.Depth = None,
