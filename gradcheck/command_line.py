@@ -36,7 +36,7 @@ def command_line(command: str, config: Mapping[str, Any], own: Mapping[str, Any]
         name: value for name, value in changed.items() if value is not None and name not in ("suggest", "save_weights")
     }
     if "weights" in given:
-        given = {name: value for name, value in given.items() if name not in ("depth", "steps", "width", "init")}
+        given = {name: value for name, value in given.items() if name not in ("depth", "width", "init")}
     return shlex.join(["gradcheck", command, *options(given)])
 
 
@@ -58,8 +58,10 @@ def demo_command_line(config: Mapping[str, Any], **changes: Any) -> str:  # noqa
 def _network_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the network's options are where nobody gives them; the architecture is part of the name."""
     arch = config.get("arch", "mlp")
-    family = RecurrentSpec(arch=arch) if arch in RECURRENT else NetworkSpec()
-    return family.to_dict() | {"arch": "mlp"}
+    if arch not in RECURRENT:
+        return NetworkSpec().to_dict()
+    by_data = {} if config.get("data") == "digits" and not config.get("weights") else {"steps": None}
+    return RecurrentSpec(arch=arch).to_dict() | {"arch": "mlp"} | by_data
 
 
 def options(given: Mapping[str, Any]) -> Iterator[str]:

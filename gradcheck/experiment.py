@@ -175,7 +175,9 @@ def _geometric_mean(values: tuple[float, ...]) -> float:
 def _as_deep_as_wide(values: dict[str, Any]) -> dict[str, Any]:
     """Let a list of widths say how deep the network is."""
     width = values.get("width")
-    return ({"depth": len(width)} if isinstance(width, list | tuple) else {}) | values
+    if isinstance(width, list | tuple) and values.get("arch") not in RECURRENT:
+        return {"depth": len(width)} | values
+    return values
 
 
 def _load(path: Path, values: dict[str, Any]) -> tuple[Dense, ...]:

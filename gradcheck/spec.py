@@ -263,7 +263,8 @@ def network_spec(values: Mapping[str, Any]) -> Spec:
 def _foreign(arch: str, name: str, value: object) -> str:
     """Say why an option is not this architecture's."""
     if arch not in RECURRENT:
-        return f"{value} goes with --arch {', '.join(RECURRENT)}; {arch} has no time steps"
+        theirs = USUAL_FORGET_BIAS if name == "forget_bias" else RECURRENT
+        return f"{value} goes with --arch {', '.join(theirs)}; {arch} has no time steps"
     if name == "depth":
         return f"{value} goes with --arch mlp; {arch} has one hidden layer, unrolled over its --steps"
     return f"goes with --arch mlp; {arch} has none"

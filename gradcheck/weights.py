@@ -36,6 +36,9 @@ def load_weights(path: Path) -> list[Dense]:
         A .safetensors file without the package that reads it.
     """
     arrays = {name: as_numbers(path, array, name) for name, array in read(path).items()}
+    recurrent = next((name for name in arrays if name == "W_h" or name.endswith("weight_hh_l0")), None)
+    if recurrent:
+        raise InputError(path, f"has {recurrent}, the weights of a recurrence; add --arch rnn, lstm or gru")
     maps = _by_name(path, arrays) if "W1" in arrays else _by_order(path, arrays)
     if len(maps) < 2:
         raise InputError(path, f"holds {len(maps)} matrices; allowed: at least one hidden layer and a read-out")

@@ -10,9 +10,17 @@ INTERVAL = 0.2  # seconds between updates
 
 
 class Progress:
-    """Counts layers on one line of a terminal and wipes it in the end; silent anywhere else."""
+    """Counts on one line of a terminal and wipes it in the end; silent anywhere else.
 
-    def __init__(self, quiet: bool) -> None:
+    Parameters
+    ----------
+    quiet : bool
+    unit : str
+        What is counted: layers, steps, rows.
+    """
+
+    def __init__(self, quiet: bool, unit: str = "layers") -> None:
+        self.unit = unit
         self.shown = sys.stderr is not None and sys.stderr.isatty() and not quiet
         self.visible = False
         self.done = 0
@@ -46,7 +54,7 @@ class Progress:
 
     def said(self, seconds: float) -> str:
         """Return what the line says."""
-        return f"{self.done:,} layers, {seconds:.0f} s"
+        return f"{self.done:,} {self.unit}, {seconds:.0f} s"
 
 
 class CountedProgress(Progress):
@@ -55,14 +63,13 @@ class CountedProgress(Progress):
     Parameters
     ----------
     total : int
-    quiet : bool
-    unit : str
-        What is counted: rows, steps.
+    quiet, unit
+        As in ``Progress``.
     """
 
     def __init__(self, total: int, quiet: bool, unit: str = "rows") -> None:
-        super().__init__(quiet)
-        self.total, self.unit = total, unit
+        super().__init__(quiet, unit)
+        self.total = total
         self.what = ""  # being done, said behind the count
 
     def said(self, seconds: float) -> str:

@@ -10,6 +10,7 @@ from gradcheck.cli import options as given
 from gradcheck.cli.output import OutputFile, check_writable, silenced, write
 from gradcheck.cli.progress import Progress
 from gradcheck.errors import one_of
+from gradcheck.spec import RECURRENT
 from gradcheck.threads import one_thread_if_narrow
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def simulate(
     one_thread_if_narrow(network["width"])
     from gradcheck import simulate as simulation
 
-    with Progress(quiet) as tick:
+    with Progress(quiet, "steps" if arch in RECURRENT else "layers") as tick:
         report = simulation(**network, suggest=suggest if name == "text" else bool(suggest), tick=tick)
     if not silenced(quiet, name, output):
         write(_rendered(report, name, output, all_layers), output)

@@ -135,7 +135,7 @@ def said(own: Mapping[str, Any]) -> str:
 def _said(name: str, value: Any) -> str:  # noqa: ANN401
     if isinstance(value, bool):
         return name if value else f"no {name}"
-    if name in ("activation", "init", "data", "dtype"):
+    if name in ("arch", "activation", "init", "data", "dtype"):
         return str(value)
     if name == "norm":
         return "no norm" if value == "none" else f"{value} norm"

@@ -26,11 +26,12 @@ def _parts(regression: Regression) -> Iterator[RenderableType]:
     label = "REGRESSION" if regression.found else "NO REGRESSION"
     verdict = Text().append(before, style=STYLES[before]).append(" → ").append(after, style=STYLES[after])
     moved = [move for move in regression.layers if move.moved]
-    count = f"{len(moved)} of {len(regression.layers)} layers moved by more than {regression.tolerance:g} decades"
+    unit = _unit(regression)
+    count = f"{len(moved)} of {len(regression.layers)} {unit}s moved by more than {regression.tolerance:g} decades"
     yield Text(" ").append(f" {label} ", style=style).append("  ").append(verdict).append(f", {count}")
     if moved:
         yield ""
-        yield Padding(_table(sorted(moved, key=_distance, reverse=True)[:MOST]), (0, 0, 0, INDENT))
+        yield Padding(_table(unit, sorted(moved, key=_distance, reverse=True)[:MOST]), (0, 0, 0, INDENT))
         if len(moved) > MOST:
             yield Text(f"  the {MOST} that moved furthest of {len(moved)}", style="dim")
     for names, where in ((regression.only_before, "the baseline"), (regression.only_after, "the new report")):
@@ -38,13 +39,19 @@ def _parts(regression: Regression) -> Iterator[RenderableType]:
             yield Text(without_controls(f"  only in {where}: {', '.join(names[:8])}{' …' if len(names) > 8 else ''}"))
 
 
+def _unit(regression: Regression) -> str:
+    """Return what a layer is called, by the names of the first of each."""
+    names = [*(move.name for move in regression.layers[:1]), *regression.only_before[:1], *regression.only_after[:1]]
+    return "step" if all(name.startswith("step ") for name in names) else "layer"
+
+
 def _distance(move: Move) -> float:
     return float("inf") if move.change is None else abs(move.change)
 
 
-def _table(moves: list[Move]) -> Table:
+def _table(unit: str, moves: list[Move]) -> Table:
     table = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False, header_style="dim")
-    table.add_column("layer")
+    table.add_column(unit)
     for name in ("log10 gradient, baseline", "now", "moved"):
         table.add_column(name, justify="right")
     for move in moves:
