@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from gradcheck.errors import OptionError, one_of
+from gradcheck.shortest import shortest
 
 PERCENT = 100
 
@@ -68,7 +69,7 @@ class Rule(NamedTuple):
     threshold: float | None = None
 
     def __str__(self) -> str:
-        return self.name if self.threshold is None else f"{self.name}:{self.threshold:g}"
+        return self.name if self.threshold is None else f"{self.name}:{shortest(self.threshold)}"
 
 
 def parse_rule(text: str) -> Rule:
@@ -95,23 +96,49 @@ def parse_rule(text: str) -> Rule:
     return Rule(name, _allowed(name, threshold))
 
 
+def checked(rule: Rule) -> Rule:
+    """Return a rule that was made by hand, if it could have been typed.
+
+    Raises
+    ------
+    OptionError
+        There is no such rule, or no gradient could be clipped so.
+    """
+    info = RULES[one_of("clip", rule.name, RULES)]
+    if bool(info.symbol) != (rule.threshold is not None):
+        problem = "takes no threshold" if rule.threshold is not None else f"needs a threshold; {info.usual:g} is usual"
+        raise OptionError("clip", f"{rule}: {rule.name} {problem}")
+    return rule if rule.threshold is None else Rule(rule.name, _allowed(rule.name, float(rule.threshold)))
+
+
 def _allowed(name: str, threshold: float) -> float:
     """Return a threshold that means something."""
+    typed = f"{name}:{shortest(threshold)}"
     if not 0 < threshold < math.inf:
-        why = "0 would leave no gradient at all" if threshold == 0 else "it would clip nothing: type none for that"
-        if threshold < 0:
-            why = "it would turn every gradient round, as torch.nn.utils.clip_grad_norm_ does in silence"
         usual = f"{name}:{RULES[name].usual:g} is usual"
-        raise OptionError("clip", f"{name}:{threshold:g} has no finite threshold above 0: {why}; {usual}")
+        raise OptionError("clip", f"{typed} has no finite threshold above 0: {_why_not(threshold)}; {usual}")
     if name == "percentile" and threshold > PERCENT:
-        raise OptionError("clip", f"{name}:{threshold:g} is no percentile; allowed: above 0, up to 100 (10 is usual)")
+        raise OptionError("clip", f"{typed} is no percentile; allowed: above 0, up to 100 (10 is usual)")
     return threshold
 
 
-def parse_rules(texts: Sequence[str]) -> list[Rule | None]:
+def _why_not(threshold: float) -> str:
+    """Say what a threshold would do to the gradient."""
+    if threshold < 0:
+        return "it would turn every gradient round, as torch.nn.utils.clip_grad_norm_ does in silence"
+    if threshold == 0:
+        return "0 would leave no gradient at all"
+    return "it is not a number" if math.isnan(threshold) else "it would clip nothing: type none for that"
+
+
+def parse_rules(texts: str | Sequence[str]) -> list[Rule | None]:
     """Return the rules that are typed, once each; None stands for ``suggest``. Without any, one of each kind."""
+    if isinstance(texts, str):
+        texts = [texts]
     if not texts:
         return [Rule(name, info.usual) for name, info in RULES.items()]
     for text in texts:
-        one_of("clip", text.strip().partition(":")[0], CHOICES)
+        name, colon, _ = text.strip().partition(":")
+        if one_of("clip", name, CHOICES) == SUGGEST and colon:
+            raise OptionError("clip", f"{text!r}: {SUGGEST} takes no threshold, it finds one; type {SUGGEST}")
     return list(dict.fromkeys(None if text.strip() == SUGGEST else parse_rule(text) for text in texts))

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradcheck.clip_report import Clipped, ClipReport, Task, report
-from gradcheck.clip_rules import PERCENT, Rule, parse_rule
+from gradcheck.clip_rules import PERCENT, Rule, checked, parse_rule
 from gradcheck.engine.magnitude import Norm, joint_norm, scaled
 from gradcheck.engine.types import Array
 from gradcheck.errors import OptionError
@@ -77,7 +77,7 @@ class Clipper:
     """
 
     def __init__(self, rule: str | Rule) -> None:
-        self.rule = parse_rule(rule) if isinstance(rule, str) else rule
+        self.rule = parse_rule(rule) if isinstance(rule, str) else checked(rule)
         make = _RULES[self.rule.name]
         self._apply = make(self.rule.threshold)
 
@@ -89,13 +89,15 @@ class Clipper:
         unit_axis: int = -1,
     ) -> tuple[list[Array], ClipReport]:
         """Clip a list of gradients; the arguments are those of ``clip``."""
+        if isinstance(gradients, np.ndarray):
+            raise OptionError("clip", "takes a list of arrays, not one array: its rows would be clipped one by one")
         arrays = [_floating(gradient) for gradient in gradients]
         before = joint_norm(arrays)
         if not math.isfinite(before.mantissa):
             wrong = tuple(index for index, one in enumerate(arrays) if not np.isfinite(one).all())
             return arrays, ClipReport(False, math.nan, math.nan, None, math.nan, math.nan, math.nan, wrong)
         task = Task(arrays, before, _fitting(arrays, parameters), unit_axis)
-        with np.errstate(under="ignore"):
+        with np.errstate(under="ignore", over="ignore"):
             clipped = self._apply(task)
         return clipped.gradients, report(task, clipped)
 
@@ -126,7 +128,12 @@ def _none(threshold: float | None) -> Callable[[Task], Clipped]:
 
 def _value(limit: float) -> Callable[[Task], Clipped]:
     """Each entry to [−c, c]."""
-    return lambda task: Clipped([np.clip(gradient, -limit, limit) for gradient in task.gradients], limit)
+    return lambda task: Clipped([_within(gradient, limit) for gradient in task.gradients], limit)
+
+
+def _within(gradient: Array, limit: float) -> Array:
+    """Clip each entry, where the array's type has numbers as large as the limit."""
+    return np.clip(gradient, -limit, limit) if limit < np.finfo(gradient.dtype).max else gradient
 
 
 def _norm(limit: float) -> Callable[[Task], Clipped]:
@@ -172,21 +179,28 @@ def _agc(clipping: float) -> Callable[[Task], Clipped]:
 
 
 def _unitwise(gradient: Array, weight: Array, clipping: float, unit_axis: int) -> Array:
-    limit = clipping * np.maximum(_unit_norms(weight, unit_axis), SMALLEST_UNIT)
-    norms = _unit_norms(gradient, unit_axis)
-    return np.where(norms > limit, gradient * (limit / np.where(norms > limit, norms, 1)), gradient).astype(
-        gradient.dtype, copy=False
-    )
+    largest, relative = _unit_norms(gradient, unit_axis)
+    of_weight, weight_relative = _unit_norms(weight, unit_axis)
+    limit = clipping * np.maximum(of_weight * weight_relative, SMALLEST_UNIT)
+    over = largest * relative > limit
+    factor = np.divide(limit, relative, out=np.zeros_like(relative), where=over)
+    clipped: Array = np.where(over, gradient / largest * factor, gradient).astype(gradient.dtype, copy=False)
+    return clipped
 
 
-def _unit_norms(array: Array, unit_axis: int) -> npt.NDArray[np.float64]:
-    """Return the norm over all axes but that of the units, to be broadcast; of a vector or number its own."""
+def _unit_norms(array: Array, unit_axis: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the norm over all axes but that of the units, to be broadcast; of a vector or number its own.
+
+    It comes as the largest entry (1 for zero) and the norm over that, whose product may be beyond the range of floats.
+    """
+    if array.ndim > 1 and not -array.ndim <= unit_axis < array.ndim:
+        problem = f"{unit_axis} is no axis of an array of shape {array.shape}"
+        raise OptionError("unit_axis", f"{problem}; -1 takes fan_in by fan_out, 0 PyTorch's weights")
     units = unit_axis % array.ndim if array.ndim > 1 else None
     others = tuple(axis for axis in range(array.ndim) if axis != units)
     largest = np.abs(array).max(others, keepdims=True, initial=0).astype(np.float64)
-    safe = np.where(largest > 0, largest, 1)
-    norms: npt.NDArray[np.float64] = largest * np.sqrt(np.square(array / safe).sum(others, keepdims=True))
-    return norms
+    largest = np.where(largest > 0, largest, 1)
+    return largest, np.sqrt(np.square(array / largest).sum(others, keepdims=True))
 
 
 def _percentile(percent: float) -> Callable[[Task], Clipped]:
@@ -213,7 +227,7 @@ def _interpolated(ordered: Sequence[float], percent: float) -> float:
 def _zscore(limit: float) -> Callable[[Task], Clipped]:
     """A global norm whose z-score is above z* clipped to μ + (z*²/z)·σ, of a running μ and σ."""
     watched: list[float] = []
-    running: list[float] = []  # mean, variance
+    running: list[float] = []  # μ, σ
 
     def apply(task: Task) -> Clipped:
         norm = task.norm.value
@@ -221,18 +235,23 @@ def _zscore(limit: float) -> Callable[[Task], Clipped]:
             if math.isfinite(norm):
                 watched.append(norm)
             if len(watched) == WATCHED:
-                mean = sum(watched) / WATCHED
-                running[:] = [mean, sum((one - mean) ** 2 for one in watched) / WATCHED]
+                running[:] = _mean_and_deviation(watched)
             return Clipped(task.gradients, None)
-        mean, variance = running
-        deviation = math.sqrt(variance)
+        mean, deviation = running
         score = (norm - mean) / (deviation + Z_EPSILON)
-        allowed = mean + limit**2 / score * deviation if score > limit else norm
+        allowed = mean + limit * (limit / score) * deviation if score > limit else norm
         mean = DECAY * mean + (1 - DECAY) * allowed
-        running[:] = [mean, DECAY * variance + (1 - DECAY) * (allowed - mean) ** 2]
+        running[:] = mean, math.hypot(math.sqrt(DECAY) * deviation, math.sqrt(1 - DECAY) * (allowed - mean))
         return _all_shrunk(task, allowed) if score > limit else Clipped(task.gradients, None)
 
     return apply
+
+
+def _mean_and_deviation(norms: Sequence[float]) -> tuple[float, float]:
+    """Return mean and standard deviation, right for norms whose squares or sum overflow."""
+    mean = math.fsum(norm / len(norms) for norm in norms)
+    root = math.sqrt(len(norms))
+    return mean, math.hypot(*((norm - mean) / root for norm in norms))
 
 
 _RULES: dict[str, Callable[[Any], Callable[[Task], Clipped]]] = {

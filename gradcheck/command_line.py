@@ -8,6 +8,7 @@ from gradcheck.clip_rules import parse_rules
 from gradcheck.data import DataSpec
 from gradcheck.demo_options import usual
 from gradcheck.experiment import RunSpec
+from gradcheck.shortest import shortest
 from gradcheck.spec import RECURRENT, NetworkSpec, RecurrentSpec
 from gradcheck.thresholds import Thresholds
 from gradcheck.training_spec import TrainingSpec
@@ -74,8 +75,3 @@ def options(given: Mapping[str, Any]) -> Iterator[str]:
             yield from (f"--{flag}", ",".join(str(item) for item in value))
         else:
             yield from (f"--{flag}", shortest(value) if isinstance(value, float) else str(value))
-
-
-def shortest(value: float) -> str:
-    """Return a number as one types it, with all its digits."""
-    return f"{value:g}" if float(f"{value:g}") == value else repr(value)

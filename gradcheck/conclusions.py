@@ -18,6 +18,9 @@ SMALL = 1e-5
 #: Below this, a mean cosine is called a turn.
 TURNED = 0.995
 
+#: How a run ends from which nothing can be had.
+LOST = ("diverged", "stuck", "stopped")
+
 VERDICTS = ("saved", "unneeded", "ruined", "lost", "unclipped", "clipped")
 
 
@@ -27,8 +30,8 @@ class Conclusion(NamedTuple):
     Attributes
     ----------
     status : str
-        ``saved``: some rule learns, none doesn't; ``unneeded``: without clipping it learns, and with each rule as
-        well; ``ruined``: without clipping it learns, with some rule it doesn't; ``lost``: nothing learns;
+        ``saved``: some rule learns, none doesn't; ``unneeded``: without clipping it learns, and no
+        rule loses it; ``ruined``: without clipping it learns, some rule loses it; ``lost``: nothing learns;
         ``unclipped``: only no clipping was tried; ``clipped``: no clipping was not tried.
     best : str
         The strategy with the best final accuracy (without labels, loss).
@@ -51,7 +54,7 @@ def conclude(strategies: Sequence[Strategy]) -> Conclusion:
     elif not rules:
         status = "unclipped"
     elif plain.status == "learned":
-        status = "unneeded" if len(learned) == len(rules) else "ruined"
+        status = "ruined" if any(one.status in LOST for one in rules) else "unneeded"
     else:
         status = "saved" if learned else "lost"
     return Conclusion(status, str(best.rule), tuple(_reasons(plain, rules, learned, best)))
@@ -70,9 +73,15 @@ def _reasons(
         yield f"{len(learned)} of {len(rules)} clipping rules learn; best: {_named(best)}, {_reached(best)}"
     if plain is not None:
         yield f"without clipping {_outcome(plain)}"
-    failed = [str(one.rule) for one in rules if one.status in ("diverged", "stuck", "stopped")]
+    failed = [str(one.rule) for one in rules if one.status in LOST]
     if failed:
         yield f"clipped and still lost: {', '.join(failed)}"
+
+
+def as_percent(share: float) -> str:
+    """Return a share in per cent; none and all are said only where they are exact."""
+    percent = 100 * share
+    return "<1 %" if 0 < percent < 0.5 else ">99 %" if 99.5 <= percent < 100 else f"{percent:.0f} %"
 
 
 def _named(one: Strategy) -> str:
@@ -133,7 +142,8 @@ def _reach(one: Strategy, spec: TrainingSpec) -> Iterator[str]:
     elif one.clipped_share == 1:
         yield f"clips in every step: what is left is a learning rate of {kept * spec.lr:.2g}"
     else:
-        yield f"clips {100 * one.clipped_share:.0f} % of the steps, {100 * kept:.0f} % of the learning rate is left"
+        share = as_percent(one.clipped_share)
+        yield f"clips {share} of the steps, {as_percent(one.learning_rate_lost)} of the learning rate is lost"
 
 
 def _direction(one: Strategy) -> Iterator[str]:

@@ -138,7 +138,7 @@ class Demonstration:
 def clip_demo(
     *,
     network: str = "rnn",
-    clip: Sequence[str] = (),
+    clip: str | Sequence[str] = (),
     lr: float = 0.3,
     momentum: float = 0.9,
     epochs: int = 30,
@@ -173,7 +173,7 @@ def clip_demo(
     ----------
     network : str
         ``rnn``, ``lstm``, ``gru``, or ``mlp``.
-    clip : sequence of str
+    clip : str or sequence of str
         The strategies, as in ``gradcheck.clipping.clip``; ``suggest`` takes the threshold of the global norm from a
         short unclipped warm-up. Without any: none, and one of each rule.
     lr, momentum, epochs : float, float, int

@@ -87,7 +87,7 @@ def strategy(rule: Rule, steps: Sequence[TrainingStep], final: Evaluation, *, st
     """
     reports = [step.report for step in steps if math.isfinite(step.report.kept)]
     loss = tuple(step.loss for step in steps)
-    diverged_at = left_for_good(loss)
+    diverged_at = None if stopped else left_for_good(loss)
     nonfinite = [(number, step.nonfinite) for number, step in enumerate(steps, start=1) if step.nonfinite]
     return Strategy(
         rule=rule,
@@ -123,13 +123,15 @@ def loss_limit(loss: Sequence[float]) -> float:
 def left_for_good(loss: Sequence[float]) -> int | None:
     """Return the first step (from 1) from which no loss is finite and within the limit; None if there is none."""
     limit = loss_limit(loss)
-    gone = [not one <= limit for one in loss]  # nan is gone
+    gone = [not (math.isfinite(one) and one <= limit) for one in loss]
     staying = sum(accumulate(reversed(gone), lambda so_far, one: so_far and one))
     return len(loss) - staying + 1 if staying else None
 
 
 def _progress(loss: Sequence[float], final: Evaluation, chance: float) -> str:
     """Return how far a run that neither diverged nor was stopped has come."""
+    if not math.isfinite(final.loss):
+        return "stuck"
     if math.isnan(final.accuracy):  # without labels: how much of the loss is gone
         gain = 1 - final.loss / loss[0] if loss[0] > 0 else 1.0
     elif final.accuracy >= LEARNED:

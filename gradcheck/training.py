@@ -165,5 +165,5 @@ def evaluate(network: AnyNetwork, batches: Batches) -> Evaluation:
             logits = network.logits(part)
             losses += loss_of(theirs)(logits)[0] * len(part)
         if theirs is not None:
-            right += int((logits.argmax(1) == theirs).sum())
+            right += int(((logits.argmax(1) == theirs) & np.isfinite(logits).all(1)).sum())
     return Evaluation(losses / len(inputs), float("nan") if labels is None else right / len(inputs))

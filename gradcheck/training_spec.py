@@ -30,14 +30,17 @@ class TrainingSpec:
     nonfinite: str = "skip"
 
     def __post_init__(self) -> None:
-        finite("lr", self.lr, "it is the learning rate; 0.01 to 1 is usual for SGD", above=0)
-        finite("momentum", self.momentum, "it is the share of the last step that is kept; 0.9 is usual", low=0)
-        if self.momentum >= 1:
-            raise OptionError(
-                "momentum", f"{self.momentum:g} would never forget a step; allowed: 0 up to 1; 0.9 is usual"
-            )
-        at_least("epochs", self.epochs, 1, "one pass over the data is the least")
+        lr = finite("lr", self.lr, "it is the learning rate; 0.01 to 1 is usual for SGD", above=0)
+        momentum = finite(
+            "momentum", self.momentum, "it is the share of the last step that is kept; 0.9 is usual", low=0
+        )
+        if momentum >= 1:
+            problem = f"{momentum:g} would never forget a step; allowed: from 0 to below 1; 0.9 is usual"
+            raise OptionError("momentum", problem)
+        epochs = at_least("epochs", self.epochs, 1, "one pass over the data is the least")
         one_of("nonfinite", self.nonfinite, POLICIES)
+        for name, value in (("lr", lr), ("momentum", momentum), ("epochs", epochs)):
+            object.__setattr__(self, name, value)  # a plain number for NumPy's
 
     def to_dict(self) -> dict[str, Any]:
         """Return the description as plain JSON values."""

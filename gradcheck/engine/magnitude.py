@@ -99,6 +99,7 @@ def joint_norm(arrays: Sequence[Array]) -> Norm:
 
 
 def scaled(array: Array, mantissa: float, exponent: int = 0) -> Array:
-    """Return array · mantissa · 2**exponent in the array's type."""
-    product: Array = (np.ldexp(array, exponent) if exponent else array) * mantissa
+    """Return array · mantissa · 2**exponent in the array's type, computed in float64."""
+    wide = array.astype(np.float64, copy=False)
+    product: Array = ((np.ldexp(wide, exponent) if exponent else wide) * mantissa).astype(array.dtype, copy=False)
     return product

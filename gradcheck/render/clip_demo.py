@@ -1,7 +1,7 @@
 """A demonstration as text: the verdict, the runs side by side, the table, a conclusion for each."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from rich.console import RenderableType
 from rich.padding import Padding
@@ -11,7 +11,7 @@ from rich.text import Text
 from gradcheck.command_line import demo_command_line
 from gradcheck.demo_report import DemoReport
 from gradcheck.render.bars import Glyphs, Scale, columns, common_scale, sparkline
-from gradcheck.render.heading import SEPARATOR, what_was_run
+from gradcheck.render.clip_demo_cells import COLUMNS, headline, interrupted
 from gradcheck.render.numbers import power, significant
 from gradcheck.render.style import INDENT, STYLES, without_controls
 from gradcheck.render.terminal import PLAIN_TERMINAL, Terminal, printed
@@ -31,35 +31,13 @@ WIDEST = 56
 #: What is above the lowest value of all runs by more than this is shown as if it were no higher.
 DECADES = 6
 
-#: Columns of the table: heading, and how a strategy fills it.
-COLUMNS: dict[str, Callable[[Record], str]] = {
-    "strategy": lambda one: str(one.rule),
-    "accuracy": lambda one: "-" if one.final_accuracy is None else f"{100 * one.final_accuracy:.1f} %",
-    "loss": lambda one: significant(one.final_loss),
-    "diverged": lambda one: f"step {one.diverged_at_step}" if one.diverged else "no",
-    "largest norm": lambda one: significant(one.largest_norm_before),
-    "clipped to": lambda one: significant(one.largest_norm_after),
-    "clipped": lambda one: _share(one.clipped_fraction),
-    "cosine": lambda one: "-" if one.mean_cosine is None else f"{one.mean_cosine:.3f}",
-    "rate lost": lambda one: _share(one.learning_rate_lost),
-    "non-finite": lambda one: str(one.nonfinite_steps),
-}
-
-#: The narrowest terminal that a set of columns fits into.
+#: Sets of columns, the widest first: the table has the first that fits.
 LAYOUTS = (
-    (112, tuple(COLUMNS)),
-    (78, ("strategy", "accuracy", "diverged", "largest norm", "clipped", "cosine", "rate lost")),
-    (56, ("strategy", "accuracy", "diverged", "clipped", "cosine")),
-    (0, ("strategy", "accuracy", "clipped")),
+    tuple(COLUMNS),
+    ("strategy", "accuracy", "diverged", "largest norm", "clipped", "cosine", "rate lost"),
+    ("strategy", "accuracy", "diverged", "clipped", "cosine"),
+    ("strategy", "accuracy", "clipped"),
 )
-
-
-def _share(value: float | None) -> str:
-    """Return a share in per cent; none and all are said only where they are exact."""
-    if value is None:
-        return "-"
-    percent = 100 * value
-    return "<1 %" if 0 < percent < 0.5 else ">99 %" if 99.5 <= percent < 100 else f"{percent:.0f} %"
 
 
 def demo_as_text(report: DemoReport, terminal: Terminal = PLAIN_TERMINAL) -> str:
@@ -90,16 +68,6 @@ def _parts(report: DemoReport, width: int, glyphs: Glyphs) -> Iterator[Renderabl
     yield Text("  " + without_controls(next_command(report)), style="dim", no_wrap=True)  # whole, to be copied
 
 
-def headline(report: DemoReport) -> str:
-    """Return what was run in one line."""
-    config = report.config
-    steps = max((one.steps for one in report.strategies), default=0)
-    training = f"SGD {config.lr:g}, momentum {config.momentum:g}, {config.epochs} epochs" + f" ({steps} steps)" * bool(
-        steps
-    )
-    return what_was_run(config) + SEPARATOR + training
-
-
 def _verdict(report: DemoReport) -> Padding:
     """The verdict in a few words, its reasons beside it."""
     verdict = report.verdict or Record()
@@ -111,7 +79,7 @@ def _verdict(report: DemoReport) -> Padding:
     table.add_column(overflow="fold")
     reasons = [*verdict.reasons, *_start(report), *([report.suggestion] if report.suggestion else [])]
     if not report.complete:
-        reasons.append(f"interrupted: {len(report.strategies)} of {len(report.config.clip)} strategies are finished")
+        reasons.append(interrupted(report))
     for index, reason in enumerate(reasons):
         mark = Text(f" {label} ", style=f"reverse {'green' if good else 'red'}") if index == 0 else ""
         table.add_row(mark, Text(reason, style="bold" if index == 0 else ""))
@@ -175,7 +143,7 @@ def _peaks(values: Sequence[float | None], total: int, room: int) -> list[float 
 
 
 def _table(strategies: Sequence[Record], width: int) -> Table:
-    names = next(names for least, names in LAYOUTS if width >= least)
+    names = next((names for names in LAYOUTS if _needed(names, strategies) <= width), LAYOUTS[-1])
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     for name in names:
         table.add_column(name, justify="left" if name == "strategy" else "right", no_wrap=True)
@@ -183,6 +151,12 @@ def _table(strategies: Sequence[Record], width: int) -> Table:
         cells = (Text(COLUMNS[name](one), style=STYLES[one.status] if name == "accuracy" else "") for name in names)
         table.add_row(*cells)
     return table
+
+
+def _needed(names: Sequence[str], strategies: Sequence[Record]) -> int:
+    """Return how wide a table with these columns is."""
+    widest = (max(len(name), *(len(COLUMNS[name](one)) for one in strategies)) for name in names)
+    return INDENT + sum(width + 2 for width in widest) - 2
 
 
 def _conclusions(strategies: Sequence[Record]) -> Table:
@@ -200,10 +174,16 @@ def next_command(report: DemoReport) -> str:
     if not report.complete:
         return demo_command_line(config)
     if verdict.status == "unneeded":
-        return demo_command_line(config, lr=float(f"{3 * config.lr:.2g}"))
+        return demo_command_line(config, lr=_rate(config.lr, 3))
     best = next(one for one in report.strategies if one.rule == verdict.best)
     if best.status in ("diverged", "stopped", "stuck"):
-        return demo_command_line(config, lr=float(f"{config.lr / 10:.2g}"))
+        return demo_command_line(config, lr=_rate(config.lr, 0.1))
     if best.status == "learning":
         return demo_command_line(config, epochs=3 * config.epochs)
     return demo_command_line(config, clip=[verdict.best], seed=config.seed + 1)
+
+
+def _rate(rate: float, factor: float) -> float:
+    """Return a learning rate times a factor as one would type it, if that is one."""
+    changed = float(f"{rate * factor:.2g}")
+    return changed if 0 < changed < math.inf else rate

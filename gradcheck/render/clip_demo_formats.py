@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 
 from gradcheck.demo_report import DemoReport
-from gradcheck.render.clip_demo import COLUMNS, headline
+from gradcheck.render.clip_demo_cells import COLUMNS, headline, interrupted
 from gradcheck.render.comparison_formats import records_as_csv
 from gradcheck.render.markdown import escaped
 from gradcheck.render.style import without_controls
@@ -35,6 +35,8 @@ def _lines(report: DemoReport) -> Iterator[str]:
     if report.verdict:
         yield from (f"- {escaped(reason)}" for reason in report.verdict.reasons)
     yield from (f"- {escaped(text)}" for text in (report.suggestion, *report.warnings) if text)
+    if not report.complete:
+        yield f"- {interrupted(report)}"
     yield ""
     yield f"| {' | '.join(COLUMNS)} |"
     yield "| --- |" + " ---: |" * (len(COLUMNS) - 1)

@@ -6,6 +6,9 @@ import pytest
 
 DEEP = "simulate --no-suggest"
 
+#: So short and benign a training that no rounding error grows to a digit that is shown.
+DEMO = "clip-demo --network mlp --depth 2 --width 16 --activation tanh --epochs 2 --batch-size 128"
+
 DOCUMENTS = {
     "vanishing_80.txt": (DEEP, {}),
     "vanishing_140.txt": (DEEP, {"COLUMNS": "140"}),
@@ -28,6 +31,9 @@ DOCUMENTS = {
     "rnn.txt": ("simulate --no-suggest --arch rnn --width 32 --recurrent-gain 0.7", {}),
     "lstm_suggestions.txt": ("simulate --arch lstm --forget-bias -3 --width 32 --steps 16", {}),
     "vanishing.md": ("simulate --format markdown --depth 12 --width 32", {}),
+    "clip_demo.txt": (f"{DEMO} --clip none --clip value:0.01 --clip global-norm:0.1 --clip agc", {}),
+    "clip_demo_40.txt": (f"{DEMO} --clip value:0.01 --clip percentile:50", {"COLUMNS": "40"}),
+    "clip_demo.md": (f"{DEMO} --format markdown --clip none --clip norm:0.1", {}),
     "suggestions.md": ("simulate --format markdown --depth 10 --width 32 --suggest", {}),
 }
 

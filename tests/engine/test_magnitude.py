@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradcheck.engine.magnitude import Scaled, log10_magnitude, log10_norm, log10_rms, log10_std, rescaled
+from gradcheck.engine.magnitude import (
+    Norm,
+    Scaled,
+    joint_norm,
+    log10_magnitude,
+    log10_norm,
+    log10_rms,
+    log10_std,
+    rescaled,
+    scaled,
+)
 
 finite_floats = st.floats(allow_nan=False, allow_infinity=False)
 some_floats = st.lists(finite_floats, min_size=1, max_size=12)
@@ -107,3 +117,46 @@ def test_exponents_beyond_any_float_are_carried():
     twos = Scaled(np.array([2.0, 2.0]), 10**6)
     assert log10_rms(twos) == pytest.approx((10**6 + 1) * math.log10(2), rel=1e-14)
     assert log10_magnitude(1.0, -(10**7)) == pytest.approx(-(10**7) * math.log10(2), rel=1e-14)
+
+
+@given(st.lists(arrays_of_one_size(), max_size=3))
+def test_a_joint_norm_is_the_root_of_the_sum_of_squares_at_every_size(arrays):
+    norm = joint_norm(arrays)
+    square = sum((exact(x) ** 2 for array in arrays for x in array), Fraction(0))
+    if not square:
+        assert norm == Norm(0.0)
+        return
+    step = 1e-323 / (norm.value or 1)  # between subnormal numbers
+    assert float(exact(norm.mantissa, norm.exponent) ** 2 / square) == pytest.approx(1, rel=max(1e-14, step))
+    assert (norm.exponent == 0) == (0 < norm.value < math.inf)
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("others", [[], [1.0], [1e300], [0.0]])
+def test_a_joint_norm_with_an_entry_that_is_not_finite_is_not_finite(wrong, others):
+    norm = joint_norm([np.array(others), np.array([1.0, wrong])])
+    assert not math.isfinite(norm.mantissa)
+    assert math.isnan(norm.mantissa) == math.isnan(wrong)
+
+
+def test_a_joint_norm_of_narrow_types_is_computed_in_the_wide_one():
+    arrays = [np.full(100, 6e4, np.float16), np.full((3, 3), 3e38, np.float32)]
+    wide = math.hypot(10 * float(np.float16(6e4)), 3 * float(np.float32(3e38)))
+    assert joint_norm(arrays) == Norm(pytest.approx(wide, rel=1e-14))
+
+
+def test_a_norm_beyond_the_range_of_floats_has_the_value_inf():
+    norm = joint_norm([np.full(4, 1e308)])
+    assert norm.value == math.inf
+    assert log10_magnitude(*norm) == pytest.approx(308 + math.log10(2), rel=1e-15)
+
+
+@given(arrays_of_one_size(), st.floats(0.5, 2), st.integers(-60, 60))
+def test_an_array_is_scaled_by_a_mantissa_and_a_power_of_two(array, mantissa, exponent):
+    for dtype in ("float64", "float32"):
+        narrow = np.clip(array, -1e15, 1e15).astype(dtype)
+        found = scaled(narrow, mantissa, exponent)
+        assert found.dtype == dtype
+        expected = narrow.astype(np.longdouble) * np.longdouble(mantissa) * np.longdouble(2) ** exponent
+        least = float(np.finfo(dtype).smallest_subnormal)
+        np.testing.assert_allclose(found, expected.astype(float), rtol=4 * float(np.finfo(dtype).eps), atol=4 * least)

@@ -1,0 +1,481 @@
+"""``gradcheck clip-demo`` as its users meet it."""
+
+import csv
+import io
+import os
+import re
+import shlex
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from gradcheck.clip_rules import CHOICES, RULES
+
+SMALL = "clip-demo --width 8 --epochs 1 --batch-size 256"
+MLP = "clip-demo --network mlp --depth 2 --width 8 --activation tanh --epochs 1 --batch-size 256"
+
+OVERFLOW = f"{MLP} --activation relu --gain 1e200"
+
+FORMATS = ["text", "json", "csv", "markdown"]
+
+#: The command line with a sign of life from the first step on, not only after a second.
+IMPATIENT = ("-c", "from gradcheck.cli import main, progress; progress.PATIENCE = progress.INTERVAL = 0; main()")
+
+#: Says on stderr which modules a command line has loaded.
+TELLING = """
+import sys
+try:
+    from gradcheck.cli import run
+    run()
+finally:
+    print(*(name for name, module in sys.modules.items() if module is not None), file=sys.stderr)
+"""
+
+full_disk = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _side_by_side(ahead):
+    lines = [f"{line} --format {form}" for line in (SMALL, MLP) for form in FORMATS]
+    ahead([(line, {}) for line in [*lines, f"{OVERFLOW} --format json", "clip-demo --help"]])
+
+
+@pytest.fixture(scope="module")
+def document(printed, strictly):
+    """A command line ↦ its JSON."""
+    return lambda line: strictly(printed(f"{line} --format json"))
+
+
+# ---- formats
+
+
+@pytest.mark.parametrize("line", [SMALL, MLP])
+def test_all_formats_tell_of_the_same_strategies(line, printed, document):
+    rules = [one["rule"] for one in document(line)["strategies"]]
+    assert [rule.partition(":")[0] for rule in rules] == list(RULES)
+    assert [record["rule"] for record in csv.DictReader(io.StringIO(printed(f"{line} --format csv")))] == rules
+    rows = re.findall(r"^\| ([^|]+?) \|", printed(f"{line} --format markdown"), re.MULTILINE)
+    assert rows == ["strategy", "---", *rules]
+    text = printed(f"{line} --format text")
+    assert [len(re.findall(rf"^  {rule}  ", text, re.MULTILINE)) for rule in rules] == [3] * len(rules)
+
+
+@pytest.mark.parametrize("line", [SMALL, MLP])
+def test_json_is_short_for_format_json_and_ascii(line, printed):
+    assert printed(f"{line} --json") == printed(f"{line} --format json")
+    assert printed(f"{line} --format json").isascii()
+
+
+def test_json_has_the_whole_of_every_run(document):
+    found = document(SMALL)
+    assert (found["command"], found["complete"]) == ("clip-demo", True)
+    assert {one["steps"] for one in found["strategies"]} == {7}
+    assert {len(series) for one in found["strategies"] for series in one["series"].values()} == {7}
+
+
+@pytest.mark.parametrize("line", [SMALL, MLP, OVERFLOW])
+def test_a_seed_gives_the_same_bytes_in_every_process(line, gradcheck, printed):
+    expected = printed(f"{line} --format json")
+    assert gradcheck(f"{line} --json", PYTHONHASHSEED="1").stdout == expected
+    assert gradcheck(f"{line} --json --seed 1").stdout != expected
+
+
+def test_the_command_prints_what_the_function_returns(python, printed):
+    call = (
+        "import gradcheck, json; report = gradcheck.clip_demo(width=8, epochs=1, batch_size=256);"
+        "print(json.dumps(report.to_dict(), indent=2))"
+    )
+    ended = python("-c", call, OPENBLAS_NUM_THREADS="1")
+    assert ended.stdout == printed(f"{SMALL} --format json")
+
+
+def test_the_last_line_is_a_command_that_runs(printed, document):
+    *_, last = printed(f"{SMALL} --format text").splitlines()
+    program, *words = shlex.split(last)
+    assert program == "gradcheck"
+    config = document(SMALL)["config"]
+    again = document(shlex.join(words))["config"]
+    changed = {name for name in config if config[name] != again[name]}
+    assert changed
+    assert changed <= {"clip", "seed", "lr", "epochs"}
+
+
+def test_every_option_reaches_the_config(document):
+    line = (
+        "clip-demo --network lstm --clip zscore:3 --clip none --lr 0.05 --momentum 0.5 --epochs 1 --nonfinite zero"
+        " --sequence pixels --width 4 --init he --gain 0.5 --recurrent-gain 0.9 --forget-bias 2 --bias-std 0.1"
+        " --batch-size 512 --no-shuffle --layers dense --seed 3 --dtype float32"
+    )
+    config = document(line)["config"]
+    expected = {
+        "network": "lstm", "arch": "lstm", "clip": ["zscore:3", "none"], "lr": 0.05, "momentum": 0.5, "epochs": 1,
+        "nonfinite": "zero", "sequence": "pixels", "steps": 64, "width": 4, "init": "he", "gain": 0.5,
+        "recurrent_gain": 0.9, "forget_bias": 2, "bias_std": 0.1, "batch_size": 512, "shuffle": False,
+        "layers": "dense", "seed": 3, "dtype": "float32",
+    }  # fmt: skip
+    assert config.items() >= expected.items()
+
+
+def test_a_file_of_one_s_own_is_trained_on(gradcheck, user_files, strictly):
+    for options in ("--data labelled.csv --labels", "--data good.npz", "--data good.npy"):
+        line = f"clip-demo --network mlp --depth 1 --width 4 --epochs 2 --batch-size 5 --json {options}"
+        ended = gradcheck(line, cwd=user_files)
+        assert (ended.returncode, ended.stderr) == (0, "")
+        found = strictly(ended.stdout)
+        assert {one["steps"] for one in found["strategies"]} == {8}
+        assert [one["final_accuracy"] is None for one in found["strategies"]] == [options.endswith("npy")] * 7
+
+
+# ---- streams
+
+
+@pytest.mark.parametrize("columns", ["40", "80", "140"])
+def test_text_keeps_to_the_columns(columns, printed):
+    *lines, last = printed(f"{SMALL} --format text", COLUMNS=columns).splitlines()
+    assert max(map(len, lines)) <= int(columns)
+    assert last.startswith("  gradcheck clip-demo ")
+
+
+def test_text_is_ascii_where_nothing_else_can_be_shown(printed):
+    text = printed(OVERFLOW, LANG="C", PYTHONIOENCODING="ascii")
+    assert text.isascii()
+    assert "?" not in text
+
+
+def test_a_terminal_gets_colours_and_a_pipe_none(on_terminal, printed):
+    assert "\x1b[" in on_terminal("-m", "gradcheck", *SMALL.split()).shown
+    assert "\x1b[" not in printed(f"{SMALL} --format text")
+
+
+def test_progress_shows_on_the_terminal_and_is_wiped(on_terminal, printed):
+    ended = on_terminal(*IMPATIENT, *SMALL.split(), "--json", piped=True)
+    assert ended.returncode == 0
+    assert " of 49 steps · none, " in ended.shown
+    assert ended.shown.endswith("\r\x1b[K")
+    assert "\n" not in ended.shown
+    assert ended.stdout == printed(f"{SMALL} --format json")
+
+
+def test_quiet_shows_neither_progress_nor_text(on_terminal, printed):
+    ended = on_terminal(*IMPATIENT, *SMALL.split(), "--quiet", piped=True)
+    assert (ended.returncode, ended.shown, ended.stdout) == (0, "", "")
+    assert printed(f"{SMALL} --quiet --json") == printed(f"{SMALL} --format json")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "gradcheck clip-demo --width 8 --epochs 40 --batch-size 256 --json | head -c 100",  # more than a pipe holds
+        f"gradcheck {SMALL} | head -1",
+        f"gradcheck {SMALL} --format csv | head -1",
+        "gradcheck clip-demo --help | head -1",
+    ],
+)
+def test_a_closed_pipe_ends_silently(line, in_bash):
+    ended = in_bash(line)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_pipe_that_is_closed_from_the_start_ends_silently(form, gradcheck):
+    there, here = os.pipe()
+    os.close(there)
+    ended = gradcheck(f"{SMALL} --format {form}", stdout=here)
+    os.close(here)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@full_disk
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_full_disk_is_one_line(form, gradcheck):
+    with Path("/dev/full").open("w") as full:
+        ended = gradcheck(f"{SMALL} --format {form}", stdout=full)
+    assert (ended.returncode, ended.stderr) == (2, "error: stdout: can't be written: no space left on device\n")
+
+
+def test_a_tiny_threshold_is_warned_about_on_stderr(gradcheck, strictly):
+    line = f"{SMALL} --clip global-norm:1e-5 --clip global-norm:1e-7 --clip norm:1e-9"
+    ended = gradcheck(f"{line} --json")
+    warnings = ended.stderr.splitlines()
+    assert ended.returncode == 0
+    assert [re.match(r"warning: (global-norm:1e-0\d): .* over-clips: ", one)[1] for one in warnings] == [
+        "global-norm:1e-05", "global-norm:1e-07",
+    ]  # fmt: skip
+    assert [f"warning: {one}" for one in strictly(ended.stdout)["warnings"]] == warnings
+    quiet = gradcheck(f"{line} --json --quiet")
+    assert (quiet.stderr, quiet.stdout) == ("", ended.stdout)
+
+
+def test_usual_thresholds_are_not_warned_about(document):
+    assert document(SMALL)["warnings"] == []
+
+
+# ---- files
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_output_takes_the_document_and_stdout_nothing(form, gradcheck, printed, tmp_path, contents):
+    ended = gradcheck(f"{SMALL} --format {form} --output out", cwd=tmp_path)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+    assert contents(tmp_path) == {"out": printed(f"{SMALL} --format {form}").encode()}
+
+
+def test_quiet_with_output_writes_the_file(gradcheck, printed, tmp_path):
+    gradcheck(f"{SMALL} --quiet --output out", cwd=tmp_path)
+    assert (tmp_path / "out").read_text(encoding="utf-8") == printed(f"{SMALL} --format text")
+
+
+@pytest.mark.parametrize("path", ["none/out", "."])
+def test_a_place_that_cannot_be_written_is_refused_before_any_training(path, gradcheck, tmp_path):
+    ended = gradcheck("clip-demo --epochs 100000 --output", path, cwd=tmp_path)
+    assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1)
+    assert list(tmp_path.iterdir()) == []
+
+
+# ---- exit codes
+
+
+CODES = {
+    f"{MLP} --clip none --fail-on any": 0,
+    f"{MLP} --clip none --fail-on diverged --fail-on nonfinite": 0,
+    f"{SMALL} --lr 1e300 --clip none --fail-on diverged": 1,
+    f"{SMALL} --lr 1e300 --clip none --fail-on any --quiet": 1,
+    f"{SMALL} --lr 1e300 --clip none --fail-on nonfinite": 0,
+    f"{SMALL} --lr 1e300 --clip norm:1e-306 --clip none --fail-on diverged": 1,
+    f"{OVERFLOW} --clip none --fail-on nonfinite": 1,
+    f"{OVERFLOW} --clip none --nonfinite stop --fail-on nonfinite --json": 1,
+    f"{OVERFLOW} --clip none --nonfinite zero --fail-on diverged --fail-on nonfinite": 1,
+    f"{OVERFLOW} --clip none": 0,
+}
+
+
+@pytest.fixture(scope="module")
+def ended(gradcheck):
+    """A command line ↦ how it ended; they run side by side."""
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        runs = {line: pool.submit(gradcheck, line) for line in CODES}
+        yield lambda line: runs[line].result()
+
+
+@pytest.mark.parametrize("line", CODES)
+def test_fail_on_asks_for_causes(line, ended):
+    assert (ended(line).returncode, ended(line).stderr) == (CODES[line], "")
+
+
+def test_what_fails_is_shown_all_the_same(gradcheck, printed):
+    ended = gradcheck(f"{OVERFLOW} --json --fail-on any")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (1, printed(f"{OVERFLOW} --format json"), "")
+
+
+# ---- interrupted
+
+LONG = ("clip-demo", "--clip", "none", "--clip", "norm:1", "--clip", "agc", "--epochs", "60")
+
+
+def interrupted(on_terminal, *words, **how):
+    """The run is interrupted when its second strategy has begun."""
+    return on_terminal(*IMPATIENT, *LONG, *words, piped=True, interrupt_at="· norm:1", **how)
+
+
+def test_an_interrupt_reports_the_strategies_that_are_finished(on_terminal, strictly):
+    ended = interrupted(on_terminal, "--json")
+    assert ended.returncode == 130
+    assert "Traceback" not in ended.shown
+    found = strictly(ended.stdout)
+    rules = [one["rule"] for one in found["strategies"]]
+    assert rules == found["config"]["clip"][: len(rules)]
+    assert 1 <= len(rules) < 3
+    assert found["complete"] is False
+    assert found["strategies"][0]["steps"] == 60 * 28
+
+
+def test_an_interrupt_reports_them_in_text(on_terminal):
+    ended = interrupted(on_terminal)
+    assert ended.returncode == 130
+    assert ended.shown.endswith("\r\x1b[K")
+    text = " ".join(ended.stdout.split())
+    assert re.search(r"interrupted: [12] of 3 strategies are finished", text)
+    *_, last = ended.stdout.splitlines()
+    assert last == "  gradcheck clip-demo --epochs 60 --clip none --clip norm:1 --clip agc:0.01"
+
+
+def test_an_interrupt_writes_them_to_the_output(on_terminal, tmp_path, contents, strictly):
+    ended = interrupted(on_terminal, "--json", "--output", "out", cwd=tmp_path)
+    assert (ended.returncode, ended.stdout) == (130, "")
+    [(name, content)] = contents(tmp_path).items()
+    assert name == "out"
+    assert strictly(content)["complete"] is False
+
+
+def test_an_interrupt_before_anything_is_finished_writes_nothing(on_terminal, tmp_path, contents):
+    (tmp_path / "out").write_text("precious")
+    ended = on_terminal(
+        "-m", "gradcheck", "clip-demo", "--clip", "none", "--epochs", "100000", "--output", "out",
+        interrupt_at=" steps · none, ", cwd=tmp_path,
+    )  # fmt: skip
+    assert ended.returncode == 130
+    assert "Traceback" not in ended.shown
+    assert contents(tmp_path) == {"out": b"precious"}
+
+
+# ---- bad input
+
+OPTIONS = {
+    # rules
+    "--clip norm:-1": "--clip norm:-1 has no finite threshold above 0: it would turn every gradient round, .*",
+    "--clip norm:0": "--clip norm:0 has no finite threshold above 0: 0 would leave no gradient at all; .*",
+    "--clip norm:nan": "--clip norm:nan has no finite threshold above 0: .*",
+    "--clip global-norm:inf": "--clip global-norm:inf .*: it would clip nothing: type none for that; .*",
+    "--clip percentile:101": "--clip percentile:101 is no percentile; allowed: above 0, up to 100 .*",
+    "--clip none:3": "--clip 'none:3': none takes no threshold; type none",
+    "--clip norms": "--clip 'norms' is unknown; did you mean 'norm'.* allowed: none, .*, suggest",
+    "--clip global_norm:1": "--clip 'global_norm' is unknown; did you mean 'global-norm'.*",
+    "--clip norm=1": "--clip 'norm=1' is unknown; did you mean 'norm'.*",
+    "--clip 1.0": "--clip '1.0' is unknown; allowed: none, .*",
+    "--clip ''": "--clip '' is unknown; allowed: none, .*",
+    "--clip norm:": "--clip 'norm:' has no number behind the colon; type norm:.*",
+    "--clip norm:one": "--clip 'norm:one' has no number behind the colon; type norm:.*",
+    "--clip norm 1.0": ".*1.0.*",
+    "--clip none --clip sugest": "--clip 'sugest' is unknown; did you mean 'suggest'.*",
+    # training
+    "--lr 0": "--lr 0.* is not a finite number above 0: .*",
+    "--lr -1": "--lr -1.* is not a finite number above 0: .*",
+    "--lr nan": "--lr nan is not a finite number above 0: .*",
+    "--lr fast": ".*--lr.*'fast' is not a valid float.*",
+    "--momentum 1": "--momentum 1 would never forget a step; .*",
+    "--momentum -0.5": "--momentum -0.5 is not a finite number of at least 0: .*",
+    "--epochs 0": "--epochs 0 is not .*at least 1: .*",
+    "--epochs 1.5": ".*--epochs.*'1.5' is not a valid int.*",
+    "--nonfinite foo": "--nonfinite 'foo' is unknown; allowed: skip, stop, zero",
+    "--batch-size 2000": "--batch-size 2000 is more than the 1797 examples of digits",
+    "--batch-size 0": "--batch-size 0 is not .*at least 1: .*",
+    # sequences
+    "--sequence row": "--sequence 'row' is unknown; did you mean 'rows'.* allowed: rows, pixels",
+    "--sequence rows --network mlp": "--sequence rows is a way to read the digits with --network rnn, lstm, gru; .*",
+    "--sequence rows --steps 8": "--sequence rows means 8 steps: drop it, or --steps",
+    "--sequence pixels --data gaussian": "--sequence pixels is a way to read the digits .*--steps.*",
+    "--steps 7": "--steps 7 can't cut the 64 numbers of an example of digits evenly; allowed: 1, 2, 4, .*",
+    "--steps 8 --network mlp": "--steps 8 goes with --arch rnn, lstm, gru; mlp has no time steps",
+    # networks
+    "--network cnn": "--(network|arch) 'cnn' is unknown; did you mean 'rnn'.* allowed: mlp, rnn, lstm, gru",
+    "--depth 3": "--depth 3 goes with --(network|arch) mlp; rnn has one hidden layer.*",
+    "--norm layer": "--norm goes with --(network|arch) mlp; rnn has none",
+    "--residual": "--residual goes with --(network|arch) mlp; rnn has none",
+    "--width 8,8": "--width .*",
+    "--width wide": "--width 'wide' is not a whole number, nor a comma list.*",
+    "--network mlp --recurrent-gain 2": "--recurrent-gain .*goes with --(network|arch) rnn, lstm, gru; .*",
+    "--network lstm --activation relu": "--activation relu goes with --(network|arch) rnn; lstm has .*",
+    "--forget-bias 1": "--forget-bias goes with --(network|arch) lstm or gru; .*",
+    "--network mlp --norm batch --batch-size 1": "--batch-size 1 has no variance for --norm batch: .*",
+    "--init normal": "--init normal needs --weight-std.*",
+    "--weights weights.npz": "weights.npz: has no W_x; .*",
+    "--weights missing.npz": "missing.npz: no such file",
+    "--network mlp --weights weights.npz --width 4": "--width goes with drawn weights, not with --weights .*: drop one",
+    "--data missing.npy": "missing.npy: no such file",
+    "--data good.npy --batch-size 21": "--batch-size 21 is more than the 20 examples of good.npy",
+    "--seed -1": "--seed -1 is not .*at least 0: .*",
+    "--dtype float16": "--dtype 'float16' is unknown; .*allowed: float64, float32",
+    # the command line
+    "--format jsonl": "--format 'jsonl' is unknown; .*allowed: text, json, csv, markdown",
+    "--json --format csv": "--json is short for --format json, but --format is csv: drop one",
+    "--fail-on exploding": "--fail-on 'exploding' is unknown; .*allowed: diverged, nonfinite, any",
+    "--seeds 3": ".*--seeds.*--seed.*",
+    "--clips none": ".*--clips.*--clip.*",
+    "rnn": ".*rnn.*",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def refused(gradcheck, user_files):
+    """Options ↦ how their run ended; the runs go on side by side."""
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        runs = {
+            options: pool.submit(gradcheck, f"clip-demo --output demo.txt {options}", cwd=user_files)
+            for options in OPTIONS
+        }
+        yield lambda options: runs[options].result()
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_bad_input_is_one_line_on_stderr_and_nothing_is_written(options, refused, user_files):
+    ended = refused(options)
+    assert re.fullmatch(f"error: ({OPTIONS[options]})\n", ended.stderr)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert not (user_files / "demo.txt").exists()
+
+
+def test_huge_gradients_are_no_traceback(gradcheck):
+    line = "clip-demo --network mlp --activation relu --init he --gain 1e60 --depth 4 --width 8 --lr 1e-300 --epochs 5"
+    ended = gradcheck(f"{line} --batch-size 256 --clip zscore --clip agc")
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+# ---- help
+
+
+def test_the_help_names_every_rule_policy_and_reading(printed):
+    text = " ".join(printed("clip-demo --help").split())
+    assert f"{' '.join(CHOICES)}." in text
+    assert "skip stop zero." in text
+    assert "rows pixels." in text
+    assert "mlp rnn lstm gru." in text
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["network", "arch", "clip", "lr", "momentum", "epochs", "nonfinite", "sequence", "depth", "steps", "width",
+     "activation", "init", "gain", "recurrent-gain", "forget-bias", "weight-std", "bias-std", "norm", "residual",
+     "residual-scale", "data", "labels", "batch-size", "shuffle", "weights", "layers", "seed", "dtype", "format",
+     "json", "output", "fail-on", "quiet"],
+)  # fmt: skip
+def test_the_help_has_every_option(option, printed):
+    assert re.search(rf"(^| |, )--{option}\b", printed("clip-demo --help"), re.MULTILINE)
+
+
+def test_the_defaults_of_the_help_are_those_of_the_config(printed, document):
+    text = " ".join(printed("clip-demo --help").split())
+    config = document("clip-demo --epochs 1 --clip none")["config"]
+    for option in ("network", "lr", "momentum", "nonfinite", "batch-size", "seed", "dtype", "data"):
+        value = config[option.replace("-", "_")]
+        stated = re.search(rf"--{option}[ ,][^\[]*\[default: \(?([^\];]*?)\)?\]", text)[1]
+        assert stated.split()[0] == str(value), option
+    assert f"[default: ({config['width']}; 128 of an mlp)]" in text
+    assert f"[default: ({config['recurrent_gain']:g}, which explodes)]" in text
+    assert f"[default: ({config['sequence']})]" in text
+    assert f"[default: ({config['init']}; xavier of an mlp)]" in text
+
+
+@pytest.mark.parametrize("line", ["--version", "--help", "clip-demo --help"])
+def test_help_loads_no_numpy(line, python):
+    ended = python("-c", TELLING, *line.split())
+    modules = set(ended.stderr.split())
+    assert ended.stdout
+    assert "gradcheck.cli.clip_demo" in modules
+    assert not modules & {"numpy", "rich", "torch"}
+
+
+@pytest.mark.parametrize("form", ["json", "csv", "markdown"])
+def test_machine_formats_load_neither_rich_nor_torch(form, python):
+    modules = set(python("-c", TELLING, *SMALL.split(), "--format", form).stderr.split())
+    assert "numpy" in modules
+    assert not modules & {"rich", "rich.table", "torch"}
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("clip-d", ["clip-demo"]),
+        ("clip-demo --clip glo", ["global-norm"]),
+        ("clip-demo --clip s", ["suggest"]),
+        ("clip-demo --nonfinite s", ["skip", "stop"]),
+        ("clip-demo --sequence p", ["pixels"]),
+        ("clip-demo --network l", ["lstm"]),
+        ("clip-demo --fail-on d", ["diverged"]),
+    ],
+)
+def test_completion_offers_what_fits(line, offered, gradcheck):
+    count = str(len(line.split()))
+    asked = {"_GRADCHECK_COMPLETE": "complete_bash", "COMP_WORDS": f"gradcheck {line}", "COMP_CWORD": count}
+    assert gradcheck("", **asked).stdout.split() == offered
