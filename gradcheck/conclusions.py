@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from gradcheck.clip_rules import Rule
-from gradcheck.clipping import NORM_EPSILON
+from gradcheck.clipping import NORM_EPSILON, WATCHED
 from gradcheck.strategy import Strategy, loss_limit
 from gradcheck.training_spec import TrainingSpec
 
@@ -136,8 +136,10 @@ def _reach(one: Strategy, spec: TrainingSpec) -> Iterator[str]:
     kept = 1 - one.learning_rate_lost
     if math.isnan(one.clipped_share):
         return
-    if one.clipped_share == 0:
-        largest = f" (largest norm {one.largest_norm:.3g})" if one.rule.name != "agc" else ""
+    if one.rule.name == "zscore" and len(one.loss) <= WATCHED:
+        yield f"it only watched: the first {WATCHED} norms set its mean and deviation"
+    elif one.clipped_share == 0:
+        largest = f" (largest norm {one.largest_norm:.3g})" if one.rule.name not in ("value", "agc") else ""
         yield f"its threshold was never reached{largest}: it does what none does"
     elif one.clipped_share == 1:
         yield f"clips in every step: what is left is a learning rate of {kept * spec.lr:.2g}"

@@ -154,7 +154,12 @@ def test_a_conclusion_is_one_line():
 
 def test_a_threshold_that_was_never_reached_is_said():
     assert "its threshold was never reached (largest norm 2): it does what none does" in said("norm:5")
-    assert "never reached" in said("zscore")
+    assert "never reached" in said("zscore", reports=(UNCLIPPED,) * 26)
+    assert said("value:5").endswith("its threshold was never reached: it does what none does")
+
+
+def test_a_z_score_that_has_seen_too_little_to_judge_says_so():
+    assert said("zscore", reports=(UNCLIPPED,) * 25).endswith("the first 25 norms set its mean and deviation")
 
 
 def test_a_threshold_that_was_reached_in_every_step_is_said_with_the_learning_rate_that_is_left():
