@@ -2,12 +2,16 @@
 
 import math
 from collections.abc import Sequence
+from numbers import Real
 from typing import NamedTuple
 
 from gradcheck.errors import OptionError, one_of
 from gradcheck.shortest import shortest
 
 PERCENT = 100
+
+#: A global threshold at or below this is over-clipped by the ε in the rule.
+SMALL = 1e-5
 
 
 class RuleInfo(NamedTuple):
@@ -107,8 +111,12 @@ def checked(rule: Rule) -> Rule:
     info = RULES[one_of("clip", rule.name, RULES)]
     if bool(info.symbol) != (rule.threshold is not None):
         problem = "takes no threshold" if rule.threshold is not None else f"needs a threshold; {info.usual:g} is usual"
-        raise OptionError("clip", f"{rule}: {rule.name} {problem}")
-    return rule if rule.threshold is None else Rule(rule.name, _allowed(rule.name, float(rule.threshold)))
+        raise OptionError("clip", f"{rule.name} {problem}")
+    if rule.threshold is None:
+        return rule
+    if isinstance(rule.threshold, bool) or not isinstance(rule.threshold, Real):
+        raise OptionError("clip", f"{rule.name} has the threshold {rule.threshold!r}; allowed: a number above 0")
+    return Rule(rule.name, _allowed(rule.name, float(rule.threshold)))
 
 
 def _allowed(name: str, threshold: float) -> float:
@@ -116,29 +124,59 @@ def _allowed(name: str, threshold: float) -> float:
     typed = f"{name}:{shortest(threshold)}"
     if not 0 < threshold < math.inf:
         usual = f"{name}:{RULES[name].usual:g} is usual"
-        raise OptionError("clip", f"{typed} has no finite threshold above 0: {_why_not(threshold)}; {usual}")
+        raise OptionError("clip", f"{typed} has no finite threshold above 0: {_why_not(name, threshold)}; {usual}")
     if name == "percentile" and threshold > PERCENT:
         raise OptionError("clip", f"{typed} is no percentile; allowed: above 0, up to 100 (10 is usual)")
     return threshold
 
 
-def _why_not(threshold: float) -> str:
+def _why_not(name: str, threshold: float) -> str:
     """Say what a threshold would do to the gradient."""
-    if threshold < 0:
-        return "it would turn every gradient round, as torch.nn.utils.clip_grad_norm_ does in silence"
+    if math.isnan(threshold):
+        return "it is not a number"
+    if threshold > 0:
+        return "it would clip nothing: type none for that"
+    if name not in ("value", "norm", "global-norm"):
+        return {"agc": "it is a part of the weights' norm", "percentile": "it is a percentile"}.get(
+            name, "it counts deviations above the mean"
+        )
     if threshold == 0:
-        return "0 would leave no gradient at all"
-    return "it is not a number" if math.isnan(threshold) else "it would clip nothing: type none for that"
+        return "it would leave no gradient at all"
+    if name == "value":
+        return "it would put itself in place of every entry, as torch.nn.utils.clip_grad_value_ does in silence"
+    return "it would turn every gradient round, as torch.nn.utils.clip_grad_norm_ does in silence"
 
 
-def parse_rules(texts: str | Sequence[str]) -> list[Rule | None]:
-    """Return the rules that are typed, once each; None stands for ``suggest``. Without any, one of each kind."""
-    if isinstance(texts, str):
-        texts = [texts]
-    if not texts:
+def parse_rules(asked: "str | Rule | Sequence[str | Rule]") -> list[Rule | None]:
+    """Return the rules that are asked for, once each; None stands for ``suggest``. Without any, one of each kind."""
+    several = [asked] if isinstance(asked, str | Rule) else asked
+    if not several:
         return [Rule(name, info.usual) for name, info in RULES.items()]
-    for text in texts:
-        name, colon, _ = text.strip().partition(":")
-        if one_of("clip", name, CHOICES) == SUGGEST and colon:
-            raise OptionError("clip", f"{text!r}: {SUGGEST} takes no threshold, it finds one; type {SUGGEST}")
-    return list(dict.fromkeys(None if text.strip() == SUGGEST else parse_rule(text) for text in texts))
+    return list(dict.fromkeys(_parsed(one) for one in several))
+
+
+def _parsed(one: str | Rule) -> Rule | None:
+    """Return one rule; None for ``suggest``."""
+    name, colon, _ = one.strip().partition(":") if isinstance(one, str) else ("", "", "")
+    if isinstance(one, str):
+        one_of("clip", name, CHOICES)
+    if name != SUGGEST:
+        return rule_of(one)
+    if colon:
+        raise OptionError("clip", f"{one!r}: {SUGGEST} takes no threshold, it finds one; type {SUGGEST}")
+    return None
+
+
+def rule_of(given: str | Rule) -> Rule:
+    """Return a rule that is typed, or was made by hand.
+
+    Raises
+    ------
+    OptionError
+        It is neither, or no gradient could be clipped so.
+    """
+    if isinstance(given, str):
+        return parse_rule(given)
+    if isinstance(given, Rule):
+        return checked(given)
+    raise OptionError("clip", f"{given!r} is no rule; type name:threshold, as in 'global-norm:1.0'")

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradcheck.clip_report import Clipped, ClipReport, Task, report
-from gradcheck.clip_rules import PERCENT, Rule, checked, parse_rule
+from gradcheck.clip_rules import PERCENT, Rule, rule_of
 from gradcheck.engine.magnitude import Norm, joint_norm, scaled
 from gradcheck.engine.types import Array
 from gradcheck.errors import OptionError
@@ -45,7 +45,8 @@ def clip(
         ``none``, ``value:c``, ``norm:c``, ``global-norm:c``, ``agc:λ``, ``percentile:p`` or ``zscore:z``. The last
         two judge by the norms seen so far: pass the same ``Clipper`` each time.
     parameters : sequence of array, optional
-        What the gradients belong to, in the same shapes; ``agc`` needs them.
+        What the gradients belong to, in the same shapes; ``agc`` needs them, and leaves a unit alone whose weights
+        are not finite.
     unit_axis : int
         Axis along which the units lie, for ``agc``: the last for fan_in × fan_out, 0 for PyTorch's weights.
 
@@ -77,7 +78,7 @@ class Clipper:
     """
 
     def __init__(self, rule: str | Rule) -> None:
-        self.rule = parse_rule(rule) if isinstance(rule, str) else checked(rule)
+        self.rule = rule_of(rule)
         make = _RULES[self.rule.name]
         self._apply = make(self.rule.threshold)
 
@@ -97,15 +98,15 @@ class Clipper:
             wrong = tuple(index for index, one in enumerate(arrays) if not np.isfinite(one).all())
             return arrays, ClipReport(False, math.nan, math.nan, None, math.nan, math.nan, math.nan, wrong)
         task = Task(arrays, before, _fitting(arrays, parameters), unit_axis)
-        with np.errstate(under="ignore", over="ignore"):
+        with np.errstate(under="ignore", over="ignore", invalid="ignore"):
             clipped = self._apply(task)
         return clipped.gradients, report(task, clipped)
 
 
 def _floating(gradient: npt.NDArray[Any]) -> Array:
     array = np.asarray(gradient)
-    if array.dtype.kind != "f":
-        raise OptionError("clip", f"takes arrays of real floating-point numbers, not of {array.dtype}")
+    if array.dtype.kind != "f" or array.dtype.itemsize > 8:
+        raise OptionError("clip", f"takes arrays of float16, float32 or float64, not of {array.dtype}")
     return array
 
 

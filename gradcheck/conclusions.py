@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from gradcheck.clip_rules import Rule
+from gradcheck.clip_rules import SMALL, Rule
 from gradcheck.clipping import NORM_EPSILON, WATCHED
 from gradcheck.strategy import Strategy, loss_limit
 from gradcheck.training_spec import TrainingSpec
@@ -12,16 +12,13 @@ from gradcheck.training_spec import TrainingSpec
 #: Rules that learn their limit from the norms.
 ADAPTIVE = ("percentile", "zscore")
 
-#: A global threshold at or below this is over-clipped by the ε in the rule.
-SMALL = 1e-5
-
 #: Below this, a mean cosine is called a turn.
 TURNED = 0.995
 
 #: How a run ends from which nothing can be had.
 LOST = ("diverged", "stuck", "stopped")
 
-VERDICTS = ("saved", "unneeded", "ruined", "lost", "unclipped", "clipped")
+VERDICTS = ("saved", "unneeded", "ruined", "lost", "early", "unclipped", "clipped")
 
 
 class Conclusion(NamedTuple):
@@ -31,7 +28,8 @@ class Conclusion(NamedTuple):
     ----------
     status : str
         ``saved``: some rule learns, none doesn't; ``unneeded``: without clipping it learns, and no
-        rule loses it; ``ruined``: without clipping it learns, some rule loses it; ``lost``: nothing learns;
+        rule loses it; ``ruined``: without clipping it learns, some rule loses it; ``lost``: nothing learns; ``early``:
+        nothing has learned yet, but the best is on its way;
         ``unclipped``: only no clipping was tried; ``clipped``: no clipping was not tried.
     best : str
         The strategy with the best final accuracy (without labels, loss).
@@ -56,7 +54,7 @@ def conclude(strategies: Sequence[Strategy]) -> Conclusion:
     elif plain.status == "learned":
         status = "ruined" if any(one.status in LOST for one in rules) else "unneeded"
     else:
-        status = "saved" if learned else "lost"
+        status = "saved" if learned else "early" if best.status == "learning" else "lost"
     return Conclusion(status, str(best.rule), tuple(_reasons(plain, rules, learned, best)))
 
 
@@ -73,7 +71,7 @@ def _reasons(
         yield f"{len(learned)} of {len(rules)} clipping rules learn; best: {_named(best)}, {_reached(best)}"
     if plain is not None:
         yield f"without clipping {_outcome(plain)}"
-    failed = [str(one.rule) for one in rules if one.status in LOST]
+    failed = [str(one.rule) for one in rules if one.status in LOST and one.clipped_share > 0]
     if failed:
         yield f"clipped and still lost: {', '.join(failed)}"
 
@@ -101,7 +99,7 @@ def _outcome(one: Strategy) -> str:
         return f"it is stopped at step {len(one.loss)} by a gradient that is not finite, first in {tensor}"
     if one.status == "diverged":
         ends = math.isfinite(one.loss[-1])
-        stays = f"stays above {loss_limit(one.loss):.2g} from there on" if ends else "ends up not finite"
+        stays = f"is above {loss_limit(one.loss):.2g} in most steps to the end" if ends else "ends up not finite"
         return f"it diverges at step {one.diverged_at}: the loss {stays}; {_reached(one)}"
     return {"learned": "it learns", "learning": "it has not learned yet", "stuck": "it stays near chance"}[
         one.status
@@ -136,7 +134,7 @@ def _reach(one: Strategy, spec: TrainingSpec) -> Iterator[str]:
     kept = 1 - one.learning_rate_lost
     if math.isnan(one.clipped_share):
         return
-    if one.rule.name == "zscore" and len(one.loss) <= WATCHED:
+    if one.rule.name == "zscore" and sum(map(math.isfinite, one.norm)) <= WATCHED:
         yield f"it only watched: the first {WATCHED} norms set its mean and deviation"
     elif one.clipped_share == 0:
         largest = f" (largest norm {one.largest_norm:.3g})" if one.rule.name not in ("value", "agc") else ""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gradcheck.errors import OptionError, one_of
-from gradcheck.spec import RECURRENT
+from gradcheck.spec import ARCHITECTURES, RECURRENT
 
 #: How a digit is read: in steps of a row of eight pixels, or of one pixel.
 SEQUENCES = {"rows": 8, "pixels": 64}
@@ -16,6 +16,9 @@ EXPLODING = {"width": 64, "init": "orthogonal", "recurrent_gain": 5.0}
 EXPERIMENT_ONLY = (
     "vanish_below", "explode_above", "max_span", "min_rank", "dead_above", "saturated_above", "seeds",
 )  # fmt: skip
+
+#: What a demonstration has and an experiment has not.
+DEMO_ONLY = ("network", "clip", "lr", "momentum", "epochs", "nonfinite", "sequence")
 
 
 def usual(arch: str, data: str, weights: str | None) -> dict[str, Any]:
@@ -34,7 +37,7 @@ def network_options(values: Mapping[str, Any]) -> dict[str, Any]:
         The way of reading doesn't go with the other options.
     """
     options = dict(values)
-    arch = options["arch"] = options.pop("network", "rnn")
+    arch = options["arch"] = one_of("network", options.pop("network", "rnn"), ARCHITECTURES)
     data, reading = options.get("data", "digits"), options.pop("sequence", None)
     if reading is not None:
         one_of("sequence", reading, SEQUENCES)

@@ -43,7 +43,10 @@ def cut(
 def _misfit(steps: int, features: int, name: str, per_step: int | None) -> str:
     """Say which numbers of steps there can be."""
     if per_step:
-        return f"{steps} of {per_step} numbers each, as the weights take them, are not the {features} of {name}"
+        fitting = f"allowed: {features // per_step}" if features % per_step == 0 else "those weights fit other data"
+        return (
+            f"{steps} of {per_step} numbers each, as the weights take them, are not the {features} of {name}; {fitting}"
+        )
     divisors = [str(number) for number in range(1, features + 1) if features % number == 0]
     shown = ", ".join(divisors if len(divisors) <= 12 else [*divisors[:6], "...", *divisors[-5:]])
     return f"{steps} can't cut the {features} numbers of an example of {name} evenly; allowed: {shown}"

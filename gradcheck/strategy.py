@@ -18,6 +18,9 @@ STUCK = 0.1
 #: A loss above this multiple of what the run began with has left for good, unless it comes back.
 DIVERGED = 2.0
 
+#: Neighbouring steps that are looked at together for it.
+WINDOW = 25
+
 STATUSES = ("learned", "learning", "stuck", "diverged", "stopped")
 
 
@@ -34,7 +37,7 @@ class Strategy:
     final : Evaluation
         Loss and accuracy on all examples, behind the last step.
     diverged_at : int or None
-        First step (from 1) from which the loss is not finite, or above its limit, to the end.
+        First step (from 1) from which the loss is above its limit, or not finite, in most steps to the end.
     largest_norm, largest_clipped_norm : float
         Of the global norm, before and after clipping; nan if no step had a finite one.
     clipped_share : float
@@ -121,11 +124,17 @@ def loss_limit(loss: Sequence[float]) -> float:
 
 
 def left_for_good(loss: Sequence[float]) -> int | None:
-    """Return the first step (from 1) from which no loss is finite and within the limit; None if there is none."""
+    """Return the first step (from 1) from which a run has left to the end; None if it hasn't, or came back.
+
+    It has left where most of any WINDOW neighbouring losses are above the limit or not finite: one good batch among
+    bad ones is no return, one bad batch no loss. A run of a few steps has a shorter window.
+    """
     limit = loss_limit(loss)
     gone = [not (math.isfinite(one) and one <= limit) for one in loss]
-    staying = sum(accumulate(reversed(gone), lambda so_far, one: so_far and one))
-    return len(loss) - staying + 1 if staying else None
+    window = max(1, min(WINDOW, len(gone) // 8))
+    away = [2 * sum(gone[first : first + window]) > window for first in range(len(gone) - window + 1)]
+    staying = sum(accumulate(reversed(away), lambda so_far, one: so_far and one))
+    return gone.index(True, len(away) - staying) + 1 if staying else None
 
 
 def _progress(loss: Sequence[float], final: Evaluation, chance: float) -> str:

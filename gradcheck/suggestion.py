@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from statistics import median
 from typing import NamedTuple
 
-from gradcheck.clip_rules import Rule
+from gradcheck.clip_rules import SMALL, Rule
 from gradcheck.errors import OptionError
 from gradcheck.training import TrainingStep
 from gradcheck.training_spec import TrainingSpec
@@ -46,17 +46,22 @@ def suggest(steps: Sequence[TrainingStep], parameter_norm: float, spec: Training
     doesn't move), but where they explode already that is too much: then the longest step that the parameters can
     bear. A steady gradient of norm c moves them by lr·c/(1 − momentum) a step.
     """
-    norms = [step.report.norm_before for step in steps if math.isfinite(step.report.norm_before)]
+    whole = (step.report.norm_before for step in steps if not step.nonfinite)
+    norms = [norm for norm in whole if math.isfinite(norm)]
     middle = median(norms) if norms else 0.0
-    if not middle > 0:
+    if not 0 < middle < math.inf:
         problem = f"suggest: of {len(steps)} unclipped steps none has a finite gradient above 0"
         raise OptionError("clip", f"{problem}; type a threshold (global-norm:1, say), or lower --lr")
-    norms_said = f"the median of {len(norms)} unclipped norms, {middle:.3g} ({min(norms):.3g} to {max(norms):.3g})"
+    steps_said = f"{len(norms)} unclipped step{'s' * (len(norms) > 1)}"
+    norms_said = f"the median norm of {steps_said}, {middle:.3g} ({min(norms):.3g} to {max(norms):.3g})"
     bearable = LONGEST_STEP * parameter_norm * (1 - spec.momentum) / spec.lr
     if middle <= bearable:
         return Suggestion(Rule("global-norm", _round(middle)), f"is {norms_said}")
+    if bearable <= SMALL:
+        problem = f"suggest: at this rate the parameters bear a gradient of {bearable:.2g} only, {norms_said}"
+        raise OptionError("clip", f"{problem}; lower --lr")
     moved, longest = 100 * LONGEST_STEP * middle / bearable, 100 * LONGEST_STEP
-    how = f"keeps a steady step to {longest:.0f} % of the parameters' norm; {norms_said}, would make it {moved:.0f} %"
+    how = f"keeps a steady step to {longest:.0f} % of the parameters' norm; {norms_said}, would make it {moved:.3g} %"
     return Suggestion(Rule("global-norm", _round(bearable)), how)
 
 

@@ -3,6 +3,7 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -91,8 +92,8 @@ ERRORS = {
     "norm:one": "--clip 'norm:one' has no number behind the colon; type norm:.*",
     "agc:1:2": "--clip 'agc:1:2' has no number behind the colon; type agc:0.01",
     "value:1,2": "--clip 'value:1,2' has no number behind the colon; type value:.*",
-    "norm:0": "--clip norm:0 has no finite threshold above 0: 0 would leave no gradient at all; norm:.* is usual",
-    "norm:-0.0": "--clip norm:-0 has no finite threshold above 0: 0 would leave no gradient at all; norm:.* is usual",
+    "norm:0": "--clip norm:0 has no finite threshold above 0: it would leave no gradient at all; norm:.* is usual",
+    "norm:-0.0": "--clip norm:-0 has no finite threshold above 0: it would leave no gradient at all; norm:.* is usual",
     "norm:1e-400": "--clip norm:0 has no finite threshold above 0: .*",
     "global-norm:-1": "--clip global-norm:-1 .* above 0: it would turn every gradient round, as torch.*",
     "norm:-inf": "--clip norm:-inf has no finite threshold above 0: it would turn .*",
@@ -159,3 +160,16 @@ def test_every_finite_threshold_above_zero_is_allowed(threshold):
 def test_the_rules_are_known_without_numpy():
     program = f"import {clip_rules.__name__}, sys; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_rules_made_by_hand_go_with_typed_ones():
+    assert parse_rules(["none", Rule("norm", 2.0), "suggest"]) == [Rule("none"), Rule("norm", 2.0), None]
+    assert parse_rules(Rule("norm", 2.0)) == [Rule("norm", 2.0)]
+
+
+@pytest.mark.parametrize("thing", [3, None, ("value", 1.0), Rule("value", "x"), Rule("value", True)], ids=repr)
+def test_what_is_neither_typed_nor_a_rule_is_an_option_error(thing):
+    with pytest.raises(OptionError, match="^--clip"):
+        parse_rules([thing])
+    with pytest.raises(OptionError, match="^--clip"):
+        clipping.clip([np.ones(3)], thing)

@@ -63,7 +63,9 @@ def said(rule, status="learned", reports=(UNCLIPPED, UNCLIPPED), policy="skip", 
         ({"none": "learned", "norm": "learned", "value": "stuck"}, "ruined"),
         ({"none": "learned", "norm": "learning"}, "unneeded"),
         ({"none": "diverged", "norm": "diverged"}, "lost"),
-        ({"none": "stuck", "norm": "learning", "value": "stopped"}, "lost"),
+        ({"none": "stuck", "norm": "diverged", "value": "stopped"}, "lost"),
+        ({"none": "stuck", "norm": "learning", "value": "stopped"}, "early"),
+        ({"none": "learning", "norm": "learning"}, "early"),
         ({"none": "diverged"}, "unclipped"),
         ({"none": "learned"}, "unclipped"),
         ({"norm": "learned"}, "clipped"),
@@ -104,13 +106,20 @@ def test_without_labels_the_best_has_the_least_loss():
 
 
 def test_the_reasons_count_the_rules_and_say_what_happens_without():
-    found = conclude([run("none", "diverged"), run("norm:1"), run("value", "diverged"), run("agc", "learning")])
+    found = conclude(
+        [run("none", "diverged"), run("norm:1"), run("value", "diverged", (clipped(),) * 2), run("agc", "learning")]
+    )
     rules, without, lost = found.reasons
     assert rules == "1 of 3 clipping rules learn; best: norm:1, training accuracy 95.0 %"
-    assert without == "without clipping it diverges at step 2: the loss stays above 4.6 from there on; " + (
+    assert without == "without clipping it diverges at step 2: the loss is above 4.6 in most steps to the end; " + (
         "training accuracy 10.0 %"
     )
     assert lost == f"clipped and still lost: {parse_rule('value')}"
+
+
+def test_a_rule_that_clipped_nothing_is_not_called_clipped_and_lost():
+    found = conclude([run("none", "diverged"), run("zscore", "diverged")])
+    assert "still lost" not in " ".join(found.reasons)
 
 
 def test_no_clipping_can_be_the_best():

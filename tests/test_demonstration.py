@@ -67,7 +67,9 @@ def test_without_clipping_the_default_diverges(strategies, default):
     assert (one.diverged, one.status) == (True, "diverged")
     assert one.final_accuracy < 0.5
     limit = 2 * one.series.loss[0]
-    assert all(loss is None or loss > limit for loss in one.series.loss[one.diverged_at_step - 1 :])
+    after = [loss is None or loss > limit for loss in one.series.loss[one.diverged_at_step - 1 :]]
+    assert after[0]
+    assert 2 * sum(after) > len(after)
 
 
 def test_at_least_two_rules_save_the_default(default):
@@ -198,7 +200,7 @@ def test_a_suggested_threshold_comes_from_unclipped_steps(options):
     bearable = 0.01 * joint_norm(arrays_of(one.network())).value * 0.1 / 0.3
     expected = float(f"{min(np.median(norms), bearable):.2g}")
     assert one.rules == (Rule("none"), Rule("global-norm", expected))
-    assert f"median of {min(len(norms), WARM_UP)} unclipped norms" in one.suggestion.how
+    assert f"median norm of {min(len(norms), WARM_UP)} unclipped steps" in one.suggestion.how
 
 
 def test_the_report_says_how_the_threshold_came_about():

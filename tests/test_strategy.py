@@ -69,6 +69,16 @@ def test_leaving_for_good_in_examples(loss, at):
     assert left_for_good(loss) == at
 
 
+def test_one_good_batch_among_bad_ones_is_no_return():
+    loss = [1.0] * 100 + [9.0] * 300
+    loss[200] = loss[-1] = loss[-7] = 0.5
+    assert left_for_good(loss) == 101
+
+
+def test_one_bad_batch_at_the_end_is_no_loss():
+    assert left_for_good([1.0] * 399 + [NAN]) is None
+
+
 def test_the_limit_is_a_multiple_of_the_first_loss():
     assert loss_limit([3.0, 100.0]) == DIVERGED * 3
     assert loss_limit([NAN, 1.0]) == loss_limit([INF, 1.0]) == INF

@@ -3,10 +3,11 @@ import re
 from statistics import median
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gradcheck.clip_report import ClipReport
+from gradcheck.clip_rules import SMALL
 from gradcheck.errors import OptionError
 from gradcheck.suggestion import LONGEST_STEP, suggest
 from gradcheck.training import TrainingStep
@@ -30,14 +31,14 @@ def moved(threshold, parameter_norm, spec):
 def test_where_the_norms_are_bearable_their_median_is_the_threshold():
     rule, how = suggest(steps([1.0, 2.0, 50.0]), 1e4, SPEC)
     assert rule == ("global-norm", 2.0)
-    assert "median of 3 unclipped norms" in how
+    assert "median norm of 3 unclipped steps" in how
     assert "(1 to 50)" in how
 
 
 def test_where_they_are_not_the_threshold_is_what_the_parameters_can_bear():
     rule, how = suggest(steps([90.0, 100.0, 110.0]), 20.0, SPEC)
     assert moved(rule.threshold, 20.0, SPEC) == pytest.approx(LONGEST_STEP, rel=0.05)
-    assert "median of 3 unclipped norms" in how
+    assert "median norm of 3 unclipped steps" in how
     assert "(90 to 110)" in how
     assert re.search(rf"\b{100 * moved(100.0, 20.0, SPEC):.0f} ?%", how)
 
@@ -50,16 +51,27 @@ def test_where_they_are_not_the_threshold_is_what_the_parameters_can_bear():
 )
 def test_a_suggestion_is_above_neither_limit_but_for_its_two_digits(norms, parameter_norm, lr, momentum):
     spec = TrainingSpec(lr=lr, momentum=momentum)
+    assume(LONGEST_STEP * parameter_norm * (1 - momentum) / lr > SMALL)
     threshold = suggest(steps(norms), parameter_norm, spec).rule.threshold
     assert 0 < threshold <= 1.06 * median(norms)
     assert moved(threshold, parameter_norm, spec) <= 1.06 * LONGEST_STEP
     assert threshold == float(f"{threshold:.2g}")
 
 
+def test_a_threshold_that_the_rule_would_over_clip_is_not_suggested():
+    with pytest.raises(OptionError, match=r"the parameters bear a gradient of 1e-06 only, .*; lower --lr"):
+        suggest(steps([3.0]), 1.0, TrainingSpec(lr=1e3, momentum=0.9))
+
+
+def test_a_step_whose_gradient_was_zeroed_is_left_out():
+    zeroed = [step._replace(nonfinite="W_h") for step in steps([0.0, 0.0])]
+    assert suggest([*zeroed, *steps([3.0])], 1e4, SPEC).rule.threshold == 3.0
+
+
 def test_norms_that_are_not_finite_are_left_out_and_not_counted():
     rule, how = suggest(steps([math.nan, 1.0, math.inf, 3.0, math.nan]), 1e4, SPEC)
     assert rule.threshold == 2.0
-    assert "of 2 unclipped norms" in how
+    assert "of 2 unclipped steps" in how
     assert "(1 to 3)" in how
 
 

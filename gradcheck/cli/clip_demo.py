@@ -81,6 +81,8 @@ def _demonstrated(options: Mapping[str, Any], quiet: bool) -> tuple["DemoReport 
     from gradcheck.demonstration import Demonstration
 
     demonstration = Demonstration.from_options(options)
+    for warning in demonstration.warnings:
+        _say(f"warning: {warning}", quiet)
     finished: list[Strategy] = []
     code = 0
     with CountedProgress(demonstration.steps * len(demonstration.rules), quiet, "steps") as progress:
@@ -94,15 +96,15 @@ def _demonstrated(options: Mapping[str, Any], quiet: bool) -> tuple["DemoReport 
                 finished.append(strategy)
         except KeyboardInterrupt:
             code = INTERRUPTED
-    report = demonstration.report(finished) if finished else None
-    for warning in report.warnings if report else ():
-        _warn(warning, quiet)
-    return report, code
+    if code:
+        _say(f"interrupted: {len(finished)} of {len(demonstration.rules)} strategies are finished", quiet)
+    return demonstration.report(finished) if finished else None, code
 
 
-def _warn(warning: str, quiet: bool) -> None:
+def _say(text: str, quiet: bool) -> None:
+    """Say something beside the document."""
     if not quiet and sys.stderr is not None:
-        print(f"warning: {warning}", file=sys.stderr)  # noqa: T201
+        print(text, file=sys.stderr)  # noqa: T201
 
 
 def _rendered(report: "DemoReport", name: str, output: Path | None) -> str:

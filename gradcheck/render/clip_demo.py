@@ -8,7 +8,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from gradcheck.command_line import demo_command_line
+from gradcheck.command_line import command_line, demo_command_line
+from gradcheck.demo_options import DEMO_ONLY
 from gradcheck.demo_report import DemoReport
 from gradcheck.render.bars import Glyphs, Scale, columns, common_scale, sparkline
 from gradcheck.render.clip_demo_cells import COLUMNS, headline, interrupted
@@ -23,7 +24,11 @@ LABELS = {
     "unneeded": "NOTHING TO SAVE",
     "ruined": "CLIPPING RUINS IT",
     "lost": "NO RULE SAVES IT",
+    "early": "TOO EARLY TO SAY",
 }
+
+#: What is wrong with a network that clipping can do nothing about.
+BEYOND_CLIPPING = ("vanishing", "collapsed", "dead")
 
 #: Columns of a run's sparkline at most.
 WIDEST = 56
@@ -92,6 +97,8 @@ def _start(report: DemoReport) -> Iterator[str]:
     if gain is not None and span is not None:
         where = "step of time" if report.config.steps else "layer"
         yield f"before training, the gradient is multiplied by {gain:.3g} at each {where}: {span:.1f} decades in all"
+    if report.start.status in BEYOND_CLIPPING:
+        yield f"the network is {report.start.status} before training: clipping does nothing against that"
 
 
 def _runs(strategies: Sequence[Record], width: int, glyphs: Glyphs) -> Table:
@@ -103,10 +110,10 @@ def _runs(strategies: Sequence[Record], width: int, glyphs: Glyphs) -> Table:
     total = max(one.steps for one in strategies)
     scales = {}
     for name, title in (("loss", "loss"), ("gradient_norm", "gradient norm")):
-        every = [value for one in strategies for value in _peaks(one.series[name], total, room)]
-        whole = common_scale(every)
-        scales[name] = scale = Scale(whole.low, min(whole.high, whole.low + DECADES))
-        table.add_column(_titled(title, whole, scale, room), no_wrap=True)
+        finite = [value for one in strategies for value in one.series[name] if value]
+        whole = common_scale([math.log10(value) for value in finite])
+        scales[name] = Scale(whole.low, min(whole.high, whole.low + DECADES))
+        table.add_column(_titled(title, finite, scales[name], room), no_wrap=True)
     for one in strategies:
         style = STYLES[one.status]
         peaks = {name: _peaks(one.series[name], total, room) for name in scales}
@@ -115,10 +122,14 @@ def _runs(strategies: Sequence[Record], width: int, glyphs: Glyphs) -> Table:
     return table
 
 
-def _titled(title: str, whole: Scale, scale: Scale, room: int) -> str:
-    """Return what a column shows, and its range where that fits."""
-    beyond = " and more" if scale.high < whole.high else ""
-    ranged = f"{title}  {_short(scale.low)} … {_short(scale.high)}{beyond}"
+def _titled(title: str, values: Sequence[float], scale: Scale, room: int) -> str:
+    """Return what a column shows, and the range of its values where that fits."""
+    if not values:
+        return title[:room]
+    highest = max(values)
+    beyond = math.log10(highest) > scale.high
+    top = f"{_short(scale.high)} and more" if beyond else significant(highest)
+    ranged = f"{title}  {significant(min(values))} … {top}"
     return ranged if len(ranged) <= room else title[:room]
 
 
@@ -176,6 +187,8 @@ def next_command(report: DemoReport) -> str:
     if verdict.status == "unneeded":
         return demo_command_line(config, lr=_rate(config.lr, 3))
     best = next(one for one in report.strategies if one.rule == verdict.best)
+    if best.status != "learned" and report.start.status in BEYOND_CLIPPING:
+        return command_line("simulate", {name: value for name, value in config.items() if name not in DEMO_ONLY})
     if best.status in ("diverged", "stopped", "stuck"):
         return demo_command_line(config, lr=_rate(config.lr, 0.1))
     if best.status == "learning":

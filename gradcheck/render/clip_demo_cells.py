@@ -37,8 +37,8 @@ def _share(value: float | None) -> str:
 def headline(report: DemoReport) -> str:
     """Return what was run in one line."""
     config = report.config
-    steps = max((one.steps for one in report.strategies), default=0)
-    length = f"{_counted(config.epochs, 'epoch')} ({_counted(steps, 'step')})"
+    steps = max((one.steps for one in report.strategies if one.status != "stopped"), default=0)
+    length = _counted(config.epochs, "epoch") + (f" ({_counted(steps, 'step')})" if steps else "")
     return SEPARATOR.join([what_was_run(config), f"SGD {config.lr:g}, momentum {config.momentum:g}, {length}"])
 
 
