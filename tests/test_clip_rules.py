@@ -169,7 +169,7 @@ def test_rules_made_by_hand_go_with_typed_ones():
 
 @pytest.mark.parametrize("thing", [3, None, ("value", 1.0), Rule("value", "x"), Rule("value", True)], ids=repr)
 def test_what_is_neither_typed_nor_a_rule_is_an_option_error(thing):
-    with pytest.raises(OptionError, match="^--clip"):
+    with pytest.raises(OptionError, match=r"^--clip"):
         parse_rules([thing])
-    with pytest.raises(OptionError, match="^--clip"):
+    with pytest.raises(OptionError, match=r"^--clip"):
         clipping.clip([np.ones(3)], thing)
