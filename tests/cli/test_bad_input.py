@@ -88,7 +88,7 @@ OPTIONS = {
     "--weights weights.npz": "--save-weights writes drawn weights, but --weights weights.npz gives them: drop one",
     "--arch gru --weights lstm.npz": "lstm.npz: W_h has the shape .*, 4 gates, as an lstm has: use --arch lstm",
     "--arch rnn --weights weights.npz": "weights.npz: has no W_x; allowed: W_x, b, W_h, .*",
-    "--arch lstm --weights lstm.npz --steps 3": "--steps 3 of 8 numbers, as the weights take them, .*64 of digits; allowed: 8",
+    "--arch lstm --weights lstm.npz --steps 3": "--steps 3 of 8 numbers each, as .*64 of digits; allowed: 8",
     "--arch lstm --weights lstm.npz --forget-bias 2": "--forget-bias goes with drawn weights, not with .*: drop one",
     "--seeds 2": "--save-weights writes one draw, but --seeds is 2: .*",
     # typing
