@@ -51,6 +51,13 @@ RULES: dict[str, RuleInfo] = {
     ),
 }
 
+#: What a threshold is that doesn't bound the gradient itself.
+OTHER_THRESHOLDS = {
+    "agc": "it is a part of the weights' norm",
+    "percentile": "it is a percentile",
+    "zscore": "it counts deviations above the mean",
+}
+
 #: Not a rule: stands for a global norm whose threshold is taken from unclipped steps.
 SUGGEST = "suggest"
 
@@ -136,10 +143,8 @@ def _why_not(name: str, threshold: float) -> str:
         return "it is not a number"
     if threshold > 0:
         return "it would clip nothing: type none for that"
-    if name not in ("value", "norm", "global-norm"):
-        return {"agc": "it is a part of the weights' norm", "percentile": "it is a percentile"}.get(
-            name, "it counts deviations above the mean"
-        )
+    if name in OTHER_THRESHOLDS:
+        return OTHER_THRESHOLDS[name]
     if threshold == 0:
         return "it would leave no gradient at all"
     if name == "value":
@@ -157,11 +162,11 @@ def parse_rules(asked: "str | Rule | Sequence[str | Rule]") -> list[Rule | None]
 
 def _parsed(one: str | Rule) -> Rule | None:
     """Return one rule; None for ``suggest``."""
-    name, colon, _ = one.strip().partition(":") if isinstance(one, str) else ("", "", "")
-    if isinstance(one, str):
-        one_of("clip", name, CHOICES)
-    if name != SUGGEST:
+    if not isinstance(one, str):
         return rule_of(one)
+    name, colon, _ = one.strip().partition(":")
+    if one_of("clip", name, CHOICES) != SUGGEST:
+        return parse_rule(one)
     if colon:
         raise OptionError("clip", f"{one!r}: {SUGGEST} takes no threshold, it finds one; type {SUGGEST}")
     return None

@@ -18,13 +18,13 @@ from gradcheck.render.style import INDENT, STYLES, without_controls
 from gradcheck.render.terminal import PLAIN_TERMINAL, Terminal, printed
 from gradcheck.report import Record
 
-#: What the verdict is called on the screen; where only one side was tried, its best run's status takes its place.
+#: What the verdict is called on the screen, and its colour; where only one side was tried, those of its best run.
 LABELS = {
-    "saved": "CLIPPING SAVES IT",
-    "unneeded": "NOTHING TO SAVE",
-    "ruined": "CLIPPING RUINS IT",
-    "lost": "NO RULE SAVES IT",
-    "early": "TOO EARLY TO SAY",
+    "saved": ("CLIPPING SAVES IT", "green"),
+    "unneeded": ("NOTHING TO SAVE", "green"),
+    "ruined": ("CLIPPING RUINS IT", "red"),
+    "lost": ("NO RULE SAVES IT", "red"),
+    "early": ("TOO EARLY TO SAY", "yellow"),
 }
 
 #: What is wrong with a network that clipping can do nothing about.
@@ -77,8 +77,7 @@ def _verdict(report: DemoReport) -> Padding:
     """The verdict in a few words, its reasons beside it."""
     verdict = report.verdict or Record()
     best = next(one for one in report.strategies if one.rule == verdict.best)
-    label = LABELS.get(verdict.status, best.status.upper())
-    good = verdict.status in ("saved", "unneeded") or (verdict.status not in LABELS and best.status == "learned")
+    label, color = LABELS.get(verdict.status, (best.status.upper(), STYLES[best.status]))
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
@@ -86,7 +85,7 @@ def _verdict(report: DemoReport) -> Padding:
     if not report.complete:
         reasons.append(interrupted(report))
     for index, reason in enumerate(reasons):
-        mark = Text(f" {label} ", style=f"reverse {'green' if good else 'red'}") if index == 0 else ""
+        mark = Text(f" {label} ", style=f"reverse {color}") if index == 0 else ""
         table.add_row(mark, Text(reason, style="bold" if index == 0 else ""))
     return Padding(table, (0, 0, 0, 1))
 
@@ -128,13 +127,9 @@ def _titled(title: str, values: Sequence[float], scale: Scale, room: int) -> str
         return title[:room]
     highest = max(values)
     beyond = math.log10(highest) > scale.high
-    top = f"{_short(scale.high)} and more" if beyond else significant(highest)
+    top = f"{power(scale.high)} and more" if beyond else significant(highest)
     ranged = f"{title}  {significant(min(values))} … {top}"
     return ranged if len(ranged) <= room else title[:room]
-
-
-def _short(logarithm: float) -> str:
-    return significant(10**logarithm) if abs(logarithm) < 300 else power(logarithm)
 
 
 def _peaks(values: Sequence[float | None], total: int, room: int) -> list[float | None]:
