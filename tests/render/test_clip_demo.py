@@ -101,10 +101,11 @@ def test_one_epoch_is_one():
 @pytest.mark.parametrize(
     ("statuses", "label"),
     [
-        ({"none": "diverged", "norm": "learned"}, LABELS["saved"]),
-        ({"none": "learned", "norm": "learned"}, LABELS["unneeded"]),
-        ({"none": "learned", "norm": "stuck"}, LABELS["ruined"]),
-        ({"none": "diverged", "norm": "diverged"}, LABELS["lost"]),
+        ({"none": "diverged", "norm": "learned"}, LABELS["saved"][0]),
+        ({"none": "learned", "norm": "learned"}, LABELS["unneeded"][0]),
+        ({"none": "learning", "norm": "stuck"}, LABELS["early"][0]),
+        ({"none": "learned", "norm": "stuck"}, LABELS["ruined"][0]),
+        ({"none": "diverged", "norm": "diverged"}, LABELS["lost"][0]),
         ({"none": "diverged"}, "DIVERGED"),
         ({"norm": "learning"}, "LEARNING"),
         ({"norm": "learned", "value": "diverged"}, "LEARNED"),
