@@ -27,10 +27,10 @@ class Conclusion(NamedTuple):
     Attributes
     ----------
     status : str
-        ``saved``: some rule learns, none doesn't; ``unneeded``: without clipping it learns, and no
-        rule loses it; ``ruined``: without clipping it learns, some rule loses it; ``lost``: nothing learns; ``early``:
-        nothing has learned yet, but the best is on its way;
-        ``unclipped``: only no clipping was tried; ``clipped``: no clipping was not tried.
+        ``saved``: some rule learns, without clipping it doesn't; ``unneeded``: without clipping it learns, and no
+        rule loses it; ``ruined``: without clipping it learns, some rule loses it; ``lost``: nothing learns;
+        ``early``: nothing has learned yet, but the best is on its way; ``unclipped``: no rule was tried;
+        ``clipped``: rules only were tried.
     best : str
         The strategy with the best final accuracy (without labels, loss).
     reasons : tuple of str

@@ -65,7 +65,8 @@ def _strategy() -> Schema:
             "name": {"enum": list(RULES)},
             "status": {"enum": list(STATUSES)},
             "diverged": {"type": "boolean"},
-            "diverged_at_step": step | {"description": "from it on the loss is above its limit, or not finite"},
+            "diverged_at_step": step
+            | {"description": "the loss is above its limit, or not finite, in most steps from it on"},
             "steps": count,
             "nonfinite_steps": count | {"description": "steps whose gradient was not finite"},
             "first_nonfinite_step": step,

@@ -97,7 +97,9 @@ def _demonstrated(options: Mapping[str, Any], quiet: bool) -> tuple["DemoReport 
         except KeyboardInterrupt:
             code = INTERRUPTED
     if code:
-        _say(f"interrupted: {len(finished)} of {len(demonstration.rules)} strategies are finished", quiet)
+        from gradcheck.render.clip_demo_cells import interrupted
+
+        _say(interrupted(len(finished), len(demonstration.rules)), quiet)
     return demonstration.report(finished) if finished else None, code
 
 

@@ -1,7 +1,7 @@
 """Recurrence: one layer, its weights shared over the time steps; a step is to time what a layer is to depth."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -100,6 +100,10 @@ class Recurrence(NamedTuple):
         """Units of the hidden state."""
         return int(self.recurrent.weight.shape[0])
 
+    def start(self, sequence: Array) -> Array:
+        """Return the state before the first step of (steps, batch, features): zero, (batch, states·width)."""
+        return np.zeros((sequence.shape[1], self.cell.states * self.width), sequence.dtype)
+
     def __call__(self, x: Array, state: Array, projected: Array | None = None) -> Step:
         """Return one time step.
 
@@ -160,13 +164,8 @@ class Unrolled(NamedTuple):
 
     @property
     def start(self) -> Array:
-        """The state before the first step: zero, (batch, states·width)."""
-        return np.zeros((self.sequence.shape[1], self.recurrence.cell.states * self.recurrence.width), self.dtype)
-
-    @property
-    def dtype(self) -> np.dtype[np.floating[Any]]:
-        """Of the arithmetic."""
-        return self.sequence.dtype
+        """The state before the first step, (batch, states·width)."""
+        return self.recurrence.start(self.sequence)
 
     def hidden(self, layer: int) -> Callable[[Array], Step]:
         """Return step 1 … depth as a function of the state before it; the last gives the hidden state alone."""
@@ -228,7 +227,7 @@ class RecurrentNetwork(NamedTuple):
         """Pass (steps, batch, features) through all steps; the inputs are projected in one product."""
         projected = self.recurrence.input(sequence.reshape(-1, sequence.shape[2]))[0]
         projected = projected.reshape(*sequence.shape[:2], -1)  # (steps, batch, gates·width)
-        state = Unrolled(self.recurrence, sequence, self.readout_map).start
+        state = self.recurrence.start(sequence)
         steps: list[Step] = []
         for x, from_input in zip(sequence, projected, strict=True):
             steps.append(self.recurrence(x, state, from_input))

@@ -83,7 +83,7 @@ def _verdict(report: DemoReport) -> Padding:
     table.add_column(overflow="fold")
     reasons = [*verdict.reasons, *_start(report), *([report.suggestion] if report.suggestion else [])]
     if not report.complete:
-        reasons.append(interrupted(report))
+        reasons.append(interrupted(len(report.strategies), len(report.config.clip)))
     for index, reason in enumerate(reasons):
         mark = Text(f" {label} ", style=f"reverse {color}") if index == 0 else ""
         table.add_row(mark, Text(reason, style="bold" if index == 0 else ""))

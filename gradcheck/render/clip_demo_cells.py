@@ -46,6 +46,6 @@ def _counted(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
-def interrupted(report: DemoReport) -> str:
+def interrupted(finished: int, asked: int) -> str:
     """Say how many strategies there are of those that were asked for."""
-    return f"interrupted: {len(report.strategies)} of {len(report.config.clip)} strategies are finished"
+    return f"interrupted: {finished} of {asked} strategies are finished"

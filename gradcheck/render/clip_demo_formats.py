@@ -36,7 +36,7 @@ def _lines(report: DemoReport) -> Iterator[str]:
         yield from (f"- {escaped(reason)}" for reason in report.verdict.reasons)
     yield from (f"- {escaped(text)}" for text in (report.suggestion, *report.warnings) if text)
     if not report.complete:
-        yield f"- {interrupted(report)}"
+        yield f"- {interrupted(len(report.strategies), len(report.config.clip))}"
     yield ""
     yield f"| {' | '.join(COLUMNS)} |"
     yield "| --- |" + " ---: |" * (len(COLUMNS) - 1)
