@@ -156,9 +156,9 @@ def ours(work: Work) -> Task:
         at_logits = rescaled(loss(logits)[1])
         at_x = rescaled(through_readout(at_logits.mantissa), at_logits.exponent)
         sizes, norms = [], [log10_weight_gradient_norm(rescaled(x), at_logits)]
-        for passage, (at_z, _) in zip(reversed(passages), backward(passages, at_x), strict=True):
-            sizes.append(log10_rms(at_z))
-            norms.append(log10_weight_gradient_norm(rescaled(passage.input), at_z))
+        for back in backward(passages, at_x):
+            sizes.append(log10_rms(back.at_z))
+            norms.extend(log10_weight_gradient_norm(*product) for product in back.products)
         return sizes[::-1] + norms[::-1]
 
     return step

@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from gradcheck.engine.diversity import effective_rank, mean_cosine
-from gradcheck.engine.layered import Layered, Way, backward, walk
-from gradcheck.engine.linear import Dense, log10_weight_gradient_norm
+from gradcheck.engine.layered import Backward, Layered, Way, backward, walk
+from gradcheck.engine.linear import Linear, log10_weight_gradient_norm
 from gradcheck.engine.loss import Loss, mean_square
-from gradcheck.engine.magnitude import Scaled, log10_joint_norm, log10_rms, log10_std, rescaled
+from gradcheck.engine.magnitude import Scaled, log10_joint_norm, log10_rms, log10_std, rescaled, sum_of_squares
 from gradcheck.engine.types import Array
 
 #: One number for each layer, first to last.
@@ -141,20 +141,20 @@ def measure(
         layers: list[LayerFlow] = []
         for start, segment in zip(starts[-2::-1], segments[::-1], strict=True):
             passages = passages or list(walk(network, start, segment))
-            for passage, (at_z, at_x) in zip(reversed(passages), backward(passages, delta), strict=True):
-                layers.append(_layer_flow(passage, at_z))
-                delta = at_x
+            for passage, back in zip(reversed(passages), backward(passages, delta), strict=True):
+                layers.append(_layer_flow(passage, back))
+                delta = back.at_x
             passages = []
     beyond = (LayerFlow(),) * (network.depth - len(layers))
     fan_in, fan_out = zip(*network.fans, strict=True)
     return GradientFlow(fan_in, fan_out, (*layers[::-1], *beyond), output, len(layers), obstacle, network.unit)
 
 
-def _segments(network: Layered, batch: int, itemsize: int, memory: int) -> Iterator[range]:
-    """Split the hidden layers 1 … depth into runs whose weights and passages fit into `memory` bytes."""
+def _segments(network: Layered, rows: int, itemsize: int, memory: int) -> Iterator[range]:
+    """Split the layers 1 … depth into runs of which all that is kept fits into `memory` bytes."""
     first, held = 1, 0
-    for layer, (fan_in, fan_out) in enumerate(network.fans, start=1):
-        need = itemsize * fan_out * (fan_in + 4 * batch)
+    for layer, numbers in enumerate(network.kept(rows), start=1):
+        need = itemsize * numbers
         if held and held + need > memory:
             yield range(first, layer)
             first, held = layer, 0
@@ -189,16 +189,15 @@ def _forward(
 
 
 def _is_finite(array: Array) -> bool:
-    return math.isfinite(np.vdot(array, array)) or bool(np.isfinite(array).all())
+    return math.isfinite(sum_of_squares(array)) or bool(np.isfinite(array).all())
 
 
-def _cause(*maps: Dense) -> str:
+def _cause(*maps: Linear) -> str:
     """Return why a finite input doesn't stay finite: ``nan`` if one is given, else ``overflow``.
 
     An overflow can show as nan too, by +inf − inf, depending on how the products are summed.
     """
-    given = (array for one in maps for array in one if array is not None)
-    return "nan" if any(np.isnan(array).any() for array in given) else "overflow"
+    return "nan" if any(one.holds_nan for one in maps) else "overflow"
 
 
 def _turn(network: Layered, x: Array, loss: Loss, obstacle: str) -> tuple[OutputFlow, Scaled, str]:
@@ -219,10 +218,9 @@ def _turn(network: Layered, x: Array, loss: Loss, obstacle: str) -> tuple[Output
     return output, rescaled(through_readout(delta.mantissa), delta.exponent), ""
 
 
-def _layer_flow(passage: Way, at_z: Scaled) -> LayerFlow:
-    """Measure one layer, given its passage and ∂𝓛/∂z."""
+def _layer_flow(passage: Way, back: Backward) -> LayerFlow:
+    """Measure one layer, given its passage and what has come back to it."""
     output = rescaled(passage.activity)
-    products = passage.products(at_z)
     return LayerFlow(
         log10_preactivation_std=log10_std(rescaled(passage.preactivation)),
         log10_activation_rms=log10_rms(output),
@@ -232,9 +230,9 @@ def _layer_flow(passage: Way, at_z: Scaled) -> LayerFlow:
         saturated_fraction=_mean(
             np.mean(np.abs(slope) < SATURATED_BELOW * steepest) for slope, steepest in passage.slopes
         ),
-        log10_gradient_rms=log10_rms(at_z),
+        log10_gradient_rms=log10_rms(back.at_z),
         log10_weight_norm=log10_joint_norm([one.log10_weight_norm for one in passage.maps]),
-        log10_weight_gradient_norm=log10_joint_norm([log10_weight_gradient_norm(*product) for product in products]),
+        log10_weight_gradient_norm=log10_joint_norm([log10_weight_gradient_norm(*one) for one in back.products]),
     )
 
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from gradcheck.engine.activations import Activation
-from gradcheck.engine.linear import Dense
-from gradcheck.engine.magnitude import Scaled, rescaled
+from gradcheck.engine.layered import Pulled
+from gradcheck.engine.linear import Linear
 from gradcheck.engine.types import Array, Block
 
 
@@ -20,7 +20,7 @@ class Passage(NamedTuple):
     preactivation, slope, output : Array
         z = x W + b, the activation's derivative where it was taken, and the layer's output y: (batch, fan_out).
     pullback : callable
-        ∂𝓛/∂y ↦ (∂𝓛/∂z, ∂𝓛/∂x).
+        ∂𝓛/∂y ↦ ∂𝓛/∂z, ∂𝓛/∂x, and x and ∂𝓛/∂z once more, which make the weights' gradient.
     """
 
     layer: "HiddenLayer"
@@ -28,7 +28,7 @@ class Passage(NamedTuple):
     preactivation: Array
     slope: Array
     output: Array
-    pullback: Callable[[Array], tuple[Array, Array]]
+    pullback: Callable[[Array], Pulled]
 
     @property
     def activity(self) -> Array:
@@ -41,13 +41,9 @@ class Passage(NamedTuple):
         return ((self.slope, self.layer.activation.steepest),)
 
     @property
-    def maps(self) -> tuple[Dense, ...]:
+    def maps(self) -> tuple[Linear, ...]:
         """The linear map whose output is z."""
         return (self.layer.linear,)
-
-    def products(self, at_z: Scaled) -> tuple[tuple[Scaled, Scaled], ...]:
-        """Return (input X, ∂𝓛/∂(X W) D) of each linear map, given ∂𝓛/∂z: Xᵀ D is its weights' gradient."""
-        return ((rescaled(self.input), at_z),)
 
 
 class HiddenLayer(NamedTuple):
@@ -55,14 +51,14 @@ class HiddenLayer(NamedTuple):
 
     Attributes
     ----------
-    linear : Dense
+    linear : Linear
     norm : Block
     activation : Activation
     skip_scale : float or None
         Scale of the branch beside the identity; None without a skip connection.
     """
 
-    linear: Dense
+    linear: Linear
     norm: Block
     activation: Activation
     skip_scale: float | None = None
@@ -73,16 +69,16 @@ class HiddenLayer(NamedTuple):
         normalised, through_norm = self.norm(z)
         y, slope = self.activation.evaluate(normalised)
 
-        def plain(delta: Array) -> tuple[Array, Array]:
+        def plain(delta: Array) -> Pulled:
             at_z = through_norm(delta * slope)
-            return at_z, through_linear(at_z)
+            return Pulled(at_z, through_linear(at_z), ((x, at_z),))
 
         if self.skip_scale is None:
             return Passage(self, x, z, slope, y, plain)
         scale = self.skip_scale
 
-        def with_skip(delta: Array) -> tuple[Array, Array]:
-            at_z, at_x = plain(scale * delta)
-            return at_z, delta + at_x
+        def with_skip(delta: Array) -> Pulled:
+            pulled = plain(scale * delta)
+            return pulled._replace(at_x=delta + pulled.at_x)
 
         return Passage(self, x, z, slope, x + scale * y, with_skip)

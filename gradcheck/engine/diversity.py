@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from gradcheck.engine.magnitude import sum_of_squares
 from gradcheck.engine.types import Array
 
 #: Differences below this many units of rounding, relative to the outputs, are taken for rounding.
@@ -56,8 +57,8 @@ def effective_rank(outputs: Array) -> float:
     if len(outputs) < 2:
         return math.nan
     centred = outputs - outputs.mean(0)
-    rounding = (ROUNDING * np.finfo(outputs.dtype).eps) ** 2 * float(np.vdot(outputs, outputs))
-    if float(np.vdot(centred, centred)) <= rounding:
+    rounding = (ROUNDING * np.finfo(outputs.dtype).eps) ** 2 * sum_of_squares(outputs)
+    if sum_of_squares(centred) <= rounding:
         return 1.0
     wide = centred.shape[1] > centred.shape[0]
     variances = np.linalg.eigvalsh(centred @ centred.T if wide else centred.T @ centred)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 Draw = npt.NDArray[np.float64]
 
 #: What a random stream is for: part of its key, so that no two share their numbers.
-WEIGHT_STREAM, BIAS_STREAM = 0, 1
+WEIGHT_STREAM, BIAS_STREAM, FORWARD_STREAM, BACKWARD_STREAM = 0, 1, 5, 6
 
 
 class Initializer(NamedTuple):
@@ -110,11 +110,18 @@ class Law(NamedTuple):
 
     def weight(self, seed: int, layer: int, fan_in: int, fan_out: int) -> Draw:
         """Draw the weights (fan_in, fan_out) of a layer; the same for a seed and layer, whatever the depth."""
-        variance, sample, _ = INITIALIZERS[self.init]
-        generator = stream(seed, WEIGHT_STREAM, layer)
-        weight = sample(generator, fan_in, fan_out)
-        weight *= self.scale * math.sqrt(variance(fan_in, fan_out))
+        weight = INITIALIZERS[self.init].sample(stream(seed, WEIGHT_STREAM, layer), fan_in, fan_out)
+        weight *= self.std(fan_in, fan_out)
         return weight
+
+    def std(self, fan_in: int, fan_out: int) -> float:
+        """Return the standard deviation of the weights; of a frame what multiplies it."""
+        return self.scale * math.sqrt(INITIALIZERS[self.init].variance(fan_in, fan_out))
+
+    @property
+    def haar(self) -> bool:
+        """Whether the weights are a Haar-distributed frame."""
+        return INITIALIZERS[self.init].sample is haar_frame
 
     def bias(self, seed: int, layer: int, fan_in: int, fan_out: int) -> Draw | None:
         """Draw the biases (fan_out,) of a layer; None if they are all zero."""
@@ -128,4 +135,9 @@ class Law(NamedTuple):
 
 def stream(seed: int, purpose: int, layer: int = 0) -> np.random.Generator:
     """Return the random numbers of one layer and purpose, independent of all others."""
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(purpose, layer)))
+    return keyed(seed, purpose, layer)
+
+
+def keyed(seed: int, *key: int) -> np.random.Generator:
+    """Return the random numbers of a seed and a key, independent of those of every other key."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))

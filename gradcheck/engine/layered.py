@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from gradcheck.engine.linear import Dense
+from gradcheck.engine.linear import Linear
 from gradcheck.engine.magnitude import Scaled, rescaled
 from gradcheck.engine.types import Array
+
+
+class Pulled(NamedTuple):
+    """What a pullback returns.
+
+    Attributes
+    ----------
+    at_z, at_x : Array
+        ∂𝓛/∂z and ∂𝓛/∂input.
+    products : tuple of (Array, Array)
+        (input X, ∂𝓛/∂(X W) D) of each linear map: Xᵀ D is its weights' gradient.
+    """
+
+    at_z: Array
+    at_x: Array
+    products: tuple[tuple[Array, Array], ...]
 
 
 class Way(Protocol):
@@ -30,15 +46,12 @@ class Way(Protocol):
         """The activations' derivatives where they were taken, and their largest anywhere."""
 
     @property
-    def maps(self) -> tuple[Dense, ...]:
+    def maps(self) -> tuple[Linear, ...]:
         """The linear maps whose outputs make z."""
 
     @property
-    def pullback(self) -> Callable[[Array], tuple[Array, Array]]:
-        """∂𝓛/∂output ↦ (∂𝓛/∂z, ∂𝓛/∂input)."""
-
-    def products(self, at_z: Scaled) -> tuple[tuple[Scaled, Scaled], ...]:
-        """Return (input X, ∂𝓛/∂(X W) D) of each linear map: Xᵀ D is its weights' gradient."""
+    def pullback(self) -> Callable[[Array], Pulled]:
+        """∂𝓛/∂output ↦ ∂𝓛/∂z, ∂𝓛/∂input and what gives the weights' gradients."""
 
 
 class Layer(Protocol):
@@ -63,10 +76,13 @@ class Layered(Protocol):
     def fans(self) -> Sequence[tuple[int, int]]:
         """fan_in and fan_out of each layer."""
 
+    def kept(self, rows: int) -> Sequence[int]:
+        """How many numbers each layer holds from the way forward to the way back, its weights among them."""
+
     def hidden(self, layer: int) -> Layer:
         """Return layer 1 … depth."""
 
-    def readout(self) -> Dense:
+    def readout(self) -> Linear:
         """Return the linear map from the last layer to the outputs."""
 
 
@@ -78,21 +94,33 @@ def walk(network: Layered, x: Array, layers: range) -> Iterator[Way]:
         x = way.output
 
 
-def backward(passages: Sequence[Way], delta: Scaled) -> Iterator[tuple[Scaled, Scaled]]:
-    """Apply the chain rule through `passages`, from the last to the first.
+class Backward(NamedTuple):
+    """What has come back to a layer, renormalised: it neither under- nor overflows at any depth.
+
+    Attributes
+    ----------
+    at_z, at_x : Scaled
+        ∂𝓛/∂z and ∂𝓛/∂input.
+    products : tuple of (Scaled, Scaled)
+        As in ``Pulled``.
+    """
+
+    at_z: Scaled
+    at_x: Scaled
+    products: tuple[tuple[Scaled, Scaled], ...]
+
+
+def backward(passages: Sequence[Way], delta: Scaled) -> Iterator[Backward]:
+    """Apply the chain rule through `passages`, from the last to the first, and yield what comes back to each.
 
     Parameters
     ----------
     passages : sequence of Way
     delta : Scaled
         ∂𝓛/∂output of the last passage.
-
-    Yields
-    ------
-    (∂𝓛/∂z, ∂𝓛/∂x) of each layer, last to first, renormalised: they neither under- nor overflow at any depth.
     """
     for passage in reversed(passages):
-        at_z, at_x = passage.pullback(delta.mantissa)
-        exponent = delta.exponent
-        delta = rescaled(at_x, exponent)
-        yield rescaled(at_z, exponent), delta
+        pulled, exponent = passage.pullback(delta.mantissa), delta.exponent
+        delta = rescaled(pulled.at_x, exponent)
+        products = tuple((rescaled(x), rescaled(at_product, exponent)) for x, at_product in pulled.products)
+        yield Backward(rescaled(pulled.at_z, exponent), delta, products)

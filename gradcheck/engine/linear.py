@@ -1,15 +1,33 @@
-"""Linear maps. ``Dense`` stores its matrix."""
+"""Linear maps. ``Dense`` stores its matrix; ``Weightless`` has a random one that is never built."""
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from gradcheck.engine.magnitude import Scaled, log10_magnitude, log10_norm
+from gradcheck.engine.initializers import BACKWARD_STREAM, FORWARD_STREAM
+from gradcheck.engine.magnitude import Scaled, inner, log10_magnitude, log10_norm, sum_of_squares
+from gradcheck.engine.noise import Noise
+from gradcheck.engine.subspaces import gram_root, orthonormalised, row_space
 from gradcheck.engine.types import Array, Pullback
 
 #: What a linear map's weights and biases are called.
 Names = tuple[str, str]
+
+
+class Linear(Protocol):
+    """x ↦ x W + b, however W is kept."""
+
+    def __call__(self, x: Array, /) -> tuple[Array, Pullback]:
+        """Return x W + b (batch, fan_out) and the pullback δ ↦ δ Wᵀ."""
+
+    @property
+    def log10_weight_norm(self) -> float:
+        """log10 of the Frobenius norm of W."""
+
+    @property
+    def holds_nan(self) -> bool:
+        """Whether a weight or bias is not a number."""
 
 
 class Dense(NamedTuple):
@@ -43,6 +61,95 @@ class Dense(NamedTuple):
         """log10 of the Frobenius norm of W."""
         return log10_norm(self.weight)
 
+    @property
+    def holds_nan(self) -> bool:
+        """Whether a weight or bias is not a number."""
+        return any(bool(np.isnan(array).any()) for array in self if array is not None)
+
+
+class Weightless(NamedTuple):
+    """x ↦ x W + b for a random W of which only x W and δ Wᵀ are drawn, from their exact joint law.
+
+    W has independent N(0, scale²) entries, or is a Haar-distributed frame times scale. Of W, a forward and a backward
+    pass see X W and D Wᵀ and nothing else (Bolthausen 2014, lemma 2; Bayati & Montanari 2011, lemma 10): with
+    X = C Q, Q of orthonormal rows, X W = C M for an M = Q W that is drawn; given it, W = Qᵀ M + (1 − Qᵀ Q) W̃ with a
+    fresh copy W̃, so that D Wᵀ = (D Mᵀ) Q + (D W̃ᵀ)(1 − Qᵀ Q).
+
+    Attributes
+    ----------
+    fan_in, fan_out : int
+    noise : Noise
+        Where the random numbers come from.
+    scale : float or Array
+        Standard deviation of the weights, or of each output's (fan_out,); of a frame what multiplies it.
+    haar : bool
+        W is a frame: its shorter side is orthonormal.
+    bias : Array or None
+        b, (fan_out,); None for zero.
+    """
+
+    fan_in: int
+    fan_out: int
+    noise: Noise
+    scale: float | Array = 1.0
+    haar: bool = False
+    bias: Array | None = None
+
+    def __call__(self, x: Array) -> tuple[Array, Pullback]:
+        """Return x W + b (batch, fan_out) and the pullback δ ↦ δ Wᵀ."""
+        z, unscaled = self._frame(x) if self.haar else self._gaussian(x)
+        z *= self.scale
+        if self.bias is not None:
+            z += self.bias
+        return z, lambda delta: unscaled(delta * self.scale)
+
+    def _gaussian(self, x: Array) -> tuple[Array, Pullback]:
+        """Return x W and its pullback for W of independent N(0, 1) entries."""
+        C, Q = row_space(x)
+        M = self.noise(FORWARD_STREAM, len(Q), self.fan_out)
+
+        def pullback(delta: Array) -> Array:
+            fresh: Array = gram_root(delta) @ self.noise(BACKWARD_STREAM, len(delta), self.fan_in)  # D W̃ᵀ
+            fresh += (delta @ M.T - fresh @ Q.T) @ Q
+            return fresh
+
+        return C @ M, pullback
+
+    def _frame(self, x: Array) -> tuple[Array, Pullback]:
+        """Return x W and its pullback for a Haar frame W: the corner of a square one, as long as the longer side.
+
+        Given Q W = M, what is orthogonal to the rows of M goes to a uniform frame orthogonal to Q.
+        """
+        size = max(self.fan_in, self.fan_out)
+        C, Q = row_space(_padded(x, size))
+        M = orthonormalised(self.noise(FORWARD_STREAM, len(Q), size))
+
+        def pullback(delta: Array) -> Array:
+            D = _padded(delta, size)
+            along = D @ M.T
+            lengths = np.linalg.norm(D, axis=1, keepdims=True)
+            root = gram_root(D - along @ M, lengths)[:, : size - len(Q)]
+            fresh = orthonormalised(self.noise(BACKWARD_STREAM, root.shape[1], size), against=Q)
+            return (along @ Q + root @ fresh)[:, : self.fan_in]
+
+        return (C @ M)[:, : self.fan_out], pullback
+
+    @property
+    def log10_weight_norm(self) -> float:
+        """log10 of the root mean square of W's Frobenius norm; a frame's norm is what it is."""
+        size = min(self.fan_in, self.fan_out) / self.fan_out if self.haar else self.fan_in
+        return log10_norm(np.broadcast_to(self.scale, self.fan_out)) + 0.5 * math.log10(size)
+
+    @property
+    def holds_nan(self) -> bool:
+        """Whether a weight or bias is not a number: none is, they are drawn."""
+        return False
+
+
+def _padded(x: Array, size: int) -> Array:
+    """Return x (batch, n) with zeros up to n = size."""
+    return x if x.shape[1] == size else np.pad(x, ((0, 0), (0, size - x.shape[1])))
+
 
 class Gradient(NamedTuple):
     """What one batch says of a network's parameters.
@@ -74,26 +181,21 @@ def log10_weight_gradient_norm(x: Scaled, delta: Scaled) -> float:
     Notes
     -----
     Where the batch is small beside the layer, ‖Xᵀ D‖² = Σ (X Xᵀ) ∘ (D Dᵀ) is cheaper than the matrix. The sum
-    can cancel (a trained network's examples pull in opposite directions); where it does, the matrix is formed.
+    can cancel (a trained network's examples pull in opposite directions); where it does, it is ‖Cᵀ D‖² with X = C Q.
     """
     (X, x_exponent), (D, delta_exponent) = x, delta
-    square = _square_by_gram_matrices(X, D) or _square_of_matrix(X, D)
+    (batch, fan_in), fan_out = X.shape, D.shape[1]
+    if batch * (fan_in + fan_out) >= fan_in * fan_out:
+        square = sum_of_squares(X.T @ D)
+    else:
+        square = _square_by_gram_matrices(X, D) or sum_of_squares(row_space(X)[0].T @ D)
     return log10_magnitude(math.sqrt(square), x_exponent + delta_exponent)
 
 
-def _square_of_matrix(X: Array, D: Array) -> float:
-    """Return ‖Xᵀ D‖²."""
-    gradient = (X.T @ D).ravel()
-    return float(gradient @ gradient)
-
-
 def _square_by_gram_matrices(X: Array, D: Array) -> float | None:
-    """Return ‖Xᵀ D‖² by way of the Gram matrices; None where that is dearer, or inexact by cancellation."""
-    (batch, fan_in), fan_out = X.shape, D.shape[1]
-    if batch * (fan_in + fan_out) >= fan_in * fan_out:
-        return None
-    gram_x, gram_delta = (X @ X.T).ravel(), (D @ D.T).ravel()
-    square = float(gram_x @ gram_delta)
-    largest = math.sqrt(float(gram_x @ gram_x) * float(gram_delta @ gram_delta))
+    """Return ‖Xᵀ D‖² by way of the Gram matrices; None where that is inexact by cancellation."""
+    gram_x, gram_delta = X @ X.T, D @ D.T
+    square = inner(gram_x, gram_delta)
+    largest = math.sqrt(sum_of_squares(gram_x) * sum_of_squares(gram_delta))
     kept = 1e-3 if X.dtype == np.float64 else 1e-2  # rounding stays below 1e-10, 1e-4
     return square if square > kept * largest else None

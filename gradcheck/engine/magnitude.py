@@ -10,6 +10,9 @@ from gradcheck.engine.types import Array
 
 LOG10_2 = math.log10(2)
 
+#: Numbers that BLAS adds up on one thread.
+WHOLE = 8192
+
 
 class Scaled(NamedTuple):
     """The array mantissa · 2**exponent, a mantissa whose squares neither over- nor underflow."""
@@ -26,13 +29,31 @@ def rescaled(array: Array, exponent: int = 0) -> Scaled:
     digits.
     """
     decades = 70 if array.dtype == np.float64 else 9
-    if 10.0**-decades < np.vdot(array, array) < 10.0**decades:
+    if 10.0**-decades < sum_of_squares(array) < 10.0**decades:
         return Scaled(array, exponent)
     largest = max(float(array.max()), -float(array.min()))
     if not math.isfinite(largest) or largest == 0:
         return Scaled(array, exponent)
     shift = math.frexp(largest)[1]
     return Scaled(np.ldexp(array, -shift), exponent + shift)
+
+
+def inner(one: Array, other: Array) -> float:
+    """Return the sum of products of the entries, the same on any number of threads.
+
+    BLAS splits a long dot product among its threads, and the last digits depend on where.
+    """
+    if one.size <= WHOLE:
+        return float(np.vdot(one, other))
+    x, y = one.ravel(), other.ravel()
+    end = x.size - x.size % WHOLE
+    rows = np.einsum("ij,ij->i", x[:end].reshape(-1, WHOLE), y[:end].reshape(-1, WHOLE))
+    return float(rows.sum(dtype=np.float64)) + float(np.vdot(x[end:], y[end:]))
+
+
+def sum_of_squares(array: Array) -> float:
+    """Return the sum of squares of the entries."""
+    return inner(array, array)
 
 
 def log10_magnitude(mantissa: float, exponent: int = 0) -> float:
@@ -43,7 +64,7 @@ def log10_magnitude(mantissa: float, exponent: int = 0) -> float:
 def log10_rms(array: Scaled) -> float:
     """Return log10 of the root mean square of the entries."""
     mantissa = array.mantissa
-    return log10_magnitude(math.sqrt(float(np.vdot(mantissa, mantissa)) / mantissa.size), array.exponent)
+    return log10_magnitude(math.sqrt(sum_of_squares(mantissa) / mantissa.size), array.exponent)
 
 
 def log10_std(array: Scaled) -> float:
@@ -86,7 +107,7 @@ def joint_norm(arrays: Sequence[Array]) -> Norm:
     """
     wide = [array.astype(np.float64, copy=False) for array in arrays]
     with np.errstate(over="ignore", invalid="ignore"):
-        square = sum(float(np.vdot(array, array)) for array in wide)
+        square = sum(map(sum_of_squares, wide))
     if 1e-140 < square < 1e140:
         return Norm(math.sqrt(square))
     largest = max((float(np.abs(array).max(initial=0)) for array in wide), default=0.0)

@@ -12,8 +12,9 @@ from gradcheck.engine.activations import ACTIVATIONS, Activation
 from gradcheck.engine.blocks import HiddenLayer
 from gradcheck.engine.initializers import Law
 from gradcheck.engine.layered import walk
-from gradcheck.engine.linear import Dense, Gradient, Names
+from gradcheck.engine.linear import Dense, Gradient, Linear, Names, Weightless
 from gradcheck.engine.loss import Loss
+from gradcheck.engine.noise import Noise
 from gradcheck.engine.normalization import NORMS
 from gradcheck.engine.types import Array, Block
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:  # the engine runs without the rest of the package
     from gradcheck.spec import NetworkSpec
 
 #: The linear map of a layer: 1 … depth are hidden, depth + 1 is the read-out.
-LinearOf = Callable[[int], Dense]
+LinearOf = Callable[[int], Linear]
 
 
 class Network(NamedTuple):
@@ -40,6 +41,8 @@ class Network(NamedTuple):
     norm : Block
     skip_scale : float or None
         Scale of the residual branches from the second layer on; None without skip connections.
+    weightless : bool
+        The linear maps hold no matrix.
     """
 
     widths: tuple[int, ...]
@@ -47,6 +50,7 @@ class Network(NamedTuple):
     activation: Activation
     norm: Block
     skip_scale: float | None = None
+    weightless: bool = False
 
     @property
     def unit(self) -> str:
@@ -63,6 +67,11 @@ class Network(NamedTuple):
         """fan_in and fan_out of each hidden layer."""
         return list(pairwise(self.widths[:-1]))
 
+    def kept(self, rows: int) -> list[int]:
+        """How many numbers each layer holds: its weights, or what it has drawn of them; z, its slope, what is made."""
+        drawn = [rows * (fan_in + fan_out) if self.weightless else fan_in * fan_out for fan_in, fan_out in self.fans]
+        return [numbers + 4 * rows * fan_out for numbers, (_, fan_out) in zip(drawn, self.fans, strict=True)]
+
     def unrolled(self, inputs: Array) -> tuple[Network, Array]:
         """Return the network laid out in layers, as it is already, and what its first layer is given."""
         return self, inputs
@@ -71,16 +80,22 @@ class Network(NamedTuple):
         """Return hidden layer 1 … depth."""
         return HiddenLayer(self.linear(layer), self.norm, self.activation, self.skip_scale if layer > 1 else None)
 
-    def readout(self) -> Dense:
+    def readout(self) -> Linear:
         """Return the linear map from the last hidden layer to the outputs."""
         return self.linear(self.depth + 1)
 
     @property
     def maps(self) -> Iterator[tuple[Names, Dense]]:
-        """The linear maps, first to last, with the names of their weights and biases: W1, b1, … W_out, b_out."""
+        """The stored linear maps, first to last, with the names of their weights and biases: W1, b1, … W_out, b_out."""
         for layer in range(1, self.depth + 2):
             name = str(layer) if layer <= self.depth else "_out"
-            yield (f"W{name}", f"b{name}"), self.linear(layer)
+            yield (f"W{name}", f"b{name}"), self._stored(layer)
+
+    def _stored(self, layer: int) -> Dense:
+        """Return the linear map of a layer that holds its matrix."""
+        linear = self.linear(layer)
+        assert isinstance(linear, Dense), "weights that are read or trained are stored"
+        return linear
 
     def logits(self, inputs: Array) -> Array:
         """Return the read-out (batch, outputs) of inputs (batch, features)."""
@@ -99,17 +114,17 @@ class Network(NamedTuple):
         passages = [self.hidden(1)(inputs)]
         for layer in range(2, self.depth + 1):
             passages.append(self.hidden(layer)(passages[-1].output))
-        readout, hidden = self.readout(), passages[-1].output
+        readout, hidden = self._stored(self.depth + 1), passages[-1].output
         logits, through_readout = readout(hidden)
         value, at_logits = loss(logits)
         at_weights, delta = [readout.gradient(hidden, at_logits)], through_readout(at_logits)
-        for passage in reversed(passages):
-            at_z, delta = passage.pullback(delta)
-            at_weights.append(passage.layer.linear.gradient(passage.input, at_z))
+        for layer, passage in zip(range(self.depth, 0, -1), reversed(passages), strict=True):
+            _, delta, ((x, at_z),) = passage.pullback(delta)
+            at_weights.append(self._stored(layer).gradient(x, at_z))
         return Gradient(value, logits, [part for parts in at_weights[::-1] for part in parts])
 
 
-def build(spec: NetworkSpec, widths: tuple[int, ...], linear: LinearOf) -> Network:
+def build(spec: NetworkSpec, widths: tuple[int, ...], linear: LinearOf, weightless: bool = False) -> Network:
     """Return the network that a spec describes, with the widths and linear maps given."""
     return Network(
         widths=widths,
@@ -117,6 +132,7 @@ def build(spec: NetworkSpec, widths: tuple[int, ...], linear: LinearOf) -> Netwo
         activation=ACTIVATIONS[spec.activation],
         norm=NORMS[spec.norm].block,
         skip_scale=spec.residual_scale if spec.residual else None,
+        weightless=weightless,
     )
 
 
@@ -134,7 +150,25 @@ def drawn(law: Law, widths: tuple[int, ...], seed: int, dtype: str = "float64") 
     return linear
 
 
-def given(maps: Sequence[Dense], dtype: str = "float64") -> LinearOf:
+def weightless(law: Law, widths: tuple[int, ...], seed: int, dtype: str = "float64") -> LinearOf:
+    """Return linear maps of the same law that are never built: only what passes through them is drawn."""
+
+    def linear(layer: int) -> Weightless:
+        fan_in, fan_out = widths[layer - 1], widths[layer]
+        bias = law.bias(seed, layer, fan_in, fan_out)
+        return Weightless(
+            fan_in,
+            fan_out,
+            Noise(seed, layer, dtype),
+            law.std(fan_in, fan_out),
+            law.haar,
+            None if bias is None else bias.astype(dtype, copy=False),
+        )
+
+    return linear
+
+
+def given(maps: Sequence[Dense], dtype: str = "float64") -> Callable[[int], Dense]:
     """Return linear maps that are already there, first hidden layer to read-out."""
 
     def cast(array: Array | None) -> Array | None:

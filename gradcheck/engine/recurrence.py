@@ -7,9 +7,9 @@ import numpy as np
 
 from gradcheck.engine.activations import Activation
 from gradcheck.engine.cells import Cell, CellStep
+from gradcheck.engine.layered import Pulled
 from gradcheck.engine.linear import Dense, Gradient, Names
 from gradcheck.engine.loss import Loss
-from gradcheck.engine.magnitude import Scaled, rescaled
 from gradcheck.engine.types import Array
 
 
@@ -27,7 +27,7 @@ class Step(NamedTuple):
         The state behind it.
     cell_step : CellStep
     pullback : callable
-        ∂𝓛/∂state behind ↦ (∂𝓛/∂z, ∂𝓛/∂state before).
+        ∂𝓛/∂state behind ↦ ∂𝓛/∂z, ∂𝓛/∂state before, and what makes the weights' gradients.
     """
 
     layer: "Recurrence"
@@ -35,7 +35,7 @@ class Step(NamedTuple):
     before: Array
     output: Array
     cell_step: CellStep
-    pullback: Callable[[Array], tuple[Array, Array]]
+    pullback: Callable[[Array], Pulled]
 
     @property
     def preactivation(self) -> Array:
@@ -57,16 +57,6 @@ class Step(NamedTuple):
     def maps(self) -> tuple[Dense, ...]:
         """The linear maps whose outputs make z."""
         return self.layer.input, self.layer.recurrent
-
-    def products(self, at_z: Scaled) -> tuple[tuple[Scaled, Scaled], ...]:
-        """Return (input X, ∂𝓛/∂(X W) D) of each linear map, given ∂𝓛/∂z: Xᵀ D is its weights' gradient."""
-        hidden = self.before[:, : self.layer.width]
-        at_product = Scaled(self.at_product(at_z.mantissa), at_z.exponent)
-        return (rescaled(self.input), at_z), (rescaled(hidden), at_product)
-
-    def at_product(self, at_z: Array) -> Array:
-        """Return ∂𝓛/∂(h W_h + b_h), (batch, gates·width), given ∂𝓛/∂z."""
-        return _through_reset(self.cell_step.reset, at_z)
 
 
 def _through_reset(reset: Array | None, at_z: Array) -> Array:
@@ -120,13 +110,15 @@ class Recurrence(NamedTuple):
         from_state, through_recurrent = self.recurrent(state[:, : self.width])
         step = self.cell.step(from_input, from_state, state, self.activation)
 
-        def pullback(delta: Array) -> tuple[Array, Array]:
-            at_z, beside = step.pullback(delta)
-            at_hidden = through_recurrent(_through_reset(step.reset, at_z))
-            if beside is None:
-                return at_z, at_hidden
-            beside[:, : self.width] += at_hidden
-            return at_z, beside
+        def pullback(delta: Array) -> Pulled:
+            at_z, at_state = step.pullback(delta)
+            at_product = _through_reset(step.reset, at_z)  # ∂𝓛/∂(h W_h + b_h)
+            at_hidden = through_recurrent(at_product)
+            if at_state is None:
+                at_state = at_hidden
+            else:
+                at_state[:, : self.width] += at_hidden
+            return Pulled(at_z, at_state, ((x, at_z), (state[:, : self.width], at_product)))
 
         return Step(self, x, state, step.state, step, pullback)
 
@@ -161,6 +153,11 @@ class Unrolled(NamedTuple):
         """fan_in and fan_out of each step: what it reads (input and hidden state), its pre-activations."""
         features, pre_activations = self.recurrence.input.weight.shape
         return [(features + self.recurrence.width, pre_activations)] * self.depth
+
+    def kept(self, rows: int) -> list[int]:
+        """How many numbers each step holds."""
+        fan_in, fan_out = self.fans[0]
+        return [fan_out * (fan_in + 4 * rows)] * self.depth
 
     @property
     def start(self) -> Array:
@@ -250,18 +247,18 @@ class RecurrentNetwork(NamedTuple):
         value, at_logits = loss(logits)
         delta = np.zeros_like(steps[-1].output)
         delta[:, : self.recurrence.width] = through_readout(at_logits)
-        deltas: list[Array] = []  # last step to first
+        pulled: list[Pulled] = []  # last step to first
         for step in reversed(steps):
-            at_z, delta = step.pullback(delta)
-            deltas.append(at_z)
-        within = self._within(sequence, steps, deltas[::-1])
+            pulled.append(step.pullback(delta))
+            delta = pulled[-1].at_x
+        within = self._within(sequence, pulled[::-1])
         return Gradient(value, logits, [*within, *self.readout_map.gradient(hidden, at_logits)])
 
-    def _within(self, sequence: Array, steps: list[Step], deltas: list[Array]) -> tuple[Array, ...]:
-        """Return the gradients of the shared weights and biases, summed over the steps, given each step's ∂𝓛/∂z."""
-        before = np.concatenate([step.before[:, : self.recurrence.width] for step in steps])
-        at_z = at_product = np.concatenate(deltas)
-        if steps[0].cell_step.reset is not None:
-            at_product = np.concatenate([step.at_product(delta) for step, delta in zip(steps, deltas, strict=True)])
+    def _within(self, sequence: Array, pulled: list[Pulled]) -> tuple[Array, ...]:
+        """Return the gradients of the shared weights and biases, summed over the steps."""
+        at_z = at_product = np.concatenate([step.at_z for step in pulled])
+        before = np.concatenate([hidden for _, (hidden, _) in (step.products for step in pulled)])
+        if pulled[0].products[1][1] is not pulled[0].at_z:  # behind a reset gate
+            at_product = np.concatenate([delta for _, (_, delta) in (step.products for step in pulled)])
         inputs = sequence.reshape(len(at_z), -1)
         return self.recurrence.input.gradient(inputs, at_z) + self.recurrence.recurrent.gradient(before, at_product)

@@ -85,7 +85,9 @@ def test_passage_keeps_what_was_seen_on_the_way(weight, bias, x):
 def test_a_branch_of_scale_zero_passes_signal_and_gradient_unchanged(weight, bias, x, rng):
     passage = hidden_layer(weight, bias, "relu", "none", 0.0)(x)
     delta = rng.standard_normal(x.shape)
-    at_z, at_x = passage.pullback(delta)
+    at_z, at_x, ((seen, at_product),) = passage.pullback(delta)
     np.testing.assert_array_equal(passage.output, x)
     np.testing.assert_array_equal(at_x, delta)
     assert not at_z.any()
+    assert seen is x
+    assert at_product is at_z

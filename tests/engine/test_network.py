@@ -79,7 +79,7 @@ def test_backward_is_the_product_of_jacobians(network_of, rng):
     passages = passages_of(network, x)
     delta = rng.standard_normal((1, 5))
     expected = delta
-    for passage, (at_z, at_x) in zip(passages[::-1], backward(passages, Scaled(delta)), strict=True):
+    for passage, (at_z, at_x, _) in zip(passages[::-1], backward(passages, Scaled(delta)), strict=True):
         expected_at_z = expected @ np.diag(passage.slope[0])
         expected = expected_at_z @ passage.layer.linear.weight.T
         np.testing.assert_allclose(np.ldexp(at_z.mantissa, at_z.exponent), expected_at_z, rtol=1e-12)
@@ -92,7 +92,7 @@ def test_backward_carries_on_where_a_float_ends(gain, network_of, rng):
     passages = passages_of(network, rng.standard_normal((2, 4)))
     steps = list(backward(passages * 4, Scaled(rng.standard_normal((2, 4)))))  # gain**12 in all
     assert len(steps) == 12
-    for at_z, at_x in steps:
+    for at_z, at_x, _ in steps:
         for mantissa, _ in (at_z, at_x):
             assert np.isfinite(mantissa).all()
             assert mantissa.all()
