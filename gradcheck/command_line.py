@@ -7,9 +7,11 @@ from typing import Any
 from gradcheck.clip_rules import parse_rules
 from gradcheck.data import DataSpec
 from gradcheck.demo_options import usual
-from gradcheck.experiment import RunSpec
+from gradcheck.experiment import OF_TRANSFORMERS, RunSpec
+from gradcheck.layer_choice import chosen_layers
+from gradcheck.presets import PRESETS, with_preset
 from gradcheck.shortest import shortest
-from gradcheck.spec import RECURRENT, NetworkSpec, RecurrentSpec
+from gradcheck.spec import RECURRENT, NetworkSpec, RecurrentSpec, TransformerSpec, network_spec
 from gradcheck.thresholds import Thresholds
 from gradcheck.training_spec import TrainingSpec
 
@@ -26,10 +28,10 @@ def command_line(command: str, config: Mapping[str, Any], own: Mapping[str, Any]
         Defaults of this command that are not those of the others.
     """
     defaults = {
-        **_network_defaults(config),
         **DataSpec().to_dict(),
         **Thresholds().to_dict(),
         **RunSpec().to_dict(),
+        **_network_defaults(config),
         **(own or {}),
     }
     changed = {name: value for name, value in config.items() if value != defaults.get(name)}
@@ -48,6 +50,7 @@ def demo_command_line(config: Mapping[str, Any], **changes: Any) -> str:  # noqa
         **TrainingSpec().to_dict(),
         **usual(changed["arch"], changed["data"], changed["weights"]),
         "network": "rnn",
+        "layers": "dense",  # training needs the matrices
         "arch": changed["arch"],  # the network says the same
         "sequence": changed["sequence"],  # the steps say the same
     }
@@ -59,10 +62,34 @@ def demo_command_line(config: Mapping[str, Any], **changes: Any) -> str:  # noqa
 def _network_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the network's options are where nobody gives them; the architecture is part of the name."""
     arch = config.get("arch", "mlp")
+    if arch == "transformer":
+        return _transformer_defaults(config)
+    layers = {"layers": _usual_layers(config)}
     if arch not in RECURRENT:
-        return NetworkSpec().to_dict()
+        return NetworkSpec().to_dict() | layers
     by_data = {} if config.get("data") == "digits" and not config.get("weights") else {"steps": None}
-    return RecurrentSpec(arch=arch).to_dict() | {"arch": "mlp"} | by_data
+    return RecurrentSpec(arch=arch).to_dict() | {"arch": "mlp"} | by_data | layers
+
+
+def _transformer_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a transformer's options are where nobody gives them; those of its preset need not be typed."""
+    data = OF_TRANSFORMERS | ({"data": "gaussian"} if config.get("patch") else {})
+    usual = TransformerSpec().to_dict() | {"arch": "mlp", "layers": _usual_layers(config)} | data
+    if not config.get("preset"):
+        return usual
+    values = with_preset({"preset": config["preset"], "init": config["init"]})
+    return (
+        usual
+        | {name: value for name, value in values.items() if name not in ("preset", "init")}
+        | {"init": PRESETS[config["preset"]].options["init"]}
+    )
+
+
+def _usual_layers(config: Mapping[str, Any]) -> str:
+    """Return how layers are represented where nobody says it."""
+    if config.get("weights") or "batch_size" not in config:
+        return "dense"
+    return chosen_layers("auto", network_spec(config), config["batch_size"])
 
 
 def options(given: Mapping[str, Any]) -> Iterator[str]:

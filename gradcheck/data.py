@@ -55,9 +55,12 @@ class Dataset(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """What goes through the network: inputs (batch, features), and labels (batch,) if there are any."""
+    """What goes through the network: inputs (batch, features), and labels (batch,) if there are any.
 
-    inputs: Array
+    Of token ids (batch, tokens), each token has a label: (batch·tokens,).
+    """
+
+    inputs: npt.NDArray[Any]
     labels: Labels | None
 
 
@@ -104,6 +107,8 @@ class DataSpec:
         """
         if self.data == "gaussian":
             return Dataset(None)
+        if self.data == "text":
+            raise OptionError("data", "text is a sequence of tokens: it goes with --arch transformer")
         inputs, labels, steps = _standardised(DIGITS if self.data == "digits" else self._path(), self.labels)
         if self.batch_size > len(inputs):
             problem = f"{self.batch_size} is more than the {len(inputs)} examples of {self.data}"

@@ -4,10 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from gradcheck.errors import OptionError, one_of
-from gradcheck.spec import ARCHITECTURES, RECURRENT
+from gradcheck.spec import RECURRENT
 
 #: How a digit is read: in steps of a row of eight pixels, or of one pixel.
 SEQUENCES = {"rows": 8, "pixels": 64}
+
+#: What can be trained here.
+TRAINED = ("mlp", *RECURRENT)
 
 #: A recurrence whose gradient grows by more than two decades over the rows of a digit.
 EXPLODING = {"width": 64, "init": "orthogonal", "recurrent_gain": 5.0}
@@ -37,7 +40,7 @@ def network_options(values: Mapping[str, Any]) -> dict[str, Any]:
         The way of reading doesn't go with the other options.
     """
     options = dict(values)
-    arch = options["arch"] = one_of("network", options.pop("network", "rnn"), ARCHITECTURES)
+    arch = options["arch"] = one_of("network", options.pop("network", "rnn"), TRAINED)
     data, reading = options.get("data", "digits"), options.pop("sequence", None)
     if reading is not None:
         one_of("sequence", reading, SEQUENCES)

@@ -89,9 +89,8 @@ def make_demo_report(
 def _start(experiment: Experiment) -> Record:
     """Return what one batch shows of the network before any step."""
     outcome = experiment.outcome()
-    drawn = experiment.drawn(experiment.run.seed)
     return Record(
-        parameters=sum(weight.size + weight.shape[1] for _, (weight, _) in drawn.maps),
+        parameters=experiment.parameters,
         status=outcome.diagnosis.verdict.status,
         gradient_span=number(outcome.summary.gradient_span),
         mean_local_gain=number(outcome.summary.mean_local_gain),

@@ -12,17 +12,18 @@ import numpy as np
 from gradcheck.clip_rules import Rule, parse_rules
 from gradcheck.clipping import Clipper
 from gradcheck.conclusions import warnings
-from gradcheck.data import Batch
+from gradcheck.data import Batch, Dataset
 from gradcheck.demo_options import EXPERIMENT_ONLY, network_options, reading_of
 from gradcheck.demo_report import DemoReport, make_demo_report
 from gradcheck.engine.magnitude import joint_norm
 from gradcheck.experiment import Experiment
-from gradcheck.networks import AnyNetwork, trainable
-from gradcheck.spec import pick
+from gradcheck.networks import StoredNetwork, trainable
+from gradcheck.spec import TransformerSpec, pick
 from gradcheck.strategy import Strategy, strategy
 from gradcheck.suggestion import WARM_UP, Suggestion, suggest
 from gradcheck.training import Batches, TrainingStep, evaluate, train
 from gradcheck.training_spec import TrainingSpec
+from gradcheck.transformers import TransformerNetwork
 
 #: Called with a rule after each of its steps.
 Tick = Callable[[Rule], None]
@@ -60,7 +61,8 @@ class Demonstration:
         values = {name: value for name, value in options.items() if value is not None}
         training = TrainingSpec(**pick(TrainingSpec, values))
         asked = parse_rules(values.get("clip", ()))
-        return cls(Experiment.from_options(network_options(values)), training, ()).with_rules(asked)
+        experiment = Experiment.from_options(network_options(values), stored="training changes the matrices")
+        return cls(experiment, training, ()).with_rules(asked)
 
     def with_rules(self, asked: Sequence[Rule | None]) -> Self:
         """Return the same with its strategies; None among them stands for a suggested threshold."""
@@ -76,19 +78,22 @@ class Demonstration:
     @property
     def batches(self) -> Batches:
         """The batches of every run."""
-        run = self.experiment.run
-        return Batches(self.experiment.data, self.experiment.dataset, run.seed, run.dtype)
+        run, dataset = self.experiment.run, self.experiment.dataset
+        assert isinstance(dataset, Dataset)
+        return Batches(self.experiment.data, dataset, run.seed, run.dtype)
 
     @property
     def steps(self) -> int:
         """Steps of a run."""
         return self.training.epochs * self.batches.per_epoch
 
-    def network(self) -> AnyNetwork:
+    def network(self) -> StoredNetwork:
         """Return the network as every run finds it."""
-        experiment = self.experiment
+        experiment, spec = self.experiment, self.experiment.network
         drawn = experiment.drawn(experiment.run.seed)
-        return trainable(experiment.network, drawn, experiment.dataset.features, experiment.run.dtype)
+        assert not isinstance(drawn, TransformerNetwork)
+        assert not isinstance(spec, TransformerSpec)
+        return trainable(spec, drawn, experiment.dataset.features, experiment.run.dtype)
 
     def stream(self) -> Iterator[Batch]:
         """Yield the batches of a whole run."""

@@ -5,19 +5,36 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-from gradcheck.data import Dataset, DataSpec
+from gradcheck.data import Batch, Dataset, DataSpec
 from gradcheck.diagnosis import Diagnosis, diagnose
 from gradcheck.engine.linear import Dense
 from gradcheck.engine.loss import loss_of
 from gradcheck.errors import OptionError, at_least, one_of
 from gradcheck.flow import GradientFlow, average, measure
-from gradcheck.networks import AnyNetwork, drawn_network, given_network, shapes
+from gradcheck.layer_choice import chosen_layers
+from gradcheck.networks import AnyNetwork, drawn_network, given_network, parameters, shapes
+from gradcheck.presets import with_preset
 from gradcheck.recurrent_weights import load_recurrence
 from gradcheck.sequences import cut
-from gradcheck.spec import DTYPES, LAYERS, RECURRENT, NetworkSpec, RecurrentSpec, Spec, network_spec, pick, plain
+from gradcheck.spec import (
+    DTYPES,
+    LAYERS,
+    RECURRENT,
+    NetworkSpec,
+    RecurrentSpec,
+    Spec,
+    TransformerSpec,
+    network_spec,
+    pick,
+    plain,
+)  # fmt: skip
 from gradcheck.summary import Summary, summarize
 from gradcheck.thresholds import Thresholds
+from gradcheck.token_data import TokenSet, cut_patches, load_tokens
 from gradcheck.weights import check_fit, load_weights
+
+#: Where a transformer's options are silent: one sequence of so many tokens is a batch already.
+OF_TRANSFORMERS = {"data": "text", "batch_size": 1}
 
 #: Options of drawn networks: given weights take their place.
 DRAWN_ONLY = ("depth", "width", "init", "gain", "recurrent_gain", "forget_bias", "weight_std", "bias_std")
@@ -33,7 +50,7 @@ class RunSpec:
     Attributes
     ----------
     layers : str
-        How random layers are represented; ``auto`` takes ``dense``, a stored matrix.
+        How random layers are represented: ``dense`` (stored matrices), ``weightless``, or ``auto``, the cheaper one.
     seed, seeds : int
         First seed; number of independent draws.
     dtype : str
@@ -52,8 +69,8 @@ class RunSpec:
         at_least("seeds", self.seeds, 1, "one draw is the least; 5 show how much draws differ")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the description as plain JSON values, with the layers that were used."""
-        return asdict(self) | {"layers": "dense"}
+        """Return the description as plain JSON values."""
+        return asdict(self)
 
 
 class Outcome(NamedTuple):
@@ -74,50 +91,70 @@ class Experiment:
     ----------
     network, data, run, thresholds
         The four parts of a command's options.
-    dataset : Dataset
+    dataset : Dataset or TokenSet
         What `data` names, loaded.
     weights : str or None
         The file of the given weights.
     maps : tuple of Dense
         The given weights, first hidden layer to read-out; empty where they are drawn.
+    preset : str or None
+        Where the network's options come from.
+    stored : str
+        Why the matrices are needed, if they are for more than a measurement.
     """
 
     network: Spec
     data: DataSpec
     run: RunSpec
     thresholds: Thresholds
-    dataset: Dataset
+    dataset: Dataset | TokenSet
     weights: str | None = None
     maps: tuple[Dense, ...] = ()
+    preset: str | None = None
+    stored: str = ""
 
     @classmethod
-    def from_options(cls, options: Mapping[str, Any]) -> Self:
+    def from_options(cls, options: Mapping[str, Any], stored: str = "") -> Self:
         """Return the experiment that a command's options describe; None means that an option wasn't given.
+
+        Parameters
+        ----------
+        options : mapping
+        stored : str
+            Why the matrices are needed, if they are for more than a measurement.
 
         Raises
         ------
         GradcheckError
             The options, or what the files hold, don't describe one.
         """
-        values = {name: plain(value) for name, value in options.items() if value is not None}
+        values = _completed({name: plain(value) for name, value in options.items() if value is not None})
         weights = values.get("weights")
         maps = _load(Path(weights), values) if weights is not None else ()
         network = _given_spec(values, maps) if maps else network_spec(_as_deep_as_wide(values))
         data, run = DataSpec(**pick(DataSpec, values)), RunSpec(**pick(RunSpec, values))
         _check_batch_norm(network, data)
-        dataset = data.load()
-        if isinstance(network, RecurrentSpec):
-            taken = maps[0].weight.shape[0] if maps else None
-            network, dataset = cut(network, dataset, data.data, given="steps" in values, per_step=taken)
+        network, dataset = _fitted(network, data, values, maps)
         if weights is not None:
+            assert isinstance(dataset, Dataset)
             check_fit(Path(weights), maps, dataset, network)
         thresholds = Thresholds(**pick(Thresholds, values))
-        return cls(network, data, run, thresholds, dataset, weights and str(weights), maps)
+        preset, file = values.get("preset"), weights and str(weights)
+        experiment = cls(network, data, run, thresholds, dataset, file, maps, preset, stored)
+        chosen_layers(run.layers, network, data.batch_size, given=bool(maps), stored=stored)  # or say why not
+        return experiment
+
+    @property
+    def layers(self) -> str:
+        """How random layers are represented: ``dense`` or ``weightless``."""
+        batch = self.data.batch_size
+        return chosen_layers(self.run.layers, self.network, batch, given=bool(self.maps), stored=self.stored)
 
     def to_dict(self) -> dict[str, Any]:
         """Return every option with its resolved value."""
         parts = self.network, self.data, self.run, self.thresholds
-        return {name: value for part in parts for name, value in part.to_dict().items()} | {"weights": self.weights}
+        resolved = {"weights": self.weights, "preset": self.preset, "layers": self.layers}
+        return {name: value for part in parts for name, value in part.to_dict().items()} | resolved
 
     def changed(self, **changes: Any) -> Self:  # noqa: ANN401
         """Return the experiment with some of the network's options changed."""
@@ -129,21 +166,41 @@ class Experiment:
         return int(self.maps[-1].weight.shape[1]) if self.maps else self.dataset.outputs
 
     @property
+    def rows(self) -> int:
+        """Rows of the batch: examples, or all their tokens."""
+        tokens = self.network.tokens if isinstance(self.network, TransformerSpec) else 1
+        return self.data.batch_size * tokens
+
+    @property
     def work(self) -> int:
-        """Multiplications of all draws' forward passes."""
-        weights = sum(fan_in * fan_out for fan_in, fan_out in shapes(self.network, self.dataset.features, self.outputs))
-        return self.run.seeds * self.data.batch_size * weights
+        """Multiplications of all draws' forward passes, roughly."""
+        fans, rows = shapes(self.network, self.dataset.features, self.outputs), self.rows
+        if self.layers == "weightless":
+            return self.run.seeds * rows * sum(rows * (fan_in + fan_out) for fan_in, fan_out in fans)
+        return self.run.seeds * rows * sum(fan_in * fan_out for fan_in, fan_out in fans)
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers training would change."""
+        return parameters(self.network, self.dataset.features, self.outputs)
 
     def drawn(self, seed: int) -> AnyNetwork:
         """Return the network that `seed` draws, or the one of the given weights."""
         features, dtype = self.dataset.features, self.run.dtype
         if self.maps:
+            assert not isinstance(self.network, TransformerSpec)
             return given_network(self.network, self.maps, features, dtype)
-        return drawn_network(self.network, features, self.outputs, seed, dtype)
+        return drawn_network(self.network, features, self.outputs, seed, dtype, self.layers)
+
+    def batch(self, seed: int) -> Batch:
+        """Return the batch that `seed` picks."""
+        if isinstance(self.dataset, TokenSet):
+            return self.dataset.batch(self.data, seed)
+        return self.data.batch(self.dataset, seed, self.run.dtype)
 
     def flow(self, seed: int, tick: Tick | None = None) -> GradientFlow:
         """Measure one draw."""
-        inputs, labels = self.data.batch(self.dataset, seed, self.run.dtype)
+        inputs, labels = self.batch(seed)
         network, start = self.drawn(seed).unrolled(inputs)
         return measure(network, start, loss_of(labels), tick=tick or (lambda: None))
 
@@ -180,9 +237,35 @@ def _as_deep_as_wide(values: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
+def _completed(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the options with those of the preset, and those that a transformer has for its data."""
+    values = with_preset(values)
+    if values.get("arch") != "transformer":
+        return values
+    data = {"data": "gaussian"} if values.get("patch") is not None else {}
+    return OF_TRANSFORMERS | data | values
+
+
+def _fitted(
+    network: Spec, data: DataSpec, values: Mapping[str, Any], maps: tuple[Dense, ...]
+) -> tuple[Spec, Dataset | TokenSet]:
+    """Return the network with as many steps or tokens as the data has, and the data."""
+    if isinstance(network, TransformerSpec):
+        if network.patch is None:
+            return network, load_tokens(network, data)
+        return cut_patches(network, data.load(), data, given="tokens" in values)
+    dataset = data.load()
+    if isinstance(network, RecurrentSpec):
+        taken = maps[0].weight.shape[0] if maps else None
+        return cut(network, dataset, data.data, given="steps" in values, per_step=taken)
+    return network, dataset
+
+
 def _load(path: Path, values: dict[str, Any]) -> tuple[Dense, ...]:
     """Return the given linear maps, those of a perceptron or of a recurrence."""
     arch = values.get("arch", "mlp")
+    if arch == "transformer":
+        raise OptionError("weights", "goes with --arch mlp, rnn, lstm or gru; a transformer's weights are drawn")
     return tuple(load_recurrence(path, arch) if arch in RECURRENT else load_weights(path))
 
 

@@ -73,7 +73,9 @@ class GradientFlow:
     obstacle : str
         What stopped the forward pass behind `reached`: ``overflow``, ``nan``, or empty if nothing did.
     unit : str
-        What a layer is called: ``layer``, or ``step`` of a recurrence.
+        What a layer is called: ``layer``, or ``step`` of a recurrence; of a transformer ``block``.
+    points : tuple of str
+        The flow points of each unit, where it has several: each is a layer here.
     """
 
     fan_in: tuple[int, ...]
@@ -83,6 +85,20 @@ class GradientFlow:
     reached: int
     obstacle: str = ""
     unit: str = "layer"
+    points: tuple[str, ...] = ()
+
+    def name(self, layer: int) -> str:
+        """Return what layer 1 … is called: ``layer 3``, ``step 3``, ``block 1 mlp``."""
+        if not self.points:
+            return f"{self.unit} {layer}"
+        block, point = divmod(layer - 1, len(self.points))
+        return f"{self.unit} {block + 1} {self.points[point]}"
+
+    def names(self, first: int, last: int) -> str:
+        """Return what several neighbouring layers are called: ``layers 3 to 7``."""
+        if first == last:
+            return self.name(first)
+        return f"{self.name(first)} to {self.name(last)}" if self.points else f"{self.unit}s {first} to {last}"
 
     def column(self, name: str) -> PerLayer:
         """Return one field of ``LayerFlow`` for all layers."""
@@ -147,7 +163,9 @@ def measure(
             passages = []
     beyond = (LayerFlow(),) * (network.depth - len(layers))
     fan_in, fan_out = zip(*network.fans, strict=True)
-    return GradientFlow(fan_in, fan_out, (*layers[::-1], *beyond), output, len(layers), obstacle, network.unit)
+    return GradientFlow(
+        fan_in, fan_out, (*layers[::-1], *beyond), output, len(layers), obstacle, network.unit, network.points
+    )
 
 
 def _segments(network: Layered, rows: int, itemsize: int, memory: int) -> Iterator[range]:
@@ -237,9 +255,9 @@ def _layer_flow(passage: Way, back: Backward) -> LayerFlow:
 
 
 def _mean(values: Iterable[np.floating[Any]]) -> float:
-    """Return the mean over a layer's activations, one or several of equal width."""
+    """Return the mean over a layer's activations, several of equal width; nan where it has none."""
     numbers = [float(value) for value in values]
-    return sum(numbers) / len(numbers)
+    return sum(numbers) / len(numbers) if numbers else math.nan
 
 
 def average(flows: Sequence[GradientFlow]) -> GradientFlow:
@@ -260,6 +278,7 @@ def average(flows: Sequence[GradientFlow]) -> GradientFlow:
         reached=stopped.reached,
         obstacle=stopped.obstacle,
         unit=stopped.unit,
+        points=stopped.points,
     )
 
 

@@ -5,22 +5,27 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
 
-from gradcheck.errors import OptionError, at_least, finite, one_of
+from gradcheck.errors import OptionError, at_least, finite, one_of, switch
+from gradcheck.presets import PRESETS
 from gradcheck.spec import (
     ACTIVATIONS,
-    ALWAYS_RECURRENT,
     ARCHITECTURES,
     DTYPES,
     FREE_SCALE,
+    GATED,
     INITIALIZERS,
     LAYERS,
     NORMS,
+    OF_RECURRENCES,
+    PLACEMENTS,
+    POSITIONS,
+    RESIDUAL_SCALES,
     NetworkSpec,
     RecurrentSpec,
     known_data,
     network_spec,
     plain,
-)
+)  # fmt: skip
 
 #: A sweep of more rows than this is more likely a slip than a wish.
 MAX_ROWS = 100_000
@@ -54,6 +59,12 @@ def whole_numbers(option: str, text: str) -> Values:
 def numbers(option: str, text: str) -> Values:
     """Parse a comma list of numbers and ranges: ``first:last:step``, ``first:last:6log``, ``first:last:6lin``."""
     return tuple(value for part in text.split(",") for value in _number_range(option, part.strip()))
+
+
+def scales(option: str, text: str) -> Values:
+    """Parse a comma list of numbers, ranges, and the names of published residual scales."""
+    parts = [part.strip() for part in text.split(",")]
+    return tuple(value for part in parts for value in ((part,) if part in RESIDUAL_SCALES else numbers(option, part)))
 
 
 def _whole_range(option: str, text: str) -> Values:
@@ -118,11 +129,15 @@ def _spaced(option: str, text: str, first: float, last: float, count: float, spa
 
 #: How each option that a grid can vary is typed.
 PARSERS: dict[str, Parser] = {
+    "preset": names(tuple(PRESETS)),
     "arch": names(ARCHITECTURES),
     "depth": whole_numbers,
     "steps": whole_numbers,
     "width": whole_numbers,
-    "activation": names(ACTIVATIONS),
+    **dict.fromkeys(("blocks", "model_width", "heads", "kv_heads"), whole_numbers),
+    "mlp_ratio": numbers,
+    "tokens": whole_numbers,
+    "activation": names((*ACTIVATIONS, *GATED)),
     "init": names(INITIALIZERS),
     "gain": numbers,
     "recurrent_gain": numbers,
@@ -130,13 +145,25 @@ PARSERS: dict[str, Parser] = {
     "weight_std": numbers,
     "bias_std": numbers,
     "norm": names(NORMS),
+    "norm_placement": names(PLACEMENTS),
     "residual": switches,
-    "residual_scale": numbers,
+    "residual_scale": scales,
+    "causal": switches,
+    "positions": names(POSITIONS),
+    **dict.fromkeys(("tied", "biases"), switches),
+    **dict.fromkeys(("vocabulary", "context", "patch"), whole_numbers),
     "data": texts,
     "batch_size": whole_numbers,
     "dtype": names(DTYPES),
     "layers": names(LAYERS),
 }
+
+#: Options whose values are names, or sizes of a transformer: what they may be doesn't depend on the others.
+NAMES = {
+    "preset": tuple(PRESETS), "dtype": DTYPES, "layers": LAYERS, "norm_placement": PLACEMENTS, "positions": POSITIONS,
+    "activation": (*ACTIVATIONS, *GATED),
+}  # fmt: skip
+SIZES = ("blocks", "model_width", "heads", "kv_heads", "tokens", "vocabulary", "context", "patch", "batch_size")
 
 
 class Grid:
@@ -199,19 +226,21 @@ def _distinct(option: str, given: Any) -> Values:  # noqa: ANN401
 
 def _check(option: str, value: Any) -> None:  # noqa: ANN401
     """Raise the error that a network with this one value would raise, whatever the other options are."""
-    if option == "batch_size":
-        at_least(option, value, 1, "the gradient is a mean over at least one example")
-    elif option in ("dtype", "layers"):
-        one_of(option, value, {"dtype": DTYPES, "layers": LAYERS}[option])
-    elif option == "weight_std":
-        finite(option, value, "it is the standard deviation of the weights", above=0)
+    if option in SIZES:
+        at_least(option, value, 1, "it counts something, and there is at least one")
+    elif option in NAMES:
+        one_of(option, value, NAMES[option])
+    elif option in ("causal", "tied", "biases"):
+        switch(option, value)
+    elif option in ("weight_std", "mlp_ratio"):
+        finite(option, value, "it is a size", above=0)
     elif option == "init" and value in FREE_SCALE:
         NetworkSpec(init=value, weight_std=1.0)
     elif option == "arch":
         network_spec({option: value})
-    elif option in ALWAYS_RECURRENT:
+    elif option in OF_RECURRENCES:
         RecurrentSpec(arch="lstm", **{option: value})
     elif option == "data":
         known_data(str(value))
-    else:
+    elif not (option == "residual_scale" and value in RESIDUAL_SCALES):
         NetworkSpec(**{option: value})

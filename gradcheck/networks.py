@@ -10,36 +10,50 @@ from gradcheck.engine.activations import ACTIVATIONS
 from gradcheck.engine.cells import CELLS, Cell
 from gradcheck.engine.initializers import Draw, Law
 from gradcheck.engine.linear import Dense
-from gradcheck.engine.network import Network, build, drawn, given
+from gradcheck.engine.network import Network, build, drawn, given, weightless
 from gradcheck.engine.recurrence import Recurrence, RecurrentNetwork
-from gradcheck.spec import NetworkSpec, RecurrentSpec, Spec
+from gradcheck.spec import NetworkSpec, RecurrentSpec, Spec, TransformerSpec
+from gradcheck.transformers import TransformerNetwork, drawn_transformer
+
+#: What describes a network whose weights can be given.
+StoredSpec = NetworkSpec | RecurrentSpec
+
+#: A network whose weights are stored: they can be written to a file, and trained.
+StoredNetwork = Network | RecurrentNetwork
 
 #: A network of whichever family.
-AnyNetwork = Network | RecurrentNetwork
+AnyNetwork = StoredNetwork | TransformerNetwork
 
 
-def drawn_network(spec: Spec, features: int, outputs: int, seed: int, dtype: str = "float64") -> AnyNetwork:
+def drawn_network(
+    spec: Spec, features: int, outputs: int, seed: int, dtype: str = "float64", layers: str = "dense"
+) -> AnyNetwork:
     """Return the network that a spec describes and `seed` draws.
 
     Parameters
     ----------
-    spec : NetworkSpec or RecurrentSpec
+    spec : NetworkSpec, RecurrentSpec or TransformerSpec
     features, outputs : int
         Numbers of an example, of the read-out.
     seed : int
     dtype : str
         ``float64`` or ``float32``.
+    layers : str
+        ``dense`` or ``weightless``.
     """
     assert spec.init is not None
-    law = Law(spec.init, spec.gain * (spec.weight_std or 1.0), spec.bias_std)
+    law, without = Law(spec.init, spec.gain * (spec.weight_std or 1.0), spec.bias_std), layers == "weightless"
+    if isinstance(spec, TransformerSpec):
+        return drawn_transformer(spec, law, seed, dtype, without)
     if isinstance(spec, NetworkSpec):
         widths = (features, *spec.widths, outputs)
-        return build(spec, widths, drawn(law, widths, seed, dtype))
+        linear = weightless(law, widths, seed, dtype) if without else drawn(law, widths, seed, dtype)
+        return build(spec, widths, linear, without)
     maps = _drawn_recurrence(spec, law, features // spec.steps, outputs, seed)
     return given_network(spec, maps, features, dtype)
 
 
-def given_network(spec: Spec, maps: Sequence[Dense], features: int, dtype: str = "float64") -> AnyNetwork:
+def given_network(spec: StoredSpec, maps: Sequence[Dense], features: int, dtype: str = "float64") -> StoredNetwork:
     """Return the network that a spec describes, with linear maps that are already there.
 
     Parameters
@@ -59,7 +73,7 @@ def given_network(spec: Spec, maps: Sequence[Dense], features: int, dtype: str =
     return RecurrentNetwork(recurrence, linear(3), spec.steps)
 
 
-def trainable(spec: Spec, network: AnyNetwork, features: int, dtype: str = "float64") -> AnyNetwork:
+def trainable(spec: StoredSpec, network: StoredNetwork, features: int, dtype: str = "float64") -> StoredNetwork:
     """Return a copy of a network that training may change: its own arrays, and a bias in every linear map."""
     maps = []
     for _, (weight, bias) in network.maps:
@@ -69,11 +83,46 @@ def trainable(spec: Spec, network: AnyNetwork, features: int, dtype: str = "floa
 
 
 def shapes(spec: Spec, features: int, outputs: int) -> list[tuple[int, int]]:
-    """Return fan_in and fan_out of each product of one example's forward pass, the read-out's last."""
+    """Return fan_in and fan_out of each product of one example's forward pass, the read-out's last.
+
+    Of a transformer they are those of one token's.
+    """
     if isinstance(spec, NetworkSpec):
         return list(pairwise((features, *spec.widths, outputs)))
+    if isinstance(spec, TransformerSpec):
+        width, expanded = spec.model_width, spec.mlp_width * (2 if spec.gated else 1)
+        a_block = (width, width + 2 * spec.key_width), (width, width), (width, expanded), (spec.mlp_width, width)
+        return [*a_block * spec.blocks, (width, spec.vocabulary)]
     a_step = features // spec.steps + spec.width, len(CELLS[spec.arch].gates) * spec.width
     return [*[a_step] * spec.steps, (spec.width, outputs)]
+
+
+def parameters(spec: Spec, features: int, outputs: int) -> int:
+    """Return how many numbers training would change, a bias in every linear map among them."""
+    if isinstance(spec, NetworkSpec):
+        return sum((fan_in + 1) * fan_out for fan_in, fan_out in shapes(spec, features, outputs))
+    if isinstance(spec, TransformerSpec):
+        return _of_blocks(spec) + _of_ends(spec)
+    pre_activations = len(CELLS[spec.arch].gates) * spec.width
+    within = (features // spec.steps + spec.width + 2) * pre_activations  # as in PyTorch, a bias for each matrix
+    return within + (spec.width + 1) * outputs
+
+
+def _of_blocks(spec: TransformerSpec) -> int:
+    """Return the parameters of a transformer's blocks, and of the norm behind them."""
+    maps = shapes(spec, 0, 0)[:-1]
+    of_norm = spec.model_width * {"layer": 2, "rms": 1, "none": 0}[spec.norm]
+    norms = spec.blocks * (4 if spec.norm_placement == "both" else 2) + (spec.norm_placement != "post")
+    return sum((fan_in + spec.biases) * fan_out for fan_in, fan_out in maps) + norms * of_norm
+
+
+def _of_ends(spec: TransformerSpec) -> int:
+    """Return the parameters of a transformer's embeddings and its read-out."""
+    width, outputs = spec.model_width, spec.vocabulary
+    positions = (spec.context or spec.tokens) * width if spec.positions == "learned" else 0
+    readout = 0 if spec.tied else width * outputs + (outputs if spec.patch else 0)
+    embedding = outputs * width if spec.patch is None else (spec.patch + 1) * width + width  # and a class token
+    return positions + embedding + readout
 
 
 def _drawn_recurrence(spec: RecurrentSpec, law: Law, features: int, outputs: int, seed: int) -> list[Dense]:

@@ -14,7 +14,7 @@ def reasons(flow: GradientFlow, summary: Summary, limits: Thresholds, regions: I
     """Yield what decided, each with its number and its limit, the weightiest first."""
     yield from _forward(flow)
     yield from _dead(flow)
-    yield from _regions(regions, limits, flow.unit)
+    yield from _regions(flow, regions, limits)
     yield from _span(flow, summary, limits)
     yield from _rank(summary, limits)
 
@@ -22,14 +22,14 @@ def reasons(flow: GradientFlow, summary: Summary, limits: Thresholds, regions: I
 def _forward(flow: GradientFlow) -> Iterator[str]:
     """The forward signal overflows, or underflows to nothing."""
     if flow.obstacle:
-        where = f"{flow.unit} {flow.reached + 1}" if flow.reached < len(flow.layers) else "the read-out"
+        where = flow.name(flow.reached + 1) if flow.reached < len(flow.layers) else "the read-out"
         what = {"overflow": "overflows the range of floats", "nan": "is not a number"}[flow.obstacle]
         yield f"{where} is the first whose forward signal {what}: there is no loss"
         if flow.reached:
-            yield f"the gradients shown are those of {flow.unit} {flow.reached}'s mean squared output"
+            yield f"the gradients shown are those of {flow.name(flow.reached)}'s mean squared output"
     silent = np.flatnonzero(flow.column("log10_activation_rms") == -np.inf)
     if silent.size:
-        yield f"the forward signal is exactly zero from {flow.unit} {silent[0] + 1} on: no input is seen behind it"
+        yield f"the forward signal is exactly zero from {flow.name(silent[0] + 1)} on: no input is seen behind it"
 
 
 def _dead(flow: GradientFlow) -> Iterator[str]:
@@ -37,24 +37,23 @@ def _dead(flow: GradientFlow) -> Iterator[str]:
     dead = dead_layers(flow)
     if not dead:
         return
-    several = f"{len(dead)} {flow.unit}s, the last of them {flow.unit} {dead[-1]},"
-    where = several if len(dead) > 1 else f"{flow.unit} {dead[0]}"
+    several = f"{len(dead)} {'points' if flow.points else flow.unit + 's'}, the last of them {flow.name(dead[-1])},"
+    where = several if len(dead) > 1 else flow.name(dead[0])
     yield f"every unit of {where} has derivative 0 for the whole batch: no gradient reaches its weights"
 
 
-def _regions(regions: Iterable[Region], limits: Thresholds, unit: str) -> Iterator[str]:
+def _regions(flow: GradientFlow, regions: Iterable[Region], limits: Thresholds) -> Iterator[str]:
     """Layers get too little, or too much, of the last layer's gradient."""
     less = f"less than {as_multiple(limits.vanish_below)}" if limits.vanish_below else "nothing of"
+    last = f"{flow.unit} {flow.points[-1]}" if flow.points else flow.unit
     words = {
-        "vanishing": f"{less} the last {unit}'s gradient",
-        "exploding": f"more than {as_multiple(limits.explode_above)} the last {unit}'s gradient",
+        "vanishing": f"{less} the last {last}'s gradient",
+        "exploding": f"more than {as_multiple(limits.explode_above)} the last {last}'s gradient",
     }
     for region in regions:
         if region.flag in words:
-            several = region.last_layer > region.first_layer
-            first, last = region.first_layer, region.last_layer
-            where = f"{unit}s {first} to {last}" if several else f"{unit} {first}"
-            yield f"{where} {'get' if several else 'gets'} {words[region.flag]}"
+            verb = "get" if region.last_layer > region.first_layer else "gets"
+            yield f"{flow.names(region.first_layer, region.last_layer)} {verb} {words[region.flag]}"
 
 
 def as_multiple(ratio: float) -> str:
@@ -67,12 +66,12 @@ def _span(flow: GradientFlow, summary: Summary, limits: Thresholds) -> Iterator[
     span, gain = summary.gradient_span, summary.mean_local_gain
     beyond = np.flatnonzero(flow.nonfinite[: flow.reached])
     if beyond.size:
-        yield f"the gradient overflows the range of floats at {flow.unit} {beyond[-1] + 1} on its way back"
+        yield f"the gradient overflows the range of floats at {flow.name(beyond[-1] + 1)} on its way back"
         return
     if math.isnan(span):
         return
     if math.isinf(span):
-        yield f"some {flow.unit}s get no gradient at all: it is exactly zero"
+        yield f"some {'points' if flow.points else flow.unit + 's'} get no gradient at all: it is exactly zero"
         return
     each = "" if math.isnan(gain) else f": a factor of {gain:.3g} a {flow.unit}"
     decades = f"{span:.1f} decades" if span >= 10 else f"{span:.2f} decades"

@@ -8,7 +8,7 @@ from typing import Any
 from gradcheck.command_line import command_line
 from gradcheck.experiment import Experiment, Outcome, Tick
 from gradcheck.report import Record, number
-from gradcheck.spec import FREE_SCALE, NetworkSpec, RecurrentSpec, Spec
+from gradcheck.spec import FREE_SCALE, NetworkSpec, RecurrentSpec, Spec, TransformerSpec
 
 Change = dict[str, Any]
 
@@ -31,7 +31,9 @@ def suggest(experiment: Experiment, outcome: Outcome, tick: Tick | None = None) 
     distinct = {replace(experiment.network, **change): change for change in changes}
     tried = (_simulated(experiment, change, tick) for change in distinct.values())
     healed = (one for one in tried if one.status == "healthy" and one.score >= 0.5)
-    return tuple(sorted(healed, key=lambda one: (bool({"depth", "steps"} & set(one.changes)), -one.score))[:MOST])
+    return tuple(
+        sorted(healed, key=lambda one: (bool({"depth", "steps", "blocks"} & set(one.changes)), -one.score))[:MOST]
+    )
 
 
 def _simulated(experiment: Experiment, change: Change, tick: Tick | None) -> Record:
@@ -57,6 +59,9 @@ def _changes(experiment: Experiment, shallower: bool) -> Iterator[Change]:
     spec = experiment.network
     if isinstance(spec, RecurrentSpec):
         yield from _recurrent_changes(spec)
+        return
+    if isinstance(spec, TransformerSpec):
+        yield from _transformer_changes(spec, shallower)
         return
     yield from _activations(spec)
     yield from _initialisations(spec)
@@ -87,6 +92,27 @@ def _recurrent_changes(spec: RecurrentSpec) -> Iterator[Change]:
                 "recurrent_gain": 1.0,
                 "weight_std": None,
             }
+
+
+def _transformer_changes(spec: TransformerSpec, shallower: bool) -> Iterator[Change]:
+    """Where the norms sit, how much a branch adds, how large the weights start; then fewer blocks."""
+    scale = 1.0 if spec.residual_scale == "deepnorm" else spec.residual_scale
+    for placement in ("pre", "both", "post"):
+        if placement != spec.norm_placement or spec.norm == "none":
+            yield {"norm": "layer" if spec.norm == "none" else spec.norm, "norm_placement": placement} | (
+                {"residual_scale": scale} if scale != spec.residual_scale else {}
+            )
+    if spec.residual_scale != "gpt2":
+        yield {"residual_scale": "gpt2"}
+    if spec.norm_placement == "post" and spec.norm != "none" and spec.residual_scale != "deepnorm":
+        yield {"residual_scale": "deepnorm"}
+    for init, std in (("normal", 0.02), ("xavier", None)):
+        if init != spec.init:
+            yield {"init": init, "weight_std": std, "gain": 1.0}
+    if spec.gain != 1 and spec.init not in FREE_SCALE:
+        yield {"gain": 1.0}
+    if shallower:
+        yield from ({"blocks": spec.blocks // part} for part in (2, 4, 8) if spec.blocks // part > 0)
 
 
 def _activations(spec: NetworkSpec) -> Iterator[Change]:

@@ -9,13 +9,11 @@ import numpy as np
 
 from gradcheck import SCHEMA_VERSION, __version__
 from gradcheck.diagnosis import Diagnosis
+from gradcheck.engine.transformer import POINTS
 from gradcheck.flow import GradientFlow, OutputFlow, PerLayer
 from gradcheck.quantities import QUANTITIES
 from gradcheck.spec import RECURRENT
 from gradcheck.summary import Summary
-
-#: What a layer, or a step of a recurrence, is called.
-NAMES = {"layer": "hidden", "step": "step"}
 
 
 class Record(dict[str, Any]):
@@ -61,8 +59,19 @@ class Report:
 
     @property
     def unit(self) -> str:
-        """What a layer is called: ``layer``, or ``step`` of a recurrence."""
-        return "step" if self.config.arch in RECURRENT else "layer"
+        """What a layer is called: ``layer``, or ``step`` of a recurrence; of a transformer, ``block``."""
+        return "step" if self.config.arch in RECURRENT else "block" if self.config.arch == "transformer" else "layer"
+
+    @property
+    def points(self) -> tuple[str, ...]:
+        """The flow points of each block of a transformer: each has a layer of its own here."""
+        return POINTS if self.unit == "block" else ()
+
+    def titles(self) -> list[str]:
+        """Return a short name of each layer: its number, of a transformer its block and flow point."""
+        if not self.points:
+            return [str(layer.index) for layer in self.layers]
+        return [layer.name.removeprefix("block ") for layer in self.layers]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON values; a number that isn't finite is None."""
@@ -95,6 +104,8 @@ def make_report(
     summaries: Sequence[Summary],
     summary: Summary,
     diagnosis: Diagnosis,
+    *,
+    parameters: int,
 ) -> Report:
     """Lay out what was measured (each draw's flow and summary, and the typical one) and diagnosed."""
     return Report(
@@ -106,7 +117,7 @@ def make_report(
             Record(region._asdict() | {"log10_worst_ratio": number(region.log10_worst_ratio)})
             for region in diagnosis.regions
         ),
-        summary=banded_summary(summaries, summary),
+        summary=Record(banded_summary(summaries, summary) | {"parameters": parameters}),
         verdict=Record(diagnosis.verdict._asdict() | {"reasons": list(diagnosis.verdict.reasons)}),
     )
 
@@ -143,7 +154,12 @@ def _layers(flows: Sequence[GradientFlow], typical: GradientFlow, flags: Sequenc
     logarithms = _magnitudes(typical)
     return tuple(
         Record(
-            {"index": index, "name": f"{NAMES[typical.unit]} {index}", "fan_in": fan_in, "fan_out": fan_out}
+            {
+                "index": index,
+                "name": typical.name(index).replace("layer", "hidden"),
+                "fan_in": fan_in,
+                "fan_out": fan_out,
+            }
             | dict(zip(columns, row, strict=True))
             | {"status": _status(typical, index, logarithms[index - 1]), "flag": flag}
         )
@@ -161,9 +177,16 @@ def _bands(typical: PerLayer, draws: PerLayer | None) -> list[tuple[str, PerLaye
 
 
 def _magnitudes(flow: GradientFlow) -> PerLayer:
-    """Return the logarithms of all magnitudes but the ratios between layers, (layers, magnitudes)."""
+    """Return the logarithms of all magnitudes but the ratios between layers, (layers, magnitudes).
+
+    A point without weights has no norm of them: that is not out of range.
+    """
     names = [name for name, one in QUANTITIES.items() if one.magnitude and name != "local_gain"]
-    return np.array([QUANTITIES[name].values(flow) for name in names]).T
+    table = np.array([QUANTITIES[name].values(flow) for name in names]).T
+    of_weights = [name.startswith("weight") for name in names]
+    bare = np.isnan(flow.column("log10_weight_norm"))
+    table[np.outer(bare, of_weights)] = 0.0
+    return table
 
 
 def _status(flow: GradientFlow, index: int, logarithms: PerLayer) -> str:

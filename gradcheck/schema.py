@@ -45,7 +45,7 @@ def json_schema(command: str = "simulate") -> Schema:
         "layers": {"type": "array", "items": _layer(), "description": "the hidden layers, first to last"},
         "output": _numbers(OUTPUT),
         "regions": {"type": "array", "items": _region()},
-        "summary": _numbers(SUMMARY),
+        "summary": _summary(),
         "verdict": _verdict(),
     }
     return {
@@ -62,6 +62,14 @@ def _numbers(meanings: dict[str, str]) -> Schema:
         name + band: described_number(text + note) for name, text in meanings.items() for band, note in BANDS.items()
     }
     return closed({name: every[name] for name in meanings}, every)
+
+
+def _summary() -> Schema:
+    """Return the whole network's numbers."""
+    numbers = _numbers(SUMMARY)
+    count = {"type": "integer", "description": "how many numbers training would change, all biases among them"}
+    required = {name: numbers["properties"][name] for name in SUMMARY} | {"parameters": count}
+    return closed(required, numbers["properties"])
 
 
 def _layer() -> Schema:

@@ -8,6 +8,7 @@ from gradcheck.errors import OptionError
 from gradcheck.experiment import Experiment
 from gradcheck.remedies import suggest as suggestions
 from gradcheck.report import Report, make_report
+from gradcheck.transformers import TransformerNetwork
 from gradcheck.weights import save_weights as write_weights
 
 #: Multiplications of a forward pass up to which suggestions are simulated unasked.
@@ -16,10 +17,17 @@ A_MOMENT = 250e6
 
 def simulate(
     *,
-    arch: str = "mlp",
+    preset: str | None = None,
+    arch: str | None = None,
     depth: int | None = None,
     steps: int | None = None,
     width: int | tuple[int, ...] | None = None,
+    blocks: int | None = None,
+    model_width: int | None = None,
+    heads: int | None = None,
+    kv_heads: int | None = None,
+    mlp_ratio: float | None = None,
+    tokens: int | None = None,
     activation: str | None = None,
     init: str | None = None,
     gain: float | None = None,
@@ -27,12 +35,20 @@ def simulate(
     forget_bias: float | None = None,
     weight_std: float | None = None,
     bias_std: float | None = None,
-    norm: str = "none",
-    residual: bool = False,
-    residual_scale: float = 1.0,
-    data: str | Path = "digits",
+    norm: str | None = None,
+    norm_placement: str | None = None,
+    residual: bool | None = None,
+    residual_scale: float | str | None = None,
+    causal: bool | None = None,
+    positions: str | None = None,
+    tied: bool | None = None,
+    biases: bool | None = None,
+    vocabulary: int | None = None,
+    context: int | None = None,
+    patch: int | None = None,
+    data: str | Path | None = None,
     labels: bool = False,
-    batch_size: int = 64,
+    batch_size: int | None = None,
     shuffle: bool = True,
     weights: str | Path | None = None,
     save_weights: str | Path | None = None,
@@ -53,8 +69,10 @@ def simulate(
 
     Parameters
     ----------
-    arch : str
-        ``mlp``, a multilayer perceptron, or a recurrent network: ``rnn``, ``lstm``, ``gru``.
+    preset : str, optional
+        A published transformer, as in ``gradcheck list presets``; any other option overrides its value.
+    arch : str, optional
+        ``mlp``, a multilayer perceptron; a recurrent network: ``rnn``, ``lstm``, ``gru``; or ``transformer``.
     depth : int, optional
         Hidden layers; 50 unless `width` or `weights` say otherwise.
     steps : int, optional
@@ -62,28 +80,32 @@ def simulate(
         as many as it has numbers unless given.
     width : int or tuple of int, optional
         Units of each hidden layer; 128.
-    activation, init, norm : str
-        Names as in ``gradcheck simulate --help``; `activation` is sigmoid, of recurrent networks tanh; `init` is
-        xavier unless `weights` are given.
+    blocks, model_width, heads, kv_heads, mlp_ratio, tokens, norm_placement, causal, positions, tied, biases, \
+    vocabulary, context, patch
+        Of a transformer, see ``gradcheck.TransformerSpec``.
+    activation, init, norm : str, optional
+        Names as in ``gradcheck simulate --help``; `activation` is sigmoid, of recurrent networks tanh, of transformers
+        gelu; `init` is xavier unless `weights` are given; `norm` is none, of transformers layer.
     gain, recurrent_gain, weight_std, bias_std : float, optional
         Factor of the initial standard deviation (1), and once more of the recurrent weights (1); that standard
         deviation itself, for init normal and uniform; standard deviation of the biases (0).
     forget_bias : float, optional
         Initial bias of the gate that keeps the memory of an lstm (1) or a gru (0).
-    residual, residual_scale : bool, float
-        Skip connections from the second hidden layer on, and the scale of what stands beside them.
-    data : str or Path
-        ``digits``, ``gaussian``, or a .npy, .npz or .csv file.
+    residual, residual_scale : bool, float, optional
+        Skip connections from the second hidden layer on, and the scale of what stands beside them; of a transformer
+        also ``gpt2`` or ``deepnorm``.
+    data : str or Path, optional
+        ``digits``, ``gaussian``, ``text``, or a .npy, .npz or .csv file; digits, for a transformer text.
     labels : bool
         The last column of a .csv file holds the labels.
     batch_size, shuffle : int, bool
-        Examples in the batch; whether they are taken after a shuffle.
+        Examples in the batch (64, of a transformer 1 sequence); whether they are taken after a shuffle.
     weights : str or Path, optional
         A .npz or .safetensors file whose matrices take the place of drawn ones.
     save_weights : str or Path, optional
         Write the drawn weights there as .npz.
     layers : str
-        ``auto`` or ``dense``.
+        ``dense`` (stored matrices), ``weightless`` (drawn from the same law without any), or ``auto``, the cheaper one.
     seed, seeds : int
         First seed, number of draws.
     dtype : str
@@ -105,15 +127,16 @@ def simulate(
     GradcheckError
         An option or a file isn't what it has to be; the message says what would be.
     """
-    options = locals() | {"data": str(data)}
-    experiment = Experiment.from_options(options)
+    options = locals()
+    stored = "" if save_weights is None else "--save-weights writes the matrices"
+    experiment = Experiment.from_options(options, stored)
     if save_weights is not None:
         _save(Path(save_weights), experiment)
     outcome = experiment.outcome(tick)
     if suggest is None:
         suggest = experiment.work <= A_MOMENT
     config = experiment.to_dict() | {"save_weights": save_weights and str(save_weights), "suggest": suggest}
-    report = make_report("simulate", config, *outcome)
+    report = make_report("simulate", config, *outcome, parameters=experiment.parameters)
     if not suggest:
         return report
     return replace(report, suggestions=suggestions(experiment, outcome, tick))
@@ -129,4 +152,7 @@ def _save(path: Path, experiment: Experiment) -> None:
         raise OptionError(
             "save_weights", f"writes one draw, but --seeds is {experiment.run.seeds}: use --seed N --seeds 1"
         )
-    write_weights(path, experiment.drawn(experiment.run.seed))
+    network = experiment.drawn(experiment.run.seed)
+    if isinstance(network, TransformerNetwork):
+        raise OptionError("save_weights", "goes with --arch mlp, rnn, lstm or gru; a transformer's are drawn anew")
+    write_weights(path, network)

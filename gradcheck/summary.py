@@ -16,7 +16,7 @@ class Summary(NamedTuple):
     gradient_span : float
         Decades between the strongest and the weakest layer's gradient; inf if one is exactly zero.
     mean_local_gain : float
-        Geometric mean of the factors from layer to layer.
+        Geometric mean of the factors from layer to layer; of a transformer, from block to block.
     effective_rank_last : float
         Effective rank of the last hidden layer's outputs.
     """
@@ -43,7 +43,7 @@ def summarize(flow: GradientFlow) -> Summary:
         return Summary(math.nan, math.nan, math.nan)
     if reached.max() == -math.inf:  # nothing passes back at all
         return Summary(math.inf, math.nan, flow.layers[-1].effective_rank)
-    steps = max(1, len(reached) - 1)
+    steps = max(1, len(reached) - 1) / max(1, len(flow.points))
     gain = (
         _power_of_ten((reached[0] - reached[-1]) / steps) if len(reached) > 1 and reached[-1] > -math.inf else math.nan
     )

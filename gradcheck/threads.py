@@ -1,22 +1,22 @@
-"""How many threads NumPy's BLAS gets; to be settled before NumPy is imported."""
+"""How many threads a command has; to be settled before NumPy is imported.
+
+A BLAS that splits a product among its threads rounds it differently for each number of them, and its threads spin
+while others work. A command therefore gives BLAS one thread and shares large products out itself
+(``gradcheck.engine.pieces``): the numbers are the same on any number of threads.
+"""
 
 import os
 
-#: The variables by which the BLAS libraries are told.
-BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
+from gradcheck.engine.pieces import BLAS_THREADS, OWN_THREADS, threads
 
-#: From this width on a second thread saves more than it costs (benchmarks/speed.py).
-WIDE = 512
+
+def settle_threads() -> None:
+    """Take the threads that the environment gives to BLAS, all cores if it says nothing, for the engine itself."""
+    os.environ[OWN_THREADS] = str(threads())
+    os.environ.update(dict.fromkeys(BLAS_THREADS, "1"))
 
 
 def one_thread() -> None:
-    """Give BLAS one thread, where the environment has not settled it otherwise."""
-    for variable in BLAS_THREADS:
+    """Have one thread, where the environment has not settled it otherwise: other processes work beside this one."""
+    for variable in (OWN_THREADS, *BLAS_THREADS):
         os.environ.setdefault(variable, "1")
-
-
-def one_thread_if_narrow(width: int | tuple[int, ...] | None) -> None:
-    """Keep BLAS from splitting small products, which would take longer, unless the environment has settled it."""
-    widths = width if isinstance(width, tuple) else (width or 0,)
-    if max(widths) < WIDE and not any(variable in os.environ for variable in BLAS_THREADS):
-        one_thread()

@@ -12,7 +12,7 @@ from gradcheck.engine.initializers import stream
 from gradcheck.engine.loss import loss_of
 from gradcheck.engine.types import Array
 from gradcheck.memory import keep_freed_memory
-from gradcheck.networks import AnyNetwork
+from gradcheck.networks import StoredNetwork
 from gradcheck.training_spec import TrainingSpec
 
 #: Beside the streams of weights, biases and the one batch.
@@ -82,7 +82,7 @@ class Batches(NamedTuple):
 
 
 def train(
-    network: AnyNetwork, batches: Iterator[Batch], clipper: Clipper, spec: TrainingSpec
+    network: StoredNetwork, batches: Iterator[Batch], clipper: Clipper, spec: TrainingSpec
 ) -> Iterator[TrainingStep]:
     """Train a network in place, step by step.
 
@@ -118,7 +118,7 @@ def train(
             return
 
 
-def _parameters(network: AnyNetwork) -> Iterator[tuple[str, Array]]:
+def _parameters(network: StoredNetwork) -> Iterator[tuple[str, Array]]:
     """Yield the arrays that training changes, with their names."""
     for names, one in network.maps:
         for name, array in zip(names, one, strict=True):
@@ -126,7 +126,7 @@ def _parameters(network: AnyNetwork) -> Iterator[tuple[str, Array]]:
                 yield name, array
 
 
-def _way_back(network: AnyNetwork) -> list[str]:
+def _way_back(network: StoredNetwork) -> list[str]:
     """Return the names of all weights and biases in the order in which the gradient reaches them."""
     return [name for names, _ in reversed(list(network.maps)) for name in names]
 
@@ -152,7 +152,7 @@ class Evaluation(NamedTuple):
     accuracy: float
 
 
-def evaluate(network: AnyNetwork, batches: Batches) -> Evaluation:
+def evaluate(network: StoredNetwork, batches: Batches) -> Evaluation:
     """Return the mean loss over all examples (of drawn data, over one batch) and the share that is classified right."""
     inputs, labels = batches.dataset.inputs, batches.dataset.labels
     if inputs is None:

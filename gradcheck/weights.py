@@ -13,7 +13,7 @@ from gradcheck.data import Dataset, as_numbers, read_arrays
 from gradcheck.engine.linear import Dense
 from gradcheck.errors import InputError, MissingExtraError, OptionError
 from gradcheck.files import write_whole
-from gradcheck.networks import AnyNetwork
+from gradcheck.networks import StoredNetwork
 from gradcheck.spec import NetworkSpec, Spec
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -137,7 +137,7 @@ def check_fit(path: Path, maps: Sequence[Dense], dataset: Dataset, spec: Spec) -
         raise InputError(path, f"the last matrix gives {gives} outputs but the data has {dataset.outputs} classes")
 
 
-def save_weights(path: Path, network: AnyNetwork) -> None:
+def save_weights(path: Path, network: StoredNetwork) -> None:
     """Write W1, b1, …, W_out, b_out (of a recurrence W_x, b, W_h, b_h, W_out, b_out) as a .npz.
 
     Each W is fan_in × fan_out; a bias that is zero is written too.

@@ -8,7 +8,7 @@ from gradcheck.cli.options import LIMITS
 from gradcheck.cli.output import silenced, write
 from gradcheck.errors import OptionError, finite, one_of
 from gradcheck.grid import PARSERS, Grid
-from gradcheck.threads import one_thread_if_narrow
+from gradcheck.threads import settle_threads
 
 FORMATS = ("text", "json")
 
@@ -41,7 +41,7 @@ def _simulated(given: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str,
         varied = ", ".join(f"--{name.replace('_', '-')}" for name in grid.varied)
         raise OptionError("baseline", f"is held against one network, but {varied} gives several; give one value each")
     options = next(iter(grid))
-    one_thread_if_narrow(options.get("width"))
+    settle_threads()
     from gradcheck import simulate
 
     seeds = given["seeds"] or before.get("config", {}).get("seeds", 1)

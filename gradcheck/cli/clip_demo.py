@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from gradcheck.cli import INTERRUPTED
+from gradcheck.cli import demo_options as demo
 from gradcheck.cli import options as given
 from gradcheck.cli.output import OutputFile, check_writable, silenced, write
 from gradcheck.cli.progress import CountedProgress
 from gradcheck.errors import one_of
-from gradcheck.threads import one_thread_if_narrow
+from gradcheck.threads import settle_threads
 
 if TYPE_CHECKING:
     from gradcheck import DemoReport
@@ -25,38 +26,38 @@ PRESENTATION = ("format", "json", "output", "fail_on", "quiet")
 
 def clip_demo(
     context: typer.Context,
-    network: given.Network = "rnn",
-    clip: given.Clip = None,
-    lr: given.Lr = 0.3,
-    momentum: given.Momentum = 0.9,
-    epochs: given.Epochs = 30,
-    nonfinite: given.Nonfinite = "skip",
-    sequence: given.Sequence = None,
+    network: demo.Network = "rnn",
+    clip: demo.Clip = None,
+    lr: demo.Lr = 0.3,
+    momentum: demo.Momentum = 0.9,
+    epochs: demo.Epochs = 30,
+    nonfinite: demo.Nonfinite = "skip",
+    sequence: demo.Sequence = None,
     depth: given.Depth = None,
-    steps: given.DemoSteps = None,
-    width: given.DemoWidth = None,
-    activation: given.Activation = None,
-    init: given.DemoInit = None,
+    steps: demo.DemoSteps = None,
+    width: demo.DemoWidth = None,
+    activation: demo.DemoActivation = None,
+    init: demo.DemoInit = None,
     gain: given.Gain = None,
-    recurrent_gain: given.DemoRecurrentGain = None,
+    recurrent_gain: demo.DemoRecurrentGain = None,
     forget_bias: given.ForgetBias = None,
     weight_std: given.WeightStd = None,
     bias_std: given.BiasStd = None,
-    norm: given.Norm = "none",
-    residual: given.Residual = False,
-    residual_scale: given.ResidualScale = 1.0,
-    data: given.Data = "digits",
+    norm: demo.DemoNorm = "none",
+    residual: demo.DemoResidual = False,
+    residual_scale: demo.DemoResidualScale = 1.0,
+    data: demo.DemoData = "digits",
     labels: given.Labels = False,
-    batch_size: given.DemoBatchSize = 64,
-    shuffle: given.DemoShuffle = True,
-    weights: given.DemoWeights = None,
+    batch_size: demo.DemoBatchSize = 64,
+    shuffle: demo.DemoShuffle = True,
+    weights: demo.DemoWeights = None,
     layers: given.Layers = "auto",
-    seed: given.DemoSeed = 0,
+    seed: demo.DemoSeed = 0,
     dtype: given.Dtype = "float64",
     format: given.Format = "text",
     json: given.Json = False,
     output: OutputFile = None,
-    fail_on: given.DemoFailOn = None,
+    fail_on: demo.DemoFailOn = None,
     quiet: given.Quiet = False,
 ) -> None:
     """What does each kind of gradient clipping do to a run whose gradients explode?
@@ -65,11 +66,11 @@ def clip_demo(
     clipping did. By default a tanh RNN reads handwritten digits row by row, with recurrent weights that explode.
     """
     name = given.chosen_format(format, json, given.FORMATS)
-    causes = [one_of("fail_on", cause, given.DEMO_CAUSES) for cause in fail_on or ()]
+    causes = [one_of("fail_on", cause, demo.DEMO_CAUSES) for cause in fail_on or ()]
     check_writable(output)
     options = {key: value for key, value in context.params.items() if key not in PRESENTATION}
     options["width"] = given.parse_width(width)
-    one_thread_if_narrow(options["width"])
+    settle_threads()
     report, code = _demonstrated(options, quiet)
     if report is not None and not silenced(quiet, name, output):
         write(_rendered(report, name, output), output)

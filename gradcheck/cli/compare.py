@@ -19,12 +19,19 @@ Text = str | None
 
 
 def compare(
-    context: typer.Context,
+    command: typer.Context,
     new: Annotated[Path | None, typer.Argument(metavar="[NEW]", help="A report to hold against --baseline.")] = None,
+    preset: Annotated[Text, _varied("Published transformers", "gpt2,bert-base")] = None,
     arch: Annotated[Text, _varied("Kinds of network", "rnn,lstm,gru")] = None,
     depth: Annotated[Text, _varied("Hidden layers", "10,50 or 10:100:10")] = None,
     steps: Annotated[Text, _varied("Time steps of rnn, lstm, gru", "8,16,64")] = None,
     width: Annotated[Text, _varied("Units of the hidden layers", "64,128")] = None,
+    blocks: Annotated[Text, _varied("Blocks of a transformer", "6:48:6")] = None,
+    model_width: Annotated[Text, _varied("Widths of a residual stream", "256,768")] = None,
+    heads: Annotated[Text, _varied("Attention heads", "1,12")] = None,
+    kv_heads: Annotated[Text, _varied("Heads with keys and values of their own", "1,12")] = None,
+    mlp_ratio: Annotated[Text, _varied("Hidden units of an MLP over the width", "2,4")] = None,
+    tokens: Annotated[Text, _varied("Tokens of a sequence", "16,64")] = None,
     activation: Annotated[Text, _varied("Activations", "sigmoid,tanh,relu")] = None,
     init: Annotated[Text, _varied("Initialisations", "xavier,he,orthogonal")] = None,
     gain: Annotated[Text, _varied("Factors of the initial standard deviation", "0.5:3.0:6log")] = None,
@@ -33,12 +40,20 @@ def compare(
     weight_std: Annotated[Text, _varied("Standard deviations of --init normal, uniform", "0.05,0.1")] = None,
     bias_std: Annotated[Text, _varied("Standard deviations of the initial biases", "0,0.1")] = None,
     norm: Annotated[Text, _varied("Normalisations", "none,layer,batch")] = None,
+    norm_placement: Annotated[Text, _varied("Places of a transformer's norms", "pre,post,both")] = None,
     residual: Annotated[Text, _varied("Skip connections", "yes, no or both")] = None,
-    residual_scale: Annotated[Text, _varied("Scales beside the skip connection", "0.1,1")] = None,
+    residual_scale: Annotated[Text, _varied("Scales beside the skip connection", "0.1,1,gpt2,deepnorm")] = None,
+    causal: Annotated[Text, _varied("Tokens see only those before them", "yes, no or both")] = None,
+    positions: Annotated[Text, _varied("Kinds of positions", "learned,rotary")] = None,
+    tied: Annotated[Text, _varied("Transposed embedding as read-out", "yes, no or both")] = None,
+    biases: Annotated[Text, _varied("Biases in a transformer's maps", "yes, no or both")] = None,
+    vocabulary: Annotated[Text, _varied("Kinds of tokens", "256,50257")] = None,
+    context: Annotated[Text, _varied("Positions that a learned embedding knows", "1024")] = None,
+    patch: Annotated[Text, _varied("Numbers of a patch", "8,16")] = None,
     data: Annotated[Text, _varied("Data", "digits,gaussian,mine.npz")] = None,
     batch_size: Annotated[Text, _varied("Examples in the batch", "32,64")] = None,
     dtype: Annotated[Text, _varied("Arithmetic", "float64,float32")] = None,
-    layers: Annotated[Text, _varied("How random layers are represented", "auto")] = None,
+    layers: Annotated[Text, _varied("How random layers are represented", "dense,weightless")] = None,
     labels: given.Labels = False,
     shuffle: given.Shuffle = True,
     seed: given.Seed = 0,
@@ -73,7 +88,7 @@ def compare(
     name = given.chosen_format(format, json, given.COMPARE_FORMATS)
     causes = [one_of("fail_on", cause, given.COMPARE_CAUSES) for cause in fail_on or ()]
     check_writable(output)
-    options = {**context.params, "new": new, "baseline": baseline, "output": output, "journal": journal}
+    options = {**command.params, "new": new, "baseline": baseline, "output": output, "journal": journal}
     if baseline is not None:
         from gradcheck.cli.baseline import run_baseline
 

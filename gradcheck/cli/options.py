@@ -7,25 +7,34 @@ from typing import Annotated, Any
 
 import typer
 
-from gradcheck.clip_rules import CHOICES
-from gradcheck.demo_options import SEQUENCES
 from gradcheck.errors import OptionError, one_of
-from gradcheck.spec import ACTIVATIONS, ARCHITECTURES, DTYPES, INITIALIZERS, LAYERS, NORMS
+from gradcheck.presets import PRESETS
+from gradcheck.spec import (
+    ACTIVATIONS,
+    ARCHITECTURES,
+    DTYPES,
+    GATED,
+    INITIALIZERS,
+    LAYERS,
+    NORMS,
+    PLACEMENTS,
+    POSITIONS,
+    RESIDUAL_SCALES,
+)  # fmt: skip
 from gradcheck.thresholds import Thresholds
-from gradcheck.training_spec import POLICIES
 
 #: The limits of what is healthy, by the names of their options.
 LIMITS = tuple(field.name for field in fields(Thresholds))
 
 
-def _one_of(names: Iterable[str]) -> Callable[[str], list[str]]:
+def completed(names: Iterable[str]) -> Callable[[str], list[str]]:
     """Return a completion of the names."""
     return lambda incomplete: [name for name in names if name.startswith(incomplete)]
 
 
-def _named(names: tuple[str, ...], meaning: str, **more: Any) -> Any:  # noqa: ANN401
+def named(names: tuple[str, ...], meaning: str, **more: Any) -> Any:  # noqa: ANN401
     """Return an option whose value is one of the names."""
-    return typer.Option(metavar="NAME", help=f"{meaning}: {' '.join(names)}.", autocompletion=_one_of(names), **more)
+    return typer.Option(metavar="NAME", help=f"{meaning}: {' '.join(names)}.", autocompletion=completed(names), **more)
 
 
 def parse_width(text: str | None) -> int | tuple[int, ...] | None:
@@ -40,7 +49,21 @@ def parse_width(text: str | None) -> int | tuple[int, ...] | None:
     return widths if "," in text else widths[0]
 
 
-Arch = Annotated[str, _named(ARCHITECTURES, "Kind of network")]
+def parse_residual_scale(text: str | None) -> float | str | None:
+    """Return the scale as a number; a name as it is."""
+    if text is None:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+Preset = Annotated[
+    str | None,
+    named(tuple(PRESETS), "A published transformer; any option overrides its value (gradcheck list presets)"),
+]
+Arch = Annotated[str | None, named(ARCHITECTURES, "Kind of network", show_default="mlp")]
 Depth = Annotated[
     int | None, typer.Option(metavar="N", help="Hidden layers; the read-out comes on top.", show_default="50")
 ]
@@ -58,8 +81,15 @@ Width = Annotated[
         help="Units of a hidden layer; a comma list gives each layer its own.",
     ),
 ]  # fmt: skip
-Activation = Annotated[str | None, _named(ACTIVATIONS, "Activation", show_default="sigmoid; tanh of an rnn")]
-Init = Annotated[str | None, _named(INITIALIZERS, "Initialisation", show_default="xavier")]
+Activation = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", autocompletion=completed((*ACTIVATIONS, *GATED)),
+        show_default="sigmoid; tanh of an rnn; gelu of a transformer",
+        help=f"Activation: {' '.join(ACTIVATIONS)}. Of a transformer also {' '.join(GATED)}.",
+    ),
+]  # fmt: skip
+Init = Annotated[str | None, named(INITIALIZERS, "Initialisation", show_default="xavier")]
 Gain = Annotated[
     float | None,
     typer.Option(metavar="G", help="Multiplies the initial standard deviation.", show_default="1"),
@@ -80,22 +110,89 @@ BiasStd = Annotated[
     float | None,
     typer.Option(metavar="S", help="Standard deviation of the initial biases.", show_default="0"),
 ]
-Norm = Annotated[str, _named(NORMS, "Normalisation between linear map and activation")]
-Residual = Annotated[bool, typer.Option(help="Skip connections from the second hidden layer on.")]
-ResidualScale = Annotated[float, typer.Option(metavar="A", help="Scale of what stands beside the skip connection.")]
-Data = Annotated[str, typer.Option(metavar="NAME|FILE", help="digits, gaussian, or a .npy, .npz (x, y) or .csv file.")]
+Norm = Annotated[
+    str | None,
+    named(
+        NORMS, "Normalisation between linear map and activation; of a transformer beside each branch",
+        show_default="none; layer of a transformer",
+    ),
+]  # fmt: skip
+Residual = Annotated[
+    bool | None,
+    typer.Option(
+        "--residual/--no-residual", help="Skip connections from the second hidden layer on.", show_default="no-residual"
+    ),
+]
+ResidualScale = Annotated[
+    str | None,
+    typer.Option(
+        metavar="A", show_default="1",
+        help="Scale of what stands beside the skip connection; of a transformer also the published ones: "
+        f"{' '.join(RESIDUAL_SCALES)}.",
+    ),
+]  # fmt: skip
+
+
+def _of_transformers(meaning: str, default: str | None = None, metavar: str = "N") -> Any:  # noqa: ANN401
+    """Return an option of transformers alone; None stands for its default, or the preset's value."""
+    return typer.Option(metavar=metavar, help=meaning, show_default=default or False)
+
+
+Blocks = Annotated[int | None, _of_transformers("Blocks of a transformer.", "12")]
+ModelWidth = Annotated[int | None, _of_transformers("Width of a transformer's residual stream.", "768")]
+HeadsOption = Annotated[int | None, _of_transformers("Attention heads.", "12")]
+KvHeads = Annotated[int | None, _of_transformers("Heads with keys and values of their own.", "all")]
+MlpRatio = Annotated[float | None, _of_transformers("Hidden units of an MLP over --model-width.", "4", "R")]
+TokensOption = Annotated[int | None, _of_transformers("Tokens of a sequence.", "32")]
+Placement = Annotated[
+    str | None, named(PLACEMENTS, "Where a transformer's norms sit, before or behind a branch", show_default="pre")
+]
+Causal = Annotated[
+    bool | None,
+    typer.Option(
+        "--causal/--no-causal", show_default="causal",
+        help="Whether a token sees only those before it and is asked for the next one.",
+    ),
+]  # fmt: skip
+Positions = Annotated[str | None, named(POSITIONS, "How a transformer knows positions", show_default="learned")]
+Tied = Annotated[
+    bool | None, typer.Option("--tied/--no-tied", help="Read out by the transposed embedding.", show_default="tied")
+]
+Biases = Annotated[
+    bool | None,
+    typer.Option("--biases/--no-biases", help="Biases in a transformer's linear maps.", show_default="biases"),
+]
+Vocabulary = Annotated[int | None, _of_transformers("Kinds of tokens, or classes of --patch.", "256")]
+Context = Annotated[int | None, _of_transformers("Positions that a learned embedding knows.", "as --tokens")]
+Patch = Annotated[
+    int | None, _of_transformers("Numbers of a patch, where vectors (of images) take the place of token ids.")
+]
+Data = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|FILE", show_default="digits; text of a transformer",
+        help="digits, gaussian, text, or a .npy (token ids for a transformer), .npz (x, y) or .csv file.",
+    ),
+]  # fmt: skip
 Labels = Annotated[bool, typer.Option(help="The last column of a .csv file holds the labels.")]
-BatchSize = Annotated[int, typer.Option(metavar="N", help="Examples in the one forward and backward pass.")]
+BatchSize = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Examples in the one forward and backward pass.",
+        show_default="64; 1 sequence of a transformer",
+    ),
+]
 Shuffle = Annotated[bool, typer.Option(help="Take the examples after a shuffle by the seed, or the first ones.")]
 Weights = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Your own weights (.npz, .safetensors) in place of depth, width and init."),
 ]
 SaveWeights = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the drawn weights there as .npz.")]
-Layers = Annotated[str, _named(LAYERS, "How random layers are represented")]
+Layers = Annotated[str, named(LAYERS, "How random layers are represented")]
 Seed = Annotated[int, typer.Option(metavar="N", help="First seed.")]
 Seeds = Annotated[int, typer.Option(metavar="R", help="Independent draws; numbers become means with their extremes.")]
-Dtype = Annotated[str, _named(DTYPES, "Arithmetic")]
+Dtype = Annotated[str, named(DTYPES, "Arithmetic")]
 VanishBelow = Annotated[
     float, typer.Option(metavar="R", help="A layer vanishes where its gradient ratio is below this.")
 ]
@@ -115,12 +212,12 @@ SaturatedAbove = Annotated[
 FORMATS = ("text", "json", "csv", "markdown")
 CAUSES = ("vanishing", "exploding", "collapsed", "dead", "nonfinite", "any")
 
-Format = Annotated[str, _named(FORMATS, "Output format")]
+Format = Annotated[str, named(FORMATS, "Output format")]
 Json = Annotated[bool, typer.Option("--json", help="Short for --format json.")]
 FailOn = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="CAUSE", autocompletion=_one_of(CAUSES),
+        metavar="CAUSE", autocompletion=completed(CAUSES),
         help=f"Exit with 1 if the verdict or a layer's flag is this (repeatable): {' '.join(CAUSES)}.",
     ),
 ]  # fmt: skip
@@ -141,11 +238,11 @@ COMPARE_FORMATS = ("text", "json", "jsonl", "csv", "markdown")
 COMPARE_CAUSES = (*CAUSES, "regression")
 ORDERS = ("score", "span", "gain", "rank", "grid")
 
-CompareFormat = Annotated[str, _named(COMPARE_FORMATS, "Output format; jsonl prints each row as it finishes")]
+CompareFormat = Annotated[str, named(COMPARE_FORMATS, "Output format; jsonl prints each row as it finishes")]
 CompareFailOn = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="CAUSE", autocompletion=_one_of(COMPARE_CAUSES),
+        metavar="CAUSE", autocompletion=completed(COMPARE_CAUSES),
         help=f"Exit with 1 if a row's verdict or flag is this (repeatable): {' '.join(COMPARE_CAUSES)}.",
     ),
 ]  # fmt: skip
@@ -153,7 +250,7 @@ AnyHealthy = Annotated[bool, typer.Option("--any-healthy", help="Exit with 1 if 
 CompareSeeds = Annotated[
     int | None, typer.Option(metavar="R", help="Draws of each combination.", show_default="3; the baseline's")
 ]
-Sort = Annotated[str, _named(ORDERS, "What the rows are ranked by")]
+Sort = Annotated[str, named(ORDERS, "What the rows are ranked by")]
 Top = Annotated[
     int | None, typer.Option(metavar="N", help="Show the best N rows.", show_default="20 in text, else all")
 ]
@@ -171,66 +268,6 @@ JournalFile = Annotated[
 MaxRows = Annotated[int, typer.Option(metavar="N", help="Refuse a larger grid.")]
 Baseline = Annotated[Path | None, typer.Option(metavar="OLD", help="A report of simulate --json to compare with.")]
 Tolerance = Annotated[float, typer.Option(metavar="DECADES", help="With --baseline: how far a gradient may move.")]
-
-DEMO_CAUSES = ("diverged", "nonfinite", "any")
-
-Network = Annotated[
-    str,
-    typer.Option(
-        "--network", "--arch", metavar="NAME", autocompletion=_one_of(ARCHITECTURES),
-        help=f"What is trained: {' '.join(ARCHITECTURES)}.",
-    ),
-]  # fmt: skip
-Clip = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="RULE[:THRESHOLD]", autocompletion=_one_of(CHOICES), show_default="none, and one of each",
-        help=f"A strategy (repeatable), as in global-norm:1.0: {' '.join(CHOICES)}.",
-    ),
-]  # fmt: skip
-Lr = Annotated[float, typer.Option("--lr", metavar="RATE", help="Learning rate of SGD.")]
-Momentum = Annotated[float, typer.Option(metavar="M", help="Momentum of SGD.")]
-Epochs = Annotated[int, typer.Option(metavar="N", help="Passes over the data.")]
-Nonfinite = Annotated[str, _named(POLICIES, "What becomes of a step whose gradient is not finite")]
-Sequence = Annotated[
-    str | None,
-    _named(tuple(SEQUENCES), "How rnn, lstm, gru read the digits, a row or a pixel at a time", show_default="rows"),
-]
-DemoSteps = Annotated[
-    int | None,
-    typer.Option(
-        metavar="N", show_default="8 of the digits, else one a number",
-        help="Time steps of rnn, lstm, gru: an example is cut into so many equal pieces.",
-    ),
-]  # fmt: skip
-DemoWidth = Annotated[
-    str | None,
-    typer.Option(
-        metavar="N[,N...]", show_default="64; 128 of an mlp",
-        help="Units of a hidden layer; a comma list gives each layer its own.",
-    ),
-]  # fmt: skip
-DemoInit = Annotated[str | None, _named(INITIALIZERS, "Initialisation", show_default="orthogonal; xavier of an mlp")]
-DemoRecurrentGain = Annotated[
-    float | None,
-    typer.Option(
-        metavar="G", show_default="5, which explodes",
-        help="Multiplies the recurrent weights of rnn, lstm, gru once more.",
-    ),
-]  # fmt: skip
-DemoBatchSize = Annotated[int, typer.Option(metavar="N", help="Examples in a step.")]
-DemoShuffle = Annotated[bool, typer.Option(help="Draw each epoch's order by the seed, or keep the data's.")]
-DemoWeights = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Start from your own weights (.npz, .safetensors).")
-]
-DemoSeed = Annotated[int, typer.Option(metavar="N", help="Of the weights and the batches.")]
-DemoFailOn = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="CAUSE", autocompletion=_one_of(DEMO_CAUSES),
-        help="Exit with 1 if a strategy diverged, or had a non-finite gradient (repeatable): diverged nonfinite any.",
-    ),
-]  # fmt: skip
 
 
 def chosen_format(name: str, json: bool, allowed: tuple[str, ...]) -> str:

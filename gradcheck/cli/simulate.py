@@ -11,7 +11,7 @@ from gradcheck.cli.output import OutputFile, check_writable, silenced, write
 from gradcheck.cli.progress import Progress
 from gradcheck.errors import one_of
 from gradcheck.spec import RECURRENT
-from gradcheck.threads import one_thread_if_narrow
+from gradcheck.threads import settle_threads
 
 if TYPE_CHECKING:
     from gradcheck import Report
@@ -21,11 +21,18 @@ PRESENTATION = ("format", "json", "output", "fail_on", "suggest", "all_layers", 
 
 
 def simulate(
-    context: typer.Context,
-    arch: given.Arch = "mlp",
+    command: typer.Context,
+    preset: given.Preset = None,
+    arch: given.Arch = None,
     depth: given.Depth = None,
     steps: given.Steps = None,
     width: given.Width = None,
+    blocks: given.Blocks = None,
+    model_width: given.ModelWidth = None,
+    heads: given.HeadsOption = None,
+    kv_heads: given.KvHeads = None,
+    mlp_ratio: given.MlpRatio = None,
+    tokens: given.TokensOption = None,
     activation: given.Activation = None,
     init: given.Init = None,
     gain: given.Gain = None,
@@ -33,12 +40,20 @@ def simulate(
     forget_bias: given.ForgetBias = None,
     weight_std: given.WeightStd = None,
     bias_std: given.BiasStd = None,
-    norm: given.Norm = "none",
-    residual: given.Residual = False,
-    residual_scale: given.ResidualScale = 1.0,
-    data: given.Data = "digits",
+    norm: given.Norm = None,
+    norm_placement: given.Placement = None,
+    residual: given.Residual = None,
+    residual_scale: given.ResidualScale = None,
+    causal: given.Causal = None,
+    positions: given.Positions = None,
+    tied: given.Tied = None,
+    biases: given.Biases = None,
+    vocabulary: given.Vocabulary = None,
+    context: given.Context = None,
+    patch: given.Patch = None,
+    data: given.Data = None,
     labels: given.Labels = False,
-    batch_size: given.BatchSize = 64,
+    batch_size: given.BatchSize = None,
     shuffle: given.Shuffle = True,
     weights: given.Weights = None,
     save_weights: given.SaveWeights = None,
@@ -68,9 +83,10 @@ def simulate(
     name = given.chosen_format(format, json, given.FORMATS)
     causes = [one_of("fail_on", cause, given.CAUSES) for cause in fail_on or ()]
     check_writable(output)
-    network = {key: value for key, value in context.params.items() if key not in PRESENTATION}
+    network = {key: value for key, value in command.params.items() if key not in PRESENTATION}
     network["width"] = given.parse_width(width)
-    one_thread_if_narrow(network["width"])
+    network["residual_scale"] = given.parse_residual_scale(residual_scale)
+    settle_threads()
     from gradcheck import simulate as simulation
 
     with Progress(quiet, "steps" if arch in RECURRENT else "layers") as tick:

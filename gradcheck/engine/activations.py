@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gradcheck.engine.pieces import PIECE, in_pieces
 from gradcheck.engine.special import normal_cdf, normal_density
 from gradcheck.engine.types import Array
 
@@ -37,6 +38,19 @@ class Activation(NamedTuple):
     steepest: float
     kinks: tuple[float, ...]
     source: str
+
+    def __call__(self, z: Array) -> tuple[Array, Array]:
+        """Return φ(z) and φ'(z), of a large z piece by piece."""
+        if z.size <= PIECE:
+            return self.evaluate(z)
+        flat = z.reshape(-1)
+        value, slope = np.empty_like(flat), np.empty_like(flat)
+
+        def evaluate(piece: slice) -> None:
+            value[piece], slope[piece] = self.evaluate(flat[piece])
+
+        in_pieces(flat.size, evaluate)
+        return value.reshape(z.shape), slope.reshape(z.shape)
 
 
 def linear(z: Array) -> tuple[Array, Array]:

@@ -67,7 +67,7 @@ class HiddenLayer(NamedTuple):
         """Return the passage of x, (batch, fan_in)."""
         z, through_linear = self.linear(x)
         normalised, through_norm = self.norm(z)
-        y, slope = self.activation.evaluate(normalised)
+        y, slope = self.activation(normalised)
 
         def plain(delta: Array) -> Pulled:
             at_z = through_norm(delta * slope)

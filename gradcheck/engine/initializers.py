@@ -10,7 +10,7 @@ import numpy.typing as npt
 Draw = npt.NDArray[np.float64]
 
 #: What a random stream is for: part of its key, so that no two share their numbers.
-WEIGHT_STREAM, BIAS_STREAM, FORWARD_STREAM, BACKWARD_STREAM = 0, 1, 5, 6
+WEIGHT_STREAM, BIAS_STREAM, FORWARD_STREAM, BACKWARD_STREAM, TOKEN_STREAM, POSITION_STREAM = 0, 1, 5, 6, 7, 8
 
 
 class Initializer(NamedTuple):
@@ -135,9 +135,4 @@ class Law(NamedTuple):
 
 def stream(seed: int, purpose: int, layer: int = 0) -> np.random.Generator:
     """Return the random numbers of one layer and purpose, independent of all others."""
-    return keyed(seed, purpose, layer)
-
-
-def keyed(seed: int, *key: int) -> np.random.Generator:
-    """Return the random numbers of a seed and a key, independent of those of every other key."""
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(purpose, layer)))

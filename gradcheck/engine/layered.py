@@ -66,7 +66,11 @@ class Layered(Protocol):
 
     @property
     def unit(self) -> str:
-        """What a layer is called: ``layer``, or ``step`` of time."""
+        """What a layer is called: ``layer``, or ``step`` of time; of a transformer, ``block``."""
+
+    @property
+    def points(self) -> tuple[str, ...]:
+        """The flow points of each unit, one layer each; none where a unit is one layer."""
 
     @property
     def depth(self) -> int:

@@ -4,10 +4,12 @@ import math
 from typing import NamedTuple, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from gradcheck.engine.initializers import BACKWARD_STREAM, FORWARD_STREAM
-from gradcheck.engine.magnitude import Scaled, inner, log10_magnitude, log10_norm, sum_of_squares
+from gradcheck.engine.magnitude import Scaled, inner, log10_joint_norm, log10_magnitude, log10_norm, sum_of_squares
 from gradcheck.engine.noise import Noise
+from gradcheck.engine.pieces import contraction, product
 from gradcheck.engine.subspaces import gram_root, orthonormalised, row_space
 from gradcheck.engine.types import Array, Pullback
 
@@ -46,14 +48,14 @@ class Dense(NamedTuple):
 
     def __call__(self, x: Array) -> tuple[Array, Pullback]:
         """Return x W + b (batch, fan_out) and the pullback δ ↦ δ Wᵀ."""
-        z: Array = x @ self.weight
+        z = product(x, self.weight)
         if self.bias is not None:
             z += self.bias
-        return z, lambda delta: delta @ self.weight.T
+        return z, lambda delta: product(delta, self.weight.T)
 
     def gradient(self, x: Array, delta: Array) -> tuple[Array, ...]:
         """Return ∂𝓛/∂W = xᵀ δ and, where there is a bias, ∂𝓛/∂b, for x (batch, fan_in) and δ (batch, fan_out)."""
-        at_weight: Array = x.T @ delta
+        at_weight = product(x.T, delta)
         return (at_weight,) if self.bias is None else (at_weight, delta.sum(0))
 
     @property
@@ -109,11 +111,11 @@ class Weightless(NamedTuple):
         M = self.noise(FORWARD_STREAM, len(Q), self.fan_out)
 
         def pullback(delta: Array) -> Array:
-            fresh: Array = gram_root(delta) @ self.noise(BACKWARD_STREAM, len(delta), self.fan_in)  # D W̃ᵀ
-            fresh += (delta @ M.T - fresh @ Q.T) @ Q
+            fresh = product(gram_root(delta), self.noise(BACKWARD_STREAM, len(delta), self.fan_in))  # D W̃ᵀ
+            fresh += product(contraction(delta, M) - contraction(fresh, Q), Q)
             return fresh
 
-        return C @ M, pullback
+        return product(C, M), pullback
 
     def _frame(self, x: Array) -> tuple[Array, Pullback]:
         """Return x W and its pullback for a Haar frame W: the corner of a square one, as long as the longer side.
@@ -126,13 +128,13 @@ class Weightless(NamedTuple):
 
         def pullback(delta: Array) -> Array:
             D = _padded(delta, size)
-            along = D @ M.T
+            along = contraction(D, M)
             lengths = np.linalg.norm(D, axis=1, keepdims=True)
-            root = gram_root(D - along @ M, lengths)[:, : size - len(Q)]
+            root = gram_root(D - product(along, M), lengths)[:, : size - len(Q)]
             fresh = orthonormalised(self.noise(BACKWARD_STREAM, root.shape[1], size), against=Q)
-            return (along @ Q + root @ fresh)[:, : self.fan_in]
+            return (product(along, Q) + product(root, fresh))[:, : self.fan_in]
 
-        return (C @ M)[:, : self.fan_out], pullback
+        return product(C, M)[:, : self.fan_out], pullback
 
     @property
     def log10_weight_norm(self) -> float:
@@ -144,6 +146,70 @@ class Weightless(NamedTuple):
     def holds_nan(self) -> bool:
         """Whether a weight or bias is not a number: none is, they are drawn."""
         return False
+
+
+class Beside(NamedTuple):
+    """Several maps of one input, their outputs side by side.
+
+    Attributes
+    ----------
+    maps : tuple of Linear
+    """
+
+    maps: tuple[Linear, ...]
+
+    def __call__(self, x: Array) -> tuple[Array, Pullback]:
+        """Return all outputs, (batch, all fan_out), and the pullback, the sum of theirs."""
+        outputs, pullbacks = zip(*(one(x) for one in self.maps), strict=True)
+        ends = np.cumsum([output.shape[1] for output in outputs])[:-1]
+
+        def pullback(delta: Array) -> Array:
+            parts = zip(pullbacks, np.split(delta, ends, axis=1), strict=True)
+            total: Array = sum(through(part) for through, part in parts)
+            return total
+
+        return np.concatenate(outputs, axis=1), pullback
+
+    @property
+    def log10_weight_norm(self) -> float:
+        """log10 of the Frobenius norm of all weights."""
+        return log10_joint_norm([one.log10_weight_norm for one in self.maps])
+
+    @property
+    def holds_nan(self) -> bool:
+        """Whether a weight or bias is not a number."""
+        return any(one.holds_nan for one in self.maps)
+
+
+class Spread(NamedTuple):
+    """Maps of one input whose outputs are not side by side: each has columns of its own.
+
+    Attributes
+    ----------
+    beside : Beside
+    columns : Array of int
+        Where each of the outputs goes, in their order.
+    """
+
+    beside: Beside
+    columns: npt.NDArray[np.intp]
+
+    def __call__(self, x: Array) -> tuple[Array, Pullback]:
+        """Return the outputs in their places, (batch, fan_out), and the pullback."""
+        outputs, pullback = self.beside(x)
+        placed = np.empty_like(outputs)
+        placed[:, self.columns] = outputs
+        return placed, lambda delta: pullback(delta[:, self.columns])
+
+    @property
+    def log10_weight_norm(self) -> float:
+        """log10 of the Frobenius norm of all weights."""
+        return self.beside.log10_weight_norm
+
+    @property
+    def holds_nan(self) -> bool:
+        """Whether a weight or bias is not a number."""
+        return self.beside.holds_nan
 
 
 def _padded(x: Array, size: int) -> Array:
@@ -186,15 +252,15 @@ def log10_weight_gradient_norm(x: Scaled, delta: Scaled) -> float:
     (X, x_exponent), (D, delta_exponent) = x, delta
     (batch, fan_in), fan_out = X.shape, D.shape[1]
     if batch * (fan_in + fan_out) >= fan_in * fan_out:
-        square = sum_of_squares(X.T @ D)
+        square = sum_of_squares(product(X.T, D))
     else:
-        square = _square_by_gram_matrices(X, D) or sum_of_squares(row_space(X)[0].T @ D)
+        square = _square_by_gram_matrices(X, D) or sum_of_squares(product(row_space(X)[0].T, D))
     return log10_magnitude(math.sqrt(square), x_exponent + delta_exponent)
 
 
 def _square_by_gram_matrices(X: Array, D: Array) -> float | None:
     """Return ‖Xᵀ D‖² by way of the Gram matrices; None where that is inexact by cancellation."""
-    gram_x, gram_delta = X @ X.T, D @ D.T
+    gram_x, gram_delta = contraction(X, X), contraction(D, D)
     square = inner(gram_x, gram_delta)
     largest = math.sqrt(sum_of_squares(gram_x) * sum_of_squares(gram_delta))
     kept = 1e-3 if X.dtype == np.float64 else 1e-2  # rounding stays below 1e-10, 1e-4

@@ -78,7 +78,9 @@ def log10_norm(array: Array) -> float:
 
 
 def log10_joint_norm(logarithms: Sequence[float]) -> float:
-    """Return log10 of the norm of several arrays as one, given log10 of each one's."""
+    """Return log10 of the norm of several arrays as one, given log10 of each one's; nan of none."""
+    if not logarithms:
+        return math.nan
     largest = max(logarithms)
     if len(logarithms) == 1 or not math.isfinite(largest):
         return largest

@@ -58,6 +58,11 @@ class Network(NamedTuple):
         return "layer"
 
     @property
+    def points(self) -> tuple[str, ...]:
+        """A layer is one flow point."""
+        return ()
+
+    @property
     def depth(self) -> int:
         """Number of hidden layers."""
         return len(self.widths) - 2

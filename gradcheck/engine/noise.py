@@ -1,17 +1,11 @@
 """Independent normal numbers in large amounts: the same on any number of threads."""
 
-import os
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 
-from gradcheck.engine.initializers import keyed
+from gradcheck.engine.pieces import PIECE, in_pieces
 from gradcheck.engine.types import Array
-
-#: Numbers that one stream draws: large enough to be worth a thread, small enough for several of them.
-PIECE = 1 << 16
 
 
 class Noise(NamedTuple):
@@ -31,33 +25,14 @@ class Noise(NamedTuple):
     def __call__(self, purpose: int, rows: int, columns: int) -> Array:
         """Return independent N(0, 1) entries, (rows, columns); another purpose has numbers of its own.
 
-        They are drawn in pieces, each from a stream of its own: whichever thread draws it, it is the same.
+        Each piece has a stream of its own: whichever thread draws it, it is the same.
         """
-        numbers = np.empty((rows, columns), self.dtype)
-        flat = numbers.reshape(-1)
+        numbers = np.empty(rows * columns, self.dtype)
 
-        def draw(start: int) -> None:
-            generator = keyed(self.seed, purpose, self.layer, start // PIECE)
-            generator.standard_normal(out=flat[start : start + PIECE], dtype=flat.dtype)
+        def draw(piece: slice) -> None:
+            key = np.random.SeedSequence(self.seed, spawn_key=(purpose, self.layer, piece.start // PIECE))
+            generator = np.random.Generator(np.random.SFC64(key))  # a fifth faster than NumPy's default
+            generator.standard_normal(out=numbers[piece], dtype=numbers.dtype)
 
-        starts = range(0, flat.size, PIECE)
-        if len(starts) < 2 or threads() < 2:
-            for start in starts:
-                draw(start)
-        else:
-            list(_pool().map(draw, starts))
-        return numbers
-
-
-def threads() -> int:
-    """Return how many threads may draw: as many as the environment gives linear algebra, else the cores."""
-    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        if os.environ.get(variable, "").isdigit():
-            return int(os.environ[variable])
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
-@cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads(), thread_name_prefix="noise")
+        in_pieces(numbers.size, draw)
+        return numbers.reshape(rows, columns)

@@ -144,6 +144,11 @@ class Unrolled(NamedTuple):
         return "step"
 
     @property
+    def points(self) -> tuple[str, ...]:
+        """A step is one flow point."""
+        return ()
+
+    @property
     def depth(self) -> int:
         """Number of time steps."""
         return len(self.sequence)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from gradcheck.engine.magnitude import rescaled
+from gradcheck.engine.pieces import contraction, product
 from gradcheck.engine.types import Array
 
 #: Of a Gram matrix's eigenvalues, relative to the largest, those that are known well enough to divide by.
@@ -42,10 +43,10 @@ def row_space(x: Array) -> tuple[Array, Array]:
             break
         roots = np.sqrt(shares[known])
         coordinates.append((lengths * directions[:, known] * roots).astype(x.dtype, copy=False))
-        basis.append((directions[:, known] / (lengths * roots)).T.astype(x.dtype, copy=False) @ rest)
+        basis.append(product((directions[:, known] / (lengths * roots)).T.astype(x.dtype, copy=False), rest))
         if known.all():
             break
-        rest = rest - coordinates[-1] @ basis[-1]
+        rest = rest - product(coordinates[-1], basis[-1])
         gram = _gram(rest)
     if not basis:  # nothing but zeros
         return x[:, :0], x[:0]
@@ -56,8 +57,7 @@ def row_space(x: Array) -> tuple[Array, Array]:
 def _gram(x: Array) -> Array:
     """Return x xᵀ, (batch, batch), in float64."""
     wide = x.astype(np.float64, copy=False)
-    gram: Array = wide @ wide.T
-    return gram
+    return contraction(wide, wide)
 
 
 def _lengths(gram: Array) -> Array:
@@ -110,10 +110,10 @@ def orthonormalised(x: Array, against: Array | None = None) -> Array:
     frame: Array = x
     while True:
         if against is not None:
-            frame = frame - (frame @ against.T) @ against
+            frame = frame - product(contraction(frame, against), against)
         shares, directions = np.linalg.eigh(_gram(frame))
         if not len(shares):
             return frame
-        frame = ((directions / np.sqrt(shares)) @ directions.T).astype(x.dtype, copy=False) @ frame
+        frame = product(((directions / np.sqrt(shares)) @ directions.T).astype(x.dtype, copy=False), frame)
         if shares[0] > 1e-4 * shares[-1]:  # else squaring has cost digits: once more
             return frame

@@ -1,0 +1,111 @@
+"""Multi-head self-attention: from queries, keys and values to what each token reads (Vaswani et al. 2017, eq. 1)."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from gradcheck.engine.types import Array, Pullback
+
+#: Wavelengths of the rotary embedding run from 2π to 2π times this: Su et al. 2021, section 3.2.2.
+ROTARY_BASE = 10_000.0
+
+
+class Heads(NamedTuple):
+    """How rows of queries, keys and values are laid out in heads, and what a token may look at.
+
+    Attributes
+    ----------
+    tokens : int
+        Of each sequence.
+    queries, keys : int
+        Heads, and how many of them have keys and values of their own: each group shares one (Ainslie et al. 2023).
+    width : int
+        Numbers of one query.
+    causal : bool
+        A token sees itself and those before it.
+    rotary : bool
+        Queries and keys are turned by their position.
+    """
+
+    tokens: int
+    queries: int
+    keys: int
+    width: int
+    causal: bool = True
+    rotary: bool = False
+
+    def __call__(self, rows: Array) -> tuple[Array, Pullback]:
+        """Return softmax(q kᵀ/√width) v of every head.
+
+        Parameters
+        ----------
+        rows : Array
+            Queries, keys and values side by side, (sequences·tokens, (queries + 2·keys)·width).
+
+        Returns
+        -------
+        Array, Pullback
+            (sequences·tokens, queries·width), and ∂𝓛/∂output ↦ ∂𝓛/∂rows.
+        """
+        split = self._split(rows)  # (sequences, heads, tokens, width)
+        turned = self._turned(split, 1.0)
+        q, k, v = self._groups(turned[:, : self.queries]), *self._keys_and_values(turned)
+        weights = self._weights(q @ k.swapaxes(-1, -2) / math.sqrt(self.width))
+        output = self._rows(weights @ v)
+
+        def pullback(delta: Array) -> Array:
+            at_output = self._groups(self._split(delta))
+            at_weights = at_output @ v.swapaxes(-1, -2)
+            at_scores = weights * (at_weights - (weights * at_weights).sum(-1, keepdims=True)) / math.sqrt(self.width)
+            at_q = (at_scores @ k).reshape(len(split), self.queries, self.tokens, self.width)
+            at_k, at_v = (
+                (one.swapaxes(-1, -2) @ other).sum(2) for one, other in ((at_scores, q), (weights, at_output))
+            )
+            return self._rows(self._turned(np.concatenate([at_q, at_k, at_v], axis=1), -1.0))
+
+        return output, pullback
+
+    def _split(self, rows: Array) -> Array:
+        """Return rows (sequences·tokens, heads·width) as (sequences, heads, tokens, width)."""
+        return rows.reshape(-1, self.tokens, rows.shape[1] // self.width, self.width).swapaxes(1, 2)
+
+    def _rows(self, heads: Array) -> Array:
+        """Return (sequences, [groups, …] heads, tokens, width) as rows (sequences·tokens, heads·width)."""
+        flat = heads.reshape(len(heads), -1, self.tokens, self.width)
+        return flat.swapaxes(1, 2).reshape(len(heads) * self.tokens, -1)
+
+    def _groups(self, heads: Array) -> Array:
+        """Return the queries' heads in groups that share a key: (sequences, keys, queries/keys, tokens, width)."""
+        return heads.reshape(len(heads), self.keys, -1, self.tokens, self.width)
+
+    def _keys_and_values(self, heads: Array) -> tuple[Array, Array]:
+        """Return keys and values, each (sequences, keys, 1, tokens, width)."""
+        keys, values = np.split(heads[:, self.queries :], 2, axis=1)
+        return keys[:, :, None], values[:, :, None]
+
+    def _weights(self, scores: Array) -> Array:
+        """Return the softmax of scores (…, tokens, tokens) along the last axis, over what a token may see."""
+        if self.causal:
+            scores = np.where(np.tri(self.tokens, dtype=bool), scores, -np.inf)
+        powers = np.exp(scores - scores.max(-1, keepdims=True))
+        weights: Array = powers / powers.sum(-1, keepdims=True)
+        return weights
+
+    def _turned(self, heads: Array, sign: float) -> Array:
+        """Turn queries and keys by the angle of their position, or back (Su et al. 2021, eq. 34); values stay."""
+        if not self.rotary:
+            return heads
+        half, turning = self.width // 2, self.queries + self.keys
+        angles = np.outer(np.arange(self.tokens), ROTARY_BASE ** (-np.arange(half) / half))
+        cosine, sine = (sign_of * f(angles).astype(heads.dtype) for f, sign_of in ((np.cos, 1.0), (np.sin, sign)))
+        one, other = heads[:, :turning, :, :half], heads[:, :turning, :, half:]
+        turned = np.concatenate([one * cosine - other * sine, one * sine + other * cosine], axis=-1)
+        return np.concatenate([turned, heads[:, turning:]], axis=1)
+
+
+def sinusoids(tokens: int, width: int) -> Array:
+    """Return the positions' fixed embedding, (tokens, width): Vaswani et al. 2017, section 3.5."""
+    angles = np.outer(np.arange(tokens), ROTARY_BASE ** (-2 * (np.arange(width) // 2) / width))
+    table: Array = np.where(np.arange(width) % 2, np.cos(angles), np.sin(angles))
+    return table

@@ -1,0 +1,70 @@
+"""Linear maps drawn from a law, as a stored matrix or without one; their outputs may have several parts."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from gradcheck.engine.initializers import Law
+from gradcheck.engine.linear import Beside, Dense, Linear, Weightless
+from gradcheck.engine.noise import Noise
+from gradcheck.engine.types import Array
+
+#: Outputs that share an input, each part drawn by its own fans and times a gain: (fan_out, gain).
+Parts = Sequence[tuple[int, float]]
+
+#: Parts that a map can have at most.
+MOST = 8
+
+
+class Drawing(NamedTuple):
+    """How the linear maps of a network are drawn.
+
+    Attributes
+    ----------
+    law : Law
+    seed : int
+    dtype : str
+        ``float64`` or ``float32``.
+    weightless : bool
+        The maps hold no matrix.
+    biased : bool
+        They may have biases.
+    """
+
+    law: Law
+    seed: int
+    dtype: str = "float64"
+    weightless: bool = False
+    biased: bool = True
+
+    def linear(self, key: int, fan_in: int, parts: Parts) -> Linear:
+        """Return the map of a key, the same each time; other keys have random numbers of their own."""
+        if not self.weightless:
+            return self.dense(key, fan_in, parts)
+        if self.law.haar and len(parts) > 1:  # a frame each
+            return Beside(tuple(self._weightless(MOST * key + index, fan_in, [one]) for index, one in enumerate(parts)))
+        return self._weightless(MOST * key, fan_in, parts)
+
+    def dense(self, key: int, fan_in: int, parts: Parts) -> Dense:
+        """Return the map with a stored matrix."""
+        weight = np.empty((fan_in, sum(fan_out for fan_out, _ in parts)), self.dtype)
+        end = 0
+        for index, (fan_out, gain) in enumerate(parts):
+            law = self.law._replace(scale=gain * self.law.scale)
+            weight[:, end : end + fan_out] = law.weight(self.seed, MOST * key + index, fan_in, fan_out)
+            end += fan_out
+        return Dense(weight, self._bias(MOST * key, fan_in, parts))
+
+    def _weightless(self, key: int, fan_in: int, parts: Parts) -> Weightless:
+        fans_out = [fan_out for fan_out, _ in parts]
+        stds = [gain * self.law.std(fan_in, fan_out) for fan_out, gain in parts]
+        scale = stds[0] if len(set(stds)) == 1 else np.repeat(stds, fans_out).astype(self.dtype)
+        noise, bias = Noise(self.seed, key, self.dtype), self._bias(key, fan_in, parts)
+        return Weightless(fan_in, sum(fans_out), noise, scale, self.law.haar, bias)
+
+    def _bias(self, key: int, fan_in: int, parts: Parts) -> Array | None:
+        """Draw the biases of all parts; None if they are all zero."""
+        drawn = [self.law.bias(self.seed, key + index, fan_in, fan_out) for index, (fan_out, _) in enumerate(parts)]
+        biases = [bias for bias in drawn if bias is not None]
+        return np.concatenate(biases).astype(self.dtype) if self.biased and biases else None

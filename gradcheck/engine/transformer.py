@@ -1,0 +1,271 @@
+"""Transformers: attention and MLP branches beside a residual stream; a flow point behind each."""
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from gradcheck.engine.activations import Activation
+from gradcheck.engine.attention import Heads
+from gradcheck.engine.layered import Layer, Pulled
+from gradcheck.engine.linear import Linear
+from gradcheck.engine.types import Array, Block
+
+#: The flow points of a block, in the order of the forward pass.
+POINTS = ("attention", "mlp", "residual")
+
+#: (input X, ∂𝓛/∂(X W)) of each linear map.
+Products = tuple[tuple[Array, Array], ...]
+
+
+class Branched(NamedTuple):
+    """One batch's way through a branch.
+
+    Attributes
+    ----------
+    output : Array
+        (rows, width)
+    pullback : callable
+        ∂𝓛/∂output ↦ ∂𝓛/∂input, and what makes the weights' gradients.
+    slopes : tuple of (Array, float)
+        The activation's derivative where it was taken, and its largest anywhere.
+    """
+
+    output: Array
+    pullback: Callable[[Array], tuple[Array, Products]]
+    slopes: tuple[tuple[Array, float], ...] = ()
+
+
+class Branch(Protocol):
+    """What stands beside the residual stream."""
+
+    def __call__(self, x: Array, /) -> Branched:
+        """Pass x (rows, width) forward."""
+
+    @property
+    def maps(self) -> tuple[Linear, ...]:
+        """Its linear maps, first to last."""
+
+
+class AttentionBranch(NamedTuple):
+    """Self-attention and the map of what it reads.
+
+    Attributes
+    ----------
+    project : Linear
+        To queries, keys and values side by side.
+    heads : Heads
+    write : Linear
+        From the heads to the stream.
+    """
+
+    project: Linear
+    heads: Heads
+    write: Linear
+
+    def __call__(self, x: Array) -> Branched:
+        """Pass x (sequences·tokens, width) forward."""
+        projected, through_project = self.project(x)
+        read, through_heads = self.heads(projected)
+        output, through_write = self.write(read)
+
+        def pullback(delta: Array) -> tuple[Array, Products]:
+            at_projected = through_heads(through_write(delta))
+            return through_project(at_projected), ((x, at_projected), (read, delta))
+
+        return Branched(output, pullback)
+
+    @property
+    def maps(self) -> tuple[Linear, ...]:
+        """Its linear maps, first to last."""
+        return self.project, self.write
+
+
+class MlpBranch(NamedTuple):
+    """One hidden layer: φ(x W) V, or with a gate (φ(x W) ∘ x U) V (Shazeer 2020).
+
+    Attributes
+    ----------
+    expand : Linear
+        To the hidden units; where they are gated, W and U side by side.
+    activation : Activation
+    gated : bool
+    write : Linear
+        From the hidden units to the stream.
+    """
+
+    expand: Linear
+    activation: Activation
+    gated: bool
+    write: Linear
+
+    def __call__(self, x: Array) -> Branched:
+        """Pass x (rows, width) forward."""
+        expanded, through_expand = self.expand(x)
+        z, factor = np.split(expanded, 2, axis=1) if self.gated else (expanded, None)
+        y, slope = self.activation(z)
+        hidden = y if factor is None else y * factor
+        output, through_write = self.write(hidden)
+
+        def pullback(delta: Array) -> tuple[Array, Products]:
+            at_hidden = through_write(delta)
+            if factor is None:
+                at_expanded = at_hidden * slope
+            else:
+                at_expanded = np.concatenate([at_hidden * factor * slope, at_hidden * y], axis=1)
+            return through_expand(at_expanded), ((x, at_expanded), (hidden, delta))
+
+        return Branched(output, pullback, ((slope, self.activation.steepest),))
+
+    @property
+    def maps(self) -> tuple[Linear, ...]:
+        """Its linear maps, first to last."""
+        return self.expand, self.write
+
+
+class Point(NamedTuple):
+    """One batch's way to a flow point, and the way back.
+
+    Attributes
+    ----------
+    preactivation : Array
+        What is measured: what a branch adds to the stream, or the stream, (rows, width).
+    output : Array
+        What goes on.
+    pullback : callable
+        ∂𝓛/∂output ↦ ∂𝓛/∂ what is measured, ∂𝓛/∂input, and what makes the weights' gradients.
+    maps : tuple of Linear
+    slopes : tuple of (Array, float)
+    """
+
+    preactivation: Array
+    output: Array
+    pullback: Callable[[Array], Pulled]
+    maps: tuple[Linear, ...] = ()
+    slopes: tuple[tuple[Array, float], ...] = ()
+
+    @property
+    def activity(self) -> Array:
+        """What is measured, (rows, width)."""
+        return self.preactivation
+
+
+class Sublayer(NamedTuple):
+    """outer(stream_scale·x + branch_scale·after(branch(before(x)))).
+
+    Attributes
+    ----------
+    branch : Branch
+    before, after, outer : Block
+        The norms, of which a placement has one or two: pre before, post outer, both before and after the branch.
+    branch_scale, stream_scale : float
+    """
+
+    branch: Branch
+    before: Block
+    after: Block
+    outer: Block
+    branch_scale: float = 1.0
+    stream_scale: float = 1.0
+
+    def __call__(self, x: Array) -> Point:
+        """Pass x (rows, width) forward; the flow point is what the branch adds to the stream."""
+        normalised, through_before = self.before(x)
+        branched = self.branch(normalised)
+        y, through_after = self.after(branched.output)
+        added = self.branch_scale * y
+        output, through_outer = self.outer(self.stream_scale * x + added)
+
+        def pullback(delta: Array) -> Pulled:
+            at_added = through_outer(delta)
+            at_normalised, products = branched.pullback(through_after(self.branch_scale * at_added))
+            return Pulled(at_added, self.stream_scale * at_added + through_before(at_normalised), products)
+
+        return Point(added, output, pullback, self.branch.maps, branched.slopes)
+
+
+def stream(x: Array) -> Point:
+    """Return the flow point of the residual stream behind a block: it passes as it is."""
+    return Point(x, x, lambda delta: Pulled(delta, delta, ()))
+
+
+class Ending(NamedTuple):
+    """The residual stream behind the last block, and what the read-out is given of it.
+
+    Attributes
+    ----------
+    norm : Block
+    every : int
+        One row of so many is read out, the first: 1 for all tokens, a sequence's length for its class token.
+    """
+
+    norm: Block
+    every: int = 1
+
+    def __call__(self, x: Array) -> Point:
+        """Pass x (rows, width) on; the flow point is x itself."""
+        read, through_norm = self.norm(x[:: self.every])
+
+        def pullback(delta: Array) -> Pulled:
+            at_x = np.zeros_like(x)
+            at_x[:: self.every] = through_norm(delta)
+            return Pulled(at_x, at_x, ())
+
+        return Point(x, read, pullback)
+
+
+class Stack(NamedTuple):
+    """A transformer for one batch: its blocks laid out as layers, three flow points each.
+
+    Attributes
+    ----------
+    blocks, width : int
+    sublayer : callable
+        1 … 2·blocks ↦ attention and MLP sublayers in turn, made anew each time, the same each time.
+    ending : Ending
+    readout_map : Linear
+    numbers : callable
+        Rows ↦ how many numbers an attention and an MLP sublayer hold.
+    """
+
+    blocks: int
+    width: int
+    sublayer: Callable[[int], Sublayer]
+    ending: Ending
+    readout_map: Linear
+    numbers: Callable[[int], tuple[int, int]]
+
+    @property
+    def unit(self) -> str:
+        """What holds the flow points."""
+        return "block"
+
+    @property
+    def points(self) -> tuple[str, ...]:
+        """The flow points of a block."""
+        return POINTS
+
+    @property
+    def depth(self) -> int:
+        """Number of flow points."""
+        return len(POINTS) * self.blocks
+
+    @property
+    def fans(self) -> list[tuple[int, int]]:
+        """Numbers of a token that go in and come out at each flow point."""
+        return [(self.width, self.width)] * self.depth
+
+    def kept(self, rows: int) -> list[int]:
+        """How many numbers each layer holds."""
+        return [*self.numbers(rows), rows * self.width] * self.blocks
+
+    def hidden(self, layer: int) -> Layer:
+        """Return what leads to flow point 1 … depth."""
+        block, point = divmod(layer - 1, len(POINTS))
+        if point < 2:
+            return self.sublayer(2 * block + point + 1)
+        return stream if layer < self.depth else self.ending
+
+    def readout(self) -> Linear:
+        """Return the linear map from the last point to the logits."""
+        return self.readout_map

@@ -1,0 +1,56 @@
+"""How random layers are represented: as stored matrices, or without any."""
+
+from gradcheck.errors import OptionError
+from gradcheck.spec import WEIGHTLESS, NetworkSpec, RecurrentSpec, Spec
+
+#: From this width on, and from so many times the rows of a batch, a weightless layer is the cheaper one
+#: (benchmarks/weightless.py).
+WIDE, TIMES_THE_ROWS = 512, 8
+
+
+def chosen_layers(asked: str, network: Spec, batch_size: int, *, given: bool = False, stored: str = "") -> str:
+    """Return ``dense`` or ``weightless``.
+
+    Parameters
+    ----------
+    asked : str
+        ``auto``, ``dense`` or ``weightless``.
+    network : Spec
+    batch_size : int
+    given : bool
+        The weights are given, not drawn.
+    stored : str
+        Why the matrices are needed, if they are.
+
+    Raises
+    ------
+    OptionError
+        Weightless layers are asked for where there can be none.
+    """
+    obstacle = stored or why_dense(network, given)
+    if asked == "weightless" and obstacle:
+        raise OptionError("layers", f"weightless is not possible here: {obstacle}; take auto or dense")
+    if asked != "auto":
+        return asked
+    return "dense" if obstacle or not cheaper(network, batch_size) else "weightless"
+
+
+def why_dense(network: Spec, given: bool = False) -> str:
+    """Return why a network can't do without its matrices; empty if it can."""
+    if given:
+        return "--weights gives the matrices"
+    if isinstance(network, RecurrentSpec):
+        return f"the steps of --arch {network.arch} share their weights, and a weightless layer is used once"
+    if network.init not in WEIGHTLESS:
+        allowed = ", ".join(WEIGHTLESS)
+        return f"--init {network.init} is not normal, and only of {allowed} the law without a matrix is known"
+    return ""
+
+
+def cheaper(network: Spec, batch_size: int) -> bool:
+    """Whether weightless layers cost less: the batch is clearly below the width of every hidden layer."""
+    if isinstance(network, RecurrentSpec):
+        return False
+    if isinstance(network, NetworkSpec):
+        return min(network.widths) >= max(WIDE, TIMES_THE_ROWS * batch_size)
+    return network.model_width >= max(WIDE, TIMES_THE_ROWS * batch_size * network.tokens)

@@ -1,0 +1,190 @@
+"""Transformers: a stack of decoder or encoder blocks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from gradcheck.errors import OptionError, at_least, finite, one_of, switch
+from gradcheck.spec.initial import InitialSpec, pick
+from gradcheck.spec.names import ACTIVATIONS, FREE_SCALE, GATED, IDLE, NORMS, PLACEMENTS, POSITIONS, RESIDUAL_SCALES
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransformerSpec(InitialSpec):
+    """A stack of blocks, each multi-head self-attention and an MLP beside the residual stream, and a read-out.
+
+    Attributes
+    ----------
+    blocks : int
+    model_width : int
+        Numbers of the residual stream for each token.
+    heads, kv_heads : int
+        Attention heads, and how many of them have keys and values of their own (Ainslie et al. 2023); all, if None.
+    mlp_ratio : float
+        Hidden units of an MLP over `model_width`.
+    tokens : int
+        Of each sequence.
+    activation : str
+        One of ``ACTIVATIONS``, or of ``GATED``: an MLP whose hidden units are gated (Shazeer 2020).
+    norm, norm_placement : str
+        ``layer``, ``rms`` or ``none``; ``pre``: x + f(norm(x)), ``post``: norm(x + f(x)), ``both``: x +
+        norm(f(norm(x))), the sandwich of Ding et al. 2021.
+    residual_scale : float or str
+        Multiplies what a branch adds. ``gpt2`` scales the branches' last matrices by 1/√(2·blocks) at initialisation
+        instead (Radford et al. 2019), ``deepnorm`` the stream by (2·blocks)^¼ and matrices by (8·blocks)^−¼ (Wang et
+        al. 2022).
+    causal : bool
+        A token sees those before it only, and is asked for the next; else it sees all and is asked for itself.
+    positions : str
+        ``learned``, ``sinusoidal``, ``rotary`` (Su et al. 2021) or ``none``.
+    tied : bool
+        The read-out is the transposed embedding.
+    biases : bool
+        Linear maps have biases (which are zero unless `bias_std` says otherwise).
+    vocabulary : int
+        Kinds of tokens, or classes where the input is patches.
+    context : int or None
+        Positions that a learned embedding knows; as many as there are tokens, if None.
+    patch : int or None
+        Numbers of a patch: vectors take the place of tokens, and what is read out is a class token before them.
+    init, gain, weight_std, bias_std
+        As in ``InitialSpec``, of all matrices. Embeddings have `weight_std`, or with the other initialisations
+        1/√model_width and a factor √model_width at the input (Vaswani et al. 2017, section 3.4).
+    """
+
+    arch: str = "transformer"
+    blocks: int = 12
+    model_width: int = 768
+    heads: int = 12
+    kv_heads: int | None = None
+    mlp_ratio: float = 4.0
+    tokens: int = 32
+    activation: str = "gelu"
+    norm: str = "layer"
+    norm_placement: str = "pre"
+    residual_scale: float | str = 1.0
+    causal: bool = True
+    positions: str = "learned"
+    tied: bool = True
+    biases: bool = True
+    vocabulary: int = 256
+    context: int | None = None
+    patch: int | None = None
+
+    def __post_init__(self) -> None:
+        one_of("arch", self.arch, ("transformer",))
+        one_of("activation", self.activation, (*ACTIVATIONS, *GATED))
+        one_of("norm", self.norm, [name for name in NORMS if name != "batch"])
+        one_of("norm_placement", self.norm_placement, PLACEMENTS)
+        one_of("positions", self.positions, POSITIONS)
+        super().__post_init__()
+        for name in ("causal", "tied", "biases"):
+            switch(name, getattr(self, name))
+        self._check_sizes()
+        self._check_scale()
+        self._check_input()
+
+    def _check_sizes(self) -> None:
+        self._settle(
+            blocks=at_least("blocks", self.blocks, 1, "a transformer has at least one block"),
+            model_width=at_least("model_width", self.model_width, 1, "the residual stream has at least one number"),
+            heads=at_least("heads", self.heads, 1, "attention has at least one head"),
+            mlp_ratio=finite("mlp_ratio", self.mlp_ratio, "an MLP's hidden units over --model-width", above=0),
+            tokens=at_least("tokens", self.tokens, 1, "a sequence has at least one token"),
+            vocabulary=at_least("vocabulary", self.vocabulary, 2, "there is more than one kind of token"),
+        )
+        if self.model_width % self.heads:
+            near = [number for number in range(1, self.model_width + 1) if self.model_width % number == 0]
+            shown = ", ".join(map(str, near if len(near) <= 12 else [*near[:10], "..."]))
+            raise OptionError("heads", f"{self.heads} can't share --model-width {self.model_width}; allowed: {shown}")
+        groups = self.heads if self.kv_heads is None else at_least("kv_heads", self.kv_heads, 1, "as --heads")
+        if self.heads % groups:
+            raise OptionError("kv_heads", f"{groups} can't share the {self.heads} --heads evenly")
+        if self.positions == "rotary" and self.head_width % 2:
+            problem = f"rotary turns pairs of numbers, but a head has {self.head_width}: change --heads"
+            raise OptionError("positions", problem)
+
+    def _check_scale(self) -> None:
+        if self.residual_scale in RESIDUAL_SCALES:
+            if self.residual_scale == "deepnorm" and (self.norm_placement != "post" or self.norm == "none"):
+                raise OptionError("residual_scale", "deepnorm is made for --norm-placement post, with a norm")
+        elif isinstance(self.residual_scale, str):
+            beside = ", or a number that multiplies what a branch adds"
+            one_of("residual_scale", self.residual_scale, RESIDUAL_SCALES, beside=beside)
+        else:
+            reason = "it multiplies what a branch adds to the residual stream"
+            self._settle(residual_scale=finite("residual_scale", self.residual_scale, reason))
+
+    def _check_input(self) -> None:
+        if self.context is not None and at_least("context", self.context, 1, "as --tokens") < self.tokens:
+            raise OptionError("context", f"{self.context} positions are fewer than --tokens {self.tokens}")
+        if self.bias_std and not self.biases:
+            raise OptionError("bias_std", "is the standard deviation of biases, but --no-biases leaves them out")
+        if self.patch is None:
+            return
+        at_least("patch", self.patch, 1, "a patch has at least one number")
+        if self.tied:
+            raise OptionError("tied", "ties the read-out to the embedding of tokens, but --patch has none: --no-tied")
+        if self.tokens < 2:
+            raise OptionError("tokens", "counts the class token before the patches: 2 at least")
+
+    @property
+    def head_width(self) -> int:
+        """Numbers of a query, a key or a value of one head."""
+        return self.model_width // self.heads
+
+    @property
+    def key_width(self) -> int:
+        """Numbers of all keys, or all values, of a token."""
+        return self.head_width * (self.kv_heads or self.heads)
+
+    @property
+    def mlp_width(self) -> int:
+        """Hidden units of an MLP."""
+        return max(1, round(self.mlp_ratio * self.model_width))
+
+    @property
+    def gated(self) -> bool:
+        """Whether an MLP's hidden units are gated."""
+        return self.activation in GATED
+
+    @property
+    def branch_scale(self) -> float:
+        """What multiplies a branch's output."""
+        return 1.0 if isinstance(self.residual_scale, str) else self.residual_scale
+
+    @property
+    def stream_scale(self) -> float:
+        """What multiplies the residual stream beside a branch: DeepNorm's α (Wang et al. 2022, figure 2)."""
+        return (2 * self.blocks) ** 0.25 if self.residual_scale == "deepnorm" else 1.0
+
+    @property
+    def branch_gain(self) -> float:
+        """What multiplies the initial matrices that write to the stream: GPT-2's 1/√(2·blocks), DeepNorm's β."""
+        if self.residual_scale == "gpt2":
+            return float((2 * self.blocks) ** -0.5)
+        return float((8 * self.blocks) ** -0.25) if self.residual_scale == "deepnorm" else 1.0
+
+    @property
+    def inner_gain(self) -> float:
+        """What multiplies the initial matrices of values and of an MLP's hidden units: DeepNorm's β."""
+        return self.branch_gain if self.residual_scale == "deepnorm" else 1.0
+
+    @property
+    def embedding_std(self) -> float:
+        """Standard deviation of the embeddings."""
+        return self.weight_std if self.weight_std and self.init in FREE_SCALE else float(self.model_width**-0.5)
+
+    @property
+    def embedding_scale(self) -> float:
+        """What multiplies the embeddings at the input."""
+        return 1.0 if self.init in FREE_SCALE else float(self.model_width**0.5)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the description as plain JSON values: every option of a network."""
+        return self._laid_out(IDLE[self.arch])
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Return the network that `values` describes; keys that aren't a network's are passed over."""
+        return cls(**pick(cls, values))
