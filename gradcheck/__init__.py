@@ -15,6 +15,7 @@ SCHEMA_VERSION = 1
 
 if TYPE_CHECKING:
     from gradcheck import clipping as clipping
+    from gradcheck.catalogue import catalogue as catalogue
     from gradcheck.comparison import Comparison as Comparison
     from gradcheck.comparison import compare as compare
     from gradcheck.demo_report import DemoReport as DemoReport
@@ -25,10 +26,13 @@ if TYPE_CHECKING:
     from gradcheck.simulation import simulate as simulate
     from gradcheck.spec import NetworkSpec as NetworkSpec
     from gradcheck.spec import RecurrentSpec as RecurrentSpec
+    from gradcheck.spec import TransformerSpec as TransformerSpec
     from gradcheck.thresholds import Thresholds as Thresholds
 
 _HOME = {
     "Comparison": "gradcheck.comparison",
+    "TransformerSpec": "gradcheck.spec",
+    "catalogue": "gradcheck.catalogue",
     "DemoReport": "gradcheck.demo_report",
     "compare": "gradcheck.comparison",
     "clip_demo": "gradcheck.demonstration",

@@ -34,7 +34,7 @@ def command_line(command: str, config: Mapping[str, Any], own: Mapping[str, Any]
         **_network_defaults(config),
         **(own or {}),
     }
-    changed = {name: value for name, value in config.items() if value != defaults.get(name)}
+    changed = {name: value for name, value in config.items() if value != defaults.get(name) and value != "auto"}
     given = {
         name: value for name, value in changed.items() if value is not None and name not in ("suggest", "save_weights")
     }

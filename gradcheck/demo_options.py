@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gradcheck.errors import OptionError, one_of
-from gradcheck.spec import RECURRENT
+from gradcheck.spec import OF_TRANSFORMERS, RECURRENT
 
 #: How a digit is read: in steps of a row of eight pixels, or of one pixel.
 SEQUENCES = {"rows": 8, "pixels": 64}
@@ -18,6 +18,7 @@ EXPLODING = {"width": 64, "init": "orthogonal", "recurrent_gain": 5.0}
 #: What an experiment has and a demonstration has not: the limits of what is healthy, several draws, another name.
 EXPERIMENT_ONLY = (
     "vanish_below", "explode_above", "max_span", "min_rank", "dead_above", "saturated_above", "seeds",
+    "preset", *OF_TRANSFORMERS,
 )  # fmt: skip
 
 #: What a demonstration has and an experiment has not.

@@ -1,6 +1,6 @@
 """A network, the batch that goes through it, and how it is judged: what every simulating command runs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -10,7 +10,7 @@ from gradcheck.diagnosis import Diagnosis, diagnose
 from gradcheck.engine.linear import Dense
 from gradcheck.engine.loss import loss_of
 from gradcheck.errors import OptionError, at_least, one_of
-from gradcheck.flow import GradientFlow, average, measure
+from gradcheck.flow import GradientFlow, Tick, average, measure
 from gradcheck.layer_choice import chosen_layers
 from gradcheck.networks import AnyNetwork, drawn_network, given_network, parameters, shapes
 from gradcheck.presets import with_preset
@@ -38,9 +38,6 @@ OF_TRANSFORMERS = {"data": "text", "batch_size": 1}
 
 #: Options of drawn networks: given weights take their place.
 DRAWN_ONLY = ("depth", "width", "init", "gain", "recurrent_gain", "forget_bias", "weight_std", "bias_std")
-
-#: Called for each linear map that is made: a sign of life in a long run.
-Tick = Callable[[], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,15 +199,20 @@ class Experiment:
         """Measure one draw."""
         inputs, labels = self.batch(seed)
         network, start = self.drawn(seed).unrolled(inputs)
-        return measure(network, start, loss_of(labels), tick=tick or (lambda: None))
+        return measure(network, start, loss_of(labels), tick=tick or (lambda share: None))
 
     def outcome(self, tick: Tick | None = None) -> Outcome:
         """Measure all draws and judge them."""
-        first = self.run.seed
-        flows = [self.flow(seed, tick) for seed in range(first, first + self.run.seeds)]
+        first, draws = self.run.seed, self.run.seeds
+        flows = [self.flow(first + draw, part(tick, draw, draws)) for draw in range(draws)]
         typical, summaries = average(flows), [summarize(flow) for flow in flows]
         summary = average_summary(summaries)
         return Outcome(flows, typical, summaries, summary, diagnose(typical, summary, self.thresholds))
+
+
+def part(tick: Tick | None, index: int, count: int) -> Tick | None:
+    """Return what counts one of several equal pieces of work, from 0, as its part of the whole."""
+    return tick and (lambda share: tick((index + share) / count))
 
 
 def average_summary(summaries: list[Summary]) -> Summary:

@@ -29,6 +29,13 @@ SATURATED_BELOW = 0.01
 MEMORY = 512 * 2**20
 
 
+#: How much longer a layer's way back takes than its way forward, its measurements among it.
+WAY_BACK = 2.5
+
+#: Called with the share of the work that is done, 0 to 1: a sign of life in a long run.
+Tick = Callable[[float], None]
+
+
 class LayerFlow(NamedTuple):
     """What is measured at one hidden layer (definitions: ``gradcheck.quantities``).
 
@@ -130,7 +137,7 @@ class GradientFlow:
 
 
 def measure(
-    network: Layered, inputs: Array, loss: Loss, memory: int = MEMORY, tick: Callable[[], None] = lambda: None
+    network: Layered, inputs: Array, loss: Loss, memory: int = MEMORY, tick: Tick = lambda share: None
 ) -> GradientFlow:
     """Pass one batch forward and its gradient back, and measure every layer.
 
@@ -144,15 +151,15 @@ def measure(
     memory : int
         Bytes to hold at once; less costs a second forward pass and changes no number.
     tick : callable
-        Called for each layer on the way forward, the read-out among them.
+        Called behind each layer, forward and back, with the share of the work that is done.
 
     Returns
     -------
     GradientFlow
     """
     with np.errstate(all="ignore"):  # over- and underflow are measured, not warned of
-        starts, segments, passages, obstacle = _forward(network, inputs, memory, tick)
-        tick()
+        work = network.depth * (1 + WAY_BACK)
+        starts, segments, passages, obstacle = _forward(network, inputs, memory, lambda done: tick(done / work))
         output, delta, obstacle = _turn(network, starts[-1], loss, obstacle)
         layers: list[LayerFlow] = []
         for start, segment in zip(starts[-2::-1], segments[::-1], strict=True):
@@ -160,6 +167,7 @@ def measure(
             for passage, back in zip(reversed(passages), backward(passages, delta), strict=True):
                 layers.append(_layer_flow(passage, back))
                 delta = back.at_x
+                tick((network.depth + len(layers) * WAY_BACK) / work)
             passages = []
     beyond = (LayerFlow(),) * (network.depth - len(layers))
     fan_in, fan_out = zip(*network.fans, strict=True)
@@ -181,7 +189,7 @@ def _segments(network: Layered, rows: int, itemsize: int, memory: int) -> Iterat
 
 
 def _forward(
-    network: Layered, x: Array, memory: int, tick: Callable[[], None]
+    network: Layered, x: Array, memory: int, tick: Callable[[int], None]
 ) -> tuple[list[Array], list[range], list[Way], str]:
     """Pass x forward as far as it stays finite.
 
@@ -192,8 +200,8 @@ def _forward(
     passages: list[Way] = []
     for segment in _segments(network, len(x), x.itemsize, memory):
         passages = []  # the last segment's are let go before the next one's are made
-        for passage in walk(network, starts[-1], segment):
-            tick()
+        for layer, passage in zip(segment, walk(network, starts[-1], segment), strict=True):
+            tick(layer)
             if not (_is_finite(passage.preactivation) and _is_finite(passage.output)):
                 obstacle = _cause(*passage.maps)
                 break

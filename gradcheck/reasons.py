@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 import numpy as np
 
@@ -15,8 +16,9 @@ def reasons(flow: GradientFlow, summary: Summary, limits: Thresholds, regions: I
     yield from _forward(flow)
     yield from _dead(flow)
     yield from _regions(flow, regions, limits)
-    yield from _span(flow, summary, limits)
-    yield from _rank(summary, limits)
+    span, rank = _span(flow, summary, limits), _rank(summary, limits, "tokens" if flow.points else "examples")
+    collapsed = summary.gradient_span <= limits.max_span and summary.effective_rank_last < limits.min_rank
+    yield from chain(rank, span) if collapsed else chain(span, rank)
 
 
 def _forward(flow: GradientFlow) -> Iterator[str]:
@@ -82,12 +84,12 @@ def _span(flow: GradientFlow, summary: Summary, limits: Thresholds) -> Iterator[
         yield f"{decades} apart (limit {limits.max_span:g}){each}"
 
 
-def _rank(summary: Summary, limits: Thresholds) -> Iterator[str]:
-    """Whether the examples can still be told apart."""
+def _rank(summary: Summary, limits: Thresholds, what: str) -> Iterator[str]:
+    """Whether the examples, of a transformer their tokens, can still be told apart."""
     rank = summary.effective_rank_last
     if math.isnan(rank):
         return
     if rank < limits.min_rank:
-        yield f"the examples look alike at the end: effective rank {rank:.1f} (limit {limits.min_rank:g})"
+        yield f"the {what} look alike at the end: effective rank {rank:.1f} (limit {limits.min_rank:g})"
     else:
-        yield f"the examples stay apart: effective rank {rank:.1f} (limit {limits.min_rank:g})"
+        yield f"the {what} stay apart: effective rank {rank:.1f} (limit {limits.min_rank:g})"

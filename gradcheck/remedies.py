@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from gradcheck.command_line import command_line
-from gradcheck.experiment import Experiment, Outcome, Tick
+from gradcheck.experiment import Experiment, Outcome, part
+from gradcheck.flow import Tick
 from gradcheck.report import Record, number
 from gradcheck.spec import FREE_SCALE, NetworkSpec, RecurrentSpec, Spec, TransformerSpec
 
@@ -29,7 +30,10 @@ def suggest(experiment: Experiment, outcome: Outcome, tick: Tick | None = None) 
         return ()
     changes = _changes(experiment, shallower=not outcome.typical.obstacle)
     distinct = {replace(experiment.network, **change): change for change in changes}
-    tried = (_simulated(experiment, change, tick) for change in distinct.values())
+    tried = (
+        _simulated(experiment, change, part(tick, index, len(distinct)))
+        for index, change in enumerate(distinct.values())
+    )
     healed = (one for one in tried if one.status == "healthy" and one.score >= 0.5)
     return tuple(
         sorted(healed, key=lambda one: (bool({"depth", "steps", "blocks"} & set(one.changes)), -one.score))[:MOST]

@@ -67,12 +67,6 @@ class Report:
         """The flow points of each block of a transformer: each has a layer of its own here."""
         return POINTS if self.unit == "block" else ()
 
-    def titles(self) -> list[str]:
-        """Return a short name of each layer: its number, of a transformer its block and flow point."""
-        if not self.points:
-            return [str(layer.index) for layer in self.layers]
-        return [layer.name.removeprefix("block ") for layer in self.layers]
-
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON values; a number that isn't finite is None."""
         document = {

@@ -63,7 +63,7 @@ def simulate(
     dead_above: float = 0.9,
     saturated_above: float = 0.9,
     suggest: bool | None = False,
-    tick: Callable[[], None] | None = None,
+    tick: Callable[[float], None] | None = None,
 ) -> Report:
     """Pass one batch forward and its gradient back through a network, and say what became of it.
 
@@ -116,7 +116,8 @@ def simulate(
         Simulate single changes and report those that bring the network back; None: unless the network is so
         large that this would take more than a moment.
     tick : callable, optional
-        Called for each layer that is made, as a sign of life.
+        Called with the share of the work that is done, as a sign of life; changes are simulated in a second run
+        from 0 to 1.
 
     Returns
     -------

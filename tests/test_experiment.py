@@ -139,10 +139,12 @@ def test_given_weights_are_the_same_for_every_seed(weights):
     np.testing.assert_array_equal(given.drawn(5).linear(3).weight, np.eye(7, 12))
 
 
-def test_each_layer_that_is_made_ticks():
-    ticks = []
-    experiment(seeds=2).outcome(lambda: ticks.append(1))
-    assert len(ticks) == 2 * 4
+def test_each_layer_on_both_ways_tells_the_share_of_all_draws_that_is_done():
+    shares = []
+    experiment(seeds=2).outcome(shares.append)
+    assert len(shares) == 2 * (3 + 3)
+    assert shares == sorted(shares)
+    assert (shares[5], shares[-1]) == (0.5, 1.0)
 
 
 # ---- outcomes
@@ -231,10 +233,10 @@ def test_work_counts_the_multiplications_of_all_steps():
     assert recurrence(steps=16, seeds=2).work == 2 * 16 * (16 * (4 + 8) * 32 + 8 * 10)
 
 
-def test_each_step_and_the_read_out_tick():
-    ticks = []
-    recurrence(steps=16, seeds=2).outcome(lambda: ticks.append(1))
-    assert len(ticks) == 2 * 17
+def test_each_step_on_both_ways_tells_the_share_that_is_done():
+    shares = []
+    recurrence(steps=16, seeds=2).outcome(shares.append)
+    assert len(shares) == len(set(shares)) == 2 * 2 * 16
 
 
 def test_single_precision_reaches_the_recurrence():

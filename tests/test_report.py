@@ -37,7 +37,9 @@ def strict(text):
 
 def report_on(flow):
     summary = summarize(flow)
-    return make_report("simulate", {}, [flow], flow, [summary], summary, diagnose(flow, summary, Thresholds()))
+    return make_report(
+        "simulate", {}, [flow], flow, [summary], summary, diagnose(flow, summary, Thresholds()), parameters=72
+    )
 
 
 def flow_with(*layers, output=OUTPUT, reached=None, obstacle=""):
@@ -68,7 +70,7 @@ def test_a_report_has_the_keys_of_the_contract_in_its_order(report):
         "weight_norm", "weight_gradient_norm", "log10_weight_gradient_norm", "status", "flag",
     ]  # fmt: skip
     assert list(document["output"]) == ["loss", "logit_rms", "weight_gradient_norm"]
-    assert list(document["summary"]) == ["gradient_span", "mean_local_gain", "effective_rank_last"]
+    assert list(document["summary"]) == ["gradient_span", "mean_local_gain", "effective_rank_last", "parameters"]
     assert list(document["verdict"]) == ["status", "trainable", "score", "reasons"]
 
 
@@ -302,7 +304,7 @@ def test_of_several_draws_low_and_high_are_the_extremes(several, name):
 @pytest.mark.parametrize("part", ["output", "summary"])
 def test_of_several_draws_every_number_of_the_whole_network_has_its_extremes(several, part):
     report, singles = several
-    for name in getattr(singles[0], part):
+    for name in set(getattr(singles[0], part)) - {"parameters"}:
         draws = [getattr(single, part)[name] for single in singles]
         values = [getattr(report, part)[name + band] for band in ("", "_low", "_high")]
         mean = sum(draws) / DRAWS if name == "gradient_span" else math.prod(draws) ** (1 / DRAWS)
@@ -319,7 +321,7 @@ def test_a_draw_that_overflows_makes_the_whole_nonfinite_and_leaves_the_others_e
     broken = flow_with({}, dict.fromkeys(LayerFlow._fields, math.nan), reached=1, obstacle="overflow")
     typical, summaries = average([fine, broken]), [summarize(fine), summarize(broken)]
     diagnosis = diagnose(typical, summaries[0], Thresholds())
-    report = make_report("simulate", {}, [fine, broken], typical, summaries, summaries[0], diagnosis)
+    report = make_report("simulate", {}, [fine, broken], typical, summaries, summaries[0], diagnosis, parameters=72)
     second = report.layers[1]
     assert (second.gradient_rms, second.gradient_rms_low, second.gradient_rms_high) == (None, 1.0, 1.0)
     assert (second.status, second.flag, report.verdict.status) == ("overflow", "nonfinite", "nonfinite")

@@ -35,7 +35,7 @@ def test_the_defaults_are_those_of_the_network_the_data_the_run_and_the_threshol
     parameters = inspect.signature(gradcheck.simulate).parameters
     defaults = {**NetworkSpec().to_dict(), **DataSpec().to_dict(), **Thresholds().to_dict(), **vars(RunSpec())}
     given = {name: parameter.default for name, parameter in parameters.items() if name in defaults}
-    left_open = {"depth", "width", "init", "gain", "bias_std", "activation"}  # None: as weights and arch say
+    left_open = {*NetworkSpec().to_dict(), "data", "batch_size"}  # None: as weights, a preset and arch say
     assert {name: given[name] for name in left_open} == dict.fromkeys(left_open)
     assert given | {name: defaults[name] for name in left_open} == defaults
 
@@ -255,10 +255,11 @@ def test_the_config_says_whether_suggestions_were_made():
         assert gradcheck.simulate(suggest=asked, activation="tanh", init="lecun", **SMALL).config.suggest is resolved
 
 
-def test_every_layer_that_is_made_ticks():
-    ticks = []
-    gradcheck.simulate(tick=lambda: ticks.append(1), **SMALL)
-    assert len(ticks) == 5
+def test_every_layer_on_both_ways_ticks():
+    shares = []
+    gradcheck.simulate(tick=shares.append, **SMALL)
+    assert len(shares) == 2 * 4
+    assert shares[-1] == 1
 
 
 # ---- bad options

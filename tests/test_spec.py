@@ -17,6 +17,7 @@ from gradcheck.spec import (
     RECURRENT,
     NetworkSpec,
     RecurrentSpec,
+    TransformerSpec,
     network_spec,
 )
 
@@ -195,7 +196,8 @@ def test_given_weights_have_biases_of_their_own():
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)
 def test_an_architecture_says_which_family_a_network_is_of(arch):
-    assert type(network_spec({"arch": arch})) is (NetworkSpec if arch == "mlp" else RecurrentSpec)
+    families = {"mlp": NetworkSpec, "transformer": TransformerSpec}
+    assert type(network_spec({"arch": arch})) is families.get(arch, RecurrentSpec)
 
 
 def test_without_an_architecture_a_network_is_a_perceptron():
@@ -207,7 +209,11 @@ def test_without_an_architecture_a_network_is_a_perceptron():
     [
         ({"arch": "lsmt"}, "--arch", "did you mean 'lstm'?"),
         ({"arch": "RNN"}, "--arch", "did you mean 'rnn'?"),
-        ({"arch": "transformer"}, "--arch", "allowed: mlp, rnn, lstm, gru"),
+        ({"arch": "perceptron"}, "--arch", "allowed: mlp, rnn, lstm, gru, transformer"),
+        ({"arch": "transformer", "depth": 3}, "--depth", "3 goes with --arch mlp; a transformer has --blocks"),
+        ({"arch": "transformer", "residual": False}, "--residual", "False goes with --arch mlp"),
+        ({"blocks": 3}, "--blocks", "3 goes with --arch transformer; mlp has none"),
+        ({"arch": "gru", "heads": 3}, "--heads", "3 goes with --arch transformer; gru has none"),
         ({"arch": "rnn", "depth": 3}, "--depth", "3 goes with --arch mlp; rnn has one hidden layer, unrolled over its"),
         ({"arch": "rnn", "norm": "layer"}, "--norm", "goes with --arch mlp; rnn has none"),
         ({"arch": "gru", "residual": True}, "--residual", "goes with --arch mlp; gru has none"),

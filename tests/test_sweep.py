@@ -63,6 +63,7 @@ def test_a_row_is_what_simulate_reports():
     )
     assert row["log10_gradient"] == [layer["log10_gradient_rms"] for layer in report["layers"]]
     assert row["flags"] == sorted({layer["flag"] for layer in report["layers"]})
+    assert report["summary"].pop("parameters") == 65 * 8 + 3 * 9 * 8 + 9 * 10
     assert {name: row[name] for name in report["summary"]} == report["summary"]
 
 

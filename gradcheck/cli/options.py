@@ -49,10 +49,8 @@ def parse_width(text: str | None) -> int | tuple[int, ...] | None:
     return widths if "," in text else widths[0]
 
 
-def parse_residual_scale(text: str | None) -> float | str | None:
+def parse_residual_scale(text: str) -> float | str:
     """Return the scale as a number; a name as it is."""
-    if text is None:
-        return None
     try:
         return float(text)
     except ValueError:
@@ -85,8 +83,8 @@ Activation = Annotated[
     str | None,
     typer.Option(
         metavar="NAME", autocompletion=completed((*ACTIVATIONS, *GATED)),
-        show_default="sigmoid; tanh of an rnn; gelu of a transformer",
-        help=f"Activation: {' '.join(ACTIVATIONS)}. Of a transformer also {' '.join(GATED)}.",
+        show_default="sigmoid; tanh of an rnn",
+        help=f"Activation: {' '.join(ACTIVATIONS)}. A transformer has gelu by default, and can have {' '.join(GATED)}.",
     ),
 ]  # fmt: skip
 Init = Annotated[str | None, named(INITIALIZERS, "Initialisation", show_default="xavier")]
@@ -113,8 +111,8 @@ BiasStd = Annotated[
 Norm = Annotated[
     str | None,
     named(
-        NORMS, "Normalisation between linear map and activation; of a transformer beside each branch",
-        show_default="none; layer of a transformer",
+        NORMS, "Normalisation between linear map and activation; a transformer has layer norms by default",
+        show_default="none",
     ),
 ]  # fmt: skip
 Residual = Annotated[
@@ -124,9 +122,9 @@ Residual = Annotated[
     ),
 ]
 ResidualScale = Annotated[
-    str | None,
+    Any,
     typer.Option(
-        metavar="A", show_default="1",
+        parser=parse_residual_scale, metavar="A", show_default="1",
         help="Scale of what stands beside the skip connection; of a transformer also the published ones: "
         f"{' '.join(RESIDUAL_SCALES)}.",
     ),
@@ -170,8 +168,9 @@ Patch = Annotated[
 Data = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME|FILE", show_default="digits; text of a transformer",
-        help="digits, gaussian, text, or a .npy (token ids for a transformer), .npz (x, y) or .csv file.",
+        metavar="NAME|FILE", show_default="digits",
+        help="digits, gaussian, text (a transformer's default), or a .npy (for a transformer: token ids), .npz (x, y) "
+        "or .csv file.",
     ),
 ]  # fmt: skip
 Labels = Annotated[bool, typer.Option(help="The last column of a .csv file holds the labels.")]
@@ -179,8 +178,8 @@ BatchSize = Annotated[
     int | None,
     typer.Option(
         metavar="N",
-        help="Examples in the one forward and backward pass.",
-        show_default="64; 1 sequence of a transformer",
+        help="Examples in the one forward and backward pass; of a transformer 1 sequence by default.",
+        show_default="64",
     ),
 ]
 Shuffle = Annotated[bool, typer.Option(help="Take the examples after a shuffle by the seed, or the first ones.")]

@@ -10,20 +10,16 @@ INTERVAL = 0.2  # seconds between updates
 
 
 class Progress:
-    """Counts on one line of a terminal and wipes it in the end; silent anywhere else.
+    """One line of a terminal, wiped in the end; silent anywhere else.
 
     Parameters
     ----------
     quiet : bool
-    unit : str
-        What is counted: layers, steps, rows.
     """
 
-    def __init__(self, quiet: bool, unit: str = "layers") -> None:
-        self.unit = unit
+    def __init__(self, quiet: bool) -> None:
         self.shown = sys.stderr is not None and sys.stderr.isatty() and not quiet
         self.visible = False
-        self.done = 0
         self.start = time.monotonic()
         self.due = self.start + PATIENCE
 
@@ -35,14 +31,15 @@ class Progress:
     ) -> None:
         self.clear()
 
-    def __call__(self) -> None:
-        """One more is done."""
-        self.done += 1
+    def show(self, share: float, what: str) -> None:
+        """Say what is done, how long it took and how long the rest will take, if it is time to."""
         now = time.monotonic()
         if self.shown and now >= self.due:
             self.due = now + INTERVAL
             self.visible = True
-            sys.stderr.write(f"\r\033[K{self.said(now - self.start)}")
+            seconds = now - self.start
+            left = seconds / share * (1 - share)
+            sys.stderr.write(f"\r\033[K{what}, {seconds:.0f} s, about {left:.0f} s left")
             sys.stderr.flush()
 
     def clear(self) -> None:
@@ -52,28 +49,41 @@ class Progress:
             sys.stderr.write("\r\033[K")
             sys.stderr.flush()
 
-    def said(self, seconds: float) -> str:
-        """Return what the line says."""
-        return f"{self.done:,} {self.unit}, {seconds:.0f} s"
+
+class ShareProgress(Progress):
+    """Shows which share of the work is done; where it starts again, changes are simulated."""
+
+    def __init__(self, quiet: bool) -> None:
+        super().__init__(quiet)
+        self.share = 0.0
+        self.what = "simulated"
+
+    def __call__(self, share: float) -> None:
+        """So much is done, 0 to 1."""
+        if share < self.share:
+            self.start, self.what = time.monotonic(), "of the changes simulated"
+        self.share = share
+        self.show(share, f"{share:.0%} {self.what}")
 
 
 class CountedProgress(Progress):
-    """Counts to a known number, and says the time that is left.
+    """Counts to a known number.
 
     Parameters
     ----------
     total : int
-    quiet, unit
-        As in ``Progress``.
+    quiet : bool
+    unit : str
+        What is counted: steps, rows.
     """
 
     def __init__(self, total: int, quiet: bool, unit: str = "rows") -> None:
-        super().__init__(quiet, unit)
-        self.total = total
+        super().__init__(quiet)
+        self.total, self.unit, self.done = total, unit, 0
         self.what = ""  # being done, said behind the count
 
-    def said(self, seconds: float) -> str:
-        """Return what the line says."""
-        left = seconds / self.done * (self.total - self.done)
+    def __call__(self) -> None:
+        """One more is done."""
+        self.done += 1
         what = f" · {self.what}" if self.what else ""
-        return f"{self.done:,} of {self.total:,} {self.unit}{what}, {seconds:.0f} s, about {left:.0f} s left"
+        self.show(self.done / self.total, f"{self.done:,} of {self.total:,} {self.unit}{what}")

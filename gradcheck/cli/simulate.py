@@ -8,9 +8,8 @@ import typer
 
 from gradcheck.cli import options as given
 from gradcheck.cli.output import OutputFile, check_writable, silenced, write
-from gradcheck.cli.progress import Progress
+from gradcheck.cli.progress import ShareProgress
 from gradcheck.errors import one_of
-from gradcheck.spec import RECURRENT
 from gradcheck.threads import settle_threads
 
 if TYPE_CHECKING:
@@ -85,11 +84,10 @@ def simulate(
     check_writable(output)
     network = {key: value for key, value in command.params.items() if key not in PRESENTATION}
     network["width"] = given.parse_width(width)
-    network["residual_scale"] = given.parse_residual_scale(residual_scale)
     settle_threads()
     from gradcheck import simulate as simulation
 
-    with Progress(quiet, "steps" if arch in RECURRENT else "layers") as tick:
+    with ShareProgress(quiet) as tick:
         report = simulation(**network, suggest=suggest if name == "text" else bool(suggest), tick=tick)
     if not silenced(quiet, name, output):
         write(_rendered(report, name, output, all_layers), output)

@@ -15,14 +15,20 @@ def what_was_run(config: Mapping[str, Any]) -> str:
 
 def _parts(config: Mapping[str, Any]) -> Iterator[str]:
     yield from _network(config)
-    yield f"{config['data']}, batch {config['batch_size']}"
+    tokens = f" of {config['tokens']} tokens" if config["arch"] == "transformer" else ""
+    yield f"{config['data']}, batch {config['batch_size']}{tokens}"
     first, draws = config["seed"], config.get("seeds", 1)
     yield f"seed {first}" if draws == 1 else f"seeds {first} to {first + draws - 1}"
     if config["dtype"] != "float64":
         yield config["dtype"]
+    if config.get("layers") == "weightless":
+        yield "weightless"
 
 
 def _network(config: Mapping[str, Any]) -> Iterator[str]:
+    if config["arch"] == "transformer":
+        yield from _transformer(config)
+        return
     recurrent = config["arch"] in RECURRENT
     yield f"{config['activation']} rnn" if config["arch"] == "rnn" else config["arch" if recurrent else "activation"]
     yield from _weights(config)
@@ -36,6 +42,19 @@ def _network(config: Mapping[str, Any]) -> Iterator[str]:
     if config["residual"]:
         yield "residual" if config["residual_scale"] == 1 else f"residual × {config['residual_scale']:g}"
     yield f"{config['depth']} {'layer' if config['depth'] == 1 else 'layers'} of {_width(config['width'])}"
+
+
+def _transformer(config: Mapping[str, Any]) -> Iterator[str]:
+    """A transformer's name, its blocks and what is not as usual in them."""
+    kind = "decoder" if config["causal"] else "encoder"
+    yield f"{config['preset'] or 'transformer'} {kind}, {config['activation']}"
+    yield from _weights(config)
+    norm = "no norm" if config["norm"] == "none" else f"{config['norm']} norm {config['norm_placement']}"
+    scale = config["residual_scale"]
+    scaled = "" if scale == 1 else f", residual {scale}" if isinstance(scale, str) else f", residual × {scale:g}"
+    yield norm + scaled
+    blocks, width, heads = config["blocks"], config["model_width"], config["heads"]
+    yield f"{blocks} {'block' if blocks == 1 else 'blocks'} of {width}, {heads} {'head' if heads == 1 else 'heads'}"
 
 
 def _weights(config: Mapping[str, Any]) -> Iterator[str]:

@@ -9,13 +9,13 @@ from rich.text import Text
 
 from gradcheck.render.bars import Glyphs, Scale, bar, common_scale
 from gradcheck.render.numbers import power, significant
-from gradcheck.render.sample import shown_layers
+from gradcheck.render.sample import shown_layers, title
 from gradcheck.render.style import INDENT, STYLES
 from gradcheck.report import Record, Report
 
 #: Columns of the table: heading, and how a layer fills it.
 COLUMNS: dict[str, Callable[[Record], str]] = {
-    "layer": lambda layer: str(layer.index),
+    "layer": title,
     "gradient": lambda layer: power(layer.log10_gradient_rms, layer.gradient_rms),
     "ratio": lambda layer: power(layer.log10_gradient_ratio, layer.gradient_ratio),
     "gain": lambda layer: significant(layer.local_gain),
@@ -54,14 +54,14 @@ def layer_table(report: Report, width: int, glyphs: Glyphs, all_layers: bool) ->
     heads = [report.unit if name == "layer" else name for name in names]
     yield Padding(_table(heads, shown, rows, bars), (0, 0, 0, INDENT))
     if len(shown) < len(report.layers):
-        count = f"{len(shown)} of {len(report.layers)} {report.unit}s"
+        count = f"{len(shown)} of {len(report.layers)} {'flow points' if report.points else report.unit + 's'}"
         yield Text(f"  {count} shown; --all-layers shows the rest", style="dim")
 
 
 def _table(names: Sequence[str], shown: Sequence[Record], rows: Sequence[Sequence[str]], bars: Sequence[str]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     for name in names:
-        table.add_column(name, justify="left" if name == "flag" else "right", no_wrap=True)
+        table.add_column(name, justify="left" if name in ("flag", "block") else "right", no_wrap=True)
     table.add_column("", no_wrap=True)
     for layer, row, bar_text in zip(shown, rows, bars, strict=True):
         style = STYLES[layer.flag]

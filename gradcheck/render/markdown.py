@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from gradcheck.render.heading import what_was_run
 from gradcheck.render.numbers import power, significant
+from gradcheck.render.sample import title
 from gradcheck.render.style import without_controls
 from gradcheck.report import Record, Report
 
@@ -38,7 +39,7 @@ def _lines(report: Report) -> Iterator[str]:
 def cells(layer: Record) -> tuple[str, ...]:
     """Return a layer's cells as text, in the order of ``HEADER``."""
     return (
-        str(layer.index),
+        title(layer),
         power(layer.log10_gradient_rms, layer.gradient_rms),
         power(layer.log10_gradient_ratio, layer.gradient_ratio),
         significant(layer.local_gain),

@@ -7,22 +7,46 @@ from itertools import groupby
 from rich.console import Group
 from rich.text import Text
 
-from gradcheck.render.bars import Glyphs, bracket, columns, sparkline
+from gradcheck.render.bars import Glyphs, Scale, bracket, columns, common_scale, sparkline
 from gradcheck.render.style import STYLES
-from gradcheck.report import Report
+from gradcheck.report import Record, Report
 
 
 def picture(report: Report, width: int, glyphs: Glyphs) -> Group:
-    """The whole network's gradient on a log scale, flagged regions marked under it."""
-    logarithms = [-math.inf if layer.gradient_rms == 0 else layer.log10_gradient_rms for layer in report.layers]
-    flags = [layer.flag for layer in report.layers]
-    shown = columns(len(flags), width)
-    worst = [next((flags[layer] for layer in layers if flags[layer] != "ok"), "ok") for layers in shown]
-    line = Text(no_wrap=True)
-    for character, flag in zip(sparkline(logarithms, width, glyphs), worst, strict=True):
-        line.append(character, style=STYLES[flag])
-    marks = [_marks(worst, width, glyphs)] if set(worst) != {"ok"} else []
-    return Group(*_axis(logarithms, report.unit, len(shown), width), line, *marks)
+    """The whole network's gradient on a log scale, flagged regions marked under it.
+
+    A transformer has a line for each kind of flow point, all on one scale, along its blocks.
+    """
+    names = report.points or ("",)
+    lines = [report.layers[index :: len(names)] for index in range(len(names))]
+    label = max(map(len, names)) + 2 if report.points else 0
+    logarithms = [layer.log10_gradient_rms for layer in report.layers]
+    scale, room = common_scale(logarithms), width - label
+    shown = columns(len(lines[0]), room)
+    first, last = f"{report.unit} 1", str(len(lines[0]))
+    drawn = [
+        Text(no_wrap=True).append(" " * label + line, style="dim")
+        for line in _axis(logarithms, first, last, len(shown), room)
+    ]
+    for name, layers in zip(names, lines, strict=True):
+        series = _series(layers, shown, scale, glyphs)
+        flags = [flag for _, flag in series]
+        line = Text(no_wrap=True).append(name.ljust(label), style="dim")
+        for character, flag in series:
+            line.append(character, style=STYLES[flag])
+        marks = (
+            [Text(" " * label, no_wrap=True).append_text(_marks(flags, room, glyphs))] if set(flags) != {"ok"} else []
+        )
+        drawn += [line, *marks]
+    return Group(*drawn)
+
+
+def _series(layers: Sequence[Record], shown: Sequence[range], scale: Scale, glyphs: Glyphs) -> list[tuple[str, str]]:
+    """Return each column's character and the flag that stands out among its layers."""
+    logarithms = [-math.inf if layer.gradient_rms == 0 else layer.log10_gradient_rms for layer in layers]
+    flags = [layer.flag for layer in layers]
+    worst = (next((flags[layer] for layer in part if flags[layer] != "ok"), "ok") for part in shown)
+    return list(zip(sparkline(logarithms, len(shown), glyphs, scale), worst, strict=True))
 
 
 def _marks(flags: Sequence[str], width: int, glyphs: Glyphs) -> Text:
@@ -43,12 +67,9 @@ def _marks(flags: Sequence[str], width: int, glyphs: Glyphs) -> Text:
     return marks
 
 
-def _axis(logarithms: list[float | None], unit: str, width: int, room: int) -> list[Text]:
+def _axis(logarithms: Sequence[float | None], first: str, last: str, width: int, room: int) -> list[str]:
     """The numbers above the sparkline: first and last layer, and the range of its heights beside or above them."""
     finite = [value for value in logarithms if value is not None and math.isfinite(value)]
     heights = f"log10 {min(finite):.1f} … {max(finite):.1f}".replace("-", "−") if finite else "no gradient"
-    first, last = f"{unit} 1", str(len(logarithms))
-    ends = first if len(logarithms) == 1 else first + last.rjust(max(len(last) + 1, width - len(first)))
-    fits = len(ends) + 3 + len(heights) <= room
-    lines = [f"{ends}   {heights}"] if fits else [heights, ends]
-    return [Text(line, style="dim", no_wrap=True) for line in lines]
+    ends = first if last == "1" else first + last.rjust(max(len(last) + 1, width - len(first)))
+    return [f"{ends}   {heights}"] if len(ends) + 3 + len(heights) <= room else [heights, ends]

@@ -1,4 +1,4 @@
-"""Which layers a long table shows."""
+"""Which layers a long table shows, and what they are called in it."""
 
 from collections.abc import Sequence
 
@@ -24,3 +24,9 @@ def shown_layers(depth: int, regions: Sequence[Record], all_layers: bool = False
         if 1 <= layer <= depth
     }
     return sorted(ends | even | edges)
+
+
+def title(layer: Record) -> str:
+    """Return a layer's number; of a transformer its block and flow point."""
+    name = str(layer.name)
+    return name.removeprefix("block ") if name.startswith("block ") else str(layer.index)

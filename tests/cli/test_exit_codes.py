@@ -87,7 +87,7 @@ def test_the_installed_program_is_the_same(in_bash, printed):
 
 def test_an_interrupted_run_ends_with_130_and_leaves_no_trace(on_terminal, tmp_path, contents):
     (tmp_path / "out").write_text("precious")
-    ended = on_terminal(*LONG, "--output", "out", interrupt_at=" layers, ", cwd=tmp_path)
+    ended = on_terminal(*LONG, "--output", "out", interrupt_at=" simulated, ", cwd=tmp_path)
     assert ended.returncode == 130
     assert "Traceback" not in ended.shown
     assert contents(tmp_path) == {"out": b"precious"}

@@ -14,11 +14,35 @@ COMMANDS = typer.main.get_command(app).commands
 
 #: The network options that are promised, with the default that the help states.
 NETWORK = {
-    "arch": "mlp", "depth": "50", "steps": "one a number", "width": "128", "activation": "sigmoid; tanh of an rnn",
-    "init": "xavier", "gain": "1", "recurrent-gain": "1", "forget-bias": "1 of an lstm, 0 of a gru",
-    "weight-std": None, "bias-std": "0", "norm": "none", "residual": "no-residual", "residual-scale": "1",
-    "data": "digits", "batch-size": "64", "weights": None, "save-weights": None, "layers": "auto",
-    "seed": "0", "seeds": "1", "dtype": "float64",
+    "arch": "mlp",
+    "depth": "50",
+    "steps": "one a number",
+    "width": "128",
+    "activation": "sigmoid; tanh of an rnn",
+    "init": "xavier",
+    "gain": "1",
+    "recurrent-gain": "1",
+    "forget-bias": "1 of an lstm, 0 of a gru",
+    "weight-std": None,
+    "bias-std": "0",
+    "norm": "none",
+    "residual": "no-residual",
+    "residual-scale": "1",
+    "data": "digits",
+    "batch-size": "64",
+    "weights": None,
+    "save-weights": None,
+    "layers": "auto",
+    "seed": "0",
+    "seeds": "1",
+    "dtype": "float64",
+}
+
+#: What only a transformer has, with the default that the help states.
+TRANSFORMER = {
+    "preset": None, "blocks": "12", "model-width": "768", "heads": "12", "kv-heads": "all", "mlp-ratio": "4",
+    "tokens": "32", "norm-placement": "pre", "causal": "causal", "positions": "learned", "tied": "tied",
+    "biases": "biases", "vocabulary": "256", "context": "as --tokens", "patch": None,
 }  # fmt: skip
 
 #: The rest of what is promised.
@@ -26,10 +50,14 @@ OTHERS = ["vanish-below", "explode-above", "max-span", "min-rank", "format", "js
           "all-layers", "quiet", "suggest", "shuffle", "labels"]  # fmt: skip
 
 NAMES = {
-    "arch": "mlp rnn lstm gru",
+    "arch": "mlp rnn lstm gru transformer",
     "activation": "linear step sigmoid tanh hard_tanh relu leaky_relu elu selu gelu silu softplus mish",
     "init": "xavier xavier_uniform he he_uniform lecun lecun_uniform orthogonal torch_default normal uniform",
     "norm": "none batch layer rms",
+    "norm-placement": "pre post both",
+    "positions": "learned sinusoidal rotary none",
+    "layers": "auto dense weightless",
+    "residual-scale": "gpt2 deepnorm",
     "dtype": "float64 float32",
     "format": "text json csv markdown",
     "fail-on": "vanishing exploding collapsed dead nonfinite any",
@@ -39,7 +67,7 @@ NAMES = {
 OF_RECURRENCES = {"steps", "recurrent-gain", "forget-bias"}
 
 #: On the command line only: how the result is shown.
-SHOWING = {"context", "format", "json", "output", "fail_on", "all_layers", "quiet"}
+SHOWING = {"command", "format", "json", "output", "fail_on", "all_layers", "quiet"}
 
 
 @pytest.fixture
@@ -65,11 +93,11 @@ def test_every_option_has_help(command, printed):
         assert all(name in shown for name in parameter.opts if name.startswith("-"))
 
 
-@pytest.mark.parametrize("option", NETWORK)
+@pytest.mark.parametrize("option", [*NETWORK, *TRANSFORMER])
 def test_every_promised_network_option_is_there_with_its_default(option, option_help):
     default = re.search(r"\[default: \(?(.*?)\)?\]", option_help(option))
     stated = default and default[1].removesuffix(".0")
-    assert stated == NETWORK[option]
+    assert stated == {**NETWORK, **TRANSFORMER}[option]
 
 
 @pytest.mark.parametrize("option", OTHERS)
@@ -115,6 +143,17 @@ def test_defaults_of_the_help_are_those_of_the_config(report):
             assert value is None
         else:
             assert value == {"no-residual": False}.get(default, type(value)(default.partition(";")[0]))
+
+
+def test_defaults_of_the_help_are_those_of_a_transformers_config(report):
+    config = report("--arch transformer --blocks 1 --model-width 24")["config"]
+    stated = {"kv-heads": None, "causal": True, "tied": True, "biases": True, "context": None}
+    given = {"blocks": 1, "model-width": 24}
+    for option, default in TRANSFORMER.items():
+        value = config[option.replace("-", "_")]
+        expected = (stated | given)[option] if option in stated | given else default
+        assert value == (expected if expected is None or option in stated | given else type(value)(expected))
+    assert (config["norm"], config["activation"], config["data"], config["batch_size"]) == ("layer", "gelu", "text", 1)
 
 
 @pytest.mark.parametrize(("arch", "forget_bias"), [("rnn", None), ("lstm", 1.0), ("gru", 0.0)])

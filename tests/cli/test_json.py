@@ -184,7 +184,7 @@ def test_the_step_that_overflows_first_is_named(report):
 @every_option
 def test_every_option_is_in_the_config_with_its_value(options, report):
     config = report(options)["config"]
-    names = [name for name in inspect.signature(simulate).parameters if name not in (*PRESENTATION, "context")]
+    names = [name for name in inspect.signature(simulate).parameters if name not in (*PRESENTATION, "command")]
     assert set(config) == {*names, "suggest"}
     missing = {name for name, value in config.items() if value is None}
     of_others = {"mlp": {"steps", "recurrent_gain", "forget_bias"}, "rnn": {"forget_bias"}}.get(config["arch"], set())

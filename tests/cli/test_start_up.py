@@ -85,7 +85,7 @@ def test_text_loads_rich(loaded):
     [
         ("sim", ["simulate"]),
         ("simulate --activation re", ["relu"]),
-        ("simulate --activation s", ["step", "sigmoid", "selu", "silu", "softplus"]),
+        ("simulate --activation s", ["step", "sigmoid", "selu", "silu", "softplus", "swiglu"]),
         ("simulate --init or", ["orthogonal"]),
         ("simulate --fail-on v", ["vanishing"]),
         ("simulate --residual-", ["--residual-scale"]),

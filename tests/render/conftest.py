@@ -39,7 +39,7 @@ def report_of():
         options = {name: value for part in parts for name, value in part.to_dict().items()}
         options |= {"weights": None, "save_weights": None, "suggest": suggestions is not None, **config}
         diagnosis = diagnose(flow, summary, thresholds)
-        made = make_report("simulate", options, [flow], flow, [summary], summary, diagnosis)
+        made = make_report("simulate", options, [flow], flow, [summary], summary, diagnosis, parameters=72)
         return type(made)(**{**vars(made), "suggestions": suggestions})
 
     return report
