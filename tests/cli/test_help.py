@@ -151,8 +151,8 @@ def test_defaults_of_the_help_are_those_of_a_transformers_config(report):
     given = {"blocks": 1, "model-width": 24}
     for option, default in TRANSFORMER.items():
         value = config[option.replace("-", "_")]
-        expected = (stated | given)[option] if option in stated | given else default
-        assert value == (expected if expected is None or option in stated | given else type(value)(expected))
+        expected = (stated | given).get(option, default)
+        assert value == (type(value)(expected) if isinstance(expected, str) else expected)
     assert (config["norm"], config["activation"], config["data"], config["batch_size"]) == ("layer", "gelu", "text", 1)
 
 
