@@ -29,7 +29,7 @@ def test_a_run_of_seconds_says_nothing_on_a_piped_stderr(printed):
 def test_progress_shows_on_the_terminal_of_stderr_and_is_wiped(options, on_terminal, printed):
     ended = on_terminal(*IMPATIENT, *SMALL.split(), *options, piped=True)
     assert ended.returncode == 0
-    assert " layers, " in ended.shown
+    assert " simulated, " in ended.shown
     assert ended.shown.endswith("\r\x1b[K")
     assert "\n" not in ended.shown
     assert ended.stdout == printed(f"{SMALL} {' '.join(options)}")
