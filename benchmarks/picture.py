@@ -18,8 +18,9 @@ TERMINAL = Terminal(88, "utf-8", "standard")
 
 
 def main() -> None:
-    """Write both pictures."""
+    """Write the pictures."""
     draw("gradcheck simulate --depth 50", as_text(simulate(depth=50, suggest=True), TERMINAL), "simulate.svg")
+    draw("gradcheck simulate --preset gpt3", as_text(simulate(preset="gpt3"), TERMINAL), "gpt3.svg")
     draw("gradcheck clip-demo", demo_as_text(clip_demo(), TERMINAL), "clip-demo.svg")
 
 

@@ -131,7 +131,8 @@ class Experiment:
         network = _given_spec(values, maps) if maps else network_spec(_as_deep_as_wide(values))
         data, run = DataSpec(**pick(DataSpec, values)), RunSpec(**pick(RunSpec, values))
         _check_batch_norm(network, data)
-        network, dataset = _fitted(network, data, values, maps)
+        given = {name for name in ("steps", "tokens") if options.get(name) is not None}  # by the user, not a preset
+        network, dataset = _fitted(network, data, given, maps)
         if weights is not None:
             assert isinstance(dataset, Dataset)
             check_fit(Path(weights), maps, dataset, network)
@@ -248,18 +249,18 @@ def _completed(values: dict[str, Any]) -> dict[str, Any]:
     return OF_TRANSFORMERS | data | values
 
 
-def _fitted(
-    network: Spec, data: DataSpec, values: Mapping[str, Any], maps: tuple[Dense, ...]
-) -> tuple[Spec, Dataset | TokenSet]:
+def _fitted(network: Spec, data: DataSpec, given: set[str], maps: tuple[Dense, ...]) -> tuple[Spec, Dataset | TokenSet]:
     """Return the network with as many steps or tokens as the data has, and the data."""
     if isinstance(network, TransformerSpec):
         if network.patch is None:
             return network, load_tokens(network, data)
-        return cut_patches(network, data.load(), data, given="tokens" in values)
+        if data.data == "text":
+            raise OptionError("data", "text is tokens, and --patch takes vectors: drop one")
+        return cut_patches(network, data.load(), data, given="tokens" in given)
     dataset = data.load()
     if isinstance(network, RecurrentSpec):
         taken = maps[0].weight.shape[0] if maps else None
-        return cut(network, dataset, data.data, given="steps" in values, per_step=taken)
+        return cut(network, dataset, data.data, given="steps" in given, per_step=taken)
     return network, dataset
 
 

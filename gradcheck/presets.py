@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from gradcheck.errors import one_of
+from gradcheck.errors import OptionError, one_of
 
 
 class Preset(NamedTuple):
@@ -96,6 +96,8 @@ def with_preset(values: Mapping[str, Any]) -> dict[str, Any]:
     if values.get("preset") is None:
         return dict(values)
     preset = PRESETS[one_of("preset", values["preset"], PRESETS)]
+    if values.get("arch") not in (None, "transformer"):
+        raise OptionError("preset", f"{values['preset']} is a transformer: drop --arch {values['arch']}")
     options = {"arch": "transformer", **preset.options}
     if values.get("init") not in (None, options["init"]):  # another law has no use for its standard deviation
         options.pop("weight_std", None)

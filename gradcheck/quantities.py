@@ -40,7 +40,9 @@ def _magnitude(name: str, meaning: str, *, show_log: bool = False) -> Quantity:
 
 QUANTITIES: dict[str, Quantity] = {
     "preactivation_std": _magnitude(
-        "preactivation_std", "standard deviation of the pre-activations z = x W + b over batch and units"
+        "preactivation_std",
+        "standard deviation over batch and units of z: the pre-activations x W + b, or at a transformer's flow point "
+        "what the branch adds to the residual stream, or the stream",
     ),
     "activation_rms": _magnitude(
         "activation_rms", "root mean square of the layer's outputs over batch and units"
@@ -54,11 +56,13 @@ QUANTITIES: dict[str, Quantity] = {
         "1: the examples differ along one direction only",
     ),
     "dead_fraction": Quantity(
-        _field("dead_fraction"), "share of units whose derivative is exactly 0 for the whole batch"
+        _field("dead_fraction"),
+        "share of units whose derivative is exactly 0 for the whole batch; null where there is no activation",
     ),
     "saturated_fraction": Quantity(
         _field("saturated_fraction"),
-        "share of entries whose activation derivative is below 1 % of that activation's largest",
+        "share of entries whose activation derivative is below 1 % of that activation's largest; null where there is "
+        "no activation",
     ),
     "gradient_rms": _magnitude(
         "gradient_rms", "root mean square over batch and units of ∂loss/∂z", show_log=True
@@ -74,7 +78,10 @@ QUANTITIES: dict[str, Quantity] = {
         "gradient_rms over that of the next layer: the chain rule's factor across one layer; null for the last",
         magnitude=True,
     ),
-    "weight_norm": _magnitude("weight_norm", "Frobenius norm of W"),
+    "weight_norm": _magnitude(
+        "weight_norm",
+        "Frobenius norm of W, of a weightless layer its root mean square; null where a flow point has no weights",
+    ),
     "weight_gradient_norm": _magnitude(
         "weight_gradient_norm", "Frobenius norm of ∂loss/∂W", show_log=True
     ),

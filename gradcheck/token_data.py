@@ -10,9 +10,12 @@ import numpy.typing as npt
 from gradcheck.data import DATA_STREAM, Batch, Dataset, DataSpec, as_numbers, read_arrays
 from gradcheck.engine.initializers import stream
 from gradcheck.errors import InputError, OptionError
-from gradcheck.spec import TransformerSpec
+from gradcheck.spec import TransformerSpec, known_data
 
 TEXT = Path(__file__).with_name("datasets") / "text.txt"
+
+#: No vocabulary is larger.
+MOST_TOKENS = 2**31
 
 Ids = npt.NDArray[np.int64]
 
@@ -81,6 +84,7 @@ def load_tokens(spec: TransformerSpec, data: DataSpec) -> TokenSet:
     OptionError
         The data has no tokens, or too few.
     """
+    known_data(data.data)
     if data.data == "text":
         ids = np.frombuffer(TEXT.read_bytes(), np.uint8).astype(np.int64)
     elif Path(data.data).suffix.lower() == ".npy":
@@ -101,9 +105,10 @@ def _read(path: Path) -> Ids:
     raw = as_numbers(path, read_arrays(path)[""], "the array")
     if raw.ndim not in (1, 2) or not raw.size:
         raise InputError(path, f"has the shape {raw.shape}; allowed: token ids of one text, or sequences by tokens")
-    wrong = ~((raw >= 0) & (raw == np.floor(raw)))
+    wrong = ~((raw >= 0) & (raw < MOST_TOKENS) & (raw == np.floor(raw)))
     if wrong.any():
-        problem = f"{raw[wrong][0]:g} is not a token id; allowed: whole numbers from 0 (vectors need --patch N)"
+        allowed = f"whole numbers from 0, below {MOST_TOKENS:,} (vectors need --patch N)"
+        problem = f"{raw[wrong][0]:g} is not a token id; allowed: {allowed}"
         raise InputError(path, problem)
     return raw.astype(np.int64)
 
@@ -143,4 +148,4 @@ def cut_patches(
         raise OptionError("tokens", problem)
     if dataset.labels is not None and dataset.outputs > spec.vocabulary:
         raise OptionError("vocabulary", f"{spec.vocabulary} is less than the {dataset.outputs} classes of {data.data}")
-    return replace(spec, tokens=patches + 1, context=None), dataset
+    return replace(spec, tokens=patches + 1), dataset

@@ -139,7 +139,9 @@ class TransformerNetwork(NamedTuple):
         return Spread(Beside((Dense(embedding.T), unknown)), np.concatenate([known, others]))
 
     def _untied_readout(self) -> Linear:
-        return self.drawing.linear(READOUT_KEY, self.spec.model_width, [(self.spec.vocabulary, 1.0)])
+        """Draw the map to the logits; of tokens it has no bias, as no published one has."""
+        drawing = self.drawing._replace(biased=self.drawing.biased and self.spec.patch is not None)
+        return drawing.linear(READOUT_KEY, self.spec.model_width, [(self.spec.vocabulary, 1.0)])
 
 
 def drawn_transformer(spec: TransformerSpec, law: Law, seed: int, dtype: str, weightless: bool) -> TransformerNetwork:

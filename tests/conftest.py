@@ -1,6 +1,7 @@
 """What all tests share: repeatable hypothesis runs, an error measure, and a network drawn and measured."""
 
 import os
+from statistics import NormalDist
 
 # Two threads on products this small take longer than one, many times longer on a busy machine; NumPy reads it once.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -12,9 +13,10 @@ from hypothesis import settings
 from gradcheck.engine.initializers import Law
 from gradcheck.engine.loss import cross_entropy
 from gradcheck.engine.network import build, drawn
+from gradcheck.engine.pieces import OWN_THREADS, _pool
 from gradcheck.flow import MEMORY, measure
 from gradcheck.networks import drawn_network
-from gradcheck.spec import NetworkSpec, RecurrentSpec
+from gradcheck.spec import NetworkSpec, RecurrentSpec, TransformerSpec
 
 LARGEST = pytest.StashKey()  # relative errors, by what was compared
 
@@ -65,6 +67,63 @@ def relative_error():
 
 
 @pytest.fixture(scope="session")
+def ks_p_value():
+    """Two samples ↦ the probability that two of one law are further apart (Kolmogorov–Smirnov).
+
+    Asymptotic, with the correction for finite samples of Stephens 1970.
+    """
+
+    def p_value(one, other):
+        one, other = np.sort(np.ravel(one)), np.sort(np.ravel(other))
+        both = np.concatenate([one, other])
+        below = [np.searchsorted(sample, both, side="right") / len(sample) for sample in (one, other)]
+        size = np.sqrt(len(one) * len(other) / (len(one) + len(other)))
+        scaled = (size + 0.12 + 0.11 / size) * np.abs(below[0] - below[1]).max()
+        if scaled < 0.2:  # the series needs more and more terms, and is 1 to 12 digits
+            return 1.0
+        k = np.arange(1, 101)
+        return float(2 * ((-1.0) ** (k - 1) * np.exp(-2 * (k * scaled) ** 2)).sum())
+
+    return p_value
+
+
+@pytest.fixture(scope="session")
+def means_p_value():
+    """Draws (draws, …) and expected means, or draws of another kind ↦ the probability of so large a difference.
+
+    Of the largest of all entries' differences, in standard errors (Bonferroni).
+    """
+
+    def p_value(draws, expected):
+        difference, square = draws.mean(0), draws.var(0, ddof=1) / len(draws)
+        if np.shape(expected) == draws.shape[1:]:
+            difference = difference - expected
+        else:
+            difference, square = difference - expected.mean(0), square + expected.var(0, ddof=1) / len(expected)
+        moving = square > 0
+        np.testing.assert_allclose(difference[~moving], 0, atol=1e-12)
+        if not moving.any():
+            return 1.0
+        largest = float((np.abs(difference[moving]) / np.sqrt(square[moving])).max())
+        return min(1.0, 2 * NormalDist().cdf(-largest) * moving.sum())
+
+    return p_value
+
+
+@pytest.fixture
+def on_threads(monkeypatch):
+    """Threads, work ↦ what the work returns on so many threads of the engine's own."""
+
+    def run(count, work):
+        _pool.cache_clear()
+        monkeypatch.setenv(OWN_THREADS, str(count))
+        return work()
+
+    yield run
+    _pool.cache_clear()
+
+
+@pytest.fixture(scope="session")
 def network_of():
     """Spec fields ↦ the spec's network, its weights drawn."""
 
@@ -83,6 +142,17 @@ def recurrent_of():
 
     def network(*, seed=0, features=12, classes=5, dtype="float64", **fields):
         return drawn_network(RecurrentSpec(**fields), features, classes, seed, dtype)
+
+    return network
+
+
+@pytest.fixture(scope="session")
+def transformer_of():
+    """Spec fields ↦ the spec's transformer, its weights drawn."""
+
+    def network(*, seed=0, dtype="float64", layers="dense", **fields):
+        spec = TransformerSpec(**fields)
+        return drawn_network(spec, 0, spec.vocabulary, seed, dtype, layers)
 
     return network
 

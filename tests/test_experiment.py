@@ -139,6 +139,18 @@ def test_given_weights_are_the_same_for_every_seed(weights):
     np.testing.assert_array_equal(given.drawn(5).linear(3).weight, np.eye(7, 12))
 
 
+def test_a_presets_tokens_give_way_to_the_patches_of_the_data():
+    given = Experiment.from_options({"preset": "vit-b", "data": "digits", "patch": 16, "batch_size": 2})
+    assert given.network.tokens == 5
+    with pytest.raises(OptionError, match="tokens 197 are not the 4 patches of digits and a class token; allowed: 5"):
+        Experiment.from_options({"preset": "vit-b", "data": "digits", "patch": 16, "tokens": 197})
+
+
+def test_text_is_no_patches():
+    with pytest.raises(OptionError, match="data text is tokens, and --patch takes vectors: drop one"):
+        Experiment.from_options({"preset": "vit-b", "data": "text"})
+
+
 def test_each_layer_on_both_ways_tells_the_share_of_all_draws_that_is_done():
     shares = []
     experiment(seeds=2).outcome(shares.append)

@@ -42,7 +42,10 @@ def _parts(regression: Regression) -> Iterator[RenderableType]:
 def _unit(regression: Regression) -> str:
     """Return what a layer is called, by the names of the first of each."""
     names = [*(move.name for move in regression.layers[:1]), *regression.only_before[:1], *regression.only_after[:1]]
-    return "step" if all(name.startswith("step ") for name in names) else "layer"
+    for start, unit in (("step ", "step"), ("block ", "flow point")):
+        if all(name.startswith(start) for name in names):
+            return unit
+    return "layer"
 
 
 def _distance(move: Move) -> float:

@@ -97,9 +97,10 @@ class TransformerSpec(InitialSpec):
             near = [number for number in range(1, self.model_width + 1) if self.model_width % number == 0]
             shown = ", ".join(map(str, near if len(near) <= 12 else [*near[:10], "..."]))
             raise OptionError("heads", f"{self.heads} can't share --model-width {self.model_width}; allowed: {shown}")
-        groups = self.heads if self.kv_heads is None else at_least("kv_heads", self.kv_heads, 1, "as --heads")
-        if self.heads % groups:
-            raise OptionError("kv_heads", f"{groups} can't share the {self.heads} --heads evenly")
+        if self.kv_heads is not None:
+            self._settle(kv_heads=at_least("kv_heads", self.kv_heads, 1, "as --heads"))
+            if self.heads % self.kv_heads:
+                raise OptionError("kv_heads", f"{self.kv_heads} can't share the {self.heads} --heads evenly")
         if self.positions == "rotary" and self.head_width % 2:
             problem = f"rotary turns pairs of numbers, but a head has {self.head_width}: change --heads"
             raise OptionError("positions", problem)
@@ -116,13 +117,15 @@ class TransformerSpec(InitialSpec):
             self._settle(residual_scale=finite("residual_scale", self.residual_scale, reason))
 
     def _check_input(self) -> None:
-        if self.context is not None and at_least("context", self.context, 1, "as --tokens") < self.tokens:
-            raise OptionError("context", f"{self.context} positions are fewer than --tokens {self.tokens}")
+        if self.context is not None:
+            self._settle(context=at_least("context", self.context, 1, "as --tokens"))
+            if self.context < self.tokens:
+                raise OptionError("context", f"{self.context} positions are fewer than --tokens {self.tokens}")
         if self.bias_std and not self.biases:
             raise OptionError("bias_std", "is the standard deviation of biases, but --no-biases leaves them out")
         if self.patch is None:
             return
-        at_least("patch", self.patch, 1, "a patch has at least one number")
+        self._settle(patch=at_least("patch", self.patch, 1, "a patch has at least one number"))
         if self.tied:
             raise OptionError("tied", "ties the read-out to the embedding of tokens, but --patch has none: --no-tied")
         if self.tokens < 2:

@@ -37,7 +37,16 @@ def test_progress_shows_on_the_terminal_of_stderr_and_is_wiped(options, on_termi
 
 def test_progress_shows_after_a_moment_of_a_long_run(on_terminal):
     ended = on_terminal(
-        "-m", "gradcheck", "simulate", "--depth", "20000", "--width", "64", "--json", piped=True, interrupt_at=" layers"
+        "-m",
+        "gradcheck",
+        "simulate",
+        "--depth",
+        "20000",
+        "--width",
+        "64",
+        "--json",
+        piped=True,
+        interrupt_at=" simulated",
     )
     assert (ended.returncode, ended.stdout) == (130, "")
     assert ended.shown.endswith("\r\x1b[K")

@@ -76,6 +76,42 @@ def gru(from_input, from_state, state, phi):
 CELLS = {"rnn": elman, "lstm": lstm, "gru": gru}
 
 
+def turn(vector, position):
+    """Turn the pairs (i, i + half) of a vector by position · 10000^(−2i/width)."""
+    width, half = len(vector), len(vector) // 2
+    rotation = np.zeros((width, width))
+    for i in range(half):
+        angle = position / 10_000 ** (2 * i / width)
+        rotation[i, i] = rotation[i + half, i + half] = math.cos(angle)
+        rotation[i, i + half], rotation[i + half, i] = -math.sin(angle), math.sin(angle)
+    return anp.dot(rotation, vector)
+
+
+def attention(rows, tokens, queries, keys, width, causal, rotary):
+    """Self-attention, one sequence, one head and one token after the other."""
+
+    def head(sequence, index):
+        return sequence[:, index * width : (index + 1) * width]
+
+    def turned(vectors):
+        return anp.stack([turn(vectors[token], token) for token in range(tokens)]) if rotary else vectors
+
+    def read(sequence, query):
+        key = queries + query // (queries // keys)
+        q, k, v = turned(head(sequence, query)), turned(head(sequence, key)), head(sequence, key + keys)
+        outputs = []
+        for token in range(tokens):
+            seen = token + 1 if causal else tokens
+            powers = anp.exp(anp.dot(k[:seen], q[token]) / math.sqrt(width))
+            outputs.append(anp.dot(powers, v[:seen]) / anp.sum(powers))
+        return anp.stack(outputs)
+
+    sequences = [rows[start : start + tokens] for start in range(0, len(rows), tokens)]
+    return anp.concatenate(
+        [anp.concatenate([read(one, query) for query in range(queries)], axis=1) for one in sequences], axis=0
+    )
+
+
 def cross_entropy(labels):
     chosen = np.eye(labels.max() + 1)[labels]
 
@@ -88,7 +124,9 @@ def cross_entropy(labels):
 
 @pytest.fixture(scope="session")
 def by_autograd():
-    return SimpleNamespace(activations=ACTIVATIONS, norms=NORMS, cells=CELLS, cross_entropy=cross_entropy)
+    return SimpleNamespace(
+        activations=ACTIVATIONS, norms=NORMS, cells=CELLS, attention=attention, cross_entropy=cross_entropy
+    )
 
 
 @pytest.fixture
