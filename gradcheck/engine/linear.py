@@ -129,10 +129,9 @@ class Weightless(NamedTuple):
         def pullback(delta: Array) -> Array:
             D = _padded(delta, size)
             along = contraction(D, M)
-            lengths = np.linalg.norm(D, axis=1, keepdims=True)
-            root = gram_root(D - product(along, M), lengths)[:, : size - len(Q)]
-            fresh = orthonormalised(self.noise(BACKWARD_STREAM, root.shape[1], size), against=Q)
-            return (product(along, Q) + product(root, fresh))[:, : self.fan_in]
+            across, _ = row_space(D - product(along, M), beside=D, most=size - len(Q))
+            fresh = orthonormalised(self.noise(BACKWARD_STREAM, across.shape[1], size), against=Q)
+            return (product(along, Q) + product(across, fresh))[:, : self.fan_in]
 
         return product(C, M)[:, : self.fan_out], pullback
 

@@ -13,13 +13,17 @@ TRUSTED = 1e-6
 ROUNDING = 64
 
 
-def row_space(x: Array) -> tuple[Array, Array]:
+def row_space(x: Array, beside: Array | None = None, most: int | None = None) -> tuple[Array, Array]:
     """Return C and Q with x = C Q, the rows of Q orthonormal.
 
     Parameters
     ----------
     x : Array
         (batch, n), finite.
+    beside : Array, optional
+        What is rounding beside the rows of this is left out; beside those of x itself without it.
+    most : int, optional
+        The rank is not larger than this; n, if not given.
 
     Returns
     -------
@@ -30,28 +34,52 @@ def row_space(x: Array) -> tuple[Array, Array]:
     -----
     Q = Λ^(−½) Vᵀ x by the eigendecomposition V Λ Vᵀ of the Gram matrix, in float64, many times cheaper than a QR of x.
     Squaring blurs directions below 1e-3 of the largest: where such are left, they are what remains of x once
-    the strong ones are taken away, and are found the same way. Each example counts relative to its own length.
+    the strong ones are taken away (twice, which is enough: Giraud et al. 2005), and are found the same way. Each
+    example counts relative to its own length.
     """
-    rest, exponent = rescaled(x)
-    gram = _gram(rest)
+    mantissa, exponent = rescaled(x)
+    gram = _gram(mantissa)
     lengths = _lengths(gram)
-    coordinates, basis = list[Array](), list[Array]()
-    for _ in range(len(x)):
-        shares, directions = np.linalg.eigh(gram / (lengths * lengths.T))
-        known = shares > max(_rounding(x), TRUSTED * shares[-1])
-        if not known.any():
+    if beside is not None:
+        theirs, power = rescaled(beside)
+        lengths = np.ldexp(_lengths(_gram(theirs)), power - exponent)
+    rest, coordinates, basis = mantissa, mantissa[:, :0], mantissa[:0]
+    while room := (x.shape[1] if most is None else most) - len(basis):
+        shares, directions = np.linalg.eigh(gram / lengths / lengths.T)
+        known = np.flatnonzero(shares > max(_rounding(x), TRUSTED * shares[-1]))[-room:]
+        if not known.size:
             break
-        roots = np.sqrt(shares[known])
-        coordinates.append((lengths * directions[:, known] * roots).astype(x.dtype, copy=False))
-        basis.append(product((directions[:, known] / (lengths * roots)).T.astype(x.dtype, copy=False), rest))
-        if known.all():
+        roots, directions = np.sqrt(shares[known]), directions[:, known]
+        found = product((directions / (lengths * roots)).T.astype(x.dtype, copy=False), rest)
+        if known.size == len(x):  # as nearly always
+            coordinates, basis = (lengths * directions * roots).astype(x.dtype, copy=False), found
             break
-        rest = rest - product(coordinates[-1], basis[-1])
-        gram = _gram(rest)
-    if not basis:  # nothing but zeros
-        return x[:, :0], x[:0]
-    C, Q = (coordinates[0], basis[0]) if len(basis) == 1 else (np.hstack(coordinates), np.vstack(basis))
-    return np.ldexp(C, exponent) if exponent else C, Q
+        basis = np.vstack([basis, found])
+        for _ in range(2):
+            rest = rest - product(contraction(rest, basis), basis)
+        coordinates, gram = contraction(mantissa, basis), _gram(rest)
+    return np.ldexp(_zero_where(mantissa, coordinates), exponent), basis
+
+
+def gram_root(x: Array) -> Array:
+    """Return C with C Cᵀ = x xᵀ: x in coordinates of an orthonormal basis that is nobody's business.
+
+    Parameters
+    ----------
+    x : Array
+        (batch, n), finite.
+
+    Returns
+    -------
+    Array
+        (batch, batch), in the type of x.
+    """
+    mantissa, exponent = rescaled(x)
+    gram = _gram(mantissa)
+    lengths = _lengths(gram)
+    shares, directions = np.linalg.eigh(gram / lengths / lengths.T)
+    root = (lengths * directions * np.sqrt(np.maximum(shares, 0))).astype(x.dtype, copy=False)
+    return np.ldexp(_zero_where(mantissa, root), exponent)
 
 
 def _gram(x: Array) -> Array:
@@ -67,32 +95,14 @@ def _lengths(gram: Array) -> Array:
 
 
 def _rounding(x: Array) -> float:
-    """Return the part of a squared length that is taken for rounding."""
-    return float((ROUNDING * np.finfo(x.dtype).eps) ** 2)
+    """Return the part of the squared lengths of all examples that is taken for rounding."""
+    return float(len(x) * (ROUNDING * np.finfo(x.dtype).eps) ** 2)
 
 
-def gram_root(x: Array, lengths: Array | None = None) -> Array:
-    """Return C with C Cᵀ = x xᵀ: x in coordinates of an orthonormal basis that is nobody's business.
-
-    Parameters
-    ----------
-    x : Array
-        (batch, n), finite.
-    lengths : Array, optional
-        (batch, 1); directions that are rounding beside these lengths are left out. Without it all are kept.
-
-    Returns
-    -------
-    Array
-        (batch, rank), in the type of x.
-    """
-    mantissa, exponent = rescaled(x)
-    gram = _gram(mantissa)
-    scale = _lengths(gram) if lengths is None else np.ldexp(np.where(lengths > 0, lengths, 1.0), -exponent)
-    shares, directions = np.linalg.eigh(gram / (scale * scale.T))
-    known = shares > (-np.inf if lengths is None else _rounding(x))
-    root: Array = scale * directions[:, known] * np.sqrt(np.maximum(shares[known], 0))
-    return np.ldexp(root, exponent).astype(x.dtype, copy=False)
+def _zero_where(x: Array, coordinates: Array) -> Array:
+    """Return the coordinates of x (batch, rank): of an example that is zero they are, whatever rounding says."""
+    alive = x.any(axis=1, keepdims=True)
+    return coordinates if alive.all() else coordinates * alive
 
 
 def orthonormalised(x: Array, against: Array | None = None) -> Array:

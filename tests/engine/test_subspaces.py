@@ -144,36 +144,42 @@ def test_a_gram_root_has_the_gram_matrix_of_the_batch(x, rank):
 def test_an_example_of_zeros_is_exactly_zero_in_a_gram_root():
     """A dead example among others: what is drawn for it would not be zero otherwise."""
     x = gaussian(6, N) * [[1], [0], [1], [1], [0], [1]]
-    for root in (gram_root(x), gram_root(x, np.linalg.norm(x, axis=1, keepdims=True))):
+    for root in (gram_root(x), row_space(x, beside=x)[0], row_space(x, beside=x + 1)[0]):
         np.testing.assert_array_equal(root.any(axis=1), x.any(axis=1))
 
 
-def test_a_gram_root_leaves_out_what_is_rounding_beside_given_lengths():
+def test_what_is_rounding_beside_another_batch_is_left_out():
     x = gaussian(4, N)
-    lengths = np.linalg.norm(x, axis=1, keepdims=True)
-    assert gram_root(x, lengths).shape == (4, 4)
-    assert gram_root(1e-15 * x).shape == (4, 4)
-    assert gram_root(1e-15 * x, lengths).shape == (4, 0)
+    assert row_space(x, beside=x)[0].shape == (4, 4)
+    assert row_space(1e-15 * x)[0].shape == gram_root(1e-15 * x).shape == (4, 4)
+    assert row_space(1e-15 * x, beside=x)[0].shape == (4, 0)
 
 
 @pytest.mark.parametrize("rank", [1, 2, 5])
-def test_a_gram_root_beside_lengths_has_no_more_columns_than_the_batch_has_rank(rank):
+def test_a_batch_beside_itself_has_no_more_directions_than_its_rank(rank):
     """The frame that is drawn for it has to fit into what is left of the space."""
     x = gaussian(12, rank) @ gaussian(rank, N, seed=8)
-    root = gram_root(x, np.linalg.norm(x, axis=1, keepdims=True))
-    assert root.shape == (12, rank)
-    np.testing.assert_allclose(root @ root.T, x @ x.T, rtol=1e-12, atol=1e-12)
+    C, _ = row_space(x, beside=x)
+    assert C.shape == (12, rank)
+    np.testing.assert_allclose(C @ C.T, x @ x.T, rtol=1e-12, atol=1e-12)
+
+
+def test_of_more_directions_than_there_is_room_for_the_largest_are_kept():
+    x = np.diag([3.0, 1.0, 2.0]) @ np.eye(3, N)
+    C, Q = row_space(x, beside=np.full((3, N), 1.0), most=2)
+    np.testing.assert_allclose(C @ Q, np.diag([3.0, 0.0, 2.0]) @ np.eye(3, N), atol=1e-12)
 
 
 @pytest.mark.parametrize("size", [1e-250, 1e-160, 1.0, 1e160, 1e250])
-def test_a_gram_root_beside_lengths_has_the_size_of_the_batch(size):
+def test_a_batch_beside_another_has_its_size(size):
     x = gaussian(3, N)
-    C = gram_root(size * x, size * np.linalg.norm(x, axis=1, keepdims=True))
+    C, _ = row_space(size * x, beside=size * gaussian(3, N, seed=8))
     np.testing.assert_allclose((C / size) @ (C / size).T, x @ x.T, rtol=1e-12, atol=1e-12)
 
 
-def test_a_gram_root_of_nothing_beside_lengths_has_no_columns():
-    assert gram_root(np.zeros((3, 4)), np.zeros((3, 1))).shape == (3, 0)
+@pytest.mark.parametrize("size", [0.0, 1e-250, 1.0, 1e250])
+def test_nothing_beside_anything_has_no_directions(size):
+    assert row_space(np.zeros((3, 4)), beside=np.full((3, 4), size))[0].shape == (3, 0)
     assert not gram_root(np.zeros((3, 4))).any()
 
 
