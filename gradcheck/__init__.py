@@ -15,7 +15,7 @@ SCHEMA_VERSION = 1
 
 if TYPE_CHECKING:
     from gradcheck import clipping as clipping
-    from gradcheck.catalogue import catalogue as catalogue
+    from gradcheck.listing import catalogue as catalogue
     from gradcheck.comparison import Comparison as Comparison
     from gradcheck.comparison import compare as compare
     from gradcheck.demo_report import DemoReport as DemoReport
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Comparison": "gradcheck.comparison",
     "TransformerSpec": "gradcheck.spec",
-    "catalogue": "gradcheck.catalogue",
+    "catalogue": "gradcheck.listing",
     "DemoReport": "gradcheck.demo_report",
     "compare": "gradcheck.comparison",
     "clip_demo": "gradcheck.demonstration",

@@ -1,6 +1,7 @@
 """What all tests share: repeatable hypothesis runs, an error measure, and a network drawn and measured."""
 
 import os
+import shlex
 from statistics import NormalDist
 
 # Two threads on products this small take longer than one, many times longer on a busy machine; NumPy reads it once.
@@ -187,3 +188,22 @@ def flow_of(network_of):
         return measure(network, inputs, scaled_loss, memory)
 
     return flow
+
+
+@pytest.fixture(scope="session")
+def typed():
+    """A command line ↦ the options that the command takes from it."""
+    import typer  # as gradcheck does: for commands only
+
+    from gradcheck.cli.app import app
+    from gradcheck.cli.options import parse_width
+
+    commands = typer.main.get_command(app).commands
+
+    def parse(command):
+        program, name, *words = shlex.split(command)
+        assert program == "gradcheck"
+        options = commands[name].make_context(name, words).params
+        return options | {"width": parse_width(options["width"])}
+
+    return parse

@@ -59,6 +59,11 @@ def test_every_public_name_is_there(name):
     assert name in dir(gradcheck)
 
 
+def test_no_module_has_the_name_of_a_public_function():
+    modules = {name_of(path) for path in MODULES}
+    assert {name for name in gradcheck.__all__ if f"gradcheck.{name}" in modules} == {"clipping"}
+
+
 def test_the_public_names_are_those_of_the_contract():
     assert {"simulate", "Report", "Thresholds", "NetworkSpec", "GradcheckError", "json_schema"} <= set(
         gradcheck.__all__

@@ -1,30 +1,11 @@
-import shlex
-
 import numpy as np
 import pytest
-import typer
 
 import gradcheck
-from gradcheck.cli.app import app
-from gradcheck.cli.options import parse_width
 from gradcheck.experiment import Experiment
 from gradcheck.remedies import MOST
 
 SMALL = {"depth": 20, "width": 16, "batch_size": 32}
-
-
-@pytest.fixture(scope="session")
-def typed():
-    """A command line ↦ the options that the command takes from it."""
-    commands = typer.main.get_command(app).commands
-
-    def parse(command):
-        program, name, *words = shlex.split(command)
-        assert program == "gradcheck"
-        options = commands[name].make_context(name, words).params
-        return options | {"width": parse_width(options["width"])}
-
-    return parse
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ def list_choices(
     """List published networks with their sizes, activations, initialisations or norms, each with its source."""
     if kind not in KINDS:
         raise GradcheckError(f"list {kind!r} is unknown; allowed: {', '.join(KINDS)}")
-    from gradcheck.catalogue import catalogue
+    from gradcheck.listing import catalogue
 
     entries = catalogue(kind)
     if json:

@@ -6,14 +6,25 @@ import pytest
 
 from gradcheck.data import DataSpec
 from gradcheck.diagnosis import diagnose
+from gradcheck.engine.transformer import POINTS
 from gradcheck.experiment import RunSpec
 from gradcheck.flow import GradientFlow, LayerFlow, OutputFlow
 from gradcheck.report import Record, make_report
-from gradcheck.spec import NetworkSpec, RecurrentSpec
+from gradcheck.spec import NetworkSpec, RecurrentSpec, TransformerSpec
 from gradcheck.summary import summarize
 from gradcheck.thresholds import Thresholds
 
 LAYER = LayerFlow(-0.1, -0.3, 0.5, 9.0, 0.25, 0.125, 0.0, 1.0, 0.0)
+
+#: What a layer is called, and the flow points of each where it has several.
+UNITS = {"mlp": ("layer", ()), "transformer": ("block", POINTS)}
+
+
+def spec_of(arch, depth):
+    """The description of a network with so many layers, of a transformer so many flow points."""
+    if arch == "transformer":
+        return TransformerSpec(blocks=depth // len(POINTS), model_width=8, heads=2, tokens=6)
+    return NetworkSpec(depth=depth, width=8) if arch == "mlp" else RecurrentSpec(arch=arch, steps=depth, width=8)
 
 
 def spread(gradients, columns):
@@ -24,18 +35,21 @@ def spread(gradients, columns):
 
 @pytest.fixture(scope="session")
 def report_of():
-    """Log10 gradients ↦ the report on a network that has them; None is a layer that was not reached."""
+    """Log10 gradients ↦ the report on a network that has them; None is a layer that was not reached.
+
+    Of a transformer they are those of its flow points, three a block.
+    """
 
     def report(gradients, *, arch="mlp", obstacle="overflow", suggestions=None, columns=None, **config):
         depth, reached = len(gradients), sum(gradient is not None for gradient in gradients)
         layers = [*spread(gradients[:reached], columns or {}), *[LayerFlow()] * (depth - reached)]
         output = OutputFlow(2.3, 0.1, -1.0) if reached == depth else OutputFlow()
         obstacle = obstacle if reached < depth else ""
-        unit = "layer" if arch == "mlp" else "step"
-        flow = GradientFlow((8,) * depth, (8,) * depth, tuple(layers), output, reached, obstacle, unit)
+        flow = GradientFlow(
+            (8,) * depth, (8,) * depth, tuple(layers), output, reached, obstacle, *UNITS.get(arch, ("step", ()))
+        )
         summary, thresholds = summarize(flow), Thresholds()
-        network = NetworkSpec(depth=depth, width=8) if arch == "mlp" else RecurrentSpec(arch=arch, steps=depth, width=8)
-        parts = network, DataSpec(), RunSpec(), thresholds
+        parts = spec_of(arch, depth), DataSpec(), RunSpec(), thresholds
         options = {name: value for part in parts for name, value in part.to_dict().items()}
         options |= {"weights": None, "save_weights": None, "suggest": suggestions is not None, **config}
         diagnosis = diagnose(flow, summary, thresholds)

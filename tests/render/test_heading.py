@@ -1,6 +1,8 @@
 import pytest
 
 import gradcheck
+from gradcheck.experiment import Experiment
+from gradcheck.presets import PRESETS
 from gradcheck.render.heading import what_was_run
 
 
@@ -77,3 +79,75 @@ def test_given_weights_take_the_place_of_a_recurrences_initialisation(tmp_path):
     gradcheck.simulate(arch="lstm", steps=8, width=8, forget_bias=3.0, save_weights=path)
     line = what_was_run(gradcheck.simulate(arch="lstm", weights=path).config)
     assert line == f"lstm · weights of {path} · 8 steps of width 8 · digits, batch 64 · seed 0"
+
+
+TRANSFORMER = (
+    "transformer decoder, gelu · xavier · layer norm pre · 2 blocks of 16, 2 heads · text, batch 1 of 6 tokens"
+)
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ({}, f"{TRANSFORMER} · seed 0"),
+        ({"causal": False}, f"{TRANSFORMER.replace('decoder', 'encoder')} · seed 0"),
+        ({"activation": "swiglu"}, f"{TRANSFORMER.replace('gelu', 'swiglu')} · seed 0"),
+        ({"norm_placement": "post"}, f"{TRANSFORMER.replace('pre', 'post')} · seed 0"),
+        (
+            {"norm": "rms", "norm_placement": "both"},
+            f"{TRANSFORMER.replace('layer norm pre', 'rms norm both')} · seed 0",
+        ),
+        ({"norm": "none"}, f"{TRANSFORMER.replace('layer norm pre', 'no norm')} · seed 0"),
+        ({"residual_scale": "gpt2"}, f"{TRANSFORMER.replace('pre', 'pre, residual gpt2')} · seed 0"),
+        ({"residual_scale": 0.25}, f"{TRANSFORMER.replace('pre', 'pre, residual × 0.25')} · seed 0"),
+        (
+            {"residual_scale": "deepnorm", "norm_placement": "post"},
+            f"{TRANSFORMER.replace('pre', 'post, residual deepnorm')} · seed 0",
+        ),
+        (
+            {"norm": "none", "residual_scale": -2},
+            f"{TRANSFORMER.replace('layer norm pre', 'no norm, residual × -2')} · seed 0",
+        ),
+        (
+            {"blocks": 1, "heads": 1},
+            f"{TRANSFORMER.replace('2 blocks', '1 block').replace('2 heads', '1 head')} · seed 0",
+        ),
+        (
+            {"init": "normal", "weight_std": 0.02, "gain": 3},
+            f"{TRANSFORMER.replace('xavier', 'normal 0.02 × 3')} · seed 0",
+        ),
+        ({"batch_size": 3, "seeds": 2}, f"{TRANSFORMER.replace('batch 1', 'batch 3')} · seeds 0 to 1"),
+        ({"layers": "weightless"}, f"{TRANSFORMER} · seed 0 · weightless"),
+        ({"layers": "weightless", "dtype": "float32"}, f"{TRANSFORMER} · seed 0 · float32 · weightless"),
+        ({"layers": "dense"}, f"{TRANSFORMER} · seed 0"),
+    ],
+    ids=str,
+)
+def test_the_heading_of_a_transformer_says_what_kind_how_many_blocks_and_what_is_unusual(options, line):
+    small = {"arch": "transformer", "blocks": 2, "model_width": 16, "heads": 2, "tokens": 6}
+    assert what_was_run(Experiment.from_options(small | options).to_dict()) == line
+
+
+def test_a_wide_perceptron_whose_matrices_are_not_stored_is_said_to_be_weightless():
+    wide = {"depth": 2, "width": 1024, "init": "he", "batch_size": 16}
+    line = "sigmoid · he · 2 layers of 1024 · digits, batch 16 · seed 0"
+    assert what_was_run(Experiment.from_options(wide).to_dict()) == f"{line} · weightless"
+    assert what_was_run(Experiment.from_options(wide | {"layers": "dense"}).to_dict()) == line
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_heading_of_a_preset_has_its_name_and_what_it_is(name):
+    line = what_was_run(Experiment.from_options({"preset": name}).to_dict())
+    kind = "encoder" if name in ("bert-base", "vit-b") else "decoder"
+    placement = "post" if name in ("bert-base", "transformer-base") else "pre"
+    assert line.startswith(f"{name} {kind}, ")
+    assert f" norm {placement}" in line
+    assert (", residual gpt2 · " in line) == name.startswith("gpt")
+
+
+def test_a_preset_with_another_option_keeps_its_name():
+    line = what_was_run(Experiment.from_options({"preset": "gpt2", "blocks": 1, "init": "orthogonal"}).to_dict())
+    assert line == (
+        "gpt2 decoder, gelu · orthogonal · layer norm pre, residual gpt2 · 1 block of 768, 12 heads · "
+        "text, batch 1 of 32 tokens · seed 0 · weightless"
+    )

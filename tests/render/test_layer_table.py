@@ -101,3 +101,46 @@ def test_of_a_recurrence_the_table_has_steps(report_of, lines_of):
 @pytest.mark.parametrize("width", [least for least, _ in LAYOUTS])
 def test_steps_head_their_column_at_every_width(width, report_of, lines_of):
     assert lines_of(report_of([-1.0, 0.0], arch="gru"), max(width, 40))[0].split()[0] == "step"
+
+
+def test_of_a_transformer_the_table_has_blocks_and_their_flow_points(report_of, lines_of):
+    header, *rows = lines_of(report_of([-9.5, -1.0, -0.5, -4.0, -0.25, 0.0], arch="transformer"))
+    assert header.split() == ["block", "gradient", "ratio", "gain", "activation", "rank", "flag"]
+    assert [row.split()[:2] for row in rows] == [
+        [block, point] for block in ("1", "2") for point in ("attention", "mlp", "residual")
+    ]
+    assert [row.split()[7] for row in rows] == ["vanishing", "ok", "ok", "vanishing", "ok", "ok"]
+    assert {row.index(row.split()[0]) for row in (header, *rows)} == {2}  # on the left, as words stand
+
+
+@pytest.mark.parametrize("width", [least for least, _ in LAYOUTS])
+def test_blocks_head_their_column_at_every_width(width, report_of, lines_of):
+    header, first, *_ = lines_of(report_of([-1.0, 0.0, 0.0], arch="transformer"), max(width, 40))
+    assert header.split()[0] == "block"
+    assert first.split()[:2] == ["1", "attention"]
+
+
+@pytest.mark.parametrize("width", [36, 48, 72, 80, 98, 118, 140, 200])
+def test_rows_of_a_transformer_are_never_wider_than_the_terminal(width, report_of, lines_of):
+    report = report_of([-step / 9 for step in range(299, -1, -1)], arch="transformer")
+    assert max(map(len, lines_of(report, width))) <= width
+
+
+cut = pytest.mark.xfail(strict=True, reason="the layouts reckon with a first column as wide as 'layer'")
+
+
+@pytest.mark.parametrize("width", [40, 48, 72, 80, 98, pytest.param(118, marks=cut), 121, 140])
+def test_no_cell_of_a_transformers_table_is_cut_at_the_widths_from_which_a_set_of_columns_fits(
+    width, report_of, lines_of
+):
+    report = report_of([-step / 9 for step in range(299, -1, -1)], arch="transformer")
+    assert "…" not in "".join(lines_of(report, width))
+
+
+def test_a_deep_transformer_is_sampled_by_its_flow_points(report_of, lines_of):
+    report = report_of([-step / 9 for step in range(299, -1, -1)], arch="transformer")
+    *rows, last = lines_of(report)[1:]
+    shown = [tuple(row.split()[:2]) for row in rows]
+    assert {("1", "attention"), ("1", "mlp"), ("100", "mlp"), ("100", "residual")} <= set(shown)
+    assert last == f"  {len(shown)} of 300 flow points shown; --all-layers shows the rest"
+    assert len(lines_of(report, all_layers=True)) == 1 + 300

@@ -96,3 +96,21 @@ def test_of_a_recurrence_the_table_has_steps(report_of):
     assert f"| step | {' | '.join(HEADER[1:])} |" in lines
     assert not any("layer" in line for line in lines)
     assert "- step 1 gets less than 1/1000 of the last step's gradient" in lines
+
+
+def test_of_a_transformer_the_table_has_blocks_and_their_flow_points(report_of):
+    report = report_of([-9.0, -0.5, 0.0, -9.0, -0.5, 0.0], arch="transformer")
+    lines = as_markdown(report).splitlines()
+    assert f"| block | {' | '.join(HEADER[1:])} |" in lines
+    assert [line.split(" | ")[0] for line in lines if line.startswith(("| 1 ", "| 2 "))] == [
+        f"| {block} {point}" for block in (1, 2) for point in ("attention", "mlp", "residual")
+    ]
+    assert "- block 2 attention gets less than 1/1000 of the last block residual's gradient" in lines
+    assert plain(inlines(report)[0]) == f"vanishing - {what_was_run(report.config)}"
+
+
+def test_a_flow_point_without_weights_or_activation_is_laid_out():
+    report = gradcheck.simulate(arch="transformer", blocks=2, model_width=16, heads=2, tokens=6, layers="dense")
+    tokens = MARKDOWN.parse(as_markdown(report))
+    assert sum(token.type == "tr_open" for token in tokens) == 1 + 6
+    assert sum(token.type == "td_open" for token in tokens) == 6 * len(HEADER)

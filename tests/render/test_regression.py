@@ -80,3 +80,25 @@ def test_a_terminal_without_blocks_gets_ascii():
 def test_no_line_is_wider_than_the_terminal(width):
     found = text(move("encoder.block.3.attention.projection", 0.0, 1.0), only_before=["x" * 9] * 9, width=width)
     assert max(map(len, found.splitlines())) <= width
+
+
+@pytest.mark.parametrize(
+    ("names", "unit"),
+    [
+        (["hidden 1", "hidden 2"], "layer"),
+        (["step 1", "step 2"], "step"),
+        (["block 1 attention", "block 1 mlp"], "flow point"),
+    ],
+)
+def test_what_moved_is_called_as_in_the_reports(names, unit):
+    found = text(*(move(name, 0.0, 1.0) for name in names))
+    assert found.splitlines()[0].endswith(f"2 of 2 {unit}s moved by more than 0.1 decades")
+    assert found.splitlines()[2].split("  ")[1].strip() == unit
+    assert [line.split("   ")[0].strip() for line in found.splitlines()[3:]] == names
+
+
+@pytest.mark.parametrize("other", ["hidden 1", "step 1"])
+def test_what_a_transformer_and_another_network_have_in_common_is_called_a_layer(other):
+    found = text(only_before=["block 1 attention"], only_after=[other])
+    assert "0 of 0 layers moved" in found
+    assert "0 of 0 flow points moved" in text(only_before=["block 1 attention"], only_after=["block 9 mlp"])
