@@ -15,12 +15,12 @@ SCHEMA_VERSION = 1
 
 if TYPE_CHECKING:
     from gradcheck import clipping as clipping
-    from gradcheck.listing import catalogue as catalogue
     from gradcheck.comparison import Comparison as Comparison
     from gradcheck.comparison import compare as compare
     from gradcheck.demo_report import DemoReport as DemoReport
     from gradcheck.demonstration import clip_demo as clip_demo
     from gradcheck.errors import GradcheckError as GradcheckError
+    from gradcheck.listing import catalogue as catalogue
     from gradcheck.report import Report as Report
     from gradcheck.schema import json_schema as json_schema
     from gradcheck.simulation import simulate as simulate
