@@ -30,6 +30,10 @@ DOCUMENTS = {
     ),
     "rnn.txt": ("simulate --no-suggest --arch rnn --width 32 --recurrent-gain 0.7", {}),
     "lstm_suggestions.txt": ("simulate --arch lstm --forget-bias -3 --width 32 --steps 16", {}),
+    "transformer.txt": (
+        "simulate --arch transformer --blocks 16 --model-width 16 --heads 2 --tokens 6 --norm none --gain 1.5",
+        {},
+    ),
     "vanishing.md": ("simulate --format markdown --depth 12 --width 32", {}),
     "clip_demo.txt": (f"{DEMO} --clip none --clip value:0.01 --clip global-norm:0.1 --clip agc", {}),
     "clip_demo_40.txt": (f"{DEMO} --clip value:0.01 --clip percentile:50", {"COLUMNS": "40"}),
