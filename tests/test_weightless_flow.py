@@ -1,5 +1,6 @@
 """Whole networks whose layers hold no matrix, held against the same networks with matrices."""
 
+import math
 import os
 import subprocess
 import sys
@@ -148,13 +149,18 @@ def test_examples_that_collapse_do_so_at_the_same_pace(init, flows, check_same_m
 def test_gradients_far_below_the_smallest_float_are_as_small_as_those_through_stored_matrices(init):
     """Large biases, the same in both, saturate every unit: their slopes say how small it gets."""
     options = NETWORK | {"activation": "tanh", "bias_std": 1500.0, "init": init, "width": 8, "depth": 4}
-    for seed in (2, 4, 7):
+    differences = []
+    for seed in range(40):
         ours, theirs = (
             Experiment.from_options(options | {"layers": layers}).flow(seed).column("log10_gradient_rms")
             for layers in ("weightless", "dense")
         )
-        assert theirs[0] < -300
-        np.testing.assert_allclose(ours, theirs, rtol=0, atol=6)
+        if np.isfinite([ours, theirs]).all() and theirs[0] < -300:
+            differences.append(ours - theirs)
+    assert len(differences) > 15
+    standard_errors = np.std(differences, axis=0, ddof=1) / math.sqrt(len(differences))
+    assert (np.abs(np.mean(differences, axis=0)) < 3 * standard_errors).all()
+    assert np.max(np.abs(differences)) < 12  # of 300 decades and more
 
 
 # ---- the same numbers

@@ -107,15 +107,16 @@ class Weightless(NamedTuple):
 
     def _gaussian(self, x: Array) -> tuple[Array, Pullback]:
         """Return x W and its pullback for W of independent N(0, 1) entries."""
-        C, Q = row_space(x)
-        M = self.noise(FORWARD_STREAM, len(Q), self.fan_out)
+        C, Q, V = row_space(x)
+        V = V.astype(x.dtype, copy=False)
+        N = self.noise(FORWARD_STREAM, len(V), self.fan_out)  # M = Vᵀ N, which rounding of V doesn't change
 
         def pullback(delta: Array) -> Array:
             fresh = product(gram_root(delta), self.noise(BACKWARD_STREAM, len(delta), self.fan_in))  # D W̃ᵀ
-            fresh += product(contraction(delta, M) - contraction(fresh, Q), Q)
+            fresh += product(contraction(delta, N) @ V - contraction(fresh, Q), Q)
             return fresh
 
-        return product(C, M), pullback
+        return product(C @ V.T, N), pullback
 
     def _frame(self, x: Array) -> tuple[Array, Pullback]:
         """Return x W and its pullback for a Haar frame W: the corner of a square one, as long as the longer side.
@@ -123,17 +124,22 @@ class Weightless(NamedTuple):
         Given Q W = M, what is orthogonal to the rows of M goes to a uniform frame orthogonal to Q.
         """
         size = max(self.fan_in, self.fan_out)
-        C, Q = row_space(_padded(x, size))
-        M = orthonormalised(self.noise(FORWARD_STREAM, len(Q), size))
+        C, Q, V = row_space(_padded(x, size))
+        M = orthonormalised(self._turned(FORWARD_STREAM, V, size))
 
         def pullback(delta: Array) -> Array:
             D = _padded(delta, size)
             along = contraction(D, M)
-            across, _ = row_space(D - product(along, M), beside=D, most=size - len(Q))
-            fresh = orthonormalised(self.noise(BACKWARD_STREAM, across.shape[1], size), against=Q)
+            across, _, directions = row_space(D - product(along, M), beside=D, most=size - len(Q))
+            fresh = orthonormalised(self._turned(BACKWARD_STREAM, directions, size), against=Q)
             return (product(along, Q) + product(across, fresh))[:, : self.fan_in]
 
         return product(C, M)[:, : self.fan_out], pullback
+
+    def _turned(self, purpose: int, directions: Array, columns: int) -> Array:
+        """Return independent N(0, 1) entries, (rank, columns), which turn as the directions (rows, rank) do."""
+        numbers = self.noise(purpose, len(directions), columns)
+        return product(directions.T.astype(numbers.dtype, copy=False), numbers)
 
     @property
     def log10_weight_norm(self) -> float:
@@ -253,7 +259,7 @@ def log10_weight_gradient_norm(x: Scaled, delta: Scaled) -> float:
     if batch * (fan_in + fan_out) >= fan_in * fan_out:
         square = sum_of_squares(product(X.T, D))
     else:
-        square = _square_by_gram_matrices(X, D) or sum_of_squares(product(row_space(X)[0].T, D))
+        square = _square_by_gram_matrices(X, D) or sum_of_squares(product(row_space(X).coordinates.T, D))
     return log10_magnitude(math.sqrt(square), x_exponent + delta_exponent)
 
 

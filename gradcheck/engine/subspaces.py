@@ -1,5 +1,7 @@
 """The space that a batch spans: what a random layer needs to know of its input, and of the gradient it is given."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from gradcheck.engine.magnitude import rescaled
@@ -13,8 +15,27 @@ TRUSTED = 1e-6
 ROUNDING = 64
 
 
-def row_space(x: Array, beside: Array | None = None, most: int | None = None) -> tuple[Array, Array]:
-    """Return C and Q with x = C Q, the rows of Q orthonormal.
+class RowSpace(NamedTuple):
+    """A batch x = C Q in coordinates of an orthonormal basis of its span.
+
+    Attributes
+    ----------
+    coordinates : Array
+        C, (batch, rank).
+    basis : Array
+        Q, (rank, n), its rows orthonormal.
+    directions : Array
+        V, (rows, rank), in float64, its columns orthonormal: the eigenvectors that the basis is made of. Their signs
+        and, among equals, they themselves hang on the last bit of x; C Vᵀ and V Q don't.
+    """
+
+    coordinates: Array
+    basis: Array
+    directions: Array
+
+
+def row_space(x: Array, beside: Array | None = None, most: int | None = None) -> RowSpace:
+    """Return C, Q and V with x = C Q, the rows of Q orthonormal.
 
     Parameters
     ----------
@@ -27,8 +48,8 @@ def row_space(x: Array, beside: Array | None = None, most: int | None = None) ->
 
     Returns
     -------
-    coordinates, basis : Array
-        C (batch, rank) and Q (rank, n), in the type of x; the rank is that of x up to rounding.
+    RowSpace
+        C and Q in the type of x; the rank is that of x up to rounding.
 
     Notes
     -----
@@ -43,7 +64,7 @@ def row_space(x: Array, beside: Array | None = None, most: int | None = None) ->
     if beside is not None:
         theirs, power = rescaled(beside)
         lengths = np.ldexp(_lengths(_gram(theirs)), power - exponent)
-    rest, coordinates, basis = mantissa, mantissa[:, :0], mantissa[:0]
+    rest, coordinates, basis, turn = mantissa, mantissa[:, :0], mantissa[:0], np.empty((0, 0))
     while room := (x.shape[1] if most is None else most) - len(basis):
         shares, directions = np.linalg.eigh(gram / lengths / lengths.T)
         known = np.flatnonzero(shares > max(_rounding(x), TRUSTED * shares[-1]))[-room:]
@@ -52,17 +73,19 @@ def row_space(x: Array, beside: Array | None = None, most: int | None = None) ->
         roots, directions = np.sqrt(shares[known]), directions[:, known]
         found = product((directions / (lengths * roots)).T.astype(x.dtype, copy=False), rest)
         if known.size == len(x):  # as nearly always
-            coordinates, basis = (lengths * directions * roots).astype(x.dtype, copy=False), found
+            coordinates, basis, turn = (lengths * directions * roots).astype(x.dtype, copy=False), found, directions
             break
-        basis = np.vstack([basis, found])
+        basis, turn = np.vstack([basis, found]), _block_diagonal(turn, directions)
         for _ in range(2):
             rest = rest - product(contraction(rest, basis), basis)
         coordinates, gram = contraction(mantissa, basis), _gram(rest)
-    return np.ldexp(_zero_where(mantissa, coordinates), exponent), basis
+    return RowSpace(np.ldexp(_zero_where(mantissa, coordinates), exponent), basis, turn)
 
 
 def gram_root(x: Array) -> Array:
     """Return C with C Cᵀ = x xᵀ: x in coordinates of an orthonormal basis that is nobody's business.
+
+    Up to the examples' lengths it is the symmetric root, which is continuous in x: rounding doesn't change the draw.
 
     Parameters
     ----------
@@ -78,8 +101,13 @@ def gram_root(x: Array) -> Array:
     gram = _gram(mantissa)
     lengths = _lengths(gram)
     shares, directions = np.linalg.eigh(gram / lengths / lengths.T)
-    root = (lengths * directions * np.sqrt(np.maximum(shares, 0))).astype(x.dtype, copy=False)
+    root = (lengths * directions * np.sqrt(np.maximum(shares, 0)) @ directions.T).astype(x.dtype, copy=False)
     return np.ldexp(_zero_where(mantissa, root), exponent)
+
+
+def _block_diagonal(a: Array, b: Array) -> Array:
+    """Return [[a, 0], [0, b]]."""
+    return np.block([[a, np.zeros((len(a), b.shape[1]))], [np.zeros((len(b), a.shape[1])), b]])
 
 
 def _gram(x: Array) -> Array:

@@ -186,6 +186,28 @@ def test_single_precision_stays_single(haar, scale, arrays, relative_error):
     assert relative_error(back @ x.T, delta @ (z - 1).T) < 1e-5
 
 
+EQUALS = {
+    "orthogonal examples of one length": (np.eye(4, 40), 4),
+    "two of a length in three": (np.diag([1.0, 2.0, 1.0]) @ np.eye(3, 40), 3),
+    "two pairs of twins": (np.repeat(np.eye(2, 40), 2, axis=0), 2),
+}
+
+
+@every_law
+@pytest.mark.parametrize(("x", "rank"), EQUALS.values(), ids=EQUALS)
+def test_rounding_of_the_input_does_not_change_the_draw(haar, x, rank, drawn):
+    """Eigenvectors of equal eigenvalues turn by any angle for a change in the last bit."""
+    generator = np.random.default_rng(3)
+    twins = len(x) // rank
+    tilts = [0, *(1e-14 * np.repeat(generator.standard_normal((rank, 40)), twins, axis=0) for _ in range(5))]
+    delta = np.repeat(generator.standard_normal((rank, 50)), twins, axis=0)
+    outcomes = []
+    for tilt in tilts:
+        z, pullback = drawn["weightless"](1, 40, 50, haar)(x + tilt)
+        outcomes.append(np.concatenate([z.ravel(), pullback(delta).ravel()]))
+    np.testing.assert_allclose(outcomes, outcomes[:1] * len(outcomes), atol=1e-11)
+
+
 # ---- the law
 
 
