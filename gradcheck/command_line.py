@@ -43,6 +43,21 @@ def command_line(command: str, config: Mapping[str, Any], own: Mapping[str, Any]
     return shlex.join(["gradcheck", command, *options(given)])
 
 
+def row_command_line(given: Mapping[str, Any], common: Mapping[str, Any]) -> str:
+    """Return ``gradcheck simulate …`` for a row of a comparison.
+
+    Parameters
+    ----------
+    given : mapping
+        The row's own options. Each was typed, and is typed again: whether it is at its default hangs on the others.
+    common : mapping
+        What all rows share: seeds, limits, and how the data is read.
+    """
+    usual = {**DataSpec().to_dict(), **Thresholds().to_dict(), **RunSpec().to_dict()}
+    changed = {name: value for name, value in common.items() if value != usual[name]}
+    return shlex.join(["gradcheck", "simulate", *options({**given, **changed})])
+
+
 def demo_command_line(config: Mapping[str, Any], **changes: Any) -> str:  # noqa: ANN401
     """Return ``gradcheck clip-demo …`` for the config of a demonstration, some options changed."""
     changed = {**config, **changes}

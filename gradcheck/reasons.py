@@ -1,7 +1,7 @@
 """The verdict's reasons, in words and numbers."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 import numpy as np
@@ -9,6 +9,9 @@ import numpy as np
 from gradcheck.flow import GradientFlow
 from gradcheck.summary import Region, Summary, dead_layers, gradient_shrinks
 from gradcheck.thresholds import Thresholds
+
+#: More regions of a kind than this are told in one sentence.
+NAMED_REGIONS = 3
 
 
 def reasons(flow: GradientFlow, summary: Summary, limits: Thresholds, regions: Iterable[Region]) -> Iterator[str]:
@@ -47,15 +50,33 @@ def _dead(flow: GradientFlow) -> Iterator[str]:
 def _regions(flow: GradientFlow, regions: Iterable[Region], limits: Thresholds) -> Iterator[str]:
     """Layers get too little, or too much, of the last layer's gradient."""
     less = f"less than {as_multiple(limits.vanish_below)}" if limits.vanish_below else "nothing of"
-    last = f"{flow.unit} {flow.points[-1]}" if flow.points else flow.unit
     words = {
-        "vanishing": f"{less} the last {last}'s gradient",
-        "exploding": f"more than {as_multiple(limits.explode_above)} the last {last}'s gradient",
+        "vanishing": f"{less} {_last_reached(flow)}'s gradient",
+        "exploding": f"more than {as_multiple(limits.explode_above)} {_last_reached(flow)}'s gradient",
     }
-    for region in regions:
-        if region.flag in words:
+    regions = list(regions)
+    for flag in dict.fromkeys(region.flag for region in regions if region.flag in words):
+        alike = [region for region in regions if region.flag == flag]
+        if len(alike) > NAMED_REGIONS:
+            yield f"{_scattered(flow, alike)} get {words[flag]}"
+            continue
+        for region in alike:
             verb = "get" if region.last_layer > region.first_layer else "gets"
-            yield f"{flow.names(region.first_layer, region.last_layer)} {verb} {words[region.flag]}"
+            yield f"{flow.names(region.first_layer, region.last_layer)} {verb} {words[flag]}"
+
+
+def _scattered(flow: GradientFlow, regions: Sequence[Region]) -> str:
+    """Return how many layers several regions hold, and between which."""
+    count = sum(region.last_layer - region.first_layer + 1 for region in regions)
+    ends = f"{flow.name(regions[0].first_layer)} and {flow.name(regions[-1].last_layer)}"
+    return f"{count} {'points' if flow.points else flow.unit + 's'} between {ends}"
+
+
+def _last_reached(flow: GradientFlow) -> str:
+    """Return what gradients are held against: the last layer that the signal reaches."""
+    if flow.reached and flow.reached < len(flow.layers):
+        return flow.name(flow.reached)
+    return f"the last {flow.unit} {flow.points[-1]}" if flow.points else f"the last {flow.unit}"
 
 
 def as_multiple(ratio: float) -> str:

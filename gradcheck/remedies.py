@@ -9,12 +9,15 @@ from gradcheck.command_line import command_line
 from gradcheck.experiment import Experiment, Outcome, part
 from gradcheck.flow import Tick
 from gradcheck.report import Record, number
-from gradcheck.spec import FREE_SCALE, NetworkSpec, RecurrentSpec, Spec, TransformerSpec
+from gradcheck.spec import FREE_SCALE, GATED, NetworkSpec, RecurrentSpec, Spec, TransformerSpec
 
 Change = dict[str, Any]
 
 #: Activations worth a try, each with the initialisation that was derived for it.
 PARTNERS = {"tanh": "lecun", "relu": "he", "gelu": "he", "selu": "lecun"}
+
+#: Activations of transformers that are none of them dead for a whole batch.
+SMOOTH_IN_TRANSFORMERS = ("gelu", "silu", *GATED)
 
 MOST = 5
 
@@ -99,7 +102,7 @@ def _recurrent_changes(spec: RecurrentSpec) -> Iterator[Change]:
 
 
 def _transformer_changes(spec: TransformerSpec, shallower: bool) -> Iterator[Change]:
-    """Where the norms sit, how much a branch adds, how large the weights start; then fewer blocks."""
+    """Where the norms sit, how much a branch adds, how large the weights start, gelu; then fewer blocks."""
     scale = 1.0 if spec.residual_scale == "deepnorm" else spec.residual_scale
     for placement in ("pre", "both", "post"):
         if placement != spec.norm_placement or spec.norm == "none":
@@ -115,6 +118,8 @@ def _transformer_changes(spec: TransformerSpec, shallower: bool) -> Iterator[Cha
             yield {"init": init, "weight_std": std, "gain": 1.0}
     if spec.gain != 1 and spec.init not in FREE_SCALE:
         yield {"gain": 1.0}
+    if spec.activation not in SMOOTH_IN_TRANSFORMERS:
+        yield {"activation": "gelu"}
     if shallower:
         yield from ({"blocks": spec.blocks // part} for part in (2, 4, 8) if spec.blocks // part > 0)
 

@@ -13,7 +13,7 @@ BANDS = {"": "", "_low": "; lowest of the draws", "_high": "; highest of the dra
 
 SUMMARY = {
     "gradient_span": "decades between the strongest and the weakest layer's gradient; null: one is exactly zero",
-    "mean_local_gain": "geometric mean of the local gains",
+    "mean_local_gain": "geometric mean of the local gains; of a transformer, per block",
     "effective_rank_last": "effective rank of the last hidden layer's outputs",
 }
 OUTPUT = {

@@ -154,6 +154,8 @@ def test_of_a_recurrence_the_same_is_said_of_steps(event):
     assert "layer" in " ".join(of_layers)
 
 
+LAST = "the last layer's gradient"
+
 # ---- flow points of transformers
 
 
@@ -209,11 +211,23 @@ def test_a_flow_point_that_overflows_is_named_and_so_is_the_one_before():
     assert of_transformer([0.0] * 6, obstacle="overflow")[0].startswith("the read-out is the first")
 
 
-@pytest.mark.xfail(strict=True, reason="what is compared with is named as if every block had been reached in full")
 def test_where_a_block_is_reached_in_part_regions_are_held_against_the_flow_point_that_was():
     *_, region, _ = of_transformer([9.0, 9.0, 9.0, 0.0, 0.0, 0.0], reached=4, obstacle="overflow")
     assert region.startswith("block 1 attention to block 1 residual get more than 1000 times")
     assert region.endswith("block 2 attention's gradient")
+
+
+def test_many_regions_of_a_kind_are_told_in_one_sentence_few_each_in_its_own():
+    alternating = [-9.0, 0.0] * 4
+    assert reasons_for(alternating)[0] == "4 layers between layer 1 and layer 7 get less than 1/1000 of " + LAST
+    assert [reason.split(" gets ")[0] for reason in reasons_for(alternating[2:])[:3]] == [
+        "layer 1",
+        "layer 3",
+        "layer 5",
+    ]
+    points = of_transformer([-9.0, 0.0, 9.0] * 5 + [-9.0, 0.0, 0.0])
+    assert points[0].startswith("6 points between block 1 attention and block 6 attention get less than")
+    assert points[1].startswith("5 points between block 1 residual and block 5 residual get more than")
 
 
 def test_dead_and_silent_flow_points_are_points_and_named():

@@ -55,14 +55,14 @@ class ShareProgress(Progress):
 
     def __init__(self, quiet: bool) -> None:
         super().__init__(quiet)
-        self.share = 0.0
+        self.share, self.heard = 0.0, self.start  # what is done, and when it was said
         self.what = "simulated"
 
     def __call__(self, share: float) -> None:
         """So much is done, 0 to 1."""
         if share < self.share:
-            self.start, self.what = time.monotonic(), "of the changes simulated"
-        self.share = share
+            self.start, self.what = self.heard, "of the changes simulated"
+        self.share, self.heard = share, time.monotonic()
         self.show(share, f"{share:.0%} {self.what}")
 
 

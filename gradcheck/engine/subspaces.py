@@ -64,7 +64,8 @@ def row_space(x: Array, beside: Array | None = None, most: int | None = None) ->
     if beside is not None:
         theirs, power = rescaled(beside)
         lengths = np.ldexp(_lengths(_gram(theirs)), power - exponent)
-    rest, coordinates, basis, turn = mantissa, mantissa[:, :0], mantissa[:0], np.empty((0, 0))
+    rest, coordinates, basis = mantissa, mantissa[:, :0], mantissa[:0]
+    turn: Array = np.empty((0, 0))
     while room := (x.shape[1] if most is None else most) - len(basis):
         shares, directions = np.linalg.eigh(gram / lengths / lengths.T)
         known = np.flatnonzero(shares > max(_rounding(x), TRUSTED * shares[-1]))[-room:]

@@ -8,7 +8,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from gradcheck.command_line import command_line, options
+from gradcheck.command_line import options, row_command_line
 from gradcheck.comparison import Comparison
 from gradcheck.ranking import counts, differences, grouped, ranked
 from gradcheck.render.bars import Glyphs, common_scale, sparkline
@@ -65,8 +65,8 @@ def _parts(
     yield ""
     best = rows[0]
     if best["error"] is None:
-        config = {"seeds": comparison.common["seeds"], "seed": comparison.common["seed"], **best["options"]}
-        yield Text("  " + without_controls(command_line("simulate", config)), style="dim", no_wrap=True)
+        again = row_command_line(best["options"], comparison.common)
+        yield Text("  " + without_controls(again), style="dim", no_wrap=True)
 
 
 def _heading(comparison: Comparison) -> str:

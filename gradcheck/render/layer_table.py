@@ -46,7 +46,8 @@ def _share(value: float | None) -> str:
 def layer_table(report: Report, width: int, glyphs: Glyphs, all_layers: bool) -> Iterator[RenderableType]:
     """Yield the layers, each with a bar on the sparkline's log scale; of a deep network a sample."""
     shown = [report.layers[index - 1] for index in shown_layers(len(report.layers), report.regions, all_layers)]
-    names = next(names for least, names in LAYOUTS if width >= least)
+    longer = max(len(title(layer)) for layer in shown) - len("layer")  # as a block and its flow point are
+    names = next(names for least, names in LAYOUTS if width - max(0, longer) >= least or least == 0)
     rows = [[COLUMNS[name](layer) for name in names] for layer in shown]
     used = INDENT + sum(max(map(len, column)) + 2 for column in zip(names, *rows, strict=True))
     scale = common_scale([layer.log10_gradient_rms for layer in report.layers])

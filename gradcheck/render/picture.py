@@ -25,7 +25,7 @@ def picture(report: Report, width: int, glyphs: Glyphs) -> Group:
     shown = columns(len(lines[0]), room)
     first, last = f"{report.unit} 1", str(len(lines[0]))
     drawn = [
-        Text(no_wrap=True).append(" " * label + line, style="dim")
+        Text(no_wrap=True).append(" " * min(label, max(0, width - len(line))) + line, style="dim")
         for line in _axis(logarithms, first, last, len(shown), room)
     ]
     for name, layers in zip(names, lines, strict=True):
@@ -60,7 +60,7 @@ def _marks(flags: Sequence[str], width: int, glyphs: Glyphs) -> Text:
             marks.append(" " * (end - len(marks)))
             continue
         marks.append(bracket(flag, span, glyphs), style=STYLES[flag])
-        free = groups[index + 1][1] if index + 1 < len(groups) else width - end
+        free = groups[index + 1][1] if index + 2 < len(groups) else width - end
         last_or_before_ok = index + 1 == len(groups) or groups[index + 1][0] == "ok"
         if flag not in bracket(flag, span, glyphs) and last_or_before_ok and len(flag) + 2 <= free:
             marks.append(f" {flag}", style=STYLES[flag])

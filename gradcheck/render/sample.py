@@ -1,6 +1,6 @@
 """Which layers a long table shows, and what they are called in it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from gradcheck.report import Record
 
@@ -12,18 +12,26 @@ EVENLY = 9
 
 
 def shown_layers(depth: int, regions: Sequence[Record], all_layers: bool = False) -> list[int]:
-    """Return the layers (from 1) that the table shows: the ends, each region's edges, an even sample between."""
+    """Return the layers (from 1) that the table shows: the ends, regions' edges, an even sample between."""
     if all_layers or depth <= ALL_UP_TO:
         return list(range(1, depth + 1))
     ends = {1, 2, depth - 1, depth}
     even = {1 + round(step * (depth - 1) / EVENLY) for step in range(EVENLY + 1)}
-    edges = {
+    edges = _edges(regions)
+    if len(edges) > ALL_UP_TO:  # flags that alternate: the outermost regions of each kind
+        first = {region.flag: region for region in reversed(regions)}
+        last = {region.flag: region for region in regions}
+        edges = _edges([*first.values(), *last.values()])
+    return sorted(layer for layer in ends | even | edges if 1 <= layer <= depth)
+
+
+def _edges(regions: Iterable[Record]) -> set[int]:
+    """Return the layers inside and outside of each region's ends."""
+    return {
         layer
         for region in regions
         for layer in (region.first_layer - 1, region.first_layer, region.last_layer, region.last_layer + 1)
-        if 1 <= layer <= depth
     }
-    return sorted(ends | even | edges)
 
 
 def title(layer: Record) -> str:

@@ -13,7 +13,21 @@ STYLES = {
 #: Columns that the picture and the table stand in from the edge.
 INDENT = 2
 
-PLAIN = str.maketrans({"·": "-", "×": "x", "–": "-", "−": "-", "…": "...", "≥": ">=", "±": "+-", "→": "->"})
+PLAIN = str.maketrans(
+    {
+        "·": "-",
+        "×": "x",
+        "–": "-",
+        "−": "-",
+        "…": "...",
+        "≥": ">=",
+        "±": "+-",
+        "→": "->",
+        "√": "sqrt ",
+        "²": "^2",
+        "α": "alpha",
+    }
+)
 
 
 def can_show_blocks(encoding: str) -> bool:

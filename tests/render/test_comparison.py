@@ -105,7 +105,7 @@ def test_when_nothing_could_be_built_there_is_no_next_command():
 def test_the_last_line_is_the_command_for_the_best_on_one_line_at_any_width():
     for width in (40, 200):
         *_, last = comparison_as_text(comparison(), Terminal(width)).splitlines()
-        assert last == "  gradcheck simulate --seeds 3 --depth 2 --width 8 --activation tanh"
+        assert last == "  gradcheck simulate --depth 2 --width 8 --activation tanh --no-residual --seeds 3"
 
 
 def test_two_varied_options_have_a_heat_map_above_the_table():

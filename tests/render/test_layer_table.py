@@ -126,10 +126,7 @@ def test_rows_of_a_transformer_are_never_wider_than_the_terminal(width, report_o
     assert max(map(len, lines_of(report, width))) <= width
 
 
-cut = pytest.mark.xfail(strict=True, reason="the layouts reckon with a first column as wide as 'layer'")
-
-
-@pytest.mark.parametrize("width", [40, 48, 72, 80, 98, pytest.param(118, marks=cut), 121, 140])
+@pytest.mark.parametrize("width", [40, 48, 72, 80, 98, 118, 121, 140])
 def test_no_cell_of_a_transformers_table_is_cut_at_the_widths_from_which_a_set_of_columns_fits(
     width, report_of, lines_of
 ):

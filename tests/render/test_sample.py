@@ -56,5 +56,13 @@ def test_no_gap_is_wider_than_an_even_sample_leaves(network):
     assert max(later - earlier for earlier, later in pairwise(shown)) <= depth / 9 + 1
 
 
+def test_where_flags_alternate_the_outermost_regions_of_each_kind_are_shown():
+    flags = ["vanishing", "dead"] * 500
+    regions = [Record(flag=flag, first_layer=place, last_layer=place) for place, flag in enumerate(flags, start=101)]
+    shown = shown_layers(2000, regions)
+    assert {100, 101, 102, 1099, 1100, 1101} <= set(shown)
+    assert len(shown) <= ALL_UP_TO
+
+
 def test_the_first_deep_network_is_sampled():
     assert len(shown_layers(ALL_UP_TO + 1, [])) < ALL_UP_TO

@@ -45,7 +45,7 @@ def parts_of(lines_of):
         axis, lines, marks = [], {}, {}
         for line in lines_of(report, width, glyphs):
             name = line[:LABEL].strip()
-            if name:
+            if name in POINTS:
                 lines[name], marks[name] = line[LABEL:], ""
             elif lines:
                 assert not marks[list(lines)[-1]]
