@@ -10,17 +10,13 @@ from typing import NamedTuple
 import numpy as np
 
 from gradcheck.flow import GradientFlow
-from gradcheck.reasons import reasons
+from gradcheck.reasons import collapsed, reasons
+from gradcheck.score import score
 from gradcheck.summary import Region, Summary, dead_layers, gradient_shrinks
 from gradcheck.thresholds import Thresholds
 
 FLAGS = ("ok", "vanishing", "exploding", "dead", "saturated", "nonfinite")
 STATUSES = ("healthy", "vanishing", "exploding", "collapsed", "dead", "nonfinite")
-
-#: log-odds that plain SGD trains a network: INTERCEPT + SPAN·min(span, SPAN_CAP) + RANK·min(ln rank, RANK_CAP).
-#: benchmarks/calibrate.py fits them to 400 networks that were really trained and prints the cross-validation.
-INTERCEPT, SPAN, RANK = 0.19, -2.18, 2.38
-SPAN_CAP, RANK_CAP = 20.0, 2.5
 
 
 class Verdict(NamedTuple):
@@ -57,8 +53,8 @@ def diagnose(flow: GradientFlow, summary: Summary, thresholds: Thresholds) -> Di
     flags = _flags(flow, thresholds)
     regions = _regions(flow, flags)
     status = _status(flow, summary, thresholds)
-    score = _score(flow, summary)
-    verdict = Verdict(status, score >= 0.5, score, tuple(reasons(flow, summary, thresholds, regions)))
+    chance = score(flow, summary)
+    verdict = Verdict(status, chance >= 0.5, chance, tuple(reasons(flow, summary, thresholds, regions)))
     return Diagnosis(flags, regions, verdict)
 
 
@@ -98,14 +94,4 @@ def _status(flow: GradientFlow, summary: Summary, limits: Thresholds) -> str:
         return "dead"
     if not summary.gradient_span <= limits.max_span:
         return "vanishing" if gradient_shrinks(flow) else "exploding"
-    return "collapsed" if summary.effective_rank_last < limits.min_rank else "healthy"
-
-
-def _score(flow: GradientFlow, summary: Summary) -> float:
-    """Return the probability that plain SGD trains the network; 0 if no gradient arrives."""
-    if flow.obstacle or not math.isfinite(summary.gradient_span):
-        return 0.0
-    rank = summary.effective_rank_last
-    evidence = RANK_CAP if math.isnan(rank) else min(math.log(rank), RANK_CAP)  # one example has no rank
-    log_odds = INTERCEPT + SPAN * min(summary.gradient_span, SPAN_CAP) + RANK * evidence
-    return 1 / (1 + math.exp(-log_odds))
+    return "collapsed" if collapsed(flow, summary, limits) else "healthy"

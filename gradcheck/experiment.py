@@ -217,12 +217,16 @@ def part(tick: Tick | None, index: int, count: int) -> Tick | None:
 
 
 def average_summary(summaries: list[Summary]) -> Summary:
-    """Return the mean span and the geometric means of the gain and the rank."""
+    """Return the mean spans and the geometric means of the gain and the ranks."""
     if len(summaries) == 1:
         return summaries[0]
-    count = len(summaries)
-    spans, gains, ranks = zip(*summaries, strict=True)
-    return Summary(sum(spans) / count, _geometric_mean(gains), _geometric_mean(ranks))
+    columns = zip(Summary._fields, zip(*summaries, strict=True), strict=True)
+    means = {name: _mean(values) if name.endswith("_span") else _geometric_mean(values) for name, values in columns}
+    return Summary(**means)
+
+
+def _mean(values: tuple[float, ...]) -> float:
+    return sum(values) / len(values)
 
 
 def _geometric_mean(values: tuple[float, ...]) -> float:

@@ -83,6 +83,8 @@ class GradientFlow:
         What a layer is called: ``layer``, or ``step`` of a recurrence; of a transformer ``block``.
     points : tuple of str
         The flow points of each unit, where it has several: each is a layer here.
+    rows : float
+        Rows of the batch: examples, or all their tokens; inf where nobody knows.
     """
 
     fan_in: tuple[int, ...]
@@ -93,6 +95,7 @@ class GradientFlow:
     obstacle: str = ""
     unit: str = "layer"
     points: tuple[str, ...] = ()
+    rows: float = math.inf
 
     def name(self, layer: int) -> str:
         """Return what layer 1 … is called: ``layer 3``, ``step 3``, ``block 1 mlp``."""
@@ -171,8 +174,9 @@ def measure(
             passages = []
     beyond = (LayerFlow(),) * (network.depth - len(layers))
     fan_in, fan_out = zip(*network.fans, strict=True)
+    measured = (*layers[::-1], *beyond)
     return GradientFlow(
-        fan_in, fan_out, (*layers[::-1], *beyond), output, len(layers), obstacle, network.unit, network.points
+        fan_in, fan_out, measured, output, len(layers), obstacle, network.unit, network.points, len(inputs)
     )
 
 
@@ -287,6 +291,7 @@ def average(flows: Sequence[GradientFlow]) -> GradientFlow:
         obstacle=stopped.obstacle,
         unit=stopped.unit,
         points=stopped.points,
+        rows=stopped.rows,
     )
 
 

@@ -7,7 +7,8 @@ from itertools import chain
 import numpy as np
 
 from gradcheck.flow import GradientFlow
-from gradcheck.summary import Region, Summary, dead_layers, gradient_shrinks
+from gradcheck.score import OUTPUT_DECADES, excess_output
+from gradcheck.summary import Region, Summary, dead_layers, gradient_shrinks, narrowest, possible_rank
 from gradcheck.thresholds import Thresholds
 
 #: More regions of a kind than this are told in one sentence.
@@ -19,9 +20,19 @@ def reasons(flow: GradientFlow, summary: Summary, limits: Thresholds, regions: I
     yield from _forward(flow)
     yield from _dead(flow)
     yield from _regions(flow, regions, limits)
-    span, rank = _span(flow, summary, limits), _rank(summary, limits, "tokens" if flow.points else "examples")
-    collapsed = summary.gradient_span <= limits.max_span and summary.effective_rank_last < limits.min_rank
-    yield from chain(rank, span) if collapsed else chain(span, rank)
+    span, rank = _span(flow, summary, limits), _rank(flow, summary, limits)
+    rest = chain(_weights(summary, limits), _output(flow))
+    if not summary.gradient_span <= limits.max_span:
+        yield from chain(span, rank, rest)
+    elif collapsed(flow, summary, limits):
+        yield from chain(rank, span, rest)
+    else:
+        yield from chain(rest, span, rank)
+
+
+def collapsed(flow: GradientFlow, summary: Summary, limits: Thresholds) -> bool:
+    """Whether the examples' differences are gone, where the batch and the widths allow more than the limit."""
+    return summary.effective_rank_least < limits.min_rank < possible_rank(flow)
 
 
 def _forward(flow: GradientFlow) -> Iterator[str]:
@@ -105,12 +116,29 @@ def _span(flow: GradientFlow, summary: Summary, limits: Thresholds) -> Iterator[
         yield f"{decades} apart (limit {limits.max_span:g}){each}"
 
 
-def _rank(summary: Summary, limits: Thresholds, what: str) -> Iterator[str]:
+def _rank(flow: GradientFlow, summary: Summary, limits: Thresholds) -> Iterator[str]:
     """Whether the examples, of a transformer their tokens, can still be told apart."""
-    rank = summary.effective_rank_last
-    if math.isnan(rank):
+    what, rank = "tokens" if flow.points else "examples", summary.effective_rank_least
+    if math.isnan(rank) or possible_rank(flow) <= limits.min_rank:
         return
     if rank < limits.min_rank:
-        yield f"the {what} look alike at the end: effective rank {rank:.1f} (limit {limits.min_rank:g})"
+        at_the_end = summary.effective_rank_last < limits.min_rank
+        where = "at the end" if at_the_end else f"at {flow.name(narrowest(flow)[0])}"
+        rank = summary.effective_rank_last if at_the_end else rank
+        yield f"the {what} look alike {where}: effective rank {rank:.1f} (limit {limits.min_rank:g})"
     else:
         yield f"the {what} stay apart: effective rank {rank:.1f} (limit {limits.min_rank:g})"
+
+
+def _weights(summary: Summary, limits: Thresholds) -> Iterator[str]:
+    """The weights' gradients lie further apart than the limit, and than those they come from."""
+    span = summary.weight_gradient_span
+    if max(limits.max_span, summary.gradient_span) < span < math.inf:
+        yield f"the weights' own gradients lie {span:.1f} decades apart (limit {limits.max_span:g})"
+
+
+def _output(flow: GradientFlow) -> Iterator[str]:
+    """The read-out's outputs are of a size at which training hardly starts."""
+    if excess_output(flow):
+        size = f"10^{flow.output.log10_logit_rms:.1f}"
+        yield f"the outputs' root mean square is {size} (limits 1e-{OUTPUT_DECADES:g}, 1e{OUTPUT_DECADES:g})"

@@ -15,6 +15,10 @@ SUMMARY = {
     "gradient_span": "decades between the strongest and the weakest layer's gradient; null: one is exactly zero",
     "mean_local_gain": "geometric mean of the local gains; of a transformer, per block",
     "effective_rank_last": "effective rank of the last hidden layer's outputs",
+    "weight_gradient_span": "decades between the strongest and the weakest layer's weight gradient (root mean square "
+    "of its entries; of a transformer, among flow points of one kind); null: one is exactly zero",
+    "effective_rank_least": "smallest effective rank of the layers, of a transformer's stream behind its blocks; of a "
+    "recurrence that of the last step",
 }
 OUTPUT = {
     "loss": "mean over the batch",

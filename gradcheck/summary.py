@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradcheck.flow import GradientFlow
+from gradcheck.flow import GradientFlow, PerLayer
 
 
 class Summary(NamedTuple):
-    """The whole network in three numbers.
+    """The whole network in a few numbers.
 
     Attributes
     ----------
@@ -19,11 +19,19 @@ class Summary(NamedTuple):
         Geometric mean of the factors from layer to layer; of a transformer, from block to block.
     effective_rank_last : float
         Effective rank of the last hidden layer's outputs.
+    weight_gradient_span : float
+        Decades between the strongest and the weakest layer's weight gradient, root mean squares of its entries; of a
+        transformer, among flow points of one kind. Steps of a recurrence share their weights and have none.
+    effective_rank_least : float
+        The smallest effective rank on the way to the read-out: of all layers, of a transformer's stream behind its
+        blocks; of a recurrence, whose first steps have seen little, that of the last step.
     """
 
     gradient_span: float
     mean_local_gain: float
     effective_rank_last: float
+    weight_gradient_span: float = math.nan
+    effective_rank_least: float = math.nan
 
 
 class Region(NamedTuple):
@@ -37,17 +45,61 @@ class Region(NamedTuple):
 
 
 def summarize(flow: GradientFlow) -> Summary:
-    """Return the whole network in three numbers; nan where the flow has none."""
+    """Return the whole network in a few numbers; nan where the flow has none."""
     reached = flow.column("log10_gradient_rms")[: flow.reached]
     if not reached.size or np.isnan(reached).any():
         return Summary(math.nan, math.nan, math.nan)
     if reached.max() == -math.inf:  # nothing passes back at all
-        return Summary(math.inf, math.nan, flow.layers[-1].effective_rank)
+        return Summary(math.inf, math.nan, flow.layers[-1].effective_rank, math.inf, narrowest(flow)[1])
     steps = max(1, len(reached) - 1) / max(1, len(flow.points))
     gain = (
         _power_of_ten((reached[0] - reached[-1]) / steps) if len(reached) > 1 and reached[-1] > -math.inf else math.nan
     )
-    return Summary(float(reached.max() - reached.min()), float(gain), flow.layers[-1].effective_rank)
+    span, rank = float(reached.max() - reached.min()), flow.layers[-1].effective_rank
+    return Summary(span, float(gain), rank, _weight_gradient_span(flow), narrowest(flow)[1])
+
+
+def _weight_gradient_span(flow: GradientFlow) -> float:
+    """Return the decades between layers' weight gradients, per entry, of points of one kind; nan without any."""
+    if flow.unit == "step":
+        return math.nan
+    sizes = np.log10(flow.fan_in) + np.log10(flow.fan_out)
+    entries = (flow.column("log10_weight_gradient_norm") - 0.5 * sizes)[: flow.reached]
+    kinds = max(1, len(flow.points))
+    spans = [_range(entries[kind::kinds]) for kind in range(kinds)]
+    known = [span for span in spans if not math.isnan(span)]
+    return max(known, default=math.nan)
+
+
+def _range(logarithms: PerLayer) -> float:
+    """Return largest minus smallest, nan for none; an exact zero is infinitely far from anything."""
+    known = logarithms[~np.isnan(logarithms)]
+    if not known.size:
+        return math.nan
+    return math.inf if known.min() == -math.inf else float(known.max() - known.min())
+
+
+def narrowest(flow: GradientFlow) -> tuple[int, float]:
+    """Return the layer (from 1) on the way to the read-out whose effective rank is least, and that rank.
+
+    The rank is nan for a batch of one, and where the signal doesn't arrive.
+    """
+    ranks = flow.column("effective_rank")
+    carriers = np.zeros(len(ranks), bool)
+    if flow.unit == "step":
+        carriers[-1] = True
+    else:
+        carriers[max(1, len(flow.points)) - 1 :: max(1, len(flow.points))] = True
+    known = carriers & ~np.isnan(ranks)
+    if flow.obstacle or not known.any():
+        return len(ranks), math.nan
+    layer = int(np.where(known, ranks, np.inf).argmin())
+    return layer + 1, float(ranks[layer])
+
+
+def possible_rank(flow: GradientFlow) -> float:
+    """Return the largest rank that the batch and the narrowest layer allow: centring takes one example away."""
+    return min(flow.rows - 1, *flow.fan_out)
 
 
 def _power_of_ten(logarithm: float) -> float:

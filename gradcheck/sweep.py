@@ -15,7 +15,8 @@ Row = dict[str, Any]
 #: What a row has beside its index and options; all null where the row has an error.
 MEASURED = (
     "status", "trainable", "score", "flags",
-    "gradient_span", "mean_local_gain", "effective_rank_last", "log10_gradient",
+    "gradient_span", "mean_local_gain", "effective_rank_last", "weight_gradient_span", "effective_rank_least",
+    "log10_gradient",
 )  # fmt: skip
 
 

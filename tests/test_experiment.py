@@ -172,9 +172,9 @@ def test_an_outcome_has_one_flow_and_one_summary_a_draw():
     assert single.summary is single.summaries[0]
 
 
-def test_average_summary_takes_the_mean_span_and_the_geometric_means_of_gain_and_rank():
-    summary = average_summary([Summary(1.0, 0.5, 2.0), Summary(2.0, 2.0, 4.0), Summary(6.0, 8.0, 8.0)])
-    assert summary == pytest.approx((3.0, 2.0, 4.0), rel=1e-14)
+def test_average_summary_takes_the_mean_spans_and_the_geometric_means_of_gain_and_ranks():
+    draws = [Summary(1.0, 0.5, 2.0, 0.0, 1.0), Summary(2.0, 2.0, 4.0, 3.0, 2.0), Summary(6.0, 8.0, 8.0, 6.0, 4.0)]
+    assert average_summary(draws) == pytest.approx((3.0, 2.0, 4.0, 3.0, 2.0), rel=1e-14)
 
 
 def test_average_summary_of_one_is_that_one():
@@ -183,8 +183,8 @@ def test_average_summary_of_one_is_that_one():
 
 
 def test_average_summary_does_not_overflow_on_the_way():
-    summary = average_summary([Summary(1.0, 1e200, 9.0)] * 4)
-    assert summary == pytest.approx((1.0, 1e200, 9.0), rel=1e-12)
+    summary = average_summary([Summary(1.0, 1e200, 9.0, 1.0, 9.0)] * 4)
+    assert summary == pytest.approx((1.0, 1e200, 9.0, 1.0, 9.0), rel=1e-12)
 
 
 def test_average_summary_keeps_what_is_infinite_or_missing():

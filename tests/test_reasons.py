@@ -21,7 +21,7 @@ def reasons_for(gradients, *, reached=None, obstacle="", limits=None, rank=9.0, 
         for index, gradient in enumerate(gradients)
     ]
     layers[reached:] = [LayerFlow()] * (depth - reached)
-    flow = GradientFlow((4,) * depth, (4,) * depth, tuple(layers), OutputFlow(), reached, obstacle, unit, points)
+    flow = GradientFlow((40,) * depth, (40,) * depth, tuple(layers), OutputFlow(), reached, obstacle, unit, points)
     return diagnose(flow, summarize(flow), Thresholds(**(limits or {}))).verdict.reasons
 
 

@@ -70,7 +70,10 @@ def test_a_report_has_the_keys_of_the_contract_in_its_order(report):
         "weight_norm", "weight_gradient_norm", "log10_weight_gradient_norm", "status", "flag",
     ]  # fmt: skip
     assert list(document["output"]) == ["loss", "logit_rms", "weight_gradient_norm"]
-    assert list(document["summary"]) == ["gradient_span", "mean_local_gain", "effective_rank_last", "parameters"]
+    assert list(document["summary"]) == [
+        "gradient_span", "mean_local_gain", "effective_rank_last", "weight_gradient_span", "effective_rank_least",
+        "parameters",
+    ]  # fmt: skip
     assert list(document["verdict"]) == ["status", "trainable", "score", "reasons"]
 
 
@@ -307,7 +310,7 @@ def test_of_several_draws_every_number_of_the_whole_network_has_its_extremes(sev
     for name in set(getattr(singles[0], part)) - {"parameters"}:
         draws = [getattr(single, part)[name] for single in singles]
         values = [getattr(report, part)[name + band] for band in ("", "_low", "_high")]
-        mean = sum(draws) / DRAWS if name == "gradient_span" else math.prod(draws) ** (1 / DRAWS)
+        mean = sum(draws) / DRAWS if name.endswith("_span") else math.prod(draws) ** (1 / DRAWS)
         assert values == pytest.approx([mean, min(draws), max(draws)], rel=1e-12)
 
 

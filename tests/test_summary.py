@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradcheck.flow import GradientFlow, LayerFlow, OutputFlow
-from gradcheck.summary import dead_layers, gradient_shrinks, summarize
+from gradcheck.summary import dead_layers, gradient_shrinks, narrowest, possible_rank, summarize
 
 LOGARITHMS = st.lists(st.floats(-150, 150), min_size=2, max_size=30)
 
@@ -104,3 +104,51 @@ def test_a_layer_is_dead_when_every_unit_is():
 
 def test_layers_without_numbers_are_not_dead():
     assert dead_layers(flow_with([0.0] * 3, reached=0)) == []
+
+
+# ---- the weights' own gradients, and the least rank
+
+
+def flow_of(norms, *, fans=None, unit="layer", points=(), ranks=None, **more):
+    """A flow with these log10 norms of weight gradients; its gradients are alike."""
+    fans = fans or [(10, 10)] * len(norms)
+    layers = tuple(
+        LayerFlow(log10_gradient_rms=0.0, log10_weight_gradient_norm=norm, effective_rank=rank)
+        for norm, rank in zip(norms, ranks or [9.0] * len(norms), strict=True)
+    )
+    fan_in, fan_out = zip(*fans, strict=True)
+    return GradientFlow(fan_in, fan_out, layers, OutputFlow(), len(norms), unit=unit, points=points, **more)
+
+
+def test_weight_gradients_are_held_against_each_other_entry_by_entry():
+    """A matrix of 10,000 times as many entries has a norm 100 times as large."""
+    flow = flow_of([0.0, 2.0, 1.5], fans=[(10, 10), (1000, 1000), (1000, 1000)])
+    assert summarize(flow).weight_gradient_span == pytest.approx(0.5)
+
+
+def test_an_exact_zero_among_the_weight_gradients_is_infinitely_far():
+    assert summarize(flow_of([0.0, -math.inf, 0.0])).weight_gradient_span == math.inf
+
+
+def test_flow_points_are_held_against_those_of_their_kind_and_those_without_weights_left_out():
+    flow = flow_of([0.0, 4.0, math.nan, 1.0, 6.0, math.nan], unit="block", points=("attention", "mlp", "residual"))
+    assert summarize(flow).weight_gradient_span == 2.0
+
+
+def test_steps_share_their_weights_and_have_no_span_of_them():
+    assert math.isnan(summarize(flow_of([0.0, 5.0], unit="step")).weight_gradient_span)
+
+
+def test_the_least_rank_is_that_of_any_layer_of_a_stream_behind_its_blocks_of_a_recurrence_the_last():
+    ranks = [9.0, 2.0, 8.0, 3.0, 1.0, 7.0]
+    points = ("attention", "mlp", "residual")
+    assert summarize(flow_of([0.0] * 6, ranks=ranks)).effective_rank_least == 1.0
+    assert summarize(flow_of([0.0] * 6, ranks=ranks, unit="block", points=points)).effective_rank_least == 7.0
+    assert summarize(flow_of([0.0] * 6, ranks=ranks, unit="step")).effective_rank_least == 7.0
+    assert narrowest(flow_of([0.0] * 6, ranks=ranks)) == (5, 1.0)
+
+
+def test_the_rank_that_can_be_is_the_narrowest_layers_or_the_batchs_without_its_mean():
+    fans = [(64, 30), (30, 7), (7, 30)]
+    assert possible_rank(flow_of([0.0] * 3, fans=fans)) == 7
+    assert possible_rank(flow_of([0.0] * 3, fans=fans, rows=5)) == 4
