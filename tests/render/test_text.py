@@ -58,7 +58,10 @@ def test_nothing_but_what_is_there_to_be_copied_is_wider_than_the_terminal(real,
     text = as_text(real, Terminal(width, encoding))
     shown, *to_copy = text.split("\n\n  What would bring it back") if real.suggestions else text.rsplit("\n\n", 1)
     assert max(map(len, shown.splitlines())) <= width
-    assert text.splitlines()[-1].startswith("  gradcheck simulate")
+    commands = text.rpartition("\n\n")[2].splitlines()
+    explained = [f"  gradcheck explain {real.verdict.status}"] if real.verdict.status != "healthy" else []
+    assert commands[0].startswith("  gradcheck simulate")
+    assert commands[1:] == explained
     assert len(to_copy) == 1
 
 
@@ -123,6 +126,7 @@ sigmoid · xavier · 14 layers of 8 · digits, batch 64 · seed 0
     --residual     span 0.5   trains: 60 %
 
   gradcheck simulate --norm batch
+  gradcheck explain vanishing
 """
 
 
