@@ -135,7 +135,7 @@ def test_the_limits_on_the_pages_are_the_defaults():
 
 
 def test_the_formula_of_the_score_is_that_of_the_diagnosis():
-    numbers = [float(text) for text in re.findall(r"\d+\.?\d*", TOPICS["score"].formula[0].partition("s = ")[2])]
+    numbers = [float(text) for text in re.findall(r"\d+\.?\d*", TOPICS["score"].formula[1])]
     expected = (diagnosis.INTERCEPT, -diagnosis.SPAN, diagnosis.SPAN_CAP, diagnosis.RANK, diagnosis.RANK_CAP)
     assert tuple(numbers) == expected
 

@@ -33,7 +33,7 @@ ARCHITECTURES = (
         "and nothing can tell positions apart. The table has three flow points a block.",
         formula=(
             "pre: x + F(norm(x)),  post: norm(x + F(x))",
-            "gpt2: the last matrix of each branch times 1/√(2 blocks)",
+            "--residual-scale gpt2: last matrix of a branch times 1/√(2 blocks)",
         ),
         examples=(
             Example(
@@ -63,7 +63,6 @@ ARCHITECTURES = (
         examples=(Example("gradcheck clip-demo --clip none", "diverged"),),
         try_next=(
             Example("gradcheck clip-demo --clip global-norm:0.15", "learned"),
-            Example("gradcheck clip-demo --clip norm:0.1", "learned"),
         ),
         references=("Pascanu, Mikolov & Bengio 2013", "Zhang et al. 2020", "Brock et al. 2021 (agc)"),
         related=("exploding", "recurrence"),

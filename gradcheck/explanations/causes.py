@@ -23,7 +23,7 @@ CAUSES = (
         name="initialisation",
         summary="how large the weights start decides the factor of every layer",
         what="A sum of fan_in terms is √(fan_in) times as large as one. The weights' standard deviation has to undo "
-        "that, and what the activation takes away: a ReLU lets half of the variance through.",
+        "that, and what the activation takes away: a ReLU lets half of the mean square through.",
         why="The right law makes each layer's factor 1. Wrong by a factor g, it is wrong by g^50 after 50 layers.",
         formula=(
             "variance: lecun 1/fan_in, xavier 2/(fan_in + fan_out), he 2/fan_in",
@@ -43,7 +43,7 @@ CAUSES = (
         name="activations",
         summary="the slope of the activation is a factor in every layer",
         what="On its way back the gradient is multiplied by φ'(z). That of a sigmoid is at most 1/4, which costs "
-        "0.6 decades a layer; tanh has 1 at 0; a ReLU passes half of the entries whole.",
+        "0.6 decades a layer; that of tanh is 1 at 0; a ReLU passes half of the entries whole.",
         why="It also shapes the way forward: outputs that are all positive (sigmoid, softplus) point one way, so "
         "that examples become alike. And each needs weights of its own: relu he, tanh and selu lecun.",
         formula=("largest φ': sigmoid 0.25, tanh and relu 1, gelu 1.13, selu 1.76, step 0",),
@@ -88,7 +88,7 @@ CAUSES = (
         name="batch-norm",
         summary="tames the signal, and makes the gradient explode with depth",
         what="Each unit is centred and scaled over the batch. Nothing overflows or collapses on the way forward, "
-        "but at initialisation the gradient grows on its way back at every layer, whatever the weights.",
+        "but at initialisation the gradient grows on its way back at every layer, whatever the weights' size.",
         why="No change of gain helps: the norm divides it out. Skip connections lessen it (2.46 in place of 4.14 "
         "decades below), and so does an activation that is nearly linear; a layer norm avoids it.",
         formula=(
@@ -114,8 +114,9 @@ CAUSES = (
         summary="a way round each layer, on which the gradient passes as it is",
         what="Each layer adds to what passes by it. The derivative is the identity plus the layer's own: even where "
         "that is tiny, the gradient arrives whole.",
-        why="It can't vanish so, but it can explode: where a layer adds as much as passes by, the sum grows by a "
-        "factor a layer, both ways. A norm before the activation keeps what is added small beside it.",
+        why="So it hardly vanishes, but it can explode: where a layer adds as much as passes by, the sum grows by a "
+        "factor a layer, both ways. A norm before the activation keeps what each layer adds at one size, however "
+        "large the sum.",
         formula=(
             "x_l = x_{l−1} + a φ(z_l),  ∂x_l/∂x_{l−1} = 1 + a ∂φ(z_l)/∂x_{l−1}",
             "to keep the size over depth L: a near 1/√(L) (--residual-scale)",

@@ -30,11 +30,12 @@ MEASURES = (
         name="score",
         summary="what the probability of training means, and what it doesn't know",
         what="400 perceptrons of 2 to 100 layers were trained with plain SGD at six learning rates. A logistic "
-        "function of span and rank, fitted to them, says how likely a network like yours is to have trained.",
+        "function of span and rank, fitted to them, says how likely a network like yours is to train.",
         why="It is right on 94 % of them (10-fold cross-validated). For other data, recurrences and transformers it "
         "is an informed guess. It knows no learning rate and no output scale; a better optimiser can do more.",
         formula=(
-            "p = 1/(1 + e^−s),  s = 0.19 − 2.18 min(span, 20) + 2.38 min(ln rank, 2.5)",
+            "p = 1/(1 + e^−s)",
+            "s = 0.19 − 2.18 min(span, 20) + 2.38 min(ln rank, 2.5)",
         ),
         examples=(
             Example("gradcheck simulate --depth 12 --activation tanh --gain 10", "exploding, span 4.1, trains: 6 %"),
@@ -50,13 +51,14 @@ MEASURES = (
     Topic(
         name="weightless",
         summary="random layers without their matrices: the same law, less work",
-        what="A pass sees of a random matrix W only X W and D Wᵀ. Their joint law is known, so they are drawn from "
-        "it and W never is. Exact in distribution; for one seed another network than the dense one.",
+        what="A pass sees of a random matrix W only X W and D Wᵀ. Their joint law is known for normal and "
+        "orthogonal W, so they are drawn from it and W never is. Exact in distribution; for one seed another "
+        "network than the dense one.",
         why="50 layers of 4096 have 0.8 billion weights, 6.6 GB; this takes about a second. --layers auto does so "
         "from width 512 on, where the width is at least 8 times the batch; dense and weightless force either.",
         formula=(
             "X = C Q, Q orthonormal rows:  X W = C M,  M ~ N(0, s²)",
-            "D Wᵀ = (D Mᵀ) Q + D Vᵀ (1 − QᵀQ),  V a fresh copy, drawn the same way",
+            "D Wᵀ = (D Mᵀ) Q + D Vᵀ (1 − QᵀQ),  V a fresh copy of W",
         ),
         examples=(
             Example(

@@ -52,12 +52,12 @@ VERDICTS = (
         summary="the gradient survives, but all examples look alike at the end",
         what="Layer by layer a random network makes different inputs more alike. Behind the last one they differ "
         "along hardly more than one direction, so that no read-out can tell their classes apart.",
-        why="No size of a gradient shows it. Of the 400 trained networks of benchmarks/trainability 16 have a "
-        "healthy span and such a rank; 11 of them did not train.",
+        why="The size of a gradient doesn't show it. Of the 400 trained networks of benchmarks/trainability 16 have "
+        "a healthy span and such a rank; 11 of them did not train.",
         formula=(
             "rank = exp(−Σ p ln p), p = s²/Σ s², s: singular values of the last",
             "layer's outputs, centred over the batch; collapsed where rank < 2.2",
-            "relu: a cosine c becomes (√(1−c²) + c(π − arccos c))/π, at last 1",
+            "relu: a cosine c becomes (√(1−c²) + c(π − arccos c))/π: it tends to 1",
         ),
         examples=(
             Example("gradcheck simulate --depth 80 --activation relu --init he", "collapsed, span 0.3, rank 1.5"),
@@ -73,8 +73,8 @@ VERDICTS = (
     Topic(
         name="dead",
         summary="units whose derivative is 0 for every example: they can't learn",
-        what="A ReLU that is negative for the whole batch passes nothing back, so its weights get no gradient and "
-        "it stays as it is. That half of a ReLU's entries are 0 is natural and no death.",
+        what="A ReLU whose input is negative for the whole batch passes nothing back, so its weights get no "
+        "gradient and it stays as it is. That half of a ReLU's entries are 0 is natural and no death.",
         why="Narrow deep ReLU networks are often born dead: of 10 layers of 4 units 30 % of the draws, of 30 layers "
         "86 %. In training, one step too large can push a bias so far down that its unit never fires again.",
         formula=(
@@ -95,8 +95,8 @@ VERDICTS = (
         summary="activations so far out that they hardly have a slope",
         what="Far from 0 tanh and sigmoid are flat: beyond |z| = 2.99 and 5.99 their slope is below 1 % of the "
         "steepest. A layer is saturated where more than 90 % of its entries are so flat.",
-        why="Its units say only yes or no. Few still pass a gradient, but those do through large weights, so that a "
-        "deep saturated network explodes rather than vanishes. Too large weights are the usual cause.",
+        why="Its units say only yes or no. Few still pass a gradient, but those do through large weights: drawn at "
+        "random, a deep saturated network explodes rather than vanishes. Too large weights are the usual cause.",
         formula=("tanh'(z) = 1 − tanh²(z),  σ'(z) = σ(z)(1 − σ(z)) ≤ 1/4",),
         examples=(
             Example("gradcheck simulate --depth 12 --activation tanh --gain 30", "exploding, span 7.0, saturated"),
@@ -113,7 +113,8 @@ VERDICTS = (
         name="nonfinite",
         summary="a number left the range of floats: overflow, or no number at all",
         what="The signal grows by a factor a layer until it is larger than its format holds: inf. Then inf − inf "
-        "and 0 × inf are nan, and one nan spoils all behind it. There is no loss, so nothing to go back from.",
+        "and 0 × inf are nan, and one nan spoils all behind it. There is no loss; the gradients shown are those of "
+        "the last finite layer's mean square.",
         why="The layer that is named is where it ended, not where it began: see activation and gain of those "
         "before. N(0, 1) in place of N(0, 1/fan_in) does it: at width 128 that is --gain 11.3.",
         formula=(
@@ -152,7 +153,8 @@ VERDICTS = (
         name="healthy",
         summary="the gradient keeps its size, and the examples stay apart",
         what="At most 2.3 decades between the strongest and the weakest layer, effective rank of at least 2.2, no "
-        "layer dead, all numbers finite. A layer is ok between 1/1000 and 1000 times the last one's gradient.",
+        "layer wholly dead, all numbers finite. A layer is ok with 1/1000 to 1000 times the last one's gradient, "
+        "and less than 90 % dead or saturated; a healthy network can have others.",
         why="Training can start; how it ends depends on data, learning rate and optimiser. The limits are those "
         "that best part 400 networks that were trained. One draw can be luck: take several.",
         formula=("span = log10(max_l rms(∂L/∂z_l) / min_l rms(∂L/∂z_l)) ≤ 2.3",),

@@ -19,11 +19,15 @@ from gradcheck.render.terminal import PLAIN_TERMINAL, Terminal, printed
 #: Columns that the words in front of each part take.
 LABEL = 6
 
+#: Columns beyond which a line of prose is hard to read.
+WIDEST = 100
+
 
 def explanation_as_text(explanation: Explanation, terminal: Terminal = PLAIN_TERMINAL) -> str:
     """Return a page: what and why, the formula, commands to type, the sources."""
     topic = explanation.topic if can_show_blocks(terminal.encoding) else _ascii(explanation.topic)
-    return printed(lambda glyphs: _page(topic, explanation.factors, terminal.width, glyphs), terminal)
+    sheet = terminal._replace(width=min(terminal.width, WIDEST))
+    return printed(lambda glyphs: _page(topic, explanation.factors, sheet.width, glyphs), sheet)
 
 
 def topics_as_text(topics: Sequence[Mapping[str, Any]], terminal: Terminal = PLAIN_TERMINAL) -> str:
@@ -72,12 +76,12 @@ def _page(topic: Topic, factors: Sequence[Factor], width: int, glyphs: Glyphs) -
     yield _labelled("also", ", ".join(topic.related), "dim")
 
 
-def _labelled(label: str, text: str, style: str = "") -> Padding:
+def _labelled(label: str, text: str | Text, style: str = "") -> Padding:
     """Return a text with a word before it, under which nothing else stands."""
     table = Table.grid()
     table.add_column(width=LABEL, no_wrap=True)
     table.add_column(overflow="fold")
-    table.add_row(Text(label, style="dim"), Text(text, style=style))
+    table.add_row(Text(label, style="dim"), Text.assemble(text, style=style))
     return Padding(table, (0, 0, 0, INDENT))
 
 
@@ -86,7 +90,8 @@ def _commands(label: str, examples: Sequence[Example]) -> Iterator[RenderableTyp
     for index, example in enumerate(examples):
         word = ("" if index else label).ljust(LABEL)
         yield Text.assemble(" " * INDENT, (word, "dim"), (example.command, "bold"), no_wrap=True)
-        yield _labelled("", f"→ {example.shows}")
+        verdict, *figures = example.shows.partition(",")
+        yield _labelled("", Text.assemble("→ ", (verdict, STYLES.get(verdict, "")), *figures))
 
 
 def _product(factors: Sequence[Factor], width: int, glyphs: Glyphs) -> Iterator[Padding]:

@@ -1,6 +1,7 @@
 """``gradcheck explain`` as its users meet it."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -45,6 +46,17 @@ def test_nothing_but_the_commands_is_wider_than_the_terminal(name, width):
     lines = page(name, width).splitlines()
     assert all(len(line) <= width or line[8:] in commands for line in lines)
     assert [line[8:] for line in lines if line[8:] in commands] == commands
+
+
+@every_topic
+def test_a_page_is_no_wider_than_one_reads(name):
+    assert max(map(len, page(name, 300).splitlines())) <= 100
+
+
+def test_verdicts_have_their_colours_on_a_page():
+    text = explanation_as_text(explain("vanishing"), Terminal(80, color_system="standard"))
+    assert "→ \033[36mvanishing\033[0m, span" in text
+    assert text.count("→ \033[32mhealthy\033[0m") == 2
 
 
 @every_topic
@@ -96,6 +108,12 @@ def test_a_page_goes_to_a_file_instead_as_a_plain_one(options, gradcheck, printe
 @pytest.mark.parametrize("alias", ["ok", "overflow", "initialization", "relu", "leaky_relu", "Batch_Norm"])
 def test_another_name_shows_the_same_page(alias, printed):
     assert printed(f"explain {alias}") == page(alias, 80)
+
+
+def test_the_page_in_the_readme_is_the_one_that_is_printed(printed):
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    assert f"```\ngradcheck explain vanishing\n\n{printed('explain vanishing')}```\n" in readme
+    assert f" {len(TOPICS)} pages of one screen each" in readme
 
 
 # ---- the list
