@@ -80,10 +80,12 @@ def main() -> None:
     table, limits = measured(networks, batch_size), Thresholds()
     X = features(table)
     within = (table[:, 0] <= limits.max_span) & (table[:, 1] >= limits.min_rank)
+    collapsed = (table[:, 0] <= limits.max_span) & (table[:, 1] < limits.min_rank)
     odds = cross_validated(X, y)
     print(f"{len(y)} networks, {y.mean():.1%} of them trained; batch {batch_size}")
     print(f"span alone                    AUC {area_under_curve(-table[:, 0], y):.3f}")
     print(f"limits {limits.max_span:g} decades, rank {limits.min_rank:g}   accuracy {np.mean(within == y):.4f}")
+    print(f"collapsed                     {collapsed.sum()}, {int(y[collapsed].sum())} of them trained")
     print(f"score, cross-validated        AUC {area_under_curve(odds, y):.3f}, accuracy {np.mean((odds > 0) == y):.4f}")
     print("INTERCEPT, SPAN, RANK =", ", ".join(f"{value:.2f}" for value in fit(X, y)))
 
