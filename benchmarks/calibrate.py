@@ -144,6 +144,7 @@ def flags(draws: Draws, limits: Thresholds, y: Table) -> None:
         "dead above 0.6": draws.dead > 0.6,
         f"dead above {limits.dead_above:g}": draws.dead > limits.dead_above,
         f"saturated above {limits.saturated_above:g}": draws.saturated > limits.saturated_above,
+        "verdict collapsed": draws.status == "collapsed",
     }
     print(f"\n{'some layer':20s} {'networks':>9s} {'trained':>8s}")
     for name, has in beyond.items():

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from gradcheck.demo_report import DemoReport as DemoReport
     from gradcheck.demonstration import clip_demo as clip_demo
     from gradcheck.errors import GradcheckError as GradcheckError
+    from gradcheck.explanation import Explanation as Explanation
+    from gradcheck.explanation import explain as explain
+    from gradcheck.explanation import topics as topics
     from gradcheck.listing import catalogue as catalogue
     from gradcheck.report import Report as Report
     from gradcheck.schema import json_schema as json_schema
@@ -36,6 +39,9 @@ _HOME = {
     "DemoReport": "gradcheck.demo_report",
     "compare": "gradcheck.comparison",
     "clip_demo": "gradcheck.demonstration",
+    "explain": "gradcheck.explanation",
+    "topics": "gradcheck.explanation",
+    "Explanation": "gradcheck.explanation",
     "GradcheckError": "gradcheck.errors",
     "NetworkSpec": "gradcheck.spec",
     "RecurrentSpec": "gradcheck.spec",

@@ -59,7 +59,7 @@ def simulate(
     vanish_below: float = 1e-3,
     explode_above: float = 1e3,
     max_span: float = 2.3,
-    min_rank: float = 2.2,
+    min_rank: float = 1.8,
     dead_above: float = 0.9,
     saturated_above: float = 0.9,
     suggest: bool | None = False,

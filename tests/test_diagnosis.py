@@ -206,7 +206,7 @@ def test_regions_cover_each_flagged_layer_once_and_no_other(gradients):
         (falling(2.4, 1.0, 0.0), "exploding"),
         (falling(-math.inf, 0.0), "vanishing"),
         (falling(-math.inf, -math.inf), "vanishing"),
-        (falling(0.0, 0.0, effective_rank=2.0), "collapsed"),
+        (falling(0.0, 0.0, effective_rank=1.7), "collapsed"),
         (falling(-9.0, 0.0, effective_rank=1.0), "vanishing"),
         (flow_with({}, {"dead_fraction": 1.0}, {}), "dead"),
         (flow_with({"log10_gradient_rms": -9.0}, {"dead_fraction": 1.0}, {}), "dead"),

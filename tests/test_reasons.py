@@ -28,7 +28,7 @@ def reasons_for(gradients, *, reached=None, obstacle="", limits=None, rank=9.0, 
 def test_a_healthy_network_hears_by_how_much():
     assert reasons_for([-1.0, -0.5, 0.0]) == (
         "1.00 decades apart (limit 2.3): a factor of 0.316 a layer",
-        "the examples stay apart: effective rank 9.0 (limit 2.2)",
+        "the examples stay apart: effective rank 9.0 (limit 1.8)",
     )
 
 
@@ -36,7 +36,7 @@ def test_vanishing_says_where_how_much_and_the_factor_of_a_layer():
     assert reasons_for([-30.0, -15.0, 0.0], rank=1.0) == (
         "layers 1 to 2 get less than 1/1000 of the last layer's gradient",
         "30.0 decades lost (limit 2.3): a factor of 1e-15 a layer",
-        "the examples look alike at the end: effective rank 1.0 (limit 2.2)",
+        "the examples look alike at the end: effective rank 1.0 (limit 1.8)",
     )
 
 
@@ -183,7 +183,7 @@ def test_of_a_transformer_the_factor_is_that_of_a_block_and_tokens_take_the_plac
     gradients = [-10.0 + step for step in range(11)] + [0.0]
     _, span, rank = of_transformer(gradients)
     assert span == "10.0 decades lost (limit 2.3): a factor of 0.00187 a block"  # 10^(−10 · 3/11)
-    assert rank == "the tokens stay apart: effective rank 9.0 (limit 2.2)"
+    assert rank == "the tokens stay apart: effective rank 9.0 (limit 1.8)"
 
 
 def test_a_single_block_has_a_factor_of_its_own():
@@ -193,7 +193,7 @@ def test_a_single_block_has_a_factor_of_its_own():
 @pytest.mark.parametrize(("unit", "points", "what"), [("layer", (), "examples"), ("block", POINTS, "tokens")])
 def test_where_the_differences_are_lost_and_the_gradient_is_not_the_rank_comes_first(unit, points, what):
     first, second = reasons_for([-0.5, -0.25, 0.0], rank=1.25, unit=unit, points=points)
-    assert first == f"the {what} look alike at the end: effective rank 1.2 (limit 2.2)"
+    assert first == f"the {what} look alike at the end: effective rank 1.2 (limit 1.8)"
     assert second.startswith("0.50 decades apart (limit 2.3)")
 
 

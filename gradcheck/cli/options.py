@@ -199,7 +199,9 @@ ExplodeAbove = Annotated[
     float, typer.Option(metavar="R", help="A layer explodes where its gradient ratio is above this.")
 ]
 MaxSpan = Annotated[float, typer.Option(metavar="DECADES", help="Largest healthy gradient span of the whole network.")]
-MinRank = Annotated[float, typer.Option(metavar="R", help="Smallest healthy effective rank behind the last layer.")]
+MinRank = Annotated[
+    float, typer.Option(metavar="R", help="Smallest healthy effective rank on the way to the read-out.")
+]
 DeadAbove = Annotated[
     float, typer.Option(metavar="F", help="A layer is dead where more than this share of its units is.")
 ]

@@ -63,7 +63,7 @@ def simulate(
     vanish_below: given.VanishBelow = 1e-3,
     explode_above: given.ExplodeAbove = 1e3,
     max_span: given.MaxSpan = 2.3,
-    min_rank: given.MinRank = 2.2,
+    min_rank: given.MinRank = 1.8,
     dead_above: given.DeadAbove = 0.9,
     saturated_above: given.SaturatedAbove = 0.9,
     suggest: given.Suggest = None,

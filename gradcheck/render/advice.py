@@ -22,7 +22,8 @@ def advice(report: Report, width: int) -> Iterator[RenderableType]:
         yield ""
         yield Text("  No single change that was simulated brings it back; try two together.")
     yield ""
-    yield Text("  " + without_controls(next_command(report)), style="dim", no_wrap=True)  # whole, to be copied
+    for command in next_commands(report):
+        yield Text("  " + without_controls(command), style="dim", no_wrap=True)  # whole, to be copied
 
 
 def _lines(suggestions: tuple[Record, ...], width: int) -> Iterator[Padding]:
@@ -35,6 +36,13 @@ def _lines(suggestions: tuple[Record, ...], width: int) -> Iterator[Padding]:
         line = Text(change.ljust(longest) if fits else change, style="bold")
         line.append(f"   {figures}" if fits else f"\n{figures}", style="not bold")
         yield Padding(line, (0, 0, 0, 2 * INDENT))
+
+
+def next_commands(report: Report) -> Iterator[str]:
+    """Yield the command that one would type next, and where something is wrong the one that explains it."""
+    yield next_command(report)
+    if report.verdict.status != "healthy":
+        yield f"gradcheck explain {report.verdict.status}"
 
 
 def next_command(report: Report) -> str:

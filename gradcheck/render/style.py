@@ -13,21 +13,11 @@ STYLES = {
 #: Columns that the picture and the table stand in from the edge.
 INDENT = 2
 
-PLAIN = str.maketrans(
-    {
-        "·": "-",
-        "×": "x",
-        "–": "-",
-        "−": "-",
-        "…": "...",
-        "≥": ">=",
-        "±": "+-",
-        "→": "->",
-        "√": "sqrt ",
-        "²": "^2",
-        "α": "alpha",
-    }
-)
+PLAIN = str.maketrans({
+    "·": "-", "×": "x", "–": "-", "−": "-", "…": "...", "≥": ">=", "≤": "<=", "±": "+-", "→": "->", "‖": "||",
+    "∂": "d", "δ": "delta", "φ": "phi", "σ": "sigma", "χ": "chi", "π": "pi", "Σ": "sum", "√": "sqrt",
+    "²": "^2", "ᵀ": "^T", "α": "alpha",
+})  # fmt: skip
 
 
 def can_show_blocks(encoding: str) -> bool:

@@ -42,7 +42,7 @@ def loaded(python):
     return modules
 
 
-@pytest.mark.parametrize("line", ["--version", "--help", "", "simulate --help", "schema --help"])
+@pytest.mark.parametrize("line", ["--version", "--help", "", "simulate --help", "schema --help", "explain --help"])
 def test_help_loads_neither_numpy_nor_rich(line, loaded):
     modules = loaded(line)
     assert "gradcheck.cli.simulate" in modules
@@ -50,7 +50,7 @@ def test_help_loads_neither_numpy_nor_rich(line, loaded):
 
 
 @pytest.mark.parametrize("shell", COMPLETIONS)
-@pytest.mark.parametrize("line", ["sim", "simulate --activation re", "simulate --dep"])
+@pytest.mark.parametrize("line", ["sim", "simulate --activation re", "simulate --dep", "explain v"])
 def test_completion_loads_neither_numpy_nor_rich(shell, line, loaded):
     modules = loaded("", **completion(shell, line))
     assert not modules & {"numpy", "rich", "rich.table", "torch"}
@@ -76,6 +76,20 @@ def test_machine_formats_load_no_rich(form, loaded):
     assert not modules & {"rich", "torch", "safetensors"}
 
 
+@pytest.mark.parametrize("line", ["explain", "explain vanishing", "explain batch-norm --json", "explain --json"])
+def test_a_page_loads_no_numpy_and_rich_for_text_alone(line, loaded):
+    modules = loaded(line)
+    assert "gradcheck.explanations" in modules
+    assert not modules & {"numpy", "torch", "safetensors"}
+    assert ("rich" in modules) == ("--json" not in line)
+
+
+def test_the_page_that_simulates_loads_numpy_and_its_json_no_rich(loaded):
+    modules = loaded("explain chain-rule --json")
+    assert "numpy" in modules
+    assert not modules & {"rich", "torch", "safetensors"}
+
+
 def test_text_loads_rich(loaded):
     assert {"numpy", "rich.table"} <= loaded("simulate --depth 2 --width 4 --no-suggest")
 
@@ -89,6 +103,12 @@ def test_text_loads_rich(loaded):
         ("simulate --init or", ["orthogonal"]),
         ("simulate --fail-on v", ["vanishing"]),
         ("simulate --residual-", ["--residual-scale"]),
+        ("exp", ["explain"]),
+        ("explain v", ["vanishing"]),
+        ("explain c", ["collapsed", "chain-rule", "clipping", "columns"]),
+        ("explain initiali", ["initialisation"]),
+        ("explain initializ", ["initialization"]),  # another name, where no topic begins so
+        ("explain nothing", []),
     ],
 )
 def test_completion_offers_what_fits_and_nothing_else(line, offered, gradcheck):

@@ -158,10 +158,21 @@ def test_bars_are_as_long_as_gradients_are_strong(network, wide_text, layers):
 
 @every_network
 @pytest.mark.parametrize("columns", [40, 80])
-def test_no_line_but_the_next_command_is_wider_than_the_terminal(network, columns, text):
-    *lines, following = text(network, columns).splitlines()
-    assert max(map(len, lines)) <= columns
-    assert following == text(network).splitlines()[-1]
+def test_no_line_but_the_next_commands_is_wider_than_the_terminal(network, columns, text):
+    shown, _, following = text(network, columns).rpartition("\n\n")
+    assert max(map(len, shown.splitlines())) <= columns
+    assert following == text(network).rpartition("\n\n")[2]
+    assert all(line.startswith("  gradcheck ") for line in following.splitlines())
+
+
+@every_network
+def test_what_is_wrong_is_explained_by_the_last_command_and_by_no_other(network, text, report):
+    status = report(NETWORKS[network])["verdict"]["status"]
+    following = [line for line in text(network).splitlines() if line.startswith("  gradcheck ")]
+    if status == "healthy":
+        assert not [line for line in following if "explain" in line]
+    else:
+        assert following[1:] == [f"  gradcheck explain {status}"]
 
 
 @every_network
@@ -257,9 +268,10 @@ def test_every_reason_is_in_the_text(network, wide_text, report):
 
 @pytest.mark.parametrize("network", ["healthy", "seeds", "nonfinite", "dead"])
 def test_the_next_command_can_be_typed(network, text, gradcheck):
-    program, *words = shlex.split(text(network).splitlines()[-1])
-    assert program == "gradcheck"
-    assert gradcheck("", *words).returncode == 0
+    for line in text(network).rpartition("\n\n")[2].splitlines():
+        program, *words = shlex.split(line)
+        assert program == "gradcheck"
+        assert gradcheck("", *words).returncode == 0
 
 
 OPTIONS = (
@@ -269,7 +281,7 @@ OPTIONS = (
 
 
 def test_the_next_command_repeats_every_option_in_full(printed, report):
-    following = printed(f"simulate --no-suggest {OPTIONS}").splitlines()[-1]
+    following = printed(f"simulate --no-suggest {OPTIONS}").rpartition("\n\n")[2].splitlines()[0]
     again = shlex.join(shlex.split(following)[2:])
     config, repeated = report(OPTIONS)["config"], report(again)["config"]
     assert config | {"seeds": repeated["seeds"], "suggest": repeated["suggest"]} == repeated

@@ -1,7 +1,7 @@
 import shlex
 
 import gradcheck
-from gradcheck.render.advice import next_command
+from gradcheck.render.advice import next_command, next_commands
 from gradcheck.render.text import as_text
 
 SMALL = {"depth": 4, "width": 32, "batch_size": 16}
@@ -24,6 +24,17 @@ def test_a_healthy_network_is_next_drawn_several_times_and_then_guarded():
     once, often = (next_command(gradcheck.simulate(seeds=seeds, **options)) for seeds in (1, 5))
     assert once.endswith(" --seeds 5")
     assert often.endswith(" --seeds 5 --fail-on any")
+
+
+def test_what_is_wrong_is_explained_last(report_of):
+    report = report_of([-9.0, 0.0])
+    assert list(next_commands(report)) == [next_command(report), "gradcheck explain vanishing"]
+    assert as_text(report).endswith("  gradcheck explain vanishing\n")
+
+
+def test_a_healthy_network_needs_no_explanation(report_of):
+    report = report_of([-0.1, 0.0])
+    assert list(next_commands(report)) == [next_command(report)]
 
 
 def test_a_network_in_need_is_next_asked_for_suggestions(report_of):

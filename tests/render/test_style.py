@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradcheck.diagnosis import FLAGS, STATUSES
+from gradcheck.explanations import TOPICS
 from gradcheck.render.style import STYLES, can_show_blocks, in_ascii, without_controls
 
 
@@ -43,6 +44,11 @@ def test_what_gradcheck_itself_writes_has_a_likeness():
         in_ascii("sigmoid · xavier × 2, log10 −36.1 … −2.4, a – b")
         == "sigmoid - xavier x 2, log10 -36.1 ... -2.4, a - b"
     )
+
+
+def test_every_character_of_the_pages_has_a_likeness():
+    said = "".join(str(part) for topic in TOPICS.values() for part in topic)
+    assert in_ascii(said).count("?") == said.count("?")
 
 
 @given(st.text())

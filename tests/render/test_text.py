@@ -58,7 +58,10 @@ def test_nothing_but_what_is_there_to_be_copied_is_wider_than_the_terminal(real,
     text = as_text(real, Terminal(width, encoding))
     shown, *to_copy = text.split("\n\n  What would bring it back") if real.suggestions else text.rsplit("\n\n", 1)
     assert max(map(len, shown.splitlines())) <= width
-    assert text.splitlines()[-1].startswith("  gradcheck simulate")
+    commands = text.rpartition("\n\n")[2].splitlines()
+    explained = [f"  gradcheck explain {real.verdict.status}"] if real.verdict.status != "healthy" else []
+    assert commands[0].startswith("  gradcheck simulate")
+    assert commands[1:] == explained
     assert len(to_copy) == 1
 
 
@@ -95,7 +98,7 @@ sigmoid · xavier · 14 layers of 8 · digits, batch 64 · seed 0
 
   VANISHING   layers 1 to 13 get less than 1/1000 of the last layer's gradient
               30.0 decades lost (limit 2.3): a factor of 0.00492 a layer
-              the examples stay apart: effective rank 9.0 (limit 2.2)
+              the examples stay apart: effective rank 9.0 (limit 1.8)
               plain SGD trains it with probability below 1 %
 
   layer 1     14   log10 −30.0 … 0.0
@@ -123,6 +126,7 @@ sigmoid · xavier · 14 layers of 8 · digits, batch 64 · seed 0
     --residual     span 0.5   trains: 60 %
 
   gradcheck simulate --norm batch
+  gradcheck explain vanishing
 """
 
 

@@ -1,0 +1,54 @@
+"""What a page of ``gradcheck explain`` is made of."""
+
+from typing import NamedTuple
+
+
+class Example(NamedTuple):
+    """A command that can be typed, and what it shows.
+
+    Attributes
+    ----------
+    command : str
+    shows : str
+        The verdict first, then numbers as the command's report has them; a test simulates each.
+    """
+
+    command: str
+    shows: str
+
+
+class Topic(NamedTuple):
+    """One page: plain data, one screen.
+
+    Attributes
+    ----------
+    name : str
+        What one types.
+    summary : str
+        One line, for the list of topics.
+    what, why : str
+        What it is, and why it matters.
+    formula : tuple of str
+        One a line.
+    examples : tuple of Example
+        Commands that show it.
+    try_next : tuple of Example
+        Commands that mend it: a test compares their score with that of the last example.
+    references : tuple of str
+        The papers it rests on.
+    related : tuple of str
+        Names of other topics.
+    aliases : tuple of str
+        Other names for it.
+    """
+
+    name: str
+    summary: str
+    what: str
+    why: str
+    formula: tuple[str, ...]
+    examples: tuple[Example, ...]
+    try_next: tuple[Example, ...]
+    references: tuple[str, ...]
+    related: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
