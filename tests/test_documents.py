@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import gradcheck
+from gradcheck import Thresholds, score
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -59,3 +60,18 @@ def test_the_changelog_has_the_version_or_what_is_not_released():
 
 def test_the_readme_says_first_what_gradcheck_is_not():
     assert "torch.autograd.gradcheck" in "\n".join(README.splitlines()[:12])
+
+
+def test_the_readme_has_the_formula_of_the_score():
+    formula = re.search(r"log-odds = (.*)", README)[1]
+    numbers = tuple(float(number) for number in re.findall(r"[\d.]+", formula))
+    assert numbers == (score.INTERCEPT, -score.SPAN, score.SPAN_CAP, score.RANK, score.RANK_CAP)
+    assert f"1e-{score.OUTPUT_DECADES:g} to 1e{score.OUTPUT_DECADES:g}" in README
+
+
+def test_the_readme_has_the_limits_of_the_verdict():
+    limits = Thresholds()
+    assert f"more than {limits.max_span:g} decades lie" in README
+    assert f"effective rank below {limits.min_rank:g} " in README
+    assert f"more than {limits.dead_above:.0%} of its units".replace("%", " %") in README
+    assert f"more than {limits.saturated_above:.0%} of its entries".replace("%", " %") in README

@@ -1,5 +1,8 @@
+import json
 import math
+from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -76,3 +79,36 @@ def test_two_examples_are_no_reason_to_call_a_network_collapsed():
     report = gradcheck.simulate(depth=5, activation="relu", init="he", batch_size=2)
     assert (report.verdict.status, report.verdict.trainable) == ("healthy", True)
     assert not any("rank" in reason for reason in report.verdict.reasons)
+
+
+# ---- networks that were really trained
+
+
+TRAINED = [
+    json.loads(line)
+    for line in (Path(__file__).parents[1] / "benchmarks" / "trainability" / "calibration.jsonl")
+    .read_text()
+    .split("\n")
+    if line
+]
+
+
+def options(network):
+    same = {name: network[name] for name in ("depth", "width", "activation", "norm", "residual")}
+    if network["init"] == "normal":
+        return same | {"init": "normal", "weight_std": network["scale"]}
+    if network["init"] == "scaled":
+        return same | {"init": "lecun", "gain": network["scale"]}
+    return same | {"init": network["init"]}
+
+
+def test_the_score_tells_the_networks_that_trained_from_those_that_did_not_with_a_seed_of_its_own():
+    """Every fourth of them, drawn by a seed that the fit hasn't seen; benchmarks/calibrate.py judges all."""
+    some = TRAINED[::4]
+    reports = [gradcheck.simulate(**options(network), seed=11) for network in some]
+    trained = np.array([network["best_accuracy"] >= 0.8 for network in some])
+    scores = np.array([report.verdict.score for report in reports])
+    assert 40 < trained.sum() < 80
+    assert ((scores >= 0.5) == trained).mean() > 0.9
+    assert (scores[trained][:, None] > scores[~trained]).mean() > 0.97
+    assert abs(scores.mean() - trained.mean()) < 0.05
