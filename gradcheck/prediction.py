@@ -109,9 +109,7 @@ def predict(
     reason = why_unknown(spec, batch_size)
     if reason or not isinstance(spec, NetworkSpec):
         return Unknown(reason)
-    architecture = Architecture(
-        kernel_of(spec.activation), spec.norm, spec.residual_scale if spec.residual else None
-    )
+    architecture = Architecture(kernel_of(spec.activation), spec.norm, spec.residual_scale if spec.residual else None)
     signal = Signal(0.0, input_square, input_square * (1 - (input_cosine or 0.0)))
     passed = stations(architecture, layer_laws(spec, features), signal)
     if len(passed) < spec.depth or not all(0 < one.squared_slope < math.inf for one in passed):

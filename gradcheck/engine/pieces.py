@@ -1,12 +1,15 @@
 """Large arrays and products in pieces, on as many threads as there are: the same numbers on any."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # read by the command line, before NumPy is
+    from concurrent.futures import ThreadPoolExecutor
+
     from gradcheck.engine.types import Array
 
 #: Numbers of a piece: it fits into a core's cache, and is worth handing to a thread.
@@ -82,4 +85,6 @@ def contraction(one: "Array", other: "Array") -> "Array":
 @cache
 def _pool(process: int) -> ThreadPoolExecutor:
     """Return the threads of a process; one that was forked off has none of its parent's."""
+    from concurrent.futures import ThreadPoolExecutor  # small arrays need no threads, nor what those need
+
     return ThreadPoolExecutor(threads(), thread_name_prefix="pieces")

@@ -34,17 +34,17 @@ class LayerMap(NamedTuple):
         return q + EPSILON if self.normalised else 1.0
 
     def variance(self, q: float) -> float:
-        """Return q' = σ_w² E[φ²] + σ_b² (Poole et al. 2016, eq. 3)."""
+        """Return q' = σ_w² E[φ²] + σ_b² (Poole et al. 2016)."""
         return self.weight * self.kernel.moments(q / self.divisor(q)).square + self.bias
 
     def variance_rate(self, q: float) -> float:
-        """Return dq'/dq, whose logarithm is the depth scale of the variance (Schoenholz et al. 2017, eq. 7)."""
+        """Return dq'/dq, whose logarithm is the depth scale of the variance (Schoenholz et al. 2017)."""
         divisor = self.divisor(q)
         inner = EPSILON / divisor**2 if self.normalised else 1.0
         return self.weight * self.kernel.moments(q / divisor).square_rate * inner
 
     def gain(self, q: float) -> float:
-        """Return χ = σ_w² E[φ'²]: a layer's factor of the squared gradient (Schoenholz et al. 2017, eq. 18)."""
+        """Return χ = σ_w² E[φ'²]: a layer's factor of the squared gradient (Schoenholz et al. 2017)."""
         divisor = self.divisor(q)
         return self.weight * self.kernel.moments(q / divisor).slope_square / divisor
 
@@ -53,7 +53,7 @@ class LayerMap(NamedTuple):
         return self.weight * self.kernel.far_slope_square
 
     def correlation(self, q: float, c: float) -> Pair:
-        """Return c' = (σ_w² E[φφ] + σ_b²)/q at a fixed point q of the variance, and dc'/dc (Poole et al., eq. 5)."""
+        """Return c' = (σ_w² E[φφ] + σ_b²)/q at a fixed point q of the variance, and dc'/dc (Poole et al. 2016)."""
         return self._correlation(q, self.kernel.pair(q / self.divisor(q), c))
 
     def quick_correlation(self, q: float, c: float) -> Pair:

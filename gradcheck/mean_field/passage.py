@@ -147,8 +147,8 @@ def log_variances(passed: Sequence[Station]) -> tuple[list[float], list[float]]:
 
     To first order in 1/width, for one example, the forward signal as in an infinitely wide network. Without skip
     connections a step has two independent sources: the length of Wᵀδ, 2/n (0 for orthogonal weights), and which
-    units' slopes δ happens to weigh, 3(E[φ'⁴]/E[φ'²]² − 1)/n. For ReLU that is 5/n a layer, as in Hanin & Nica 2020,
-    theorem 1. With a skip connection of branch gain r a step has (r²·(both) + 4r)/(1 + r)²/n, 4r from the product of
+    units' slopes δ happens to weigh, 3(E[φ'⁴]/E[φ'²]² − 1)/n. For ReLU that is 5/n a layer, as in Hanin & Nica
+    2020. With a skip connection of branch gain r a step has (r²·(both) + 4r)/(1 + r)²/n, 4r from the product of
     the two paths; the slopes of the first and last layer come on top.
     """
     steps = [_step_variance(here, after) for here, after in pairwise(passed)]

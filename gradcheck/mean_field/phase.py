@@ -41,8 +41,8 @@ def phase_of(gain: float) -> str:
 def critical_point(kernel: Kernel, bias: float) -> Critical | None:
     """Return the σ_w with χ₁ = 1 at a given σ_b², without a norm; None if there is none.
 
-    χ₁ = 1 at q gives σ_w² = 1/E[φ'²], and that q rests there gives σ_b² = q − E[φ²]/E[φ'²] (Hayou et al. 2019,
-    algorithm 1): a line along q. Only where the variance returns to q, dq'/dq < 1, does a network go there.
+    χ₁ = 1 at q gives σ_w² = 1/E[φ'²], and that q rests there gives σ_b² = q − E[φ²]/E[φ'²] (Hayou et al. 2019):
+    a line along q. Only where the variance returns to q, dq'/dq < 1, does a network go there.
     """
     if isinstance(kernel, Angular):
         return Critical(1 / math.sqrt(kernel.far_slope_square), 0.0 if bias == 0 else math.inf)
@@ -87,7 +87,9 @@ def log_gains(layer: LayerMap, weights: Array, biases: Array, start: float = 1.0
         moments = layer.kernel.moments(1.0)
         square, slope = np.full(len(TABLE), moments.square), np.full(len(TABLE), moments.slope_square) / TABLE
     else:
-        square, slope = np.array([(one.square, one.slope_square) for one in map(layer.kernel.moments, TABLE.tolist())]).T
+        square, slope = np.array(
+            [(one.square, one.slope_square) for one in map(layer.kernel.moments, TABLE.tolist())]
+        ).T
     weight, bias = np.square(weights), np.square(biases)[:, None]
     growth = (weight * square[:, None, None] + bias) / TABLE[:, None, None] - 1  # (q, rows, columns)
     first = np.searchsorted(TABLE, np.clip(weight * start + bias, TABLE[0], TABLE[-1]))

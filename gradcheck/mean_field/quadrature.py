@@ -118,4 +118,6 @@ def pair_rule(scale: float, correlation: float, kinks: tuple[float, ...]) -> Pai
     inner = normal_rule(np.concatenate([np.broadcast_to(OF_NORMAL, (len(u), len(OF_NORMAL))), turns], axis=1))
     weights = outer.weights[kept][:, None] * inner.weights
     heavy = weights > 1e-22
-    return PairRule(np.broadcast_to(u, weights.shape)[heavy], (correlation * u + width * inner.nodes)[heavy], weights[heavy])
+    return PairRule(
+        np.broadcast_to(u, weights.shape)[heavy], (correlation * u + width * inner.nodes)[heavy], weights[heavy]
+    )

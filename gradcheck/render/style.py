@@ -7,13 +7,17 @@ STYLES = {
     "ok": "green", "healthy": "green",
     "vanishing": "cyan", "exploding": "red", "collapsed": "yellow",
     "learned": "green", "learning": "yellow", "stuck": "yellow", "diverged": "red", "stopped": "bold red",
+    "ordered": "cyan", "chaotic": "red", "critical": "green",
+    "shrinking": "cyan", "growing": "red", "steady": "green",
     "dead": "magenta", "saturated": "yellow", "nonfinite": "bold red", "error": "bold red",
 }  # fmt: skip
 
 #: Columns that the picture and the table stand in from the edge.
 INDENT = 2
 
-PLAIN = str.maketrans({"·": "-", "×": "x", "–": "-", "−": "-", "…": "...", "≥": ">=", "±": "+-", "→": "->"})
+PLAIN = str.maketrans({
+    "·": "-", "×": "x", "–": "-", "−": "-", "…": "...", "≥": ">=", "±": "+-", "→": "->",
+    "σ": "sigma", "χ": "chi", "ξ": "xi", "∇": "grad", "₁": "1", "√": "sqrt"})  # fmt: skip
 
 
 def can_show_blocks(encoding: str) -> bool:

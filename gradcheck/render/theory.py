@@ -1,0 +1,159 @@
+"""Theory as text: the answer first, then the predicted gradient along the layers, fixed points and depth scales."""
+
+from collections.abc import Iterator
+
+from gradcheck.render.bars import sparkline
+from gradcheck.render.heading import what_network
+from gradcheck.render.numbers import significant
+from gradcheck.render.page import PLAIN_PAGE, Page
+from gradcheck.render.phase_diagram import phase_diagram
+from gradcheck.render.style import INDENT, STYLES
+from gradcheck.theory_report import TheoryReport
+
+#: Parts of a heading that a perceptron of drawn weights has not.
+NOT_HERE = {"arch": "mlp", "weights": None, "recurrent_gain": None}
+
+
+def theory_as_text(report: TheoryReport, page: Page = PLAIN_PAGE) -> str:
+    """Return what theory says as text."""
+    return page.joined(_lines(report, page))
+
+
+def _lines(report: TheoryReport, page: Page) -> Iterator[str]:
+    yield page.painted(page.readable(heading(report)), "dim")
+    yield ""
+    yield from _verdict(report, page)
+    yield ""
+    if report.layers:
+        yield from _picture(report, page)
+        yield ""
+    yield from _numbers(report, page)
+    if report.diagram is not None:
+        yield from phase_diagram(report, page)
+        yield ""
+    for note in (*report.notes, _width_note(report)):
+        yield from (page.painted(" " * INDENT + line, "dim") for line in page.wrapped(note, INDENT))
+    yield page.painted(f"  {report.command}", "bold")
+
+
+def heading(report: TheoryReport) -> str:
+    """Return the network and its scales in one line."""
+    config = report.config
+    scales = "" if config.sigma_w is None else f" · σ_w {config.sigma_w:.4g}, σ_b {config.sigma_b:.4g}"
+    return f"{what_network({**config, **NOT_HERE})}{scales}"
+
+
+def label(report: TheoryReport) -> str:
+    """Return the verdict in one or two words."""
+    if report.fixed_point.phase is not None:
+        return str(report.fixed_point.phase)
+    if not report.layers:
+        return "no answer"
+    ratio = report.network.log10_gradient_ratio
+    return "steady" if abs(ratio) < 0.005 else "growing" if ratio > 0 else "shrinking"
+
+
+def sentences(report: TheoryReport) -> list[str]:
+    """Return the verdict in words, the answer first."""
+    reasons = report.reasons
+    first = [_gradient(report)] if report.layers else [reasons.get("network", "")]
+    if "fixed_point" in reasons:
+        return [*first, *([reasons.fixed_point] if reasons.fixed_point not in first else [])]
+    return [*first, _deepest(report), _critical(report)]
+
+
+def _gradient(report: TheoryReport) -> str:
+    """Say what a layer does to the gradient, and what comes of it in this network."""
+    network, chi, depth = report.network, report.fixed_point.chi, len(report.layers)
+    gain = network.mean_local_gain if chi is None else chi**0.5
+    ratio, deviation = network.log10_gradient_ratio, network.log10_gradient_ratio_std
+    size = f"{abs(ratio):.3g}" if abs(ratio) >= 0.005 else "0"
+    decades = f"{size} decades over {depth} layers" + (f" (±{deviation:.2g} at this width)" if deviation else "")
+    if gain is None:
+        return "there is only one layer"
+    if abs(gain - 1) < 5e-7:
+        return f"the gradient keeps its size from layer to layer (χ₁ = 1): {decades}"
+    verb = "grows" if gain > 1 else "shrinks"
+    told = "" if chi is None else f" (χ₁ = {significant(chi, 4)})"
+    turned = "" if (ratio > 0) == (gain > 1) or size == "0" else f", though it {'grows' if ratio > 0 else 'shrinks'}"
+    return f"the gradient {verb} by a factor of {significant(gain, 3)} a layer{told}{turned}: {decades}"
+
+
+def _deepest(report: TheoryReport) -> str:
+    """Say how deep such a network can be."""
+    point = report.fixed_point
+    if point.deepest_trainable is None:
+        return "theory sets no limit to the depth that trains"
+    if point.deepest_trainable == 0:
+        return "no depth trains"
+    scale = "6 ξ_∇" if point.correlation_depth is None else "6 ξ_c"
+    layers = max(1, round(point.deepest_trainable))
+    return f"networks deeper than about {layers} {'layer' if layers == 1 else 'layers'} don't train ({scale})"
+
+
+def _critical(report: TheoryReport) -> str:
+    """Say where such a network is critical."""
+    point = report.fixed_point
+    if point.critical_sigma_w is None:
+        return f"no critical gain: {report.reasons.critical_gain}"
+    return f"critical at σ_w = {significant(point.critical_sigma_w, 4)}, that is --gain {point.critical_gain:.4g}"
+
+
+def _verdict(report: TheoryReport, page: Page) -> Iterator[str]:
+    """The verdict's label, its sentences beside it."""
+    word = label(report)
+    shown = f" {word.upper()} "
+    indent = len(shown) + 3
+    lines = [line for sentence in sentences(report) for line in page.wrapped(sentence, indent)]
+    yield f" {page.painted(shown, 'reverse', STYLES.get(word, 'yellow'))}  {page.painted(lines[0], 'bold')}"
+    yield from (" " * indent + line for line in lines[1:])
+
+
+def _picture(report: TheoryReport, page: Page) -> Iterator[str]:
+    """The predicted gradient along the layers, on a log scale."""
+    ratios = [layer.log10_gradient_ratio for layer in report.layers]
+    line = sparkline(ratios, page.width - 2 * INDENT, page.glyphs)
+    last = f"{len(ratios)}" if len(ratios) > 1 else ""
+    ends = "layer 1" + last.rjust(max(len(last) + 1, len(line) - len("layer 1")))
+    heights = f"log10 {min(ratios):.1f} … {max(ratios):.1f}, predicted".replace("-", "−")
+    fits = INDENT + len(ends) + 3 + len(heights) <= page.width
+    for text in [f"{ends}   {heights}"] if fits else [heights, ends]:
+        yield page.painted(" " * INDENT + page.readable(text), "dim")
+    yield " " * INDENT + line
+
+
+def _numbers(report: TheoryReport, page: Page) -> Iterator[str]:
+    """The fixed points and the depth scales, in as few lines as the page allows."""
+    point = report.fixed_point
+    if point.chi is None:
+        return
+    rows = {
+        "fixed point": {"q*": point.variance, "c*": point.correlation, "χ₁": point.chi},
+        "depth scales": {"ξ_q": point.variance_depth, "ξ_c": point.correlation_depth, "ξ_∇": point.gradient_depth},
+    }
+    names = dict(zip(("q*", "c*", "χ₁", "ξ_q", "ξ_c", "ξ_∇"), NAMES, strict=True))
+    missing: dict[str, list[str]] = {}
+    for title, values in rows.items():
+        cells = [page.readable(f"{name} {_number(report, names[name], value)}") for name, value in values.items()]
+        yield f"  {title:<14}" + "".join(f"{cell:<15}" for cell in cells)
+        for name, value in values.items():
+            reason = report.reasons.get(names[name], "")
+            if value is None and not reason.startswith("infinite"):
+                missing.setdefault(reason, []).append(name)
+    for reason, absent in missing.items():
+        yield from (f"  {line}" for line in page.wrapped(f"no {', '.join(absent)}: {reason}", INDENT))
+    yield ""
+
+
+NAMES = ("variance", "correlation", "chi", "variance_depth", "correlation_depth", "gradient_depth")
+
+
+def _number(report: TheoryReport, name: str, value: float | None) -> str:
+    if value is None:
+        return "inf" if report.reasons.get(name, "").startswith("infinite") else "-"
+    return significant(value, 4)
+
+
+def _width_note(report: TheoryReport) -> str:
+    deviation = "; ± is the standard deviation at this width" if report.network.log10_gradient_ratio_std else ""
+    return f"mean-field theory: infinite width, random weights, none of them drawn{deviation}"
