@@ -101,15 +101,17 @@ def make_theory_report(
 ) -> TheoryReport:
     """Lay out what was found; `reason` says why there is no fixed point, if there is none."""
     sigmas = {"sigma_w": layer and math.sqrt(layer.weight), "sigma_b": layer and math.sqrt(layer.bias)}
-    known = isinstance(prediction, Prediction)
+    known = prediction if isinstance(prediction, Prediction) else None
     fixed_point, reasons = _fixed_point(found, reason, critical_gain)
+    if isinstance(prediction, Unknown):
+        reasons |= {"network": prediction.reason, "layers": prediction.reason}
     return TheoryReport(
         config=Record({**config, **sigmas}),
         fixed_point=fixed_point,
-        network=_network(prediction if known else None),
-        layers=tuple(_layer(*row) for row in enumerate(prediction.layers, start=1)) if known else (),
-        reasons=Record(reasons if known else reasons | {"network": prediction.reason, "layers": prediction.reason}),
-        notes=(*(found.notes if found else ()), *(prediction.notes if known else ())),
+        network=_network(known),
+        layers=tuple(_layer(*row) for row in enumerate(known.layers if known else (), start=1)),
+        reasons=Record(reasons),
+        notes=(*(found.notes if found else ()), *(known.notes if known else ())),
         diagram=diagram,
     )
 

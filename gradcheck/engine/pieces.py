@@ -45,7 +45,7 @@ def in_pieces(size: int, work: Callable[[slice], None], piece: int = PIECE) -> N
             pass
 
 
-def product(one: "Array", other: "Array") -> "Array":
+def product(one: Array, other: Array) -> Array:
     """Return one · other, of matrices; a large one in pieces of columns."""
     rows, inner = one.shape
     columns = other.shape[1]
@@ -63,7 +63,7 @@ def product(one: "Array", other: "Array") -> "Array":
     return result
 
 
-def contraction(one: "Array", other: "Array") -> "Array":
+def contraction(one: Array, other: Array) -> Array:
     """Return one · otherᵀ, of two matrices with long rows; a large one in pieces that are added up in order."""
     rows, inner = one.shape
     if rows * inner * len(other) < 2 * PRODUCT or OWN_THREADS not in os.environ:

@@ -1,1 +1,1 @@
-"""Infinitely wide networks: Gaussian pre-activations, whose variance and correlation pass from layer to layer by maps."""
+"""Infinitely wide networks: normal pre-activations, whose variance and correlation maps carry from layer to layer."""

@@ -8,7 +8,6 @@ from typing import NamedTuple
 from gradcheck.mean_field.kernels import Kernel, Moments
 from gradcheck.mean_field.maps import EPSILON
 
-
 #: A mean square that nothing can be computed from any more.
 LARGEST = 1e250
 

@@ -4,6 +4,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from gradcheck.engine.types import Array
 from gradcheck.mean_field.fixed_points import TOLERANCE
@@ -99,7 +100,7 @@ def log_gains(layer: LayerMap, weights: Array, biases: Array, start: float = 1.0
     return gains
 
 
-def _first_crossings(growth: Array, first: Array) -> Array:
+def _first_crossings(growth: Array, first: npt.NDArray[np.intp]) -> Array:
     """Return the index, between entries, at which growth (q, …) changes its sign first, upwards from `first` where it
     is positive there, else downwards; the table's end where it never does.
     """

@@ -28,7 +28,6 @@ OF_ACTIVATION = np.array([-64, -32, -16, -8, -4, -2, -1, 0, 1, 2, 4, 8, 16, 32, 
 #: Where a jump smoothed by a normal turns, in standard deviations.
 OF_SMOOTHED_KINK = np.array([-8.8, -5.0, -2.5, 0.0, 2.5, 5.0, 8.8])
 
-
 #: Terms of the series in powers of a correlation, and the pieces of the normal for its polynomials.
 SERIES = 128
 OF_SERIES = np.arange(-12.0, 12.1, 1.5)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
+from gradcheck.render.bars import columns
 from gradcheck.render.page import Page
 from gradcheck.render.style import INDENT
 from gradcheck.theory_report import TheoryReport
@@ -29,7 +30,7 @@ def phase_diagram(report: TheoryReport, page: Page) -> Iterator[str]:
     assert report.diagram is not None
     marks = BLOCK_MARKS if page.glyphs.levels[-1] == "█" else ASCII_MARKS
     sigma_w, sigma_b, chaotic = report.diagram.sigma_w, report.diagram.sigma_b, _chaotic(report.diagram.chi)
-    shown = _columns(len(sigma_w) - 1, page.width - 2 * INDENT - MARGIN)
+    shown = columns(len(sigma_w) - 1, page.width - 2 * INDENT - MARGIN)
     own = _place(sigma_b, report.config.sigma_b), _place(sigma_w, report.config.sigma_w)
     yield page.readable(f"{' ' * INDENT}{'σ_b':<{MARGIN}}")
     for row in range(len(sigma_b) - 1):
@@ -50,13 +51,6 @@ def _chaotic(chi: Sequence[Sequence[float]]) -> list[list[bool]]:
     return [[one > 1 + 1e-6 for one in row] for row in chi]
 
 
-def _columns(count: int, width: int) -> list[range]:
-    """Spread the plane's cells over the columns there are, several to one where there are fewer."""
-    width = max(8, min(count, width))
-    edges = [count * column // width for column in range(width + 1)]
-    return [range(first, last) for first, last in zip(edges, edges[1:], strict=False)]
-
-
 def _place(corners: Sequence[float], value: float) -> int:
     """Return the cell between corners that a value lies in; the last one begins at it."""
     rising = corners[0] < corners[-1]
@@ -64,9 +58,9 @@ def _place(corners: Sequence[float], value: float) -> int:
     return (inside[-1] if inside else 0) if rising else min(len(inside), len(corners) - 2)
 
 
-def _cell(chaotic: Sequence[Sequence[bool]], row: int, columns: range, marks: Marks) -> str:
+def _cell(chaotic: Sequence[Sequence[bool]], row: int, cell: range, marks: Marks) -> str:
     """Return a cell's character: the line passes where its corners are not of one phase."""
-    corners = {chaotic[one][column] for one in (row, row + 1) for column in (columns[0], columns[-1] + 1)}
+    corners = {chaotic[one][column] for one in (row, row + 1) for column in (cell[0], cell[-1] + 1)}
     return marks.critical if len(corners) == 2 else marks.chaotic if True in corners else marks.ordered
 
 
