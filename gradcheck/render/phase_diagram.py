@@ -43,7 +43,7 @@ def phase_diagram(report: TheoryReport, page: Page) -> Iterator[str]:
     axis = f"{sigma_w[0]:.2g}" + f"σ_w {right}".rjust(len(shown) - len(f"{sigma_w[0]:.2g}"))
     yield page.readable(" " * (INDENT + MARGIN) + axis)
     legend = f"{marks.ordered} ordered  {marks.critical} critical  {marks.chaotic} chaotic  {marks.own} this network"
-    yield " " * (INDENT + MARGIN) + legend
+    yield from (" " * (INDENT + MARGIN) + line for line in page.wrapped(legend, INDENT + MARGIN))
 
 
 def _chaotic(chi: Sequence[Sequence[float]]) -> list[list[bool]]:

@@ -37,3 +37,8 @@ def in_ascii(text: str) -> str:
 def without_controls(text: str) -> str:
     """Show the control characters of a file's name instead of obeying them."""
     return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+
+
+def escaped(text: str) -> str:
+    """Keep a file's name from being read as markup."""
+    return "".join("\\" + one if one in "\\`*_[]<>|~&#" else one for one in text)

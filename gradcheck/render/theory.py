@@ -13,6 +13,9 @@ from gradcheck.theory_report import TheoryReport
 #: Parts of a heading that a perceptron of drawn weights has not.
 NOT_HERE = {"arch": "mlp", "weights": None, "recurrent_gain": None}
 
+#: Decades below which a gradient counts as unchanged.
+LEAST = 0.005
+
 
 def theory_as_text(report: TheoryReport, page: Page = PLAIN_PAGE) -> str:
     """Return what theory says as text."""
@@ -50,7 +53,7 @@ def label(report: TheoryReport) -> str:
     if not report.layers:
         return "no answer"
     ratio = report.network.log10_gradient_ratio
-    return "steady" if abs(ratio) < 0.005 else "growing" if ratio > 0 else "shrinking"
+    return "steady" if abs(ratio) < LEAST else "growing" if ratio > 0 else "shrinking"
 
 
 def sentences(report: TheoryReport) -> list[str]:
@@ -66,17 +69,23 @@ def _gradient(report: TheoryReport) -> str:
     """Say what a layer does to the gradient, and what comes of it in this network."""
     network, chi, depth = report.network, report.fixed_point.chi, len(report.layers)
     gain = network.mean_local_gain if chi is None else chi**0.5
+    if gain is None or depth == 1:
+        return "the one layer has no other to compare with"
     ratio, deviation = network.log10_gradient_ratio, network.log10_gradient_ratio_std
-    size = f"{abs(ratio):.3g}" if abs(ratio) >= 0.005 else "0"
-    decades = f"{size} decades over {depth} layers" + (f" (±{deviation:.2g} at this width)" if deviation else "")
-    if gain is None:
-        return "there is only one layer"
+    band = f" (±{deviation:.2g} at this width)" if deviation else ""
+    told = "" if chi is None else f" (χ₁ = {chi:.4g})"
+    changes = abs(ratio) >= LEAST
     if abs(gain - 1) < 5e-7:
-        return f"the gradient keeps its size from layer to layer (χ₁ = 1): {decades}"
-    verb = "grows" if gain > 1 else "shrinks"
-    told = "" if chi is None else f" (χ₁ = {significant(chi, 4)})"
-    turned = "" if (ratio > 0) == (gain > 1) or size == "0" else f", though it {'grows' if ratio > 0 else 'shrinks'}"
-    return f"the gradient {verb} by a factor of {significant(gain, 3)} a layer{told}{turned}: {decades}"
+        here = f"{_verb(ratio)} by {abs(ratio):.3g} decades" if changes else "changes by 0 decades"
+        return f"the gradient keeps its size{told} once the signal is at rest; in {depth} layers it {here}{band}"
+    turned = changes and (ratio > 0) != (gain > 1)
+    here = f"but here it {_verb(ratio)} in {depth} layers" if turned else f"in {depth} layers"
+    first = f"the gradient {_verb(gain - 1)} by a factor of {significant(gain, 3)} a layer{told}"
+    return f"{first}, {here} by {abs(ratio):.3g} decades{band}"
+
+
+def _verb(change: float) -> str:
+    return "grows" if change > 0 else "shrinks"
 
 
 def _deepest(report: TheoryReport) -> str:
@@ -96,7 +105,7 @@ def _critical(report: TheoryReport) -> str:
     point = report.fixed_point
     if point.critical_sigma_w is None:
         return f"no critical gain: {report.reasons.critical_gain}"
-    return f"critical at σ_w = {significant(point.critical_sigma_w, 4)}, that is --gain {point.critical_gain:.4g}"
+    return f"critical at σ_w = {point.critical_sigma_w:.4g}, that is --gain {point.critical_gain:.4g}"
 
 
 def _verdict(report: TheoryReport, page: Page) -> Iterator[str]:
@@ -122,35 +131,34 @@ def _picture(report: TheoryReport, page: Page) -> Iterator[str]:
     yield " " * INDENT + line
 
 
+#: Names of the fixed point's numbers, as in the papers.
+SYMBOLS = {
+    "fixed point": {"variance": "q*", "correlation": "c*", "chi": "χ₁"},
+    "depth scales": {"variance_depth": "ξ_q", "correlation_depth": "ξ_c", "gradient_depth": "ξ_∇"},
+}
+
+
 def _numbers(report: TheoryReport, page: Page) -> Iterator[str]:
-    """The fixed points and the depth scales, in as few lines as the page allows."""
-    point = report.fixed_point
-    if point.chi is None:
+    """The fixed points and the depth scales, and why some of them are none."""
+    if report.fixed_point.chi is None:
         return
-    rows = {
-        "fixed point": {"q*": point.variance, "c*": point.correlation, "χ₁": point.chi},
-        "depth scales": {"ξ_q": point.variance_depth, "ξ_c": point.correlation_depth, "ξ_∇": point.gradient_depth},
-    }
-    names = dict(zip(("q*", "c*", "χ₁", "ξ_q", "ξ_c", "ξ_∇"), NAMES, strict=True))
     missing: dict[str, list[str]] = {}
-    for title, values in rows.items():
-        cells = [page.readable(f"{name} {_number(report, names[name], value)}") for name, value in values.items()]
-        yield f"  {title:<14}" + "".join(f"{cell:<15}" for cell in cells)
-        for name, value in values.items():
-            reason = report.reasons.get(names[name], "")
-            if value is None and not reason.startswith("infinite"):
-                missing.setdefault(reason, []).append(name)
+    for title, symbols in SYMBOLS.items():
+        cells = [page.readable(f"{symbol} {_number(report, name)}") for name, symbol in symbols.items()]
+        line = f"  {title:<14}" + "".join(f"{cell:<15}" for cell in cells).rstrip()
+        yield from [line] if len(line) <= page.width else [f"  {title}", *(f"    {cell}" for cell in cells)]
+        for name, symbol in symbols.items():
+            if _number(report, name) == "-":
+                missing.setdefault(report.reasons[name], []).append(symbol)
     for reason, absent in missing.items():
         yield from (f"  {line}" for line in page.wrapped(f"no {', '.join(absent)}: {reason}", INDENT))
     yield ""
 
 
-NAMES = ("variance", "correlation", "chi", "variance_depth", "correlation_depth", "gradient_depth")
-
-
-def _number(report: TheoryReport, name: str, value: float | None) -> str:
+def _number(report: TheoryReport, name: str) -> str:
+    value = report.fixed_point[name]
     if value is None:
-        return "inf" if report.reasons.get(name, "").startswith("infinite") else "-"
+        return "inf" if report.reasons[name].startswith("infinite") else "-"
     return significant(value, 4)
 
 

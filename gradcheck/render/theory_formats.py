@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import Callable, Iterator, Mapping
 
-from gradcheck.render.markdown import escaped
+from gradcheck.render.style import escaped
 from gradcheck.render.theory import heading, label, sentences
 from gradcheck.theory_report import QUANTITIES, TheoryReport
 
