@@ -22,7 +22,7 @@ QUANTITIES = {
     "variance_depth": "xi_q: layers in which a deviation from q* falls by e",
     "correlation_depth": "xi_c: layers in which a deviation from c* falls by e",
     "gradient_depth": "xi_grad: layers in which the squared gradient changes by e",
-    "deepest_trainable": "6 xi_c: networks of more layers don't train; 6 xi_grad where there is no xi_c",
+    "deepest_trainable": "6 xi_c: networks of more layers don't train",
     "critical_sigma_w": "the sigma_w with chi = 1 at this sigma_b",
     "critical_gain": "the --gain that gives it",
 }

@@ -53,10 +53,11 @@ class Rest(NamedTuple):
     notes: tuple[str, ...] = ()
 
     @property
-    def deepest_trainable(self) -> float:
-        """6 ξ_c, or 6 ξ_∇ where there is no ξ_c; 0 where nothing passes backwards."""
-        known = self.gradient_depth if self.correlation_depth is None else self.correlation_depth
-        return TRAINABLE_DEPTHS * known if self.chi > 0 else 0.0
+    def deepest_trainable(self) -> float | None:
+        """6 ξ_c, None where there is no ξ_c; 0 where nothing passes backwards."""
+        if self.chi == 0:
+            return 0.0
+        return None if self.correlation_depth is None else TRAINABLE_DEPTHS * self.correlation_depth
 
 
 def rest(layer: LayerMap, start: float) -> Rest:
@@ -74,7 +75,7 @@ def rest(layer: LayerMap, start: float) -> Rest:
         rate = depth_scale(layer.variance_rate(0.0))
         return Rest(phase_of(chi), chi, 0.0, None, None, rate, scale, scale, critical, because, (note,))
     absent = ("variance", "correlation", "correlation_rate", "variance_depth", "correlation_depth")
-    because |= dict.fromkeys(absent, UNBOUNDED)
+    because |= dict.fromkeys(absent, UNBOUNDED) | {"deepest_trainable": f"it is told by xi_c, but {UNBOUNDED}"}
     note = "chi is what it comes to as the variance grows"
     return Rest(phase_of(chi), chi, None, None, None, None, None, scale, critical, because, (note,))
 
@@ -116,6 +117,9 @@ def batch_norm_rest(layer: LayerMap, batch: int | None) -> Rest:
     because = dict.fromkeys(
         ("correlation", "correlation_rate", "variance_depth", "correlation_depth"),
         "of batch norm only the gradient's rate is published",
-    ) | {"critical_sigma_w": "batch norm undoes the weight scale: chi is the same at any"}
+    ) | {
+        "deepest_trainable": "it is told by xi_c, and of batch norm only the gradient's rate is published",
+        "critical_sigma_w": "batch norm undoes the weight scale: chi is the same at any",
+    }
     q = layer.weight * moments.square + layer.bias
     return Rest(phase_of(chi), chi, q, None, None, None, None, depth_scale(chi), None, because)

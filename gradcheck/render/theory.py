@@ -91,13 +91,14 @@ def _verb(change: float) -> str:
 def _deepest(report: TheoryReport) -> str:
     """Say how deep such a network can be."""
     point = report.fixed_point
+    reason = report.reasons.get("deepest_trainable", "")
     if point.deepest_trainable is None:
-        return "theory sets no limit to the depth that trains"
+        told = reason.startswith("infinite")
+        return "theory sets no limit to the depth that trains" if told else f"no deepest trainable network: {reason}"
     if point.deepest_trainable == 0:
         return "no depth trains"
-    scale = "6 ξ_∇" if point.correlation_depth is None else "6 ξ_c"
     layers = max(1, round(point.deepest_trainable))
-    return f"networks deeper than about {layers} {'layer' if layers == 1 else 'layers'} don't train ({scale})"
+    return f"networks deeper than about {layers} {'layer' if layers == 1 else 'layers'} don't train (6 ξ_c)"
 
 
 def _critical(report: TheoryReport) -> str:

@@ -14,6 +14,11 @@ def layer_of(name, sigma_w, sigma_b, normalised=False):
     return LayerMap(kernel_of(name), sigma_w**2, sigma_b**2, normalised)
 
 
+def missing_from(found):
+    values = found._asdict() | {"deepest_trainable": found.deepest_trainable}
+    return {name for name, value in values.items() if value is None}
+
+
 def critical_weight(name, sigma_b):
     point = critical_point(kernel_of(name), sigma_b**2)
     return point and point.weight_std
@@ -89,10 +94,9 @@ def test_what_dies_out_and_what_grows_without_bound_say_so():
     dying, growing = rest(layer_of("relu", 1.0, 0.0), 1.0), rest(layer_of("relu", 2.0, 0.0), 1.0)
     assert (dying.phase, dying.variance, dying.correlation, dying.chi) == ("ordered", 0.0, None, 0.5)
     assert (growing.phase, growing.variance, growing.chi) == ("chaotic", None, 2.0)
+    assert dying.deepest_trainable == 6 * dying.gradient_depth
     for found in (dying, growing):
-        assert found.deepest_trainable == 6 * found.gradient_depth
-        missing = {name for name, value in found._asdict().items() if value is None}
-        assert missing == set(found.reasons)
+        assert missing_from(found) == set(found.reasons)
 
 
 def test_he_is_critical_for_relu_at_any_depth():
@@ -113,5 +117,4 @@ def test_batch_norm_has_the_published_rates():
     assert batch_norm_rest(layer_of("linear", 1.0, 0.0), 8).chi == pytest.approx(6 / 5, rel=1e-14)
     assert batch_norm_rest(layer_of("linear", 1.0, 0.0), None).phase == "critical"
     found = batch_norm_rest(layer_of("relu", 1.0, 0.0), 64)
-    missing = {name for name, value in found._asdict().items() if value is None}
-    assert missing == set(found.reasons)
+    assert missing_from(found) == set(found.reasons)
