@@ -5,13 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.engine.initializers import Law
 from gradcheck.errors import OptionError, at_least
 from gradcheck.mean_field.kernels import kernel_of
 from gradcheck.mean_field.maps import LayerMap
 from gradcheck.mean_field.phase import log_gains
 from gradcheck.mean_field.rest import Rest, batch_norm_rest, rest
-from gradcheck.prediction import FEATURES, layer_law, layer_laws, predict, why_unknown
+from gradcheck.prediction import BEYOND, FEATURES, layer_law, layer_laws, predict, weight_law, why_unknown
 from gradcheck.record import Record
 from gradcheck.spec import NetworkSpec, plain
 from gradcheck.theory_report import TheoryReport, make_theory_report
@@ -64,11 +63,12 @@ def theory(
     asked = {name: plain(options.pop(name)) for name in ("batch_size", "phase_diagram")}
     spec = _spec({name: plain(value) for name, value in options.items() if value is not None})
     batch = at_least("batch_size", asked["batch_size"], 1, "the batch has at least one example")
-    layer, prediction = layer_map(spec), predict(spec, input_square=INPUT_SQUARE, batch_size=batch)
-    found, reason = _rest(spec, layer, batch)
+    prediction, unknown = predict(spec, input_square=INPUT_SQUARE, batch_size=batch), why_unknown(spec, batch)
+    layer = None if unknown == BEYOND else layer_map(spec)
+    found, reason = (None, BEYOND) if unknown == BEYOND else _rest(spec, layer, batch)
     config = {name: value for name, value in spec.to_dict().items() if name in options} | {"batch_size": batch}
-    diagram = _diagram(spec, layer, found) if asked["phase_diagram"] else None
-    return make_theory_report(config, layer, found, reason, prediction, gain_at_unit_scale(spec, found), diagram)
+    diagram = _diagram(spec, layer, found, reason) if asked["phase_diagram"] else None
+    return make_theory_report(config, layer, found, reason, prediction, critical_gain(spec, layer, found), diagram)
 
 
 def _spec(options: dict[str, Any]) -> NetworkSpec:
@@ -79,8 +79,7 @@ def _spec(options: dict[str, Any]) -> NetworkSpec:
 
 def layer_map(spec: NetworkSpec) -> LayerMap | None:
     """Return the map between two hidden layers of one width; None if it is not the same at each of the widths."""
-    assert spec.init is not None
-    law = Law(spec.init, spec.gain * (spec.weight_std or 1.0), spec.bias_std)
+    law = weight_law(spec)
     laws = [layer_law(law, width, width) for width in sorted(set(spec.widths))]
     weights, biases = [one.fan_in * one.weight for one in laws], [one.bias for one in laws]
     if max(weights) - min(weights) > 1e-12 * max(weights) or max(biases) > min(biases):
@@ -101,19 +100,19 @@ def _rest(spec: NetworkSpec, layer: LayerMap | None, batch: int) -> tuple[Rest |
     return rest(layer, first.fan_in * first.weight * INPUT_SQUARE + first.bias), ""
 
 
-def gain_at_unit_scale(spec: NetworkSpec, found: Rest | None) -> float | None:
+def critical_gain(spec: NetworkSpec, layer: LayerMap | None, found: Rest | None) -> float | None:
     """Return the ``--gain`` that makes the network critical; None if there is none."""
-    layer = layer_map(spec)
-    if found is None or found.critical_sigma_w is None or layer is None:
+    if layer is None or found is None or found.critical_sigma_w is None:
         return None
     return spec.gain * found.critical_sigma_w / math.sqrt(layer.weight)
 
 
-def _diagram(spec: NetworkSpec, layer: LayerMap | None, found: Rest | None) -> Record:
+def _diagram(spec: NetworkSpec, layer: LayerMap | None, found: Rest | None, reason: str) -> Record:
     """Return χ₁ in the plane of σ_w and σ_b, around the network's point and the critical line."""
-    if layer is None or found is None or spec.norm == "batch":
-        obstacle = "--residual" if spec.residual else "--norm batch" if spec.norm == "batch" else "these --width"
-        raise OptionError("phase_diagram", f"shows where fixed points are ordered or chaotic; {obstacle} has none")
+    if spec.norm == "batch":
+        reason = "--norm batch undoes both scales"
+    if layer is None or found is None or reason:
+        raise OptionError("phase_diagram", f"has no plane to draw: {reason}")
     sigma_w, sigma_b = math.sqrt(layer.weight), math.sqrt(layer.bias)
     right = 1.5 * max(sigma_w, found.critical_sigma_w or 1.0)
     top = max(1.25 * sigma_b, right / 2)

@@ -1,6 +1,7 @@
 """What mean-field theory predicts for a given network: its gradient layer by layer, without drawing a weight."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,6 +16,11 @@ HALF_DECADES = 0.5 / math.log(10)
 
 #: Features of the digits: what a network gets unless something else is said.
 FEATURES = 64
+
+BEYOND = "the predicted signal or gradient leaves the range of floats"
+
+#: Scales of weights, biases and branches that squares and products of a layer's moments can be computed from.
+TINY, HUGE = 1e-50, 1e50
 
 
 class Unknown(NamedTuple):
@@ -34,7 +40,9 @@ class LayerPrediction(NamedTuple):
     log10_gradient_ratio : float
         log10 of ``gradient_rms`` over the last layer's.
     log10_local_gain_std, log10_gradient_ratio_std : float or None
-        Their standard deviations among networks of this width; None where they are not known.
+        Their standard deviations among networks of this width, of one example (a batch of unlike ones varies less);
+        None where they are not known. As log ‖∂𝓛/∂z‖² is normal of mean −β/2 and variance β around the mean-field
+        value (Hanin & Nica 2020), the typical network lies below the prediction by log 10 · std² decades.
     """
 
     preactivation_std: float
@@ -112,12 +120,9 @@ def predict(
     architecture = Architecture(kernel_of(spec.activation), spec.norm, spec.residual_scale if spec.residual else None)
     signal = Signal(0.0, input_square, input_square * (1 - (input_cosine or 0.0)))
     passed = stations(architecture, layer_laws(spec, features), signal)
-    if len(passed) < spec.depth or not all(0 < one.squared_slope < math.inf for one in passed):
+    if len(passed) < spec.depth or not all(0 < one.branch_gain < math.inf for one in passed):
         return Unknown(BEYOND)
     return Prediction(_layers(spec, passed, batch_size), tuple(_notes(spec, batch_size)))
-
-
-BEYOND = "the predicted signal or gradient leaves the range of floats"
 
 
 def why_unknown(spec: Spec, batch_size: int | None = None) -> str:
@@ -126,8 +131,12 @@ def why_unknown(spec: Spec, batch_size: int | None = None) -> str:
         return f"mean-field theory is built in for perceptrons, not for --arch {spec.arch}"
     if spec.init is None:
         return "mean-field theory is about random weights, and these are given"
+    if not all(TINY < scale < HUGE for scale in _scales(spec)):
+        return BEYOND
     if spec.activation == "step":
         return "the derivative of step is 0: nothing passes backwards"
+    if spec.residual and spec.residual_scale == 0:
+        return "with --residual-scale 0 no layer but the first does anything"
     if spec.norm != "batch":
         return ""
     if spec.residual:
@@ -139,10 +148,22 @@ def why_unknown(spec: Spec, batch_size: int | None = None) -> str:
     return ""
 
 
+def _scales(spec: NetworkSpec) -> Iterator[float]:
+    """Yield σ_w at each width, and σ_b and the branches' scale where they are not zero."""
+    law = weight_law(spec)
+    yield from (law.std(width, width) * math.sqrt(width) for width in set(spec.widths))
+    yield from (abs(scale) for scale in (spec.bias_std, spec.residual_scale) if scale != 0)
+
+
+def weight_law(spec: NetworkSpec) -> Law:
+    """Return the law that a network's weights and biases are drawn from."""
+    assert spec.init is not None
+    return Law(spec.init, spec.gain * (spec.weight_std or 1.0), spec.bias_std)
+
+
 def layer_laws(spec: NetworkSpec, features: int) -> list[LayerLaw]:
     """Return how each hidden layer's weights are drawn: ``Var W`` at its fan_in and fan_out, gain included."""
-    assert spec.init is not None
-    law = Law(spec.init, spec.gain * (spec.weight_std or 1.0), spec.bias_std)
+    law = weight_law(spec)
     return [layer_law(law, *fans) for fans in zip((features, *spec.widths), spec.widths, strict=False)]
 
 

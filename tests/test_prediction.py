@@ -221,6 +221,9 @@ def test_a_layer_s_law_has_the_variance_of_its_draws(init):
         (NetworkSpec(activation="tanh", norm="batch"), "published for relu and linear"),
         (NetworkSpec(activation="relu", norm="batch", residual=True), "skip connections"),
         (NetworkSpec(activation="relu", init="normal", weight_std=1e30), "range of floats"),
+        (NetworkSpec(activation="gelu", gain=1e200), "range of floats"),
+        (NetworkSpec(activation="tanh", bias_std=1e200), "range of floats"),
+        (NetworkSpec(activation="tanh", residual=True, residual_scale=0.0), "--residual-scale 0"),
     ],
 )
 def test_where_theory_has_no_answer_it_says_why(spec, reason):

@@ -77,6 +77,6 @@ def fixed_correlation(layer: LayerMap, q: float) -> float:
 
 def depth_scale(rate: float) -> float:
     """Return ξ, the layers in which a deviation that is multiplied by `rate` each layer falls by e: 1/|log rate|."""
-    if rate == 0:
+    if rate <= 0:  # or what rounding leaves of 0
         return 0.0
     return 1 / abs(math.log(rate)) if abs(rate - 1) > TOLERANCE else math.inf

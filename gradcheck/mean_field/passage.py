@@ -9,7 +9,7 @@ from gradcheck.mean_field.kernels import Kernel, Moments
 from gradcheck.mean_field.maps import EPSILON
 
 #: A mean square that nothing can be computed from any more.
-LARGEST = 1e250
+LARGEST = 1e150
 
 
 class LayerLaw(NamedTuple):
@@ -88,7 +88,7 @@ class Station(NamedTuple):
     @property
     def spread_of_slopes(self) -> float:
         """Variance of E[φ'²] over a layer's units, relative, as the gradient weighs them: 3(E[φ'⁴]/E[φ'²]² − 1)."""
-        return 3 * (self.moments.slope_fourth / self.moments.slope_square**2 - 1)
+        return 3 * max(0.0, self.moments.slope_fourth / self.moments.slope_square**2 - 1)
 
 
 def stations(architecture: Architecture, laws: Iterable[LayerLaw], signal: Signal) -> list[Station]:
