@@ -33,6 +33,8 @@ COMMANDS = {
     "import numpy, typer": ["-c", "import numpy, typer"],
 }
 
+THEORY = {"gradcheck theory": ["-m", "gradcheck", "theory"], "import numpy, typer": ["-c", "import numpy, typer"]}
+
 #: Seconds that a run of the engine lasts at least (a short pass is repeated), and that the machine rests
 #: before it, as the threads of the run before spin on for a while.
 RUN, REST = 0.2, 0.1
@@ -48,7 +50,8 @@ def main() -> None:
     if options.threads:
         set_threads(options.threads)
     if options.only != "engine":
-        print_processes(options.runs)
+        print_processes(options.runs, COMMANDS)
+        print_processes(options.runs, THEORY)
     if options.only != "process":
         set_threads(options.threads or os.cpu_count() or 1)
         print_engine(options.runs)
@@ -86,9 +89,9 @@ def set_threads(threads: int) -> None:
         os.environ[name] = str(threads)
 
 
-def print_processes(runs: int) -> None:
-    """Compare the whole command with a PyTorch script and with bare imports."""
-    times = alternate({name: process(arguments) for name, arguments in COMMANDS.items()}, runs, stopwatch)
+def print_processes(runs: int, commands: Mapping[str, Sequence[str]]) -> None:
+    """Compare the first command, a whole process, with the others: a PyTorch script, bare imports."""
+    times = alternate({name: process(arguments) for name, arguments in commands.items()}, runs, stopwatch)
     ours, *_ = times.values()
     rows = [[name, f"{median(others):.3f}", *ratios(ours, others)] for name, others in times.items()]
     print_table([f"process, {runs} runs", "seconds", "gradcheck / it", "median of pairs"], rows)

@@ -24,12 +24,14 @@ if TYPE_CHECKING:
     from gradcheck.explanation import explain as explain
     from gradcheck.explanation import topics as topics
     from gradcheck.listing import catalogue as catalogue
+    from gradcheck.mean_field_theory import theory as theory
     from gradcheck.report import Report as Report
     from gradcheck.schema import json_schema as json_schema
     from gradcheck.simulation import simulate as simulate
     from gradcheck.spec import NetworkSpec as NetworkSpec
     from gradcheck.spec import RecurrentSpec as RecurrentSpec
     from gradcheck.spec import TransformerSpec as TransformerSpec
+    from gradcheck.theory_report import TheoryReport as TheoryReport
     from gradcheck.thresholds import Thresholds as Thresholds
 
 _HOME = {
@@ -46,9 +48,11 @@ _HOME = {
     "NetworkSpec": "gradcheck.spec",
     "RecurrentSpec": "gradcheck.spec",
     "Report": "gradcheck.report",
+    "TheoryReport": "gradcheck.theory_report",
     "Thresholds": "gradcheck.thresholds",
     "json_schema": "gradcheck.schema",
     "simulate": "gradcheck.simulation",
+    "theory": "gradcheck.mean_field_theory",
 }
 
 #: Modules that are part of the public interface.

@@ -10,7 +10,7 @@ from gradcheck.diagnosis import Diagnosis, diagnose
 from gradcheck.engine.linear import Dense
 from gradcheck.engine.loss import loss_of
 from gradcheck.errors import OptionError, at_least, one_of
-from gradcheck.flow import GradientFlow, Tick, average, measure
+from gradcheck.flow import GradientFlow, Tick, measure
 from gradcheck.layer_choice import chosen_layers
 from gradcheck.networks import AnyNetwork, drawn_network, given_network, parameters, shapes
 from gradcheck.presets import with_preset
@@ -31,6 +31,7 @@ from gradcheck.spec import (
 from gradcheck.summary import Summary, summarize
 from gradcheck.thresholds import Thresholds
 from gradcheck.token_data import TokenSet, cut_patches, load_tokens
+from gradcheck.typical import average
 from gradcheck.weights import check_fit, load_weights
 
 #: Where a transformer's options are silent: one sequence of so many tokens is a batch already.

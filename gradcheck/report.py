@@ -12,18 +12,10 @@ from gradcheck.diagnosis import Diagnosis
 from gradcheck.engine.transformer import POINTS
 from gradcheck.flow import GradientFlow, OutputFlow, PerLayer
 from gradcheck.quantities import QUANTITIES
+from gradcheck.record import Record as Record
+from gradcheck.record import number as number
 from gradcheck.spec import RECURRENT
 from gradcheck.summary import Summary
-
-
-class Record(dict[str, Any]):
-    """A dict whose items are attributes as well: ``record.flag`` is ``record["flag"]``."""
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
-        try:
-            return self[name]
-        except KeyError:
-            raise AttributeError(f"no {name!r} here; there are: {', '.join(self)}") from None
 
 
 @dataclass(frozen=True)
@@ -119,11 +111,6 @@ def make_report(
 def banded_summary(summaries: Sequence[Summary], summary: Summary) -> Record:
     """Return the typical summary and, of several draws, the extremes."""
     return _banded(Summary._fields, summaries, summary)
-
-
-def number(value: float) -> float | None:
-    """Return a float that JSON can carry; None for nan and infinities."""
-    return float(value) if math.isfinite(value) else None
 
 
 def power_of_ten(logarithm: float) -> float | None:

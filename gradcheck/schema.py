@@ -7,7 +7,7 @@ from gradcheck.quantities import QUANTITIES
 from gradcheck.schema_parts import Schema, closed, described_number
 
 #: Commands whose JSON output has a schema.
-COMMANDS = ("simulate", "clip-demo")
+COMMANDS = ("simulate", "clip-demo", "theory")
 
 BANDS = {"": "", "_low": "; lowest of the draws", "_high": "; highest of the draws"}
 
@@ -39,6 +39,10 @@ def json_schema(command: str = "simulate") -> Schema:
         from gradcheck.demo_schema import demo_schema
 
         return demo_schema()
+    if command == "theory":
+        from gradcheck.theory_schema import theory_schema
+
+        return theory_schema()
     if command != "simulate":
         raise GradcheckError(f"schema {command!r} is unknown; allowed: {', '.join(COMMANDS)}")
     properties = {

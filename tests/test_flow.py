@@ -9,7 +9,8 @@ from gradcheck.engine.linear import Dense
 from gradcheck.engine.loss import cross_entropy, mean_square
 from gradcheck.engine.network import Network, given
 from gradcheck.engine.normalization import NORMS
-from gradcheck.flow import GradientFlow, LayerFlow, OutputFlow, average, measure
+from gradcheck.flow import GradientFlow, LayerFlow, OutputFlow, measure
+from gradcheck.typical import average
 
 
 def made_of(weights, activation="linear", norm="none", skip_scale=None):

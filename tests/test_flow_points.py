@@ -9,9 +9,10 @@ import gradcheck
 from gradcheck.engine.loss import loss_of
 from gradcheck.engine.transformer import POINTS
 from gradcheck.experiment import Experiment, part
-from gradcheck.flow import GradientFlow, LayerFlow, OutputFlow, average, measure
+from gradcheck.flow import GradientFlow, LayerFlow, OutputFlow, measure
 from gradcheck.report import make_report
 from gradcheck.summary import summarize
+from gradcheck.typical import average
 
 SMALL = {"arch": "transformer", "blocks": 2, "model_width": 16, "heads": 2, "tokens": 6}
 

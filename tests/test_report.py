@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 import gradcheck
 from gradcheck.diagnosis import diagnose
-from gradcheck.flow import GradientFlow, LayerFlow, OutputFlow, average
+from gradcheck.flow import GradientFlow, LayerFlow, OutputFlow
 from gradcheck.report import Record, make_report, number, power_of_ten
 from gradcheck.summary import summarize
 from gradcheck.thresholds import Thresholds
+from gradcheck.typical import average
 
 SMALL = {"depth": 4, "width": 8, "batch_size": 16}
 DRAWS = 3

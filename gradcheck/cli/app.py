@@ -5,16 +5,23 @@ from typing import Annotated
 import typer
 
 from gradcheck import __version__
-from gradcheck.cli.clip_demo import clip_demo
-from gradcheck.cli.compare import compare
-from gradcheck.cli.explain import explain
-from gradcheck.cli.list import list_choices
+from gradcheck.cli.on_demand import group_of
 from gradcheck.cli.output import write
-from gradcheck.cli.schema import schema
-from gradcheck.cli.simulate import simulate
+
+#: The commands in the order of the help: name ↦ where it is.
+COMMANDS = {
+    "simulate": "gradcheck.cli.simulate:simulate",
+    "theory": "gradcheck.cli.theory:theory",
+    "compare": "gradcheck.cli.compare:compare",
+    "clip-demo": "gradcheck.cli.clip_demo:clip_demo",
+    "explain": "gradcheck.cli.explain:explain",
+    "list": "gradcheck.cli.list:list_choices",
+    "schema": "gradcheck.cli.schema:schema",
+}
 
 # Plain help: the decorated one would load rich, and with it more than half of the start-up time.
 app = typer.Typer(
+    cls=group_of(COMMANDS),
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -41,11 +48,3 @@ def gradcheck(
     """
     if context.invoked_subcommand is None:
         write(context.get_help() + "\n", None)
-
-
-app.command()(simulate)
-app.command()(compare)
-app.command()(clip_demo)
-app.command()(explain)
-app.command("list")(list_choices)
-app.command()(schema)

@@ -1,5 +1,7 @@
 """The initialisations: one table of laws from which a layer's weights and biases are drawn."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable
 from typing import NamedTuple

@@ -1,12 +1,15 @@
 """Large arrays and products in pieces, on as many threads as there are: the same numbers on any."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # read by the command line, before NumPy is
+    from concurrent.futures import ThreadPoolExecutor
+
     from gradcheck.engine.types import Array
 
 #: Numbers of a piece: it fits into a core's cache, and is worth handing to a thread.
@@ -42,7 +45,7 @@ def in_pieces(size: int, work: Callable[[slice], None], piece: int = PIECE) -> N
             pass
 
 
-def product(one: "Array", other: "Array") -> "Array":
+def product(one: Array, other: Array) -> Array:
     """Return one · other, of matrices; a large one in pieces of columns."""
     rows, inner = one.shape
     columns = other.shape[1]
@@ -60,7 +63,7 @@ def product(one: "Array", other: "Array") -> "Array":
     return result
 
 
-def contraction(one: "Array", other: "Array") -> "Array":
+def contraction(one: Array, other: Array) -> Array:
     """Return one · otherᵀ, of two matrices with long rows; a large one in pieces that are added up in order."""
     rows, inner = one.shape
     if rows * inner * len(other) < 2 * PRODUCT or OWN_THREADS not in os.environ:
@@ -82,4 +85,6 @@ def contraction(one: "Array", other: "Array") -> "Array":
 @cache
 def _pool(process: int) -> ThreadPoolExecutor:
     """Return the threads of a process; one that was forked off has none of its parent's."""
+    from concurrent.futures import ThreadPoolExecutor  # small arrays need no threads, nor what those need
+
     return ThreadPoolExecutor(threads(), thread_name_prefix="pieces")

@@ -13,6 +13,11 @@ def what_was_run(config: Mapping[str, Any]) -> str:
     return SEPARATOR.join(_parts(config))
 
 
+def what_network(config: Mapping[str, Any]) -> str:
+    """Return the network in one line."""
+    return SEPARATOR.join(_network(config))
+
+
 def _parts(config: Mapping[str, Any]) -> Iterator[str]:
     yield from _network(config)
     tokens = f" of {config['tokens']} tokens" if config["arch"] == "transformer" else ""

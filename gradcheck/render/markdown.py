@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from gradcheck.render.heading import what_was_run
 from gradcheck.render.numbers import power, significant
 from gradcheck.render.sample import title
+from gradcheck.render.style import escaped as escaped
 from gradcheck.render.style import without_controls
 from gradcheck.report import Record, Report
 
@@ -53,8 +54,3 @@ def _code(text: str) -> str:
     """Return a command as code, whatever its file names hold."""
     text = without_controls(text)
     return f"`` {text} ``" if "`" in text else f"`{text}`"
-
-
-def escaped(text: str) -> str:
-    """Keep a file's name from being read as markup."""
-    return "".join("\\" + one if one in "\\`*_[]<>|~&#" else one for one in text)

@@ -7,6 +7,8 @@ STYLES = {
     "ok": "green", "healthy": "green",
     "vanishing": "cyan", "exploding": "red", "collapsed": "yellow",
     "learned": "green", "learning": "yellow", "stuck": "yellow", "diverged": "red", "stopped": "bold red",
+    "ordered": "cyan", "chaotic": "red", "critical": "green",
+    "shrinking": "cyan", "growing": "red", "steady": "green",
     "dead": "magenta", "saturated": "yellow", "nonfinite": "bold red", "error": "bold red",
 }  # fmt: skip
 
@@ -15,8 +17,8 @@ INDENT = 2
 
 PLAIN = str.maketrans({
     "·": "-", "×": "x", "–": "-", "−": "-", "…": "...", "≥": ">=", "≤": "<=", "±": "+-", "→": "->", "‖": "||",
-    "∂": "d", "δ": "delta", "φ": "phi", "σ": "sigma", "χ": "chi", "π": "pi", "Σ": "sum", "√": "sqrt",
-    "²": "^2", "ᵀ": "^T", "α": "alpha",
+    "∂": "d", "δ": "delta", "φ": "phi", "σ": "sigma", "χ": "chi", "π": "pi", "Σ": "sum", "√": "sqrt ",
+    "²": "^2", "ᵀ": "^T", "α": "alpha", "ξ": "xi", "∇": "grad", "₁": "1",
 })  # fmt: skip
 
 
@@ -37,3 +39,8 @@ def in_ascii(text: str) -> str:
 def without_controls(text: str) -> str:
     """Show the control characters of a file's name instead of obeying them."""
     return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+
+
+def escaped(text: str) -> str:
+    """Keep a file's name from being read as markup."""
+    return "".join("\\" + one if one in "\\`*_[]<>|~&#" else one for one in text)

@@ -46,6 +46,14 @@ DOCUMENTS = {
     "clip_demo.txt": (f"{DEMO} --clip none --clip value:0.01 --clip global-norm:0.1 --clip agc", {}),
     "clip_demo_40.txt": (f"{DEMO} --clip value:0.01 --clip percentile:50", {"COLUMNS": "40"}),
     "clip_demo.md": (f"{DEMO} --format markdown --clip none --clip norm:0.1", {}),
+    "theory_80.txt": ("theory", {}),
+    "theory_140.txt": ("theory --activation relu --init he --gain 1.1", {"COLUMNS": "140"}),
+    "theory_40.txt": ("theory --activation gelu --init he --residual", {"COLUMNS": "40"}),
+    "theory_ascii.txt": ("theory --activation elu --phase-diagram", {"LANG": "C", "PYTHONIOENCODING": "ascii"}),
+    "theory_colour.txt": ("theory --activation step", {"FORCE_COLOR": "1", "TERM": "xterm"}),
+    "theory_diagram.txt": ("theory --activation tanh --init lecun --gain 1.5 --bias-std 0.2 --phase-diagram", {}),
+    "theory_batch_norm.txt": ("theory --activation relu --norm batch --depth 12", {}),
+    "theory.md": ("theory --activation tanh --init lecun --gain 0.9 --format markdown", {}),
     "suggestions.md": ("simulate --format markdown --depth 10 --width 32 --suggest", {}),
 }
 

@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from gradcheck.cli.app import COMMANDS
+
 HEAVY = {"numpy", "rich", "torch", "typer", "safetensors", "jsonschema"}
 
 #: Runs the command line, then says on stderr which modules it has loaded.
@@ -42,11 +44,26 @@ def loaded(python):
     return modules
 
 
-@pytest.mark.parametrize("line", ["--version", "--help", "", "simulate --help", "schema --help", "explain --help"])
+@pytest.mark.parametrize("line", ["--version", "--help", "", *(f"{name} --help" for name in COMMANDS)])
 def test_help_loads_neither_numpy_nor_rich(line, loaded):
     modules = loaded(line)
-    assert "gradcheck.cli.simulate" in modules
+    assert "gradcheck.cli.app" in modules
     assert not modules & {"numpy", "rich", "rich.table", "torch", "safetensors"}
+
+
+@pytest.mark.parametrize("command", ["simulate", "theory", "list"])
+def test_a_command_loads_no_other_command(command, loaded):
+    modules = loaded(f"{command} --help")
+    others = {home.partition(":")[0].rpartition(".")[2] for home in COMMANDS.values()} - {command}
+    assert f"gradcheck.cli.{command}" in modules
+    assert not modules & {f"gradcheck.cli.{other}" for other in others}
+
+
+@pytest.mark.parametrize("form", ["text", "json", "csv", "markdown"])
+def test_theory_loads_numpy_but_neither_rich_nor_what_simulates(form, loaded):
+    modules = loaded(f"theory --phase-diagram --format {form}")
+    assert "numpy" in modules
+    assert not modules & {"rich", "torch", "scipy", "numpy.random", "gradcheck.flow", "gradcheck.engine.network"}
 
 
 @pytest.mark.parametrize("shell", COMPLETIONS)
@@ -98,6 +115,7 @@ def test_text_loads_rich(loaded):
     ("line", "offered"),
     [
         ("sim", ["simulate"]),
+        ("theory --norm la", ["layer"]),
         ("simulate --activation re", ["relu"]),
         ("simulate --activation s", ["step", "sigmoid", "selu", "silu", "softplus", "swiglu"]),
         ("simulate --init or", ["orthogonal"]),

@@ -1,0 +1,44 @@
+"""A group of commands each of which is loaded when it is asked for: a command pays for itself only."""
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+
+class OnDemand(Mapping[str, Any]):
+    """Commands by their names, made from ``module:function`` when they are looked at."""
+
+    def __init__(self, homes: Mapping[str, str]) -> None:
+        self._homes, self._made = homes, dict[str, Any]()
+
+    def __getitem__(self, name: str) -> Any:  # noqa: ANN401
+        if name not in self._made:
+            module, _, function = self._homes[name].partition(":")
+            alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+            alone.command(name)(getattr(import_module(module), function))
+            self._made[name] = get_command(alone)
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._homes)
+
+    def __len__(self) -> int:
+        return len(self._homes)
+
+
+def group_of(homes: Mapping[str, str]) -> type[TyperGroup]:
+    """Return the group of the commands that stand at `homes`: name ↦ ``module:function``, in the order of the help."""
+
+    class Group(TyperGroup):
+        def __init__(self, **settings: Any) -> None:  # noqa: ANN401
+            super().__init__(**settings)
+            self.commands: Any = OnDemand(homes)
+
+        def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401
+            return list(self.commands)  # the names alone: the group's own way would load every command
+
+    return Group

@@ -1,0 +1,169 @@
+"""A given network, infinitely wide: the signal's variance layer by layer, and the gradient's gain on its way back."""
+
+import math
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from gradcheck.mean_field.kernels import Kernel, Moments
+from gradcheck.mean_field.maps import EPSILON
+
+#: A mean square that nothing can be computed from any more.
+LARGEST = 1e150
+
+
+class LayerLaw(NamedTuple):
+    """How a layer's weights and biases are drawn.
+
+    Attributes
+    ----------
+    fan_in, fan_out : int
+    weight : float
+        Variance of a weight.
+    bias : float
+        Variance of a bias.
+    frame : bool
+        The weights are orthogonal: they keep the length of what they pass on.
+    """
+
+    fan_in: int
+    fan_out: int
+    weight: float
+    bias: float
+    frame: bool = False
+
+
+class Architecture(NamedTuple):
+    """What the layers have in common: x ↦ φ(norm(z)), or x + scale·φ(norm(z)) from the second layer on.
+
+    Attributes
+    ----------
+    kernel : Kernel
+    norm : str
+        ``none``, ``batch``, ``layer`` or ``rms``.
+    skip_scale : float or None
+        Scale of the branch beside the identity; None without a skip connection.
+    """
+
+    kernel: Kernel
+    norm: str
+    skip_scale: float | None
+
+
+class Signal(NamedTuple):
+    """A layer's output: mean and mean square over its units, and the variance over the batch."""
+
+    mean: float
+    square: float
+    spread: float
+
+
+class Station(NamedTuple):
+    """A hidden layer.
+
+    Attributes
+    ----------
+    law : LayerLaw
+    q : float
+        Mean square of the pre-activation.
+    moments : Moments
+        Of φ, behind the norm.
+    squared_slope : float
+        Mean square of the factor from ∂𝓛/∂y to ∂𝓛/∂z: E[φ'²] over the norm's divisor, times the branch's scale².
+    skips : bool
+        There is a skip connection around it.
+    """
+
+    law: LayerLaw
+    q: float
+    moments: Moments
+    squared_slope: float
+    skips: bool
+
+    @property
+    def branch_gain(self) -> float:
+        """The factor of the squared gradient through the branch, from the layer's output to its input: χ."""
+        return self.law.fan_out * self.law.weight * self.squared_slope
+
+    @property
+    def spread_of_slopes(self) -> float:
+        """Variance of E[φ'²] over a layer's units, relative, as the gradient weighs them: 3(E[φ'⁴]/E[φ'²]² − 1)."""
+        return 3 * max(0.0, self.moments.slope_fourth / self.moments.slope_square**2 - 1)
+
+
+def stations(architecture: Architecture, laws: Iterable[LayerLaw], signal: Signal) -> list[Station]:
+    """Pass a signal through the layers, as far as it stays within the range of floats.
+
+    q = fan_in · Var W · E[x²] + σ_b² (Poole et al. 2016), whatever the width; a skip connection adds moments, as W is
+    independent of x (Yang & Schoenholz 2017). Layer and RMS norm divide by √(q + ε), batch norm by the deviation over
+    the batch, which biases don't change.
+    """
+    passed = []
+    for index, law in enumerate(laws):
+        if not signal.square < LARGEST:
+            break
+        weight = law.fan_in * law.weight
+        q = weight * signal.square + law.bias
+        over_batch = weight * signal.spread
+        divisor = {"none": 1.0, "batch": over_batch + EPSILON}.get(architecture.norm, q + EPSILON)
+        moments = architecture.kernel.moments((over_batch if architecture.norm == "batch" else q) / divisor)
+        scale = architecture.skip_scale if index else None
+        slope = moments.slope_square / divisor * (1.0 if scale is None else scale**2)
+        passed.append(Station(law, q, moments, slope, scale is not None))
+        signal = _output(moments, signal, scale)
+    return passed
+
+
+def _output(moments: Moments, x: Signal, scale: float | None) -> Signal:
+    """Return the output of a layer with input x."""
+    y = Signal(moments.mean, moments.square, moments.square - moments.mean**2)
+    if scale is None:
+        return y
+    return Signal(
+        x.mean + scale * y.mean,
+        x.square + 2 * scale * x.mean * y.mean + scale**2 * y.square,
+        x.spread + scale**2 * y.spread,
+    )
+
+
+def log_gains(passed: Sequence[Station]) -> list[float]:
+    """Return the logarithm of mean square (∂𝓛/∂z) of each layer over that of the next: one fewer than layers.
+
+    The weights that the gradient passes on its way back count as independent of those that it has met on its way
+    forward (Schoenholz et al. 2017; Yang & Schoenholz 2017 with skip connections). Each of fan_in inputs of the next
+    layer gets the sum over its fan_out units: Var W times their mean square times fan_out.
+    """
+    return [
+        math.log(here.squared_slope)
+        - math.log(after.squared_slope)
+        + math.log(after.branch_gain + (1.0 if after.skips else 0.0))
+        for here, after in pairwise(passed)
+    ]
+
+
+def log_variances(passed: Sequence[Station]) -> tuple[list[float], list[float]]:
+    """Return the variances of `log_gains` among networks of finite width, and of each layer's over the last layer's.
+
+    To first order in 1/width, for one example, the forward signal as in an infinitely wide network. Without skip
+    connections a step has two independent sources: the length of Wᵀδ, 2/n (0 for orthogonal weights), and which
+    units' slopes δ happens to weigh, 3(E[φ'⁴]/E[φ'²]² − 1)/n. For ReLU that is 5/n a layer, as in Hanin & Nica
+    2020. With a skip connection of branch gain r a step has (r²·(both) + 4r)/(1 + r)²/n, 4r from the product of
+    the two paths; the slopes of the first and last layer come on top.
+    """
+    steps = [_step_variance(here, after) for here, after in pairwise(passed)]
+    ends = [one.spread_of_slopes / one.law.fan_out if one.skips else 0.0 for one in passed]
+    near = [step + before + behind for step, (before, behind) in zip(steps, pairwise(ends), strict=True)]
+    far, total = [0.0], 0.0
+    for step, end in zip(steps[::-1], ends[-2::-1], strict=True):
+        total += step
+        far.append(total + end + ends[-1])
+    return near, far[::-1]
+
+
+def _step_variance(here: Station, after: Station) -> float:
+    """Return the relative variance that a step back adds for good."""
+    of_length = 0.0 if after.law.frame else 2.0
+    if not after.skips:
+        return (of_length + here.spread_of_slopes) / here.law.fan_out
+    branch = after.branch_gain
+    return (branch**2 * (of_length + after.spread_of_slopes) + 4 * branch) / (1 + branch) ** 2 / here.law.fan_out

@@ -1,0 +1,197 @@
+"""``gradcheck theory`` as its users meet it."""
+
+import csv
+import inspect
+import io
+import re
+
+import jsonschema
+import pytest
+
+import gradcheck
+from gradcheck.cli.theory import theory
+
+CHAOTIC = "theory --activation tanh --init lecun --gain 1.5 --bias-std 0.2"
+
+#: Of the command only: how the result is shown.
+SHOWING = {"format", "json", "output", "quiet"}
+
+KINDS = {
+    "ordered": "theory",
+    "chaotic": CHAOTIC,
+    "critical": "theory --activation relu --init he",
+    "unbounded": "theory --activation relu --init he --gain 1.1",
+    "without a gradient": "theory --activation step",
+    "residual": "theory --activation gelu --residual",
+    "batch norm": "theory --activation relu --norm batch --depth 8",
+    "batch norm without an answer": "theory --activation tanh --norm batch",
+    "one layer": "theory --depth 1",
+    "widths": "theory --width 64,32,16 --init normal --weight-std 0.1",
+    "with a diagram": f"{CHAOTIC} --phase-diagram",
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _side_by_side(ahead):
+    ahead([(f"{line} --json", {}) for line in KINDS.values()] + [(line, {}) for line in KINDS.values()])
+
+
+@pytest.fixture
+def said(printed, strictly):
+    """A command line ↦ its JSON."""
+    return lambda line: strictly(printed(f"{line} --json"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_json_is_strict_and_follows_its_schema(kind, said):
+    document = said(KINDS[kind])
+    jsonschema.Draft202012Validator(gradcheck.json_schema("theory")).validate(document)
+
+
+def test_the_schema_is_a_schema_and_the_command_prints_it(printed, strictly):
+    schema = strictly(printed("schema theory"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    assert schema == gradcheck.json_schema("theory")
+
+
+def test_the_json_is_what_the_function_returns(said):
+    report = gradcheck.theory(activation="tanh", init="lecun", gain=1.5, bias_std=0.2)
+    assert said(CHAOTIC) == report.to_dict()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_null_of_the_fixed_point_and_the_network_has_a_reason(kind, said):
+    document = said(KINDS[kind])
+    reasons = document["reasons"]
+    for name, value in document["fixed_point"].items():
+        assert value is not None or name in reasons or "fixed_point" in reasons
+    assert document["layers"] or "layers" in reasons
+    known = document["network"]["log10_gradient_ratio"]
+    assert known is not None or "network" in reasons
+
+
+def test_the_command_and_the_function_have_the_same_parameters():
+    ours, theirs = (inspect.signature(one).parameters for one in (theory, gradcheck.theory))
+    assert {name: one.default for name, one in ours.items() if name not in SHOWING} == {
+        name: one.default for name, one in theirs.items()
+    }
+
+
+@pytest.mark.parametrize("kind", ["ordered", "chaotic", "critical", "unbounded"])
+def test_the_answer_comes_first(kind, printed, said):
+    head, blank, verdict, *_ = printed(KINDS[kind]).splitlines()
+    assert blank == ""
+    assert said(KINDS[kind])["fixed_point"]["phase"].upper() in verdict
+    assert "the gradient" in verdict
+    assert "layers of 128" in head
+
+
+def test_the_text_says_how_deep_and_what_gain(printed):
+    text = " ".join(printed(CHAOTIC).split())
+    assert "networks deeper than about 87 layers don't train (6 ξ_c)" in text
+    assert "critical at σ_w = 1.304, that is --gain 1.304" in text
+    assert "χ₁ = 1.101" in text
+
+
+def test_the_gain_that_is_called_critical_is(printed, said):
+    command = printed(CHAOTIC).splitlines()[-1].strip()
+    assert command.startswith("gradcheck simulate --activation tanh --init lecun --gain 1.30415 --bias-std 0.2")
+    critical = said(command.removeprefix("gradcheck ").replace("simulate", "theory"))
+    assert critical["fixed_point"]["chi"] == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_command_to_type_next_is_one_that_simulate_takes(kind, printed, gradcheck):
+    command = printed(KINDS[kind]).splitlines()[-1].strip().removeprefix("gradcheck ")
+    ended = gradcheck(command + " --no-suggest --format csv")
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("width", [20, 40, 80, 140])
+@pytest.mark.parametrize("kind", ["chaotic", "residual", "with a diagram"])
+def test_the_text_fits_its_page(kind, width, printed):
+    lines = printed(KINDS[kind], COLUMNS=str(width)).splitlines()[1:-1]  # the first and the last are to be copied
+    assert max(map(len, lines)) <= max(width, 38)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_terminal_without_such_characters_gets_ascii(kind, printed):
+    text = printed(KINDS[kind], LANG="C", PYTHONIOENCODING="ascii")
+    assert text.isascii()
+    assert "?" not in text
+
+
+def test_colours_follow_the_terminal(on_terminal, printed):
+    ended = on_terminal("-m", "gradcheck", *CHAOTIC.split())
+    assert "\033[7;31m CHAOTIC \033[0m" in ended.shown
+    assert re.sub("\033\\[[0-9;]*m", "", ended.shown) == printed(CHAOTIC)
+    assert "\033" not in on_terminal("-m", "gradcheck", *CHAOTIC.split(), NO_COLOR="1").shown
+    assert "\033" not in on_terminal("-m", "gradcheck", *CHAOTIC.split(), TERM="dumb").shown
+    assert "\033" in printed(CHAOTIC, FORCE_COLOR="1")
+
+
+def test_csv_has_a_line_for_each_layer(printed, said):
+    rows = list(csv.DictReader(io.StringIO(printed(f"{CHAOTIC} --format csv"))))
+    layers = said(CHAOTIC)["layers"]
+    assert len(rows) == len(layers) == 50
+    assert float(rows[3]["log10_gradient_ratio"]) == layers[3]["log10_gradient_ratio"]
+    assert rows[-1]["log10_local_gain"] == ""
+
+
+def test_csv_of_a_diagram_has_a_line_for_each_point(printed, said):
+    rows = list(csv.DictReader(io.StringIO(printed(f"{KINDS['with a diagram']} --format csv"))))
+    plane = said(KINDS["with a diagram"])["phase_diagram"]
+    assert len(rows) == len(plane["sigma_w"]) * len(plane["sigma_b"])
+    assert float(rows[0]["chi"]) == plane["chi"][0][0]
+
+
+def test_markdown_names_the_phase_first_and_has_every_quantity(printed):
+    first, *rest = printed(f"{CHAOTIC} --format markdown").splitlines()
+    assert first.startswith("**chaotic** - tanh")
+    assert {"chi", "correlation_depth", "critical_gain"} <= {
+        line.split(" ")[1] for line in rest if line.startswith("| ")
+    }
+
+
+def test_the_diagram_has_the_network_s_own_point_on_its_side_of_the_line(printed):
+    rows = [line for line in printed(KINDS["with a diagram"]).splitlines() if "░" in line and "ordered" not in line]
+    (own,) = (line for line in rows if "◆" in line)
+    assert own.index("█") < own.index("◆")
+    assert all(line.index("·") < line.index("█") < line.index("░") for line in rows)
+
+
+def test_the_result_goes_to_a_file_instead(gradcheck, printed, tmp_path):
+    ended = gradcheck(f"{CHAOTIC} --output theory.txt", cwd=tmp_path, COLUMNS="140", FORCE_COLOR="1")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+    assert (tmp_path / "theory.txt").read_text() == printed(CHAOTIC, COLUMNS="80")
+
+
+def test_quiet_shows_nothing(gradcheck):
+    ended = gradcheck("theory --quiet")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ("--weight-std 0.1", "--weight-std goes with --init normal or uniform only; xavier sets its own"),
+        ("--init normal", "--init normal needs --weight-std, the standard deviation (0.05, say)"),
+        ("--activation rel", "--activation 'rel' is unknown; did you mean 'relu'? allowed: linear, step,"),
+        ("--residual --phase-diagram", "--phase-diagram has no plane to draw: the variance of a residual stream"),
+        ("--norm batch --phase-diagram --activation relu", "--phase-diagram has no plane to draw: --norm batch"),
+        ("--width 64,32 --init normal --weight-std 0.1 --phase-diagram", "--phase-diagram has no plane to draw: with"),
+        ("--depth 0", "--depth 0 is not a whole number of at least 1"),
+        ("--batch-size 0", "--batch-size 0 is not a whole number of at least 1"),
+        ("--gain nan", "--gain nan is not a finite number above 0"),
+        ("--width 12,x", "--width '12,x' is not a whole number"),
+        ("--format jsonl", "--format 'jsonl' is unknown"),
+        ("--format csv --json", "--json is short for --format json"),
+        ("--output no/such/folder.txt", "no/such/folder.txt: can't be written"),
+        ("--arch rnn", "No such option: --arch"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said_in_one_line(options, problem, gradcheck, tmp_path):
+    ended = gradcheck(f"theory {options}", cwd=tmp_path)
+    assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1)
+    assert ended.stderr.startswith(f"error: {problem}")
+    assert list(tmp_path.iterdir()) == []
