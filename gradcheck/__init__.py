@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from gradcheck.spec import RecurrentSpec as RecurrentSpec
     from gradcheck.spec import TransformerSpec as TransformerSpec
     from gradcheck.thresholds import Thresholds as Thresholds
+    from gradcheck.verification import Verification as Verification
+    from gradcheck.verification import verify as verify
 
 _HOME = {
     "Comparison": "gradcheck.comparison",
@@ -43,6 +45,8 @@ _HOME = {
     "Thresholds": "gradcheck.thresholds",
     "json_schema": "gradcheck.schema",
     "simulate": "gradcheck.simulation",
+    "Verification": "gradcheck.verification",
+    "verify": "gradcheck.verification",
 }
 
 #: Modules that are part of the public interface.

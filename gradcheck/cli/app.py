@@ -11,6 +11,7 @@ from gradcheck.cli.list import list_choices
 from gradcheck.cli.output import write
 from gradcheck.cli.schema import schema
 from gradcheck.cli.simulate import simulate
+from gradcheck.cli.verify import verify
 
 # Plain help: the decorated one would load rich, and with it more than half of the start-up time.
 app = typer.Typer(
@@ -36,7 +37,7 @@ def gradcheck(
 ) -> None:
     """Show where a deep network loses its gradient, why, and what brings it back.
 
-    Not torch.autograd.gradcheck, which compares derivatives numerically.
+    Not torch.autograd.gradcheck, which compares the derivatives of your own functions numerically.
     """
     if context.invoked_subcommand is None:
         write(context.get_help() + "\n", None)
@@ -45,5 +46,6 @@ def gradcheck(
 app.command()(simulate)
 app.command()(compare)
 app.command()(clip_demo)
+app.command()(verify)
 app.command("list")(list_choices)
 app.command()(schema)
