@@ -12,7 +12,7 @@ from gradcheck.render.bars import BLOCKS, Glyphs, Scale, bar
 from gradcheck.render.heading import SEPARATOR
 from gradcheck.render.style import INDENT
 from gradcheck.render.terminal import PLAIN_TERMINAL, Terminal, printed
-from gradcheck.render.verification_cells import COLUMNS, answer, circumstances, complaint
+from gradcheck.render.verification_cells import COLUMNS, SPARED, answer, circumstances, complaint
 from gradcheck.report import Record
 from gradcheck.verification import Verification
 
@@ -42,7 +42,7 @@ def _parts(verification: Verification, width: int, glyphs: Glyphs) -> Iterator[R
     yield from _table(verification, width, glyphs)
     for check in verification.checks:
         if check.note:
-            yield Text(f"  {check.name}: {check.note}", style="dim")
+            yield Padding(Text(f"{check.name}: {check.note}", style="dim"), (0, 0, 0, INDENT))
 
 
 def _answer(verification: Verification) -> Padding:
@@ -61,15 +61,14 @@ def _answer(verification: Verification) -> Padding:
 
 def _table(verification: Verification, width: int, glyphs: Glyphs) -> Iterator[RenderableType]:
     """Yield one line a check, and what its bar means."""
-    rows = [[cell(check) for cell in COLUMNS.values()] for check in verification.checks]
-    used = INDENT + sum(max(map(len, column)) + 2 for column in zip(COLUMNS, *rows, strict=True))
-    room = min(WIDEST, width - used)
+    cells = _cells(verification, width - INDENT)
+    room = min(WIDEST, width - INDENT - _needed(cells))
     scale = Scale(math.log10(verification.environment.epsilon), 0.0)
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    for name in COLUMNS:
+    for name in cells:
         table.add_column(name, justify="right" if name in ("error", "limit") else "left", no_wrap=True)
     table.add_column("", no_wrap=True)
-    for check, row in zip(verification.checks, rows, strict=True):
+    for check, *row in zip(verification.checks, *cells.values(), strict=True):
         style = "green" if check.passed else "bold red"
         marked = _bar(check, scale, room, glyphs) if room >= NARROWEST else ""
         table.add_row(*row[:-1], Text(row[-1], style=style), Text(marked, style=style))
@@ -77,6 +76,20 @@ def _table(verification: Verification, width: int, glyphs: Glyphs) -> Iterator[R
     if room >= NARROWEST:
         yield ""
         yield Text(f"  bars: from epsilon to 1 on a log scale, {_mark(glyphs)} the limit", style="dim")
+
+
+def _cells(verification: Verification, width: int) -> dict[str, list[str]]:
+    """Return the columns that fit."""
+    cells = {name: [cell(check) for check in verification.checks] for name, cell in COLUMNS.items()}
+    for name in SPARED:
+        if _needed(cells) > width:
+            del cells[name]
+    return cells
+
+
+def _needed(cells: dict[str, list[str]]) -> int:
+    """Return how wide the columns are together."""
+    return sum(max(map(len, (name, *column))) + 2 for name, column in cells.items())
 
 
 def _bar(check: Record, scale: Scale, width: int, glyphs: Glyphs) -> str:

@@ -17,20 +17,24 @@ COLUMNS: dict[str, Callable[[Record], str]] = {
     "": lambda check: "ok" if check.passed else "FAIL",
 }
 
+#: Columns that a narrow terminal does without, the first first.
+SPARED = ("limit", "kind")
+
 
 def answer(verification: Verification) -> tuple[str, str]:
     """Return whether all is well, and what that is founded on."""
     count, failed, worst = len(verification.checks), len(verification.failed), verification.worst
     passing = "the check passes" if count == 1 else f"all {count} checks pass"
     label = f"{failed} of {count} checks fail" if failed else passing
-    basis = f"worst: {significant(worst.error)} ({worst.kind} {worst.name}), limit {_limit(worst)}"
+    error = "no number" if worst.error is None else significant(worst.error)
+    basis = f"worst: {error} ({worst.kind} {worst.name}), limit {_limit(worst)}"
     return label, f"{basis}, {verification.seconds:.1f} s"
 
 
 def complaint(check: Record) -> str:
     """Return what is wrong with a check that fails."""
-    found = without_controls(check.problem) if check.problem else f"error {significant(check.error)}"
-    return f"{check.kind} {check.name}: {found}, limit {_limit(check)}"
+    measured = f"error {significant(check.error)}, limit {_limit(check)}"
+    return f"{check.kind} {check.name}: {without_controls(check.problem) if check.problem else measured}"
 
 
 def circumstances(verification: Verification) -> Iterator[str]:
