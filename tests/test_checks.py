@@ -126,6 +126,21 @@ def test_a_derivative_that_is_wrong_on_one_side_is_found_with_any_seed(seed, mon
     assert failing(only="leaky_relu", seed=seed) == {("activation", "leaky_relu")}
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_the_slope_of_a_near_function_is_found(seed, monkeypatch, failing):
+    right = ACTIVATIONS["gelu"]
+
+    def wrong(z):  # that of the tanh approximation
+        factor = math.sqrt(2 / math.pi)
+        gate = np.tanh(factor * (z + 0.044715 * z**3))
+        slope = (1 + gate + z * (1 - gate**2) * factor * (1 + 3 * 0.044715 * z**2)) / 2
+        assert np.abs(slope - right.evaluate(z)[1]).max() < 2e-3
+        return right.evaluate(z)[0], slope
+
+    monkeypatch.setitem(ACTIVATIONS, "gelu", right._replace(evaluate=wrong))
+    assert failing(only="gelu", seed=seed) == {("activation", "gelu")}
+
+
 # ---- norms
 
 

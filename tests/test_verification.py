@@ -1,6 +1,7 @@
 import json
 import math
 
+import jsonschema
 import numpy as np
 import pytest
 
@@ -77,6 +78,7 @@ def test_the_dict_is_strict_json_that_agrees_with_the_checks(factor, broken):
     broken(factor)
     found = verify(only=["activation", "map"])
     document = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    jsonschema.Draft202012Validator(gradcheck.json_schema("verify")).validate(document)
     assert (document["command"], document["schema_version"]) == ("verify", gradcheck.SCHEMA_VERSION)
     assert document["config"] == {"seed": 0, "dtype": "float64", "only": ["activation", "map"]}
     assert document["summary"]["passed"] is (factor == 1)
@@ -85,6 +87,16 @@ def test_the_dict_is_strict_json_that_agrees_with_the_checks(factor, broken):
     for check in document["checks"]:
         assert check["passed"] == (check["error"] is not None and check["error"] <= check["limit"])
         assert (check["problem"] is None) == (check["error"] is not None)
+
+
+def test_the_schema_is_valid_and_describes_every_key_and_no_other():
+    schema = gradcheck.json_schema("verify")
+    jsonschema.Draft202012Validator.check_schema(schema)
+    document = verify(only="step").to_dict()
+    assert list(schema["properties"]) == list(document)
+    for part in ("config", "environment", "summary"):
+        assert list(schema["properties"][part]["properties"]) == list(document[part])
+    assert list(schema["properties"]["checks"]["items"]["properties"]) == list(document["checks"][0])
 
 
 def test_the_environment_is_this_one():

@@ -42,7 +42,7 @@ def _parts(verification: Verification, width: int, glyphs: Glyphs) -> Iterator[R
     yield from _table(verification, width, glyphs)
     for check in verification.checks:
         if check.note:
-            yield Padding(Text(f"{check.name}: {check.note}", style="dim"), (0, 0, 0, INDENT))
+            yield _remark(f"{check.name}: {check.note}")
 
 
 def _answer(verification: Verification) -> Padding:
@@ -57,6 +57,10 @@ def _answer(verification: Verification) -> Padding:
     for index, reason in enumerate([basis, *complaints[:NAMED], *more]):
         table.add_row("" if index else mark, Text(reason, style="" if index else "bold"))
     return Padding(table, (0, 0, 0, 1))
+
+
+def _remark(text: str) -> Padding:
+    return Padding(Text(text, style="dim"), (0, 0, 0, INDENT))
 
 
 def _table(verification: Verification, width: int, glyphs: Glyphs) -> Iterator[RenderableType]:
@@ -75,7 +79,7 @@ def _table(verification: Verification, width: int, glyphs: Glyphs) -> Iterator[R
     yield Padding(table, (0, 0, 0, INDENT))
     if room >= NARROWEST:
         yield ""
-        yield Text(f"  bars: from epsilon to 1 on a log scale, {_mark(glyphs)} the limit", style="dim")
+        yield _remark(f"bars: from epsilon to 1 on a log scale, {_mark(glyphs)} the limit")
 
 
 def _cells(verification: Verification, width: int) -> dict[str, list[str]]:
