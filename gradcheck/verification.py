@@ -17,9 +17,9 @@ from gradcheck.report import Record, number
 from gradcheck.spec import DTYPES
 
 #: The largest relative error that passes, by arithmetic and method. It lies between what rounding and the differences
-#: leave, at most 8e-9 in float64 and 7e-6 in float32 on 1,000 seeds, and what slips in formulas make, 3e-4 at least of those
-#: that were tried. An identity has no differences in it: in float64 nothing but rounding is left. In float32 the
-#: pullback's own rounding is what is left of both.
+#: leave, at most 8e-9 in float64 and 7e-6 in float32 on 1,000 seeds, and what slips in formulas make, of those that
+#: were tried 3e-4 at least. An identity has no differences in it: in float64 nothing but rounding is left. In float32
+#: the pullback's own rounding is what is left of both.
 LIMITS: dict[str, dict[str, float]] = {
     "float64": {"differences": 1e-6, "identity": 1e-10},
     "float32": {"differences": 1e-4, "identity": 1e-4},
