@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from gradcheck.spec import TransformerSpec as TransformerSpec
     from gradcheck.theory_report import TheoryReport as TheoryReport
     from gradcheck.thresholds import Thresholds as Thresholds
+    from gradcheck.verification import Verification as Verification
+    from gradcheck.verification import verify as verify
 
 _HOME = {
     "Comparison": "gradcheck.comparison",
@@ -53,6 +55,8 @@ _HOME = {
     "json_schema": "gradcheck.schema",
     "simulate": "gradcheck.simulation",
     "theory": "gradcheck.mean_field_theory",
+    "Verification": "gradcheck.verification",
+    "verify": "gradcheck.verification",
 }
 
 #: Modules that are part of the public interface.

@@ -7,7 +7,7 @@ from gradcheck.quantities import QUANTITIES
 from gradcheck.schema_parts import Schema, closed, described_number
 
 #: Commands whose JSON output has a schema.
-COMMANDS = ("simulate", "clip-demo", "theory")
+COMMANDS = ("simulate", "clip-demo", "theory", "verify")
 
 BANDS = {"": "", "_low": "; lowest of the draws", "_high": "; highest of the draws"}
 
@@ -43,6 +43,10 @@ def json_schema(command: str = "simulate") -> Schema:
         from gradcheck.theory_schema import theory_schema
 
         return theory_schema()
+    if command == "verify":
+        from gradcheck.verification_schema import verification_schema
+
+        return verification_schema()
     if command != "simulate":
         raise GradcheckError(f"schema {command!r} is unknown; allowed: {', '.join(COMMANDS)}")
     properties = {

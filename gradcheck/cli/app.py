@@ -15,6 +15,7 @@ COMMANDS = {
     "compare": "gradcheck.cli.compare:compare",
     "clip-demo": "gradcheck.cli.clip_demo:clip_demo",
     "explain": "gradcheck.cli.explain:explain",
+    "verify": "gradcheck.cli.verify:verify",
     "list": "gradcheck.cli.list:list_choices",
     "schema": "gradcheck.cli.schema:schema",
 }
@@ -44,7 +45,7 @@ def gradcheck(
 ) -> None:
     """Show where a deep network loses its gradient, why, and what brings it back.
 
-    Not torch.autograd.gradcheck, which compares derivatives numerically.
+    Not torch.autograd.gradcheck, which compares the derivatives of your own functions numerically.
     """
     if context.invoked_subcommand is None:
         write(context.get_help() + "\n", None)

@@ -1,0 +1,115 @@
+"""Whole small networks as functions, from what they are given to the loss, for the checks of the engine."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from gradcheck.differences import Case, Draw, Followed
+from gradcheck.engine.layered import backward, walk
+from gradcheck.engine.linear import Dense
+from gradcheck.engine.loss import cross_entropy
+from gradcheck.engine.magnitude import Scaled
+from gradcheck.engine.network import Network
+from gradcheck.engine.recurrence import RecurrentNetwork
+from gradcheck.engine.types import Array
+from gradcheck.networks import drawn_network, given_network, trainable
+from gradcheck.spec import RECURRENT, NetworkSpec, RecurrentSpec, TransformerSpec, network_spec
+from gradcheck.transformers import TransformerNetwork
+
+EXAMPLES, FEATURES, OUTPUTS = 4, 8, 5
+
+#: Options of the networks that are checked: small, smooth, and with as much in them as there is.
+SMALL: dict[str, dict[str, Any]] = {
+    "mlp": {"depth": 4, "width": 6, "activation": "tanh", "norm": "layer", "residual": True, "residual_scale": 0.7},
+    **{arch: {"steps": 4, "width": 5} for arch in RECURRENT},
+    "transformer": {
+        "blocks": 2, "model_width": 8, "heads": 2, "kv_heads": 1, "tokens": 4, "vocabulary": OUTPUTS,
+        "activation": "swiglu", "norm": "rms", "positions": "rotary",
+    },
+}  # fmt: skip
+
+
+def _seed(draw: Draw) -> int:
+    """Draw the seed of a network's weights."""
+    return int(draw.generator.integers(1 << 30))
+
+
+def _cross_entropy(logits: Array) -> tuple[float, Array]:
+    """Return the loss against one label after the other, and its gradient."""
+    return cross_entropy(np.arange(len(logits)) % OUTPUTS)(logits)
+
+
+def gradient_of_start(arch: str, draw: Draw) -> Iterator[Case]:
+    """Yield the loss as a function of what the first layer is given, and the chain rule that a flow is measured by.
+
+    Parameters
+    ----------
+    arch : str
+        One of ``spec.ARCHITECTURES``.
+    draw : Draw
+    """
+    spec = network_spec({"arch": arch, **SMALL[arch]})
+    inputs: Any = draw(EXAMPLES, FEATURES)
+    if isinstance(spec, TransformerSpec):
+        inputs = draw.generator.integers(0, spec.vocabulary, (EXAMPLES, spec.tokens))
+    network, start = drawn_network(spec, FEATURES, OUTPUTS, _seed(draw), draw.dtype).unrolled(inputs)
+
+    def function(start: Array) -> Followed:
+        ways = list(walk(network, start, range(1, network.depth + 1)))
+        logits, through_readout = network.readout()(ways[-1].output)
+        value, at_logits = _cross_entropy(logits)
+
+        def pullback(delta: Array) -> tuple[Array, ...]:
+            *_, first = backward(ways, Scaled(through_readout(at_logits * delta)))
+            return (np.ldexp(*first.at_x),)
+
+        return np.asarray(value), pullback
+
+    yield Case(function, (start,))
+
+
+def gradient_of_parameters(arch: str, draw: Draw) -> Iterator[Case]:
+    """Yield the loss as a function of all weights and biases, and the gradient that training takes.
+
+    Parameters
+    ----------
+    arch : str
+        One of ``spec.ARCHITECTURES`` whose weights are stored.
+    draw : Draw
+    """
+    spec = network_spec({"arch": arch, **SMALL[arch]})
+    assert isinstance(spec, NetworkSpec | RecurrentSpec)
+    inputs, drawn = draw(EXAMPLES, FEATURES), drawn_network(spec, FEATURES, OUTPUTS, _seed(draw), draw.dtype)
+    assert isinstance(drawn, Network | RecurrentNetwork)
+    ours = trainable(spec, drawn, FEATURES, draw.dtype)
+
+    def function(*parameters: Array) -> Followed:
+        maps = [Dense(*pair) for pair in zip(parameters[::2], parameters[1::2], strict=True)]
+        network = given_network(spec, maps, FEATURES, draw.dtype)
+        loss, _, parts = network.gradient(inputs, _cross_entropy)
+        return np.asarray(loss), lambda delta: tuple(part * delta for part in parts)
+
+    yield Case(function, tuple(array for _, dense in ours.maps for array in dense if array is not None))
+
+
+def sublayers(placement: str, draw: Draw) -> Iterator[Case]:
+    """Yield an attention and an MLP sublayer of a transformer whose norms are placed so.
+
+    Parameters
+    ----------
+    placement : str
+        One of ``spec.PLACEMENTS``.
+    draw : Draw
+    """
+    own = {"arch": "transformer", "norm": "layer", "norm_placement": placement, "residual_scale": 0.7}
+    spec = network_spec(SMALL["transformer"] | own | {"init": "normal", "weight_std": 0.5})
+    transformer = drawn_network(spec, 0, OUTPUTS, _seed(draw), draw.dtype)
+    assert isinstance(transformer, TransformerNetwork)
+    for number in (1, 2):
+
+        def function(x: Array, number: int = number) -> Followed:
+            point = transformer.sublayer(number)(x)
+            return point.output, lambda delta: (point.pullback(delta).at_x,)
+
+        yield Case(function, (draw(2 * transformer.spec.tokens, transformer.spec.model_width),))

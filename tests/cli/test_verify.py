@@ -1,0 +1,149 @@
+"""``gradcheck verify`` as its users meet it."""
+
+import csv
+import io
+import re
+
+import pytest
+
+from gradcheck import verify
+
+FORMATS = ["text", "json", "csv", "markdown"]
+
+#: The command line with the derivative of gelu one percent wrong.
+BROKEN = """
+from gradcheck.engine.activations import ACTIVATIONS, gelu
+def wrong(z):
+    value, slope = gelu(z)
+    return value, 1.01 * slope
+ACTIVATIONS["gelu"] = ACTIVATIONS["gelu"]._replace(evaluate=wrong)
+from gradcheck.cli import main
+main()
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _side_by_side(ahead):
+    ahead([*((f"verify --format {form}", {}) for form in FORMATS), ("verify --help", {}), ("verify", {})])
+
+
+@pytest.fixture
+def document(printed, strictly):
+    return strictly(printed("verify --format json"))
+
+
+@pytest.fixture
+def broken(python):
+    """Options ↦ how the command ends whose gelu is broken."""
+    return lambda *options: python("-c", BROKEN, "verify", *options)
+
+
+def test_the_answer_is_the_first_line_of_eighty_columns(printed):
+    first, *_ = printed("verify").splitlines()
+    count = len(verify().checks)
+    assert re.fullmatch(rf"  ALL {count} CHECKS PASS   worst: \S+ \(\w+ [\w-]+\), limit 1e-6, \d\.\d s", first)
+    assert len(first) <= 80
+
+
+def test_all_formats_tell_of_the_same_checks(printed, document):
+    names = [check["name"] for check in document["checks"]]
+    assert [row["name"] for row in csv.DictReader(io.StringIO(printed("verify --format csv")))] == names
+    markdown = re.findall(r"^\| [a-z]+ \| (\S+) \| .* \| ok \|$", printed("verify --format markdown"), re.MULTILINE)
+    assert [name.replace("\\", "") for name in markdown] == names
+    text = re.findall(r"^  [a-z]+ +(\S+) +\S+ +1e-\d+  ok\b", printed("verify --format text"), re.MULTILINE)
+    assert text == names
+
+
+def test_the_command_finds_what_the_function_returns(document):
+    mine = verify().to_dict()
+    assert document["config"] == mine["config"]
+    assert [(one["name"], one["passed"]) for one in document["checks"]] == [
+        (one["name"], one["passed"]) for one in mine["checks"]
+    ]
+
+
+def test_a_seed_gives_the_same_numbers_in_every_process(gradcheck, strictly, document):
+    again = strictly(gradcheck("verify --json", PYTHONHASHSEED="1", OMP_NUM_THREADS="1").stdout)
+    assert again["checks"] == document["checks"]
+    other = strictly(gradcheck("verify --json --seed 1").stdout)
+    assert other["checks"] != document["checks"]
+
+
+def test_single_precision_is_checked_with_limits_of_its_own(printed, strictly):
+    found = strictly(printed("verify --json --dtype float32"))
+    assert {check["limit"] for check in found["checks"]} == {1e-4}
+    assert found["environment"]["epsilon"] == 2**-23
+    assert found["summary"]["worst_error"] > 1e-8
+
+
+def test_only_takes_names_and_kinds(printed, strictly):
+    found = strictly(printed("verify --json --only gelu --only cell"))
+    assert [check["name"] for check in found["checks"]] == ["gelu", "rnn", "lstm", "gru"]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ("--only geluu", "error: --only 'geluu' is unknown; did you mean 'gelu' or"),
+        ("--dtype float16", "error: --dtype 'float16' is unknown"),
+        ("--seed -1", "error: --seed -1 is not"),
+        ("--format yaml", "error: --format 'yaml' is unknown"),
+        ("--output no/such/folder.txt", "error: no/such/folder.txt: can't be written"),
+    ],
+)
+def test_what_is_wrong_is_one_line_and_exit_code_two(options, told, gradcheck):
+    ended = gradcheck(f"verify {options}")
+    assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1)
+    assert ended.stderr.startswith(told)
+
+
+def test_an_engine_that_is_broken_is_exit_code_one_and_named_first(broken):
+    ended = broken()
+    first, second, *_ = ended.stdout.splitlines()
+    assert (ended.returncode, ended.stderr) == (1, "")
+    assert re.match(r"  [2-9] OF \d+ CHECKS FAIL   worst: ", first)
+    assert re.fullmatch(r" +activation gelu: error 0\.0\d+, limit 1e-6", second)
+    assert re.search(r"^  activation +gelu +0\.0\d+ +1e-6  FAIL", ended.stdout, re.MULTILINE)
+    assert re.search(r"^  activation +relu .* ok ", ended.stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("options", "code"), [("--quiet", 1), ("--quiet --only relu", 0), ("--json --only gelu", 1)])
+def test_the_exit_code_tells_of_the_checks_that_were_run(options, code, broken):
+    ended = broken(*options.split())
+    assert (ended.returncode, ended.stderr) == (code, "")
+    assert (ended.stdout == "") == ("--quiet" in options)
+
+
+def test_a_file_is_written_in_place_of_stdout_even_where_checks_fail(broken, tmp_path):
+    ended = broken("--output", tmp_path / "checks.txt", "--quiet")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "CHECKS FAIL" in (tmp_path / "checks.txt").read_text()
+
+
+def test_text_is_ascii_where_nothing_else_can_be_shown(printed):
+    text = printed("verify", LANG="C", PYTHONIOENCODING="ascii")
+    assert text.isascii()
+    assert "?" not in text
+
+
+def test_a_terminal_gets_colours_and_a_pipe_none(on_terminal, printed):
+    assert "\x1b[7;32m" in on_terminal("-m", "gradcheck", "verify", "--only", "norm").shown
+    assert "\x1b[" not in printed("verify")
+
+
+@pytest.mark.parametrize("columns", ["40", "60", "80", "140"])
+def test_text_keeps_to_the_columns(columns, printed):
+    assert max(map(len, printed("verify", COLUMNS=columns).splitlines())) <= int(columns)
+
+
+def test_machine_formats_load_no_rich(python):
+    telling = "import sys\nfrom gradcheck.cli import run\nrun()\nprint(*sys.modules, file=sys.stderr)"
+    ended = python("-c", telling, "verify", "--only", "norm", "--json")
+    assert "numpy" in ended.stderr.split()
+    assert "rich" not in ended.stderr.split()
+
+
+def test_the_help_says_what_is_checked_what_is_not_and_what_the_exit_code_is(printed):
+    told = " ".join(printed("verify --help").split())
+    assert "Not torch.autograd.gradcheck: it checks gradcheck's engine, not functions of your own." in told
+    assert "Exits with 1 if a check fails." in told
