@@ -38,6 +38,8 @@ class Report:
         ``status``, ``trainable``, ``score``, ``reasons``.
     suggestions : tuple of Record or None
         Changes that bring the network back, each simulated; None if nobody asked.
+    prediction : Record or None
+        What mean-field theory says of the same network; None where a command asks for none.
     """
 
     command: str
@@ -48,6 +50,7 @@ class Report:
     summary: Record
     verdict: Record
     suggestions: tuple[Record, ...] | None = None
+    prediction: Record | None = None
 
     @property
     def unit(self) -> str:
@@ -72,6 +75,8 @@ class Report:
             "summary": dict(self.summary),
             "verdict": dict(self.verdict),
         }
+        if self.prediction is not None:
+            document["prediction"] = dict(self.prediction)
         if self.suggestions is not None:
             document["suggestions"] = [dict(suggestion) for suggestion in self.suggestions]
         return document
@@ -92,12 +97,14 @@ def make_report(
     diagnosis: Diagnosis,
     *,
     parameters: int,
+    prediction: Record | None = None,
 ) -> Report:
-    """Lay out what was measured (each draw's flow and summary, and the typical one) and diagnosed."""
+    """Lay out what was measured (each draw's flow and summary, and the typical one), diagnosed and predicted."""
     return Report(
         command=command,
         config=Record(config),
-        layers=_layers(flows, typical, diagnosis.flags),
+        layers=_layers(flows, typical, diagnosis.flags, prediction["local_gains"] if prediction else None),
+        prediction=prediction and Record({name: prediction[name] for name in prediction if name != "local_gains"}),
         output=_output([flow.output for flow in flows], typical.output),
         regions=tuple(
             Record(region._asdict() | {"log10_worst_ratio": number(region.log10_worst_ratio)})
@@ -121,7 +128,9 @@ def power_of_ten(logarithm: float) -> float | None:
     return number(value) if value else None
 
 
-def _layers(flows: Sequence[GradientFlow], typical: GradientFlow, flags: Sequence[str]) -> tuple[Record, ...]:
+def _layers(
+    flows: Sequence[GradientFlow], typical: GradientFlow, flags: Sequence[str], predicted: Sequence[float | None] | None
+) -> tuple[Record, ...]:
     columns: dict[str, list[float | None]] = {}
     for name, quantity in QUANTITIES.items():
         draws = np.array([quantity.values(flow) for flow in flows]) if len(flows) > 1 else None
@@ -131,6 +140,8 @@ def _layers(flows: Sequence[GradientFlow], typical: GradientFlow, flags: Sequenc
             if quantity.show_log or not quantity.magnitude:
                 prefix = "log10_" if quantity.magnitude else ""
                 columns[prefix + name + suffix] = [number(value) for value in values.tolist()]
+        if name == "local_gain":
+            columns["predicted_local_gain"] = list(predicted or [None] * len(flags))
     rows = zip(*columns.values(), strict=True)
     logarithms = _magnitudes(typical)
     return tuple(

@@ -59,6 +59,7 @@ def json_schema(command: str = "simulate") -> Schema:
         "regions": {"type": "array", "items": _region()},
         "summary": _summary(),
         "verdict": _verdict(),
+        "prediction": _prediction(),
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -90,6 +91,7 @@ def _layer() -> Schema:
         meanings[name] = quantity.meaning
         if quantity.show_log:
             meanings[f"log10_{name}"] = f"base-10 logarithm of {name}, right where {name} is null"
+    predicted = described_number("local_gain as mean-field theory predicts it; null for the last layer, or unknown")
     numbers = _numbers(meanings)
     whole = {"type": "integer", "minimum": 1}
     fixed = {
@@ -104,8 +106,21 @@ def _layer() -> Schema:
         },
         "flag": {"enum": list(FLAGS)},
     }
-    required = {**fixed, **{name: numbers["properties"][name] for name in meanings}}
-    return closed(required, numbers["properties"])
+    required = {**fixed, **{name: numbers["properties"][name] for name in meanings}, "predicted_local_gain": predicted}
+    return closed(required, {**numbers["properties"], "predicted_local_gain": predicted})
+
+
+def _prediction() -> Schema:
+    """Return what mean-field theory says; all null but the words where it says nothing."""
+    numbers = {
+        "mean_local_gain": "geometric mean of the predicted local gains",
+        "gradient_span": "decades between the strongest and the weakest layer's predicted gradient",
+        "log10_gradient_ratio": "predicted log10 of the first layer's gradient_rms over the last one's",
+        "log10_gradient_ratio_std": "its standard deviation among networks of this width",
+    }
+    agrees = {"type": ["boolean", "null"], "description": "whether the measurement lies where such networks lie"}
+    says = {"type": "string", "description": "the comparison in words, or why there is no prediction"}
+    return closed({name: described_number(text) for name, text in numbers.items()} | {"agrees": agrees, "says": says})
 
 
 def _region() -> Schema:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gradcheck.errors import OptionError
+from gradcheck.expectation import expectation
 from gradcheck.experiment import Experiment
 from gradcheck.remedies import suggest as suggestions
 from gradcheck.report import Report, make_report
@@ -137,7 +138,8 @@ def simulate(
     if suggest is None:
         suggest = experiment.work <= A_MOMENT
     config = experiment.to_dict() | {"save_weights": save_weights and str(save_weights), "suggest": suggest}
-    report = make_report("simulate", config, *outcome, parameters=experiment.parameters)
+    prediction = expectation(experiment, outcome)
+    report = make_report("simulate", config, *outcome, parameters=experiment.parameters, prediction=prediction)
     if not suggest:
         return report
     return replace(report, suggestions=suggestions(experiment, outcome, tick))

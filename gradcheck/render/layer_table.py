@@ -19,6 +19,7 @@ COLUMNS: dict[str, Callable[[Record], str]] = {
     "gradient": lambda layer: power(layer.log10_gradient_rms, layer.gradient_rms),
     "ratio": lambda layer: power(layer.log10_gradient_ratio, layer.gradient_ratio),
     "gain": lambda layer: significant(layer.local_gain),
+    "theory": lambda layer: significant(layer.predicted_local_gain),
     "activation": lambda layer: significant(layer.activation_rms),
     "rank": lambda layer: significant(layer.effective_rank),
     "cosine": lambda layer: significant(layer.input_cosine),
@@ -31,8 +32,12 @@ COLUMNS: dict[str, Callable[[Record], str]] = {
 
 #: The narrowest terminal that a set of columns fits into, with a bar behind them.
 LAYOUTS = (
-    (118, tuple(COLUMNS)),
-    (98, ("layer", "gradient", "ratio", "gain", "activation", "rank", "cosine", "saturated", "dead", "flag")),
+    (126, tuple(COLUMNS)),
+    (
+        106,
+        ("layer", "gradient", "ratio", "gain", "theory", "activation", "rank", "cosine", "saturated", "dead", "flag"),
+    ),
+    (80, ("layer", "gradient", "ratio", "gain", "theory", "activation", "rank", "flag")),
     (72, ("layer", "gradient", "ratio", "gain", "activation", "rank", "flag")),
     (48, ("layer", "gradient", "gain", "flag")),
     (0, ("layer", "gradient", "flag")),
@@ -47,7 +52,7 @@ def layer_table(report: Report, width: int, glyphs: Glyphs, all_layers: bool) ->
     """Yield the layers, each with a bar on the sparkline's log scale; of a deep network a sample."""
     shown = [report.layers[index - 1] for index in shown_layers(len(report.layers), report.regions, all_layers)]
     longer = max(len(title(layer)) for layer in shown) - len("layer")  # as a block and its flow point are
-    names = next(names for least, names in LAYOUTS if width - max(0, longer) >= least or least == 0)
+    names = _columns(width - max(0, longer), any(one.predicted_local_gain is not None for one in report.layers))
     rows = [[COLUMNS[name](layer) for name in names] for layer in shown]
     used = INDENT + sum(max(map(len, column)) + 2 for column in zip(names, *rows, strict=True))
     scale = common_scale([layer.log10_gradient_rms for layer in report.layers])
@@ -57,6 +62,13 @@ def layer_table(report: Report, width: int, glyphs: Glyphs, all_layers: bool) ->
     if len(shown) < len(report.layers):
         count = f"{len(shown)} of {len(report.layers)} {'flow points' if report.points else report.unit + 's'}"
         yield Text(f"  {count} shown; --all-layers shows the rest", style="dim")
+
+
+def _columns(room: int, predicted: bool) -> tuple[str, ...]:
+    """Return the columns that fit; without a prediction there is none of it, and more room for others."""
+    spare = 0 if predicted else len("theory") + 2
+    names = next(names for least, names in LAYOUTS if room + spare >= least or least == 0)
+    return names if predicted else tuple(name for name in names if name != "theory")
 
 
 def _table(names: Sequence[str], shown: Sequence[Record], rows: Sequence[Sequence[str]], bars: Sequence[str]) -> Table:

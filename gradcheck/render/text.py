@@ -43,6 +43,12 @@ def _parts(report: Report, width: int, all_layers: bool, glyphs: Glyphs) -> Iter
     yield from advice(report, width)
 
 
+def _predicted(report: Report) -> list[str]:
+    """What theory says of it, where it says anything."""
+    known = report.prediction is not None and report.prediction.mean_local_gain is not None
+    return [report.prediction.says] if report.prediction and known else []
+
+
 def _verdict(report: Report) -> Padding:
     """The verdict in one word, its reasons beside it."""
     verdict = report.verdict
@@ -50,7 +56,7 @@ def _verdict(report: Report) -> Padding:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     label = Text(f" {verdict.status.upper()} ", style=f"reverse {STYLES[verdict.status]}")
-    reasons = [*verdict.reasons, f"plain SGD trains it with probability {percent(verdict.score)}"]
+    reasons = [*verdict.reasons, *_predicted(report), f"plain SGD trains it with probability {percent(verdict.score)}"]
     for index, reason in enumerate(reasons):
         table.add_row(label if index == 0 else "", Text(reason, style="bold" if index == 0 else ""))
     return Padding(table, (0, 0, 0, 1))
