@@ -179,7 +179,7 @@ def test_quiet_shows_nothing(gradcheck):
         ("--activation rel", "--activation 'rel' is unknown; did you mean 'relu'? allowed: linear, step,"),
         ("--residual --phase-diagram", "--phase-diagram has no plane to draw: the variance of a residual stream"),
         ("--norm batch --phase-diagram --activation relu", "--phase-diagram has no plane to draw: --norm batch"),
-        ("--width 64,32 --init normal --weight-std 0.1 --phase-diagram", "--phase-diagram has no plane to draw: with --init"),
+        ("--width 64,32 --init normal --weight-std 0.1 --phase-diagram", "--phase-diagram has no plane to draw: with"),
         ("--depth 0", "--depth 0 is not a whole number of at least 1"),
         ("--batch-size 0", "--batch-size 0 is not a whole number of at least 1"),
         ("--gain nan", "--gain nan is not a finite number above 0"),
