@@ -23,6 +23,9 @@ class OnDemand(Mapping[str, Any]):
             self._made[name] = get_command(alone)
         return self._made[name]
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._homes or name in self._made
+
     def __iter__(self) -> Iterator[str]:
         return iter(dict.fromkeys((*self._homes, *self._made)))
 

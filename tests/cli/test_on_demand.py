@@ -22,7 +22,7 @@ def test_a_command_is_loaded_when_it_is_looked_at_and_once(module):
     commands = OnDemand({"late": f"{module}:late"}, {})
     assert list(commands) == ["late"]
     assert len(commands) == 1
-    assert "late" in commands.keys()  # noqa: SIM118
+    assert "late" in commands
     assert module not in sys.modules
     assert commands["late"].help == "Come late."
     assert module in sys.modules
