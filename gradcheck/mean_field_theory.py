@@ -90,7 +90,7 @@ def layer_map(spec: NetworkSpec) -> LayerMap | None:
 def _rest(spec: NetworkSpec, layer: LayerMap | None, batch: int) -> tuple[Rest | None, str]:
     """Return what the layers come to, or None and why theory doesn't know."""
     if layer is None:
-        return None, f"with --init {spec.init} each width has a sigma_w of its own: there is no one fixed point"
+        return None, f"with --init {spec.init} each width has scales of its own: there is no one fixed point"
     if spec.residual:
         return None, "the variance of a residual stream grows with each layer: there is no fixed point"
     if spec.norm == "batch":

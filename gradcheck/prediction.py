@@ -178,11 +178,11 @@ def layer_law(law: Law, fan_in: int, fan_out: int) -> LayerLaw:
 
 
 def _layers(spec: NetworkSpec, passed: list[Station], batch_size: int | None) -> tuple[LayerPrediction, ...]:
-    gains = [HALF_DECADES * (gain + _of_batch(spec, batch_size)) for gain in log_gains(passed)]
+    gains = [HALF_DECADES * (gain + _of_batch(spec, batch_size)) for gain in log_gains(passed, _is_homogeneous(spec))]
     ratios = [0.0]
     for gain in reversed(gains):
         ratios.append(ratios[-1] + gain)
-    near, far = ([], []) if spec.norm == "batch" else log_variances(passed)
+    near, far = log_variances(passed) if _has_band(spec) else ([], [])
     deviations = [HALF_DECADES * math.sqrt(one) for one in near], [HALF_DECADES * math.sqrt(one) for one in far]
     none: list[float | None] = [None] * len(passed)
     columns = zip(
@@ -194,6 +194,21 @@ def _layers(spec: NetworkSpec, passed: list[Station], batch_size: int | None) ->
         strict=True,
     )
     return tuple(LayerPrediction(*row) for row in columns)
+
+
+def _is_homogeneous(spec: NetworkSpec) -> bool:
+    """Whether a residual stream scales with its input, at least where it has grown large."""
+    return spec.residual and spec.norm == "none" and kernel_of(spec.activation).far_slope_square > 0
+
+
+def _follows_the_stream(spec: NetworkSpec) -> bool:
+    """Whether the mean of a residual stream builds up, so that it outgrows random gradients."""
+    return _is_homogeneous(spec) and spec.activation != "linear"
+
+
+def _has_band(spec: NetworkSpec) -> bool:
+    """Whether it is known how much networks of one width differ."""
+    return spec.norm != "batch" and not _follows_the_stream(spec)
 
 
 def _of_batch(spec: NetworkSpec, batch_size: int | None) -> float:
@@ -210,4 +225,8 @@ def _notes(spec: NetworkSpec, batch_size: int | None) -> list[str]:
         notes.append("orthogonal weights have the mean gain of normal ones at large width")
     if spec.norm == "batch" and spec.activation == "relu":
         notes.append("the rate of batch norm, pi/(pi-1) a layer, is that of large batches (Yang et al. 2019)")
+    if _follows_the_stream(spec):
+        notes.append(
+            "without a norm the gradient comes to run along the residual stream, which is known to half a decade"
+        )
     return notes

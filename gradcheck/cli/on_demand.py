@@ -10,10 +10,10 @@ from typer.main import get_command
 
 
 class OnDemand(Mapping[str, Any]):
-    """Commands by their names, made from ``module:function`` when they are looked at."""
+    """Commands by their names, made from ``module:function`` when they are looked at; some may be there already."""
 
-    def __init__(self, homes: Mapping[str, str]) -> None:
-        self._homes, self._made = homes, dict[str, Any]()
+    def __init__(self, homes: Mapping[str, str], made: Mapping[str, Any]) -> None:
+        self._homes, self._made = homes, dict(made)
 
     def __getitem__(self, name: str) -> Any:  # noqa: ANN401
         if name not in self._made:
@@ -23,11 +23,14 @@ class OnDemand(Mapping[str, Any]):
             self._made[name] = get_command(alone)
         return self._made[name]
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._homes or name in self._made
+
     def __iter__(self) -> Iterator[str]:
-        return iter(self._homes)
+        return iter(dict.fromkeys((*self._homes, *self._made)))
 
     def __len__(self) -> int:
-        return len(self._homes)
+        return len(self._homes.keys() | self._made.keys())
 
 
 def group_of(homes: Mapping[str, str]) -> type[TyperGroup]:
@@ -36,7 +39,7 @@ def group_of(homes: Mapping[str, str]) -> type[TyperGroup]:
     class Group(TyperGroup):
         def __init__(self, **settings: Any) -> None:  # noqa: ANN401
             super().__init__(**settings)
-            self.commands: Any = OnDemand(homes)
+            self.commands: Any = OnDemand(homes, self.commands)
 
         def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401
             return list(self.commands)  # the names alone: the group's own way would load every command

@@ -70,6 +70,8 @@ class Station(NamedTuple):
         Of φ, behind the norm.
     squared_slope : float
         Mean square of the factor from ∂𝓛/∂y to ∂𝓛/∂z: E[φ'²] over the norm's divisor, times the branch's scale².
+    square : float
+        Mean square of the layer's output.
     skips : bool
         There is a skip connection around it.
     """
@@ -78,6 +80,7 @@ class Station(NamedTuple):
     q: float
     moments: Moments
     squared_slope: float
+    square: float
     skips: bool
 
     @property
@@ -109,8 +112,8 @@ def stations(architecture: Architecture, laws: Iterable[LayerLaw], signal: Signa
         moments = architecture.kernel.moments((over_batch if architecture.norm == "batch" else q) / divisor)
         scale = architecture.skip_scale if index else None
         slope = moments.slope_square / divisor * (1.0 if scale is None else scale**2)
-        passed.append(Station(law, q, moments, slope, scale is not None))
         signal = _output(moments, signal, scale)
+        passed.append(Station(law, q, moments, slope, signal.square, scale is not None))
     return passed
 
 
@@ -126,19 +129,35 @@ def _output(moments: Moments, x: Signal, scale: float | None) -> Signal:
     )
 
 
-def log_gains(passed: Sequence[Station]) -> list[float]:
+def log_gains(passed: Sequence[Station], homogeneous: bool = False) -> list[float]:
     """Return the logarithm of mean square (∂𝓛/∂z) of each layer over that of the next: one fewer than layers.
 
     The weights that the gradient passes on its way back count as independent of those that it has met on its way
     forward (Schoenholz et al. 2017; Yang & Schoenholz 2017 with skip connections). Each of fan_in inputs of the next
     layer gets the sum over its fan_out units: Var W times their mean square times fan_out.
+
+    One direction is not independent: along the signal x itself. Where y(x) is `homogeneous`, y(tx) = t·y(x), the
+    product ⟨∂𝓛/∂x, x⟩ is the same at each layer (Euler), so that the gradient along x grows as 1/‖x‖, from 1/width
+    of a random gradient's square on. A residual stream whose mean builds up grows faster than random gradients do,
+    and in a deep network of finite width this direction wins.
     """
-    return [
-        math.log(here.squared_slope)
-        - math.log(after.squared_slope)
-        + math.log(after.branch_gain + (1.0 if after.skips else 0.0))
-        for here, after in pairwise(passed)
-    ]
+    backwards = [math.log(after.branch_gain + (1.0 if after.skips else 0.0)) for after in passed[1:]]
+    outputs = [0.0]
+    for step in reversed(backwards):
+        outputs.append(outputs[-1] + step)
+    outputs.reverse()  # log mean square (∂𝓛/∂y) of each layer over the last one's
+    if homogeneous:
+        last = passed[-1]
+        along = [math.log(last.square / one.square / last.law.fan_out) for one in passed]
+        outputs = [_log_sum(*both) for both in zip(outputs, along, strict=True)]
+    slopes = [math.log(one.squared_slope) for one in passed]
+    levels = [output + slope for output, slope in zip(outputs, slopes, strict=True)]
+    return [here - after for here, after in pairwise(levels)]
+
+
+def _log_sum(one: float, other: float) -> float:
+    """Return log(e^one + e^other)."""
+    return max(one, other) + math.log1p(math.exp(-abs(one - other)))
 
 
 def log_variances(passed: Sequence[Station]) -> tuple[list[float], list[float]]:

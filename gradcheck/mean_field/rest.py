@@ -101,7 +101,7 @@ def _critical(layer: LayerMap) -> tuple[float | None, str]:
     point = critical_point(layer.kernel, layer.bias)
     if point is not None:
         return point.weight_std, ""
-    return None, "no variance stays where chi is 1: it dies out below some weight scale and grows without bound above"
+    return None, "below some weight scale the variance rests where chi is below 1, above it grows without bound"
 
 
 def batch_norm_rest(layer: LayerMap, batch: int | None) -> Rest:

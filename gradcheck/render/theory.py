@@ -75,7 +75,7 @@ def _gradient(report: TheoryReport) -> str:
     band = f" (±{deviation:.2g} at this width)" if deviation else ""
     told = "" if chi is None else f" (χ₁ = {chi:.4g})"
     changes = abs(ratio) >= LEAST
-    if abs(gain - 1) < 5e-7:
+    if not changes if chi is None else report.fixed_point.phase == "critical":
         here = f"{_verb(ratio)} by {abs(ratio):.3g} decades" if changes else "changes by 0 decades"
         return f"the gradient keeps its size{told} once the signal is at rest; in {depth} layers it {here}{band}"
     turned = changes and (ratio > 0) != (gain > 1)
