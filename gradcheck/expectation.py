@@ -58,7 +58,7 @@ def expectation(experiment: Experiment, outcome: Outcome) -> Record:
 
 def _record(says: str, **known: object) -> Record:
     names = ("mean_local_gain", "gradient_span", "log10_gradient_ratio", "log10_gradient_ratio_std", "agrees")
-    return Record({name: known.get(name) for name in names}, says=says, local_gains=known.get("local_gains"))
+    return Record({name: known.get(name) for name in names}, local_gains=known.get("local_gains"), says=says)
 
 
 def _predicted(experiment: Experiment) -> Prediction | Unknown:

@@ -11,6 +11,9 @@ from gradcheck.score import OUTPUT_DECADES, excess_output
 from gradcheck.summary import Region, Summary, dead_layers, gradient_shrinks, narrowest, possible_rank
 from gradcheck.thresholds import Thresholds
 
+#: Two examples differ along one line, and so do all behind a layer of one unit: a rank of 1 says nothing there.
+LEAST_POSSIBLE = 2
+
 #: More regions of a kind than this are told in one sentence.
 NAMED_REGIONS = 3
 
@@ -31,8 +34,8 @@ def reasons(flow: GradientFlow, summary: Summary, limits: Thresholds, regions: I
 
 
 def collapsed(flow: GradientFlow, summary: Summary, limits: Thresholds) -> bool:
-    """Whether the examples' differences are gone, where the batch and the widths allow more than the limit."""
-    return summary.effective_rank_least < limits.min_rank < possible_rank(flow)
+    """Whether the examples' differences are gone, where the batch and the widths allow any."""
+    return summary.effective_rank_least < limits.min_rank and possible_rank(flow) >= LEAST_POSSIBLE
 
 
 def _forward(flow: GradientFlow) -> Iterator[str]:
@@ -119,7 +122,7 @@ def _span(flow: GradientFlow, summary: Summary, limits: Thresholds) -> Iterator[
 def _rank(flow: GradientFlow, summary: Summary, limits: Thresholds) -> Iterator[str]:
     """Whether the examples, of a transformer their tokens, can still be told apart."""
     what, rank = "tokens" if flow.points else "examples", summary.effective_rank_least
-    if math.isnan(rank) or possible_rank(flow) <= limits.min_rank:
+    if math.isnan(rank) or possible_rank(flow) < LEAST_POSSIBLE:
         return
     if rank < limits.min_rank:
         at_the_end = summary.effective_rank_last < limits.min_rank

@@ -103,8 +103,8 @@ def make_report(
     return Report(
         command=command,
         config=Record(config),
-        layers=_layers(flows, typical, diagnosis.flags, prediction["local_gains"] if prediction else None),
-        prediction=prediction and Record({name: prediction[name] for name in prediction if name != "local_gains"}),
+        layers=_layers(flows, typical, diagnosis.flags),
+        prediction=prediction,
         output=_output([flow.output for flow in flows], typical.output),
         regions=tuple(
             Record(region._asdict() | {"log10_worst_ratio": number(region.log10_worst_ratio)})
@@ -128,9 +128,7 @@ def power_of_ten(logarithm: float) -> float | None:
     return number(value) if value else None
 
 
-def _layers(
-    flows: Sequence[GradientFlow], typical: GradientFlow, flags: Sequence[str], predicted: Sequence[float | None] | None
-) -> tuple[Record, ...]:
+def _layers(flows: Sequence[GradientFlow], typical: GradientFlow, flags: Sequence[str]) -> tuple[Record, ...]:
     columns: dict[str, list[float | None]] = {}
     for name, quantity in QUANTITIES.items():
         draws = np.array([quantity.values(flow) for flow in flows]) if len(flows) > 1 else None
@@ -140,8 +138,6 @@ def _layers(
             if quantity.show_log or not quantity.magnitude:
                 prefix = "log10_" if quantity.magnitude else ""
                 columns[prefix + name + suffix] = [number(value) for value in values.tolist()]
-        if name == "local_gain":
-            columns["predicted_local_gain"] = list(predicted or [None] * len(flags))
     rows = zip(*columns.values(), strict=True)
     logarithms = _magnitudes(typical)
     return tuple(

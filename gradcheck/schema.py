@@ -91,7 +91,6 @@ def _layer() -> Schema:
         meanings[name] = quantity.meaning
         if quantity.show_log:
             meanings[f"log10_{name}"] = f"base-10 logarithm of {name}, right where {name} is null"
-    predicted = described_number("local_gain as mean-field theory predicts it; null for the last layer, or unknown")
     numbers = _numbers(meanings)
     whole = {"type": "integer", "minimum": 1}
     fixed = {
@@ -106,8 +105,8 @@ def _layer() -> Schema:
         },
         "flag": {"enum": list(FLAGS)},
     }
-    required = {**fixed, **{name: numbers["properties"][name] for name in meanings}, "predicted_local_gain": predicted}
-    return closed(required, {**numbers["properties"], "predicted_local_gain": predicted})
+    required = {**fixed, **{name: numbers["properties"][name] for name in meanings}}
+    return closed(required, numbers["properties"])
 
 
 def _prediction() -> Schema:
@@ -119,8 +118,15 @@ def _prediction() -> Schema:
         "log10_gradient_ratio_std": "its standard deviation among networks of this width",
     }
     agrees = {"type": ["boolean", "null"], "description": "whether the measurement lies where such networks lie"}
+    gains = {
+        "type": ["array", "null"], "items": described_number("one layer's"),
+        "description": "the local gain of each layer, first to last; null for the last",
+    }  # fmt: skip
     says = {"type": "string", "description": "the comparison in words, or why there is no prediction"}
-    return closed({name: described_number(text) for name, text in numbers.items()} | {"agrees": agrees, "says": says})
+    return closed(
+        {name: described_number(text) for name, text in numbers.items()}
+        | {"agrees": agrees, "local_gains": gains, "says": says}
+    )
 
 
 def _region() -> Schema:

@@ -61,7 +61,7 @@ def test_a_report_has_the_keys_of_the_contract_in_its_order(report):
     document = strict(json.dumps(report.to_dict(), allow_nan=False))
     assert list(document) == [
         "schema_version", "gradcheck_version", "command", "config", "layers", "output", "regions", "summary",
-        "verdict", "suggestions",
+        "verdict", "prediction", "suggestions",
     ]  # fmt: skip
     assert list(document["layers"][0]) == [
         "index", "name", "fan_in", "fan_out",

@@ -19,7 +19,7 @@ COLUMNS: dict[str, Callable[[Record], str]] = {
     "gradient": lambda layer: power(layer.log10_gradient_rms, layer.gradient_rms),
     "ratio": lambda layer: power(layer.log10_gradient_ratio, layer.gradient_ratio),
     "gain": lambda layer: significant(layer.local_gain),
-    "theory": lambda layer: significant(layer.predicted_local_gain),
+    "theory": lambda layer: significant(layer.get("predicted")),
     "activation": lambda layer: significant(layer.activation_rms),
     "rank": lambda layer: significant(layer.effective_rank),
     "cosine": lambda layer: significant(layer.input_cosine),
@@ -50,9 +50,13 @@ def _share(value: float | None) -> str:
 
 def layer_table(report: Report, width: int, glyphs: Glyphs, all_layers: bool) -> Iterator[RenderableType]:
     """Yield the layers, each with a bar on the sparkline's log scale; of a deep network a sample."""
-    shown = [report.layers[index - 1] for index in shown_layers(len(report.layers), report.regions, all_layers)]
+    predicted = report.prediction.local_gains if report.prediction else None
+    shown = [
+        Record(report.layers[index - 1], predicted=predicted and predicted[index - 1])
+        for index in shown_layers(len(report.layers), report.regions, all_layers)
+    ]
     longer = max(len(title(layer)) for layer in shown) - len("layer")  # as a block and its flow point are
-    names = _columns(width - max(0, longer), any(one.predicted_local_gain is not None for one in report.layers))
+    names = _columns(width - max(0, longer), any(predicted or ()))
     rows = [[COLUMNS[name](layer) for name in names] for layer in shown]
     used = INDENT + sum(max(map(len, column)) + 2 for column in zip(names, *rows, strict=True))
     scale = common_scale([layer.log10_gradient_rms for layer in report.layers])
@@ -65,10 +69,12 @@ def layer_table(report: Report, width: int, glyphs: Glyphs, all_layers: bool) ->
 
 
 def _columns(room: int, predicted: bool) -> tuple[str, ...]:
-    """Return the columns that fit; without a prediction there is none of it, and more room for others."""
-    spare = 0 if predicted else len("theory") + 2
-    names = next(names for least, names in LAYOUTS if room + spare >= least or least == 0)
-    return names if predicted else tuple(name for name in names if name != "theory")
+    """Return the columns that fit; where nothing is predicted, that one's room is the others'."""
+    if predicted:
+        return next(names for least, names in LAYOUTS if room >= least or least == 0)
+    bare = ((least, names, tuple(name for name in names if name != "theory")) for least, names in LAYOUTS)
+    spare = len("theory") + 2
+    return next(fewer for least, names, fewer in bare if room >= least - spare * (fewer != names) or least == 0)
 
 
 def _table(names: Sequence[str], shown: Sequence[Record], rows: Sequence[Sequence[str]], bars: Sequence[str]) -> Table:

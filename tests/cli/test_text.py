@@ -77,6 +77,17 @@ def layers(report):
     return lambda network: report(NETWORKS[network])["layers"]
 
 
+@pytest.fixture
+def gains(report):
+    """A network ↦ the local gains that theory predicts, or none."""
+
+    def predicted(network):
+        of_layers = report(NETWORKS[network])["prediction"]["local_gains"] or []
+        return of_layers if any(of_layers) else []
+
+    return predicted
+
+
 def table(text):
     """Return the table's headings, and its rows in pieces."""
     lines = text.splitlines()
@@ -128,11 +139,17 @@ def test_every_row_has_as_many_fields_as_the_header(network, columns, text, laye
 
 
 @every_network
-def test_the_numbers_in_the_table_are_those_of_the_json(network, wide_text, layers):
+def test_the_numbers_in_the_table_are_those_of_the_json(network, wide_text, layers, gains):
     headings, rows = table(wide_text(network))
-    assert headings == ["layer", *KEYS, "flag"]
+    columns = list(KEYS)
+    predicted = gains(network)
+    if predicted:
+        columns.insert(columns.index("gain") + 1, "theory")
+    assert headings == ["layer", *columns, "flag"]
     for row, layer in zip(rows, layers(network), strict=True):
         cells = dict(zip(headings, row[: len(headings)], strict=True))
+        if predicted:
+            assert agrees(cells["theory"], "local_gain", predicted[layer["index"] - 1])
         assert (cells["layer"], cells["flag"]) == (str(layer["index"]), layer["flag"])
         wrong = [name for name, key in KEYS.items() if not agrees(cells[name], key, layer[key])]
         assert not wrong, (cells, layer)
