@@ -7,7 +7,7 @@ from functools import cache
 import pytest
 
 import gradcheck
-from gradcheck import GradcheckError, explain, score, simulate, topics
+from gradcheck import GradcheckError, explain, score, simulate, theory, topics
 from gradcheck.cli.clip_demo import PRESENTATION as OF_CLIP_DEMO
 from gradcheck.cli.simulate import PRESENTATION
 from gradcheck.diagnosis import FLAGS, STATUSES
@@ -90,8 +90,17 @@ def test_a_demonstration_ends_as_the_page_says(name, example, demonstrated):
 
 def test_every_kind_of_command_quoted_is_one_that_a_test_runs():
     commands = [one.values[1].command.split()[1] for one in QUOTED]
-    assert set(commands) == {"simulate", "compare", "clip-demo"}
+    assert set(commands) == {"simulate", "compare", "clip-demo", "theory"}
     assert commands.count("compare") == 1  # tests/cli/test_explain.py runs it
+
+
+def test_theory_says_what_the_page_says(typed):
+    (example,) = (one.values[1] for one in QUOTED if one.values[1].command.startswith("gradcheck theory"))
+    wanted = {"activation", "gain"}
+    report = theory(**{name: value for name, value in typed(example.command).items() if name in wanted})
+    phase, factor = re.fullmatch(r"(\w+), a factor of ([\d.]+)", example.shows).groups()
+    assert phase == report.fixed_point.phase
+    assert agrees(factor, math.sqrt(report.fixed_point.chi))
 
 
 @every_topic

@@ -1,9 +1,13 @@
+import math
+
 import numpy as np
 import pytest
 
 import gradcheck
+from gradcheck.candidates import changes, depth_limit, is_hopeless
 from gradcheck.experiment import Experiment
 from gradcheck.remedies import MOST
+from gradcheck.spec import NetworkSpec
 
 SMALL = {"depth": 20, "width": 16, "batch_size": 32}
 
@@ -210,3 +214,79 @@ def test_given_recurrent_weights_are_left_alone(tmp_path):
     report = gradcheck.simulate(arch="rnn", weights=path, suggest=True)
     assert report.verdict.status == "vanishing"
     assert report.suggestions == ()
+
+
+# ---- with other seeds
+
+
+def score_of(options):
+    return Experiment.from_options(options).outcome().diagnosis.verdict.score
+
+
+@pytest.mark.parametrize("network", NETWORKS.values(), ids=[*NETWORKS])
+def test_every_suggestion_raises_the_score_when_it_is_simulated_afresh_with_another_seed(network, typed):
+    options = without_depth(SMALL | network)
+    report = gradcheck.simulate(suggest=True, **options)
+    for seed in (4321, 4322):
+        before = score_of(options | {"seed": seed})
+        for one in report.suggestions:
+            assert score_of(typed(one.command) | {"seed": seed}) > before, one.command
+
+
+def test_a_change_that_only_the_users_seed_likes_is_not_suggested(monkeypatch):
+    """The confirming draws score below the network as it is."""
+    monkeypatch.setattr("gradcheck.remedies._scores", lambda experiment: [0.3, 0.0])
+    assert gradcheck.simulate(suggest=True).suggestions == ()
+
+
+# ---- what theory knows
+
+
+def perceptron(**options):
+    return NetworkSpec(**options)
+
+
+def test_the_critical_gain_of_the_activation_is_the_first_change():
+    first, second, third, *_ = changes(perceptron(activation="tanh", gain=0.3), 64, shallower=True)
+    assert first == {"gain": 1.0}
+    assert second == {"init": "lecun", "gain": 1.0, "weight_std": None}
+    assert third == {"init": "orthogonal", "gain": 1.0, "weight_std": None}
+
+
+def test_a_free_standard_deviation_gives_way_to_the_critical_one():
+    first, *_ = changes(perceptron(activation="relu", init="normal", weight_std=0.02), 64, shallower=True)
+    assert first == {"init": "lecun", "gain": 1.414, "weight_std": None}
+
+
+def test_an_activation_without_a_critical_gain_has_none_to_try():
+    gains = [change.get("gain") for change in changes(perceptron(activation="gelu"), 64, shallower=True)]
+    assert set(gains) <= {None, 1.0}
+
+
+def test_the_depth_that_theory_allows_is_tried_before_halves():
+    depths = [
+        change["depth"] for change in changes(perceptron(activation="tanh", gain=0.8), 64, True) if "depth" in change
+    ]
+    assert depths == [depth_limit(perceptron(activation="tanh", gain=0.8)), 25, 12, 6]
+    assert depths[0] == int(6 / abs(math.log(0.8**2)))  # ξ_c = 1/|log σ_w²| where the signal dies out
+
+
+@pytest.mark.parametrize(
+    ("spec", "hopeless"),
+    [
+        ({"activation": "relu", "norm": "batch", "depth": 100, "width": 512}, True),
+        ({"activation": "relu", "norm": "batch", "depth": 20, "width": 512}, False),
+        ({"activation": "sigmoid", "depth": 50}, True),
+        ({"activation": "tanh", "norm": "batch", "depth": 500}, False),  # theory doesn't know
+    ],
+    ids=str,
+)
+def test_what_theory_knows_to_fail_is_not_simulated(spec, hopeless):
+    assert is_hopeless(perceptron(**spec), 64, max_span=2.3) == hopeless
+
+
+def test_batch_norm_is_never_suggested_to_a_network_that_it_makes_explode():
+    report = gradcheck.simulate(activation="relu", init="he", gain=0.5, depth=60, suggest=True)
+    assert report.verdict.status == "vanishing"
+    assert report.suggestions
+    assert not any(one.changes.get("norm") == "batch" for one in report.suggestions)

@@ -7,9 +7,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import gradcheck
+from gradcheck.candidates import changes
 from gradcheck.errors import OptionError
 from gradcheck.experiment import Experiment
-from gradcheck.remedies import MOST, _changes
+from gradcheck.remedies import MOST
 from gradcheck.spec import FREE_SCALE, INITIALIZERS, PLACEMENTS, RESIDUAL_SCALES, TransformerSpec
 
 SMALL = {"arch": "transformer", "model_width": 16, "heads": 2, "tokens": 6}
@@ -151,8 +152,7 @@ def specs(draw):
 @pytest.fixture(scope="session")
 def changes_of():
     """A spec ↦ every change of it that is tried, of fewer blocks too if so asked."""
-    experiment = Experiment.from_options(SMALL)
-    return lambda spec, shallower=True: list(_changes(replace(experiment, network=spec), shallower))
+    return lambda spec, shallower=True: list(changes(spec, 1, shallower))
 
 
 @given(specs())

@@ -9,14 +9,14 @@ MEASURES = (
         what="In wide layers pre-activations are normal, and two numbers tell most: their mean square q, and χ, the "
         "factor of the squared gradient. χ < 1 is order: gradients vanish, inputs become alike. χ > 1 is chaos: "
         "gradients explode, similar inputs part. Depth is possible near the edge, χ = 1.",
-        why="For tanh at --gain 2 it gives √(χ) = 1.167 a layer; the example measures it at width 128.",
+        why="For tanh at --gain 2 it gives √(χ) = 1.167 a layer; the last example measures it at width 128.",
         formula=(
             "q' = σ_w² E[φ(z)²] + σ_b²,  z ~ N(0, q),  at its fixed point",
             "χ = σ_w² E[φ'(z)²];  relu: χ = σ_w²/2, so he is the edge",
             "gradients last about 1/|ln χ| layers",
         ),
         examples=(
-            Example("gradcheck simulate --activation tanh --gain 0.7", "vanishing, span 7.9, a factor of 0.691"),
+            Example("gradcheck theory --activation tanh --gain 2", "chaotic, a factor of 1.17"),
             Example("gradcheck simulate --activation tanh --gain 2", "exploding, span 3.3, a factor of 1.17"),
         ),
         try_next=(
