@@ -8,11 +8,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import gradcheck
+from gradcheck.candidates import changes
 from gradcheck.command_line import command_line, options
 from gradcheck.errors import OptionError
 from gradcheck.experiment import Experiment
 from gradcheck.presets import PRESETS
-from gradcheck.remedies import _changes
 from gradcheck.spec import (
     ACTIVATIONS,
     DTYPES,
@@ -117,7 +117,7 @@ def test_the_command_line_of_a_transformer_gives_its_config_when_it_is_typed(con
 
 @given(experiments(), st.booleans())
 def test_the_command_line_of_a_change_gives_the_changed_transformer(config_of, experiment, shallower):
-    for change in _changes(experiment, shallower):
+    for change in changes(experiment.network, experiment.data.batch_size, shallower):
         changed = experiment.changed(**change).to_dict()
         assert config_of(command_line("simulate", changed)) == changed
 
