@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from gradcheck import SCHEMA_VERSION, __version__
-from gradcheck.checks import Check, checks
-from gradcheck.differences import Source
-from gradcheck.environment import environment
+from gradcheck.checking.checks import Check, checks
+from gradcheck.checking.differences import Source
+from gradcheck.checking.environment import environment
 from gradcheck.errors import OptionError, at_least, one_of
 from gradcheck.report import Record, number
 from gradcheck.spec import DTYPES

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradcheck.differences import Case, Cases, Draw, Followed, Source, against_differences
+from gradcheck.checking.differences import Case, Cases, Draw, Followed, Source, against_differences
+from gradcheck.checking.network_checks import gradient_of_parameters, gradient_of_start, sublayers
 from gradcheck.engine.activations import ACTIVATIONS
 from gradcheck.engine.attention import Heads
 from gradcheck.engine.blocks import HiddenLayer
@@ -22,7 +23,6 @@ from gradcheck.engine.normalization import EPSILON, NORMS
 from gradcheck.engine.recurrence import Recurrence
 from gradcheck.engine.transformer import AttentionBranch, MlpBranch, Products
 from gradcheck.engine.types import Array, Block
-from gradcheck.network_checks import gradient_of_parameters, gradient_of_start, sublayers
 from gradcheck.spec import ARCHITECTURES, PLACEMENTS, WEIGHTLESS
 from gradcheck.transformers import GATES
 

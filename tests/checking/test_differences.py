@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from gradcheck.differences import Case, Draw, Source, against_differences, derivative
+from gradcheck.checking.differences import Case, Draw, Source, against_differences, derivative
 
 SOURCE = Source(3, "a check")
 

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from gradcheck.checks import checks
-from gradcheck.differences import Source
+from gradcheck.checking.checks import checks
+from gradcheck.checking.differences import Source
 from gradcheck.engine.activations import ACTIVATIONS
 from gradcheck.engine.cells import CELLS
 from gradcheck.engine.normalization import NORMS

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.differences import Case, Draw, Followed
+from gradcheck.checking.differences import Case, Draw, Followed
 from gradcheck.engine.layered import backward, walk
 from gradcheck.engine.linear import Dense
 from gradcheck.engine.loss import cross_entropy
