@@ -20,9 +20,21 @@ COMMANDS = {
     "schema": "gradcheck.cli.schema:schema",
 }
 
+#: What each is for, in one line of a terminal of 80 columns.
+LINES = {
+    "simulate": "Does this network's gradient reach its first layer? If not, why?",
+    "theory": "What does mean-field theory say, without drawing a weight?",
+    "compare": "Which of these networks keep their gradient alive? Ranked.",
+    "clip-demo": "What does each kind of clipping do to a run that explodes?",
+    "explain": "What a verdict, a flag or a remedy is, and what to type next.",
+    "verify": "Are gradcheck's own gradients right on this machine?",
+    "list": "Presets, activations, initialisations, norms, with sources.",
+    "schema": "The JSON Schema of a command's --json output.",
+}
+
 # Plain help: the decorated one would load rich, and with it more than half of the start-up time.
 app = typer.Typer(
-    cls=group_of(COMMANDS),
+    cls=group_of(COMMANDS, LINES),
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -12,14 +12,16 @@ from typer.main import get_command
 class OnDemand(Mapping[str, Any]):
     """Commands by their names, made from ``module:function`` when they are looked at; some may be there already."""
 
-    def __init__(self, homes: Mapping[str, str], made: Mapping[str, Any]) -> None:
-        self._homes, self._made = homes, dict(made)
+    def __init__(
+        self, homes: Mapping[str, str], made: Mapping[str, Any], lines: Mapping[str, str] | None = None
+    ) -> None:
+        self._homes, self._made, self._lines = homes, dict(made), lines or {}
 
     def __getitem__(self, name: str) -> Any:  # noqa: ANN401
         if name not in self._made:
             module, _, function = self._homes[name].partition(":")
             alone = typer.Typer(add_completion=False, rich_markup_mode=None)
-            alone.command(name)(getattr(import_module(module), function))
+            alone.command(name, short_help=self._lines.get(name))(getattr(import_module(module), function))
             self._made[name] = get_command(alone)
         return self._made[name]
 
@@ -33,13 +35,16 @@ class OnDemand(Mapping[str, Any]):
         return len(self._homes.keys() | self._made.keys())
 
 
-def group_of(homes: Mapping[str, str]) -> type[TyperGroup]:
-    """Return the group of the commands that stand at `homes`: name ↦ ``module:function``, in the order of the help."""
+def group_of(homes: Mapping[str, str], lines: Mapping[str, str] | None = None) -> type[TyperGroup]:
+    """Return the group of the commands that stand at `homes`: name ↦ ``module:function``, in the order of the help.
+
+    `lines` are what the help says of each in one line; its own first sentence, which may be cut, where there is none.
+    """
 
     class Group(TyperGroup):
         def __init__(self, **settings: Any) -> None:  # noqa: ANN401
             super().__init__(**settings)
-            self.commands: Any = OnDemand(homes, self.commands)
+            self.commands: Any = OnDemand(homes, self.commands, lines)
 
         def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401
             return list(self.commands)  # the names alone: the group's own way would load every command

@@ -161,3 +161,10 @@ def test_defaults_of_the_help_are_those_of_a_recurrences_config(arch, forget_bia
     config = report(f"--arch {arch} --width 8")["config"]
     assert (config["steps"], config["activation"], config["recurrent_gain"]) == (64, "tanh", 1.0)
     assert config["forget_bias"] == forget_bias
+
+
+def test_the_list_of_commands_says_what_each_is_for_in_one_whole_line(printed):
+    listed = printed("--help", COLUMNS="80").partition("Commands:\n")[2].splitlines()
+    assert [line.split()[0] for line in listed] == list(COMMANDS)
+    assert not any(line.endswith("...") for line in listed)
+    assert max(map(len, listed)) <= 80
