@@ -447,7 +447,7 @@ def test_the_defaults_of_the_help_are_those_of_the_config(printed, document):
     assert f"[default: ({config['init']}; xavier of an mlp)]" in text
 
 
-@pytest.mark.parametrize("line", ["--version", "--help", "clip-demo --help"])
+@pytest.mark.parametrize("line", ["--help", "clip-demo --help"])
 def test_help_loads_no_numpy(line, python):
     ended = python("-c", TELLING, *line.split())
     modules = set(ended.stderr.split())
