@@ -14,6 +14,7 @@
 import math
 
 import numpy as np
+import numpy.typing as npt
 
 from gradcheck.findings.finding import Finding, counted, factor_text, step_text
 from gradcheck.findings.learning import progress
@@ -130,10 +131,10 @@ def spikes(series: Series) -> list[Finding]:
     if len(track) < 2 * FEWEST:
         return []
     excess = _excess(track)
-    known = excess[~np.isnan(excess)]
-    if len(known) < FEWEST:
+    single = excess[~np.isnan(excess) & ~_broad(excess > SPIKE)]
+    if len(single) < FEWEST:
         return []
-    rows = np.flatnonzero(np.nan_to_num(excess, nan=-np.inf) > max(SPIKE, _tail(known)))
+    rows = np.flatnonzero(np.nan_to_num(excess, nan=-np.inf) > max(SPIKE, _tail(single)))
     if not len(rows) or len(rows) > COMMON * len(track):
         return []
     groups = np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1)
@@ -153,6 +154,12 @@ def _excess(track: Track) -> Numbers:
         before, after = side_medians(track.level, width)
         found = np.fmax(found, track.peak - np.maximum(before, after))
     return found
+
+
+def _broad(high: npt.NDArray[np.bool]) -> npt.NDArray[np.bool]:
+    """Return which rows are high together with both neighbours, or beside such: chance has no part in that."""
+    middle = high & np.roll(high, 1) & np.roll(high, -1)
+    return middle | np.roll(middle, 1) | np.roll(middle, -1)
 
 
 def _tail(excess: Numbers) -> float:

@@ -67,7 +67,7 @@ WORDS = {
 def no_gradient(series: Series) -> list[Finding]:
     """Find parameters whose gradient is zero, or missing, in all rows, while others have one."""
     names, norms = series.layers_with("grad_norm")
-    received: list[bool] = np.nan_to_num(norms).any(axis=0).tolist()
+    received = [bool(np.any(column > 0)) for column in norms.T]
     if len(norms) < FEWEST or not any(received) or all(received):
         return []
     layers = tuple(name for name, one in zip(names, received, strict=True) if not one)
