@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from gradcheck.demonstration import clip_demo as clip_demo
     from gradcheck.errors import GradcheckError as GradcheckError
     from gradcheck.listing import catalogue as catalogue
+    from gradcheck.log_report import LogReport as LogReport
+    from gradcheck.log_report import diagnose as diagnose
     from gradcheck.report import Report as Report
     from gradcheck.schema import json_schema as json_schema
     from gradcheck.simulation import simulate as simulate
@@ -37,6 +39,8 @@ _HOME = {
     "compare": "gradcheck.comparison",
     "clip_demo": "gradcheck.demonstration",
     "GradcheckError": "gradcheck.errors",
+    "LogReport": "gradcheck.log_report",
+    "diagnose": "gradcheck.log_report",
     "NetworkSpec": "gradcheck.spec",
     "RecurrentSpec": "gradcheck.spec",
     "Report": "gradcheck.report",

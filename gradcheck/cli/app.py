@@ -7,6 +7,7 @@ import typer
 from gradcheck import __version__
 from gradcheck.cli.clip_demo import clip_demo
 from gradcheck.cli.compare import compare
+from gradcheck.cli.diagnose import diagnose
 from gradcheck.cli.list import list_choices
 from gradcheck.cli.output import write
 from gradcheck.cli.schema import schema
@@ -45,5 +46,6 @@ def gradcheck(
 app.command()(simulate)
 app.command()(compare)
 app.command()(clip_demo)
+app.command()(diagnose)
 app.command("list")(list_choices)
 app.command()(schema)

@@ -8,11 +8,12 @@
 """
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from gradcheck.clip_rules import RULES, Rule
+from gradcheck.clip_rules import PERCENT, RULES, Rule
 from gradcheck.clipping import Clipper
 from gradcheck.conclusions import ADAPTIVE, as_percent
 from gradcheck.findings.finding import Finding
@@ -24,6 +25,9 @@ ALWAYS, ENOUGH, SLACK = 0.95, 20, 1e-3
 #: Percentiles of the norms that are shown as thresholds.
 PERCENTILES = (50.0, 75.0, 90.0, 95.0, 99.0, 99.9)
 
+#: Findings from which on the norms are those of a run that goes wrong.
+GOES_WRONG = ("exploding", "nonfinite", "collapsed")
+
 #: Norms on which the adaptive rules are replayed at most.
 REPLAYED = 4096
 
@@ -34,18 +38,21 @@ class Threshold(NamedTuple):
     Attributes
     ----------
     percentile : float
-        Of the logged norms.
+        Of the logged norms, those of ``until_step`` and behind left out.
     norm : float
     clipped_fraction : float
         Share of the steps above it.
     kept : float
         Mean part of the gradient that it leaves.
+    until_step : float or None
+        Where the run goes wrong: the norms from there on are no model for a threshold.
     """
 
     percentile: float
     norm: float
     clipped_fraction: float
     kept: float
+    until_step: float | None = None
 
 
 class Replay(NamedTuple):
@@ -58,9 +65,9 @@ class Replay(NamedTuple):
     kept: float
 
 
-def finite_norms(series: Series) -> Numbers:
+def _finite_norms(series: Series, until: float | None = None) -> Numbers:
     """Return the logged norms above zero, before clipping, in the order of the steps."""
-    norms = series.norms
+    norms = series.norms if until is None else series.norms[series.steps < until]
     return norms[norms > 0]
 
 
@@ -78,7 +85,8 @@ def clipping(series: Series, max_norm: float | None) -> list[Finding]:
         return [Finding("always-clipped", message, first, last, (), numbers)]
     if share == 0:
         limit = float(np.median(limits))
-        message = f"the threshold {limit:.3g} is never reached; the largest norm is {norms.max():.3g}"
+        whose = f"the threshold {limit:.3g}" if math.isfinite(limit) else "the threshold"
+        message = f"{whose} is never reached; the largest norm is {norms.max():.3g}"
         return [Finding("never-clipped", message, first, last, (), numbers | {"max_norm": limit})]
     return []
 
@@ -93,31 +101,35 @@ def _norms_and_limits(series: Series, max_norm: float | None) -> tuple[Numbers, 
     elif not np.isnan(logged).all():
         limits = logged
     else:
-        limits = np.where(after < before * (1 - SLACK), after, np.nan)
-        unclipped = ~np.isnan(after) & np.isnan(limits)
-        if np.isnan(limits).all():
-            return before[:0], before[:0]
-        limits = np.where(unclipped, np.inf, limits)
+        limits = np.where(after < before * (1 - SLACK), after, np.where(np.isnan(after), np.nan, np.inf))
     known = (before > 0) & ~np.isnan(limits)
     return before[known], limits[known]
 
 
-def thresholds(series: Series) -> list[Threshold]:
-    """Return what the percentiles of the norms would do as thresholds."""
-    norms = finite_norms(series)
+def thresholds(series: Series, found: Sequence[Finding] = ()) -> list[Threshold]:
+    """Return what the percentiles of the norms would do as thresholds; of a run that goes wrong, of those before."""
+    wrong = [one.first_step for one in found if one.kind in GOES_WRONG]
+    norms, until = _finite_norms(series, min(wrong, default=None)), min(wrong, default=None)
+    if len(norms) < ENOUGH:
+        norms, until = _finite_norms(series), None
     if len(norms) < ENOUGH:
         return []
-    return [_threshold(norms, percent) for percent in PERCENTILES if len(norms) * (100 - percent) >= 100]
+    every = _finite_norms(series)
+    limits = {percent: float(np.percentile(norms, percent)) for percent in PERCENTILES if _tells(norms, percent)}
+    return [
+        Threshold(percent, limit, float((every > limit).mean()), float(np.minimum(1.0, limit / every).mean()), until)
+        for percent, limit in limits.items()
+    ]
 
 
-def _threshold(norms: Numbers, percent: float) -> Threshold:
-    limit = float(np.percentile(norms, percent))
-    return Threshold(percent, limit, float((norms > limit).mean()), float(np.minimum(1.0, limit / norms).mean()))
+def _tells(norms: Numbers, percent: float) -> bool:
+    """Whether at least one norm is above a percentile."""
+    return len(norms) * (PERCENT - percent) >= PERCENT
 
 
 def replays(series: Series) -> list[Replay]:
     """Return what the adaptive rules, at their usual settings, would have done with the logged norms."""
-    norms = finite_norms(series)
+    norms = _finite_norms(series)
     if len(norms) < ENOUGH:
         return []
     return [_replay(Rule(name, RULES[name].usual), norms[:: -(-len(norms) // REPLAYED)]) for name in ADAPTIVE]

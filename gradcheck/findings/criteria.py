@@ -10,6 +10,9 @@ from gradcheck.logs.series import Series
 #: Those that need nothing but the log.
 CRITERIA = (exploding, nonfinite, vanishing, collapsed, no_gradient, dead, spikes, update_ratio)
 
+#: Findings of layers that get hardly any gradient.
+STARVING = ("vanishing", "no-gradient", "collapsed")
+
 _WEIGHTS = (ERROR, WARNING, NOTE)
 
 
@@ -26,5 +29,12 @@ def findings(series: Series, max_norm: float | None = None) -> list[Finding]:
         return []
     found = [finding for criterion in CRITERIA for finding in criterion(series)]
     found += clipping(series, max_norm)
+    found = [one for one in found if not _is_explained(one, found)]
     kinds = list(KINDS)
     return sorted(found, key=lambda one: (_WEIGHTS.index(one.weight), kinds.index(one.kind)))
+
+
+def _is_explained(one: Finding, found: list[Finding]) -> bool:
+    """Whether updates are too small in layers only that get hardly any gradient: that is said already."""
+    poor = {layer for other in found if other.kind in STARVING for layer in other.layers}
+    return one.kind == "update-ratio" and bool(one.layers) and set(one.layers) <= poor

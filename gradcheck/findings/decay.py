@@ -115,12 +115,15 @@ def _is_abrupt(medians: Numbers) -> bool:
 
 def _layers_collapse(series: Series) -> list[Finding]:
     """Find layers whose share of the whole gradient falls by decades, to the end."""
-    rows = ~np.isnan(series.layer_levels).all(1) if series.layers else np.zeros(0, dtype=bool)
-    levels = np.maximum(series.layer_levels[rows], ZERO)
+    missing = np.isnan(series.layer_levels)
+    measured = np.flatnonzero(missing.mean(0) < 0.5) if len(missing) else np.zeros(0, dtype=int)
+    rows = ~missing[:, measured].any(1)
+    levels = np.maximum(series.layer_levels[rows][:, measured], ZERO)
     size = len(levels) // BLOCKS
-    if size < 1 or len(series.layers) < 2:
+    if size < 1 or len(measured) < 2:
         return []
-    shares = levels - np.nanmax(levels, axis=1, keepdims=True)
+    names = [series.layers[at] for at in measured]
+    shares = levels - levels.max(axis=1, keepdims=True)
     medians = block_medians(shares, size)
     usual = np.quantile(medians, 0.75, axis=0)
     fell = usual - medians[-3:].max(0)
@@ -130,7 +133,7 @@ def _layers_collapse(series: Series) -> list[Finding]:
     known = series.steps[rows]
     firsts = [_left_at(shares[:, at], float(usual[at])) for at in places]
     order = sorted(range(len(places)), key=lambda one: firsts[one])
-    layers = tuple(series.layers[places[one]] for one in order)
+    layers = tuple(names[places[one]] for one in order)
     first, most = float(known[firsts[order[0]]]), float(fell.max())
     how_far = "to exactly zero" if most > -ZERO / 2 else f"to 1/{factor_text(most)}"
     message = f"the gradient of {counted(len(layers), 'parameter')}, {layers[0]} first, falls {how_far} of its share"

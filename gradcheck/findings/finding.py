@@ -1,5 +1,6 @@
 """What a diagnosis can find in a log: one table of the kinds, by weight, and one finding."""
 
+import math
 from typing import NamedTuple
 
 #: How much a finding weighs: an error or a warning takes the verdict from healthy, a note doesn't.
@@ -138,8 +139,9 @@ def counted(number: int, what: str) -> str:
 
 
 def factor_text(decades: float) -> str:
-    """Return a factor of so many decades: ``30``, ``4.0e+05``."""
-    if decades < 4:
-        return f"{10**decades:.2g}" if decades < 2 else f"{10**decades:,.0f}"
-    exponent = int(decades)
-    return f"{10 ** (decades - exponent):.1f}e+{exponent:02d}"
+    """Return a factor of so many decades: ``30``, ``14,000``, ``4.0e+09``."""
+    exponent = math.floor(decades)
+    mantissa = round(10 ** (decades - exponent), 1)
+    if exponent < 6:
+        return f"{mantissa * 10**exponent:,.0f}" if exponent > 0 else f"{10**decades:.3g}"
+    return f"{mantissa:.1f}e+{exponent:02d}"

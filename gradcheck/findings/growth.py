@@ -12,6 +12,7 @@
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +32,9 @@ FEWEST_BLOCKS = 4
 
 #: Decades above its beginning at which growth is said to have begun.
 BEGUN = 0.3
+
+#: Steps within which growth is no trend any more.
+AT_ONCE = 3
 
 #: Part of the rise that must fall in the second half of the growth, or it has ended.
 GOING_ON = 0.25
@@ -63,35 +67,47 @@ def exploding(series: Series) -> list[Finding]:
     layers = first_movers(series, first, last, 1.0)
     top = int(np.argmax(track.level[begin:] >= base + rise - BEGUN)) + begin
     passed = max(float(track.steps[top]) - first, 1.0)
-    rate = 10 ** (rise / passed)
-    how = f"by {rate:.3g} a step" if rate < 10 else "at once"
+    how = f"by {factor_text(rise / passed)} a step" if passed > AT_ONCE else "at once"
     message = (
         f"the {what} grows {factor_text(rise)}-fold from step {step_text(first)} to {step_text(last)}, {how}, "
         "and does not come back"
     )
-    numbers = {"log10_before": base, "log10_rise": rise, "factor_per_step": rate}
+    numbers = {"log10_before": base, "log10_rise": rise, "log10_per_step": rise / passed}
     return [Finding("exploding", message, first, last, layers, numbers)]
 
 
-def growth(track: Track, series: Series) -> tuple[int, float, float] | None:
-    """Return the row where growth to the end begins, its decades, and the level from which it starts."""
+class Growth(NamedTuple):
+    """Growth to the end: the row where it begins, its decades, and the level from which it starts."""
+
+    begin: int
+    rise: float
+    base: float
+
+
+def growth(track: Track, series: Series) -> Growth | None:
+    """Return growth to the end of a track: of all scales the highest, of much the same the finest."""
+    highest: Growth | None = None
     for size in SCALES:
-        medians = block_medians(track.level, size) if len(track) >= FEWEST_BLOCKS * size else track.level[:0]
-        if len(medians) < FEWEST_BLOCKS:
-            break
-        start = _rising_from(medians)
-        rise = float(medians[-1] - medians[start])
-        if not _explodes(medians, start, rise):
-            continue
-        offset = len(track) % size
-        first = max(0, offset + start * size)
-        learning = progress(series, track.steps[first])
-        if learning and (rise < RISE_LEARNING or not _goes_on(medians[start:])):
-            continue
-        if learning is None and not _goes_on(medians[start:]):
-            continue
-        return first + _begin(track.level[first:], float(medians[start])), rise, float(medians[start])
-    return None
+        found = _growth_at(track, size, series) if len(track) >= FEWEST_BLOCKS * size else None
+        if found and (highest is None or found.rise > highest.rise + DRAWDOWN):
+            highest = found
+    return highest
+
+
+def _growth_at(track: Track, size: int, series: Series) -> Growth | None:
+    """Return growth as medians of so many rows show it."""
+    medians = block_medians(track.level, size)
+    start = _rising_from(medians)
+    base, rise = float(medians[start]), float(medians[-1] - medians[start])
+    if not _explodes(medians, start, rise):
+        return None
+    first = len(track) % size + start * size
+    learning = progress(series, track.steps[first])
+    if learning is not False and not _goes_on(medians[start:]):
+        return None
+    if learning and rise < RISE_LEARNING:
+        return None
+    return Growth(first + _begin(track.level[first:], base), rise, base)
 
 
 def _rising_from(medians: Numbers) -> int:
@@ -127,7 +143,7 @@ def spikes(series: Series) -> list[Finding]:
     """Find single gradients far above those before and behind, and above what the run's own tail explains."""
     what, track = _magnitude(series)
     end = growth(track, series)
-    track = _pooled(track if end is None else track.until(track.steps[end[0]]))
+    track = _pooled(track if end is None else track.until(track.steps[end.begin]))
     if len(track) < 2 * FEWEST:
         return []
     excess = _excess(track)
@@ -156,7 +172,7 @@ def _excess(track: Track) -> Numbers:
     return found
 
 
-def _broad(high: npt.NDArray[np.bool]) -> npt.NDArray[np.bool]:
+def _broad(high: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """Return which rows are high together with both neighbours, or beside such: chance has no part in that."""
     middle = high & np.roll(high, 1) & np.roll(high, -1)
     return middle | np.roll(middle, 1) | np.roll(middle, -1)

@@ -123,7 +123,7 @@ def _by_layer(series: Series, quantity: str) -> tuple[list[str], Numbers]:
 
 
 def _outside(
-    series: Series, names: list[str], values: Numbers, outside: npt.NDArray[np.bool], where: str
+    series: Series, names: list[str], values: Numbers, outside: npt.NDArray[np.bool_], where: str
 ) -> list[Finding]:
     layers = [name for name, is_outside in zip(names, outside, strict=True) if is_outside]
     if not layers:

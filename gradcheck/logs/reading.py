@@ -70,7 +70,8 @@ def read_log(
     tick : callable, optional
         Called with the part of the file that is read, 0 to 1.
     follow : callable, optional
-        Called whenever there is nothing to read for the moment; the file is then watched until an interrupt.
+        Called as soon as there is a log, and again whenever there is nothing to read for the moment (of the standard
+        input: after each row); a file is then watched until an interrupt.
 
     Raises
     ------
@@ -128,8 +129,18 @@ def _read_file(
     reader = _text_reader(first, problems)
     log = Log(reader, table, problems)
     idle = (lambda: follow(log)) if follow else None
-    lines = parts if isinstance(reader, Document) else whole_lines(parts, problems, idle)
+    if idle is not None:
+        idle()
+    lines = parts if isinstance(reader, Document) else whole_lines(_watched(parts, path, idle), problems, idle)
     return _checked(_fill(log, reader.rows(lines), share), path)
+
+
+def _watched(parts: Iterator[bytes], path: object, idle: Callable[[], None] | None) -> Iterator[bytes]:
+    """Yield the lines; those of a pipe are waited for, so that each is a moment to show what there is."""
+    for part in parts:
+        yield part
+        if idle is not None and str(path) == STDIN:
+            idle()
 
 
 def _fill(log: Log, rows: Iterator[Row], share: Callable[[], None] | None) -> Log:

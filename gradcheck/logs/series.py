@@ -59,6 +59,8 @@ class Series:
         Rows of the log that one row here stands for.
     rows, steps_back : int
         Rows that were read; how often the step went back.
+    out_of_order : bool
+        It went back too often for a run that is resumed.
     nonfinite : Nonfinite or None
     clip : tuple of str and float, or None
         Rule and threshold, if the log says so.
@@ -71,6 +73,7 @@ class Series:
     stride: int
     rows: int
     steps_back: int
+    out_of_order: bool
     nonfinite: Nonfinite | None
     clip: tuple[str, float] | None
 
@@ -87,6 +90,7 @@ class Series:
             stride=table.stride,
             rows=table.rows,
             steps_back=table.steps_back,
+            out_of_order=table.out_of_order,
             nonfinite=table.nonfinite,
             clip=log.reader.clip,
         )
@@ -129,6 +133,16 @@ class Series:
         values, peaks = (_finite(rows[:, place]) for rows in (self.samples, self.peaks))
         known = (values > 0) & (place > 0)
         return self._track(np.where(known, values, np.nan), np.where(known & (peaks > 0), peaks, np.nan))
+
+    def course(self, quantity: str) -> tuple[Numbers, Numbers]:
+        """Return the steps that have a quantity, and its highest values; inf where it isn't finite."""
+        place = self.columns.get(Column(quantity))
+        if place is None:
+            values = self._norms(self.peaks) if quantity == "grad_norm" else np.full(len(self.steps), np.nan)
+        else:
+            values = np.abs(self.peaks[:, place]) if quantity == "grad_norm" else self.peaks[:, place]
+        known = ~np.isnan(values)
+        return self.steps[known], np.where(np.isinf(values[known]), np.inf, values[known])
 
     def _norms(self, rows: Rows) -> Numbers:
         """Return the global norm; where a log hasn't got it, of all layers' norms together."""

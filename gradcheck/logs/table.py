@@ -96,8 +96,14 @@ class Table:
         if self._filled:
             self._absorb()
         samples, peaks = self._joined()
+        self._kept = [(samples, peaks)]
         order = self._order(samples[:, 0])
         return samples[order], peaks[order]
+
+    @property
+    def rows_read(self) -> int:
+        """Rows that were taken in, those not yet looked at among them."""
+        return self.rows + self._filled
 
     def _placed(self, layout: Layout) -> tuple[Any, Any]:
         """Find the places of a layout's columns, new ones among them; and which of its values have one."""
@@ -161,7 +167,7 @@ class Table:
         watched = np.array([column.quantity in FINITE for column in self.columns])
         wrong = np.isinf(block) & watched
         rows = np.flatnonzero(wrong.any(1))
-        if len(back) and not self._out_of_order():
+        if len(back) and not self.out_of_order:
             again = block[back[-1], 0]
             if self.nonfinite and again <= self.nonfinite.first_step:
                 self.nonfinite = None
@@ -171,7 +177,9 @@ class Table:
             old = self.nonfinite or Nonfinite(float(block[rows[0], 0]), 0.0, 0, first)
             self.nonfinite = old._replace(last_step=float(block[rows[-1], 0]), rows=old.rows + len(rows))
 
-    def _out_of_order(self) -> bool:
+    @property
+    def out_of_order(self) -> bool:
+        """Whether the steps go back too often for a run that is resumed."""
         return self.steps_back > max(8, RESUMES * self.rows)
 
     def _joined(self) -> tuple[Rows, Rows]:
@@ -187,7 +195,7 @@ class Table:
 
     def _order(self, steps: Rows) -> npt.NDArray[np.intp]:
         """Return which rows count, in the order of their steps."""
-        if self._out_of_order():
+        if self.out_of_order:
             return np.argsort(steps, kind="stable")
         later = np.append(np.minimum.accumulate(steps[::-1])[::-1][1:], np.inf)
         return np.flatnonzero(steps <= later)
