@@ -7,7 +7,7 @@ from gradcheck.quantities import QUANTITIES
 from gradcheck.schema_parts import Schema, closed, described_number
 
 #: Commands whose JSON output has a schema.
-COMMANDS = ("simulate", "clip-demo")
+COMMANDS = ("simulate", "clip-demo", "diagnose")
 
 BANDS = {"": "", "_low": "; lowest of the draws", "_high": "; highest of the draws"}
 
@@ -35,6 +35,10 @@ def json_schema(command: str = "simulate") -> Schema:
         from gradcheck.demo_schema import demo_schema
 
         return demo_schema()
+    if command == "diagnose":
+        from gradcheck.log_schema import log_schema
+
+        return log_schema()
     if command != "simulate":
         raise GradcheckError(f"schema {command!r} is unknown; allowed: {', '.join(COMMANDS)}")
     properties = {

@@ -28,7 +28,7 @@ class Delimited:
     def rows(self, lines: Iterator[bytes]) -> Iterator[Row]:
         """Yield a row for each line below the header."""
         csv.field_size_limit(LONGEST)
-        decoded = (line.decode("utf-8", "replace").replace("\0", "") for line in lines)
+        decoded = (line.decode("utf-8", "replace").replace("\0", "") for line in lines if line)
         first = next((line for line in decoded if line.strip()), "").lstrip("\ufeff")
         delimiter = max(DELIMITERS, key=first.count)
         header = next(csv.reader([first], delimiter=delimiter), [])

@@ -3,7 +3,8 @@
 import struct
 from array import array
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from io import BufferedIOBase
+from typing import Any
 
 from gradcheck.errors import MissingExtraError
 from gradcheck.logs.columns import Layout, chosen
@@ -33,7 +34,7 @@ class EventFile:
         self.seen: set[str] = set()
         self._layouts: dict[tuple[str, ...], tuple[Layout, list[str]]] = {}
 
-    def rows(self, file: BinaryIO) -> Iterator[Row]:
+    def rows(self, file: BufferedIOBase) -> Iterator[Row]:
         """Yield a row for each step.
 
         Raises
@@ -78,7 +79,7 @@ def _event_class() -> Any:  # noqa: ANN401
     return Event
 
 
-def _contents(file: BinaryIO, problems: Problems) -> Iterator[bytes]:
+def _contents(file: BufferedIOBase, problems: Problems) -> Iterator[bytes]:
     """Yield the records of a file, up to where it is torn."""
     number = 0
     while head := file.read(HEAD):

@@ -2,10 +2,16 @@
 
 import time
 from collections.abc import Callable, Iterator
-from typing import BinaryIO
+from io import BufferedIOBase
 
 #: Longer lines are left out, and said so: a record of 100,000 layers with five numbers each fits.
 LONGEST = 16 * 2**20
+
+#: Bytes that are read at once.
+CHUNK = 2**20
+
+#: How a line ends; a carriage return alone will do.
+ENDS = (b"\n", b"\r")
 
 #: Seconds between looks at a file that is followed.
 PAUSE = 0.2
@@ -37,12 +43,12 @@ def _told(problem: str, count: int, first: int) -> str:
     return f"line {first} {problem}" if count == 1 else f"{count:,} lines (the first is {first}): {problem}"
 
 
-def pieces(file: BinaryIO, follow: bool = False) -> Iterator[bytes]:
-    """Yield lines, and parts of lines that are too long; while a followed file doesn't grow, empty bytes."""
+def chunks(file: BufferedIOBase, follow: bool = False) -> Iterator[bytes]:
+    """Yield what a file holds, a part at a time; while a followed file doesn't grow, empty bytes."""
     while True:
-        piece = file.readline(LONGEST)
-        if piece:
-            yield piece
+        chunk = file.read1(CHUNK)
+        if chunk:
+            yield chunk
         elif not follow:
             return
         else:
@@ -56,25 +62,28 @@ def whole_lines(parts: Iterator[bytes], problems: Problems, idle: Callable[[], N
     Parameters
     ----------
     parts : iterator of bytes
-        As ``pieces`` yields them.
+        As ``chunks`` yields them. Where one is empty, so is a line.
     problems : Problems
         Where lines that are too long are noted.
     idle : callable, optional
-        Called while there is nothing to read.
+        Called behind an empty line.
     """
     number, held, too_long = 0, b"", False
     for part in parts:
-        if not part and idle is not None:
-            idle()
-        held = held + part if held and not too_long else part
-        too_long = too_long or len(held) > LONGEST
-        if not part.endswith(b"\n"):
+        if not part:
+            yield b""
+            if idle is not None:
+                idle()
             continue
-        number += 1
-        if too_long:
-            problems.add(f"is longer than {LONGEST >> 20} MiB: left out", number)
-        else:
-            yield held
-        held, too_long = b"", False
-    if held and not too_long:
+        lines = (held + part).splitlines(keepends=True)
+        held = b"" if lines[-1].endswith(ENDS) else lines.pop()
+        first = 1 if too_long and lines else 0  # the end of the long one
+        too_long = too_long and not lines
+        number += len(lines)
+        yield from lines[first:]
+        if too_long or len(held) > LONGEST:
+            if not too_long:
+                problems.add(f"is longer than {LONGEST >> 20} MiB: left out", number + 1)
+            held, too_long = b"", True
+    if held:
         yield held

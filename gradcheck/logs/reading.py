@@ -2,16 +2,17 @@
 
 import sys
 from collections.abc import Callable, Iterator
+from io import BufferedIOBase
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import NamedTuple, Protocol, cast
 
 from gradcheck.errors import GradcheckError, InputError
 from gradcheck.logs.delimited import Delimited
 from gradcheck.logs.documents import HISTORY, Document
 from gradcheck.logs.event_files import EventFile
 from gradcheck.logs.json_records import JsonRecords
-from gradcheck.logs.lines import Problems, pieces, whole_lines
+from gradcheck.logs.lines import Problems, chunks, whole_lines
 from gradcheck.logs.numbers import Row
 from gradcheck.logs.table import Table
 
@@ -21,8 +22,8 @@ STDIN = "-"
 #: Bytes of a file's beginning by which it is known.
 HEAD = 2**16
 
-#: Rows between two signs of life.
-TICK_ROWS = 2000
+#: Rows, or groups of them, between two signs of life.
+TICK_ROWS = 200
 
 #: Names of columns that an error lists.
 LISTED = 6
@@ -82,7 +83,7 @@ def read_log(
         if Path(path).is_dir():
             return _read_folder(Path(path))
         if str(path) == STDIN:
-            return _read_file(sys.stdin.buffer, path, tick, follow)
+            return _read_file(cast(BufferedIOBase, sys.stdin.buffer), path, tick, follow)
         with Path(path).open("rb") as file:
             return _read_file(file, path, tick, follow)
     except OSError as error:
@@ -109,13 +110,13 @@ def _read_folder(folder: Path) -> Log:
 
 
 def _read_file(
-    file: BinaryIO, path: object, tick: Callable[[float], None] | None, follow: Callable[[Log], None] | None
+    file: BufferedIOBase, path: object, tick: Callable[[float], None] | None, follow: Callable[[Log], None] | None
 ) -> Log:
     problems = Problems()
     table = Table(problems)
     size = Path(str(path)).stat().st_size if str(path) != STDIN else 0
     share = (lambda: tick(min(1.0, file.tell() / size))) if tick and size else None
-    parts = pieces(file, follow is not None and str(path) != STDIN)
+    parts = chunks(file, follow is not None and str(path) != STDIN)
     first = next((part for part in parts if part.strip()), b"")
     if not first:
         raise InputError(path, "is empty; nothing was logged")
@@ -140,7 +141,7 @@ def _watched(parts: Iterator[bytes], path: object, idle: Callable[[], None] | No
     for part in parts:
         yield part
         if idle is not None and str(path) == STDIN:
-            idle()
+            yield b""
 
 
 def _fill(log: Log, rows: Iterator[Row], share: Callable[[], None] | None) -> Log:
@@ -158,13 +159,13 @@ def _is_event_file(head: bytes) -> bool:
 
 
 def _text_reader(first: bytes, problems: Problems) -> JsonRecords | Document | Delimited:
-    """Return the reader of a text by its first line."""
-    start = first[:HEAD].lstrip(b"\xef\xbb\xbf \t")
+    """Return the reader of a text by its beginning."""
+    start = first[:HEAD].lstrip(b"\xef\xbb\xbf \t\r\n")
     if start.startswith(b"["):
         return Document(problems)
     if not start.startswith(b"{"):
         return Delimited(problems)
-    opens = start.strip() == b"{"  # of a document that is laid out on several lines
+    opens = start.splitlines()[0].strip() == b"{"  # of a document that is laid out on several lines
     return Document(problems) if opens or HISTORY.encode() in start else JsonRecords(problems)
 
 

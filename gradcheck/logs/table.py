@@ -20,8 +20,8 @@ Rows = npt.NDArray[np.float64]
 #: Columns of a log; those that come later are left out.
 MOST_COLUMNS = 20_000
 
-#: Cells that are kept of samples, and as many of peaks: 16 MiB each.
-MOST_CELLS = 2**21
+#: Cells that are kept of samples, and as many of peaks: 8 MiB each, twice that before neighbours are put together.
+MOST_CELLS = 2**20
 
 #: Rows that are kept at least and at most.
 FEWEST_ROWS, MOST_ROWS = 128, 2**16
@@ -83,13 +83,18 @@ class Table:
         self._last_step = -math.inf
 
     def add(self, row: Row) -> None:
-        """Take in a row."""
+        """Take in a row, or neighbouring ones of one layout."""
         layout, values = row
         places, wanted = self._places.get(layout) or self._placed(layout)
-        self._block[self._filled, places] = values if wanted is None else np.asarray(values)[wanted]
-        self._filled += 1
-        if self._filled == len(self._block):
-            self._absorb()
+        rows = np.frombuffer(values).reshape(-1, len(layout.columns))
+        if wanted is not None:
+            rows = rows[:, wanted]
+        while len(rows):
+            end = self._filled + min(len(rows), len(self._block) - self._filled)
+            self._block[self._filled : end, places] = rows[: end - self._filled]
+            rows, self._filled = rows[end - self._filled :], end
+            if end == len(self._block):
+                self._absorb()
 
     def kept(self) -> tuple[Rows, Rows]:
         """Return samples and peaks, (rows, columns), in the order of the steps."""

@@ -9,7 +9,7 @@ import pytest
 from gradcheck.engine.loss import loss_of
 from gradcheck.findings.criteria import findings
 from gradcheck.logs.json_records import JsonRecords
-from gradcheck.logs.lines import Problems, pieces, whole_lines
+from gradcheck.logs.lines import Problems, chunks, whole_lines
 from gradcheck.logs.reading import Log
 from gradcheck.logs.series import Series
 from gradcheck.logs.table import Table
@@ -42,8 +42,9 @@ def trained():
             rate = lr(step) if callable(lr) else lr
             with np.errstate(all="ignore"):
                 loss, _, gradients = network.gradient(inputs, loss_of(whole[chosen] if classes else None))
-                records.append(_record(step, loss, rate, named, gradients, clip))
-                factor = min(1.0, clip / max(records[-1]["grad_norm"], 1e-300)) if clip else 1.0
+                norm = np.linalg.norm([np.linalg.norm(gradient) for gradient in gradients])
+                factor = min(1.0, clip / max(norm, 1e-300)) if clip else 1.0
+                records.append(_record(step, loss, rate * factor, named, gradients, clip))
                 for (_, array), gradient in zip(named, gradients, strict=True):
                     if np.isfinite(gradient).all():
                         array -= rate * factor * gradient
@@ -74,7 +75,7 @@ def series_of():
         text = "".join(json.dumps(record) + "\n" for record in records)
         problems = Problems()
         reader, table = JsonRecords(problems), Table(problems)
-        for row in reader.rows(whole_lines(pieces(io.BytesIO(text.encode())), problems)):
+        for row in reader.rows(whole_lines(chunks(io.BytesIO(text.encode())), problems)):
             table.add(row)
         assert not problems.found
         return Series.of(Log(reader, table, problems))
