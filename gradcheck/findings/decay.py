@@ -6,6 +6,7 @@
 | ``START`` | a quarter of the run | a plateau that ends sooner is a slow start |
 | ``MOSTLY`` | 70 % of the first layers | single parameters may have tiny gradients for good reason (a key's bias) |
 | ``FALL`` | 3 decades | with the loss at its best, gradients may be as small as they like |
+| ``SMALLER`` | 1 decade | a run whose largest gradient gets smaller than that converges, if its loss gets better |
 | ``ABRUPT`` | 2 blocks of 20 | without a loss, only a fall that no convergence shows |
 """
 
@@ -18,7 +19,7 @@ from gradcheck.findings.robust import FEWEST, Numbers, block_medians
 from gradcheck.logs.series import Series
 
 LOST, START, MOSTLY = 3.0, 0.25, 0.7
-FALL, ABRUPT = 3.0, 2
+FALL, SMALLER, ABRUPT = 3.0, 1.0, 2
 
 #: Rows of the start at least.
 FEWEST_START = 3
@@ -124,11 +125,12 @@ def _layers_collapse(series: Series) -> list[Finding]:
         return []
     names = [series.layers[at] for at in measured]
     shares = levels - levels.max(axis=1, keepdims=True)
-    medians = block_medians(shares, size)
+    medians, own = block_medians(shares, size), block_medians(levels, size)
     usual = np.quantile(medians, 0.75, axis=0)
     fell = usual - medians[-3:].max(0)
-    places = np.flatnonzero((fell > FALL) & (usual > ZERO / 2))
-    if not len(places):
+    alone = own.max(0) - own[-3:].max(0) > FALL  # the others didn't just grow
+    places = np.flatnonzero((fell > FALL) & alone & (usual > ZERO / 2))
+    if not len(places) or _converges(levels.max(axis=1), size, series):
         return []
     known = series.steps[rows]
     firsts = [_left_at(shares[:, at], float(usual[at])) for at in places]
@@ -138,6 +140,12 @@ def _layers_collapse(series: Series) -> list[Finding]:
     how_far = "to exactly zero" if most > -ZERO / 2 else f"to 1/{factor_text(most)}"
     message = f"the gradient of {counted(len(layers), 'parameter')}, {layers[0]} first, falls {how_far} of its share"
     return [Finding("collapsed", message, first, float(known[-1]), layers, {"log10_fall": most})]
+
+
+def _converges(largest: Numbers, size: int, series: Series) -> bool:
+    """Whether all gradients get small as the loss gets better: then some do so faster than others."""
+    medians = block_medians(largest, size)
+    return bool(medians.max() - medians[-1] > SMALLER) and got_nowhere(series) is not True
 
 
 def _left_at(shares: Numbers, usual: float) -> int:

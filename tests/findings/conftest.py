@@ -24,10 +24,10 @@ def trained():
     """Train a small perceptron on four clouds of points ↦ a record for each step.
 
     `lr`, `batch` are functions of the step (or one for all); `classes=False` pulls the outputs towards zero instead;
-    `change` may alter the inputs of a step.
+    `change` may alter the inputs of a step; `only` names the end of what is trained.
     """
 
-    def run(steps=300, *, lr=0.1, batch=32, classes=True, change=None, clip=None, seed=0, **fields):
+    def run(steps=300, *, lr=0.1, batch=32, classes=True, change=None, clip=None, only="", seed=0, **fields):
         generator = np.random.default_rng(seed)
         spec = NetworkSpec(**({"depth": 3, "width": 16, "activation": "tanh", "init": "lecun"} | fields))
         network = trainable(spec, drawn_network(spec, FEATURES, CLASSES, seed, "float64"), FEATURES)
@@ -45,8 +45,8 @@ def trained():
                 norm = np.linalg.norm([np.linalg.norm(gradient) for gradient in gradients])
                 factor = min(1.0, clip / max(norm, 1e-300)) if clip else 1.0
                 records.append(_record(step, loss, rate * factor, named, gradients, clip))
-                for (_, array), gradient in zip(named, gradients, strict=True):
-                    if np.isfinite(gradient).all():
+                for (name, array), gradient in zip(named, gradients, strict=True):
+                    if name.endswith(only) and np.isfinite(gradient).all():
                         array -= rate * factor * gradient
         return records
 

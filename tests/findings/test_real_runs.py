@@ -11,7 +11,7 @@ def bad_batches(step, inputs, generator):
 
 
 def heavy_tailed(step, inputs, generator):
-    return inputs * (1 + generator.pareto(1.5, (len(inputs), 1)))
+    return inputs * (1 + generator.pareto(1.0, (len(inputs), 1)))
 
 
 def broken(step, inputs, generator):
@@ -24,8 +24,15 @@ def warm_up_and_cosine(step):
 
 HEALTHY = {
     "steady": {},
-    "heavy-tailed": {"change": heavy_tailed, "batch": 4, "lr": 0.02},
-    "converging to tiny gradients": {"classes": False, "batch": None, "lr": 0.3, "steps": 400},
+    "heavy-tailed": {"change": heavy_tailed, "batch": 2, "lr": 0.005},
+    "converging to tiny gradients": {
+        "classes": False,
+        "batch": None,
+        "only": "_out",
+        "width": 8,
+        "depth": 1,
+        "lr": 1.0,
+    },
     "warm-up and a schedule": {"lr": warm_up_and_cosine},
     "deep and normalised": {"depth": 12, "norm": "layer", "residual": True, "activation": "relu", "init": "he"},
     "small batches": {"batch": 1, "lr": 0.01},
@@ -36,7 +43,7 @@ SICK = {
     "exploding": ({"classes": False, "lr": lambda step: 0.02 if step < 200 else -0.05}, {"collapsed"}),
     "nonfinite": ({"change": broken}, set()),
     "vanishing": ({"depth": 8, "activation": "sigmoid", "init": "xavier"}, {"update-ratio"}),
-    "collapsed": ({"activation": "relu", "init": "he", "lr": lambda step: 3e2 if step == 150 else 0.05}, {"spikes"}),
+    "collapsed": ({"activation": "relu", "init": "he", "lr": lambda step: 3e3 if step == 150 else 0.05}, {"spikes"}),
     "spikes": ({"activation": "relu", "init": "he", "lr": 0.05, "clip": 1.0, "change": bad_batches}, set()),
     "no-gradient": ({"activation": "step"}, set()),
     "always-clipped": ({"clip": 1e-3, "lr": 10.0}, set()),
@@ -69,12 +76,14 @@ def test_a_healthy_run_has_no_finding(name, seed, records_of, found):
 
 def test_the_converging_run_really_has_tiny_gradients(records_of):
     norms = [record["grad_norm"] for record in records_of("converging to tiny gradients")]
-    assert norms[-1] < 1e-6 * norms[0]
+    assert norms[-1] < 1e-5 * norms[0]
 
 
 def test_the_heavy_tailed_run_really_has_large_gradients(records_of):
-    norms = [record["grad_norm"] for record in records_of("heavy-tailed")]
-    assert max(norms) > 10 * np.median(norms)
+    runs = [[record["grad_norm"] for record in records_of("heavy-tailed", seed)] for seed in range(3)]
+    ratios = [max(norms) / np.median(norms) for norms in runs]
+    assert min(ratios) > 4
+    assert max(ratios) > 10
 
 
 @pytest.mark.parametrize("seed", range(3))
