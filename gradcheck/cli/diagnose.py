@@ -11,7 +11,7 @@ from gradcheck.cli import INTERRUPTED
 from gradcheck.cli import options as given
 from gradcheck.cli.output import OutputFile, check_writable, silenced, write
 from gradcheck.cli.progress import ShareProgress
-from gradcheck.errors import OptionError, one_of
+from gradcheck.errors import one_of
 
 if TYPE_CHECKING:
     from gradcheck import LogReport
@@ -70,8 +70,6 @@ def diagnose(
     """
     name = given.chosen_format(format, json, FORMATS)
     kinds = [one_of("fail_on", kind, KINDS) for kind in fail_on or ()]
-    if not file:
-        raise OptionError("FILE", "is empty; name a log, or - for the standard input")
     check_writable(output)
     from gradcheck.log_report import checked_max_norm
 

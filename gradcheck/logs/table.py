@@ -115,7 +115,7 @@ class Table:
         for column in layout.columns:
             if column not in self.columns:
                 if len(self.columns) >= MOST_COLUMNS:
-                    self.problems.add(f"has further columns than {MOST_COLUMNS:,}: they are left out", self.rows + 1)
+                    self.problems.add(f"has further columns than {MOST_COLUMNS:,}: they are left out", self.rows_read + 1)
                     break
                 self.columns[column] = len(self.columns)
         if len(self.columns) > self._block.shape[1]:
@@ -155,7 +155,7 @@ class Table:
     def _number(self, block: Rows) -> None:
         """Write each row's step into the first column; a row without one has that of the row before."""
         column = self.columns.get(Column("step"), self.columns.get(Column("epoch")))
-        if column is None:
+        if column is None or column >= block.shape[1]:
             block[:, 0] = np.arange(self.rows + 1, self.rows + 1 + len(block))
             return
         steps = np.where(np.isfinite(block[:, column]), block[:, column], np.nan)
@@ -169,7 +169,8 @@ class Table:
         back = np.flatnonzero(np.diff(steps) < 0)
         self.steps_back += len(back)
         self._last_step = float(steps[-1])
-        watched = np.array([column.quantity in FINITE for column in self.columns])
+        columns = list(self.columns)[: block.shape[1]]
+        watched = np.array([column.quantity in FINITE for column in columns])
         wrong = np.isinf(block) & watched
         rows = np.flatnonzero(wrong.any(1))
         if len(back) and not self.out_of_order:
@@ -178,7 +179,7 @@ class Table:
                 self.nonfinite = None
             rows = rows[(rows >= back[-1]) | (block[rows, 0] < again)]
         if len(rows):
-            first = {c: float(block[rows[0], at]) for c, at in self.columns.items() if wrong[rows[0], at]}
+            first = {c: float(block[rows[0], at]) for at, c in enumerate(columns) if wrong[rows[0], at]}
             old = self.nonfinite or Nonfinite(float(block[rows[0], 0]), 0.0, 0, first)
             self.nonfinite = old._replace(last_step=float(block[rows[-1], 0]), rows=old.rows + len(rows))
 
