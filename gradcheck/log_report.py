@@ -140,11 +140,16 @@ def _log(log: Log, series: Series) -> Record:
     return Record(
         format=log.reader.format,
         rows=series.rows,
-        first_step=number(ends[0]),
-        last_step=number(ends[1]),
+        first_step=_step(ends[0]),
+        last_step=_step(ends[1]),
         layers=len(series.layers),
         rows_per_sample=series.stride,
     )
+
+
+def _step(step: float) -> float | None:
+    """Return a step as JSON has it: whole ones without decimals."""
+    return int(step) if math.isfinite(step) and float(step).is_integer() else number(step)
 
 
 def _record(one: Finding) -> Record:
@@ -152,8 +157,8 @@ def _record(one: Finding) -> Record:
         kind=one.kind,
         severity=one.weight,
         message=one.message,
-        first_step=number(one.first_step),
-        last_step=number(one.last_step),
+        first_step=_step(one.first_step),
+        last_step=_step(one.last_step),
         layer=one.layers[0] if one.layers else None,
         layers=list(one.layers),
         numbers=Record({name: number(value) for name, value in one.numbers.items()}),
@@ -173,7 +178,7 @@ def _curve(series: Series, quantity: str) -> Record:
     steps, values = series.course(quantity)
     starts = np.unique(np.linspace(0, len(steps), min(POINTS, len(steps)), endpoint=False).astype(int))
     highest = np.maximum.reduceat(values, starts).tolist() if len(starts) else []
-    return Record(step=steps[starts].tolist(), value=[number(value) for value in highest])
+    return Record(step=[_step(step) for step in steps[starts].tolist()], value=[number(value) for value in highest])
 
 
 def _verdict(found: Sequence[Finding]) -> Record:
@@ -184,7 +189,7 @@ def _verdict(found: Sequence[Finding]) -> Record:
     worst = serious[0]
     layer = worst.layers[0] if worst.layers else None
     reasons = [one.message for one in serious]
-    return Record(status=worst.kind, first_step=number(worst.first_step), layer=layer, reasons=reasons)
+    return Record(status=worst.kind, first_step=_step(worst.first_step), layer=layer, reasons=reasons)
 
 
 def _warnings(problems: Problems, series: Series) -> Iterator[str]:

@@ -48,7 +48,7 @@ LogFailOn = Annotated[
     list[str] | None,
     typer.Option(
         metavar="KIND", autocompletion=given.completed(KINDS),
-        help=f"Exit with 1 if this is found (repeatable): {' '.join(KINDS)} (but never-clipped).",
+        help=f"Exit with 1 if this is found (repeatable): {' '.join(KINDS)} (but mere notes).",
     ),
 ]  # fmt: skip
 

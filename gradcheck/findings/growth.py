@@ -66,13 +66,13 @@ def exploding(series: Series) -> list[Finding]:
     first, last = float(track.steps[begin]), float(track.steps[-1])
     layers = first_movers(series, first, last, 1.0)
     top = int(np.argmax(track.level[begin:] >= base + rise - BEGUN)) + begin
-    passed = max(float(track.steps[top]) - first, 1.0)
-    how = f"by {factor_text(rise / passed)} a step" if passed > AT_ONCE else "at once"
+    rate = _slope(track.steps[begin : top + 1], track.level[begin : top + 1])
+    how = f"by {factor_text(rate)} a step" if track.steps[top] - first > AT_ONCE else "at once"
     message = (
         f"the {what} grows {factor_text(rise)}-fold from step {step_text(first)} to {step_text(last)}, {how}, "
         "and does not come back"
     )
-    numbers = {"log10_before": base, "log10_rise": rise, "log10_per_step": rise / passed}
+    numbers = {"log10_before": base, "log10_rise": rise, "log10_per_step": rate}
     return [Finding("exploding", message, first, last, layers, numbers)]
 
 
@@ -82,6 +82,16 @@ class Growth(NamedTuple):
     begin: int
     rise: float
     base: float
+
+
+def _slope(steps: Numbers, levels: Numbers) -> float:
+    """Return decades a step, from the medians of both halves; of a jump, all of it in one step."""
+    half = len(steps) // 2
+    if half < 1:
+        return 0.0
+    parts = slice(None, half), slice(len(steps) - half, None)
+    (first, last), (low, high) = ([float(np.median(one[part])) for part in parts] for one in (steps, levels))
+    return (high - low) / (last - first)
 
 
 def growth(track: Track, series: Series) -> Growth | None:

@@ -115,7 +115,8 @@ class Table:
         for column in layout.columns:
             if column not in self.columns:
                 if len(self.columns) >= MOST_COLUMNS:
-                    self.problems.add(f"has further columns than {MOST_COLUMNS:,}: they are left out", self.rows_read + 1)
+                    problem = f"has further columns than {MOST_COLUMNS:,}: they are left out"
+                    self.problems.add(problem, self.rows_read + 1)
                     break
                 self.columns[column] = len(self.columns)
         if len(self.columns) > self._block.shape[1]:

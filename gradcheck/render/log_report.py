@@ -92,8 +92,14 @@ def where(report: LogReport) -> str:
     one = report.verdict
     if one.status == "healthy":
         return "nothing in the gradients of this run is out of the ordinary"
-    layer = f", layer {_name(one.layer)} first" if one.layer else ""
-    return f"from step {step_text(one.first_step)} on{layer}"
+    worst = report.findings[0]
+    single = worst.last_step == worst.first_step
+    when = f"at step {step_text(one.first_step)}" if single else f"from step {step_text(one.first_step)} on"
+    if not one.layer:
+        return when
+    return f"{when}, most in layer {_name(one.layer)}" if worst.kind == "spikes" else (
+        f"{when}, layer {_name(one.layer)} first"
+    )  # fmt: skip
 
 
 def latest(report: LogReport) -> Table:
