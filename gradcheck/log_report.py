@@ -120,7 +120,12 @@ def checked_max_norm(max_norm: float | None) -> float | None:
 
 
 def report_on(log: Log, file: str, max_norm: float | None = None) -> LogReport:
-    """Return what a log shows, as far as it is read."""
+    """Return what a log shows, as far as it is read; numbers at the ends of the floats' range may overflow here."""
+    with np.errstate(all="ignore"):
+        return _report(log, file, max_norm)
+
+
+def _report(log: Log, file: str, max_norm: float | None) -> LogReport:
     series = Series.of(log)
     found = findings(series, max_norm)
     return LogReport(

@@ -91,7 +91,7 @@ def _slope(steps: Numbers, levels: Numbers) -> float:
         return 0.0
     parts = slice(None, half), slice(len(steps) - half, None)
     (first, last), (low, high) = ([float(np.median(one[part])) for part in parts] for one in (steps, levels))
-    return (high - low) / (last - first)
+    return (high - low) / (last - first) if last > first else high - low
 
 
 def growth(track: Track, series: Series) -> Growth | None:

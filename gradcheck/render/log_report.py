@@ -118,22 +118,36 @@ def curves(report: LogReport, width: int, glyphs: Glyphs) -> Iterator[Renderable
     room = min(WIDEST, width - 2 * INDENT)
     norms, losses = report.curves.grad_norm.value, report.curves.loss.value
     logarithms = [None if one is None else math.log10(one) if one > 0 else -math.inf for one in norms]
-    for name, values, told in (("gradient norm, log10", logarithms, None), ("loss", losses, significant)):
-        known = [one for one in values if one is not None and math.isfinite(one)]
-        if not known:
-            continue
-        scale = common_scale(known) if told is None else Scale(min(known), max(max(known), min(known) + 1e-300))
-        ends = [one if told is None else told(one, 3) for one in (min(known), max(known))]
-        words = [f"{one:.1f}" if isinstance(one, float) else one for one in ends]
-        line = sparkline(_highest(values, room), room, glyphs, scale)
-        yield ""
-        yield Text(f"  {name} {words[0]} … {words[1]}".replace("-", "−" if told is None else "-"), style="dim")
-        yield Text(f"  {line}", style=LOG_STYLES[report.verdict.status], no_wrap=True)
+    known = [one for one in logarithms if one is not None and math.isfinite(one)]
+    if known:
+        told = f"{min(known):.1f} … {max(known):.1f}".replace("-", "−")
+        yield from _curve(f"gradient norm, log10 {told}", logarithms, common_scale(known), room, glyphs, report)
+    known = [one for one in losses if one is not None]
+    if known:
+        told = f"{significant(min(known), 3)} … {significant(max(known), 3)}"
+        yield from _curve(f"loss {told}", _shares(losses), Scale(0.0, 1.0), room, glyphs, report)
     steps = report.curves.grad_norm.step or report.curves.loss.step
     if len(steps) > 1:
         first, last = step_text(steps[0]), step_text(report.log.last_step)
         used = len(columns(len(steps), room))
         yield Text(f"  {first}{last.rjust(max(len(last) + 1, used - len(first)))}", style="dim", no_wrap=True)
+
+
+def _curve(
+    title: str, values: Sequence[float | None], scale: Scale, room: int, glyphs: Glyphs, report: LogReport
+) -> Iterator[RenderableType]:
+    """Yield a curve below its title."""
+    yield ""
+    yield Text(f"  {title}", style="dim")
+    line = sparkline(_highest(values, room), room, glyphs, scale)
+    yield Text(f"  {line}", style=LOG_STYLES[report.verdict.status], no_wrap=True)
+
+
+def _shares(values: Sequence[float | None]) -> list[float | None]:
+    """Return where each value lies between the lowest and the highest, 0 to 1; halved, their difference is a float."""
+    known = [one / 2 for one in values if one is not None]
+    low, range_ = min(known), max(known) - min(known)
+    return [None if one is None else (one / 2 - low) / range_ if range_ else 0.5 for one in values]
 
 
 def _highest(values: Sequence[float | None], room: int) -> list[float | None]:
