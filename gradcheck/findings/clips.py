@@ -28,6 +28,9 @@ PERCENTILES = (50.0, 75.0, 90.0, 95.0, 99.0, 99.9)
 #: Findings from which on the norms are those of a run that goes wrong.
 GOES_WRONG = ("exploding", "nonfinite", "collapsed")
 
+#: A norm further than this from the median is none that a rule could tell from these.
+EXTREME_RATIOS = (1e-150, 1e150)
+
 #: Norms on which the adaptive rules are replayed at most.
 REPLAYED = 4096
 
@@ -119,6 +122,7 @@ def thresholds(series: Series, found: Sequence[Finding] = ()) -> list[Threshold]
     return [
         Threshold(percent, limit, float((every > limit).mean()), float(np.minimum(1.0, limit / every).mean()), until)
         for percent, limit in limits.items()
+        if math.isfinite(limit)
     ]
 
 
@@ -139,7 +143,8 @@ def _replay(rule: Rule, norms: Numbers) -> Replay:
     """Clip one number after the other, as if it were the whole gradient; its unit is of no account."""
     unit = float(np.median(norms))
     clipper = Clipper(rule)
-    reports = [clipper([np.array([norm / unit])])[1] for norm in norms]
+    ratios = np.clip(norms / unit, *EXTREME_RATIOS)
+    reports = [clipper([np.array([ratio])])[1] for ratio in ratios]
     limits = [one.threshold * unit for one in reports if one.threshold is not None and math.isfinite(one.threshold)]
     share, kept = np.mean([one.clipped for one in reports]), np.mean([one.kept for one in reports])
     return Replay(str(rule), min(limits, default=math.nan), max(limits, default=math.nan), float(share), float(kept))

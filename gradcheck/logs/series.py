@@ -148,10 +148,11 @@ class Series:
         """Return the global norm; where a log hasn't got it, of all layers' norms together."""
         place = self.columns.get(Column("grad_norm"))
         if place is not None:
-            return _finite(rows[:, place])
+            return _finite(np.where(rows[:, place] < 0, np.nan, rows[:, place]))
         of_layers = _finite(rows[:, [at for column, at in self.columns.items() if column.quantity == "grad_norm"]])
         if not of_layers.shape[1]:
             return np.full(len(rows), np.nan)
+        of_layers = np.where(of_layers < 0, np.nan, of_layers)
         largest = np.fmax.reduce(of_layers, axis=1)
         scale = np.where(largest > 0, largest, 1.0)
         squares = np.square(np.nan_to_num(of_layers) / scale[:, None]).sum(1)

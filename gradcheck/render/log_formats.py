@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from gradcheck.findings.finding import ERROR, NOTE, WARNING, step_text
 from gradcheck.log_report import LogReport
 from gradcheck.render.comparison_formats import records_as_csv
-from gradcheck.render.log_report import headline, where
+from gradcheck.render.log_report import headline, share, where
 from gradcheck.render.markdown import escaped
 from gradcheck.render.numbers import significant
 from gradcheck.render.style import without_controls
@@ -66,10 +66,8 @@ def _lines(report: LogReport) -> Iterator[str]:
         yield "| percentile of the norm | as threshold | clips | rate left |"
         yield "| ---: | ---: | ---: | ---: |"
     for one in report.thresholds:
-        yield (
-            f"| {one.percentile:g} | {significant(one.norm, 3)} | {100 * one.clipped_fraction:.3g} % "
-            f"| {100 * one.kept:.3g} % |"
-        )
+        shares = f"{share(one.clipped_fraction)} | {share(one.kept)}"
+        yield f"| {one.percentile:g} | {significant(one.norm, 3)} | {shares} |"
 
 
 def _safe(text: str) -> str:

@@ -26,6 +26,9 @@ USUAL = 90
 #: Columns of a curve at most.
 WIDEST = 100
 
+#: A loss that spans a larger factor is drawn on a scale of logarithms.
+DECADES = 1000
+
 #: Layers that a finding names.
 NAMED = 4
 
@@ -125,6 +128,8 @@ def curves(report: LogReport, width: int, glyphs: Glyphs) -> Iterator[Renderable
     known = [one for one in losses if one is not None]
     if known:
         told = f"{significant(min(known), 3)} … {significant(max(known), 3)}"
+        if min(known) > 0 and max(known) / DECADES > min(known):
+            losses, told = [one and math.log10(one) for one in losses], f"{told}, on a log scale"
         yield from _curve(f"loss {told}", _shares(losses), Scale(0.0, 1.0), room, glyphs, report)
     steps = report.curves.grad_norm.step or report.curves.loss.step
     if len(steps) > 1:
@@ -194,12 +199,17 @@ def _thresholds(report: LogReport) -> Table:
     for title in (first, "as threshold", "clips", "rate left"):
         table.add_column(title, justify="left" if title == first else "right", no_wrap=True)
     for one in report.thresholds:
-        cells = (significant(one.norm, 3), as_percent(one.clipped_fraction), as_percent(one.kept))
+        cells = (significant(one.norm, 3), share(one.clipped_fraction), share(one.kept))
         table.add_row(f"{one.percentile:g}th percentile", *cells)
     for one in report.replays:
         ranged = "-" if one.lowest is None else f"{significant(one.lowest, 2)} … {significant(one.highest, 2)}"
-        table.add_row(one.rule, ranged, as_percent(one.clipped_fraction), as_percent(one.kept))
+        table.add_row(one.rule, ranged, share(one.clipped_fraction), share(one.kept))
     return table
+
+
+def share(value: float | None) -> str:
+    """Return a share in per cent; a dash for none."""
+    return "-" if value is None else as_percent(value)
 
 
 def next_command(report: LogReport) -> str:
