@@ -17,10 +17,6 @@ from gradcheck.render.log_live import live_view
 INTERVAL = 1.0
 
 
-class EnoughError(Exception):
-    """What was waited for is found."""
-
-
 class Watch:
     """Looks at a log every now and then, and shows it if anyone can see it.
 
@@ -53,20 +49,19 @@ class Watch:
         if self._live:
             self._live.stop()
 
-    def __call__(self, log: Log) -> None:
-        """Look at a log if it is time to and there is something new."""
+    def __call__(self, log: Log) -> bool:
+        """Look at a log if it is time to and there is something new; return whether it has what is waited for."""
         self.log = log
         now = time.monotonic()
         rows = log.table.rows_read
         if now < self._due or rows == self._rows:
-            return
+            return False
         self._rows = rows
         report = self.report()
         self._due = time.monotonic() + INTERVAL
         if self._live and report:
             self._live.update(live_view(report, self._live.console.width, self._live.console.encoding), refresh=True)
-        if report and self.enough(report):
-            raise EnoughError
+        return report is not None and self.enough(report)
 
     def report(self) -> LogReport | None:
         """Return what the log shows so far; None if nothing was read."""
@@ -83,6 +78,4 @@ def followed(
             watch.log = read_log(file, follow=watch)
     except KeyboardInterrupt:
         interrupted = True
-    except EnoughError:
-        pass
     return watch.report(), interrupted

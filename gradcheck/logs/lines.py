@@ -56,7 +56,7 @@ def chunks(file: BufferedIOBase, follow: bool = False) -> Iterator[bytes]:
             time.sleep(PAUSE)
 
 
-def whole_lines(parts: Iterator[bytes], problems: Problems, idle: Callable[[], None] | None = None) -> Iterator[bytes]:
+def whole_lines(parts: Iterator[bytes], problems: Problems, idle: Callable[[], bool] | None = None) -> Iterator[bytes]:
     """Yield whole lines; one that is too long is left out, the last one need not have an end.
 
     Parameters
@@ -66,14 +66,14 @@ def whole_lines(parts: Iterator[bytes], problems: Problems, idle: Callable[[], N
     problems : Problems
         Where lines that are too long are noted.
     idle : callable, optional
-        Called behind an empty line.
+        Called behind an empty line; where it returns True, the rest is not waited for.
     """
     number, held, too_long = 0, b"", False
     for part in parts:
         if not part:
             yield b""
-            if idle is not None:
-                idle()
+            if idle is not None and idle():
+                return
             continue
         lines = (held + part).splitlines(keepends=True)
         held = b"" if lines[-1].endswith(ENDS) else lines.pop()

@@ -59,7 +59,7 @@ def read_log(
     path: str | Path,
     *,
     tick: Callable[[float], None] | None = None,
-    follow: Callable[[Log], None] | None = None,
+    follow: Callable[[Log], bool] | None = None,
 ) -> Log:
     """Read a whole log in bounded memory.
 
@@ -72,7 +72,7 @@ def read_log(
         Called with the part of the file that is read, 0 to 1.
     follow : callable, optional
         Called as soon as there is a log, and again whenever there is nothing to read for the moment (of the standard
-        input: after each row); a file is then watched until an interrupt.
+        input: after each part of it); a file is then watched until it returns True, or an interrupt.
 
     Raises
     ------
@@ -110,7 +110,7 @@ def _read_folder(folder: Path) -> Log:
 
 
 def _read_file(
-    file: BufferedIOBase, path: object, tick: Callable[[float], None] | None, follow: Callable[[Log], None] | None
+    file: BufferedIOBase, path: object, tick: Callable[[float], None] | None, follow: Callable[[Log], bool] | None
 ) -> Log:
     problems = Problems()
     table = Table(problems)
@@ -136,7 +136,7 @@ def _read_file(
     return _checked(_fill(log, reader.rows(lines), share), path)
 
 
-def _watched(parts: Iterator[bytes], path: object, idle: Callable[[], None] | None) -> Iterator[bytes]:
+def _watched(parts: Iterator[bytes], path: object, idle: Callable[[], bool] | None) -> Iterator[bytes]:
     """Yield the lines; those of a pipe are waited for, so that each is a moment to show what there is."""
     for part in parts:
         yield part
