@@ -141,7 +141,7 @@ def _report(log: Log, file: str, max_norm: float | None) -> LogReport:
 
 
 def _log(log: Log, series: Series) -> Record:
-    ends = (series.steps[0], series.steps[-1]) if len(series.steps) else (math.nan, math.nan)
+    ends = (series.steps[0], max(series.steps[-1], log.table.last_step)) if len(series.steps) else (math.nan, math.nan)
     return Record(
         format=log.reader.format,
         rows=series.rows,

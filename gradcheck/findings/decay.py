@@ -10,6 +10,8 @@
 | ``ABRUPT`` | 2 blocks of 20 | without a loss, only a fall that no convergence shows |
 """
 
+import re
+
 import numpy as np
 
 from gradcheck.findings.finding import Finding, counted, factor_text, step_text
@@ -24,19 +26,23 @@ FALL, SMALLER, ABRUPT = 3.0, 1.0, 2
 #: Rows of the start at least.
 FEWEST_START = 3
 
+#: Parts a name into words and numbers, in turn.
+NUMBER = re.compile(r"(\d{1,9})")
+
 #: Below all that floats have; stands for an exact zero.
 ZERO = -400.0
 
 
 def vanishing(series: Series) -> list[Finding]:
     """Find first layers that from the start get a thousandth of the last layers' gradient, or nothing at all."""
-    levels = np.maximum(series.layer_levels, ZERO)
-    if len(series.layers) < 3 or len(levels) < FEWEST_START:
+    if len(series.layers) < 3 or len(series.steps) < FEWEST_START:
         return _nothing(series)
+    order = _forward(series.layers)
+    levels = np.maximum(series.layer_levels[:, order], ZERO)
     end = max(FEWEST_START, int(START * len(levels)))
     starts = np.array([_typical(levels[: max(FEWEST_START, end // 5)]), _typical(levels[end - FEWEST_START : end])])
     alive = ~np.isnan(starts).any(0) & (levels > ZERO).any(0)
-    names = [name for name, known in zip(series.layers, alive, strict=True) if known]
+    names = [series.layers[at] for at, known in zip(order, alive, strict=True) if known]
     if len(names) < 3:
         return []
     below = starts[:, alive] - np.median(starts[:, alive][:, -max(1, len(names) // 4) :], axis=1, keepdims=True)
@@ -53,6 +59,14 @@ def vanishing(series: Series) -> list[Finding]:
     )
     first, last = float(series.steps[0]), float(series.steps[end - 1])
     return [Finding("vanishing", message, first, last, layers, {"log10_weakest_ratio": weakest})]
+
+
+def _forward(names: list[str]) -> list[int]:
+    """Return the layers' places in the order of the forward pass: the log's, or if that is the alphabet's by number."""
+    places = range(len(names))
+    if names != sorted(names):
+        return list(places)
+    return sorted(places, key=lambda at: [int(part) if part.isdecimal() else part for part in NUMBER.split(names[at])])
 
 
 def _nothing(series: Series) -> list[Finding]:

@@ -24,7 +24,7 @@ MOST_COLUMNS = 20_000
 MOST_CELLS = 2**20
 
 #: Rows that are kept at least and at most.
-FEWEST_ROWS, MOST_ROWS = 128, 2**16
+FEWEST_ROWS, MOST_ROWS = 64, 2**16
 
 #: Rows that are looked at together.
 BLOCK_ROWS, BLOCK_CELLS = 1024, 2**19
@@ -80,7 +80,9 @@ class Table:
         self._block = np.full((BLOCK_ROWS, 16), np.nan)
         self._filled = 0
         self._kept: list[tuple[Rows, Rows]] = []
-        self._last_step = -math.inf
+        self.last_step = -math.inf
+        self._before: dict[str, float] = {}
+        self._ends, self._offset = (-math.inf, math.inf), 0.0
 
     def add(self, row: Row) -> None:
         """Take in a row, or neighbouring ones of one layout."""
@@ -141,8 +143,9 @@ class Table:
         block = self._block[: self._filled, : len(self.columns)].copy()
         self._block[: self._filled] = np.nan
         self._filled = 0
-        self._number(block)
-        self._watch(block)
+        with np.errstate(all="ignore"):  # steps at the ends of the floats' range
+            self._number(block)
+            self._watch(block)
         self.rows += len(block)
         self._kept.append((_samples(block, self.stride), self._peaks(block, self.stride)))
         capacity = max(FEWEST_ROWS, min(MOST_ROWS, MOST_CELLS // len(self.columns)))
@@ -155,21 +158,40 @@ class Table:
 
     def _number(self, block: Rows) -> None:
         """Write each row's step into the first column; a row without one has that of the row before."""
-        column = self.columns.get(Column("step"), self.columns.get(Column("epoch")))
-        if column is None or column >= block.shape[1]:
-            block[:, 0] = np.arange(self.rows + 1, self.rows + 1 + len(block))
-            return
-        steps = np.where(np.isfinite(block[:, column]), block[:, column], np.nan)
-        known = np.maximum.accumulate(np.where(np.isnan(steps), -1, np.arange(len(steps))))
-        before = self._last_step if math.isfinite(self._last_step) else 0.0
-        block[:, 0] = np.where(known >= 0, steps[known], before)
+        steps, epochs = (self._filled_up(block, name) for name in ("step", "epoch"))
+        if steps is None:
+            steps = np.arange(self.rows + 1.0, self.rows + 1 + len(block)) if epochs is None else epochs
+        elif epochs is not None:
+            steps = self._through_epochs(steps, epochs)
+        block[:, 0] = steps
+
+    def _filled_up(self, block: Rows, name: str) -> Rows | None:
+        """Return a column whose gaps have the number before them; None if there is no such column."""
+        place = self.columns.get(Column(name), block.shape[1])
+        if place >= block.shape[1]:
+            return None
+        values = np.where(np.isfinite(block[:, place]), block[:, place], np.nan)
+        known = np.maximum.accumulate(np.where(np.isnan(values), -1, np.arange(len(values))))
+        filled = np.where(known >= 0, values[known], self._before.get(name, 0.0))
+        self._before[name] = float(filled[-1])
+        return filled
+
+    def _through_epochs(self, steps: Rows, epochs: Rows) -> Rows:
+        """Return steps that go on where those of the log begin again with each epoch."""
+        last_step, last_epoch = self._ends
+        before = np.concatenate([[last_step], steps[:-1]])
+        again = (steps < before) & (np.diff(epochs, prepend=last_epoch) > 0)
+        offsets = self._offset + np.cumsum(np.where(again, before - steps + 1, 0.0))
+        self._ends, self._offset = (float(steps[-1]), float(epochs[-1])), float(offsets[-1])
+        through: Rows = steps + offsets
+        return through
 
     def _watch(self, block: Rows) -> None:
         """Count steps back and numbers that aren't finite; what a resumed run does anew is forgotten."""
-        steps = np.concatenate([[self._last_step], block[:, 0]])
+        steps = np.concatenate([[self.last_step], block[:, 0]])
         back = np.flatnonzero(np.diff(steps) < 0)
         self.steps_back += len(back)
-        self._last_step = float(steps[-1])
+        self.last_step = float(steps[-1])
         columns = list(self.columns)[: block.shape[1]]
         watched = np.array([column.quantity in FINITE for column in columns])
         wrong = np.isinf(block) & watched

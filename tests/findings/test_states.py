@@ -91,6 +91,15 @@ def test_a_gradient_of_exactly_zero_is_found_without_layers(found):
     assert one.kind == "vanishing"
 
 
+def test_layers_that_a_table_has_in_the_alphabet_s_order_are_taken_by_their_numbers(found):
+    names = sorted(f"grad_norm/layer{layer}" for layer in range(12))
+    layers = {name: 10.0 ** (int(name.removeprefix("grad_norm/layer")) / 2 - 6) for name in names}
+    assert names[2] == "grad_norm/layer10"
+    (one,) = found(rows(**layers))
+    assert one.kind == "vanishing"
+    assert one.layers == tuple(f"layer{layer}" for layer in range(4))
+
+
 def test_one_parameter_with_a_tiny_gradient_among_many_is_no_finding(found):
     layers = {f"grad_norm/{layer}.bias": 1e-9 if layer == 3 else 1.0 for layer in range(12)}
     assert found(rows(**layers)) == []

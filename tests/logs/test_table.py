@@ -75,6 +75,18 @@ def test_what_a_resumed_run_does_anew_is_forgotten(series):
     assert series(log([*before, *rows(range(90, 120))])).nonfinite.first_step == 80
 
 
+def test_steps_that_begin_again_with_each_epoch_are_one_course(small, series):
+    content = [{"epoch": epoch, "step": step, "loss": 1.0} for epoch in range(20) for step in range(50)]
+    read = series(log(content))
+    assert read.steps_back == 0
+    assert read.steps.tolist() == list(range(0, 1000, read.stride))
+
+
+def test_a_resumed_run_with_epochs_is_a_resumed_run(series):
+    content = [{"epoch": step / 50, "step": step, "loss": 1.0} for step in [*range(100), *range(60, 120)]]
+    assert series(log(content)).steps_back == 1
+
+
 def test_a_log_out_of_order_is_put_in_order(series):
     steps = np.random.default_rng(0).permutation(500)
     read = series(log(rows(steps.tolist())))
