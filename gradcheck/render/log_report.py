@@ -105,15 +105,15 @@ def where(report: LogReport) -> str:
     )  # fmt: skip
 
 
-def latest(report: LogReport) -> Table:
+def latest(report: LogReport) -> Padding:
     """Return a table of the newest numbers."""
-    table = Table(box=None, padding=(0, 2, 0, INDENT), pad_edge=False, header_style="dim")
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     for title in ("step", "gradient norm", "loss", "findings"):
         table.add_column(title, justify="right", no_wrap=True)
     ends = (report.curves[name].value[-1:] or [None] for name in ("grad_norm", "loss"))
     step = "-" if report.log.last_step is None else step_text(report.log.last_step)
     table.add_row(step, *(significant(end[0], 3) for end in ends), str(len(report.findings)))
-    return table
+    return Padding(table, (0, 0, 0, INDENT))
 
 
 def curves(report: LogReport, width: int, glyphs: Glyphs) -> Iterator[RenderableType]:
