@@ -29,6 +29,9 @@ WIDEST = 100
 #: A loss that spans a larger factor is drawn on a scale of logarithms.
 DECADES = 1000
 
+#: Findings whose layers stand in the order in which they moved.
+MOVING = ("exploding", "nonfinite", "vanishing", "collapsed")
+
 #: Layers that a finding names.
 NAMED = 4
 
@@ -100,9 +103,9 @@ def where(report: LogReport) -> str:
     when = f"at step {step_text(one.first_step)}" if single else f"from step {step_text(one.first_step)} on"
     if not one.layer:
         return when
-    return f"{when}, most in layer {_name(one.layer)}" if worst.kind == "spikes" else (
-        f"{when}, layer {_name(one.layer)} first"
-    )  # fmt: skip
+    if worst.kind in MOVING:
+        return f"{when}, layer {_name(one.layer)} first"
+    return f"{when}, {'most in' if worst.kind == 'spikes' else 'in'} {_layers(worst)[0]}"
 
 
 def latest(report: LogReport) -> Padding:

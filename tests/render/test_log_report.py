@@ -69,8 +69,12 @@ def test_a_note_leaves_a_run_healthy():
 
 
 def test_one_spike_is_at_its_step_and_in_a_layer():
-    text = log_as_text(report(finding("spikes", first_step=7, last_step=7)))
-    assert "at step 7, most in layer fc1" in text
+    text = log_as_text(report(finding("spikes", ("fc1",), first_step=7, last_step=7)))
+    assert "at step 7, most in fc1" in text
+
+
+def test_layers_that_did_not_move_are_not_said_to_be_first():
+    assert "from step 120 on, in fc1, fc2\n" in log_as_text(report(finding("update-ratio")))
 
 
 def test_many_layers_are_counted():
