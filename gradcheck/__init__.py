@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from gradcheck.explanation import explain as explain
     from gradcheck.explanation import topics as topics
     from gradcheck.listing import catalogue as catalogue
+    from gradcheck.log_report import LogReport as LogReport
+    from gradcheck.log_report import diagnose as diagnose
     from gradcheck.mean_field_theory import theory as theory
     from gradcheck.report import Report as Report
     from gradcheck.schema import json_schema as json_schema
@@ -47,6 +49,8 @@ _HOME = {
     "topics": "gradcheck.explanation",
     "Explanation": "gradcheck.explanation",
     "GradcheckError": "gradcheck.errors",
+    "LogReport": "gradcheck.log_report",
+    "diagnose": "gradcheck.log_report",
     "NetworkSpec": "gradcheck.spec",
     "RecurrentSpec": "gradcheck.spec",
     "Report": "gradcheck.report",

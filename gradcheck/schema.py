@@ -7,7 +7,7 @@ from gradcheck.quantities import QUANTITIES
 from gradcheck.schema_parts import Schema, closed, described_number
 
 #: Commands whose JSON output has a schema.
-COMMANDS = ("simulate", "clip-demo", "theory", "verify")
+COMMANDS = ("simulate", "clip-demo", "theory", "verify", "diagnose")
 
 BANDS = {"": "", "_low": "; lowest of the draws", "_high": "; highest of the draws"}
 
@@ -47,6 +47,10 @@ def json_schema(command: str = "simulate") -> Schema:
         from gradcheck.verification_schema import verification_schema
 
         return verification_schema()
+    if command == "diagnose":
+        from gradcheck.log_schema import log_schema
+
+        return log_schema()
     if command != "simulate":
         raise GradcheckError(f"schema {command!r} is unknown; allowed: {', '.join(COMMANDS)}")
     properties = {

@@ -14,6 +14,7 @@ COMMANDS = {
     "theory": "gradcheck.cli.theory:theory",
     "compare": "gradcheck.cli.compare:compare",
     "clip-demo": "gradcheck.cli.clip_demo:clip_demo",
+    "diagnose": "gradcheck.cli.diagnose:diagnose",
     "explain": "gradcheck.cli.explain:explain",
     "verify": "gradcheck.cli.verify:verify",
     "list": "gradcheck.cli.list:list_choices",
