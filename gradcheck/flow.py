@@ -85,6 +85,8 @@ class GradientFlow:
         The flow points of each unit, where it has several: each is a layer here.
     rows : float
         Rows of the batch: examples, or all their tokens; inf where nobody knows.
+    labels, kinds : tuple of str
+        What the layers of a user's own model are called there, and what they are; empty otherwise.
     """
 
     fan_in: tuple[int, ...]
@@ -96,9 +98,13 @@ class GradientFlow:
     unit: str = "layer"
     points: tuple[str, ...] = ()
     rows: float = math.inf
+    labels: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
 
     def name(self, layer: int) -> str:
         """Return what layer 1 … is called: ``layer 3``, ``step 3``, ``block 1 mlp``."""
+        if self.labels:
+            return self.labels[layer - 1]
         if not self.points:
             return f"{self.unit} {layer}"
         block, point = divmod(layer - 1, len(self.points))
@@ -108,7 +114,7 @@ class GradientFlow:
         """Return what several neighbouring layers are called: ``layers 3 to 7``."""
         if first == last:
             return self.name(first)
-        return f"{self.name(first)} to {self.name(last)}" if self.points else f"{self.unit}s {first} to {last}"
+        return f"{self.name(first)} to {self.name(last)}" if self.points or self.labels else f"{self.unit}s {first} to {last}"
 
     def column(self, name: str) -> PerLayer:
         """Return one field of ``LayerFlow`` for all layers."""
