@@ -5,12 +5,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+from gradcheck.averaging import average
 from gradcheck.data import Batch, Dataset, DataSpec
 from gradcheck.diagnosis import Diagnosis, diagnose
 from gradcheck.engine.linear import Dense
 from gradcheck.engine.loss import loss_of
 from gradcheck.errors import OptionError, at_least, one_of
-from gradcheck.flow import GradientFlow, Tick, average, measure
+from gradcheck.flow import GradientFlow, Tick, measure
 from gradcheck.layer_choice import chosen_layers
 from gradcheck.networks import AnyNetwork, drawn_network, given_network, parameters, shapes
 from gradcheck.presets import with_preset

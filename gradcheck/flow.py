@@ -5,7 +5,7 @@ came from nor how it is shown.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -85,8 +85,6 @@ class GradientFlow:
         The flow points of each unit, where it has several: each is a layer here.
     rows : float
         Rows of the batch: examples, or all their tokens; inf where nobody knows.
-    labels, kinds : tuple of str
-        What the layers of a user's own model are called there, and what they are; empty otherwise.
     """
 
     fan_in: tuple[int, ...]
@@ -98,13 +96,9 @@ class GradientFlow:
     unit: str = "layer"
     points: tuple[str, ...] = ()
     rows: float = math.inf
-    labels: tuple[str, ...] = ()
-    kinds: tuple[str, ...] = ()
 
     def name(self, layer: int) -> str:
         """Return what layer 1 … is called: ``layer 3``, ``step 3``, ``block 1 mlp``."""
-        if self.labels:
-            return self.labels[layer - 1]
         if not self.points:
             return f"{self.unit} {layer}"
         block, point = divmod(layer - 1, len(self.points))
@@ -114,11 +108,16 @@ class GradientFlow:
         """Return what several neighbouring layers are called: ``layers 3 to 7``."""
         if first == last:
             return self.name(first)
-        return f"{self.name(first)} to {self.name(last)}" if self.points or self.labels else f"{self.unit}s {first} to {last}"
+        return f"{self.name(first)} to {self.name(last)}" if self.points else f"{self.unit}s {first} to {last}"
 
     def column(self, name: str) -> PerLayer:
         """Return one field of ``LayerFlow`` for all layers."""
         return np.array([getattr(layer, name) for layer in self.layers])
+
+    @property
+    def groups(self) -> list[npt.NDArray[np.intp]]:
+        """Layers, from 0, whose gradients can be compared: here all that the signal reaches."""
+        return [np.arange(self.reached)]
 
     @property
     def nonfinite(self) -> npt.NDArray[np.bool_]:
@@ -276,35 +275,3 @@ def _mean(values: Iterable[np.floating[Any]]) -> float:
     """Return the mean over a layer's activations, several of equal width; nan where it has none."""
     numbers = [float(value) for value in values]
     return sum(numbers) / len(numbers) if numbers else math.nan
-
-
-def average(flows: Sequence[GradientFlow]) -> GradientFlow:
-    """Return the typical flow of several draws: the mean of logarithms, the geometric mean of the rest.
-
-    ``input_cosine``, which can be negative, is averaged as it is. Anything that is nan in one draw is nan.
-    """
-    if len(flows) == 1:
-        return flows[0]
-    draws = np.array([flow.layers for flow in flows])  # (draws, layers, fields)
-    outputs = np.array([flow.output for flow in flows])  # (draws, fields)
-    stopped = min(flows, key=lambda flow: (flow.reached, not flow.obstacle))
-    return GradientFlow(
-        fan_in=flows[0].fan_in,
-        fan_out=flows[0].fan_out,
-        layers=tuple(LayerFlow(*row) for row in _typical(draws, LayerFlow._fields).tolist()),
-        output=OutputFlow(*_typical(outputs, OutputFlow._fields).tolist()),
-        reached=stopped.reached,
-        obstacle=stopped.obstacle,
-        unit=stopped.unit,
-        points=stopped.points,
-        rows=stopped.rows,
-    )
-
-
-def _typical(draws: PerLayer, names: Sequence[str]) -> PerLayer:
-    """Average (draws, …, fields) over the draws, each field by its own mean."""
-    additive = np.array([name.startswith("log10_") or name == "input_cosine" for name in names])
-    with np.errstate(all="ignore"):
-        mean, geometric = draws.mean(0), np.exp(np.log(np.where(additive, 1, draws)).mean(0))
-    typical: PerLayer = np.where(additive, mean, geometric)
-    return typical

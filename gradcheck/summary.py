@@ -4,6 +4,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from gradcheck.flow import GradientFlow, PerLayer
 
@@ -46,17 +47,24 @@ class Region(NamedTuple):
 
 def summarize(flow: GradientFlow) -> Summary:
     """Return the whole network in a few numbers; nan where the flow has none."""
-    reached = flow.column("log10_gradient_rms")[: flow.reached]
+    gradient = flow.column("log10_gradient_rms")
+    reached = gradient[: flow.reached]
     if not reached.size or np.isnan(reached).any():
         return Summary(math.nan, math.nan, math.nan)
     if reached.max() == -math.inf:  # nothing passes back at all
         return Summary(math.inf, math.nan, flow.layers[-1].effective_rank, math.inf, narrowest(flow)[1])
-    steps = max(1, len(reached) - 1) / max(1, len(flow.points))
-    gain = (
-        _power_of_ten((reached[0] - reached[-1]) / steps) if len(reached) > 1 and reached[-1] > -math.inf else math.nan
-    )
-    span, rank = float(reached.max() - reached.min()), flow.layers[-1].effective_rank
+    compared = gradient[widest_group(flow)]
+    steps = max(1, len(compared) - 1) / max(1, len(flow.points))
+    several = len(compared) > 1 and compared[-1] > -math.inf
+    gain = _power_of_ten((compared[0] - compared[-1]) / steps) if several else math.nan
+    span, rank = float(compared.max() - compared.min()), flow.layers[-1].effective_rank
     return Summary(span, float(gain), rank, _weight_gradient_span(flow), narrowest(flow)[1])
+
+
+def widest_group(flow: GradientFlow) -> npt.NDArray[np.intp]:
+    """Return the layers, from 0, among which the strongest and the weakest gradient lie furthest apart."""
+    gradient = flow.column("log10_gradient_rms")
+    return max(flow.groups, key=lambda group: _range(gradient[group]))
 
 
 def _weight_gradient_span(flow: GradientFlow) -> float:
@@ -64,9 +72,9 @@ def _weight_gradient_span(flow: GradientFlow) -> float:
     if flow.unit == "step":
         return math.nan
     sizes = np.log10(flow.fan_in) + np.log10(flow.fan_out)
-    entries = (flow.column("log10_weight_gradient_norm") - 0.5 * sizes)[: flow.reached]
+    entries = flow.column("log10_weight_gradient_norm") - 0.5 * sizes
     kinds = max(1, len(flow.points))
-    spans = [_range(entries[kind::kinds]) for kind in range(kinds)]
+    spans = [_range(entries[group[kind::kinds]]) for group in flow.groups for kind in range(kinds)]
     known = [span for span in spans if not math.isnan(span)]
     return max(known, default=math.nan)
 
@@ -108,7 +116,7 @@ def _power_of_ten(logarithm: float) -> float:
 
 def gradient_shrinks(flow: GradientFlow) -> bool:
     """The gradient's weakest layer lies nearer to the input than its strongest."""
-    gradient = flow.column("log10_gradient_rms")[: flow.reached]
+    gradient = flow.column("log10_gradient_rms")[widest_group(flow)]
     return bool(gradient.argmin() <= gradient.argmax())
 
 

@@ -3,13 +3,14 @@ import math
 import numpy as np
 import pytest
 
+from gradcheck.averaging import average
 from gradcheck.engine.activations import ACTIVATIONS
 from gradcheck.engine.diversity import effective_rank, mean_cosine
 from gradcheck.engine.linear import Dense
 from gradcheck.engine.loss import cross_entropy, mean_square
 from gradcheck.engine.network import Network, given
 from gradcheck.engine.normalization import NORMS
-from gradcheck.flow import GradientFlow, LayerFlow, OutputFlow, average, measure
+from gradcheck.flow import GradientFlow, LayerFlow, OutputFlow, measure
 
 
 def made_of(weights, activation="linear", norm="none", skip_scale=None):

@@ -6,10 +6,11 @@ from itertools import pairwise
 import pytest
 
 import gradcheck
+from gradcheck.averaging import average
 from gradcheck.engine.loss import loss_of
 from gradcheck.engine.transformer import POINTS
 from gradcheck.experiment import Experiment, part
-from gradcheck.flow import GradientFlow, LayerFlow, OutputFlow, average, measure
+from gradcheck.flow import GradientFlow, LayerFlow, OutputFlow, measure
 from gradcheck.report import make_report
 from gradcheck.summary import summarize
 

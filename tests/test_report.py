@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import gradcheck
+from gradcheck.averaging import average
 from gradcheck.diagnosis import diagnose
-from gradcheck.flow import GradientFlow, LayerFlow, OutputFlow, average
+from gradcheck.flow import GradientFlow, LayerFlow, OutputFlow
 from gradcheck.report import Record, make_report, number, power_of_ten
 from gradcheck.summary import summarize
 from gradcheck.thresholds import Thresholds

@@ -11,6 +11,15 @@ CHANNELS_FIRST = (
     nn.modules.conv._ConvNd, nn.modules.batchnorm._BatchNorm, nn.modules.instancenorm._InstanceNorm, nn.GroupNorm,
 )  # fmt: skip
 
+#: Layers that are compared among themselves, by kind. All others are ``norm`` or ``linear``, of whole examples or over
+#: their positions.
+KINDS: dict[str, tuple[type[nn.Module], ...]] = {
+    "convolution": (nn.modules.conv._ConvNd,),
+    "recurrence": (nn.RNNBase, nn.RNNCellBase),
+    "embedding": (nn.Embedding, nn.EmbeddingBag),
+    "attention": (nn.MultiheadAttention,),
+}
+
 
 @dataclass(frozen=True, eq=False)
 class Layer:
@@ -26,10 +35,17 @@ class Layer:
     name: str
     module: nn.Module
 
-    @property
-    def kind(self) -> str:
-        """The module's class."""
-        return type(self.module).__name__
+    def kind(self, output: Tensor, examples: int) -> str:
+        """Return what it is, as far as its gradient's size depends on that; given its output for so many examples."""
+        for name, classes in KINDS.items():
+            if isinstance(self.module, classes):
+                return name
+        one = "norm" if self.is_vector else "linear"
+        return one if self.is_flat(output, examples) else f"{one} over positions"
+
+    def is_flat(self, output: Tensor, examples: int) -> bool:
+        """Whether an output has no positions: one row an example."""
+        return not output.dim() or output.numel() <= examples * output.shape[self.channel_axis(output)]
 
     @property
     def matrices(self) -> list[nn.Parameter]:

@@ -92,16 +92,16 @@ def layer_flow(
 
     Notes
     -----
-    With the gradient δ at the output, gradient_rms = √(Σ δ² / (examples · units)), the sum over examples, units,
-    positions and uses. Of a linear layer on (examples, features) it is the root mean square of the entries, as in
-    ``simulate``. Of a convolution or a sequence it is the norm over the positions, which a layer that doesn't change
-    the signal's size passes on whatever the number of positions is: the gradient per entry shrinks with that number,
-    and says nothing.
+    δ is the gradient at the output. Of a layer on (examples, features), gradient_rms is the root mean square of its
+    entries, as in ``simulate``. Where an example has positions (pixels, tokens, the steps of a recurrence), it is the
+    root mean square over the examples of each one's norm ‖δ‖, all positions and channels together: random weights of
+    variance 2/fan_in followed by a ReLU, or 1/fan_in, pass that on whatever their channels and positions are, while
+    the gradient per entry shrinks with the number of positions, and says nothing.
     """
     last = calls[-1]
     behind = [one for call in calls for one in following.get(call, [])]
     output = _output(last, following.get(last, []))
-    count = math.log10(examples * fans(layer, last).fan_out)
+    count = math.log10(examples * (fans(layer, last).fan_out if layer.is_flat(last.output, examples) else 1))
     at_weights = [gradients.get(weight) for weight in layer.matrices]
     unscaled = shift * LOG10_2
     rows = None if output is None else _rows(layer, output)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from gradcheck.engine.magnitude import LOG10_2
 from gradcheck.errors import GradcheckError
-from gradcheck.flow import GradientFlow, LayerFlow, OutputFlow
+from gradcheck.flow import LayerFlow, OutputFlow
 from gradcheck.frameworks.torch.batches import Batch
 from gradcheck.frameworks.torch.complaints import complaint
 from gradcheck.frameworks.torch.layers import Layer, is_finite
@@ -25,6 +25,7 @@ from gradcheck.frameworks.torch.measuring import (
     weight_gradient_norm,
 )
 from gradcheck.frameworks.torch.recording import Call, Recording, as_array, recording
+from gradcheck.model_flow import ModelFlow
 
 #: Powers of two that the loss is scaled by at most, so that its gradient begins at 1.
 LARGEST_SHIFT = 100
@@ -56,7 +57,7 @@ class Passed(NamedTuple):
 
     Attributes
     ----------
-    flow : GradientFlow
+    flow : ModelFlow
     layers : tuple of Layer
         Those of the flow.
     readout : Layer or None
@@ -74,7 +75,7 @@ class Passed(NamedTuple):
     gradients : Gradients
     """
 
-    flow: GradientFlow
+    flow: ModelFlow
     layers: tuple[Layer, ...]
     readout: Layer | None
     loss: Loss
@@ -244,7 +245,7 @@ def _backward(
 def _flow(
     course: Course, record: Recording, following: Any, gradients: Gradients, examples: int, shift: int,  # noqa: ANN401
     value: Tensor | None,
-) -> tuple[GradientFlow, tuple[Layer, ...]]:  # fmt: skip
+) -> tuple[ModelFlow, tuple[Layer, ...]]:  # fmt: skip
     """Lay out the layers that a gradient comes to, and those that the signal doesn't reach."""
     calls = {layer: record.of(layer) for layer in course.hidden}
     arrived = [layer for layer in course.hidden[: course.reached] if not math.isnan(gradient_norm(calls[layer]))]
@@ -256,7 +257,7 @@ def _flow(
         output = _output(course.readout, record, gradients, shift, value)
     layers = (*arrived, *beyond)
     shapes = [fans(layer, calls[layer][-1]) for layer in layers]
-    return GradientFlow(
+    return ModelFlow(
         fan_in=tuple(one.fan_in for one in shapes),
         fan_out=tuple(one.fan_out for one in shapes),
         layers=(*flows, *(LayerFlow() for _ in beyond)),
@@ -264,7 +265,7 @@ def _flow(
         reached=len(arrived),
         obstacle=course.obstacle,
         labels=tuple(layer.name for layer in layers),
-        kinds=tuple(layer.kind for layer in layers),
+        kinds=tuple(layer.kind(calls[layer][-1].output, examples) for layer in layers),
         rows=min(count_rows(layer, calls[layer][-1]) for layer in layers),
     ), layers
 
