@@ -20,10 +20,16 @@ class ModelFlow(GradientFlow):
     kinds : tuple of str
         What it is. Gradients are held against those of one kind only: behind a convolution, an embedding and a norm
         the same gradient has another size, which says nothing about where it is lost.
+    trunk : tuple of bool
+        All of the signal goes through it: it stands in no branch.
+    normalized : tuple of bool
+        It is a norm, or one follows: its weights' length doesn't matter.
     """
 
     labels: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
+    trunk: tuple[bool, ...] = ()
+    normalized: tuple[bool, ...] = ()
 
     def name(self, layer: int) -> str:
         """Return what layer 1 … is called in the model."""
@@ -38,6 +44,16 @@ class ModelFlow(GradientFlow):
         """Layers, from 0, whose gradients can be compared: those of one kind that the signal reaches."""
         kinds = np.array(self.kinds[: self.reached])
         return [np.flatnonzero(kinds == kind) for kind in dict.fromkeys(self.kinds[: self.reached])]
+
+    @property
+    def weight_groups(self) -> list[npt.NDArray[np.intp]]:
+        """Layers, from 0, whose weights' gradients can be compared: not norms, whose next norm may undo their scale."""
+        return [group for group in self.groups if not self.kinds[group[0]].startswith("norm")]
+
+    @property
+    def carriers(self) -> npt.NDArray[np.bool_]:
+        """Layers that all of the signal goes through."""
+        return np.array(self.trunk, dtype=bool)
 
     @property
     def log10_gradient_ratio(self) -> PerLayer:

@@ -69,12 +69,9 @@ def widest_group(flow: GradientFlow) -> npt.NDArray[np.intp]:
 
 def _weight_gradient_span(flow: GradientFlow) -> float:
     """Return the decades between layers' weight gradients, per entry, of points of one kind; nan without any."""
-    if flow.unit == "step":
-        return math.nan
     sizes = np.log10(flow.fan_in) + np.log10(flow.fan_out)
     entries = flow.column("log10_weight_gradient_norm") - 0.5 * sizes
-    kinds = max(1, len(flow.points))
-    spans = [_range(entries[group[kind::kinds]]) for group in flow.groups for kind in range(kinds)]
+    spans = [_range(entries[group]) for group in flow.weight_groups]
     known = [span for span in spans if not math.isnan(span)]
     return max(known, default=math.nan)
 
@@ -93,12 +90,7 @@ def narrowest(flow: GradientFlow) -> tuple[int, float]:
     The rank is nan for a batch of one, and where the signal doesn't arrive.
     """
     ranks = flow.column("effective_rank")
-    carriers = np.zeros(len(ranks), bool)
-    if flow.unit == "step":
-        carriers[-1] = True
-    else:
-        carriers[max(1, len(flow.points)) - 1 :: max(1, len(flow.points))] = True
-    known = carriers & ~np.isnan(ranks)
+    known = flow.carriers & ~np.isnan(ranks)
     if flow.obstacle or not known.any():
         return len(ranks), math.nan
     layer = int(np.where(known, ranks, np.inf).argmin())
@@ -107,7 +99,8 @@ def narrowest(flow: GradientFlow) -> tuple[int, float]:
 
 def possible_rank(flow: GradientFlow) -> float:
     """Return the largest rank that the batch and the narrowest layer allow: centring takes one example away."""
-    return min(flow.rows - 1, *flow.fan_out)
+    widths = np.array(flow.fan_out)[flow.carriers]
+    return min(flow.rows - 1, *(widths.tolist() or flow.fan_out))
 
 
 def _power_of_ten(logarithm: float) -> float:

@@ -144,3 +144,54 @@ def source(node: Node, known: Callable[[Node], bool]) -> Node | None:
         hands_on = name.startswith(TRANSPARENT) or (name.startswith(WITH_CONSTANTS) and len(inputs) == 1)
         node = inputs[0] if hands_on and inputs else None
     return node
+
+
+def bottlenecks(root: Node, sources: set[Node]) -> set[Node]:
+    """Return the nodes that every way from `root` to the sources goes through.
+
+    Notes
+    -----
+    Nodes are taken in topological order; one that takes all edges that are open at that moment has no way around it.
+    """
+    order = _inwards(root)
+    leading = set(sources)
+    for node in reversed(order):
+        if any(following in leading for following, _ in node.next_functions):
+            leading.add(node)
+    left = dict.fromkeys(leading, 0)
+    for node in leading:
+        for following in _within(node, leading, sources):
+            left[following] += 1
+    taken, found, open_edges = dict(left), set[Node](), 0
+    ready = [root] if root in leading else []
+    while ready:
+        node = ready.pop()
+        open_edges -= taken[node]
+        if not open_edges and not ready:
+            found.add(node)
+        for following in _within(node, leading, sources):
+            open_edges += 1
+            left[following] -= 1
+            if not left[following]:
+                ready.append(following)
+    return found
+
+
+def _inwards(root: Node) -> list[Node]:
+    """Return the nodes below `root`, each before all that follow it."""
+    order: list[Node] = []
+    waiting, seen = [(root, False)], set[Node]()
+    while waiting:
+        node, done = waiting.pop()
+        if done:
+            order.append(node)
+        elif node not in seen:
+            seen.add(node)
+            waiting.append((node, True))
+            waiting.extend((one, False) for one, _ in node.next_functions if one is not None and one not in seen)
+    return order[::-1]
+
+
+def _within(node: Node, leading: set[Node], sources: set[Node]) -> list[Node]:
+    """Return what follows a node on the way to the sources."""
+    return [] if node in sources else [one for one, _ in node.next_functions if one in leading]

@@ -11,12 +11,14 @@ CHANNELS_FIRST = (
     nn.modules.conv._ConvNd, nn.modules.batchnorm._BatchNorm, nn.modules.instancenorm._InstanceNorm, nn.GroupNorm,
 )  # fmt: skip
 
+EMBEDDINGS = (nn.Embedding, nn.EmbeddingBag)
+
 #: Layers that are compared among themselves, by kind. All others are ``norm`` or ``linear``, of whole examples or over
 #: their positions.
 KINDS: dict[str, tuple[type[nn.Module], ...]] = {
     "convolution": (nn.modules.conv._ConvNd,),
     "recurrence": (nn.RNNBase, nn.RNNCellBase),
-    "embedding": (nn.Embedding, nn.EmbeddingBag),
+    "embedding": EMBEDDINGS,
     "attention": (nn.MultiheadAttention,),
 }
 

@@ -12,8 +12,8 @@ from gradcheck.engine.diversity import effective_rank, mean_cosine
 from gradcheck.engine.magnitude import LOG10_2, log10_joint_norm, log10_norm, log10_rms, rescaled
 from gradcheck.engine.types import Array
 from gradcheck.flow import SATURATED_BELOW, LayerFlow
-from gradcheck.frameworks.torch.graph import Activity, Node, activity, nodes, source
-from gradcheck.frameworks.torch.layers import Layer, by_channel
+from gradcheck.frameworks.torch.graph import Activity, Node, activity, bottlenecks, nodes, source
+from gradcheck.frameworks.torch.layers import EMBEDDINGS, Layer, by_channel
 from gradcheck.frameworks.torch.recording import Call, Recording, as_array
 
 #: Rows, examples or tokens, that rank and cosine are taken of, evenly picked from more.
@@ -52,6 +52,9 @@ def activities(record: Recording, root: Node) -> dict[Call, list[Activity]]:
     that of the norm and of the linear map before it.
     """
     by_node = {call.node: call for call in record.calls if call.node is not None}
+    for call in record.calls:
+        if call.layer.is_vector and (before := by_node.get(source(call.input_node, by_node.__contains__))):
+            before.normalized = True
     found: dict[Call, list[Activity]] = {}
     for node in nodes(root):
         one = activity(node)
@@ -65,6 +68,14 @@ def activities(record: Recording, root: Node) -> dict[Call, list[Activity]]:
             found.setdefault(call, []).append(one)
             call = by_node.get(source(call.input_node, by_node.__contains__)) if call.layer.is_vector else None
     return found
+
+
+def on_trunk(record: Recording, root: Tensor, leaves: Sequence[Tensor]) -> set[Call]:
+    """Return the calls that all of the signal goes through, from the inputs (or their embedding) to the loss."""
+    at_leaves = {torch.autograd.graph.get_gradient_edge(leaf).node for leaf in leaves}
+    embedded = {call.node for call in record.calls if isinstance(call.layer.module, EMBEDDINGS)}
+    narrow = bottlenecks(root.grad_fn, (at_leaves | embedded) - {None})
+    return {call for call in record.calls if call.node in narrow}
 
 
 def layer_flow(

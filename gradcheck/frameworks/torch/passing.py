@@ -13,6 +13,7 @@ from gradcheck.errors import GradcheckError
 from gradcheck.flow import LayerFlow, OutputFlow
 from gradcheck.frameworks.torch.batches import Batch
 from gradcheck.frameworks.torch.complaints import complaint
+from gradcheck.frameworks.torch.graph import Activity
 from gradcheck.frameworks.torch.layers import Layer, is_finite
 from gradcheck.frameworks.torch.losses import Loss, LossFunction, chosen_loss, drawn_targets
 from gradcheck.frameworks.torch.measuring import (
@@ -22,6 +23,7 @@ from gradcheck.frameworks.torch.measuring import (
     fans,
     gradient_norm,
     layer_flow,
+    on_trunk,
     weight_gradient_norm,
 )
 from gradcheck.frameworks.torch.recording import Call, Recording, as_array, recording
@@ -106,7 +108,7 @@ def passed(
     targets = batch.targets if batch.targets is not None else drawn_targets(chosen.name, output, generator)
     value, course = _loss(chosen, output, targets, course, record)
     root, seed = _turn(value, course, record)
-    following = {} if root is None else activities(record, root.grad_fn)
+    following, trunk = ({}, set()) if root is None else (activities(record, root.grad_fn), on_trunk(record, root, leaves))
     closed, shift = "", 0
     gradients: Gradients = {}
     if root is not None:
@@ -114,7 +116,7 @@ def passed(
         shift = _shift(at_end)
         closed = _closed(at_end, root, course, record)
         gradients = _backward(model, root, seed, leaves, shift, record)
-    flow, layers = _flow(course, record, following, gradients, batch.examples, shift, value)
+    flow, layers = _flow(course, record, following, trunk, gradients, batch.examples, shift, value)
     unused, silent = _ungraded(model, gradients)
     rms = [float(leaf.detach().double().square().mean().sqrt()) for leaf in leaves if leaf.numel()]
     calls = {layer: record.of(layer) for layer in (*course.hidden, *([course.readout] if course.readout else []))}
@@ -243,8 +245,8 @@ def _backward(
 
 
 def _flow(
-    course: Course, record: Recording, following: Any, gradients: Gradients, examples: int, shift: int,  # noqa: ANN401
-    value: Tensor | None,
+    course: Course, record: Recording, following: dict[Call, list[Activity]], trunk: set[Call],
+    gradients: Gradients, examples: int, shift: int, value: Tensor | None,
 ) -> tuple[ModelFlow, tuple[Layer, ...]]:  # fmt: skip
     """Lay out the layers that a gradient comes to, and those that the signal doesn't reach."""
     calls = {layer: record.of(layer) for layer in course.hidden}
@@ -266,6 +268,8 @@ def _flow(
         obstacle=course.obstacle,
         labels=tuple(layer.name for layer in layers),
         kinds=tuple(layer.kind(calls[layer][-1].output, examples) for layer in layers),
+        trunk=tuple(any(call in trunk for call in calls[layer]) for layer in layers),
+        normalized=tuple(layer.is_vector or any(call.normalized for call in calls[layer]) for layer in layers),
         rows=min(count_rows(layer, calls[layer][-1]) for layer in layers),
     ), layers
 

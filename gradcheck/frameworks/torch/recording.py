@@ -37,6 +37,8 @@ class Call:
         (channels,) where δ is not exactly zero throughout.
     gradient_zeros : float
         Share of δ's entries that are exactly zero.
+    normalized : bool
+        A norm follows.
     """
 
     layer: Layer
@@ -50,6 +52,7 @@ class Call:
     log10_gradient_norm: float = math.nan
     alive: Array | None = None
     gradient_zeros: float = math.nan
+    normalized: bool = False
 
     @property
     def axis(self) -> int:
