@@ -26,6 +26,7 @@ from gradcheck.frameworks.torch.measuring import (
     on_trunk,
     weight_gradient_norm,
 )
+from gradcheck.frameworks.torch.precision import Precision, autocast
 from gradcheck.frameworks.torch.recording import Call, Recording, as_array, recording
 from gradcheck.model_flow import ModelFlow
 
@@ -75,6 +76,10 @@ class Passed(NamedTuple):
     calls : dict
         Each layer's uses.
     gradients : Gradients
+        Those of 2**shift times the loss.
+    shift : int
+    opened : tuple of str
+        Weights of exactly zero that were measured as their first step opens them.
     """
 
     flow: ModelFlow
@@ -88,10 +93,16 @@ class Passed(NamedTuple):
     first_rms: float
     calls: dict[Layer, list[Call]]
     gradients: Gradients
+    shift: int
+    opened: tuple[str, ...] = ()
 
 
 def passed(
-    model: nn.Module, batch: Batch, loss: str | LossFunction | None, generator: torch.Generator
+    model: nn.Module,
+    batch: Batch,
+    loss: str | LossFunction | None,
+    generator: torch.Generator,
+    precision: Precision | None = None,
 ) -> Passed:
     """Pass one batch forward and its gradient back, and measure every layer.
 
@@ -101,19 +112,19 @@ def passed(
         The model can't be run on this batch, has no layers, or its loss doesn't hang on them.
     """
     batch, leaves = batch.with_gradient()
-    with recording(model) as record:
+    with recording(model) as record, autocast(model, precision):
         output = _forward(model, batch, record)
-    course = _course(record, model)
-    chosen = chosen_loss(loss, output, batch.targets)
-    targets = batch.targets if batch.targets is not None else drawn_targets(chosen.name, output, generator)
-    value, course = _loss(chosen, output, targets, course, record)
+        course = _course(record, model)
+        chosen = chosen_loss(loss, output, batch.targets)
+        targets = batch.targets if batch.targets is not None else drawn_targets(chosen.name, output, generator)
+        value, course = _loss(chosen, output, targets, course, record)
     root, seed = _turn(value, course, record)
     following, trunk = ({}, set()) if root is None else (activities(record, root.grad_fn), on_trunk(record, root, leaves))
     closed, shift = "", 0
     gradients: Gradients = {}
     if root is not None:
         at_end = _gradient_at_end(root, seed, course, record)
-        shift = _shift(at_end)
+        shift = _shift(at_end) if precision is None else precision.shift
         closed = _closed(at_end, root, course, record)
         gradients = _backward(model, root, seed, leaves, shift, record)
     flow, layers = _flow(course, record, following, trunk, gradients, batch.examples, shift, value)
@@ -122,7 +133,7 @@ def passed(
     calls = {layer: record.of(layer) for layer in (*course.hidden, *([course.readout] if course.readout else []))}
     return Passed(
         flow, layers, course.readout, chosen, targets, unused, silent, closed, max(rms, default=math.nan), calls,
-        gradients,
+        gradients, shift,
     )  # fmt: skip
 
 
@@ -171,7 +182,7 @@ def _loss(chosen: Loss, output: object, targets: object, course: Course, record:
         raise GradcheckError(f"the loss {chosen.name} doesn't hang on any parameter: is the model run without gradient?")
     if not is_finite(value):
         return None, course._replace(obstacle="nan" if bool(torch.isnan(value).any()) else "overflow")
-    return value.reshape(()), course
+    return (value if value.dtype == torch.float64 else value.float()).reshape(()), course
 
 
 def _turn(value: Tensor | None, course: Course, record: Recording) -> tuple[Tensor | None, Tensor | None]:
