@@ -70,7 +70,7 @@ __all__ = [*_HOME, *_MODULES, "__version__"]
 
 
 def __getattr__(name: str) -> object:
-    if name in _MODULES:
+    if name in _MODULES or name == "torch":  # the latter is no part of *: it needs PyTorch
         return import_module(f"gradcheck.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'gradcheck' has no attribute {name!r}")
