@@ -1,4 +1,4 @@
-"""PyTorch: ``gradcheck.torch.probe(model, batch, loss)``. Needs ``pip install "gradcheck[torch]"``."""
+"""PyTorch: ``probe(model, batch, loss)``, ``Recorder(model, file)``. Needs ``pip install "gradcheck[torch]"``."""
 
 from importlib.util import find_spec
 
@@ -8,5 +8,6 @@ if find_spec("torch") is None:
     raise MissingExtraError("gradcheck.torch", "PyTorch", "torch")
 
 from gradcheck.frameworks.torch.probing import probe
+from gradcheck.frameworks.torch.recorder import Recorder
 
-__all__ = ["probe"]
+__all__ = ["Recorder", "probe"]
