@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gradcheck.frameworks.torch.outputs import Outputs
-from gradcheck.frameworks.torch.scalars import Column, fetched, norms, scalars
+from gradcheck.frameworks.torch.scalars import Column, fetched, norms, parted, scalars
 
 #: Digits that a norm of float32 has.
 DIGITS = 7
@@ -43,9 +43,7 @@ class Sample:
     outputs : Outputs, optional
     """
 
-    def __init__(
-        self, parameters: Sequence[nn.Parameter], copies: list[Tensor] | None, outputs: Outputs | None
-    ) -> None:
+    def __init__(self, parameters: list[nn.Parameter], copies: list[Tensor] | None, outputs: Outputs | None) -> None:
         self.whole: dict[str, Single] = {}
         self._parameters, self._copies, self._outputs = parameters, copies, outputs
         self._columns: dict[str, Column] = {}
@@ -60,8 +58,7 @@ class Sample:
 
     def before_clipping(self) -> None:
         """Measure gradients that will be clipped."""
-        self._keep_weights()
-        self._columns["grad_norm"] = self._gradient_norms()
+        self._measure(again="grad_norm")
         self._clips = True
 
     def before_update(self, optimizer: torch.optim.Optimizer, *, gradients_follow: bool) -> None:
@@ -73,16 +70,12 @@ class Sample:
         gradients_follow : bool
             It has a closure.
         """
-        self._keep_weights()
         if self._lr is None:
             self._lr = optimizer.param_groups[0]["lr"]
-        if gradients_follow:
-            return
         self._scale = getattr(optimizer, "grad_scale", None)  # a fused optimizer unscales by itself
-        if "grad_norm" not in self._columns:
-            self._columns["grad_norm"] = self._gradient_norms()
-        elif self._clips and "after" not in self._columns:
-            self._columns["after"] = self._gradient_norms()
+        self._measure(again="after" if self._clips and not gradients_follow else None)
+        if gradients_follow and not self._clips:
+            self._columns.pop("grad_norm", None)
 
     def numbers(self, given: Mapping[str, Single]) -> Numbers:
         """Measure the update, and fetch all numbers at once.
@@ -108,47 +101,50 @@ class Sample:
         if self._outputs is not None:
             self._outputs.close()
 
-    def _gradient_norms(self) -> Column:
-        return norms([parameter.grad for parameter in self._parameters])
+    def _gradients(self) -> list[Tensor | None]:
+        return [parameter.grad for parameter in self._parameters]
 
-    def _weights(self) -> list[Tensor]:
-        return [parameter.detach() for parameter in self._parameters]
-
-    @torch.no_grad()
-    def _keep_weights(self) -> None:
-        """Measure the weights and copy them, once in a step."""
+    def _measure(self, again: str | None) -> None:
+        """Measure gradients and weights, and copy these, once in a step; then gradients only, as another column."""
         if "weight_norm" in self._columns:
+            if again is not None:
+                self._columns[again] = norms(self._gradients())
             return
-        weights = self._weights()
-        self._columns["weight_norm"] = norms(weights)
+        self._measure_both()
         if self._copies:
-            _copy(self._copies, weights)
+            _copy(self._copies, self._parameters)
         elif self._copies is not None:
-            self._copies.extend(weight.clone() for weight in weights)
+            self._copies.extend(parameter.detach().clone() for parameter in self._parameters)
 
-    @torch.no_grad()
+    def _measure_both(self) -> None:
+        """Measure gradients and weights in one go, which is cheaper than each for itself."""
+        both = norms([*self._gradients(), *self._parameters])
+        self._columns |= dict(zip(("grad_norm", "weight_norm"), parted(both, len(self._parameters)), strict=True))
+
     def _measure_update(self) -> None:
         """Measure how far the weights have moved since they were kept; of a step left out, that there was none."""
-        if "weight_norm" in self._columns and self._copies:
-            _subtract(self._copies, self._weights())
+        if "weight_norm" not in self._columns:
+            self._measure_both()
+        elif self._copies:
+            _subtract(self._copies, self._parameters)
             self._columns["update_norm"] = norms(self._copies)
         if "grad_norm" not in self._columns:
-            self._columns["grad_norm"] = self._gradient_norms()
-        if "weight_norm" not in self._columns:
-            self._columns["weight_norm"] = norms(self._weights())
+            self._columns["grad_norm"] = norms(self._gradients())
 
 
-def _copy(targets: list[Tensor], sources: list[Tensor]) -> None:
+@torch.no_grad()
+def _copy(targets: list[Tensor], sources: Sequence[Tensor]) -> None:
     if hasattr(torch, "_foreach_copy_"):
-        torch._foreach_copy_(targets, sources)
+        torch._foreach_copy_(targets, list(sources))
         return
     for target, source in zip(targets, sources, strict=True):
         target.copy_(source)
 
 
-def _subtract(targets: list[Tensor], others: list[Tensor]) -> None:
+@torch.no_grad()
+def _subtract(targets: list[Tensor], others: Sequence[Tensor]) -> None:
     if hasattr(torch, "_foreach_sub_"):
-        torch._foreach_sub_(targets, others)
+        torch._foreach_sub_(targets, list(others))
         return
     for target, other in zip(targets, others, strict=True):
         target.sub_(other)
@@ -161,7 +157,9 @@ def _laid_out(layers: dict[str, list[float | None]], whole: dict[str, Any]) -> N
     after = layers.pop("after", None)
     whole |= {"grad_norm": _together(gradients), "grad_norm_after": None if after is None else _together(after)}
     updates = layers.pop("update_norm", None)
-    named = {"grad_norm": gradients} | {name: values for name, values in layers.items() if any(map(_is_known, values))}
+    named = {"grad_norm": gradients} | {
+        name: values for name, values in layers.items() if values.count(None) < len(values)
+    }
     if updates is not None:
         named["update_ratio"] = list(map(_ratio, updates, layers["weight_norm"]))
     return Numbers({name: [_rounded(value) for value in values] for name, values in named.items()}, whole)
@@ -170,10 +168,6 @@ def _laid_out(layers: dict[str, list[float | None]], whole: dict[str, Any]) -> N
 def _together(norms: Sequence[float | None]) -> float | None:
     known = [norm for norm in norms if norm is not None]
     return _rounded(math.hypot(*known)) if known else None
-
-
-def _is_known(value: float | None) -> bool:
-    return value is not None
 
 
 def _ratio(update: float | None, weight: float | None) -> float | None:

@@ -1,5 +1,6 @@
 """Norms of many tensors, and single numbers, that stay on their devices until all are fetched at once."""
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import NamedTuple
@@ -30,18 +31,26 @@ class Piece(NamedTuple):
 Column = list[Piece]
 
 
+@torch.no_grad()
 def norms(tensors: Sequence[Tensor | None]) -> Column:
     """Return the Euclidean norms, without waiting for the device."""
-    return [
-        Piece(places, _norms([_plain(tensor) for tensor in found]))
-        for places, found in _by_device(tensors)
-    ]  # fmt: skip
+    return [Piece(places, _norms(found)) for places, found in _by_device(tensors)]
 
 
 def scalars(values: Sequence[Tensor | None]) -> Column:
     """Return single numbers as a column."""
     found = _by_device(values)
     return [Piece(places, torch.stack([one.detach().reshape(()) for one in ones])) for places, ones in found]
+
+
+def parted(column: Column, size: int) -> tuple[Column, Column]:
+    """Return the first numbers of a column of twice as many, and the others."""
+    first, second = [], []
+    for places, values in column:
+        inside = sum(place < size for place in places)
+        first.append(Piece(places[:inside], values[:inside]))
+        second.append(Piece([place - size for place in places[inside:]], values[inside:]))
+    return first, second
 
 
 def fetched(columns: Mapping[str, Column], sizes: Mapping[str, int]) -> dict[str, list[float | None]]:
@@ -65,18 +74,16 @@ def fetched(columns: Mapping[str, Column], sizes: Mapping[str, int]) -> dict[str
 
 def _by_device(tensors: Sequence[Tensor | None]) -> list[tuple[list[int], list[Tensor]]]:
     """Return places and tensors of each device."""
-    found: dict[torch.device, tuple[list[int], list[Tensor]]] = {}
-    for place, tensor in enumerate(tensors):
-        if tensor is not None:
-            places, here = found.setdefault(tensor.device, ([], []))
-            places.append(place)
-            here.append(tensor)
-    return list(found.values())
+    devices = [None if tensor is None else tensor.device for tensor in tensors]
+    found = []
+    for device in dict.fromkeys(device for device in devices if device is not None):
+        places = [place for place, one in enumerate(devices) if one == device]
+        found.append((places, [tensors[place] for place in places]))
+    return found  # type: ignore[return-value]  # None has no device
 
 
 def _plain(tensor: Tensor) -> Tensor:
     """Return a dense real tensor of the same norm."""
-    tensor = tensor.detach()
     if tensor.layout is not torch.strided:
         tensor = tensor.coalesce().values() if tensor.layout is torch.sparse_coo else tensor.values()
     return torch.view_as_real(tensor) if tensor.is_complex() else tensor
@@ -89,17 +96,19 @@ def _norms(tensors: list[Tensor]) -> Tensor:
     if device != "cpu":
         return found
     known = found.numpy()
-    outside = [at for at, is_inside in enumerate((known > SMALL) & (known < float("inf"))) if not is_inside]
-    if not outside:
+    inside = (known > SMALL) & (known < math.inf)
+    if inside.all():
         return found
     found = found.double()
-    for at in outside:
-        found[at] = torch.linalg.vector_norm(tensors[at], dtype=torch.float64)
+    for at in (~inside).nonzero()[0].tolist():
+        found[at] = torch.linalg.vector_norm(_plain(tensors[at]), dtype=torch.float64)
     return found
 
 
 def _each_norm(tensors: list[Tensor], least: torch.dtype) -> list[Tensor]:
     """Return the norm of each tensor, in its own precision but at least in `least`."""
+    if any(tensor.layout is not torch.strided or tensor.is_complex() for tensor in tensors):
+        tensors = [_plain(tensor) for tensor in tensors]
     kinds = {tensor.dtype for tensor in tensors}
     if len(kinds) == 1:
         (kind,) = kinds
