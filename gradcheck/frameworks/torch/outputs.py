@@ -1,7 +1,7 @@
 """What layers put out in a step of training, by forward hooks that are there for that step only."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -52,7 +52,7 @@ class Outputs:
         own = (self._places.get(id(parameter)) for parameter in layer.module.parameters(recurse=False))
         return next((place for place in own if place is not None), None)
 
-    def _of_layer(self, layer: Layer, place: int):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    def _of_layer(self, layer: Layer, place: int) -> Callable[[nn.Module, object, object], None]:
         def note(module: nn.Module, inputs: object, output: object) -> None:
             self._last = layer, place
             self._note(layer, place, output, is_activation=False)
