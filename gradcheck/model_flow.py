@@ -32,12 +32,16 @@ class ModelFlow(GradientFlow):
     normalized: tuple[bool, ...] = ()
 
     def name(self, layer: int) -> str:
-        """Return what layer 1 … is called in the model."""
-        return self.labels[layer - 1]
+        """Return what layer 1, 2, ... is called in the model; a number says that it is a layer."""
+        label = self.labels[layer - 1]
+        return f"layer {label}" if label.isdecimal() else label
 
     def names(self, first: int, last: int) -> str:
         """Return what several neighbouring layers are called: ``features.0 to features.7``."""
-        return self.name(first) if first == last else f"{self.name(first)} to {self.name(last)}"
+        if first == last:
+            return self.name(first)
+        one, other = self.labels[first - 1], self.labels[last - 1]
+        return f"layers {one} to {other}" if one.isdecimal() and other.isdecimal() else f"{one} to {other}"
 
     @property
     def groups(self) -> list[npt.NDArray[np.intp]]:

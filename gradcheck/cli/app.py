@@ -10,6 +10,7 @@ from gradcheck.cli.compare import compare
 from gradcheck.cli.explain import explain
 from gradcheck.cli.list import list_choices
 from gradcheck.cli.output import write
+from gradcheck.cli.probe import probe
 from gradcheck.cli.schema import schema
 from gradcheck.cli.simulate import simulate
 
@@ -45,6 +46,7 @@ def gradcheck(
 
 app.command()(simulate)
 app.command()(compare)
+app.command()(probe)
 app.command()(clip_demo)
 app.command()(explain)
 app.command("list")(list_choices)

@@ -10,7 +10,7 @@ from gradcheck.cli.output import OutputFile, write
 
 def schema(
     command: Annotated[
-        str, typer.Argument(metavar="COMMAND", help="A command with JSON output: simulate, clip-demo.")
+        str, typer.Argument(metavar="COMMAND", help="A command with JSON output: simulate, probe, clip-demo.")
     ] = "simulate",
     output: OutputFile = None,
 ) -> None:

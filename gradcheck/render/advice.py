@@ -1,6 +1,8 @@
 """What would bring the network back, and the next command to type."""
 
+import shlex
 from collections.abc import Iterator
+from json import dumps
 
 from rich.console import RenderableType
 from rich.padding import Padding
@@ -40,9 +42,25 @@ def _lines(suggestions: tuple[Record, ...], width: int) -> Iterator[Padding]:
 
 def next_commands(report: Report) -> Iterator[str]:
     """Yield the command that one would type next, and where something is wrong the one that explains it."""
-    yield next_command(report)
+    if report.command != "probe":
+        yield next_command(report)
+    elif report.config.get("target"):
+        yield probe_command(report)
     if report.verdict.status != "healthy":
         yield f"gradcheck explain {report.verdict.status}"
+
+
+def probe_command(report: Report) -> str:
+    """Return the command that probes a healthy model once it has taken some steps; or an ill one layer by layer."""
+    config = report.config
+    kept = {"kwargs": config.kwargs and dumps(config.kwargs), "batch": config.batch, "loss": config.loss}
+    usual = {"mode": "train", "amp": None, "seed": 0, "optimizer": "sgd", "lr": 0.1}
+    changed = kept | {name: config[name] for name, value in usual.items() if config[name] != value}
+    healthy = report.verdict.status == "healthy"
+    steps = {"steps": 50 if healthy and not config.steps else config.steps or None}
+    words = ["gradcheck", "probe", config.target, *(f"--input={shape}" for shape in config.input or ())]
+    words += options({name: value for name, value in (changed | steps).items() if value is not None})
+    return " ".join([shlex.join(words), *(["--fail-on any"] if healthy and config.steps else [])])
 
 
 def next_command(report: Report) -> str:

@@ -46,7 +46,7 @@ def _share(value: float | None) -> str:
 def layer_table(report: Report, width: int, glyphs: Glyphs, all_layers: bool) -> Iterator[RenderableType]:
     """Yield the layers, each with a bar on the sparkline's log scale; of a deep network a sample."""
     shown = [report.layers[index - 1] for index in shown_layers(len(report.layers), report.regions, all_layers)]
-    longer = max(len(title(layer)) for layer in shown) - len("layer")  # as a block and its flow point are
+    longer = max(len(title(layer)) for layer in shown) - len("layer")  # as a block and its flow point are, or a name
     names = next(names for least, names in LAYOUTS if width - max(0, longer) >= least or least == 0)
     rows = [[COLUMNS[name](layer) for name in names] for layer in shown]
     used = INDENT + sum(max(map(len, column)) + 2 for column in zip(names, *rows, strict=True))
@@ -62,7 +62,7 @@ def layer_table(report: Report, width: int, glyphs: Glyphs, all_layers: bool) ->
 def _table(names: Sequence[str], shown: Sequence[Record], rows: Sequence[Sequence[str]], bars: Sequence[str]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     for name in names:
-        table.add_column(name, justify="left" if name in ("flag", "block") else "right", no_wrap=True)
+        table.add_column(name, justify="left" if name in ("flag", "block") or (name == "layer" and "kind" in shown[0]) else "right", no_wrap=True)
     table.add_column("", no_wrap=True)
     for layer, row, bar_text in zip(shown, rows, bars, strict=True):
         style = STYLES[layer.flag]

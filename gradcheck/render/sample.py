@@ -35,6 +35,8 @@ def _edges(regions: Iterable[Record]) -> set[int]:
 
 
 def title(layer: Record) -> str:
-    """Return a layer's number; of a transformer its block and flow point."""
+    """Return a layer's number; of a transformer its block and flow point, of a user's own model its name."""
     name = str(layer.name)
+    if "kind" in layer:  # of a user's own model
+        return name
     return name.removeprefix("block ") if name.startswith("block ") else str(layer.index)

@@ -117,7 +117,9 @@ def _before(passed: Passed, status: str) -> Iterator[str]:
         yield f"no gradient leaves the loss: {passed.closed}"
     elif status == "dead" and not dead_layers(passed.flow):
         names = [passed.flow.name(layer) for layer in silent_layers(passed.flow)]
-        yield f"{listed(names)} {'get' if len(names) > 1 else 'gets'} a gradient of exactly zero, though the loss hangs on them"
+        several = len(names) > 1
+        way = f"though the loss hangs on {'them' if several else 'it'}"
+        yield f"{listed(names)} {'get' if several else 'gets'} a gradient of exactly zero, {way}"
 
 
 def _behind(passed: Passed, status: str) -> Iterator[str]:
@@ -128,7 +130,7 @@ def _behind(passed: Passed, status: str) -> Iterator[str]:
             f"{passed.flow.name(1)} is saturated by its inputs, whose root mean square is {passed.first_rms:.3g}: "
             "scale them to about 1"
         )
-    if passed.unused:
+    if passed.unused and not passed.flow.obstacle:
         verb = "receive" if len(passed.unused) > 1 else "receives"
         never = f"never {verb} a gradient: the loss doesn't hang on {'them' if len(passed.unused) > 1 else 'it'}"
         yield f"{listed(passed.unused)} {never}"

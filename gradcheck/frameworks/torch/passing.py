@@ -207,11 +207,8 @@ def _gradient_at_end(root: Tensor, seed: Any, course: Course, record: Recording)
     end = record.of(course.readout or course.hidden[-1])[-1]
     if end.node is None:
         return None
-    kept: list[Tensor] = []
-    handle = end.node.register_prehook(lambda deltas: kept.append(deltas[0]))
-    torch.autograd.grad(root, _edge(end.node), seed, retain_graph=True, allow_unused=True)
-    handle.remove()
-    return kept[0] if kept else None
+    (found,) = torch.autograd.grad(root, _edge(end.node), seed, retain_graph=True, allow_unused=True)
+    return found
 
 
 def _edge(node: Any) -> Any:  # noqa: ANN401
