@@ -87,6 +87,8 @@ def _last_reached(flow: GradientFlow) -> str:
     """Return what gradients are held against: the last layer that the signal reaches."""
     if flow.reached and flow.reached < len(flow.layers):
         return flow.name(flow.reached)
+    if len(flow.groups) > 1:
+        return f"the last such {flow.unit}"
     return f"the last {flow.unit} {flow.points[-1]}" if flow.points else f"the last {flow.unit}"
 
 

@@ -23,7 +23,7 @@ def probe(
     command: typer.Context,
     target: probing.Target,
     kwargs: probing.Kwargs = None,
-    input: probing.Input = None,  # noqa: A002
+    input: probing.Input = None,
     batch: probing.BatchOption = None,
     loss: probing.LossOption = None,
     mode: probing.Mode = "train",

@@ -20,9 +20,7 @@ Kwargs = Annotated[
 ]
 Input = Annotated[
     list[str] | None,
-    typer.Option(
-        metavar="SHAPE", help="A random input (repeatable): 8x3x32x32, of whole numbers 4x128:int64<50257."
-    ),
+    typer.Option(metavar="SHAPE", help="A random input (repeatable): 8x3x32x32, of whole numbers 4x128:int64<50257."),
 ]
 BatchOption = Annotated[
     str | None,
@@ -39,7 +37,8 @@ LossOption = Annotated[
 ]  # fmt: skip
 Mode = Annotated[str, named(MODES, "The model's mode")]
 AmpOption = Annotated[
-    str | None, named(AMP, "Run under autocast, fp16 with a loss scale of 65,536, and say where the gradient underflows")
+    str | None,
+    named(AMP, "Run under autocast, fp16 with a loss scale of 65,536, and say where the gradient underflows"),
 ]
 TrainingSteps = Annotated[
     int, typer.Option("--steps", metavar="N", help="Take N steps of training, and diagnose behind each.")
@@ -47,6 +46,4 @@ TrainingSteps = Annotated[
 OptimizerOption = Annotated[str, named(OPTIMIZERS, "What takes the steps")]
 Rate = Annotated[float, typer.Option(metavar="R", help="Its learning rate.")]
 ProbeSeed = Annotated[int, typer.Option(metavar="N", help="Seed of weights, inputs and targets that are drawn.")]
-ProbeFormat = Annotated[
-    str, named(PROBE_FORMATS, "Output format; github annotates a workflow, junit is a test report")
-]
+ProbeFormat = Annotated[str, named(PROBE_FORMATS, "Output format; github annotates a workflow, junit is a test report")]

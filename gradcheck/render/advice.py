@@ -53,7 +53,9 @@ def next_commands(report: Report) -> Iterator[str]:
 def probe_command(report: Report) -> str:
     """Return the command that probes a healthy model once it has taken some steps; or an ill one layer by layer."""
     config = report.config
-    kept = {"kwargs": config.kwargs and dumps(config.kwargs), "batch": config.batch, "loss": config.loss}
+    kept = {"kwargs": config.kwargs and dumps(config.kwargs), "batch": config.batch}
+    if report.model is not None and not report.model.loss_by_default:
+        kept["loss"] = config.loss
     usual = {"mode": "train", "amp": None, "seed": 0, "optimizer": "sgd", "lr": 0.1}
     changed = kept | {name: config[name] for name, value in usual.items() if config[name] != value}
     healthy = report.verdict.status == "healthy"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from gradcheck.report import Record
+from gradcheck.report import Record, Report
 
 #: A table of more layers than this is sampled.
 ALL_UP_TO = 40
@@ -32,6 +32,16 @@ def _edges(regions: Iterable[Record]) -> set[int]:
         for region in regions
         for layer in (region.first_layer - 1, region.first_layer, region.last_layer, region.last_layer + 1)
     }
+
+
+def of_several_kinds(report: Report) -> bool:
+    """Whether the layers' gradients can be compared only with those of their kind."""
+    return len({layer.get("kind") for layer in report.layers}) > 1
+
+
+def drawn(report: Report) -> str:
+    """Return which logarithm the picture shows: the gradient; of layers of several kinds its ratio within the kind."""
+    return "log10_gradient_ratio" if of_several_kinds(report) else "log10_gradient_rms"
 
 
 def title(layer: Record) -> str:

@@ -22,7 +22,7 @@ def probe_target(
     target: str,
     *,
     kwargs: str | None = None,
-    input: Sequence[str] | None = None,  # noqa: A002
+    input: Sequence[str] | None = None,
     batch: str | None = None,
     loss: str | None = None,
     seed: int = 0,
@@ -80,8 +80,6 @@ def _batch(model: nn.Module, shapes: list[str], function: str | None, seed: int)
     first = next((one for one in model.parameters() if one.is_floating_point()), torch.zeros(0))
     drawn = [drawn_input(text, generator) for text in shapes]
     return Batch(
-        tuple(
-            one.to(first.device, first.dtype if one.dtype == torch.float32 else one.dtype) for one in drawn
-        ),
+        tuple(one.to(first.device, first.dtype if one.dtype == torch.float32 else one.dtype) for one in drawn),
         {},
     )

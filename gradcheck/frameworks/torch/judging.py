@@ -46,12 +46,15 @@ def judged(passed: Passed, thresholds: Thresholds) -> Judged:
     """
     flow, summary = passed.flow, summarize(passed.flow)
     limits, counted = thresholds, summary
-    if grows_behind_norms(flow, summary):
+    halved = grows_behind_norms(flow, summary)
+    tells = halved and max(summary.gradient_span, summary.weight_gradient_span) > thresholds.max_span
+    if tells:
         limits = replace(
             thresholds,
             max_span=thresholds.max_span * BEHIND_NORMS,
             explode_above=thresholds.explode_above**BEHIND_NORMS,
         )
+    if halved:
         counted = summary._replace(
             gradient_span=summary.gradient_span / BEHIND_NORMS,
             weight_gradient_span=summary.weight_gradient_span / BEHIND_NORMS,
@@ -59,7 +62,11 @@ def judged(passed: Passed, thresholds: Thresholds) -> Judged:
     found = diagnose(flow, summary, limits)
     status = _status(passed, found.verdict.status)
     chance = 0.0 if passed.closed else score(flow, counted)
-    reasons = (*_before(passed, status), *found.verdict.reasons, *_behind(passed, status))
+    reasons = (
+        *_before(passed, status),
+        *found.verdict.reasons,
+        *_behind(passed, status, counts_half=tells),
+    )
     verdict = found.verdict._replace(status=status, score=chance, trainable=chance >= 0.5, reasons=reasons)
     return Judged(summary, found._replace(verdict=verdict))
 
@@ -122,8 +129,10 @@ def _before(passed: Passed, status: str) -> Iterator[str]:
         yield f"{listed(names)} {'get' if several else 'gets'} a gradient of exactly zero, {way}"
 
 
-def _behind(passed: Passed, status: str) -> Iterator[str]:
+def _behind(passed: Passed, status: str, *, counts_half: bool) -> Iterator[str]:
     """Yield what else is worth knowing."""
+    if counts_half:
+        yield "a gradient that grows in front of norms counts half: the limits are wider by as much"
     first = passed.flow.layers[0]
     if first.saturated_fraction > Thresholds().saturated_above and passed.first_rms > 3:
         yield (

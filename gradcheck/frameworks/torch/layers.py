@@ -65,8 +65,8 @@ class Layer:
     def channel_axis(self, output: Tensor) -> int:
         """Return the axis of an output that counts the units."""
         if isinstance(self.module, nn.modules.conv._ConvNd):
-            return output.dim() - len(self.module.kernel_size) - 1  # an unbatched image has no axis before it
-        return 1 if isinstance(self.module, CHANNELS_FIRST) and output.dim() > 1 else output.dim() - 1
+            return int(output.dim()) - len(self.module.kernel_size) - 1  # an unbatched image has no axis before it
+        return 1 if isinstance(self.module, CHANNELS_FIRST) and output.dim() > 1 else int(output.dim()) - 1
 
     def rows(self, output: Tensor) -> Tensor:
         """Return an output as (rows, features): its examples, or all their tokens.

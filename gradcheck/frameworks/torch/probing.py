@@ -103,7 +103,7 @@ def probe(
             if tick is not None:
                 tick((step.number + 1) / (steps + 1))
     options = {
-        "loss": step.passed.loss.name, "mode": mode, "amp": amp, "steps": steps,
+        "loss": loss, "mode": mode, "amp": amp, "steps": steps,
         "optimizer": (optimizer if isinstance(optimizer, str) else type(chosen).__name__) if steps else None,
         "lr": lr if steps and isinstance(optimizer, str) else None, "seed": seed,
     }  # fmt: skip

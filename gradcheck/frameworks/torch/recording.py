@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -33,7 +34,7 @@ class Call:
     finite : bool
     log10_gradient_norm : float
         Of δ, the gradient at the output; nan as long as none has come.
-    alive : Array or None
+    alive : array of bool, or None
         (channels,) where δ is not exactly zero throughout.
     gradient_zeros : float
         Share of δ's entries that are exactly zero.
@@ -50,7 +51,7 @@ class Call:
     log10_std: float
     finite: bool
     log10_gradient_norm: float = math.nan
-    alive: Array | None = None
+    alive: npt.NDArray[np.bool_] | None = None
     gradient_zeros: float = math.nan
     normalized: bool = False
 
