@@ -43,7 +43,7 @@ def _forward(flow: GradientFlow) -> Iterator[str]:
         yield f"{where} is the first whose forward signal {what}: there is no loss"
         if flow.reached:
             yield f"the gradients shown are those of {flow.name(flow.reached)}'s mean squared output"
-    silent = np.flatnonzero(flow.column("log10_activation_rms") == -np.inf)
+    silent = np.flatnonzero((flow.column("log10_activation_rms") == -np.inf) & (flow.carriers | (flow.unit == "step")))
     if silent.size:
         yield f"the forward signal is exactly zero from {flow.name(silent[0] + 1)} on: no input is seen behind it"
 

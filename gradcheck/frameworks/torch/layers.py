@@ -84,7 +84,12 @@ def candidates(model: nn.Module) -> Iterator[Layer]:
     """Yield every module that holds parameters itself, each once."""
     for name, module in model.named_modules():
         if any(True for _ in module.parameters(recurse=False)):
-            yield Layer(name or type(model).__name__, module)
+            yield Layer(printable(name) or type(model).__name__, module)
+
+
+def printable(name: str) -> str:
+    """Show the control characters that a name may have instead of obeying them."""
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in name)
 
 
 def by_channel(output: Tensor, axis: int) -> Tensor:

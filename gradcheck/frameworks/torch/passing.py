@@ -15,7 +15,7 @@ from gradcheck.frameworks.torch.batches import Batch
 from gradcheck.frameworks.torch.complaints import complaint
 from gradcheck.frameworks.torch.course import Course, course_of, gradient_at_end, shift_for, shut_by_end, turn
 from gradcheck.frameworks.torch.graph import Activity
-from gradcheck.frameworks.torch.layers import Layer, is_finite
+from gradcheck.frameworks.torch.layers import Layer, is_finite, printable
 from gradcheck.frameworks.torch.losses import Loss, LossFunction, chosen_loss, drawn_targets
 from gradcheck.frameworks.torch.measuring import (
     Gradients,
@@ -210,7 +210,7 @@ def _ungraded(model: nn.Module, gradients: Gradients) -> tuple[tuple[str, ...], 
     """Return the parameters that no gradient comes to, and those whose gradient is exactly zero."""
     if not gradients:
         return (), ()
-    named = [(name, gradients.get(one)) for name, one in model.named_parameters() if one.requires_grad]
+    named = [(printable(name), gradients.get(one)) for name, one in model.named_parameters() if one.requires_grad]
     unused = tuple(name for name, gradient in named if gradient is None)
     silent = tuple(name for name, gradient in named if gradient is not None and not as_array(gradient).any())
     return unused, silent
