@@ -342,7 +342,7 @@ def test_an_option_that_cannot_be_is_told_in_one_line(options, message):
 
 
 def test_what_is_no_module_is_refused():
-    with pytest.raises(GradcheckError, match="list is no torch.nn.Module"):
+    with pytest.raises(GradcheckError, match=r"list is no torch\.nn\.Module"):
         probe([1], torch.randn(3, 4))
 
 

@@ -107,6 +107,8 @@ def passed(
         closed = shut_by_end(at_end, root, course, record)
         gradients = _backward(model, root, seed, leaves, shift, record)
     flow, layers = _flow(course, record, following, trunk, gradients, batch.examples, shift, value)
+    for call in record.calls:
+        call.let_go()
     unused, silent = _ungraded(model, gradients)
     rms = [float(leaf.detach().double().square().mean().sqrt()) for leaf in leaves if leaf.numel()]
     calls = {layer: record.of(layer) for layer in (*course.hidden, *([course.readout] if course.readout else []))}
