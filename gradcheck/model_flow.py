@@ -61,12 +61,13 @@ class ModelFlow(GradientFlow):
 
     @property
     def log10_gradient_ratio(self) -> PerLayer:
-        """log10 of each layer's gradient over that of the last layer of its kind that is reached."""
+        """log10 of each layer's gradient over that of the last layer of its kind that is reached by one."""
         gradient = self.column("log10_gradient_rms")
         ratio = np.full(len(gradient), math.nan)
         with np.errstate(invalid="ignore"):  # two exact zeros have no ratio
             for group in self.groups:
-                ratio[group] = gradient[group] - gradient[group[-1]]
+                heard = group[gradient[group] > -np.inf]
+                ratio[group] = gradient[group] - gradient[heard[-1] if heard.size else group[-1]]
         return ratio
 
     @property

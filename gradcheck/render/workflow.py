@@ -15,19 +15,24 @@ def as_github(report: Report) -> str:
     """Return workflow commands: one annotation a region, at most ten; one where there is none."""
     status, reasons = report.verdict.status, report.verdict.reasons
     level = "notice" if status == "healthy" else "error"
-    lines = [_annotation("notice" if status == "healthy" else level, status, reasons[0] if reasons else status)]
-    regions = [_annotation("warning" if status == "healthy" else "error", region.flag, _words(report, region))
-               for region in report.regions]  # fmt: skip
-    return "\n".join((regions or lines)[:ANNOTATIONS]) + "\n"
+    verdict = [_annotation(level, status, reasons[0] if reasons else status)]
+    of_regions = "warning" if status == "healthy" else "error"
+    regions = [_annotation(of_regions, region.flag, _words(report, region)) for region in report.regions]
+    return "\n".join((regions or verdict)[:ANNOTATIONS]) + "\n"
 
 
 def _words(report: Report, region: Record) -> str:
     """Say which layers a region holds, and how far from the others."""
     first, last = report.layers[region.first_layer - 1], report.layers[region.last_layer - 1]
-    names = first.name if first is last else f"{first.name} to {last.name}"
+    names = _called(first.name) if first is last else f"{_called(first.name)} to {last.name}"
     worst = report.layers[region.worst_layer - 1]
     ratio = power(worst.log10_gradient_ratio, worst.gradient_ratio)
-    return f"{names}: {region.flag}, gradient ratio {ratio} at {worst.name}"
+    return f"{names}: {region.flag}, gradient ratio {ratio} at {_called(worst.name)}"
+
+
+def _called(name: str) -> str:
+    """Return a layer's name; a number says that it is one."""
+    return f"layer {name}" if name.isdecimal() else name
 
 
 def _annotation(level: str, title: str, message: str) -> str:
