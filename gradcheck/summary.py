@@ -81,7 +81,9 @@ def _range(logarithms: PerLayer) -> float:
     known = logarithms[~np.isnan(logarithms)]
     if not known.size:
         return math.nan
-    return math.inf if known.min() == -math.inf else float(known.max() - known.min())
+    if known.min() == -math.inf:
+        return math.inf
+    return float(known.max() - known.min()) if math.isfinite(known.max()) else math.nan
 
 
 def narrowest(flow: GradientFlow) -> tuple[int, float]:

@@ -24,19 +24,19 @@ def as_github(report: Report) -> str:
 def _words(report: Report, region: Record) -> str:
     """Say which layers a region holds, and how far from the others."""
     first, last = report.layers[region.first_layer - 1], report.layers[region.last_layer - 1]
-    names = _called(first.name) if first is last else f"{_called(first.name)} to {last.name}"
+    names = _called(first.name) if first is last else f"{_called(first.name, 's')} to {last.name}"
     worst = report.layers[region.worst_layer - 1]
     ratio = power(worst.log10_gradient_ratio, worst.gradient_ratio)
     return f"{names}: {region.flag}, gradient ratio {ratio} at {_called(worst.name)}"
 
 
-def _called(name: str) -> str:
+def _called(name: str, plural: str = "") -> str:
     """Return a layer's name; a number says that it is one."""
-    return f"layer {name}" if name.isdecimal() else name
+    return f"layer{plural} {name}" if name.isdecimal() else name
 
 
 def _annotation(level: str, title: str, message: str) -> str:
-    return f"::{level} title=gradcheck: {_property(title)}::{_data(message)}"
+    return f"::{level} title=gradcheck {_property(title)}::{_data(message)}"
 
 
 def _data(text: str) -> str:

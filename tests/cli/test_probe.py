@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch")
 
 FOLDER = Path(__file__).parents[1] / "frameworks"
 
-DEEP = "torch_models:mlp --input 64x32 --kwargs '{\"depth\": 20, \"gain\": 0.5}'"
+DEEP = 'torch_models:mlp --input 64x32 --kwargs \'{"depth": 20, "gain": 0.5}\''
 
 DOCUMENTS = {
     "probe_80.txt": (f"{DEEP}", {}),
@@ -177,11 +177,19 @@ def test_what_the_user_s_code_prints_goes_to_stderr(project):
         (MODEL, "own:model --input 8x4 --steps x", "'x' is not a valid int"),
         ("model = 3\n", "own:model --input 8x4", "is int: neither a torch.nn.Module nor callable"),
         ("def model(): return 3\n", "own:model --input 8x4", "returned int, no torch.nn.Module"),
-        ("def model(): raise ValueError('no\\nway')\n", "own:model --input 8x4", "failed: ValueError: no (own.py, line 1)"),
+        (
+            "def model(): raise ValueError('no\\nway')\n",
+            "own:model --input 8x4",
+            "failed: ValueError: no (own.py, line 1)",
+        ),
         ("import missing_package\n", "own:model --input 8x4", "No module named 'missing_package' (own.py, line 1)"),
         ("def model(:\n", "own:model --input 8x4", "importing own failed: SyntaxError"),
         ("raise SystemExit(3)\n", "own:model --input 8x4", "importing own failed: SystemExit: 3"),
-        (f"{MODEL}def batch(): return 1 / 0\n", "own:model --batch own:batch", "--batch own:batch failed: ZeroDivision"),
+        (
+            f"{MODEL}def batch(): return 1 / 0\n",
+            "own:model --batch own:batch",
+            "--batch own:batch failed: ZeroDivision",
+        ),
     ],
 )
 def test_what_is_wrong_is_told_in_one_line(source, line, message, project):
@@ -213,4 +221,4 @@ def test_the_options_name_what_the_function_takes():
     from gradcheck.frameworks.torch.probing import MODES
     from gradcheck.frameworks.torch.training import OPTIMIZERS
 
-    assert (probe_options.MODES, probe_options.AMP, probe_options.OPTIMIZERS) == (MODES, tuple(AMP), OPTIMIZERS)
+    assert (MODES, tuple(AMP), OPTIMIZERS) == (probe_options.MODES, probe_options.AMP, probe_options.OPTIMIZERS)

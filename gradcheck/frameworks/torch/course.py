@@ -72,7 +72,7 @@ def turn(value: Tensor | None, course: Course, record: Recording) -> tuple[Tenso
     last = record.of(course.hidden[course.reached - 1])[-1].output
     if not last.requires_grad:
         return None, None
-    return last, 2 * last.detach() / last.numel()
+    return last, last.detach() / (last.numel() / 2)
 
 
 def gradient_at_end(root: Tensor, seed: Tensor | None, course: Course, record: Recording) -> Tensor | None:

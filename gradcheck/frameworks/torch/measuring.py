@@ -136,7 +136,7 @@ def layer_flow(
 
 def gradient_norm(calls: Sequence[Call]) -> float:
     """Return log10 of the norm of δ, all uses as one; nan where none has come."""
-    return log10_joint_norm([one.log10_gradient_norm for one in calls if not math.isnan(one.log10_gradient_norm)])
+    return log10_joint_norm([one.log10_gradient_norm for one in calls if one.alive is not None])
 
 
 def weight_gradient_norm(gradients: Iterable[Tensor | None]) -> float:

@@ -22,7 +22,6 @@ from gradcheck.frameworks.torch.measuring import (
     activities,
     count_rows,
     fans,
-    gradient_norm,
     layer_flow,
     on_trunk,
     weight_gradient_norm,
@@ -172,7 +171,7 @@ def _flow(
 ) -> tuple[ModelFlow, tuple[Layer, ...]]:  # fmt: skip
     """Lay out the layers that a gradient comes to, and those that the signal doesn't reach."""
     calls = {layer: record.of(layer) for layer in course.hidden}
-    arrived = [layer for layer in course.hidden[: course.reached] if not math.isnan(gradient_norm(calls[layer]))]
+    arrived = [layer for layer in course.hidden[: course.reached] if any(one.alive is not None for one in calls[layer])]
     beyond = course.hidden[course.reached :]
     if not arrived and not beyond:
         raise GradcheckError("no layer receives a gradient: the loss doesn't hang on any of them")
