@@ -10,6 +10,7 @@ from rich.text import Text
 
 from gradcheck.command_line import command_line, options
 from gradcheck.render.numbers import percent
+from gradcheck.render.sample import sampled
 from gradcheck.render.style import INDENT, without_controls
 from gradcheck.report import Record, Report
 
@@ -44,14 +45,14 @@ def next_commands(report: Report) -> Iterator[str]:
     """Yield the command that one would type next, and where something is wrong the one that explains it."""
     if report.command != "probe":
         yield next_command(report)
-    elif report.config.get("target"):
+    elif report.config.get("target") and (report.verdict.status == "healthy" or sampled(report)):
         yield probe_command(report)
     if report.verdict.status != "healthy":
         yield f"gradcheck explain {report.verdict.status}"
 
 
 def probe_command(report: Report) -> str:
-    """Return the command that probes a healthy model once it has taken some steps; or an ill one layer by layer."""
+    """Return the command that lets a healthy model take some steps, or shows every layer of an ill one."""
     config = report.config
     kept = {"kwargs": config.kwargs and dumps(config.kwargs), "batch": config.batch}
     if report.model is not None and not report.model.loss_by_default:
@@ -62,7 +63,8 @@ def probe_command(report: Report) -> str:
     steps = {"steps": 50 if healthy and not config.steps else config.steps or None}
     words = ["gradcheck", "probe", config.target, *(f"--input={shape}" for shape in config.input or ())]
     words += options({name: value for name, value in (changed | steps).items() if value is not None})
-    return " ".join([shlex.join(words), *(["--fail-on any"] if healthy and config.steps else [])])
+    last = "--all-layers" if not healthy else "--fail-on any" if config.steps else ""
+    return f"{shlex.join(words)} {last}".rstrip()
 
 
 def next_command(report: Report) -> str:

@@ -34,6 +34,11 @@ def _edges(regions: Iterable[Record]) -> set[int]:
     }
 
 
+def sampled(report: Report) -> bool:
+    """Whether the table leaves layers out unless --all-layers is given."""
+    return len(report.layers) > ALL_UP_TO
+
+
 def of_several_kinds(report: Report) -> bool:
     """Whether the layers' gradients can be compared only with those of their kind."""
     return len({layer.get("kind") for layer in report.layers}) > 1
