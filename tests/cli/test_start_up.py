@@ -42,7 +42,9 @@ def loaded(python):
     return modules
 
 
-@pytest.mark.parametrize("line", ["--version", "--help", "", "simulate --help", "schema --help", "explain --help"])
+@pytest.mark.parametrize(
+    "line", ["--version", "--help", "", "simulate --help", "schema --help", "explain --help", "probe --help"]
+)
 def test_help_loads_neither_numpy_nor_rich(line, loaded):
     modules = loaded(line)
     assert "gradcheck.cli.simulate" in modules

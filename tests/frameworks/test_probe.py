@@ -180,6 +180,107 @@ def test_the_norm_behind_a_convolution_lets_its_gradient_grow(models):
     assert "a gradient that grows in front of norms counts half" in said(report)
 
 
+class Added(nn.Module):
+    """A matrix of rank 4 beside a frozen layer, which starts at zero."""
+
+    def __init__(self, width=32):
+        super().__init__()
+        self.base, self.down, self.up = nn.Linear(width, width), nn.Linear(width, 4), nn.Linear(4, width, bias=False)
+        self.base.requires_grad_(False)
+        nn.init.zeros_(self.up.weight)
+
+    def forward(self, x):
+        return torch.relu(self.base(x) + self.up(self.down(x)))
+
+
+class Checkpointed(nn.Module):
+    def __init__(self, layers):
+        super().__init__()
+        self.layers = layers
+
+    def forward(self, x):
+        for layer in self.layers[:-1]:
+            x = torch.utils.checkpoint.checkpoint(layer, x, use_reentrant=False)
+        return self.layers[-1](x)
+
+
+def normed():
+    weight_norm, spectral_norm = nn.utils.parametrizations.weight_norm, nn.utils.parametrizations.spectral_norm
+    return nn.Sequential(
+        weight_norm(nn.Linear(32, 16)), nn.PReLU(), spectral_norm(nn.Linear(16, 16, bias=False)), nn.Tanh(),
+        nn.Linear(16, 4),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("build", "names"),
+    [
+        (normed, ["0", "1", "2"]),
+        (lambda: nn.Sequential(Added(), Added(), nn.Linear(32, 9)),
+         ["0.base", "0.down", "0.up", "1.base", "1.down", "1.up"]),
+        (lambda: nn.Sequential(nn.ReLU(inplace=True), nn.Linear(32, 8), nn.ReLU(), nn.Linear(8, 2)), ["1"]),
+        (lambda: Checkpointed(nn.Sequential(*[nn.Linear(32, 32) for _ in range(3)])), ["layers.0", "layers.1"]),
+        (lambda: nn.TransformerEncoderLayer(32, 4), ["self_attn", "norm1", "linear1", "linear2"]),
+    ],
+)  # fmt: skip
+def test_a_model_is_measured_however_it_is_written(build, names, models):
+    report = probe(build(), models.rows() if "self_attn" not in names else torch.randn(5, 7, 32))
+    assert [one.name for one in report.layers] == names
+    assert (report.verdict.status, report.model.unused) == ("healthy", [])
+
+
+def test_arrays_of_numpy_are_taken_as_well(models):
+    model, inputs, targets = models.mlp(depth=2), models.rows(), torch.randint(10, (64,))
+    assert probe(model, (inputs.numpy(), targets.numpy())).to_dict() == probe(model, (inputs, targets)).to_dict()
+
+
+@pytest.mark.parametrize(("optimizer", "lr"), [("sgd", 0.05), ("adam", 1e-3)])
+@pytest.mark.parametrize(
+    "name", ["he relu", "residual mlp", "vgg with batch norm", "transformer pre", "lstm over 48 steps"]
+)
+def test_training_makes_no_healthy_model_look_ill(name, optimizer, lr, models):
+    build, inputs = models.HEALTHY[name]
+    report = probe(build(), inputs(), steps=15, optimizer=optimizer, lr=lr)
+    assert set(report.model.training.statuses) == {"healthy"}
+
+
+class Gate(nn.Module):
+    """Scales its input by two numbers that hardly depend on it."""
+
+    def __init__(self):
+        super().__init__()
+        self.main, self.gate = nn.Linear(32, 32), nn.Linear(32, 4)
+        nn.init.normal_(self.gate.weight[:1], std=0.1)
+        with torch.no_grad():
+            self.gate.weight[1:] = self.gate.weight[:1]
+
+    def forward(self, x):
+        return x + torch.relu(self.main(x)) * torch.sigmoid(self.gate(x)).mean(1, keepdim=True)
+
+
+def test_rank_is_judged_where_all_of_the_signal_goes_through(models):
+    report = probe(nn.Sequential(nn.Linear(32, 32), Gate(), Gate(), nn.Linear(32, 10)), models.rows())
+    assert layer(report, "1.gate").effective_rank < 1.8
+    assert (report.verdict.status, report.summary.effective_rank_least) == ("healthy", report.layers[0].effective_rank)
+    chain = nn.Sequential(nn.Linear(32, 32), nn.Linear(32, 4), nn.Linear(4, 32), nn.Linear(32, 10))
+    with torch.no_grad():
+        chain[1].weight[1:] = chain[1].weight[:1]
+    assert probe(chain, models.rows()).verdict.status == "collapsed"
+
+
+def test_layers_are_held_against_those_of_their_kind(models):
+    report = probe(models.Transformer(), models.tokens())
+    for kind in {one.kind for one in report.layers}:
+        alike = [one for one in report.layers if one.kind == kind]
+        for one, following in zip(alike, [*alike[1:], None], strict=True):
+            assert one.gradient_ratio == pytest.approx(one.gradient_rms / alike[-1].gradient_rms, rel=1e-9)
+            if following is not None:
+                assert one.local_gain == pytest.approx(one.gradient_rms / following.gradient_rms, rel=1e-9)
+    assert {one.kind for one in report.layers} == {
+        "embedding", "attention", "linear over positions", "norm over positions",
+    }  # fmt: skip
+
+
 # ---- the model is left as it was
 
 
@@ -305,12 +406,26 @@ def test_a_function_gives_a_new_batch_for_each_step(models):
 # ---- what can't be probed
 
 
+class Overwriting(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.head = nn.Linear(4, 4), nn.Linear(4, 2)
+
+    def forward(self, x):
+        y = torch.sigmoid(self.first(x))
+        z = self.head(y)
+        y.zero_()
+        return z
+
+
 @pytest.mark.parametrize(
     ("build", "inputs", "message"),
     [
         (lambda: nn.Sequential(nn.Linear(4, 3)), torch.randn(2, 5), r"0 \(Linear\) was given 2x5 and wants …x4"),
         (lambda: nn.Conv2d(3, 4, 3), torch.randn(2, 1, 8, 8), r"Conv2d \(Conv2d\) was given 2x1x8x8 and wants Nx3xHxW"),
         (nn.ReLU, torch.randn(2, 5), "ReLU has no parameters"),
+        (lambda: nn.LazyLinear(3), torch.randn(2, 5), "has lazy modules without weights yet: call it on a batch once"),
+        (Overwriting, torch.randn(2, 4), "the gradient can't go back: RuntimeError: one of the variables"),
         (lambda: nn.Embedding(5, 3), torch.tensor([7]), "whole numbers below 5"),
         (lambda: nn.Linear(4, 3), torch.full((2, 4), torch.nan), "has inputs that are not finite, nan"),
     ],

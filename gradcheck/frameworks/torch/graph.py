@@ -89,7 +89,7 @@ ELEMENTWISE: dict[str, Elementwise] = {
     "ClampMinBackward0": _again(torch.clamp_min, "min"),
     "PreluKernelBackward0": Elementwise(
         lambda node: torch.where(node._saved_self > 0, 1, node._saved_weight) * node._saved_self,
-        lambda node: max(1.0, float(node._saved_weight.abs().max())),
+        lambda node: max(1.0, float(node._saved_weight.detach().abs().max())),
     ),
 }  # fmt: skip
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 
 #: Modules whose outputs have their channels behind the batch; all others have them last.
 CHANNELS_FIRST = (
@@ -81,9 +82,11 @@ class Layer:
 
 
 def candidates(model: nn.Module) -> Iterator[Layer]:
-    """Yield every module that holds parameters itself, each once."""
+    """Yield every module that holds parameters itself, each once; what computes a weight is a part of its layer."""
     for name, module in model.named_modules():
-        if any(True for _ in module.parameters(recurse=False)):
+        if "parametrizations" in name.split("."):
+            continue
+        if is_parametrized(module) or any(True for _ in module.parameters(recurse=False)):
             yield Layer(printable(name) or type(model).__name__, module)
 
 

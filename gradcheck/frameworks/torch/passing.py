@@ -101,10 +101,13 @@ def passed(
     closed, shift = "", 0
     gradients: Gradients = {}
     if root is not None and seed is not None:
-        at_end = gradient_at_end(root, seed, course, record)
-        shift = shift_for(at_end) if precision is None else precision.shift
-        closed = shut_by_end(at_end, root, course, record)
-        gradients = _backward(model, root, seed, leaves, shift, record)
+        try:
+            at_end = gradient_at_end(root, seed, course, record)
+            shift = shift_for(at_end) if precision is None else precision.shift
+            closed = shut_by_end(at_end, root, course, record)
+            gradients = _backward(model, root, seed, leaves, shift, record)
+        except RuntimeError as error:  # what the graph needs was changed in place
+            raise GradcheckError(f"the gradient can't go back: {complaint(error)}") from error
     flow, layers = _flow(course, record, following, trunk, gradients, batch.examples, shift, value)
     for call in record.calls:
         call.let_go()
