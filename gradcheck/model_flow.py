@@ -32,12 +32,16 @@ class ModelFlow(GradientFlow):
     normalized: tuple[bool, ...] = ()
 
     def name(self, layer: int) -> str:
-        """Return what layer 1 … is called in the model."""
-        return self.labels[layer - 1]
+        """Return what layer 1, 2, ... is called in the model; a number says that it is a layer."""
+        label = self.labels[layer - 1]
+        return f"layer {label}" if label.isdecimal() else label
 
     def names(self, first: int, last: int) -> str:
         """Return what several neighbouring layers are called: ``features.0 to features.7``."""
-        return self.name(first) if first == last else f"{self.name(first)} to {self.name(last)}"
+        if first == last:
+            return self.name(first)
+        one, other = self.labels[first - 1], self.labels[last - 1]
+        return f"layers {one} to {other}" if one.isdecimal() and other.isdecimal() else f"{one} to {other}"
 
     @property
     def groups(self) -> list[npt.NDArray[np.intp]]:
@@ -57,12 +61,13 @@ class ModelFlow(GradientFlow):
 
     @property
     def log10_gradient_ratio(self) -> PerLayer:
-        """log10 of each layer's gradient over that of the last layer of its kind that is reached."""
+        """log10 of each layer's gradient over that of the last layer of its kind that is reached by one."""
         gradient = self.column("log10_gradient_rms")
         ratio = np.full(len(gradient), math.nan)
         with np.errstate(invalid="ignore"):  # two exact zeros have no ratio
             for group in self.groups:
-                ratio[group] = gradient[group] - gradient[group[-1]]
+                heard = group[gradient[group] > -np.inf]
+                ratio[group] = gradient[group] - gradient[heard[-1] if heard.size else group[-1]]
         return ratio
 
     @property

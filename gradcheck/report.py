@@ -167,7 +167,7 @@ def _layers(flows: Sequence[GradientFlow], typical: GradientFlow, flags: Sequenc
 def _named(flow: GradientFlow, index: int) -> dict[str, str]:
     """Return a layer's name; of a user's own model as it is there, with its kind."""
     if isinstance(flow, ModelFlow):
-        return {"name": flow.name(index), "kind": flow.kinds[index - 1]}
+        return {"name": flow.labels[index - 1], "kind": flow.kinds[index - 1]}
     return {"name": flow.name(index).replace("layer", "hidden")}
 
 

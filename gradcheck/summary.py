@@ -57,8 +57,8 @@ def summarize(flow: GradientFlow) -> Summary:
     steps = max(1, len(compared) - 1) / max(1, len(flow.points))
     several = len(compared) > 1 and compared[-1] > -math.inf
     gain = _power_of_ten((compared[0] - compared[-1]) / steps) if several else math.nan
-    span, rank = float(compared.max() - compared.min()), flow.layers[-1].effective_rank
-    return Summary(span, float(gain), rank, _weight_gradient_span(flow), narrowest(flow)[1])
+    rank = flow.layers[-1].effective_rank
+    return Summary(_range(compared), float(gain), rank, _weight_gradient_span(flow), narrowest(flow)[1])
 
 
 def widest_group(flow: GradientFlow) -> npt.NDArray[np.intp]:
@@ -81,7 +81,9 @@ def _range(logarithms: PerLayer) -> float:
     known = logarithms[~np.isnan(logarithms)]
     if not known.size:
         return math.nan
-    return math.inf if known.min() == -math.inf else float(known.max() - known.min())
+    if known.min() == -math.inf:
+        return math.inf
+    return float(known.max() - known.min()) if math.isfinite(known.max()) else math.nan
 
 
 def narrowest(flow: GradientFlow) -> tuple[int, float]:

@@ -13,6 +13,7 @@ COMMANDS = {
     "simulate": "gradcheck.cli.simulate:simulate",
     "theory": "gradcheck.cli.theory:theory",
     "compare": "gradcheck.cli.compare:compare",
+    "probe": "gradcheck.cli.probe:probe",
     "clip-demo": "gradcheck.cli.clip_demo:clip_demo",
     "diagnose": "gradcheck.cli.diagnose:diagnose",
     "explain": "gradcheck.cli.explain:explain",

@@ -11,7 +11,7 @@ from gradcheck.cli.output import OutputFile, write
 def schema(
     command: Annotated[
         str,
-        typer.Argument(metavar="COMMAND", help="One of simulate, clip-demo, theory, verify, diagnose."),
+        typer.Argument(metavar="COMMAND", help="One of simulate, probe, clip-demo, theory, verify, diagnose."),
     ] = "simulate",
     output: OutputFile = None,
 ) -> None:

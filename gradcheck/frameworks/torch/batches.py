@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -48,7 +49,7 @@ class Batch(NamedTuple):
             if not isinstance(value, Tensor) or not value.is_floating_point():
                 return value
             leaves.append(value.detach().requires_grad_())
-            return leaves[-1].view_as(leaves[-1])  # no leaf: a model may change it in place
+            return leaves[-1].clone()  # no leaf: a model may change it in place
 
         arguments = tuple(open_to_gradient(value) for value in self.arguments)
         keywords = {name: open_to_gradient(value) for name, value in self.keywords.items()}
@@ -56,13 +57,25 @@ class Batch(NamedTuple):
 
 
 def as_batch(batch: object) -> Batch:
-    """Return (inputs, targets) or inputs alone as a ``Batch``; inputs are a tensor, several, or a mapping of names."""
+    """Return (inputs, targets) or inputs alone as a ``Batch``; inputs are a tensor, several, or a mapping of names.
+
+    Arrays of NumPy become tensors.
+    """
     if isinstance(batch, Batch):
         return batch
+    batch = _as_tensors(batch)
     inputs, targets = batch if isinstance(batch, tuple | list) and len(batch) == 2 else (batch, None)
     if isinstance(inputs, Mapping):
         return Batch((), dict(inputs), targets)
     return Batch(tuple(inputs) if isinstance(inputs, tuple | list) else (inputs,), {}, targets)
+
+
+def _as_tensors(value: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, np.ndarray):
+        return torch.from_numpy(value)
+    if isinstance(value, Mapping):
+        return {name: _as_tensors(one) for name, one in value.items()}
+    return tuple(_as_tensors(one) for one in value) if type(value) in (tuple, list) else value
 
 
 def parse_input(text: str) -> tuple[tuple[int, ...], str, int]:

@@ -54,6 +54,12 @@ def _again(function: Callable[..., Tensor], *arguments: str, steepest: float = 1
     return Elementwise(output, lambda node: steepest)
 
 
+def _elu(node: Node) -> Tensor:
+    z, scale = node._saved_self, node._saved_scale
+    below: Tensor = scale * node._saved_alpha * torch.expm1(node._saved_input_scale * z.clamp(max=0))
+    return torch.where(z > 0, scale * z, below)
+
+
 def _elu_steepest(node: Node) -> float:
     return float(node._saved_scale) * max(1.0, float(node._saved_alpha))
 
@@ -71,14 +77,7 @@ ELEMENTWISE: dict[str, Elementwise] = {
     "MishBackward0": _again(functional.mish, steepest=1.0884981612517279),
     "LeakyReluBackward0": _again(functional.leaky_relu, "negative_slope"),
     "LeakyReluBackward1": _kept(),
-    "EluBackward0": Elementwise(
-        lambda node: torch.where(
-            node._saved_self > 0,
-            node._saved_scale * node._saved_self,
-            node._saved_scale * node._saved_alpha * torch.expm1(node._saved_input_scale * node._saved_self.clamp(max=0)),
-        ),
-        _elu_steepest,
-    ),
+    "EluBackward0": Elementwise(_elu, _elu_steepest),
     "EluBackward1": Elementwise(lambda node: node._saved_result, _elu_steepest),
     "CeluBackward0": _again(functional.celu, "alpha"),
     "SoftplusBackward0": _again(functional.softplus, "beta", "threshold"),
@@ -90,7 +89,7 @@ ELEMENTWISE: dict[str, Elementwise] = {
     "ClampMinBackward0": _again(torch.clamp_min, "min"),
     "PreluKernelBackward0": Elementwise(
         lambda node: torch.where(node._saved_self > 0, 1, node._saved_weight) * node._saved_self,
-        lambda node: max(1.0, float(node._saved_weight.abs().max())),
+        lambda node: max(1.0, float(node._saved_weight.detach().abs().max())),
     ),
 }  # fmt: skip
 

@@ -46,12 +46,15 @@ def judged(passed: Passed, thresholds: Thresholds) -> Judged:
     """
     flow, summary = passed.flow, summarize(passed.flow)
     limits, counted = thresholds, summary
-    if grows_behind_norms(flow, summary):
+    halved = grows_behind_norms(flow, summary)
+    tells = halved and max(summary.gradient_span, summary.weight_gradient_span) > thresholds.max_span
+    if tells:
         limits = replace(
             thresholds,
             max_span=thresholds.max_span * BEHIND_NORMS,
             explode_above=thresholds.explode_above**BEHIND_NORMS,
         )
+    if halved:
         counted = summary._replace(
             gradient_span=summary.gradient_span / BEHIND_NORMS,
             weight_gradient_span=summary.weight_gradient_span / BEHIND_NORMS,
@@ -59,7 +62,11 @@ def judged(passed: Passed, thresholds: Thresholds) -> Judged:
     found = diagnose(flow, summary, limits)
     status = _status(passed, found.verdict.status)
     chance = 0.0 if passed.closed else score(flow, counted)
-    reasons = (*_before(passed, status), *found.verdict.reasons, *_behind(passed, status))
+    reasons = (
+        *_before(passed, status),
+        *found.verdict.reasons,
+        *_behind(passed, status, counts_half=tells),
+    )
     verdict = found.verdict._replace(status=status, score=chance, trainable=chance >= 0.5, reasons=reasons)
     return Judged(summary, found._replace(verdict=verdict))
 
@@ -117,18 +124,22 @@ def _before(passed: Passed, status: str) -> Iterator[str]:
         yield f"no gradient leaves the loss: {passed.closed}"
     elif status == "dead" and not dead_layers(passed.flow):
         names = [passed.flow.name(layer) for layer in silent_layers(passed.flow)]
-        yield f"{listed(names)} {'get' if len(names) > 1 else 'gets'} a gradient of exactly zero, though the loss hangs on them"
+        several = len(names) > 1
+        way = f"though the loss hangs on {'them' if several else 'it'}"
+        yield f"{listed(names)} {'get' if several else 'gets'} a gradient of exactly zero, {way}"
 
 
-def _behind(passed: Passed, status: str) -> Iterator[str]:
+def _behind(passed: Passed, status: str, *, counts_half: bool) -> Iterator[str]:
     """Yield what else is worth knowing."""
+    if counts_half:
+        yield "a gradient that grows in front of norms counts half: the limits are wider by as much"
     first = passed.flow.layers[0]
     if first.saturated_fraction > Thresholds().saturated_above and passed.first_rms > 3:
         yield (
             f"{passed.flow.name(1)} is saturated by its inputs, whose root mean square is {passed.first_rms:.3g}: "
             "scale them to about 1"
         )
-    if passed.unused:
+    if passed.unused and not passed.flow.obstacle:
         verb = "receive" if len(passed.unused) > 1 else "receives"
         never = f"never {verb} a gradient: the loss doesn't hang on {'them' if len(passed.unused) > 1 else 'it'}"
         yield f"{listed(passed.unused)} {never}"

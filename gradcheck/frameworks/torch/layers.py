@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 
 #: Modules whose outputs have their channels behind the batch; all others have them last.
 CHANNELS_FIRST = (
@@ -65,8 +66,8 @@ class Layer:
     def channel_axis(self, output: Tensor) -> int:
         """Return the axis of an output that counts the units."""
         if isinstance(self.module, nn.modules.conv._ConvNd):
-            return output.dim() - len(self.module.kernel_size) - 1  # an unbatched image has no axis before it
-        return 1 if isinstance(self.module, CHANNELS_FIRST) and output.dim() > 1 else output.dim() - 1
+            return int(output.dim()) - len(self.module.kernel_size) - 1  # an unbatched image has no axis before it
+        return 1 if isinstance(self.module, CHANNELS_FIRST) and output.dim() > 1 else int(output.dim()) - 1
 
     def rows(self, output: Tensor) -> Tensor:
         """Return an output as (rows, features): its examples, or all their tokens.
@@ -81,10 +82,17 @@ class Layer:
 
 
 def candidates(model: nn.Module) -> Iterator[Layer]:
-    """Yield every module that holds parameters itself, each once."""
+    """Yield every module that holds parameters itself, each once; what computes a weight is a part of its layer."""
     for name, module in model.named_modules():
-        if any(True for _ in module.parameters(recurse=False)):
-            yield Layer(name or type(model).__name__, module)
+        if "parametrizations" in name.split("."):
+            continue
+        if is_parametrized(module) or any(True for _ in module.parameters(recurse=False)):
+            yield Layer(printable(name) or type(model).__name__, module)
+
+
+def printable(name: str) -> str:
+    """Show the control characters that a name may have instead of obeying them."""
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in name)
 
 
 def by_channel(output: Tensor, axis: int) -> Tensor:

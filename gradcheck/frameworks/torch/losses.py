@@ -45,7 +45,7 @@ def chosen_loss(loss: str | LossFunction | None, output: object, targets: object
         return Loss(getattr(loss, "__qualname__", type(loss).__name__), loss)
     if loss is None:
         if targets is None and _own_loss(output) is not None:
-            return Loss("the model's own", lambda output, targets: _own_loss(output))  # type: ignore[return-value,arg-type]
+            return Loss("the model's own", lambda output, targets: _own_loss(output))
         loss = "cross-entropy" if _like_logits(output, targets) else "mean-square"
     one_of("loss", loss, LOSSES, beside=", or package:function")
     return Loss(loss, {"cross-entropy": _cross_entropy, "mean-square": _mean_square}[loss])

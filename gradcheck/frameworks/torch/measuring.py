@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -18,6 +19,9 @@ from gradcheck.frameworks.torch.recording import Call, Recording, as_array
 
 #: Rows, examples or tokens, that rank and cosine are taken of, evenly picked from more.
 ROWS = 1024
+
+#: Which units: (channels,).
+Units = npt.NDArray[np.bool_]
 
 #: A parameter ↦ its gradient; None where none has come.
 Gradients = dict[Tensor, Tensor | None]
@@ -61,12 +65,13 @@ def activities(record: Recording, root: Node) -> dict[Call, list[Activity]]:
         if one is None:
             continue
         inputs = node.next_functions[0][0]
-        call = by_node.get(source(inputs, by_node.__contains__))
+        behind = by_node.get(source(inputs, by_node.__contains__))
         if node in by_node:  # the activation is a part of the layer
             found.setdefault(by_node[node], []).append(one)
-        while call is not None:
-            found.setdefault(call, []).append(one)
-            call = by_node.get(source(call.input_node, by_node.__contains__)) if call.layer.is_vector else None
+        while behind is not None:
+            found.setdefault(behind, []).append(one)
+            norm = behind.layer.is_vector
+            behind = by_node.get(source(behind.input_node, by_node.__contains__)) if norm else None
     return found
 
 
@@ -131,7 +136,7 @@ def layer_flow(
 
 def gradient_norm(calls: Sequence[Call]) -> float:
     """Return log10 of the norm of δ, all uses as one; nan where none has come."""
-    return log10_joint_norm([one.log10_gradient_norm for one in calls if not math.isnan(one.log10_gradient_norm)])
+    return log10_joint_norm([one.log10_gradient_norm for one in calls if one.alive is not None])
 
 
 def weight_gradient_norm(gradients: Iterable[Tensor | None]) -> float:
@@ -181,11 +186,11 @@ def _dead_fraction(calls: Sequence[Call], following: dict[Call, list[Activity]])
     return sum(shares) / len(shares) if shares else math.nan
 
 
-def _active(call: Call, one: Activity) -> Array:
+def _active(call: Call, one: Activity) -> Units:
     """Return which units an activation passes anything through: (channels,)."""
     units, shape = call.output.shape[call.axis], one.slope.shape
     axis = call.axis if len(shape) > call.axis and shape[call.axis] == units else len(shape) - 1
-    passing: Array = by_channel(one.slope != 0, axis).any(0).cpu().numpy()
+    passing: Units = by_channel(one.slope != 0, axis).any(0).cpu().numpy()
     if call.alive is not None and len(passing) == len(call.alive):
         return passing | call.alive
     return passing

@@ -12,7 +12,7 @@ from gradcheck.frameworks.torch.layers import Layer, by_channel, candidates, mai
 from gradcheck.frameworks.torch.scalars import Column, scalars
 
 #: Modules that squash what a layer puts out, entry by entry: they belong to the layer before them.
-ACTIVATIONS = tuple(
+ACTIVATIONS: tuple[type[nn.Module], ...] = tuple(
     kind
     for kind in vars(activation).values()
     if isinstance(kind, type) and issubclass(kind, nn.Module) and kind is not nn.MultiheadAttention
@@ -45,7 +45,7 @@ class Outputs:
         hooks = [
             layer.module.register_forward_hook(self._of_layer(layer, at)) for layer, at in layers if at is not None
         ]
-        squashing = (module for module in model.modules() if isinstance(module, ACTIVATIONS))
+        squashing: list[nn.Module] = [module for module in model.modules() if isinstance(module, ACTIVATIONS)]
         return [*hooks, *(module.register_forward_hook(self._of_activation) for module in squashing)]
 
     def _place(self, layer: Layer) -> int | None:

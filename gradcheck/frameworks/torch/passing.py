@@ -13,15 +13,15 @@ from gradcheck.errors import GradcheckError
 from gradcheck.flow import LayerFlow, OutputFlow
 from gradcheck.frameworks.torch.batches import Batch
 from gradcheck.frameworks.torch.complaints import complaint
+from gradcheck.frameworks.torch.course import Course, course_of, gradient_at_end, shift_for, shut_by_end, turn
 from gradcheck.frameworks.torch.graph import Activity
-from gradcheck.frameworks.torch.layers import Layer, is_finite
+from gradcheck.frameworks.torch.layers import Layer, is_finite, printable
 from gradcheck.frameworks.torch.losses import Loss, LossFunction, chosen_loss, drawn_targets
 from gradcheck.frameworks.torch.measuring import (
     Gradients,
     activities,
     count_rows,
     fans,
-    gradient_norm,
     layer_flow,
     on_trunk,
     weight_gradient_norm,
@@ -29,30 +29,6 @@ from gradcheck.frameworks.torch.measuring import (
 from gradcheck.frameworks.torch.precision import Precision, autocast
 from gradcheck.frameworks.torch.recording import Call, Recording, as_array, recording
 from gradcheck.model_flow import ModelFlow
-
-#: Powers of two that the loss is scaled by at most, so that its gradient begins at 1.
-LARGEST_SHIFT = 100
-
-
-class Course(NamedTuple):
-    """Which layers the signal goes through.
-
-    Attributes
-    ----------
-    hidden : list of Layer
-        In the order of their first use.
-    readout : Layer or None
-        The last one that is used; None where there is one only.
-    reached : int
-        Hidden layers before the first one whose output isn't finite.
-    obstacle : str
-        ``overflow``, ``nan``, or empty.
-    """
-
-    hidden: list[Layer]
-    readout: Layer | None
-    reached: int
-    obstacle: str
 
 
 class Passed(NamedTuple):
@@ -114,20 +90,27 @@ def passed(
     batch, leaves = batch.with_gradient()
     with recording(model) as record, autocast(model, precision):
         output = _forward(model, batch, record)
-        course = _course(record, model)
+        course = course_of(record, model)
         chosen = chosen_loss(loss, output, batch.targets)
         targets = batch.targets if batch.targets is not None else drawn_targets(chosen.name, output, generator)
         value, course = _loss(chosen, output, targets, course, record)
-    root, seed = _turn(value, course, record)
-    following, trunk = ({}, set()) if root is None else (activities(record, root.grad_fn), on_trunk(record, root, leaves))
+    root, seed = turn(value, course, record)
+    following, trunk = (
+        ({}, set()) if root is None else (activities(record, root.grad_fn), on_trunk(record, root, leaves))
+    )
     closed, shift = "", 0
     gradients: Gradients = {}
-    if root is not None:
-        at_end = _gradient_at_end(root, seed, course, record)
-        shift = _shift(at_end) if precision is None else precision.shift
-        closed = _closed(at_end, root, course, record)
-        gradients = _backward(model, root, seed, leaves, shift, record)
+    if root is not None and seed is not None:
+        try:
+            at_end = gradient_at_end(root, seed, course, record)
+            shift = shift_for(at_end) if precision is None else precision.shift
+            closed = shut_by_end(at_end, root, course, record)
+            gradients = _backward(model, root, seed, leaves, shift, record)
+        except RuntimeError as error:  # what the graph needs was changed in place
+            raise GradcheckError(f"the gradient can't go back: {complaint(error)}") from error
     flow, layers = _flow(course, record, following, trunk, gradients, batch.examples, shift, value)
+    for call in record.calls:
+        call.let_go()
     unused, silent = _ungraded(model, gradients)
     rms = [float(leaf.detach().double().square().mean().sqrt()) for leaf in leaves if leaf.numel()]
     calls = {layer: record.of(layer) for layer in (*course.hidden, *([course.readout] if course.readout else []))}
@@ -147,24 +130,6 @@ def _forward(model: nn.Module, batch: Batch, record: Recording) -> object:
         raise GradcheckError(complaint(error, record)) from error
 
 
-def _course(record: Recording, model: nn.Module) -> Course:
-    layers = record.layers()
-    if not layers:
-        what = "runs none of its layers" if any(True for _ in model.parameters()) else "has no parameters"
-        raise GradcheckError(f"{type(model).__name__} {what}: there is no layer to measure")
-    used = set(layers)
-    last = next(call.layer for call in reversed(record.calls) if call.layer in used)
-    readout = last if len(layers) > 1 else None
-    hidden = [layer for layer in layers if layer is not readout]
-    sick = [any(not call.finite for call in record.of(layer)) for layer in hidden]
-    reached = sick.index(True) if True in sick else len(hidden)
-    end_is_sick = readout is not None and any(not call.finite for call in record.of(readout))
-    if reached == len(hidden) and not end_is_sick:
-        return Course(hidden, readout, reached, "")
-    holds_nan = any(bool(torch.isnan(one).any()) for one in model.parameters())
-    return Course(hidden, readout, reached, "nan" if holds_nan else "overflow")
-
-
 def _loss(chosen: Loss, output: object, targets: object, course: Course, record: Recording) -> tuple[Any, Course]:
     """Return the loss, and the course with what became of it; no loss where the signal isn't finite."""
     if course.obstacle:
@@ -179,73 +144,21 @@ def _loss(chosen: Loss, output: object, targets: object, course: Course, record:
         shape = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
         raise GradcheckError(f"the loss {chosen.name} returned {shape}, not one number: take its mean")
     if not value.requires_grad:
-        raise GradcheckError(f"the loss {chosen.name} doesn't hang on any parameter: is the model run without gradient?")
+        raise GradcheckError(
+            f"the loss {chosen.name} doesn't hang on any parameter: is the model run without gradient?"
+        )
     if not is_finite(value):
         return None, course._replace(obstacle="nan" if bool(torch.isnan(value).any()) else "overflow")
     return (value if value.dtype == torch.float64 else value.float()).reshape(()), course
 
 
-def _turn(value: Tensor | None, course: Course, record: Recording) -> tuple[Tensor | None, Tensor | None]:
-    """Return where the gradient starts, and what it starts with.
-
-    Without a finite loss it is that of the mean squared output of the last finite layer.
-    """
-    if value is not None:
-        return value, torch.ones_like(value)
-    if not course.reached:
-        return None, None
-    last = record.of(course.hidden[course.reached - 1])[-1].output
-    if not last.requires_grad:
-        return None, None
-    return last, 2 * last.detach() / last.numel()
-
-
-def _gradient_at_end(root: Tensor, seed: Any, course: Course, record: Recording) -> Tensor | None:  # noqa: ANN401
-    """Return ∂loss/∂output of the last layer; None where the loss takes another way."""
-    if course.obstacle:
-        return seed  # type: ignore[no-any-return]
-    end = record.of(course.readout or course.hidden[-1])[-1]
-    if end.node is None:
-        return None
-    kept: list[Tensor] = []
-    handle = end.node.register_prehook(lambda deltas: kept.append(deltas[0]))
-    torch.autograd.grad(root, _edge(end.node), seed, retain_graph=True, allow_unused=True)
-    handle.remove()
-    return kept[0] if kept else None
-
-
-def _edge(node: Any) -> Any:  # noqa: ANN401
-    return torch.autograd.graph.GradientEdge(node, 0)
-
-
-def _shift(at_end: Tensor | None) -> int:
-    """Return the power of two that brings the gradient at the end to about 1: it has the range of floats before it."""
-    largest = 0.0 if at_end is None else float(at_end.detach().abs().max())
-    if not largest or not math.isfinite(largest):
-        return 0
-    return max(-LARGEST_SHIFT, min(LARGEST_SHIFT, -math.frexp(largest)[1]))
-
-
-def _closed(at_end: Tensor | None, root: Tensor, course: Course, record: Recording) -> str:
-    """Say what lets nothing through between loss and read-out; empty where something comes."""
-    if course.obstacle or at_end is None or bool(at_end.any()):
-        return ""
-    end = record.of(course.readout or course.hidden[-1])[-1]
-    node = root.grad_fn
-    while node is not None and node is not end.node:
-        name = node.name()
-        if "Softmax" in name and 1 in end.output.shape[-1:]:
-            return "the softmax over one unit is 1 whatever goes in"
-        if name.startswith(("Relu", "Clamp", "Hardtanh")):
-            return f"the {name.partition('Backward')[0].lower()} behind the read-out is shut for the whole batch"
-        if name.startswith(("Sigmoid", "Tanh", "Softmax")):
-            return f"the {name.partition('Backward')[0].lower()} behind the read-out is saturated to the last digit"
-        node = next((one for one, _ in node.next_functions if one is not None), None)
-    return "the loss doesn't change with the read-out's output"
-
-
 def _backward(
-    model: nn.Module, root: Tensor, seed: Any, leaves: Sequence[Tensor], shift: int, record: Recording  # noqa: ANN401
+    model: nn.Module,
+    root: Tensor,
+    seed: Tensor,
+    leaves: Sequence[Tensor],
+    shift: int,
+    record: Recording,
 ) -> Gradients:
     """Send the gradient of 2**shift times the loss back; the layers' calls note what passes them."""
     wanted = [one for one in model.parameters() if one.requires_grad]
@@ -261,7 +174,7 @@ def _flow(
 ) -> tuple[ModelFlow, tuple[Layer, ...]]:  # fmt: skip
     """Lay out the layers that a gradient comes to, and those that the signal doesn't reach."""
     calls = {layer: record.of(layer) for layer in course.hidden}
-    arrived = [layer for layer in course.hidden[: course.reached] if not math.isnan(gradient_norm(calls[layer]))]
+    arrived = [layer for layer in course.hidden[: course.reached] if any(one.alive is not None for one in calls[layer])]
     beyond = course.hidden[course.reached :]
     if not arrived and not beyond:
         raise GradcheckError("no layer receives a gradient: the loss doesn't hang on any of them")
@@ -301,7 +214,7 @@ def _ungraded(model: nn.Module, gradients: Gradients) -> tuple[tuple[str, ...], 
     """Return the parameters that no gradient comes to, and those whose gradient is exactly zero."""
     if not gradients:
         return (), ()
-    named = [(name, gradients.get(one)) for name, one in model.named_parameters() if one.requires_grad]
+    named = [(printable(name), gradients.get(one)) for name, one in model.named_parameters() if one.requires_grad]
     unused = tuple(name for name, gradient in named if gradient is None)
     silent = tuple(name for name, gradient in named if gradient is not None and not as_array(gradient).any())
     return unused, silent

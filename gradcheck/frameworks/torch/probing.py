@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from gradcheck.errors import GradcheckError, OptionError, at_least, finite, one_of
 from gradcheck.frameworks.torch.batches import Batch, as_batch
@@ -103,7 +104,7 @@ def probe(
             if tick is not None:
                 tick((step.number + 1) / (steps + 1))
     options = {
-        "loss": step.passed.loss.name, "mode": mode, "amp": amp, "steps": steps,
+        "loss": loss, "mode": mode, "amp": amp, "steps": steps,
         "optimizer": (optimizer if isinstance(optimizer, str) else type(chosen).__name__) if steps else None,
         "lr": lr if steps and isinstance(optimizer, str) else None, "seed": seed,
     }  # fmt: skip
@@ -113,6 +114,8 @@ def probe(
 def _check(model: object, mode: str, amp: str | None, steps: int, lr: float) -> None:
     if not isinstance(model, nn.Module):
         raise GradcheckError(f"{type(model).__name__} is no torch.nn.Module: there is nothing to probe")
+    if any(is_lazy(one) for one in (*model.parameters(), *model.buffers())):
+        raise GradcheckError(f"{type(model).__name__} has lazy modules without weights yet: call it on a batch once")
     one_of("mode", mode, MODES)
     if amp is not None:
         one_of("amp", amp, AMP)

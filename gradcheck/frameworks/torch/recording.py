@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -33,12 +34,14 @@ class Call:
     finite : bool
     log10_gradient_norm : float
         Of δ, the gradient at the output; nan as long as none has come.
-    alive : Array or None
+    alive : array of bool, or None
         (channels,) where δ is not exactly zero throughout.
     gradient_zeros : float
         Share of δ's entries that are exactly zero.
     normalized : bool
         A norm follows.
+    hook : handle
+        What listens to the gradient.
     """
 
     layer: Layer
@@ -50,14 +53,21 @@ class Call:
     log10_std: float
     finite: bool
     log10_gradient_norm: float = math.nan
-    alive: Array | None = None
+    alive: npt.NDArray[np.bool_] | None = None
     gradient_zeros: float = math.nan
     normalized: bool = False
+    hook: Any = None
 
     @property
     def axis(self) -> int:
         """Of the channels."""
         return self.layer.channel_axis(self.output)
+
+    def let_go(self) -> None:
+        """Forget tensors and graph: they hold the call, as it holds them, where no garbage collector looks."""
+        if self.hook is not None:
+            self.hook.remove()
+        self.output, self.node, self.input_node, self.hook = self.output.new_empty(0), None, None, None
 
     def receive(self, delta: Tensor) -> None:
         """Measure what has come back."""
@@ -145,7 +155,7 @@ def _noting(record: Recording, layer: Layer) -> Any:  # noqa: ANN401
         call = _call(layer, tensor, None if first is None else first.grad_fn)
         record.calls.append(call)
         if tensor.requires_grad:
-            tensor.register_hook(lambda delta: call.receive(delta) if record.listening else None)
+            call.hook = tensor.register_hook(lambda delta: call.receive(delta) if record.listening else None)
 
     return note
 

@@ -39,17 +39,16 @@ def probe_report(
     lost : sequence of Underflow
     """
     passed, (summary, found) = step.passed, step.judged
-    config = {"model": type(model).__name__, **options, **limits.to_dict()}
+    config = {"model": type(model).__name__, **options, "loss": passed.loss.name, **limits.to_dict()}
     parameters = sum(one.numel() for one in model.parameters() if one.requires_grad)
-    report = make_report(
-        "probe", config, [passed.flow], passed.flow, [summary], summary, found, parameters=parameters
-    )
+    report = make_report("probe", config, [passed.flow], passed.flow, [summary], summary, found, parameters=parameters)
     verdict = report.verdict | _of_training(report.verdict, history)
     verdict["reasons"] = [*verdict["reasons"], *_of_precision(lost, 2.0**passed.shift, options["amp"])]
     return replace(
         report,
         verdict=Record(verdict),
         model=Record(
+            loss_by_default=options["loss"] is None,
             readout=None if passed.readout is None else passed.readout.name,
             unused=list(passed.unused),
             zero_gradient=list(passed.silent),
@@ -70,7 +69,7 @@ def _of_training(verdict: Mapping[str, Any], history: History) -> dict[str, Any]
         when = "from the start" if history.sick_from == 0 else f"at step {history.sick_from}"
         healthy = "" if history.sick_from == 0 else ", healthy before"
         reasons.append(f"{history.statuses[history.sick_from]} {when}, {history.sick_layer} first{healthy}")
-    elif "healthy" != history.statuses[0]:
+    elif history.statuses[0] != "healthy":
         since = max(index for index, one in enumerate(history.statuses) if one != "healthy") + 1
         reasons.append(f"{history.statuses[0]} at the start, healthy from step {since} on")
     became = f"the loss goes from {first:.3g} to {last:.3g}" if math.isfinite(last) else "the loss is lost"
@@ -104,5 +103,5 @@ def _training(history: History) -> Record:
 def _precision(lost: Sequence[Underflow], shift: int, amp: str | None) -> Record | None:
     if amp is None:
         return None
-    underflow = [dict(layer=one.layer, share=one.share) for one in lost]
+    underflow = [{"layer": one.layer, "share": one.share} for one in lost]
     return Record(amp=amp, loss_scale=2**shift, underflow=underflow)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,7 @@ from gradcheck.frameworks.torch.scalars import Column, fetched, norms, parted, s
 DIGITS = 7
 
 #: A number of a whole step, on its device or not.
-Single = Tensor | float | None
+Single: TypeAlias = Tensor | float | None
 
 
 class Numbers(NamedTuple):
@@ -132,22 +132,22 @@ class Sample:
             self._columns["grad_norm"] = norms(self._gradients())
 
 
-@torch.no_grad()
 def _copy(targets: list[Tensor], sources: Sequence[Tensor]) -> None:
-    if hasattr(torch, "_foreach_copy_"):
-        torch._foreach_copy_(targets, list(sources))
-        return
-    for target, source in zip(targets, sources, strict=True):
-        target.copy_(source)
+    with torch.no_grad():
+        if hasattr(torch, "_foreach_copy_"):
+            torch._foreach_copy_(targets, list(sources))
+            return
+        for target, source in zip(targets, sources, strict=True):
+            target.copy_(source)
 
 
-@torch.no_grad()
 def _subtract(targets: list[Tensor], others: Sequence[Tensor]) -> None:
-    if hasattr(torch, "_foreach_sub_"):
-        torch._foreach_sub_(targets, list(others))
-        return
-    for target, other in zip(targets, others, strict=True):
-        target.sub_(other)
+    with torch.no_grad():
+        if hasattr(torch, "_foreach_sub_"):
+            torch._foreach_sub_(targets, list(others))
+            return
+        for target, other in zip(targets, others, strict=True):
+            target.sub_(other)
 
 
 def _laid_out(layers: dict[str, list[float | None]], whole: dict[str, Any]) -> Numbers:

@@ -31,10 +31,10 @@ class Piece(NamedTuple):
 Column = list[Piece]
 
 
-@torch.no_grad()
 def norms(tensors: Sequence[Tensor | None]) -> Column:
     """Return the Euclidean norms, without waiting for the device."""
-    return [Piece(places, _norms(found)) for places, found in _by_device(tensors)]
+    with torch.no_grad():
+        return [Piece(places, _norms(found)) for places, found in _by_device(tensors)]
 
 
 def scalars(values: Sequence[Tensor | None]) -> Column:
@@ -79,7 +79,7 @@ def _by_device(tensors: Sequence[Tensor | None]) -> list[tuple[list[int], list[T
     for device in dict.fromkeys(device for device in devices if device is not None):
         places = [place for place, one in enumerate(devices) if one == device]
         found.append((places, [tensors[place] for place in places]))
-    return found  # type: ignore[return-value]  # None has no device
+    return found
 
 
 def _plain(tensor: Tensor) -> Tensor:
