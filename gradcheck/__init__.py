@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from gradcheck.explanation import explain as explain
     from gradcheck.explanation import topics as topics
     from gradcheck.listing import catalogue as catalogue
+    from gradcheck.log_report import LogReport as LogReport
+    from gradcheck.log_report import diagnose as diagnose
     from gradcheck.mean_field_theory import theory as theory
     from gradcheck.report import Report as Report
     from gradcheck.schema import json_schema as json_schema
@@ -47,6 +49,8 @@ _HOME = {
     "topics": "gradcheck.explanation",
     "Explanation": "gradcheck.explanation",
     "GradcheckError": "gradcheck.errors",
+    "LogReport": "gradcheck.log_report",
+    "diagnose": "gradcheck.log_report",
     "NetworkSpec": "gradcheck.spec",
     "RecurrentSpec": "gradcheck.spec",
     "Report": "gradcheck.report",
@@ -66,7 +70,7 @@ __all__ = [*_HOME, *_MODULES, "__version__"]
 
 
 def __getattr__(name: str) -> object:
-    if name in _MODULES:
+    if name in _MODULES or name == "torch":  # the latter is no part of *: it needs PyTorch
         return import_module(f"gradcheck.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'gradcheck' has no attribute {name!r}")

@@ -79,7 +79,7 @@ def _reasons(
 def as_percent(share: float) -> str:
     """Return a share in per cent; none and all are said only where they are exact."""
     percent = 100 * share
-    return "<1 %" if 0 < percent < 0.5 else ">99 %" if 99.5 <= percent < 100 else f"{percent:.0f} %"
+    return "<1 %" if 0 < percent <= 0.5 else ">99 %" if 99.5 <= percent < 100 else f"{percent:.0f} %"
 
 
 def _named(one: Strategy) -> str:

@@ -115,6 +115,25 @@ class GradientFlow:
         return np.array([getattr(layer, name) for layer in self.layers])
 
     @property
+    def groups(self) -> list[npt.NDArray[np.intp]]:
+        """Layers, from 0, whose gradients can be compared: here all that the signal reaches."""
+        return [np.arange(self.reached)]
+
+    @property
+    def weight_groups(self) -> list[npt.NDArray[np.intp]]:
+        """Layers, from 0, whose weights' gradients can be compared: of several flow points those of one kind."""
+        kinds = max(1, len(self.points))
+        return [] if self.unit == "step" else [group[kind::kinds] for group in self.groups for kind in range(kinds)]
+
+    @property
+    def carriers(self) -> npt.NDArray[np.bool_]:
+        """Layers that all of the signal goes through: of a transformer the stream, of a recurrence the last step."""
+        kinds = max(1, len(self.points))
+        every = np.arange(1, len(self.layers) + 1)
+        carrying: npt.NDArray[np.bool_] = every == len(every) if self.unit == "step" else every % kinds == 0
+        return carrying
+
+    @property
     def nonfinite(self) -> npt.NDArray[np.bool_]:
         """Layers behind an overflow, and those at which the gradient itself overflows on its way back."""
         gradient = self.column("log10_gradient_rms")

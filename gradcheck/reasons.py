@@ -46,7 +46,10 @@ def _forward(flow: GradientFlow) -> Iterator[str]:
         yield f"{where} is the first whose forward signal {what}: there is no loss"
         if flow.reached:
             yield f"the gradients shown are those of {flow.name(flow.reached)}'s mean squared output"
-    silent = np.flatnonzero(flow.column("log10_activation_rms") == -np.inf)
+    silenced = flow.column("log10_activation_rms") == -np.inf
+    if not flow.points and flow.unit != "step":
+        silenced &= flow.carriers  # a branch of zeros is passed by
+    silent = np.flatnonzero(silenced)
     if silent.size:
         yield f"the forward signal is exactly zero from {flow.name(silent[0] + 1)} on: no input is seen behind it"
 
@@ -90,6 +93,8 @@ def _last_reached(flow: GradientFlow) -> str:
     """Return what gradients are held against: the last layer that the signal reaches."""
     if flow.reached and flow.reached < len(flow.layers):
         return flow.name(flow.reached)
+    if len(flow.groups) > 1:
+        return f"the last such {flow.unit}"
     return f"the last {flow.unit} {flow.points[-1]}" if flow.points else f"the last {flow.unit}"
 
 

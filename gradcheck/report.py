@@ -11,6 +11,7 @@ from gradcheck import SCHEMA_VERSION, __version__
 from gradcheck.diagnosis import Diagnosis
 from gradcheck.engine.transformer import POINTS
 from gradcheck.flow import GradientFlow, OutputFlow, PerLayer
+from gradcheck.model_flow import ModelFlow
 from gradcheck.quantities import QUANTITIES
 from gradcheck.record import Record as Record
 from gradcheck.record import number as number
@@ -40,6 +41,8 @@ class Report:
         Changes that bring the network back, each simulated; None if nobody asked.
     prediction : Record or None
         What mean-field theory says of the same network; None where a command asks for none.
+    model : Record or None
+        Of ``probe``: what only a user's own model has, see ``gradcheck schema probe``.
     """
 
     command: str
@@ -51,11 +54,13 @@ class Report:
     verdict: Record
     suggestions: tuple[Record, ...] | None = None
     prediction: Record | None = None
+    model: Record | None = None
 
     @property
     def unit(self) -> str:
         """What a layer is called: ``layer``, or ``step`` of a recurrence; of a transformer, ``block``."""
-        return "step" if self.config.arch in RECURRENT else "block" if self.config.arch == "transformer" else "layer"
+        arch = self.config.get("arch")
+        return "step" if arch in RECURRENT else "block" if arch == "transformer" else "layer"
 
     @property
     def points(self) -> tuple[str, ...]:
@@ -79,6 +84,8 @@ class Report:
             document["prediction"] = dict(self.prediction)
         if self.suggestions is not None:
             document["suggestions"] = [dict(suggestion) for suggestion in self.suggestions]
+        if self.model is not None:
+            document["model"] = dict(self.model)
         return document
 
     def __str__(self) -> str:
@@ -144,7 +151,7 @@ def _layers(flows: Sequence[GradientFlow], typical: GradientFlow, flags: Sequenc
         Record(
             {
                 "index": index,
-                "name": typical.name(index).replace("layer", "hidden"),
+                **_named(typical, index),
                 "fan_in": fan_in,
                 "fan_out": fan_out,
             }
@@ -157,6 +164,13 @@ def _layers(flows: Sequence[GradientFlow], typical: GradientFlow, flags: Sequenc
     )
 
 
+def _named(flow: GradientFlow, index: int) -> dict[str, str]:
+    """Return a layer's name; of a user's own model as it is there, with its kind."""
+    if isinstance(flow, ModelFlow):
+        return {"name": flow.labels[index - 1], "kind": flow.kinds[index - 1]}
+    return {"name": flow.name(index).replace("layer", "hidden")}
+
+
 def _bands(typical: PerLayer, draws: PerLayer | None) -> list[tuple[str, PerLayer]]:
     """Return the typical values and, of several draws, the extremes."""
     if draws is None:
@@ -167,12 +181,12 @@ def _bands(typical: PerLayer, draws: PerLayer | None) -> list[tuple[str, PerLaye
 def _magnitudes(flow: GradientFlow) -> PerLayer:
     """Return the logarithms of all magnitudes but the ratios between layers, (layers, magnitudes).
 
-    A point without weights has no norm of them: that is not out of range.
+    A point without weights has no norm of them, weights that are not trained have no gradient: neither is out of range.
     """
     names = [name for name, one in QUANTITIES.items() if one.magnitude and name != "local_gain"]
     table = np.array([QUANTITIES[name].values(flow) for name in names]).T
     of_weights = [name.startswith("weight") for name in names]
-    bare = np.isnan(flow.column("log10_weight_norm"))
+    bare = np.isnan(flow.column("log10_weight_gradient_norm")) & np.isfinite(flow.column("log10_gradient_rms"))
     table[np.outer(bare, of_weights)] = 0.0
     return table
 

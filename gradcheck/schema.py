@@ -7,7 +7,7 @@ from gradcheck.quantities import QUANTITIES
 from gradcheck.schema_parts import Schema, closed, described_number
 
 #: Commands whose JSON output has a schema.
-COMMANDS = ("simulate", "clip-demo", "theory", "verify")
+COMMANDS = ("simulate", "probe", "clip-demo", "theory", "verify", "diagnose")
 
 BANDS = {"": "", "_low": "; lowest of the draws", "_high": "; highest of the draws"}
 
@@ -20,6 +20,7 @@ SUMMARY = {
     "effective_rank_least": "smallest effective rank of the layers, of a transformer's stream behind its blocks; of a "
     "recurrence that of the last step",
 }
+KIND = "what the layer is: gradient_ratio, local_gain and the spans compare layers of one kind only"
 OUTPUT = {
     "loss": "mean over the batch",
     "logit_rms": "root mean square of the read-out's outputs",
@@ -47,20 +48,28 @@ def json_schema(command: str = "simulate") -> Schema:
         from gradcheck.verification_schema import verification_schema
 
         return verification_schema()
-    if command != "simulate":
+    if command == "diagnose":
+        from gradcheck.log_schema import log_schema
+
+        return log_schema()
+    if command not in COMMANDS:
         raise GradcheckError(f"schema {command!r} is unknown; allowed: {', '.join(COMMANDS)}")
     properties = {
         "schema_version": {"const": SCHEMA_VERSION},
         "gradcheck_version": {"type": "string"},
         "command": {"const": command},
         "config": {"type": "object", "description": "every option with its resolved value"},
-        "layers": {"type": "array", "items": _layer(), "description": "the hidden layers, first to last"},
+        "layers": {"type": "array", "items": _layer(command), "description": "the hidden layers, first to last"},
         "output": _numbers(OUTPUT),
         "regions": {"type": "array", "items": _region()},
         "summary": _summary(),
         "verdict": _verdict(),
         "prediction": _prediction(),
     }
+    if command == "probe":
+        from gradcheck.probe_schema import of_models
+
+        properties["model"] = of_models()
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"gradcheck {command}",
@@ -85,7 +94,7 @@ def _summary() -> Schema:
     return closed(required, numbers["properties"])
 
 
-def _layer() -> Schema:
+def _layer(command: str) -> Schema:
     meanings = {}
     for name, quantity in QUANTITIES.items():
         meanings[name] = quantity.meaning
@@ -96,6 +105,7 @@ def _layer() -> Schema:
     fixed = {
         "index": whole,
         "name": {"type": "string"},
+        **({"kind": {"type": "string", "description": KIND}} if command == "probe" else {}),
         "fan_in": whole,
         "fan_out": whole,
         "status": {

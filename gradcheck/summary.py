@@ -4,6 +4,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from gradcheck.flow import GradientFlow, PerLayer
 
@@ -46,27 +47,31 @@ class Region(NamedTuple):
 
 def summarize(flow: GradientFlow) -> Summary:
     """Return the whole network in a few numbers; nan where the flow has none."""
-    reached = flow.column("log10_gradient_rms")[: flow.reached]
+    gradient = flow.column("log10_gradient_rms")
+    reached = gradient[: flow.reached]
     if not reached.size or np.isnan(reached).any():
         return Summary(math.nan, math.nan, math.nan)
     if reached.max() == -math.inf:  # nothing passes back at all
         return Summary(math.inf, math.nan, flow.layers[-1].effective_rank, math.inf, narrowest(flow)[1])
-    steps = max(1, len(reached) - 1) / max(1, len(flow.points))
-    gain = (
-        _power_of_ten((reached[0] - reached[-1]) / steps) if len(reached) > 1 and reached[-1] > -math.inf else math.nan
-    )
-    span, rank = float(reached.max() - reached.min()), flow.layers[-1].effective_rank
-    return Summary(span, float(gain), rank, _weight_gradient_span(flow), narrowest(flow)[1])
+    compared = gradient[widest_group(flow)]
+    steps = max(1, len(compared) - 1) / max(1, len(flow.points))
+    several = len(compared) > 1 and compared[-1] > -math.inf
+    gain = _power_of_ten((compared[0] - compared[-1]) / steps) if several else math.nan
+    rank = flow.layers[-1].effective_rank
+    return Summary(_range(compared), float(gain), rank, _weight_gradient_span(flow), narrowest(flow)[1])
+
+
+def widest_group(flow: GradientFlow) -> npt.NDArray[np.intp]:
+    """Return the layers, from 0, among which the strongest and the weakest gradient lie furthest apart."""
+    gradient = flow.column("log10_gradient_rms")
+    return max(flow.groups, key=lambda group: _range(gradient[group]))
 
 
 def _weight_gradient_span(flow: GradientFlow) -> float:
     """Return the decades between layers' weight gradients, per entry, of points of one kind; nan without any."""
-    if flow.unit == "step":
-        return math.nan
     sizes = np.log10(flow.fan_in) + np.log10(flow.fan_out)
-    entries = (flow.column("log10_weight_gradient_norm") - 0.5 * sizes)[: flow.reached]
-    kinds = max(1, len(flow.points))
-    spans = [_range(entries[kind::kinds]) for kind in range(kinds)]
+    entries = flow.column("log10_weight_gradient_norm") - 0.5 * sizes
+    spans = [_range(entries[group]) for group in flow.weight_groups]
     known = [span for span in spans if not math.isnan(span)]
     return max(known, default=math.nan)
 
@@ -76,7 +81,9 @@ def _range(logarithms: PerLayer) -> float:
     known = logarithms[~np.isnan(logarithms)]
     if not known.size:
         return math.nan
-    return math.inf if known.min() == -math.inf else float(known.max() - known.min())
+    if known.min() == -math.inf:
+        return math.inf
+    return float(known.max() - known.min()) if math.isfinite(known.max()) else math.nan
 
 
 def narrowest(flow: GradientFlow) -> tuple[int, float]:
@@ -85,12 +92,7 @@ def narrowest(flow: GradientFlow) -> tuple[int, float]:
     The rank is nan for a batch of one, and where the signal doesn't arrive.
     """
     ranks = flow.column("effective_rank")
-    carriers = np.zeros(len(ranks), bool)
-    if flow.unit == "step":
-        carriers[-1] = True
-    else:
-        carriers[max(1, len(flow.points)) - 1 :: max(1, len(flow.points))] = True
-    known = carriers & ~np.isnan(ranks)
+    known = flow.carriers & ~np.isnan(ranks)
     if flow.obstacle or not known.any():
         return len(ranks), math.nan
     layer = int(np.where(known, ranks, np.inf).argmin())
@@ -99,7 +101,8 @@ def narrowest(flow: GradientFlow) -> tuple[int, float]:
 
 def possible_rank(flow: GradientFlow) -> float:
     """Return the largest rank that the batch and the narrowest layer allow: centring takes one example away."""
-    return min(flow.rows - 1, *flow.fan_out)
+    widths = np.array(flow.fan_out)[flow.carriers]
+    return min(flow.rows - 1, *(widths.tolist() or flow.fan_out))
 
 
 def _power_of_ten(logarithm: float) -> float:
@@ -108,7 +111,7 @@ def _power_of_ten(logarithm: float) -> float:
 
 def gradient_shrinks(flow: GradientFlow) -> bool:
     """The gradient's weakest layer lies nearer to the input than its strongest."""
-    gradient = flow.column("log10_gradient_rms")[: flow.reached]
+    gradient = flow.column("log10_gradient_rms")[widest_group(flow)]
     return bool(gradient.argmin() <= gradient.argmax())
 
 

@@ -10,7 +10,8 @@ from gradcheck.cli.output import OutputFile, write
 
 def schema(
     command: Annotated[
-        str, typer.Argument(metavar="COMMAND", help="A command with JSON output: simulate, clip-demo, theory, verify.")
+        str,
+        typer.Argument(metavar="COMMAND", help="One of simulate, probe, clip-demo, theory, verify, diagnose."),
     ] = "simulate",
     output: OutputFile = None,
 ) -> None:

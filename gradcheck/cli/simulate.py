@@ -90,12 +90,12 @@ def simulate(
     with ShareProgress(quiet) as tick:
         report = simulation(**network, suggest=suggest if name == "text" else bool(suggest), tick=tick)
     if not silenced(quiet, name, output):
-        write(_rendered(report, name, output, all_layers), output)
-    raise typer.Exit(1 if _fails(report, causes) else 0)
+        write(rendered(report, name, output, all_layers), output)
+    raise typer.Exit(1 if fails(report, causes) else 0)
 
 
-def _rendered(report: "Report", name: str, output: Path | None, all_layers: bool) -> str:
-    """Return the document; only what the format needs is imported."""
+def rendered(report: "Report", name: str, output: Path | None, all_layers: bool) -> str:
+    """Return the document: text, json, csv or markdown; only what the format needs is imported."""
     if name == "json":
         from gradcheck.render.json import as_json
 
@@ -114,7 +114,7 @@ def _rendered(report: "Report", name: str, output: Path | None, all_layers: bool
     return as_text(report, terminal(output), all_layers=all_layers)
 
 
-def _fails(report: "Report", causes: Iterable[str]) -> bool:
+def fails(report: "Report", causes: Iterable[str]) -> bool:
     """Whether the verdict or a layer's flag is one of the causes."""
     found = {report.verdict.status, *(layer.flag for layer in report.layers)}
     wanted = set(given.CAUSES) if "any" in causes else set(causes)

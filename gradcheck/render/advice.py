@@ -1,6 +1,8 @@
 """What would bring the network back, and the next command to type."""
 
+import shlex
 from collections.abc import Iterator
+from json import dumps
 
 from rich.console import RenderableType
 from rich.padding import Padding
@@ -8,6 +10,7 @@ from rich.text import Text
 
 from gradcheck.command_line import command_line, options
 from gradcheck.render.numbers import percent
+from gradcheck.render.sample import sampled
 from gradcheck.render.style import INDENT, without_controls
 from gradcheck.report import Record, Report
 
@@ -40,9 +43,28 @@ def _lines(suggestions: tuple[Record, ...], width: int) -> Iterator[Padding]:
 
 def next_commands(report: Report) -> Iterator[str]:
     """Yield the command that one would type next, and where something is wrong the one that explains it."""
-    yield next_command(report)
+    if report.command != "probe":
+        yield next_command(report)
+    elif report.config.get("target") and (report.verdict.status == "healthy" or sampled(report)):
+        yield probe_command(report)
     if report.verdict.status != "healthy":
         yield f"gradcheck explain {report.verdict.status}"
+
+
+def probe_command(report: Report) -> str:
+    """Return the command that lets a healthy model take some steps, or shows every layer of an ill one."""
+    config = report.config
+    kept = {"kwargs": config.kwargs and dumps(config.kwargs), "batch": config.batch}
+    if report.model is not None and not report.model.loss_by_default:
+        kept["loss"] = config.loss
+    usual = {"mode": "train", "amp": None, "seed": 0, "optimizer": "sgd", "lr": 0.1}
+    changed = kept | {name: config[name] for name, value in usual.items() if config[name] != value}
+    healthy = report.verdict.status == "healthy"
+    steps = {"steps": 50 if healthy and not config.steps else config.steps or None}
+    words = ["gradcheck", "probe", config.target, *(f"--input={shape}" for shape in config.input or ())]
+    words += options({name: value for name, value in (changed | steps).items() if value is not None})
+    last = "--all-layers" if not healthy else "--fail-on any" if config.steps else ""
+    return f"{shlex.join(words)} {last}".rstrip()
 
 
 def next_command(report: Report) -> str:

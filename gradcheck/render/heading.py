@@ -19,6 +19,9 @@ def what_network(config: Mapping[str, Any]) -> str:
 
 
 def _parts(config: Mapping[str, Any]) -> Iterator[str]:
+    if "model" in config:
+        yield from _probed(config)
+        return
     yield from _network(config)
     tokens = f" of {config['tokens']} tokens" if config["arch"] == "transformer" else ""
     yield f"{config['data']}, batch {config['batch_size']}{tokens}"
@@ -28,6 +31,25 @@ def _parts(config: Mapping[str, Any]) -> Iterator[str]:
         yield config["dtype"]
     if config.get("layers") == "weightless":
         yield "weightless"
+
+
+def _probed(config: Mapping[str, Any]) -> Iterator[str]:
+    """A user's own model, and what it was run on."""
+    target = config.get("target")
+    yield f"{target}, {config['model']}" if target else config["model"]
+    shapes = ", ".join(config.get("input") or ())
+    batch = f"batch of {config['batch']}" if config.get("batch") else f"input {shapes}"
+    if shapes or config.get("batch"):
+        yield batch
+    yield f"loss {config['loss']}"
+    if config["mode"] != "train":
+        yield f"{config['mode']} mode"
+    if config["amp"]:
+        yield config["amp"]
+    if config["steps"]:
+        rate = "" if config["lr"] is None else f", rate {config['lr']:g}"
+        yield f"{config['steps']} {'step' if config['steps'] == 1 else 'steps'} of {config['optimizer']}{rate}"
+    yield f"seed {config['seed']}"
 
 
 def _network(config: Mapping[str, Any]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from gradcheck.render.bars import Glyphs, Scale, bar, common_scale
 from gradcheck.render.numbers import power, significant
-from gradcheck.render.sample import shown_layers, title
+from gradcheck.render.sample import drawn, shown_layers, title
 from gradcheck.render.style import INDENT, STYLES
 from gradcheck.report import Record, Report
 
@@ -55,12 +55,12 @@ def layer_table(report: Report, width: int, glyphs: Glyphs, all_layers: bool) ->
         Record(report.layers[index - 1], predicted=predicted and predicted[index - 1])
         for index in shown_layers(len(report.layers), report.regions, all_layers)
     ]
-    longer = max(len(title(layer)) for layer in shown) - len("layer")  # as a block and its flow point are
+    longer = max(len(title(layer)) for layer in shown) - len("layer")  # as a block and its flow point are, or a name
     names = _columns(width - max(0, longer), any(predicted or ()))
     rows = [[COLUMNS[name](layer) for name in names] for layer in shown]
     used = INDENT + sum(max(map(len, column)) + 2 for column in zip(names, *rows, strict=True))
-    scale = common_scale([layer.log10_gradient_rms for layer in report.layers])
-    bars = [_bar(layer, scale, max(1, min(24, width - used)), glyphs) for layer in shown]
+    scale = common_scale([layer[drawn(report)] for layer in report.layers])
+    bars = [_bar(layer[drawn(report)], scale, max(1, min(24, width - used)), glyphs) for layer in shown]
     heads = [report.unit if name == "layer" else name for name in names]
     yield Padding(_table(heads, shown, rows, bars), (0, 0, 0, INDENT))
     if len(shown) < len(report.layers):
@@ -80,7 +80,11 @@ def _columns(room: int, predicted: bool) -> tuple[str, ...]:
 def _table(names: Sequence[str], shown: Sequence[Record], rows: Sequence[Sequence[str]], bars: Sequence[str]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     for name in names:
-        table.add_column(name, justify="left" if name in ("flag", "block") else "right", no_wrap=True)
+        table.add_column(
+            name,
+            justify="left" if name in ("flag", "block") or (name == "layer" and "kind" in shown[0]) else "right",
+            no_wrap=True,
+        )
     table.add_column("", no_wrap=True)
     for layer, row, bar_text in zip(shown, rows, bars, strict=True):
         style = STYLES[layer.flag]
@@ -89,7 +93,6 @@ def _table(names: Sequence[str], shown: Sequence[Record], rows: Sequence[Sequenc
     return table
 
 
-def _bar(layer: Record, scale: Scale, width: int, glyphs: Glyphs) -> str:
+def _bar(logarithm: float | None, scale: Scale, width: int, glyphs: Glyphs) -> str:
     """Return a layer's bar; nothing for a gradient that is zero or has no number."""
-    logarithm = layer.log10_gradient_rms
     return "" if logarithm is None else bar(scale.share(logarithm), width, glyphs)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from gradcheck.report import Record
+from gradcheck.report import Record, Report
 
 #: A table of more layers than this is sampled.
 ALL_UP_TO = 40
@@ -34,7 +34,24 @@ def _edges(regions: Iterable[Record]) -> set[int]:
     }
 
 
+def sampled(report: Report) -> bool:
+    """Whether the table leaves layers out unless --all-layers is given."""
+    return len(report.layers) > ALL_UP_TO
+
+
+def of_several_kinds(report: Report) -> bool:
+    """Whether the layers' gradients can be compared only with those of their kind."""
+    return len({layer.get("kind") for layer in report.layers}) > 1
+
+
+def drawn(report: Report) -> str:
+    """Return which logarithm the picture shows: the gradient; of layers of several kinds its ratio within the kind."""
+    return "log10_gradient_ratio" if of_several_kinds(report) else "log10_gradient_rms"
+
+
 def title(layer: Record) -> str:
-    """Return a layer's number; of a transformer its block and flow point."""
+    """Return a layer's number; of a transformer its block and flow point, of a user's own model its name."""
     name = str(layer.name)
+    if "kind" in layer:  # of a user's own model
+        return name
     return name.removeprefix("block ") if name.startswith("block ") else str(layer.index)

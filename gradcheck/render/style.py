@@ -12,6 +12,13 @@ STYLES = {
     "dead": "magenta", "saturated": "yellow", "nonfinite": "bold red", "error": "bold red",
 }  # fmt: skip
 
+#: The same of what a log shows.
+LOG_STYLES = {
+    "healthy": "green", "exploding": "red", "nonfinite": "bold red", "vanishing": "cyan", "collapsed": "yellow",
+    "no-gradient": "magenta", "dead": "magenta", "spikes": "yellow", "always-clipped": "yellow",
+    "update-ratio": "yellow", "never-clipped": "dim",
+}  # fmt: skip
+
 #: Columns that the picture and the table stand in from the edge.
 INDENT = 2
 

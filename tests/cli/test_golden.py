@@ -78,5 +78,5 @@ def test_the_header_of_csv_is_the_one_that_is_kept(name, printed, golden):
 
 
 def test_every_kept_document_is_compared():
-    kept = {path.name for path in Path(__file__).with_name("golden").iterdir()}
+    kept = {path.name for path in Path(__file__).with_name("golden").iterdir() if not path.name.startswith("probe")}
     assert kept == {*DOCUMENTS, *HEADERS}

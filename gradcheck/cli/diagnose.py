@@ -1,0 +1,135 @@
+"""``gradcheck diagnose``."""
+
+import sys
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gradcheck.cli import INTERRUPTED
+from gradcheck.cli import options as given
+from gradcheck.cli.output import OutputFile, check_writable, silenced, write
+from gradcheck.cli.progress import ShareProgress
+from gradcheck.errors import one_of
+
+if TYPE_CHECKING:
+    from gradcheck import LogReport
+
+FORMATS = ("text", "json", "jsonl", "csv", "markdown", "github")
+KINDS = (
+    "exploding", "nonfinite", "vanishing", "collapsed", "no-gradient", "dead", "spikes", "always-clipped",
+    "update-ratio", "never-clipped", "any",
+)  # fmt: skip
+
+#: What is only told, and is no failure unless it is asked for.
+NOTE = "note"
+
+LogFile = Annotated[
+    str,
+    typer.Argument(
+        metavar="FILE",
+        help="A recorder's file, JSON Lines, CSV, trainer_state.json, a TensorBoard event file or a folder of them; "
+        "- reads the standard input.",
+    ),
+]
+MaxNorm = Annotated[
+    float | None,
+    typer.Option(metavar="C", help="Clipping threshold of the global norm.", show_default="what the log says"),
+]
+Follow = Annotated[
+    bool,
+    typer.Option("--follow", "-f", help="Keep watching a growing log; with --fail-on, until one of those is found."),
+]
+LogFormat = Annotated[
+    str, given.named(FORMATS, "Output format; jsonl, csv have a line a finding, github an annotation, ten at most")
+]  # fmt: skip
+LogFailOn = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="KIND", autocompletion=given.completed(KINDS),
+        help=f"Exit with 1 if this is found (repeatable): {' '.join(KINDS)} (but mere notes).",
+    ),
+]  # fmt: skip
+
+
+def diagnose(
+    file: LogFile,
+    max_norm: MaxNorm = None,
+    follow: Follow = False,
+    format: LogFormat = "text",
+    json: given.Json = False,
+    output: OutputFile = None,
+    fail_on: LogFailOn = None,
+    quiet: given.Quiet = False,
+) -> None:
+    """What does the log of a training run show: did its gradients vanish, explode, spike, and where first?
+
+    Reads step, loss and gradient norms, of the whole and layer by layer, under their usual names, and prints the
+    verdict, the findings with what to try, and what thresholds of clipping would have done. A healthy run has none.
+    """
+    name = given.chosen_format(format, json, FORMATS)
+    kinds = [one_of("fail_on", kind, KINDS) for kind in fail_on or ()]
+    check_writable(output)
+    from gradcheck.log_report import checked_max_norm
+
+    report, code = _diagnosed(file, checked_max_norm(max_norm), follow, quiet, lambda one: _fails(one, kinds))
+    if report is None:
+        raise typer.Exit(code)
+    for warning in report.warnings:
+        _say(f"warning: {report.config.file}: {warning}", quiet)
+    if not silenced(quiet, name, output):
+        write(_rendered(report, name, output), output)
+    raise typer.Exit(code or (1 if _fails(report, kinds) else 0))
+
+
+def _diagnosed(
+    file: str, max_norm: float | None, follow: bool, quiet: bool, enough: Callable[["LogReport"], bool]
+) -> tuple["LogReport | None", int]:
+    """Return the report, and the exit code if it was interrupted."""
+    if follow:
+        from gradcheck.cli.follow import followed
+
+        report, interrupted = followed(file, max_norm, quiet, enough)
+        return report, INTERRUPTED if interrupted else 0
+    from gradcheck.log_report import report_on
+    from gradcheck.logs.reading import read_log
+
+    with ShareProgress(quiet) as progress:
+        progress.what = "read"
+        log = read_log(file, tick=progress)
+    return report_on(log, file, max_norm), 0
+
+
+def _say(text: str, quiet: bool) -> None:
+    """Say something beside the document."""
+    from gradcheck.render.style import without_controls
+
+    if not quiet and sys.stderr is not None:
+        print(without_controls(text), file=sys.stderr)  # noqa: T201
+
+
+def _rendered(report: "LogReport", name: str, output: Path | None) -> str:
+    """Return the document; only what the format needs is imported."""
+    if name == "text":
+        from gradcheck.cli.terminal import terminal
+        from gradcheck.render.log_report import log_as_text
+
+        return log_as_text(report, terminal(output))
+    from gradcheck.render import log_formats as formats
+
+    by_name = {
+        "json": formats.log_as_json,
+        "jsonl": formats.log_as_jsonl,
+        "csv": formats.log_as_csv,
+        "markdown": formats.log_as_markdown,
+        "github": formats.log_as_annotations,
+    }
+    return by_name[name](report)
+
+
+def _fails(report: "LogReport", kinds: Collection[str]) -> bool:
+    """Whether a finding is of one of the kinds; any of them is any but a note."""
+    serious = {one.kind for one in report.findings if one.severity != NOTE}
+    found = {one.kind for one in report.findings}
+    return bool(found & set(kinds)) or ("any" in kinds and bool(serious))

@@ -1,0 +1,81 @@
+"""Watches a log that grows: a live table on the terminal, until an interrupt or until enough is found."""
+
+import sys
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.live import Live
+
+from gradcheck.log_report import LogReport, report_on
+from gradcheck.logs.reading import Log, read_log
+from gradcheck.render.log_live import live_view
+
+#: Seconds between two looks at what was read.
+INTERVAL = 1.0
+
+
+class Watch:
+    """Looks at a log every now and then, and shows it if anyone can see it.
+
+    Parameters
+    ----------
+    file : str
+    max_norm : float or None
+    quiet : bool
+    enough : callable
+        Whether a report has what is waited for.
+    """
+
+    def __init__(self, file: str, max_norm: float | None, quiet: bool, enough: Callable[[LogReport], bool]) -> None:
+        self.file, self.max_norm, self.enough = file, max_norm, enough
+        self.log: Log | None = None
+        self._due = 0.0
+        self._rows = -1
+        shown = not quiet and sys.stderr is not None and sys.stderr.isatty()
+        console = Console(stderr=True) if shown else None
+        self._live = Live(console=console, auto_refresh=False, transient=True) if console else None
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._live.stop()
+
+    def __call__(self, log: Log) -> bool:
+        """Look at a log if it is time to and there is something new; return whether it has what is waited for."""
+        self.log = log
+        now = time.monotonic()
+        rows = log.table.rows_read
+        if now < self._due or rows == self._rows:
+            return False
+        self._rows = rows
+        report = self.report()
+        self._due = time.monotonic() + INTERVAL
+        if self._live and report:
+            self._live.update(live_view(report, self._live.console.width, self._live.console.encoding), refresh=True)
+        return report is not None and self.enough(report)
+
+    def report(self) -> LogReport | None:
+        """Return what the log shows so far; None if nothing was read."""
+        return report_on(self.log, self.file, self.max_norm) if self.log and self.log.table.rows_read else None
+
+
+def followed(
+    file: str, max_norm: float | None, quiet: bool, enough: Callable[[LogReport], bool]
+) -> tuple[LogReport | None, bool]:
+    """Watch a log; return what was found, and whether it ended with an interrupt."""
+    watch, interrupted = Watch(file, max_norm, quiet, enough), False
+    try:
+        with watch:
+            watch.log = read_log(file, follow=watch)
+    except KeyboardInterrupt:
+        interrupted = True
+    return watch.report(), interrupted

@@ -1,0 +1,80 @@
+"""``gradcheck probe``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from gradcheck.cli import options as given
+from gradcheck.cli import probe_options as probing
+from gradcheck.cli.output import OutputFile, check_writable, silenced, write
+from gradcheck.cli.progress import ShareProgress
+from gradcheck.cli.simulate import fails, rendered
+from gradcheck.errors import MissingExtraError, one_of
+
+if TYPE_CHECKING:
+    from gradcheck import Report
+
+#: Options that say how the result is shown rather than what is probed.
+PRESENTATION = ("format", "json", "output", "fail_on", "all_layers", "quiet")
+
+
+def probe(
+    command: typer.Context,
+    target: probing.Target,
+    kwargs: probing.Kwargs = None,
+    input: probing.Input = None,
+    batch: probing.BatchOption = None,
+    loss: probing.LossOption = None,
+    mode: probing.Mode = "train",
+    amp: probing.AmpOption = None,
+    steps: probing.TrainingSteps = 0,
+    optimizer: probing.OptimizerOption = "sgd",
+    lr: probing.Rate = 0.1,
+    seed: probing.ProbeSeed = 0,
+    vanish_below: given.VanishBelow = 1e-3,
+    explode_above: given.ExplodeAbove = 1e3,
+    max_span: given.MaxSpan = 2.3,
+    min_rank: given.MinRank = 1.8,
+    dead_above: given.DeadAbove = 0.9,
+    saturated_above: given.SaturatedAbove = 0.9,
+    format: probing.ProbeFormat = "text",
+    json: given.Json = False,
+    output: OutputFile = None,
+    fail_on: given.FailOn = None,
+    all_layers: given.AllLayers = False,
+    quiet: given.Quiet = False,
+) -> None:
+    """Does the gradient survive in your own PyTorch model?
+
+    Imports TARGET from the current folder and runs it: this executes your own code. One batch goes forward and its
+    gradient back by PyTorch's autograd; every module that holds weights is measured. Needs PyTorch
+    (pip install "gradcheck[torch]").
+    """
+    name = given.chosen_format(format, json, probing.PROBE_FORMATS)
+    causes = [one_of("fail_on", cause, given.CAUSES) for cause in fail_on or ()]
+    check_writable(output)
+    report = _probed({key: value for key, value in command.params.items() if key not in PRESENTATION}, quiet)
+    if not silenced(quiet, name, output):
+        write(_document(report, name, output, all_layers), output)
+    raise typer.Exit(1 if fails(report, causes) else 0)
+
+
+def _probed(options: dict[str, object], quiet: bool) -> "Report":
+    from importlib.util import find_spec
+
+    if find_spec("torch") is None:
+        raise MissingExtraError("probe", "PyTorch", "torch")
+    from gradcheck.frameworks.torch.command import probe_target
+
+    with ShareProgress(quiet) as tick:
+        return probe_target(**options, tick=tick)  # type: ignore[arg-type]
+
+
+def _document(report: "Report", name: str, output: Path | None, all_layers: bool) -> str:
+    """Return the document; only what the format needs is imported."""
+    if name not in ("github", "junit"):
+        return rendered(report, name, output, all_layers)
+    from gradcheck.render.workflow import as_github, as_junit
+
+    return as_github(report) if name == "github" else as_junit(report)

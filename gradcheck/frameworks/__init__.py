@@ -1,0 +1,1 @@
+"""Other people's frameworks: what measures a user's own model."""

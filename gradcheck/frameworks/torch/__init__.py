@@ -1,0 +1,1 @@
+"""PyTorch: the user's own model, by the framework's own autograd."""

@@ -1,0 +1,121 @@
+"""The batch: inputs as a model takes them, and targets."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gradcheck.errors import OptionError
+
+#: Kinds of numbers that --input can have.
+INPUT_TYPES = ("float32", "float64", "float16", "bfloat16", "int64", "int32", "uint8", "bool")
+
+SHAPE = re.compile(r"(?P<shape>\d+(x\d+)*)(:(?P<type>[a-z]+\d*))?(<(?P<below>\d+))?")
+
+
+class Batch(NamedTuple):
+    """What a model is called with, and what it should have said.
+
+    Attributes
+    ----------
+    arguments : tuple
+        By position.
+    keywords : dict
+        By name.
+    targets : object
+        None where they will be drawn.
+    """
+
+    arguments: tuple[Any, ...]
+    keywords: dict[str, Any]
+    targets: Any = None
+
+    @property
+    def examples(self) -> int:
+        """How many examples it holds: the first axis of the first input."""
+        for value in (*self.arguments, *self.keywords.values()):
+            if isinstance(value, Tensor) and value.dim():
+                return max(1, int(value.shape[0]))
+        return 1
+
+    def with_gradient(self) -> tuple["Batch", list[Tensor]]:
+        """Return the batch with inputs that a gradient can be asked for, and these."""
+        leaves: list[Tensor] = []
+
+        def open_to_gradient(value: object) -> object:
+            if not isinstance(value, Tensor) or not value.is_floating_point():
+                return value
+            leaves.append(value.detach().requires_grad_())
+            return leaves[-1].clone()  # no leaf: a model may change it in place
+
+        arguments = tuple(open_to_gradient(value) for value in self.arguments)
+        keywords = {name: open_to_gradient(value) for name, value in self.keywords.items()}
+        return Batch(arguments, keywords, self.targets), leaves
+
+
+def as_batch(batch: object) -> Batch:
+    """Return (inputs, targets) or inputs alone as a ``Batch``; inputs are a tensor, several, or a mapping of names.
+
+    Arrays of NumPy become tensors.
+    """
+    if isinstance(batch, Batch):
+        return batch
+    batch = _as_tensors(batch)
+    inputs, targets = batch if isinstance(batch, tuple | list) and len(batch) == 2 else (batch, None)
+    if isinstance(inputs, Mapping):
+        return Batch((), dict(inputs), targets)
+    return Batch(tuple(inputs) if isinstance(inputs, tuple | list) else (inputs,), {}, targets)
+
+
+def _as_tensors(value: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, np.ndarray):
+        return torch.from_numpy(value)
+    if isinstance(value, Mapping):
+        return {name: _as_tensors(one) for name, one in value.items()}
+    return tuple(_as_tensors(one) for one in value) if type(value) in (tuple, list) else value
+
+
+def parse_input(text: str) -> tuple[tuple[int, ...], str, int]:
+    """Return the shape, the type and the bound of ``4x128:int64<50257``.
+
+    Raises
+    ------
+    OptionError
+        The text is none.
+    """
+    match = SHAPE.fullmatch(text.replace(" ", ""))
+    kind = (match and match["type"]) or ("int64" if match and match["below"] else "float32")
+    if match is None or kind not in INPUT_TYPES or "0" in match["shape"].split("x"):
+        problem = f"{text!r} is no shape: write 8x3x32x32, or 4x128:int64<50257 (types: {', '.join(INPUT_TYPES)})"
+        raise OptionError("input", problem)
+    integral = kind in ("int64", "int32", "uint8")
+    if integral and match["below"] is None:
+        raise OptionError("input", f"{text!r} doesn't say how many kinds there are: write {text}<1000")
+    if not integral and match["below"] is not None:
+        raise OptionError("input", f"{text!r} bounds numbers that aren't whole: write {match['shape']}, or :int64<N")
+    return tuple(int(size) for size in match["shape"].split("x")), kind, int(match["below"] or 2)
+
+
+def drawn_input(text: str, generator: torch.Generator) -> Tensor:
+    """Return a random input: standard normal numbers, or whole ones below the bound, each as likely."""
+    shape, kind, below = parse_input(text)
+    dtype = getattr(torch, kind)
+    if dtype.is_floating_point:
+        return torch.randn(shape, generator=generator).to(dtype)
+    return torch.randint(max(1, below), shape, generator=generator).to(dtype)
+
+
+def suggested_input(model: nn.Module) -> str:
+    """Return the --input that the first layer asks for, as far as that is obvious; or an empty text."""
+    for module in model.modules():
+        if isinstance(module, nn.Linear | nn.RNNBase):
+            width = module.in_features if isinstance(module, nn.Linear) else module.input_size
+            return f"32x{width}" if isinstance(module, nn.Linear) else f"16x32x{width}"
+        if isinstance(module, nn.modules.conv._ConvNd):
+            return f"8x{module.in_channels}" + "x32" * len(module.kernel_size)
+        if isinstance(module, nn.Embedding | nn.EmbeddingBag):
+            return f"4x32:int64<{module.num_embeddings}"
+    return ""

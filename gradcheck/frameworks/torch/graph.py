@@ -1,0 +1,196 @@
+"""The autograd graph as a map: which activation follows which layer, its value and its slope.
+
+Activations may be modules, functions, methods or in-place: what all of them leave behind is a node of the graph, which
+keeps what its derivative needs, and which is that derivative when it is called.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+#: A node of the graph; PyTorch has no public type for it that all versions share.
+Node = Any
+
+#: Nodes that hand on what they get, entry by entry or pooled: a norm, another shape, dropout.
+TRANSPARENT = (
+    "NativeBatchNorm", "CudnnBatchNorm", "NativeLayerNorm", "NativeGroupNorm", "FusedRmsNorm", "View", "UnsafeView",
+    "ReshapeAlias", "Permute", "Transpose", "Unsqueeze", "Squeeze", "Clone", "NativeDropout", "ToCopy", "Split",
+    "Slice", "Select", "Unbind", "MaxPool", "AvgPool", "AdaptiveAvgPool", "AsStrided",
+)  # fmt: skip
+
+#: Nodes that do so where nothing but one of their inputs hangs on the model.
+WITH_CONSTANTS = ("Mul", "Div", "Add", "Sub")
+
+
+class Elementwise(NamedTuple):
+    """An activation function as the graph knows it.
+
+    Attributes
+    ----------
+    output : callable
+        Node ↦ φ(z).
+    steepest : callable
+        Node ↦ largest |φ'|.
+    """
+
+    output: Callable[[Node], Tensor]
+    steepest: Callable[[Node], float]
+
+
+def _kept(steepest: float = 1.0) -> Elementwise:
+    """Return an activation whose node keeps its output."""
+    return Elementwise(lambda node: node._saved_result, lambda node: steepest)
+
+
+def _again(function: Callable[..., Tensor], *arguments: str, steepest: float = 1.0) -> Elementwise:
+    """Return an activation whose node keeps its input, and some arguments."""
+
+    def output(node: Node) -> Tensor:
+        return function(node._saved_self, *(getattr(node, f"_saved_{name}") for name in arguments))
+
+    return Elementwise(output, lambda node: steepest)
+
+
+def _elu(node: Node) -> Tensor:
+    z, scale = node._saved_self, node._saved_scale
+    below: Tensor = scale * node._saved_alpha * torch.expm1(node._saved_input_scale * z.clamp(max=0))
+    return torch.where(z > 0, scale * z, below)
+
+
+def _elu_steepest(node: Node) -> float:
+    return float(node._saved_scale) * max(1.0, float(node._saved_alpha))
+
+
+#: By the name of the node; the steepest slopes are those of ``engine.activations``.
+ELEMENTWISE: dict[str, Elementwise] = {
+    "ReluBackward0": _kept(),
+    "SigmoidBackward0": _kept(0.25),
+    "TanhBackward0": _kept(),
+    "GeluBackward0": Elementwise(
+        lambda node: functional.gelu(node._saved_self, approximate=node._saved_approximate),
+        lambda node: 1.1289041451851548,
+    ),
+    "SiluBackward0": _again(functional.silu, steepest=1.0998393201288669),
+    "MishBackward0": _again(functional.mish, steepest=1.0884981612517279),
+    "LeakyReluBackward0": _again(functional.leaky_relu, "negative_slope"),
+    "LeakyReluBackward1": _kept(),
+    "EluBackward0": Elementwise(_elu, _elu_steepest),
+    "EluBackward1": Elementwise(lambda node: node._saved_result, _elu_steepest),
+    "CeluBackward0": _again(functional.celu, "alpha"),
+    "SoftplusBackward0": _again(functional.softplus, "beta", "threshold"),
+    "HardtanhBackward0": _again(functional.hardtanh, "min_val", "max_val"),
+    "HardswishBackward0": _again(functional.hardswish, steepest=1.5),
+    "HardsigmoidBackward0": _again(functional.hardsigmoid, steepest=1 / 6),
+    "LogSigmoidBackward0": _again(functional.logsigmoid),
+    "ClampBackward1": _again(torch.clamp, "min", "max"),
+    "ClampMinBackward0": _again(torch.clamp_min, "min"),
+    "PreluKernelBackward0": Elementwise(
+        lambda node: torch.where(node._saved_self > 0, 1, node._saved_weight) * node._saved_self,
+        lambda node: max(1.0, float(node._saved_weight.detach().abs().max())),
+    ),
+}  # fmt: skip
+
+
+class Activity(NamedTuple):
+    """An activation function at work.
+
+    Attributes
+    ----------
+    output, slope : Tensor
+        φ(z) and φ'(z).
+    steepest : float
+    """
+
+    output: Tensor
+    slope: Tensor
+    steepest: float
+
+
+def nodes(root: Node) -> Iterator[Node]:
+    """Yield every node that the gradient can reach from `root`, each once."""
+    waiting, seen = [root], {root}
+    while waiting:
+        node = waiting.pop()
+        yield node
+        for following, _ in node.next_functions:
+            if following is not None and following not in seen:
+                seen.add(following)
+                waiting.append(following)
+
+
+def activity(node: Node) -> Activity | None:
+    """Return the values of an activation's node; None where it isn't one, or keeps nothing any more."""
+    kind = ELEMENTWISE.get(node.name())
+    if kind is None:
+        return None
+    try:
+        with torch.no_grad():
+            output = kind.output(node)
+            slope = node(torch.ones_like(output))
+    except RuntimeError:  # what it kept was changed in place, or is let go of already
+        return None
+    return Activity(output, slope[0] if isinstance(slope, tuple) else slope, kind.steepest(node))
+
+
+def source(node: Node, known: Callable[[Node], bool]) -> Node | None:
+    """Return the first known node on the way back from `node`, as long as the way has no fork; or None."""
+    while node is not None and not known(node):
+        inputs = [following for following, _ in node.next_functions if following is not None]
+        name = node.name()
+        hands_on = name.startswith(TRANSPARENT) or (name.startswith(WITH_CONSTANTS) and len(inputs) == 1)
+        node = inputs[0] if hands_on and inputs else None
+    return node
+
+
+def bottlenecks(root: Node, sources: set[Node]) -> set[Node]:
+    """Return the nodes that every way from `root` to the sources goes through.
+
+    Notes
+    -----
+    Nodes are taken in topological order; one that takes all edges that are open at that moment has no way around it.
+    """
+    order = _inwards(root)
+    leading = set(sources)
+    for node in reversed(order):
+        if any(following in leading for following, _ in node.next_functions):
+            leading.add(node)
+    left = dict.fromkeys(leading, 0)
+    for node in leading:
+        for following in _within(node, leading, sources):
+            left[following] += 1
+    taken, found, open_edges = dict(left), set[Node](), 0
+    ready = [root] if root in leading else []
+    while ready:
+        node = ready.pop()
+        open_edges -= taken[node]
+        if not open_edges and not ready:
+            found.add(node)
+        for following in _within(node, leading, sources):
+            open_edges += 1
+            left[following] -= 1
+            if not left[following]:
+                ready.append(following)
+    return found
+
+
+def _inwards(root: Node) -> list[Node]:
+    """Return the nodes below `root`, each before all that follow it."""
+    order: list[Node] = []
+    waiting, seen = [(root, False)], set[Node]()
+    while waiting:
+        node, done = waiting.pop()
+        if done:
+            order.append(node)
+        elif node not in seen:
+            seen.add(node)
+            waiting.append((node, True))
+            waiting.extend((one, False) for one, _ in node.next_functions if one is not None and one not in seen)
+    return order[::-1]
+
+
+def _within(node: Node, leading: set[Node], sources: set[Node]) -> list[Node]:
+    """Return what follows a node on the way to the sources."""
+    return [] if node in sources else [one for one, _ in node.next_functions if one in leading]

@@ -1,0 +1,121 @@
+"""Which modules of a model are its layers, and what belongs to each."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
+
+#: Modules whose outputs have their channels behind the batch; all others have them last.
+CHANNELS_FIRST = (
+    nn.modules.conv._ConvNd, nn.modules.batchnorm._BatchNorm, nn.modules.instancenorm._InstanceNorm, nn.GroupNorm,
+)  # fmt: skip
+
+EMBEDDINGS = (nn.Embedding, nn.EmbeddingBag)
+
+#: Layers that are compared among themselves, by kind. All others are ``norm`` or ``linear``, of whole examples or over
+#: their positions.
+KINDS: dict[str, tuple[type[nn.Module], ...]] = {
+    "convolution": (nn.modules.conv._ConvNd,),
+    "recurrence": (nn.RNNBase, nn.RNNCellBase),
+    "embedding": EMBEDDINGS,
+    "attention": (nn.MultiheadAttention,),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A module that holds parameters itself, under its first name in the model.
+
+    Attributes
+    ----------
+    name : str
+        As in ``named_modules``; the class's name for the model itself.
+    module : Module
+    """
+
+    name: str
+    module: nn.Module
+
+    def kind(self, output: Tensor, examples: int) -> str:
+        """Return what it is, as far as its gradient's size depends on that; given its output for so many examples."""
+        for name, classes in KINDS.items():
+            if isinstance(self.module, classes):
+                return name
+        one = "norm" if self.is_vector else "linear"
+        return one if self.is_flat(output, examples) else f"{one} over positions"
+
+    def is_flat(self, output: Tensor, examples: int) -> bool:
+        """Whether an output has no positions: one row an example."""
+        return not output.dim() or output.numel() <= examples * output.shape[self.channel_axis(output)]
+
+    @property
+    def matrices(self) -> list[nn.Parameter]:
+        """Its weights: parameters of two dimensions or more; where it has none, the others but a bias."""
+        own = dict(self.module.named_parameters())
+        weights = [weight for weight in own.values() if weight.dim() > 1]
+        vectors = [weight for name, weight in own.items() if name.rpartition(".")[2] != "bias"]
+        return weights or vectors or list(own.values())
+
+    @property
+    def is_vector(self) -> bool:
+        """It scales and shifts only, as norms do."""
+        return all(weight.dim() < 2 for weight in self.module.parameters())
+
+    def channel_axis(self, output: Tensor) -> int:
+        """Return the axis of an output that counts the units."""
+        if isinstance(self.module, nn.modules.conv._ConvNd):
+            return int(output.dim()) - len(self.module.kernel_size) - 1  # an unbatched image has no axis before it
+        return 1 if isinstance(self.module, CHANNELS_FIRST) and output.dim() > 1 else int(output.dim()) - 1
+
+    def rows(self, output: Tensor) -> Tensor:
+        """Return an output as (rows, features): its examples, or all their tokens.
+
+        A convolution's positions differ by what stands at the edge: its rows are whole images.
+        """
+        if output.dim() < 2:
+            return output.reshape(-1, 1)
+        if self.channel_axis(output) == output.dim() - 1:
+            return output.reshape(-1, output.shape[-1])
+        return output.reshape(output.shape[0], -1)
+
+
+def candidates(model: nn.Module) -> Iterator[Layer]:
+    """Yield every module that holds parameters itself, each once; what computes a weight is a part of its layer."""
+    for name, module in model.named_modules():
+        if "parametrizations" in name.split("."):
+            continue
+        if is_parametrized(module) or any(True for _ in module.parameters(recurse=False)):
+            yield Layer(printable(name) or type(model).__name__, module)
+
+
+def printable(name: str) -> str:
+    """Show the control characters that a name may have instead of obeying them."""
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in name)
+
+
+def by_channel(output: Tensor, axis: int) -> Tensor:
+    """Return an array as (rows, channels)."""
+    return output.movedim(axis, -1).reshape(-1, output.shape[axis])
+
+
+def main_tensor(output: object) -> Tensor | None:
+    """Return the tensor that matters in what a module returned: itself, ``logits``, or the first of floats."""
+    if isinstance(output, Tensor):
+        return output if output.is_floating_point() else None
+    if hasattr(output, "logits"):
+        return main_tensor(output.logits)
+    if isinstance(output, dict):
+        return main_tensor(output["logits"]) if "logits" in output else _first(output.values())
+    return _first(output) if isinstance(output, tuple | list) else None
+
+
+def _first(values: object) -> Tensor | None:
+    found = (main_tensor(value) for value in values)  # type: ignore[attr-defined]
+    return next((tensor for tensor in found if tensor is not None), None)
+
+
+def is_finite(tensor: Tensor) -> bool:
+    """Whether every entry is a number."""
+    return bool(torch.isfinite(tensor).all())

@@ -1,0 +1,180 @@
+"""One sampled step: what is measured in it, before it is fetched from the device."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from gradcheck.frameworks.torch.outputs import Outputs
+from gradcheck.frameworks.torch.scalars import Column, fetched, norms, parted, scalars
+
+#: Digits that a norm of float32 has.
+DIGITS = 7
+
+#: A number of a whole step, on its device or not.
+Single: TypeAlias = Tensor | float | None
+
+
+class Numbers(NamedTuple):
+    """What a record holds.
+
+    Attributes
+    ----------
+    layers : dict
+        Name of a quantity ↦ one number for each parameter.
+    whole : dict
+        Name of a quantity ↦ number of the whole step.
+    """
+
+    layers: dict[str, list[float | None]]
+    whole: dict[str, float | None]
+
+
+class Sample:
+    """What is measured in one step; all of it stays on the device until ``numbers`` is called.
+
+    Parameters
+    ----------
+    parameters : sequence of Parameter
+    copies : list of Tensor, optional
+        Memory for the weights before the update, kept from step to step; empty at first. None: updates don't matter.
+    outputs : Outputs, optional
+    """
+
+    def __init__(self, parameters: list[nn.Parameter], copies: list[Tensor] | None, outputs: Outputs | None) -> None:
+        self.whole: dict[str, Single] = {}
+        self._parameters, self._copies, self._outputs = parameters, copies, outputs
+        self._columns: dict[str, Column] = {}
+        self._clips = False
+        self._lr: Single = None
+        self._scale: Single = None
+
+    def concerns(self, optimizer: torch.optim.Optimizer) -> bool:
+        """Whether an optimizer updates any of the parameters."""
+        own = {id(parameter) for parameter in self._parameters}
+        return any(id(parameter) in own for group in optimizer.param_groups for parameter in group["params"])
+
+    def before_clipping(self) -> None:
+        """Measure gradients that will be clipped."""
+        self._measure(again="grad_norm")
+        self._clips = True
+
+    def before_update(self, optimizer: torch.optim.Optimizer, *, gradients_follow: bool) -> None:
+        """Measure the gradients that an optimizer gets, unless it computes them itself.
+
+        Parameters
+        ----------
+        optimizer : Optimizer
+        gradients_follow : bool
+            It has a closure.
+        """
+        if self._lr is None:
+            self._lr = optimizer.param_groups[0]["lr"]
+        self._scale = getattr(optimizer, "grad_scale", None)  # a fused optimizer unscales by itself
+        self._measure(again="after" if self._clips and not gradients_follow else None)
+        if gradients_follow and not self._clips:
+            self._columns.pop("grad_norm", None)
+
+    def numbers(self, given: Mapping[str, Single]) -> Numbers:
+        """Measure the update, and fetch all numbers at once.
+
+        Parameters
+        ----------
+        given : mapping
+            Name of a quantity ↦ number of the whole step; None is none.
+        """
+        self._measure_update()
+        single = {"lr": self._lr, **self.whole}
+        single |= {name: value for name, value in given.items() if value is not None}
+        single["grad_scale"] = self._scale
+        tensors = {name: value for name, value in single.items() if isinstance(value, Tensor)}
+        columns = self._columns | (self._outputs.columns() if self._outputs else {})
+        columns["whole"] = scalars(list(tensors.values()))
+        found = fetched(columns, dict.fromkeys(columns, len(self._parameters)) | {"whole": len(tensors)})
+        whole = single | dict(zip(tensors, found.pop("whole"), strict=True))
+        return _laid_out(found, {name: value for name, value in whole.items() if not isinstance(value, Tensor)})
+
+    def close(self) -> None:
+        """Remove the hooks of the outputs."""
+        if self._outputs is not None:
+            self._outputs.close()
+
+    def _gradients(self) -> list[Tensor | None]:
+        return [parameter.grad for parameter in self._parameters]
+
+    def _measure(self, again: str | None) -> None:
+        """Measure gradients and weights, and copy these, once in a step; then gradients only, as another column."""
+        if "weight_norm" in self._columns:
+            if again is not None:
+                self._columns[again] = norms(self._gradients())
+            return
+        self._measure_both()
+        if self._copies:
+            _copy(self._copies, self._parameters)
+        elif self._copies is not None:
+            self._copies.extend(parameter.detach().clone() for parameter in self._parameters)
+
+    def _measure_both(self) -> None:
+        """Measure gradients and weights in one go, which is cheaper than each for itself."""
+        both = norms([*self._gradients(), *self._parameters])
+        self._columns |= dict(zip(("grad_norm", "weight_norm"), parted(both, len(self._parameters)), strict=True))
+
+    def _measure_update(self) -> None:
+        """Measure how far the weights have moved since they were kept; of a step left out, that there was none."""
+        if "weight_norm" not in self._columns:
+            self._measure_both()
+        elif self._copies:
+            _subtract(self._copies, self._parameters)
+            self._columns["update_norm"] = norms(self._copies)
+        if "grad_norm" not in self._columns:
+            self._columns["grad_norm"] = norms(self._gradients())
+
+
+def _copy(targets: list[Tensor], sources: Sequence[Tensor]) -> None:
+    with torch.no_grad():
+        if hasattr(torch, "_foreach_copy_"):
+            torch._foreach_copy_(targets, list(sources))
+            return
+        for target, source in zip(targets, sources, strict=True):
+            target.copy_(source)
+
+
+def _subtract(targets: list[Tensor], others: Sequence[Tensor]) -> None:
+    with torch.no_grad():
+        if hasattr(torch, "_foreach_sub_"):
+            torch._foreach_sub_(targets, list(others))
+            return
+        for target, other in zip(targets, others, strict=True):
+            target.sub_(other)
+
+
+def _laid_out(layers: dict[str, list[float | None]], whole: dict[str, Any]) -> Numbers:
+    """Return what a record holds: gradients without their scale, the norm of all, updates over weights."""
+    scale = whole.pop("grad_scale") or 1.0
+    gradients = [None if norm is None else norm / scale for norm in layers.pop("grad_norm")]
+    after = layers.pop("after", None)
+    whole |= {"grad_norm": _together(gradients), "grad_norm_after": None if after is None else _together(after)}
+    updates = layers.pop("update_norm", None)
+    named = {"grad_norm": gradients} | {
+        name: values for name, values in layers.items() if values.count(None) < len(values)
+    }
+    if updates is not None:
+        named["update_ratio"] = list(map(_ratio, updates, layers["weight_norm"]))
+    return Numbers({name: [_rounded(value) for value in values] for name, values in named.items()}, whole)
+
+
+def _together(norms: Sequence[float | None]) -> float | None:
+    known = [norm for norm in norms if norm is not None]
+    return _rounded(math.hypot(*known)) if known else None
+
+
+def _ratio(update: float | None, weight: float | None) -> float | None:
+    """Return an update over its weights; of weights that are zero there is none."""
+    return update / weight if update is not None and weight else None
+
+
+def _rounded(value: float | None) -> float | None:
+    """Return a number without digits that mean nothing: records are small."""
+    return None if value is None else float(f"{value:.{DIGITS}g}")

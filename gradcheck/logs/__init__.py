@@ -1,0 +1,1 @@
+"""Readers of training logs: a file goes in, series of numbers of bounded size come out."""

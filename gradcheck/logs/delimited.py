@@ -1,0 +1,56 @@
+"""Tables of text with a header: CSV, or with semicolons or tabs between the cells."""
+
+import csv
+from collections.abc import Iterator
+
+from gradcheck.logs.columns import Layout, chosen
+from gradcheck.logs.lines import LONGEST, Problems
+from gradcheck.logs.numbers import Row, texts
+
+DELIMITERS = (",", "\t", ";")
+
+
+class Delimited:
+    """Turns the lines of a table into rows.
+
+    Parameters
+    ----------
+    problems : Problems
+        Where lines with other numbers of cells are noted.
+    """
+
+    def __init__(self, problems: Problems) -> None:
+        self.problems = problems
+        self.format = "CSV"
+        self.clip: tuple[str, float] | None = None
+        self.seen: set[str] = set()
+
+    def rows(self, lines: Iterator[bytes]) -> Iterator[Row]:
+        """Yield a row for each line below the header."""
+        csv.field_size_limit(LONGEST)
+        decoded = (line.decode("utf-8", "replace").replace("\0", "") for line in lines if line)
+        first = next((line for line in decoded if line.strip()), "").lstrip("\ufeff")
+        delimiter = max(DELIMITERS, key=first.count)
+        header = next(csv.reader([first], delimiter=delimiter), [])
+        self.seen.update(header)
+        columns = chosen(header)
+        layout, places = Layout(columns), [header.index(name) for name in columns.values()]
+        if not places:
+            return
+        for number, cells in enumerate(_records(decoded, delimiter, self.problems), start=2):
+            if len(cells) == len(header) and cells != header:
+                yield layout, texts([cells[place] for place in places])
+            elif cells and cells != header:
+                self.problems.add(f"has {len(cells)} cells, the header has {len(header)}: left out", number)
+
+
+def _records(lines: Iterator[str], delimiter: str, problems: Problems) -> Iterator[list[str]]:
+    reader = csv.reader(lines, delimiter=delimiter)
+    while True:
+        try:
+            yield next(reader)
+        except StopIteration:
+            return
+        except csv.Error:
+            problems.add("is no line of a table: left out", reader.line_num + 1)
+            yield []

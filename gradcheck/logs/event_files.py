@@ -1,0 +1,106 @@
+"""Event files of TensorBoard: scalars by their tags."""
+
+import struct
+from array import array
+from collections.abc import Iterator
+from io import BufferedIOBase
+from typing import Any
+
+from gradcheck.errors import MissingExtraError
+from gradcheck.logs.columns import Layout, chosen
+from gradcheck.logs.lines import LONGEST, Problems
+from gradcheck.logs.numbers import MISSING, Row, of_float
+
+#: Scalars that are held until they are put together by step.
+HELD = 1_000_000
+
+#: Length and check sum before a record, check sum behind it.
+HEAD, TAIL = 12, 4
+
+
+class EventFile:
+    """Turns the events of a file into rows.
+
+    Parameters
+    ----------
+    problems : Problems
+        Where a torn end is noted.
+    """
+
+    def __init__(self, problems: Problems) -> None:
+        self.problems = problems
+        self.format = "TensorBoard events"
+        self.clip: tuple[str, float] | None = None
+        self.seen: set[str] = set()
+        self._layouts: dict[tuple[str, ...], tuple[Layout, list[str]]] = {}
+
+    def rows(self, file: BufferedIOBase) -> Iterator[Row]:
+        """Yield a row for each step.
+
+        Raises
+        ------
+        MissingExtraError
+            The package that knows the format isn't installed.
+        """
+        event = _event_class()
+        steps: dict[int, dict[str, float]] = {}
+        held = 0
+        for number, content in enumerate(_contents(file, self.problems), start=1):
+            try:
+                one = event.FromString(content)
+            except Exception:  # the package's own error: it is known where the package is
+                self.problems.add("is no event: left out", number)
+                continue
+            for value in one.summary.value:
+                held += 1
+                steps.setdefault(one.step, {})[value.tag] = _scalar(value)
+            if held >= HELD:
+                yield from map(self._row, steps.items())
+                held, steps = 0, {}
+        yield from map(self._row, steps.items())
+
+    def _row(self, item: tuple[int, dict[str, float]]) -> Row:
+        step, values = item
+        keys = tuple(values)
+        if keys not in self._layouts:
+            self.seen.update(keys[:1000] if len(self.seen) < 1000 else ())
+            names = chosen([*(key for key in keys if key != "step"), "step"])
+            self._layouts[keys] = Layout(names), list(names.values())
+        layout, names_of_values = self._layouts[keys]
+        values["step"] = step
+        return layout, array("d", [values[name] for name in names_of_values])
+
+
+def _event_class() -> Any:  # noqa: ANN401
+    try:
+        from tensorboardX.proto.event_pb2 import Event
+    except ImportError as error:
+        raise MissingExtraError("TensorBoard event files", "tensorboardX", "tensorboard") from error
+    return Event
+
+
+def _contents(file: BufferedIOBase, problems: Problems) -> Iterator[bytes]:
+    """Yield the records of a file, up to where it is torn."""
+    number = 0
+    while head := file.read(HEAD):
+        number += 1
+        length = struct.unpack("<Q", head[:8])[0] if len(head) == HEAD else LONGEST + 1
+        content = file.read(length + TAIL) if length <= LONGEST else b""
+        if len(content) < length + TAIL:
+            problems.add("is torn, or longer than 16 MiB: it and what follows are left out", number)
+            return
+        yield content[:length]
+
+
+def _scalar(value: Any) -> float:  # noqa: ANN401
+    """Return the number of a scalar, written as one or as a tensor; MISSING for anything else."""
+    if value.WhichOneof("value") == "simple_value":
+        return of_float(value.simple_value)
+    tensor = value.tensor
+    several = tensor.float_val or tensor.double_val
+    if len(several) == 1:
+        return of_float(several[0])
+    code = {1: "<f", 2: "<d"}.get(tensor.dtype)
+    if code is None or len(tensor.tensor_content) != struct.calcsize(code):
+        return MISSING
+    return of_float(struct.unpack(code, tensor.tensor_content)[0])

@@ -1,0 +1,194 @@
+"""JSON objects, one a step: a recorder's file, or flat ones with any of the usual names."""
+
+import json
+import json.scanner
+from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
+from operator import itemgetter
+from typing import Any, NamedTuple, cast
+
+from gradcheck.errors import GradcheckError
+from gradcheck.logs.columns import LONGEST_NAME, Column, Layout, chosen
+from gradcheck.logs.lines import ENDS, Problems
+from gradcheck.logs.numbers import CONSTANTS, Row, numbers
+from gradcheck.logs.records import FORMAT, LAYER_QUANTITIES, MARK
+
+#: Layers of a recorder's file; those behind are left out.
+MOST_LAYERS = 10_000
+
+#: Rows that are handed on together.
+TOGETHER = 256
+
+#: Sets of keys whose meaning is remembered.
+MOST_PLANS = 1000
+
+#: Objects within objects are looked into so deep.
+DEEPEST = 4
+
+
+class Plan(NamedTuple):
+    """What is taken of a record with certain keys.
+
+    Attributes
+    ----------
+    layout : Layout
+    pick : callable
+        A record ↦ its values for the layout.
+    nested : bool
+        The record has objects in it, and is to be flattened first.
+    """
+
+    layout: Layout
+    pick: Callable[[Mapping[str, Any]], tuple[Any, ...]]
+    nested: bool = False
+
+
+class JsonRecords:
+    """Turns JSON objects into rows.
+
+    Parameters
+    ----------
+    problems : Problems
+        Where damaged lines are noted.
+
+    Attributes
+    ----------
+    format : str
+        What the file turned out to be.
+    clip : tuple of str and float, or None
+        How gradients were clipped, if a header says so.
+    """
+
+    def __init__(self, problems: Problems) -> None:
+        self.problems = problems
+        self.format = "JSON Lines"
+        self.clip: tuple[str, float] | None = None
+        self.seen: set[str] = set()
+        self._layers: list[str] | None = None
+        self._plans: dict[tuple[str, ...], Plan] = {}
+        self._recorded: dict[tuple[str, ...], Layout] = {}
+        self._decoder = json.JSONDecoder(parse_constant=CONSTANTS.__getitem__)
+        self._scan = json.scanner.make_scanner(cast(Any, self._decoder))
+
+    def rows(self, lines: Iterator[bytes]) -> Iterator[Row]:
+        """Yield the rows of the lines, neighbours of one layout together; what is no JSON object is noted."""
+        pending: list[tuple[Any, ...]] = []
+        layout, number = None, 0
+        for line in lines:
+            number += bool(line)
+            found = self._values(line, number) if line else None
+            if pending and (found is None or found[0] is not layout or len(pending) == TOGETHER):
+                yield _together(layout, pending)
+                pending = []
+            if found is not None:
+                layout = found[0]
+                pending.append(found[1])
+        if pending:
+            yield _together(layout, pending)
+
+    def _values(self, line: bytes, number: int) -> tuple[Layout, tuple[Any, ...]] | None:
+        """Return what a line holds; None if it is nothing that a diagnosis reads, or damaged."""
+        try:
+            record = self._parse(line.decode("utf-8", "replace"))
+        except (ValueError, RecursionError):
+            if line.strip():
+                torn = "" if line.endswith(ENDS) else ", cut off"
+                self.problems.add(f"is not JSON{torn}: left out", number)
+            return None
+        return self.taken(record, number)
+
+    def _parse(self, text: str) -> Any:  # noqa: ANN401
+        """Return a JSON value; the usual case, nothing before and a line's end behind it, takes no detour."""
+        try:
+            value, end = self._scan(text, 0)
+        except StopIteration:
+            return self._decoder.decode(text.lstrip("\ufeff"))
+        return value if len(text) - end <= 1 or not text[end:].strip() else self._decoder.decode(text)
+
+    def row(self, record: Any, number: int) -> Row | None:  # noqa: ANN401
+        """Return the row of a parsed object; None if it has nothing that a diagnosis reads."""
+        found = self.taken(record, number)
+        return found and (found[0], numbers(found[1]))
+
+    def taken(self, record: Any, number: int) -> tuple[Layout, tuple[Any, ...]] | None:  # noqa: ANN401
+        """Return what is taken of a parsed object; None if it has nothing that a diagnosis reads."""
+        if not isinstance(record, dict):
+            self.problems.add("is no JSON object: left out", number)
+            return None
+        if MARK in record:
+            self._read_header(record)
+            return None
+        layers = record.get("layers")
+        if self._layers is not None and isinstance(layers, dict):
+            return self._row_of_recorder(record, layers, number)
+        return self._flat(record)
+
+    def _flat(self, record: dict[str, Any]) -> tuple[Layout, tuple[Any, ...]] | None:
+        keys = tuple(record)
+        plan = self._plans.get(keys) or self._planned(record, keys)
+        if plan.nested:
+            return self._flat(dict(_flattened(record)))
+        return (plan.layout, plan.pick(record)) if plan.layout.columns else None
+
+    def _planned(self, record: Mapping[str, Any], keys: tuple[str, ...]) -> Plan:
+        """Find out what records with these keys hold, and remember it."""
+        if len(self._plans) >= MOST_PLANS:
+            self._plans.clear()
+        self.seen.update(key for key in keys[:MOST_PLANS] if len(self.seen) < MOST_PLANS)
+        names = chosen(keys)
+        nested = any(isinstance(value, dict) for value in record.values())
+        plan = self._plans[keys] = Plan(Layout(names), _picking(list(names.values())), nested)
+        return plan
+
+    def _read_header(self, header: Mapping[str, Any]) -> None:
+        """Take the layers' names and the clipping from a recorder's header."""
+        version, layers, clip = header[MARK], header.get("layers"), header.get("clip")
+        if not isinstance(version, int) or version > FORMAT:
+            raise GradcheckError(f"was written by a later version of gradcheck (format {version!r}, here {FORMAT})")
+        self.format = "a recorder's file"
+        names = layers if isinstance(layers, list) else []
+        self._layers = [str(name)[:LONGEST_NAME] for name in names[:MOST_LAYERS]]
+        self._recorded.clear()
+        if isinstance(clip, dict) and isinstance(clip.get("threshold"), int | float):
+            self.clip = str(clip.get("rule"))[:LONGEST_NAME], float(clip["threshold"])
+
+    def _row_of_recorder(
+        self, record: dict[str, Any], layers: dict[str, Any], number: int
+    ) -> tuple[Layout, tuple[Any, ...]] | None:
+        """Return a record whose layers' numbers stand in lists, in the header's order."""
+        names = self._layers or []
+        lists = {key: values for key, values in layers.items() if key in LAYER_QUANTITIES}
+        if not all(isinstance(values, list) and len(values) >= len(names) for values in lists.values()):
+            self.problems.add("has other layers than the header: left out", number)
+            return None
+        whole = {key: value for key, value in record.items() if key != "layers"}
+        keys = (*whole, "", *lists)
+        taken = chosen(tuple(whole))
+        layout = self._recorded.get(keys)
+        if layout is None:
+            of_layers = (Column(quantity, name) for quantity in lists for name in names)
+            layout = self._recorded[keys] = Layout(chain(taken, of_layers))
+        values = (value for values in lists.values() for value in values[: len(names)])
+        return layout, (*(whole[name] for name in taken.values()), *values)
+
+
+def _together(layout: Layout | None, rows: list[tuple[Any, ...]]) -> Row:
+    """Return neighbouring rows of one layout as one."""
+    assert layout is not None  # there is a row
+    return layout, numbers([value for row in rows for value in row])
+
+
+def _picking(names: list[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    """Return what takes the values of these keys out of a record."""
+    if len(names) == 1:
+        return lambda record: (record[names[0]],)
+    return itemgetter(*names) if names else lambda record: ()
+
+
+def _flattened(record: Mapping[str, Any], prefix: str = "", depth: int = 1) -> Iterator[tuple[str, Any]]:
+    """Yield the values of a record with objects in it, under the names of the way to them."""
+    for key, value in record.items():
+        if not isinstance(value, dict):
+            yield prefix + key, value
+        elif depth < DEEPEST:
+            yield from _flattened(value, f"{prefix}{key}/", depth + 1)

@@ -1,0 +1,89 @@
+"""Lines of a file that may be hostile, torn or still growing."""
+
+import time
+from collections.abc import Callable, Iterator
+from io import BufferedIOBase
+
+#: Longer lines are left out, and said so: a record of 100,000 layers with five numbers each fits.
+LONGEST = 16 * 2**20
+
+#: Bytes that are read at once.
+CHUNK = 2**20
+
+#: How a line ends; a carriage return alone will do.
+ENDS = (b"\n", b"\r")
+
+#: Seconds between looks at a file that is followed.
+PAUSE = 0.2
+
+
+class Problems:
+    """What was wrong with a log: how often, and where first.
+
+    Attributes
+    ----------
+    found : dict
+        What is wrong ↦ how often, and the first line (or row) where it is.
+    """
+
+    def __init__(self) -> None:
+        self.found: dict[str, tuple[int, int]] = {}
+
+    def add(self, problem: str, line: int) -> None:
+        """Note a problem of a line, numbered from 1."""
+        count, first = self.found.get(problem, (0, line))
+        self.found[problem] = count + 1, first
+
+    def lines(self) -> list[str]:
+        """Return one line for each kind of problem."""
+        return [_told(problem, count, first) for problem, (count, first) in self.found.items()]
+
+
+def _told(problem: str, count: int, first: int) -> str:
+    return f"line {first} {problem}" if count == 1 else f"{count:,} lines (the first is {first}): {problem}"
+
+
+def chunks(file: BufferedIOBase, follow: bool = False) -> Iterator[bytes]:
+    """Yield what a file holds, a part at a time; while a followed file doesn't grow, empty bytes."""
+    while True:
+        chunk = file.read1(CHUNK)
+        if chunk:
+            yield chunk
+        elif not follow:
+            return
+        else:
+            yield b""
+            time.sleep(PAUSE)
+
+
+def whole_lines(parts: Iterator[bytes], problems: Problems, idle: Callable[[], bool] | None = None) -> Iterator[bytes]:
+    """Yield whole lines; one that is too long is left out, the last one need not have an end.
+
+    Parameters
+    ----------
+    parts : iterator of bytes
+        As ``chunks`` yields them. Where one is empty, so is a line.
+    problems : Problems
+        Where lines that are too long are noted.
+    idle : callable, optional
+        Called behind an empty line; where it returns True, the rest is not waited for.
+    """
+    number, held, too_long = 0, b"", False
+    for part in parts:
+        if not part:
+            yield b""
+            if idle is not None and idle():
+                return
+            continue
+        lines = (held + part).splitlines(keepends=True)
+        held = b"" if lines[-1].endswith(ENDS) else lines.pop()
+        first = 1 if too_long and lines else 0  # the end of the long one
+        too_long = too_long and not lines
+        number += len(lines)
+        yield from lines[first:]
+        if too_long or len(held) > LONGEST:
+            if not too_long:
+                problems.add(f"is longer than {LONGEST >> 20} MiB: left out", number + 1)
+            held, too_long = b"", True
+    if held:
+        yield held

@@ -1,0 +1,71 @@
+"""Numbers of a log as floats.
+
+Throughout, nan is no number at all, inf is too large a number, and −inf is one that is not a number (NaN): norms are
+never negative, so that it is free, and a cell that is empty differs from one that says NaN.
+"""
+
+import math
+from array import array
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeAlias
+
+from gradcheck.logs.columns import Layout
+
+#: The columns of a row, and its numbers; or of several rows of one layout those of one after the other.
+Row: TypeAlias = tuple[Layout, "array[float]"]
+
+MISSING = float("nan")
+INFINITE = float("inf")
+NOT_A_NUMBER = float("-inf")
+
+#: What the literals of JSON's common extension stand for.
+CONSTANTS = {"NaN": NOT_A_NUMBER, "Infinity": INFINITE, "-Infinity": NOT_A_NUMBER}
+
+_WORDS = {
+    "nan": NOT_A_NUMBER, "inf": INFINITE, "infinity": INFINITE, "+inf": INFINITE, "+infinity": INFINITE,
+    "-inf": NOT_A_NUMBER, "-infinity": NOT_A_NUMBER, "-nan": NOT_A_NUMBER, "1.#inf": INFINITE,
+}  # fmt: skip
+
+
+def numbers(values: Iterable[Any]) -> "array[float]":
+    """Return JSON values as floats: of a row of numbers only at once, else one by one."""
+    try:
+        return array("d", values)
+    except (TypeError, OverflowError):
+        return array("d", [_number(value) for value in values])
+
+
+def texts(cells: Sequence[str]) -> "array[float]":
+    """Return the cells of a table of text as floats: of a row of finite numbers only at once, else one by one."""
+    try:
+        row = array("d", map(float, cells))
+    except ValueError:
+        return array("d", map(_of_text, cells))
+    return row if math.isfinite(sum(row)) else array("d", map(_of_text, cells))
+
+
+def of_float(value: float) -> float:
+    """Return a float as the rows have it: one that is not a number is told from one that is missing."""
+    return NOT_A_NUMBER if math.isnan(value) or value == -math.inf else value
+
+
+def _number(value: Any) -> float:  # noqa: ANN401
+    if isinstance(value, str):
+        return _of_text(value)
+    if isinstance(value, int | float):
+        try:
+            return float(value)
+        except OverflowError:
+            return INFINITE
+    return MISSING
+
+
+def _of_text(text: str) -> float:
+    """Return a number that is written out; MISSING for anything else."""
+    word = text.strip().lower()
+    if word in _WORDS:
+        return _WORDS[word]
+    try:
+        return float(word)
+    except ValueError:
+        return MISSING

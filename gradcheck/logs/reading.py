@@ -1,0 +1,180 @@
+"""Opens a log, finds out what it is, and reads it: the one function that all formats are behind."""
+
+import sys
+from collections.abc import Callable, Iterator
+from io import BufferedIOBase
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple, Protocol, cast
+
+from gradcheck.errors import GradcheckError, InputError
+from gradcheck.logs.delimited import Delimited
+from gradcheck.logs.documents import HISTORY, Document
+from gradcheck.logs.event_files import EventFile
+from gradcheck.logs.json_records import JsonRecords
+from gradcheck.logs.lines import Problems, chunks, whole_lines
+from gradcheck.logs.numbers import Row
+from gradcheck.logs.table import Table
+
+#: What stands for the standard input.
+STDIN = "-"
+
+#: Bytes of a file's beginning by which it is known.
+HEAD = 2**16
+
+#: Rows, or groups of them, between two signs of life.
+TICK_ROWS = 200
+
+#: Names of columns that an error lists.
+LISTED = 6
+
+
+class Reader(Protocol):
+    """What the readers of all formats have in common."""
+
+    format: str
+    clip: tuple[str, float] | None
+
+    @property
+    def seen(self) -> set[str]:
+        """Names that were there, understood or not."""
+
+
+class Log(NamedTuple):
+    """What was read so far.
+
+    Attributes
+    ----------
+    reader : Reader
+    table : Table
+    problems : Problems
+    """
+
+    reader: Reader
+    table: Table
+    problems: Problems
+
+
+def read_log(
+    path: str | Path,
+    *,
+    tick: Callable[[float], None] | None = None,
+    follow: Callable[[Log], bool] | None = None,
+) -> Log:
+    """Read a whole log in bounded memory.
+
+    Parameters
+    ----------
+    path : str or Path
+        JSON Lines (a recorder's, or any with the usual names), CSV, a trainer's state, TensorBoard event files or a
+        folder of them; ``-`` for the standard input.
+    tick : callable, optional
+        Called with the part of the file that is read, 0 to 1.
+    follow : callable, optional
+        Called as soon as there is a log, and again whenever there is nothing to read for the moment (of the standard
+        input: after each part of it); a file is then watched until it returns True, or an interrupt.
+
+    Raises
+    ------
+    InputError
+        There is nothing in it that could be read.
+    """
+    try:
+        if Path(path).is_dir():
+            return _read_folder(Path(path))
+        if str(path) == STDIN:
+            return _read_file(cast(BufferedIOBase, sys.stdin.buffer), path, tick, follow)
+        with Path(path).open("rb") as file:
+            return _read_file(file, path, tick, follow)
+    except OSError as error:
+        raise InputError(path, f"can't be read: {(error.strerror or str(error)).lower()}") from error
+    except InputError:
+        raise
+    except GradcheckError as error:
+        if isinstance(error, ImportError):
+            raise
+        raise InputError(path, str(error)) from error
+
+
+def _read_folder(folder: Path) -> Log:
+    """Read all event files of a folder, the oldest first."""
+    files = sorted(folder.glob("*tfevents*"))
+    if not files:
+        raise InputError(folder, "is a folder without event files (*tfevents*); name a file")
+    problems = Problems()
+    log = Log(EventFile(problems), Table(problems), problems)
+    for path in files:
+        with path.open("rb") as file:
+            _fill(log, EventFile.rows(log.reader, file), None)  # type: ignore[arg-type]
+    return _checked(log, folder)
+
+
+def _read_file(
+    file: BufferedIOBase, path: object, tick: Callable[[float], None] | None, follow: Callable[[Log], bool] | None
+) -> Log:
+    problems = Problems()
+    table = Table(problems)
+    size = Path(str(path)).stat().st_size if str(path) != STDIN else 0
+    share = (lambda: tick(min(1.0, file.tell() / size))) if tick and size else None
+    parts = chunks(file, follow is not None and str(path) != STDIN)
+    first = next((part for part in parts if part.strip()), b"")
+    if not first:
+        raise InputError(path, "is empty; nothing was logged")
+    if _is_event_file(first):
+        if str(path) == STDIN or follow:
+            raise InputError(path, "event files are read from a file, and not while they grow; name it alone")
+        file.seek(0)
+        events = EventFile(problems)
+        return _checked(_fill(Log(events, table, problems), events.rows(file), share), path)
+    parts = chain([first], parts)
+    reader = _text_reader(first, problems)
+    log = Log(reader, table, problems)
+    idle = (lambda: follow(log)) if follow else None
+    if idle is not None:
+        idle()
+    lines = parts if isinstance(reader, Document) else whole_lines(_watched(parts, path, idle), problems, idle)
+    return _checked(_fill(log, reader.rows(lines), share), path)
+
+
+def _watched(parts: Iterator[bytes], path: object, idle: Callable[[], bool] | None) -> Iterator[bytes]:
+    """Yield the lines; those of a pipe are waited for, so that each is a moment to show what there is."""
+    for part in parts:
+        yield part
+        if idle is not None and str(path) == STDIN:
+            yield b""
+
+
+def _fill(log: Log, rows: Iterator[Row], share: Callable[[], None] | None) -> Log:
+    add = log.table.add
+    for number, row in enumerate(rows):
+        add(row)
+        if share is not None and number % TICK_ROWS == 0:
+            share()
+    return log
+
+
+def _is_event_file(head: bytes) -> bool:
+    """Whether a file begins with the length of a record: text has no zeros."""
+    return b"\0" in head[1:8]
+
+
+def _text_reader(first: bytes, problems: Problems) -> JsonRecords | Document | Delimited:
+    """Return the reader of a text by its beginning."""
+    start = first[:HEAD].lstrip(b"\xef\xbb\xbf \t\r\n")
+    if start.startswith(b"["):
+        return Document(problems)
+    if not start.startswith(b"{"):
+        return Delimited(problems)
+    opens = start.splitlines()[0].strip() == b"{"  # of a document that is laid out on several lines
+    return Document(problems) if opens or HISTORY.encode() in start else JsonRecords(problems)
+
+
+def _checked(log: Log, path: object) -> Log:
+    """Return the log if it holds anything that a diagnosis reads."""
+    measured = {column.quantity for column in log.table.columns} & {"loss", "grad_norm"}
+    if measured:
+        return log
+    names = sorted(name for name in log.reader.seen if name.isprintable())[:LISTED]
+    found = f"its columns are {', '.join(name[:40] for name in names)}" if names else "no line of it could be read"
+    problem = f"has neither a loss nor a gradient norm ({found}); name columns step, loss, lr, grad_norm, "
+    raise InputError(path, f"{problem}grad_norm/LAYER, one line a step")

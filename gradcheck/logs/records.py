@@ -1,0 +1,106 @@
+"""The file that a recorder writes: JSON Lines, one object a sampled step, headed by one that says what they hold.
+
+The first line is the header::
+
+    {"gradcheck_log": 1, "gradcheck_version": "0.1.0", "every": 10, "layers": ["0.weight", "0.bias", "2.weight"],
+     "clip": {"rule": "global-norm", "threshold": 1.0}}
+
+``layers`` are the names of the parameters, in the order of the forward pass; ``clip`` is null where nothing clips.
+Every other line is a record::
+
+    {"step": 120, "loss": 0.31, "lr": 0.001, "loss_scale": 65536.0, "grad_norm": 2.1, "grad_norm_after": 1.0,
+     "layers": {"grad_norm": [1.9, 0.2, 0.8], "weight_norm": [7.1, 0.4, 3.0], "update_ratio": [0.0003, 0.001, 0.0002]}}
+
+Each list has one number for each name in ``layers``: no name is repeated, and a record is parsed as fast as its
+numbers. All but ``step`` may be left out. Of numbers that aren't finite stand their names, "NaN", "Infinity" and
+"-Infinity": the file stays strict JSON (RFC 8259). null is no number: a parameter that got no gradient in this step.
+
+Norms are Euclidean, of gradients without their loss scale; ``grad_norm`` is that of all parameters together before
+clipping, ``grad_norm_after`` behind it. ``update_ratio`` is ‖update‖/‖weights‖ of the step. A run that is resumed may
+write another header and goes on in the same file; of steps that stand twice the later ones count.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+#: Version of the format; a reader refuses a later one.
+FORMAT = 1
+
+#: The header's first key.
+MARK = "gradcheck_log"
+
+#: Numbers of a whole step, and what they mean.
+GLOBAL_QUANTITIES = {
+    "step": "number of the optimiser's step",
+    "loss": "of the batch",
+    "lr": "learning rate",
+    "loss_scale": "what the loss was multiplied by before the backward pass",
+    "grad_norm": "norm of all gradients together, before clipping",
+    "grad_norm_after": "the same, behind clipping",
+    "max_norm": "threshold of the global norm",
+}
+
+#: Numbers of each layer, and what they mean.
+LAYER_QUANTITIES = {
+    "grad_norm": "norm of the parameter's gradient, before clipping",
+    "weight_norm": "norm of the parameter",
+    "update_norm": "norm of what the step added to the parameter",
+    "update_ratio": "update_norm over weight_norm",
+    "activation_rms": "root mean square of what the layer puts out",
+    "dead_fraction": "share of the layer's units that put out zero for the whole batch",
+}
+
+
+def header_line(
+    layers: Sequence[str], *, every: int = 1, rule: str | None = None, threshold: float | None = None
+) -> bytes:
+    """Return the first line of a file.
+
+    Parameters
+    ----------
+    layers : sequence of str
+        Names of the parameters, in the order of the forward pass.
+    every : int
+        Steps from one record to the next.
+    rule, threshold : str, float, optional
+        How gradients are clipped: a name of ``gradcheck list`` and its threshold.
+    """
+    from gradcheck import __version__
+
+    clip = None if rule is None else {"rule": rule, "threshold": threshold}
+    return _line({MARK: FORMAT, "gradcheck_version": __version__, "every": every, "layers": list(layers), "clip": clip})
+
+
+def record_line(
+    step: int,
+    layers: Mapping[str, Sequence[float | None]] | None = None,
+    **quantities: float | None,
+) -> bytes:
+    """Return the line of one step.
+
+    Parameters
+    ----------
+    step : int
+    layers : mapping, optional
+        A name of ``LAYER_QUANTITIES`` ↦ one number for each of the header's layers; None for no number.
+    quantities : float
+        Numbers of the whole step, by names of ``GLOBAL_QUANTITIES``; None leaves one out.
+    """
+    record: dict[str, Any] = {"step": step}
+    record |= {name: _value(value) for name, value in quantities.items() if value is not None}
+    if layers:
+        record["layers"] = {name: [_value(value) for value in values] for name, values in layers.items()}
+    return _line(record)
+
+
+def _line(value: Mapping[str, Any]) -> bytes:
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+
+
+def _value(value: float | None) -> float | str | None:
+    """Return a number that JSON can carry, or the name of one that isn't finite."""
+    if value is None or math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"

@@ -1,0 +1,239 @@
+"""``gradcheck diagnose`` as its users meet it."""
+
+import json
+import re
+
+import jsonschema
+import pytest
+
+import gradcheck
+from gradcheck.log_schema import finding_schema
+
+LAYERS = ("fc1", "fc2", "fc3")
+
+#: A noise that is the same on every machine.
+NOISE = [((37 * step) % 101 - 50) / 300 for step in range(101)]
+
+
+def run(decades=lambda step: 0.0, loss=lambda step: 2.0 / (1 + step / 50), steps=200, first="fc3", **more):
+    """A log of `steps` steps whose gradient has so many decades; one layer is ten steps ahead of the others."""
+    for step in range(steps):
+        noise = NOISE[step % 101]
+        norms = {f"grad_norm/{name}": 0.5 * 10 ** (decades(step + 10 * (name == first)) + noise) for name in LAYERS}
+        yield {"step": step, "loss": loss(step), "lr": 0.1, "grad_norm": 10 ** (decades(step) + noise)} | norms | more
+
+
+LOGS = {
+    "healthy": list(run()),
+    "exploding": list(run(lambda step: max(0, step - 120) / 15, lambda step: 2.0 if step < 120 else 2.0 + step - 120)),
+    "spikes": list(run(lambda step: 3.0 if step == 90 else 0.0, first="")),
+    "nonfinite": [row | ({"loss": float("nan")} if row["step"] >= 150 else {}) for row in run()],
+    "always-clipped": list(run(max_norm=0.01)),
+    "never-clipped": list(run(max_norm=100.0)),
+}
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    """A folder of logs."""
+    folder = tmp_path_factory.mktemp("logs")
+    for name, rows in LOGS.items():
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    hostile = "\x1b[31mred\x07\u202e" + "x" * 99
+    rows = [json.dumps({f"grad_norm/{hostile}": 0.0, **row}) + "\n" for row in LOGS["exploding"]]
+    (folder / "hostile.jsonl").write_text("".join(rows))
+    (folder / "torn.jsonl").write_text("".join(json.dumps(row) + "\n" for row in LOGS["healthy"]) + '{"step": 2')
+    (folder / "nothing.csv").write_text("a,b\n1,2\n")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def diagnosed(gradcheck, folder):
+    """The words behind ``gradcheck diagnose`` ↦ how it ended, in the folder of the logs."""
+    return lambda line, **how: gradcheck(f"diagnose {line}", cwd=folder, **how)
+
+
+# ---- the text
+
+TEXTS = {
+    "healthy.txt": ("healthy.jsonl", {}),
+    "exploding.txt": ("exploding.jsonl", {}),
+    "exploding_60.txt": ("exploding.jsonl", {"COLUMNS": "60"}),
+    "exploding_140.txt": ("exploding.jsonl", {"COLUMNS": "140"}),
+    "exploding_ascii.txt": ("exploding.jsonl", {"LC_ALL": "C", "PYTHONIOENCODING": "ascii"}),
+    "exploding_colour.txt": ("exploding.jsonl", {"FORCE_COLOR": "1", "TERM": "xterm"}),
+    "nonfinite.txt": ("nonfinite.jsonl", {}),
+    "spikes.txt": ("spikes.jsonl", {}),
+    "always_clipped.txt": ("always-clipped.jsonl", {}),
+    "hostile.txt": ("hostile.jsonl", {}),
+    "exploding.md": ("exploding.jsonl --format markdown", {}),
+    "exploding.csv": ("exploding.jsonl --format csv", {}),
+    "exploding.github": ("exploding.jsonl --format github", {}),
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_the_document_is_the_one_that_is_kept(name, diagnosed, golden):
+    line, variables = TEXTS[name]
+    ended = diagnosed(line, **variables)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    golden(f"../golden_logs/{name}", ended.stdout)
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 140])
+def test_the_text_keeps_to_the_columns_but_for_the_command_to_copy(columns, diagnosed):
+    shown = diagnosed("exploding.jsonl", COLUMNS=str(columns)).stdout.splitlines()
+    assert max(map(len, shown[:-1])) <= columns
+
+
+@pytest.mark.parametrize("kind", LOGS)
+def test_ascii_has_no_question_marks(kind, diagnosed):
+    text = diagnosed(f"{kind}.jsonl", PYTHONIOENCODING="ascii", LANG="C").stdout
+    assert text.isascii()
+    assert "?" not in text
+
+
+def test_a_pipe_and_no_color_get_no_colours(diagnosed, on_terminal, folder):
+    assert "\x1b" not in diagnosed("exploding.jsonl").stdout
+    words = ("-m", "gradcheck", "diagnose", "exploding.jsonl")
+    assert "\x1b" not in on_terminal(*words, NO_COLOR="1", cwd=folder).shown
+    assert "\x1b[" in on_terminal(*words, cwd=folder).shown
+
+
+@pytest.mark.parametrize("form", ["text", "markdown", "github"])
+def test_control_characters_of_a_layer_are_shown_and_not_obeyed(form, diagnosed):
+    document = diagnosed(f"hostile.jsonl --format {form}").stdout
+    assert "no-gradient" in document
+    assert not [one for one in document if not one.isprintable() and one != "\n"]
+
+
+@pytest.mark.parametrize("kind", LOGS)
+def test_the_verdict_comes_first(kind, diagnosed):
+    status = "healthy" if kind == "never-clipped" else kind
+    assert diagnosed(f"{kind}.jsonl").stdout.splitlines()[2].strip().startswith(status.upper())
+
+
+@pytest.mark.parametrize("kind", LOGS)
+def test_the_next_command_can_be_run(kind, diagnosed):
+    command = diagnosed(f"{kind}.jsonl").stdout.splitlines()[-1].strip()
+    assert command.startswith("gradcheck diagnose")
+    assert diagnosed(command.removeprefix("gradcheck diagnose ")).returncode in (0, 1)
+
+
+# ---- other formats
+
+
+@pytest.mark.parametrize("kind", LOGS)
+def test_json_is_strict_and_keeps_to_its_schema(kind, diagnosed, strictly):
+    document = strictly(diagnosed(f"{kind}.jsonl --json").stdout)
+    jsonschema.validate(document, gradcheck.json_schema("diagnose"))
+    assert document["verdict"]["status"] == ("healthy" if kind == "never-clipped" else kind)
+
+
+@pytest.mark.parametrize("kind", LOGS)
+def test_json_lines_have_a_finding_each(kind, diagnosed, strictly):
+    lines = [strictly(line) for line in diagnosed(f"{kind}.jsonl --format jsonl").stdout.splitlines()]
+    assert [one["kind"] for one in lines] == ([] if kind == "healthy" else [kind])
+    for line in lines:
+        jsonschema.validate(line, finding_schema())
+
+
+def test_the_command_and_the_function_say_the_same(diagnosed, strictly, folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    report = gradcheck.diagnose("exploding.jsonl")
+    assert report.to_dict() == strictly(diagnosed("exploding.jsonl --json").stdout)
+    assert str(report) == diagnosed("exploding.jsonl").stdout
+
+
+def test_annotations_are_ten_at_most_and_their_properties_hold_no_separators(diagnosed, folder):
+    (folder / "a,b:c%.jsonl").write_bytes((folder / "exploding.jsonl").read_bytes())
+    (annotation,) = diagnosed("'a,b:c%.jsonl' --format github").stdout.splitlines()
+    assert re.match(r"::error file=a%2Cb%3Ac%25\.jsonl,title=gradcheck exploding::from step 1\d\d", annotation)
+
+
+def test_a_healthy_run_has_no_annotation(diagnosed):
+    assert diagnosed("healthy.jsonl --format github").stdout == ""
+
+
+# ---- what scripts rely on
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked", "code"),
+    [
+        ("healthy", "any", 0),
+        ("exploding", "any", 1),
+        ("exploding", "exploding", 1),
+        ("exploding", "spikes", 0),
+        ("exploding", "spikes exploding", 1),
+        ("nonfinite", "nonfinite", 1),
+        ("never-clipped", "any", 0),
+        ("never-clipped", "never-clipped", 1),
+    ],
+)
+def test_fail_on_asks_for_findings(kind, asked, code, diagnosed):
+    words = " ".join(f"--fail-on {one}" for one in asked.split())
+    ended = diagnosed(f"{kind}.jsonl {words}")
+    assert ended.returncode == code
+    assert ended.stdout == diagnosed(f"{kind}.jsonl").stdout
+
+
+def test_the_threshold_can_be_given(diagnosed):
+    assert "always-clipped" in diagnosed("healthy.jsonl --max-norm 0.001").stdout
+    assert "never-clipped" in diagnosed("healthy.jsonl --max-norm 1000").stdout
+
+
+def test_a_torn_last_line_is_a_warning_on_stderr(diagnosed):
+    ended = diagnosed("torn.jsonl")
+    assert ended.returncode == 0
+    assert ended.stderr == "warning: torn.jsonl: line 201 is not JSON, cut off: left out\n"
+    assert diagnosed("torn.jsonl --quiet").stderr == ""
+
+
+def test_quiet_leaves_the_exit_code_and_the_file(diagnosed, folder):
+    ended = diagnosed("exploding.jsonl --quiet --fail-on any")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", "")
+    assert diagnosed("exploding.jsonl --quiet --json --output out.json").stdout == ""
+    assert json.loads((folder / "out.json").read_text())["verdict"]["status"] == "exploding"
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("missing.jsonl", "error: missing.jsonl: can't be read: no such file or directory"),
+        ("nothing.csv", "error: nothing.csv: has neither a loss nor a gradient norm (its columns are a, b)"),
+        ("healthy.jsonl --fail-on vanish", "error: --fail-on 'vanish' is unknown; did you mean 'vanishing'?"),
+        ("healthy.jsonl --format yaml", "error: --format 'yaml' is unknown"),
+        ("healthy.jsonl --max-norm -1", "error: --max-norm -1.0 is not a finite number above 0"),
+        ("", "error: Missing argument 'FILE'"),
+    ],
+)
+def test_bad_input_is_one_line_and_ends_with_two(line, told, diagnosed):
+    ended = diagnosed(line)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith(told)
+    assert ended.stderr.count("\n") == 1
+
+
+def test_the_standard_input_is_read(in_bash, folder, diagnosed):
+    ended = in_bash("cat exploding.jsonl | gradcheck diagnose - --fail-on exploding", cwd=folder)
+    assert ended.returncode == 1
+    assert ended.stdout.splitlines()[2:-1] == diagnosed("exploding.jsonl").stdout.splitlines()[2:-1]
+
+
+def test_a_closed_pipe_ends_silently(in_bash, folder):
+    ended = in_bash("set +o pipefail; gradcheck diagnose exploding.jsonl | head -1", cwd=folder)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_every_kept_document_is_compared():
+    from pathlib import Path
+
+    assert {path.name for path in Path(__file__).with_name("golden_logs").iterdir()} == set(TEXTS)
+
+
+def test_the_kinds_of_the_command_are_those_of_the_table():
+    from gradcheck.cli.diagnose import KINDS
+    from gradcheck.findings.finding import KINDS as TABLE
+
+    assert (*TABLE, "any") == KINDS

@@ -1,0 +1,100 @@
+"""``--follow``: a log that grows while it is watched."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+
+def rows(first, last, decades=lambda step: 0.0):
+    return "".join(
+        json.dumps({"step": step, "loss": 2 - step / 1e4, "grad_norm": 10 ** (decades(step) + (37 * step % 101) / 300)})
+        + "\n"
+        for step in range(first, last)
+    )
+
+
+FOLLOW = ("-m", "gradcheck", "diagnose", "run.jsonl", "--follow")
+
+
+@pytest.fixture
+def growing(tmp_path):
+    """A log to which more can be written."""
+    path = tmp_path / "run.jsonl"
+    path.write_text(rows(0, 100))
+
+    def write(text):
+        with path.open("a") as file:
+            file.write(text)
+
+    return write
+
+
+def test_an_interrupt_ends_with_130_and_with_what_was_found(growing, tmp_path, on_terminal):
+    ended = on_terminal(*FOLLOW, interrupt_at="watching", cwd=tmp_path)
+    assert ended.returncode == 130
+    assert "gradient norm" in ended.shown
+    assert "Traceback" not in ended.shown
+    report = ended.shown.rpartition("run.jsonl · JSON Lines, 100 rows")[2]
+    assert "HEALTHY" in report
+    assert "watching" not in report
+
+
+def test_the_live_table_is_on_stderr_and_the_document_alone_on_stdout(growing, tmp_path, on_terminal):
+    ended = on_terminal(*FOLLOW, "--json", piped=True, interrupt_at="watching", cwd=tmp_path)
+    assert ended.returncode == 130
+    assert json.loads(ended.stdout)["log"]["rows"] == 100
+
+
+def test_the_live_table_shows_what_is_written_meanwhile(growing, tmp_path, on_terminal):
+    later = threading.Timer(2.0, growing, [rows(100, 140)])
+    later.start()
+    ended = on_terminal(*FOLLOW, interrupt_at="140 rows", cwd=tmp_path)
+    later.join()
+    assert ended.returncode == 130
+
+
+def test_a_line_that_is_written_in_two_parts_is_one_line(growing, tmp_path, environment):
+    with watching(tmp_path, environment, "--fail-on", "nonfinite") as process:
+        growing('{"step": 100, "grad_')
+        growing('norm": NaN}\n')
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (1, "")
+    assert "NONFINITE" in out
+
+
+def test_with_fail_on_it_ends_as_soon_as_that_is_found(growing, tmp_path, environment):
+    with watching(tmp_path, environment, "--fail-on", "exploding", "--format", "jsonl") as process:
+        growing(rows(100, 160, lambda step: (step - 100) / 10))
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (1, "")
+    assert json.loads(out.splitlines()[0])["kind"] == "exploding"
+
+
+def test_the_standard_input_is_followed_to_its_end(tmp_path, environment):
+    ended = subprocess.run(
+        [sys.executable, "-m", "gradcheck", "diagnose", "-", "--follow", "--json"],
+        input=rows(0, 50), capture_output=True, encoding="utf-8", env=environment, timeout=60, check=False,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert json.loads(ended.stdout)["log"]["rows"] == 50
+
+
+def test_an_interrupt_off_a_terminal_gives_the_report_too(growing, tmp_path, environment):
+    with watching(tmp_path, environment, "--json", "--fail-on", "exploding") as process:
+        growing("torn")
+        threading.Timer(3.0, os.kill, (process.pid, signal.SIGINT)).start()
+        out, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert json.loads(out)["log"]["rows"] == 100
+
+
+def watching(folder, environment, *words):
+    return subprocess.Popen(
+        [sys.executable, *FOLLOW, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        encoding="utf-8", env=environment, cwd=folder,
+    )  # fmt: skip

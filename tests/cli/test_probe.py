@@ -1,0 +1,224 @@
+"""``gradcheck probe`` as its users meet it: their own module, from the folder it stands in."""
+
+import json
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import jsonschema
+import pytest
+
+import gradcheck as package
+from gradcheck.cli import probe_options
+
+torch = pytest.importorskip("torch")
+
+FOLDER = Path(__file__).parents[1] / "frameworks"
+
+DEEP = 'torch_models:mlp --input 64x32 --kwargs \'{"depth": 20, "gain": 0.5}\''
+
+DOCUMENTS = {
+    "probe_80.txt": (f"{DEEP}", {}),
+    "probe_140.txt": (f"{DEEP}", {"COLUMNS": "140"}),
+    "probe_40_ascii.txt": (f"{DEEP}", {"COLUMNS": "40", "LANG": "C", "PYTHONIOENCODING": "ascii"}),
+    "probe_resnet.txt": ("torch_models:resnet --input 8x3x32x32", {"COLUMNS": "100"}),
+    "probe_gate.md": ("torch_models:Gated --input 64x32 --format markdown", {}),
+    "probe_steps.txt": ("torch_models:mlp --batch torch_models:batch --steps 20 --lr 5", {}),
+    "probe_github.txt": (f"{DEEP} --format github", {}),
+    "probe_junit.xml": ("torch_models:Gated --input 64x32 --format junit", {}),
+}
+
+
+@pytest.fixture(scope="module")
+def probe(gradcheck):
+    """Options ↦ how the command ended, in the folder of the models."""
+    return lambda line, *words, **variables: gradcheck(f"probe {line}", *words, cwd=FOLDER, **variables)
+
+
+@pytest.fixture(scope="module")
+def probed(probe):
+    """Options ↦ the document, when the command ends well and says nothing else."""
+
+    def run(line, **variables):
+        ended = probe(line, **variables)
+        assert (ended.returncode, ended.stderr) == (0, "")
+        return ended.stdout
+
+    return run
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_the_document_is_the_one_that_is_kept(name, probed, golden):
+    line, variables = DOCUMENTS[name]
+    golden(name, probed(line, **variables))
+
+
+def test_every_kept_document_is_compared():
+    kept = {path.name for path in (Path(__file__).with_name("golden")).glob("probe*")}
+    assert kept == set(DOCUMENTS)
+
+
+def test_text_without_colour_has_no_escape_sequence_and_fits(probed):
+    shown = probed("torch_models:Transformer --input '8x24:int64<256'", NO_COLOR="1", FORCE_COLOR="1", COLUMNS="80")
+    assert "\x1b" not in shown
+    assert max(len(line) for line in shown.splitlines() if not line.startswith("  gradcheck")) <= 80
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "torch_models:Gated --input 64x32",
+        "torch_models:mlp --input 64x32 --steps 2 --amp fp16",
+        "torch_models:Unused --input 64x32 --mode eval --loss mean-square",
+        "torch_models:mlp --kwargs '{\"gain\": 1e12}' --input 64x32",
+        "torch_models:Transformer --input '8x24:int64<256' --seed 3",
+    ],
+)
+def test_json_is_strict_and_validates_against_its_schema(line, probed, strictly):
+    document = strictly(probed(f"{line} --json"))
+    jsonschema.validate(document, package.json_schema("probe"))
+    assert document["command"] == "probe"
+
+
+def test_the_schema_refuses_what_probe_never_says(probed, strictly):
+    document = strictly(probed("torch_models:Gated --input 64x32 --json"))
+    del document["model"]["unused"]
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(document, package.json_schema("probe"))
+
+
+def test_csv_has_a_line_for_each_layer(probed):
+    header, *lines = probed("torch_models:vgg --input 8x3x32x32 --format csv").splitlines()
+    assert header.startswith("index,name,kind,fan_in,fan_out,")
+    assert len(lines) == 17
+
+
+def test_junit_is_xml_with_a_failure_for_each_flagged_layer(probed):
+    suite = ElementTree.fromstring(probed(f"{DEEP} --format junit"))[0]
+    failed = [case.get("name") for case in suite if len(case)]
+    assert failed[0] == "verdict"
+    assert int(suite.get("failures")) == len(failed) == 10
+    assert int(suite.get("tests")) == len(suite) == 21
+
+
+def test_an_alternation_of_flags_has_ten_annotations_at_most(probed):
+    deep = "torch_models:Transformer --input '8x24:int64<256' --kwargs '{\"blocks\": 12}'"
+    lines = probed(f"{deep} --format github --explode-above 1.05").splitlines()
+    assert len(lines) == 10
+    assert all(line.startswith("::warning title=gradcheck") for line in lines)
+
+
+def test_a_command_that_the_text_recommends_runs(probe):
+    shown = probe("torch_models:Transformer --input '8x24:int64<256' --kwargs '{\"blocks\": 1}'").stdout
+    (command,) = re.findall(r"^  gradcheck probe (.*)$", shown, flags=re.MULTILINE)
+    ended = probe(f"{command.replace('--steps 50', '--steps 1')} --json")
+    assert (ended.returncode, json.loads(ended.stdout)["config"]["steps"]) == (0, 1)
+
+
+@pytest.mark.parametrize(("cause", "code"), [("vanishing", 1), ("any", 1), ("exploding", 0)])
+def test_fail_on_decides_the_exit_code(cause, code, probe):
+    ended = probe(f"{DEEP} --quiet --fail-on {cause}")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (code, "", "")
+
+
+def test_the_limits_decide_the_verdict(probed, strictly):
+    verdict = strictly(probed("torch_models:mlp --input 64x32 --max-span 0.01 --json"))["verdict"]
+    assert verdict["status"] in ("vanishing", "exploding")
+
+
+def test_the_document_goes_to_a_file(probe, tmp_path):
+    ended = probe(f"torch_models:Gated --input 64x32 --format junit --output {tmp_path / 'report.xml'}")
+    assert (ended.returncode, ended.stdout) == (0, "")
+    assert (tmp_path / "report.xml").read_text().startswith("<?xml")
+
+
+# ---- the user's own code
+
+
+@pytest.fixture
+def project(tmp_path, gradcheck):
+    """Source of a module `own` and options ↦ how the command ended in its folder."""
+
+    def run(source, line):
+        (tmp_path / "own.py").write_text(source)
+        return gradcheck(f"probe {line}", cwd=tmp_path)
+
+    return run
+
+
+MODEL = "from torch import nn\nmodel = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))\n"
+
+
+def test_what_the_user_s_code_prints_goes_to_stderr(project):
+    ended = project(f"print('loading')\n{MODEL}", "own:model --input 8x4 --json")
+    assert json.loads(ended.stdout)["config"]["target"] == "own:model"
+    assert ended.stderr == "loading\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "line", "message"),
+    [
+        (MODEL, "own:modle --input 8x4", "own has no 'modle'; did you mean 'model'?"),
+        (MODEL, "own.py:model --input 8x4", "is not module:attribute; write own:model"),
+        (MODEL, "own --input 8x4", "is not module:attribute; write own:build"),
+        (MODEL, "owned:model --input 8x4", "no module 'owned' in"),
+        (MODEL, "own:model", "--input is not given; by the model's first layer it could be --input 32x4"),
+        (MODEL, "own:model --input 8x5", "0 (Linear) was given 8x5 and wants …x4"),
+        (MODEL, "own:model --input 8y4", "'8y4' is no shape: write 8x3x32x32"),
+        (MODEL, "own:model --input 8x4:int64", "doesn't say how many kinds there are: write 8x4:int64<1000"),
+        (MODEL, "own:model --input '8x4:float32<5'", "bounds numbers that aren't whole"),
+        (MODEL, "own:model --input 8x4 --kwargs {}x", "--kwargs is no JSON"),
+        (MODEL, "own:model --input 8x4 --kwargs [1]", "--kwargs is list, no JSON object"),
+        (MODEL, "own:model --input 8x4 --kwargs '{\"a\": 1}'", "go to a callable, and own:model is a model already"),
+        (MODEL, "own:model --input 8x4 --batch own:model", "--batch brings its own inputs: drop --input"),
+        (MODEL, "own:model --input 8x4 --loss own:gone", "own has no 'gone'"),
+        (MODEL, "own:model --input 8x4 --loss hinge", "--loss 'hinge' is unknown"),
+        (MODEL, "own:model --input 8x4 --format xml", "--format 'xml' is unknown"),
+        (MODEL, "own:model --input 8x4 --steps x", "'x' is not a valid int"),
+        ("model = 3\n", "own:model --input 8x4", "is int: neither a torch.nn.Module nor callable"),
+        ("def model(): return 3\n", "own:model --input 8x4", "returned int, no torch.nn.Module"),
+        (
+            "def model(): raise ValueError('no\\nway')\n",
+            "own:model --input 8x4",
+            "failed: ValueError: no (own.py, line 1)",
+        ),
+        ("import missing_package\n", "own:model --input 8x4", "No module named 'missing_package' (own.py, line 1)"),
+        ("def model(:\n", "own:model --input 8x4", "importing own failed: SyntaxError"),
+        ("raise SystemExit(3)\n", "own:model --input 8x4", "importing own failed: SystemExit: 3"),
+        (
+            f"{MODEL}def batch(): return 1 / 0\n",
+            "own:model --batch own:batch",
+            "--batch own:batch failed: ZeroDivision",
+        ),
+    ],
+)
+def test_what_is_wrong_is_told_in_one_line(source, line, message, project):
+    ended = project(source, line)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert re.fullmatch(r"error: [^\n]+\n", ended.stderr)
+    assert message in ended.stderr
+
+
+def test_without_pytorch_one_line_says_what_to_install(python):
+    program = "import sys; sys.modules['torch'] = None; from gradcheck.cli import main; main()"
+    ended = python("-c", program, "probe", "own:model", "--input", "8x4")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == 'error: probe: needs PyTorch; install it with: pip install "gradcheck[torch]"\n'
+
+
+def test_without_pytorch_every_other_command_runs(python):
+    program = "import sys; sys.modules['torch'] = None; from gradcheck.cli import main; main()"
+    assert python("-c", program, "simulate", "--depth", "2", "--width", "4").returncode == 0
+    assert python("-c", program, "probe", "--help").returncode == 0
+
+
+def test_the_help_says_that_probe_runs_the_user_s_code(gradcheck):
+    assert "this executes your own code" in " ".join(gradcheck("probe --help").stdout.split())
+
+
+def test_the_options_name_what_the_function_takes():
+    from gradcheck.frameworks.torch.precision import AMP
+    from gradcheck.frameworks.torch.probing import MODES
+    from gradcheck.frameworks.torch.training import OPTIMIZERS
+
+    assert (MODES, tuple(AMP), OPTIMIZERS) == (probe_options.MODES, probe_options.AMP, probe_options.OPTIMIZERS)

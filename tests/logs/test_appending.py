@@ -1,0 +1,62 @@
+import json
+
+import pytest
+
+from gradcheck.errors import OutputError
+from gradcheck.logs.appending import GrowingLog
+from gradcheck.logs.records import header_line, record_line
+
+WHOLE = header_line(["a"]) + record_line(7) + record_line(9)
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "run.jsonl"
+
+
+def resumed(file, *lines):
+    log = GrowingLog(file, resume=True)
+    for line in lines:
+        log.write(line)
+    log.close()
+    return log.last_step
+
+
+@pytest.mark.parametrize("torn", range(1, len(record_line(11, loss=1.0))))
+def test_a_line_torn_anywhere_is_cut_off(file, torn):
+    file.write_bytes(WHOLE + record_line(11, loss=1.0)[:torn])
+    assert resumed(file, record_line(10)) == 9
+    assert file.read_bytes() == WHOLE + record_line(10)
+
+
+def test_a_header_behind_the_last_record_hides_no_step(file):
+    file.write_bytes(WHOLE + header_line(["a"]))
+    assert resumed(file) == 9
+
+
+@pytest.mark.parametrize("content", [b"", b"torn", b"no json\n", b"[1]\n", header_line(["a"])])
+def test_a_file_without_a_record_has_no_last_step(file, content):
+    file.write_bytes(content)
+    assert resumed(file) is None
+
+
+def test_a_closed_log_takes_no_line(file):
+    log = GrowingLog(file)
+    log.write(WHOLE)
+    log.close()
+    log.write(record_line(11))
+    assert log.closed
+    assert file.read_bytes() == WHOLE
+
+
+def test_each_line_is_in_the_file_at_once(file):
+    log = GrowingLog(file)
+    for step in range(3):
+        log.write(record_line(step))
+        assert json.loads(file.read_bytes().splitlines()[-1])["step"] == step
+    log.close()
+
+
+def test_a_folder_can_not_be_written(tmp_path):
+    with pytest.raises(OutputError, match="can't be written: Is a directory"):
+        GrowingLog(tmp_path)

@@ -1,0 +1,60 @@
+import pytest
+
+from gradcheck.logs.columns import ALIASES, Column, chosen, meaning
+
+MEANINGS = {
+    "loss": Column("loss"),
+    "train/loss": Column("loss"),
+    "train_loss": Column("loss"),
+    "Training Loss": Column("loss"),
+    "learning_rate": Column("lr"),
+    "train/learning_rate": Column("lr"),
+    "global_step": Column("step"),
+    "trainer/global_step": Column("step"),
+    "_step": Column("step"),
+    "Iteration": Column("step"),
+    "epoch": Column("epoch"),
+    "grad-norm": Column("grad_norm"),
+    "gradient_norm": Column("grad_norm"),
+    "train/grad_norm": Column("grad_norm"),
+    "grad_2.0_norm_total": Column("grad_norm"),
+    "grad_norm/fc1.weight": Column("grad_norm", "fc1.weight"),
+    "grad_2.0_norm/fc1.weight": Column("grad_norm", "fc1.weight"),
+    "train/grad-norm/encoder/fc1": Column("grad_norm", "encoder/fc1"),
+    "fc1.weight/grad_norm": Column("grad_norm", "fc1.weight"),
+    "update_ratio/fc1": Column("update_ratio", "fc1"),
+    "max_grad_norm": Column("max_norm"),
+    "eval_loss": None,
+    "val/loss": None,
+    "loss/aux": None,
+    "fc1/loss": None,
+    "time": None,
+    "": None,
+    "//": None,
+    "x" * 600 + "/grad_norm": None,
+}
+
+
+@pytest.mark.parametrize("name", MEANINGS)
+def test_a_column_is_known_by_its_usual_names(name):
+    assert meaning(name) == MEANINGS[name]
+
+
+@pytest.mark.parametrize("quantity", ALIASES)
+def test_every_quantity_is_known_by_its_own_name(quantity):
+    assert meaning(quantity) == Column(quantity)
+
+
+def test_no_name_means_two_quantities():
+    every = [alias for aliases in ALIASES.values() for alias in aliases.split()]
+    assert len(every) == len(set(every))
+
+
+def test_of_two_names_for_one_column_the_more_usual_is_taken():
+    assert chosen(["train_loss", "loss", "iteration", "step"]) == {Column("loss"): "loss", Column("step"): "step"}
+
+
+def test_columns_stay_in_the_log_s_order():
+    assert list(chosen(["grad_norm/b", "loss", "grad_norm/a"])) == [
+        Column("grad_norm", "b"), Column("loss"), Column("grad_norm", "a"),
+    ]  # fmt: skip
