@@ -68,6 +68,7 @@ def _probed(options: dict[str, object], quiet: bool) -> "Report":
     from gradcheck.frameworks.torch.command import probe_target
 
     with ShareProgress(quiet) as tick:
+        tick.what = "of the steps taken"
         return probe_target(**options, tick=tick)  # type: ignore[arg-type]
 
 

@@ -386,10 +386,20 @@ def test_a_rate_that_is_too_high_is_named_with_its_step_and_layer(models):
 
 
 def test_a_relu_recurrence_is_healthy_at_the_start_and_explodes(models):
-    report = probe(models.StepByStep("relu", 1.0), models.sequence(), steps=40, lr=0.5)
+    report = probe(models.StepByStep("relu", 1.1), models.sequence(), steps=40, lr=2.0)
     assert report.model.training.statuses[0] == "healthy"
-    assert report.verdict.status != "healthy"
+    assert report.verdict.status == "nonfinite"
+    assert report.model.training.losses[-1] is None
     assert report.model.training.first_layer == "cell"
+
+
+def test_a_deep_transformer_with_norms_behind_its_branches_falls_ill_in_its_first_steps(models):
+    report = probe(models.Transformer(pre=False, blocks=18), models.tokens(), steps=10, optimizer="adam", lr=0.01)
+    training = report.model.training
+    assert training.statuses[0] == "healthy"
+    assert report.verdict.status in ("vanishing", "collapsed")
+    assert training.sick_from_step <= 5
+    assert training.first_layer.startswith("encoder.layers.")
 
 
 def test_a_function_gives_a_new_batch_for_each_step(models):
