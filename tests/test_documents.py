@@ -15,7 +15,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 CHANGELOG = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 #: Options of other programs that the README shows.
-FOREIGN = {"--nthreads", "--only"}
+FOREIGN = {"--nthreads", "--only", "--threads", "--every"}
 
 
 @pytest.fixture(scope="module")
