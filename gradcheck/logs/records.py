@@ -76,6 +76,8 @@ def header_line(
 def record_line(
     step: int,
     layers: Mapping[str, Sequence[float | None]] | None = None,
+    *,
+    digits: int | None = None,
     **quantities: float | None,
 ) -> bytes:
     """Return the line of one step.
@@ -85,14 +87,26 @@ def record_line(
     step : int
     layers : mapping, optional
         A name of ``LAYER_QUANTITIES`` ↦ one number for each of the header's layers; None for no number.
+    digits : int, optional
+        That the layers' numbers have; all that they need, without it.
     quantities : float
         Numbers of the whole step, by names of ``GLOBAL_QUANTITIES``; None leaves one out.
     """
     record: dict[str, Any] = {"step": step}
     record |= {name: _value(value) for name, value in quantities.items() if value is not None}
-    if layers:
-        record["layers"] = {name: [_value(value) for value in values] for name, values in layers.items()}
-    return _line(record)
+    line = _line(record)
+    if not layers:
+        return line
+    lists = ",".join(f"{json.dumps(name)}:{_list(values, digits)}" for name, values in layers.items())
+    return line[:-2] + f',"layers":{{{lists}}}}}\n'.encode()
+
+
+def _list(values: Sequence[float | None], digits: int | None) -> str:
+    """Return numbers as JSON; in one go where all are finite, as nearly always."""
+    if digits is not None and None not in values and math.isfinite(sum(values)):  # type: ignore[arg-type]
+        return f"[{','.join([f'%.{digits}g'] * len(values)) % tuple(values)}]"
+    rounded = [value if value is None or digits is None else float(f"{value:.{digits}g}") for value in values]
+    return json.dumps([_value(value) for value in rounded], separators=(",", ":"), allow_nan=False)
 
 
 def _line(value: Mapping[str, Any]) -> bytes:

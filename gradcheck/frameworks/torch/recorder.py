@@ -11,9 +11,13 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from gradcheck.errors import GradcheckError, at_least, switch
 from gradcheck.frameworks.torch.outputs import Outputs
-from gradcheck.frameworks.torch.sample import Sample
+from gradcheck.frameworks.torch.sample import DIGITS, Sample
 from gradcheck.logs.appending import GrowingLog
 from gradcheck.logs.records import header_line, record_line
+
+#: Steps from one record with norms of weights and updates to the next, at least: they change slowly, and the copy that
+#: an update is measured against is most of what a record costs.
+WEIGHTS_EVERY = 10
 
 #: What wrappers put into the names of parameters.
 PARALLEL = (nn.DataParallel, nn.parallel.DistributedDataParallel)
@@ -30,7 +34,8 @@ class Recorder:
     file : str or Path
         What is written; ``gradcheck diagnose`` reads it, also while it grows.
     every : int
-        Steps from one record to the next; the others cost nothing.
+        Steps from one record to the next; the others cost nothing. Gradients are in each record, weights and updates
+        in every tenth step at most.
     updates : bool
         Record how large updates are beside the weights. This keeps one copy of the weights.
     activations : bool
@@ -130,7 +135,7 @@ class Recorder:
         """
         if self._sample is not None:
             numbers = self._sample.numbers({"loss": loss, "lr": lr, "loss_scale": loss_scale})
-            self._log.write(record_line(self._number, numbers.layers, **numbers.whole))
+            self._log.write(record_line(self._number, numbers.layers, digits=DIGITS, **numbers.whole))
             self._end()
         self._number += 1
         self._begin()
@@ -183,7 +188,8 @@ class Recorder:
             return
         self._name_layers()
         outputs = Outputs(self._model, self._parameters) if self.activations else None
-        self._sample = Sample(self._parameters, self._copies if self.updates else None, outputs)
+        weights = self._number // self.every % -(-WEIGHTS_EVERY // self.every) == 0
+        self._sample = Sample(self._parameters, self._copies if self.updates else None, outputs, weights=weights)
         self._sample.whole["loss_scale"] = _scale(self._scaler)
 
     def _end(self) -> None:

@@ -41,11 +41,21 @@ class Sample:
     copies : list of Tensor, optional
         Memory for the weights before the update, kept from step to step; empty at first. None: updates don't matter.
     outputs : Outputs, optional
+    weights : bool
+        Whether weights and updates are measured in this step, or gradients only.
     """
 
-    def __init__(self, parameters: list[nn.Parameter], copies: list[Tensor] | None, outputs: Outputs | None) -> None:
+    def __init__(
+        self,
+        parameters: list[nn.Parameter],
+        copies: list[Tensor] | None,
+        outputs: Outputs | None,
+        *,
+        weights: bool = True,
+    ) -> None:
         self.whole: dict[str, Single] = {}
-        self._parameters, self._copies, self._outputs = parameters, copies, outputs
+        self._parameters, self._copies, self._outputs = parameters, copies if weights else None, outputs
+        self._weights = weights
         self._columns: dict[str, Column] = {}
         self._clips = False
         self._lr: Single = None
@@ -106,9 +116,12 @@ class Sample:
 
     def _measure(self, again: str | None) -> None:
         """Measure gradients and weights, and copy these, once in a step; then gradients only, as another column."""
-        if "weight_norm" in self._columns:
+        if "grad_norm" in self._columns:
             if again is not None:
                 self._columns[again] = norms(self._gradients())
+            return
+        if not self._weights:
+            self._columns["grad_norm"] = norms(self._gradients())
             return
         self._measure_both()
         if self._copies:
@@ -123,7 +136,7 @@ class Sample:
 
     def _measure_update(self) -> None:
         """Measure how far the weights have moved since they were kept; of a step left out, that there was none."""
-        if "weight_norm" not in self._columns:
+        if self._weights and "weight_norm" not in self._columns:
             self._measure_both()
         elif self._copies:
             _subtract(self._copies, self._parameters)
@@ -162,7 +175,7 @@ def _laid_out(layers: dict[str, list[float | None]], whole: dict[str, Any]) -> N
     }
     if updates is not None:
         named["update_ratio"] = list(map(_ratio, updates, layers["weight_norm"]))
-    return Numbers({name: [_rounded(value) for value in values] for name, values in named.items()}, whole)
+    return Numbers(named, whole)
 
 
 def _together(norms: Sequence[float | None]) -> float | None:
