@@ -64,12 +64,13 @@ def json_schema(command: str = "simulate") -> Schema:
         "regions": {"type": "array", "items": _region()},
         "summary": _summary(),
         "verdict": _verdict(),
-        "prediction": _prediction(),
     }
     if command == "probe":
         from gradcheck.probe_schema import of_models
 
         properties["model"] = of_models()
+    else:
+        properties["prediction"] = _prediction()
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"gradcheck {command}",
