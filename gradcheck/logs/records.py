@@ -28,6 +28,9 @@ from typing import Any
 #: Version of the format; a reader refuses a later one.
 FORMAT = 1
 
+#: Strict and without spaces; made once, as a record is written in the midst of training.
+_JSON = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
 #: The header's first key.
 MARK = "gradcheck_log"
 
@@ -97,7 +100,7 @@ def record_line(
     line = _line(record)
     if not layers:
         return line
-    lists = ",".join(f"{json.dumps(name)}:{_list(values, digits)}" for name, values in layers.items())
+    lists = ",".join(f"{_JSON(name)}:{_list(values, digits)}" for name, values in layers.items())
     return line[:-2] + f',"layers":{{{lists}}}}}\n'.encode()
 
 
@@ -106,11 +109,11 @@ def _list(values: Sequence[float | None], digits: int | None) -> str:
     if digits is not None and None not in values and math.isfinite(sum(values)):  # type: ignore[arg-type]
         return f"[{','.join([f'%.{digits}g'] * len(values)) % tuple(values)}]"
     rounded = [value if value is None or digits is None else float(f"{value:.{digits}g}") for value in values]
-    return json.dumps([_value(value) for value in rounded], separators=(",", ":"), allow_nan=False)
+    return _JSON([_value(value) for value in rounded])
 
 
 def _line(value: Mapping[str, Any]) -> bytes:
-    return json.dumps(value, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+    return _JSON(value).encode() + b"\n"
 
 
 def _value(value: float | None) -> float | str | None:

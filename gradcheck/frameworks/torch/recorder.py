@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -107,6 +108,7 @@ class Recorder:
         self._parameters: list[nn.Parameter] = []
         self._sample: Sample | None = None
         self._copies: list[Tensor] = []
+        self._optimizers: WeakKeyDictionary[torch.optim.Optimizer, tuple[tuple[int, int], bool]] = WeakKeyDictionary()
         self._hook = register_optimizer_step_pre_hook(self._before_update)
         self._begin()
 
@@ -205,9 +207,19 @@ class Recorder:
             names = [name for name, parameter in self._names.items() if parameter.requires_grad]
             self._log.write(header_line(names, every=self.every))
 
+    def _concerns(self, optimizer: torch.optim.Optimizer) -> bool:
+        """Whether an optimizer updates any of the parameters; asked anew where it has got other groups."""
+        groups = len(optimizer.param_groups), len(self._parameters)
+        known = self._optimizers.get(optimizer)
+        if known is None or known[0] != groups:
+            own = set(map(id, self._parameters))
+            updates = any(id(parameter) in own for group in optimizer.param_groups for parameter in group["params"])
+            known = self._optimizers[optimizer] = groups, updates
+        return known[1]
+
     def _before_update(self, optimizer: torch.optim.Optimizer, arguments: Any, keywords: Any) -> None:  # noqa: ANN401
         """Look at the gradients that an optimizer of this model gets."""
-        if self._sample is not None and self._sample.concerns(optimizer):
+        if self._sample is not None and self._concerns(optimizer):
             closure = len(arguments) > 1 or keywords.get("closure") is not None
             self._sample.before_update(optimizer, gradients_follow=closure)
             self._sample.whole["loss_scale"] = _scale(self._scaler)

@@ -61,11 +61,6 @@ class Sample:
         self._lr: Single = None
         self._scale: Single = None
 
-    def concerns(self, optimizer: torch.optim.Optimizer) -> bool:
-        """Whether an optimizer updates any of the parameters."""
-        own = {id(parameter) for parameter in self._parameters}
-        return any(id(parameter) in own for group in optimizer.param_groups for parameter in group["params"])
-
     def before_clipping(self) -> None:
         """Measure gradients that will be clipped."""
         self._measure(again="grad_norm")
@@ -165,8 +160,9 @@ def _subtract(targets: list[Tensor], others: Sequence[Tensor]) -> None:
 
 def _laid_out(layers: dict[str, list[float | None]], whole: dict[str, Any]) -> Numbers:
     """Return what a record holds: gradients without their scale, the norm of all, updates over weights."""
-    scale = whole.pop("grad_scale") or 1.0
-    gradients = [None if norm is None else norm / scale for norm in layers.pop("grad_norm")]
+    gradients, scale = layers.pop("grad_norm"), whole.pop("grad_scale")
+    if scale:
+        gradients = [None if norm is None else norm / scale for norm in gradients]
     after = layers.pop("after", None)
     whole |= {"grad_norm": _together(gradients), "grad_norm_after": None if after is None else _together(after)}
     updates = layers.pop("update_norm", None)

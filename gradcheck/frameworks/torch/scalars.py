@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import chain
 from typing import NamedTuple
 
 import torch
@@ -66,15 +65,23 @@ def fetched(columns: Mapping[str, Column], sizes: Mapping[str, int]) -> dict[str
     pieces = [(name, piece) for name, column in columns.items() for piece in column]
     for device in dict.fromkeys(piece.values.device for _, piece in pieces):
         here = [(name, piece) for name, piece in pieces if piece.values.device == device]
-        numbers = iter(torch.cat([piece.values for _, piece in here]).tolist())
-        for name, place in chain.from_iterable(((name, at) for at in piece.places) for name, piece in here):
-            found[name][place] = next(numbers)
+        numbers, start = torch.cat([piece.values for _, piece in here]).tolist(), 0
+        for name, piece in here:
+            own = numbers[start : start + len(piece.places)]
+            start += len(own)
+            if len(own) == sizes[name]:
+                found[name] = own
+                continue
+            for place, number in zip(piece.places, own, strict=True):
+                found[name][place] = number
     return found
 
 
 def _by_device(tensors: Sequence[Tensor | None]) -> list[tuple[list[int], list[Tensor]]]:
     """Return places and tensors of each device."""
     devices = [None if tensor is None else tensor.device for tensor in tensors]
+    if len(set(devices)) == 1 and devices[0] is not None:  # as nearly always
+        return [(list(range(len(tensors))), list(tensors))]
     found = []
     for device in dict.fromkeys(device for device in devices if device is not None):
         places = [place for place, one in enumerate(devices) if one == device]
@@ -96,9 +103,9 @@ def _norms(tensors: list[Tensor]) -> Tensor:
     if device != "cpu":
         return found
     known = found.numpy()
-    inside = (known > SMALL) & (known < math.inf)
-    if inside.all():
+    if known.min() > SMALL and known.max() < math.inf:  # false of nan too
         return found
+    inside = (known > SMALL) & (known < math.inf)
     found = found.double()
     for at in (~inside).nonzero()[0].tolist():
         found[at] = torch.linalg.vector_norm(_plain(tensors[at]), dtype=torch.float64)
@@ -107,7 +114,9 @@ def _norms(tensors: list[Tensor]) -> Tensor:
 
 def _each_norm(tensors: list[Tensor], least: torch.dtype) -> list[Tensor]:
     """Return the norm of each tensor, in its own precision but at least in `least`."""
-    if any(tensor.layout is not torch.strided or tensor.is_complex() for tensor in tensors):
+    if any(
+        layout is not torch.strided or kind.is_complex for layout, kind in {(one.layout, one.dtype) for one in tensors}
+    ):
         tensors = [_plain(tensor) for tensor in tensors]
     kinds = {tensor.dtype for tensor in tensors}
     if len(kinds) == 1:
