@@ -1,5 +1,7 @@
 """The JSON Schema (draft 2020-12) that a report's JSON validates against."""
 
+from importlib import import_module
+
 from gradcheck import SCHEMA_VERSION
 from gradcheck.diagnosis import FLAGS, STATUSES
 from gradcheck.errors import GradcheckError
@@ -8,6 +10,14 @@ from gradcheck.schema_parts import Schema, closed, described_number
 
 #: Commands whose JSON output has a schema.
 COMMANDS = ("simulate", "probe", "clip-demo", "theory", "verify", "diagnose")
+
+#: Where the schemas of commands are that measure something else: loaded when they are asked for.
+ELSEWHERE = {
+    "clip-demo": "gradcheck.demo_schema:demo_schema",
+    "theory": "gradcheck.theory_schema:theory_schema",
+    "verify": "gradcheck.verification_schema:verification_schema",
+    "diagnose": "gradcheck.log_schema:log_schema",
+}
 
 BANDS = {"": "", "_low": "; lowest of the draws", "_high": "; highest of the draws"}
 
@@ -36,24 +46,17 @@ def json_schema(command: str = "simulate") -> Schema:
     GradcheckError
         There is no such command, or its JSON output has no schema.
     """
-    if command == "clip-demo":
-        from gradcheck.demo_schema import demo_schema
-
-        return demo_schema()
-    if command == "theory":
-        from gradcheck.theory_schema import theory_schema
-
-        return theory_schema()
-    if command == "verify":
-        from gradcheck.verification_schema import verification_schema
-
-        return verification_schema()
-    if command == "diagnose":
-        from gradcheck.log_schema import log_schema
-
-        return log_schema()
     if command not in COMMANDS:
         raise GradcheckError(f"schema {command!r} is unknown; allowed: {', '.join(COMMANDS)}")
+    if command in ELSEWHERE:
+        module, _, function = ELSEWHERE[command].partition(":")
+        schema: Schema = getattr(import_module(module), function)()
+        return schema
+    return _of_flows(command)
+
+
+def _of_flows(command: str) -> Schema:
+    """Return the schema of a command that measures the flow through a network."""
     properties = {
         "schema_version": {"const": SCHEMA_VERSION},
         "gradcheck_version": {"type": "string"},
