@@ -616,3 +616,22 @@ def test_a_run_with_a_huge_learning_rate_explodes(file):
 def test_clipping_that_is_always_at_work_is_found(file):
     train(mlp(), file, steps=120, clip=1e-4)
     assert "always-clipped" in {finding.kind for finding in gradcheck.diagnose(file).findings}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_relus_that_a_far_too_high_rate_kills_are_found_dead(file, seed):
+    torch.manual_seed(seed)
+    model = nn.Sequential(nn.Linear(20, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 1))
+    inputs, targets = torch.randn(64, 20), 3 * torch.randn(64, 1) - 10
+    optimizer = torch.optim.SGD(model.parameters(), lr=3.0)
+    with Recorder(model, file, every=1, activations=True) as recorder:
+        for _ in range(120):
+            optimizer.zero_grad()
+            loss = nn.functional.mse_loss(model(inputs), targets)
+            loss.backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 5.0)  # or it would explode first
+            optimizer.step()
+            recorder.step(loss)
+    report = gradcheck.diagnose(file)
+    assert report.verdict.status == "dead"
+    assert (report.findings[0].kind, report.findings[0].layer) == ("dead", "2.weight")
