@@ -1,6 +1,7 @@
 """``Recorder``: what each layer's weights and gradients do in a training run, as a log for ``gradcheck diagnose``."""
 
 from collections.abc import Iterator
+from itertools import compress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -106,6 +107,7 @@ class Recorder:
         self._number = behind if first is None else first
         self._names = dict(_named(model))
         self._parameters: list[nn.Parameter] = []
+        self._trained: list[bool] = []
         self._sample: Sample | None = None
         self._copies: list[Tensor] = []
         self._optimizers: WeakKeyDictionary[torch.optim.Optimizer, tuple[tuple[int, int], bool]] = WeakKeyDictionary()
@@ -201,11 +203,11 @@ class Recorder:
 
     def _name_layers(self) -> None:
         """Write a header, at first and where other parameters than before require a gradient."""
-        trained = [parameter for parameter in self._names.values() if parameter.requires_grad]
-        if list(map(id, trained)) != list(map(id, self._parameters)):
-            self._parameters, self._copies = trained, []
-            names = [name for name, parameter in self._names.items() if parameter.requires_grad]
-            self._log.write(header_line(names, every=self.every))
+        trained = [parameter.requires_grad for parameter in self._names.values()]
+        if trained != self._trained:
+            self._trained, self._copies = trained, []
+            self._parameters = list(compress(self._names.values(), trained))
+            self._log.write(header_line(list(compress(self._names, trained)), every=self.every))
 
     def _concerns(self, optimizer: torch.optim.Optimizer) -> bool:
         """Whether an optimizer updates any of the parameters; asked anew where it has got other groups."""

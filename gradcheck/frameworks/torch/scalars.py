@@ -114,11 +114,11 @@ def _norms(tensors: list[Tensor]) -> Tensor:
 
 def _each_norm(tensors: list[Tensor], least: torch.dtype) -> list[Tensor]:
     """Return the norm of each tensor, in its own precision but at least in `least`."""
-    if any(
-        layout is not torch.strided or kind.is_complex for layout, kind in {(one.layout, one.dtype) for one in tensors}
-    ):
+    forms = {(tensor.layout, tensor.dtype) for tensor in tensors}
+    if any(layout is not torch.strided or kind.is_complex for layout, kind in forms):
         tensors = [_plain(tensor) for tensor in tensors]
-    kinds = {tensor.dtype for tensor in tensors}
+        forms = {(tensor.layout, tensor.dtype) for tensor in tensors}
+    kinds = {kind for _, kind in forms}
     if len(kinds) == 1:
         (kind,) = kinds
         wide = torch.promote_types(kind, least)
