@@ -28,6 +28,8 @@ def suggest(experiment: Experiment, outcome: Outcome, tick: Tick | None = None) 
     tried = _tried(experiment, outcome, tick and (lambda share: tick(0.9 * share)))
     healed = [(change, one) for change, one in tried if one.status == "healthy" and one.score >= 0.5]
     healed.sort(key=lambda pair: (bool({"depth", "steps", "blocks"} & set(pair[1].changes)), -pair[1].score))
+    if not healed:
+        return ()
     before = max(verdict.score, *_scores(experiment))
     confirmed: list[Record] = []
     for change, one in healed:
