@@ -1,5 +1,6 @@
 import json
 import math
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -84,22 +85,9 @@ def test_two_examples_are_no_reason_to_call_a_network_collapsed():
 # ---- networks that were really trained
 
 
-TRAINED = [
-    json.loads(line)
-    for line in (Path(__file__).parents[1] / "benchmarks" / "trainability" / "calibration.jsonl")
-    .read_text()
-    .split("\n")
-    if line
-]
-
-
-def options(network):
-    same = {name: network[name] for name in ("depth", "width", "activation", "norm", "residual")}
-    if network["init"] == "normal":
-        return same | {"init": "normal", "weight_std": network["scale"]}
-    if network["init"] == "scaled":
-        return same | {"init": "lecun", "gain": network["scale"]}
-    return same | {"init": network["init"]}
+calibrate = runpy.run_path(str(Path(__file__).parents[1] / "benchmarks" / "calibrate.py"))
+TRAINED = [json.loads(line) for line in calibrate["TRAINED"].read_text().splitlines()]
+options = calibrate["options"]
 
 
 def test_the_score_tells_the_networks_that_trained_from_those_that_did_not_with_a_seed_of_its_own():
