@@ -23,13 +23,9 @@ write another header and goes on in the same file; of steps that stand twice the
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 #: Version of the format; a reader refuses a later one.
 FORMAT = 1
-
-#: Strict and without spaces; made once, as a record is written in the midst of training.
-_JSON = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 #: The header's first key.
 MARK = "gradcheck_log"
@@ -73,7 +69,8 @@ def header_line(
     from gradcheck import __version__
 
     clip = None if rule is None else {"rule": rule, "threshold": threshold}
-    return _line({MARK: FORMAT, "gradcheck_version": __version__, "every": every, "layers": list(layers), "clip": clip})
+    header = {MARK: FORMAT, "gradcheck_version": __version__, "every": every, "layers": list(layers), "clip": clip}
+    return json.dumps(header, separators=(",", ":"), allow_nan=False).encode() + b"\n"
 
 
 def record_line(
@@ -83,7 +80,7 @@ def record_line(
     digits: int | None = None,
     **quantities: float | None,
 ) -> bytes:
-    """Return the line of one step.
+    """Return the line of one step: written by hand, as it stands in the midst of training.
 
     Parameters
     ----------
@@ -95,29 +92,27 @@ def record_line(
     quantities : float
         Numbers of the whole step, by names of ``GLOBAL_QUANTITIES``; None leaves one out.
     """
-    record: dict[str, Any] = {"step": step}
-    record |= {name: _value(value) for name, value in quantities.items() if value is not None}
-    line = _line(record)
-    if not layers:
-        return line
-    lists = ",".join(f"{_JSON(name)}:{_list(values, digits)}" for name, values in layers.items())
-    return line[:-2] + f',"layers":{{{lists}}}}}\n'.encode()
+    pairs = [f'"step":{step}', *(f'"{name}":{_json(value)}' for name, value in quantities.items() if value is not None)]
+    if layers:
+        lists = ",".join(f'"{name}":{_list(values, digits)}' for name, values in layers.items())
+        pairs.append(f'"layers":{{{lists}}}')
+    return f"{{{','.join(pairs)}}}\n".encode()
 
 
 def _list(values: Sequence[float | None], digits: int | None) -> str:
     """Return numbers as JSON; in one go where all are finite, as nearly always."""
-    if digits is not None and None not in values and math.isfinite(sum(values)):  # type: ignore[arg-type]
-        return f"[{','.join([f'%.{digits}g'] * len(values)) % tuple(values)}]"
-    rounded = [value if value is None or digits is None else float(f"{value:.{digits}g}") for value in values]
-    return _JSON([_value(value) for value in rounded])
+    if digits is not None and None not in values:
+        text = f"%.{digits}g," * len(values) % tuple(values)
+        if "n" not in text:  # nan, inf
+            return f"[{text[:-1]}]"
+    rounded = (value if value is None or digits is None else float(f"{value:.{digits}g}") for value in values)
+    return f"[{','.join(map(_json, rounded))}]"
 
 
-def _line(value: Mapping[str, Any]) -> bytes:
-    return _JSON(value).encode() + b"\n"
-
-
-def _value(value: float | None) -> float | str | None:
-    """Return a number that JSON can carry, or the name of one that isn't finite."""
-    if value is None or math.isfinite(value):
-        return value
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+def _json(value: float | None) -> str:
+    """Return a number as JSON, or the name of one that isn't finite."""
+    if value is None:
+        return "null"
+    if math.isfinite(value):
+        return repr(float(value))
+    return '"NaN"' if math.isnan(value) else '"Infinity"' if value > 0 else '"-Infinity"'

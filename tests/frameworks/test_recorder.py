@@ -14,6 +14,7 @@ from torch import nn  # noqa: E402
 
 import gradcheck  # noqa: E402
 from gradcheck.errors import GradcheckError, OptionError, OutputError  # noqa: E402
+from gradcheck.frameworks.torch import scalars  # noqa: E402
 from gradcheck.frameworks.torch.recorder import WEIGHTS_EVERY  # noqa: E402
 from gradcheck.torch import Recorder  # noqa: E402
 
@@ -61,6 +62,13 @@ def file(tmp_path):
     return tmp_path / "run.jsonl"
 
 
+@pytest.fixture(params=["at once", "waited for"])
+def any_device(request, monkeypatch):
+    """Numbers as a processor has them, and as if it were a device that is waited for."""
+    if request.param == "waited for":
+        monkeypatch.setattr(scalars, "PROCESSORS", ())
+
+
 def naive_run(model, steps, lr, clip):
     """What the records should be, one tensor at a time in float64."""
     optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=0.9)
@@ -84,12 +92,13 @@ def naive_run(model, steps, lr, clip):
 # ---- the numbers
 
 
+@pytest.mark.usefixtures("any_device")
 def test_every_number_is_that_of_a_naive_implementation(file):
     model = mlp()
     twin = copy.deepcopy(model)
-    train(model, file, steps=12, lr=0.3, clip=0.2)
-    expected = list(naive_run(twin, 12, 0.3, 0.2))
-    assert len(records(file)) == 12
+    train(model, file, WEIGHTS_EVERY + 2, lr=0.3, clip=0.2)
+    expected = list(naive_run(twin, WEIGHTS_EVERY + 2, 0.3, 0.2))
+    assert len(records(file)) == WEIGHTS_EVERY + 2
     for number, (record, (whole, layers)) in enumerate(zip(records(file), expected, strict=True)):
         assert {name: record[name] for name in whole} == pytest.approx(whole, rel=1e-5)
         if number % WEIGHTS_EVERY:
@@ -124,6 +133,7 @@ def test_half_precision_is_measured_in_single(file, dtype):
     assert records(file)[0]["layers"]["grad_norm"] == pytest.approx([expected], rel=1e-5)
 
 
+@pytest.mark.usefixtures("any_device")
 def test_mixed_precisions_are_measured_side_by_side(file):
     model = nn.Sequential(nn.Linear(4, 4, bias=False).double(), nn.Linear(4, 4, bias=False).bfloat16())
     with Recorder(model, file, every=1) as recorder:
@@ -133,6 +143,7 @@ def test_mixed_precisions_are_measured_side_by_side(file):
     assert records(file)[0]["layers"]["grad_norm"] == [4.0, 4.0]
 
 
+@pytest.mark.usefixtures("any_device")
 def test_numbers_that_are_not_finite_are_recorded_by_name(file):
     layer = nn.Linear(2, 2, bias=True)
     with Recorder(layer, file, every=1) as recorder:
@@ -142,6 +153,7 @@ def test_numbers_that_are_not_finite_are_recorded_by_name(file):
     assert records(file)[0]["loss"] == "NaN"
 
 
+@pytest.mark.usefixtures("any_device")
 def test_a_sparse_gradient_has_the_norm_of_the_dense_one(file, tmp_path):
     found = []
     for sparse in (True, False):
@@ -159,6 +171,7 @@ def test_a_sparse_gradient_has_the_norm_of_the_dense_one(file, tmp_path):
         assert found[0][name] == pytest.approx(found[1][name], rel=1e-5)
 
 
+@pytest.mark.usefixtures("any_device")
 def test_a_parameter_without_gradient_has_null_and_one_that_is_frozen_no_place(file):
     model = nn.ModuleDict({name: nn.Linear(6, 3, bias=False) for name in ("used", "unused", "frozen")})
     model["frozen"].requires_grad_(False)
@@ -302,6 +315,7 @@ def test_any_clipping_can_be_measured_before_and_behind(file):
     assert behind < before
 
 
+@pytest.mark.usefixtures("any_device")
 def test_the_loss_scale_is_recorded_and_gradients_are_without_it(file):
     model = mlp()
     twin = copy.deepcopy(model)
@@ -356,6 +370,7 @@ def test_a_step_that_the_scaler_leaves_out_has_its_gradient_the_scale_it_had_and
 # ---- activations
 
 
+@pytest.mark.usefixtures("any_device")
 def test_activations_are_measured_behind_the_activation_module(file):
     model = mlp(depth=1, width=4)
     with torch.no_grad():
@@ -450,7 +465,8 @@ def fetches(monkeypatch):
     return counts
 
 
-def test_a_sampled_step_waits_for_the_device_once_and_others_never(file, fetches):
+@pytest.mark.parametrize("any_device", ["waited for"], indirect=True)
+def test_a_sampled_step_waits_for_the_device_once_and_others_never(file, fetches, any_device):
     model = mlp()
     scaler, optimizer = torch.amp.GradScaler("cpu"), torch.optim.SGD(model.parameters(), lr=0.1)
     scaler.scale(torch.ones(1))

@@ -19,7 +19,7 @@ from gradcheck.logs.records import header_line, record_line
 
 #: Steps from one record with norms of weights and updates to the next, at least: they change slowly, and the copy that
 #: an update is measured against is most of what a record costs.
-WEIGHTS_EVERY = 10
+WEIGHTS_EVERY = 20
 
 #: What wrappers put into the names of parameters.
 PARALLEL = (nn.DataParallel, nn.parallel.DistributedDataParallel)
@@ -37,7 +37,7 @@ class Recorder:
         What is written; ``gradcheck diagnose`` reads it, also while it grows.
     every : int
         Steps from one record to the next; the others cost nothing. Gradients are in each record, weights and updates
-        in every tenth step at most.
+        in every twentieth step at most.
     updates : bool
         Record how large updates are beside the weights. This keeps one copy of the weights.
     activations : bool

@@ -2,19 +2,16 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from gradcheck.frameworks.torch.outputs import Outputs
-from gradcheck.frameworks.torch.scalars import Column, fetched, norms, parted, scalars
+from gradcheck.frameworks.torch.scalars import Column, Single, fetched, norms, parted
 
 #: Digits that a norm of float32 has.
 DIGITS = 7
-
-#: A number of a whole step, on its device or not.
-Single: TypeAlias = Tensor | float | None
 
 
 class Numbers(NamedTuple):
@@ -91,15 +88,10 @@ class Sample:
             Name of a quantity ↦ number of the whole step; None is none.
         """
         self._measure_update()
-        single = {"lr": self._lr, **self.whole}
+        single = {"lr": self._lr, "grad_scale": self._scale, **self.whole}
         single |= {name: value for name, value in given.items() if value is not None}
-        single["grad_scale"] = self._scale
-        tensors = {name: value for name, value in single.items() if isinstance(value, Tensor)}
-        columns = self._columns | (self._outputs.columns() if self._outputs else {})
-        columns["whole"] = scalars(list(tensors.values()))
-        found = fetched(columns, dict.fromkeys(columns, len(self._parameters)) | {"whole": len(tensors)})
-        whole = single | dict(zip(tensors, found.pop("whole"), strict=True))
-        return _laid_out(found, {name: value for name, value in whole.items() if not isinstance(value, Tensor)})
+        columns = self._columns if self._outputs is None else self._columns | self._outputs.columns()
+        return _laid_out(*fetched(columns, single, len(self._parameters)))
 
     def close(self) -> None:
         """Remove the hooks of the outputs."""
@@ -176,14 +168,9 @@ def _laid_out(layers: dict[str, list[float | None]], whole: dict[str, Any]) -> N
 
 def _together(norms: Sequence[float | None]) -> float | None:
     known = [norm for norm in norms if norm is not None]
-    return _rounded(math.hypot(*known)) if known else None
+    return math.hypot(*known) if known else None
 
 
 def _ratio(update: float | None, weight: float | None) -> float | None:
     """Return an update over its weights; of weights that are zero there is none."""
     return update / weight if update is not None and weight else None
-
-
-def _rounded(value: float | None) -> float | None:
-    """Return a number without digits that mean nothing: records are small."""
-    return None if value is None else float(f"{value:.{DIGITS}g}")

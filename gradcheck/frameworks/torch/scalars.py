@@ -1,14 +1,18 @@
 """Norms of many tensors, and single numbers, that stay on their devices until all are fetched at once."""
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
 
 #: Below, and where it isn't finite, a norm of float32 is taken again in float64: the squares may have left its range.
 SMALL = 1e-12
+
+#: Devices that compute at once: a number is read there without waiting.
+PROCESSORS = ("cpu",)
 
 
 class Piece(NamedTuple):
@@ -18,28 +22,33 @@ class Piece(NamedTuple):
     ----------
     places : list of int
         Where in the column.
-    values : Tensor
-        As many numbers.
+    values : Tensor or list of float
+        As many numbers; on a processor there is nothing to wait for, and they are fetched already.
     """
 
     places: list[int]
-    values: Tensor
+    values: Tensor | list[float]
 
 
 #: One number for each layer, or none.
-Column = list[Piece]
+Column: TypeAlias = list[Piece]
+
+#: A number of a whole step, on its device or not.
+Single: TypeAlias = Tensor | float | None
+
+#: Where numbers belong: a list or dictionary, the places in it, and the numbers.
+Found: TypeAlias = tuple[Any, Sequence[Any], Tensor | list[float]]
 
 
 def norms(tensors: Sequence[Tensor | None]) -> Column:
     """Return the Euclidean norms, without waiting for the device."""
     with torch.no_grad():
-        return [Piece(places, _norms(found)) for places, found in _by_device(tensors)]
+        return [Piece(places, _norms(found)) for places, found in _by_kind(tensors)]
 
 
 def scalars(values: Sequence[Tensor | None]) -> Column:
     """Return single numbers as a column."""
-    found = _by_device(values)
-    return [Piece(places, torch.stack([one.detach().reshape(()) for one in ones])) for places, ones in found]
+    return [Piece(places, _together(found)) for places, found in _by_kind(values)]
 
 
 def parted(column: Column, size: int) -> tuple[Column, Column]:
@@ -52,81 +61,87 @@ def parted(column: Column, size: int) -> tuple[Column, Column]:
     return first, second
 
 
-def fetched(columns: Mapping[str, Column], sizes: Mapping[str, int]) -> dict[str, list[float | None]]:
-    """Return all columns, None where there is no number: one synchronisation for each device.
+def fetched(
+    columns: Mapping[str, Column], single: Mapping[str, Single], size: int
+) -> tuple[dict[str, list[float | None]], dict[str, float | None]]:
+    """Return all numbers: one synchronisation for each device.
 
     Parameters
     ----------
     columns : mapping
-    sizes : mapping
-        How long each column is.
+        Name ↦ column.
+    single : mapping
+        Name ↦ one number.
+    size : int
+        How long a column is; None stands where it has no number.
     """
-    found: dict[str, list[float | None]] = {name: [None] * sizes[name] for name in columns}
-    pieces = [(name, piece) for name, column in columns.items() for piece in column]
-    for device in dict.fromkeys(piece.values.device for _, piece in pieces):
-        here = [(name, piece) for name, piece in pieces if piece.values.device == device]
-        numbers, start = torch.cat([piece.values for _, piece in here]).tolist(), 0
-        for name, piece in here:
-            own = numbers[start : start + len(piece.places)]
-            start += len(own)
-            if len(own) == sizes[name]:
-                found[name] = own
-                continue
-            for place, number in zip(piece.places, own, strict=True):
-                found[name][place] = number
-    return found
+    lists: dict[str, list[float | None]] = {name: [None] * size for name in columns}
+    whole: dict[str, Any] = dict(single)
+    found: list[Found] = [(lists[name], *piece) for name, column in columns.items() for piece in column]
+    found += [(whole, [name], _together([one])) for name, one in single.items() if isinstance(one, Tensor)]
+    for target, keys, numbers in (*found, *_from_devices(found)):
+        if not isinstance(numbers, Tensor):
+            for key, number in zip(keys, numbers, strict=True):
+                target[key] = number
+    return lists, whole
 
 
-def _by_device(tensors: Sequence[Tensor | None]) -> list[tuple[list[int], list[Tensor]]]:
-    """Return places and tensors of each device."""
-    devices = [None if tensor is None else tensor.device for tensor in tensors]
-    if len(set(devices)) == 1 and devices[0] is not None:  # as nearly always
+def _from_devices(found: Sequence[Found]) -> Iterator[Found]:
+    """Yield what is on devices as numbers, each device's in one go."""
+    waiting: dict[torch.device, list[tuple[Any, Sequence[Any], Tensor]]] = {}
+    for target, keys, numbers in found:
+        if isinstance(numbers, Tensor):
+            waiting.setdefault(numbers.device, []).append((target, keys, numbers))
+    for there in waiting.values():
+        values = iter(torch.cat([numbers for _, _, numbers in there]).tolist())
+        yield from ((target, keys, list(islice(values, len(keys)))) for target, keys, _ in there)
+
+
+def _by_kind(tensors: Sequence[Tensor | None]) -> list[tuple[list[int], list[Tensor]]]:
+    """Return places and tensors of each device, layout and type."""
+    kinds = [None if tensor is None else (tensor.device, tensor.dtype, tensor.layout) for tensor in tensors]
+    different = dict.fromkeys(kinds)
+    if len(different) == 1 and None not in different:  # as nearly always
         return [(list(range(len(tensors))), list(tensors))]
     found = []
-    for device in dict.fromkeys(device for device in devices if device is not None):
-        places = [place for place, one in enumerate(devices) if one == device]
-        found.append((places, [tensors[place] for place in places]))
+    for kind in different:
+        if kind is not None:
+            places = [place for place, one in enumerate(kinds) if one == kind]
+            found.append((places, [tensors[place] for place in places]))
     return found
 
 
-def _plain(tensor: Tensor) -> Tensor:
-    """Return a dense real tensor of the same norm."""
-    if tensor.layout is not torch.strided:
-        tensor = tensor.coalesce().values() if tensor.layout is torch.sparse_coo else tensor.values()
-    return torch.view_as_real(tensor) if tensor.is_complex() else tensor
-
-
-def _norms(tensors: list[Tensor]) -> Tensor:
-    """Return the norms of tensors on one device; on a processor, those that float32 can't square in float64."""
-    device = tensors[0].device.type
-    found = torch.stack(_each_norm(tensors, torch.float64 if device == "cuda" else torch.float32))
-    if device != "cpu":
+def _norms(tensors: list[Tensor]) -> Tensor | list[float]:
+    """Return the norms of tensors of one kind; on a processor, those that float32 can't square in float64."""
+    tensors = _plain(tensors)
+    least = torch.float64 if tensors[0].is_cuda else torch.float32
+    found = _together(_each_norm(tensors, *([least] if tensors[0].itemsize < least.itemsize else [])))
+    if isinstance(found, Tensor) or (min(found) > SMALL and max(found) < math.inf):
         return found
-    known = found.numpy()
-    if known.min() > SMALL and known.max() < math.inf:  # false of nan too
-        return found
-    inside = (known > SMALL) & (known < math.inf)
-    found = found.double()
-    for at in (~inside).nonzero()[0].tolist():
-        found[at] = torch.linalg.vector_norm(_plain(tensors[at]), dtype=torch.float64)
-    return found
+    return [
+        norm if SMALL < norm < math.inf else torch.linalg.vector_norm(tensor, dtype=torch.float64).item()
+        for norm, tensor in zip(found, tensors, strict=True)
+    ]
 
 
-def _each_norm(tensors: list[Tensor], least: torch.dtype) -> list[Tensor]:
-    """Return the norm of each tensor, in its own precision but at least in `least`."""
-    forms = {(tensor.layout, tensor.dtype) for tensor in tensors}
-    if any(layout is not torch.strided or kind.is_complex for layout, kind in forms):
-        tensors = [_plain(tensor) for tensor in tensors]
-        forms = {(tensor.layout, tensor.dtype) for tensor in tensors}
-    kinds = {kind for _, kind in forms}
-    if len(kinds) == 1:
-        (kind,) = kinds
-        wide = torch.promote_types(kind, least)
-        try:
-            return list(torch._foreach_norm(tensors, 2, *([wide] if wide != kind else [])))
-        except (AttributeError, TypeError):  # an older PyTorch has no such function, or none that takes a type
-            pass
-    wides = [torch.promote_types(tensor.dtype, least) for tensor in tensors]
-    found = [torch.linalg.vector_norm(tensor, dtype=wide) for tensor, wide in zip(tensors, wides, strict=True)]
-    widest = torch.float64 if torch.float64 in wides else least
-    return [norm.to(widest) for norm in found]
+def _plain(tensors: list[Tensor]) -> list[Tensor]:
+    """Return dense real tensors of the same norms."""
+    if tensors[0].layout is not torch.strided:
+        sparse = tensors[0].layout is torch.sparse_coo
+        tensors = [tensor.coalesce().values() if sparse else tensor.values() for tensor in tensors]
+    return [torch.view_as_real(tensor) for tensor in tensors] if tensors[0].is_complex() else tensors
+
+
+def _each_norm(tensors: list[Tensor], *wide: torch.dtype) -> list[Tensor]:
+    """Return the norm of each tensor, in a wider type if one is given."""
+    try:
+        return list(torch._foreach_norm(tensors, 2, *wide))
+    except (AttributeError, TypeError):  # an older PyTorch has no such function, or none that takes a type
+        return [torch.linalg.vector_norm(tensor, dtype=wide[0] if wide else None) for tensor in tensors]
+
+
+def _together(ones: list[Tensor]) -> Tensor | list[float]:
+    """Return single numbers of one device: on a processor fetched, on another as one tensor."""
+    if ones[0].device.type in PROCESSORS:
+        return [one.item() for one in ones]
+    return torch.stack([one.detach().reshape(()) for one in ones])
