@@ -3,7 +3,8 @@
 | constant | value | reason |
 |---|---|---|
 | ``LOST`` | 3 decades | the limit of a layer's ratio before training too (``thresholds.vanish_below``) |
-| ``START`` | a quarter of the run | a plateau that ends sooner is a slow start |
+| ``LOST_FOR_NOTHING`` | 2.3 decades | where the loss never gets better: half of such networks train (``max_span``) |
+| ``START`` | a quarter of the run | a plateau that ends sooner is a slow start, if the loss gets better |
 | ``MOSTLY`` | 70 % of the first layers | single parameters may have tiny gradients for good reason (a key's bias) |
 | ``FALL`` | 3 decades | with the loss at its best, gradients may be as small as they like |
 | ``SMALLER`` | 1 decade | a run whose largest gradient gets smaller than that converges, if its loss gets better |
@@ -15,12 +16,12 @@ import re
 import numpy as np
 
 from gradcheck.findings.finding import Finding, counted, factor_text, step_text
-from gradcheck.findings.learning import BLOCKS, got_nowhere
+from gradcheck.findings.learning import BLOCKS, got_nowhere, progress
 from gradcheck.findings.movers import first_movers
 from gradcheck.findings.robust import FEWEST, Numbers, block_medians
 from gradcheck.logs.series import Series
 
-LOST, START, MOSTLY = 3.0, 0.25, 0.7
+LOST, LOST_FOR_NOTHING, START, MOSTLY = 3.0, 2.3, 0.25, 0.7
 FALL, SMALLER, ABRUPT = 3.0, 1.0, 2
 
 #: Rows of the start at least.
@@ -41,12 +42,15 @@ def vanishing(series: Series) -> list[Finding]:
     levels = np.maximum(series.layer_levels[:, order], ZERO)
     end = max(FEWEST_START, int(START * len(levels)))
     starts = np.array([_typical(levels[: max(FEWEST_START, end // 5)]), _typical(levels[end - FEWEST_START : end])])
+    limit = LOST
+    if progress(series, series.steps[0]) is False:  # later even the last layers have learned what they can alone
+        starts, limit = starts[:1], LOST_FOR_NOTHING
     alive = ~np.isnan(starts).any(0) & (levels > ZERO).any(0)
     names = [series.layers[at] for at, known in zip(order, alive, strict=True) if known]
     if len(names) < 3:
         return []
     below = starts[:, alive] - np.median(starts[:, alive][:, -max(1, len(names) // 4) :], axis=1, keepdims=True)
-    lost = (below < -LOST).all(0)
+    lost = (below < -limit).all(0)
     shares = np.cumsum(lost) / np.arange(1, len(lost) + 1)
     prefix = np.flatnonzero(lost & (shares >= MOSTLY))
     if not len(prefix) or prefix[-1] + 1 < len(names) / 10:
@@ -54,8 +58,8 @@ def vanishing(series: Series) -> list[Finding]:
     layers = tuple(name for name, is_lost in zip(names, lost, strict=True) if is_lost)
     weakest = float(below[:, lost].min())
     message = (
-        f"{counted(len(layers), 'parameter')} from {layers[0]} on get{'s' * (len(layers) == 1)} less than 1/1000 of "
-        f"the last layers' gradient, the weakest 1/{factor_text(-weakest)}"
+        f"{counted(len(layers), 'parameter')} from {layers[0]} on get{'s' * (len(layers) == 1)} less than "
+        f"1/{factor_text(limit)} of the last layers' gradient, the weakest 1/{factor_text(-weakest)}"
     )
     first, last = float(series.steps[0]), float(series.steps[end - 1])
     return [Finding("vanishing", message, first, last, layers, {"log10_weakest_ratio": weakest})]

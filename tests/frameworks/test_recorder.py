@@ -101,7 +101,7 @@ def test_every_number_is_that_of_a_naive_implementation(file):
     assert len(records(file)) == WEIGHTS_EVERY + 2
     for number, (record, (whole, layers)) in enumerate(zip(records(file), expected, strict=True)):
         assert {name: record[name] for name in whole} == pytest.approx(whole, rel=1e-5)
-        if number % WEIGHTS_EVERY:
+        if number % WEIGHTS_EVERY and number != WEIGHTS_EVERY // 2:
             layers = {"grad_norm": layers["grad_norm"]}
         assert record["layers"].keys() == layers.keys()
         for name, values in layers.items():  # updates are differences: they have fewer digits
@@ -230,6 +230,14 @@ def test_a_module_of_the_user_s_that_is_called_module_keeps_its_name(file):
 
 
 # ---- steps
+
+
+@pytest.mark.parametrize(
+    ("every", "steps"), [(1, [0, 10, 20, 40]), (5, [0, 10, 20, 40]), (10, [0, 10, 20, 40]), (15, [0, 15, 30])]
+)
+def test_weights_and_updates_are_in_few_records_three_of_them_in_the_first_steps(file, every, steps):
+    train(mlp(), file, steps=50, every=every)
+    assert [record["step"] for record in records(file) if "update_ratio" in record["layers"]] == steps
 
 
 def test_every_tenth_step_is_recorded_the_first_among_them(file):
@@ -609,6 +617,16 @@ def test_a_run_whose_gradients_are_below_float32_s_squares_still_vanishes(file):
     train(deep(nn.Sigmoid, 0.4, depth=40), file, steps=60, lr=0.05)
     first = records(file)[0]["layers"]["grad_norm"][0]
     assert 0 < first < 1e-25
+    assert gradcheck.diagnose(file).verdict.status == "vanishing"
+
+
+def test_a_plateau_whose_last_layers_learn_what_they_can_alone_is_still_vanishing(file):
+    """Twelve ReLU layers as nn.Linear draws them; only the last bias finds something: how frequent the labels are."""
+    model = mlp(depth=13, width=64)
+    train(model, file, steps=200, lr=0.5)
+    norms = [dict(zip(lines(file)[0]["layers"], one["layers"]["grad_norm"], strict=True)) for one in records(file)]
+    assert norms[0]["0.weight"] < 1e-3 * norms[0]["24.weight"]
+    assert norms[-1]["0.weight"] > 1e-3 * norms[-1]["24.weight"]
     assert gradcheck.diagnose(file).verdict.status == "vanishing"
 
 

@@ -37,7 +37,7 @@ class Recorder:
         What is written; ``gradcheck diagnose`` reads it, also while it grows.
     every : int
         Steps from one record to the next; the others cost nothing. Gradients are in each record, weights and updates
-        in every twentieth step at most.
+        in step 10 and every twentieth at most.
     updates : bool
         Record how large updates are beside the weights. This keeps one copy of the weights.
     activations : bool
@@ -192,9 +192,14 @@ class Recorder:
             return
         self._name_layers()
         outputs = Outputs(self._model, self._parameters) if self.activations else None
-        weights = self._number // self.every % -(-WEIGHTS_EVERY // self.every) == 0
-        self._sample = Sample(self._parameters, self._copies if self.updates else None, outputs, weights=weights)
+        copies = self._copies if self.updates else None
+        self._sample = Sample(self._parameters, copies, outputs, weights=self._has_weights())
         self._sample.whole["loss_scale"] = _scale(self._scaler)
+
+    def _has_weights(self) -> bool:
+        """Whether this record has weights and updates: one in many, and one more early on: runs may be short."""
+        sample, many = self._number // self.every, -(-WEIGHTS_EVERY // self.every)
+        return sample % many == 0 or sample == many // 2
 
     def _end(self) -> None:
         if self._sample is not None:
