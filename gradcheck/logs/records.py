@@ -44,6 +44,7 @@ GLOBAL_QUANTITIES = {
 #: Numbers of each layer, and what they mean.
 LAYER_QUANTITIES = {
     "grad_norm": "norm of the parameter's gradient, before clipping",
+    "grad_norm_after": "the same, behind clipping",
     "weight_norm": "norm of the parameter",
     "update_norm": "norm of what the step added to the parameter",
     "update_ratio": "update_norm over weight_norm",

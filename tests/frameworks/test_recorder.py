@@ -80,11 +80,13 @@ def naive_run(model, steps, lr, clip):
         gradients = [one.grad.double().numpy().copy() for one in model.parameters()]
         whole = math.sqrt(sum(float((one**2).sum()) for one in gradients))
         nn.utils.clip_grad_norm_(model.parameters(), clip)
-        clipped = math.sqrt(sum(float((one.grad.double() ** 2).sum()) for one in model.parameters()))
+        after = [one.grad.double().numpy().copy() for one in model.parameters()]
+        clipped = math.sqrt(sum(float((one**2).sum()) for one in after))
         optimizer.step()
         moved = [new.detach().double().numpy() - old for new, old in zip(model.parameters(), weights, strict=True)]
         sizes = {name: [np.linalg.norm(one.ravel()) for one in of] for name, of in (
-            ("grad_norm", gradients), ("weight_norm", weights), ("update_ratio", moved))}  # fmt: skip
+            ("grad_norm", gradients), ("grad_norm_after", after), ("weight_norm", weights), ("update_ratio", moved),
+        )}  # fmt: skip
         sizes["update_ratio"] = np.divide(sizes["update_ratio"], sizes["weight_norm"])
         yield {"loss": loss.item(), "lr": lr, "grad_norm": whole, "grad_norm_after": clipped, "max_norm": clip}, sizes
 
@@ -102,7 +104,7 @@ def test_every_number_is_that_of_a_naive_implementation(file):
     for number, (record, (whole, layers)) in enumerate(zip(records(file), expected, strict=True)):
         assert {name: record[name] for name in whole} == pytest.approx(whole, rel=1e-5)
         if number % WEIGHTS_EVERY and number != WEIGHTS_EVERY // 2:
-            layers = {"grad_norm": layers["grad_norm"]}
+            layers = {name: layers[name] for name in ("grad_norm", "grad_norm_after")}
         assert record["layers"].keys() == layers.keys()
         for name, values in layers.items():  # updates are differences: they have fewer digits
             assert record["layers"][name] == pytest.approx(list(values), rel=1e-3 if name == "update_ratio" else 1e-5)
@@ -315,10 +317,12 @@ def test_any_clipping_can_be_measured_before_and_behind(file):
         before = math.sqrt(sum(one.grad.square().sum().item() for one in model.parameters()))
         recorder.before_clipping()
         nn.utils.clip_grad_value_(model.parameters(), 1e-3)
-        behind = math.sqrt(sum(one.grad.square().sum().item() for one in model.parameters()))
+        after = [one.grad.norm().item() for one in model.parameters()]
+        behind = math.sqrt(sum(norm**2 for norm in after))
         optimizer.step()
         recorder.step()
     (record,) = records(file)
+    assert record["layers"]["grad_norm_after"] == pytest.approx(after, rel=1e-5)
     assert (record["grad_norm"], record["grad_norm_after"]) == pytest.approx((before, behind), rel=1e-5)
     assert behind < before
 

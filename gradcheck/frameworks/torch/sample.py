@@ -75,7 +75,7 @@ class Sample:
         if self._lr is None:
             self._lr = optimizer.param_groups[0]["lr"]
         self._scale = getattr(optimizer, "grad_scale", None)  # a fused optimizer unscales by itself
-        self._measure(again="after" if self._clips and not gradients_follow else None)
+        self._measure(again="grad_norm_after" if self._clips and not gradients_follow else None)
         if gradients_follow and not self._clips:
             self._columns.pop("grad_norm", None)
 
@@ -155,8 +155,7 @@ def _laid_out(layers: dict[str, list[float | None]], whole: dict[str, Any]) -> N
     gradients, scale = layers.pop("grad_norm"), whole.pop("grad_scale")
     if scale:
         gradients = [None if norm is None else norm / scale for norm in gradients]
-    after = layers.pop("after", None)
-    whole |= {"grad_norm": _together(gradients), "grad_norm_after": None if after is None else _together(after)}
+    whole |= {"grad_norm": _together(gradients), "grad_norm_after": _together(layers.get("grad_norm_after", ()))}
     updates = layers.pop("update_norm", None)
     named = {"grad_norm": gradients} | {
         name: values for name, values in layers.items() if values.count(None) < len(values)
