@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import re
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -121,8 +122,10 @@ def cluster(address: str) -> Iterator[tuple[Executor, int]]:
     except (OSError, ValueError, TimeoutError) as error:
         problem = f"{address}: no scheduler answers within {PATIENCE} s; start one with: dask scheduler"
         raise OptionError("scheduler", problem) from error
+    executor = Cluster(client)
     try:
-        yield Cluster(client), max(8, 4 * sum(client.ncores().values()))
+        with executor.interrupts_kept():
+            yield executor, max(8, 4 * sum(client.ncores().values()))
     finally:
         client.close(timeout=1)
 
@@ -133,19 +136,43 @@ class Cluster(Executor):
     def __init__(self, client: Any) -> None:  # noqa: ANN401
         self.client, self.executor = client, client.get_executor(pure=False)
         self.pending: set[Future[Any]] = set()
+        self.interrupted = False
         threading.Thread(target=self._watch, daemon=True).start()
 
+    @contextlib.contextmanager
+    def interrupts_kept(self) -> Iterator[None]:
+        """Raise an interrupt at the next task if Python couldn't: Dask's futures have finalizers, which swallow it."""
+        report = sys.unraisablehook
+
+        def keep(unraisable: "sys.UnraisableHookArgs") -> None:
+            if unraisable.exc_type is KeyboardInterrupt:
+                self.interrupted = True
+            else:
+                report(unraisable)
+
+        sys.unraisablehook = keep
+        try:
+            yield
+        finally:
+            sys.unraisablehook = report
+        self._check()
+
+    def _check(self) -> None:
+        if self.interrupted:
+            raise KeyboardInterrupt
+
     def _watch(self) -> None:
-        """Fail the tasks of a scheduler that has gone: some of them would wait for its answer for ever."""
+        """Fail the tasks of a scheduler that has gone, or of an interrupted sweep: nobody waits for ever."""
         while self.client.status != "closed":
             time.sleep(0.2)
-            if self.client.status != "running":
+            if self.interrupted or self.client.status != "running":
                 for future in tuple(self.pending):
                     with contextlib.suppress(InvalidStateError):
                         future.set_exception(RuntimeError("the scheduler is gone"))
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Hand a task to the scheduler."""
+        self._check()
         if self.client.status != "running":
             raise RuntimeError("the scheduler is gone")
         future: Future[T] = self.executor.submit(fn, *args, **kwargs)

@@ -240,6 +240,24 @@ def test_an_interrupt_on_a_cluster_exits_with_130_and_whole_rows(scheduler):
     assert [json.loads(line)["index"] for line in [first, *rest.splitlines()]]
 
 
+def test_an_interrupt_that_falls_into_a_finalizer_is_not_lost(scheduler):
+    class Interrupted:
+        def __del__(self):
+            os.kill(os.getpid(), signal.SIGINT)
+            sum(range(100))  # where Python looks for signals
+
+    def tasks():
+        yield TASKS[0]
+        yield Task(1, {"depth": 3000, "width": 256}, {"seeds": 8, "seed": 0})
+        Interrupted()
+        yield TASKS[2]
+
+    found = []
+    with pytest.raises(KeyboardInterrupt), cluster(scheduler) as (executor, window):
+        found.extend(rows(tasks(), executor, window))
+    assert len(found) <= 1
+
+
 def test_a_reader_that_goes_away_ends_a_sweep_on_a_cluster_silently(scheduler):
     with command(*SWEEP.split(), "--scheduler", scheduler, "--depth", "40:60") as process:
         process.stdout.readline()
