@@ -1,5 +1,6 @@
 """What only a real model has: parameters without gradient, half precision, steps of training, code that fails."""
 
+import copy
 import gc
 
 import pytest
@@ -299,6 +300,29 @@ def test_the_model_is_left_as_it_was(models):
     assert all(not module._forward_hooks and not module._forward_pre_hooks for module in model.modules())
 
 
+class Averaging(nn.Module):
+    """Puts new buffers in the place of its own, as many do."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.head = nn.Linear(32, 16), nn.Linear(16, 3)
+        self.register_buffer("average", torch.zeros(16))
+        self.register_buffer("seen", torch.tensor(0))
+
+    def forward(self, x):
+        y = torch.relu(self.first(x))
+        self.average, self.seen = 0.9 * self.average + 0.1 * y.detach().mean(0), self.seen + 1
+        return self.head(y - self.average)
+
+
+def test_buffers_that_a_model_replaces_are_put_back(models):
+    model = Averaging()
+    before = dict(model.named_buffers())
+    probe(model, models.rows(), steps=1)
+    assert all(buffer is before[name] for name, buffer in model.named_buffers())
+    assert (int(model.seen), bool(model.average.any())) == (0, False)
+
+
 def test_nothing_of_a_probe_stays_in_memory(models):
     model, inputs = models.mlp(width=128), models.rows()
     sizes = []
@@ -374,6 +398,19 @@ def test_an_own_optimizer_is_left_without_state(models):
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
     probe(model, models.rows(), steps=2, optimizer=optimizer)
     assert optimizer.state_dict()["state"] == {}
+
+
+def test_an_own_optimizer_that_has_taken_steps_is_left_with_its_state(models):
+    model = models.mlp(depth=2)
+    optimizer = torch.optim.Adam(model.parameters())
+    model(models.rows()).sum().backward()
+    optimizer.step()
+    before = copy.deepcopy(optimizer.state_dict())
+    probe(model, models.rows(), steps=2, optimizer=optimizer)
+    after = optimizer.state_dict()
+    assert after["param_groups"] == before["param_groups"]
+    for number, state in before["state"].items():
+        assert all(torch.equal(after["state"][number][name], value) for name, value in state.items())
 
 
 def test_a_rate_that_is_too_high_is_named_with_its_step_and_layer(models):
