@@ -51,19 +51,29 @@ def made_optimizer(optimizer: Optimizer, lr: float, model: nn.Module) -> torch.o
     OptionError
         There is no such optimizer.
     """
-    if isinstance(optimizer, torch.optim.Optimizer):
-        return optimizer
     parameters = [one for one in model.parameters() if one.requires_grad]
-    if callable(optimizer):
-        made = optimizer(parameters)
-        if not isinstance(made, torch.optim.Optimizer):
-            raise OptionError("optimizer", f"returned {type(made).__name__}, no torch.optim.Optimizer")
-        return made
+    if not parameters:
+        raise OptionError("steps", f"{type(model).__name__} has no parameter that wants a gradient: nothing to train")
+    if not isinstance(optimizer, torch.optim.Optimizer) and callable(optimizer):
+        optimizer = optimizer(parameters)
+        if not isinstance(optimizer, torch.optim.Optimizer):
+            raise OptionError("optimizer", f"returned {type(optimizer).__name__}, no torch.optim.Optimizer")
+    if isinstance(optimizer, torch.optim.Optimizer):
+        _check_own(optimizer, parameters)
+        return optimizer
     one_of("optimizer", optimizer, OPTIMIZERS)
     if optimizer in ("sgd", "momentum"):
         return torch.optim.SGD(parameters, lr=lr, momentum=0.9 if optimizer == "momentum" else 0.0)
     kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "rmsprop": torch.optim.RMSprop}
     return kinds[optimizer](parameters, lr=lr)
+
+
+def _check_own(optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter]) -> None:
+    """Refuse an optimizer that can't train these parameters by their gradients alone."""
+    if isinstance(optimizer, torch.optim.LBFGS):
+        raise OptionError("optimizer", "LBFGS asks for the loss several times a step: take one that doesn't")
+    if not {one for group in optimizer.param_groups for one in group["params"]} & set(parameters):
+        raise OptionError("optimizer", "holds no parameter of this model: make it of model.parameters()")
 
 
 def take_step(optimizer: torch.optim.Optimizer, gradients: Gradients, shift: int) -> None:
