@@ -1,5 +1,7 @@
 """What can't be probed, or only looks so: one line says what would be right."""
 
+import dataclasses
+
 import pytest
 
 import gradcheck
@@ -82,3 +84,109 @@ def test_it_asks_for_gradients_where_the_caller_has_switched_them_off(models):
         silent = probe(model, batch)
         assert not torch.is_grad_enabled()
     assert silent.to_dict() == probe(model, batch).to_dict()
+
+
+# ---- what was given, what was wanted, what to type
+
+
+class ByName(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.one, self.head = nn.Linear(32, 16), nn.Linear(16, 3)
+
+    def forward(self, *, image):
+        return self.head(torch.relu(self.one(image)))
+
+
+class Both(ByName):
+    def forward(self, image, labels):
+        return nn.functional.cross_entropy(super().forward(image=image), labels)
+
+
+class Checkpointed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.again, self.head = nn.Linear(32, 32), nn.Linear(32, 32), nn.Linear(32, 3)
+
+    def forward(self, x):
+        return self.head(torch.utils.checkpoint.checkpoint(self.again, self.first(x), use_reentrant=True))
+
+
+class InPlace(ByName):
+    def forward(self, x):
+        y = torch.exp(self.one(x))
+        y += 1
+        return self.head(y)
+
+
+@pytest.mark.parametrize(
+    ("build", "batch", "message"),
+    [
+        (small, torch.randn(8, 32).double(), r"was given 8x32 of float64 and wants …x32"),
+        (lambda: nn.Embedding(5, 3), torch.randn(8, 4), "was given 8x4 of float32 and wants whole numbers below 5"),
+        (small, None, r"0 \(Linear\) was given no tensor and wants …x32"),
+        (lambda: nn.BatchNorm1d(4), torch.randn(1, 4), "give more examples, or take --mode eval"),
+        (ByName, torch.randn(8, 32), r"but 2 were given: inputs by name are \{'x': …, 'y': …\}"),
+        (Both, (torch.randn(8, 32), torch.zeros(8)), r"a batch is \(inputs, targets\); inputs by name are \{'x': …"),
+        (Checkpointed, torch.randn(8, 32), "set it to False, or switch checkpointing off while you probe$"),
+        (InPlace, torch.randn(8, 32), r"behind the operation that it names write y = y \+ x for y \+= x$"),
+        (
+            small,
+            (torch.randn(8, 32), torch.arange(8) + 5),
+            "the targets are 5 to 12, and the output has classes 0 to 9",
+        ),
+        (small, (torch.randn(8, 32), torch.randn(8, 1)), "the output is 8x10 and the targets 8x1: give as many, or a"),
+        (small, (torch.randn(8, 32), [1] * 8), "the targets are tuple, no tensor: give one, or a --loss of them"),
+    ],
+)
+def test_the_message_says_what_was_given_and_what_to_do(build, batch, message):
+    with pytest.raises(GradcheckError, match=message) as caught:
+        probe(build(), batch)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_line_that_is_named_is_the_user_s_own():
+    def loss(output, targets):
+        return nn.functional.cross_entropy(output, targets.reshape(3, 5))
+
+    with pytest.raises(GradcheckError, match=r"\(test_probe_refusals\.py, line \d+\)$"):
+        probe(small(), (torch.randn(8, 32), torch.zeros(8)), loss)
+    with pytest.raises(GradcheckError, match=r"match target batch_size \(4\)\.$"):
+        probe(small(), (torch.randn(8, 32), torch.zeros(4, dtype=torch.int64)))
+
+
+# ---- losses that are taken by default
+
+
+def test_a_model_that_returns_its_loss_alone_or_first_is_taken_at_its_word():
+    class First(Both):
+        def forward(self, image, labels):
+            return super().forward(image, labels), image
+
+    inputs = {"image": torch.randn(8, 32), "labels": torch.randint(3, (8,))}
+    assert {probe(build(), inputs).config.loss for build in (Both, First)} == {"the model's own"}
+
+
+def test_whole_targets_of_a_single_output_are_no_classes():
+    report = probe(nn.Sequential(nn.Linear(32, 8), nn.ReLU(), nn.Linear(8, 1)), (torch.randn(8, 32), torch.arange(8)))
+    assert (report.config.loss, report.verdict.status) == ("mean-square", "healthy")
+
+
+def test_targets_of_any_whole_type_are_classes():
+    targets = torch.arange(8)
+    first, second = (probe(nn.Linear(32, 10), (torch.ones(8, 32), one)) for one in (targets, targets.int()))
+    assert first.config.loss == second.config.loss == "cross-entropy"
+
+
+def test_the_first_tensor_of_a_dataclass_is_the_output():
+    @dataclasses.dataclass
+    class Answer:
+        name: str
+        scores: torch.Tensor
+
+    class Answering(ByName):
+        def forward(self, x):
+            return Answer("answer", super().forward(image=x))
+
+    report = probe(Answering(), torch.randn(8, 32))
+    assert (report.config.loss, report.verdict.status) == ("cross-entropy", "healthy")

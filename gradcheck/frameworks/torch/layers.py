@@ -1,7 +1,7 @@
 """Which modules of a model are its layers, and what belongs to each."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 
 import torch
 from torch import Tensor, nn
@@ -108,6 +108,8 @@ def main_tensor(output: object) -> Tensor | None:
         return main_tensor(output.logits)
     if isinstance(output, dict):
         return main_tensor(output["logits"]) if "logits" in output else _first(output.values())
+    if is_dataclass(output):
+        return _first(getattr(output, field.name) for field in fields(output))
     return _first(output) if isinstance(output, tuple | list) else None
 
 

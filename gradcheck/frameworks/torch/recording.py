@@ -84,8 +84,8 @@ class Recording:
     ----------
     calls : list of Call
         In the order in which they ended.
-    inside : list of (str, Module, shapes)
-        The modules that are being run, outermost first: where an error comes from.
+    inside : list of (str, Module, inputs)
+        The modules that are being run, outermost first: where an error comes from; of each input shape and type.
     listening : bool
         Whether gradients that come back are measured.
     """
@@ -134,7 +134,8 @@ def recording(model: nn.Module) -> Iterator[Recording]:
 
 def _entering(record: Recording, name: str) -> Any:  # noqa: ANN401
     def enter(module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        record.inside.append((name, module, tuple(tuple(getattr(one, "shape", ())) for one in inputs)))
+        given = tuple((tuple(getattr(one, "shape", ())), getattr(one, "dtype", None)) for one in inputs)
+        record.inside.append((name, module, given))
 
     return enter
 
