@@ -173,6 +173,25 @@ def test_numbers_that_overflow_stop_at_the_first_layer_that_does(models):
     assert report.layers[-1].flag == "nonfinite"
 
 
+class Logarithm(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second, self.head = nn.Linear(32, 8), nn.Linear(8, 8), nn.Linear(8, 3)
+
+    def forward(self, x):
+        return self.head(self.second(torch.log(self.first(x))))
+
+
+def test_what_is_no_number_is_not_said_to_overflow(models):
+    report = probe(Logarithm(), models.rows())
+    assert report.verdict.status == report.layers[1].flag == "nonfinite"
+    assert "second is the first whose forward signal is not a number" in said(report)
+    assert "between first and it stands a root or logarithm of less than 0" in said(report)
+    model = Logarithm()
+    nn.init.constant_(model.second.weight, torch.nan)
+    assert "weights of second are no numbers already" in said(probe(model, models.rows()))
+
+
 def test_the_norm_behind_a_convolution_lets_its_gradient_grow(models):
     plain, residual = models.resnet((3, 4, 23, 3), 4), models.image()
     report = probe(plain, residual)

@@ -133,6 +133,8 @@ def _behind(passed: Passed, status: str, *, counts_half: bool) -> Iterator[str]:
     """Yield what else is worth knowing."""
     if counts_half:
         yield "a gradient that grows in front of norms counts half: the limits are wider by as much"
+    if passed.flow.obstacle == "nan":
+        yield _no_number(passed)
     first = passed.flow.layers[0]
     if first.saturated_fraction > Thresholds().saturated_above and passed.first_rms > 3:
         yield (
@@ -149,6 +151,15 @@ def _behind(passed: Passed, status: str, *, counts_half: bool) -> Iterator[str]:
     silent = [] if passed.closed or status in ("dead", "nonfinite") else list(passed.silent)
     if silent:
         yield f"{listed(silent)} {'have' if len(silent) > 1 else 'has'} a gradient of exactly zero on this batch"
+
+
+def _no_number(passed: Passed) -> str:
+    """Say where numbers become none."""
+    ill = [layer.name for layer in passed.layers if any(bool(one.isnan().any()) for one in layer.module.parameters())]
+    if ill:
+        return f"weights of {listed(ill)} are no numbers already"
+    before = passed.flow.name(passed.flow.reached) if passed.flow.reached else "the inputs"
+    return f"between {before} and it stands a root or logarithm of less than 0, a 0/0, or a softmax of −inf alone"
 
 
 def listed(names: list[str] | tuple[str, ...]) -> str:
