@@ -288,6 +288,19 @@ def test_rank_is_judged_where_all_of_the_signal_goes_through(models):
     assert probe(chain, models.rows()).verdict.status == "collapsed"
 
 
+@pytest.mark.parametrize("activation", [nn.Tanh, nn.ReLU])
+def test_examples_of_one_number_may_lie_on_a_line(activation, models):
+    model, times = models.mlp(activation, 3, features=1, init="lecun"), torch.linspace(0, 1, 64).unsqueeze(1)
+    report = probe(model, times)
+    assert report.summary.effective_rank_least < 1.8
+    assert (report.verdict.status, report.verdict.trainable) == ("healthy", True)
+    assert "rank" not in said(report)
+
+
+def test_a_single_example_without_a_batch_has_no_rank(models):
+    assert probe(models.mlp(depth=3), torch.randn(32)).verdict.status == "healthy"
+
+
 def test_layers_are_held_against_those_of_their_kind(models):
     report = probe(models.Transformer(), models.tokens())
     for kind in {one.kind for one in report.layers}:

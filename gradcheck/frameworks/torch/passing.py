@@ -195,6 +195,7 @@ def _flow(
         trunk=tuple(any(call in trunk for call in calls[layer]) for layer in layers),
         normalized=tuple(layer.is_vector or any(call.normalized for call in calls[layer]) for layer in layers),
         rows=min(count_rows(layer, calls[layer][-1]) for layer in layers),
+        features=1 if record.calls[0].features == 1 and record.calls[0] in trunk else math.inf,
     ), layers
 
 

@@ -29,6 +29,8 @@ class Call:
     version : int
     node, input_node : Node
         Of the graph: at its output, and at its first input; None where no gradient is wanted.
+    features : float
+        Numbers in a row of its first input; inf where that is no tensor of floats.
     log10_rms, log10_std : float
         Of the output as it was returned.
     finite : bool
@@ -49,6 +51,7 @@ class Call:
     version: int
     node: Node
     input_node: Node
+    features: float
     log10_rms: float
     log10_std: float
     finite: bool
@@ -153,7 +156,7 @@ def _noting(record: Recording, layer: Layer) -> Any:  # noqa: ANN401
         if tensor is None or not tensor.numel() or not torch.is_grad_enabled():
             return
         first = main_tensor(inputs)
-        call = _call(layer, tensor, None if first is None else first.grad_fn)
+        call = _call(layer, tensor, first)
         record.calls.append(call)
         if tensor.requires_grad:
             call.hook = tensor.register_hook(lambda delta: call.receive(delta) if record.listening else None)
@@ -161,9 +164,10 @@ def _noting(record: Recording, layer: Layer) -> Any:  # noqa: ANN401
     return note
 
 
-def _call(layer: Layer, tensor: Tensor, input_node: Node) -> Call:
+def _call(layer: Layer, tensor: Tensor, given: Tensor | None) -> Call:
     with np.errstate(all="ignore"):
         output = rescaled(as_array(tensor))
         rms, std = log10_rms(output), log10_std(output)
     finite = math.isfinite(rms) or is_finite(tensor)
-    return Call(layer, tensor, tensor._version, tensor.grad_fn, input_node, rms, std, finite)
+    node, features = (None, math.inf) if given is None else (given.grad_fn, layer.rows(given).shape[1])
+    return Call(layer, tensor, tensor._version, tensor.grad_fn, node, features, rms, std, finite)
