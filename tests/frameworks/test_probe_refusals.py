@@ -126,8 +126,8 @@ class InPlace(ByName):
         (lambda: nn.Embedding(5, 3), torch.randn(8, 4), "was given 8x4 of float32 and wants whole numbers below 5"),
         (small, None, r"0 \(Linear\) was given no tensor and wants …x32"),
         (lambda: nn.BatchNorm1d(4), torch.randn(1, 4), "give more examples, or take --mode eval"),
-        (ByName, torch.randn(8, 32), r"but 2 were given: inputs by name are \{'x': …, 'y': …\}"),
-        (Both, (torch.randn(8, 32), torch.zeros(8)), r"a batch is \(inputs, targets\); inputs by name are \{'x': …"),
+        (ByName, torch.randn(8, 32), r"but 2 were given: inputs by name are a batch like \{'x': …, 'y'"),
+        (Both, (torch.randn(8, 32), torch.zeros(8)), r"each has its --input, or a batch is \{'x': …"),
         (Checkpointed, torch.randn(8, 32), "set it to False, or switch checkpointing off while you probe$"),
         (InPlace, torch.randn(8, 32), r"behind the operation that it names write y = y \+ x for y \+= x$"),
         (

@@ -24,9 +24,10 @@ ADVICE = {
 
 #: The same where the model itself was called.
 OF_CALLS = {
-    "required positional argument": "a batch is (inputs, targets); inputs by name are {'x': …, 'y': …}",
-    "positional argument but": "inputs by name are {'x': …, 'y': …}",
-    "positional arguments but": "inputs by name are {'x': …, 'y': …}",
+    "required positional argument": "targets go to the loss alone; of several inputs each has its --input, or a batch "
+    "is {'x': …, 'y': …}",
+    "positional argument but": "inputs by name are a batch like {'x': …, 'y': …}",
+    "positional arguments but": "inputs by name are a batch like {'x': …, 'y': …}",
 }
 
 
