@@ -76,6 +76,33 @@ def test_a_read_out_that_starts_at_zero_is_no_fault(models):
     assert not model[-1].weight.any()
 
 
+class Scaled(nn.Module):
+    """Multiplies each unit by a number of its own, which starts near zero."""
+
+    def __init__(self, shape, start):
+        super().__init__()
+        self.gate = nn.Parameter(start * torch.ones(shape))
+
+    def forward(self, x):
+        return self.gate * x
+
+
+@pytest.mark.parametrize("start", [1e-6, 1e-3])
+def test_a_branch_behind_a_gate_that_is_nearly_shut_is_measured_open(start, models):
+    def residual():
+        branch = (nn.Conv2d(16, 16, 3, padding=1), nn.GroupNorm(4, 16), nn.GELU(), nn.Conv2d(16, 16, 1))
+        return models.Residual(nn.Sequential(*branch, Scaled((16, 1, 1), start)))
+
+    model = nn.Sequential(nn.Conv2d(3, 16, 4, 4), residual(), nn.Conv2d(16, 16, 2, 2), residual(), nn.Flatten(),
+                          nn.Linear(256, 10))  # fmt: skip
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    report = probe(model, models.image())
+    assert report.verdict.status == "healthy"
+    assert report.model.opened == ["1.branch.4.gate", "3.branch.4.gate"]
+    assert "start at zero or next to it: measured as the first step of training opens them" in said(report)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
 def test_frozen_layers_are_measured_and_have_no_weight_gradient(models):
     model = models.mlp(depth=3)
     model[0].requires_grad_(False)

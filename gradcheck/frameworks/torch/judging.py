@@ -146,8 +146,9 @@ def _behind(passed: Passed, status: str, *, counts_half: bool) -> Iterator[str]:
         never = f"never {verb} a gradient: the loss doesn't hang on {'them' if len(passed.unused) > 1 else 'it'}"
         yield f"{listed(passed.unused)} {never}"
     if passed.opened:
-        verb = "start" if len(passed.opened) > 1 else "starts"
-        yield f"{listed(passed.opened)} {verb} at zero: measured as the first step of training opens it"
+        verb, them = ("start", "them") if len(passed.opened) > 1 else ("starts", "it")
+        start = f"{listed(passed.opened)} {verb} at zero or next to it"
+        yield f"{start}: measured as the first step of training opens {them}"
     silent = [] if passed.closed or status in ("dead", "nonfinite") else list(passed.silent)
     if silent:
         yield f"{listed(silent)} {'have' if len(silent) > 1 else 'has'} a gradient of exactly zero on this batch"

@@ -1,4 +1,4 @@
-"""Weights that start at exactly zero: they shut a branch only until the first step of training."""
+"""Weights that start at zero, and gates next to it: they shut a branch in the first steps of training only."""
 
 import math
 from collections.abc import Iterator
@@ -8,6 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from gradcheck.frameworks.torch.measuring import Gradients
+
+#: A gate is nearly shut where all of it is smaller; LayerScale starts at 1e-4 to 1e-6.
+NEARLY = 1e-2
 
 
 def shut_by(model: nn.Module, gradients: Gradients) -> dict[str, Tensor]:
@@ -23,10 +26,28 @@ def shut_by(model: nn.Module, gradients: Gradients) -> dict[str, Tensor]:
     return found
 
 
+def nearly_shut_by(model: nn.Module, gradients: Gradients) -> dict[str, Tensor]:
+    """Return the gates that are next to zero, by name, with the gradient."""
+    found = {}
+    for name, parameter in model.named_parameters():
+        gradient, values = gradients.get(parameter), parameter.detach()
+        if name.rpartition(".")[2] == "bias" or gradient is None or not _is_gate(values) or not bool(gradient.any()):
+            continue
+        if 0 < float(values.abs().max()) < NEARLY:
+            found[name] = gradient
+    return found
+
+
+def _is_gate(parameter: Tensor) -> bool:
+    """Whether it is a factor of each unit, of shape C or Cx1x1, or one for all; a matrix of one column is none."""
+    return not parameter.dim() or (parameter.dim() != 2 and parameter.numel() == len(parameter))
+
+
 @contextmanager
 def opened(model: nn.Module, gradients: dict[str, Tensor]) -> Iterator[None]:
     """Let weights have taken a first step against their gradient, as long as usual weights are; then put them back."""
     parameters = dict(model.named_parameters())
+    kept = {name: parameters[name].detach().clone() for name in gradients}
     with torch.no_grad():
         for name, gradient in gradients.items():
             parameter = parameters[name]
@@ -39,5 +60,5 @@ def opened(model: nn.Module, gradients: dict[str, Tensor]) -> Iterator[None]:
         yield
     finally:
         with torch.no_grad():
-            for name in gradients:
-                parameters[name].zero_()
+            for name, before in kept.items():
+                parameters[name].copy_(before)

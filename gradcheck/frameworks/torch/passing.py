@@ -55,7 +55,7 @@ class Passed(NamedTuple):
         Those of 2**shift times the loss.
     shift : int
     opened : tuple of str
-        Weights of exactly zero that were measured as their first step opens them.
+        Weights of zero, or next to it, that were measured as their first step opens them.
     """
 
     flow: ModelFlow

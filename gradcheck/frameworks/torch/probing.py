@@ -10,7 +10,7 @@ from gradcheck.errors import at_least, finite, one_of
 from gradcheck.frameworks.torch.batches import Batch, as_batch
 from gradcheck.frameworks.torch.judging import Judged, judged, silent_layers
 from gradcheck.frameworks.torch.losses import LossFunction
-from gradcheck.frameworks.torch.opening import opened, shut_by
+from gradcheck.frameworks.torch.opening import nearly_shut_by, opened, shut_by
 from gradcheck.frameworks.torch.passing import Passed, passed
 from gradcheck.frameworks.torch.precision import AMP, BACK_OFF, Precision, Underflow, underflows
 from gradcheck.frameworks.torch.refusing import check_batch, check_model
@@ -142,11 +142,13 @@ class _Trial(NamedTuple):
             precision = precision._replace(shift=precision.shift - BACK_OFF)
 
     def _opened(self, batch: Batch, number: int, precision: Precision | None) -> Passed:
-        """Pass a batch; where weights of exactly zero shut layers off, once more as the first step opens them."""
+        """Pass a batch; where weights of zero, or next to it, shut layers off, once more as a step opens them."""
         found = self._pass(batch, number, precision)
-        if found.closed or found.flow.obstacle or not silent_layers(found.flow) or dead_layers(found.flow):
+        if found.closed or found.flow.obstacle or dead_layers(found.flow):
             return found
-        shut = shut_by(self.model, found.gradients)
+        shut = nearly_shut_by(self.model, found.gradients)
+        if silent_layers(found.flow):
+            shut |= shut_by(self.model, found.gradients)
         if not shut:
             return found
         with opened(self.model, shut):
