@@ -103,6 +103,29 @@ def test_a_branch_behind_a_gate_that_is_nearly_shut_is_measured_open(start, mode
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
+class Shifted(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.attention, self.shift = (
+            nn.MultiheadAttention(32, 4, batch_first=True),
+            nn.Parameter(torch.full((32,), 1e-3)),
+        )
+        self.head = nn.Linear(32, 4)
+
+    def forward(self, x):
+        return self.head(x + self.attention(x, x, x)[0] + self.shift)
+
+
+def test_what_is_added_is_no_gate(models):
+    report = probe(Shifted(), torch.randn(4, 6, 32), steps=2, lr=1e-3)
+    assert (report.verdict.status, report.model.opened) == ("healthy", [])
+
+
+def test_a_bias_by_another_name_shuts_nothing(models):
+    model = nn.Sequential(models.Residual(nn.Sequential(nn.Linear(32, 32), nn.ReLU(), Scaled(32, 0.0))), Shifted())
+    assert probe(model, torch.randn(4, 6, 32)).model.opened == ["0.branch.2.gate"]
+
+
 def test_frozen_layers_are_measured_and_have_no_weight_gradient(models):
     model = models.mlp(depth=3)
     model[0].requires_grad_(False)

@@ -145,6 +145,17 @@ def source(node: Node, known: Callable[[Node], bool]) -> Node | None:
     return node
 
 
+def factors(root: Node) -> set[Tensor]:
+    """Return the parameters that something else is multiplied by, entry by entry, in whatever shape."""
+    found = set()
+    for node in nodes(root):
+        inputs = [following for following, _ in node.next_functions]
+        if node.name().startswith("MulBackward") and None not in inputs:
+            leaves = (source(following, lambda one: hasattr(one, "variable")) for following in inputs)
+            found |= {leaf.variable for leaf in leaves if leaf is not None}
+    return found
+
+
 def bottlenecks(root: Node, sources: set[Node]) -> set[Node]:
     """Return the nodes that every way from `root` to the sources goes through.
 

@@ -18,7 +18,7 @@ def shut_by(model: nn.Module, gradients: Gradients) -> dict[str, Tensor]:
     found = {}
     for name, parameter in model.named_parameters():
         gradient = gradients.get(parameter)
-        if name.rpartition(".")[2] == "bias" or gradient is None or bool(parameter.detach().any()):
+        if "bias" in name.rpartition(".")[2] or gradient is None or bool(parameter.detach().any()):
             continue
         gradient = gradient.to_dense() if gradient.is_sparse else gradient
         if bool(gradient.any()):
@@ -26,12 +26,12 @@ def shut_by(model: nn.Module, gradients: Gradients) -> dict[str, Tensor]:
     return found
 
 
-def nearly_shut_by(model: nn.Module, gradients: Gradients) -> dict[str, Tensor]:
-    """Return the gates that are next to zero, by name, with the gradient."""
+def nearly_shut_by(model: nn.Module, gradients: Gradients, factors: set[Tensor]) -> dict[str, Tensor]:
+    """Return the gates that are next to zero, by name, with the gradient: of all factors those of whole units."""
     found = {}
     for name, parameter in model.named_parameters():
         gradient, values = gradients.get(parameter), parameter.detach()
-        if name.rpartition(".")[2] == "bias" or gradient is None or not _is_gate(values) or not bool(gradient.any()):
+        if parameter not in factors or not _is_gate(values) or gradient is None or not bool(gradient.any()):
             continue
         if 0 < float(values.abs().max()) < NEARLY:
             found[name] = gradient

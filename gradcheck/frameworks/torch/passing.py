@@ -14,7 +14,7 @@ from gradcheck.flow import LayerFlow, OutputFlow
 from gradcheck.frameworks.torch.batches import Batch
 from gradcheck.frameworks.torch.complaints import complaint
 from gradcheck.frameworks.torch.course import Course, course_of, gradient_at_end, shift_for, shut_by_end, turn
-from gradcheck.frameworks.torch.graph import Activity
+from gradcheck.frameworks.torch.graph import Activity, factors
 from gradcheck.frameworks.torch.layers import Layer, is_finite, printable
 from gradcheck.frameworks.torch.losses import Loss, LossFunction, chosen_loss, drawn_targets
 from gradcheck.frameworks.torch.measuring import (
@@ -54,6 +54,8 @@ class Passed(NamedTuple):
     gradients : Gradients
         Those of 2**shift times the loss.
     shift : int
+    factors : set of Parameter
+        Those that something else is multiplied by.
     opened : tuple of str
         Weights of zero, or next to it, that were measured as their first step opens them.
     """
@@ -70,6 +72,7 @@ class Passed(NamedTuple):
     calls: dict[Layer, list[Call]]
     gradients: Gradients
     shift: int
+    factors: set[Tensor]
     opened: tuple[str, ...] = ()
 
 
@@ -98,6 +101,7 @@ def passed(
     following, trunk = (
         ({}, set()) if root is None else (activities(record, root.grad_fn), on_trunk(record, root, leaves))
     )
+    multiplied = set() if root is None else factors(root.grad_fn)
     closed, shift = "", 0
     gradients: Gradients = {}
     if root is not None and seed is not None:
@@ -116,7 +120,7 @@ def passed(
     calls = {layer: record.of(layer) for layer in (*course.hidden, *([course.readout] if course.readout else []))}
     return Passed(
         flow, layers, course.readout, chosen, targets, unused, silent, closed, max(rms, default=math.nan), calls,
-        gradients, shift,
+        gradients, shift, multiplied,
     )  # fmt: skip
 
 

@@ -146,7 +146,7 @@ class _Trial(NamedTuple):
         found = self._pass(batch, number, precision)
         if found.closed or found.flow.obstacle or dead_layers(found.flow):
             return found
-        shut = nearly_shut_by(self.model, found.gradients)
+        shut = nearly_shut_by(self.model, found.gradients, found.factors)
         if silent_layers(found.flow):
             shut |= shut_by(self.model, found.gradients)
         if not shut:
