@@ -299,6 +299,38 @@ def test_a_model_is_measured_however_it_is_written(build, names, models):
     assert (report.verdict.status, report.model.unused) == ("healthy", [])
 
 
+class Chain(nn.Module):
+    """Linear layers of complex numbers, whose parts are those of real ones; the loss is of both parts."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(*[nn.Linear(8, 8, bias=False, dtype=torch.complex64) for _ in range(6)])
+
+    def forward(self, z):
+        return torch.view_as_real(self.layers(z)).transpose(1, 2).flatten(1)
+
+    def real(self):
+        chain = nn.Sequential(*[nn.Linear(16, 16, bias=False) for _ in self.layers])
+        for mine, theirs in zip(self.layers, chain, strict=True):
+            real, imaginary = mine.weight.detach().real, mine.weight.detach().imag
+            theirs.weight.data = torch.cat([torch.cat([real, -imaginary], 1), torch.cat([imaginary, real], 1)])
+        return chain
+
+
+def test_complex_numbers_are_measured_as_their_two_parts():
+    model, inputs, targets = Chain(), torch.randn(32, 8, dtype=torch.complex64), torch.randn(32, 16)
+    one, other = (
+        probe(model, (inputs, targets)),
+        probe(model.real(), (torch.cat([inputs.real, inputs.imag], 1), targets)),
+    )
+    assert (one.verdict.status, len(one.layers)) == (other.verdict.status, 5)
+    for mine, theirs in zip(one.layers, other.layers, strict=True):
+        for name in ("gradient_ratio", "effective_rank", "activation_rms"):
+            assert mine[name] == pytest.approx(theirs[name], rel=1e-4)
+    with pytest.raises(GradcheckError, match="the model returns complex numbers: give a --loss of it"):
+        probe(model.layers, inputs)
+
+
 def test_arrays_of_numpy_are_taken_as_well(models):
     model, inputs, targets = models.mlp(depth=2), models.rows(), torch.randint(10, (64,))
     assert probe(model, (inputs.numpy(), targets.numpy())).to_dict() == probe(model, (inputs, targets)).to_dict()

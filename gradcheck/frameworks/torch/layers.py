@@ -103,7 +103,7 @@ def by_channel(output: Tensor, axis: int) -> Tensor:
 def main_tensor(output: object) -> Tensor | None:
     """Return the tensor that matters in what a module returned: itself, ``logits``, or the first of floats."""
     if isinstance(output, Tensor):
-        return output if output.is_floating_point() else None
+        return output if output.is_floating_point() or output.is_complex() else None
     if hasattr(output, "logits"):
         return main_tensor(output.logits)
     if isinstance(output, dict):

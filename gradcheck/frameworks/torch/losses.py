@@ -66,7 +66,7 @@ def _own_loss(output: object) -> Tensor | None:
 def _like_logits(output: object, targets: object) -> bool:
     """Whether targets are classes, or the output could be logits of some: two or more numbers, not squashed."""
     tensor = main_tensor(output)
-    if tensor is None or tensor.dim() < 2 or tensor.shape[class_axis(tensor)] < 2:
+    if tensor is None or tensor.is_complex() or tensor.dim() < 2 or tensor.shape[class_axis(tensor)] < 2:
         return False
     if isinstance(targets, Tensor):
         return not targets.is_floating_point() and targets.dtype != torch.bool and targets.dim() < tensor.dim()
@@ -93,8 +93,9 @@ def drawn_targets(loss: str, output: object, generator: torch.Generator) -> Tens
 
 def _main(output: object) -> Tensor:
     tensor = main_tensor(output)
-    if tensor is None:
-        raise GradcheckError(f"the model returns {type(output).__name__}, no tensor of floats: give a --loss of it")
+    if tensor is None or tensor.is_complex():
+        what = "complex numbers" if tensor is not None else f"{type(output).__name__}, no tensor of floats"
+        raise GradcheckError(f"the model returns {what}: give a --loss of it")
     return tensor
 
 

@@ -52,9 +52,9 @@ def opened(model: nn.Module, gradients: dict[str, Tensor]) -> Iterator[None]:
         for name, gradient in gradients.items():
             parameter = parameters[name]
             fan_in = parameter[0].numel() if parameter.dim() > 1 else 1
-            wide = gradient.double()
+            wide = gradient.to(torch.promote_types(gradient.dtype, torch.float64))
             wide = wide / wide.abs().max()
-            rms = wide.square().mean().sqrt() * math.sqrt(fan_in)
+            rms = wide.abs().square().mean().sqrt() * math.sqrt(fan_in)
             parameter.copy_((-wide / rms).to(parameter.dtype))
     try:
         yield

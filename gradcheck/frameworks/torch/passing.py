@@ -116,7 +116,7 @@ def passed(
     for call in record.calls:
         call.let_go()
     unused, silent = _ungraded(model, gradients)
-    rms = [float(leaf.detach().double().square().mean().sqrt()) for leaf in leaves if is_finite(leaf)]
+    rms = [float(leaf.detach().abs().double().square().mean().sqrt()) for leaf in leaves if is_finite(leaf)]
     calls = {layer: record.of(layer) for layer in (*course.hidden, *([course.readout] if course.readout else []))}
     return Passed(
         flow, layers, course.readout, chosen, targets, unused, silent, closed, max(rms, default=math.nan), calls,

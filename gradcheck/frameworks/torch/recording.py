@@ -109,10 +109,12 @@ class Recording:
 
 
 def as_array(tensor: Tensor) -> Array:
-    """Return a tensor as NumPy's; half precision as float32."""
+    """Return a tensor as NumPy's; half precision as float32, complex numbers as two in the last axis."""
     tensor = tensor.detach()
     if tensor.is_sparse:
         tensor = tensor.coalesce().values()
+    if tensor.is_complex():
+        tensor = torch.view_as_real(tensor.resolve_conj()).reshape(*tensor.shape[:-1], -1)
     wide = tensor if tensor.dtype in (torch.float32, torch.float64) else tensor.float()
     array: Array = wide.cpu().numpy()
     return array
