@@ -1,7 +1,9 @@
 """What only a real model has: parameters without gradient, half precision, steps of training, code that fails."""
 
+import collections
 import copy
 import gc
+import re
 
 import pytest
 
@@ -635,6 +637,17 @@ def test_names_with_control_characters_are_shown_not_obeyed():
     report = probe(model, torch.randn(3, 4))
     assert report.layers[0].name == r"a\x1b[31m\nb"
     assert "\x1b" not in str(report)
+
+
+def test_the_table_shows_the_end_of_a_long_name_and_every_number_whole(models):
+    blocks = {f"block_with_a_name_that_says_much_{index}": nn.Linear(32, 32) for index in range(3)}
+    encoder = nn.Sequential(collections.OrderedDict(blocks))
+    model = nn.Sequential(collections.OrderedDict(encoder_of_the_whole_sequence=encoder, head=nn.Linear(32, 4)))
+    shown = str(probe(model, models.rows()))
+    rows = re.findall(r"^  (…\S*sequence\.block_with_a_name_that_says_much_(\d)) +(\S+)", shown, re.MULTILINE)
+    assert [index for _, index, _ in rows] == ["0", "1", "2"]
+    assert all(re.fullmatch(r"\d\.\de-\d\d", gradient) for _, _, gradient in rows)
+    assert max(map(len, shown.splitlines())) <= 80
 
 
 def test_a_model_of_one_layer_has_a_report():
