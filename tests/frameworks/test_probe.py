@@ -241,7 +241,7 @@ def test_what_is_no_number_is_not_said_to_overflow(models):
     assert "between first and it stands a root or logarithm of less than 0" in said(report)
     model = Logarithm()
     nn.init.constant_(model.second.weight, torch.nan)
-    assert "weights of second are no numbers already" in said(probe(model, models.rows()))
+    assert "weights of second are not finite already" in said(probe(model, models.rows()))
 
 
 def test_the_norm_behind_a_convolution_lets_its_gradient_grow(models):
@@ -396,6 +396,46 @@ def test_layers_are_held_against_those_of_their_kind(models):
     assert {one.kind for one in report.layers} == {
         "embedding", "attention", "linear over positions", "norm over positions",
     }  # fmt: skip
+
+
+class Decoder(nn.Module):
+    """Pre-norm blocks whose queries, keys and values are linear maps of their own, all N(0, 0.02²)."""
+
+    def __init__(self, blocks=6, width=64):
+        super().__init__()
+        self.embedding, self.norm, self.head = nn.Embedding(300, width), nn.LayerNorm(width), nn.Linear(width, 300)
+        self.blocks = nn.ModuleList(
+            nn.ModuleDict({name: nn.Linear(width, width, bias=False) for name in ("query", "key", "value", "out")})
+            for _ in range(blocks)
+        )
+        for one in (*self.blocks.parameters(), self.embedding.weight, self.head.weight):
+            nn.init.normal_(one, std=0.02)
+
+    def forward(self, tokens):
+        x = self.embedding(tokens)
+        for block in self.blocks:
+            y = nn.functional.layer_norm(x, x.shape[-1:])
+            query, key, value = (
+                block[name](y).unflatten(-1, (4, -1)).transpose(1, 2) for name in ("query", "key", "value")
+            )
+            query, key = (one * 0.9 + one.roll(1, -1) * 0.1 for one in (query, key))  # as rotated by position
+            mixed = nn.functional.scaled_dot_product_attention(query, key, value, is_causal=True)
+            x = x + block["out"](mixed.transpose(1, 2).flatten(2))
+        return self.head(self.norm(x))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_queries_and_keys_are_held_against_each_other(seed):
+    torch.manual_seed(seed)
+    report = probe(Decoder(), torch.randint(300, (8, 24)))
+    scores = {one.name.rpartition(".")[2] for one in report.layers if one.kind == "linear over positions of scores"}
+    assert (scores, report.verdict.status) == ({"query", "key"}, "healthy")
+    assert {one.flag for one in report.layers} == {"ok"}
+
+
+def test_a_softmax_at_the_end_of_a_model_makes_no_scores(models):
+    report = probe(nn.Sequential(*models.mlp(depth=3), nn.Softmax(1)), (models.rows(), torch.rand(64, 10)))
+    assert {one.kind for one in report.layers} == {"linear"}
 
 
 # ---- the model is left as it was

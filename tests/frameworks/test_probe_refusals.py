@@ -190,3 +190,41 @@ def test_the_first_tensor_of_a_dataclass_is_the_output():
 
     report = probe(Answering(), torch.randn(8, 32))
     assert (report.config.loss, report.verdict.status) == ("cross-entropy", "healthy")
+
+
+# ---- what forward cuts off
+
+
+class Cut(ByName):
+    def forward(self, x):
+        return self.head(self.one(x).detach())
+
+
+class Silent(ByName):
+    def forward(self, x):
+        with torch.no_grad():
+            return self.head(self.one(x))
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [(Cut, r"no layer but the last receives a gradient: look for detach\(\)"), (Silent, "or without gradient")],
+)
+def test_a_forward_that_cuts_the_gradient_off_is_told(build, message):
+    with pytest.raises(GradcheckError, match=message):
+        probe(build(), torch.randn(8, 32))
+
+
+def test_a_sparse_input_is_taken_as_it_is():
+    class Graph(ByName):
+        def forward(self, x, edges):
+            return self.head(torch.relu(edges @ self.one(x)))
+
+    report = probe(Graph(), ((torch.randn(8, 32), torch.eye(8).to_sparse()), None))
+    assert report.verdict.status == "healthy"
+
+
+def test_weights_that_are_infinite_are_named():
+    model = small()
+    nn.init.constant_(model[0].weight, torch.inf)
+    assert "weights of layer 0 are not finite already" in probe(model, torch.randn(8, 32)).verdict.reasons

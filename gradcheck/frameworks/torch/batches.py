@@ -46,7 +46,9 @@ class Batch(NamedTuple):
         leaves: list[Tensor] = []
 
         def open_to_gradient(value: object) -> object:
-            if not isinstance(value, Tensor) or not (value.is_floating_point() or value.is_complex()):
+            if not isinstance(value, Tensor) or value.layout is not torch.strided:
+                return value
+            if not (value.is_floating_point() or value.is_complex()):
                 return value
             leaves.append(value.detach().requires_grad_())
             return leaves[-1].clone()  # no leaf: a model may change it in place

@@ -48,7 +48,11 @@ def course_of(record: Recording, model: nn.Module) -> Course:
     """
     layers = record.layers()
     if not layers:
-        what = "runs none of its layers" if any(True for _ in model.parameters()) else "has no parameters"
+        what = (
+            "runs none of its layers, or without gradient"
+            if any(True for _ in model.parameters())
+            else "has no parameters"
+        )
         raise GradcheckError(f"{type(model).__name__} {what}: there is no layer to measure")
     used = set(layers)
     last = next(call.layer for call in reversed(record.calls) if call.layer in used)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gradcheck.diagnosis import Diagnosis, diagnose
+from gradcheck.frameworks.torch.layers import is_finite
 from gradcheck.frameworks.torch.passing import Passed
 from gradcheck.model_flow import ModelFlow
 from gradcheck.score import score
@@ -156,9 +157,10 @@ def _behind(passed: Passed, status: str, *, counts_half: bool) -> Iterator[str]:
 
 def _no_number(passed: Passed) -> str:
     """Say where numbers become none."""
-    ill = [layer.name for layer in passed.layers if any(bool(one.isnan().any()) for one in layer.module.parameters())]
+    finite = [all(map(is_finite, layer.module.parameters())) for layer in passed.layers]
+    ill = [passed.flow.name(number) for number, sound in enumerate(finite, start=1) if not sound]
     if ill:
-        return f"weights of {listed(ill)} are no numbers already"
+        return f"weights of {listed(ill)} are not finite already"
     before = passed.flow.name(passed.flow.reached) if passed.flow.reached else "the inputs"
     return f"between {before} and it stands a root or logarithm of less than 0, a 0/0, or a softmax of −inf alone"
 

@@ -24,6 +24,7 @@ from gradcheck.frameworks.torch.measuring import (
     fans,
     layer_flow,
     on_trunk,
+    scoring,
     weight_gradient_norm,
 )
 from gradcheck.frameworks.torch.precision import Precision, autocast
@@ -98,10 +99,13 @@ def passed(
         targets = batch.targets if batch.targets is not None else drawn_targets(chosen.name, output, generator)
         value, course = _loss(chosen, output, targets, course, record)
     root, seed = turn(value, course, record)
-    following, trunk = (
-        ({}, set()) if root is None else (activities(record, root.grad_fn), on_trunk(record, root, leaves))
-    )
-    multiplied = set() if root is None else factors(root.grad_fn)
+    following: dict[Call, list[Activity]] = {}
+    trunk, multiplied = set[Call](), set[Tensor]()
+    if root is not None:
+        following, trunk = activities(record, root.grad_fn), on_trunk(record, root, leaves)
+        multiplied = factors(root.grad_fn)
+        for call in scoring(record, root.grad_fn):
+            call.scores = True
     closed, shift = "", 0
     gradients: Gradients = {}
     if root is not None and seed is not None:
@@ -181,7 +185,7 @@ def _flow(
     arrived = [layer for layer in course.hidden[: course.reached] if any(one.alive is not None for one in calls[layer])]
     beyond = course.hidden[course.reached :]
     if not arrived and not beyond:
-        raise GradcheckError("no layer receives a gradient: the loss doesn't hang on any of them")
+        raise GradcheckError("no layer but the last receives a gradient: look for detach() or no_grad in forward")
     with np.errstate(all="ignore"):
         flows = [layer_flow(one, calls[one], following, gradients, examples, shift) for one in arrived]
         output = _output(course.readout, record, gradients, shift, value)
@@ -195,12 +199,17 @@ def _flow(
         reached=len(arrived),
         obstacle=course.obstacle,
         labels=tuple(layer.name for layer in layers),
-        kinds=tuple(layer.kind(calls[layer][-1].output, examples) for layer in layers),
+        kinds=tuple(_kind(layer, calls[layer], examples) for layer in layers),
         trunk=tuple(any(call in trunk for call in calls[layer]) for layer in layers),
         normalized=tuple(layer.is_vector or any(call.normalized for call in calls[layer]) for layer in layers),
         rows=min(count_rows(layer, calls[layer][-1]) for layer in layers),
         features=1 if record.calls[0].features == 1 and record.calls[0] in trunk else math.inf,
     ), layers
+
+
+def _kind(layer: Layer, calls: Sequence[Call], examples: int) -> str:
+    kind = layer.kind(calls[-1].output, examples)
+    return f"{kind} of scores" if all(call.scores for call in calls) else kind
 
 
 def _output(

@@ -42,6 +42,8 @@ class Call:
         Share of δ's entries that are exactly zero.
     normalized : bool
         A norm follows.
+    scores : bool
+        The output reaches the loss by a softmax only.
     hook : handle
         What listens to the gradient.
     """
@@ -59,6 +61,7 @@ class Call:
     alive: npt.NDArray[np.bool_] | None = None
     gradient_zeros: float = math.nan
     normalized: bool = False
+    scores: bool = False
     hook: Any = None
 
     @property

@@ -56,6 +56,8 @@ def _check_input(value: Tensor) -> None:
         raise OptionError("batch", f"has an input without entries, of shape {'x'.join(map(str, value.shape))}")
     if value.is_meta:
         raise OptionError("batch", "has inputs on the meta device, without values: draw them on another one")
+    if value.layout is not torch.strided:
+        return
     if value.is_floating_point() and not bool(torch.isfinite(value).all()) and not _is_mask(value):
         worst = math.nan if bool(torch.isnan(value).any()) else math.inf
         raise OptionError("batch", f"has inputs that are not finite, {worst}: clean them first")
