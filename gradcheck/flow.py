@@ -85,6 +85,8 @@ class GradientFlow:
         The flow points of each unit, where it has several: each is a layer here.
     rows : float
         Rows of the batch: examples, or all their tokens; inf where nobody knows.
+    features : float
+        1 where a row of a model's inputs is a single number, of which layers make little rank; else inf.
     """
 
     fan_in: tuple[int, ...]
@@ -96,6 +98,7 @@ class GradientFlow:
     unit: str = "layer"
     points: tuple[str, ...] = ()
     rows: float = math.inf
+    features: float = math.inf
 
     def name(self, layer: int) -> str:
         """Return what layer 1 … is called: ``layer 3``, ``step 3``, ``block 1 mlp``."""

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Any
 
 from gradcheck.diagnosis import STATUSES
-from gradcheck.errors import one_of
+from gradcheck.errors import GradcheckError, one_of
 from gradcheck.report import Report
 from gradcheck.torch import probe
 
@@ -50,7 +50,10 @@ class Health:
         """
         __tracebackhide__ = True
         allowed = {one_of("allow", one, STATUSES) for one in ([allow] if isinstance(allow, str) else allow)}
-        report = probe(model, batch, loss, **options)
+        try:
+            report = probe(model, batch, loss, **options)
+        except GradcheckError as error:
+            raise error.with_traceback(None) from error.__cause__  # its line says all, its cause where the model failed
         if report.verdict.status not in {"healthy", *allowed}:
             from gradcheck.render.failure import as_failure  # only a failure pays for it
 

@@ -100,9 +100,12 @@ def narrowest(flow: GradientFlow) -> tuple[int, float]:
 
 
 def possible_rank(flow: GradientFlow) -> float:
-    """Return the largest rank that the batch and the narrowest layer allow: centring takes one example away."""
+    """Return the largest rank that batch, inputs and narrowest layer allow: centring takes one example away.
+
+    Behind inputs of one number the examples lie on a curve, whose rank is not above 1 by much in a healthy network.
+    """
     widths = np.array(flow.fan_out)[flow.carriers]
-    return min(flow.rows - 1, *(widths.tolist() or flow.fan_out))
+    return min(flow.rows - 1, flow.features, *(widths.tolist() or flow.fan_out))
 
 
 def _power_of_ten(logarithm: float) -> float:

@@ -123,6 +123,18 @@ def test_sick(gradcheck):
     assert "health.py" not in said
 
 
+def test_a_model_that_cannot_be_run_is_told_without_the_insides_of_the_probe(pytest_run, with_torch):
+    said = pytest_run(f"""{MODELS}
+def test_shape(gradcheck):
+    gradcheck.assert_healthy(model(nn.Tanh), batch[:, :3])
+""")
+    assert "GradcheckError: 0 (Linear) was given 32x3 and wants" in said
+    assert "mat1 and mat2 shapes cannot be multiplied" in said
+    behind = said.rpartition("The above exception was the direct cause")[2]
+    assert "health.py" not in behind
+    assert "passing.py" not in behind
+
+
 def test_options_of_the_assertion_reach_the_diagnosis(pytest_run, with_torch):
     said = pytest_run(f"""{MODELS}
 def test_allowed_verdicts_pass(gradcheck):

@@ -152,3 +152,4 @@ def test_the_rank_that_can_be_is_the_narrowest_layers_or_the_batchs_without_its_
     fans = [(64, 30), (30, 7), (7, 30)]
     assert possible_rank(flow_of([0.0] * 3, fans=fans)) == 7
     assert possible_rank(flow_of([0.0] * 3, fans=fans, rows=5)) == 4
+    assert possible_rank(flow_of([0.0] * 3, fans=fans, features=1)) == 1

@@ -20,7 +20,7 @@ Kwargs = Annotated[
 ]
 Input = Annotated[
     list[str] | None,
-    typer.Option(metavar="SHAPE", help="A random input (repeatable): 8x3x32x32, of whole numbers 4x128:int64<50257."),
+    typer.Option(metavar="SHAPE", help="A random input (repeatable): 8x3x32x32, of whole numbers '4x128:int64<50257'."),
 ]
 BatchOption = Annotated[
     str | None,

@@ -44,6 +44,15 @@ LAYOUTS = (
 )
 
 
+#: Room that a layer's name leaves to the fewest columns and a bar; and what it has at least.
+BESIDE_TITLE, LEAST_TITLE = 32, 16
+
+
+def _end(name: str, room: int) -> str:
+    """Return the end of a long name: it says more than the beginning, which all have in common."""
+    return name if len(name) <= room else f"…{name[1 - room :]}"
+
+
 def _share(value: float | None) -> str:
     return "-" if value is None else f"{value:.0%}"
 
@@ -55,10 +64,14 @@ def layer_table(report: Report, width: int, glyphs: Glyphs, all_layers: bool) ->
         Record(report.layers[index - 1], predicted=predicted and predicted[index - 1])
         for index in shown_layers(len(report.layers), report.regions, all_layers)
     ]
-    longer = max(len(title(layer)) for layer in shown) - len("layer")  # as a block and its flow point are, or a name
+    titles = [_end(title(layer), max(LEAST_TITLE, width - BESIDE_TITLE)) for layer in shown]
+    longer = max(map(len, titles)) - len("layer")  # as a block and its flow point are, or a name
     names = _columns(width - max(0, longer), any(predicted or ()))
-    rows = [[COLUMNS[name](layer) for name in names] for layer in shown]
+    rows = [
+        [called, *(COLUMNS[name](layer) for name in names[1:])] for called, layer in zip(titles, shown, strict=True)
+    ]
     used = INDENT + sum(max(map(len, column)) + 2 for column in zip(names, *rows, strict=True))
+    used += 2 * any(one.startswith("…") for one in titles)  # three dots where the terminal has ASCII only
     scale = common_scale([layer[drawn(report)] for layer in report.layers])
     bars = [_bar(layer[drawn(report)], scale, max(1, min(24, width - used)), glyphs) for layer in shown]
     heads = [report.unit if name == "layer" else name for name in names]

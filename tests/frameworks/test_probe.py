@@ -1,6 +1,9 @@
 """What only a real model has: parameters without gradient, half precision, steps of training, code that fails."""
 
+import collections
+import copy
 import gc
+import re
 
 import pytest
 
@@ -73,6 +76,56 @@ def test_a_read_out_that_starts_at_zero_is_no_fault(models):
     report = probe(model, models.rows())
     assert (report.verdict.status, report.model.opened) == ("healthy", ["6.weight"])
     assert not model[-1].weight.any()
+
+
+class Scaled(nn.Module):
+    """Multiplies each unit by a number of its own, which starts near zero."""
+
+    def __init__(self, shape, start):
+        super().__init__()
+        self.gate = nn.Parameter(start * torch.ones(shape))
+
+    def forward(self, x):
+        return self.gate * x
+
+
+@pytest.mark.parametrize("start", [1e-6, 1e-3])
+def test_a_branch_behind_a_gate_that_is_nearly_shut_is_measured_open(start, models):
+    def residual():
+        branch = (nn.Conv2d(16, 16, 3, padding=1), nn.GroupNorm(4, 16), nn.GELU(), nn.Conv2d(16, 16, 1))
+        return models.Residual(nn.Sequential(*branch, Scaled((16, 1, 1), start)))
+
+    model = nn.Sequential(nn.Conv2d(3, 16, 4, 4), residual(), nn.Conv2d(16, 16, 2, 2), residual(), nn.Flatten(),
+                          nn.Linear(256, 10))  # fmt: skip
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    report = probe(model, models.image())
+    assert report.verdict.status == "healthy"
+    assert report.model.opened == ["1.branch.4.gate", "3.branch.4.gate"]
+    assert "start at zero or next to it: measured as the first step of training opens them" in said(report)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+class Shifted(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.attention, self.shift = (
+            nn.MultiheadAttention(32, 4, batch_first=True),
+            nn.Parameter(torch.full((32,), 1e-3)),
+        )
+        self.head = nn.Linear(32, 4)
+
+    def forward(self, x):
+        return self.head(x + self.attention(x, x, x)[0] + self.shift)
+
+
+def test_what_is_added_is_no_gate(models):
+    report = probe(Shifted(), torch.randn(4, 6, 32), steps=2, lr=1e-3)
+    assert (report.verdict.status, report.model.opened) == ("healthy", [])
+
+
+def test_a_bias_by_another_name_shuts_nothing(models):
+    model = nn.Sequential(models.Residual(nn.Sequential(nn.Linear(32, 32), nn.ReLU(), Scaled(32, 0.0))), Shifted())
+    assert probe(model, torch.randn(4, 6, 32)).model.opened == ["0.branch.2.gate"]
 
 
 def test_frozen_layers_are_measured_and_have_no_weight_gradient(models):
@@ -172,6 +225,25 @@ def test_numbers_that_overflow_stop_at_the_first_layer_that_does(models):
     assert report.layers[-1].flag == "nonfinite"
 
 
+class Logarithm(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second, self.head = nn.Linear(32, 8), nn.Linear(8, 8), nn.Linear(8, 3)
+
+    def forward(self, x):
+        return self.head(self.second(torch.log(self.first(x))))
+
+
+def test_what_is_no_number_is_not_said_to_overflow(models):
+    report = probe(Logarithm(), models.rows())
+    assert report.verdict.status == report.layers[1].flag == "nonfinite"
+    assert "second is the first whose forward signal is not a number" in said(report)
+    assert "between first and it stands a root or logarithm of less than 0" in said(report)
+    model = Logarithm()
+    nn.init.constant_(model.second.weight, torch.nan)
+    assert "weights of second are not finite already" in said(probe(model, models.rows()))
+
+
 def test_the_norm_behind_a_convolution_lets_its_gradient_grow(models):
     plain, residual = models.resnet((3, 4, 23, 3), 4), models.image()
     report = probe(plain, residual)
@@ -229,6 +301,38 @@ def test_a_model_is_measured_however_it_is_written(build, names, models):
     assert (report.verdict.status, report.model.unused) == ("healthy", [])
 
 
+class Chain(nn.Module):
+    """Linear layers of complex numbers, whose parts are those of real ones; the loss is of both parts."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(*[nn.Linear(8, 8, bias=False, dtype=torch.complex64) for _ in range(6)])
+
+    def forward(self, z):
+        return torch.view_as_real(self.layers(z)).transpose(1, 2).flatten(1)
+
+    def real(self):
+        chain = nn.Sequential(*[nn.Linear(16, 16, bias=False) for _ in self.layers])
+        for mine, theirs in zip(self.layers, chain, strict=True):
+            real, imaginary = mine.weight.detach().real, mine.weight.detach().imag
+            theirs.weight.data = torch.cat([torch.cat([real, -imaginary], 1), torch.cat([imaginary, real], 1)])
+        return chain
+
+
+def test_complex_numbers_are_measured_as_their_two_parts():
+    model, inputs, targets = Chain(), torch.randn(32, 8, dtype=torch.complex64), torch.randn(32, 16)
+    one, other = (
+        probe(model, (inputs, targets)),
+        probe(model.real(), (torch.cat([inputs.real, inputs.imag], 1), targets)),
+    )
+    assert (one.verdict.status, len(one.layers)) == (other.verdict.status, 5)
+    for mine, theirs in zip(one.layers, other.layers, strict=True):
+        for name in ("gradient_ratio", "effective_rank", "activation_rms"):
+            assert mine[name] == pytest.approx(theirs[name], rel=1e-4)
+    with pytest.raises(GradcheckError, match="the model returns complex numbers: give a --loss of it"):
+        probe(model.layers, inputs)
+
+
 def test_arrays_of_numpy_are_taken_as_well(models):
     model, inputs, targets = models.mlp(depth=2), models.rows(), torch.randint(10, (64,))
     assert probe(model, (inputs.numpy(), targets.numpy())).to_dict() == probe(model, (inputs, targets)).to_dict()
@@ -268,6 +372,19 @@ def test_rank_is_judged_where_all_of_the_signal_goes_through(models):
     assert probe(chain, models.rows()).verdict.status == "collapsed"
 
 
+@pytest.mark.parametrize("activation", [nn.Tanh, nn.ReLU])
+def test_examples_of_one_number_may_lie_on_a_line(activation, models):
+    model, times = models.mlp(activation, 3, features=1, init="lecun"), torch.linspace(0, 1, 64).unsqueeze(1)
+    report = probe(model, times)
+    assert report.summary.effective_rank_least < 1.8
+    assert (report.verdict.status, report.verdict.trainable) == ("healthy", True)
+    assert "rank" not in said(report)
+
+
+def test_a_single_example_without_a_batch_has_no_rank(models):
+    assert probe(models.mlp(depth=3), torch.randn(32)).verdict.status == "healthy"
+
+
 def test_layers_are_held_against_those_of_their_kind(models):
     report = probe(models.Transformer(), models.tokens())
     for kind in {one.kind for one in report.layers}:
@@ -279,6 +396,46 @@ def test_layers_are_held_against_those_of_their_kind(models):
     assert {one.kind for one in report.layers} == {
         "embedding", "attention", "linear over positions", "norm over positions",
     }  # fmt: skip
+
+
+class Decoder(nn.Module):
+    """Pre-norm blocks whose queries, keys and values are linear maps of their own, all N(0, 0.02²)."""
+
+    def __init__(self, blocks=6, width=64):
+        super().__init__()
+        self.embedding, self.norm, self.head = nn.Embedding(300, width), nn.LayerNorm(width), nn.Linear(width, 300)
+        self.blocks = nn.ModuleList(
+            nn.ModuleDict({name: nn.Linear(width, width, bias=False) for name in ("query", "key", "value", "out")})
+            for _ in range(blocks)
+        )
+        for one in (*self.blocks.parameters(), self.embedding.weight, self.head.weight):
+            nn.init.normal_(one, std=0.02)
+
+    def forward(self, tokens):
+        x = self.embedding(tokens)
+        for block in self.blocks:
+            y = nn.functional.layer_norm(x, x.shape[-1:])
+            query, key, value = (
+                block[name](y).unflatten(-1, (4, -1)).transpose(1, 2) for name in ("query", "key", "value")
+            )
+            query, key = (one * 0.9 + one.roll(1, -1) * 0.1 for one in (query, key))  # as rotated by position
+            mixed = nn.functional.scaled_dot_product_attention(query, key, value, is_causal=True)
+            x = x + block["out"](mixed.transpose(1, 2).flatten(2))
+        return self.head(self.norm(x))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_queries_and_keys_are_held_against_each_other(seed):
+    torch.manual_seed(seed)
+    report = probe(Decoder(), torch.randint(300, (8, 24)))
+    scores = {one.name.rpartition(".")[2] for one in report.layers if one.kind == "linear over positions of scores"}
+    assert (scores, report.verdict.status) == ({"query", "key"}, "healthy")
+    assert {one.flag for one in report.layers} == {"ok"}
+
+
+def test_a_softmax_at_the_end_of_a_model_makes_no_scores(models):
+    report = probe(nn.Sequential(*models.mlp(depth=3), nn.Softmax(1)), (models.rows(), torch.rand(64, 10)))
+    assert {one.kind for one in report.layers} == {"linear"}
 
 
 # ---- the model is left as it was
@@ -297,6 +454,29 @@ def test_the_model_is_left_as_it_was(models):
     assert model[2].weight.grad is None
     assert torch.equal(torch.random.get_rng_state(), state)
     assert all(not module._forward_hooks and not module._forward_pre_hooks for module in model.modules())
+
+
+class Averaging(nn.Module):
+    """Puts new buffers in the place of its own, as many do."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.head = nn.Linear(32, 16), nn.Linear(16, 3)
+        self.register_buffer("average", torch.zeros(16))
+        self.register_buffer("seen", torch.tensor(0))
+
+    def forward(self, x):
+        y = torch.relu(self.first(x))
+        self.average, self.seen = 0.9 * self.average + 0.1 * y.detach().mean(0), self.seen + 1
+        return self.head(y - self.average)
+
+
+def test_buffers_that_a_model_replaces_are_put_back(models):
+    model = Averaging()
+    before = dict(model.named_buffers())
+    probe(model, models.rows(), steps=1)
+    assert all(buffer is before[name] for name, buffer in model.named_buffers())
+    assert (int(model.seen), bool(model.average.any())) == (0, False)
 
 
 def test_nothing_of_a_probe_stays_in_memory(models):
@@ -374,6 +554,19 @@ def test_an_own_optimizer_is_left_without_state(models):
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
     probe(model, models.rows(), steps=2, optimizer=optimizer)
     assert optimizer.state_dict()["state"] == {}
+
+
+def test_an_own_optimizer_that_has_taken_steps_is_left_with_its_state(models):
+    model = models.mlp(depth=2)
+    optimizer = torch.optim.Adam(model.parameters())
+    model(models.rows()).sum().backward()
+    optimizer.step()
+    before = copy.deepcopy(optimizer.state_dict())
+    probe(model, models.rows(), steps=2, optimizer=optimizer)
+    after = optimizer.state_dict()
+    assert after["param_groups"] == before["param_groups"]
+    for number, state in before["state"].items():
+        assert all(torch.equal(after["state"][number][name], value) for name, value in state.items())
 
 
 def test_a_rate_that_is_too_high_is_named_with_its_step_and_layer(models):
@@ -484,6 +677,17 @@ def test_names_with_control_characters_are_shown_not_obeyed():
     report = probe(model, torch.randn(3, 4))
     assert report.layers[0].name == r"a\x1b[31m\nb"
     assert "\x1b" not in str(report)
+
+
+def test_the_table_shows_the_end_of_a_long_name_and_every_number_whole(models):
+    blocks = {f"block_with_a_name_that_says_much_{index}": nn.Linear(32, 32) for index in range(3)}
+    encoder = nn.Sequential(collections.OrderedDict(blocks))
+    model = nn.Sequential(collections.OrderedDict(encoder_of_the_whole_sequence=encoder, head=nn.Linear(32, 4)))
+    shown = str(probe(model, models.rows()))
+    rows = re.findall(r"^  (…\S*sequence\.block_with_a_name_that_says_much_(\d)) +(\S+)", shown, re.MULTILINE)
+    assert [index for _, index, _ in rows] == ["0", "1", "2"]
+    assert all(re.fullmatch(r"\d\.\de-\d\d", gradient) for _, _, gradient in rows)
+    assert max(map(len, shown.splitlines())) <= 80
 
 
 def test_a_model_of_one_layer_has_a_report():

@@ -46,7 +46,9 @@ class Batch(NamedTuple):
         leaves: list[Tensor] = []
 
         def open_to_gradient(value: object) -> object:
-            if not isinstance(value, Tensor) or not value.is_floating_point():
+            if not isinstance(value, Tensor) or value.layout is not torch.strided:
+                return value
+            if not (value.is_floating_point() or value.is_complex()):
                 return value
             leaves.append(value.detach().requires_grad_())
             return leaves[-1].clone()  # no leaf: a model may change it in place
@@ -89,13 +91,13 @@ def parse_input(text: str) -> tuple[tuple[int, ...], str, int]:
     match = SHAPE.fullmatch(text.replace(" ", ""))
     kind = (match and match["type"]) or ("int64" if match and match["below"] else "float32")
     if match is None or kind not in INPUT_TYPES or "0" in match["shape"].split("x"):
-        problem = f"{text!r} is no shape: write 8x3x32x32, or 4x128:int64<50257 (types: {', '.join(INPUT_TYPES)})"
+        problem = f"{text!r} is no shape: write 8x3x32x32, or '4x128:int64<50257' (types: {', '.join(INPUT_TYPES)})"
         raise OptionError("input", problem)
     integral = kind in ("int64", "int32", "uint8")
     if integral and match["below"] is None:
-        raise OptionError("input", f"{text!r} doesn't say how many kinds there are: write {text}<1000")
+        raise OptionError("input", f"{text!r} doesn't say how many kinds there are: write '{text}<1000'")
     if not integral and match["below"] is not None:
-        raise OptionError("input", f"{text!r} bounds numbers that aren't whole: write {match['shape']}, or :int64<N")
+        raise OptionError("input", f"{text!r} bounds numbers that aren't whole: write {match['shape']}, or ':int64<N'")
     return tuple(int(size) for size in match["shape"].split("x")), kind, int(match["below"] or 2)
 
 
@@ -117,5 +119,5 @@ def suggested_input(model: nn.Module) -> str:
         if isinstance(module, nn.modules.conv._ConvNd):
             return f"8x{module.in_channels}" + "x32" * len(module.kernel_size)
         if isinstance(module, nn.Embedding | nn.EmbeddingBag):
-            return f"4x32:int64<{module.num_embeddings}"
+            return f"'4x32:int64<{module.num_embeddings}'"  # a shell would read from a file of that name
     return ""

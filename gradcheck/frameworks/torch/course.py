@@ -13,6 +13,9 @@ from gradcheck.frameworks.torch.recording import Recording
 #: Powers of two that the loss is scaled by at most, so that its gradient begins at 1.
 LARGEST_SHIFT = 100
 
+#: log10 of numbers from which sums of squares may overflow.
+LARGE = 15
+
 
 class Course(NamedTuple):
     """Which layers the signal goes through.
@@ -45,7 +48,11 @@ def course_of(record: Recording, model: nn.Module) -> Course:
     """
     layers = record.layers()
     if not layers:
-        what = "runs none of its layers" if any(True for _ in model.parameters()) else "has no parameters"
+        what = (
+            "runs none of its layers, or without gradient"
+            if any(True for _ in model.parameters())
+            else "has no parameters"
+        )
         raise GradcheckError(f"{type(model).__name__} {what}: there is no layer to measure")
     used = set(layers)
     last = next(call.layer for call in reversed(record.calls) if call.layer in used)
@@ -57,7 +64,15 @@ def course_of(record: Recording, model: nn.Module) -> Course:
     if reached == len(hidden) and not end_is_sick:
         return Course(hidden, readout, reached, "")
     holds_nan = any(bool(torch.isnan(one).any()) for one in model.parameters())
-    return Course(hidden, readout, reached, "nan" if holds_nan else "overflow")
+    return Course(hidden, readout, reached, "nan" if holds_nan or _becomes_nan(record) else "overflow")
+
+
+def _becomes_nan(record: Recording) -> bool:
+    """Whether the first output that isn't finite is no number without anything having been large: no overflow."""
+    sick = [call.finite for call in record.calls].index(False)
+    output = record.calls[sick].output
+    moderate = all(call.log10_rms < LARGE for call in record.calls[:sick])
+    return moderate and bool(torch.isnan(output).any()) and not bool(torch.isinf(output).any())
 
 
 def turn(value: Tensor | None, course: Course, record: Recording) -> tuple[Tensor | None, Tensor | None]:

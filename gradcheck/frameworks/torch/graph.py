@@ -4,7 +4,7 @@ Activations may be modules, functions, methods or in-place: what all of them lea
 keeps what its derivative needs, and which is that derivative when it is called.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -109,13 +109,13 @@ class Activity(NamedTuple):
     steepest: float
 
 
-def nodes(root: Node) -> Iterator[Node]:
-    """Yield every node that the gradient can reach from `root`, each once."""
+def nodes(root: Node, inputs: Callable[[Node], Sequence[Any]] = lambda node: node.next_functions) -> Iterator[Node]:
+    """Yield every node that the gradient can reach from `root`, each once; by these inputs of a node alone."""
     waiting, seen = [root], {root}
     while waiting:
         node = waiting.pop()
         yield node
-        for following, _ in node.next_functions:
+        for following, _ in inputs(node):
             if following is not None and following not in seen:
                 seen.add(following)
                 waiting.append(following)
@@ -143,6 +143,29 @@ def source(node: Node, known: Callable[[Node], bool]) -> Node | None:
         hands_on = name.startswith(TRANSPARENT) or (name.startswith(WITH_CONSTANTS) and len(inputs) == 1)
         node = inputs[0] if hands_on and inputs else None
     return node
+
+
+def beside_scores(root: Node) -> set[Node]:
+    """Return the nodes that the gradient reaches without going through a softmax, as the queries and keys have to."""
+
+    def inputs(node: Node) -> Sequence[Any]:
+        name, following = node.name(), node.next_functions
+        if name.startswith("ScaledDotProduct"):
+            return tuple(following[2:])  # values and mask
+        return () if name.startswith("Softmax") else tuple(following)
+
+    return set(nodes(root, inputs))
+
+
+def factors(root: Node) -> set[Tensor]:
+    """Return the parameters that something else is multiplied by, entry by entry, in whatever shape."""
+    found = set()
+    for node in nodes(root):
+        inputs = [following for following, _ in node.next_functions]
+        if node.name().startswith("MulBackward") and None not in inputs:
+            leaves = (source(following, lambda one: hasattr(one, "variable")) for following in inputs)
+            found |= {leaf.variable for leaf in leaves if leaf is not None}
+    return found
 
 
 def bottlenecks(root: Node, sources: set[Node]) -> set[Node]:

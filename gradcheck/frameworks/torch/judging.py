@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gradcheck.diagnosis import Diagnosis, diagnose
+from gradcheck.frameworks.torch.layers import is_finite
 from gradcheck.frameworks.torch.passing import Passed
 from gradcheck.model_flow import ModelFlow
 from gradcheck.score import score
@@ -133,6 +134,8 @@ def _behind(passed: Passed, status: str, *, counts_half: bool) -> Iterator[str]:
     """Yield what else is worth knowing."""
     if counts_half:
         yield "a gradient that grows in front of norms counts half: the limits are wider by as much"
+    if passed.flow.obstacle == "nan":
+        yield _no_number(passed)
     first = passed.flow.layers[0]
     if first.saturated_fraction > Thresholds().saturated_above and passed.first_rms > 3:
         yield (
@@ -144,11 +147,22 @@ def _behind(passed: Passed, status: str, *, counts_half: bool) -> Iterator[str]:
         never = f"never {verb} a gradient: the loss doesn't hang on {'them' if len(passed.unused) > 1 else 'it'}"
         yield f"{listed(passed.unused)} {never}"
     if passed.opened:
-        verb = "start" if len(passed.opened) > 1 else "starts"
-        yield f"{listed(passed.opened)} {verb} at zero: measured as the first step of training opens it"
+        verb, them = ("start", "them") if len(passed.opened) > 1 else ("starts", "it")
+        start = f"{listed(passed.opened)} {verb} at zero or next to it"
+        yield f"{start}: measured as the first step of training opens {them}"
     silent = [] if passed.closed or status in ("dead", "nonfinite") else list(passed.silent)
     if silent:
         yield f"{listed(silent)} {'have' if len(silent) > 1 else 'has'} a gradient of exactly zero on this batch"
+
+
+def _no_number(passed: Passed) -> str:
+    """Say where numbers become none."""
+    finite = [all(map(is_finite, layer.module.parameters())) for layer in passed.layers]
+    ill = [passed.flow.name(number) for number, sound in enumerate(finite, start=1) if not sound]
+    if ill:
+        return f"weights of {listed(ill)} are not finite already"
+    before = passed.flow.name(passed.flow.reached) if passed.flow.reached else "the inputs"
+    return f"between {before} and it stands a root or logarithm of less than 0, a 0/0, or a softmax of −inf alone"
 
 
 def listed(names: list[str] | tuple[str, ...]) -> str:

@@ -1,7 +1,7 @@
 """Which modules of a model are its layers, and what belongs to each."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 
 import torch
 from torch import Tensor, nn
@@ -103,11 +103,13 @@ def by_channel(output: Tensor, axis: int) -> Tensor:
 def main_tensor(output: object) -> Tensor | None:
     """Return the tensor that matters in what a module returned: itself, ``logits``, or the first of floats."""
     if isinstance(output, Tensor):
-        return output if output.is_floating_point() else None
+        return output if output.is_floating_point() or output.is_complex() else None
     if hasattr(output, "logits"):
         return main_tensor(output.logits)
     if isinstance(output, dict):
         return main_tensor(output["logits"]) if "logits" in output else _first(output.values())
+    if is_dataclass(output):
+        return _first(getattr(output, field.name) for field in fields(output))
     return _first(output) if isinstance(output, tuple | list) else None
 
 

@@ -15,6 +15,9 @@ LOSSES = ("cross-entropy", "mean-square")
 #: (output, targets) ↦ a scalar.
 LossFunction = Callable[[Any, Any], Tensor]
 
+#: The target that PyTorch's cross-entropy passes by.
+IGNORED = -100
+
 #: What stands at the end of a model whose outputs are no logits.
 SQUASHED = ("SoftmaxBackward", "Sigmoid", "Tanh", "Relu")
 
@@ -52,6 +55,10 @@ def chosen_loss(loss: str | LossFunction | None, output: object, targets: object
 
 
 def _own_loss(output: object) -> Tensor | None:
+    """Return the loss that a model returns: by its name, or a single number, alone or before the others."""
+    first = output[0] if isinstance(output, tuple | list) and output else output
+    if isinstance(first, Tensor):
+        return first if first.is_floating_point() and first.dim() == 0 else None
     loss = output.get("loss") if isinstance(output, dict) else getattr(output, "loss", None)
     return loss if isinstance(loss, Tensor) and loss.dim() == 0 else None
 
@@ -59,12 +66,12 @@ def _own_loss(output: object) -> Tensor | None:
 def _like_logits(output: object, targets: object) -> bool:
     """Whether targets are classes, or the output could be logits of some: two or more numbers, not squashed."""
     tensor = main_tensor(output)
-    if tensor is None or tensor.dim() < 2:
+    if tensor is None or tensor.is_complex() or tensor.dim() < 2 or tensor.shape[class_axis(tensor)] < 2:
         return False
     if isinstance(targets, Tensor):
         return not targets.is_floating_point() and targets.dtype != torch.bool and targets.dim() < tensor.dim()
     squashed = tensor.grad_fn is not None and tensor.grad_fn.name().startswith(SQUASHED)
-    return targets is None and tensor.shape[class_axis(tensor)] > 1 and not squashed
+    return targets is None and not squashed
 
 
 def class_axis(output: Tensor) -> int:
@@ -86,12 +93,30 @@ def drawn_targets(loss: str, output: object, generator: torch.Generator) -> Tens
 
 def _main(output: object) -> Tensor:
     tensor = main_tensor(output)
-    if tensor is None:
-        raise GradcheckError(f"the model returns {type(output).__name__}, no tensor of floats: give a --loss of it")
+    if tensor is None or tensor.is_complex():
+        what = "complex numbers" if tensor is not None else f"{type(output).__name__}, no tensor of floats"
+        raise GradcheckError(f"the model returns {what}: give a --loss of it")
     return tensor
 
 
+def _shape(tensor: Tensor) -> str:
+    return "x".join(map(str, tensor.shape)) or "a single number"
+
+
+def _check_tensor(targets: object) -> None:
+    if not isinstance(targets, Tensor):
+        raise GradcheckError(f"the targets are {type(targets).__name__}, no tensor: give one, or a --loss of them")
+
+
+def _check_classes(targets: Tensor, classes: int) -> None:
+    given = targets[targets != IGNORED]
+    if given.numel() and not (int(given.min()) >= 0 and int(given.max()) < classes):
+        between = f"{int(given.min())} to {int(given.max())}"
+        raise GradcheckError(f"the targets are {between}, and the output has classes 0 to {classes - 1}")
+
+
 def _cross_entropy(output: object, targets: Tensor) -> Tensor:
+    _check_tensor(targets)
     logits = _main(output)
     if targets.is_floating_point() and targets.shape == logits.shape:
         return functional.cross_entropy(logits, targets)
@@ -99,11 +124,19 @@ def _cross_entropy(output: object, targets: Tensor) -> Tensor:
     if logits.movedim(axis, -1).shape[:-1] != targets.shape and logits.shape[:1] + logits.shape[2:] == targets.shape:
         axis = 1  # as PyTorch has it
     rows = logits.movedim(axis, -1).reshape(-1, logits.shape[axis])
+    if not targets.is_floating_point():
+        _check_classes(targets, rows.shape[-1])
+        targets = targets.long()
     return functional.cross_entropy(rows, targets.reshape(-1))
 
 
 def _mean_square(output: object, targets: Tensor) -> Tensor:
+    _check_tensor(targets)
     tensor = _main(output)
-    if targets.shape != tensor.shape and targets.numel() == tensor.numel():
+    if targets.numel() != tensor.numel():
+        raise GradcheckError(
+            f"the output is {_shape(tensor)} and the targets {_shape(targets)}: give as many, or a --loss of both"
+        )
+    if targets.shape != tensor.shape:
         targets = targets.reshape(tensor.shape)
     return functional.mse_loss(tensor, targets.to(tensor.dtype))

@@ -13,7 +13,7 @@ from gradcheck.engine.diversity import effective_rank, mean_cosine
 from gradcheck.engine.magnitude import LOG10_2, log10_joint_norm, log10_norm, log10_rms, rescaled
 from gradcheck.engine.types import Array
 from gradcheck.flow import SATURATED_BELOW, LayerFlow
-from gradcheck.frameworks.torch.graph import Activity, Node, activity, bottlenecks, nodes, source
+from gradcheck.frameworks.torch.graph import Activity, Node, activity, beside_scores, bottlenecks, nodes, source
 from gradcheck.frameworks.torch.layers import EMBEDDINGS, Layer, by_channel
 from gradcheck.frameworks.torch.recording import Call, Recording, as_array
 
@@ -81,6 +81,16 @@ def on_trunk(record: Recording, root: Tensor, leaves: Sequence[Tensor]) -> set[C
     embedded = {call.node for call in record.calls if isinstance(call.layer.module, EMBEDDINGS)}
     narrow = bottlenecks(root.grad_fn, (at_leaves | embedded) - {None})
     return {call for call in record.calls if call.node in narrow}
+
+
+def scoring(record: Recording, root: Node) -> set[Call]:
+    """Return the calls whose outputs reach the loss by a softmax only: queries, keys, routers of experts.
+
+    At the start their scores are nearly alike, and the gradient that comes to them small, whatever comes to the others.
+    """
+    beside = beside_scores(root)
+    found = {call for call in record.calls if call.node is not None and call.node not in beside}
+    return found if len(found) < len(record.calls) else set()  # a softmax at the end of the model leaves none beside
 
 
 def layer_flow(

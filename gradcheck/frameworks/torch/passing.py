@@ -14,7 +14,7 @@ from gradcheck.flow import LayerFlow, OutputFlow
 from gradcheck.frameworks.torch.batches import Batch
 from gradcheck.frameworks.torch.complaints import complaint
 from gradcheck.frameworks.torch.course import Course, course_of, gradient_at_end, shift_for, shut_by_end, turn
-from gradcheck.frameworks.torch.graph import Activity
+from gradcheck.frameworks.torch.graph import Activity, factors
 from gradcheck.frameworks.torch.layers import Layer, is_finite, printable
 from gradcheck.frameworks.torch.losses import Loss, LossFunction, chosen_loss, drawn_targets
 from gradcheck.frameworks.torch.measuring import (
@@ -24,6 +24,7 @@ from gradcheck.frameworks.torch.measuring import (
     fans,
     layer_flow,
     on_trunk,
+    scoring,
     weight_gradient_norm,
 )
 from gradcheck.frameworks.torch.precision import Precision, autocast
@@ -54,8 +55,10 @@ class Passed(NamedTuple):
     gradients : Gradients
         Those of 2**shift times the loss.
     shift : int
+    factors : set of Parameter
+        Those that something else is multiplied by.
     opened : tuple of str
-        Weights of exactly zero that were measured as their first step opens them.
+        Weights of zero, or next to it, that were measured as their first step opens them.
     """
 
     flow: ModelFlow
@@ -70,6 +73,7 @@ class Passed(NamedTuple):
     calls: dict[Layer, list[Call]]
     gradients: Gradients
     shift: int
+    factors: set[Tensor]
     opened: tuple[str, ...] = ()
 
 
@@ -95,9 +99,13 @@ def passed(
         targets = batch.targets if batch.targets is not None else drawn_targets(chosen.name, output, generator)
         value, course = _loss(chosen, output, targets, course, record)
     root, seed = turn(value, course, record)
-    following, trunk = (
-        ({}, set()) if root is None else (activities(record, root.grad_fn), on_trunk(record, root, leaves))
-    )
+    following: dict[Call, list[Activity]] = {}
+    trunk, multiplied = set[Call](), set[Tensor]()
+    if root is not None:
+        following, trunk = activities(record, root.grad_fn), on_trunk(record, root, leaves)
+        multiplied = factors(root.grad_fn)
+        for call in scoring(record, root.grad_fn):
+            call.scores = True
     closed, shift = "", 0
     gradients: Gradients = {}
     if root is not None and seed is not None:
@@ -112,11 +120,11 @@ def passed(
     for call in record.calls:
         call.let_go()
     unused, silent = _ungraded(model, gradients)
-    rms = [float(leaf.detach().double().square().mean().sqrt()) for leaf in leaves if leaf.numel()]
+    rms = [float(leaf.detach().abs().double().square().mean().sqrt()) for leaf in leaves if is_finite(leaf)]
     calls = {layer: record.of(layer) for layer in (*course.hidden, *([course.readout] if course.readout else []))}
     return Passed(
         flow, layers, course.readout, chosen, targets, unused, silent, closed, max(rms, default=math.nan), calls,
-        gradients, shift,
+        gradients, shift, multiplied,
     )  # fmt: skip
 
 
@@ -177,7 +185,7 @@ def _flow(
     arrived = [layer for layer in course.hidden[: course.reached] if any(one.alive is not None for one in calls[layer])]
     beyond = course.hidden[course.reached :]
     if not arrived and not beyond:
-        raise GradcheckError("no layer receives a gradient: the loss doesn't hang on any of them")
+        raise GradcheckError("no layer but the last receives a gradient: look for detach() or no_grad in forward")
     with np.errstate(all="ignore"):
         flows = [layer_flow(one, calls[one], following, gradients, examples, shift) for one in arrived]
         output = _output(course.readout, record, gradients, shift, value)
@@ -191,11 +199,17 @@ def _flow(
         reached=len(arrived),
         obstacle=course.obstacle,
         labels=tuple(layer.name for layer in layers),
-        kinds=tuple(layer.kind(calls[layer][-1].output, examples) for layer in layers),
+        kinds=tuple(_kind(layer, calls[layer], examples) for layer in layers),
         trunk=tuple(any(call in trunk for call in calls[layer]) for layer in layers),
         normalized=tuple(layer.is_vector or any(call.normalized for call in calls[layer]) for layer in layers),
         rows=min(count_rows(layer, calls[layer][-1]) for layer in layers),
+        features=1 if record.calls[0].features == 1 and record.calls[0] in trunk else math.inf,
     ), layers
+
+
+def _kind(layer: Layer, calls: Sequence[Call], examples: int) -> str:
+    kind = layer.kind(calls[-1].output, examples)
+    return f"{kind} of scores" if all(call.scores for call in calls) else kind
 
 
 def _output(

@@ -1,20 +1,19 @@
 """``probe``: the same diagnosis for a user's own PyTorch model, from the framework's own autograd."""
 
-import math
 from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import nn
-from torch.nn.parameter import is_lazy
 
-from gradcheck.errors import GradcheckError, OptionError, at_least, finite, one_of
+from gradcheck.errors import at_least, finite, one_of
 from gradcheck.frameworks.torch.batches import Batch, as_batch
 from gradcheck.frameworks.torch.judging import Judged, judged, silent_layers
 from gradcheck.frameworks.torch.losses import LossFunction
-from gradcheck.frameworks.torch.opening import opened, shut_by
+from gradcheck.frameworks.torch.opening import nearly_shut_by, opened, shut_by
 from gradcheck.frameworks.torch.passing import Passed, passed
 from gradcheck.frameworks.torch.precision import AMP, BACK_OFF, Precision, Underflow, underflows
+from gradcheck.frameworks.torch.refusing import check_batch, check_model
 from gradcheck.frameworks.torch.reporting import probe_report
 from gradcheck.frameworks.torch.training import Optimizer, Watch, course_of, made_optimizer, untouched
 from gradcheck.report import Report
@@ -87,10 +86,10 @@ def probe(
         vanish_below=vanish_below, explode_above=explode_above, max_span=max_span, min_rank=min_rank,
         dead_above=dead_above, saturated_above=saturated_above,
     )  # fmt: skip
-    _check(model, mode, amp, steps, lr)
+    _check(model, mode, amp, steps, lr, seed)
     chosen = made_optimizer(optimizer, lr, model) if steps else None
     trial, watch, lost = _Trial(model, batch, loss, seed), Watch(), tuple[Underflow, ...]()
-    with untouched(model, chosen), torch.random.fork_rng():
+    with untouched(model, chosen), torch.random.fork_rng(), torch.enable_grad():
         model.train(mode == "train")
         if amp is not None:
             lost = underflows(lambda kind: trial.once(0, kind), amp)
@@ -111,15 +110,13 @@ def probe(
     return probe_report(model, options, limits, step, watch.history, lost)
 
 
-def _check(model: object, mode: str, amp: str | None, steps: int, lr: float) -> None:
-    if not isinstance(model, nn.Module):
-        raise GradcheckError(f"{type(model).__name__} is no torch.nn.Module: there is nothing to probe")
-    if any(is_lazy(one) for one in (*model.parameters(), *model.buffers())):
-        raise GradcheckError(f"{type(model).__name__} has lazy modules without weights yet: call it on a batch once")
+def _check(model: object, mode: str, amp: str | None, steps: int, lr: float, seed: int) -> None:
+    check_model(model)
     one_of("mode", mode, MODES)
     if amp is not None:
         one_of("amp", amp, AMP)
     at_least("steps", steps, 0, "it counts steps of training")
+    at_least("seed", seed, 0, "it seeds the random numbers")
     finite("lr", lr, "it is a learning rate", above=0)
 
 
@@ -135,7 +132,7 @@ class _Trial(NamedTuple):
         """Pass a batch for the nth time; where the scaled loss's gradient overflows, with a smaller scale."""
         torch.manual_seed(self.seed + number)
         batch = as_batch(self.batch() if callable(self.batch) else self.batch)
-        _check_batch(batch)
+        check_batch(batch)
         precision = None if amp is None else AMP[amp]
         while True:
             found = self._opened(batch, number, precision)
@@ -145,11 +142,13 @@ class _Trial(NamedTuple):
             precision = precision._replace(shift=precision.shift - BACK_OFF)
 
     def _opened(self, batch: Batch, number: int, precision: Precision | None) -> Passed:
-        """Pass a batch; where weights of exactly zero shut layers off, once more as the first step opens them."""
+        """Pass a batch; where weights of zero, or next to it, shut layers off, once more as a step opens them."""
         found = self._pass(batch, number, precision)
-        if found.closed or found.flow.obstacle or not silent_layers(found.flow) or dead_layers(found.flow):
+        if found.closed or found.flow.obstacle or dead_layers(found.flow):
             return found
-        shut = shut_by(self.model, found.gradients)
+        shut = nearly_shut_by(self.model, found.gradients, found.factors)
+        if silent_layers(found.flow):
+            shut |= shut_by(self.model, found.gradients)
         if not shut:
             return found
         with opened(self.model, shut):
@@ -160,15 +159,3 @@ class _Trial(NamedTuple):
         torch.manual_seed(self.seed + number)  # dropout's; the targets that are drawn stay the same
         generator = torch.Generator().manual_seed(self.seed)
         return passed(self.model, batch, self.loss, generator, precision)
-
-
-def _check_batch(batch: Batch) -> None:
-    if not batch.arguments and not batch.keywords:
-        raise OptionError("batch", "holds no inputs: give (inputs, targets), or inputs alone")
-    for value in (*batch.arguments, *batch.keywords.values()):
-        if isinstance(value, torch.Tensor) and value.is_floating_point() and not bool(torch.isfinite(value).all()):
-            raise OptionError("batch", f"has inputs that are not finite, {float(_worst(value))}: clean them first")
-
-
-def _worst(value: torch.Tensor) -> float:
-    return math.nan if bool(torch.isnan(value).any()) else math.inf

@@ -29,6 +29,8 @@ class Call:
     version : int
     node, input_node : Node
         Of the graph: at its output, and at its first input; None where no gradient is wanted.
+    features : float
+        Numbers in a row of its first input; inf where that is no tensor of floats.
     log10_rms, log10_std : float
         Of the output as it was returned.
     finite : bool
@@ -40,6 +42,8 @@ class Call:
         Share of δ's entries that are exactly zero.
     normalized : bool
         A norm follows.
+    scores : bool
+        The output reaches the loss by a softmax only.
     hook : handle
         What listens to the gradient.
     """
@@ -49,6 +53,7 @@ class Call:
     version: int
     node: Node
     input_node: Node
+    features: float
     log10_rms: float
     log10_std: float
     finite: bool
@@ -56,6 +61,7 @@ class Call:
     alive: npt.NDArray[np.bool_] | None = None
     gradient_zeros: float = math.nan
     normalized: bool = False
+    scores: bool = False
     hook: Any = None
 
     @property
@@ -84,8 +90,8 @@ class Recording:
     ----------
     calls : list of Call
         In the order in which they ended.
-    inside : list of (str, Module, shapes)
-        The modules that are being run, outermost first: where an error comes from.
+    inside : list of (str, Module, inputs)
+        The modules that are being run, outermost first: where an error comes from; of each input shape and type.
     listening : bool
         Whether gradients that come back are measured.
     """
@@ -106,10 +112,12 @@ class Recording:
 
 
 def as_array(tensor: Tensor) -> Array:
-    """Return a tensor as NumPy's; half precision as float32."""
+    """Return a tensor as NumPy's; half precision as float32, complex numbers as two in the last axis."""
     tensor = tensor.detach()
     if tensor.is_sparse:
         tensor = tensor.coalesce().values()
+    if tensor.is_complex():
+        tensor = torch.view_as_real(tensor.resolve_conj()).reshape(*tensor.shape[:-1], -1)
     wide = tensor if tensor.dtype in (torch.float32, torch.float64) else tensor.float()
     array: Array = wide.cpu().numpy()
     return array
@@ -134,7 +142,8 @@ def recording(model: nn.Module) -> Iterator[Recording]:
 
 def _entering(record: Recording, name: str) -> Any:  # noqa: ANN401
     def enter(module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        record.inside.append((name, module, tuple(tuple(getattr(one, "shape", ())) for one in inputs)))
+        given = tuple((tuple(getattr(one, "shape", ())), getattr(one, "dtype", None)) for one in inputs)
+        record.inside.append((name, module, given))
 
     return enter
 
@@ -152,7 +161,7 @@ def _noting(record: Recording, layer: Layer) -> Any:  # noqa: ANN401
         if tensor is None or not tensor.numel() or not torch.is_grad_enabled():
             return
         first = main_tensor(inputs)
-        call = _call(layer, tensor, None if first is None else first.grad_fn)
+        call = _call(layer, tensor, first)
         record.calls.append(call)
         if tensor.requires_grad:
             call.hook = tensor.register_hook(lambda delta: call.receive(delta) if record.listening else None)
@@ -160,9 +169,10 @@ def _noting(record: Recording, layer: Layer) -> Any:  # noqa: ANN401
     return note
 
 
-def _call(layer: Layer, tensor: Tensor, input_node: Node) -> Call:
+def _call(layer: Layer, tensor: Tensor, given: Tensor | None) -> Call:
     with np.errstate(all="ignore"):
         output = rescaled(as_array(tensor))
         rms, std = log10_rms(output), log10_std(output)
     finite = math.isfinite(rms) or is_finite(tensor)
-    return Call(layer, tensor, tensor._version, tensor.grad_fn, input_node, rms, std, finite)
+    node, features = (None, math.inf) if given is None else (given.grad_fn, layer.rows(given).shape[1])
+    return Call(layer, tensor, tensor._version, tensor.grad_fn, node, features, rms, std, finite)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import redirect_stdout
 from difflib import get_close_matches
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -91,10 +92,23 @@ def loaded_model(target: str, arguments: dict[str, Any]) -> nn.Module:
         return found
     if not callable(found):
         raise GradcheckError(f"TARGET {target} is {type(found).__name__}: neither a torch.nn.Module nor callable")
+    _check_arguments(found, target, arguments)
     model = called(found, f"TARGET {target}", **arguments)
     if not isinstance(model, nn.Module):
         raise GradcheckError(f"TARGET {target} returned {type(model).__name__}, no torch.nn.Module")
     return model
+
+
+def _check_arguments(function: Callable[..., Any], target: str, arguments: dict[str, Any]) -> None:
+    """Refuse keyword arguments that a callable doesn't take, and their absence where it needs some."""
+    try:
+        taken = signature(function)
+    except (TypeError, ValueError):  # some builtins don't tell
+        return
+    try:
+        taken.bind(**arguments)
+    except TypeError as error:
+        raise OptionError("kwargs", f"don't fit {target}{taken}: {error}; write '{{\"depth\": 50}}'") from None
 
 
 def parse_arguments(text: str | None) -> dict[str, Any]:

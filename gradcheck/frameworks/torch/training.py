@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from typing import Any, NamedTuple
 
 import torch
@@ -50,19 +51,29 @@ def made_optimizer(optimizer: Optimizer, lr: float, model: nn.Module) -> torch.o
     OptionError
         There is no such optimizer.
     """
-    if isinstance(optimizer, torch.optim.Optimizer):
-        return optimizer
     parameters = [one for one in model.parameters() if one.requires_grad]
-    if callable(optimizer):
-        made = optimizer(parameters)
-        if not isinstance(made, torch.optim.Optimizer):
-            raise OptionError("optimizer", f"returned {type(made).__name__}, no torch.optim.Optimizer")
-        return made
+    if not parameters:
+        raise OptionError("steps", f"{type(model).__name__} has no parameter that wants a gradient: nothing to train")
+    if not isinstance(optimizer, torch.optim.Optimizer) and callable(optimizer):
+        optimizer = optimizer(parameters)
+        if not isinstance(optimizer, torch.optim.Optimizer):
+            raise OptionError("optimizer", f"returned {type(optimizer).__name__}, no torch.optim.Optimizer")
+    if isinstance(optimizer, torch.optim.Optimizer):
+        _check_own(optimizer, parameters)
+        return optimizer
     one_of("optimizer", optimizer, OPTIMIZERS)
     if optimizer in ("sgd", "momentum"):
         return torch.optim.SGD(parameters, lr=lr, momentum=0.9 if optimizer == "momentum" else 0.0)
     kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "rmsprop": torch.optim.RMSprop}
     return kinds[optimizer](parameters, lr=lr)
+
+
+def _check_own(optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter]) -> None:
+    """Refuse an optimizer that can't train these parameters by their gradients alone."""
+    if isinstance(optimizer, torch.optim.LBFGS):
+        raise OptionError("optimizer", "LBFGS asks for the loss several times a step: take one that doesn't")
+    if not {one for group in optimizer.param_groups for one in group["params"]} & set(parameters):
+        raise OptionError("optimizer", "holds no parameter of this model: make it of model.parameters()")
 
 
 def take_step(optimizer: torch.optim.Optimizer, gradients: Gradients, shift: int) -> None:
@@ -142,13 +153,17 @@ class Watch:
 def untouched(model: nn.Module, optimizer: torch.optim.Optimizer | None = None) -> Iterator[None]:
     """Put parameters, buffers, gradients, mode and optimizer back as they were."""
     tensors = [*model.parameters(), *model.buffers()]
+    buffers = [(module, dict(module.named_buffers(recurse=False))) for module in model.modules()]
     kept = [tensor.detach().clone() for tensor in tensors]
     gradients = [(one, one.grad) for one in model.parameters()]
     modes = [(module, module.training) for module in model.modules()]
-    state = None if optimizer is None else optimizer.state_dict()
+    state = None if optimizer is None else deepcopy(optimizer.state_dict())
     try:
         yield
     finally:
+        for module, own in buffers:  # forward may have put others in their place
+            for name, tensor in own.items():
+                setattr(module, name, tensor)
         with torch.no_grad():
             for tensor, before in zip(tensors, kept, strict=True):
                 tensor.copy_(before)
@@ -156,5 +171,6 @@ def untouched(model: nn.Module, optimizer: torch.optim.Optimizer | None = None) 
             one.grad = gradient
         for module, training in modes:
             module.training = training
-        if optimizer is not None and state is not None and not state["state"]:
+        if optimizer is not None and state is not None:
             optimizer.state.clear()
+            optimizer.load_state_dict(state)

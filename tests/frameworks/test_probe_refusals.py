@@ -1,0 +1,230 @@
+"""What can't be probed, or only looks so: one line says what would be right."""
+
+import dataclasses
+
+import pytest
+
+import gradcheck
+from gradcheck.errors import GradcheckError
+
+torch = pytest.importorskip("torch")
+nn = torch.nn
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    torch.manual_seed(3)
+
+
+def probe(*arguments, **options):
+    return gradcheck.torch.probe(*arguments, **options)
+
+
+def small():
+    return nn.Sequential(nn.Linear(32, 16), nn.ReLU(), nn.Linear(16, 10))
+
+
+def built_without_gradients():
+    with torch.inference_mode():
+        return small()
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: torch.jit.trace(small(), torch.randn(2, 32)), r"is compiled by torch\.jit, its layers can't be"),
+        (lambda: nn.Sequential(torch.jit.trace(small(), torch.randn(2, 32))), "probe it before that"),
+        (lambda: small().to("meta"), "is on the meta device, its weights have no values: build it on another one"),
+        (built_without_gradients, r"was built under torch\.inference_mode, it has no gradient"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*torch.jit")
+def test_a_model_whose_layers_or_weights_are_out_of_reach_is_refused(build, message, models):
+    with pytest.raises(GradcheckError, match=message):
+        probe(build(), models.rows())
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        (torch.randn(0, 32), "has an input without entries, of shape 0x32"),
+        (torch.randn(4, 32, device="meta"), "has inputs on the meta device"),
+        (torch.full((4, 32), -torch.inf).fill_diagonal_(1), "has inputs that are not finite, inf"),
+        (torch.utils.data.DataLoader([1]), r"is a DataLoader, not one batch of it: give next\(iter\(loader\)\)"),
+    ],
+)
+def test_inputs_that_hold_nothing_are_refused(inputs, message):
+    with pytest.raises(GradcheckError, match=message):
+        probe(small(), inputs)
+
+
+def test_a_mask_of_minus_infinity_is_an_input_like_others():
+    model = nn.TransformerEncoderLayer(16, 2, 32, batch_first=True)
+    mask = nn.Transformer.generate_square_subsequent_mask(6)
+    assert probe(model, {"src": torch.randn(4, 6, 16), "src_mask": mask}).verdict.status == "healthy"
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "message"),
+    [
+        (small().requires_grad_(False), {}, "--steps Sequential has no parameter that wants a gradient"),
+        (small(), {"optimizer": torch.optim.LBFGS}, "--optimizer LBFGS asks for the loss several times a step"),
+        (small(), {"optimizer": torch.optim.SGD(small().parameters())}, "--optimizer holds no parameter of this model"),
+        (small(), {"seed": -1}, "--seed -1 is not a whole number of at least 0"),
+    ],
+)
+def test_steps_that_cannot_be_taken_are_refused(model, options, message, models):
+    with pytest.raises(GradcheckError, match=message):
+        probe(model, models.rows(), steps=1, **options)
+
+
+def test_it_asks_for_gradients_where_the_caller_has_switched_them_off(models):
+    model, batch = small(), (models.rows(), torch.randint(10, (64,)))
+    with torch.no_grad():
+        silent = probe(model, batch)
+        assert not torch.is_grad_enabled()
+    assert silent.to_dict() == probe(model, batch).to_dict()
+
+
+# ---- what was given, what was wanted, what to type
+
+
+class ByName(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.one, self.head = nn.Linear(32, 16), nn.Linear(16, 3)
+
+    def forward(self, *, image):
+        return self.head(torch.relu(self.one(image)))
+
+
+class Both(ByName):
+    def forward(self, image, labels):
+        return nn.functional.cross_entropy(super().forward(image=image), labels)
+
+
+class Checkpointed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.again, self.head = nn.Linear(32, 32), nn.Linear(32, 32), nn.Linear(32, 3)
+
+    def forward(self, x):
+        return self.head(torch.utils.checkpoint.checkpoint(self.again, self.first(x), use_reentrant=True))
+
+
+class InPlace(ByName):
+    def forward(self, x):
+        y = torch.exp(self.one(x))
+        y += 1
+        return self.head(y)
+
+
+@pytest.mark.parametrize(
+    ("build", "batch", "message"),
+    [
+        (small, torch.randn(8, 32).double(), r"was given 8x32 of float64 and wants …x32"),
+        (lambda: nn.Embedding(5, 3), torch.randn(8, 4), "was given 8x4 of float32 and wants whole numbers below 5"),
+        (small, None, r"0 \(Linear\) was given no tensor and wants …x32"),
+        (lambda: nn.BatchNorm1d(4), torch.randn(1, 4), "give more examples, or take --mode eval"),
+        (ByName, torch.randn(8, 32), r"but 2 were given: inputs by name are a batch like \{'x': …, 'y'"),
+        (Both, (torch.randn(8, 32), torch.zeros(8)), r"each has its --input, or a batch is \{'x': …"),
+        (Checkpointed, torch.randn(8, 32), "set it to False, or switch checkpointing off while you probe$"),
+        (InPlace, torch.randn(8, 32), r"behind the operation that it names write y = y \+ x for y \+= x$"),
+        (
+            small,
+            (torch.randn(8, 32), torch.arange(8) + 5),
+            "the targets are 5 to 12, and the output has classes 0 to 9",
+        ),
+        (small, (torch.randn(8, 32), torch.randn(8, 1)), "the output is 8x10 and the targets 8x1: give as many, or a"),
+        (small, (torch.randn(8, 32), [1] * 8), "the targets are tuple, no tensor: give one, or a --loss of them"),
+    ],
+)
+def test_the_message_says_what_was_given_and_what_to_do(build, batch, message):
+    with pytest.raises(GradcheckError, match=message) as caught:
+        probe(build(), batch)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_line_that_is_named_is_the_user_s_own():
+    def loss(output, targets):
+        return nn.functional.cross_entropy(output, targets.reshape(3, 5))
+
+    with pytest.raises(GradcheckError, match=r"\(test_probe_refusals\.py, line \d+\)$"):
+        probe(small(), (torch.randn(8, 32), torch.zeros(8)), loss)
+    with pytest.raises(GradcheckError, match=r"match target batch_size \(4\)\.$"):
+        probe(small(), (torch.randn(8, 32), torch.zeros(4, dtype=torch.int64)))
+
+
+# ---- losses that are taken by default
+
+
+def test_a_model_that_returns_its_loss_alone_or_first_is_taken_at_its_word():
+    class First(Both):
+        def forward(self, image, labels):
+            return super().forward(image, labels), image
+
+    inputs = {"image": torch.randn(8, 32), "labels": torch.randint(3, (8,))}
+    assert {probe(build(), inputs).config.loss for build in (Both, First)} == {"the model's own"}
+
+
+def test_whole_targets_of_a_single_output_are_no_classes():
+    report = probe(nn.Sequential(nn.Linear(32, 8), nn.ReLU(), nn.Linear(8, 1)), (torch.randn(8, 32), torch.arange(8)))
+    assert (report.config.loss, report.verdict.status) == ("mean-square", "healthy")
+
+
+def test_targets_of_any_whole_type_are_classes():
+    targets = torch.arange(8)
+    first, second = (probe(nn.Linear(32, 10), (torch.ones(8, 32), one)) for one in (targets, targets.int()))
+    assert first.config.loss == second.config.loss == "cross-entropy"
+
+
+def test_the_first_tensor_of_a_dataclass_is_the_output():
+    @dataclasses.dataclass
+    class Answer:
+        name: str
+        scores: torch.Tensor
+
+    class Answering(ByName):
+        def forward(self, x):
+            return Answer("answer", super().forward(image=x))
+
+    report = probe(Answering(), torch.randn(8, 32))
+    assert (report.config.loss, report.verdict.status) == ("cross-entropy", "healthy")
+
+
+# ---- what forward cuts off
+
+
+class Cut(ByName):
+    def forward(self, x):
+        return self.head(self.one(x).detach())
+
+
+class Silent(ByName):
+    def forward(self, x):
+        with torch.no_grad():
+            return self.head(self.one(x))
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [(Cut, r"no layer but the last receives a gradient: look for detach\(\)"), (Silent, "or without gradient")],
+)
+def test_a_forward_that_cuts_the_gradient_off_is_told(build, message):
+    with pytest.raises(GradcheckError, match=message):
+        probe(build(), torch.randn(8, 32))
+
+
+def test_a_sparse_input_is_taken_as_it_is():
+    class Graph(ByName):
+        def forward(self, x, edges):
+            return self.head(torch.relu(edges @ self.one(x)))
+
+    report = probe(Graph(), ((torch.randn(8, 32), torch.eye(8).to_sparse()), None))
+    assert report.verdict.status == "healthy"
+
+
+def test_weights_that_are_infinite_are_named():
+    model = small()
+    nn.init.constant_(model[0].weight, torch.inf)
+    assert "weights of layer 0 are not finite already" in probe(model, torch.randn(8, 32)).verdict.reasons
