@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from gradcheck.render.heading import what_was_run
-from gradcheck.render.numbers import power, significant
+from gradcheck.render.numbers import percent, power, significant
 from gradcheck.render.sample import title
 from gradcheck.render.style import escaped as escaped
 from gradcheck.render.style import without_controls
@@ -22,7 +22,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield f"**{verdict.status}** - {escaped(without_controls(what_was_run(report.config)))}"
     yield ""
     yield from (f"- {escaped(reason)}" for reason in verdict.reasons)
-    yield f"- plain SGD trains it with probability {verdict.score:.0%}"
+    yield f"- plain SGD trains it with probability {percent(verdict.score)}"
     yield ""
     yield f"| {' | '.join([report.unit, *HEADER[1:]])} |"
     yield "|" + " ---: |" * 6 + " --- |"
@@ -32,9 +32,8 @@ def _lines(report: Report) -> Iterator[str]:
         yield ""
         yield "Changes that bring it back, each simulated:"
         yield ""
-        yield from (
-            f"- {_code(one.command)}: healthy, trains with probability {one.score:.0%}" for one in report.suggestions
-        )
+        for one in report.suggestions:
+            yield f"- {_code(one.command)}: healthy, trains with probability {percent(one.score)}"
 
 
 def cells(layer: Record) -> tuple[str, ...]:

@@ -40,7 +40,7 @@ def test_the_heading_says_the_verdict_and_what_was_run(vanishing):
 def test_reasons_and_the_probability_are_listed(vanishing):
     shown = [plain(one) for one in inlines(vanishing)[1:]]
     assert shown[: len(vanishing.verdict.reasons)] == list(vanishing.verdict.reasons)
-    assert shown[len(vanishing.verdict.reasons)] == "plain SGD trains it with probability 0%"
+    assert shown[len(vanishing.verdict.reasons)] == "plain SGD trains it with probability below 1 %"
 
 
 def test_a_row_has_the_layers_numbers(report_of):
@@ -54,7 +54,7 @@ def test_suggestions_are_listed_with_the_whole_command(report_of, suggestion_of)
     *_, last = inlines(report)
     code, text = last.children
     assert (code.type, code.content) == ("code_inline", command)
-    assert text.content == ": healthy, trains with probability 97%"
+    assert text.content == ": healthy, trains with probability 97 %"
 
 
 @pytest.mark.parametrize("suggestions", [None, ()])
