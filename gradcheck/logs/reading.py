@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from io import BufferedIOBase
 from itertools import chain
 from pathlib import Path
@@ -12,7 +13,7 @@ from gradcheck.logs.delimited import Delimited
 from gradcheck.logs.documents import HISTORY, Document
 from gradcheck.logs.event_files import EventFile
 from gradcheck.logs.json_records import JsonRecords
-from gradcheck.logs.lines import Problems, chunks, whole_lines
+from gradcheck.logs.lines import BegunAnewError, Problems, chunks, whole_lines
 from gradcheck.logs.numbers import Row
 from gradcheck.logs.table import Table
 
@@ -72,7 +73,8 @@ def read_log(
         Called with the part of the file that is read, 0 to 1.
     follow : callable, optional
         Called as soon as there is a log, and again whenever there is nothing to read for the moment (of the standard
-        input: after each part of it); a file is then watched until it returns True, or an interrupt.
+        input: after each part of it); a file is then watched until it returns True, or an interrupt. Where the file is
+        replaced or cut, as a new run does, it is called with a new log.
 
     Raises
     ------
@@ -84,8 +86,9 @@ def read_log(
             return _read_folder(Path(path))
         if str(path) == STDIN:
             return _read_file(cast(BufferedIOBase, sys.stdin.buffer), path, tick, follow)
-        with Path(path).open("rb") as file:
-            return _read_file(file, path, tick, follow)
+        while True:
+            with Path(path).open("rb") as file, suppress(BegunAnewError):
+                return _read_file(file, path, tick, follow)
     except OSError as error:
         raise InputError(path, f"can't be read: {(error.strerror or str(error)).lower()}") from error
     except InputError:
@@ -116,7 +119,7 @@ def _read_file(
     table = Table(problems)
     size = Path(str(path)).stat().st_size if str(path) != STDIN else 0
     share = (lambda: tick(min(1.0, file.tell() / size))) if tick and size else None
-    parts = chunks(file, follow is not None and str(path) != STDIN)
+    parts = chunks(file, Path(str(path)) if follow and str(path) != STDIN else None)
     first = next((part for part in parts if part.strip()), b"")
     if not first:
         raise InputError(path, "is empty; nothing was logged")
