@@ -51,6 +51,7 @@ FORMATS = {
     "a trainer's state on one line": state(),
     "a list": json.dumps(ROWS).encode(),
     "a list on several lines": json.dumps(ROWS, indent=1).encode(),
+    "objects on several lines": "\n".join(json.dumps(row, indent=2) for row in ROWS).encode(),
 }
 
 

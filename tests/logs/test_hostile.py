@@ -6,7 +6,7 @@ import tracemalloc
 import pytest
 
 from gradcheck.errors import InputError
-from gradcheck.logs import json_records, lines, table
+from gradcheck.logs import documents, json_records, lines, table
 from gradcheck.logs.lines import LONGEST
 
 GOOD = b'{"step": 1, "loss": 2, "grad_norm": 3}\n'
@@ -86,6 +86,31 @@ def test_a_document_that_is_cut_off_is_read_as_far_as_it_goes(cut, read):
     log = read(content[:cut])
     assert 1 <= log.table.rows_read < 9
     assert "cut off" in log.problems.lines()[0]
+
+
+def test_a_document_of_many_objects_is_not_copied_for_each():
+    copied = []
+
+    class Copied(str):
+        def __getitem__(self, key):
+            copied.append(len(self))
+            return Copied(super().__getitem__(key))
+
+        def lstrip(self, *characters):
+            return self[len(self) - len(super().lstrip(*characters)) :]
+
+    content = Copied(json.dumps([{"step": step, "loss": 1.0} for step in range(500)])[1:])
+    document = documents.Document(lines.Problems())
+    document._start = lambda texts: content
+    assert len(list(document.rows(iter(())))) == 500
+    assert len(copied) < 5
+
+
+def test_a_long_object_of_a_document_is_read_with_no_more_than_as_much_again(monkeypatch):
+    monkeypatch.setattr(documents, "LONGEST", 2**18)
+    asked = iter([b'[{"loss": 1}, {"x": "', *(b"x" * 2**16 for _ in range(100))])
+    list(documents.Document(lines.Problems()).rows(asked))
+    assert len(list(asked)) > 80
 
 
 def test_columns_beyond_all_bounds_are_left_out_and_told(read, monkeypatch):
