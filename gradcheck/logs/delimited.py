@@ -39,7 +39,7 @@ class Delimited:
             return
         for number, cells in enumerate(_records(decoded, delimiter, self.problems), start=2):
             if len(cells) == len(header) and cells != header:
-                yield layout, texts([cells[place] for place in places])
+                yield layout, texts([cells[place] for place in places], commas=delimiter != ",")
             elif cells and cells != header:
                 self.problems.add(f"has {len(cells)} cells, the header has {len(header)}: left out", number)
 
