@@ -22,6 +22,9 @@ TOGETHER = 256
 #: Sets of keys whose meaning is remembered.
 MOST_PLANS = 1000
 
+#: What the last record of a Hugging Face Trainer has, and no other.
+SUMMARY, LOSS = "train_runtime", Column("loss")
+
 #: Objects within objects are looked into so deep.
 DEEPEST = 4
 
@@ -136,6 +139,8 @@ class JsonRecords:
             self._plans.clear()
         self.seen.update(key for key in keys[:MOST_PLANS] if len(self.seen) < MOST_PLANS)
         names = chosen(keys)
+        if any(key.endswith(SUMMARY) for key in keys) and names.get(LOSS, "").endswith("train_loss"):
+            del names[LOSS]  # the mean of the whole run, behind its last step
         if _is_table(record, names):
             plan = Plan(Layout(names), _picking_rows(list(names.values())))
         else:
@@ -192,7 +197,7 @@ def _picking(names: list[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]
 def _is_table(record: Mapping[str, Any], names: Mapping[Column, str]) -> bool:
     """Whether an object holds a whole run, column by column: lists, or objects with the numbers of the rows as keys."""
     step = names.get(Column("step"))
-    judged = [record[names[column]] for column in (Column("loss"), Column("grad_norm")) if column in names]
+    judged = [record[names[column]] for column in (LOSS, Column("grad_norm")) if column in names]
     return any(_column(value) for value in judged) and (step is None or bool(_column(record[step])))
 
 

@@ -95,6 +95,20 @@ def test_epochs_stand_in_for_steps(series):
     assert series(b"epoch,loss\n0.5,2\n1.0,1\n").steps.tolist() == [0.5, 1.0]
 
 
+@pytest.mark.parametrize("prefix", ["", "train/"])
+def test_the_mean_loss_of_a_whole_run_is_not_that_of_its_last_step(prefix, series):
+    last = {"step": 290, f"{prefix}train_loss": 9.0, f"{prefix}train_runtime": 3.0}
+    assert series(lines([*ROWS, last])).values("loss")[-2:].tolist()[0] == ROWS[-1]["loss"]
+    assert np.nanmax(series(lines([*ROWS, last])).values("loss")) < 9
+    assert np.nanmax(series(json.dumps({"log_history": [*ROWS, last]}).encode()).values("loss")) < 9
+
+
+def test_of_a_chart_of_several_runs_the_first_is_read_and_that_is_told(read):
+    log = read(b'"Step","a - loss","a - grad_norm","b - loss","b - grad_norm"\n"1","1","2","3","4"\n')
+    assert Series.of(log).values("loss").tolist() == [1]
+    assert log.problems.lines() == ["line 1 has columns of 2 runs: those of a are read"]
+
+
 def test_steps_that_are_no_numbers_are_counted(series):
     assert series(b"step,loss\nfirst,2\nsecond,1\nthird,1\n").steps.tolist() == [1, 2, 3]
 
@@ -161,6 +175,13 @@ def test_event_files_have_the_same_numbers(events):
     assert series.steps.tolist() == [row["step"] for row in ROWS]
     np.testing.assert_allclose(series.values("loss"), [row["loss"] for row in ROWS], rtol=1e-6)  # they are float32
     assert series.layers == ["fc1"]
+
+
+def test_tags_that_mean_nothing_make_no_rows(events):
+    samples = [{"step": 3 * row["step"], "loss vs samples": row["loss"]} for row in ROWS]
+    mixed = [row for pair in zip(ROWS, samples, strict=True) for row in pair]
+    series = Series.of(read_log(events(mixed)))
+    assert (series.rows, series.steps_back) == (len(ROWS), 0)
 
 
 def test_a_folder_of_event_files_is_one_run(events, tmp_path):
