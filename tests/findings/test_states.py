@@ -65,6 +65,17 @@ def test_updates_that_get_small_at_the_end_of_a_schedule_are_no_finding(found):
     assert found(rows(**{"update_ratio/a": lambda step: 1e-3 * (60 - step) / 60 * 10 ** (-step / 20)})) == []
 
 
+def test_updates_of_a_run_that_converged_long_ago_are_no_finding(found):
+    shrinking = {
+        "update_ratio/a": lambda step: 1e-3 * max(1e-4, 10 ** (-step / 4)),
+        "loss": lambda step: 0.8**step + 0.1,
+        "grad_norm": lambda step: 10 ** (-step / 8),
+    }
+    assert found(rows(200, **shrinking)) == []
+    (one,) = found(rows(200, **(shrinking | {"update_ratio/b": 1e-6})))
+    assert (one.kind, one.layers) == ("update-ratio", ("b",))
+
+
 def test_the_ratio_is_taken_from_two_norms_where_it_is_not_logged(found):
     (one,) = found(rows(**{"update_norm/a": 1e-6, "weight_norm/a": 10.0, "update_norm/b": 1.0}))
     assert one.layers == ("a",)
