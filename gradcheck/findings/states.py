@@ -5,6 +5,7 @@
 | ``RATIOS`` | 1e-4 … 1e-1 | about 1e-3 is usual (A. Karpathy, lecture notes of CS231n); a decade below, two above |
 | ``DEAD`` | 90 % | as before training (``thresholds.dead_above``) |
 | ``SMALLER`` | 1 decade | a run whose largest gradient gets smaller than that converges, if its loss gets better |
+| ``ROUNDING`` | 6 decades | float32 has seven, and a sum that cancels loses one |
 | ``SCALER`` | 1 % of the rows | a dynamic loss scale is doubled every 2,000 steps, and overflows as often by design |
 """
 
@@ -16,11 +17,11 @@ import numpy.typing as npt
 from gradcheck.findings.finding import NOTE, Finding, counted, step_text
 from gradcheck.findings.learning import BLOCKS
 from gradcheck.findings.robust import Numbers, block_medians
-from gradcheck.logs.series import Series
+from gradcheck.logs.series import Series, logarithms
 from gradcheck.logs.table import Nonfinite
 
 RATIOS = (1e-4, 1e-1)
-DEAD, SCALER, SMALLER = 0.9, 0.01, 1.0
+DEAD, SCALER, SMALLER, ROUNDING = 0.9, 0.01, 1.0, 6.0
 
 #: Rows with a number that a layer is judged by.
 FEWEST = 3
@@ -97,14 +98,26 @@ def update_ratio(series: Series) -> list[Finding]:
     """Find layers whose updates are hardly ever large enough, or mostly too large, for their weights.
 
     Too small are those that stay below the range in nine of ten rows: at the end of a schedule all updates are small.
-    Behind convergence they are too, for however long: rows whose gradient has become small have no say.
+    Behind convergence they are too, for however long: rows whose gradient has become small have no say, and
+    parameters whose gradient is mere rounding, as that of a bias in front of batch norm, learn nothing at any rate.
     """
     names, ratios = _update_ratios(series)
     medians, high = _medians(ratios), _quantiles(ratios[_before_convergence(series)], 0.9)
+    rounding = _rounding(series)
+    high[[name in rounding for name in names]] = np.nan
     return [
         *_outside(series, names, high, high < RATIOS[0], f"below {RATIOS[0]:g}"),
         *_outside(series, names, medians, medians > RATIOS[1], f"above {RATIOS[1]:g}"),
     ]
+
+
+def _rounding(series: Series) -> set[str]:
+    """Return the layers whose gradient is always so small beside that of all that it is an exact zero, rounded."""
+    with np.errstate(invalid="ignore"):
+        shares = series.layer_levels - logarithms(series.norms)[:, None]
+    return {
+        name for name, share in zip(series.layers, shares.T, strict=True) if (share[~np.isnan(share)] < -ROUNDING).all()
+    }
 
 
 def _before_convergence(series: Series) -> npt.NDArray[np.bool_]:

@@ -76,6 +76,13 @@ def test_updates_of_a_run_that_converged_long_ago_are_no_finding(found):
     assert (one.kind, one.layers) == ("update-ratio", ("b",))
 
 
+def test_a_gradient_that_is_mere_rounding_calls_for_no_other_learning_rate(found):
+    small = {"update_ratio/conv.bias": 1e-8, "grad_norm/conv.bias": 1e-8, "grad_norm/conv.weight": 0.9}
+    assert found(rows(**small)) == []
+    (one,) = found(rows(**(small | {"grad_norm/conv.bias": 1e-4})))
+    assert one.layers == ("conv.bias",)
+
+
 def test_the_ratio_is_taken_from_two_norms_where_it_is_not_logged(found):
     (one,) = found(rows(**{"update_norm/a": 1e-6, "weight_norm/a": 10.0, "update_norm/b": 1.0}))
     assert one.layers == ("a",)
