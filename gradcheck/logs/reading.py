@@ -196,7 +196,8 @@ def _text_reader(first: bytes, problems: Problems) -> JsonRecords | Document | D
     if start.startswith(b"["):
         return Document(problems)
     if not start.startswith(b"{"):
-        return Delimited(problems)
+        further = any(line.startswith(b'{"') for line in start.splitlines()[1:])  # a program's own words come first
+        return JsonRecords(problems) if further else Delimited(problems)
     opens = start.splitlines()[0].strip() == b"{"  # of a document that is laid out on several lines
     return Document(problems) if opens or HISTORY.encode() in start else JsonRecords(problems)
 

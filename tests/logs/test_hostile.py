@@ -32,6 +32,12 @@ def test_a_damaged_line_is_left_out_and_told(damaged, told, read):
     assert log.problems.lines() == [told]
 
 
+def test_words_before_the_first_record_are_left_out_and_told(read):
+    log = read(b"Loading data ...\nok, 3 files\n" + 3 * GOOD)
+    assert log.table.rows_read == 3
+    assert log.problems.lines() == ["2 lines (the first is 1): is not JSON: left out"]
+
+
 def test_damage_of_one_kind_is_told_once(read):
     assert read(GOOD + 3 * b"}{\n").problems.lines() == ["3 lines (the first is 2): is not JSON: left out"]
 
