@@ -56,6 +56,14 @@ def test_a_spike_among_heavy_tails_is_told_from_them(seed, found):
     assert (one.kind, one.first_step, one.last_step) == ("spikes", 300, 300)
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_spike_in_a_short_run_is_no_collapse(seed, found):
+    draw = np.random.default_rng(seed)
+    norms = np.exp(0.3 * draw.standard_normal(36))
+    norms[17] = 1e4
+    assert {one.kind for one in found(records(norms, 2 + 0.1 * draw.standard_normal(36)))} <= {"spikes"}
+
+
 @pytest.mark.parametrize("share", [0.01, 0.02, 0.04])
 @pytest.mark.parametrize("steps", [300, 1000, 3000])
 def test_spikes_are_found_however_many_they_are_and_not_taken_for_the_tail(steps, share, found):

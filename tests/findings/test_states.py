@@ -109,6 +109,21 @@ def test_a_gradient_of_exactly_zero_is_found_without_layers(found):
     assert one.kind == "vanishing"
 
 
+def test_first_layers_are_held_against_the_last_that_get_any_gradient(found):
+    layers = {f"grad_norm/{layer}": lambda step, layer=layer: 10.0 ** (layer - 12) if step < 1 or layer == 12 else 0.0
+              for layer in range(1, 13)}  # fmt: skip
+    (one,) = found(rows(**layers))
+    assert (one.kind, one.layers[0]) == ("vanishing", "1")
+    assert one.message.endswith("the weakest nothing")
+
+
+@pytest.mark.parametrize("late", [(), (50,), (38, 50)])
+def test_a_layer_s_collapse_begins_where_it_fell_though_single_gradients_come_back(late, found):
+    fallen = {"grad_norm/a": lambda step: 0.5 if step < 30 or step in late else 1e-9, "grad_norm/b": 0.9}
+    (one,) = found(rows(**(fallen | {"loss": lambda step: 2.0 + (step >= 30)})))
+    assert (one.kind, one.first_step, one.layers) == ("collapsed", 30, ("a",))
+
+
 def test_layers_that_a_table_has_in_the_alphabet_s_order_are_taken_by_their_numbers(found):
     names = sorted(f"grad_norm/layer{layer}" for layer in range(12))
     layers = {name: 10.0 ** (int(name.removeprefix("grad_norm/layer")) / 2 - 6) for name in names}
