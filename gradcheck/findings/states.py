@@ -97,12 +97,13 @@ def dead(series: Series) -> list[Finding]:
 def update_ratio(series: Series) -> list[Finding]:
     """Find layers whose updates are hardly ever large enough, or mostly too large, for their weights.
 
-    Too small are those that stay below the range in nine of ten rows: at the end of a schedule all updates are small.
-    Behind convergence they are too, for however long: rows whose gradient has become small have no say, and
-    parameters whose gradient is mere rounding, as that of a bias in front of batch norm, learn nothing at any rate.
+    Too small are those that stay below the range in nine of ten rows, for at the end of a schedule all updates are
+    small; and in nine of ten of the rows before convergence, which may take up nearly all of a log. Parameters whose
+    gradient is mere rounding, as that of a bias in front of batch norm, learn nothing at any rate.
     """
     names, ratios = _update_ratios(series)
-    medians, high = _medians(ratios), _quantiles(ratios[_before_convergence(series)], 0.9)
+    medians, high = _medians(ratios), _quantiles(ratios, 0.9)
+    high = np.maximum(high, _quantiles(ratios[_before_convergence(series)], 0.9))
     rounding = _rounding(series)
     high[[name in rounding for name in names]] = np.nan
     return [

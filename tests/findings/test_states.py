@@ -76,6 +76,11 @@ def test_updates_of_a_run_that_converged_long_ago_are_no_finding(found):
     assert (one.kind, one.layers) == ("update-ratio", ("b",))
 
 
+def test_updates_that_are_large_only_behind_convergence_are_no_finding(found):
+    assert found(rows(**{"update_ratio/a": lambda step: 5e-5 if step < 40 else 1e-3,
+                         "grad_norm": lambda step: 1.0 if step < 40 else 0.05})) == []  # fmt: skip
+
+
 def test_a_gradient_that_is_mere_rounding_calls_for_no_other_learning_rate(found):
     small = {"update_ratio/conv.bias": 1e-8, "grad_norm/conv.bias": 1e-8, "grad_norm/conv.weight": 0.9}
     assert found(rows(**small)) == []
