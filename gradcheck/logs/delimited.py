@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Iterator
 
-from gradcheck.logs.columns import RUN, Layout, chosen
+from gradcheck.logs.columns import RUN, Layout, chosen, meaning
 from gradcheck.logs.lines import LONGEST, Problems
 from gradcheck.logs.numbers import Row, texts
 
@@ -37,10 +37,9 @@ class Delimited:
         layout, places = Layout(columns), [header.index(name) for name in columns.values()]
         if not places:
             return
-        runs = {name.rpartition(RUN)[0] for name in columns.values() if RUN in name}
-        others = {name.rpartition(RUN)[0] for name in header if RUN in name} - runs
-        if others:
-            self.problems.add(f"has columns of {len(runs | others)} runs: those of {min(runs)[:40]} are read", 1)
+        runs = {name.rpartition(RUN)[0] for name in header if RUN in name and meaning(name)}
+        if len(runs) > 1:
+            self.problems.add(f"has columns of {len(runs):,} runs: of each quantity the first one is read", 1)
         for number, cells in enumerate(_records(decoded, delimiter, self.problems), start=2):
             if len(cells) == len(header) and cells != header:
                 yield layout, texts([cells[place] for place in places], commas=delimiter != ",")

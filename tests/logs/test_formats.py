@@ -106,7 +106,8 @@ def test_the_mean_loss_of_a_whole_run_is_not_that_of_its_last_step(prefix, serie
 def test_of_a_chart_of_several_runs_the_first_is_read_and_that_is_told(read):
     log = read(b'"Step","a - loss","a - grad_norm","b - loss","b - grad_norm"\n"1","1","2","3","4"\n')
     assert Series.of(log).values("loss").tolist() == [1]
-    assert log.problems.lines() == ["line 1 has columns of 2 runs: those of a are read"]
+    assert log.problems.lines() == ["line 1 has columns of 2 runs: of each quantity the first one is read"]
+    assert read(b"step,loss,lap - time\n1,2,3\n").problems.lines() == []
 
 
 def test_steps_that_are_no_numbers_are_counted(series):
