@@ -83,6 +83,12 @@ def _spiking(rows: int, draw: Generator) -> tuple[Values, Values]:
     return norms, falling(rows, draw)
 
 
+def _spiking_often(rows: int, draw: Generator) -> tuple[Values, Values]:
+    norms = _noisy(rows, draw)
+    norms[rows // 4 :: int(draw.integers(30, 100))] *= 10 ** draw.uniform(2, 4)
+    return norms, falling(rows, draw)
+
+
 def _collapsing(rows: int, draw: Generator) -> tuple[Values, Values]:
     norms, losses, first = _noisy(rows, draw), falling(rows, draw), int(rows * draw.uniform(0.3, 0.8))
     norms[first:] *= draw.choice([1e-5, 0.0])
@@ -94,6 +100,7 @@ def _collapsing(rows: int, draw: Generator) -> tuple[Values, Values]:
 SICK: dict[str, Callable[[int, Generator], tuple[Values, Values]]] = {
     "exploding": _exploding,
     "spikes": _spiking,
+    "spikes, 1 to 3 %": _spiking_often,
     "collapsed": _collapsing,
 }
 

@@ -13,6 +13,7 @@ from gradcheck.errors import finite
 from gradcheck.findings.clips import replays, thresholds
 from gradcheck.findings.criteria import findings
 from gradcheck.findings.finding import KINDS, NOTE, Finding, step_text
+from gradcheck.logs.columns import Column
 from gradcheck.logs.lines import Problems
 from gradcheck.logs.reading import Log, read_log
 from gradcheck.logs.series import Series
@@ -204,5 +205,8 @@ def _warnings(problems: Problems, series: Series) -> Iterator[str]:
         times = "once" if back == 1 else f"{back:,} times"
         how = "put in order" if series.out_of_order else "of steps that stand twice the later ones count"
         yield f"the steps go back {times}: {how}"
+    for name in ("step", "loss", "grad_norm"):
+        if Column(name) in series.columns and np.isnan(series.samples[:, series.columns[Column(name)]]).all():
+            yield f"under {name} stands no number that could be read"
     if series.nonfinite is None and not len(series.norm) and len(series.steps):
         yield f"there is no gradient norm in it: only the loss is judged, from step {step_text(series.steps[0])} on"

@@ -79,7 +79,17 @@ def test_no_numbers_break_a_report(draws, written):
 
 @pytest.mark.parametrize("value", EXTREMES)
 def test_a_constant_log_of_any_value_has_a_report(value, written):
-    check(diagnose(written([dict.fromkeys(NAMES, value) | {"step": step} for step in range(40)])))
+    rows = [dict.fromkeys(NAMES, value) | {"step": step} for step in range(40)]
+    if value in (None, "x"):  # then nothing could be judged, and a verdict would be a lie
+        with pytest.raises(InputError, match="has no number under"):
+            diagnose(written(rows))
+    else:
+        check(diagnose(written(rows)))
+
+
+def test_a_column_without_a_number_is_named_in_a_warning(written):
+    report = diagnose(written([{"step": step, "loss": 1.0, "grad_norm": "tensor(2.0)"} for step in range(40)]))
+    assert "under grad_norm stands no number that could be read" in report.warnings
 
 
 @pytest.mark.parametrize("steps", [[1] * 40, [math.nan] * 40, [-5.5 * step for step in range(40)], [1e300] * 40])

@@ -12,6 +12,7 @@ from rich.live import Live
 from gradcheck.log_report import LogReport, report_on
 from gradcheck.logs.reading import Log, read_log
 from gradcheck.render.log_live import live_view
+from gradcheck.render.style import without_controls
 
 #: Seconds between two looks at what was read.
 INTERVAL = 1.0
@@ -32,6 +33,7 @@ class Watch:
     def __init__(self, file: str, max_norm: float | None, quiet: bool, enough: Callable[[LogReport], bool]) -> None:
         self.file, self.max_norm, self.enough = file, max_norm, enough
         self.log: Log | None = None
+        self._quiet = quiet
         self._due = 0.0
         self._rows = -1
         shown = not quiet and sys.stderr is not None and sys.stderr.isatty()
@@ -51,6 +53,8 @@ class Watch:
 
     def __call__(self, log: Log) -> bool:
         """Look at a log if it is time to and there is something new; return whether it has what is waited for."""
+        if self.log is not None and log is not self.log:
+            self._begin_anew()
         self.log = log
         now = time.monotonic()
         rows = log.table.rows_read
@@ -62,6 +66,15 @@ class Watch:
         if self._live and report:
             self._live.update(live_view(report, self._live.console.width, self._live.console.encoding), refresh=True)
         return report is not None and self.enough(report)
+
+    def _begin_anew(self) -> None:
+        """Forget the run before, and say so: above the live table, where there is one."""
+        self._rows, self._due = -1, 0.0
+        text = without_controls(f"{self.file} was replaced or cut: a new run, judged from its own beginning")
+        if self._live:
+            self._live.console.print(text, markup=False, highlight=False)
+        elif not self._quiet and sys.stderr is not None:
+            print(text, file=sys.stderr, flush=True)  # noqa: T201
 
     def report(self) -> LogReport | None:
         """Return what the log shows so far; None if nothing was read."""

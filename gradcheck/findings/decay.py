@@ -41,28 +41,36 @@ def vanishing(series: Series) -> list[Finding]:
     order = _forward(series.layers)
     levels = np.maximum(series.layer_levels[:, order], ZERO)
     end = max(FEWEST_START, int(START * len(levels)))
-    starts = np.array([_typical(levels[: max(FEWEST_START, end // 5)]), _typical(levels[end - FEWEST_START : end])])
-    limit = LOST
+    starts, limit = _starts(levels[:end]), LOST
     if progress(series, series.steps[0]) is False:  # later even the last layers have learned what they can alone
         starts, limit = starts[:1], LOST_FOR_NOTHING
-    alive = ~np.isnan(starts).any(0) & (levels > ZERO).any(0)
+    alive = np.asarray(~np.isnan(starts).any(0) & (levels > ZERO).any(0))
     names = [series.layers[at] for at, known in zip(order, alive, strict=True) if known]
     if len(names) < 3:
         return []
-    below = starts[:, alive] - np.median(starts[:, alive][:, -max(1, len(names) // 4) :], axis=1, keepdims=True)
-    lost = (below < -limit).all(0)
+    below = starts[:, alive] - _of_the_last(starts[:, alive])
+    lost = np.asarray((below < -limit).all(0))
     shares = np.cumsum(lost) / np.arange(1, len(lost) + 1)
     prefix = np.flatnonzero(lost & (shares >= MOSTLY))
     if not len(prefix) or prefix[-1] + 1 < len(names) / 10:
         return []
     layers = tuple(name for name, is_lost in zip(names, lost, strict=True) if is_lost)
     weakest = float(below[:, lost].min())
+    how_weak = "nothing" if weakest < ZERO / 2 else f"1/{factor_text(-weakest)}"
     message = (
         f"{counted(len(layers), 'parameter')} from {layers[0]} on get{'s' * (len(layers) == 1)} less than "
-        f"1/{factor_text(limit)} of the last layers' gradient, the weakest 1/{factor_text(-weakest)}"
+        f"1/{factor_text(limit)} of the last layers' gradient, the weakest {how_weak}"
     )
     first, last = float(series.steps[0]), float(series.steps[end - 1])
     return [Finding("vanishing", message, first, last, layers, {"log10_weakest_ratio": weakest})]
+
+
+def _of_the_last(levels: Numbers) -> Numbers:
+    """Return the median of the last quarter of the layers, of those that get anything at all, (rows, 1)."""
+    last = levels[:, -max(1, levels.shape[1] // 4) :]
+    some = (last > ZERO).any(axis=1, keepdims=True)
+    median: Numbers = np.nanmedian(np.where((last > ZERO) | ~some, last, np.nan), axis=1, keepdims=True)
+    return median
 
 
 def _forward(names: list[str]) -> list[int]:
@@ -81,6 +89,11 @@ def _nothing(series: Series) -> list[Finding]:
         return []
     message = "the gradient norm is exactly zero in every step"
     return [Finding("vanishing", message, float(series.steps[0]), float(series.steps[-1]))]
+
+
+def _starts(levels: Numbers) -> Numbers:
+    """Return the layers' usual gradients in the first rows and in the last ones of the start, (2, layers)."""
+    return np.array([_typical(levels[: max(FEWEST_START, len(levels) // 5)]), _typical(levels[-FEWEST_START:])])
 
 
 def _typical(levels: Numbers) -> Numbers:
@@ -102,15 +115,14 @@ def _whole_collapse(series: Series) -> list[Finding]:
     if len(track) < max(FEWEST, BLOCKS):
         return []
     medians = block_medians(track.level, size)
-    fall = float(medians.max() - medians[-2:].max())
+    fall = _highest(medians) - float(medians[-2:].max())
     if fall < FALL:
         return []
     nowhere = got_nowhere(series)
     if nowhere is False or (nowhere is None and not _is_abrupt(medians)):
         return []
     before = float(np.quantile(medians[: _fallen(medians) + 1], 0.5))
-    rows = np.flatnonzero(track.level > before - FALL / 2)
-    first, last = float(track.steps[min(rows[-1] + 1, len(track) - 1)]), float(track.steps[-1])
+    first, last = float(track.steps[_left_at(track.level, before)]), float(track.steps[-1])
     layers = first_movers(series, first, last, -1.0)
     zero = bool((series.values("grad_norm") == 0)[-FEWEST_START:].all())
     how_far = "to exactly zero" if zero else f"to 1/{factor_text(fall)}"
@@ -121,7 +133,12 @@ def _whole_collapse(series: Series) -> list[Finding]:
 
 def _fallen(medians: Numbers) -> int:
     """Return the last block that is nearer to the highest than to the end."""
-    return int(np.flatnonzero(medians > (medians.max() + medians[-1]) / 2)[-1])
+    return int(np.flatnonzero(medians > (_highest(medians) + medians[-1]) / 2)[-1])
+
+
+def _highest(medians: Numbers) -> float:
+    """Return the highest level that is no single block's: in short runs a spike has one to itself."""
+    return float(np.median(np.lib.stride_tricks.sliding_window_view(medians, 3), axis=1).max())
 
 
 def _is_abrupt(medians: Numbers) -> bool:
@@ -166,7 +183,8 @@ def _converges(largest: Numbers, size: int, series: Series) -> bool:
     return bool(medians.max() - medians[-1] > SMALLER) and got_nowhere(series) is not True
 
 
-def _left_at(shares: Numbers, usual: float) -> int:
-    """Return the row behind the last in which a share was near its usual one."""
-    near = np.flatnonzero(shares > usual - FALL / 2)
-    return min(int(near[-1]) + 1, len(shares) - 1) if len(near) else 0
+def _left_at(levels: Numbers, usual: float) -> int:
+    """Return the row behind the last that is near the usual level, as one of its neighbours is: one alone is chance."""
+    near = levels > usual - FALL / 2
+    rows = np.flatnonzero(near & (np.convolve(near, np.ones(3), "same") > 1))
+    return min(int(rows[-1]) + 1, len(levels) - 1) if len(rows) else 0

@@ -41,8 +41,8 @@ GOING_ON = 0.25
 
 SPIKE, CHANCE, CHANCE_HEAVY = 1.0, 1e-3, 0.05
 
-#: Rows from which on the last hundredth is more than a few.
-MANY = 600
+#: Rows from which on the last hundredth is three at least.
+MANY = 300
 
 #: Rows on either side that a spike is held against: near ones, and this part of all for broad spikes.
 NEAR, BROAD = 12, 8
@@ -160,7 +160,7 @@ def spikes(series: Series) -> list[Finding]:
     single = excess[~np.isnan(excess) & ~_broad(excess > SPIKE)]
     if len(single) < FEWEST:
         return []
-    rows = np.flatnonzero(np.nan_to_num(excess, nan=-np.inf) > max(SPIKE, _tail(single)))
+    rows = np.flatnonzero(np.nan_to_num(excess, nan=-np.inf) > max(SPIKE, _tail(_below_the_gap(single))))
     if not len(rows) or len(rows) > COMMON * len(track):
         return []
     groups = np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1)
@@ -186,6 +186,24 @@ def _broad(high: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """Return which rows are high together with both neighbours, or beside such: chance has no part in that."""
     middle = high & np.roll(high, 1) & np.roll(high, -1)
     return middle | np.roll(middle, 1) | np.roll(middle, -1)
+
+
+def _below_the_gap(excess: Numbers) -> Numbers:
+    """Return the rows below a gap that sets the highest ones apart, or all; else spikes would be taken for the tail.
+
+    In a power law's tail the gaps between neighbours, as logarithms and times their ranks, are alike and exponential
+    (Rényi 1953): a gap far above their mean, by ``CHANCE``, parts two populations.
+    """
+    ordered = np.sort(excess)
+    top = ordered[-int(COMMON * len(ordered)) - 1 :]
+    top = top[top > 0]
+    if len(top) < FEWEST:
+        return excess
+    spacings = np.diff(np.log(top)) * np.arange(len(top) - 1, 0, -1)
+    widest = int(np.argmax(spacings))
+    usual = float(np.delete(spacings, widest).mean())
+    apart = spacings[widest] > usual * math.log(len(spacings) / CHANCE)
+    return ordered[: len(ordered) - len(spacings) + widest] if apart else excess
 
 
 def _tail(excess: Numbers) -> float:

@@ -4,6 +4,8 @@
 |---|---|---|
 | ``RATIOS`` | 1e-4 … 1e-1 | about 1e-3 is usual (A. Karpathy, lecture notes of CS231n); a decade below, two above |
 | ``DEAD`` | 90 % | as before training (``thresholds.dead_above``) |
+| ``SMALLER`` | 1 decade | a run whose largest gradient gets smaller than that converges, if its loss gets better |
+| ``ROUNDING`` | 6 decades | float32 has seven, and a sum that cancels loses one |
 | ``SCALER`` | 1 % of the rows | a dynamic loss scale is doubled every 2,000 steps, and overflows as often by design |
 """
 
@@ -13,12 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from gradcheck.findings.finding import NOTE, Finding, counted, step_text
-from gradcheck.findings.robust import Numbers
-from gradcheck.logs.series import Series
+from gradcheck.findings.learning import BLOCKS
+from gradcheck.findings.robust import Numbers, block_medians
+from gradcheck.logs.series import Series, logarithms
 from gradcheck.logs.table import Nonfinite
 
 RATIOS = (1e-4, 1e-1)
-DEAD, SCALER = 0.9, 0.01
+DEAD, SCALER, SMALLER, ROUNDING = 0.9, 0.01, 1.0, 6.0
 
 #: Rows with a number that a layer is judged by.
 FEWEST = 3
@@ -94,15 +97,39 @@ def dead(series: Series) -> list[Finding]:
 def update_ratio(series: Series) -> list[Finding]:
     """Find layers whose updates are hardly ever large enough, or mostly too large, for their weights.
 
-    Too small are those that stay below the range in nine of ten rows: at the end of a schedule, or of a run that
-    converges, all updates are small.
+    Too small are those that stay below the range in nine of ten rows, for at the end of a schedule all updates are
+    small; and in nine of ten of the rows before convergence, which may take up nearly all of a log. Parameters whose
+    gradient is mere rounding, as that of a bias in front of batch norm, learn nothing at any rate.
     """
     names, ratios = _update_ratios(series)
     medians, high = _medians(ratios), _quantiles(ratios, 0.9)
+    high = np.maximum(high, _quantiles(ratios[_before_convergence(series)], 0.9))
+    rounding = _rounding(series)
+    high[[name in rounding for name in names]] = np.nan
     return [
         *_outside(series, names, high, high < RATIOS[0], f"below {RATIOS[0]:g}"),
         *_outside(series, names, medians, medians > RATIOS[1], f"above {RATIOS[1]:g}"),
     ]
+
+
+def _rounding(series: Series) -> set[str]:
+    """Return the layers whose gradient is always so small beside that of all that it is an exact zero, rounded."""
+    with np.errstate(invalid="ignore"):
+        shares = series.layer_levels - logarithms(series.norms)[:, None]
+    return {
+        name for name, share in zip(series.layers, shares.T, strict=True) if (share[~np.isnan(share)] < -ROUNDING).all()
+    }
+
+
+def _before_convergence(series: Series) -> npt.NDArray[np.bool_]:
+    """Return which rows have no gradient far below what was usual earlier in the run."""
+    level, rows = series.norm.level, np.ones(len(series.steps), dtype=bool)
+    if len(level):
+        size = max(1, len(level) // BLOCKS)
+        usual = np.maximum.accumulate(block_medians(level, size))
+        blocks = np.maximum(0, np.arange(len(level)) - len(level) % size) // size
+        rows[~np.isnan(series.norms)] = level >= usual[blocks] - SMALLER
+    return rows
 
 
 def _update_ratios(series: Series) -> tuple[list[str], Numbers]:

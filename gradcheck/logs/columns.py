@@ -8,16 +8,18 @@ from gradcheck.logs.records import LAYER_QUANTITIES
 
 #: Names of quantities, with underscores for everything that is no letter or digit.
 ALIASES = {
-    "step": "step global_step _step iteration iter update updates num_updates steps",
+    "step": "step global_step _step iteration iter update updates num_updates steps current_steps",
     "epoch": "epoch",
-    "loss": "loss train_loss training_loss loss_train batch_loss train_loss_step loss_step total_loss",
+    "loss": "loss train_loss training_loss loss_train batch_loss train_loss_step loss_step total_loss lm_loss "
+    "global_avg_loss loss_train_total ce_loss",
     "lr": "lr learning_rate learningrate lr_0",
     "loss_scale": "loss_scale scale grad_scale amp_scale",
     "grad_norm": "grad_norm gradient_norm gradnorm gnorm grad_norm_before global_grad_norm total_grad_norm "
-    "grad_norm_total grad_2_0_norm_total grad_2_norm_total grad_2_0_norm grad_2_norm gradients_norm grads_norm",
+    "grad_norm_total grad_2_0_norm_total grad_2_norm_total grad_2_0_norm grad_2_norm gradients_norm grads_norm "
+    "grad_norm_global l2_norm_grad l2_norm_grad_global l2_grad_norm",
     "grad_norm_after": "grad_norm_after clipped_grad_norm grad_norm_clipped grad_norm_after_clip clipped_norm",
     "max_norm": "max_norm max_grad_norm clip_norm clip_threshold grad_clip",
-    "weight_norm": "weight_norm param_norm parameter_norm weights_norm",
+    "weight_norm": "weight_norm param_norm parameter_norm params_norm weights_norm",
     "update_norm": "update_norm",
     "update_ratio": "update_ratio update_to_weight update_weight_ratio update_to_weight_ratio",
     "activation_rms": "activation_rms act_rms",
@@ -27,11 +29,14 @@ ALIASES = {
 #: What some trainers put before a name.
 SECTIONS = {
     "train", "training", "trainer", "optim", "optimizer", "optimiser", "metrics", "metric", "debug", "model", "stats",
-    "layers",
+    "layers", "samples", "loss_metrics",
 }  # fmt: skip
 
 #: Longer names are nobody's.
 LONGEST_NAME = 512
+
+#: What stands between a run's name and a column's, where W&B writes a chart as a table.
+RUN = " - "
 
 _QUANTITY = {alias: name for name, aliases in ALIASES.items() for alias in aliases.split()}
 _RANK = {alias: rank for rank, alias in enumerate(_QUANTITY)}
@@ -57,20 +62,29 @@ class Column(NamedTuple):
 def meaning(name: str) -> Column | None:
     """Return what a column with this name holds; None if it is nothing that a diagnosis reads.
 
-    ``grad_norm``, ``train/grad-norm``, ``grad_norm/fc1.weight`` and ``fc1.weight/grad_norm`` are understood.
+    ``grad_norm``, ``train/grad-norm``, ``grad_norm/fc1.weight`` and ``fc1.weight/grad_norm`` are understood, so are
+    points in place of the strokes.
     """
     if len(name) > LONGEST_NAME:
         return None
-    parts = [part for part in name.strip().split("/") if part]
+    parts = [part for part in name.rpartition(RUN)[2].strip().split("/") if part]
+    if len(parts) == 1 and _plain(parts[0]) not in _QUANTITY:
+        return _meaning(parts[0].split(".", 1)) or _meaning(parts[0].rsplit(".", 1))
+    return _meaning(parts)
+
+
+def _meaning(parts: list[str]) -> Column | None:
+    """Return what the parts of a name mean: a quantity, perhaps in several parts, and a layer before or behind it."""
     while len(parts) > 1 and _plain(parts[0]) in SECTIONS:
         parts = parts[1:]
-    if not parts:
-        return None
-    first, last = (_QUANTITY.get(_plain(part)) for part in (parts[0], parts[-1]))
-    if len(parts) == 1:
-        return Column(first) if first else None
-    if first in LAYER_QUANTITIES:
-        return Column(first, "/".join(parts[1:]))
+    whole = _QUANTITY.get(_plain("/".join(parts)))
+    if whole:
+        return Column(whole)
+    for size in range(1, len(parts)):
+        quantity = _QUANTITY.get(_plain("/".join(parts[:size])))
+        if quantity in LAYER_QUANTITIES:
+            return Column(quantity, "/".join(parts[size:]))
+    last = _QUANTITY.get(_plain(parts[-1])) if len(parts) > 1 else None
     return Column(last, "/".join(parts[:-1])) if last in LAYER_QUANTITIES else None
 
 

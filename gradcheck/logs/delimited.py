@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Iterator
 
-from gradcheck.logs.columns import Layout, chosen
+from gradcheck.logs.columns import RUN, Layout, chosen, meaning
 from gradcheck.logs.lines import LONGEST, Problems
 from gradcheck.logs.numbers import Row, texts
 
@@ -37,9 +37,12 @@ class Delimited:
         layout, places = Layout(columns), [header.index(name) for name in columns.values()]
         if not places:
             return
+        runs = {name.rpartition(RUN)[0] for name in header if RUN in name and meaning(name)}
+        if len(runs) > 1:
+            self.problems.add(f"has columns of {len(runs):,} runs: of each quantity the first one is read", 1)
         for number, cells in enumerate(_records(decoded, delimiter, self.problems), start=2):
             if len(cells) == len(header) and cells != header:
-                yield layout, texts([cells[place] for place in places])
+                yield layout, texts([cells[place] for place in places], commas=delimiter != ",")
             elif cells and cells != header:
                 self.problems.add(f"has {len(cells)} cells, the header has {len(header)}: left out", number)
 

@@ -1,9 +1,10 @@
-"""One JSON document with all steps in a list: a trainer's state with its ``log_history``, or a bare list."""
+"""JSON that is no line a step: a trainer's state with its ``log_history``, a bare list, objects on several lines."""
 
 import codecs
 import json
+import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from gradcheck.logs.json_records import JsonRecords
 from gradcheck.logs.lines import LONGEST, Problems
@@ -12,9 +13,14 @@ from gradcheck.logs.numbers import CONSTANTS, Row
 #: The key of the list, in a Hugging Face Trainer's ``trainer_state.json``.
 HISTORY = '"log_history"'
 
+#: What stands between two objects.
+BETWEEN = re.compile(r"[ \t\r\n,]*")
+
 
 class Document:
     """Reads the objects of a list one by one, so that a long document takes no more memory than a short one.
+
+    Without a list, objects that stand one behind the other are read likewise.
 
     Parameters
     ----------
@@ -42,25 +48,30 @@ class Document:
     def _objects(self, parts: Iterator[bytes]) -> Iterator[Any]:
         decode = json.JSONDecoder(parse_constant=CONSTANTS.__getitem__).raw_decode
         texts = codecs.iterdecode(parts, "utf-8-sig", "replace")
-        text, number = self._start(texts), 0
-        while (text := text.lstrip(" \t\r\n,")) or (text := next(texts, "")):
-            if text.startswith("]"):
+        text, at, number = self._start(texts), 0, 0
+        while True:
+            at = cast(re.Match[str], BETWEEN.match(text, at)).end()
+            if at == len(text):
+                text, at = next(texts, ""), 0
+                if not text:
+                    return
+                continue
+            if text.startswith("]", at):
                 return
             try:
-                value, end = decode(text)
+                value, at = decode(text, at)
             except (ValueError, RecursionError):
-                more = next(texts, "") if len(text) <= LONGEST else ""
+                more = _further(texts, len(text) - at)
                 if not more:
-                    if text.strip():
-                        self.problems.add("is not JSON, or cut off: it and what follows are left out", number + 1)
+                    self.problems.add("is not JSON, or cut off: it and what follows are left out", number + 1)
                     return
-                text += more + "".join(next(texts, "") for _ in range(len(text) >> 10))
+                text, at = text[at:] + more, 0
                 continue
-            text, number = text[end:], number + 1
+            number += 1
             yield value
 
     def _start(self, texts: Iterator[str]) -> str:
-        """Return the text behind the bracket that opens the list."""
+        """Return the text behind the bracket that opens the list; all of it where there is no list of steps."""
         text = next(texts, "")
         while len(text) <= LONGEST:
             if text.lstrip().startswith("["):
@@ -73,4 +84,12 @@ class Document:
             if not more:
                 break
             text += more
-        return ""
+        return text
+
+
+def _further(texts: Iterator[str], size: int) -> str:
+    """Return as much text again as there is already, lest a long object is tried too often; none behind its bounds."""
+    more = next(texts, "") if size <= LONGEST else ""
+    while 0 < len(more) < size and (part := next(texts, "")):
+        more += part
+    return more

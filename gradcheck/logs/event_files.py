@@ -55,12 +55,16 @@ class EventFile:
                 held += 1
                 steps.setdefault(one.step, {})[value.tag] = _scalar(value)
             if held >= HELD:
-                yield from map(self._row, steps.items())
+                yield from self._rows(steps)
                 held, steps = 0, {}
-        yield from map(self._row, steps.items())
+        yield from self._rows(steps)
 
-    def _row(self, item: tuple[int, dict[str, float]]) -> Row:
-        step, values = item
+    def _rows(self, steps: dict[int, dict[str, float]]) -> Iterator[Row]:
+        """Yield the rows that have more than a step: what is counted where only unknown tags are may be samples."""
+        rows = (self._row(step, values) for step, values in sorted(steps.items()))
+        return (row for row in rows if len(row[1]) > 1)
+
+    def _row(self, step: int, values: dict[str, float]) -> Row:
         keys = tuple(values)
         if keys not in self._layouts:
             self.seen.update(keys[:1000] if len(self.seen) < 1000 else ())

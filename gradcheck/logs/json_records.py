@@ -3,7 +3,7 @@
 import json
 import json.scanner
 from collections.abc import Callable, Iterator, Mapping
-from itertools import chain
+from itertools import chain, zip_longest
 from operator import itemgetter
 from typing import Any, NamedTuple, cast
 
@@ -22,6 +22,9 @@ TOGETHER = 256
 #: Sets of keys whose meaning is remembered.
 MOST_PLANS = 1000
 
+#: What the last record of a Hugging Face Trainer has, and no other.
+SUMMARY, LOSS = "train_runtime", Column("loss")
+
 #: Objects within objects are looked into so deep.
 DEEPEST = 4
 
@@ -33,7 +36,7 @@ class Plan(NamedTuple):
     ----------
     layout : Layout
     pick : callable
-        A record ↦ its values for the layout.
+        A record ↦ its values for the layout; of a table those of one row after the other.
     nested : bool
         The record has objects in it, and is to be flattened first.
     """
@@ -136,8 +139,14 @@ class JsonRecords:
             self._plans.clear()
         self.seen.update(key for key in keys[:MOST_PLANS] if len(self.seen) < MOST_PLANS)
         names = chosen(keys)
-        nested = any(isinstance(value, dict) for value in record.values())
-        plan = self._plans[keys] = Plan(Layout(names), _picking(list(names.values())), nested)
+        if any(key.endswith(SUMMARY) for key in keys) and names.get(LOSS, "").endswith("train_loss"):
+            del names[LOSS]  # the mean of the whole run, behind its last step
+        if _is_table(record, names):
+            plan = Plan(Layout(names), _picking_rows(list(names.values())))
+        else:
+            nested = any(isinstance(value, dict) for value in record.values())
+            plan = Plan(Layout(names), _picking(list(names.values())), nested)
+        self._plans[keys] = plan
         return plan
 
     def _read_header(self, header: Mapping[str, Any]) -> None:
@@ -183,6 +192,25 @@ def _picking(names: list[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]
     if len(names) == 1:
         return lambda record: (record[names[0]],)
     return itemgetter(*names) if names else lambda record: ()
+
+
+def _is_table(record: Mapping[str, Any], names: Mapping[Column, str]) -> bool:
+    """Whether an object holds a whole run, column by column: lists, or objects with the numbers of the rows as keys."""
+    step = names.get(Column("step"))
+    judged = [record[names[column]] for column in (LOSS, Column("grad_norm")) if column in names]
+    return any(_column(value) for value in judged) and (step is None or bool(_column(record[step])))
+
+
+def _column(value: Any) -> list[Any]:  # noqa: ANN401
+    """Return the values of a column; none of what is no column."""
+    if isinstance(value, dict):
+        return list(value.values()) if all(key.isdecimal() for key in value) else []
+    return value if isinstance(value, list) else []
+
+
+def _picking_rows(names: list[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    """Return what takes the values of these columns out of a table, row by row."""
+    return lambda record: tuple(chain.from_iterable(zip_longest(*(_column(record[name]) for name in names))))
 
 
 def _flattened(record: Mapping[str, Any], prefix: str = "", depth: int = 1) -> Iterator[tuple[str, Any]]:

@@ -1,8 +1,10 @@
 """Lines of a file that may be hostile, torn or still growing."""
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from io import BufferedIOBase
+from pathlib import Path
 
 #: Longer lines are left out, and said so: a record of 100,000 layers with five numbers each fits.
 LONGEST = 16 * 2**20
@@ -43,17 +45,44 @@ def _told(problem: str, count: int, first: int) -> str:
     return f"line {first} {problem}" if count == 1 else f"{count:,} lines (the first is {first}): {problem}"
 
 
-def chunks(file: BufferedIOBase, follow: bool = False) -> Iterator[bytes]:
-    """Yield what a file holds, a part at a time; while a followed file doesn't grow, empty bytes."""
+class BegunAnewError(Exception):
+    """A file that is followed was replaced or cut: what was read of it is that of another run."""
+
+
+def chunks(file: BufferedIOBase, follow: Path | None = None) -> Iterator[bytes]:
+    """Yield what a file holds, a part at a time; while a followed file doesn't grow, empty bytes.
+
+    Parameters
+    ----------
+    file : binary file
+    follow : Path, optional
+        Where the file is, if it is followed.
+
+    Raises
+    ------
+    BegunAnewError
+        Another file is there by now, or a shorter one.
+    """
     while True:
         chunk = file.read1(CHUNK)
         if chunk:
             yield chunk
-        elif not follow:
+        elif follow is None:
             return
         else:
             yield b""
+            if _begun_anew(file, follow):
+                raise BegunAnewError
             time.sleep(PAUSE)
+
+
+def _begun_anew(file: BufferedIOBase, path: Path) -> bool:
+    """Whether a path leads to another file than the one that is read, or to less than was read of it."""
+    try:
+        there = path.stat()
+    except FileNotFoundError:  # the next run has yet to write it
+        return False
+    return not os.path.samestat(there, os.fstat(file.fileno())) or there.st_size < file.tell()
 
 
 def whole_lines(parts: Iterator[bytes], problems: Problems, idle: Callable[[], bool] | None = None) -> Iterator[bytes]:

@@ -35,12 +35,15 @@ def numbers(values: Iterable[Any]) -> "array[float]":
         return array("d", [_number(value) for value in values])
 
 
-def texts(cells: Sequence[str]) -> "array[float]":
-    """Return the cells of a table of text as floats: of a row of finite numbers only at once, else one by one."""
+def texts(cells: Sequence[str], commas: bool = False) -> "array[float]":
+    """Return the cells of a table of text as floats: of a row of finite numbers only at once, else one by one.
+
+    With `commas`, decimals may stand behind a comma.
+    """
     try:
         row = array("d", map(float, cells))
     except ValueError:
-        return array("d", map(_of_text, cells))
+        return array("d", [_of_text(cell if not commas or "." in cell else cell.replace(",", ".")) for cell in cells])
     return row if math.isfinite(sum(row)) else array("d", map(_of_text, cells))
 
 

@@ -1,18 +1,23 @@
 """Opens a log, finds out what it is, and reads it: the one function that all formats are behind."""
 
+import codecs
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from io import BufferedIOBase
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple, Protocol, cast
 
+import numpy as np
+
 from gradcheck.errors import GradcheckError, InputError
+from gradcheck.logs.columns import chosen
 from gradcheck.logs.delimited import Delimited
 from gradcheck.logs.documents import HISTORY, Document
 from gradcheck.logs.event_files import EventFile
 from gradcheck.logs.json_records import JsonRecords
-from gradcheck.logs.lines import Problems, chunks, whole_lines
+from gradcheck.logs.lines import BegunAnewError, Problems, chunks, whole_lines
 from gradcheck.logs.numbers import Row
 from gradcheck.logs.table import Table
 
@@ -22,11 +27,20 @@ STDIN = "-"
 #: Bytes of a file's beginning by which it is known.
 HEAD = 2**16
 
+#: How a file compressed by gzip begins, and how one in UTF-16.
+ZIPPED, UTF_16 = b"\x1f\x8b", (b"\xff\xfe", b"\xfe\xff")
+
 #: Rows, or groups of them, between two signs of life.
 TICK_ROWS = 200
 
 #: Names of columns that an error lists.
 LISTED = 6
+
+#: What is said where event files are asked for in a way that they can't be read.
+NOT_FOLLOWED = "event files are read from a file, and not while they grow; name it alone"
+
+#: Quantities without which there is nothing to judge.
+JUDGED = ("loss", "grad_norm")
 
 
 class Reader(Protocol):
@@ -72,7 +86,8 @@ def read_log(
         Called with the part of the file that is read, 0 to 1.
     follow : callable, optional
         Called as soon as there is a log, and again whenever there is nothing to read for the moment (of the standard
-        input: after each part of it); a file is then watched until it returns True, or an interrupt.
+        input: after each part of it); a file is then watched until it returns True, or an interrupt. Where the file is
+        replaced or cut, as a new run does, it is called with a new log.
 
     Raises
     ------
@@ -81,11 +96,14 @@ def read_log(
     """
     try:
         if Path(path).is_dir():
+            if follow:
+                raise InputError(path, NOT_FOLLOWED)
             return _read_folder(Path(path))
         if str(path) == STDIN:
             return _read_file(cast(BufferedIOBase, sys.stdin.buffer), path, tick, follow)
-        with Path(path).open("rb") as file:
-            return _read_file(file, path, tick, follow)
+        while True:
+            with Path(path).open("rb") as file, suppress(BegunAnewError):
+                return _read_file(file, path, tick, follow)
     except OSError as error:
         raise InputError(path, f"can't be read: {(error.strerror or str(error)).lower()}") from error
     except InputError:
@@ -100,7 +118,9 @@ def _read_folder(folder: Path) -> Log:
     """Read all event files of a folder, the oldest first."""
     files = sorted(folder.glob("*tfevents*"))
     if not files:
-        raise InputError(folder, "is a folder without event files (*tfevents*); name a file")
+        below = sorted({file.parent for file in folder.glob("*/*tfevents*")})
+        instead = f"one of its folders, such as {below[-1]}" if below else "a file"
+        raise InputError(folder, f"is a folder without event files (*tfevents*); name {instead}")
     problems = Problems()
     log = Log(EventFile(problems), Table(problems), problems)
     for path in files:
@@ -116,17 +136,23 @@ def _read_file(
     table = Table(problems)
     size = Path(str(path)).stat().st_size if str(path) != STDIN else 0
     share = (lambda: tick(min(1.0, file.tell() / size))) if tick and size else None
-    parts = chunks(file, follow is not None and str(path) != STDIN)
+    parts = chunks(file, Path(str(path)) if follow and str(path) != STDIN else None)
     first = next((part for part in parts if part.strip()), b"")
     if not first:
         raise InputError(path, "is empty; nothing was logged")
-    if _is_event_file(first):
+    if first.startswith(ZIPPED):
+        raise InputError(path, "is compressed; gradcheck diagnose - reads what zcat FILE prints")
+    parts = chain([first], parts)
+    if first.startswith(UTF_16):
+        parts = _as_utf_8(parts)
+        first = next(parts, b"")
+        parts = chain([first], parts)
+    elif _is_event_file(first):
         if str(path) == STDIN or follow:
-            raise InputError(path, "event files are read from a file, and not while they grow; name it alone")
+            raise InputError(path, NOT_FOLLOWED)
         file.seek(0)
         events = EventFile(problems)
         return _checked(_fill(Log(events, table, problems), events.rows(file), share), path)
-    parts = chain([first], parts)
     reader = _text_reader(first, problems)
     log = Log(reader, table, problems)
     idle = (lambda: follow(log)) if follow else None
@@ -153,6 +179,12 @@ def _fill(log: Log, rows: Iterator[Row], share: Callable[[], None] | None) -> Lo
     return log
 
 
+def _as_utf_8(parts: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield text in UTF-16, as PowerShell writes it, in the usual encoding."""
+    decoder = codecs.getincrementaldecoder("utf-16")("replace")
+    return (decoder.decode(part).encode("utf-8", "replace") for part in parts)
+
+
 def _is_event_file(head: bytes) -> bool:
     """Whether a file begins with the length of a record: text has no zeros."""
     return b"\0" in head[1:8]
@@ -164,17 +196,29 @@ def _text_reader(first: bytes, problems: Problems) -> JsonRecords | Document | D
     if start.startswith(b"["):
         return Document(problems)
     if not start.startswith(b"{"):
-        return Delimited(problems)
+        further = any(line.startswith(b'{"') for line in start.splitlines()[1:])  # a program's own words come first
+        return JsonRecords(problems) if further else Delimited(problems)
     opens = start.splitlines()[0].strip() == b"{"  # of a document that is laid out on several lines
     return Document(problems) if opens or HISTORY.encode() in start else JsonRecords(problems)
 
 
 def _checked(log: Log, path: object) -> Log:
-    """Return the log if it holds anything that a diagnosis reads."""
-    measured = {column.quantity for column in log.table.columns} & {"loss", "grad_norm"}
-    if measured:
+    """Return the log if it holds any number that a diagnosis reads."""
+    places = [place for column, place in log.table.columns.items() if column.quantity in JUDGED]
+    if len(places) and not np.isnan(log.table.kept()[0][:, places]).all():
         return log
-    names = sorted(name for name in log.reader.seen if name.isprintable())[:LISTED]
-    found = f"its columns are {', '.join(name[:40] for name in names)}" if names else "no line of it could be read"
+    judged = [name for column, name in chosen(log.reader.seen).items() if column.quantity in JUDGED]
+    if judged:
+        raise InputError(
+            path, f"has no number under {_listed(judged)}; write plain ones, such as 0.25, one line a step"
+        )
+    names = _listed(log.reader.seen)
+    unread = log.problems.found or log.table.rows_read
+    nothing = "no line of it could be read" if unread else "no step is in it yet"
+    found = f"its columns are {names}" if names else nothing
     problem = f"has neither a loss nor a gradient norm ({found}); name columns step, loss, lr, grad_norm, "
     raise InputError(path, f"{problem}grad_norm/LAYER, one line a step")
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(name[:40] for name in sorted(name for name in names if name.isprintable())[:LISTED])

@@ -166,11 +166,13 @@ class Table:
         block[:, 0] = steps
 
     def _filled_up(self, block: Rows, name: str) -> Rows | None:
-        """Return a column whose gaps have the number before them; None if there is no such column."""
+        """Return a column whose gaps have the number before them; None if there is no such column, or no number yet."""
         place = self.columns.get(Column(name), block.shape[1])
         if place >= block.shape[1]:
             return None
         values = np.where(np.isfinite(block[:, place]), block[:, place], np.nan)
+        if name not in self._before and np.isnan(values).all():
+            return None
         known = np.maximum.accumulate(np.where(np.isnan(values), -1, np.arange(len(values))))
         filled = np.where(known >= 0, values[known], self._before.get(name, 0.0))
         self._before[name] = float(filled[-1])

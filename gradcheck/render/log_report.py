@@ -97,7 +97,8 @@ def where(report: LogReport) -> str:
     """Return where the verdict begins."""
     one = report.verdict
     if one.status == "healthy":
-        return "nothing in the gradients of this run is out of the ordinary"
+        what = "gradients" if report.curves.grad_norm.value else "loss"
+        return f"nothing in the {what} of this run is out of the ordinary"
     worst = report.findings[0]
     single = worst.last_step == worst.first_step
     when = f"at step {step_text(one.first_step)}" if single else f"from step {step_text(one.first_step)} on"

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -73,6 +74,35 @@ def test_with_fail_on_it_ends_as_soon_as_that_is_found(growing, tmp_path, enviro
         out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (1, "")
     assert json.loads(out.splitlines()[0])["kind"] == "exploding"
+
+
+@pytest.mark.parametrize("how", ["replaced", "cut"])
+def test_a_new_run_in_the_same_file_is_judged_for_itself(how, growing, tmp_path, environment):
+    growing(rows(100, 160, lambda step: (step - 100) / 10))
+    with watching(tmp_path, environment, "--json", "--fail-on", "nonfinite") as process:
+        time.sleep(2)
+        if how == "replaced":
+            (tmp_path / "run.jsonl").unlink()
+            time.sleep(0.5)
+        (tmp_path / "run.jsonl").write_text(rows(0, 50))
+        time.sleep(1)
+        growing('{"step": 50, "grad_norm": NaN}\n')
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert err == "run.jsonl was replaced or cut: a new run, judged from its own beginning\n"
+    document = json.loads(out)
+    assert document["log"]["rows"] == 51
+    assert [one["kind"] for one in document["findings"]] == ["nonfinite"]
+
+
+def test_a_new_run_is_told_above_the_live_table(growing, tmp_path, on_terminal):
+    later = threading.Timer(2.0, (tmp_path / "run.jsonl").write_text, [rows(0, 30)])
+    later.start()
+    ended = on_terminal(*FOLLOW, interrupt_at="30 rows", cwd=tmp_path)
+    later.join()
+    assert ended.returncode == 130
+    assert "a new run" in ended.shown
+    assert "JSON Lines, 30 rows" in ended.shown
 
 
 def test_the_standard_input_is_followed_to_its_end(tmp_path, environment):

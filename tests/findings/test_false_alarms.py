@@ -56,6 +56,34 @@ def test_a_spike_among_heavy_tails_is_told_from_them(seed, found):
     assert (one.kind, one.first_step, one.last_step) == ("spikes", 300, 300)
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_spike_in_a_short_run_is_no_collapse(seed, found):
+    draw = np.random.default_rng(seed)
+    norms = np.exp(0.3 * draw.standard_normal(36))
+    norms[17] = 1e4
+    assert {one.kind for one in found(records(norms, 2 + 0.1 * draw.standard_normal(36)))} <= {"spikes"}
+
+
+@pytest.mark.parametrize("share", [0.01, 0.02, 0.04])
+@pytest.mark.parametrize("steps", [300, 1000, 3000])
+def test_spikes_are_found_however_many_they_are_and_not_taken_for_the_tail(steps, share, found):
+    draw = np.random.default_rng(steps)
+    norms, places = np.exp(0.3 * draw.standard_normal(steps)), np.arange(50, steps - 50, int(1 / share))
+    norms[places] *= 1000
+    (one,) = found(records(norms, falling(steps, draw)))
+    assert (one.kind, one.numbers["spikes"]) == ("spikes", len(places))
+    assert (one.first_step, one.last_step) == (places[0], places[-1])
+
+
+def test_few_runs_of_some_hundred_rows_whose_logarithms_have_heavy_tails_have_spikes(found):
+    alarms = 0
+    for seed in range(200):
+        draw = np.random.default_rng(seed)
+        steps = int(draw.integers(300, 600))
+        alarms += found(records(np.exp(0.4 * draw.standard_t(3, steps)), falling(steps, draw))) != []
+    assert alarms <= 0.06 * 200
+
+
 @pytest.mark.parametrize("width", [2, 5, 30])
 def test_a_broad_spike_is_one_spike_and_no_explosion(width, found):
     draw = np.random.default_rng(width)

@@ -65,6 +65,29 @@ def test_updates_that_get_small_at_the_end_of_a_schedule_are_no_finding(found):
     assert found(rows(**{"update_ratio/a": lambda step: 1e-3 * (60 - step) / 60 * 10 ** (-step / 20)})) == []
 
 
+def test_updates_of_a_run_that_converged_long_ago_are_no_finding(found):
+    shrinking = {
+        "update_ratio/a": lambda step: 1e-3 * max(1e-4, 10 ** (-step / 4)),
+        "loss": lambda step: 0.8**step + 0.1,
+        "grad_norm": lambda step: 10 ** (-step / 8),
+    }
+    assert found(rows(200, **shrinking)) == []
+    (one,) = found(rows(200, **(shrinking | {"update_ratio/b": 1e-6})))
+    assert (one.kind, one.layers) == ("update-ratio", ("b",))
+
+
+def test_updates_that_are_large_only_behind_convergence_are_no_finding(found):
+    assert found(rows(**{"update_ratio/a": lambda step: 5e-5 if step < 40 else 1e-3,
+                         "grad_norm": lambda step: 1.0 if step < 40 else 0.05})) == []  # fmt: skip
+
+
+def test_a_gradient_that_is_mere_rounding_calls_for_no_other_learning_rate(found):
+    small = {"update_ratio/conv.bias": 1e-8, "grad_norm/conv.bias": 1e-8, "grad_norm/conv.weight": 0.9}
+    assert found(rows(**small)) == []
+    (one,) = found(rows(**(small | {"grad_norm/conv.bias": 1e-4})))
+    assert one.layers == ("conv.bias",)
+
+
 def test_the_ratio_is_taken_from_two_norms_where_it_is_not_logged(found):
     (one,) = found(rows(**{"update_norm/a": 1e-6, "weight_norm/a": 10.0, "update_norm/b": 1.0}))
     assert one.layers == ("a",)
@@ -89,6 +112,21 @@ def test_dead_units_are_found_at_the_end(found):
 def test_a_gradient_of_exactly_zero_is_found_without_layers(found):
     (one,) = found([{"step": step, "loss": 2.3, "grad_norm": 0.0} for step in range(30)])
     assert one.kind == "vanishing"
+
+
+def test_first_layers_are_held_against_the_last_that_get_any_gradient(found):
+    layers = {f"grad_norm/{layer}": lambda step, layer=layer: 10.0 ** (layer - 12) if step < 1 or layer == 12 else 0.0
+              for layer in range(1, 13)}  # fmt: skip
+    (one,) = found(rows(**layers))
+    assert (one.kind, one.layers[0]) == ("vanishing", "1")
+    assert one.message.endswith("the weakest nothing")
+
+
+@pytest.mark.parametrize("late", [(), (50,), (38, 50)])
+def test_a_layer_s_collapse_begins_where_it_fell_though_single_gradients_come_back(late, found):
+    fallen = {"grad_norm/a": lambda step: 0.5 if step < 30 or step in late else 1e-9, "grad_norm/b": 0.9}
+    (one,) = found(rows(**(fallen | {"loss": lambda step: 2.0 + (step >= 30)})))
+    assert (one.kind, one.first_step, one.layers) == ("collapsed", 30, ("a",))
 
 
 def test_layers_that_a_table_has_in_the_alphabet_s_order_are_taken_by_their_numbers(found):

@@ -579,6 +579,14 @@ def test_an_option_that_makes_no_sense_is_refused(file, options, error, words):
     assert not file.exists()
 
 
+def test_a_loss_of_several_numbers_is_an_error_that_says_what_to_give(file):
+    with (
+        Recorder(mlp(), file, every=1) as recorder,
+        pytest.raises(GradcheckError, match=r"loss has 24 numbers; give its mean, loss\.mean\(\)"),
+    ):
+        recorder.step(torch.ones(24))
+
+
 def test_what_is_no_model_or_has_nothing_to_train_is_refused(file):
     with pytest.raises(GradcheckError, match=r"dict is no torch\.nn\.Module"):
         Recorder({}, file)

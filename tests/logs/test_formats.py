@@ -34,6 +34,10 @@ def state(**how):
     return json.dumps({"best_metric": None, "log_history": history, "max_steps": 9}, **how).encode()
 
 
+def columns(kind, **how):
+    return json.dumps({"note": "x"} | {name: kind([row[name] for row in ROWS]) for name in ROWS[0]}, **how)
+
+
 FORMATS = {
     "JSON Lines": lines(ROWS),
     "JSON Lines with carriage returns": lines(ROWS, "\r\n"),
@@ -46,11 +50,18 @@ FORMATS = {
     "CSV with carriage returns": table(end="\r\n"),
     "semicolons": table(";"),
     "tabs": table("\t"),
+    "UTF-16": table().decode().encode("utf-16"),
+    "UTF-16 of a large machine": b"\xfe\xff" + lines(ROWS).decode().encode("utf-16-be"),
+    "decimal commas": table(";").replace(b".", b","),
     "a header that stands twice": table() + table().splitlines(keepends=True)[0],
     "a trainer's state": state(indent=2),
     "a trainer's state on one line": state(),
     "a list": json.dumps(ROWS).encode(),
     "a list on several lines": json.dumps(ROWS, indent=1).encode(),
+    "an object of columns": columns(list).encode(),
+    "an object of columns on several lines": columns(list, indent=1).encode(),
+    "an object of columns by row": columns(lambda column: {str(row): one for row, one in enumerate(column)}).encode(),
+    "objects on several lines": "\n".join(json.dumps(row, indent=2) for row in ROWS).encode(),
 }
 
 
@@ -82,6 +93,37 @@ def test_a_log_without_steps_counts_its_rows(series):
 
 def test_epochs_stand_in_for_steps(series):
     assert series(b"epoch,loss\n0.5,2\n1.0,1\n").steps.tolist() == [0.5, 1.0]
+
+
+@pytest.mark.parametrize("prefix", ["", "train/"])
+def test_the_mean_loss_of_a_whole_run_is_not_that_of_its_last_step(prefix, series):
+    last = {"step": 290, f"{prefix}train_loss": 9.0, f"{prefix}train_runtime": 3.0}
+    assert series(lines([*ROWS, last])).values("loss")[-2:].tolist()[0] == ROWS[-1]["loss"]
+    assert np.nanmax(series(lines([*ROWS, last])).values("loss")) < 9
+    assert np.nanmax(series(json.dumps({"log_history": [*ROWS, last]}).encode()).values("loss")) < 9
+
+
+def test_of_a_chart_of_several_runs_the_first_is_read_and_that_is_told(read):
+    log = read(b'"Step","a - loss","a - grad_norm","b - loss","b - grad_norm"\n"1","1","2","3","4"\n')
+    assert Series.of(log).values("loss").tolist() == [1]
+    assert log.problems.lines() == ["line 1 has columns of 2 runs: of each quantity the first one is read"]
+    assert read(b"step,loss,lap - time\n1,2,3\n").problems.lines() == []
+
+
+def test_steps_that_are_no_numbers_are_counted(series):
+    assert series(b"step,loss\nfirst,2\nsecond,1\nthird,1\n").steps.tolist() == [1, 2, 3]
+
+
+def test_columns_of_different_lengths_leave_gaps(series):
+    read = series(b'{"loss": [3, 2, 1], "grad_norm": [5, 4], "lr": 0.1}')
+    assert read.steps.tolist() == [1, 2, 3]
+    assert read.norms.tolist()[:2] == [5, 4]
+
+
+def test_a_list_beside_a_step_is_no_column(series):
+    read = series(b'{"step": 7, "loss": 1, "grad_norm": [1, 2]}\n{"step": 8, "loss": 1, "grad_norm": [1, 2]}\n')
+    assert read.steps.tolist() == [7, 8]
+    assert not len(read.norm)
 
 
 def test_a_row_without_a_step_has_that_of_the_row_before(series):
@@ -136,6 +178,13 @@ def test_event_files_have_the_same_numbers(events):
     assert series.layers == ["fc1"]
 
 
+def test_tags_that_mean_nothing_make_no_rows(events):
+    samples = [{"step": 3 * row["step"], "loss vs samples": row["loss"]} for row in ROWS]
+    mixed = [row for pair in zip(ROWS, samples, strict=True) for row in pair]
+    series = Series.of(read_log(events(mixed)))
+    assert (series.rows, series.steps_back) == (len(ROWS), 0)
+
+
 def test_a_folder_of_event_files_is_one_run(events, tmp_path):
     events(ROWS[:9], "events.out.tfevents.1")
     events(ROWS[9:], "events.out.tfevents.2")
@@ -162,6 +211,19 @@ def test_event_files_without_their_package_say_what_to_install(tmp_path, monkeyp
     (tmp_path / "x.tfevents").write_bytes(struct.pack("<QI", 1, 0) + b"a" + bytes(4))
     with pytest.raises(MissingExtraError, match=r'pip install "gradcheck\[tensorboard\]"'):
         read_log(tmp_path / "x.tfevents")
+
+
+def test_a_folder_of_runs_says_to_name_one(events, tmp_path):
+    (tmp_path / "second").mkdir()
+    events(ROWS, "second/events.out.tfevents.1")
+    with pytest.raises(InputError, match=r"name one of its folders, such as .*second$"):
+        read_log(tmp_path)
+
+
+def test_a_folder_is_not_followed(events, tmp_path):
+    events(ROWS)
+    with pytest.raises(InputError, match="not while they grow"):
+        read_log(tmp_path, follow=lambda log: True)
 
 
 def test_a_folder_without_event_files_is_an_error(tmp_path):

@@ -6,7 +6,7 @@ import tracemalloc
 import pytest
 
 from gradcheck.errors import InputError
-from gradcheck.logs import json_records, lines, table
+from gradcheck.logs import documents, json_records, lines, table
 from gradcheck.logs.lines import LONGEST
 
 GOOD = b'{"step": 1, "loss": 2, "grad_norm": 3}\n'
@@ -30,6 +30,12 @@ def test_a_damaged_line_is_left_out_and_told(damaged, told, read):
     log = read(GOOD + damaged)
     assert log.table.rows_read == 1
     assert log.problems.lines() == [told]
+
+
+def test_words_before_the_first_record_are_left_out_and_told(read):
+    log = read(b"Loading data ...\nok, 3 files\n" + 3 * GOOD)
+    assert log.table.rows_read == 3
+    assert log.problems.lines() == ["2 lines (the first is 1): is not JSON: left out"]
 
 
 def test_damage_of_one_kind_is_told_once(read):
@@ -88,6 +94,31 @@ def test_a_document_that_is_cut_off_is_read_as_far_as_it_goes(cut, read):
     assert "cut off" in log.problems.lines()[0]
 
 
+def test_a_document_of_many_objects_is_not_copied_for_each():
+    copied = []
+
+    class Copied(str):
+        def __getitem__(self, key):
+            copied.append(len(self))
+            return Copied(super().__getitem__(key))
+
+        def lstrip(self, *characters):
+            return self[len(self) - len(super().lstrip(*characters)) :]
+
+    content = Copied(json.dumps([{"step": step, "loss": 1.0} for step in range(500)])[1:])
+    document = documents.Document(lines.Problems())
+    document._start = lambda texts: content
+    assert len(list(document.rows(iter(())))) == 500
+    assert len(copied) < 5
+
+
+def test_a_long_object_of_a_document_is_read_with_no_more_than_as_much_again(monkeypatch):
+    monkeypatch.setattr(documents, "LONGEST", 2**18)
+    asked = iter([b'[{"loss": 1}, {"x": "', *(b"x" * 2**16 for _ in range(100))])
+    list(documents.Document(lines.Problems()).rows(asked))
+    assert len(list(asked)) > 80
+
+
 def test_columns_beyond_all_bounds_are_left_out_and_told(read, monkeypatch):
     monkeypatch.setattr(table, "MOST_COLUMNS", 50)
     log = read(GOOD + json.dumps({f"grad_norm/{layer}": 1.0 for layer in range(200)}).encode() + b"\n" + GOOD)
@@ -131,10 +162,15 @@ def test_a_header_that_makes_no_sense_does_no_harm(header, read):
         (b"a,b\n1,2\n", "has neither a loss nor a gradient norm .its columns are a, b.; name columns step, loss"),
         (b'{"a": 1}\n', "its columns are a"),
         (b"hello\n", "its columns are hello"),
-        (b'{"log_history": []}', "no line of it could be read"),
+        (b'{"log_history": []}', "no step is in it yet"),
         (b"{\n", "no line of it could be read"),
-        (b"[]", "no line of it could be read"),
+        (b"[]", "no step is in it yet"),
         (b'{"epoch": 1', "no line of it could be read"),
+        (b'{"gradcheck_log": 1, "layers": ["a"]}\n', "no step is in it yet"),
+        (b"step,loss,grad_norm\n", "has no number under grad_norm, loss; write plain ones"),
+        (b"step,grad_norm\n1,tensor(2.5)\n2,tensor(2.5)\n", "has no number under grad_norm; write plain ones"),
+        (b'{"loss": [[1, 2]], "step": 3}\n', "has no number under loss"),
+        (b"\x1f\x8b\x08\x00\x00\x00\x00\x00", "is compressed; gradcheck diagnose - reads what zcat FILE prints"),
     ],
 )
 def test_a_file_in_which_nothing_can_be_read_is_an_error_that_says_what_would_be_right(content, told, read):

@@ -68,6 +68,11 @@ def test_a_note_leaves_a_run_healthy():
     assert lines[3].strip() == "but never-clipped"
 
 
+def test_a_healthy_verdict_is_about_what_was_logged():
+    assert "nothing in the gradients of this run" in log_as_text(report())
+    assert "nothing in the loss of this run" in log_as_text(report(norms=(), losses=(2.0, 1.0)))
+
+
 def test_one_spike_is_at_its_step_and_in_a_layer():
     text = log_as_text(report(finding("spikes", ("fc1",), first_step=7, last_step=7)))
     assert "at step 7, most in fc1" in text

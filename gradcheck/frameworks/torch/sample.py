@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from gradcheck.errors import GradcheckError
 from gradcheck.frameworks.torch.outputs import Outputs
 from gradcheck.frameworks.torch.scalars import Column, Single, fetched, norms, parted
 
@@ -86,7 +87,15 @@ class Sample:
         ----------
         given : mapping
             Name of a quantity ↦ number of the whole step; None is none.
+
+        Raises
+        ------
+        GradcheckError
+            One of these is several numbers.
         """
+        for name, value in given.items():
+            if isinstance(value, Tensor) and value.numel() != 1:
+                raise GradcheckError(f"{name} has {value.numel():,} numbers; give its mean, {name}.mean()")
         self._measure_update()
         single = {"lr": self._lr, "grad_scale": self._scale, **self.whole}
         single |= {name: value for name, value in given.items() if value is not None}
