@@ -95,15 +95,7 @@ def read_log(
         There is nothing in it that could be read.
     """
     try:
-        if Path(path).is_dir():
-            if follow:
-                raise InputError(path, NOT_FOLLOWED)
-            return _read_folder(Path(path))
-        if str(path) == STDIN:
-            return _read_file(cast(BufferedIOBase, sys.stdin.buffer), path, tick, follow)
-        while True:
-            with Path(path).open("rb") as file, suppress(BegunAnewError):
-                return _read_file(file, path, tick, follow)
+        return _read(path, tick, follow)
     except OSError as error:
         raise InputError(path, f"can't be read: {(error.strerror or str(error)).lower()}") from error
     except InputError:
@@ -112,6 +104,19 @@ def read_log(
         if isinstance(error, ImportError):
             raise
         raise InputError(path, str(error)) from error
+
+
+def _read(path: str | Path, tick: Callable[[float], None] | None, follow: Callable[[Log], bool] | None) -> Log:
+    """Read a folder, the standard input or a file; one that is followed again where it begins anew."""
+    if Path(path).is_dir():
+        if follow:
+            raise InputError(path, NOT_FOLLOWED)
+        return _read_folder(Path(path))
+    if str(path) == STDIN:
+        return _read_file(cast(BufferedIOBase, sys.stdin.buffer), path, tick, follow)
+    while True:
+        with Path(path).open("rb") as file, suppress(BegunAnewError):
+            return _read_file(file, path, tick, follow)
 
 
 def _read_folder(folder: Path) -> Log:
