@@ -121,7 +121,8 @@ class Sample:
             return
         self._measure_both()
         if self._copies:
-            _copy(self._copies, self._parameters)
+            with torch.no_grad():
+                torch._foreach_copy_(self._copies, self._parameters)
         elif self._copies is not None:
             self._copies.extend(parameter.detach().clone() for parameter in self._parameters)
 
@@ -135,28 +136,11 @@ class Sample:
         if self._weights and "weight_norm" not in self._columns:
             self._measure_both()
         elif self._copies:
-            _subtract(self._copies, self._parameters)
+            with torch.no_grad():
+                torch._foreach_sub_(self._copies, self._parameters)
             self._columns["update_norm"] = norms(self._copies)
         if "grad_norm" not in self._columns:
             self._columns["grad_norm"] = norms(self._gradients())
-
-
-def _copy(targets: list[Tensor], sources: Sequence[Tensor]) -> None:
-    with torch.no_grad():
-        if hasattr(torch, "_foreach_copy_"):
-            torch._foreach_copy_(targets, list(sources))
-            return
-        for target, source in zip(targets, sources, strict=True):
-            target.copy_(source)
-
-
-def _subtract(targets: list[Tensor], others: Sequence[Tensor]) -> None:
-    with torch.no_grad():
-        if hasattr(torch, "_foreach_sub_"):
-            torch._foreach_sub_(targets, list(others))
-            return
-        for target, other in zip(targets, others, strict=True):
-            target.sub_(other)
 
 
 def _laid_out(layers: dict[str, list[float | None]], whole: dict[str, Any]) -> Numbers:

@@ -136,7 +136,7 @@ def _each_norm(tensors: list[Tensor], *wide: torch.dtype) -> list[Tensor]:
     """Return the norm of each tensor, in a wider type if one is given."""
     try:
         return list(torch._foreach_norm(tensors, 2, *wide))
-    except (AttributeError, TypeError):  # an older PyTorch has no such function, or none that takes a type
+    except TypeError:  # an older PyTorch has none that takes a type
         return [torch.linalg.vector_norm(tensor, dtype=wide[0] if wide else None) for tensor in tensors]
 
 
