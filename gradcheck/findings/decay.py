@@ -7,7 +7,6 @@
 | ``START`` | a quarter of the run | a plateau that ends sooner is a slow start, if the loss gets better |
 | ``MOSTLY`` | 70 % of the first layers | single parameters may have tiny gradients for good reason (a key's bias) |
 | ``FALL`` | 3 decades | with the loss at its best, gradients may be as small as they like |
-| ``SMALLER`` | 1 decade | a run whose largest gradient gets smaller than that converges, if its loss gets better |
 | ``ABRUPT`` | 2 blocks of 20 | without a loss, only a fall that no convergence shows |
 """
 
@@ -16,13 +15,13 @@ import re
 import numpy as np
 
 from gradcheck.findings.finding import Finding, counted, factor_text, step_text
-from gradcheck.findings.learning import BLOCKS, got_nowhere, progress
+from gradcheck.findings.learning import BLOCKS, SMALLER, got_nowhere, progress
 from gradcheck.findings.movers import first_movers
 from gradcheck.findings.robust import FEWEST, Numbers, block_medians
 from gradcheck.logs.series import Series
 
 LOST, LOST_FOR_NOTHING, START, MOSTLY = 3.0, 2.3, 0.25, 0.7
-FALL, SMALLER, ABRUPT = 3.0, 1.0, 2
+FALL, ABRUPT = 3.0, 2
 
 #: Rows of the start at least.
 FEWEST_START = 3

@@ -5,6 +5,7 @@
 | ``BETTER`` | 1 % of the loss | less is no progress |
 | ``WORSE`` | 5 % of all that the loss has moved | a run that converged ends at its best, up to its noise |
 | ``DEVIATIONS`` | 3 | standard errors of a median of a block |
+| ``SMALLER`` | 1 decade | a run whose largest gradient gets smaller than that converges, if its loss gets better |
 """
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from gradcheck.findings.robust import FEWEST, Numbers, block_medians, deviation
 from gradcheck.logs.series import Series
 
-BETTER, WORSE, DEVIATIONS = 0.01, 0.05, 3.0
+BETTER, WORSE, DEVIATIONS, SMALLER = 0.01, 0.05, 3.0, 1.0
 
 #: Blocks that a run is cut into.
 BLOCKS = 20

@@ -4,7 +4,6 @@
 |---|---|---|
 | ``RATIOS`` | 1e-4 … 1e-1 | about 1e-3 is usual (A. Karpathy, lecture notes of CS231n); a decade below, two above |
 | ``DEAD`` | 90 % | as before training (``thresholds.dead_above``) |
-| ``SMALLER`` | 1 decade | a run whose largest gradient gets smaller than that converges, if its loss gets better |
 | ``ROUNDING`` | 6 decades | float32 has seven, and a sum that cancels loses one |
 | ``SCALER`` | 1 % of the rows | a dynamic loss scale is doubled every 2,000 steps, and overflows as often by design |
 """
@@ -15,13 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from gradcheck.findings.finding import NOTE, Finding, counted, step_text
-from gradcheck.findings.learning import BLOCKS
+from gradcheck.findings.learning import BLOCKS, SMALLER
 from gradcheck.findings.robust import Numbers, block_medians
 from gradcheck.logs.series import Series, logarithms
 from gradcheck.logs.table import Nonfinite
 
 RATIOS = (1e-4, 1e-1)
-DEAD, SCALER, SMALLER, ROUNDING = 0.9, 0.01, 1.0, 6.0
+DEAD, SCALER, ROUNDING = 0.9, 0.01, 6.0
 
 #: Rows with a number that a layer is judged by.
 FEWEST = 3

@@ -14,3 +14,9 @@ def models():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def seeded():
+    """PyTorch's random numbers from one seed on."""
+    pytest.importorskip("torch").manual_seed(3)

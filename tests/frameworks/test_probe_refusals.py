@@ -10,10 +10,7 @@ from gradcheck.errors import GradcheckError
 torch = pytest.importorskip("torch")
 nn = torch.nn
 
-
-@pytest.fixture(autouse=True)
-def _seeded():
-    torch.manual_seed(3)
+pytestmark = pytest.mark.usefixtures("seeded")
 
 
 def probe(*arguments, **options):

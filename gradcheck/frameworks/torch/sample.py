@@ -148,7 +148,7 @@ def _laid_out(layers: dict[str, list[float | None]], whole: dict[str, Any]) -> N
     gradients, scale = layers.pop("grad_norm"), whole.pop("grad_scale")
     if scale:
         gradients = [None if norm is None else norm / scale for norm in gradients]
-    whole |= {"grad_norm": _together(gradients), "grad_norm_after": _together(layers.get("grad_norm_after", ()))}
+    whole |= {"grad_norm": _joint_norm(gradients), "grad_norm_after": _joint_norm(layers.get("grad_norm_after", ()))}
     updates = layers.pop("update_norm", None)
     named = {"grad_norm": gradients} | {
         name: values for name, values in layers.items() if values.count(None) < len(values)
@@ -158,7 +158,7 @@ def _laid_out(layers: dict[str, list[float | None]], whole: dict[str, Any]) -> N
     return Numbers(named, whole)
 
 
-def _together(norms: Sequence[float | None]) -> float | None:
+def _joint_norm(norms: Sequence[float | None]) -> float | None:
     known = [norm for norm in norms if norm is not None]
     return math.hypot(*known) if known else None
 
