@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradcheck import Report, Thresholds, simulate
-from gradcheck.score import RANK_CAP, SPAN_CAP
+from gradcheck.diagnosis.score import RANK_CAP, SPAN_CAP
 
 TRAINED = Path(__file__).with_name("trainability") / "calibration.jsonl"
 RIDGE = 1e-3  # keeps the fit finite, too weak to be seen in the coefficients' second digit

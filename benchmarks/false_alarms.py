@@ -14,8 +14,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from gradcheck.findings.criteria import findings
 from gradcheck.logs.columns import Column, Layout
+from gradcheck.logs.findings.criteria import findings
 from gradcheck.logs.json_records import JsonRecords
 from gradcheck.logs.lines import Problems
 from gradcheck.logs.reading import Log

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.text import Text
 
 from gradcheck import clip_demo, simulate
-from gradcheck.render.clip_demo import demo_as_text
+from gradcheck.diagnosis.text import as_text
 from gradcheck.render.terminal import Terminal
-from gradcheck.render.text import as_text
+from gradcheck.training.text import demo_as_text
 
 FOLDER = Path(__file__).parent
 TERMINAL = Terminal(88, "utf-8", "standard")

@@ -14,9 +14,9 @@ from typing import Any
 for variable in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):  # set on some machines, where they slow NumPy's BLAS
     os.environ.pop(variable, None)
 
-from gradcheck.grid import Grid  # noqa: E402
-from gradcheck.sweep import Task, measure_row, rows  # noqa: E402
-from gradcheck.workers import Workers  # noqa: E402
+from gradcheck.spec.grid import Grid  # noqa: E402
+from gradcheck.sweep.rows import Task, measure_row, rows  # noqa: E402
+from gradcheck.sweep.workers import Workers  # noqa: E402
 
 GRID: dict[str, Any] = {
     "activation": ["sigmoid", "tanh", "relu", "gelu", "silu", "selu"],

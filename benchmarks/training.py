@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 from speed import Task, alternate, positive, prepare_environment, print_table, ratios, repeated, set_threads
 
 if TYPE_CHECKING:
-    from gradcheck.data import Batch
-    from gradcheck.demonstration import Demonstration
+    from gradcheck.data.datasets import Batch
+    from gradcheck.training.demonstration import Demonstration
 
 #: What both sides clip by.
 RULE = "global-norm:0.15"
@@ -62,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
 
 def prepared(network: dict[str, object]) -> tuple[Demonstration, Batch]:
     """Return the demonstration of a network, and its first batch."""
-    from gradcheck.demonstration import Demonstration
+    from gradcheck.training.demonstration import Demonstration
 
     demonstration = Demonstration.from_options({**network, "clip": [RULE]})
     return demonstration, next(demonstration.stream())
@@ -71,7 +71,7 @@ def prepared(network: dict[str, object]) -> tuple[Demonstration, Batch]:
 def ours(demonstration: Demonstration, batch: Batch) -> Task:
     """Return one training step of gradcheck's, with everything that the demonstration notes down of it."""
     from gradcheck.clipping import Clipper
-    from gradcheck.training import train
+    from gradcheck.training.sgd import train
 
     steps = train(demonstration.network(), itertools.repeat(batch), Clipper(RULE), demonstration.training)
     return lambda: next(steps).loss

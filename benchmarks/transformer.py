@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch_transformer import Weights
 
-    from gradcheck.experiment import Experiment
-    from gradcheck.flow import GradientFlow
+    from gradcheck.flow.gradient_flow import GradientFlow
+    from gradcheck.simulation.experiment import Experiment
 
 BLOCKS, TOKENS, SEQUENCES = 12, 32, 2
 POINTS = ("attention", "mlp", "residual")
@@ -65,7 +65,7 @@ def parser() -> argparse.ArgumentParser:
 
 def share_threads() -> None:
     """Give the engine and PyTorch, in one process, as many threads each."""
-    from gradcheck.threads import settle_threads, threads
+    from gradcheck.engine.threads import settle_threads, threads
 
     settle_threads()
     import torch
@@ -78,7 +78,7 @@ def share_threads() -> None:
 
 def experiment(layers: str, dtype: str) -> Experiment:
     """Return GPT-2 small and its data, the shipped text byte by byte."""
-    from gradcheck.experiment import Experiment
+    from gradcheck.simulation.experiment import Experiment
 
     options = {"batch_size": SEQUENCES, "tokens": TOKENS, "layers": layers, "dtype": dtype}
     return Experiment.from_options({"preset": "gpt2", **options})
@@ -87,7 +87,7 @@ def experiment(layers: str, dtype: str) -> Experiment:
 def our_flow(layers: str, dtype: str, seed: int) -> GradientFlow:
     """Draw the transformer, pass the batch forward and back, and measure."""
     from gradcheck.engine.loss import loss_of
-    from gradcheck.flow import measure
+    from gradcheck.flow.gradient_flow import measure
 
     ours = experiment(layers, dtype)
     inputs, labels = ours.batch(0)
@@ -192,7 +192,7 @@ def one_side(side: str) -> None:
         batch = torch_batch()
         tell_cost(warm_up, lambda: measured(drawn(0), *batch).gradients[0])
         return
-    from gradcheck.threads import settle_threads
+    from gradcheck.engine.threads import settle_threads
 
     settle_threads()
     from gradcheck import simulate

@@ -108,14 +108,14 @@ def one_side(side: str, shape: Shape) -> None:
 
 def our_pass(layers: str, shape: Shape) -> Callable[[], float]:
     """Return gradcheck's pass, all that it measures; of it log10 of the first layer's gradient."""
-    from gradcheck.threads import settle_threads
+    from gradcheck.engine.threads import settle_threads
 
     settle_threads()
     import numpy as np
 
+    from gradcheck.building.networks import drawn_network
     from gradcheck.engine.loss import mean_square
-    from gradcheck.flow import measure
-    from gradcheck.networks import drawn_network
+    from gradcheck.flow.gradient_flow import measure
     from gradcheck.spec import NetworkSpec
 
     spec = NetworkSpec(depth=shape.depth, width=shape.width, activation="tanh", init="xavier")

@@ -8,59 +8,57 @@ answer ``--version`` and ``--help`` without NumPy.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
-
-#: Of the JSON documents.
-SCHEMA_VERSION = 1
+from gradcheck.version import SCHEMA_VERSION as SCHEMA_VERSION
+from gradcheck.version import __version__
 
 if TYPE_CHECKING:
     from gradcheck import clipping as clipping
-    from gradcheck.comparison import Comparison as Comparison
-    from gradcheck.comparison import compare as compare
-    from gradcheck.demo_report import DemoReport as DemoReport
-    from gradcheck.demonstration import clip_demo as clip_demo
+    from gradcheck.checking.verification import Verification as Verification
+    from gradcheck.checking.verification import verify as verify
+    from gradcheck.diagnosis.report import Report as Report
+    from gradcheck.diagnosis.schema import json_schema as json_schema
     from gradcheck.errors import GradcheckError as GradcheckError
-    from gradcheck.explanation import Explanation as Explanation
-    from gradcheck.explanation import explain as explain
-    from gradcheck.explanation import topics as topics
-    from gradcheck.listing import catalogue as catalogue
-    from gradcheck.log_report import LogReport as LogReport
-    from gradcheck.log_report import diagnose as diagnose
-    from gradcheck.mean_field_theory import theory as theory
-    from gradcheck.report import Report as Report
-    from gradcheck.schema import json_schema as json_schema
-    from gradcheck.simulation import simulate as simulate
+    from gradcheck.explanations.catalogue import catalogue as catalogue
+    from gradcheck.explanations.explanation import Explanation as Explanation
+    from gradcheck.explanations.explanation import explain as explain
+    from gradcheck.explanations.explanation import topics as topics
+    from gradcheck.logs.report import LogReport as LogReport
+    from gradcheck.logs.report import diagnose as diagnose
+    from gradcheck.mean_field.report import TheoryReport as TheoryReport
+    from gradcheck.mean_field.theory import theory as theory
+    from gradcheck.simulation.simulate import simulate as simulate
     from gradcheck.spec import NetworkSpec as NetworkSpec
     from gradcheck.spec import RecurrentSpec as RecurrentSpec
     from gradcheck.spec import TransformerSpec as TransformerSpec
-    from gradcheck.theory_report import TheoryReport as TheoryReport
-    from gradcheck.thresholds import Thresholds as Thresholds
-    from gradcheck.verification import Verification as Verification
-    from gradcheck.verification import verify as verify
+    from gradcheck.spec.thresholds import Thresholds as Thresholds
+    from gradcheck.sweep.comparison import Comparison as Comparison
+    from gradcheck.sweep.comparison import compare as compare
+    from gradcheck.training.demonstration import clip_demo as clip_demo
+    from gradcheck.training.report import DemoReport as DemoReport
 
 _HOME = {
-    "Comparison": "gradcheck.comparison",
+    "Comparison": "gradcheck.sweep.comparison",
     "TransformerSpec": "gradcheck.spec",
-    "catalogue": "gradcheck.listing",
-    "DemoReport": "gradcheck.demo_report",
-    "compare": "gradcheck.comparison",
-    "clip_demo": "gradcheck.demonstration",
-    "explain": "gradcheck.explanation",
-    "topics": "gradcheck.explanation",
-    "Explanation": "gradcheck.explanation",
+    "catalogue": "gradcheck.explanations.catalogue",
+    "DemoReport": "gradcheck.training.report",
+    "compare": "gradcheck.sweep.comparison",
+    "clip_demo": "gradcheck.training.demonstration",
+    "explain": "gradcheck.explanations.explanation",
+    "topics": "gradcheck.explanations.explanation",
+    "Explanation": "gradcheck.explanations.explanation",
     "GradcheckError": "gradcheck.errors",
-    "LogReport": "gradcheck.log_report",
-    "diagnose": "gradcheck.log_report",
+    "LogReport": "gradcheck.logs.report",
+    "diagnose": "gradcheck.logs.report",
     "NetworkSpec": "gradcheck.spec",
     "RecurrentSpec": "gradcheck.spec",
-    "Report": "gradcheck.report",
-    "TheoryReport": "gradcheck.theory_report",
-    "Thresholds": "gradcheck.thresholds",
-    "json_schema": "gradcheck.schema",
-    "simulate": "gradcheck.simulation",
-    "theory": "gradcheck.mean_field_theory",
-    "Verification": "gradcheck.verification",
-    "verify": "gradcheck.verification",
+    "Report": "gradcheck.diagnosis.report",
+    "TheoryReport": "gradcheck.mean_field.report",
+    "Thresholds": "gradcheck.spec.thresholds",
+    "json_schema": "gradcheck.diagnosis.schema",
+    "simulate": "gradcheck.simulation.simulate",
+    "theory": "gradcheck.mean_field.theory",
+    "Verification": "gradcheck.checking.verification",
+    "verify": "gradcheck.checking.verification",
 }
 
 #: Modules that are part of the public interface.

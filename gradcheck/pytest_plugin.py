@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from gradcheck.health import Health
+    from gradcheck.torch.health import Health
 
 
 @pytest.fixture(name="gradcheck", scope="session")
@@ -17,7 +17,7 @@ def gradcheck_fixture() -> "Health":
     from gradcheck.errors import MissingExtraError
 
     try:
-        from gradcheck.health import Health
+        from gradcheck.torch.health import Health
     except MissingExtraError as error:
         pytest.fail(str(error), pytrace=False)
     return Health()

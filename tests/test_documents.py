@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import gradcheck
-from gradcheck import Thresholds, score
+from gradcheck import Thresholds
+from gradcheck.diagnosis import score as score
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -84,7 +84,7 @@ def test_a_run_that_does_not_use_the_fixture_loads_nothing_heavy(pytest_run):
         import sys
         def test_what_is_loaded():
             assert "gradcheck.pytest_plugin" in sys.modules
-            heavy = {"numpy", "torch", "rich", "typer", "gradcheck.health", "gradcheck.report"}
+            heavy = {"numpy", "torch", "rich", "typer", "gradcheck.torch.health", "gradcheck.diagnosis.report"}
             assert not heavy & set(sys.modules)
     """
     assert "1 passed" in pytest_run("if True:" + text)

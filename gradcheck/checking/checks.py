@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gradcheck.building.transformers import GATES
 from gradcheck.checking.differences import Case, Cases, Draw, Followed, Source, against_differences
 from gradcheck.checking.network_checks import gradient_of_parameters, gradient_of_start, sublayers
 from gradcheck.engine.activations import ACTIVATIONS
@@ -24,7 +25,6 @@ from gradcheck.engine.recurrence import Recurrence
 from gradcheck.engine.transformer import AttentionBranch, MlpBranch, Products
 from gradcheck.engine.types import Array, Block
 from gradcheck.spec import ARCHITECTURES, PLACEMENTS, WEIGHTLESS
-from gradcheck.transformers import GATES
 
 BATCH, WIDTH = 5, 6
 

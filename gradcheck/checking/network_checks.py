@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.building.networks import drawn_network, given_network, trainable
+from gradcheck.building.transformers import TransformerNetwork
 from gradcheck.checking.differences import Case, Draw, Followed
 from gradcheck.engine.layered import backward, walk
 from gradcheck.engine.linear import Dense
@@ -13,9 +15,7 @@ from gradcheck.engine.magnitude import Scaled
 from gradcheck.engine.network import Network
 from gradcheck.engine.recurrence import RecurrentNetwork
 from gradcheck.engine.types import Array
-from gradcheck.networks import drawn_network, given_network, trainable
 from gradcheck.spec import RECURRENT, NetworkSpec, RecurrentSpec, TransformerSpec, network_spec
-from gradcheck.transformers import TransformerNetwork
 
 EXAMPLES, FEATURES, OUTPUTS = 4, 8, 5
 

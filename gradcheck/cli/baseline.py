@@ -6,9 +6,9 @@ from typing import Any
 
 from gradcheck.cli.options import LIMITS
 from gradcheck.cli.output import silenced, write
+from gradcheck.engine.threads import settle_threads
 from gradcheck.errors import OptionError, finite, one_of
-from gradcheck.grid import PARSERS, Grid
-from gradcheck.threads import settle_threads
+from gradcheck.spec.grid import PARSERS, Grid
 
 FORMATS = ("text", "json")
 
@@ -18,7 +18,7 @@ SHARED = ("labels", "shuffle", "seed", *LIMITS)
 
 def run_baseline(given: Mapping[str, Any], format_name: str, causes: Sequence[str]) -> int:
     """Compare, print, and return the exit code."""
-    from gradcheck.baseline import compare_reports, read_report
+    from gradcheck.diagnosis.regression import compare_reports, read_report
 
     one_of("format", format_name, FORMATS)
     tolerance = finite("tolerance", given["tolerance"], "it counts decades; 0.1 is the default", low=0)
@@ -54,7 +54,7 @@ def _rendered(regression: Any, format_name: str, output: Path | None) -> str:  #
 
         return dumps(regression.to_dict(), indent=2, allow_nan=False) + "\n"
     from gradcheck.cli.terminal import terminal
-    from gradcheck.render.regression import regression_as_text
+    from gradcheck.diagnosis.text.regression import regression_as_text
 
     return regression_as_text(regression, terminal(output))
 

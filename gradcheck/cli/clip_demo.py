@@ -12,13 +12,13 @@ from gradcheck.cli import demo_options as demo
 from gradcheck.cli import options as given
 from gradcheck.cli.output import OutputFile, check_writable, silenced, write
 from gradcheck.cli.progress import CountedProgress
+from gradcheck.engine.threads import settle_threads
 from gradcheck.errors import one_of
-from gradcheck.threads import settle_threads
 
 if TYPE_CHECKING:
     from gradcheck import DemoReport
-    from gradcheck.clip_rules import Rule
-    from gradcheck.strategy import Strategy
+    from gradcheck.spec.clip_rules import Rule
+    from gradcheck.training.strategy import Strategy
 
 #: Options that say how the result is shown rather than what is trained.
 PRESENTATION = ("format", "json", "output", "fail_on", "quiet")
@@ -79,7 +79,7 @@ def clip_demo(
 
 def _demonstrated(options: Mapping[str, Any], quiet: bool) -> tuple["DemoReport | None", int]:
     """Train under each strategy; an interrupt keeps what is finished."""
-    from gradcheck.demonstration import Demonstration
+    from gradcheck.training.demonstration import Demonstration
 
     demonstration = Demonstration.from_options(options)
     for warning in demonstration.warnings:
@@ -98,7 +98,7 @@ def _demonstrated(options: Mapping[str, Any], quiet: bool) -> tuple["DemoReport 
         except KeyboardInterrupt:
             code = INTERRUPTED
     if code:
-        from gradcheck.render.clip_demo_cells import interrupted
+        from gradcheck.training.cells import interrupted
 
         _say(interrupted(len(finished), len(demonstration.rules)), quiet)
     return demonstration.report(finished) if finished else None, code
@@ -114,10 +114,10 @@ def _rendered(report: "DemoReport", name: str, output: Path | None) -> str:
     """Return the document; only what the format needs is imported."""
     if name == "text":
         from gradcheck.cli.terminal import terminal
-        from gradcheck.render.clip_demo import demo_as_text
+        from gradcheck.training.text import demo_as_text
 
         return demo_as_text(report, terminal(output))
-    from gradcheck.render import clip_demo_formats as formats
+    from gradcheck.training import formats
 
     by_name = {"json": formats.demo_as_json, "csv": formats.demo_as_csv, "markdown": formats.demo_as_markdown}
     return by_name[name](report)

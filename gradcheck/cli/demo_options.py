@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from gradcheck.cli.options import completed, named
-from gradcheck.clip_rules import CHOICES
-from gradcheck.demo_options import SEQUENCES, TRAINED
 from gradcheck.spec import ACTIVATIONS, INITIALIZERS, NORMS
-from gradcheck.training_spec import POLICIES
+from gradcheck.spec.clip_rules import CHOICES
+from gradcheck.spec.demonstration import SEQUENCES, TRAINED
+from gradcheck.spec.training import POLICIES
 
 DEMO_CAUSES = ("diverged", "nonfinite", "any")
 

@@ -71,7 +71,7 @@ def diagnose(
     name = given.chosen_format(format, json, FORMATS)
     kinds = [one_of("fail_on", kind, KINDS) for kind in fail_on or ()]
     check_writable(output)
-    from gradcheck.log_report import checked_max_norm
+    from gradcheck.logs.report import checked_max_norm
 
     report, code = _diagnosed(file, checked_max_norm(max_norm), follow, quiet, lambda one: _fails(one, kinds))
     if report is None:
@@ -92,8 +92,8 @@ def _diagnosed(
 
         report, interrupted = followed(file, max_norm, quiet, enough)
         return report, INTERRUPTED if interrupted else 0
-    from gradcheck.log_report import report_on
     from gradcheck.logs.reading import read_log
+    from gradcheck.logs.report import report_on
 
     with ShareProgress(quiet) as progress:
         progress.what = "read"
@@ -113,10 +113,10 @@ def _rendered(report: "LogReport", name: str, output: Path | None) -> str:
     """Return the document; only what the format needs is imported."""
     if name == "text":
         from gradcheck.cli.terminal import terminal
-        from gradcheck.render.log_report import log_as_text
+        from gradcheck.logs.text import log_as_text
 
         return log_as_text(report, terminal(output))
-    from gradcheck.render import log_formats as formats
+    from gradcheck.logs import formats
 
     by_name = {
         "json": formats.log_as_json,

@@ -7,8 +7,8 @@ import typer
 
 from gradcheck.cli.options import Json
 from gradcheck.cli.output import OutputFile, check_writable, write
+from gradcheck.engine.threads import settle_threads
 from gradcheck.explanations import NAMES, TOPICS
-from gradcheck.threads import settle_threads
 
 
 def completed_topic(incomplete: str) -> list[str]:
@@ -35,8 +35,8 @@ def explain(
 ) -> None:
     """Explain a verdict, a flag or a remedy: what it is, why it matters, its formula, what to type next."""
     check_writable(output)
-    from gradcheck.explanation import explain as explanation
-    from gradcheck.explanation import topics
+    from gradcheck.explanations.explanation import explain as explanation
+    from gradcheck.explanations.explanation import topics
 
     settle_threads()
     page = None if topic is None else explanation(topic)
@@ -46,7 +46,7 @@ def explain(
         write(dumps(topics() if page is None else page.to_dict(), indent=2, allow_nan=False) + "\n", output)
         return
     from gradcheck.cli.terminal import terminal
-    from gradcheck.render.explanation import explanation_as_text, topics_as_text
+    from gradcheck.explanations.text import explanation_as_text, topics_as_text
 
     shown = terminal(output)
     write(topics_as_text(topics(), shown) if page is None else explanation_as_text(page, shown), output)

@@ -9,9 +9,9 @@ from typing import Self
 from rich.console import Console
 from rich.live import Live
 
-from gradcheck.log_report import LogReport, report_on
 from gradcheck.logs.reading import Log, read_log
-from gradcheck.render.log_live import live_view
+from gradcheck.logs.report import LogReport, report_on
+from gradcheck.logs.text.live import live_view
 from gradcheck.render.style import without_controls
 
 #: Seconds between two looks at what was read.

@@ -22,7 +22,7 @@ def list_choices(
     """List published networks with their sizes, activations, initialisations or norms, each with its source."""
     if kind not in KINDS:
         raise GradcheckError(f"list {kind!r} is unknown; allowed: {', '.join(KINDS)}")
-    from gradcheck.listing import catalogue
+    from gradcheck.explanations.catalogue import catalogue
 
     entries = catalogue(kind)
     if json:
@@ -31,6 +31,6 @@ def list_choices(
         write(dumps(entries, indent=2, allow_nan=False) + "\n", output)
         return
     from gradcheck.cli.terminal import terminal
-    from gradcheck.render.catalogue import catalogue_as_text
+    from gradcheck.explanations.text.catalogue import catalogue_as_text
 
     write(catalogue_as_text(entries, terminal(output)), output)

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import typer
 
 from gradcheck.errors import OptionError, one_of
-from gradcheck.presets import PRESETS
 from gradcheck.spec import (
     ACTIVATIONS,
     ARCHITECTURES,
@@ -21,7 +20,8 @@ from gradcheck.spec import (
     POSITIONS,
     RESIDUAL_SCALES,
 )  # fmt: skip
-from gradcheck.thresholds import Thresholds
+from gradcheck.spec.presets import PRESETS
+from gradcheck.spec.thresholds import Thresholds
 
 #: The limits of what is healthy, by the names of their options.
 LIMITS = tuple(field.name for field in fields(Thresholds))

@@ -36,7 +36,7 @@ def write(text: str, output: Path | None) -> None:
         if output is None:
             write_now(text)
         else:
-            from gradcheck.files import write_whole
+            from gradcheck.base.files import write_whole
 
             write_whole(output, _encoded(text))
     except (ClosedPipeError, BrokenPipeError):

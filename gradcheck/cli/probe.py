@@ -65,7 +65,7 @@ def _probed(options: dict[str, object], quiet: bool) -> "Report":
 
     if find_spec("torch") is None:
         raise MissingExtraError("probe", "PyTorch", "torch")
-    from gradcheck.frameworks.torch.command import probe_target
+    from gradcheck.torch.probing.command import probe_target
 
     with ShareProgress(quiet) as tick:
         tick.what = "of the steps taken"
@@ -76,6 +76,6 @@ def _document(report: "Report", name: str, output: Path | None, all_layers: bool
     """Return the document; only what the format needs is imported."""
     if name not in ("github", "junit"):
         return rendered(report, name, output, all_layers)
-    from gradcheck.render.workflow import as_github, as_junit
+    from gradcheck.diagnosis.ci import as_github, as_junit
 
     return as_github(report) if name == "github" else as_junit(report)

@@ -9,8 +9,8 @@ import typer
 from gradcheck.cli import options as given
 from gradcheck.cli.output import OutputFile, check_writable, silenced, write
 from gradcheck.cli.progress import ShareProgress
+from gradcheck.engine.threads import settle_threads
 from gradcheck.errors import one_of
-from gradcheck.threads import settle_threads
 
 if TYPE_CHECKING:
     from gradcheck import Report
@@ -97,19 +97,19 @@ def simulate(
 def rendered(report: "Report", name: str, output: Path | None, all_layers: bool) -> str:
     """Return the document: text, json, csv or markdown; only what the format needs is imported."""
     if name == "json":
-        from gradcheck.render.json import as_json
+        from gradcheck.diagnosis.formats import as_json
 
         return as_json(report)
     if name == "csv":
-        from gradcheck.render.csv import as_csv
+        from gradcheck.diagnosis.formats import as_csv
 
         return as_csv(report)
     if name == "markdown":
-        from gradcheck.render.markdown import as_markdown
+        from gradcheck.diagnosis.formats import as_markdown
 
         return as_markdown(report)
     from gradcheck.cli.terminal import terminal
-    from gradcheck.render.text import as_text
+    from gradcheck.diagnosis.text import as_text
 
     return as_text(report, terminal(output), all_layers=all_layers)
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from gradcheck.cli import INTERRUPTED, options
 from gradcheck.cli.output import ClosedPipeError, silenced, write, write_now
 from gradcheck.cli.progress import CountedProgress
-from gradcheck.comparison import Comparison, compare
 from gradcheck.errors import OptionError, at_least
-from gradcheck.grid import PARSERS, Grid
-from gradcheck.workers import available, cluster, local
+from gradcheck.spec.grid import PARSERS, Grid
+from gradcheck.sweep.comparison import Comparison, compare
+from gradcheck.sweep.workers import available, cluster, local
 
 if TYPE_CHECKING:
-    from gradcheck.sweep import Row
+    from gradcheck.sweep.rows import Row
 
 #: Options that all rows of a sweep share.
 COMMON = ("labels", "shuffle", "seed", "seeds", "sort", "journal", *options.LIMITS)
@@ -74,10 +74,10 @@ def _measure(comparison: Comparison, given: Mapping[str, Any], format_name: str)
 
 def _row(row: "Row", as_json: bool) -> str:
     if as_json:
-        from gradcheck.render.comparison_formats import row_as_json
+        from gradcheck.sweep.formats import row_as_json
 
         return row_as_json(row)
-    from gradcheck.render.comparison import one_line
+    from gradcheck.sweep.text import one_line
 
     return one_line(row) + "\n"
 
@@ -94,7 +94,7 @@ def _rendered(comparison: Comparison, given: Mapping[str, Any], format_name: str
     """Return the document; only what the format needs is imported."""
     group = given["group_by"] and given["group_by"].replace("-", "_")
     if format_name != "text":
-        from gradcheck.render import comparison_formats as formats
+        from gradcheck.sweep import formats
 
         if format_name == "jsonl":
             return "".join(formats.row_as_json(row) for row in comparison.finished)
@@ -105,7 +105,7 @@ def _rendered(comparison: Comparison, given: Mapping[str, Any], format_name: str
         }
         return by_name[format_name](comparison, given["top"], group)
     from gradcheck.cli.terminal import terminal
-    from gradcheck.render.comparison import TOP, comparison_as_text
+    from gradcheck.sweep.text import TOP, comparison_as_text
 
     return comparison_as_text(comparison, terminal(given["output"]), top=given["top"] or TOP, group_by=group)
 

@@ -7,7 +7,7 @@ import typer
 
 from gradcheck.cli import options as given
 from gradcheck.cli.output import OutputFile, check_writable, silenced, write
-from gradcheck.threads import settle_threads
+from gradcheck.engine.threads import settle_threads
 
 if TYPE_CHECKING:
     from gradcheck import TheoryReport
@@ -78,9 +78,9 @@ def _rendered(report: "TheoryReport", name: str, output: Path | None) -> str:
     """Return the document; only what the format needs is imported."""
     if name == "text":
         from gradcheck.cli.page import page
-        from gradcheck.render.theory import theory_as_text
+        from gradcheck.mean_field.text import theory_as_text
 
         return theory_as_text(report, page(output))
-    from gradcheck.render import theory_formats
+    from gradcheck.mean_field import formats as theory_formats
 
     return theory_formats.FORMATS[name](report)

@@ -7,7 +7,7 @@ import typer
 
 from gradcheck.cli import options as given
 from gradcheck.cli.output import OutputFile, check_writable, silenced, write
-from gradcheck.threads import settle_threads
+from gradcheck.engine.threads import settle_threads
 
 if TYPE_CHECKING:
     from gradcheck import Verification
@@ -50,11 +50,11 @@ def verify(
 def _rendered(found: "Verification", name: str, output: Path | None) -> str:
     """Return the document; only what the format needs is imported."""
     if name == "text":
+        from gradcheck.checking.text import verification_as_text
         from gradcheck.cli.terminal import terminal
-        from gradcheck.render.verification import verification_as_text
 
         return verification_as_text(found, terminal(output))
-    from gradcheck.render import verification_formats as formats
+    from gradcheck.checking import formats
 
     by_name = {
         "json": formats.verification_as_json,

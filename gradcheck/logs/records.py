@@ -67,7 +67,7 @@ def header_line(
     rule, threshold : str, float, optional
         How gradients are clipped: a name of ``gradcheck list`` and its threshold.
     """
-    from gradcheck import __version__
+    from gradcheck.version import __version__
 
     clip = None if rule is None else {"rule": rule, "threshold": threshold}
     header = {MARK: FORMAT, "gradcheck_version": __version__, "every": every, "layers": list(layers), "clip": clip}

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradcheck.engine.types import Array
-from gradcheck.mean_field.fixed_points import TOLERANCE
+from gradcheck.mean_field.convergence import TOLERANCE
 from gradcheck.mean_field.kernels import Angular, Kernel
 from gradcheck.mean_field.maps import LayerMap
 from gradcheck.mean_field.roots import bracketed_root

@@ -5,6 +5,7 @@ import math
 
 import pytest
 
+from gradcheck.checking.verification import verify
 from gradcheck.engine import linear
 from gradcheck.engine.activations import ACTIVATIONS
 from gradcheck.engine.attention import Heads
@@ -16,7 +17,6 @@ from gradcheck.engine.network import Network
 from gradcheck.engine.normalization import NORMS
 from gradcheck.engine.transformer import AttentionBranch, MlpBranch, Sublayer
 from gradcheck.spec import ARCHITECTURES, GATED, PLACEMENTS, RECURRENT, WEIGHTLESS
-from gradcheck.verification import verify
 
 WAYS = ["", "-rotary", "-grouped", "-grouped-rotary"]
 ATTENTION = [f"{mask}{way}" for mask in ("full", "causal") for way in WAYS]

@@ -7,11 +7,11 @@ import pytest
 
 from gradcheck.checking.checks import checks
 from gradcheck.checking.differences import Source
+from gradcheck.checking.verification import LIMITS, verify
 from gradcheck.engine.activations import ACTIVATIONS
 from gradcheck.engine.cells import CELLS
 from gradcheck.engine.normalization import NORMS
 from gradcheck.spec import ARCHITECTURES, GATED, PLACEMENTS, RECURRENT, WEIGHTLESS
-from gradcheck.verification import LIMITS, verify
 
 WAYS = ["", "-rotary", "-grouped", "-grouped-rotary"]
 ATTENTION = [f"{mask}{way}" for mask in ("full", "causal") for way in WAYS]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gradcheck.clip_rules import CHOICES, RULES
+from gradcheck.spec.clip_rules import CHOICES, RULES
 
 SMALL = "clip-demo --width 8 --epochs 1 --batch-size 256"
 MLP = "clip-demo --network mlp --depth 2 --width 8 --activation tanh --epochs 1 --batch-size 256"

@@ -14,9 +14,9 @@ from types import SimpleNamespace
 import pytest
 
 from gradcheck.cli import run
-from gradcheck.grid import PARSERS
-from gradcheck.ranking import grouped, ranked
-from gradcheck.threads import BLAS_THREADS
+from gradcheck.engine.threads import BLAS_THREADS
+from gradcheck.spec.grid import PARSERS
+from gradcheck.sweep.ranking import grouped, ranked
 
 PATIENCE = 60  # seconds after which a process counts as hung
 

@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 
 import gradcheck
-from gradcheck.log_schema import finding_schema
+from gradcheck.logs.schema import finding_schema
 
 LAYERS = ("fc1", "fc2", "fc3")
 
@@ -234,6 +234,6 @@ def test_every_kept_document_is_compared():
 
 def test_the_kinds_of_the_command_are_those_of_the_table():
     from gradcheck.cli.diagnose import KINDS
-    from gradcheck.findings.finding import KINDS as TABLE
+    from gradcheck.logs.findings.finding import KINDS as TABLE
 
     assert (*TABLE, "any") == KINDS

@@ -7,7 +7,7 @@ import pytest
 
 from gradcheck import explain, topics
 from gradcheck.explanations import NAMES, TOPICS
-from gradcheck.render.explanation import explanation_as_text, topics_as_text
+from gradcheck.explanations.text import explanation_as_text, topics_as_text
 from gradcheck.render.terminal import Terminal
 
 #: Lines of a small terminal.

@@ -3,7 +3,7 @@
 import pytest
 
 from gradcheck import catalogue
-from gradcheck.render.catalogue import catalogue_as_text
+from gradcheck.explanations.text.catalogue import catalogue_as_text
 from gradcheck.render.terminal import Terminal
 
 KINDS = ("presets", "activations", "inits", "norms")

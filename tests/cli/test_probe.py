@@ -13,7 +13,7 @@ from gradcheck.cli import probe_options
 
 torch = pytest.importorskip("torch")
 
-FOLDER = Path(__file__).parents[1] / "frameworks"
+FOLDER = Path(__file__).parents[1] / "torch"
 
 DEEP = 'torch_models:mlp --input 64x32 --kwargs \'{"depth": 20, "gain": 0.5}\''
 
@@ -221,8 +221,8 @@ def test_the_help_says_that_probe_runs_the_user_s_code(gradcheck):
 
 
 def test_the_options_name_what_the_function_takes():
-    from gradcheck.frameworks.torch.precision import AMP
-    from gradcheck.frameworks.torch.probing import MODES
-    from gradcheck.frameworks.torch.training import OPTIMIZERS
+    from gradcheck.torch.probing.precision import AMP
+    from gradcheck.torch.probing.probe import MODES
+    from gradcheck.torch.probing.training import OPTIMIZERS
 
     assert (MODES, tuple(AMP), OPTIMIZERS) == (probe_options.MODES, probe_options.AMP, probe_options.OPTIMIZERS)

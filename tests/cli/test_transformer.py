@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 
 import gradcheck as package
-from gradcheck.presets import PRESETS
+from gradcheck.spec.presets import PRESETS
 
 SMALL = "--arch transformer --blocks 2 --model-width 16 --heads 2 --tokens 6"
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from gradcheck.errors import GradcheckError
-from gradcheck.experiment import Experiment
+from gradcheck.simulation.experiment import Experiment
 
 SMALL = "--arch transformer --blocks 2 --model-width 16 --heads 2 --tokens 6"
 

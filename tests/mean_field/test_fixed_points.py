@@ -4,7 +4,7 @@ import pytest
 from scipy.optimize import brentq
 
 from gradcheck.engine.activations import ACTIVATIONS
-from gradcheck.mean_field.fixed_points import depth_scale, fixed_correlation, fixed_variance
+from gradcheck.mean_field.convergence import depth_scale, fixed_correlation, fixed_variance
 from gradcheck.mean_field.kernels import kernel_of
 from gradcheck.mean_field.maps import EPSILON, LayerMap
 from gradcheck.mean_field.roots import bracketed_root

@@ -3,11 +3,11 @@ import math
 import numpy as np
 import pytest
 
-from gradcheck.mean_field.fixed_points import fixed_variance
+from gradcheck.mean_field.convergence import fixed_variance
+from gradcheck.mean_field.fixed_point import batch_norm_rest, rest
 from gradcheck.mean_field.kernels import kernel_of
 from gradcheck.mean_field.maps import LayerMap
 from gradcheck.mean_field.phase import critical_point, log_gains, phase_of
-from gradcheck.mean_field.rest import batch_norm_rest, rest
 
 
 def layer_of(name, sigma_w, sigma_b, normalised=False):

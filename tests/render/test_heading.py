@@ -1,9 +1,9 @@
 import pytest
 
 import gradcheck
-from gradcheck.experiment import Experiment
-from gradcheck.presets import PRESETS
 from gradcheck.render.heading import what_was_run
+from gradcheck.simulation.experiment import Experiment
+from gradcheck.spec.presets import PRESETS
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""What every room stands on: records, wording, files, the parts of schemas."""

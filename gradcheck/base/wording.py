@@ -1,0 +1,12 @@
+"""Numbers as one types them."""
+
+
+def shortest(value: float) -> str:
+    """Return a number in its shortest form that reads back the same, with all its digits where it needs them."""
+    return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+
+
+def as_percent(share: float) -> str:
+    """Return a share in per cent; none and all are said only where they are exact."""
+    percent = 100 * share
+    return "<1 %" if 0 < percent <= 0.5 else ">99 %" if 99.5 <= percent < 100 else f"{percent:.0f} %"

@@ -1,0 +1,1 @@
+"""From a description to a network: weights drawn, or read from files."""

@@ -1,0 +1,266 @@
+"""Gradient clipping: one table of rules, each with the semantics that people rely on, on plain NumPy arrays.
+
+``clip(gradients, "global-norm:1.0")`` clips once; a ``Clipper`` remembers what the adaptive rules need.
+"""
+
+import math
+from bisect import insort
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gradcheck.clipping.effect import Clipped, ClipReport, Task, report
+from gradcheck.engine.magnitude import Norm, joint_norm, scaled
+from gradcheck.engine.types import Array
+from gradcheck.errors import OptionError
+from gradcheck.spec.clip_rules import PERCENT, Rule, rule_of
+
+#: Added to the norm in the global rule's denominator, by PyTorch's ``clip_grad_norm_``.
+NORM_EPSILON = 1e-6
+
+#: Smallest norm of a unit's weights that the adaptive rule reckons with: Brock et al. 2021, eq. 3.
+SMALLEST_UNIT = 1e-3
+
+#: Running mean and deviation of the z-score rule: decay, and steps that are only watched (Kumar et al. 2025).
+DECAY, WATCHED = 0.97, 25
+Z_EPSILON = 1e-6  # added to the deviation in the z-score, as in its authors' implementation
+
+
+def clip(
+    gradients: Sequence[npt.NDArray[Any]],
+    rule: "str | Rule | Clipper",
+    parameters: Sequence[npt.NDArray[Any]] | None = None,
+    *,
+    unit_axis: int = -1,
+) -> tuple[list[Array], ClipReport]:
+    """Clip a list of gradients.
+
+    Parameters
+    ----------
+    gradients : sequence of array
+        Of any shapes, floating point; they are not changed.
+    rule : str, Rule or Clipper
+        ``none``, ``value:c``, ``norm:c``, ``global-norm:c``, ``agc:λ``, ``percentile:p`` or ``zscore:z``. The last
+        two judge by the norms seen so far: pass the same ``Clipper`` each time.
+    parameters : sequence of array, optional
+        What the gradients belong to, in the same shapes; ``agc`` needs them, and leaves a unit alone whose weights
+        are not finite.
+    unit_axis : int
+        Axis along which the units lie, for ``agc``: the last for fan_in × fan_out, 0 for PyTorch's weights.
+
+    Returns
+    -------
+    clipped : list of array
+        In the shapes and types of `gradients`; a gradient with an entry that is not finite comes back as it is.
+    report : ClipReport
+
+    Raises
+    ------
+    OptionError
+        There is no such rule, its threshold would be meaningless, or the parameters don't fit.
+    """
+    clipper = rule if isinstance(rule, Clipper) else Clipper(rule)
+    return clipper(gradients, parameters, unit_axis=unit_axis)
+
+
+class Clipper:
+    """A rule together with the norms that it has seen.
+
+    Parameters
+    ----------
+    rule : str or Rule
+
+    Attributes
+    ----------
+    rule : Rule
+    """
+
+    def __init__(self, rule: str | Rule) -> None:
+        self.rule = rule_of(rule)
+        make = _RULES[self.rule.name]
+        self._apply = make(self.rule.threshold)
+
+    def __call__(
+        self,
+        gradients: Sequence[npt.NDArray[Any]],
+        parameters: Sequence[npt.NDArray[Any]] | None = None,
+        *,
+        unit_axis: int = -1,
+    ) -> tuple[list[Array], ClipReport]:
+        """Clip a list of gradients; the arguments are those of ``clip``."""
+        if isinstance(gradients, np.ndarray):
+            raise OptionError("clip", "takes a list of arrays, not one array: its rows would be clipped one by one")
+        arrays = [_floating(gradient) for gradient in gradients]
+        before = joint_norm(arrays)
+        if not math.isfinite(before.mantissa):
+            wrong = tuple(index for index, one in enumerate(arrays) if not np.isfinite(one).all())
+            return arrays, ClipReport(False, math.nan, math.nan, None, math.nan, math.nan, math.nan, wrong)
+        task = Task(arrays, before, _fitting(arrays, parameters), unit_axis)
+        with np.errstate(under="ignore", over="ignore", invalid="ignore"):
+            clipped = self._apply(task)
+        return clipped.gradients, report(task, clipped)
+
+
+def _floating(gradient: npt.NDArray[Any]) -> Array:
+    array = np.asarray(gradient)
+    if array.dtype.kind != "f" or array.dtype.itemsize > 8:
+        raise OptionError("clip", f"takes arrays of float16, float32 or float64, not of {array.dtype}")
+    return array
+
+
+def _fitting(gradients: list[Array], parameters: Sequence[npt.NDArray[Any]] | None) -> Sequence[Array] | None:
+    """Return the parameters if they have the gradients' shapes."""
+    if parameters is None:
+        return None
+    shapes, theirs = [one.shape for one in gradients], [np.shape(one) for one in parameters]
+    if shapes != theirs:
+        raise OptionError("clip", f"takes gradients {shapes} with parameters of the same shapes, not {theirs}")
+    return [np.asarray(one) for one in parameters]
+
+
+# ---- the rules: a threshold ↦ what is done with each gradient
+
+
+def _none(threshold: float | None) -> Callable[[Task], Clipped]:
+    return lambda task: Clipped(task.gradients, None)
+
+
+def _value(limit: float) -> Callable[[Task], Clipped]:
+    """Each entry to [−c, c]."""
+    return lambda task: Clipped([_within(gradient, limit) for gradient in task.gradients], limit)
+
+
+def _within(gradient: Array, limit: float) -> Array:
+    """Clip each entry, where the array's type has numbers as large as the limit."""
+    return np.clip(gradient, -limit, limit) if limit < np.finfo(gradient.dtype).max else gradient
+
+
+def _norm(limit: float) -> Callable[[Task], Clipped]:
+    """Each tensor scaled by min(1, c/‖g‖)."""
+
+    def apply(task: Task) -> Clipped:
+        return Clipped([_shrunk(gradient, limit, joint_norm([gradient])) for gradient in task.gradients], limit)
+
+    return apply
+
+
+def _shrunk(gradient: Array, limit: float, norm: Norm) -> Array:
+    """Scale an array by min(1, limit/norm), where the norm may be beyond the range of floats."""
+    if norm.value <= limit:
+        return gradient
+    return scaled(gradient, limit / norm.mantissa, -norm.exponent)
+
+
+def _global_norm(limit: float) -> Callable[[Task], Clipped]:
+    """All tensors scaled by min(1, c/(‖g‖ + ε))."""
+    return lambda task: _all_shrunk(task, limit)
+
+
+def _all_shrunk(task: Task, limit: float) -> Clipped:
+    mantissa, exponent = task.norm
+    over = task.norm.value > limit
+    if math.isinf(task.norm.value):  # ε is nothing beside it
+        return Clipped([scaled(gradient, limit / mantissa, -exponent) for gradient in task.gradients], limit, over)
+    scale = limit / (task.norm.value + NORM_EPSILON)
+    return Clipped([scaled(one, scale) for one in task.gradients] if scale < 1 else task.gradients, limit, over)
+
+
+def _agc(clipping: float) -> Callable[[Task], Clipped]:
+    """Each unit's gradient scaled by min(1, λ·max(‖W_i‖, 1e-3)/‖g_i‖); a vector is one unit."""
+
+    def apply(task: Task) -> Clipped:
+        if task.parameters is None:
+            raise OptionError("clip", "agc needs the gradients' parameters: type clip(gradients, rule, parameters)")
+        pairs = zip(task.gradients, task.parameters, strict=True)
+        return Clipped([_unitwise(gradient, weight, clipping, task.unit_axis) for gradient, weight in pairs], clipping)
+
+    return apply
+
+
+def _unitwise(gradient: Array, weight: Array, clipping: float, unit_axis: int) -> Array:
+    largest, relative = _unit_norms(gradient, unit_axis)
+    of_weight, weight_relative = _unit_norms(weight, unit_axis)
+    limit = clipping * np.maximum(of_weight * weight_relative, SMALLEST_UNIT)
+    over = largest * relative > limit
+    factor = np.divide(limit, relative, out=np.zeros_like(relative), where=over)
+    clipped: Array = np.where(over, gradient / largest * factor, gradient).astype(gradient.dtype, copy=False)
+    return clipped
+
+
+def _unit_norms(array: Array, unit_axis: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the norm over all axes but that of the units, to be broadcast; of a vector or number its own.
+
+    It comes as the largest entry (1 for zero) and the norm over that, whose product may be beyond the range of floats.
+    """
+    if array.ndim > 1 and not -array.ndim <= unit_axis < array.ndim:
+        problem = f"{unit_axis} is no axis of an array of shape {array.shape}"
+        raise OptionError("unit_axis", f"{problem}; -1 takes fan_in by fan_out, 0 PyTorch's weights")
+    units = unit_axis % array.ndim if array.ndim > 1 else None
+    others = tuple(axis for axis in range(array.ndim) if axis != units)
+    largest = np.abs(array).max(others, keepdims=True, initial=0).astype(np.float64)
+    largest = np.where(largest > 0, largest, 1)
+    return largest, np.sqrt(np.square(array / largest).sum(others, keepdims=True))
+
+
+def _percentile(percent: float) -> Callable[[Task], Clipped]:
+    """The global norm clipped at the p-th percentile of those seen, this one among them."""
+    seen: list[float] = []  # sorted
+
+    def apply(task: Task) -> Clipped:
+        norm = task.norm.value
+        if math.isfinite(norm):
+            insort(seen, norm)
+        return _all_shrunk(task, _interpolated(seen, percent)) if seen else Clipped(task.gradients, None)
+
+    return apply
+
+
+def _interpolated(ordered: Sequence[float], percent: float) -> float:
+    """Return a percentile of sorted numbers, linear between neighbours."""
+    place = percent / PERCENT * (len(ordered) - 1)
+    below = math.floor(place)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
+
+
+def _zscore(limit: float) -> Callable[[Task], Clipped]:
+    """A global norm whose z-score is above z* clipped to μ + (z*²/z)·σ, of a running μ and σ."""
+    watched: list[float] = []
+    running: list[float] = []  # μ, σ
+
+    def apply(task: Task) -> Clipped:
+        norm = task.norm.value
+        if not running:
+            if math.isfinite(norm):
+                watched.append(norm)
+            if len(watched) == WATCHED:
+                running[:] = _mean_and_deviation(watched)
+            return Clipped(task.gradients, None)
+        mean, deviation = running
+        score = (norm - mean) / (deviation + Z_EPSILON)
+        allowed = mean + limit * (limit / score) * deviation if score > limit else norm
+        mean = DECAY * mean + (1 - DECAY) * allowed
+        running[:] = mean, math.hypot(math.sqrt(DECAY) * deviation, math.sqrt(1 - DECAY) * (allowed - mean))
+        return _all_shrunk(task, allowed) if score > limit else Clipped(task.gradients, None)
+
+    return apply
+
+
+def _mean_and_deviation(norms: Sequence[float]) -> tuple[float, float]:
+    """Return mean and standard deviation, right for norms whose squares or sum overflow."""
+    mean = math.fsum(norm / len(norms) for norm in norms)
+    root = math.sqrt(len(norms))
+    return mean, math.hypot(*((norm - mean) / root for norm in norms))
+
+
+_RULES: dict[str, Callable[[Any], Callable[[Task], Clipped]]] = {
+    "none": _none,
+    "value": _value,
+    "norm": _norm,
+    "global-norm": _global_norm,
+    "agc": _agc,
+    "percentile": _percentile,
+    "zscore": _zscore,
+}

@@ -1,0 +1,1 @@
+"""Inputs and labels: digits, noise, text, the user's files."""

@@ -1,0 +1,152 @@
+"""Tokens: the shipped text byte by byte, or the ids of the user's .npy file, cut into sequences."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from gradcheck.data.datasets import DATA_STREAM, Batch, Dataset, as_numbers, read_arrays
+from gradcheck.engine.initializers import stream
+from gradcheck.errors import InputError, OptionError
+from gradcheck.spec import TransformerSpec, known_data
+from gradcheck.spec.data import DataSpec
+
+TEXT = Path(__file__).parents[1] / "datasets" / "text.txt"
+
+#: No vocabulary is larger.
+MOST_TOKENS = 2**31
+
+Ids = npt.NDArray[np.int64]
+
+
+class TokenSet(NamedTuple):
+    """Token ids, and how sequences are taken from them.
+
+    Attributes
+    ----------
+    ids : Ids
+        One long text (tokens,), or (sequences, tokens).
+    length : int
+        Tokens of a sequence.
+    causal : bool
+        Each token is asked for the next one, else for itself.
+    vocabulary : int
+        Kinds of tokens: outputs of the read-out.
+    """
+
+    ids: Ids
+    length: int
+    causal: bool
+    vocabulary: int
+
+    @property
+    def features(self) -> int:
+        """Tokens of an example."""
+        return self.length
+
+    @property
+    def outputs(self) -> int:
+        """Units of the read-out: one a kind of token."""
+        return self.vocabulary
+
+    @property
+    def labels(self) -> Ids:
+        """The ids are their own labels."""
+        return self.ids
+
+    @property
+    def needed(self) -> int:
+        """Tokens that are taken for a sequence, the next one of its last token among them."""
+        return self.length + self.causal
+
+    def batch(self, data: DataSpec, seed: int) -> Batch:
+        """Return sequences (batch, tokens) and what each token is asked for, (batch·tokens,)."""
+        generator = stream(seed, DATA_STREAM)
+        if self.ids.ndim == 2:
+            order = generator.permutation(len(self.ids)) if data.shuffle else np.arange(len(self.ids))
+            taken = self.ids[order[: data.batch_size], : self.needed]
+        else:
+            starts = np.arange(data.batch_size) * self.length
+            if data.shuffle:
+                starts = generator.choice(len(self.ids) - self.needed + 1, data.batch_size, replace=False)
+            taken = self.ids[starts[:, None] + np.arange(self.needed)]
+        return Batch(taken[:, : self.length], taken[:, self.causal :].reshape(-1))
+
+
+def load_tokens(spec: TransformerSpec, data: DataSpec) -> TokenSet:
+    """Return the tokens that `data` names.
+
+    Raises
+    ------
+    InputError
+        The file can't be read, or doesn't hold token ids of this vocabulary.
+    OptionError
+        The data has no tokens, or too few.
+    """
+    known_data(data.data)
+    if data.data == "text":
+        ids = np.frombuffer(TEXT.read_bytes(), np.uint8).astype(np.int64)
+    elif Path(data.data).suffix.lower() == ".npy":
+        ids = _read(Path(data.data))
+    else:
+        problem = f"{data.data} holds no token ids; a transformer reads text, or a .npy of ids (or vectors: --patch N)"
+        raise OptionError("data", problem)
+    if ids.max() >= spec.vocabulary:
+        raise OptionError("vocabulary", f"{spec.vocabulary} has no id {ids.max()}, which {data.data} holds; raise it")
+    tokens = TokenSet(ids, spec.tokens, spec.causal, spec.vocabulary)
+    _check_length(tokens, data)
+    return tokens
+
+
+def _read(path: Path) -> Ids:
+    if not path.is_file():
+        raise InputError(path, "is a folder, not a file" if path.is_dir() else "no such file")
+    raw = as_numbers(path, read_arrays(path)[""], "the array")
+    if raw.ndim not in (1, 2) or not raw.size:
+        raise InputError(path, f"has the shape {raw.shape}; allowed: token ids of one text, or sequences by tokens")
+    wrong = ~((raw >= 0) & (raw < MOST_TOKENS) & (raw == np.floor(raw)))
+    if wrong.any():
+        allowed = f"whole numbers from 0, below {MOST_TOKENS:,} (vectors need --patch N)"
+        problem = f"{raw[wrong][0]:g} is not a token id; allowed: {allowed}"
+        raise InputError(path, problem)
+    return raw.astype(np.int64)
+
+
+def _check_length(tokens: TokenSet, data: DataSpec) -> None:
+    """Raise an error unless there are so many sequences of that length."""
+    length, why = tokens.ids.shape[-1], " and the one behind them" if tokens.causal else ""
+    if length < tokens.needed:
+        problem = f"{tokens.length}{why} are more than the {length} that {data.data} has"
+        raise OptionError("tokens", problem)
+    sequences = len(tokens.ids) if tokens.ids.ndim == 2 else (length - tokens.causal) // tokens.length
+    if data.batch_size > sequences:
+        problem = f"{data.batch_size} is more than the {sequences} sequences of {tokens.length} tokens in {data.data}"
+        raise OptionError("batch_size", problem)
+
+
+def cut_patches(
+    spec: TransformerSpec, dataset: Dataset, data: DataSpec, *, given: bool
+) -> tuple[TransformerSpec, Dataset]:
+    """Return a transformer of patches with the tokens that the data has, and the data.
+
+    Raises
+    ------
+    OptionError
+        The examples can't be cut into so many patches, or have more classes than the read-out.
+    """
+    patch = spec.patch or 1
+    if dataset.inputs is None:
+        return spec, dataset._replace(drawn=(spec.tokens - 1) * patch)
+    patches, rest = divmod(dataset.features, patch)
+    if rest:
+        raise OptionError("patch", f"{patch} can't cut the {dataset.features} numbers of an example of {data.data}")
+    if given and spec.tokens != patches + 1:
+        problem = (
+            f"{spec.tokens} are not the {patches} patches of {data.data} and a class token; allowed: {patches + 1}"
+        )
+        raise OptionError("tokens", problem)
+    if dataset.labels is not None and dataset.outputs > spec.vocabulary:
+        raise OptionError("vocabulary", f"{spec.vocabulary} is less than the {dataset.outputs} classes of {data.data}")
+    return replace(spec, tokens=patches + 1), dataset

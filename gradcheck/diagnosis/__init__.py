@@ -1,0 +1,1 @@
+"""From a flow to flags, a verdict, a report, and its text."""

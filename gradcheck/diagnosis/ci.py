@@ -1,0 +1,83 @@
+"""For continuous integration: annotations of a GitHub workflow, and a JUnit test report."""
+
+from collections.abc import Iterator
+from xml.etree import ElementTree
+
+from gradcheck.base.record import Record
+from gradcheck.diagnosis.report import Report
+from gradcheck.render.numbers import power
+from gradcheck.render.style import without_controls
+
+#: GitHub shows no more annotations of a step.
+ANNOTATIONS = 10
+
+
+def as_github(report: Report) -> str:
+    """Return workflow commands: one annotation a region, at most ten; one where there is none."""
+    status, reasons = report.verdict.status, report.verdict.reasons
+    level = "notice" if status == "healthy" else "error"
+    verdict = [_annotation(level, status, reasons[0] if reasons else status)]
+    of_regions = "warning" if status == "healthy" else "error"
+    regions = [_annotation(of_regions, region.flag, _words(report, region)) for region in report.regions]
+    return "\n".join((regions or verdict)[:ANNOTATIONS]) + "\n"
+
+
+def _words(report: Report, region: Record) -> str:
+    """Say which layers a region holds, and how far from the others."""
+    first, last = report.layers[region.first_layer - 1], report.layers[region.last_layer - 1]
+    names = _called(first.name) if first is last else f"{_called(first.name, 's')} to {last.name}"
+    worst = report.layers[region.worst_layer - 1]
+    ratio = power(worst.log10_gradient_ratio, worst.gradient_ratio)
+    return f"{names}: {region.flag}, gradient ratio {ratio} at {_called(worst.name)}"
+
+
+def _called(name: str, plural: str = "") -> str:
+    """Return a layer's name; a number says that it is one."""
+    return f"layer{plural} {name}" if name.isdecimal() else name
+
+
+def _annotation(level: str, title: str, message: str) -> str:
+    return f"::{level} title=gradcheck {_property(title)}::{_data(message)}"
+
+
+def _data(text: str) -> str:
+    return without_controls(text).replace("%", "%25")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def as_junit(report: Report) -> str:
+    """Return a test report: the verdict and every layer is a test, which fails where it is flagged."""
+    cases = list(_cases(report))
+    failures = sum(len(case) for case in cases)
+    suite = ElementTree.Element(
+        "testsuite",
+        {"name": f"gradcheck {report.command}", "tests": str(len(cases)), "failures": str(failures), "errors": "0"},
+    )
+    suite.extend(cases)
+    root = ElementTree.Element("testsuites")
+    root.append(suite)
+    ElementTree.indent(root)
+    head = '<?xml version="1.0" encoding="UTF-8"?>\n'
+    return head + ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def _cases(report: Report) -> Iterator[ElementTree.Element]:
+    subject = without_controls(str(report.config.get("target") or report.config.get("model") or report.command))
+    healthy = report.verdict.status == "healthy"
+    yield _case(subject, "verdict", "" if healthy else report.verdict.status, "\n".join(report.verdict.reasons))
+    for layer in report.layers:
+        flag = "" if layer.flag == "ok" else layer.flag
+        ratio = power(layer.log10_gradient_ratio, layer.gradient_ratio)
+        yield _case(subject, layer.name, flag, f"gradient ratio {ratio}")
+
+
+def _case(subject: str, name: str, failure: str, text: str) -> ElementTree.Element:
+    case = ElementTree.Element("testcase", {"classname": subject, "name": without_controls(name)})
+    if failure:
+        lines = "\n".join(without_controls(line) for line in text.split("\n"))
+        told = ElementTree.SubElement(case, "failure", {"message": failure, "type": failure})
+        told.text = lines
+    return case

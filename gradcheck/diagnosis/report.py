@@ -1,0 +1,217 @@
+"""The report: plain data with one dict form, strict JSON values throughout."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gradcheck.base.document import Document
+from gradcheck.base.record import Record as Record
+from gradcheck.base.record import number as number
+from gradcheck.diagnosis.summary import Summary
+from gradcheck.diagnosis.verdict import Diagnosis
+from gradcheck.engine.transformer import POINTS
+from gradcheck.flow.gradient_flow import GradientFlow, OutputFlow, PerLayer
+from gradcheck.flow.model_flow import ModelFlow
+from gradcheck.flow.quantities import QUANTITIES
+from gradcheck.spec import RECURRENT
+from gradcheck.version import SCHEMA_VERSION, __version__
+
+
+@dataclass(frozen=True)
+class Report(Document):
+    """What one command found.
+
+    Attributes
+    ----------
+    command : str
+    config : Record
+        Every option with its resolved value.
+    layers : tuple of Record
+        The hidden layers, first to last; keys as in ``gradcheck schema simulate``.
+    output : Record
+        The read-out and the loss.
+    regions : tuple of Record
+        Neighbouring layers with one flag.
+    summary : Record
+    verdict : Record
+        ``status``, ``trainable``, ``score``, ``reasons``.
+    suggestions : tuple of Record or None
+        Changes that bring the network back, each simulated; None if nobody asked.
+    prediction : Record or None
+        What mean-field theory says of the same network; None where a command asks for none.
+    model : Record or None
+        Of ``probe``: what only a user's own model has, see ``gradcheck schema probe``.
+    """
+
+    command: str
+    config: Record
+    layers: tuple[Record, ...]
+    output: Record
+    regions: tuple[Record, ...]
+    summary: Record
+    verdict: Record
+    suggestions: tuple[Record, ...] | None = None
+    prediction: Record | None = None
+    model: Record | None = None
+
+    @property
+    def unit(self) -> str:
+        """What a layer is called: ``layer``, or ``step`` of a recurrence; of a transformer, ``block``."""
+        arch = self.config.get("arch")
+        return "step" if arch in RECURRENT else "block" if arch == "transformer" else "layer"
+
+    @property
+    def points(self) -> tuple[str, ...]:
+        """The flow points of each block of a transformer: each has a layer of its own here."""
+        return POINTS if self.unit == "block" else ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as JSON values; a number that isn't finite is None."""
+        document = {
+            "schema_version": SCHEMA_VERSION,
+            "gradcheck_version": __version__,
+            "command": self.command,
+            "config": dict(self.config),
+            "layers": [dict(layer) for layer in self.layers],
+            "output": dict(self.output),
+            "regions": [dict(region) for region in self.regions],
+            "summary": dict(self.summary),
+            "verdict": dict(self.verdict),
+        }
+        if self.prediction is not None:
+            document["prediction"] = dict(self.prediction)
+        if self.suggestions is not None:
+            document["suggestions"] = [dict(suggestion) for suggestion in self.suggestions]
+        if self.model is not None:
+            document["model"] = dict(self.model)
+        return document
+
+
+def make_report(
+    command: str,
+    config: Mapping[str, Any],
+    flows: Sequence[GradientFlow],
+    typical: GradientFlow,
+    summaries: Sequence[Summary],
+    summary: Summary,
+    diagnosis: Diagnosis,
+    *,
+    parameters: int,
+    prediction: Record | None = None,
+) -> Report:
+    """Lay out what was measured (each draw's flow and summary, and the typical one), diagnosed and predicted."""
+    return Report(
+        command=command,
+        config=Record(config),
+        layers=_layers(flows, typical, diagnosis.flags),
+        prediction=prediction,
+        output=_output([flow.output for flow in flows], typical.output),
+        regions=tuple(
+            Record(region._asdict() | {"log10_worst_ratio": number(region.log10_worst_ratio)})
+            for region in diagnosis.regions
+        ),
+        summary=Record(banded_summary(summaries, summary) | {"parameters": parameters}),
+        verdict=Record(diagnosis.verdict._asdict() | {"reasons": list(diagnosis.verdict.reasons)}),
+    )
+
+
+def banded_summary(summaries: Sequence[Summary], summary: Summary) -> Record:
+    """Return the typical summary and, of several draws, the extremes."""
+    return _banded(Summary._fields, summaries, summary)
+
+
+def power_of_ten(logarithm: float) -> float | None:
+    """Return 10**logarithm; exactly 0 for −inf only, None where a float would under- or overflow."""
+    if logarithm == -math.inf:
+        return 0.0
+    value = 10.0**logarithm if logarithm < 308.25 else math.inf
+    return number(value) if value else None
+
+
+def _layers(flows: Sequence[GradientFlow], typical: GradientFlow, flags: Sequence[str]) -> tuple[Record, ...]:
+    columns: dict[str, list[float | None]] = {}
+    for name, quantity in QUANTITIES.items():
+        draws = np.array([quantity.values(flow) for flow in flows]) if len(flows) > 1 else None
+        for suffix, values in _bands(quantity.values(typical), draws):
+            if quantity.magnitude:
+                columns[name + suffix] = [power_of_ten(value) for value in values.tolist()]
+            if quantity.show_log or not quantity.magnitude:
+                prefix = "log10_" if quantity.magnitude else ""
+                columns[prefix + name + suffix] = [number(value) for value in values.tolist()]
+    rows = zip(*columns.values(), strict=True)
+    logarithms = _magnitudes(typical)
+    return tuple(
+        Record(
+            {
+                "index": index,
+                **_named(typical, index),
+                "fan_in": fan_in,
+                "fan_out": fan_out,
+            }
+            | dict(zip(columns, row, strict=True))
+            | {"status": _status(typical, index, logarithms[index - 1]), "flag": flag}
+        )
+        for index, (fan_in, fan_out, row, flag) in enumerate(
+            zip(typical.fan_in, typical.fan_out, rows, flags, strict=True), start=1
+        )
+    )
+
+
+def _named(flow: GradientFlow, index: int) -> dict[str, str]:
+    """Return a layer's name; of a user's own model as it is there, with its kind."""
+    if isinstance(flow, ModelFlow):
+        return {"name": flow.labels[index - 1], "kind": flow.kinds[index - 1]}
+    return {"name": flow.name(index).replace("layer", "hidden")}
+
+
+def _bands(typical: PerLayer, draws: PerLayer | None) -> list[tuple[str, PerLayer]]:
+    """Return the typical values and, of several draws, the extremes."""
+    if draws is None:
+        return [("", typical)]
+    return [("", typical), ("_low", np.fmin.reduce(draws)), ("_high", np.fmax.reduce(draws))]
+
+
+def _magnitudes(flow: GradientFlow) -> PerLayer:
+    """Return the logarithms of all magnitudes but the ratios between layers, (layers, magnitudes).
+
+    A point without weights has no norm of them, weights that are not trained have no gradient: neither is out of range.
+    """
+    names = [name for name, one in QUANTITIES.items() if one.magnitude and name != "local_gain"]
+    table = np.array([QUANTITIES[name].values(flow) for name in names]).T
+    of_weights = [name.startswith("weight") for name in names]
+    bare = np.isnan(flow.column("log10_weight_gradient_norm")) & np.isfinite(flow.column("log10_gradient_rms"))
+    table[np.outer(bare, of_weights)] = 0.0
+    return table
+
+
+def _status(flow: GradientFlow, index: int, logarithms: PerLayer) -> str:
+    """Say why a layer's numbers are not all there: a magnitude is zero, or beyond the range of floats."""
+    if index > flow.reached:
+        return flow.obstacle
+    if any(power_of_ten(value) in (None, 0.0) and value < 0 for value in logarithms.tolist()):
+        return "underflow"
+    return "overflow" if any(power_of_ten(value) is None for value in logarithms.tolist()) else "ok"
+
+
+def _output(draws: Sequence[OutputFlow], typical: OutputFlow) -> Record:
+    """Return the loss, and the read-out's magnitudes as numbers."""
+
+    def plain(output: OutputFlow) -> list[float]:
+        powers = [power_of_ten(logarithm) for logarithm in output[1:]]
+        return [output.loss, *(math.nan if power is None else power for power in powers)]
+
+    names = ["loss", "logit_rms", "weight_gradient_norm"]
+    return _banded(names, [plain(draw) for draw in draws], plain(typical))
+
+
+def _banded(names: Sequence[str], draws: Sequence[Sequence[float]], typical: Sequence[float]) -> Record:
+    """Return names with their typical values and, of several draws, with the extremes."""
+    record = Record()
+    table = np.array(draws, dtype=np.float64).T if len(draws) > 1 else [None] * len(names)
+    for name, value, column in zip(names, typical, table, strict=True):
+        for suffix, one in _bands(np.float64(value), column):  # type: ignore[arg-type]
+            record[name + suffix] = number(float(one))
+    return record

@@ -1,0 +1,123 @@
+"""What stands out in a flow: the whole network in a few numbers and facts."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from gradcheck.flow.gradient_flow import GradientFlow, PerLayer
+
+
+class Summary(NamedTuple):
+    """The whole network in a few numbers.
+
+    Attributes
+    ----------
+    gradient_span : float
+        Decades between the strongest and the weakest layer's gradient; inf if one is exactly zero.
+    mean_local_gain : float
+        Geometric mean of the factors from layer to layer; of a transformer, from block to block.
+    effective_rank_last : float
+        Effective rank of the last hidden layer's outputs.
+    weight_gradient_span : float
+        Decades between the strongest and the weakest layer's weight gradient, root mean squares of its entries; of a
+        transformer, among flow points of one kind. Steps of a recurrence share their weights and have none.
+    effective_rank_least : float
+        The smallest effective rank on the way to the read-out: of all layers, of a transformer's stream behind its
+        blocks; of a recurrence, whose first steps have seen little, that of the last step.
+    """
+
+    gradient_span: float
+    mean_local_gain: float
+    effective_rank_last: float
+    weight_gradient_span: float = math.nan
+    effective_rank_least: float = math.nan
+
+
+class Region(NamedTuple):
+    """Neighbouring layers with the same flag, counted from 1."""
+
+    flag: str
+    first_layer: int
+    last_layer: int
+    worst_layer: int
+    log10_worst_ratio: float
+
+
+def summarize(flow: GradientFlow) -> Summary:
+    """Return the whole network in a few numbers; nan where the flow has none."""
+    gradient = flow.column("log10_gradient_rms")
+    reached = gradient[: flow.reached]
+    if not reached.size or np.isnan(reached).any():
+        return Summary(math.nan, math.nan, math.nan)
+    if reached.max() == -math.inf:  # nothing passes back at all
+        return Summary(math.inf, math.nan, flow.layers[-1].effective_rank, math.inf, narrowest(flow)[1])
+    compared = gradient[widest_group(flow)]
+    steps = max(1, len(compared) - 1) / max(1, len(flow.points))
+    several = len(compared) > 1 and compared[-1] > -math.inf
+    gain = _power_of_ten((compared[0] - compared[-1]) / steps) if several else math.nan
+    rank = flow.layers[-1].effective_rank
+    return Summary(_range(compared), float(gain), rank, _weight_gradient_span(flow), narrowest(flow)[1])
+
+
+def widest_group(flow: GradientFlow) -> npt.NDArray[np.intp]:
+    """Return the layers, from 0, among which the strongest and the weakest gradient lie furthest apart."""
+    gradient = flow.column("log10_gradient_rms")
+    return max(flow.groups, key=lambda group: _range(gradient[group]))
+
+
+def _weight_gradient_span(flow: GradientFlow) -> float:
+    """Return the decades between layers' weight gradients, per entry, of points of one kind; nan without any."""
+    sizes = np.log10(flow.fan_in) + np.log10(flow.fan_out)
+    entries = flow.column("log10_weight_gradient_norm") - 0.5 * sizes
+    spans = [_range(entries[group]) for group in flow.weight_groups]
+    known = [span for span in spans if not math.isnan(span)]
+    return max(known, default=math.nan)
+
+
+def _range(logarithms: PerLayer) -> float:
+    """Return largest minus smallest, nan for none; an exact zero is infinitely far from anything."""
+    known = logarithms[~np.isnan(logarithms)]
+    if not known.size:
+        return math.nan
+    if known.min() == -math.inf:
+        return math.inf
+    return float(known.max() - known.min()) if math.isfinite(known.max()) else math.nan
+
+
+def narrowest(flow: GradientFlow) -> tuple[int, float]:
+    """Return the layer (from 1) on the way to the read-out whose effective rank is least, and that rank.
+
+    The rank is nan for a batch of one, and where the signal doesn't arrive.
+    """
+    ranks = flow.column("effective_rank")
+    known = flow.carriers & ~np.isnan(ranks)
+    if flow.obstacle or not known.any():
+        return len(ranks), math.nan
+    layer = int(np.where(known, ranks, np.inf).argmin())
+    return layer + 1, float(ranks[layer])
+
+
+def possible_rank(flow: GradientFlow) -> float:
+    """Return the largest rank that batch, inputs and narrowest layer allow: centring takes one example away.
+
+    Behind inputs of one number the examples lie on a curve, whose rank is not above 1 by much in a healthy network.
+    """
+    widths = np.array(flow.fan_out)[flow.carriers]
+    return min(flow.rows - 1, flow.features, *(widths.tolist() or flow.fan_out))
+
+
+def _power_of_ten(logarithm: float) -> float:
+    return 10.0 ** float(logarithm) if logarithm < 308.25 else math.inf
+
+
+def gradient_shrinks(flow: GradientFlow) -> bool:
+    """The gradient's weakest layer lies nearer to the input than its strongest."""
+    gradient = flow.column("log10_gradient_rms")[widest_group(flow)]
+    return bool(gradient.argmin() <= gradient.argmax())
+
+
+def dead_layers(flow: GradientFlow) -> list[int]:
+    """Layers (from 1) in which every unit is dead, so that nothing passes back through them."""
+    return (np.flatnonzero(flow.column("dead_fraction") == 1) + 1).tolist()

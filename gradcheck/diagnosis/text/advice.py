@@ -1,0 +1,78 @@
+"""What would bring the network back, and the next command to type."""
+
+import shlex
+from collections.abc import Iterator
+from json import dumps
+
+from rich.console import RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from gradcheck.base.record import Record
+from gradcheck.diagnosis.report import Report
+from gradcheck.diagnosis.text.shown_layers import sampled
+from gradcheck.render.numbers import percent
+from gradcheck.render.style import INDENT, without_controls
+from gradcheck.spec.command_line import command_line, options
+
+
+def advice(report: Report, width: int) -> Iterator[RenderableType]:
+    """Yield the last lines of the text."""
+    if report.suggestions:
+        yield ""
+        yield Text("  What would bring it back (each simulated)")
+        yield from _lines(report.suggestions, width)
+    elif report.suggestions is not None and report.verdict.status != "healthy" and not report.config.weights:
+        yield ""
+        yield Text("  No single change that was simulated brings it back; try two together.")
+    yield ""
+    for command in next_commands(report):
+        yield Text("  " + without_controls(command), style="dim", no_wrap=True)  # whole, to be copied
+
+
+def _lines(suggestions: tuple[Record, ...], width: int) -> Iterator[Padding]:
+    """One line a suggestion; on a narrow terminal its figures stand under it."""
+    changes = [" ".join(options(suggestion.changes)) for suggestion in suggestions]
+    longest = max(map(len, changes))
+    for change, suggestion in zip(changes, suggestions, strict=True):
+        figures = f"span {suggestion.gradient_span:.1f}   trains: {percent(suggestion.score)}"
+        fits = 2 * INDENT + longest + 3 + len(figures) <= width
+        line = Text(change.ljust(longest) if fits else change, style="bold")
+        line.append(f"   {figures}" if fits else f"\n{figures}", style="not bold")
+        yield Padding(line, (0, 0, 0, 2 * INDENT))
+
+
+def next_commands(report: Report) -> Iterator[str]:
+    """Yield the command that one would type next, and where something is wrong the one that explains it."""
+    if report.command != "probe":
+        yield next_command(report)
+    elif report.config.get("target") and (report.verdict.status == "healthy" or sampled(report)):
+        yield probe_command(report)
+    if report.verdict.status != "healthy":
+        yield f"gradcheck explain {report.verdict.status}"
+
+
+def probe_command(report: Report) -> str:
+    """Return the command that lets a healthy model take some steps, or shows every layer of an ill one."""
+    config = report.config
+    kept = {"kwargs": config.kwargs and dumps(config.kwargs), "batch": config.batch}
+    if report.model is not None and not report.model.loss_by_default:
+        kept["loss"] = config.loss
+    usual = {"mode": "train", "amp": None, "seed": 0, "optimizer": "sgd", "lr": 0.1}
+    changed = kept | {name: config[name] for name, value in usual.items() if config[name] != value}
+    healthy = report.verdict.status == "healthy"
+    steps = {"steps": 50 if healthy and not config.steps else config.steps or None}
+    words = ["gradcheck", "probe", config.target, *(f"--input={shape}" for shape in config.input or ())]
+    words += options({name: value for name, value in (changed | steps).items() if value is not None})
+    last = "--all-layers" if not healthy else "--fail-on any" if config.steps else ""
+    return f"{shlex.join(words)} {last}".rstrip()
+
+
+def next_command(report: Report) -> str:
+    """Return the command that one would type next."""
+    if report.suggestions:
+        return str(report.suggestions[0].command)
+    this = command_line(report.command, report.config)
+    if report.verdict.status == "healthy":
+        return f"{this} --seeds 5" if report.config.seeds == 1 else f"{this} --fail-on any"
+    return f"{this} --all-layers" if report.suggestions is not None or report.config.weights else f"{this} --suggest"

@@ -1,0 +1,28 @@
+"""A report as the message of a test that fails: the verdict, its reasons, every layer."""
+
+from collections.abc import Iterator
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from gradcheck.diagnosis.report import Report
+from gradcheck.diagnosis.text.layer_table import layer_table
+from gradcheck.render.bars import Glyphs
+from gradcheck.render.style import without_controls
+from gradcheck.render.terminal import Terminal, printed
+
+#: What a line of a message may have beside the mark that pytest puts before it.
+WIDTH = 100
+
+
+def as_failure(report: Report) -> str:
+    """Return the verdict, its reasons and the table of layers."""
+    return printed(lambda glyphs: _parts(report, glyphs), Terminal(WIDTH)).strip("\n")
+
+
+def _parts(report: Report, glyphs: Glyphs) -> Iterator[RenderableType]:
+    status, reasons = report.verdict.status, report.verdict.reasons
+    yield Text(without_controls(f"{report.config['model']} is {status}" + (f": {reasons[0]}" if reasons else "")))
+    yield from (Text(without_controls(f"  {reason}")) for reason in reasons[1:])
+    yield ""
+    yield from layer_table(report, WIDTH, glyphs, all_layers=True)

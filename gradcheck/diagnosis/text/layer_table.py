@@ -1,0 +1,112 @@
+"""The table of layers, as wide as the terminal allows."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from rich.console import RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from gradcheck.base.record import Record
+from gradcheck.diagnosis.report import Report
+from gradcheck.diagnosis.text.shown_layers import drawn, shown_layers, title
+from gradcheck.render.bars import Glyphs, Scale, bar, common_scale
+from gradcheck.render.numbers import power, significant
+from gradcheck.render.style import INDENT, STYLES
+
+#: Columns of the table: heading, and how a layer fills it.
+COLUMNS: dict[str, Callable[[Record], str]] = {
+    "layer": title,
+    "gradient": lambda layer: power(layer.log10_gradient_rms, layer.gradient_rms),
+    "ratio": lambda layer: power(layer.log10_gradient_ratio, layer.gradient_ratio),
+    "gain": lambda layer: significant(layer.local_gain),
+    "theory": lambda layer: significant(layer.get("predicted")),
+    "activation": lambda layer: significant(layer.activation_rms),
+    "rank": lambda layer: significant(layer.effective_rank),
+    "cosine": lambda layer: significant(layer.input_cosine),
+    "saturated": lambda layer: _share(layer.saturated_fraction),
+    "dead": lambda layer: _share(layer.dead_fraction),
+    "weights": lambda layer: significant(layer.weight_norm),
+    "their gradient": lambda layer: power(layer.log10_weight_gradient_norm, layer.weight_gradient_norm),
+    "flag": lambda layer: layer.flag,
+}
+
+#: The narrowest terminal that a set of columns fits into, with a bar behind them.
+LAYOUTS = (
+    (126, tuple(COLUMNS)),
+    (
+        106,
+        ("layer", "gradient", "ratio", "gain", "theory", "activation", "rank", "cosine", "saturated", "dead", "flag"),
+    ),
+    (80, ("layer", "gradient", "ratio", "gain", "theory", "activation", "rank", "flag")),
+    (72, ("layer", "gradient", "ratio", "gain", "activation", "rank", "flag")),
+    (48, ("layer", "gradient", "gain", "flag")),
+    (0, ("layer", "gradient", "flag")),
+)
+
+
+#: Room that a layer's name leaves to the fewest columns and a bar; and what it has at least.
+BESIDE_TITLE, LEAST_TITLE = 32, 16
+
+
+def _end(name: str, room: int) -> str:
+    """Return the end of a long name: it says more than the beginning, which all have in common."""
+    return name if len(name) <= room else f"…{name[1 - room :]}"
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0%}"
+
+
+def layer_table(report: Report, width: int, glyphs: Glyphs, all_layers: bool) -> Iterator[RenderableType]:
+    """Yield the layers, each with a bar on the sparkline's log scale; of a deep network a sample."""
+    predicted = report.prediction.local_gains if report.prediction else None
+    shown = [
+        Record(report.layers[index - 1], predicted=predicted and predicted[index - 1])
+        for index in shown_layers(len(report.layers), report.regions, all_layers)
+    ]
+    titles = [_end(title(layer), max(LEAST_TITLE, width - BESIDE_TITLE)) for layer in shown]
+    longer = max(map(len, titles)) - len("layer")  # as a block and its flow point are, or a name
+    names = _columns(width - max(0, longer), any(predicted or ()))
+    rows = [
+        [called, *(COLUMNS[name](layer) for name in names[1:])] for called, layer in zip(titles, shown, strict=True)
+    ]
+    used = INDENT + sum(max(map(len, column)) + 2 for column in zip(names, *rows, strict=True))
+    used += 2 * any(one.startswith("…") for one in titles)  # three dots where the terminal has ASCII only
+    scale = common_scale([layer[drawn(report)] for layer in report.layers])
+    bars = [_bar(layer[drawn(report)], scale, max(1, min(24, width - used)), glyphs) for layer in shown]
+    heads = [report.unit if name == "layer" else name for name in names]
+    yield Padding(_table(heads, shown, rows, bars), (0, 0, 0, INDENT))
+    if len(shown) < len(report.layers):
+        count = f"{len(shown)} of {len(report.layers)} {'flow points' if report.points else report.unit + 's'}"
+        yield Text(f"  {count} shown; --all-layers shows the rest", style="dim")
+
+
+def _columns(room: int, predicted: bool) -> tuple[str, ...]:
+    """Return the columns that fit; where nothing is predicted, that one's room is the others'."""
+    if predicted:
+        return next(names for least, names in LAYOUTS if room >= least or least == 0)
+    bare = ((least, names, tuple(name for name in names if name != "theory")) for least, names in LAYOUTS)
+    spare = len("theory") + 2
+    return next(fewer for least, names, fewer in bare if room >= least - spare * (fewer != names) or least == 0)
+
+
+def _table(names: Sequence[str], shown: Sequence[Record], rows: Sequence[Sequence[str]], bars: Sequence[str]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    for name in names:
+        table.add_column(
+            name,
+            justify="left" if name in ("flag", "block") or (name == "layer" and "kind" in shown[0]) else "right",
+            no_wrap=True,
+        )
+    table.add_column("", no_wrap=True)
+    for layer, row, bar_text in zip(shown, rows, bars, strict=True):
+        style = STYLES[layer.flag]
+        cells = [Text(cell, style=style if name == "flag" else "") for name, cell in zip(names, row, strict=True)]
+        table.add_row(*cells, Text(bar_text, style=style))
+    return table
+
+
+def _bar(logarithm: float | None, scale: Scale, width: int, glyphs: Glyphs) -> str:
+    """Return a layer's bar; nothing for a gradient that is zero or has no number."""
+    return "" if logarithm is None else bar(scale.share(logarithm), width, glyphs)

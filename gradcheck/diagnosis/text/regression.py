@@ -1,0 +1,65 @@
+"""The comparison with a baseline, as text."""
+
+from collections.abc import Iterator
+
+from rich.console import RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from gradcheck.diagnosis.regression import Move, Regression
+from gradcheck.render.style import INDENT, STYLES, without_controls
+from gradcheck.render.terminal import PLAIN_TERMINAL, Terminal, printed
+
+#: Layers that the table shows, those that moved furthest first.
+MOST = 20
+
+
+def regression_as_text(regression: Regression, terminal: Terminal = PLAIN_TERMINAL) -> str:
+    """Return what moved since the baseline as text."""
+    return printed(lambda glyphs: _parts(regression), terminal)
+
+
+def _parts(regression: Regression) -> Iterator[RenderableType]:
+    before, after = regression.status_before, regression.status_after
+    style = "reverse red" if regression.found else "reverse green"
+    label = "REGRESSION" if regression.found else "NO REGRESSION"
+    verdict = Text().append(before, style=STYLES[before]).append(" → ").append(after, style=STYLES[after])
+    moved = [move for move in regression.layers if move.moved]
+    unit = _unit(regression)
+    count = f"{len(moved)} of {len(regression.layers)} {unit}s moved by more than {regression.tolerance:g} decades"
+    yield Text(" ").append(f" {label} ", style=style).append("  ").append(verdict).append(f", {count}")
+    if moved:
+        yield ""
+        yield Padding(_table(unit, sorted(moved, key=_distance, reverse=True)[:MOST]), (0, 0, 0, INDENT))
+        if len(moved) > MOST:
+            yield Text(f"  the {MOST} that moved furthest of {len(moved)}", style="dim")
+    for names, where in ((regression.only_before, "the baseline"), (regression.only_after, "the new report")):
+        if names:
+            yield Text(without_controls(f"  only in {where}: {', '.join(names[:8])}{' …' if len(names) > 8 else ''}"))
+
+
+def _unit(regression: Regression) -> str:
+    """Return what a layer is called, by the names of the first of each."""
+    names = [*(move.name for move in regression.layers[:1]), *regression.only_before[:1], *regression.only_after[:1]]
+    for start, unit in (("step ", "step"), ("block ", "flow point")):
+        if all(name.startswith(start) for name in names):
+            return unit
+    return "layer"
+
+
+def _distance(move: Move) -> float:
+    return float("inf") if move.change is None else abs(move.change)
+
+
+def _table(unit: str, moves: list[Move]) -> Table:
+    table = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False, header_style="dim")
+    table.add_column(unit)
+    for name in ("log10 gradient, baseline", "now", "moved"):
+        table.add_column(name, justify="right")
+    for move in moves:
+        numbers = ("-" if value is None else f"{value:.2f}" for value in (move.before, move.after))
+        table.add_row(
+            Text(without_controls(move.name)), *numbers, "-" if move.change is None else f"{move.change:+.2f}"
+        )
+    return table

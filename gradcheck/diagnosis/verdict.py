@@ -1,0 +1,97 @@
+"""From a flow and thresholds to flags, regions and a verdict.
+
+Every criterion is a ratio between layers, a rank or a share: multiplying the loss by a constant changes none.
+"""
+
+import math
+from itertools import groupby
+from typing import NamedTuple
+
+import numpy as np
+
+from gradcheck.diagnosis.reasons import collapsed, reasons
+from gradcheck.diagnosis.score import score
+from gradcheck.diagnosis.summary import Region, Summary, dead_layers, gradient_shrinks
+from gradcheck.flow.gradient_flow import GradientFlow
+from gradcheck.spec.thresholds import Thresholds
+
+FLAGS = ("ok", "vanishing", "exploding", "dead", "saturated", "nonfinite")
+STATUSES = ("healthy", "vanishing", "exploding", "collapsed", "dead", "nonfinite")
+
+
+class Verdict(NamedTuple):
+    """What it comes to.
+
+    Attributes
+    ----------
+    status : str
+        One of ``STATUSES``.
+    trainable : bool
+        score ≥ 0.5
+    score : float
+        Probability that plain SGD trains the network.
+    reasons : tuple of str
+        In words and numbers, the weightiest first.
+    """
+
+    status: str
+    trainable: bool
+    score: float
+    reasons: tuple[str, ...]
+
+
+class Diagnosis(NamedTuple):
+    """Flags (one a layer), regions and the verdict."""
+
+    flags: tuple[str, ...]
+    regions: tuple[Region, ...]
+    verdict: Verdict
+
+
+def diagnose(flow: GradientFlow, summary: Summary, thresholds: Thresholds) -> Diagnosis:
+    """Return the flags, regions and verdict of a flow and its summary."""
+    flags = _flags(flow, thresholds)
+    regions = _regions(flow, flags)
+    status = _status(flow, summary, thresholds)
+    chance = score(flow, summary)
+    verdict = Verdict(status, chance >= 0.5, chance, tuple(reasons(flow, summary, thresholds, regions)))
+    return Diagnosis(flags, regions, verdict)
+
+
+def _flags(flow: GradientFlow, limits: Thresholds) -> tuple[str, ...]:
+    """Flag each layer by the worst that is true of it."""
+    ratio = flow.log10_gradient_ratio
+    silent = flow.column("log10_gradient_rms") == -np.inf
+    conditions = {
+        "nonfinite": flow.nonfinite,
+        "dead": flow.column("dead_fraction") > limits.dead_above,
+        "vanishing": silent | (ratio < _log10(limits.vanish_below)),
+        "exploding": ratio > _log10(limits.explode_above),
+        "saturated": flow.column("saturated_fraction") > limits.saturated_above,
+    }
+    return tuple(np.select(list(conditions.values()), list(conditions), "ok").tolist())
+
+
+def _log10(ratio: float) -> float:
+    return math.log10(ratio) if ratio > 0 else -math.inf
+
+
+def _regions(flow: GradientFlow, flags: tuple[str, ...]) -> tuple[Region, ...]:
+    """Join neighbouring layers with one flag; the worst is the one whose ratio is furthest from 1."""
+    ratios, regions = flow.log10_gradient_ratio, []
+    for flag, group in groupby(enumerate(flags, start=1), key=lambda pair: pair[1]):
+        layers = [layer for layer, _ in group]
+        worst = max(layers, key=lambda layer: np.nan_to_num(abs(ratios[layer - 1]), nan=-1.0, posinf=np.inf))
+        regions.append(Region(flag, layers[0], layers[-1], worst, float(ratios[worst - 1])))
+    return tuple(region for region in regions if region.flag != "ok")
+
+
+def _status(flow: GradientFlow, summary: Summary, limits: Thresholds) -> str:
+    """Return the verdict in one word. A lost gradient outweighs lost differences between the examples."""
+    if flow.obstacle or flow.nonfinite.any():
+        return "nonfinite"
+    if dead_layers(flow):
+        return "dead"
+    if not summary.gradient_span <= limits.max_span:
+        return "vanishing" if gradient_shrinks(flow) else "exploding"
+    return "collapsed" if collapsed(flow, summary, limits) else "healthy"

@@ -1,0 +1,113 @@
+"""``explain``: what a verdict, a flag or a remedy is, why it matters, and what to type next. Loads no NumPy itself."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from gradcheck.base.document import Document
+from gradcheck.errors import GradcheckError
+from gradcheck.explanations import NAMES, TOPICS, Topic
+
+#: The page that multiplies the factors of a network out, and the network.
+MULTIPLIED_OUT, DEPTH, WIDTH = "chain-rule", 8, 32
+
+
+class Factor(NamedTuple):
+    """The chain rule at one layer.
+
+    Attributes
+    ----------
+    layer : int
+        Counted from 1.
+    local_gain : float
+        Its gradient over that of the next layer.
+    product : float
+        Of the local gains from the last layer but one to this.
+    gradient_ratio : float
+        Its gradient over that of the last layer, as measured.
+    """
+
+    layer: int
+    local_gain: float
+    product: float
+    gradient_ratio: float
+
+
+@dataclass(frozen=True)
+class Explanation(Document):
+    """A page, and the chain rule of a real network where the page is about that.
+
+    Attributes
+    ----------
+    topic : Topic
+    factors : tuple of Factor
+        From the last layer but one to the first, the way that the gradient goes.
+    """
+
+    topic: Topic
+    factors: tuple[Factor, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the page as JSON values."""
+        several = ("examples", "try_next")
+        page: dict[str, Any] = {
+            name: [example._asdict() for example in value]
+            if name in several
+            else list(value)
+            if isinstance(value, tuple)
+            else value
+            for name, value in self.topic._asdict().items()
+        }
+        return page | ({"factors": [factor._asdict() for factor in self.factors]} if self.factors else {})
+
+
+def topics() -> list[dict[str, Any]]:
+    """Return what ``explain`` knows of: each topic's name, summary and aliases."""
+    return [{"name": topic.name, "summary": topic.summary, "aliases": list(topic.aliases)} for topic in TOPICS.values()]
+
+
+def explain(topic: str) -> Explanation:
+    """Return what a topic is, why it matters, its formula, commands that show it and mend it, and its sources.
+
+    Parameters
+    ----------
+    topic : str
+        A name or an alias as in ``topics()``; case doesn't matter, nor whether words are joined by ``-`` or ``_``.
+
+    Returns
+    -------
+    Explanation
+        ``print`` shows the page; of ``chain-rule`` it has the factors of a network that is simulated on the spot.
+
+    Raises
+    ------
+    GradcheckError
+        There is no such topic; the message names the nearest ones.
+    """
+    name = {_key(name): page for name, page in NAMES.items()}.get(_key(topic))
+    if name is None:
+        raise GradcheckError(f"topic {topic!r} is unknown; {_hint(topic)}gradcheck explain lists all")
+    return Explanation(TOPICS[name], tuple(_factors()) if name == MULTIPLIED_OUT else ())
+
+
+def _key(name: str) -> str:
+    """Return a name without what doesn't matter."""
+    return name.lower().replace("_", "-").replace(" ", "-")
+
+
+def _hint(topic: str) -> str:
+    """Return the names that are nearest to one that is none."""
+    from difflib import get_close_matches  # only a mistake pays for it
+
+    near = get_close_matches(topic.lower(), TOPICS) or get_close_matches(topic.lower(), NAMES)
+    return f"did you mean {' or '.join(near)}? " if near else ""
+
+
+def _factors() -> Iterator[Factor]:
+    """Yield the factors of a network that is simulated now, from its last layer but one to the first."""
+    from gradcheck.simulation.simulate import simulate
+
+    product = 1.0
+    for layer in reversed(simulate(depth=DEPTH, width=WIDTH).layers[:-1]):
+        product *= layer.local_gain
+        yield Factor(layer.index, layer.local_gain, product, layer.gradient_ratio)

@@ -1,0 +1,39 @@
+"""The typical flow of several draws."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from gradcheck.flow.gradient_flow import GradientFlow, LayerFlow, OutputFlow, PerLayer
+
+
+def average(flows: Sequence[GradientFlow]) -> GradientFlow:
+    """Return the typical flow of several draws: the mean of logarithms, the geometric mean of the rest.
+
+    ``input_cosine``, which can be negative, is averaged as it is. Anything that is nan in one draw is nan.
+    """
+    if len(flows) == 1:
+        return flows[0]
+    draws = np.array([flow.layers for flow in flows])  # (draws, layers, fields)
+    outputs = np.array([flow.output for flow in flows])  # (draws, fields)
+    stopped = min(flows, key=lambda flow: (flow.reached, not flow.obstacle))
+    return GradientFlow(
+        fan_in=flows[0].fan_in,
+        fan_out=flows[0].fan_out,
+        layers=tuple(LayerFlow(*row) for row in _typical(draws, LayerFlow._fields).tolist()),
+        output=OutputFlow(*_typical(outputs, OutputFlow._fields).tolist()),
+        reached=stopped.reached,
+        obstacle=stopped.obstacle,
+        unit=stopped.unit,
+        points=stopped.points,
+        rows=stopped.rows,
+    )
+
+
+def _typical(draws: PerLayer, names: Sequence[str]) -> PerLayer:
+    """Average (draws, …, fields) over the draws, each field by its own mean."""
+    additive = np.array([name.startswith("log10_") or name == "input_cosine" for name in names])
+    with np.errstate(all="ignore"):
+        mean, geometric = draws.mean(0), np.exp(np.log(np.where(additive, 1, draws)).mean(0))
+    typical: PerLayer = np.where(additive, mean, geometric)
+    return typical

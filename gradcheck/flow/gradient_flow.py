@@ -1,0 +1,294 @@
+"""How a network's signal flows forward and its gradient back, layer by layer.
+
+A ``GradientFlow`` holds what was measured, magnitudes as base-10 logarithms. It knows neither which network it
+came from nor how it is shown.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from gradcheck.engine.diversity import effective_rank, mean_cosine
+from gradcheck.engine.layered import Backward, Layered, Way, backward, walk
+from gradcheck.engine.linear import Linear, log10_weight_gradient_norm
+from gradcheck.engine.loss import Loss, mean_square
+from gradcheck.engine.magnitude import Scaled, log10_joint_norm, log10_rms, log10_std, rescaled, sum_of_squares
+from gradcheck.engine.types import Array
+
+#: One number for each layer, first to last.
+PerLayer = npt.NDArray[np.float64]
+
+#: An entry is saturated where |φ'| is below this part of the activation's largest.
+SATURATED_BELOW = 0.01
+
+#: Bytes of weights and passages that are held at once; a larger network is walked in segments, forward twice.
+MEMORY = 512 * 2**20
+
+
+#: How much longer a layer's way back takes than its way forward, its measurements among it.
+WAY_BACK = 2.5
+
+#: Called with the share of the work that is done, 0 to 1: a sign of life in a long run.
+Tick = Callable[[float], None]
+
+
+class LayerFlow(NamedTuple):
+    """What is measured at one hidden layer (definitions: ``gradcheck.flow.quantities``).
+
+    The logarithm of an exact zero is −inf. What doesn't exist (the cosine of a single example, anything behind
+    an overflow) is nan.
+    """
+
+    log10_preactivation_std: float = math.nan
+    log10_activation_rms: float = math.nan
+    input_cosine: float = math.nan
+    effective_rank: float = math.nan
+    dead_fraction: float = math.nan
+    saturated_fraction: float = math.nan
+    log10_gradient_rms: float = math.nan
+    log10_weight_norm: float = math.nan
+    log10_weight_gradient_norm: float = math.nan
+
+
+class OutputFlow(NamedTuple):
+    """What is measured at the read-out; nan where the forward pass did not arrive there."""
+
+    loss: float = math.nan
+    log10_logit_rms: float = math.nan
+    log10_weight_gradient_norm: float = math.nan
+
+
+@dataclass(frozen=True)
+class GradientFlow:
+    """The flow through a whole network.
+
+    Attributes
+    ----------
+    fan_in, fan_out : tuple of int
+        Shape of each hidden layer's linear map.
+    layers : tuple of LayerFlow
+        One for each hidden layer, first to last.
+    output : OutputFlow
+        The read-out and the loss.
+    reached : int
+        Hidden layers whose forward signal is finite; where that is not all of them, or the logits are not
+        finite, there is no loss, and the gradients are those of the mean squared output of layer `reached`.
+    obstacle : str
+        What stopped the forward pass behind `reached`: ``overflow``, ``nan``, or empty if nothing did.
+    unit : str
+        What a layer is called: ``layer``, or ``step`` of a recurrence; of a transformer ``block``.
+    points : tuple of str
+        The flow points of each unit, where it has several: each is a layer here.
+    rows : float
+        Rows of the batch: examples, or all their tokens; inf where nobody knows.
+    features : float
+        1 where a row of a model's inputs is a single number, of which layers make little rank; else inf.
+    """
+
+    fan_in: tuple[int, ...]
+    fan_out: tuple[int, ...]
+    layers: tuple[LayerFlow, ...]
+    output: OutputFlow
+    reached: int
+    obstacle: str = ""
+    unit: str = "layer"
+    points: tuple[str, ...] = ()
+    rows: float = math.inf
+    features: float = math.inf
+
+    def name(self, layer: int) -> str:
+        """Return what layer 1 … is called: ``layer 3``, ``step 3``, ``block 1 mlp``."""
+        if not self.points:
+            return f"{self.unit} {layer}"
+        block, point = divmod(layer - 1, len(self.points))
+        return f"{self.unit} {block + 1} {self.points[point]}"
+
+    def names(self, first: int, last: int) -> str:
+        """Return what several neighbouring layers are called: ``layers 3 to 7``."""
+        if first == last:
+            return self.name(first)
+        return f"{self.name(first)} to {self.name(last)}" if self.points else f"{self.unit}s {first} to {last}"
+
+    def column(self, name: str) -> PerLayer:
+        """Return one field of ``LayerFlow`` for all layers."""
+        return np.array([getattr(layer, name) for layer in self.layers])
+
+    @property
+    def groups(self) -> list[npt.NDArray[np.intp]]:
+        """Layers, from 0, whose gradients can be compared: here all that the signal reaches."""
+        return [np.arange(self.reached)]
+
+    @property
+    def weight_groups(self) -> list[npt.NDArray[np.intp]]:
+        """Layers, from 0, whose weights' gradients can be compared: of several flow points those of one kind."""
+        kinds = max(1, len(self.points))
+        return [] if self.unit == "step" else [group[kind::kinds] for group in self.groups for kind in range(kinds)]
+
+    @property
+    def carriers(self) -> npt.NDArray[np.bool_]:
+        """Layers that all of the signal goes through: of a transformer the stream, of a recurrence the last step."""
+        kinds = max(1, len(self.points))
+        every = np.arange(1, len(self.layers) + 1)
+        carrying: npt.NDArray[np.bool_] = every == len(every) if self.unit == "step" else every % kinds == 0
+        return carrying
+
+    @property
+    def nonfinite(self) -> npt.NDArray[np.bool_]:
+        """Layers behind an overflow, and those at which the gradient itself overflows on its way back."""
+        gradient = self.column("log10_gradient_rms")
+        behind = np.arange(len(self.layers)) >= self.reached
+        overflown: npt.NDArray[np.bool_] = np.isnan(gradient) | (gradient == np.inf)
+        return behind | overflown
+
+    @property
+    def log10_gradient_ratio(self) -> PerLayer:
+        """log10 of each layer's gradient over that of the last layer reached."""
+        gradient = self.column("log10_gradient_rms")
+        with np.errstate(invalid="ignore"):  # two exact zeros have no ratio
+            ratio: PerLayer = gradient - gradient[self.reached - 1]
+        return ratio
+
+    @property
+    def log10_local_gain(self) -> PerLayer:
+        """log10 of each layer's gradient over that of the next; nan for the last."""
+        gradient = self.column("log10_gradient_rms")
+        with np.errstate(invalid="ignore"):
+            gain: PerLayer = gradient - np.append(gradient[1:], math.nan)
+        return gain
+
+
+def measure(
+    network: Layered, inputs: Array, loss: Loss, memory: int = MEMORY, tick: Tick = lambda share: None
+) -> GradientFlow:
+    """Pass one batch forward and its gradient back, and measure every layer.
+
+    Parameters
+    ----------
+    network : Layered
+    inputs : Array
+        What the first layer is given: (batch, features), or the state before a recurrence's first step.
+    loss : Loss
+        Of the logits, the mean over the batch.
+    memory : int
+        Bytes to hold at once; less costs a second forward pass and changes no number.
+    tick : callable
+        Called behind each layer, forward and back, with the share of the work that is done.
+
+    Returns
+    -------
+    GradientFlow
+    """
+    with np.errstate(all="ignore"):  # over- and underflow are measured, not warned of
+        work = network.depth * (1 + WAY_BACK)
+        starts, segments, passages, obstacle = _forward(network, inputs, memory, lambda done: tick(done / work))
+        output, delta, obstacle = _turn(network, starts[-1], loss, obstacle)
+        layers: list[LayerFlow] = []
+        for start, segment in zip(starts[-2::-1], segments[::-1], strict=True):
+            passages = passages or list(walk(network, start, segment))
+            for passage, back in zip(reversed(passages), backward(passages, delta), strict=True):
+                layers.append(_layer_flow(passage, back))
+                delta = back.at_x
+                tick((network.depth + len(layers) * WAY_BACK) / work)
+            passages = []
+    beyond = (LayerFlow(),) * (network.depth - len(layers))
+    fan_in, fan_out = zip(*network.fans, strict=True)
+    measured = (*layers[::-1], *beyond)
+    return GradientFlow(
+        fan_in, fan_out, measured, output, len(layers), obstacle, network.unit, network.points, len(inputs)
+    )
+
+
+def _segments(network: Layered, rows: int, itemsize: int, memory: int) -> Iterator[range]:
+    """Split the layers 1 … depth into runs of which all that is kept fits into `memory` bytes."""
+    first, held = 1, 0
+    for layer, numbers in enumerate(network.kept(rows), start=1):
+        need = itemsize * numbers
+        if held and held + need > memory:
+            yield range(first, layer)
+            first, held = layer, 0
+        held += need
+    yield range(first, network.depth + 1)
+
+
+def _forward(
+    network: Layered, x: Array, memory: int, tick: Callable[[int], None]
+) -> tuple[list[Array], list[range], list[Way], str]:
+    """Pass x forward as far as it stays finite.
+
+    Returns the input of each segment and the last output; the segments; the last one's passages; and what
+    stopped it, if anything.
+    """
+    starts, segments, obstacle = [x], list[range](), ""
+    passages: list[Way] = []
+    for segment in _segments(network, len(x), x.itemsize, memory):
+        passages = []  # the last segment's are let go before the next one's are made
+        for layer, passage in zip(segment, walk(network, starts[-1], segment), strict=True):
+            tick(layer)
+            if not (_is_finite(passage.preactivation) and _is_finite(passage.output)):
+                obstacle = _cause(*passage.maps)
+                break
+            passages.append(passage)
+        if passages:
+            starts.append(passages[-1].output)
+            segments.append(segment)
+        if obstacle:
+            break
+    return starts, segments, passages, obstacle
+
+
+def _is_finite(array: Array) -> bool:
+    return math.isfinite(sum_of_squares(array)) or bool(np.isfinite(array).all())
+
+
+def _cause(*maps: Linear) -> str:
+    """Return why a finite input doesn't stay finite: ``nan`` if one is given, else ``overflow``.
+
+    An overflow can show as nan too, by +inf − inf, depending on how the products are summed.
+    """
+    return "nan" if any(one.holds_nan for one in maps) else "overflow"
+
+
+def _turn(network: Layered, x: Array, loss: Loss, obstacle: str) -> tuple[OutputFlow, Scaled, str]:
+    """Go through the read-out to the loss and turn: return what is measured there, and ∂𝓛/∂x.
+
+    Where there is no finite read-out, the mean squared x takes the place of the loss.
+    """
+    if not obstacle:
+        readout = network.readout()
+        logits, through_readout = readout(x)
+        obstacle = "" if _is_finite(logits) else _cause(readout)
+    if obstacle:
+        return OutputFlow(), rescaled(mean_square(x)[1]), obstacle
+    value, at_logits = loss(logits)
+    delta = rescaled(at_logits)
+    norm = log10_weight_gradient_norm(rescaled(x), delta)
+    output = OutputFlow(value, log10_rms(rescaled(logits)), norm)
+    return output, rescaled(through_readout(delta.mantissa), delta.exponent), ""
+
+
+def _layer_flow(passage: Way, back: Backward) -> LayerFlow:
+    """Measure one layer, given its passage and what has come back to it."""
+    output = rescaled(passage.activity)
+    return LayerFlow(
+        log10_preactivation_std=log10_std(rescaled(passage.preactivation)),
+        log10_activation_rms=log10_rms(output),
+        input_cosine=mean_cosine(output.mantissa),
+        effective_rank=effective_rank(output.mantissa),
+        dead_fraction=_mean(np.mean(~slope.any(axis=0)) for slope, _ in passage.slopes),
+        saturated_fraction=_mean(
+            np.mean(np.abs(slope) < SATURATED_BELOW * steepest) for slope, steepest in passage.slopes
+        ),
+        log10_gradient_rms=log10_rms(back.at_z),
+        log10_weight_norm=log10_joint_norm([one.log10_weight_norm for one in passage.maps]),
+        log10_weight_gradient_norm=log10_joint_norm([log10_weight_gradient_norm(*one) for one in back.products]),
+    )
+
+
+def _mean(values: Iterable[np.floating[Any]]) -> float:
+    """Return the mean over a layer's activations, several of equal width; nan where it has none."""
+    numbers = [float(value) for value in values]
+    return sum(numbers) / len(numbers) if numbers else math.nan

@@ -1,0 +1,81 @@
+"""The flow through a user's own model: its layers have names, and are of several kinds."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from gradcheck.flow.gradient_flow import GradientFlow, PerLayer
+
+
+@dataclass(frozen=True)
+class ModelFlow(GradientFlow):
+    """The flow through a model whose layers are not all of one kind.
+
+    Attributes
+    ----------
+    labels : tuple of str
+        What each layer is called in the model.
+    kinds : tuple of str
+        What it is. Gradients are held against those of one kind only: behind a convolution, an embedding and a norm
+        the same gradient has another size, which says nothing about where it is lost.
+    trunk : tuple of bool
+        All of the signal goes through it: it stands in no branch.
+    normalized : tuple of bool
+        It is a norm, or one follows: its weights' length doesn't matter.
+    """
+
+    labels: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    trunk: tuple[bool, ...] = ()
+    normalized: tuple[bool, ...] = ()
+
+    def name(self, layer: int) -> str:
+        """Return what layer 1, 2, ... is called in the model; a number says that it is a layer."""
+        label = self.labels[layer - 1]
+        return f"layer {label}" if label.isdecimal() else label
+
+    def names(self, first: int, last: int) -> str:
+        """Return what several neighbouring layers are called: ``features.0 to features.7``."""
+        if first == last:
+            return self.name(first)
+        one, other = self.labels[first - 1], self.labels[last - 1]
+        return f"layers {one} to {other}" if one.isdecimal() and other.isdecimal() else f"{one} to {other}"
+
+    @property
+    def groups(self) -> list[npt.NDArray[np.intp]]:
+        """Layers, from 0, whose gradients can be compared: those of one kind that the signal reaches."""
+        kinds = np.array(self.kinds[: self.reached])
+        return [np.flatnonzero(kinds == kind) for kind in dict.fromkeys(self.kinds[: self.reached])]
+
+    @property
+    def weight_groups(self) -> list[npt.NDArray[np.intp]]:
+        """Layers, from 0, whose weights' gradients can be compared: not norms, whose next norm may undo their scale."""
+        return [group for group in self.groups if not self.kinds[group[0]].startswith("norm")]
+
+    @property
+    def carriers(self) -> npt.NDArray[np.bool_]:
+        """Layers that all of the signal goes through."""
+        return np.array(self.trunk, dtype=bool)
+
+    @property
+    def log10_gradient_ratio(self) -> PerLayer:
+        """log10 of each layer's gradient over that of the last layer of its kind that is reached by one."""
+        gradient = self.column("log10_gradient_rms")
+        ratio = np.full(len(gradient), math.nan)
+        with np.errstate(invalid="ignore"):  # two exact zeros have no ratio
+            for group in self.groups:
+                heard = group[gradient[group] > -np.inf]
+                ratio[group] = gradient[group] - gradient[heard[-1] if heard.size else group[-1]]
+        return ratio
+
+    @property
+    def log10_local_gain(self) -> PerLayer:
+        """log10 of each layer's gradient over that of the next of its kind; nan for the last."""
+        gradient = self.column("log10_gradient_rms")
+        gain = np.full(len(gradient), math.nan)
+        with np.errstate(invalid="ignore"):
+            for group in self.groups:
+                gain[group[:-1]] = gradient[group[:-1]] - gradient[group[1:]]
+        return gain

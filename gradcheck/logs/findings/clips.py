@@ -1,0 +1,150 @@
+"""What clipping did, and what it would do: the norms' percentiles, and the adaptive rules on the logged norms.
+
+| constant | value | reason |
+|---|---|---|
+| ``ALWAYS`` | 95 % of the rows | only a warm-up is left |
+| ``ENOUGH`` | 20 rows | fewer say nothing about "never" |
+| ``SLACK`` | 1e-3 | the ε in the rule, and digits that a log cuts off |
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from gradcheck.base.wording import as_percent
+from gradcheck.clipping import Clipper
+from gradcheck.logs.findings.finding import Finding
+from gradcheck.logs.findings.robust import Numbers
+from gradcheck.logs.series import Series
+from gradcheck.spec.clip_rules import ADAPTIVE, PERCENT, RULES, Rule
+
+ALWAYS, ENOUGH, SLACK = 0.95, 20, 1e-3
+
+#: Percentiles of the norms that are shown as thresholds.
+PERCENTILES = (50.0, 75.0, 90.0, 95.0, 99.0, 99.9)
+
+#: Findings from which on the norms are those of a run that goes wrong.
+GOES_WRONG = ("exploding", "nonfinite", "collapsed")
+
+#: A norm further than this from the median is none that a rule could tell from these.
+EXTREME_RATIOS = (1e-150, 1e150)
+
+#: Norms on which the adaptive rules are replayed at most.
+REPLAYED = 4096
+
+
+class Threshold(NamedTuple):
+    """A threshold of the global norm, and what it would have done.
+
+    Attributes
+    ----------
+    percentile : float
+        Of the logged norms, those of ``until_step`` and behind left out.
+    norm : float
+    clipped_fraction : float
+        Share of the steps above it.
+    kept : float
+        Mean part of the gradient that it leaves.
+    until_step : float or None
+        Where the run goes wrong: the norms from there on are no model for a threshold.
+    """
+
+    percentile: float
+    norm: float
+    clipped_fraction: float
+    kept: float
+    until_step: float | None = None
+
+
+class Replay(NamedTuple):
+    """An adaptive rule on the logged norms; the same numbers as of a threshold, and the range of its own."""
+
+    rule: str
+    lowest: float
+    highest: float
+    clipped_fraction: float
+    kept: float
+
+
+def _finite_norms(series: Series, until: float | None = None) -> Numbers:
+    """Return the logged norms above zero, before clipping, in the order of the steps."""
+    norms = series.norms if until is None else series.norms[series.steps < until]
+    return norms[norms > 0]
+
+
+def clipping(series: Series, max_norm: float | None) -> list[Finding]:
+    """Find clipping that is always, or never, at work."""
+    norms, limits = _norms_and_limits(series, max_norm)
+    if len(norms) < ENOUGH:
+        return []
+    over = norms > limits * (1 + SLACK)
+    share, kept = float(over.mean()), float(np.minimum(1.0, limits / norms).mean())
+    numbers = {"clipped_fraction": share, "kept": kept, "largest_norm": float(norms.max())}
+    first, last = float(series.steps[0]), float(series.steps[-1])
+    if share >= ALWAYS:
+        message = f"{as_percent(share)} of the steps are clipped; {as_percent(kept)} of the learning rate is left"
+        return [Finding("always-clipped", message, first, last, (), numbers)]
+    if share == 0:
+        limit = float(np.median(limits))
+        whose = f"the threshold {limit:.3g}" if math.isfinite(limit) else "the threshold"
+        message = f"{whose} is never reached; the largest norm is {norms.max():.3g}"
+        return [Finding("never-clipped", message, first, last, (), numbers | {"max_norm": limit})]
+    return []
+
+
+def _norms_and_limits(series: Series, max_norm: float | None) -> tuple[Numbers, Numbers]:
+    """Return the norms before clipping, and what each was allowed to be; none where the log doesn't tell."""
+    before, after, logged = series.norms, series.values("grad_norm_after"), series.values("max_norm")
+    if max_norm is None and series.clip and series.clip[0] in ("global-norm", "None"):
+        max_norm = series.clip[1]
+    if max_norm is not None:
+        limits = np.full(len(before), max_norm)
+    elif not np.isnan(logged).all():
+        limits = logged
+    else:
+        limits = np.where(after < before * (1 - SLACK), after, np.where(np.isnan(after), np.nan, np.inf))
+    known = (before > 0) & ~np.isnan(limits)
+    return before[known], limits[known]
+
+
+def thresholds(series: Series, found: Sequence[Finding] = ()) -> list[Threshold]:
+    """Return what the percentiles of the norms would do as thresholds; of a run that goes wrong, of those before."""
+    wrong = [one.first_step for one in found if one.kind in GOES_WRONG]
+    norms, until = _finite_norms(series, min(wrong, default=None)), min(wrong, default=None)
+    if len(norms) < ENOUGH:
+        norms, until = _finite_norms(series), None
+    if len(norms) < ENOUGH:
+        return []
+    every = _finite_norms(series)
+    limits = {percent: float(np.percentile(norms, percent)) for percent in PERCENTILES if _tells(norms, percent)}
+    return [
+        Threshold(percent, limit, float((every > limit).mean()), float(np.minimum(1.0, limit / every).mean()), until)
+        for percent, limit in limits.items()
+        if math.isfinite(limit)
+    ]
+
+
+def _tells(norms: Numbers, percent: float) -> bool:
+    """Whether at least one norm is above a percentile."""
+    return len(norms) * (PERCENT - percent) >= PERCENT
+
+
+def replays(series: Series) -> list[Replay]:
+    """Return what the adaptive rules, at their usual settings, would have done with the logged norms."""
+    norms = _finite_norms(series)
+    if len(norms) < ENOUGH:
+        return []
+    return [_replay(Rule(name, RULES[name].usual), norms[:: -(-len(norms) // REPLAYED)]) for name in ADAPTIVE]
+
+
+def _replay(rule: Rule, norms: Numbers) -> Replay:
+    """Clip one number after the other, as if it were the whole gradient; its unit is of no account."""
+    unit = float(np.median(norms))
+    clipper = Clipper(rule)
+    ratios = np.clip(norms / unit, *EXTREME_RATIOS)
+    reports = [clipper([np.array([ratio])])[1] for ratio in ratios]
+    limits = [one.threshold * unit for one in reports if one.threshold is not None and math.isfinite(one.threshold)]
+    share, kept = np.mean([one.clipped for one in reports]), np.mean([one.kept for one in reports])
+    return Replay(str(rule), min(limits, default=math.nan), max(limits, default=math.nan), float(share), float(kept))

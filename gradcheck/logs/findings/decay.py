@@ -1,0 +1,189 @@
+"""Gradients that are too small: from the start, or in the course of training.
+
+| constant | value | reason |
+|---|---|---|
+| ``LOST`` | 3 decades | the limit of a layer's ratio before training too (``thresholds.vanish_below``) |
+| ``LOST_FOR_NOTHING`` | 2.3 decades | where the loss never gets better: half of such networks train (``max_span``) |
+| ``START`` | a quarter of the run | a plateau that ends sooner is a slow start, if the loss gets better |
+| ``MOSTLY`` | 70 % of the first layers | single parameters may have tiny gradients for good reason (a key's bias) |
+| ``FALL`` | 3 decades | with the loss at its best, gradients may be as small as they like |
+| ``ABRUPT`` | 2 blocks of 20 | without a loss, only a fall that no convergence shows |
+"""
+
+import re
+
+import numpy as np
+
+from gradcheck.logs.findings.finding import Finding, counted, factor_text, step_text
+from gradcheck.logs.findings.learning import BLOCKS, SMALLER, got_nowhere, progress
+from gradcheck.logs.findings.movers import first_movers
+from gradcheck.logs.findings.robust import FEWEST, Numbers, block_medians
+from gradcheck.logs.series import Series
+
+LOST, LOST_FOR_NOTHING, START, MOSTLY = 3.0, 2.3, 0.25, 0.7
+FALL, ABRUPT = 3.0, 2
+
+#: Rows of the start at least.
+FEWEST_START = 3
+
+#: Parts a name into words and numbers, in turn.
+NUMBER = re.compile(r"(\d{1,9})")
+
+#: Below all that floats have; stands for an exact zero.
+ZERO = -400.0
+
+
+def vanishing(series: Series) -> list[Finding]:
+    """Find first layers that from the start get a thousandth of the last layers' gradient, or nothing at all."""
+    if len(series.layers) < 3 or len(series.steps) < FEWEST_START:
+        return _nothing(series)
+    order = _forward(series.layers)
+    levels = np.maximum(series.layer_levels[:, order], ZERO)
+    end = max(FEWEST_START, int(START * len(levels)))
+    starts, limit = _starts(levels[:end]), LOST
+    if progress(series, series.steps[0]) is False:  # later even the last layers have learned what they can alone
+        starts, limit = starts[:1], LOST_FOR_NOTHING
+    alive = np.asarray(~np.isnan(starts).any(0) & (levels > ZERO).any(0))
+    names = [series.layers[at] for at, known in zip(order, alive, strict=True) if known]
+    if len(names) < 3:
+        return []
+    below = starts[:, alive] - _of_the_last(starts[:, alive])
+    lost = np.asarray((below < -limit).all(0))
+    shares = np.cumsum(lost) / np.arange(1, len(lost) + 1)
+    prefix = np.flatnonzero(lost & (shares >= MOSTLY))
+    if not len(prefix) or prefix[-1] + 1 < len(names) / 10:
+        return []
+    layers = tuple(name for name, is_lost in zip(names, lost, strict=True) if is_lost)
+    weakest = float(below[:, lost].min())
+    how_weak = "nothing" if weakest < ZERO / 2 else f"1/{factor_text(-weakest)}"
+    message = (
+        f"{counted(len(layers), 'parameter')} from {layers[0]} on get{'s' * (len(layers) == 1)} less than "
+        f"1/{factor_text(limit)} of the last layers' gradient, the weakest {how_weak}"
+    )
+    first, last = float(series.steps[0]), float(series.steps[end - 1])
+    return [Finding("vanishing", message, first, last, layers, {"log10_weakest_ratio": weakest})]
+
+
+def _of_the_last(levels: Numbers) -> Numbers:
+    """Return the median of the last quarter of the layers, of those that get anything at all, (rows, 1)."""
+    last = levels[:, -max(1, levels.shape[1] // 4) :]
+    some = (last > ZERO).any(axis=1, keepdims=True)
+    median: Numbers = np.nanmedian(np.where((last > ZERO) | ~some, last, np.nan), axis=1, keepdims=True)
+    return median
+
+
+def _forward(names: list[str]) -> list[int]:
+    """Return the layers' places in the order of the forward pass: the log's, or if that is the alphabet's by number."""
+    places = range(len(names))
+    if names != sorted(names):
+        return list(places)
+    return sorted(places, key=lambda at: [int(part) if part.isdecimal() else part for part in NUMBER.split(names[at])])
+
+
+def _nothing(series: Series) -> list[Finding]:
+    """Find a gradient that is exactly zero throughout."""
+    norms = series.values("grad_norm")
+    known = norms[~np.isnan(norms)]
+    if len(known) < FEWEST_START or known.any():
+        return []
+    message = "the gradient norm is exactly zero in every step"
+    return [Finding("vanishing", message, float(series.steps[0]), float(series.steps[-1]))]
+
+
+def _starts(levels: Numbers) -> Numbers:
+    """Return the layers' usual gradients in the first rows and in the last ones of the start, (2, layers)."""
+    return np.array([_typical(levels[: max(FEWEST_START, len(levels) // 5)]), _typical(levels[-FEWEST_START:])])
+
+
+def _typical(levels: Numbers) -> Numbers:
+    """Return each layer's median, (layers,); nan where it never has a number."""
+    some = ~np.isnan(levels).all(0)
+    typical = np.full(levels.shape[1], np.nan)
+    typical[some] = np.nanmedian(levels[:, some], axis=0)
+    return typical
+
+
+def collapsed(series: Series) -> list[Finding]:
+    """Find a gradient that falls by decades while the loss gets nowhere, or layers that fall behind the others."""
+    return _whole_collapse(series) or _layers_collapse(series)
+
+
+def _whole_collapse(series: Series) -> list[Finding]:
+    track = series.norm
+    size = len(track) // BLOCKS
+    if len(track) < max(FEWEST, BLOCKS):
+        return []
+    medians = block_medians(track.level, size)
+    fall = _highest(medians) - float(medians[-2:].max())
+    if fall < FALL:
+        return []
+    nowhere = got_nowhere(series)
+    if nowhere is False or (nowhere is None and not _is_abrupt(medians)):
+        return []
+    before = float(np.quantile(medians[: _fallen(medians) + 1], 0.5))
+    first, last = float(track.steps[_left_at(track.level, before)]), float(track.steps[-1])
+    layers = first_movers(series, first, last, -1.0)
+    zero = bool((series.values("grad_norm") == 0)[-FEWEST_START:].all())
+    how_far = "to exactly zero" if zero else f"to 1/{factor_text(fall)}"
+    why = "and the loss got nowhere" if nowhere else "at once"
+    message = f"the gradient norm falls {how_far} by step {step_text(first)}, {why}"
+    return [Finding("collapsed", message, first, last, layers, {"log10_before": before, "log10_fall": fall})]
+
+
+def _fallen(medians: Numbers) -> int:
+    """Return the last block that is nearer to the highest than to the end."""
+    return int(np.flatnonzero(medians > (_highest(medians) + medians[-1]) / 2)[-1])
+
+
+def _highest(medians: Numbers) -> float:
+    """Return the highest level that is no single block's: in short runs a spike has one to itself."""
+    return float(np.median(np.lib.stride_tricks.sliding_window_view(medians, 3), axis=1).max())
+
+
+def _is_abrupt(medians: Numbers) -> bool:
+    """Whether a steady course breaks off within few blocks."""
+    last = _fallen(medians)
+    steady = last >= 2 and float(np.ptp(medians[: last + 1])) < 1.0
+    behind = medians[last + ABRUPT :] if last + ABRUPT < len(medians) else medians[-1:]
+    return steady and bool((behind < medians[: last + 1].min() - FALL).all())
+
+
+def _layers_collapse(series: Series) -> list[Finding]:
+    """Find layers whose share of the whole gradient falls by decades, to the end."""
+    missing = np.isnan(series.layer_levels)
+    measured = np.flatnonzero(missing.mean(0) < 0.5) if len(missing) else np.zeros(0, dtype=int)
+    rows = ~missing[:, measured].any(1)
+    levels = np.maximum(series.layer_levels[rows][:, measured], ZERO)
+    size = len(levels) // BLOCKS
+    if size < 1 or len(measured) < 2:
+        return []
+    names = [series.layers[at] for at in measured]
+    shares = levels - levels.max(axis=1, keepdims=True)
+    medians, own = block_medians(shares, size), block_medians(levels, size)
+    usual = np.quantile(medians, 0.75, axis=0)
+    fell = usual - medians[-3:].max(0)
+    alone = own.max(0) - own[-3:].max(0) > FALL  # the others didn't just grow
+    places = np.flatnonzero((fell > FALL) & alone & (usual > ZERO / 2))
+    if not len(places) or _converges(levels.max(axis=1), size, series):
+        return []
+    known = series.steps[rows]
+    firsts = [_left_at(shares[:, at], float(usual[at])) for at in places]
+    order = sorted(range(len(places)), key=lambda one: firsts[one])
+    layers = tuple(names[places[one]] for one in order)
+    first, most = float(known[firsts[order[0]]]), float(fell.max())
+    how_far = "to exactly zero" if most > -ZERO / 2 else f"to 1/{factor_text(most)}"
+    message = f"the gradient of {counted(len(layers), 'parameter')}, {layers[0]} first, falls {how_far} of its share"
+    return [Finding("collapsed", message, first, float(known[-1]), layers, {"log10_fall": most})]
+
+
+def _converges(largest: Numbers, size: int, series: Series) -> bool:
+    """Whether all gradients get small as the loss gets better: then some do so faster than others."""
+    medians = block_medians(largest, size)
+    return bool(medians.max() - medians[-1] > SMALLER) and got_nowhere(series) is not True
+
+
+def _left_at(levels: Numbers, usual: float) -> int:
+    """Return the row behind the last that is near the usual level, as one of its neighbours is: one alone is chance."""
+    near = levels > usual - FALL / 2
+    rows = np.flatnonzero(near & (np.convolve(near, np.ones(3), "same") > 1))
+    return min(int(rows[-1]) + 1, len(levels) - 1) if len(rows) else 0

@@ -1,0 +1,237 @@
+"""Growth that doesn't end, and spikes that do: both in logarithms, both relative to the run itself.
+
+| constant | value | reason |
+|---|---|---|
+| ``RISE`` | 2 decades | warm-ups and wandering norms of healthy runs stay below 1; a divergence has no upper end |
+| ``RISE_LEARNING`` | 3 decades | while the loss improves, gradients may grow as weights do |
+| ``RECORD`` | 1 decade | the run has never been as high before, by a factor of ten |
+| ``DRAWDOWN`` | 0.5 decades, 5 deviations | a trend doesn't come down on its way |
+| ``SPIKE`` | 1 decade | clipping at ten times the usual norm is the loosest that is recommended (Pascanu et al. 2013) |
+| ``CHANCE`` | 1e-3 | spikes that a run without any would be said to have, by its own extrapolated tail |
+| ``CHANCE_HEAVY`` | 0.05 | the same where the tail is taken to be heavier than any power law of norms: a looser guess |
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from gradcheck.logs.findings.finding import Finding, counted, factor_text, step_text
+from gradcheck.logs.findings.learning import progress
+from gradcheck.logs.findings.movers import first_movers, outstanding
+from gradcheck.logs.findings.robust import FEWEST, Numbers, block_medians, deviation, side_medians
+from gradcheck.logs.series import Series, Track
+
+RISE, RISE_LEARNING, RECORD = 2.0, 3.0, 1.0
+DRAWDOWN, DRAWDOWN_DEVIATIONS, RISE_DEVIATIONS = 0.5, 5.0, 8.0
+
+#: Rows whose median is taken, finest first; and how many of those a trend is seen in at least.
+SCALES = (3, 9, 27, 81, 243, 729)
+FEWEST_BLOCKS = 4
+
+#: Decades above its beginning at which growth is said to have begun.
+BEGUN = 0.3
+
+#: Steps within which growth is no trend any more.
+AT_ONCE = 3
+
+#: Part of the rise that must fall in the second half of the growth, or it has ended.
+GOING_ON = 0.25
+
+SPIKE, CHANCE, CHANCE_HEAVY = 1.0, 1e-3, 0.05
+
+#: Rows from which on the last hundredth is three at least.
+MANY = 300
+
+#: Rows on either side that a spike is held against: near ones, and this part of all for broad spikes.
+NEAR, BROAD = 12, 8
+
+#: Rows of which spikes are looked for at most: of more, the peaks of neighbours.
+MOST_ROWS = 4096
+
+#: More than this part of the rows and they are no spikes but the run's own spread.
+COMMON = 0.05
+
+
+def exploding(series: Series) -> list[Finding]:
+    """Find growth that goes on to the end of the log, or to where it is no longer finite."""
+    what, track = _magnitude(series)
+    if series.nonfinite:
+        track = track.until(series.nonfinite.first_step) if series.nonfinite.rows > 1 else track
+    found = growth(track, series)
+    if found is None:
+        return []
+    begin, rise, base = found
+    first, last = float(track.steps[begin]), float(track.steps[-1])
+    layers = first_movers(series, first, last, 1.0)
+    top = int(np.argmax(track.level[begin:] >= base + rise - BEGUN)) + begin
+    rate = _slope(track.steps[begin : top + 1], track.level[begin : top + 1])
+    how = f"by {factor_text(rate)} a step" if track.steps[top] - first > AT_ONCE else "at once"
+    message = (
+        f"the {what} grows {factor_text(rise)}-fold from step {step_text(first)} to {step_text(last)}, {how}, "
+        "and does not come back"
+    )
+    numbers = {"log10_before": base, "log10_rise": rise, "log10_per_step": rate}
+    return [Finding("exploding", message, first, last, layers, numbers)]
+
+
+class Growth(NamedTuple):
+    """Growth to the end: the row where it begins, its decades, and the level from which it starts."""
+
+    begin: int
+    rise: float
+    base: float
+
+
+def _slope(steps: Numbers, levels: Numbers) -> float:
+    """Return decades a step, from the medians of both halves; of a jump, all of it in one step."""
+    half = len(steps) // 2
+    if half < 1:
+        return 0.0
+    parts = slice(None, half), slice(len(steps) - half, None)
+    (first, last), (low, high) = ([float(np.median(one[part])) for part in parts] for one in (steps, levels))
+    return (high - low) / (last - first) if last > first else high - low
+
+
+def growth(track: Track, series: Series) -> Growth | None:
+    """Return growth to the end of a track: of all scales the highest, of much the same the finest."""
+    highest: Growth | None = None
+    for size in SCALES:
+        found = _growth_at(track, size, series) if len(track) >= FEWEST_BLOCKS * size else None
+        if found and (highest is None or found.rise > highest.rise + DRAWDOWN):
+            highest = found
+    return highest
+
+
+def _growth_at(track: Track, size: int, series: Series) -> Growth | None:
+    """Return growth as medians of so many rows show it."""
+    medians = block_medians(track.level, size)
+    start = _rising_from(medians)
+    base, rise = float(medians[start]), float(medians[-1] - medians[start])
+    if not _explodes(medians, start, rise):
+        return None
+    first = len(track) % size + start * size
+    learning = progress(series, track.steps[first])
+    if learning is not False and not _goes_on(medians[start:]):
+        return None
+    if learning and rise < RISE_LEARNING:
+        return None
+    return Growth(first + _begin(track.level[first:], base), rise, base)
+
+
+def _rising_from(medians: Numbers) -> int:
+    """Return the lowest block of the last stretch that has no drawdown."""
+    lowest = np.minimum.accumulate(medians[::-1])[::-1]
+    tolerance = max(DRAWDOWN, DRAWDOWN_DEVIATIONS * deviation(medians))
+    falls = np.flatnonzero(medians - lowest > tolerance)
+    start = int(falls[-1]) + 1 if len(falls) else 0
+    return start + int(np.argmin(medians[start:]))
+
+
+def _explodes(medians: Numbers, start: int, rise: float) -> bool:
+    """Whether a rise is far above the noise, and above all that was before."""
+    noise = deviation(medians[: start + 1]) if start >= FEWEST_BLOCKS else deviation(medians)
+    record = start == 0 or medians[-1] >= medians[: start + 1].max() + RECORD
+    return len(medians) - start >= 2 and rise >= max(RISE, RISE_DEVIATIONS * noise) and bool(record)
+
+
+def _goes_on(rising: Numbers) -> bool:
+    """Whether a good part of the rise is in its second half."""
+    half = rising[len(rising) // 2]
+    return bool(rising[-1] - half >= GOING_ON * (rising[-1] - rising[0]))
+
+
+def _begin(levels: Numbers, base: float) -> int:
+    """Return the last row of the beginning: behind it, medians of three stay above the base."""
+    medians = block_medians(levels, 3)
+    low = np.flatnonzero(medians <= base + max(BEGUN, 2 * deviation(medians)))
+    return len(levels) % 3 + 3 * int(low[-1]) if len(low) else 0
+
+
+def spikes(series: Series) -> list[Finding]:
+    """Find single gradients far above those before and behind, and above what the run's own tail explains."""
+    what, track = _magnitude(series)
+    end = growth(track, series)
+    track = _pooled(track if end is None else track.until(track.steps[end.begin]))
+    if len(track) < 2 * FEWEST:
+        return []
+    excess = _excess(track)
+    single = excess[~np.isnan(excess) & ~_broad(excess > SPIKE)]
+    if len(single) < FEWEST:
+        return []
+    rows = np.flatnonzero(np.nan_to_num(excess, nan=-np.inf) > max(SPIKE, _tail(_below_the_gap(single))))
+    if not len(rows) or len(rows) > COMMON * len(track):
+        return []
+    groups = np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1)
+    highest = int(rows[np.argmax(excess[rows])])
+    step, height = float(track.steps[highest]), float(excess[highest])
+    where = f"at step {step_text(step)}" if len(groups) == 1 else f"the highest at step {step_text(step)}"
+    message = f"{counted(len(groups), 'spike')} of the {what}, {where}: {factor_text(height)} times its neighbours"
+    numbers = {"spikes": float(len(groups)), "highest_step": step, "log10_highest": height}
+    first, last = float(track.steps[rows[0]]), float(track.steps[rows[-1]])
+    return [Finding("spikes", message, first, last, outstanding(series, step), numbers)]
+
+
+def _excess(track: Track) -> Numbers:
+    """Return how far each peak is above both its sides, near or far, in decades, (rows,)."""
+    found = np.full(len(track), np.nan)
+    for width in {min(NEAR, len(track) // 4), max(NEAR, len(track) // BROAD)}:
+        before, after = side_medians(track.level, width)
+        found = np.fmax(found, track.peak - np.maximum(before, after))
+    return found
+
+
+def _broad(high: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Return which rows are high together with both neighbours, or beside such: chance has no part in that."""
+    middle = high & np.roll(high, 1) & np.roll(high, -1)
+    return middle | np.roll(middle, 1) | np.roll(middle, -1)
+
+
+def _below_the_gap(excess: Numbers) -> Numbers:
+    """Return the rows below a gap that sets the highest ones apart, or all; else spikes would be taken for the tail.
+
+    In a power law's tail the gaps between neighbours, as logarithms and times their ranks, are alike and exponential
+    (Rényi 1953): a gap far above their mean, by ``CHANCE``, parts two populations.
+    """
+    ordered = np.sort(excess)
+    top = ordered[-int(COMMON * len(ordered)) - 1 :]
+    top = top[top > 0]
+    if len(top) < FEWEST:
+        return excess
+    spacings = np.diff(np.log(top)) * np.arange(len(top) - 1, 0, -1)
+    widest = int(np.argmax(spacings))
+    usual = float(np.delete(spacings, widest).mean())
+    apart = spacings[widest] > usual * math.log(len(spacings) / CHANCE)
+    return ordered[: len(ordered) - len(spacings) + widest] if apart else excess
+
+
+def _tail(excess: Numbers) -> float:
+    """Return the height that by chance only ``CHANCE`` runs exceed, from the tail's own decline.
+
+    A power law of norms declines exponentially in logarithms; its rate is that from the upper quarter to the last
+    twentieth, where spikes are too few to be seen. A lighter tail than that declines faster still; a heavier one, whose
+    logarithms have a power law themselves, takes more rows to be known: then its power is that from the last twentieth
+    to the last hundredth, and ``CHANCE_HEAVY`` runs exceed it.
+    """
+    upper, last, top = np.quantile(excess, [0.75, 0.95, 0.99])
+    decline = (last - upper) / math.log(0.25 / 0.05)
+    height = float(last + decline * math.log(0.05 * len(excess) / CHANCE))
+    if len(excess) < MANY or last <= 0:
+        return height
+    power = math.log(top / last) / math.log(0.05 / 0.01)
+    return max(height, float(top * (0.01 * len(excess) / CHANCE_HEAVY) ** power))
+
+
+def _pooled(track: Track) -> Track:
+    """Return a track of bounded length: of neighbours the first level, and the highest peak."""
+    together = -(-len(track) // MOST_ROWS)
+    if together <= 1:
+        return track
+    starts = np.arange(0, len(track), together)
+    return Track(track.steps[starts], track.level[starts], np.maximum.reduceat(track.peak, starts))
+
+
+def _magnitude(series: Series) -> tuple[str, Track]:
+    """Return the gradient's norm; of a log without any, the loss."""
+    return ("gradient norm", series.norm) if len(series.norm) else ("loss", series.loss)

@@ -1,0 +1,52 @@
+"""Whether a run gets anywhere: the one question that tells convergence from collapse.
+
+| constant | value | reason |
+|---|---|---|
+| ``BETTER`` | 1 % of the loss | less is no progress |
+| ``WORSE`` | 5 % of all that the loss has moved | a run that converged ends at its best, up to its noise |
+| ``DEVIATIONS`` | 3 | standard errors of a median of a block |
+| ``SMALLER`` | 1 decade | a run whose largest gradient gets smaller than that converges, if its loss gets better |
+"""
+
+import numpy as np
+
+from gradcheck.logs.findings.robust import FEWEST, Numbers, block_medians, deviation
+from gradcheck.logs.series import Series
+
+BETTER, WORSE, DEVIATIONS, SMALLER = 0.01, 0.05, 3.0, 1.0
+
+#: Blocks that a run is cut into.
+BLOCKS = 20
+
+
+def progress(series: Series, since: float) -> bool | None:
+    """Return whether the loss is better at the end than around a step; None if the log doesn't tell."""
+    steps, losses = _losses(series)
+    before, behind = losses[steps <= since][-FEWEST:], losses[steps > since]
+    if len(behind) < 3 or len(losses) < FEWEST:
+        return None
+    at = float(np.median(before)) if len(before) else float(behind[0])
+    end = float(np.median(behind[-max(3, len(behind) // 4) :]))
+    return bool(at - end > max(BETTER * abs(at), DEVIATIONS * deviation(losses) / 3**0.5))
+
+
+def got_nowhere(series: Series) -> bool | None:
+    """Return whether the loss ends above its best, or never left its beginning; None if the log doesn't tell."""
+    _, losses = _losses(series)
+    if len(losses) < FEWEST:
+        return None
+    size = max(1, len(losses) // BLOCKS)
+    medians = block_medians(losses, size)
+    noise = DEVIATIONS * deviation(losses)
+    error = noise / size**0.5
+    first = float(losses[:3].max())  # fast convergence is over before the first block is
+    start, end, best = float(medians[0]), float(medians[-1]), float(medians.min())
+    relapsed = end - best > max(WORSE * float(np.ptp(medians)), error) and end - best > BETTER * abs(best)
+    learned = start - end > max(BETTER * abs(start), error) or first - end > max(BETTER * abs(first), noise)
+    return relapsed or not learned
+
+
+def _losses(series: Series) -> tuple[Numbers, Numbers]:
+    values = series.values("loss")
+    known = ~np.isnan(values)
+    return series.steps[known], values[known]

@@ -1,0 +1,228 @@
+"""The diagnosis of a log as text: the verdict, two curves, the findings with what to try, thresholds for clipping."""
+
+import math
+from collections.abc import Iterator, Sequence
+from shlex import join
+
+from rich.console import RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from gradcheck.base.record import Record
+from gradcheck.base.wording import as_percent, shortest
+from gradcheck.logs.findings.finding import NOTE, counted, step_text
+from gradcheck.logs.report import LogReport
+from gradcheck.render.bars import Glyphs, Scale, columns, common_scale, sparkline
+from gradcheck.render.heading import SEPARATOR
+from gradcheck.render.numbers import significant
+from gradcheck.render.style import INDENT, LOG_STYLES, without_controls
+from gradcheck.render.terminal import PLAIN_TERMINAL, Terminal, printed
+
+#: The percentile that the next command takes as a threshold.
+USUAL = 90
+
+#: Columns of a curve at most.
+WIDEST = 100
+
+#: A loss that spans a larger factor is drawn on a scale of logarithms.
+DECADES = 1000
+
+#: Findings whose layers stand in the order in which they moved.
+MOVING = ("exploding", "nonfinite", "vanishing", "collapsed")
+
+#: Layers that a finding names.
+NAMED = 4
+
+#: Longer names of layers are cut off.
+LONGEST = 40
+
+
+def log_as_text(report: LogReport, terminal: Terminal = PLAIN_TERMINAL) -> str:
+    """Return the diagnosis of a log as text.
+
+    Parameters
+    ----------
+    report : LogReport
+    terminal : Terminal
+        Where it will be shown.
+    """
+    return printed(lambda glyphs: _parts(report, terminal.width, glyphs), terminal)
+
+
+def _parts(report: LogReport, width: int, glyphs: Glyphs) -> Iterator[RenderableType]:
+    yield Text(without_controls(headline(report)), style="dim")
+    yield ""
+    yield verdict(report)
+    yield from curves(report, width, glyphs)
+    for finding in report.findings:
+        yield ""
+        yield Padding(_finding(finding), (0, 0, 0, INDENT))
+    if report.thresholds:
+        yield ""
+        yield Padding(_thresholds(report), (0, 0, 0, INDENT))
+    yield ""
+    yield Text("  " + without_controls(next_command(report)), style="dim", no_wrap=True)  # whole, to be copied
+
+
+def headline(report: LogReport) -> str:
+    """Return what was read in one line."""
+    log = report.log
+    parts = [report.config.file, f"{log.format}, {counted(log.rows, 'row')}"]
+    if log.first_step is not None:
+        parts.append(f"steps {step_text(log.first_step)} to {step_text(log.last_step)}")
+    if log.layers:
+        parts.append(counted(log.layers, "layer"))
+    if log.rows_per_sample > 1:
+        parts.append(f"{log.rows_per_sample:,} rows put together")
+    return SEPARATOR.join(parts)
+
+
+def verdict(report: LogReport) -> Padding:
+    """Return the verdict in one word, where it begins and with which layer beside it."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    status = report.verdict.status
+    label = Text(f" {status.upper()} ", style=f"reverse {LOG_STYLES[status]}")
+    table.add_row(label, Text(where(report), style="bold"))
+    others = dict.fromkeys(one.kind for one in report.findings if one.kind != status)
+    if others:
+        table.add_row("", Text(f"{'but' if status == 'healthy' else 'also'} {', '.join(others)}"))
+    return Padding(table, (0, 0, 0, 1))
+
+
+def where(report: LogReport) -> str:
+    """Return where the verdict begins."""
+    one = report.verdict
+    if one.status == "healthy":
+        what = "gradients" if report.curves.grad_norm.value else "loss"
+        return f"nothing in the {what} of this run is out of the ordinary"
+    worst = report.findings[0]
+    single = worst.last_step == worst.first_step
+    when = f"at step {step_text(one.first_step)}" if single else f"from step {step_text(one.first_step)} on"
+    if not one.layer:
+        return when
+    if worst.kind in MOVING:
+        return f"{when}, layer {_name(one.layer)} first"
+    return f"{when}, {'most in' if worst.kind == 'spikes' else 'in'} {_layers(worst)[0]}"
+
+
+def latest(report: LogReport) -> Padding:
+    """Return a table of the newest numbers."""
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    for title in ("step", "gradient norm", "loss", "findings"):
+        table.add_column(title, justify="right", no_wrap=True)
+    ends = (report.curves[name].value[-1:] or [None] for name in ("grad_norm", "loss"))
+    step = "-" if report.log.last_step is None else step_text(report.log.last_step)
+    table.add_row(step, *(significant(end[0], 3) for end in ends), str(len(report.findings)))
+    return Padding(table, (0, 0, 0, INDENT))
+
+
+def curves(report: LogReport, width: int, glyphs: Glyphs) -> Iterator[RenderableType]:
+    """Yield the norm, on a scale of logarithms, and the loss over the steps."""
+    room = min(WIDEST, width - 2 * INDENT)
+    norms, losses = report.curves.grad_norm.value, report.curves.loss.value
+    logarithms = [None if one is None else math.log10(one) if one > 0 else -math.inf for one in norms]
+    known = [one for one in logarithms if one is not None and math.isfinite(one)]
+    if known:
+        told = f"{min(known):.1f} … {max(known):.1f}".replace("-", "−")
+        yield from _curve(f"gradient norm, log10 {told}", logarithms, common_scale(known), room, glyphs, report)
+    known = [one for one in losses if one is not None]
+    if known:
+        told = f"{significant(min(known), 3)} … {significant(max(known), 3)}"
+        if min(known) > 0 and max(known) / DECADES > min(known):
+            losses, told = [one and math.log10(one) for one in losses], f"{told}, on a log scale"
+        yield from _curve(f"loss {told}", _shares(losses), Scale(0.0, 1.0), room, glyphs, report)
+    steps = report.curves.grad_norm.step or report.curves.loss.step
+    if len(steps) > 1:
+        first, last = step_text(steps[0]), step_text(report.log.last_step)
+        used = len(columns(len(steps), room))
+        yield Text(f"  {first}{last.rjust(max(len(last) + 1, used - len(first)))}", style="dim", no_wrap=True)
+
+
+def _curve(
+    title: str, values: Sequence[float | None], scale: Scale, room: int, glyphs: Glyphs, report: LogReport
+) -> Iterator[RenderableType]:
+    """Yield a curve below its title."""
+    yield ""
+    yield Text(f"  {title}", style="dim")
+    line = sparkline(_highest(values, room), room, glyphs, scale)
+    yield Text(f"  {line}", style=LOG_STYLES[report.verdict.status], no_wrap=True)
+
+
+def _shares(values: Sequence[float | None]) -> list[float | None]:
+    """Return where each value lies between the lowest and the highest, 0 to 1; halved, their difference is a float."""
+    known = [one / 2 for one in values if one is not None]
+    low, range_ = min(known), max(known) - min(known)
+    return [None if one is None else (one / 2 - low) / range_ if range_ else 0.5 for one in values]
+
+
+def _highest(values: Sequence[float | None], room: int) -> list[float | None]:
+    """Return the highest of each column; None where one isn't finite."""
+    parts = [values[part.start : part.stop] for part in columns(len(values), room)]
+    return [None if None in part else max(one for one in part if one is not None) for part in parts]
+
+
+def _finding(finding: Record) -> Table:
+    """Return a finding: its kind and steps, what it says, and what to try."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    style = "dim" if finding.severity == NOTE else LOG_STYLES[finding.kind]
+    steps = f"step {step_text(finding.first_step)}"
+    if finding.last_step != finding.first_step:
+        steps = f"steps {step_text(finding.first_step)} to {step_text(finding.last_step)}"
+    table.add_row(Text(finding.kind, style=style), Text(SEPARATOR.join([steps, *_layers(finding)]), style="bold"))
+    table.add_row("", Text(without_controls(finding.message)))
+    for advice in finding.advice:
+        table.add_row(Text("try", style="dim", justify="right"), Text(advice))
+    return table
+
+
+def _layers(finding: Record) -> list[str]:
+    """Return the first layers of a finding in words."""
+    names = [_name(name) for name in finding.layers[:NAMED]]
+    more = len(finding.layers) - len(names)
+    return [", ".join(names) + (f" and {more:,} more" if more else "")] if names else []
+
+
+def _name(layer: str) -> str:
+    """Return a layer's name as a line can hold it."""
+    name = without_controls(layer)
+    return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
+
+
+def _thresholds(report: LogReport) -> Table:
+    """Return what thresholds of the global norm would do: percentiles of the norm, and the adaptive rules."""
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    first = "the norm's" if report.thresholds[0].until_step is None else (
+        f"the norm's until step {step_text(report.thresholds[0].until_step)}"
+    )  # fmt: skip
+    for title in (first, "as threshold", "clips", "rate left"):
+        table.add_column(title, justify="left" if title == first else "right", no_wrap=True)
+    for one in report.thresholds:
+        cells = (significant(one.norm, 3), share(one.clipped_fraction), share(one.kept))
+        table.add_row(f"{one.percentile:g}th percentile", *cells)
+    for one in report.replays:
+        ranged = "-" if one.lowest is None else f"{significant(one.lowest, 2)} … {significant(one.highest, 2)}"
+        table.add_row(one.rule, ranged, share(one.clipped_fraction), share(one.kept))
+    return table
+
+
+def share(value: float | None) -> str:
+    """Return a share in per cent; a dash for none."""
+    return "-" if value is None else as_percent(value)
+
+
+def next_command(report: LogReport) -> str:
+    """Return the command that one would type next."""
+    file, status = report.config.file, report.verdict.status
+    if file == "-":
+        return "gradcheck clip-demo --clip none --clip suggest"
+    if status == "vanishing":
+        return "gradcheck compare --activation sigmoid,tanh,relu,gelu --init xavier,he --depth 20 --norm none,layer"
+    if status in ("exploding", "spikes", "always-clipped") and report.thresholds:
+        usual = next((one for one in report.thresholds if one.percentile == USUAL), report.thresholds[-1])
+        return join(["gradcheck", "diagnose", file, "--max-norm", shortest(float(f"{usual.norm:.2g}"))])
+    return join(["gradcheck", "diagnose", file, *(["--fail-on", "any"] if status == "healthy" else ["--json"])])

@@ -1,0 +1,232 @@
+"""What mean-field theory predicts for a given network: its gradient layer by layer, without drawing a weight."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from gradcheck.engine.initializers import INITIALIZERS, Law
+from gradcheck.errors import finite
+from gradcheck.mean_field.kernels import kernel_of
+from gradcheck.mean_field.layers import Architecture, LayerLaw, Signal, Station, log_gains, log_variances, stations
+from gradcheck.spec import NetworkSpec, Spec
+
+#: From the logarithm of a mean square to log10 of its root.
+HALF_DECADES = 0.5 / math.log(10)
+
+#: Features of the digits: what a network gets unless something else is said.
+FEATURES = 64
+
+BEYOND = "the predicted signal or gradient leaves the range of floats"
+
+#: Scales of weights, biases and branches that squares and products of a layer's moments can be computed from.
+TINY, HUGE = 1e-50, 1e50
+
+
+class Unknown(NamedTuple):
+    """Theory has no answer, and why."""
+
+    reason: str
+
+
+class LayerPrediction(NamedTuple):
+    """What is predicted of a hidden layer; the quantities are those of ``gradcheck.flow.quantities``.
+
+    Attributes
+    ----------
+    preactivation_std : float
+    log10_local_gain : float or None
+        log10 of ``gradient_rms`` over the next layer's; None for the last layer.
+    log10_gradient_ratio : float
+        log10 of ``gradient_rms`` over the last layer's.
+    log10_local_gain_std, log10_gradient_ratio_std : float or None
+        Their standard deviations among networks of this width, of one example (a batch of unlike ones varies less);
+        None where they are not known. As log ‖∂𝓛/∂z‖² is normal of mean −β/2 and variance β around the mean-field
+        value (Hanin & Nica 2020), the typical network lies below the prediction by log 10 · std² decades.
+    """
+
+    preactivation_std: float
+    log10_local_gain: float | None
+    log10_gradient_ratio: float
+    log10_local_gain_std: float | None
+    log10_gradient_ratio_std: float | None
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What is predicted of a network.
+
+    Attributes
+    ----------
+    layers : tuple of LayerPrediction
+        The hidden layers, first to last.
+    notes : tuple of str
+        What the prediction takes for granted in this case.
+    """
+
+    layers: tuple[LayerPrediction, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def log10_gradient_ratio(self) -> float:
+        """log10 of the first layer's ``gradient_rms`` over the last layer's."""
+        return self.layers[0].log10_gradient_ratio
+
+    @property
+    def gradient_span(self) -> float:
+        """Decades between the strongest and the weakest layer's gradient."""
+        ratios = [layer.log10_gradient_ratio for layer in self.layers]
+        return max(ratios) - min(ratios)
+
+
+def predict(
+    spec: Spec,
+    *,
+    input_square: float,
+    input_cosine: float | None = None,
+    features: int = FEATURES,
+    batch_size: int | None = None,
+) -> Prediction | Unknown:
+    """Predict a network's gradient at initialisation from its description alone.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+        Any other family has no prediction.
+    input_square : float
+        Mean square of the batch's inputs, over examples and features; 1 for standardised data.
+    input_cosine : float, optional
+        Mean cosine between two examples. Only batch norm asks for it, which divides by the deviation between
+        examples; without it they count as unrelated (0).
+    features : int
+        Numbers of an example.
+    batch_size : int, optional
+        Examples of the batch. Only batch norm asks for it; without it the batch counts as large.
+
+    Returns
+    -------
+    Prediction or Unknown
+        ``Unknown`` says why theory has no answer.
+
+    Raises
+    ------
+    OptionError
+        `input_square` is not a finite number above 0.
+    """
+    finite("input_square", input_square, "it is the mean square of the inputs; 1 for standardised data", above=0)
+    reason = why_unknown(spec, batch_size)
+    if reason or not isinstance(spec, NetworkSpec):
+        return Unknown(reason)
+    architecture = Architecture(kernel_of(spec.activation), spec.norm, spec.residual_scale if spec.residual else None)
+    signal = Signal(0.0, input_square, input_square * (1 - (input_cosine or 0.0)))
+    passed = stations(architecture, layer_laws(spec, features), signal)
+    if len(passed) < spec.depth or not all(0 < one.branch_gain < math.inf for one in passed):
+        return Unknown(BEYOND)
+    return Prediction(_layers(spec, passed, batch_size), tuple(_notes(spec, batch_size)))
+
+
+def why_unknown(spec: Spec, batch_size: int | None = None) -> str:
+    """Return why mean-field theory has no answer for a network; empty if it has one."""
+    if not isinstance(spec, NetworkSpec):
+        return f"mean-field theory is built in for perceptrons, not for --arch {spec.arch}"
+    if spec.init is None:
+        return "mean-field theory is about random weights, and these are given"
+    if not all(TINY < scale < HUGE for scale in _scales(spec)):
+        return BEYOND
+    if spec.activation == "step":
+        return "the derivative of step is 0: nothing passes backwards"
+    if spec.residual and spec.residual_scale == 0:
+        return "with --residual-scale 0 no layer but the first does anything"
+    if spec.norm != "batch":
+        return ""
+    if spec.residual:
+        return "of batch norm with skip connections no rate is known here"
+    if spec.activation not in ("linear", "relu"):
+        return f"the rate of batch norm is published for relu and linear (Yang et al. 2019), not for {spec.activation}"
+    if spec.activation == "linear" and batch_size is not None and batch_size <= 3:
+        return f"the rate of batch norm, (B-2)/(B-3), needs a batch of more than 3 examples; this has {batch_size}"
+    return ""
+
+
+def _scales(spec: NetworkSpec) -> Iterator[float]:
+    """Yield σ_w at each width, and σ_b and the branches' scale where they are not zero."""
+    law = weight_law(spec)
+    yield from (law.std(width, width) * math.sqrt(width) for width in set(spec.widths))
+    yield from (abs(scale) for scale in (spec.bias_std, spec.residual_scale) if scale != 0)
+
+
+def weight_law(spec: NetworkSpec) -> Law:
+    """Return the law that a network's weights and biases are drawn from."""
+    assert spec.init is not None
+    return Law(spec.init, spec.gain * (spec.weight_std or 1.0), spec.bias_std)
+
+
+def layer_laws(spec: NetworkSpec, features: int) -> list[LayerLaw]:
+    """Return how each hidden layer's weights are drawn: ``Var W`` at its fan_in and fan_out, gain included."""
+    law = weight_law(spec)
+    return [layer_law(law, *fans) for fans in zip((features, *spec.widths), spec.widths, strict=False)]
+
+
+def layer_law(law: Law, fan_in: int, fan_out: int) -> LayerLaw:
+    """Return the variances of a layer's weights and biases."""
+    weight, bias = law.std(fan_in, fan_out) ** 2, law.bias_std**2
+    if law.haar:  # a frame's entries have mean square 1/(its longer side)
+        weight /= max(fan_in, fan_out)
+    if law.init == "torch_default" and bias == 0:
+        bias = INITIALIZERS[law.init].variance(fan_in, fan_out)
+    return LayerLaw(fan_in, fan_out, weight, bias, law.haar)
+
+
+def _layers(spec: NetworkSpec, passed: list[Station], batch_size: int | None) -> tuple[LayerPrediction, ...]:
+    gains = [HALF_DECADES * (gain + _of_batch(spec, batch_size)) for gain in log_gains(passed, _is_homogeneous(spec))]
+    ratios = [0.0]
+    for gain in reversed(gains):
+        ratios.append(ratios[-1] + gain)
+    near, far = log_variances(passed) if _has_band(spec) else ([], [])
+    deviations = [HALF_DECADES * math.sqrt(one) for one in near], [HALF_DECADES * math.sqrt(one) for one in far]
+    none: list[float | None] = [None] * len(passed)
+    columns = zip(
+        [math.sqrt(one.q) for one in passed],
+        [*gains, None],
+        reversed(ratios),
+        [*deviations[0], None] if near else none,
+        deviations[1] or none,
+        strict=True,
+    )
+    return tuple(LayerPrediction(*row) for row in columns)
+
+
+def _is_homogeneous(spec: NetworkSpec) -> bool:
+    """Whether a residual stream scales with its input, at least where it has grown large."""
+    return spec.residual and spec.norm == "none" and kernel_of(spec.activation).far_slope_square > 0
+
+
+def _follows_the_stream(spec: NetworkSpec) -> bool:
+    """Whether the mean of a residual stream builds up, so that it outgrows random gradients."""
+    return _is_homogeneous(spec) and spec.activation != "linear"
+
+
+def _has_band(spec: NetworkSpec) -> bool:
+    """Whether it is known how much networks of one width differ."""
+    return spec.norm != "batch" and not _follows_the_stream(spec)
+
+
+def _of_batch(spec: NetworkSpec, batch_size: int | None) -> float:
+    """Return the logarithm of what a small batch adds to a linear layer's gain: (B − 2)/(B − 3) (Yang et al. 2019)."""
+    if spec.norm != "batch" or spec.activation != "linear" or batch_size is None:
+        return 0.0
+    return math.log((batch_size - 2) / (batch_size - 3))
+
+
+def _notes(spec: NetworkSpec, batch_size: int | None) -> list[str]:
+    """Return what the prediction takes for granted."""
+    notes = []
+    if spec.init == "orthogonal" and spec.activation != "linear":
+        notes.append("orthogonal weights have the mean gain of normal ones at large width")
+    if spec.norm == "batch" and spec.activation == "relu":
+        notes.append("the rate of batch norm, pi/(pi-1) a layer, is that of large batches (Yang et al. 2019)")
+    if _follows_the_stream(spec):
+        notes.append(
+            "without a norm the gradient comes to run along the residual stream: an estimate, up to 0.7 decades low"
+        )
+    return notes

@@ -1,0 +1,168 @@
+"""Theory as text: the answer first, then the predicted gradient along the layers, fixed points and depth scales."""
+
+from collections.abc import Iterator
+
+from gradcheck.mean_field.phase_diagram import phase_diagram
+from gradcheck.mean_field.report import TheoryReport
+from gradcheck.render.bars import sparkline
+from gradcheck.render.heading import what_network
+from gradcheck.render.numbers import significant
+from gradcheck.render.page import PLAIN_PAGE, Page
+from gradcheck.render.style import INDENT, STYLES
+
+#: Parts of a heading that a perceptron of drawn weights has not.
+NOT_HERE = {"arch": "mlp", "weights": None, "recurrent_gain": None}
+
+#: Decades below which a gradient counts as unchanged.
+LEAST = 0.005
+
+
+def theory_as_text(report: TheoryReport, page: Page = PLAIN_PAGE) -> str:
+    """Return what theory says as text."""
+    return page.joined(_lines(report, page))
+
+
+def _lines(report: TheoryReport, page: Page) -> Iterator[str]:
+    yield page.painted(page.readable(heading(report)), "dim")
+    yield ""
+    yield from _verdict(report, page)
+    yield ""
+    if report.layers:
+        yield from _picture(report, page)
+        yield ""
+    yield from _numbers(report, page)
+    if report.diagram is not None:
+        yield from phase_diagram(report, page)
+        yield ""
+    for note in (*report.notes, _width_note(report)):
+        yield from (page.painted(" " * INDENT + line, "dim") for line in page.wrapped(note, INDENT))
+    yield page.painted(f"  {report.command}", "bold")
+
+
+def heading(report: TheoryReport) -> str:
+    """Return the network and its scales in one line."""
+    config = report.config
+    scales = "" if config.sigma_w is None else f" · σ_w {config.sigma_w:.4g}, σ_b {config.sigma_b:.4g}"
+    return f"{what_network({**config, **NOT_HERE})}{scales}"
+
+
+def label(report: TheoryReport) -> str:
+    """Return the verdict in one or two words."""
+    if report.fixed_point.phase is not None:
+        return str(report.fixed_point.phase)
+    if not report.layers:
+        return "no answer"
+    ratio = report.network.log10_gradient_ratio
+    return "steady" if abs(ratio) < LEAST else "growing" if ratio > 0 else "shrinking"
+
+
+def sentences(report: TheoryReport) -> list[str]:
+    """Return the verdict in words, the answer first."""
+    reasons = report.reasons
+    first = [_gradient(report)] if report.layers else [reasons.get("network", "")]
+    if "fixed_point" in reasons:
+        return [*first, *([reasons.fixed_point] if reasons.fixed_point not in first else [])]
+    return [*first, _deepest(report), _critical(report)]
+
+
+def _gradient(report: TheoryReport) -> str:
+    """Say what a layer does to the gradient, and what comes of it in this network."""
+    network, chi, depth = report.network, report.fixed_point.chi, len(report.layers)
+    gain = network.mean_local_gain if chi is None else chi**0.5
+    if gain is None or depth == 1:
+        return "the one layer has no other to compare with"
+    ratio, deviation = network.log10_gradient_ratio, network.log10_gradient_ratio_std
+    band = f" (±{deviation:.2g} at this width)" if deviation else ""
+    told = "" if chi is None else f" (χ₁ = {chi:.4g})"
+    changes = abs(ratio) >= LEAST
+    if not changes if chi is None else report.fixed_point.phase == "critical":
+        here = f"{_verb(ratio)} by {abs(ratio):.3g} decades" if changes else "changes by 0 decades"
+        return f"the gradient keeps its size{told} once the signal is at rest; in {depth} layers it {here}{band}"
+    turned = changes and (ratio > 0) != (gain > 1)
+    here = f"but here it {_verb(ratio)} in {depth} layers" if turned else f"in {depth} layers"
+    first = f"the gradient {_verb(gain - 1)} by a factor of {significant(gain, 3)} a layer{told}"
+    return f"{first}, {here} by {abs(ratio):.3g} decades{band}"
+
+
+def _verb(change: float) -> str:
+    return "grows" if change > 0 else "shrinks"
+
+
+def _deepest(report: TheoryReport) -> str:
+    """Say how deep such a network can be."""
+    point = report.fixed_point
+    reason = report.reasons.get("deepest_trainable", "")
+    if point.deepest_trainable is None:
+        told = reason.startswith("infinite")
+        return "theory sets no limit to the depth that trains" if told else f"no deepest trainable network: {reason}"
+    if point.deepest_trainable == 0:
+        return "no depth trains"
+    layers = max(1, round(point.deepest_trainable))
+    return f"networks deeper than about {layers} {'layer' if layers == 1 else 'layers'} don't train (6 ξ_c)"
+
+
+def _critical(report: TheoryReport) -> str:
+    """Say where such a network is critical."""
+    point = report.fixed_point
+    if point.critical_sigma_w is None:
+        return f"no critical gain: {report.reasons.critical_gain}"
+    return f"critical at σ_w = {point.critical_sigma_w:.4g}, that is --gain {point.critical_gain:.4g}"
+
+
+def _verdict(report: TheoryReport, page: Page) -> Iterator[str]:
+    """The verdict's label, its sentences beside it."""
+    word = label(report)
+    shown = f" {word.upper()} "
+    indent = len(shown) + 3
+    lines = [line for sentence in sentences(report) for line in page.wrapped(sentence, indent)]
+    yield f" {page.painted(shown, 'reverse', STYLES.get(word, 'yellow'))}  {page.painted(lines[0], 'bold')}"
+    yield from (" " * indent + line for line in lines[1:])
+
+
+def _picture(report: TheoryReport, page: Page) -> Iterator[str]:
+    """The predicted gradient along the layers, on a log scale."""
+    ratios = [layer.log10_gradient_ratio for layer in report.layers]
+    line = sparkline(ratios, page.width - 2 * INDENT, page.glyphs)
+    last = f"{len(ratios)}" if len(ratios) > 1 else ""
+    ends = "layer 1" + last.rjust(max(len(last) + 1, len(line) - len("layer 1")))
+    heights = f"log10 {min(ratios):.1f} … {max(ratios):.1f}, predicted".replace("-", "−")
+    fits = INDENT + len(ends) + 3 + len(heights) <= page.width
+    for text in [f"{ends}   {heights}"] if fits else [heights, ends]:
+        yield page.painted(" " * INDENT + page.readable(text), "dim")
+    yield " " * INDENT + line
+
+
+#: Names of the fixed point's numbers, as in the papers.
+SYMBOLS = {
+    "fixed point": {"variance": "q*", "correlation": "c*", "chi": "χ₁"},
+    "depth scales": {"variance_depth": "ξ_q", "correlation_depth": "ξ_c", "gradient_depth": "ξ_∇"},
+}
+
+
+def _numbers(report: TheoryReport, page: Page) -> Iterator[str]:
+    """The fixed points and the depth scales, and why some of them are none."""
+    if report.fixed_point.chi is None:
+        return
+    missing: dict[str, list[str]] = {}
+    for title, symbols in SYMBOLS.items():
+        cells = [page.readable(f"{symbol} {_number(report, name)}") for name, symbol in symbols.items()]
+        line = f"  {title:<14}" + "".join(f"{cell:<15}" for cell in cells).rstrip()
+        yield from [line] if len(line) <= page.width else [f"  {title}", *(f"    {cell}" for cell in cells)]
+        for name, symbol in symbols.items():
+            if _number(report, name) == "-":
+                missing.setdefault(report.reasons[name], []).append(symbol)
+    for reason, absent in missing.items():
+        yield from (f"  {line}" for line in page.wrapped(f"no {', '.join(absent)}: {reason}", INDENT))
+    yield ""
+
+
+def _number(report: TheoryReport, name: str) -> str:
+    value = report.fixed_point[name]
+    if value is None:
+        return "inf" if report.reasons[name].startswith("infinite") else "-"
+    return significant(value, 4)
+
+
+def _width_note(report: TheoryReport) -> str:
+    deviation = "; ± is the standard deviation at this width" if report.network.log10_gradient_ratio_std else ""
+    return f"mean-field theory: infinite width, random weights, none of them drawn{deviation}"

@@ -1,0 +1,121 @@
+"""``theory``: what mean-field theory says of a network, without drawing a single weight."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from gradcheck.base.record import Record
+from gradcheck.errors import OptionError, at_least
+from gradcheck.mean_field.fixed_point import Rest, batch_norm_rest, rest
+from gradcheck.mean_field.kernels import kernel_of
+from gradcheck.mean_field.maps import LayerMap
+from gradcheck.mean_field.phase import log_gains
+from gradcheck.mean_field.prediction import BEYOND, FEATURES, layer_law, layer_laws, predict, weight_law, why_unknown
+from gradcheck.mean_field.report import TheoryReport, make_theory_report
+from gradcheck.spec import NetworkSpec, plain
+
+#: The mean square of standardised inputs.
+INPUT_SQUARE = 1.0
+
+#: Corners of the phase diagram's cells: rows of σ_b, columns of σ_w.
+DIAGRAM = (17, 69)
+
+
+def theory(
+    *,
+    depth: int | None = None,
+    width: int | tuple[int, ...] | None = None,
+    activation: str | None = None,
+    init: str | None = None,
+    gain: float | None = None,
+    weight_std: float | None = None,
+    bias_std: float | None = None,
+    norm: str | None = None,
+    residual: bool | None = None,
+    residual_scale: float | None = None,
+    batch_size: int = 64,
+    phase_diagram: bool = False,
+) -> TheoryReport:
+    """Say what becomes of a perceptron's signal and gradient in the limit of infinite width.
+
+    Parameters
+    ----------
+    depth, width, activation, init, gain, weight_std, bias_std, norm, residual, residual_scale
+        As in ``gradcheck.simulate``. The width turns the initialisation into σ_w² = fan_in · Var W, and says how far
+        a network of that width may be from the limit.
+    batch_size : int
+        Examples of the batch; only batch norm asks for it.
+    phase_diagram : bool
+        Compute χ₁ in the plane of σ_w and σ_b.
+
+    Returns
+    -------
+    TheoryReport
+        What theory doesn't know is None there, and its ``reasons`` say why.
+
+    Raises
+    ------
+    OptionError
+        A value no network can have, or a phase diagram of a network that has none.
+    """
+    options = dict(locals())
+    asked = {name: plain(options.pop(name)) for name in ("batch_size", "phase_diagram")}
+    spec = _spec({name: plain(value) for name, value in options.items() if value is not None})
+    batch = at_least("batch_size", asked["batch_size"], 1, "the batch has at least one example")
+    prediction, unknown = predict(spec, input_square=INPUT_SQUARE, batch_size=batch), why_unknown(spec, batch)
+    layer = None if unknown == BEYOND else layer_map(spec)
+    found, reason = (None, BEYOND) if unknown == BEYOND else _rest(spec, layer, batch)
+    config = {name: value for name, value in spec.to_dict().items() if name in options} | {"batch_size": batch}
+    diagram = _diagram(spec, layer, found, reason) if asked["phase_diagram"] else None
+    return make_theory_report(config, layer, found, reason, prediction, critical_gain(spec, layer, found), diagram)
+
+
+def _spec(options: dict[str, Any]) -> NetworkSpec:
+    """Return the network that options describe; a list of widths says how deep it is."""
+    width = options.get("width")
+    return NetworkSpec(**({"depth": len(width)} if isinstance(width, list | tuple) else {}) | options)
+
+
+def layer_map(spec: NetworkSpec) -> LayerMap | None:
+    """Return the map between two hidden layers of one width; None if it is not the same at each of the widths."""
+    law = weight_law(spec)
+    laws = [layer_law(law, width, width) for width in sorted(set(spec.widths))]
+    weights, biases = [one.fan_in * one.weight for one in laws], [one.bias for one in laws]
+    if max(weights) - min(weights) > 1e-12 * max(weights) or max(biases) > min(biases):
+        return None
+    return LayerMap(kernel_of(spec.activation), weights[0], biases[0], spec.norm in ("layer", "rms"))
+
+
+def _rest(spec: NetworkSpec, layer: LayerMap | None, batch: int) -> tuple[Rest | None, str]:
+    """Return what the layers come to, or None and why theory doesn't know."""
+    if layer is None:
+        return None, f"with --init {spec.init} each width has scales of its own: there is no one fixed point"
+    if spec.residual:
+        return None, "the variance of a residual stream grows with each layer: there is no fixed point"
+    if spec.norm == "batch":
+        reason = why_unknown(spec, batch)
+        return (None, reason) if reason else (batch_norm_rest(layer, batch), "")
+    first = layer_laws(spec, FEATURES)[0]
+    return rest(layer, first.fan_in * first.weight * INPUT_SQUARE + first.bias), ""
+
+
+def critical_gain(spec: NetworkSpec, layer: LayerMap | None, found: Rest | None) -> float | None:
+    """Return the ``--gain`` that makes the network critical; None if there is none."""
+    if layer is None or found is None or found.critical_sigma_w is None:
+        return None
+    return spec.gain * found.critical_sigma_w / math.sqrt(layer.weight)
+
+
+def _diagram(spec: NetworkSpec, layer: LayerMap | None, found: Rest | None, reason: str) -> Record:
+    """Return χ₁ in the plane of σ_w and σ_b, around the network's point and the critical line."""
+    if spec.norm == "batch":
+        reason = "--norm batch undoes both scales"
+    if layer is None or found is None or reason:
+        raise OptionError("phase_diagram", f"has no plane to draw: {reason}")
+    sigma_w, sigma_b = math.sqrt(layer.weight), math.sqrt(layer.bias)
+    right = 1.5 * max(sigma_w, found.critical_sigma_w or 1.0)
+    top = max(1.25 * sigma_b, right / 2)
+    weights, biases = np.linspace(0, right, DIAGRAM[1])[1:], np.linspace(top, 0, DIAGRAM[0])
+    chi = np.exp(log_gains(layer, weights, biases, INPUT_SQUARE))
+    return Record(sigma_w=weights.tolist(), sigma_b=biases.tolist(), chi=chi.tolist())

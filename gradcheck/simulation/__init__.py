@@ -1,0 +1,1 @@
+"""``simulate``: one network, measured and judged."""

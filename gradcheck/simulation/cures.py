@@ -1,0 +1,77 @@
+"""Which single changes bring a network back: each is simulated before it is suggested, and again with other seeds."""
+
+from dataclasses import replace
+
+from gradcheck.base.record import Record, number
+from gradcheck.flow.gradient_flow import Tick
+from gradcheck.simulation.candidates import Change, changes, is_hopeless
+from gradcheck.simulation.experiment import Experiment, Outcome, part
+from gradcheck.spec.command_line import command_line
+
+#: Suggestions at most.
+MOST = 5
+
+#: Seeds beyond the user's own with which a change must raise the score as well.
+FRESH_SEEDS = 2
+
+
+def suggest(experiment: Experiment, outcome: Outcome, tick: Tick | None = None) -> tuple[Record, ...]:
+    """Return the changes after which the network is healthy, best score first; none for one that is and trains.
+
+    A shallower network is another one rather than a cure: it comes last.
+
+    Given weights are left alone: a change would be of another network.
+    """
+    verdict = outcome.diagnosis.verdict
+    if (verdict.status == "healthy" and verdict.trainable) or experiment.maps:
+        return ()
+    tried = _tried(experiment, outcome, tick and (lambda share: tick(0.9 * share)))
+    healed = [(change, one) for change, one in tried if one.status == "healthy" and one.score >= 0.5]
+    healed.sort(key=lambda pair: (bool({"depth", "steps", "blocks"} & set(pair[1].changes)), -pair[1].score))
+    if not healed:
+        return ()
+    before = max(verdict.score, *_scores(experiment))
+    confirmed: list[Record] = []
+    for change, one in healed:
+        if len(confirmed) < MOST and min(one.score, *_scores(experiment.changed(**change))) > before:
+            confirmed.append(one)
+            if tick:
+                tick(0.9 + 0.1 * len(confirmed) / MOST)
+    return tuple(confirmed)
+
+
+def _tried(experiment: Experiment, outcome: Outcome, tick: Tick | None) -> list[tuple[Change, Record]]:
+    """Simulate each change that theory doesn't rule out."""
+    batch_size, limit = experiment.data.batch_size, experiment.thresholds.max_span
+    candidates = changes(experiment.network, batch_size, shallower=not outcome.typical.obstacle)
+    distinct = {replace(experiment.network, **change): change for change in candidates}
+    hopeful = [change for spec, change in distinct.items() if not is_hopeless(spec, batch_size, limit)]
+    return [
+        (change, _simulated(experiment, change, part(tick, index, len(hopeful))))
+        for index, change in enumerate(hopeful)
+    ]
+
+
+def _scores(experiment: Experiment) -> list[float]:
+    """Return the scores of single draws with seeds that the user's run doesn't have."""
+    first = experiment.run.seed + experiment.run.seeds
+    fresh = (replace(experiment.run, seed=first + draw, seeds=1) for draw in range(FRESH_SEEDS))
+    return [replace(experiment, run=run).outcome().diagnosis.verdict.score for run in fresh]
+
+
+def _simulated(experiment: Experiment, change: Change, tick: Tick | None) -> Record:
+    changed = experiment.changed(**change)
+    outcome = changed.outcome(tick)
+    verdict, summary = outcome.diagnosis.verdict, outcome.summary
+    return Record(
+        changes={
+            name: value
+            for name, value in change.items()
+            if value is not None and value != getattr(experiment.network, name)
+        },
+        command=command_line("simulate", changed.to_dict()),
+        status=verdict.status,
+        score=verdict.score,
+        gradient_span=number(summary.gradient_span),
+        effective_rank_last=number(summary.effective_rank_last),
+    )

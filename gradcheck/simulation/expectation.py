@@ -1,0 +1,120 @@
+"""What mean-field theory predicts for a simulated network, beside what was measured."""
+
+import math
+
+import numpy as np
+
+from gradcheck.base.record import Record, number
+from gradcheck.engine.diversity import mean_cosine
+from gradcheck.mean_field.prediction import Prediction, Unknown, predict, why_unknown
+from gradcheck.simulation.experiment import Experiment, Outcome
+from gradcheck.spec import NetworkSpec
+
+#: Standard deviations among networks of this width that a measurement may lie away from the prediction.
+DEVIATIONS = 3.0
+
+#: And beside them: decades that the ends of a network and a batch of few examples account for, and the part of the
+#: prediction that finite width adds to each layer's mean.
+MARGIN, SHARE = 0.1, 0.05
+
+#: A network whose layers' 1/width add up to more is narrow for its depth: the deviations of its layers add up to more
+#: than half a decade (Hanin & Nica 2020: 5/n a layer for relu).
+NARROW = 0.2
+
+
+def expectation(experiment: Experiment, outcome: Outcome) -> Record:
+    """Return what theory predicts, whether the measurement agrees, and both in a sentence.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    outcome : Outcome
+        Of the experiment.
+
+    Returns
+    -------
+    Record
+        ``mean_local_gain``, ``gradient_span``, ``log10_gradient_ratio`` of the first layer over the last,
+        ``log10_gradient_ratio_std`` among networks of this width, ``local_gains`` of each layer, ``agrees``, all None
+        where they are not known; ``says``, the comparison in words, or why there is no prediction.
+    """
+    found = _predicted(experiment)
+    if isinstance(found, Unknown):
+        return _record(found.reason)
+    gains = [None if one.log10_local_gain is None else _power(one.log10_local_gain) for one in found.layers]
+    ratio, deviation = found.log10_gradient_ratio, found.layers[0].log10_gradient_ratio_std
+    measured = float(outcome.typical.log10_gradient_ratio[0])
+    agrees = _agrees(measured, ratio, deviation or 0.0, len(outcome.flows)) if math.isfinite(measured) else None
+    return _record(
+        _sentence(experiment, found, agrees),
+        mean_local_gain=_mean_gain(found),
+        gradient_span=number(found.gradient_span),
+        log10_gradient_ratio=number(ratio),
+        log10_gradient_ratio_std=deviation,
+        local_gains=gains,
+        agrees=agrees,
+    )
+
+
+def _record(says: str, **known: object) -> Record:
+    names = ("mean_local_gain", "gradient_span", "log10_gradient_ratio", "log10_gradient_ratio_std", "agrees")
+    return Record({name: known.get(name) for name in names}, local_gains=known.get("local_gains"), says=says)
+
+
+def _predicted(experiment: Experiment) -> Prediction | Unknown:
+    """Return the prediction for the batch of the first draw."""
+    if reason := why_unknown(experiment.network, experiment.data.batch_size):
+        return Unknown(reason)
+    inputs, _ = experiment.batch(experiment.run.seed)
+    wide = np.asarray(inputs, np.float64)
+    square = float(np.mean(wide * wide))
+    if not 0 < square < math.inf:
+        return Unknown("the inputs are all zero, or their squares overflow")
+    cosine = mean_cosine(wide)
+    return predict(
+        experiment.network,
+        input_square=square,
+        input_cosine=None if math.isnan(cosine) else cosine,
+        features=wide.shape[1],
+        batch_size=len(wide),
+    )
+
+
+def _power(logarithm: float) -> float | None:
+    return number(10.0**logarithm) if logarithm < 308 else None
+
+
+def _mean_gain(found: Prediction) -> float | None:
+    """Return the geometric mean of the factors from layer to layer."""
+    steps = len(found.layers) - 1
+    return _power(found.log10_gradient_ratio / steps) if steps else None
+
+
+def _agrees(measured: float, predicted: float, deviation: float, draws: int) -> bool:
+    """Whether the measurement, a mean of logarithms over the draws, lies where networks of this width lie.
+
+    The typical network of finite width lies ln 10 · deviation² below the prediction (see ``LayerPrediction``).
+    """
+    typical = predicted - math.log(10) * deviation**2
+    return abs(measured - typical) <= DEVIATIONS * deviation / math.sqrt(draws) + MARGIN + SHARE * abs(predicted)
+
+
+def _sentence(experiment: Experiment, found: Prediction, agrees: bool | None) -> str:
+    """Say what is predicted, and of a disagreement what it means."""
+    gain, deviation = _mean_gain(found), found.layers[0].log10_gradient_ratio_std
+    if gain is None:
+        return "one hidden layer has no factor to predict"
+    band = f" ±{deviation:.2g}" if deviation else ""
+    figures = f"{gain:.3g} a layer, {round(abs(found.log10_gradient_ratio), 9):.3g}{band} decades"
+    if agrees is None:
+        return f"theory predicts {figures}"
+    if agrees:
+        return f"as theory predicts: {figures}"
+    assert isinstance(experiment.network, NetworkSpec)
+    narrow = sum(1 / width for width in experiment.network.widths)
+    why = (
+        f"too narrow for its depth (depth/width {narrow:.2g}), what layers deviate adds up"
+        if narrow > NARROW
+        else "outside of it, for it takes the gradient for independent of the signal"
+    )
+    return f"theory predicts {figures}: {why}"

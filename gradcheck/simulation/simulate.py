@@ -1,0 +1,161 @@
+"""``simulate``: does this network's gradient survive from the last layer to the first, before any training?"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from gradcheck.building.transformers import TransformerNetwork
+from gradcheck.building.weight_files import save_weights as write_weights
+from gradcheck.diagnosis.report import Report, make_report
+from gradcheck.errors import OptionError
+from gradcheck.simulation.cures import suggest as suggestions
+from gradcheck.simulation.expectation import expectation
+from gradcheck.simulation.experiment import Experiment
+
+#: Multiplications of a forward pass up to which suggestions are simulated unasked.
+A_MOMENT = 250e6
+
+
+def simulate(
+    *,
+    preset: str | None = None,
+    arch: str | None = None,
+    depth: int | None = None,
+    steps: int | None = None,
+    width: int | tuple[int, ...] | None = None,
+    blocks: int | None = None,
+    model_width: int | None = None,
+    heads: int | None = None,
+    kv_heads: int | None = None,
+    mlp_ratio: float | None = None,
+    tokens: int | None = None,
+    activation: str | None = None,
+    init: str | None = None,
+    gain: float | None = None,
+    recurrent_gain: float | None = None,
+    forget_bias: float | None = None,
+    weight_std: float | None = None,
+    bias_std: float | None = None,
+    norm: str | None = None,
+    norm_placement: str | None = None,
+    residual: bool | None = None,
+    residual_scale: float | str | None = None,
+    causal: bool | None = None,
+    positions: str | None = None,
+    tied: bool | None = None,
+    biases: bool | None = None,
+    vocabulary: int | None = None,
+    context: int | None = None,
+    patch: int | None = None,
+    data: str | Path | None = None,
+    labels: bool = False,
+    batch_size: int | None = None,
+    shuffle: bool = True,
+    weights: str | Path | None = None,
+    save_weights: str | Path | None = None,
+    layers: str = "auto",
+    seed: int = 0,
+    seeds: int = 1,
+    dtype: str = "float64",
+    vanish_below: float = 1e-3,
+    explode_above: float = 1e3,
+    max_span: float = 2.3,
+    min_rank: float = 1.8,
+    dead_above: float = 0.9,
+    saturated_above: float = 0.9,
+    suggest: bool | None = False,
+    tick: Callable[[float], None] | None = None,
+) -> Report:
+    """Pass one batch forward and its gradient back through a network, and say what became of it.
+
+    Parameters
+    ----------
+    preset : str, optional
+        A published transformer, as in ``gradcheck list presets``; any other option overrides its value.
+    arch : str, optional
+        ``mlp``, a multilayer perceptron; a recurrent network: ``rnn``, ``lstm``, ``gru``; or ``transformer``.
+    depth : int, optional
+        Hidden layers; 50 unless `width` or `weights` say otherwise.
+    steps : int, optional
+        Time steps of a recurrent network, which takes the place of depth: equal pieces that an example is cut into;
+        as many as it has numbers unless given.
+    width : int or tuple of int, optional
+        Units of each hidden layer; 128.
+    blocks, model_width, heads, kv_heads, mlp_ratio, tokens, norm_placement, causal, positions, tied, biases, \
+    vocabulary, context, patch
+        Of a transformer, see ``gradcheck.TransformerSpec``.
+    activation, init, norm : str, optional
+        Names as in ``gradcheck simulate --help``; `activation` is sigmoid, of recurrent networks tanh, of transformers
+        gelu; `init` is xavier unless `weights` are given; `norm` is none, of transformers layer.
+    gain, recurrent_gain, weight_std, bias_std : float, optional
+        Factor of the initial standard deviation (1), and once more of the recurrent weights (1); that standard
+        deviation itself, for init normal and uniform; standard deviation of the biases (0).
+    forget_bias : float, optional
+        Initial bias of the gate that keeps the memory of an lstm (1) or a gru (0).
+    residual, residual_scale : bool, float, optional
+        Skip connections from the second hidden layer on, and the scale of what stands beside them; of a transformer
+        also ``gpt2`` or ``deepnorm``.
+    data : str or Path, optional
+        ``digits``, ``gaussian``, ``text``, or a .npy, .npz or .csv file; digits, for a transformer text.
+    labels : bool
+        The last column of a .csv file holds the labels.
+    batch_size, shuffle : int, bool
+        Examples in the batch (64, of a transformer 1 sequence); whether they are taken after a shuffle.
+    weights : str or Path, optional
+        A .npz or .safetensors file whose matrices take the place of drawn ones.
+    save_weights : str or Path, optional
+        Write the drawn weights there as .npz.
+    layers : str
+        ``dense`` (stored matrices), ``weightless`` (drawn from the same law without any), or ``auto``, the cheaper one.
+    seed, seeds : int
+        First seed, number of draws.
+    dtype : str
+        ``float64`` or ``float32``.
+    vanish_below, explode_above, max_span, min_rank, dead_above, saturated_above : float
+        Limits of what is healthy, see ``gradcheck.Thresholds``.
+    suggest : bool, optional
+        Simulate single changes and report those that bring the network back; None: unless the network is so
+        large that this would take more than a moment.
+    tick : callable, optional
+        Called with the share of the work that is done, as a sign of life; changes are simulated in a second run
+        from 0 to 1.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    GradcheckError
+        An option or a file isn't what it has to be; the message says what would be.
+    """
+    options = locals()
+    stored = "" if save_weights is None else "--save-weights writes the matrices"
+    experiment = Experiment.from_options(options, stored)
+    if save_weights is not None:
+        _save(Path(save_weights), experiment)
+    outcome = experiment.outcome(tick)
+    if suggest is None:
+        suggest = experiment.work <= A_MOMENT
+    config = experiment.to_dict() | {"save_weights": save_weights and str(save_weights), "suggest": suggest}
+    prediction = expectation(experiment, outcome)
+    report = make_report("simulate", config, *outcome, parameters=experiment.parameters, prediction=prediction)
+    if not suggest:
+        return report
+    return replace(report, suggestions=suggestions(experiment, outcome, tick))
+
+
+def _save(path: Path, experiment: Experiment) -> None:
+    """Write the weights that the only seed draws."""
+    if experiment.maps:
+        raise OptionError(
+            "save_weights", f"writes drawn weights, but --weights {experiment.weights} gives them: drop one"
+        )
+    if experiment.run.seeds > 1:
+        raise OptionError(
+            "save_weights", f"writes one draw, but --seeds is {experiment.run.seeds}: use --seed N --seeds 1"
+        )
+    network = experiment.drawn(experiment.run.seed)
+    if isinstance(network, TransformerNetwork):
+        raise OptionError("save_weights", "goes with --arch mlp, rnn, lstm or gru; a transformer's are drawn anew")
+    write_weights(path, network)

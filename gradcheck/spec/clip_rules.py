@@ -1,0 +1,190 @@
+"""The clipping rules by name: what they do, their thresholds, and how they are typed. Loads no NumPy."""
+
+import math
+from collections.abc import Sequence
+from numbers import Real
+from typing import NamedTuple
+
+from gradcheck.base.wording import shortest
+from gradcheck.errors import OptionError, one_of
+
+PERCENT = 100
+
+#: Rules that learn their limit from the norms.
+ADAPTIVE = ("percentile", "zscore")
+
+#: A global threshold at or below this is over-clipped by the ε in the rule.
+SMALL = 1e-5
+
+
+class RuleInfo(NamedTuple):
+    """What has to be known about a rule.
+
+    Attributes
+    ----------
+    symbol : str
+        Of its threshold; empty if it has none.
+    usual : float or None
+        The threshold of the demo, and of a rule that is typed without one.
+    meaning : str
+        What it does, in a few words.
+    source : str
+        Where it comes from.
+    """
+
+    symbol: str
+    usual: float | None
+    meaning: str
+    source: str
+
+
+RULES: dict[str, RuleInfo] = {
+    "none": RuleInfo("", None, "leaves every gradient as it is", ""),
+    "value": RuleInfo("c", 0.003, "each entry to [-c, c]", "torch clip_grad_value_; Keras clipvalue"),
+    "norm": RuleInfo("c", 0.07, "each tensor's norm to c", "Keras clipnorm"),
+    "global-norm": RuleInfo(
+        "c", 0.15, "the norm of all tensors together to c", "Pascanu et al. 2013; torch clip_grad_norm_"
+    ),
+    "agc": RuleInfo("λ", 0.01, "each unit's gradient to λ times its weights", "Brock et al. 2021"),
+    "percentile": RuleInfo(
+        "p", 10.0, "the global norm to the p-th percentile of those seen so far", "AutoClip, Seetharaman et al. 2020"
+    ),
+    "zscore": RuleInfo(
+        "z", 2.5, "a global norm more than z deviations above the running mean", "ZClip, Kumar et al. 2025"
+    ),
+}
+
+#: What a threshold is that doesn't bound the gradient itself.
+OTHER_THRESHOLDS = {
+    "agc": "it is a part of the weights' norm",
+    "percentile": "it is a percentile",
+    "zscore": "it counts deviations above the mean",
+}
+
+#: Not a rule: stands for a global norm whose threshold is taken from unclipped steps.
+SUGGEST = "suggest"
+
+#: What ``--clip`` takes.
+CHOICES = (*RULES, SUGGEST)
+
+
+class Rule(NamedTuple):
+    """A rule and its threshold.
+
+    Attributes
+    ----------
+    name : str
+        A key of ``RULES``.
+    threshold : float or None
+        None for ``none``.
+    """
+
+    name: str
+    threshold: float | None = None
+
+    def __str__(self) -> str:
+        return self.name if self.threshold is None else f"{self.name}:{shortest(self.threshold)}"
+
+
+def parse_rule(text: str) -> Rule:
+    """Return the rule that is typed as ``name:threshold``; without a threshold it gets its usual one.
+
+    Raises
+    ------
+    OptionError
+        There is no such rule, or no gradient could be clipped so.
+    """
+    name, colon, number = text.strip().partition(":")
+    info = RULES[one_of("clip", name, RULES)]
+    if not info.symbol:
+        if colon:
+            raise OptionError("clip", f"{text!r}: {name} takes no threshold; type {name}")
+        return Rule(name)
+    if not colon:
+        return Rule(name, info.usual)
+    try:
+        threshold = float(number)
+    except ValueError:
+        problem = f"{text!r} has no number behind the colon; type {name}:{info.usual:g}"
+        raise OptionError("clip", problem) from None
+    return Rule(name, _allowed(name, threshold))
+
+
+def checked(rule: Rule) -> Rule:
+    """Return a rule that was made by hand, if it could have been typed.
+
+    Raises
+    ------
+    OptionError
+        There is no such rule, or no gradient could be clipped so.
+    """
+    info = RULES[one_of("clip", rule.name, RULES)]
+    if bool(info.symbol) != (rule.threshold is not None):
+        problem = "takes no threshold" if rule.threshold is not None else f"needs a threshold; {info.usual:g} is usual"
+        raise OptionError("clip", f"{rule.name} {problem}")
+    if rule.threshold is None:
+        return rule
+    if isinstance(rule.threshold, bool) or not isinstance(rule.threshold, Real):
+        raise OptionError("clip", f"{rule.name} has the threshold {rule.threshold!r}; allowed: a number above 0")
+    return Rule(rule.name, _allowed(rule.name, float(rule.threshold)))
+
+
+def _allowed(name: str, threshold: float) -> float:
+    """Return a threshold that means something."""
+    typed = f"{name}:{shortest(threshold)}"
+    if not 0 < threshold < math.inf:
+        usual = f"{name}:{RULES[name].usual:g} is usual"
+        raise OptionError("clip", f"{typed} has no finite threshold above 0: {_why_not(name, threshold)}; {usual}")
+    if name == "percentile" and threshold > PERCENT:
+        raise OptionError("clip", f"{typed} is no percentile; allowed: above 0, up to 100 (10 is usual)")
+    return threshold
+
+
+def _why_not(name: str, threshold: float) -> str:
+    """Say what a threshold would do to the gradient."""
+    if math.isnan(threshold):
+        return "it is not a number"
+    if threshold > 0:
+        return "it would clip nothing: type none for that"
+    if name in OTHER_THRESHOLDS:
+        return OTHER_THRESHOLDS[name]
+    if threshold == 0:
+        return "it would leave no gradient at all"
+    if name == "value":
+        return "it would put itself in place of every entry, as torch.nn.utils.clip_grad_value_ does in silence"
+    return "it would turn every gradient round, as torch.nn.utils.clip_grad_norm_ does in silence"
+
+
+def parse_rules(asked: "str | Rule | Sequence[str | Rule]") -> list[Rule | None]:
+    """Return the rules that are asked for, once each; None stands for ``suggest``. Without any, one of each kind."""
+    several = [asked] if isinstance(asked, str | Rule) else asked
+    if not several:
+        return [Rule(name, info.usual) for name, info in RULES.items()]
+    return list(dict.fromkeys(_parsed(one) for one in several))
+
+
+def _parsed(one: str | Rule) -> Rule | None:
+    """Return one rule; None for ``suggest``."""
+    if not isinstance(one, str):
+        return rule_of(one)
+    name, colon, _ = one.strip().partition(":")
+    if one_of("clip", name, CHOICES) != SUGGEST:
+        return parse_rule(one)
+    if colon:
+        raise OptionError("clip", f"{one!r}: {SUGGEST} takes no threshold, it finds one; type {SUGGEST}")
+    return None
+
+
+def rule_of(given: str | Rule) -> Rule:
+    """Return a rule that is typed, or was made by hand.
+
+    Raises
+    ------
+    OptionError
+        It is neither, or no gradient could be clipped so.
+    """
+    if isinstance(given, str):
+        return parse_rule(given)
+    if isinstance(given, Rule):
+        return checked(given)
+    raise OptionError("clip", f"{given!r} is no rule; type name:threshold, as in 'global-norm:1.0'")

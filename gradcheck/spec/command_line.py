@@ -1,0 +1,120 @@
+"""A network's options as the command line that one would type."""
+
+import shlex
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from gradcheck.base.wording import shortest
+from gradcheck.spec import RECURRENT, NetworkSpec, RecurrentSpec, TransformerSpec, network_spec
+from gradcheck.spec.clip_rules import parse_rules
+from gradcheck.spec.data import DataSpec
+from gradcheck.spec.demonstration import usual
+from gradcheck.spec.presets import PRESETS, with_preset
+from gradcheck.spec.representation import chosen_layers
+from gradcheck.spec.run import TRANSFORMER_DATA as OF_TRANSFORMERS
+from gradcheck.spec.run import RunSpec
+from gradcheck.spec.thresholds import Thresholds
+from gradcheck.spec.training import TrainingSpec
+
+
+def command_line(command: str, config: Mapping[str, Any], own: Mapping[str, Any] | None = None) -> str:
+    """Return ``gradcheck COMMAND …`` with every option of `config` that isn't at its default.
+
+    Parameters
+    ----------
+    command : str
+    config : mapping
+        Options and their values.
+    own : mapping, optional
+        Defaults of this command that are not those of the others.
+    """
+    defaults = {
+        **DataSpec().to_dict(),
+        **Thresholds().to_dict(),
+        **RunSpec().to_dict(),
+        **_network_defaults(config),
+        **(own or {}),
+    }
+    changed = {name: value for name, value in config.items() if value != defaults.get(name) and value != "auto"}
+    given = {
+        name: value for name, value in changed.items() if value is not None and name not in ("suggest", "save_weights")
+    }
+    if "weights" in given:
+        given = {name: value for name, value in given.items() if name not in ("depth", "width", "init")}
+    return shlex.join(["gradcheck", command, *options(given)])
+
+
+def row_command_line(given: Mapping[str, Any], common: Mapping[str, Any]) -> str:
+    """Return ``gradcheck simulate …`` for a row of a comparison.
+
+    Parameters
+    ----------
+    given : mapping
+        The row's own options. Each was typed, and is typed again: whether it is at its default hangs on the others.
+    common : mapping
+        What all rows share: seeds, limits, and how the data is read.
+    """
+    usual = {**DataSpec().to_dict(), **Thresholds().to_dict(), **RunSpec().to_dict()}
+    changed = {name: value for name, value in common.items() if value != usual[name]}
+    return shlex.join(["gradcheck", "simulate", *options({**given, **changed})])
+
+
+def demo_command_line(config: Mapping[str, Any], **changes: Any) -> str:  # noqa: ANN401
+    """Return ``gradcheck clip-demo …`` for the config of a demonstration, some options changed."""
+    changed = {**config, **changes}
+    own = {
+        **TrainingSpec().to_dict(),
+        **usual(changed["arch"], changed["data"], changed["weights"]),
+        "network": "rnn",
+        "layers": "dense",  # training needs the matrices
+        "arch": changed["arch"],  # the network says the same
+        "sequence": changed["sequence"],  # the steps say the same
+    }
+    words = command_line("clip-demo", {name: value for name, value in changed.items() if name != "clip"}, own)
+    rules = [] if changed["clip"] == [str(rule) for rule in parse_rules(())] else changed["clip"]
+    return " ".join([words, *(f"--clip {rule}" for rule in rules)])
+
+
+def _network_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the network's options are where nobody gives them; the architecture is part of the name."""
+    arch = config.get("arch", "mlp")
+    if arch == "transformer":
+        return _transformer_defaults(config)
+    layers = {"layers": _usual_layers(config)}
+    if arch not in RECURRENT:
+        return NetworkSpec().to_dict() | layers
+    by_data = {} if config.get("data") == "digits" and not config.get("weights") else {"steps": None}
+    return RecurrentSpec(arch=arch).to_dict() | {"arch": "mlp"} | by_data | layers
+
+
+def _transformer_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a transformer's options are where nobody gives them; those of its preset need not be typed."""
+    data = OF_TRANSFORMERS | ({"data": "gaussian"} if config.get("patch") else {})
+    usual = TransformerSpec().to_dict() | {"arch": "mlp", "layers": _usual_layers(config)} | data
+    if not config.get("preset"):
+        return usual
+    values = with_preset({"preset": config["preset"], "init": config["init"]})
+    return (
+        usual
+        | {name: value for name, value in values.items() if name not in ("preset", "init")}
+        | {"init": PRESETS[config["preset"]].options["init"]}
+    )
+
+
+def _usual_layers(config: Mapping[str, Any]) -> str:
+    """Return how layers are represented where nobody says it."""
+    if config.get("weights") or "batch_size" not in config:
+        return "dense"
+    return chosen_layers("auto", network_spec(config), config["batch_size"])
+
+
+def options(given: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the words that set options to values: ``--depth``, ``50``; a switch is one word."""
+    for name, value in given.items():
+        flag = name.replace("_", "-")
+        if isinstance(value, bool):
+            yield f"--{flag}" if value else f"--no-{flag}"
+        elif isinstance(value, list | tuple):
+            yield from (f"--{flag}", ",".join(str(item) for item in value))
+        else:
+            yield from (f"--{flag}", shortest(value) if isinstance(value, float) else str(value))

@@ -1,0 +1,39 @@
+"""Which batch goes through the network: a frozen, validated description."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from gradcheck.errors import OptionError, at_least
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSpec:
+    """Which batch goes through the network.
+
+    Attributes
+    ----------
+    data : str
+        ``digits``, ``gaussian``, or the path of a .npy, .npz or .csv file.
+    labels : bool
+        The last column of a .csv file holds the labels.
+    batch_size : int
+        Examples in the one forward and backward pass.
+    shuffle : bool
+        Take them after a shuffle by the seed, not from the start.
+    """
+
+    data: str = "digits"
+    labels: bool = False
+    batch_size: int = 64
+    shuffle: bool = True
+
+    def __post_init__(self) -> None:
+        at_least("batch_size", self.batch_size, 1, "the gradient is a mean over at least one example")
+        if self.labels and Path(self.data).suffix.lower() != ".csv":
+            problem = f"names the last column of a .csv file; {self.data} is none (a .npz has its labels in y)"
+            raise OptionError("labels", problem)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the description as plain JSON values."""
+        return asdict(self)

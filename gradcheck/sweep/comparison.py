@@ -1,0 +1,159 @@
+"""``compare``: which combination of options keeps the gradient alive? Ranked."""
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from gradcheck.base.document import Document
+from gradcheck.errors import at_least
+from gradcheck.spec.grid import MAX_ROWS, Grid
+from gradcheck.spec.thresholds import Thresholds
+from gradcheck.sweep.journal import Journal
+from gradcheck.sweep.ranking import grouped, ranked
+from gradcheck.sweep.rows import Row, Task, rows
+from gradcheck.version import SCHEMA_VERSION, __version__
+
+
+class Comparison(Document):
+    """The rows of a sweep: measured while one iterates, kept for a second time.
+
+    Attributes
+    ----------
+    grid : Grid
+    common : dict
+        What all rows share: seeds, limits and the like.
+    order : str
+        What the rows are ranked by.
+    """
+
+    def __init__(
+        self, grid: Grid, common: Mapping[str, Any], measure: Callable[[list[Row]], Iterator[Row]], order: str = "score"
+    ) -> None:
+        self.grid, self.common, self.order = grid, dict(common), order
+        self._finished: list[Row] = []
+        self._measure = measure
+        self._source: Iterator[Row] | None = None
+
+    def __len__(self) -> int:
+        return len(self.grid)
+
+    def __iter__(self) -> Iterator[Row]:
+        """Yield the rows as they finish."""
+        seen = 0
+        while True:
+            while seen < len(self._finished):
+                yield self._finished[seen]
+                seen += 1
+            row = self._next()
+            if row is None:
+                return
+            self._finished.append(row)
+
+    def _next(self) -> Row | None:
+        """Return one more row; after an interrupt, the next call goes on where it stood."""
+        if self._source is None:
+            self._source = self._measure(self._finished)
+        try:
+            return next(self._source, None)
+        except BaseException:
+            self._source = None
+            raise
+
+    @property
+    def finished(self) -> list[Row]:
+        """The rows measured so far."""
+        return list(self._finished)
+
+    @property
+    def rows(self) -> list[Row]:
+        """All rows, best first; measures what is missing."""
+        return ranked(list(self), self.order)
+
+    @property
+    def best(self) -> Row:
+        """The best row."""
+        return self.rows[0]
+
+    def to_dict(self, group_by: str | None = None) -> dict[str, Any]:
+        """Return the comparison as JSON values: the finished rows, ranked."""
+        document = {
+            "schema_version": SCHEMA_VERSION,
+            "gradcheck_version": __version__,
+            "command": "compare",
+            "config": {"grid": {name: list(values) for name, values in self.grid.values.items()}, **self.common},
+            "rows": ranked(self._finished, self.order),
+        }
+        return document | ({"groups": grouped(self._finished, group_by)} if group_by else {})
+
+
+def compare(
+    grid: Mapping[str, Any] | Grid,
+    *,
+    seeds: int = 3,
+    seed: int = 0,
+    shuffle: bool = True,
+    labels: bool = False,
+    executor: Executor | None = None,
+    window: int = 8,
+    journal: str | Path | None = None,
+    sort: str = "score",
+    max_rows: int = MAX_ROWS,
+    **limits: float,
+) -> Comparison:
+    """Simulate every combination of a grid's options and rank them.
+
+    Parameters
+    ----------
+    grid : mapping or Grid
+        Option ↦ a value or a list of values: ``{"depth": [10, 50], "activation": "relu"}``.
+    seeds, seed : int
+        Draws of each combination, and the first seed.
+    shuffle, labels : bool
+        As in ``simulate``.
+    executor : concurrent.futures.Executor, optional
+        Where the rows are measured; without one, here.
+    window : int
+        Rows that are with the executor at a time.
+    journal : str or Path, optional
+        A file that keeps each finished row; what it holds already isn't measured again.
+    sort : str
+        ``score``, ``span``, ``gain``, ``rank`` or ``grid``.
+    max_rows : int
+        A larger grid is refused.
+    **limits : float
+        As in ``gradcheck.Thresholds``.
+
+    Returns
+    -------
+    Comparison
+        Rows are measured while one iterates over it, or when ``rows`` is asked for.
+
+    Raises
+    ------
+    GradcheckError
+        An option isn't what it has to be, the journal belongs to another sweep, …
+    """
+    grid = grid if isinstance(grid, Grid) else Grid(grid, max_rows)
+    ranked([], sort)
+    at_least("seed", seed, 0, "it seeds the random numbers")
+    at_least("seeds", seeds, 1, "one draw is the least; 3 show how much draws differ")
+    common = {"seed": seed, "seeds": seeds, "shuffle": shuffle, "labels": labels, **Thresholds(**limits).to_dict()}
+    kept = Journal(Path(journal), {"grid": grid.values, **common}) if journal is not None else None
+
+    def measure(finished: list[Row]) -> Iterator[Row]:
+        """Yield the journal's rows, then measure what is missing and note it down at once."""
+        done = {row["index"] for row in finished}
+        with kept or nullcontext():
+            for row in kept.finished if kept else ():
+                if row["index"] not in done:
+                    done.add(row["index"])
+                    yield row
+            tasks = (Task(index, varied, common) for index, varied in enumerate(grid) if index not in done)
+            for row in rows(tasks, executor, window):
+                if kept:
+                    kept.append(row)
+                yield row
+
+    return Comparison(grid, common, measure, sort)

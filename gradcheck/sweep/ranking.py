@@ -1,0 +1,83 @@
+"""Rows in order: sorted, grouped, and set apart from the best."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from statistics import median
+from typing import Any
+
+from gradcheck.errors import one_of
+from gradcheck.sweep.rows import Row
+
+#: What rows can be sorted by: each a key, smallest first.
+ORDERS: dict[str, Callable[[Row], float]] = {
+    "score": lambda row: -_or_worst(row["score"], -math.inf),
+    "span": lambda row: _or_worst(row["gradient_span"]),
+    "gain": lambda row: abs(math.log(row["mean_local_gain"])) if row["mean_local_gain"] else math.inf,
+    "rank": lambda row: -_or_worst(row["effective_rank_last"], -math.inf),
+    "grid": lambda row: row["index"],
+}
+
+
+def _or_worst(value: float | None, worst: float = math.inf) -> float:
+    return worst if value is None else value
+
+
+def ranked(rows: Sequence[Row], order: str = "score") -> list[Row]:
+    """Return the rows, best first; those with an error come last, ties stand in the grid's order.
+
+    Raises
+    ------
+    OptionError
+        There is no such order.
+    """
+    key = ORDERS[one_of("sort", order, ORDERS)]
+    return sorted(rows, key=lambda row: (row["error"] is not None, row["error"] is None and key(row), row["index"]))
+
+
+def differences(row: Row, best: Row) -> dict[str, Any]:
+    """Return the options in which a row differs from the best, with the row's values."""
+    return {name: value for name, value in row["options"].items() if value != best["options"].get(name)}
+
+
+def grouped(rows: Sequence[Row], option: str) -> list[dict[str, Any]]:
+    """Return one record for each value of an option: how many rows, how many healthy, median and worst.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+        In the grid's order, or ranked.
+    option : str
+        One of the rows' options.
+    """
+    values = list(dict.fromkeys(row["options"][option] for row in sorted(rows, key=lambda row: row["index"])))
+    return [_group(option, value, [row for row in rows if row["options"][option] == value]) for value in values]
+
+
+def _group(option: str, value: Any, rows: Sequence[Row]) -> dict[str, Any]:  # noqa: ANN401
+    good = [row for row in rows if row["error"] is None]
+    scores = [row["score"] for row in good]
+    spans = [_or_worst(row["gradient_span"]) for row in good]
+    return {
+        "option": option,
+        "value": value,
+        "rows": len(rows),
+        "healthy": sum(row["status"] == "healthy" for row in good),
+        "errors": len(rows) - len(good),
+        "median_score": median(scores) if good else None,
+        "worst_score": min(scores, default=None),
+        "median_span": _finite(median(spans)) if good else None,
+        "worst_span": _finite(max(spans)) if good else None,
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def counts(rows: Sequence[Row]) -> Mapping[str, int]:
+    """Return how many rows have each verdict, ``error`` among them, the most frequent first."""
+    found: dict[str, int] = {}
+    for row in rows:
+        name = "error" if row["error"] is not None else row["status"]
+        found[name] = found.get(name, 0) + 1
+    return dict(sorted(found.items(), key=lambda pair: -pair[1]))

@@ -1,0 +1,126 @@
+"""Rows of a sweep, measured one after the other or on any executor."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
+from itertools import islice
+from typing import Any, NamedTuple
+
+from gradcheck.errors import GradcheckError
+from gradcheck.version import __version__
+
+#: A row of the result: plain JSON values.
+Row = dict[str, Any]
+
+#: What a row has beside its index and options; all null where the row has an error.
+MEASURED = (
+    "status", "trainable", "score", "flags",
+    "gradient_span", "mean_local_gain", "effective_rank_last", "weight_gradient_span", "effective_rank_least",
+    "log10_gradient",
+)  # fmt: skip
+
+
+class Task(NamedTuple):
+    """One combination of options.
+
+    Attributes
+    ----------
+    number : int
+        Its place in the grid.
+    varied : dict
+        The grid's options.
+    common : dict
+        Options that all rows share.
+    version : str
+        Of gradcheck, where the sweep was started.
+    """
+
+    number: int
+    varied: dict[str, Any]
+    common: dict[str, Any]
+    version: str = __version__
+
+
+def measure_row(task: Task) -> Row:
+    """Simulate one combination; whatever goes wrong becomes the row's error, for the sweep goes on."""
+    row: Row = {"index": task.number, "options": task.varied}
+    try:
+        if task.version != __version__:
+            raise GradcheckError(f"the worker has gradcheck {__version__}, the sweep was started by {task.version}")
+        return row | _measured({**task.common, **task.varied}) | {"error": None}
+    except GradcheckError as error:
+        return failed(task, str(error))
+    except Exception as error:
+        return failed(task, f"{type(error).__name__}: {error}")
+
+
+def _measured(options: dict[str, Any]) -> Row:
+    """Simulate and return what the row shows."""
+    from gradcheck.diagnosis.report import banded_summary, number
+    from gradcheck.simulation.experiment import Experiment
+
+    outcome = Experiment.from_options(options).outcome()
+    verdict = outcome.diagnosis.verdict
+    gradient = outcome.typical.column("log10_gradient_rms").tolist()
+    return {
+        "status": verdict.status,
+        "trainable": verdict.trainable,
+        "score": verdict.score,
+        "flags": sorted(set(outcome.diagnosis.flags)),
+        **banded_summary(outcome.summaries, outcome.summary),
+        "log10_gradient": [number(value) for value in gradient],
+    }
+
+
+def failed(task: Task, problem: str) -> Row:
+    """Return the row of a combination that has no result."""
+    return {"index": task.number, "options": task.varied} | dict.fromkeys(MEASURED) | {"error": problem}
+
+
+def rows(tasks: Iterable[Task], executor: Executor | None = None, window: int = 1) -> Iterator[Row]:
+    """Yield the rows as they finish.
+
+    Parameters
+    ----------
+    tasks : iterable of Task
+        Taken one by one, so that a large grid is never held as a whole.
+    executor : Executor, optional
+        Where they are measured; without one, here and in order.
+    window : int
+        Tasks that are with the executor at a time.
+
+    Notes
+    -----
+    A task whose worker is lost is tried again alone: if that loses the worker too, the row says so. Tasks that
+    were only lost along with it are measured as if nothing had happened.
+    """
+    if executor is None:
+        yield from map(measure_row, tasks)
+        return
+    waiting, running, suspects = iter(tasks), dict[Future[Row], Task](), deque[Task]()
+    while True:
+        for task in islice(waiting, 0 if suspects else window - len(running)):
+            try:
+                running[executor.submit(measure_row, task)] = task
+            except RuntimeError:  # the executor takes no more, or has just lost a process
+                suspects.append(task)
+                break
+        if running:
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                task = running.pop(future)
+                if future.cancelled() or future.exception() is not None:
+                    suspects.append(task)
+                else:
+                    yield future.result()
+        elif suspects:
+            yield _alone(suspects.popleft(), executor)
+        else:
+            return
+
+
+def _alone(task: Task, executor: Executor) -> Row:
+    """Measure a task while nothing else runs; a worker that is lost now was lost by it."""
+    try:
+        return executor.submit(measure_row, task).result()
+    except (Exception, CancelledError) as error:
+        return failed(task, f"its worker was lost twice ({type(error).__name__}: {' '.join(str(error).split())})")

@@ -1,0 +1,169 @@
+"""A comparison as text: the ranked table, groups, and the heat map of two options."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rich.console import RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from gradcheck.render.bars import Glyphs, common_scale, sparkline
+from gradcheck.render.numbers import percent, significant
+from gradcheck.render.style import INDENT, STYLES, without_controls
+from gradcheck.render.terminal import PLAIN_TERMINAL, Terminal, printed
+from gradcheck.spec.command_line import options, row_command_line
+from gradcheck.sweep.comparison import Comparison
+from gradcheck.sweep.ranking import counts, differences, grouped, ranked
+from gradcheck.sweep.rows import Row
+from gradcheck.sweep.text.heat_map import heat_map, legend
+
+#: Columns of a row's sparkline.
+SPARK = 12
+
+#: A narrower terminal gets fewer columns.
+WIDE = 70
+
+#: Rows of the table, unless asked for more.
+TOP = 20
+
+
+def comparison_as_text(
+    comparison: Comparison, terminal: Terminal = PLAIN_TERMINAL, *, top: int = TOP, group_by: str | None = None
+) -> str:
+    """Return the finished rows as text.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    terminal : Terminal
+        Where it will be shown.
+    top : int
+        Rows of the table at most.
+    group_by : str, optional
+        An option: one line for each of its values takes the place of the rows.
+    """
+    rows = ranked(comparison.finished or list(comparison), comparison.order)
+    return printed(lambda glyphs: _parts(comparison, rows, top, group_by, glyphs, terminal.width), terminal)
+
+
+def _parts(
+    comparison: Comparison, rows: Sequence[Row], top: int, group_by: str | None, glyphs: Glyphs, width: int
+) -> Iterator[RenderableType]:
+    yield Text(without_controls(_heading(comparison)), style="dim")
+    yield ""
+    yield _counts(rows)
+    yield ""
+    if len(comparison.grid.varied) == 2 and not group_by:
+        yield Padding(heat_map(rows, *comparison.grid.varied), (0, 0, 0, INDENT))
+        yield legend(rows)
+        yield ""
+    table = _groups(rows, group_by) if group_by else _table(rows[:top], glyphs, width)
+    yield Padding(table, (0, 0, 0, INDENT))
+    if not group_by and len(rows) > top:
+        yield Text(f"  {top} of {len(rows):,} shown; --top {len(rows)} shows all", style="dim")
+    yield ""
+    best = rows[0]
+    if best["error"] is None:
+        again = row_command_line(best["options"], comparison.common)
+        yield Text("  " + without_controls(again), style="dim", no_wrap=True)
+
+
+def _heading(comparison: Comparison) -> str:
+    """What was varied, and what all have in common."""
+    grid, seeds = comparison.grid, comparison.common["seeds"]
+    varied = " × ".join(f"{len(grid.values[name])} {name.replace('_', '-')}" for name in grid.varied)
+    fixed = {name: values[0] for name, values in grid.values.items() if len(values) == 1}
+    parts = [varied, " ".join(options(fixed)), f"{seeds} {'seed' if seeds == 1 else 'seeds'} each"]
+    return f"{len(grid):,} network{'s' if len(grid) > 1 else ''}: " + " · ".join(part for part in parts if part)
+
+
+def _counts(rows: Sequence[Row]) -> Text:
+    """How many rows have each verdict."""
+    line = Text("  ")
+    for name, count in counts(rows).items():
+        line.append(f"{count:,} {name}", style=STYLES[name]).append("   ")
+    return line
+
+
+def _table(rows: Sequence[Row], glyphs: Glyphs, width: int) -> Table:
+    """The rows, each with its sparkline on one common scale and what sets it apart from the best."""
+    scale = common_scale([value for row in rows for value in row["log10_gradient"] or ()])
+    numbers = ("trains", "span", "gain", "rank") if width >= WIDE else ("span",)
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    for name in ("", "verdict", *numbers):
+        table.add_column(name, justify="left" if name == "verdict" else "right", no_wrap=True)
+    if width >= WIDE:
+        table.add_column(f"log10 {scale.low:.0f} … {scale.high:.0f}".replace("-", "−"), no_wrap=True)
+    table.add_column("differs from the best by", overflow="fold")
+    for place, row in enumerate(rows, start=1):
+        name = "error" if row["error"] is not None else row["status"]
+        cells = [Text(str(place)), Text(name, style=STYLES[name]), *(Text(_number(row, number)) for number in numbers)]
+        if width >= WIDE:
+            cells.append(Text(sparkline(row["log10_gradient"] or (), SPARK, glyphs, scale), style=STYLES[name]))
+        table.add_row(*cells, _apart(row, rows[0], place))
+    return table
+
+
+def _apart(row: Row, best: Row, place: int) -> Text:
+    """What sets a row apart from the best, and its error."""
+    words = said(row["options"] if place == 1 else differences(row, best)) or "nothing"
+    problem = f": {row['error']}" if row["error"] is not None else ""
+    return Text(without_controls(words + problem), style="bold" if place == 1 else "")
+
+
+def _number(row: Row, name: str) -> str:
+    """One of the row's numbers as text; the gain with half its range over the seeds."""
+    if row["error"] is not None:
+        return ""
+    if name == "trains":
+        return f"{row['score']:.0%}"
+    if name == "span":
+        return "inf" if row["gradient_span"] is None else significant(row["gradient_span"])
+    if name == "rank":
+        return significant(row["effective_rank_last"])
+    low, high = row.get("mean_local_gain_low"), row.get("mean_local_gain_high")
+    band = f" ±{significant((high - low) / 2, 1)}" if low is not None and high is not None else ""
+    return significant(row["mean_local_gain"], 3) + band
+
+
+def said(own: Mapping[str, Any]) -> str:
+    """Return options as one would say them: ``depth 10, relu, he, layer norm``."""
+    return ", ".join(_said(name, value) for name, value in own.items())
+
+
+def _said(name: str, value: Any) -> str:  # noqa: ANN401
+    if isinstance(value, bool):
+        return name if value else f"no {name}"
+    if name in ("arch", "activation", "init", "data", "dtype"):
+        return str(value)
+    if name == "norm":
+        return "no norm" if value == "none" else f"{value} norm"
+    return f"{name.replace('_', ' ')} {value:g}" if isinstance(value, float) else f"{name.replace('_', ' ')} {value}"
+
+
+def _groups(rows: Sequence[Row], option: str) -> Table:
+    """One line for each value of an option: median and worst."""
+    table = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False, header_style="dim")
+    table.add_column(option.replace("_", "-"))
+    for name in ("rows", "healthy", "errors", "trains", "at worst", "span", "at worst"):
+        table.add_column(name, justify="right")
+    for group in grouped(rows, option):
+        cells = [str(group[name]) for name in ("rows", "healthy", "errors")]
+        scores = [_or_dash(group[name], percent) for name in ("median_score", "worst_score")]
+        spans = [significant(group[name]) for name in ("median_span", "worst_span")]
+        table.add_row(Text(without_controls(str(group["value"]))), *cells, *scores, *spans)
+    return table
+
+
+def _or_dash(value: Any, shown: Any) -> str:  # noqa: ANN401
+    return "-" if value is None else str(shown(value))
+
+
+def one_line(row: Row) -> str:
+    """Return a row as one line, for a sweep that is still running."""
+    words = without_controls(said(row["options"]))
+    if row["error"] is not None:
+        return f"error      {words}: {without_controls(row['error'])}"
+    span = "inf" if row["gradient_span"] is None else significant(row["gradient_span"])
+    return f"{row['status']:<10} trains: {percent(row['score']):<10} span {span:<8} {words}"

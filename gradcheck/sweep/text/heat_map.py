@@ -1,0 +1,51 @@
+"""The heat map of two options: a letter and a colour for the verdict, the gradient span in the cell."""
+
+from collections.abc import Sequence
+
+from rich.table import Table
+from rich.text import Text
+
+from gradcheck.render.numbers import significant
+from gradcheck.render.style import STYLES, without_controls
+from gradcheck.sweep.rows import Row
+
+LETTERS = {
+    "healthy": "H", "vanishing": "V", "exploding": "E", "collapsed": "C",
+    "dead": "D", "nonfinite": "N", "error": "!",
+}  # fmt: skip
+
+
+def heat_map(rows: Sequence[Row], down: str, across: str) -> Table:
+    """Return the cells of two options, one of them down the side and one across the top."""
+    in_order = sorted(rows, key=lambda row: row["index"])
+    if len({row["options"][across] for row in rows}) > len({row["options"][down] for row in rows}):
+        down, across = across, down  # a screen is longer than it is wide
+    lines = list(dict.fromkeys(row["options"][down] for row in in_order))
+    columns = list(dict.fromkeys(row["options"][across] for row in in_order))
+    cells = {(row["options"][down], row["options"][across]): _cell(row) for row in in_order}
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
+    table.add_column(f"{down.replace('_', '-')} \\ {across.replace('_', '-')}", style="dim", overflow="fold")
+    for value in columns:
+        table.add_column(_said(value), justify="center", no_wrap=True)
+    for value in lines:
+        table.add_row(_said(value), *(cells.get((value, other), Text("")) for other in columns))
+    return table
+
+
+def _said(value: object) -> Text:
+    if isinstance(value, bool):
+        return Text("yes" if value else "no")
+    return Text(f"{value:g}" if isinstance(value, float) else without_controls(str(value)))
+
+
+def _cell(row: Row) -> Text:
+    name = "error" if row["error"] is not None else row["status"]
+    span = "" if row["gradient_span"] is None else significant(row["gradient_span"])
+    return Text(f" {LETTERS[name]} {span:>4} ", style=f"reverse {STYLES[name]}")
+
+
+def legend(rows: Sequence[Row]) -> Text:
+    """What the letters mean, of those that are there."""
+    found = {"error" if row["error"] is not None else row["status"] for row in rows}
+    meanings = [f"{letter} {name}" for name, letter in LETTERS.items() if name in found]
+    return Text("  " + ", ".join([*meanings, "each with its gradient span in decades"]), style="dim")

@@ -1,0 +1,190 @@
+"""Executors for sweeps: processes on this machine, or a Dask cluster."""
+
+import contextlib
+import logging
+import multiprocessing
+import os
+import re
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor, Executor, Future, InvalidStateError, ProcessPoolExecutor
+from multiprocessing import connection
+from typing import Any, ParamSpec, TypeVar
+
+from gradcheck.engine.threads import one_thread
+from gradcheck.errors import MissingExtraError, OptionError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+#: Seconds to wait for a scheduler's answer; with the start-up, the command gives up within 10.
+PATIENCE = 8
+
+
+class Workers(Executor):
+    """Processes on this machine; a pool that loses one is replaced when the next task comes."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.pool = self._pool()
+
+    def _pool(self) -> ProcessPoolExecutor:
+        # spawned, not forked: NumPy is loaded in the child, after its number of threads is settled
+        context = multiprocessing.get_context("spawn")
+        return ProcessPoolExecutor(self.count, mp_context=context, initializer=_settle)
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Hand a task to the pool, a new one if the last has lost a process."""
+        with _interrupts_held():  # processes that are started now inherit it: interrupts are the parent's to handle
+            try:
+                return self.pool.submit(fn, *args, **kwargs)
+            except BrokenExecutor:
+                self.pool.shutdown(wait=False, cancel_futures=True)
+                self.pool = self._pool()
+                return self.pool.submit(fn, *args, **kwargs)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """End the processes, at once if the tasks are to be cancelled."""
+        if cancel_futures:
+            for process in multiprocessing.active_children():
+                process.terminate()
+        self.pool.shutdown(wait=wait, cancel_futures=cancel_futures)
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Let an interrupt wait for the end of the block."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _settle() -> None:
+    """Prepare a worker: without a parent there is no work."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_leave_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _leave_with(sentinel: int) -> None:
+    connection.wait([sentinel])
+    os._exit(1)
+
+
+@contextlib.contextmanager
+def local(count: int) -> Iterator[tuple[Executor | None, int]]:
+    """Give an executor of `count` processes and how many tasks it should hold; None for one: this process."""
+    one_thread()  # a process: more would only take time from the other workers
+    if count == 1:
+        yield None, 1
+        return
+    workers = Workers(count)
+    try:
+        yield workers, 2 * count
+    except BaseException:
+        workers.shutdown(cancel_futures=True)
+        raise
+    workers.shutdown()
+
+
+@contextlib.contextmanager
+def cluster(address: str) -> Iterator[tuple[Executor, int]]:
+    """Give an executor on the Dask cluster whose scheduler listens at `address`.
+
+    Raises
+    ------
+    MissingExtraError
+        Dask is not installed.
+    OptionError
+        There is no scheduler.
+    """
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise MissingExtraError("--scheduler", "distributed", "dask") from error
+    if not re.fullmatch(r"(tcp|tls|ws|wss)://.+:\d+", address):
+        raise OptionError(
+            "scheduler", f"{address} is no address; allowed: tcp://host:8786, as dask scheduler prints it"
+        )
+    for name in logging.root.manager.loggerDict:  # what matters is said in one line, below or in a row
+        if name.startswith(("distributed", "tornado")):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+    try:
+        client: Any = Client(address, timeout=PATIENCE, set_as_default=False)  # type: ignore[no-untyped-call, unused-ignore]
+    except (OSError, ValueError, TimeoutError) as error:
+        problem = f"{address}: no scheduler answers within {PATIENCE} s; start one with: dask scheduler"
+        raise OptionError("scheduler", problem) from error
+    executor = Cluster(client)
+    try:
+        with executor.interrupts_kept():
+            yield executor, max(8, 4 * sum(client.ncores().values()))
+    finally:
+        client.close(timeout=1)
+
+
+class Cluster(Executor):
+    """A Dask cluster; it takes no task while its scheduler is away, for it would wait for it forever."""
+
+    def __init__(self, client: Any) -> None:  # noqa: ANN401
+        self.client, self.executor = client, client.get_executor(pure=False)
+        self.pending: set[Future[Any]] = set()
+        self.interrupted = False
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    @contextlib.contextmanager
+    def interrupts_kept(self) -> Iterator[None]:
+        """Raise an interrupt at the next task if Python couldn't: Dask's futures have finalizers, which swallow it."""
+        report = sys.unraisablehook
+
+        def keep(unraisable: "sys.UnraisableHookArgs") -> None:
+            if unraisable.exc_type is KeyboardInterrupt:
+                self.interrupted = True
+            else:
+                report(unraisable)
+
+        sys.unraisablehook = keep
+        try:
+            yield
+        finally:
+            sys.unraisablehook = report
+        self._check()
+
+    def _check(self) -> None:
+        if self.interrupted:
+            raise KeyboardInterrupt
+
+    def _watch(self) -> None:
+        """Fail the tasks of a scheduler that has gone, or of an interrupted sweep: nobody waits for ever."""
+        while self.client.status != "closed":
+            time.sleep(0.2)
+            if self.interrupted or self.client.status != "running":
+                for future in tuple(self.pending):
+                    with contextlib.suppress(InvalidStateError):
+                        future.set_exception(RuntimeError("the scheduler is gone"))
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Hand a task to the scheduler."""
+        self._check()
+        if self.client.status != "running":
+            raise RuntimeError("the scheduler is gone")
+        future: Future[T] = self.executor.submit(fn, *args, **kwargs)
+        self.pending.add(future)
+        future.add_done_callback(self.pending.discard)
+        return future
+
+
+def available(count: int | None) -> int:
+    """Return the number of workers asked for, or the cores that this process may use."""
+    if count is None:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if count < 1:
+        raise OptionError("workers", f"{count} is not a whole number of at least 1: one process is the least")
+    return count

@@ -1,0 +1,61 @@
+"""What the pytest fixture ``gradcheck`` offers."""
+
+from collections.abc import Collection
+from typing import Any
+
+from gradcheck.diagnosis.report import Report
+from gradcheck.diagnosis.verdict import STATUSES
+from gradcheck.errors import GradcheckError, one_of
+from gradcheck.torch import probe
+
+
+class Health:
+    """Asserts that a model's gradients are healthy."""
+
+    def assert_healthy(
+        self,
+        model: Any,  # noqa: ANN401
+        batch: Any,  # noqa: ANN401
+        loss: Any = None,  # noqa: ANN401
+        *,
+        allow: str | Collection[str] = (),
+        **options: Any,  # noqa: ANN401
+    ) -> Report:
+        """Pass a batch through a model; fail unless its gradients survive.
+
+        Parameters
+        ----------
+        model : torch.nn.Module
+            It is left as it was.
+        batch : tensor, tuple, mapping or callable
+            (inputs, targets), or inputs alone.
+        loss : str or callable, optional
+            ``cross-entropy``, ``mean-square``, or (output, targets) ↦ scalar.
+        allow : str or collection of str
+            Verdicts beside ``healthy`` that pass, ``collapsed`` say.
+        **options
+            All others of ``gradcheck.torch.probe``: limits (``max_span=3``), ``steps``, ``amp``, ``seed``, ...
+
+        Returns
+        -------
+        Report
+            For further assertions of your own.
+
+        Raises
+        ------
+        AssertionError
+            The model is ill; the message is the verdict, its reasons and the table of layers.
+        GradcheckError
+            The model can't be run on this batch, or an option isn't what it has to be.
+        """
+        __tracebackhide__ = True
+        allowed = {one_of("allow", one, STATUSES) for one in ([allow] if isinstance(allow, str) else allow)}
+        try:
+            report = probe(model, batch, loss, **options)
+        except GradcheckError as error:
+            raise error.with_traceback(None) from error.__cause__  # its line says all, its cause where the model failed
+        if report.verdict.status not in {"healthy", *allowed}:
+            from gradcheck.diagnosis.text.failure import as_failure  # only a failure pays for it
+
+            raise AssertionError(as_failure(report))
+        return report

@@ -1,0 +1,68 @@
+"""What can't be probed, told before anything runs."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+from torch.utils.data import DataLoader
+
+from gradcheck.errors import GradcheckError, OptionError
+from gradcheck.torch.probing.batches import Batch
+
+
+def check_model(model: object) -> None:
+    """Refuse what is no model, and one whose weights or modules can't be reached.
+
+    Raises
+    ------
+    GradcheckError
+        It is such a model.
+    """
+    name = type(model).__name__
+    if not isinstance(model, nn.Module):
+        raise GradcheckError(f"{name} is no torch.nn.Module: there is nothing to probe")
+    tensors = [*model.parameters(), *model.buffers()]
+    if any(is_lazy(one) for one in tensors):
+        raise GradcheckError(f"{name} has lazy modules without weights yet: call it on a batch once")
+    if any(isinstance(one, torch.jit.ScriptModule) for one in model.modules()):
+        raise GradcheckError(f"{name} is compiled by torch.jit, its layers can't be watched: probe it before that")
+    if any(one.is_meta for one in tensors):
+        raise GradcheckError(f"{name} is on the meta device, its weights have no values: build it on another one")
+    if any(one.is_inference() for one in tensors):
+        raise GradcheckError(f"{name} was built under torch.inference_mode, it has no gradient: build it outside of it")
+
+
+def check_batch(batch: Batch) -> None:
+    """Refuse inputs that no model could learn from.
+
+    Raises
+    ------
+    OptionError
+        They are such inputs.
+    """
+    values = [*batch.arguments, *batch.keywords.values()]
+    if not values:
+        raise OptionError("batch", "holds no inputs: give (inputs, targets), or inputs alone")
+    for value in values:
+        if isinstance(value, DataLoader):
+            raise OptionError("batch", "is a DataLoader, not one batch of it: give next(iter(loader))")
+        if isinstance(value, Tensor):
+            _check_input(value)
+
+
+def _check_input(value: Tensor) -> None:
+    if not value.numel():
+        raise OptionError("batch", f"has an input without entries, of shape {'x'.join(map(str, value.shape))}")
+    if value.is_meta:
+        raise OptionError("batch", "has inputs on the meta device, without values: draw them on another one")
+    if value.layout is not torch.strided:
+        return
+    if value.is_floating_point() and not bool(torch.isfinite(value).all()) and not _is_mask(value):
+        worst = math.nan if bool(torch.isnan(value).any()) else math.inf
+        raise OptionError("batch", f"has inputs that are not finite, {worst}: clean them first")
+
+
+def _is_mask(value: Tensor) -> bool:
+    """Whether it is one that attention adds: of 0 and −inf alone."""
+    return bool(((value == 0) | (value == -math.inf)).all())

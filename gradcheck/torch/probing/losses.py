@@ -1,0 +1,142 @@
+"""The loss: a number of the model's output and the targets, by name, by default, or the user's own."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from gradcheck.errors import GradcheckError, one_of
+from gradcheck.torch.layers import main_tensor
+
+LOSSES = ("cross-entropy", "mean-square")
+
+#: (output, targets) ↦ a scalar.
+LossFunction = Callable[[Any, Any], Tensor]
+
+#: The target that PyTorch's cross-entropy passes by.
+IGNORED = -100
+
+#: What stands at the end of a model whose outputs are no logits.
+SQUASHED = ("SoftmaxBackward", "Sigmoid", "Tanh", "Relu")
+
+
+class Loss(NamedTuple):
+    """A loss that is known by name.
+
+    Attributes
+    ----------
+    name : str
+    function : callable
+        (output, targets) ↦ scalar.
+    """
+
+    name: str
+    function: LossFunction
+
+
+def chosen_loss(loss: str | LossFunction | None, output: object, targets: object) -> Loss:
+    """Return the loss that was asked for; or cross-entropy where the output looks like logits, else mean square.
+
+    Raises
+    ------
+    GradcheckError
+        There is no such loss.
+    """
+    if callable(loss):
+        return Loss(getattr(loss, "__qualname__", type(loss).__name__), loss)
+    if loss is None:
+        if targets is None and _own_loss(output) is not None:
+            return Loss("the model's own", lambda output, targets: _own_loss(output))
+        loss = "cross-entropy" if _like_logits(output, targets) else "mean-square"
+    one_of("loss", loss, LOSSES, beside=", or package:function")
+    return Loss(loss, {"cross-entropy": _cross_entropy, "mean-square": _mean_square}[loss])
+
+
+def _own_loss(output: object) -> Tensor | None:
+    """Return the loss that a model returns: by its name, or a single number, alone or before the others."""
+    first = output[0] if isinstance(output, tuple | list) and output else output
+    if isinstance(first, Tensor):
+        return first if first.is_floating_point() and first.dim() == 0 else None
+    loss = output.get("loss") if isinstance(output, dict) else getattr(output, "loss", None)
+    return loss if isinstance(loss, Tensor) and loss.dim() == 0 else None
+
+
+def _like_logits(output: object, targets: object) -> bool:
+    """Whether targets are classes, or the output could be logits of some: two or more numbers, not squashed."""
+    tensor = main_tensor(output)
+    if tensor is None or tensor.is_complex() or tensor.dim() < 2 or tensor.shape[class_axis(tensor)] < 2:
+        return False
+    if isinstance(targets, Tensor):
+        return not targets.is_floating_point() and targets.dtype != torch.bool and targets.dim() < tensor.dim()
+    squashed = tensor.grad_fn is not None and tensor.grad_fn.name().startswith(SQUASHED)
+    return targets is None and not squashed
+
+
+def class_axis(output: Tensor) -> int:
+    """Return the axis of the classes: behind the batch in an image, else the last."""
+    return 1 if output.dim() > 3 else output.dim() - 1
+
+
+def drawn_targets(loss: str, output: object, generator: torch.Generator) -> Tensor | None:
+    """Return random targets of a loss known by name: classes, or standard normal numbers; else None."""
+    tensor = main_tensor(output)
+    if tensor is None or loss not in LOSSES:
+        return None
+    if loss == "mean-square":
+        return torch.randn(tensor.shape, generator=generator).to(tensor)
+    axis = class_axis(tensor)
+    shape = [size for index, size in enumerate(tensor.shape) if index != axis]
+    return torch.randint(tensor.shape[axis], shape, generator=generator).to(tensor.device)
+
+
+def _main(output: object) -> Tensor:
+    tensor = main_tensor(output)
+    if tensor is None or tensor.is_complex():
+        what = "complex numbers" if tensor is not None else f"{type(output).__name__}, no tensor of floats"
+        raise GradcheckError(f"the model returns {what}: give a --loss of it")
+    return tensor
+
+
+def _shape(tensor: Tensor) -> str:
+    return "x".join(map(str, tensor.shape)) or "a single number"
+
+
+def _check_tensor(targets: object) -> None:
+    if not isinstance(targets, Tensor):
+        raise GradcheckError(f"the targets are {type(targets).__name__}, no tensor: give one, or a --loss of them")
+
+
+def _check_classes(targets: Tensor, classes: int) -> None:
+    given = targets[targets != IGNORED]
+    if given.numel() and not (int(given.min()) >= 0 and int(given.max()) < classes):
+        between = f"{int(given.min())} to {int(given.max())}"
+        raise GradcheckError(f"the targets are {between}, and the output has classes 0 to {classes - 1}")
+
+
+def _cross_entropy(output: object, targets: Tensor) -> Tensor:
+    _check_tensor(targets)
+    logits = _main(output)
+    if targets.is_floating_point() and targets.shape == logits.shape:
+        return functional.cross_entropy(logits, targets)
+    axis = class_axis(logits)
+    if logits.movedim(axis, -1).shape[:-1] != targets.shape and logits.shape[:1] + logits.shape[2:] == targets.shape:
+        axis = 1  # as PyTorch has it
+    rows = logits.movedim(axis, -1).reshape(-1, logits.shape[axis])
+    if not targets.is_floating_point():
+        _check_classes(targets, rows.shape[-1])
+        targets = targets.long()
+    return functional.cross_entropy(rows, targets.reshape(-1))
+
+
+def _mean_square(output: object, targets: Tensor) -> Tensor:
+    _check_tensor(targets)
+    tensor = _main(output)
+    if targets.numel() != tensor.numel():
+        raise GradcheckError(
+            f"the output is {_shape(tensor)} and the targets {_shape(targets)}: give as many, or a --loss of both"
+        )
+    if targets.shape != tensor.shape:
+        targets = targets.reshape(tensor.shape)
+    return functional.mse_loss(tensor, targets.to(tensor.dtype))

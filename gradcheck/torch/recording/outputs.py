@@ -1,0 +1,88 @@
+"""What layers put out in a step of training, by forward hooks that are there for that step only."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules import activation
+from torch.utils.hooks import RemovableHandle
+
+from gradcheck.torch.layers import Layer, by_channel, candidates, main_tensor
+from gradcheck.torch.recording.scalars import Column, scalars
+
+#: Modules that squash what a layer puts out, entry by entry: they belong to the layer before them.
+ACTIVATIONS: tuple[type[nn.Module], ...] = tuple(
+    kind
+    for kind in vars(activation).values()
+    if isinstance(kind, type) and issubclass(kind, nn.Module) and kind is not nn.MultiheadAttention
+    and kind.__module__ == activation.__name__
+)  # fmt: skip
+
+
+class Outputs:
+    """The root mean square of what each layer puts out, and the share of its dead units.
+
+    A layer is a module that holds parameters; an activation that is a module and runs behind it takes its place. Dead
+    units are known of such only. Of a layer that runs several times the last one counts.
+
+    Parameters
+    ----------
+    model : Module
+    parameters : sequence of Parameter
+        Those that are recorded; a layer's numbers stand at the first of its own.
+    """
+
+    def __init__(self, model: nn.Module, parameters: Sequence[nn.Parameter]) -> None:
+        self._places = {id(parameter): place for place, parameter in enumerate(parameters)}
+        self._rms: list[Tensor | None] = [None] * len(parameters)
+        self._dead: list[Tensor | None] = [None] * len(parameters)
+        self._last: tuple[Layer, int] | None = None
+        self._handles = list(self._hooked(model))
+
+    def _hooked(self, model: nn.Module) -> list[RemovableHandle]:
+        layers = ((layer, self._place(layer)) for layer in candidates(model))
+        hooks = [
+            layer.module.register_forward_hook(self._of_layer(layer, at)) for layer, at in layers if at is not None
+        ]
+        squashing: list[nn.Module] = [module for module in model.modules() if isinstance(module, ACTIVATIONS)]
+        return [*hooks, *(module.register_forward_hook(self._of_activation) for module in squashing)]
+
+    def _place(self, layer: Layer) -> int | None:
+        own = (self._places.get(id(parameter)) for parameter in layer.module.parameters(recurse=False))
+        return next((place for place in own if place is not None), None)
+
+    def _of_layer(self, layer: Layer, place: int) -> Callable[[nn.Module, object, object], None]:
+        def note(module: nn.Module, inputs: object, output: object) -> None:
+            self._last = layer, place
+            self._note(layer, place, output, is_activation=False)
+
+        return note
+
+    def _of_activation(self, module: nn.Module, inputs: object, output: object) -> None:
+        if self._last is not None:
+            self._note(*self._last, output, is_activation=True)
+
+    def _note(self, layer: Layer, place: int, output: object, *, is_activation: bool) -> None:
+        tensor = main_tensor(output)
+        if tensor is None or not tensor.numel() or not torch.is_grad_enabled():
+            return
+        tensor = tensor.detach()
+        norm = torch.linalg.vector_norm(tensor, dtype=torch.promote_types(tensor.dtype, torch.float32))
+        self._rms[place] = norm / math.sqrt(tensor.numel())
+        self._dead[place] = _dead_share(layer, tensor) if is_activation else None
+
+    def columns(self) -> dict[str, Column]:
+        """Return what was seen."""
+        return {"activation_rms": scalars(self._rms), "dead_fraction": scalars(self._dead)}
+
+    def close(self) -> None:
+        """Remove the hooks."""
+        for handle in self._handles:
+            handle.remove()
+
+
+def _dead_share(layer: Layer, tensor: Tensor) -> Tensor:
+    """Return the share of units that are zero throughout."""
+    units = by_channel(tensor, layer.channel_axis(tensor)) if tensor.dim() else tensor.reshape(1, 1)
+    return (units == 0).all(0).float().mean()

@@ -1,0 +1,251 @@
+"""``Recorder``: what each layer's weights and gradients do in a training run, as a log for ``gradcheck diagnose``."""
+
+from collections.abc import Iterator
+from itertools import compress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor, nn
+from torch.optim.optimizer import register_optimizer_step_pre_hook
+
+from gradcheck.errors import GradcheckError, at_least, switch
+from gradcheck.logs.appending import GrowingLog
+from gradcheck.logs.records import header_line, record_line
+from gradcheck.torch.recording.outputs import Outputs
+from gradcheck.torch.recording.sample import DIGITS, Sample
+
+#: Steps from one record with norms of weights and updates to the next, at least: they change slowly, and the copy that
+#: an update is measured against is most of what a record costs.
+WEIGHTS_EVERY = 20
+
+#: What wrappers put into the names of parameters.
+PARALLEL = (nn.DataParallel, nn.parallel.DistributedDataParallel)
+WRAPPERS = ("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")
+
+
+class Recorder:
+    """Records a training run: one line in the loop, one small line of JSON for each sampled step.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Parameters that require a gradient are recorded. In distributed training, record in one process only.
+    file : str or Path
+        What is written; ``gradcheck diagnose`` reads it, also while it grows.
+    every : int
+        Steps from one record to the next; the others cost nothing. Gradients are in each record, weights and updates
+        in step 10 and every twentieth at most.
+    updates : bool
+        Record how large updates are beside the weights. This keeps one copy of the weights.
+    activations : bool
+        Record the root mean square of what each layer puts out, and the dead units of layers that an activation module
+        (``nn.ReLU``) follows, by forward hooks that are there in sampled steps only. Parts of a model that are compiled
+        may pass hooks by.
+    scaler : torch.amp.GradScaler, optional
+        Its loss scale is recorded. Norms are of gradients without it: they are taken as the optimizer gets them.
+    resume : bool
+        Go on in an existing file, behind its last step; otherwise it begins anew.
+    start : int, optional
+        Number of the first step, if it isn't 0, or in a resumed file the one behind the last that was recorded: where a
+        checkpoint says it. Of steps that stand twice the later ones count.
+
+    Raises
+    ------
+    OutputError
+        The file can't be written.
+    GradcheckError
+        The model has no parameter to train, or an option isn't what it has to be.
+
+    Notes
+    -----
+    Numbers stay on their device until the step ends, and are fetched at once: one synchronisation for each sampled step
+    (and device). Training isn't changed by a bit. A disk that is full ends the recording with a warning, not the run.
+
+    A step that a ``GradScaler`` leaves out is recorded with its infinite gradient and without updates; with a closure
+    (``LBFGS``), the gradient is the last evaluation's. Norms that float32 can't hold are taken in float64 where that
+    needs no further synchronisation, on processors and CUDA.
+
+    Examples
+    --------
+    >>> with gradcheck.torch.Recorder(model, "run.jsonl", every=10) as recorder:  # doctest: +SKIP
+    ...     for inputs, targets in batches:
+    ...         optimizer.zero_grad()
+    ...         loss = criterion(model(inputs), targets)
+    ...         loss.backward()
+    ...         recorder.clip_grad_norm_(1.0)  # in place of torch.nn.utils.clip_grad_norm_, if you clip
+    ...         optimizer.step()
+    ...         recorder.step(loss)
+
+    Without ``with`` it is one line in the loop too; ``close()`` ends it. Then ``gradcheck diagnose run.jsonl``.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        file: str | Path,
+        *,
+        every: int = 10,
+        updates: bool = True,
+        activations: bool = False,
+        scaler: torch.amp.GradScaler | None = None,
+        resume: bool = False,
+        start: int | None = None,
+    ) -> None:
+        if not isinstance(model, nn.Module):
+            raise GradcheckError(f"{type(model).__name__} is no torch.nn.Module: there is nothing to record")
+        self.every = at_least("every", every, 1, "it counts steps from one record to the next")
+        self.updates, self.activations = switch("updates", updates), switch("activations", activations)
+        first = None if start is None else at_least("start", start, 0, "it is the number of a step")
+        if not any(parameter.requires_grad for parameter in model.parameters()):
+            raise GradcheckError(f"{type(model).__name__} has no parameter that requires a gradient: nothing to record")
+        self._model, self._scaler = model, scaler
+        self._log = GrowingLog(file, resume=switch("resume", resume))
+        behind = 0 if self._log.last_step is None else self._log.last_step + 1
+        self._number = behind if first is None else first
+        self._names = dict(_named(model))
+        self._parameters: list[nn.Parameter] = []
+        self._trained: list[bool] = []
+        self._sample: Sample | None = None
+        self._copies: list[Tensor] = []
+        self._optimizers: WeakKeyDictionary[torch.optim.Optimizer, tuple[tuple[int, int], bool]] = WeakKeyDictionary()
+        self._hook = register_optimizer_step_pre_hook(self._before_update)
+        self._begin()
+
+    @property
+    def number(self) -> int:
+        """Number of the step that is under way; the first is 0 unless ``start`` says otherwise."""
+        return self._number
+
+    def step(
+        self,
+        loss: Tensor | float | None = None,
+        *,
+        lr: Tensor | float | None = None,
+        loss_scale: Tensor | float | None = None,
+    ) -> None:
+        """End a step of training: behind ``optimizer.step()``, once for each, however many batches it took.
+
+        Parameters
+        ----------
+        loss : Tensor or float, optional
+            Of this step, without its loss scale.
+        lr : Tensor or float, optional
+            If it isn't that of the optimizer's first group.
+        loss_scale : Tensor or float, optional
+            If there is one, and no ``scaler``.
+        """
+        if self._sample is not None:
+            numbers = self._sample.numbers({"loss": loss, "lr": lr, "loss_scale": loss_scale})
+            self._log.write(record_line(self._number, numbers.layers, digits=DIGITS, **numbers.whole))
+            self._end()
+        self._number += 1
+        self._begin()
+
+    def before_clipping(self) -> None:
+        """Measure gradients as they are now, before they are clipped, by whatever rule; in other steps do nothing.
+
+        It stands where clipping does: behind ``scaler.unscale_(optimizer)``. An optimizer that isn't PyTorch's needs
+        this line for its updates, too.
+        """
+        if self._sample is not None:
+            self._sample.before_clipping()
+
+    def clip_grad_norm_(self, max_norm: float, **options: Any) -> Tensor:  # noqa: ANN401
+        """Clip the norm of all gradients, and measure it before and behind.
+
+        Parameters
+        ----------
+        max_norm : float
+        **options
+            As ``torch.nn.utils.clip_grad_norm_`` has them.
+
+        Returns
+        -------
+        Tensor
+            What that function returns: the norm before.
+        """
+        self.before_clipping()
+        if self._sample is not None and options.get("norm_type", 2.0) == 2.0:
+            self._sample.whole["max_norm"] = float(max_norm)
+        return nn.utils.clip_grad_norm_(self._model.parameters(), max_norm, **options)
+
+    def close(self) -> None:
+        """Remove all hooks and close the file; a second time does nothing."""
+        self._hook.remove()
+        self._end()
+        self._log.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _begin(self) -> None:
+        """Prepare for a step, if it is sampled."""
+        if self._number % self.every or self._log.closed:
+            return
+        self._name_layers()
+        outputs = Outputs(self._model, self._parameters) if self.activations else None
+        copies = self._copies if self.updates else None
+        self._sample = Sample(self._parameters, copies, outputs, weights=self._has_weights())
+        self._sample.whole["loss_scale"] = _scale(self._scaler)
+
+    def _has_weights(self) -> bool:
+        """Whether this record has weights and updates: one in many, and one more early on: runs may be short."""
+        sample, many = self._number // self.every, -(-WEIGHTS_EVERY // self.every)
+        return sample % many == 0 or sample == many // 2
+
+    def _end(self) -> None:
+        if self._sample is not None:
+            self._sample.close()
+            self._sample = None
+
+    def _name_layers(self) -> None:
+        """Write a header, at first and where other parameters than before require a gradient."""
+        trained = [parameter.requires_grad for parameter in self._names.values()]
+        if trained != self._trained:
+            self._trained, self._copies = trained, []
+            self._parameters = list(compress(self._names.values(), trained))
+            self._log.write(header_line(list(compress(self._names, trained)), every=self.every))
+
+    def _concerns(self, optimizer: torch.optim.Optimizer) -> bool:
+        """Whether an optimizer updates any of the parameters; asked anew where it has got other groups."""
+        groups = len(optimizer.param_groups), len(self._parameters)
+        known = self._optimizers.get(optimizer)
+        if known is None or known[0] != groups:
+            own = set(map(id, self._parameters))
+            updates = any(id(parameter) in own for group in optimizer.param_groups for parameter in group["params"])
+            known = self._optimizers[optimizer] = groups, updates
+        return known[1]
+
+    def _before_update(self, optimizer: torch.optim.Optimizer, arguments: Any, keywords: Any) -> None:  # noqa: ANN401
+        """Look at the gradients that an optimizer of this model gets."""
+        if self._sample is not None and self._concerns(optimizer):
+            closure = len(arguments) > 1 or keywords.get("closure") is not None
+            self._sample.before_update(optimizer, gradients_follow=closure)
+            self._sample.whole["loss_scale"] = _scale(self._scaler)
+
+
+def _named(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+    """Yield the parameters by their names, without those of wrappers."""
+    inner: Any = model
+    while (compiled := hasattr(inner, "_orig_mod")) or isinstance(inner, PARALLEL):
+        inner = inner._orig_mod if compiled else inner.module
+    for name, parameter in inner.named_parameters():
+        for wrapper in WRAPPERS:
+            name = name.replace(wrapper, "")
+        yield name, parameter
+
+
+def _scale(scaler: torch.amp.GradScaler | None) -> Tensor | float | None:
+    """Return the loss scale of this step, where it is: ``get_scale`` would wait for the device."""
+    if scaler is None or not scaler.is_enabled():
+        return None
+    scale = getattr(scaler, "_scale", None)
+    return scale.clone() if isinstance(scale, Tensor) else scaler.get_scale()

@@ -1,0 +1,168 @@
+"""One sampled step: what is measured in it, before it is fetched from the device."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from gradcheck.errors import GradcheckError
+from gradcheck.torch.recording.outputs import Outputs
+from gradcheck.torch.recording.scalars import Column, Single, fetched, norms, parted
+
+#: Digits that a norm of float32 has.
+DIGITS = 7
+
+
+class Numbers(NamedTuple):
+    """What a record holds.
+
+    Attributes
+    ----------
+    layers : dict
+        Name of a quantity ↦ one number for each parameter.
+    whole : dict
+        Name of a quantity ↦ number of the whole step.
+    """
+
+    layers: dict[str, list[float | None]]
+    whole: dict[str, float | None]
+
+
+class Sample:
+    """What is measured in one step; all of it stays on the device until ``numbers`` is called.
+
+    Parameters
+    ----------
+    parameters : sequence of Parameter
+    copies : list of Tensor, optional
+        Memory for the weights before the update, kept from step to step; empty at first. None: updates don't matter.
+    outputs : Outputs, optional
+    weights : bool
+        Whether weights and updates are measured in this step, or gradients only.
+    """
+
+    def __init__(
+        self,
+        parameters: list[nn.Parameter],
+        copies: list[Tensor] | None,
+        outputs: Outputs | None,
+        *,
+        weights: bool = True,
+    ) -> None:
+        self.whole: dict[str, Single] = {}
+        self._parameters, self._copies, self._outputs = parameters, copies if weights else None, outputs
+        self._weights = weights
+        self._columns: dict[str, Column] = {}
+        self._clips = False
+        self._lr: Single = None
+        self._scale: Single = None
+
+    def before_clipping(self) -> None:
+        """Measure gradients that will be clipped."""
+        self._measure(again="grad_norm")
+        self._clips = True
+
+    def before_update(self, optimizer: torch.optim.Optimizer, *, gradients_follow: bool) -> None:
+        """Measure the gradients that an optimizer gets, unless it computes them itself.
+
+        Parameters
+        ----------
+        optimizer : Optimizer
+        gradients_follow : bool
+            It has a closure.
+        """
+        if self._lr is None:
+            self._lr = optimizer.param_groups[0]["lr"]
+        self._scale = getattr(optimizer, "grad_scale", None)  # a fused optimizer unscales by itself
+        self._measure(again="grad_norm_after" if self._clips and not gradients_follow else None)
+        if gradients_follow and not self._clips:
+            self._columns.pop("grad_norm", None)
+
+    def numbers(self, given: Mapping[str, Single]) -> Numbers:
+        """Measure the update, and fetch all numbers at once.
+
+        Parameters
+        ----------
+        given : mapping
+            Name of a quantity ↦ number of the whole step; None is none.
+
+        Raises
+        ------
+        GradcheckError
+            One of these is several numbers.
+        """
+        for name, value in given.items():
+            if isinstance(value, Tensor) and value.numel() != 1:
+                raise GradcheckError(f"{name} has {value.numel():,} numbers; give its mean, {name}.mean()")
+        self._measure_update()
+        single = {"lr": self._lr, "grad_scale": self._scale, **self.whole}
+        single |= {name: value for name, value in given.items() if value is not None}
+        columns = self._columns if self._outputs is None else self._columns | self._outputs.columns()
+        return _laid_out(*fetched(columns, single, len(self._parameters)))
+
+    def close(self) -> None:
+        """Remove the hooks of the outputs."""
+        if self._outputs is not None:
+            self._outputs.close()
+
+    def _gradients(self) -> list[Tensor | None]:
+        return [parameter.grad for parameter in self._parameters]
+
+    def _measure(self, again: str | None) -> None:
+        """Measure gradients and weights, and copy these, once in a step; then gradients only, as another column."""
+        if "grad_norm" in self._columns:
+            if again is not None:
+                self._columns[again] = norms(self._gradients())
+            return
+        if not self._weights:
+            self._columns["grad_norm"] = norms(self._gradients())
+            return
+        self._measure_both()
+        if self._copies:
+            with torch.no_grad():
+                torch._foreach_copy_(self._copies, self._parameters)
+        elif self._copies is not None:
+            self._copies.extend(parameter.detach().clone() for parameter in self._parameters)
+
+    def _measure_both(self) -> None:
+        """Measure gradients and weights in one go, which is cheaper than each for itself."""
+        both = norms([*self._gradients(), *self._parameters])
+        self._columns |= dict(zip(("grad_norm", "weight_norm"), parted(both, len(self._parameters)), strict=True))
+
+    def _measure_update(self) -> None:
+        """Measure how far the weights have moved since they were kept; of a step left out, that there was none."""
+        if self._weights and "weight_norm" not in self._columns:
+            self._measure_both()
+        elif self._copies:
+            with torch.no_grad():
+                torch._foreach_sub_(self._copies, self._parameters)
+            self._columns["update_norm"] = norms(self._copies)
+        if "grad_norm" not in self._columns:
+            self._columns["grad_norm"] = norms(self._gradients())
+
+
+def _laid_out(layers: dict[str, list[float | None]], whole: dict[str, Any]) -> Numbers:
+    """Return what a record holds: gradients without their scale, the norm of all, updates over weights."""
+    gradients, scale = layers.pop("grad_norm"), whole.pop("grad_scale")
+    if scale:
+        gradients = [None if norm is None else norm / scale for norm in gradients]
+    whole |= {"grad_norm": _joint_norm(gradients), "grad_norm_after": _joint_norm(layers.get("grad_norm_after", ()))}
+    updates = layers.pop("update_norm", None)
+    named = {"grad_norm": gradients} | {
+        name: values for name, values in layers.items() if values.count(None) < len(values)
+    }
+    if updates is not None:
+        named["update_ratio"] = list(map(_ratio, updates, layers["weight_norm"]))
+    return Numbers(named, whole)
+
+
+def _joint_norm(norms: Sequence[float | None]) -> float | None:
+    known = [norm for norm in norms if norm is not None]
+    return math.hypot(*known) if known else None
+
+
+def _ratio(update: float | None, weight: float | None) -> float | None:
+    """Return an update over its weights; of weights that are zero there is none."""
+    return update / weight if update is not None and weight else None

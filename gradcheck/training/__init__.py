@@ -1,0 +1,1 @@
+"""``clip_demo``: one network trained once per clipping rule."""

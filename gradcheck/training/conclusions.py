@@ -1,0 +1,160 @@
+"""What to conclude from a demonstration, in words and numbers: one line a strategy, and the whole."""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from gradcheck.base.wording import as_percent
+from gradcheck.clipping import NORM_EPSILON, WATCHED
+from gradcheck.spec.clip_rules import ADAPTIVE, SMALL, Rule
+from gradcheck.spec.training import TrainingSpec
+from gradcheck.training.strategy import Strategy, loss_limit
+
+#: Below this, a mean cosine is called a turn.
+TURNED = 0.995
+
+#: How a run ends from which nothing can be had.
+LOST = ("diverged", "stuck", "stopped")
+
+VERDICTS = ("saved", "unneeded", "ruined", "lost", "early", "unclipped", "clipped")
+
+
+class Conclusion(NamedTuple):
+    """What the strategies come to.
+
+    Attributes
+    ----------
+    status : str
+        ``saved``: some rule learns, without clipping it doesn't; ``unneeded``: without clipping it learns, and no
+        rule loses it; ``ruined``: without clipping it learns, some rule loses it; ``lost``: nothing learns;
+        ``early``: nothing has learned yet, but the best is on its way; ``unclipped``: no rule was tried;
+        ``clipped``: rules only were tried.
+    best : str
+        The strategy with the best final accuracy (without labels, loss).
+    reasons : tuple of str
+    """
+
+    status: str
+    best: str
+    reasons: tuple[str, ...]
+
+
+def conclude(strategies: Sequence[Strategy]) -> Conclusion:
+    """Return what the strategies come to, taken together."""
+    best = max(strategies, key=_merit)
+    plain = next((one for one in strategies if one.rule.name == "none"), None)
+    rules = [one for one in strategies if one.rule.name != "none"]
+    learned = [one for one in rules if one.status == "learned"]
+    if plain is None:
+        status = "clipped"
+    elif not rules:
+        status = "unclipped"
+    elif plain.status == "learned":
+        status = "ruined" if any(one.status in LOST for one in rules) else "unneeded"
+    else:
+        status = "saved" if learned else "early" if best.status == "learning" else "lost"
+    return Conclusion(status, str(best.rule), tuple(_reasons(plain, rules, learned, best)))
+
+
+def _merit(one: Strategy) -> tuple[float, float]:
+    """Order strategies by accuracy, then by loss; what is not finite is worst."""
+    accuracy = -1.0 if math.isnan(one.final.accuracy) else one.final.accuracy
+    return accuracy, -one.final.loss if math.isfinite(one.final.loss) else -math.inf
+
+
+def _reasons(
+    plain: Strategy | None, rules: Sequence[Strategy], learned: Sequence[Strategy], best: Strategy
+) -> Iterator[str]:
+    if rules:
+        yield f"{len(learned)} of {len(rules)} clipping rules learn; best: {_named(best)}, {_reached(best)}"
+    if plain is not None:
+        yield f"without clipping {_outcome(plain)}"
+    failed = [str(one.rule) for one in rules if one.status in LOST and one.clipped_share > 0]
+    if failed:
+        yield f"clipped and still lost: {', '.join(failed)}"
+
+
+def _named(one: Strategy) -> str:
+    return "no clipping" if one.rule.name == "none" else str(one.rule)
+
+
+def _reached(one: Strategy) -> str:
+    """Return the final accuracy, or without labels the final loss."""
+    if math.isnan(one.final.accuracy):
+        return f"final loss {one.final.loss:.3g}"
+    return f"training accuracy {100 * one.final.accuracy:.1f} %"
+
+
+def _outcome(one: Strategy) -> str:
+    if one.status == "stopped":
+        tensor = one.first_nonfinite[1] if one.first_nonfinite else ""
+        return f"it is stopped at step {len(one.loss)} by a gradient that is not finite, first in {tensor}"
+    if one.status == "diverged":
+        ends = math.isfinite(one.loss[-1])
+        stays = f"is above {loss_limit(one.loss):.2g} in most steps to the end" if ends else "ends up not finite"
+        return f"it diverges at step {one.diverged_at}: the loss {stays}; {_reached(one)}"
+    return {"learned": "it learns", "learning": "it has not learned yet", "stuck": "it stays near chance"}[
+        one.status
+    ] + f": {_reached(one)}"
+
+
+def conclusion_of(one: Strategy, spec: TrainingSpec) -> str:
+    """Return in one line what to conclude from a strategy."""
+    return "; ".join([_outcome(one).removeprefix("it "), *_clauses(one, spec)])
+
+
+def _clauses(one: Strategy, spec: TrainingSpec) -> Iterator[str]:
+    yield from _nonfinite(one, spec)
+    if one.rule.name != "none":
+        yield from _reach(one, spec)
+        yield from _direction(one)
+        if one.rule.name in ADAPTIVE and one.status in ("diverged", "stuck") and one.clipped_share > 0:
+            yield "its limit is learned from norms that explode already"
+
+
+def _nonfinite(one: Strategy, spec: TrainingSpec) -> Iterator[str]:
+    if one.first_nonfinite is None or one.status == "stopped":
+        return
+    step, tensor = one.first_nonfinite
+    done = {"skip": "skipped", "zero": "taken with zeros in their place"}[spec.nonfinite]
+    count = "1 step has" if one.nonfinite_steps == 1 else f"{one.nonfinite_steps} steps have"
+    yield f"{count} a non-finite gradient, first at step {step} in {tensor}: {done}"
+
+
+def _reach(one: Strategy, spec: TrainingSpec) -> Iterator[str]:
+    """Say whether the threshold was ever, or always, reached."""
+    kept = 1 - one.learning_rate_lost
+    if math.isnan(one.clipped_share):
+        return
+    if one.rule.name == "zscore" and sum(map(math.isfinite, one.norm)) <= WATCHED:
+        yield f"it only watched: the first {WATCHED} norms set its mean and deviation"
+    elif one.clipped_share == 0:
+        largest = f" (largest norm {one.largest_norm:.3g})" if one.rule.name not in ("value", "agc") else ""
+        yield f"its threshold was never reached{largest}: it does what none does"
+    elif one.clipped_share == 1:
+        yield f"clips in every step: what is left is a learning rate of {kept * spec.lr:.2g}"
+    else:
+        share = as_percent(one.clipped_share)
+        yield f"clips {share} of the steps, {as_percent(one.learning_rate_lost)} of the learning rate is lost"
+
+
+def _direction(one: Strategy) -> Iterator[str]:
+    """Say whether the direction of the gradient was kept."""
+    if one.mean_cosine < TURNED:
+        yield f"turns the direction (mean cosine {one.mean_cosine:.2f})"
+    elif one.mean_global_cosine < TURNED:
+        yield f"keeps each tensor's direction, but turns the whole step (cosine {one.mean_global_cosine:.2f})"
+
+
+def warnings(rules: Sequence[Rule]) -> list[str]:
+    """Return what to beware of in the rules themselves."""
+    return [_over_clipping(rule) for rule in rules if rule.name == "global-norm" and (rule.threshold or 1) <= SMALL]
+
+
+def _over_clipping(rule: Rule) -> str:
+    limit = rule.threshold or 0.0
+    left = limit / (limit + NORM_EPSILON)
+    return (
+        f"{rule}: the 1e-6 in the rule's denominator now over-clips: a gradient of norm {limit:g} is cut to "
+        f"{limit * left:.3g}, {100 * (1 - left):.0f} % too much; take a threshold above {SMALL:g}"
+    )

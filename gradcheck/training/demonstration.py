@@ -1,0 +1,210 @@
+"""``clip_demo``: what does each kind of gradient clipping do to a run whose gradients explode?"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from gradcheck.building.networks import StoredNetwork, trainable
+from gradcheck.building.transformers import TransformerNetwork
+from gradcheck.clipping import Clipper
+from gradcheck.data.datasets import Batch, Dataset
+from gradcheck.engine.magnitude import joint_norm
+from gradcheck.simulation.experiment import Experiment
+from gradcheck.spec import TransformerSpec, pick
+from gradcheck.spec.clip_rules import Rule, parse_rules
+from gradcheck.spec.demonstration import EXPERIMENT_ONLY, network_options, reading_of
+from gradcheck.spec.training import TrainingSpec
+from gradcheck.training.conclusions import warnings
+from gradcheck.training.report import DemoReport, make_demo_report
+from gradcheck.training.sgd import Batches, TrainingStep, evaluate, train
+from gradcheck.training.strategy import Strategy, strategy
+from gradcheck.training.threshold import WARM_UP, Suggestion, suggest
+
+#: Called with a rule after each of its steps.
+Tick = Callable[[Rule], None]
+
+
+@dataclass(frozen=True)
+class Demonstration:
+    """Everything that is needed to train one network once per strategy.
+
+    Attributes
+    ----------
+    experiment : Experiment
+        The network, the data, the seed.
+    training : TrainingSpec
+    rules : tuple of Rule
+        The strategies, in the order they run.
+    suggestion : Suggestion or None
+        Where ``suggest`` was among them.
+    """
+
+    experiment: Experiment
+    training: TrainingSpec
+    rules: tuple[Rule, ...]
+    suggestion: Suggestion | None = None
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any]) -> Self:
+        """Return the demonstration that options describe; None means that an option wasn't given.
+
+        Raises
+        ------
+        GradcheckError
+            The options, or what the files hold, don't describe one.
+        """
+        values = {name: value for name, value in options.items() if value is not None}
+        training = TrainingSpec(**pick(TrainingSpec, values))
+        asked = parse_rules(values.get("clip", ()))
+        experiment = Experiment.from_options(network_options(values), stored="training changes the matrices")
+        return cls(experiment, training, ()).with_rules(asked)
+
+    def with_rules(self, asked: Sequence[Rule | None]) -> Self:
+        """Return the same with its strategies; None among them stands for a suggested threshold."""
+        suggestion = self._suggestion() if None in asked else None
+        rules = dict.fromkeys(suggestion.rule if rule is None and suggestion else rule for rule in asked)
+        return type(self)(self.experiment, self.training, tuple(rule for rule in rules if rule), suggestion)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What to beware of in the rules themselves."""
+        return warnings(self.rules)
+
+    @property
+    def batches(self) -> Batches:
+        """The batches of every run."""
+        run, dataset = self.experiment.run, self.experiment.dataset
+        assert isinstance(dataset, Dataset)
+        return Batches(self.experiment.data, dataset, run.seed, run.dtype)
+
+    @property
+    def steps(self) -> int:
+        """Steps of a run."""
+        return self.training.epochs * self.batches.per_epoch
+
+    def network(self) -> StoredNetwork:
+        """Return the network as every run finds it."""
+        experiment, spec = self.experiment, self.experiment.network
+        drawn = experiment.drawn(experiment.run.seed)
+        assert not isinstance(drawn, TransformerNetwork)
+        assert not isinstance(spec, TransformerSpec)
+        return trainable(spec, drawn, experiment.dataset.features, experiment.run.dtype)
+
+    def stream(self) -> Iterator[Batch]:
+        """Yield the batches of a whole run."""
+        return chain.from_iterable(self.batches.epoch(number) for number in range(self.training.epochs))
+
+    def run(self, rule: Rule, tick: Tick | None = None) -> Strategy:
+        """Train the network from its start under one rule."""
+        network, steps = self.network(), list[TrainingStep]()
+        for step in train(network, self.stream(), Clipper(rule), self.training):
+            steps.append(step)
+            if tick is not None:
+                tick(rule)
+        stopped = bool(steps[-1].nonfinite) and self.training.nonfinite == "stop"
+        return strategy(rule, steps, evaluate(network, self.batches), stopped=stopped, chance=self._chance())
+
+    def runs(self, tick: Tick | None = None) -> Iterator[Strategy]:
+        """Train under each rule in turn."""
+        for rule in self.rules:
+            yield self.run(rule, tick)
+
+    def _chance(self) -> float:
+        """Return the accuracy of naming the most frequent class."""
+        labels = self.experiment.dataset.labels
+        return math.nan if labels is None else float(np.bincount(labels).max() / len(labels))
+
+    def _suggestion(self) -> Suggestion:
+        """Return a threshold from the norms of a short unclipped warm-up."""
+        network = self.network()
+        norm = joint_norm([array for _, one in network.maps for array in one if array is not None]).value
+        steps = list(islice(train(network, self.stream(), Clipper("none"), self.training), WARM_UP))
+        return suggest(steps, norm, self.training)
+
+    def report(self, finished: Sequence[Strategy]) -> DemoReport:
+        """Return what the strategies that are finished have shown."""
+        experiment = self.experiment.to_dict()
+        config = {
+            "network": experiment["arch"],
+            "clip": [str(rule) for rule in self.rules],
+            **self.training.to_dict(),
+            "sequence": reading_of(experiment),
+            **{name: value for name, value in experiment.items() if name not in EXPERIMENT_ONLY},
+        }
+        how = self.suggestion and f"{self.suggestion.rule} {self.suggestion.how}"
+        return make_demo_report(config, self.experiment, finished, self.training, self.warnings, how)
+
+
+def clip_demo(
+    *,
+    network: str = "rnn",
+    clip: str | Sequence[str] = (),
+    lr: float = 0.3,
+    momentum: float = 0.9,
+    epochs: int = 30,
+    nonfinite: str = "skip",
+    sequence: str | None = None,
+    depth: int | None = None,
+    steps: int | None = None,
+    width: int | tuple[int, ...] | None = None,
+    activation: str | None = None,
+    init: str | None = None,
+    gain: float | None = None,
+    recurrent_gain: float | None = None,
+    forget_bias: float | None = None,
+    weight_std: float | None = None,
+    bias_std: float | None = None,
+    norm: str = "none",
+    residual: bool = False,
+    residual_scale: float = 1.0,
+    data: str | Path = "digits",
+    labels: bool = False,
+    batch_size: int = 64,
+    shuffle: bool = True,
+    weights: str | Path | None = None,
+    layers: str = "auto",
+    seed: int = 0,
+    dtype: str = "float64",
+    tick: Tick | None = None,
+) -> DemoReport:
+    """Train one network once per clipping strategy, from the same start on the same batches.
+
+    Parameters
+    ----------
+    network : str
+        ``rnn``, ``lstm``, ``gru``, or ``mlp``.
+    clip : str or sequence of str
+        The strategies, as in ``gradcheck.clipping.clip``; ``suggest`` takes the threshold of the global norm from a
+        short unclipped warm-up. Without any: none, and one of each rule.
+    lr, momentum, epochs : float, float, int
+        Of SGD.
+    nonfinite : str
+        What becomes of a step with a non-finite gradient: ``skip``, ``stop`` or ``zero``.
+    sequence : str, optional
+        How a recurrence reads the digits: ``rows`` (8 steps of 8 pixels), ``pixels`` (64 steps).
+    depth, steps, width, activation, init, gain, recurrent_gain, forget_bias, weight_std, bias_std, norm, residual, \
+    residual_scale
+        The network, as in ``gradcheck.simulate``; of a recurrence `width` is 64, `init` orthogonal and
+        `recurrent_gain` 5 unless they are given: its gradients explode.
+    data, labels, batch_size, shuffle, weights, layers, seed, dtype
+        As in ``gradcheck.simulate``; without labels the loss is the mean squared output.
+    tick : callable, optional
+        Called with the rule after each of its steps, as a sign of life.
+
+    Returns
+    -------
+    DemoReport
+
+    Raises
+    ------
+    GradcheckError
+        An option or a file isn't what it has to be; the message says what would be.
+    """
+    options = {name: value for name, value in locals().items() if name != "tick"}
+    demonstration = Demonstration.from_options(options | {"data": str(data)})
+    return demonstration.report(list(demonstration.runs(tick)))

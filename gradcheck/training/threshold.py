@@ -1,0 +1,70 @@
+"""A threshold for the global norm, from the norms of a short unclipped warm-up."""
+
+import math
+from collections.abc import Sequence
+from statistics import median
+from typing import NamedTuple
+
+from gradcheck.errors import OptionError
+from gradcheck.spec.clip_rules import SMALL, Rule
+from gradcheck.spec.training import TrainingSpec
+from gradcheck.training.sgd import TrainingStep
+
+#: Unclipped steps whose norms are looked at.
+WARM_UP = 25
+
+#: A steady gradient may move the parameters by at most this part of their norm a step, momentum included.
+LONGEST_STEP = 0.01
+
+
+class Suggestion(NamedTuple):
+    """A rule, and in words how its threshold came about."""
+
+    rule: Rule
+    how: str
+
+
+def suggest(steps: Sequence[TrainingStep], parameter_norm: float, spec: TrainingSpec) -> Suggestion:
+    """Return a threshold for the global norm.
+
+    Parameters
+    ----------
+    steps : sequence of TrainingStep
+        Of an unclipped run from the start.
+    parameter_norm : float
+        Norm of all parameters before the first of them.
+    spec : TrainingSpec
+
+    Raises
+    ------
+    OptionError
+        No gradient has a finite norm above zero.
+
+    Notes
+    -----
+    The norms' own scale (Pascanu et al. 2013 take half to ten times the average; here the median, which one spike
+    doesn't move), but where they explode already that is too much: then the longest step that the parameters can
+    bear. A steady gradient of norm c moves them by lr·c/(1 − momentum) a step.
+    """
+    whole = (step.report.norm_before for step in steps if not step.nonfinite)
+    norms = [norm for norm in whole if math.isfinite(norm)]
+    middle = median(norms) if norms else 0.0
+    if not 0 < middle < math.inf:
+        problem = f"suggest: of {len(steps)} unclipped steps none has a finite gradient above 0"
+        raise OptionError("clip", f"{problem}; type a threshold (global-norm:1, say), or lower --lr")
+    steps_said = f"{len(norms)} unclipped step{'s' * (len(norms) > 1)}"
+    norms_said = f"the median norm of {steps_said}, {middle:.3g} ({min(norms):.3g} to {max(norms):.3g})"
+    bearable = LONGEST_STEP * parameter_norm * (1 - spec.momentum) / spec.lr
+    if middle <= bearable:
+        return Suggestion(Rule("global-norm", _round(middle)), f"is {norms_said}")
+    if bearable <= SMALL:
+        problem = f"suggest: at this rate the parameters bear a gradient of {bearable:.2g} only, {norms_said}"
+        raise OptionError("clip", f"{problem}; lower --lr")
+    moved, longest = 100 * LONGEST_STEP * middle / bearable, 100 * LONGEST_STEP
+    how = f"keeps a steady step to {longest:.0f} % of the parameters' norm; {norms_said}, would make it {moved:.3g} %"
+    return Suggestion(Rule("global-norm", _round(bearable)), how)
+
+
+def _round(threshold: float) -> float:
+    """Return a threshold as one would type it."""
+    return float(f"{threshold:.2g}")

@@ -1,0 +1,169 @@
+import copy
+import json
+
+import jsonschema
+import numpy as np
+import pytest
+
+import gradcheck
+from gradcheck.diagnosis.formats import as_json
+from gradcheck.diagnosis.schema import json_schema
+from gradcheck.errors import GradcheckError
+from gradcheck.flow.quantities import QUANTITIES
+
+SMALL = {"depth": 3, "width": 8, "batch_size": 16}
+
+RUNS = {
+    "vanishing": {"depth": 12, "width": 8, "batch_size": 16},
+    "healthy": {"activation": "tanh", "init": "lecun", **SMALL},
+    "with suggestions": {"depth": 12, "width": 8, "batch_size": 16, "suggest": True},
+    "without suggestions to make": {"activation": "tanh", "init": "lecun", "suggest": True, **SMALL},
+    "several draws": {"seeds": 3, **SMALL},
+    "exactly zero": {"activation": "step", **SMALL},
+    "overflow": {"depth": 12, "width": 8, "activation": "linear", "init": "normal", "weight_std": 1e40},
+    "overflow in several draws": {
+        "depth": 12,
+        "activation": "linear",
+        "init": "normal",
+        "weight_std": 1e40,
+        "seeds": 2,
+    },
+    "underflow": {"depth": 12, "width": 8, "init": "normal", "weight_std": 1e-40},
+    "one example": {"depth": 2, "width": 8, "batch_size": 1},
+    "one layer": {"depth": 1, "width": 1, "batch_size": 2},
+    "widths": {"width": (4, 8, 2), "batch_size": 8},
+    "no labels": {"data": "gaussian", **SMALL},
+    "single precision": {"dtype": "float32", **SMALL},
+    "residual": {"residual": True, "residual_scale": 0.5, "norm": "batch", **SMALL},
+    "rnn": {"arch": "rnn", "width": 8, "batch_size": 16, "recurrent_gain": 0.5, "suggest": True},
+    "lstm in several draws": {"arch": "lstm", "steps": 8, "width": 8, "batch_size": 16, "seeds": 2},
+    "gru": {"arch": "gru", "steps": 1, "width": 1, "batch_size": 1, "data": "gaussian"},
+    "rnn that overflows": {"arch": "rnn", "width": 8, "activation": "linear", "recurrent_gain": 1e30},
+}
+
+
+@pytest.fixture(scope="module")
+def validator():
+    return jsonschema.Draft202012Validator(json_schema("simulate"))
+
+
+@pytest.fixture(scope="module")
+def document():
+    return json.loads(as_json(gradcheck.simulate(seeds=2, suggest=True, depth=8, width=8, batch_size=16)))
+
+
+def test_the_schema_is_a_valid_draft_2020_12_schema():
+    schema = json_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert json.loads(json.dumps(schema, allow_nan=False)) == schema
+
+
+@pytest.mark.parametrize("options", [*RUNS.values()], ids=[*RUNS])
+def test_real_reports_of_every_kind_validate(validator, options):
+    validator.validate(json.loads(as_json(gradcheck.simulate(**options))))
+
+
+def test_a_report_on_given_weights_validates(validator, tmp_path):
+    np.savez(tmp_path / "w.npz", W1=np.full((64, 3), np.nan), W_out=np.eye(3, 10))
+    validator.validate(json.loads(as_json(gradcheck.simulate(weights=tmp_path / "w.npz"))))
+
+
+PLACES = {
+    "the document": lambda document: document,
+    "a layer": lambda document: document["layers"][0],
+    "the output": lambda document: document["output"],
+    "a region": lambda document: document["regions"][0],
+    "the summary": lambda document: document["summary"],
+    "the verdict": lambda document: document["verdict"],
+    "a suggestion": lambda document: document["suggestions"][0],
+}
+
+
+@pytest.fixture(params=PLACES.values(), ids=PLACES)
+def place(request, document):
+    """A copy of the document, and one of its objects."""
+    changed = copy.deepcopy(document)
+    document_of = request.param
+    return changed, document_of(changed)
+
+
+def test_a_misspelt_key_is_rejected(validator, place):
+    changed, part = place
+    first = next(iter(part))
+    part[f"{first}_"] = part.pop(first)
+    assert not validator.is_valid(changed)
+
+
+def test_an_unknown_key_is_rejected(validator, place):
+    changed, part = place
+    part["colour"] = 1.0
+    assert not validator.is_valid(changed)
+
+
+def test_every_key_is_required_but_suggestions_and_extremes(validator, place, document):
+    changed, part = place
+    for key in list(part):
+        value = part.pop(key)
+        assert validator.is_valid(changed) == (key == "suggestions" or key.endswith(("_low", "_high")))
+        part[key] = value
+    assert changed == document
+
+
+def test_a_number_that_is_text_is_rejected(validator, document):
+    for name in document["layers"][0]:
+        changed = copy.deepcopy(document)
+        changed["layers"][0][name] = ["NaN"]
+        assert not validator.is_valid(changed)
+
+
+@pytest.mark.parametrize(
+    ("part", "key"), [("layers", "flag"), ("layers", "status"), ("regions", "flag"), ("suggestions", "status")]
+)
+def test_an_unknown_word_is_rejected(validator, document, part, key):
+    changed = copy.deepcopy(document)
+    changed[part][0][key] = "fine"
+    assert not validator.is_valid(changed)
+
+
+@pytest.mark.parametrize("score", [-0.01, 1.01])
+def test_a_score_that_is_no_probability_is_rejected(validator, document, score):
+    for part in (lambda changed: changed["verdict"], lambda changed: changed["suggestions"][0]):
+        changed = copy.deepcopy(document)
+        part(changed)["score"] = score
+        assert not validator.is_valid(changed)
+
+
+def test_nan_does_not_get_into_json():
+    report = gradcheck.simulate(**SMALL)
+    report.layers[0]["gradient_rms"] = float("nan")
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        as_json(report)
+
+
+def test_every_quantity_of_a_layer_is_described_by_its_meaning():
+    properties = json_schema()["properties"]["layers"]["items"]["properties"]
+    for name, quantity in QUANTITIES.items():
+        assert properties[name]["description"] == quantity.meaning
+        assert quantity.meaning in properties[f"{name}_low"]["description"]
+        assert ("log10_" + name in properties) == quantity.show_log
+
+
+def numbers_of(schema, path="report"):
+    """Every number in the schema that isn't a count."""
+    for name, one in schema.get("properties", {}).items():
+        yield from numbers_of(one, f"{path}.{name}")
+    if "items" in schema:
+        yield from numbers_of(schema["items"], f"{path}[]")
+    if "number" in schema.get("type", ()):
+        yield path, schema
+
+
+@pytest.mark.parametrize(("path", "schema"), [*numbers_of(json_schema())])
+def test_every_number_is_described(path, schema):
+    assert schema.get("description"), path
+
+
+def test_an_unknown_command_has_no_schema():
+    with pytest.raises(GradcheckError, match=r"'simulat' is unknown; .*simulate"):
+        json_schema("simulat")

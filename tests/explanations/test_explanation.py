@@ -1,0 +1,327 @@
+"""What the pages of ``gradcheck explain`` say is so: every command is run, every number is measured."""
+
+import math
+import re
+from functools import cache
+
+import pytest
+
+import gradcheck
+from gradcheck import GradcheckError, explain, simulate, theory, topics
+from gradcheck.cli.clip_demo import PRESENTATION as OF_CLIP_DEMO
+from gradcheck.cli.simulate import PRESENTATION
+from gradcheck.diagnosis import score as score
+from gradcheck.diagnosis.schema import json_schema
+from gradcheck.diagnosis.verdict import FLAGS, STATUSES
+from gradcheck.explanations import NAMES, TOPICS
+from gradcheck.explanations.explanation import DEPTH, MULTIPLIED_OUT, WIDTH
+from gradcheck.render.numbers import percent
+from gradcheck.spec import ACTIVATIONS, INITIALIZERS, RECURRENT
+
+#: (name of a page, what follows "gradcheck", what it shows) for every command that a page quotes.
+QUOTED = [
+    pytest.param(topic.name, example, id=f"{topic.name}: {example.command.removeprefix('gradcheck ')}")
+    for topic in TOPICS.values()
+    for example in (*topic.examples, *topic.try_next)
+]
+
+SIMULATED = [one for one in QUOTED if one.values[1].command.startswith("gradcheck simulate")]
+
+every_topic = pytest.mark.parametrize("name", TOPICS)
+
+
+@pytest.fixture(scope="module")
+def simulated(typed):
+    """A command line of simulate ↦ its report."""
+
+    @cache
+    def run(command):
+        options = typed(command)
+        return simulate(**{name: value for name, value in options.items() if name not in PRESENTATION})
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def demonstrated(typed):
+    """A command line of clip-demo with one rule ↦ how its run ended."""
+
+    @cache
+    def run(command):
+        options = {name: value for name, value in typed(command).items() if name not in OF_CLIP_DEMO}
+        (strategy,) = gradcheck.clip_demo(**options).strategies
+        return strategy
+
+    return run
+
+
+def agrees(said, value):
+    """Whether a number as it is written is the value, rounded."""
+    decimals = len(said.partition(".")[2])
+    return abs(float(said) - value) <= 0.5000001 * 10**-decimals
+
+
+# ---- what the pages claim
+
+
+@pytest.mark.parametrize(("name", "example"), SIMULATED)
+def test_a_simulation_shows_what_the_page_says(name, example, simulated):
+    report, said = simulated(example.command), example.shows
+    assert re.match(r"\w+", said)[0] == report.verdict.status
+    numbers = {
+        r"span ([\d.]+)": report.summary.gradient_span,
+        r"a factor of ([\d.]+)": report.summary.mean_local_gain,
+        r"rank ([\d.]+)": report.summary.effective_rank_last,
+    }
+    for pattern, value in numbers.items():
+        assert all(agrees(number, value) for number in re.findall(pattern, said)), (pattern, value)
+        said = re.sub(pattern, "", said)
+    assert all(text == percent(report.verdict.score) for text in re.findall(r"trains: (\d+ %)", said))
+    assert set(re.findall("saturated", said)) <= {layer.flag for layer in report.layers}
+    assert set(re.findall(r"status (\w+)", said)) <= {layer.status for layer in report.layers}
+    assert not re.search(r"\d", re.sub(r"trains: \d+ %", "", said))  # no number that nobody compares
+
+
+@pytest.mark.parametrize(
+    ("name", "example"), [one for one in QUOTED if one.values[1].command.startswith("gradcheck clip-demo")]
+)
+def test_a_demonstration_ends_as_the_page_says(name, example, demonstrated):
+    assert demonstrated(example.command).status == example.shows
+
+
+def test_every_kind_of_command_quoted_is_one_that_a_test_runs():
+    commands = [one.values[1].command.split()[1] for one in QUOTED]
+    assert set(commands) == {"simulate", "compare", "clip-demo", "theory"}
+    assert commands.count("compare") == 1  # tests/cli/test_explain.py runs it
+
+
+def test_theory_says_what_the_page_says(typed):
+    (example,) = (one.values[1] for one in QUOTED if one.values[1].command.startswith("gradcheck theory"))
+    wanted = {"activation", "gain"}
+    report = theory(**{name: value for name, value in typed(example.command).items() if name in wanted})
+    phase, factor = re.fullmatch(r"(\w+), a factor of ([\d.]+)", example.shows).groups()
+    assert phase == report.fixed_point.phase
+    assert agrees(factor, math.sqrt(report.fixed_point.chi))
+
+
+@every_topic
+def test_what_one_is_told_to_try_is_better_than_what_was_shown(name, simulated, demonstrated):
+    topic = TOPICS[name]
+    if name == "clipping":
+        (before,) = topic.examples
+        for example in topic.try_next:
+            after = demonstrated(example.command)
+            assert after.status == "learned"
+            assert after.final_accuracy > demonstrated(before.command).final_accuracy + 0.5
+        return
+    before = simulated(topic.examples[-1].command).verdict
+    for example in topic.try_next:
+        after = simulated(example.command).verdict
+        assert after.status == "healthy"
+        assert before.status == "healthy" or after.score > before.score
+
+
+@pytest.mark.parametrize("status", [one for one in STATUSES if one != "healthy"])
+def test_the_page_of_a_verdict_shows_that_verdict(status, simulated):
+    assert {simulated(example.command).verdict.status for example in TOPICS[status].examples} == {status}
+
+
+def test_the_page_of_saturated_layers_shows_nothing_but_those(simulated):
+    (example,) = TOPICS["saturated"].examples
+    assert "saturated" in {layer.flag for layer in simulated(example.command).layers}
+
+
+def test_the_limits_on_the_pages_are_the_defaults():
+    limits = gradcheck.Thresholds()
+    for page in ("vanishing", "exploding"):
+        assert f"span > {limits.max_span} decades" in " ".join(TOPICS[page].formula)
+    assert f"< {limits.vanish_below:g}".replace("0.001", "1e-3") in TOPICS["vanishing"].formula[0]
+    assert f"> {limits.explode_above:g}".replace("1000", "1e3") in TOPICS["exploding"].formula[0]
+    assert f"rank < {limits.min_rank}" in " ".join(TOPICS["collapsed"].formula)
+    assert f"more than {limits.dead_above:.0%} of its units".replace("%", " %") in TOPICS["dead"].formula[1]
+    assert f"more than {limits.saturated_above:.0%} of".replace("%", " %") in TOPICS["saturated"].what
+    assert f"{limits.max_span} decades" in TOPICS["healthy"].what
+    assert f"rank of at least {limits.min_rank}" in TOPICS["healthy"].what
+
+
+def test_the_formula_of_the_score_is_that_of_the_diagnosis():
+    numbers = [float(text) for text in re.findall(r"\d+\.?\d*", TOPICS["score"].formula[1])]
+    expected = (score.INTERCEPT, -score.SPAN, score.SPAN_CAP, score.RANK, score.RANK_CAP)
+    assert tuple(numbers) == expected
+
+
+def decades_of(**options):
+    return simulate(**options).layers[0].log10_gradient_ratio
+
+
+def range_of_ratios(width):
+    first = simulate(width=width, activation="relu", init="he", seeds=20).layers[0]
+    return first.log10_gradient_ratio_high - first.log10_gradient_ratio_low
+
+
+def share_of_dead(depth):
+    network = {"depth": depth, "width": 4, "activation": "relu", "init": "he"}
+    return sum(simulate(**network, seed=seed).verdict.status == "dead" for seed in range(200)) / 2
+
+
+def layers_above(decades):
+    """How many layers behind the loss a sigmoid's gradient is last above 10**decades."""
+    layers = simulate(depth=600).layers
+    return next(600 - layer.index for layer in reversed(layers) if layer.log10_gradient_rms < decades)
+
+
+def edge_of_tanh(gain):
+    """√χ at the fixed point of the variance map, by quadrature."""
+    import numpy as np
+
+    nodes, weights = np.polynomial.hermite_e.hermegauss(200)
+    weights, q = weights / weights.sum(), 1.0
+    for _ in range(2000):
+        q = gain**2 * float(weights @ np.tanh(math.sqrt(q) * nodes) ** 2)
+    return gain * math.sqrt(float(weights @ np.cosh(math.sqrt(q) * nodes) ** -4))
+
+
+#: (page, words on it, the number in them, what it is).
+CLAIMS = [
+    ("vanishing", "A factor of 0.235 a layer", "0.235", lambda: simulate().summary.mean_local_gain),
+    ("vanishing", "30.9 decades over 50 layers", "30.9", lambda: -decades_of()),
+    ("dead", "of 10 layers of 4 units 30 % of the draws", "30", lambda: share_of_dead(10)),
+    ("dead", "of 30 layers 86 %", "86", lambda: share_of_dead(30)),
+    ("saturated", "beyond |z| = 2.99 and 5.99", "2.99", lambda: math.acosh(10)),
+    ("saturated", "beyond |z| = 2.99 and 5.99", "5.99", lambda: 2 * math.acosh(10)),
+    ("nonfinite", "at width 128 that is --gain 11.3", "11.3", lambda: math.sqrt(128)),
+    ("underflow", "67 layers behind the loss in float32", "67", lambda: layers_above(math.log10(1.4e-45))),
+    ("underflow", "510 in float64", "510", lambda: layers_above(-323.3)),
+    ("chain-rule", "In 50 layers 0.9 becomes 0.006", "0.006", lambda: 0.9**49),
+    ("chain-rule", "and 1.1 becomes 107", "107", lambda: 1.1**49),
+    ("initialisation", "0.707 of xavier", "0.707", lambda: math.sqrt(1 / 2)),
+    ("activations", "costs 0.6 decades a layer", "0.6", lambda: math.log10(4)),
+    ("normalisation", "is 0.387 behind a layer norm", "0.387", lambda: simulate(norm="layer").summary.mean_local_gain),
+    ("batch-norm", "2.46 in place of 4.14", "4.14", lambda: decades_of(activation="relu", init="he", norm="batch")),
+    (
+        "batch-norm", "2.46 in place of 4.14", "2.46",
+        lambda: decades_of(activation="relu", init="he", norm="batch", residual=True),
+    ),
+    ("batch-norm", "so 1.21 of the gradient", "1.21", lambda: math.sqrt(math.pi / (math.pi - 1))),
+    ("width", "covers 3.0 decades at width 16", "3.0", lambda: range_of_ratios(16)),
+    ("width", "0.4 at 256", "0.4", lambda: range_of_ratios(256)),
+    ("recurrence", "At 4.16, for 64 steps", "4.16", lambda: math.log(64)),
+    (
+        "recurrence", "it grows by 2.6 decades", "2.6",
+        lambda: simulate(arch="lstm", forget_bias=4.16).summary.gradient_span,
+    ),
+    ("theory", "√(χ) = 1.167 a layer", "1.167", lambda: edge_of_tanh(2)),
+    ("weightless", "0.8 billion weights", "0.8", lambda: (64 + 10 + 49 * 4096) * 4096 / 1e9),
+    ("weightless", "6.6 GB", "6.6", lambda: (64 + 10 + 49 * 4096) * 4096 * 8 / 1e9),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "words", "number", "measure"), CLAIMS, ids=[f"{one[0]}: {one[1]}" for one in CLAIMS])
+def test_a_number_in_the_prose_is_what_is_measured(name, words, number, measure):
+    topic = TOPICS[name]
+    assert words in " ".join([topic.what, topic.why, *topic.formula])
+    assert number in words
+    assert agrees(number, measure())
+
+
+# ---- that nothing is missing
+
+
+@pytest.mark.parametrize("name", [*FLAGS, *STATUSES])
+def test_every_flag_and_every_verdict_has_its_page(name):
+    assert explain(name).topic.name == {"ok": "healthy"}.get(name, name)
+
+
+def test_every_status_of_a_layer_has_its_page():
+    statuses = json_schema("simulate")["properties"]["layers"]["items"]["properties"]["status"]["enum"]
+    assert {name: explain(name).topic.name for name in statuses} == {
+        "ok": "healthy", "underflow": "underflow", "overflow": "nonfinite", "nan": "nonfinite",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [*ACTIVATIONS, *INITIALIZERS, *RECURRENT, "batch", "layer", "rms", "transformer"])
+def test_what_options_take_has_its_page(name):
+    assert explain(name).topic.name in TOPICS
+
+
+def test_no_two_pages_answer_to_one_name():
+    every = [name for topic in TOPICS.values() for name in (topic.name, *topic.aliases)]
+    assert sorted(every) == sorted(NAMES)
+
+
+@every_topic
+def test_every_page_has_all_its_parts_and_leads_on(name):
+    topic = TOPICS[name]
+    assert topic.what
+    assert topic.why or name == "columns"
+    assert topic.formula
+    assert topic.examples
+    assert topic.try_next
+    assert topic.references
+    assert topic.related
+    assert set(topic.related) <= set(TOPICS) - {name}
+
+
+def test_every_page_is_led_to_by_another():
+    assert {related for topic in TOPICS.values() for related in topic.related} == set(TOPICS)
+
+
+# ---- the functions
+
+
+@pytest.mark.parametrize("said", ["batch-norm", "Batch Norm", "batch_norm", "BATCHNORM", "batch"])
+def test_case_and_how_words_are_joined_make_no_difference(said):
+    assert explain(said).topic.name == "batch-norm"
+
+
+@pytest.mark.parametrize(("said", "near"), [("vanishin", "vanishing"), ("exploding gradients", "exploding")])
+def test_an_unknown_topic_is_an_error_with_the_nearest_ones(said, near):
+    with pytest.raises(GradcheckError, match=f"^topic '{said}' is unknown; did you mean {near}"):
+        explain(said)
+
+
+def test_where_nothing_is_near_the_list_is():
+    with pytest.raises(GradcheckError, match=r"^topic 'xyzzy' is unknown; gradcheck explain lists all$"):
+        explain("xyzzy")
+
+
+def test_topics_are_the_names_that_explain_takes():
+    entries = topics()
+    assert [entry["name"] for entry in entries] == list(TOPICS)
+    for entry in entries:
+        assert all(explain(alias).topic.name == entry["name"] for alias in entry["aliases"])
+
+
+@every_topic
+def test_a_page_as_a_dict_says_all_that_the_page_says(name):
+    page = explain(name).to_dict()
+    topic = TOPICS[name]
+    assert {field: page[field] for field in ("name", "summary", "what", "why")} == {
+        "name": name, "summary": topic.summary, "what": topic.what, "why": topic.why,
+    }  # fmt: skip
+    assert page["examples"] == [{"command": one.command, "shows": one.shows} for one in topic.examples]
+    assert ("factors" in page) == (name == "chain-rule")
+
+
+def test_a_page_prints_as_the_command_shows_it():
+    assert str(explain("vanishing")).startswith("vanishing  the gradient fades on its way back to the first layers\n")
+
+
+# ---- the chain rule, multiplied out
+
+
+def test_the_factors_multiply_to_the_gradient_ratio_that_is_measured():
+    factors = explain(MULTIPLIED_OUT).factors
+    product = 1.0
+    for factor in factors:
+        product *= factor.local_gain
+        assert factor.product == product
+        assert factor.product == pytest.approx(factor.gradient_ratio, rel=1e-12)
+    assert [factor.layer for factor in factors] == [7, 6, 5, 4, 3, 2, 1]
+
+
+def test_the_factors_are_those_of_the_command_on_the_page(simulated):
+    (example,) = TOPICS[MULTIPLIED_OUT].examples
+    report = simulated(example.command)
+    assert (report.config.depth, report.config.width) == (DEPTH, WIDTH)
+    assert explain(MULTIPLIED_OUT).factors[-1].gradient_ratio == report.layers[0].gradient_ratio

@@ -1,0 +1,188 @@
+"""What brings a transformer back: changes that keep it one, and do what they say when they are typed."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+import gradcheck
+from gradcheck.errors import OptionError
+from gradcheck.simulation.candidates import changes
+from gradcheck.simulation.cures import MOST
+from gradcheck.simulation.experiment import Experiment
+from gradcheck.spec import FREE_SCALE, INITIALIZERS, PLACEMENTS, RESIDUAL_SCALES, TransformerSpec
+
+SMALL = {"arch": "transformer", "model_width": 16, "heads": 2, "tokens": 6}
+
+NETWORKS = {
+    "norms behind the branches": {"blocks": 24, "init": "xavier_uniform", "norm_placement": "post"},
+    "no norms": {"blocks": 24, "norm": "none"},
+    "no norms and a gain": {"blocks": 8, "norm": "none", "gain": 2.0},
+    "a large standard deviation": {"blocks": 8, "norm": "none", "init": "normal", "weight_std": 0.7},
+    "an overflow": {"blocks": 8, "norm": "none", "gain": 1e30},
+    "an encoder of several draws": {"blocks": 12, "norm": "none", "causal": False, "seeds": 2, "seed": 3},
+    "weightless layers": {"blocks": 12, "norm": "none", "layers": "weightless"},
+    "a preset": {
+        "preset": "transformer-base", "blocks": 12, "vocabulary": 256, "norm": "none", "arch": None, "init": "he",
+    },
+    "patches": {"blocks": 12, "norm": "none", "patch": 8, "tied": False, "tokens": None, "data": "digits"},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=[*NETWORKS.values()], ids=[*NETWORKS])
+def report(request):
+    return gradcheck.simulate(suggest=True, **SMALL | request.param)
+
+
+@pytest.fixture
+def every_change(monkeypatch):
+    """A transformer's options ↦ every change that brings it back, not the best few."""
+    monkeypatch.setattr("gradcheck.simulation.cures.MOST", 99)
+
+    def changes(**options):
+        report = gradcheck.simulate(suggest=True, **SMALL | options)
+        assert report.verdict.status != "healthy"
+        return [one.changes for one in report.suggestions]
+
+    return changes
+
+
+# ---- what is suggested
+
+
+def test_every_transformer_that_is_not_healthy_gets_a_few_suggestions(report):
+    assert report.verdict.status != "healthy"
+    assert 0 < len(report.suggestions) <= MOST
+
+
+def test_suggestions_are_healthy_likely_to_train_and_the_best_comes_first_fewer_blocks_last(report):
+    assert {one.status for one in report.suggestions} == {"healthy"}
+    assert all(one.score >= 0.5 for one in report.suggestions)
+    order = [("blocks" in one.changes, -one.score) for one in report.suggestions]
+    assert order == sorted(order)
+
+
+def test_each_command_when_typed_gives_exactly_what_was_reported(report, typed):
+    for one in report.suggestions:
+        outcome = Experiment.from_options(typed(one.command)).outcome()
+        assert (outcome.diagnosis.verdict.status, outcome.diagnosis.verdict.score) == (one.status, one.score)
+        assert outcome.summary.gradient_span == one.gradient_span
+        assert outcome.summary.effective_rank_last == one.effective_rank_last
+
+
+def test_changes_and_command_tell_the_same(report, typed):
+    for one in report.suggestions:
+        config = Experiment.from_options(typed(one.command)).to_dict()
+        assert {name: config[name] for name in one.changes} == one.changes
+        implied = {"weight_std"}  # an initialisation of its own scale has none
+        kept = set(config) - set(one.changes) - implied
+        assert {name: config[name] for name in kept} == {name: report.config[name] for name in kept}
+
+
+def test_changes_are_real_options_with_real_values_that_differ_from_the_transformers(report):
+    for one in report.suggestions:
+        assert one.changes
+        for name, value in one.changes.items():
+            assert value is not None
+            assert value != report.config[name]
+        assert set(one.changes) <= {"norm", "norm_placement", "residual_scale", "init", "weight_std", "gain", "blocks"}
+
+
+def test_no_two_suggestions_are_the_same(report):
+    commands = [one.command for one in report.suggestions]
+    assert len(commands) == len(set(commands))
+
+
+def test_a_transformer_that_collapses_is_brought_back_by_its_published_cures(every_change):
+    changes = every_change(**NETWORKS["norms behind the branches"])
+    for cure in ({"norm_placement": "pre"}, {"residual_scale": "gpt2"}, {"residual_scale": "deepnorm"}):
+        assert cure in changes
+    assert {"init": "normal", "weight_std": 0.02} in changes
+
+
+def test_norms_come_in_at_every_place_where_there_are_none(every_change):
+    changes = every_change(blocks=12, norm="none")
+    assert {"norm": "layer"} in changes
+    assert {"norm": "layer", "norm_placement": "both"} in changes
+    assert {"norm": "layer", "norm_placement": "post"} in changes
+
+
+def test_a_half_a_quarter_and_an_eighth_of_the_blocks_are_tried(every_change):
+    tried = [change["blocks"] for change in every_change(blocks=40, norm_placement="post") if "blocks" in change]
+    assert set(tried) <= {5, 10, 20}
+    assert 5 in tried
+
+
+def test_fewer_blocks_are_no_cure_for_an_overflow(every_change):
+    changes = every_change(**NETWORKS["an overflow"])
+    assert changes
+    assert all("blocks" not in change for change in changes)
+
+
+def test_a_healthy_transformer_needs_none():
+    report = gradcheck.simulate(suggest=True, blocks=2, **SMALL)
+    assert report.verdict.status == "healthy"
+    assert report.suggestions == ()
+
+
+# ---- every change, simulated or not
+
+
+@st.composite
+def specs(draw):
+    """Any transformer, however it starts."""
+    init = draw(st.sampled_from(INITIALIZERS))
+    try:
+        return TransformerSpec(
+            blocks=draw(st.integers(1, 99)),
+            model_width=16,
+            heads=2,
+            norm=draw(st.sampled_from(["layer", "rms", "none"])),
+            norm_placement=draw(st.sampled_from(PLACEMENTS)),
+            residual_scale=draw(st.sampled_from(RESIDUAL_SCALES) | st.floats(-9, 9)),
+            init=init,
+            weight_std=draw(st.just(0.02) | st.floats(0.01, 9)) if init in FREE_SCALE else None,
+            gain=draw(st.just(1.0) | st.floats(0.1, 9)),
+        )
+    except OptionError:  # deepnorm is for norms behind the branches
+        assume(False)
+
+
+@pytest.fixture(scope="session")
+def changes_of():
+    """A spec ↦ every change of it that is tried, of fewer blocks too if so asked."""
+    return lambda spec, shallower=True: list(changes(spec, 1, shallower))
+
+
+@given(specs())
+def test_every_change_makes_another_transformer_that_there_can_be(changes_of, spec):
+    changed = [replace(spec, **change) for change in changes_of(spec)]  # which checks it
+    assert changed
+    assert spec not in changed
+
+
+@given(specs())
+def test_the_norms_can_be_put_at_every_other_place_and_branches_scaled_as_published(changes_of, spec):
+    changed = [replace(spec, **change) for change in changes_of(spec)]
+    normed = {one.norm_placement for one in changed if (one.norm, one.init, one.gain) == (
+        "layer" if spec.norm == "none" else spec.norm, spec.init, spec.gain,
+    )}  # fmt: skip
+    assert normed >= set(PLACEMENTS) - ({spec.norm_placement} if spec.norm != "none" else set())
+    scales = {one.residual_scale for one in changed} | {spec.residual_scale}
+    assert "gpt2" in scales
+    assert ("deepnorm" in scales) == (spec.norm_placement == "post" and spec.norm != "none")
+
+
+@given(specs())
+def test_fewer_blocks_are_tried_only_where_they_may_help(changes_of, spec):
+    fewer = [change["blocks"] for change in changes_of(spec) if "blocks" in change]
+    assert fewer == [spec.blocks // part for part in (2, 4, 8) if spec.blocks >= part]
+    assert not any("blocks" in change for change in changes_of(spec, shallower=False))
+
+
+@given(specs())
+def test_a_change_alters_one_thing(changes_of, spec):
+    together = ({"norm", "norm_placement", "residual_scale"}, {"init", "weight_std", "gain"}, {"blocks"})
+    for change in changes_of(spec):
+        assert sum(bool(set(change) & one) for one in together) == 1

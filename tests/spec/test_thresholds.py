@@ -1,0 +1,52 @@
+import math
+from dataclasses import FrozenInstanceError, fields
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gradcheck.errors import OptionError
+from gradcheck.spec.thresholds import Thresholds
+
+NAMES = [field.name for field in fields(Thresholds)]
+
+
+def test_the_bounds_of_a_layer_are_a_thousandth_and_a_thousand():
+    assert (Thresholds().vanish_below, Thresholds().explode_above) == (1e-3, 1e3)
+
+
+@given(st.fixed_dictionaries({}, optional={name: st.floats(0.01, 0.9) for name in NAMES if name != "explode_above"}))
+def test_thresholds_survive_the_way_to_a_dict_and_back(changes):
+    thresholds = Thresholds(**changes)
+    assert Thresholds(**thresholds.to_dict()) == thresholds
+    assert list(thresholds.to_dict()) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, -0.1, "much", None])
+def test_a_bad_value_is_refused_by_the_name_of_its_option(name, value):
+    with pytest.raises(OptionError) as caught:
+        Thresholds(**{name: value})
+    assert str(caught.value).startswith(f"--{name.replace('_', '-')} ")
+    assert "finite number" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "explode_above"])
+def test_zero_is_a_limit_like_any_other(name):
+    assert getattr(Thresholds(**{name: 0.0}), name) == 0
+
+
+def test_the_upper_bound_is_above_zero():
+    with pytest.raises(OptionError, match="--explode-above"):
+        Thresholds(explode_above=0.0)
+
+
+@pytest.mark.parametrize(("low", "high"), [(1.0, 1.0), (2.0, 1.0), (1e3, 1e3)])
+def test_bounds_that_leave_no_ratio_between_them_are_refused(low, high):
+    with pytest.raises(OptionError, match=r"--vanish-below .* is not below --explode-above .*: no ratio would be ok"):
+        Thresholds(vanish_below=low, explode_above=high)
+
+
+def test_thresholds_are_frozen():
+    with pytest.raises(FrozenInstanceError):
+        Thresholds().max_span = 9.0
