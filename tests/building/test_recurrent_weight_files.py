@@ -6,6 +6,7 @@ import pytest
 import gradcheck
 from gradcheck.building.recurrent_weight_files import load_recurrence
 from gradcheck.building.weight_files import save_weights
+from gradcheck.data.datasets import load_dataset
 from gradcheck.engine.cells import CELLS
 from gradcheck.engine.linear import Dense
 from gradcheck.errors import InputError, OptionError
@@ -113,7 +114,7 @@ def test_a_pytorch_model_has_pytorchs_own_loss(arch, tmp_path):
     report = gradcheck.simulate(arch=arch, weights=tmp_path / "model.safetensors", batch_size=16)
 
     data = gradcheck.data.datasets.DataSpec(batch_size=16)
-    inputs, labels = data.batch(data.load(), 0, "float64")
+    inputs, labels = load_dataset(data).batch(data, 0, "float64")
     hidden = layer(torch.tensor(inputs).reshape(16, 8, 8))[0]
     loss = torch.nn.functional.cross_entropy(model["fc"](hidden[:, -1]), torch.tensor(labels))
     assert (report.config.steps, report.config.width, len(report.layers)) == (8, 6, 8)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import gradcheck
 from gradcheck.building.weight_files import check_fit, load_weights, save_weights
-from gradcheck.data.datasets import Dataset, DataSpec
+from gradcheck.data.datasets import Dataset, DataSpec, load_dataset
 from gradcheck.engine.linear import Dense
 from gradcheck.errors import GradcheckError, InputError, MissingExtraError, OptionError
 from gradcheck.spec import NetworkSpec
@@ -171,7 +171,7 @@ def test_a_pytorch_model_in_safetensors_has_pytorchs_own_loss_and_signal(tmp_pat
     report = gradcheck.simulate(weights=tmp_path / "model.safetensors", activation="tanh", batch_size=16)
 
     spec = DataSpec(batch_size=16)
-    inputs, labels = spec.batch(spec.load(), 0, "float64")
+    inputs, labels = load_dataset(spec).batch(spec, 0, "float64")
     loss = torch.nn.functional.cross_entropy(model(torch.tensor(inputs)), torch.tensor(labels))
     hidden = model[:-1](torch.tensor(inputs))
     assert len(report.layers) == 11

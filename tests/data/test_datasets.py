@@ -71,14 +71,14 @@ def test_inputs_have_one_global_mean_of_0_and_one_global_standard_deviation_of_1
 
 def test_a_seed_picks_its_batch_and_picks_it_again(digits):
     spec = DataSpec(batch_size=32)
-    first, again, other = (spec.batch(digits, seed, "float64") for seed in (0, 0, 1))
+    first, again, other = (digits.batch(spec, seed, "float64") for seed in (0, 0, 1))
     np.testing.assert_array_equal(first.inputs, again.inputs)
     np.testing.assert_array_equal(first.labels, again.labels)
     assert not np.array_equal(first.inputs, other.inputs)
 
 
 def test_a_batch_holds_different_examples_each_with_its_own_label(digits):
-    batch = DataSpec(batch_size=200).batch(digits, 3, "float64")
+    batch = digits.batch(DataSpec(batch_size=200), 3, "float64")
     label_of = {row.tobytes(): label for row, label in zip(digits.inputs, digits.labels, strict=True)}
     assert len({row.tobytes() for row in batch.inputs}) == 200
     assert [label_of[row.tobytes()] for row in batch.inputs] == batch.labels.tolist()
@@ -86,13 +86,13 @@ def test_a_batch_holds_different_examples_each_with_its_own_label(digits):
 
 def test_without_a_shuffle_the_batch_is_the_first_examples_whatever_the_seed(digits):
     for seed in (0, 9):
-        batch = DataSpec(batch_size=5, shuffle=False).batch(digits, seed, "float64")
+        batch = digits.batch(DataSpec(batch_size=5, shuffle=False), seed, "float64")
         np.testing.assert_array_equal(batch.inputs, digits.inputs[:5])
         assert batch.labels.tolist() == [0, 1, 2, 3, 4]
 
 
 def test_a_batch_of_all_examples_is_a_permutation_of_them(digits):
-    batch = DataSpec(batch_size=1797).batch(digits, 0, "float64")
+    batch = digits.batch(DataSpec(batch_size=1797), 0, "float64")
     np.testing.assert_array_equal(np.sort(batch.labels), np.sort(digits.labels))
     assert not np.array_equal(batch.labels, digits.labels)
 
@@ -101,13 +101,13 @@ def test_a_batch_of_all_examples_is_a_permutation_of_them(digits):
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_a_batch_has_the_type_asked_for(data, dtype):
     spec = DataSpec(data=data)
-    assert spec.batch(spec.load(), 0, dtype).inputs.dtype == dtype
+    assert load_dataset(spec).batch(spec, 0, dtype).inputs.dtype == dtype
 
 
 def test_gaussian_is_drawn_anew_for_each_seed_and_has_no_labels():
     spec = DataSpec(data="gaussian", batch_size=4000)  # more than the digits: there is no end to it
-    dataset = spec.load()
-    batch, other = (spec.batch(dataset, seed, "float64") for seed in (0, 1))
+    dataset = load_dataset(spec)
+    batch, other = (dataset.batch(spec, seed, "float64") for seed in (0, 1))
     assert batch.labels is None
     assert batch.inputs.shape == (4000, FEATURES)
     assert (dataset.features, dataset.outputs) == (FEATURES, 10)

@@ -70,7 +70,7 @@ def test_the_steps_are_those_that_cut_evenly_and_no_others(features, steps):
 def test_noise_is_drawn_for_any_number_of_steps_with_as_many_numbers_each(steps):
     spec, dataset = cut(RecurrentSpec(steps=steps), Dataset(None), "gaussian", given=True)
     assert (spec.steps, dataset.features) == (steps, steps * FEATURES)
-    batch = DataSpec(data="gaussian", batch_size=3).batch(dataset, 0, "float64")
+    batch = dataset.batch(DataSpec(data="gaussian", batch_size=3), 0, "float64")
     assert batch.inputs.shape == (3, steps * FEATURES)
 
 

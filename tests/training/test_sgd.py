@@ -6,7 +6,7 @@ import pytest
 
 from gradcheck.building.networks import drawn_network, trainable
 from gradcheck.clipping import Clipper
-from gradcheck.data.datasets import DataSpec
+from gradcheck.data.datasets import DataSpec, load_dataset
 from gradcheck.engine.linear import Gradient
 from gradcheck.engine.loss import cross_entropy, loss_of
 from gradcheck.errors import OptionError
@@ -239,7 +239,7 @@ def test_a_network_that_overflows_goes_through_every_policy_without_a_warning(po
 
 def batches(seed=0, dtype="float64", **options):
     data = DataSpec(**options)
-    return Batches(data, data.load(), seed, dtype)
+    return Batches(data, load_dataset(data), seed, dtype)
 
 
 def test_an_epoch_takes_each_example_at_most_once_and_another_order_each_time():

@@ -146,7 +146,7 @@ def test_a_line_that_is_named_is_the_user_s_own():
     def loss(output, targets):
         return nn.functional.cross_entropy(output, targets.reshape(3, 5))
 
-    with pytest.raises(GradcheckError, match=r"\(test_probe_refusals\.py, line \d+\)$"):
+    with pytest.raises(GradcheckError, match=r"\(test_checks\.py, line \d+\)$"):
         probe(small(), (torch.randn(8, 32), torch.zeros(8)), loss)
     with pytest.raises(GradcheckError, match=r"match target batch_size \(4\)\.$"):
         probe(small(), (torch.randn(8, 32), torch.zeros(4, dtype=torch.int64)))

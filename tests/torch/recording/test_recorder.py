@@ -15,7 +15,7 @@ from torch import nn  # noqa: E402
 import gradcheck  # noqa: E402
 from gradcheck.errors import GradcheckError, OptionError, OutputError  # noqa: E402
 from gradcheck.torch import Recorder  # noqa: E402
-from gradcheck.torch.probing import scalars  # noqa: E402
+from gradcheck.torch.recording import scalars  # noqa: E402
 from gradcheck.torch.recording.recorder import WEIGHTS_EVERY  # noqa: E402
 
 INPUTS, LABELS = torch.randn(24, 6, generator=torch.Generator().manual_seed(1)), torch.arange(24) % 3
