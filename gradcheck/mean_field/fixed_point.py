@@ -7,17 +7,14 @@ from gradcheck.mean_field.convergence import depth_scale, fixed_correlation, fix
 from gradcheck.mean_field.kernels import Angular, Step
 from gradcheck.mean_field.maps import LayerMap
 from gradcheck.mean_field.phase import critical_point, critical_weight, phase_of
+from gradcheck.mean_field.unknown import Unknown
 
 #: Networks deeper than so many ξ_c don't train: Schoenholz et al. 2017, section 5.
 TRAINABLE_DEPTHS = 6
 
-ENDLESS = "infinite: at a factor of 1 a layer nothing fades"
-UNBOUNDED = "the variance grows without bound"
-DIES_OUT = "the signal dies out"
-
 
 class Rest(NamedTuple):
-    """What the layers come to; None is explained in `reasons`, infinity by ``ENDLESS``.
+    """What the layers come to; None is explained in `reasons`, infinity by ``unknown.ENDLESS``.
 
     Attributes
     ----------
@@ -49,7 +46,7 @@ class Rest(NamedTuple):
     correlation_depth: float | None
     gradient_depth: float
     critical_sigma_w: float | None
-    reasons: dict[str, str]
+    reasons: dict[str, Unknown]
     notes: tuple[str, ...] = ()
 
     @property
@@ -63,24 +60,24 @@ class Rest(NamedTuple):
 def rest(layer: LayerMap, start: float) -> Rest:
     """Return what layers come to whose first has pre-activations of mean square `start`."""
     q = fixed_variance(layer, start)
-    critical, reason = _critical(layer)
-    because = {} if critical else {"critical_sigma_w": reason}
+    found = _critical(layer)
+    critical, because = (None, {"critical_sigma_w": found}) if isinstance(found, Unknown) else (found, {})
     if 0 < q < math.inf:
         return _settled(layer, q, critical, because)
     chi = layer.gain(q) if q == 0 else layer.far_gain()
     scale = depth_scale(chi)
     if q == 0:
-        because |= dict.fromkeys(("correlation", "correlation_rate"), f"{DIES_OUT}: nothing is left to correlate")
+        because |= dict.fromkeys(("correlation", "correlation_rate"), Unknown("dies_out"))
         note = "xi_c is that of small biases: without any the signal dies before correlations change"
         rate = depth_scale(layer.variance_rate(0.0))
         return Rest(phase_of(chi), chi, 0.0, None, None, rate, scale, scale, critical, because, (note,))
     absent = ("variance", "correlation", "correlation_rate", "variance_depth", "correlation_depth")
-    because |= dict.fromkeys(absent, UNBOUNDED) | {"deepest_trainable": f"it is told by xi_c, but {UNBOUNDED}"}
+    because |= dict.fromkeys(absent, Unknown("unbounded")) | {"deepest_trainable": Unknown("unbounded_depth")}
     note = "chi is what it comes to as the variance grows"
     return Rest(phase_of(chi), chi, None, None, None, None, None, scale, critical, because, (note,))
 
 
-def _settled(layer: LayerMap, q: float, critical: float | None, because: dict[str, str]) -> Rest:
+def _settled(layer: LayerMap, q: float, critical: float | None, because: dict[str, Unknown]) -> Rest:
     """Return what layers come to whose variance rests at q."""
     chi, c = layer.gain(q), fixed_correlation(layer, q)
     rate, at_one = layer.correlation(q, c).rate, layer.correlation(q, 1.0).rate
@@ -88,20 +85,15 @@ def _settled(layer: LayerMap, q: float, critical: float | None, because: dict[st
     return Rest(phase_of(at_one), chi, q, c, rate, *scales, critical, because)
 
 
-def _critical(layer: LayerMap) -> tuple[float | None, str]:
-    """Return the critical σ_w, or None and why there is none."""
+def _critical(layer: LayerMap) -> float | Unknown:
+    """Return the critical σ_w, or why there is none."""
     if isinstance(layer.kernel, Step):
-        return None, "the derivative of step is 0 at any weight scale"
+        return Unknown("flat_at_any_scale")
     if layer.normalised:
         weight = critical_weight(layer)
-        reason = "behind a norm without biases chi is the same at any weight scale" if layer.bias == 0 else (
-            "behind a norm chi stays below 1 at any weight scale"
-        )  # fmt: skip
-        return weight and math.sqrt(weight), reason
+        return math.sqrt(weight) if weight else Unknown("norm_without_biases" if layer.bias == 0 else "norm")
     point = critical_point(layer.kernel, layer.bias)
-    if point is not None:
-        return point.weight_std, ""
-    return None, "below some weight scale the variance rests where chi is below 1, above it grows without bound"
+    return Unknown("no_crossing") if point is None else point.weight_std
 
 
 def batch_norm_rest(layer: LayerMap, batch: int | None) -> Rest:
@@ -114,12 +106,10 @@ def batch_norm_rest(layer: LayerMap, batch: int | None) -> Rest:
     chi = moments.slope_square / (moments.square - moments.mean**2)
     if layer.kernel.left == 1 and batch is not None:
         chi *= (batch - 2) / (batch - 3)
-    because = dict.fromkeys(
-        ("correlation", "correlation_rate", "variance_depth", "correlation_depth"),
-        "of batch norm only the gradient's rate is published",
-    ) | {
-        "deepest_trainable": "it is told by xi_c, and of batch norm only the gradient's rate is published",
-        "critical_sigma_w": "batch norm undoes the weight scale: chi is the same at any",
+    absent = ("correlation", "correlation_rate", "variance_depth", "correlation_depth")
+    because = dict.fromkeys(absent, Unknown("batch_norm")) | {
+        "deepest_trainable": Unknown("batch_norm_depth"),
+        "critical_sigma_w": Unknown("batch_norm_scale"),
     }
     q = layer.weight * moments.square + layer.bias
     return Rest(phase_of(chi), chi, q, None, None, None, None, depth_scale(chi), None, because)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from gradcheck.mean_field.report import QUANTITIES, TheoryReport
 from gradcheck.mean_field.text import heading, label, sentences
+from gradcheck.mean_field.unknown import ENDLESS
 from gradcheck.render.style import escaped
 
 
@@ -50,9 +51,11 @@ def _lines(report: TheoryReport) -> Iterator[str]:
     yield "| --- | ---: | --- |"
     for name, meaning in QUANTITIES.items():
         value = report.fixed_point[name]
-        reason = report.reasons.get(name, report.reasons.get("fixed_point", ""))
-        shown = ("inf" if reason.startswith("infinite") else "-") if value is None else f"{value:.6g}"
-        told = meaning if value is not None else f"{meaning} ({reason})"
+        if value is None:
+            unknown = report.unknown.get(name) or report.unknown["fixed_point"]
+            shown, told = "inf" if unknown == ENDLESS else "-", f"{meaning} ({unknown.reason})"
+        else:
+            shown, told = f"{value:.6g}", meaning
         yield f"| {name} | {shown} | {escaped(told)} |"
     for note in report.notes:
         yield from ("", escaped(note))

@@ -9,6 +9,7 @@ from gradcheck.engine.initializers import INITIALIZERS, Law
 from gradcheck.errors import finite
 from gradcheck.mean_field.kernels import kernel_of
 from gradcheck.mean_field.layers import Architecture, LayerLaw, Signal, Station, log_gains, log_variances, stations
+from gradcheck.mean_field.unknown import Unknown as Unknown
 from gradcheck.spec import NetworkSpec, Spec
 
 #: From the logarithm of a mean square to log10 of its root.
@@ -17,16 +18,8 @@ HALF_DECADES = 0.5 / math.log(10)
 #: Features of the digits: what a network gets unless something else is said.
 FEATURES = 64
 
-BEYOND = "the predicted signal or gradient leaves the range of floats"
-
 #: Scales of weights, biases and branches that squares and products of a layer's moments can be computed from.
 TINY, HUGE = 1e-50, 1e50
-
-
-class Unknown(NamedTuple):
-    """Theory has no answer, and why."""
-
-    reason: str
 
 
 class LayerPrediction(NamedTuple):
@@ -114,38 +107,40 @@ def predict(
         `input_square` is not a finite number above 0.
     """
     finite("input_square", input_square, "it is the mean square of the inputs; 1 for standardised data", above=0)
-    reason = why_unknown(spec, batch_size)
-    if reason or not isinstance(spec, NetworkSpec):
-        return Unknown(reason)
+    unknown = why_unknown(spec, batch_size)
+    if unknown or not isinstance(spec, NetworkSpec):
+        return unknown or Unknown("family", spec.arch)
     architecture = Architecture(kernel_of(spec.activation), spec.norm, spec.residual_scale if spec.residual else None)
     signal = Signal(0.0, input_square, input_square * (1 - (input_cosine or 0.0)))
     passed = stations(architecture, layer_laws(spec, features), signal)
     if len(passed) < spec.depth or not all(0 < one.branch_gain < math.inf for one in passed):
-        return Unknown(BEYOND)
+        return Unknown("float_range")
     return Prediction(_layers(spec, passed, batch_size), tuple(_notes(spec, batch_size)))
 
 
-def why_unknown(spec: Spec, batch_size: int | None = None) -> str:
-    """Return why mean-field theory has no answer for a network; empty if it has one."""
+def why_unknown(spec: Spec, batch_size: int | None = None) -> Unknown | None:
+    """Return why mean-field theory has no answer for a network; None if it has one."""
     if not isinstance(spec, NetworkSpec):
-        return f"mean-field theory is built in for perceptrons, not for --arch {spec.arch}"
+        return Unknown("family", spec.arch)
     if spec.init is None:
-        return "mean-field theory is about random weights, and these are given"
+        return Unknown("given_weights")
     if not all(TINY < scale < HUGE for scale in _scales(spec)):
-        return BEYOND
+        return Unknown("float_range")
     if spec.activation == "step":
-        return "the derivative of step is 0: nothing passes backwards"
+        return Unknown("flat")
     if spec.residual and spec.residual_scale == 0:
-        return "with --residual-scale 0 no layer but the first does anything"
-    if spec.norm != "batch":
-        return ""
+        return Unknown("no_branch")
+    return _why_batch_norm_is_unknown(spec, batch_size) if spec.norm == "batch" else None
+
+
+def _why_batch_norm_is_unknown(spec: NetworkSpec, batch_size: int | None) -> Unknown | None:
     if spec.residual:
-        return "of batch norm with skip connections no rate is known here"
+        return Unknown("batch_norm_residual")
     if spec.activation not in ("linear", "relu"):
-        return f"the rate of batch norm is published for relu and linear (Yang et al. 2019), not for {spec.activation}"
+        return Unknown("batch_norm_activation", spec.activation)
     if spec.activation == "linear" and batch_size is not None and batch_size <= 3:
-        return f"the rate of batch norm, (B-2)/(B-3), needs a batch of more than 3 examples; this has {batch_size}"
-    return ""
+        return Unknown("batch_size", batch_size)
+    return None
 
 
 def _scales(spec: NetworkSpec) -> Iterator[float]:

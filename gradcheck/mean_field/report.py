@@ -8,9 +8,10 @@ from typing import Any
 from gradcheck.base.document import Document
 from gradcheck.base.record import Record, number
 from gradcheck.base.wording import shortest
-from gradcheck.mean_field.fixed_point import ENDLESS, Rest
+from gradcheck.mean_field.fixed_point import Rest
 from gradcheck.mean_field.maps import LayerMap
-from gradcheck.mean_field.prediction import LayerPrediction, Prediction, Unknown
+from gradcheck.mean_field.prediction import LayerPrediction, Prediction
+from gradcheck.mean_field.unknown import ENDLESS, Unknown
 from gradcheck.spec import NetworkSpec
 from gradcheck.version import SCHEMA_VERSION, __version__
 
@@ -46,8 +47,8 @@ class TheoryReport(Document):
         this width, ``gradient_span``, ``mean_local_gain``; None where theory has no answer.
     layers : tuple of Record
         The hidden layers, first to last; empty where theory has no answer.
-    reasons : Record
-        What is None ↦ why.
+    unknown : dict
+        What is None ↦ why, as a code.
     notes : tuple of str
         What a number takes for granted.
     diagram : Record or None
@@ -58,9 +59,14 @@ class TheoryReport(Document):
     fixed_point: Record
     network: Record
     layers: tuple[Record, ...]
-    reasons: Record
+    unknown: Mapping[str, Unknown]
     notes: tuple[str, ...] = ()
     diagram: Record | None = None
+
+    @property
+    def reasons(self) -> Record:
+        """What is None ↦ why, in words."""
+        return Record({name: unknown.reason for name, unknown in self.unknown.items()})
 
     @property
     def command(self) -> str:
@@ -89,25 +95,24 @@ class TheoryReport(Document):
 def make_theory_report(
     config: Mapping[str, Any],
     layer: LayerMap | None,
-    found: Rest | None,
-    reason: str,
+    found: Rest | Unknown,
     prediction: Prediction | Unknown,
     critical_gain: float | None,
     diagram: Record | None,
 ) -> TheoryReport:
-    """Lay out what was found; `reason` says why there is no fixed point, if there is none."""
+    """Lay out what was found, or why there is no fixed point."""
     sigmas = {"sigma_w": layer and math.sqrt(layer.weight), "sigma_b": layer and math.sqrt(layer.bias)}
     known = prediction if isinstance(prediction, Prediction) else None
-    fixed_point, reasons = _fixed_point(found, reason, critical_gain)
+    fixed_point, unknown = _fixed_point(found, critical_gain)
     if isinstance(prediction, Unknown):
-        reasons |= {"network": prediction.reason, "layers": prediction.reason}
+        unknown |= {"network": prediction, "layers": prediction}
     return TheoryReport(
         config=Record({**config, **sigmas}),
         fixed_point=fixed_point,
         network=_network(known),
         layers=tuple(_layer(*row) for row in enumerate(known.layers if known else (), start=1)),
-        reasons=Record(reasons),
-        notes=(*(found.notes if found else ()), *(known.notes if known else ())),
+        unknown=unknown,
+        notes=(*(found.notes if isinstance(found, Rest) else ()), *(known.notes if known else ())),
         diagram=diagram,
     )
 
@@ -127,10 +132,10 @@ def _typed(options: Mapping[str, Any]) -> Iterator[str]:
             yield f"{flag} {shortest(value) if isinstance(value, float) else value}"
 
 
-def _fixed_point(found: Rest | None, reason: str, critical_gain: float | None) -> tuple[Record, dict[str, str]]:
+def _fixed_point(found: Rest | Unknown, critical_gain: float | None) -> tuple[Record, dict[str, Unknown]]:
     """Return what the layers come to, and why something of it is None."""
-    if found is None:
-        return Record(dict.fromkeys(("phase", *QUANTITIES))), {"fixed_point": reason}
+    if isinstance(found, Unknown):
+        return Record(dict.fromkeys(("phase", *QUANTITIES))), {"fixed_point": found}
     raw = {name: getattr(found, name) for name in QUANTITIES if name != "critical_gain"}
     raw["critical_gain"] = critical_gain
     values = {name: None if value is None else number(value) for name, value in raw.items()}

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from gradcheck.mean_field.phase_diagram import phase_diagram
 from gradcheck.mean_field.report import TheoryReport
+from gradcheck.mean_field.unknown import ENDLESS, Unknown
 from gradcheck.render.bars import sparkline
 from gradcheck.render.heading import what_network
 from gradcheck.render.numbers import significant
@@ -58,11 +59,12 @@ def label(report: TheoryReport) -> str:
 
 def sentences(report: TheoryReport) -> list[str]:
     """Return the verdict in words, the answer first."""
-    reasons = report.reasons
-    first = [_gradient(report)] if report.layers else [reasons.get("network", "")]
-    if "fixed_point" in reasons:
-        return [*first, *([reasons.fixed_point] if reasons.fixed_point not in first else [])]
-    return [*first, _deepest(report), _critical(report)]
+    without = report.unknown.get("network")
+    first = without.reason if without else _gradient(report)
+    if report.fixed_point.phase is not None:
+        return [first, _deepest(report), _critical(report)]
+    unsettled = report.unknown["fixed_point"]
+    return [first] if unsettled == without else [first, unsettled.reason]
 
 
 def _gradient(report: TheoryReport) -> str:
@@ -91,10 +93,11 @@ def _verb(change: float) -> str:
 def _deepest(report: TheoryReport) -> str:
     """Say how deep such a network can be."""
     point = report.fixed_point
-    reason = report.reasons.get("deepest_trainable", "")
     if point.deepest_trainable is None:
-        told = reason.startswith("infinite")
-        return "theory sets no limit to the depth that trains" if told else f"no deepest trainable network: {reason}"
+        unknown = report.unknown["deepest_trainable"]
+        if unknown == ENDLESS:
+            return "theory sets no limit to the depth that trains"
+        return f"no deepest trainable network: {unknown.reason}"
     if point.deepest_trainable == 0:
         return "no depth trains"
     layers = max(1, round(point.deepest_trainable))
@@ -105,7 +108,7 @@ def _critical(report: TheoryReport) -> str:
     """Say where such a network is critical."""
     point = report.fixed_point
     if point.critical_sigma_w is None:
-        return f"no critical gain: {report.reasons.critical_gain}"
+        return f"no critical gain: {report.unknown['critical_gain'].reason}"
     return f"critical at σ_w = {point.critical_sigma_w:.4g}, that is --gain {point.critical_gain:.4g}"
 
 
@@ -143,23 +146,23 @@ def _numbers(report: TheoryReport, page: Page) -> Iterator[str]:
     """The fixed points and the depth scales, and why some of them are none."""
     if report.fixed_point.chi is None:
         return
-    missing: dict[str, list[str]] = {}
+    missing: dict[Unknown, list[str]] = {}
     for title, symbols in SYMBOLS.items():
         cells = [page.readable(f"{symbol} {_number(report, name)}") for name, symbol in symbols.items()]
         line = f"  {title:<14}" + "".join(f"{cell:<15}" for cell in cells).rstrip()
         yield from [line] if len(line) <= page.width else [f"  {title}", *(f"    {cell}" for cell in cells)]
         for name, symbol in symbols.items():
             if _number(report, name) == "-":
-                missing.setdefault(report.reasons[name], []).append(symbol)
-    for reason, absent in missing.items():
-        yield from (f"  {line}" for line in page.wrapped(f"no {', '.join(absent)}: {reason}", INDENT))
+                missing.setdefault(report.unknown[name], []).append(symbol)
+    for unknown, absent in missing.items():
+        yield from (f"  {line}" for line in page.wrapped(f"no {', '.join(absent)}: {unknown.reason}", INDENT))
     yield ""
 
 
 def _number(report: TheoryReport, name: str) -> str:
     value = report.fixed_point[name]
     if value is None:
-        return "inf" if report.reasons[name].startswith("infinite") else "-"
+        return "inf" if report.unknown[name] == ENDLESS else "-"
     return significant(value, 4)
 
 

@@ -11,8 +11,9 @@ from gradcheck.mean_field.fixed_point import Rest, batch_norm_rest, rest
 from gradcheck.mean_field.kernels import kernel_of
 from gradcheck.mean_field.maps import LayerMap
 from gradcheck.mean_field.phase import log_gains
-from gradcheck.mean_field.prediction import BEYOND, FEATURES, layer_law, layer_laws, predict, weight_law, why_unknown
+from gradcheck.mean_field.prediction import FEATURES, layer_law, layer_laws, predict, weight_law, why_unknown
 from gradcheck.mean_field.report import TheoryReport, make_theory_report
+from gradcheck.mean_field.unknown import Unknown
 from gradcheck.spec import NetworkSpec, plain
 
 #: The mean square of standardised inputs.
@@ -64,11 +65,12 @@ def theory(
     spec = _spec({name: plain(value) for name, value in options.items() if value is not None})
     batch = at_least("batch_size", asked["batch_size"], 1, "the batch has at least one example")
     prediction, unknown = predict(spec, input_square=INPUT_SQUARE, batch_size=batch), why_unknown(spec, batch)
-    layer = None if unknown == BEYOND else layer_map(spec)
-    found, reason = (None, BEYOND) if unknown == BEYOND else _rest(spec, layer, batch)
+    beyond = unknown if unknown and unknown.code == "float_range" else None
+    layer = None if beyond else layer_map(spec)
+    found = beyond or _rest(spec, layer, batch)
     config = {name: value for name, value in spec.to_dict().items() if name in options} | {"batch_size": batch}
-    diagram = _diagram(spec, layer, found, reason) if asked["phase_diagram"] else None
-    return make_theory_report(config, layer, found, reason, prediction, critical_gain(spec, layer, found), diagram)
+    diagram = _diagram(spec, layer, found) if asked["phase_diagram"] else None
+    return make_theory_report(config, layer, found, prediction, critical_gain(spec, layer, found), diagram)
 
 
 def _spec(options: dict[str, Any]) -> NetworkSpec:
@@ -87,32 +89,31 @@ def layer_map(spec: NetworkSpec) -> LayerMap | None:
     return LayerMap(kernel_of(spec.activation), weights[0], biases[0], spec.norm in ("layer", "rms"))
 
 
-def _rest(spec: NetworkSpec, layer: LayerMap | None, batch: int) -> tuple[Rest | None, str]:
-    """Return what the layers come to, or None and why theory doesn't know."""
+def _rest(spec: NetworkSpec, layer: LayerMap | None, batch: int) -> Rest | Unknown:
+    """Return what the layers come to, or why theory doesn't know."""
     if layer is None:
-        return None, f"with --init {spec.init} each width has scales of its own: there is no one fixed point"
+        return Unknown("unlike_widths", spec.init)
     if spec.residual:
-        return None, "the variance of a residual stream grows with each layer: there is no fixed point"
+        return Unknown("residual")
     if spec.norm == "batch":
-        reason = why_unknown(spec, batch)
-        return (None, reason) if reason else (batch_norm_rest(layer, batch), "")
+        return why_unknown(spec, batch) or batch_norm_rest(layer, batch)
     first = layer_laws(spec, FEATURES)[0]
-    return rest(layer, first.fan_in * first.weight * INPUT_SQUARE + first.bias), ""
+    return rest(layer, first.fan_in * first.weight * INPUT_SQUARE + first.bias)
 
 
-def critical_gain(spec: NetworkSpec, layer: LayerMap | None, found: Rest | None) -> float | None:
+def critical_gain(spec: NetworkSpec, layer: LayerMap | None, found: Rest | Unknown) -> float | None:
     """Return the ``--gain`` that makes the network critical; None if there is none."""
-    if layer is None or found is None or found.critical_sigma_w is None:
+    if layer is None or isinstance(found, Unknown) or found.critical_sigma_w is None:
         return None
     return spec.gain * found.critical_sigma_w / math.sqrt(layer.weight)
 
 
-def _diagram(spec: NetworkSpec, layer: LayerMap | None, found: Rest | None, reason: str) -> Record:
+def _diagram(spec: NetworkSpec, layer: LayerMap | None, found: Rest | Unknown) -> Record:
     """Return χ₁ in the plane of σ_w and σ_b, around the network's point and the critical line."""
-    if spec.norm == "batch":
-        reason = "--norm batch undoes both scales"
-    if layer is None or found is None or reason:
-        raise OptionError("phase_diagram", f"has no plane to draw: {reason}")
+    found = Unknown("batch_norm_plane") if spec.norm == "batch" else found
+    if isinstance(found, Unknown):
+        raise OptionError("phase_diagram", f"has no plane to draw: {found.reason}")
+    assert layer is not None  # or there were no fixed point
     sigma_w, sigma_b = math.sqrt(layer.weight), math.sqrt(layer.bias)
     right = 1.5 * max(sigma_w, found.critical_sigma_w or 1.0)
     top = max(1.25 * sigma_b, right / 2)

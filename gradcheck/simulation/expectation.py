@@ -63,13 +63,13 @@ def _record(says: str, **known: object) -> Record:
 
 def _predicted(experiment: Experiment) -> Prediction | Unknown:
     """Return the prediction for the batch of the first draw."""
-    if reason := why_unknown(experiment.network, experiment.data.batch_size):
-        return Unknown(reason)
+    if unknown := why_unknown(experiment.network, experiment.data.batch_size):
+        return unknown
     inputs, _ = experiment.batch(experiment.run.seed)
     wide = np.asarray(inputs, np.float64)
     square = float(np.mean(wide * wide))
     if not 0 < square < math.inf:
-        return Unknown("the inputs are all zero, or their squares overflow")
+        return Unknown("inputs")
     cosine = mean_cosine(wide)
     return predict(
         experiment.network,
