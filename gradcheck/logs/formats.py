@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterator
 
 from gradcheck.base.record import Record
-from gradcheck.logs.findings.finding import ERROR, NOTE, WARNING, step_text
+from gradcheck.logs.findings.finding import ERROR, NOTE, WARNING
+from gradcheck.logs.findings.sentences import step_text
 from gradcheck.logs.report import LogReport
 from gradcheck.logs.text import headline, share, where
 from gradcheck.render.numbers import significant

@@ -14,7 +14,8 @@ from gradcheck.errors import finite
 from gradcheck.logs.columns import Column
 from gradcheck.logs.findings.clips import replays, thresholds
 from gradcheck.logs.findings.criteria import findings
-from gradcheck.logs.findings.finding import KINDS, NOTE, Finding, step_text
+from gradcheck.logs.findings.finding import KINDS, NOTE, Finding
+from gradcheck.logs.findings.sentences import step_text
 from gradcheck.logs.lines import Problems
 from gradcheck.logs.reading import Log, read_log
 from gradcheck.logs.series import Series

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradcheck.base.wording import as_percent
 from gradcheck.clipping import Clipper
 from gradcheck.logs.findings.finding import Finding
 from gradcheck.logs.findings.robust import Numbers
@@ -84,13 +83,10 @@ def clipping(series: Series, max_norm: float | None) -> list[Finding]:
     numbers = {"clipped_fraction": share, "kept": kept, "largest_norm": float(norms.max())}
     first, last = float(series.steps[0]), float(series.steps[-1])
     if share >= ALWAYS:
-        message = f"{as_percent(share)} of the steps are clipped; {as_percent(kept)} of the learning rate is left"
-        return [Finding("always-clipped", message, first, last, (), numbers)]
+        return [Finding("always-clipped", first, last, (), numbers, ALWAYS)]
     if share == 0:
         limit = float(np.median(limits))
-        whose = f"the threshold {limit:.3g}" if math.isfinite(limit) else "the threshold"
-        message = f"{whose} is never reached; the largest norm is {norms.max():.3g}"
-        return [Finding("never-clipped", message, first, last, (), numbers | {"max_norm": limit})]
+        return [Finding("never-clipped", first, last, (), numbers | {"max_norm": limit}, limit)]
     return []
 
 

@@ -14,7 +14,7 @@ import re
 
 import numpy as np
 
-from gradcheck.logs.findings.finding import Finding, counted, factor_text, step_text
+from gradcheck.logs.findings.finding import Finding
 from gradcheck.logs.findings.learning import BLOCKS, SMALLER, got_nowhere, progress
 from gradcheck.logs.findings.movers import first_movers
 from gradcheck.logs.findings.robust import FEWEST, Numbers, block_medians
@@ -55,13 +55,8 @@ def vanishing(series: Series) -> list[Finding]:
         return []
     layers = tuple(name for name, is_lost in zip(names, lost, strict=True) if is_lost)
     weakest = float(below[:, lost].min())
-    how_weak = "nothing" if weakest < ZERO / 2 else f"1/{factor_text(-weakest)}"
-    message = (
-        f"{counted(len(layers), 'parameter')} from {layers[0]} on get{'s' * (len(layers) == 1)} less than "
-        f"1/{factor_text(limit)} of the last layers' gradient, the weakest {how_weak}"
-    )
     first, last = float(series.steps[0]), float(series.steps[end - 1])
-    return [Finding("vanishing", message, first, last, layers, {"log10_weakest_ratio": weakest})]
+    return [Finding("vanishing", first, last, layers, {"log10_weakest_ratio": weakest}, -limit)]
 
 
 def _of_the_last(levels: Numbers) -> Numbers:
@@ -86,8 +81,7 @@ def _nothing(series: Series) -> list[Finding]:
     known = norms[~np.isnan(norms)]
     if len(known) < FEWEST_START or known.any():
         return []
-    message = "the gradient norm is exactly zero in every step"
-    return [Finding("vanishing", message, float(series.steps[0]), float(series.steps[-1]))]
+    return [Finding("vanishing", float(series.steps[0]), float(series.steps[-1]))]
 
 
 def _starts(levels: Numbers) -> Numbers:
@@ -124,10 +118,8 @@ def _whole_collapse(series: Series) -> list[Finding]:
     first, last = float(track.steps[_left_at(track.level, before)]), float(track.steps[-1])
     layers = first_movers(series, first, last, -1.0)
     zero = bool((series.values("grad_norm") == 0)[-FEWEST_START:].all())
-    how_far = "to exactly zero" if zero else f"to 1/{factor_text(fall)}"
-    why = "and the loss got nowhere" if nowhere else "at once"
-    message = f"the gradient norm falls {how_far} by step {step_text(first)}, {why}"
-    return [Finding("collapsed", message, first, last, layers, {"log10_before": before, "log10_fall": fall})]
+    numbers, details = {"log10_before": before, "log10_fall": fall}, {"whole": True, "zero": zero}
+    return [Finding("collapsed", first, last, layers, numbers, FALL, details | {"got_nowhere": bool(nowhere)})]
 
 
 def _fallen(medians: Numbers) -> int:
@@ -171,9 +163,8 @@ def _layers_collapse(series: Series) -> list[Finding]:
     order = sorted(range(len(places)), key=lambda one: firsts[one])
     layers = tuple(names[places[one]] for one in order)
     first, most = float(known[firsts[order[0]]]), float(fell.max())
-    how_far = "to exactly zero" if most > -ZERO / 2 else f"to 1/{factor_text(most)}"
-    message = f"the gradient of {counted(len(layers), 'parameter')}, {layers[0]} first, falls {how_far} of its share"
-    return [Finding("collapsed", message, first, float(known[-1]), layers, {"log10_fall": most})]
+    details = {"whole": False, "zero": most > -ZERO / 2}
+    return [Finding("collapsed", first, float(known[-1]), layers, {"log10_fall": most}, FALL, details)]
 
 
 def _converges(largest: Numbers, size: int, series: Series) -> bool:

@@ -1,7 +1,10 @@
 """What a diagnosis can find in a log: one table of the kinds, by weight, and one finding."""
 
-import math
-from typing import NamedTuple
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from gradcheck.logs.findings.sentences import SENTENCES
 
 #: How much a finding weighs: an error or a warning takes the verdict from healthy, a note doesn't.
 ERROR, WARNING, NOTE = "error", "warning", "note"
@@ -15,12 +18,15 @@ class Kind(NamedTuple):
     severity : str
         Usual one.
     meaning : str
+    number : str
+        The one of its numbers that decides.
     advice : tuple of str
         What to try, the most likely first.
     """
 
     severity: str
     meaning: str
+    number: str
     advice: tuple[str, ...]
 
 
@@ -29,6 +35,7 @@ KINDS: dict[str, Kind] = {
     "exploding": Kind(
         ERROR,
         "the gradient grows exponentially and does not come back",
+        "log10_rise",
         (
             "go back to a checkpoint from before, and clip the global norm: the table below has a threshold",
             "lower the learning rate, or lengthen its warm-up",
@@ -37,6 +44,7 @@ KINDS: dict[str, Kind] = {
     "nonfinite": Kind(
         ERROR,
         "a loss or a gradient is infinite or not a number",
+        "rows",
         (
             "look for a division by zero, a logarithm of zero or an overflow in half precision where it is first",
             "in half precision: scale the loss dynamically, or take bfloat16",
@@ -45,6 +53,7 @@ KINDS: dict[str, Kind] = {
     "vanishing": Kind(
         ERROR,
         "from the start the first layers get next to nothing of the last layers' gradient",
+        "log10_weakest_ratio",
         (
             "change initialisation or activation, add normalisation or skip connections: "
             "gradcheck simulate shows which brings it back",
@@ -53,6 +62,7 @@ KINDS: dict[str, Kind] = {
     "collapsed": Kind(
         ERROR,
         "the gradient dies in the course of training, without the loss having got anywhere",
+        "log10_fall",
         (
             "look for dead or saturated units from this step on: lower the learning rate, or take leaky_relu or gelu",
             "start again from a checkpoint from before, with clipping",
@@ -61,6 +71,7 @@ KINDS: dict[str, Kind] = {
     "no-gradient": Kind(
         WARNING,
         "a parameter never receives a gradient",
+        "parameters",
         (
             "check that it is used in the forward pass, and not detached from the loss; freeze it if that is meant",
         ),
@@ -68,11 +79,13 @@ KINDS: dict[str, Kind] = {
     "dead": Kind(
         WARNING,
         "most units of a layer put out zero for the whole batch at the end",
+        "dead_fraction",
         ("lower the learning rate, or take an activation without a flat side (leaky_relu, elu, gelu)",),
     ),
     "spikes": Kind(
         WARNING,
         "single gradients are far larger than the others' own spread explains",
+        "log10_highest",
         (
             "clip the global norm: the table below has a threshold that only spikes reach",
             "look at the batches of these steps",
@@ -81,16 +94,19 @@ KINDS: dict[str, Kind] = {
     "always-clipped": Kind(
         WARNING,
         "clipping is at work in nearly every step: it is a lower learning rate under another name",
+        "clipped_fraction",
         ("raise the threshold to what only unusual gradients reach (the table below), and lower the learning rate",),
     ),
     "update-ratio": Kind(
         WARNING,
         "updates are too small or too large for the weights they change",
+        "update_ratio",
         ("change the learning rate of these layers: updates of about 1/1000 of the weights are usual",),
     ),
     "never-clipped": Kind(
         NOTE,
         "the clipping threshold is never reached",
+        "largest_norm",
         ("leave it as a safety net, or lower it to what only unusual gradients reach (the table below)",),
     ),
 }  # fmt: skip
@@ -103,23 +119,26 @@ class Finding(NamedTuple):
     ----------
     kind : str
         A key of ``KINDS``.
-    message : str
-        What, where and how much, in one line.
     first_step, last_step : float
     layers : tuple of str
         Those concerned, the first to move first; empty where the log has none.
     numbers : dict
-        What the message says, by name.
+        What was measured, by name.
+    limit : float or None
+        What the kind's own number is beyond; None where it is no matter of more or less.
+    details : dict
+        What else its sentence depends on.
     severity : str
         Empty: the kind's usual one.
     """
 
     kind: str
-    message: str
     first_step: float
     last_step: float
     layers: tuple[str, ...] = ()
-    numbers: dict[str, float] = {}  # noqa: RUF012  # never changed
+    numbers: Mapping[str, float] = MappingProxyType({})
+    limit: float | None = None
+    details: Mapping[str, Any] = MappingProxyType({})
     severity: str = ""
 
     @property
@@ -127,21 +146,12 @@ class Finding(NamedTuple):
         """How much it weighs: ``error``, ``warning`` or ``note``."""
         return self.severity or KINDS[self.kind].severity
 
+    @property
+    def value(self) -> float | None:
+        """The number that its limit bounds; None where there is none."""
+        return self.numbers.get(KINDS[self.kind].number)
 
-def step_text(step: float) -> str:
-    """Return a step as one reads it; an epoch may have decimals."""
-    return f"{step:,.0f}" if float(step).is_integer() else f"{step:.6g}"
-
-
-def counted(number: int, what: str) -> str:
-    """Return ``1 layer``, ``2 layers``."""
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
-
-
-def factor_text(decades: float) -> str:
-    """Return a factor of so many decades: ``30``, ``14,000``, ``4.0e+09``."""
-    exponent = math.floor(decades)
-    mantissa = round(10 ** (decades - exponent), 1)
-    if exponent < 6:
-        return f"{mantissa * 10**exponent:,.0f}" if exponent > 0 else f"{10**decades:.3g}"
-    return f"{mantissa:.1f}e+{exponent:02d}"
+    @property
+    def message(self) -> str:
+        """What, where and how much, in one line."""
+        return SENTENCES[self.kind](self)

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gradcheck.logs.findings.finding import Finding, counted, factor_text, step_text
+from gradcheck.logs.findings.finding import Finding
 from gradcheck.logs.findings.learning import progress
 from gradcheck.logs.findings.movers import first_movers, outstanding
 from gradcheck.logs.findings.robust import FEWEST, Numbers, block_medians, deviation, side_medians
@@ -62,26 +62,23 @@ def exploding(series: Series) -> list[Finding]:
     found = growth(track, series)
     if found is None:
         return []
-    begin, rise, base = found
+    begin, rise, base, limit = found
     first, last = float(track.steps[begin]), float(track.steps[-1])
     layers = first_movers(series, first, last, 1.0)
     top = int(np.argmax(track.level[begin:] >= base + rise - BEGUN)) + begin
     rate = _slope(track.steps[begin : top + 1], track.level[begin : top + 1])
-    how = f"by {factor_text(rate)} a step" if track.steps[top] - first > AT_ONCE else "at once"
-    message = (
-        f"the {what} grows {factor_text(rise)}-fold from step {step_text(first)} to {step_text(last)}, {how}, "
-        "and does not come back"
-    )
+    details = {"what": what, "at_once": bool(track.steps[top] - first <= AT_ONCE)}
     numbers = {"log10_before": base, "log10_rise": rise, "log10_per_step": rate}
-    return [Finding("exploding", message, first, last, layers, numbers)]
+    return [Finding("exploding", first, last, layers, numbers, limit, details)]
 
 
 class Growth(NamedTuple):
-    """Growth to the end: the row where it begins, its decades, and the level from which it starts."""
+    """Growth to the end: the row where it begins, its decades, the level from which it starts, the fewest decades."""
 
     begin: int
     rise: float
     base: float
+    limit: float
 
 
 def _slope(steps: Numbers, levels: Numbers) -> float:
@@ -109,7 +106,8 @@ def _growth_at(track: Track, size: int, series: Series) -> Growth | None:
     medians = block_medians(track.level, size)
     start = _rising_from(medians)
     base, rise = float(medians[start]), float(medians[-1] - medians[start])
-    if not _explodes(medians, start, rise):
+    limit = _least_rise(medians, start)
+    if not rise >= limit or not _is_record(medians, start):
         return None
     first = len(track) % size + start * size
     learning = progress(series, track.steps[first])
@@ -117,7 +115,8 @@ def _growth_at(track: Track, size: int, series: Series) -> Growth | None:
         return None
     if learning and rise < RISE_LEARNING:
         return None
-    return Growth(first + _begin(track.level[first:], base), rise, base)
+    limit = max(limit, RISE_LEARNING) if learning else limit
+    return Growth(first + _begin(track.level[first:], base), rise, base, limit)
 
 
 def _rising_from(medians: Numbers) -> int:
@@ -129,11 +128,14 @@ def _rising_from(medians: Numbers) -> int:
     return start + int(np.argmin(medians[start:]))
 
 
-def _explodes(medians: Numbers, start: int, rise: float) -> bool:
-    """Whether a rise is far above the noise, and above all that was before."""
-    noise = deviation(medians[: start + 1]) if start >= FEWEST_BLOCKS else deviation(medians)
-    record = start == 0 or medians[-1] >= medians[: start + 1].max() + RECORD
-    return len(medians) - start >= 2 and rise >= max(RISE, RISE_DEVIATIONS * noise) and bool(record)
+def _least_rise(medians: Numbers, start: int) -> float:
+    """Return the decades from which on a rise is far above the noise."""
+    return max(RISE, RISE_DEVIATIONS * deviation(medians[: start + 1] if start >= FEWEST_BLOCKS else medians))
+
+
+def _is_record(medians: Numbers, start: int) -> bool:
+    """Whether the end of a rise is above all that was before."""
+    return len(medians) - start >= 2 and bool(start == 0 or medians[-1] >= medians[: start + 1].max() + RECORD)
 
 
 def _goes_on(rising: Numbers) -> bool:
@@ -160,17 +162,16 @@ def spikes(series: Series) -> list[Finding]:
     single = excess[~np.isnan(excess) & ~_broad(excess > SPIKE)]
     if len(single) < FEWEST:
         return []
-    rows = np.flatnonzero(np.nan_to_num(excess, nan=-np.inf) > max(SPIKE, _tail(_below_the_gap(single))))
+    limit = max(SPIKE, _tail(_below_the_gap(single)))
+    rows = np.flatnonzero(np.nan_to_num(excess, nan=-np.inf) > limit)
     if not len(rows) or len(rows) > COMMON * len(track):
         return []
     groups = np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1)
     highest = int(rows[np.argmax(excess[rows])])
     step, height = float(track.steps[highest]), float(excess[highest])
-    where = f"at step {step_text(step)}" if len(groups) == 1 else f"the highest at step {step_text(step)}"
-    message = f"{counted(len(groups), 'spike')} of the {what}, {where}: {factor_text(height)} times its neighbours"
     numbers = {"spikes": float(len(groups)), "highest_step": step, "log10_highest": height}
     first, last = float(track.steps[rows[0]]), float(track.steps[rows[-1]])
-    return [Finding("spikes", message, first, last, outstanding(series, step), numbers)]
+    return [Finding("spikes", first, last, outstanding(series, step), numbers, limit, {"what": what})]
 
 
 def _excess(track: Track) -> Numbers:

@@ -8,14 +8,15 @@
 | ``SCALER`` | 1 % of the rows | a dynamic loss scale is doubled every 2,000 steps, and overflows as often by design |
 """
 
-import math
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
-from gradcheck.logs.findings.finding import NOTE, Finding, counted, step_text
+from gradcheck.logs.findings.finding import NOTE, Finding
 from gradcheck.logs.findings.learning import BLOCKS, SMALLER
 from gradcheck.logs.findings.robust import Numbers, block_medians
+from gradcheck.logs.findings.sentences import WORDS
 from gradcheck.logs.series import Series, logarithms
 from gradcheck.logs.table import Nonfinite
 
@@ -32,21 +33,20 @@ def nonfinite(series: Series) -> list[Finding]:
     if found is None:
         return []
     what, layers = _source(found)
+    value = max(number for column, number in found.values.items() if column.quantity == what)
     last = float(series.steps[-1])
     scaled = not np.isnan(series.values("loss_scale")).all()
     passing = scaled and found.rows <= max(1.0, SCALER * series.rows) and found.last_step < last
-    often = f"in {counted(found.rows, 'row')}" if found.rows > 1 else "in this row only"
-    message = f"{what} from step {step_text(found.first_step)}, {often}" if found.rows > 1 else (
-        f"{what} at step {step_text(found.first_step)}, {often}"
-    )  # fmt: skip
-    message += ": the loss scale was too high, and the step is left out" if passing else ""
-    numbers = {"rows": float(found.rows)}
-    severity = NOTE if passing else ""
-    return [Finding("nonfinite", message, found.first_step, found.last_step, layers, numbers, severity)]
+    return [
+        Finding(
+            "nonfinite", found.first_step, found.last_step, layers, {"rows": float(found.rows)},
+            details={"what": what, "value": value}, severity=NOTE if passing else "",
+        )
+    ]  # fmt: skip
 
 
 def _source(found: Nonfinite) -> tuple[str, tuple[str, ...]]:
-    """Return what isn't finite in words, and the layers, the first on its way first.
+    """Return which quantity isn't finite, and the layers, the first on its way first.
 
     A signal passes from the first layer to the last, a gradient back: of several the last is the first.
     """
@@ -54,16 +54,7 @@ def _source(found: Nonfinite) -> tuple[str, tuple[str, ...]]:
     gradients = [column.layer for column in found.values if column.quantity == "grad_norm" and column.layer]
     layers = tuple(dict.fromkeys([*signals, *reversed(gradients)]))
     quantities = {column.quantity for column in found.values}
-    name = next(name for name in (*WORDS, *quantities) if name in quantities)
-    value = max(found.values[column] for column in found.values if column.quantity == name)
-    return f"{WORDS.get(name, name)} is {'infinite' if value == math.inf else 'not a number'}", layers
-
-
-#: What isn't finite, the earliest in a step first.
-WORDS = {
-    "weight_norm": "a weight", "activation_rms": "an activation", "loss": "the loss", "grad_norm": "the gradient",
-    "grad_norm_after": "the clipped gradient", "update_norm": "an update", "update_ratio": "an update",
-}  # fmt: skip
+    return next(name for name in (*WORDS, *quantities) if name in quantities), layers
 
 
 def no_gradient(series: Series) -> list[Finding]:
@@ -73,9 +64,9 @@ def no_gradient(series: Series) -> list[Finding]:
     if len(norms) < FEWEST or not any(received) or all(received):
         return []
     layers = tuple(name for name, one in zip(names, received, strict=True) if not one)
-    message = f"{counted(len(layers), 'parameter')} of {len(names)} never get{'s' * (len(layers) == 1)} a gradient"
     first, last = float(series.steps[0]), float(series.steps[-1])
-    return [Finding("no-gradient", message, first, last, layers, {"parameters": float(len(layers))})]
+    numbers = {"parameters": float(len(layers))}
+    return [Finding("no-gradient", first, last, layers, numbers, details={"of": len(names)})]
 
 
 def dead(series: Series) -> list[Finding]:
@@ -86,11 +77,8 @@ def dead(series: Series) -> list[Finding]:
     if not found:
         return []
     worst = max(median for _, median in found)
-    message = (
-        f"{counted(len(found), 'layer')} with more than {DEAD:.0%} of the units dead at the end, up to {worst:.0%}"
-    )
     first, last = float(series.steps[-len(end)]), float(series.steps[-1])
-    return [Finding("dead", message, first, last, tuple(name for name, _ in found), {"dead_fraction": worst})]
+    return [Finding("dead", first, last, tuple(name for name, _ in found), {"dead_fraction": worst}, DEAD)]
 
 
 def update_ratio(series: Series) -> list[Finding]:
@@ -106,8 +94,8 @@ def update_ratio(series: Series) -> list[Finding]:
     rounding = _rounding(series)
     high[[name in rounding for name in names]] = np.nan
     return [
-        *_outside(series, names, high, high < RATIOS[0], f"below {RATIOS[0]:g}"),
-        *_outside(series, names, medians, medians > RATIOS[1], f"above {RATIOS[1]:g}"),
+        *_outside(series, names, high, high < RATIOS[0], min, RATIOS[0]),
+        *_outside(series, names, medians, medians > RATIOS[1], max, RATIOS[1]),
     ]
 
 
@@ -149,15 +137,19 @@ def _by_layer(series: Series, quantity: str) -> tuple[list[str], Numbers]:
 
 
 def _outside(
-    series: Series, names: list[str], values: Numbers, outside: npt.NDArray[np.bool_], where: str
+    series: Series,
+    names: list[str],
+    values: Numbers,
+    outside: npt.NDArray[np.bool_],
+    worst_of: Callable[[Numbers], float],
+    limit: float,
 ) -> list[Finding]:
     layers = [name for name, is_outside in zip(names, outside, strict=True) if is_outside]
     if not layers:
         return []
-    worst = float(values[outside].min() if where.startswith("below") else values[outside].max())
-    message = f"updates of {counted(len(layers), 'layer')} are {where} of the weights, as far as {worst:.2g}"
+    numbers = {"update_ratio": float(worst_of(values[outside]))}
     first, last = float(series.steps[0]), float(series.steps[-1])
-    return [Finding("update-ratio", message, first, last, tuple(layers), {"update_ratio": worst})]
+    return [Finding("update-ratio", first, last, tuple(layers), numbers, limit)]
 
 
 def _medians(values: Numbers) -> Numbers:

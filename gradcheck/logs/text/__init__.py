@@ -11,7 +11,8 @@ from rich.text import Text
 
 from gradcheck.base.record import Record
 from gradcheck.base.wording import as_percent, shortest
-from gradcheck.logs.findings.finding import NOTE, counted, step_text
+from gradcheck.logs.findings.finding import NOTE
+from gradcheck.logs.findings.sentences import counted, step_text
 from gradcheck.logs.report import LogReport
 from gradcheck.render.bars import Glyphs, Scale, columns, common_scale, sparkline
 from gradcheck.render.heading import SEPARATOR

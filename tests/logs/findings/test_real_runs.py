@@ -98,6 +98,15 @@ def test_every_finding_has_a_run_but_dead_units():
     assert set(SICK) == set(KINDS) - {"dead"}
 
 
+@every_sick_run
+def test_a_finding_has_the_number_that_decides_beyond_its_limit(name, records_of, found):
+    (first, *_) = found(records_of(name))
+    assert first.value is not None
+    below = name in ("vanishing", "update-ratio", "never-clipped")
+    assert first.limit is None or (first.value < first.limit if below else first.value > first.limit)
+    assert (first.limit is None) == (name in ("nonfinite", "no-gradient"))
+
+
 def test_growth_begins_where_the_sign_of_the_rate_was_lost(records_of, found):
     (explosion, *_) = found(records_of("exploding"))
     assert 195 <= explosion.first_step <= 235
@@ -143,7 +152,7 @@ def test_a_constant_times_the_loss_changes_no_finding(name, factor, records_of, 
     scaled = [{key: value * factor if _scales(key) else value for key, value in record.items()}
               for record in records_of(name)]  # fmt: skip
     after = found(scaled)
-    assert [one[:1] + one[2:5] for one in before] == [one[:1] + one[2:5] for one in after]
+    assert [one[:4] for one in before] == [one[:4] for one in after]
 
 
 def _scales(key):

@@ -7,7 +7,8 @@ import pytest
 from rich.console import Console
 
 from gradcheck.base.record import Record
-from gradcheck.logs.findings.finding import ERROR, KINDS, NOTE, WARNING, factor_text, step_text
+from gradcheck.logs.findings.finding import ERROR, KINDS, NOTE, WARNING
+from gradcheck.logs.findings.sentences import factor_text, step_text
 from gradcheck.logs.formats import log_as_annotations, log_as_csv, log_as_markdown
 from gradcheck.logs.report import LogReport
 from gradcheck.logs.text import headline, log_as_text, next_command
