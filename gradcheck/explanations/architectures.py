@@ -13,12 +13,12 @@ ARCHITECTURES = (
         "over about T steps: a --forget-bias near ln T. (At 4.16, for 64 steps, it grows by 2.6 decades instead.)",
         formula=("δ_t = φ'(z_t) (δ_{t+1} W_hᵀ);  lstm: c_t = f c_{t−1} + i g",),
         examples=(
-            Example("gradcheck simulate --arch rnn --recurrent-gain 2", "exploding, span 5.1, a factor of 1.21"),
-            Example("gradcheck simulate --arch rnn", "vanishing, span 2.8, a factor of 0.902"),
+            Example("gradcheck simulate --arch rnn --recurrent-gain 2", "exploding", "span 5.1, a factor of 1.21"),
+            Example("gradcheck simulate --arch rnn", "vanishing", "span 2.8, a factor of 0.902"),
         ),
         try_next=(
-            Example("gradcheck simulate --arch rnn --init orthogonal", "healthy, span 1.4, a factor of 0.949"),
-            Example("gradcheck simulate --arch lstm", "healthy, span 1.0, a factor of 0.964"),
+            Example("gradcheck simulate --arch rnn --init orthogonal", "healthy", "span 1.4, a factor of 0.949"),
+            Example("gradcheck simulate --arch lstm", "healthy", "span 1.0, a factor of 0.964"),
         ),
         references=("Bengio, Simard & Frasconi 1994", "Hochreiter & Schmidhuber 1997", "Tallec & Ollivier 2018"),
         related=("chain-rule", "clipping", "vanishing"),
@@ -37,12 +37,12 @@ ARCHITECTURES = (
         ),
         examples=(
             Example(
-                "gradcheck simulate --arch transformer --blocks 24 --norm-placement post", "collapsed, rank 1.2"
+                "gradcheck simulate --arch transformer --blocks 24 --norm-placement post", "collapsed", "rank 1.2"
             ),
         ),
         try_next=(
             Example(
-                "gradcheck simulate --arch transformer --blocks 24", "healthy, rank 21.1"
+                "gradcheck simulate --arch transformer --blocks 24", "healthy", "rank 21.1"
             ),
         ),
         references=("Xiong et al. 2020", "Dong, Cordonnier & Loukas 2021", "Noci et al. 2022"),

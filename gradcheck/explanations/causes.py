@@ -11,9 +11,11 @@ CAUSES = (
         "0.9 becomes 0.006, and 1.1 becomes 107.",
         why="Look for the one factor that all layers have, not for a broken layer.",
         formula=("δ_l = φ'(z_l) (δ_{l+1} W_{l+1}ᵀ),  δ_l = ∂L/∂z_l", "gain_l = rms(δ_l) / rms(δ_{l+1})"),
-        examples=(Example("gradcheck simulate --depth 8 --width 32", "vanishing, span 4.4, a factor of 0.232"),),
+        examples=(Example("gradcheck simulate --depth 8 --width 32", "vanishing", "span 4.4, a factor of 0.232"),),
         try_next=(
-            Example("gradcheck simulate --depth 8 --width 32 --activation tanh", "healthy, span 0.5, a factor of 0.84"),
+            Example(
+                "gradcheck simulate --depth 8 --width 32 --activation tanh", "healthy", "span 0.5, a factor of 0.84"
+            ),
         ),
         references=("Rumelhart, Hinton & Williams 1986", "Hochreiter 1991"),
         related=("vanishing", "exploding", "activations"),
@@ -30,10 +32,10 @@ CAUSES = (
             "torch_default 1/(3 fan_in); orthogonal: all singular values 1",
             "relu: a factor of √(fan_out variance/2) back, 0.707 of xavier",
         ),
-        examples=(Example("gradcheck simulate --activation relu", "vanishing, span 7.4, a factor of 0.707"),),
+        examples=(Example("gradcheck simulate --activation relu", "vanishing", "span 7.4, a factor of 0.707"),),
         try_next=(
-            Example("gradcheck simulate --activation relu --init he", "healthy, span 0.1, a factor of 0.999"),
-            Example("gradcheck simulate --activation tanh --init orthogonal", "healthy, span 0.8, rank 18.3"),
+            Example("gradcheck simulate --activation relu --init he", "healthy", "span 0.1, a factor of 0.999"),
+            Example("gradcheck simulate --activation tanh --init orthogonal", "healthy", "span 0.8, rank 18.3"),
         ),
         references=("LeCun et al. 1998", "Glorot & Bengio 2010", "He et al. 2015", "Saxe et al. 2014"),
         related=("activations", "theory", "width"),
@@ -50,13 +52,13 @@ CAUSES = (
         examples=(
             Example(
                 "gradcheck compare --init lecun --activation sigmoid,tanh,relu,selu",
-                "ranked: selu, tanh, relu, sigmoid",
+                figures="ranked: selu, tanh, relu, sigmoid",
             ),
-            Example("gradcheck simulate --init lecun", "vanishing, span 30.9, a factor of 0.234, rank 1.0"),
+            Example("gradcheck simulate --init lecun", "vanishing", "span 30.9, a factor of 0.234, rank 1.0"),
         ),
         try_next=(
-            Example("gradcheck simulate --init lecun --activation selu", "healthy, span 0.8, a factor of 1.04"),
-            Example("gradcheck simulate --init he --activation relu", "healthy, span 0.1, a factor of 0.999"),
+            Example("gradcheck simulate --init lecun --activation selu", "healthy", "span 0.8, a factor of 1.04"),
+            Example("gradcheck simulate --init he --activation relu", "healthy", "span 0.1, a factor of 0.999"),
         ),
         references=("Glorot & Bengio 2010", "He et al. 2015", "Klambauer et al. 2017", "gradcheck list activations"),
         related=("initialisation", "saturated", "dead", "collapsed"),
@@ -73,12 +75,12 @@ CAUSES = (
             "norm(c z) = norm(z), and its derivative at c z is 1/c of that at z",
         ),
         examples=(
-            Example("gradcheck simulate --norm layer", "vanishing, span 20.2, a factor of 0.387"),
-            Example("gradcheck simulate --depth 30 --activation tanh --gain 3", "exploding, span 3.9"),
+            Example("gradcheck simulate --norm layer", "vanishing", "span 20.2, a factor of 0.387"),
+            Example("gradcheck simulate --depth 30 --activation tanh --gain 3", "exploding", "span 3.9"),
         ),
         try_next=(
-            Example("gradcheck simulate --depth 30 --activation tanh --gain 3 --norm layer", "healthy, span 1.1"),
-            Example("gradcheck simulate --norm layer --residual", "healthy, span 1.7"),
+            Example("gradcheck simulate --depth 30 --activation tanh --gain 3 --norm layer", "healthy", "span 1.1"),
+            Example("gradcheck simulate --norm layer --residual", "healthy", "span 1.7"),
         ),
         references=("Ba, Kiros & Hinton 2016", "Zhang & Sennrich 2019"),
         related=("batch-norm", "residual", "transformers"),
@@ -98,12 +100,13 @@ CAUSES = (
         examples=(
             Example(
                 "gradcheck simulate --activation relu --init he --norm batch",
-                "exploding, span 4.1, a factor of 1.21",
+                "exploding",
+                "span 4.1, a factor of 1.21",
             ),
         ),
         try_next=(
-            Example("gradcheck simulate --activation relu --init he --norm layer", "healthy, span 0.3"),
-            Example("gradcheck simulate --activation tanh --norm batch", "healthy, span 2.1, a factor of 1.1"),
+            Example("gradcheck simulate --activation relu --init he --norm layer", "healthy", "span 0.3"),
+            Example("gradcheck simulate --activation tanh --norm batch", "healthy", "span 2.1, a factor of 1.1"),
         ),
         references=("Ioffe & Szegedy 2015", "Yang et al. 2019", "De & Smith 2020"),
         related=("normalisation", "residual", "exploding"),
@@ -122,16 +125,18 @@ CAUSES = (
             "to keep the size over depth L: a near 1/√(L) (--residual-scale)",
         ),
         examples=(
-            Example("gradcheck simulate --residual", "healthy, span 1.0, a factor of 1.04"),
+            Example("gradcheck simulate --residual", "healthy", "span 1.0, a factor of 1.04"),
             Example(
                 "gradcheck simulate --activation relu --init he --residual",
-                "exploding, span 10.8, a factor of 1.66",
+                "exploding",
+                "span 10.8, a factor of 1.66",
             ),
         ),
         try_next=(
             Example(
                 "gradcheck simulate --activation relu --init he --residual --norm layer",
-                "healthy, span 1.7, a factor of 1.08",
+                "healthy",
+                "span 1.7, a factor of 1.08",
             ),
         ),
         references=("He et al. 2016", "Yang & Schoenholz 2017", "Zhang, Dauphin & Ma 2019"),
@@ -147,13 +152,13 @@ CAUSES = (
         "One seed says little of a narrow network: --seeds gives the mean, the JSON the extremes.",
         formula=("Var[ln ‖gradient‖] grows as Σ_l 1/width_l, which is depth/width",),
         examples=(
-            Example("gradcheck simulate --width 16 --activation relu --init he --seeds 5", "collapsed, rank 1.1"),
+            Example("gradcheck simulate --width 16 --activation relu --init he --seeds 5", "collapsed", "rank 1.1"),
         ),
         try_next=(
             Example(
-                "gradcheck simulate --width 256 --activation relu --init he --seeds 5", "healthy, span 0.15, rank 3.2"
+                "gradcheck simulate --width 256 --activation relu --init he --seeds 5", "healthy", "span 0.15, rank 3.2"
             ),
-            Example("gradcheck simulate --width 16 --residual --norm layer --seeds 5", "healthy, rank 7.7"),
+            Example("gradcheck simulate --width 16 --residual --norm layer --seeds 5", "healthy", "rank 7.7"),
         ),
         references=("Hanin 2018", "Hanin & Nica 2020"),
         related=("theory", "dead", "collapsed", "weightless"),

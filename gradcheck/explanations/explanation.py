@@ -49,15 +49,11 @@ class Explanation(Document):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the page as JSON values."""
-        several = ("examples", "try_next")
-        page: dict[str, Any] = {
-            name: [example._asdict() for example in value]
-            if name in several
-            else list(value)
-            if isinstance(value, tuple)
-            else value
-            for name, value in self.topic._asdict().items()
+        page = {
+            name: list(value) if isinstance(value, tuple) else value for name, value in self.topic._asdict().items()
         }
+        for name in ("examples", "try_next"):
+            page[name] = [{"command": example.command, "shows": example.shows} for example in page[name]]
         return page | ({"factors": [factor._asdict() for factor in self.factors]} if self.factors else {})
 
 

@@ -9,12 +9,20 @@ class Example(NamedTuple):
     Attributes
     ----------
     command : str
-    shows : str
-        The verdict first, then numbers as the command's report has them; a test simulates each.
+    verdict : str
+        Empty where it shows none.
+    figures : str
+        Numbers as the command's report has them; a test simulates each.
     """
 
     command: str
-    shows: str
+    verdict: str = ""
+    figures: str = ""
+
+    @property
+    def shows(self) -> str:
+        """The verdict, then the numbers."""
+        return ", ".join(filter(None, (self.verdict, self.figures)))
 
 
 class Topic(NamedTuple):

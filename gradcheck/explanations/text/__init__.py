@@ -90,8 +90,9 @@ def _commands(label: str, examples: Sequence[Example]) -> Iterator[RenderableTyp
     for index, example in enumerate(examples):
         word = ("" if index else label).ljust(LABEL)
         yield Text.assemble(" " * INDENT, (word, "dim"), (example.command, "bold"), no_wrap=True)
-        verdict, *figures = example.shows.partition(",")
-        yield _labelled("", Text.assemble("→ ", (verdict, STYLES.get(verdict, "")), *figures))
+        shown = Text(example.shows)
+        shown.stylize(STYLES.get(example.verdict, ""), 0, len(example.verdict))
+        yield _labelled("", Text.assemble("→ ", shown))
 
 
 def _product(factors: Sequence[Factor], width: int, glyphs: Glyphs) -> Iterator[Padding]:
