@@ -15,7 +15,7 @@ ROOMS = {
     "version": (),
     "errors": (),
     "engine": (),
-    "base": ("errors",),
+    "base": ("errors", "version"),
     "spec": ("base", "errors"),
     "render": ("spec",),
     "flow": ("engine",),

@@ -2,6 +2,9 @@
 
 from importlib import import_module
 
+from gradcheck.base.record import Record, told
+from gradcheck.version import SCHEMA_VERSION, __version__
+
 #: Where a document's text is made, by its class: loaded when it is printed, and by nothing else.
 TEXTS = {
     "Report": "gradcheck.diagnosis.text:as_text",
@@ -21,3 +24,11 @@ class Document:
         module, _, function = TEXTS[type(self).__name__].partition(":")
         text: str = getattr(import_module(module), function)(self)
         return text
+
+
+class CommandReport(Document, Record):
+    """What a command found: a document whose JSON says by which command and version it was written."""
+
+    schema_version: int = told(const=SCHEMA_VERSION, default=SCHEMA_VERSION)
+    gradcheck_version: str = told(default=__version__)
+    command: str

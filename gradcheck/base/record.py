@@ -1,19 +1,180 @@
-"""What reports are made of: plain data that JSON can carry. Loads no NumPy."""
+"""What reports are made of: plain data that JSON can carry, and nobody can change. Loads no NumPy."""
 
 import math
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
 
+T = TypeVar("T")
 
-class Record(dict[str, Any]):
-    """A dict whose items are attributes as well: ``record.flag`` is ``record["flag"]``."""
+#: Types of which nothing can be changed.
+SCALARS = frozenset({type(None), bool, int, float, str})
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
-        try:
-            return self[name]
-        except KeyError:
-            raise AttributeError(f"no {name!r} here; there are: {', '.join(self)}") from None
+#: What the names of a number's extremes among several draws end with.
+BANDS = {"_low": "; lowest of the draws", "_high": "; highest of the draws"}
 
 
 def number(value: float) -> float | None:
     """Return a float that JSON can carry; None for nan and infinities."""
     return float(value) if math.isfinite(value) else None
+
+
+def frozen(value: object) -> Any:  # noqa: ANN401
+    """Return a value that nobody can change: lists become tuples, mappings become ``Frozen``, at every depth."""
+    if isinstance(value, list | tuple):
+        return tuple(one if type(one) in SCALARS else frozen(one) for one in value)
+    if isinstance(value, Mapping) and not isinstance(value, _ReadOnly):
+        return Frozen(value)
+    return value
+
+
+def plain(value: object) -> Any:  # noqa: ANN401
+    """Return a value as JSON has it: fresh lists and dicts at every depth."""
+    if isinstance(value, Mapping):
+        return {name: one if type(one) in SCALARS else plain(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [one if type(one) in SCALARS else plain(one) for one in value]
+    return value
+
+
+class _ReadOnly(Mapping[str, T]):
+    """A mapping whose items can be read as attributes and can't be changed."""
+
+    __slots__ = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the items as JSON values, lists and dicts of the caller's own."""
+        mapping: dict[str, Any] = plain(self)
+        return mapping
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Mapping) and self.to_dict() == plain(other)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self.items()))
+
+    def _missing(self, name: str) -> AttributeError:
+        return AttributeError(f"no {name!r} here; there are: {', '.join(self)}")
+
+
+class Frozen(_ReadOnly[T]):
+    """A mapping of any names, such as a command's options: ``config.depth`` is ``config["depth"]``."""
+
+    __slots__ = ("_items",)
+    _items: dict[str, T]
+
+    def __init__(self, items: Mapping[str, T] | Iterable[tuple[str, T]] = (), /, **more: T) -> None:
+        object.__setattr__(self, "_items", {name: frozen(one) for name, one in dict(items, **more).items()})
+
+    def __getitem__(self, name: str) -> T:
+        return self._items[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __getattr__(self, name: str) -> T:
+        try:
+            return self._items[name]
+        except KeyError:
+            raise self._missing(name) from None
+
+    def __setattr__(self, name: str, value: object = None) -> None:
+        raise AttributeError(f"{name} can't be set: a report is read only; to_dict() gives a copy to change")
+
+    __delattr__ = __setattr__
+
+    def __repr__(self) -> str:
+        return f"Frozen({self._items!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Frozen, (self._items,)
+
+
+def told(meaning: str = "", *, default: Any = MISSING, of: str = "", banded: bool = False, **schema: object) -> Any:  # noqa: ANN401
+    """Return a field of a ``Record``, and what is told of it.
+
+    Parameters
+    ----------
+    meaning : str
+        Its description in the JSON Schema.
+    default : optional
+        Of None: while the field is None it isn't among the items, nor in the JSON.
+    of : str
+        The only command whose reports have it.
+    banded : bool
+        A number that has a ``_low`` and a ``_high`` beside it where several networks were drawn.
+    **schema
+        What its JSON Schema says beside its type, such as ``minimum=1``.
+    """
+    return field(default=default, metadata={"meaning": meaning, "of": of, "banded": banded, "schema": schema})
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, eq_default=False, field_specifiers=(told,))
+class Record(_ReadOnly[Any]):
+    """Fields as attributes and as items, in the order of the JSON; a subclass is a frozen dataclass of them.
+
+    JSON Schemas (``gradcheck.base.schema``) and headers of CSV come from the fields. An instance holds nothing else.
+    """
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+    _names: ClassVar[tuple[str, ...]]
+    _optional: ClassVar[tuple[str, ...]]
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        dataclass(frozen=True, eq=False, init=False)(cls)
+        cls._names = tuple(one.name for one in fields(cls))
+        cls._optional = tuple(one.name for one in fields(cls) if one.default is None)
+
+    def __init__(self, **values: object) -> None:
+        """Fill the fields; a dataclass's own ``__init__`` takes several times as long."""
+        own = vars(self)
+        own |= values if tuple(values) == self._names else self._in_order(values)
+        if not SCALARS.issuperset(map(type, own.values())):
+            own |= {name: frozen(value) for name, value in own.items()}
+        for name in self._optional:
+            if own[name] is None:
+                del own[name]  # read as an attribute it is None still, by its class
+
+    @classmethod
+    def _in_order(cls, values: dict[str, object]) -> dict[str, object]:
+        """Return the values in the order of the fields, with the defaults of those that aren't given."""
+        ordered = {one.name: values.get(one.name, one.default) for one in fields(cls)}
+        wrong = [*(values.keys() - ordered), *(name for name, value in ordered.items() if value is MISSING)]
+        if wrong:
+            raise TypeError(f"{cls.__name__}: {', '.join(wrong)}; its fields are {', '.join(ordered)}")
+        return ordered
+
+    def __getitem__(self, name: str) -> Any:  # noqa: ANN401
+        return vars(self)[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(vars(self))
+
+    def __len__(self) -> int:
+        return len(vars(self))
+
+    if not TYPE_CHECKING:  # so that mypy knows the fields and no others
+
+        def __getattr__(self, name):  # noqa: ANN001, ANN204
+            raise self._missing(name)
+
+
+R = TypeVar("R", bound=Record)
+
+
+def banded(record: type[R]) -> type[R]:
+    """Return the same record with the extremes of several draws: after each banded field its ``_low`` and ``_high``."""
+    measured = [one for one in fields(record) if one.metadata.get("banded")]
+    extremes = {one.name + band: one for one in measured for band in BANDS}
+    order = [one.name + band for one in fields(record) for band in ("", *BANDS)]
+    body = {
+        "__annotations__": {name: one.type for name, one in extremes.items()},
+        "__module__": record.__module__,
+        "__doc__": record.__doc__,
+        "__iter__": lambda self: (name for name in order if name in vars(self)),
+    }
+    return type(f"Banded{record.__name__}", (record,), body)

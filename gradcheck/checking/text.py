@@ -8,7 +8,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from gradcheck.base.record import Record
+from gradcheck.base.loose import Loose
 from gradcheck.checking.cells import COLUMNS, SPARED, answer, circumstances, complaint
 from gradcheck.checking.verification import Verification
 from gradcheck.render.bars import BLOCKS, Glyphs, Scale, bar
@@ -96,7 +96,7 @@ def _needed(cells: dict[str, list[str]]) -> int:
     return sum(max(map(len, (name, *column))) + 2 for name, column in cells.items())
 
 
-def _bar(check: Record, scale: Scale, width: int, glyphs: Glyphs) -> str:
+def _bar(check: Loose, scale: Scale, width: int, glyphs: Glyphs) -> str:
     """Return the error's bar, the limit marked where the bar doesn't reach it; full where there is no number."""
     error = 1.0 if check.error is None else check.error
     drawn = bar(scale.share(math.log10(error)), width, glyphs) if error > 0 else ""

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from gradcheck.base.document import Document
-from gradcheck.base.record import Record, number
+from gradcheck.base.loose import Loose
+from gradcheck.base.record import number
 from gradcheck.checking.checks import Check, checks
 from gradcheck.checking.differences import Source
 from gradcheck.checking.environment import environment
@@ -33,24 +34,24 @@ class Verification(Document):
 
     Attributes
     ----------
-    config : Record
+    config : Loose
         ``seed``, ``dtype``, ``only``.
-    environment : Record
+    environment : Loose
         NumPy, its BLAS, threads; ``epsilon`` of the arithmetic.
-    checks : tuple of Record
+    checks : tuple of Loose
         Each with ``kind``, ``name``, ``method``, ``error``, ``limit``, ``passed``; with a ``problem`` in words where
         there is no error to measure, and a ``note``.
     seconds : float
         How long they took.
     """
 
-    config: Record
-    environment: Record
-    checks: tuple[Record, ...]
+    config: Loose
+    environment: Loose
+    checks: tuple[Loose, ...]
     seconds: float
 
     @property
-    def failed(self) -> tuple[Record, ...]:
+    def failed(self) -> tuple[Loose, ...]:
         """The checks that don't pass."""
         return tuple(check for check in self.checks if not check.passed)
 
@@ -60,7 +61,7 @@ class Verification(Document):
         return not self.failed
 
     @property
-    def worst(self) -> Record:
+    def worst(self) -> Loose:
         """The check whose error is largest; one without a number is worse than any."""
         return max(self.checks, key=lambda check: math.inf if check.error is None else check.error)
 
@@ -114,8 +115,8 @@ def verify(*, seed: int = 0, dtype: str = "float64", only: str | Iterable[str] =
     start = time.perf_counter()
     results = tuple(_result(check, seed, dtype) for check in chosen)
     return Verification(
-        config=Record(seed=seed, dtype=dtype, only=list(names)),
-        environment=Record(environment(), epsilon=float(np.finfo(dtype).eps)),
+        config=Loose(seed=seed, dtype=dtype, only=list(names)),
+        environment=Loose(environment(), epsilon=float(np.finfo(dtype).eps)),
         checks=results,
         seconds=time.perf_counter() - start,
     )
@@ -140,7 +141,7 @@ def _hint(name: str, every: Sequence[Check], known: Sequence[str]) -> str:
     return f"{meant}allowed: a kind of checks ({kinds}) or the name of one, as gradcheck verify lists them"
 
 
-def _result(check: Check, seed: int, dtype: str) -> Record:
+def _result(check: Check, seed: int, dtype: str) -> Loose:
     """Run one check; an engine that is broken may raise anything, and the other checks are run nonetheless."""
     limit, problem, error = LIMITS[dtype][check.method], None, math.nan
     try:
@@ -149,7 +150,7 @@ def _result(check: Check, seed: int, dtype: str) -> Record:
         problem = None if math.isfinite(error) else "a number is not finite"
     except Exception as exception:
         problem = f"{type(exception).__name__}: {exception}"
-    return Record(
+    return Loose(
         kind=check.kind,
         name=check.name,
         method=check.method,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from xml.etree import ElementTree
 
-from gradcheck.base.record import Record
+from gradcheck.base.loose import Loose
 from gradcheck.diagnosis.report import Report
 from gradcheck.render.numbers import power
 from gradcheck.render.style import without_controls
@@ -22,7 +22,7 @@ def as_github(report: Report) -> str:
     return "\n".join((regions or verdict)[:ANNOTATIONS]) + "\n"
 
 
-def _words(report: Report, region: Record) -> str:
+def _words(report: Report, region: Loose) -> str:
     """Say which layers a region holds, and how far from the others."""
     first, last = report.layers[region.first_layer - 1], report.layers[region.last_layer - 1]
     names = _called(first.name) if first is last else f"{_called(first.name, 's')} to {last.name}"

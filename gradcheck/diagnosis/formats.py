@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import Iterator
 
-from gradcheck.base.record import Record
+from gradcheck.base.loose import Loose
 from gradcheck.diagnosis.report import Report
 from gradcheck.diagnosis.text.shown_layers import title
 from gradcheck.render.heading import what_was_run
@@ -54,7 +54,7 @@ def _lines(report: Report) -> Iterator[str]:
             yield f"- {_code(one.command)}: healthy, trains with probability {percent(one.score)}"
 
 
-def cells(layer: Record) -> tuple[str, ...]:
+def cells(layer: Loose) -> tuple[str, ...]:
     """Return a layer's cells as text, in the order of ``HEADER``."""
     return (
         title(layer),

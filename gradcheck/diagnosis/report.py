@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.base.document import Document
-from gradcheck.base.record import Record as Record
+from gradcheck.base.loose import Loose
 from gradcheck.base.record import number as number
 from gradcheck.diagnosis.summary import Summary
 from gradcheck.diagnosis.verdict import Diagnosis
@@ -27,35 +27,35 @@ class Report(Document):
     Attributes
     ----------
     command : str
-    config : Record
+    config : Loose
         Every option with its resolved value.
-    layers : tuple of Record
+    layers : tuple of Loose
         The hidden layers, first to last; keys as in ``gradcheck schema simulate``.
-    output : Record
+    output : Loose
         The read-out and the loss.
-    regions : tuple of Record
+    regions : tuple of Loose
         Neighbouring layers with one flag.
-    summary : Record
-    verdict : Record
+    summary : Loose
+    verdict : Loose
         ``status``, ``trainable``, ``score``, ``reasons``.
-    suggestions : tuple of Record or None
+    suggestions : tuple of Loose or None
         Changes that bring the network back, each simulated; None if nobody asked.
-    prediction : Record or None
+    prediction : Loose or None
         What mean-field theory says of the same network; None where a command asks for none.
-    model : Record or None
+    model : Loose or None
         Of ``probe``: what only a user's own model has, see ``gradcheck schema probe``.
     """
 
     command: str
-    config: Record
-    layers: tuple[Record, ...]
-    output: Record
-    regions: tuple[Record, ...]
-    summary: Record
-    verdict: Record
-    suggestions: tuple[Record, ...] | None = None
-    prediction: Record | None = None
-    model: Record | None = None
+    config: Loose
+    layers: tuple[Loose, ...]
+    output: Loose
+    regions: tuple[Loose, ...]
+    summary: Loose
+    verdict: Loose
+    suggestions: tuple[Loose, ...] | None = None
+    prediction: Loose | None = None
+    model: Loose | None = None
 
     @property
     def unit(self) -> str:
@@ -100,25 +100,25 @@ def make_report(
     diagnosis: Diagnosis,
     *,
     parameters: int,
-    prediction: Record | None = None,
+    prediction: Loose | None = None,
 ) -> Report:
     """Lay out what was measured (each draw's flow and summary, and the typical one), diagnosed and predicted."""
     return Report(
         command=command,
-        config=Record(config),
+        config=Loose(config),
         layers=_layers(flows, typical, diagnosis.flags),
         prediction=prediction,
         output=_output([flow.output for flow in flows], typical.output),
         regions=tuple(
-            Record(region._asdict() | {"log10_worst_ratio": number(region.log10_worst_ratio)})
+            Loose(region._asdict() | {"log10_worst_ratio": number(region.log10_worst_ratio)})
             for region in diagnosis.regions
         ),
-        summary=Record(banded_summary(summaries, summary) | {"parameters": parameters}),
-        verdict=Record(diagnosis.verdict._asdict() | {"reasons": list(diagnosis.verdict.reasons)}),
+        summary=Loose(banded_summary(summaries, summary) | {"parameters": parameters}),
+        verdict=Loose(diagnosis.verdict._asdict() | {"reasons": list(diagnosis.verdict.reasons)}),
     )
 
 
-def banded_summary(summaries: Sequence[Summary], summary: Summary) -> Record:
+def banded_summary(summaries: Sequence[Summary], summary: Summary) -> Loose:
     """Return the typical summary and, of several draws, the extremes."""
     return _banded(Summary._fields, summaries, summary)
 
@@ -131,7 +131,7 @@ def power_of_ten(logarithm: float) -> float | None:
     return number(value) if value else None
 
 
-def _layers(flows: Sequence[GradientFlow], typical: GradientFlow, flags: Sequence[str]) -> tuple[Record, ...]:
+def _layers(flows: Sequence[GradientFlow], typical: GradientFlow, flags: Sequence[str]) -> tuple[Loose, ...]:
     columns: dict[str, list[float | None]] = {}
     for name, quantity in QUANTITIES.items():
         draws = np.array([quantity.values(flow) for flow in flows]) if len(flows) > 1 else None
@@ -144,7 +144,7 @@ def _layers(flows: Sequence[GradientFlow], typical: GradientFlow, flags: Sequenc
     rows = zip(*columns.values(), strict=True)
     logarithms = _magnitudes(typical)
     return tuple(
-        Record(
+        Loose(
             {
                 "index": index,
                 **_named(typical, index),
@@ -196,7 +196,7 @@ def _status(flow: GradientFlow, index: int, logarithms: PerLayer) -> str:
     return "overflow" if any(power_of_ten(value) is None for value in logarithms.tolist()) else "ok"
 
 
-def _output(draws: Sequence[OutputFlow], typical: OutputFlow) -> Record:
+def _output(draws: Sequence[OutputFlow], typical: OutputFlow) -> Loose:
     """Return the loss, and the read-out's magnitudes as numbers."""
 
     def plain(output: OutputFlow) -> list[float]:
@@ -207,9 +207,9 @@ def _output(draws: Sequence[OutputFlow], typical: OutputFlow) -> Record:
     return _banded(names, [plain(draw) for draw in draws], plain(typical))
 
 
-def _banded(names: Sequence[str], draws: Sequence[Sequence[float]], typical: Sequence[float]) -> Record:
+def _banded(names: Sequence[str], draws: Sequence[Sequence[float]], typical: Sequence[float]) -> Loose:
     """Return names with their typical values and, of several draws, with the extremes."""
-    record = Record()
+    record = Loose()
     table = np.array(draws, dtype=np.float64).T if len(draws) > 1 else [None] * len(names)
     for name, value, column in zip(names, typical, table, strict=True):
         for suffix, one in _bands(np.float64(value), column):  # type: ignore[arg-type]

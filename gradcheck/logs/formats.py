@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 
-from gradcheck.base.record import Record
+from gradcheck.base.loose import Loose
 from gradcheck.logs.findings.finding import ERROR, NOTE, WARNING
 from gradcheck.logs.findings.sentences import step_text
 from gradcheck.logs.report import LogReport
@@ -32,7 +32,7 @@ def log_as_jsonl(report: LogReport) -> str:
     return "".join(finding_line(finding) for finding in report.findings)
 
 
-def finding_line(finding: Record) -> str:
+def finding_line(finding: Loose) -> str:
     """Return a finding as a line of JSON."""
     return json.dumps(finding, allow_nan=False) + "\n"
 
@@ -79,7 +79,7 @@ def log_as_annotations(report: LogReport) -> str:
     return "".join(_annotation(report.config.file, one) for one in report.findings[:MOST_ANNOTATIONS])
 
 
-def _annotation(file: str, finding: Record) -> str:
+def _annotation(file: str, finding: Loose) -> str:
     """Return one command; what would end it or a property of it is written as the runner decodes it."""
     first = f", layer {finding.layer}" if finding.layer else ""
     text = f"from step {step_text(finding.first_step)}{first}: {finding.message}; try: {finding.advice[0]}"

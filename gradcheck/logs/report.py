@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradcheck.base.document import Document
-from gradcheck.base.record import Record, number
+from gradcheck.base.loose import Loose
+from gradcheck.base.record import number
 from gradcheck.errors import finite
 from gradcheck.logs.columns import Column
 from gradcheck.logs.findings.clips import replays, thresholds
@@ -31,31 +32,31 @@ class LogReport(Document):
 
     Attributes
     ----------
-    config : Record
+    config : Loose
         ``file`` and ``max_norm``, as they were given.
-    log : Record
+    log : Loose
         What was read: ``format``, ``rows``, ``first_step``, ``last_step``, ``layers``, ``rows_per_sample``.
-    findings : tuple of Record
+    findings : tuple of Loose
         By weight; keys as in ``gradcheck schema diagnose``.
-    thresholds : tuple of Record
+    thresholds : tuple of Loose
         What percentiles of the gradient norm would do as clipping thresholds.
-    replays : tuple of Record
+    replays : tuple of Loose
         What the adaptive clipping rules would have done with the logged norms.
-    curves : Record
+    curves : Loose
         ``grad_norm`` and ``loss``: the highest value of each part of the run.
-    verdict : Record
+    verdict : Loose
         ``status``, ``first_step``, ``layer``, ``reasons``.
     warnings : tuple of str
         What was wrong with the log, and was left out.
     """
 
-    config: Record
-    log: Record
-    findings: tuple[Record, ...]
-    thresholds: tuple[Record, ...]
-    replays: tuple[Record, ...]
-    curves: Record
-    verdict: Record
+    config: Loose
+    log: Loose
+    findings: tuple[Loose, ...]
+    thresholds: tuple[Loose, ...]
+    replays: tuple[Loose, ...]
+    curves: Loose
+    verdict: Loose
     warnings: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -127,20 +128,20 @@ def _report(log: Log, file: str, max_norm: float | None) -> LogReport:
     series = Series.of(log)
     found = findings(series, max_norm)
     return LogReport(
-        config=Record(file=file, max_norm=max_norm),
+        config=Loose(file=file, max_norm=max_norm),
         log=_log(log, series),
         findings=tuple(_record(one) for one in found),
         thresholds=_records(thresholds(series, found)),
         replays=_records(replays(series)),
-        curves=Record({name: _curve(series, name) for name in ("grad_norm", "loss")}),
+        curves=Loose({name: _curve(series, name) for name in ("grad_norm", "loss")}),
         verdict=_verdict(found),
         warnings=tuple(_warnings(log.problems, series)),
     )
 
 
-def _log(log: Log, series: Series) -> Record:
+def _log(log: Log, series: Series) -> Loose:
     ends = (series.steps[0], max(series.steps[-1], log.table.last_step)) if len(series.steps) else (math.nan, math.nan)
-    return Record(
+    return Loose(
         format=log.reader.format,
         rows=series.rows,
         first_step=_step(ends[0]),
@@ -155,8 +156,8 @@ def _step(step: float) -> float | None:
     return int(step) if math.isfinite(step) and float(step).is_integer() else number(step)
 
 
-def _record(one: Finding) -> Record:
-    return Record(
+def _record(one: Finding) -> Loose:
+    return Loose(
         kind=one.kind,
         severity=one.weight,
         message=one.message,
@@ -164,35 +165,35 @@ def _record(one: Finding) -> Record:
         last_step=_step(one.last_step),
         layer=one.layers[0] if one.layers else None,
         layers=list(one.layers),
-        numbers=Record({name: number(value) for name, value in one.numbers.items()}),
+        numbers=Loose({name: number(value) for name, value in one.numbers.items()}),
         advice=list(KINDS[one.kind].advice),
     )
 
 
-def _records(found: Sequence[NamedTuple]) -> tuple[Record, ...]:
+def _records(found: Sequence[NamedTuple]) -> tuple[Loose, ...]:
     return tuple(
-        Record({name: number(value) if isinstance(value, float) else value for name, value in one._asdict().items()})
+        Loose({name: number(value) if isinstance(value, float) else value for name, value in one._asdict().items()})
         for one in found
     )
 
 
-def _curve(series: Series, quantity: str) -> Record:
+def _curve(series: Series, quantity: str) -> Loose:
     """Return the highest value of each part of the run, None where one isn't finite."""
     steps, values = series.course(quantity)
     starts = np.unique(np.linspace(0, len(steps), min(POINTS, len(steps)), endpoint=False).astype(int))
     highest = np.maximum.reduceat(values, starts).tolist() if len(starts) else []
-    return Record(step=[_step(step) for step in steps[starts].tolist()], value=[number(value) for value in highest])
+    return Loose(step=[_step(step) for step in steps[starts].tolist()], value=[number(value) for value in highest])
 
 
-def _verdict(found: Sequence[Finding]) -> Record:
+def _verdict(found: Sequence[Finding]) -> Loose:
     """Return what the weightiest finding says; notes leave a run healthy."""
     serious = [one for one in found if one.weight != NOTE]
     if not serious:
-        return Record(status="healthy", first_step=None, layer=None, reasons=[])
+        return Loose(status="healthy", first_step=None, layer=None, reasons=[])
     worst = serious[0]
     layer = worst.layers[0] if worst.layers else None
     reasons = [one.message for one in serious]
-    return Record(status=worst.kind, first_step=_step(worst.first_step), layer=layer, reasons=reasons)
+    return Loose(status=worst.kind, first_step=_step(worst.first_step), layer=layer, reasons=reasons)
 
 
 def _warnings(problems: Problems, series: Series) -> Iterator[str]:

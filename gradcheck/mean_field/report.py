@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from gradcheck.base.document import Document
-from gradcheck.base.record import Record, number
+from gradcheck.base.loose import Loose
+from gradcheck.base.record import number
 from gradcheck.base.wording import shortest
 from gradcheck.mean_field.fixed_point import Rest
 from gradcheck.mean_field.maps import LayerMap
@@ -38,35 +39,35 @@ class TheoryReport(Document):
 
     Attributes
     ----------
-    config : Record
+    config : Loose
         Every option with its resolved value, and ``sigma_w``, ``sigma_b``, None where widths differ in them.
-    fixed_point : Record
+    fixed_point : Loose
         ``phase`` and the quantities of ``QUANTITIES``, None where theory has no answer.
-    network : Record
+    network : Loose
         ``log10_gradient_ratio`` of the first layer over the last, ``log10_gradient_ratio_std`` among networks of
         this width, ``gradient_span``, ``mean_local_gain``; None where theory has no answer.
-    layers : tuple of Record
+    layers : tuple of Loose
         The hidden layers, first to last; empty where theory has no answer.
     unknown : dict
         What is None ↦ why, as a code.
     notes : tuple of str
         What a number takes for granted.
-    diagram : Record or None
+    diagram : Loose or None
         ``sigma_w`` (columns), ``sigma_b`` (rows) and ``chi`` in their plane, if asked for.
     """
 
-    config: Record
-    fixed_point: Record
-    network: Record
-    layers: tuple[Record, ...]
+    config: Loose
+    fixed_point: Loose
+    network: Loose
+    layers: tuple[Loose, ...]
     unknown: Mapping[str, Unknown]
     notes: tuple[str, ...] = ()
-    diagram: Record | None = None
+    diagram: Loose | None = None
 
     @property
-    def reasons(self) -> Record:
+    def reasons(self) -> Loose:
         """What is None ↦ why, in words."""
-        return Record({name: unknown.reason for name, unknown in self.unknown.items()})
+        return Loose({name: unknown.reason for name, unknown in self.unknown.items()})
 
     @property
     def command(self) -> str:
@@ -98,7 +99,7 @@ def make_theory_report(
     found: Rest | Unknown,
     prediction: Prediction | Unknown,
     critical_gain: float | None,
-    diagram: Record | None,
+    diagram: Loose | None,
 ) -> TheoryReport:
     """Lay out what was found, or why there is no fixed point."""
     sigmas = {"sigma_w": layer and math.sqrt(layer.weight), "sigma_b": layer and math.sqrt(layer.bias)}
@@ -107,7 +108,7 @@ def make_theory_report(
     if isinstance(prediction, Unknown):
         unknown |= {"network": prediction, "layers": prediction}
     return TheoryReport(
-        config=Record({**config, **sigmas}),
+        config=Loose({**config, **sigmas}),
         fixed_point=fixed_point,
         network=_network(known),
         layers=tuple(_layer(*row) for row in enumerate(known.layers if known else (), start=1)),
@@ -132,10 +133,10 @@ def _typed(options: Mapping[str, Any]) -> Iterator[str]:
             yield f"{flag} {shortest(value) if isinstance(value, float) else value}"
 
 
-def _fixed_point(found: Rest | Unknown, critical_gain: float | None) -> tuple[Record, dict[str, Unknown]]:
+def _fixed_point(found: Rest | Unknown, critical_gain: float | None) -> tuple[Loose, dict[str, Unknown]]:
     """Return what the layers come to, and why something of it is None."""
     if isinstance(found, Unknown):
-        return Record(dict.fromkeys(("phase", *QUANTITIES))), {"fixed_point": found}
+        return Loose(dict.fromkeys(("phase", *QUANTITIES))), {"fixed_point": found}
     raw = {name: getattr(found, name) for name in QUANTITIES if name != "critical_gain"}
     raw["critical_gain"] = critical_gain
     values = {name: None if value is None else number(value) for name, value in raw.items()}
@@ -143,16 +144,16 @@ def _fixed_point(found: Rest | Unknown, critical_gain: float | None) -> tuple[Re
     because = endless | found.reasons
     if "critical_sigma_w" in because:
         because["critical_gain"] = because["critical_sigma_w"]
-    return Record({"phase": found.phase, **values}), because
+    return Loose({"phase": found.phase, **values}), because
 
 
-def _network(prediction: Prediction | None) -> Record:
+def _network(prediction: Prediction | None) -> Loose:
     """Return what becomes of the gradient between the last layer and the first."""
     if prediction is None:
         names = ("log10_gradient_ratio", "log10_gradient_ratio_std", "gradient_span", "mean_local_gain")
-        return Record(dict.fromkeys(names))
+        return Loose(dict.fromkeys(names))
     first, steps = prediction.layers[0], len(prediction.layers) - 1
-    return Record(
+    return Loose(
         log10_gradient_ratio=first.log10_gradient_ratio,
         log10_gradient_ratio_std=first.log10_gradient_ratio_std,
         gradient_span=prediction.gradient_span,
@@ -160,5 +161,5 @@ def _network(prediction: Prediction | None) -> Record:
     )
 
 
-def _layer(index: int, layer: LayerPrediction) -> Record:
-    return Record({"index": index, **layer._asdict()})
+def _layer(index: int, layer: LayerPrediction) -> Loose:
+    return Loose({"index": index, **layer._asdict()})

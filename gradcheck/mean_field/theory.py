@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.base.record import Record
+from gradcheck.base.loose import Loose
 from gradcheck.errors import OptionError, at_least
 from gradcheck.mean_field.fixed_point import Rest, batch_norm_rest, rest
 from gradcheck.mean_field.kernels import kernel_of
@@ -108,7 +108,7 @@ def critical_gain(spec: NetworkSpec, layer: LayerMap | None, found: Rest | Unkno
     return spec.gain * found.critical_sigma_w / math.sqrt(layer.weight)
 
 
-def _diagram(spec: NetworkSpec, layer: LayerMap | None, found: Rest | Unknown) -> Record:
+def _diagram(spec: NetworkSpec, layer: LayerMap | None, found: Rest | Unknown) -> Loose:
     """Return χ₁ in the plane of σ_w and σ_b, around the network's point and the critical line."""
     found = Unknown("batch_norm_plane") if spec.norm == "batch" else found
     if isinstance(found, Unknown):
@@ -119,4 +119,4 @@ def _diagram(spec: NetworkSpec, layer: LayerMap | None, found: Rest | Unknown) -
     top = max(1.25 * sigma_b, right / 2)
     weights, biases = np.linspace(0, right, DIAGRAM[1])[1:], np.linspace(top, 0, DIAGRAM[0])
     chi = np.exp(log_gains(layer, weights, biases, INPUT_SQUARE))
-    return Record(sigma_w=weights.tolist(), sigma_b=biases.tolist(), chi=chi.tolist())
+    return Loose(sigma_w=weights.tolist(), sigma_b=biases.tolist(), chi=chi.tolist())

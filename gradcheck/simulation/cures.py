@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from gradcheck.base.record import Record, number
+from gradcheck.base.loose import Loose
+from gradcheck.base.record import number
 from gradcheck.flow.gradient_flow import Tick
 from gradcheck.simulation.candidates import Change, changes, is_hopeless
 from gradcheck.simulation.experiment import Experiment, Outcome, part
@@ -15,7 +16,7 @@ MOST = 5
 FRESH_SEEDS = 2
 
 
-def suggest(experiment: Experiment, outcome: Outcome, tick: Tick | None = None) -> tuple[Record, ...]:
+def suggest(experiment: Experiment, outcome: Outcome, tick: Tick | None = None) -> tuple[Loose, ...]:
     """Return the changes after which the network is healthy, best score first; none for one that is and trains.
 
     A shallower network is another one rather than a cure: it comes last.
@@ -31,7 +32,7 @@ def suggest(experiment: Experiment, outcome: Outcome, tick: Tick | None = None) 
     if not healed:
         return ()
     before = max(verdict.score, *_scores(experiment))
-    confirmed: list[Record] = []
+    confirmed: list[Loose] = []
     for change, one in healed:
         if len(confirmed) < MOST and min(one.score, *_scores(experiment.changed(**change))) > before:
             confirmed.append(one)
@@ -40,7 +41,7 @@ def suggest(experiment: Experiment, outcome: Outcome, tick: Tick | None = None) 
     return tuple(confirmed)
 
 
-def _tried(experiment: Experiment, outcome: Outcome, tick: Tick | None) -> list[tuple[Change, Record]]:
+def _tried(experiment: Experiment, outcome: Outcome, tick: Tick | None) -> list[tuple[Change, Loose]]:
     """Simulate each change that theory doesn't rule out."""
     batch_size, limit = experiment.data.batch_size, experiment.thresholds.max_span
     candidates = changes(experiment.network, batch_size, shallower=not outcome.typical.obstacle)
@@ -59,11 +60,11 @@ def _scores(experiment: Experiment) -> list[float]:
     return [replace(experiment, run=run).outcome().diagnosis.verdict.score for run in fresh]
 
 
-def _simulated(experiment: Experiment, change: Change, tick: Tick | None) -> Record:
+def _simulated(experiment: Experiment, change: Change, tick: Tick | None) -> Loose:
     changed = experiment.changed(**change)
     outcome = changed.outcome(tick)
     verdict, summary = outcome.diagnosis.verdict, outcome.summary
-    return Record(
+    return Loose(
         changes={
             name: value
             for name, value in change.items()

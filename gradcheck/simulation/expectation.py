@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 
-from gradcheck.base.record import Record, number
+from gradcheck.base.loose import Loose
+from gradcheck.base.record import number
 from gradcheck.engine.diversity import mean_cosine
 from gradcheck.mean_field.prediction import Prediction, Unknown, predict, why_unknown
 from gradcheck.simulation.experiment import Experiment, Outcome
@@ -22,7 +23,7 @@ MARGIN, SHARE = 0.1, 0.05
 NARROW = 0.2
 
 
-def expectation(experiment: Experiment, outcome: Outcome) -> Record:
+def expectation(experiment: Experiment, outcome: Outcome) -> Loose:
     """Return what theory predicts, whether the measurement agrees, and both in a sentence.
 
     Parameters
@@ -33,7 +34,7 @@ def expectation(experiment: Experiment, outcome: Outcome) -> Record:
 
     Returns
     -------
-    Record
+    Loose
         ``mean_local_gain``, ``gradient_span``, ``log10_gradient_ratio`` of the first layer over the last,
         ``log10_gradient_ratio_std`` among networks of this width, ``local_gains`` of each layer, ``agrees``, all None
         where they are not known; ``says``, the comparison in words, or why there is no prediction.
@@ -56,9 +57,9 @@ def expectation(experiment: Experiment, outcome: Outcome) -> Record:
     )
 
 
-def _record(says: str, **known: object) -> Record:
+def _record(says: str, **known: object) -> Loose:
     names = ("mean_local_gain", "gradient_span", "log10_gradient_ratio", "log10_gradient_ratio_std", "agrees")
-    return Record({name: known.get(name) for name in names}, local_gains=known.get("local_gains"), says=says)
+    return Loose({name: known.get(name) for name in names}, local_gains=known.get("local_gains"), says=says)
 
 
 def _predicted(experiment: Experiment) -> Prediction | Unknown:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from gradcheck.base.document import Document
-from gradcheck.base.record import Record, number
+from gradcheck.base.loose import Loose
+from gradcheck.base.record import number
 from gradcheck.simulation.experiment import Experiment
 from gradcheck.spec.training import TrainingSpec
 from gradcheck.training.conclusions import conclude, conclusion_of
@@ -19,13 +20,13 @@ class DemoReport(Document):
 
     Attributes
     ----------
-    config : Record
+    config : Loose
         Every option with its resolved value.
-    start : Record
+    start : Loose
         The network as every run finds it: ``parameters``, ``status``, ``gradient_span``, ``mean_local_gain``.
-    strategies : tuple of Record
+    strategies : tuple of Loose
         One a strategy, in the order of ``config.clip``; keys as in ``gradcheck schema clip-demo``.
-    verdict : Record or None
+    verdict : Loose or None
         ``status``, ``best``, ``reasons``; None if no strategy is finished.
     warnings : tuple of str
     suggestion : str or None
@@ -34,10 +35,10 @@ class DemoReport(Document):
         All strategies are finished.
     """
 
-    config: Record
-    start: Record
-    strategies: tuple[Record, ...]
-    verdict: Record | None
+    config: Loose
+    start: Loose
+    strategies: tuple[Loose, ...]
+    verdict: Loose | None
     warnings: tuple[str, ...]
     suggestion: str | None
     complete: bool
@@ -70,9 +71,9 @@ def make_demo_report(
     verdict = None
     if finished:
         status, best, reasons = conclude(finished)
-        verdict = Record(status=status, best=best, reasons=list(reasons))
+        verdict = Loose(status=status, best=best, reasons=list(reasons))
     return DemoReport(
-        config=Record(config),
+        config=Loose(config),
         start=_start(experiment),
         strategies=tuple(_record(one, training) for one in finished),
         verdict=verdict,
@@ -82,10 +83,10 @@ def make_demo_report(
     )
 
 
-def _start(experiment: Experiment) -> Record:
+def _start(experiment: Experiment) -> Loose:
     """Return what one batch shows of the network before any step."""
     outcome = experiment.outcome()
-    return Record(
+    return Loose(
         parameters=experiment.parameters,
         status=outcome.diagnosis.verdict.status,
         gradient_span=number(outcome.summary.gradient_span),
@@ -93,10 +94,10 @@ def _start(experiment: Experiment) -> Record:
     )
 
 
-def _record(one: Strategy, training: TrainingSpec) -> Record:
+def _record(one: Strategy, training: TrainingSpec) -> Loose:
     """Return a strategy as JSON values."""
     step, tensor = one.first_nonfinite or (None, None)
-    return Record(
+    return Loose(
         rule=str(one.rule),
         name=one.rule.name,
         threshold=one.rule.threshold,
@@ -116,7 +117,7 @@ def _record(one: Strategy, training: TrainingSpec) -> Record:
         first_nonfinite_step=step,
         first_nonfinite_tensor=tensor,
         conclusion=conclusion_of(one, training),
-        series=Record(
+        series=Loose(
             loss=[number(value) for value in one.loss],
             gradient_norm=[number(value) for value in one.norm],
             clipped_norm=[number(value) for value in one.clipped_norm],

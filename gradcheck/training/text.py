@@ -8,7 +8,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from gradcheck.base.record import Record
+from gradcheck.base.loose import Loose
 from gradcheck.render.bars import Glyphs, Scale, columns, common_scale, sparkline
 from gradcheck.render.numbers import power, significant
 from gradcheck.render.style import INDENT, STYLES, without_controls
@@ -75,7 +75,7 @@ def _parts(report: DemoReport, width: int, glyphs: Glyphs) -> Iterator[Renderabl
 
 def _verdict(report: DemoReport) -> Padding:
     """The verdict in a few words, its reasons beside it."""
-    verdict = report.verdict or Record()
+    verdict = report.verdict or Loose()
     best = next(one for one in report.strategies if one.rule == verdict.best)
     label, color = LABELS.get(verdict.status, (best.status.upper(), STYLES[best.status]))
     table = Table.grid(padding=(0, 2, 0, 0))
@@ -100,7 +100,7 @@ def _start(report: DemoReport) -> Iterator[str]:
         yield f"the network is {report.start.status} before training: clipping does nothing against that"
 
 
-def _runs(strategies: Sequence[Record], width: int, glyphs: Glyphs) -> Table:
+def _runs(strategies: Sequence[Loose], width: int, glyphs: Glyphs) -> Table:
     """Loss and gradient norm of all runs, each on one common log scale."""
     label = max(len(one.rule) for one in strategies)
     room = max(4, min(WIDEST, (width - label - 4) // 2))
@@ -148,7 +148,7 @@ def _peaks(values: Sequence[float | None], total: int, room: int) -> list[float 
     return peaks
 
 
-def _table(strategies: Sequence[Record], width: int) -> Table:
+def _table(strategies: Sequence[Loose], width: int) -> Table:
     names = next((names for names in LAYOUTS if _needed(names, strategies) <= width), LAYOUTS[-1])
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     for name in names:
@@ -159,13 +159,13 @@ def _table(strategies: Sequence[Record], width: int) -> Table:
     return table
 
 
-def _needed(names: Sequence[str], strategies: Sequence[Record]) -> int:
+def _needed(names: Sequence[str], strategies: Sequence[Loose]) -> int:
     """Return how wide a table with these columns is."""
     widest = (max(len(name), *(len(COLUMNS[name](one)) for one in strategies)) for name in names)
     return INDENT + sum(width + 2 for width in widest) - 2
 
 
-def _conclusions(strategies: Sequence[Record]) -> Table:
+def _conclusions(strategies: Sequence[Loose]) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
@@ -176,7 +176,7 @@ def _conclusions(strategies: Sequence[Record]) -> Table:
 
 def next_command(report: DemoReport) -> str:
     """Return the command that one would type next: the winner on another seed, or another learning rate."""
-    config, verdict = report.config, report.verdict or Record()
+    config, verdict = report.config, report.verdict or Loose()
     if not report.complete:
         return demo_command_line(config)
     if verdict.status == "unneeded":

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from gradcheck.base.record import Record
+from gradcheck.base.loose import Loose
 from gradcheck.checking.formats import (
     verification_as_csv,
     verification_as_json,
@@ -17,14 +17,14 @@ from gradcheck.checking.text import verification_as_text
 from gradcheck.checking.verification import Verification
 from gradcheck.render.terminal import Terminal
 
-WHERE = Record(
+WHERE = Loose(
     python="3.11.7", numpy="2.4.6", blas="openblas", blas_version="0.3", machine="x86_64", threads=2, epsilon=2**-52
 )
 
 
 def check(kind, name, error, *, problem=None, note=None, limit=1e-6):
     passed = error is not None and error <= limit
-    return Record(
+    return Loose(
         kind=kind, name=name, method="differences", error=error, limit=limit, passed=passed, problem=problem, note=note
     )
 
@@ -41,7 +41,7 @@ BAD = [check("cell", "lstm", 0.0123), check("loss", "mean-square", None, problem
 @pytest.fixture
 def verification():
     """Checks ↦ their verification."""
-    config = Record(seed=3, dtype="float64", only=[])
+    config = Loose(seed=3, dtype="float64", only=[])
     return lambda *checks: Verification(config, WHERE, checks, 0.42)
 
 

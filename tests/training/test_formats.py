@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 import gradcheck
-from gradcheck.base.record import Record
+from gradcheck.base.loose import Loose
 from gradcheck.training import formats
 from gradcheck.training.text import COLUMNS
 
@@ -48,7 +48,7 @@ def test_json_keeps_every_digit(report):
 
 def test_a_number_that_is_not_finite_is_never_written(report):
     with pytest.raises(ValueError, match="JSON"):
-        formats.demo_as_json(replace(report, start=Record(parameters=float("nan"))))
+        formats.demo_as_json(replace(report, start=Loose(parameters=float("nan"))))
 
 
 def test_csv_has_a_line_a_strategy_with_its_numbers_in_full(report):
@@ -86,7 +86,7 @@ def test_markdown_has_every_conclusion_warning_and_suggestion(report):
 
 @pytest.mark.parametrize("name", ["a\nb.npy", "a\033[2Jb.npy", "*a*|<b>.npy"])
 def test_a_file_s_name_breaks_nothing_in_markdown(name, report):
-    odd = replace(report, config=Record(report.config | {"data": name}))
+    odd = replace(report, config=Loose(report.config | {"data": name}))
     text = formats.demo_as_markdown(odd)
     assert "\033" not in text
     assert len(text.splitlines()) == len(formats.demo_as_markdown(report).splitlines())

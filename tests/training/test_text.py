@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import typer
 
-from gradcheck.base.record import Record
+from gradcheck.base.loose import Loose
 from gradcheck.cli.app import app
 from gradcheck.cli.options import parse_width
 from gradcheck.clipping.effect import ClipReport
@@ -265,7 +265,7 @@ def test_a_terminal_without_blocks_gets_ascii():
 
 @pytest.mark.parametrize("name", ["[red]x.npy", "a\033[2J\nb.npy", ":smile:.npy"])
 def test_a_file_s_name_is_neither_markup_nor_obeyed(name, saved):
-    odd = replace(saved, config=Record(saved.config | {"data": name}))
+    odd = replace(saved, config=Loose(saved.config | {"data": name}))
     text = demo_as_text(odd, Terminal(200))
     assert "\033" not in text
     assert name.split("\033")[0] in text

@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from gradcheck.base.record import Record
+from gradcheck.base.loose import Loose
 from gradcheck.diagnosis.report import Report
 from gradcheck.diagnosis.text.shown_layers import sampled
 from gradcheck.render.numbers import percent
@@ -30,7 +30,7 @@ def advice(report: Report, width: int) -> Iterator[RenderableType]:
         yield Text("  " + without_controls(command), style="dim", no_wrap=True)  # whole, to be copied
 
 
-def _lines(suggestions: tuple[Record, ...], width: int) -> Iterator[Padding]:
+def _lines(suggestions: tuple[Loose, ...], width: int) -> Iterator[Padding]:
     """One line a suggestion; on a narrow terminal its figures stand under it."""
     changes = [" ".join(options(suggestion.changes)) for suggestion in suggestions]
     longest = max(map(len, changes))

@@ -7,7 +7,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from gradcheck.base.record import Record
+from gradcheck.base.loose import Loose
 from gradcheck.diagnosis.report import Report
 from gradcheck.diagnosis.text.shown_layers import drawn, shown_layers, title
 from gradcheck.render.bars import Glyphs, Scale, bar, common_scale
@@ -15,7 +15,7 @@ from gradcheck.render.numbers import power, significant
 from gradcheck.render.style import INDENT, STYLES
 
 #: Columns of the table: heading, and how a layer fills it.
-COLUMNS: dict[str, Callable[[Record], str]] = {
+COLUMNS: dict[str, Callable[[Loose], str]] = {
     "layer": title,
     "gradient": lambda layer: power(layer.log10_gradient_rms, layer.gradient_rms),
     "ratio": lambda layer: power(layer.log10_gradient_ratio, layer.gradient_ratio),
@@ -62,7 +62,7 @@ def layer_table(report: Report, width: int, glyphs: Glyphs, all_layers: bool) ->
     """Yield the layers, each with a bar on the sparkline's log scale; of a deep network a sample."""
     predicted = report.prediction.local_gains if report.prediction else None
     shown = [
-        Record(report.layers[index - 1], predicted=predicted and predicted[index - 1])
+        Loose(report.layers[index - 1], predicted=predicted and predicted[index - 1])
         for index in shown_layers(len(report.layers), report.regions, all_layers)
     ]
     titles = [_end(title(layer), max(LEAST_TITLE, width - BESIDE_TITLE)) for layer in shown]
@@ -91,7 +91,7 @@ def _columns(room: int, predicted: bool) -> tuple[str, ...]:
     return next(fewer for least, names, fewer in bare if room >= least - spare * (fewer != names) or least == 0)
 
 
-def _table(names: Sequence[str], shown: Sequence[Record], rows: Sequence[Sequence[str]], bars: Sequence[str]) -> Table:
+def _table(names: Sequence[str], shown: Sequence[Loose], rows: Sequence[Sequence[str]], bars: Sequence[str]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     for name in names:
         table.add_column(

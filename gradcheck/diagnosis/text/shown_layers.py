@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from gradcheck.base.record import Record
+from gradcheck.base.loose import Loose
 from gradcheck.diagnosis.report import Report
 
 #: A table of more layers than this is sampled.
@@ -12,7 +12,7 @@ ALL_UP_TO = 40
 EVENLY = 9
 
 
-def shown_layers(depth: int, regions: Sequence[Record], all_layers: bool = False) -> list[int]:
+def shown_layers(depth: int, regions: Sequence[Loose], all_layers: bool = False) -> list[int]:
     """Return the layers (from 1) that the table shows: the ends, regions' edges, an even sample between."""
     if all_layers or depth <= ALL_UP_TO:
         return list(range(1, depth + 1))
@@ -26,7 +26,7 @@ def shown_layers(depth: int, regions: Sequence[Record], all_layers: bool = False
     return sorted(layer for layer in ends | even | edges if 1 <= layer <= depth)
 
 
-def _edges(regions: Iterable[Record]) -> set[int]:
+def _edges(regions: Iterable[Loose]) -> set[int]:
     """Return the layers inside and outside of each region's ends."""
     return {
         layer
@@ -50,7 +50,7 @@ def drawn(report: Report) -> str:
     return "log10_gradient_ratio" if of_several_kinds(report) else "log10_gradient_rms"
 
 
-def title(layer: Record) -> str:
+def title(layer: Loose) -> str:
     """Return a layer's number; of a transformer its block and flow point, of a user's own model its name."""
     name = str(layer.name)
     if "kind" in layer:  # of a user's own model

@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from gradcheck.base.record import Record
+from gradcheck.base.loose import Loose
 from gradcheck.base.wording import as_percent, shortest
 from gradcheck.logs.findings.finding import NOTE
 from gradcheck.logs.findings.sentences import counted, step_text
@@ -165,7 +165,7 @@ def _highest(values: Sequence[float | None], room: int) -> list[float | None]:
     return [None if None in part else max(one for one in part if one is not None) for part in parts]
 
 
-def _finding(finding: Record) -> Table:
+def _finding(finding: Loose) -> Table:
     """Return a finding: its kind and steps, what it says, and what to try."""
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
@@ -181,7 +181,7 @@ def _finding(finding: Record) -> Table:
     return table
 
 
-def _layers(finding: Record) -> list[str]:
+def _layers(finding: Loose) -> list[str]:
     """Return the first layers of a finding in words."""
     names = [_name(name) for name in finding.layers[:NAMED]]
     more = len(finding.layers) - len(names)

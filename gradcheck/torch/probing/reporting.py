@@ -7,7 +7,8 @@ from typing import Any
 
 from torch import nn
 
-from gradcheck.diagnosis.report import Record, Report, make_report, number
+from gradcheck.base.loose import Loose
+from gradcheck.diagnosis.report import Report, make_report, number
 from gradcheck.spec.thresholds import Thresholds
 from gradcheck.torch.probing.precision import Underflow
 from gradcheck.torch.probing.training import History, Step
@@ -46,8 +47,8 @@ def probe_report(
     verdict["reasons"] = [*verdict["reasons"], *_of_precision(lost, 2.0**passed.shift, options["amp"])]
     return replace(
         report,
-        verdict=Record(verdict),
-        model=Record(
+        verdict=Loose(verdict),
+        model=Loose(
             loss_by_default=options["loss"] is None,
             readout=None if passed.readout is None else passed.readout.name,
             unused=list(passed.unused),
@@ -91,8 +92,8 @@ def _of_precision(lost: Sequence[Underflow], scale: float, amp: str | None) -> l
     return [*told, f"that of {len(lost) - TOLD} more layers too"] if len(lost) > TOLD else told
 
 
-def _training(history: History) -> Record:
-    return Record(
+def _training(history: History) -> Loose:
+    return Loose(
         losses=[number(loss) for loss in history.losses],
         statuses=history.statuses,
         sick_from_step=history.sick_from,
@@ -100,8 +101,8 @@ def _training(history: History) -> Record:
     )
 
 
-def _precision(lost: Sequence[Underflow], shift: int, amp: str | None) -> Record | None:
+def _precision(lost: Sequence[Underflow], shift: int, amp: str | None) -> Loose | None:
     if amp is None:
         return None
     underflow = [{"layer": one.layer, "share": one.share} for one in lost]
-    return Record(amp=amp, loss_scale=2**shift, underflow=underflow)
+    return Loose(amp=amp, loss_scale=2**shift, underflow=underflow)

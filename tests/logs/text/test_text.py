@@ -6,7 +6,7 @@ import io
 import pytest
 from rich.console import Console
 
-from gradcheck.base.record import Record
+from gradcheck.base.loose import Loose
 from gradcheck.logs.findings.finding import ERROR, KINDS, NOTE, WARNING
 from gradcheck.logs.findings.sentences import factor_text, step_text
 from gradcheck.logs.formats import log_as_annotations, log_as_csv, log_as_markdown
@@ -17,28 +17,28 @@ from gradcheck.render.style import LOG_STYLES
 
 
 def finding(kind="exploding", layers=("fc1", "fc2"), first_step=120, last_step=200, message="it grows"):
-    return Record(
+    return Loose(
         kind=kind, severity=KINDS[kind].severity, message=message, first_step=first_step, last_step=last_step,
-        layer=layers[0] if layers else None, layers=list(layers), numbers=Record(), advice=list(KINDS[kind].advice),
+        layer=layers[0] if layers else None, layers=list(layers), numbers=Loose(), advice=list(KINDS[kind].advice),
     )  # fmt: skip
 
 
 def report(*findings, file="run.jsonl", rows_per_sample=1, norms=(1.0, 2.0, None, 0.0), losses=(), thresholds=()):
     serious = [one for one in findings if one.severity != NOTE]
-    worst = serious[0] if serious else Record(kind="healthy", first_step=None, layer=None)
+    worst = serious[0] if serious else Loose(kind="healthy", first_step=None, layer=None)
     return LogReport(
-        config=Record(file=file, max_norm=None),
-        log=Record(
+        config=Loose(file=file, max_norm=None),
+        log=Loose(
             format="JSON Lines", rows=1, first_step=0, last_step=1200, layers=2, rows_per_sample=rows_per_sample
         ),
         findings=findings,
         thresholds=thresholds,
         replays=(),
-        curves=Record(
-            grad_norm=Record(step=list(range(len(norms))), value=list(norms)),
-            loss=Record(step=list(range(len(losses))), value=list(losses)),
+        curves=Loose(
+            grad_norm=Loose(step=list(range(len(norms))), value=list(norms)),
+            loss=Loose(step=list(range(len(losses))), value=list(losses)),
         ),
-        verdict=Record(status=worst.kind, first_step=worst.first_step, layer=worst.layer, reasons=[]),
+        verdict=Loose(status=worst.kind, first_step=worst.first_step, layer=worst.layer, reasons=[]),
         warnings=(),
     )  # fmt: skip
 
