@@ -8,7 +8,7 @@ from gradcheck.base.wording import as_percent
 from gradcheck.clipping import NORM_EPSILON, WATCHED
 from gradcheck.spec.clip_rules import ADAPTIVE, SMALL, Rule
 from gradcheck.spec.training import TrainingSpec
-from gradcheck.training.strategy import Strategy, loss_limit
+from gradcheck.training.strategy import LEARNED, STATUSES, Strategy, loss_limit
 
 #: Below this, a mean cosine is called a turn.
 TURNED = 0.995
@@ -17,6 +17,43 @@ TURNED = 0.995
 LOST = ("diverged", "stuck", "stopped")
 
 VERDICTS = ("saved", "unneeded", "ruined", "lost", "early", "unclipped", "clipped")
+
+
+#: Codes of reasons; of the run without clipping one a status.
+CODES = ("rules-learn", *(f"unclipped-{status}" for status in STATUSES), "clipped-and-lost")
+
+
+class Reason(NamedTuple):
+    """What decided.
+
+    Attributes
+    ----------
+    code : str
+        One of ``CODES``.
+    value : float
+        How many rules learn or are lost; without clipping the accuracy (without labels, the loss) or the step.
+    limit : float or None
+        What the value is held against: all rules, the accuracy of a run that has learned, the loss of one that has not
+        diverged.
+    about : tuple of Strategy
+        The best, the one without clipping, or those that are lost.
+    """
+
+    code: str
+    value: float
+    limit: float | None
+    about: tuple[Strategy, ...]
+
+    @property
+    def text(self) -> str:
+        """The reason in words."""
+        first = self.about[0]
+        if self.code == "rules-learn":
+            best = f"{_named(first)}, {_reached(first)}"
+            return f"{self.value} of {self.limit} clipping rules learn; best: {best}"
+        if self.code == "clipped-and-lost":
+            return f"clipped and still lost: {', '.join(str(one.rule) for one in self.about)}"
+        return f"without clipping it {_outcome(first)}"
 
 
 class Conclusion(NamedTuple):
@@ -31,12 +68,12 @@ class Conclusion(NamedTuple):
         ``clipped``: rules only were tried.
     best : str
         The strategy with the best final accuracy (without labels, loss).
-    reasons : tuple of str
+    reasons : tuple of Reason
     """
 
     status: str
     best: str
-    reasons: tuple[str, ...]
+    reasons: tuple[Reason, ...]
 
 
 def conclude(strategies: Sequence[Strategy]) -> Conclusion:
@@ -64,14 +101,23 @@ def _merit(one: Strategy) -> tuple[float, float]:
 
 def _reasons(
     plain: Strategy | None, rules: Sequence[Strategy], learned: Sequence[Strategy], best: Strategy
-) -> Iterator[str]:
+) -> Iterator[Reason]:
     if rules:
-        yield f"{len(learned)} of {len(rules)} clipping rules learn; best: {_named(best)}, {_reached(best)}"
+        yield Reason("rules-learn", len(learned), len(rules), (best,))
     if plain is not None:
-        yield f"without clipping {_outcome(plain)}"
-    failed = [str(one.rule) for one in rules if one.status in LOST and one.clipped_share > 0]
+        yield Reason(f"unclipped-{plain.status}", *_decisive(plain), (plain,))
+    failed = tuple(one for one in rules if one.status in LOST and one.clipped_share > 0)
     if failed:
-        yield f"clipped and still lost: {', '.join(failed)}"
+        yield Reason("clipped-and-lost", len(failed), None, failed)
+
+
+def _decisive(one: Strategy) -> tuple[float, float | None]:
+    """Return the number that decided on a run's status, and what it was held against."""
+    if one.status == "stopped":
+        return len(one.loss), None
+    if one.status == "diverged":
+        return one.loss[-1], loss_limit(one.loss)
+    return (one.final.loss, None) if math.isnan(one.final.accuracy) else (one.final.accuracy, LEARNED)
 
 
 def _named(one: Strategy) -> str:
@@ -88,19 +134,19 @@ def _reached(one: Strategy) -> str:
 def _outcome(one: Strategy) -> str:
     if one.status == "stopped":
         tensor = one.first_nonfinite[1] if one.first_nonfinite else ""
-        return f"it is stopped at step {len(one.loss)} by a gradient that is not finite, first in {tensor}"
+        return f"is stopped at step {len(one.loss)} by a gradient that is not finite, first in {tensor}"
     if one.status == "diverged":
         ends = math.isfinite(one.loss[-1])
         stays = f"is above {loss_limit(one.loss):.2g} in most steps to the end" if ends else "ends up not finite"
-        return f"it diverges at step {one.diverged_at}: the loss {stays}; {_reached(one)}"
-    return {"learned": "it learns", "learning": "it has not learned yet", "stuck": "it stays near chance"}[
+        return f"diverges at step {one.diverged_at}: the loss {stays}; {_reached(one)}"
+    return {"learned": "learns", "learning": "has not learned yet", "stuck": "stays near chance"}[
         one.status
     ] + f": {_reached(one)}"
 
 
 def conclusion_of(one: Strategy, spec: TrainingSpec) -> str:
     """Return in one line what to conclude from a strategy."""
-    return "; ".join([_outcome(one).removeprefix("it "), *_clauses(one, spec)])
+    return "; ".join([_outcome(one), *_clauses(one, spec)])
 
 
 def _clauses(one: Strategy, spec: TrainingSpec) -> Iterator[str]:

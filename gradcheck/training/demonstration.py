@@ -23,7 +23,7 @@ from gradcheck.training.conclusions import warnings
 from gradcheck.training.report import DemoReport, make_demo_report
 from gradcheck.training.sgd import Batches, TrainingStep, evaluate, train
 from gradcheck.training.strategy import Strategy, strategy
-from gradcheck.training.threshold import WARM_UP, Suggestion, suggest
+from gradcheck.training.threshold import WARM_UP, Suggestion, suggest_threshold
 
 #: Called with a rule after each of its steps.
 Tick = Callable[[Rule], None]
@@ -124,7 +124,7 @@ class Demonstration:
         network = self.network()
         norm = joint_norm([array for _, one in network.maps for array in one if array is not None]).value
         steps = list(islice(train(network, self.stream(), Clipper("none"), self.training), WARM_UP))
-        return suggest(steps, norm, self.training)
+        return suggest_threshold(steps, norm, self.training)
 
     def report(self, finished: Sequence[Strategy]) -> DemoReport:
         """Return what the strategies that are finished have shown."""

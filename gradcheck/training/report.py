@@ -71,7 +71,7 @@ def make_demo_report(
     verdict = None
     if finished:
         status, best, reasons = conclude(finished)
-        verdict = Loose(status=status, best=best, reasons=list(reasons))
+        verdict = Loose(status=status, best=best, reasons=[one.text for one in reasons])
     return DemoReport(
         config=Loose(config),
         start=_start(experiment),

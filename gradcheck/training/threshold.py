@@ -18,13 +18,32 @@ LONGEST_STEP = 0.01
 
 
 class Suggestion(NamedTuple):
-    """A rule, and in words how its threshold came about."""
+    """A rule, and how its threshold came about.
+
+    Attributes
+    ----------
+    rule : Rule
+    norms : tuple of float
+        The finite ones of the warm-up.
+    moved : float or None
+        Part of the parameters' norm that a steady step of the median norm would be; None where they bear that.
+    """
 
     rule: Rule
-    how: str
+    norms: tuple[float, ...]
+    moved: float | None = None
+
+    @property
+    def how(self) -> str:
+        """How the threshold came about, in words."""
+        norms = _median_in_words(self.norms)
+        if self.moved is None:
+            return f"is {norms}"
+        longest = f"{100 * LONGEST_STEP:.0f} % of the parameters' norm"
+        return f"keeps a steady step to {longest}; {norms}, would make it {100 * self.moved:.3g} %"
 
 
-def suggest(steps: Sequence[TrainingStep], parameter_norm: float, spec: TrainingSpec) -> Suggestion:
+def suggest_threshold(steps: Sequence[TrainingStep], parameter_norm: float, spec: TrainingSpec) -> Suggestion:
     """Return a threshold for the global norm.
 
     Parameters
@@ -52,17 +71,20 @@ def suggest(steps: Sequence[TrainingStep], parameter_norm: float, spec: Training
     if not 0 < middle < math.inf:
         problem = f"suggest: of {len(steps)} unclipped steps none has a finite gradient above 0"
         raise OptionError("clip", f"{problem}; type a threshold (global-norm:1, say), or lower --lr")
-    steps_said = f"{len(norms)} unclipped step{'s' * (len(norms) > 1)}"
-    norms_said = f"the median norm of {steps_said}, {middle:.3g} ({min(norms):.3g} to {max(norms):.3g})"
     bearable = LONGEST_STEP * parameter_norm * (1 - spec.momentum) / spec.lr
     if middle <= bearable:
-        return Suggestion(Rule("global-norm", _round(middle)), f"is {norms_said}")
+        return Suggestion(Rule("global-norm", _round(middle)), tuple(norms))
     if bearable <= SMALL:
-        problem = f"suggest: at this rate the parameters bear a gradient of {bearable:.2g} only, {norms_said}"
+        problem = (
+            f"suggest: at this rate the parameters bear a gradient of {bearable:.2g} only, {_median_in_words(norms)}"
+        )
         raise OptionError("clip", f"{problem}; lower --lr")
-    moved, longest = 100 * LONGEST_STEP * middle / bearable, 100 * LONGEST_STEP
-    how = f"keeps a steady step to {longest:.0f} % of the parameters' norm; {norms_said}, would make it {moved:.3g} %"
-    return Suggestion(Rule("global-norm", _round(bearable)), how)
+    return Suggestion(Rule("global-norm", _round(bearable)), tuple(norms), LONGEST_STEP * middle / bearable)
+
+
+def _median_in_words(norms: Sequence[float]) -> str:
+    steps = f"{len(norms)} unclipped step{'s' * (len(norms) > 1)}"
+    return f"the median norm of {steps}, {median(norms):.3g} ({min(norms):.3g} to {max(norms):.3g})"
 
 
 def _round(threshold: float) -> float:

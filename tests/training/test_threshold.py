@@ -11,7 +11,7 @@ from gradcheck.errors import OptionError
 from gradcheck.spec.clip_rules import SMALL
 from gradcheck.spec.training import TrainingSpec
 from gradcheck.training.sgd import TrainingStep
-from gradcheck.training.threshold import LONGEST_STEP, suggest
+from gradcheck.training.threshold import LONGEST_STEP, suggest_threshold
 
 SPEC = TrainingSpec(lr=0.1, momentum=0.9)
 
@@ -29,18 +29,18 @@ def moved(threshold, parameter_norm, spec):
 
 
 def test_where_the_norms_are_bearable_their_median_is_the_threshold():
-    rule, how = suggest(steps([1.0, 2.0, 50.0]), 1e4, SPEC)
-    assert rule == ("global-norm", 2.0)
-    assert "median norm of 3 unclipped steps" in how
-    assert "(1 to 50)" in how
+    found = suggest_threshold(steps([1.0, 2.0, 50.0]), 1e4, SPEC)
+    assert found.rule == ("global-norm", 2.0)
+    assert "median norm of 3 unclipped steps" in found.how
+    assert "(1 to 50)" in found.how
 
 
 def test_where_they_are_not_the_threshold_is_what_the_parameters_can_bear():
-    rule, how = suggest(steps([90.0, 100.0, 110.0]), 20.0, SPEC)
-    assert moved(rule.threshold, 20.0, SPEC) == pytest.approx(LONGEST_STEP, rel=0.05)
-    assert "median norm of 3 unclipped steps" in how
-    assert "(90 to 110)" in how
-    assert re.search(rf"\b{100 * moved(100.0, 20.0, SPEC):.0f} ?%", how)
+    found = suggest_threshold(steps([90.0, 100.0, 110.0]), 20.0, SPEC)
+    assert moved(found.rule.threshold, 20.0, SPEC) == pytest.approx(LONGEST_STEP, rel=0.05)
+    assert "median norm of 3 unclipped steps" in found.how
+    assert "(90 to 110)" in found.how
+    assert re.search(rf"\b{100 * moved(100.0, 20.0, SPEC):.0f} ?%", found.how)
 
 
 @given(
@@ -52,7 +52,7 @@ def test_where_they_are_not_the_threshold_is_what_the_parameters_can_bear():
 def test_a_suggestion_is_above_neither_limit_but_for_its_two_digits(norms, parameter_norm, lr, momentum):
     spec = TrainingSpec(lr=lr, momentum=momentum)
     assume(LONGEST_STEP * parameter_norm * (1 - momentum) / lr > SMALL)
-    threshold = suggest(steps(norms), parameter_norm, spec).rule.threshold
+    threshold = suggest_threshold(steps(norms), parameter_norm, spec).rule.threshold
     assert 0 < threshold <= 1.06 * median(norms)
     assert moved(threshold, parameter_norm, spec) <= 1.06 * LONGEST_STEP
     assert threshold == float(f"{threshold:.2g}")
@@ -60,30 +60,30 @@ def test_a_suggestion_is_above_neither_limit_but_for_its_two_digits(norms, param
 
 def test_a_threshold_that_the_rule_would_over_clip_is_not_suggested():
     with pytest.raises(OptionError, match=r"the parameters bear a gradient of 1e-06 only, .*; lower --lr"):
-        suggest(steps([3.0]), 1.0, TrainingSpec(lr=1e3, momentum=0.9))
+        suggest_threshold(steps([3.0]), 1.0, TrainingSpec(lr=1e3, momentum=0.9))
 
 
 def test_a_step_whose_gradient_was_zeroed_is_left_out():
     zeroed = [step._replace(nonfinite="W_h") for step in steps([0.0, 0.0])]
-    assert suggest([*zeroed, *steps([3.0])], 1e4, SPEC).rule.threshold == 3.0
+    assert suggest_threshold([*zeroed, *steps([3.0])], 1e4, SPEC).rule.threshold == 3.0
 
 
 def test_norms_that_are_not_finite_are_left_out_and_not_counted():
-    rule, how = suggest(steps([math.nan, 1.0, math.inf, 3.0, math.nan]), 1e4, SPEC)
-    assert rule.threshold == 2.0
-    assert "of 2 unclipped steps" in how
-    assert "(1 to 3)" in how
+    found = suggest_threshold(steps([math.nan, 1.0, math.inf, 3.0, math.nan]), 1e4, SPEC)
+    assert found.rule.threshold == 2.0
+    assert "of 2 unclipped steps" in found.how
+    assert "(1 to 3)" in found.how
 
 
 @pytest.mark.parametrize("norms", [[math.nan] * 4, [math.inf], [0.0, 0.0], []])
 def test_without_a_norm_there_is_no_suggestion(norms):
     with pytest.raises(OptionError) as caught:
-        suggest(steps(norms), 1.0, SPEC)
+        suggest_threshold(steps(norms), 1.0, SPEC)
     assert str(caught.value).startswith(f"--clip suggest: of {len(norms)} unclipped steps none has a finite gradient")
     assert "type a threshold" in str(caught.value)
 
 
 @pytest.mark.parametrize("size", [5e-324, 1e-300, 1.7e308])
 def test_the_threshold_of_extreme_norms_can_be_typed(size):
-    rule, _ = suggest(steps([size] * 3), math.inf, SPEC)
-    assert 0 < rule.threshold < math.inf
+    found = suggest_threshold(steps([size] * 3), math.inf, SPEC)
+    assert 0 < found.rule.threshold < math.inf
