@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from gradcheck.base.loose import Loose
 from gradcheck.diagnosis.report import Report
-from gradcheck.diagnosis.text.shown_layers import title
+from gradcheck.diagnosis.shown_layers import title
 from gradcheck.render.heading import what_was_run
 from gradcheck.render.numbers import percent, power, significant
 from gradcheck.render.style import escaped as escaped

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from gradcheck.base.loose import Loose
 from gradcheck.diagnosis.report import Report
-from gradcheck.diagnosis.text.shown_layers import sampled
+from gradcheck.diagnosis.shown_layers import sampled
 from gradcheck.render.numbers import percent
 from gradcheck.render.style import INDENT, without_controls
 from gradcheck.spec.command_line import command_line, options

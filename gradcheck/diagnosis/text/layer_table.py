@@ -9,7 +9,7 @@ from rich.text import Text
 
 from gradcheck.base.loose import Loose
 from gradcheck.diagnosis.report import Report
-from gradcheck.diagnosis.text.shown_layers import drawn, shown_layers, title
+from gradcheck.diagnosis.shown_layers import drawn, shown_layers, title
 from gradcheck.render.bars import Glyphs, Scale, bar, common_scale
 from gradcheck.render.numbers import power, significant
 from gradcheck.render.style import INDENT, STYLES

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from gradcheck.base.loose import Loose
 from gradcheck.diagnosis.report import Report
-from gradcheck.diagnosis.text.shown_layers import drawn, of_several_kinds
+from gradcheck.diagnosis.shown_layers import drawn, of_several_kinds
 from gradcheck.render.bars import Glyphs, Scale, bracket, columns, common_scale, sparkline
 from gradcheck.render.style import STYLES
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradcheck.base.loose import Loose
-from gradcheck.diagnosis.text.shown_layers import shown_layers
+from gradcheck.diagnosis.shown_layers import shown_layers
 
 ALL_UP_TO = 40  # of the contract
 
