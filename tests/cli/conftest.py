@@ -1,4 +1,8 @@
-"""The command line as its users meet it: real processes, real pipes, a real pseudo-terminal.
+"""The command line as its users meet it.
+
+Most command lines run in this process, with streams, variables and a folder of their own (``gradcheck``, ``printed``,
+``report``): a process each would take forty times as long. Where a pipe, a terminal, a signal or what is loaded is the
+point, a test asks for a real one (``process``, ``python``, ``start``, ``in_bash``, ``on_terminal``).
 
 Golden outputs stand in ``tests/cli/golden``. To write them anew, and look at the difference afterwards::
 
@@ -14,8 +18,9 @@ import struct
 import subprocess
 import sys
 import termios
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from tempfile import TemporaryFile
 from threading import Timer
@@ -23,6 +28,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+
+from gradcheck import cli
 
 GOLDEN = Path(__file__).with_name("golden")
 
@@ -46,23 +53,105 @@ def environment():
 
 
 @pytest.fixture(scope="session")
-def python(environment):
-    """Run Python with the arguments; how it ended, stdout and stderr as text."""
+def gradcheck(environment):
+    """Run a command line in this process, and perhaps further words that no shell should take apart.
 
-    def run(*arguments, cwd=None, stdout=subprocess.PIPE, **variables):
-        return subprocess.run(
-            [sys.executable, *map(str, arguments)],
-            stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE,
-            encoding="utf-8", errors="surrogateescape",
-            env=environment | variables, cwd=cwd, timeout=PATIENCE, check=False,
-        )  # fmt: skip
+    How it ended, stdout and stderr as text: those of ``process``.
+    """
+
+    def run(line, *words, cwd=None, **variables):
+        encoding = variables.get("PYTHONIOENCODING", "utf-8")
+        streams = [TextIOWrapper(BytesIO(), encoding, errors) for errors in (None, None, "backslashreplace")]
+        with _as_a_process([*shlex.split(line), *map(str, words)], streams, environment | variables, cwd):
+            try:
+                code = cli.run()
+            except SystemExit as left:
+                code = left.code or 0
+        stdout, stderr = map(_written, streams[1:])
+        return SimpleNamespace(returncode=code, stdout=stdout, stderr=stderr)
+
+    return run
+
+
+@contextmanager
+def _as_a_process(words, streams, environment, cwd):
+    """Give the command what a process has of its own, and take it away afterwards."""
+    names = ("stdin", "stdout", "stderr", "__stdout__", "argv", "path")
+    before = {name: getattr(sys, name) for name in names}
+    variables, folder, modules = dict(os.environ), Path.cwd(), set(sys.modules)
+    for name, value in zip(names, [*streams, streams[1], ["gradcheck", *words], [*sys.path]], strict=True):
+        setattr(sys, name, value)
+    _set_variables(environment)
+    os.chdir(cwd or folder)
+    try:
+        yield
+    finally:
+        os.chdir(folder)
+        _set_variables(variables)
+        for name, value in before.items():
+            setattr(sys, name, value)
+        if cwd is not None:
+            _forget_modules(cwd, set(sys.modules) - modules)
+
+
+def _set_variables(variables):
+    os.environ.clear()
+    os.environ.update(variables)
+
+
+def _forget_modules(folder, names):
+    """Forget the user's own modules: another folder may have others with the same names."""
+    for name in names:
+        if (getattr(sys.modules[name], "__file__", None) or "").startswith(f"{folder}{os.sep}"):
+            del sys.modules[name]
+
+
+def _written(stream):
+    """What stands in a stream, as a pipe would give it: ends of lines are \\n."""
+    stream.flush()
+    text = stream.buffer.getvalue().decode(errors="surrogateescape")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+@pytest.fixture(scope="session")
+def start(environment):
+    """Start Python with the arguments in a process: a ``subprocess.Popen`` that an interrupt reaches.
+
+    Even where pytest itself was told to ignore interrupts, as ``nohup`` does: that is inherited, a handler is not.
+    """
+
+    def popen(*arguments, variables=None, **how):
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            return subprocess.Popen(
+                [sys.executable, *map(str, arguments)], env=environment | (variables or {}),
+                **{"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **how},
+            )  # fmt: skip
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    return popen
+
+
+@pytest.fixture(scope="session")
+def python(start):
+    """Run Python with the arguments in a process: how it ended, stdout and stderr as text."""
+
+    def run(*arguments, cwd=None, stdin="", stdout=subprocess.PIPE, **variables):
+        how = {"stdin": subprocess.PIPE, "stdout": stdout, "encoding": "utf-8", "errors": "surrogateescape"}
+        with start(*arguments, variables=variables, cwd=cwd, **how) as process:
+            try:
+                out, err = process.communicate(stdin, timeout=PATIENCE)
+            finally:
+                process.kill()
+        return SimpleNamespace(returncode=process.returncode, stdout=out, stderr=err)
 
     return run
 
 
 @pytest.fixture(scope="session")
-def gradcheck(python):
-    """Run a command line, and perhaps further words that no shell should take apart."""
+def process(python):
+    """Run a command line in a process, and perhaps further words that no shell should take apart."""
 
     def run(line, *words, **how):
         return python("-m", "gradcheck", *shlex.split(line), *words, **how)
@@ -79,18 +168,6 @@ def printed(gradcheck):
         ended = gradcheck(line, **variables)
         assert (ended.returncode, ended.stderr) == (0, "")
         return ended.stdout
-
-    return run
-
-
-@pytest.fixture(scope="session")
-def ahead(printed):
-    """Run command lines side by side that many tests will look at: [(line, variables), …]."""
-
-    def run(calls):
-        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-            for line, variables in calls:
-                pool.submit(printed, line, **variables)  # what goes wrong does so again in the test
 
     return run
 
@@ -130,7 +207,7 @@ def in_bash(environment):
 
 
 @pytest.fixture(scope="session")
-def on_terminal(environment):
+def on_terminal(start):
     """Run Python with the arguments on a terminal: how it ended, and what the terminal got to show.
 
     With `piped`, stdout goes elsewhere. The process is interrupted as soon as the terminal shows `interrupt_at`.
@@ -140,10 +217,8 @@ def on_terminal(environment):
         ours, theirs = os.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, columns, 0, 0))
         with TemporaryFile() as pipe:
-            with subprocess.Popen(
-                [sys.executable, *map(str, arguments)],
-                stdin=theirs, stdout=pipe if piped else theirs, stderr=theirs, env=environment | variables, cwd=cwd,
-            ) as process:  # fmt: skip
+            streams = {"stdin": theirs, "stdout": pipe if piped else theirs, "stderr": theirs}
+            with start(*arguments, variables=variables, cwd=cwd, **streams) as process:
                 os.close(theirs)
                 hung = Timer(PATIENCE, process.kill)
                 hung.start()

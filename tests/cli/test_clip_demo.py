@@ -5,7 +5,6 @@ import io
 import os
 import re
 import shlex
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -33,12 +32,6 @@ finally:
 """
 
 full_disk = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _side_by_side(ahead):
-    lines = [f"{line} --format {form}" for line in (SMALL, MLP) for form in FORMATS]
-    ahead([(line, {}) for line in [*lines, f"{OVERFLOW} --format json", "clip-demo --help"]])
 
 
 @pytest.fixture(scope="module")
@@ -75,10 +68,10 @@ def test_json_has_the_whole_of_every_run(document):
 
 
 @pytest.mark.parametrize("line", [SMALL, MLP, OVERFLOW])
-def test_a_seed_gives_the_same_bytes_in_every_process(line, gradcheck, printed):
+def test_a_seed_gives_the_same_bytes_in_every_process(line, process, printed):
     expected = printed(f"{line} --format json")
-    assert gradcheck(f"{line} --json", PYTHONHASHSEED="1").stdout == expected
-    assert gradcheck(f"{line} --json --seed 1").stdout != expected
+    assert process(f"{line} --json", PYTHONHASHSEED="1").stdout == expected
+    assert process(f"{line} --json --seed 1").stdout != expected
 
 
 def test_the_command_prints_what_the_function_returns(python, printed):
@@ -179,19 +172,19 @@ def test_a_closed_pipe_ends_silently(line, in_bash):
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
-def test_a_pipe_that_is_closed_from_the_start_ends_silently(form, gradcheck):
+def test_a_pipe_that_is_closed_from_the_start_ends_silently(form, process):
     there, here = os.pipe()
     os.close(there)
-    ended = gradcheck(f"{SMALL} --format {form}", stdout=here)
+    ended = process(f"{SMALL} --format {form}", stdout=here)
     os.close(here)
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
 @full_disk
 @pytest.mark.parametrize("form", ["text", "json"])
-def test_a_full_disk_is_one_line(form, gradcheck):
+def test_a_full_disk_is_one_line(form, process):
     with Path("/dev/full").open("w") as full:
-        ended = gradcheck(f"{SMALL} --format {form}", stdout=full)
+        ended = process(f"{SMALL} --format {form}", stdout=full)
     assert (ended.returncode, ended.stderr) == (2, "error: stdout: can't be written: no space left on device\n")
 
 
@@ -251,17 +244,10 @@ CODES = {
 }
 
 
-@pytest.fixture(scope="module")
-def ended(gradcheck):
-    """A command line ↦ how it ended; they run side by side."""
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        runs = {line: pool.submit(gradcheck, line) for line in CODES}
-        yield lambda line: runs[line].result()
-
-
 @pytest.mark.parametrize("line", CODES)
-def test_fail_on_asks_for_causes(line, ended):
-    assert (ended(line).returncode, ended(line).stderr) == (CODES[line], "")
+def test_fail_on_asks_for_causes(line, gradcheck):
+    ended = gradcheck(line)
+    assert (ended.returncode, ended.stderr) == (CODES[line], "")
 
 
 def test_what_fails_is_shown_all_the_same(gradcheck, printed):
@@ -389,13 +375,8 @@ OPTIONS = {
 
 @pytest.fixture(scope="module")
 def refused(gradcheck, user_files):
-    """Options ↦ how their run ended; the runs go on side by side."""
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        runs = {
-            options: pool.submit(gradcheck, f"clip-demo --output demo.txt {options}", cwd=user_files)
-            for options in OPTIONS
-        }
-        yield lambda options: runs[options].result()
+    """Options ↦ how their run ended."""
+    return lambda options: gradcheck(f"clip-demo --output demo.txt {options}", cwd=user_files)
 
 
 @pytest.mark.parametrize("options", OPTIONS)

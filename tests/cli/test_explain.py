@@ -16,11 +16,6 @@ SCREEN = 24
 every_topic = pytest.mark.parametrize("name", TOPICS)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _side_by_side(ahead):
-    ahead([(f"explain {name} {form}".strip(), {}) for name in TOPICS for form in ("", "--json")])
-
-
 def page(name, width, encoding="utf-8"):
     return explanation_as_text(explain(name), Terminal(width, encoding))
 

@@ -60,11 +60,6 @@ drawn_thrice = pytest.mark.parametrize(
 )
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _side_by_side(ahead):
-    ahead((f"simulate --json {options}", {}) for options in OPTIONS.values())
-
-
 @pytest.fixture(scope="module")
 def schema(printed, strictly):
     return strictly(printed("schema simulate"))
@@ -212,9 +207,9 @@ def test_json_is_short_for_format_json(printed):
 
 
 @pytest.mark.parametrize("options", ["", "--seeds 2 --suggest --dtype float32 --norm batch"])
-def test_a_seed_gives_the_same_bytes_in_every_process(options, gradcheck):
+def test_a_seed_gives_the_same_bytes_in_every_process(options, process):
     line = f"simulate --json --depth 5 --width 16 --seed 7 {options}"
-    first, *others = [gradcheck(line, PYTHONHASHSEED=hashes).stdout for hashes in ("0", "0", "1")]
+    first, *others = [process(line, PYTHONHASHSEED=hashes).stdout for hashes in ("0", "0", "1")]
     assert first.startswith("{")
     assert others == [first] * 2
 

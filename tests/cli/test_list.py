@@ -12,12 +12,6 @@ WIDTHS = (60, 80, 100, 140)
 every_kind = pytest.mark.parametrize("kind", KINDS)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _side_by_side(ahead):
-    lines = [(f"list {kind}", {"COLUMNS": str(width)}) for kind in KINDS for width in WIDTHS]
-    ahead([*lines, *((f"list {kind} --json", {}) for kind in KINDS)])
-
-
 @every_kind
 @pytest.mark.parametrize("width", WIDTHS)
 def test_a_list_fits_the_terminal_and_nothing_of_it_is_cut(kind, width, printed):

@@ -136,11 +136,11 @@ def test_text_loads_rich(loaded):
         ("explain nothing", []),
     ],
 )
-def test_completion_offers_what_fits_and_nothing_else(line, offered, gradcheck):
-    assert gradcheck("", **completion("bash", line)).stdout.split() == offered
+def test_completion_offers_what_fits_and_nothing_else(line, offered, process):
+    assert process("", **completion("bash", line)).stdout.split() == offered
 
 
 @pytest.mark.parametrize("shell", COMPLETIONS)
-def test_every_shell_is_offered_relu(shell, gradcheck):
-    answer = gradcheck("", **completion(shell, "simulate --activation re")).stdout
+def test_every_shell_is_offered_relu(shell, process):
+    answer = process("", **completion(shell, "simulate --activation re")).stdout
     assert re.findall(r"\w+elu|tanh", answer) == ["relu"]

@@ -97,10 +97,10 @@ def test_a_closed_pipe_ends_silently(line, in_bash):
 @pytest.mark.parametrize(
     "line", [f"{SMALL} --no-suggest", f"{SMALL} --json", "schema", "--version", "--help", "simulate --help"]
 )
-def test_a_pipe_that_is_closed_from_the_start_ends_silently(line, gradcheck):
+def test_a_pipe_that_is_closed_from_the_start_ends_silently(line, process):
     there, here = os.pipe()
     os.close(there)
-    ended = gradcheck(line, stdout=here)
+    ended = process(line, stdout=here)
     os.close(here)
     assert (ended.returncode, ended.stderr) == (0, "")
 
@@ -114,9 +114,9 @@ def test_a_closed_pipe_behind_output_ends_silently(in_bash):
 @pytest.mark.parametrize(
     "line", [f"{SMALL} --no-suggest", f"{SMALL} --json", "schema", "--version", "--help", "simulate --help"]
 )
-def test_a_full_disk_behind_stdout_is_one_line(line, gradcheck):
+def test_a_full_disk_behind_stdout_is_one_line(line, process):
     with Path("/dev/full").open("w") as full:
-        ended = gradcheck(line, stdout=full)
+        ended = process(line, stdout=full)
     assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
     assert ended.stderr == "error: stdout: can't be written: no space left on device\n"
 

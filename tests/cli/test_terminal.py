@@ -138,8 +138,8 @@ def test_an_encoding_without_every_block_gets_ascii(encoding, printed):
     assert printed(LINE, PYTHONIOENCODING=encoding) == printed(LINE, PYTHONIOENCODING="ascii")
 
 
-def test_the_c_locale_alone_is_readable(printed):
-    text = printed(LINE, LANG="C", LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
+def test_the_c_locale_alone_is_readable(process, printed):
+    text = process(LINE, LANG="C", LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0").stdout
     assert text == printed(LINE, PYTHONIOENCODING="ascii")
 
 

@@ -48,12 +48,6 @@ def wide_call(network):
     return call(network, 140, "--all-layers")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _side_by_side(ahead):
-    ahead(call(network, columns) for network in NETWORKS for columns in (40, 80))
-    ahead(wide_call(network) for network in NETWORKS)
-
-
 @pytest.fixture
 def text(printed):
     def run(network, columns=80):

@@ -31,11 +31,6 @@ KINDS = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _side_by_side(ahead):
-    ahead([(f"{line} --json", {}) for line in KINDS.values()] + [(line, {}) for line in KINDS.values()])
-
-
 @pytest.fixture
 def said(printed, strictly):
     """A command line ↦ its JSON."""

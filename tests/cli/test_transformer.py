@@ -41,11 +41,6 @@ OF_WEIGHTS = {"weight_norm", "weight_gradient_norm", "log10_weight_gradient_norm
 OF_ACTIVATIONS = {"dead_fraction", "saturated_fraction"}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _side_by_side(ahead):
-    ahead((f"simulate --json {options}", {}) for options in OPTIONS.values())
-
-
 @pytest.fixture(scope="module")
 def schema(printed, strictly):
     return strictly(printed("schema simulate"))
@@ -151,8 +146,8 @@ def test_markdown_has_a_row_a_flow_point(printed):
 
 
 @pytest.mark.parametrize("options", [f"{SMALL} --suggest --seeds 2", f"{SMALL} --layers weightless --dtype float32"])
-def test_a_seed_gives_the_same_bytes_in_every_process(options, gradcheck):
-    first, *others = [gradcheck(f"simulate --json --seed 7 {options}", PYTHONHASHSEED=seed).stdout for seed in "011"]
+def test_a_seed_gives_the_same_bytes_in_every_process(options, process):
+    first, *others = [process(f"simulate --json --seed 7 {options}", PYTHONHASHSEED=seed).stdout for seed in "011"]
     assert first.startswith("{")
     assert others == [first] * 2
 
@@ -164,10 +159,10 @@ def test_another_seed_gives_other_numbers(report):
 
 
 @pytest.mark.parametrize("variable", ["OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"])
-def test_a_wide_transformer_has_the_same_bytes_on_any_number_of_threads(variable, printed):
+def test_a_wide_transformer_has_the_same_bytes_on_any_number_of_threads(variable, process):
     others = {"OPENBLAS_NUM_THREADS": "", "OMP_NUM_THREADS": ""}
     first, *more = [
-        printed("simulate --preset gpt2 --blocks 2 --json", **others | {variable: threads}) for threads in "123"
+        process("simulate --preset gpt2 --blocks 2 --json", **others | {variable: threads}).stdout for threads in "123"
     ]
     assert '"layers": "weightless"' in first
     assert more == [first] * 2

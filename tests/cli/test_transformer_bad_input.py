@@ -1,8 +1,6 @@
 """What a transformer can't be is said in one line that teaches; nothing is written."""
 
-import os
 import re
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -75,10 +73,8 @@ MORE = {
 
 @pytest.fixture(scope="module")
 def refused(gradcheck, user_files):
-    """Options ↦ how their run ended; the runs go on side by side."""
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        runs = {line: pool.submit(gradcheck, f"simulate --output out.txt {line}", cwd=user_files) for line in OPTIONS}
-        yield lambda options: runs[options].result()
+    """Options ↦ how their run ended."""
+    return lambda line: gradcheck(f"simulate --output out.txt {line}", cwd=user_files)
 
 
 @pytest.mark.parametrize("options", OPTIONS)
