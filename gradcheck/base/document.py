@@ -26,6 +26,16 @@ class Document:
         return text
 
 
+class Cause(Record):
+    """A reason of a verdict as data."""
+
+    code: str
+    layers: tuple[str, ...] = told("those concerned, where it is about some")
+    value: float | None = told("what was measured")
+    limit: float | None = told("what the value is held against")
+    text: str = told("the same in words, as among the reasons")
+
+
 class CommandReport(Document, Record):
     """What a command found: a document whose JSON says by which command and version it was written."""
 

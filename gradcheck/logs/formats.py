@@ -3,10 +3,9 @@
 import json
 from collections.abc import Iterator
 
-from gradcheck.base.loose import Loose
 from gradcheck.logs.findings.finding import ERROR, NOTE, WARNING
 from gradcheck.logs.findings.sentences import step_text
-from gradcheck.logs.report import LogReport
+from gradcheck.logs.report import LogFinding, LogReport
 from gradcheck.logs.text import headline, share, where
 from gradcheck.render.numbers import significant
 from gradcheck.render.style import escaped, without_controls
@@ -32,9 +31,9 @@ def log_as_jsonl(report: LogReport) -> str:
     return "".join(finding_line(finding) for finding in report.findings)
 
 
-def finding_line(finding: Loose) -> str:
+def finding_line(finding: LogFinding) -> str:
     """Return a finding as a line of JSON."""
-    return json.dumps(finding, allow_nan=False) + "\n"
+    return json.dumps(finding.to_dict(), allow_nan=False) + "\n"
 
 
 def log_as_csv(report: LogReport) -> str:
@@ -65,9 +64,9 @@ def _lines(report: LogReport) -> Iterator[str]:
         yield ""
         yield "| percentile of the norm | as threshold | clips | rate left |"
         yield "| ---: | ---: | ---: | ---: |"
-    for one in report.thresholds:
-        shares = f"{share(one.clipped_fraction)} | {share(one.kept)}"
-        yield f"| {one.percentile:g} | {significant(one.norm, 3)} | {shares} |"
+    for limit in report.thresholds:
+        shares = f"{share(limit.clipped_fraction)} | {share(limit.kept)}"
+        yield f"| {limit.percentile:g} | {significant(limit.norm, 3)} | {shares} |"
 
 
 def _safe(text: str) -> str:
@@ -79,7 +78,7 @@ def log_as_annotations(report: LogReport) -> str:
     return "".join(_annotation(report.config.file, one) for one in report.findings[:MOST_ANNOTATIONS])
 
 
-def _annotation(file: str, finding: Loose) -> str:
+def _annotation(file: str, finding: LogFinding) -> str:
     """Return one command; what would end it or a property of it is written as the runner decodes it."""
     first = f", layer {finding.layer}" if finding.layer else ""
     text = f"from step {step_text(finding.first_step)}{first}: {finding.message}; try: {finding.advice[0]}"

@@ -1,79 +1,94 @@
 """``diagnose``: what does the log of a training run show? The report is plain data with one dict form."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradcheck.base.document import Document
-from gradcheck.base.loose import Loose
-from gradcheck.base.record import number
+from gradcheck.base.document import Cause, CommandReport
+from gradcheck.base.record import Record, number, told
 from gradcheck.errors import finite
 from gradcheck.logs.columns import Column
-from gradcheck.logs.findings.clips import replays, thresholds
+from gradcheck.logs.findings.clips import Replay, Threshold, replays, thresholds
 from gradcheck.logs.findings.criteria import findings
-from gradcheck.logs.findings.finding import KINDS, NOTE, Finding
+from gradcheck.logs.findings.finding import KINDS, NOTE, SEVERITIES, Finding
 from gradcheck.logs.findings.sentences import step_text
 from gradcheck.logs.lines import Problems
 from gradcheck.logs.reading import Log, read_log
 from gradcheck.logs.series import Series
-from gradcheck.version import SCHEMA_VERSION, __version__
 
 #: Points of the curves in the report.
 POINTS = 240
 
 
-@dataclass(frozen=True)
-class LogReport(Document):
-    """What the log of a training run shows.
+class LogConfig(Record):
+    """What was asked for."""
 
-    Attributes
-    ----------
-    config : Loose
-        ``file`` and ``max_norm``, as they were given.
-    log : Loose
-        What was read: ``format``, ``rows``, ``first_step``, ``last_step``, ``layers``, ``rows_per_sample``.
-    findings : tuple of Loose
-        By weight; keys as in ``gradcheck schema diagnose``.
-    thresholds : tuple of Loose
-        What percentiles of the gradient norm would do as clipping thresholds.
-    replays : tuple of Loose
-        What the adaptive clipping rules would have done with the logged norms.
-    curves : Loose
-        ``grad_norm`` and ``loss``: the highest value of each part of the run.
-    verdict : Loose
-        ``status``, ``first_step``, ``layer``, ``reasons``.
-    warnings : tuple of str
-        What was wrong with the log, and was left out.
-    """
+    file: str
+    max_norm: float | None = told("as it was given; null: what the log says")
 
-    config: Loose
-    log: Loose
-    findings: tuple[Loose, ...]
-    thresholds: tuple[Loose, ...]
-    replays: tuple[Loose, ...]
-    curves: Loose
-    verdict: Loose
-    warnings: tuple[str, ...]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the report as JSON values; a number that isn't finite is None."""
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "gradcheck_version": __version__,
-            "command": "diagnose",
-            "config": dict(self.config),
-            "log": dict(self.log),
-            "verdict": dict(self.verdict),
-            "findings": [dict(one) for one in self.findings],
-            "thresholds": [dict(one) for one in self.thresholds],
-            "replays": [dict(one) for one in self.replays],
-            "curves": dict(self.curves),
-            "warnings": list(self.warnings),
-        }
+class LogRead(Record):
+    """What was read."""
+
+    format: str
+    rows: int = told(minimum=0)
+    first_step: float | None = told("of the rows that count")
+    last_step: float | None = told("of the rows that count")
+    layers: int = told("layers with a gradient norm of their own", minimum=0)
+    rows_per_sample: int = told("above 1: of so many rows the first and the highest are kept", minimum=0)
+
+
+class LogVerdict(Record):
+    """What the weightiest finding says; notes leave a run healthy."""
+
+    status: str = told(enum=["healthy", *KINDS])
+    first_step: float | None = told("where it begins")
+    layer: str | None = told("that moved first")
+    reasons: tuple[str, ...]
+    causes: tuple[Cause, ...] = told("the reasons as data; the code is the kind of a finding")
+
+
+class LogFinding(Record):
+    """One thing that was found."""
+
+    kind: str = told(enum=list(KINDS))
+    severity: str = told(enum=list(SEVERITIES))
+    message: str
+    first_step: float | None = told("where it begins")
+    last_step: float | None = told("where it ends")
+    layer: str | None = told("that moved first")
+    layers: tuple[str, ...] = told("all that are concerned, the first to move first")
+    numbers: Mapping[str, float | None]
+    advice: tuple[str, ...] = told("what to try")
+
+
+class Curve(Record):
+    """A quantity over the steps, in parts of the run."""
+
+    step: tuple[float | None, ...]
+    value: tuple[float | None, ...] = told("highest of its part of the run; null: not finite")
+
+
+class Curves(Record):
+    """What is drawn."""
+
+    grad_norm: Curve
+    loss: Curve
+
+
+class LogReport(CommandReport):
+    """What the log of a training run shows."""
+
+    config: LogConfig
+    log: LogRead
+    verdict: LogVerdict
+    findings: tuple[LogFinding, ...] = told("by weight; none: a healthy run")
+    thresholds: tuple[Threshold, ...] = told("percentiles of the gradient norm")
+    replays: tuple[Replay, ...] = told("the adaptive rules on the logged norms")
+    curves: Curves
+    warnings: tuple[str, ...] = told("what was wrong with the log, and left out")
 
 
 def diagnose(
@@ -128,20 +143,21 @@ def _report(log: Log, file: str, max_norm: float | None) -> LogReport:
     series = Series.of(log)
     found = findings(series, max_norm)
     return LogReport(
-        config=Loose(file=file, max_norm=max_norm),
+        command="diagnose",
+        config=LogConfig(file=file, max_norm=max_norm),
         log=_log(log, series),
-        findings=tuple(_record(one) for one in found),
-        thresholds=_records(thresholds(series, found)),
-        replays=_records(replays(series)),
-        curves=Loose({name: _curve(series, name) for name in ("grad_norm", "loss")}),
         verdict=_verdict(found),
+        findings=tuple(map(_finding, found)),
+        thresholds=tuple(thresholds(series, found)),
+        replays=tuple(replays(series)),
+        curves=Curves(grad_norm=_curve(series, "grad_norm"), loss=_curve(series, "loss")),
         warnings=tuple(_warnings(log.problems, series)),
     )
 
 
-def _log(log: Log, series: Series) -> Loose:
+def _log(log: Log, series: Series) -> LogRead:
     ends = (series.steps[0], max(series.steps[-1], log.table.last_step)) if len(series.steps) else (math.nan, math.nan)
-    return Loose(
+    return LogRead(
         format=log.reader.format,
         rows=series.rows,
         first_step=_step(ends[0]),
@@ -156,44 +172,45 @@ def _step(step: float) -> float | None:
     return int(step) if math.isfinite(step) and float(step).is_integer() else number(step)
 
 
-def _record(one: Finding) -> Loose:
-    return Loose(
+def _finding(one: Finding) -> LogFinding:
+    return LogFinding(
         kind=one.kind,
         severity=one.weight,
         message=one.message,
         first_step=_step(one.first_step),
         last_step=_step(one.last_step),
         layer=one.layers[0] if one.layers else None,
-        layers=list(one.layers),
-        numbers=Loose({name: number(value) for name, value in one.numbers.items()}),
-        advice=list(KINDS[one.kind].advice),
+        layers=one.layers,
+        numbers={name: number(value) for name, value in one.numbers.items()},
+        advice=KINDS[one.kind].advice,
     )
 
 
-def _records(found: Sequence[NamedTuple]) -> tuple[Loose, ...]:
-    return tuple(
-        Loose({name: number(value) if isinstance(value, float) else value for name, value in one._asdict().items()})
-        for one in found
-    )
-
-
-def _curve(series: Series, quantity: str) -> Loose:
+def _curve(series: Series, quantity: str) -> Curve:
     """Return the highest value of each part of the run, None where one isn't finite."""
     steps, values = series.course(quantity)
     starts = np.unique(np.linspace(0, len(steps), min(POINTS, len(steps)), endpoint=False).astype(int))
     highest = np.maximum.reduceat(values, starts).tolist() if len(starts) else []
-    return Loose(step=[_step(step) for step in steps[starts].tolist()], value=[number(value) for value in highest])
+    return Curve(
+        step=tuple(_step(step) for step in steps[starts].tolist()), value=tuple(number(value) for value in highest)
+    )
 
 
-def _verdict(found: Sequence[Finding]) -> Loose:
-    """Return what the weightiest finding says; notes leave a run healthy."""
+def _verdict(found: Sequence[Finding]) -> LogVerdict:
     serious = [one for one in found if one.weight != NOTE]
-    if not serious:
-        return Loose(status="healthy", first_step=None, layer=None, reasons=[])
-    worst = serious[0]
-    layer = worst.layers[0] if worst.layers else None
-    reasons = [one.message for one in serious]
-    return Loose(status=worst.kind, first_step=_step(worst.first_step), layer=layer, reasons=reasons)
+    worst = serious[0] if serious else None
+    return LogVerdict(
+        status=worst.kind if worst else "healthy",
+        first_step=_step(worst.first_step) if worst else None,
+        layer=worst.layers[0] if worst and worst.layers else None,
+        reasons=tuple(one.message for one in serious),
+        causes=tuple(map(_cause, serious)),
+    )
+
+
+def _cause(one: Finding) -> Cause:
+    value, limit = (None if measured is None else number(measured) for measured in (one.value, one.limit))
+    return Cause(code=one.kind, layers=one.layers, value=value, limit=limit, text=one.message)
 
 
 def _warnings(problems: Problems, series: Series) -> Iterator[str]:

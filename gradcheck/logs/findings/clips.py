@@ -9,11 +9,10 @@
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
-from gradcheck.clipping import Clipper
+from gradcheck.base.record import Record, number, told
 from gradcheck.logs.findings.finding import Finding
 from gradcheck.logs.findings.robust import Numbers
 from gradcheck.logs.series import Series
@@ -34,37 +33,29 @@ EXTREME_RATIOS = (1e-150, 1e150)
 REPLAYED = 4096
 
 
-class Threshold(NamedTuple):
-    """A threshold of the global norm, and what it would have done.
+#: What a threshold or a rule does.
+CLIPPED = "share of the steps in which it would have been at work"
+KEPT = "mean part of the gradient that it would have left"
 
-    Attributes
-    ----------
-    percentile : float
-        Of the logged norms, those of ``until_step`` and behind left out.
-    norm : float
-    clipped_fraction : float
-        Share of the steps above it.
-    kept : float
-        Mean part of the gradient that it leaves.
-    until_step : float or None
-        Where the run goes wrong: the norms from there on are no model for a threshold.
-    """
+
+class Threshold(Record):
+    """A threshold of the global norm, and what it would have done."""
 
     percentile: float
-    norm: float
-    clipped_fraction: float
-    kept: float
-    until_step: float | None = None
+    norm: float | None = told("of the steps before until_step")
+    clipped_fraction: float | None = told(CLIPPED)
+    kept: float | None = told(KEPT)
+    until_step: float | None = told("where the run goes wrong; null: it doesn't")
 
 
-class Replay(NamedTuple):
-    """An adaptive rule on the logged norms; the same numbers as of a threshold, and the range of its own."""
+class Replay(Record):
+    """An adaptive rule on the logged norms, the range of its limits, and what it would have done."""
 
-    rule: str
-    lowest: float
-    highest: float
-    clipped_fraction: float
-    kept: float
+    rule: str = told("name:threshold, as of clip-demo")
+    lowest: float | None = told("limit of the norm that it set")
+    highest: float | None = told("limit of the norm that it set")
+    clipped_fraction: float | None = told(CLIPPED)
+    kept: float | None = told(KEPT)
 
 
 def _finite_norms(series: Series, until: float | None = None) -> Numbers:
@@ -116,7 +107,13 @@ def thresholds(series: Series, found: Sequence[Finding] = ()) -> list[Threshold]
     every = _finite_norms(series)
     limits = {percent: float(np.percentile(norms, percent)) for percent in PERCENTILES if _tells(norms, percent)}
     return [
-        Threshold(percent, limit, float((every > limit).mean()), float(np.minimum(1.0, limit / every).mean()), until)
+        Threshold(
+            percentile=percent,
+            norm=limit,
+            clipped_fraction=number(float((every > limit).mean())),
+            kept=number(float(np.minimum(1.0, limit / every).mean())),
+            until_step=None if until is None else number(until),
+        )
         for percent, limit in limits.items()
         if math.isfinite(limit)
     ]
@@ -137,10 +134,18 @@ def replays(series: Series) -> list[Replay]:
 
 def _replay(rule: Rule, norms: Numbers) -> Replay:
     """Clip one number after the other, as if it were the whole gradient; its unit is of no account."""
+    from gradcheck.clipping import Clipper  # loads the engine
+
     unit = float(np.median(norms))
     clipper = Clipper(rule)
     ratios = np.clip(norms / unit, *EXTREME_RATIOS)
     reports = [clipper([np.array([ratio])])[1] for ratio in ratios]
     limits = [one.threshold * unit for one in reports if one.threshold is not None and math.isfinite(one.threshold)]
     share, kept = np.mean([one.clipped for one in reports]), np.mean([one.kept for one in reports])
-    return Replay(str(rule), min(limits, default=math.nan), max(limits, default=math.nan), float(share), float(kept))
+    return Replay(
+        rule=str(rule),
+        lowest=number(min(limits, default=math.nan)),
+        highest=number(max(limits, default=math.nan)),
+        clipped_fraction=number(float(share)),
+        kept=number(float(kept)),
+    )

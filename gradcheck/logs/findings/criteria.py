@@ -2,7 +2,7 @@
 
 from gradcheck.logs.findings.clips import clipping
 from gradcheck.logs.findings.decay import collapsed, vanishing
-from gradcheck.logs.findings.finding import ERROR, KINDS, NOTE, WARNING, Finding
+from gradcheck.logs.findings.finding import KINDS, SEVERITIES, Finding
 from gradcheck.logs.findings.growth import exploding, spikes
 from gradcheck.logs.findings.states import dead, no_gradient, nonfinite, update_ratio
 from gradcheck.logs.series import Series
@@ -12,8 +12,6 @@ CRITERIA = (exploding, nonfinite, vanishing, collapsed, no_gradient, dead, spike
 
 #: Findings of layers that get hardly any gradient.
 STARVING = ("vanishing", "no-gradient", "collapsed")
-
-_WEIGHTS = (ERROR, WARNING, NOTE)
 
 
 def findings(series: Series, max_norm: float | None = None) -> list[Finding]:
@@ -31,7 +29,7 @@ def findings(series: Series, max_norm: float | None = None) -> list[Finding]:
     found += clipping(series, max_norm)
     found = [one for one in found if not _is_explained(one, found)]
     kinds = list(KINDS)
-    return sorted(found, key=lambda one: (_WEIGHTS.index(one.weight), kinds.index(one.kind)))
+    return sorted(found, key=lambda one: (SEVERITIES.index(one.weight), kinds.index(one.kind)))
 
 
 def _is_explained(one: Finding, found: list[Finding]) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from gradcheck.logs.findings.sentences import SENTENCES
 
 #: How much a finding weighs: an error or a warning takes the verdict from healthy, a note doesn't.
-ERROR, WARNING, NOTE = "error", "warning", "note"
+SEVERITIES = ERROR, WARNING, NOTE = "error", "warning", "note"
 
 
 class Kind(NamedTuple):

@@ -19,8 +19,10 @@ WORDS = {
 }  # fmt: skip
 
 
-def step_text(step: float) -> str:
+def step_text(step: float | None) -> str:
     """Return a step as one reads it; an epoch may have decimals."""
+    if step is None:
+        return "-"
     return f"{step:,.0f}" if float(step).is_integer() else f"{step:.6g}"
 
 

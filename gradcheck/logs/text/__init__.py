@@ -9,11 +9,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from gradcheck.base.loose import Loose
 from gradcheck.base.wording import as_percent, shortest
 from gradcheck.logs.findings.finding import NOTE
 from gradcheck.logs.findings.sentences import counted, step_text
-from gradcheck.logs.report import LogReport
+from gradcheck.logs.report import LogFinding, LogReport
 from gradcheck.render.bars import Glyphs, Scale, columns, common_scale, sparkline
 from gradcheck.render.heading import SEPARATOR
 from gradcheck.render.numbers import significant
@@ -115,8 +114,7 @@ def latest(report: LogReport) -> Padding:
     for title in ("step", "gradient norm", "loss", "findings"):
         table.add_column(title, justify="right", no_wrap=True)
     ends = (report.curves[name].value[-1:] or [None] for name in ("grad_norm", "loss"))
-    step = "-" if report.log.last_step is None else step_text(report.log.last_step)
-    table.add_row(step, *(significant(end[0], 3) for end in ends), str(len(report.findings)))
+    table.add_row(step_text(report.log.last_step), *(significant(end[0], 3) for end in ends), str(len(report.findings)))
     return Padding(table, (0, 0, 0, INDENT))
 
 
@@ -133,7 +131,7 @@ def curves(report: LogReport, width: int, glyphs: Glyphs) -> Iterator[Renderable
     if known:
         told = f"{significant(min(known), 3)} … {significant(max(known), 3)}"
         if min(known) > 0 and max(known) / DECADES > min(known):
-            losses, told = [one and math.log10(one) for one in losses], f"{told}, on a log scale"
+            losses, told = tuple(one and math.log10(one) for one in losses), f"{told}, on a log scale"
         yield from _curve(f"loss {told}", _shares(losses), Scale(0.0, 1.0), room, glyphs, report)
     steps = report.curves.grad_norm.step or report.curves.loss.step
     if len(steps) > 1:
@@ -165,7 +163,7 @@ def _highest(values: Sequence[float | None], room: int) -> list[float | None]:
     return [None if None in part else max(one for one in part if one is not None) for part in parts]
 
 
-def _finding(finding: Loose) -> Table:
+def _finding(finding: LogFinding) -> Table:
     """Return a finding: its kind and steps, what it says, and what to try."""
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
@@ -181,7 +179,7 @@ def _finding(finding: Loose) -> Table:
     return table
 
 
-def _layers(finding: Loose) -> list[str]:
+def _layers(finding: LogFinding) -> list[str]:
     """Return the first layers of a finding in words."""
     names = [_name(name) for name in finding.layers[:NAMED]]
     more = len(finding.layers) - len(names)
@@ -205,9 +203,9 @@ def _thresholds(report: LogReport) -> Table:
     for one in report.thresholds:
         cells = (significant(one.norm, 3), share(one.clipped_fraction), share(one.kept))
         table.add_row(f"{one.percentile:g}th percentile", *cells)
-    for one in report.replays:
-        ranged = "-" if one.lowest is None else f"{significant(one.lowest, 2)} … {significant(one.highest, 2)}"
-        table.add_row(one.rule, ranged, share(one.clipped_fraction), share(one.kept))
+    for rule in report.replays:
+        ranged = "-" if rule.lowest is None else f"{significant(rule.lowest, 2)} … {significant(rule.highest, 2)}"
+        table.add_row(rule.rule, ranged, share(rule.clipped_fraction), share(rule.kept))
     return table
 
 

@@ -6,39 +6,41 @@ import io
 import pytest
 from rich.console import Console
 
-from gradcheck.base.loose import Loose
 from gradcheck.logs.findings.finding import ERROR, KINDS, NOTE, WARNING
 from gradcheck.logs.findings.sentences import factor_text, step_text
 from gradcheck.logs.formats import log_as_annotations, log_as_csv, log_as_markdown
-from gradcheck.logs.report import LogReport
+from gradcheck.logs.report import Curve, Curves, LogConfig, LogFinding, LogRead, LogReport, LogVerdict
 from gradcheck.logs.text import headline, log_as_text, next_command
 from gradcheck.logs.text.live import live_view
 from gradcheck.render.style import LOG_STYLES
 
 
 def finding(kind="exploding", layers=("fc1", "fc2"), first_step=120, last_step=200, message="it grows"):
-    return Loose(
+    return LogFinding(
         kind=kind, severity=KINDS[kind].severity, message=message, first_step=first_step, last_step=last_step,
-        layer=layers[0] if layers else None, layers=list(layers), numbers=Loose(), advice=list(KINDS[kind].advice),
+        layer=layers[0] if layers else None, layers=layers, numbers={}, advice=KINDS[kind].advice,
     )  # fmt: skip
 
 
 def report(*findings, file="run.jsonl", rows_per_sample=1, norms=(1.0, 2.0, None, 0.0), losses=(), thresholds=()):
-    serious = [one for one in findings if one.severity != NOTE]
-    worst = serious[0] if serious else Loose(kind="healthy", first_step=None, layer=None)
+    worst = next((one for one in findings if one.severity != NOTE), None)
     return LogReport(
-        config=Loose(file=file, max_norm=None),
-        log=Loose(
+        command="diagnose",
+        config=LogConfig(file=file, max_norm=None),
+        log=LogRead(
             format="JSON Lines", rows=1, first_step=0, last_step=1200, layers=2, rows_per_sample=rows_per_sample
+        ),
+        verdict=LogVerdict(
+            status=worst.kind if worst else "healthy", first_step=worst and worst.first_step,
+            layer=worst and worst.layer, reasons=(), causes=(),
         ),
         findings=findings,
         thresholds=thresholds,
         replays=(),
-        curves=Loose(
-            grad_norm=Loose(step=list(range(len(norms))), value=list(norms)),
-            loss=Loose(step=list(range(len(losses))), value=list(losses)),
+        curves=Curves(
+            grad_norm=Curve(step=list(range(len(norms))), value=norms),
+            loss=Curve(step=list(range(len(losses))), value=losses),
         ),
-        verdict=Loose(status=worst.kind, first_step=worst.first_step, layer=worst.layer, reasons=[]),
         warnings=(),
     )  # fmt: skip
 
