@@ -151,15 +151,15 @@ def ours(work: Work) -> Task:
     network, loss = build(spec, widths, given(work.maps, dtype)), cross_entropy(work.labels)
 
     def step() -> list[float]:
-        passages, x = [], work.inputs
+        passes, x = [], work.inputs
         for layer in range(DEPTH):
-            passages.append(network.hidden(layer + 1)(x))
-            x = passages[-1].output
+            passes.append(network.hidden(layer + 1)(x))
+            x = passes[-1].output
         logits, through_readout = network.readout()(x)
         at_logits = rescaled(loss(logits)[1])
         at_x = rescaled(through_readout(at_logits.mantissa), at_logits.exponent)
         sizes, norms = [], [log10_weight_gradient_norm(rescaled(x), at_logits)]
-        for back in backward(passages, at_x):
+        for back in backward(passes, at_x):
             sizes.append(log10_rms(back.at_z))
             norms.extend(log10_weight_gradient_norm(*product) for product in back.products)
         return sizes[::-1] + norms[::-1]

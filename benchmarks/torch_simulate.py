@@ -18,7 +18,7 @@ DEPTH, WIDTH, FEATURES, OUTPUTS, BATCH, SEED = 50, 128, 64, 10, 64, 0
 SATURATED_BELOW = 0.01 * 0.25  # 1 % of the sigmoid's steepest slope
 
 
-class Passage(NamedTuple):
+class HiddenPass(NamedTuple):
     """One batch's way through a hidden layer: pre-activation and output are (batch, width)."""
 
     linear: nn.Linear
@@ -31,10 +31,10 @@ def main() -> None:
     torch.set_default_dtype(torch.float64)
     torch.manual_seed(SEED)
     inputs, labels = batch()
-    passages = list(forward(hidden_layers(), inputs))
-    logits = dense(WIDTH, OUTPUTS)(passages[-1].output)
+    passes = list(forward(hidden_layers(), inputs))
+    logits = dense(WIDTH, OUTPUTS)(passes[-1].output)
     nn.functional.cross_entropy(logits, labels).backward()
-    layers = [forward_measures(passage) | backward_measures(passage) for passage in passages]
+    layers = [forward_measures(layer_pass) | backward_measures(layer_pass) for layer_pass in passes]
     add_ratios(layers)
     print(json.dumps({"layers": layers}, indent=2))
 
@@ -60,19 +60,19 @@ def hidden_layers() -> list[nn.Linear]:
     return [dense(fan_in, fan_out) for fan_in, fan_out in pairwise([FEATURES] + [WIDTH] * DEPTH)]
 
 
-def forward(layers: list[nn.Linear], x: Tensor) -> Iterator[Passage]:
+def forward(layers: list[nn.Linear], x: Tensor) -> Iterator[HiddenPass]:
     """Pass x (batch, features) through the hidden layers; each pre-activation will keep its gradient."""
     for linear in layers:
         z = linear(x)
         z.retain_grad()
         x = torch.sigmoid(z)
-        yield Passage(linear, z, x)
+        yield HiddenPass(linear, z, x)
 
 
 @torch.no_grad()
-def forward_measures(passage: Passage) -> dict[str, float]:
+def forward_measures(layer_pass: HiddenPass) -> dict[str, float]:
     """Measure a layer's signal."""
-    _, z, y = passage
+    _, z, y = layer_pass
     slope = y * (1 - y)
     return {
         "preactivation_std": z.std(correction=0).item(),
@@ -85,11 +85,11 @@ def forward_measures(passage: Passage) -> dict[str, float]:
 
 
 @torch.no_grad()
-def backward_measures(passage: Passage) -> dict[str, float]:
+def backward_measures(layer_pass: HiddenPass) -> dict[str, float]:
     """Measure a layer's gradient, and its weights."""
-    weight = passage.linear.weight
+    weight = layer_pass.linear.weight
     return {
-        "gradient_rms": rms(passage.preactivation.grad),
+        "gradient_rms": rms(layer_pass.preactivation.grad),
         "weight_norm": torch.linalg.vector_norm(weight).item(),
         "weight_gradient_norm": torch.linalg.vector_norm(weight.grad).item(),
     }

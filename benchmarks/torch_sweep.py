@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch_simulate import Passage, backward_measures, batch, effective_rank, mean_cosine, rms
+from torch_simulate import HiddenPass, backward_measures, batch, effective_rank, mean_cosine, rms
 
 WIDTH, OUTPUTS = 128, 10
 
@@ -52,7 +52,7 @@ def simulate(network: dict[str, Any], seed: int) -> list[dict[str, float]]:
     x, labels = batch()
     *hidden, readout = layers(network)
     activation, norm = ACTIVATIONS[network["activation"]], NORMS[network["norm"]]
-    passages, slopes = [], []
+    passes, slopes = [], []
     for index, linear in enumerate(hidden):
         z = linear(x)
         z.retain_grad()
@@ -60,10 +60,10 @@ def simulate(network: dict[str, Any], seed: int) -> list[dict[str, float]]:
         y = activation(inner)
         slopes.append(slope(activation, inner))
         x = x + y if network["residual"] and index else y
-        passages.append(Passage(linear, z, x))
+        passes.append(HiddenPass(linear, z, x))
     nn.functional.cross_entropy(readout(x), labels).backward()
     steepest = STEEPEST[network["activation"]]
-    pairs = zip(passages, slopes, strict=True)
+    pairs = zip(passes, slopes, strict=True)
     return [forward_measures(one, slope, steepest) | backward_measures(one) for one, slope in pairs]
 
 
@@ -74,9 +74,9 @@ def slope(activation: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def forward_measures(passage: Passage, slope: Tensor, steepest: float) -> dict[str, float]:
+def forward_measures(layer_pass: HiddenPass, slope: Tensor, steepest: float) -> dict[str, float]:
     """Measure a layer's signal."""
-    _, z, y = passage
+    _, z, y = layer_pass
     return {
         "preactivation_std": z.std(correction=0).item(),
         "activation_rms": rms(y),

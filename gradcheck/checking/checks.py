@@ -217,13 +217,13 @@ LOSSES: dict[str, Cases] = {"cross-entropy": _cross_entropy, "mean-square": _mea
 
 def _hidden_layer(norm: str, skip_scale: float | None, draw: Draw) -> Iterator[Case]:
     def function(x: Array, weight: Array) -> Followed:
-        passage = HiddenLayer(Dense(weight), NORMS[norm].block, ACTIVATIONS["tanh"], skip_scale)(x)
+        layer_pass = HiddenLayer(Dense(weight), NORMS[norm].block, ACTIVATIONS["tanh"], skip_scale)(x)
 
         def pullback(delta: Array) -> tuple[Array, ...]:
-            _, at_x, products = passage.pullback(delta)
+            _, at_x, products = layer_pass.pullback(delta)
             return _at_weights(at_x, products)
 
-        return passage.output, pullback
+        return layer_pass.output, pullback
 
     yield Case(function, (draw(BATCH, WIDTH), draw(WIDTH, WIDTH)))
 
@@ -251,15 +251,15 @@ def _attention_branch(draw: Draw) -> Iterator[Case]:
     heads = Heads(BATCH, 4, 2, 2)
 
     def function(x: Array, project: Array, write: Array) -> Followed:
-        branched = AttentionBranch(Dense(project), heads, Dense(write))(x)
-        return branched.output, lambda delta: _at_weights(*branched.pullback(delta))
+        branch_pass = AttentionBranch(Dense(project), heads, Dense(write))(x)
+        return branch_pass.output, lambda delta: _at_weights(*branch_pass.pullback(delta))
 
     yield Case(function, (draw(2 * BATCH, WIDTH), draw(WIDTH, 16, std=0.5), draw(8, WIDTH)))
 
 
 def _mlp_branch(activation: str, gated: bool, draw: Draw) -> Iterator[Case]:
     def function(x: Array, expand: Array, write: Array) -> Followed:
-        branched = MlpBranch(Dense(expand), ACTIVATIONS[activation], gated, Dense(write))(x)
-        return branched.output, lambda delta: _at_weights(*branched.pullback(delta))
+        branch_pass = MlpBranch(Dense(expand), ACTIVATIONS[activation], gated, Dense(write))(x)
+        return branch_pass.output, lambda delta: _at_weights(*branch_pass.pullback(delta))
 
     yield Case(function, (draw(BATCH, WIDTH), draw(WIDTH, 16, std=0.5), draw(8 if gated else 16, WIDTH)))

@@ -8,7 +8,7 @@ import numpy as np
 from gradcheck.building.networks import drawn_network, given_network, trainable
 from gradcheck.building.transformers import TransformerNetwork
 from gradcheck.checking.differences import Case, Draw, Followed
-from gradcheck.engine.layered import backward, walk
+from gradcheck.engine.layered import backward, forward
 from gradcheck.engine.linear import Dense
 from gradcheck.engine.loss import cross_entropy
 from gradcheck.engine.magnitude import Scaled
@@ -56,12 +56,12 @@ def gradient_of_start(arch: str, draw: Draw) -> Iterator[Case]:
     network, start = drawn_network(spec, FEATURES, OUTPUTS, _seed(draw), draw.dtype).unrolled(inputs)
 
     def function(start: Array) -> Followed:
-        ways = list(walk(network, start, range(1, network.depth + 1)))
-        logits, through_readout = network.readout()(ways[-1].output)
+        passes = list(forward(network, start, range(1, network.depth + 1)))
+        logits, through_readout = network.readout()(passes[-1].output)
         value, at_logits = _cross_entropy(logits)
 
         def pullback(delta: Array) -> tuple[Array, ...]:
-            *_, first = backward(ways, Scaled(through_readout(at_logits * delta)))
+            *_, first = backward(passes, Scaled(through_readout(at_logits * delta)))
             return (np.ldexp(*first.at_x),)
 
         return np.asarray(value), pullback

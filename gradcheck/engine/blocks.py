@@ -4,13 +4,13 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from gradcheck.engine.activations import Activation
-from gradcheck.engine.layered import Pulled
+from gradcheck.engine.layered import Cotangents
 from gradcheck.engine.linear import Linear
 from gradcheck.engine.types import Array, Block
 
 
-class Passage(NamedTuple):
-    """One batch's way through a hidden layer, and the way back.
+class HiddenPass(NamedTuple):
+    """One batch's pass through a hidden layer, forward and back.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class Passage(NamedTuple):
     preactivation: Array
     slope: Array
     output: Array
-    pullback: Callable[[Array], Pulled]
+    pullback: Callable[[Array], Cotangents]
 
     @property
     def activity(self) -> Array:
@@ -63,22 +63,22 @@ class HiddenLayer(NamedTuple):
     activation: Activation
     skip_scale: float | None = None
 
-    def __call__(self, x: Array) -> Passage:
-        """Return the passage of x, (batch, fan_in)."""
+    def __call__(self, x: Array) -> HiddenPass:
+        """Pass x forward, (batch, fan_in)."""
         z, through_linear = self.linear(x)
         normalised, through_norm = self.norm(z)
         y, slope = self.activation(normalised)
 
-        def plain(delta: Array) -> Pulled:
+        def plain(delta: Array) -> Cotangents:
             at_z = through_norm(delta * slope)
-            return Pulled(at_z, through_linear(at_z), ((x, at_z),))
+            return Cotangents(at_z, through_linear(at_z), ((x, at_z),))
 
         if self.skip_scale is None:
-            return Passage(self, x, z, slope, y, plain)
+            return HiddenPass(self, x, z, slope, y, plain)
         scale = self.skip_scale
 
-        def with_skip(delta: Array) -> Pulled:
-            pulled = plain(scale * delta)
-            return pulled._replace(at_x=delta + pulled.at_x)
+        def with_skip(delta: Array) -> Cotangents:
+            cotangents = plain(scale * delta)
+            return cotangents._replace(at_x=delta + cotangents.at_x)
 
-        return Passage(self, x, z, slope, x + scale * y, with_skip)
+        return HiddenPass(self, x, z, slope, x + scale * y, with_skip)

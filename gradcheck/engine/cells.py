@@ -14,7 +14,7 @@ from gradcheck.engine.types import Array
 
 
 class CellStep(NamedTuple):
-    """One time step of a cell, and the way back.
+    """One batch's pass through a time step of a cell, forward and back.
 
     Attributes
     ----------

@@ -10,7 +10,7 @@ from gradcheck.engine.magnitude import Scaled, rescaled
 from gradcheck.engine.types import Array
 
 
-class Pulled(NamedTuple):
+class Cotangents(NamedTuple):
     """What a pullback returns.
 
     Attributes
@@ -26,8 +26,8 @@ class Pulled(NamedTuple):
     products: tuple[tuple[Array, Array], ...]
 
 
-class Way(Protocol):
-    """One batch's way through a layer or a time step, and the way back: what a measurement looks at."""
+class LayerPass(Protocol):
+    """One batch's pass through a layer or a time step, forward and back: what a measurement looks at."""
 
     @property
     def preactivation(self) -> Array:
@@ -50,14 +50,14 @@ class Way(Protocol):
         """The linear maps whose outputs make z."""
 
     @property
-    def pullback(self) -> Callable[[Array], Pulled]:
+    def pullback(self) -> Callable[[Array], Cotangents]:
         """∂𝓛/∂output ↦ ∂𝓛/∂z, ∂𝓛/∂input and what gives the weights' gradients."""
 
 
 class Layer(Protocol):
     """A layer, or a time step, of one batch."""
 
-    def __call__(self, x: Array, /) -> Way:
+    def __call__(self, x: Array, /) -> LayerPass:
         """Pass x forward."""
 
 
@@ -81,7 +81,7 @@ class Layered(Protocol):
         """fan_in and fan_out of each layer."""
 
     def kept(self, rows: int) -> Sequence[int]:
-        """How many numbers each layer holds from the way forward to the way back, its weights among them."""
+        """How many numbers each layer holds from the forward pass to the backward pass, its weights among them."""
 
     def hidden(self, layer: int) -> Layer:
         """Return layer 1 … depth."""
@@ -90,23 +90,23 @@ class Layered(Protocol):
         """Return the linear map from the last layer to the outputs."""
 
 
-def walk(network: Layered, x: Array, layers: range) -> Iterator[Way]:
+def forward(network: Layered, x: Array, layers: range) -> Iterator[LayerPass]:
     """Pass x forward through some of the layers."""
     for layer in layers:
-        way = network.hidden(layer)(x)
-        yield way
-        x = way.output
+        layer_pass = network.hidden(layer)(x)
+        yield layer_pass
+        x = layer_pass.output
 
 
 class Backward(NamedTuple):
-    """What has come back to a layer, renormalised: it neither under- nor overflows at any depth.
+    """What comes back to a layer, renormalised: it neither under- nor overflows at any depth.
 
     Attributes
     ----------
     at_z, at_x : Scaled
         ∂𝓛/∂z and ∂𝓛/∂input.
     products : tuple of (Scaled, Scaled)
-        As in ``Pulled``.
+        As in ``Cotangents``.
     """
 
     at_z: Scaled
@@ -114,17 +114,17 @@ class Backward(NamedTuple):
     products: tuple[tuple[Scaled, Scaled], ...]
 
 
-def backward(passages: Sequence[Way], delta: Scaled) -> Iterator[Backward]:
-    """Apply the chain rule through `passages`, from the last to the first, and yield what comes back to each.
+def backward(passes: Sequence[LayerPass], delta: Scaled) -> Iterator[Backward]:
+    """Apply the chain rule through `passes`, from the last to the first, and yield what comes back to each.
 
     Parameters
     ----------
-    passages : sequence of Way
+    passes : sequence of LayerPass
     delta : Scaled
-        ∂𝓛/∂output of the last passage.
+        ∂𝓛/∂output of the last of them.
     """
-    for passage in reversed(passages):
-        pulled, exponent = passage.pullback(delta.mantissa), delta.exponent
-        delta = rescaled(pulled.at_x, exponent)
-        products = tuple((rescaled(x), rescaled(at_product, exponent)) for x, at_product in pulled.products)
-        yield Backward(rescaled(pulled.at_z, exponent), delta, products)
+    for layer_pass in reversed(passes):
+        cotangents, exponent = layer_pass.pullback(delta.mantissa), delta.exponent
+        delta = rescaled(cotangents.at_x, exponent)
+        products = tuple((rescaled(x), rescaled(at_product, exponent)) for x, at_product in cotangents.products)
+        yield Backward(rescaled(cotangents.at_z, exponent), delta, products)

@@ -11,7 +11,7 @@ import numpy as np
 from gradcheck.engine.activations import ACTIVATIONS, Activation
 from gradcheck.engine.blocks import HiddenLayer
 from gradcheck.engine.initializers import Law
-from gradcheck.engine.layered import walk
+from gradcheck.engine.layered import forward
 from gradcheck.engine.linear import Dense, Gradient, Linear, Names, Weightless
 from gradcheck.engine.loss import Loss
 from gradcheck.engine.noise import Noise
@@ -104,7 +104,7 @@ class Network(NamedTuple):
 
     def logits(self, inputs: Array) -> Array:
         """Return the read-out (batch, outputs) of inputs (batch, features)."""
-        *_, last = walk(self, inputs, range(1, self.depth + 1))
+        *_, last = forward(self, inputs, range(1, self.depth + 1))
         return self.readout()(last.output)[0]
 
     def gradient(self, inputs: Array, loss: Loss) -> Gradient:
@@ -116,15 +116,15 @@ class Network(NamedTuple):
             (batch, features)
         loss : Loss
         """
-        passages = [self.hidden(1)(inputs)]
+        passes = [self.hidden(1)(inputs)]
         for layer in range(2, self.depth + 1):
-            passages.append(self.hidden(layer)(passages[-1].output))
-        readout, hidden = self._stored(self.depth + 1), passages[-1].output
+            passes.append(self.hidden(layer)(passes[-1].output))
+        readout, hidden = self._stored(self.depth + 1), passes[-1].output
         logits, through_readout = readout(hidden)
         value, at_logits = loss(logits)
         at_weights, delta = [readout.gradient(hidden, at_logits)], through_readout(at_logits)
-        for layer, passage in zip(range(self.depth, 0, -1), reversed(passages), strict=True):
-            _, delta, ((x, at_z),) = passage.pullback(delta)
+        for layer, layer_pass in zip(range(self.depth, 0, -1), reversed(passes), strict=True):
+            _, delta, ((x, at_z),) = layer_pass.pullback(delta)
             at_weights.append(self._stored(layer).gradient(x, at_z))
         return Gradient(value, logits, [part for parts in at_weights[::-1] for part in parts])
 

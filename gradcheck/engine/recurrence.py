@@ -7,14 +7,14 @@ import numpy as np
 
 from gradcheck.engine.activations import Activation
 from gradcheck.engine.cells import Cell, CellStep
-from gradcheck.engine.layered import Pulled
+from gradcheck.engine.layered import Cotangents
 from gradcheck.engine.linear import Dense, Gradient, Names
 from gradcheck.engine.loss import Loss
 from gradcheck.engine.types import Array
 
 
-class Step(NamedTuple):
-    """One batch's way through a time step, and the way back.
+class StepPass(NamedTuple):
+    """One batch's pass through a time step, forward and back.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class Step(NamedTuple):
     before: Array
     output: Array
     cell_step: CellStep
-    pullback: Callable[[Array], Pulled]
+    pullback: Callable[[Array], Cotangents]
 
     @property
     def preactivation(self) -> Array:
@@ -94,7 +94,7 @@ class Recurrence(NamedTuple):
         """Return the state before the first step of (steps, batch, features): zero, (batch, states·width)."""
         return np.zeros((sequence.shape[1], self.cell.states * self.width), sequence.dtype)
 
-    def __call__(self, x: Array, state: Array, projected: Array | None = None) -> Step:
+    def __call__(self, x: Array, state: Array, projected: Array | None = None) -> StepPass:
         """Return one time step.
 
         Parameters
@@ -110,7 +110,7 @@ class Recurrence(NamedTuple):
         from_state, through_recurrent = self.recurrent(state[:, : self.width])
         step = self.cell.step(from_input, from_state, state, self.activation)
 
-        def pullback(delta: Array) -> Pulled:
+        def pullback(delta: Array) -> Cotangents:
             at_z, at_state = step.pullback(delta)
             at_product = _through_reset(step.reset, at_z)  # ∂𝓛/∂(h W_h + b_h)
             at_hidden = through_recurrent(at_product)
@@ -118,9 +118,9 @@ class Recurrence(NamedTuple):
                 at_state = at_hidden
             else:
                 at_state[:, : self.width] += at_hidden
-            return Pulled(at_z, at_state, ((x, at_z), (state[:, : self.width], at_product)))
+            return Cotangents(at_z, at_state, ((x, at_z), (state[:, : self.width], at_product)))
 
-        return Step(self, x, state, step.state, step, pullback)
+        return StepPass(self, x, state, step.state, step, pullback)
 
 
 class Unrolled(NamedTuple):
@@ -169,12 +169,12 @@ class Unrolled(NamedTuple):
         """The state before the first step, (batch, states·width)."""
         return self.recurrence.start(self.sequence)
 
-    def hidden(self, layer: int) -> Callable[[Array], Step]:
+    def hidden(self, layer: int) -> Callable[[Array], StepPass]:
         """Return step 1 … depth as a function of the state before it; the last gives the hidden state alone."""
         x = self.sequence[layer - 1]
         return (lambda state: self._last(x, state)) if layer == self.depth else lambda state: self.recurrence(x, state)
 
-    def _last(self, x: Array, state: Array) -> Step:
+    def _last(self, x: Array, state: Array) -> StepPass:
         """Return the last step: nobody reads what the cell keeps to itself behind it."""
         step, width = self.recurrence(x, state), self.recurrence.width
         kept = step.output.shape[1] - width
@@ -225,12 +225,12 @@ class RecurrentNetwork(NamedTuple):
         """Return the read-out (batch, outputs) of inputs (batch, features)."""
         return self.readout_map(self._forward(self.sequence(inputs))[-1].activity)[0]
 
-    def _forward(self, sequence: Array) -> list[Step]:
+    def _forward(self, sequence: Array) -> list[StepPass]:
         """Pass (steps, batch, features) through all steps; the inputs are projected in one product."""
         projected = self.recurrence.input(sequence.reshape(-1, sequence.shape[2]))[0]
         projected = projected.reshape(*sequence.shape[:2], -1)  # (steps, batch, gates·width)
         state = self.recurrence.start(sequence)
-        steps: list[Step] = []
+        steps: list[StepPass] = []
         for x, from_input in zip(sequence, projected, strict=True):
             steps.append(self.recurrence(x, state, from_input))
             state = steps[-1].output
@@ -252,18 +252,18 @@ class RecurrentNetwork(NamedTuple):
         value, at_logits = loss(logits)
         delta = np.zeros_like(steps[-1].output)
         delta[:, : self.recurrence.width] = through_readout(at_logits)
-        pulled: list[Pulled] = []  # last step to first
+        cotangents: list[Cotangents] = []  # last step to first
         for step in reversed(steps):
-            pulled.append(step.pullback(delta))
-            delta = pulled[-1].at_x
-        within = self._within(sequence, pulled[::-1])
+            cotangents.append(step.pullback(delta))
+            delta = cotangents[-1].at_x
+        within = self._within(sequence, cotangents[::-1])
         return Gradient(value, logits, [*within, *self.readout_map.gradient(hidden, at_logits)])
 
-    def _within(self, sequence: Array, pulled: list[Pulled]) -> tuple[Array, ...]:
+    def _within(self, sequence: Array, cotangents: list[Cotangents]) -> tuple[Array, ...]:
         """Return the gradients of the shared weights and biases, summed over the steps."""
-        at_z = at_product = np.concatenate([step.at_z for step in pulled])
-        before = np.concatenate([hidden for _, (hidden, _) in (step.products for step in pulled)])
-        if pulled[0].products[1][1] is not pulled[0].at_z:  # behind a reset gate
-            at_product = np.concatenate([delta for _, (_, delta) in (step.products for step in pulled)])
+        at_z = at_product = np.concatenate([step.at_z for step in cotangents])
+        before = np.concatenate([hidden for _, (hidden, _) in (step.products for step in cotangents)])
+        if cotangents[0].products[1][1] is not cotangents[0].at_z:  # behind a reset gate
+            at_product = np.concatenate([delta for _, (_, delta) in (step.products for step in cotangents)])
         inputs = sequence.reshape(len(at_z), -1)
         return self.recurrence.input.gradient(inputs, at_z) + self.recurrence.recurrent.gradient(before, at_product)

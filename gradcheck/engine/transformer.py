@@ -7,7 +7,7 @@ import numpy as np
 
 from gradcheck.engine.activations import Activation
 from gradcheck.engine.attention import Heads
-from gradcheck.engine.layered import Layer, Pulled
+from gradcheck.engine.layered import Cotangents, Layer
 from gradcheck.engine.linear import Linear
 from gradcheck.engine.types import Array, Block
 
@@ -18,8 +18,8 @@ POINTS = ("attention", "mlp", "residual")
 Products = tuple[tuple[Array, Array], ...]
 
 
-class Branched(NamedTuple):
-    """One batch's way through a branch.
+class BranchPass(NamedTuple):
+    """One batch's pass through a branch, forward and back.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Branched(NamedTuple):
 class Branch(Protocol):
     """What stands beside the residual stream."""
 
-    def __call__(self, x: Array, /) -> Branched:
+    def __call__(self, x: Array, /) -> BranchPass:
         """Pass x (rows, width) forward."""
 
     @property
@@ -63,7 +63,7 @@ class AttentionBranch(NamedTuple):
     heads: Heads
     write: Linear
 
-    def __call__(self, x: Array) -> Branched:
+    def __call__(self, x: Array) -> BranchPass:
         """Pass x (sequences·tokens, width) forward."""
         projected, through_project = self.project(x)
         read, through_heads = self.heads(projected)
@@ -73,7 +73,7 @@ class AttentionBranch(NamedTuple):
             at_projected = through_heads(through_write(delta))
             return through_project(at_projected), ((x, at_projected), (read, delta))
 
-        return Branched(output, pullback)
+        return BranchPass(output, pullback)
 
     @property
     def maps(self) -> tuple[Linear, ...]:
@@ -99,7 +99,7 @@ class MlpBranch(NamedTuple):
     gated: bool
     write: Linear
 
-    def __call__(self, x: Array) -> Branched:
+    def __call__(self, x: Array) -> BranchPass:
         """Pass x (rows, width) forward."""
         expanded, through_expand = self.expand(x)
         z, factor = np.split(expanded, 2, axis=1) if self.gated else (expanded, None)
@@ -115,7 +115,7 @@ class MlpBranch(NamedTuple):
                 at_expanded = np.concatenate([at_hidden * factor * slope, at_hidden * y], axis=1)
             return through_expand(at_expanded), ((x, at_expanded), (hidden, delta))
 
-        return Branched(output, pullback, ((slope, self.activation.steepest),))
+        return BranchPass(output, pullback, ((slope, self.activation.steepest),))
 
     @property
     def maps(self) -> tuple[Linear, ...]:
@@ -123,8 +123,8 @@ class MlpBranch(NamedTuple):
         return self.expand, self.write
 
 
-class Point(NamedTuple):
-    """One batch's way to a flow point, and the way back.
+class PointPass(NamedTuple):
+    """One batch's pass to a flow point, forward and back.
 
     Attributes
     ----------
@@ -140,7 +140,7 @@ class Point(NamedTuple):
 
     preactivation: Array
     output: Array
-    pullback: Callable[[Array], Pulled]
+    pullback: Callable[[Array], Cotangents]
     maps: tuple[Linear, ...] = ()
     slopes: tuple[tuple[Array, float], ...] = ()
 
@@ -168,25 +168,25 @@ class Sublayer(NamedTuple):
     branch_scale: float = 1.0
     stream_scale: float = 1.0
 
-    def __call__(self, x: Array) -> Point:
+    def __call__(self, x: Array) -> PointPass:
         """Pass x (rows, width) forward; the flow point is what the branch adds to the stream."""
         normalised, through_before = self.before(x)
-        branched = self.branch(normalised)
-        y, through_after = self.after(branched.output)
+        branch_pass = self.branch(normalised)
+        y, through_after = self.after(branch_pass.output)
         added = self.branch_scale * y
         output, through_outer = self.outer(self.stream_scale * x + added)
 
-        def pullback(delta: Array) -> Pulled:
+        def pullback(delta: Array) -> Cotangents:
             at_added = through_outer(delta)
-            at_normalised, products = branched.pullback(through_after(self.branch_scale * at_added))
-            return Pulled(at_added, self.stream_scale * at_added + through_before(at_normalised), products)
+            at_normalised, products = branch_pass.pullback(through_after(self.branch_scale * at_added))
+            return Cotangents(at_added, self.stream_scale * at_added + through_before(at_normalised), products)
 
-        return Point(added, output, pullback, self.branch.maps, branched.slopes)
+        return PointPass(added, output, pullback, self.branch.maps, branch_pass.slopes)
 
 
-def stream(x: Array) -> Point:
+def stream(x: Array) -> PointPass:
     """Return the flow point of the residual stream behind a block: it passes as it is."""
-    return Point(x, x, lambda delta: Pulled(delta, delta, ()))
+    return PointPass(x, x, lambda delta: Cotangents(delta, delta, ()))
 
 
 class Ending(NamedTuple):
@@ -202,16 +202,16 @@ class Ending(NamedTuple):
     norm: Block
     every: int = 1
 
-    def __call__(self, x: Array) -> Point:
+    def __call__(self, x: Array) -> PointPass:
         """Pass x (rows, width) on; the flow point is x itself."""
         read, through_norm = self.norm(x[:: self.every])
 
-        def pullback(delta: Array) -> Pulled:
+        def pullback(delta: Array) -> Cotangents:
             at_x = np.zeros_like(x)
             at_x[:: self.every] = through_norm(delta)
-            return Pulled(at_x, at_x, ())
+            return Cotangents(at_x, at_x, ())
 
-        return Point(x, read, pullback)
+        return PointPass(x, read, pullback)
 
 
 class Stack(NamedTuple):

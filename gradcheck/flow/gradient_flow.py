@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradcheck.engine.diversity import effective_rank, mean_cosine
-from gradcheck.engine.layered import Backward, Layered, Way, backward, walk
+from gradcheck.engine.layered import Backward, Layered, LayerPass, backward, forward
 from gradcheck.engine.linear import Linear, log10_weight_gradient_norm
 from gradcheck.engine.loss import Loss, mean_square
 from gradcheck.engine.magnitude import Scaled, log10_joint_norm, log10_rms, log10_std, rescaled, sum_of_squares
@@ -25,12 +25,12 @@ PerLayer = npt.NDArray[np.float64]
 #: An entry is saturated where |φ'| is below this part of the activation's largest.
 SATURATED_BELOW = 0.01
 
-#: Bytes of weights and passages that are held at once; a larger network is walked in segments, forward twice.
+#: Bytes of weights and passes that are held at once; a larger network is passed through in segments, forward twice.
 MEMORY = 512 * 2**20
 
 
-#: How much longer a layer's way back takes than its way forward, its measurements among it.
-WAY_BACK = 2.5
+#: How much longer a layer's backward pass takes than its forward pass, its measurements among it.
+BACKWARD_WORK = 2.5
 
 #: Called with the share of the work that is done, 0 to 1: a sign of life in a long run.
 Tick = Callable[[float], None]
@@ -138,7 +138,7 @@ class GradientFlow:
 
     @property
     def nonfinite(self) -> npt.NDArray[np.bool_]:
-        """Layers behind an overflow, and those at which the gradient itself overflows on its way back."""
+        """Layers behind an overflow, and those at which the gradient itself overflows."""
         gradient = self.column("log10_gradient_rms")
         behind = np.arange(len(self.layers)) >= self.reached
         overflown: npt.NDArray[np.bool_] = np.isnan(gradient) | (gradient == np.inf)
@@ -183,17 +183,17 @@ def measure(
     GradientFlow
     """
     with np.errstate(all="ignore"):  # over- and underflow are measured, not warned of
-        work = network.depth * (1 + WAY_BACK)
-        starts, segments, passages, obstacle = _forward(network, inputs, memory, lambda done: tick(done / work))
+        work = network.depth * (1 + BACKWARD_WORK)
+        starts, segments, passes, obstacle = _forward_passes(network, inputs, memory, lambda done: tick(done / work))
         output, delta, obstacle = _turn(network, starts[-1], loss, obstacle)
         layers: list[LayerFlow] = []
         for start, segment in zip(starts[-2::-1], segments[::-1], strict=True):
-            passages = passages or list(walk(network, start, segment))
-            for passage, back in zip(reversed(passages), backward(passages, delta), strict=True):
-                layers.append(_layer_flow(passage, back))
+            passes = passes or list(forward(network, start, segment))
+            for layer_pass, back in zip(reversed(passes), backward(passes, delta), strict=True):
+                layers.append(_layer_flow(layer_pass, back))
                 delta = back.at_x
-                tick((network.depth + len(layers) * WAY_BACK) / work)
-            passages = []
+                tick((network.depth + len(layers) * BACKWARD_WORK) / work)
+            passes = []
     beyond = (LayerFlow(),) * (network.depth - len(layers))
     fan_in, fan_out = zip(*network.fans, strict=True)
     measured = (*layers[::-1], *beyond)
@@ -214,30 +214,30 @@ def _segments(network: Layered, rows: int, itemsize: int, memory: int) -> Iterat
     yield range(first, network.depth + 1)
 
 
-def _forward(
+def _forward_passes(
     network: Layered, x: Array, memory: int, tick: Callable[[int], None]
-) -> tuple[list[Array], list[range], list[Way], str]:
+) -> tuple[list[Array], list[range], list[LayerPass], str]:
     """Pass x forward as far as it stays finite.
 
-    Returns the input of each segment and the last output; the segments; the last one's passages; and what
+    Returns the input of each segment and the last output; the segments; the last one's passes; and what
     stopped it, if anything.
     """
     starts, segments, obstacle = [x], list[range](), ""
-    passages: list[Way] = []
+    passes: list[LayerPass] = []
     for segment in _segments(network, len(x), x.itemsize, memory):
-        passages = []  # the last segment's are let go before the next one's are made
-        for layer, passage in zip(segment, walk(network, starts[-1], segment), strict=True):
+        passes = []  # the last segment's are let go before the next one's are made
+        for layer, layer_pass in zip(segment, forward(network, starts[-1], segment), strict=True):
             tick(layer)
-            if not (_is_finite(passage.preactivation) and _is_finite(passage.output)):
-                obstacle = _cause(*passage.maps)
+            if not (_is_finite(layer_pass.preactivation) and _is_finite(layer_pass.output)):
+                obstacle = _cause(*layer_pass.maps)
                 break
-            passages.append(passage)
-        if passages:
-            starts.append(passages[-1].output)
+            passes.append(layer_pass)
+        if passes:
+            starts.append(passes[-1].output)
             segments.append(segment)
         if obstacle:
             break
-    return starts, segments, passages, obstacle
+    return starts, segments, passes, obstacle
 
 
 def _is_finite(array: Array) -> bool:
@@ -270,20 +270,20 @@ def _turn(network: Layered, x: Array, loss: Loss, obstacle: str) -> tuple[Output
     return output, rescaled(through_readout(delta.mantissa), delta.exponent), ""
 
 
-def _layer_flow(passage: Way, back: Backward) -> LayerFlow:
-    """Measure one layer, given its passage and what has come back to it."""
-    output = rescaled(passage.activity)
+def _layer_flow(layer_pass: LayerPass, back: Backward) -> LayerFlow:
+    """Measure one layer, given its forward pass and what comes back to it."""
+    output = rescaled(layer_pass.activity)
     return LayerFlow(
-        log10_preactivation_std=log10_std(rescaled(passage.preactivation)),
+        log10_preactivation_std=log10_std(rescaled(layer_pass.preactivation)),
         log10_activation_rms=log10_rms(output),
         input_cosine=mean_cosine(output.mantissa),
         effective_rank=effective_rank(output.mantissa),
-        dead_fraction=_mean(np.mean(~slope.any(axis=0)) for slope, _ in passage.slopes),
+        dead_fraction=_mean(np.mean(~slope.any(axis=0)) for slope, _ in layer_pass.slopes),
         saturated_fraction=_mean(
-            np.mean(np.abs(slope) < SATURATED_BELOW * steepest) for slope, steepest in passage.slopes
+            np.mean(np.abs(slope) < SATURATED_BELOW * steepest) for slope, steepest in layer_pass.slopes
         ),
         log10_gradient_rms=log10_rms(back.at_z),
-        log10_weight_norm=log10_joint_norm([one.log10_weight_norm for one in passage.maps]),
+        log10_weight_norm=log10_joint_norm([one.log10_weight_norm for one in layer_pass.maps]),
         log10_weight_gradient_norm=log10_joint_norm([log10_weight_gradient_norm(*one) for one in back.products]),
     )
 

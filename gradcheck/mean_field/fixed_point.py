@@ -13,7 +13,7 @@ from gradcheck.mean_field.unknown import Unknown
 TRAINABLE_DEPTHS = 6
 
 
-class Rest(NamedTuple):
+class FixedPoint(NamedTuple):
     """What the layers come to; None is explained in `reasons`, infinity by ``unknown.ENDLESS``.
 
     Attributes
@@ -57,7 +57,7 @@ class Rest(NamedTuple):
         return None if self.correlation_depth is None else TRAINABLE_DEPTHS * self.correlation_depth
 
 
-def rest(layer: LayerMap, start: float) -> Rest:
+def find_fixed_point(layer: LayerMap, start: float) -> FixedPoint:
     """Return what layers come to whose first has pre-activations of mean square `start`."""
     q = fixed_variance(layer, start)
     found = _critical(layer)
@@ -70,19 +70,19 @@ def rest(layer: LayerMap, start: float) -> Rest:
         because |= dict.fromkeys(("correlation", "correlation_rate"), Unknown("dies_out"))
         note = "xi_c is that of small biases: without any the signal dies before correlations change"
         rate = depth_scale(layer.variance_rate(0.0))
-        return Rest(phase_of(chi), chi, 0.0, None, None, rate, scale, scale, critical, because, (note,))
+        return FixedPoint(phase_of(chi), chi, 0.0, None, None, rate, scale, scale, critical, because, (note,))
     absent = ("variance", "correlation", "correlation_rate", "variance_depth", "correlation_depth")
     because |= dict.fromkeys(absent, Unknown("unbounded")) | {"deepest_trainable": Unknown("unbounded_depth")}
     note = "chi is what it comes to as the variance grows"
-    return Rest(phase_of(chi), chi, None, None, None, None, None, scale, critical, because, (note,))
+    return FixedPoint(phase_of(chi), chi, None, None, None, None, None, scale, critical, because, (note,))
 
 
-def _settled(layer: LayerMap, q: float, critical: float | None, because: dict[str, Unknown]) -> Rest:
+def _settled(layer: LayerMap, q: float, critical: float | None, because: dict[str, Unknown]) -> FixedPoint:
     """Return what layers come to whose variance rests at q."""
     chi, c = layer.gain(q), fixed_correlation(layer, q)
     rate, at_one = layer.correlation(q, c).rate, layer.correlation(q, 1.0).rate
     scales = depth_scale(layer.variance_rate(q)), depth_scale(rate), depth_scale(chi)
-    return Rest(phase_of(at_one), chi, q, c, rate, *scales, critical, because)
+    return FixedPoint(phase_of(at_one), chi, q, c, rate, *scales, critical, because)
 
 
 def _critical(layer: LayerMap) -> float | Unknown:
@@ -96,7 +96,7 @@ def _critical(layer: LayerMap) -> float | Unknown:
     return Unknown("no_crossing") if point is None else point.weight_std
 
 
-def batch_norm_rest(layer: LayerMap, batch: int | None) -> Rest:
+def batch_norm_fixed_point(layer: LayerMap, batch: int | None) -> FixedPoint:
     """Return what layers with batch norm come to, linear or ReLU ones (Yang et al. 2019).
 
     χ is E[φ'²]/Var φ for a large batch, π/(π − 1) of ReLU; (B − 2)/(B − 3) of a linear layer.
@@ -112,4 +112,4 @@ def batch_norm_rest(layer: LayerMap, batch: int | None) -> Rest:
         "critical_sigma_w": Unknown("batch_norm_scale"),
     }
     q = layer.weight * moments.square + layer.bias
-    return Rest(phase_of(chi), chi, q, None, None, None, None, depth_scale(chi), None, because)
+    return FixedPoint(phase_of(chi), chi, q, None, None, None, None, depth_scale(chi), None, because)

@@ -58,7 +58,7 @@ class Signal(NamedTuple):
     spread: float
 
 
-class Station(NamedTuple):
+class WideLayer(NamedTuple):
     """A hidden layer.
 
     Attributes
@@ -94,14 +94,14 @@ class Station(NamedTuple):
         return 3 * max(0.0, self.moments.slope_fourth / self.moments.slope_square**2 - 1)
 
 
-def stations(architecture: Architecture, laws: Iterable[LayerLaw], signal: Signal) -> list[Station]:
+def follow_signal(architecture: Architecture, laws: Iterable[LayerLaw], signal: Signal) -> list[WideLayer]:
     """Pass a signal through the layers, as far as it stays within the range of floats.
 
     q = fan_in · Var W · E[x²] + σ_b² (Poole et al. 2016), whatever the width; a skip connection adds moments, as W is
     independent of x (Yang & Schoenholz 2017). Layer and RMS norm divide by √(q + ε), batch norm by the deviation over
     the batch, which biases don't change.
     """
-    passed = []
+    layers = []
     for index, law in enumerate(laws):
         if not signal.square < LARGEST:
             break
@@ -113,8 +113,8 @@ def stations(architecture: Architecture, laws: Iterable[LayerLaw], signal: Signa
         scale = architecture.skip_scale if index else None
         slope = moments.slope_square / divisor * (1.0 if scale is None else scale**2)
         signal = _output(moments, signal, scale)
-        passed.append(Station(law, q, moments, slope, signal.square, scale is not None))
-    return passed
+        layers.append(WideLayer(law, q, moments, slope, signal.square, scale is not None))
+    return layers
 
 
 def _output(moments: Moments, x: Signal, scale: float | None) -> Signal:
@@ -129,7 +129,7 @@ def _output(moments: Moments, x: Signal, scale: float | None) -> Signal:
     )
 
 
-def log_gains(passed: Sequence[Station], homogeneous: bool = False) -> list[float]:
+def log_gains(layers: Sequence[WideLayer], homogeneous: bool = False) -> list[float]:
     """Return the logarithm of mean square (∂𝓛/∂z) of each layer over that of the next: one fewer than layers.
 
     The weights that the gradient passes on its way back count as independent of those that it has met on its way
@@ -141,16 +141,16 @@ def log_gains(passed: Sequence[Station], homogeneous: bool = False) -> list[floa
     of a random gradient's square on. A residual stream whose mean builds up grows faster than random gradients do,
     and in a deep network of finite width this direction wins.
     """
-    backwards = [math.log(after.branch_gain + (1.0 if after.skips else 0.0)) for after in passed[1:]]
+    backwards = [math.log(after.branch_gain + (1.0 if after.skips else 0.0)) for after in layers[1:]]
     outputs = [0.0]
     for step in reversed(backwards):
         outputs.append(outputs[-1] + step)
     outputs.reverse()  # log mean square (∂𝓛/∂y) of each layer over the last one's
     if homogeneous:
-        last = passed[-1]
-        along = [math.log(last.square / one.square / last.law.fan_out) for one in passed]
+        last = layers[-1]
+        along = [math.log(last.square / one.square / last.law.fan_out) for one in layers]
         outputs = [_log_sum(*both) for both in zip(outputs, along, strict=True)]
-    slopes = [math.log(one.squared_slope) for one in passed]
+    slopes = [math.log(one.squared_slope) for one in layers]
     levels = [output + slope for output, slope in zip(outputs, slopes, strict=True)]
     return [here - after for here, after in pairwise(levels)]
 
@@ -160,7 +160,7 @@ def _log_sum(one: float, other: float) -> float:
     return max(one, other) + math.log1p(math.exp(-abs(one - other)))
 
 
-def log_variances(passed: Sequence[Station]) -> tuple[list[float], list[float]]:
+def log_variances(layers: Sequence[WideLayer]) -> tuple[list[float], list[float]]:
     """Return the variances of `log_gains` among networks of finite width, and of each layer's over the last layer's.
 
     To first order in 1/width, for one example, the forward signal as in an infinitely wide network. Without skip
@@ -169,8 +169,8 @@ def log_variances(passed: Sequence[Station]) -> tuple[list[float], list[float]]:
     2020. With a skip connection of branch gain r a step has (r²·(both) + 4r)/(1 + r)²/n, 4r from the product of
     the two paths; the slopes of the first and last layer come on top.
     """
-    steps = [_step_variance(here, after) for here, after in pairwise(passed)]
-    ends = [one.spread_of_slopes / one.law.fan_out if one.skips else 0.0 for one in passed]
+    steps = [_step_variance(here, after) for here, after in pairwise(layers)]
+    ends = [one.spread_of_slopes / one.law.fan_out if one.skips else 0.0 for one in layers]
     near = [step + before + behind for step, (before, behind) in zip(steps, pairwise(ends), strict=True)]
     far, total = [0.0], 0.0
     for step, end in zip(steps[::-1], ends[-2::-1], strict=True):
@@ -179,7 +179,7 @@ def log_variances(passed: Sequence[Station]) -> tuple[list[float], list[float]]:
     return near, far[::-1]
 
 
-def _step_variance(here: Station, after: Station) -> float:
+def _step_variance(here: WideLayer, after: WideLayer) -> float:
     """Return the relative variance that a step back adds for good."""
     of_length = 0.0 if after.law.frame else 2.0
     if not after.skips:

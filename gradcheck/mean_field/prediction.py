@@ -8,7 +8,15 @@ from typing import NamedTuple
 from gradcheck.engine.initializers import INITIALIZERS, Law
 from gradcheck.errors import finite
 from gradcheck.mean_field.kernels import kernel_of
-from gradcheck.mean_field.layers import Architecture, LayerLaw, Signal, Station, log_gains, log_variances, stations
+from gradcheck.mean_field.layers import (
+    Architecture,
+    LayerLaw,
+    Signal,
+    WideLayer,
+    follow_signal,
+    log_gains,
+    log_variances,
+)
 from gradcheck.mean_field.unknown import Unknown as Unknown
 from gradcheck.spec import NetworkSpec, Spec
 
@@ -112,10 +120,10 @@ def predict(
         return unknown or Unknown("family", spec.arch)
     architecture = Architecture(kernel_of(spec.activation), spec.norm, spec.residual_scale if spec.residual else None)
     signal = Signal(0.0, input_square, input_square * (1 - (input_cosine or 0.0)))
-    passed = stations(architecture, layer_laws(spec, features), signal)
-    if len(passed) < spec.depth or not all(0 < one.branch_gain < math.inf for one in passed):
+    layers = follow_signal(architecture, layer_laws(spec, features), signal)
+    if len(layers) < spec.depth or not all(0 < one.branch_gain < math.inf for one in layers):
         return Unknown("float_range")
-    return Prediction(_layers(spec, passed, batch_size), tuple(_notes(spec, batch_size)))
+    return Prediction(_layers(spec, layers, batch_size), tuple(_notes(spec, batch_size)))
 
 
 def why_unknown(spec: Spec, batch_size: int | None = None) -> Unknown | None:
@@ -172,16 +180,16 @@ def layer_law(law: Law, fan_in: int, fan_out: int) -> LayerLaw:
     return LayerLaw(fan_in, fan_out, weight, bias, law.haar)
 
 
-def _layers(spec: NetworkSpec, passed: list[Station], batch_size: int | None) -> tuple[LayerPrediction, ...]:
-    gains = [HALF_DECADES * (gain + _of_batch(spec, batch_size)) for gain in log_gains(passed, _is_homogeneous(spec))]
+def _layers(spec: NetworkSpec, layers: list[WideLayer], batch_size: int | None) -> tuple[LayerPrediction, ...]:
+    gains = [HALF_DECADES * (gain + _of_batch(spec, batch_size)) for gain in log_gains(layers, _is_homogeneous(spec))]
     ratios = [0.0]
     for gain in reversed(gains):
         ratios.append(ratios[-1] + gain)
-    near, far = log_variances(passed) if _has_band(spec) else ([], [])
+    near, far = log_variances(layers) if _has_band(spec) else ([], [])
     deviations = [HALF_DECADES * math.sqrt(one) for one in near], [HALF_DECADES * math.sqrt(one) for one in far]
-    none: list[float | None] = [None] * len(passed)
+    none: list[float | None] = [None] * len(layers)
     columns = zip(
-        [math.sqrt(one.q) for one in passed],
+        [math.sqrt(one.q) for one in layers],
         [*gains, None],
         reversed(ratios),
         [*deviations[0], None] if near else none,

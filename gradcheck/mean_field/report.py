@@ -9,7 +9,7 @@ from gradcheck.base.document import Document
 from gradcheck.base.loose import Loose
 from gradcheck.base.record import number
 from gradcheck.base.wording import shortest
-from gradcheck.mean_field.fixed_point import Rest
+from gradcheck.mean_field.fixed_point import FixedPoint
 from gradcheck.mean_field.maps import LayerMap
 from gradcheck.mean_field.prediction import LayerPrediction, Prediction
 from gradcheck.mean_field.unknown import ENDLESS, Unknown
@@ -96,7 +96,7 @@ class TheoryReport(Document):
 def make_theory_report(
     config: Mapping[str, Any],
     layer: LayerMap | None,
-    found: Rest | Unknown,
+    found: FixedPoint | Unknown,
     prediction: Prediction | Unknown,
     critical_gain: float | None,
     diagram: Loose | None,
@@ -113,7 +113,7 @@ def make_theory_report(
         network=_network(known),
         layers=tuple(_layer(*row) for row in enumerate(known.layers if known else (), start=1)),
         unknown=unknown,
-        notes=(*(found.notes if isinstance(found, Rest) else ()), *(known.notes if known else ())),
+        notes=(*(found.notes if isinstance(found, FixedPoint) else ()), *(known.notes if known else ())),
         diagram=diagram,
     )
 
@@ -133,7 +133,7 @@ def _typed(options: Mapping[str, Any]) -> Iterator[str]:
             yield f"{flag} {shortest(value) if isinstance(value, float) else value}"
 
 
-def _fixed_point(found: Rest | Unknown, critical_gain: float | None) -> tuple[Loose, dict[str, Unknown]]:
+def _fixed_point(found: FixedPoint | Unknown, critical_gain: float | None) -> tuple[Loose, dict[str, Unknown]]:
     """Return what the layers come to, and why something of it is None."""
     if isinstance(found, Unknown):
         return Loose(dict.fromkeys(("phase", *QUANTITIES))), {"fixed_point": found}

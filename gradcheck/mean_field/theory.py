@@ -7,7 +7,7 @@ import numpy as np
 
 from gradcheck.base.loose import Loose
 from gradcheck.errors import OptionError, at_least
-from gradcheck.mean_field.fixed_point import Rest, batch_norm_rest, rest
+from gradcheck.mean_field.fixed_point import FixedPoint, batch_norm_fixed_point, find_fixed_point
 from gradcheck.mean_field.kernels import kernel_of
 from gradcheck.mean_field.maps import LayerMap
 from gradcheck.mean_field.phase import log_gains
@@ -67,7 +67,7 @@ def theory(
     prediction, unknown = predict(spec, input_square=INPUT_SQUARE, batch_size=batch), why_unknown(spec, batch)
     beyond = unknown if unknown and unknown.code == "float_range" else None
     layer = None if beyond else layer_map(spec)
-    found = beyond or _rest(spec, layer, batch)
+    found = beyond or _find_fixed_point(spec, layer, batch)
     config = {name: value for name, value in spec.to_dict().items() if name in options} | {"batch_size": batch}
     diagram = _diagram(spec, layer, found) if asked["phase_diagram"] else None
     return make_theory_report(config, layer, found, prediction, critical_gain(spec, layer, found), diagram)
@@ -89,26 +89,26 @@ def layer_map(spec: NetworkSpec) -> LayerMap | None:
     return LayerMap(kernel_of(spec.activation), weights[0], biases[0], spec.norm in ("layer", "rms"))
 
 
-def _rest(spec: NetworkSpec, layer: LayerMap | None, batch: int) -> Rest | Unknown:
+def _find_fixed_point(spec: NetworkSpec, layer: LayerMap | None, batch: int) -> FixedPoint | Unknown:
     """Return what the layers come to, or why theory doesn't know."""
     if layer is None:
         return Unknown("unlike_widths", spec.init)
     if spec.residual:
         return Unknown("residual")
     if spec.norm == "batch":
-        return why_unknown(spec, batch) or batch_norm_rest(layer, batch)
+        return why_unknown(spec, batch) or batch_norm_fixed_point(layer, batch)
     first = layer_laws(spec, FEATURES)[0]
-    return rest(layer, first.fan_in * first.weight * INPUT_SQUARE + first.bias)
+    return find_fixed_point(layer, first.fan_in * first.weight * INPUT_SQUARE + first.bias)
 
 
-def critical_gain(spec: NetworkSpec, layer: LayerMap | None, found: Rest | Unknown) -> float | None:
+def critical_gain(spec: NetworkSpec, layer: LayerMap | None, found: FixedPoint | Unknown) -> float | None:
     """Return the ``--gain`` that makes the network critical; None if there is none."""
     if layer is None or isinstance(found, Unknown) or found.critical_sigma_w is None:
         return None
     return spec.gain * found.critical_sigma_w / math.sqrt(layer.weight)
 
 
-def _diagram(spec: NetworkSpec, layer: LayerMap | None, found: Rest | Unknown) -> Loose:
+def _diagram(spec: NetworkSpec, layer: LayerMap | None, found: FixedPoint | Unknown) -> Loose:
     """Return χ₁ in the plane of σ_w and σ_b, around the network's point and the critical line."""
     found = Unknown("batch_norm_plane") if spec.norm == "batch" else found
     if isinstance(found, Unknown):

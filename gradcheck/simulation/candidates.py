@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from gradcheck.mean_field.fixed_point import Rest, rest
+from gradcheck.mean_field.fixed_point import FixedPoint, find_fixed_point
 from gradcheck.mean_field.phase import critical_point, critical_weight
 from gradcheck.mean_field.prediction import Prediction, predict
 from gradcheck.mean_field.theory import layer_map
@@ -89,7 +89,7 @@ def _critical(spec: NetworkSpec) -> Iterator[Change]:
 def depth_limit(spec: NetworkSpec) -> int | None:
     """Return 6 ξ_c, beyond which no network of this kind trains (Schoenholz et al. 2017); None if not known."""
     layer = None if spec.residual or spec.norm == "batch" else layer_map(spec)
-    found: Rest | None = None if layer is None else rest(layer, layer.weight + layer.bias)
+    found: FixedPoint | None = None if layer is None else find_fixed_point(layer, layer.weight + layer.bias)
     limit = None if found is None else found.deepest_trainable
     return None if limit is None or not 1 <= limit < math.inf else int(limit)
 

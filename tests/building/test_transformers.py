@@ -249,8 +249,8 @@ def test_single_precision_is_single_everywhere(layers, network, ids):
     x = start
     for layer in range(1, stack.depth + 1):
         point = stack.hidden(layer)(x)
-        pulled = point.pullback(np.ones_like(point.output))
-        assert point.output.dtype == point.preactivation.dtype == pulled.at_x.dtype == pulled.at_z.dtype == np.float32
+        back = point.pullback(np.ones_like(point.output))
+        assert point.output.dtype == point.preactivation.dtype == back.at_x.dtype == back.at_z.dtype == np.float32
         x = point.output
     logits, through_readout = stack.readout()(x)
     assert logits.dtype == through_readout(np.ones_like(logits)).dtype == np.float32

@@ -49,16 +49,16 @@ def scaled(factor):
     return lambda _, result: (result[0], lambda delta: factor * result[1](delta))
 
 
-def without_skip(layer, passage):
+def without_skip(layer, layer_pass):
     """A hidden layer that forgets the way beside the branch."""
     if layer.skip_scale is None:
-        return passage
+        return layer_pass
 
     def pullback(delta):
-        pulled = passage.pullback(delta)
-        return pulled._replace(at_x=pulled.at_x - delta)
+        cotangents = layer_pass.pullback(delta)
+        return cotangents._replace(at_x=cotangents.at_x - delta)
 
-    return passage._replace(pullback=pullback)
+    return layer_pass._replace(pullback=pullback)
 
 
 def keys_wrong(heads, result):
@@ -73,14 +73,14 @@ def keys_wrong(heads, result):
     return output, wrong
 
 
-def product_lost(_, branched):
+def product_lost(_, branch_pass):
     """A branch whose last map's weight gradient is 1 % too large."""
 
     def pullback(delta):
-        at_x, (first, (X, D)) = branched.pullback(delta)
+        at_x, (first, (X, D)) = branch_pass.pullback(delta)
         return at_x, (first, (X, 1.01 * D))
 
-    return branched._replace(pullback=pullback)
+    return branch_pass._replace(pullback=pullback)
 
 
 def bare_stream(sublayer, point):

@@ -40,8 +40,8 @@ def test_pullback_to_the_input_agrees_with_autograd_and_differences(
     phi, normalise = by_autograd.activations[activation], by_autograd.norms[norm]
 
     def block(x):
-        passage = layer(x)
-        return passage.output, lambda delta: passage.pullback(delta)[1]
+        layer_pass = layer(x)
+        return layer_pass.output, lambda delta: layer_pass.pullback(delta)[1]
 
     def second_definition(x):
         branch = phi(normalise(x @ weight + bias))
@@ -59,9 +59,9 @@ def test_pullback_to_the_preactivation_agrees_with_autograd_and_differences(
     z = x @ weight + bias
 
     def block(z):  # the branch of z alone: an identity as linear map, and the skip connection cut
-        passage = hidden_layer(identity, None, activation, norm, skip_scale)(z)
-        without_skip = passage.output if skip_scale is None else passage.output - z
-        return without_skip + skip_path, lambda delta: passage.pullback(delta)[0]
+        layer_pass = hidden_layer(identity, None, activation, norm, skip_scale)(z)
+        without_skip = layer_pass.output if skip_scale is None else layer_pass.output - z
+        return without_skip + skip_path, lambda delta: layer_pass.pullback(delta)[0]
 
     def second_definition(z):
         branch = by_autograd.activations[activation](by_autograd.norms[norm](z))
@@ -72,21 +72,21 @@ def test_pullback_to_the_preactivation_agrees_with_autograd_and_differences(
 
 def test_passage_keeps_what_was_seen_on_the_way(weight, bias, x):
     layer = hidden_layer(weight, bias, "tanh", "layer", 0.5)
-    passage = layer(x)
+    layer_pass = layer(x)
     z = x @ weight + bias
     normalised = (z - z.mean(1, keepdims=True)) / np.sqrt(z.var(1, keepdims=True) + 1e-5)
-    assert passage.layer is layer
-    assert passage.input is x
-    np.testing.assert_allclose(passage.preactivation, z, rtol=1e-14)
-    np.testing.assert_allclose(passage.slope, 1 - np.tanh(normalised) ** 2, rtol=1e-12)
-    np.testing.assert_allclose(passage.output, x + 0.5 * np.tanh(normalised), rtol=1e-13)
+    assert layer_pass.layer is layer
+    assert layer_pass.input is x
+    np.testing.assert_allclose(layer_pass.preactivation, z, rtol=1e-14)
+    np.testing.assert_allclose(layer_pass.slope, 1 - np.tanh(normalised) ** 2, rtol=1e-12)
+    np.testing.assert_allclose(layer_pass.output, x + 0.5 * np.tanh(normalised), rtol=1e-13)
 
 
 def test_a_branch_of_scale_zero_passes_signal_and_gradient_unchanged(weight, bias, x, rng):
-    passage = hidden_layer(weight, bias, "relu", "none", 0.0)(x)
+    layer_pass = hidden_layer(weight, bias, "relu", "none", 0.0)(x)
     delta = rng.standard_normal(x.shape)
-    at_z, at_x, ((seen, at_product),) = passage.pullback(delta)
-    np.testing.assert_array_equal(passage.output, x)
+    at_z, at_x, ((seen, at_product),) = layer_pass.pullback(delta)
+    np.testing.assert_array_equal(layer_pass.output, x)
     np.testing.assert_array_equal(at_x, delta)
     assert not at_z.any()
     assert seen is x

@@ -17,11 +17,11 @@ STEP = 1e-5  # of central differences
 
 
 def passages_of(network, x):
-    passages = []
+    passes = []
     for layer in range(1, network.depth + 1):
-        passages.append(network.hidden(layer)(x))
-        x = passages[-1].output
-    return passages
+        passes.append(network.hidden(layer)(x))
+        x = passes[-1].output
+    return passes
 
 
 def test_build_takes_its_parts_from_the_spec():
@@ -76,12 +76,12 @@ def test_given_maps_stand_in_order_from_first_layer_to_readout(rng):
 def test_backward_is_the_product_of_jacobians(network_of, rng):
     network = network_of(depth=4, width=(6, 3, 8, 5), activation="tanh", features=7)
     x = rng.standard_normal((1, 7))
-    passages = passages_of(network, x)
+    passes = passages_of(network, x)
     delta = rng.standard_normal((1, 5))
     expected = delta
-    for passage, (at_z, at_x, _) in zip(passages[::-1], backward(passages, Scaled(delta)), strict=True):
-        expected_at_z = expected @ np.diag(passage.slope[0])
-        expected = expected_at_z @ passage.layer.linear.weight.T
+    for layer_pass, (at_z, at_x, _) in zip(passes[::-1], backward(passes, Scaled(delta)), strict=True):
+        expected_at_z = expected @ np.diag(layer_pass.slope[0])
+        expected = expected_at_z @ layer_pass.layer.linear.weight.T
         np.testing.assert_allclose(np.ldexp(at_z.mantissa, at_z.exponent), expected_at_z, rtol=1e-12)
         np.testing.assert_allclose(np.ldexp(at_x.mantissa, at_x.exponent), expected, rtol=1e-12)
 
@@ -89,8 +89,8 @@ def test_backward_is_the_product_of_jacobians(network_of, rng):
 @pytest.mark.parametrize("gain", [1e-80, 1e80])
 def test_backward_carries_on_where_a_float_ends(gain, network_of, rng):
     network = network_of(depth=3, width=4, activation="linear", init="orthogonal", gain=gain, features=4)
-    passages = passages_of(network, rng.standard_normal((2, 4)))
-    steps = list(backward(passages * 4, Scaled(rng.standard_normal((2, 4)))))  # gain**12 in all
+    passes = passages_of(network, rng.standard_normal((2, 4)))
+    steps = list(backward(passes * 4, Scaled(rng.standard_normal((2, 4)))))  # gain**12 in all
     assert len(steps) == 12
     for at_z, at_x, _ in steps:
         for mantissa, _ in (at_z, at_x):

@@ -7,7 +7,7 @@ from autograd import grad
 
 from gradcheck.engine.activations import ACTIVATIONS
 from gradcheck.engine.cells import CELLS
-from gradcheck.engine.layered import backward, walk
+from gradcheck.engine.layered import backward, forward
 from gradcheck.engine.linear import Dense
 from gradcheck.engine.loss import cross_entropy
 from gradcheck.engine.magnitude import Scaled
@@ -134,7 +134,7 @@ def test_an_unrolled_recurrence_is_as_deep_as_its_sequence_and_starts_from_zero(
 @every_arch
 def test_the_last_step_gives_the_hidden_state_alone_and_the_others_the_whole_state(arch, network, inputs, rng):
     unrolled, start = network(arch).unrolled(inputs)
-    *steps, last = walk(unrolled, start, range(1, STEPS + 1))
+    *steps, last = forward(unrolled, start, range(1, STEPS + 1))
     states = CELLS[arch].states
     assert {step.output.shape for step in steps} == {(BATCH, states * WIDTH)}
     whole = unrolled.recurrence(unrolled.sequence[-1], steps[-1].output)
@@ -184,7 +184,7 @@ def test_the_gradient_agrees_with_autograd_and_differences(
 def test_the_flow_of_all_steps_adds_up_to_the_gradient(arch, activation, network, inputs, labels, relative_error):
     ours, loss = network(arch, activation), cross_entropy(labels)
     unrolled, start = ours.unrolled(inputs)
-    steps = list(walk(unrolled, start, range(1, STEPS + 1)))
+    steps = list(forward(unrolled, start, range(1, STEPS + 1)))
     logits, through_readout = unrolled.readout()(steps[-1].output)
     value, at_logits = loss(logits)
     at_weights = [0.0, 0.0]
@@ -246,7 +246,7 @@ def test_five_thousand_linear_steps_have_the_gradient_of_the_closed_form(gain, r
 @every_arch
 def test_products_are_right_where_squares_leave_the_range(arch, at_state, network, inputs):
     unrolled, start = network(arch).unrolled(inputs)
-    step = list(walk(unrolled, start, range(1, STEPS + 1)))[2]
+    step = list(forward(unrolled, start, range(1, STEPS + 1)))[2]
     delta = np.full_like(step.output, 1.0)
     (plain,), (moved,) = (backward([step], Scaled(delta * size)) for size in (1.0, at_state))
     for (x, product), (x_again, product_again) in zip(plain.products, moved.products, strict=True):

@@ -12,7 +12,7 @@ from gradcheck.engine.transformer import (
     AttentionBranch,
     Ending,
     MlpBranch,
-    Point,
+    PointPass,
     Stack,
     Sublayer,
     stream,
@@ -122,8 +122,8 @@ def test_a_branchs_pullback_agrees_with_autograd_and_differences(name, made, x, 
     part = made(name)
 
     def block(x):
-        branched = part.branch(x)
-        return branched.output, lambda delta: branched.pullback(delta)[0]
+        branch_pass = part.branch(x)
+        return branch_pass.output, lambda delta: branch_pass.pullback(delta)[0]
 
     check_pullback(block, lambda x: part.second(x, *(one.weight for one in part.maps)), x)
 
@@ -215,8 +215,8 @@ def test_single_precision_stays_single(placement, sublayer, x, delta):
     maps = [Dense(one.weight.astype(np.float32), one.bias.astype(np.float32)) for one in layer.branch.maps]
     layer = layer._replace(branch=layer.branch._replace(expand=maps[0], write=maps[1]))
     point = layer(x.astype(np.float32))
-    pulled = point.pullback(delta.astype(np.float32))
-    arrays = [point.output, point.preactivation, pulled.at_z, pulled.at_x, *sum(pulled.products, ())]
+    cotangents = point.pullback(delta.astype(np.float32))
+    arrays = [point.output, point.preactivation, cotangents.at_z, cotangents.at_x, *sum(cotangents.products, ())]
     assert {array.dtype for array in arrays} == {np.dtype(np.float32)}
 
 
@@ -285,4 +285,4 @@ def test_a_stack_has_one_fan_and_one_number_of_what_is_kept_for_each_flow_point(
 
 
 def test_a_point_measures_what_its_preactivation_is(x):
-    assert Point(x, 2 * x, lambda delta: delta).activity is x
+    assert PointPass(x, 2 * x, lambda delta: delta).activity is x

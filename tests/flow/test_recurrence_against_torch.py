@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gradcheck.engine.cells import CELLS
-from gradcheck.engine.layered import backward, walk
+from gradcheck.engine.layered import backward, forward
 from gradcheck.engine.loss import cross_entropy
 from gradcheck.engine.magnitude import rescaled
 from gradcheck.flow.gradient_flow import measure
@@ -131,7 +131,7 @@ def test_each_steps_gradient_agrees_with_the_loop_written_out(kind, network, bat
     ours, (inputs, labels) = network(kind), batch
     zs, at_zs, hiddens, _ = their_steps(kind, ours, inputs, labels)
     unrolled, start = ours.unrolled(inputs)
-    steps = list(walk(unrolled, start, range(1, STEPS + 1)))
+    steps = list(forward(unrolled, start, range(1, STEPS + 1)))
     logits, through_readout = unrolled.readout()(steps[-1].output)
     delta = rescaled(through_readout(cross_entropy(labels)(logits)[1]))
     found = [np.ldexp(at_z.mantissa, at_z.exponent) for at_z, _, _ in backward(steps, delta)][::-1]

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from gradcheck.engine.layered import backward, walk
+from gradcheck.engine.layered import backward, forward
 from gradcheck.engine.loss import loss_of
 from gradcheck.engine.magnitude import rescaled
 from gradcheck.flow.gradient_flow import measure
@@ -190,7 +190,7 @@ def compare(transformer_of, relative_error, record_error):
         return found
 
     def errors_of_arrays(stack, start, loss, run):
-        points = list(walk(stack, start, range(1, stack.depth + 1)))
+        points = list(forward(stack, start, range(1, stack.depth + 1)))
         logits, through_readout = stack.readout()(points[-1].output)
         ways_back = list(backward(points, rescaled(through_readout(loss(logits)[1]))))
         gradients = [np.ldexp(back.at_z.mantissa, back.at_z.exponent) for back in ways_back[::-1]]

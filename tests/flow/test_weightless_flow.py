@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import gradcheck
-from gradcheck.engine.layered import walk
+from gradcheck.engine.layered import forward
 from gradcheck.engine.loss import loss_of
 from gradcheck.engine.pieces import BLAS_THREADS, OWN_THREADS
 from gradcheck.errors import OptionError
@@ -119,7 +119,7 @@ def test_an_example_that_has_died_stays_dead(init):
     seen = 0
     for seed in range(40):
         network, start = one.drawn(seed).unrolled(one.batch(seed).inputs)
-        dead = np.array([~way.output.any(axis=1) for way in walk(network, start, range(1, 13))])
+        dead = np.array([~one.output.any(axis=1) for one in forward(network, start, range(1, 13))])
         assert not (dead[:-1] & ~dead[1:]).any()
         seen += bool((dead[-1] & ~dead[-1].all()).any())
     assert seen > 3
@@ -172,9 +172,9 @@ def test_what_passes_forward_and_back_keeps_its_type(init, dtype):
     options = {"layers": "weightless", "init": init, "bias_std": 0.1, "dtype": dtype}
     one = Experiment.from_options(NETWORK | options)
     network, start = one.drawn(0).unrolled(one.batch(0).inputs)
-    *_, last = walk(network, start, range(1, 7))
-    pulled = last.pullback(last.output)
-    assert last.preactivation.dtype == last.output.dtype == pulled.at_z.dtype == pulled.at_x.dtype == dtype
+    *_, last = forward(network, start, range(1, 7))
+    cotangents = last.pullback(last.output)
+    assert last.preactivation.dtype == last.output.dtype == cotangents.at_z.dtype == cotangents.at_x.dtype == dtype
 
 
 @pytest.mark.parametrize("options", [{}, {"init": "orthogonal", "residual": True}, {"dtype": "float32"}])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gradcheck.mean_field.convergence import fixed_variance
-from gradcheck.mean_field.fixed_point import batch_norm_rest, rest
+from gradcheck.mean_field.fixed_point import batch_norm_fixed_point, find_fixed_point
 from gradcheck.mean_field.kernels import kernel_of
 from gradcheck.mean_field.maps import LayerMap
 from gradcheck.mean_field.phase import critical_point, log_gains, phase_of
@@ -12,6 +12,10 @@ from gradcheck.mean_field.phase import critical_point, log_gains, phase_of
 
 def layer_of(name, sigma_w, sigma_b, normalised=False):
     return LayerMap(kernel_of(name), sigma_w**2, sigma_b**2, normalised)
+
+
+def fixed_point_of(*layer):
+    return find_fixed_point(layer_of(*layer), 1.0)
 
 
 def missing_from(found):
@@ -53,7 +57,7 @@ def test_at_the_critical_scale_a_network_settles_where_chi_is_one(name, sigma_b)
 @pytest.mark.parametrize("name", ["gelu", "silu", "mish", "softplus", "step"])
 def test_some_activations_have_no_critical_scale_without_biases(name):
     assert critical_weight(name, 0) is None
-    assert rest(layer_of(name, 1.0, 0.0), 1.0).reasons["critical_sigma_w"]
+    assert fixed_point_of(name, 1.0, 0.0).reasons["critical_sigma_w"]
 
 
 def test_a_phase_is_the_side_of_one_that_chi_is_on():
@@ -77,7 +81,7 @@ def test_the_diagram_has_the_gains_of_its_points(name, normalised):
 
 
 def test_a_network_at_rest_knows_everything():
-    found = rest(layer_of("tanh", 1.5, 0.3), 2.0)
+    found = find_fixed_point(layer_of("tanh", 1.5, 0.3), 2.0)
     assert found.phase == "chaotic"
     assert not found.reasons
     assert found.deepest_trainable == 6 * found.correlation_depth
@@ -85,13 +89,13 @@ def test_a_network_at_rest_knows_everything():
 
 
 def test_in_an_ordered_network_correlations_fade_as_gradients_do():
-    found = rest(layer_of("tanh", 1.0, 0.3), 1.0)
+    found = fixed_point_of("tanh", 1.0, 0.3)
     assert (found.phase, found.correlation) == ("ordered", 1.0)
     assert found.correlation_depth == pytest.approx(found.gradient_depth, rel=1e-12)
 
 
 def test_what_dies_out_and_what_grows_without_bound_say_so():
-    dying, growing = rest(layer_of("relu", 1.0, 0.0), 1.0), rest(layer_of("relu", 2.0, 0.0), 1.0)
+    dying, growing = fixed_point_of("relu", 1.0, 0.0), fixed_point_of("relu", 2.0, 0.0)
     assert (dying.phase, dying.variance, dying.correlation, dying.chi) == ("ordered", 0.0, None, 0.5)
     assert (growing.phase, growing.variance, growing.chi) == ("chaotic", None, 2.0)
     assert dying.deepest_trainable == 6 * dying.gradient_depth
@@ -100,21 +104,22 @@ def test_what_dies_out_and_what_grows_without_bound_say_so():
 
 
 def test_he_is_critical_for_relu_at_any_depth():
-    found = rest(layer_of("relu", math.sqrt(2), 0.0), 1.0)
+    found = fixed_point_of("relu", math.sqrt(2), 0.0)
     assert (found.phase, found.deepest_trainable) == ("critical", math.inf)
 
 
 def test_behind_a_norm_only_biases_make_the_weight_scale_matter():
-    without, with_biases = rest(layer_of("tanh", 1.0, 0.0, True), 1.0), rest(layer_of("tanh", 1.0, 0.5, True), 1.0)
+    without, with_biases = fixed_point_of("tanh", 1.0, 0.0, True), fixed_point_of("tanh", 1.0, 0.5, True)
     assert without.critical_sigma_w is None
-    assert without.chi == pytest.approx(rest(layer_of("tanh", 9.0, 0.0, True), 1.0).chi, rel=1e-4)  # ε apart
+    assert without.chi == pytest.approx(fixed_point_of("tanh", 9.0, 0.0, True).chi, rel=1e-4)  # ε apart
     critical = layer_of("tanh", with_biases.critical_sigma_w, 0.5, True)
     assert critical.gain(fixed_variance(critical, 1.0)) == pytest.approx(1, abs=1e-4)
 
 
 def test_batch_norm_has_the_published_rates():
-    assert batch_norm_rest(layer_of("relu", 1.0, 0.0), 64).chi == pytest.approx(math.pi / (math.pi - 1), rel=1e-14)
-    assert batch_norm_rest(layer_of("linear", 1.0, 0.0), 8).chi == pytest.approx(6 / 5, rel=1e-14)
-    assert batch_norm_rest(layer_of("linear", 1.0, 0.0), None).phase == "critical"
-    found = batch_norm_rest(layer_of("relu", 1.0, 0.0), 64)
+    relu, linear = layer_of("relu", 1.0, 0.0), layer_of("linear", 1.0, 0.0)
+    assert batch_norm_fixed_point(relu, 64).chi == pytest.approx(math.pi / (math.pi - 1), rel=1e-14)
+    assert batch_norm_fixed_point(linear, 8).chi == pytest.approx(6 / 5, rel=1e-14)
+    assert batch_norm_fixed_point(linear, None).phase == "critical"
+    found = batch_norm_fixed_point(relu, 64)
     assert missing_from(found) == set(found.reasons)

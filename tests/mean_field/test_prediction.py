@@ -117,15 +117,15 @@ def test_a_gradient_along_the_signal_grows_as_the_signal_shrinks_on_its_way_back
     spec = network("relu", depth=40, width=16, init="he", residual=True)
     inputs, loss = inputs_and_loss(0, 4)
     built = drawn_network(spec, FEATURES, OUTPUTS, 0, "float64", "dense")
-    passages, x = [], inputs
+    passes, x = [], inputs
     for layer in range(1, 41):
-        passages.append(built.hidden(layer)(x))
-        x = passages[-1].output
+        passes.append(built.hidden(layer)(x))
+        x = passes[-1].output
     logits, through_readout = built.readout()(x)
     delta, products = through_readout(loss(logits)[1]), []
-    for passage in reversed(passages):
-        products.append((passage.output * delta).sum(1))
-        delta = passage.pullback(delta).at_x
+    for layer_pass in reversed(passes):
+        products.append((layer_pass.output * delta).sum(1))
+        delta = layer_pass.pullback(delta).at_x
     np.testing.assert_allclose(products, np.broadcast_to(products[0], np.shape(products)), rtol=1e-6, atol=1e-9)
 
 
