@@ -23,7 +23,7 @@ ROOMS = {
     "clipping": ("engine", "errors", "spec"),
     "building": ("base", "data", "engine", "errors", "spec"),
     "diagnosis": ("base", "engine", "errors", "flow", "render", "spec", "version"),
-    "mean_field": ("base", "engine", "errors", "render", "spec", "version"),
+    "mean_field": ("base", "engine", "errors", "render", "spec"),
     "logs": ("base", "clipping", "errors", "render", "spec", "version"),
     "checking": ("base", "building", "engine", "errors", "render", "spec", "version"),
     "simulation": ("base", "building", "data", "diagnosis", "engine", "errors", "flow", "mean_field", "spec"),

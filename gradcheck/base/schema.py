@@ -89,7 +89,7 @@ def _of_kind(kind: Any, command: str) -> Schema:  # noqa: ANN401
     if issubclass(origin, Mapping):
         known = parts and parts[-1] is not Any
         return {"type": "object"} | ({"additionalProperties": _of_type(parts[-1], command)} if known else {})
-    return {"type": TYPES[origin]}
+    return {"type": next(name for known, name in TYPES.items() if issubclass(origin, known))}
 
 
 def closed(properties: Schema, optional: Schema | None = None) -> Schema:

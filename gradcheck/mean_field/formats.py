@@ -52,8 +52,8 @@ def _lines(report: TheoryReport) -> Iterator[str]:
     for name, meaning in QUANTITIES.items():
         value = report.fixed_point[name]
         if value is None:
-            unknown = report.unknown.get(name) or report.unknown["fixed_point"]
-            shown, told = "inf" if unknown == ENDLESS else "-", f"{meaning} ({unknown.reason})"
+            reason = report.reasons.get(name) or report.reasons["fixed_point"]
+            shown, told = "inf" if reason.code == ENDLESS else "-", f"{meaning} ({reason})"
         else:
             shown, told = f"{value:.6g}", meaning
         yield f"| {name} | {shown} | {escaped(told)} |"

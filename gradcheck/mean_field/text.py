@@ -1,7 +1,9 @@
 """Theory as text: the answer first, then the predicted gradient along the layers, fixed points and depth scales."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
+from gradcheck.base.wording import shortest
 from gradcheck.mean_field.phase_diagram import phase_diagram
 from gradcheck.mean_field.report import TheoryReport
 from gradcheck.mean_field.unknown import ENDLESS, Unknown
@@ -10,6 +12,7 @@ from gradcheck.render.heading import what_network
 from gradcheck.render.numbers import significant
 from gradcheck.render.page import PLAIN_PAGE, Page
 from gradcheck.render.style import INDENT, STYLES
+from gradcheck.spec import NetworkSpec
 
 #: Parts of a heading that a perceptron of drawn weights has not.
 NOT_HERE = {"arch": "mlp", "weights": None, "recurrent_gain": None}
@@ -37,7 +40,7 @@ def _lines(report: TheoryReport, page: Page) -> Iterator[str]:
         yield ""
     for note in (*report.notes, _width_note(report)):
         yield from (page.painted(" " * INDENT + line, "dim") for line in page.wrapped(note, INDENT))
-    yield page.painted(f"  {report.command}", "bold")
+    yield page.painted(f"  {next_command(report)}", "bold")
 
 
 def heading(report: TheoryReport) -> str:
@@ -53,18 +56,18 @@ def label(report: TheoryReport) -> str:
         return str(report.fixed_point.phase)
     if not report.layers:
         return "no answer"
-    ratio = report.network.log10_gradient_ratio
+    ratio = report.layers[0].log10_gradient_ratio
     return "steady" if abs(ratio) < LEAST else "growing" if ratio > 0 else "shrinking"
 
 
 def sentences(report: TheoryReport) -> list[str]:
     """Return the verdict in words, the answer first."""
-    without = report.unknown.get("network")
-    first = without.reason if without else _gradient(report)
+    without = report.reasons.get("network")
+    first = without or _gradient(report)
     if report.fixed_point.phase is not None:
         return [first, _deepest(report), _critical(report)]
-    unsettled = report.unknown["fixed_point"]
-    return [first] if unsettled == without else [first, unsettled.reason]
+    unsettled = report.reasons["fixed_point"]
+    return [first] if without and without.code == unsettled.code else [first, unsettled]
 
 
 def _gradient(report: TheoryReport) -> str:
@@ -73,7 +76,7 @@ def _gradient(report: TheoryReport) -> str:
     gain = network.mean_local_gain if chi is None else chi**0.5
     if gain is None or depth == 1:
         return "the one layer has no other to compare with"
-    ratio, deviation = network.log10_gradient_ratio, network.log10_gradient_ratio_std
+    ratio, deviation = report.layers[0].log10_gradient_ratio, network.log10_gradient_ratio_std
     band = f" (±{deviation:.2g} at this width)" if deviation else ""
     told = "" if chi is None else f" (χ₁ = {chi:.4g})"
     changes = abs(ratio) >= LEAST
@@ -94,10 +97,10 @@ def _deepest(report: TheoryReport) -> str:
     """Say how deep such a network can be."""
     point = report.fixed_point
     if point.deepest_trainable is None:
-        unknown = report.unknown["deepest_trainable"]
-        if unknown == ENDLESS:
+        reason = report.reasons["deepest_trainable"]
+        if reason.code == ENDLESS:
             return "theory sets no limit to the depth that trains"
-        return f"no deepest trainable network: {unknown.reason}"
+        return f"no deepest trainable network: {reason}"
     if point.deepest_trainable == 0:
         return "no depth trains"
     layers = max(1, round(point.deepest_trainable))
@@ -108,7 +111,7 @@ def _critical(report: TheoryReport) -> str:
     """Say where such a network is critical."""
     point = report.fixed_point
     if point.critical_sigma_w is None:
-        return f"no critical gain: {report.unknown['critical_gain'].reason}"
+        return f"no critical gain: {report.reasons['critical_gain']}"
     return f"critical at σ_w = {point.critical_sigma_w:.4g}, that is --gain {point.critical_gain:.4g}"
 
 
@@ -146,24 +149,48 @@ def _numbers(report: TheoryReport, page: Page) -> Iterator[str]:
     """The fixed points and the depth scales, and why some of them are none."""
     if report.fixed_point.chi is None:
         return
-    missing: dict[Unknown, list[str]] = {}
+    missing: dict[str, tuple[Unknown, list[str]]] = {}
     for title, symbols in SYMBOLS.items():
         cells = [page.readable(f"{symbol} {_number(report, name)}") for name, symbol in symbols.items()]
         line = f"  {title:<14}" + "".join(f"{cell:<15}" for cell in cells).rstrip()
         yield from [line] if len(line) <= page.width else [f"  {title}", *(f"    {cell}" for cell in cells)]
         for name, symbol in symbols.items():
             if _number(report, name) == "-":
-                missing.setdefault(report.unknown[name], []).append(symbol)
-    for unknown, absent in missing.items():
-        yield from (f"  {line}" for line in page.wrapped(f"no {', '.join(absent)}: {unknown.reason}", INDENT))
+                reason = report.reasons[name]
+                missing.setdefault(reason.code, (reason, []))[1].append(symbol)
+    for reason, absent in missing.values():
+        yield from (f"  {line}" for line in page.wrapped(f"no {', '.join(absent)}: {reason}", INDENT))
     yield ""
 
 
 def _number(report: TheoryReport, name: str) -> str:
     value = report.fixed_point[name]
     if value is None:
-        return "inf" if report.unknown[name] == ENDLESS else "-"
+        return "inf" if report.reasons[name].code == ENDLESS else "-"
     return significant(value, 4)
+
+
+def next_command(report: TheoryReport) -> str:
+    """Return the command that measures the network, at its critical gain if it has one."""
+    options = {name: report.config[name] for name in NetworkSpec().to_dict() if name in report.config}
+    gain = report.fixed_point.critical_gain
+    changed = options if gain is None else options | {"gain": float(f"{gain:.6g}")}
+    return " ".join(["gradcheck simulate", *_typed(changed)])
+
+
+def _typed(options: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the words that set a perceptron's options, those at their default left out."""
+    usual = NetworkSpec().to_dict()
+    for name, value in options.items():
+        if value is None or value == usual[name]:
+            continue
+        flag = f"--{name.replace('_', '-')}"
+        if isinstance(value, tuple):
+            yield f"{flag} {','.join(map(str, value))}"
+        elif isinstance(value, bool):
+            yield flag
+        else:
+            yield f"{flag} {shortest(value) if isinstance(value, float) else value}"
 
 
 def _width_note(report: TheoryReport) -> str:

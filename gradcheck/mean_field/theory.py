@@ -5,14 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.base.loose import Loose
 from gradcheck.errors import OptionError, at_least
 from gradcheck.mean_field.fixed_point import FixedPoint, batch_norm_fixed_point, find_fixed_point
 from gradcheck.mean_field.kernels import kernel_of
 from gradcheck.mean_field.maps import LayerMap
 from gradcheck.mean_field.phase import log_gains
 from gradcheck.mean_field.prediction import FEATURES, layer_law, layer_laws, predict, weight_law, why_unknown
-from gradcheck.mean_field.report import TheoryReport, make_theory_report
+from gradcheck.mean_field.report import PhaseDiagram, TheoryReport, make_theory_report
 from gradcheck.mean_field.unknown import Unknown
 from gradcheck.spec import NetworkSpec, plain
 
@@ -108,7 +107,7 @@ def critical_gain(spec: NetworkSpec, layer: LayerMap | None, found: FixedPoint |
     return spec.gain * found.critical_sigma_w / math.sqrt(layer.weight)
 
 
-def _diagram(spec: NetworkSpec, layer: LayerMap | None, found: FixedPoint | Unknown) -> Loose:
+def _diagram(spec: NetworkSpec, layer: LayerMap | None, found: FixedPoint | Unknown) -> PhaseDiagram:
     """Return χ₁ in the plane of σ_w and σ_b, around the network's point and the critical line."""
     found = Unknown("batch_norm_plane") if spec.norm == "batch" else found
     if isinstance(found, Unknown):
@@ -119,4 +118,4 @@ def _diagram(spec: NetworkSpec, layer: LayerMap | None, found: FixedPoint | Unkn
     top = max(1.25 * sigma_b, right / 2)
     weights, biases = np.linspace(0, right, DIAGRAM[1])[1:], np.linspace(top, 0, DIAGRAM[0])
     chi = np.exp(log_gains(layer, weights, biases, INPUT_SQUARE))
-    return Loose(sigma_w=weights.tolist(), sigma_b=biases.tolist(), chi=chi.tolist())
+    return PhaseDiagram(sigma_w=weights.tolist(), sigma_b=biases.tolist(), chi=chi.tolist())

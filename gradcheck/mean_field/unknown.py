@@ -1,6 +1,6 @@
 """Why mean-field theory has no number: a code, and the sentence that it stands for."""
 
-from typing import NamedTuple
+from typing import Self
 
 _GRADIENT_ONLY = "of batch norm only the gradient's rate is published"
 
@@ -32,10 +32,10 @@ SENTENCES = {
 }
 
 
-class Unknown(NamedTuple):
-    """Theory has no answer, and why.
+class Unknown(str):
+    """Theory has no answer, and why: a sentence that knows its code.
 
-    Attributes
+    Parameters
     ----------
     code : str
         A key of ``SENTENCES``.
@@ -44,13 +44,22 @@ class Unknown(NamedTuple):
     """
 
     code: str
-    value: str | int | None = None
+    value: str | int | None
+
+    def __new__(cls, code: str, value: str | int | None = None) -> Self:
+        """Make the sentence."""
+        made = super().__new__(cls, SENTENCES[code].format(value))
+        made.code, made.value = code, value
+        return made
+
+    def __getnewargs__(self) -> tuple[str, str | int | None]:  # type: ignore[override]
+        return self.code, self.value
 
     @property
     def reason(self) -> str:
         """The sentence."""
-        return SENTENCES[self.code].format(self.value)
+        return str(self)
 
 
-#: A number that is infinite, and so has none that JSON could carry.
-ENDLESS = Unknown("endless")
+#: The code of a number that is infinite, and so is none that JSON could carry.
+ENDLESS = "endless"

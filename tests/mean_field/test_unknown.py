@@ -1,5 +1,7 @@
 """Each reason why theory has no number: a network that has it, found by its code, never by its words."""
 
+import pickle
+
 import pytest
 
 import gradcheck
@@ -48,8 +50,8 @@ def test_a_network_that_theory_cant_predict_has_the_code_of_its_reason(code):
 def test_a_number_that_theory_doesnt_know_has_the_code_of_its_reason(code):
     name, options = REPORTED[code]
     report = gradcheck.theory(**options)
-    assert report.unknown[name].code == code
-    assert report.reasons[name] == report.unknown[name].reason == report.to_dict()["reasons"][name]
+    assert report.reasons[name].code == code
+    assert report.reasons[name] == report.to_dict()["reasons"][name]
 
 
 def test_a_batch_of_zeros_has_a_code_of_its_own(tmp_path):
@@ -68,7 +70,15 @@ def test_every_reason_has_a_network():
     assert {*PREDICTED, *REPORTED, "inputs", "batch_norm_plane"} == set(SENTENCES)
 
 
-def test_no_sentence_is_needed_to_know_that_a_number_is_infinite(monkeypatch):
-    before = str(gradcheck.theory(activation="relu", init="he"))
-    monkeypatch.setitem(SENTENCES, ENDLESS.code, "other words")
-    assert str(gradcheck.theory(activation="relu", init="he")) == before
+def test_an_infinite_number_is_known_by_the_code_of_its_reason(monkeypatch):
+    def shown():
+        return str(gradcheck.theory(activation="relu", init="he"))
+
+    before = shown()
+    monkeypatch.setitem(SENTENCES, ENDLESS, "other words")
+    assert shown() == before
+
+
+def test_a_reason_is_whole_after_pickling():
+    copy = pickle.loads(pickle.dumps(Unknown("batch_size", 3)))
+    assert (copy, copy.code, copy.value) == (Unknown("batch_size", 3).reason, "batch_size", 3)
