@@ -10,11 +10,11 @@ from rich.text import Text
 
 from gradcheck import clip_demo, simulate
 from gradcheck.diagnosis.text import as_text
-from gradcheck.render.terminal import Terminal
-from gradcheck.training.text import demo_as_text
+from gradcheck.render.page import Page
+from gradcheck.training.text import as_text as demo_as_text
 
 FOLDER = Path(__file__).parent
-TERMINAL = Terminal(88, "utf-8", "standard")
+TERMINAL = Page(88, colours=True)
 
 
 def main() -> None:

@@ -4,8 +4,6 @@ import math
 from collections.abc import Iterator
 
 from rich.console import RenderableType
-from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from gradcheck.base.loose import Loose
@@ -13,8 +11,9 @@ from gradcheck.checking.cells import COLUMNS, SPARED, answer, circumstances, com
 from gradcheck.checking.verification import Verification
 from gradcheck.render.bars import BLOCKS, Glyphs, Scale, bar
 from gradcheck.render.heading import SEPARATOR
+from gradcheck.render.layout import aside, borderless, indented, printed, verdict_block
+from gradcheck.render.page import PLAIN_PAGE, Page
 from gradcheck.render.style import INDENT
-from gradcheck.render.terminal import PLAIN_TERMINAL, Terminal, printed
 
 #: Failing checks that are named above the table; there they are all.
 NAMED = 6
@@ -23,44 +22,35 @@ NAMED = 6
 WIDEST, NARROWEST = 32, 8
 
 
-def verification_as_text(verification: Verification, terminal: Terminal = PLAIN_TERMINAL) -> str:
+def as_text(verification: Verification, page: Page = PLAIN_PAGE) -> str:
     """Return a verification as text.
 
     Parameters
     ----------
     verification : Verification
-    terminal : Terminal
+    page : Page
         Where it will be shown.
     """
-    return printed(lambda glyphs: _parts(verification, terminal.width, glyphs), terminal)
+    return printed(_parts(verification, page), page)
 
 
-def _parts(verification: Verification, width: int, glyphs: Glyphs) -> Iterator[RenderableType]:
+def _parts(verification: Verification, page: Page) -> Iterator[RenderableType]:
     yield _answer(verification)
-    yield Text(SEPARATOR.join(circumstances(verification)), style="dim")
+    yield aside(SEPARATOR.join(circumstances(verification)))
     yield ""
-    yield from _table(verification, width, glyphs)
+    yield from _table(verification, page.width, page.glyphs)
     for check in verification.checks:
         if check.note:
-            yield _remark(f"{check.name}: {check.note}")
+            yield indented(aside(f"{check.name}: {check.note}"))
 
 
-def _answer(verification: Verification) -> Padding:
+def _answer(verification: Verification) -> RenderableType:
     """The answer in a few words, beside it the worst error, or the checks that fail."""
     label, basis = answer(verification)
     complaints = [complaint(check) for check in verification.failed]
     more = [f"and {len(complaints) - NAMED} more"] if len(complaints) > NAMED else []
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    mark = Text(f" {label.upper()} ", style=f"reverse {'green' if verification.passed else 'red'}")
-    for index, reason in enumerate([basis, *complaints[:NAMED], *more]):
-        table.add_row("" if index else mark, Text(reason, style="" if index else "bold"))
-    return Padding(table, (0, 0, 0, 1))
-
-
-def _remark(text: str) -> Padding:
-    return Padding(Text(text, style="dim"), (0, 0, 0, INDENT))
+    colour = "green" if verification.passed else "red"
+    return verdict_block(label, colour, [basis, *complaints[:NAMED], *more])
 
 
 def _table(verification: Verification, width: int, glyphs: Glyphs) -> Iterator[RenderableType]:
@@ -68,18 +58,15 @@ def _table(verification: Verification, width: int, glyphs: Glyphs) -> Iterator[R
     cells = _cells(verification, width - INDENT)
     room = min(WIDEST, width - INDENT - _needed(cells))
     scale = Scale(math.log10(verification.environment.epsilon), 0.0)
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    for name in cells:
-        table.add_column(name, justify="right" if name in ("error", "limit") else "left", no_wrap=True)
-    table.add_column("", no_wrap=True)
+    table = borderless([*cells, ""], left=("kind", "check", ""))
     for check, *row in zip(verification.checks, *cells.values(), strict=True):
         style = "green" if check.passed else "bold red"
         marked = _bar(check, scale, room, glyphs) if room >= NARROWEST else ""
         table.add_row(*row[:-1], Text(row[-1], style=style), Text(marked, style=style))
-    yield Padding(table, (0, 0, 0, INDENT))
+    yield indented(table)
     if room >= NARROWEST:
         yield ""
-        yield _remark(f"bars: from epsilon to 1 on a log scale, {_mark(glyphs)} the limit")
+        yield indented(aside(f"bars: from epsilon to 1 on a log scale, {_mark(glyphs)} the limit"))
 
 
 def _cells(verification: Verification, width: int) -> dict[str, list[str]]:

@@ -45,6 +45,8 @@ class Verification(Document):
         How long they took.
     """
 
+    text = "gradcheck.checking.text:as_text"
+
     config: Loose
     environment: Loose
     checks: tuple[Loose, ...]

@@ -1,16 +1,15 @@
 """``gradcheck compare --baseline``: one network held against an earlier report."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from gradcheck.cli.options import LIMITS
-from gradcheck.cli.output import silenced, write
+from gradcheck.cli.output import JSON, show
 from gradcheck.engine.threads import settle_threads
 from gradcheck.errors import OptionError, finite, one_of
 from gradcheck.spec.grid import PARSERS, Grid
 
-FORMATS = ("text", "json")
+FORMATS = {"text": "gradcheck.diagnosis.text.regression:as_text", "json": JSON}
 
 #: Options that a sweep and a single network share.
 SHARED = ("labels", "shuffle", "seed", *LIMITS)
@@ -29,8 +28,7 @@ def run_baseline(given: Mapping[str, Any], format_name: str, causes: Sequence[st
         raise OptionError("baseline", problem)
     after = read_report(given["new"]) if given["new"] else _simulated(given, before)
     regression = compare_reports(before, after, tolerance)
-    if not silenced(given["quiet"], format_name, given["output"]):
-        write(_rendered(regression, format_name, given["output"]), given["output"])
+    show(regression, format_name, FORMATS, given["output"], quiet=given["quiet"])
     return 1 if _fails(regression, after, causes) else 0
 
 
@@ -46,17 +44,6 @@ def _simulated(given: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str,
 
     seeds = given["seeds"] or before.get("config", {}).get("seeds", 1)
     return simulate(**options, seeds=seeds, **{name: given[name] for name in SHARED}).to_dict()
-
-
-def _rendered(regression: Any, format_name: str, output: Path | None) -> str:  # noqa: ANN401
-    if format_name == "json":
-        from json import dumps
-
-        return dumps(regression.to_dict(), indent=2, allow_nan=False) + "\n"
-    from gradcheck.cli.terminal import terminal
-    from gradcheck.diagnosis.text.regression import regression_as_text
-
-    return regression_as_text(regression, terminal(output))
 
 
 def _fails(regression: Any, after: Mapping[str, Any], causes: Sequence[str]) -> bool:  # noqa: ANN401

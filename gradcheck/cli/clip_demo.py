@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -10,7 +9,7 @@ import typer
 from gradcheck.cli import INTERRUPTED
 from gradcheck.cli import demo_options as demo
 from gradcheck.cli import options as given
-from gradcheck.cli.output import OutputFile, check_writable, silenced, write
+from gradcheck.cli.output import JSON, OutputFile, check_writable, show
 from gradcheck.cli.progress import CountedProgress
 from gradcheck.engine.threads import settle_threads
 from gradcheck.errors import one_of
@@ -19,6 +18,14 @@ if TYPE_CHECKING:
     from gradcheck import DemoReport
     from gradcheck.spec.clip_rules import Rule
     from gradcheck.training.strategy import Strategy
+
+#: Format ↦ where it is made.
+FORMATS = {
+    "text": "gradcheck.training.text:as_text",
+    "json": JSON,
+    "csv": "gradcheck.training.formats:as_csv",
+    "markdown": "gradcheck.training.formats:as_markdown",
+}
 
 #: Options that say how the result is shown rather than what is trained.
 PRESENTATION = ("format", "json", "output", "fail_on", "quiet")
@@ -72,8 +79,8 @@ def clip_demo(
     options["width"] = given.parse_width(width)
     settle_threads()
     report, code = _demonstrated(options, quiet)
-    if report is not None and not silenced(quiet, name, output):
-        write(_rendered(report, name, output), output)
+    if report is not None:
+        show(report, name, FORMATS, output, quiet=quiet)
     raise typer.Exit(code or (1 if report and _fails(report, causes) else 0))
 
 
@@ -108,19 +115,6 @@ def _say(text: str, quiet: bool) -> None:
     """Say something beside the document."""
     if not quiet and sys.stderr is not None:
         print(text, file=sys.stderr)  # noqa: T201
-
-
-def _rendered(report: "DemoReport", name: str, output: Path | None) -> str:
-    """Return the document; only what the format needs is imported."""
-    if name == "text":
-        from gradcheck.cli.terminal import terminal
-        from gradcheck.training.text import demo_as_text
-
-        return demo_as_text(report, terminal(output))
-    from gradcheck.training import formats
-
-    by_name = {"json": formats.demo_as_json, "csv": formats.demo_as_csv, "markdown": formats.demo_as_markdown}
-    return by_name[name](report)
 
 
 def _fails(report: "DemoReport", causes: list[str]) -> bool:

@@ -2,21 +2,28 @@
 
 import sys
 from collections.abc import Callable, Collection
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gradcheck.cli import INTERRUPTED
 from gradcheck.cli import options as given
-from gradcheck.cli.output import OutputFile, check_writable, silenced, write
+from gradcheck.cli.output import JSON, OutputFile, check_writable, show
 from gradcheck.cli.progress import ShareProgress
 from gradcheck.errors import one_of
 
 if TYPE_CHECKING:
     from gradcheck import LogReport
 
-FORMATS = ("text", "json", "jsonl", "csv", "markdown", "github")
+#: Format ↦ where it is made.
+FORMATS = {
+    "text": "gradcheck.logs.text:as_text",
+    "json": JSON,
+    "jsonl": "gradcheck.logs.formats:as_jsonl",
+    "csv": "gradcheck.logs.formats:as_csv",
+    "markdown": "gradcheck.logs.formats:as_markdown",
+    "github": "gradcheck.logs.formats:as_github",
+}
 KINDS = (
     "exploding", "nonfinite", "vanishing", "collapsed", "no-gradient", "dead", "spikes", "always-clipped",
     "update-ratio", "never-clipped", "any",
@@ -68,7 +75,7 @@ def diagnose(
     Reads step, loss and gradient norms, of the whole and layer by layer, under their usual names, and prints the
     verdict, the findings with what to try, and what thresholds of clipping would have done. A healthy run has none.
     """
-    name = given.chosen_format(format, json, FORMATS)
+    name = given.chosen_format(format, json, tuple(FORMATS))
     kinds = [one_of("fail_on", kind, KINDS) for kind in fail_on or ()]
     check_writable(output)
     from gradcheck.logs.report import checked_max_norm
@@ -78,8 +85,7 @@ def diagnose(
         raise typer.Exit(code)
     for warning in report.warnings:
         _say(f"warning: {report.config.file}: {warning}", quiet)
-    if not silenced(quiet, name, output):
-        write(_rendered(report, name, output), output)
+    show(report, name, FORMATS, output, quiet=quiet)
     raise typer.Exit(code or (1 if _fails(report, kinds) else 0))
 
 
@@ -107,25 +113,6 @@ def _say(text: str, quiet: bool) -> None:
 
     if not quiet and sys.stderr is not None:
         print(without_controls(text), file=sys.stderr)  # noqa: T201
-
-
-def _rendered(report: "LogReport", name: str, output: Path | None) -> str:
-    """Return the document; only what the format needs is imported."""
-    if name == "text":
-        from gradcheck.cli.terminal import terminal
-        from gradcheck.logs.text import log_as_text
-
-        return log_as_text(report, terminal(output))
-    from gradcheck.logs import formats
-
-    by_name = {
-        "json": formats.log_as_json,
-        "jsonl": formats.log_as_jsonl,
-        "csv": formats.log_as_csv,
-        "markdown": formats.log_as_markdown,
-        "github": formats.log_as_annotations,
-    }
-    return by_name[name](report)
 
 
 def _fails(report: "LogReport", kinds: Collection[str]) -> bool:

@@ -6,9 +6,13 @@ from typing import Annotated
 import typer
 
 from gradcheck.cli.options import Json
-from gradcheck.cli.output import OutputFile, check_writable, write
+from gradcheck.cli.output import JSON, OutputFile, check_writable, show
 from gradcheck.engine.threads import settle_threads
 from gradcheck.explanations import NAMES, TOPICS
+
+#: Format ↦ where it is made: of a page, and of the list of them.
+FORMATS = {"text": "gradcheck.explanations.text:as_text", "json": JSON}
+LIST_FORMATS = {"text": "gradcheck.explanations.text:topics_as_text", "json": JSON}
 
 
 def completed_topic(incomplete: str) -> list[str]:
@@ -39,14 +43,8 @@ def explain(
     from gradcheck.explanations.explanation import topics
 
     settle_threads()
-    page = None if topic is None else explanation(topic)
-    if json:
-        from json import dumps
-
-        write(dumps(topics() if page is None else page.to_dict(), indent=2, allow_nan=False) + "\n", output)
-        return
-    from gradcheck.cli.terminal import terminal
-    from gradcheck.explanations.text import explanation_as_text, topics_as_text
-
-    shown = terminal(output)
-    write(topics_as_text(topics(), shown) if page is None else explanation_as_text(page, shown), output)
+    form = "json" if json else "text"
+    if topic is None:
+        show(topics(), form, LIST_FORMATS, output)
+    else:
+        show(explanation(topic), form, FORMATS, output)

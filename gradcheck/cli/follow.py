@@ -9,9 +9,11 @@ from typing import Self
 from rich.console import Console
 from rich.live import Live
 
+from gradcheck.cli.page import has_colours
 from gradcheck.logs.reading import Log, read_log
 from gradcheck.logs.report import LogReport, report_on
 from gradcheck.logs.text.live import live_view
+from gradcheck.render.page import Page
 from gradcheck.render.style import without_controls
 
 #: Seconds between two looks at what was read.
@@ -37,7 +39,7 @@ class Watch:
         self._due = 0.0
         self._rows = -1
         shown = not quiet and sys.stderr is not None and sys.stderr.isatty()
-        console = Console(stderr=True) if shown else None
+        console = Console(stderr=True, color_system="standard" if has_colours(sys.stderr) else None) if shown else None
         self._live = Live(console=console, auto_refresh=False, transient=True) if console else None
 
     def __enter__(self) -> Self:
@@ -64,7 +66,9 @@ class Watch:
         report = self.report()
         self._due = time.monotonic() + INTERVAL
         if self._live and report:
-            self._live.update(live_view(report, self._live.console.width, self._live.console.encoding), refresh=True)
+            self._live.update(
+                live_view(report, Page(self._live.console.width, self._live.console.encoding)), refresh=True
+            )
         return report is not None and self.enough(report)
 
     def _begin_anew(self) -> None:

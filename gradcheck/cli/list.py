@@ -5,8 +5,11 @@ from typing import Annotated
 import typer
 
 from gradcheck.cli.options import Json, completed
-from gradcheck.cli.output import OutputFile, write
+from gradcheck.cli.output import JSON, OutputFile, show
 from gradcheck.errors import GradcheckError
+
+#: Format ↦ where it is made.
+FORMATS = {"text": "gradcheck.explanations.text.catalogue:as_text", "json": JSON}
 
 KINDS = ("presets", "activations", "inits", "norms")
 
@@ -24,13 +27,4 @@ def list_choices(
         raise GradcheckError(f"list {kind!r} is unknown; allowed: {', '.join(KINDS)}")
     from gradcheck.explanations.catalogue import catalogue
 
-    entries = catalogue(kind)
-    if json:
-        from json import dumps
-
-        write(dumps(entries, indent=2, allow_nan=False) + "\n", output)
-        return
-    from gradcheck.cli.terminal import terminal
-    from gradcheck.explanations.text.catalogue import catalogue_as_text
-
-    write(catalogue_as_text(entries, terminal(output)), output)
+    show(catalogue(kind), "json" if json else "text", FORMATS, output)

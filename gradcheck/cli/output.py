@@ -2,17 +2,50 @@
 
 import os
 import sys
+from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from gradcheck.cli.page import page
 from gradcheck.errors import OutputError
+
+#: Where the JSON of every report is made.
+JSON = "gradcheck.render.documents:as_json"
 
 OutputFile = Annotated[
     Path | None,
     typer.Option("--output", "-o", metavar="FILE", help="Write there instead of stdout, whole or not at all."),
 ]
+
+
+def show(
+    document: object, form: str, formats: Mapping[str, str], output: Path | None, *, quiet: bool = False, **how: object
+) -> None:
+    """Write a document in one of its formats; what makes it is loaded now, and nothing else.
+
+    Parameters
+    ----------
+    document : object
+        What is shown: a report, or plain data.
+    form : str
+        A name in `formats`; text is made for the page that it is shown on.
+    formats : mapping
+        Format ↦ the function that makes it, as ``module:function``.
+    output : Path or None
+        The file; None is stdout.
+    quiet : bool
+        Show no text that was asked for by nobody in particular.
+    **how
+        Passed on to the function.
+    """
+    if silenced(quiet, form, output):
+        return
+    module, _, function = formats[form].partition(":")
+    made = getattr(import_module(module), function)
+    write(made(document, page(output), **how) if form == "text" else made(document, **how), output)
 
 
 def silenced(quiet: bool, format_name: str, output: Path | None) -> bool:

@@ -1,19 +1,22 @@
 """``gradcheck probe``."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from gradcheck.cli import options as given
 from gradcheck.cli import probe_options as probing
-from gradcheck.cli.output import OutputFile, check_writable, silenced, write
+from gradcheck.cli.output import OutputFile, check_writable, show
 from gradcheck.cli.progress import ShareProgress
-from gradcheck.cli.simulate import fails, rendered
+from gradcheck.cli.simulate import FORMATS as OF_SIMULATE
+from gradcheck.cli.simulate import fails
 from gradcheck.errors import MissingExtraError, one_of
 
 if TYPE_CHECKING:
     from gradcheck import Report
+
+#: Format ↦ where it is made.
+FORMATS = {**OF_SIMULATE, "github": "gradcheck.diagnosis.ci:as_github", "junit": "gradcheck.diagnosis.ci:as_junit"}
 
 #: Options that say how the result is shown rather than what is probed.
 PRESENTATION = ("format", "json", "output", "fail_on", "all_layers", "quiet")
@@ -55,8 +58,8 @@ def probe(
     causes = [one_of("fail_on", cause, given.CAUSES) for cause in fail_on or ()]
     check_writable(output)
     report = _probed({key: value for key, value in command.params.items() if key not in PRESENTATION}, quiet)
-    if not silenced(quiet, name, output):
-        write(_document(report, name, output, all_layers), output)
+    how = {"all_layers": all_layers} if name == "text" else {}
+    show(report, name, FORMATS, output, quiet=quiet, **how)
     raise typer.Exit(1 if fails(report, causes) else 0)
 
 
@@ -70,12 +73,3 @@ def _probed(options: dict[str, object], quiet: bool) -> "Report":
     with ShareProgress(quiet) as tick:
         tick.what = "of the steps taken"
         return probe_target(**options, tick=tick)  # type: ignore[arg-type]
-
-
-def _document(report: "Report", name: str, output: Path | None, all_layers: bool) -> str:
-    """Return the document; only what the format needs is imported."""
-    if name not in ("github", "junit"):
-        return rendered(report, name, output, all_layers)
-    from gradcheck.diagnosis.ci import as_github, as_junit
-
-    return as_github(report) if name == "github" else as_junit(report)

@@ -1,11 +1,11 @@
 """``gradcheck schema``."""
 
-import json
 from typing import Annotated
 
 import typer
 
 from gradcheck.cli.output import OutputFile, write
+from gradcheck.render.documents import as_json
 
 
 def schema(
@@ -18,4 +18,4 @@ def schema(
     """Print the JSON Schema that a command's --json output validates against."""
     from gradcheck import json_schema
 
-    write(json.dumps(json_schema(command), indent=2) + "\n", output)
+    write(as_json(json_schema(command)), output)

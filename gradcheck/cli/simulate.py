@@ -1,19 +1,26 @@
 """``gradcheck simulate``."""
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from gradcheck.cli import options as given
-from gradcheck.cli.output import OutputFile, check_writable, silenced, write
+from gradcheck.cli.output import JSON, OutputFile, check_writable, show
 from gradcheck.cli.progress import ShareProgress
 from gradcheck.engine.threads import settle_threads
 from gradcheck.errors import one_of
 
 if TYPE_CHECKING:
     from gradcheck import Report
+
+#: Format ↦ where it is made.
+FORMATS = {
+    "text": "gradcheck.diagnosis.text:as_text",
+    "json": JSON,
+    "csv": "gradcheck.diagnosis.formats:as_csv",
+    "markdown": "gradcheck.diagnosis.formats:as_markdown",
+}
 
 #: Options that say how the result is shown rather than what is simulated.
 PRESENTATION = ("format", "json", "output", "fail_on", "suggest", "all_layers", "quiet")
@@ -89,29 +96,9 @@ def simulate(
 
     with ShareProgress(quiet) as tick:
         report = simulation(**network, suggest=suggest if name == "text" else bool(suggest), tick=tick)
-    if not silenced(quiet, name, output):
-        write(rendered(report, name, output, all_layers), output)
+    how = {"all_layers": all_layers} if name == "text" else {}
+    show(report, name, FORMATS, output, quiet=quiet, **how)
     raise typer.Exit(1 if fails(report, causes) else 0)
-
-
-def rendered(report: "Report", name: str, output: Path | None, all_layers: bool) -> str:
-    """Return the document: text, json, csv or markdown; only what the format needs is imported."""
-    if name == "json":
-        from gradcheck.diagnosis.formats import as_json
-
-        return as_json(report)
-    if name == "csv":
-        from gradcheck.diagnosis.formats import as_csv
-
-        return as_csv(report)
-    if name == "markdown":
-        from gradcheck.diagnosis.formats import as_markdown
-
-        return as_markdown(report)
-    from gradcheck.cli.terminal import terminal
-    from gradcheck.diagnosis.text import as_text
-
-    return as_text(report, terminal(output), all_layers=all_layers)
 
 
 def fails(report: "Report", causes: Iterable[str]) -> bool:

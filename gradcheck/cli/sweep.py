@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.cli import INTERRUPTED, options
-from gradcheck.cli.output import ClosedPipeError, silenced, write, write_now
+from gradcheck.cli.output import ClosedPipeError, show, silenced, write_now
 from gradcheck.cli.progress import CountedProgress
 from gradcheck.errors import OptionError, at_least
 from gradcheck.spec.grid import PARSERS, Grid
@@ -16,6 +16,15 @@ from gradcheck.sweep.workers import available, cluster, local
 
 if TYPE_CHECKING:
     from gradcheck.sweep.rows import Row
+
+#: Format ↦ where it is made.
+FORMATS = {
+    "text": "gradcheck.sweep.text:as_text",
+    "json": "gradcheck.sweep.formats:as_json",
+    "jsonl": "gradcheck.sweep.formats:as_jsonl",
+    "csv": "gradcheck.sweep.formats:as_csv",
+    "markdown": "gradcheck.sweep.formats:as_markdown",
+}
 
 #: Options that all rows of a sweep share.
 COMMON = ("labels", "shuffle", "seed", "seeds", "sort", "journal", *options.LIMITS)
@@ -74,9 +83,9 @@ def _measure(comparison: Comparison, given: Mapping[str, Any], format_name: str)
 
 def _row(row: "Row", as_json: bool) -> str:
     if as_json:
-        from gradcheck.sweep.formats import row_as_json
+        from gradcheck.render.documents import json_line
 
-        return row_as_json(row)
+        return json_line(row)
     from gradcheck.sweep.text import one_line
 
     return one_line(row) + "\n"
@@ -84,30 +93,12 @@ def _row(row: "Row", as_json: bool) -> str:
 
 def _print(comparison: Comparison, given: Mapping[str, Any], format_name: str) -> None:
     """Print the ranking; the rows of JSON Lines have been printed already, unless they go to a file."""
-    silent = silenced(given["quiet"], format_name, given["output"])
     streamed = format_name == "jsonl" and given["output"] is None
-    if not (silent or streamed) and comparison.finished:
-        write(_rendered(comparison, given, format_name), given["output"])
-
-
-def _rendered(comparison: Comparison, given: Mapping[str, Any], format_name: str) -> str:
-    """Return the document; only what the format needs is imported."""
+    if streamed or not comparison.finished:
+        return
     group = given["group_by"] and given["group_by"].replace("-", "_")
-    if format_name != "text":
-        from gradcheck.sweep import formats
-
-        if format_name == "jsonl":
-            return "".join(formats.row_as_json(row) for row in comparison.finished)
-        by_name = {
-            "json": formats.comparison_as_json,
-            "csv": formats.comparison_as_csv,
-            "markdown": formats.comparison_as_markdown,
-        }
-        return by_name[format_name](comparison, given["top"], group)
-    from gradcheck.cli.terminal import terminal
-    from gradcheck.sweep.text import TOP, comparison_as_text
-
-    return comparison_as_text(comparison, terminal(given["output"]), top=given["top"] or TOP, group_by=group)
+    how = {} if format_name == "jsonl" else {"top": given["top"], "group_by": group}
+    show(comparison, format_name, FORMATS, given["output"], quiet=given["quiet"], **how)
 
 
 def _exit_code(rows: Iterable["Row"], causes: Sequence[str], any_healthy: bool) -> int:

@@ -1,16 +1,20 @@
 """``gradcheck theory``."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from gradcheck.cli import options as given
-from gradcheck.cli.output import OutputFile, check_writable, silenced, write
+from gradcheck.cli.output import JSON, OutputFile, check_writable, show
 from gradcheck.engine.threads import settle_threads
 
-if TYPE_CHECKING:
-    from gradcheck import TheoryReport
+#: Format ↦ where it is made.
+FORMATS = {
+    "text": "gradcheck.mean_field.text:as_text",
+    "json": JSON,
+    "csv": "gradcheck.mean_field.formats:as_csv",
+    "markdown": "gradcheck.mean_field.formats:as_markdown",
+}
 
 PhaseDiagram = Annotated[
     bool, typer.Option("--phase-diagram", help="Draw order and chaos in the plane of sigma_w and sigma_b.")
@@ -70,17 +74,4 @@ def theory(
         batch_size=batch_size,
         phase_diagram=phase_diagram,
     )
-    if not silenced(quiet, name, output):
-        write(_rendered(report, name, output), output)
-
-
-def _rendered(report: "TheoryReport", name: str, output: Path | None) -> str:
-    """Return the document; only what the format needs is imported."""
-    if name == "text":
-        from gradcheck.cli.page import page
-        from gradcheck.mean_field.text import theory_as_text
-
-        return theory_as_text(report, page(output))
-    from gradcheck.mean_field import formats as theory_formats
-
-    return theory_formats.FORMATS[name](report)
+    show(report, name, FORMATS, output, quiet=quiet)

@@ -1,16 +1,20 @@
 """``gradcheck verify``."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from gradcheck.cli import options as given
-from gradcheck.cli.output import OutputFile, check_writable, silenced, write
+from gradcheck.cli.output import JSON, OutputFile, check_writable, show
 from gradcheck.engine.threads import settle_threads
 
-if TYPE_CHECKING:
-    from gradcheck import Verification
+#: Format ↦ where it is made.
+FORMATS = {
+    "text": "gradcheck.checking.text:as_text",
+    "json": JSON,
+    "csv": "gradcheck.checking.formats:as_csv",
+    "markdown": "gradcheck.checking.formats:as_markdown",
+}
 
 Only = Annotated[
     list[str] | None,
@@ -42,23 +46,5 @@ def verify(
     from gradcheck import verify as verification
 
     found = verification(seed=seed, dtype=dtype, only=only or ())
-    if not silenced(quiet, name, output):
-        write(_rendered(found, name, output), output)
+    show(found, name, FORMATS, output, quiet=quiet)
     raise typer.Exit(0 if found.passed else 1)
-
-
-def _rendered(found: "Verification", name: str, output: Path | None) -> str:
-    """Return the document; only what the format needs is imported."""
-    if name == "text":
-        from gradcheck.checking.text import verification_as_text
-        from gradcheck.cli.terminal import terminal
-
-        return verification_as_text(found, terminal(output))
-    from gradcheck.checking import formats
-
-    by_name = {
-        "json": formats.verification_as_json,
-        "csv": formats.verification_as_csv,
-        "markdown": formats.verification_as_markdown,
-    }
-    return by_name[name](found)

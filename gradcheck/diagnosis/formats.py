@@ -1,33 +1,21 @@
-"""A report as JSON, CSV and Markdown."""
+"""A report as CSV and Markdown."""
 
-import csv
-import io
-import json
 from collections.abc import Iterator
 
 from gradcheck.base.loose import Loose
 from gradcheck.diagnosis.report import Report
 from gradcheck.diagnosis.shown_layers import title
+from gradcheck.render.documents import markdown_table, records_as_csv
 from gradcheck.render.heading import what_was_run
 from gradcheck.render.numbers import percent, power, significant
-from gradcheck.render.style import escaped as escaped
-from gradcheck.render.style import without_controls
+from gradcheck.render.style import escaped, without_controls
 
 HEADER = ("layer", "gradient", "ratio", "gain", "activation", "rank", "flag")
 
 
-def as_json(report: Report) -> str:
-    """Return an indented JSON document: strict (RFC 8259) and ASCII only, so that it survives every pipe."""
-    return json.dumps(report.to_dict(), indent=2, allow_nan=False) + "\n"
-
-
 def as_csv(report: Report) -> str:
     """Return the layers as comma-separated values with a header; an empty cell is a number that isn't finite."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(report.layers[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(report.layers)
-    return text.getvalue()
+    return records_as_csv(report.layers)
 
 
 def as_markdown(report: Report) -> str:
@@ -37,15 +25,13 @@ def as_markdown(report: Report) -> str:
 
 def _lines(report: Report) -> Iterator[str]:
     verdict = report.verdict
-    yield f"**{verdict.status}** - {escaped(without_controls(what_was_run(report.config)))}"
+    yield f"**{verdict.status}** - {escaped(what_was_run(report.config))}"
     yield ""
     yield from (f"- {escaped(reason)}" for reason in verdict.reasons)
     yield f"- plain SGD trains it with probability {percent(verdict.score)}"
     yield ""
-    yield f"| {' | '.join([report.unit, *HEADER[1:]])} |"
-    yield "|" + " ---: |" * 6 + " --- |"
-    for layer in report.layers:
-        yield f"| {' | '.join(cells(layer))} |"
+    header = [report.unit, *HEADER[1:]]
+    yield from markdown_table(header, map(cells, report.layers), right=header[:-1])
     if report.suggestions:
         yield ""
         yield "Changes that bring it back, each simulated:"

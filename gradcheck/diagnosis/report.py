@@ -46,6 +46,8 @@ class Report(Document):
         Of ``probe``: what only a user's own model has, see ``gradcheck schema probe``.
     """
 
+    text = "gradcheck.diagnosis.text:as_text"
+
     command: str
     config: Loose
     layers: tuple[Loose, ...]

@@ -44,6 +44,8 @@ class Explanation(Document):
         From the last layer but one to the first, the way that the gradient goes.
     """
 
+    text = "gradcheck.explanations.text:as_text"
+
     topic: Topic
     factors: tuple[Factor, ...] = ()
 

@@ -81,6 +81,8 @@ class Curves(Record):
 class LogReport(CommandReport):
     """What the log of a training run shows."""
 
+    text = "gradcheck.logs.text:as_text"
+
     config: LogConfig
     log: LogRead
     verdict: LogVerdict

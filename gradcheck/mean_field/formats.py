@@ -1,19 +1,12 @@
-"""Theory as JSON, CSV and Markdown."""
+"""Theory as CSV and Markdown."""
 
-import csv
-import io
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 
 from gradcheck.mean_field.report import QUANTITIES, TheoryReport
 from gradcheck.mean_field.text import heading, label, sentences
 from gradcheck.mean_field.unknown import ENDLESS
+from gradcheck.render.documents import markdown_table, records_as_csv
 from gradcheck.render.style import escaped
-
-
-def as_json(report: TheoryReport) -> str:
-    """Return the report as an indented JSON document, ASCII only."""
-    return json.dumps(report.to_dict(), indent=2, allow_nan=False) + "\n"
 
 
 def as_csv(report: TheoryReport) -> str:
@@ -30,11 +23,7 @@ def as_csv(report: TheoryReport) -> str:
         ]
     else:
         rows = [dict(layer) for layer in report.layers] or [dict(report.fixed_point)]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    return records_as_csv(rows)
 
 
 def as_markdown(report: TheoryReport) -> str:
@@ -47,19 +36,16 @@ def _lines(report: TheoryReport) -> Iterator[str]:
     yield ""
     yield from (f"- {escaped(sentence)}" for sentence in sentences(report))
     yield ""
-    yield "| quantity | value | meaning |"
-    yield "| --- | ---: | --- |"
-    for name, meaning in QUANTITIES.items():
-        value = report.fixed_point[name]
-        if value is None:
-            reason = report.reasons.get(name) or report.reasons["fixed_point"]
-            shown, told = "inf" if reason.code == ENDLESS else "-", f"{meaning} ({reason})"
-        else:
-            shown, told = f"{value:.6g}", meaning
-        yield f"| {name} | {shown} | {escaped(told)} |"
+    rows = (_row(report, name, meaning) for name, meaning in QUANTITIES.items())
+    yield from markdown_table(("quantity", "value", "meaning"), rows, right=("value",))
     for note in report.notes:
         yield from ("", escaped(note))
 
 
-#: Format ↦ what writes it.
-FORMATS: Mapping[str, Callable[[TheoryReport], str]] = {"json": as_json, "csv": as_csv, "markdown": as_markdown}
+def _row(report: TheoryReport, name: str, meaning: str) -> tuple[str, str, str]:
+    """Return a quantity of the fixed point, its value, what it is and why theory doesn't know it."""
+    value = report.fixed_point[name]
+    if value is not None:
+        return name, f"{value:.6g}", escaped(meaning)
+    reason = report.reasons.get(name) or report.reasons["fixed_point"]
+    return name, "inf" if reason.code == ENDLESS else "-", escaped(f"{meaning} ({reason})")

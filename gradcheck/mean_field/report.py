@@ -70,6 +70,8 @@ class PhaseDiagram(Record):
 class TheoryReport(CommandReport):
     """What mean-field theory says of a network."""
 
+    text = "gradcheck.mean_field.text:as_text"
+
     config: Frozen[Any] = told("every option with its resolved value; sigma_w, sigma_b")
     fixed_point: TheoryFixedPoint
     network: TheoryNetwork

@@ -21,7 +21,7 @@ NOT_HERE = {"arch": "mlp", "weights": None, "recurrent_gain": None}
 LEAST = 0.005
 
 
-def theory_as_text(report: TheoryReport, page: Page = PLAIN_PAGE) -> str:
+def as_text(report: TheoryReport, page: Page = PLAIN_PAGE) -> str:
     """Return what theory says as text."""
     return page.joined(_lines(report, page))
 

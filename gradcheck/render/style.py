@@ -49,5 +49,5 @@ def without_controls(text: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """Keep a file's name from being read as markup."""
-    return "".join("\\" + one if one in "\\`*_[]<>|~&#" else one for one in text)
+    """Keep a file's name from being read as Markdown, its control characters from being obeyed."""
+    return "".join("\\" + one if one in "\\`*_[]<>|~&#" else one for one in without_controls(text))

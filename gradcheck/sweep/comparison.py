@@ -28,6 +28,8 @@ class Comparison(Document):
         What the rows are ranked by.
     """
 
+    text = "gradcheck.sweep.text:as_text"
+
     def __init__(
         self, grid: Grid, common: Mapping[str, Any], measure: Callable[[list[Row]], Iterator[Row]], order: str = "score"
     ) -> None:

@@ -1,29 +1,29 @@
 """A comparison for other programs: JSON, JSON Lines, CSV, Markdown."""
 
-import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from gradcheck.render import documents
+from gradcheck.render.documents import json_line, markdown_table, records_as_csv
 from gradcheck.render.numbers import percent, significant
-from gradcheck.render.style import escaped, without_controls
-from gradcheck.render.tables import records_as_csv as records_as_csv
+from gradcheck.render.style import escaped
 from gradcheck.sweep.comparison import Comparison
 from gradcheck.sweep.ranking import differences, grouped, ranked
 from gradcheck.sweep.rows import Row
 
 
-def row_as_json(row: Row) -> str:
-    """Return one row as a line of JSON."""
-    return json.dumps(row, allow_nan=False) + "\n"
-
-
-def comparison_as_json(comparison: Comparison, top: int | None = None, group_by: str | None = None) -> str:
+def as_json(comparison: Comparison, top: int | None = None, group_by: str | None = None) -> str:
     """Return the whole comparison as one JSON document."""
     document = comparison.to_dict(group_by)
-    return json.dumps(document | {"rows": document["rows"][:top]}, indent=2, allow_nan=False) + "\n"
+    return documents.as_json(document | {"rows": document["rows"][:top]})
 
 
-def comparison_as_csv(comparison: Comparison, top: int | None = None, group_by: str | None = None) -> str:
+def as_jsonl(comparison: Comparison) -> str:
+    """Return one line a row, in the order in which they finished."""
+    return "".join(map(json_line, comparison.finished))
+
+
+def as_csv(comparison: Comparison, top: int | None = None, group_by: str | None = None) -> str:
     """Return one line a row, best first, the options as columns of their own; or one line a group."""
     if group_by:
         return records_as_csv(grouped(comparison.finished, group_by))
@@ -40,7 +40,7 @@ def _cell(value: Any) -> Any:  # noqa: ANN401
     return " ".join(value) if isinstance(value, list) else value
 
 
-def comparison_as_markdown(comparison: Comparison, top: int | None = None, group_by: str | None = None) -> str:
+def as_markdown(comparison: Comparison, top: int | None = None, group_by: str | None = None) -> str:
     """Return the ranked table, or the groups, as GitHub-flavoured Markdown."""
     if group_by:
         records = grouped(comparison.finished, group_by)
@@ -63,9 +63,5 @@ def _markdown_row(place: int, row: Row, best: Row) -> list[str]:
     return [str(place), row["status"], percent(row["score"]), *numbers, words]
 
 
-def _markdown(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    def line(cells: Sequence[str]) -> str:
-        return f"| {' | '.join(cells)} |\n"
-
-    body = ([escaped(without_controls(cell)) for cell in cells] for cells in lines)
-    return line(header) + line(["---"] * len(header)) + "".join(map(line, body))
+def _markdown(header: Sequence[str], lines: Iterable[Iterable[str]]) -> str:
+    return "\n".join(markdown_table(header, (map(escaped, cells) for cells in lines))) + "\n"

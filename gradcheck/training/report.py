@@ -35,6 +35,8 @@ class DemoReport(Document):
         All strategies are finished.
     """
 
+    text = "gradcheck.training.text:as_text"
+
     config: Loose
     start: Loose
     strategies: tuple[Loose, ...]

@@ -4,15 +4,15 @@ import math
 from collections.abc import Iterator, Sequence
 
 from rich.console import RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from gradcheck.base.loose import Loose
 from gradcheck.render.bars import Glyphs, Scale, columns, common_scale, sparkline
+from gradcheck.render.layout import aside, beside, borderless, indented, printed, to_copy, verdict_block
 from gradcheck.render.numbers import power, significant
-from gradcheck.render.style import INDENT, STYLES, without_controls
-from gradcheck.render.terminal import PLAIN_TERMINAL, Terminal, printed
+from gradcheck.render.page import PLAIN_PAGE, Page
+from gradcheck.render.style import INDENT, STYLES
 from gradcheck.spec.command_line import command_line, demo_command_line
 from gradcheck.spec.demonstration import DEMO_ONLY
 from gradcheck.training.cells import COLUMNS, headline, interrupted
@@ -45,49 +45,43 @@ LAYOUTS = (
 )
 
 
-def demo_as_text(report: DemoReport, terminal: Terminal = PLAIN_TERMINAL) -> str:
+def as_text(report: DemoReport, page: Page = PLAIN_PAGE) -> str:
     """Return a demonstration as text.
 
     Parameters
     ----------
     report : DemoReport
-    terminal : Terminal
+    page : Page
         Where it will be shown.
     """
-    return printed(lambda glyphs: _parts(report, terminal.width, glyphs), terminal)
+    return printed(_parts(report, page), page)
 
 
-def _parts(report: DemoReport, width: int, glyphs: Glyphs) -> Iterator[RenderableType]:
-    yield Text(without_controls(headline(report)), style="dim")
+def _parts(report: DemoReport, page: Page) -> Iterator[RenderableType]:
+    yield aside(headline(report))
     if not report.strategies:
         return
     yield ""
     yield _verdict(report)
     yield ""
-    yield Padding(_runs(report.strategies, width - INDENT, glyphs), (0, 0, 0, INDENT))
+    yield indented(_runs(report.strategies, page.width - INDENT, page.glyphs))
     yield ""
-    yield Padding(_table(report.strategies, width), (0, 0, 0, INDENT))
+    yield indented(_table(report.strategies, page.width))
     yield ""
-    yield Padding(_conclusions(report.strategies), (0, 0, 0, INDENT))
+    yield indented(_conclusions(report.strategies))
     yield ""
-    yield Text("  " + without_controls(next_command(report)), style="dim", no_wrap=True)  # whole, to be copied
+    yield to_copy(next_command(report))
 
 
-def _verdict(report: DemoReport) -> Padding:
+def _verdict(report: DemoReport) -> RenderableType:
     """The verdict in a few words, its reasons beside it."""
     verdict = report.verdict or Loose()
     best = next(one for one in report.strategies if one.rule == verdict.best)
-    label, color = LABELS.get(verdict.status, (best.status.upper(), STYLES[best.status]))
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
+    label, colour = LABELS.get(verdict.status, (best.status.upper(), STYLES[best.status]))
     reasons = [*verdict.reasons, *_start(report), *([report.suggestion] if report.suggestion else [])]
     if not report.complete:
         reasons.append(interrupted(len(report.strategies), len(report.config.clip)))
-    for index, reason in enumerate(reasons):
-        mark = Text(f" {label} ", style=f"reverse {color}") if index == 0 else ""
-        table.add_row(mark, Text(reason, style="bold" if index == 0 else ""))
-    return Padding(table, (0, 0, 0, 1))
+    return verdict_block(label, colour, reasons)
 
 
 def _start(report: DemoReport) -> Iterator[str]:
@@ -104,8 +98,7 @@ def _runs(strategies: Sequence[Loose], width: int, glyphs: Glyphs) -> Table:
     """Loss and gradient norm of all runs, each on one common log scale."""
     label = max(len(one.rule) for one in strategies)
     room = max(4, min(WIDEST, (width - label - 4) // 2))
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    table.add_column("", no_wrap=True)
+    table = borderless([""], left=("",))
     total = max(one.steps for one in strategies)
     scales = {}
     for name, title in (("loss", "loss"), ("gradient_norm", "gradient norm")):
@@ -150,9 +143,7 @@ def _peaks(values: Sequence[float | None], total: int, room: int) -> list[float 
 
 def _table(strategies: Sequence[Loose], width: int) -> Table:
     names = next((names for names in LAYOUTS if _needed(names, strategies) <= width), LAYOUTS[-1])
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    for name in names:
-        table.add_column(name, justify="left" if name == "strategy" else "right", no_wrap=True)
+    table = borderless(names, left=("strategy",))
     for one in strategies:
         cells = (Text(COLUMNS[name](one), style=STYLES[one.status] if name == "accuracy" else "") for name in names)
         table.add_row(*cells)
@@ -166,9 +157,7 @@ def _needed(names: Sequence[str], strategies: Sequence[Loose]) -> int:
 
 
 def _conclusions(strategies: Sequence[Loose]) -> Table:
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
+    table = beside()
     for one in strategies:
         table.add_row(Text(one.rule, style=STYLES[one.status]), Text(one.conclusion))
     return table

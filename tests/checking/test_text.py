@@ -8,14 +8,11 @@ import re
 import pytest
 
 from gradcheck.base.loose import Loose
-from gradcheck.checking.formats import (
-    verification_as_csv,
-    verification_as_json,
-    verification_as_markdown,
-)
-from gradcheck.checking.text import verification_as_text
+from gradcheck.checking.formats import as_csv, as_markdown
+from gradcheck.checking.text import as_text
 from gradcheck.checking.verification import Verification
-from gradcheck.render.terminal import Terminal
+from gradcheck.render.documents import as_json
+from gradcheck.render.page import Page
 
 WHERE = Loose(
     python="3.11.7", numpy="2.4.6", blas="openblas", blas_version="0.3", machine="x86_64", threads=2, epsilon=2**-52
@@ -90,21 +87,21 @@ Python 3.11.7, x86_64
 
 
 def test_what_passes_says_so_first_and_marks_the_limit_in_every_bar(verification):
-    assert verification_as_text(verification(*GOOD)) == PASSING
+    assert as_text(verification(*GOOD)) == PASSING
     assert str(verification(*GOOD)) == PASSING
 
 
 def test_what_fails_is_named_first_and_its_bar_passes_the_limit(verification):
-    assert verification_as_text(verification(GOOD[1], *BAD), Terminal(80, "ascii")) == FAILING
+    assert as_text(verification(GOOD[1], *BAD), Page(80, "ascii")) == FAILING
 
 
 def test_a_narrow_terminal_does_without_bars_limits_and_kinds(verification):
-    assert verification_as_text(verification(GOOD[3]), Terminal(40)) == NARROW
+    assert as_text(verification(GOOD[3]), Page(40)) == NARROW
 
 
 @pytest.mark.parametrize("width", [40, 50, 60, 72, 80, 100, 140])
 def test_no_line_is_wider_than_the_terminal_and_no_cell_is_cut(width, verification):
-    text = verification_as_text(verification(*GOOD, *BAD), Terminal(width))
+    text = as_text(verification(*GOOD, *BAD), Page(width))
     assert max(map(len, text.splitlines())) <= width
     assert "…" not in text
     table = re.split(r"^ +(?:kind +)?check .*$", text, flags=re.MULTILINE)[1]
@@ -113,21 +110,21 @@ def test_no_line_is_wider_than_the_terminal_and_no_cell_is_cut(width, verificati
 
 def test_of_many_that_fail_the_first_are_named_above_the_table_and_all_in_it(verification):
     many = [check("cell", f"cell{index}", 0.5) for index in range(9)]
-    above, _, table = verification_as_text(verification(*many)).partition("\n\n")
+    above, _, table = as_text(verification(*many)).partition("\n\n")
     assert above.count("error 0.50, limit 1e-6") == 6
     assert "and 3 more" in above
     assert table.count("FAIL") == 9
 
 
 def test_colours_say_what_passes_and_what_fails(verification):
-    text = verification_as_text(verification(*GOOD, *BAD), Terminal(80, color_system="standard"))
+    text = as_text(verification(*GOOD, *BAD), Page(80, colours=True))
     assert "\x1b[7;31m 2 OF 6 CHECKS FAIL " in text
     assert text.count("\x1b[32mok") == 4
     assert text.count("\x1b[1;31mFAIL") == 2
 
 
 def test_markdown_has_the_answer_the_complaints_and_a_row_for_each_check(verification):
-    assert verification_as_markdown(verification(GOOD[0], *BAD)) == (
+    assert as_markdown(verification(GOOD[0], *BAD)) == (
         "**2 of 3 checks fail** - worst: no number (loss mean-square), limit 1e-6, 0.4 s\n\n"
         "- float64, epsilon 2.2e-16, seed 3, NumPy 2.4.6, openblas 0.3, 2 threads, Python 3.11.7, x86\\_64\n"
         "- cell lstm: error 0.012, limit 1e-6\n"
@@ -142,12 +139,12 @@ def test_markdown_has_the_answer_the_complaints_and_a_row_for_each_check(verific
 
 
 def test_csv_has_a_row_for_each_check_with_all_digits(verification):
-    rows = list(csv.DictReader(io.StringIO(verification_as_csv(verification(*GOOD, *BAD)))))
+    rows = list(csv.DictReader(io.StringIO(as_csv(verification(*GOOD, *BAD)))))
     assert [row["name"] for row in rows] == [one.name for one in (*GOOD, *BAD)]
     assert [row["error"] for row in rows] == ["" if one.error is None else repr(one.error) for one in (*GOOD, *BAD)]
 
 
 def test_json_is_the_dict(verification):
     found = verification(*GOOD, *BAD)
-    assert json.loads(verification_as_json(found)) == found.to_dict()
-    assert verification_as_json(found).isascii()
+    assert json.loads(as_json(found)) == found.to_dict()
+    assert as_json(found).isascii()

@@ -7,8 +7,8 @@ import pytest
 
 from gradcheck import explain, topics
 from gradcheck.explanations import NAMES, TOPICS
-from gradcheck.explanations.text import explanation_as_text, topics_as_text
-from gradcheck.render.terminal import Terminal
+from gradcheck.explanations.text import as_text, topics_as_text
+from gradcheck.render.page import Page
 
 #: Lines of a small terminal.
 SCREEN = 24
@@ -17,7 +17,7 @@ every_topic = pytest.mark.parametrize("name", TOPICS)
 
 
 def page(name, width, encoding="utf-8"):
-    return explanation_as_text(explain(name), Terminal(width, encoding))
+    return as_text(explain(name), Page(width, encoding))
 
 
 # ---- the pages
@@ -49,7 +49,7 @@ def test_a_page_is_no_wider_than_one_reads(name):
 
 
 def test_verdicts_have_their_colours_on_a_page():
-    text = explanation_as_text(explain("vanishing"), Terminal(80, color_system="standard"))
+    text = as_text(explain("vanishing"), Page(80, colours=True))
     assert "→ \033[36mvanishing\033[0m, span" in text
     assert text.count("→ \033[32mhealthy\033[0m") == 2
 
@@ -126,7 +126,7 @@ def test_without_a_topic_all_are_listed_with_one_line_each(printed):
 @pytest.mark.parametrize("width", [40, 140])
 def test_the_list_fits_the_terminal(width, printed):
     text = printed("explain", COLUMNS=str(width))
-    assert text == topics_as_text(topics(), Terminal(width))
+    assert text == topics_as_text(topics(), Page(width))
     assert max(map(len, text.splitlines())) <= width
 
 

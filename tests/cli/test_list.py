@@ -3,8 +3,8 @@
 import pytest
 
 from gradcheck import catalogue
-from gradcheck.explanations.text.catalogue import catalogue_as_text
-from gradcheck.render.terminal import Terminal
+from gradcheck.explanations.text.catalogue import as_text
+from gradcheck.render.page import Page
 
 KINDS = ("presets", "activations", "inits", "norms")
 WIDTHS = (60, 80, 100, 140)
@@ -16,7 +16,7 @@ every_kind = pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("width", WIDTHS)
 def test_a_list_fits_the_terminal_and_nothing_of_it_is_cut(kind, width, printed):
     text = printed(f"list {kind}", COLUMNS=str(width))
-    assert text == catalogue_as_text(catalogue(kind), Terminal(width))
+    assert text == as_text(catalogue(kind), Page(width))
     assert max(map(len, text.splitlines())) <= width
     assert "…" not in text
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradcheck.diagnosis.formats import as_json
+from gradcheck.render.documents import as_json
 
 GRADIENTS = st.lists(st.floats(-150, 150) | st.just(-math.inf), min_size=1, max_size=6)
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import gradcheck
-from gradcheck.diagnosis.formats import as_json
 from gradcheck.diagnosis.schema import json_schema
 from gradcheck.errors import GradcheckError
 from gradcheck.flow.quantities import QUANTITIES
+from gradcheck.render.documents import as_json
 
 SMALL = {"depth": 3, "width": 8, "batch_size": 16}
 

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 import gradcheck
 from gradcheck.errors import InputError, OptionError
-from gradcheck.logs.formats import log_as_annotations, log_as_csv, log_as_json, log_as_jsonl, log_as_markdown
+from gradcheck.logs.formats import as_csv, as_github, as_jsonl, as_markdown
 from gradcheck.logs.report import diagnose
-from gradcheck.logs.text import log_as_text
-from gradcheck.render.terminal import Terminal
+from gradcheck.logs.text import as_text
+from gradcheck.render.documents import as_json
+from gradcheck.render.page import Page
 
 SCHEMA = gradcheck.json_schema("diagnose")
 
@@ -57,12 +58,12 @@ def written(tmp_path_factory):
 
 
 def check(report):
-    document = log_as_json(report)
+    document = as_json(report)
     jsonschema.validate(json.loads(document, parse_constant=pytest.fail), SCHEMA)
-    for shown in (log_as_csv, log_as_jsonl, log_as_markdown, log_as_annotations):
+    for shown in (as_csv, as_jsonl, as_markdown, as_github):
         assert isinstance(shown(report), str)
     for width in (1, 30, 80):
-        assert log_as_text(report, Terminal(width)).strip()
+        assert as_text(report, Page(width)).strip()
 
 
 @settings(max_examples=60)

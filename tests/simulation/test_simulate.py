@@ -7,8 +7,8 @@ import pytest
 import gradcheck
 from gradcheck import NetworkSpec, Thresholds
 from gradcheck.data.datasets import DataSpec
-from gradcheck.diagnosis.formats import as_json
 from gradcheck.errors import GradcheckError, InputError, OptionError, OutputError
+from gradcheck.render.documents import as_json
 from gradcheck.simulation.experiment import RunSpec
 
 SMALL = {"depth": 4, "width": 8, "batch_size": 16}

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from gradcheck.render.documents import json_line
 from gradcheck.spec.grid import Grid
 from gradcheck.sweep import formats
 from gradcheck.sweep.comparison import Comparison
@@ -40,7 +41,7 @@ def records(text):
 
 def test_a_row_is_one_line_of_json_with_full_precision(comparison):
     for one in comparison:
-        line = formats.row_as_json(one)
+        line = json_line(one)
         assert line.endswith("}\n")
         assert line.count("\n") == 1
         assert json.loads(line, parse_constant=pytest.fail) == one
@@ -48,23 +49,23 @@ def test_a_row_is_one_line_of_json_with_full_precision(comparison):
 
 def test_a_number_that_is_not_finite_is_never_written():
     with pytest.raises(ValueError, match="JSON"):
-        formats.row_as_json({"score": float("nan")})
+        json_line({"score": float("nan")})
 
 
 @pytest.mark.parametrize("top", [None, 1, 3, 99])
 def test_json_has_the_best_rows(comparison, top):
-    document = json.loads(formats.comparison_as_json(comparison, top), parse_constant=pytest.fail)
+    document = json.loads(formats.as_json(comparison, top), parse_constant=pytest.fail)
     assert document == comparison.to_dict() | {"rows": comparison.rows[:top]}
 
 
 def test_json_has_the_groups_beside_the_rows(comparison):
-    document = json.loads(formats.comparison_as_json(comparison, None, "depth"))
+    document = json.loads(formats.as_json(comparison, None, "depth"))
     assert document["groups"] == grouped(comparison.rows, "depth")
     assert document["rows"] == comparison.rows
 
 
 def test_csv_round_trips(comparison):
-    found = records(formats.comparison_as_csv(comparison))
+    found = records(formats.as_csv(comparison))
     assert len(found) == 8
     for place, (record, one) in enumerate(zip(found, comparison.rows, strict=True), start=1):
         assert (record["place"], record["index"]) == (str(place), str(one["index"]))
@@ -76,7 +77,7 @@ def test_csv_round_trips(comparison):
 
 
 def test_csv_of_groups_has_a_line_for_each(comparison):
-    found = records(formats.comparison_as_csv(comparison, None, "data"))
+    found = records(formats.as_csv(comparison, None, "data"))
     assert [record["value"] for record in found] == ["digits", 'a|b,"c".npy']
     assert [float(record["worst_span"]) for record in found] == [1 / 3 + 6, 1 / 3 + 7]
 
@@ -87,7 +88,7 @@ def cells(line):
 
 
 def test_markdown_is_a_table_with_a_cell_for_each_column(comparison):
-    header, rule, *lines = formats.comparison_as_markdown(comparison).splitlines()
+    header, rule, *lines = formats.as_markdown(comparison).splitlines()
     assert cells(header) == ["place", "verdict", "trains", "span", "gain", "rank", "options"]
     assert set(cells(rule)) == {"---"}
     assert [len(cells(line)) for line in lines] == [7] * 8
@@ -96,7 +97,7 @@ def test_markdown_is_a_table_with_a_cell_for_each_column(comparison):
 
 
 def test_markdown_says_of_each_row_what_differs(comparison):
-    lines = [cells(line) for line in formats.comparison_as_markdown(comparison).splitlines()[2:]]
+    lines = [cells(line) for line in formats.as_markdown(comparison).splitlines()[2:]]
     assert lines[0][-1] == 'depth=3 residual=True data=a|b,"c".npy'
     assert [line[-1] for line in lines[1:3]] == ["data=digits", "residual=False"]
 
@@ -105,20 +106,20 @@ def test_markdown_says_of_each_row_what_differs(comparison):
 @pytest.mark.parametrize("group_by", [None, "data"])
 def test_a_file_s_name_breaks_no_line_of_markdown(name, group_by):
     grid = Grid({"data": ["digits", name]})
-    text = formats.comparison_as_markdown(finished(grid, [row(*one) for one in enumerate(grid)]), None, group_by)
+    text = formats.as_markdown(finished(grid, [row(*one) for one in enumerate(grid)]), None, group_by)
     assert "\033" not in text
     assert len(text.splitlines()) == 4
 
 
 def test_markdown_of_groups_has_a_line_for_each_and_no_none(comparison):
-    _, _, *lines = formats.comparison_as_markdown(comparison, None, "residual").splitlines()
+    _, _, *lines = formats.as_markdown(comparison, None, "residual").splitlines()
     assert [cells(line)[1] for line in lines] == ["False", "True"]
     grid = Grid({"depth": 2})
     failed = row(0, {"depth": 2}) | dict.fromkeys(("status", "score", "gradient_span")) | {"error": "no"}
-    assert "None" not in formats.comparison_as_markdown(finished(grid, [failed]), None, "depth")
+    assert "None" not in formats.as_markdown(finished(grid, [failed]), None, "depth")
 
 
 @pytest.mark.parametrize("top", [1, 3])
 def test_top_shortens_csv_and_markdown(comparison, top):
-    assert len(records(formats.comparison_as_csv(comparison, top))) == top
-    assert len(formats.comparison_as_markdown(comparison, top).splitlines()) == top + 2
+    assert len(records(formats.as_csv(comparison, top))) == top
+    assert len(formats.as_markdown(comparison, top).splitlines()) == top + 2

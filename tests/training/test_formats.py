@@ -7,6 +7,7 @@ import pytest
 
 import gradcheck
 from gradcheck.base.loose import Loose
+from gradcheck.render.documents import as_json
 from gradcheck.training import formats
 from gradcheck.training.text import COLUMNS
 
@@ -35,24 +36,24 @@ def table(markdown):
 
 
 def test_json_is_strict_and_is_the_report(report):
-    text = formats.demo_as_json(report)
+    text = as_json(report)
     assert json.loads(text, parse_constant=pytest.fail) == report.to_dict()
     assert text.isascii()
     assert text.endswith("}\n")
 
 
 def test_json_keeps_every_digit(report):
-    found = json.loads(formats.demo_as_json(report))["strategies"]
+    found = json.loads(as_json(report))["strategies"]
     assert [one["series"]["loss"] for one in found] == [one.series.loss for one in report.strategies]
 
 
 def test_a_number_that_is_not_finite_is_never_written(report):
     with pytest.raises(ValueError, match="JSON"):
-        formats.demo_as_json(replace(report, start=Loose(parameters=float("nan"))))
+        as_json(replace(report, start=Loose(parameters=float("nan"))))
 
 
 def test_csv_has_a_line_a_strategy_with_its_numbers_in_full(report):
-    records = list(csv.DictReader(io.StringIO(formats.demo_as_csv(report))))
+    records = list(csv.DictReader(io.StringIO(formats.as_csv(report))))
     assert len(records) == len(report.strategies)
     for record, one in zip(records, report.strategies, strict=True):
         assert list(record) == [name for name in one if name != "series"]
@@ -64,7 +65,7 @@ def test_csv_has_a_line_a_strategy_with_its_numbers_in_full(report):
 
 
 def test_markdown_is_a_table_with_a_row_a_strategy(report):
-    header, rule, *rows = table(formats.demo_as_markdown(report))
+    header, rule, *rows = table(formats.as_markdown(report))
     assert header == list(COLUMNS)
     assert [set(cell) <= {"-", ":"} for cell in rule] == [True] * len(COLUMNS)
     assert [row[0] for row in rows] == [one.rule for one in report.strategies]
@@ -72,14 +73,14 @@ def test_markdown_is_a_table_with_a_row_a_strategy(report):
 
 
 def test_markdown_begins_with_the_verdict_and_its_reasons(report):
-    first, _, *lines = formats.demo_as_markdown(report).splitlines()
+    first, _, *lines = formats.as_markdown(report).splitlines()
     assert first.startswith(f"**{report.verdict.status}** - ")
     unescaped = [line.replace("\\", "") for line in lines]
     assert [f"- {reason}" in unescaped for reason in report.verdict.reasons] == [True] * len(report.verdict.reasons)
 
 
 def test_markdown_has_every_conclusion_warning_and_suggestion(report):
-    text = formats.demo_as_markdown(report).replace("\\", "")
+    text = formats.as_markdown(report).replace("\\", "")
     for said in (*(one.conclusion for one in report.strategies), *report.warnings, report.suggestion or ""):
         assert said in text
 
@@ -87,9 +88,9 @@ def test_markdown_has_every_conclusion_warning_and_suggestion(report):
 @pytest.mark.parametrize("name", ["a\nb.npy", "a\033[2Jb.npy", "*a*|<b>.npy"])
 def test_a_file_s_name_breaks_nothing_in_markdown(name, report):
     odd = replace(report, config=Loose(report.config | {"data": name}))
-    text = formats.demo_as_markdown(odd)
+    text = formats.as_markdown(odd)
     assert "\033" not in text
-    assert len(text.splitlines()) == len(formats.demo_as_markdown(report).splitlines())
+    assert len(text.splitlines()) == len(formats.as_markdown(report).splitlines())
     assert "*a*|<b>" not in text
 
 
@@ -99,13 +100,13 @@ def interrupted(report):
 
 
 def test_a_report_that_is_incomplete_says_so_in_json_and_markdown(interrupted):
-    assert json.loads(formats.demo_as_json(interrupted))["complete"] is False
-    assert "interrupted" in formats.demo_as_markdown(interrupted)
-    assert len(table(formats.demo_as_markdown(interrupted))) == 3
+    assert json.loads(as_json(interrupted))["complete"] is False
+    assert "interrupted" in formats.as_markdown(interrupted)
+    assert len(table(formats.as_markdown(interrupted))) == 3
 
 
 def test_a_report_of_nothing_can_be_written(report):
     empty = replace(report, strategies=(), verdict=None, complete=False)
-    assert json.loads(formats.demo_as_json(empty))["verdict"] is None
-    assert len(table(formats.demo_as_markdown(empty))) == 2
-    assert formats.demo_as_csv(empty).strip() == ""
+    assert json.loads(as_json(empty))["verdict"] is None
+    assert len(table(formats.as_markdown(empty))) == 2
+    assert formats.as_csv(empty).strip() == ""

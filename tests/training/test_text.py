@@ -11,12 +11,12 @@ from gradcheck.cli.app import app
 from gradcheck.cli.options import parse_width
 from gradcheck.clipping.effect import ClipReport
 from gradcheck.render.bars import ASCII, BLOCKS
-from gradcheck.render.terminal import Terminal
+from gradcheck.render.page import Page
 from gradcheck.spec.clip_rules import parse_rule
 from gradcheck.training.demonstration import Demonstration
 from gradcheck.training.sgd import Evaluation, TrainingStep
 from gradcheck.training.strategy import strategy
-from gradcheck.training.text import LABELS, demo_as_text, headline, next_command
+from gradcheck.training.text import LABELS, as_text, headline, next_command
 
 COMMAND = typer.main.get_command(app).commands["clip-demo"]
 
@@ -76,7 +76,7 @@ def sparklines(text):
 
 
 def test_the_order_is_what_was_run_the_verdict_the_runs_the_table_the_conclusions_the_command(saved):
-    text = demo_as_text(saved, Terminal(100))
+    text = as_text(saved, Page(100))
     parts = ["tanh rnn · ", "CLIPPING SAVES IT", "gradient norm ", "strategy ", "  none  ", "gradcheck clip-demo"]
     places = [text.index(part) for part in parts]
     assert places[:4] == sorted(places[:4])
@@ -88,7 +88,7 @@ def test_the_order_is_what_was_run_the_verdict_the_runs_the_table_the_conclusion
 
 
 def test_the_first_line_says_what_was_run(saved):
-    first = demo_as_text(saved, Terminal(160)).splitlines()[0]
+    first = as_text(saved, Page(160)).splitlines()[0]
     assert first == headline(saved)
     assert first.startswith("tanh rnn · orthogonal, recurrent × 5 · 8 steps of width 4 · digits, batch 8 · seed 0 · ")
     assert first.endswith("2 epochs (40 steps)")
@@ -113,12 +113,12 @@ def test_one_epoch_is_one():
     ids=str,
 )
 def test_the_verdict_is_a_word_or_a_few(statuses, label):
-    text = demo_as_text(report_of(*(run(rule, status) for rule, status in statuses.items())))
+    text = as_text(report_of(*(run(rule, status) for rule, status in statuses.items())))
     assert f" {label} " in text
 
 
 def test_every_reason_stands_beside_it(saved):
-    text = " ".join(demo_as_text(saved).split())
+    text = " ".join(as_text(saved).split())
     assert all(reason in text for reason in saved.verdict.reasons)
     assert "before training, the gradient is multiplied by" in text
 
@@ -126,25 +126,25 @@ def test_every_reason_stands_beside_it(saved):
 def test_a_suggestion_is_among_the_reasons():
     report = Demonstration.from_options(SMALL | {"clip": ["suggest"]})
     runs = [run(str(report.rules[0]))]
-    assert report.suggestion.how in " ".join(demo_as_text(report.report(runs)).split())
+    assert report.suggestion.how in " ".join(as_text(report.report(runs)).split())
 
 
 def test_each_strategy_has_a_run_a_row_and_a_conclusion(saved):
-    assert [len(found) for found in rows(demo_as_text(saved, Terminal(140)))] == [3] * 4
-    assert all(one.conclusion in demo_as_text(saved, Terminal(400)) for one in saved.strategies)
+    assert [len(found) for found in rows(as_text(saved, Page(140)))] == [3] * 4
+    assert all(one.conclusion in as_text(saved, Page(400)) for one in saved.strategies)
 
 
 def test_the_table_has_the_numbers(saved):
-    _, _, row, _ = (found[1] for found in rows(demo_as_text(saved, Terminal(140))))
+    _, _, row, _ = (found[1] for found in rows(as_text(saved, Page(140))))
     assert re.split(r"  +", row.strip()) == [
         "global-norm:0.25", "95.0 %", "0.43", "no", "8.0", "2.0", "100 %", "1.000", "75 %", "0",
     ]  # fmt: skip
-    none, *_ = (found[1] for found in rows(demo_as_text(saved, Terminal(140))))
+    none, *_ = (found[1] for found in rows(as_text(saved, Page(140))))
     assert "step 37" in none
 
 
 def test_numbers_that_do_not_exist_are_dashes():
-    text = demo_as_text(report_of(run("none", "stopped", [math.nan], [BROKEN])), Terminal(140))
+    text = as_text(report_of(run("none", "stopped", [math.nan], [BROKEN])), Page(140))
     row = re.findall(r"^  none .*$", text, re.MULTILINE)[1]
     assert re.split(r"  +", row.strip()) == ["none", "10.0 %", "-", "stop at 1", "-", "-", "-", "-", "-", "1"]
     assert "nan" not in text
@@ -155,15 +155,15 @@ def test_numbers_that_do_not_exist_are_dashes():
 
 def test_the_runs_share_one_scale():
     low, high = run("norm:1", losses=[1.0] * 10), run("norm:2", "learned", losses=[1000.0] * 10)
-    lines = sparklines(demo_as_text(report_of(low, high)))
+    lines = sparklines(as_text(report_of(low, high)))
     assert lines["norm:1"][0] == "▁" * 10
     assert lines["norm:2"][0] == "█" * 10
-    assert "loss  1.0 … 1000" in demo_as_text(report_of(low, high), Terminal(120))
+    assert "loss  1.0 … 1000" in as_text(report_of(low, high), Page(120))
 
 
 def test_the_norms_are_those_before_clipping():
     lines = sparklines(
-        demo_as_text(
+        as_text(
             report_of(
                 run("norm:1", losses=[1.0] * 9, reports=[clipped(1000.0)] * 9),
                 run("norm:2", losses=[1.0] * 9, reports=[clipped(1.0)] * 9),
@@ -176,7 +176,7 @@ def test_the_norms_are_those_before_clipping():
 def test_a_run_that_was_stopped_ends_where_it_did():
     reports = [clipped()] * 9 + [BROKEN]
     stopped = run("none", "stopped", [2.0] * 10, reports)
-    text = demo_as_text(report_of(stopped, run("norm:1", steps=40)), Terminal(120))
+    text = as_text(report_of(stopped, run("norm:1", steps=40)), Page(120))
     lines = sparklines(text)
     assert [len(line) for line in lines["norm:1"]] == [40, 40]
     assert [len(line) for line in lines["none"]] == [10, 10]
@@ -186,7 +186,7 @@ def test_a_run_that_was_stopped_ends_where_it_did():
 
 def test_on_a_narrow_terminal_a_stopped_run_ends_where_it_did_too():
     stopped = run("none", "stopped", [2.0] * 100, [clipped()] * 99 + [BROKEN])
-    lines = sparklines(demo_as_text(report_of(stopped, run("norm:1", steps=400)), Terminal(80)))
+    lines = sparklines(as_text(report_of(stopped, run("norm:1", steps=400)), Page(80)))
     full, early = len(lines["norm:1"][0]), len(lines["none"][0])
     assert early == math.ceil(full / 4)
     assert lines["none"][1].endswith("×")
@@ -195,7 +195,7 @@ def test_on_a_narrow_terminal_a_stopped_run_ends_where_it_did_too():
 def test_a_step_that_is_not_finite_is_a_cross_even_among_others():
     reports = [clipped()] * 400
     reports[200] = BROKEN
-    lines = sparklines(demo_as_text(report_of(run("norm:1", losses=[1.0] * 400, reports=reports))))
+    lines = sparklines(as_text(report_of(run("norm:1", losses=[1.0] * 400, reports=reports))))
     assert lines["norm:1"][1].count("×") == 1
     assert "×" not in lines["norm:1"][0]
 
@@ -203,14 +203,14 @@ def test_a_step_that_is_not_finite_is_a_cross_even_among_others():
 def test_a_column_shows_the_largest_of_its_steps():
     losses = [1.0] * 400
     losses[200] = 1e5
-    lines = sparklines(demo_as_text(report_of(run("norm:1", losses=losses))))
+    lines = sparklines(as_text(report_of(run("norm:1", losses=losses))))
     assert lines["norm:1"][0].count("█") == 1
     assert set(lines["norm:1"][0]) == {"▁", "█"}
 
 
 def test_what_is_far_above_the_rest_does_not_flatten_it():
     losses = [1e250, *[10.0 ** (-step / 10) for step in range(39)]]
-    text = demo_as_text(report_of(run("norm:1", losses=losses)), Terminal(120))
+    text = as_text(report_of(run("norm:1", losses=losses)), Page(120))
     assert len(set(sparklines(text)["norm:1"][0])) > 4
     assert "and more" in text
 
@@ -220,7 +220,7 @@ def test_losses_of_every_size_can_be_shown(losses):
     reports = [BROKEN] * 5 if not math.isfinite(losses[0]) else None
     gone = not math.isfinite(losses[0])
     found = run("norm:1", "stopped" if gone else "learned", losses, reports)
-    assert demo_as_text(report_of(found))
+    assert as_text(report_of(found))
 
 
 # ---- the page
@@ -228,21 +228,21 @@ def test_losses_of_every_size_can_be_shown(losses):
 
 @pytest.mark.parametrize("width", [40, 50, 60, 80, 100, 140, 200])
 def test_no_line_but_the_command_is_wider_than_the_terminal(width, saved):
-    *lines, _ = demo_as_text(saved, Terminal(width)).splitlines()
+    *lines, _ = as_text(saved, Page(width)).splitlines()
     assert [line for line in lines if len(line) > width] == []
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 100, 120, 140])
 def test_no_cell_of_the_table_is_cut_off(width):
     long = (run("none", "diverged"), run("global-norm:0.00012"), run("percentile:99.5"))
-    text = demo_as_text(report_of(*long), Terminal(width))
+    text = as_text(report_of(*long), Page(width))
     table = [line for line in text.splitlines() if re.match(r"  (strategy|\S+) +(accuracy|\d+\.\d %)", line)]
     assert len(table) == 4
     assert not [line for line in table if "…" in line]
 
 
 def test_a_wide_terminal_shows_more_columns(saved):
-    narrow, middle, wide = (demo_as_text(saved, Terminal(width)) for width in (40, 80, 140))
+    narrow, middle, wide = (as_text(saved, Page(width)) for width in (40, 80, 140))
     assert "cosine" not in re.sub(r"\(.*?\)", "", narrow)
     assert "cosine" in middle
     assert "non-finite" not in middle
@@ -250,13 +250,13 @@ def test_a_wide_terminal_shows_more_columns(saved):
 
 
 def test_plain_terminals_get_no_colour_and_others_do(saved):
-    assert "\033" not in demo_as_text(saved)
-    assert "\033[" in demo_as_text(saved, Terminal(color_system="standard"))
+    assert "\033" not in as_text(saved)
+    assert "\033[" in as_text(saved, Page(colours=True))
 
 
 def test_a_terminal_without_blocks_gets_ascii():
     stopped = run("none", "stopped", [2.0] * 10, [clipped()] * 9 + [BROKEN])
-    text = demo_as_text(report_of(stopped, run("norm:1"), run("agc")), Terminal(80, "ascii"))
+    text = as_text(report_of(stopped, run("norm:1"), run("agc")), Page(80, "ascii"))
     assert text.isascii()
     assert "?" not in text
     assert ASCII.levels[-1] in text
@@ -266,7 +266,7 @@ def test_a_terminal_without_blocks_gets_ascii():
 @pytest.mark.parametrize("name", ["[red]x.npy", "a\033[2J\nb.npy", ":smile:.npy"])
 def test_a_file_s_name_is_neither_markup_nor_obeyed(name, saved):
     odd = replace(saved, config=Loose(saved.config | {"data": name}))
-    text = demo_as_text(odd, Terminal(200))
+    text = as_text(odd, Page(200))
     assert "\033" not in text
     assert name.split("\033")[0] in text
 
@@ -275,13 +275,13 @@ def test_a_file_s_name_is_neither_markup_nor_obeyed(name, saved):
 
 
 def test_a_run_that_was_interrupted_says_how_much_is_finished():
-    text = demo_as_text(report_of(*SAVED, finished=2))
+    text = as_text(report_of(*SAVED, finished=2))
     assert "interrupted: 2 of 4 strategies are finished" in " ".join(text.split())
     assert [len(found) for found in rows(text)] == [3, 3, 0, 0]
 
 
 def test_nothing_finished_is_one_line():
-    assert len(demo_as_text(report_of(*SAVED, finished=0), Terminal(200)).splitlines()) == 1
+    assert len(as_text(report_of(*SAVED, finished=0), Page(200)).splitlines()) == 1
 
 
 def test_the_next_command_of_an_interrupted_run_is_the_whole_again():
@@ -326,7 +326,7 @@ def test_the_next_command_is_what_one_would_try_next(statuses, change):
 
 def test_the_command_is_the_last_line_whole_at_any_width(saved):
     for width in (40, 200):
-        *_, last = demo_as_text(saved, Terminal(width)).splitlines()
+        *_, last = as_text(saved, Page(width)).splitlines()
         assert last == f"  {next_command(saved)}"
 
 

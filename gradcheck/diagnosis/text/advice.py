@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from json import dumps
 
 from rich.console import RenderableType
-from rich.padding import Padding
 from rich.text import Text
 
 from gradcheck.base.loose import Loose
 from gradcheck.diagnosis.report import Report
 from gradcheck.diagnosis.shown_layers import sampled
+from gradcheck.render.layout import indented, to_copy
 from gradcheck.render.numbers import percent
-from gradcheck.render.style import INDENT, without_controls
+from gradcheck.render.style import INDENT
 from gradcheck.spec.command_line import command_line, options
 
 
@@ -27,10 +27,10 @@ def advice(report: Report, width: int) -> Iterator[RenderableType]:
         yield Text("  No single change that was simulated brings it back; try two together.")
     yield ""
     for command in next_commands(report):
-        yield Text("  " + without_controls(command), style="dim", no_wrap=True)  # whole, to be copied
+        yield to_copy(command)
 
 
-def _lines(suggestions: tuple[Loose, ...], width: int) -> Iterator[Padding]:
+def _lines(suggestions: tuple[Loose, ...], width: int) -> Iterator[RenderableType]:
     """One line a suggestion; on a narrow terminal its figures stand under it."""
     changes = [" ".join(options(suggestion.changes)) for suggestion in suggestions]
     longest = max(map(len, changes))
@@ -39,7 +39,7 @@ def _lines(suggestions: tuple[Loose, ...], width: int) -> Iterator[Padding]:
         fits = 2 * INDENT + longest + 3 + len(figures) <= width
         line = Text(change.ljust(longest) if fits else change, style="bold")
         line.append(f"   {figures}" if fits else f"\n{figures}", style="not bold")
-        yield Padding(line, (0, 0, 0, 2 * INDENT))
+        yield indented(line, 2 * INDENT)
 
 
 def next_commands(report: Report) -> Iterator[str]:

@@ -7,22 +7,22 @@ from rich.text import Text
 
 from gradcheck.diagnosis.report import Report
 from gradcheck.diagnosis.text.layer_table import layer_table
-from gradcheck.render.bars import Glyphs
+from gradcheck.render.layout import printed
+from gradcheck.render.page import Page
 from gradcheck.render.style import without_controls
-from gradcheck.render.terminal import Terminal, printed
 
 #: What a line of a message may have beside the mark that pytest puts before it.
-WIDTH = 100
+MESSAGE = Page(width=100)
 
 
 def as_failure(report: Report) -> str:
     """Return the verdict, its reasons and the table of layers."""
-    return printed(lambda glyphs: _parts(report, glyphs), Terminal(WIDTH)).strip("\n")
+    return printed(_parts(report), MESSAGE).strip("\n")
 
 
-def _parts(report: Report, glyphs: Glyphs) -> Iterator[RenderableType]:
+def _parts(report: Report) -> Iterator[RenderableType]:
     status, reasons = report.verdict.status, report.verdict.reasons
     yield Text(without_controls(f"{report.config['model']} is {status}" + (f": {reasons[0]}" if reasons else "")))
     yield from (Text(without_controls(f"  {reason}")) for reason in reasons[1:])
     yield ""
-    yield from layer_table(report, WIDTH, glyphs, all_layers=True)
+    yield from layer_table(report, MESSAGE, all_layers=True)

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from rich.console import RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -11,7 +10,9 @@ from gradcheck.base.loose import Loose
 from gradcheck.diagnosis.report import Report
 from gradcheck.diagnosis.shown_layers import drawn, shown_layers, title
 from gradcheck.render.bars import Glyphs, Scale, bar, common_scale
+from gradcheck.render.layout import aside, borderless, indented
 from gradcheck.render.numbers import power, significant
+from gradcheck.render.page import Page
 from gradcheck.render.style import INDENT, STYLES
 
 #: Columns of the table: heading, and how a layer fills it.
@@ -58,8 +59,9 @@ def _share(value: float | None) -> str:
     return "-" if value is None else f"{value:.0%}"
 
 
-def layer_table(report: Report, width: int, glyphs: Glyphs, all_layers: bool) -> Iterator[RenderableType]:
+def layer_table(report: Report, page: Page, all_layers: bool) -> Iterator[RenderableType]:
     """Yield the layers, each with a bar on the sparkline's log scale; of a deep network a sample."""
+    width, glyphs = page.width, page.glyphs
     predicted = report.prediction.local_gains if report.prediction else None
     shown = [
         Loose(report.layers[index - 1], predicted=predicted and predicted[index - 1])
@@ -76,10 +78,10 @@ def layer_table(report: Report, width: int, glyphs: Glyphs, all_layers: bool) ->
     scale = common_scale([layer[drawn(report)] for layer in report.layers])
     bars = [_bar(layer[drawn(report)], scale, max(1, min(24, width - used)), glyphs) for layer in shown]
     heads = [report.unit if name == "layer" else name for name in names]
-    yield Padding(_table(heads, shown, rows, bars), (0, 0, 0, INDENT))
+    yield indented(_table(heads, shown, rows, bars))
     if len(shown) < len(report.layers):
         count = f"{len(shown)} of {len(report.layers)} {'flow points' if report.points else report.unit + 's'}"
-        yield Text(f"  {count} shown; --all-layers shows the rest", style="dim")
+        yield aside(f"  {count} shown; --all-layers shows the rest")
 
 
 def _columns(room: int, predicted: bool) -> tuple[str, ...]:
@@ -92,14 +94,8 @@ def _columns(room: int, predicted: bool) -> tuple[str, ...]:
 
 
 def _table(names: Sequence[str], shown: Sequence[Loose], rows: Sequence[Sequence[str]], bars: Sequence[str]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    for name in names:
-        table.add_column(
-            name,
-            justify="left" if name in ("flag", "block") or (name == "layer" and "kind" in shown[0]) else "right",
-            no_wrap=True,
-        )
-    table.add_column("", no_wrap=True)
+    named = ("layer",) if "kind" in shown[0] else ()
+    table = borderless([*names, ""], left=("flag", "block", "", *named))
     for layer, row, bar_text in zip(shown, rows, bars, strict=True):
         style = STYLES[layer.flag]
         cells = [Text(cell, style=style if name == "flag" else "") for name, cell in zip(names, row, strict=True)]

@@ -3,21 +3,21 @@
 from collections.abc import Iterator
 
 from rich.console import RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from gradcheck.diagnosis.regression import Move, Regression
-from gradcheck.render.style import INDENT, STYLES, without_controls
-from gradcheck.render.terminal import PLAIN_TERMINAL, Terminal, printed
+from gradcheck.render.layout import aside, borderless, indented, printed
+from gradcheck.render.page import PLAIN_PAGE, Page
+from gradcheck.render.style import STYLES, without_controls
 
 #: Layers that the table shows, those that moved furthest first.
 MOST = 20
 
 
-def regression_as_text(regression: Regression, terminal: Terminal = PLAIN_TERMINAL) -> str:
+def as_text(regression: Regression, page: Page = PLAIN_PAGE) -> str:
     """Return what moved since the baseline as text."""
-    return printed(lambda glyphs: _parts(regression), terminal)
+    return printed(_parts(regression), page)
 
 
 def _parts(regression: Regression) -> Iterator[RenderableType]:
@@ -31,9 +31,9 @@ def _parts(regression: Regression) -> Iterator[RenderableType]:
     yield Text(" ").append(f" {label} ", style=style).append("  ").append(verdict).append(f", {count}")
     if moved:
         yield ""
-        yield Padding(_table(unit, sorted(moved, key=_distance, reverse=True)[:MOST]), (0, 0, 0, INDENT))
+        yield indented(_table(unit, sorted(moved, key=_distance, reverse=True)[:MOST]))
         if len(moved) > MOST:
-            yield Text(f"  the {MOST} that moved furthest of {len(moved)}", style="dim")
+            yield aside(f"  the {MOST} that moved furthest of {len(moved)}")
     for names, where in ((regression.only_before, "the baseline"), (regression.only_after, "the new report")):
         if names:
             yield Text(without_controls(f"  only in {where}: {', '.join(names[:8])}{' …' if len(names) > 8 else ''}"))
@@ -53,7 +53,7 @@ def _distance(move: Move) -> float:
 
 
 def _table(unit: str, moves: list[Move]) -> Table:
-    table = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False, header_style="dim")
+    table = borderless(gap=3)
     table.add_column(unit)
     for name in ("log10 gradient, baseline", "now", "moved"):
         table.add_column(name, justify="right")

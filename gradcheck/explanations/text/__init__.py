@@ -5,16 +5,16 @@ from math import log10
 from typing import Any
 
 from rich.console import RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from gradcheck.explanations import Example, Topic
 from gradcheck.explanations.explanation import Explanation, Factor
-from gradcheck.render.bars import Glyphs, bar, common_scale
+from gradcheck.render.bars import bar, common_scale
+from gradcheck.render.layout import beside, borderless, indented, printed
 from gradcheck.render.numbers import power, significant
+from gradcheck.render.page import PLAIN_PAGE, Page
 from gradcheck.render.style import INDENT, STYLES, can_show_blocks, in_ascii
-from gradcheck.render.terminal import PLAIN_TERMINAL, Terminal, printed
 
 #: Columns that the words in front of each part take.
 LABEL = 6
@@ -23,22 +23,20 @@ LABEL = 6
 WIDEST = 100
 
 
-def explanation_as_text(explanation: Explanation, terminal: Terminal = PLAIN_TERMINAL) -> str:
+def as_text(explanation: Explanation, page: Page = PLAIN_PAGE) -> str:
     """Return a page: what and why, the formula, commands to type, the sources."""
-    topic = explanation.topic if can_show_blocks(terminal.encoding) else _ascii(explanation.topic)
-    sheet = terminal._replace(width=min(terminal.width, WIDEST))
-    return printed(lambda glyphs: _page(topic, explanation.factors, sheet.width, glyphs), sheet)
+    topic = explanation.topic if can_show_blocks(page.encoding) else _ascii(explanation.topic)
+    page = page._replace(width=min(page.width, WIDEST))
+    return printed(_page(topic, explanation.factors, page), page)
 
 
-def topics_as_text(topics: Sequence[Mapping[str, Any]], terminal: Terminal = PLAIN_TERMINAL) -> str:
+def topics_as_text(topics: Sequence[Mapping[str, Any]], page: Page = PLAIN_PAGE) -> str:
     """Return one line for each topic, and how to read one."""
-    return printed(lambda glyphs: _list(topics), terminal)
+    return printed(_list(topics), page)
 
 
 def _list(topics: Sequence[Mapping[str, Any]]) -> Iterator[RenderableType]:
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
+    table = beside()
     for topic in topics:
         table.add_row(Text(topic["name"], style=_style(topic["name"])), Text(topic["summary"]))
     yield table
@@ -58,16 +56,16 @@ def _ascii(part: Any) -> Any:  # noqa: ANN401
     return part._make(parts) if hasattr(part, "_make") else tuple(parts)
 
 
-def _page(topic: Topic, factors: Sequence[Factor], width: int, glyphs: Glyphs) -> Iterator[RenderableType]:
+def _page(topic: Topic, factors: Sequence[Factor], page: Page) -> Iterator[RenderableType]:
     yield Text.assemble((topic.name, _style(topic.name)), "  ", topic.summary)
     yield ""
-    yield Padding(Text(topic.what), (0, 0, 0, INDENT))
+    yield indented(Text(topic.what))
     if topic.why:
         yield _labelled("why", topic.why)
     for index, line in enumerate(topic.formula):
         yield _labelled("" if index else "math", line, "bold")
     if factors:
-        yield from _product(factors, width, glyphs)
+        yield from _product(factors, page)
     yield ""
     yield from _commands("see", topic.examples)
     yield from _commands("try", topic.try_next)
@@ -76,13 +74,13 @@ def _page(topic: Topic, factors: Sequence[Factor], width: int, glyphs: Glyphs) -
     yield _labelled("also", ", ".join(topic.related), "dim")
 
 
-def _labelled(label: str, text: str | Text, style: str = "") -> Padding:
+def _labelled(label: str, text: str | Text, style: str = "") -> RenderableType:
     """Return a text with a word before it, under which nothing else stands."""
     table = Table.grid()
     table.add_column(width=LABEL, no_wrap=True)
     table.add_column(overflow="fold")
     table.add_row(Text(label, style="dim"), Text.assemble(text, style=style))
-    return Padding(table, (0, 0, 0, INDENT))
+    return indented(table)
 
 
 def _commands(label: str, examples: Sequence[Example]) -> Iterator[RenderableType]:
@@ -95,17 +93,14 @@ def _commands(label: str, examples: Sequence[Example]) -> Iterator[RenderableTyp
         yield _labelled("", Text.assemble("→ ", shown))
 
 
-def _product(factors: Sequence[Factor], width: int, glyphs: Glyphs) -> Iterator[Padding]:
+def _product(factors: Sequence[Factor], page: Page) -> Iterator[RenderableType]:
     """Yield the factors of a network multiplied out, layer by layer on the gradient's way; last, what is measured."""
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    for name in ("layer", "gain", "product"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("", no_wrap=True)
+    table = borderless(("layer", "gain", "product", ""), left=("",))
     logarithms = [log10(factor.product) for factor in factors]
-    scale, room = common_scale([*logarithms, 0.0]), max(1, min(24, width - 40))
+    scale, room = common_scale([*logarithms, 0.0]), max(1, min(24, page.width - 40))
     for factor, logarithm in zip(factors, logarithms, strict=True):
-        shown = Text(bar(scale.share(logarithm), room, glyphs), style=STYLES["vanishing"])
+        shown = Text(bar(scale.share(logarithm), room, page.glyphs), style=STYLES["vanishing"])
         table.add_row(str(factor.layer), significant(factor.local_gain), power(logarithm), shown)
-    yield Padding(table, (0, 0, 0, INDENT + LABEL))
+    yield indented(table, INDENT + LABEL)
     end = factors[-1]
     yield _labelled("", f"gradient_ratio of layer {end.layer}, measured: {power(log10(end.gradient_ratio))}", "bold")

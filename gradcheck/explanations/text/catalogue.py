@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
 
+from gradcheck.render.layout import borderless, printed
 from gradcheck.render.numbers import significant
-from gradcheck.render.terminal import PLAIN_TERMINAL, Terminal, printed
+from gradcheck.render.page import PLAIN_PAGE, Page
 
 #: The narrowest column in which a long source stands beside the rest.
 NARROW = 40
@@ -17,9 +17,9 @@ NARROW = 40
 LEFT_OUT = ("published", "kv_heads", "mlp_width", "residual_scale")
 
 
-def catalogue_as_text(entries: Sequence[Mapping[str, Any]], terminal: Terminal = PLAIN_TERMINAL) -> str:
+def as_text(entries: Sequence[Mapping[str, Any]], page: Page = PLAIN_PAGE) -> str:
     """Return one line for each entry, its source behind it where the terminal is wide enough, else under it."""
-    return printed(lambda glyphs: _parts(entries, terminal.width), terminal)
+    return printed(_parts(entries, page.width), page)
 
 
 def _parts(entries: Sequence[Mapping[str, Any]], width: int) -> Iterator[RenderableType]:
@@ -28,10 +28,8 @@ def _parts(entries: Sequence[Mapping[str, Any]], width: int) -> Iterator[Rendera
         names.pop()  # the sources and the JSON tell it as well
     sources = list(dict.fromkeys(entry["source"] for entry in entries))
     beside = width - _needed(entries, names) >= min(NARROW, max(map(len, sources)))
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    for name in names:
-        number = isinstance(entries[0][name], int | float) and not isinstance(entries[0][name], bool)
-        table.add_column(_head(name), justify="right" if number else "left", no_wrap=True)
+    numbers = [name for name in names if type(entries[0][name]) in (int, float)]
+    table = borderless(map(_head, names), left=[_head(name) for name in names if name not in numbers])
     if beside:
         table.add_column("source", overflow="fold")
     for entry in entries:

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from shlex import join
 
 from rich.console import RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -15,9 +14,10 @@ from gradcheck.logs.findings.sentences import counted, step_text
 from gradcheck.logs.report import LogFinding, LogReport
 from gradcheck.render.bars import Glyphs, Scale, columns, common_scale, sparkline
 from gradcheck.render.heading import SEPARATOR
+from gradcheck.render.layout import aside, beside, borderless, indented, printed, to_copy
 from gradcheck.render.numbers import significant
+from gradcheck.render.page import PLAIN_PAGE, Page
 from gradcheck.render.style import INDENT, LOG_STYLES, without_controls
-from gradcheck.render.terminal import PLAIN_TERMINAL, Terminal, printed
 
 #: The percentile that the next command takes as a threshold.
 USUAL = 90
@@ -38,31 +38,31 @@ NAMED = 4
 LONGEST = 40
 
 
-def log_as_text(report: LogReport, terminal: Terminal = PLAIN_TERMINAL) -> str:
+def as_text(report: LogReport, page: Page = PLAIN_PAGE) -> str:
     """Return the diagnosis of a log as text.
 
     Parameters
     ----------
     report : LogReport
-    terminal : Terminal
+    page : Page
         Where it will be shown.
     """
-    return printed(lambda glyphs: _parts(report, terminal.width, glyphs), terminal)
+    return printed(_parts(report, page), page)
 
 
-def _parts(report: LogReport, width: int, glyphs: Glyphs) -> Iterator[RenderableType]:
-    yield Text(without_controls(headline(report)), style="dim")
+def _parts(report: LogReport, page: Page) -> Iterator[RenderableType]:
+    yield aside(headline(report))
     yield ""
     yield verdict(report)
-    yield from curves(report, width, glyphs)
+    yield from curves(report, page)
     for finding in report.findings:
         yield ""
-        yield Padding(_finding(finding), (0, 0, 0, INDENT))
+        yield indented(_finding(finding))
     if report.thresholds:
         yield ""
-        yield Padding(_thresholds(report), (0, 0, 0, INDENT))
+        yield indented(_thresholds(report))
     yield ""
-    yield Text("  " + without_controls(next_command(report)), style="dim", no_wrap=True)  # whole, to be copied
+    yield to_copy(next_command(report))
 
 
 def headline(report: LogReport) -> str:
@@ -78,18 +78,16 @@ def headline(report: LogReport) -> str:
     return SEPARATOR.join(parts)
 
 
-def verdict(report: LogReport) -> Padding:
+def verdict(report: LogReport) -> RenderableType:
     """Return the verdict in one word, where it begins and with which layer beside it."""
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
+    table = beside()
     status = report.verdict.status
     label = Text(f" {status.upper()} ", style=f"reverse {LOG_STYLES[status]}")
     table.add_row(label, Text(where(report), style="bold"))
     others = dict.fromkeys(one.kind for one in report.findings if one.kind != status)
     if others:
         table.add_row("", Text(f"{'but' if status == 'healthy' else 'also'} {', '.join(others)}"))
-    return Padding(table, (0, 0, 0, 1))
+    return indented(table, 1)
 
 
 def where(report: LogReport) -> str:
@@ -108,31 +106,29 @@ def where(report: LogReport) -> str:
     return f"{when}, {'most in' if worst.kind == 'spikes' else 'in'} {_layers(worst)[0]}"
 
 
-def latest(report: LogReport) -> Padding:
+def latest(report: LogReport) -> RenderableType:
     """Return a table of the newest numbers."""
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    for title in ("step", "gradient norm", "loss", "findings"):
-        table.add_column(title, justify="right", no_wrap=True)
+    table = borderless(("step", "gradient norm", "loss", "findings"))
     ends = (report.curves[name].value[-1:] or [None] for name in ("grad_norm", "loss"))
     table.add_row(step_text(report.log.last_step), *(significant(end[0], 3) for end in ends), str(len(report.findings)))
-    return Padding(table, (0, 0, 0, INDENT))
+    return indented(table)
 
 
-def curves(report: LogReport, width: int, glyphs: Glyphs) -> Iterator[RenderableType]:
+def curves(report: LogReport, page: Page) -> Iterator[RenderableType]:
     """Yield the norm, on a scale of logarithms, and the loss over the steps."""
-    room = min(WIDEST, width - 2 * INDENT)
+    room = min(WIDEST, page.width - 2 * INDENT)
     norms, losses = report.curves.grad_norm.value, report.curves.loss.value
     logarithms = [None if one is None else math.log10(one) if one > 0 else -math.inf for one in norms]
     known = [one for one in logarithms if one is not None and math.isfinite(one)]
     if known:
         told = f"{min(known):.1f} … {max(known):.1f}".replace("-", "−")
-        yield from _curve(f"gradient norm, log10 {told}", logarithms, common_scale(known), room, glyphs, report)
+        yield from _curve(f"gradient norm, log10 {told}", logarithms, common_scale(known), room, page.glyphs, report)
     known = [one for one in losses if one is not None]
     if known:
         told = f"{significant(min(known), 3)} … {significant(max(known), 3)}"
         if min(known) > 0 and max(known) / DECADES > min(known):
             losses, told = tuple(one and math.log10(one) for one in losses), f"{told}, on a log scale"
-        yield from _curve(f"loss {told}", _shares(losses), Scale(0.0, 1.0), room, glyphs, report)
+        yield from _curve(f"loss {told}", _shares(losses), Scale(0.0, 1.0), room, page.glyphs, report)
     steps = report.curves.grad_norm.step or report.curves.loss.step
     if len(steps) > 1:
         first, last = step_text(steps[0]), step_text(report.log.last_step)
@@ -165,9 +161,7 @@ def _highest(values: Sequence[float | None], room: int) -> list[float | None]:
 
 def _finding(finding: LogFinding) -> Table:
     """Return a finding: its kind and steps, what it says, and what to try."""
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
+    table = beside()
     style = "dim" if finding.severity == NOTE else LOG_STYLES[finding.kind]
     steps = f"step {step_text(finding.first_step)}"
     if finding.last_step != finding.first_step:
@@ -194,12 +188,10 @@ def _name(layer: str) -> str:
 
 def _thresholds(report: LogReport) -> Table:
     """Return what thresholds of the global norm would do: percentiles of the norm, and the adaptive rules."""
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     first = "the norm's" if report.thresholds[0].until_step is None else (
         f"the norm's until step {step_text(report.thresholds[0].until_step)}"
     )  # fmt: skip
-    for title in (first, "as threshold", "clips", "rate left"):
-        table.add_column(title, justify="left" if title == first else "right", no_wrap=True)
+    table = borderless((first, "as threshold", "clips", "rate left"), left=(first,))
     for one in report.thresholds:
         cells = (significant(one.norm, 3), share(one.clipped_fraction), share(one.kept))
         table.add_row(f"{one.percentile:g}th percentile", *cells)

@@ -3,23 +3,22 @@
 from collections.abc import Iterator
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 
 from gradcheck.logs.report import LogReport
 from gradcheck.logs.text import curves, headline, latest, verdict
-from gradcheck.render.bars import ASCII, BLOCKS, Glyphs
-from gradcheck.render.style import can_show_blocks, without_controls
+from gradcheck.render.layout import aside
+from gradcheck.render.page import Page
 
 
-def live_view(report: LogReport, width: int, encoding: str) -> RenderableType:
+def live_view(report: LogReport, page: Page) -> RenderableType:
     """Return the latest numbers, the curves and the verdict so far."""
-    return Group(*_parts(report, width, BLOCKS if can_show_blocks(encoding) else ASCII))
+    return Group(*_parts(report, page))
 
 
-def _parts(report: LogReport, width: int, glyphs: Glyphs) -> Iterator[RenderableType]:
-    yield Text(without_controls(headline(report)), style="dim")
+def _parts(report: LogReport, page: Page) -> Iterator[RenderableType]:
+    yield aside(headline(report))
     yield latest(report)
-    yield from curves(report, width, glyphs)
+    yield from curves(report, page)
     yield ""
     yield verdict(report)
-    yield Text("  watching; Ctrl-C ends it with the whole report", style="dim")
+    yield aside("  watching; Ctrl-C ends it with the whole report")

@@ -4,14 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from gradcheck.render.bars import Glyphs, common_scale, sparkline
+from gradcheck.render.layout import aside, borderless, indented, printed, to_copy
 from gradcheck.render.numbers import percent, significant
-from gradcheck.render.style import INDENT, STYLES, without_controls
-from gradcheck.render.terminal import PLAIN_TERMINAL, Terminal, printed
+from gradcheck.render.page import PLAIN_PAGE, Page
+from gradcheck.render.style import STYLES, without_controls
 from gradcheck.spec.command_line import options, row_command_line
 from gradcheck.sweep.comparison import Comparison
 from gradcheck.sweep.ranking import counts, differences, grouped, ranked
@@ -28,45 +28,44 @@ WIDE = 70
 TOP = 20
 
 
-def comparison_as_text(
-    comparison: Comparison, terminal: Terminal = PLAIN_TERMINAL, *, top: int = TOP, group_by: str | None = None
+def as_text(
+    comparison: Comparison, page: Page = PLAIN_PAGE, *, top: int | None = None, group_by: str | None = None
 ) -> str:
     """Return the finished rows as text.
 
     Parameters
     ----------
     comparison : Comparison
-    terminal : Terminal
+    page : Page
         Where it will be shown.
-    top : int
-        Rows of the table at most.
+    top : int, optional
+        Rows of the table at most; 20.
     group_by : str, optional
         An option: one line for each of its values takes the place of the rows.
     """
     rows = ranked(comparison.finished or list(comparison), comparison.order)
-    return printed(lambda glyphs: _parts(comparison, rows, top, group_by, glyphs, terminal.width), terminal)
+    return printed(_parts(comparison, rows, top or TOP, group_by, page), page)
 
 
 def _parts(
-    comparison: Comparison, rows: Sequence[Row], top: int, group_by: str | None, glyphs: Glyphs, width: int
+    comparison: Comparison, rows: Sequence[Row], top: int, group_by: str | None, page: Page
 ) -> Iterator[RenderableType]:
-    yield Text(without_controls(_heading(comparison)), style="dim")
+    yield aside(_heading(comparison))
     yield ""
     yield _counts(rows)
     yield ""
     if len(comparison.grid.varied) == 2 and not group_by:
-        yield Padding(heat_map(rows, *comparison.grid.varied), (0, 0, 0, INDENT))
+        yield indented(heat_map(rows, *comparison.grid.varied))
         yield legend(rows)
         yield ""
-    table = _groups(rows, group_by) if group_by else _table(rows[:top], glyphs, width)
-    yield Padding(table, (0, 0, 0, INDENT))
+    table = _groups(rows, group_by) if group_by else _table(rows[:top], page.glyphs, page.width)
+    yield indented(table)
     if not group_by and len(rows) > top:
-        yield Text(f"  {top} of {len(rows):,} shown; --top {len(rows)} shows all", style="dim")
+        yield aside(f"  {top} of {len(rows):,} shown; --top {len(rows)} shows all")
     yield ""
     best = rows[0]
     if best["error"] is None:
-        again = row_command_line(best["options"], comparison.common)
-        yield Text("  " + without_controls(again), style="dim", no_wrap=True)
+        yield to_copy(row_command_line(best["options"], comparison.common))
 
 
 def _heading(comparison: Comparison) -> str:
@@ -90,9 +89,7 @@ def _table(rows: Sequence[Row], glyphs: Glyphs, width: int) -> Table:
     """The rows, each with its sparkline on one common scale and what sets it apart from the best."""
     scale = common_scale([value for row in rows for value in row["log10_gradient"] or ()])
     numbers = ("trains", "span", "gain", "rank") if width >= WIDE else ("span",)
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    for name in ("", "verdict", *numbers):
-        table.add_column(name, justify="left" if name == "verdict" else "right", no_wrap=True)
+    table = borderless(("", "verdict", *numbers), left=("verdict",))
     if width >= WIDE:
         table.add_column(f"log10 {scale.low:.0f} … {scale.high:.0f}".replace("-", "−"), no_wrap=True)
     table.add_column("differs from the best by", overflow="fold")
@@ -144,7 +141,7 @@ def _said(name: str, value: Any) -> str:  # noqa: ANN401
 
 def _groups(rows: Sequence[Row], option: str) -> Table:
     """One line for each value of an option: median and worst."""
-    table = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False, header_style="dim")
+    table = borderless(gap=3)
     table.add_column(option.replace("_", "-"))
     for name in ("rows", "healthy", "errors", "trains", "at worst", "span", "at worst"):
         table.add_column(name, justify="right")

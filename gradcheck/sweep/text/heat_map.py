@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
+from gradcheck.render.layout import aside, borderless
 from gradcheck.render.numbers import significant
 from gradcheck.render.style import STYLES, without_controls
 from gradcheck.sweep.rows import Row
@@ -23,7 +24,7 @@ def heat_map(rows: Sequence[Row], down: str, across: str) -> Table:
     lines = list(dict.fromkeys(row["options"][down] for row in in_order))
     columns = list(dict.fromkeys(row["options"][across] for row in in_order))
     cells = {(row["options"][down], row["options"][across]): _cell(row) for row in in_order}
-    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
+    table = borderless(gap=1)
     table.add_column(f"{down.replace('_', '-')} \\ {across.replace('_', '-')}", style="dim", overflow="fold")
     for value in columns:
         table.add_column(_said(value), justify="center", no_wrap=True)
@@ -48,4 +49,4 @@ def legend(rows: Sequence[Row]) -> Text:
     """What the letters mean, of those that are there."""
     found = {"error" if row["error"] is not None else row["status"] for row in rows}
     meanings = [f"{letter} {name}" for name, letter in LETTERS.items() if name in found]
-    return Text("  " + ", ".join([*meanings, "each with its gradient span in decades"]), style="dim")
+    return aside("  " + ", ".join([*meanings, "each with its gradient span in decades"]))

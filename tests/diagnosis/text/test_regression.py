@@ -1,8 +1,8 @@
 import pytest
 
 from gradcheck.diagnosis.regression import Move, Regression
-from gradcheck.diagnosis.text.regression import regression_as_text
-from gradcheck.render.terminal import Terminal
+from gradcheck.diagnosis.text.regression import as_text
+from gradcheck.render.page import Page
 
 
 def move(name, before, after, tolerance=0.1):
@@ -13,7 +13,7 @@ def move(name, before, after, tolerance=0.1):
 
 def text(*moves, before="healthy", after="healthy", only_before=(), only_after=(), width=120, **terminal):
     regression = Regression(list(moves), list(only_before), list(only_after), before, after, 0.1)
-    return regression_as_text(regression, Terminal(width, **terminal))
+    return as_text(regression, Page(width, **terminal))
 
 
 def test_nothing_moved_is_one_line():
@@ -68,7 +68,7 @@ def test_a_layer_s_control_characters_are_shown_instead_of_obeyed():
 
 
 def test_colour_only_where_the_terminal_has_it():
-    assert "\033[" in text(move("a", 0.0, 1.0), color_system="standard")
+    assert "\033[" in text(move("a", 0.0, 1.0), colours=True)
     assert "\033" not in text(move("a", 0.0, 1.0))
 
 

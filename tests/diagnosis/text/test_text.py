@@ -9,7 +9,7 @@ import gradcheck
 from gradcheck.diagnosis.text import as_text
 from gradcheck.render.bars import ASCII, BLOCKS
 from gradcheck.render.numbers import percent
-from gradcheck.render.terminal import Terminal
+from gradcheck.render.page import Page
 
 GRADIENTS = st.lists(st.floats(-100, 100) | st.just(-math.inf), min_size=1, max_size=60)
 ENCODINGS = st.sampled_from(["utf-8", "ascii", "latin-1"])
@@ -34,7 +34,7 @@ def real(request):
 @given(GRADIENTS, st.integers(0, 5), st.integers(20, 200), ENCODINGS, st.booleans())
 def test_any_report_can_be_shown_at_any_width(report_of, gradients, missing, width, encoding, all_layers):
     report = report_of(gradients + [None] * missing)
-    text = as_text(report, Terminal(width, encoding), all_layers=all_layers)
+    text = as_text(report, Page(width, encoding), all_layers=all_layers)
     assert report.verdict.status.upper() in text
     assert text.endswith("\n")
     text.encode(encoding)
@@ -44,18 +44,18 @@ def test_any_report_can_be_shown_at_any_width(report_of, gradients, missing, wid
 def test_a_network_with_suggestions_can_be_shown_at_any_width(report_of, suggestion_of, width, encoding, colours):
     suggestions = tuple(suggestion_of(residual=True, residual_scale=scale) for scale in (1.0, 0.125))
     report = report_of([-9.0, 0.0], suggestions=suggestions, data="größe.npy")
-    as_text(report, Terminal(width, encoding, colours)).encode(encoding)
+    as_text(report, Page(width, encoding, colours)).encode(encoding)
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "nonsense"])
 def test_where_there_are_no_blocks_all_is_ascii(real, encoding):
-    assert as_text(real, Terminal(80, encoding)).isascii()
+    assert as_text(real, Page(80, encoding)).isascii()
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
 @pytest.mark.parametrize("width", [40, 48, 60, 72, 80, 100, 120, 200])
 def test_nothing_but_what_is_there_to_be_copied_is_wider_than_the_terminal(real, width, encoding):
-    text = as_text(real, Terminal(width, encoding))
+    text = as_text(real, Page(width, encoding))
     shown, *to_copy = text.split("\n\n  What would bring it back") if real.suggestions else text.rsplit("\n\n", 1)
     assert max(map(len, shown.splitlines())) <= width
     commands = text.rpartition("\n\n")[2].splitlines()
@@ -68,7 +68,7 @@ def test_nothing_but_what_is_there_to_be_copied_is_wider_than_the_terminal(real,
 @pytest.mark.parametrize("width", [40, 80])
 def test_every_suggestion_can_be_read_on_a_narrow_terminal_too(report_of, suggestion_of, width):
     one = suggestion_of(score=0.87, residual=True, residual_scale=0.125)
-    text = as_text(report_of([-9.0, 0.0], suggestions=(one,)), Terminal(width))
+    text = as_text(report_of([-9.0, 0.0], suggestions=(one,)), Page(width))
     assert " ".join(text.split()).count("--residual --residual-scale 0.125 span 0.5 trains: 87 %") == 1
 
 
@@ -137,7 +137,7 @@ def test_a_whole_text_looks_like_this(report_of, suggestion_of):
 
 
 def test_the_verdict_has_all_its_reasons_and_the_probability(real):
-    words = " ".join(as_text(real, Terminal(200)).split())
+    words = " ".join(as_text(real, Page(200)).split())
     for reason in real.verdict.reasons:
         assert reason in words
     assert f"probability {percent(real.verdict.score)}" in words
@@ -150,14 +150,14 @@ def test_no_line_ends_in_blanks_and_without_colours_there_is_no_escape(real):
 
 
 def test_colours_change_nothing_but_the_colours(real):
-    plain = as_text(real, Terminal(80))
-    coloured = as_text(real, Terminal(80, color_system="standard"))
+    plain = as_text(real, Page(80))
+    coloured = as_text(real, Page(80, colours=True))
     assert "\x1b[" in coloured
     assert [line.rstrip() for line in ESCAPES.sub("", coloured).splitlines()] == plain.splitlines()
 
 
 def test_markup_and_control_characters_in_a_files_name_are_shown_and_not_obeyed(report_of):
-    text = as_text(report_of([-9.0, 0.0], data="[red]\x1b[2J\n.npy"), Terminal(200))
+    text = as_text(report_of([-9.0, 0.0], data="[red]\x1b[2J\n.npy"), Page(200))
     assert "\x1b" not in text
     assert "[red]\\x1b[2J\\n.npy, batch 64" in text
 
@@ -177,7 +177,7 @@ def test_the_sparkline_always_shows_the_whole_network(vanishing):
 
 
 def test_the_ascii_picture_has_ascii_levels(vanishing):
-    lines = as_text(vanishing, Terminal(80, "ascii")).splitlines()
+    lines = as_text(vanishing, Page(80, "ascii")).splitlines()
     assert any(len(line.strip()) == 50 and set(line.strip()) == set(ASCII.levels) for line in lines)
 
 

@@ -11,7 +11,7 @@ from gradcheck.diagnosis.text import as_text
 from gradcheck.diagnosis.text.picture import picture
 from gradcheck.engine.transformer import POINTS
 from gradcheck.render.bars import ASCII, BLOCKS
-from gradcheck.render.terminal import Terminal
+from gradcheck.render.page import Page
 
 #: Columns of the names before a sparkline.
 LABEL = len("attention") + 2
@@ -137,14 +137,14 @@ def vanishing_transformer(report_of):
 def test_nothing_of_a_transformers_report_but_what_is_to_be_copied_is_wider_than_the_terminal(
     vanishing_transformer, terminal
 ):
-    shown = as_text(vanishing_transformer, Terminal(*terminal)).rpartition("\n\n")[0].splitlines()
+    shown = as_text(vanishing_transformer, Page(*terminal)).rpartition("\n\n")[0].splitlines()
     assert max(map(len, shown)) <= terminal[0]
     assert [line[2:LABEL].strip() for line in shown if line[2:LABEL].strip() in POINTS] == [*POINTS]
 
 
 @pytest.mark.parametrize("width", [30, 40, 80])
 def test_the_range_can_be_read_on_a_narrow_terminal_too(vanishing_transformer, width):
-    assert "log10 −9.0 … 0.0" in as_text(vanishing_transformer, Terminal(width))
+    assert "log10 −9.0 … 0.0" in as_text(vanishing_transformer, Page(width))
 
 
 @pytest.mark.parametrize("arch", ["mlp", "rnn", "lstm", "gru"])

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradcheck import catalogue
-from gradcheck.explanations.text.catalogue import LEFT_OUT, catalogue_as_text
-from gradcheck.render.terminal import Terminal
+from gradcheck.explanations.text.catalogue import LEFT_OUT, as_text
+from gradcheck.render.page import Page
 
 KINDS = ("presets", "activations", "inits", "norms")
 WIDTHS = (60, 80, 100, 140)
@@ -67,19 +67,19 @@ def shown(entry, heading):
 
 @every_layout
 def test_the_columns_are_those_that_there_is_room_for(kind, width, table_of):
-    rows = table_of(catalogue_as_text(ENTRIES[kind], Terminal(width)))
+    rows = table_of(as_text(ENTRIES[kind], Page(width)))
     assert list(rows[0]) == COLUMNS[kind, width]
 
 
 @every_layout
 def test_every_entry_has_its_row_in_order(kind, width, table_of):
-    rows = table_of(catalogue_as_text(ENTRIES[kind], Terminal(width)))
+    rows = table_of(as_text(ENTRIES[kind], Page(width)))
     assert [row["name"] for row in rows] == [entry["name"] for entry in ENTRIES[kind]]
 
 
 @every_layout
 def test_every_source_is_told_in_full_beside_its_name_or_below(kind, width, table_of):
-    text = catalogue_as_text(ENTRIES[kind], Terminal(width))
+    text = as_text(ENTRIES[kind], Page(width))
     table, below = table_of(text), " ".join(text.partition("\n\n")[2].split())
     for entry, row in zip(ENTRIES[kind], table, strict=True):
         if "source" in row:
@@ -91,36 +91,36 @@ def test_every_source_is_told_in_full_beside_its_name_or_below(kind, width, tabl
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_words_and_counts_stand_in_the_table_as_they_are(width, table_of):
-    rows = table_of(catalogue_as_text(ENTRIES["presets"], Terminal(width)))
+    rows = table_of(as_text(ENTRIES["presets"], Page(width)))
     for entry, row in zip(ENTRIES["presets"], rows, strict=True):
         for heading in set(row) - {"parameters", "source"}:
             assert row[heading] == str(shown(entry, heading))
 
 
 def test_large_counts_are_told_in_millions_and_billions(table_of):
-    rows = {row["name"]: row["parameters"] for row in table_of(catalogue_as_text(ENTRIES["presets"]))}
+    rows = {row["name"]: row["parameters"] for row in table_of(as_text(ENTRIES["presets"]))}
     assert (rows["gpt2"], rows["gpt2-xl"], rows["gpt3"], rows["vit-b"]) == ("124M", "1.56B", "175B", "86.6M")
 
 
 def test_switches_are_told_in_words_numbers_in_two_digits_and_nothing_by_a_dash(table_of):
-    inits = {row["name"]: row for row in table_of(catalogue_as_text(ENTRIES["inits"]))}
+    inits = {row["name"]: row for row in table_of(as_text(ENTRIES["inits"]))}
     assert (inits["he"]["std of 512x512"], inits["he"]["weightless"]) == ("0.062", "yes")
     assert (inits["uniform"]["std of 512x512"], inits["uniform"]["weightless"]) == ("-", "no")
-    activations = {row["name"]: row for row in table_of(catalogue_as_text(ENTRIES["activations"]))}
+    activations = {row["name"]: row for row in table_of(as_text(ENTRIES["activations"]))}
     assert (activations["hard_tanh"]["kinks"], activations["tanh"]["kinks"]) == ("-1, 1", "-")
     assert activations["swiglu"]["steepest"] == "-"
 
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_what_only_the_json_tells_is_left_out(width, table_of):
-    (first, *_) = table_of(catalogue_as_text(ENTRIES["presets"], Terminal(width)))
+    (first, *_) = table_of(as_text(ENTRIES["presets"], Page(width)))
     assert not {name.replace("_", " ") for name in LEFT_OUT} & set(first)
     assert set(LEFT_OUT) <= set(ENTRIES["presets"][0])
 
 
 @given(st.sampled_from(KINDS), st.integers(40, 200))
 def test_nothing_is_wider_than_the_terminal_and_nothing_is_cut(kind, width):
-    text = catalogue_as_text(ENTRIES[kind], Terminal(width))
+    text = as_text(ENTRIES[kind], Page(width))
     assert max(map(len, text.splitlines())) <= width
     assert "…" not in text
     words = text.split()
@@ -131,22 +131,22 @@ def test_nothing_is_wider_than_the_terminal_and_nothing_is_cut(kind, width):
 
 @every_kind
 def test_no_line_ends_in_blanks_and_the_last_one_ends(kind):
-    text = catalogue_as_text(ENTRIES[kind], Terminal(100))
+    text = as_text(ENTRIES[kind], Page(100))
     assert text.endswith("\n")
     assert all(line == line.rstrip() for line in text.split("\n"))
 
 
 @every_kind
 def test_a_terminal_without_such_characters_gets_ascii(kind):
-    assert catalogue_as_text(ENTRIES[kind], Terminal(80, "ascii")).isascii()
+    assert as_text(ENTRIES[kind], Page(80, "ascii")).isascii()
 
 
 @every_kind
 def test_colour_only_where_the_terminal_has_it(kind):
-    assert "\033[" in catalogue_as_text(ENTRIES[kind], Terminal(80, color_system="standard"))
-    assert "\033" not in catalogue_as_text(ENTRIES[kind], Terminal(80))
+    assert "\033[" in as_text(ENTRIES[kind], Page(80, colours=True))
+    assert "\033" not in as_text(ENTRIES[kind], Page(80))
 
 
 def test_a_name_or_a_source_is_no_markup():
-    text = catalogue_as_text([{"name": "[red]x", "source": "a [/b] :smile: c"}])
+    text = as_text([{"name": "[red]x", "source": "a [/b] :smile: c"}])
     assert text == "name    source\n[red]x  a [/b] :smile: c\n"

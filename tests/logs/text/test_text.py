@@ -8,10 +8,10 @@ from rich.console import Console
 
 from gradcheck.logs.findings.finding import ERROR, KINDS, NOTE, WARNING
 from gradcheck.logs.findings.sentences import factor_text, step_text
-from gradcheck.logs.formats import log_as_annotations, log_as_csv, log_as_markdown
 from gradcheck.logs.report import Curve, Curves, LogConfig, LogFinding, LogRead, LogReport, LogVerdict
-from gradcheck.logs.text import headline, log_as_text, next_command
+from gradcheck.logs.text import headline, next_command
 from gradcheck.logs.text.live import live_view
+from gradcheck.render.page import Page
 from gradcheck.render.style import LOG_STYLES
 
 
@@ -60,47 +60,47 @@ def test_the_first_line_says_what_was_read():
 
 
 def test_the_verdict_is_that_of_the_weightiest_and_names_the_others():
-    lines = log_as_text(report(finding(), finding("spikes"), finding("never-clipped"))).splitlines()
+    lines = as_text(report(finding(), finding("spikes"), finding("never-clipped"))).splitlines()
     assert lines[2] == "  EXPLODING   from step 120 on, layer fc1 first"
     assert lines[3].strip() == "also spikes, never-clipped"
 
 
 def test_a_note_leaves_a_run_healthy():
-    lines = log_as_text(report(finding("never-clipped"))).splitlines()
+    lines = as_text(report(finding("never-clipped"))).splitlines()
     assert lines[2].startswith("  HEALTHY")
     assert lines[3].strip() == "but never-clipped"
 
 
 def test_a_healthy_verdict_is_about_what_was_logged():
-    assert "nothing in the gradients of this run" in log_as_text(report())
-    assert "nothing in the loss of this run" in log_as_text(report(norms=(), losses=(2.0, 1.0)))
+    assert "nothing in the gradients of this run" in as_text(report())
+    assert "nothing in the loss of this run" in as_text(report(norms=(), losses=(2.0, 1.0)))
 
 
 def test_one_spike_is_at_its_step_and_in_a_layer():
-    text = log_as_text(report(finding("spikes", ("fc1",), first_step=7, last_step=7)))
+    text = as_text(report(finding("spikes", ("fc1",), first_step=7, last_step=7)))
     assert "at step 7, most in fc1" in text
 
 
 def test_layers_that_did_not_move_are_not_said_to_be_first():
-    assert "from step 120 on, in fc1, fc2\n" in log_as_text(report(finding("update-ratio")))
+    assert "from step 120 on, in fc1, fc2\n" in as_text(report(finding("update-ratio")))
 
 
 def test_many_layers_are_counted():
-    text = log_as_text(report(finding(layers=[f"fc{layer}" for layer in range(1234)])))
+    text = as_text(report(finding(layers=[f"fc{layer}" for layer in range(1234)])))
     assert "fc0, fc1, fc2, fc3 and 1,230 more" in text
 
 
 def test_the_curve_marks_zeros_and_what_is_not_finite():
-    assert "  ▆█×_" in log_as_text(report()).splitlines()
+    assert "  ▆█×_" in as_text(report()).splitlines()
 
 
 @pytest.mark.parametrize(("losses", "curve"), [((1.0, 1.0), "▅▅"), ((-1.0, 1.0), "▁█"), ((1.0, 1e3, 1e6), "▁▅█")])
 def test_a_loss_is_drawn_between_its_ends(losses, curve):
-    assert f"  {curve}" in log_as_text(report(losses=losses)).splitlines()
+    assert f"  {curve}" in as_text(report(losses=losses)).splitlines()
 
 
 def test_a_log_without_numbers_has_no_curves():
-    assert "▁" not in log_as_text(report(norms=(), losses=()))
+    assert "▁" not in as_text(report(norms=(), losses=()))
 
 
 def test_the_next_command_quotes_the_file():
@@ -109,27 +109,25 @@ def test_the_next_command_quotes_the_file():
 
 
 def test_annotations_are_ten_at_most():
-    lines = log_as_annotations(report(*(finding("spikes") for _ in range(12)))).splitlines()
+    lines = as_github(report(*(finding("spikes") for _ in range(12)))).splitlines()
     assert len(lines) == 10
     assert all(line.startswith("::warning file=run.jsonl,title=gradcheck spikes::") for line in lines)
 
 
 def test_nothing_in_an_annotation_can_start_another_command():
-    text = log_as_annotations(report(finding(layers=("a\n::error::b%",), message="x\r\n::set-env::"), file="a:b,c\n"))
+    text = as_github(report(finding(layers=("a\n::error::b%",), message="x\r\n::set-env::"), file="a:b,c\n"))
     assert text.count("\n") == 1
     assert "%0A" in text
     assert text.startswith("::error file=a%3Ab%2Cc%0A,title=")
 
 
 def test_a_layer_s_name_is_no_markup():
-    assert r"\[x\]\(y\)\|" in log_as_markdown(report(finding(layers=("[x](y)|",)))).replace("(", r"\(").replace(
-        ")", r"\)"
-    )
+    assert r"\[x\]\(y\)\|" in as_markdown(report(finding(layers=("[x](y)|",)))).replace("(", r"\(").replace(")", r"\)")
 
 
 def test_csv_has_its_header_even_without_findings():
-    assert log_as_csv(report()).splitlines() == ["kind,severity,first_step,last_step,layer,message"]
-    (row,) = csv.DictReader(io.StringIO(log_as_csv(report(finding(message='a,"b"')))))
+    assert as_csv(report()).splitlines() == ["kind,severity,first_step,last_step,layer,message"]
+    (row,) = csv.DictReader(io.StringIO(as_csv(report(finding(message='a,"b"')))))
     assert (row["kind"], row["first_step"], row["message"]) == ("exploding", "120", 'a,"b"')
 
 
@@ -137,7 +135,7 @@ def test_csv_has_its_header_even_without_findings():
 def test_the_live_view_has_the_newest_numbers_and_the_verdict(encoding):
     console = Console(file=io.StringIO(), width=80)
     with console.capture() as capture:
-        console.print(live_view(report(finding(), norms=(1.0, 2.5)), 80, encoding))
+        console.print(live_view(report(finding(), norms=(1.0, 2.5)), Page(80, encoding)))
     assert "EXPLODING" in capture.get()
     assert "1,200" in capture.get()
     assert "2.50" in capture.get()

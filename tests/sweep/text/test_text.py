@@ -3,10 +3,10 @@ import re
 import pytest
 
 from gradcheck.render.bars import ASCII, BLOCKS
-from gradcheck.render.terminal import Terminal
+from gradcheck.render.page import Page
 from gradcheck.spec.grid import Grid
 from gradcheck.sweep.comparison import Comparison
-from gradcheck.sweep.text import comparison_as_text, one_line, said
+from gradcheck.sweep.text import as_text, one_line, said
 
 GRID = Grid({"depth": [2, 3, 4], "activation": ["tanh", "relu"], "residual": [False, True], "width": 8})
 
@@ -38,26 +38,26 @@ def lines(text):
 
 
 def test_the_first_line_says_what_was_run():
-    first, *_ = comparison_as_text(comparison()).splitlines()
+    first, *_ = as_text(comparison()).splitlines()
     assert first == "12 networks: 3 depth × 2 activation × 2 residual · --width 8 · 3 seeds each"
 
 
 @pytest.mark.parametrize(("seeds", "words"), [(1, "1 seed each"), (2, "2 seeds each")])
 def test_seeds_are_counted_in_english(seeds, words):
-    assert comparison_as_text(comparison(seeds=seeds)).splitlines()[0].endswith(f" {words}")
+    assert as_text(comparison(seeds=seeds)).splitlines()[0].endswith(f" {words}")
 
 
 def test_one_network_is_one():
-    assert comparison_as_text(comparison(Grid({"depth": 2}))).startswith("1 network: ")
+    assert as_text(comparison(Grid({"depth": 2}))).startswith("1 network: ")
 
 
 def test_verdicts_are_counted():
     changes = {index: {"status": "vanishing"} for index in range(4)} | {11: {"status": None, "error": "no"}}
-    assert "  7 healthy   4 vanishing   1 error" in comparison_as_text(comparison(changes=changes)).splitlines()
+    assert "  7 healthy   4 vanishing   1 error" in as_text(comparison(changes=changes)).splitlines()
 
 
 def test_the_best_row_has_all_options_and_the_others_what_differs():
-    found = lines(comparison_as_text(comparison(), Terminal(160)))
+    found = lines(as_text(comparison(), Page(160)))
     assert [place for place, *_ in found] == [str(place) for place in range(1, 13)]
     assert found[0][2].endswith("depth 2, width 8, tanh, no residual")
     assert found[1][2].endswith("██  residual") or found[1][2].endswith("  residual")
@@ -65,69 +65,69 @@ def test_the_best_row_has_all_options_and_the_others_what_differs():
 
 
 def test_a_row_shows_score_span_gain_with_its_band_and_rank():
-    _, _, first = lines(comparison_as_text(comparison(), Terminal(160)))[0]
+    _, _, first = lines(as_text(comparison(), Page(160)))[0]
     assert first.split()[:5] == ["90%", "0.50", "0.900", "±0.1", "3.0"]
 
 
 def test_numbers_that_do_not_exist_are_dashes_and_an_infinite_span_says_so():
     change = {"status": "dead", "gradient_span": None, "mean_local_gain": None, "effective_rank_last": None}
     change |= {"mean_local_gain_low": None, "mean_local_gain_high": None, "log10_gradient": [None, None]}
-    _, status, rest = lines(comparison_as_text(comparison(Grid({"depth": 2}), {0: change})))[0]
+    _, status, rest = lines(as_text(comparison(Grid({"depth": 2}), {0: change})))[0]
     assert status == "dead"
     assert rest.split()[1:5] == ["inf", "-", "-", "××"]
 
 
 def test_sparklines_share_one_scale():
     changes = {0: {"log10_gradient": [-9.0, -9.0]}, 1: {"log10_gradient": [-1.0, -5.0]}}
-    text = comparison_as_text(comparison(Grid({"residual": [False, True]}), changes), Terminal(160))
+    text = as_text(comparison(Grid({"residual": [False, True]}), changes), Page(160))
     assert "log10 −9 … −1" in text
     assert "▁▁" in text
     assert "█▅" in text
 
 
 def test_a_deep_network_s_sparkline_has_twelve_columns():
-    text = comparison_as_text(comparison(Grid({"depth": 500}), {0: {"log10_gradient": [-1.0] * 500}}))
+    text = as_text(comparison(Grid({"depth": 500}), {0: {"log10_gradient": [-1.0] * 500}}))
     assert "█" * 12 in text
     assert "█" * 13 not in text
 
 
 def test_an_error_stands_last_with_what_was_wrong():
     rows = [failed(0, {"depth": 2}), row(1, {"depth": 3})]
-    found = lines(comparison_as_text(made(Grid({"depth": [2, 3]}), rows), Terminal(120)))
+    found = lines(as_text(made(Grid({"depth": [2, 3]}), rows), Page(120)))
     assert [status for _, status, _ in found] == ["healthy", "error"]
     assert found[1][2].strip() == "depth 2: too deep"
 
 
 def test_when_nothing_could_be_built_there_is_no_next_command():
-    assert "gradcheck simulate" not in comparison_as_text(made(Grid({"depth": 2}), [failed(0, {"depth": 2})]))
+    assert "gradcheck simulate" not in as_text(made(Grid({"depth": 2}), [failed(0, {"depth": 2})]))
 
 
 def test_the_last_line_is_the_command_for_the_best_on_one_line_at_any_width():
     for width in (40, 200):
-        *_, last = comparison_as_text(comparison(), Terminal(width)).splitlines()
+        *_, last = as_text(comparison(), Page(width)).splitlines()
         assert last == "  gradcheck simulate --depth 2 --width 8 --activation tanh --no-residual --seeds 3"
 
 
 def test_two_varied_options_have_a_heat_map_above_the_table():
-    text = comparison_as_text(comparison(Grid({"depth": [2, 3], "norm": ["none", "layer"]})))
+    text = as_text(comparison(Grid({"depth": [2, 3], "norm": ["none", "layer"]})))
     assert text.index("depth \\ norm") < text.index("verdict")
     assert "H healthy, each with its gradient span" in text
 
 
 @pytest.mark.parametrize("grid", [{"depth": [2, 3]}, GRID.values])
 def test_one_and_three_varied_options_have_none(grid):
-    assert " \\ " not in comparison_as_text(comparison(Grid(grid)))
+    assert " \\ " not in as_text(comparison(Grid(grid)))
 
 
 def test_no_more_rows_than_asked_for_and_how_to_see_the_rest():
-    text = comparison_as_text(comparison(), top=5)
+    text = as_text(comparison(), top=5)
     assert len(lines(text)) == 5
     assert "  5 of 12 shown; --top 12 shows all" in text.splitlines()
-    assert "shown" not in comparison_as_text(comparison(), top=12)
+    assert "shown" not in as_text(comparison(), top=12)
 
 
 def test_groups_take_the_place_of_rows():
-    text = comparison_as_text(comparison(), Terminal(120), group_by="activation")
+    text = as_text(comparison(), Page(120), group_by="activation")
     header, tanh, relu = text.splitlines()[4:7]
     assert header.split() == [
         *("activation", "rows", "healthy", "errors"), *("trains", "at", "worst"), *("span", "at", "worst")
@@ -142,13 +142,13 @@ def test_groups_take_the_place_of_rows():
 @pytest.mark.parametrize("name", ["[/a].npy", "[red]x.npy", ":smile:.npy"])
 def test_a_file_s_name_is_no_markup(name, group_by):
     grid = Grid({"data": [name, "digits"]})
-    assert name in comparison_as_text(comparison(grid), Terminal(160), group_by=group_by)
+    assert name in as_text(comparison(grid), Page(160), group_by=group_by)
 
 
 @pytest.mark.parametrize("group_by", [None, "data"])
 def test_a_file_s_control_characters_are_shown_instead_of_obeyed(group_by):
     grid = Grid({"data": ["a\033[2J\nb.npy", "digits"], "depth": [2, 3]})
-    text = comparison_as_text(comparison(grid), Terminal(160), group_by=group_by)
+    text = as_text(comparison(grid), Page(160), group_by=group_by)
     assert "\033" not in text
     assert "\\x1b[2J\\nb" in text
     assert "\033" not in one_line(row(0, {"data": "a\033[2Jb"}))
@@ -156,18 +156,18 @@ def test_a_file_s_control_characters_are_shown_instead_of_obeyed(group_by):
 
 @pytest.mark.parametrize("width", [40, 60, 80, 160])
 def test_no_line_but_the_command_is_wider_than_the_terminal(width):
-    text = comparison_as_text(comparison(), Terminal(width))
+    text = as_text(comparison(), Page(width))
     assert [line for line in text.splitlines()[:-1] if len(line) > width] == []
     assert [status for _, status, _ in lines(text)] == ["healthy"] * 12
 
 
 def test_plain_terminals_get_no_colour_and_others_do():
-    assert "\033" not in comparison_as_text(comparison())
-    assert "\033[" in comparison_as_text(comparison(), Terminal(color_system="standard"))
+    assert "\033" not in as_text(comparison())
+    assert "\033[" in as_text(comparison(), Page(colours=True))
 
 
 def test_a_terminal_without_blocks_gets_ascii():
-    text = comparison_as_text(comparison(Grid({"depth": [2, 3], "norm": ["none", "layer"]})), Terminal(80, "ascii"))
+    text = as_text(comparison(Grid({"depth": [2, 3], "norm": ["none", "layer"]})), Page(80, "ascii"))
     assert text.isascii()
     assert not set(BLOCKS.levels) & set(text)
     assert ASCII.levels[-1] in text
