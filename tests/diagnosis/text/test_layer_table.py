@@ -6,17 +6,18 @@ from rich.console import Console
 
 from gradcheck.base.loose import Loose
 from gradcheck.diagnosis.text.layer_table import COLUMNS, LAYOUTS, layer_table
-from gradcheck.render.bars import ASCII, BLOCKS
+from gradcheck.render.bars import BLOCKS
+from gradcheck.render.page import Page
 
 
 @pytest.fixture
 def lines_of():
     """A report and a width ↦ the table's lines, the header first."""
 
-    def lines(report, width=80, glyphs=BLOCKS, all_layers=False):
+    def lines(report, width=80, encoding="utf-8", all_layers=False):
         console = Console(width=width, highlight=False, color_system=None)
         with console.capture() as capture:
-            console.print(*layer_table(report, width, glyphs, all_layers), sep="\n")
+            console.print(*layer_table(report, Page(width, encoding), all_layers), sep="\n")
         return [line.rstrip() for line in capture.get().splitlines() if line.strip()]
 
     return lines
@@ -91,7 +92,7 @@ def test_all_layers_are_shown_if_asked(vanishing, lines_of):
 
 
 def test_ascii_bars_are_ascii(vanishing, lines_of):
-    assert "".join(lines_of(vanishing, glyphs=ASCII)).isascii()
+    assert "".join(lines_of(vanishing, encoding="ascii")).isascii()
 
 
 def test_of_a_recurrence_the_table_has_steps(report_of, lines_of):
