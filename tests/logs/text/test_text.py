@@ -8,8 +8,9 @@ from rich.console import Console
 
 from gradcheck.logs.findings.finding import ERROR, KINDS, NOTE, WARNING
 from gradcheck.logs.findings.sentences import factor_text, step_text
+from gradcheck.logs.formats import as_csv, as_github, as_markdown
 from gradcheck.logs.report import Curve, Curves, LogConfig, LogFinding, LogRead, LogReport, LogVerdict
-from gradcheck.logs.text import headline, next_command
+from gradcheck.logs.text import as_text, headline, next_command
 from gradcheck.logs.text.live import live_view
 from gradcheck.render.page import Page
 from gradcheck.render.style import LOG_STYLES
