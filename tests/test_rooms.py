@@ -30,7 +30,6 @@ ROOMS = {
     "sweep": ("base", "diagnosis", "engine", "errors", "render", "simulation", "spec", "version"),
     "training": (
         "base", "building", "clipping", "data", "diagnosis", "engine", "errors", "render", "simulation", "spec",
-        "version",
     ),
     "explanations": ("base", "building", "engine", "errors", "render", "simulation", "spec"),
     "torch": ("base", "diagnosis", "engine", "errors", "flow", "logs", "spec"),

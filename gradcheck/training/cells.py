@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 
-from gradcheck.base.loose import Loose
 from gradcheck.base.wording import as_percent
 from gradcheck.render.heading import SEPARATOR, what_was_run
 from gradcheck.render.numbers import significant
-from gradcheck.training.report import DemoReport
+from gradcheck.training.report import DemoReport, DemoStrategy
 
 #: Columns of the table: heading, and how a strategy fills it.
-COLUMNS: dict[str, Callable[[Loose], str]] = {
+COLUMNS: dict[str, Callable[[DemoStrategy], str]] = {
     "strategy": lambda one: str(one.rule),
     "accuracy": lambda one: "-" if one.final_accuracy is None else f"{100 * one.final_accuracy:.1f} %",
     "loss": lambda one: significant(one.final_loss),
@@ -23,7 +22,7 @@ COLUMNS: dict[str, Callable[[Loose], str]] = {
 }
 
 
-def _end(one: Loose) -> str:
+def _end(one: DemoStrategy) -> str:
     """Say where a run diverged or was stopped."""
     if one.status == "stopped":
         return f"stop at {one.steps}"

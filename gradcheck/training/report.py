@@ -1,64 +1,88 @@
 """The report of a demonstration: plain data with one dict form, strict JSON values throughout."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from gradcheck.base.document import Document
-from gradcheck.base.loose import Loose
-from gradcheck.base.record import number
+from gradcheck.base.document import Cause, CommandReport
+from gradcheck.base.record import Frozen, Record, number, told
+from gradcheck.diagnosis.verdict import STATUSES as NETWORK_STATUSES
 from gradcheck.simulation.experiment import Experiment
+from gradcheck.spec.clip_rules import RULES
 from gradcheck.spec.training import TrainingSpec
-from gradcheck.training.conclusions import conclude, conclusion_of
-from gradcheck.training.strategy import Strategy
-from gradcheck.version import SCHEMA_VERSION, __version__
+from gradcheck.training.conclusions import VERDICTS, Reason, conclude, conclusion_of
+from gradcheck.training.strategy import STATUSES, Strategy
 
 
-@dataclass(frozen=True)
-class DemoReport(Document):
-    """What clipping did.
+class DemoStart(Record):
+    """The network as every run finds it."""
 
-    Attributes
-    ----------
-    config : Loose
-        Every option with its resolved value.
-    start : Loose
-        The network as every run finds it: ``parameters``, ``status``, ``gradient_span``, ``mean_local_gain``.
-    strategies : tuple of Loose
-        One a strategy, in the order of ``config.clip``; keys as in ``gradcheck schema clip-demo``.
-    verdict : Loose or None
-        ``status``, ``best``, ``reasons``; None if no strategy is finished.
-    warnings : tuple of str
-    suggestion : str or None
-        How a suggested threshold came about.
-    complete : bool
-        All strategies are finished.
-    """
+    parameters: int = told(minimum=1)
+    status: str = told("simulate's verdict before the first step", enum=list(NETWORK_STATUSES))
+    gradient_span: float | None = told("decades between the strongest and the weakest layer's gradient")
+    mean_local_gain: float | None = told("geometric mean of the local gains")
+
+
+class DemoSeries(Record):
+    """The course of a run."""
+
+    loss: tuple[float | None, ...] = told("of the batch, before the step, a step each")
+    gradient_norm: tuple[float | None, ...] = told("global norm before clipping, a step each")
+    clipped_norm: tuple[float | None, ...] = told("global norm after clipping, a step each")
+    threshold: tuple[float | None, ...] = told("the limit that the rule applied; null: none, a step each")
+
+
+class DemoStrategy(Record):
+    """What became of a run under one rule."""
+
+    rule: str = told("name:threshold")
+    name: str = told(enum=list(RULES))
+    threshold: float | None = told("the rule's own; null: it has none")
+    status: str = told(enum=list(STATUSES))
+    final_loss: float | None = told("mean over all examples, behind the last step")
+    final_accuracy: float | None = told("share of all examples that are classified right; null without labels")
+    diverged: bool
+    diverged_at_step: int | None = told(
+        "the loss is above its limit, or not finite, in most steps from it on", minimum=1
+    )
+    steps: int = told(minimum=0)
+    largest_norm_before: float | None = told(
+        "largest global norm of a gradient, before clipping; null if none was finite"
+    )
+    largest_norm_after: float | None = told("the same, after clipping")
+    clipped_fraction: float | None = told("of the steps with a finite gradient, those in which the rule was at work")
+    mean_cosine: float | None = told(
+        "between clipped and raw gradient: mean over the tensors, and over the steps with a finite gradient"
+    )
+    mean_global_cosine: float | None = told("the same with all tensors as one vector")
+    learning_rate_lost: float | None = told("1 - the mean part of the raw gradient that is left along it")
+    nonfinite_steps: int = told("steps whose gradient was not finite", minimum=0)
+    first_nonfinite_step: int | None = told(minimum=1)
+    first_nonfinite_tensor: str | None = told("first on the way back from the loss")
+    conclusion: str
+    series: DemoSeries
+
+
+class DemoVerdict(Record):
+    """What the strategies come to."""
+
+    status: str = told(enum=list(VERDICTS))
+    best: str = told("the strategy with the best final accuracy, or loss")
+    reasons: tuple[str, ...]
+    causes: tuple[Cause, ...] = told("the reasons as data")
+
+
+class DemoReport(CommandReport):
+    """What clipping did."""
 
     text = "gradcheck.training.text:as_text"
 
-    config: Loose
-    start: Loose
-    strategies: tuple[Loose, ...]
-    verdict: Loose | None
+    config: Frozen[Any] = told("every option with its resolved value")
+    start: DemoStart
+    strategies: tuple[DemoStrategy, ...] = told("in the order of config.clip")
+    verdict: DemoVerdict | None = told("null if no strategy is finished")
     warnings: tuple[str, ...]
-    suggestion: str | None
-    complete: bool
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the report as JSON values; a number that isn't finite is None."""
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "gradcheck_version": __version__,
-            "command": "clip-demo",
-            "config": dict(self.config),
-            "start": dict(self.start),
-            "strategies": [dict(one) for one in self.strategies],
-            "verdict": self.verdict and dict(self.verdict),
-            "warnings": list(self.warnings),
-            "suggestion": self.suggestion,
-            "complete": self.complete,
-        }
+    suggestion: str | None = told("how the threshold of --clip suggest came about")
+    complete: bool = told("false: interrupted before all strategies were finished")
 
 
 def make_demo_report(
@@ -70,25 +94,34 @@ def make_demo_report(
     suggestion: str | None,
 ) -> DemoReport:
     """Lay out what the finished strategies have shown."""
-    verdict = None
-    if finished:
-        status, best, reasons = conclude(finished)
-        verdict = Loose(status=status, best=best, reasons=[one.text for one in reasons])
     return DemoReport(
-        config=Loose(config),
+        command="clip-demo",
+        config=Frozen(config),
         start=_start(experiment),
-        strategies=tuple(_record(one, training) for one in finished),
-        verdict=verdict,
+        strategies=tuple(_strategy(one, training) for one in finished),
+        verdict=_verdict(finished) if finished else None,
         warnings=tuple(warnings),
         suggestion=suggestion,
         complete=len(finished) == len(config["clip"]),
     )
 
 
-def _start(experiment: Experiment) -> Loose:
+def _verdict(finished: Sequence[Strategy]) -> DemoVerdict:
+    status, best, reasons = conclude(finished)
+    return DemoVerdict(
+        status=status, best=best, reasons=tuple(one.text for one in reasons), causes=tuple(map(_cause, reasons))
+    )
+
+
+def _cause(one: Reason) -> Cause:
+    limit = None if one.limit is None else number(one.limit)
+    return Cause(code=one.code, layers=(), value=number(one.value), limit=limit, text=one.text)
+
+
+def _start(experiment: Experiment) -> DemoStart:
     """Return what one batch shows of the network before any step."""
     outcome = experiment.outcome()
-    return Loose(
+    return DemoStart(
         parameters=experiment.parameters,
         status=outcome.diagnosis.verdict.status,
         gradient_span=number(outcome.summary.gradient_span),
@@ -96,10 +129,9 @@ def _start(experiment: Experiment) -> Loose:
     )
 
 
-def _record(one: Strategy, training: TrainingSpec) -> Loose:
-    """Return a strategy as JSON values."""
+def _strategy(one: Strategy, training: TrainingSpec) -> DemoStrategy:
     step, tensor = one.first_nonfinite or (None, None)
-    return Loose(
+    return DemoStrategy(
         rule=str(one.rule),
         name=one.rule.name,
         threshold=one.rule.threshold,
@@ -119,10 +151,14 @@ def _record(one: Strategy, training: TrainingSpec) -> Loose:
         first_nonfinite_step=step,
         first_nonfinite_tensor=tensor,
         conclusion=conclusion_of(one, training),
-        series=Loose(
-            loss=[number(value) for value in one.loss],
-            gradient_norm=[number(value) for value in one.norm],
-            clipped_norm=[number(value) for value in one.clipped_norm],
-            threshold=[number(value) for value in one.threshold],
+        series=DemoSeries(
+            loss=_finite(one.loss),
+            gradient_norm=_finite(one.norm),
+            clipped_norm=_finite(one.clipped_norm),
+            threshold=_finite(one.threshold),
         ),
     )
+
+
+def _finite(values: Iterable[float]) -> tuple[float | None, ...]:
+    return tuple(map(number, values))

@@ -7,7 +7,6 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from gradcheck.base.loose import Loose
 from gradcheck.render.bars import Glyphs, Scale, columns, common_scale, sparkline
 from gradcheck.render.layout import aside, beside, borderless, indented, printed, to_copy, verdict_block
 from gradcheck.render.numbers import power, significant
@@ -16,7 +15,7 @@ from gradcheck.render.style import INDENT, STYLES
 from gradcheck.spec.command_line import command_line, demo_command_line
 from gradcheck.spec.demonstration import DEMO_ONLY
 from gradcheck.training.cells import COLUMNS, headline, interrupted
-from gradcheck.training.report import DemoReport
+from gradcheck.training.report import DemoReport, DemoStrategy, DemoVerdict
 
 #: What the verdict is called on the screen, and its colour; where only one side was tried, those of its best run.
 LABELS = {
@@ -59,10 +58,10 @@ def as_text(report: DemoReport, page: Page = PLAIN_PAGE) -> str:
 
 def _parts(report: DemoReport, page: Page) -> Iterator[RenderableType]:
     yield aside(headline(report))
-    if not report.strategies:
+    if report.verdict is None:
         return
     yield ""
-    yield _verdict(report)
+    yield _verdict(report, report.verdict)
     yield ""
     yield indented(_runs(report.strategies, page.width - INDENT, page.glyphs))
     yield ""
@@ -73,9 +72,8 @@ def _parts(report: DemoReport, page: Page) -> Iterator[RenderableType]:
     yield to_copy(next_command(report))
 
 
-def _verdict(report: DemoReport) -> RenderableType:
+def _verdict(report: DemoReport, verdict: DemoVerdict) -> RenderableType:
     """The verdict in a few words, its reasons beside it."""
-    verdict = report.verdict or Loose()
     best = next(one for one in report.strategies if one.rule == verdict.best)
     label, colour = LABELS.get(verdict.status, (best.status.upper(), STYLES[best.status]))
     reasons = [*verdict.reasons, *_start(report), *([report.suggestion] if report.suggestion else [])]
@@ -94,7 +92,7 @@ def _start(report: DemoReport) -> Iterator[str]:
         yield f"the network is {report.start.status} before training: clipping does nothing against that"
 
 
-def _runs(strategies: Sequence[Loose], width: int, glyphs: Glyphs) -> Table:
+def _runs(strategies: Sequence[DemoStrategy], width: int, glyphs: Glyphs) -> Table:
     """Loss and gradient norm of all runs, each on one common log scale."""
     label = max(len(one.rule) for one in strategies)
     room = max(4, min(WIDEST, (width - label - 4) // 2))
@@ -141,7 +139,7 @@ def _peaks(values: Sequence[float | None], total: int, room: int) -> list[float 
     return peaks
 
 
-def _table(strategies: Sequence[Loose], width: int) -> Table:
+def _table(strategies: Sequence[DemoStrategy], width: int) -> Table:
     names = next((names for names in LAYOUTS if _needed(names, strategies) <= width), LAYOUTS[-1])
     table = borderless(names, left=("strategy",))
     for one in strategies:
@@ -150,13 +148,13 @@ def _table(strategies: Sequence[Loose], width: int) -> Table:
     return table
 
 
-def _needed(names: Sequence[str], strategies: Sequence[Loose]) -> int:
+def _needed(names: Sequence[str], strategies: Sequence[DemoStrategy]) -> int:
     """Return how wide a table with these columns is."""
     widest = (max(len(name), *(len(COLUMNS[name](one)) for one in strategies)) for name in names)
     return INDENT + sum(width + 2 for width in widest) - 2
 
 
-def _conclusions(strategies: Sequence[Loose]) -> Table:
+def _conclusions(strategies: Sequence[DemoStrategy]) -> Table:
     table = beside()
     for one in strategies:
         table.add_row(Text(one.rule, style=STYLES[one.status]), Text(one.conclusion))
@@ -165,19 +163,19 @@ def _conclusions(strategies: Sequence[Loose]) -> Table:
 
 def next_command(report: DemoReport) -> str:
     """Return the command that one would type next: the winner on another seed, or another learning rate."""
-    config, verdict = report.config, report.verdict or Loose()
-    if not report.complete:
+    config, verdict = report.config.to_dict(), report.verdict
+    if verdict is None or not report.complete:
         return demo_command_line(config)
     if verdict.status == "unneeded":
-        return demo_command_line(config, lr=_rate(config.lr, 3))
+        return demo_command_line(config, lr=_rate(config["lr"], 3))
     best = next(one for one in report.strategies if one.rule == verdict.best)
     if best.status != "learned" and report.start.status in BEYOND_CLIPPING:
         return command_line("simulate", {name: value for name, value in config.items() if name not in DEMO_ONLY})
     if best.status in ("diverged", "stopped", "stuck"):
-        return demo_command_line(config, lr=_rate(config.lr, 0.1))
+        return demo_command_line(config, lr=_rate(config["lr"], 0.1))
     if best.status == "learning":
-        return demo_command_line(config, epochs=3 * config.epochs)
-    return demo_command_line(config, clip=[verdict.best], seed=config.seed + 1)
+        return demo_command_line(config, epochs=3 * config["epochs"])
+    return demo_command_line(config, clip=[verdict.best], seed=config["seed"] + 1)
 
 
 def _rate(rate: float, factor: float) -> float:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import typer
 
-from gradcheck.base.loose import Loose
+from gradcheck.base.record import Frozen
 from gradcheck.cli.app import app
 from gradcheck.cli.options import parse_width
 from gradcheck.clipping.effect import ClipReport
@@ -265,7 +265,7 @@ def test_a_terminal_without_blocks_gets_ascii():
 
 @pytest.mark.parametrize("name", ["[red]x.npy", "a\033[2J\nb.npy", ":smile:.npy"])
 def test_a_file_s_name_is_neither_markup_nor_obeyed(name, saved):
-    odd = replace(saved, config=Loose(saved.config | {"data": name}))
+    odd = replace(saved, config=Frozen({**saved.config, "data": name}))
     text = as_text(odd, Page(200))
     assert "\033" not in text
     assert name.split("\033")[0] in text
@@ -321,7 +321,7 @@ def test_the_next_command_is_what_one_would_try_next(statuses, change):
         for rule, status in statuses.items()
     ]
     report = report_of(*runs, lr=0.3)
-    assert again(next_command(report)) == report.config | change
+    assert again(next_command(report)) == report.config.to_dict() | change
 
 
 def test_the_command_is_the_last_line_whole_at_any_width(saved):
