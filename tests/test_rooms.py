@@ -25,7 +25,7 @@ ROOMS = {
     "diagnosis": ("base", "engine", "errors", "flow", "render", "spec", "version"),
     "mean_field": ("base", "engine", "errors", "render", "spec"),
     "logs": ("base", "clipping", "errors", "render", "spec", "version"),
-    "checking": ("base", "building", "engine", "errors", "render", "spec", "version"),
+    "checking": ("base", "building", "engine", "errors", "render", "spec"),
     "simulation": ("base", "building", "data", "diagnosis", "engine", "errors", "flow", "mean_field", "spec"),
     "sweep": ("base", "diagnosis", "engine", "errors", "render", "simulation", "spec", "version"),
     "training": (

@@ -3,13 +3,12 @@
 import math
 from collections.abc import Callable, Iterator
 
-from gradcheck.base.loose import Loose
-from gradcheck.checking.verification import Verification
+from gradcheck.checking.verification import CheckResult, Verification
 from gradcheck.render.numbers import significant
 from gradcheck.render.style import without_controls
 
 #: Columns of the table: heading, and how a check fills it.
-COLUMNS: dict[str, Callable[[Loose], str]] = {
+COLUMNS: dict[str, Callable[[CheckResult], str]] = {
     "kind": lambda check: check.kind,
     "check": lambda check: check.name,
     "error": lambda check: significant(check.error),
@@ -31,7 +30,7 @@ def answer(verification: Verification) -> tuple[str, str]:
     return label, f"{basis}, {verification.seconds:.1f} s"
 
 
-def complaint(check: Loose) -> str:
+def complaint(check: CheckResult) -> str:
     """Return what is wrong with a check that fails."""
     measured = f"error {significant(check.error)}, limit {_limit(check)}"
     return f"{check.kind} {check.name}: {without_controls(check.problem) if check.problem else measured}"
@@ -48,6 +47,6 @@ def circumstances(verification: Verification) -> Iterator[str]:
     yield f"Python {where.python}, {where.machine}"
 
 
-def _limit(check: Loose) -> str:
+def _limit(check: CheckResult) -> str:
     """Return a limit, which is a power of ten, as short as one writes it."""
     return f"1e{round(math.log10(check.limit))}"

@@ -5,27 +5,34 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.base.record import Record, told
 from gradcheck.engine.pieces import threads
 
 
-def environment() -> dict[str, Any]:
-    """Return what the last digits of every number depend on.
+class Environment(Record):
+    """What the last digits of every number depend on."""
 
-    Returns
-    -------
-    dict
-        ``python`` and ``numpy``: versions. ``blas``, ``blas_version``: what NumPy says of the library it was built
-        with, None where it doesn't. ``machine``: the processor's kind. ``threads``: how many may work.
-    """
+    python: str
+    numpy: str
+    blas: str | None = told("the library that NumPy was built with; null where it doesn't say")
+    blas_version: str | None
+    machine: str
+    threads: int = told(minimum=1)
+    epsilon: float = told("rounding of the arithmetic that is checked", exclusiveMinimum=0)
+
+
+def describe_environment(dtype: str) -> Environment:
+    """Return what the numbers are computed with, in ``float64`` or ``float32``."""
     name, version = _blas()
-    return {
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "blas": name,
-        "blas_version": version,
-        "machine": platform.machine(),
-        "threads": threads(),
-    }
+    return Environment(
+        python=platform.python_version(),
+        numpy=np.__version__,
+        blas=name,
+        blas_version=version,
+        machine=platform.machine(),
+        threads=threads(),
+        epsilon=float(np.finfo(dtype).eps),
+    )
 
 
 def _blas() -> tuple[str | None, str | None]:

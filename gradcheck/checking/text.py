@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from rich.console import RenderableType
 from rich.text import Text
 
-from gradcheck.base.loose import Loose
 from gradcheck.checking.cells import COLUMNS, SPARED, answer, circumstances, complaint
-from gradcheck.checking.verification import Verification
+from gradcheck.checking.verification import CheckResult, Verification
 from gradcheck.render.bars import BLOCKS, Glyphs, Scale, bar
 from gradcheck.render.heading import SEPARATOR
 from gradcheck.render.layout import aside, borderless, indented, printed, verdict_block
@@ -83,7 +82,7 @@ def _needed(cells: dict[str, list[str]]) -> int:
     return sum(max(map(len, (name, *column))) + 2 for name, column in cells.items())
 
 
-def _bar(check: Loose, scale: Scale, width: int, glyphs: Glyphs) -> str:
+def _bar(check: CheckResult, scale: Scale, width: int, glyphs: Glyphs) -> str:
     """Return the error's bar, the limit marked where the bar doesn't reach it; full where there is no number."""
     error = 1.0 if check.error is None else check.error
     drawn = bar(scale.share(math.log10(error)), width, glyphs) if error > 0 else ""

@@ -3,20 +3,16 @@
 import math
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from gradcheck.base.document import Document
-from gradcheck.base.loose import Loose
-from gradcheck.base.record import number
+from gradcheck.base.document import CommandReport
+from gradcheck.base.record import Record, number, told
 from gradcheck.checking.checks import Check, checks
 from gradcheck.checking.differences import Source
-from gradcheck.checking.environment import environment
+from gradcheck.checking.environment import Environment, describe_environment
 from gradcheck.errors import OptionError, at_least, one_of
 from gradcheck.spec import DTYPES
-from gradcheck.version import SCHEMA_VERSION, __version__
 
 #: The largest relative error that passes, by arithmetic and method. It lies between what rounding and the differences
 #: leave, at most 8e-9 in float64 and 7e-6 in float32 on 1,000 seeds, and what slips in formulas make, of those that
@@ -28,64 +24,73 @@ LIMITS: dict[str, dict[str, float]] = {
 }
 
 
-@dataclass(frozen=True)
-class Verification(Document):
-    """What the checks of the engine found.
+class VerificationConfig(Record):
+    """What was asked for."""
 
-    Attributes
-    ----------
-    config : Loose
-        ``seed``, ``dtype``, ``only``.
-    environment : Loose
-        NumPy, its BLAS, threads; ``epsilon`` of the arithmetic.
-    checks : tuple of Loose
-        Each with ``kind``, ``name``, ``method``, ``error``, ``limit``, ``passed``; with a ``problem`` in words where
-        there is no error to measure, and a ``note``.
-    seconds : float
-        How long they took.
-    """
+    seed: int = told(minimum=0)
+    dtype: str = told(enum=list(DTYPES))
+    only: tuple[str, ...]
+
+
+class VerificationSummary(Record):
+    """All checks together."""
+
+    passed: bool
+    checks: int = told(minimum=0)
+    failed: int = told(minimum=0)
+    worst_kind: str
+    worst_name: str
+    worst_error: float | None = told("the largest; null where a check has none")
+    seconds: float = told(exclusiveMinimum=0)
+
+
+class CheckResult(Record):
+    """What one check found."""
+
+    kind: str
+    name: str
+    method: str = told("what the pullback is held against", enum=list(LIMITS["float64"]))
+    error: float | None = told("largest relative error; null: not finite, or the problem says why")
+    limit: float = told(exclusiveMinimum=0)
+    passed: bool
+    problem: str | None = told("why there is no error to measure")
+    note: str | None
+
+
+class Verification(CommandReport):
+    """What the checks of the engine found."""
 
     text = "gradcheck.checking.text:as_text"
 
-    config: Loose
-    environment: Loose
-    checks: tuple[Loose, ...]
-    seconds: float
+    config: VerificationConfig
+    environment: Environment
+    summary: VerificationSummary
+    checks: tuple[CheckResult, ...] = told(minItems=1)
 
     @property
-    def failed(self) -> tuple[Loose, ...]:
+    def failed(self) -> tuple[CheckResult, ...]:
         """The checks that don't pass."""
         return tuple(check for check in self.checks if not check.passed)
 
     @property
     def passed(self) -> bool:
         """Whether all checks pass."""
-        return not self.failed
+        return self.summary.passed
 
     @property
-    def worst(self) -> Loose:
+    def worst(self) -> CheckResult:
         """The check whose error is largest; one without a number is worse than any."""
-        return max(self.checks, key=lambda check: math.inf if check.error is None else check.error)
+        return worst_of(self.checks)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the verification as JSON values; a number that isn't finite is None."""
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "gradcheck_version": __version__,
-            "command": "verify",
-            "config": dict(self.config),
-            "environment": dict(self.environment),
-            "summary": {
-                "passed": self.passed,
-                "checks": len(self.checks),
-                "failed": len(self.failed),
-                "worst_kind": self.worst.kind,
-                "worst_name": self.worst.name,
-                "worst_error": self.worst.error,
-                "seconds": self.seconds,
-            },
-            "checks": [dict(check) for check in self.checks],
-        }
+    @property
+    def seconds(self) -> float:
+        """How long they took."""
+        return self.summary.seconds
+
+
+def worst_of(results: Sequence[CheckResult]) -> CheckResult:
+    """Return the check whose error is largest; one without a number is worse than any."""
+    return max(results, key=lambda check: math.inf if check.error is None else check.error)
 
 
 def verify(*, seed: int = 0, dtype: str = "float64", only: str | Iterable[str] = ()) -> Verification:
@@ -117,10 +122,25 @@ def verify(*, seed: int = 0, dtype: str = "float64", only: str | Iterable[str] =
     start = time.perf_counter()
     results = tuple(_result(check, seed, dtype) for check in chosen)
     return Verification(
-        config=Loose(seed=seed, dtype=dtype, only=list(names)),
-        environment=Loose(environment(), epsilon=float(np.finfo(dtype).eps)),
+        command="verify",
+        config=VerificationConfig(seed=seed, dtype=dtype, only=names),
+        environment=describe_environment(dtype),
+        summary=summarize_checks(results, time.perf_counter() - start),
         checks=results,
-        seconds=time.perf_counter() - start,
+    )
+
+
+def summarize_checks(results: Sequence[CheckResult], seconds: float) -> VerificationSummary:
+    """Return all checks in a few numbers, and how long they took."""
+    failed, worst = sum(not check.passed for check in results), worst_of(results)
+    return VerificationSummary(
+        passed=not failed,
+        checks=len(results),
+        failed=failed,
+        worst_kind=worst.kind,
+        worst_name=worst.name,
+        worst_error=worst.error,
+        seconds=seconds,
     )
 
 
@@ -143,7 +163,7 @@ def _hint(name: str, every: Sequence[Check], known: Sequence[str]) -> str:
     return f"{meant}allowed: a kind of checks ({kinds}) or the name of one, as gradcheck verify lists them"
 
 
-def _result(check: Check, seed: int, dtype: str) -> Loose:
+def _result(check: Check, seed: int, dtype: str) -> CheckResult:
     """Run one check; an engine that is broken may raise anything, and the other checks are run nonetheless."""
     limit, problem, error = LIMITS[dtype][check.method], None, math.nan
     try:
@@ -152,7 +172,7 @@ def _result(check: Check, seed: int, dtype: str) -> Loose:
         problem = None if math.isfinite(error) else "a number is not finite"
     except Exception as exception:
         problem = f"{type(exception).__name__}: {exception}"
-    return Loose(
+    return CheckResult(
         kind=check.kind,
         name=check.name,
         method=check.method,

@@ -7,21 +7,21 @@ import re
 
 import pytest
 
-from gradcheck.base.loose import Loose
+from gradcheck.checking.environment import Environment
 from gradcheck.checking.formats import as_csv, as_markdown
 from gradcheck.checking.text import as_text
-from gradcheck.checking.verification import Verification
+from gradcheck.checking.verification import CheckResult, Verification, VerificationConfig, summarize_checks
 from gradcheck.render.documents import as_json
 from gradcheck.render.page import Page
 
-WHERE = Loose(
+WHERE = Environment(
     python="3.11.7", numpy="2.4.6", blas="openblas", blas_version="0.3", machine="x86_64", threads=2, epsilon=2**-52
 )
 
 
 def check(kind, name, error, *, problem=None, note=None, limit=1e-6):
     passed = error is not None and error <= limit
-    return Loose(
+    return CheckResult(
         kind=kind, name=name, method="differences", error=error, limit=limit, passed=passed, problem=problem, note=note
     )
 
@@ -38,8 +38,13 @@ BAD = [check("cell", "lstm", 0.0123), check("loss", "mean-square", None, problem
 @pytest.fixture
 def verification():
     """Checks ↦ their verification."""
-    config = Loose(seed=3, dtype="float64", only=[])
-    return lambda *checks: Verification(config, WHERE, checks, 0.42)
+    config = VerificationConfig(seed=3, dtype="float64", only=())
+
+    def verified(*checks):
+        summary = summarize_checks(checks, 0.42)
+        return Verification(command="verify", config=config, environment=WHERE, summary=summary, checks=checks)
+
+    return verified
 
 
 PASSING = """\
