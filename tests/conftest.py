@@ -28,8 +28,6 @@ from gradcheck.simulation.experiment import RunSpec
 from gradcheck.spec import NetworkSpec, RecurrentSpec, TransformerSpec
 from gradcheck.spec.thresholds import Thresholds
 
-LARGEST = pytest.StashKey()  # relative errors, by what was compared
-
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 settings.load_profile("repeatable")
 
@@ -38,26 +36,31 @@ def pytest_addoption(parser):
     parser.addoption("--require-extras", action="store_true", help="a test skipped for want of a package is a failure")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config):
+    """One process where single tests are named: to start others would take longer than they do."""
+    return 0 if config.args and all("::" in argument for argument in config.args) else None
+
+
 def pytest_sessionfinish(session):
-    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if session.config.option.require_extras and reporter.stats.get("skipped"):
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")  # none in a worker
+    if reporter and session.config.option.require_extras and reporter.stats.get("skipped"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-def pytest_terminal_summary(terminalreporter, config):
-    for compared, error in sorted(config.stash.get(LARGEST, {}).items()):
+def pytest_terminal_summary(terminalreporter):
+    largest = {}
+    for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
+        for compared, error in report.user_properties:
+            largest[compared] = max(error, largest.get(compared, 0.0))
+    for compared, error in sorted(largest.items()):
         terminalreporter.write_line(f"largest relative error, {compared}: {error:.1e}")
 
 
 @pytest.fixture
 def record_error(request):
-    """Note a relative error; the largest of each kind is shown at the end of the run."""
-    largest = request.config.stash.setdefault(LARGEST, {})
-
-    def record(compared, error):
-        largest[compared] = max(error, largest.get(compared, 0.0))
-
-    return record
+    """Note a relative error; the largest of each kind is shown at the end of the run, whichever process met it."""
+    return lambda compared, error: request.node.user_properties.append((compared, float(error)))
 
 
 @pytest.fixture
