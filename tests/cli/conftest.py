@@ -19,7 +19,7 @@ import subprocess
 import sys
 import termios
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -210,10 +210,11 @@ def in_bash(environment):
 def on_terminal(start):
     """Run Python with the arguments on a terminal: how it ended, and what the terminal got to show.
 
-    With `piped`, stdout goes elsewhere. The process is interrupted as soon as the terminal shows `interrupt_at`.
+    With `piped`, stdout goes elsewhere. `meanwhile` is what happens as soon as the terminal shows a text, one after the
+    other: (text, what to call); last, the process is interrupted when it shows `interrupt_at`.
     """
 
-    def run(*arguments, columns=80, piped=False, interrupt_at=None, cwd=None, **variables):
+    def run(*arguments, columns=80, piped=False, interrupt_at=None, meanwhile=(), cwd=None, **variables):
         ours, theirs = os.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, columns, 0, 0))
         with TemporaryFile() as pipe:
@@ -222,12 +223,16 @@ def on_terminal(start):
                 os.close(theirs)
                 hung = Timer(PATIENCE, process.kill)
                 hung.start()
-                shown = b""
+                to_come = [
+                    *meanwhile,
+                    *([(interrupt_at, partial(process.send_signal, signal.SIGINT))] * bool(interrupt_at)),
+                ]
+                shown, looked_at = b"", 0
                 while chunk := _read(ours):
                     shown += chunk
-                    if interrupt_at and interrupt_at in shown.decode(errors="replace"):
-                        process.send_signal(signal.SIGINT)
-                        interrupt_at = None
+                    if to_come and to_come[0][0] in shown[looked_at:].decode(errors="replace"):
+                        looked_at = len(shown)
+                        to_come.pop(0)[1]()
                 hung.cancel()
             os.close(ours)
             pipe.seek(0)

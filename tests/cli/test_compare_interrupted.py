@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,30 +22,36 @@ PATIENCE = 60  # seconds after which a process counts as hung
 linux = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
 
 
-@contextmanager
-def sweep(*arguments, session=False):
-    """The command in mid-sweep: its process, and the first three lines that it printed."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "gradcheck", *SWEEP.split(), *map(str, arguments)], stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0, pipesize=4096, start_new_session=session,
-    ) as process:  # fmt: skip
-        try:
-            yield process, [process.stdout.readline() for _ in range(3)]
-        finally:
-            process.kill()
+@pytest.fixture(scope="module")
+def sweep(start):
+    """Options ↦ the command in mid-sweep: its process, and the first three lines that it printed."""
 
+    @contextmanager
+    def run(*arguments, session=False):
+        how = {"bufsize": 0, "pipesize": 4096, "start_new_session": session}
+        with start("-m", "gradcheck", *SWEEP.split(), *arguments, **how) as process:
+            try:
+                yield process, [process.stdout.readline() for _ in range(3)]
+            finally:
+                process.kill()
 
-def finished(*arguments):
-    """The lines of a sweep that comes to its end."""
-    ended = subprocess.run(
-        [sys.executable, "-m", "gradcheck", *SWEEP.split(), *map(str, arguments)], capture_output=True, timeout=PATIENCE
-    )
-    assert (ended.returncode, ended.stderr) == (0, b"")
-    return ended.stdout.splitlines()
+    return run
 
 
 @pytest.fixture(scope="module")
-def uninterrupted():
+def finished(process):
+    """Options ↦ the lines of a sweep that comes to its end."""
+
+    def run(*arguments):
+        ended = process(SWEEP, *arguments)
+        assert (ended.returncode, ended.stderr) == (0, "")
+        return ended.stdout.encode().splitlines()
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(finished):
     return sorted(finished("--workers", 1))
 
 
@@ -92,7 +97,7 @@ def assert_whole(journal):
 
 @linux
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_sweep_that_was_killed_goes_on_from_its_journal(workers, journal, uninterrupted):
+def test_a_sweep_that_was_killed_goes_on_from_its_journal(workers, journal, sweep, finished, uninterrupted):
     arguments = ("--workers", workers, "--journal", journal)
     with sweep(*arguments) as (process, printed):
         pids = children(process)
@@ -110,7 +115,7 @@ def test_a_sweep_that_was_killed_goes_on_from_its_journal(workers, journal, unin
 
 
 @linux
-def test_killed_twice_and_torn_it_still_comes_to_the_same_end(journal, uninterrupted):
+def test_killed_twice_and_torn_it_still_comes_to_the_same_end(journal, sweep, finished, uninterrupted):
     arguments = ("--workers", 2, "--journal", journal)
     for _ in range(2):
         with sweep(*arguments) as (process, _printed):
@@ -125,7 +130,7 @@ def test_killed_twice_and_torn_it_still_comes_to_the_same_end(journal, uninterru
 
 @linux
 @pytest.mark.parametrize("workers", [1, 2])
-def test_an_interrupt_exits_with_130_and_keeps_what_is_finished(workers, journal, uninterrupted):
+def test_an_interrupt_exits_with_130_and_keeps_what_is_finished(workers, journal, sweep, finished, uninterrupted):
     with sweep("--workers", workers, "--journal", journal) as (process, printed):
         pids = children(process)
         process.send_signal(signal.SIGINT)
@@ -141,7 +146,7 @@ def test_an_interrupt_exits_with_130_and_keeps_what_is_finished(workers, journal
 
 
 @linux
-def test_an_interrupt_that_all_processes_get_is_no_other(journal):
+def test_an_interrupt_that_all_processes_get_is_no_other(journal, sweep):
     """Ctrl-C in a terminal reaches the workers too."""
     with sweep("--workers", 2, "--journal", journal, session=True) as (process, _):
         pids = children(process)
@@ -153,12 +158,9 @@ def test_an_interrupt_that_all_processes_get_is_no_other(journal):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_the_ranking_of_what_was_finished_is_printed_after_an_interrupt(workers, journal):
-    with subprocess.Popen(
-        [sys.executable, "-m", "gradcheck", *SWEEP.split(), "--depth", "100:2000", "--workers", str(workers),
-         "--journal", str(journal), "--format", "json"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    ) as process:  # fmt: skip
+def test_the_ranking_of_what_was_finished_is_printed_after_an_interrupt(workers, journal, start):
+    options = ("--depth", "100:2000", "--workers", workers, "--journal", journal, "--format", "json")
+    with start("-m", "gradcheck", *SWEEP.split(), *options) as process:
         wait_for_lines(journal, 4)
         process.send_signal(signal.SIGINT)
         stdout, stderr = process.communicate(timeout=PATIENCE)
@@ -179,7 +181,7 @@ def wait_for_lines(path, count):
 
 @linux
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_reader_that_goes_away_ends_the_sweep_silently(workers, journal):
+def test_a_reader_that_goes_away_ends_the_sweep_silently(workers, journal, sweep):
     with sweep("--workers", workers, "--journal", journal) as (process, _):
         pids = children(process)
         process.stdout.close()
@@ -190,14 +192,11 @@ def test_a_reader_that_goes_away_ends_the_sweep_silently(workers, journal):
     assert_whole(journal)
 
 
-def test_a_journal_that_is_being_written_is_refused(journal):
-    with sweep("--workers", 1, "--journal", journal) as (process, _):
-        ended = subprocess.run(
-            [sys.executable, "-m", "gradcheck", *SWEEP.split(), "--workers", "1", "--journal", str(journal)],
-            capture_output=True, text=True, timeout=PATIENCE,
-        )  # fmt: skip
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=PATIENCE)
+def test_a_journal_that_is_being_written_is_refused(journal, sweep, process):
+    with sweep("--workers", 1, "--journal", journal) as (running, _):
+        ended = process(SWEEP, "--workers", 1, "--journal", journal)
+        running.send_signal(signal.SIGINT)
+        running.communicate(timeout=PATIENCE)
     assert (ended.returncode, ended.stdout) == (2, "")
     [line] = ended.stderr.splitlines()
     assert line.startswith(f"error: {journal}: another sweep")

@@ -1,5 +1,7 @@
 """What a script learns from the exit code alone."""
 
+import signal
+
 import pytest
 
 NETWORKS = {
@@ -91,6 +93,14 @@ def test_an_interrupted_run_ends_with_130_and_leaves_no_trace(on_terminal, tmp_p
     assert ended.returncode == 130
     assert "Traceback" not in ended.shown
     assert contents(tmp_path) == {"out": b"precious"}
+
+
+def test_an_interrupt_is_heeded_even_where_the_tests_themselves_ignore_it(on_terminal):
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as nohup does
+    try:
+        assert on_terminal(*LONG, interrupt_at=" simulated, ").returncode == 130
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("module", ["typer", "numpy"])

@@ -3,12 +3,11 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
-import time
 
 import pytest
+
+from gradcheck.cli.follow import followed
 
 
 def rows(first, last, decades=lambda step: 0.0):
@@ -20,6 +19,12 @@ def rows(first, last, decades=lambda step: 0.0):
 
 
 FOLLOW = ("-m", "gradcheck", "diagnose", "run.jsonl", "--follow")
+
+
+@pytest.fixture
+def watching(start, tmp_path):
+    """Options ↦ the process that follows the log, its streams as text."""
+    return lambda *words: start(*FOLLOW, *words, encoding="utf-8", cwd=tmp_path)
 
 
 @pytest.fixture
@@ -52,15 +57,13 @@ def test_the_live_table_is_on_stderr_and_the_document_alone_on_stdout(growing, t
 
 
 def test_the_live_table_shows_what_is_written_meanwhile(growing, tmp_path, on_terminal):
-    later = threading.Timer(2.0, growing, [rows(100, 140)])
-    later.start()
-    ended = on_terminal(*FOLLOW, interrupt_at="140 rows", cwd=tmp_path)
-    later.join()
+    meanwhile = [("100 rows", lambda: growing(rows(100, 140)))]
+    ended = on_terminal(*FOLLOW, meanwhile=meanwhile, interrupt_at="140 rows", cwd=tmp_path)
     assert ended.returncode == 130
 
 
-def test_a_line_that_is_written_in_two_parts_is_one_line(growing, tmp_path, environment):
-    with watching(tmp_path, environment, "--fail-on", "nonfinite") as process:
+def test_a_line_that_is_written_in_two_parts_is_one_line(growing, tmp_path, watching):
+    with watching("--fail-on", "nonfinite") as process:
         growing('{"step": 100, "grad_')
         growing('norm": NaN}\n')
         out, err = process.communicate(timeout=60)
@@ -68,8 +71,8 @@ def test_a_line_that_is_written_in_two_parts_is_one_line(growing, tmp_path, envi
     assert "NONFINITE" in out
 
 
-def test_with_fail_on_it_ends_as_soon_as_that_is_found(growing, tmp_path, environment):
-    with watching(tmp_path, environment, "--fail-on", "exploding", "--format", "jsonl") as process:
+def test_with_fail_on_it_ends_as_soon_as_that_is_found(growing, tmp_path, watching):
+    with watching("--fail-on", "exploding", "--format", "jsonl") as process:
         growing(rows(100, 160, lambda step: (step - 100) / 10))
         out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (1, "")
@@ -77,54 +80,45 @@ def test_with_fail_on_it_ends_as_soon_as_that_is_found(growing, tmp_path, enviro
 
 
 @pytest.mark.parametrize("how", ["replaced", "cut"])
-def test_a_new_run_in_the_same_file_is_judged_for_itself(how, growing, tmp_path, environment):
+def test_a_new_run_in_the_same_file_is_judged_for_itself(how, growing, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
     growing(rows(100, 160, lambda step: (step - 100) / 10))
-    with watching(tmp_path, environment, "--json", "--fail-on", "nonfinite") as process:
-        time.sleep(2)
-        if how == "replaced":
-            (tmp_path / "run.jsonl").unlink()
-            time.sleep(0.5)
-        (tmp_path / "run.jsonl").write_text(rows(0, 50))
-        time.sleep(1)
-        growing('{"step": 50, "grad_norm": NaN}\n')
-        out, err = process.communicate(timeout=60)
-    assert process.returncode == 1
-    assert err == "run.jsonl was replaced or cut: a new run, judged from its own beginning\n"
-    document = json.loads(out)
-    assert document["log"]["rows"] == 51
-    assert [one["kind"] for one in document["findings"]] == ["nonfinite"]
+
+    def enough(report):
+        found = report.to_dict()
+        if found["log"]["rows"] == 160:
+            if how == "replaced":
+                (tmp_path / "run.jsonl").unlink()
+            (tmp_path / "run.jsonl").write_text(rows(0, 50))
+        elif found["log"]["rows"] == 50:
+            growing('{"step": 50, "grad_norm": NaN}\n')
+        return found["verdict"]["status"] == "nonfinite"
+
+    report, interrupted = followed("run.jsonl", None, False, enough)
+    assert not interrupted
+    assert capsys.readouterr().err == "run.jsonl was replaced or cut: a new run, judged from its own beginning\n"
+    assert report.to_dict()["log"]["rows"] == 51
+    assert [one["kind"] for one in report.to_dict()["findings"]] == ["nonfinite"]
 
 
 def test_a_new_run_is_told_above_the_live_table(growing, tmp_path, on_terminal):
-    later = threading.Timer(2.0, (tmp_path / "run.jsonl").write_text, [rows(0, 30)])
-    later.start()
-    ended = on_terminal(*FOLLOW, interrupt_at="30 rows", cwd=tmp_path)
-    later.join()
+    meanwhile = [("100 rows", lambda: (tmp_path / "run.jsonl").write_text(rows(0, 30)))]
+    ended = on_terminal(*FOLLOW, meanwhile=meanwhile, interrupt_at=" 30 rows", cwd=tmp_path)
     assert ended.returncode == 130
     assert "a new run" in ended.shown
     assert "JSON Lines, 30 rows" in ended.shown
 
 
-def test_the_standard_input_is_followed_to_its_end(tmp_path, environment):
-    ended = subprocess.run(
-        [sys.executable, "-m", "gradcheck", "diagnose", "-", "--follow", "--json"],
-        input=rows(0, 50), capture_output=True, encoding="utf-8", env=environment, timeout=60, check=False,
-    )  # fmt: skip
+def test_the_standard_input_is_followed_to_its_end(process):
+    ended = process("diagnose - --follow --json", stdin=rows(0, 50))
     assert (ended.returncode, ended.stderr) == (0, "")
     assert json.loads(ended.stdout)["log"]["rows"] == 50
 
 
-def test_an_interrupt_off_a_terminal_gives_the_report_too(growing, tmp_path, environment):
-    with watching(tmp_path, environment, "--json", "--fail-on", "exploding") as process:
+def test_an_interrupt_off_a_terminal_gives_the_report_too(growing, tmp_path, watching):
+    with watching("--json", "--fail-on", "exploding") as process:
         growing("torn")
         threading.Timer(3.0, os.kill, (process.pid, signal.SIGINT)).start()
         out, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     assert json.loads(out)["log"]["rows"] == 100
-
-
-def watching(folder, environment, *words):
-    return subprocess.Popen(
-        [sys.executable, *FOLLOW, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        encoding="utf-8", env=environment, cwd=folder,
-    )  # fmt: skip
