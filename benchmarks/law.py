@@ -113,8 +113,8 @@ def drawn(case: Case, layers: str, draws: int) -> npt.NDArray:
     """Measure the draws of one side, (draws, quantities, layers)."""
     import numpy as np
 
-    from gradcheck.building.networks import drawn_network
     from gradcheck.engine.loss import mean_square
+    from gradcheck.families import drawn_network
     from gradcheck.flow.gradient_flow import measure
     from gradcheck.spec import NetworkSpec
 

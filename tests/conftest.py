@@ -13,7 +13,6 @@ import pytest
 from hypothesis import settings
 
 from gradcheck.base.loose import Loose
-from gradcheck.building.networks import drawn_network
 from gradcheck.data.datasets import DataSpec
 from gradcheck.diagnosis.report import make_report
 from gradcheck.diagnosis.summary import summarize
@@ -23,6 +22,7 @@ from gradcheck.engine.loss import cross_entropy
 from gradcheck.engine.network import build, drawn
 from gradcheck.engine.pieces import OWN_THREADS, _pool
 from gradcheck.engine.transformer import POINTS
+from gradcheck.families import drawn_network
 from gradcheck.flow.gradient_flow import MEMORY, GradientFlow, LayerFlow, OutputFlow, measure
 from gradcheck.simulation.experiment import RunSpec
 from gradcheck.spec import NetworkSpec, RecurrentSpec, TransformerSpec

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradcheck.building.transformers import GATES
 from gradcheck.checking.differences import Case, Cases, Draw, Followed, Source, against_differences
 from gradcheck.checking.network_checks import gradient_of_parameters, gradient_of_start, sublayers
 from gradcheck.engine.activations import ACTIVATIONS
@@ -24,7 +23,9 @@ from gradcheck.engine.normalization import EPSILON, NORMS
 from gradcheck.engine.recurrence import Recurrence
 from gradcheck.engine.transformer import AttentionBranch, MlpBranch, Products
 from gradcheck.engine.types import Array, Block
-from gradcheck.spec import ARCHITECTURES, PLACEMENTS, WEIGHTLESS
+from gradcheck.families import FAMILIES
+from gradcheck.families.transformer import GATES
+from gradcheck.spec import PLACEMENTS, WEIGHTLESS
 
 BATCH, WIDTH = 5, 6
 
@@ -78,11 +79,11 @@ def checks() -> list[Check]:
         _by_differences("branch", "mlp", partial(_mlp_branch, "gelu", False)),
         *(_by_differences("branch", name, partial(_mlp_branch, gate, True)) for name, gate in GATES.items()),
         *(_by_differences("sublayer", name, partial(sublayers, name)) for name in PLACEMENTS),
-        *(_by_differences("network", name, partial(gradient_of_start, name)) for name in ARCHITECTURES),
+        *(_by_differences("network", name, partial(gradient_of_start, name)) for name in FAMILIES),
         *(
             _by_differences("training", name, partial(gradient_of_parameters, name))
-            for name in ARCHITECTURES
-            if name != "transformer"  # whose weights are not trained
+            for name, family in FAMILIES.items()
+            if family.weights
         ),
     ]
 

@@ -5,29 +5,17 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.building.networks import drawn_network, given_network, trainable
-from gradcheck.building.transformers import TransformerNetwork
 from gradcheck.checking.differences import Case, Draw, Followed
 from gradcheck.engine.layered import backward, forward
 from gradcheck.engine.linear import Dense
 from gradcheck.engine.loss import cross_entropy
 from gradcheck.engine.magnitude import Scaled
-from gradcheck.engine.network import Network
-from gradcheck.engine.recurrence import RecurrentNetwork
 from gradcheck.engine.types import Array
-from gradcheck.spec import RECURRENT, NetworkSpec, RecurrentSpec, TransformerSpec, network_spec
+from gradcheck.families import FAMILIES, drawn_network, given_network, stored_weights, trainable
+from gradcheck.families.transformer import TRANSFORMER, draw_transformer
+from gradcheck.spec import TransformerSpec, network_spec
 
 EXAMPLES, FEATURES, OUTPUTS = 4, 8, 5
-
-#: Options of the networks that are checked: small, smooth, and with as much in them as there is.
-SMALL: dict[str, dict[str, Any]] = {
-    "mlp": {"depth": 4, "width": 6, "activation": "tanh", "norm": "layer", "residual": True, "residual_scale": 0.7},
-    **{arch: {"steps": 4, "width": 5} for arch in RECURRENT},
-    "transformer": {
-        "blocks": 2, "model_width": 8, "heads": 2, "kv_heads": 1, "tokens": 4, "vocabulary": OUTPUTS,
-        "activation": "swiglu", "norm": "rms", "positions": "rotary",
-    },
-}  # fmt: skip
 
 
 def _seed(draw: Draw) -> int:
@@ -49,10 +37,10 @@ def gradient_of_start(arch: str, draw: Draw) -> Iterator[Case]:
         One of ``spec.ARCHITECTURES``.
     draw : Draw
     """
-    spec = network_spec({"arch": arch, **SMALL[arch]})
+    spec = network_spec({"arch": arch, **FAMILIES[arch].small})
     inputs: Any = draw(EXAMPLES, FEATURES)
-    if isinstance(spec, TransformerSpec):
-        inputs = draw.generator.integers(0, spec.vocabulary, (EXAMPLES, spec.tokens))
+    if spec.token_kinds:
+        inputs = draw.generator.integers(0, spec.token_kinds, (EXAMPLES, spec.rows))
     network, start = drawn_network(spec, FEATURES, OUTPUTS, _seed(draw), draw.dtype).unrolled(inputs)
 
     def function(start: Array) -> Followed:
@@ -78,10 +66,9 @@ def gradient_of_parameters(arch: str, draw: Draw) -> Iterator[Case]:
         One of ``spec.ARCHITECTURES`` whose weights are stored.
     draw : Draw
     """
-    spec = network_spec({"arch": arch, **SMALL[arch]})
-    assert isinstance(spec, NetworkSpec | RecurrentSpec)
-    inputs, drawn = draw(EXAMPLES, FEATURES), drawn_network(spec, FEATURES, OUTPUTS, _seed(draw), draw.dtype)
-    assert isinstance(drawn, Network | RecurrentNetwork)
+    spec = network_spec({"arch": arch, **FAMILIES[arch].small})
+    weights = stored_weights(arch, "arch", "weights are drawn")
+    inputs, drawn = draw(EXAMPLES, FEATURES), weights.draw(spec, FEATURES, OUTPUTS, _seed(draw), draw.dtype)
     ours = trainable(spec, drawn, FEATURES, draw.dtype)
 
     def function(*parameters: Array) -> Followed:
@@ -103,9 +90,8 @@ def sublayers(placement: str, draw: Draw) -> Iterator[Case]:
     draw : Draw
     """
     own = {"arch": "transformer", "norm": "layer", "norm_placement": placement, "residual_scale": 0.7}
-    spec = network_spec(SMALL["transformer"] | own | {"init": "normal", "weight_std": 0.5})
-    transformer = drawn_network(spec, 0, OUTPUTS, _seed(draw), draw.dtype)
-    assert isinstance(transformer, TransformerNetwork)
+    spec = TransformerSpec(**{**TRANSFORMER.small, **own, "init": "normal", "weight_std": 0.5})
+    transformer = draw_transformer(spec, 0, OUTPUTS, _seed(draw), draw.dtype)
     for number in (1, 2):
 
         def function(x: Array, number: int = number) -> Followed:

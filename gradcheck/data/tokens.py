@@ -1,13 +1,12 @@
 """Tokens: the shipped text byte by byte, or the ids of the user's .npy file, cut into sequences."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from gradcheck.data.datasets import DATA_STREAM, Batch, Dataset, as_numbers, read_arrays
+from gradcheck.data.datasets import DATA_STREAM, Batch, as_numbers, read_arrays
 from gradcheck.engine.initializers import stream
 from gradcheck.errors import InputError, OptionError
 from gradcheck.spec import TransformerSpec, known_data
@@ -61,7 +60,7 @@ class TokenSet(NamedTuple):
         """Tokens that are taken for a sequence, the next one of its last token among them."""
         return self.length + self.causal
 
-    def batch(self, data: DataSpec, seed: int) -> Batch:
+    def batch(self, data: DataSpec, seed: int, _dtype: str = "") -> Batch:
         """Return sequences (batch, tokens) and what each token is asked for, (batch·tokens,)."""
         generator = stream(seed, DATA_STREAM)
         if self.ids.ndim == 2:
@@ -124,29 +123,3 @@ def _check_length(tokens: TokenSet, data: DataSpec) -> None:
     if data.batch_size > sequences:
         problem = f"{data.batch_size} is more than the {sequences} sequences of {tokens.length} tokens in {data.data}"
         raise OptionError("batch_size", problem)
-
-
-def cut_patches(
-    spec: TransformerSpec, dataset: Dataset, data: DataSpec, *, given: bool
-) -> tuple[TransformerSpec, Dataset]:
-    """Return a transformer of patches with the tokens that the data has, and the data.
-
-    Raises
-    ------
-    OptionError
-        The examples can't be cut into so many patches, or have more classes than the read-out.
-    """
-    patch = spec.patch or 1
-    if dataset.inputs is None:
-        return spec, dataset._replace(drawn=(spec.tokens - 1) * patch)
-    patches, rest = divmod(dataset.features, patch)
-    if rest:
-        raise OptionError("patch", f"{patch} can't cut the {dataset.features} numbers of an example of {data.data}")
-    if given and spec.tokens != patches + 1:
-        problem = (
-            f"{spec.tokens} are not the {patches} patches of {data.data} and a class token; allowed: {patches + 1}"
-        )
-        raise OptionError("tokens", problem)
-    if dataset.labels is not None and dataset.outputs > spec.vocabulary:
-        raise OptionError("vocabulary", f"{spec.vocabulary} is less than the {dataset.outputs} classes of {data.data}")
-    return replace(spec, tokens=patches + 1), dataset

@@ -12,11 +12,9 @@ from gradcheck.base.loose import Loose
 from gradcheck.base.record import number as number
 from gradcheck.diagnosis.summary import Summary
 from gradcheck.diagnosis.verdict import Diagnosis
-from gradcheck.engine.transformer import POINTS
 from gradcheck.flow.gradient_flow import GradientFlow, OutputFlow, PerLayer
 from gradcheck.flow.model_flow import ModelFlow
 from gradcheck.flow.quantities import QUANTITIES
-from gradcheck.spec import RECURRENT
 from gradcheck.version import SCHEMA_VERSION, __version__
 
 
@@ -44,6 +42,10 @@ class Report(Document):
         What mean-field theory says of the same network; None where a command asks for none.
     model : Loose or None
         Of ``probe``: what only a user's own model has, see ``gradcheck schema probe``.
+    unit : str
+        What a layer is called: ``layer``, or ``step`` of a recurrence; of a transformer, ``block``.
+    points : tuple of str
+        The flow points of each block of a transformer: each has a layer of its own here.
     """
 
     text = "gradcheck.diagnosis.text:as_text"
@@ -58,17 +60,8 @@ class Report(Document):
     suggestions: tuple[Loose, ...] | None = None
     prediction: Loose | None = None
     model: Loose | None = None
-
-    @property
-    def unit(self) -> str:
-        """What a layer is called: ``layer``, or ``step`` of a recurrence; of a transformer, ``block``."""
-        arch = self.config.get("arch")
-        return "step" if arch in RECURRENT else "block" if arch == "transformer" else "layer"
-
-    @property
-    def points(self) -> tuple[str, ...]:
-        """The flow points of each block of a transformer: each has a layer of its own here."""
-        return POINTS if self.unit == "block" else ()
+    unit: str = "layer"
+    points: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON values; a number that isn't finite is None."""
@@ -117,6 +110,8 @@ def make_report(
         ),
         summary=Loose(banded_summary(summaries, summary) | {"parameters": parameters}),
         verdict=Loose(diagnosis.verdict._asdict() | {"reasons": list(diagnosis.verdict.reasons)}),
+        unit=typical.unit,
+        points=typical.points,
     )
 
 

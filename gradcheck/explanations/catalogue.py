@@ -3,13 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-from gradcheck.building.networks import parameters
-from gradcheck.building.transformers import GATES
 from gradcheck.engine.activations import ACTIVATIONS
 from gradcheck.engine.initializers import INITIALIZERS, gaussian, haar_frame
 from gradcheck.engine.normalization import NORMS
 from gradcheck.errors import one_of
-from gradcheck.spec import FREE_SCALE, GATED, WEIGHTLESS, TransformerSpec, network_spec
+from gradcheck.families.transformer import GATES, TRANSFORMER
+from gradcheck.spec import FREE_SCALE, GATED, WEIGHTLESS, TransformerSpec
 from gradcheck.spec.presets import PRESETS, with_preset
 
 #: One thing to choose, as JSON values.
@@ -43,11 +42,10 @@ def _presets() -> list[Entry]:
 
 def _preset(name: str) -> Entry:
     """Return a preset's sizes, those that its published table has."""
-    spec = network_spec(with_preset({"preset": name}))
-    assert isinstance(spec, TransformerSpec)
+    spec = TransformerSpec.from_dict(with_preset({"preset": name}))
     return {
         "name": name,
-        "parameters": parameters(spec, 0, 0),
+        "parameters": TRANSFORMER.parameters(spec, 0, 0),
         "published": PRESETS[name].published,
         "blocks": spec.blocks,
         "model_width": spec.model_width,

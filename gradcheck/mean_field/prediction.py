@@ -158,7 +158,7 @@ def _scales(spec: NetworkSpec) -> Iterator[float]:
     yield from (abs(scale) for scale in (spec.bias_std, spec.residual_scale) if scale != 0)
 
 
-def weight_law(spec: NetworkSpec) -> Law:
+def weight_law(spec: Spec) -> Law:
     """Return the law that a network's weights and biases are drawn from."""
     assert spec.init is not None
     return Law(spec.init, spec.gain * (spec.weight_std or 1.0), spec.bias_std)

@@ -4,9 +4,12 @@ from dataclasses import replace
 
 from gradcheck.base.loose import Loose
 from gradcheck.base.record import number
+from gradcheck.families import FAMILIES
+from gradcheck.families.family import Change
 from gradcheck.flow.gradient_flow import Tick
-from gradcheck.simulation.candidates import Change, changes, is_hopeless
+from gradcheck.mean_field.prediction import Prediction, predict
 from gradcheck.simulation.experiment import Experiment, Outcome, part
+from gradcheck.spec import Spec
 from gradcheck.spec.command_line import command_line
 
 #: Suggestions at most.
@@ -16,7 +19,7 @@ MOST = 5
 FRESH_SEEDS = 2
 
 
-def suggest(experiment: Experiment, outcome: Outcome, tick: Tick | None = None) -> tuple[Loose, ...]:
+def cures(experiment: Experiment, outcome: Outcome, tick: Tick | None = None) -> tuple[Loose, ...]:
     """Return the changes after which the network is healthy, best score first; none for one that is and trains.
 
     A shallower network is another one rather than a cure: it comes last.
@@ -44,13 +47,23 @@ def suggest(experiment: Experiment, outcome: Outcome, tick: Tick | None = None) 
 def _tried(experiment: Experiment, outcome: Outcome, tick: Tick | None) -> list[tuple[Change, Loose]]:
     """Simulate each change that theory doesn't rule out."""
     batch_size, limit = experiment.data.batch_size, experiment.thresholds.max_span
-    candidates = changes(experiment.network, batch_size, shallower=not outcome.typical.obstacle)
+    shallower = not outcome.typical.obstacle  # which doesn't help a signal that overflows within a few layers
+    candidates = FAMILIES[experiment.network.arch].changes(experiment.network, batch_size, shallower)
     distinct = {replace(experiment.network, **change): change for change in candidates}
     hopeful = [change for spec, change in distinct.items() if not is_hopeless(spec, batch_size, limit)]
     return [
         (change, _simulated(experiment, change, part(tick, index, len(hopeful))))
         for index, change in enumerate(hopeful)
     ]
+
+
+def is_hopeless(spec: Spec, batch_size: int, max_span: float) -> bool:
+    """Whether theory knows that a network loses or gains far more than it may: no need to simulate it.
+
+    So batch norm is never tried where it makes gradients explode (Yang et al. 2019).
+    """
+    found = predict(spec, input_square=1.0, batch_size=batch_size)
+    return isinstance(found, Prediction) and found.gradient_span > 2 * max_span + 1
 
 
 def _scores(experiment: Experiment) -> list[float]:

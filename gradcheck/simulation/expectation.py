@@ -9,7 +9,6 @@ from gradcheck.base.record import number
 from gradcheck.engine.diversity import mean_cosine
 from gradcheck.mean_field.prediction import Prediction, Unknown, predict, why_unknown
 from gradcheck.simulation.experiment import Experiment, Outcome
-from gradcheck.spec import NetworkSpec
 
 #: Standard deviations among networks of this width that a measurement may lie away from the prediction.
 DEVIATIONS = 3.0
@@ -111,7 +110,6 @@ def _sentence(experiment: Experiment, found: Prediction, agrees: bool | None) ->
         return f"theory predicts {figures}"
     if agrees:
         return f"as theory predicts: {figures}"
-    assert isinstance(experiment.network, NetworkSpec)
     narrow = sum(1 / width for width in experiment.network.widths)
     why = (
         f"too narrow for its depth (depth/width {narrow:.2g}), what layers deviate adds up"

@@ -5,33 +5,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-from gradcheck.building.networks import AnyNetwork, drawn_network, given_network, parameters, shapes
-from gradcheck.building.recurrent_weight_files import load_recurrence
-from gradcheck.building.weight_files import check_fit, load_weights
-from gradcheck.data.datasets import Batch, Dataset, load_dataset
-from gradcheck.data.sequences import cut
-from gradcheck.data.tokens import TokenSet, cut_patches, load_tokens
+from gradcheck.data.datasets import Batch, Dataset
+from gradcheck.data.tokens import TokenSet
 from gradcheck.diagnosis.summary import Summary, summarize
 from gradcheck.diagnosis.verdict import Diagnosis, diagnose
 from gradcheck.engine.linear import Dense
 from gradcheck.engine.loss import loss_of
-from gradcheck.errors import OptionError
+from gradcheck.errors import OptionError, one_of
+from gradcheck.families import FAMILIES, drawn_network, given_network, stored_weights
+from gradcheck.families.family import DrawnNetwork, Given, StoredNetwork
 from gradcheck.flow.average import average
 from gradcheck.flow.gradient_flow import GradientFlow, Tick, measure
-from gradcheck.spec import (
-    RECURRENT,
-    NetworkSpec,
-    RecurrentSpec,
-    Spec,
-    TransformerSpec,
-    network_spec,
-    pick,
-    plain,
-)  # fmt: skip
+from gradcheck.spec import Spec, network_spec, pick, plain
 from gradcheck.spec.data import DataSpec
 from gradcheck.spec.presets import with_preset
 from gradcheck.spec.representation import chosen_layers
-from gradcheck.spec.run import TRANSFORMER_DATA as OF_TRANSFORMERS
 from gradcheck.spec.run import RunSpec as RunSpec
 from gradcheck.spec.thresholds import Thresholds
 
@@ -94,20 +82,20 @@ class Experiment:
         GradcheckError
             The options, or what the files hold, don't describe one.
         """
-        values = _completed({name: plain(value) for name, value in options.items() if value is not None})
-        weights = values.get("weights")
-        maps = _load(Path(weights), values) if weights is not None else ()
-        network = _given_spec(values, maps) if maps else network_spec(_as_deep_as_wide(values))
+        said = {name: plain(value) for name, value in options.items() if value is not None}
+        values = with_preset(said)
+        arch = one_of("arch", values.get("arch") or "mlp", FAMILIES)
+        family, given = FAMILIES[arch], None
+        if "weights" in values:
+            given, values = _load(Path(values["weights"]), arch, values)
+        values = family.spec.usual_data(values) | values
+        network = network_spec(values)
         data, run = DataSpec(**pick(DataSpec, values)), RunSpec(**pick(RunSpec, values))
-        _check_batch_norm(network, data)
-        given = {name for name in ("steps", "tokens") if options.get(name) is not None}  # by the user, not a preset
-        network, dataset = _fitted(network, data, given, maps)
-        if weights is not None:
-            assert isinstance(dataset, Dataset)
-            check_fit(Path(weights), maps, dataset, network)
+        network.check_batch(data.batch_size)
+        network, dataset = family.fit(network, data, frozenset(said), given)
         thresholds = Thresholds(**pick(Thresholds, values))
-        preset, file = values.get("preset"), weights and str(weights)
-        experiment = cls(network, data, run, thresholds, dataset, file, maps, preset, stored)
+        file, maps = (str(given.path), tuple(given.maps)) if given else (None, ())
+        experiment = cls(network, data, run, thresholds, dataset, file, maps, values.get("preset"), stored)
         chosen_layers(run.layers, network, data.batch_size, given=bool(maps), stored=stored)  # or say why not
         return experiment
 
@@ -133,15 +121,10 @@ class Experiment:
         return int(self.maps[-1].weight.shape[1]) if self.maps else self.dataset.outputs
 
     @property
-    def rows(self) -> int:
-        """Rows of the batch: examples, or all their tokens."""
-        tokens = self.network.tokens if isinstance(self.network, TransformerSpec) else 1
-        return self.data.batch_size * tokens
-
-    @property
     def work(self) -> int:
         """Multiplications of all draws' forward passes, roughly."""
-        fans, rows = shapes(self.network, self.dataset.features, self.outputs), self.rows
+        fans = FAMILIES[self.network.arch].shapes(self.network, self.dataset.features, self.outputs)
+        rows = self.data.batch_size * self.network.rows
         if self.layers == "weightless":
             return self.run.seeds * rows * sum(rows * (fan_in + fan_out) for fan_in, fan_out in fans)
         return self.run.seeds * rows * sum(fan_in * fan_out for fan_in, fan_out in fans)
@@ -149,20 +132,24 @@ class Experiment:
     @property
     def parameters(self) -> int:
         """How many numbers training would change."""
-        return parameters(self.network, self.dataset.features, self.outputs)
+        return FAMILIES[self.network.arch].parameters(self.network, self.dataset.features, self.outputs)
 
-    def drawn(self, seed: int) -> AnyNetwork:
+    def drawn(self, seed: int) -> DrawnNetwork:
         """Return the network that `seed` draws, or the one of the given weights."""
         features, dtype = self.dataset.features, self.run.dtype
         if self.maps:
-            assert not isinstance(self.network, TransformerSpec)
             return given_network(self.network, self.maps, features, dtype)
         return drawn_network(self.network, features, self.outputs, seed, dtype, self.layers)
 
+    def stored_network(self, option: str, because: str) -> StoredNetwork:
+        """Return the network of the first seed as one whose weights are stored; see ``families.stored_weights``."""
+        weights, features = stored_weights(self.network.arch, option, because), self.dataset.features
+        if self.maps:
+            return weights.network(self.network, self.maps, features, self.run.dtype)
+        return weights.draw(self.network, features, self.outputs, self.run.seed, self.run.dtype)
+
     def batch(self, seed: int) -> Batch:
         """Return the batch that `seed` picks."""
-        if isinstance(self.dataset, TokenSet):
-            return self.dataset.batch(self.data, seed)
         return self.dataset.batch(self.data, seed, self.run.dtype)
 
     def flow(self, seed: int, tick: Tick | None = None) -> GradientFlow:
@@ -205,57 +192,11 @@ def _geometric_mean(values: tuple[float, ...]) -> float:
     return product
 
 
-def _as_deep_as_wide(values: dict[str, Any]) -> dict[str, Any]:
-    """Let a list of widths say how deep the network is."""
-    width = values.get("width")
-    if isinstance(width, list | tuple) and values.get("arch") not in RECURRENT:
-        return {"depth": len(width)} | values
-    return values
-
-
-def _completed(values: dict[str, Any]) -> dict[str, Any]:
-    """Return the options with those of the preset, and those that a transformer has for its data."""
-    values = with_preset(values)
-    if values.get("arch") != "transformer":
-        return values
-    data = {"data": "gaussian"} if values.get("patch") is not None else {}
-    return OF_TRANSFORMERS | data | values
-
-
-def _fitted(network: Spec, data: DataSpec, given: set[str], maps: tuple[Dense, ...]) -> tuple[Spec, Dataset | TokenSet]:
-    """Return the network with as many steps or tokens as the data has, and the data."""
-    if isinstance(network, TransformerSpec):
-        if network.patch is None:
-            return network, load_tokens(network, data)
-        if data.data == "text":
-            raise OptionError("data", "text is tokens, and --patch takes vectors: drop one")
-        return cut_patches(network, load_dataset(data), data, given="tokens" in given)
-    dataset = load_dataset(data)
-    if isinstance(network, RecurrentSpec):
-        taken = maps[0].weight.shape[0] if maps else None
-        return cut(network, dataset, data.data, given="steps" in given, per_step=taken)
-    return network, dataset
-
-
-def _load(path: Path, values: dict[str, Any]) -> tuple[Dense, ...]:
-    """Return the given linear maps, those of a perceptron or of a recurrence."""
-    arch = values.get("arch", "mlp")
-    if arch == "transformer":
-        raise OptionError("weights", "goes with --arch mlp, rnn, lstm or gru; a transformer's weights are drawn")
-    return tuple(load_recurrence(path, arch) if arch in RECURRENT else load_weights(path))
-
-
-def _given_spec(values: dict[str, Any], maps: tuple[Dense, ...]) -> Spec:
-    """Return the network whose weights are given; they say how deep and how wide it is."""
+def _load(path: Path, arch: str, values: Mapping[str, Any]) -> tuple[Given, dict[str, Any]]:
+    """Return the given weights, and the options with what those say of the network."""
+    weights = stored_weights(arch, "weights", "weights are drawn")
+    maps = weights.load(path, arch)
     for option in DRAWN_ONLY:
         if option in values:
             raise OptionError(option, f"goes with drawn weights, not with --weights {values['weights']}: drop one")
-    if values.get("arch") in RECURRENT:
-        return network_spec(values | {"width": int(maps[1].weight.shape[0]), "init": None})
-    widths = tuple(one.weight.shape[1] for one in maps[:-1])
-    return network_spec(values | {"depth": len(widths), "width": widths, "init": None})
-
-
-def _check_batch_norm(network: Spec, data: DataSpec) -> None:
-    if isinstance(network, NetworkSpec) and network.norm == "batch" and data.batch_size == 1:
-        raise OptionError("batch_size", "1 has no variance for --norm batch: use 2 or more, or --norm layer")
+    return Given(path, maps), {**values, **weights.sizes(maps), "init": None}

@@ -4,11 +4,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from gradcheck.building.transformers import TransformerNetwork
-from gradcheck.building.weight_files import save_weights as write_weights
 from gradcheck.diagnosis.report import Report, make_report
 from gradcheck.errors import OptionError
-from gradcheck.simulation.cures import suggest as suggestions
+from gradcheck.families.weight_files import save_weights as write_weights
+from gradcheck.simulation.cures import cures
 from gradcheck.simulation.expectation import expectation
 from gradcheck.simulation.experiment import Experiment
 
@@ -142,7 +141,7 @@ def simulate(
     report = make_report("simulate", config, *outcome, parameters=experiment.parameters, prediction=prediction)
     if not suggest:
         return report
-    return replace(report, suggestions=suggestions(experiment, outcome, tick))
+    return replace(report, suggestions=cures(experiment, outcome, tick))
 
 
 def _save(path: Path, experiment: Experiment) -> None:
@@ -155,7 +154,4 @@ def _save(path: Path, experiment: Experiment) -> None:
         raise OptionError(
             "save_weights", f"writes one draw, but --seeds is {experiment.run.seeds}: use --seed N --seeds 1"
         )
-    network = experiment.drawn(experiment.run.seed)
-    if isinstance(network, TransformerNetwork):
-        raise OptionError("save_weights", "goes with --arch mlp, rnn, lstm or gru; a transformer's are drawn anew")
-    write_weights(path, network)
+    write_weights(path, experiment.stored_network("save_weights", "are drawn anew"))

@@ -4,7 +4,8 @@ The names stand in ``names`` as literals, so that a type checker and the shell's
 the engine hold what they mean, and a test keeps both alike.
 """
 
-from gradcheck.spec.families import Spec, known_data, network_spec
+from gradcheck.spec.families import FAMILIES, known_data, network_spec
+from gradcheck.spec.family import Spec
 from gradcheck.spec.initial import InitialSpec, pick, plain
 from gradcheck.spec.names import (
     ACTIVATIONS,
@@ -33,7 +34,7 @@ from gradcheck.spec.recurrent import RecurrentSpec
 from gradcheck.spec.transformer import TransformerSpec
 
 __all__ = [
-    "ACTIVATIONS", "ARCHITECTURES", "DATA_NAMES", "DATA_SUFFIXES", "DTYPES", "FREE_SCALE", "GATED", "IDLE",
+    "ACTIVATIONS", "ARCHITECTURES", "DATA_NAMES", "DATA_SUFFIXES", "DTYPES", "FAMILIES", "FREE_SCALE", "GATED", "IDLE",
     "INITIALIZERS", "LAYERS", "NETWORK_OPTIONS", "NORMS", "OF_RECURRENCES", "OF_TRANSFORMERS", "PLACEMENTS",
     "POSITIONS", "RECURRENT", "RESIDUAL_SCALES", "USUAL_FORGET_BIAS", "WEIGHTLESS",
     "InitialSpec", "NetworkSpec", "RecurrentSpec", "Spec", "TransformerSpec",

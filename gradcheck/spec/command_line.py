@@ -5,13 +5,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gradcheck.base.wording import shortest
-from gradcheck.spec import RECURRENT, NetworkSpec, RecurrentSpec, TransformerSpec, network_spec
+from gradcheck.spec import FAMILIES, network_spec
 from gradcheck.spec.clip_rules import parse_rules
 from gradcheck.spec.data import DataSpec
 from gradcheck.spec.demonstration import usual
-from gradcheck.spec.presets import PRESETS, with_preset
 from gradcheck.spec.representation import chosen_layers
-from gradcheck.spec.run import TRANSFORMER_DATA as OF_TRANSFORMERS
 from gradcheck.spec.run import RunSpec
 from gradcheck.spec.thresholds import Thresholds
 from gradcheck.spec.training import TrainingSpec
@@ -32,7 +30,8 @@ def command_line(command: str, config: Mapping[str, Any], own: Mapping[str, Any]
         **DataSpec().to_dict(),
         **Thresholds().to_dict(),
         **RunSpec().to_dict(),
-        **_network_defaults(config),
+        **FAMILIES[config.get("arch", "mlp")].usual(config),
+        "layers": _usual_layers(config),
         **(own or {}),
     }
     changed = {name: value for name, value in config.items() if value != defaults.get(name) and value != "auto"}
@@ -73,32 +72,6 @@ def demo_command_line(config: Mapping[str, Any], **changes: Any) -> str:  # noqa
     words = command_line("clip-demo", {name: value for name, value in changed.items() if name != "clip"}, own)
     rules = [] if changed["clip"] == [str(rule) for rule in parse_rules(())] else changed["clip"]
     return " ".join([words, *(f"--clip {rule}" for rule in rules)])
-
-
-def _network_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the network's options are where nobody gives them; the architecture is part of the name."""
-    arch = config.get("arch", "mlp")
-    if arch == "transformer":
-        return _transformer_defaults(config)
-    layers = {"layers": _usual_layers(config)}
-    if arch not in RECURRENT:
-        return NetworkSpec().to_dict() | layers
-    by_data = {} if config.get("data") == "digits" and not config.get("weights") else {"steps": None}
-    return RecurrentSpec(arch=arch).to_dict() | {"arch": "mlp"} | by_data | layers
-
-
-def _transformer_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a transformer's options are where nobody gives them; those of its preset need not be typed."""
-    data = OF_TRANSFORMERS | ({"data": "gaussian"} if config.get("patch") else {})
-    usual = TransformerSpec().to_dict() | {"arch": "mlp", "layers": _usual_layers(config)} | data
-    if not config.get("preset"):
-        return usual
-    values = with_preset({"preset": config["preset"], "init": config["init"]})
-    return (
-        usual
-        | {name: value for name, value in values.items() if name not in ("preset", "init")}
-        | {"init": PRESETS[config["preset"]].options["init"]}
-    )
 
 
 def _usual_layers(config: Mapping[str, Any]) -> str:

@@ -4,26 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from gradcheck.errors import OptionError, one_of
-from gradcheck.spec.names import (
-    ARCHITECTURES,
-    DATA_NAMES,
-    DATA_SUFFIXES,
-    IDLE,
-    OF_TRANSFORMERS,
-    RECURRENT,
-    USUAL_FORGET_BIAS,
-)  # fmt: skip
+from gradcheck.spec.family import Spec
+from gradcheck.spec.names import DATA_NAMES, DATA_SUFFIXES, NETWORK_OPTIONS
 from gradcheck.spec.perceptron import NetworkSpec
 from gradcheck.spec.recurrent import RecurrentSpec
 from gradcheck.spec.transformer import TransformerSpec
 
-#: The description of a network, of whichever family.
-Spec = NetworkSpec | RecurrentSpec | TransformerSpec
-
+#: Architecture ↦ the description of its family.
 FAMILIES: dict[str, type[Spec]] = {
-    "mlp": NetworkSpec,
-    **dict.fromkeys(RECURRENT, RecurrentSpec),
-    "transformer": TransformerSpec,
+    arch: family for family in (NetworkSpec, RecurrentSpec, TransformerSpec) for arch in family.architectures
 }
 
 
@@ -35,33 +24,16 @@ def network_spec(values: Mapping[str, Any]) -> Spec:
     OptionError
         A value no network can have, or an option of another family.
     """
-    arch = one_of("arch", values.get("arch") or "mlp", ARCHITECTURES)
-    for name, only in IDLE[arch].items():
-        if values.get(name) not in (only, None):
-            raise OptionError(name, _foreign(arch, name, values[name]))
-    kept = {name: value for name, value in values.items() if name not in IDLE[arch]}
-    return FAMILIES[arch].from_dict(kept | {"arch": arch})
-
-
-def _foreign(arch: str, name: str, value: object) -> str:
-    """Say why an option is not this architecture's."""
-    if name in OF_TRANSFORMERS:
-        return f"{value} goes with --arch transformer; {arch} has none"
-    if arch == "transformer":
-        return f"{_of_others(name, value)}; a transformer has --blocks, --model-width and residual streams of its own"
-    if arch not in RECURRENT:
-        theirs = USUAL_FORGET_BIAS if name == "forget_bias" else RECURRENT
-        return f"{value} goes with --arch {', '.join(theirs)}; {arch} has no time steps"
-    if name == "depth":
-        return f"{value} goes with --arch mlp; {arch} has one hidden layer, unrolled over its --steps"
-    return f"goes with --arch mlp; {arch} has none"
-
-
-def _of_others(name: str, value: object) -> str:
-    """Say whose an option is that a transformer has not."""
-    if name in ("depth", "residual"):
-        return f"{value} goes with --arch mlp"
-    return f"{value} goes with --arch {'mlp, ' if name == 'width' else ''}{', '.join(RECURRENT)}"
+    arch = one_of("arch", values.get("arch") or "mlp", FAMILIES)
+    family, kept = FAMILIES[arch], dict(values)
+    for option in NETWORK_OPTIONS:
+        if option == "preset" or family.owners(option):
+            continue
+        value = kept.pop(option, None)
+        if value not in (family.fixed.get(option), None):
+            others = {one: other for one, other in FAMILIES.items() if one in other.owners(option)}
+            raise OptionError(option, family.refuse(arch, option, value, others))
+    return family.from_dict(kept | {"arch": arch})
 
 
 def known_data(name: str) -> str:

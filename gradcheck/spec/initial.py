@@ -1,12 +1,12 @@
 """How a network's weights are drawn."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from os import PathLike
 from typing import Any
 
 from gradcheck.errors import OptionError, finite, one_of
-from gradcheck.spec.names import FREE_SCALE, INITIALIZERS, NETWORK_OPTIONS
+from gradcheck.spec.names import FREE_SCALE, INITIALIZERS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,11 +49,6 @@ class InitialSpec:
         """Keep checked values as the plain types they stand for (an int for NumPy's, a tuple for a list)."""
         for name, value in values.items():
             object.__setattr__(self, name, value)
-
-    def _laid_out(self, foreign: dict[str, Any]) -> dict[str, Any]:
-        """Return every option of a network in order, those of the other family at the value they have here."""
-        values = {"preset": None} | asdict(self) | foreign
-        return {name: values[name] for name in NETWORK_OPTIONS}
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401

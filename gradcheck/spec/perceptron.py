@@ -1,16 +1,16 @@
 """Multilayer perceptrons."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from gradcheck.errors import OptionError, at_least, finite, one_of, switch
-from gradcheck.spec.initial import InitialSpec, pick
-from gradcheck.spec.names import ACTIVATIONS, IDLE, NORMS
+from gradcheck.spec.family import Spec, counted, heading_of_weights
+from gradcheck.spec.names import ACTIVATIONS, NORMS
 
 
 @dataclass(frozen=True, kw_only=True)
-class NetworkSpec(InitialSpec):
+class NetworkSpec(Spec):
     """A multilayer perceptron with a linear read-out.
 
     Attributes
@@ -32,6 +32,8 @@ class NetworkSpec(InitialSpec):
         A value, or a combination of values, that no network can have.
     """
 
+    architectures: ClassVar[tuple[str, ...]] = ("mlp",)
+
     arch: str = "mlp"
     depth: int = 50
     width: int | tuple[int, ...] = 128
@@ -41,7 +43,7 @@ class NetworkSpec(InitialSpec):
     residual_scale: float = 1.0
 
     def __post_init__(self) -> None:
-        one_of("arch", self.arch, ("mlp",))
+        one_of("arch", self.arch, self.architectures)
         one_of("activation", self.activation, ACTIVATIONS)
         one_of("norm", self.norm, NORMS)
         super().__post_init__()
@@ -67,15 +69,32 @@ class NetworkSpec(InitialSpec):
         """Units of each hidden layer, first to last."""
         return (self.width,) * self.depth if isinstance(self.width, int) else tuple(self.width)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the description as plain JSON values: every option of a network."""
-        plain = self._laid_out(IDLE[self.arch])
-        return plain | {"width": plain["width"] if isinstance(self.width, int) else list(self.width)}
+    def check_batch(self, batch_size: int) -> None:
+        """Raise an OptionError if the network can't take a batch of this size."""
+        if self.norm == "batch" and batch_size == 1:
+            raise OptionError("batch_size", "1 has no variance for --norm batch: use 2 or more, or --norm layer")
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Return the network that `values` describes; keys that aren't a network's are passed over."""
-        known = pick(cls, values)
-        if not isinstance(known.get("width", 1), int):
-            known["width"] = tuple(known["width"])
-        return cls(**known)
+        """Return the network that `values` describes; a list of widths says how deep it is."""
+        width = values.get("width")
+        return super().from_dict(({"depth": len(width)} if isinstance(width, list | tuple) else {}) | dict(values))
+
+    @classmethod
+    def heading(cls, config: Mapping[str, Any]) -> Iterator[str]:
+        """Yield the parts of a line that says which network it is."""
+        yield config["activation"]
+        yield heading_of_weights(config)
+        if config["norm"] != "none":
+            yield f"{config['norm']} norm"
+        if config["residual"]:
+            yield "residual" if config["residual_scale"] == 1 else f"residual × {config['residual_scale']:g}"
+        yield f"{counted(config['depth'], 'layer')} of {_width(config['width'])}"
+
+
+def _width(width: int | list[int]) -> str:
+    if isinstance(width, int):
+        return str(width)
+    if len(set(width)) == 1:
+        return str(width[0])
+    return ",".join(map(str, width)) if len(width) <= 6 else f"{min(width)} to {max(width)}"

@@ -1,16 +1,16 @@
 """Recurrent networks."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar
 
 from gradcheck.errors import OptionError, at_least, finite, one_of
-from gradcheck.spec.initial import InitialSpec, pick
-from gradcheck.spec.names import ACTIVATIONS, IDLE, RECURRENT, USUAL_FORGET_BIAS
+from gradcheck.spec.family import Spec, counted, heading_of_weights
+from gradcheck.spec.names import ACTIVATIONS, RECURRENT, USUAL_FORGET_BIAS
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecurrentSpec(InitialSpec):
+class RecurrentSpec(Spec):
     """One recurrent layer that reads a sequence, and a linear read-out of its last hidden state.
 
     Attributes
@@ -31,6 +31,10 @@ class RecurrentSpec(InitialSpec):
         Initial bias of the gate that keeps the memory: an lstm's forget gate (1; Gers et al. 2000), a gru's update
         gate (0); an rnn has none.
     """
+
+    architectures: ClassVar[tuple[str, ...]] = RECURRENT
+    fixed: ClassVar[Mapping[str, Any]] = {"depth": 1, "norm": "none", "residual": False, "residual_scale": 1.0}
+    lacking: ClassVar[str] = "has no time steps"
 
     arch: str = "rnn"
     steps: int = 64
@@ -65,11 +69,41 @@ class RecurrentSpec(InitialSpec):
             raise OptionError("forget_bias", "goes with --arch lstm or gru; an rnn has no gate that keeps its memory")
         return finite("forget_bias", self.forget_bias, "it opens the gate that keeps the memory; 1 is usual")
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the description as plain JSON values: every option of a network."""
-        return self._laid_out(IDLE[self.arch])
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Units of the hidden state."""
+        return (self.width,)
+
+    def why_dense(self) -> str:
+        """Return why a recurrence can't do without its matrices."""
+        return f"the steps of --arch {self.arch} share their weights, and a weightless layer is used once"
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Return the network that `values` describes; keys that aren't a network's are passed over."""
-        return cls(**pick(cls, values))
+    def owners(cls, option: str) -> tuple[str, ...]:
+        """Return those of its architectures that have an option."""
+        return tuple(USUAL_FORGET_BIAS) if option == "forget_bias" else super().owners(option)
+
+    @classmethod
+    def refuse(cls, arch: str, option: str, value: object, others: Mapping[str, type[Spec]]) -> str:
+        """Say why an option is not this family's."""
+        if option == "depth":
+            return f"{value} goes with --arch mlp; {arch} has one hidden layer, unrolled over its --steps"
+        if option in cls.fixed:
+            return f"goes with --arch mlp; {arch} has none"
+        return super().refuse(arch, option, value, others)
+
+    @classmethod
+    def usual(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what options are where nobody gives them: as many steps as the data has, but for the digits."""
+        by_data = {} if config.get("data") == "digits" and not config.get("weights") else {"steps": None}
+        return super().usual(config) | by_data
+
+    @classmethod
+    def heading(cls, config: Mapping[str, Any]) -> Iterator[str]:
+        """Yield the parts of a line that says which network it is."""
+        arch, bias = config["arch"], config["forget_bias"]
+        yield f"{config['activation']} rnn" if arch == "rnn" else arch
+        yield heading_of_weights(config)
+        if bias is not None and bias != USUAL_FORGET_BIAS[arch]:
+            yield f"forget bias {bias:g}"
+        yield f"{counted(config['steps'], 'step')} of width {config['width']}"

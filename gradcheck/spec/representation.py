@@ -1,7 +1,7 @@
 """How random layers are represented: as stored matrices, or without any."""
 
 from gradcheck.errors import OptionError
-from gradcheck.spec import WEIGHTLESS, NetworkSpec, RecurrentSpec, Spec
+from gradcheck.spec import WEIGHTLESS, Spec
 
 #: From this width on, and from so many times the rows of a batch, a weightless layer is the cheaper one
 #: (benchmarks/weightless.py).
@@ -39,8 +39,8 @@ def why_dense(network: Spec, given: bool = False) -> str:
     """Return why a network can't do without its matrices; empty if it can."""
     if given:
         return "--weights gives the matrices"
-    if isinstance(network, RecurrentSpec):
-        return f"the steps of --arch {network.arch} share their weights, and a weightless layer is used once"
+    if obstacle := network.why_dense():
+        return obstacle
     if network.init not in WEIGHTLESS:
         allowed = ", ".join(WEIGHTLESS)
         return f"--init {network.init} is not normal, and only of {allowed} the law without a matrix is known"
@@ -49,8 +49,4 @@ def why_dense(network: Spec, given: bool = False) -> str:
 
 def cheaper(network: Spec, batch_size: int) -> bool:
     """Whether weightless layers cost less: the batch is clearly below the width of every hidden layer."""
-    if isinstance(network, RecurrentSpec):
-        return False
-    if isinstance(network, NetworkSpec):
-        return min(network.widths) >= max(WIDE, TIMES_THE_ROWS * batch_size)
-    return network.model_width >= max(WIDE, TIMES_THE_ROWS * batch_size * network.tokens)
+    return min(network.widths) >= max(WIDE, TIMES_THE_ROWS * batch_size * network.rows)

@@ -6,9 +6,6 @@ from typing import Any
 from gradcheck.errors import at_least, one_of
 from gradcheck.spec.names import DTYPES, LAYERS
 
-#: Where a transformer's options are silent: one sequence of so many tokens is a batch already.
-TRANSFORMER_DATA = {"data": "text", "batch_size": 1}
-
 
 @dataclass(frozen=True, kw_only=True)
 class RunSpec:

@@ -1,16 +1,17 @@
 """Transformers: a stack of decoder or encoder blocks."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar
 
 from gradcheck.errors import OptionError, at_least, finite, one_of, switch
-from gradcheck.spec.initial import InitialSpec, pick
-from gradcheck.spec.names import ACTIVATIONS, FREE_SCALE, GATED, IDLE, NORMS, PLACEMENTS, POSITIONS, RESIDUAL_SCALES
+from gradcheck.spec.family import Spec, counted, heading_of_weights
+from gradcheck.spec.names import ACTIVATIONS, FREE_SCALE, GATED, NORMS, PLACEMENTS, POSITIONS, RESIDUAL_SCALES
+from gradcheck.spec.presets import PRESETS, with_preset
 
 
 @dataclass(frozen=True, kw_only=True)
-class TransformerSpec(InitialSpec):
+class TransformerSpec(Spec):
     """A stack of blocks, each multi-head self-attention and an MLP beside the residual stream, and a read-out.
 
     Attributes
@@ -52,6 +53,9 @@ class TransformerSpec(InitialSpec):
         1/√model_width and a factor √model_width at the input (Vaswani et al. 2017, section 3.4).
     """
 
+    architectures: ClassVar[tuple[str, ...]] = ("transformer",)
+    fixed: ClassVar[Mapping[str, Any]] = {"residual": True}
+
     arch: str = "transformer"
     blocks: int = 12
     model_width: int = 768
@@ -72,7 +76,7 @@ class TransformerSpec(InitialSpec):
     patch: int | None = None
 
     def __post_init__(self) -> None:
-        one_of("arch", self.arch, ("transformer",))
+        one_of("arch", self.arch, self.architectures)
         one_of("activation", self.activation, (*ACTIVATIONS, *GATED))
         one_of("norm", self.norm, [name for name in NORMS if name != "batch"])
         one_of("norm_placement", self.norm_placement, PLACEMENTS)
@@ -183,11 +187,54 @@ class TransformerSpec(InitialSpec):
         """What multiplies the embeddings at the input."""
         return 1.0 if self.init in FREE_SCALE else float(self.model_width**0.5)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the description as plain JSON values: every option of a network."""
-        return self._laid_out(IDLE[self.arch])
+    @property
+    def token_kinds(self) -> int | None:
+        """Kinds of tokens that are read; None where patches are."""
+        return self.vocabulary if self.patch is None else None
+
+    @property
+    def rows(self) -> int:
+        """Rows of a batch that an example makes: one a token."""
+        return self.tokens
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Numbers of the residual stream."""
+        return (self.model_width,)
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Return the network that `values` describes; keys that aren't a network's are passed over."""
-        return cls(**pick(cls, values))
+    def refuse(cls, arch: str, option: str, value: object, others: Mapping[str, type[Spec]]) -> str:
+        """Say why an option is not this family's."""
+        own = "a transformer has --blocks, --model-width and residual streams of its own"
+        return f"{value} goes with --arch {', '.join(others)}; {own}"
+
+    @classmethod
+    def usual_data(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the options of the data where nobody gives them: one sequence of many tokens is a batch already."""
+        return {"data": "text" if values.get("patch") is None else "gaussian", "batch_size": 1}
+
+    @classmethod
+    def usual(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what options are where nobody gives them; those of a preset need not be typed."""
+        usual, preset = super().usual(config), config.get("preset")
+        if not preset:
+            return usual
+        values = with_preset({"preset": preset, "init": config["init"]}) | {"init": PRESETS[preset].options["init"]}
+        return usual | {name: value for name, value in values.items() if name != "preset"}
+
+    @classmethod
+    def heading(cls, config: Mapping[str, Any]) -> Iterator[str]:
+        """Yield the parts of a line that says which network it is."""
+        kind = "decoder" if config["causal"] else "encoder"
+        yield f"{config['preset'] or 'transformer'} {kind}, {config['activation']}"
+        yield heading_of_weights(config)
+        norm = "no norm" if config["norm"] == "none" else f"{config['norm']} norm {config['norm_placement']}"
+        scale = config["residual_scale"]
+        scaled = "" if scale == 1 else f", residual {scale}" if isinstance(scale, str) else f", residual × {scale:g}"
+        yield norm + scaled
+        yield f"{counted(config['blocks'], 'block')} of {config['model_width']}, {counted(config['heads'], 'head')}"
+
+    @classmethod
+    def heading_of_example(cls, config: Mapping[str, Any]) -> str:
+        """Say how large an example is."""
+        return f" of {config['tokens']} tokens"

@@ -9,13 +9,13 @@ from typing import Any, Self
 
 import numpy as np
 
-from gradcheck.building.networks import StoredNetwork, trainable
-from gradcheck.building.transformers import TransformerNetwork
 from gradcheck.clipping import Clipper
 from gradcheck.data.datasets import Batch, Dataset
 from gradcheck.engine.magnitude import joint_norm
+from gradcheck.families import trainable
+from gradcheck.families.family import StoredNetwork
 from gradcheck.simulation.experiment import Experiment
-from gradcheck.spec import TransformerSpec, pick
+from gradcheck.spec import pick
 from gradcheck.spec.clip_rules import Rule, parse_rules
 from gradcheck.spec.demonstration import EXPERIMENT_ONLY, network_options, reading_of
 from gradcheck.spec.training import TrainingSpec
@@ -89,11 +89,9 @@ class Demonstration:
 
     def network(self) -> StoredNetwork:
         """Return the network as every run finds it."""
-        experiment, spec = self.experiment, self.experiment.network
-        drawn = experiment.drawn(experiment.run.seed)
-        assert not isinstance(drawn, TransformerNetwork)
-        assert not isinstance(spec, TransformerSpec)
-        return trainable(spec, drawn, experiment.dataset.features, experiment.run.dtype)
+        experiment = self.experiment
+        network = experiment.stored_network("network", "are drawn anew")
+        return trainable(experiment.network, network, experiment.dataset.features, experiment.run.dtype)
 
     def stream(self) -> Iterator[Batch]:
         """Yield the batches of a whole run."""

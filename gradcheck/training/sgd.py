@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradcheck.building.networks import StoredNetwork
 from gradcheck.clipping import Clipper
 from gradcheck.clipping.effect import ClipReport
 from gradcheck.data.datasets import Batch, Dataset
@@ -13,6 +12,7 @@ from gradcheck.engine.initializers import stream
 from gradcheck.engine.loss import loss_of
 from gradcheck.engine.memory import keep_freed_memory
 from gradcheck.engine.types import Array
+from gradcheck.families.family import StoredNetwork
 from gradcheck.spec.data import DataSpec
 from gradcheck.spec.training import TrainingSpec
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from gradcheck.data.datasets import Dataset, DataSpec
-from gradcheck.data.tokens import TEXT, TokenSet, cut_patches, load_tokens
+from gradcheck.data.tokens import TEXT, TokenSet, load_tokens
 from gradcheck.errors import InputError, OptionError
+from gradcheck.families.transformer import cut_patches
 from gradcheck.simulation.experiment import Experiment
 from gradcheck.spec import TransformerSpec
 

@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from gradcheck.building.networks import drawn_network
 from gradcheck.engine.initializers import Law
 from gradcheck.engine.loss import cross_entropy
 from gradcheck.errors import OptionError
+from gradcheck.families import drawn_network
 from gradcheck.flow.gradient_flow import measure
 from gradcheck.mean_field.kernels import kernel_of
 from gradcheck.mean_field.layers import LayerLaw

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import gradcheck
-from gradcheck.simulation.candidates import changes, depth_limit, is_hopeless
-from gradcheck.simulation.cures import MOST
+from gradcheck.families.perceptron import PERCEPTRON, depth_limit
+from gradcheck.simulation.cures import MOST, is_hopeless
 from gradcheck.simulation.experiment import Experiment
 from gradcheck.spec import NetworkSpec
 
@@ -247,26 +247,25 @@ def perceptron(**options):
 
 
 def test_the_critical_gain_of_the_activation_is_the_first_change():
-    first, second, third, *_ = changes(perceptron(activation="tanh", gain=0.3), 64, shallower=True)
+    first, second, third, *_ = PERCEPTRON.changes(perceptron(activation="tanh", gain=0.3), 64, shallower=True)
     assert first == {"gain": 1.0}
     assert second == {"init": "lecun", "gain": 1.0, "weight_std": None}
     assert third == {"init": "orthogonal", "gain": 1.0, "weight_std": None}
 
 
 def test_a_free_standard_deviation_gives_way_to_the_critical_one():
-    first, *_ = changes(perceptron(activation="relu", init="normal", weight_std=0.02), 64, shallower=True)
+    first, *_ = PERCEPTRON.changes(perceptron(activation="relu", init="normal", weight_std=0.02), 64, shallower=True)
     assert first == {"init": "lecun", "gain": 1.414, "weight_std": None}
 
 
 def test_an_activation_without_a_critical_gain_has_none_to_try():
-    gains = [change.get("gain") for change in changes(perceptron(activation="gelu"), 64, shallower=True)]
+    gains = [change.get("gain") for change in PERCEPTRON.changes(perceptron(activation="gelu"), 64, shallower=True)]
     assert set(gains) <= {None, 1.0}
 
 
 def test_the_depth_that_theory_allows_is_tried_before_halves():
-    depths = [
-        change["depth"] for change in changes(perceptron(activation="tanh", gain=0.8), 64, True) if "depth" in change
-    ]
+    changes = PERCEPTRON.changes(perceptron(activation="tanh", gain=0.8), 64, True)
+    depths = [change["depth"] for change in changes if "depth" in change]
     assert depths == [depth_limit(perceptron(activation="tanh", gain=0.8)), 25, 12, 6]
     assert depths[0] == int(6 / abs(math.log(0.8**2)))  # ξ_c = 1/|log σ_w²| where the signal dies out
 

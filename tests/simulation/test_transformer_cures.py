@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import gradcheck
 from gradcheck.errors import OptionError
-from gradcheck.simulation.candidates import changes
+from gradcheck.families.transformer import TRANSFORMER
 from gradcheck.simulation.cures import MOST
 from gradcheck.simulation.experiment import Experiment
 from gradcheck.spec import FREE_SCALE, INITIALIZERS, PLACEMENTS, RESIDUAL_SCALES, TransformerSpec
@@ -152,7 +152,7 @@ def specs(draw):
 @pytest.fixture(scope="session")
 def changes_of():
     """A spec ↦ every change of it that is tried, of fewer blocks too if so asked."""
-    return lambda spec, shallower=True: list(changes(spec, 1, shallower))
+    return lambda spec, shallower=True: list(TRANSFORMER.changes(spec, 1, shallower))
 
 
 @given(specs())

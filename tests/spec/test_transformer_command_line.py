@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import gradcheck
 from gradcheck.errors import OptionError
-from gradcheck.simulation.candidates import changes
+from gradcheck.families import FAMILIES
 from gradcheck.simulation.experiment import Experiment
 from gradcheck.spec import (
     ACTIVATIONS,
@@ -117,7 +117,8 @@ def test_the_command_line_of_a_transformer_gives_its_config_when_it_is_typed(con
 
 @given(experiments(), st.booleans())
 def test_the_command_line_of_a_change_gives_the_changed_transformer(config_of, experiment, shallower):
-    for change in changes(experiment.network, experiment.data.batch_size, shallower):
+    network = experiment.network
+    for change in FAMILIES[network.arch].changes(network, experiment.data.batch_size, shallower):
         changed = experiment.changed(**change).to_dict()
         assert config_of(command_line("simulate", changed)) == changed
 

@@ -4,12 +4,12 @@ from itertools import chain, islice
 import numpy as np
 import pytest
 
-from gradcheck.building.networks import drawn_network, trainable
 from gradcheck.clipping import Clipper
 from gradcheck.data.datasets import DataSpec, load_dataset
 from gradcheck.engine.linear import Gradient
 from gradcheck.engine.loss import cross_entropy, loss_of
 from gradcheck.errors import OptionError
+from gradcheck.families import drawn_network, trainable
 from gradcheck.spec import NetworkSpec, RecurrentSpec
 from gradcheck.spec.training import POLICIES, TrainingSpec
 from gradcheck.training.sgd import Batches, evaluate, train

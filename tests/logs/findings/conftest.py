@@ -6,8 +6,8 @@ import json
 import numpy as np
 import pytest
 
-from gradcheck.building.networks import drawn_network, trainable
 from gradcheck.engine.loss import loss_of
+from gradcheck.families import drawn_network, trainable
 from gradcheck.logs.findings.criteria import findings
 from gradcheck.logs.json_records import JsonRecords
 from gradcheck.logs.lines import Problems, chunks, whole_lines

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 
 import gradcheck
 from gradcheck.data.datasets import FEATURES, Dataset, DataSpec, load_dataset
-from gradcheck.data.sequences import cut
 from gradcheck.errors import OptionError
+from gradcheck.families.recurrent import cut
 from gradcheck.spec import RecurrentSpec
 
 

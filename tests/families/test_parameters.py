@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from gradcheck.building.networks import drawn_network, parameters
+from gradcheck.families import FAMILIES, drawn_network
 from gradcheck.spec import NetworkSpec, RecurrentSpec, TransformerSpec, network_spec
 from gradcheck.spec.presets import with_preset
 
@@ -30,6 +30,10 @@ SIZES = {
 @pytest.fixture
 def torch():
     return pytest.importorskip("torch")
+
+
+def parameters(spec, features, outputs):
+    return FAMILIES[spec.arch].parameters(spec, features, outputs)
 
 
 def of_preset(name):

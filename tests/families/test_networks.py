@@ -3,10 +3,10 @@ import math
 import numpy as np
 import pytest
 
-from gradcheck.building.networks import drawn_network, given_network, shapes
 from gradcheck.engine.cells import CELLS
 from gradcheck.engine.network import Network
 from gradcheck.engine.recurrence import RecurrentNetwork
+from gradcheck.families import FAMILIES, drawn_network, given_network
 from gradcheck.spec import NetworkSpec, RecurrentSpec
 
 FEATURES, WIDTH, CLASSES = 120, 80, 10
@@ -187,6 +187,6 @@ def test_a_network_of_given_maps_has_them_and_the_logits_of_the_drawn_one(arch, 
 
 
 def test_shapes_name_each_product_of_the_forward_pass():
-    assert shapes(NetworkSpec(depth=2, width=(7, 3)), 12, 5) == [(12, 7), (7, 3), (3, 5)]
+    assert FAMILIES["mlp"].shapes(NetworkSpec(depth=2, width=(7, 3)), 12, 5) == [(12, 7), (7, 3), (3, 5)]
     spec = RecurrentSpec(arch="lstm", steps=3, width=7)
-    assert shapes(spec, 12, 5) == [(4 + 7, 28)] * 3 + [(7, 5)]
+    assert FAMILIES["lstm"].shapes(spec, 12, 5) == [(4 + 7, 28)] * 3 + [(7, 5)]

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 import gradcheck
-from gradcheck.building.recurrent_weight_files import load_recurrence
-from gradcheck.building.weight_files import save_weights
 from gradcheck.data.datasets import load_dataset
 from gradcheck.engine.cells import CELLS
 from gradcheck.engine.linear import Dense
 from gradcheck.errors import InputError, OptionError
+from gradcheck.families.recurrent import load_recurrence
+from gradcheck.families.weight_files import save_weights
 
 FEATURES, WIDTH, CLASSES = 3, 4, 2
 every_arch = pytest.mark.parametrize("arch", CELLS)

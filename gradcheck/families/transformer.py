@@ -1,20 +1,28 @@
-"""From the description of a transformer to its blocks, drawn."""
+"""Transformers: drawn, the tokens or patches they read, what may heal them."""
 
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from gradcheck.data.datasets import Dataset, load_dataset
+from gradcheck.data.tokens import TokenSet, load_tokens
 from gradcheck.engine.activations import ACTIVATIONS
 from gradcheck.engine.attention import Heads, sinusoids
 from gradcheck.engine.drawing import MOST, Drawing
-from gradcheck.engine.initializers import POSITION_STREAM, TOKEN_STREAM, Law, stream
+from gradcheck.engine.initializers import POSITION_STREAM, TOKEN_STREAM, stream
 from gradcheck.engine.linear import Beside, Dense, Linear, Spread, Weightless
 from gradcheck.engine.noise import Noise
 from gradcheck.engine.normalization import NORMS
 from gradcheck.engine.transformer import AttentionBranch, Ending, MlpBranch, Stack, Sublayer
 from gradcheck.engine.types import Array, Block
-from gradcheck.spec import TransformerSpec
+from gradcheck.errors import OptionError
+from gradcheck.families.family import Change, Family, Given, Inputs, plain_gain
+from gradcheck.mean_field.prediction import weight_law
+from gradcheck.spec import GATED, TransformerSpec
+from gradcheck.spec.data import DataSpec
 
 #: The function behind a gated activation: Shazeer 2020.
 GATES = {"geglu": "gelu", "swiglu": "silu"}
@@ -22,8 +30,8 @@ GATES = {"geglu": "gelu", "swiglu": "silu"}
 #: Keys of the maps that are in no block; sublayer s = 1 … 2·blocks has 2·s and the one behind it.
 READOUT_KEY, PATCH_KEY = 0, 1
 
-#: Token ids (sequences, tokens), or patches (sequences, (tokens − 1)·patch).
-Inputs = npt.NDArray[Any]
+#: Activations that are none of them dead for a whole batch.
+SMOOTH = ("gelu", "silu", *GATED)
 
 
 class TransformerNetwork(NamedTuple):
@@ -39,7 +47,13 @@ class TransformerNetwork(NamedTuple):
     drawing: Drawing
 
     def unrolled(self, inputs: Inputs) -> tuple[Stack, Array]:
-        """Return the blocks laid out as layers for a batch, and what the first layer is given."""
+        """Return the blocks laid out as layers, and what the first layer is given.
+
+        Parameters
+        ----------
+        inputs : Inputs
+            Token ids (sequences, tokens), or patches (sequences, (tokens − 1)·patch).
+        """
         spec = self.spec
         if spec.patch is None:
             known = np.unique(inputs) if self.drawing.weightless else np.arange(spec.vocabulary)
@@ -144,6 +158,113 @@ class TransformerNetwork(NamedTuple):
         return drawing.linear(READOUT_KEY, self.spec.model_width, [(self.spec.vocabulary, 1.0)])
 
 
-def drawn_transformer(spec: TransformerSpec, law: Law, seed: int, dtype: str, weightless: bool) -> TransformerNetwork:
-    """Return the transformer that a spec describes and `seed` draws."""
-    return TransformerNetwork(spec, Drawing(law, seed, dtype, weightless, spec.biases))
+def draw_transformer(
+    spec: TransformerSpec, features: int, outputs: int, seed: int, dtype: str, without_matrices: bool = False
+) -> TransformerNetwork:
+    """Return the transformer that a spec describes and `seed` draws; it says itself what it reads and gives."""
+    return TransformerNetwork(spec, Drawing(weight_law(spec), seed, dtype, without_matrices, spec.biases))
+
+
+def _shapes(spec: TransformerSpec, features: int, outputs: int) -> list[tuple[int, int]]:
+    width, expanded = spec.model_width, spec.mlp_width * (2 if spec.gated else 1)
+    a_block = (width, width + 2 * spec.key_width), (width, width), (width, expanded), (spec.mlp_width, width)
+    return [*a_block * spec.blocks, (width, spec.vocabulary)]
+
+
+def _parameters(spec: TransformerSpec, features: int, outputs: int) -> int:
+    return _of_blocks(spec) + _of_ends(spec)
+
+
+def _of_blocks(spec: TransformerSpec) -> int:
+    """Return the parameters of a transformer's blocks, and of the norm after them."""
+    maps = _shapes(spec, 0, 0)[:-1]
+    of_norm = spec.model_width * {"layer": 2, "rms": 1, "none": 0}[spec.norm]
+    norms = spec.blocks * (4 if spec.norm_placement == "both" else 2) + (spec.norm_placement != "post")
+    return sum((fan_in + spec.biases) * fan_out for fan_in, fan_out in maps) + norms * of_norm
+
+
+def _of_ends(spec: TransformerSpec) -> int:
+    """Return the parameters of a transformer's embeddings and its read-out."""
+    width, outputs = spec.model_width, spec.vocabulary
+    positions = (spec.context or spec.tokens) * width if spec.positions == "learned" else 0
+    readout = 0 if spec.tied else width * outputs + (outputs if spec.patch else 0)
+    embedding = outputs * width if spec.patch is None else (spec.patch + 1) * width + width  # and a class token
+    return positions + embedding + readout
+
+
+# ---- the data
+
+
+def _fit(
+    spec: TransformerSpec, data: DataSpec, said: frozenset[str], weights: Given | None
+) -> tuple[TransformerSpec, Dataset | TokenSet]:
+    if spec.patch is None:
+        return spec, load_tokens(spec, data)
+    if data.data == "text":
+        raise OptionError("data", "text is tokens, and --patch takes vectors: drop one")
+    return cut_patches(spec, load_dataset(data), data, given="tokens" in said)
+
+
+def cut_patches(
+    spec: TransformerSpec, dataset: Dataset, data: DataSpec, *, given: bool
+) -> tuple[TransformerSpec, Dataset]:
+    """Return a transformer of patches with the tokens that the data has, and the data.
+
+    Raises
+    ------
+    OptionError
+        The examples can't be cut into so many patches, or have more classes than the read-out.
+    """
+    patch = spec.patch or 1
+    if dataset.inputs is None:
+        return spec, dataset._replace(drawn=(spec.tokens - 1) * patch)
+    patches, rest = divmod(dataset.features, patch)
+    if rest:
+        raise OptionError("patch", f"{patch} can't cut the {dataset.features} numbers of an example of {data.data}")
+    if given and spec.tokens != patches + 1:
+        problem = (
+            f"{spec.tokens} are not the {patches} patches of {data.data} and a class token; allowed: {patches + 1}"
+        )
+        raise OptionError("tokens", problem)
+    if dataset.labels is not None and dataset.outputs > spec.vocabulary:
+        raise OptionError("vocabulary", f"{spec.vocabulary} is less than the {dataset.outputs} classes of {data.data}")
+    return replace(spec, tokens=patches + 1), dataset
+
+
+# ---- what may heal
+
+
+def _changes(spec: TransformerSpec, batch_size: int, shallower: bool) -> Iterator[Change]:
+    """Where the norms sit, how much a branch adds, how large the weights start, gelu; then fewer blocks."""
+    scale = 1.0 if spec.residual_scale == "deepnorm" else spec.residual_scale
+    for placement in ("pre", "both", "post"):
+        if placement != spec.norm_placement or spec.norm == "none":
+            yield {"norm": "layer" if spec.norm == "none" else spec.norm, "norm_placement": placement} | (
+                {"residual_scale": scale} if scale != spec.residual_scale else {}
+            )
+    if spec.residual_scale != "gpt2":
+        yield {"residual_scale": "gpt2"}
+    if spec.norm_placement == "post" and spec.norm != "none" and spec.residual_scale != "deepnorm":
+        yield {"residual_scale": "deepnorm"}
+    for init, std in (("normal", 0.02), ("xavier", None)):
+        if init != spec.init:
+            yield {"init": init, "weight_std": std, "gain": 1.0}
+    yield from plain_gain(spec)
+    if spec.activation not in SMOOTH:
+        yield {"activation": "gelu"}
+    if shallower:
+        yield from ({"blocks": spec.blocks // part} for part in (2, 4, 8) if spec.blocks // part > 0)
+
+
+TRANSFORMER = Family(
+    spec=TransformerSpec,
+    shapes=_shapes,
+    parameters=_parameters,
+    draw=draw_transformer,
+    fit=_fit,
+    changes=_changes,
+    small={
+        "blocks": 2, "model_width": 8, "heads": 2, "kv_heads": 1, "tokens": 4, "vocabulary": 5,
+        "activation": "swiglu", "norm": "rms", "positions": "rotary",
+    },
+)  # fmt: skip

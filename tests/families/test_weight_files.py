@@ -8,15 +8,15 @@ from hypothesis import given as given_by
 from hypothesis import strategies as st
 
 import gradcheck
-from gradcheck.building.weight_files import check_fit, load_weights, save_weights
 from gradcheck.data.datasets import Dataset, DataSpec, load_dataset
 from gradcheck.engine.linear import Dense
 from gradcheck.errors import GradcheckError, InputError, MissingExtraError, OptionError
-from gradcheck.spec import NetworkSpec
+from gradcheck.families.family import Given
+from gradcheck.families.perceptron import check_fit, load_weights
+from gradcheck.families.weight_files import save_weights
 
 SHAPES = [(5, 4), (4, 3), (3, 2)]
 SMALL = {"depth": 2, "width": (4, 3), "features": 5, "classes": 2, "init": "he"}
-PERCEPTRON = NetworkSpec()
 
 
 @pytest.fixture
@@ -281,20 +281,21 @@ def dataset(features, labels=None):
 
 def test_the_first_matrix_takes_the_datas_features(tmp_path):
     maps = [Dense(np.ones((3, 4))), Dense(np.ones((4, 2)))]
-    check_fit(tmp_path, maps, dataset(3), PERCEPTRON)
+    check_fit(Given(tmp_path, maps), dataset(3))
     with pytest.raises(InputError, match="the first matrix takes 3 inputs but the data has 5 features"):
-        check_fit(tmp_path, maps, dataset(5), PERCEPTRON)
+        check_fit(Given(tmp_path, maps), dataset(5))
 
 
 def test_the_last_matrix_has_an_output_for_each_class(tmp_path):
     maps = [Dense(np.ones((3, 4))), Dense(np.ones((4, 2)))]
-    check_fit(tmp_path, maps, dataset(3, [0, 1]), PERCEPTRON)
+    check_fit(Given(tmp_path, maps), dataset(3, [0, 1]))
     with pytest.raises(InputError, match="the last matrix gives 2 outputs but the data has 3 classes"):
-        check_fit(tmp_path, maps, dataset(3, [0, 2]), PERCEPTRON)
+        check_fit(Given(tmp_path, maps), dataset(3, [0, 2]))
 
 
 def test_more_outputs_than_classes_are_fine(tmp_path):
-    check_fit(tmp_path, [Dense(np.ones((3, 4))), Dense(np.ones((4, 20)))], dataset(3, [0, 1]), PERCEPTRON)
+    maps = [Dense(np.ones((3, 4))), Dense(np.ones((4, 20)))]
+    check_fit(Given(tmp_path, maps), dataset(3, [0, 1]))
 
 
 # ---- a model that is broken is a finding, not an error

@@ -1,1 +1,0 @@
-"""From a description to a network: weights drawn, or read from files."""

@@ -1,0 +1,90 @@
+"""The families of networks: one record each, of what is done with a network beside describing it.
+
+Their descriptions, which need no NumPy, are those of ``gradcheck.spec``.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gradcheck.engine.linear import Dense
+from gradcheck.errors import OptionError
+from gradcheck.families.family import DrawnNetwork, Family, StoredNetwork, Weights
+from gradcheck.families.perceptron import PERCEPTRON
+from gradcheck.families.recurrent import RECURRENT
+from gradcheck.families.transformer import TRANSFORMER
+from gradcheck.spec import Spec
+
+#: Architecture ↦ its family.
+FAMILIES: dict[str, Family[Any]] = {
+    arch: family for family in (PERCEPTRON, RECURRENT, TRANSFORMER) for arch in family.spec.architectures
+}
+
+
+def drawn_network(
+    spec: Spec, features: int, outputs: int, seed: int, dtype: str = "float64", layers: str = "dense"
+) -> DrawnNetwork:
+    """Return the network that a spec describes and `seed` draws.
+
+    Parameters
+    ----------
+    spec : Spec
+    features, outputs : int
+        Numbers of an example, of the read-out.
+    seed : int
+    dtype : str
+        ``float64`` or ``float32``.
+    layers : str
+        ``dense`` or ``weightless``.
+    """
+    return FAMILIES[spec.arch].draw(spec, features, outputs, seed, dtype, layers == "weightless")
+
+
+def given_network(spec: Spec, maps: Sequence[Dense], features: int, dtype: str = "float64") -> StoredNetwork:
+    """Return the network that a spec describes, with linear maps that are already there.
+
+    Parameters
+    ----------
+    spec : Spec
+        Of a family whose weights are stored.
+    maps : sequence of Dense
+        First hidden layer to read-out; of a recurrence the input's, the hidden state's, the read-out.
+    features : int
+        Numbers of an example.
+    dtype : str
+        ``float64`` or ``float32``.
+    """
+    return stored_weights(spec.arch, "weights", "weights are drawn").network(spec, maps, features, dtype)
+
+
+def trainable(spec: Spec, network: StoredNetwork, features: int, dtype: str = "float64") -> StoredNetwork:
+    """Return a copy of a network that training may change: its own arrays, and a bias in every linear map."""
+    maps = []
+    for _, (weight, bias) in network.maps:
+        zero = np.zeros(weight.shape[1], weight.dtype)
+        maps.append(Dense(weight.copy(), zero if bias is None else bias.copy()))
+    return given_network(spec, maps, features, dtype)
+
+
+def stored_weights(arch: str, option: str, because: str) -> Weights[Any]:
+    """Return what is done with the weights of an architecture.
+
+    Parameters
+    ----------
+    arch : str
+    option : str
+        What asks for them.
+    because : str
+        What is said of a network of another architecture.
+
+    Raises
+    ------
+    OptionError
+        The architecture stores none.
+    """
+    weights = FAMILIES[arch].weights
+    if weights is None:
+        *others, last = (name for name, family in FAMILIES.items() if family.weights)
+        raise OptionError(option, f"goes with --arch {', '.join(others)} or {last}; a {arch}'s {because}")
+    return weights

@@ -1,0 +1,246 @@
+"""Recurrent networks: drawn or given, the sequences they read, what may heal them."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gradcheck.data.datasets import FEATURES, Dataset, as_numbers, load_dataset
+from gradcheck.engine.activations import ACTIVATIONS
+from gradcheck.engine.cells import CELLS, Cell
+from gradcheck.engine.initializers import Draw, Law
+from gradcheck.engine.linear import Dense
+from gradcheck.engine.network import given
+from gradcheck.engine.recurrence import Recurrence, RecurrentNetwork
+from gradcheck.errors import InputError, OptionError
+from gradcheck.families.family import Change, Family, Given, Weights, initialisations
+from gradcheck.families.weight_files import Arrays, check_classes, dense_of, read
+from gradcheck.mean_field.prediction import weight_law
+from gradcheck.spec import RecurrentSpec
+from gradcheck.spec.data import DataSpec
+
+#: Our names: the input's weights and biases, the hidden state's, the read-out's.
+NAMES = (("W_x", "b"), ("W_h", "b_h"), ("W_out", "b_out"))
+
+#: How PyTorch's names end, in the same order; its matrices are (fan_out, fan_in).
+TORCH_NAMES = (("weight_ih_l0", "bias_ih_l0"), ("weight_hh_l0", "bias_hh_l0"), (".weight", ".bias"))
+
+ALLOWED = "W_x, b, W_h, b_h, W_out, b_out, or a PyTorch state dict of one recurrent and one linear layer"
+
+
+def _shapes(spec: RecurrentSpec, features: int, outputs: int) -> list[tuple[int, int]]:
+    a_step = features // spec.steps + spec.width, len(CELLS[spec.arch].gates) * spec.width
+    return [*[a_step] * spec.steps, (spec.width, outputs)]
+
+
+def _parameters(spec: RecurrentSpec, features: int, outputs: int) -> int:
+    pre_activations = len(CELLS[spec.arch].gates) * spec.width
+    within = (features // spec.steps + spec.width + 2) * pre_activations  # as in PyTorch, a bias for each matrix
+    return within + (spec.width + 1) * outputs
+
+
+def _draw(
+    spec: RecurrentSpec, features: int, outputs: int, seed: int, dtype: str, without_matrices: bool = False
+) -> RecurrentNetwork:
+    return _network(spec, _drawn_maps(spec, weight_law(spec), features // spec.steps, outputs, seed), features, dtype)
+
+
+def _drawn_maps(spec: RecurrentSpec, law: Law, features: int, outputs: int, seed: int) -> list[Dense]:
+    """Draw the input's, the hidden state's and the read-out's linear map; each gate has matrices of its own."""
+    cell, width = CELLS[spec.arch], spec.width
+    gates = len(cell.gates)
+
+    def stacked(law: Law, first: int, fan_in: int) -> tuple[Draw, Draw | None]:
+        weights = [law.weight(seed, first + gate, fan_in, width) for gate in range(gates)]
+        # PyTorch bounds all biases of a recurrent layer by 1/√width
+        biases = [law.bias(seed, first + gate, width, width) for gate in range(gates)]
+        return np.hstack(weights), None if biases[0] is None else np.hstack(biases)  # type: ignore[arg-type]
+
+    # … and all its weights, those of the input too
+    as_wide = math.sqrt(features / width) if law.init == "torch_default" else 1.0
+    weight, bias = stacked(law._replace(scale=law.scale * as_wide), 1, features)
+    recurrent = stacked(law._replace(scale=law.scale * spec.recurrent_gain), 1 + gates, width)
+    last = 1 + 2 * gates
+    readout = law.weight(seed, last, width, outputs), law.bias(seed, last, width, outputs)
+    return [Dense(weight, _keeping(cell, width, bias, spec.forget_bias)), Dense(*recurrent), Dense(*readout)]
+
+
+def _keeping(cell: Cell, width: int, bias: Draw | None, forget_bias: float | None) -> Draw | None:
+    """Add the initial bias of the gate that keeps the memory."""
+    if cell.keeper is None or not forget_bias:
+        return bias
+    bias = np.zeros(len(cell.gates) * width) if bias is None else bias
+    bias[cell.keeper * width : (cell.keeper + 1) * width] += forget_bias
+    return bias
+
+
+def _network(spec: RecurrentSpec, maps: Sequence[Dense], features: int, dtype: str) -> RecurrentNetwork:
+    linear = given(maps, dtype)
+    recurrence = Recurrence(CELLS[spec.arch], linear(1), linear(2), ACTIVATIONS[spec.activation])
+    return RecurrentNetwork(recurrence, linear(3), spec.steps)
+
+
+# ---- the data
+
+
+def _fit(
+    spec: RecurrentSpec, data: DataSpec, said: frozenset[str], weights: Given | None
+) -> tuple[RecurrentSpec, Dataset]:
+    per_step = weights.maps[0].weight.shape[0] if weights else None
+    spec, dataset = cut(spec, load_dataset(data), data.data, given="steps" in said, per_step=per_step)
+    if weights:
+        check_classes(weights, dataset)
+    return spec, dataset
+
+
+def cut(
+    spec: RecurrentSpec, dataset: Dataset, name: str, *, given: bool, per_step: int | None = None
+) -> tuple[RecurrentSpec, Dataset]:
+    """Return a recurrence with the time steps that the data has, and the data.
+
+    Parameters
+    ----------
+    spec : RecurrentSpec
+    dataset : Dataset
+    name : str
+        What the data is called, for errors.
+    given : bool
+        The user gave the number of steps; otherwise a file of (examples, steps, features) says it, and any other
+        data goes in one number at a time.
+    per_step : int, optional
+        Numbers that given weights take at a time.
+
+    Raises
+    ------
+    OptionError
+        The examples can't be cut into so many equal steps.
+    """
+    if dataset.inputs is None:  # drawn anew: each step gets as many numbers as a perceptron
+        return spec, dataset._replace(drawn=spec.steps * (per_step or FEATURES))
+    features = dataset.features
+    if not given:
+        usual = dataset.steps if dataset.steps > 1 else features
+        spec = replace(spec, steps=max(1, features // per_step) if per_step else usual)
+    if features % spec.steps or (per_step and spec.steps * per_step != features):
+        raise OptionError("steps", _misfit(spec.steps, features, name, per_step))
+    return spec, dataset
+
+
+def _misfit(steps: int, features: int, name: str, per_step: int | None) -> str:
+    """Say which numbers of steps there can be."""
+    if per_step:
+        fitting = f"allowed: {features // per_step}" if features % per_step == 0 else "those weights fit other data"
+        return (
+            f"{steps} of {per_step} numbers each, as the weights take them, are not the {features} of {name}; {fitting}"
+        )
+    divisors = [str(number) for number in range(1, features + 1) if features % number == 0]
+    shown = ", ".join(divisors if len(divisors) <= 12 else [*divisors[:6], "...", *divisors[-5:]])
+    return f"{steps} can't cut the {features} numbers of an example of {name} evenly; allowed: {shown}"
+
+
+# ---- given weights
+
+
+def _sizes(maps: Sequence[Dense]) -> dict[str, Any]:
+    return {"width": int(maps[1].weight.shape[0])}
+
+
+def load_recurrence(path: Path, arch: str) -> list[Dense]:
+    """Return a recurrence's linear maps: the input's, the hidden state's, the read-out's.
+
+    The arrays are W_x (features, gates·width), W_h (width, gates·width), W_out (width, outputs) and perhaps b, b_h,
+    b_out; or a PyTorch state dict of one recurrent layer and a linear one, transposed. The gates stand in
+    PyTorch's order.
+
+    Raises
+    ------
+    InputError
+        The file can't be read, or doesn't hold one recurrent layer of this kind and a read-out.
+    """
+    arrays = {name: as_numbers(path, array, name) for name, array in read(path).items()}
+    if "W_x" not in arrays:
+        arrays = _from_torch(path, arrays)
+    unknown = sorted(set(arrays) - {name for pair in NAMES for name in pair})
+    missing = [weight for weight, _ in NAMES if weight not in arrays]
+    if unknown or missing:
+        problem = f"has no {missing[0]}" if missing else f"has W_x but also {', '.join(unknown)}"
+        raise InputError(path, f"{problem}; allowed: {ALLOWED}")
+    maps = [dense_of(path, weight, arrays[weight], bias, arrays.get(bias)) for weight, bias in NAMES]
+    _check(path, arch, maps)
+    return maps
+
+
+def _from_torch(path: Path, arrays: Arrays) -> Arrays:
+    """Return the arrays of a state dict by our names, matrices transposed."""
+    deeper = [name for name in arrays if "_l1" in name or "_reverse" in name]
+    if deeper:
+        raise InputError(path, f"has {deeper[0]}; allowed: one recurrent layer in one direction")
+    ours: Arrays = {}
+    endings = tuple(ending for pair in TORCH_NAMES for ending in pair)
+    unknown = [name for name in arrays if not name.endswith(endings)]
+    if unknown and len(unknown) < len(arrays):
+        raise InputError(path, f"has {unknown[0]} too; allowed: {ALLOWED}")
+    for names, theirs in zip(NAMES, TORCH_NAMES, strict=True):
+        for name, ending in zip(names, theirs, strict=True):
+            found = [one for one in arrays if one.endswith(ending)]
+            if len(found) > 1:
+                raise InputError(path, f"has {' and '.join(found)}; allowed: one recurrent layer and one read-out")
+            if found:
+                ours[name] = arrays[found[0]].T
+    return ours
+
+
+def _one(arch: str) -> str:
+    return f"a {arch}" if arch == "gru" else f"an {arch}"
+
+
+def _check(path: Path, arch: str, maps: list[Dense]) -> None:
+    """The gates must be this cell's, and each matrix must fit the others."""
+    (_, pre_activations), (width, recurrent), (readout, _) = (one.weight.shape for one in maps)
+    gates = len(CELLS[arch].gates)
+    if recurrent != gates * width:
+        kinds = [name for name, cell in CELLS.items() if len(cell.gates) * width == recurrent]
+        hint = f"as {_one(kinds[0])} has: use --arch {kinds[0]}" if kinds else f"allowed: (width, {gates}*width)"
+        raise InputError(path, f"W_h has the shape {(width, recurrent)}, {recurrent / width:g} gates, {hint}")
+    if (pre_activations, readout) != (recurrent, width):
+        problem = f"W_x gives {pre_activations} and W_out takes {readout}, but W_h is {width} by {recurrent}"
+        raise InputError(path, f"{problem}; matrices are fan_in by fan_out: transpose them")
+
+
+# ---- what may heal
+
+
+def _changes(spec: RecurrentSpec, batch_size: int, shallower: bool) -> Iterator[Change]:
+    """A cell with a memory, its gate opened wider as well; and what keeps a plain recurrence near gain 1."""
+    open_gate = round(math.log(max(2, spec.steps)), 2)  # remembers over as many steps: Tallec & Ollivier 2018
+    for arch in ("lstm", "gru"):
+        for bias in (None, open_gate):
+            if (arch, bias) != (spec.arch, None):
+                yield {"arch": arch, "activation": "tanh", "forget_bias": bias}
+    if spec.recurrent_gain != 1:
+        yield {"recurrent_gain": 1.0}
+    yield from initialisations(spec)
+    if spec.arch == "rnn":
+        for activation in ("tanh", "relu"):
+            yield {
+                "activation": activation,
+                "init": "orthogonal",
+                "gain": 1.0,
+                "recurrent_gain": 1.0,
+                "weight_std": None,
+            }
+
+
+RECURRENT = Family(
+    spec=RecurrentSpec,
+    shapes=_shapes,
+    parameters=_parameters,
+    draw=_draw,
+    fit=_fit,
+    changes=_changes,
+    small={"steps": 4, "width": 5},
+    weights=Weights(load=load_recurrence, sizes=_sizes, draw=_draw, network=_network),
+)
