@@ -270,7 +270,7 @@ def test_more_classes_than_the_readout_has_are_refused(dataset):
 
 def test_a_transformer_reads_one_sequence_of_the_text_unless_told_otherwise():
     experiment = Experiment.from_options({"arch": "transformer", **TINY})
-    assert (experiment.data.data, experiment.data.batch_size, experiment.rows) == ("text", 1, 6)
+    assert (experiment.data.data, experiment.data.batch_size, experiment.network.rows) == ("text", 1, 6)
     assert isinstance(experiment.dataset, TokenSet)
     assert Experiment.from_options({"arch": "transformer", **TINY, "batch_size": 4}).rows == 24
 
@@ -280,7 +280,7 @@ def test_a_transformer_of_patches_reads_drawn_vectors_or_those_of_the_data():
     assert Experiment.from_options(options).batch(0).inputs.shape == (1, 5 * 16)
     del options["tokens"]
     digits = Experiment.from_options(options | {"data": "digits", "batch_size": 3})
-    assert (digits.network.tokens, digits.rows) == (5, 15)
+    assert (digits.network.tokens, digits.network.rows) == (5, 5)
     assert digits.batch(0).labels.shape == (3,)
 
 
