@@ -13,6 +13,7 @@ def as_json(document: object) -> str:
 
     It is strict (RFC 8259): a number that isn't finite is an error; and ASCII only, so that it survives every pipe.
     """
+    document = document.to_dict() if hasattr(document, "to_dict") else document  # a named tuple would be a list
     return json.dumps(document, indent=2, allow_nan=False, default=methodcaller("to_dict")) + "\n"
 
 

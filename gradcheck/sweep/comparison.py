@@ -1,12 +1,13 @@
 """``compare``: which combination of options keeps the gradient alive? Ranked."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from gradcheck.base.document import Document
+from gradcheck.base.record import Frozen, plain
 from gradcheck.errors import at_least
 from gradcheck.spec.grid import MAX_ROWS, Grid
 from gradcheck.spec.thresholds import Thresholds
@@ -22,7 +23,7 @@ class Comparison(Document):
     Attributes
     ----------
     grid : Grid
-    common : dict
+    common : Frozen
         What all rows share: seeds, limits and the like.
     order : str
         What the rows are ranked by.
@@ -31,10 +32,14 @@ class Comparison(Document):
     text = "gradcheck.sweep.text:as_text"
 
     def __init__(
-        self, grid: Grid, common: Mapping[str, Any], measure: Callable[[list[Row]], Iterator[Row]], order: str = "score"
+        self,
+        grid: Grid,
+        common: Mapping[str, Any],
+        measure: Callable[[Sequence[Row]], Iterator[Row]],
+        order: str = "score",
     ) -> None:
-        self.grid, self.common, self.order = grid, dict(common), order
-        self._finished: list[Row] = []
+        self.grid, self.common, self.order = grid, Frozen(common), order
+        self._finished: list[Frozen[Any]] = []
         self._measure = measure
         self._source: Iterator[Row] | None = None
 
@@ -51,7 +56,7 @@ class Comparison(Document):
             row = self._next()
             if row is None:
                 return
-            self._finished.append(row)
+            self._finished.append(Frozen(row))
 
     def _next(self) -> Row | None:
         """Return one more row; after an interrupt, the next call goes on where it stood."""
@@ -84,8 +89,8 @@ class Comparison(Document):
             "schema_version": SCHEMA_VERSION,
             "gradcheck_version": __version__,
             "command": "compare",
-            "config": {"grid": {name: list(values) for name, values in self.grid.values.items()}, **self.common},
-            "rows": ranked(self._finished, self.order),
+            "config": {"grid": plain(self.grid.values), **self.common},
+            "rows": plain(ranked(self._finished, self.order)),
         }
         return document | ({"groups": grouped(self._finished, group_by)} if group_by else {})
 
@@ -144,7 +149,7 @@ def compare(
     common = {"seed": seed, "seeds": seeds, "shuffle": shuffle, "labels": labels, **Thresholds(**limits).to_dict()}
     kept = Journal(Path(journal), {"grid": grid.values, **common}) if journal is not None else None
 
-    def measure(finished: list[Row]) -> Iterator[Row]:
+    def measure(finished: Sequence[Row]) -> Iterator[Row]:
         """Yield the journal's rows, then measure what is missing and note it down at once."""
         done = {row["index"] for row in finished}
         with kept or nullcontext():

@@ -37,7 +37,7 @@ def as_csv(comparison: Comparison, top: int | None = None, group_by: str | None 
 
 
 def _cell(value: Any) -> Any:  # noqa: ANN401
-    return " ".join(value) if isinstance(value, list) else value
+    return " ".join(value) if isinstance(value, tuple) else value
 
 
 def as_markdown(comparison: Comparison, top: int | None = None, group_by: str | None = None) -> str:

@@ -95,7 +95,7 @@ class Journal:
             return []
         head, *lines = whole.splitlines()
         self._check_header(self._parsed(head, 1))
-        rows = [self._parsed(line, number) for number, line in enumerate(lines, start=2)]
+        rows: list[Row] = [self._parsed(line, number) for number, line in enumerate(lines, start=2)]
         file.truncate(len(whole))
         file.seek(len(whole))
         return rows

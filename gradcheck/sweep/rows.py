@@ -1,7 +1,7 @@
 """Rows of a sweep, measured one after the other or on any executor."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
 from itertools import islice
 from typing import Any, NamedTuple
@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from gradcheck.errors import GradcheckError
 from gradcheck.version import __version__
 
-#: A row of the result: plain JSON values.
-Row = dict[str, Any]
+#: A row of the result: JSON values; of a ``Comparison`` nobody can change them.
+Row = Mapping[str, Any]
 
 #: What a row has beside its index and options; all null where the row has an error.
 MEASURED = (
@@ -43,7 +43,7 @@ class Task(NamedTuple):
 
 def measure_row(task: Task) -> Row:
     """Simulate one combination; whatever goes wrong becomes the row's error, for the sweep goes on."""
-    row: Row = {"index": task.number, "options": task.varied}
+    row = {"index": task.number, "options": task.varied}
     try:
         if task.version != __version__:
             raise GradcheckError(f"the worker has gradcheck {__version__}, the sweep was started by {task.version}")
@@ -54,7 +54,7 @@ def measure_row(task: Task) -> Row:
         return failed(task, f"{type(error).__name__}: {error}")
 
 
-def _measured(options: dict[str, Any]) -> Row:
+def _measured(options: dict[str, Any]) -> dict[str, Any]:
     """Simulate and return what the row shows."""
     from gradcheck.diagnosis.report import banded_summary, number
     from gradcheck.simulation.experiment import Experiment
