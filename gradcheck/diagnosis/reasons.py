@@ -47,7 +47,7 @@ def _forward(flow: GradientFlow) -> Iterator[str]:
         if flow.reached:
             yield f"the gradients shown are those of {flow.name(flow.reached)}'s mean squared output"
     silenced = flow.column("log10_activation_rms") == -np.inf
-    if not flow.points and flow.unit != "step":
+    if not flow.points and not flow.shared:
         silenced &= flow.carriers  # a branch of zeros is passed by
     silent = np.flatnonzero(silenced)
     if silent.size:

@@ -61,16 +61,30 @@ class Layer(Protocol):
         """Pass x forward."""
 
 
+class Units(NamedTuple):
+    """What the layers of a network are.
+
+    Attributes
+    ----------
+    name : str
+        What a unit is called: ``layer``, or ``step`` of time; of a transformer, ``block``.
+    points : tuple of str
+        The flow points of each unit, one layer each; none where a unit is one layer.
+    shared : bool
+        The units share their weights, and each is given an input of its own: the last alone knows them all.
+    """
+
+    name: str = "layer"
+    points: tuple[str, ...] = ()
+    shared: bool = False
+
+
 class Layered(Protocol):
     """What a flow can be measured on: layers 1 … depth, each made when it is asked for, and a read-out."""
 
     @property
-    def unit(self) -> str:
-        """What a layer is called: ``layer``, or ``step`` of time; of a transformer, ``block``."""
-
-    @property
-    def points(self) -> tuple[str, ...]:
-        """The flow points of each unit, one layer each; none where a unit is one layer."""
+    def units(self) -> Units:
+        """What its layers are."""
 
     @property
     def depth(self) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 from gradcheck.engine.activations import ACTIVATIONS, Activation
 from gradcheck.engine.blocks import HiddenLayer
 from gradcheck.engine.initializers import Law
-from gradcheck.engine.layered import forward
+from gradcheck.engine.layered import Units, forward
 from gradcheck.engine.linear import Dense, Gradient, Linear, Names, Weightless
 from gradcheck.engine.loss import Loss
 from gradcheck.engine.noise import Noise
@@ -53,14 +53,9 @@ class Network(NamedTuple):
     weightless: bool = False
 
     @property
-    def unit(self) -> str:
-        """What its layers are called."""
-        return "layer"
-
-    @property
-    def points(self) -> tuple[str, ...]:
-        """A layer is one flow point."""
-        return ()
+    def units(self) -> Units:
+        """What its layers are."""
+        return Units()
 
     @property
     def depth(self) -> int:

@@ -7,7 +7,7 @@ import numpy as np
 
 from gradcheck.engine.activations import Activation
 from gradcheck.engine.cells import Cell, CellStep
-from gradcheck.engine.layered import Cotangents
+from gradcheck.engine.layered import Cotangents, Units
 from gradcheck.engine.linear import Dense, Gradient, Names
 from gradcheck.engine.loss import Loss
 from gradcheck.engine.types import Array
@@ -139,14 +139,9 @@ class Unrolled(NamedTuple):
     readout_map: Dense
 
     @property
-    def unit(self) -> str:
-        """What its layers are called."""
-        return "step"
-
-    @property
-    def points(self) -> tuple[str, ...]:
-        """A step is one flow point."""
-        return ()
+    def units(self) -> Units:
+        """What its layers are."""
+        return Units("step", shared=True)
 
     @property
     def depth(self) -> int:

@@ -7,7 +7,7 @@ import numpy as np
 
 from gradcheck.engine.activations import Activation
 from gradcheck.engine.attention import Heads
-from gradcheck.engine.layered import Cotangents, Layer
+from gradcheck.engine.layered import Cotangents, Layer, Units
 from gradcheck.engine.linear import Linear
 from gradcheck.engine.types import Array, Block
 
@@ -236,14 +236,9 @@ class Stack(NamedTuple):
     numbers: Callable[[int], tuple[int, int]]
 
     @property
-    def unit(self) -> str:
-        """What holds the flow points."""
-        return "block"
-
-    @property
-    def points(self) -> tuple[str, ...]:
-        """The flow points of a block."""
-        return POINTS
+    def units(self) -> Units:
+        """What its layers are."""
+        return Units("block", POINTS)
 
     @property
     def depth(self) -> int:

@@ -27,6 +27,7 @@ def average(flows: Sequence[GradientFlow]) -> GradientFlow:
         unit=stopped.unit,
         points=stopped.points,
         rows=stopped.rows,
+        shared=stopped.shared,
     )
 
 

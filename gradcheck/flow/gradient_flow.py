@@ -87,6 +87,8 @@ class GradientFlow:
         Rows of the batch: examples, or all their tokens; inf where nobody knows.
     features : float
         1 where a row of a model's inputs is a single number, of which layers make little rank; else inf.
+    shared : bool
+        The layers share their weights, as the steps of a recurrence do.
     """
 
     fan_in: tuple[int, ...]
@@ -99,6 +101,7 @@ class GradientFlow:
     points: tuple[str, ...] = ()
     rows: float = math.inf
     features: float = math.inf
+    shared: bool = False
 
     def name(self, layer: int) -> str:
         """Return what layer 1 … is called: ``layer 3``, ``step 3``, ``block 1 mlp``."""
@@ -126,14 +129,14 @@ class GradientFlow:
     def weight_groups(self) -> list[npt.NDArray[np.intp]]:
         """Layers, from 0, whose weights' gradients can be compared: of several flow points those of one kind."""
         kinds = max(1, len(self.points))
-        return [] if self.unit == "step" else [group[kind::kinds] for group in self.groups for kind in range(kinds)]
+        return [] if self.shared else [group[kind::kinds] for group in self.groups for kind in range(kinds)]
 
     @property
     def carriers(self) -> npt.NDArray[np.bool_]:
         """Layers that all of the signal goes through: of a transformer the stream, of a recurrence the last step."""
         kinds = max(1, len(self.points))
         every = np.arange(1, len(self.layers) + 1)
-        carrying: npt.NDArray[np.bool_] = every == len(every) if self.unit == "step" else every % kinds == 0
+        carrying: npt.NDArray[np.bool_] = every == len(every) if self.shared else every % kinds == 0
         return carrying
 
     @property
@@ -198,7 +201,16 @@ def measure(
     fan_in, fan_out = zip(*network.fans, strict=True)
     measured = (*layers[::-1], *beyond)
     return GradientFlow(
-        fan_in, fan_out, measured, output, len(layers), obstacle, network.unit, network.points, len(inputs)
+        fan_in,
+        fan_out,
+        measured,
+        output,
+        len(layers),
+        obstacle,
+        network.units.name,
+        network.units.points,
+        len(inputs),
+        shared=network.units.shared,
     )
 
 

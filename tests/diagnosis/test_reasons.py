@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -21,7 +22,18 @@ def reasons_for(gradients, *, reached=None, obstacle="", limits=None, rank=9.0, 
         for index, gradient in enumerate(gradients)
     ]
     layers[reached:] = [LayerFlow()] * (depth - reached)
-    flow = GradientFlow((40,) * depth, (40,) * depth, tuple(layers), OutputFlow(), reached, obstacle, unit, points)
+    flow = GradientFlow(
+        (40,) * depth,
+        (40,) * depth,
+        tuple(layers),
+        OutputFlow(),
+        reached,
+        obstacle,
+        unit,
+        points,
+        shared=unit == "step",
+    )
+    flow = replace(flow, shared=unit == "step")
     return diagnose(flow, summarize(flow), Thresholds(**(limits or {}))).verdict.reasons
 
 

@@ -136,7 +136,7 @@ def test_flow_points_are_held_against_those_of_their_kind_and_those_without_weig
 
 
 def test_steps_share_their_weights_and_have_no_span_of_them():
-    assert math.isnan(summarize(flow_of([0.0, 5.0], unit="step")).weight_gradient_span)
+    assert math.isnan(summarize(flow_of([0.0, 5.0], unit="step", shared=True)).weight_gradient_span)
 
 
 def test_the_least_rank_is_that_of_any_layer_of_a_stream_behind_its_blocks_of_a_recurrence_the_last():
@@ -144,7 +144,7 @@ def test_the_least_rank_is_that_of_any_layer_of_a_stream_behind_its_blocks_of_a_
     points = ("attention", "mlp", "residual")
     assert summarize(flow_of([0.0] * 6, ranks=ranks)).effective_rank_least == 1.0
     assert summarize(flow_of([0.0] * 6, ranks=ranks, unit="block", points=points)).effective_rank_least == 7.0
-    assert summarize(flow_of([0.0] * 6, ranks=ranks, unit="step")).effective_rank_least == 7.0
+    assert summarize(flow_of([0.0] * 6, ranks=ranks, unit="step", shared=True)).effective_rank_least == 7.0
     assert narrowest(flow_of([0.0] * 6, ranks=ranks)) == (5, 1.0)
 
 

@@ -5,7 +5,7 @@ from autograd import grad
 
 from gradcheck.engine.activations import ACTIVATIONS
 from gradcheck.engine.initializers import Law
-from gradcheck.engine.layered import backward
+from gradcheck.engine.layered import Units, backward
 from gradcheck.engine.linear import Dense
 from gradcheck.engine.loss import cross_entropy, mean_square
 from gradcheck.engine.magnitude import Scaled
@@ -181,4 +181,4 @@ def test_maps_have_the_names_of_the_contract_in_their_order(network_of):
 def test_a_perceptron_is_laid_out_in_layers_already(network_of, rng):
     network, inputs = network_of(depth=2, width=4), rng.standard_normal((3, 12))
     assert network.unrolled(inputs) == (network, inputs)
-    assert network.unit == "layer"
+    assert network.units == Units()

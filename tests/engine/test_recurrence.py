@@ -7,7 +7,7 @@ from autograd import grad
 
 from gradcheck.engine.activations import ACTIVATIONS
 from gradcheck.engine.cells import CELLS
-from gradcheck.engine.layered import backward, forward
+from gradcheck.engine.layered import Units, backward, forward
 from gradcheck.engine.linear import Dense
 from gradcheck.engine.loss import cross_entropy
 from gradcheck.engine.magnitude import Scaled
@@ -125,7 +125,7 @@ def test_an_example_is_cut_into_steps_in_its_order(network):
 @every_arch
 def test_an_unrolled_recurrence_is_as_deep_as_its_sequence_and_starts_from_zero(arch, network, inputs):
     unrolled, start = network(arch).unrolled(inputs)
-    assert (unrolled.unit, unrolled.depth) == ("step", STEPS)
+    assert (unrolled.units, unrolled.depth) == (Units("step", shared=True), STEPS)
     assert unrolled.fans == [(FEATURES + WIDTH, len(CELLS[arch].gates) * WIDTH)] * STEPS
     assert start.shape == (BATCH, CELLS[arch].states * WIDTH)
     assert not start.any()

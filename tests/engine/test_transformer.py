@@ -6,6 +6,7 @@ from autograd import elementwise_grad, make_vjp
 
 from gradcheck.engine.activations import ACTIVATIONS
 from gradcheck.engine.attention import Heads
+from gradcheck.engine.layered import Units
 from gradcheck.engine.linear import Dense
 from gradcheck.engine.normalization import NORMS
 from gradcheck.engine.transformer import (
@@ -275,7 +276,7 @@ def test_a_stack_lays_out_attention_mlp_and_stream_of_block_after_block(stack):
         stack.ending,
     ]  # fmt: skip
     assert stack.readout() is stack.readout_map
-    assert (stack.unit, stack.points) == ("block", ("attention", "mlp", "residual"))
+    assert stack.units == Units("block", ("attention", "mlp", "residual"))
 
 
 def test_a_stack_has_one_fan_and_one_number_of_what_is_kept_for_each_flow_point(stack):
