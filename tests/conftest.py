@@ -5,8 +5,9 @@ import os
 import shlex
 from statistics import NormalDist
 
-# Two threads on products this small take longer than one, many times longer on a busy machine; NumPy reads it once.
+# Two threads on products this small take longer than one, many times longer on a busy machine; both read it once.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # PyTorch
 
 import numpy as np
 import pytest

@@ -10,7 +10,7 @@ from gradcheck.engine.loss import cross_entropy, mean_square
 from gradcheck.engine.network import Network, given
 from gradcheck.engine.normalization import NORMS
 from gradcheck.flow.average import average
-from gradcheck.flow.gradient_flow import GradientFlow, LayerFlow, OutputFlow, measure
+from gradcheck.flow.gradient_flow import LayerFlow, measure
 
 
 def made_of(weights, activation="linear", norm="none", skip_scale=None):
@@ -312,56 +312,6 @@ def test_huge_but_finite_signals_are_measured_to_the_end(rng):
     assert huge.log10_gradient_rms == pytest.approx(plain.log10_gradient_rms - 300, abs=1e-10)
     assert huge.input_cosine == pytest.approx(plain.input_cosine, abs=1e-12)
     assert huge.effective_rank == pytest.approx(plain.effective_rank, rel=1e-12)
-
-
-# ---- several draws
-
-
-OUTPUT = OutputFlow(2.0, 0.0, 0.0)
-
-
-def flow_with(layers, output=OUTPUT, reached=None, obstacle=""):
-    fans = (4,) * len(layers)
-    return GradientFlow(fans, fans, tuple(layers), output, reached or len(layers), obstacle)
-
-
-def test_average_takes_means_of_logarithms_geometric_means_and_the_mean_cosine():
-    low = LayerFlow(-1, -2, -0.5, 2.0, 0.1, 0.4, -30.0, 0.0, 1.0)
-    high = LayerFlow(-3, -4, 0.1, 8.0, 0.4, 0.1, -10.0, 1.0, 3.0)
-    mean = average([flow_with([low], OutputFlow(2.0, -1.0, 4.0)), flow_with([high], OutputFlow(8.0, 1.0, 2.0))])
-    np.testing.assert_allclose(mean.layers[0], LayerFlow(-2, -3, -0.2, 4.0, 0.2, 0.2, -20.0, 0.5, 2.0), rtol=1e-14)
-    np.testing.assert_allclose(mean.output, OutputFlow(4.0, 0.0, 3.0), rtol=1e-14, atol=1e-15)
-    assert (mean.fan_in, mean.fan_out) == ((4,), (4,))
-
-
-def test_average_of_one_flow_is_that_flow(flow_of):
-    flow = flow_of(depth=3, width=4)
-    assert average([flow]) is flow
-
-
-def test_average_of_equal_flows_is_that_flow(flow_of):
-    flow = flow_of(depth=3, width=6, activation="relu")
-    mean = average([flow] * 3)
-    np.testing.assert_allclose(np.array(mean.layers), np.array(flow.layers), rtol=1e-14)
-    np.testing.assert_allclose(mean.output, flow.output, rtol=1e-14)
-
-
-def test_average_is_nan_where_a_draw_is_and_reaches_as_far_as_the_shortest():
-    whole = flow_with([LayerFlow(*[0.5] * 9), LayerFlow(*[0.5] * 9)])
-    broken = flow_with([LayerFlow(*[0.5] * 9), LayerFlow()], OutputFlow(), reached=1, obstacle="overflow")
-    mean = average([whole, broken, whole])
-    np.testing.assert_allclose(mean.layers[0], 0.5, rtol=1e-14)
-    assert np.isnan(mean.layers[1]).all()
-    assert np.isnan(mean.output).all()
-    assert (mean.reached, mean.obstacle) == (1, "overflow")
-
-
-def test_average_keeps_exact_zeros():
-    zero = LayerFlow(*[0.5] * 9)._replace(log10_gradient_rms=-math.inf, dead_fraction=0.0)
-    other = LayerFlow(*[0.5] * 9)
-    mean = average([flow_with([zero]), flow_with([other])])
-    assert mean.layers[0].log10_gradient_rms == -math.inf
-    assert mean.layers[0].dead_fraction == 0
 
 
 # ---- recurrences

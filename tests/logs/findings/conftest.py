@@ -1,4 +1,4 @@
-"""Logs of real runs, small ones, made with the engine and a loop of a few lines."""
+"""Logs of real runs, small ones, made with the engine and a loop of a few lines; and courses laid out by hand."""
 
 import io
 import json
@@ -12,7 +12,7 @@ from gradcheck.logs.findings.criteria import findings
 from gradcheck.logs.json_records import JsonRecords
 from gradcheck.logs.lines import Problems, chunks, whole_lines
 from gradcheck.logs.reading import Log
-from gradcheck.logs.series import Series
+from gradcheck.logs.series import Series, Track
 from gradcheck.logs.table import Table
 from gradcheck.spec import NetworkSpec
 
@@ -87,3 +87,45 @@ def series_of():
 def found(series_of):
     """Records ↦ what is found in them."""
     return lambda records, max_norm=None: findings(series_of(records), max_norm)
+
+
+# ---- courses laid out by hand, for the edge of a criterion
+
+
+@pytest.fixture(scope="session")
+def zigzag():
+    """Rows, a deviation ↦ noise of just that deviation, as `robust.deviation` has it, about zero in each ten rows."""
+    pattern = np.array([0, 1, 1, 0, 0, 1, 1, 0, 1, 0]) - 0.5
+
+    def noise(rows, deviation):
+        return np.resize(pattern, rows) * deviation * 2**0.5 / 1.4826
+
+    return noise
+
+
+@pytest.fixture(scope="session")
+def track_of():
+    """Levels ↦ the track that has them, a row a step."""
+
+    def track(levels):
+        levels = np.asarray(levels, dtype=float)
+        return Track(np.arange(float(len(levels))), levels, levels)
+
+    return track
+
+
+@pytest.fixture(scope="session")
+def course(series_of):
+    """Decades of the gradient norm, losses, and decades of layers by name ↦ the series that has them, a row a step."""
+
+    def series(decades=None, loss=None, **layers):
+        columns = {"grad_norm": decades} | {f"grad_norm/{name}": levels for name, levels in layers.items()}
+        numbers = {name: 10.0 ** np.asarray(levels, float) for name, levels in columns.items() if levels is not None}
+        if loss is not None:
+            numbers["loss"] = np.asarray(loss, float)
+        rows = range(len(next(iter(numbers.values()))))
+        return series_of(
+            [{"step": row} | {name: float(values[row]) for name, values in numbers.items()} for row in rows]
+        )
+
+    return series

@@ -1,0 +1,180 @@
+"""Growth and spikes at the edges of their criteria: courses without chance, just below and just above."""
+
+import numpy as np
+import pytest
+
+from gradcheck.logs.findings.growth import _below_the_gap, _tail, exploding, growth, spikes
+
+WORSE, BETTER = np.linspace(1, 9, 120), np.linspace(9, 1, 120)
+
+
+def blocks(*medians):
+    """Levels of which medians of three are these."""
+    return np.repeat(np.concatenate([np.atleast_1d(part) for part in medians]), 3)
+
+
+def ramp(last, count=10):
+    """Levels from zero, and after it in equal steps up to the last."""
+    return np.linspace(0, last, count + 1)[1:]
+
+
+@pytest.fixture
+def grown(track_of, course):
+    """Levels, perhaps losses ↦ the growth to their end."""
+    return lambda levels, loss=None: growth(track_of(levels), course(levels, loss))
+
+
+@pytest.mark.parametrize("base", [0, -30, 30])
+@pytest.mark.parametrize(("rise", "found"), [(1.99, False), (2.01, True)])
+def test_growth_is_two_decades_at_any_size(base, rise, found, grown):
+    one = grown(base + blocks(np.zeros(30), ramp(rise)))
+    assert (one is not None) is found
+    if one:
+        assert one.rise == pytest.approx(rise)
+        assert one.base == base
+
+
+@pytest.mark.parametrize(("times", "found"), [(0.98, False), (1.02, True)])
+def test_and_eight_deviations_of_the_medians(times, found, grown, zigzag):
+    noise = zigzag(40, 0.3)
+    medians = np.concatenate([noise, noise[0] + ramp(times * 8 * 0.3, 4)])  # the first is the lowest: the base
+    assert (grown(np.repeat(medians, 3)) is not None) is found
+
+
+@pytest.mark.parametrize(("rise", "found"), [(2.99, False), (3.01, True)])
+def test_while_the_loss_gets_better_it_is_three_decades(rise, found, grown):
+    levels = blocks(np.zeros(30), ramp(rise))
+    assert (grown(levels, BETTER) is not None) is found
+    assert grown(levels, WORSE) is not None
+
+
+@pytest.mark.parametrize(("before", "found"), [(1.99, True), (2.01, False)])
+def test_the_end_is_a_decade_above_all_that_was_before(before, found, grown):
+    levels = blocks(np.full(10, before), np.zeros(20), ramp(3))
+    assert (grown(levels) is not None) is found
+
+
+@pytest.mark.parametrize(("dip", "base"), [(0.49, 0), (0.51, 0.99)])
+def test_growth_may_come_down_by_half_a_decade_on_its_way(dip, base, grown):
+    held, low = np.full(30, 1.5), np.full(30, 1.5 - dip)  # long enough for medians of any scale
+    one = grown(blocks(np.zeros(60), ramp(1.5), held, low, 1.5 - dip + ramp(3)))
+    assert one.base == pytest.approx(base)
+
+
+@pytest.mark.parametrize(("half_way", "found"), [(2.2, True), (2.3, False)])
+def test_a_quarter_of_the_rise_is_in_its_second_half_unless_the_loss_got_worse(half_way, found, grown):
+    levels = blocks(0, ramp(half_way, 5), half_way + ramp(3 - half_way, 5))  # so short that no coarser scale fits
+    assert (grown(levels) is not None) is found
+    assert grown(levels, WORSE[: len(levels)]) is not None
+
+
+@pytest.mark.parametrize(("rows", "found"), [(11, False), (12, True)])
+def test_four_blocks_of_three_are_a_course_and_fewer_are_not(rows, found, grown):
+    assert (grown(np.linspace(0, 5, rows)) is not None) is found
+
+
+def test_nothing_and_constants_do_not_grow(grown, course):
+    assert grown(np.full(100, -7.0)) is None
+    assert exploding(course(np.full(100, -7.0))) == spikes(course(np.full(100, -7.0))) == []
+
+
+@pytest.mark.parametrize(("prelude", "begin"), [(0.29, 36), (0.31, 27)])
+def test_growth_begins_after_the_last_rows_within_a_third_of_a_decade(prelude, begin, grown):
+    one = grown(blocks(np.zeros(10), np.full(3, prelude), ramp(9, 9)))
+    assert one.begin == begin
+
+
+def test_of_scales_that_show_much_the_same_the_finest_counts(grown):
+    assert grown(np.linspace(0, 6, 324)).rise == pytest.approx(6 * 321 / 323)
+
+
+@pytest.mark.parametrize(("between", "how"), [([], "at once"), ([2.5], "a step")])
+def test_a_jump_within_three_steps_is_at_once_and_a_longer_rise_has_a_rate(between, how, course):
+    levels = np.concatenate([np.zeros(30), between, np.full(30 - len(between), 5.0)])
+    (one,) = exploding(course(levels, WORSE[:60]))
+    assert how in one.message
+    assert one.first_step == 27
+
+
+def test_growth_that_ends_in_what_is_not_finite_is_found_up_to_there(course):
+    levels = np.concatenate([blocks(np.zeros(30), ramp(3)), np.full(4, np.nan)])
+    (one,) = exploding(course(levels))
+    assert one.last_step == 119
+
+
+def test_a_log_without_norms_grows_in_its_loss(course):
+    (one,) = exploding(course(loss=10 ** blocks(np.zeros(30), ramp(4))))
+    assert one.message.startswith("the loss grows")
+
+
+# ---- spikes
+
+
+def with_spikes(height, rows=100, places=(50,)):
+    levels = np.zeros(rows)
+    levels[list(places)] = height
+    return levels
+
+
+@pytest.mark.parametrize("base", [0, -30, 30])
+@pytest.mark.parametrize(("height", "found"), [(0.99, False), (1.01, True)])
+def test_a_spike_is_a_decade_above_its_neighbours_at_any_size(base, height, found, course):
+    assert bool(spikes(course(base + with_spikes(height)))) is found
+
+
+@pytest.mark.parametrize("rows", [1, 2, 5, 12, 23, 24])
+def test_a_short_run_has_no_spike(rows, course):
+    assert spikes(course(with_spikes(3, rows, [rows // 2]))) == []
+
+
+@pytest.mark.parametrize(("row", "found"), [(11, False), (12, True), (87, True), (88, False)])
+def test_a_spike_has_twelve_rows_on_either_side(row, found, course):
+    assert bool(spikes(course(with_spikes(3, places=[row])))) is found
+
+
+@pytest.mark.parametrize(("width", "found"), [(1, 1), (6, 1), (40, 0)])
+def test_a_spike_may_be_broad_and_is_higher_than_both_its_sides(width, found, course):
+    assert len(spikes(course(with_spikes(3, 300, range(150, 150 + width))))) == found
+    step = np.where(np.arange(300) < 150, 0.0, 3.0)
+    assert spikes(course(step, np.linspace(9, 1, 300))) == []
+
+
+def spread(rows):
+    """A spread without chance, of a deviation of 0.2 decades, in an order that no block notices."""
+    return 0.2 * np.random.default_rng(0).standard_normal(rows)
+
+
+@pytest.mark.parametrize(("count", "found"), [(20, 20), (21, 0)])
+def test_more_than_a_twentieth_of_the_rows_are_the_run_s_own_spread(count, found, course):
+    levels = spread(400)
+    levels[np.linspace(15, 384, count).astype(int)] = 5
+    assert sum(one.numbers["spikes"] for one in spikes(course(levels))) == found
+
+
+def quantiles(rows):
+    """Where the rows of a law without chance are in it."""
+    return np.linspace(0, 1 - 1e-9, rows)
+
+
+def test_the_tail_of_a_power_law_of_norms_ends_where_one_run_of_a_thousand_has_a_number():
+    """P(X > h) = exp(−h/s): of n rows one exceeds s·log(n/p) in a share p of the runs."""
+    assert _tail(-0.3 * np.log(1 - quantiles(200))) == pytest.approx(0.3 * np.log(200 / 1e-3), rel=0.005)
+
+
+@pytest.mark.parametrize(("rows", "known"), [(299, False), (300, True)])
+def test_the_tail_of_heavier_laws_is_known_from_300_rows_on_and_ends_where_one_run_of_twenty_has_a_number(rows, known):
+    """P(X > h) = h^−a: of n rows one exceeds (n/p)^(1/a) in a share p of the runs."""
+    heavy = (1 - quantiles(rows)) ** -0.5
+    expected = pytest.approx((rows / 0.05) ** 0.5, rel=0.01)
+    assert (_tail(heavy) == expected) is known
+
+
+@pytest.mark.parametrize(("times", "apart"), [(0.95, False), (1.05, True)])
+def test_a_gap_that_parts_two_populations_is_wider_than_chance_makes_one_of_a_thousand(times, apart):
+    """Rényi's spacings of a tail, all of them one; of the widest of n, P ≈ n·exp(−width)."""
+    count, above = 40, 8
+    spacings = np.ones(count)
+    spacings[-above] = times * np.log(count / 1e-3)
+    tail = np.exp(np.concatenate([[0], np.cumsum(spacings / np.arange(count, 0, -1))]))
+    excess = np.concatenate([np.zeros(760), tail])
+    assert len(_below_the_gap(excess)) == len(excess) - above * apart

@@ -1,0 +1,43 @@
+"""Statistics that outliers don't move."""
+
+from statistics import NormalDist
+
+import numpy as np
+import pytest
+
+from gradcheck.logs.findings.robust import block_medians, deviation, side_medians
+
+
+def test_the_last_block_ends_with_the_last_row_and_what_is_left_over_at_the_start_is_in_none():
+    assert block_medians(np.array([9.0, 9, 0, 1, 5, 2, 8, 3]), 3).tolist() == [1, 3]
+
+
+def test_every_column_has_its_own_medians():
+    values = np.array([[0.0, 5], [1, 7], [2, 6], [3, 0], [9, 1], [4, 2]])
+    assert block_medians(values, 3).tolist() == [[1, 6], [4, 1]]
+
+
+def test_a_course_without_noise_has_no_deviation():
+    assert deviation(np.full(20, 3.0)) == deviation(np.linspace(0, 7, 20)) == 0
+    assert deviation(np.array([0.0, 100.0])) == 0
+
+
+def test_the_deviation_is_that_of_a_normal_law_with_the_same_median_distance():
+    """Differences of neighbours have √2 of the noise's deviation, and half of them are within Φ⁻¹(3/4) of it."""
+    steps = np.array([1.0, 0, -1] * 7)  # medians: 0, and of the distances 1
+    expected = 1 / NormalDist().inv_cdf(0.75) / 2**0.5
+    assert deviation(np.cumsum(steps)) == pytest.approx(expected, rel=1e-4)
+    assert deviation(1e9 + 40 * np.cumsum(steps)) == pytest.approx(40 * expected, rel=1e-4)
+
+
+def test_an_outlier_and_a_slope_do_not_move_the_deviation(zigzag):
+    noise = zigzag(50, 0.2)
+    noise[27] = 1e6
+    assert deviation(noise) == pytest.approx(0.2)
+    assert deviation(zigzag(50, 0.2) + 0.01 * np.arange(50)) == pytest.approx(0.2, rel=0.06)
+
+
+def test_a_row_is_held_against_the_rows_on_either_side_without_itself():
+    before, after = side_medians(np.array([0.0, 1, 2, 99, 4, 5, 7]), 2)
+    np.testing.assert_array_equal(before, [np.nan, np.nan, 0.5, 1.5, 50.5, 51.5, 4.5])
+    np.testing.assert_array_equal(after, [1.5, 50.5, 51.5, 4.5, 6, np.nan, np.nan])
