@@ -1,0 +1,69 @@
+"""The activations of a sampled step, and the hooks that measure them."""
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch import nn  # noqa: E402
+
+from gradcheck.torch import Recorder  # noqa: E402
+
+
+@pytest.mark.usefixtures("any_device")
+def test_activations_are_measured_behind_the_activation_module(file, runs):
+    model = runs.mlp(depth=1, width=4)
+    with torch.no_grad():
+        model[0].bias[:3] = -100.0  # three of four units are dead
+    runs.train(model, file, steps=1, activations=True, lr=0.0)
+    layers = runs.records(file)[0]["layers"]
+    hidden, output = model[:2](runs.INPUTS), model(runs.INPUTS)
+    rms = [one.square().mean().sqrt().item() for one in (hidden, output)]
+    assert layers["activation_rms"] == [pytest.approx(rms[0], rel=1e-5), None, pytest.approx(rms[1], rel=1e-5), None]
+    assert layers["dead_fraction"] == [0.75, None, None, None]
+
+
+def test_the_units_of_a_convolution_are_its_channels(file, runs):
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(16, 1))
+    with torch.no_grad():
+        model[0].bias[0] = -100.0
+    with Recorder(model, file, every=1, activations=True) as recorder:
+        model(torch.randn(5, 1, 4, 4)).sum().backward()
+        recorder.step()
+    assert runs.records(file)[0]["layers"]["dead_fraction"][0] == 0.25
+
+
+def test_a_validation_pass_is_not_measured(file, runs):
+    model = runs.mlp()
+    with Recorder(model, file, every=1, activations=True) as recorder:
+        with torch.no_grad():
+            model(1e6 * runs.INPUTS)
+        recorder.step()
+    assert "activation_rms" not in runs.records(file)[0]["layers"]
+
+
+def hooks(model):
+    kinds = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks")
+    return sum(len(getattr(module, kind)) for module in model.modules() for kind in kinds)
+
+
+def test_forward_hooks_are_there_in_sampled_steps_only(file, runs):
+    model = runs.mlp()
+    with Recorder(model, file, every=2, activations=True) as recorder:
+        seen = []
+        for _ in range(4):
+            seen.append(hooks(model) > 0)
+            recorder.step()
+    assert seen == [True, False, True, False]
+
+
+def test_no_hook_is_left_behind_whatever_happens(file, runs):
+    from torch.optim import optimizer
+
+    model, before = runs.mlp(), len(optimizer._global_optimizer_pre_hooks)
+    recorder = Recorder(model, file, every=1, activations=True)
+    assert hooks(model)
+    assert len(optimizer._global_optimizer_pre_hooks) == before + 1
+    with pytest.raises(ZeroDivisionError), recorder:
+        1 / 0  # noqa: B018
+    assert not hooks(model)
+    assert len(optimizer._global_optimizer_pre_hooks) == before

@@ -1,0 +1,151 @@
+"""Every number of a record against a naive implementation, and the names of what was measured."""
+
+import copy
+import math
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch import nn  # noqa: E402
+
+import gradcheck  # noqa: E402
+from gradcheck.torch import Recorder  # noqa: E402
+from gradcheck.torch.recording.recorder import WEIGHTS_EVERY  # noqa: E402
+
+
+@pytest.mark.usefixtures("any_device")
+def test_every_number_is_that_of_a_naive_implementation(file, runs):
+    model = runs.mlp()
+    twin = copy.deepcopy(model)
+    runs.train(model, file, WEIGHTS_EVERY + 2, lr=0.3, clip=0.2)
+    expected = list(runs.naive_run(twin, WEIGHTS_EVERY + 2, 0.3, 0.2))
+    assert len(runs.records(file)) == WEIGHTS_EVERY + 2
+    for number, (record, (whole, layers)) in enumerate(zip(runs.records(file), expected, strict=True)):
+        assert {name: record[name] for name in whole} == pytest.approx(whole, rel=1e-5)
+        if number % WEIGHTS_EVERY and number != WEIGHTS_EVERY // 2:
+            layers = {name: layers[name] for name in ("grad_norm", "grad_norm_after")}
+        assert record["layers"].keys() == layers.keys()
+        for name, values in layers.items():  # updates are differences: they have fewer digits
+            assert record["layers"][name] == pytest.approx(list(values), rel=1e-3 if name == "update_ratio" else 1e-5)
+
+
+def test_layers_are_the_parameters_in_the_model_s_order(file, runs):
+    runs.train(runs.mlp(), file)
+    assert runs.lines(file)[0]["layers"] == ["0.weight", "0.bias", "2.weight", "2.bias", "4.weight", "4.bias"]
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-19, 1e25])
+def test_norms_whose_squares_leave_float32_are_right(file, scale, runs):
+    layer = nn.Linear(5, 4, bias=False)
+    with Recorder(layer, file, every=1) as recorder:
+        layer.weight.grad = torch.full((4, 5), scale)
+        recorder.step()
+    assert runs.records(file)[0]["layers"]["grad_norm"] == pytest.approx([scale * math.sqrt(20)], rel=1e-6)
+    assert runs.records(file)[0]["grad_norm"] == pytest.approx(scale * math.sqrt(20), rel=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_measured_in_single(file, dtype, runs):
+    layer = nn.Linear(100, 100, bias=False, dtype=dtype)
+    with Recorder(layer, file, every=1) as recorder:
+        layer.weight.grad = torch.full((100, 100), 30000.0, dtype=dtype)  # a norm that float16 hasn't got
+        recorder.step()
+    expected = 100 * float(torch.tensor(30000.0, dtype=dtype))
+    assert runs.records(file)[0]["layers"]["grad_norm"] == pytest.approx([expected], rel=1e-5)
+
+
+@pytest.mark.usefixtures("any_device")
+def test_mixed_precisions_are_measured_side_by_side(file, runs):
+    model = nn.Sequential(nn.Linear(4, 4, bias=False).double(), nn.Linear(4, 4, bias=False).bfloat16())
+    with Recorder(model, file, every=1) as recorder:
+        for parameter in model.parameters():
+            parameter.grad = torch.ones_like(parameter)
+        recorder.step()
+    assert runs.records(file)[0]["layers"]["grad_norm"] == [4.0, 4.0]
+
+
+@pytest.mark.usefixtures("any_device")
+def test_numbers_that_are_not_finite_are_recorded_by_name(file, runs):
+    layer = nn.Linear(2, 2, bias=True)
+    with Recorder(layer, file, every=1) as recorder:
+        layer.weight.grad, layer.bias.grad = torch.full((2, 2), math.inf), torch.tensor([math.nan, 0.0])
+        recorder.step(math.nan)
+    assert runs.records(file)[0]["layers"]["grad_norm"] == ["Infinity", "NaN"]
+    assert runs.records(file)[0]["loss"] == "NaN"
+
+
+@pytest.mark.usefixtures("any_device")
+def test_a_sparse_gradient_has_the_norm_of_the_dense_one(file, tmp_path, runs):
+    found = []
+    for sparse in (True, False):
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Embedding(10, 4, sparse=sparse), nn.Linear(4, 1))
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        with Recorder(model, tmp_path / f"{sparse}.jsonl", every=1) as recorder:
+            loss = model(torch.tensor([1, 1, 7])).square().sum()
+            loss.backward()
+            assert model[0].weight.grad.is_sparse == sparse
+            optimizer.step()
+            recorder.step(loss)
+        found.append(runs.records(tmp_path / f"{sparse}.jsonl")[0]["layers"])
+    for name in ("grad_norm", "update_ratio", "weight_norm"):
+        assert found[0][name] == pytest.approx(found[1][name], rel=1e-5)
+
+
+@pytest.mark.usefixtures("any_device")
+def test_a_parameter_without_gradient_has_null_and_one_that_is_frozen_no_place(file, runs):
+    model = nn.ModuleDict({name: nn.Linear(6, 3, bias=False) for name in ("used", "unused", "frozen")})
+    model["frozen"].requires_grad_(False)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with Recorder(model, file, every=1) as recorder:
+        runs.loss_of(nn.Sequential(model["used"])).backward()
+        optimizer.step()
+        recorder.step()
+    assert runs.lines(file)[0]["layers"] == ["used.weight", "unused.weight"]
+    layers = runs.records(file)[0]["layers"]
+    assert layers["grad_norm"][0] > 0
+    assert layers["grad_norm"][1] is None
+    assert layers["update_ratio"][1] == 0
+
+
+def test_a_layer_that_is_thawed_gets_a_place_in_another_header(file, runs):
+    model = runs.mlp()
+    model[0].requires_grad_(False)
+    runs.train(model, file, steps=2)
+    model[0].requires_grad_(True)
+    runs.train(model, file, steps=2, resume=True)
+    headers = [line["layers"] for line in runs.lines(file) if "layers" in line and "step" not in line]
+    assert [len(names) for names in headers] == [4, 6]
+    assert gradcheck.diagnose(file).log.layers == 6
+
+
+def test_shared_parameters_are_recorded_once(file, runs):
+    model = nn.Sequential(nn.Linear(6, 6), nn.Linear(6, 6), nn.Linear(6, 3))
+    model[1].weight = model[0].weight
+    runs.train(model, file)
+    assert runs.lines(file)[0]["layers"] == ["0.weight", "0.bias", "1.bias", "2.weight", "2.bias"]
+
+
+class Compiled(nn.Module):
+    """Names its parameters as ``torch.compile`` does."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self._orig_mod = inner
+
+    def forward(self, inputs):
+        return self._orig_mod(inputs)
+
+
+@pytest.mark.parametrize("wrap", [Compiled, nn.DataParallel, lambda model: nn.DataParallel(Compiled(model))])
+def test_wrappers_leave_no_trace_in_the_names(file, wrap, runs):
+    runs.train(wrap(runs.mlp(depth=1)), file)
+    assert runs.lines(file)[0]["layers"] == ["0.weight", "0.bias", "2.weight", "2.bias"]
+
+
+def test_a_module_of_the_user_s_that_is_called_module_keeps_its_name(file, runs):
+    runs.train(nn.Sequential(nn.ModuleDict({"module": nn.Linear(6, 3)})["module"]), file)
+    model = nn.ModuleDict({"module": nn.Linear(6, 3)})
+    Recorder(model, file).close()
+    assert runs.lines(file)[0]["layers"] == ["module.weight", "module.bias"]
