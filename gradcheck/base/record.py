@@ -19,6 +19,14 @@ def number(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
+def power_of_ten(logarithm: float) -> float | None:
+    """Return 10**logarithm; exactly 0 for −inf only, None where a float would under- or overflow."""
+    if logarithm == -math.inf:
+        return 0.0
+    value = 10.0**logarithm if logarithm < 308.25 else math.inf
+    return number(value) if value else None
+
+
 def frozen(value: object) -> Any:  # noqa: ANN401
     """Return a value that nobody can change: lists become tuples, mappings become ``Frozen``, at every depth."""
     if isinstance(value, list | tuple):

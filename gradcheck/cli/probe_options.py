@@ -5,10 +5,8 @@ from typing import Annotated
 import typer
 
 from gradcheck.cli.options import named
+from gradcheck.spec.probing import LOSS_SCALES, MODES, OPTIMIZERS
 
-MODES = ("train", "eval")
-AMP = ("fp16", "bf16")
-OPTIMIZERS = ("sgd", "momentum", "adam", "adamw", "rmsprop")
 PROBE_FORMATS = ("text", "json", "csv", "markdown", "github", "junit")
 
 Target = Annotated[
@@ -38,7 +36,11 @@ LossOption = Annotated[
 Mode = Annotated[str, named(MODES, "The model's mode")]
 AmpOption = Annotated[
     str | None,
-    named(AMP, "Run under autocast, fp16 with a loss scale of 65,536, and say where the gradient underflows"),
+    named(
+        tuple(LOSS_SCALES),
+        f"Run under autocast, fp16 with a loss scale of {2 ** LOSS_SCALES['fp16']:,}, and say where the gradient "
+        "underflows",
+    ),
 ]
 TrainingSteps = Annotated[
     int, typer.Option("--steps", metavar="N", help="Take N steps of training, and diagnose behind each.")

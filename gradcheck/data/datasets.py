@@ -11,12 +11,11 @@ from gradcheck.engine.initializers import stream
 from gradcheck.engine.types import Array
 from gradcheck.errors import InputError, OptionError
 from gradcheck.spec import known_data
+from gradcheck.spec.data import FEATURES, OUTPUTS
 from gradcheck.spec.data import DataSpec as DataSpec
 
 DATA_STREAM = 2  # beside the streams of weights and biases
 DIGITS = Path(__file__).parents[1] / "datasets" / "digits.npz"
-FEATURES = 64  # of gaussian, as many as the digits have
-OUTPUTS = 10  # of the read-out where there are no labels, as many as there are digits
 MOST_CLASSES = 1_000_000
 
 Labels = npt.NDArray[np.int64]

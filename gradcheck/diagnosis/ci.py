@@ -7,19 +7,17 @@ from gradcheck.base.loose import Loose
 from gradcheck.diagnosis.report import Report
 from gradcheck.render.numbers import power
 from gradcheck.render.style import without_controls
-
-#: GitHub shows no more annotations of a step.
-ANNOTATIONS = 10
+from gradcheck.render.workflow import MOST, annotation
 
 
 def as_github(report: Report) -> str:
     """Return workflow commands: one annotation a region, at most ten; one where there is none."""
     status, reasons = report.verdict.status, report.verdict.reasons
     level = "notice" if status == "healthy" else "error"
-    verdict = [_annotation(level, status, reasons[0] if reasons else status)]
+    verdict = [annotation(level, status, reasons[0] if reasons else status)]
     of_regions = "warning" if status == "healthy" else "error"
-    regions = [_annotation(of_regions, region.flag, _words(report, region)) for region in report.regions]
-    return "\n".join((regions or verdict)[:ANNOTATIONS]) + "\n"
+    regions = [annotation(of_regions, region.flag, _words(report, region)) for region in report.regions]
+    return "\n".join((regions or verdict)[:MOST]) + "\n"
 
 
 def _words(report: Report, region: Loose) -> str:
@@ -34,18 +32,6 @@ def _words(report: Report, region: Loose) -> str:
 def _called(name: str, plural: str = "") -> str:
     """Return a layer's name; a number says that it is one."""
     return f"layer{plural} {name}" if name.isdecimal() else name
-
-
-def _annotation(level: str, title: str, message: str) -> str:
-    return f"::{level} title=gradcheck {_property(title)}::{_data(message)}"
-
-
-def _data(text: str) -> str:
-    return without_controls(text).replace("%", "%25")
-
-
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
 def as_junit(report: Report) -> str:

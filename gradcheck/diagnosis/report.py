@@ -9,7 +9,7 @@ import numpy as np
 
 from gradcheck.base.document import Document
 from gradcheck.base.loose import Loose
-from gradcheck.base.record import number as number
+from gradcheck.base.record import number, power_of_ten
 from gradcheck.diagnosis.summary import Summary
 from gradcheck.diagnosis.verdict import Diagnosis
 from gradcheck.flow.gradient_flow import GradientFlow, OutputFlow, PerLayer
@@ -118,14 +118,6 @@ def make_report(
 def banded_summary(summaries: Sequence[Summary], summary: Summary) -> Loose:
     """Return the typical summary and, of several draws, the extremes."""
     return _banded(Summary._fields, summaries, summary)
-
-
-def power_of_ten(logarithm: float) -> float | None:
-    """Return 10**logarithm; exactly 0 for −inf only, None where a float would under- or overflow."""
-    if logarithm == -math.inf:
-        return 0.0
-    value = 10.0**logarithm if logarithm < 308.25 else math.inf
-    return number(value) if value else None
 
 
 def _layers(flows: Sequence[GradientFlow], typical: GradientFlow, flags: Sequence[str]) -> tuple[Loose, ...]:

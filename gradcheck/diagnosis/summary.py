@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from gradcheck.base.record import power_of_ten
 from gradcheck.flow.gradient_flow import GradientFlow, PerLayer
 
 
@@ -56,9 +57,11 @@ def summarize(flow: GradientFlow) -> Summary:
     compared = gradient[widest_group(flow)]
     steps = max(1, len(compared) - 1) / max(1, len(flow.points))
     several = len(compared) > 1 and compared[-1] > -math.inf
-    gain = _power_of_ten((compared[0] - compared[-1]) / steps) if several else math.nan
+    gain = power_of_ten(float(compared[0] - compared[-1]) / steps) if several else None
     rank = flow.layers[-1].effective_rank
-    return Summary(_range(compared), float(gain), rank, _weight_gradient_span(flow), narrowest(flow)[1])
+    return Summary(
+        _range(compared), math.nan if gain is None else gain, rank, _weight_gradient_span(flow), narrowest(flow)[1]
+    )
 
 
 def widest_group(flow: GradientFlow) -> npt.NDArray[np.intp]:
@@ -106,10 +109,6 @@ def possible_rank(flow: GradientFlow) -> float:
     """
     widths = np.array(flow.fan_out)[flow.carriers]
     return min(flow.rows - 1, flow.features, *(widths.tolist() or flow.fan_out))
-
-
-def _power_of_ten(logarithm: float) -> float:
-    return 10.0 ** float(logarithm) if logarithm < 308.25 else math.inf
 
 
 def gradient_shrinks(flow: GradientFlow) -> bool:

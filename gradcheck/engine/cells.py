@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradcheck.engine.activations import Activation, sigmoid
+from gradcheck.engine.activations import ACTIVATIONS, Activation, sigmoid
 from gradcheck.engine.types import Array
 
 
@@ -114,14 +114,17 @@ def gru(from_input: Array, from_state: Array, state: Array, activation: Activati
     return CellStep(u * state + (1 - u) * n, z, (r_slope, u_slope, n_slope), pullback, reset=r)
 
 
+#: The steepest slopes of a gate and of a candidate.
+GATE, CANDIDATE = ACTIVATIONS["sigmoid"].steepest, ACTIVATIONS["tanh"].steepest
+
 CELLS: dict[str, Cell] = {
     "rnn": Cell(vanilla, ("hidden",), None, 1, None, "Elman 1990"),
     "lstm": Cell(
-        lstm, ("input", "forget", "candidate", "output"), (0.25, 0.25, 1.0, 0.25), 2, 1,
+        lstm, ("input", "forget", "candidate", "output"), (GATE, GATE, CANDIDATE, GATE), 2, 1,
         "Hochreiter & Schmidhuber 1997; forget gate: Gers, Schmidhuber & Cummins 2000",
     ),
     "gru": Cell(
-        gru, ("reset", "update", "candidate"), (0.25, 0.25, 1.0), 1, 1,
+        gru, ("reset", "update", "candidate"), (GATE, GATE, CANDIDATE), 1, 1,
         "Cho et al. 2014; reset behind the product, as in PyTorch and cuDNN",
     ),
 }  # fmt: skip

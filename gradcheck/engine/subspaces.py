@@ -4,15 +4,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gradcheck.engine.diversity import ROUNDING
 from gradcheck.engine.magnitude import rescaled
 from gradcheck.engine.pieces import contraction, product
 from gradcheck.engine.types import Array
 
 #: Of a Gram matrix's eigenvalues, relative to the largest, those that are known well enough to divide by.
 TRUSTED = 1e-6
-
-#: What is left of an example below this many units of rounding is taken for rounding.
-ROUNDING = 64
 
 
 class RowSpace(NamedTuple):

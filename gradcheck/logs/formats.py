@@ -8,10 +8,8 @@ from gradcheck.logs.report import LogFinding, LogReport
 from gradcheck.logs.text import headline, share, where
 from gradcheck.render.documents import json_line, markdown_table, records_as_csv
 from gradcheck.render.numbers import significant
-from gradcheck.render.style import escaped, without_controls
-
-#: Annotations that a step of a workflow shows.
-MOST_ANNOTATIONS = 10
+from gradcheck.render.style import escaped
+from gradcheck.render.workflow import MOST, annotation
 
 #: What the weights are called there.
 ANNOTATIONS = {ERROR: "error", WARNING: "warning", NOTE: "notice"}
@@ -61,20 +59,10 @@ def _cells(finding: LogFinding) -> Iterator[str]:
 
 def as_github(report: LogReport) -> str:
     """Return workflow commands of GitHub Actions, one a finding, the weightiest ten."""
-    return "".join(_annotation(report.config.file, one) for one in report.findings[:MOST_ANNOTATIONS])
+    return "".join(_annotation(report.config.file, one) for one in report.findings[:MOST])
 
 
 def _annotation(file: str, finding: LogFinding) -> str:
-    """Return one command; what would end it or a property of it is written as the runner decodes it."""
     first = f", layer {finding.layer}" if finding.layer else ""
     text = f"from step {step_text(finding.first_step)}{first}: {finding.message}; try: {finding.advice[0]}"
-    head = f"::{ANNOTATIONS[finding.severity]} file={_property(file)},title={_property('gradcheck ' + finding.kind)}::"
-    return f"{head}{_data(text)}\n"
-
-
-def _data(text: str) -> str:
-    return without_controls(text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A"))
-
-
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
+    return annotation(ANNOTATIONS[finding.severity], finding.kind, text, file) + "\n"

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+from gradcheck.engine.normalization import EPSILON
 from gradcheck.mean_field.kernels import Kernel, Moments
-from gradcheck.mean_field.maps import EPSILON
 
 #: A mean square that nothing can be computed from any more.
 LARGEST = 1e150

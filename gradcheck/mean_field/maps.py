@@ -2,9 +2,8 @@
 
 from typing import NamedTuple
 
+from gradcheck.engine.normalization import EPSILON
 from gradcheck.mean_field.kernels import Kernel, Pair
-
-EPSILON = 1e-5  # what norms add to the variance: gradcheck.engine.normalization
 
 
 class LayerMap(NamedTuple):

@@ -19,12 +19,10 @@ from gradcheck.mean_field.layers import (
 )
 from gradcheck.mean_field.unknown import Unknown as Unknown
 from gradcheck.spec import NetworkSpec, Spec
+from gradcheck.spec.data import FEATURES
 
 #: From the logarithm of a mean square to log10 of its root.
 HALF_DECADES = 0.5 / math.log(10)
-
-#: Features of the digits: what a network gets unless something else is said.
-FEATURES = 64
 
 #: Scales of weights, biases and branches that squares and products of a layer's moments can be computed from.
 TINY, HUGE = 1e-50, 1e50

@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import Any
 
 from gradcheck.base.document import CommandReport
-from gradcheck.base.record import Frozen, Record, number, told
+from gradcheck.base.record import Frozen, Record, number, power_of_ten, told
 from gradcheck.mean_field.fixed_point import FixedPoint
 from gradcheck.mean_field.maps import LayerMap
 from gradcheck.mean_field.prediction import LayerPrediction, Prediction
@@ -135,7 +135,7 @@ def _network(prediction: Prediction | None) -> TheoryNetwork:
         log10_gradient_ratio=first.log10_gradient_ratio,
         log10_gradient_ratio_std=first.log10_gradient_ratio_std,
         gradient_span=prediction.gradient_span,
-        mean_local_gain=number(10 ** (first.log10_gradient_ratio / steps)) if steps else None,
+        mean_local_gain=power_of_ten(first.log10_gradient_ratio / steps) if steps else None,
     )
 
 

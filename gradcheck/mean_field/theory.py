@@ -10,10 +10,11 @@ from gradcheck.mean_field.fixed_point import FixedPoint, batch_norm_fixed_point,
 from gradcheck.mean_field.kernels import kernel_of
 from gradcheck.mean_field.maps import LayerMap
 from gradcheck.mean_field.phase import log_gains
-from gradcheck.mean_field.prediction import FEATURES, layer_law, layer_laws, predict, weight_law, why_unknown
+from gradcheck.mean_field.prediction import layer_law, layer_laws, predict, weight_law, why_unknown
 from gradcheck.mean_field.report import PhaseDiagram, TheoryReport, make_theory_report
 from gradcheck.mean_field.unknown import Unknown
 from gradcheck.spec import NetworkSpec, plain
+from gradcheck.spec.data import FEATURES
 
 #: The mean square of standardised inputs.
 INPUT_SQUARE = 1.0

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from gradcheck.base.loose import Loose
-from gradcheck.base.record import number
+from gradcheck.base.record import number, power_of_ten
 from gradcheck.engine.diversity import mean_cosine
 from gradcheck.mean_field.prediction import Prediction, Unknown, predict, why_unknown
 from gradcheck.simulation.experiment import Experiment, Outcome
@@ -41,7 +41,7 @@ def expectation(experiment: Experiment, outcome: Outcome) -> Loose:
     found = _predicted(experiment)
     if isinstance(found, Unknown):
         return _record(found.reason)
-    gains = [None if one.log10_local_gain is None else _power(one.log10_local_gain) for one in found.layers]
+    gains = [None if one.log10_local_gain is None else power_of_ten(one.log10_local_gain) for one in found.layers]
     ratio, deviation = found.log10_gradient_ratio, found.layers[0].log10_gradient_ratio_std
     measured = float(outcome.typical.log10_gradient_ratio[0])
     agrees = _agrees(measured, ratio, deviation or 0.0, len(outcome.flows)) if math.isfinite(measured) else None
@@ -80,14 +80,10 @@ def _predicted(experiment: Experiment) -> Prediction | Unknown:
     )
 
 
-def _power(logarithm: float) -> float | None:
-    return number(10.0**logarithm) if logarithm < 308 else None
-
-
 def _mean_gain(found: Prediction) -> float | None:
     """Return the geometric mean of the factors from layer to layer."""
     steps = len(found.layers) - 1
-    return _power(found.log10_gradient_ratio / steps) if steps else None
+    return power_of_ten(found.log10_gradient_ratio / steps) if steps else None
 
 
 def _agrees(measured: float, predicted: float, deviation: float, draws: int) -> bool:

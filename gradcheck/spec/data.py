@@ -6,6 +6,9 @@ from typing import Any
 
 from gradcheck.errors import OptionError, at_least
 
+FEATURES = 64  # of gaussian, as many as the digits have
+OUTPUTS = 10  # of the read-out where there are no labels, as many as there are digits
+
 
 @dataclass(frozen=True, kw_only=True)
 class DataSpec:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 import gradcheck
 from gradcheck.base.loose import Loose
-from gradcheck.diagnosis.report import make_report, number, power_of_ten
+from gradcheck.base.record import number, power_of_ten
+from gradcheck.diagnosis.report import make_report
 from gradcheck.diagnosis.summary import summarize
 from gradcheck.diagnosis.verdict import diagnose
 from gradcheck.flow.average import average

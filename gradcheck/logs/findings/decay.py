@@ -19,8 +19,9 @@ from gradcheck.logs.findings.learning import BLOCKS, SMALLER, got_nowhere, progr
 from gradcheck.logs.findings.movers import first_movers
 from gradcheck.logs.findings.robust import FEWEST, Numbers, block_medians
 from gradcheck.logs.series import Series
+from gradcheck.spec.thresholds import Thresholds
 
-LOST, LOST_FOR_NOTHING, START, MOSTLY = 3.0, 2.3, 0.25, 0.7
+LOST, LOST_FOR_NOTHING, START, MOSTLY = 3.0, Thresholds.max_span, 0.25, 0.7
 FALL, ABRUPT = 3.0, 2
 
 #: Rows of the start at least.

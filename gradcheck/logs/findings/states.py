@@ -19,9 +19,10 @@ from gradcheck.logs.findings.robust import Numbers, block_medians
 from gradcheck.logs.findings.sentences import WORDS
 from gradcheck.logs.series import Series, logarithms
 from gradcheck.logs.table import Nonfinite
+from gradcheck.spec.thresholds import Thresholds
 
 RATIOS = (1e-4, 1e-1)
-DEAD, SCALER, ROUNDING = 0.9, 0.01, 6.0
+DEAD, SCALER, ROUNDING = Thresholds.dead_above, 0.01, 6.0
 
 #: Rows with a number that a layer is judged by.
 FEWEST = 3

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import nn
 
+from gradcheck.spec.probing import LOSS_SCALES
+
 if TYPE_CHECKING:
     from gradcheck.torch.probing.passing import Passed
 
@@ -25,8 +27,11 @@ class Precision(NamedTuple):
     shift: int
 
 
-#: By name; the scale is the one that PyTorch's GradScaler starts with, and bfloat16 needs none.
-AMP = {"fp16": Precision(torch.float16, 16), "bf16": Precision(torch.bfloat16, 0)}
+#: By name.
+AMP = {
+    "fp16": Precision(torch.float16, LOSS_SCALES["fp16"]),
+    "bf16": Precision(torch.bfloat16, LOSS_SCALES["bf16"]),
+}
 
 #: Where the scaled gradient overflows the scale is divided by 2**BACK_OFF, again and again.
 BACK_OFF = 4

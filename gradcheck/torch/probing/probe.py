@@ -9,6 +9,7 @@ from torch import nn
 from gradcheck.diagnosis.report import Report
 from gradcheck.diagnosis.summary import dead_layers
 from gradcheck.errors import at_least, finite, one_of
+from gradcheck.spec.probing import MODES
 from gradcheck.spec.thresholds import Thresholds
 from gradcheck.torch.probing.batches import Batch, as_batch
 from gradcheck.torch.probing.checks import check_batch, check_model
@@ -19,8 +20,6 @@ from gradcheck.torch.probing.precision import AMP, BACK_OFF, Precision, Underflo
 from gradcheck.torch.probing.reporting import probe_report
 from gradcheck.torch.probing.training import Optimizer, Watch, course_of, made_optimizer, untouched
 from gradcheck.torch.probing.verdict import Judged, judged, silent_layers
-
-MODES = ("train", "eval")
 
 
 def probe(

@@ -9,11 +9,10 @@ import torch
 from torch import nn
 
 from gradcheck.errors import OptionError, one_of
+from gradcheck.spec.probing import OPTIMIZERS
 from gradcheck.torch.probing.measuring import Gradients
 from gradcheck.torch.probing.passing import Passed
 from gradcheck.torch.probing.verdict import Judged, first_sick
-
-OPTIMIZERS = ("sgd", "momentum", "adam", "adamw", "rmsprop")
 
 #: The loss has exploded where it is so many times its first value.
 EXPLODED = 10.0
