@@ -19,12 +19,15 @@ def number(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def power_of_ten(logarithm: float) -> float | None:
+def power_of_ten(logarithm: float) -> float:
+    """Return 10**logarithm; inf where a float would overflow."""
+    return 10.0**logarithm if logarithm < 308.25 else math.inf
+
+
+def power_in_range(logarithm: float) -> float | None:
     """Return 10**logarithm; exactly 0 for −inf only, None where a float would under- or overflow."""
-    if logarithm == -math.inf:
-        return 0.0
-    value = 10.0**logarithm if logarithm < 308.25 else math.inf
-    return number(value) if value else None
+    value = power_of_ten(logarithm)
+    return number(value) if value or logarithm == -math.inf else None
 
 
 def frozen(value: object) -> Any:  # noqa: ANN401

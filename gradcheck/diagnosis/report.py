@@ -9,7 +9,7 @@ import numpy as np
 
 from gradcheck.base.document import Document
 from gradcheck.base.loose import Loose
-from gradcheck.base.record import number, power_of_ten
+from gradcheck.base.record import number, power_in_range
 from gradcheck.diagnosis.summary import Summary
 from gradcheck.diagnosis.verdict import Diagnosis
 from gradcheck.flow.gradient_flow import GradientFlow, OutputFlow, PerLayer
@@ -126,7 +126,7 @@ def _layers(flows: Sequence[GradientFlow], typical: GradientFlow, flags: Sequenc
         draws = np.array([quantity.values(flow) for flow in flows]) if len(flows) > 1 else None
         for suffix, values in _bands(quantity.values(typical), draws):
             if quantity.magnitude:
-                columns[name + suffix] = [power_of_ten(value) for value in values.tolist()]
+                columns[name + suffix] = [power_in_range(value) for value in values.tolist()]
             if quantity.show_log or not quantity.magnitude:
                 prefix = "log10_" if quantity.magnitude else ""
                 columns[prefix + name + suffix] = [number(value) for value in values.tolist()]
@@ -180,16 +180,16 @@ def _status(flow: GradientFlow, index: int, logarithms: PerLayer) -> str:
     """Say why a layer's numbers are not all there: a magnitude is zero, or beyond the range of floats."""
     if index > flow.reached:
         return flow.obstacle
-    if any(power_of_ten(value) in (None, 0.0) and value < 0 for value in logarithms.tolist()):
+    if any(power_in_range(value) in (None, 0.0) and value < 0 for value in logarithms.tolist()):
         return "underflow"
-    return "overflow" if any(power_of_ten(value) is None for value in logarithms.tolist()) else "ok"
+    return "overflow" if any(power_in_range(value) is None for value in logarithms.tolist()) else "ok"
 
 
 def _output(draws: Sequence[OutputFlow], typical: OutputFlow) -> Loose:
     """Return the loss, and the read-out's magnitudes as numbers."""
 
     def plain(output: OutputFlow) -> list[float]:
-        powers = [power_of_ten(logarithm) for logarithm in output[1:]]
+        powers = [power_in_range(logarithm) for logarithm in output[1:]]
         return [output.loss, *(math.nan if power is None else power for power in powers)]
 
     names = ["loss", "logit_rms", "weight_gradient_norm"]

@@ -57,11 +57,9 @@ def summarize(flow: GradientFlow) -> Summary:
     compared = gradient[widest_group(flow)]
     steps = max(1, len(compared) - 1) / max(1, len(flow.points))
     several = len(compared) > 1 and compared[-1] > -math.inf
-    gain = power_of_ten(float(compared[0] - compared[-1]) / steps) if several else None
+    gain = power_of_ten(float(compared[0] - compared[-1]) / steps) if several else math.nan
     rank = flow.layers[-1].effective_rank
-    return Summary(
-        _range(compared), math.nan if gain is None else gain, rank, _weight_gradient_span(flow), narrowest(flow)[1]
-    )
+    return Summary(_range(compared), gain, rank, _weight_gradient_span(flow), narrowest(flow)[1])
 
 
 def widest_group(flow: GradientFlow) -> npt.NDArray[np.intp]:

@@ -135,7 +135,7 @@ def _network(prediction: Prediction | None) -> TheoryNetwork:
         log10_gradient_ratio=first.log10_gradient_ratio,
         log10_gradient_ratio_std=first.log10_gradient_ratio_std,
         gradient_span=prediction.gradient_span,
-        mean_local_gain=power_of_ten(first.log10_gradient_ratio / steps) if steps else None,
+        mean_local_gain=number(power_of_ten(first.log10_gradient_ratio / steps)) if steps else None,
     )
 
 

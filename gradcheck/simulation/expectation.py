@@ -41,7 +41,9 @@ def expectation(experiment: Experiment, outcome: Outcome) -> Loose:
     found = _predicted(experiment)
     if isinstance(found, Unknown):
         return _record(found.reason)
-    gains = [None if one.log10_local_gain is None else power_of_ten(one.log10_local_gain) for one in found.layers]
+    gains = [
+        None if one.log10_local_gain is None else number(power_of_ten(one.log10_local_gain)) for one in found.layers
+    ]
     ratio, deviation = found.log10_gradient_ratio, found.layers[0].log10_gradient_ratio_std
     measured = float(outcome.typical.log10_gradient_ratio[0])
     agrees = _agrees(measured, ratio, deviation or 0.0, len(outcome.flows)) if math.isfinite(measured) else None
@@ -83,7 +85,7 @@ def _predicted(experiment: Experiment) -> Prediction | Unknown:
 def _mean_gain(found: Prediction) -> float | None:
     """Return the geometric mean of the factors from layer to layer."""
     steps = len(found.layers) - 1
-    return power_of_ten(found.log10_gradient_ratio / steps) if steps else None
+    return number(power_of_ten(found.log10_gradient_ratio / steps)) if steps else None
 
 
 def _agrees(measured: float, predicted: float, deviation: float, draws: int) -> bool:

@@ -56,7 +56,8 @@ def measure_row(task: Task) -> Row:
 
 def _measured(options: dict[str, Any]) -> dict[str, Any]:
     """Simulate and return what the row shows."""
-    from gradcheck.diagnosis.report import banded_summary, number
+    from gradcheck.base.record import number
+    from gradcheck.diagnosis.report import banded_summary
     from gradcheck.simulation.experiment import Experiment
 
     outcome = Experiment.from_options(options).outcome()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import gradcheck
 from gradcheck.base.loose import Loose
-from gradcheck.base.record import number, power_of_ten
+from gradcheck.base.record import number, power_in_range
 from gradcheck.diagnosis.report import make_report
 from gradcheck.diagnosis.summary import summarize
 from gradcheck.diagnosis.verdict import diagnose
@@ -147,7 +147,7 @@ def test_printing_a_report_prints_its_text(report, capsys):
 
 @given(st.floats(-320, 308))
 def test_a_power_of_ten_is_what_python_makes_of_it(logarithm):
-    assert power_of_ten(logarithm) == 10.0**logarithm > 0
+    assert power_in_range(logarithm) == 10.0**logarithm > 0
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_a_power_of_ten_is_what_python_makes_of_it(logarithm):
     ],
 )
 def test_a_power_of_ten_is_zero_for_an_exact_zero_only_and_none_beyond_the_range(logarithm, expected):
-    assert power_of_ten(logarithm) == expected
+    assert power_in_range(logarithm) == expected
 
 
 def test_only_finite_numbers_are_numbers():

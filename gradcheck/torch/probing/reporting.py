@@ -8,7 +8,8 @@ from typing import Any
 from torch import nn
 
 from gradcheck.base.loose import Loose
-from gradcheck.diagnosis.report import Report, make_report, number
+from gradcheck.base.record import number
+from gradcheck.diagnosis.report import Report, make_report
 from gradcheck.spec.thresholds import Thresholds
 from gradcheck.torch.probing.precision import Underflow
 from gradcheck.torch.probing.training import History, Step
