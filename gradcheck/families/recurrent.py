@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.data.datasets import FEATURES, Dataset, as_numbers, load_dataset
+from gradcheck.data.datasets import Dataset, as_numbers, load_dataset
 from gradcheck.engine.activations import ACTIVATIONS
 from gradcheck.engine.cells import CELLS, Cell
 from gradcheck.engine.initializers import Draw, Law
@@ -20,7 +20,7 @@ from gradcheck.families.family import Change, Family, Given, Weights, initialisa
 from gradcheck.families.weight_files import Arrays, check_classes, dense_of, read
 from gradcheck.mean_field.prediction import weight_law
 from gradcheck.spec import RecurrentSpec
-from gradcheck.spec.data import DataSpec
+from gradcheck.spec.data import FEATURES, DataSpec
 
 #: Our names: the input's weights and biases, the hidden state's, the read-out's.
 NAMES = (("W_x", "b"), ("W_h", "b_h"), ("W_out", "b_out"))
