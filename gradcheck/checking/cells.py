@@ -20,7 +20,7 @@ COLUMNS: dict[str, Callable[[CheckResult], str]] = {
 SPARED = ("limit", "kind")
 
 
-def answer(verification: Verification) -> tuple[str, str]:
+def sum_up(verification: Verification) -> tuple[str, str]:
     """Return whether all is well, and what that is founded on."""
     count, failed, worst = len(verification.checks), len(verification.failed), verification.worst
     passing = "the check passes" if count == 1 else f"all {count} checks pass"
@@ -30,13 +30,13 @@ def answer(verification: Verification) -> tuple[str, str]:
     return label, f"{basis}, {verification.seconds:.1f} s"
 
 
-def complaint(check: CheckResult) -> str:
+def describe_failure(check: CheckResult) -> str:
     """Return what is wrong with a check that fails."""
     measured = f"error {significant(check.error)}, limit {_limit(check)}"
     return f"{check.kind} {check.name}: {without_controls(check.problem) if check.problem else measured}"
 
 
-def circumstances(verification: Verification) -> Iterator[str]:
+def describe_circumstances(verification: Verification) -> Iterator[str]:
     """Yield what the numbers depend on."""
     config, where = verification.config, verification.environment
     yield f"{config.dtype}, epsilon {where.epsilon:.1e}"

@@ -56,7 +56,7 @@ class Check(NamedTuple):
     note: str = ""
 
 
-def checks() -> list[Check]:
+def list_checks() -> list[Check]:
     """Return every check; a new entry of the engine's tables has one without more ado."""
     return [
         *map(_of_activation, ACTIVATIONS),

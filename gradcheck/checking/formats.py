@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from gradcheck.checking.cells import COLUMNS, answer, circumstances, complaint
+from gradcheck.checking.cells import COLUMNS, describe_circumstances, describe_failure, sum_up
 from gradcheck.checking.verification import Verification
 from gradcheck.render.documents import markdown_table, records_as_csv
 from gradcheck.render.style import escaped
@@ -19,11 +19,11 @@ def as_markdown(verification: Verification) -> str:
 
 
 def _lines(verification: Verification) -> Iterator[str]:
-    label, basis = answer(verification)
+    label, basis = sum_up(verification)
     yield f"**{label}** - {escaped(basis)}"
     yield ""
-    yield f"- {', '.join(map(escaped, circumstances(verification)))}"
-    yield from (f"- {escaped(complaint(check))}" for check in verification.failed)
+    yield f"- {', '.join(map(escaped, describe_circumstances(verification)))}"
+    yield from (f"- {escaped(describe_failure(check))}" for check in verification.failed)
     yield from (f"- {escaped(check.name)}: {escaped(check.note)}" for check in verification.checks if check.note)
     yield ""
     header = [name or "result" for name in COLUMNS]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from rich.console import RenderableType
 from rich.text import Text
 
-from gradcheck.checking.cells import COLUMNS, SPARED, answer, circumstances, complaint
+from gradcheck.checking.cells import COLUMNS, SPARED, describe_circumstances, describe_failure, sum_up
 from gradcheck.checking.verification import CheckResult, Verification
 from gradcheck.render.bars import BLOCKS, Glyphs, Scale, bar
 from gradcheck.render.heading import SEPARATOR
@@ -35,7 +35,7 @@ def as_text(verification: Verification, page: Page = PLAIN_PAGE) -> str:
 
 def _parts(verification: Verification, page: Page) -> Iterator[RenderableType]:
     yield _answer(verification)
-    yield aside(SEPARATOR.join(circumstances(verification)))
+    yield aside(SEPARATOR.join(describe_circumstances(verification)))
     yield ""
     yield from _table(verification, page.width, page.glyphs)
     for check in verification.checks:
@@ -45,11 +45,11 @@ def _parts(verification: Verification, page: Page) -> Iterator[RenderableType]:
 
 def _answer(verification: Verification) -> RenderableType:
     """The answer in a few words, beside it the worst error, or the checks that fail."""
-    label, basis = answer(verification)
-    complaints = [complaint(check) for check in verification.failed]
-    more = [f"and {len(complaints) - NAMED} more"] if len(complaints) > NAMED else []
+    label, basis = sum_up(verification)
+    failures = [describe_failure(check) for check in verification.failed]
+    more = [f"and {len(failures) - NAMED} more"] if len(failures) > NAMED else []
     colour = "green" if verification.passed else "red"
-    return verdict_block(label, colour, [basis, *complaints[:NAMED], *more])
+    return verdict_block(label, colour, [basis, *failures[:NAMED], *more])
 
 
 def _table(verification: Verification, width: int, glyphs: Glyphs) -> Iterator[RenderableType]:

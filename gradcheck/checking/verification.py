@@ -8,7 +8,7 @@ import numpy as np
 
 from gradcheck.base.document import CommandReport
 from gradcheck.base.record import Record, number, told
-from gradcheck.checking.checks import Check, checks
+from gradcheck.checking.checks import Check, list_checks
 from gradcheck.checking.differences import Source
 from gradcheck.checking.environment import Environment, describe_environment
 from gradcheck.errors import OptionError, at_least, one_of
@@ -118,7 +118,7 @@ def verify(*, seed: int = 0, dtype: str = "float64", only: str | Iterable[str] =
     """
     seed, dtype = at_least("seed", seed, 0, "it seeds the random numbers"), one_of("dtype", dtype, DTYPES)
     names = (only,) if isinstance(only, str) else tuple(only)
-    chosen = _chosen(checks(), names)
+    chosen = _chosen(list_checks(), names)
     start = time.perf_counter()
     results = tuple(_result(check, seed, dtype) for check in chosen)
     return Verification(

@@ -24,7 +24,7 @@ FORMATS = {
     "markdown": "gradcheck.logs.formats:as_markdown",
     "github": "gradcheck.logs.formats:as_github",
 }
-KINDS = (
+FINDING_KINDS = (
     "exploding", "nonfinite", "vanishing", "collapsed", "no-gradient", "dead", "spikes", "always-clipped",
     "update-ratio", "never-clipped", "any",
 )  # fmt: skip
@@ -54,8 +54,8 @@ LogFormat = Annotated[
 LogFailOn = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="KIND", autocompletion=given.completed(KINDS),
-        help=f"Exit with 1 if this is found (repeatable): {' '.join(KINDS)} (but mere notes).",
+        metavar="KIND", autocompletion=given.completed(FINDING_KINDS),
+        help=f"Exit with 1 if this is found (repeatable): {' '.join(FINDING_KINDS)} (but mere notes).",
     ),
 ]  # fmt: skip
 
@@ -76,7 +76,7 @@ def diagnose(
     verdict, the findings with what to try, and what thresholds of clipping would have done. A healthy run has none.
     """
     name = given.chosen_format(format, json, tuple(FORMATS))
-    kinds = [one_of("fail_on", kind, KINDS) for kind in fail_on or ()]
+    kinds = [one_of("fail_on", kind, FINDING_KINDS) for kind in fail_on or ()]
     check_writable(output)
     from gradcheck.logs.report import checked_max_norm
 

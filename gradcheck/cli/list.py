@@ -11,20 +11,20 @@ from gradcheck.errors import GradcheckError
 #: Format ↦ where it is made.
 FORMATS = {"text": "gradcheck.explanations.text.catalogue:as_text", "json": JSON}
 
-KINDS = ("presets", "activations", "inits", "norms")
+LISTS = ("presets", "activations", "inits", "norms")
 
 
 def list_choices(
     kind: Annotated[
         str,
-        typer.Argument(metavar="KIND", help=f"What to list: {' '.join(KINDS)}.", autocompletion=completed(KINDS)),
+        typer.Argument(metavar="KIND", help=f"What to list: {' '.join(LISTS)}.", autocompletion=completed(LISTS)),
     ] = "presets",
     json: Json = False,
     output: OutputFile = None,
 ) -> None:
     """List published networks with their sizes, activations, initialisations or norms, each with its source."""
-    if kind not in KINDS:
-        raise GradcheckError(f"list {kind!r} is unknown; allowed: {', '.join(KINDS)}")
+    if kind not in LISTS:
+        raise GradcheckError(f"list {kind!r} is unknown; allowed: {', '.join(LISTS)}")
     from gradcheck.explanations.catalogue import catalogue
 
     show(catalogue(kind), "json" if json else "text", FORMATS, output)

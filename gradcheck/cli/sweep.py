@@ -15,7 +15,7 @@ from gradcheck.sweep.comparison import Comparison, compare
 from gradcheck.sweep.workers import available, cluster, local
 
 if TYPE_CHECKING:
-    from gradcheck.sweep.rows import Row
+    from gradcheck.sweep.rows import SweepRow
 
 #: Format ↦ where it is made.
 FORMATS = {
@@ -81,7 +81,7 @@ def _measure(comparison: Comparison, given: Mapping[str, Any], format_name: str)
             progress()
 
 
-def _row(row: "Row", as_json: bool) -> str:
+def _row(row: "SweepRow", as_json: bool) -> str:
     if as_json:
         from gradcheck.render.documents import json_line
 
@@ -101,7 +101,7 @@ def _print(comparison: Comparison, given: Mapping[str, Any], format_name: str) -
     show(comparison, format_name, FORMATS, given["output"], quiet=given["quiet"], **how)
 
 
-def _exit_code(rows: Iterable["Row"], causes: Sequence[str], any_healthy: bool) -> int:
+def _exit_code(rows: Iterable["SweepRow"], causes: Sequence[str], any_healthy: bool) -> int:
     """Return 1 if a row has one of the causes (``any``: an error too), or none is healthy where one has to be."""
     found = {name for row in rows for name in (row["status"], *(row["flags"] or ()), row["error"] and "error")}
     wanted = {*options.CAUSES, "error"} if "any" in causes else set(causes)

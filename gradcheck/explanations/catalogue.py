@@ -33,7 +33,7 @@ def catalogue(kind: str) -> list[Entry]:
     OptionError
         There is no such kind.
     """
-    return KINDS[one_of("kind", kind, KINDS)]()
+    return LISTS[one_of("kind", kind, LISTS)]()
 
 
 def _presets() -> list[Entry]:
@@ -94,7 +94,7 @@ def _norms() -> list[Entry]:
     return [{"name": name, "source": one.source} for name, one in NORMS.items()]
 
 
-KINDS: dict[str, Callable[[], list[Entry]]] = {
+LISTS: dict[str, Callable[[], list[Entry]]] = {
     "presets": _presets,
     "activations": _activations,
     "inits": _inits,

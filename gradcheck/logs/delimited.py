@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from gradcheck.logs.columns import RUN, Layout, chosen, meaning
 from gradcheck.logs.lines import LONGEST, Problems
-from gradcheck.logs.numbers import Row, texts
+from gradcheck.logs.numbers import LogRow, texts
 
 DELIMITERS = (",", "\t", ";")
 
@@ -25,7 +25,7 @@ class Delimited:
         self.clip: tuple[str, float] | None = None
         self.seen: set[str] = set()
 
-    def rows(self, lines: Iterator[bytes]) -> Iterator[Row]:
+    def rows(self, lines: Iterator[bytes]) -> Iterator[LogRow]:
         """Yield a row for each line below the header."""
         csv.field_size_limit(LONGEST)
         decoded = (line.decode("utf-8", "replace").replace("\0", "") for line in lines if line)

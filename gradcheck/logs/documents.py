@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from gradcheck.logs.json_records import JsonRecords
 from gradcheck.logs.lines import LONGEST, Problems
-from gradcheck.logs.numbers import CONSTANTS, Row
+from gradcheck.logs.numbers import CONSTANTS, LogRow
 
 #: The key of the list, in a Hugging Face Trainer's ``trainer_state.json``.
 HISTORY = '"log_history"'
@@ -38,7 +38,7 @@ class Document:
         """Names that were there, understood or not."""
         return self.records.seen
 
-    def rows(self, parts: Iterator[bytes]) -> Iterator[Row]:
+    def rows(self, parts: Iterator[bytes]) -> Iterator[LogRow]:
         """Yield a row for each object of the list."""
         for number, record in enumerate(self._objects(parts), start=1):
             row = self.records.row(record, number)

@@ -9,7 +9,7 @@ from typing import Any
 from gradcheck.errors import MissingExtraError
 from gradcheck.logs.columns import Layout, chosen
 from gradcheck.logs.lines import LONGEST, Problems
-from gradcheck.logs.numbers import MISSING, Row, of_float
+from gradcheck.logs.numbers import MISSING, LogRow, of_float
 
 #: Scalars that are held until they are put together by step.
 HELD = 1_000_000
@@ -34,7 +34,7 @@ class EventFile:
         self.seen: set[str] = set()
         self._layouts: dict[tuple[str, ...], tuple[Layout, list[str]]] = {}
 
-    def rows(self, file: BufferedIOBase) -> Iterator[Row]:
+    def rows(self, file: BufferedIOBase) -> Iterator[LogRow]:
         """Yield a row for each step.
 
         Raises
@@ -59,12 +59,12 @@ class EventFile:
                 held, steps = 0, {}
         yield from self._rows(steps)
 
-    def _rows(self, steps: dict[int, dict[str, float]]) -> Iterator[Row]:
+    def _rows(self, steps: dict[int, dict[str, float]]) -> Iterator[LogRow]:
         """Yield the rows that have more than a step: what is counted where only unknown tags are may be samples."""
         rows = (self._row(step, values) for step, values in sorted(steps.items()))
         return (row for row in rows if len(row[1]) > 1)
 
-    def _row(self, step: int, values: dict[str, float]) -> Row:
+    def _row(self, step: int, values: dict[str, float]) -> LogRow:
         keys = tuple(values)
         if keys not in self._layouts:
             self.seen.update(keys[:1000] if len(self.seen) < 1000 else ())

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, cast
 from gradcheck.errors import GradcheckError
 from gradcheck.logs.columns import LONGEST_NAME, Column, Layout, chosen
 from gradcheck.logs.lines import ENDS, Problems
-from gradcheck.logs.numbers import CONSTANTS, Row, numbers
+from gradcheck.logs.numbers import CONSTANTS, LogRow, numbers
 from gradcheck.logs.records import FORMAT, LAYER_QUANTITIES, MARK
 
 #: Layers of a recorder's file; those behind are left out.
@@ -73,7 +73,7 @@ class JsonRecords:
         self._decoder = json.JSONDecoder(parse_constant=CONSTANTS.__getitem__)
         self._scan = json.scanner.make_scanner(cast(Any, self._decoder))
 
-    def rows(self, lines: Iterator[bytes]) -> Iterator[Row]:
+    def rows(self, lines: Iterator[bytes]) -> Iterator[LogRow]:
         """Yield the rows of the lines, neighbours of one layout together; what is no JSON object is noted."""
         pending: list[tuple[Any, ...]] = []
         layout, number = None, 0
@@ -108,7 +108,7 @@ class JsonRecords:
             return self._decoder.decode(text.lstrip("\ufeff"))
         return value if len(text) - end <= 1 or not text[end:].strip() else self._decoder.decode(text)
 
-    def row(self, record: Any, number: int) -> Row | None:  # noqa: ANN401
+    def row(self, record: Any, number: int) -> LogRow | None:  # noqa: ANN401
         """Return the row of a parsed object; None if it has nothing that a diagnosis reads."""
         found = self.taken(record, number)
         return found and (found[0], numbers(found[1]))
@@ -181,7 +181,7 @@ class JsonRecords:
         return layout, (*(whole[name] for name in taken.values()), *values)
 
 
-def _together(layout: Layout | None, rows: list[tuple[Any, ...]]) -> Row:
+def _together(layout: Layout | None, rows: list[tuple[Any, ...]]) -> LogRow:
     """Return neighbouring rows of one layout as one."""
     assert layout is not None  # there is a row
     return layout, numbers([value for row in rows for value in row])

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from gradcheck.logs.columns import Layout
 
 #: The columns of a row, and its numbers; or of several rows of one layout those of one after the other.
-Row: TypeAlias = tuple[Layout, "array[float]"]
+LogRow: TypeAlias = tuple[Layout, "array[float]"]
 
 MISSING = float("nan")
 INFINITE = float("inf")

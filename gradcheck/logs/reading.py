@@ -18,7 +18,7 @@ from gradcheck.logs.documents import HISTORY, Document
 from gradcheck.logs.event_files import EventFile
 from gradcheck.logs.json_records import JsonRecords
 from gradcheck.logs.lines import BegunAnewError, Problems, chunks, whole_lines
-from gradcheck.logs.numbers import Row
+from gradcheck.logs.numbers import LogRow
 from gradcheck.logs.table import Table
 
 #: What stands for the standard input.
@@ -175,7 +175,7 @@ def _watched(parts: Iterator[bytes], path: object, idle: Callable[[], bool] | No
             yield b""
 
 
-def _fill(log: Log, rows: Iterator[Row], share: Callable[[], None] | None) -> Log:
+def _fill(log: Log, rows: Iterator[LogRow], share: Callable[[], None] | None) -> Log:
     add = log.table.add
     for number, row in enumerate(rows):
         add(row)

@@ -12,7 +12,7 @@ from gradcheck.errors import finite
 from gradcheck.logs.columns import Column
 from gradcheck.logs.findings.clips import Replay, Threshold, replays, thresholds
 from gradcheck.logs.findings.criteria import findings
-from gradcheck.logs.findings.finding import KINDS, NOTE, SEVERITIES, Finding
+from gradcheck.logs.findings.finding import FINDING_KINDS, NOTE, SEVERITIES, Finding
 from gradcheck.logs.findings.sentences import step_text
 from gradcheck.logs.lines import Problems
 from gradcheck.logs.reading import Log, read_log
@@ -43,7 +43,7 @@ class LogRead(Record):
 class LogVerdict(Record):
     """What the weightiest finding says; notes leave a run healthy."""
 
-    status: str = told(enum=["healthy", *KINDS])
+    status: str = told(enum=["healthy", *FINDING_KINDS])
     first_step: float | None = told("where it begins")
     layer: str | None = told("that moved first")
     reasons: tuple[str, ...]
@@ -53,7 +53,7 @@ class LogVerdict(Record):
 class LogFinding(Record):
     """One thing that was found."""
 
-    kind: str = told(enum=list(KINDS))
+    kind: str = told(enum=list(FINDING_KINDS))
     severity: str = told(enum=list(SEVERITIES))
     message: str
     first_step: float | None = told("where it begins")
@@ -184,7 +184,7 @@ def _finding(one: Finding) -> LogFinding:
         layer=one.layers[0] if one.layers else None,
         layers=one.layers,
         numbers={name: number(value) for name, value in one.numbers.items()},
-        advice=KINDS[one.kind].advice,
+        advice=FINDING_KINDS[one.kind].advice,
     )
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from gradcheck.logs.columns import Column, Layout
 from gradcheck.logs.lines import Problems
-from gradcheck.logs.numbers import MISSING, Row
+from gradcheck.logs.numbers import MISSING, LogRow
 
 Rows = npt.NDArray[np.float64]
 
@@ -84,7 +84,7 @@ class Table:
         self._before: dict[str, float] = {}
         self._ends, self._offset = (-math.inf, math.inf), 0.0
 
-    def add(self, row: Row) -> None:
+    def add(self, row: LogRow) -> None:
         """Take in a row, or neighbouring ones of one layout."""
         layout, values = row
         places, wanted = self._places.get(layout) or self._placed(layout)

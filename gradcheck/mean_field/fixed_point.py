@@ -4,7 +4,7 @@ import math
 from typing import NamedTuple
 
 from gradcheck.mean_field.convergence import depth_scale, fixed_correlation, fixed_variance
-from gradcheck.mean_field.kernels import Angular, Step
+from gradcheck.mean_field.kernels import Angular, StepKernel
 from gradcheck.mean_field.maps import LayerMap
 from gradcheck.mean_field.phase import critical_point, critical_weight, phase_of
 from gradcheck.mean_field.unknown import Unknown
@@ -87,7 +87,7 @@ def _settled(layer: LayerMap, q: float, critical: float | None, because: dict[st
 
 def _critical(layer: LayerMap) -> float | Unknown:
     """Return the critical σ_w, or why there is none."""
-    if isinstance(layer.kernel, Step):
+    if isinstance(layer.kernel, StepKernel):
         return Unknown("flat_at_any_scale")
     if layer.normalised:
         weight = critical_weight(layer)

@@ -90,7 +90,7 @@ class Angular(NamedTuple):
         return self.pair(q, c)
 
 
-class Step:
+class StepKernel:
     """φ(z) = [z > 0]: its derivative is 0, yet it tells two inputs apart (Sheppard 1899)."""
 
     far_slope_square = 0.0
@@ -194,6 +194,6 @@ class Remembered:
 def kernel_of(activation: str) -> Kernel:
     """Return an activation's kernel by its name."""
     closed: dict[str, Kernel] = {
-        "linear": Angular(1.0, 1.0), "relu": Angular(1.0, 0.0), "leaky_relu": Angular(1.0, LEAK), "step": Step(),
+        "linear": Angular(1.0, 1.0), "relu": Angular(1.0, 0.0), "leaky_relu": Angular(1.0, LEAK), "step": StepKernel(),
     }  # fmt: skip
     return closed.get(activation) or Remembered(Integrated(ACTIVATIONS[activation]))

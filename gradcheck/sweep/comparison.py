@@ -13,7 +13,7 @@ from gradcheck.spec.grid import MAX_ROWS, Grid
 from gradcheck.spec.thresholds import Thresholds
 from gradcheck.sweep.journal import Journal
 from gradcheck.sweep.ranking import grouped, ranked
-from gradcheck.sweep.rows import Row, Task, rows
+from gradcheck.sweep.rows import SweepRow, Task, rows
 from gradcheck.version import SCHEMA_VERSION, __version__
 
 
@@ -35,18 +35,18 @@ class Comparison(Document):
         self,
         grid: Grid,
         common: Mapping[str, Any],
-        measure: Callable[[Sequence[Row]], Iterator[Row]],
+        measure: Callable[[Sequence[SweepRow]], Iterator[SweepRow]],
         order: str = "score",
     ) -> None:
         self.grid, self.common, self.order = grid, Frozen(common), order
         self._finished: list[Frozen[Any]] = []
         self._measure = measure
-        self._source: Iterator[Row] | None = None
+        self._source: Iterator[SweepRow] | None = None
 
     def __len__(self) -> int:
         return len(self.grid)
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[SweepRow]:
         """Yield the rows as they finish."""
         seen = 0
         while True:
@@ -58,7 +58,7 @@ class Comparison(Document):
                 return
             self._finished.append(Frozen(row))
 
-    def _next(self) -> Row | None:
+    def _next(self) -> SweepRow | None:
         """Return one more row; after an interrupt, the next call goes on where it stood."""
         if self._source is None:
             self._source = self._measure(self._finished)
@@ -69,17 +69,17 @@ class Comparison(Document):
             raise
 
     @property
-    def finished(self) -> list[Row]:
+    def finished(self) -> list[SweepRow]:
         """The rows measured so far."""
         return list(self._finished)
 
     @property
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[SweepRow]:
         """All rows, best first; measures what is missing."""
         return ranked(list(self), self.order)
 
     @property
-    def best(self) -> Row:
+    def best(self) -> SweepRow:
         """The best row."""
         return self.rows[0]
 
@@ -149,7 +149,7 @@ def compare(
     common = {"seed": seed, "seeds": seeds, "shuffle": shuffle, "labels": labels, **Thresholds(**limits).to_dict()}
     kept = Journal(Path(journal), {"grid": grid.values, **common}) if journal is not None else None
 
-    def measure(finished: Sequence[Row]) -> Iterator[Row]:
+    def measure(finished: Sequence[SweepRow]) -> Iterator[SweepRow]:
         """Yield the journal's rows, then measure what is missing and note it down at once."""
         done = {row["index"] for row in finished}
         with kept or nullcontext():

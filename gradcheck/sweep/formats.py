@@ -9,7 +9,7 @@ from gradcheck.render.numbers import percent, significant
 from gradcheck.render.style import escaped
 from gradcheck.sweep.comparison import Comparison
 from gradcheck.sweep.ranking import differences, grouped, ranked
-from gradcheck.sweep.rows import Row
+from gradcheck.sweep.rows import SweepRow
 
 
 def as_json(comparison: Comparison, top: int | None = None, group_by: str | None = None) -> str:
@@ -54,7 +54,7 @@ def _or_dash(value: Any) -> str:  # noqa: ANN401
     return "-" if value is None else significant(value, 3) if isinstance(value, float) else str(value)
 
 
-def _markdown_row(place: int, row: Row, best: Row) -> list[str]:
+def _markdown_row(place: int, row: SweepRow, best: SweepRow) -> list[str]:
     own = row["options"] if place == 1 else differences(row, best)
     words = " ".join(f"{name}={value}" for name, value in own.items())
     if row["error"] is not None:

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from gradcheck.errors import InputError, OutputError
-from gradcheck.sweep.rows import Row
+from gradcheck.sweep.rows import SweepRow
 from gradcheck.version import __version__
 
 FORMAT = 1
@@ -27,7 +27,7 @@ class Journal:
 
     Attributes
     ----------
-    finished : list of Row
+    finished : list of SweepRow
         The rows that were there already.
 
     Raises
@@ -62,7 +62,7 @@ class Journal:
         if self.file is not None:
             self.file.close()
 
-    def append(self, row: Row) -> None:
+    def append(self, row: SweepRow) -> None:
         """Write a row, at once and whole."""
         assert self.file is not None  # between __enter__ and __exit__
         self._write(self.file, row)
@@ -86,7 +86,7 @@ class Journal:
             raise OutputError(self.path, problem) from error
         return file
 
-    def _read(self, file: FileIO) -> list[Row]:
+    def _read(self, file: FileIO) -> list[SweepRow]:
         """Return the rows that are there; a torn last line is cut off, an empty file gets its header."""
         content = file.read()
         whole = content[: content.rfind(b"\n") + 1]
@@ -95,7 +95,7 @@ class Journal:
             return []
         head, *lines = whole.splitlines()
         self._check_header(self._parsed(head, 1))
-        rows: list[Row] = [self._parsed(line, number) for number, line in enumerate(lines, start=2)]
+        rows: list[SweepRow] = [self._parsed(line, number) for number, line in enumerate(lines, start=2)]
         file.truncate(len(whole))
         file.seek(len(whole))
         return rows

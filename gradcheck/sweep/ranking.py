@@ -6,10 +6,10 @@ from statistics import median
 from typing import Any
 
 from gradcheck.errors import one_of
-from gradcheck.sweep.rows import Row
+from gradcheck.sweep.rows import SweepRow
 
 #: What rows can be sorted by: each a key, smallest first.
-ORDERS: dict[str, Callable[[Row], float]] = {
+ORDERS: dict[str, Callable[[SweepRow], float]] = {
     "score": lambda row: -_or_worst(row["score"], -math.inf),
     "span": lambda row: _or_worst(row["gradient_span"]),
     "gain": lambda row: abs(math.log(row["mean_local_gain"])) if row["mean_local_gain"] else math.inf,
@@ -22,7 +22,7 @@ def _or_worst(value: float | None, worst: float = math.inf) -> float:
     return worst if value is None else value
 
 
-def ranked(rows: Sequence[Row], order: str = "score") -> list[Row]:
+def ranked(rows: Sequence[SweepRow], order: str = "score") -> list[SweepRow]:
     """Return the rows, best first; those with an error come last, ties stand in the grid's order.
 
     Raises
@@ -34,17 +34,17 @@ def ranked(rows: Sequence[Row], order: str = "score") -> list[Row]:
     return sorted(rows, key=lambda row: (row["error"] is not None, row["error"] is None and key(row), row["index"]))
 
 
-def differences(row: Row, best: Row) -> dict[str, Any]:
+def differences(row: SweepRow, best: SweepRow) -> dict[str, Any]:
     """Return the options in which a row differs from the best, with the row's values."""
     return {name: value for name, value in row["options"].items() if value != best["options"].get(name)}
 
 
-def grouped(rows: Sequence[Row], option: str) -> list[dict[str, Any]]:
+def grouped(rows: Sequence[SweepRow], option: str) -> list[dict[str, Any]]:
     """Return one record for each value of an option: how many rows, how many healthy, median and worst.
 
     Parameters
     ----------
-    rows : sequence of Row
+    rows : sequence of SweepRow
         In the grid's order, or ranked.
     option : str
         One of the rows' options.
@@ -53,7 +53,7 @@ def grouped(rows: Sequence[Row], option: str) -> list[dict[str, Any]]:
     return [_group(option, value, [row for row in rows if row["options"][option] == value]) for value in values]
 
 
-def _group(option: str, value: Any, rows: Sequence[Row]) -> dict[str, Any]:  # noqa: ANN401
+def _group(option: str, value: Any, rows: Sequence[SweepRow]) -> dict[str, Any]:  # noqa: ANN401
     good = [row for row in rows if row["error"] is None]
     scores = [row["score"] for row in good]
     spans = [_or_worst(row["gradient_span"]) for row in good]
@@ -74,7 +74,7 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def counts(rows: Sequence[Row]) -> Mapping[str, int]:
+def counts(rows: Sequence[SweepRow]) -> Mapping[str, int]:
     """Return how many rows have each verdict, ``error`` among them, the most frequent first."""
     found: dict[str, int] = {}
     for row in rows:

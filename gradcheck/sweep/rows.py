@@ -10,7 +10,7 @@ from gradcheck.errors import GradcheckError
 from gradcheck.version import __version__
 
 #: A row of the result: JSON values; of a ``Comparison`` nobody can change them.
-Row = Mapping[str, Any]
+SweepRow = Mapping[str, Any]
 
 #: What a row has beside its index and options; all null where the row has an error.
 MEASURED = (
@@ -41,7 +41,7 @@ class Task(NamedTuple):
     version: str = __version__
 
 
-def measure_row(task: Task) -> Row:
+def measure_row(task: Task) -> SweepRow:
     """Simulate one combination; whatever goes wrong becomes the row's error, for the sweep goes on."""
     row = {"index": task.number, "options": task.varied}
     try:
@@ -73,12 +73,12 @@ def _measured(options: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def failed(task: Task, problem: str) -> Row:
+def failed(task: Task, problem: str) -> SweepRow:
     """Return the row of a combination that has no result."""
     return {"index": task.number, "options": task.varied} | dict.fromkeys(MEASURED) | {"error": problem}
 
 
-def rows(tasks: Iterable[Task], executor: Executor | None = None, window: int = 1) -> Iterator[Row]:
+def rows(tasks: Iterable[Task], executor: Executor | None = None, window: int = 1) -> Iterator[SweepRow]:
     """Yield the rows as they finish.
 
     Parameters
@@ -98,7 +98,7 @@ def rows(tasks: Iterable[Task], executor: Executor | None = None, window: int = 
     if executor is None:
         yield from map(measure_row, tasks)
         return
-    waiting, running, suspects = iter(tasks), dict[Future[Row], Task](), deque[Task]()
+    waiting, running, suspects = iter(tasks), dict[Future[SweepRow], Task](), deque[Task]()
     while True:
         for task in islice(waiting, 0 if suspects else window - len(running)):
             try:
@@ -119,7 +119,7 @@ def rows(tasks: Iterable[Task], executor: Executor | None = None, window: int = 
             return
 
 
-def _alone(task: Task, executor: Executor) -> Row:
+def _alone(task: Task, executor: Executor) -> SweepRow:
     """Measure a task while nothing else runs; a worker that is lost now was lost by it."""
     try:
         return executor.submit(measure_row, task).result()

@@ -22,7 +22,7 @@ from gradcheck.spec.training import TrainingSpec
 from gradcheck.training.conclusions import warnings
 from gradcheck.training.report import DemoReport, make_demo_report
 from gradcheck.training.sgd import Batches, TrainingStep, evaluate, train
-from gradcheck.training.strategy import Strategy, strategy
+from gradcheck.training.strategy import Strategy, judge_run
 from gradcheck.training.threshold import WARM_UP, Suggestion, suggest_threshold
 
 #: Called with a rule after each of its steps.
@@ -93,19 +93,19 @@ class Demonstration:
         network = experiment.stored_network("network", "are drawn anew")
         return trainable(experiment.network, network, experiment.dataset.features, experiment.run.dtype)
 
-    def stream(self) -> Iterator[Batch]:
+    def training_batches(self) -> Iterator[Batch]:
         """Yield the batches of a whole run."""
         return chain.from_iterable(self.batches.epoch(number) for number in range(self.training.epochs))
 
     def run(self, rule: Rule, tick: Tick | None = None) -> Strategy:
         """Train the network from its start under one rule."""
         network, steps = self.network(), list[TrainingStep]()
-        for step in train(network, self.stream(), Clipper(rule), self.training):
+        for step in train(network, self.training_batches(), Clipper(rule), self.training):
             steps.append(step)
             if tick is not None:
                 tick(rule)
         stopped = bool(steps[-1].nonfinite) and self.training.nonfinite == "stop"
-        return strategy(rule, steps, evaluate(network, self.batches), stopped=stopped, chance=self._chance())
+        return judge_run(rule, steps, evaluate(network, self.batches), stopped=stopped, chance=self._chance())
 
     def runs(self, tick: Tick | None = None) -> Iterator[Strategy]:
         """Train under each rule in turn."""
@@ -121,7 +121,7 @@ class Demonstration:
         """Return a threshold from the norms of a short unclipped warm-up."""
         network = self.network()
         norm = joint_norm([array for _, one in network.maps for array in one if array is not None]).value
-        steps = list(islice(train(network, self.stream(), Clipper("none"), self.training), WARM_UP))
+        steps = list(islice(train(network, self.training_batches(), Clipper("none"), self.training), WARM_UP))
         return suggest_threshold(steps, norm, self.training)
 
     def report(self, finished: Sequence[Strategy]) -> DemoReport:

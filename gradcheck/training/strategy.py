@@ -73,7 +73,9 @@ class Strategy:
     threshold: tuple[float, ...]
 
 
-def strategy(rule: Rule, steps: Sequence[TrainingStep], final: Evaluation, *, stopped: bool, chance: float) -> Strategy:
+def judge_run(
+    rule: Rule, steps: Sequence[TrainingStep], final: Evaluation, *, stopped: bool, chance: float
+) -> Strategy:
     """Return what became of a run.
 
     Parameters

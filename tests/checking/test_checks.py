@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from gradcheck.checking.checks import checks
+from gradcheck.checking.checks import list_checks
 from gradcheck.checking.differences import Source
 from gradcheck.checking.verification import LIMITS, verify
 from gradcheck.engine.activations import ACTIVATIONS
@@ -46,21 +46,21 @@ def failing():
     ],
 )
 def test_every_entry_of_a_table_has_one_check(kind, table):
-    assert sorted(check.name for check in checks() if check.kind == kind) == sorted(table)
+    assert sorted(check.name for check in list_checks() if check.kind == kind) == sorted(table)
 
 
 def test_a_check_is_known_by_its_kind_and_name():
-    known = [(check.kind, check.name) for check in checks()]
+    known = [(check.kind, check.name) for check in list_checks()]
     assert len(set(known)) == len(known)
     assert not {kind for kind, _ in known} & {name for _, name in known if name != "attention"}
 
 
 @pytest.mark.parametrize(("table", "kinds"), [(ACTIVATIONS, 1), (NORMS, 3), (CELLS, 1)])
 def test_a_new_entry_is_checked_without_more_ado(table, kinds, monkeypatch):
-    before = len(checks())
+    before = len(list_checks())
     monkeypatch.setitem(table, "new", table[list(table)[-1]])
-    added = [check for check in checks() if check.name in ("new", "plain-new", "residual-new")]
-    assert (len(added), len(checks())) == (kinds, before + kinds)
+    added = [check for check in list_checks() if check.name in ("new", "plain-new", "residual-new")]
+    assert (len(added), len(list_checks())) == (kinds, before + kinds)
     assert all(check.error(Source(0, "new")) < 1e-6 for check in added)
 
 

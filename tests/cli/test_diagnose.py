@@ -233,7 +233,7 @@ def test_every_kept_document_is_compared():
 
 
 def test_the_kinds_of_the_command_are_those_of_the_table():
-    from gradcheck.cli.diagnose import KINDS
-    from gradcheck.logs.findings.finding import KINDS as TABLE
+    from gradcheck.cli.diagnose import FINDING_KINDS
+    from gradcheck.logs.findings.finding import FINDING_KINDS as TABLE
 
-    assert (*TABLE, "any") == KINDS
+    assert (*TABLE, "any") == FINDING_KINDS

@@ -10,7 +10,7 @@ from gradcheck.spec.clip_rules import Rule, parse_rule
 from gradcheck.spec.training import POLICIES, TrainingSpec
 from gradcheck.training.conclusions import CODES, SMALL, VERDICTS, conclude, conclusion_of, warnings
 from gradcheck.training.sgd import Evaluation, TrainingStep
-from gradcheck.training.strategy import strategy
+from gradcheck.training.strategy import judge_run
 
 NAN = math.nan
 
@@ -41,7 +41,7 @@ def run(rule, status="learned", reports=(UNCLIPPED, UNCLIPPED), final=None, last
         TrainingStep(loss, report, "W_h" if report is BROKEN else "")
         for loss, report in zip(losses, reports, strict=True)
     ]
-    made = strategy(parse_rule(rule), steps, Evaluation(loss, accuracy), stopped=status == "stopped", chance=0.1)
+    made = judge_run(parse_rule(rule), steps, Evaluation(loss, accuracy), stopped=status == "stopped", chance=0.1)
     assert made.status == status
     return made
 

@@ -195,7 +195,9 @@ def test_a_network_whose_gradients_are_huge_and_finite_is_no_traceback(rule):
 @pytest.mark.parametrize("options", [{}, {"epochs": 5}, MLP], ids=str)
 def test_a_suggested_threshold_comes_from_unclipped_steps(options):
     one = demonstration(**options, clip=["none", "suggest"])
-    steps = list(train(one.network(), one.stream(), gradcheck.clipping.Clipper("none"), one.training))[:WARM_UP]
+    steps = list(train(one.network(), one.training_batches(), gradcheck.clipping.Clipper("none"), one.training))[
+        :WARM_UP
+    ]
     norms = [step.report.norm_before for step in steps]
     bearable = 0.01 * joint_norm(arrays_of(one.network())).value * 0.1 / 0.3
     expected = float(f"{min(np.median(norms), bearable):.2g}")

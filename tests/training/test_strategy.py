@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from gradcheck.clipping.effect import ClipReport
 from gradcheck.spec.clip_rules import Rule
 from gradcheck.training.sgd import Evaluation, TrainingStep
-from gradcheck.training.strategy import DIVERGED, LEARNED, STATUSES, STUCK, left_for_good, loss_limit, strategy
+from gradcheck.training.strategy import DIVERGED, LEARNED, STATUSES, STUCK, judge_run, left_for_good, loss_limit
 
 NAN, INF = math.nan, math.inf
 
@@ -25,7 +25,7 @@ def broken(tensor="W_out", loss=NAN):
 
 
 def made(steps, loss=0.5, accuracy=0.9, *, stopped=False, chance=0.1):
-    return strategy(Rule("norm", 1.0), steps, Evaluation(loss, accuracy), stopped=stopped, chance=chance)
+    return judge_run(Rule("norm", 1.0), steps, Evaluation(loss, accuracy), stopped=stopped, chance=chance)
 
 
 losses = st.lists(st.floats(0, 10) | st.sampled_from([NAN, INF]), min_size=1, max_size=12)

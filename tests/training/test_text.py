@@ -15,7 +15,7 @@ from gradcheck.render.page import Page
 from gradcheck.spec.clip_rules import parse_rule
 from gradcheck.training.demonstration import Demonstration
 from gradcheck.training.sgd import Evaluation, TrainingStep
-from gradcheck.training.strategy import strategy
+from gradcheck.training.strategy import judge_run
 from gradcheck.training.text import LABELS, as_text, headline, next_command
 
 COMMAND = typer.main.get_command(app).commands["clip-demo"]
@@ -42,7 +42,7 @@ def run(rule, status="learned", losses=None, reports=None, steps=40):
         for loss, report in zip(losses, reports, strict=True)
     ]
     final = Evaluation(losses[-1], ACCURACY[status])
-    found = strategy(parse_rule(rule), made, final, stopped=status == "stopped", chance=0.1)
+    found = judge_run(parse_rule(rule), made, final, stopped=status == "stopped", chance=0.1)
     assert found.status == status
     return found
 

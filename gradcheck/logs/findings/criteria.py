@@ -2,7 +2,7 @@
 
 from gradcheck.logs.findings.clips import clipping
 from gradcheck.logs.findings.decay import collapsed, vanishing
-from gradcheck.logs.findings.finding import KINDS, SEVERITIES, Finding
+from gradcheck.logs.findings.finding import FINDING_KINDS, SEVERITIES, Finding
 from gradcheck.logs.findings.growth import exploding, spikes
 from gradcheck.logs.findings.states import dead, no_gradient, nonfinite, update_ratio
 from gradcheck.logs.series import Series
@@ -28,7 +28,7 @@ def findings(series: Series, max_norm: float | None = None) -> list[Finding]:
     found = [finding for criterion in CRITERIA for finding in criterion(series)]
     found += clipping(series, max_norm)
     found = [one for one in found if not _is_explained(one, found)]
-    kinds = list(KINDS)
+    kinds = list(FINDING_KINDS)
     return sorted(found, key=lambda one: (SEVERITIES.index(one.weight), kinds.index(one.kind)))
 
 

@@ -10,7 +10,7 @@ from gradcheck.logs.findings.sentences import SENTENCES
 SEVERITIES = ERROR, WARNING, NOTE = "error", "warning", "note"
 
 
-class Kind(NamedTuple):
+class FindingKind(NamedTuple):
     """A kind of finding.
 
     Attributes
@@ -31,8 +31,8 @@ class Kind(NamedTuple):
 
 
 #: By weight: what is a cause stands before what it brings about.
-KINDS: dict[str, Kind] = {
-    "exploding": Kind(
+FINDING_KINDS: dict[str, FindingKind] = {
+    "exploding": FindingKind(
         ERROR,
         "the gradient grows exponentially and does not come back",
         "log10_rise",
@@ -41,7 +41,7 @@ KINDS: dict[str, Kind] = {
             "lower the learning rate, or lengthen its warm-up",
         ),
     ),
-    "nonfinite": Kind(
+    "nonfinite": FindingKind(
         ERROR,
         "a loss or a gradient is infinite or not a number",
         "rows",
@@ -50,7 +50,7 @@ KINDS: dict[str, Kind] = {
             "in half precision: scale the loss dynamically, or take bfloat16",
         ),
     ),
-    "vanishing": Kind(
+    "vanishing": FindingKind(
         ERROR,
         "from the start the first layers get next to nothing of the last layers' gradient",
         "log10_weakest_ratio",
@@ -59,7 +59,7 @@ KINDS: dict[str, Kind] = {
             "gradcheck simulate shows which brings it back",
         ),
     ),
-    "collapsed": Kind(
+    "collapsed": FindingKind(
         ERROR,
         "the gradient dies in the course of training, without the loss having got anywhere",
         "log10_fall",
@@ -68,7 +68,7 @@ KINDS: dict[str, Kind] = {
             "start again from a checkpoint from before, with clipping",
         ),
     ),
-    "no-gradient": Kind(
+    "no-gradient": FindingKind(
         WARNING,
         "a parameter never receives a gradient",
         "parameters",
@@ -76,13 +76,13 @@ KINDS: dict[str, Kind] = {
             "check that it is used in the forward pass, and not detached from the loss; freeze it if that is meant",
         ),
     ),
-    "dead": Kind(
+    "dead": FindingKind(
         WARNING,
         "most units of a layer put out zero for the whole batch at the end",
         "dead_fraction",
         ("lower the learning rate, or take an activation without a flat side (leaky_relu, elu, gelu)",),
     ),
-    "spikes": Kind(
+    "spikes": FindingKind(
         WARNING,
         "single gradients are far larger than the others' own spread explains",
         "log10_highest",
@@ -91,19 +91,19 @@ KINDS: dict[str, Kind] = {
             "look at the batches of these steps",
         ),
     ),
-    "always-clipped": Kind(
+    "always-clipped": FindingKind(
         WARNING,
         "clipping is at work in nearly every step: it is a lower learning rate under another name",
         "clipped_fraction",
         ("raise the threshold to what only unusual gradients reach (the table below), and lower the learning rate",),
     ),
-    "update-ratio": Kind(
+    "update-ratio": FindingKind(
         WARNING,
         "updates are too small or too large for the weights they change",
         "update_ratio",
         ("change the learning rate of these layers: updates of about 1/1000 of the weights are usual",),
     ),
-    "never-clipped": Kind(
+    "never-clipped": FindingKind(
         NOTE,
         "the clipping threshold is never reached",
         "largest_norm",
@@ -118,7 +118,7 @@ class Finding(NamedTuple):
     Attributes
     ----------
     kind : str
-        A key of ``KINDS``.
+        A key of ``FINDING_KINDS``.
     first_step, last_step : float
     layers : tuple of str
         Those concerned, the first to move first; empty where the log has none.
@@ -144,12 +144,12 @@ class Finding(NamedTuple):
     @property
     def weight(self) -> str:
         """How much it weighs: ``error``, ``warning`` or ``note``."""
-        return self.severity or KINDS[self.kind].severity
+        return self.severity or FINDING_KINDS[self.kind].severity
 
     @property
     def value(self) -> float | None:
         """The number that its limit bounds; None where there is none."""
-        return self.numbers.get(KINDS[self.kind].number)
+        return self.numbers.get(FINDING_KINDS[self.kind].number)
 
     @property
     def message(self) -> str:

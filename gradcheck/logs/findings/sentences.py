@@ -109,7 +109,7 @@ def _never_clipped(found: "Finding") -> str:
     return f"{whose} is never reached; the largest norm is {found.numbers['largest_norm']:.3g}"
 
 
-#: Kind of finding ↦ what it says.
+#: FindingKind of finding ↦ what it says.
 SENTENCES: Mapping[str, Callable[["Finding"], str]] = {
     "exploding": _exploding,
     "nonfinite": _nonfinite,

@@ -15,7 +15,7 @@ from gradcheck.render.style import STYLES, without_controls
 from gradcheck.spec.command_line import options, row_command_line
 from gradcheck.sweep.comparison import Comparison
 from gradcheck.sweep.ranking import counts, differences, grouped, ranked
-from gradcheck.sweep.rows import Row
+from gradcheck.sweep.rows import SweepRow
 from gradcheck.sweep.text.heat_map import heat_map, legend
 
 #: Columns of a row's sparkline.
@@ -48,7 +48,7 @@ def as_text(
 
 
 def _parts(
-    comparison: Comparison, rows: Sequence[Row], top: int, group_by: str | None, page: Page
+    comparison: Comparison, rows: Sequence[SweepRow], top: int, group_by: str | None, page: Page
 ) -> Iterator[RenderableType]:
     yield aside(_heading(comparison))
     yield ""
@@ -77,7 +77,7 @@ def _heading(comparison: Comparison) -> str:
     return f"{len(grid):,} network{'s' if len(grid) > 1 else ''}: " + " · ".join(part for part in parts if part)
 
 
-def _counts(rows: Sequence[Row]) -> Text:
+def _counts(rows: Sequence[SweepRow]) -> Text:
     """How many rows have each verdict."""
     line = Text("  ")
     for name, count in counts(rows).items():
@@ -85,7 +85,7 @@ def _counts(rows: Sequence[Row]) -> Text:
     return line
 
 
-def _table(rows: Sequence[Row], glyphs: Glyphs, width: int) -> Table:
+def _table(rows: Sequence[SweepRow], glyphs: Glyphs, width: int) -> Table:
     """The rows, each with its sparkline on one common scale and what sets it apart from the best."""
     scale = common_scale([value for row in rows for value in row["log10_gradient"] or ()])
     numbers = ("trains", "span", "gain", "rank") if width >= WIDE else ("span",)
@@ -102,14 +102,14 @@ def _table(rows: Sequence[Row], glyphs: Glyphs, width: int) -> Table:
     return table
 
 
-def _apart(row: Row, best: Row, place: int) -> Text:
+def _apart(row: SweepRow, best: SweepRow, place: int) -> Text:
     """What sets a row apart from the best, and its error."""
     words = said(row["options"] if place == 1 else differences(row, best)) or "nothing"
     problem = f": {row['error']}" if row["error"] is not None else ""
     return Text(without_controls(words + problem), style="bold" if place == 1 else "")
 
 
-def _number(row: Row, name: str) -> str:
+def _number(row: SweepRow, name: str) -> str:
     """One of the row's numbers as text; the gain with half its range over the seeds."""
     if row["error"] is not None:
         return ""
@@ -139,7 +139,7 @@ def _said(name: str, value: Any) -> str:  # noqa: ANN401
     return f"{name.replace('_', ' ')} {value:g}" if isinstance(value, float) else f"{name.replace('_', ' ')} {value}"
 
 
-def _groups(rows: Sequence[Row], option: str) -> Table:
+def _groups(rows: Sequence[SweepRow], option: str) -> Table:
     """One line for each value of an option: median and worst."""
     table = borderless(gap=3)
     table.add_column(option.replace("_", "-"))
@@ -157,7 +157,7 @@ def _or_dash(value: Any, shown: Any) -> str:  # noqa: ANN401
     return "-" if value is None else str(shown(value))
 
 
-def one_line(row: Row) -> str:
+def one_line(row: SweepRow) -> str:
     """Return a row as one line, for a sweep that is still running."""
     words = without_controls(said(row["options"]))
     if row["error"] is not None:

@@ -8,7 +8,7 @@ from rich.text import Text
 from gradcheck.render.layout import aside, borderless
 from gradcheck.render.numbers import significant
 from gradcheck.render.style import STYLES, without_controls
-from gradcheck.sweep.rows import Row
+from gradcheck.sweep.rows import SweepRow
 
 LETTERS = {
     "healthy": "H", "vanishing": "V", "exploding": "E", "collapsed": "C",
@@ -16,7 +16,7 @@ LETTERS = {
 }  # fmt: skip
 
 
-def heat_map(rows: Sequence[Row], down: str, across: str) -> Table:
+def heat_map(rows: Sequence[SweepRow], down: str, across: str) -> Table:
     """Return the cells of two options, one of them down the side and one across the top."""
     in_order = sorted(rows, key=lambda row: row["index"])
     if len({row["options"][across] for row in rows}) > len({row["options"][down] for row in rows}):
@@ -39,13 +39,13 @@ def _said(value: object) -> Text:
     return Text(f"{value:g}" if isinstance(value, float) else without_controls(str(value)))
 
 
-def _cell(row: Row) -> Text:
+def _cell(row: SweepRow) -> Text:
     name = "error" if row["error"] is not None else row["status"]
     span = "" if row["gradient_span"] is None else significant(row["gradient_span"])
     return Text(f" {LETTERS[name]} {span:>4} ", style=f"reverse {STYLES[name]}")
 
 
-def legend(rows: Sequence[Row]) -> Text:
+def legend(rows: Sequence[SweepRow]) -> Text:
     """What the letters mean, of those that are there."""
     found = {"error" if row["error"] is not None else row["status"] for row in rows}
     meanings = [f"{letter} {name}" for name, letter in LETTERS.items() if name in found]

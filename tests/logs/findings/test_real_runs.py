@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gradcheck.logs.findings.finding import KINDS
+from gradcheck.logs.findings.finding import FINDING_KINDS
 
 
 def bad_batches(step, inputs, generator):
@@ -98,7 +98,7 @@ def test_a_sick_run_has_its_finding_first(name, seed, records_of, found):
 
 
 def test_every_finding_has_a_run_but_dead_units():
-    assert set(SICK) == set(KINDS) - {"dead"}
+    assert set(SICK) == set(FINDING_KINDS) - {"dead"}
 
 
 @every_sick_run

@@ -6,7 +6,7 @@ import io
 import pytest
 from rich.console import Console
 
-from gradcheck.logs.findings.finding import ERROR, KINDS, NOTE, WARNING
+from gradcheck.logs.findings.finding import ERROR, FINDING_KINDS, NOTE, WARNING
 from gradcheck.logs.findings.sentences import factor_text, step_text
 from gradcheck.logs.formats import as_csv, as_github, as_markdown
 from gradcheck.logs.report import Curve, Curves, LogConfig, LogFinding, LogRead, LogReport, LogVerdict
@@ -18,8 +18,8 @@ from gradcheck.render.style import LOG_STYLES
 
 def finding(kind="exploding", layers=("fc1", "fc2"), first_step=120, last_step=200, message="it grows"):
     return LogFinding(
-        kind=kind, severity=KINDS[kind].severity, message=message, first_step=first_step, last_step=last_step,
-        layer=layers[0] if layers else None, layers=layers, numbers={}, advice=KINDS[kind].advice,
+        kind=kind, severity=FINDING_KINDS[kind].severity, message=message, first_step=first_step, last_step=last_step,
+        layer=layers[0] if layers else None, layers=layers, numbers={}, advice=FINDING_KINDS[kind].advice,
     )  # fmt: skip
 
 
@@ -47,8 +47,8 @@ def report(*findings, file="run.jsonl", rows_per_sample=1, norms=(1.0, 2.0, None
 
 
 def test_every_kind_has_a_colour_a_meaning_and_advice():
-    assert set(LOG_STYLES) == {"healthy", *KINDS}
-    for kind in KINDS.values():
+    assert set(LOG_STYLES) == {"healthy", *FINDING_KINDS}
+    for kind in FINDING_KINDS.values():
         assert kind.severity in (ERROR, WARNING, NOTE)
         assert kind.meaning
         assert kind.advice
