@@ -78,7 +78,7 @@ def _as_a_process(words, streams, environment, cwd):
     """Give the command what a process has of its own, and take it away afterwards."""
     names = ("stdin", "stdout", "stderr", "__stdout__", "argv", "path")
     before = {name: getattr(sys, name) for name in names}
-    variables, folder, modules = dict(os.environ), Path.cwd(), set(sys.modules)
+    variables, folder, modules = dict(os.environ), Path.cwd(), dict(sys.modules)
     for name, value in zip(names, [*streams, streams[1], ["gradcheck", *words], [*sys.path]], strict=True):
         setattr(sys, name, value)
     _set_variables(environment)
@@ -90,8 +90,7 @@ def _as_a_process(words, streams, environment, cwd):
         _set_variables(variables)
         for name, value in before.items():
             setattr(sys, name, value)
-        if cwd is not None:
-            _forget_modules(cwd, set(sys.modules) - modules)
+        _put_back_modules(modules, cwd)
 
 
 def _set_variables(variables):
@@ -99,11 +98,13 @@ def _set_variables(variables):
     os.environ.update(variables)
 
 
-def _forget_modules(folder, names):
-    """Forget the user's own modules: another folder may have others with the same names."""
-    for name in names:
-        if (getattr(sys.modules[name], "__file__", None) or "").startswith(f"{folder}{os.sep}"):
+def _put_back_modules(before, folder):
+    """Forget the user's own modules, another folder may have others of these names; show what completion hides."""
+    for name in set(sys.modules) - set(before):
+        module = sys.modules[name]
+        if module is None or (getattr(module, "__file__", None) or "").startswith(f"{folder}{os.sep}"):
             del sys.modules[name]
+    sys.modules.update(before)
 
 
 def _written(stream):

@@ -8,12 +8,14 @@ from gradcheck.cli.app import COMMANDS
 
 HEAVY = {"numpy", "rich", "torch", "typer", "safetensors", "jsonschema"}
 
-#: Runs the command line, then says on stderr which modules it has loaded.
+#: Runs the command lines, one an argument, then says on stderr which modules they have loaded.
 TELLING = """
 import sys
 try:
     from gradcheck.cli import run
-    run()
+    for line in sys.argv[1:]:
+        sys.argv = ["gradcheck", *line.split()]
+        run()
 finally:
     print(*(name for name, module in sys.modules.items() if module is not None), file=sys.stderr)
 """
@@ -33,10 +35,10 @@ def completion(shell, line):
 
 @pytest.fixture
 def loaded(python):
-    """A command line ↦ the modules that it loads."""
+    """Command lines ↦ the modules that they load, one after the other in one process."""
 
-    def modules(line, **variables):
-        ended = python("-c", TELLING, *line.split(), **variables)
+    def modules(*lines, **variables):
+        ended = python("-c", TELLING, *lines, **variables)
         assert ended.stdout
         assert "Traceback" not in ended.stderr
         return set(ended.stderr.split())
@@ -44,9 +46,8 @@ def loaded(python):
     return modules
 
 
-@pytest.mark.parametrize("line", ["--version", "--help", "", *(f"{name} --help" for name in COMMANDS)])
-def test_help_loads_neither_numpy_nor_rich(line, loaded):
-    modules = loaded(line)
+def test_help_loads_neither_numpy_nor_rich(loaded):
+    modules = loaded("--version", "--help", "", *(f"{name} --help" for name in COMMANDS))
     assert "gradcheck.cli.app" in modules
     assert not modules & {"numpy", "rich", "rich.table", "torch", "safetensors"}
 
@@ -59,9 +60,8 @@ def test_a_command_loads_no_other_command(command, loaded):
     assert not modules & {f"gradcheck.cli.{other}" for other in others}
 
 
-@pytest.mark.parametrize("form", ["text", "json", "csv", "markdown"])
-def test_theory_loads_numpy_but_neither_rich_nor_what_simulates(form, loaded):
-    modules = loaded(f"theory --phase-diagram --format {form}")
+def test_theory_loads_numpy_but_neither_rich_nor_what_simulates(loaded):
+    modules = loaded(*(f"theory --phase-diagram --format {form}" for form in ("text", "json", "csv", "markdown")))
     assert "numpy" in modules
     assert not modules & {
         "rich",
@@ -73,8 +73,10 @@ def test_theory_loads_numpy_but_neither_rich_nor_what_simulates(form, loaded):
     }
 
 
-@pytest.mark.parametrize("shell", COMPLETIONS)
-@pytest.mark.parametrize("line", ["sim", "simulate --activation re", "simulate --dep", "explain v"])
+@pytest.mark.parametrize(
+    ("shell", "line"),
+    [("bash", "sim"), ("zsh", "simulate --activation re"), ("fish", "simulate --dep"), ("bash", "explain v")],
+)
 def test_completion_loads_neither_numpy_nor_rich(shell, line, loaded):
     modules = loaded("", **completion(shell, line))
     assert not modules & {"numpy", "rich", "rich.table", "torch"}
@@ -93,9 +95,8 @@ def test_the_python_interface_loads_neither_typer_nor_rich(python):
     assert not told & {"typer", "rich", "torch", "safetensors"}
 
 
-@pytest.mark.parametrize("form", ["json", "csv", "markdown"])
-def test_machine_formats_load_no_rich(form, loaded):
-    modules = loaded(f"simulate --depth 2 --width 4 --format {form}")
+def test_machine_formats_load_no_rich(loaded):
+    modules = loaded(*(f"simulate --depth 2 --width 4 --format {form}" for form in ("json", "csv", "markdown")))
     assert "numpy" in modules
     assert not modules & {"rich", "torch", "safetensors"}
 
@@ -136,8 +137,8 @@ def test_text_loads_rich(loaded):
         ("explain nothing", []),
     ],
 )
-def test_completion_offers_what_fits_and_nothing_else(line, offered, process):
-    assert process("", **completion("bash", line)).stdout.split() == offered
+def test_completion_offers_what_fits_and_nothing_else(line, offered, gradcheck):
+    assert gradcheck("", **completion("bash", line)).stdout.split() == offered
 
 
 @pytest.mark.parametrize("shell", COMPLETIONS)
