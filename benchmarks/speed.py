@@ -129,10 +129,10 @@ class Work(NamedTuple):
         import numpy as np
 
         from gradcheck.engine.initializers import Law
-        from gradcheck.engine.network import drawn
+        from gradcheck.engine.network import drawn_maps
 
         generator = np.random.default_rng(0)
-        linear = drawn(Law("xavier"), (FEATURES, *[width] * DEPTH, OUTPUTS), 0, dtype)
+        linear = drawn_maps(Law("xavier"), (FEATURES, *[width] * DEPTH, OUTPUTS), 0, dtype)
         inputs = generator.standard_normal((BATCH, FEATURES)).astype(dtype)
         return cls([linear(layer + 1) for layer in range(DEPTH + 1)], inputs, generator.integers(0, OUTPUTS, BATCH))
 
@@ -143,12 +143,12 @@ def ours(work: Work) -> Task:
     from gradcheck.engine.linear import log10_weight_gradient_norm
     from gradcheck.engine.loss import cross_entropy
     from gradcheck.engine.magnitude import log10_rms, rescaled
-    from gradcheck.engine.network import build, given
+    from gradcheck.engine.network import build, given_maps
     from gradcheck.spec import NetworkSpec
 
     width, dtype = work.maps[0].weight.shape[1], work.inputs.dtype.name
     widths, spec = (FEATURES, *[width] * DEPTH, OUTPUTS), NetworkSpec(depth=DEPTH, width=width)
-    network, loss = build(spec, widths, given(work.maps, dtype)), cross_entropy(work.labels)
+    network, loss = build(spec, widths, given_maps(work.maps, dtype)), cross_entropy(work.labels)
 
     def step() -> list[float]:
         passes, x = [], work.inputs

@@ -65,7 +65,7 @@ def prepared(network: dict[str, object]) -> tuple[Demonstration, Batch]:
     from gradcheck.training.demonstration import Demonstration
 
     demonstration = Demonstration.from_options({**network, "clip": [RULE]})
-    return demonstration, next(demonstration.stream())
+    return demonstration, next(demonstration.training_batches())
 
 
 def ours(demonstration: Demonstration, batch: Batch) -> Task:

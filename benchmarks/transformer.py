@@ -91,7 +91,7 @@ def our_flow(layers: str, dtype: str, seed: int) -> GradientFlow:
 
     ours = experiment(layers, dtype)
     inputs, labels = ours.batch(0)
-    stack, start = ours.drawn(seed).unrolled(inputs)
+    stack, start = ours.draw(seed).unrolled(inputs)
     return measure(stack, start, loss_of(labels))
 
 
@@ -101,7 +101,7 @@ def torch_given(ours: Experiment) -> Weights:
     from torch_transformer import Weights
 
     inputs, _ = ours.batch(0)
-    stack, start = ours.drawn(0).unrolled(inputs)
+    stack, start = ours.draw(0).unrolled(inputs)
     embedding = stack.readout().weight.T
     sublayers = [stack.sublayer(number) for number in range(1, 2 * BLOCKS + 1)]
     maps = [torch.from_numpy(one.weight) for sublayer in sublayers for one in sublayer.branch.maps]

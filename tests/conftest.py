@@ -20,7 +20,7 @@ from gradcheck.diagnosis.summary import summarize
 from gradcheck.diagnosis.verdict import diagnose
 from gradcheck.engine.initializers import Law
 from gradcheck.engine.loss import cross_entropy
-from gradcheck.engine.network import build, drawn
+from gradcheck.engine.network import build, drawn_maps
 from gradcheck.engine.pieces import OWN_THREADS, _pool
 from gradcheck.engine.transformer import POINTS
 from gradcheck.families import drawn_network
@@ -145,7 +145,7 @@ def network_of():
         spec = NetworkSpec(**fields)
         widths = (features, *spec.widths, classes)
         law = Law(spec.init, spec.gain * (spec.weight_std or 1), spec.bias_std)
-        return build(spec, widths, drawn(law, widths, seed, dtype))
+        return build(spec, widths, drawn_maps(law, widths, seed, dtype))
 
     return network
 

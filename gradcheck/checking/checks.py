@@ -18,7 +18,7 @@ from gradcheck.engine.initializers import Law
 from gradcheck.engine.linear import Beside, Dense, Spread, log10_weight_gradient_norm
 from gradcheck.engine.loss import cross_entropy, mean_square
 from gradcheck.engine.magnitude import Scaled
-from gradcheck.engine.network import weightless
+from gradcheck.engine.network import weightless_maps
 from gradcheck.engine.normalization import EPSILON, NORMS
 from gradcheck.engine.recurrence import Recurrence
 from gradcheck.engine.transformer import AttentionBranch, MlpBranch, Products
@@ -172,7 +172,7 @@ def _adjoint(init: str, source: Source) -> float:
     for batch, fan_in, fan_out in ((3, 40, 30), (3, 30, 40), (9, 5, 7)):
         widths = (fan_in, fan_out, 1)
         x, delta = draw(batch, fan_in), draw(batch, fan_out)
-        z, pullback = weightless(Law(init), widths, source.seed, source.dtype)(1)(x)
+        z, pullback = weightless_maps(Law(init), widths, source.seed, source.dtype)(1)(x)
         forward, back = np.vdot(delta, z), np.vdot(pullback(delta), x)
         errors.append(abs(forward - back) / (np.linalg.norm(delta) * np.linalg.norm(z)))
     return float(np.max(errors))

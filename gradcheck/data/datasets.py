@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gradcheck.engine.initializers import stream
+from gradcheck.engine.initializers import random_stream
 from gradcheck.engine.types import Array
 from gradcheck.errors import InputError, OptionError
 from gradcheck.spec import known_data
@@ -43,19 +43,19 @@ class Dataset(NamedTuple):
         (examples,), whole numbers from 0.
     steps : int
         Pieces that an example comes in: the rows of a file's (examples, steps, features); 1 if it has no such axis.
-    drawn : int
+    drawn_features : int
         Numbers of an example that is drawn anew.
     """
 
     inputs: Array | None
     labels: Labels | None = None
     steps: int = 1
-    drawn: int = FEATURES
+    drawn_features: int = FEATURES
 
     @property
     def features(self) -> int:
         """Numbers of one example."""
-        return self.drawn if self.inputs is None else self.inputs.shape[1]
+        return self.drawn_features if self.inputs is None else self.inputs.shape[1]
 
     @property
     def outputs(self) -> int:
@@ -64,7 +64,7 @@ class Dataset(NamedTuple):
 
     def batch(self, data: DataSpec, seed: int, dtype: str) -> Batch:
         """Return the batch that `seed` picks (or draws) as `dtype`."""
-        generator = stream(seed, DATA_STREAM)
+        generator = random_stream(seed, DATA_STREAM)
         if self.inputs is None:
             return Batch(generator.standard_normal((data.batch_size, self.features)).astype(dtype), None)
         count = len(self.inputs)

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradcheck.data.datasets import DATA_STREAM, Batch, as_numbers, read_arrays
-from gradcheck.engine.initializers import stream
+from gradcheck.engine.initializers import random_stream
 from gradcheck.errors import InputError, OptionError
 from gradcheck.spec import TransformerSpec, known_data
 from gradcheck.spec.data import DataSpec
@@ -62,7 +62,7 @@ class TokenSet(NamedTuple):
 
     def batch(self, data: DataSpec, seed: int, _dtype: str = "") -> Batch:
         """Return sequences (batch, tokens) and what each token is asked for, (batch·tokens,)."""
-        generator = stream(seed, DATA_STREAM)
+        generator = random_stream(seed, DATA_STREAM)
         if self.ids.ndim == 2:
             order = generator.permutation(len(self.ids)) if data.shuffle else np.arange(len(self.ids))
             taken = self.ids[order[: data.batch_size], : self.needed]

@@ -112,7 +112,7 @@ class Law(NamedTuple):
 
     def weight(self, seed: int, layer: int, fan_in: int, fan_out: int) -> Draw:
         """Draw the weights (fan_in, fan_out) of a layer; the same for a seed and layer, whatever the depth."""
-        weight = INITIALIZERS[self.init].sample(stream(seed, WEIGHT_STREAM, layer), fan_in, fan_out)
+        weight = INITIALIZERS[self.init].sample(random_stream(seed, WEIGHT_STREAM, layer), fan_in, fan_out)
         weight *= self.std(fan_in, fan_out)
         return weight
 
@@ -128,13 +128,13 @@ class Law(NamedTuple):
     def bias(self, seed: int, layer: int, fan_in: int, fan_out: int) -> Draw | None:
         """Draw the biases (fan_out,) of a layer; None if they are all zero."""
         if self.bias_std > 0:
-            return stream(seed, BIAS_STREAM, layer).standard_normal(fan_out) * self.bias_std
+            return random_stream(seed, BIAS_STREAM, layer).standard_normal(fan_out) * self.bias_std
         if self.init == "torch_default":
             bound = 1 / math.sqrt(fan_in)
-            return stream(seed, BIAS_STREAM, layer).uniform(-bound, bound, fan_out)
+            return random_stream(seed, BIAS_STREAM, layer).uniform(-bound, bound, fan_out)
         return None
 
 
-def stream(seed: int, purpose: int, layer: int = 0) -> np.random.Generator:
+def random_stream(seed: int, purpose: int, layer: int = 0) -> np.random.Generator:
     """Return the random numbers of one layer and purpose, independent of all others."""
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(purpose, layer)))

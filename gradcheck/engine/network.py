@@ -136,7 +136,7 @@ def build(spec: NetworkSpec, widths: tuple[int, ...], linear: LinearOf, weightle
     )
 
 
-def drawn(law: Law, widths: tuple[int, ...], seed: int, dtype: str = "float64") -> LinearOf:
+def drawn_maps(law: Law, widths: tuple[int, ...], seed: int, dtype: str = "float64") -> LinearOf:
     """Return the linear maps that `law` draws from `seed`; each is drawn when it is asked for."""
 
     def linear(layer: int) -> Dense:
@@ -150,7 +150,7 @@ def drawn(law: Law, widths: tuple[int, ...], seed: int, dtype: str = "float64") 
     return linear
 
 
-def weightless(law: Law, widths: tuple[int, ...], seed: int, dtype: str = "float64") -> LinearOf:
+def weightless_maps(law: Law, widths: tuple[int, ...], seed: int, dtype: str = "float64") -> LinearOf:
     """Return linear maps of the same law that are never built: only what passes through them is drawn."""
 
     def linear(layer: int) -> Weightless:
@@ -168,7 +168,7 @@ def weightless(law: Law, widths: tuple[int, ...], seed: int, dtype: str = "float
     return linear
 
 
-def given(maps: Sequence[Dense], dtype: str = "float64") -> Callable[[int], Dense]:
+def given_maps(maps: Sequence[Dense], dtype: str = "float64") -> Callable[[int], Dense]:
     """Return linear maps that are already there, first hidden layer to read-out."""
 
     def cast(array: Array | None) -> Array | None:

@@ -184,7 +184,7 @@ class Sublayer(NamedTuple):
         return PointPass(added, output, pullback, self.branch.maps, branch_pass.slopes)
 
 
-def stream(x: Array) -> PointPass:
+def residual_point(x: Array) -> PointPass:
     """Return the flow point of the residual stream behind a block: it passes as it is."""
     return PointPass(x, x, lambda delta: Cotangents(delta, delta, ()))
 
@@ -259,7 +259,7 @@ class Stack(NamedTuple):
         block, point = divmod(layer - 1, len(POINTS))
         if point < 2:
             return self.sublayer(2 * block + point + 1)
-        return stream if layer < self.depth else self.ending
+        return residual_point if layer < self.depth else self.ending
 
     def readout(self) -> Linear:
         """Return the linear map from the last point to the logits."""

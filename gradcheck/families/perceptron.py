@@ -8,7 +8,7 @@ from typing import Any
 
 from gradcheck.data.datasets import Dataset, as_numbers, load_dataset
 from gradcheck.engine.linear import Dense
-from gradcheck.engine.network import Network, build, drawn, given, weightless
+from gradcheck.engine.network import Network, build, drawn_maps, given_maps, weightless_maps
 from gradcheck.errors import InputError
 from gradcheck.families.family import Change, Family, Given, Weights, initialisations
 from gradcheck.families.weight_files import Arrays, check_classes, dense_of, read
@@ -40,12 +40,12 @@ def _draw(
     spec: NetworkSpec, features: int, outputs: int, seed: int, dtype: str, without_matrices: bool = False
 ) -> Network:
     law, widths = weight_law(spec), (features, *spec.widths, outputs)
-    linear = weightless(law, widths, seed, dtype) if without_matrices else drawn(law, widths, seed, dtype)
+    linear = weightless_maps(law, widths, seed, dtype) if without_matrices else drawn_maps(law, widths, seed, dtype)
     return build(spec, widths, linear, without_matrices)
 
 
 def _network(spec: NetworkSpec, maps: Sequence[Dense], features: int, dtype: str) -> Network:
-    return build(spec, (features, *spec.widths, maps[-1].weight.shape[1]), given(maps, dtype))
+    return build(spec, (features, *spec.widths, maps[-1].weight.shape[1]), given_maps(maps, dtype))
 
 
 def _fit(spec: NetworkSpec, data: DataSpec, said: frozenset[str], weights: Given | None) -> tuple[NetworkSpec, Dataset]:

@@ -13,7 +13,7 @@ from gradcheck.engine.activations import ACTIVATIONS
 from gradcheck.engine.cells import CELLS, Cell
 from gradcheck.engine.initializers import Draw, Law
 from gradcheck.engine.linear import Dense
-from gradcheck.engine.network import given
+from gradcheck.engine.network import given_maps
 from gradcheck.engine.recurrence import Recurrence, RecurrentNetwork
 from gradcheck.errors import InputError, OptionError
 from gradcheck.families.family import Change, Family, Given, Weights, initialisations
@@ -78,7 +78,7 @@ def _keeping(cell: Cell, width: int, bias: Draw | None, forget_bias: float | Non
 
 
 def _network(spec: RecurrentSpec, maps: Sequence[Dense], features: int, dtype: str) -> RecurrentNetwork:
-    linear = given(maps, dtype)
+    linear = given_maps(maps, dtype)
     recurrence = Recurrence(CELLS[spec.arch], linear(1), linear(2), ACTIVATIONS[spec.activation])
     return RecurrentNetwork(recurrence, linear(3), spec.steps)
 
@@ -119,7 +119,7 @@ def cut(
         The examples can't be cut into so many equal steps.
     """
     if dataset.inputs is None:  # drawn anew: each step gets as many numbers as a perceptron
-        return spec, dataset._replace(drawn=spec.steps * (per_step or FEATURES))
+        return spec, dataset._replace(drawn_features=spec.steps * (per_step or FEATURES))
     features = dataset.features
     if not given:
         usual = dataset.steps if dataset.steps > 1 else features

@@ -12,7 +12,7 @@ from gradcheck.data.tokens import TokenSet, load_tokens
 from gradcheck.engine.activations import ACTIVATIONS
 from gradcheck.engine.attention import Heads, sinusoids
 from gradcheck.engine.drawing import MOST, Drawing
-from gradcheck.engine.initializers import POSITION_STREAM, TOKEN_STREAM, stream
+from gradcheck.engine.initializers import POSITION_STREAM, TOKEN_STREAM, random_stream
 from gradcheck.engine.linear import Beside, Dense, Linear, Spread, Weightless
 from gradcheck.engine.noise import Noise
 from gradcheck.engine.normalization import NORMS
@@ -121,7 +121,7 @@ class TransformerNetwork(NamedTuple):
 
     def _embedding(self, tokens: int) -> Array:
         """Draw embeddings, (tokens, width): of all kinds of tokens, or without matrices of those that occur."""
-        table = stream(self.drawing.seed, TOKEN_STREAM).standard_normal((tokens, self.spec.model_width))
+        table = random_stream(self.drawing.seed, TOKEN_STREAM).standard_normal((tokens, self.spec.model_width))
         return (self.spec.embedding_std * table).astype(self.drawing.dtype)
 
     def _patches(self, inputs: Inputs) -> Array:
@@ -139,7 +139,7 @@ class TransformerNetwork(NamedTuple):
         spec = self.spec
         if spec.positions == "sinusoidal":
             return sinusoids(spec.tokens, spec.model_width).astype(self.drawing.dtype)
-        table = stream(self.drawing.seed, POSITION_STREAM).standard_normal((spec.tokens, spec.model_width))
+        table = random_stream(self.drawing.seed, POSITION_STREAM).standard_normal((spec.tokens, spec.model_width))
         return (spec.embedding_std * spec.embedding_scale * table).astype(self.drawing.dtype)
 
     def _tied_readout(self, known: npt.NDArray[np.intp], embedding: Array) -> Linear:
@@ -217,7 +217,7 @@ def cut_patches(
     """
     patch = spec.patch or 1
     if dataset.inputs is None:
-        return spec, dataset._replace(drawn=(spec.tokens - 1) * patch)
+        return spec, dataset._replace(drawn_features=(spec.tokens - 1) * patch)
     patches, rest = divmod(dataset.features, patch)
     if rest:
         raise OptionError("patch", f"{patch} can't cut the {dataset.features} numbers of an example of {data.data}")

@@ -134,7 +134,7 @@ class Experiment:
         """How many numbers training would change."""
         return FAMILIES[self.network.arch].parameters(self.network, self.dataset.features, self.outputs)
 
-    def drawn(self, seed: int) -> DrawnNetwork:
+    def draw(self, seed: int) -> DrawnNetwork:
         """Return the network that `seed` draws, or the one of the given weights."""
         features, dtype = self.dataset.features, self.run.dtype
         if self.maps:
@@ -155,7 +155,7 @@ class Experiment:
     def flow(self, seed: int, tick: Tick | None = None) -> GradientFlow:
         """Measure one draw."""
         inputs, labels = self.batch(seed)
-        network, start = self.drawn(seed).unrolled(inputs)
+        network, start = self.draw(seed).unrolled(inputs)
         return measure(network, start, loss_of(labels), tick=tick or (lambda share: None))
 
     def outcome(self, tick: Tick | None = None) -> Outcome:

@@ -8,7 +8,7 @@ import numpy as np
 from gradcheck.clipping import Clipper
 from gradcheck.clipping.effect import ClipReport
 from gradcheck.data.datasets import Batch, Dataset
-from gradcheck.engine.initializers import stream
+from gradcheck.engine.initializers import random_stream
 from gradcheck.engine.loss import loss_of
 from gradcheck.engine.memory import keep_freed_memory
 from gradcheck.engine.types import Array
@@ -71,11 +71,11 @@ class Batches(NamedTuple):
         inputs, labels = self.dataset.inputs, self.dataset.labels
         size = self.data.batch_size
         if inputs is None:
-            generator = stream(self.seed, DRAWN_STREAM, number)
+            generator = random_stream(self.seed, DRAWN_STREAM, number)
             for _ in range(self.per_epoch):
                 yield Batch(generator.standard_normal((size, self.dataset.features)).astype(self.dtype), None)
             return
-        generator = stream(self.seed, EPOCH_STREAM, number)
+        generator = random_stream(self.seed, EPOCH_STREAM, number)
         order = generator.permutation(len(inputs)) if self.data.shuffle else np.arange(len(inputs))
         for first in range(0, self.per_epoch * size, size):
             chosen = order[first : first + size]

@@ -1,5 +1,4 @@
 import math
-from dataclasses import replace
 
 import pytest
 
@@ -33,7 +32,6 @@ def reasons_for(gradients, *, reached=None, obstacle="", limits=None, rank=9.0, 
         points,
         shared=unit == "step",
     )
-    flow = replace(flow, shared=unit == "step")
     return diagnose(flow, summarize(flow), Thresholds(**(limits or {}))).verdict.reasons
 
 

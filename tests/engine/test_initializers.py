@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from gradcheck import spec
-from gradcheck.engine.initializers import BIAS_STREAM, INITIALIZERS, WEIGHT_STREAM, Law, stream
+from gradcheck.engine.initializers import BIAS_STREAM, INITIALIZERS, WEIGHT_STREAM, Law, random_stream
 
 FANS = 300, 200
 VARIANCE = {
@@ -108,11 +108,11 @@ def test_seeds_and_layers_draw_different_weights(init):
 
 def test_streams_of_different_seeds_purposes_and_layers_share_no_number():
     keys = list(itertools.product((0, 1), (WEIGHT_STREAM, BIAS_STREAM), (0, 1, 2)))
-    draws = np.concatenate([stream(*key).standard_normal(10) for key in keys])
+    draws = np.concatenate([random_stream(*key).standard_normal(10) for key in keys])
     assert len(set(draws)) == 10 * len(keys)
 
 
 def test_streams_are_uncorrelated():
-    draws = np.array([stream(0, WEIGHT_STREAM, layer).standard_normal(5000) for layer in range(20)])
+    draws = np.array([random_stream(0, WEIGHT_STREAM, layer).standard_normal(5000) for layer in range(20)])
     off_diagonal = np.corrcoef(draws)[~np.eye(20, dtype=bool)]
     assert np.abs(off_diagonal).max() < 4.5 / math.sqrt(5000)

@@ -9,7 +9,7 @@ from gradcheck.engine.layered import Units, backward
 from gradcheck.engine.linear import Dense
 from gradcheck.engine.loss import cross_entropy, mean_square
 from gradcheck.engine.magnitude import Scaled
-from gradcheck.engine.network import build, drawn, given
+from gradcheck.engine.network import build, drawn_maps, given_maps
 from gradcheck.engine.normalization import NORMS
 from gradcheck.spec import NetworkSpec
 
@@ -27,7 +27,7 @@ def passages_of(network, x):
 def test_build_takes_its_parts_from_the_spec():
     spec = NetworkSpec(depth=3, width=4, activation="elu", norm="rms", residual=True, residual_scale=0.25)
     widths = (7, 4, 4, 4, 2)
-    network = build(spec, widths, drawn(Law("he"), widths, 0))
+    network = build(spec, widths, drawn_maps(Law("he"), widths, 0))
     assert network.depth == 3
     assert network.activation is ACTIVATIONS["elu"]
     assert network.norm is NORMS["rms"].block
@@ -55,20 +55,20 @@ def test_a_layer_is_drawn_alike_each_time_it_is_asked_for(network_of):
 def test_drawn_and_given_maps_have_the_type_asked_for(dtype, rng):
     widths = (3, 4, 2)
     maps = [Dense(rng.standard_normal((3, 4)), rng.standard_normal(4)), Dense(rng.standard_normal((4, 2)))]
-    for linear in (drawn(Law("he", bias_std=1.0), widths, 0, dtype), given(maps, dtype)):
+    for linear in (drawn_maps(Law("he", bias_std=1.0), widths, 0, dtype), given_maps(maps, dtype)):
         assert linear(1).weight.dtype == linear(1).bias.dtype == linear(2).weight.dtype == np.dtype(dtype)
         assert [linear(layer).weight.shape for layer in (1, 2)] == [(3, 4), (4, 2)]
 
 
 def test_single_precision_weights_are_the_rounded_double_ones():
     widths = (3, 4, 2)
-    single, double = (drawn(Law("xavier"), widths, 0, dtype)(1).weight for dtype in ("float32", "float64"))
+    single, double = (drawn_maps(Law("xavier"), widths, 0, dtype)(1).weight for dtype in ("float32", "float64"))
     np.testing.assert_array_equal(single, double.astype(np.float32))
 
 
 def test_given_maps_stand_in_order_from_first_layer_to_readout(rng):
     maps = [Dense(rng.standard_normal((2, 2))) for _ in range(3)]
-    linear = given(maps)
+    linear = given_maps(maps)
     for layer, dense in enumerate(maps, start=1):
         np.testing.assert_array_equal(linear(layer).weight, dense.weight)
 

@@ -16,7 +16,7 @@ from gradcheck.engine.transformer import (
     PointPass,
     Stack,
     Sublayer,
-    stream,
+    residual_point,
 )  # fmt: skip
 
 SEQUENCES, TOKENS, WIDTH, HIDDEN = 2, 3, 8, 10
@@ -225,7 +225,7 @@ def test_single_precision_stays_single(placement, sublayer, x, delta):
 
 
 def test_the_stream_passes_signal_and_gradient_as_they_are(x, delta):
-    point = stream(x)
+    point = residual_point(x)
     at_z, at_x, products = point.pullback(delta)
     assert point.preactivation is point.output is point.activity is x
     assert at_z is at_x is delta
@@ -272,8 +272,8 @@ def stack(dense):
 def test_a_stack_lays_out_attention_mlp_and_stream_of_block_after_block(stack):
     layers = [stack.hidden(layer) for layer in range(1, stack.depth + 1)]
     assert layers == [
-        "sublayer 1", "sublayer 2", stream, "sublayer 3", "sublayer 4", stream, "sublayer 5", "sublayer 6",
-        stack.ending,
+        "sublayer 1", "sublayer 2", residual_point, "sublayer 3", "sublayer 4", residual_point,
+        "sublayer 5", "sublayer 6", stack.ending,
     ]  # fmt: skip
     assert stack.readout() is stack.readout_map
     assert stack.units == Units("block", ("attention", "mlp", "residual"))

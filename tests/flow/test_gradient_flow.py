@@ -7,7 +7,7 @@ from gradcheck.engine.activations import ACTIVATIONS
 from gradcheck.engine.diversity import effective_rank, mean_cosine
 from gradcheck.engine.linear import Dense
 from gradcheck.engine.loss import cross_entropy, mean_square
-from gradcheck.engine.network import Network, given
+from gradcheck.engine.network import Network, given_maps
 from gradcheck.engine.normalization import NORMS
 from gradcheck.flow.average import average
 from gradcheck.flow.gradient_flow import LayerFlow, measure
@@ -16,7 +16,7 @@ from gradcheck.flow.gradient_flow import LayerFlow, measure
 def made_of(weights, activation="linear", norm="none", skip_scale=None):
     """Return the network with these weight matrices, first hidden layer to read-out."""
     widths = (weights[0].shape[0], *(weight.shape[1] for weight in weights))
-    linear = given([Dense(weight) for weight in weights])
+    linear = given_maps([Dense(weight) for weight in weights])
     return Network(widths, linear, ACTIVATIONS[activation], NORMS[norm].block, skip_scale)
 
 

@@ -118,7 +118,7 @@ def test_an_example_that_has_died_stays_dead(init):
     )
     seen = 0
     for seed in range(40):
-        network, start = one.drawn(seed).unrolled(one.batch(seed).inputs)
+        network, start = one.draw(seed).unrolled(one.batch(seed).inputs)
         dead = np.array([~one.output.any(axis=1) for one in forward(network, start, range(1, 13))])
         assert not (dead[:-1] & ~dead[1:]).any()
         seen += bool((dead[-1] & ~dead[-1].all()).any())
@@ -171,7 +171,7 @@ def test_gradients_far_below_the_smallest_float_are_as_small_as_those_through_st
 def test_what_passes_forward_and_back_keeps_its_type(init, dtype):
     options = {"layers": "weightless", "init": init, "bias_std": 0.1, "dtype": dtype}
     one = Experiment.from_options(NETWORK | options)
-    network, start = one.drawn(0).unrolled(one.batch(0).inputs)
+    network, start = one.draw(0).unrolled(one.batch(0).inputs)
     *_, last = forward(network, start, range(1, 7))
     cotangents = last.pullback(last.output)
     assert last.preactivation.dtype == last.output.dtype == cotangents.at_z.dtype == cotangents.at_x.dtype == dtype
@@ -182,7 +182,7 @@ def test_a_seed_has_one_flow_and_less_memory_changes_no_number(options):
     one = Experiment.from_options(NETWORK | {"layers": "weightless", "activation": "gelu", "bias_std": 0.1} | options)
     inputs, labels = one.batch(3)
     first = one.flow(3)
-    network, start = one.drawn(3).unrolled(inputs)
+    network, start = one.draw(3).unrolled(inputs)
     assert network.weightless
     for memory in (1, 3 * 8 * max(network.kept(len(inputs))), 2**40):
         assert measure(network, start, loss_of(labels), memory=memory) == first

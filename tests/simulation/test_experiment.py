@@ -54,7 +54,7 @@ def test_given_weights_say_how_deep_and_wide_the_network_is(weights):
     given = Experiment.from_options({"weights": weights, "activation": "tanh"})
     assert (given.network.depth, given.network.widths, given.network.init) == (2, (5, 7), None)
     assert given.outputs == 12
-    assert given.drawn(0).widths == (64, 5, 7, 12)
+    assert given.draw(0).widths == (64, 5, 7, 12)
     assert given.to_dict()["weights"] == str(weights)
 
 
@@ -97,7 +97,7 @@ def test_a_bad_run_is_refused_by_the_name_of_its_option(options, flag):
 
 def test_widths_lead_from_the_features_to_one_output_a_class():
     one = experiment(width=(4, 5, 6), depth=None)
-    assert one.drawn(0).widths == (64, 4, 5, 6, 10)
+    assert one.draw(0).widths == (64, 4, 5, 6, 10)
     assert one.outputs == 10
 
 
@@ -116,27 +116,27 @@ def test_changed_alters_the_network_and_nothing_else():
 
 def test_a_layers_draw_depends_on_its_seed_and_place_only():
     shallow, deep = experiment(depth=4), experiment(depth=9)
-    np.testing.assert_array_equal(shallow.drawn(3).linear(4).weight, deep.drawn(3).linear(4).weight)
-    assert not np.array_equal(shallow.drawn(3).linear(4).weight, shallow.drawn(4).linear(4).weight)
-    assert not np.array_equal(shallow.drawn(3).linear(4).weight, shallow.drawn(3).linear(3).weight)
+    np.testing.assert_array_equal(shallow.draw(3).linear(4).weight, deep.draw(3).linear(4).weight)
+    assert not np.array_equal(shallow.draw(3).linear(4).weight, shallow.draw(4).linear(4).weight)
+    assert not np.array_equal(shallow.draw(3).linear(4).weight, shallow.draw(3).linear(3).weight)
 
 
 def test_gain_and_weight_std_scale_the_draws():
     base, scaled = experiment(), experiment(gain=2.5)
-    np.testing.assert_allclose(scaled.drawn(0).linear(2).weight, 2.5 * base.drawn(0).linear(2).weight, rtol=1e-14)
+    np.testing.assert_allclose(scaled.draw(0).linear(2).weight, 2.5 * base.draw(0).linear(2).weight, rtol=1e-14)
     normal = experiment(init="normal", weight_std=0.03, width=200, gain=2.0)
-    assert normal.drawn(0).linear(2).weight.std() == pytest.approx(0.06, rel=0.02)
+    assert normal.draw(0).linear(2).weight.std() == pytest.approx(0.06, rel=0.02)
 
 
 def test_bias_std_scales_the_biases():
-    assert experiment().drawn(0).linear(1).bias is None
-    assert experiment(bias_std=0.5, width=2000).drawn(0).linear(1).bias.std() == pytest.approx(0.5, rel=0.1)
+    assert experiment().draw(0).linear(1).bias is None
+    assert experiment(bias_std=0.5, width=2000).draw(0).linear(1).bias.std() == pytest.approx(0.5, rel=0.1)
 
 
 def test_given_weights_are_the_same_for_every_seed(weights):
     given = Experiment.from_options({"weights": weights})
-    np.testing.assert_array_equal(given.drawn(0).linear(2).weight, np.eye(5, 7))
-    np.testing.assert_array_equal(given.drawn(5).linear(3).weight, np.eye(7, 12))
+    np.testing.assert_array_equal(given.draw(0).linear(2).weight, np.eye(5, 7))
+    np.testing.assert_array_equal(given.draw(5).linear(3).weight, np.eye(7, 12))
 
 
 def test_a_presets_tokens_give_way_to_the_patches_of_the_data():
@@ -216,7 +216,7 @@ def test_every_architecture_has_the_same_options():
 def test_a_recurrence_is_as_long_as_its_data_unless_told_otherwise():
     assert recurrence().network.steps == 64
     assert recurrence(steps=16).network.steps == 16
-    assert recurrence(steps=16).drawn(0).recurrence.input.weight.shape == (4, 32)
+    assert recurrence(steps=16).draw(0).recurrence.input.weight.shape == (4, 32)
 
 
 def test_a_list_of_widths_is_refused_by_the_option_that_was_given():
@@ -228,7 +228,7 @@ def test_given_recurrent_weights_say_how_wide_and_how_long_the_network_is(recurr
     given = Experiment.from_options({"arch": "lstm", "weights": recurrent_weights})
     assert (given.network.width, given.network.steps, given.network.init, given.outputs) == (5, 16, None, 12)
     for seed in (0, 5):
-        (_, W_x), (_, W_h), (_, W_out) = given.drawn(seed).maps
+        (_, W_x), (_, W_h), (_, W_out) = given.draw(seed).maps
         np.testing.assert_array_equal(W_x.weight, np.eye(4, 20))
         np.testing.assert_array_equal(W_h.weight, np.eye(5, 20))
         np.testing.assert_array_equal(W_out.weight, np.eye(5, 12))
