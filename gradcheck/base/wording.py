@@ -6,7 +6,9 @@ def shortest(value: float) -> str:
     return f"{value:g}" if float(f"{value:g}") == value else repr(value)
 
 
-def as_percent(share: float) -> str:
-    """Return a share in per cent; none and all are said only where they are exact."""
+def as_percent(share: float | None) -> str:
+    """Return a share in per cent, a dash for None; none and all are said only where they are exact."""
+    if share is None:
+        return "-"
     percent = 100 * share
     return "<1 %" if 0 < percent <= 0.5 else ">99 %" if 99.5 <= percent < 100 else f"{percent:.0f} %"

@@ -11,6 +11,7 @@ from gradcheck.cli import options as given
 from gradcheck.cli.output import JSON, OutputFile, check_writable, show
 from gradcheck.cli.progress import ShareProgress
 from gradcheck.errors import one_of
+from gradcheck.logs.findings.finding import FINDING_KINDS, NOTE
 
 if TYPE_CHECKING:
     from gradcheck import LogReport
@@ -24,13 +25,7 @@ FORMATS = {
     "markdown": "gradcheck.logs.formats:as_markdown",
     "github": "gradcheck.logs.formats:as_github",
 }
-FINDING_KINDS = (
-    "exploding", "nonfinite", "vanishing", "collapsed", "no-gradient", "dead", "spikes", "always-clipped",
-    "update-ratio", "never-clipped", "any",
-)  # fmt: skip
-
-#: What is only told, and is no failure unless it is asked for.
-NOTE = "note"
+CAUSES = (*FINDING_KINDS, "any")
 
 LogFile = Annotated[
     str,
@@ -54,8 +49,8 @@ LogFormat = Annotated[
 LogFailOn = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="KIND", autocompletion=given.completed(FINDING_KINDS),
-        help=f"Exit with 1 if this is found (repeatable): {' '.join(FINDING_KINDS)} (but mere notes).",
+        metavar="KIND", autocompletion=given.completed(CAUSES),
+        help=f"Exit with 1 if this is found (repeatable): {' '.join(CAUSES)} (but mere notes).",
     ),
 ]  # fmt: skip
 
@@ -76,7 +71,7 @@ def diagnose(
     verdict, the findings with what to try, and what thresholds of clipping would have done. A healthy run has none.
     """
     name = given.chosen_format(format, json, tuple(FORMATS))
-    kinds = [one_of("fail_on", kind, FINDING_KINDS) for kind in fail_on or ()]
+    kinds = [one_of("fail_on", kind, CAUSES) for kind in fail_on or ()]
     check_writable(output)
     from gradcheck.logs.report import checked_max_norm
 

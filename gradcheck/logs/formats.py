@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
+from gradcheck.base.wording import as_percent
 from gradcheck.logs.findings.finding import ERROR, NOTE, WARNING
 from gradcheck.logs.findings.sentences import step_text
 from gradcheck.logs.report import LogFinding, LogReport
-from gradcheck.logs.text import headline, share, where
+from gradcheck.logs.text import headline, where
 from gradcheck.render.documents import json_line, markdown_table, records_as_csv
 from gradcheck.render.numbers import significant
 from gradcheck.render.style import escaped
@@ -46,7 +47,7 @@ def _lines(report: LogReport) -> Iterator[str]:
         yield ""
         header = ("percentile of the norm", "as threshold", "clips", "rate left")
         rows = (
-            (f"{one.percentile:g}", significant(one.norm, 3), share(one.clipped_fraction), share(one.kept))
+            (f"{one.percentile:g}", significant(one.norm, 3), as_percent(one.clipped_fraction), as_percent(one.kept))
             for one in report.thresholds
         )
         yield from markdown_table(header, rows, right=header)

@@ -15,9 +15,9 @@ COLUMNS: dict[str, Callable[[DemoStrategy], str]] = {
     "diverged": lambda one: _end(one),
     "largest norm": lambda one: significant(one.largest_norm_before),
     "clipped to": lambda one: significant(one.largest_norm_after),
-    "clipped": lambda one: _share(one.clipped_fraction),
+    "clipped": lambda one: as_percent(one.clipped_fraction),
     "cosine": lambda one: "-" if one.mean_cosine is None else f"{one.mean_cosine:.3f}",
-    "rate lost": lambda one: _share(one.learning_rate_lost),
+    "rate lost": lambda one: as_percent(one.learning_rate_lost),
     "non-finite": lambda one: str(one.nonfinite_steps),
 }
 
@@ -27,10 +27,6 @@ def _end(one: DemoStrategy) -> str:
     if one.status == "stopped":
         return f"stop at {one.steps}"
     return f"step {one.diverged_at_step}" if one.diverged else "no"
-
-
-def _share(value: float | None) -> str:
-    return "-" if value is None else as_percent(value)
 
 
 def headline(report: DemoReport) -> str:

@@ -230,10 +230,3 @@ def test_every_kept_document_is_compared():
     from pathlib import Path
 
     assert {path.name for path in Path(__file__).with_name("golden_logs").iterdir()} == set(TEXTS)
-
-
-def test_the_kinds_of_the_command_are_those_of_the_table():
-    from gradcheck.cli.diagnose import FINDING_KINDS
-    from gradcheck.logs.findings.finding import FINDING_KINDS as TABLE
-
-    assert (*TABLE, "any") == FINDING_KINDS

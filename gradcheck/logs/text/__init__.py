@@ -193,17 +193,12 @@ def _thresholds(report: LogReport) -> Table:
     )  # fmt: skip
     table = borderless((first, "as threshold", "clips", "rate left"), left=(first,))
     for one in report.thresholds:
-        cells = (significant(one.norm, 3), share(one.clipped_fraction), share(one.kept))
+        cells = (significant(one.norm, 3), as_percent(one.clipped_fraction), as_percent(one.kept))
         table.add_row(f"{one.percentile:g}th percentile", *cells)
     for rule in report.replays:
         ranged = "-" if rule.lowest is None else f"{significant(rule.lowest, 2)} … {significant(rule.highest, 2)}"
-        table.add_row(rule.rule, ranged, share(rule.clipped_fraction), share(rule.kept))
+        table.add_row(rule.rule, ranged, as_percent(rule.clipped_fraction), as_percent(rule.kept))
     return table
-
-
-def share(value: float | None) -> str:
-    """Return a share in per cent; a dash for none."""
-    return "-" if value is None else as_percent(value)
 
 
 def next_command(report: LogReport) -> str:
