@@ -73,6 +73,12 @@ def gradcheck(environment):
     return run
 
 
+@pytest.fixture(scope="session")
+def compare(gradcheck):
+    """Run the command compare in this process, for a page of 80 columns."""
+    return lambda line, *words, cwd=None: gradcheck(f"compare {line}", *words, cwd=cwd, COLUMNS="80")
+
+
 @contextmanager
 def _as_a_process(words, streams, environment, cwd):
     """Give the command what a process has of its own, and take it away afterwards."""

@@ -1,20 +1,17 @@
 """``gradcheck compare`` as its users meet it."""
 
-import contextlib
 import csv
 import io
 import json
 import re
+import shlex
 import subprocess
 import sys
 from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from gradcheck.cli import run
-from gradcheck.engine.threads import BLAS_THREADS
 from gradcheck.spec.grid import PARSERS
 from gradcheck.sweep.ranking import grouped, ranked
 
@@ -28,37 +25,8 @@ MIXED = f"--depth 2,12 --init he,normal --activation sigmoid {SMALL}"
 GRID = f"--depth 2,6 --activation sigmoid,tanh,relu --norm none,layer {SMALL}"
 
 
-def compare(line, *words, cwd="."):
-    """Run the command in this process; how it ended, stdout and stderr as text."""
-    stdout, stderr = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
-    with (
-        pytest.MonkeyPatch.context() as patch, contextlib.chdir(cwd),
-        contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr),
-    ):  # fmt: skip
-        patch.setattr(sys, "argv", ["gradcheck", "compare", *line.split(), *map(str, words)])
-        patch.setenv("COLUMNS", "80")
-        for name in ("NO_COLOR", "FORCE_COLOR"):
-            patch.delenv(name, raising=False)
-        for name in BLAS_THREADS:  # a sweep sets them for its workers
-            patch.setenv(name, "1")
-        code = run()
-    return SimpleNamespace(
-        returncode=code,
-        stdout=stdout.buffer.getvalue().decode(errors="surrogateescape"),
-        stderr=stderr.buffer.getvalue().decode(),
-    )
-
-
-def command(*words, **how):
-    """Run the command in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "gradcheck", *words], encoding="utf-8", timeout=PATIENCE,
-        **{"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **how},
-    )  # fmt: skip
-
-
 @pytest.fixture(scope="module")
-def printed():
+def printed(compare):
     """Options ↦ the document, when the command ends well and says nothing else. Run once for all."""
 
     @cache
@@ -122,11 +90,11 @@ def test_text_has_a_line_for_each_row_in_the_same_order(line, printed, rows):
     assert found == [row["status"] or "error" for row in rows(line)]
 
 
-def test_the_command_at_the_end_runs_the_best_network(printed, rows):
+def test_the_command_at_the_end_runs_the_best_network(printed, rows, gradcheck):
     *_, last = printed(GRID).splitlines()
     program, *words = last.split()
     assert (program, words[0]) == ("gradcheck", "simulate")
-    verdict = json.loads(command(*words, "--json").stdout)["verdict"]
+    verdict = json.loads(gradcheck(shlex.join(words), "--json").stdout)["verdict"]
     assert verdict["score"] == rows(GRID)[0]["score"]
 
 
@@ -139,9 +107,9 @@ def test_json_says_what_was_run(line, printed):
 
 
 @pytest.mark.parametrize("name", ["json", "text"])
-def test_two_workers_in_another_process_print_what_one_prints_here(name, printed):
+def test_two_workers_in_another_process_print_what_one_prints_here(name, printed, process):
     line = f"{GRID} --format {name}"
-    ended = command("compare", *line.replace("--workers 1", "--workers 2").split())
+    ended = process(f"compare {line.replace('--workers 1', '--workers 2')}")
     assert (ended.returncode, ended.stderr, ended.stdout) == (0, "", printed(line))
 
 
@@ -150,22 +118,22 @@ def test_a_pipe_gets_neither_colour_nor_progress(printed):
 
 
 @pytest.mark.parametrize("name", ["text", "json", "jsonl", "csv", "markdown"])
-def test_output_holds_what_stdout_would(name, printed, tmp_path):
+def test_output_holds_what_stdout_would(name, printed, tmp_path, compare):
     ended = compare(f"{MIXED} --format {name}", "--output", tmp_path / "out")
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
     assert (tmp_path / "out").read_text() == printed(f"{MIXED} --format {name}")
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-def test_quiet_prints_nothing_but_the_exit_code():
+def test_quiet_prints_nothing_but_the_exit_code(compare):
     ended = compare(f"{MIXED} --quiet --fail-on any")
     assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", "")
 
 
 @pytest.mark.parametrize("name", ["text", "jsonl"])
-def test_a_full_disk_is_one_line(name):
+def test_a_full_disk_is_one_line(name, process):
     with Path("/dev/full").open("wb") as full:
-        ended = command("compare", *MIXED.split(), "--format", name, stdout=full)
+        ended = process(f"compare {MIXED}", "--format", name, stdout=full)
     assert ended.returncode == 2
     assert ended.stderr == "error: stdout: can't be written: no space left on device\n"
 
@@ -219,7 +187,7 @@ def test_group_by_has_one_line_for_each_value(option, rows, printed):
         assert re.search(rf"^  {group['value']} +{group['rows']} +{group['healthy']} ", printed(line), re.MULTILINE)
 
 
-def test_recurrences_are_compared_side_by_side(printed, rows):
+def test_recurrences_are_compared_side_by_side(printed, rows, gradcheck):
     line = f"--arch rnn,lstm,gru --steps 8,16 {SMALL}"
     found = rows(line)
     options = {(row["options"]["arch"], row["options"]["steps"]) for row in found}
@@ -231,7 +199,7 @@ def test_recurrences_are_compared_side_by_side(printed, rows):
     assert "arch \\ steps" in text
     program, *words = text.splitlines()[-1].split()
     assert program == "gradcheck"
-    verdict = json.loads(command(*words, "--json").stdout)["verdict"]
+    verdict = json.loads(gradcheck(shlex.join(words), "--json").stdout)["verdict"]
     assert verdict["score"] == found[0]["score"]
 
 
@@ -279,7 +247,7 @@ def test_one_or_three_varied_options_and_groups_are_no_heat_map(line, printed):
         ("--depth 12 --fail-on vanishing --format jsonl", 1),
     ],
 )
-def test_the_exit_code_is_what_was_asked_for(line, code):
+def test_the_exit_code_is_what_was_asked_for(line, code, compare):
     ended = compare(f"{line} {SMALL}")
     assert (ended.returncode, ended.stderr) == (code, "")
     assert ended.stdout
@@ -322,7 +290,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("line", BAD)
-def test_bad_input_is_one_line_that_says_what_would_be_right(line, tmp_path):
+def test_bad_input_is_one_line_that_says_what_would_be_right(line, tmp_path, compare):
     words = BAD[line]
     ended = compare(line, *([words[0]] if isinstance(words, tuple) else []), cwd=tmp_path)
     assert (ended.returncode, ended.stdout) == (2, "")
@@ -332,7 +300,7 @@ def test_bad_input_is_one_line_that_says_what_would_be_right(line, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_journal_of_other_options_is_one_line(tmp_path):
+def test_a_journal_of_other_options_is_one_line(tmp_path, compare):
     assert compare(MIXED, "--journal", tmp_path / "rows.jsonl").returncode == 0
     before = (tmp_path / "rows.jsonl").read_bytes()
     ended = compare(MIXED, "--seed", 1, "--journal", tmp_path / "rows.jsonl")
@@ -342,130 +310,15 @@ def test_a_journal_of_other_options_is_one_line(tmp_path):
     assert (tmp_path / "rows.jsonl").read_bytes() == before
 
 
-def test_every_network_option_can_be_varied():
+def test_every_network_option_can_be_varied(compare):
     said = compare("--help").stdout
     assert [name for name in PARSERS if f"--{name.replace('_', '-')} " not in said] == []
 
 
 @pytest.mark.parametrize("name", ["[/a].npy", "a\nb.npy", "a\033[2Jb.npy", "a\udcffb.npy"])
 @pytest.mark.parametrize("view", ["text", "json", "jsonl", "csv", "markdown"])
-def test_a_file_s_name_is_shown_rather_than_obeyed(name, view):
+def test_a_file_s_name_is_shown_rather_than_obeyed(name, view, compare):
     ended = compare(f"--depth 2,3 {SMALL} --format {view}", "--data", f"digits,{name}")
     assert (ended.returncode, ended.stderr) == (0, "")
     if view != "csv":
         assert "\033" not in ended.stdout
-
-
-# ---- a baseline
-
-
-@pytest.fixture(scope="module")
-def reports(tmp_path_factory):
-    """A folder of reports: a network, the same moved, worse, deeper, and one without a gradient."""
-    folder = tmp_path_factory.mktemp("reports")
-    network = "--width 32 --batch-size 16 --activation tanh"
-    for name, options in {
-        "old": "--depth 4", "moved": "--depth 4 --gain 1.5", "worse": "--depth 4 --max-span 0.001",
-        "deeper": "--depth 6", "dead": "--depth 4 --activation step",
-        "overflow": "--depth 4 --gain 1e200 --activation linear",
-    }.items():  # fmt: skip
-        line = f"simulate --json --output {folder / name}.json {network} {options}"
-        command(*line.split(), check=True)
-    (folder / "torn.json").write_bytes((folder / "old.json").read_bytes()[:100])
-    (folder / "foreign.json").write_text('{"name": "gradcheck"}')
-    (folder / "sweep.json").write_text(compare(f"{MIXED} --json").stdout)
-    return folder
-
-
-@pytest.mark.parametrize(
-    ("line", "code", "said"),
-    [
-        ("old.json", 0, "NO REGRESSION"),
-        ("old.json --fail-on regression", 0, "NO REGRESSION"),
-        ("old.json --fail-on any", 0, "NO REGRESSION"),
-        ("moved.json", 0, " REGRESSION"),
-        ("moved.json --fail-on regression", 1, " REGRESSION"),
-        ("moved.json --fail-on regression --tolerance 5", 0, "NO REGRESSION"),
-        ("moved.json --fail-on vanishing", 0, " REGRESSION"),
-        ("worse.json --fail-on regression", 1, "healthy → vanishing"),
-        ("worse.json --fail-on vanishing", 1, "healthy → vanishing"),
-        ("worse.json", 0, "0 of 4 layers moved"),
-        ("deeper.json --tolerance 9 --fail-on regression", 0, "only in the new report: hidden 5, hidden 6"),
-        ("dead.json --fail-on regression", 1, "healthy → dead"),
-        ("overflow.json --fail-on regression", 1, "healthy → nonfinite"),
-    ],
-)
-def test_a_report_is_held_against_its_baseline(line, code, said, reports):
-    ended = compare(f"--baseline old.json {line}", cwd=reports)
-    assert (ended.returncode, ended.stderr) == (code, "")
-    assert said in ended.stdout
-    assert (said == "NO REGRESSION") == ("NO REGRESSION" in ended.stdout) or "REGRESSION" not in said
-
-
-@pytest.mark.parametrize("name", ["dead", "overflow"])
-def test_a_network_without_a_gradient_is_no_regression_of_itself(name, reports):
-    ended = compare(f"--baseline {name}.json {name}.json --fail-on regression", cwd=reports)
-    assert (ended.returncode, ended.stderr) == (0, "")
-    assert "NO REGRESSION" in ended.stdout
-
-
-def test_network_options_take_the_place_of_the_new_report(reports):
-    network = "--depth 4 --width 32 --batch-size 16 --activation tanh --fail-on regression"
-    assert compare(f"--baseline old.json {network} --seeds 1", cwd=reports).returncode == 0
-    assert compare(f"--baseline old.json {network} --seeds 1 --gain 1.5", cwd=reports).returncode == 1
-
-
-def test_the_options_of_simulate_and_nothing_else_are_no_regression(reports):
-    """``simulate`` makes one draw unless asked for more; the same options have to mean the same network here."""
-    ended = compare(
-        "--baseline old.json --depth 4 --width 32 --batch-size 16 --activation tanh --tolerance 0 --fail-on regression",
-        cwd=reports,
-    )
-    assert (ended.returncode, ended.stderr) == (0, "")
-
-
-def test_every_limit_reaches_the_new_network(reports):
-    line = "--baseline old.json --depth 4 --width 32 --batch-size 2 --activation relu --seeds 1"
-    assert compare(f"{line} --dead-above 0 --fail-on dead", cwd=reports).returncode == 1
-    assert compare(f"{line} --fail-on dead", cwd=reports).returncode == 0
-
-
-def test_the_comparison_is_strict_json(reports):
-    ended = compare("--baseline old.json dead.json --json", cwd=reports)
-    document = json.loads(ended.stdout, parse_constant=pytest.fail)
-    assert document["regression"] is True
-    assert [layer["name"] for layer in document["layers"]] == ["hidden 1", "hidden 2", "hidden 3", "hidden 4"]
-    assert (document["status_before"], document["status_after"]) == ("healthy", "dead")
-
-
-def test_the_comparison_goes_to_a_file(reports, tmp_path):
-    ended = compare("--baseline old.json moved.json --output", tmp_path / "out.txt", cwd=reports)
-    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
-    assert "REGRESSION" in (tmp_path / "out.txt").read_text()
-
-
-@pytest.mark.parametrize(
-    ("line", "words"),
-    [
-        ("--baseline nowhere.json old.json", "nowhere.json"),
-        ("--baseline old.json nowhere.json", "nowhere.json"),
-        ("--baseline torn.json old.json", "torn.json: is not JSON"),
-        ("--baseline foreign.json old.json", "foreign.json: is no report"),
-        ("--baseline sweep.json old.json", "sweep.json: is no report"),
-        ("--baseline old.json foreign.json", "foreign.json: is no report"),
-        ("--baseline . old.json", "directory"),
-        ("--baseline old.json --depth 2,3", "--depth"),
-        ("--baseline old.json --activation sigmid", "did you mean 'sigmoid'"),
-        ("--baseline old.json old.json --format csv", "--format"),
-        ("--baseline old.json old.json --tolerance -1", "--tolerance"),
-        ("--baseline old.json old.json --tolerance nan", "--tolerance"),
-        ("--baseline old.json old.json --fail-on regresion", "did you mean 'regression'"),
-        ("--baseline old.json old.json --depth 3", "--depth"),
-    ],
-)
-def test_a_bad_baseline_is_one_line(line, words, reports):
-    ended = compare(line, cwd=reports)
-    assert (ended.returncode, ended.stdout) == (2, "")
-    [said] = ended.stderr.splitlines()
-    assert said.startswith("error: ")
-    assert words in said
