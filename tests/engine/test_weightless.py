@@ -240,7 +240,13 @@ def check_law(passes, means_p_value):
 
 
 @every_law
-@pytest.mark.parametrize("shape", ["square", "wide", "tall", "nearly as many examples as inputs"])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        "square",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("wide", "tall", "nearly as many examples as inputs")),
+    ],
+)
 def test_moments_are_those_of_a_matrix(haar, shape, arrays, check_law):
     x, delta = arrays(*SHAPES[shape])
     check_law(x, delta, fan_out=delta.shape[1], haar=haar)
@@ -268,7 +274,13 @@ def test_a_bias_is_added_and_nothing_else(haar, arrays, drawn):
 
 
 @every_law
-@pytest.mark.parametrize("shape", ["square", "wide", "tall", "nearly as many examples as inputs"])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        "square",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("wide", "tall", "nearly as many examples as inputs")),
+    ],
+)
 def test_a_gradient_that_depends_on_the_output_comes_back_as_through_a_matrix(haar, shape, arrays, passes, ks_p_value):
     """What is drawn on the way back is drawn given what was drawn on the way forward."""
     x, weight = arrays(*SHAPES[shape])

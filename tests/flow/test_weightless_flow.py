@@ -20,6 +20,9 @@ QUANTITIES = "log10_gradient_rms", "log10_weight_gradient_norm"
 NETWORK = {"width": 32, "depth": 6, "batch_size": 8, "data": "gaussian"}
 DRAWS = 150
 
+#: The second proves what the first does, by a law of its own.
+every_init = pytest.mark.parametrize("init", ["he", pytest.param("orthogonal", marks=pytest.mark.slow)])
+
 #: Activation, norm, skip connections, init: each with each other at least once.
 COMBINATIONS = [
     ("tanh", "none", False, "he"),
@@ -84,33 +87,36 @@ def twice(tmp_path, rng):
 # ---- the law
 
 
-@pytest.mark.parametrize(("activation", "norm", "residual", "init"), COMBINATIONS)
+@pytest.mark.parametrize(
+    ("activation", "norm", "residual", "init"),
+    [*COMBINATIONS[:2], *(pytest.param(*one, marks=pytest.mark.slow) for one in COMBINATIONS[2:])],
+)
 def test_gradients_are_distributed_as_those_of_stored_matrices(activation, norm, residual, init, check_same_law):
     check_same_law(len(COMBINATIONS), activation=activation, norm=norm, residual=residual, init=init)
 
 
-@pytest.mark.parametrize("init", ["he", "orthogonal"])
+@every_init
 def test_a_batch_nearly_as_large_as_the_layers_is_no_exception(init, check_same_law):
     check_same_law(2, draws=100, activation="tanh", init=init, batch_size=24)
 
 
-@pytest.mark.parametrize("init", ["he", "orthogonal"])
+@every_init
 def test_a_batch_larger_than_the_layers_is_no_exception(init, check_same_law):
     """Of positive outputs, that are alike: their directions are known to fewer digits."""
     check_same_law(2, draws=60, activation="sigmoid", init=init, gain=3.0, width=16, batch_size=50)
 
 
-@pytest.mark.parametrize("init", ["he", "orthogonal"])
+@every_init
 def test_an_example_that_is_there_twice_is_no_exception(init, twice, check_same_law):
     check_same_law(2, draws=100, activation="tanh", init=init, data=str(twice))
 
 
-@pytest.mark.parametrize("init", ["he", "orthogonal"])
+@every_init
 def test_a_single_example_is_no_exception(init, check_same_law):
     check_same_law(2, draws=100, activation="relu", init=init, batch_size=1)
 
 
-@pytest.mark.parametrize("init", ["he", "orthogonal"])
+@every_init
 def test_an_example_that_has_died_stays_dead(init):
     """Narrow layers of relus, where some examples die and others don't."""
     one = Experiment.from_options(
@@ -125,6 +131,7 @@ def test_an_example_that_has_died_stays_dead(init):
     assert seen > 3
 
 
+@pytest.mark.slow
 def test_a_thousand_layers_of_relus_lose_and_keep_what_those_of_stored_matrices_do(flows, check_same_means):
     """The examples have long collapsed into one direction by then, up to rounding."""
     options = NETWORK | {"activation": "relu", "init": "he", "depth": 1000, "batch_size": 4}
@@ -135,6 +142,7 @@ def test_a_thousand_layers_of_relus_lose_and_keep_what_those_of_stored_matrices_
         assert all(np.isfinite(flow.column(name)).all() for name in (*QUANTITIES, "effective_rank", "input_cosine"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("init", ["xavier", "orthogonal"])
 def test_examples_that_collapse_do_so_at_the_same_pace(init, flows, check_same_means):
     """A sigmoid leaves about a quarter of their differences, 15 of them no more than 1e-9."""
@@ -145,7 +153,7 @@ def test_examples_that_collapse_do_so_at_the_same_pace(init, flows, check_same_m
         check_same_means(ours, theirs, range(15), lambda flow, name=name: flow.column(name))
 
 
-@pytest.mark.parametrize("init", ["he", "orthogonal"])
+@every_init
 def test_gradients_far_below_the_smallest_float_are_as_small_as_those_through_stored_matrices(init):
     """Large biases, the same in both, saturate every unit: their slopes say how small it gets."""
     options = NETWORK | {"activation": "tanh", "bias_std": 1500.0, "init": init, "width": 8, "depth": 4}

@@ -106,6 +106,7 @@ def standard_errors(ours, theirs):
     return (ours.mean(0) - theirs.mean(0)) / np.sqrt((ours.var(0, ddof=1) + theirs.var(0, ddof=1)) / DRAWS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("law", LAWS)
 def test_the_mean_gradient_at_each_flow_point_is_that_of_pytorchs_draws(law, tokens, our_gradients):
     ours = np.array([our_gradients(law, seed, *tokens) for seed in range(DRAWS)])

@@ -219,11 +219,18 @@ def test_given_recurrent_weights_are_left_alone(tmp_path):
 # ---- with other seeds
 
 
+#: Simulated afresh in each run, others where slow proofs are run.
+FRESH = ("sigmoid", "a small gain", "a recurrence that forgets")
+
+
 def score_of(options):
     return Experiment.from_options(options).outcome().diagnosis.verdict.score
 
 
-@pytest.mark.parametrize("network", NETWORKS.values(), ids=[*NETWORKS])
+@pytest.mark.parametrize(
+    "network",
+    [pytest.param(one, id=name, marks=[pytest.mark.slow] * (name not in FRESH)) for name, one in NETWORKS.items()],
+)
 def test_every_suggestion_raises_the_score_when_it_is_simulated_afresh_with_another_seed(network, typed):
     options = without_depth(SMALL | network)
     report = gradcheck.simulate(suggest=True, **options)

@@ -52,16 +52,19 @@ def strategies(default):
 # ---- the default shows what it should
 
 
+@pytest.mark.slow
 def test_by_default_there_is_one_strategy_of_each_kind(default):
     assert [one.name for one in default.strategies] == list(RULES)
     assert default.complete
 
 
+@pytest.mark.slow
 def test_by_default_the_gradient_explodes_before_any_training(default):
     assert default.start.status == "exploding"
     assert default.start.mean_local_gain > 1
 
 
+@pytest.mark.slow
 def test_without_clipping_the_default_diverges(strategies, default):
     one = strategies["none"]
     assert (one.diverged, one.status) == (True, "diverged")
@@ -72,6 +75,7 @@ def test_without_clipping_the_default_diverges(strategies, default):
     assert 2 * sum(after) > len(after)
 
 
+@pytest.mark.slow
 def test_at_least_two_rules_save_the_default(default):
     learned = [one for one in default.strategies if one.final_accuracy >= LEARNED]
     assert len(learned) >= 2
@@ -80,6 +84,7 @@ def test_at_least_two_rules_save_the_default(default):
     assert default.verdict.best == max(learned, key=lambda one: one.final_accuracy).rule
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BY_FACTOR)
 def test_a_factor_keeps_the_direction_of_the_default(name, strategies):
     assert strategies[name].mean_cosine == pytest.approx(1, abs=1e-12)
@@ -87,17 +92,20 @@ def test_a_factor_keeps_the_direction_of_the_default(name, strategies):
         assert strategies[name].mean_global_cosine == pytest.approx(1, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_values_turn_the_direction_of_the_default(strategies):
     assert strategies["value"].mean_cosine < 0.99
     assert strategies["value"].clipped_fraction > 0
     assert "turns the direction" in strategies["value"].conclusion
 
 
+@pytest.mark.slow
 def test_all_strategies_start_alike(default):
     first = {(one.series.loss[0], one.series.gradient_norm[0]) for one in default.strategies}
     assert len(first) == 1
 
 
+@pytest.mark.slow
 def test_a_run_does_what_its_threshold_says(strategies):
     one = strategies["global-norm"]
     assert all(norm <= one.threshold * (1 + 1e-12) for norm in one.series.clipped_norm)
