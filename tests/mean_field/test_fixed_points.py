@@ -9,65 +9,35 @@ from gradcheck.mean_field.kernels import kernel_of
 from gradcheck.mean_field.maps import EPSILON, LayerMap
 from gradcheck.mean_field.roots import bracketed_root
 
-#: σ_w and σ_b at which each activation's variance rests and, where it can be, the network is chaotic.
-AT_REST = {
-    "linear": (0.8, 0.5), "step": (1.3, 0.2), "sigmoid": (14.0, 1.0), "tanh": (1.5, 0.3), "hard_tanh": (1.5, 0.3),
-    "relu": (1.2, 0.4), "leaky_relu": (1.2, 0.4), "elu": (1.25, 0.1), "selu": (1.0, 0.1), "gelu": (1.405, 0.5),
-    "silu": (1.41, 2.0), "softplus": (1.2, 0.1), "mish": (1.4, 0.5),
-}  # fmt: skip
-
-every_activation = pytest.mark.parametrize("name", AT_REST)
-
 
 def map_of(name, sigma_w, sigma_b, *, normalised=False):
     return LayerMap(kernel_of(name), sigma_w**2, sigma_b**2, normalised)
 
 
-def test_every_activation_is_there():
-    assert set(AT_REST) == set(ACTIVATIONS)
-
-
-@every_activation
-def test_q_and_chi_are_those_of_an_adaptive_quadrature(name, scalar, adaptive_mean, record_error):
-    sigma_w, sigma_b = AT_REST[name]
-    layer, kinks = map_of(name, sigma_w, sigma_b), ACTIVATIONS[name].kinks
-    value, slope = scalar(name)
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_fixed_points_are_those_of_an_adaptive_quadrature(name, reference, record_error):
+    theirs = reference["rest"][name]
+    sigma_w, sigma_b = theirs["sigma_w"], theirs["sigma_b"]
+    layer = map_of(name, sigma_w, sigma_b)
     q = fixed_variance(layer, sigma_w**2 + sigma_b**2)
-
-    def excess(q):
-        return sigma_w**2 * adaptive_mean(lambda x: value(x) ** 2, q, kinks) + sigma_b**2 - q
-
-    theirs = brentq(excess, 0.9 * q, 1.1 * q, xtol=1e-14 * q, rtol=1e-14)
-    chi = sigma_w**2 * adaptive_mean(lambda x: slope(x) ** 2, theirs, kinks)
-    error = max(abs(q / theirs - 1), abs(layer.gain(q) / chi - 1) if chi else layer.gain(q))
+    error = max(abs(q / theirs["q"] - 1), abs(layer.gain(q) / theirs["chi"] - 1) if theirs["chi"] else layer.gain(q))
     record_error("q* and χ₁ against SciPy", error)
     assert error <= 1e-10
-
-
-@pytest.mark.parametrize("name", [name for name in AT_REST if name != "step"])
-def test_c_and_its_rate_are_those_of_an_adaptive_quadrature(name, scalar, adaptive_pair, record_error):
-    sigma_w, sigma_b = AT_REST[name]
-    layer, kinks = map_of(name, sigma_w, sigma_b), ACTIVATIONS[name].kinks
-    q = fixed_variance(layer, sigma_w**2 + sigma_b**2)
+    if name == "step":  # whose correlation rests where an arcsine meets a line, below
+        return
     c = fixed_correlation(layer, q)
-    if layer.gain(q) <= 1:
+    if theirs["chi"] <= 1:
         assert c == 1
         return
-    value, slope = scalar(name)
-    rate = sigma_w**2 * adaptive_pair(slope, q, c, kinks)
-    image = (sigma_w**2 * adaptive_pair(value, q, c, kinks) + sigma_b**2) / q
-    errors = abs(image - c) / (1 - rate) / c, abs(layer.correlation(q, c).rate / rate - 1)
+    rate = layer.correlation(q, c).rate
+    errors = abs(c / theirs["c"] - 1), abs(rate / theirs["rate"] - 1)
     record_error("c* and its rate against SciPy", max(errors))
     assert max(errors) <= 1e-8
-    assert depth_scale(layer.correlation(q, c).rate) == pytest.approx(-1 / math.log(rate), rel=1e-7)
+    assert depth_scale(rate) == pytest.approx(-1 / math.log(theirs["rate"]), rel=1e-7)
 
 
-def test_activations_that_can_be_chaotic_at_rest_are_tested_there():
-    chaotic = {
-        name
-        for name in AT_REST
-        if map_of(name, *AT_REST[name]).gain(fixed_variance(map_of(name, *AT_REST[name]), 2)) > 1
-    }
+def test_activations_that_can_be_chaotic_at_rest_are_tested_there(reference):
+    chaotic = {name for name, one in reference["rest"].items() if one["chi"] > 1}
     assert chaotic == {"sigmoid", "tanh", "hard_tanh", "elu", "selu", "gelu", "silu", "mish"}
 
 
