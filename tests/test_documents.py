@@ -1,14 +1,16 @@
 """README, CHANGELOG and the help say the same."""
 
 import re
-import subprocess
 import sys
+from contextlib import redirect_stdout
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import pytest
 
 import gradcheck
 from gradcheck import Thresholds
+from gradcheck.cli import run
 from gradcheck.diagnosis import score as score
 
 ROOT = Path(__file__).parents[1]
@@ -24,8 +26,12 @@ def helps():
     """Each command ↦ its help."""
 
     def told(*words):
-        line = [sys.executable, "-m", "gradcheck", *words, "--help"]
-        return subprocess.run(line, capture_output=True, text=True, check=True, timeout=60).stdout
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(TextIOWrapper(BytesIO())) as stdout:
+            patch.setattr(sys, "argv", ["gradcheck", *words, "--help"])
+            patch.setenv("COLUMNS", "80")
+            patch.setenv("TYPER_USE_RICH", "0")  # which the program sets itself
+            assert run() == 0
+        return stdout.buffer.getvalue().decode()
 
     commands = re.findall(r"^  ([a-z][a-z-]+)  ", told().partition("Commands:")[2], flags=re.MULTILINE)
     return {"": told()} | {command: told(command) for command in commands}
