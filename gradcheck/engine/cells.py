@@ -19,13 +19,13 @@ class CellStep(NamedTuple):
     Attributes
     ----------
     state : Array
-        The state behind the step, (batch, states·width).
+        The state after the step, (batch, states·width).
     preactivation : Array
         z, (batch, gates·width).
     slopes : tuple of Array
         Each gate's derivative where it was taken, (batch, width).
     pullback : callable
-        ∂𝓛/∂state behind ↦ (∂𝓛/∂z, ∂𝓛/∂state before, as far as it doesn't pass through z; None for nothing).
+        ∂𝓛/∂state after ↦ (∂𝓛/∂z, ∂𝓛/∂state before, as far as it doesn't pass through z; None for nothing).
     reset : Array or None
         What the recurrent product is multiplied by in the last gate's z, (batch, width); None for 1.
     """
@@ -93,12 +93,12 @@ def lstm(from_input: Array, from_state: Array, state: Array, activation: Activat
         at_z = np.concatenate([*at_gates, at_hidden * shown * o_slope], axis=1)
         return at_z, np.concatenate([np.zeros_like(at_hidden), at_memory * f], axis=1)
 
-    behind = np.concatenate([o * shown, memory], axis=1)
-    return CellStep(behind, z, (i_slope, f_slope, g_slope, o_slope), pullback)
+    after = np.concatenate([o * shown, memory], axis=1)
+    return CellStep(after, z, (i_slope, f_slope, g_slope, o_slope), pullback)
 
 
 def gru(from_input: Array, from_state: Array, state: Array, activation: Activation) -> CellStep:
-    """Return h' = u h + (1 − u) φ(x W_n + r (h W_hn)), with gates r, u = σ(z): the reset comes behind the product."""
+    """Return h' = u h + (1 − u) φ(x W_n + r (h W_hn)), with gates r, u = σ(z): the reset comes after the product."""
     x_reset, x_update, x_candidate = np.split(from_input, 3, axis=1)
     h_reset, h_update, h_candidate = np.split(from_state, 3, axis=1)
     r, r_slope = sigmoid(x_reset + h_reset)

@@ -24,10 +24,10 @@ class StepPass(NamedTuple):
     before : Array
         The state before the step, (batch, states·width).
     output : Array
-        The state behind it.
+        The state after it.
     cell_step : CellStep
     pullback : callable
-        ∂𝓛/∂state behind ↦ ∂𝓛/∂z, ∂𝓛/∂state before, and what makes the weights' gradients.
+        ∂𝓛/∂state after ↦ ∂𝓛/∂z, ∂𝓛/∂state before, and what makes the weights' gradients.
     """
 
     layer: "Recurrence"
@@ -170,7 +170,7 @@ class Unrolled(NamedTuple):
         return (lambda state: self._last(x, state)) if layer == self.depth else lambda state: self.recurrence(x, state)
 
     def _last(self, x: Array, state: Array) -> StepPass:
-        """Return the last step: nobody reads what the cell keeps to itself behind it."""
+        """Return the last step: nobody reads what the cell keeps to itself after it."""
         step, width = self.recurrence(x, state), self.recurrence.width
         kept = step.output.shape[1] - width
         if not kept:
@@ -258,7 +258,7 @@ class RecurrentNetwork(NamedTuple):
         """Return the gradients of the shared weights and biases, summed over the steps."""
         at_z = at_product = np.concatenate([step.at_z for step in cotangents])
         before = np.concatenate([hidden for _, (hidden, _) in (step.products for step in cotangents)])
-        if cotangents[0].products[1][1] is not cotangents[0].at_z:  # behind a reset gate
+        if cotangents[0].products[1][1] is not cotangents[0].at_z:  # after a reset gate
             at_product = np.concatenate([delta for _, (_, delta) in (step.products for step in cotangents)])
         inputs = sequence.reshape(len(at_z), -1)
         return self.recurrence.input.gradient(inputs, at_z) + self.recurrence.recurrent.gradient(before, at_product)

@@ -7,7 +7,7 @@ import numpy as np
 from gradcheck.engine.types import Array
 
 # (1 + 2x)·exp(x²)·erfc(x) as a polynomial in s = (x − 3.75)/(x + 3.75), for x ≥ 0: the variable of Shepherd &
-# Laframboise 1981, Math. Comp. 36:249. Interpolated at 80 Chebyshev nodes with 60 digits, cut behind degree 22
+# Laframboise 1981, Math. Comp. 36:249. Interpolated at 80 Chebyshev nodes with 60 digits, cut after degree 22
 # (the first coefficient left out is 4e-16), expanded in powers of s.
 _NODE = 3.75
 _SCALED_ERFC = (

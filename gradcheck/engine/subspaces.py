@@ -82,7 +82,7 @@ def row_space(x: Array, beside: Array | None = None, most: int | None = None) ->
 
 
 def gram_root(x: Array) -> Array:
-    """Return C with C Cᵀ = x xᵀ: x in coordinates of an orthonormal basis that is nobody's business.
+    """Return C with C Cᵀ = x xᵀ: x in coordinates of an orthonormal basis that need not be known.
 
     Up to the examples' lengths it is the symmetric root, which is continuous in x: rounding doesn't change the draw.
 

@@ -1,4 +1,4 @@
-"""Transformers: attention and MLP branches beside a residual stream; a flow point behind each."""
+"""Transformers: attention and MLP branches beside a residual stream; a flow point after each."""
 
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
@@ -185,12 +185,12 @@ class Sublayer(NamedTuple):
 
 
 def residual_point(x: Array) -> PointPass:
-    """Return the flow point of the residual stream behind a block: it passes as it is."""
+    """Return the flow point of the residual stream after a block: it passes as it is."""
     return PointPass(x, x, lambda delta: Cotangents(delta, delta, ()))
 
 
 class Ending(NamedTuple):
-    """The residual stream behind the last block, and what the read-out is given of it.
+    """The residual stream after the last block, and what the read-out is given of it.
 
     Attributes
     ----------

@@ -24,10 +24,10 @@ from gradcheck.mean_field.prediction import weight_law
 from gradcheck.spec import GATED, TransformerSpec
 from gradcheck.spec.data import DataSpec
 
-#: The function behind a gated activation: Shazeer 2020.
+#: The function of a gated activation: Shazeer 2020.
 GATES = {"geglu": "gelu", "swiglu": "silu"}
 
-#: Keys of the maps that are in no block; sublayer s = 1 … 2·blocks has 2·s and the one behind it.
+#: Keys of the maps that are in no block; sublayer s = 1 … 2·blocks has 2·s and the one after it.
 READOUT_KEY, PATCH_KEY = 0, 1
 
 #: Activations that are none of them dead for a whole batch.

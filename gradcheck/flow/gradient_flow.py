@@ -39,7 +39,7 @@ Tick = Callable[[float], None]
 class LayerFlow(NamedTuple):
     """What is measured at one hidden layer (definitions: ``gradcheck.flow.quantities``).
 
-    The logarithm of an exact zero is −inf. What doesn't exist (the cosine of a single example, anything behind
+    The logarithm of an exact zero is −inf. What doesn't exist (the cosine of a single example, anything after
     an overflow) is nan.
     """
 
@@ -78,7 +78,7 @@ class GradientFlow:
         Hidden layers whose forward signal is finite; where that is not all of them, or the logits are not
         finite, there is no loss, and the gradients are those of the mean squared output of layer `reached`.
     obstacle : str
-        What stopped the forward pass behind `reached`: ``overflow``, ``nan``, or empty if nothing did.
+        What stopped the forward pass after `reached`: ``overflow``, ``nan``, or empty if nothing did.
     unit : str
         What a layer is called: ``layer``, or ``step`` of a recurrence; of a transformer ``block``.
     points : tuple of str
@@ -141,11 +141,11 @@ class GradientFlow:
 
     @property
     def nonfinite(self) -> npt.NDArray[np.bool_]:
-        """Layers behind an overflow, and those at which the gradient itself overflows."""
+        """Layers after an overflow, and those at which the gradient itself overflows."""
         gradient = self.column("log10_gradient_rms")
-        behind = np.arange(len(self.layers)) >= self.reached
+        after = np.arange(len(self.layers)) >= self.reached
         overflown: npt.NDArray[np.bool_] = np.isnan(gradient) | (gradient == np.inf)
-        return behind | overflown
+        return after | overflown
 
     @property
     def log10_gradient_ratio(self) -> PerLayer:
@@ -179,7 +179,7 @@ def measure(
     memory : int
         Bytes to hold at once; less costs a second forward pass and changes no number.
     tick : callable
-        Called behind each layer, forward and back, with the share of the work that is done.
+        Called after each layer, forward and back, with the share of the work that is done.
 
     Returns
     -------

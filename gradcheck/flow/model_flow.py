@@ -18,7 +18,7 @@ class ModelFlow(GradientFlow):
     labels : tuple of str
         What each layer is called in the model.
     kinds : tuple of str
-        What it is. Gradients are held against those of one kind only: behind a convolution, an embedding and a norm
+        What it is. Gradients are held against those of one kind only: after a convolution, an embedding and a norm
         the same gradient has another size, which says nothing about where it is lost.
     trunk : tuple of bool
         All of the signal goes through it: it stands in no branch.

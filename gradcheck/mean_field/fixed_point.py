@@ -1,4 +1,4 @@
-"""What a deep stack of equal layers comes to: its fixed points, depth scales and phase, and why one of them is none."""
+"""What a deep stack of equal layers tends to: its fixed points, depth scales and phase, and why one of them is none."""
 
 import math
 from typing import NamedTuple
@@ -14,7 +14,7 @@ TRAINABLE_DEPTHS = 6
 
 
 class FixedPoint(NamedTuple):
-    """What the layers come to; None is explained in `reasons`, infinity by ``unknown.ENDLESS``.
+    """What the layers tend to; None is explained in `reasons`, infinity by ``unknown.ENDLESS``.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class FixedPoint(NamedTuple):
 
 
 def find_fixed_point(layer: LayerMap, start: float) -> FixedPoint:
-    """Return what layers come to whose first has pre-activations of mean square `start`."""
+    """Return what layers tend to whose first has pre-activations of mean square `start`."""
     q = fixed_variance(layer, start)
     found = _critical(layer)
     critical, because = (None, {"critical_sigma_w": found}) if isinstance(found, Unknown) else (found, {})
@@ -78,7 +78,7 @@ def find_fixed_point(layer: LayerMap, start: float) -> FixedPoint:
 
 
 def _settled(layer: LayerMap, q: float, critical: float | None, because: dict[str, Unknown]) -> FixedPoint:
-    """Return what layers come to whose variance rests at q."""
+    """Return what layers tend to whose variance rests at q."""
     chi, c = layer.gain(q), fixed_correlation(layer, q)
     rate, at_one = layer.correlation(q, c).rate, layer.correlation(q, 1.0).rate
     scales = depth_scale(layer.variance_rate(q)), depth_scale(rate), depth_scale(chi)
@@ -97,7 +97,7 @@ def _critical(layer: LayerMap) -> float | Unknown:
 
 
 def batch_norm_fixed_point(layer: LayerMap, batch: int | None) -> FixedPoint:
-    """Return what layers with batch norm come to, linear or ReLU ones (Yang et al. 2019).
+    """Return what layers with batch norm tend to, linear or ReLU ones (Yang et al. 2019).
 
     χ is E[φ'²]/Var φ for a large batch, π/(π − 1) of ReLU; (B − 2)/(B − 3) of a linear layer.
     """

@@ -67,7 +67,7 @@ class WideLayer(NamedTuple):
     q : float
         Mean square of the pre-activation.
     moments : Moments
-        Of φ, behind the norm.
+        Of φ, after the norm.
     squared_slope : float
         Mean square of the factor from ∂𝓛/∂y to ∂𝓛/∂z: E[φ'²] over the norm's divisor, times the branch's scale².
     square : float
@@ -171,7 +171,7 @@ def log_variances(layers: Sequence[WideLayer]) -> tuple[list[float], list[float]
     """
     steps = [_step_variance(here, after) for here, after in pairwise(layers)]
     ends = [one.spread_of_slopes / one.law.fan_out if one.skips else 0.0 for one in layers]
-    near = [step + before + behind for step, (before, behind) in zip(steps, pairwise(ends), strict=True)]
+    near = [step + before + after for step, (before, after) in zip(steps, pairwise(ends), strict=True)]
     far, total = [0.0], 0.0
     for step, end in zip(steps[::-1], ends[-2::-1], strict=True):
         total += step

@@ -72,7 +72,7 @@ def _settles(kernel: Kernel, q: float) -> bool:
 
 
 def critical_weight(layer: LayerMap) -> float | None:
-    """Return the σ_w² with χ₁ = 1 behind a layer or RMS norm: σ_w² (E[φ'²] − E[φ²]) = σ_b², as φ sees variance 1."""
+    """Return the σ_w² with χ₁ = 1 after a layer or RMS norm: σ_w² (E[φ'²] − E[φ²]) = σ_b², as φ sees variance 1."""
     moments = layer.kernel.moments(1.0)
     excess = moments.slope_square - moments.square
     return layer.bias / excess if excess > 0 and layer.bias > 0 else None

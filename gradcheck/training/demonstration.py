@@ -23,7 +23,7 @@ from gradcheck.training.conclusions import warnings
 from gradcheck.training.report import DemoReport, make_demo_report
 from gradcheck.training.sgd import Batches, TrainingStep, evaluate, train
 from gradcheck.training.strategy import Strategy, judge_run
-from gradcheck.training.threshold import WARM_UP, Suggestion, suggest_threshold
+from gradcheck.training.threshold import WARM_UP, SuggestedThreshold, suggest_threshold
 
 #: Called with a rule after each of its steps.
 Tick = Callable[[Rule], None]
@@ -40,14 +40,14 @@ class Demonstration:
     training : TrainingSpec
     rules : tuple of Rule
         The strategies, in the order they run.
-    suggestion : Suggestion or None
+    suggestion : SuggestedThreshold or None
         Where ``suggest`` was among them.
     """
 
     experiment: Experiment
     training: TrainingSpec
     rules: tuple[Rule, ...]
-    suggestion: Suggestion | None = None
+    suggestion: SuggestedThreshold | None = None
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> Self:
@@ -117,7 +117,7 @@ class Demonstration:
         labels = self.experiment.dataset.labels
         return math.nan if labels is None else float(np.bincount(labels).max() / len(labels))
 
-    def _suggestion(self) -> Suggestion:
+    def _suggestion(self) -> SuggestedThreshold:
         """Return a threshold from the norms of a short unclipped warm-up."""
         network = self.network()
         norm = joint_norm([array for _, one in network.maps for array in one if array is not None]).value

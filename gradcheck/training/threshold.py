@@ -17,7 +17,7 @@ WARM_UP = 25
 LONGEST_STEP = 0.01
 
 
-class Suggestion(NamedTuple):
+class SuggestedThreshold(NamedTuple):
     """A rule, and how its threshold came about.
 
     Attributes
@@ -43,7 +43,7 @@ class Suggestion(NamedTuple):
         return f"keeps a steady step to {longest}; {norms}, would make it {100 * self.moved:.3g} %"
 
 
-def suggest_threshold(steps: Sequence[TrainingStep], parameter_norm: float, spec: TrainingSpec) -> Suggestion:
+def suggest_threshold(steps: Sequence[TrainingStep], parameter_norm: float, spec: TrainingSpec) -> SuggestedThreshold:
     """Return a threshold for the global norm.
 
     Parameters
@@ -73,13 +73,13 @@ def suggest_threshold(steps: Sequence[TrainingStep], parameter_norm: float, spec
         raise OptionError("clip", f"{problem}; type a threshold (global-norm:1, say), or lower --lr")
     bearable = LONGEST_STEP * parameter_norm * (1 - spec.momentum) / spec.lr
     if middle <= bearable:
-        return Suggestion(Rule("global-norm", _round(middle)), tuple(norms))
+        return SuggestedThreshold(Rule("global-norm", _round(middle)), tuple(norms))
     if bearable <= SMALL:
         problem = (
             f"suggest: at this rate the parameters bear a gradient of {bearable:.2g} only, {_median_in_words(norms)}"
         )
         raise OptionError("clip", f"{problem}; lower --lr")
-    return Suggestion(Rule("global-norm", _round(bearable)), tuple(norms), LONGEST_STEP * middle / bearable)
+    return SuggestedThreshold(Rule("global-norm", _round(bearable)), tuple(norms), LONGEST_STEP * middle / bearable)
 
 
 def _median_in_words(norms: Sequence[float]) -> str:
