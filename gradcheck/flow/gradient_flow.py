@@ -28,7 +28,6 @@ SATURATED_BELOW = 0.01
 #: Bytes of weights and passes that are held at once; a larger network is passed through in segments, forward twice.
 MEMORY = 512 * 2**20
 
-
 #: How much longer a layer's backward pass takes than its forward pass, its measurements among it.
 BACKWARD_WORK = 2.5
 
@@ -83,12 +82,12 @@ class GradientFlow:
         What a layer is called: ``layer``, or ``step`` of a recurrence; of a transformer ``block``.
     points : tuple of str
         The flow points of each unit, where it has several: each is a layer here.
+    shared : bool
+        The layers share their weights, as the steps of a recurrence do.
     rows : float
         Rows of the batch: examples, or all their tokens; inf where nobody knows.
     features : float
         1 where a row of a model's inputs is a single number, of which layers make little rank; else inf.
-    shared : bool
-        The layers share their weights, as the steps of a recurrence do.
     """
 
     fan_in: tuple[int, ...]
@@ -99,9 +98,9 @@ class GradientFlow:
     obstacle: str = ""
     unit: str = "layer"
     points: tuple[str, ...] = ()
+    shared: bool = False
     rows: float = math.inf
     features: float = math.inf
-    shared: bool = False
 
     def name(self, layer: int) -> str:
         """Return what layer 1 … is called: ``layer 3``, ``step 3``, ``block 1 mlp``."""
@@ -200,18 +199,7 @@ def measure(
     beyond = (LayerFlow(),) * (network.depth - len(layers))
     fan_in, fan_out = zip(*network.fans, strict=True)
     measured = (*layers[::-1], *beyond)
-    return GradientFlow(
-        fan_in,
-        fan_out,
-        measured,
-        output,
-        len(layers),
-        obstacle,
-        network.units.name,
-        network.units.points,
-        len(inputs),
-        shared=network.units.shared,
-    )
+    return GradientFlow(fan_in, fan_out, measured, output, len(layers), obstacle, *network.units, rows=len(inputs))
 
 
 def _segments(network: Layered, rows: int, itemsize: int, memory: int) -> Iterator[range]:
