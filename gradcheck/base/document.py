@@ -25,13 +25,13 @@ class Document:
 
 
 class Cause(Record):
-    """A reason of a verdict as data."""
+    """What decided, as data and as a sentence."""
 
     code: str
-    layers: tuple[str, ...] = told("those concerned, where it is about some")
-    value: float | None = told("what was measured")
-    limit: float | None = told("what the value is held against")
-    text: str = told("the same in words, as among the reasons")
+    layers: tuple[str, ...] | None = told("those concerned, the first to move first; null: it is about none")
+    value: float | None = told("the number that decided")
+    limit: float | None = told("what it was held against")
+    text: str = told("the same in words, as in reasons")
 
 
 class CommandReport(Document, Record):

@@ -40,6 +40,12 @@ class LogRead(Record):
     rows_per_sample: int = told("above 1: of so many rows the first and the highest are kept", minimum=0)
 
 
+class LogCause(Cause):
+    """A finding that decided."""
+
+    code: str = told("the kind of the finding", enum=list(FINDING_KINDS))
+
+
 class LogVerdict(Record):
     """What the weightiest finding says; notes leave a run healthy."""
 
@@ -47,7 +53,7 @@ class LogVerdict(Record):
     first_step: float | None = told("where it begins")
     layer: str | None = told("that moved first")
     reasons: tuple[str, ...]
-    causes: tuple[Cause, ...] = told("the reasons as data; the code is the kind of a finding")
+    causes: tuple[LogCause, ...]
 
 
 class LogFinding(Record):
@@ -210,9 +216,9 @@ def _verdict(found: Sequence[Finding]) -> LogVerdict:
     )
 
 
-def _cause(one: Finding) -> Cause:
+def _cause(one: Finding) -> LogCause:
     value, limit = (None if measured is None else number(measured) for measured in (one.value, one.limit))
-    return Cause(code=one.kind, layers=one.layers, value=value, limit=limit, text=one.message)
+    return LogCause(code=one.kind, layers=one.layers or None, value=value, limit=limit, text=one.message)
 
 
 def _warnings(problems: Problems, series: Series) -> Iterator[str]:

@@ -9,7 +9,7 @@ from gradcheck.diagnosis.verdict import STATUSES as NETWORK_STATUSES
 from gradcheck.simulation.experiment import Experiment
 from gradcheck.spec.clip_rules import RULES
 from gradcheck.spec.training import TrainingSpec
-from gradcheck.training.conclusions import VERDICTS, Reason, conclude, conclusion_of
+from gradcheck.training.conclusions import CODES, VERDICTS, Reason, conclude, conclusion_of
 from gradcheck.training.strategy import STATUSES, Strategy
 
 
@@ -62,13 +62,19 @@ class DemoStrategy(Record):
     series: DemoSeries
 
 
+class DemoCause(Cause):
+    """What decided of the runs taken together."""
+
+    code: str = told(enum=list(CODES))
+
+
 class DemoVerdict(Record):
     """What the strategies come to."""
 
     status: str = told(enum=list(VERDICTS))
     best: str = told("the strategy with the best final accuracy, or loss")
     reasons: tuple[str, ...]
-    causes: tuple[Cause, ...] = told("the reasons as data")
+    causes: tuple[DemoCause, ...]
 
 
 class DemoReport(CommandReport):
@@ -113,9 +119,9 @@ def _verdict(finished: Sequence[Strategy]) -> DemoVerdict:
     )
 
 
-def _cause(one: Reason) -> Cause:
-    limit = None if one.limit is None else number(one.limit)
-    return Cause(code=one.code, layers=(), value=number(one.value), limit=limit, text=one.text)
+def _cause(one: Reason) -> DemoCause:
+    value, limit = (number(part) if isinstance(part, float) else part for part in (one.value, one.limit))
+    return DemoCause(code=one.code, layers=None, value=value, limit=limit, text=one.text)
 
 
 def _start(experiment: Experiment) -> DemoStart:
