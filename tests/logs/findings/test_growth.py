@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gradcheck.logs.findings.growth import _below_the_gap, _tail, exploding, growth, spikes
+from gradcheck.logs.findings.growth import MOST_ROWS, _below_the_gap, _pooled, _tail, exploding, growth, spikes
 
 WORSE, BETTER = np.linspace(1, 9, 120), np.linspace(9, 1, 120)
 
@@ -59,6 +59,22 @@ def test_growth_may_come_down_by_half_a_decade_on_its_way(dip, base, grown):
     held, low = np.full(30, 1.5), np.full(30, 1.5 - dip)  # long enough for medians of any scale
     one = grown(blocks(np.zeros(60), ramp(1.5), held, low, 1.5 - dip + ramp(3)))
     assert one.base == pytest.approx(base)
+
+
+@pytest.mark.parametrize(("times", "starts_anew"), [(0.97, False), (1.03, True)])
+def test_and_by_five_deviations_of_the_medians(times, starts_anew, grown, zigzag):
+    fall = times * 5 * 0.3 - np.ptp(zigzag(10, 0.3))  # from the highest before the dip to the lowest in it
+    course = np.concatenate([np.zeros(60), ramp(2), np.full(30, 2.0), np.full(30, 2 - fall), 2 - fall + ramp(4)])
+    one = grown(np.repeat(course + zigzag(len(course), 0.3), 3))
+    assert (one.base > 0) is starts_anew
+
+
+def test_growth_that_noise_hides_in_medians_of_three_rows_shows_in_those_of_more(grown, monkeypatch):
+    noise = 0.8 * np.random.default_rng(0).standard_normal(810)
+    levels = noise + np.maximum(0, np.linspace(-2.4, 2.4, 810))
+    assert grown(levels) is not None
+    monkeypatch.setattr("gradcheck.logs.findings.growth.SCALES", (3,))
+    assert grown(levels) is None
 
 
 @pytest.mark.parametrize(("half_way", "found"), [(2.2, True), (2.3, False)])
@@ -178,3 +194,20 @@ def test_a_gap_that_parts_two_populations_is_wider_than_chance_makes_one_of_a_th
     tail = np.exp(np.concatenate([[0], np.cumsum(spacings / np.arange(count, 0, -1))]))
     excess = np.concatenate([np.zeros(760), tail])
     assert len(_below_the_gap(excess)) == len(excess) - above * apart
+
+
+@pytest.mark.parametrize(("count", "parted"), [(10, 0), (11, 8)])
+def test_twelve_rows_of_a_tail_can_be_parted_and_fewer_can_not(count, parted):
+    spacings = np.ones(count)
+    spacings[-8] = 100.0
+    tail = np.exp(np.concatenate([[0], np.cumsum(spacings / np.arange(count, 0, -1))]))
+    excess = np.concatenate([np.zeros(760), tail])
+    assert len(_below_the_gap(excess)) == len(excess) - parted
+
+
+def test_of_very_many_rows_the_peaks_of_neighbours_are_kept(track_of):
+    levels = np.zeros(3 * MOST_ROWS - 5)
+    levels[7001] = 3
+    pooled = _pooled(track_of(levels))
+    assert len(pooled) <= 4096
+    assert (pooled.peak.max(), pooled.steps[pooled.peak.argmax()]) == (3, 6999)
