@@ -20,7 +20,7 @@ class GrowingLog:
     ----------
     file : str or Path
     resume : bool
-        Go on behind what the file holds, without its torn last line; otherwise it begins anew.
+        Go on after what the file holds, without its torn last line; otherwise it begins anew.
 
     Attributes
     ----------

@@ -74,7 +74,7 @@ def meaning(name: str) -> Column | None:
 
 
 def _meaning(parts: list[str]) -> Column | None:
-    """Return what the parts of a name mean: a quantity, perhaps in several parts, and a layer before or behind it."""
+    """Return what the parts of a name mean: a quantity, perhaps in several parts, and a layer before or after it."""
     while len(parts) > 1 and _plain(parts[0]) in SECTIONS:
         parts = parts[1:]
     whole = _QUANTITY.get(_plain("/".join(parts)))

@@ -20,7 +20,7 @@ BETWEEN = re.compile(r"[ \t\r\n,]*")
 class Document:
     """Reads the objects of a list one by one, so that a long document takes no more memory than a short one.
 
-    Without a list, objects that stand one behind the other are read likewise.
+    Without a list, objects that stand one after the other are read likewise.
 
     Parameters
     ----------
@@ -71,15 +71,15 @@ class Document:
             yield value
 
     def _start(self, texts: Iterator[str]) -> str:
-        """Return the text behind the bracket that opens the list; all of it where there is no list of steps."""
+        """Return the text after the bracket that opens the list; all of it where there is no list of steps."""
         text = next(texts, "")
         while len(text) <= LONGEST:
             if text.lstrip().startswith("["):
                 return text.lstrip()[1:]
-            _, history, behind = text.partition(HISTORY)
-            if history and "[" in behind:
+            _, history, after = text.partition(HISTORY)
+            if history and "[" in after:
                 self.format = "a trainer's state"
-                return behind.partition("[")[2]
+                return after.partition("[")[2]
             more = next(texts, "")
             if not more:
                 break
@@ -88,7 +88,7 @@ class Document:
 
 
 def _further(texts: Iterator[str], size: int) -> str:
-    """Return as much text again as there is already, lest a long object is tried too often; none behind its bounds."""
+    """Return as much text again as there is already, lest a long object is tried too often; none beyond its bounds."""
     more = next(texts, "") if size <= LONGEST else ""
     while 0 < len(more) < size and (part := next(texts, "")):
         more += part

@@ -14,7 +14,7 @@ from gradcheck.logs.numbers import MISSING, LogRow, of_float
 #: Scalars that are held until they are put together by step.
 HELD = 1_000_000
 
-#: Length and check sum before a record, check sum behind it.
+#: Length and check sum before a record, check sum after it.
 HEAD, TAIL = 12, 4
 
 

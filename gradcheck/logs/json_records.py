@@ -13,7 +13,7 @@ from gradcheck.logs.lines import ENDS, Problems
 from gradcheck.logs.numbers import CONSTANTS, LogRow, numbers
 from gradcheck.logs.records import FORMAT, LAYER_QUANTITIES, MARK
 
-#: Layers of a recorder's file; those behind are left out.
+#: Layers of a recorder's file; further ones are left out.
 MOST_LAYERS = 10_000
 
 #: Rows that are handed on together.
@@ -101,7 +101,7 @@ class JsonRecords:
         return self.taken(record, number)
 
     def _parse(self, text: str) -> Any:  # noqa: ANN401
-        """Return a JSON value; the usual case, nothing before and a line's end behind it, takes no detour."""
+        """Return a JSON value; the usual case, nothing before and a line's end after it, takes no detour."""
         try:
             value, end = self._scan(text, 0)
         except StopIteration:
@@ -140,7 +140,7 @@ class JsonRecords:
         self.seen.update(key for key in keys[:MOST_PLANS] if len(self.seen) < MOST_PLANS)
         names = chosen(keys)
         if any(key.endswith(SUMMARY) for key in keys) and names.get(LOSS, "").endswith("train_loss"):
-            del names[LOSS]  # the mean of the whole run, behind its last step
+            del names[LOSS]  # the mean of the whole run, after its last step
         if _is_table(record, names):
             plan = Plan(Layout(names), _picking_rows(list(names.values())))
         else:

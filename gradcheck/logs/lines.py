@@ -95,7 +95,7 @@ def whole_lines(parts: Iterator[bytes], problems: Problems, idle: Callable[[], b
     problems : Problems
         Where lines that are too long are noted.
     idle : callable, optional
-        Called behind an empty line; where it returns True, the rest is not waited for.
+        Called after an empty line; where it returns True, the rest is not waited for.
     """
     number, held, too_long = 0, b"", False
     for part in parts:

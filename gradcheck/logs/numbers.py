@@ -38,7 +38,7 @@ def numbers(values: Iterable[Any]) -> "array[float]":
 def texts(cells: Sequence[str], commas: bool = False) -> "array[float]":
     """Return the cells of a table of text as floats: of a row of finite numbers only at once, else one by one.
 
-    With `commas`, decimals may stand behind a comma.
+    With `commas`, decimals may follow a comma.
     """
     try:
         row = array("d", map(float, cells))

@@ -16,7 +16,7 @@ numbers. All but ``step`` may be left out. Of numbers that aren't finite stand t
 "-Infinity": the file stays strict JSON (RFC 8259). null is no number: a parameter that got no gradient in this step.
 
 Norms are Euclidean, of gradients without their loss scale; ``grad_norm`` is that of all parameters together before
-clipping, ``grad_norm_after`` behind it. ``update_ratio`` is ‖update‖/‖weights‖ of the step. A run that is resumed may
+clipping, ``grad_norm_after`` after it. ``update_ratio`` is ‖update‖/‖weights‖ of the step. A run that is resumed may
 write another header and goes on in the same file; of steps that stand twice the later ones count.
 """
 
@@ -37,14 +37,14 @@ GLOBAL_QUANTITIES = {
     "lr": "learning rate",
     "loss_scale": "what the loss was multiplied by before the backward pass",
     "grad_norm": "norm of all gradients together, before clipping",
-    "grad_norm_after": "the same, behind clipping",
+    "grad_norm_after": "the same, after clipping",
     "max_norm": "threshold of the global norm",
 }
 
 #: Numbers of each layer, and what they mean.
 LAYER_QUANTITIES = {
     "grad_norm": "norm of the parameter's gradient, before clipping",
-    "grad_norm_after": "the same, behind clipping",
+    "grad_norm_after": "the same, after clipping",
     "weight_norm": "norm of the parameter",
     "update_norm": "norm of what the step added to the parameter",
     "update_ratio": "update_norm over weight_norm",

@@ -16,7 +16,7 @@ PHASES = ("ordered", "critical", "chaotic")
 
 
 class TheoryFixedPoint(Record):
-    """What layers come to; None where theory has no answer."""
+    """What layers settle at; None where theory has no answer."""
 
     phase: str | None = told("null where there is no fixed point", enum=[*PHASES, None])
     chi: float | None = told("chi_1, a layer's factor of the squared gradient at the fixed point")
@@ -31,7 +31,7 @@ class TheoryFixedPoint(Record):
     critical_gain: float | None = told("the --gain that gives it")
 
 
-#: What layers come to, in the order of reports, with its meaning.
+#: What layers settle at, in the order of reports, with its meaning.
 QUANTITIES = {one.name: str(one.metadata["meaning"]) for one in fields(TheoryFixedPoint) if one.name != "phase"}
 
 
@@ -115,7 +115,7 @@ def make_theory_report(
 def _fixed_point(
     found: FixedPoint | Unknown, critical_gain: float | None
 ) -> tuple[TheoryFixedPoint, dict[str, Unknown]]:
-    """Return what the layers come to, and why something of it is None."""
+    """Return what the layers settle at, and why something of it is None."""
     if isinstance(found, Unknown):
         return TheoryFixedPoint(**dict.fromkeys(("phase", *QUANTITIES))), {"fixed_point": found}
     raw = {name: getattr(found, name) for name in QUANTITIES if name != "critical_gain"}

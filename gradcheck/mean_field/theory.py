@@ -90,7 +90,7 @@ def layer_map(spec: NetworkSpec) -> LayerMap | None:
 
 
 def _find_fixed_point(spec: NetworkSpec, layer: LayerMap | None, batch: int) -> FixedPoint | Unknown:
-    """Return what the layers come to, or why theory doesn't know."""
+    """Return what the layers settle at, or why theory doesn't know."""
     if layer is None:
         return Unknown("unlike_widths", spec.init)
     if spec.residual:

@@ -57,7 +57,7 @@ class Reason(NamedTuple):
 
 
 class Conclusion(NamedTuple):
-    """What the strategies come to.
+    """What the strategies show, taken together.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ class Conclusion(NamedTuple):
 
 
 def conclude(strategies: Sequence[Strategy]) -> Conclusion:
-    """Return what the strategies come to, taken together."""
+    """Return what the strategies show, taken together."""
     best = max(strategies, key=_merit)
     plain = next((one for one in strategies if one.rule.name == "none"), None)
     rules = [one for one in strategies if one.rule.name != "none"]

@@ -69,7 +69,7 @@ class DemoCause(Cause):
 
 
 class DemoVerdict(Record):
-    """What the strategies come to."""
+    """What the strategies show, taken together."""
 
     status: str = told(enum=list(VERDICTS))
     best: str = told("the strategy with the best final accuracy, or loss")

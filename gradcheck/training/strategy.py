@@ -35,7 +35,7 @@ class Strategy:
         One of ``STATUSES``: it has learned; is still learning; is near chance; its loss left and didn't come back; a
         non-finite gradient stopped it.
     final : Evaluation
-        Loss and accuracy on all examples, behind the last step.
+        Loss and accuracy on all examples, after the last step.
     diverged_at : int or None
         First step (from 1) from which the loss is above its limit, or not finite, in most steps to the end.
     largest_norm, largest_clipped_norm : float

@@ -137,8 +137,8 @@ def _is_abrupt(medians: Numbers) -> bool:
     """Whether a steady course breaks off within few blocks."""
     last = _fallen(medians)
     steady = last >= 2 and float(np.ptp(medians[: last + 1])) < 1.0
-    behind = medians[last + ABRUPT :] if last + ABRUPT < len(medians) else medians[-1:]
-    return steady and bool((behind < medians[: last + 1].min() - FALL).all())
+    after = medians[last + ABRUPT :] if last + ABRUPT < len(medians) else medians[-1:]
+    return steady and bool((after < medians[: last + 1].min() - FALL).all())
 
 
 def _layers_collapse(series: Series) -> list[Finding]:
@@ -175,7 +175,7 @@ def _converges(largest: Numbers, size: int, series: Series) -> bool:
 
 
 def _left_at(levels: Numbers, usual: float) -> int:
-    """Return the row behind the last that is near the usual level, as one of its neighbours is: one alone is chance."""
+    """Return the row after the last that is near the usual level, as one of its neighbours is: one alone is chance."""
     near = levels > usual - FALL / 2
     rows = np.flatnonzero(near & (np.convolve(near, np.ones(3), "same") > 1))
     return min(int(rows[-1]) + 1, len(levels) - 1) if len(rows) else 0

@@ -145,14 +145,14 @@ def _goes_on(rising: Numbers) -> bool:
 
 
 def _begin(levels: Numbers, base: float) -> int:
-    """Return the last row of the beginning: behind it, medians of three stay above the base."""
+    """Return the last row of the beginning: after it, medians of three stay above the base."""
     medians = block_medians(levels, 3)
     low = np.flatnonzero(medians <= base + max(BEGUN, 2 * deviation(medians)))
     return len(levels) % 3 + 3 * int(low[-1]) if len(low) else 0
 
 
 def spikes(series: Series) -> list[Finding]:
-    """Find single gradients far above those before and behind, and above what the run's own tail explains."""
+    """Find single gradients far above those before and after, and above what the run's own tail explains."""
     what, track = _magnitude(series)
     end = growth(track, series)
     track = _pooled(track if end is None else track.until(track.steps[end.begin]))

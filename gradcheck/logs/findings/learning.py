@@ -22,11 +22,11 @@ BLOCKS = 20
 def progress(series: Series, since: float) -> bool | None:
     """Return whether the loss is better at the end than around a step; None if the log doesn't tell."""
     steps, losses = _losses(series)
-    before, behind = losses[steps <= since][-FEWEST:], losses[steps > since]
-    if len(behind) < 3 or len(losses) < FEWEST:
+    before, after = losses[steps <= since][-FEWEST:], losses[steps > since]
+    if len(after) < 3 or len(losses) < FEWEST:
         return None
-    at = float(np.median(before)) if len(before) else float(behind[0])
-    end = float(np.median(behind[-max(3, len(behind) // 4) :]))
+    at = float(np.median(before)) if len(before) else float(after[0])
+    end = float(np.median(after[-max(3, len(after) // 4) :]))
     return bool(at - end > max(BETTER * abs(at), DEVIATIONS * deviation(losses) / 3**0.5))
 
 
