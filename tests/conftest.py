@@ -256,7 +256,7 @@ def report_of():
         output = OutputFlow(2.3, 0.1, -1.0) if reached == depth else OutputFlow()
         obstacle = obstacle if reached < depth else ""
         flow = GradientFlow(
-            (8,) * depth, (8,) * depth, tuple(layers), output, reached, obstacle, *UNITS.get(arch, ("step", ()))
+            (8,) * depth, (8,) * depth, tuple(layers), output, reached, obstacle, *UNITS.get(arch, ("step", (), True))
         )
         summary, thresholds = summarize(flow), Thresholds()
         parts = spec_of(arch, depth), DataSpec(), RunSpec(), thresholds
