@@ -209,15 +209,13 @@ def typed():
     import typer  # as gradcheck does: for commands only
 
     from gradcheck.cli.app import app
-    from gradcheck.cli.options import parse_width
 
     commands = typer.main.get_command(app).commands
 
     def parse(command):
         program, name, *words = shlex.split(command)
         assert program == "gradcheck"
-        options = commands[name].make_context(name, words).params
-        return options | {"width": parse_width(options["width"])}
+        return commands[name].make_context(name, words).params
 
     return parse
 

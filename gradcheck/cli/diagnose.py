@@ -2,16 +2,18 @@
 
 import sys
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Annotated
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 
 from gradcheck.cli import INTERRUPTED
-from gradcheck.cli import options as given
-from gradcheck.cli.output import JSON, OutputFile, check_writable, show
+from gradcheck.cli.options import command
+from gradcheck.cli.output import JSON
 from gradcheck.cli.progress import ShareProgress
-from gradcheck.errors import one_of
+from gradcheck.cli.shown import AS_JSON, FAIL_ON, FILE, QUIET, Shown, format_of
 from gradcheck.logs.findings.finding import FINDING_KINDS, NOTE
+from gradcheck.spec.options.option import ARGUMENT, Names, Option
 
 if TYPE_CHECKING:
     from gradcheck import LogReport
@@ -27,61 +29,51 @@ FORMATS = {
 }
 CAUSES = (*FINDING_KINDS, "any")
 
-LogFile = Annotated[
-    str,
-    typer.Argument(
-        metavar="FILE",
-        help="A recorder's file, JSON Lines, CSV, trainer_state.json, a TensorBoard event file or a folder of them; "
-        "- reads the standard input.",
-    ),
-]
-MaxNorm = Annotated[
-    float | None,
-    typer.Option(metavar="C", help="Clipping threshold of the global norm.", show_default="what the log says"),
-]
-Follow = Annotated[
-    bool,
-    typer.Option("--follow", "-f", help="Keep watching a growing log; with --fail-on, until one of those is found."),
-]
-LogFormat = Annotated[
-    str, given.named(FORMATS, "Output format; jsonl, csv have a line a finding, github an annotation, ten at most")
-]  # fmt: skip
-LogFailOn = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="KIND", autocompletion=given.completed(CAUSES),
-        help=f"Exit with 1 if this is found (repeatable): {' '.join(CAUSES)} (but mere notes).",
-    ),
-]  # fmt: skip
+LOG_FORMAT = format_of(FORMATS, "Output format; jsonl, csv have a line a finding, github an annotation, ten at most")
+LOG_FAIL_ON = FAIL_ON.but(
+    help=f"Exit with 1 if this is found (repeatable): {' '.join(CAUSES)} (but mere notes).",
+    metavar="KIND",
+    range=Names(CAUSES),
+)
+
+READING = "Reading"
 
 
-def diagnose(
-    file: LogFile,
-    max_norm: MaxNorm = None,
-    follow: Follow = False,
-    format: LogFormat = "text",
-    json: given.Json = False,
-    output: OutputFile = None,
-    fail_on: LogFailOn = None,
-    quiet: given.Quiet = False,
-) -> None:
+class LogOptions(TypedDict):
+    """Which log, and how it is read."""
+
+    # fmt: off
+    file: Annotated[str, Option(
+        "A recorder's file, JSON Lines, CSV, trainer_state.json, a TensorBoard event file or a folder of them; "
+        "- reads the standard input.", ARGUMENT, "FILE", default=...,
+    )]
+    max_norm: Annotated[float | None, Option(
+        "Clipping threshold of the global norm.", READING, "C", usual="what the log says",
+    )]
+    follow: Annotated[bool, Option(
+        "Keep watching a growing log; with --fail-on, until one of those is found.", READING, default=False,
+        flags=("--follow", "-f"),
+    )]
+    # fmt: on
+
+
+@command(LogOptions, shown=(LOG_FORMAT, AS_JSON, FILE, LOG_FAIL_ON, QUIET))
+def diagnose(log: LogOptions, shown: Shown) -> None:
     """What does the log of a training run show: did its gradients vanish, explode, spike, and where first?
 
     Reads step, loss and gradient norms, of the whole and layer by layer, under their usual names, and prints the
     verdict, the findings with what to try, and what thresholds of clipping would have done. A healthy run has none.
     """
-    name = given.chosen_format(format, json, tuple(FORMATS))
-    kinds = [one_of("fail_on", kind, CAUSES) for kind in fail_on or ()]
-    check_writable(output)
     from gradcheck.logs.report import checked_max_norm
 
-    report, code = _diagnosed(file, checked_max_norm(max_norm), follow, quiet, lambda one: _fails(one, kinds))
+    enough = partial(_fails, kinds=shown.causes)
+    report, code = _diagnosed(log["file"], checked_max_norm(log["max_norm"]), log["follow"], shown.quiet, enough)
     if report is None:
         raise typer.Exit(code)
     for warning in report.warnings:
-        _say(f"warning: {report.config.file}: {warning}", quiet)
-    show(report, name, FORMATS, output, quiet=quiet)
-    raise typer.Exit(code or (1 if _fails(report, kinds) else 0))
+        _say(f"warning: {report.config.file}: {warning}", shown.quiet)
+    shown.show(report, FORMATS)
+    raise typer.Exit(code or (1 if _fails(report, shown.causes) else 0))
 
 
 def _diagnosed(

@@ -1,14 +1,14 @@
 """``gradcheck explain``."""
 
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, TypedDict
 
-import typer
-
-from gradcheck.cli.options import Json
-from gradcheck.cli.output import JSON, OutputFile, check_writable, show
+from gradcheck.cli.options import command
+from gradcheck.cli.output import JSON
+from gradcheck.cli.shown import AS_JSON, FILE, Shown
 from gradcheck.engine.threads import settle_threads
 from gradcheck.explanations import NAMES, TOPICS
+from gradcheck.spec.options.option import ARGUMENT, Option
 
 #: Format ↦ where it is made: of a page, and of the list of them.
 FORMATS = {"text": "gradcheck.explanations.text:as_text", "json": JSON}
@@ -24,27 +24,24 @@ def _starting(names: Iterable[str], start: str) -> list[str]:
     return [name for name in names if name.startswith(start)]
 
 
-def explain(
-    topic: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="TOPIC",
-            help=f"What to explain: {' '.join(TOPICS)}; nothing lists them.",
-            autocompletion=completed_topic,
-            show_default=False,
-        ),
-    ] = None,
-    json: Json = False,
-    output: OutputFile = None,
-) -> None:
+class TopicOptions(TypedDict):
+    """What to explain."""
+
+    # fmt: off
+    topic: Annotated[str | None, Option(
+        f"What to explain: {' '.join(TOPICS)}; nothing lists them.", ARGUMENT, "TOPIC", completion=completed_topic,
+    )]
+    # fmt: on
+
+
+@command(TopicOptions, shown=(AS_JSON, FILE))
+def explain(options: TopicOptions, shown: Shown) -> None:
     """Explain a verdict, a flag or a remedy: what it is, why it matters, its formula, what to type next."""
-    check_writable(output)
     from gradcheck.explanations.explanation import explain as explanation
     from gradcheck.explanations.explanation import topics
 
     settle_threads()
-    form = "json" if json else "text"
-    if topic is None:
-        show(topics(), form, LIST_FORMATS, output)
+    if options["topic"] is None:
+        shown.show(topics(), LIST_FORMATS)
     else:
-        show(explanation(topic), form, FORMATS, output)
+        shown.show(explanation(options["topic"]), FORMATS)

@@ -1,12 +1,12 @@
 """``gradcheck list``."""
 
-from typing import Annotated
+from typing import Annotated, TypedDict
 
-import typer
-
-from gradcheck.cli.options import Json, completed
-from gradcheck.cli.output import JSON, OutputFile, show
+from gradcheck.cli.options import command
+from gradcheck.cli.output import JSON
+from gradcheck.cli.shown import AS_JSON, FILE, Shown
 from gradcheck.errors import GradcheckError
+from gradcheck.spec.options.option import ARGUMENT, Names, Option
 
 #: Format ↦ where it is made.
 FORMATS = {"text": "gradcheck.explanations.text.catalogue:as_text", "json": JSON}
@@ -14,17 +14,18 @@ FORMATS = {"text": "gradcheck.explanations.text.catalogue:as_text", "json": JSON
 LISTS = ("presets", "activations", "inits", "norms")
 
 
-def list_choices(
-    kind: Annotated[
-        str,
-        typer.Argument(metavar="KIND", help=f"What to list: {' '.join(LISTS)}.", autocompletion=completed(LISTS)),
-    ] = "presets",
-    json: Json = False,
-    output: OutputFile = None,
-) -> None:
+class KindOptions(TypedDict):
+    """What to list."""
+
+    kind: Annotated[str, Option("What to list", ARGUMENT, "KIND", default="presets", range=Names(LISTS))]
+
+
+@command(KindOptions, shown=(AS_JSON, FILE))
+def list_choices(options: KindOptions, shown: Shown) -> None:
     """List published networks with their sizes, activations, initialisations or norms, each with its source."""
+    kind = options["kind"]
     if kind not in LISTS:
         raise GradcheckError(f"list {kind!r} is unknown; allowed: {', '.join(LISTS)}")
     from gradcheck.explanations.catalogue import catalogue
 
-    show(catalogue(kind), "json" if json else "text", FORMATS, output)
+    shown.show(catalogue(kind), FORMATS)

@@ -8,6 +8,8 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from gradcheck.cli.options import GroupedCommand
+
 
 class OnDemand(Mapping[str, Any]):
     """Commands by their names, made from ``module:function`` when they are looked at; some may be there already."""
@@ -21,7 +23,8 @@ class OnDemand(Mapping[str, Any]):
         if name not in self._made:
             module, _, function = self._homes[name].partition(":")
             alone = typer.Typer(add_completion=False, rich_markup_mode=None)
-            alone.command(name, short_help=self._lines.get(name))(getattr(import_module(module), function))
+            register = alone.command(name, cls=GroupedCommand, short_help=self._lines.get(name))
+            register(getattr(import_module(module), function))
             self._made[name] = get_command(alone)
         return self._made[name]
 

@@ -5,20 +5,12 @@ import sys
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from gradcheck.cli.page import page
 from gradcheck.errors import OutputError
 
 #: Where the JSON of every report is made.
 JSON = "gradcheck.render.documents:as_json"
-
-OutputFile = Annotated[
-    Path | None,
-    typer.Option("--output", "-o", metavar="FILE", help="Write there instead of stdout, whole or not at all."),
-]
 
 
 def show(

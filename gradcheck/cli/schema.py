@@ -1,21 +1,27 @@
 """``gradcheck schema``."""
 
-from typing import Annotated
+from typing import Annotated, TypedDict
 
-import typer
-
-from gradcheck.cli.output import OutputFile, write
+from gradcheck.cli.options import command
+from gradcheck.cli.output import write
+from gradcheck.cli.shown import FILE, Shown
 from gradcheck.render.documents import as_json
+from gradcheck.spec.options.option import ARGUMENT, Option
 
 
-def schema(
-    command: Annotated[
-        str,
-        typer.Argument(metavar="COMMAND", help="One of simulate, probe, clip-demo, theory, verify, diagnose."),
-    ] = "simulate",
-    output: OutputFile = None,
-) -> None:
+class SchemaOptions(TypedDict):
+    """Of which command."""
+
+    # fmt: off
+    command: Annotated[str, Option(
+        "One of simulate, probe, clip-demo, theory, verify, diagnose.", ARGUMENT, "COMMAND", default="simulate",
+    )]
+    # fmt: on
+
+
+@command(SchemaOptions, shown=(FILE,))
+def schema(options: SchemaOptions, shown: Shown) -> None:
     """Print the JSON Schema that a command's --json output validates against."""
     from gradcheck import json_schema
 
-    write(as_json(json_schema(command)), output)
+    write(as_json(json_schema(options["command"])), shown.output)

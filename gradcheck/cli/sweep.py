@@ -4,17 +4,20 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from gradcheck.cli import INTERRUPTED, options
-from gradcheck.cli.output import ClosedPipeError, show, silenced, write_now
+from gradcheck.cli import INTERRUPTED
+from gradcheck.cli.output import ClosedPipeError, silenced, write_now
 from gradcheck.cli.progress import CountedProgress
+from gradcheck.cli.shown import CAUSES, Shown
 from gradcheck.errors import OptionError, at_least
-from gradcheck.spec.grid import PARSERS, Grid
+from gradcheck.spec.grid import Grid
 from gradcheck.sweep.comparison import Comparison, compare
 from gradcheck.sweep.workers import available, cluster, local
 
 if TYPE_CHECKING:
+    from gradcheck.cli.compare import RankingOptions
+    from gradcheck.spec.options.sweep import CompareOptions
     from gradcheck.sweep.rows import SweepRow
 
 #: Format ↦ where it is made.
@@ -26,54 +29,52 @@ FORMATS = {
     "markdown": "gradcheck.sweep.formats:as_markdown",
 }
 
-#: Options that all rows of a sweep share.
-COMMON = ("labels", "shuffle", "seed", "seeds", "sort", "journal", *options.LIMITS)
 
-
-def run_sweep(given: Mapping[str, Any], format_name: str, causes: Sequence[str]) -> int:
+def run_sweep(given: Mapping[str, str], options: "CompareOptions", ranking: "RankingOptions", shown: Shown) -> int:
     """Measure the grid, print it, and return the exit code; an interrupt keeps what is finished."""
-    grid = Grid.from_text({name: given[name] for name in PARSERS}, given["max_rows"])
-    _check(given, grid)
-    common = {name: given[name] for name in COMMON if given[name] is not None}
+    grid = Grid.from_text(given, options["max_rows"])
+    _check(ranking, grid)
+    if options["seeds"] is None:
+        del options["seeds"]
     comparison, code = None, 0
     try:
-        with _executor(given, len(grid)) as (executor, window):
-            comparison = compare(grid, executor=executor, window=window, **common)
-            _measure(comparison, given, format_name)
+        with _executor(ranking, len(grid)) as (executor, window):
+            comparison = compare(grid, executor=executor, window=window, **options)
+            _measure(comparison, shown)
     except KeyboardInterrupt:
         code = INTERRUPTED
     except ClosedPipeError:
         return 0
     if comparison is not None:
-        _print(comparison, given, format_name)
-    return code or (_exit_code(comparison.finished, causes, given["any_healthy"]) if comparison else 0)
+        _print(comparison, ranking, shown)
+    return code or (_exit_code(comparison.finished, shown.causes, ranking["any_healthy"]) if comparison else 0)
 
 
-def _check(given: Mapping[str, Any], grid: Grid) -> None:
+def _check(ranking: "RankingOptions", grid: Grid) -> None:
     """Refuse, before any work, what the result couldn't be shown by."""
-    if given["top"] is not None:
-        at_least("top", given["top"], 1, "the best row is the least to show")
-    group = given["group_by"]
+    if ranking["top"] is not None:
+        at_least("top", ranking["top"], 1, "the best row is the least to show")
+    group = ranking["group_by"]
     if group is not None and group.replace("-", "_") not in grid.values:
         there = ", ".join(name.replace("_", "-") for name in grid.values) or "none"
         raise OptionError("group_by", f"{group} is not among the options of this sweep; allowed: {there}")
 
 
-def _executor(given: Mapping[str, Any], rows: int) -> AbstractContextManager[tuple[Executor | None, int]]:
+def _executor(ranking: "RankingOptions", rows: int) -> AbstractContextManager[tuple[Executor | None, int]]:
     """Return where the rows are measured: a cluster, or processes on this machine."""
-    if given["scheduler"] is None:
-        return local(min(available(given["workers"]), rows))
-    if given["workers"] is not None:
+    if ranking["scheduler"] is None:
+        return local(min(available(ranking["workers"]), rows))
+    if ranking["workers"] is not None:
         raise OptionError("workers", "are this machine's; with --scheduler the cluster has its own: drop one")
-    return cluster(given["scheduler"])
+    return cluster(ranking["scheduler"])
 
 
-def _measure(comparison: Comparison, given: Mapping[str, Any], format_name: str) -> None:
+def _measure(comparison: Comparison, shown: Shown) -> None:
     """Measure all rows; show each as it finishes where that makes sense."""
-    streamed = given["output"] is None and not silenced(given["quiet"], format_name, None)
-    lines = streamed and format_name == "jsonl"
-    screen = streamed and format_name == "text" and sys.stdout is not None and sys.stdout.isatty()
-    with CountedProgress(len(comparison), given["quiet"]) as progress:
+    streamed = shown.output is None and not silenced(shown.quiet, shown.format, None)
+    lines = streamed and shown.format == "jsonl"
+    screen = streamed and shown.format == "text" and sys.stdout is not None and sys.stdout.isatty()
+    with CountedProgress(len(comparison), shown.quiet) as progress:
         for row in comparison:
             if lines or screen:
                 progress.clear()
@@ -91,18 +92,18 @@ def _row(row: "SweepRow", as_json: bool) -> str:
     return one_line(row) + "\n"
 
 
-def _print(comparison: Comparison, given: Mapping[str, Any], format_name: str) -> None:
+def _print(comparison: Comparison, ranking: "RankingOptions", shown: Shown) -> None:
     """Print the ranking; the rows of JSON Lines have been printed already, unless they go to a file."""
-    streamed = format_name == "jsonl" and given["output"] is None
+    streamed = shown.format == "jsonl" and shown.output is None
     if streamed or not comparison.finished:
         return
-    group = given["group_by"] and given["group_by"].replace("-", "_")
-    how = {} if format_name == "jsonl" else {"top": given["top"], "group_by": group}
-    show(comparison, format_name, FORMATS, given["output"], quiet=given["quiet"], **how)
+    group = ranking["group_by"] and ranking["group_by"].replace("-", "_")
+    how = {} if shown.format == "jsonl" else {"top": ranking["top"], "group_by": group}
+    shown.show(comparison, FORMATS, **how)
 
 
 def _exit_code(rows: Iterable["SweepRow"], causes: Sequence[str], any_healthy: bool) -> int:
     """Return 1 if a row has one of the causes (``any``: an error too), or none is healthy where one has to be."""
     found = {name for row in rows for name in (row["status"], *(row["flags"] or ()), row["error"] and "error")}
-    wanted = {*options.CAUSES, "error"} if "any" in causes else set(causes)
+    wanted = {*CAUSES, "error"} if "any" in causes else set(causes)
     return 1 if found & wanted or (any_healthy and "healthy" not in found) else 0

@@ -1,12 +1,12 @@
 """``gradcheck verify``."""
 
-from typing import Annotated
-
 import typer
 
-from gradcheck.cli import options as given
-from gradcheck.cli.output import JSON, OutputFile, check_writable, show
+from gradcheck.cli.options import command
+from gradcheck.cli.output import JSON
+from gradcheck.cli.shown import AS_JSON, FILE, QUIET, Shown, format_of
 from gradcheck.engine.threads import settle_threads
+from gradcheck.spec.options.checking import VerifyOptions
 
 #: Format ↦ where it is made.
 FORMATS = {
@@ -16,22 +16,9 @@ FORMATS = {
     "markdown": "gradcheck.checking.formats:as_markdown",
 }
 
-Only = Annotated[
-    list[str] | None,
-    typer.Option(metavar="NAME", help="Run the checks of this name or kind alone (repeatable).", show_default="all"),
-]
-VerifySeed = Annotated[int, typer.Option(metavar="N", help="Seed of the random inputs and directions.")]
 
-
-def verify(
-    only: Only = None,
-    seed: VerifySeed = 0,
-    dtype: given.Dtype = "float64",
-    format: given.Format = "text",
-    json: given.Json = False,
-    output: OutputFile = None,
-    quiet: given.Quiet = False,
-) -> None:
+@command(VerifyOptions, shown=(format_of(FORMATS), AS_JSON, FILE, QUIET))
+def verify(options: VerifyOptions, shown: Shown) -> None:
     """Are gradcheck's own gradients right on this machine?
 
     Holds the pullbacks of every activation, norm, linear map, loss, recurrent cell, attention, and of whole small
@@ -40,11 +27,9 @@ def verify(
 
     Not torch.autograd.gradcheck: it checks gradcheck's engine, not functions of your own.
     """
-    name = given.chosen_format(format, json, given.FORMATS)
-    check_writable(output)
     settle_threads()
     from gradcheck import verify as verification
 
-    found = verification(seed=seed, dtype=dtype, only=only or ())
-    show(found, name, FORMATS, output, quiet=quiet)
+    found = verification(**options)
+    shown.show(found, FORMATS)
     raise typer.Exit(0 if found.passed else 1)

@@ -1,7 +1,7 @@
 """``theory``: what mean-field theory says of a network, without drawing a single weight."""
 
 import math
-from typing import Any
+from typing import Unpack
 
 import numpy as np
 
@@ -13,8 +13,10 @@ from gradcheck.mean_field.phase import log_gains
 from gradcheck.mean_field.prediction import layer_law, layer_laws, predict, weight_law, why_unknown
 from gradcheck.mean_field.report import PhaseDiagram, TheoryReport, make_theory_report
 from gradcheck.mean_field.unknown import Unknown
-from gradcheck.spec import NetworkSpec, plain
+from gradcheck.spec import NetworkSpec, pick, plain
 from gradcheck.spec.data import FEATURES
+from gradcheck.spec.options.option import takes
+from gradcheck.spec.options.simulation import TheoryOptions
 
 #: The mean square of standardised inputs.
 INPUT_SQUARE = 1.0
@@ -23,21 +25,8 @@ INPUT_SQUARE = 1.0
 DIAGRAM = (17, 69)
 
 
-def theory(
-    *,
-    depth: int | None = None,
-    width: int | tuple[int, ...] | None = None,
-    activation: str | None = None,
-    init: str | None = None,
-    gain: float | None = None,
-    weight_std: float | None = None,
-    bias_std: float | None = None,
-    norm: str | None = None,
-    residual: bool | None = None,
-    residual_scale: float | None = None,
-    batch_size: int = 64,
-    phase_diagram: bool = False,
-) -> TheoryReport:
+@takes(TheoryOptions)
+def theory(**options: Unpack[TheoryOptions]) -> TheoryReport:
     """Say what becomes of a perceptron's signal and gradient in the limit of infinite width.
 
     Parameters
@@ -60,23 +49,22 @@ def theory(
     OptionError
         A value no network can have, or a phase diagram of a network that has none.
     """
-    options = dict(locals())
-    asked = {name: plain(options.pop(name)) for name in ("batch_size", "phase_diagram")}
-    spec = _spec({name: plain(value) for name, value in options.items() if value is not None})
-    batch = at_least("batch_size", asked["batch_size"], 1, "the batch has at least one example")
+    spec = _spec(options)
+    batch = at_least("batch_size", plain(options["batch_size"]), 1, "the batch has at least one example")
     prediction, unknown = predict(spec, input_square=INPUT_SQUARE, batch_size=batch), why_unknown(spec, batch)
     beyond = unknown if unknown and unknown.code == "float_range" else None
     layer = None if beyond else layer_map(spec)
     found = beyond or _find_fixed_point(spec, layer, batch)
     config = {name: value for name, value in spec.to_dict().items() if name in options} | {"batch_size": batch}
-    diagram = _diagram(spec, layer, found) if asked["phase_diagram"] else None
+    diagram = _diagram(spec, layer, found) if options["phase_diagram"] else None
     return make_theory_report(config, layer, found, prediction, critical_gain(spec, layer, found), diagram)
 
 
-def _spec(options: dict[str, Any]) -> NetworkSpec:
+def _spec(options: TheoryOptions) -> NetworkSpec:
     """Return the network that options describe; a list of widths says how deep it is."""
-    width = options.get("width")
-    return NetworkSpec(**({"depth": len(width)} if isinstance(width, list | tuple) else {}) | options)
+    given = {name: plain(value) for name, value in pick(NetworkSpec, options).items() if value is not None}
+    width = given.get("width")
+    return NetworkSpec(**({"depth": len(width)} if isinstance(width, list | tuple) else {}) | given)
 
 
 def layer_map(spec: NetworkSpec) -> LayerMap | None:

@@ -18,13 +18,11 @@ from gradcheck.flow.average import average
 from gradcheck.flow.gradient_flow import GradientFlow, Tick, measure
 from gradcheck.spec import Spec, network_spec, pick, plain
 from gradcheck.spec.data import DataSpec
+from gradcheck.spec.options.network import DRAWN_ONLY
 from gradcheck.spec.presets import with_preset
 from gradcheck.spec.representation import chosen_layers
 from gradcheck.spec.run import RunSpec as RunSpec
 from gradcheck.spec.thresholds import Thresholds
-
-#: Options of drawn networks: given weights take their place.
-DRAWN_ONLY = ("depth", "width", "init", "gain", "recurrent_gain", "forget_bias", "weight_std", "bias_std")
 
 
 class Outcome(NamedTuple):

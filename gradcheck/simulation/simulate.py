@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Unpack
 
 from gradcheck.diagnosis.report import Report, make_report
 from gradcheck.errors import OptionError
@@ -10,61 +11,15 @@ from gradcheck.families.weight_files import save_weights as write_weights
 from gradcheck.simulation.cures import cures
 from gradcheck.simulation.expectation import expectation
 from gradcheck.simulation.experiment import Experiment
+from gradcheck.spec.options.option import takes
+from gradcheck.spec.options.simulation import SimulateOptions
 
 #: Multiplications of a forward pass up to which suggestions are simulated unasked.
 A_MOMENT = 250e6
 
 
-def simulate(
-    *,
-    preset: str | None = None,
-    arch: str | None = None,
-    depth: int | None = None,
-    steps: int | None = None,
-    width: int | tuple[int, ...] | None = None,
-    blocks: int | None = None,
-    model_width: int | None = None,
-    heads: int | None = None,
-    kv_heads: int | None = None,
-    mlp_ratio: float | None = None,
-    tokens: int | None = None,
-    activation: str | None = None,
-    init: str | None = None,
-    gain: float | None = None,
-    recurrent_gain: float | None = None,
-    forget_bias: float | None = None,
-    weight_std: float | None = None,
-    bias_std: float | None = None,
-    norm: str | None = None,
-    norm_placement: str | None = None,
-    residual: bool | None = None,
-    residual_scale: float | str | None = None,
-    causal: bool | None = None,
-    positions: str | None = None,
-    tied: bool | None = None,
-    biases: bool | None = None,
-    vocabulary: int | None = None,
-    context: int | None = None,
-    patch: int | None = None,
-    data: str | Path | None = None,
-    labels: bool = False,
-    batch_size: int | None = None,
-    shuffle: bool = True,
-    weights: str | Path | None = None,
-    save_weights: str | Path | None = None,
-    layers: str = "auto",
-    seed: int = 0,
-    seeds: int = 1,
-    dtype: str = "float64",
-    vanish_below: float = 1e-3,
-    explode_above: float = 1e3,
-    max_span: float = 2.3,
-    min_rank: float = 1.8,
-    dead_above: float = 0.9,
-    saturated_above: float = 0.9,
-    suggest: bool | None = False,
-    tick: Callable[[float], None] | None = None,
-) -> Report:
+@takes(SimulateOptions)
+def simulate(*, tick: Callable[[float], None] | None = None, **options: Unpack[SimulateOptions]) -> Report:
     """Pass one batch forward and its gradient back through a network, and say what became of it.
 
     Parameters
@@ -128,7 +83,7 @@ def simulate(
     GradcheckError
         An option or a file isn't what it has to be; the message says what would be.
     """
-    options = locals()
+    save_weights, suggest = options["save_weights"], options["suggest"]
     stored = "" if save_weights is None else "--save-weights writes the matrices"
     experiment = Experiment.from_options(options, stored)
     if save_weights is not None:

@@ -15,13 +15,9 @@ from gradcheck.spec.names import (
     DTYPES,
     FREE_SCALE,
     GATED,
-    IDLE,
     INITIALIZERS,
     LAYERS,
-    NETWORK_OPTIONS,
     NORMS,
-    OF_RECURRENCES,
-    OF_TRANSFORMERS,
     PLACEMENTS,
     POSITIONS,
     RECURRENT,
@@ -29,13 +25,14 @@ from gradcheck.spec.names import (
     USUAL_FORGET_BIAS,
     WEIGHTLESS,
 )  # fmt: skip
+from gradcheck.spec.options.network import NETWORK_OPTIONS
 from gradcheck.spec.perceptron import NetworkSpec
 from gradcheck.spec.recurrent import RecurrentSpec
 from gradcheck.spec.transformer import TransformerSpec
 
 __all__ = [
-    "ACTIVATIONS", "ARCHITECTURES", "DATA_NAMES", "DATA_SUFFIXES", "DTYPES", "FAMILIES", "FREE_SCALE", "GATED", "IDLE",
-    "INITIALIZERS", "LAYERS", "NETWORK_OPTIONS", "NORMS", "OF_RECURRENCES", "OF_TRANSFORMERS", "PLACEMENTS",
+    "ACTIVATIONS", "ARCHITECTURES", "DATA_NAMES", "DATA_SUFFIXES", "DTYPES", "FAMILIES", "FREE_SCALE", "GATED",
+    "INITIALIZERS", "LAYERS", "NETWORK_OPTIONS", "NORMS", "PLACEMENTS",
     "POSITIONS", "RECURRENT", "RESIDUAL_SCALES", "USUAL_FORGET_BIAS", "WEIGHTLESS",
     "InitialSpec", "NetworkSpec", "RecurrentSpec", "Spec", "TransformerSpec",
     "known_data", "network_spec", "pick", "plain",

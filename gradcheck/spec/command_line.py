@@ -65,7 +65,6 @@ def demo_command_line(config: Mapping[str, Any], **changes: Any) -> str:  # noqa
         **TrainingSpec().to_dict(),
         **usual(changed["arch"], changed["data"], changed["weights"]),
         "network": "rnn",
-        "layers": "dense",  # training needs the matrices
         "arch": changed["arch"],  # the network says the same
         "sequence": changed["sequence"],  # the steps say the same
     }

@@ -4,7 +4,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from gradcheck.errors import OptionError, at_least
+from gradcheck.errors import OptionError
+from gradcheck.spec.options.measurement import OF_DATA
+from gradcheck.spec.options.option import checked
 
 FEATURES = 64  # of gaussian, as many as the digits have
 OUTPUTS = 10  # of the read-out where there are no labels, as many as there are digits
@@ -27,12 +29,12 @@ class DataSpec:
     """
 
     data: str = "digits"
-    labels: bool = False
+    labels: bool = OF_DATA["labels"].default
     batch_size: int = 64
-    shuffle: bool = True
+    shuffle: bool = OF_DATA["shuffle"].default
 
     def __post_init__(self) -> None:
-        at_least("batch_size", self.batch_size, 1, "the gradient is a mean over at least one example")
+        checked(OF_DATA, vars(self))
         if self.labels and Path(self.data).suffix.lower() != ".csv":
             problem = f"names the last column of a .csv file; {self.data} is none (a .npz has its labels in y)"
             raise OptionError("labels", problem)

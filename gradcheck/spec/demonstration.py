@@ -4,25 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from gradcheck.errors import OptionError, one_of
-from gradcheck.spec import OF_TRANSFORMERS, RECURRENT
-
-#: How a digit is read: in steps of a row of eight pixels, or of one pixel.
-SEQUENCES = {"rows": 8, "pixels": 64}
-
-#: What can be trained here.
-TRAINED = ("mlp", *RECURRENT)
+from gradcheck.spec.names import RECURRENT, SEQUENCES, TRAINED
 
 #: A recurrence whose gradient grows by more than two decades over the rows of a digit.
 EXPLODING = {"width": 64, "init": "orthogonal", "recurrent_gain": 5.0}
-
-#: What an experiment has and a demonstration has not: the limits of what is healthy, several draws, another name.
-EXPERIMENT_ONLY = (
-    "vanish_below", "explode_above", "max_span", "min_rank", "dead_above", "saturated_above", "seeds",
-    "preset", *OF_TRANSFORMERS,
-)  # fmt: skip
-
-#: What a demonstration has and an experiment has not.
-DEMO_ONLY = ("network", "clip", "lr", "momentum", "epochs", "nonfinite", "sequence")
 
 
 def usual(arch: str, data: str, weights: str | None) -> dict[str, Any]:

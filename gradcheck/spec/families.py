@@ -5,7 +5,8 @@ from typing import Any
 
 from gradcheck.errors import OptionError, one_of
 from gradcheck.spec.family import Spec
-from gradcheck.spec.names import DATA_NAMES, DATA_SUFFIXES, NETWORK_OPTIONS
+from gradcheck.spec.names import DATA_NAMES, DATA_SUFFIXES
+from gradcheck.spec.options.network import NETWORK_OPTIONS
 from gradcheck.spec.perceptron import NetworkSpec
 from gradcheck.spec.recurrent import RecurrentSpec
 from gradcheck.spec.transformer import TransformerSpec

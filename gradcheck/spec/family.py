@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Self
 
 from gradcheck.spec.initial import InitialSpec, pick
-from gradcheck.spec.names import NETWORK_OPTIONS
+from gradcheck.spec.options.network import NETWORK_OPTIONS
 
 
 @dataclass(frozen=True, kw_only=True)

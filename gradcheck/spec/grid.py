@@ -5,30 +5,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
 
-from gradcheck.errors import OptionError, at_least, finite, one_of, switch
-from gradcheck.spec import (
-    ACTIVATIONS,
-    ARCHITECTURES,
-    DTYPES,
-    FREE_SCALE,
-    GATED,
-    INITIALIZERS,
-    LAYERS,
-    NORMS,
-    OF_RECURRENCES,
-    PLACEMENTS,
-    POSITIONS,
-    RESIDUAL_SCALES,
-    NetworkSpec,
-    RecurrentSpec,
-    known_data,
-    network_spec,
-    plain,
-)  # fmt: skip
-from gradcheck.spec.presets import PRESETS
-
-#: A sweep of more rows than this is more likely a slip than a wish.
-MAX_ROWS = 100_000
+from gradcheck.errors import OptionError, at_least, one_of
+from gradcheck.spec.families import known_data
+from gradcheck.spec.initial import plain
+from gradcheck.spec.names import RESIDUAL_SCALES
+from gradcheck.spec.options.option import Names, Number, Option, Switch, Whole
+from gradcheck.spec.options.sweep import MAX_ROWS, VARIED
 
 Values = tuple[Any, ...]
 Parser = Callable[[str, str], Values]
@@ -127,43 +109,17 @@ def _spaced(option: str, text: str, first: float, last: float, count: float, spa
     return (first, *inner, last)
 
 
-#: How each option that a grid can vary is typed.
-PARSERS: dict[str, Parser] = {
-    "preset": names(tuple(PRESETS)),
-    "arch": names(ARCHITECTURES),
-    "depth": whole_numbers,
-    "steps": whole_numbers,
-    "width": whole_numbers,
-    **dict.fromkeys(("blocks", "model_width", "heads", "kv_heads"), whole_numbers),
-    "mlp_ratio": numbers,
-    "tokens": whole_numbers,
-    "activation": names((*ACTIVATIONS, *GATED)),
-    "init": names(INITIALIZERS),
-    "gain": numbers,
-    "recurrent_gain": numbers,
-    "forget_bias": numbers,
-    "weight_std": numbers,
-    "bias_std": numbers,
-    "norm": names(NORMS),
-    "norm_placement": names(PLACEMENTS),
-    "residual": switches,
-    "residual_scale": scales,
-    "causal": switches,
-    "positions": names(POSITIONS),
-    **dict.fromkeys(("tied", "biases"), switches),
-    **dict.fromkeys(("vocabulary", "context", "patch"), whole_numbers),
-    "data": texts,
-    "batch_size": whole_numbers,
-    "dtype": names(DTYPES),
-    "layers": names(LAYERS),
-}
+def parser_of(row: Option) -> Parser:
+    """Return how several values of an option are typed."""
+    if isinstance(row.range, Number):
+        return scales if row.range.names else numbers
+    if isinstance(row.range, Names):
+        return names(row.range.names)
+    return {Whole: whole_numbers, Switch: switches}.get(type(row.range), texts)
 
-#: Options whose values are names, or sizes of a transformer: what they may be doesn't depend on the others.
-NAMES = {
-    "preset": tuple(PRESETS), "dtype": DTYPES, "layers": LAYERS, "norm_placement": PLACEMENTS, "positions": POSITIONS,
-    "activation": (*ACTIVATIONS, *GATED),
-}  # fmt: skip
-SIZES = ("blocks", "model_width", "heads", "kv_heads", "tokens", "vocabulary", "context", "patch", "batch_size")
+
+#: How each option that a grid can vary is typed.
+PARSERS: dict[str, Parser] = {name: parser_of(row) for name, row in VARIED.items()}
 
 
 class Grid:
@@ -226,21 +182,8 @@ def _distinct(option: str, given: Any) -> Values:  # noqa: ANN401
 
 def _check(option: str, value: Any) -> None:  # noqa: ANN401
     """Raise the error that a network with this one value would raise, whatever the other options are."""
-    if option in SIZES:
-        at_least(option, value, 1, "it counts something, and there is at least one")
-    elif option in NAMES:
-        one_of(option, value, NAMES[option])
-    elif option in ("causal", "tied", "biases"):
-        switch(option, value)
-    elif option in ("weight_std", "mlp_ratio"):
-        finite(option, value, "it is a size", above=0)
-    elif option == "init" and value in FREE_SCALE:
-        NetworkSpec(init=value, weight_std=1.0)
-    elif option == "arch":
-        network_spec({option: value})
-    elif option in OF_RECURRENCES:
-        RecurrentSpec(arch="lstm", **{option: value})
-    elif option == "data":
+    allowed = VARIED[option].range
+    if allowed is None:
         known_data(str(value))
-    elif not (option == "residual_scale" and value in RESIDUAL_SCALES):
-        NetworkSpec(**{option: value})
+    else:
+        allowed(option, value)

@@ -1,6 +1,6 @@
 """The names that options take, and what belongs to which family. Loads no NumPy."""
 
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 ArchitectureName = Literal["mlp", "rnn", "lstm", "gru", "transformer"]
 ActivationName = Literal[
@@ -37,30 +37,20 @@ LAYERS: tuple[str, ...] = get_args(LayersName)
 #: Architectures that repeat one layer over time.
 RECURRENT = ("rnn", "lstm", "gru")
 
+#: What can be trained here.
+TRAINED = ("mlp", *RECURRENT)
+
+#: How a digit is read: in steps of a row of eight pixels, or of one pixel.
+SEQUENCES = {"rows": 8, "pixels": 64}
+
+#: What becomes of a step whose gradient is not finite.
+POLICIES = ("skip", "stop", "zero")
+
+#: What the rows of a sweep are ranked by.
+ORDERS = ("score", "span", "gain", "rank", "grid")
+
 #: The initial bias of the gate that keeps the memory: an lstm's forget gate, a gru's update gate.
 USUAL_FORGET_BIAS = {"lstm": 1.0, "gru": 0.0}
-
-#: Options of transformers alone, and of recurrent networks alone.
-OF_TRANSFORMERS = (
-    "blocks", "model_width", "heads", "kv_heads", "mlp_ratio", "tokens", "norm_placement", "causal", "positions",
-    "tied", "biases", "vocabulary", "context", "patch",
-)  # fmt: skip
-OF_RECURRENCES = ("steps", "recurrent_gain", "forget_bias")
-
-#: What each family has for the options of the others: the only value there, None where the option means nothing.
-_OF_RECURRENCES_NOT = {"depth": 1, "norm": "none", "residual": False, "residual_scale": 1.0}
-IDLE: dict[str, dict[str, Any]] = {
-    "mlp": dict.fromkeys((*OF_RECURRENCES, *OF_TRANSFORMERS)),
-    **{arch: _OF_RECURRENCES_NOT | dict.fromkeys(OF_TRANSFORMERS) for arch in RECURRENT},
-    "transformer": {**dict.fromkeys(("depth", "width", *OF_RECURRENCES)), "residual": True},
-}
-
-#: Every option of a network, in the order of help and reports.
-NETWORK_OPTIONS = (
-    "preset", "arch", "depth", "steps", "width", *OF_TRANSFORMERS[:6], "activation", "init", "gain", "recurrent_gain",
-    "forget_bias", "weight_std", "bias_std", "norm", "norm_placement", "residual", "residual_scale",
-    *OF_TRANSFORMERS[7:],
-)  # fmt: skip
 
 #: Initialisations whose standard deviation the user gives, rather than the fan.
 FREE_SCALE = ("normal", "uniform")

@@ -3,8 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from gradcheck.errors import at_least, one_of
-from gradcheck.spec.names import DTYPES, LAYERS
+from gradcheck.spec.options.measurement import OF_DRAWS
+from gradcheck.spec.options.option import checked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,16 +21,13 @@ class RunSpec:
         ``float64`` or ``float32``.
     """
 
-    layers: str = "auto"
-    seed: int = 0
-    seeds: int = 1
-    dtype: str = "float64"
+    layers: str = OF_DRAWS["layers"].default
+    seed: int = OF_DRAWS["seed"].default
+    seeds: int = OF_DRAWS["seeds"].default
+    dtype: str = OF_DRAWS["dtype"].default
 
     def __post_init__(self) -> None:
-        one_of("layers", self.layers, LAYERS)
-        one_of("dtype", self.dtype, DTYPES)
-        at_least("seed", self.seed, 0, "it seeds the random numbers")
-        at_least("seeds", self.seeds, 1, "one draw is the least; 5 show how much draws differ")
+        checked(OF_DRAWS, vars(self))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the description as plain JSON values."""

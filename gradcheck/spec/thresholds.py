@@ -3,7 +3,9 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from gradcheck.errors import OptionError, finite
+from gradcheck.errors import OptionError
+from gradcheck.spec.options.measurement import OF_VERDICTS
+from gradcheck.spec.options.option import checked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,25 +31,15 @@ class Thresholds:
     benchmarks/calibrate.py counts all of these on the 400 networks.
     """
 
-    vanish_below: float = 1e-3
-    explode_above: float = 1e3
-    max_span: float = 2.3
-    min_rank: float = 1.8
-    dead_above: float = 0.9
-    saturated_above: float = 0.9
+    vanish_below: float = OF_VERDICTS["vanish_below"].default
+    explode_above: float = OF_VERDICTS["explode_above"].default
+    max_span: float = OF_VERDICTS["max_span"].default
+    min_rank: float = OF_VERDICTS["min_rank"].default
+    dead_above: float = OF_VERDICTS["dead_above"].default
+    saturated_above: float = OF_VERDICTS["saturated_above"].default
 
     def __post_init__(self) -> None:
-        finite(
-            "vanish_below",
-            self.vanish_below,
-            "it bounds a ratio of gradients from below; 1e-3 is the default",
-            low=0,
-        )
-        finite("explode_above", self.explode_above, "it bounds a ratio of gradients from above", above=0)
-        finite("max_span", self.max_span, "it counts decades; 2.3 is the default", low=0)
-        finite("min_rank", self.min_rank, "it bounds an effective rank, which is at least 1", low=0)
-        finite("dead_above", self.dead_above, "it is a share of the units", low=0)
-        finite("saturated_above", self.saturated_above, "it is a share of the entries", low=0)
+        checked(OF_VERDICTS, vars(self))
         if self.vanish_below >= self.explode_above:
             problem = f"{self.vanish_below:g} is not below --explode-above {self.explode_above:g}: no ratio would be ok"
             raise OptionError("vanish_below", problem)

@@ -4,12 +4,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from gradcheck.base.document import Document
 from gradcheck.base.record import Frozen, plain
-from gradcheck.errors import at_least
-from gradcheck.spec.grid import MAX_ROWS, Grid
+from gradcheck.spec import pick
+from gradcheck.spec.grid import Grid
+from gradcheck.spec.options.option import checked, takes
+from gradcheck.spec.options.option import rows as rows_of
+from gradcheck.spec.options.sweep import CompareOptions
 from gradcheck.spec.thresholds import Thresholds
 from gradcheck.sweep.journal import Journal
 from gradcheck.sweep.ranking import grouped, ranked
@@ -95,19 +98,13 @@ class Comparison(Document):
         return document | ({"groups": grouped(self._finished, group_by)} if group_by else {})
 
 
+@takes(CompareOptions)
 def compare(
     grid: Mapping[str, Any] | Grid,
     *,
-    seeds: int = 3,
-    seed: int = 0,
-    shuffle: bool = True,
-    labels: bool = False,
     executor: Executor | None = None,
     window: int = 8,
-    journal: str | Path | None = None,
-    sort: str = "score",
-    max_rows: int = MAX_ROWS,
-    **limits: float,
+    **options: Unpack[CompareOptions],
 ) -> Comparison:
     """Simulate every combination of a grid's options and rank them.
 
@@ -142,11 +139,10 @@ def compare(
     GradcheckError
         An option isn't what it has to be, the journal belongs to another sweep, …
     """
-    grid = grid if isinstance(grid, Grid) else Grid(grid, max_rows)
+    grid = grid if isinstance(grid, Grid) else Grid(grid, options["max_rows"])
+    journal, sort = options["journal"], options["sort"]
     ranked([], sort)
-    at_least("seed", seed, 0, "it seeds the random numbers")
-    at_least("seeds", seeds, 1, "one draw is the least; 3 show how much draws differ")
-    common = {"seed": seed, "seeds": seeds, "shuffle": shuffle, "labels": labels, **Thresholds(**limits).to_dict()}
+    common = _common(options)
     kept = Journal(Path(journal), {"grid": grid.values, **common}) if journal is not None else None
 
     def measure(finished: Sequence[SweepRow]) -> Iterator[SweepRow]:
@@ -164,3 +160,10 @@ def compare(
                 yield row
 
     return Comparison(grid, common, measure, sort)
+
+
+def _common(options: CompareOptions) -> dict[str, Any]:
+    """Return what all rows share."""
+    draws = checked(rows_of(CompareOptions), {"seed": options["seed"], "seeds": options["seeds"]})
+    reading = {"shuffle": options["shuffle"], "labels": options["labels"]}
+    return draws | reading | Thresholds(**pick(Thresholds, options)).to_dict()

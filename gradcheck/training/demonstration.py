@@ -1,11 +1,10 @@
 """``clip_demo``: what does each kind of gradient clipping do to a run whose gradients explode?"""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
-from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 import numpy as np
 
@@ -17,7 +16,9 @@ from gradcheck.families.family import StoredNetwork
 from gradcheck.simulation.experiment import Experiment
 from gradcheck.spec import pick
 from gradcheck.spec.clip_rules import Rule, parse_rules
-from gradcheck.spec.demonstration import EXPERIMENT_ONLY, network_options, reading_of
+from gradcheck.spec.demonstration import network_options, reading_of
+from gradcheck.spec.options.option import takes
+from gradcheck.spec.options.training import EXPERIMENT_ONLY, ClipDemoOptions
 from gradcheck.spec.training import TrainingSpec
 from gradcheck.training.conclusions import warnings
 from gradcheck.training.report import DemoReport, make_demo_report
@@ -50,7 +51,7 @@ class Demonstration:
     suggestion: SuggestedThreshold | None = None
 
     @classmethod
-    def from_options(cls, options: Mapping[str, Any]) -> Self:
+    def from_options(cls, options: ClipDemoOptions) -> Self:
         """Return the demonstration that options describe; None means that an option wasn't given.
 
         Raises
@@ -58,7 +59,7 @@ class Demonstration:
         GradcheckError
             The options, or what the files hold, don't describe one.
         """
-        values = {name: value for name, value in options.items() if value is not None}
+        values: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
         training = TrainingSpec(**pick(TrainingSpec, values))
         asked = parse_rules(values.get("clip", ()))
         experiment = Experiment.from_options(network_options(values), stored="training changes the matrices")
@@ -138,38 +139,8 @@ class Demonstration:
         return make_demo_report(config, self.experiment, finished, self.training, self.warnings, how)
 
 
-def clip_demo(
-    *,
-    network: str = "rnn",
-    clip: str | Sequence[str] = (),
-    lr: float = 0.3,
-    momentum: float = 0.9,
-    epochs: int = 30,
-    nonfinite: str = "skip",
-    sequence: str | None = None,
-    depth: int | None = None,
-    steps: int | None = None,
-    width: int | tuple[int, ...] | None = None,
-    activation: str | None = None,
-    init: str | None = None,
-    gain: float | None = None,
-    recurrent_gain: float | None = None,
-    forget_bias: float | None = None,
-    weight_std: float | None = None,
-    bias_std: float | None = None,
-    norm: str = "none",
-    residual: bool = False,
-    residual_scale: float = 1.0,
-    data: str | Path = "digits",
-    labels: bool = False,
-    batch_size: int = 64,
-    shuffle: bool = True,
-    weights: str | Path | None = None,
-    layers: str = "auto",
-    seed: int = 0,
-    dtype: str = "float64",
-    tick: Tick | None = None,
-) -> DemoReport:
+@takes(ClipDemoOptions)
+def clip_demo(*, tick: Tick | None = None, **options: Unpack[ClipDemoOptions]) -> DemoReport:
     """Train one network once per clipping strategy, from the same start on the same batches.
 
     Parameters
@@ -189,7 +160,7 @@ def clip_demo(
     residual_scale
         The network, as in ``gradcheck.simulate``; of a recurrence `width` is 64, `init` orthogonal and
         `recurrent_gain` 5 unless they are given: its gradients explode.
-    data, labels, batch_size, shuffle, weights, layers, seed, dtype
+    data, labels, batch_size, shuffle, weights, seed, dtype
         As in ``gradcheck.simulate``; without labels the loss is the mean squared output.
     tick : callable, optional
         Called with the rule after each of its steps, as a sign of life.
@@ -203,6 +174,5 @@ def clip_demo(
     GradcheckError
         An option or a file isn't what it has to be; the message says what would be.
     """
-    options = {name: value for name, value in locals().items() if name != "tick"}
-    demonstration = Demonstration.from_options(options | {"data": str(data)})
+    demonstration = Demonstration.from_options(options)
     return demonstration.report(list(demonstration.runs(tick)))

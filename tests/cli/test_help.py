@@ -67,7 +67,7 @@ NAMES = {
 OF_RECURRENCES = {"steps", "recurrent-gain", "forget-bias"}
 
 #: On the command line only: how the result is shown.
-SHOWING = {"command", "format", "json", "output", "fail_on", "all_layers", "quiet"}
+SHOWING = {"call", "format", "json", "output", "fail_on", "all_layers", "quiet"}
 
 
 @pytest.fixture
@@ -125,6 +125,26 @@ def test_the_command_and_the_function_have_the_same_parameters():
     assert (ours.pop("suggest"), theirs.pop("suggest")) == (None, False)  # text suggests, the function if asked to
     assert list(ours) == list(theirs)
     assert ours == theirs
+
+
+@pytest.mark.parametrize(
+    ("command", "function", "of_the_command_alone"),
+    [
+        ("theory", gradcheck.theory, set()),
+        ("clip-demo", gradcheck.clip_demo, set()),
+        ("verify", gradcheck.verify, set()),
+        ("diagnose", gradcheck.diagnose, {"follow"}),
+    ],
+)
+def test_a_command_and_its_function_take_the_same_options(command, function, of_the_command_alone):
+    of_the_command = {parameter.name for parameter in COMMANDS[command].params} - SHOWING
+    of_the_function = inspect.signature(function).parameters.keys() - {"tick"}
+    assert of_the_command - of_the_command_alone == of_the_function
+
+
+def test_a_function_refuses_an_option_that_it_has_not():
+    with pytest.raises(TypeError, match=r"simulate\(\) got an unexpected keyword argument 'dept'"):
+        gradcheck.simulate(dept=5)
 
 
 def test_what_only_the_command_has_is_about_showing():

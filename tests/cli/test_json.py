@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 
 from gradcheck.cli.simulate import PRESENTATION, simulate
-from gradcheck.spec import IDLE
+from gradcheck.spec import FAMILIES, NETWORK_OPTIONS
 
 OPTIONS = {
     "plain": "--depth 5 --width 16",
@@ -184,7 +184,8 @@ def test_every_option_is_in_the_config_with_its_value(options, report):
     names = [name for name in inspect.signature(simulate).parameters if name not in (*PRESENTATION, "command")]
     assert set(config) == {*names, "suggest"}
     missing = {name for name, value in config.items() if value is None}
-    of_others = {name for name, only in IDLE[config["arch"]].items() if only is None}
+    family = FAMILIES[config["arch"]]
+    of_others = {name for name in NETWORK_OPTIONS[1:] if not family.owners(name) and family.fixed.get(name) is None}
     of_others |= {"forget_bias"} if config["arch"] == "rnn" else set()
     assert missing - {"weight_std"} == {"weights", "save_weights", "preset"} | of_others
     assert (config["weight_std"] is None) == ("--weight-std" not in options)

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 import gradcheck
 from gradcheck.cli.app import app
-from gradcheck.cli.options import parse_width
 from gradcheck.simulation.experiment import Experiment
 from gradcheck.spec import ACTIVATIONS, DTYPES, FREE_SCALE, INITIALIZERS, NORMS, RECURRENT
 from gradcheck.spec.command_line import command_line, options
@@ -22,7 +21,6 @@ def parsed(command):
     program, name, *words = shlex.split(command)
     assert (program, name) == ("gradcheck", "simulate")
     given_options = SIMULATE.make_context("simulate", words).params
-    given_options["width"] = parse_width(given_options["width"])
     return Experiment.from_options(given_options).to_dict()
 
 

@@ -5,7 +5,8 @@ import pytest
 
 from gradcheck.errors import OptionError
 from gradcheck.spec import RECURRENT
-from gradcheck.spec.demonstration import EXPLODING, SEQUENCES, network_options, reading_of, usual
+from gradcheck.spec.demonstration import EXPLODING, network_options, reading_of, usual
+from gradcheck.spec.names import SEQUENCES
 
 
 def test_nothing_said_is_an_rnn_that_reads_digits_by_rows_and_explodes():

@@ -6,8 +6,10 @@ from hypothesis import strategies as st
 
 from gradcheck.errors import OptionError
 from gradcheck.simulation.experiment import Experiment
-from gradcheck.spec import ACTIVATIONS, GATED, NETWORK_OPTIONS, OF_TRANSFORMERS, PLACEMENTS, POSITIONS, RESIDUAL_SCALES
+from gradcheck.spec import ACTIVATIONS, GATED, NETWORK_OPTIONS, PLACEMENTS, POSITIONS, RESIDUAL_SCALES
 from gradcheck.spec.grid import PARSERS, Grid
+from gradcheck.spec.options.network import TRANSFORMER
+from gradcheck.spec.options.sweep import VARIED
 from gradcheck.spec.presets import PRESETS
 
 SWITCHES = ("causal", "tied", "biases")
@@ -20,7 +22,8 @@ def values(option, text):
 
 def test_every_option_of_a_network_can_be_varied():
     assert set(NETWORK_OPTIONS) <= set(PARSERS)
-    assert set(OF_TRANSFORMERS) == {*SIZES, *SWITCHES, "mlp_ratio", "norm_placement", "positions"}
+    of_transformers = {name for name, row in VARIED.items() if row.group == TRANSFORMER}
+    assert of_transformers == {"preset", *SIZES, *SWITCHES, "mlp_ratio", "norm_placement", "positions"}
 
 
 # ---- lists and ranges
@@ -89,7 +92,7 @@ def test_residual_scales_of_either_kind_mix(scales):
         ("mlp_ratio", "0", "above 0"),
         ("mlp_ratio", "nan", "finite"),
         ("mlp_ratio", "four", "neither a number nor a range"),
-        *((option, "0", "at least 1") for option in SIZES),
+        *((option, "0", "at least 2" if option == "vocabulary" else "at least 1") for option in SIZES),
         *((option, "2.5", "neither a whole number nor a range") for option in SIZES),
         *((option, "9:3", "reversed") for option in SIZES),
     ],

@@ -7,7 +7,8 @@ import pytest
 from gradcheck.clipping import clip
 from gradcheck.clipping.effect import ClipReport
 from gradcheck.spec.clip_rules import Rule, parse_rule
-from gradcheck.spec.training import POLICIES, TrainingSpec
+from gradcheck.spec.names import POLICIES
+from gradcheck.spec.training import TrainingSpec
 from gradcheck.training.conclusions import CODES, SMALL, VERDICTS, conclude, conclusion_of, warnings
 from gradcheck.training.sgd import Evaluation, TrainingStep
 from gradcheck.training.strategy import judge_run

@@ -10,7 +10,6 @@ import typer
 
 import gradcheck
 from gradcheck.cli.app import app
-from gradcheck.cli.options import parse_width
 from gradcheck.clipping import clip
 from gradcheck.engine.magnitude import joint_norm
 from gradcheck.errors import GradcheckError, OptionError
@@ -259,7 +258,6 @@ def again(command):
     program, name, *words = shlex.split(command)
     assert (program, name) == ("gradcheck", "clip-demo")
     options = COMMAND.make_context("clip-demo", words).params
-    options["width"] = parse_width(options["width"])
     return Demonstration.from_options(options).report([]).config
 
 

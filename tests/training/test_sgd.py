@@ -11,7 +11,8 @@ from gradcheck.engine.loss import cross_entropy, loss_of
 from gradcheck.errors import OptionError
 from gradcheck.families import drawn_network, trainable
 from gradcheck.spec import NetworkSpec, RecurrentSpec
-from gradcheck.spec.training import POLICIES, TrainingSpec
+from gradcheck.spec.names import POLICIES
+from gradcheck.spec.training import TrainingSpec
 from gradcheck.training.sgd import Batches, evaluate, train
 
 FEATURES, CLASSES = 12, 5

@@ -8,7 +8,6 @@ import typer
 
 from gradcheck.base.record import Frozen
 from gradcheck.cli.app import app
-from gradcheck.cli.options import parse_width
 from gradcheck.clipping.effect import ClipReport
 from gradcheck.render.bars import ASCII, BLOCKS
 from gradcheck.render.page import Page
@@ -297,7 +296,6 @@ def again(command):
     program, name, *words = shlex.split(command)
     assert (program, name) == ("gradcheck", "clip-demo")
     options = COMMAND.make_context("clip-demo", words).params
-    options["width"] = parse_width(options["width"])
     return Demonstration.from_options(options).report([]).config
 
 

@@ -1,0 +1,43 @@
+"""The options of ``probe``."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from gradcheck.spec.options.measurement import OF_DRAWS, VerdictOptions
+from gradcheck.spec.options.option import Names, Option, Whole
+from gradcheck.spec.probing import LOSS_SCALES, MODES, OPTIMIZERS
+
+MODEL, STEPS = "Model", "Steps"
+
+
+class ProbeOptions(VerdictOptions, total=False):
+    """The options of ``probe``."""
+
+    # fmt: off
+    kwargs: Annotated[str | None, Option(
+        "Keyword arguments of a callable TARGET: '{\"depth\": 50}'.", MODEL, "JSON",
+    )]
+    input: Annotated[Sequence[str] | None, Option(
+        "A random input (repeatable): 8x3x32x32, of whole numbers '4x128:int64<50257'.", MODEL, "SHAPE",
+    )]
+    batch: Annotated[str | None, Option(
+        "A function that returns (inputs, targets); of --steps called for each.", MODEL, "module:function",
+    )]
+    loss: Annotated[str | None, Option(
+        "cross-entropy, mean-square, or module:function of (output, targets).", MODEL, "NAME",
+        usual="by the output",
+    )]
+    mode: Annotated[str, Option("The model's mode", MODEL, "NAME", default="train", range=Names(MODES))]
+    amp: Annotated[str | None, Option(
+        f"Run under autocast, fp16 with a loss scale of {2 ** LOSS_SCALES['fp16']:,}, and say where the gradient "
+        "underflows", MODEL, "NAME",
+        range=Names(tuple(LOSS_SCALES)),
+    )]
+    steps: Annotated[int, Option("Take N steps of training, and diagnose behind each.", STEPS, "N", default=0)]
+    optimizer: Annotated[str, Option("What takes the steps", STEPS, "NAME", default="sgd", range=Names(OPTIMIZERS))]
+    lr: Annotated[float, Option("Its learning rate.", STEPS, "R", default=0.1)]
+    seed: Annotated[int, Option(
+        "Seed of weights, inputs and targets that are drawn.", OF_DRAWS["seed"].group, "N", default=0,
+        range=Whole(0, "it seeds the random numbers"),
+    )]
+    # fmt: on
