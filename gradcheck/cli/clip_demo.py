@@ -7,7 +7,6 @@ import typer
 
 from gradcheck.cli import INTERRUPTED
 from gradcheck.cli.options import command
-from gradcheck.cli.output import JSON
 from gradcheck.cli.progress import CountedProgress
 from gradcheck.cli.shown import AS_JSON, FAIL_ON, FILE, QUIET, Shown, format_of
 from gradcheck.engine.threads import settle_threads
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 #: Format ↦ where it is made.
 FORMATS = {
     "text": "gradcheck.training.text:as_text",
-    "json": JSON,
+    "json": "gradcheck.training.formats:as_json",
     "csv": "gradcheck.training.formats:as_csv",
     "markdown": "gradcheck.training.formats:as_markdown",
 }

@@ -1,11 +1,24 @@
-"""A demonstration for other programs: CSV and Markdown, with one line a strategy."""
+"""A demonstration for other programs: JSON with every step, CSV and Markdown with one line a strategy."""
 
+import re
 from collections.abc import Iterator
 
+from gradcheck.render.documents import as_json as indented
 from gradcheck.render.documents import markdown_table, records_as_csv
 from gradcheck.render.style import escaped
 from gradcheck.training.cells import COLUMNS, headline, interrupted
 from gradcheck.training.report import DemoReport
+
+SERIES = re.compile(r'"series": {[^}]*}')
+
+
+def as_json(report: DemoReport) -> str:
+    """Return the demonstration as a JSON document; each series stands on a line."""
+    return SERIES.sub(lambda found: re.sub(r"\[[^]]*\]", _on_a_line, found[0]), indented(report))
+
+
+def _on_a_line(found: re.Match[str]) -> str:
+    return " ".join(found[0].split()).replace("[ ", "[").replace(" ]", "]")
 
 
 def as_csv(report: DemoReport) -> str:

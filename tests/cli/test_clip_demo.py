@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import os
 import re
 import shlex
@@ -98,16 +99,30 @@ def test_every_option_reaches_the_config(document):
     line = (
         "clip-demo --network lstm --clip zscore:3 --clip none --lr 0.05 --momentum 0.5 --epochs 1 --nonfinite zero"
         " --sequence pixels --width 4 --init he --gain 0.5 --recurrent-gain 0.9 --forget-bias 2 --bias-std 0.1"
-        " --batch-size 512 --no-shuffle --layers dense --seed 3 --dtype float32"
+        " --batch-size 512 --no-shuffle --seed 3 --dtype float32"
     )
     config = document(line)["config"]
     expected = {
         "network": "lstm", "arch": "lstm", "clip": ["zscore:3", "none"], "lr": 0.05, "momentum": 0.5, "epochs": 1,
         "nonfinite": "zero", "sequence": "pixels", "steps": 64, "width": 4, "init": "he", "gain": 0.5,
         "recurrent_gain": 0.9, "forget_bias": 2, "bias_std": 0.1, "batch_size": 512, "shuffle": False,
-        "layers": "dense", "seed": 3, "dtype": "float32",
+        "seed": 3, "dtype": "float32",
     }  # fmt: skip
     assert config.items() >= expected.items()
+
+
+def test_each_series_stands_on_a_line_of_the_json(printed, document):
+    line = "clip-demo --network mlp --depth 1 --width 4 --epochs 1 --batch-size 512 --clip none --clip value:1"
+    lines = [text.strip().rstrip(",") for text in printed(f"{line} --format json").splitlines()]
+    for strategy in document(line)["strategies"]:
+        for name, series in strategy["series"].items():
+            assert f"{json.dumps(name)}: {json.dumps(series)}" in lines
+
+
+def test_it_has_no_option_for_how_layers_are_represented(gradcheck):
+    ended = gradcheck("clip-demo --layers dense")
+    assert ended.returncode == 2
+    assert "No such option: --layers" in ended.stderr
 
 
 def test_a_file_of_one_s_own_is_trained_on(gradcheck, user_files, strictly):
@@ -321,7 +336,7 @@ def test_the_help_names_every_rule_policy_and_reading(printed):
     "option",
     ["network", "arch", "clip", "lr", "momentum", "epochs", "nonfinite", "sequence", "depth", "steps", "width",
      "activation", "init", "gain", "recurrent-gain", "forget-bias", "weight-std", "bias-std", "norm", "residual",
-     "residual-scale", "data", "labels", "batch-size", "shuffle", "weights", "layers", "seed", "dtype", "format",
+     "residual-scale", "data", "labels", "batch-size", "shuffle", "weights", "seed", "dtype", "format",
      "json", "output", "fail-on", "quiet"],
 )  # fmt: skip
 def test_the_help_has_every_option(option, printed):
