@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from gradcheck.base.loose import Loose
 from gradcheck.data.datasets import DataSpec
-from gradcheck.diagnosis.report import make_report
+from gradcheck.diagnosis.report import SuggestionRecord
+from gradcheck.diagnosis.reporting import make_report
 from gradcheck.diagnosis.summary import summarize
 from gradcheck.diagnosis.verdict import diagnose
 from gradcheck.engine.initializers import Law
@@ -272,7 +272,7 @@ def suggestion_of():
     """Changes ↦ a suggestion that makes them."""
 
     def suggestion(command="gradcheck simulate --norm batch", score=0.9, **changes):
-        return Loose(
+        return SuggestionRecord(
             changes=changes, command=command, status="healthy", score=score, gradient_span=0.5, effective_rank_last=9.0
         )
 

@@ -10,6 +10,9 @@ T = TypeVar("T")
 #: Types of which nothing can be changed.
 SCALARS = frozenset({type(None), bool, int, float, str})
 
+#: log10 of the largest float.
+LARGEST = 308.25
+
 #: What the names of a number's extremes among several draws end with.
 BANDS = {"_low": "; lowest of the draws", "_high": "; highest of the draws"}
 
@@ -21,7 +24,7 @@ def number(value: float) -> float | None:
 
 def power_of_ten(logarithm: float) -> float:
     """Return 10**logarithm; inf where a float would overflow."""
-    return 10.0**logarithm if logarithm < 308.25 else math.inf
+    return 10.0**logarithm if logarithm < LARGEST else math.inf
 
 
 def power_in_range(logarithm: float) -> float | None:
@@ -41,10 +44,11 @@ def frozen(value: object) -> Any:  # noqa: ANN401
 
 def plain(value: object) -> Any:  # noqa: ANN401
     """Return a value as JSON has it: fresh lists and dicts at every depth."""
-    if isinstance(value, Mapping):
-        return {name: one if type(one) in SCALARS else plain(one) for name, one in value.items()}
     if isinstance(value, list | tuple):
         return [one if type(one) in SCALARS else plain(one) for one in value]
+    if isinstance(value, Mapping):
+        items = value._held if isinstance(value, _ReadOnly) else value
+        return {name: one if type(one) in SCALARS else plain(one) for name, one in items.items()}
     return value
 
 
@@ -52,11 +56,21 @@ class _ReadOnly(Mapping[str, T]):
     """A mapping whose items can be read as attributes and can't be changed."""
 
     __slots__ = ()
+    _held: dict[str, T]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the items as JSON values, lists and dicts of the caller's own."""
         mapping: dict[str, Any] = plain(self)
         return mapping
+
+    def __getitem__(self, name: str) -> T:
+        return self._held[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._held)
+
+    def __len__(self) -> int:
+        return len(self._held)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Mapping) and self.to_dict() == plain(other)
@@ -71,24 +85,14 @@ class _ReadOnly(Mapping[str, T]):
 class Frozen(_ReadOnly[T]):
     """A mapping of any names, such as a command's options: ``config.depth`` is ``config["depth"]``."""
 
-    __slots__ = ("_items",)
-    _items: dict[str, T]
+    __slots__ = ("_held",)
 
     def __init__(self, items: Mapping[str, T] | Iterable[tuple[str, T]] = (), /, **more: T) -> None:
-        object.__setattr__(self, "_items", {name: frozen(one) for name, one in dict(items, **more).items()})
-
-    def __getitem__(self, name: str) -> T:
-        return self._items[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._items)
-
-    def __len__(self) -> int:
-        return len(self._items)
+        object.__setattr__(self, "_held", {name: frozen(one) for name, one in dict(items, **more).items()})
 
     def __getattr__(self, name: str) -> T:
         try:
-            return self._items[name]
+            return self._held[name]
         except KeyError:
             raise self._missing(name) from None
 
@@ -98,13 +102,22 @@ class Frozen(_ReadOnly[T]):
     __delattr__ = __setattr__
 
     def __repr__(self) -> str:
-        return f"Frozen({self._items!r})"
+        return f"Frozen({self._held!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Frozen, (self._items,)
+        return Frozen, (self._held,)
 
 
-def told(meaning: str = "", *, default: Any = MISSING, of: str = "", banded: bool = False, **schema: object) -> Any:  # noqa: ANN401
+def told(
+    meaning: str = "",
+    *,
+    default: Any = MISSING,  # noqa: ANN401
+    of: str = "",
+    banded: bool = False,
+    beside: bool = False,
+    inner: bool = False,
+    **schema: object,
+) -> Any:  # noqa: ANN401
     """Return a field of a ``Record``, and what is told of it.
 
     Parameters
@@ -117,10 +130,15 @@ def told(meaning: str = "", *, default: Any = MISSING, of: str = "", banded: boo
         The only command whose reports have it.
     banded : bool
         A number that has a ``_low`` and a ``_high`` beside it where several networks were drawn.
+    beside : bool
+        Its extremes stand beside those of the field before it, not after them.
+    inner : bool
+        It is an attribute only: no item, and not in the JSON.
     **schema
         What its JSON Schema says beside its type, such as ``minimum=1``.
     """
-    return field(default=default, metadata={"meaning": meaning, "of": of, "banded": banded, "schema": schema})
+    told_of = {"meaning": meaning, "of": of, "banded": banded, "beside": beside, "inner": inner, "schema": schema}
+    return field(default=default, metadata=told_of)
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, eq_default=False, field_specifiers=(told,))
@@ -133,12 +151,14 @@ class Record(_ReadOnly[Any]):
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
     _names: ClassVar[tuple[str, ...]]
     _optional: ClassVar[tuple[str, ...]]
+    _inner: ClassVar[frozenset[str]]
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         dataclass(frozen=True, eq=False, init=False)(cls)
         cls._names = tuple(one.name for one in fields(cls))
         cls._optional = tuple(one.name for one in fields(cls) if one.default is None)
+        cls._inner = frozenset(one.name for one in fields(cls) if one.metadata.get("inner"))
 
     def __init__(self, **values: object) -> None:
         """Fill the fields; a dataclass's own ``__init__`` takes several times as long."""
@@ -153,20 +173,16 @@ class Record(_ReadOnly[Any]):
     @classmethod
     def _in_order(cls, values: dict[str, object]) -> dict[str, object]:
         """Return the values in the order of the fields, with the defaults of those that aren't given."""
-        ordered = {one.name: values.get(one.name, one.default) for one in fields(cls)}
+        defaults = {one.name: one.default for one in fields(cls)}
+        ordered = {name: values.get(name, defaults[name]) for name in cls._names}
         wrong = [*(values.keys() - ordered), *(name for name, value in ordered.items() if value is MISSING)]
         if wrong:
             raise TypeError(f"{cls.__name__}: {', '.join(wrong)}; its fields are {', '.join(ordered)}")
         return ordered
 
-    def __getitem__(self, name: str) -> Any:  # noqa: ANN401
-        return vars(self)[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(vars(self))
-
-    def __len__(self) -> int:
-        return len(vars(self))
+    @property
+    def _held(self) -> dict[str, Any]:  # type: ignore[override]
+        return {name: vars(self)[name] for name in vars(self) if name not in self._inner} if self._inner else vars(self)
 
     if not TYPE_CHECKING:  # so that mypy knows the fields and no others
 
@@ -181,11 +197,15 @@ def banded(record: type[R]) -> type[R]:
     """Return the same record with the extremes of several draws: after each banded field its ``_low`` and ``_high``."""
     measured = [one for one in fields(record) if one.metadata.get("banded")]
     extremes = {one.name + band: one for one in measured for band in BANDS}
-    order = [one.name + band for one in fields(record) for band in ("", *BANDS)]
     body = {
         "__annotations__": {name: one.type for name, one in extremes.items()},
         "__module__": record.__module__,
         "__doc__": record.__doc__,
-        "__iter__": lambda self: (name for name in order if name in vars(self)),
     }
-    return type(f"Banded{record.__name__}", (record,), body)
+    made: type[R] = type(f"Banded{record.__name__}", (record,), body)
+    groups: list[list[str]] = []
+    for one in fields(record):
+        groups = [*groups[:-1], [*groups[-1], one.name]] if one.metadata.get("beside") else [*groups, [one.name]]
+    every = [name + band for group in groups for band in ("", *BANDS) for name in group]
+    made._names = tuple(name for name in every if name in made._names)
+    return made

@@ -31,7 +31,7 @@ def schema_of(record: type[Record], command: str = "") -> Schema:
     hints = get_type_hints(record, include_extras=True)
     required, optional = Schema(), Schema()
     for one in fields(record):
-        if one.metadata.get("of", "") in ("", command):
+        if one.metadata.get("of", "") in ("", command) and not one.metadata.get("inner"):
             may_lack = one.default is None and not one.metadata["of"]
             (optional if may_lack else required)[one.name] = _of_field(one, hints[one.name], command)
             optional |= _bands(one, hints[one.name])
@@ -44,7 +44,7 @@ def _of_field(one: Field[Any], hint: Any, command: str) -> Schema:  # noqa: ANN4
     if one.default is None:  # while it is None it isn't there
         typed: Schema = _of_kind(_kinds(hint)[0], command)
     else:
-        typed = {} if {"const", "enum"} & set(told) else _of_type(hint, command)
+        typed = {} if {"const", "enum", "oneOf"} & set(told) else _of_type(hint, command)
     return typed | told | _described(one.metadata.get("meaning", ""))
 
 

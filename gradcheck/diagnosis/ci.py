@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from xml.etree import ElementTree
 
-from gradcheck.base.loose import Loose
-from gradcheck.diagnosis.report import Report
+from gradcheck.diagnosis.report import RegionRecord, Report
 from gradcheck.render.numbers import power
 from gradcheck.render.style import without_controls
 from gradcheck.render.workflow import MOST, annotation
@@ -20,7 +19,7 @@ def as_github(report: Report) -> str:
     return "\n".join((regions or verdict)[:MOST]) + "\n"
 
 
-def _words(report: Report, region: Loose) -> str:
+def _words(report: Report, region: RegionRecord) -> str:
     """Say which layers a region holds, and how far from the others."""
     first, last = report.layers[region.first_layer - 1], report.layers[region.last_layer - 1]
     names = _called(first.name) if first is last else f"{_called(first.name, 's')} to {last.name}"

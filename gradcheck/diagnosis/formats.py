@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from gradcheck.base.loose import Loose
-from gradcheck.diagnosis.report import Report
+from gradcheck.diagnosis.report import LayerRecord, Report
 from gradcheck.diagnosis.shown_layers import title
 from gradcheck.render.documents import markdown_table, records_as_csv
 from gradcheck.render.heading import what_was_run
@@ -31,7 +30,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield f"- plain SGD trains it with probability {percent(verdict.score)}"
     yield ""
     header = [report.unit, *HEADER[1:]]
-    yield from markdown_table(header, map(cells, report.layers), right=header[:-1])
+    yield from markdown_table(header, (cells(report, layer) for layer in report.layers), right=header[:-1])
     if report.suggestions:
         yield ""
         yield "Changes that bring it back, each simulated:"
@@ -40,10 +39,10 @@ def _lines(report: Report) -> Iterator[str]:
             yield f"- {_code(one.command)}: healthy, trains with probability {percent(one.score)}"
 
 
-def cells(layer: Loose) -> tuple[str, ...]:
+def cells(report: Report, layer: LayerRecord) -> tuple[str, ...]:
     """Return a layer's cells as text, in the order of ``HEADER``."""
     return (
-        title(layer),
+        title(report, layer),
         power(layer.log10_gradient_rms, layer.gradient_rms),
         power(layer.log10_gradient_ratio, layer.gradient_ratio),
         significant(layer.local_gain),

@@ -1,206 +1,219 @@
-"""The report: plain data with one dict form, strict JSON values throughout."""
+"""The report: plain data with one dict form, strict JSON values throughout. Loads no NumPy."""
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal, get_args
 
-import numpy as np
+from gradcheck.base.document import CommandReport
+from gradcheck.base.record import Frozen, Record, banded, told
+from gradcheck.diagnosis.sentences import CODES
 
-from gradcheck.base.document import Document
-from gradcheck.base.loose import Loose
-from gradcheck.base.record import number, power_in_range
-from gradcheck.diagnosis.summary import Summary
-from gradcheck.diagnosis.verdict import Diagnosis
-from gradcheck.flow.gradient_flow import GradientFlow, OutputFlow, PerLayer
-from gradcheck.flow.model_flow import ModelFlow
-from gradcheck.flow.quantities import QUANTITIES
-from gradcheck.version import SCHEMA_VERSION, __version__
+Flag = Literal["ok", "vanishing", "exploding", "dead", "saturated", "nonfinite"]
+FLAGS: tuple[Flag, ...] = get_args(Flag)
+
+Status = Literal["healthy", "vanishing", "exploding", "collapsed", "dead", "nonfinite"]
+STATUSES: tuple[Status, ...] = get_args(Status)
+
+GRADIENT_SPAN = "decades between the strongest and the weakest layer's gradient; null: one is exactly zero"
+EFFECTIVE_RANK_LAST = "effective rank of the last hidden layer's outputs"
 
 
-@dataclass(frozen=True)
-class Report(Document):
-    """What one command found.
+def _log10(name: str) -> Any:  # noqa: ANN401
+    return told(f"base-10 logarithm of {name}, right where {name} is null", banded=True, beside=True)
 
-    Attributes
-    ----------
-    command : str
-    config : Loose
-        Every option with its resolved value.
-    layers : tuple of Loose
-        The hidden layers, first to last; keys as in ``gradcheck schema simulate``.
-    output : Loose
-        The read-out and the loss.
-    regions : tuple of Loose
-        Neighbouring layers with one flag.
-    summary : Loose
-    verdict : Loose
-        ``status``, ``trainable``, ``score``, ``reasons``.
-    suggestions : tuple of Loose or None
-        Changes that bring the network back, each simulated; None if nobody asked.
-    prediction : Loose or None
-        What mean-field theory says of the same network; None where a command asks for none.
-    model : Loose or None
-        Of ``probe``: what only a user's own model has, see ``gradcheck schema probe``.
-    unit : str
-        What a layer is called: ``layer``, or ``step`` of a recurrence; of a transformer, ``block``.
-    points : tuple of str
-        The flow points of each block of a transformer: each has a layer of its own here.
-    """
+
+class LayerRecord(Record):
+    """One hidden layer."""
+
+    index: int = told(minimum=1)
+    name: str
+    kind: str | None = told(
+        "what the layer is: gradient_ratio, local_gain and the spans compare layers of one kind only",
+        default=None,
+        of="probe",
+    )
+    fan_in: int = told(minimum=1)
+    fan_out: int = told(minimum=1)
+    preactivation_std: float | None = told(
+        "standard deviation over batch and units of z: the pre-activations x W + b, or at a transformer's flow point "
+        "what the branch adds to the residual stream, or the stream",
+        banded=True,
+    )
+    activation_rms: float | None = told("root mean square of the layer's outputs over batch and units", banded=True)
+    input_cosine: float | None = told(
+        "mean cosine between the layer's outputs for distinct examples; 1: all point one way", banded=True
+    )
+    effective_rank: float | None = told(
+        "exp of the entropy of the normalised squared singular values of the batch-centred outputs; "
+        "1: the examples differ along one direction only",
+        banded=True,
+    )
+    dead_fraction: float | None = told(
+        "share of units whose derivative is exactly 0 for the whole batch; null where there is no activation",
+        banded=True,
+    )
+    saturated_fraction: float | None = told(
+        "share of entries whose activation derivative is below 1 % of that activation's largest; null where there is "
+        "no activation",
+        banded=True,
+    )
+    gradient_rms: float | None = told("root mean square over batch and units of ∂loss/∂z", banded=True)
+    log10_gradient_rms: float | None = _log10("gradient_rms")
+    gradient_ratio: float | None = told(
+        "gradient_rms over that of the last hidden layer; small: vanishing, large: exploding", banded=True
+    )
+    log10_gradient_ratio: float | None = _log10("gradient_ratio")
+    local_gain: float | None = told(
+        "gradient_rms over that of the next layer: the chain rule's factor across one layer; null for the last",
+        banded=True,
+    )
+    weight_norm: float | None = told(
+        "Frobenius norm of W, of a weightless layer its root mean square; null where a flow point has no weights",
+        banded=True,
+    )
+    weight_gradient_norm: float | None = told("Frobenius norm of ∂loss/∂W", banded=True)
+    log10_weight_gradient_norm: float | None = _log10("weight_gradient_norm")
+    status: Literal["ok", "underflow", "overflow", "nan"] = told(
+        "why a number is null or 0: a magnitude is exactly zero or too small for a float, too large for one, or not a "
+        "number"
+    )
+    flag: Flag
+
+
+class OutputRecord(Record):
+    """The read-out and the loss."""
+
+    loss: float | None = told("mean over the batch", banded=True)
+    logit_rms: float | None = told("root mean square of the read-out's outputs", banded=True)
+    weight_gradient_norm: float | None = told("Frobenius norm of ∂loss/∂W of the read-out", banded=True)
+
+
+class RegionRecord(Record):
+    """Neighbouring layers with one flag."""
+
+    flag: Flag = told(enum=list(FLAGS[1:]))
+    first_layer: int = told(minimum=1)
+    last_layer: int = told(minimum=1)
+    worst_layer: int = told(minimum=1)
+    log10_worst_ratio: float | None = told("log10 of the gradient_ratio furthest from 1; null where it is zero")
+
+
+class SummaryRecord(Record):
+    """The whole network in a few numbers."""
+
+    gradient_span: float | None = told(GRADIENT_SPAN, banded=True)
+    mean_local_gain: float | None = told("geometric mean of the local gains; of a transformer, per block", banded=True)
+    effective_rank_last: float | None = told(EFFECTIVE_RANK_LAST, banded=True)
+    weight_gradient_span: float | None = told(
+        "decades between the strongest and the weakest layer's weight gradient (root mean square of its entries; of a "
+        "transformer, among flow points of one kind); null: one is exactly zero",
+        banded=True,
+    )
+    effective_rank_least: float | None = told(
+        "smallest effective rank of the layers, of a transformer's stream behind its blocks; of a recurrence that of "
+        "the last step",
+        banded=True,
+    )
+    parameters: int = told("how many numbers training would change, all biases among them")
+
+
+class CauseRecord(Record):
+    """What decided, as data and as a sentence."""
+
+    code: str = told(oneOf=[{"const": code, "description": one.meaning} for code, one in CODES.items()])
+    layers: tuple[int, ...] | None = told("the first and the last one concerned", minItems=2, maxItems=2)
+    value: float | None = told("the number that decided")
+    limit: float | None = told("what it was held against")
+    text: str = told("the same in words, as in reasons")
+
+
+class VerdictRecord(Record):
+    """The verdict, and why."""
+
+    status: Status
+    trainable: bool = told("score ≥ 0.5")
+    score: float = told("probability that plain SGD trains the network", minimum=0, maximum=1)
+    reasons: tuple[str, ...]
+    causes: tuple[CauseRecord, ...] = told("the reasons as data, in the same order")
+
+
+class PredictionRecord(Record):
+    """What mean-field theory says of the network; all None but the words where it says nothing."""
+
+    mean_local_gain: float | None = told("geometric mean of the predicted local gains")
+    gradient_span: float | None = told("decades between the strongest and the weakest layer's predicted gradient")
+    log10_gradient_ratio: float | None = told("predicted log10 of the first layer's gradient_rms over the last one's")
+    log10_gradient_ratio_std: float | None = told("its standard deviation among networks of this width")
+    agrees: bool | None = told("whether the measurement lies where such networks lie")
+    local_gains: tuple[Annotated[float | None, "one layer's"], ...] | None = told(
+        "the local gain of each layer, first to last; null for the last"
+    )
+    says: str = told("the comparison in words, or why there is no prediction")
+
+
+class SuggestionRecord(Record):
+    """A change that brings the network back, simulated."""
+
+    changes: Frozen[Any] = told("options and their new values")
+    command: str = told("the whole command line with these changes")
+    status: Status
+    score: float = told("as in the verdict", minimum=0, maximum=1)
+    gradient_span: float | None = told(GRADIENT_SPAN)
+    effective_rank_last: float | None = told(EFFECTIVE_RANK_LAST)
+
+
+class TrainingRecord(Record):
+    """The steps that a probe took."""
+
+    losses: tuple[float | None, ...] = told("before each step, and behind the last")
+    statuses: tuple[Status, ...] = told("as many verdicts")
+    sick_from_step: int | None = told("steps after which it is ill to the end; null: it is healthy then", minimum=0)
+    first_layer: str | None = told("where that showed first")
+
+
+class UnderflowRecord(Record):
+    """What half precision loses of a layer's gradient."""
+
+    layer: str
+    share: float | None = told(
+        "of the entries of its gradient that are not zero in full precision, those that are in half"
+    )
+
+
+class PrecisionRecord(Record):
+    """Half precision."""
+
+    amp: Literal["fp16", "bf16"]
+    loss_scale: int = told(minimum=1)
+    underflow: tuple[UnderflowRecord, ...] = told("layers that lose more than 1 %, worst first")
+
+
+class ModelRecord(Record):
+    """What only a user's own model has."""
+
+    loss_by_default: bool = told("nobody named a loss: config has the one taken")
+    readout: str | None = told("the last module with weights that is used: it is output, not one of layers")
+    unused: tuple[str, ...] = told("parameters that never receive a gradient")
+    zero_gradient: tuple[str, ...] = told("parameters whose gradient is exactly zero on this batch")
+    opened: tuple[str, ...] = told("weights that start at exactly zero, measured as their first step opens them")
+    training: TrainingRecord | None = told("null: no steps were taken")
+    precision: PrecisionRecord | None = told("null: full precision")
+
+
+BandedLayer, BandedOutput, BandedSummary = banded(LayerRecord), banded(OutputRecord), banded(SummaryRecord)
+
+
+class Report(CommandReport):
+    """What one command found; the fields' meanings are in ``gradcheck schema``."""
 
     text = "gradcheck.diagnosis.text:as_text"
 
-    command: str
-    config: Loose
-    layers: tuple[Loose, ...]
-    output: Loose
-    regions: tuple[Loose, ...]
-    summary: Loose
-    verdict: Loose
-    suggestions: tuple[Loose, ...] | None = None
-    prediction: Loose | None = None
-    model: Loose | None = None
-    unit: str = "layer"
-    points: tuple[str, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the report as JSON values; a number that isn't finite is None."""
-        document = {
-            "schema_version": SCHEMA_VERSION,
-            "gradcheck_version": __version__,
-            "command": self.command,
-            "config": dict(self.config),
-            "layers": [dict(layer) for layer in self.layers],
-            "output": dict(self.output),
-            "regions": [dict(region) for region in self.regions],
-            "summary": dict(self.summary),
-            "verdict": dict(self.verdict),
-        }
-        if self.prediction is not None:
-            document["prediction"] = dict(self.prediction)
-        if self.suggestions is not None:
-            document["suggestions"] = [dict(suggestion) for suggestion in self.suggestions]
-        if self.model is not None:
-            document["model"] = dict(self.model)
-        return document
-
-
-def make_report(
-    command: str,
-    config: Mapping[str, Any],
-    flows: Sequence[GradientFlow],
-    typical: GradientFlow,
-    summaries: Sequence[Summary],
-    summary: Summary,
-    diagnosis: Diagnosis,
-    *,
-    parameters: int,
-    prediction: Loose | None = None,
-) -> Report:
-    """Lay out what was measured (each draw's flow and summary, and the typical one), diagnosed and predicted."""
-    return Report(
-        command=command,
-        config=Loose(config),
-        layers=_layers(flows, typical, diagnosis.flags),
-        prediction=prediction,
-        output=_output([flow.output for flow in flows], typical.output),
-        regions=tuple(
-            Loose(region._asdict() | {"log10_worst_ratio": number(region.log10_worst_ratio)})
-            for region in diagnosis.regions
-        ),
-        summary=Loose(banded_summary(summaries, summary) | {"parameters": parameters}),
-        verdict=Loose(diagnosis.verdict._asdict() | {"reasons": list(diagnosis.verdict.reasons)}),
-        unit=typical.unit,
-        points=typical.points,
-    )
-
-
-def banded_summary(summaries: Sequence[Summary], summary: Summary) -> Loose:
-    """Return the typical summary and, of several draws, the extremes."""
-    return _banded(Summary._fields, summaries, summary)
-
-
-def _layers(flows: Sequence[GradientFlow], typical: GradientFlow, flags: Sequence[str]) -> tuple[Loose, ...]:
-    columns: dict[str, list[float | None]] = {}
-    for name, quantity in QUANTITIES.items():
-        draws = np.array([quantity.values(flow) for flow in flows]) if len(flows) > 1 else None
-        for suffix, values in _bands(quantity.values(typical), draws):
-            if quantity.magnitude:
-                columns[name + suffix] = [power_in_range(value) for value in values.tolist()]
-            if quantity.show_log or not quantity.magnitude:
-                prefix = "log10_" if quantity.magnitude else ""
-                columns[prefix + name + suffix] = [number(value) for value in values.tolist()]
-    rows = zip(*columns.values(), strict=True)
-    logarithms = _magnitudes(typical)
-    return tuple(
-        Loose(
-            {
-                "index": index,
-                **_named(typical, index),
-                "fan_in": fan_in,
-                "fan_out": fan_out,
-            }
-            | dict(zip(columns, row, strict=True))
-            | {"status": _status(typical, index, logarithms[index - 1]), "flag": flag}
-        )
-        for index, (fan_in, fan_out, row, flag) in enumerate(
-            zip(typical.fan_in, typical.fan_out, rows, flags, strict=True), start=1
-        )
-    )
-
-
-def _named(flow: GradientFlow, index: int) -> dict[str, str]:
-    """Return a layer's name; of a user's own model as it is there, with its kind."""
-    if isinstance(flow, ModelFlow):
-        return {"name": flow.labels[index - 1], "kind": flow.kinds[index - 1]}
-    return {"name": flow.name(index).replace("layer", "hidden")}
-
-
-def _bands(typical: PerLayer, draws: PerLayer | None) -> list[tuple[str, PerLayer]]:
-    """Return the typical values and, of several draws, the extremes."""
-    if draws is None:
-        return [("", typical)]
-    return [("", typical), ("_low", np.fmin.reduce(draws)), ("_high", np.fmax.reduce(draws))]
-
-
-def _magnitudes(flow: GradientFlow) -> PerLayer:
-    """Return the logarithms of all magnitudes but the ratios between layers, (layers, magnitudes).
-
-    A point without weights has no norm of them, weights that are not trained have no gradient: neither is out of range.
-    """
-    names = [name for name, one in QUANTITIES.items() if one.magnitude and name != "local_gain"]
-    table = np.array([QUANTITIES[name].values(flow) for name in names]).T
-    of_weights = [name.startswith("weight") for name in names]
-    bare = np.isnan(flow.column("log10_weight_gradient_norm")) & np.isfinite(flow.column("log10_gradient_rms"))
-    table[np.outer(bare, of_weights)] = 0.0
-    return table
-
-
-def _status(flow: GradientFlow, index: int, logarithms: PerLayer) -> str:
-    """Say why a layer's numbers are not all there: a magnitude is zero, or beyond the range of floats."""
-    if index > flow.reached:
-        return flow.obstacle
-    if any(power_in_range(value) in (None, 0.0) and value < 0 for value in logarithms.tolist()):
-        return "underflow"
-    return "overflow" if any(power_in_range(value) is None for value in logarithms.tolist()) else "ok"
-
-
-def _output(draws: Sequence[OutputFlow], typical: OutputFlow) -> Loose:
-    """Return the loss, and the read-out's magnitudes as numbers."""
-
-    def plain(output: OutputFlow) -> list[float]:
-        powers = [power_in_range(logarithm) for logarithm in output[1:]]
-        return [output.loss, *(math.nan if power is None else power for power in powers)]
-
-    names = ["loss", "logit_rms", "weight_gradient_norm"]
-    return _banded(names, [plain(draw) for draw in draws], plain(typical))
-
-
-def _banded(names: Sequence[str], draws: Sequence[Sequence[float]], typical: Sequence[float]) -> Loose:
-    """Return names with their typical values and, of several draws, with the extremes."""
-    record = Loose()
-    table = np.array(draws, dtype=np.float64).T if len(draws) > 1 else [None] * len(names)
-    for name, value, column in zip(names, typical, table, strict=True):
-        for suffix, one in _bands(np.float64(value), column):  # type: ignore[arg-type]
-            record[name + suffix] = number(float(one))
-    return record
+    config: Frozen[Any] = told("every option with its resolved value")
+    layers: tuple[LayerRecord, ...] = told("the hidden layers, first to last")
+    output: OutputRecord
+    regions: tuple[RegionRecord, ...]
+    summary: SummaryRecord
+    verdict: VerdictRecord
+    prediction: PredictionRecord | None = told(default=None, of="simulate")
+    suggestions: tuple[SuggestionRecord, ...] | None = told(default=None)
+    model: ModelRecord | None = told(default=None, of="probe")
+    unit: str = told("what a layer is called: layer, step, or block", default="layer", inner=True)
+    points: tuple[str, ...] = told("flow points of each block, a layer each", default=(), inner=True)

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from gradcheck.base.loose import Loose
-from gradcheck.diagnosis.report import Report
+from gradcheck.diagnosis.report import LayerRecord, RegionRecord, Report
 
 #: A table of more layers than this is sampled.
 ALL_UP_TO = 40
@@ -12,7 +11,7 @@ ALL_UP_TO = 40
 EVENLY = 9
 
 
-def shown_layers(depth: int, regions: Sequence[Loose], all_layers: bool = False) -> list[int]:
+def shown_layers(depth: int, regions: Sequence[RegionRecord], all_layers: bool = False) -> list[int]:
     """Return the layers (from 1) that the table shows: the ends, regions' edges, an even sample between."""
     if all_layers or depth <= ALL_UP_TO:
         return list(range(1, depth + 1))
@@ -26,7 +25,7 @@ def shown_layers(depth: int, regions: Sequence[Loose], all_layers: bool = False)
     return sorted(layer for layer in ends | even | edges if 1 <= layer <= depth)
 
 
-def _edges(regions: Iterable[Loose]) -> set[int]:
+def _edges(regions: Iterable[RegionRecord]) -> set[int]:
     """Return the layers inside and outside of each region's ends."""
     return {
         layer
@@ -42,7 +41,7 @@ def sampled(report: Report) -> bool:
 
 def of_several_kinds(report: Report) -> bool:
     """Whether the layers' gradients can be compared only with those of their kind."""
-    return len({layer.get("kind") for layer in report.layers}) > 1
+    return len({layer.kind for layer in report.layers}) > 1
 
 
 def drawn(report: Report) -> str:
@@ -50,9 +49,11 @@ def drawn(report: Report) -> str:
     return "log10_gradient_ratio" if of_several_kinds(report) else "log10_gradient_rms"
 
 
-def title(layer: Loose) -> str:
+def title(report: Report, layer: LayerRecord) -> str:
     """Return a layer's number; of a transformer its block and flow point, of a user's own model its name."""
-    name = str(layer.name)
-    if "kind" in layer:  # of a user's own model
-        return name
-    return name.removeprefix("block ") if name.startswith("block ") else str(layer.index)
+    if layer.kind is not None:
+        return layer.name
+    if not report.points:
+        return str(layer.index)
+    block, point = divmod(layer.index - 1, len(report.points))
+    return f"{block + 1} {report.points[point]}"

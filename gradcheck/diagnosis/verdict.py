@@ -9,14 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradcheck.diagnosis.reasons import collapsed, reasons
+from gradcheck.diagnosis.causes import Cause, causes, collapsed
+from gradcheck.diagnosis.report import Flag, Status
 from gradcheck.diagnosis.score import score
 from gradcheck.diagnosis.summary import Region, Summary, dead_layers, gradient_shrinks
 from gradcheck.flow.gradient_flow import GradientFlow
 from gradcheck.spec.thresholds import Thresholds
-
-FLAGS = ("ok", "vanishing", "exploding", "dead", "saturated", "nonfinite")
-STATUSES = ("healthy", "vanishing", "exploding", "collapsed", "dead", "nonfinite")
 
 
 class Verdict(NamedTuple):
@@ -26,24 +24,26 @@ class Verdict(NamedTuple):
     ----------
     status : str
         One of ``STATUSES``.
-    trainable : bool
-        score ≥ 0.5
     score : float
         Probability that plain SGD trains the network.
-    reasons : tuple of str
-        In words and numbers, the weightiest first.
+    causes : tuple of Cause
+        The weightiest first.
     """
 
-    status: str
-    trainable: bool
+    status: Status
     score: float
-    reasons: tuple[str, ...]
+    causes: tuple[Cause, ...]
+
+    @property
+    def trainable(self) -> bool:
+        """Whether it rather trains than not."""
+        return self.score >= 0.5
 
 
 class Diagnosis(NamedTuple):
     """Flags (one a layer), regions and the verdict."""
 
-    flags: tuple[str, ...]
+    flags: tuple[Flag, ...]
     regions: tuple[Region, ...]
     verdict: Verdict
 
@@ -53,12 +53,11 @@ def diagnose(flow: GradientFlow, summary: Summary, thresholds: Thresholds) -> Di
     flags = _flags(flow, thresholds)
     regions = _regions(flow, flags)
     status = _status(flow, summary, thresholds)
-    chance = score(flow, summary)
-    verdict = Verdict(status, chance >= 0.5, chance, tuple(reasons(flow, summary, thresholds, regions)))
+    verdict = Verdict(status, score(flow, summary), tuple(causes(flow, summary, thresholds, regions)))
     return Diagnosis(flags, regions, verdict)
 
 
-def _flags(flow: GradientFlow, limits: Thresholds) -> tuple[str, ...]:
+def _flags(flow: GradientFlow, limits: Thresholds) -> tuple[Flag, ...]:
     """Flag each layer by the worst that is true of it."""
     ratio = flow.log10_gradient_ratio
     silent = flow.column("log10_gradient_rms") == -np.inf
@@ -76,7 +75,7 @@ def _log10(ratio: float) -> float:
     return math.log10(ratio) if ratio > 0 else -math.inf
 
 
-def _regions(flow: GradientFlow, flags: tuple[str, ...]) -> tuple[Region, ...]:
+def _regions(flow: GradientFlow, flags: tuple[Flag, ...]) -> tuple[Region, ...]:
     """Join neighbouring layers with one flag; the worst is the one whose ratio is furthest from 1."""
     ratios, regions = flow.log10_gradient_ratio, []
     for flag, group in groupby(enumerate(flags, start=1), key=lambda pair: pair[1]):
@@ -86,7 +85,7 @@ def _regions(flow: GradientFlow, flags: tuple[str, ...]) -> tuple[Region, ...]:
     return tuple(region for region in regions if region.flag != "ok")
 
 
-def _status(flow: GradientFlow, summary: Summary, limits: Thresholds) -> str:
+def _status(flow: GradientFlow, summary: Summary, limits: Thresholds) -> Status:
     """Return the verdict in one word. A lost gradient outweighs lost differences between the examples."""
     if flow.obstacle or flow.nonfinite.any():
         return "nonfinite"

@@ -107,5 +107,6 @@ def _factors() -> Iterator[Factor]:
 
     product = 1.0
     for layer in reversed(simulate(depth=DEPTH, width=WIDTH).layers[:-1]):
-        product *= layer.local_gain
-        yield Factor(layer.index, layer.local_gain, product, layer.gradient_ratio)
+        gain, ratio = layer["local_gain"], layer["gradient_ratio"]
+        product *= gain
+        yield Factor(layer.index, gain, product, ratio)

@@ -1,4 +1,4 @@
-"""What is measured at each layer: one table that the report, its schema and its readers share.
+"""What is measured at each layer: one table, in the order of the report.
 
 Definitions are those of the literature the flow rests on; magnitudes are computed as base-10 logarithms.
 """
@@ -10,79 +10,44 @@ from gradcheck.flow.gradient_flow import GradientFlow, PerLayer
 
 
 class Quantity(NamedTuple):
-    """A number that every hidden layer has.
+    """A number that every hidden layer has; what it means is told by ``gradcheck.diagnosis.report``.
 
     Attributes
     ----------
     values : callable
         GradientFlow ↦ one number a layer; of a magnitude, its base-10 logarithm.
-    meaning : str
-        The definition, in one sentence.
     magnitude : bool
         It is kept as a logarithm.
     show_log : bool
         The report carries the logarithm beside the number.
+    of_weights : bool
+        Of the weights, not of the signal.
     """
 
     values: Callable[[GradientFlow], PerLayer]
-    meaning: str
     magnitude: bool = False
     show_log: bool = False
+    of_weights: bool = False
 
 
 def _field(name: str) -> Callable[[GradientFlow], PerLayer]:
     return lambda flow: flow.column(name)
 
 
-def _magnitude(name: str, meaning: str, *, show_log: bool = False) -> Quantity:
-    return Quantity(_field(f"log10_{name}"), meaning, magnitude=True, show_log=show_log)
+def _magnitude(name: str, *, show_log: bool = False, of_weights: bool = False) -> Quantity:
+    return Quantity(_field(f"log10_{name}"), magnitude=True, show_log=show_log, of_weights=of_weights)
 
 
 QUANTITIES: dict[str, Quantity] = {
-    "preactivation_std": _magnitude(
-        "preactivation_std",
-        "standard deviation over batch and units of z: the pre-activations x W + b, or at a transformer's flow point "
-        "what the branch adds to the residual stream, or the stream",
-    ),
-    "activation_rms": _magnitude(
-        "activation_rms", "root mean square of the layer's outputs over batch and units"
-    ),
-    "input_cosine": Quantity(
-        _field("input_cosine"), "mean cosine between the layer's outputs for distinct examples; 1: all point one way"
-    ),
-    "effective_rank": Quantity(
-        _field("effective_rank"),
-        "exp of the entropy of the normalised squared singular values of the batch-centred outputs; "
-        "1: the examples differ along one direction only",
-    ),
-    "dead_fraction": Quantity(
-        _field("dead_fraction"),
-        "share of units whose derivative is exactly 0 for the whole batch; null where there is no activation",
-    ),
-    "saturated_fraction": Quantity(
-        _field("saturated_fraction"),
-        "share of entries whose activation derivative is below 1 % of that activation's largest; null where there is "
-        "no activation",
-    ),
-    "gradient_rms": _magnitude(
-        "gradient_rms", "root mean square over batch and units of ∂loss/∂z", show_log=True
-    ),
-    "gradient_ratio": Quantity(
-        lambda flow: flow.log10_gradient_ratio,
-        "gradient_rms over that of the last hidden layer; small: vanishing, large: exploding",
-        magnitude=True,
-        show_log=True,
-    ),
-    "local_gain": Quantity(
-        lambda flow: flow.log10_local_gain,
-        "gradient_rms over that of the next layer: the chain rule's factor across one layer; null for the last",
-        magnitude=True,
-    ),
-    "weight_norm": _magnitude(
-        "weight_norm",
-        "Frobenius norm of W, of a weightless layer its root mean square; null where a flow point has no weights",
-    ),
-    "weight_gradient_norm": _magnitude(
-        "weight_gradient_norm", "Frobenius norm of ∂loss/∂W", show_log=True
-    ),
-}  # fmt: skip
+    "preactivation_std": _magnitude("preactivation_std"),
+    "activation_rms": _magnitude("activation_rms"),
+    "input_cosine": Quantity(_field("input_cosine")),
+    "effective_rank": Quantity(_field("effective_rank")),
+    "dead_fraction": Quantity(_field("dead_fraction")),
+    "saturated_fraction": Quantity(_field("saturated_fraction")),
+    "gradient_rms": _magnitude("gradient_rms", show_log=True),
+    "gradient_ratio": Quantity(lambda flow: flow.log10_gradient_ratio, magnitude=True, show_log=True),
+    "local_gain": Quantity(lambda flow: flow.log10_local_gain, magnitude=True),
+    "weight_norm": _magnitude("weight_norm", of_weights=True),
+    "weight_gradient_norm": _magnitude("weight_gradient_norm", show_log=True, of_weights=True),
+}

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from gradcheck.base.loose import Loose
-from gradcheck.base.record import number
+from gradcheck.base.record import Frozen, number
+from gradcheck.diagnosis.report import SuggestionRecord
 from gradcheck.families import FAMILIES
 from gradcheck.families.family import Change
 from gradcheck.flow.gradient_flow import Tick
@@ -19,7 +19,7 @@ MOST = 5
 FRESH_SEEDS = 2
 
 
-def cures(experiment: Experiment, outcome: Outcome, tick: Tick | None = None) -> tuple[Loose, ...]:
+def cures(experiment: Experiment, outcome: Outcome, tick: Tick | None = None) -> tuple[SuggestionRecord, ...]:
     """Return the changes after which the network is healthy, best score first; none for one that is and trains.
 
     A shallower network is another one rather than a cure: it comes last.
@@ -35,7 +35,7 @@ def cures(experiment: Experiment, outcome: Outcome, tick: Tick | None = None) ->
     if not healed:
         return ()
     before = max(verdict.score, *_scores(experiment))
-    confirmed: list[Loose] = []
+    confirmed: list[SuggestionRecord] = []
     for change, one in healed:
         if len(confirmed) < MOST and min(one.score, *_scores(experiment.changed(**change))) > before:
             confirmed.append(one)
@@ -44,7 +44,7 @@ def cures(experiment: Experiment, outcome: Outcome, tick: Tick | None = None) ->
     return tuple(confirmed)
 
 
-def _tried(experiment: Experiment, outcome: Outcome, tick: Tick | None) -> list[tuple[Change, Loose]]:
+def _tried(experiment: Experiment, outcome: Outcome, tick: Tick | None) -> list[tuple[Change, SuggestionRecord]]:
     """Simulate each change that theory doesn't rule out."""
     batch_size, limit = experiment.data.batch_size, experiment.thresholds.max_span
     shallower = not outcome.typical.obstacle  # which doesn't help a signal that overflows within a few layers
@@ -73,16 +73,13 @@ def _scores(experiment: Experiment) -> list[float]:
     return [replace(experiment, run=run).outcome().diagnosis.verdict.score for run in fresh]
 
 
-def _simulated(experiment: Experiment, change: Change, tick: Tick | None) -> Loose:
+def _simulated(experiment: Experiment, change: Change, tick: Tick | None) -> SuggestionRecord:
     changed = experiment.changed(**change)
     outcome = changed.outcome(tick)
     verdict, summary = outcome.diagnosis.verdict, outcome.summary
-    return Loose(
-        changes={
-            name: value
-            for name, value in change.items()
-            if value is not None and value != getattr(experiment.network, name)
-        },
+    made = {name: value for name, value in change.items() if value not in (None, getattr(experiment.network, name))}
+    return SuggestionRecord(
+        changes=Frozen(made),
         command=command_line("simulate", changed.to_dict()),
         status=verdict.status,
         score=verdict.score,

@@ -1,11 +1,12 @@
 """What mean-field theory predicts for a simulated network, beside what was measured."""
 
 import math
+from typing import Any
 
 import numpy as np
 
-from gradcheck.base.loose import Loose
-from gradcheck.base.record import number, power_of_ten
+from gradcheck.base.record import number, power_in_range
+from gradcheck.diagnosis.report import PredictionRecord
 from gradcheck.engine.diversity import mean_cosine
 from gradcheck.mean_field.prediction import Prediction, Unknown, predict, why_unknown
 from gradcheck.simulation.experiment import Experiment, Outcome
@@ -22,45 +23,25 @@ MARGIN, SHARE = 0.1, 0.05
 NARROW = 0.2
 
 
-def expectation(experiment: Experiment, outcome: Outcome) -> Loose:
-    """Return what theory predicts, whether the measurement agrees, and both in a sentence.
-
-    Parameters
-    ----------
-    experiment : Experiment
-    outcome : Outcome
-        Of the experiment.
-
-    Returns
-    -------
-    Loose
-        ``mean_local_gain``, ``gradient_span``, ``log10_gradient_ratio`` of the first layer over the last,
-        ``log10_gradient_ratio_std`` among networks of this width, ``local_gains`` of each layer, ``agrees``, all None
-        where they are not known; ``says``, the comparison in words, or why there is no prediction.
-    """
+def expectation(experiment: Experiment, outcome: Outcome) -> PredictionRecord:
+    """Return what theory predicts of an experiment, whether its outcome agrees, and both in a sentence."""
     found = _predicted(experiment)
     if isinstance(found, Unknown):
-        return _record(found.reason)
-    gains = [
-        None if one.log10_local_gain is None else number(power_of_ten(one.log10_local_gain)) for one in found.layers
-    ]
+        unknown: dict[str, Any] = dict.fromkeys(PredictionRecord.__dataclass_fields__) | {"says": found.reason}
+        return PredictionRecord(**unknown)
     ratio, deviation = found.log10_gradient_ratio, found.layers[0].log10_gradient_ratio_std
     measured = float(outcome.typical.log10_gradient_ratio[0])
     agrees = _agrees(measured, ratio, deviation or 0.0, len(outcome.flows)) if math.isfinite(measured) else None
-    return _record(
-        _sentence(experiment, found, agrees),
+    gains = (one.log10_local_gain for one in found.layers)
+    return PredictionRecord(
         mean_local_gain=_mean_gain(found),
         gradient_span=number(found.gradient_span),
         log10_gradient_ratio=number(ratio),
         log10_gradient_ratio_std=deviation,
-        local_gains=gains,
         agrees=agrees,
+        local_gains=tuple(None if gain is None else power_in_range(gain) for gain in gains),
+        says=_sentence(found, agrees, sum(1 / width for width in experiment.network.widths)),
     )
-
-
-def _record(says: str, **known: object) -> Loose:
-    names = ("mean_local_gain", "gradient_span", "log10_gradient_ratio", "log10_gradient_ratio_std", "agrees")
-    return Loose({name: known.get(name) for name in names}, local_gains=known.get("local_gains"), says=says)
 
 
 def _predicted(experiment: Experiment) -> Prediction | Unknown:
@@ -85,7 +66,7 @@ def _predicted(experiment: Experiment) -> Prediction | Unknown:
 def _mean_gain(found: Prediction) -> float | None:
     """Return the geometric mean of the factors from layer to layer."""
     steps = len(found.layers) - 1
-    return number(power_of_ten(found.log10_gradient_ratio / steps)) if steps else None
+    return power_in_range(found.log10_gradient_ratio / steps) if steps else None
 
 
 def _agrees(measured: float, predicted: float, deviation: float, draws: int) -> bool:
@@ -97,7 +78,7 @@ def _agrees(measured: float, predicted: float, deviation: float, draws: int) -> 
     return abs(measured - typical) <= DEVIATIONS * deviation / math.sqrt(draws) + MARGIN + SHARE * abs(predicted)
 
 
-def _sentence(experiment: Experiment, found: Prediction, agrees: bool | None) -> str:
+def _sentence(found: Prediction, agrees: bool | None, narrowness: float) -> str:
     """Say what is predicted, and of a disagreement what it means."""
     gain, deviation = _mean_gain(found), found.layers[0].log10_gradient_ratio_std
     if gain is None:
@@ -108,10 +89,9 @@ def _sentence(experiment: Experiment, found: Prediction, agrees: bool | None) ->
         return f"theory predicts {figures}"
     if agrees:
         return f"as theory predicts: {figures}"
-    narrow = sum(1 / width for width in experiment.network.widths)
     why = (
-        f"too narrow for its depth (depth/width {narrow:.2g}), what layers deviate adds up"
-        if narrow > NARROW
+        f"too narrow for its depth (depth/width {narrowness:.2g}), what layers deviate adds up"
+        if narrowness > NARROW
         else "outside of it, for it takes the gradient for independent of the signal"
     )
     return f"theory predicts {figures}: {why}"

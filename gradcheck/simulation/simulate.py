@@ -5,7 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Unpack
 
-from gradcheck.diagnosis.report import Report, make_report
+from gradcheck.diagnosis.report import Report
+from gradcheck.diagnosis.reporting import make_report
 from gradcheck.errors import OptionError
 from gradcheck.families.weight_files import save_weights as write_weights
 from gradcheck.simulation.cures import cures

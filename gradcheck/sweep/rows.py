@@ -57,7 +57,7 @@ def measure_row(task: Task) -> SweepRow:
 def _measured(options: dict[str, Any]) -> dict[str, Any]:
     """Simulate and return what the row shows."""
     from gradcheck.base.record import number
-    from gradcheck.diagnosis.report import banded_summary
+    from gradcheck.diagnosis.reporting import banded_summary
     from gradcheck.simulation.experiment import Experiment
 
     outcome = Experiment.from_options(options).outcome()

@@ -3,8 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
-from gradcheck.diagnosis.report import Report
-from gradcheck.diagnosis.verdict import STATUSES
+from gradcheck.diagnosis.report import STATUSES, Report
 from gradcheck.errors import GradcheckError, one_of
 from gradcheck.torch import probe
 

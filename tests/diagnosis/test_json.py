@@ -35,7 +35,6 @@ def test_json_is_indented_for_those_who_read_it(healthy):
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_a_number_that_is_not_finite_is_refused(report_of, value):
-    report = report_of([0.0])
-    report.layers[0]["effective_rank"] = value
+    report = report_of([0.0], noise=value)
     with pytest.raises(ValueError, match="not JSON compliant"):
         as_json(report)

@@ -44,8 +44,8 @@ def test_reasons_and_the_probability_are_listed(vanishing):
 
 
 def test_a_row_has_the_layers_numbers(report_of):
-    layer = report_of([-3000.25, 0.0]).layers[0]
-    assert cells(layer) == ("1", "5.6e-3001", "5.6e-3001", "-", "0.50", "9.0", "vanishing")
+    report = report_of([-3000.25, 0.0])
+    assert cells(report, report.layers[0]) == ("1", "5.6e-3001", "5.6e-3001", "-", "0.50", "9.0", "vanishing")
 
 
 def test_suggestions_are_listed_with_the_whole_command(report_of, suggestion_of):

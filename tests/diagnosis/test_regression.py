@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import gradcheck
 from gradcheck.diagnosis.regression import SEVERITY, Move, compare_reports, read_report
-from gradcheck.diagnosis.verdict import STATUSES
+from gradcheck.diagnosis.report import STATUSES
 from gradcheck.errors import InputError
 
 GRADIENTS = st.lists(st.none() | st.floats(-300, 300), min_size=1, max_size=6)

@@ -134,18 +134,10 @@ def test_a_score_that_is_no_probability_is_rejected(validator, document, score):
         assert not validator.is_valid(changed)
 
 
-def test_nan_does_not_get_into_json():
-    report = gradcheck.simulate(**SMALL)
-    report.layers[0]["gradient_rms"] = float("nan")
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        as_json(report)
-
-
-def test_every_quantity_of_a_layer_is_described_by_its_meaning():
+def test_every_quantity_of_a_layer_is_described():
     properties = json_schema()["properties"]["layers"]["items"]["properties"]
     for name, quantity in QUANTITIES.items():
-        assert properties[name]["description"] == quantity.meaning
-        assert quantity.meaning in properties[f"{name}_low"]["description"]
+        assert properties[f"{name}_low"]["description"] == properties[name]["description"] + "; lowest of the draws"
         assert ("log10_" + name in properties) == quantity.show_log
 
 

@@ -3,7 +3,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradcheck.base.loose import Loose
+from gradcheck.base.record import Frozen
 from gradcheck.diagnosis.shown_layers import shown_layers
 
 ALL_UP_TO = 40  # of the contract
@@ -17,7 +17,7 @@ def deep_networks(draw):
     depth = draw(st.integers(ALL_UP_TO + 1, 2000))
     edges = sorted(draw(st.sets(st.integers(1, depth), max_size=8)))
     pairs = zip(edges[::2], edges[1::2], strict=False)
-    return depth, [Loose(flag="vanishing", first_layer=first, last_layer=last) for first, last in pairs]
+    return depth, [Frozen(flag="vanishing", first_layer=first, last_layer=last) for first, last in pairs]
 
 
 @given(st.integers(1, ALL_UP_TO))
@@ -58,7 +58,7 @@ def test_no_gap_is_wider_than_an_even_sample_leaves(network):
 
 def test_where_flags_alternate_the_outermost_regions_of_each_kind_are_shown():
     flags = ["vanishing", "dead"] * 500
-    regions = [Loose(flag=flag, first_layer=place, last_layer=place) for place, flag in enumerate(flags, start=101)]
+    regions = [Frozen(flag=flag, first_layer=place, last_layer=place) for place, flag in enumerate(flags, start=101)]
     shown = shown_layers(2000, regions)
     assert {100, 101, 102, 1099, 1100, 1101} <= set(shown)
     assert len(shown) <= ALL_UP_TO

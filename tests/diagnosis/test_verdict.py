@@ -4,8 +4,9 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from gradcheck.diagnosis.report import FLAGS, STATUSES
 from gradcheck.diagnosis.summary import Region, Summary, summarize
-from gradcheck.diagnosis.verdict import FLAGS, STATUSES, diagnose
+from gradcheck.diagnosis.verdict import diagnose
 from gradcheck.flow.gradient_flow import GradientFlow, LayerFlow, OutputFlow
 from gradcheck.spec.thresholds import Thresholds
 
@@ -283,9 +284,9 @@ def test_a_network_without_gradient_or_loss_scores_zero(flow):
     assert (verdict.score, verdict.trainable) == (0.0, False)
 
 
-def test_a_verdict_always_has_reasons():
+def test_a_verdict_always_has_causes():
     for flow in (falling(0.0, 0.0), falling(-9.0, 0.0), flow_with({}, reached=0, obstacle="nan")):
-        assert diagnosis_of(flow).verdict.reasons
+        assert diagnosis_of(flow).verdict.causes
 
 
 # ---- multiplying the loss by a constant changes nothing

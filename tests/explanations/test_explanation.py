@@ -11,8 +11,8 @@ from gradcheck import GradcheckError, explain, simulate, theory, topics
 from gradcheck.cli.clip_demo import PRESENTATION as OF_CLIP_DEMO
 from gradcheck.cli.simulate import PRESENTATION
 from gradcheck.diagnosis import score as score
+from gradcheck.diagnosis.report import FLAGS, STATUSES
 from gradcheck.diagnosis.schema import json_schema
-from gradcheck.diagnosis.verdict import FLAGS, STATUSES
 from gradcheck.explanations import NAMES, TOPICS
 from gradcheck.explanations.explanation import DEPTH, MULTIPLIED_OUT, WIDTH
 from gradcheck.render.numbers import percent

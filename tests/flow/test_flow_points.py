@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 import gradcheck
-from gradcheck.diagnosis.report import make_report
+from gradcheck.diagnosis.reporting import make_report
 from gradcheck.diagnosis.summary import summarize
 from gradcheck.engine.loss import loss_of
 from gradcheck.engine.transformer import POINTS

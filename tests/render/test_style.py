@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradcheck.diagnosis.verdict import FLAGS, STATUSES
+from gradcheck.diagnosis.report import FLAGS, STATUSES
 from gradcheck.explanations import TOPICS
 from gradcheck.render.style import STYLES, can_show_blocks, in_ascii, without_controls
 

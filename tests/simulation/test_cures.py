@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import gradcheck
+from gradcheck.base.record import Frozen
 from gradcheck.families.perceptron import PERCEPTRON, depth_limit
 from gradcheck.simulation.cures import MOST, is_hopeless
 from gradcheck.simulation.experiment import Experiment
@@ -97,7 +98,7 @@ def test_changes_are_real_options_with_real_values_that_differ_from_the_networks
 
 def test_changes_and_command_tell_the_same(report, typed):
     for one in report.suggestions:
-        config = Experiment.from_options(typed(one.command)).to_dict()
+        config = Frozen(Experiment.from_options(typed(one.command)).to_dict())
         assert {name: config[name] for name in one.changes} == one.changes
         implied = {"weight_std", "gain"}  # an initialisation of its own scale has none
         implied |= {"forget_bias"} if "arch" in one.changes else set()  # each cell has a usual one

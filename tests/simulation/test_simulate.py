@@ -71,7 +71,7 @@ def test_the_default_network_vanishes():
 def test_a_tuple_gives_each_layer_its_width():
     report = gradcheck.simulate(width=(8, 16, 8), batch_size=16)
     assert [layer.fan_out for layer in report.layers] == [8, 16, 8]
-    assert (report.config.depth, report.config.width) == (3, [8, 16, 8])
+    assert (report.config.depth, report.config.width) == (3, (8, 16, 8))
 
 
 def test_a_list_of_widths_is_as_good_as_a_tuple():

@@ -7,8 +7,7 @@ from json import dumps
 from rich.console import RenderableType
 from rich.text import Text
 
-from gradcheck.base.loose import Loose
-from gradcheck.diagnosis.report import Report
+from gradcheck.diagnosis.report import Report, SuggestionRecord
 from gradcheck.diagnosis.shown_layers import sampled
 from gradcheck.render.layout import indented, to_copy
 from gradcheck.render.numbers import percent
@@ -30,7 +29,7 @@ def advice(report: Report, width: int) -> Iterator[RenderableType]:
         yield to_copy(command)
 
 
-def _lines(suggestions: tuple[Loose, ...], width: int) -> Iterator[RenderableType]:
+def _lines(suggestions: tuple[SuggestionRecord, ...], width: int) -> Iterator[RenderableType]:
     """One line a suggestion; on a narrow terminal its figures stand under it."""
     changes = [" ".join(options(suggestion.changes)) for suggestion in suggestions]
     longest = max(map(len, changes))

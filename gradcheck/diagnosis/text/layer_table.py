@@ -6,8 +6,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from gradcheck.base.loose import Loose
-from gradcheck.diagnosis.report import Report
+from gradcheck.diagnosis.report import LayerRecord, Report
 from gradcheck.diagnosis.shown_layers import drawn, shown_layers, title
 from gradcheck.render.bars import Glyphs, Scale, bar, common_scale
 from gradcheck.render.layout import aside, borderless, indented
@@ -15,21 +14,21 @@ from gradcheck.render.numbers import power, significant
 from gradcheck.render.page import Page
 from gradcheck.render.style import INDENT, STYLES
 
-#: Columns of the table: heading, and how a layer fills it.
-COLUMNS: dict[str, Callable[[Loose], str]] = {
+#: Columns of the table: heading, and how a layer of a report fills it.
+COLUMNS: dict[str, Callable[[Report, LayerRecord], str]] = {
     "layer": title,
-    "gradient": lambda layer: power(layer.log10_gradient_rms, layer.gradient_rms),
-    "ratio": lambda layer: power(layer.log10_gradient_ratio, layer.gradient_ratio),
-    "gain": lambda layer: significant(layer.local_gain),
-    "theory": lambda layer: significant(layer.get("predicted")),
-    "activation": lambda layer: significant(layer.activation_rms),
-    "rank": lambda layer: significant(layer.effective_rank),
-    "cosine": lambda layer: significant(layer.input_cosine),
-    "saturated": lambda layer: _share(layer.saturated_fraction),
-    "dead": lambda layer: _share(layer.dead_fraction),
-    "weights": lambda layer: significant(layer.weight_norm),
-    "their gradient": lambda layer: power(layer.log10_weight_gradient_norm, layer.weight_gradient_norm),
-    "flag": lambda layer: layer.flag,
+    "gradient": lambda report, layer: power(layer.log10_gradient_rms, layer.gradient_rms),
+    "ratio": lambda report, layer: power(layer.log10_gradient_ratio, layer.gradient_ratio),
+    "gain": lambda report, layer: significant(layer.local_gain),
+    "theory": lambda report, layer: significant(_predicted(report)[layer.index - 1]),
+    "activation": lambda report, layer: significant(layer.activation_rms),
+    "rank": lambda report, layer: significant(layer.effective_rank),
+    "cosine": lambda report, layer: significant(layer.input_cosine),
+    "saturated": lambda report, layer: _share(layer.saturated_fraction),
+    "dead": lambda report, layer: _share(layer.dead_fraction),
+    "weights": lambda report, layer: significant(layer.weight_norm),
+    "their gradient": lambda report, layer: power(layer.log10_weight_gradient_norm, layer.weight_gradient_norm),
+    "flag": lambda report, layer: layer.flag,
 }
 
 #: The narrowest terminal that a set of columns fits into, with a bar behind them.
@@ -62,16 +61,13 @@ def _share(value: float | None) -> str:
 def layer_table(report: Report, page: Page, all_layers: bool) -> Iterator[RenderableType]:
     """Yield the layers, each with a bar on the sparkline's log scale; of a deep network a sample."""
     width, glyphs = page.width, page.glyphs
-    predicted = report.prediction.local_gains if report.prediction else None
-    shown = [
-        Loose(report.layers[index - 1], predicted=predicted and predicted[index - 1])
-        for index in shown_layers(len(report.layers), report.regions, all_layers)
-    ]
-    titles = [_end(title(layer), max(LEAST_TITLE, width - BESIDE_TITLE)) for layer in shown]
+    shown = [report.layers[index - 1] for index in shown_layers(len(report.layers), report.regions, all_layers)]
+    titles = [_end(title(report, layer), max(LEAST_TITLE, width - BESIDE_TITLE)) for layer in shown]
     longer = max(map(len, titles)) - len("layer")  # as a block and its flow point are, or a name
-    names = _columns(width - max(0, longer), any(predicted or ()))
+    names = _columns(width - max(0, longer), any(_predicted(report)))
     rows = [
-        [called, *(COLUMNS[name](layer) for name in names[1:])] for called, layer in zip(titles, shown, strict=True)
+        [called, *(COLUMNS[name](report, layer) for name in names[1:])]
+        for called, layer in zip(titles, shown, strict=True)
     ]
     used = INDENT + sum(max(map(len, column)) + 2 for column in zip(names, *rows, strict=True))
     used += 2 * any(one.startswith("…") for one in titles)  # three dots where the terminal has ASCII only
@@ -84,6 +80,11 @@ def layer_table(report: Report, page: Page, all_layers: bool) -> Iterator[Render
         yield aside(f"  {count} shown; --all-layers shows the rest")
 
 
+def _predicted(report: Report) -> Sequence[float | None]:
+    """Return the local gains that theory predicts, None where it says nothing."""
+    return (report.prediction and report.prediction.local_gains) or (None,) * len(report.layers)
+
+
 def _columns(room: int, predicted: bool) -> tuple[str, ...]:
     """Return the columns that fit; where nothing is predicted, that one's room is the others'."""
     if predicted:
@@ -93,8 +94,10 @@ def _columns(room: int, predicted: bool) -> tuple[str, ...]:
     return next(fewer for least, names, fewer in bare if room >= least - spare * (fewer != names) or least == 0)
 
 
-def _table(names: Sequence[str], shown: Sequence[Loose], rows: Sequence[Sequence[str]], bars: Sequence[str]) -> Table:
-    named = ("layer",) if "kind" in shown[0] else ()
+def _table(
+    names: Sequence[str], shown: Sequence[LayerRecord], rows: Sequence[Sequence[str]], bars: Sequence[str]
+) -> Table:
+    named = ("layer",) if shown[0].kind is not None else ()
     table = borderless([*names, ""], left=("flag", "block", "", *named))
     for layer, row, bar_text in zip(shown, rows, bars, strict=True):
         style = STYLES[layer.flag]

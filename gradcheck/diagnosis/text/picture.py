@@ -7,8 +7,7 @@ from itertools import groupby
 from rich.console import Group
 from rich.text import Text
 
-from gradcheck.base.loose import Loose
-from gradcheck.diagnosis.report import Report
+from gradcheck.diagnosis.report import LayerRecord, Report
 from gradcheck.diagnosis.shown_layers import drawn, of_several_kinds
 from gradcheck.render.bars import Glyphs, Scale, bracket, columns, common_scale, sparkline
 from gradcheck.render.style import STYLES
@@ -49,7 +48,7 @@ def _of_what(report: Report) -> str:
 
 
 def _series(
-    layers: Sequence[Loose], name: str, shown: Sequence[range], scale: Scale, glyphs: Glyphs
+    layers: Sequence[LayerRecord], name: str, shown: Sequence[range], scale: Scale, glyphs: Glyphs
 ) -> list[tuple[str, str]]:
     """Return each column's character and the flag that stands out among its layers."""
     logarithms = [-math.inf if layer.gradient_rms == 0 else layer[name] for layer in layers]

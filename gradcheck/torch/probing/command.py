@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from gradcheck.base.loose import Loose
+from gradcheck.base.record import Frozen
 from gradcheck.diagnosis.report import Report
 from gradcheck.errors import OptionError, at_least
 from gradcheck.torch.probing.batches import Batch, drawn_input, suggested_input
@@ -64,7 +64,8 @@ def probe_target(
     with redirect_stdout(sys.stderr):
         report = probe(model, given, function, seed=seed, **options)
     config = {"target": target, "kwargs": arguments or None, "input": list(input or ()) or None, "batch": batch}
-    return replace(report, config=Loose(config | report.config | ({"loss": loss} if loss is not None else {})))
+    named = {} if loss is None else {"loss": loss}
+    return replace(report, config=Frozen(config | report.config.to_dict() | named))
 
 
 def _batch(model: nn.Module, shapes: list[str], function: str | None, seed: int) -> Batch | Callable[[], object]:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gradcheck.diagnosis.causes import Cause
 from gradcheck.engine.magnitude import LOG10_2
 from gradcheck.errors import GradcheckError
 from gradcheck.flow.gradient_flow import LayerFlow, OutputFlow
@@ -46,7 +47,7 @@ class Passed(NamedTuple):
         The given ones, or those drawn.
     unused, silent : tuple of str
         Parameters that no gradient comes to, and those whose gradient is exactly zero.
-    closed : str
+    closed : Cause or None
         What lets no gradient through between loss and read-out, if anything does.
     first_rms : float
         Root mean square of the floats that go in; nan without any.
@@ -68,7 +69,7 @@ class Passed(NamedTuple):
     targets: Any
     unused: tuple[str, ...]
     silent: tuple[str, ...]
-    closed: str
+    closed: Cause | None
     first_rms: float
     calls: dict[Layer, list[Call]]
     gradients: Gradients
@@ -106,7 +107,7 @@ def passed(
         multiplied = factors(root.grad_fn)
         for call in scoring(record, root.grad_fn):
             call.scores = True
-    closed, shift = "", 0
+    closed, shift = None, 0
     gradients: Gradients = {}
     if root is not None and seed is not None:
         try:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from gradcheck.diagnosis.causes import Cause
 from gradcheck.errors import GradcheckError
 from gradcheck.torch.layers import Layer
 from gradcheck.torch.probing.hooks import Recording
@@ -111,19 +112,20 @@ def shift_for(at_end: Tensor | None) -> int:
     return max(-LARGEST_SHIFT, min(LARGEST_SHIFT, -math.frexp(largest)[1]))
 
 
-def shut_by_end(at_end: Tensor | None, root: Tensor, course: Course, record: Recording) -> str:
-    """Say what lets nothing through between loss and read-out; empty where something comes."""
+def shut_by_end(at_end: Tensor | None, root: Tensor, course: Course, record: Recording) -> Cause | None:
+    """Return what lets nothing through between loss and read-out, if anything does."""
     if course.obstacle or at_end is None or bool(at_end.any()):
-        return ""
+        return None
     end = record.of(course.readout or course.hidden[-1])[-1]
     node = root.grad_fn
     while node is not None and node is not end.node:
         name = node.name()
+        function = {"function": name.partition("Backward")[0].lower()}
         if "Softmax" in name and 1 in end.output.shape[-1:]:
-            return "the softmax over one unit is 1 whatever goes in"
+            return Cause("softmax-of-one")
         if name.startswith(("Relu", "Clamp", "Hardtanh")):
-            return f"the {name.partition('Backward')[0].lower()} behind the read-out is shut for the whole batch"
+            return Cause("output-shut", details=function)
         if name.startswith(("Sigmoid", "Tanh", "Softmax")):
-            return f"the {name.partition('Backward')[0].lower()} behind the read-out is saturated to the last digit"
+            return Cause("output-saturated", details=function)
         node = next((one for one, _ in node.next_functions if one is not None), None)
-    return "the loss doesn't change with the read-out's output"
+    return Cause("constant-loss")

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
+from gradcheck.diagnosis.report import Status
 from gradcheck.errors import OptionError, one_of
 from gradcheck.spec.probing import OPTIMIZERS
 from gradcheck.torch.probing.measuring import Gradients
@@ -37,7 +38,7 @@ class Step(NamedTuple):
     judged: Judged
 
     @property
-    def status(self) -> str:
+    def status(self) -> Status:
         """The verdict."""
         return self.judged.diagnosis.verdict.status
 
@@ -105,7 +106,7 @@ class History(NamedTuple):
         Taken.
     losses : list of float
         Before each step, and behind the last.
-    statuses : list of str
+    statuses : list of Status
         As many verdicts.
     sick_from : int or None
         The first of the steps behind which the model is ill to the end.
@@ -115,7 +116,7 @@ class History(NamedTuple):
 
     steps: int
     losses: list[float]
-    statuses: list[str]
+    statuses: list[Status]
     sick_from: int | None
     sick_layer: str | None
 
@@ -125,7 +126,7 @@ class Watch:
 
     def __init__(self) -> None:
         self.losses: list[float] = []
-        self.statuses: list[str] = []
+        self.statuses: list[Status] = []
         self.sick_from: int | None = None
         self.sick_layer: str | None = None
 

@@ -1,12 +1,14 @@
 """The verdict on a user's own model: the common diagnosis, and what only a real model can have wrong."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
+from gradcheck.diagnosis.causes import Cause
+from gradcheck.diagnosis.report import Status
 from gradcheck.diagnosis.score import score
 from gradcheck.diagnosis.summary import Summary, dead_layers, gradient_shrinks, summarize, widest_group
 from gradcheck.diagnosis.verdict import Diagnosis, diagnose
@@ -24,8 +26,8 @@ MOSTLY = 0.8
 #: A layer whose gradient is exactly zero had less than this beside the end's, where its neighbours are so small.
 UNDERFLOW_DECADES = 25.0
 
-#: More names than this are counted.
-NAMED = 3
+#: A first layer is saturated by its inputs where their root mean square is more than this.
+LARGE_INPUTS = 3.0
 
 
 class Judged(NamedTuple):
@@ -63,12 +65,8 @@ def judged(passed: Passed, thresholds: Thresholds) -> Judged:
     found = diagnose(flow, summary, limits)
     status = _status(passed, found.verdict.status)
     chance = 0.0 if passed.closed else score(flow, counted)
-    reasons = (
-        *_before(passed, status),
-        *found.verdict.reasons,
-        *_behind(passed, status, counts_half=tells),
-    )
-    verdict = found.verdict._replace(status=status, score=chance, trainable=chance >= 0.5, reasons=reasons)
+    causes = (*_before(passed, status), *found.verdict.causes, *_after(passed, status, counts_half=tells))
+    verdict = found.verdict._replace(status=status, score=chance, causes=causes)
     return Judged(summary, found._replace(verdict=verdict))
 
 
@@ -103,7 +101,7 @@ def silent_layers(flow: ModelFlow) -> list[int]:
     return (np.flatnonzero(flow.column("log10_gradient_rms") == -np.inf) + 1).tolist()
 
 
-def _status(passed: Passed, status: str) -> str:
+def _status(passed: Passed, status: Status) -> Status:
     """Return the verdict; a gradient that is exactly zero without having faded is dead."""
     if passed.closed and not passed.flow.obstacle:
         return "dead"
@@ -119,54 +117,41 @@ def _faded(flow: ModelFlow) -> bool:
     return bool(known.size) and float(known.max() - known.min()) > UNDERFLOW_DECADES
 
 
-def _before(passed: Passed, status: str) -> Iterator[str]:
-    """Yield the reasons that outweigh all others."""
+def _before(passed: Passed, status: Status) -> Iterator[Cause]:
+    """Yield what outweighs all else."""
     if passed.closed and not passed.flow.obstacle:
-        yield f"no gradient leaves the loss: {passed.closed}"
+        yield passed.closed
     elif status == "dead" and not dead_layers(passed.flow):
-        names = [passed.flow.name(layer) for layer in silent_layers(passed.flow)]
-        several = len(names) > 1
-        way = f"though the loss hangs on {'them' if several else 'it'}"
-        yield f"{listed(names)} {'get' if several else 'gets'} a gradient of exactly zero, {way}"
+        layers = silent_layers(passed.flow)
+        yield _of_names("layers-zero", [passed.flow.name(layer) for layer in layers], (layers[0], layers[-1]))
 
 
-def _behind(passed: Passed, status: str, *, counts_half: bool) -> Iterator[str]:
+def _after(passed: Passed, status: Status, *, counts_half: bool) -> Iterator[Cause]:
     """Yield what else is worth knowing."""
     if counts_half:
-        yield "a gradient that grows in front of norms counts half: the limits are wider by as much"
+        yield Cause("norms-follow", None, BEHIND_NORMS)
     if passed.flow.obstacle == "nan":
         yield _no_number(passed)
-    first = passed.flow.layers[0]
-    if first.saturated_fraction > Thresholds().saturated_above and passed.first_rms > 3:
-        yield (
-            f"{passed.flow.name(1)} is saturated by its inputs, whose root mean square is {passed.first_rms:.3g}: "
-            "scale them to about 1"
-        )
+    saturated, limit = passed.flow.layers[0].saturated_fraction, Thresholds().saturated_above
+    if saturated > limit and passed.first_rms > LARGE_INPUTS:
+        yield Cause("large-inputs", (1, 1), passed.first_rms, LARGE_INPUTS)
     if passed.unused and not passed.flow.obstacle:
-        verb = "receive" if len(passed.unused) > 1 else "receives"
-        never = f"never {verb} a gradient: the loss doesn't hang on {'them' if len(passed.unused) > 1 else 'it'}"
-        yield f"{listed(passed.unused)} {never}"
+        yield _of_names("unused", passed.unused)
     if passed.opened:
-        verb, them = ("start", "them") if len(passed.opened) > 1 else ("starts", "it")
-        start = f"{listed(passed.opened)} {verb} at zero or next to it"
-        yield f"{start}: measured as the first step of training opens {them}"
-    silent = [] if passed.closed or status in ("dead", "nonfinite") else list(passed.silent)
-    if silent:
-        yield f"{listed(silent)} {'have' if len(silent) > 1 else 'has'} a gradient of exactly zero on this batch"
+        yield _of_names("opened", passed.opened)
+    if passed.silent and not passed.closed and status not in ("dead", "nonfinite"):
+        yield _of_names("parameters-zero", passed.silent)
 
 
-def _no_number(passed: Passed) -> str:
-    """Say where numbers become none."""
+def _no_number(passed: Passed) -> Cause:
+    """Return where numbers become none."""
     finite = [all(map(is_finite, layer.module.parameters())) for layer in passed.layers]
-    ill = [passed.flow.name(number) for number, sound in enumerate(finite, start=1) if not sound]
+    ill = [number for number, sound in enumerate(finite, start=1) if not sound]
     if ill:
-        return f"weights of {listed(ill)} are not finite already"
-    before = passed.flow.name(passed.flow.reached) if passed.flow.reached else "the inputs"
-    return f"between {before} and it stands a root or logarithm of less than 0, a 0/0, or a softmax of −inf alone"
+        return _of_names("weights-nonfinite", [passed.flow.name(number) for number in ill], (ill[0], ill[-1]))
+    return Cause("becomes-nan", (passed.flow.reached,) * 2 if passed.flow.reached else None)
 
 
-def listed(names: list[str] | tuple[str, ...]) -> str:
-    """Return some names as one says them: ``a, b and 7 more``."""
-    if len(names) <= NAMED:
-        return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-    return f"{', '.join(names[:NAMED])} and {len(names) - NAMED} more"
+def _of_names(code: str, names: Sequence[str], layers: tuple[int, int] | None = None) -> Cause:
+    """Return a cause that names layers or parameters."""
+    return Cause(code, layers, len(names), details={"names": tuple(names)})

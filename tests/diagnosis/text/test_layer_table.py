@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from gradcheck.base.loose import Loose
+from gradcheck.diagnosis.report import PredictionRecord
 from gradcheck.diagnosis.text.layer_table import COLUMNS, LAYOUTS, layer_table
 from gradcheck.render.bars import BLOCKS
 from gradcheck.render.page import Page
@@ -53,7 +53,9 @@ def test_a_layer_without_gradient_has_no_bar(report_of, lines_of):
 def test_a_wide_terminal_shows_every_column_and_a_narrow_one_the_most_telling(report_of, lines_of):
     for least, names in LAYOUTS:
         report = report_of([-1.0, 0.0])
-        predicted = replace(report, prediction=Loose(local_gains=[0.5, None]))
+        nothing = dict.fromkeys(PredictionRecord.__dataclass_fields__)
+        prediction = PredictionRecord(**nothing | {"local_gains": [0.5, None]})
+        predicted = replace(report, prediction=prediction)
         assert lines_of(predicted, width=max(least, 40))[0].split() == " ".join(names).split()
         bare = " ".join(name for name in names if name != "theory")
         assert lines_of(report, width=max(least, 40))[0].split() == bare.split()

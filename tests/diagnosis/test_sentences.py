@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from gradcheck.diagnosis.reasons import as_multiple
+from gradcheck.diagnosis.sentences import as_multiple, sentence
 from gradcheck.diagnosis.summary import summarize
 from gradcheck.diagnosis.verdict import diagnose
 from gradcheck.engine.transformer import POINTS
@@ -32,7 +32,8 @@ def reasons_for(gradients, *, reached=None, obstacle="", limits=None, rank=9.0, 
         points,
         shared=unit == "step",
     )
-    return diagnose(flow, summarize(flow), Thresholds(**(limits or {}))).verdict.reasons
+    causes = diagnose(flow, summarize(flow), Thresholds(**(limits or {}))).verdict.causes
+    return tuple(sentence(cause, flow) for cause in causes)
 
 
 def test_a_healthy_network_hears_by_how_much():

@@ -1,0 +1,173 @@
+"""From what was measured and diagnosed to the report."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from gradcheck.base.record import LARGEST, Frozen, number, power_in_range
+from gradcheck.diagnosis.causes import Cause
+from gradcheck.diagnosis.report import (
+    BandedLayer,
+    BandedOutput,
+    BandedSummary,
+    CauseRecord,
+    Flag,
+    LayerRecord,
+    OutputRecord,
+    PredictionRecord,
+    RegionRecord,
+    Report,
+    SummaryRecord,
+    VerdictRecord,
+)
+from gradcheck.diagnosis.sentences import sentence
+from gradcheck.diagnosis.summary import Summary
+from gradcheck.diagnosis.verdict import Diagnosis, Verdict
+from gradcheck.flow.gradient_flow import GradientFlow, OutputFlow, PerLayer
+from gradcheck.flow.model_flow import ModelFlow
+from gradcheck.flow.quantities import QUANTITIES
+
+
+def make_report(
+    command: str,
+    config: Mapping[str, Any],
+    flows: Sequence[GradientFlow],
+    typical: GradientFlow,
+    summaries: Sequence[Summary],
+    summary: Summary,
+    diagnosis: Diagnosis,
+    *,
+    parameters: int,
+    prediction: PredictionRecord | None = None,
+) -> Report:
+    """Lay out what was measured (each draw's flow and summary, and the typical one), diagnosed and predicted."""
+    regions = [
+        region._asdict() | {"log10_worst_ratio": number(region.log10_worst_ratio)} for region in diagnosis.regions
+    ]
+    record = BandedSummary if len(summaries) > 1 else SummaryRecord
+    return Report(
+        command=command,
+        config=Frozen(config),
+        layers=_layers(flows, typical, diagnosis.flags),
+        prediction=prediction,
+        output=_output([flow.output for flow in flows], typical.output),
+        regions=tuple(RegionRecord(**region) for region in regions),
+        summary=record(**banded_summary(summaries, summary), parameters=parameters),
+        verdict=_verdict(diagnosis.verdict, typical),
+        unit=typical.unit,
+        points=typical.points,
+    )
+
+
+def banded_summary(summaries: Sequence[Summary], summary: Summary) -> dict[str, float | None]:
+    """Return the typical summary and, of several draws, the extremes."""
+    return _banded(Summary._fields, summaries, summary)
+
+
+def _verdict(verdict: Verdict, flow: GradientFlow) -> VerdictRecord:
+    causes = tuple(_cause(one, flow) for one in verdict.causes)
+    return VerdictRecord(
+        status=verdict.status,
+        trainable=verdict.trainable,
+        score=verdict.score,
+        reasons=tuple(one.text for one in causes),
+        causes=causes,
+    )
+
+
+def _cause(cause: Cause, flow: GradientFlow) -> CauseRecord:
+    value, limit = (one if one is None or isinstance(one, int) else number(one) for one in (cause.value, cause.limit))
+    return CauseRecord(code=cause.code, layers=cause.layers, value=value, limit=limit, text=sentence(cause, flow))
+
+
+def _layers(flows: Sequence[GradientFlow], typical: GradientFlow, flags: Sequence[Flag]) -> tuple[LayerRecord, ...]:
+    record = BandedLayer if len(flows) > 1 else LayerRecord
+    columns: dict[str, Sequence[Any]] = {
+        "index": range(1, len(flags) + 1),
+        **_names(typical),
+        "fan_in": typical.fan_in,
+        "fan_out": typical.fan_out,
+        **dict(_measured(flows, typical)),
+        "status": _statuses(typical),
+        "flag": flags,
+    }
+    return tuple(record(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True))
+
+
+def _names(flow: GradientFlow) -> dict[str, Sequence[str | None]]:
+    """Return the layers' names; of a user's own model as they are there, with their kinds."""
+    if isinstance(flow, ModelFlow):
+        return {"name": flow.labels, "kind": flow.kinds}
+    layers = range(1, len(flow.layers) + 1)
+    names = [f"hidden {layer}" if flow.unit == "layer" else flow.name(layer) for layer in layers]
+    return {"name": names, "kind": [None] * len(names)}
+
+
+def _measured(flows: Sequence[GradientFlow], typical: GradientFlow) -> Iterator[tuple[str, list[float | None]]]:
+    """Yield the names of what is measured, with a number for each layer; of a magnitude also its logarithm."""
+    for name, quantity in QUANTITIES.items():
+        draws = np.array([quantity.values(flow) for flow in flows]) if len(flows) > 1 else None
+        for suffix, values in _bands(quantity.values(typical), draws):
+            if quantity.magnitude:
+                yield name + suffix, [power_in_range(value) for value in values.tolist()]
+            if quantity.show_log or not quantity.magnitude:
+                prefix = "log10_" if quantity.magnitude else ""
+                yield prefix + name + suffix, [number(value) for value in values.tolist()]
+
+
+def _bands(typical: PerLayer, draws: PerLayer | None) -> list[tuple[str, PerLayer]]:
+    """Return the typical values and, of several draws, the extremes."""
+    if draws is None:
+        return [("", typical)]
+    return [("", typical), ("_low", np.fmin.reduce(draws)), ("_high", np.fmax.reduce(draws))]
+
+
+def _magnitudes(flow: GradientFlow) -> PerLayer:
+    """Return the logarithms of all magnitudes but the ratios between layers, (layers, magnitudes).
+
+    A point without weights has no norm of them, weights that are not trained have no gradient: neither is out of range.
+    """
+    counted = [one for name, one in QUANTITIES.items() if one.magnitude and name != "local_gain"]
+    table = np.array([one.values(flow) for one in counted]).T
+    bare = np.isnan(flow.column("log10_weight_gradient_norm")) & np.isfinite(flow.column("log10_gradient_rms"))
+    table[np.outer(bare, [one.of_weights for one in counted])] = 0.0
+    return table
+
+
+def _statuses(flow: GradientFlow) -> list[Any]:
+    """Say why a layer's numbers are not all there: a magnitude is zero, or beyond the range of floats."""
+    magnitudes, beyond = _magnitudes(flow), np.arange(1, len(flow.layers) + 1) > flow.reached
+    with np.errstate(over="ignore", under="ignore"):
+        conditions = {
+            flow.obstacle: beyond,
+            "underflow": (10.0**magnitudes == 0).any(axis=1),
+            "overflow": ~(magnitudes < LARGEST).all(axis=1),
+        }
+    statuses: list[Any] = np.select(list(conditions.values()), list(conditions), "ok").tolist()
+    return statuses
+
+
+def _output(draws: Sequence[OutputFlow], typical: OutputFlow) -> OutputRecord:
+    """Return the loss, and the read-out's magnitudes as numbers."""
+
+    def plain(output: OutputFlow) -> list[float]:
+        powers = [power_in_range(logarithm) for logarithm in output[1:]]
+        return [output.loss, *(math.nan if power is None else power for power in powers)]
+
+    record = BandedOutput if len(draws) > 1 else OutputRecord
+    names = ["loss", "logit_rms", "weight_gradient_norm"]
+    return record(**_banded(names, [plain(draw) for draw in draws], plain(typical)))
+
+
+def _banded(
+    names: Sequence[str], draws: Sequence[Sequence[float]], typical: Sequence[float]
+) -> dict[str, float | None]:
+    """Return names with their typical values and, of several draws, with the extremes."""
+    banded = {}
+    table = np.array(draws, dtype=np.float64).T if len(draws) > 1 else [None] * len(names)
+    for name, value, column in zip(names, typical, table, strict=True):
+        for suffix, one in _bands(np.float64(value), column):  # type: ignore[arg-type]
+            banded[name + suffix] = number(float(one))
+    return banded

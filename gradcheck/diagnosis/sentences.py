@@ -1,0 +1,264 @@
+"""Each cause of a verdict in words: one table of the codes, what they mean, and how they are told. Loads no NumPy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from gradcheck.diagnosis.causes import Cause
+    from gradcheck.flow.gradient_flow import GradientFlow
+
+#: More names than this are counted.
+NAMED = 3
+
+
+class Code(NamedTuple):
+    """One kind of cause.
+
+    Attributes
+    ----------
+    meaning : str
+        What its layers and its value are.
+    sentence : callable
+        (cause, flow) ↦ the sentence; the flow has the layers' names.
+    """
+
+    meaning: str
+    sentence: Callable[[Cause, GradientFlow], str]
+
+
+def sentence(cause: Cause, flow: GradientFlow) -> str:
+    """Return a cause in words and numbers."""
+    return CODES[cause.code].sentence(cause, flow)
+
+
+def as_multiple(ratio: float) -> str:
+    """Return a ratio as one says it: ``1/1000 of``, ``1000 times``."""
+    return f"1/{1 / ratio:.4g} of" if 0 < ratio < 1 else f"{ratio:.4g} times"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return some names as one says them: ``a, b and 7 more``."""
+    if len(names) <= NAMED:
+        return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    return f"{', '.join(names[:NAMED])} and {len(names) - NAMED} more"
+
+
+def _at(cause: Cause, flow: GradientFlow) -> str:
+    """Return the first layer's name; without one it is the read-out."""
+    return flow.name(cause.layers[0]) if cause.layers else "the read-out"
+
+
+def _points(flow: GradientFlow) -> str:
+    """Return what several layers are called."""
+    return "points" if flow.points else f"{flow.unit}s"
+
+
+def _number(cause: Cause) -> float:
+    return math.nan if cause.value is None else cause.value
+
+
+def _forward(what: str) -> Callable[[Cause, GradientFlow], str]:
+    return lambda cause, flow: f"{_at(cause, flow)} is the first whose forward signal {what}: there is no loss"
+
+
+def _stand_in_loss(cause: Cause, flow: GradientFlow) -> str:
+    return f"the gradients shown are those of {_at(cause, flow)}'s mean squared output"
+
+
+def _forward_zero(cause: Cause, flow: GradientFlow) -> str:
+    return f"the forward signal is exactly zero from {_at(cause, flow)} on: no input is seen behind it"
+
+
+def _dead(cause: Cause, flow: GradientFlow) -> str:
+    last = flow.name((cause.layers or (1, 1))[1])
+    where = last if cause.value == 1 else f"{cause.value} {_points(flow)}, the last of them {last},"
+    return f"every unit of {where} has derivative 0 for the whole batch: no gradient reaches its weights"
+
+
+def _region(cause: Cause, flow: GradientFlow) -> str:
+    first, last = cause.layers or (1, 1)
+    return f"{flow.names(first, last)} {'get' if last > first else 'gets'} {_too_much_or_little(cause, flow)}"
+
+
+def _scattered(cause: Cause, flow: GradientFlow) -> str:
+    first, last = map(flow.name, cause.layers or (1, 1))
+    return f"{cause.value} {_points(flow)} between {first} and {last} get {_too_much_or_little(cause, flow)}"
+
+
+def _too_much_or_little(cause: Cause, flow: GradientFlow) -> str:
+    if cause.code in ("exploding", "exploding-scattered"):
+        return f"more than {as_multiple(cause.limit or 0.0)} {_last_reached(flow)}'s gradient"
+    less = f"less than {as_multiple(cause.limit)}" if cause.limit else "nothing of"
+    return f"{less} {_last_reached(flow)}'s gradient"
+
+
+def _last_reached(flow: GradientFlow) -> str:
+    """Return what gradients are held against: the last layer that the signal reaches."""
+    if flow.reached and flow.reached < len(flow.layers):
+        return flow.name(flow.reached)
+    if len(flow.groups) > 1:
+        return f"the last such {flow.unit}"
+    return f"the last {flow.unit} {flow.points[-1]}" if flow.points else f"the last {flow.unit}"
+
+
+def _gradient_overflow(cause: Cause, flow: GradientFlow) -> str:
+    return f"the gradient overflows the range of floats at {_at(cause, flow)} on its way back"
+
+
+def _gradient_zero(cause: Cause, flow: GradientFlow) -> str:
+    return f"some {_points(flow)} get no gradient at all: it is exactly zero"
+
+
+def _span(cause: Cause, flow: GradientFlow) -> str:
+    span, limit, gain = _number(cause), cause.limit or 0.0, cause.details["gain"]
+    verb = "apart" if span <= limit else "lost" if cause.details["shrinks"] else "gained"
+    decades = f"{span:.1f} decades" if span >= 10 else f"{span:.2f} decades"
+    each = "" if math.isnan(gain) else f": a factor of {gain:.3g} a {flow.unit}"
+    return f"{decades} {verb} (limit {limit:g}){each}"
+
+
+def _rank(cause: Cause, flow: GradientFlow) -> str:
+    what, rank, limit = "tokens" if flow.points else "examples", _number(cause), cause.limit or 0.0
+    if rank >= limit:
+        return f"the {what} stay apart: effective rank {rank:.1f} (limit {limit:g})"
+    where = "at the end" if cause.details["at_the_end"] else f"at {_at(cause, flow)}"
+    return f"the {what} look alike {where}: effective rank {rank:.1f} (limit {limit:g})"
+
+
+def _weight_span(cause: Cause, flow: GradientFlow) -> str:
+    return f"the weights' own gradients lie {_number(cause):.1f} decades apart (limit {cause.limit or 0.0:g})"
+
+
+def _output_size(cause: Cause, flow: GradientFlow) -> str:
+    limit = abs(cause.limit or 0.0)
+    return f"the outputs' root mean square is 10^{_number(cause):.1f} (limits 1e-{limit:g}, 1e{limit:g})"
+
+
+def _shut(how: str) -> Callable[[Cause, GradientFlow], str]:
+    """Of a model whose loss lets no gradient through."""
+    return lambda cause, flow: f"no gradient leaves the loss: {how.format(**cause.details)}"
+
+
+def _layers_zero(cause: Cause, flow: GradientFlow) -> str:
+    names = cause.details["names"]
+    verb, them = ("get", "them") if len(names) > 1 else ("gets", "it")
+    return f"{listed(names)} {verb} a gradient of exactly zero, though the loss hangs on {them}"
+
+
+def _norms_follow(cause: Cause, flow: GradientFlow) -> str:
+    return "a gradient that grows in front of norms counts half: the limits are wider by as much"
+
+
+def _weights_nonfinite(cause: Cause, flow: GradientFlow) -> str:
+    return f"weights of {listed(cause.details['names'])} are not finite already"
+
+
+def _becomes_nan(cause: Cause, flow: GradientFlow) -> str:
+    before = _at(cause, flow) if cause.layers else "the inputs"
+    return f"between {before} and it stands a root or logarithm of less than 0, a 0/0, or a softmax of −inf alone"
+
+
+def _large_inputs(cause: Cause, flow: GradientFlow) -> str:
+    size = f"whose root mean square is {_number(cause):.3g}"
+    return f"{_at(cause, flow)} is saturated by its inputs, {size}: scale them to about 1"
+
+
+def _unused(cause: Cause, flow: GradientFlow) -> str:
+    names = cause.details["names"]
+    verb, them = ("receive", "them") if len(names) > 1 else ("receives", "it")
+    return f"{listed(names)} never {verb} a gradient: the loss doesn't hang on {them}"
+
+
+def _opened(cause: Cause, flow: GradientFlow) -> str:
+    names = cause.details["names"]
+    verb, them = ("start", "them") if len(names) > 1 else ("starts", "it")
+    return f"{listed(names)} {verb} at zero or next to it: measured as the first step of training opens {them}"
+
+
+def _parameters_zero(cause: Cause, flow: GradientFlow) -> str:
+    names = cause.details["names"]
+    return f"{listed(names)} {'have' if len(names) > 1 else 'has'} a gradient of exactly zero on this batch"
+
+
+def _ill_since(cause: Cause, flow: GradientFlow) -> str:
+    when = f"at step {cause.value}" if cause.value else "from the start"
+    healthy = ", healthy before" if cause.value else ""
+    return f"{cause.details['status']} {when}, {cause.details['layer']} first{healthy}"
+
+
+def _healthy_since(cause: Cause, flow: GradientFlow) -> str:
+    return f"{cause.details['status']} at the start, healthy from step {cause.value} on"
+
+
+def _loss_course(cause: Cause, flow: GradientFlow) -> str:
+    first, last, steps = cause.details["first"], _number(cause), cause.details["steps"]
+    became = f"the loss goes from {first:.3g} to {last:.3g}" if math.isfinite(last) else "the loss is lost"
+    return f"{became} in {steps} {'step' if steps == 1 else 'steps'} of training"
+
+
+def _underflow(cause: Cause, flow: GradientFlow) -> str:
+    share = f"{100 * _number(cause):.0f} % of the gradient at {cause.details['layer']}"
+    return f"{share} underflows in {_precision(cause)}"
+
+
+def _no_underflow(cause: Cause, flow: GradientFlow) -> str:
+    return f"no layer's gradient underflows in {_precision(cause)}"
+
+
+def _more_underflow(cause: Cause, flow: GradientFlow) -> str:
+    return f"that of {cause.value} more layers too"
+
+
+def _precision(cause: Cause) -> str:
+    scale = cause.details["loss_scale"]
+    return str(cause.details["amp"]) + (f" at a loss scale of {scale:,.0f}" if scale != 1 else "")
+
+
+_OVERFLOWS, _IS_NAN = _forward("overflows the range of floats"), _forward("is not a number")
+
+CODES = {
+    "forward-overflow": Code("the first layer whose forward signal overflows; null: the read-out", _OVERFLOWS),
+    "forward-nan": Code("the first layer whose forward signal is not a number; null: the read-out", _IS_NAN),
+    "stand-in-loss": Code("the layer whose mean squared output takes the place of the loss", _stand_in_loss),
+    "forward-zero": Code("from its first layer on the forward signal is exactly zero", _forward_zero),
+    "dead": Code("every unit of some layers has derivative 0; value: how many layers", _dead),
+    "vanishing": Code("a region; value: its gradient_ratio furthest from 1", _region),
+    "exploding": Code("a region; value: its gradient_ratio furthest from 1", _region),
+    "vanishing-scattered": Code("many regions; value: how many layers they have", _scattered),
+    "exploding-scattered": Code("many regions; value: how many layers they have", _scattered),
+    "gradient-overflow": Code("the layer at which the gradient overflows on its way back", _gradient_overflow),
+    "gradient-zero": Code("some layers get a gradient of exactly zero", _gradient_zero),
+    "span": Code("the weakest and the strongest layer; value: decades between their gradients", _span),
+    "rank": Code("the layer whose examples differ least; value: its effective rank", _rank),
+    "weight-span": Code("value: decades between the layers' weight gradients", _weight_span),
+    "output-size": Code("value: log10 of the root mean square of the read-out's outputs", _output_size),
+    "softmax-of-one": Code(
+        "no gradient leaves the loss: a softmax has one unit", _shut("the softmax over one unit is 1 whatever goes in")
+    ),
+    "output-shut": Code(
+        "no gradient leaves the loss: all outputs are negative, or beyond a limit",
+        _shut("the {function} behind the read-out is shut for the whole batch"),
+    ),
+    "output-saturated": Code(
+        "no gradient leaves the loss: all outputs are saturated",
+        _shut("the {function} behind the read-out is saturated to the last digit"),
+    ),
+    "constant-loss": Code("no gradient leaves the loss", _shut("the loss doesn't change with the read-out's output")),
+    "layers-zero": Code("some layers get exactly zero that hasn't faded; value: how many", _layers_zero),
+    "norms-follow": Code("norms follow the layers; value: how many times wider the limits are", _norms_follow),
+    "weights-nonfinite": Code("weights are not finite before the pass; value: of how many layers", _weights_nonfinite),
+    "becomes-nan": Code("the last layer before numbers become none; null: the inputs", _becomes_nan),
+    "large-inputs": Code("its inputs saturate the first layer; value: their root mean square", _large_inputs),
+    "unused": Code("parameters never receive a gradient; value: how many", _unused),
+    "opened": Code("weights are measured as their first step opens them; value: how many", _opened),
+    "parameters-zero": Code("parameters have a gradient of exactly zero; value: how many", _parameters_zero),
+    "ill-since": Code("value: steps after which the model is ill to the end", _ill_since),
+    "healthy-since": Code("value: steps after which the model is healthy to the end", _healthy_since),
+    "loss-course": Code("value: the loss after the last step", _loss_course),
+    "underflow": Code("value: share of a layer's gradient that underflows in half precision", _underflow),
+    "no-underflow": Code("no layer's gradient underflows in half precision", _no_underflow),
+    "more-underflow": Code("the same of other layers; value: how many", _more_underflow),
+}
