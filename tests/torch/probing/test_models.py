@@ -170,7 +170,7 @@ def normed():
 def test_a_model_is_measured_however_it_is_written(build, names, models):
     report = probe(build(), models.rows() if "self_attn" not in names else torch.randn(5, 7, 32))
     assert [one.name for one in report.layers] == names
-    assert (report.verdict.status, report.model.unused) == ("healthy", [])
+    assert (report.verdict.status, report.model.unused) == ("healthy", ())
 
 
 class Chain(nn.Module):

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("seeded")
 
 def test_parameters_that_never_receive_a_gradient_are_named(models, said):
     report = probe(models.Unused(), models.rows())
-    assert report.model.unused == ["forgotten.weight", "forgotten.bias", "cut.weight", "cut.bias"]
+    assert report.model.unused == ("forgotten.weight", "forgotten.bias", "cut.weight", "cut.bias")
     assert "forgotten.weight, forgotten.bias, cut.weight and 1 more never receive a gradient" in said(report)
     assert report.verdict.status == "healthy"
 
@@ -56,7 +56,7 @@ def test_a_read_out_that_starts_at_zero_is_no_fault(models):
     model = models.mlp(depth=3)
     nn.init.zeros_(model[-1].weight)
     report = probe(model, models.rows())
-    assert (report.verdict.status, report.model.opened) == ("healthy", ["6.weight"])
+    assert (report.verdict.status, report.model.opened) == ("healthy", ("6.weight",))
     assert not model[-1].weight.any()
 
 
@@ -82,7 +82,7 @@ def test_a_branch_behind_a_gate_that_is_nearly_shut_is_measured_open(start, mode
     before = {name: value.clone() for name, value in model.state_dict().items()}
     report = probe(model, models.image())
     assert report.verdict.status == "healthy"
-    assert report.model.opened == ["1.branch.4.gate", "3.branch.4.gate"]
+    assert report.model.opened == ("1.branch.4.gate", "3.branch.4.gate")
     assert "start at zero or next to it: measured as the first step of training opens them" in said(report)
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
@@ -102,12 +102,12 @@ class Shifted(nn.Module):
 
 def test_what_is_added_is_no_gate(models):
     report = probe(Shifted(), torch.randn(4, 6, 32), steps=2, lr=1e-3)
-    assert (report.verdict.status, report.model.opened) == ("healthy", [])
+    assert (report.verdict.status, report.model.opened) == ("healthy", ())
 
 
 def test_a_bias_by_another_name_shuts_nothing(models):
     model = nn.Sequential(models.Residual(nn.Sequential(nn.Linear(32, 32), nn.ReLU(), Scaled(32, 0.0))), Shifted())
-    assert probe(model, torch.randn(4, 6, 32)).model.opened == ["0.branch.2.gate"]
+    assert probe(model, torch.randn(4, 6, 32)).model.opened == ("0.branch.2.gate",)
 
 
 def test_frozen_layers_are_measured_and_have_no_weight_gradient(models):
@@ -116,7 +116,7 @@ def test_frozen_layers_are_measured_and_have_no_weight_gradient(models):
     report = probe(model, models.rows())
     assert report.layers[0].gradient_rms > 0
     assert report.layers[0].weight_gradient_norm is None
-    assert (report.layers[0].status, report.model.unused) == ("ok", [])
+    assert (report.layers[0].status, report.model.unused) == ("ok", ())
 
 
 # ---- the model is left as it was
