@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from gradcheck.errors import OptionError, one_of
-from gradcheck.spec.names import RECURRENT, SEQUENCES, TRAINED
+from gradcheck.spec.families import IN_STEPS, TRAINED
+from gradcheck.spec.names import SEQUENCES
 
 #: A recurrence whose gradient grows by more than two decades over the rows of a digit.
 EXPLODING = {"width": 64, "init": "orthogonal", "recurrent_gain": 5.0}
@@ -12,7 +13,7 @@ EXPLODING = {"width": 64, "init": "orthogonal", "recurrent_gain": 5.0}
 
 def usual(arch: str, data: str, weights: str | None) -> dict[str, Any]:
     """Return what the options of a network are where nobody gives them, as far as they are not those of simulate."""
-    if arch not in RECURRENT or weights is not None:
+    if arch not in IN_STEPS or weights is not None:
         return {}
     return EXPLODING | ({"steps": SEQUENCES["rows"]} if data == "digits" else {})
 
@@ -30,8 +31,8 @@ def network_options(values: Mapping[str, Any]) -> dict[str, Any]:
     data, reading = options.get("data", "digits"), options.pop("sequence", None)
     if reading is not None:
         one_of("sequence", reading, SEQUENCES)
-        if arch not in RECURRENT or data != "digits":
-            problem = f"{reading} is a way to read the digits with --network {', '.join(RECURRENT)}"
+        if arch not in IN_STEPS or data != "digits":
+            problem = f"{reading} is a way to read the digits with --network {', '.join(IN_STEPS)}"
             raise OptionError("sequence", f"{problem}; drop it, or use --steps for other data")
         if "steps" in options:
             raise OptionError("sequence", f"{reading} means {SEQUENCES[reading]} steps: drop it, or --steps")

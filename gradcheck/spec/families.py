@@ -16,6 +16,10 @@ FAMILIES: dict[str, type[Spec]] = {
     arch: family for family in (NetworkSpec, RecurrentSpec, TransformerSpec) for arch in family.architectures
 }
 
+#: What can be trained here, and what of it reads an example in steps.
+TRAINED = tuple(arch for arch, family in FAMILIES.items() if family.trained)
+IN_STEPS = tuple(arch for arch, family in FAMILIES.items() if family.owners("steps"))
+
 
 def network_spec(values: Mapping[str, Any]) -> Spec:
     """Return the network that options describe; those that aren't there, or are None, have their family's default.

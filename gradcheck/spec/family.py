@@ -21,6 +21,8 @@ class Spec(InitialSpec):
         What the networks of this family are called.
     fixed : dict
         What they have for options of other families, where that is more than nothing.
+    trained : bool
+        They store their weights, so that they can be given, written and trained.
     lacking : str
         What a network of another family is told that is asked for an option of this one: it ``has none``.
     token_kinds : int or None
@@ -32,6 +34,7 @@ class Spec(InitialSpec):
     arch: str
     architectures: ClassVar[tuple[str, ...]]
     fixed: ClassVar[Mapping[str, Any]] = {}
+    trained: ClassVar[bool] = True
     lacking: ClassVar[str] = "has none"
 
     @property

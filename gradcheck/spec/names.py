@@ -37,9 +37,6 @@ LAYERS: tuple[str, ...] = get_args(LayersName)
 #: Architectures that repeat one layer over time.
 RECURRENT = ("rnn", "lstm", "gru")
 
-#: What can be trained here.
-TRAINED = ("mlp", *RECURRENT)
-
 #: How a digit is read: in steps of a row of eight pixels, or of one pixel.
 SEQUENCES = {"rows": 8, "pixels": 64}
 

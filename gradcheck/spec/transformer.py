@@ -55,6 +55,7 @@ class TransformerSpec(Spec):
 
     architectures: ClassVar[tuple[str, ...]] = ("transformer",)
     fixed: ClassVar[Mapping[str, Any]] = {"residual": True}
+    trained: ClassVar[bool] = False
 
     arch: str = "transformer"
     blocks: int = 12

@@ -8,6 +8,9 @@ from gradcheck.spec import ARCHITECTURES, NETWORK_OPTIONS, network_spec
 
 def test_every_architecture_has_a_description_and_a_record():
     assert tuple(FAMILIES) == tuple(spec.FAMILIES) == ARCHITECTURES
+    assert {name: bool(family.weights) for name, family in FAMILIES.items()} == {
+        name: description.trained for name, description in spec.FAMILIES.items()
+    }
     assert {name: family.spec for name, family in FAMILIES.items()} == spec.FAMILIES
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Annotated, TypedDict
 
 from gradcheck.spec.clip_rules import CHOICES
-from gradcheck.spec.names import POLICIES, SEQUENCES, TRAINED
+from gradcheck.spec.families import TRAINED
+from gradcheck.spec.names import POLICIES, SEQUENCES
 from gradcheck.spec.options.measurement import OF_DATA, OF_DRAWS
 from gradcheck.spec.options.network import OF_NETWORKS
 from gradcheck.spec.options.option import Names, Number, Option, Whole, rows
