@@ -9,10 +9,10 @@ from gradcheck.errors import GradcheckError
 REPORTS = {
     "simulate": "gradcheck.diagnosis.report:Report",
     "probe": "gradcheck.diagnosis.report:Report",
-    "clip-demo": "gradcheck.training.schema:demo_schema",
-    "theory": "gradcheck.mean_field.schema:theory_schema",
-    "verify": "gradcheck.checking.schema:verification_schema",
-    "diagnose": "gradcheck.logs.schema:log_schema",
+    "clip-demo": "gradcheck.training.report:DemoReport",
+    "theory": "gradcheck.mean_field.report:TheoryReport",
+    "verify": "gradcheck.checking.verification:Verification",
+    "diagnose": "gradcheck.logs.report:LogReport",
 }
 
 
@@ -27,6 +27,4 @@ def json_schema(command: str = "simulate") -> Schema:
     if command not in REPORTS:
         raise GradcheckError(f"schema {command!r} is unknown; allowed: {', '.join(REPORTS)}")
     module, _, name = REPORTS[command].partition(":")
-    report = getattr(import_module(module), name)
-    schema: Schema = document_schema(report, command) if isinstance(report, type) else report()
-    return schema
+    return document_schema(getattr(import_module(module), name), command)

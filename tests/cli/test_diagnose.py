@@ -7,7 +7,8 @@ import jsonschema
 import pytest
 
 import gradcheck
-from gradcheck.logs.schema import finding_schema
+from gradcheck.base.schema import schema_of
+from gradcheck.logs.report import LogFinding
 
 LAYERS = ("fc1", "fc2", "fc3")
 
@@ -135,7 +136,7 @@ def test_json_lines_have_a_finding_each(kind, diagnosed, strictly):
     lines = [strictly(line) for line in diagnosed(f"{kind}.jsonl --format jsonl").stdout.splitlines()]
     assert [one["kind"] for one in lines] == ([] if kind == "healthy" else [kind])
     for line in lines:
-        jsonschema.validate(line, finding_schema())
+        jsonschema.validate(line, schema_of(LogFinding))
 
 
 def test_the_command_and_the_function_say_the_same(diagnosed, strictly, folder, monkeypatch):

@@ -52,7 +52,7 @@ PROMISED = {
     "output": ["loss", "logit_rms", "weight_gradient_norm"],
     "regions": ["flag", "first_layer", "last_layer", "worst_layer", "log10_worst_ratio"],
     "summary": ["gradient_span", "mean_local_gain", "effective_rank_last"],
-    "verdict": ["status", "trainable", "score", "reasons"],
+    "verdict": ["status", "trainable", "score", "reasons", "causes"],
 }  # fmt: skip
 
 every_option = pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
