@@ -46,9 +46,9 @@ def command(
 
         run.__name__, run.__module__, run.__doc__ = function.__name__, function.__module__, function.__doc__
         run.__annotations__ = {}
-        run.__signature__ = Signature(  # type: ignore[attr-defined]
-            [CONTEXT, *(_parameter(row) for part in (*parts, showing) for row in part.values())]
-        )
+        options = tuple(row for part in (*parts, showing) for row in part.values())
+        run.__signature__ = Signature([CONTEXT, *map(_parameter, options)])  # type: ignore[attr-defined]
+        run.options = options  # type: ignore[attr-defined]
         return run
 
     return made
@@ -59,7 +59,7 @@ def _parameter(row: Option) -> Parameter:
     default = row.default if row.usual is None else None
     settings: dict[str, Any] = {
         "metavar": row.metavar or None,
-        "help": _help(row),
+        "help": stated_help(row),
         "show_default": True if row.usual is None else row.usual,
         "callback": _reading(row),
         "autocompletion": row.completion or (completed(row.names) if row.names else None),
@@ -88,8 +88,22 @@ def _typed(row: Option, default: object) -> Any:  # noqa: ANN401
     return word if default is not None else word | None
 
 
-def _help(row: Option) -> str:
+def stated_help(row: Option) -> str:
+    """Return what the help says of an option: its sentence, and the names that it takes."""
     return row.help if row.help.endswith(".") or not row.names else f"{row.help}: {' '.join(row.names)}."
+
+
+def stated_default(row: Option) -> str:
+    """Return what the help says of an option's default; nothing where there is none to state."""
+    if row.usual is not None or row.default in (None, ..., ()):
+        return row.usual or ""
+    return {True: "yes", False: "no"}.get(row.default, str(row.default)) if row.type is bool else str(row.default)
+
+
+def in_order(headings: Iterable[str]) -> list[str]:
+    """Return headings in the order of the help."""
+    first, last = ({name: place for place, name in enumerate(names)} for names in (FIRST, LAST))
+    return sorted(headings, key=lambda name: (name in last, last.get(name, first.get(name, len(first)))))
 
 
 def completed(names: Iterable[str]) -> Callable[[str], list[str]]:
@@ -102,7 +116,7 @@ class GroupedCommand(TyperCommand):
 
     def format_options(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
         """Write each group of options under its heading, in columns of one width."""
-        groups: dict[str, list[tuple[str, str]]] = {name: [] for name in FIRST}
+        groups: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
             heading = (
                 ARGUMENT
@@ -110,13 +124,13 @@ class GroupedCommand(TyperCommand):
                 else getattr(parameter, "rich_help_panel", None) or LAST[-1]
             )
             groups.setdefault(heading, []).extend(filter(None, [parameter.get_help_record(ctx)]))
-        arguments, options = groups.pop(ARGUMENT), {name: records for name, records in groups.items() if records}
+        arguments, options = groups.pop(ARGUMENT, []), {name: groups[name] for name in in_order(groups)}
         if len(options) == 2:  # too few for headings
             options = {LAST[-1]: list(chain.from_iterable(options.values()))}
         width = min(COLUMN, max(len(words) for records in options.values() for words, _ in records))
         if arguments:
             with formatter.section(ARGUMENT):
                 formatter.write_dl(arguments)
-        for heading in sorted(options, key=lambda name: LAST.index(name) if name in LAST else -1):
+        for heading, records in options.items():
             with formatter.section(heading):
-                formatter.write_dl([(words.ljust(width), text) for words, text in options[heading]], col_max=width)
+                formatter.write_dl([(words.ljust(width), text) for words, text in records], col_max=width)

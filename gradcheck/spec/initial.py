@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from os import PathLike
-from typing import Any
+from types import NoneType
+from typing import Any, get_args
 
-from gradcheck.errors import OptionError, finite, one_of
-from gradcheck.spec.names import FREE_SCALE, INITIALIZERS
+from gradcheck.errors import OptionError
+from gradcheck.spec.names import FREE_SCALE
+from gradcheck.spec.options.network import OF_NETWORKS
+from gradcheck.spec.options.option import checked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,19 +34,22 @@ class InitialSpec:
     bias_std: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.init is not None:
-            one_of("init", self.init, INITIALIZERS)
-        gain = finite("gain", self.gain, "it multiplies the initial standard deviation; 1 leaves it as it is", above=0)
-        bias = finite("bias_std", self.bias_std, "it is a standard deviation; 0 starts all biases at zero", low=0)
-        self._settle(gain=gain, bias_std=bias)
+        self._settle(**checked(OF_NETWORKS, self._numbers_and_names()))
         if self.weight_std is not None:
-            reason = "it is the standard deviation of the weights"
-            self._settle(weight_std=finite("weight_std", self.weight_std, reason, above=0))
             if self.init not in FREE_SCALE:
                 whose = f"{self.init} sets its own, scaled by --gain" if self.init else "given weights have their own"
                 raise OptionError("weight_std", f"goes with --init normal or uniform only; {whose}")
         elif self.init in FREE_SCALE:
             raise OptionError("init", f"{self.init} needs --weight-std, the standard deviation (0.05, say)")
+
+    def _numbers_and_names(self) -> dict[str, Any]:
+        """Return the fields that have a range: no list, and None only where it isn't allowed."""
+        values = {field: getattr(self, field.name) for field in fields(self)}
+        return {
+            field.name: value
+            for field, value in values.items()
+            if not isinstance(value, list | tuple) and not (value is None and NoneType in get_args(field.type))
+        }
 
     def _settle(self, **values: Any) -> None:  # noqa: ANN401
         """Keep checked values as the plain types they stand for (an int for NumPy's, a tuple for a list)."""

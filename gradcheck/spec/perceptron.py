@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from gradcheck.errors import OptionError, at_least, finite, one_of, switch
+from gradcheck.errors import OptionError, finite, one_of
 from gradcheck.spec.family import Spec, counted, heading_of_weights
-from gradcheck.spec.names import ACTIVATIONS, NORMS
+from gradcheck.spec.names import ACTIVATIONS
+from gradcheck.spec.options.network import OF_NETWORKS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,23 +46,14 @@ class NetworkSpec(Spec):
     def __post_init__(self) -> None:
         one_of("arch", self.arch, self.architectures)
         one_of("activation", self.activation, ACTIVATIONS)
-        one_of("norm", self.norm, NORMS)
+        finite("residual_scale", self.residual_scale, "it multiplies the residual branch")  # no name
         super().__post_init__()
-        scale = finite("residual_scale", self.residual_scale, "it multiplies the residual branch")
-        depth = at_least("depth", self.depth, 1, "a network has at least one hidden layer")
-        self._settle(residual_scale=scale, depth=depth)
-        self._check_widths()
-
-    def _check_widths(self) -> None:
-        reason = "a layer has at least one unit; 128 is the default"
         if isinstance(self.width, list | tuple):
-            self._settle(width=tuple(at_least("width", one, 1, reason) for one in self.width))
-        else:
-            self._settle(width=at_least("width", self.width, 1, reason))
+            self._settle(width=tuple(OF_NETWORKS["width"].check(one) for one in self.width))
         if len(self.widths) != self.depth:
             problem = f"names {len(self.widths)} layers but --depth is {self.depth}"
             raise OptionError("width", f"{problem}: give one width a layer, or one for all")
-        if switch("residual", self.residual) and len(set(self.widths)) > 1:
+        if self.residual and len(set(self.widths)) > 1:
             raise OptionError("residual", "adds a layer's input to its output: all --width must be equal")
 
     @property

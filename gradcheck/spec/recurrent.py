@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from gradcheck.errors import OptionError, at_least, finite, one_of
+from gradcheck.errors import OptionError, at_least, one_of
 from gradcheck.spec.family import Spec, counted, heading_of_weights
 from gradcheck.spec.names import ACTIVATIONS, RECURRENT, USUAL_FORGET_BIAS
 
@@ -46,16 +46,11 @@ class RecurrentSpec(Spec):
     def __post_init__(self) -> None:
         one_of("arch", self.arch, RECURRENT)
         one_of("activation", self.activation, ACTIVATIONS)
-        super().__post_init__()
         if isinstance(self.width, list | tuple):
             raise OptionError("width", f"is one number with --arch {self.arch}: it has one hidden layer")
-        gain = finite("recurrent_gain", self.recurrent_gain, "it multiplies the recurrent weights", above=0)
-        self._settle(
-            steps=at_least("steps", self.steps, 1, "a sequence has at least one time step"),
-            width=at_least("width", self.width, 1, "the hidden state has at least one unit; 128 is the default"),
-            recurrent_gain=gain,
-            forget_bias=self._keeper_bias(),
-        )
+        at_least("width", self.width, 1, "the hidden state has at least one unit; 128 is the default")
+        super().__post_init__()
+        self._settle(forget_bias=self._keeper_bias())
         if self.arch != "rnn" and self.activation != "tanh":
             problem = f"{self.activation} goes with --arch rnn; {self.arch} has sigmoid gates and tanh: drop it"
             raise OptionError("activation", problem)
@@ -67,7 +62,7 @@ class RecurrentSpec(Spec):
             return None if self.init is None else usual
         if usual is None:
             raise OptionError("forget_bias", "goes with --arch lstm or gru; an rnn has no gate that keeps its memory")
-        return finite("forget_bias", self.forget_bias, "it opens the gate that keeps the memory; 1 is usual")
+        return self.forget_bias
 
     @property
     def widths(self) -> tuple[int, ...]:

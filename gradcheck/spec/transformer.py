@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from gradcheck.errors import OptionError, at_least, finite, one_of, switch
+from gradcheck.errors import OptionError, finite, one_of
 from gradcheck.spec.family import Spec, counted, heading_of_weights
-from gradcheck.spec.names import ACTIVATIONS, FREE_SCALE, GATED, NORMS, PLACEMENTS, POSITIONS, RESIDUAL_SCALES
+from gradcheck.spec.names import FREE_SCALE, GATED, NORMS, RESIDUAL_SCALES
 from gradcheck.spec.presets import PRESETS, with_preset
 
 
@@ -78,34 +78,19 @@ class TransformerSpec(Spec):
 
     def __post_init__(self) -> None:
         one_of("arch", self.arch, self.architectures)
-        one_of("activation", self.activation, (*ACTIVATIONS, *GATED))
         one_of("norm", self.norm, [name for name in NORMS if name != "batch"])
-        one_of("norm_placement", self.norm_placement, PLACEMENTS)
-        one_of("positions", self.positions, POSITIONS)
-        super().__post_init__()
-        for name in ("causal", "tied", "biases"):
-            switch(name, getattr(self, name))
-        self._check_sizes()
         self._check_scale()
+        super().__post_init__()
+        self._check_heads()
         self._check_input()
 
-    def _check_sizes(self) -> None:
-        self._settle(
-            blocks=at_least("blocks", self.blocks, 1, "a transformer has at least one block"),
-            model_width=at_least("model_width", self.model_width, 1, "the residual stream has at least one number"),
-            heads=at_least("heads", self.heads, 1, "attention has at least one head"),
-            mlp_ratio=finite("mlp_ratio", self.mlp_ratio, "an MLP's hidden units over --model-width", above=0),
-            tokens=at_least("tokens", self.tokens, 1, "a sequence has at least one token"),
-            vocabulary=at_least("vocabulary", self.vocabulary, 2, "there is more than one kind of token"),
-        )
+    def _check_heads(self) -> None:
         if self.model_width % self.heads:
             near = [number for number in range(1, self.model_width + 1) if self.model_width % number == 0]
             shown = ", ".join(map(str, near if len(near) <= 12 else [*near[:10], "..."]))
             raise OptionError("heads", f"{self.heads} can't share --model-width {self.model_width}; allowed: {shown}")
-        if self.kv_heads is not None:
-            self._settle(kv_heads=at_least("kv_heads", self.kv_heads, 1, "as --heads"))
-            if self.heads % self.kv_heads:
-                raise OptionError("kv_heads", f"{self.kv_heads} can't share the {self.heads} --heads evenly")
+        if self.kv_heads is not None and self.heads % self.kv_heads:
+            raise OptionError("kv_heads", f"{self.kv_heads} can't share the {self.heads} --heads evenly")
         if self.positions == "rotary" and self.head_width % 2:
             problem = f"rotary turns pairs of numbers, but a head has {self.head_width}: change --heads"
             raise OptionError("positions", problem)
@@ -118,19 +103,15 @@ class TransformerSpec(Spec):
             beside = ", or a number that multiplies what a branch adds"
             one_of("residual_scale", self.residual_scale, RESIDUAL_SCALES, beside=beside)
         else:
-            reason = "it multiplies what a branch adds to the residual stream"
-            self._settle(residual_scale=finite("residual_scale", self.residual_scale, reason))
+            finite("residual_scale", self.residual_scale, "it multiplies what a branch adds to the residual stream")
 
     def _check_input(self) -> None:
-        if self.context is not None:
-            self._settle(context=at_least("context", self.context, 1, "as --tokens"))
-            if self.context < self.tokens:
-                raise OptionError("context", f"{self.context} positions are fewer than --tokens {self.tokens}")
+        if self.context is not None and self.context < self.tokens:
+            raise OptionError("context", f"{self.context} positions are fewer than --tokens {self.tokens}")
         if self.bias_std and not self.biases:
             raise OptionError("bias_std", "is the standard deviation of biases, but --no-biases leaves them out")
         if self.patch is None:
             return
-        self._settle(patch=at_least("patch", self.patch, 1, "a patch has at least one number"))
         if self.tied:
             raise OptionError("tied", "ties the read-out to the embedding of tokens, but --patch has none: --no-tied")
         if self.tokens < 2:

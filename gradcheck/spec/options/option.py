@@ -131,10 +131,9 @@ class Option(NamedTuple):
         """Return the row of another command, where some of it is different."""
         return self._replace(**changes)
 
-    @property
-    def flag(self) -> str:
-        """Its name on the command line."""
-        return f"--{self.name.replace('_', '-')}"
+    def check(self, value: Any) -> Any:  # noqa: ANN401
+        """Return a value as its plain type, or raise the error that says why it is out of the range."""
+        return value if self.range is None else self.range(self.name, value)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -154,9 +153,8 @@ def rows(table: type) -> Mapping[str, Option]:
 
 
 def checked(table: Mapping[str, Option], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those of `values` whose option has a range, as plain types; one that is out of it raises its error."""
-    ranges = ((name, table[name].range, value) for name, value in values.items() if name in table)
-    return {name: allowed(name, value) for name, allowed, value in ranges if allowed}
+    """Return those of `values` that are options of a table, as plain types; one out of its range raises its error."""
+    return {name: table[name].check(value) for name, value in values.items() if name in table}
 
 
 def takes(table: type) -> Callable[[Callable[P, R]], Callable[P, R]]:
