@@ -117,7 +117,7 @@ def verify(*, seed: int = 0, dtype: str = "float64", only: str | Iterable[str] =
         An option has a value that it can't have.
     """
     seed, dtype = at_least("seed", seed, 0, "it seeds the random numbers"), one_of("dtype", dtype, DTYPES)
-    names = (only,) if isinstance(only, str) else tuple(only)
+    names = (only,) if isinstance(only, str) else tuple(only or ())
     chosen = _chosen(list_checks(), names)
     start = time.perf_counter()
     results = tuple(_result(check, seed, dtype) for check in chosen)
