@@ -1,4 +1,9 @@
-"""Numbers as one types them."""
+"""Numbers as one types and says them."""
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number of things in words: ``1 layer``, ``2 layers``."""
+    return f"{number} {what if number == 1 else what + 's'}"
 
 
 def shortest(value: float) -> str:

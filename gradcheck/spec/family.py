@@ -109,8 +109,3 @@ def heading_of_weights(config: Mapping[str, Any]) -> str:
     gain = f" × {config['gain']:g}" if config["gain"] != 1 else ""
     within = f", recurrent × {config['recurrent_gain']:g}" if config["recurrent_gain"] not in (None, 1) else ""
     return f"{config['init']}{std}{gain}{within}"
-
-
-def counted(number: int, what: str) -> str:
-    """Return a number of things in words: ``1 layer``, ``2 layers``."""
-    return f"{number} {what if number == 1 else what + 's'}"

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+from gradcheck.base.wording import counted
 from gradcheck.errors import OptionError, finite, one_of
-from gradcheck.spec.family import Spec, counted, heading_of_weights
+from gradcheck.spec.family import Spec, heading_of_weights
 from gradcheck.spec.names import ACTIVATIONS
 from gradcheck.spec.options.network import OF_NETWORKS
 

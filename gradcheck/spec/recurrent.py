@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from gradcheck.base.wording import counted
 from gradcheck.errors import OptionError, at_least, one_of
-from gradcheck.spec.family import Spec, counted, heading_of_weights
+from gradcheck.spec.family import Spec, heading_of_weights
 from gradcheck.spec.names import ACTIVATIONS, RECURRENT, USUAL_FORGET_BIAS
 
 

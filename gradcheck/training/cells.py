@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from gradcheck.base.wording import as_percent
+from gradcheck.base.wording import as_percent, counted
 from gradcheck.render.heading import SEPARATOR, what_was_run
 from gradcheck.render.numbers import significant
 from gradcheck.training.report import DemoReport, DemoStrategy
@@ -33,12 +33,8 @@ def headline(report: DemoReport) -> str:
     """Return what was run in one line."""
     config = report.config
     steps = max((one.steps for one in report.strategies if one.status != "stopped"), default=0)
-    length = _counted(config.epochs, "epoch") + (f" ({_counted(steps, 'step')})" if steps else "")
+    length = counted(config.epochs, "epoch") + (f" ({counted(steps, 'step')})" if steps else "")
     return SEPARATOR.join([what_was_run(config), f"SGD {config.lr:g}, momentum {config.momentum:g}, {length}"])
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def interrupted(finished: int, asked: int) -> str:
