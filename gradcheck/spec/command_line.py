@@ -69,7 +69,7 @@ def demo_command_line(config: Mapping[str, Any], **changes: Any) -> str:  # noqa
         "sequence": changed["sequence"],  # the steps say the same
     }
     words = command_line("clip-demo", {name: value for name, value in changed.items() if name != "clip"}, own)
-    rules = [] if changed["clip"] == [str(rule) for rule in parse_rules(())] else changed["clip"]
+    rules = [] if list(changed["clip"]) == [str(rule) for rule in parse_rules(())] else changed["clip"]
     return " ".join([words, *(f"--clip {rule}" for rule in rules)])
 
 
