@@ -8,8 +8,6 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from gradcheck.cli.options import GroupedCommand
-
 
 class OnDemand(Mapping[str, Any]):
     """Commands by their names, made from ``module:function`` when they are looked at; some may be there already."""
@@ -21,6 +19,8 @@ class OnDemand(Mapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:  # noqa: ANN401
         if name not in self._made:
+            from gradcheck.cli.options import GroupedCommand  # the version needs no options
+
             module, _, function = self._homes[name].partition(":")
             alone = typer.Typer(add_completion=False, rich_markup_mode=None)
             register = alone.command(name, cls=GroupedCommand, short_help=self._lines.get(name))

@@ -4,9 +4,9 @@ The names stand in ``names`` as literals, so that a type checker and the shell's
 the engine hold what they mean, and a test keeps both alike.
 """
 
-from gradcheck.spec.families import FAMILIES, known_data, network_spec
-from gradcheck.spec.family import Spec
-from gradcheck.spec.initial import InitialSpec, pick, plain
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from gradcheck.spec.names import (
     ACTIVATIONS,
     ARCHITECTURES,
@@ -25,10 +25,30 @@ from gradcheck.spec.names import (
     USUAL_FORGET_BIAS,
     WEIGHTLESS,
 )  # fmt: skip
-from gradcheck.spec.options.network import NETWORK_OPTIONS
-from gradcheck.spec.perceptron import NetworkSpec
-from gradcheck.spec.recurrent import RecurrentSpec
-from gradcheck.spec.transformer import TransformerSpec
+
+if TYPE_CHECKING:
+    from gradcheck.spec.families import FAMILIES, known_data, network_spec
+    from gradcheck.spec.family import Spec
+    from gradcheck.spec.initial import InitialSpec, pick, plain
+    from gradcheck.spec.options.network import NETWORK_OPTIONS
+    from gradcheck.spec.perceptron import NetworkSpec
+    from gradcheck.spec.recurrent import RecurrentSpec
+    from gradcheck.spec.transformer import TransformerSpec
+
+#: Where the rest is, which a command pays for when it describes a network, not when it shows its help.
+_HOME = {
+    "FAMILIES": "gradcheck.spec.families",
+    "known_data": "gradcheck.spec.families",
+    "network_spec": "gradcheck.spec.families",
+    "Spec": "gradcheck.spec.family",
+    "InitialSpec": "gradcheck.spec.initial",
+    "pick": "gradcheck.spec.initial",
+    "plain": "gradcheck.spec.initial",
+    "NETWORK_OPTIONS": "gradcheck.spec.options.network",
+    "NetworkSpec": "gradcheck.spec.perceptron",
+    "RecurrentSpec": "gradcheck.spec.recurrent",
+    "TransformerSpec": "gradcheck.spec.transformer",
+}
 
 __all__ = [
     "ACTIVATIONS", "ARCHITECTURES", "DATA_NAMES", "DATA_SUFFIXES", "DTYPES", "FAMILIES", "FREE_SCALE", "GATED",
@@ -37,3 +57,10 @@ __all__ = [
     "InitialSpec", "NetworkSpec", "RecurrentSpec", "Spec", "TransformerSpec",
     "known_data", "network_spec", "pick", "plain",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'gradcheck.spec' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_HOME[name]), name)
+    return value

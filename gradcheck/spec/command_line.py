@@ -6,13 +6,10 @@ from typing import Any
 
 from gradcheck.base.wording import shortest
 from gradcheck.spec import FAMILIES, network_spec
-from gradcheck.spec.clip_rules import parse_rules
 from gradcheck.spec.data import DataSpec
-from gradcheck.spec.demonstration import usual
 from gradcheck.spec.representation import chosen_layers
 from gradcheck.spec.run import RunSpec
 from gradcheck.spec.thresholds import Thresholds
-from gradcheck.spec.training import TrainingSpec
 
 
 def command_line(command: str, config: Mapping[str, Any], own: Mapping[str, Any] | None = None) -> str:
@@ -56,21 +53,6 @@ def row_command_line(given: Mapping[str, Any], common: Mapping[str, Any]) -> str
     usual = {**DataSpec().to_dict(), **Thresholds().to_dict(), **RunSpec().to_dict()}
     changed = {name: value for name, value in common.items() if value != usual[name]}
     return shlex.join(["gradcheck", "simulate", *options({**given, **changed})])
-
-
-def demo_command_line(config: Mapping[str, Any], **changes: Any) -> str:  # noqa: ANN401
-    """Return ``gradcheck clip-demo …`` for the config of a demonstration, some options changed."""
-    changed = {**config, **changes}
-    own = {
-        **TrainingSpec().to_dict(),
-        **usual(changed["arch"], changed["data"], changed["weights"]),
-        "network": "rnn",
-        "arch": changed["arch"],  # the network says the same
-        "sequence": changed["sequence"],  # the steps say the same
-    }
-    words = command_line("clip-demo", {name: value for name, value in changed.items() if name != "clip"}, own)
-    rules = [] if list(changed["clip"]) == [str(rule) for rule in parse_rules(())] else changed["clip"]
-    return " ".join([words, *(f"--clip {rule}" for rule in rules)])
 
 
 def _usual_layers(config: Mapping[str, Any]) -> str:

@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from gradcheck.errors import OptionError, one_of
+from gradcheck.spec.clip_rules import parse_rules
+from gradcheck.spec.command_line import command_line
 from gradcheck.spec.families import IN_STEPS, TRAINED
 from gradcheck.spec.names import SEQUENCES
+from gradcheck.spec.training import TrainingSpec
 
 #: A recurrence whose gradient grows by more than two decades over the rows of a digit.
 EXPLODING = {"width": 64, "init": "orthogonal", "recurrent_gain": 5.0}
@@ -45,3 +48,18 @@ def reading_of(config: Mapping[str, Any]) -> str | None:
     if config["data"] != "digits" or config["steps"] is None:
         return None
     return next((name for name, steps in SEQUENCES.items() if steps == config["steps"]), None)
+
+
+def demo_command_line(config: Mapping[str, Any], **changes: Any) -> str:  # noqa: ANN401
+    """Return ``gradcheck clip-demo …`` for the config of a demonstration, some options changed."""
+    changed = {**config, **changes}
+    own = {
+        **TrainingSpec().to_dict(),
+        **usual(changed["arch"], changed["data"], changed["weights"]),
+        "network": "rnn",
+        "arch": changed["arch"],  # the network says the same
+        "sequence": changed["sequence"],  # the steps say the same
+    }
+    words = command_line("clip-demo", {name: value for name, value in changed.items() if name != "clip"}, own)
+    rules = [] if list(changed["clip"]) == [str(rule) for rule in parse_rules(())] else changed["clip"]
+    return " ".join([words, *(f"--clip {rule}" for rule in rules)])

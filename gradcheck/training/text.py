@@ -12,7 +12,8 @@ from gradcheck.render.layout import aside, beside, borderless, indented, printed
 from gradcheck.render.numbers import power, significant
 from gradcheck.render.page import PLAIN_PAGE, Page
 from gradcheck.render.style import INDENT, STYLES
-from gradcheck.spec.command_line import command_line, demo_command_line
+from gradcheck.spec.command_line import command_line
+from gradcheck.spec.demonstration import demo_command_line
 from gradcheck.spec.options.training import DEMO_ONLY
 from gradcheck.training.cells import COLUMNS, headline, interrupted
 from gradcheck.training.report import DemoReport, DemoStrategy, DemoVerdict

@@ -14,7 +14,7 @@ from gradcheck.clipping import clip
 from gradcheck.engine.magnitude import joint_norm
 from gradcheck.errors import GradcheckError, OptionError
 from gradcheck.spec.clip_rules import RULES, Rule
-from gradcheck.spec.command_line import demo_command_line
+from gradcheck.spec.demonstration import demo_command_line
 from gradcheck.training.demonstration import Demonstration
 from gradcheck.training.sgd import train
 from gradcheck.training.strategy import LEARNED
