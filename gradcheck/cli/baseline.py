@@ -53,6 +53,6 @@ def _simulated(given: Mapping[str, str], options: "CompareOptions", before: Mapp
 def _fails(regression: Any, after: Mapping[str, Any], causes: Sequence[str]) -> bool:  # noqa: ANN401
     """Whether there is a regression, or the new report has one of the other causes, and it was asked for."""
     found = {after["verdict"]["status"], *(layer.get("flag") for layer in after["layers"])} - {"healthy", "ok"}
-    if regression.found:
+    if regression.regression:
         found.add("regression")
     return bool(found if "any" in causes else found & set(causes))

@@ -1,79 +1,44 @@
-"""Two reports side by side: did a layer's gradient move, or the verdict get worse? The regression test for CI."""
+"""Two reports side by side: did a layer's gradient move, or did the verdict get worse? The regression test for CI."""
 
 import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from gradcheck.base.record import Record, told
+from gradcheck.diagnosis.report import Status
 from gradcheck.errors import InputError
+from gradcheck.spec import FAMILIES
 from gradcheck.version import SCHEMA_VERSION
 
 #: Verdicts from good to bad; vanishing and exploding are as bad as one another.
 SEVERITY = {"healthy": 0, "collapsed": 1, "vanishing": 2, "exploding": 2, "dead": 3, "nonfinite": 4}
 
 
-class Move(NamedTuple):
-    """One layer's log10 gradient, then and now.
-
-    Attributes
-    ----------
-    name : str
-    before, after : float or None
-        None where there is no finite number.
-    change : float or None
-        after − before; None where one of them is missing.
-    moved : bool
-        It changed by more than the tolerance, or a number came or went.
-    """
+class Move(Record):
+    """One layer's log10 gradient, then and now."""
 
     name: str
-    before: float | None
+    before: float | None = told("None: not a finite number")
     after: float | None
-    change: float | None
-    moved: bool
+    change: float | None = told("after - before; None: one of them is missing")
+    moved: bool = told("it changed by more than the tolerance, or was finite in one of the reports only")
 
 
-class Regression(NamedTuple):
-    """What became of a network since its baseline.
+class Regression(Record):
+    """How a network has changed since its baseline."""
 
-    Attributes
-    ----------
-    layers : list of Move
-        Layers that both reports have, by name.
-    only_before, only_after : list of str
-        Layers that one of them lacks.
-    status_before, status_after : str
-    tolerance : float
-        Decades by which a gradient may move.
-    """
-
-    layers: list[Move]
-    only_before: list[str]
-    only_after: list[str]
-    status_before: str
-    status_after: str
-    tolerance: float
-
-    @property
-    def worse(self) -> bool:
-        """Whether the verdict got worse."""
-        return SEVERITY[self.status_after] > SEVERITY[self.status_before]
-
-    @property
-    def found(self) -> bool:
-        """Whether a gradient moved too far, or the verdict got worse."""
-        return self.worse or any(move.moved for move in self.layers)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the comparison as JSON values."""
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "command": "compare",
-            **self._asdict(),
-            "layers": [move._asdict() for move in self.layers],
-            "regression": self.found,
-        }
+    schema_version: int = told(default=SCHEMA_VERSION)
+    command: str = told(default="compare")
+    layers: tuple[Move, ...] = told("layers that both reports have, by name")
+    only_before: tuple[str, ...] = told("layers that only the baseline has")
+    only_after: tuple[str, ...] = told("layers that only the new report has")
+    status_before: Status
+    status_after: Status
+    tolerance: float = told("decades by which a gradient may move")
+    regression: bool = told("whether a gradient moved too far, or the verdict got worse")
+    unit: str = told("what a layer is called", default="layer", inner=True)
 
 
 def compare_reports(before: Mapping[str, Any], after: Mapping[str, Any], tolerance: float) -> Regression:
@@ -87,20 +52,30 @@ def compare_reports(before: Mapping[str, Any], after: Mapping[str, Any], toleran
         Decades by which a layer's log10 gradient may move.
     """
     old, new = ({layer["name"]: layer["log10_gradient_rms"] for layer in one["layers"]} for one in (before, after))
+    layers = tuple(_move(name, old[name], new[name], tolerance) for name in old if name in new)
+    was, became = before["verdict"]["status"], after["verdict"]["status"]
+    units = {_unit(before), _unit(after)}
     return Regression(
-        layers=[_move(name, old[name], new[name], tolerance) for name in old if name in new],
-        only_before=[name for name in old if name not in new],
-        only_after=[name for name in new if name not in old],
-        status_before=before["verdict"]["status"],
-        status_after=after["verdict"]["status"],
+        layers=layers,
+        only_before=tuple(name for name in old if name not in new),
+        only_after=tuple(name for name in new if name not in old),
+        status_before=was,
+        status_after=became,
         tolerance=tolerance,
+        regression=SEVERITY[became] > SEVERITY[was] or any(layer.moved for layer in layers),
+        unit=units.pop() if len(units) == 1 else "layer",
     )
 
 
 def _move(name: str, before: float | None, after: float | None, tolerance: float) -> Move:
-    if before is None or after is None:
-        return Move(name, before, after, None, before is not after)
-    return Move(name, before, after, after - before, abs(after - before) > tolerance)
+    change = None if before is None or after is None else after - before
+    moved = before is not after if change is None else abs(change) > tolerance
+    return Move(name=name, before=before, after=after, change=change, moved=moved)
+
+
+def _unit(report: Mapping[str, Any]) -> str:
+    """Return what a layer is called: in a network of one's own, ``layer``."""
+    return FAMILIES[report.get("config", {}).get("arch", "mlp")].layer
 
 
 def read_report(path: Path) -> dict[str, Any]:
@@ -131,6 +106,6 @@ def _is_report(document: Any) -> bool:  # noqa: ANN401
         layers, status = document["layers"], document["verdict"]["status"]
         numbers = [layer["log10_gradient_rms"] for layer in layers if isinstance(layer["name"], str)]
         finite = all(value is None or math.isfinite(value) for value in numbers)
-        return len(numbers) == len(layers) and finite and status in SEVERITY
-    except (KeyError, TypeError, OverflowError):
+        return len(numbers) == len(layers) and finite and status in SEVERITY and bool(_unit(document))
+    except (AttributeError, KeyError, TypeError, OverflowError):
         return False

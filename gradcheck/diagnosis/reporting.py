@@ -99,7 +99,7 @@ def _layers(flows: Sequence[GradientFlow], typical: GradientFlow, flags: Sequenc
 def _names(flow: GradientFlow) -> dict[str, Sequence[str | None]]:
     """Return the layers' names; of a user's own model as they are there, with their kinds."""
     if isinstance(flow, ModelFlow):
-        return {"name": flow.labels, "kind": flow.kinds}
+        return {"name": flow.labels, "kind": [kind.name for kind in flow.kinds]}
     layers = range(1, len(flow.layers) + 1)
     names = [f"hidden {layer}" if flow.unit == "layer" else flow.name(layer) for layer in layers]
     return {"name": names, "kind": [None] * len(names)}

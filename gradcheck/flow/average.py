@@ -5,6 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from gradcheck.flow.gradient_flow import GradientFlow, LayerFlow, OutputFlow, PerLayer
+from gradcheck.flow.quantities import QUANTITIES
+
+#: Fields whose mean over the draws is geometric: positive, and not logarithms already.
+GEOMETRIC = {"loss", *(name for name, one in QUANTITIES.items() if not (one.magnitude or one.signed))}
 
 
 def average(flows: Sequence[GradientFlow]) -> GradientFlow:
@@ -33,8 +37,8 @@ def average(flows: Sequence[GradientFlow]) -> GradientFlow:
 
 def _typical(draws: PerLayer, names: Sequence[str]) -> PerLayer:
     """Average (draws, …, fields) over the draws, each field by its own mean."""
-    additive = np.array([name.startswith("log10_") or name == "input_cosine" for name in names])
+    positive = np.isin(names, list(GEOMETRIC))
     with np.errstate(all="ignore"):
-        mean, geometric = draws.mean(0), np.exp(np.log(np.where(additive, 1, draws)).mean(0))
-    typical: PerLayer = np.where(additive, mean, geometric)
+        mean, geometric = draws.mean(0), np.exp(np.log(np.where(positive, draws, 1)).mean(0))
+    typical: PerLayer = np.where(positive, geometric, mean)
     return typical

@@ -2,11 +2,19 @@
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from gradcheck.flow.gradient_flow import GradientFlow, PerLayer
+
+
+class Kind(NamedTuple):
+    """What a layer is, as far as the size of its gradient depends on it."""
+
+    name: str
+    is_norm: bool = False
 
 
 @dataclass(frozen=True)
@@ -17,17 +25,17 @@ class ModelFlow(GradientFlow):
     ----------
     labels : tuple of str
         What each layer is called in the model.
-    kinds : tuple of str
-        What it is. Gradients are held against those of one kind only: after a convolution, an embedding and a norm
-        the same gradient has another size, which says nothing about where it is lost.
+    kinds : tuple of Kind
+        Only gradients of layers of one kind are compared: after a convolution, an embedding and a norm the same
+        gradient has another size, which says nothing about where it is lost.
     trunk : tuple of bool
-        All of the signal goes through it: it stands in no branch.
+        All of the signal goes through it: it is in no branch.
     normalized : tuple of bool
         It is a norm, or one follows: its weights' length doesn't matter.
     """
 
     labels: tuple[str, ...] = ()
-    kinds: tuple[str, ...] = ()
+    kinds: tuple[Kind, ...] = ()
     trunk: tuple[bool, ...] = ()
     normalized: tuple[bool, ...] = ()
 
@@ -46,13 +54,13 @@ class ModelFlow(GradientFlow):
     @property
     def groups(self) -> list[npt.NDArray[np.intp]]:
         """Layers, from 0, whose gradients can be compared: those of one kind that the signal reaches."""
-        kinds = np.array(self.kinds[: self.reached])
-        return [np.flatnonzero(kinds == kind) for kind in dict.fromkeys(self.kinds[: self.reached])]
+        reached = [kind.name for kind in self.kinds[: self.reached]]
+        return [np.flatnonzero(np.array(reached) == name) for name in dict.fromkeys(reached)]
 
     @property
     def weight_groups(self) -> list[npt.NDArray[np.intp]]:
         """Layers, from 0, whose weights' gradients can be compared: not norms, whose next norm may undo their scale."""
-        return [group for group in self.groups if not self.kinds[group[0]].startswith("norm")]
+        return [group for group in self.groups if not self.kinds[group[0]].is_norm]
 
     @property
     def carriers(self) -> npt.NDArray[np.bool_]:

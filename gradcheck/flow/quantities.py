@@ -22,12 +22,15 @@ class Quantity(NamedTuple):
         The report carries the logarithm beside the number.
     of_weights : bool
         Of the weights, not of the signal.
+    signed : bool
+        It can be negative, so that several draws have no geometric mean.
     """
 
     values: Callable[[GradientFlow], PerLayer]
     magnitude: bool = False
     show_log: bool = False
     of_weights: bool = False
+    signed: bool = False
 
 
 def _field(name: str) -> Callable[[GradientFlow], PerLayer]:
@@ -41,7 +44,7 @@ def _magnitude(name: str, *, show_log: bool = False, of_weights: bool = False) -
 QUANTITIES: dict[str, Quantity] = {
     "preactivation_std": _magnitude("preactivation_std"),
     "activation_rms": _magnitude("activation_rms"),
-    "input_cosine": Quantity(_field("input_cosine")),
+    "input_cosine": Quantity(_field("input_cosine"), signed=True),
     "effective_rank": Quantity(_field("effective_rank")),
     "dead_fraction": Quantity(_field("dead_fraction")),
     "saturated_fraction": Quantity(_field("saturated_fraction")),

@@ -1,5 +1,6 @@
 """A network, the batch that goes through it, and how it is judged: what every simulating command runs."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -174,9 +175,14 @@ def average_summary(summaries: list[Summary]) -> Summary:
     """Return the mean spans and the geometric means of the gain and the ranks."""
     if len(summaries) == 1:
         return summaries[0]
-    columns = zip(Summary._fields, zip(*summaries, strict=True), strict=True)
-    means = {name: _mean(values) if name.endswith("_span") else _geometric_mean(values) for name, values in columns}
-    return Summary(**means)
+    span, gain, rank_last, weight_span, rank_least = zip(*summaries, strict=True)
+    return Summary(
+        gradient_span=_mean(span),
+        mean_local_gain=_geometric_mean(gain),
+        effective_rank_last=_geometric_mean(rank_last),
+        weight_gradient_span=_mean(weight_span),
+        effective_rank_least=_geometric_mean(rank_least),
+    )
 
 
 def _mean(values: tuple[float, ...]) -> float:
@@ -184,10 +190,7 @@ def _mean(values: tuple[float, ...]) -> float:
 
 
 def _geometric_mean(values: tuple[float, ...]) -> float:
-    product = 1.0
-    for value in values:
-        product *= value ** (1 / len(values))
-    return product
+    return float(math.prod(value ** (1 / len(values)) for value in values))
 
 
 def _load(path: Path, arch: str, values: Mapping[str, Any]) -> tuple[Given, dict[str, Any]]:

@@ -23,6 +23,8 @@ class Spec(InitialSpec):
         What they have for options of other families, where that is more than nothing.
     trained : bool
         They store their weights, so that they can be given, written and trained.
+    layer : str
+        What a layer is called in a table.
     lacking : str
         What a network of another family is told that is asked for an option of this one: it ``has none``.
     token_kinds : int or None
@@ -35,6 +37,7 @@ class Spec(InitialSpec):
     architectures: ClassVar[tuple[str, ...]]
     fixed: ClassVar[Mapping[str, Any]] = {}
     trained: ClassVar[bool] = True
+    layer: ClassVar[str] = "layer"
     lacking: ClassVar[str] = "has none"
 
     @property

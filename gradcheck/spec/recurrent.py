@@ -35,6 +35,7 @@ class RecurrentSpec(Spec):
 
     architectures: ClassVar[tuple[str, ...]] = RECURRENT
     fixed: ClassVar[Mapping[str, Any]] = {"depth": 1, "norm": "none", "residual": False, "residual_scale": 1.0}
+    layer: ClassVar[str] = "step"
     lacking: ClassVar[str] = "has no time steps"
 
     arch: str = "rnn"

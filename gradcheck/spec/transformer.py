@@ -57,6 +57,7 @@ class TransformerSpec(Spec):
     architectures: ClassVar[tuple[str, ...]] = ("transformer",)
     fixed: ClassVar[Mapping[str, Any]] = {"residual": True}
     trained: ClassVar[bool] = False
+    layer: ClassVar[str] = "flow point"
 
     arch: str = "transformer"
     blocks: int = 12

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
+from gradcheck.flow.model_flow import Kind
+
 #: Modules whose outputs have their channels behind the batch; all others have them last.
 CHANNELS_FIRST = (
     nn.modules.conv._ConvNd, nn.modules.batchnorm._BatchNorm, nn.modules.instancenorm._InstanceNorm, nn.GroupNorm,
@@ -38,13 +40,13 @@ class Layer:
     name: str
     module: nn.Module
 
-    def kind(self, output: Tensor, examples: int) -> str:
+    def kind(self, output: Tensor, examples: int) -> Kind:
         """Return what it is, as far as its gradient's size depends on that; given its output for so many examples."""
         for name, classes in KINDS.items():
             if isinstance(self.module, classes):
-                return name
-        one = "norm" if self.is_vector else "linear"
-        return one if self.is_flat(output, examples) else f"{one} over positions"
+                return Kind(name)
+        name = "norm" if self.is_vector else "linear"
+        return Kind(name if self.is_flat(output, examples) else f"{name} over positions", self.is_vector)
 
     def is_flat(self, output: Tensor, examples: int) -> bool:
         """Whether an output has no positions: one row an example."""

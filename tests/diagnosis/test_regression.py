@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import gradcheck
-from gradcheck.diagnosis.regression import SEVERITY, Move, compare_reports, read_report
+from gradcheck.diagnosis.regression import SEVERITY, compare_reports, read_report
 from gradcheck.diagnosis.report import STATUSES
 from gradcheck.errors import InputError
 
@@ -33,7 +33,7 @@ def moved(before, after, tolerance=0.1):
 
 def test_a_report_is_no_regression_of_itself(report):
     regression = compare_reports(report, copy.deepcopy(report), 0.0)
-    assert not regression.found
+    assert not regression.regression
     assert {move.change for move in regression.layers} == {0.0}
     assert [move.name for move in regression.layers] == [layer["name"] for layer in report["layers"]]
 
@@ -46,7 +46,7 @@ def test_a_layer_has_moved_when_its_logarithm_changed_by_more_than_the_tolerance
     regression = compare_reports(of(*before), of(*after), tolerance)
     far = before[place] is not None and abs(after[place] - before[place]) > tolerance
     assert moved(of(*before), of(*after), tolerance) == ([f"hidden {place + 1}"] if far else [])
-    assert regression.found == far
+    assert regression.regression == far
 
 
 def test_better_and_worse_gradients_are_both_moves():
@@ -55,10 +55,10 @@ def test_better_and_worse_gradients_are_both_moves():
 
 def test_a_number_that_came_or_went_is_a_move_and_none_that_stayed_is_not():
     regression = compare_reports(of(None, -1, None), of(-1, None, None), 0.1)
-    assert regression.layers == [
-        Move("hidden 1", None, -1, None, True),
-        Move("hidden 2", -1, None, None, True),
-        Move("hidden 3", None, None, None, False),
+    assert [tuple(move.values()) for move in regression.layers] == [
+        ("hidden 1", None, -1, None, True),
+        ("hidden 2", -1, None, None, True),
+        ("hidden 3", None, None, None, False),
     ]
 
 
@@ -66,7 +66,7 @@ def test_a_number_that_came_or_went_is_a_move_and_none_that_stayed_is_not():
 @pytest.mark.parametrize("after", SEVERITY)
 def test_a_verdict_gets_worse_from_healthy_to_nonfinite(before, after):
     regression = compare_reports(of(-1, status=before), of(-1, status=after), 0.1)
-    assert regression.worse == regression.found == (SEVERITY[after] > SEVERITY[before])
+    assert regression.regression == (SEVERITY[after] > SEVERITY[before])
 
 
 def test_healthy_is_best_and_nonfinite_worst_of_all_verdicts():
@@ -79,16 +79,27 @@ def test_layers_are_matched_by_name_and_the_rest_listed():
     before, after = of(-1, -2, -3, names=["a", "b", "c"]), of(-3, -9, -1.01, names=["c", "d", "a"])
     regression = compare_reports(before, after, 0.1)
     assert [move.name for move in regression.layers] == ["a", "c"]
-    assert (regression.only_before, regression.only_after) == (["b"], ["d"])
-    assert not regression.found
+    assert (regression.only_before, regression.only_after) == (("b",), ("d",))
+    assert not regression.regression
 
 
 def test_another_depth_is_compared_as_far_as_both_go(report):
     deeper = gradcheck.simulate(depth=6, width=8, batch_size=8).to_dict()
     regression = compare_reports(report, deeper, 0.1)
     assert [move.name for move in regression.layers] == [f"hidden {index}" for index in range(1, 5)]
-    assert regression.only_after == ["hidden 5", "hidden 6"]
-    assert regression.found
+    assert regression.only_after == ("hidden 5", "hidden 6")
+    assert regression.regression
+
+
+UNITS = {"mlp": "layer", "rnn": "step", "lstm": "step", "transformer": "flow point"}
+
+
+@pytest.mark.parametrize("after", [None, *UNITS])
+@pytest.mark.parametrize("before", UNITS)
+def test_layers_are_called_what_both_networks_call_them(before, after):
+    old, new = of(-1) | {"config": {"arch": before}}, of(-1) | ({"config": {"arch": after}} if after else {})
+    unit = UNITS[before] if UNITS[before] == UNITS.get(after) else "layer"
+    assert compare_reports(old, new, 0.1).unit == unit
 
 
 def test_the_dict_is_strict_json_and_says_everything():
@@ -125,7 +136,7 @@ def test_reports_with_null_gradients_are_read_and_compared(tmp_path, gain):
     assert None in [layer["log10_gradient_rms"] for layer in report["layers"]]
     path = tmp_path / "old.json"
     path.write_text(json.dumps(report, allow_nan=False))
-    assert not compare_reports(read_report(path), report, 0).found
+    assert not compare_reports(read_report(path), report, 0).regression
 
 
 LAYER = {"name": "a", "log10_gradient_rms": -1.0}
@@ -151,6 +162,8 @@ NO_REPORTS = {
     "a gradient that is NaN": GOOD | {"layers": [LAYER | {"log10_gradient_rms": math.nan}]},
     "a gradient beyond floats": GOOD | {"layers": [LAYER | {"log10_gradient_rms": 10**400}]},
     "another schema": GOOD | {"schema_version": 2},
+    "an unknown architecture": GOOD | {"config": {"arch": "foo"}},
+    "options that are a list": GOOD | {"config": []},
     "no schema": {name: value for name, value in GOOD.items() if name != "schema_version"},
 }
 

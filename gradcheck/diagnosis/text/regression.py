@@ -22,30 +22,26 @@ def as_text(regression: Regression, page: Page = PLAIN_PAGE) -> str:
 
 def _parts(regression: Regression) -> Iterator[RenderableType]:
     before, after = regression.status_before, regression.status_after
-    style = "reverse red" if regression.found else "reverse green"
-    label = "REGRESSION" if regression.found else "NO REGRESSION"
+    style = "reverse red" if regression.regression else "reverse green"
+    label = "REGRESSION" if regression.regression else "NO REGRESSION"
     verdict = Text().append(before, style=STYLES[before]).append(" → ").append(after, style=STYLES[after])
     moved = [move for move in regression.layers if move.moved]
-    unit = _unit(regression)
-    count = f"{len(moved)} of {len(regression.layers)} {unit}s moved by more than {regression.tolerance:g} decades"
-    yield Text(" ").append(f" {label} ", style=style).append("  ").append(verdict).append(f", {count}")
+    count = f"{len(moved)} of {len(regression.layers)} {regression.unit}s"
+    yield (
+        Text(" ")
+        .append(f" {label} ", style=style)
+        .append("  ")
+        .append(verdict)
+        .append(f", {count} moved by more than {regression.tolerance:g} decades")
+    )
     if moved:
         yield ""
-        yield indented(_table(unit, sorted(moved, key=_distance, reverse=True)[:MOST]))
+        yield indented(_table(regression.unit, sorted(moved, key=_distance, reverse=True)[:MOST]))
         if len(moved) > MOST:
             yield aside(f"  the {MOST} that moved furthest of {len(moved)}")
     for names, where in ((regression.only_before, "the baseline"), (regression.only_after, "the new report")):
         if names:
             yield Text(without_controls(f"  only in {where}: {', '.join(names[:8])}{' …' if len(names) > 8 else ''}"))
-
-
-def _unit(regression: Regression) -> str:
-    """Return what a layer is called, by the names of the first of each."""
-    names = [*(move.name for move in regression.layers[:1]), *regression.only_before[:1], *regression.only_after[:1]]
-    for start, unit in (("step ", "step"), ("block ", "flow point")):
-        if all(name.startswith(start) for name in names):
-            return unit
-    return "layer"
 
 
 def _distance(move: Move) -> float:

@@ -12,7 +12,7 @@ from gradcheck.diagnosis.causes import Cause
 from gradcheck.engine.magnitude import LOG10_2
 from gradcheck.errors import GradcheckError
 from gradcheck.flow.gradient_flow import LayerFlow, OutputFlow
-from gradcheck.flow.model_flow import ModelFlow
+from gradcheck.flow.model_flow import Kind, ModelFlow
 from gradcheck.torch.graph import Activity, factors
 from gradcheck.torch.layers import Layer, is_finite, printable
 from gradcheck.torch.probing.batches import Batch
@@ -208,9 +208,9 @@ def _flow(
     ), layers
 
 
-def _kind(layer: Layer, calls: Sequence[Call], examples: int) -> str:
+def _kind(layer: Layer, calls: Sequence[Call], examples: int) -> Kind:
     kind = layer.kind(calls[-1].output, examples)
-    return f"{kind} of scores" if all(call.scores for call in calls) else kind
+    return kind._replace(name=f"{kind.name} of scores") if all(call.scores for call in calls) else kind
 
 
 def _output(
