@@ -155,7 +155,7 @@ def ours(work: Work) -> Task:
         for layer in range(DEPTH):
             passes.append(network.hidden(layer + 1)(x))
             x = passes[-1].output
-        logits, through_readout = network.readout()(x)
+        logits, through_readout = network.readout(x)
         at_logits = rescaled(loss(logits)[1])
         at_x = rescaled(through_readout(at_logits.mantissa), at_logits.exponent)
         sizes, norms = [], [log10_weight_gradient_norm(rescaled(x), at_logits)]

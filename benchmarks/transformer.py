@@ -102,7 +102,7 @@ def torch_given(ours: Experiment) -> Weights:
 
     inputs, _ = ours.batch(0)
     stack, start = ours.draw(0).unrolled(inputs)
-    embedding = stack.readout().weight.T
+    embedding = stack.readout.weight.T
     sublayers = [stack.sublayer(number) for number in range(1, 2 * BLOCKS + 1)]
     maps = [torch.from_numpy(one.weight) for sublayer in sublayers for one in sublayer.branch.maps]
     positions = start[:TOKENS] - embedding[inputs[0]]

@@ -45,7 +45,7 @@ def gradient_of_start(arch: str, draw: Draw) -> Iterator[Case]:
 
     def function(start: Array) -> Followed:
         passes = list(forward(network, start, range(1, network.depth + 1)))
-        logits, through_readout = network.readout()(passes[-1].output)
+        logits, through_readout = network.readout(passes[-1].output)
         value, at_logits = _cross_entropy(logits)
 
         def pullback(delta: Array) -> tuple[Array, ...]:

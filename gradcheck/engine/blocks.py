@@ -1,49 +1,11 @@
 """The hidden layer: linear map, norm, activation, and perhaps a skip connection around them."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 from gradcheck.engine.activations import Activation
-from gradcheck.engine.layered import Cotangents
+from gradcheck.engine.layered import Cotangents, LayerPass
 from gradcheck.engine.linear import Linear
 from gradcheck.engine.types import Array, Block
-
-
-class HiddenPass(NamedTuple):
-    """One batch's pass through a hidden layer, forward and back.
-
-    Attributes
-    ----------
-    layer : HiddenLayer
-    input : Array
-        x, (batch, fan_in).
-    preactivation, slope, output : Array
-        z = x W + b, the activation's derivative where it was taken, and the layer's output y: (batch, fan_out).
-    pullback : callable
-        ∂𝓛/∂y ↦ ∂𝓛/∂z, ∂𝓛/∂x, and x and ∂𝓛/∂z once more, which make the weights' gradient.
-    """
-
-    layer: "HiddenLayer"
-    input: Array
-    preactivation: Array
-    slope: Array
-    output: Array
-    pullback: Callable[[Array], Cotangents]
-
-    @property
-    def activity(self) -> Array:
-        """What the next layer sees, (batch, fan_out)."""
-        return self.output
-
-    @property
-    def slopes(self) -> tuple[tuple[Array, float], ...]:
-        """The derivative where it was taken, (batch, fan_out), and its largest anywhere."""
-        return ((self.slope, self.layer.activation.steepest),)
-
-    @property
-    def maps(self) -> tuple[Linear, ...]:
-        """The linear map whose output is z."""
-        return (self.layer.linear,)
 
 
 class HiddenLayer(NamedTuple):
@@ -63,7 +25,7 @@ class HiddenLayer(NamedTuple):
     activation: Activation
     skip_scale: float | None = None
 
-    def __call__(self, x: Array) -> HiddenPass:
+    def __call__(self, x: Array) -> LayerPass:
         """Pass x forward, (batch, fan_in)."""
         z, through_linear = self.linear(x)
         normalised, through_norm = self.norm(z)
@@ -73,12 +35,14 @@ class HiddenLayer(NamedTuple):
             at_z = through_norm(delta * slope)
             return Cotangents(at_z, through_linear(at_z), ((x, at_z),))
 
+        maps, slopes = (self.linear,), ((slope, self.activation.steepest),)
         if self.skip_scale is None:
-            return HiddenPass(self, x, z, slope, y, plain)
+            return LayerPass(z, y, y, plain, maps, slopes)
         scale = self.skip_scale
 
         def with_skip(delta: Array) -> Cotangents:
             cotangents = plain(scale * delta)
             return cotangents._replace(at_x=delta + cotangents.at_x)
 
-        return HiddenPass(self, x, z, slope, x + scale * y, with_skip)
+        output = x + scale * y
+        return LayerPass(z, output, output, with_skip, maps, slopes)

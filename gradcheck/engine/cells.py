@@ -25,20 +25,14 @@ class CellStep(NamedTuple):
     slopes : tuple of Array
         Each gate's derivative where it was taken, (batch, width).
     pullback : callable
-        ∂𝓛/∂state after ↦ (∂𝓛/∂z, ∂𝓛/∂state before, as far as it doesn't pass through z; None for nothing).
-    reset : Array or None
-        What the recurrent product is multiplied by in the last gate's z, (batch, width); None for 1.
+        ∂𝓛/∂state after ↦ (∂𝓛/∂z, ∂𝓛/∂state before, as far as it doesn't pass through z, None for nothing;
+        ∂𝓛/∂(h W_h + b_h)).
     """
 
     state: Array
     preactivation: Array
     slopes: tuple[Array, ...]
-    pullback: Callable[[Array], tuple[Array, Array | None]]
-    reset: Array | None = None
-
-
-#: (x W_x + b, h W_h + b_h, state before, activation) ↦ the step.
-StepFunction = Callable[[Array, Array, Array, Activation], CellStep]
+    pullback: Callable[[Array], tuple[Array, Array | None, Array]]
 
 
 class Cell(NamedTuple):
@@ -47,6 +41,7 @@ class Cell(NamedTuple):
     Attributes
     ----------
     step : callable
+        (x W_x + b, h W_h + b_h, state before, activation) ↦ the step.
     gates : tuple of str
         What each block of pre-activations is for.
     steepest : tuple of float or None
@@ -59,7 +54,7 @@ class Cell(NamedTuple):
         Where it comes from.
     """
 
-    step: StepFunction
+    step: Callable[[Array, Array, Array, Activation], CellStep]
     gates: tuple[str, ...]
     steepest: tuple[float, ...] | None
     states: int
@@ -71,7 +66,12 @@ def vanilla(from_input: Array, from_state: Array, state: Array, activation: Acti
     """Return h' = φ(x W_x + h W_h + b)."""
     z = from_input + from_state
     hidden, slope = activation.evaluate(z)
-    return CellStep(hidden, z, (slope,), lambda delta: (delta * slope, None))
+
+    def pullback(delta: Array) -> tuple[Array, None, Array]:
+        at_z = delta * slope
+        return at_z, None, at_z
+
+    return CellStep(hidden, z, (slope,), pullback)
 
 
 def lstm(from_input: Array, from_state: Array, state: Array, activation: Activation) -> CellStep:
@@ -86,12 +86,12 @@ def lstm(from_input: Array, from_state: Array, state: Array, activation: Activat
     memory = f * cell + i * g
     shown, shown_slope = activation.evaluate(memory)
 
-    def pullback(delta: Array) -> tuple[Array, Array]:
+    def pullback(delta: Array) -> tuple[Array, Array, Array]:
         at_hidden, at_cell = np.split(delta, 2, axis=1)
         at_memory = at_cell + at_hidden * (o * shown_slope)
         at_gates = (at_memory * g * i_slope, at_memory * cell * f_slope, at_memory * i * g_slope)
         at_z = np.concatenate([*at_gates, at_hidden * shown * o_slope], axis=1)
-        return at_z, np.concatenate([np.zeros_like(at_hidden), at_memory * f], axis=1)
+        return at_z, np.concatenate([np.zeros_like(at_hidden), at_memory * f], axis=1), at_z
 
     after = np.concatenate([o * shown, memory], axis=1)
     return CellStep(after, z, (i_slope, f_slope, g_slope, o_slope), pullback)
@@ -105,13 +105,14 @@ def gru(from_input: Array, from_state: Array, state: Array, activation: Activati
     u, u_slope = sigmoid(x_update + h_update)
     n, n_slope = activation.evaluate(x_candidate + r * h_candidate)
 
-    def pullback(delta: Array) -> tuple[Array, Array]:
+    def pullback(delta: Array) -> tuple[Array, Array, Array]:
         at_candidate = delta * (1 - u) * n_slope
         at_gates = (at_candidate * h_candidate * r_slope, delta * (state - n) * u_slope)
-        return np.concatenate([*at_gates, at_candidate], axis=1), delta * u
+        at_z, at_product = (np.concatenate([*at_gates, last], axis=1) for last in (at_candidate, at_candidate * r))
+        return at_z, delta * u, at_product
 
     z = np.concatenate([x_reset + h_reset, x_update + h_update, x_candidate + r * h_candidate], axis=1)
-    return CellStep(u * state + (1 - u) * n, z, (r_slope, u_slope, n_slope), pullback, reset=r)
+    return CellStep(u * state + (1 - u) * n, z, (r_slope, u_slope, n_slope), pullback)
 
 
 #: The steepest slopes of a gate and of a candidate.
@@ -125,6 +126,6 @@ CELLS: dict[str, Cell] = {
     ),
     "gru": Cell(
         gru, ("reset", "update", "candidate"), (GATE, GATE, CANDIDATE), 1, 1,
-        "Cho et al. 2014; reset behind the product, as in PyTorch and cuDNN",
+        "Cho et al. 2014; reset after the product, as in PyTorch and cuDNN",
     ),
 }  # fmt: skip

@@ -26,32 +26,31 @@ class Cotangents(NamedTuple):
     products: tuple[tuple[Array, Array], ...]
 
 
-class LayerPass(Protocol):
-    """One batch's pass through a layer or a time step, forward and back: what a measurement looks at."""
+class LayerPass(NamedTuple):
+    """One batch's pass through a layer, a time step or to a flow point, forward and back.
 
-    @property
-    def preactivation(self) -> Array:
-        """z, (batch, fan_out)."""
+    Attributes
+    ----------
+    preactivation : Array
+        z, (batch, fan_out); of a transformer what a branch adds to the stream, or the stream, (rows, width).
+    output : Array
+        What the next layer is given.
+    activity : Array
+        What the next layer sees of it, (batch, units).
+    pullback : callable
+        ∂𝓛/∂output ↦ ∂𝓛/∂z, ∂𝓛/∂input and what gives the weights' gradients.
+    maps : tuple of Linear
+        The linear maps whose outputs make z.
+    slopes : tuple of (Array, float)
+        The activations' derivatives where they were taken, and their largest anywhere.
+    """
 
-    @property
-    def output(self) -> Array:
-        """What the next layer is given."""
-
-    @property
-    def activity(self) -> Array:
-        """What the next layer sees of it, (batch, units)."""
-
-    @property
-    def slopes(self) -> tuple[tuple[Array, float], ...]:
-        """The activations' derivatives where they were taken, and their largest anywhere."""
-
-    @property
-    def maps(self) -> tuple[Linear, ...]:
-        """The linear maps whose outputs make z."""
-
-    @property
-    def pullback(self) -> Callable[[Array], Cotangents]:
-        """∂𝓛/∂output ↦ ∂𝓛/∂z, ∂𝓛/∂input and what gives the weights' gradients."""
+    preactivation: Array
+    output: Array
+    activity: Array
+    pullback: Callable[[Array], Cotangents]
+    maps: tuple[Linear, ...] = ()
+    slopes: tuple[tuple[Array, float], ...] = ()
 
 
 class Layer(Protocol):
@@ -100,8 +99,9 @@ class Layered(Protocol):
     def hidden(self, layer: int) -> Layer:
         """Return layer 1 … depth."""
 
+    @property
     def readout(self) -> Linear:
-        """Return the linear map from the last layer to the outputs."""
+        """The linear map from the last layer to the outputs."""
 
 
 def forward(network: Layered, x: Array, layers: range) -> Iterator[LayerPass]:

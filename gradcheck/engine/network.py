@@ -80,8 +80,9 @@ class Network(NamedTuple):
         """Return hidden layer 1 … depth."""
         return HiddenLayer(self.linear(layer), self.norm, self.activation, self.skip_scale if layer > 1 else None)
 
+    @property
     def readout(self) -> Linear:
-        """Return the linear map from the last hidden layer to the outputs."""
+        """The linear map from the last hidden layer to the outputs."""
         return self.linear(self.depth + 1)
 
     @property
@@ -100,7 +101,7 @@ class Network(NamedTuple):
     def logits(self, inputs: Array) -> Array:
         """Return the read-out (batch, outputs) of inputs (batch, features)."""
         *_, last = forward(self, inputs, range(1, self.depth + 1))
-        return self.readout()(last.output)[0]
+        return self.readout(last.output)[0]
 
     def gradient(self, inputs: Array, loss: Loss) -> Gradient:
         """Return the loss of one batch and its gradient by backpropagation.

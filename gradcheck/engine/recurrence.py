@@ -1,70 +1,16 @@
 """Recurrence: one layer, its weights shared over the time steps; a step is to time what a layer is to depth."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from gradcheck.engine.activations import Activation
-from gradcheck.engine.cells import Cell, CellStep
-from gradcheck.engine.layered import Cotangents, Units
+from gradcheck.engine.cells import Cell
+from gradcheck.engine.layered import Cotangents, Layer, LayerPass, Units
 from gradcheck.engine.linear import Dense, Gradient, Names
 from gradcheck.engine.loss import Loss
 from gradcheck.engine.types import Array
-
-
-class StepPass(NamedTuple):
-    """One batch's pass through a time step, forward and back.
-
-    Attributes
-    ----------
-    layer : Recurrence
-    input : Array
-        x_t, (batch, features).
-    before : Array
-        The state before the step, (batch, states·width).
-    output : Array
-        The state after it.
-    cell_step : CellStep
-    pullback : callable
-        ∂𝓛/∂state after ↦ ∂𝓛/∂z, ∂𝓛/∂state before, and what makes the weights' gradients.
-    """
-
-    layer: "Recurrence"
-    input: Array
-    before: Array
-    output: Array
-    cell_step: CellStep
-    pullback: Callable[[Array], Cotangents]
-
-    @property
-    def preactivation(self) -> Array:
-        """The pre-activations z of all gates, (batch, gates·width)."""
-        return self.cell_step.preactivation
-
-    @property
-    def activity(self) -> Array:
-        """The hidden state, without what the cell keeps to itself, (batch, width)."""
-        return self.output[:, : self.layer.width]
-
-    @property
-    def slopes(self) -> tuple[tuple[Array, float], ...]:
-        """Each gate's derivative where it was taken, (batch, width), and its largest anywhere."""
-        steepest = self.layer.cell.steepest or (self.layer.activation.steepest,)
-        return tuple(zip(self.cell_step.slopes, steepest, strict=True))
-
-    @property
-    def maps(self) -> tuple[Dense, ...]:
-        """The linear maps whose outputs make z."""
-        return self.layer.input, self.layer.recurrent
-
-
-def _through_reset(reset: Array | None, at_z: Array) -> Array:
-    """Multiply the last gate's part of ∂𝓛/∂z by the reset gate, where there is one."""
-    if reset is None:
-        return at_z
-    width = reset.shape[1]
-    return np.concatenate([at_z[:, :-width], at_z[:, -width:] * reset], axis=1)
 
 
 class Recurrence(NamedTuple):
@@ -94,7 +40,7 @@ class Recurrence(NamedTuple):
         """Return the state before the first step of (steps, batch, features): zero, (batch, states·width)."""
         return np.zeros((sequence.shape[1], self.cell.states * self.width), sequence.dtype)
 
-    def __call__(self, x: Array, state: Array, projected: Array | None = None) -> StepPass:
+    def __call__(self, x: Array, state: Array, projected: Array | None = None) -> LayerPass:
         """Return one time step.
 
         Parameters
@@ -111,8 +57,7 @@ class Recurrence(NamedTuple):
         step = self.cell.step(from_input, from_state, state, self.activation)
 
         def pullback(delta: Array) -> Cotangents:
-            at_z, at_state = step.pullback(delta)
-            at_product = _through_reset(step.reset, at_z)  # ∂𝓛/∂(h W_h + b_h)
+            at_z, at_state, at_product = step.pullback(delta)
             at_hidden = through_recurrent(at_product)
             if at_state is None:
                 at_state = at_hidden
@@ -120,7 +65,9 @@ class Recurrence(NamedTuple):
                 at_state[:, : self.width] += at_hidden
             return Cotangents(at_z, at_state, ((x, at_z), (state[:, : self.width], at_product)))
 
-        return StepPass(self, x, state, step.state, step, pullback)
+        slopes = tuple(zip(step.slopes, self.cell.steepest or (self.activation.steepest,), strict=True))
+        hidden, maps = step.state[:, : self.width], (self.input, self.recurrent)
+        return LayerPass(step.preactivation, step.state, hidden, pullback, maps, slopes)
 
 
 class Unrolled(NamedTuple):
@@ -131,12 +78,12 @@ class Unrolled(NamedTuple):
     recurrence : Recurrence
     sequence : Array
         (steps, batch, features)
-    readout_map : Dense
+    readout : Dense
     """
 
     recurrence: Recurrence
     sequence: Array
-    readout_map: Dense
+    readout: Dense
 
     @property
     def units(self) -> Units:
@@ -164,12 +111,12 @@ class Unrolled(NamedTuple):
         """The state before the first step, (batch, states·width)."""
         return self.recurrence.start(self.sequence)
 
-    def hidden(self, layer: int) -> Callable[[Array], StepPass]:
+    def hidden(self, layer: int) -> Layer:
         """Return step 1 … depth as a function of the state before it; the last gives the hidden state alone."""
         x = self.sequence[layer - 1]
         return (lambda state: self._last(x, state)) if layer == self.depth else lambda state: self.recurrence(x, state)
 
-    def _last(self, x: Array, state: Array) -> StepPass:
+    def _last(self, x: Array, state: Array) -> LayerPass:
         """Return the last step: nobody reads what the cell keeps to itself after it."""
         step, width = self.recurrence(x, state), self.recurrence.width
         kept = step.output.shape[1] - width
@@ -179,10 +126,6 @@ class Unrolled(NamedTuple):
             output=step.activity, pullback=lambda delta: step.pullback(np.pad(delta, ((0, 0), (0, kept))))
         )
 
-    def readout(self) -> Dense:
-        """Return the linear map from the last hidden state to the outputs."""
-        return self.readout_map
-
 
 class RecurrentNetwork(NamedTuple):
     """A recurrence whose last hidden state is read out.
@@ -190,18 +133,18 @@ class RecurrentNetwork(NamedTuple):
     Attributes
     ----------
     recurrence : Recurrence
-    readout_map : Dense
+    readout : Dense
     steps : int
         An example's features are cut into so many equal pieces, in order.
     """
 
     recurrence: Recurrence
-    readout_map: Dense
+    readout: Dense
     steps: int
 
     def unrolled(self, inputs: Array) -> tuple[Unrolled, Array]:
         """Return the network laid out in time, and the state before the first step, for inputs (batch, features)."""
-        network = Unrolled(self.recurrence, self.sequence(inputs), self.readout_map)
+        network = Unrolled(self.recurrence, self.sequence(inputs), self.readout)
         return network, network.start
 
     def sequence(self, inputs: Array) -> Array:
@@ -214,18 +157,18 @@ class RecurrentNetwork(NamedTuple):
         """The linear maps with the names of their weights and biases: W_x, b, W_h, b_h, W_out, b_out."""
         yield ("W_x", "b"), self.recurrence.input
         yield ("W_h", "b_h"), self.recurrence.recurrent
-        yield ("W_out", "b_out"), self.readout_map
+        yield ("W_out", "b_out"), self.readout
 
     def logits(self, inputs: Array) -> Array:
         """Return the read-out (batch, outputs) of inputs (batch, features)."""
-        return self.readout_map(self._forward(self.sequence(inputs))[-1].activity)[0]
+        return self.readout(self._forward(self.sequence(inputs))[-1].activity)[0]
 
-    def _forward(self, sequence: Array) -> list[StepPass]:
+    def _forward(self, sequence: Array) -> list[LayerPass]:
         """Pass (steps, batch, features) through all steps; the inputs are projected in one product."""
         projected = self.recurrence.input(sequence.reshape(-1, sequence.shape[2]))[0]
         projected = projected.reshape(*sequence.shape[:2], -1)  # (steps, batch, gates·width)
         state = self.recurrence.start(sequence)
-        steps: list[StepPass] = []
+        steps: list[LayerPass] = []
         for x, from_input in zip(sequence, projected, strict=True):
             steps.append(self.recurrence(x, state, from_input))
             state = steps[-1].output
@@ -243,7 +186,7 @@ class RecurrentNetwork(NamedTuple):
         sequence = self.sequence(inputs)
         steps = self._forward(sequence)
         hidden = steps[-1].activity
-        logits, through_readout = self.readout_map(hidden)
+        logits, through_readout = self.readout(hidden)
         value, at_logits = loss(logits)
         delta = np.zeros_like(steps[-1].output)
         delta[:, : self.recurrence.width] = through_readout(at_logits)
@@ -252,7 +195,7 @@ class RecurrentNetwork(NamedTuple):
             cotangents.append(step.pullback(delta))
             delta = cotangents[-1].at_x
         within = self._within(sequence, cotangents[::-1])
-        return Gradient(value, logits, [*within, *self.readout_map.gradient(hidden, at_logits)])
+        return Gradient(value, logits, [*within, *self.readout.gradient(hidden, at_logits)])
 
     def _within(self, sequence: Array, cotangents: list[Cotangents]) -> tuple[Array, ...]:
         """Return the gradients of the shared weights and biases, summed over the steps."""

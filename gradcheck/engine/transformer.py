@@ -7,7 +7,7 @@ import numpy as np
 
 from gradcheck.engine.activations import Activation
 from gradcheck.engine.attention import Heads
-from gradcheck.engine.layered import Cotangents, Layer, Units
+from gradcheck.engine.layered import Cotangents, Layer, LayerPass, Units
 from gradcheck.engine.linear import Linear
 from gradcheck.engine.types import Array, Block
 
@@ -123,33 +123,6 @@ class MlpBranch(NamedTuple):
         return self.expand, self.write
 
 
-class PointPass(NamedTuple):
-    """One batch's pass to a flow point, forward and back.
-
-    Attributes
-    ----------
-    preactivation : Array
-        What is measured: what a branch adds to the stream, or the stream, (rows, width).
-    output : Array
-        What goes on.
-    pullback : callable
-        ∂𝓛/∂output ↦ ∂𝓛/∂ what is measured, ∂𝓛/∂input, and what makes the weights' gradients.
-    maps : tuple of Linear
-    slopes : tuple of (Array, float)
-    """
-
-    preactivation: Array
-    output: Array
-    pullback: Callable[[Array], Cotangents]
-    maps: tuple[Linear, ...] = ()
-    slopes: tuple[tuple[Array, float], ...] = ()
-
-    @property
-    def activity(self) -> Array:
-        """What is measured, (rows, width)."""
-        return self.preactivation
-
-
 class Sublayer(NamedTuple):
     """outer(stream_scale·x + branch_scale·after(branch(before(x)))).
 
@@ -168,7 +141,7 @@ class Sublayer(NamedTuple):
     branch_scale: float = 1.0
     stream_scale: float = 1.0
 
-    def __call__(self, x: Array) -> PointPass:
+    def __call__(self, x: Array) -> LayerPass:
         """Pass x (rows, width) forward; the flow point is what the branch adds to the stream."""
         normalised, through_before = self.before(x)
         branch_pass = self.branch(normalised)
@@ -181,12 +154,12 @@ class Sublayer(NamedTuple):
             at_normalised, products = branch_pass.pullback(through_after(self.branch_scale * at_added))
             return Cotangents(at_added, self.stream_scale * at_added + through_before(at_normalised), products)
 
-        return PointPass(added, output, pullback, self.branch.maps, branch_pass.slopes)
+        return LayerPass(added, output, added, pullback, self.branch.maps, branch_pass.slopes)
 
 
-def residual_point(x: Array) -> PointPass:
+def residual_point(x: Array) -> LayerPass:
     """Return the flow point of the residual stream after a block: it passes as it is."""
-    return PointPass(x, x, lambda delta: Cotangents(delta, delta, ()))
+    return LayerPass(x, x, x, lambda delta: Cotangents(delta, delta, ()))
 
 
 class Ending(NamedTuple):
@@ -202,7 +175,7 @@ class Ending(NamedTuple):
     norm: Block
     every: int = 1
 
-    def __call__(self, x: Array) -> PointPass:
+    def __call__(self, x: Array) -> LayerPass:
         """Pass x (rows, width) on; the flow point is x itself."""
         read, through_norm = self.norm(x[:: self.every])
 
@@ -211,7 +184,7 @@ class Ending(NamedTuple):
             at_x[:: self.every] = through_norm(delta)
             return Cotangents(at_x, at_x, ())
 
-        return PointPass(x, read, pullback)
+        return LayerPass(x, read, x, pullback)
 
 
 class Stack(NamedTuple):
@@ -223,7 +196,8 @@ class Stack(NamedTuple):
     sublayer : callable
         1 … 2·blocks ↦ attention and MLP sublayers in turn, made anew each time, the same each time.
     ending : Ending
-    readout_map : Linear
+    readout : Linear
+        From the last point to the logits.
     numbers : callable
         Rows ↦ how many numbers an attention and an MLP sublayer hold.
     """
@@ -232,7 +206,7 @@ class Stack(NamedTuple):
     width: int
     sublayer: Callable[[int], Sublayer]
     ending: Ending
-    readout_map: Linear
+    readout: Linear
     numbers: Callable[[int], tuple[int, int]]
 
     @property
@@ -260,7 +234,3 @@ class Stack(NamedTuple):
         if point < 2:
             return self.sublayer(2 * block + point + 1)
         return residual_point if layer < self.depth else self.ending
-
-    def readout(self) -> Linear:
-        """Return the linear map from the last point to the logits."""
-        return self.readout_map

@@ -258,7 +258,7 @@ def _turn(network: Layered, x: Array, loss: Loss, obstacle: str) -> tuple[Output
     Where there is no finite read-out, the mean squared x takes the place of the loss.
     """
     if not obstacle:
-        readout = network.readout()
+        readout = network.readout
         logits, through_readout = readout(x)
         obstacle = "" if _is_finite(logits) else _cause(readout)
     if obstacle:

@@ -70,15 +70,15 @@ def test_pullback_to_the_preactivation_agrees_with_autograd_and_differences(
     check_pullback(block, second_definition, z)
 
 
-def test_passage_keeps_what_was_seen_on_the_way(weight, bias, x):
+def test_a_layers_pass_keeps_what_is_measured(weight, bias, x):
     layer = hidden_layer(weight, bias, "tanh", "layer", 0.5)
     layer_pass = layer(x)
     z = x @ weight + bias
     normalised = (z - z.mean(1, keepdims=True)) / np.sqrt(z.var(1, keepdims=True) + 1e-5)
-    assert layer_pass.layer is layer
-    assert layer_pass.input is x
+    assert layer_pass.maps == (layer.linear,)
+    assert layer_pass.activity is layer_pass.output
     np.testing.assert_allclose(layer_pass.preactivation, z, rtol=1e-14)
-    np.testing.assert_allclose(layer_pass.slope, 1 - np.tanh(normalised) ** 2, rtol=1e-12)
+    np.testing.assert_allclose(layer_pass.slopes[0][0], 1 - np.tanh(normalised) ** 2, rtol=1e-12)
     np.testing.assert_allclose(layer_pass.output, x + 0.5 * np.tanh(normalised), rtol=1e-13)
 
 

@@ -16,7 +16,7 @@ from gradcheck.spec import NetworkSpec
 STEP = 1e-5  # of central differences
 
 
-def passages_of(network, x):
+def passes_of(network, x):
     passes = []
     for layer in range(1, network.depth + 1):
         passes.append(network.hidden(layer)(x))
@@ -32,7 +32,7 @@ def test_build_takes_its_parts_from_the_spec():
     assert network.activation is ACTIVATIONS["elu"]
     assert network.norm is NORMS["rms"].block
     assert [network.hidden(layer).skip_scale for layer in (1, 2, 3)] == [None, 0.25, 0.25]
-    assert network.readout().weight.shape == (4, 2)
+    assert network.readout.weight.shape == (4, 2)
 
 
 def test_no_layer_skips_without_residual(network_of):
@@ -76,12 +76,12 @@ def test_given_maps_stand_in_order_from_first_layer_to_readout(rng):
 def test_backward_is_the_product_of_jacobians(network_of, rng):
     network = network_of(depth=4, width=(6, 3, 8, 5), activation="tanh", features=7)
     x = rng.standard_normal((1, 7))
-    passes = passages_of(network, x)
+    passes = passes_of(network, x)
     delta = rng.standard_normal((1, 5))
     expected = delta
     for layer_pass, (at_z, at_x, _) in zip(passes[::-1], backward(passes, Scaled(delta)), strict=True):
-        expected_at_z = expected @ np.diag(layer_pass.slope[0])
-        expected = expected_at_z @ layer_pass.layer.linear.weight.T
+        expected_at_z = expected @ np.diag(layer_pass.slopes[0][0][0])
+        expected = expected_at_z @ layer_pass.maps[0].weight.T
         np.testing.assert_allclose(np.ldexp(at_z.mantissa, at_z.exponent), expected_at_z, rtol=1e-12)
         np.testing.assert_allclose(np.ldexp(at_x.mantissa, at_x.exponent), expected, rtol=1e-12)
 
@@ -89,7 +89,7 @@ def test_backward_is_the_product_of_jacobians(network_of, rng):
 @pytest.mark.parametrize("gain", [1e-80, 1e80])
 def test_backward_carries_on_where_a_float_ends(gain, network_of, rng):
     network = network_of(depth=3, width=4, activation="linear", init="orthogonal", gain=gain, features=4)
-    passes = passages_of(network, rng.standard_normal((2, 4)))
+    passes = passes_of(network, rng.standard_normal((2, 4)))
     steps = list(backward(passes * 4, Scaled(rng.standard_normal((2, 4)))))  # gain**12 in all
     assert len(steps) == 12
     for at_z, at_x, _ in steps:

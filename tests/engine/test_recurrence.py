@@ -11,7 +11,7 @@ from gradcheck.engine.layered import Units, backward, forward
 from gradcheck.engine.linear import Dense
 from gradcheck.engine.loss import cross_entropy
 from gradcheck.engine.magnitude import Scaled
-from gradcheck.engine.recurrence import Recurrence, _through_reset
+from gradcheck.engine.recurrence import Recurrence
 
 BATCH, FEATURES, STEPS, WIDTH, CLASSES, STEP = 6, 3, 7, 4, 5, 1e-5
 KINDS = [*(("rnn", activation) for activation in ACTIVATIONS), ("lstm", "tanh"), ("gru", "tanh")]
@@ -51,7 +51,7 @@ def parameters(network):
 def with_parameters(network, arrays):
     """The network with other weights and biases, in the order of ``parameters``."""
     x, h, out = (Dense(*arrays[first : first + 2]) for first in (0, 2, 4))
-    return network._replace(recurrence=network.recurrence._replace(input=x, recurrent=h), readout_map=out)
+    return network._replace(recurrence=network.recurrence._replace(input=x, recurrent=h), readout=out)
 
 
 def total(scaled):
@@ -89,7 +89,7 @@ def test_the_gradient_at_the_recurrent_product_agrees_with_autograd_and_differen
 
     def block(from_state):
         step = CELLS[arch].step(from_input, from_state, state, ACTIVATIONS["tanh"])
-        return step.state, lambda delta: _through_reset(step.reset, step.pullback(delta)[0])
+        return step.state, lambda delta: step.pullback(delta)[2]
 
     def second_definition(from_state):
         return by_autograd.cells[arch](from_input, from_state, state, anp.tanh)
@@ -98,11 +98,10 @@ def test_the_gradient_at_the_recurrent_product_agrees_with_autograd_and_differen
 
 
 @every_arch
-def test_a_step_keeps_what_was_seen_on_the_way(arch, network, rng):
+def test_a_steps_pass_keeps_what_is_measured(arch, network, rng):
     recurrence = network(arch).recurrence
     x, state = rng.standard_normal((BATCH, FEATURES)), rng.standard_normal((BATCH, CELLS[arch].states * WIDTH))
     step = recurrence(x, state)
-    assert (step.layer, step.input, step.before) == (recurrence, x, state)
     assert step.maps == (recurrence.input, recurrence.recurrent)
     assert step.preactivation.shape == (BATCH, len(CELLS[arch].gates) * WIDTH)
     np.testing.assert_array_equal(step.activity, step.output[:, :WIDTH])
@@ -185,7 +184,7 @@ def test_the_flow_of_all_steps_adds_up_to_the_gradient(arch, activation, network
     ours, loss = network(arch, activation), cross_entropy(labels)
     unrolled, start = ours.unrolled(inputs)
     steps = list(forward(unrolled, start, range(1, STEPS + 1)))
-    logits, through_readout = unrolled.readout()(steps[-1].output)
+    logits, through_readout = unrolled.readout(steps[-1].output)
     value, at_logits = loss(logits)
     at_weights = [0.0, 0.0]
     for back in backward(steps, Scaled(through_readout(at_logits))):

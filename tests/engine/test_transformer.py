@@ -13,7 +13,6 @@ from gradcheck.engine.transformer import (
     AttentionBranch,
     Ending,
     MlpBranch,
-    PointPass,
     Stack,
     Sublayer,
     residual_point,
@@ -275,7 +274,6 @@ def test_a_stack_lays_out_attention_mlp_and_stream_of_block_after_block(stack):
         "sublayer 1", "sublayer 2", residual_point, "sublayer 3", "sublayer 4", residual_point,
         "sublayer 5", "sublayer 6", stack.ending,
     ]  # fmt: skip
-    assert stack.readout() is stack.readout_map
     assert stack.units == Units("block", ("attention", "mlp", "residual"))
 
 
@@ -283,7 +281,3 @@ def test_a_stack_has_one_fan_and_one_number_of_what_is_kept_for_each_flow_point(
     assert stack.depth == len(stack.fans) == len(stack.kept(7)) == 9
     assert set(stack.fans) == {(WIDTH, WIDTH)}
     assert stack.kept(7) == [7, 70, 7 * WIDTH] * 3
-
-
-def test_a_point_measures_what_its_preactivation_is(x):
-    assert PointPass(x, 2 * x, lambda delta: delta).activity is x

@@ -168,7 +168,7 @@ def test_a_recurrence_takes_its_parts_from_the_spec(arch):
     network = drawn_network(spec, 12, 5, seed=0)
     assert isinstance(network, RecurrentNetwork)
     assert network.recurrence.cell is CELLS[arch]
-    assert (network.steps, network.recurrence.width, network.readout_map.weight.shape) == (4, 7, (7, 5))
+    assert (network.steps, network.recurrence.width, network.readout.weight.shape) == (4, 7, (7, 5))
 
 
 def test_a_perceptron_is_drawn_layer_by_layer():

@@ -43,7 +43,7 @@ def assert_deviation(sample, expected):
 @pytest.mark.parametrize(("fields", "scale"), [(NORMAL, 1.0), ({"init": "xavier"}, math.sqrt(WIDTH))])
 def test_a_token_is_its_column_of_a_tied_readout_times_the_scale(fields, scale, network, ids):
     stack, start = network(positions="none", **fields).unrolled(ids)
-    np.testing.assert_allclose(start, scale * stack.readout().weight.T[ids.reshape(-1)], rtol=1e-14)
+    np.testing.assert_allclose(start, scale * stack.readout.weight.T[ids.reshape(-1)], rtol=1e-14)
 
 
 @in_both_ways
@@ -134,7 +134,7 @@ def test_of_patches_the_class_token_alone_is_read(layers, network, rng):
     stack, start = network(**PATCHES, layers=layers).unrolled(rng.standard_normal((4, 28)))
     assert stack.ending.every == TOKENS
     read = stack.ending(start).output
-    assert stack.readout()(read)[0].shape == (4, VOCABULARY)
+    assert stack.readout(read)[0].shape == (4, VOCABULARY)
     np.testing.assert_array_equal(read, stack.ending.norm(start.reshape(4, TOKENS, WIDTH)[:, 0])[0])
 
 
@@ -144,10 +144,10 @@ def test_of_patches_the_class_token_alone_is_read(layers, network, rng):
 def test_a_tied_readout_is_the_transposed_embedding(network, ids):
     every = np.arange(VOCABULARY).reshape(-1, TOKENS)
     stack, start = network(positions="none", **NORMAL).unrolled(every)
-    assert stack.readout().bias is None
-    np.testing.assert_array_equal(stack.readout().weight, start.T)
+    assert stack.readout.bias is None
+    np.testing.assert_array_equal(stack.readout.weight, start.T)
     of_others, _ = network(positions="none", **NORMAL).unrolled(ids)  # whatever occurs
-    np.testing.assert_array_equal(of_others.readout().weight, stack.readout().weight)
+    np.testing.assert_array_equal(of_others.readout.weight, stack.readout.weight)
 
 
 @in_both_ways
@@ -156,13 +156,13 @@ def test_a_tied_readout_is_the_transposed_embedding(network, ids):
 )
 def test_an_untied_readout_is_drawn_by_the_law_of_the_matrices(fields, deviation, layers, network, ids):
     stack, _ = network(tied=False, positions="none", layers=layers, **fields).unrolled(ids)
-    assert_deviation(stack.readout()(np.eye(WIDTH))[0], deviation)
+    assert_deviation(stack.readout(np.eye(WIDTH))[0], deviation)
 
 
 def test_without_matrices_a_tied_readout_has_the_embeddings_that_occur_in_their_columns(network, ids, rng):
     stack, start = network(positions="none", layers="weightless", **NORMAL).unrolled(ids)
     x = rng.standard_normal((6, WIDTH))
-    logits = stack.readout()(x)[0]
+    logits = stack.readout(x)[0]
     assert logits.shape == (6, VOCABULARY)
     for token, row in zip(ids.reshape(-1), start, strict=True):
         np.testing.assert_allclose(logits[:, token], x @ row, rtol=1e-12, atol=1e-14)
@@ -170,7 +170,7 @@ def test_without_matrices_a_tied_readout_has_the_embeddings_that_occur_in_their_
 
 def test_without_matrices_a_tied_readouts_gradient_has_the_embeddings_that_occur(network, ids, rng):
     stack, start = network(positions="none", layers="weightless", **NORMAL).unrolled(ids)
-    _, through_readout = stack.readout()(rng.standard_normal((6, WIDTH)))
+    _, through_readout = stack.readout(rng.standard_normal((6, WIDTH)))
     delta = np.zeros((6, VOCABULARY))
     known = np.unique(ids)
     delta[:, known] = rng.standard_normal((6, len(known)))
@@ -187,11 +187,11 @@ def test_without_matrices_logits_of_tokens_that_do_not_occur_have_the_dense_seco
     second_moment = np.square(x).sum() * deviation**2
     for layers in ("dense", "weightless"):
         stack, _ = transformer_of(**(SIZES | {"vocabulary": 5000, "layers": layers} | fields)).unrolled(ids)
-        assert_deviation(stack.readout()(x)[0][:, absent], math.sqrt(second_moment))
+        assert_deviation(stack.readout(x)[0][:, absent], math.sqrt(second_moment))
 
 
 def test_without_matrices_a_readout_of_tokens_that_all_occur_is_the_dense_one(network):
     every = np.arange(VOCABULARY).reshape(-1, TOKENS)
-    without, stored = (network(layers=layers).unrolled(every)[0].readout() for layers in ("weightless", "dense"))
+    without, stored = (network(layers=layers).unrolled(every)[0].readout for layers in ("weightless", "dense"))
     assert isinstance(without, Dense)
     np.testing.assert_array_equal(without.weight, stored.weight)

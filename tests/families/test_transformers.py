@@ -66,9 +66,9 @@ def test_a_seed_draws_the_same_transformer_each_time_and_another_seed_another(la
         assert not np.isclose(outputs[0], outputs[2]).any()
     (stack, start), (same, same_start), (unlike, unlike_start) = (one.unrolled(ids) for one in (first, again, other))
     np.testing.assert_array_equal(start, same_start)
-    np.testing.assert_array_equal(stack.readout()(x)[0], same.readout()(x)[0])
+    np.testing.assert_array_equal(stack.readout(x)[0], same.readout(x)[0])
     assert not np.isclose(start, unlike_start).any()
-    assert not np.isclose(stack.readout()(x)[0], unlike.readout()(x)[0]).any()
+    assert not np.isclose(stack.readout(x)[0], unlike.readout(x)[0]).any()
 
 
 @in_both_ways
@@ -252,5 +252,5 @@ def test_single_precision_is_single_everywhere(layers, network, ids):
         back = point.pullback(np.ones_like(point.output))
         assert point.output.dtype == point.preactivation.dtype == back.at_x.dtype == back.at_z.dtype == np.float32
         x = point.output
-    logits, through_readout = stack.readout()(x)
+    logits, through_readout = stack.readout(x)
     assert logits.dtype == through_readout(np.ones_like(logits)).dtype == np.float32

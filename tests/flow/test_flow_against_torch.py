@@ -52,7 +52,7 @@ class TorchRun:
             skips = network.skip_scale is not None and layer > 1
             x = x + network.skip_scale * branch if skips else branch
             self.outputs.append(x)
-        self.logits = self.linear(network.readout(), x)
+        self.logits = self.linear(network.readout, x)
         self.loss = loss(self.logits)
         self.loss.backward()
 

@@ -132,7 +132,7 @@ def test_each_steps_gradient_agrees_with_the_loop_written_out(kind, network, bat
     zs, at_zs, hiddens, _ = their_steps(kind, ours, inputs, labels)
     unrolled, start = ours.unrolled(inputs)
     steps = list(forward(unrolled, start, range(1, STEPS + 1)))
-    logits, through_readout = unrolled.readout()(steps[-1].output)
+    logits, through_readout = unrolled.readout(steps[-1].output)
     delta = rescaled(through_readout(cross_entropy(labels)(logits)[1]))
     found = [np.ldexp(at_z.mantissa, at_z.exponent) for at_z, _, _ in backward(steps, delta)][::-1]
     for step, at_z, z, theirs, hidden in zip(steps, found, zs, at_zs, hiddens, strict=True):

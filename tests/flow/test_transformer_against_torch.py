@@ -168,7 +168,7 @@ def compare(transformer_of, relative_error, record_error):
         network = transformer_of(seed=seed, **fields)
         inputs, labels = batch_of(network.spec, batch, np.random.default_rng([5, seed]))
         stack, start = network.unrolled(inputs)
-        pair = [None if one is None else torch.tensor(one) for one in stack.readout()]
+        pair = [None if one is None else torch.tensor(one) for one in stack.readout]
 
         def maps(number):
             return [
@@ -191,7 +191,7 @@ def compare(transformer_of, relative_error, record_error):
 
     def errors_of_arrays(stack, start, loss, run):
         points = list(forward(stack, start, range(1, stack.depth + 1)))
-        logits, through_readout = stack.readout()(points[-1].output)
+        logits, through_readout = stack.readout(points[-1].output)
         ways_back = list(backward(points, rescaled(through_readout(loss(logits)[1]))))
         gradients = [np.ldexp(back.at_z.mantissa, back.at_z.exponent) for back in ways_back[::-1]]
         at_start = np.ldexp(ways_back[-1].at_x.mantissa, ways_back[-1].at_x.exponent)

@@ -138,7 +138,7 @@ def test_a_gradient_along_the_signal_grows_as_the_signal_shrinks_on_its_way_back
     for layer in range(1, 41):
         passes.append(built.hidden(layer)(x))
         x = passes[-1].output
-    logits, through_readout = built.readout()(x)
+    logits, through_readout = built.readout(x)
     delta, products = through_readout(loss(logits)[1]), []
     for layer_pass in reversed(passes):
         products.append((layer_pass.output * delta).sum(1))
