@@ -1,10 +1,15 @@
-"""README, CHANGELOG and the help say the same."""
+"""README, CHANGELOG and the help say the same; what the documents name is there."""
 
+import ast
+import json
+import math
 import re
 import sys
 from contextlib import redirect_stdout
+from functools import cache
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
+from runpy import run_path
 
 import pytest
 
@@ -14,8 +19,27 @@ from gradcheck.cli import run
 from gradcheck.diagnosis import score as score
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-CHANGELOG = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+PACKAGE = Path(gradcheck.__file__).parent
+
+#: Every document ↦ its text.
+DOCUMENTS = {
+    name: (ROOT / name).read_text(encoding="utf-8")
+    for name in (
+        "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/architecture.md", "benchmarks/README.md",
+        "findings/README.md",
+    )
+}  # fmt: skip
+README, CHANGELOG = DOCUMENTS["README.md"], DOCUMENTS["CHANGELOG.md"]
+ARCHITECTURE = DOCUMENTS["docs/architecture.md"]
+
+#: The documents about the code.
+OF_CODE = ("CONTRIBUTING.md", "docs/architecture.md")
+
+#: A file of the package or of the project as a document names it, and what of it.
+FILE = re.compile(r"`([\w./-]+(?:\.py|\.json|/[\w.-]*))(?::([\w.]+))?`")
+
+#: What the README calls the user's own.
+YOURS = {"tests/test_gradients.py"}
 
 #: Options of other programs that the README shows.
 FOREIGN = {"--nthreads", "--only", "--threads", "--every"}
@@ -55,10 +79,101 @@ def test_the_readme_shows_the_exit_codes_of_the_contract():
     assert re.findall(r"^\| (\d+) \|", table, flags=re.MULTILINE) == ["0", "1", "2", "130"]
 
 
-def test_the_readme_s_picture_and_files_are_there():
-    for target in re.findall(r"\]\(([^)#:]+)\)", README):
-        assert (ROOT / target).is_file(), target
-    assert "@@" not in README
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_what_a_document_links_to_is_there(name):
+    for target in re.findall(r"\]\(([^)#:]+)\)", DOCUMENTS[name]):
+        assert ((ROOT / name).parent / target).is_file(), target
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_tests_scripts_and_folders_that_a_document_names_are_there(name):
+    named = re.findall(r"(?<![\w/.-])(?:tests|benchmarks|gradcheck|docs|findings)/[\w./-]*\w", DOCUMENTS[name])
+    assert [path for path in named if not (ROOT / path).exists() and path not in YOURS] == []
+
+
+def test_every_benchmark_is_described():
+    scripts = {path.name for path in (ROOT / "benchmarks").glob("*.py")}
+    assert set(re.findall(r"`(\w+\.py)", DOCUMENTS["benchmarks/README.md"])) == scripts
+
+
+def test_every_finding_is_described():
+    scripts = [path.name for path in sorted((ROOT / "findings").glob("*.sh"))]
+    assert re.findall(r"^\| \[([\w.-]+)\]", DOCUMENTS["findings/README.md"], flags=re.MULTILINE) == scripts
+
+
+@cache
+def defined(path):
+    """The functions, classes and names of a file, and what is within its classes."""
+
+    def within(body, prefix=""):
+        for node in body:
+            if isinstance(node, ast.ClassDef):
+                yield from within(node.body, f"{prefix}{node.name}.")
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                yield prefix + node.name
+            elif isinstance(node, ast.Assign | ast.AnnAssign):
+                yield from (prefix + name.id for name in ast.walk(node) if isinstance(name, ast.Name))
+
+    return set(within(ast.parse(path.read_text(encoding="utf-8")).body))
+
+
+@pytest.mark.parametrize("name", OF_CODE)
+def test_every_file_that_a_document_names_is_there_with_what_it_names_of_it(name):
+    named = FILE.findall(DOCUMENTS[name])
+    assert len(named) > 30
+    for path, what in named:
+        homes = [home / path for home in (PACKAGE, ROOT) if (home / path).exists()]
+        assert homes or ("/" not in path.strip("/") and list(PACKAGE.rglob(path.strip("/")))), path
+        assert not what or what in defined(homes[0]), f"{path}:{what}"
+
+
+@pytest.mark.parametrize("name", OF_CODE)
+def test_every_name_in_a_document_about_the_code_occurs_in_the_code(name):
+    files = list(PACKAGE.rglob("*.py"))
+    words = {word for path in files for word in (path.stem, *re.findall(r"\w+", path.read_text(encoding="utf-8")))}
+    named = re.findall(r"`([A-Za-z_][\w.]+)(?:\(\))?`", DOCUMENTS[name])
+    plain = [one for one in named if not one.endswith((".py", ".jsonl"))]
+    assert [one for one in plain if set(one.split(".")) - words] == []
+
+
+def test_the_table_of_rooms_is_the_one_that_the_code_is_held_to():
+    held = run_path(str(ROOT / "tests" / "test_rooms.py"))
+    table = ARCHITECTURE.partition("| room |")[2].partition("\n\n")[0].splitlines()[2:]
+    cells = [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in table]
+    shown = {room: (imports, packages) for room, _, imports, packages in cells}
+    assert list(shown) == list(held["ROOMS"])
+    for room, others in held["ROOMS"].items():
+        assert shown[room] == (", ".join(others), ", ".join(sorted(held["OUTSIDE"].get(room, ())))), room
+
+
+def test_the_walk_of_a_gradient_has_the_figures_of_its_run():
+    report = gradcheck.simulate(depth=50, activation="tanh")
+    span, rank = report.verdict.causes
+    assert f"`span`, {span.value:.2f}, limit {span.limit:g}; `rank`, {rank.value:.1f}, limit {rank.limit:g}" in (
+        " ".join(ARCHITECTURE.split())
+    )
+    predicted = f"{report.prediction.gradient_span:.2f} ±{report.prediction.log10_gradient_ratio_std:.2f} decades"
+    assert f"{predicted}, and the measurement agrees" in " ".join(ARCHITECTURE.split())
+    assert report.prediction.agrees
+    assert (report.verdict.status, report.verdict.trainable) == ("healthy", True)
+
+
+def test_the_walk_of_a_row_has_the_figures_of_its_log(tmp_path):
+    sizes = [0.1 * math.exp(0.24 * max(0, step - 235)) for step in range(1, 301)]
+    rows = [
+        {"step": step, "loss": 0.01 * size, "grad_norm/fc1": size / 2, "grad_norm/W_out": size}
+        for step, size in enumerate(sizes, start=1)
+    ]
+    line = json.loads(ARCHITECTURE.partition("```json\n")[2].partition("\n```")[0])
+    assert line == {name: float(f"{value:.3g}") for name, value in rows[260 - 1].items()}
+    log = tmp_path / "run.jsonl"
+    log.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    (finding,) = gradcheck.diagnose(log).findings
+    words = " ".join(ARCHITECTURE.split())
+    rise = f"from step {finding.first_step} to the end of the log, by {finding.numbers['log10_rise']:.1f} decades"
+    assert f"sees in logarithms that the norm rises {rise}" in words
+    assert f"`{finding.layer}` moved first" in words
+    assert f"√(20.2² + 40.3²) = {math.hypot(20.2, 40.3):.1f}" in words
 
 
 def test_the_changelog_has_the_version_or_what_is_not_released():
