@@ -112,7 +112,8 @@ def defined(path):
             if isinstance(node, ast.FunctionDef | ast.ClassDef):
                 yield prefix + node.name
             elif isinstance(node, ast.Assign | ast.AnnAssign):
-                yield from (prefix + name.id for name in ast.walk(node) if isinstance(name, ast.Name))
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                yield from (prefix + name.id for name in targets if isinstance(name, ast.Name))
 
     return set(within(ast.parse(path.read_text(encoding="utf-8")).body))
 
