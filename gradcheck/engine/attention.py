@@ -50,7 +50,8 @@ class Heads(NamedTuple):
         """
         split = self._split(rows)  # (sequences, heads, tokens, width)
         turned = self._turned(split, 1.0)
-        q, k, v = self._groups(turned[:, : self.queries]), *self._keys_and_values(turned)
+        q = self._groups(turned[:, : self.queries])
+        k, v = (heads[:, :, None] for heads in np.split(turned[:, self.queries :], 2, axis=1))  # shared by each group
         weights = self._weights(q @ k.swapaxes(-1, -2) / math.sqrt(self.width))
         output = self._rows(weights @ v)
 
@@ -78,11 +79,6 @@ class Heads(NamedTuple):
     def _groups(self, heads: Array) -> Array:
         """Return the queries' heads in groups that share a key: (sequences, keys, queries/keys, tokens, width)."""
         return heads.reshape(len(heads), self.keys, -1, self.tokens, self.width)
-
-    def _keys_and_values(self, heads: Array) -> tuple[Array, Array]:
-        """Return keys and values, each (sequences, keys, 1, tokens, width)."""
-        keys, values = np.split(heads[:, self.queries :], 2, axis=1)
-        return keys[:, :, None], values[:, :, None]
 
     def _weights(self, scores: Array) -> Array:
         """Return the softmax of scores (…, tokens, tokens) along the last axis, over what a token may see."""

@@ -48,13 +48,11 @@ class Drawing(NamedTuple):
 
     def dense(self, key: int, fan_in: int, parts: Parts) -> Dense:
         """Return the map with a stored matrix."""
-        weight = np.empty((fan_in, sum(fan_out for fan_out, _ in parts)), self.dtype)
-        end = 0
-        for index, (fan_out, gain) in enumerate(parts):
-            law = self.law._replace(scale=gain * self.law.scale)
-            weight[:, end : end + fan_out] = law.weight(self.seed, MOST * key + index, fan_in, fan_out)
-            end += fan_out
-        return Dense(weight, self._bias(MOST * key, fan_in, parts))
+        drawn = [
+            self.law._replace(scale=gain * self.law.scale).weight(self.seed, key, fan_in, fan_out, self.dtype)
+            for key, (fan_out, gain) in enumerate(parts, start=MOST * key)
+        ]
+        return Dense(np.ascontiguousarray(np.hstack(drawn)), self._bias(MOST * key, fan_in, parts))
 
     def _weightless(self, key: int, fan_in: int, parts: Parts) -> Weightless:
         fans_out = [fan_out for fan_out, _ in parts]
@@ -65,6 +63,7 @@ class Drawing(NamedTuple):
 
     def _bias(self, key: int, fan_in: int, parts: Parts) -> Array | None:
         """Draw the biases of all parts; None if they are all zero."""
-        drawn = [self.law.bias(self.seed, key + index, fan_in, fan_out) for index, (fan_out, _) in enumerate(parts)]
+        keys = enumerate(parts, start=key)
+        drawn = [self.law.bias(self.seed, key, fan_in, fan_out, self.dtype) for key, (fan_out, _) in keys]
         biases = [bias for bias in drawn if bias is not None]
-        return np.concatenate(biases).astype(self.dtype) if self.biased and biases else None
+        return np.concatenate(biases) if self.biased and biases else None

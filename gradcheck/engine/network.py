@@ -112,9 +112,7 @@ class Network(NamedTuple):
             (batch, features)
         loss : Loss
         """
-        passes = [self.hidden(1)(inputs)]
-        for layer in range(2, self.depth + 1):
-            passes.append(self.hidden(layer)(passes[-1].output))
+        passes = list(forward(self, inputs, range(1, self.depth + 1)))
         readout, hidden = self._stored(self.depth + 1), passes[-1].output
         logits, through_readout = readout(hidden)
         value, at_logits = loss(logits)
@@ -141,12 +139,8 @@ def drawn_maps(law: Law, widths: tuple[int, ...], seed: int, dtype: str = "float
     """Return the linear maps that `law` draws from `seed`; each is drawn when it is asked for."""
 
     def linear(layer: int) -> Dense:
-        fans = widths[layer - 1], widths[layer]
-        bias = law.bias(seed, layer, *fans)
-        return Dense(
-            law.weight(seed, layer, *fans).astype(dtype, copy=False),
-            None if bias is None else bias.astype(dtype, copy=False),
-        )
+        key = seed, layer, widths[layer - 1], widths[layer], dtype
+        return Dense(law.weight(*key), law.bias(*key))
 
     return linear
 
@@ -155,25 +149,14 @@ def weightless_maps(law: Law, widths: tuple[int, ...], seed: int, dtype: str = "
     """Return linear maps of the same law that are never built: only what passes through them is drawn."""
 
     def linear(layer: int) -> Weightless:
-        fan_in, fan_out = widths[layer - 1], widths[layer]
-        bias = law.bias(seed, layer, fan_in, fan_out)
-        return Weightless(
-            fan_in,
-            fan_out,
-            Noise(seed, layer, dtype),
-            law.std(fan_in, fan_out),
-            law.haar,
-            None if bias is None else bias.astype(dtype, copy=False),
-        )
+        fans = widths[layer - 1], widths[layer]
+        bias = law.bias(seed, layer, *fans, dtype)
+        return Weightless(*fans, Noise(seed, layer, dtype), law.std(*fans), law.haar, bias)
 
     return linear
 
 
 def given_maps(maps: Sequence[Dense], dtype: str = "float64") -> Callable[[int], Dense]:
     """Return linear maps that are already there, first hidden layer to read-out."""
-
-    def cast(array: Array | None) -> Array | None:
-        return None if array is None else array.astype(dtype, copy=False)
-
-    cast_maps = [Dense(np.asarray(one.weight, dtype), cast(one.bias)) for one in maps]
-    return lambda layer: cast_maps[layer - 1]
+    given = [Dense(np.asarray(W, dtype), None if b is None else np.asarray(b, dtype)) for W, b in maps]
+    return lambda layer: given[layer - 1]

@@ -10,7 +10,7 @@ from gradcheck.engine.types import Array, Block, Pullback
 EPSILON = 1e-5  # added to the variance
 
 
-class Norm(NamedTuple):
+class Normalization(NamedTuple):
     """A normalisation.
 
     Attributes
@@ -66,9 +66,9 @@ def rms(z: Array) -> tuple[Array, Pullback]:
     return unit, lambda delta: (delta - unit * (delta * unit).mean(1, keepdims=True)) * (scale * factor)
 
 
-NORMS: dict[str, Norm] = {
-    "none": Norm(none, "no normalisation"),
-    "batch": Norm(_standardize(axis=0), "Ioffe & Szegedy 2015; training mode, statistics of the batch"),
-    "layer": Norm(_standardize(axis=1), "Ba, Kiros & Hinton 2016"),
-    "rms": Norm(rms, "Zhang & Sennrich 2019"),
+NORMS: dict[str, Normalization] = {
+    "none": Normalization(none, "no normalisation"),
+    "batch": Normalization(_standardize(axis=0), "Ioffe & Szegedy 2015; training mode, statistics of the batch"),
+    "layer": Normalization(_standardize(axis=1), "Ba, Kiros & Hinton 2016"),
+    "rms": Normalization(rms, "Zhang & Sennrich 2019"),
 }

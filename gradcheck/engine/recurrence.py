@@ -106,11 +106,6 @@ class Unrolled(NamedTuple):
         fan_in, fan_out = self.fans[0]
         return [fan_out * (fan_in + 4 * rows)] * self.depth
 
-    @property
-    def start(self) -> Array:
-        """The state before the first step, (batch, states·width)."""
-        return self.recurrence.start(self.sequence)
-
     def hidden(self, layer: int) -> Layer:
         """Return step 1 … depth as a function of the state before it; the last gives the hidden state alone."""
         x = self.sequence[layer - 1]
@@ -144,8 +139,8 @@ class RecurrentNetwork(NamedTuple):
 
     def unrolled(self, inputs: Array) -> tuple[Unrolled, Array]:
         """Return the network laid out in time, and the state before the first step, for inputs (batch, features)."""
-        network = Unrolled(self.recurrence, self.sequence(inputs), self.readout)
-        return network, network.start
+        sequence = self.sequence(inputs)
+        return Unrolled(self.recurrence, sequence, self.readout), self.recurrence.start(sequence)
 
     def sequence(self, inputs: Array) -> Array:
         """Cut (batch, features) into (steps, batch, features/steps)."""

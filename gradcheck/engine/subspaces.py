@@ -24,7 +24,7 @@ class RowSpace(NamedTuple):
         Q, (rank, n), its rows orthonormal.
     directions : Array
         V, (rows, rank), in float64, its columns orthonormal: the eigenvectors that the basis is made of. Their signs
-        and, among equals, they themselves hang on the last bit of x; C Vᵀ and V Q don't.
+        and, among equals, they themselves depend on the last bit of x; C Vᵀ and V Q don't.
     """
 
     coordinates: Array
@@ -64,9 +64,10 @@ def row_space(x: Array, beside: Array | None = None, most: int | None = None) ->
         lengths = np.ldexp(_lengths(_gram(theirs)), power - exponent)
     rest, coordinates, basis = mantissa, mantissa[:, :0], mantissa[:0]
     turn: Array = np.empty((0, 0))
+    rounding = len(x) * (ROUNDING * np.finfo(x.dtype).eps) ** 2  # of the squared lengths of all examples
     while room := (x.shape[1] if most is None else most) - len(basis):
         shares, directions = np.linalg.eigh(gram / lengths / lengths.T)
-        known = np.flatnonzero(shares > max(_rounding(x), TRUSTED * shares[-1]))[-room:]
+        known = np.flatnonzero(shares > max(rounding, TRUSTED * shares[-1]))[-room:]
         if not known.size:
             break
         roots, directions = np.sqrt(shares[known]), directions[:, known]
@@ -119,11 +120,6 @@ def _lengths(gram: Array) -> Array:
     """Return the length of each example, (batch, 1); 1 for one that is zero."""
     lengths = np.sqrt(np.diagonal(gram))[:, None]
     return np.where(lengths > 0, lengths, 1.0)
-
-
-def _rounding(x: Array) -> float:
-    """Return the part of the squared lengths of all examples that is taken for rounding."""
-    return float(len(x) * (ROUNDING * np.finfo(x.dtype).eps) ** 2)
 
 
 def _zero_where(x: Array, coordinates: Array) -> Array:

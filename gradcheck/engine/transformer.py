@@ -1,7 +1,7 @@
 """Transformers: attention and MLP branches beside a residual stream; a flow point after each."""
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
@@ -34,17 +34,6 @@ class BranchPass(NamedTuple):
     output: Array
     pullback: Callable[[Array], tuple[Array, Products]]
     slopes: tuple[tuple[Array, float], ...] = ()
-
-
-class Branch(Protocol):
-    """What stands beside the residual stream."""
-
-    def __call__(self, x: Array, /) -> BranchPass:
-        """Pass x (rows, width) forward."""
-
-    @property
-    def maps(self) -> tuple[Linear, ...]:
-        """Its linear maps, first to last."""
 
 
 class AttentionBranch(NamedTuple):
@@ -128,13 +117,13 @@ class Sublayer(NamedTuple):
 
     Attributes
     ----------
-    branch : Branch
+    branch : AttentionBranch or MlpBranch
     before, after, outer : Block
         The norms, of which a placement has one or two: pre before, post outer, both before and after the branch.
     branch_scale, stream_scale : float
     """
 
-    branch: Branch
+    branch: AttentionBranch | MlpBranch
     before: Block
     after: Block
     outer: Block

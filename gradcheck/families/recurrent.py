@@ -11,10 +11,11 @@ import numpy as np
 from gradcheck.data.datasets import Dataset, as_numbers, load_dataset
 from gradcheck.engine.activations import ACTIVATIONS
 from gradcheck.engine.cells import CELLS, Cell
-from gradcheck.engine.initializers import Draw, Law
+from gradcheck.engine.initializers import Law
 from gradcheck.engine.linear import Dense
 from gradcheck.engine.network import given_maps
 from gradcheck.engine.recurrence import Recurrence, RecurrentNetwork
+from gradcheck.engine.types import Array
 from gradcheck.errors import InputError, OptionError
 from gradcheck.families.family import Change, Family, Given, Weights, initialisations
 from gradcheck.families.weight_files import Arrays, check_classes, dense_of, read
@@ -53,7 +54,7 @@ def _drawn_maps(spec: RecurrentSpec, law: Law, features: int, outputs: int, seed
     cell, width = CELLS[spec.arch], spec.width
     gates = len(cell.gates)
 
-    def stacked(law: Law, first: int, fan_in: int) -> tuple[Draw, Draw | None]:
+    def stacked(law: Law, first: int, fan_in: int) -> tuple[Array, Array | None]:
         weights = [law.weight(seed, first + gate, fan_in, width) for gate in range(gates)]
         # PyTorch bounds all biases of a recurrent layer by 1/√width
         biases = [law.bias(seed, first + gate, width, width) for gate in range(gates)]
@@ -68,7 +69,7 @@ def _drawn_maps(spec: RecurrentSpec, law: Law, features: int, outputs: int, seed
     return [Dense(weight, _keeping(cell, width, bias, spec.forget_bias)), Dense(*recurrent), Dense(*readout)]
 
 
-def _keeping(cell: Cell, width: int, bias: Draw | None, forget_bias: float | None) -> Draw | None:
+def _keeping(cell: Cell, width: int, bias: Array | None, forget_bias: float | None) -> Array | None:
     """Add the initial bias of the gate that keeps the memory."""
     if cell.keeper is None or not forget_bias:
         return bias
