@@ -57,7 +57,7 @@ def site(tmp_path):
 
 @pytest.fixture
 def pytest_run(tmp_path, site):
-    """A test file's text ↦ what pytest prints of it, where every warning is an error."""
+    """A test file's text ↦ what pytest prints, with every warning an error."""
 
     def run(text, *options, conftest=""):
         folder = tmp_path / "project"
@@ -123,16 +123,16 @@ def test_sick(gradcheck):
     assert "health.py" not in said
 
 
-def test_a_model_that_cannot_be_run_is_told_without_the_insides_of_the_probe(pytest_run, with_torch):
+def test_a_model_that_cannot_be_run_is_reported_without_the_insides_of_the_probe(pytest_run, with_torch):
     said = pytest_run(f"""{MODELS}
 def test_shape(gradcheck):
     gradcheck.assert_healthy(model(nn.Tanh), batch[:, :3])
 """)
     assert "GradcheckError: 0 (Linear) was given 32x3 and wants" in said
     assert "mat1 and mat2 shapes cannot be multiplied" in said
-    behind = said.rpartition("The above exception was the direct cause")[2]
-    assert "health.py" not in behind
-    assert "passing.py" not in behind
+    after = said.rpartition("The above exception was the direct cause")[2]
+    assert "health.py" not in after
+    assert "passing.py" not in after
 
 
 def test_options_of_the_assertion_reach_the_diagnosis(pytest_run, with_torch):
@@ -141,7 +141,7 @@ def test_allowed_verdicts_pass(gradcheck):
     report = gradcheck.assert_healthy(model(nn.Sigmoid), batch, allow=("vanishing", "collapsed"))
     assert report.verdict.status == "vanishing"
 
-def test_one_allowed_verdict_may_stand_alone(gradcheck):
+def test_one_allowed_verdict_needs_no_tuple(gradcheck):
     gradcheck.assert_healthy(model(nn.Sigmoid), batch, allow="vanishing")
 
 def test_other_verdicts_do_not(gradcheck):

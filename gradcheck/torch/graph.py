@@ -1,40 +1,35 @@
 """The autograd graph as a map: which activation follows which layer, its value and its slope.
 
-Activations may be modules, functions, methods or in-place: what all of them leave behind is a node of the graph, which
-keeps what its derivative needs, and which is that derivative when it is called.
+Activations may be modules, functions, methods or in place: each leaves a node in the graph, which keeps what its
+derivative needs, and which is that derivative when it is called.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from gradcheck.engine.activations import ACTIVATIONS
+
 #: A node of the graph; PyTorch has no public type for it that all versions share.
 Node = Any
 
-#: Nodes that hand on what they get, entry by entry or pooled: a norm, another shape, dropout.
+#: Nodes that pass on what they get, entry by entry or pooled: a norm, another shape, dropout.
 TRANSPARENT = (
     "NativeBatchNorm", "CudnnBatchNorm", "NativeLayerNorm", "NativeGroupNorm", "FusedRmsNorm", "View", "UnsafeView",
     "ReshapeAlias", "Permute", "Transpose", "Unsqueeze", "Squeeze", "Clone", "NativeDropout", "ToCopy", "Split",
     "Slice", "Select", "Unbind", "MaxPool", "AvgPool", "AdaptiveAvgPool", "AsStrided",
 )  # fmt: skip
 
-#: Nodes that do so where nothing but one of their inputs hangs on the model.
+#: Nodes that do so where only one of their inputs depends on the model.
 WITH_CONSTANTS = ("Mul", "Div", "Add", "Sub")
 
 
 class Elementwise(NamedTuple):
-    """An activation function as the graph knows it.
-
-    Attributes
-    ----------
-    output : callable
-        Node ↦ φ(z).
-    steepest : callable
-        Node ↦ largest |φ'|.
-    """
+    """An activation function as the graph knows it: node ↦ φ(z), and node ↦ the largest |φ'|."""
 
     output: Callable[[Node], Tensor]
     steepest: Callable[[Node], float]
@@ -45,13 +40,10 @@ def _kept(steepest: float = 1.0) -> Elementwise:
     return Elementwise(lambda node: node._saved_result, lambda node: steepest)
 
 
-def _again(function: Callable[..., Tensor], *arguments: str, steepest: float = 1.0) -> Elementwise:
+def _recomputed(function: Callable[..., Tensor], *arguments: str, steepest: float = 1.0) -> Elementwise:
     """Return an activation whose node keeps its input, and some arguments."""
-
-    def output(node: Node) -> Tensor:
-        return function(node._saved_self, *(getattr(node, f"_saved_{name}") for name in arguments))
-
-    return Elementwise(output, lambda node: steepest)
+    names = [f"_saved_{name}" for name in ("self", *arguments)]
+    return Elementwise(lambda node: function(*(getattr(node, name) for name in names)), lambda node: steepest)
 
 
 def _elu(node: Node) -> Tensor:
@@ -64,29 +56,29 @@ def _elu_steepest(node: Node) -> float:
     return float(node._saved_scale) * max(1.0, float(node._saved_alpha))
 
 
-#: By the name of the node; the steepest slopes are those of ``engine.activations``.
+#: By the name of the node.
 ELEMENTWISE: dict[str, Elementwise] = {
     "ReluBackward0": _kept(),
-    "SigmoidBackward0": _kept(0.25),
+    "SigmoidBackward0": _kept(ACTIVATIONS["sigmoid"].steepest),
     "TanhBackward0": _kept(),
     "GeluBackward0": Elementwise(
         lambda node: functional.gelu(node._saved_self, approximate=node._saved_approximate),
-        lambda node: 1.1289041451851548,
+        lambda node: ACTIVATIONS["gelu"].steepest,
     ),
-    "SiluBackward0": _again(functional.silu, steepest=1.0998393201288669),
-    "MishBackward0": _again(functional.mish, steepest=1.0884981612517279),
-    "LeakyReluBackward0": _again(functional.leaky_relu, "negative_slope"),
+    "SiluBackward0": _recomputed(functional.silu, steepest=ACTIVATIONS["silu"].steepest),
+    "MishBackward0": _recomputed(functional.mish, steepest=ACTIVATIONS["mish"].steepest),
+    "LeakyReluBackward0": _recomputed(functional.leaky_relu, "negative_slope"),
     "LeakyReluBackward1": _kept(),
     "EluBackward0": Elementwise(_elu, _elu_steepest),
     "EluBackward1": Elementwise(lambda node: node._saved_result, _elu_steepest),
-    "CeluBackward0": _again(functional.celu, "alpha"),
-    "SoftplusBackward0": _again(functional.softplus, "beta", "threshold"),
-    "HardtanhBackward0": _again(functional.hardtanh, "min_val", "max_val"),
-    "HardswishBackward0": _again(functional.hardswish, steepest=1.5),
-    "HardsigmoidBackward0": _again(functional.hardsigmoid, steepest=1 / 6),
-    "LogSigmoidBackward0": _again(functional.logsigmoid),
-    "ClampBackward1": _again(torch.clamp, "min", "max"),
-    "ClampMinBackward0": _again(torch.clamp_min, "min"),
+    "CeluBackward0": _recomputed(functional.celu, "alpha"),
+    "SoftplusBackward0": _recomputed(functional.softplus, "beta", "threshold"),
+    "HardtanhBackward0": _recomputed(functional.hardtanh, "min_val", "max_val"),
+    "HardswishBackward0": _recomputed(functional.hardswish, steepest=1.5),
+    "HardsigmoidBackward0": _recomputed(functional.hardsigmoid, steepest=1 / 6),
+    "LogSigmoidBackward0": _recomputed(functional.logsigmoid),
+    "ClampBackward1": _recomputed(torch.clamp, "min", "max"),
+    "ClampMinBackward0": _recomputed(torch.clamp_min, "min"),
     "PreluKernelBackward0": Elementwise(
         lambda node: torch.where(node._saved_self > 0, 1, node._saved_weight) * node._saved_self,
         lambda node: max(1.0, float(node._saved_weight.detach().abs().max())),
@@ -95,23 +87,19 @@ ELEMENTWISE: dict[str, Elementwise] = {
 
 
 class Activity(NamedTuple):
-    """An activation function at work.
-
-    Attributes
-    ----------
-    output, slope : Tensor
-        φ(z) and φ'(z).
-    steepest : float
-    """
+    """An activation function at work: φ(z), φ'(z), and the largest |φ'| there is."""
 
     output: Tensor
     slope: Tensor
     steepest: float
 
 
-def nodes(root: Node, inputs: Callable[[Node], Sequence[Any]] = lambda node: node.next_functions) -> Iterator[Node]:
-    """Yield every node that the gradient can reach from `root`, each once; by these inputs of a node alone."""
-    waiting, seen = [root], {root}
+def nodes(
+    roots: Iterable[Node], inputs: Callable[[Node], Sequence[Any]] = lambda node: node.next_functions
+) -> Iterator[Node]:
+    """Yield every node that the gradient can reach from `roots`, each once; by these inputs of a node alone."""
+    waiting = [*roots]
+    seen = set(waiting)
     while waiting:
         node = waiting.pop()
         yield node
@@ -122,7 +110,7 @@ def nodes(root: Node, inputs: Callable[[Node], Sequence[Any]] = lambda node: nod
 
 
 def activity(node: Node) -> Activity | None:
-    """Return the values of an activation's node; None where it isn't one, or keeps nothing any more."""
+    """Return the values of an activation's node; None where it isn't one, or no longer keeps its input."""
     kind = ELEMENTWISE.get(node.name())
     if kind is None:
         return None
@@ -130,23 +118,23 @@ def activity(node: Node) -> Activity | None:
         with torch.no_grad():
             output = kind.output(node)
             slope = node(torch.ones_like(output))
-    except RuntimeError:  # what it kept was changed in place, or is let go of already
+    except RuntimeError:  # what it kept was changed in place, or has been freed
         return None
     return Activity(output, slope[0] if isinstance(slope, tuple) else slope, kind.steepest(node))
 
 
 def source(node: Node, known: Callable[[Node], bool]) -> Node | None:
-    """Return the first known node on the way back from `node`, as long as the way has no fork; or None."""
+    """Return the first known node going back from `node`, as long as the path has no fork; or None."""
     while node is not None and not known(node):
         inputs = [following for following, _ in node.next_functions if following is not None]
         name = node.name()
-        hands_on = name.startswith(TRANSPARENT) or (name.startswith(WITH_CONSTANTS) and len(inputs) == 1)
-        node = inputs[0] if hands_on and inputs else None
+        passes_on = name.startswith(TRANSPARENT) or (name.startswith(WITH_CONSTANTS) and len(inputs) == 1)
+        node = inputs[0] if passes_on and inputs else None
     return node
 
 
 def beside_scores(root: Node) -> set[Node]:
-    """Return the nodes that the gradient reaches without going through a softmax, as the queries and keys have to."""
+    """Return the nodes that the gradient reaches without going through a softmax, as those of queries and keys do."""
 
     def inputs(node: Node) -> Sequence[Any]:
         name, following = node.name(), node.next_functions
@@ -154,13 +142,13 @@ def beside_scores(root: Node) -> set[Node]:
             return tuple(following[2:])  # values and mask
         return () if name.startswith("Softmax") else tuple(following)
 
-    return set(nodes(root, inputs))
+    return set(nodes([root], inputs))
 
 
 def factors(root: Node) -> set[Tensor]:
-    """Return the parameters that something else is multiplied by, entry by entry, in whatever shape."""
+    """Return the parameters that multiply something else entry by entry, in any shape."""
     found = set()
-    for node in nodes(root):
+    for node in nodes([root]):
         inputs = [following for following, _ in node.next_functions]
         if node.name().startswith("MulBackward") and None not in inputs:
             leaves = (source(following, lambda one: hasattr(one, "variable")) for following in inputs)
@@ -169,51 +157,32 @@ def factors(root: Node) -> set[Tensor]:
 
 
 def bottlenecks(root: Node, sources: set[Node]) -> set[Node]:
-    """Return the nodes that every way from `root` to the sources goes through.
+    """Return the nodes that every path from `root` to the sources goes through.
 
     Notes
     -----
-    Nodes are taken in topological order; one that takes all edges that are open at that moment has no way around it.
+    Nodes are taken in topological order; one that takes all edges that are open at that moment has no path around it.
     """
-    order = _inwards(root)
-    leading = set(sources)
-    for node in reversed(order):
-        if any(following in leading for following, _ in node.next_functions):
-            leading.add(node)
-    left = dict.fromkeys(leading, 0)
-    for node in leading:
-        for following in _within(node, leading, sources):
-            left[following] += 1
-    taken, found, open_edges = dict(left), set[Node](), 0
+    parents: dict[Node, list[tuple[Node, int]]] = defaultdict(list)
+    for node in nodes([root]):
+        for following, _ in node.next_functions:
+            parents[following].append((node, 0))
+    leading = set(nodes(sources, lambda node: parents[node]))
+
+    def followers(node: Node) -> list[Node]:
+        return [] if node in sources else [one for one, _ in node.next_functions if one in leading]
+
+    left = Counter(one for node in leading for one in followers(node))
+    taken, found, open_edges = Counter(left), set[Node](), 0
     ready = [root] if root in leading else []
     while ready:
         node = ready.pop()
         open_edges -= taken[node]
         if not open_edges and not ready:
             found.add(node)
-        for following in _within(node, leading, sources):
+        for following in followers(node):
             open_edges += 1
             left[following] -= 1
             if not left[following]:
                 ready.append(following)
     return found
-
-
-def _inwards(root: Node) -> list[Node]:
-    """Return the nodes below `root`, each before all that follow it."""
-    order: list[Node] = []
-    waiting, seen = [(root, False)], set[Node]()
-    while waiting:
-        node, done = waiting.pop()
-        if done:
-            order.append(node)
-        elif node not in seen:
-            seen.add(node)
-            waiting.append((node, True))
-            waiting.extend((one, False) for one, _ in node.next_functions if one is not None and one not in seen)
-    return order[::-1]
-
-
-def _within(node: Node, leading: set[Node], sources: set[Node]) -> list[Node]:
-    """Return what follows a node on the way to the sources."""
-    return [] if node in sources else [one for one, _ in node.next_functions if one in leading]

@@ -1,4 +1,4 @@
-"""``gradcheck probe`` as its users meet it: their own module, from the folder it stands in."""
+"""``gradcheck probe`` as its users meet it: their own module, from the folder it is in."""
 
 import json
 import re
@@ -31,13 +31,13 @@ DOCUMENTS = {
 
 @pytest.fixture(scope="module")
 def probe(gradcheck):
-    """Options ↦ how the command ended, in the folder of the models."""
+    """Options ↦ how the command ended, in the models' folder."""
     return lambda line, *words, **variables: gradcheck(f"probe {line}", *words, cwd=FOLDER, **variables)
 
 
 @pytest.fixture(scope="module")
 def probed(probe):
-    """Options ↦ the document, when the command ends well and says nothing else."""
+    """Options ↦ the document, when the command succeeds and prints nothing else."""
 
     def run(line, **variables):
         ended = probe(line, **variables)
@@ -165,14 +165,14 @@ def test_what_the_user_s_code_prints_goes_to_stderr(project):
         (MODEL, "owned:model --input 8x4", "no module 'owned' in"),
         (MODEL, "own:model", "--input is not given; by the model's first layer it could be --input 32x4"),
         (MODEL, "own:model --input 8x5", "0 (Linear) was given 8x5 and wants …x4"),
-        (MODEL, "own:model --input 8y4", "'8y4' is no shape: write 8x3x32x32"),
+        (MODEL, "own:model --input 8y4", "'8y4' is not a shape: write 8x3x32x32"),
         (MODEL, "own:model --input 8x4:int64", "doesn't say how many kinds there are: write '8x4:int64<1000'"),
         ("from torch import nn\nmodel = nn.Embedding(9, 2)\n", "own:model", "it could be --input '4x32:int64<9'"),
         (MAKER, "own:make --input 8x4", "--kwargs don't fit own:make(width, deep=2): missing a required argument"),
         (MAKER, "own:make --kwargs '{\"depth\": 2}' --input 8x4", "'width'; write '{\"depth\": 50}'"),
         (MODEL, "own:model --input '8x4:float32<5'", "bounds numbers that aren't whole"),
-        (MODEL, "own:model --input 8x4 --kwargs {}x", "--kwargs is no JSON"),
-        (MODEL, "own:model --input 8x4 --kwargs [1]", "--kwargs is list, no JSON object"),
+        (MODEL, "own:model --input 8x4 --kwargs {}x", "--kwargs is not JSON"),
+        (MODEL, "own:model --input 8x4 --kwargs [1]", "--kwargs is list, not a JSON object"),
         (MODEL, "own:model --input 8x4 --kwargs '{\"a\": 1}'", "go to a callable, and own:model is a model already"),
         (MODEL, "own:model --input 8x4 --batch own:model", "--batch brings its own inputs: drop --input"),
         (MODEL, "own:model --input 8x4 --loss own:gone", "own has no 'gone'"),
@@ -180,7 +180,7 @@ def test_what_the_user_s_code_prints_goes_to_stderr(project):
         (MODEL, "own:model --input 8x4 --format xml", "--format 'xml' is unknown"),
         (MODEL, "own:model --input 8x4 --steps x", "'x' is not a valid int"),
         ("model = 3\n", "own:model --input 8x4", "is int: neither a torch.nn.Module nor callable"),
-        ("def model(): return 3\n", "own:model --input 8x4", "returned int, no torch.nn.Module"),
+        ("def model(): return 3\n", "own:model --input 8x4", "returned int, not a torch.nn.Module"),
         (
             "def model(): raise ValueError('no\\nway')\n",
             "own:model --input 8x4",
@@ -196,7 +196,7 @@ def test_what_the_user_s_code_prints_goes_to_stderr(project):
         ),
     ],
 )
-def test_what_is_wrong_is_told_in_one_line(source, line, message, project):
+def test_what_is_wrong_is_reported_in_one_line(source, line, message, project):
     ended = project(source, line)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert re.fullmatch(r"error: [^\n]+\n", ended.stderr)

@@ -10,24 +10,14 @@ from torch import Tensor, nn
 
 from gradcheck.errors import OptionError
 
-#: Kinds of numbers that --input can have.
+#: The types that --input can have.
 INPUT_TYPES = ("float32", "float64", "float16", "bfloat16", "int64", "int32", "uint8", "bool")
 
 SHAPE = re.compile(r"(?P<shape>\d+(x\d+)*)(:(?P<type>[a-z]+\d*))?(<(?P<below>\d+))?")
 
 
 class Batch(NamedTuple):
-    """What a model is called with, and what it should have said.
-
-    Attributes
-    ----------
-    arguments : tuple
-        By position.
-    keywords : dict
-        By name.
-    targets : object
-        None where they will be drawn.
-    """
+    """A model's inputs, by position and by name, and their targets: None where they will be drawn."""
 
     arguments: tuple[Any, ...]
     keywords: dict[str, Any]
@@ -61,7 +51,7 @@ class Batch(NamedTuple):
 def as_batch(batch: object) -> Batch:
     """Return (inputs, targets) or inputs alone as a ``Batch``; inputs are a tensor, several, or a mapping of names.
 
-    Arrays of NumPy become tensors.
+    NumPy arrays are converted to tensors.
     """
     if isinstance(batch, Batch):
         return batch
@@ -86,12 +76,12 @@ def parse_input(text: str) -> tuple[tuple[int, ...], str, int]:
     Raises
     ------
     OptionError
-        The text is none.
+        The text isn't one.
     """
     match = SHAPE.fullmatch(text.replace(" ", ""))
     kind = (match and match["type"]) or ("int64" if match and match["below"] else "float32")
     if match is None or kind not in INPUT_TYPES or "0" in match["shape"].split("x"):
-        problem = f"{text!r} is no shape: write 8x3x32x32, or '4x128:int64<50257' (types: {', '.join(INPUT_TYPES)})"
+        problem = f"{text!r} is not a shape: write 8x3x32x32, or '4x128:int64<50257' (types: {', '.join(INPUT_TYPES)})"
         raise OptionError("input", problem)
     integral = kind in ("int64", "int32", "uint8")
     if integral and match["below"] is None:
@@ -101,8 +91,8 @@ def parse_input(text: str) -> tuple[tuple[int, ...], str, int]:
     return tuple(int(size) for size in match["shape"].split("x")), kind, int(match["below"] or 2)
 
 
-def drawn_input(text: str, generator: torch.Generator) -> Tensor:
-    """Return a random input: standard normal numbers, or whole ones below the bound, each as likely."""
+def draw_input(text: str, generator: torch.Generator) -> Tensor:
+    """Draw an input: standard normal numbers, or whole ones below the bound, all equally likely."""
     shape, kind, below = parse_input(text)
     dtype = getattr(torch, kind)
     if dtype.is_floating_point:
@@ -110,12 +100,13 @@ def drawn_input(text: str, generator: torch.Generator) -> Tensor:
     return torch.randint(max(1, below), shape, generator=generator).to(dtype)
 
 
-def suggested_input(model: nn.Module) -> str:
-    """Return the --input that the first layer asks for, as far as that is obvious; or an empty text."""
+def suggest_input(model: nn.Module) -> str:
+    """Return the --input that the first layer needs, where that is obvious; or an empty text."""
     for module in model.modules():
-        if isinstance(module, nn.Linear | nn.RNNBase):
-            width = module.in_features if isinstance(module, nn.Linear) else module.input_size
-            return f"32x{width}" if isinstance(module, nn.Linear) else f"16x32x{width}"
+        if isinstance(module, nn.Linear):
+            return f"32x{module.in_features}"
+        if isinstance(module, nn.RNNBase):
+            return f"16x32x{module.input_size}"
         if isinstance(module, nn.modules.conv._ConvNd):
             return f"8x{module.in_channels}" + "x32" * len(module.kernel_size)
         if isinstance(module, nn.Embedding | nn.EmbeddingBag):

@@ -1,4 +1,4 @@
-"""What can't be probed, told before anything runs."""
+"""What can't be probed, reported before anything runs."""
 
 import math
 
@@ -12,16 +12,10 @@ from gradcheck.torch.probing.batches import Batch
 
 
 def check_model(model: object) -> None:
-    """Refuse what is no model, and one whose weights or modules can't be reached.
-
-    Raises
-    ------
-    GradcheckError
-        It is such a model.
-    """
+    """Raise an error for what isn't a model, and for one whose weights or modules can't be reached."""
     name = type(model).__name__
     if not isinstance(model, nn.Module):
-        raise GradcheckError(f"{name} is no torch.nn.Module: there is nothing to probe")
+        raise GradcheckError(f"{name} is not a torch.nn.Module: there is nothing to probe")
     tensors = [*model.parameters(), *model.buffers()]
     if any(is_lazy(one) for one in tensors):
         raise GradcheckError(f"{name} has lazy modules without weights yet: call it on a batch once")
@@ -34,13 +28,7 @@ def check_model(model: object) -> None:
 
 
 def check_batch(batch: Batch) -> None:
-    """Refuse inputs that no model could learn from.
-
-    Raises
-    ------
-    OptionError
-        They are such inputs.
-    """
+    """Raise an error for inputs that no model could learn from."""
     values = [*batch.arguments, *batch.keywords.values()]
     if not values:
         raise OptionError("batch", "holds no inputs: give (inputs, targets), or inputs alone")
@@ -64,5 +52,5 @@ def _check_input(value: Tensor) -> None:
 
 
 def _is_mask(value: Tensor) -> bool:
-    """Whether it is one that attention adds: of 0 and −inf alone."""
+    """Whether it is a mask that attention adds: of 0 and −inf only."""
     return bool(((value == 0) | (value == -math.inf)).all())

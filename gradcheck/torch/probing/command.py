@@ -14,9 +14,10 @@ from torch import nn
 from gradcheck.base.record import Frozen
 from gradcheck.diagnosis.report import Report
 from gradcheck.errors import OptionError, at_least
-from gradcheck.torch.probing.batches import Batch, drawn_input, suggested_input
+from gradcheck.torch.probing.batches import Batch, draw_input, suggest_input
+from gradcheck.torch.probing.error_text import errors_in_one_line
 from gradcheck.torch.probing.probe import probe
-from gradcheck.torch.probing.target import called, loaded, loaded_model, parse_arguments
+from gradcheck.torch.probing.target import load_attribute, load_model, parse_arguments
 
 
 def probe_target(
@@ -29,7 +30,7 @@ def probe_target(
     seed: int = 0,
     **options: Any,  # noqa: ANN401
 ) -> Report:
-    """Probe what a command line names; this imports and runs the user's own code.
+    """Probe what a command line names; this imports and runs the user's own code, whose output goes to stderr.
 
     Parameters
     ----------
@@ -40,7 +41,7 @@ def probe_target(
     input : sequence of str, optional
         Shapes of random inputs, one each: ``8x3x32x32``, ``4x128:int64<50257``.
     batch : str, optional
-        ``module:function`` that returns (inputs, targets), in place of `input`.
+        ``module:function`` that returns (inputs, targets), instead of `input`.
     loss : str, optional
         A name, or ``module:function`` of (output, targets).
     seed : int
@@ -51,19 +52,20 @@ def probe_target(
     Raises
     ------
     GradcheckError
-        Something isn't what it has to be; the message says what would be.
+        Something isn't as it has to be; the message says what would be right.
     """
     at_least("seed", seed, 0, "it seeds the random numbers")
     arguments = parse_arguments(kwargs)
     random.seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002  # the user's code may draw from it
     torch.manual_seed(seed)
-    model = loaded_model(target, arguments)
-    given = _batch(model, list(input or ()), batch, seed)
-    function = loaded(loss, "--loss") if loss is not None and ":" in loss else loss
+    shapes = list(input or ())
     with redirect_stdout(sys.stderr):
+        model = load_model(target, arguments)
+        given = _batch(model, shapes, batch, seed)
+        function = load_attribute(loss, "--loss") if loss is not None and ":" in loss else loss
         report = probe(model, given, function, seed=seed, **options)
-    config = {"target": target, "kwargs": arguments or None, "input": list(input or ()) or None, "batch": batch}
+    config = {"target": target, "kwargs": arguments or None, "input": shapes or None, "batch": batch}
     named = {} if loss is None else {"loss": loss}
     return replace(report, config=Frozen(config | report.config.to_dict() | named))
 
@@ -73,15 +75,18 @@ def _batch(model: nn.Module, shapes: list[str], function: str | None, seed: int)
     if function is not None:
         if shapes:
             raise OptionError("batch", "brings its own inputs: drop --input")
-        made = loaded(function, "--batch")
-        return lambda: called(made, f"--batch {function}")
+        user_function = load_attribute(function, "--batch")
+
+        def make_batch() -> object:
+            with errors_in_one_line(f"--batch {function} failed: "):
+                return user_function()
+
+        return make_batch
     if not shapes:
-        like = suggested_input(model)
-        raise OptionError("input", f"is not given; by the model's first layer it could be --input {like or '32x784'}")
+        guess = suggest_input(model) or "32x784"
+        raise OptionError("input", f"is not given; by the model's first layer it could be --input {guess}")
     generator = torch.Generator().manual_seed(seed)
-    first = next((one for one in model.parameters() if one.is_floating_point()), torch.zeros(0))
-    drawn = [drawn_input(text, generator) for text in shapes]
-    return Batch(
-        tuple(one.to(first.device, first.dtype if one.dtype == torch.float32 else one.dtype) for one in drawn),
-        {},
-    )
+    like = next((one for one in model.parameters() if one.is_floating_point()), torch.zeros(0))
+    inputs = [draw_input(text, generator) for text in shapes]
+    moved = (one.to(like.device, like.dtype if one.dtype == torch.float32 else one.dtype) for one in inputs)
+    return Batch(tuple(moved), {})

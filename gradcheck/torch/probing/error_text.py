@@ -1,66 +1,74 @@
-"""What the user's own code raised, in one line that says where and what would be right."""
+"""What the user's own code raised, in one line that says where, and what would be right."""
 
 import importlib
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from gradcheck.errors import GradcheckError
 from gradcheck.torch.layers import EMBEDDINGS
 from gradcheck.torch.probing.hooks import Recording
 
-#: Where code stands that is not the user's.
+#: Where code is that is not the user's.
 OTHERS = (Path(torch.__file__).parent, Path(importlib.__file__).parent, Path(__file__).parents[2])
 
 #: What errors of PyTorch mean here, by a part of their text.
 ADVICE = {
     "use_reentrant=True": "set it to False, or switch checkpointing off while you probe",
     "more than 1 value per channel": "give more examples, or take --mode eval",
-    "modified by an inplace operation": "behind the operation that it names write y = y + x for y += x",
+    "modified by an inplace operation": "after the operation that it names write y = y + x for y += x",
 }
+
+BY_NAME = "inputs by name are a batch like {'x': …, 'y': …}"
 
 #: The same where the model itself was called.
 OF_CALLS = {
-    "required positional argument": "targets go to the loss alone; of several inputs each has its --input, or a batch "
-    "is {'x': …, 'y': …}",
-    "positional argument but": "inputs by name are a batch like {'x': …, 'y': …}",
-    "positional arguments but": "inputs by name are a batch like {'x': …, 'y': …}",
+    "required positional argument": "targets go only to the loss; several inputs need one --input each, or a batch "
+    "like {'x': …, 'y': …}",
+    "positional argument but": BY_NAME,
+    "positional arguments but": BY_NAME,
 }
 
 
-def complaint(error: BaseException, record: Recording | None = None) -> str:
-    """Return one line: which layer, what it was given, what it wanted; and the error itself.
+@contextmanager
+def errors_in_one_line(what: str = "", record: Recording | None = None) -> Iterator[None]:
+    """Raise whatever the user's own code raises as a GradcheckError of one line."""
+    try:
+        yield
+    except GradcheckError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise GradcheckError(f"{what}{error_line(error, record)}") from error
 
-    Parameters
-    ----------
-    error : BaseException
-    record : Recording, optional
-        Of the modules that were being run.
-    """
-    told = f"{type(error).__name__}: {error}".strip().split("\n")[0]
-    told = _advised(told, ADVICE | (OF_CALLS if record is not None and len(record.inside) == 1 else {}))
+
+def error_line(error: BaseException, record: Recording | None = None) -> str:
+    """Return one line: which layer that was run for `record`, what it was given, what it wanted; and the error."""
+    message = f"{type(error).__name__}: {error}".strip().split("\n")[0]
+    message = _with_advice(message, ADVICE | (OF_CALLS if record is not None and len(record.inside) == 1 else {}))
     if record is None or not record.inside:
-        return f"{told}{_where(error)}"
+        return f"{message}{_where(error)}"
     name, module, inputs = record.inside[-1]
     own = next((one.dtype for one in module.parameters(recurse=False)), None)
     own = torch.int64 if isinstance(module, EMBEDDINGS) else own
-    shown = [_shown(shape, dtype, own) for shape, dtype in inputs]
-    return f"{name} ({type(module).__name__}) was given {', '.join(shown) or 'no tensor'}{_wants(module)}: {told}"
+    given = ", ".join(_describe(shape, dtype, own) for shape, dtype in inputs) or "no tensor"
+    return f"{name} ({type(module).__name__}) was given {given}{_wants(module)}: {message}"
 
 
-def _advised(told: str, advices: Mapping[str, str]) -> str:
-    """Return an error's first sentence and what to do about it, where that is known; else what was told."""
+def _with_advice(message: str, advices: Mapping[str, str]) -> str:
+    """Return an error's first sentence and what to do about it, where that is known; else the message as it is."""
     for sign, advice in advices.items():
-        if sign in told:
-            return f"{told.partition('. ')[0].rstrip('.')}: {advice}"
-    return told
+        if sign in message:
+            return f"{message.partition('. ')[0].rstrip('.')}: {advice}"
+    return message
 
 
-def _shown(shape: tuple[int, ...], dtype: torch.dtype | None, own: torch.dtype | None) -> str:
-    """Return the shape of an input, and its type where the weights have another."""
+def _describe(shape: tuple[int, ...], dtype: torch.dtype | None, own: torch.dtype | None) -> str:
+    """Return the shape of an input, and its type where that of the weights is another."""
     size = "x".join(map(str, shape)) or ("no tensor" if dtype is None else "a single number")
     return size if own is None or dtype in (own, None) else f"{size} of {str(dtype).removeprefix('torch.')}"
 
@@ -84,7 +92,7 @@ def _wants(module: nn.Module) -> str:
 
 
 def _where(error: BaseException) -> str:
-    """Return the last file and line on the way to the error that is the user's own, if there is one."""
+    """Return the innermost file and line of the user's own that led to the error, if there is one."""
     frames = [one for one in traceback.extract_tb(error.__traceback__) if not one.filename.startswith("<frozen")]
     frames = [one for one in frames if not any(Path(one.filename).is_relative_to(other) for other in OTHERS)]
     return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""

@@ -1,4 +1,4 @@
-"""Weights that start at zero, and gates next to it: they shut a branch in the first steps of training only."""
+"""Weights that start at zero, and gates next to it: they shut a branch only in the first steps of training."""
 
 import math
 from collections.abc import Iterator
@@ -9,12 +9,12 @@ from torch import Tensor, nn
 
 from gradcheck.torch.probing.measuring import Gradients
 
-#: A gate is nearly shut where all of it is smaller; LayerScale starts at 1e-4 to 1e-6.
+#: A gate all of whose entries are smaller is nearly shut; LayerScale starts at 1e-4 to 1e-6.
 NEARLY = 1e-2
 
 
-def shut_by(model: nn.Module, gradients: Gradients) -> dict[str, Tensor]:
-    """Return the weights that are exactly zero and have a gradient, by name, with the gradient; biases shut nothing."""
+def find_shut(model: nn.Module, gradients: Gradients) -> dict[str, Tensor]:
+    """Return the gradients of weights that are exactly zero, by name; biases shut nothing."""
     found = {}
     for name, parameter in model.named_parameters():
         gradient = gradients.get(parameter)
@@ -26,8 +26,8 @@ def shut_by(model: nn.Module, gradients: Gradients) -> dict[str, Tensor]:
     return found
 
 
-def nearly_shut_by(model: nn.Module, gradients: Gradients, factors: set[Tensor]) -> dict[str, Tensor]:
-    """Return the gates that are next to zero, by name, with the gradient: of all factors those of whole units."""
+def find_nearly_shut(model: nn.Module, gradients: Gradients, factors: set[Tensor]) -> dict[str, Tensor]:
+    """Return the gradients of gates that are next to zero, by name: of all factors those of whole units."""
     found = {}
     for name, parameter in model.named_parameters():
         gradient, values = gradients.get(parameter), parameter.detach()
@@ -39,13 +39,13 @@ def nearly_shut_by(model: nn.Module, gradients: Gradients, factors: set[Tensor])
 
 
 def _is_gate(parameter: Tensor) -> bool:
-    """Whether it is a factor of each unit, of shape C or Cx1x1, or one for all; a matrix of one column is none."""
+    """Whether it is a factor of each unit, of shape C or Cx1x1, or one for all; a matrix of one column isn't."""
     return not parameter.dim() or (parameter.dim() != 2 and parameter.numel() == len(parameter))
 
 
 @contextmanager
 def opened(model: nn.Module, gradients: dict[str, Tensor]) -> Iterator[None]:
-    """Let weights have taken a first step against their gradient, as long as usual weights are; then put them back."""
+    """Give weights a first step against their gradient, as large as usual weights are; then put them back."""
     parameters = dict(model.named_parameters())
     kept = {name: parameters[name].detach().clone() for name in gradients}
     with torch.no_grad():

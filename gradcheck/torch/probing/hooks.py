@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 from gradcheck.engine.magnitude import log10_norm, log10_rms, log10_std, rescaled
 from gradcheck.engine.types import Array
-from gradcheck.torch.graph import Node
+from gradcheck.torch.graph import Activity, Node
 from gradcheck.torch.layers import Layer, by_channel, candidates, is_finite, main_tensor
 
 
@@ -35,15 +36,19 @@ class Call:
         Of the output as it was returned.
     finite : bool
     log10_gradient_norm : float
-        Of δ, the gradient at the output; nan as long as none has come.
+        Of δ, the gradient at the output; nan until one has arrived.
     alive : array of bool, or None
         (channels,) where δ is not exactly zero throughout.
     gradient_zeros : float
         Share of δ's entries that are exactly zero.
+    activities : list of Activity
+        The activation functions that follow it.
     normalized : bool
         A norm follows.
     scores : bool
-        The output reaches the loss by a softmax only.
+        The output reaches the loss only through a softmax.
+    on_trunk : bool
+        All of the signal goes through it.
     hook : handle
         What listens to the gradient.
     """
@@ -60,8 +65,10 @@ class Call:
     log10_gradient_norm: float = math.nan
     alive: npt.NDArray[np.bool_] | None = None
     gradient_zeros: float = math.nan
+    activities: list[Activity] = field(default_factory=list)
     normalized: bool = False
     scores: bool = False
+    on_trunk: bool = False
     hook: Any = None
 
     @property
@@ -69,14 +76,15 @@ class Call:
         """Of the channels."""
         return self.layer.channel_axis(self.output)
 
-    def let_go(self) -> None:
-        """Forget tensors and graph: they hold the call, as it holds them, where no garbage collector looks."""
+    def free(self) -> None:
+        """Drop tensors and graph: they hold the call, as it holds them, where no garbage collector looks."""
         if self.hook is not None:
             self.hook.remove()
-        self.output, self.node, self.input_node, self.hook = self.output.new_empty(0), None, None, None
+        self.output, self.activities = self.output.new_empty(0), []
+        self.node = self.input_node = self.hook = None
 
     def receive(self, delta: Tensor) -> None:
-        """Measure what has come back."""
+        """Measure the gradient at the output."""
         self.alive = by_channel(delta != 0, self.axis).any(0).cpu().numpy()
         self.gradient_zeros = float((delta == 0).double().mean())
         self.log10_gradient_norm = log10_norm(as_array(delta))
@@ -93,7 +101,7 @@ class Recording:
     inside : list of (str, Module, inputs)
         The modules that are being run, outermost first: where an error comes from; of each input shape and type.
     listening : bool
-        Whether gradients that come back are measured.
+        Whether gradients that arrive are measured.
     """
 
     calls: list[Call] = field(default_factory=list)
@@ -110,6 +118,45 @@ class Recording:
         """Return a layer's calls."""
         return [call for call in self.calls if call.layer is layer]
 
+    def enter(self, name: str, module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        """Note that a module begins."""
+        given = tuple((tuple(getattr(one, "shape", ())), getattr(one, "dtype", None)) for one in inputs)
+        self.inside.append((name, module, given))
+
+    def leave(self, module: nn.Module, inputs: tuple[Any, ...], output: object) -> None:
+        """Note that the innermost module has ended."""
+        self.inside.pop()
+
+    def add_call(self, layer: Layer, module: nn.Module, inputs: tuple[Any, ...], output: object) -> None:
+        """Note what a layer returned, and listen to its gradient."""
+        tensor, given = main_tensor(output), main_tensor(inputs)
+        if tensor is None or not tensor.numel() or not torch.is_grad_enabled():
+            return
+        with np.errstate(all="ignore"):
+            values = rescaled(as_array(tensor))
+            rms, std = log10_rms(values), log10_std(values)
+        finite = math.isfinite(rms) or is_finite(tensor)
+        node, features = (None, math.inf) if given is None else (given.grad_fn, layer.rows(given).shape[1])
+        call = Call(layer, tensor, tensor._version, tensor.grad_fn, node, features, rms, std, finite)
+        self.calls.append(call)
+        if tensor.requires_grad:
+            call.hook = tensor.register_hook(lambda delta: call.receive(delta) if self.listening else None)
+
+
+@contextmanager
+def recording(model: nn.Module) -> Iterator[Recording]:
+    """Watch a model's layers as long as the context lasts."""
+    record = Recording()
+    handles = [layer.module.register_forward_hook(partial(record.add_call, layer)) for layer in candidates(model)]
+    for name, module in model.named_modules():
+        handles.append(module.register_forward_pre_hook(partial(record.enter, name or type(model).__name__)))
+        handles.append(module.register_forward_hook(record.leave))
+    try:
+        yield record
+    finally:
+        for handle in handles:
+            handle.remove()
+
 
 def as_array(tensor: Tensor) -> Array:
     """Return a tensor as NumPy's; half precision as float32, complex numbers as two in the last axis."""
@@ -121,58 +168,3 @@ def as_array(tensor: Tensor) -> Array:
     wide = tensor if tensor.dtype in (torch.float32, torch.float64) else tensor.float()
     array: Array = wide.cpu().numpy()
     return array
-
-
-@contextmanager
-def recording(model: nn.Module) -> Iterator[Recording]:
-    """Watch a model's layers as long as the context lasts."""
-    record = Recording()
-    handles = []
-    for layer in candidates(model):
-        handles.append(layer.module.register_forward_hook(_noting(record, layer)))
-    for name, module in model.named_modules():
-        handles.append(module.register_forward_pre_hook(_entering(record, name or type(model).__name__)))
-        handles.append(module.register_forward_hook(_leaving(record)))
-    try:
-        yield record
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def _entering(record: Recording, name: str) -> Any:  # noqa: ANN401
-    def enter(module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        given = tuple((tuple(getattr(one, "shape", ())), getattr(one, "dtype", None)) for one in inputs)
-        record.inside.append((name, module, given))
-
-    return enter
-
-
-def _leaving(record: Recording) -> Any:  # noqa: ANN401
-    def leave(module: nn.Module, inputs: tuple[Any, ...], output: object) -> None:
-        record.inside.pop()
-
-    return leave
-
-
-def _noting(record: Recording, layer: Layer) -> Any:  # noqa: ANN401
-    def note(module: nn.Module, inputs: tuple[Any, ...], output: object) -> None:
-        tensor = main_tensor(output)
-        if tensor is None or not tensor.numel() or not torch.is_grad_enabled():
-            return
-        first = main_tensor(inputs)
-        call = _call(layer, tensor, first)
-        record.calls.append(call)
-        if tensor.requires_grad:
-            call.hook = tensor.register_hook(lambda delta: call.receive(delta) if record.listening else None)
-
-    return note
-
-
-def _call(layer: Layer, tensor: Tensor, given: Tensor | None) -> Call:
-    with np.errstate(all="ignore"):
-        output = rescaled(as_array(tensor))
-        rms, std = log10_rms(output), log10_std(output)
-    finite = math.isfinite(rms) or is_finite(tensor)
-    node, features = (None, math.inf) if given is None else (given.grad_fn, layer.rows(given).shape[1])
-    return Call(layer, tensor, tensor._version, tensor.grad_fn, node, features, rms, std, finite)

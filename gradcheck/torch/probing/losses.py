@@ -1,4 +1,4 @@
-"""The loss: a number of the model's output and the targets, by name, by default, or the user's own."""
+"""The loss of the model's output and the targets: by name, by default, or the user's own."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -15,33 +15,26 @@ LOSSES = ("cross-entropy", "mean-square")
 #: (output, targets) ↦ a scalar.
 LossFunction = Callable[[Any, Any], Tensor]
 
-#: The target that PyTorch's cross-entropy passes by.
+#: The target that PyTorch's cross-entropy ignores.
 IGNORED = -100
 
-#: What stands at the end of a model whose outputs are no logits.
+#: The last function of a model whose outputs aren't logits.
 SQUASHED = ("SoftmaxBackward", "Sigmoid", "Tanh", "Relu")
 
 
 class Loss(NamedTuple):
-    """A loss that is known by name.
-
-    Attributes
-    ----------
-    name : str
-    function : callable
-        (output, targets) ↦ scalar.
-    """
+    """A loss and its name."""
 
     name: str
     function: LossFunction
 
 
-def chosen_loss(loss: str | LossFunction | None, output: object, targets: object) -> Loss:
+def choose_loss(loss: str | LossFunction | None, output: object, targets: object) -> Loss:
     """Return the loss that was asked for; or cross-entropy where the output looks like logits, else mean square.
 
     Raises
     ------
-    GradcheckError
+    OptionError
         There is no such loss.
     """
     if callable(loss):
@@ -64,7 +57,7 @@ def _own_loss(output: object) -> Tensor | None:
 
 
 def _like_logits(output: object, targets: object) -> bool:
-    """Whether targets are classes, or the output could be logits of some: two or more numbers, not squashed."""
+    """Whether targets are classes, or the output could be their logits: two or more numbers, not squashed."""
     tensor = main_tensor(output)
     if tensor is None or tensor.is_complex() or tensor.dim() < 2 or tensor.shape[class_axis(tensor)] < 2:
         return False
@@ -75,12 +68,12 @@ def _like_logits(output: object, targets: object) -> bool:
 
 
 def class_axis(output: Tensor) -> int:
-    """Return the axis of the classes: behind the batch in an image, else the last."""
+    """Return the axis of the classes: after the batch in an image, else the last."""
     return 1 if output.dim() > 3 else output.dim() - 1
 
 
-def drawn_targets(loss: str, output: object, generator: torch.Generator) -> Tensor | None:
-    """Return random targets of a loss known by name: classes, or standard normal numbers; else None."""
+def draw_targets(loss: str, output: object, generator: torch.Generator) -> Tensor | None:
+    """Draw targets of a loss known by name: classes, or standard normal numbers; of others None."""
     tensor = main_tensor(output)
     if tensor is None or loss not in LOSSES:
         return None
@@ -94,7 +87,7 @@ def drawn_targets(loss: str, output: object, generator: torch.Generator) -> Tens
 def _main(output: object) -> Tensor:
     tensor = main_tensor(output)
     if tensor is None or tensor.is_complex():
-        what = "complex numbers" if tensor is not None else f"{type(output).__name__}, no tensor of floats"
+        what = "complex numbers" if tensor is not None else f"{type(output).__name__}, not a tensor of floats"
         raise GradcheckError(f"the model returns {what}: give a --loss of it")
     return tensor
 
@@ -105,7 +98,7 @@ def _shape(tensor: Tensor) -> str:
 
 def _check_tensor(targets: object) -> None:
     if not isinstance(targets, Tensor):
-        raise GradcheckError(f"the targets are {type(targets).__name__}, no tensor: give one, or a --loss of them")
+        raise GradcheckError(f"the targets are {type(targets).__name__}, not a tensor: give one, or a --loss of them")
 
 
 def _check_classes(targets: Tensor, classes: int) -> None:
@@ -134,9 +127,6 @@ def _mean_square(output: object, targets: Tensor) -> Tensor:
     _check_tensor(targets)
     tensor = _main(output)
     if targets.numel() != tensor.numel():
-        raise GradcheckError(
-            f"the output is {_shape(tensor)} and the targets {_shape(targets)}: give as many, or a --loss of both"
-        )
-    if targets.shape != tensor.shape:
-        targets = targets.reshape(tensor.shape)
-    return functional.mse_loss(tensor, targets.to(tensor.dtype))
+        shapes = f"the output is {_shape(tensor)} and the targets {_shape(targets)}"
+        raise GradcheckError(f"{shapes}: give as many, or a --loss of both")
+    return functional.mse_loss(tensor, targets.reshape(tensor.shape).to(tensor.dtype))

@@ -10,18 +10,11 @@ from torch import nn
 from gradcheck.spec.probing import LOSS_SCALES
 
 if TYPE_CHECKING:
-    from gradcheck.torch.probing.passing import Passed
+    from gradcheck.torch.probing.passing import ModelPass
 
 
 class Precision(NamedTuple):
-    """Half precision.
-
-    Attributes
-    ----------
-    dtype : torch.dtype
-    shift : int
-        log2 of the loss scale.
-    """
+    """A type of half precision, and log2 of its loss scale."""
 
     dtype: Any
     shift: int
@@ -33,7 +26,7 @@ AMP = {
     "bf16": Precision(torch.bfloat16, LOSS_SCALES["bf16"]),
 }
 
-#: Where the scaled gradient overflows the scale is divided by 2**BACK_OFF, again and again.
+#: As long as the scaled gradient overflows, the scale is divided by 2**BACK_OFF.
 BACK_OFF = 4
 
 #: A layer is named where this share of its gradient's entries underflows.
@@ -41,14 +34,7 @@ WORTH_NAMING = 0.01
 
 
 class Underflow(NamedTuple):
-    """What half precision loses of a layer's gradient.
-
-    Attributes
-    ----------
-    layer : str
-    share : float
-        Of the entries that are not zero in full precision, those that are zero in half.
-    """
+    """A layer's name, and of its gradient's entries that aren't zero in full precision the share that is in half."""
 
     layer: str
     share: float
@@ -63,20 +49,15 @@ def autocast(model: nn.Module, precision: Precision | None) -> AbstractContextMa
     return context
 
 
-def underflows(run: "Callable[[str | None], Passed]", amp: str) -> tuple[Underflow, ...]:
+def underflows(run: "Callable[[str | None], ModelPass]", amp: str) -> tuple[Underflow, ...]:
     """Return the layers whose gradient underflows, worst first; `run` passes a batch, None in full precision."""
     full, half = run(None), run(amp)
     if full.flow.obstacle or half.flow.obstacle:
         return ()
-    in_half = {layer.name: _zeros(half, index) for index, layer in enumerate(half.layers)}
-    found = []
-    for index, layer in enumerate(full.layers):
-        zeros = _zeros(full, index)
-        if layer.name in in_half and zeros < 1:
-            found.append(Underflow(layer.name, max(0.0, in_half[layer.name] - zeros) / (1 - zeros)))
+    in_half = dict(zip(half.flow.labels, half.gradient_zeros, strict=True))
+    found = [
+        Underflow(layer, max(0.0, in_half[layer] - zeros) / (1 - zeros))
+        for layer, zeros in zip(full.flow.labels, full.gradient_zeros, strict=True)
+        if layer in in_half and zeros < 1
+    ]
     return tuple(sorted((one for one in found if one.share > WORTH_NAMING), key=lambda one: -one.share))
-
-
-def _zeros(passed: "Passed", index: int) -> float:
-    calls = passed.calls[passed.layers[index]]
-    return sum(call.gradient_zeros for call in calls) / len(calls)

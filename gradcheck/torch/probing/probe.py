@@ -13,13 +13,13 @@ from gradcheck.spec.probing import MODES
 from gradcheck.spec.thresholds import Thresholds
 from gradcheck.torch.probing.batches import Batch, as_batch
 from gradcheck.torch.probing.checks import check_batch, check_model
-from gradcheck.torch.probing.gates import nearly_shut_by, opened, shut_by
+from gradcheck.torch.probing.gates import find_nearly_shut, find_shut, opened
 from gradcheck.torch.probing.losses import LossFunction
-from gradcheck.torch.probing.passing import Passed, passed
+from gradcheck.torch.probing.passing import ModelPass, pass_batch
 from gradcheck.torch.probing.precision import AMP, BACK_OFF, Precision, Underflow, underflows
 from gradcheck.torch.probing.reporting import probe_report
-from gradcheck.torch.probing.training import Optimizer, Watch, course_of, made_optimizer, untouched
-from gradcheck.torch.probing.verdict import Judged, judged, silent_layers
+from gradcheck.torch.probing.training import History, Optimizer, make_optimizer, train, untouched
+from gradcheck.torch.probing.verdict import judge, silent_layers
 
 
 def probe(
@@ -41,15 +41,15 @@ def probe(
     saturated_above: float = 0.9,
     tick: Callable[[float], None] | None = None,
 ) -> Report:
-    """Pass a batch forward and its gradient back through a model, and say what became of it.
+    """Pass a batch forward and its gradient back through a model, and diagnose that gradient.
 
     Parameters
     ----------
     model : torch.nn.Module
-        It is left as it was: weights, buffers, gradients, mode.
+        Its weights, buffers, gradients and mode are left as they were.
     batch : tensor, tuple, mapping or callable
-        (inputs, targets), or inputs alone; inputs are a tensor, a tuple of them, or a mapping of names. Without targets
-        they are drawn. A callable returns such a batch, a new one for each step.
+        (inputs, targets), or inputs alone; inputs are a tensor, a tuple of them, or a mapping of names. Targets that
+        aren't given are drawn. A callable returns such a batch, a new one for each step.
     loss : str or callable, optional
         ``cross-entropy``, ``mean-square``, or (output, targets) ↦ scalar. By default cross-entropy where the output
         looks like logits, else mean square.
@@ -58,55 +58,50 @@ def probe(
     amp : str, optional
         ``fp16`` (with a loss scale of 65,536) or ``bf16``: run under autocast, and say where its gradient underflows.
     steps : int
-        Steps of training to take; the diagnosis is repeated behind each, and the last one reported.
+        Steps of training to take; the diagnosis is repeated after each, and the last one reported.
     optimizer : str, Optimizer or callable
         ``sgd``, ``momentum``, ``adam``, ``adamw``, ``rmsprop``; an optimizer of this model; or parameters ↦ optimizer.
     lr : float
         Learning rate of an optimizer that is named.
     seed : int
-        Of targets that are drawn, and of dropout.
+        For targets that are drawn, and for dropout.
     vanish_below, explode_above, max_span, min_rank, dead_above, saturated_above : float
-        Limits of what is healthy, see ``gradcheck.Thresholds``.
+        Limits of what is healthy; see ``gradcheck.Thresholds``.
     tick : callable, optional
-        Called with the share of the work that is done.
+        Called with the share of the work that has been done.
 
     Returns
     -------
     Report
-        ``layers`` are the modules that hold weights, by name, but the last one used: that is the read-out, ``output``.
+        ``layers`` are the modules that hold weights, by name, except the last one used: it is the read-out, ``output``.
         ``model`` has what only a real model has: parameters without gradient, steps of training, underflow.
 
     Raises
     ------
     GradcheckError
-        The model can't be run on this batch, or an option isn't what it has to be; the message says what would be.
+        The model can't be run on this batch, or an option isn't as it has to be; the message says what would be right.
     """
     limits = Thresholds(
         vanish_below=vanish_below, explode_above=explode_above, max_span=max_span, min_rank=min_rank,
         dead_above=dead_above, saturated_above=saturated_above,
     )  # fmt: skip
     _check(model, mode, amp, steps, lr, seed)
-    chosen = made_optimizer(optimizer, lr, model) if steps else None
-    trial, watch, lost = _Trial(model, batch, loss, seed), Watch(), tuple[Underflow, ...]()
+    chosen = make_optimizer(optimizer, lr, model) if steps else None
+    trial, history, lost = _Trial(model, batch, loss, seed), History(), tuple[Underflow, ...]()
     with untouched(model, chosen), torch.random.fork_rng(), torch.enable_grad():
         model.train(mode == "train")
         if amp is not None:
-            lost = underflows(lambda kind: trial.once(0, kind), amp)
-
-        def run() -> tuple[Passed, Judged]:
-            one = trial.once(len(watch.losses), amp)
-            return one, judged(one, limits)
-
-        for step in course_of(run, chosen, steps):
-            watch.see(step)
+            lost = underflows(lambda kind: trial.run(0, kind), amp)
+        for judgement in train(lambda number: judge(trial.run(number, amp), limits), chosen, steps):
+            history.add(judgement)
             if tick is not None:
-                tick((step.number + 1) / (steps + 1))
+                tick((history.steps + 1) / (steps + 1))
     options = {
         "loss": loss, "mode": mode, "amp": amp, "steps": steps,
         "optimizer": (optimizer if isinstance(optimizer, str) else type(chosen).__name__) if steps else None,
         "lr": lr if steps and isinstance(optimizer, str) else None, "seed": seed,
     }  # fmt: skip
-    return probe_report(model, options, limits, step, watch.history, lost)
+    return probe_report(model, options, limits, judgement, history, lost)
 
 
 def _check(model: object, mode: str, amp: str | None, steps: int, lr: float, seed: int) -> None:
@@ -127,34 +122,34 @@ class _Trial(NamedTuple):
     loss: str | LossFunction | None
     seed: int
 
-    def once(self, number: int, amp: str | None) -> Passed:
-        """Pass a batch for the nth time; where the scaled loss's gradient overflows, with a smaller scale."""
+    def run(self, number: int, amp: str | None) -> ModelPass:
+        """Pass a batch for the nth time; where the scaled loss's gradient overflows, again with a smaller scale."""
         torch.manual_seed(self.seed + number)
         batch = as_batch(self.batch() if callable(self.batch) else self.batch)
         check_batch(batch)
         precision = None if amp is None else AMP[amp]
         while True:
-            found = self._opened(batch, number, precision)
+            found = self._measure(batch, number, precision)
             overflows = not found.flow.obstacle and bool(found.flow.nonfinite.any())
             if precision is None or not overflows or precision.shift < BACK_OFF:
                 return found
             precision = precision._replace(shift=precision.shift - BACK_OFF)
 
-    def _opened(self, batch: Batch, number: int, precision: Precision | None) -> Passed:
-        """Pass a batch; where weights of zero, or next to it, shut layers off, once more as a step opens them."""
+    def _measure(self, batch: Batch, number: int, precision: Precision | None) -> ModelPass:
+        """Pass a batch; where weights at zero, or next to it, shut layers off, once more as a step opens them."""
         found = self._pass(batch, number, precision)
         if found.closed or found.flow.obstacle or dead_layers(found.flow):
             return found
-        shut = nearly_shut_by(self.model, found.gradients, found.factors)
+        shut = find_nearly_shut(self.model, found.gradients, found.factors)
         if silent_layers(found.flow):
-            shut |= shut_by(self.model, found.gradients)
+            shut |= find_shut(self.model, found.gradients)
         if not shut:
             return found
         with opened(self.model, shut):
             again = self._pass(batch, number, precision)
         return again._replace(opened=tuple(shut), gradients=found.gradients, shift=found.shift)
 
-    def _pass(self, batch: Batch, number: int, precision: Precision | None) -> Passed:
+    def _pass(self, batch: Batch, number: int, precision: Precision | None) -> ModelPass:
         torch.manual_seed(self.seed + number)  # dropout's; the targets that are drawn stay the same
         generator = torch.Generator().manual_seed(self.seed)
-        return passed(self.model, batch, self.loss, generator, precision)
+        return pass_batch(self.model, batch, self.loss, generator, precision)

@@ -13,17 +13,18 @@ from gradcheck.diagnosis.reporting import make_report
 from gradcheck.diagnosis.verdict import Verdict
 from gradcheck.spec.thresholds import Thresholds
 from gradcheck.torch.probing.precision import WORTH_NAMING, Underflow
-from gradcheck.torch.probing.training import History, Step
+from gradcheck.torch.probing.training import History
+from gradcheck.torch.probing.verdict import Judgement
 
-#: Layers whose underflow is told in the reasons.
-TOLD = 3
+#: Layers whose underflow is named in the reasons.
+NAMED = 3
 
 
 def probe_report(
     model: nn.Module,
     options: Mapping[str, Any],
     limits: Thresholds,
-    step: Step,
+    judgement: Judgement,
     history: History,
     lost: Sequence[Underflow],
 ) -> Report:
@@ -35,44 +36,46 @@ def probe_report(
     options : mapping
         With their resolved values.
     limits : Thresholds
-    step : Step
+    judgement : Judgement
         The last one.
     history : History
         Of all steps.
     lost : sequence of Underflow
     """
-    passed, (summary, found) = step.passed, step.judged
-    config = {"model": type(model).__name__, **options, "loss": passed.loss.name, **limits.to_dict()}
+    found, summary, diagnosis = judgement
+    config = {"model": type(model).__name__, **options, "loss": found.loss, **limits.to_dict()}
     parameters = sum(one.numel() for one in model.parameters() if one.requires_grad)
-    verdict = _trained(found.verdict, history)
-    verdict = verdict._replace(causes=(*verdict.causes, *_of_precision(lost, 2**passed.shift, options["amp"])))
-    told = found._replace(verdict=verdict)
-    report = make_report("probe", config, [passed.flow], passed.flow, [summary], summary, told, parameters=parameters)
+    verdict = _after_training(diagnosis.verdict, history)
+    causes = (*verdict.causes, *_of_precision(lost, 2**found.shift, options["amp"]))
+    diagnosis = diagnosis._replace(verdict=verdict._replace(causes=causes))
+    report = make_report(
+        "probe", config, [found.flow], found.flow, [summary], summary, diagnosis, parameters=parameters
+    )
     return replace(
         report,
         model=ModelRecord(
             loss_by_default=options["loss"] is None,
-            readout=None if passed.readout is None else passed.readout.name,
-            unused=passed.unused,
-            zero_gradient=passed.silent,
-            opened=passed.opened,
+            readout=None if found.readout is None else found.readout.name,
+            unused=found.unused,
+            zero_gradient=found.silent,
+            opened=found.opened,
             training=_training(history) if history.steps else None,
-            precision=_precision(lost, passed.shift, options["amp"]),
+            precision=_precision(lost, found.shift, options["amp"]),
         ),
     )
 
 
-def _trained(verdict: Verdict, history: History) -> Verdict:
-    """Return the verdict after the steps: since when it is, where it began, and whether the loss ran away."""
+def _after_training(verdict: Verdict, history: History) -> Verdict:
+    """Return the verdict after the steps: since when and where the model is ill, and whether the loss exploded."""
     if not history.steps:
         return verdict
     status = history.statuses[-1]
-    told = verdict._replace(causes=(*_of_training(history), *verdict.causes))
-    return told if status == verdict.status else told._replace(status=status, score=0.0)  # the loss alone ran away
+    verdict = verdict._replace(causes=(*_of_training(history), *verdict.causes))
+    return verdict if status == verdict.status else verdict._replace(status=status, score=0.0)  # only the loss exploded
 
 
 def _of_training(history: History) -> Iterator[Cause]:
-    """Yield since when the model is ill or well, and what became of the loss."""
+    """Yield since when the model is ill or healthy, and how the loss changed."""
     if history.sick_from is not None:
         details = {"status": history.statuses[history.sick_from], "layer": history.sick_layer}
         yield Cause("ill-since", None, history.sick_from, details=details)
@@ -89,10 +92,10 @@ def _of_precision(lost: Sequence[Underflow], scale: float, amp: str | None) -> I
     half = {"amp": amp, "loss_scale": scale}
     if not lost:
         yield Cause("no-underflow", details=half)
-    for one in lost[:TOLD]:
+    for one in lost[:NAMED]:
         yield Cause("underflow", None, one.share, WORTH_NAMING, half | {"layer": one.layer})
-    if len(lost) > TOLD:
-        yield Cause("more-underflow", None, len(lost) - TOLD)
+    if len(lost) > NAMED:
+        yield Cause("more-underflow", None, len(lost) - NAMED)
 
 
 def _training(history: History) -> TrainingRecord:

@@ -1,4 +1,4 @@
-"""The way that the signal takes through a model's layers, and the turn at its end."""
+"""The route of the signal through a model's layers, and where its gradient starts."""
 
 import math
 from typing import NamedTuple
@@ -9,16 +9,16 @@ from torch import Tensor, nn
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.errors import GradcheckError
 from gradcheck.torch.layers import Layer
-from gradcheck.torch.probing.hooks import Recording
+from gradcheck.torch.probing.hooks import Call, Recording
 
-#: Powers of two that the loss is scaled by at most, so that its gradient begins at 1.
+#: The largest power of two by which the loss is scaled so that its gradient begins at 1.
 LARGEST_SHIFT = 100
 
 #: log10 of numbers from which sums of squares may overflow.
 LARGE = 15
 
 
-class Course(NamedTuple):
+class Route(NamedTuple):
     """Which layers the signal goes through.
 
     Attributes
@@ -26,7 +26,9 @@ class Course(NamedTuple):
     hidden : list of Layer
         In the order of their first use.
     readout : Layer or None
-        The last one that is used; None where there is one only.
+        The last one that is used; None where there is only one.
+    end : Call
+        The last use of the read-out, or of the only layer.
     reached : int
         Hidden layers before the first one whose output isn't finite.
     obstacle : str
@@ -35,12 +37,13 @@ class Course(NamedTuple):
 
     hidden: list[Layer]
     readout: Layer | None
+    end: Call
     reached: int
     obstacle: str
 
 
-def course_of(record: Recording, model: nn.Module) -> Course:
-    """Return the course of a recorded pass.
+def route_of(record: Recording, model: nn.Module) -> Route:
+    """Return the route of a recorded pass.
 
     Raises
     ------
@@ -49,79 +52,69 @@ def course_of(record: Recording, model: nn.Module) -> Course:
     """
     layers = record.layers()
     if not layers:
-        what = (
-            "runs none of its layers, or without gradient"
-            if any(True for _ in model.parameters())
-            else "has no parameters"
-        )
+        parameters = next(model.parameters(), None)
+        what = "has no parameters" if parameters is None else "runs none of its layers, or without gradient"
         raise GradcheckError(f"{type(model).__name__} {what}: there is no layer to measure")
-    used = set(layers)
-    last = next(call.layer for call in reversed(record.calls) if call.layer in used)
-    readout = last if len(layers) > 1 else None
+    end = next(call for call in reversed(record.calls) if call.layer in layers)
+    readout = end.layer if len(layers) > 1 else None
     hidden = [layer for layer in layers if layer is not readout]
-    sick = [any(not call.finite for call in record.of(layer)) for layer in hidden]
-    reached = sick.index(True) if True in sick else len(hidden)
-    end_is_sick = readout is not None and any(not call.finite for call in record.of(readout))
-    if reached == len(hidden) and not end_is_sick:
-        return Course(hidden, readout, reached, "")
+    finite = [all(call.finite for call in record.of(layer)) for layer in (*hidden, end.layer)]
+    reached = min([*finite, False].index(False), len(hidden))
+    if all(finite):
+        return Route(hidden, readout, end, reached, "")
     holds_nan = any(bool(torch.isnan(one).any()) for one in model.parameters())
-    return Course(hidden, readout, reached, "nan" if holds_nan or _becomes_nan(record) else "overflow")
+    return Route(hidden, readout, end, reached, "nan" if holds_nan or _becomes_nan(record) else "overflow")
 
 
 def _becomes_nan(record: Recording) -> bool:
-    """Whether the first output that isn't finite is no number without anything having been large: no overflow."""
-    sick = [call.finite for call in record.calls].index(False)
-    output = record.calls[sick].output
-    moderate = all(call.log10_rms < LARGE for call in record.calls[:sick])
+    """Whether the first output that isn't finite is NaN although nothing before it was large: no overflow."""
+    first = [call.finite for call in record.calls].index(False)
+    output = record.calls[first].output
+    moderate = all(call.log10_rms < LARGE for call in record.calls[:first])
     return moderate and bool(torch.isnan(output).any()) and not bool(torch.isinf(output).any())
 
 
-def turn(value: Tensor | None, course: Course, record: Recording) -> tuple[Tensor | None, Tensor | None]:
+def start_of_gradient(value: Tensor | None, route: Route, record: Recording) -> tuple[Tensor | None, Tensor | None]:
     """Return where the gradient starts, and what it starts with.
 
     Without a finite loss it is that of the mean squared output of the last finite layer.
     """
     if value is not None:
         return value, torch.ones_like(value)
-    if not course.reached:
+    if not route.reached:
         return None, None
-    last = record.of(course.hidden[course.reached - 1])[-1].output
-    if not last.requires_grad:
-        return None, None
-    return last, last.detach() / (last.numel() / 2)
+    last = record.of(route.hidden[route.reached - 1])[-1].output
+    return (last, last.detach() / (last.numel() / 2)) if last.requires_grad else (None, None)
 
 
-def gradient_at_end(root: Tensor, seed: Tensor | None, course: Course, record: Recording) -> Tensor | None:
-    """Return ∂loss/∂output of the last layer; None where the loss takes another way."""
-    if course.obstacle:
+def gradient_at_end(root: Tensor, seed: Tensor, route: Route) -> Tensor | None:
+    """Return ∂loss/∂output of the last layer; None where the loss doesn't depend on it."""
+    if route.obstacle:
         return seed
-    end = record.of(course.readout or course.hidden[-1])[-1]
-    if end.node is None:
+    if route.end.node is None:
         return None
-    (found,) = torch.autograd.grad(
-        root, torch.autograd.graph.GradientEdge(end.node, 0), seed, retain_graph=True, allow_unused=True
-    )
+    edge = torch.autograd.graph.GradientEdge(route.end.node, 0)
+    (found,) = torch.autograd.grad(root, edge, seed, retain_graph=True, allow_unused=True)
     return found
 
 
 def shift_for(at_end: Tensor | None) -> int:
-    """Return the power of two that brings the gradient at the end to about 1: it has the range of floats before it."""
+    """Return the power of two that brings the gradient at the end to about 1: so it has the whole range of floats."""
     largest = 0.0 if at_end is None else float(at_end.detach().abs().max())
     if not largest or not math.isfinite(largest):
         return 0
     return max(-LARGEST_SHIFT, min(LARGEST_SHIFT, -math.frexp(largest)[1]))
 
 
-def shut_by_end(at_end: Tensor | None, root: Tensor, course: Course, record: Recording) -> Cause | None:
+def find_shut_end(at_end: Tensor | None, root: Tensor, route: Route) -> Cause | None:
     """Return what lets nothing through between loss and read-out, if anything does."""
-    if course.obstacle or at_end is None or bool(at_end.any()):
+    if route.obstacle or at_end is None or bool(at_end.any()):
         return None
-    end = record.of(course.readout or course.hidden[-1])[-1]
     node = root.grad_fn
-    while node is not None and node is not end.node:
+    while node is not None and node is not route.end.node:
         name = node.name()
         function = {"function": name.partition("Backward")[0].lower()}
-        if "Softmax" in name and 1 in end.output.shape[-1:]:
+        if "Softmax" in name and 1 in route.end.output.shape[-1:]:
             return Cause("softmax-of-one")
         if name.startswith(("Relu", "Clamp", "Hardtanh")):
             return Cause("output-shut", details=function)

@@ -1,9 +1,8 @@
-"""What a command line names: a module and what stands in it, imported from the current folder."""
+"""What a command line names: an attribute of a module, imported from the current folder."""
 
 import json
 import sys
 from collections.abc import Callable
-from contextlib import redirect_stdout
 from difflib import get_close_matches
 from importlib import import_module
 from inspect import signature
@@ -13,29 +12,28 @@ from typing import Any
 from torch import nn
 
 from gradcheck.errors import GradcheckError, OptionError
-from gradcheck.torch.probing.error_text import complaint
+from gradcheck.torch.probing.error_text import error_line, errors_in_one_line
 
 
-def loaded(text: str, what: str) -> Any:  # noqa: ANN401
-    """Return what ``module:attribute`` names; what the user's modules print goes to stderr.
+def load_attribute(text: str, what: str) -> Any:  # noqa: ANN401
+    """Return what ``module:attribute`` names.
 
     Parameters
     ----------
     text : str
     what : str
-        What it is for, as errors say it: ``TARGET``, ``--loss``.
+        What it is for, as errors call it: ``TARGET``, ``--loss``.
 
     Raises
     ------
     GradcheckError
-        It is no such name, can't be imported, or isn't there.
+        It is not such a name, can't be imported, or doesn't exist.
     """
     module_name, colon, path = text.partition(":")
     if not colon or not path or "/" in module_name or module_name.endswith(".py"):
         like = f"{'.'.join(Path(module_name).with_suffix('').parts) or 'package.module'}:{path or 'build'}"
-        raise GradcheckError(f"{what} {text!r} is not module:attribute; write {like}, from the folder it stands in")
-    module = _imported(module_name, what)
-    found: Any = module
+        raise GradcheckError(f"{what} {text!r} is not module:attribute; write {like}, from the folder it is in")
+    found = _import(module_name, what)
     for name in path.split("."):
         if not hasattr(found, name):
             near = get_close_matches(name, dir(found), n=1)
@@ -45,47 +43,28 @@ def loaded(text: str, what: str) -> Any:  # noqa: ANN401
     return found
 
 
-def _imported(name: str, what: str) -> Any:  # noqa: ANN401
+def _import(name: str, what: str) -> Any:  # noqa: ANN401
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
     try:
-        with redirect_stdout(sys.stderr):
-            return import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name and (name == error.name or name.startswith(f"{error.name}.")):
+        return import_module(name)
+    except (Exception, SystemExit) as error:
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if missing and f"{name}.".startswith(f"{missing}."):
             raise GradcheckError(f"{what}: no module {name!r} in {here}, nor installed") from error
-        raise GradcheckError(f"{what}: importing {name} failed: {complaint(error)}") from error
-    except (Exception, SystemExit) as error:
-        raise GradcheckError(f"{what}: importing {name} failed: {complaint(error)}") from error
+        raise GradcheckError(f"{what}: importing {name} failed: {error_line(error)}") from error
 
 
-def called(function: Callable[..., Any], what: str, **arguments: Any) -> Any:  # noqa: ANN401
-    """Call a function of the user's; whatever it raises is one line.
-
-    Raises
-    ------
-    GradcheckError
-        It raised something.
-    """
-    try:
-        with redirect_stdout(sys.stderr):
-            return function(**arguments)
-    except GradcheckError:
-        raise
-    except (Exception, SystemExit) as error:
-        raise GradcheckError(f"{what} failed: {complaint(error)}") from error
-
-
-def loaded_model(target: str, arguments: dict[str, Any]) -> nn.Module:
+def load_model(target: str, arguments: dict[str, Any]) -> nn.Module:
     """Return the model that a target is, or makes.
 
     Raises
     ------
     GradcheckError
-        It is none, and makes none.
+        It isn't one, and doesn't make one.
     """
-    found = loaded(target, "TARGET")
+    found = load_attribute(target, "TARGET")
     if isinstance(found, nn.Module):
         if arguments:
             raise OptionError("kwargs", f"go to a callable, and {target} is a model already: drop them")
@@ -93,17 +72,18 @@ def loaded_model(target: str, arguments: dict[str, Any]) -> nn.Module:
     if not callable(found):
         raise GradcheckError(f"TARGET {target} is {type(found).__name__}: neither a torch.nn.Module nor callable")
     _check_arguments(found, target, arguments)
-    model = called(found, f"TARGET {target}", **arguments)
+    with errors_in_one_line(f"TARGET {target} failed: "):
+        model = found(**arguments)
     if not isinstance(model, nn.Module):
-        raise GradcheckError(f"TARGET {target} returned {type(model).__name__}, no torch.nn.Module")
+        raise GradcheckError(f"TARGET {target} returned {type(model).__name__}, not a torch.nn.Module")
     return model
 
 
 def _check_arguments(function: Callable[..., Any], target: str, arguments: dict[str, Any]) -> None:
-    """Refuse keyword arguments that a callable doesn't take, and their absence where it needs some."""
+    """Raise an error for keyword arguments that a callable doesn't take, and where it needs others."""
     try:
         taken = signature(function)
-    except (TypeError, ValueError):  # some builtins don't tell
+    except (TypeError, ValueError):  # some builtins have none
         return
     try:
         taken.bind(**arguments)
@@ -117,14 +97,14 @@ def parse_arguments(text: str | None) -> dict[str, Any]:
     Raises
     ------
     OptionError
-        The text is no such object.
+        The text isn't such an object.
     """
     if text is None:
         return {}
     try:
         value = json.loads(text)
     except ValueError as error:
-        raise OptionError("kwargs", f"is no JSON ({error}); write '{{\"depth\": 50}}'") from None
+        raise OptionError("kwargs", f"is not JSON ({error}); write '{{\"depth\": 50}}'") from None
     if not isinstance(value, dict):
-        raise OptionError("kwargs", f"is {type(value).__name__}, no JSON object; write '{{\"depth\": 50}}'")
+        raise OptionError("kwargs", f"is {type(value).__name__}, not a JSON object; write '{{\"depth\": 50}}'")
     return value

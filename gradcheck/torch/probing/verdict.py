@@ -15,141 +15,136 @@ from gradcheck.diagnosis.verdict import Diagnosis, diagnose
 from gradcheck.flow.model_flow import ModelFlow
 from gradcheck.spec.thresholds import Thresholds
 from gradcheck.torch.layers import is_finite
-from gradcheck.torch.probing.passing import Passed
+from gradcheck.torch.probing.passing import ModelPass
 
-#: A gradient may grow by so many times the decades where norms stand behind the weights.
-BEHIND_NORMS = 2.0
+#: A gradient may grow by so many times the decades where norms follow the weights.
+BEFORE_NORMS = 2.0
 
-#: Share of a group's layers that norms have to follow.
+#: The share of a group's layers that norms have to follow for that.
 MOSTLY = 0.8
 
-#: A layer whose gradient is exactly zero had less than this beside the end's, where its neighbours are so small.
+#: Zeros may be underflow where the other layers' gradients span more decades than this.
 UNDERFLOW_DECADES = 25.0
 
 #: A first layer is saturated by its inputs where their root mean square is more than this.
 LARGE_INPUTS = 3.0
 
 
-class Judged(NamedTuple):
-    """A pass in a few numbers, and what they come to."""
+class Judgement(NamedTuple):
+    """What a pass found, in a few numbers, and its diagnosis."""
 
+    found: ModelPass
     summary: Summary
     diagnosis: Diagnosis
 
 
-def judged(passed: Passed, thresholds: Thresholds) -> Judged:
-    """Return the summary and the diagnosis of a pass.
+def judge(found: ModelPass, thresholds: Thresholds) -> Judgement:
+    """Return the judgement of a pass.
 
     Notes
     -----
-    A weight behind which a norm stands can be scaled without effect: a gradient step that is too large for it only
-    makes it longer, and so its next steps smaller (Arora, Li & Lyu 2019). Gradients that grow towards the input, as
-    they do with batch norm (Yang et al. 2019), count half there: residual networks with batch norm train at three
-    decades and more.
+    A weight that a norm follows can be scaled without effect: a gradient step that is too large for it only makes it
+    longer, and so its next steps smaller (Arora, Li & Lyu 2019). Gradients that grow towards the input, as they do
+    with batch norm (Yang et al. 2019), count half there: residual networks with batch norm train at three decades and
+    more.
     """
-    flow, summary = passed.flow, summarize(passed.flow)
-    limits, counted = thresholds, summary
-    halved = grows_behind_norms(flow, summary)
-    tells = halved and max(summary.gradient_span, summary.weight_gradient_span) > thresholds.max_span
-    if tells:
-        limits = replace(
-            thresholds,
-            max_span=thresholds.max_span * BEHIND_NORMS,
-            explode_above=thresholds.explode_above**BEHIND_NORMS,
-        )
-    if halved:
-        counted = summary._replace(
-            gradient_span=summary.gradient_span / BEHIND_NORMS,
-            weight_gradient_span=summary.weight_gradient_span / BEHIND_NORMS,
-        )
-    found = diagnose(flow, summary, limits)
-    status = _status(passed, found.verdict.status)
-    chance = 0.0 if passed.closed else score(flow, counted)
-    causes = (*_before(passed, status), *found.verdict.causes, *_after(passed, status, counts_half=tells))
-    verdict = found.verdict._replace(status=status, score=chance, causes=causes)
-    return Judged(summary, found._replace(verdict=verdict))
+    flow, summary = found.flow, summarize(found.flow)
+    limits, counted, wider = thresholds, summary, False
+    if _grows_before_norms(flow, summary):
+        spans = summary.gradient_span, summary.weight_gradient_span
+        wider = max(spans) > thresholds.max_span
+        counted = summary._replace(gradient_span=spans[0] / BEFORE_NORMS, weight_gradient_span=spans[1] / BEFORE_NORMS)
+    if wider:
+        span, growth = thresholds.max_span * BEFORE_NORMS, thresholds.explode_above**BEFORE_NORMS
+        limits = replace(thresholds, max_span=span, explode_above=growth)
+    diagnosis = diagnose(flow, summary, limits)
+    status = _status(found, diagnosis.verdict.status)
+    causes = (*_first_causes(found, status), *diagnosis.verdict.causes, *_further_causes(found, status, wider))
+    chance = 0.0 if found.closed else score(flow, counted)
+    verdict = diagnosis.verdict._replace(status=status, score=chance, causes=causes)
+    return Judgement(found, summary, diagnosis._replace(verdict=verdict))
 
 
-def grows_behind_norms(flow: ModelFlow, summary: Summary) -> bool:
+def _grows_before_norms(flow: ModelFlow, summary: Summary) -> bool:
     """Whether the gradient grows towards the input, in layers that norms follow."""
     if not math.isfinite(summary.gradient_span) or gradient_shrinks(flow):
         return False
     return bool(np.mean(np.array(flow.normalized)[widest_group(flow)]) >= MOSTLY)
 
 
-def first_sick(flow: ModelFlow, found: Diagnosis) -> str:
+def sickest_layer(flow: ModelFlow, diagnosis: Diagnosis) -> str:
     """Return the name of the layer that shows the verdict most."""
     dead = dead_layers(flow)
-    if found.verdict.status == "dead" and dead:
+    if diagnosis.verdict.status == "dead" and dead:
         return flow.name(dead[-1])
     if flow.obstacle:
         return flow.name(flow.reached + 1) if flow.reached < len(flow.layers) else "the read-out"
-    alike = [region for region in found.regions if region.flag == found.verdict.status]
+    alike = [region for region in diagnosis.regions if region.flag == diagnosis.verdict.status]
     if alike:
         return flow.name(alike[0].worst_layer)
-    if found.verdict.status == "collapsed":
+    if diagnosis.verdict.status == "collapsed":
         ranks = np.where(flow.carriers, flow.column("effective_rank"), np.inf)
         return flow.name(int(np.nanargmin(ranks)) + 1)
     group = widest_group(flow)
     gradient = flow.column("log10_gradient_rms")[group]
-    extreme = gradient.argmax() if found.verdict.status == "exploding" else gradient.argmin()
+    extreme = gradient.argmax() if diagnosis.verdict.status == "exploding" else gradient.argmin()
     return flow.name(int(group[extreme]) + 1)
 
 
 def silent_layers(flow: ModelFlow) -> list[int]:
-    """Return the layers, from 1, to which a gradient of exactly zero comes."""
+    """Return the layers, from 1, whose gradient is exactly zero."""
     return (np.flatnonzero(flow.column("log10_gradient_rms") == -np.inf) + 1).tolist()
 
 
-def _status(passed: Passed, status: Status) -> Status:
+def _status(found: ModelPass, status: Status) -> Status:
     """Return the verdict; a gradient that is exactly zero without having faded is dead."""
-    if passed.closed and not passed.flow.obstacle:
+    if found.closed and not found.flow.obstacle:
         return "dead"
-    if status == "vanishing" and silent_layers(passed.flow) and not _faded(passed.flow):
+    if status == "vanishing" and silent_layers(found.flow) and not _faded(found.flow):
         return "dead"
     return status
 
 
 def _faded(flow: ModelFlow) -> bool:
-    """Whether zeros may be underflow: what is not zero reaches down to where floats end."""
+    """Whether zeros may be underflow: the other gradients reach down to where floats end."""
     gradient = flow.column("log10_gradient_rms")[: flow.reached]
     known = gradient[np.isfinite(gradient)]
     return bool(known.size) and float(known.max() - known.min()) > UNDERFLOW_DECADES
 
 
-def _before(passed: Passed, status: Status) -> Iterator[Cause]:
-    """Yield what outweighs all else."""
-    if passed.closed and not passed.flow.obstacle:
-        yield passed.closed
-    elif status == "dead" and not dead_layers(passed.flow):
-        layers = silent_layers(passed.flow)
-        yield _of_names("layers-zero", [passed.flow.name(layer) for layer in layers], (layers[0], layers[-1]))
+def _first_causes(found: ModelPass, status: Status) -> Iterator[Cause]:
+    """Yield what outweighs everything else."""
+    if found.closed and not found.flow.obstacle:
+        yield found.closed
+    elif status == "dead" and not dead_layers(found.flow):
+        layers = silent_layers(found.flow)
+        yield _of_names("layers-zero", [found.flow.name(layer) for layer in layers], (layers[0], layers[-1]))
 
 
-def _after(passed: Passed, status: Status, *, counts_half: bool) -> Iterator[Cause]:
+def _further_causes(found: ModelPass, status: Status, wider: bool) -> Iterator[Cause]:
     """Yield what else is worth knowing."""
-    if counts_half:
-        yield Cause("norms-follow", None, BEHIND_NORMS)
-    if passed.flow.obstacle == "nan":
-        yield _no_number(passed)
-    saturated, limit = passed.flow.layers[0].saturated_fraction, Thresholds().saturated_above
-    if saturated > limit and passed.first_rms > LARGE_INPUTS:
-        yield Cause("large-inputs", (1, 1), passed.first_rms, LARGE_INPUTS)
-    if passed.unused and not passed.flow.obstacle:
-        yield _of_names("unused", passed.unused)
-    if passed.opened:
-        yield _of_names("opened", passed.opened)
-    if passed.silent and not passed.closed and status not in ("dead", "nonfinite"):
-        yield _of_names("parameters-zero", passed.silent)
+    if wider:
+        yield Cause("norms-follow", None, BEFORE_NORMS)
+    if found.flow.obstacle == "nan":
+        yield _origin_of_nan(found)
+    saturated, limit = found.flow.layers[0].saturated_fraction, Thresholds().saturated_above
+    if saturated > limit and found.first_rms > LARGE_INPUTS:
+        yield Cause("large-inputs", (1, 1), found.first_rms, LARGE_INPUTS)
+    if found.unused and not found.flow.obstacle:
+        yield _of_names("unused", found.unused)
+    if found.opened:
+        yield _of_names("opened", found.opened)
+    if found.silent and not found.closed and status not in ("dead", "nonfinite"):
+        yield _of_names("parameters-zero", found.silent)
 
 
-def _no_number(passed: Passed) -> Cause:
-    """Return where numbers become none."""
-    finite = [all(map(is_finite, layer.module.parameters())) for layer in passed.layers]
+def _origin_of_nan(found: ModelPass) -> Cause:
+    """Return where numbers become NaN."""
+    finite = [all(map(is_finite, layer.module.parameters())) for layer in found.layers]
     ill = [number for number, sound in enumerate(finite, start=1) if not sound]
     if ill:
-        return _of_names("weights-nonfinite", [passed.flow.name(number) for number in ill], (ill[0], ill[-1]))
-    return Cause("becomes-nan", (passed.flow.reached,) * 2 if passed.flow.reached else None)
+        return _of_names("weights-nonfinite", [found.flow.name(number) for number in ill], (ill[0], ill[-1]))
+    return Cause("becomes-nan", (found.flow.reached,) * 2 if found.flow.reached else None)
 
 
 def _of_names(code: str, names: Sequence[str], layers: tuple[int, int] | None = None) -> Cause:

@@ -1,4 +1,4 @@
-"""What can't be probed, or only looks so: one line says what would be right."""
+"""What can't be probed, or only seems so: one line says what would be right."""
 
 import dataclasses
 
@@ -64,7 +64,7 @@ def test_a_mask_of_minus_infinity_is_an_input_like_others():
 @pytest.mark.parametrize(
     ("model", "options", "message"),
     [
-        (small().requires_grad_(False), {}, "--steps Sequential has no parameter that wants a gradient"),
+        (small().requires_grad_(False), {}, "--steps Sequential has no parameter that requires a gradient"),
         (small(), {"optimizer": torch.optim.LBFGS}, "--optimizer LBFGS asks for the loss several times a step"),
         (small(), {"optimizer": torch.optim.SGD(small().parameters())}, "--optimizer holds no parameter of this model"),
         (small(), {"seed": -1}, "--seed -1 is not a whole number of at least 0"),
@@ -124,16 +124,16 @@ class InPlace(ByName):
         (small, None, r"0 \(Linear\) was given no tensor and wants …x32"),
         (lambda: nn.BatchNorm1d(4), torch.randn(1, 4), "give more examples, or take --mode eval"),
         (ByName, torch.randn(8, 32), r"but 2 were given: inputs by name are a batch like \{'x': …, 'y'"),
-        (Both, (torch.randn(8, 32), torch.zeros(8)), r"each has its --input, or a batch is \{'x': …"),
+        (Both, (torch.randn(8, 32), torch.zeros(8)), r"several inputs need one --input each, or a batch like \{'x': …"),
         (Checkpointed, torch.randn(8, 32), "set it to False, or switch checkpointing off while you probe$"),
-        (InPlace, torch.randn(8, 32), r"behind the operation that it names write y = y \+ x for y \+= x$"),
+        (InPlace, torch.randn(8, 32), r"after the operation that it names write y = y \+ x for y \+= x$"),
         (
             small,
             (torch.randn(8, 32), torch.arange(8) + 5),
             "the targets are 5 to 12, and the output has classes 0 to 9",
         ),
         (small, (torch.randn(8, 32), torch.randn(8, 1)), "the output is 8x10 and the targets 8x1: give as many, or a"),
-        (small, (torch.randn(8, 32), [1] * 8), "the targets are tuple, no tensor: give one, or a --loss of them"),
+        (small, (torch.randn(8, 32), [1] * 8), "the targets are tuple, not a tensor: give one, or a --loss of them"),
     ],
 )
 def test_the_message_says_what_was_given_and_what_to_do(build, batch, message):
@@ -152,10 +152,10 @@ def test_a_line_that_is_named_is_the_user_s_own():
         probe(small(), (torch.randn(8, 32), torch.zeros(4, dtype=torch.int64)))
 
 
-# ---- losses that are taken by default
+# ---- default losses
 
 
-def test_a_model_that_returns_its_loss_alone_or_first_is_taken_at_its_word():
+def test_a_loss_that_a_model_returns_alone_or_first_is_used():
     class First(Both):
         def forward(self, image, labels):
             return super().forward(image, labels), image
@@ -164,7 +164,7 @@ def test_a_model_that_returns_its_loss_alone_or_first_is_taken_at_its_word():
     assert {probe(build(), inputs).config.loss for build in (Both, First)} == {"the model's own"}
 
 
-def test_whole_targets_of_a_single_output_are_no_classes():
+def test_whole_targets_of_a_single_output_are_not_classes():
     report = probe(nn.Sequential(nn.Linear(32, 8), nn.ReLU(), nn.Linear(8, 1)), (torch.randn(8, 32), torch.arange(8)))
     assert (report.config.loss, report.verdict.status) == ("mean-square", "healthy")
 
@@ -207,7 +207,7 @@ class Silent(ByName):
     ("build", "message"),
     [(Cut, r"no layer but the last receives a gradient: look for detach\(\)"), (Silent, "or without gradient")],
 )
-def test_a_forward_that_cuts_the_gradient_off_is_told(build, message):
+def test_a_forward_that_cuts_the_gradient_off_is_reported(build, message):
     with pytest.raises(GradcheckError, match=message):
         probe(build(), torch.randn(8, 32))
 

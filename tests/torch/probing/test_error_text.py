@@ -1,4 +1,4 @@
-"""What can't be probed, and what is said of it."""
+"""What can't be probed, and the message about it."""
 
 import collections
 import re
@@ -39,7 +39,7 @@ class Overwriting(nn.Module):
         (lambda: nn.Linear(4, 3), torch.full((2, 4), torch.nan), "has inputs that are not finite, nan"),
     ],
 )
-def test_a_model_that_cannot_be_run_is_told_in_one_line(build, inputs, message):
+def test_a_model_that_cannot_be_run_is_reported_in_one_line(build, inputs, message):
     with pytest.raises(GradcheckError, match=message) as caught:
         probe(build(), inputs)
     assert "\n" not in str(caught.value)
@@ -55,18 +55,18 @@ def test_a_model_that_cannot_be_run_is_told_in_one_line(build, inputs, message):
         ({"steps": 1, "optimizer": "sdg"}, "did you mean 'sgd'"),
         ({"lr": 0.0}, "--lr 0.0 is not a finite number above 0"),
         ({"loss": lambda output, targets: output}, "not one number: take its mean"),
-        ({"loss": lambda output, targets: output.detach().sum()}, "doesn't hang on any parameter"),
+        ({"loss": lambda output, targets: output.detach().sum()}, "doesn't depend on any parameter"),
         ({"loss": lambda output, targets: output.missing}, "can't be computed: AttributeError"),
         ({"vanish_below": 2.0, "explode_above": 1.0}, "--vanish-below 2 is not below"),
     ],
 )
-def test_an_option_that_cannot_be_is_told_in_one_line(options, message):
+def test_an_impossible_option_is_reported_in_one_line(options, message):
     with pytest.raises(GradcheckError, match=message):
         probe(nn.Sequential(nn.Linear(4, 8), nn.Linear(8, 2)), torch.randn(3, 4), **options)
 
 
-def test_what_is_no_module_is_refused():
-    with pytest.raises(GradcheckError, match=r"list is no torch\.nn\.Module"):
+def test_what_is_not_a_module_is_refused():
+    with pytest.raises(GradcheckError, match=r"list is not a torch\.nn\.Module"):
         probe([1], torch.randn(3, 4))
 
 

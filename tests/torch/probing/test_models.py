@@ -61,7 +61,7 @@ def test_several_inputs_by_name_and_an_own_loss(models):
     assert report.verdict.status == "healthy"
 
 
-def test_a_model_that_returns_its_own_loss_is_taken_at_its_word():
+def test_a_loss_that_a_model_returns_by_name_is_used():
     class Own(nn.Module):
         def __init__(self):
             super().__init__()
@@ -83,7 +83,7 @@ def test_the_loss_is_cross_entropy_where_the_output_looks_like_logits(end, loss,
     assert probe(nn.Sequential(models.mlp(depth=2), end), models.rows()).config.loss == loss
 
 
-def test_saturation_by_inputs_that_are_not_scaled_is_told(models, said):
+def test_saturation_by_inputs_that_are_not_scaled_is_reported(models, said):
     report = probe(models.mlp(nn.Tanh, 3, init="lecun"), 100 * models.rows())
     assert report.layers[0].flag == "saturated"
     assert "layer 0 is saturated by its inputs, whose root mean square is" in said(report)
@@ -106,7 +106,7 @@ class Logarithm(nn.Module):
         return self.head(self.second(torch.log(self.first(x))))
 
 
-def test_what_is_no_number_is_not_said_to_overflow(models, said):
+def test_nan_is_not_reported_as_overflow(models, said):
     report = probe(Logarithm(), models.rows())
     assert report.verdict.status == report.layers[1].flag == "nonfinite"
     assert "second is the first whose forward signal is not a number" in said(report)
@@ -116,7 +116,7 @@ def test_what_is_no_number_is_not_said_to_overflow(models, said):
     assert "weights of second are not finite already" in said(probe(model, models.rows()))
 
 
-def test_the_norm_behind_a_convolution_lets_its_gradient_grow(models, said):
+def test_the_norm_after_a_convolution_lets_its_gradient_grow(models, said):
     plain, residual = models.resnet((3, 4, 23, 3), 4), models.image()
     report = probe(plain, residual)
     assert report.summary.gradient_span > 2.3
