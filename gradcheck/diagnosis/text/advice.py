@@ -54,7 +54,7 @@ def next_commands(report: Report) -> Iterator[str]:
 def probe_command(report: Report) -> str:
     """Return the command that lets a healthy model take some steps, or shows every layer of an ill one."""
     config = report.config
-    kept = {"kwargs": config.kwargs and dumps(config.kwargs), "batch": config.batch}
+    kept = {"kwargs": config.kwargs and dumps(config.to_dict()["kwargs"]), "batch": config.batch}
     if report.model is not None and not report.model.loss_by_default:
         kept["loss"] = config.loss
     usual = {"mode": "train", "amp": None, "seed": 0, "optimizer": "sgd", "lr": 0.1}

@@ -43,7 +43,7 @@ def test_parameters_without_a_gradient_are_counted(models):
     assert causes_of(probe(models.Unused(), models.rows()))["unused"].value == 4
 
 
-def test_large_inputs_are_told_with_their_size_and_limit():
+def test_large_inputs_are_reported_with_their_size_and_limit():
     cause = causes_of(probe(mlp(), 1e4 * torch.ones(16, 8)))["large-inputs"]
     assert cause.to_dict() | {"text": ""} == {
         "code": "large-inputs", "layers": [1, 1], "value": pytest.approx(1e4), "limit": 3.0, "text": "",
@@ -58,14 +58,14 @@ def test_weights_that_are_not_finite_name_their_layers():
     assert (cause.layers, cause.value) == ((2, 2), 1)
 
 
-def test_a_course_says_since_when_it_is_ill_or_well():
-    ill = History(2, [1.0, 2.0, 3.0], ["healthy", "dead", "dead"], 1, "layer 3")
-    well = History(2, [1.0, 0.5, 0.2], ["dead", "dead", "healthy"], None, None)
+def test_a_history_says_since_when_the_model_is_ill_or_healthy():
+    ill = History([1.0, 2.0, 3.0], ["healthy", "dead", "dead"], 1, "layer 3")
+    healthy = History([1.0, 0.5, 0.2], ["dead", "dead", "healthy"])
     assert [(cause.code, cause.value) for cause in _of_training(ill)] == [("ill-since", 1), ("loss-course", 3.0)]
-    assert [(cause.code, cause.value) for cause in _of_training(well)] == [("healthy-since", 2), ("loss-course", 0.2)]
+    assert [(cause.code, cause.value) for cause in _of_training(healthy)] == [("healthy-since", 2), ("loss-course", 0.2)]
 
 
-def test_underflow_is_told_of_three_layers_and_counted_of_the_others():
+def test_underflow_is_named_for_three_layers_and_counted_for_the_others():
     lost = [Underflow(f"layer {index}", 0.5) for index in range(5)]
     assert [cause.code for cause in _of_precision(lost, 1, "fp16")] == ["underflow"] * 3 + ["more-underflow"]
     assert [cause.code for cause in _of_precision([], 1, "bf16")] == ["no-underflow"]
