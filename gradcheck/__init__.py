@@ -1,4 +1,4 @@
-"""Shows where a deep network loses its gradient, why, and what brings it back.
+"""Shows where a deep network loses its gradient, why, and what fixes it.
 
 ``gradcheck.simulate(depth=50, activation="tanh")`` returns a ``Report``; the command ``gradcheck`` prints it.
 The names below are the public interface. They are loaded when they are first used, so that the command can

@@ -59,7 +59,7 @@ def gradcheck(
         typer.Option("--version", "-V", callback=_show_version, is_eager=True, help="Print the version."),
     ] = False,
 ) -> None:
-    """Show where a deep network loses its gradient, why, and what brings it back.
+    """Show where a deep network loses its gradient, why, and what fixes it.
 
     Not torch.autograd.gradcheck, which compares the derivatives of your own functions numerically.
     """

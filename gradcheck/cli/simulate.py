@@ -29,7 +29,7 @@ def simulate(options: SimulateOptions, shown: Shown) -> None:
     """Does this network's gradient survive from the last layer to the first, before any training?
 
     Passes one batch forward and its gradient back through a network at initialisation (or with your own
-    --weights), and prints the verdict, where the gradient is lost, and what would bring it back.
+    --weights), and prints the verdict, where the gradient is lost, and what would fix it.
     """
     settle_threads()
     from gradcheck import simulate as simulation

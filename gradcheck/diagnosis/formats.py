@@ -33,7 +33,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield from markdown_table(header, (cells(report, layer) for layer in report.layers), right=header[:-1])
     if report.suggestions:
         yield ""
-        yield "Changes that bring it back, each simulated:"
+        yield "Changes that fix it, each simulated:"
         yield ""
         for one in report.suggestions:
             yield f"- {_code(one.command)}: healthy, trains with probability {percent(one.score)}"

@@ -150,7 +150,7 @@ class PredictionRecord(Record):
 
 
 class SuggestionRecord(Record):
-    """A change that brings the network back, simulated."""
+    """A change that fixes the network, simulated."""
 
     changes: Frozen[Any] = told("options and their new values")
     command: str = told("the whole command line with these changes")

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from gradcheck.base.wording import counted
+
 if TYPE_CHECKING:
     from gradcheck.diagnosis.causes import Cause
     from gradcheck.flow.gradient_flow import GradientFlow
@@ -69,7 +71,7 @@ def _stand_in_loss(cause: Cause, flow: GradientFlow) -> str:
 
 
 def _forward_zero(cause: Cause, flow: GradientFlow) -> str:
-    return f"the forward signal is exactly zero from {_at(cause, flow)} on: no input is seen behind it"
+    return f"the forward signal is exactly zero from {_at(cause, flow)} on: nothing after it sees the input"
 
 
 def _dead(cause: Cause, flow: GradientFlow) -> str:
@@ -105,7 +107,7 @@ def _last_reached(flow: GradientFlow) -> str:
 
 
 def _gradient_overflow(cause: Cause, flow: GradientFlow) -> str:
-    return f"the gradient overflows the range of floats at {_at(cause, flow)} on its way back"
+    return f"the backward pass overflows the range of floats at {_at(cause, flow)}"
 
 
 def _gradient_zero(cause: Cause, flow: GradientFlow) -> str:
@@ -129,7 +131,7 @@ def _rank(cause: Cause, flow: GradientFlow) -> str:
 
 
 def _weight_span(cause: Cause, flow: GradientFlow) -> str:
-    return f"the weights' own gradients lie {_number(cause):.1f} decades apart (limit {cause.limit or 0.0:g})"
+    return f"the weights' gradients are {_number(cause):.1f} decades apart (limit {cause.limit or 0.0:g})"
 
 
 def _output_size(cause: Cause, flow: GradientFlow) -> str:
@@ -145,20 +147,22 @@ def _shut(how: str) -> Callable[[Cause, GradientFlow], str]:
 def _layers_zero(cause: Cause, flow: GradientFlow) -> str:
     names = cause.details["names"]
     verb, them = ("get", "them") if len(names) > 1 else ("gets", "it")
-    return f"{listed(names)} {verb} a gradient of exactly zero, though the loss hangs on {them}"
+    return f"{listed(names)} {verb} a gradient of exactly zero, though the loss depends on {them}"
 
 
 def _norms_follow(cause: Cause, flow: GradientFlow) -> str:
-    return "a gradient that grows in front of norms counts half: the limits are wider by as much"
+    return "growth of the gradient counts half where norms follow: the limits are twice as wide"
 
 
 def _weights_nonfinite(cause: Cause, flow: GradientFlow) -> str:
-    return f"weights of {listed(cause.details['names'])} are not finite already"
+    return f"the weights of {listed(cause.details['names'])} are not finite before the pass"
 
 
 def _becomes_nan(cause: Cause, flow: GradientFlow) -> str:
     before = _at(cause, flow) if cause.layers else "the inputs"
-    return f"between {before} and it stands a root or logarithm of less than 0, a 0/0, or a softmax of −inf alone"
+    return (
+        f"there is a root or logarithm of a negative number, a 0/0 or a softmax of −inf alone between {before} and it"
+    )
 
 
 def _large_inputs(cause: Cause, flow: GradientFlow) -> str:
@@ -169,13 +173,13 @@ def _large_inputs(cause: Cause, flow: GradientFlow) -> str:
 def _unused(cause: Cause, flow: GradientFlow) -> str:
     names = cause.details["names"]
     verb, them = ("receive", "them") if len(names) > 1 else ("receives", "it")
-    return f"{listed(names)} never {verb} a gradient: the loss doesn't hang on {them}"
+    return f"{listed(names)} never {verb} a gradient: the loss doesn't depend on {them}"
 
 
 def _opened(cause: Cause, flow: GradientFlow) -> str:
     names = cause.details["names"]
     verb, them = ("start", "them") if len(names) > 1 else ("starts", "it")
-    return f"{listed(names)} {verb} at zero or next to it: measured as the first step of training opens {them}"
+    return f"{listed(names)} {verb} at or near zero: measured with the values that a first training step gives {them}"
 
 
 def _parameters_zero(cause: Cause, flow: GradientFlow) -> str:
@@ -184,9 +188,9 @@ def _parameters_zero(cause: Cause, flow: GradientFlow) -> str:
 
 
 def _ill_since(cause: Cause, flow: GradientFlow) -> str:
-    when = f"at step {cause.value}" if cause.value else "from the start"
-    healthy = ", healthy before" if cause.value else ""
-    return f"{cause.details['status']} {when}, {cause.details['layer']} first{healthy}"
+    status, layer = cause.details["status"], cause.details["layer"]
+    when = f"from step {cause.value} on, healthy before" if cause.value else "from the start"
+    return f"{status} {when}: first at {layer}"
 
 
 def _healthy_since(cause: Cause, flow: GradientFlow) -> str:
@@ -195,8 +199,8 @@ def _healthy_since(cause: Cause, flow: GradientFlow) -> str:
 
 def _loss_course(cause: Cause, flow: GradientFlow) -> str:
     first, last, steps = cause.details["first"], _number(cause), cause.details["steps"]
-    became = f"the loss goes from {first:.3g} to {last:.3g}" if math.isfinite(last) else "the loss is lost"
-    return f"{became} in {steps} {'step' if steps == 1 else 'steps'} of training"
+    course = f"goes from {first:.3g} to {last:.3g} in" if math.isfinite(last) else "is not finite after"
+    return f"the loss {course} {counted(steps, 'step')} of training"
 
 
 def _underflow(cause: Cause, flow: GradientFlow) -> str:
@@ -209,7 +213,7 @@ def _no_underflow(cause: Cause, flow: GradientFlow) -> str:
 
 
 def _more_underflow(cause: Cause, flow: GradientFlow) -> str:
-    return f"that of {cause.value} more layers too"
+    return f"that of {cause.value} more layers does too"
 
 
 def _precision(cause: Cause) -> str:
@@ -229,22 +233,22 @@ CODES = {
     "exploding": Code("a region; value: its gradient_ratio furthest from 1", _region),
     "vanishing-scattered": Code("many regions; value: how many layers they have", _scattered),
     "exploding-scattered": Code("many regions; value: how many layers they have", _scattered),
-    "gradient-overflow": Code("the layer at which the gradient overflows on its way back", _gradient_overflow),
+    "gradient-overflow": Code("the layer at which the gradient overflows in the backward pass", _gradient_overflow),
     "gradient-zero": Code("some layers get a gradient of exactly zero", _gradient_zero),
     "span": Code("the weakest and the strongest layer; value: decades between their gradients", _span),
     "rank": Code("the layer whose examples differ least; value: its effective rank", _rank),
     "weight-span": Code("value: decades between the layers' weight gradients", _weight_span),
     "output-size": Code("value: log10 of the root mean square of the read-out's outputs", _output_size),
     "softmax-of-one": Code(
-        "no gradient leaves the loss: a softmax has one unit", _shut("the softmax over one unit is 1 whatever goes in")
+        "no gradient leaves the loss: a softmax has one unit", _shut("the softmax over one unit is 1 for any input")
     ),
     "output-shut": Code(
         "no gradient leaves the loss: all outputs are negative, or beyond a limit",
-        _shut("the {function} behind the read-out is shut for the whole batch"),
+        _shut("the {function} after the read-out is shut for the whole batch"),
     ),
     "output-saturated": Code(
         "no gradient leaves the loss: all outputs are saturated",
-        _shut("the {function} behind the read-out is saturated to the last digit"),
+        _shut("the {function} after the read-out is saturated to the last digit"),
     ),
     "constant-loss": Code("no gradient leaves the loss", _shut("the loss doesn't change with the read-out's output")),
     "layers-zero": Code("some layers get exactly zero that hasn't faded; value: how many", _layers_zero),

@@ -1,4 +1,4 @@
-"""What decides whether a gradient survives, and so what brings it back."""
+"""What decides whether a gradient survives, and so what fixes it."""
 
 from gradcheck.explanations.topic import Example, Topic
 from gradcheck.spec import names

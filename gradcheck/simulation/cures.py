@@ -1,4 +1,4 @@
-"""Which single changes bring a network back: each is simulated before it is suggested, and again with other seeds."""
+"""Which single changes fix a network: each is simulated before it is suggested, and again with other seeds."""
 
 from dataclasses import replace
 

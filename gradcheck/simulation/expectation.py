@@ -90,8 +90,8 @@ def _sentence(found: Prediction, agrees: bool | None, narrowness: float) -> str:
     if agrees:
         return f"as theory predicts: {figures}"
     why = (
-        f"too narrow for its depth (depth/width {narrowness:.2g}), what layers deviate adds up"
+        f"the network is too narrow for its depth (depth/width {narrowness:.2g}): the layers' deviations add up"
         if narrowness > NARROW
-        else "outside of it, for it takes the gradient for independent of the signal"
+        else "the measurement doesn't agree: theory assumes that gradient and signal are independent"
     )
-    return f"theory predicts {figures}: {why}"
+    return f"theory predicts {figures}; {why}"

@@ -69,7 +69,7 @@ def simulate(*, tick: Callable[[float], None] | None = None, **options: Unpack[S
     vanish_below, explode_above, max_span, min_rank, dead_above, saturated_above : float
         Limits of what is healthy, see ``gradcheck.Thresholds``.
     suggest : bool, optional
-        Simulate single changes and report those that bring the network back; None: unless the network is so
+        Simulate single changes and report those that fix the network; None: unless the network is so
         large that this would take more than a moment.
     tick : callable, optional
         Called with the share of the work that is done, as a sign of life; changes are simulated in a second run

@@ -319,7 +319,7 @@ def test_suggestions_come_best_first(report):
 @pytest.mark.parametrize("columns", [40, 80])
 def test_suggestions_stand_whole_in_the_text(columns, printed, report):
     options = "--depth 20 --width 32"
-    shown = printed(f"simulate {options}", COLUMNS=str(columns)).split("What would bring it back")[1]
+    shown = printed(f"simulate {options}", COLUMNS=str(columns)).split("What would fix it")[1]
     assert "…" not in shown
     for suggestion in report(f"{options} --suggest")["suggestions"]:
         for name in suggestion["changes"]:

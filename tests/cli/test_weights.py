@@ -184,4 +184,4 @@ def test_text_names_the_file(gradcheck, arrays, tmp_path):
     ended = gradcheck("simulate --weights own.npz", cwd=tmp_path)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "own.npz" in ended.stdout.splitlines()[0]
-    assert "What would bring it back" not in ended.stdout
+    assert "What would fix it" not in ended.stdout

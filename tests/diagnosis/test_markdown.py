@@ -59,7 +59,7 @@ def test_suggestions_are_listed_with_the_whole_command(report_of, suggestion_of)
 
 @pytest.mark.parametrize("suggestions", [None, ()])
 def test_without_suggestions_there_is_no_list_of_them(report_of, suggestions):
-    assert "bring it back" not in as_markdown(report_of([-9.0, 0.0], suggestions=suggestions))
+    assert "fix it" not in as_markdown(report_of([-9.0, 0.0], suggestions=suggestions))
 
 
 @given(NAMES)

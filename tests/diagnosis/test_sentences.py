@@ -95,7 +95,7 @@ def test_an_overflow_in_the_first_layer_shows_no_gradients():
 
 def test_a_silent_forward_signal_is_said_not_hidden():
     (first, *_) = reasons_for([-1.0, -0.5, 0.0], log10_activation_rms=[-300.0, -math.inf, -math.inf])
-    assert first == "the forward signal is exactly zero from layer 2 on: no input is seen behind it"
+    assert first == "the forward signal is exactly zero from layer 2 on: nothing after it sees the input"
 
 
 def test_one_dead_layer_is_named():
@@ -254,7 +254,7 @@ def test_dead_and_silent_flow_points_are_points_and_named():
 def test_points_that_get_nothing_or_too_much_are_said_to_be_points():
     assert "some points get no gradient at all: it is exactly zero" in of_transformer([-math.inf, -1.0, 0.0])
     overflown = of_transformer([-1.0, math.inf, 0.0])
-    assert "the gradient overflows the range of floats at block 1 mlp on its way back" in overflown
+    assert "the backward pass overflows the range of floats at block 1 mlp" in overflown
 
 
 @pytest.mark.parametrize("event", EVENTS)

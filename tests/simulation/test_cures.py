@@ -144,7 +144,7 @@ def test_less_depth_is_no_cure_for_an_overflow():
 
 @pytest.fixture
 def every_change(monkeypatch):
-    """A network's options ↦ every change that brings it back, not the best few."""
+    """A network's options ↦ every change that fixes it, not the best few."""
     monkeypatch.setattr("gradcheck.simulation.cures.MOST", 99)
 
     def changes(**options):

@@ -1,4 +1,4 @@
-"""What brings a transformer back: changes that keep it one, and do what they say when they are typed."""
+"""What fixes a transformer: changes that keep it one, and do what they say when they are typed."""
 
 from dataclasses import replace
 
@@ -37,7 +37,7 @@ def report(request):
 
 @pytest.fixture
 def every_change(monkeypatch):
-    """A transformer's options ↦ every change that brings it back, not the best few."""
+    """A transformer's options ↦ every change that fixes it, not the best few."""
     monkeypatch.setattr("gradcheck.simulation.cures.MOST", 99)
 
     def changes(**options):

@@ -1,4 +1,4 @@
-"""What would bring the network back, and the next command to type."""
+"""What would fix the network, and the next command to type."""
 
 import shlex
 from collections.abc import Iterator
@@ -19,11 +19,11 @@ def advice(report: Report, width: int) -> Iterator[RenderableType]:
     """Yield the last lines of the text."""
     if report.suggestions:
         yield ""
-        yield Text("  What would bring it back (each simulated)")
+        yield Text("  What would fix it (each simulated)")
         yield from _lines(report.suggestions, width)
     elif report.suggestions is not None and report.verdict.status != "healthy" and not report.config.weights:
         yield ""
-        yield Text("  No single change that was simulated brings it back; try two together.")
+        yield Text("  No single change that was simulated fixes it; try two together.")
     yield ""
     for command in next_commands(report):
         yield to_copy(command)

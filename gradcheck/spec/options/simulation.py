@@ -22,7 +22,7 @@ class SimulateOptions(NetworkOptions, DataOptions, DrawOptions, VerdictOptions, 
 
     suggest: Annotated[
         bool | None,
-        Option("Simulate single changes that may bring it back.", OUTPUT, default=False, usual="in text"),
+        Option("Simulate single changes that may fix it.", OUTPUT, default=False, usual="in text"),
     ]
 
 

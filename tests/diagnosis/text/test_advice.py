@@ -15,7 +15,7 @@ def test_the_best_suggestion_is_the_next_command(report_of, suggestion_of):
 def test_suggestions_show_what_they_change_and_what_it_would_bring(report_of, suggestion_of):
     one = suggestion_of(score=0.87, residual=True, residual_scale=0.5)
     lines = as_text(report_of([-9.0, 0.0], suggestions=(one,))).splitlines()
-    title = lines.index("  What would bring it back (each simulated)")
+    title = lines.index("  What would fix it (each simulated)")
     assert lines[title + 1] == "    --residual --residual-scale 0.5   span 0.5   trains: 87 %"
 
 
@@ -44,7 +44,7 @@ def test_a_network_in_need_is_next_asked_for_suggestions(report_of):
 def test_where_no_single_change_helps_this_is_said_and_the_layers_are_next(report_of):
     report = report_of([-9.0, 0.0], suggestions=())
     assert next_command(report) == "gradcheck simulate --depth 2 --width 8 --all-layers"
-    assert "No single change that was simulated brings it back; try two together." in as_text(report)
+    assert "No single change that was simulated fixes it; try two together." in as_text(report)
 
 
 def test_given_weights_get_no_suggestions_and_hear_of_none(report_of):

@@ -56,7 +56,7 @@ def test_where_there_are_no_blocks_all_is_ascii(real, encoding):
 @pytest.mark.parametrize("width", [40, 48, 60, 72, 80, 100, 120, 200])
 def test_nothing_but_what_is_there_to_be_copied_is_wider_than_the_terminal(real, width, encoding):
     text = as_text(real, Page(width, encoding))
-    shown, *to_copy = text.split("\n\n  What would bring it back") if real.suggestions else text.rsplit("\n\n", 1)
+    shown, *to_copy = text.split("\n\n  What would fix it") if real.suggestions else text.rsplit("\n\n", 1)
     assert max(map(len, shown.splitlines())) <= width
     commands = text.rpartition("\n\n")[2].splitlines()
     explained = [f"  gradcheck explain {real.verdict.status}"] if real.verdict.status != "healthy" else []
@@ -85,7 +85,7 @@ def test_the_text_has_the_order_of_the_contract(report_of, suggestion_of):
         "─ vanishing ─",
         "  layer  gradient",
         "layers shown; --all-layers shows the rest",
-        "What would bring it back",
+        "What would fix it",
         "--norm batch",
         "gradcheck simulate --norm batch",
     ]
@@ -121,7 +121,7 @@ sigmoid · xavier · 14 layers of 8 · digits, batch 64 · seed 0
      13   3.2e-13  3.2e-13  3.2e-13        0.50   9.0  vanishing  ████████▏
      14   1.0e+00  1.0e+00        -        0.50   9.0  ok         ██████████████
 
-  What would bring it back (each simulated)
+  What would fix it (each simulated)
     --norm batch   span 0.5   trains: 90 %
     --residual     span 0.5   trains: 60 %
 

@@ -224,4 +224,4 @@ def test_a_sparse_input_is_taken_as_it_is():
 def test_weights_that_are_infinite_are_named():
     model = small()
     nn.init.constant_(model[0].weight, torch.inf)
-    assert "weights of layer 0 are not finite already" in probe(model, torch.randn(8, 32)).verdict.reasons
+    assert "the weights of layer 0 are not finite before the pass" in probe(model, torch.randn(8, 32)).verdict.reasons

@@ -38,9 +38,9 @@ def test_half_of_a_relu_s_units_at_zero_is_not_death(models):
 @pytest.mark.parametrize(
     ("end", "reason"),
     [
-        (nn.Softmax(1), "the softmax over one unit is 1 whatever goes in"),
-        (nn.ReLU(), "the relu behind the read-out is shut for the whole batch"),
-        (nn.Sigmoid(), "the sigmoid behind the read-out is saturated to the last digit"),
+        (nn.Softmax(1), "the softmax over one unit is 1 for any input"),
+        (nn.ReLU(), "the relu after the read-out is shut for the whole batch"),
+        (nn.Sigmoid(), "the sigmoid after the read-out is saturated to the last digit"),
     ],
 )
 def test_where_no_gradient_leaves_the_loss_the_report_says_why(end, reason, models):
@@ -83,7 +83,7 @@ def test_a_branch_behind_a_gate_that_is_nearly_shut_is_measured_open(start, mode
     report = probe(model, models.image())
     assert report.verdict.status == "healthy"
     assert report.model.opened == ("1.branch.4.gate", "3.branch.4.gate")
-    assert "start at zero or next to it: measured as the first step of training opens them" in said(report)
+    assert "start at or near zero: measured with the values that a first training step gives them" in said(report)
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 

@@ -60,7 +60,7 @@ def test_a_rate_that_is_too_high_is_named_with_its_step_and_layer(models, said):
     assert report.verdict.status in ("exploding", "nonfinite", "dead", "collapsed")
     assert training.statuses[0] == "healthy"
     assert training.sick_from_step in (1, 2, 3)
-    assert f"at step {training.sick_from_step}, {training.first_layer} first, healthy before" in said(report)
+    assert f"from step {training.sick_from_step} on, healthy before: first at {training.first_layer}" in said(report)
 
 
 def test_a_relu_recurrence_is_healthy_at_the_start_and_explodes(models):
