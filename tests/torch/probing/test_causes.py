@@ -62,7 +62,10 @@ def test_a_history_says_since_when_the_model_is_ill_or_healthy():
     ill = History([1.0, 2.0, 3.0], ["healthy", "dead", "dead"], 1, "layer 3")
     healthy = History([1.0, 0.5, 0.2], ["dead", "dead", "healthy"])
     assert [(cause.code, cause.value) for cause in _of_training(ill)] == [("ill-since", 1), ("loss-course", 3.0)]
-    assert [(cause.code, cause.value) for cause in _of_training(healthy)] == [("healthy-since", 2), ("loss-course", 0.2)]
+    assert [(cause.code, cause.value) for cause in _of_training(healthy)] == [
+        ("healthy-since", 2),
+        ("loss-course", 0.2),
+    ]
 
 
 def test_underflow_is_named_for_three_layers_and_counted_for_the_others():
@@ -70,3 +73,52 @@ def test_underflow_is_named_for_three_layers_and_counted_for_the_others():
     assert [cause.code for cause in _of_precision(lost, 1, "fp16")] == ["underflow"] * 3 + ["more-underflow"]
     assert [cause.code for cause in _of_precision([], 1, "bf16")] == ["no-underflow"]
     assert not list(_of_precision(lost, 1, None))
+
+
+class Branched(nn.Module):
+    """Two linear layers side by side, and what joins them."""
+
+    def __init__(self, joined):
+        super().__init__()
+        self.branch, self.trunk, self.head = nn.Linear(8, 8), nn.Linear(8, 8), nn.Linear(8, 3)
+        self.gate = nn.Parameter(torch.zeros(8))
+        self.joined = joined
+
+    def forward(self, x):
+        branch, trunk = self.branch(x), self.trunk(x)
+        return self.head(self.joined(trunk, branch, self.gate))
+
+
+def causes_of_branched(joined):
+    return causes_of(probe(Branched(joined), torch.randn(16, 8)))
+
+
+def test_a_layer_whose_gradient_is_exactly_zero_without_having_faded_is_named():
+    cause = causes_of_branched(lambda trunk, branch, _: trunk + 0 * branch)["layers-zero"]
+    assert (cause.layers, cause.value) == ((1, 1), 1)
+    assert cause.text == "branch gets a gradient of exactly zero, though the loss depends on it"
+
+
+def test_a_parameter_whose_gradient_is_exactly_zero_is_named():
+    cause = causes_of_branched(lambda trunk, branch, gate: trunk + branch + 0 * gate)["parameters-zero"]
+    assert (cause.layers, cause.value) == (None, 1)
+    assert cause.text == "gate has a gradient of exactly zero on this batch"
+
+
+def test_a_weight_that_starts_at_zero_is_named_as_opened():
+    cause = causes_of_branched(lambda trunk, branch, gate: trunk + gate * branch)["opened"]
+    assert (cause.layers, cause.value) == (None, 1)
+    assert cause.text.startswith("gate starts at or near zero: measured with the values")
+
+
+def test_the_last_layer_before_numbers_become_none_is_named():
+    cause = causes_of_branched(lambda trunk, branch, _: branch + torch.log(-trunk.abs()))["becomes-nan"]
+    assert cause.layers == (2, 2)
+    assert cause.text.endswith("between trunk and it")
+
+
+def test_a_gradient_that_grows_where_norms_follow_counts_half():
+    deep = [part for _ in range(40) for part in (nn.Linear(32, 32), nn.BatchNorm1d(32), nn.ReLU())]
+    cause = causes_of(probe(nn.Sequential(*deep, nn.Linear(32, 3)), torch.randn(64, 32)))["norms-follow"]
+    assert (cause.layers, cause.value) == (None, 2.0)
+    assert cause.text.endswith("the limits are twice as wide")
