@@ -20,7 +20,7 @@ from gradcheck.spec.clip_rules import PERCENT, Rule, rule_of
 #: Added to the norm in the global rule's denominator, by PyTorch's ``clip_grad_norm_``.
 NORM_EPSILON = 1e-6
 
-#: Smallest norm of a unit's weights that the adaptive rule reckons with: Brock et al. 2021, eq. 3.
+#: Smallest norm of a unit's weights that the adaptive rule uses: Brock et al. 2021, eq. 3.
 SMALLEST_UNIT = 1e-3
 
 #: Running mean and deviation of the z-score rule: decay, and steps that are only watched (Kumar et al. 2025).
@@ -59,7 +59,7 @@ def clip(
     Raises
     ------
     OptionError
-        There is no such rule, its threshold would be meaningless, or the parameters don't fit.
+        There is no such rule, its threshold would be meaningless, or the parameters don't fit the gradients.
     """
     clipper = rule if isinstance(rule, Clipper) else Clipper(rule)
     return clipper(gradients, parameters, unit_axis=unit_axis)
@@ -79,8 +79,7 @@ class Clipper:
 
     def __init__(self, rule: str | Rule) -> None:
         self.rule = rule_of(rule)
-        make = _RULES[self.rule.name]
-        self._apply = make(self.rule.threshold)
+        self._apply = _RULES[self.rule.name](self.rule.threshold)
 
     def __call__(
         self,
@@ -120,63 +119,45 @@ def _fitting(gradients: list[Array], parameters: Sequence[npt.NDArray[Any]] | No
     return [np.asarray(one) for one in parameters]
 
 
-# ---- the rules: a threshold ↦ what is done with each gradient
+# ---- rules that remember nothing: (task, threshold) ↦ what is done with each gradient
 
 
-def _none(threshold: float | None) -> Callable[[Task], Clipped]:
-    return lambda task: Clipped(task.gradients, None)
+def _none(task: Task, threshold: None) -> Clipped:
+    return Clipped(task.gradients, None)
 
 
-def _value(limit: float) -> Callable[[Task], Clipped]:
-    """Each entry to [−c, c]."""
-    return lambda task: Clipped([_within(gradient, limit) for gradient in task.gradients], limit)
+def _value(task: Task, limit: float) -> Clipped:
+    """Each entry to [−c, c], where the array's type has numbers as large as c."""
+    clipped = [np.clip(one, -limit, limit) if limit < np.finfo(one.dtype).max else one for one in task.gradients]
+    return Clipped(clipped, limit)
 
 
-def _within(gradient: Array, limit: float) -> Array:
-    """Clip each entry, where the array's type has numbers as large as the limit."""
-    return np.clip(gradient, -limit, limit) if limit < np.finfo(gradient.dtype).max else gradient
-
-
-def _norm(limit: float) -> Callable[[Task], Clipped]:
+def _norm(task: Task, limit: float) -> Clipped:
     """Each tensor scaled by min(1, c/‖g‖)."""
-
-    def apply(task: Task) -> Clipped:
-        return Clipped([_shrunk(gradient, limit, joint_norm([gradient])) for gradient in task.gradients], limit)
-
-    return apply
+    return Clipped([_shrunk(gradient, limit, joint_norm([gradient])) for gradient in task.gradients], limit)
 
 
 def _shrunk(gradient: Array, limit: float, norm: Norm) -> Array:
     """Scale an array by min(1, limit/norm), where the norm may be beyond the range of floats."""
-    if norm.value <= limit:
-        return gradient
-    return scaled(gradient, limit / norm.mantissa, -norm.exponent)
+    return gradient if norm.value <= limit else scaled(gradient, limit / norm.mantissa, -norm.exponent)
 
 
-def _global_norm(limit: float) -> Callable[[Task], Clipped]:
+def _global_norm(task: Task, limit: float) -> Clipped:
     """All tensors scaled by min(1, c/(‖g‖ + ε))."""
-    return lambda task: _all_shrunk(task, limit)
+    norm = task.norm
+    if math.isinf(norm.value):  # ε is negligible
+        return Clipped([_shrunk(gradient, limit, norm) for gradient in task.gradients], limit, over=True)
+    scale = limit / (norm.value + NORM_EPSILON)
+    clipped = [scaled(gradient, scale) for gradient in task.gradients] if scale < 1 else task.gradients
+    return Clipped(clipped, limit, over=norm.value > limit)
 
 
-def _all_shrunk(task: Task, limit: float) -> Clipped:
-    mantissa, exponent = task.norm
-    over = task.norm.value > limit
-    if math.isinf(task.norm.value):  # ε is nothing beside it
-        return Clipped([scaled(gradient, limit / mantissa, -exponent) for gradient in task.gradients], limit, over)
-    scale = limit / (task.norm.value + NORM_EPSILON)
-    return Clipped([scaled(one, scale) for one in task.gradients] if scale < 1 else task.gradients, limit, over)
-
-
-def _agc(clipping: float) -> Callable[[Task], Clipped]:
+def _agc(task: Task, clipping: float) -> Clipped:
     """Each unit's gradient scaled by min(1, λ·max(‖W_i‖, 1e-3)/‖g_i‖); a vector is one unit."""
-
-    def apply(task: Task) -> Clipped:
-        if task.parameters is None:
-            raise OptionError("clip", "agc needs the gradients' parameters: type clip(gradients, rule, parameters)")
-        pairs = zip(task.gradients, task.parameters, strict=True)
-        return Clipped([_unitwise(gradient, weight, clipping, task.unit_axis) for gradient, weight in pairs], clipping)
-
-    return apply
+    if task.parameters is None:
+        raise OptionError("clip", "agc needs the gradients' parameters: type clip(gradients, rule, parameters)")
+    pairs = zip(task.gradients, task.parameters, strict=True)
+    return Clipped([_unitwise(gradient, weight, clipping, task.unit_axis) for gradient, weight in pairs], clipping)
 
 
 def _unitwise(gradient: Array, weight: Array, clipping: float, unit_axis: int) -> Array:
@@ -190,18 +171,21 @@ def _unitwise(gradient: Array, weight: Array, clipping: float, unit_axis: int) -
 
 
 def _unit_norms(array: Array, unit_axis: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return the norm over all axes but that of the units, to be broadcast; of a vector or number its own.
+    """Return the norm over all axes but that of the units, to be broadcast; of a vector or number, its own.
 
-    It comes as the largest entry (1 for zero) and the norm over that, whose product may be beyond the range of floats.
+    The largest entry (1 for zero) and the norm over that: their product may be beyond the range of floats.
     """
     if array.ndim > 1 and not -array.ndim <= unit_axis < array.ndim:
-        problem = f"{unit_axis} is no axis of an array of shape {array.shape}"
-        raise OptionError("unit_axis", f"{problem}; -1 takes fan_in by fan_out, 0 PyTorch's weights")
+        problem = f"{unit_axis} is not an axis of an array of shape {array.shape}"
+        raise OptionError("unit_axis", f"{problem}; type -1 for fan_in by fan_out, 0 for PyTorch's weights")
     units = unit_axis % array.ndim if array.ndim > 1 else None
     others = tuple(axis for axis in range(array.ndim) if axis != units)
     largest = np.abs(array).max(others, keepdims=True, initial=0).astype(np.float64)
     largest = np.where(largest > 0, largest, 1)
     return largest, np.sqrt(np.square(array / largest).sum(others, keepdims=True))
+
+
+# ---- adaptive rules: a threshold ↦ a rule that remembers the norms it has seen
 
 
 def _percentile(percent: float) -> Callable[[Task], Clipped]:
@@ -212,7 +196,7 @@ def _percentile(percent: float) -> Callable[[Task], Clipped]:
         norm = task.norm.value
         if math.isfinite(norm):
             insort(seen, norm)
-        return _all_shrunk(task, _interpolated(seen, percent)) if seen else Clipped(task.gradients, None)
+        return _global_norm(task, _interpolated(seen, percent)) if seen else Clipped(task.gradients, None)
 
     return apply
 
@@ -243,7 +227,7 @@ def _zscore(limit: float) -> Callable[[Task], Clipped]:
         allowed = mean + limit * (limit / score) * deviation if score > limit else norm
         mean = DECAY * mean + (1 - DECAY) * allowed
         running[:] = mean, math.hypot(math.sqrt(DECAY) * deviation, math.sqrt(1 - DECAY) * (allowed - mean))
-        return _all_shrunk(task, allowed) if score > limit else Clipped(task.gradients, None)
+        return _global_norm(task, allowed) if score > limit else Clipped(task.gradients, None)
 
     return apply
 
@@ -255,12 +239,17 @@ def _mean_and_deviation(norms: Sequence[float]) -> tuple[float, float]:
     return mean, math.hypot(*((norm - mean) / root for norm in norms))
 
 
+def _without_memory(rule: Callable[[Task, Any], Clipped]) -> Callable[[Any], Callable[[Task], Clipped]]:
+    """Return what makes a rule of a threshold, as the adaptive rules do; this one does the same each time."""
+    return lambda threshold: lambda task: rule(task, threshold)
+
+
 _RULES: dict[str, Callable[[Any], Callable[[Task], Clipped]]] = {
-    "none": _none,
-    "value": _value,
-    "norm": _norm,
-    "global-norm": _global_norm,
-    "agc": _agc,
+    "none": _without_memory(_none),
+    "value": _without_memory(_value),
+    "norm": _without_memory(_norm),
+    "global-norm": _without_memory(_global_norm),
+    "agc": _without_memory(_agc),
     "percentile": _percentile,
     "zscore": _zscore,
 }

@@ -14,7 +14,7 @@ from gradcheck.spec import known_data
 from gradcheck.spec.data import FEATURES, OUTPUTS
 from gradcheck.spec.data import DataSpec as DataSpec
 
-DATA_STREAM = 2  # beside the streams of weights and biases
+DATA_STREAM = 2  # those of weights and biases are 0 and 1
 DIGITS = Path(__file__).parents[1] / "datasets" / "digits.npz"
 MOST_CLASSES = 1_000_000
 
@@ -42,7 +42,7 @@ class Dataset(NamedTuple):
     labels : Labels or None
         (examples,), whole numbers from 0.
     steps : int
-        Pieces that an example comes in: the rows of a file's (examples, steps, features); 1 if it has no such axis.
+        Pieces of an example: the rows of a file's (examples, steps, features); 1 if it has no such axis.
     drawn_features : int
         Numbers of an example that is drawn anew.
     """
@@ -59,7 +59,7 @@ class Dataset(NamedTuple):
 
     @property
     def outputs(self) -> int:
-        """Units that a drawn read-out gets: one a class."""
+        """Units that a drawn read-out gets: one per class."""
         return OUTPUTS if self.labels is None else max(2, int(self.labels.max()) + 1)
 
     def batch(self, data: DataSpec, seed: int, dtype: str) -> Batch:
@@ -88,16 +88,15 @@ def load_dataset(data: DataSpec) -> Dataset:
         return Dataset(None)
     if data.data == "text":
         raise OptionError("data", "text is a sequence of tokens: it goes with --arch transformer")
-    inputs, labels, steps = _standardised(DIGITS if data.data == "digits" else _path(data.data), data.labels)
+    path = DIGITS if data.data == "digits" else existing_file(Path(known_data(data.data)))
+    inputs, labels, steps = _standardised(path, data.labels)
     if data.batch_size > len(inputs):
-        problem = f"{data.batch_size} is more than the {len(inputs)} examples of {data.data}"
-        raise OptionError("batch_size", problem)
+        raise OptionError("batch_size", f"{data.batch_size} is more than the {len(inputs)} examples of {data.data}")
     return Dataset(inputs, labels, steps)
 
 
-def _path(name: str) -> Path:
-    """Return the user's file, if its kind is known and it is there."""
-    path = Path(known_data(name))
+def existing_file(path: Path) -> Path:
+    """Return the path of a file; raise an InputError unless there is one."""
     if not path.is_file():
         raise InputError(path, "is a folder, not a file" if path.is_dir() else "no such file")
     return path
@@ -149,7 +148,7 @@ def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
     Raises
     ------
     InputError
-        The file can't be read, is torn, or holds Python objects.
+        The file can't be read, is damaged, or holds Python objects.
     """
     try:
         with path.open("rb") as file:
@@ -167,12 +166,12 @@ def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
         raise
     except Exception as error:  # a damaged file can make NumPy raise nearly anything
         if "pickle" in str(error) or "Python objects" in str(error):
-            problem = "holds pickled Python objects, which could run code, or is no NumPy file; save plain arrays"
+            problem = "holds pickled Python objects, which could run code, or is not a NumPy file; save plain arrays"
             raise InputError(path, problem) from error
         raise InputError(path, f"can't be read as {path.suffix} ({_first_line(error)})") from error
     for name, array in arrays.items():
         if not isinstance(array, np.ndarray):
-            raise InputError(path, f"{name} is no array; save arrays of numbers only")
+            raise InputError(path, f"{name} is not an array; save arrays of numbers only")
     return arrays
 
 
@@ -184,7 +183,7 @@ def _read_csv(path: Path) -> npt.NDArray[np.float64]:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(path, f"can't be read as .csv ({_first_line(error)})") from error
     if not lines:
-        raise InputError(path, "is empty; allowed: one line an example, numbers separated by commas")
+        raise InputError(path, "is empty; allowed: one line per example, numbers separated by commas")
     header = not any(_is_number(cell) for cell in lines[0].split(","))
     lines = lines[header:]
     if not lines:
@@ -218,10 +217,10 @@ def as_numbers(path: Path, array: npt.NDArray[Any], name: str) -> npt.NDArray[np
 
 
 def _labels(path: Path, raw: npt.NDArray[Any], examples: int) -> Labels:
-    """Return the labels as whole numbers, one an example."""
+    """Return the labels as whole numbers, one per example."""
     labels = as_numbers(path, raw, "y").reshape(-1)
     if len(labels) != examples:
-        raise InputError(path, f"has {len(labels)} labels for {examples} examples; allowed: one label an example")
+        raise InputError(path, f"has {len(labels)} labels for {examples} examples; allowed: one label per example")
     wrong = ~((labels >= 0) & (labels == np.floor(labels)) & (labels < MOST_CLASSES))
     if wrong.any():
         problem = f"label {labels[wrong][0]:g} of example {int(np.argmax(wrong))} is not a class"

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gradcheck.data.datasets import DATA_STREAM, Batch, as_numbers, read_arrays
+from gradcheck.data.datasets import DATA_STREAM, Batch, as_numbers, existing_file, read_arrays
 from gradcheck.engine.initializers import random_stream
 from gradcheck.errors import InputError, OptionError
 from gradcheck.spec import TransformerSpec, known_data
@@ -27,28 +27,18 @@ class TokenSet(NamedTuple):
     ----------
     ids : Ids
         One long text (tokens,), or (sequences, tokens).
-    length : int
+    features : int
         Tokens of a sequence.
     causal : bool
         Each token is asked for the next one, else for itself.
-    vocabulary : int
-        Kinds of tokens: outputs of the read-out.
+    outputs : int
+        Size of the vocabulary: units of the read-out.
     """
 
     ids: Ids
-    length: int
+    features: int
     causal: bool
-    vocabulary: int
-
-    @property
-    def features(self) -> int:
-        """Tokens of an example."""
-        return self.length
-
-    @property
-    def outputs(self) -> int:
-        """Units of the read-out: one a kind of token."""
-        return self.vocabulary
+    outputs: int
 
     @property
     def labels(self) -> Ids:
@@ -58,7 +48,7 @@ class TokenSet(NamedTuple):
     @property
     def needed(self) -> int:
         """Tokens that are taken for a sequence, the next one of its last token among them."""
-        return self.length + self.causal
+        return self.features + self.causal
 
     def batch(self, data: DataSpec, seed: int, _dtype: str = "") -> Batch:
         """Return sequences (batch, tokens) and what each token is asked for, (batch·tokens,)."""
@@ -67,11 +57,11 @@ class TokenSet(NamedTuple):
             order = generator.permutation(len(self.ids)) if data.shuffle else np.arange(len(self.ids))
             taken = self.ids[order[: data.batch_size], : self.needed]
         else:
-            starts = np.arange(data.batch_size) * self.length
+            starts = np.arange(data.batch_size) * self.features
             if data.shuffle:
                 starts = generator.choice(len(self.ids) - self.needed + 1, data.batch_size, replace=False)
             taken = self.ids[starts[:, None] + np.arange(self.needed)]
-        return Batch(taken[:, : self.length], taken[:, self.causal :].reshape(-1))
+        return Batch(taken[:, : self.features], taken[:, self.causal :].reshape(-1))
 
 
 def load_tokens(spec: TransformerSpec, data: DataSpec) -> TokenSet:
@@ -100,26 +90,22 @@ def load_tokens(spec: TransformerSpec, data: DataSpec) -> TokenSet:
 
 
 def _read(path: Path) -> Ids:
-    if not path.is_file():
-        raise InputError(path, "is a folder, not a file" if path.is_dir() else "no such file")
-    raw = as_numbers(path, read_arrays(path)[""], "the array")
+    raw = as_numbers(path, read_arrays(existing_file(path))[""], "the array")
     if raw.ndim not in (1, 2) or not raw.size:
         raise InputError(path, f"has the shape {raw.shape}; allowed: token ids of one text, or sequences by tokens")
     wrong = ~((raw >= 0) & (raw < MOST_TOKENS) & (raw == np.floor(raw)))
     if wrong.any():
         allowed = f"whole numbers from 0, below {MOST_TOKENS:,} (vectors need --patch N)"
-        problem = f"{raw[wrong][0]:g} is not a token id; allowed: {allowed}"
-        raise InputError(path, problem)
+        raise InputError(path, f"{raw[wrong][0]:g} is not a token id; allowed: {allowed}")
     return raw.astype(np.int64)
 
 
 def _check_length(tokens: TokenSet, data: DataSpec) -> None:
-    """Raise an error unless there are so many sequences of that length."""
-    length, why = tokens.ids.shape[-1], " and the one behind them" if tokens.causal else ""
+    """Raise an error unless there are as many sequences of that length as the batch has."""
+    length, why = tokens.ids.shape[-1], " and the one after them" if tokens.causal else ""
     if length < tokens.needed:
-        problem = f"{tokens.length}{why} are more than the {length} that {data.data} has"
-        raise OptionError("tokens", problem)
-    sequences = len(tokens.ids) if tokens.ids.ndim == 2 else (length - tokens.causal) // tokens.length
+        raise OptionError("tokens", f"{tokens.features}{why} are more than the {length} that {data.data} has")
+    sequences = len(tokens.ids) if tokens.ids.ndim == 2 else (length - tokens.causal) // tokens.features
     if data.batch_size > sequences:
-        problem = f"{data.batch_size} is more than the {sequences} sequences of {tokens.length} tokens in {data.data}"
+        problem = f"{data.batch_size} is more than the {sequences} sequences of {tokens.features} tokens in {data.data}"
         raise OptionError("batch_size", problem)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradcheck.base.files import write_whole
-from gradcheck.data.datasets import Dataset, read_arrays
+from gradcheck.data.datasets import Dataset, existing_file, read_arrays
 from gradcheck.engine.linear import Dense
 from gradcheck.errors import InputError, MissingExtraError, OptionError
 from gradcheck.families.family import Given, StoredNetwork
@@ -19,8 +19,7 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 def read(path: Path) -> Arrays:
     """Return the arrays of a .npz or .safetensors file by name."""
-    if not path.is_file():
-        raise InputError(path, "is a folder, not a file" if path.is_dir() else "no such file")
+    existing_file(path)
     if path.suffix.lower() == ".npz":
         return read_arrays(path)
     if path.suffix.lower() == ".safetensors":

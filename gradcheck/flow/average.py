@@ -1,6 +1,7 @@
 """The typical flow of several draws."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -21,18 +22,8 @@ def average(flows: Sequence[GradientFlow]) -> GradientFlow:
     draws = np.array([flow.layers for flow in flows])  # (draws, layers, fields)
     outputs = np.array([flow.output for flow in flows])  # (draws, fields)
     stopped = min(flows, key=lambda flow: (flow.reached, not flow.obstacle))
-    return GradientFlow(
-        fan_in=flows[0].fan_in,
-        fan_out=flows[0].fan_out,
-        layers=tuple(LayerFlow(*row) for row in _typical(draws, LayerFlow._fields).tolist()),
-        output=OutputFlow(*_typical(outputs, OutputFlow._fields).tolist()),
-        reached=stopped.reached,
-        obstacle=stopped.obstacle,
-        unit=stopped.unit,
-        points=stopped.points,
-        rows=stopped.rows,
-        shared=stopped.shared,
-    )
+    layers = tuple(LayerFlow(*row) for row in _typical(draws, LayerFlow._fields).tolist())
+    return replace(stopped, layers=layers, output=OutputFlow(*_typical(outputs, OutputFlow._fields).tolist()))
 
 
 def _typical(draws: PerLayer, names: Sequence[str]) -> PerLayer:

@@ -85,7 +85,7 @@ class GradientFlow:
     shared : bool
         The layers share their weights, as the steps of a recurrence do.
     rows : float
-        Rows of the batch: examples, or all their tokens; inf where nobody knows.
+        Rows of the batch: examples, or all their tokens; inf where it is unknown.
     features : float
         1 where a row of a model's inputs is a single number, of which layers make little rank; else inf.
     """
@@ -156,10 +156,12 @@ class GradientFlow:
 
     @property
     def log10_local_gain(self) -> PerLayer:
-        """log10 of each layer's gradient over that of the next; nan for the last."""
+        """log10 of each layer's gradient over that of the next comparable one; nan for the last."""
         gradient = self.column("log10_gradient_rms")
+        gain = np.full(len(gradient), math.nan)
         with np.errstate(invalid="ignore"):
-            gain: PerLayer = gradient - np.append(gradient[1:], math.nan)
+            for group in self.groups:
+                gain[group[:-1]] = gradient[group[:-1]] - gradient[group[1:]]
         return gain
 
 

@@ -77,13 +77,3 @@ class ModelFlow(GradientFlow):
                 heard = group[gradient[group] > -np.inf]
                 ratio[group] = gradient[group] - gradient[heard[-1] if heard.size else group[-1]]
         return ratio
-
-    @property
-    def log10_local_gain(self) -> PerLayer:
-        """log10 of each layer's gradient over that of the next of its kind; nan for the last."""
-        gradient = self.column("log10_gradient_rms")
-        gain = np.full(len(gradient), math.nan)
-        with np.errstate(invalid="ignore"):
-            for group in self.groups:
-                gain[group[:-1]] = gradient[group[:-1]] - gradient[group[1:]]
-        return gain

@@ -10,7 +10,7 @@ from gradcheck.flow.gradient_flow import GradientFlow, PerLayer
 
 
 class Quantity(NamedTuple):
-    """A number that every hidden layer has; what it means is told by ``gradcheck.diagnosis.report``.
+    """A number that every hidden layer has; ``gradcheck.diagnosis.report`` says what it means.
 
     Attributes
     ----------

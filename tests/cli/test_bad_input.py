@@ -70,7 +70,7 @@ OPTIONS = {
     "--data no_x.npz": r"no_x.npz: has no array x \(it has: inputs\); save it as x=.*",
     "--data half_labels.npz": "half_labels.npz: label .*5 of example 0 is not a class; allowed: whole numbers from 0.*",
     "--data negative_labels.npz": "negative_labels.npz: label -1 of example .*; allowed: whole numbers from 0.*",
-    "--data few_labels.npz": "few_labels.npz: has 7 labels for 20 examples; allowed: one label an example",
+    "--data few_labels.npz": "few_labels.npz: has 7 labels for 20 examples; allowed: one label per example",
     "--data half_labels.csv --labels --batch-size 2": "half_labels.csv: label 0.5 of example 1 is not a class; .*",
     # weights
     "--weights missing.npz": "missing.npz: no such file",

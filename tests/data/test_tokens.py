@@ -55,7 +55,7 @@ def test_the_tokens_of_the_text_are_its_bytes():
     tokens = load_tokens(spec_of(), data_of("text"))
     assert tokens.ids.dtype == np.int64
     assert bytes(tokens.ids.tolist()) == TEXT.read_bytes()
-    assert (tokens.length, tokens.causal, tokens.vocabulary) == (6, True, 256)
+    assert (tokens.features, tokens.causal, tokens.outputs) == (6, True, 256)
     assert (tokens.features, tokens.outputs) == (6, 256)
     assert tokens.labels is tokens.ids
 
@@ -204,7 +204,7 @@ def test_an_id_beyond_the_vocabulary_is_refused(saved):
 def test_a_sequence_longer_than_the_data_is_refused(shape, saved):
     path = saved(np.zeros(shape))
     text = refusal(OptionError, load_tokens, spec_of(), data_of(path))
-    assert text == f"--tokens 6 and the one behind them are more than the 6 that {path} has"
+    assert text == f"--tokens 6 and the one after them are more than the 6 that {path} has"
     text = refusal(OptionError, load_tokens, spec_of(tokens=7, causal=False), data_of(path))
     assert text == f"--tokens 7 are more than the 6 that {path} has"
     for fitting in (spec_of(tokens=5), spec_of(causal=False)):
