@@ -49,7 +49,7 @@ FOREIGN = {"--nthreads", "--only", "--threads", "--every"}
 def helps():
     """Each command ↦ its help."""
 
-    def told(*words):
+    def item(*words):
         with pytest.MonkeyPatch.context() as patch, redirect_stdout(TextIOWrapper(BytesIO())) as stdout:
             patch.setattr(sys, "argv", ["gradcheck", *words, "--help"])
             patch.setenv("COLUMNS", "80")
@@ -57,8 +57,8 @@ def helps():
             assert run() == 0
         return stdout.buffer.getvalue().decode()
 
-    commands = re.findall(r"^  ([a-z][a-z-]+)  ", told().partition("Commands:")[2], flags=re.MULTILINE)
-    return {"": told()} | {command: told(command) for command in commands}
+    commands = re.findall(r"^  ([a-z][a-z-]+)  ", item().partition("Commands:")[2], flags=re.MULTILINE)
+    return {"": item()} | {command: item(command) for command in commands}
 
 
 def test_every_command_is_in_the_readme_and_in_the_changelog(helps):

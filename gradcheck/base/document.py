@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import ClassVar
 
-from gradcheck.base.record import Record, told
+from gradcheck.base.record import Record, item
 from gradcheck.version import SCHEMA_VERSION, __version__
 
 
@@ -28,15 +28,15 @@ class Cause(Record):
     """What decided, as data and as a sentence."""
 
     code: str
-    layers: tuple[str, ...] | None = told("those concerned, the first to move first; null: it is about none")
-    value: float | None = told("the number that decided")
-    limit: float | None = told("what it was held against")
-    text: str = told("the same in words, as in reasons")
+    layers: tuple[str, ...] | None = item("those concerned, the first to move first; null: it is about none")
+    value: float | None = item("the number that decided")
+    limit: float | None = item("what it was held against")
+    text: str = item("the same in words, as in reasons")
 
 
 class CommandReport(Document, Record):
     """What a command found: a document whose JSON says by which command and version it was written."""
 
-    schema_version: int = told(const=SCHEMA_VERSION, default=SCHEMA_VERSION)
-    gradcheck_version: str = told(default=__version__)
+    schema_version: int = item(const=SCHEMA_VERSION, default=SCHEMA_VERSION)
+    gradcheck_version: str = item(default=__version__)
     command: str

@@ -1,4 +1,4 @@
-"""What reports are made of: plain data that JSON can carry, and nobody can change. Loads no NumPy."""
+"""What reports are made of: plain data that JSON can carry, and nothing can change. Loads no NumPy."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -34,7 +34,7 @@ def power_in_range(logarithm: float) -> float | None:
 
 
 def frozen(value: object) -> Any:  # noqa: ANN401
-    """Return a value that nobody can change: lists become tuples, mappings become ``Frozen``, at every depth."""
+    """Return a value that can't be changed: lists become tuples, mappings become ``Frozen``, at every depth."""
     if isinstance(value, list | tuple):
         return tuple(one if type(one) in SCALARS else frozen(one) for one in value)
     if isinstance(value, Mapping) and not isinstance(value, _ReadOnly):
@@ -108,7 +108,7 @@ class Frozen(_ReadOnly[T]):
         return Frozen, (self._held,)
 
 
-def told(
+def item(
     meaning: str = "",
     *,
     default: Any = MISSING,  # noqa: ANN401
@@ -118,7 +118,7 @@ def told(
     inner: bool = False,
     **schema: object,
 ) -> Any:  # noqa: ANN401
-    """Return a field of a ``Record``, and what is told of it.
+    """Return a field of a ``Record``, with what its schema says of it.
 
     Parameters
     ----------
@@ -131,17 +131,17 @@ def told(
     banded : bool
         A number that has a ``_low`` and a ``_high`` beside it where several networks were drawn.
     beside : bool
-        Its extremes stand beside those of the field before it, not after them.
+        Its extremes are listed with those of the field before it, not after them.
     inner : bool
         It is an attribute only: no item, and not in the JSON.
     **schema
         What its JSON Schema says beside its type, such as ``minimum=1``.
     """
-    told_of = {"meaning": meaning, "of": of, "banded": banded, "beside": beside, "inner": inner, "schema": schema}
-    return field(default=default, metadata=told_of)
+    metadata = {"meaning": meaning, "of": of, "banded": banded, "beside": beside, "inner": inner, "schema": schema}
+    return field(default=default, metadata=metadata)
 
 
-@dataclass_transform(kw_only_default=True, frozen_default=True, eq_default=False, field_specifiers=(told,))
+@dataclass_transform(kw_only_default=True, frozen_default=True, eq_default=False, field_specifiers=(item,))
 class Record(_ReadOnly[Any]):
     """Fields as attributes and as items, in the order of the JSON; a subclass is a frozen dataclass of them.
 

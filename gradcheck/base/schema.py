@@ -39,13 +39,13 @@ def schema_of(record: type[Record], command: str = "") -> Schema:
 
 
 def _of_field(one: Field[Any], hint: Any, command: str) -> Schema:  # noqa: ANN401
-    """Return a field's schema: what its type says, what is told beside it, what it means."""
-    told: Schema = one.metadata.get("schema", {})
+    """Return a field's schema: what its type says, what else its record says, what it means."""
+    said: Schema = one.metadata.get("schema", {})
     if one.default is None:  # while it is None it isn't there
         typed: Schema = _of_kind(_kinds(hint)[0], command)
     else:
-        typed = {} if {"const", "enum", "oneOf"} & set(told) else _of_type(hint, command)
-    return typed | told | _described(one.metadata.get("meaning", ""))
+        typed = {} if {"const", "enum", "oneOf"} & set(said) else _of_type(hint, command)
+    return typed | said | _described(one.metadata.get("meaning", ""))
 
 
 def _bands(one: Field[Any], hint: Any) -> Iterator[tuple[str, Schema]]:  # noqa: ANN401

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.base.record import Record, told
+from gradcheck.base.record import Record, item
 from gradcheck.engine.pieces import threads
 
 
@@ -14,11 +14,11 @@ class Environment(Record):
 
     python: str
     numpy: str
-    blas: str | None = told("the library that NumPy was built with; null where it doesn't say")
+    blas: str | None = item("the library that NumPy was built with; null where it doesn't say")
     blas_version: str | None
     machine: str
-    threads: int = told(minimum=1)
-    epsilon: float = told("rounding of the arithmetic that is checked", exclusiveMinimum=0)
+    threads: int = item(minimum=1)
+    epsilon: float = item("rounding of the arithmetic that is checked", exclusiveMinimum=0)
 
 
 def describe_environment(dtype: str) -> Environment:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from gradcheck.base.document import CommandReport
-from gradcheck.base.record import Record, number, told
+from gradcheck.base.record import Record, item, number
 from gradcheck.checking.checks import Check, list_checks
 from gradcheck.checking.differences import Source
 from gradcheck.checking.environment import Environment, describe_environment
@@ -27,8 +27,8 @@ LIMITS: dict[str, dict[str, float]] = {
 class VerificationConfig(Record):
     """What was asked for."""
 
-    seed: int = told(minimum=0)
-    dtype: str = told(enum=list(DTYPES))
+    seed: int = item(minimum=0)
+    dtype: str = item(enum=list(DTYPES))
     only: tuple[str, ...]
 
 
@@ -36,12 +36,12 @@ class VerificationSummary(Record):
     """All checks together."""
 
     passed: bool
-    checks: int = told(minimum=0)
-    failed: int = told(minimum=0)
+    checks: int = item(minimum=0)
+    failed: int = item(minimum=0)
     worst_kind: str
     worst_name: str
-    worst_error: float | None = told("the largest; null where a check has none")
-    seconds: float = told(exclusiveMinimum=0)
+    worst_error: float | None = item("the largest; null where a check has none")
+    seconds: float = item(exclusiveMinimum=0)
 
 
 class CheckResult(Record):
@@ -49,11 +49,11 @@ class CheckResult(Record):
 
     kind: str
     name: str
-    method: str = told("what the pullback is held against", enum=list(LIMITS["float64"]))
-    error: float | None = told("largest relative error; null: not finite, or the problem says why")
-    limit: float = told(exclusiveMinimum=0)
+    method: str = item("what the pullback is held against", enum=list(LIMITS["float64"]))
+    error: float | None = item("largest relative error; null: not finite, or the problem says why")
+    limit: float = item(exclusiveMinimum=0)
     passed: bool
-    problem: str | None = told("why there is no error to measure")
+    problem: str | None = item("why there is no error to measure")
     note: str | None
 
 
@@ -65,7 +65,7 @@ class Verification(CommandReport):
     config: VerificationConfig
     environment: Environment
     summary: VerificationSummary
-    checks: tuple[CheckResult, ...] = told(minItems=1)
+    checks: tuple[CheckResult, ...] = item(minItems=1)
 
     @property
     def failed(self) -> tuple[CheckResult, ...]:

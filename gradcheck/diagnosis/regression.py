@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gradcheck.base.record import Record, told
+from gradcheck.base.record import Record, item
 from gradcheck.diagnosis.report import Status
 from gradcheck.errors import InputError
 from gradcheck.spec import FAMILIES
@@ -20,25 +20,25 @@ class Move(Record):
     """One layer's log10 gradient, then and now."""
 
     name: str
-    before: float | None = told("None: not a finite number")
+    before: float | None = item("None: not a finite number")
     after: float | None
-    change: float | None = told("after - before; None: one of them is missing")
-    moved: bool = told("it changed by more than the tolerance, or was finite in one of the reports only")
+    change: float | None = item("after - before; None: one of them is missing")
+    moved: bool = item("it changed by more than the tolerance, or was finite in one of the reports only")
 
 
 class Regression(Record):
     """How a network has changed since its baseline."""
 
-    schema_version: int = told(default=SCHEMA_VERSION)
-    command: str = told(default="compare")
-    layers: tuple[Move, ...] = told("layers that both reports have, by name")
-    only_before: tuple[str, ...] = told("layers that only the baseline has")
-    only_after: tuple[str, ...] = told("layers that only the new report has")
+    schema_version: int = item(default=SCHEMA_VERSION)
+    command: str = item(default="compare")
+    layers: tuple[Move, ...] = item("layers that both reports have, by name")
+    only_before: tuple[str, ...] = item("layers that only the baseline has")
+    only_after: tuple[str, ...] = item("layers that only the new report has")
     status_before: Status
     status_after: Status
-    tolerance: float = told("decades by which a gradient may move")
-    regression: bool = told("whether a gradient moved too far, or the verdict got worse")
-    unit: str = told("what a layer is called", default="layer", inner=True)
+    tolerance: float = item("decades by which a gradient may move")
+    regression: bool = item("whether a gradient moved too far, or the verdict got worse")
+    unit: str = item("what a layer is called", default="layer", inner=True)
 
 
 def compare_reports(before: Mapping[str, Any], after: Mapping[str, Any], tolerance: float) -> Regression:

@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal, get_args
 
 from gradcheck.base.document import CommandReport
-from gradcheck.base.record import Frozen, Record, banded, told
+from gradcheck.base.record import Frozen, Record, banded, item
 from gradcheck.diagnosis.sentences import CODES
 
 Flag = Literal["ok", "vanishing", "exploding", "dead", "saturated", "nonfinite"]
@@ -17,61 +17,61 @@ EFFECTIVE_RANK_LAST = "effective rank of the last hidden layer's outputs"
 
 
 def _log10(name: str) -> Any:  # noqa: ANN401
-    return told(f"base-10 logarithm of {name}, right where {name} is null", banded=True, beside=True)
+    return item(f"base-10 logarithm of {name}, right where {name} is null", banded=True, beside=True)
 
 
 class LayerRecord(Record):
     """One hidden layer."""
 
-    index: int = told(minimum=1)
+    index: int = item(minimum=1)
     name: str
-    kind: str | None = told(
+    kind: str | None = item(
         "what the layer is: gradient_ratio, local_gain and the spans compare layers of one kind only",
         default=None,
         of="probe",
     )
-    fan_in: int = told(minimum=1)
-    fan_out: int = told(minimum=1)
-    preactivation_std: float | None = told(
+    fan_in: int = item(minimum=1)
+    fan_out: int = item(minimum=1)
+    preactivation_std: float | None = item(
         "standard deviation over batch and units of z: the pre-activations x W + b, or at a transformer's flow point "
         "what the branch adds to the residual stream, or the stream",
         banded=True,
     )
-    activation_rms: float | None = told("root mean square of the layer's outputs over batch and units", banded=True)
-    input_cosine: float | None = told(
+    activation_rms: float | None = item("root mean square of the layer's outputs over batch and units", banded=True)
+    input_cosine: float | None = item(
         "mean cosine between the layer's outputs for distinct examples; 1: all point one way", banded=True
     )
-    effective_rank: float | None = told(
+    effective_rank: float | None = item(
         "exp of the entropy of the normalised squared singular values of the batch-centred outputs; "
         "1: the examples differ along one direction only",
         banded=True,
     )
-    dead_fraction: float | None = told(
+    dead_fraction: float | None = item(
         "share of units whose derivative is exactly 0 for the whole batch; null where there is no activation",
         banded=True,
     )
-    saturated_fraction: float | None = told(
+    saturated_fraction: float | None = item(
         "share of entries whose activation derivative is below 1 % of that activation's largest; null where there is "
         "no activation",
         banded=True,
     )
-    gradient_rms: float | None = told("root mean square over batch and units of ∂loss/∂z", banded=True)
+    gradient_rms: float | None = item("root mean square over batch and units of ∂loss/∂z", banded=True)
     log10_gradient_rms: float | None = _log10("gradient_rms")
-    gradient_ratio: float | None = told(
+    gradient_ratio: float | None = item(
         "gradient_rms over that of the last hidden layer; small: vanishing, large: exploding", banded=True
     )
     log10_gradient_ratio: float | None = _log10("gradient_ratio")
-    local_gain: float | None = told(
+    local_gain: float | None = item(
         "gradient_rms over that of the next layer: the chain rule's factor across one layer; null for the last",
         banded=True,
     )
-    weight_norm: float | None = told(
+    weight_norm: float | None = item(
         "Frobenius norm of W, of a weightless layer its root mean square; null where a flow point has no weights",
         banded=True,
     )
-    weight_gradient_norm: float | None = told("Frobenius norm of ∂loss/∂W", banded=True)
+    weight_gradient_norm: float | None = item("Frobenius norm of ∂loss/∂W", banded=True)
     log10_weight_gradient_norm: float | None = _log10("weight_gradient_norm")
-    status: Literal["ok", "underflow", "overflow", "nan"] = told(
+    status: Literal["ok", "underflow", "overflow", "nan"] = item(
         "why a number is null or 0: a magnitude is exactly zero or too small for a float, too large for one, or not a "
         "number"
     )
@@ -81,99 +81,99 @@ class LayerRecord(Record):
 class OutputRecord(Record):
     """The read-out and the loss."""
 
-    loss: float | None = told("mean over the batch", banded=True)
-    logit_rms: float | None = told("root mean square of the read-out's outputs", banded=True)
-    weight_gradient_norm: float | None = told("Frobenius norm of ∂loss/∂W of the read-out", banded=True)
+    loss: float | None = item("mean over the batch", banded=True)
+    logit_rms: float | None = item("root mean square of the read-out's outputs", banded=True)
+    weight_gradient_norm: float | None = item("Frobenius norm of ∂loss/∂W of the read-out", banded=True)
 
 
 class RegionRecord(Record):
     """Neighbouring layers with one flag."""
 
-    flag: Flag = told(enum=list(FLAGS[1:]))
-    first_layer: int = told(minimum=1)
-    last_layer: int = told(minimum=1)
-    worst_layer: int = told(minimum=1)
-    log10_worst_ratio: float | None = told("log10 of the gradient_ratio furthest from 1; null where it is zero")
+    flag: Flag = item(enum=list(FLAGS[1:]))
+    first_layer: int = item(minimum=1)
+    last_layer: int = item(minimum=1)
+    worst_layer: int = item(minimum=1)
+    log10_worst_ratio: float | None = item("log10 of the gradient_ratio furthest from 1; null where it is zero")
 
 
 class SummaryRecord(Record):
     """The whole network in a few numbers."""
 
-    gradient_span: float | None = told(GRADIENT_SPAN, banded=True)
-    mean_local_gain: float | None = told("geometric mean of the local gains; of a transformer, per block", banded=True)
-    effective_rank_last: float | None = told(EFFECTIVE_RANK_LAST, banded=True)
-    weight_gradient_span: float | None = told(
+    gradient_span: float | None = item(GRADIENT_SPAN, banded=True)
+    mean_local_gain: float | None = item("geometric mean of the local gains; of a transformer, per block", banded=True)
+    effective_rank_last: float | None = item(EFFECTIVE_RANK_LAST, banded=True)
+    weight_gradient_span: float | None = item(
         "decades between the strongest and the weakest layer's weight gradient (root mean square of its entries; of a "
         "transformer, among flow points of one kind); null: one is exactly zero",
         banded=True,
     )
-    effective_rank_least: float | None = told(
+    effective_rank_least: float | None = item(
         "smallest effective rank of the layers, of a transformer's stream behind its blocks; of a recurrence that of "
         "the last step",
         banded=True,
     )
-    parameters: int = told("how many numbers training would change, all biases among them")
+    parameters: int = item("how many numbers training would change, all biases among them")
 
 
 class CauseRecord(Record):
     """What decided, as data and as a sentence."""
 
-    code: str = told(oneOf=[{"const": code, "description": one.meaning} for code, one in CODES.items()])
-    layers: tuple[int, ...] | None = told("the first and the last one concerned", minItems=2, maxItems=2)
-    value: float | None = told("the number that decided")
-    limit: float | None = told("what it was held against")
-    text: str = told("the same in words, as in reasons")
+    code: str = item(oneOf=[{"const": code, "description": one.meaning} for code, one in CODES.items()])
+    layers: tuple[int, ...] | None = item("the first and the last one concerned", minItems=2, maxItems=2)
+    value: float | None = item("the number that decided")
+    limit: float | None = item("what it was held against")
+    text: str = item("the same in words, as in reasons")
 
 
 class VerdictRecord(Record):
     """The verdict, and why."""
 
     status: Status
-    trainable: bool = told("score ≥ 0.5")
-    score: float = told("probability that plain SGD trains the network", minimum=0, maximum=1)
+    trainable: bool = item("score ≥ 0.5")
+    score: float = item("probability that plain SGD trains the network", minimum=0, maximum=1)
     reasons: tuple[str, ...]
-    causes: tuple[CauseRecord, ...] = told("the reasons as data, in the same order")
+    causes: tuple[CauseRecord, ...] = item("the reasons as data, in the same order")
 
 
 class PredictionRecord(Record):
     """What mean-field theory says of the network; all None but the words where it says nothing."""
 
-    mean_local_gain: float | None = told("geometric mean of the predicted local gains")
-    gradient_span: float | None = told("decades between the strongest and the weakest layer's predicted gradient")
-    log10_gradient_ratio: float | None = told("predicted log10 of the first layer's gradient_rms over the last one's")
-    log10_gradient_ratio_std: float | None = told("its standard deviation among networks of this width")
-    agrees: bool | None = told("whether the measurement lies where such networks lie")
-    local_gains: tuple[Annotated[float | None, "one layer's"], ...] | None = told(
+    mean_local_gain: float | None = item("geometric mean of the predicted local gains")
+    gradient_span: float | None = item("decades between the strongest and the weakest layer's predicted gradient")
+    log10_gradient_ratio: float | None = item("predicted log10 of the first layer's gradient_rms over the last one's")
+    log10_gradient_ratio_std: float | None = item("its standard deviation among networks of this width")
+    agrees: bool | None = item("whether the measurement lies where such networks lie")
+    local_gains: tuple[Annotated[float | None, "one layer's"], ...] | None = item(
         "the local gain of each layer, first to last; null for the last"
     )
-    says: str = told("the comparison in words, or why there is no prediction")
+    says: str = item("the comparison in words, or why there is no prediction")
 
 
 class SuggestionRecord(Record):
     """A change that fixes the network, simulated."""
 
-    changes: Frozen[Any] = told("options and their new values")
-    command: str = told("the whole command line with these changes")
+    changes: Frozen[Any] = item("options and their new values")
+    command: str = item("the whole command line with these changes")
     status: Status
-    score: float = told("as in the verdict", minimum=0, maximum=1)
-    gradient_span: float | None = told(GRADIENT_SPAN)
-    effective_rank_last: float | None = told(EFFECTIVE_RANK_LAST)
+    score: float = item("as in the verdict", minimum=0, maximum=1)
+    gradient_span: float | None = item(GRADIENT_SPAN)
+    effective_rank_last: float | None = item(EFFECTIVE_RANK_LAST)
 
 
 class TrainingRecord(Record):
     """The steps that a probe took."""
 
-    losses: tuple[float | None, ...] = told("before each step, and behind the last")
-    statuses: tuple[Status, ...] = told("as many verdicts")
-    sick_from_step: int | None = told("steps after which it is ill to the end; null: it is healthy then", minimum=0)
-    first_layer: str | None = told("where that showed first")
+    losses: tuple[float | None, ...] = item("before each step, and behind the last")
+    statuses: tuple[Status, ...] = item("as many verdicts")
+    sick_from_step: int | None = item("steps after which it is ill to the end; null: it is healthy then", minimum=0)
+    first_layer: str | None = item("where that showed first")
 
 
 class UnderflowRecord(Record):
     """What half precision loses of a layer's gradient."""
 
     layer: str
-    share: float | None = told(
+    share: float | None = item(
         "of the entries of its gradient that are not zero in full precision, those that are in half"
     )
 
@@ -182,20 +182,20 @@ class PrecisionRecord(Record):
     """Half precision."""
 
     amp: Literal["fp16", "bf16"]
-    loss_scale: int = told(minimum=1)
-    underflow: tuple[UnderflowRecord, ...] = told("layers that lose more than 1 %, worst first")
+    loss_scale: int = item(minimum=1)
+    underflow: tuple[UnderflowRecord, ...] = item("layers that lose more than 1 %, worst first")
 
 
 class ModelRecord(Record):
     """What only a user's own model has."""
 
-    loss_by_default: bool = told("nobody named a loss: config has the one taken")
-    readout: str | None = told("the last module with weights that is used: it is output, not one of layers")
-    unused: tuple[str, ...] = told("parameters that never receive a gradient")
-    zero_gradient: tuple[str, ...] = told("parameters whose gradient is exactly zero on this batch")
-    opened: tuple[str, ...] = told("weights that start at exactly zero, measured as their first step opens them")
-    training: TrainingRecord | None = told("null: no steps were taken")
-    precision: PrecisionRecord | None = told("null: full precision")
+    loss_by_default: bool = item("nobody named a loss: config has the one taken")
+    readout: str | None = item("the last module with weights that is used: it is output, not one of layers")
+    unused: tuple[str, ...] = item("parameters that never receive a gradient")
+    zero_gradient: tuple[str, ...] = item("parameters whose gradient is exactly zero on this batch")
+    opened: tuple[str, ...] = item("weights that start at exactly zero, measured as their first step opens them")
+    training: TrainingRecord | None = item("null: no steps were taken")
+    precision: PrecisionRecord | None = item("null: full precision")
 
 
 BandedLayer, BandedOutput, BandedSummary = banded(LayerRecord), banded(OutputRecord), banded(SummaryRecord)
@@ -206,14 +206,14 @@ class Report(CommandReport):
 
     text = "gradcheck.diagnosis.text:as_text"
 
-    config: Frozen[Any] = told("every option with its resolved value")
-    layers: tuple[LayerRecord, ...] = told("the hidden layers, first to last")
+    config: Frozen[Any] = item("every option with its resolved value")
+    layers: tuple[LayerRecord, ...] = item("the hidden layers, first to last")
     output: OutputRecord
     regions: tuple[RegionRecord, ...]
     summary: SummaryRecord
     verdict: VerdictRecord
-    prediction: PredictionRecord | None = told(default=None, of="simulate")
-    suggestions: tuple[SuggestionRecord, ...] | None = told(default=None)
-    model: ModelRecord | None = told(default=None, of="probe")
-    unit: str = told("what a layer is called: layer, step, or block", default="layer", inner=True)
-    points: tuple[str, ...] = told("flow points of each block, a layer each", default=(), inner=True)
+    prediction: PredictionRecord | None = item(default=None, of="simulate")
+    suggestions: tuple[SuggestionRecord, ...] | None = item(default=None)
+    model: ModelRecord | None = item(default=None, of="probe")
+    unit: str = item("what a layer is called: layer, step, or block", default="layer", inner=True)
+    points: tuple[str, ...] = item("flow points of each block, a layer each", default=(), inner=True)

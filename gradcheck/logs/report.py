@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from gradcheck.base.document import Cause, CommandReport
-from gradcheck.base.record import Record, number, told
+from gradcheck.base.record import Record, item, number
 from gradcheck.errors import finite
 from gradcheck.logs.columns import Column
 from gradcheck.logs.findings.clips import Replay, Threshold, replays, thresholds
@@ -26,32 +26,32 @@ class LogConfig(Record):
     """What was asked for."""
 
     file: str
-    max_norm: float | None = told("as it was given; null: what the log says")
+    max_norm: float | None = item("as it was given; null: what the log says")
 
 
 class LogRead(Record):
     """What was read."""
 
     format: str
-    rows: int = told(minimum=0)
-    first_step: float | None = told("of the rows that count")
-    last_step: float | None = told("of the rows that count")
-    layers: int = told("layers with a gradient norm of their own", minimum=0)
-    rows_per_sample: int = told("above 1: of so many rows the first and the highest are kept", minimum=0)
+    rows: int = item(minimum=0)
+    first_step: float | None = item("of the rows that count")
+    last_step: float | None = item("of the rows that count")
+    layers: int = item("layers with a gradient norm of their own", minimum=0)
+    rows_per_sample: int = item("above 1: of so many rows the first and the highest are kept", minimum=0)
 
 
 class LogCause(Cause):
     """A finding that decided."""
 
-    code: str = told("the kind of the finding", enum=list(FINDING_KINDS))
+    code: str = item("the kind of the finding", enum=list(FINDING_KINDS))
 
 
 class LogVerdict(Record):
     """What the weightiest finding says; notes leave a run healthy."""
 
-    status: str = told(enum=["healthy", *FINDING_KINDS])
-    first_step: float | None = told("where it begins")
-    layer: str | None = told("that moved first")
+    status: str = item(enum=["healthy", *FINDING_KINDS])
+    first_step: float | None = item("where it begins")
+    layer: str | None = item("that moved first")
     reasons: tuple[str, ...]
     causes: tuple[LogCause, ...]
 
@@ -59,22 +59,22 @@ class LogVerdict(Record):
 class LogFinding(Record):
     """One thing that was found."""
 
-    kind: str = told(enum=list(FINDING_KINDS))
-    severity: str = told(enum=list(SEVERITIES))
+    kind: str = item(enum=list(FINDING_KINDS))
+    severity: str = item(enum=list(SEVERITIES))
     message: str
-    first_step: float | None = told("where it begins")
-    last_step: float | None = told("where it ends")
-    layer: str | None = told("that moved first")
-    layers: tuple[str, ...] = told("all that are concerned, the first to move first")
+    first_step: float | None = item("where it begins")
+    last_step: float | None = item("where it ends")
+    layer: str | None = item("that moved first")
+    layers: tuple[str, ...] = item("all that are concerned, the first to move first")
     numbers: Mapping[str, float | None]
-    advice: tuple[str, ...] = told("what to try")
+    advice: tuple[str, ...] = item("what to try")
 
 
 class Curve(Record):
     """A quantity over the steps, in parts of the run."""
 
     step: tuple[float | None, ...]
-    value: tuple[float | None, ...] = told("highest of its part of the run; null: not finite")
+    value: tuple[float | None, ...] = item("highest of its part of the run; null: not finite")
 
 
 class Curves(Record):
@@ -92,11 +92,11 @@ class LogReport(CommandReport):
     config: LogConfig
     log: LogRead
     verdict: LogVerdict
-    findings: tuple[LogFinding, ...] = told("by weight; none: a healthy run")
-    thresholds: tuple[Threshold, ...] = told("percentiles of the gradient norm")
-    replays: tuple[Replay, ...] = told("the adaptive rules on the logged norms")
+    findings: tuple[LogFinding, ...] = item("by weight; none: a healthy run")
+    thresholds: tuple[Threshold, ...] = item("percentiles of the gradient norm")
+    replays: tuple[Replay, ...] = item("the adaptive rules on the logged norms")
     curves: Curves
-    warnings: tuple[str, ...] = told("what was wrong with the log, and left out")
+    warnings: tuple[str, ...] = item("what was wrong with the log, and left out")
 
 
 def diagnose(

@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import Any
 
 from gradcheck.base.document import CommandReport
-from gradcheck.base.record import Frozen, Record, number, power_of_ten, told
+from gradcheck.base.record import Frozen, Record, item, number, power_of_ten
 from gradcheck.mean_field.fixed_point import FixedPoint
 from gradcheck.mean_field.maps import LayerMap
 from gradcheck.mean_field.prediction import LayerPrediction, Prediction
@@ -18,17 +18,17 @@ PHASES = ("ordered", "critical", "chaotic")
 class TheoryFixedPoint(Record):
     """What layers settle at; None where theory has no answer."""
 
-    phase: str | None = told("null where there is no fixed point", enum=[*PHASES, None])
-    chi: float | None = told("chi_1, a layer's factor of the squared gradient at the fixed point")
-    variance: float | None = told("q*, the fixed point of the pre-activations' mean square")
-    correlation: float | None = told("c*, the correlation that two inputs' pre-activations tend to")
-    correlation_rate: float | None = told("by what a layer multiplies a deviation from c*")
-    variance_depth: float | None = told("xi_q: layers in which a deviation from q* falls by e")
-    correlation_depth: float | None = told("xi_c: layers in which a deviation from c* falls by e")
-    gradient_depth: float | None = told("xi_grad: layers in which the squared gradient changes by e")
-    deepest_trainable: float | None = told("6 xi_c: networks of more layers don't train")
-    critical_sigma_w: float | None = told("the sigma_w with chi = 1 at this sigma_b")
-    critical_gain: float | None = told("the --gain that gives it")
+    phase: str | None = item("null where there is no fixed point", enum=[*PHASES, None])
+    chi: float | None = item("chi_1, a layer's factor of the squared gradient at the fixed point")
+    variance: float | None = item("q*, the fixed point of the pre-activations' mean square")
+    correlation: float | None = item("c*, the correlation that two inputs' pre-activations tend to")
+    correlation_rate: float | None = item("by what a layer multiplies a deviation from c*")
+    variance_depth: float | None = item("xi_q: layers in which a deviation from q* falls by e")
+    correlation_depth: float | None = item("xi_c: layers in which a deviation from c* falls by e")
+    gradient_depth: float | None = item("xi_grad: layers in which the squared gradient changes by e")
+    deepest_trainable: float | None = item("6 xi_c: networks of more layers don't train")
+    critical_sigma_w: float | None = item("the sigma_w with chi = 1 at this sigma_b")
+    critical_gain: float | None = item("the --gain that gives it")
 
 
 #: What layers settle at, in the order of reports, with its meaning.
@@ -38,23 +38,23 @@ QUANTITIES = {one.name: str(one.metadata["meaning"]) for one in fields(TheoryFix
 class TheoryNetwork(Record):
     """What becomes of the gradient between the last layer and the first; None where theory has no answer."""
 
-    log10_gradient_ratio: float | None = told("log10 of the first layer's gradient over the last layer's")
-    log10_gradient_ratio_std: float | None = told(
+    log10_gradient_ratio: float | None = item("log10 of the first layer's gradient over the last layer's")
+    log10_gradient_ratio_std: float | None = item(
         "its standard deviation among networks of this width; null where it isn't known"
     )
-    gradient_span: float | None = told("decades between the strongest and the weakest layer's gradient")
-    mean_local_gain: float | None = told("geometric mean of the local gains; null of a single layer")
+    gradient_span: float | None = item("decades between the strongest and the weakest layer's gradient")
+    mean_local_gain: float | None = item("geometric mean of the local gains; null of a single layer")
 
 
 class TheoryLayer(Record):
     """What is predicted of a hidden layer."""
 
-    index: int = told(minimum=1)
-    preactivation_std: float | None = told("standard deviation of the pre-activations")
-    log10_local_gain: float | None = told("log10 of the gradient over the next layer's; null of the last layer")
-    log10_gradient_ratio: float = told("log10 of the gradient over the last layer's", type=["number", "null"])
-    log10_local_gain_std: float | None = told("standard deviation of log10_local_gain among networks of this width")
-    log10_gradient_ratio_std: float | None = told(
+    index: int = item(minimum=1)
+    preactivation_std: float | None = item("standard deviation of the pre-activations")
+    log10_local_gain: float | None = item("log10 of the gradient over the next layer's; null of the last layer")
+    log10_gradient_ratio: float = item("log10 of the gradient over the last layer's", type=["number", "null"])
+    log10_local_gain_std: float | None = item("standard deviation of log10_local_gain among networks of this width")
+    log10_gradient_ratio_std: float | None = item(
         "standard deviation of log10_gradient_ratio among networks of this width"
     )
 
@@ -64,7 +64,7 @@ class PhaseDiagram(Record):
 
     sigma_w: tuple[float, ...]
     sigma_b: tuple[float, ...]
-    chi: tuple[tuple[float, ...], ...] = told("chi_1: a line for each sigma_b, a number for each sigma_w")
+    chi: tuple[tuple[float, ...], ...] = item("chi_1: a line for each sigma_b, a number for each sigma_w")
 
 
 class TheoryReport(CommandReport):
@@ -72,13 +72,13 @@ class TheoryReport(CommandReport):
 
     text = "gradcheck.mean_field.text:as_text"
 
-    config: Frozen[Any] = told("every option with its resolved value; sigma_w, sigma_b")
+    config: Frozen[Any] = item("every option with its resolved value; sigma_w, sigma_b")
     fixed_point: TheoryFixedPoint
     network: TheoryNetwork
-    layers: tuple[TheoryLayer, ...] = told("the hidden layers, first to last; empty where theory has no answer")
-    reasons: Frozen[Unknown] = told("why a number is null; an infinite one says so")
-    notes: tuple[str, ...] = told("what a number takes for granted")
-    phase_diagram: PhaseDiagram | None = told(default=None)
+    layers: tuple[TheoryLayer, ...] = item("the hidden layers, first to last; empty where theory has no answer")
+    reasons: Frozen[Unknown] = item("why a number is null; an infinite one says so")
+    notes: tuple[str, ...] = item("what a number takes for granted")
+    phase_diagram: PhaseDiagram | None = item(default=None)
 
     @property
     def diagram(self) -> PhaseDiagram | None:

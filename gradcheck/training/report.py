@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from gradcheck.base.document import Cause, CommandReport
-from gradcheck.base.record import Frozen, Record, number, told
+from gradcheck.base.record import Frozen, Record, item, number
 from gradcheck.diagnosis.report import STATUSES as NETWORK_STATUSES
 from gradcheck.simulation.experiment import Experiment
 from gradcheck.spec.clip_rules import RULES
@@ -16,48 +16,48 @@ from gradcheck.training.strategy import STATUSES, Strategy
 class DemoStart(Record):
     """The network as every run finds it."""
 
-    parameters: int = told(minimum=1)
-    status: str = told("simulate's verdict before the first step", enum=list(NETWORK_STATUSES))
-    gradient_span: float | None = told("decades between the strongest and the weakest layer's gradient")
-    mean_local_gain: float | None = told("geometric mean of the local gains")
+    parameters: int = item(minimum=1)
+    status: str = item("simulate's verdict before the first step", enum=list(NETWORK_STATUSES))
+    gradient_span: float | None = item("decades between the strongest and the weakest layer's gradient")
+    mean_local_gain: float | None = item("geometric mean of the local gains")
 
 
 class DemoSeries(Record):
     """The course of a run."""
 
-    loss: tuple[float | None, ...] = told("of the batch, before the step, a step each")
-    gradient_norm: tuple[float | None, ...] = told("global norm before clipping, a step each")
-    clipped_norm: tuple[float | None, ...] = told("global norm after clipping, a step each")
-    threshold: tuple[float | None, ...] = told("the limit that the rule applied; null: none, a step each")
+    loss: tuple[float | None, ...] = item("of the batch, before the step, a step each")
+    gradient_norm: tuple[float | None, ...] = item("global norm before clipping, a step each")
+    clipped_norm: tuple[float | None, ...] = item("global norm after clipping, a step each")
+    threshold: tuple[float | None, ...] = item("the limit that the rule applied; null: none, a step each")
 
 
 class DemoStrategy(Record):
     """What became of a run under one rule."""
 
-    rule: str = told("name:threshold")
-    name: str = told(enum=list(RULES))
-    threshold: float | None = told("the rule's own; null: it has none")
-    status: str = told(enum=list(STATUSES))
-    final_loss: float | None = told("mean over all examples, behind the last step")
-    final_accuracy: float | None = told("share of all examples that are classified right; null without labels")
+    rule: str = item("name:threshold")
+    name: str = item(enum=list(RULES))
+    threshold: float | None = item("the rule's own; null: it has none")
+    status: str = item(enum=list(STATUSES))
+    final_loss: float | None = item("mean over all examples, behind the last step")
+    final_accuracy: float | None = item("share of all examples that are classified right; null without labels")
     diverged: bool
-    diverged_at_step: int | None = told(
+    diverged_at_step: int | None = item(
         "the loss is above its limit, or not finite, in most steps from it on", minimum=1
     )
-    steps: int = told(minimum=0)
-    largest_norm_before: float | None = told(
+    steps: int = item(minimum=0)
+    largest_norm_before: float | None = item(
         "largest global norm of a gradient, before clipping; null if none was finite"
     )
-    largest_norm_after: float | None = told("the same, after clipping")
-    clipped_fraction: float | None = told("of the steps with a finite gradient, those in which the rule was at work")
-    mean_cosine: float | None = told(
+    largest_norm_after: float | None = item("the same, after clipping")
+    clipped_fraction: float | None = item("of the steps with a finite gradient, those in which the rule was at work")
+    mean_cosine: float | None = item(
         "between clipped and raw gradient: mean over the tensors, and over the steps with a finite gradient"
     )
-    mean_global_cosine: float | None = told("the same with all tensors as one vector")
-    learning_rate_lost: float | None = told("1 - the mean part of the raw gradient that is left along it")
-    nonfinite_steps: int = told("steps whose gradient was not finite", minimum=0)
-    first_nonfinite_step: int | None = told(minimum=1)
-    first_nonfinite_tensor: str | None = told("first on the way back from the loss")
+    mean_global_cosine: float | None = item("the same with all tensors as one vector")
+    learning_rate_lost: float | None = item("1 - the mean part of the raw gradient that is left along it")
+    nonfinite_steps: int = item("steps whose gradient was not finite", minimum=0)
+    first_nonfinite_step: int | None = item(minimum=1)
+    first_nonfinite_tensor: str | None = item("first on the way back from the loss")
     conclusion: str
     series: DemoSeries
 
@@ -65,14 +65,14 @@ class DemoStrategy(Record):
 class DemoCause(Cause):
     """What decided of the runs taken together."""
 
-    code: str = told(enum=list(CODES))
+    code: str = item(enum=list(CODES))
 
 
 class DemoVerdict(Record):
     """What the strategies show, taken together."""
 
-    status: str = told(enum=list(VERDICTS))
-    best: str = told("the strategy with the best final accuracy, or loss")
+    status: str = item(enum=list(VERDICTS))
+    best: str = item("the strategy with the best final accuracy, or loss")
     reasons: tuple[str, ...]
     causes: tuple[DemoCause, ...]
 
@@ -82,13 +82,13 @@ class DemoReport(CommandReport):
 
     text = "gradcheck.training.text:as_text"
 
-    config: Frozen[Any] = told("every option with its resolved value")
+    config: Frozen[Any] = item("every option with its resolved value")
     start: DemoStart
-    strategies: tuple[DemoStrategy, ...] = told("in the order of config.clip")
-    verdict: DemoVerdict | None = told("null if no strategy is finished")
+    strategies: tuple[DemoStrategy, ...] = item("in the order of config.clip")
+    verdict: DemoVerdict | None = item("null if no strategy is finished")
     warnings: tuple[str, ...]
-    suggestion: str | None = told("how the threshold of --clip suggest came about")
-    complete: bool = told("false: interrupted before all strategies were finished")
+    suggestion: str | None = item("how the threshold of --clip suggest came about")
+    complete: bool = item("false: interrupted before all strategies were finished")
 
 
 def make_demo_report(

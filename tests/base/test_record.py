@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradcheck.base.record import Frozen, Record, banded, number, told
+from gradcheck.base.record import Frozen, Record, banded, item, number
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -19,15 +19,15 @@ VALUES = st.recursive(
 
 
 class Station(Record):
-    index: int = told(minimum=1)
-    kind: str | None = told("what it is", default=None)
-    size: float | None = told("how large", banded=True)
+    index: int = item(minimum=1)
+    kind: str | None = item("what it is", default=None)
+    size: float | None = item("how large", banded=True)
     flag: str
 
 
 class Line(Record):
     stations: tuple[Station, ...]
-    options: Frozen[Any] = told(default=Frozen())
+    options: Frozen[Any] = item(default=Frozen())
 
 
 STATION = Station(index=1, size=2.0, flag="ok")

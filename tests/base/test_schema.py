@@ -5,17 +5,17 @@ from typing import Annotated, Any, Literal
 import pytest
 
 from gradcheck.base.document import CommandReport
-from gradcheck.base.record import Frozen, Record, told
+from gradcheck.base.record import Frozen, Record, item
 from gradcheck.base.schema import document_schema, schema_of
 
 
 class Inner(Record):
-    size: float | None = told("how large", banded=True)
+    size: float | None = item("how large", banded=True)
 
 
 def field_of(annotation, **more):
     """The schema of a record's only field."""
-    record = type("One", (Record,), {"__annotations__": {"one": annotation}, "one": told(**more)})
+    record = type("One", (Record,), {"__annotations__": {"one": annotation}, "one": item(**more)})
     return schema_of(record)["properties"]["one"]
 
 
@@ -55,8 +55,8 @@ def test_given_values_take_the_place_of_the_type(word):
 
 def test_all_fields_are_required_but_optional_ones_and_extremes():
     class Outer(Record):
-        maybe: Inner | None = told("perhaps", default=None)
-        size: float = told("how large", banded=True)
+        maybe: Inner | None = item("perhaps", default=None)
+        size: float = item("how large", banded=True)
 
     schema = schema_of(Outer)
     assert list(schema["properties"]) == ["size", "maybe", "size_low", "size_high"]
@@ -67,7 +67,7 @@ def test_all_fields_are_required_but_optional_ones_and_extremes():
 
 def test_a_field_of_one_command_is_in_its_schema_only():
     class Found(CommandReport):
-        model: str | None = told(default=None, of="probe")
+        model: str | None = item(default=None, of="probe")
 
     probe, simulate = (document_schema(Found, command) for command in ("probe", "simulate"))
     assert "model" in probe["required"]

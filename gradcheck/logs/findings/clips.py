@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gradcheck.base.record import Record, number, told
+from gradcheck.base.record import Record, item, number
 from gradcheck.logs.findings.finding import Finding
 from gradcheck.logs.findings.robust import Numbers
 from gradcheck.logs.series import Series
@@ -42,20 +42,20 @@ class Threshold(Record):
     """A threshold of the global norm, and what it would have done."""
 
     percentile: float
-    norm: float | None = told("of the steps before until_step")
-    clipped_fraction: float | None = told(CLIPPED)
-    kept: float | None = told(KEPT)
-    until_step: float | None = told("where the run goes wrong; null: it doesn't")
+    norm: float | None = item("of the steps before until_step")
+    clipped_fraction: float | None = item(CLIPPED)
+    kept: float | None = item(KEPT)
+    until_step: float | None = item("where the run goes wrong; null: it doesn't")
 
 
 class Replay(Record):
     """An adaptive rule on the logged norms, the range of its limits, and what it would have done."""
 
-    rule: str = told("name:threshold, as of clip-demo")
-    lowest: float | None = told("limit of the norm that it set")
-    highest: float | None = told("limit of the norm that it set")
-    clipped_fraction: float | None = told(CLIPPED)
-    kept: float | None = told(KEPT)
+    rule: str = item("name:threshold, as of clip-demo")
+    lowest: float | None = item("limit of the norm that it set")
+    highest: float | None = item("limit of the norm that it set")
+    clipped_fraction: float | None = item(CLIPPED)
+    kept: float | None = item(KEPT)
 
 
 def _finite_norms(series: Series, until: float | None = None) -> Numbers:
