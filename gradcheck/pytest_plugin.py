@@ -1,6 +1,6 @@
 """The pytest plugin: ``gradcheck.assert_healthy(model, batch)`` in a test that takes the fixture ``gradcheck``.
 
-pytest loads this module in every run: it imports nothing that pytest hasn't, until a test takes the fixture.
+pytest loads this module in every run: it imports nothing that pytest hasn't imported, until a test takes the fixture.
 """
 
 from typing import TYPE_CHECKING

@@ -25,15 +25,15 @@ class Health:
         Parameters
         ----------
         model : torch.nn.Module
-            It is left as it was.
+            Its weights, buffers, gradients and mode are left as they were.
         batch : tensor, tuple, mapping or callable
             (inputs, targets), or inputs alone.
         loss : str or callable, optional
             ``cross-entropy``, ``mean-square``, or (output, targets) ↦ scalar.
         allow : str or collection of str
-            Verdicts beside ``healthy`` that pass, ``collapsed`` say.
+            Verdicts besides ``healthy`` that pass, such as ``collapsed``.
         **options
-            All others of ``gradcheck.torch.probe``: limits (``max_span=3``), ``steps``, ``amp``, ``seed``, ...
+            The other options of ``gradcheck.torch.probe``: limits (``max_span=3``), ``steps``, ``amp``, ``seed``, ...
 
         Returns
         -------
@@ -45,7 +45,7 @@ class Health:
         AssertionError
             The model is ill; the message is the verdict, its reasons and the table of layers.
         GradcheckError
-            The model can't be run on this batch, or an option isn't what it has to be.
+            The model can't be run on this batch, or an option isn't as it has to be.
         """
         __tracebackhide__ = True
         allowed = {one_of("allow", one, STATUSES) for one in ([allow] if isinstance(allow, str) else allow)}

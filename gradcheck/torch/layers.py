@@ -1,6 +1,6 @@
 """Which modules of a model are its layers, and what belongs to each."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, is_dataclass
 
 import torch
@@ -9,7 +9,7 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from gradcheck.flow.model_flow import Kind
 
-#: Modules whose outputs have their channels behind the batch; all others have them last.
+#: Modules whose outputs have their channels right after the batch; in all others they are last.
 CHANNELS_FIRST = (
     nn.modules.conv._ConvNd, nn.modules.batchnorm._BatchNorm, nn.modules.instancenorm._InstanceNorm, nn.GroupNorm,
 )  # fmt: skip
@@ -74,7 +74,7 @@ class Layer:
     def rows(self, output: Tensor) -> Tensor:
         """Return an output as (rows, features): its examples, or all their tokens.
 
-        A convolution's positions differ by what stands at the edge: its rows are whole images.
+        A convolution's positions differ at the edges: its rows are whole images.
         """
         if output.dim() < 2:
             return output.reshape(-1, 1)
@@ -84,7 +84,7 @@ class Layer:
 
 
 def candidates(model: nn.Module) -> Iterator[Layer]:
-    """Yield every module that holds parameters itself, each once; what computes a weight is a part of its layer."""
+    """Yield every module that holds parameters itself, each once; what computes a weight belongs to its layer."""
     for name, module in model.named_modules():
         if "parametrizations" in name.split("."):
             continue
@@ -108,16 +108,12 @@ def main_tensor(output: object) -> Tensor | None:
         return output if output.is_floating_point() or output.is_complex() else None
     if hasattr(output, "logits"):
         return main_tensor(output.logits)
+    values: Iterable[object] = output if isinstance(output, tuple | list) else ()
     if isinstance(output, dict):
-        return main_tensor(output["logits"]) if "logits" in output else _first(output.values())
-    if is_dataclass(output):
-        return _first(getattr(output, field.name) for field in fields(output))
-    return _first(output) if isinstance(output, tuple | list) else None
-
-
-def _first(values: object) -> Tensor | None:
-    found = (main_tensor(value) for value in values)  # type: ignore[attr-defined]
-    return next((tensor for tensor in found if tensor is not None), None)
+        values = [output["logits"]] if "logits" in output else output.values()
+    elif is_dataclass(output):
+        values = [getattr(output, field.name) for field in fields(output)]
+    return next((tensor for tensor in map(main_tensor, values) if tensor is not None), None)
 
 
 def is_finite(tensor: Tensor) -> bool:

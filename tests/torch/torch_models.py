@@ -117,7 +117,7 @@ class Transformer(nn.Module):
 
 
 class Reader(nn.Module):
-    """A recurrent network that answers behind the last step."""
+    """A recurrent network that answers after the last step."""
 
     def __init__(self, kind=nn.LSTM, layers=1, **options):
         super().__init__()

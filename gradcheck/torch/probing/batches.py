@@ -70,14 +70,17 @@ def _as_tensors(value: Any) -> Any:  # noqa: ANN401
     return tuple(_as_tensors(one) for one in value) if type(value) in (tuple, list) else value
 
 
-def parse_input(text: str) -> tuple[tuple[int, ...], str, int]:
-    """Return the shape, the type and the bound of ``4x128:int64<50257``.
+def draw_input(text: str, generator: torch.Generator) -> Tensor:
+    """Draw an input: standard normal numbers, or whole ones below the bound, all equally likely."""
+    shape, kind, below = _parse_input(text)
+    dtype = getattr(torch, kind)
+    if dtype.is_floating_point:
+        return torch.randn(shape, generator=generator).to(dtype)
+    return torch.randint(max(1, below), shape, generator=generator).to(dtype)
 
-    Raises
-    ------
-    OptionError
-        The text isn't one.
-    """
+
+def _parse_input(text: str) -> tuple[tuple[int, ...], str, int]:
+    """Return the shape, the type and the bound of ``4x128:int64<50257``."""
     match = SHAPE.fullmatch(text.replace(" ", ""))
     kind = (match and match["type"]) or ("int64" if match and match["below"] else "float32")
     if match is None or kind not in INPUT_TYPES or "0" in match["shape"].split("x"):
@@ -89,15 +92,6 @@ def parse_input(text: str) -> tuple[tuple[int, ...], str, int]:
     if not integral and match["below"] is not None:
         raise OptionError("input", f"{text!r} bounds numbers that aren't whole: write {match['shape']}, or ':int64<N'")
     return tuple(int(size) for size in match["shape"].split("x")), kind, int(match["below"] or 2)
-
-
-def draw_input(text: str, generator: torch.Generator) -> Tensor:
-    """Draw an input: standard normal numbers, or whole ones below the bound, all equally likely."""
-    shape, kind, below = parse_input(text)
-    dtype = getattr(torch, kind)
-    if dtype.is_floating_point:
-        return torch.randn(shape, generator=generator).to(dtype)
-    return torch.randint(max(1, below), shape, generator=generator).to(dtype)
 
 
 def suggest_input(model: nn.Module) -> str:

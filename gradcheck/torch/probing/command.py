@@ -1,5 +1,6 @@
 """``gradcheck probe``: a model, a batch and a loss by the names that a command line gives them."""
 
+import json
 import random
 import sys
 from collections.abc import Callable, Sequence
@@ -17,7 +18,7 @@ from gradcheck.errors import OptionError, at_least
 from gradcheck.torch.probing.batches import Batch, draw_input, suggest_input
 from gradcheck.torch.probing.error_text import errors_in_one_line
 from gradcheck.torch.probing.probe import probe
-from gradcheck.torch.probing.target import load_attribute, load_model, parse_arguments
+from gradcheck.torch.probing.target import load_attribute, load_model
 
 
 def probe_target(
@@ -55,7 +56,7 @@ def probe_target(
         Something isn't as it has to be; the message says what would be right.
     """
     at_least("seed", seed, 0, "it seeds the random numbers")
-    arguments = parse_arguments(kwargs)
+    arguments = _parse_arguments(kwargs)
     random.seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002  # the user's code may draw from it
     torch.manual_seed(seed)
@@ -68,6 +69,19 @@ def probe_target(
     config = {"target": target, "kwargs": arguments or None, "input": shapes or None, "batch": batch}
     named = {} if loss is None else {"loss": loss}
     return replace(report, config=Frozen(config | report.config.to_dict() | named))
+
+
+def _parse_arguments(text: str | None) -> dict[str, Any]:
+    """Return the keyword arguments that a JSON object holds."""
+    if text is None:
+        return {}
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise OptionError("kwargs", f"is not JSON ({error}); write '{{\"depth\": 50}}'") from None
+    if not isinstance(value, dict):
+        raise OptionError("kwargs", f"is {type(value).__name__}, not a JSON object; write '{{\"depth\": 50}}'")
+    return value
 
 
 def _batch(model: nn.Module, shapes: list[str], function: str | None, seed: int) -> Batch | Callable[[], object]:

@@ -30,13 +30,7 @@ class Loss(NamedTuple):
 
 
 def choose_loss(loss: str | LossFunction | None, output: object, targets: object) -> Loss:
-    """Return the loss that was asked for; or cross-entropy where the output looks like logits, else mean square.
-
-    Raises
-    ------
-    OptionError
-        There is no such loss.
-    """
+    """Return the loss that was asked for; or cross-entropy where the output looks like logits, else mean square."""
     if callable(loss):
         return Loss(getattr(loss, "__qualname__", type(loss).__name__), loss)
     if loss is None:

@@ -71,18 +71,7 @@ def _note_activities(record: Recording, root: Node, by_node: Mapping[Node, Call]
 
 
 def layer_flow(layer: Layer, calls: Sequence[Call], gradients: Gradients, examples: int, shift: int) -> LayerFlow:
-    """Measure one layer.
-
-    Parameters
-    ----------
-    layer : Layer
-    calls : sequence of Call
-        Its uses, at least one: the steps of a recurrence belong together.
-    gradients : Gradients
-    examples : int
-        In the batch.
-    shift : int
-        The gradients are those of 2**shift times the loss.
+    """Measure one layer by its uses, at least one; the gradients are those of 2**shift times the loss.
 
     Notes
     -----

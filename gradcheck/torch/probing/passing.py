@@ -169,7 +169,7 @@ def _flow(
         raise GradcheckError("no layer but the last receives a gradient: look for detach() or no_grad in forward")
     with np.errstate(all="ignore"):
         flows = [layer_flow(one, calls[one], gradients, examples, shift) for one in arrived]
-        output = _output(route.readout, record, gradients, shift, value)
+        output = _output(route, gradients, shift, value)
     layers = (*arrived, *beyond)
     fan_in, fan_out = zip(*(fans(layer, calls[layer][-1]) for layer in layers), strict=True)
     return layers, ModelFlow(
@@ -193,16 +193,14 @@ def _kind(layer: Layer, calls: Sequence[Call], examples: int) -> Kind:
     return kind._replace(name=f"{kind.name} of scores") if all(call.scores for call in calls) else kind
 
 
-def _output(
-    readout: Layer | None, record: Recording, gradients: Gradients, shift: int, value: Tensor | None
-) -> OutputFlow:
+def _output(route: Route, gradients: Gradients, shift: int, value: Tensor | None) -> OutputFlow:
     if value is None:
         return OutputFlow()
     loss = float(value.detach())
-    if readout is None:
+    if route.readout is None:
         return OutputFlow(loss)
-    norm = weight_gradient_norm(readout, gradients) - shift * LOG10_2
-    return OutputFlow(loss, record.of(readout)[-1].log10_rms, norm)
+    norm = weight_gradient_norm(route.readout, gradients) - shift * LOG10_2
+    return OutputFlow(loss, route.end.log10_rms, norm)
 
 
 def _ungraded(model: nn.Module, gradients: Gradients) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -28,20 +28,7 @@ def probe_report(
     history: History,
     lost: Sequence[Underflow],
 ) -> Report:
-    """Lay out what a probe found.
-
-    Parameters
-    ----------
-    model : Module
-    options : mapping
-        With their resolved values.
-    limits : Thresholds
-    judgement : Judgement
-        The last one.
-    history : History
-        Of all steps.
-    lost : sequence of Underflow
-    """
+    """Return the report: options with their resolved values, the last judgement, all steps, and what underflows."""
     found, summary, diagnosis = judgement
     config = {"model": type(model).__name__, **options, "loss": found.loss, **limits.to_dict()}
     parameters = sum(one.numel() for one in model.parameters() if one.requires_grad)

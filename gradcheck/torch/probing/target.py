@@ -1,6 +1,5 @@
 """What a command line names: an attribute of a module, imported from the current folder."""
 
-import json
 import sys
 from collections.abc import Callable
 from difflib import get_close_matches
@@ -16,13 +15,7 @@ from gradcheck.torch.probing.error_text import error_line, errors_in_one_line
 
 
 def load_attribute(text: str, what: str) -> Any:  # noqa: ANN401
-    """Return what ``module:attribute`` names.
-
-    Parameters
-    ----------
-    text : str
-    what : str
-        What it is for, as errors call it: ``TARGET``, ``--loss``.
+    """Return what ``module:attribute`` names; errors call it ``TARGET``, ``--loss``.
 
     Raises
     ------
@@ -57,12 +50,12 @@ def _import(name: str, what: str) -> Any:  # noqa: ANN401
 
 
 def load_model(target: str, arguments: dict[str, Any]) -> nn.Module:
-    """Return the model that a target is, or makes.
+    """Return the model that a target is, or returns when it is called with these arguments.
 
     Raises
     ------
     GradcheckError
-        It isn't one, and doesn't make one.
+        It is neither, fails, or doesn't take the arguments.
     """
     found = load_attribute(target, "TARGET")
     if isinstance(found, nn.Module):
@@ -89,22 +82,3 @@ def _check_arguments(function: Callable[..., Any], target: str, arguments: dict[
         taken.bind(**arguments)
     except TypeError as error:
         raise OptionError("kwargs", f"don't fit {target}{taken}: {error}; write '{{\"depth\": 50}}'") from None
-
-
-def parse_arguments(text: str | None) -> dict[str, Any]:
-    """Return the keyword arguments that a JSON object holds.
-
-    Raises
-    ------
-    OptionError
-        The text isn't such an object.
-    """
-    if text is None:
-        return {}
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise OptionError("kwargs", f"is not JSON ({error}); write '{{\"depth\": 50}}'") from None
-    if not isinstance(value, dict):
-        raise OptionError("kwargs", f"is {type(value).__name__}, not a JSON object; write '{{\"depth\": 50}}'")
-    return value

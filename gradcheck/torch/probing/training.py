@@ -23,13 +23,7 @@ Optimizer = Any
 
 
 def make_optimizer(optimizer: Optimizer, lr: float, model: nn.Module) -> torch.optim.Optimizer:
-    """Return the optimizer of a name, of the user's function of the parameters, or the given one.
-
-    Raises
-    ------
-    OptionError
-        There is no such optimizer.
-    """
+    """Return the optimizer of a name, of the user's function of the parameters, or the given one."""
     parameters = [one for one in model.parameters() if one.requires_grad]
     if not parameters:
         raise OptionError(

@@ -1,12 +1,12 @@
-"""What layers put out in a step of training, by forward hooks that are there for that step only."""
+"""What layers put out in one step of training, by forward hooks that exist only for that step."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules import activation
-from torch.utils.hooks import RemovableHandle
 
 from gradcheck.torch.layers import Layer, by_channel, candidates, main_tensor
 from gradcheck.torch.recording.scalars import Column, scalars
@@ -23,43 +23,36 @@ ACTIVATIONS: tuple[type[nn.Module], ...] = tuple(
 class Outputs:
     """The root mean square of what each layer puts out, and the share of its dead units.
 
-    A layer is a module that holds parameters; an activation that is a module and runs behind it takes its place. Dead
-    units are known of such only. Of a layer that runs several times the last one counts.
+    A layer is a module that holds parameters; the output of an activation module that runs after it counts as its own.
+    Only then are dead units known. Of a layer that runs several times the last one counts.
 
     Parameters
     ----------
     model : Module
     parameters : sequence of Parameter
-        Those that are recorded; a layer's numbers stand at the first of its own.
+        Those that are recorded; a layer's numbers are at the place of its first one.
     """
 
     def __init__(self, model: nn.Module, parameters: Sequence[nn.Parameter]) -> None:
-        self._places = {id(parameter): place for place, parameter in enumerate(parameters)}
+        places = {id(parameter): place for place, parameter in enumerate(parameters)}
         self._rms: list[Tensor | None] = [None] * len(parameters)
         self._dead: list[Tensor | None] = [None] * len(parameters)
         self._last: tuple[Layer, int] | None = None
-        self._handles = list(self._hooked(model))
+        self._handles = []
+        for layer in candidates(model):
+            own = (id(parameter) for parameter in layer.module.parameters(recurse=False))
+            place = next((places[one] for one in own if one in places), None)
+            if place is not None:
+                self._handles.append(layer.module.register_forward_hook(partial(self._see_layer, layer, place)))
+        for module in model.modules():
+            if isinstance(module, ACTIVATIONS):
+                self._handles.append(module.register_forward_hook(self._see_activation))
 
-    def _hooked(self, model: nn.Module) -> list[RemovableHandle]:
-        layers = ((layer, self._place(layer)) for layer in candidates(model))
-        hooks = [
-            layer.module.register_forward_hook(self._of_layer(layer, at)) for layer, at in layers if at is not None
-        ]
-        squashing: list[nn.Module] = [module for module in model.modules() if isinstance(module, ACTIVATIONS)]
-        return [*hooks, *(module.register_forward_hook(self._of_activation) for module in squashing)]
+    def _see_layer(self, layer: Layer, place: int, module: nn.Module, inputs: object, output: object) -> None:
+        self._last = layer, place
+        self._note(layer, place, output, is_activation=False)
 
-    def _place(self, layer: Layer) -> int | None:
-        own = (self._places.get(id(parameter)) for parameter in layer.module.parameters(recurse=False))
-        return next((place for place in own if place is not None), None)
-
-    def _of_layer(self, layer: Layer, place: int) -> Callable[[nn.Module, object, object], None]:
-        def note(module: nn.Module, inputs: object, output: object) -> None:
-            self._last = layer, place
-            self._note(layer, place, output, is_activation=False)
-
-        return note
-
-    def _of_activation(self, module: nn.Module, inputs: object, output: object) -> None:
+    def _see_activation(self, module: nn.Module, inputs: object, output: object) -> None:
         if self._last is not None:
             self._note(*self._last, output, is_activation=True)
 

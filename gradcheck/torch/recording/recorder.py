@@ -17,11 +17,11 @@ from gradcheck.logs.records import header_line, record_line
 from gradcheck.torch.recording.outputs import Outputs
 from gradcheck.torch.recording.sample import DIGITS, Sample
 
-#: Steps from one record with norms of weights and updates to the next, at least: they change slowly, and the copy that
-#: an update is measured against is most of what a record costs.
+#: The least number of steps from one record with norms of weights and updates to the next: they change slowly, and the
+#: copy that an update is measured against is most of what a record costs.
 WEIGHTS_EVERY = 20
 
-#: What wrappers put into the names of parameters.
+#: What wrappers add to the names of parameters.
 PARALLEL = (nn.DataParallel, nn.parallel.DistributedDataParallel)
 WRAPPERS = ("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")
 
@@ -34,39 +34,40 @@ class Recorder:
     model : torch.nn.Module
         Parameters that require a gradient are recorded. In distributed training, record in one process only.
     file : str or Path
-        What is written; ``gradcheck diagnose`` reads it, also while it grows.
+        The log to write; ``gradcheck diagnose`` reads it, also while it grows.
     every : int
         Steps from one record to the next; the others cost nothing. Gradients are in each record, weights and updates
-        in step 10 and every twentieth at most.
+        in step 10 and at most in every twentieth.
     updates : bool
-        Record how large updates are beside the weights. This keeps one copy of the weights.
+        Record how large updates are relative to the weights. This keeps one copy of the weights.
     activations : bool
         Record the root mean square of what each layer puts out, and the dead units of layers that an activation module
-        (``nn.ReLU``) follows, by forward hooks that are there in sampled steps only. Parts of a model that are compiled
-        may pass hooks by.
+        (``nn.ReLU``) follows, by forward hooks that exist only in sampled steps. Compiled parts of a model may bypass
+        hooks.
     scaler : torch.amp.GradScaler, optional
-        Its loss scale is recorded. Norms are of gradients without it: they are taken as the optimizer gets them.
+        Its loss scale is recorded. Norms are those of gradients without it, as the optimizer gets them.
     resume : bool
-        Go on in an existing file, behind its last step; otherwise it begins anew.
+        Continue an existing file after its last step; otherwise it is written anew.
     start : int, optional
-        Number of the first step, if it isn't 0, or in a resumed file the one behind the last that was recorded: where a
-        checkpoint says it. Of steps that stand twice the later ones count.
+        Number of the first step, where a checkpoint has it; by default 0, or in a resumed file the one after the last
+        that was recorded. Of steps that are recorded twice the later ones count.
 
     Raises
     ------
     OutputError
         The file can't be written.
     GradcheckError
-        The model has no parameter to train, or an option isn't what it has to be.
+        The model has no parameter to train, or an option isn't as it has to be.
 
     Notes
     -----
-    Numbers stay on their device until the step ends, and are fetched at once: one synchronisation for each sampled step
-    (and device). Training isn't changed by a bit. A disk that is full ends the recording with a warning, not the run.
+    Numbers stay on their device until the step ends, and are fetched together: one synchronisation for each sampled
+    step (and device). Training stays the same to the last bit. A full disk ends the recording with a warning, not the
+    run.
 
-    A step that a ``GradScaler`` leaves out is recorded with its infinite gradient and without updates; with a closure
-    (``LBFGS``), the gradient is the last evaluation's. Norms that float32 can't hold are taken in float64 where that
-    needs no further synchronisation, on processors and CUDA.
+    A step that a ``GradScaler`` skips is recorded with its infinite gradient and without updates; with a closure
+    (``LBFGS``), the gradient is that of the last evaluation. Norms that float32 can't hold are computed in float64
+    where that needs no further synchronisation, on processors and CUDA.
 
     Examples
     --------
@@ -79,7 +80,7 @@ class Recorder:
     ...         optimizer.step()
     ...         recorder.step(loss)
 
-    Without ``with`` it is one line in the loop too; ``close()`` ends it. Then ``gradcheck diagnose run.jsonl``.
+    Without ``with``, call ``close()`` at the end. Then run ``gradcheck diagnose run.jsonl``.
     """
 
     def __init__(
@@ -95,7 +96,7 @@ class Recorder:
         start: int | None = None,
     ) -> None:
         if not isinstance(model, nn.Module):
-            raise GradcheckError(f"{type(model).__name__} is no torch.nn.Module: there is nothing to record")
+            raise GradcheckError(f"{type(model).__name__} is not a torch.nn.Module: there is nothing to record")
         self.every = at_least("every", every, 1, "it counts steps from one record to the next")
         self.updates, self.activations = switch("updates", updates), switch("activations", activations)
         first = None if start is None else at_least("start", start, 0, "it is the number of a step")
@@ -103,8 +104,8 @@ class Recorder:
             raise GradcheckError(f"{type(model).__name__} has no parameter that requires a gradient: nothing to record")
         self._model, self._scaler = model, scaler
         self._log = GrowingLog(file, resume=switch("resume", resume))
-        behind = 0 if self._log.last_step is None else self._log.last_step + 1
-        self._number = behind if first is None else first
+        following = 0 if self._log.last_step is None else self._log.last_step + 1
+        self._number = following if first is None else first
         self._names = dict(_named(model))
         self._parameters: list[nn.Parameter] = []
         self._trained: list[bool] = []
@@ -116,7 +117,7 @@ class Recorder:
 
     @property
     def number(self) -> int:
-        """Number of the step that is under way; the first is 0 unless ``start`` says otherwise."""
+        """Number of the current step; the first is 0 unless ``start`` says otherwise."""
         return self._number
 
     def step(
@@ -126,41 +127,41 @@ class Recorder:
         lr: Tensor | float | None = None,
         loss_scale: Tensor | float | None = None,
     ) -> None:
-        """End a step of training: behind ``optimizer.step()``, once for each, however many batches it took.
+        """End a step of training: after each ``optimizer.step()``, however many batches it took.
 
         Parameters
         ----------
         loss : Tensor or float, optional
-            Of this step, without its loss scale.
+            The loss of this step, without its loss scale.
         lr : Tensor or float, optional
-            If it isn't that of the optimizer's first group.
+            The learning rate; by default that of the optimizer's first group.
         loss_scale : Tensor or float, optional
-            If there is one, and no ``scaler``.
+            The loss scale; by default that of ``scaler``.
         """
         if self._sample is not None:
-            numbers = self._sample.numbers({"loss": loss, "lr": lr, "loss_scale": loss_scale})
-            self._log.write(record_line(self._number, numbers.layers, digits=DIGITS, **numbers.whole))
+            layers, whole = self._sample.numbers({"loss": loss, "lr": lr, "loss_scale": loss_scale})
+            self._log.write(record_line(self._number, layers, digits=DIGITS, **whole))
             self._end()
         self._number += 1
         self._begin()
 
     def before_clipping(self) -> None:
-        """Measure gradients as they are now, before they are clipped, by whatever rule; in other steps do nothing.
+        """Measure gradients as they are now, before they are clipped by any rule; in other steps do nothing.
 
-        It stands where clipping does: behind ``scaler.unscale_(optimizer)``. An optimizer that isn't PyTorch's needs
-        this line for its updates, too.
+        Call it right before clipping, after ``scaler.unscale_(optimizer)``. For an optimizer that isn't PyTorch's the
+        updates need this line, too.
         """
         if self._sample is not None:
             self._sample.before_clipping()
 
     def clip_grad_norm_(self, max_norm: float, **options: Any) -> Tensor:  # noqa: ANN401
-        """Clip the norm of all gradients, and measure it before and behind.
+        """Clip the norm of all gradients, and measure it before and after.
 
         Parameters
         ----------
         max_norm : float
         **options
-            As ``torch.nn.utils.clip_grad_norm_`` has them.
+            Those of ``torch.nn.utils.clip_grad_norm_``.
 
         Returns
         -------
@@ -173,7 +174,7 @@ class Recorder:
         return nn.utils.clip_grad_norm_(self._model.parameters(), max_norm, **options)
 
     def close(self) -> None:
-        """Remove all hooks and close the file; a second time does nothing."""
+        """Remove all hooks and close the file; a second call does nothing."""
         self._hook.remove()
         self._end()
         self._log.close()
@@ -197,7 +198,7 @@ class Recorder:
         self._sample.whole["loss_scale"] = _scale(self._scaler)
 
     def _has_weights(self) -> bool:
-        """Whether this record has weights and updates: one in many, and one more early on: runs may be short."""
+        """Whether this record has weights and updates: one in many has, and one early on, as runs may be short."""
         sample, many = self._number // self.every, -(-WEIGHTS_EVERY // self.every)
         return sample % many == 0 or sample == many // 2
 
@@ -207,7 +208,7 @@ class Recorder:
             self._sample = None
 
     def _name_layers(self) -> None:
-        """Write a header, at first and where other parameters than before require a gradient."""
+        """Write a header, at the start and whenever other parameters than before require a gradient."""
         trained = [parameter.requires_grad for parameter in self._names.values()]
         if trained != self._trained:
             self._trained, self._copies = trained, []
@@ -215,7 +216,7 @@ class Recorder:
             self._log.write(header_line(list(compress(self._names, trained)), every=self.every))
 
     def _concerns(self, optimizer: torch.optim.Optimizer) -> bool:
-        """Whether an optimizer updates any of the parameters; asked anew where it has got other groups."""
+        """Whether an optimizer updates any of the parameters; looked up again where its groups have changed."""
         groups = len(optimizer.param_groups), len(self._parameters)
         known = self._optimizers.get(optimizer)
         if known is None or known[0] != groups:
@@ -225,7 +226,7 @@ class Recorder:
         return known[1]
 
     def _before_update(self, optimizer: torch.optim.Optimizer, arguments: Any, keywords: Any) -> None:  # noqa: ANN401
-        """Look at the gradients that an optimizer of this model gets."""
+        """Measure the gradients that an optimizer of this model gets."""
         if self._sample is not None and self._concerns(optimizer):
             closure = len(arguments) > 1 or keywords.get("closure") is not None
             self._sample.before_update(optimizer, gradients_follow=closure)
@@ -244,7 +245,7 @@ def _named(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
 
 
 def _scale(scaler: torch.amp.GradScaler | None) -> Tensor | float | None:
-    """Return the loss scale of this step, where it is: ``get_scale`` would wait for the device."""
+    """Return the loss scale of this step, on its device: ``get_scale`` would wait for it."""
     if scaler is None or not scaler.is_enabled():
         return None
     scale = getattr(scaler, "_scale", None)

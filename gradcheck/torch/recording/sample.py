@@ -2,32 +2,21 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from gradcheck.errors import GradcheckError
 from gradcheck.torch.recording.outputs import Outputs
-from gradcheck.torch.recording.scalars import Column, Single, fetched, norms, parted
+from gradcheck.torch.recording.scalars import Column, Single, fetch, norms, split
 
 #: Digits that a norm of float32 has.
 DIGITS = 7
 
 
-class Numbers(NamedTuple):
-    """What a record holds.
-
-    Attributes
-    ----------
-    layers : dict
-        Name of a quantity ↦ one number for each parameter.
-    whole : dict
-        Name of a quantity ↦ number of the whole step.
-    """
-
-    layers: dict[str, list[float | None]]
-    whole: dict[str, float | None]
+#: A record: name of a quantity ↦ one number for each parameter; name of a quantity ↦ a number of the whole step.
+Numbers: TypeAlias = tuple[dict[str, list[float | None]], dict[str, float | None]]
 
 
 class Sample:
@@ -37,7 +26,7 @@ class Sample:
     ----------
     parameters : sequence of Parameter
     copies : list of Tensor, optional
-        Memory for the weights before the update, kept from step to step; empty at first. None: updates don't matter.
+        Memory for the weights before the update, kept from step to step; empty at first. None without updates.
     outputs : Outputs, optional
     weights : bool
         Whether weights and updates are measured in this step, or gradients only.
@@ -65,14 +54,7 @@ class Sample:
         self._clips = True
 
     def before_update(self, optimizer: torch.optim.Optimizer, *, gradients_follow: bool) -> None:
-        """Measure the gradients that an optimizer gets, unless it computes them itself.
-
-        Parameters
-        ----------
-        optimizer : Optimizer
-        gradients_follow : bool
-            It has a closure.
-        """
+        """Measure the gradients that an optimizer gets, unless it has a closure: then they follow."""
         if self._lr is None:
             self._lr = optimizer.param_groups[0]["lr"]
         self._scale = getattr(optimizer, "grad_scale", None)  # a fused optimizer unscales by itself
@@ -81,17 +63,12 @@ class Sample:
             self._columns.pop("grad_norm", None)
 
     def numbers(self, given: Mapping[str, Single]) -> Numbers:
-        """Measure the update, and fetch all numbers at once.
-
-        Parameters
-        ----------
-        given : mapping
-            Name of a quantity ↦ number of the whole step; None is none.
+        """Measure the update, and fetch all numbers at once, with those given of the whole step by name.
 
         Raises
         ------
         GradcheckError
-            One of these is several numbers.
+            One of those given is several numbers.
         """
         for name, value in given.items():
             if isinstance(value, Tensor) and value.numel() != 1:
@@ -100,7 +77,7 @@ class Sample:
         single = {"lr": self._lr, "grad_scale": self._scale, **self.whole}
         single |= {name: value for name, value in given.items() if value is not None}
         columns = self._columns if self._outputs is None else self._columns | self._outputs.columns()
-        return _laid_out(*fetched(columns, single, len(self._parameters)))
+        return _lay_out(*fetch(columns, single, len(self._parameters)))
 
     def close(self) -> None:
         """Remove the hooks of the outputs."""
@@ -111,28 +88,27 @@ class Sample:
         return [parameter.grad for parameter in self._parameters]
 
     def _measure(self, again: str | None) -> None:
-        """Measure gradients and weights, and copy these, once in a step; then gradients only, as another column."""
+        """Measure gradients and weights, and copy these, once in a step; then only gradients, as another column."""
         if "grad_norm" in self._columns:
             if again is not None:
                 self._columns[again] = norms(self._gradients())
-            return
-        if not self._weights:
+        elif not self._weights:
             self._columns["grad_norm"] = norms(self._gradients())
-            return
-        self._measure_both()
-        if self._copies:
-            with torch.no_grad():
-                torch._foreach_copy_(self._copies, self._parameters)
-        elif self._copies is not None:
-            self._copies.extend(parameter.detach().clone() for parameter in self._parameters)
+        else:
+            self._measure_both()
+            if self._copies:
+                with torch.no_grad():
+                    torch._foreach_copy_(self._copies, self._parameters)
+            elif self._copies is not None:
+                self._copies.extend(parameter.detach().clone() for parameter in self._parameters)
 
     def _measure_both(self) -> None:
-        """Measure gradients and weights in one go, which is cheaper than each for itself."""
+        """Measure gradients and weights together, which is cheaper than one after the other."""
         both = norms([*self._gradients(), *self._parameters])
-        self._columns |= dict(zip(("grad_norm", "weight_norm"), parted(both, len(self._parameters)), strict=True))
+        self._columns["grad_norm"], self._columns["weight_norm"] = split(both, len(self._parameters))
 
     def _measure_update(self) -> None:
-        """Measure how far the weights have moved since they were kept; of a step left out, that there was none."""
+        """Measure how far the weights have moved since they were copied; in a skipped step, that they haven't."""
         if self._weights and "weight_norm" not in self._columns:
             self._measure_both()
         elif self._copies:
@@ -143,19 +119,17 @@ class Sample:
             self._columns["grad_norm"] = norms(self._gradients())
 
 
-def _laid_out(layers: dict[str, list[float | None]], whole: dict[str, Any]) -> Numbers:
-    """Return what a record holds: gradients without their scale, the norm of all, updates over weights."""
+def _lay_out(layers: dict[str, list[float | None]], whole: dict[str, Any]) -> Numbers:
+    """Return what a record holds: gradients without their scale, the norm of all, updates relative to weights."""
     gradients, scale = layers.pop("grad_norm"), whole.pop("grad_scale")
     if scale:
         gradients = [None if norm is None else norm / scale for norm in gradients]
     whole |= {"grad_norm": _joint_norm(gradients), "grad_norm_after": _joint_norm(layers.get("grad_norm_after", ()))}
     updates = layers.pop("update_norm", None)
-    named = {"grad_norm": gradients} | {
-        name: values for name, values in layers.items() if values.count(None) < len(values)
-    }
+    named = {"grad_norm": gradients} | {name: found for name, found in layers.items() if found.count(None) < len(found)}
     if updates is not None:
         named["update_ratio"] = list(map(_ratio, updates, layers["weight_norm"]))
-    return Numbers(named, whole)
+    return named, whole
 
 
 def _joint_norm(norms: Sequence[float | None]) -> float | None:
@@ -164,5 +138,5 @@ def _joint_norm(norms: Sequence[float | None]) -> float | None:
 
 
 def _ratio(update: float | None, weight: float | None) -> float | None:
-    """Return an update over its weights; of weights that are zero there is none."""
+    """Return an update relative to its weights; None where these are zero."""
     return update / weight if update is not None and weight else None

@@ -1,30 +1,23 @@
-"""Norms of many tensors, and single numbers, that stay on their devices until all are fetched at once."""
+"""Norms of many tensors, and single numbers, which stay on their devices until all are fetched at once."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
 
-#: Below, and where it isn't finite, a norm of float32 is taken again in float64: the squares may have left its range.
+#: A norm in float32 that is smaller, or not finite, is computed again in float64: the squares may have left its range.
 SMALL = 1e-12
 
-#: Devices that compute at once: a number is read there without waiting.
+#: Devices that compute at once: reading a number there needs no waiting.
 PROCESSORS = ("cpu",)
 
 
 class Piece(NamedTuple):
-    """Numbers of a column that are on one device.
-
-    Attributes
-    ----------
-    places : list of int
-        Where in the column.
-    values : Tensor or list of float
-        As many numbers; on a processor there is nothing to wait for, and they are fetched already.
-    """
+    """Numbers of a column that are on one device, and their places; those on a processor have been fetched already."""
 
     places: list[int]
     values: Tensor | list[float]
@@ -51,7 +44,7 @@ def scalars(values: Sequence[Tensor | None]) -> Column:
     return [Piece(places, _together(found)) for places, found in _by_kind(values)]
 
 
-def parted(column: Column, size: int) -> tuple[Column, Column]:
+def split(column: Column, size: int) -> tuple[Column, Column]:
     """Return the first numbers of a column of twice as many, and the others."""
     first, second = [], []
     for places, values in column:
@@ -61,19 +54,12 @@ def parted(column: Column, size: int) -> tuple[Column, Column]:
     return first, second
 
 
-def fetched(
+def fetch(
     columns: Mapping[str, Column], single: Mapping[str, Single], size: int
 ) -> tuple[dict[str, list[float | None]], dict[str, float | None]]:
-    """Return all numbers: one synchronisation for each device.
+    """Return the columns as lists of `size` numbers, None where there is none, and the single ones, all by name.
 
-    Parameters
-    ----------
-    columns : mapping
-        Name ↦ column.
-    single : mapping
-        Name ↦ one number.
-    size : int
-        How long a column is; None stands where it has no number.
+    This takes one synchronisation for each device.
     """
     lists: dict[str, list[float | None]] = {name: [None] * size for name in columns}
     whole: dict[str, Any] = dict(single)
@@ -97,22 +83,19 @@ def _from_devices(found: Sequence[Found]) -> Iterator[Found]:
         yield from ((target, keys, list(islice(values, len(keys)))) for target, keys, _ in there)
 
 
-def _by_kind(tensors: Sequence[Tensor | None]) -> list[tuple[list[int], list[Tensor]]]:
+def _by_kind(tensors: Sequence[Tensor | None]) -> Iterable[tuple[list[int], list[Tensor]]]:
     """Return places and tensors of each device, layout and type."""
-    kinds = [None if tensor is None else (tensor.device, tensor.dtype, tensor.layout) for tensor in tensors]
-    different = dict.fromkeys(kinds)
-    if len(different) == 1 and None not in different:  # as nearly always
-        return [(list(range(len(tensors))), list(tensors))]
-    found = []
-    for kind in different:
-        if kind is not None:
-            places = [place for place, one in enumerate(kinds) if one == kind]
-            found.append((places, [tensors[place] for place in places]))
-    return found
+    kinds: dict[Any, tuple[list[int], list[Tensor]]] = defaultdict(lambda: ([], []))
+    for place, tensor in enumerate(tensors):
+        if tensor is not None:
+            places, alike = kinds[tensor.device, tensor.dtype, tensor.layout]
+            places.append(place)
+            alike.append(tensor)
+    return kinds.values()
 
 
 def _norms(tensors: list[Tensor]) -> Tensor | list[float]:
-    """Return the norms of tensors of one kind; on a processor, those that float32 can't square in float64."""
+    """Return the norms of tensors of one kind; on a processor, in float64 where float32 can't hold the squares."""
     tensors = _plain(tensors)
     least = torch.float64 if tensors[0].is_cuda else torch.float32
     found = _together(_each_norm(tensors, *([least] if tensors[0].itemsize < least.itemsize else [])))
@@ -136,7 +119,7 @@ def _each_norm(tensors: list[Tensor], *wide: torch.dtype) -> list[Tensor]:
     """Return the norm of each tensor, in a wider type if one is given."""
     try:
         return list(torch._foreach_norm(tensors, 2, *wide))
-    except TypeError:  # an older PyTorch has none that takes a type
+    except TypeError:  # older versions of PyTorch take no type
         return [torch.linalg.vector_norm(tensor, dtype=wide[0] if wide else None) for tensor in tensors]
 
 

@@ -72,7 +72,7 @@ class Scaled(nn.Module):
 
 
 @pytest.mark.parametrize("start", [1e-6, 1e-3])
-def test_a_branch_behind_a_gate_that_is_nearly_shut_is_measured_open(start, models, said):
+def test_a_branch_before_a_gate_that_is_nearly_shut_is_measured_open(start, models, said):
     def residual():
         branch = (nn.Conv2d(16, 16, 3, padding=1), nn.GroupNorm(4, 16), nn.GELU(), nn.Conv2d(16, 16, 1))
         return models.Residual(nn.Sequential(*branch, Scaled((16, 1, 1), start)))

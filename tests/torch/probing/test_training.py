@@ -71,7 +71,7 @@ def test_a_relu_recurrence_is_healthy_at_the_start_and_explodes(models):
     assert report.model.training.first_layer == "cell"
 
 
-def test_a_deep_transformer_with_norms_behind_its_branches_falls_ill_in_its_first_steps(models):
+def test_a_deep_transformer_with_norms_after_its_branches_becomes_ill_in_its_first_steps(models):
     report = probe(models.Transformer(pre=False, blocks=18), models.tokens(), steps=10, optimizer="adam", lr=0.01)
     training = report.model.training
     assert training.statuses[0] == "healthy"

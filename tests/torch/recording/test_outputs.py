@@ -10,7 +10,7 @@ from gradcheck.torch import Recorder  # noqa: E402
 
 
 @pytest.mark.usefixtures("any_device")
-def test_activations_are_measured_behind_the_activation_module(file, runs):
+def test_activations_are_measured_after_the_activation_module(file, runs):
     model = runs.mlp(depth=1, width=4)
     with torch.no_grad():
         model[0].bias[:3] = -100.0  # three of four units are dead

@@ -28,7 +28,7 @@ def test_an_exception_leaves_whole_records_and_a_closed_file(file, runs):
     assert len(runs.records(file)) == 1
 
 
-def test_a_resumed_run_goes_on_behind_its_last_step(file, runs):
+def test_a_resumed_run_continues_after_its_last_step(file, runs):
     runs.train(runs.mlp(), file, steps=4, every=2)
     with file.open("ab") as stream:
         stream.write(b'{"step":4,"lo')  # torn
@@ -103,12 +103,12 @@ def test_a_loss_of_several_numbers_is_an_error_that_says_what_to_give(file, runs
 
 
 def test_what_is_no_model_or_has_nothing_to_train_is_refused(file):
-    with pytest.raises(GradcheckError, match=r"dict is no torch\.nn\.Module"):
+    with pytest.raises(GradcheckError, match=r"dict is not a torch\.nn\.Module"):
         Recorder({}, file)
     with pytest.raises(GradcheckError, match="ReLU has no parameter that requires a gradient"):
         Recorder(nn.ReLU(), file)
 
 
-def test_a_file_that_can_not_be_written_is_told_at_the_start(tmp_path, runs):
+def test_a_file_that_cannot_be_written_is_reported_at_the_start(tmp_path, runs):
     with pytest.raises(OutputError, match="can't be written: No such file"):
         Recorder(runs.mlp(), tmp_path / "nowhere" / "run.jsonl")

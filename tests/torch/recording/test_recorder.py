@@ -89,7 +89,7 @@ def test_of_a_closure_s_evaluations_the_last_one_s_gradient_counts(file, runs):
     assert record["layers"]["update_ratio"][0] > 0
 
 
-def test_any_clipping_can_be_measured_before_and_behind(file, runs):
+def test_any_clipping_can_be_measured_before_and_after(file, runs):
     model = runs.mlp()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     with Recorder(model, file, every=1) as recorder:
@@ -98,13 +98,13 @@ def test_any_clipping_can_be_measured_before_and_behind(file, runs):
         recorder.before_clipping()
         nn.utils.clip_grad_value_(model.parameters(), 1e-3)
         after = [one.grad.norm().item() for one in model.parameters()]
-        behind = math.sqrt(sum(norm**2 for norm in after))
+        clipped = math.sqrt(sum(norm**2 for norm in after))
         optimizer.step()
         recorder.step()
     (record,) = runs.records(file)
     assert record["layers"]["grad_norm_after"] == pytest.approx(after, rel=1e-5)
-    assert (record["grad_norm"], record["grad_norm_after"]) == pytest.approx((before, behind), rel=1e-5)
-    assert behind < before
+    assert (record["grad_norm"], record["grad_norm_after"]) == pytest.approx((before, clipped), rel=1e-5)
+    assert clipped < before
 
 
 @pytest.mark.usefixtures("any_device")
@@ -163,7 +163,7 @@ def test_a_step_that_the_scaler_leaves_out_has_its_gradient_the_scale_it_had_and
 
 
 @pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.AdamW])
-def test_recording_changes_not_a_bit_of_training(file, kind, runs):
+def test_recording_does_not_change_a_bit_of_training(file, kind, runs):
     model = runs.mlp(depth=4)
     twin = copy.deepcopy(model)
     recorded = runs.train(
