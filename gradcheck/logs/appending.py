@@ -1,4 +1,4 @@
-"""A log that grows record by record: each is one write of a whole line, so that a crash tears the last one at most."""
+"""A log that grows record by record: each is one write of a whole line, so that a crash can tear only the last one."""
 
 import json
 import os
@@ -7,25 +7,25 @@ from pathlib import Path
 
 from gradcheck.errors import OutputError
 
-#: Bytes at the end of a log that is resumed in which its last record is looked for.
+#: Bytes at the end of a resumed log in which its last record is looked for.
 TAIL = 1 << 24
 
 
 class GrowingLog:
     """A file of lines, flushed one by one.
 
-    A disk that is full doesn't end a training run: the log says so in a warning, and ends itself.
+    A full disk doesn't end a training run: the log ends itself with a warning.
 
     Parameters
     ----------
     file : str or Path
     resume : bool
-        Go on after what the file holds, without its torn last line; otherwise it begins anew.
+        Go on after what the file holds, without its torn last line; otherwise begin anew.
 
     Attributes
     ----------
     last_step : int or None
-        Of the file that is resumed.
+        The last one in the resumed file.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def _mended(file: Path) -> int | None:
 
 
 def _step(line: bytes) -> int | None:
-    """Return a record's step; None of a header, and of what is no record."""
+    """Return a record's step; None of anything else."""
     try:
         record = json.loads(line)
     except ValueError:

@@ -32,10 +32,10 @@ SECTIONS = {
     "layers", "samples", "loss_metrics",
 }  # fmt: skip
 
-#: Longer names are nobody's.
+#: Longer names are not read.
 LONGEST_NAME = 512
 
-#: What stands between a run's name and a column's, where W&B writes a chart as a table.
+#: What separates a run's name from a column's, where W&B writes a chart as a table.
 RUN = " - "
 
 _QUANTITY = {alias: name for name, aliases in ALIASES.items() for alias in aliases.split()}
@@ -62,8 +62,8 @@ class Column(NamedTuple):
 def meaning(name: str) -> Column | None:
     """Return what a column with this name holds; None if it is nothing that a diagnosis reads.
 
-    ``grad_norm``, ``train/grad-norm``, ``grad_norm/fc1.weight`` and ``fc1.weight/grad_norm`` are understood, so are
-    points in place of the strokes.
+    ``grad_norm``, ``train/grad-norm``, ``grad_norm/fc1.weight`` and ``fc1.weight/grad_norm`` are understood, and so are
+    dots in place of the slashes.
     """
     if len(name) > LONGEST_NAME:
         return None
@@ -89,7 +89,7 @@ def _meaning(parts: list[str]) -> Column | None:
 
 
 def chosen(names: Collection[str]) -> dict[Column, str]:
-    """Return which name's values stand for each column: of two that mean the same, the more usual one's."""
+    """Return the name that is read for each column: of two that mean the same, the more usual one."""
     meanings = [(name, column) for name in names if (column := meaning(name))]
     found: dict[Column, str] = {}
     for name, column in sorted(meanings, key=lambda pair: _RANK.get(_plain(pair[0].split("/")[-1]), len(_RANK))):
@@ -99,7 +99,7 @@ def chosen(names: Collection[str]) -> dict[Column, str]:
 
 
 def _plain(name: str) -> str:
-    """Return a name in small letters, digits and underscores."""
+    """Return a name in lower-case letters, digits and underscores."""
     return _OTHER.sub("_", name.lower()).rstrip("_")
 
 

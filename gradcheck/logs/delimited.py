@@ -4,26 +4,16 @@ import csv
 from collections.abc import Iterator
 
 from gradcheck.logs.columns import RUN, Layout, chosen, meaning
-from gradcheck.logs.lines import LONGEST, Problems
+from gradcheck.logs.lines import LONGEST, Problems, Reader
 from gradcheck.logs.numbers import LogRow, texts
 
 DELIMITERS = (",", "\t", ";")
 
 
-class Delimited:
-    """Turns the lines of a table into rows.
+class Delimited(Reader):
+    """Turns the lines of a table into rows; lines with other numbers of cells are problems."""
 
-    Parameters
-    ----------
-    problems : Problems
-        Where lines with other numbers of cells are noted.
-    """
-
-    def __init__(self, problems: Problems) -> None:
-        self.problems = problems
-        self.format = "CSV"
-        self.clip: tuple[str, float] | None = None
-        self.seen: set[str] = set()
+    format = "CSV"
 
     def rows(self, lines: Iterator[bytes]) -> Iterator[LogRow]:
         """Yield a row for each line below the header."""
@@ -48,6 +38,7 @@ class Delimited:
 
 
 def _records(lines: Iterator[str], delimiter: str, problems: Problems) -> Iterator[list[str]]:
+    """Yield the cells of each line; none of one that is damaged."""
     reader = csv.reader(lines, delimiter=delimiter)
     while True:
         try:
@@ -55,5 +46,5 @@ def _records(lines: Iterator[str], delimiter: str, problems: Problems) -> Iterat
         except StopIteration:
             return
         except csv.Error:
-            problems.add("is no line of a table: left out", reader.line_num + 1)
+            problems.add("is not a line of a table: left out", reader.line_num + 1)
             yield []

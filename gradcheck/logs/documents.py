@@ -1,4 +1,4 @@
-"""JSON that is no line a step: a trainer's state with its ``log_history``, a bare list, objects on several lines."""
+"""JSON that has no line for each step: a trainer's state with its ``log_history``, a list, objects on several lines."""
 
 import codecs
 import json
@@ -7,43 +7,32 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 from gradcheck.logs.json_records import JsonRecords
-from gradcheck.logs.lines import LONGEST, Problems
-from gradcheck.logs.numbers import CONSTANTS, LogRow
+from gradcheck.logs.lines import LONGEST, Problems, Reader
+from gradcheck.logs.numbers import CONSTANTS, LogRow, numbers
 
 #: The key of the list, in a Hugging Face Trainer's ``trainer_state.json``.
 HISTORY = '"log_history"'
 
-#: What stands between two objects.
+#: What separates two objects.
 BETWEEN = re.compile(r"[ \t\r\n,]*")
 
 
-class Document:
-    """Reads the objects of a list one by one, so that a long document takes no more memory than a short one.
+class Document(Reader):
+    """Reads the objects of a list, or objects one after the other, one by one: a long document takes no more memory."""
 
-    Without a list, objects that stand one after the other are read likewise.
-
-    Parameters
-    ----------
-    problems : Problems
-    """
+    format = "JSON"
 
     def __init__(self, problems: Problems) -> None:
-        self.problems = problems
+        super().__init__(problems)
         self.records = JsonRecords(problems)
-        self.format = "JSON"
-        self.clip: tuple[str, float] | None = None
-
-    @property
-    def seen(self) -> set[str]:
-        """Names that were there, understood or not."""
-        return self.records.seen
+        self.seen = self.records.seen
 
     def rows(self, parts: Iterator[bytes]) -> Iterator[LogRow]:
         """Yield a row for each object of the list."""
         for number, record in enumerate(self._objects(parts), start=1):
-            row = self.records.row(record, number)
-            if row is not None:
-                yield row
+            found = self.records.taken(record, number)
+            if found is not None:
+                yield found[0], numbers(found[1])
 
     def _objects(self, parts: Iterator[bytes]) -> Iterator[Any]:
         decode = json.JSONDecoder(parse_constant=CONSTANTS.__getitem__).raw_decode

@@ -8,30 +8,23 @@ from typing import Any
 
 from gradcheck.errors import MissingExtraError
 from gradcheck.logs.columns import Layout, chosen
-from gradcheck.logs.lines import LONGEST, Problems
+from gradcheck.logs.lines import LONGEST, Problems, Reader
 from gradcheck.logs.numbers import MISSING, LogRow, of_float
 
-#: Scalars that are held until they are put together by step.
+#: Scalars that are held until they are sorted by step.
 HELD = 1_000_000
 
 #: Length and check sum before a record, check sum after it.
 HEAD, TAIL = 12, 4
 
 
-class EventFile:
-    """Turns the events of a file into rows.
+class EventFile(Reader):
+    """Turns the events of a file into rows; a torn end is a problem."""
 
-    Parameters
-    ----------
-    problems : Problems
-        Where a torn end is noted.
-    """
+    format = "TensorBoard events"
 
     def __init__(self, problems: Problems) -> None:
-        self.problems = problems
-        self.format = "TensorBoard events"
-        self.clip: tuple[str, float] | None = None
-        self.seen: set[str] = set()
+        super().__init__(problems)
         self._layouts: dict[tuple[str, ...], tuple[Layout, list[str]]] = {}
 
     def rows(self, file: BufferedIOBase) -> Iterator[LogRow]:
@@ -48,8 +41,8 @@ class EventFile:
         for number, content in enumerate(_contents(file, self.problems), start=1):
             try:
                 one = event.FromString(content)
-            except Exception:  # the package's own error: it is known where the package is
-                self.problems.add("is no event: left out", number)
+            except Exception:  # the package's own error: only the package names it
+                self.problems.add("is not an event: left out", number)
                 continue
             for value in one.summary.value:
                 held += 1
@@ -60,7 +53,7 @@ class EventFile:
         yield from self._rows(steps)
 
     def _rows(self, steps: dict[int, dict[str, float]]) -> Iterator[LogRow]:
-        """Yield the rows that have more than a step: what is counted where only unknown tags are may be samples."""
+        """Yield the rows that have more than a step: a step of unknown tags alone may count samples."""
         rows = (self._row(step, values) for step, values in sorted(steps.items()))
         return (row for row in rows if len(row[1]) > 1)
 
@@ -68,11 +61,11 @@ class EventFile:
         keys = tuple(values)
         if keys not in self._layouts:
             self.seen.update(keys[:1000] if len(self.seen) < 1000 else ())
-            names = chosen([*(key for key in keys if key != "step"), "step"])
-            self._layouts[keys] = Layout(names), list(names.values())
-        layout, names_of_values = self._layouts[keys]
+            columns = chosen([*(key for key in keys if key != "step"), "step"])
+            self._layouts[keys] = Layout(columns), list(columns.values())
+        layout, names = self._layouts[keys]
         values["step"] = step
-        return layout, array("d", [values[name] for name in names_of_values])
+        return layout, array("d", [values[name] for name in names])
 
 
 def _event_class() -> Any:  # noqa: ANN401

@@ -1,4 +1,4 @@
-"""The diagnosis of a log for other programs: a line a finding, Markdown, annotations of a workflow."""
+"""The diagnosis of a log for other programs: one line a finding, Markdown, annotations of a workflow."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ from gradcheck.render.numbers import significant
 from gradcheck.render.style import escaped
 from gradcheck.render.workflow import MOST, annotation
 
-#: What the weights are called there.
+#: Severity ↦ its name in GitHub Actions.
 ANNOTATIONS = {ERROR: "error", WARNING: "warning", NOTE: "notice"}
 
 #: Columns of CSV.
@@ -26,8 +26,7 @@ def as_jsonl(report: LogReport) -> str:
 
 def as_csv(report: LogReport) -> str:
     """Return one finding a line below a header; a healthy run has the header only."""
-    rows = [{name: finding[name] for name in CELLS} for finding in report.findings]
-    return records_as_csv(rows, CELLS)
+    return records_as_csv([{name: finding[name] for name in CELLS} for finding in report.findings], CELLS)
 
 
 def as_markdown(report: LogReport) -> str:
@@ -59,7 +58,7 @@ def _cells(finding: LogFinding) -> Iterator[str]:
 
 
 def as_github(report: LogReport) -> str:
-    """Return workflow commands of GitHub Actions, one a finding, the weightiest ten."""
+    """Return workflow commands of GitHub Actions, one for each of the ten most severe findings."""
     return "".join(_annotation(report.config.file, one) for one in report.findings[:MOST])
 
 

@@ -5,18 +5,18 @@ import json.scanner
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain, zip_longest
 from operator import itemgetter
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
 from gradcheck.errors import GradcheckError
 from gradcheck.logs.columns import LONGEST_NAME, Column, Layout, chosen
-from gradcheck.logs.lines import ENDS, Problems
+from gradcheck.logs.lines import ENDS, Problems, Reader
 from gradcheck.logs.numbers import CONSTANTS, LogRow, numbers
 from gradcheck.logs.records import FORMAT, LAYER_QUANTITIES, MARK
 
 #: Layers of a recorder's file; further ones are left out.
 MOST_LAYERS = 10_000
 
-#: Rows that are handed on together.
+#: Rows that are passed on together.
 TOGETHER = 256
 
 #: Sets of keys whose meaning is remembered.
@@ -25,20 +25,17 @@ MOST_PLANS = 1000
 #: What the last record of a Hugging Face Trainer has, and no other.
 SUMMARY, LOSS = "train_runtime", Column("loss")
 
-#: Objects within objects are looked into so deep.
+#: Levels of objects within objects that are read.
 DEEPEST = 4
+
+#: A layout, and the values of a row that has it; of a table those of one row after the other.
+Taken: TypeAlias = tuple[Layout, tuple[Any, ...]]
 
 
 class Plan(NamedTuple):
-    """What is taken of a record with certain keys.
+    """What is taken from a record with certain keys: its layout, and a function from the record to its values.
 
-    Attributes
-    ----------
-    layout : Layout
-    pick : callable
-        A record ↦ its values for the layout; of a table those of one row after the other.
-    nested : bool
-        The record has objects in it, and is to be flattened first.
+    A nested record has objects in it, and is flattened first.
     """
 
     layout: Layout
@@ -46,27 +43,13 @@ class Plan(NamedTuple):
     nested: bool = False
 
 
-class JsonRecords:
-    """Turns JSON objects into rows.
+class JsonRecords(Reader):
+    """Turns JSON objects into rows; damaged lines are problems."""
 
-    Parameters
-    ----------
-    problems : Problems
-        Where damaged lines are noted.
-
-    Attributes
-    ----------
-    format : str
-        What the file turned out to be.
-    clip : tuple of str and float, or None
-        How gradients were clipped, if a header says so.
-    """
+    format = "JSON Lines"
 
     def __init__(self, problems: Problems) -> None:
-        self.problems = problems
-        self.format = "JSON Lines"
-        self.clip: tuple[str, float] | None = None
-        self.seen: set[str] = set()
+        super().__init__(problems)
         self._layers: list[str] | None = None
         self._plans: dict[tuple[str, ...], Plan] = {}
         self._recorded: dict[tuple[str, ...], Layout] = {}
@@ -74,23 +57,22 @@ class JsonRecords:
         self._scan = json.scanner.make_scanner(cast(Any, self._decoder))
 
     def rows(self, lines: Iterator[bytes]) -> Iterator[LogRow]:
-        """Yield the rows of the lines, neighbours of one layout together; what is no JSON object is noted."""
-        pending: list[tuple[Any, ...]] = []
-        layout, number = None, 0
+        """Yield the rows of the lines, neighbours of one layout together."""
+        pending: list[Taken] = []
+        number = 0
         for line in lines:
             number += bool(line)
             found = self._values(line, number) if line else None
-            if pending and (found is None or found[0] is not layout or len(pending) == TOGETHER):
-                yield _together(layout, pending)
+            if pending and (found is None or found[0] is not pending[0][0] or len(pending) == TOGETHER):
+                yield _joined(pending)
                 pending = []
             if found is not None:
-                layout = found[0]
-                pending.append(found[1])
+                pending.append(found)
         if pending:
-            yield _together(layout, pending)
+            yield _joined(pending)
 
-    def _values(self, line: bytes, number: int) -> tuple[Layout, tuple[Any, ...]] | None:
-        """Return what a line holds; None if it is nothing that a diagnosis reads, or damaged."""
+    def _values(self, line: bytes, number: int) -> Taken | None:
+        """Return what a line holds; None if it is damaged, or nothing that a diagnosis reads."""
         try:
             record = self._parse(line.decode("utf-8", "replace"))
         except (ValueError, RecursionError):
@@ -101,22 +83,17 @@ class JsonRecords:
         return self.taken(record, number)
 
     def _parse(self, text: str) -> Any:  # noqa: ANN401
-        """Return a JSON value; the usual case, nothing before and a line's end after it, takes no detour."""
+        """Return a JSON value; the usual case has nothing before it, and a line's end after it."""
         try:
             value, end = self._scan(text, 0)
         except StopIteration:
             return self._decoder.decode(text.lstrip("\ufeff"))
         return value if len(text) - end <= 1 or not text[end:].strip() else self._decoder.decode(text)
 
-    def row(self, record: Any, number: int) -> LogRow | None:  # noqa: ANN401
-        """Return the row of a parsed object; None if it has nothing that a diagnosis reads."""
-        found = self.taken(record, number)
-        return found and (found[0], numbers(found[1]))
-
-    def taken(self, record: Any, number: int) -> tuple[Layout, tuple[Any, ...]] | None:  # noqa: ANN401
-        """Return what is taken of a parsed object; None if it has nothing that a diagnosis reads."""
+    def taken(self, record: Any, number: int) -> Taken | None:  # noqa: ANN401
+        """Return what is taken from a parsed object; None if it has nothing that a diagnosis reads."""
         if not isinstance(record, dict):
-            self.problems.add("is no JSON object: left out", number)
+            self.problems.add("is not a JSON object: left out", number)
             return None
         if MARK in record:
             self._read_header(record)
@@ -126,7 +103,7 @@ class JsonRecords:
             return self._row_of_recorder(record, layers, number)
         return self._flat(record)
 
-    def _flat(self, record: dict[str, Any]) -> tuple[Layout, tuple[Any, ...]] | None:
+    def _flat(self, record: dict[str, Any]) -> Taken | None:
         keys = tuple(record)
         plan = self._plans.get(keys) or self._planned(record, keys)
         if plan.nested:
@@ -141,12 +118,9 @@ class JsonRecords:
         names = chosen(keys)
         if any(key.endswith(SUMMARY) for key in keys) and names.get(LOSS, "").endswith("train_loss"):
             del names[LOSS]  # the mean of the whole run, after its last step
-        if _is_table(record, names):
-            plan = Plan(Layout(names), _picking_rows(list(names.values())))
-        else:
-            nested = any(isinstance(value, dict) for value in record.values())
-            plan = Plan(Layout(names), _picking(list(names.values())), nested)
-        self._plans[keys] = plan
+        picking = _picking_rows if _is_table(record, names) else _picking
+        nested = picking is _picking and any(isinstance(value, dict) for value in record.values())
+        plan = self._plans[keys] = Plan(Layout(names), picking(list(names.values())), nested)
         return plan
 
     def _read_header(self, header: Mapping[str, Any]) -> None:
@@ -161,10 +135,8 @@ class JsonRecords:
         if isinstance(clip, dict) and isinstance(clip.get("threshold"), int | float):
             self.clip = str(clip.get("rule"))[:LONGEST_NAME], float(clip["threshold"])
 
-    def _row_of_recorder(
-        self, record: dict[str, Any], layers: dict[str, Any], number: int
-    ) -> tuple[Layout, tuple[Any, ...]] | None:
-        """Return a record whose layers' numbers stand in lists, in the header's order."""
+    def _row_of_recorder(self, record: dict[str, Any], layers: dict[str, Any], number: int) -> Taken | None:
+        """Return a record whose layers' numbers are in lists, in the header's order."""
         names = self._layers or []
         lists = {key: values for key, values in layers.items() if key in LAYER_QUANTITIES}
         if not all(isinstance(values, list) and len(values) >= len(names) for values in lists.values()):
@@ -181,14 +153,13 @@ class JsonRecords:
         return layout, (*(whole[name] for name in taken.values()), *values)
 
 
-def _together(layout: Layout | None, rows: list[tuple[Any, ...]]) -> LogRow:
+def _joined(rows: list[Taken]) -> LogRow:
     """Return neighbouring rows of one layout as one."""
-    assert layout is not None  # there is a row
-    return layout, numbers([value for row in rows for value in row])
+    return rows[0][0], numbers([value for _, row in rows for value in row])
 
 
 def _picking(names: list[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
-    """Return what takes the values of these keys out of a record."""
+    """Return the function that takes the values of these keys from a record."""
     if len(names) == 1:
         return lambda record: (record[names[0]],)
     return itemgetter(*names) if names else lambda record: ()
@@ -202,19 +173,19 @@ def _is_table(record: Mapping[str, Any], names: Mapping[Column, str]) -> bool:
 
 
 def _column(value: Any) -> list[Any]:  # noqa: ANN401
-    """Return the values of a column; none of what is no column."""
+    """Return the values of a column; none of anything else."""
     if isinstance(value, dict):
         return list(value.values()) if all(key.isdecimal() for key in value) else []
     return value if isinstance(value, list) else []
 
 
 def _picking_rows(names: list[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
-    """Return what takes the values of these columns out of a table, row by row."""
+    """Return the function that takes the values of these columns from a table, row by row."""
     return lambda record: tuple(chain.from_iterable(zip_longest(*(_column(record[name]) for name in names))))
 
 
 def _flattened(record: Mapping[str, Any], prefix: str = "", depth: int = 1) -> Iterator[tuple[str, Any]]:
-    """Yield the values of a record with objects in it, under the names of the way to them."""
+    """Yield the values of a record with objects in it, each under the names that lead to it."""
     for key, value in record.items():
         if not isinstance(value, dict):
             yield prefix + key, value

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from io import BufferedIOBase
 from pathlib import Path
 
-#: Longer lines are left out, and said so: a record of 100,000 layers with five numbers each fits.
+#: Longer lines are left out, and reported: a record of 100,000 layers with five numbers each fits.
 LONGEST = 16 * 2**20
 
 #: Bytes that are read at once.
@@ -38,19 +38,44 @@ class Problems:
 
     def lines(self) -> list[str]:
         """Return one line for each kind of problem."""
-        return [_told(problem, count, first) for problem, (count, first) in self.found.items()]
+        return [
+            f"line {first} {problem}" if count == 1 else f"{count:,} lines (the first is {first}): {problem}"
+            for problem, (count, first) in self.found.items()
+        ]
 
 
-def _told(problem: str, count: int, first: int) -> str:
-    return f"line {first} {problem}" if count == 1 else f"{count:,} lines (the first is {first}): {problem}"
+class Reader:
+    """What the readers of all formats have in common.
+
+    Parameters
+    ----------
+    problems : Problems
+        Where lines that are left out are noted.
+
+    Attributes
+    ----------
+    format : str
+        What the file turned out to be.
+    clip : tuple of str and float, or None
+        Rule and threshold of the clipping, if the log says so.
+    seen : set of str
+        Names that were there, understood or not.
+    """
+
+    format: str
+
+    def __init__(self, problems: Problems) -> None:
+        self.problems = problems
+        self.clip: tuple[str, float] | None = None
+        self.seen: set[str] = set()
 
 
 class BegunAnewError(Exception):
-    """A file that is followed was replaced or cut: what was read of it is that of another run."""
+    """A file that is followed was replaced or cut: what was read of it belongs to another run."""
 
 
 def chunks(file: BufferedIOBase, follow: Path | None = None) -> Iterator[bytes]:
-    """Yield what a file holds, a part at a time; while a followed file doesn't grow, empty bytes.
+    """Yield what a file holds, a part at a time; empty bytes while a followed file doesn't grow.
 
     Parameters
     ----------
@@ -61,7 +86,7 @@ def chunks(file: BufferedIOBase, follow: Path | None = None) -> Iterator[bytes]:
     Raises
     ------
     BegunAnewError
-        Another file is there by now, or a shorter one.
+        Another file is in its place, or a shorter one.
     """
     while True:
         chunk = file.read1(CHUNK)
@@ -86,16 +111,16 @@ def _begun_anew(file: BufferedIOBase, path: Path) -> bool:
 
 
 def whole_lines(parts: Iterator[bytes], problems: Problems, idle: Callable[[], bool] | None = None) -> Iterator[bytes]:
-    """Yield whole lines; one that is too long is left out, the last one need not have an end.
+    """Yield whole lines; one that is too long is left out, the last one needs no end.
 
     Parameters
     ----------
     parts : iterator of bytes
-        As ``chunks`` yields them. Where one is empty, so is a line.
+        As ``chunks`` yields them; an empty one gives an empty line.
     problems : Problems
         Where lines that are too long are noted.
     idle : callable, optional
-        Called after an empty line; where it returns True, the rest is not waited for.
+        Called after an empty line; once it returns True, the rest is not waited for.
     """
     number, held, too_long = 0, b"", False
     for part in parts:

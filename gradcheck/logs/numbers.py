@@ -11,14 +11,14 @@ from typing import Any, TypeAlias
 
 from gradcheck.logs.columns import Layout
 
-#: The columns of a row, and its numbers; or of several rows of one layout those of one after the other.
+#: The columns of a row, and its numbers; of several rows of one layout, one row's after the other's.
 LogRow: TypeAlias = tuple[Layout, "array[float]"]
 
 MISSING = float("nan")
 INFINITE = float("inf")
 NOT_A_NUMBER = float("-inf")
 
-#: What the literals of JSON's common extension stand for.
+#: What the literals of JSON's common extension mean.
 CONSTANTS = {"NaN": NOT_A_NUMBER, "Infinity": INFINITE, "-Infinity": NOT_A_NUMBER}
 
 _WORDS = {
@@ -28,7 +28,7 @@ _WORDS = {
 
 
 def numbers(values: Iterable[Any]) -> "array[float]":
-    """Return JSON values as floats: of a row of numbers only at once, else one by one."""
+    """Return JSON values as floats: all at once where they are numbers, else one by one."""
     try:
         return array("d", values)
     except (TypeError, OverflowError):
@@ -36,10 +36,7 @@ def numbers(values: Iterable[Any]) -> "array[float]":
 
 
 def texts(cells: Sequence[str], commas: bool = False) -> "array[float]":
-    """Return the cells of a table of text as floats: of a row of finite numbers only at once, else one by one.
-
-    With `commas`, decimals may follow a comma.
-    """
+    """Return the cells of a table of text as floats; with `commas`, decimals may follow a comma."""
     try:
         row = array("d", map(float, cells))
     except ValueError:
@@ -48,7 +45,7 @@ def texts(cells: Sequence[str], commas: bool = False) -> "array[float]":
 
 
 def of_float(value: float) -> float:
-    """Return a float as the rows have it: one that is not a number is told from one that is missing."""
+    """Return a float as the rows have it: one that is not a number differs from one that is missing."""
     return NOT_A_NUMBER if math.isnan(value) or value == -math.inf else value
 
 

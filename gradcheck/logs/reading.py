@@ -1,4 +1,4 @@
-"""Opens a log, finds out what it is, and reads it: the one function that all formats are behind."""
+"""Opens a log, finds out what it is, and reads it: one function for all formats."""
 
 import codecs
 import sys
@@ -7,62 +7,44 @@ from contextlib import suppress
 from io import BufferedIOBase
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple, Protocol, cast
+from typing import NamedTuple, cast
 
 import numpy as np
 
-from gradcheck.errors import GradcheckError, InputError
+from gradcheck.errors import GradcheckError, InputError, MissingExtraError
 from gradcheck.logs.columns import chosen
 from gradcheck.logs.delimited import Delimited
 from gradcheck.logs.documents import HISTORY, Document
 from gradcheck.logs.event_files import EventFile
 from gradcheck.logs.json_records import JsonRecords
-from gradcheck.logs.lines import BegunAnewError, Problems, chunks, whole_lines
+from gradcheck.logs.lines import BegunAnewError, Problems, Reader, chunks, whole_lines
 from gradcheck.logs.numbers import LogRow
 from gradcheck.logs.table import Table
 
-#: What stands for the standard input.
+#: The path that means the standard input.
 STDIN = "-"
 
-#: Bytes of a file's beginning by which it is known.
+#: Bytes of a file's beginning that its format is known by.
 HEAD = 2**16
 
 #: How a file compressed by gzip begins, and how one in UTF-16.
 ZIPPED, UTF_16 = b"\x1f\x8b", (b"\xff\xfe", b"\xfe\xff")
 
-#: Rows, or groups of them, between two signs of life.
+#: Rows, or groups of them, between two reports of progress.
 TICK_ROWS = 200
 
 #: Names of columns that an error lists.
 LISTED = 6
 
-#: What is said where event files are asked for in a way that they can't be read.
+#: Why event files are refused from the standard input, and while they grow.
 NOT_FOLLOWED = "event files are read from a file, and not while they grow; name it alone"
 
 #: Quantities without which there is nothing to judge.
 JUDGED = ("loss", "grad_norm")
 
 
-class Reader(Protocol):
-    """What the readers of all formats have in common."""
-
-    format: str
-    clip: tuple[str, float] | None
-
-    @property
-    def seen(self) -> set[str]:
-        """Names that were there, understood or not."""
-
-
 class Log(NamedTuple):
-    """What was read so far.
-
-    Attributes
-    ----------
-    reader : Reader
-    table : Table
-    problems : Problems
-    """
+    """What was read so far."""
 
     reader: Reader
     table: Table
@@ -98,16 +80,14 @@ def read_log(
         return _read(path, tick, follow)
     except OSError as error:
         raise InputError(path, f"can't be read: {(error.strerror or str(error)).lower()}") from error
-    except InputError:
+    except (InputError, MissingExtraError):
         raise
     except GradcheckError as error:
-        if isinstance(error, ImportError):
-            raise
         raise InputError(path, str(error)) from error
 
 
 def _read(path: str | Path, tick: Callable[[float], None] | None, follow: Callable[[Log], bool] | None) -> Log:
-    """Read a folder, the standard input or a file; one that is followed again where it begins anew."""
+    """Read a folder, the standard input or a file; a followed file is read again when it begins anew."""
     if Path(path).is_dir():
         if follow:
             raise InputError(path, NOT_FOLLOWED)
@@ -127,81 +107,64 @@ def _read_folder(folder: Path) -> Log:
         instead = f"one of its folders, such as {below[-1]}" if below else "a file"
         raise InputError(folder, f"is a folder without event files (*tfevents*); name {instead}")
     problems = Problems()
-    log = Log(EventFile(problems), Table(problems), problems)
+    reader = EventFile(problems)
+    log = Log(reader, Table(problems), problems)
     for path in files:
         with path.open("rb") as file:
-            _fill(log, EventFile.rows(log.reader, file), None)  # type: ignore[arg-type]
+            _fill(log, reader.rows(file))
     return _checked(log, folder)
 
 
 def _read_file(
     file: BufferedIOBase, path: object, tick: Callable[[float], None] | None, follow: Callable[[Log], bool] | None
 ) -> Log:
-    problems = Problems()
-    table = Table(problems)
-    size = Path(str(path)).stat().st_size if str(path) != STDIN else 0
+    problems, piped = Problems(), str(path) == STDIN
+    size = 0 if piped else Path(str(path)).stat().st_size
     share = (lambda: tick(min(1.0, file.tell() / size))) if tick and size else None
-    parts = chunks(file, Path(str(path)) if follow and str(path) != STDIN else None)
+    parts = chunks(file, Path(str(path)) if follow and not piped else None)
     first = next((part for part in parts if part.strip()), b"")
     if not first:
         raise InputError(path, "is empty; nothing was logged")
     if first.startswith(ZIPPED):
         raise InputError(path, "is compressed; gradcheck diagnose - reads what zcat FILE prints")
     parts = chain([first], parts)
-    if first.startswith(UTF_16):
-        parts = _as_utf_8(parts)
+    if first.startswith(UTF_16):  # as PowerShell writes it
+        decoder = codecs.getincrementaldecoder("utf-16")("replace")
+        parts = (decoder.decode(part).encode("utf-8", "replace") for part in parts)
         first = next(parts, b"")
         parts = chain([first], parts)
-    elif _is_event_file(first):
-        if str(path) == STDIN or follow:
+    elif b"\0" in first[1:8]:  # a record's length, at the head of an event file: text has no zeros
+        if piped or follow:
             raise InputError(path, NOT_FOLLOWED)
         file.seek(0)
         events = EventFile(problems)
-        return _checked(_fill(Log(events, table, problems), events.rows(file), share), path)
+        return _checked(_fill(Log(events, Table(problems), problems), events.rows(file), share), path)
     reader = _text_reader(first, problems)
-    log = Log(reader, table, problems)
+    log = Log(reader, Table(problems), problems)
     idle = (lambda: follow(log)) if follow else None
     if idle is not None:
         idle()
-    lines = parts if isinstance(reader, Document) else whole_lines(_watched(parts, path, idle), problems, idle)
+        if piped:  # its lines are waited for: each is a moment to show what there is
+            parts = chain.from_iterable((part, b"") for part in parts)
+    lines = parts if isinstance(reader, Document) else whole_lines(parts, problems, idle)
     return _checked(_fill(log, reader.rows(lines), share), path)
 
 
-def _watched(parts: Iterator[bytes], path: object, idle: Callable[[], bool] | None) -> Iterator[bytes]:
-    """Yield the lines; those of a pipe are waited for, so that each is a moment to show what there is."""
-    for part in parts:
-        yield part
-        if idle is not None and str(path) == STDIN:
-            yield b""
-
-
-def _fill(log: Log, rows: Iterator[LogRow], share: Callable[[], None] | None) -> Log:
-    add = log.table.add
+def _fill(log: Log, rows: Iterator[LogRow], share: Callable[[], None] | None = None) -> Log:
     for number, row in enumerate(rows):
-        add(row)
+        log.table.add(row)
         if share is not None and number % TICK_ROWS == 0:
             share()
     return log
 
 
-def _as_utf_8(parts: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield text in UTF-16, as PowerShell writes it, in the usual encoding."""
-    decoder = codecs.getincrementaldecoder("utf-16")("replace")
-    return (decoder.decode(part).encode("utf-8", "replace") for part in parts)
-
-
-def _is_event_file(head: bytes) -> bool:
-    """Whether a file begins with the length of a record: text has no zeros."""
-    return b"\0" in head[1:8]
-
-
 def _text_reader(first: bytes, problems: Problems) -> JsonRecords | Document | Delimited:
-    """Return the reader of a text by its beginning."""
+    """Return the reader of a text that begins so."""
     start = first[:HEAD].lstrip(b"\xef\xbb\xbf \t\r\n")
     if start.startswith(b"["):
         return Document(problems)
     if not start.startswith(b"{"):
-        further = any(line.startswith(b'{"') for line in start.splitlines()[1:])  # a program's own words come first
+        further = any(line.startswith(b'{"') for line in start.splitlines()[1:])  # a program printed something first
         return JsonRecords(problems) if further else Delimited(problems)
     opens = start.splitlines()[0].strip() == b"{"  # of a document that is laid out on several lines
     return Document(problems) if opens or HISTORY.encode() in start else JsonRecords(problems)
@@ -219,7 +182,7 @@ def _checked(log: Log, path: object) -> Log:
         )
     names = _listed(log.reader.seen)
     unread = log.problems.found or log.table.rows_read
-    nothing = "no line of it could be read" if unread else "no step is in it yet"
+    nothing = "none of its lines could be read" if unread else "it has no step yet"
     found = f"its columns are {names}" if names else nothing
     problem = f"has neither a loss nor a gradient norm ({found}); name columns step, loss, lr, grad_norm, "
     raise InputError(path, f"{problem}grad_norm/LAYER, one line a step")

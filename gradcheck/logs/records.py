@@ -12,12 +12,12 @@ Every other line is a record::
      "layers": {"grad_norm": [1.9, 0.2, 0.8], "weight_norm": [7.1, 0.4, 3.0], "update_ratio": [0.0003, 0.001, 0.0002]}}
 
 Each list has one number for each name in ``layers``: no name is repeated, and a record is parsed as fast as its
-numbers. All but ``step`` may be left out. Of numbers that aren't finite stand their names, "NaN", "Infinity" and
-"-Infinity": the file stays strict JSON (RFC 8259). null is no number: a parameter that got no gradient in this step.
+numbers. All but ``step`` may be left out. Numbers that aren't finite are written as strings, "NaN", "Infinity" and
+"-Infinity": the file stays strict JSON (RFC 8259). null means no number: the parameter got no gradient in this step.
 
 Norms are Euclidean, of gradients without their loss scale; ``grad_norm`` is that of all parameters together before
-clipping, ``grad_norm_after`` after it. ``update_ratio`` is ‖update‖/‖weights‖ of the step. A run that is resumed may
-write another header and goes on in the same file; of steps that stand twice the later ones count.
+clipping, ``grad_norm_after`` after it. ``update_ratio`` is ‖update‖/‖weights‖ of the step. A resumed run may write
+another header and goes on in the same file; where a step occurs twice, the later record counts.
 """
 
 import json
@@ -48,8 +48,8 @@ LAYER_QUANTITIES = {
     "weight_norm": "norm of the parameter",
     "update_norm": "norm of what the step added to the parameter",
     "update_ratio": "update_norm over weight_norm",
-    "activation_rms": "root mean square of what the layer puts out",
-    "dead_fraction": "share of the layer's units that put out zero for the whole batch",
+    "activation_rms": "root mean square of the layer's output",
+    "dead_fraction": "share of the layer's units whose output is zero for the whole batch",
 }
 
 
@@ -81,7 +81,7 @@ def record_line(
     digits: int | None = None,
     **quantities: float | None,
 ) -> bytes:
-    """Return the line of one step: written by hand, as it stands in the midst of training.
+    """Return the line of one step; put together by hand, because training waits for it.
 
     Parameters
     ----------

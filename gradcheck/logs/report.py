@@ -11,15 +11,17 @@ from gradcheck.base.record import Record, item, number
 from gradcheck.errors import finite
 from gradcheck.logs.columns import Column
 from gradcheck.logs.findings.clips import Replay, Threshold, replays, thresholds
-from gradcheck.logs.findings.criteria import findings
+from gradcheck.logs.findings.criteria import find_all
 from gradcheck.logs.findings.finding import FINDING_KINDS, NOTE, SEVERITIES, Finding
 from gradcheck.logs.findings.sentences import step_text
-from gradcheck.logs.lines import Problems
 from gradcheck.logs.reading import Log, read_log
 from gradcheck.logs.series import Series
 
 #: Points of the curves in the report.
 POINTS = 240
+
+#: The kind, first step and layers of no finding at all.
+HEALTHY: tuple[str, float, tuple[str, ...]] = "healthy", math.nan, ()
 
 
 class LogConfig(Record):
@@ -36,8 +38,8 @@ class LogRead(Record):
     rows: int = item(minimum=0)
     first_step: float | None = item("of the rows that count")
     last_step: float | None = item("of the rows that count")
-    layers: int = item("layers with a gradient norm of their own", minimum=0)
-    rows_per_sample: int = item("above 1: of so many rows the first and the highest are kept", minimum=0)
+    layers: int = item("layers whose gradient norm is logged", minimum=0)
+    rows_per_sample: int = item("above 1: of each group of so many rows the first and the highest are kept", minimum=0)
 
 
 class LogCause(Cause):
@@ -47,11 +49,11 @@ class LogCause(Cause):
 
 
 class LogVerdict(Record):
-    """What the weightiest finding says; notes leave a run healthy."""
+    """The most severe finding; notes leave a run healthy."""
 
     status: str = item(enum=["healthy", *FINDING_KINDS])
     first_step: float | None = item("where it begins")
-    layer: str | None = item("that moved first")
+    layer: str | None = item("the first to move")
     reasons: tuple[str, ...]
     causes: tuple[LogCause, ...]
 
@@ -64,8 +66,8 @@ class LogFinding(Record):
     message: str
     first_step: float | None = item("where it begins")
     last_step: float | None = item("where it ends")
-    layer: str | None = item("that moved first")
-    layers: tuple[str, ...] = item("all that are concerned, the first to move first")
+    layer: str | None = item("the first to move")
+    layers: tuple[str, ...] = item("all those affected, in the order in which they moved")
     numbers: Mapping[str, float | None]
     advice: tuple[str, ...] = item("what to try")
 
@@ -92,11 +94,11 @@ class LogReport(CommandReport):
     config: LogConfig
     log: LogRead
     verdict: LogVerdict
-    findings: tuple[LogFinding, ...] = item("by weight; none: a healthy run")
+    findings: tuple[LogFinding, ...] = item("the most severe first; none: a healthy run")
     thresholds: tuple[Threshold, ...] = item("percentiles of the gradient norm")
     replays: tuple[Replay, ...] = item("the adaptive rules on the logged norms")
     curves: Curves
-    warnings: tuple[str, ...] = item("what was wrong with the log, and left out")
+    warnings: tuple[str, ...] = item("what was wrong with the log and was left out")
 
 
 def diagnose(
@@ -112,7 +114,7 @@ def diagnose(
     max_norm : float, optional
         The clipping threshold of the global norm, where the log doesn't say it.
     tick : callable, optional
-        Called with the part of the file that is read, 0 to 1.
+        Called with the fraction of the file that has been read, 0 to 1.
 
     Returns
     -------
@@ -125,53 +127,49 @@ def diagnose(
     MissingExtraError
         It is an event file, and the package that reads it isn't installed.
     OptionError
-        `max_norm` is no threshold.
+        `max_norm` is not a threshold.
 
     Notes
     -----
-    Every criterion is relative to the run itself: a loss, and with it all gradients, times a constant has the same
-    findings. ``gradcheck.logs.findings`` has them with their constants, reasons and sources.
+    Every criterion is relative to the run itself: multiplying the loss, and with it all gradients, by a constant leaves
+    the findings as they are. ``gradcheck.logs.findings`` has them with their constants, reasons and sources.
     """
-    checked = checked_max_norm(max_norm)
-    return report_on(read_log(file, tick=tick), str(file), checked)
+    max_norm = checked_max_norm(max_norm)
+    return report_on(read_log(file, tick=tick), str(file), max_norm)
 
 
 def checked_max_norm(max_norm: float | None) -> float | None:
-    """Return a threshold that means something; otherwise raise an error."""
+    """Return a threshold above zero, or None; otherwise raise an error."""
     return None if max_norm is None else finite("max_norm", max_norm, "it is a threshold of norms", above=0.0)
 
 
+@np.errstate(all="ignore")  # numbers at the ends of the floats' range
 def report_on(log: Log, file: str, max_norm: float | None = None) -> LogReport:
-    """Return what a log shows, as far as it is read; numbers at the ends of the floats' range may overflow here."""
-    with np.errstate(all="ignore"):
-        return _report(log, file, max_norm)
-
-
-def _report(log: Log, file: str, max_norm: float | None) -> LogReport:
-    series = Series.of(log)
-    found = findings(series, max_norm)
+    """Return what a log shows, as far as it is read."""
+    series = Series(log)
+    found = find_all(series, max_norm)
     return LogReport(
         command="diagnose",
         config=LogConfig(file=file, max_norm=max_norm),
-        log=_log(log, series),
+        log=_read_part(log, series),
         verdict=_verdict(found),
         findings=tuple(map(_finding, found)),
         thresholds=tuple(thresholds(series, found)),
         replays=tuple(replays(series)),
         curves=Curves(grad_norm=_curve(series, "grad_norm"), loss=_curve(series, "loss")),
-        warnings=tuple(_warnings(log.problems, series)),
+        warnings=(*log.problems.lines(), *_warnings(series)),
     )
 
 
-def _log(log: Log, series: Series) -> LogRead:
-    ends = (series.steps[0], max(series.steps[-1], log.table.last_step)) if len(series.steps) else (math.nan, math.nan)
+def _read_part(log: Log, series: Series) -> LogRead:
+    first, last = series.ends if len(series.steps) else (math.nan, math.nan)
     return LogRead(
         format=log.reader.format,
-        rows=series.rows,
-        first_step=_step(ends[0]),
-        last_step=_step(ends[1]),
+        rows=log.table.rows,
+        first_step=_step(first),
+        last_step=_step(max(last, log.table.last_step)),
         layers=len(series.layers),
-        rows_per_sample=series.stride,
+        rows_per_sample=log.table.stride,
     )
 
 
@@ -187,7 +185,7 @@ def _finding(one: Finding) -> LogFinding:
         message=one.message,
         first_step=_step(one.first_step),
         last_step=_step(one.last_step),
-        layer=one.layers[0] if one.layers else None,
+        layer=next(iter(one.layers), None),
         layers=one.layers,
         numbers={name: number(value) for name, value in one.numbers.items()},
         advice=FINDING_KINDS[one.kind].advice,
@@ -199,18 +197,16 @@ def _curve(series: Series, quantity: str) -> Curve:
     steps, values = series.course(quantity)
     starts = np.unique(np.linspace(0, len(steps), min(POINTS, len(steps)), endpoint=False).astype(int))
     highest = np.maximum.reduceat(values, starts).tolist() if len(starts) else []
-    return Curve(
-        step=tuple(_step(step) for step in steps[starts].tolist()), value=tuple(number(value) for value in highest)
-    )
+    return Curve(step=tuple(map(_step, steps[starts].tolist())), value=tuple(map(number, highest)))
 
 
 def _verdict(found: Sequence[Finding]) -> LogVerdict:
     serious = [one for one in found if one.weight != NOTE]
-    worst = serious[0] if serious else None
+    kind, step, layers = (serious[0].kind, serious[0].first_step, serious[0].layers) if serious else HEALTHY
     return LogVerdict(
-        status=worst.kind if worst else "healthy",
-        first_step=_step(worst.first_step) if worst else None,
-        layer=worst.layers[0] if worst and worst.layers else None,
+        status=kind,
+        first_step=_step(step),
+        layer=next(iter(layers), None),
         reasons=tuple(one.message for one in serious),
         causes=tuple(map(_cause, serious)),
     )
@@ -221,15 +217,14 @@ def _cause(one: Finding) -> LogCause:
     return LogCause(code=one.kind, layers=one.layers or None, value=value, limit=limit, text=one.message)
 
 
-def _warnings(problems: Problems, series: Series) -> Iterator[str]:
-    yield from problems.lines()
-    back = series.steps_back
+def _warnings(series: Series) -> Iterator[str]:
+    back = series.table.steps_back
     if back:
         times = "once" if back == 1 else f"{back:,} times"
-        how = "put in order" if series.out_of_order else "of steps that stand twice the later ones count"
+        how = "they are sorted" if series.table.out_of_order else "where a step occurs twice, the later row counts"
         yield f"the steps go back {times}: {how}"
     for name in ("step", "loss", "grad_norm"):
         if Column(name) in series.columns and np.isnan(series.samples[:, series.columns[Column(name)]]).all():
-            yield f"under {name} stands no number that could be read"
-    if series.nonfinite is None and not len(series.norm) and len(series.steps):
-        yield f"there is no gradient norm in it: only the loss is judged, from step {step_text(series.steps[0])} on"
+            yield f"no number under {name} could be read"
+    if series.table.nonfinite is None and not len(series.norm) and len(series.steps):
+        yield f"it has no gradient norm: only the loss is judged, from step {step_text(series.steps[0])} on"

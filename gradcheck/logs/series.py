@@ -1,16 +1,14 @@
 """What a log holds, as arrays: the one form in which all formats are judged."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from gradcheck.logs.columns import Column
 from gradcheck.logs.reading import Log
-from gradcheck.logs.table import Nonfinite, Rows
+from gradcheck.logs.table import Rows
 
 Numbers = npt.NDArray[np.float64]
 
@@ -25,9 +23,9 @@ class Track(NamedTuple):
     ----------
     steps : array (rows,)
     level : array (rows,)
-        log10; an exact zero stands ``BELOW`` decades under the smallest number.
+        log10; that of an exact zero is ``BELOW`` decades under the smallest number.
     peak : array (rows,)
-        log10 of the largest of the rows that this one stands for.
+        log10 of the largest of the rows that this one represents.
     """
 
     steps: Numbers
@@ -43,68 +41,50 @@ class Track(NamedTuple):
         return Track(self.steps[before], self.level[before], self.peak[before])
 
 
-@dataclass(frozen=True)
 class Series:
-    """The numbers of a log.
+    """The numbers of a log, as far as it is read.
+
+    Parameters
+    ----------
+    log : Log
 
     Attributes
     ----------
-    steps : array (rows,)
-        Ascending.
+    table : Table
+        What was counted: ``rows``, ``stride``, ``steps_back``, ``nonfinite``.
     columns : mapping
         Column ↦ its place.
     samples, peaks : array (rows, columns)
         nan is no number, inf too large a one, −inf one that is not a number; see ``logs.table``.
-    stride : int
-        Rows of the log that one row here stands for.
-    rows, steps_back : int
-        Rows that were read; how often the step went back.
-    out_of_order : bool
-        It went back too often for a run that is resumed.
-    nonfinite : Nonfinite or None
+    steps : array (rows,)
+        Ascending.
     clip : tuple of str and float, or None
         Rule and threshold, if the log says so.
     """
 
-    steps: Numbers
-    columns: Mapping[Column, int]
-    samples: Rows
-    peaks: Rows
-    stride: int
-    rows: int
-    steps_back: int
-    out_of_order: bool
-    nonfinite: Nonfinite | None
-    clip: tuple[str, float] | None
+    def __init__(self, log: Log) -> None:
+        self.table, self.columns, self.clip = log.table, log.table.columns, log.reader.clip
+        self.samples, self.peaks = log.table.kept()
+        self.steps = self.samples[:, 0]
 
-    @classmethod
-    def of(cls, log: Log) -> Self:
-        """Return what was read so far."""
-        samples, peaks = log.table.kept()
-        table = log.table
-        return cls(
-            steps=samples[:, 0],
-            columns=dict(table.columns),
-            samples=samples,
-            peaks=peaks,
-            stride=table.stride,
-            rows=table.rows,
-            steps_back=table.steps_back,
-            out_of_order=table.out_of_order,
-            nonfinite=table.nonfinite,
-            clip=log.reader.clip,
-        )
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The first step and the last."""
+        return float(self.steps[0]), float(self.steps[-1])
 
     def values(self, quantity: str) -> Numbers:
         """Return a quantity of the whole step, (rows,); nan where there is none, or none that is finite."""
         place = self.columns.get(Column(quantity))
         return np.full(len(self.steps), np.nan) if place is None else _finite(self.samples[:, place])
 
+    def places(self, quantity: str) -> dict[str, int]:
+        """Return the layers that have a quantity, each with its place among the columns."""
+        return {column.layer: at for column, at in self.columns.items() if column.quantity == quantity and column.layer}
+
     def layers_with(self, quantity: str) -> tuple[list[str], Numbers]:
         """Return the names of the layers that have a quantity, and the quantity, (rows, layers)."""
-        found = [(column.layer, at) for column, at in self.columns.items() if column.quantity == quantity]
-        named = [(layer, at) for layer, at in found if layer]
-        return [layer for layer, _ in named], _finite(self.samples[:, [at for _, at in named]])
+        places = self.places(quantity)
+        return list(places), _finite(self.samples[:, list(places.values())])
 
     @cached_property
     def layers(self) -> list[str]:
@@ -137,19 +117,19 @@ class Series:
     def course(self, quantity: str) -> tuple[Numbers, Numbers]:
         """Return the steps that have a quantity, and its highest values; inf where it isn't finite."""
         place = self.columns.get(Column(quantity))
-        if place is None:
-            values = self._norms(self.peaks) if quantity == "grad_norm" else np.full(len(self.steps), np.nan)
-        else:
+        if place is not None:
             values = np.abs(self.peaks[:, place]) if quantity == "grad_norm" else self.peaks[:, place]
+        else:
+            values = self._norms(self.peaks) if quantity == "grad_norm" else np.full(len(self.steps), np.nan)
         known = ~np.isnan(values)
         return self.steps[known], np.where(np.isinf(values[known]), np.inf, values[known])
 
     def _norms(self, rows: Rows) -> Numbers:
-        """Return the global norm; where a log hasn't got it, of all layers' norms together."""
+        """Return the global norm; where a log doesn't have it, the norm of all layers' norms."""
         place = self.columns.get(Column("grad_norm"))
         if place is not None:
             return _finite(np.where(rows[:, place] < 0, np.nan, rows[:, place]))
-        of_layers = _finite(rows[:, [at for column, at in self.columns.items() if column.quantity == "grad_norm"]])
+        of_layers = _finite(rows[:, list(self.places("grad_norm").values())])
         if not of_layers.shape[1]:
             return np.full(len(rows), np.nan)
         of_layers = np.where(of_layers < 0, np.nan, of_layers)

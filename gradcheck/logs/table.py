@@ -1,7 +1,7 @@
 """Rows of a log of any length in bounded memory.
 
-Where there are too many rows, neighbours are put together: of each group one row is kept as a sample, and the one with
-the largest gradient as its peak, so that a log of gigabytes keeps both its typical course and its spikes. What must be
+Where there are too many rows, neighbours are merged: of each group one row is kept as a sample, and the one with the
+largest gradient as its peak, so that a log of gigabytes keeps both its typical course and its spikes. What must be
 exact (the first number that isn't finite, how often there is one) is counted as the rows pass.
 """
 
@@ -17,25 +17,25 @@ from gradcheck.logs.numbers import MISSING, LogRow
 
 Rows = npt.NDArray[np.float64]
 
-#: Columns of a log; those that come later are left out.
+#: Columns of a log; later ones are left out.
 MOST_COLUMNS = 20_000
 
-#: Cells that are kept of samples, and as many of peaks: 8 MiB each, twice that before neighbours are put together.
+#: Cells that are kept of samples, and as many of peaks: 8 MiB each, twice that before neighbours are merged.
 MOST_CELLS = 2**20
 
-#: Rows that are kept at least and at most.
+#: Fewest and most rows that are kept.
 FEWEST_ROWS, MOST_ROWS = 64, 2**16
 
-#: Rows that are looked at together.
+#: Rows that are examined together.
 BLOCK_ROWS, BLOCK_CELLS = 1024, 2**19
 
-#: Layouts whose places are remembered.
+#: Layouts that are remembered.
 MOST_LAYOUTS = 2000
 
-#: More steps back than this part of the rows, and a log is not that of a resumed run but out of order.
+#: With more steps back than this part of the rows, a log is not of a resumed run but out of order.
 RESUMES = 0.02
 
-#: What stands in the first column of all: the step, or the row's number where there is none.
+#: The first column of all: the step, or the row's number where there is none.
 POSITION = Column("position")
 
 #: Quantities that must be finite.
@@ -43,16 +43,7 @@ FINITE = ("loss", "grad_norm", "grad_norm_after", "weight_norm", "activation_rms
 
 
 class Nonfinite(NamedTuple):
-    """Where a log has numbers that aren't finite.
-
-    Attributes
-    ----------
-    first_step, last_step : float
-    rows : int
-        How many have one.
-    values : dict
-        What wasn't finite in the first such row: column ↦ inf, or −inf for one that is not a number.
-    """
+    """The rows that have numbers that aren't finite, and those of the first one: inf, or −inf for not a number."""
 
     first_step: float
     last_step: float
@@ -61,13 +52,7 @@ class Nonfinite(NamedTuple):
 
 
 class Table:
-    """Takes in rows.
-
-    Parameters
-    ----------
-    problems : Problems
-        Where columns that are too many are noted.
-    """
+    """Takes in rows; columns that are too many are problems."""
 
     def __init__(self, problems: Problems) -> None:
         self.problems = problems
@@ -109,16 +94,15 @@ class Table:
 
     @property
     def rows_read(self) -> int:
-        """Rows that were taken in, those not yet looked at among them."""
+        """Rows that were taken in, including those not yet examined."""
         return self.rows + self._filled
 
     def _placed(self, layout: Layout) -> tuple[Any, Any]:
-        """Find the places of a layout's columns, new ones among them; and which of its values have one."""
+        """Return the places of a layout's columns, new ones included; and which of its values have one, if not all."""
         for column in layout.columns:
             if column not in self.columns:
                 if len(self.columns) >= MOST_COLUMNS:
-                    problem = f"has further columns than {MOST_COLUMNS:,}: they are left out"
-                    self.problems.add(problem, self.rows_read + 1)
+                    self.problems.add(f"has more columns than {MOST_COLUMNS:,}: left out", self.rows_read + 1)
                     break
                 self.columns[column] = len(self.columns)
         if len(self.columns) > self._block.shape[1]:
@@ -139,7 +123,7 @@ class Table:
         self._block = np.full((max(1 << (rows.bit_length() - 1), self.stride), width), np.nan)
 
     def _absorb(self) -> None:
-        """Look at the rows of the block, and keep as many as there is room for."""
+        """Examine the rows of the block, and keep as many as there is room for."""
         block = self._block[: self._filled, : len(self.columns)].copy()
         self._block[: self._filled] = np.nan
         self._filled = 0
@@ -166,7 +150,7 @@ class Table:
         block[:, 0] = steps
 
     def _filled_up(self, block: Rows, name: str) -> Rows | None:
-        """Return a column whose gaps have the number before them; None if there is no such column, or no number yet."""
+        """Return a column, its gaps filled with the number before; None if there is no such column, or number."""
         place = self.columns.get(Column(name), block.shape[1])
         if place >= block.shape[1]:
             return None
@@ -179,17 +163,16 @@ class Table:
         return filled
 
     def _through_epochs(self, steps: Rows, epochs: Rows) -> Rows:
-        """Return steps that go on where those of the log begin again with each epoch."""
+        """Return steps that go on rising where those of the log begin again with each epoch."""
         last_step, last_epoch = self._ends
         before = np.concatenate([[last_step], steps[:-1]])
         again = (steps < before) & (np.diff(epochs, prepend=last_epoch) > 0)
         offsets = self._offset + np.cumsum(np.where(again, before - steps + 1, 0.0))
         self._ends, self._offset = (float(steps[-1]), float(epochs[-1])), float(offsets[-1])
-        through: Rows = steps + offsets
-        return through
+        return np.asarray(steps + offsets)
 
     def _watch(self, block: Rows) -> None:
-        """Count steps back and numbers that aren't finite; what a resumed run does anew is forgotten."""
+        """Count steps back and numbers that aren't finite; what a resumed run repeats is forgotten."""
         steps = np.concatenate([[self.last_step], block[:, 0]])
         back = np.flatnonzero(np.diff(steps) < 0)
         self.steps_back += len(back)
@@ -214,15 +197,14 @@ class Table:
         return self.steps_back > max(8, RESUMES * self.rows)
 
     def _joined(self) -> tuple[Rows, Rows]:
-        """Return what is kept as one table each, as wide as there are columns."""
-        if not self._kept:
-            return np.empty((0, len(self.columns))), np.empty((0, len(self.columns)))
-        samples, peaks = (np.concatenate([self._wide(pair[which]) for pair in self._kept]) for which in (0, 1))
+        """Return the samples that are kept, and the peaks, as wide as there are columns."""
+        width = len(self.columns)
+        none = np.empty((0, width))
+        samples, peaks = (
+            np.concatenate([none, *(_padded(pair[which], (0, width - pair[which].shape[1])) for pair in self._kept)])
+            for which in (0, 1)
+        )
         return samples, peaks
-
-    def _wide(self, rows: Rows) -> Rows:
-        missing = len(self.columns) - rows.shape[1]
-        return np.pad(rows, ((0, 0), (0, missing)), constant_values=MISSING) if missing else rows
 
     def _order(self, steps: Rows) -> npt.NDArray[np.intp]:
         """Return which rows count, in the order of their steps."""
@@ -232,20 +214,18 @@ class Table:
         return np.flatnonzero(steps <= later)
 
     def _peaks(self, rows: Rows, together: int) -> Rows:
-        """Return of each group the row with the largest gradient; what it lacks is taken from the sample."""
+        """Return the row of each group with the largest gradient; what it lacks is taken from the sample."""
         if together == 1:
             return rows
         norms = [at for column, at in self.columns.items() if column.quantity == "grad_norm" and at < rows.shape[1]]
         sizes = np.fmax.reduce(rows[:, norms], axis=1, initial=np.nan) if norms else np.zeros(len(rows))
         groups = _grouped(np.where(np.isfinite(sizes), sizes, -1.0)[:, None], together, -2.0)[:, :, 0]
         largest = groups.argmax(1) + together * np.arange(len(groups))
-        peaks = rows[largest]
-        samples = _samples(rows, together)
-        return np.where(np.isnan(peaks), samples, peaks)
+        return np.where(np.isnan(rows[largest]), _samples(rows, together), rows[largest])
 
 
 def _samples(rows: Rows, together: int) -> Rows:
-    """Return of each group of rows the first number in each column."""
+    """Return the first number in each column of each group of rows."""
     if together == 1:
         return rows
     groups = _grouped(rows, together, np.nan)
@@ -255,6 +235,9 @@ def _samples(rows: Rows, together: int) -> Rows:
 
 def _grouped(rows: Rows, together: int, fill: float) -> Rows:
     """Return (groups, together, columns); the last group is filled up."""
-    lacking = -len(rows) % together
-    filled = np.pad(rows, ((0, lacking), (0, 0)), constant_values=fill) if lacking else rows
-    return filled.reshape(-1, together, rows.shape[1])
+    return _padded(rows, (-len(rows) % together, 0), fill).reshape(-1, together, rows.shape[1])
+
+
+def _padded(rows: Rows, more: tuple[int, int], fill: float = MISSING) -> Rows:
+    """Return rows with so many further rows and columns."""
+    return np.pad(rows, [(0, size) for size in more], constant_values=fill) if any(more) else rows

@@ -21,4 +21,4 @@ def read(tmp_path):
 @pytest.fixture
 def series(read):
     """Bytes ↦ the series of the log."""
-    return lambda content, name="run.log": Series.of(read(content, name))
+    return lambda content, name="run.log": Series(read(content, name))

@@ -84,7 +84,7 @@ def test_every_format_has_the_same_numbers(name, series, read):
 @pytest.mark.parametrize("name", FORMATS)
 def test_the_standard_input_is_read_like_a_file(name, monkeypatch):
     monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(FORMATS[name])))
-    check(Series.of(read_log("-")))
+    check(Series(read_log("-")))
 
 
 def test_a_log_without_steps_counts_its_rows(series):
@@ -105,7 +105,7 @@ def test_the_mean_loss_of_a_whole_run_is_not_that_of_its_last_step(prefix, serie
 
 def test_of_a_chart_of_several_runs_the_first_is_read_and_that_is_told(read):
     log = read(b'"Step","a - loss","a - grad_norm","b - loss","b - grad_norm"\n"1","1","2","3","4"\n')
-    assert Series.of(log).values("loss").tolist() == [1]
+    assert Series(log).values("loss").tolist() == [1]
     assert log.problems.lines() == ["line 1 has columns of 2 runs: of each quantity the first one is read"]
     assert read(b"step,loss,lap - time\n1,2,3\n").problems.lines() == []
 
@@ -136,15 +136,15 @@ def test_a_log_of_layers_alone_has_their_norm_together(series):
 
 @pytest.mark.parametrize("word", ["NaN", "nan", "-nan", "Infinity", "inf", "-inf", "1e999"])
 def test_numbers_that_are_not_finite_are_seen_in_any_spelling(word, series):
-    assert series(f"step,grad_norm\n1,2\n2,{word}\n".encode()).nonfinite.first_step == 2
+    assert series(f"step,grad_norm\n1,2\n2,{word}\n".encode()).table.nonfinite.first_step == 2
     value = word if word in ("NaN", "Infinity", "1e999") else f'"{word}"'
-    assert series(f'{{"step": 1, "grad_norm": {value}}}\n'.encode()).nonfinite.first_step == 1
+    assert series(f'{{"step": 1, "grad_norm": {value}}}\n'.encode()).table.nonfinite.first_step == 1
 
 
 @pytest.mark.parametrize("cell", ["", "n/a", "null", "-"])
 def test_an_empty_cell_is_no_number_that_is_not_finite(cell, series):
     read = series(f"step,grad_norm,loss\n1,2,{cell}\n2,2,1\n".encode())
-    assert read.nonfinite is None
+    assert read.table.nonfinite is None
     assert np.isnan(read.values("loss")[0])
 
 
@@ -172,7 +172,7 @@ def events(tmp_path):
 
 
 def test_event_files_have_the_same_numbers(events):
-    series = Series.of(read_log(events(ROWS)))
+    series = Series(read_log(events(ROWS)))
     assert series.steps.tolist() == [row["step"] for row in ROWS]
     np.testing.assert_allclose(series.values("loss"), [row["loss"] for row in ROWS], rtol=1e-6)  # they are float32
     assert series.layers == ["fc1"]
@@ -181,14 +181,14 @@ def test_event_files_have_the_same_numbers(events):
 def test_tags_that_mean_nothing_make_no_rows(events):
     samples = [{"step": 3 * row["step"], "loss vs samples": row["loss"]} for row in ROWS]
     mixed = [row for pair in zip(ROWS, samples, strict=True) for row in pair]
-    series = Series.of(read_log(events(mixed)))
-    assert (series.rows, series.steps_back) == (len(ROWS), 0)
+    series = Series(read_log(events(mixed)))
+    assert (series.table.rows, series.table.steps_back) == (len(ROWS), 0)
 
 
 def test_a_folder_of_event_files_is_one_run(events, tmp_path):
     events(ROWS[:9], "events.out.tfevents.1")
     events(ROWS[9:], "events.out.tfevents.2")
-    assert Series.of(read_log(tmp_path)).steps.tolist() == [row["step"] for row in ROWS]
+    assert Series(read_log(tmp_path)).steps.tolist() == [row["step"] for row in ROWS]
 
 
 def test_a_torn_event_file_is_read_as_far_as_it_goes(events):
@@ -203,7 +203,7 @@ def test_a_length_beyond_all_bounds_is_not_believed(events):
 
 
 def test_an_event_that_is_not_a_number_is_seen(events):
-    assert Series.of(read_log(events([{"step": 4, "loss": float("nan")}]))).nonfinite.first_step == 4
+    assert Series(read_log(events([{"step": 4, "loss": float("nan")}]))).table.nonfinite.first_step == 4
 
 
 def test_event_files_without_their_package_say_what_to_install(tmp_path, monkeypatch):

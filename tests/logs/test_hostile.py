@@ -18,8 +18,8 @@ GOOD = b'{"step": 1, "loss": 2, "grad_norm": 3}\n'
         (b'{"step": 2, "lo', "line 2 is not JSON, cut off: left out"),
         (b"}{\n", "line 2 is not JSON: left out"),
         (b"\xff\xfe\x00\n", "line 2 is not JSON: left out"),
-        (b"[1, 2]\n", "line 2 is no JSON object: left out"),
-        (b"7\n", "line 2 is no JSON object: left out"),
+        (b"[1, 2]\n", "line 2 is not a JSON object: left out"),
+        (b"7\n", "line 2 is not a JSON object: left out"),
         (b'{"a":' * 100_000 + b"\n", "line 2 is not JSON: left out"),
         (b"[" * 100_000 + b"\n", "line 2 is not JSON: left out"),
         (GOOD[:-1] + b" tail\n", "line 2 is not JSON: left out"),
@@ -123,7 +123,7 @@ def test_columns_beyond_all_bounds_are_left_out_and_told(read, monkeypatch):
     monkeypatch.setattr(table, "MOST_COLUMNS", 50)
     log = read(GOOD + json.dumps({f"grad_norm/{layer}": 1.0 for layer in range(200)}).encode() + b"\n" + GOOD)
     assert len(log.table.columns) == 50
-    assert log.problems.lines() == ["line 2 has further columns than 50: they are left out"]
+    assert log.problems.lines() == ["line 2 has more columns than 50: left out"]
 
 
 def test_layers_of_a_header_beyond_all_bounds_are_left_out(read, monkeypatch):
@@ -162,11 +162,11 @@ def test_a_header_that_makes_no_sense_does_no_harm(header, read):
         (b"a,b\n1,2\n", "has neither a loss nor a gradient norm .its columns are a, b.; name columns step, loss"),
         (b'{"a": 1}\n', "its columns are a"),
         (b"hello\n", "its columns are hello"),
-        (b'{"log_history": []}', "no step is in it yet"),
-        (b"{\n", "no line of it could be read"),
-        (b"[]", "no step is in it yet"),
-        (b'{"epoch": 1', "no line of it could be read"),
-        (b'{"gradcheck_log": 1, "layers": ["a"]}\n', "no step is in it yet"),
+        (b'{"log_history": []}', "it has no step yet"),
+        (b"{\n", "none of its lines could be read"),
+        (b"[]", "it has no step yet"),
+        (b'{"epoch": 1', "none of its lines could be read"),
+        (b'{"gradcheck_log": 1, "layers": ["a"]}\n', "it has no step yet"),
         (b"step,loss,grad_norm\n", "has no number under grad_norm, loss; write plain ones"),
         (b"step,grad_norm\n1,tensor(2.5)\n2,tensor(2.5)\n", "has no number under grad_norm; write plain ones"),
         (b'{"loss": [[1, 2]], "step": 3}\n', "has no number under loss"),

@@ -37,7 +37,7 @@ def test_a_record_of_every_quantity_comes_back(series):
 def test_numbers_that_are_not_finite_are_strict_json_and_come_back(series):
     line = record_line(3, {"grad_norm": [math.nan, math.inf]}, loss=math.nan, grad_norm=-math.inf)
     assert json.loads(line, parse_constant=pytest.fail)["loss"] == "NaN"
-    found = series(rows(line)).nonfinite
+    found = series(rows(line)).table.nonfinite
     assert found.first_step == 3
     assert found.values == {
         Column("loss"): -math.inf, Column("grad_norm"): -math.inf,
@@ -48,7 +48,7 @@ def test_numbers_that_are_not_finite_are_strict_json_and_come_back(series):
 def test_a_parameter_without_a_gradient_has_no_number(series):
     read = series(rows(*(record_line(step, {"grad_norm": [None, 1.0]}) for step in range(4))))
     assert np.isnan(read.layers_with("grad_norm")[1][:, 0]).all()
-    assert read.nonfinite is None
+    assert read.table.nonfinite is None
 
 
 def test_a_resumed_run_may_write_another_header(series):

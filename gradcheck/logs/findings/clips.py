@@ -1,10 +1,10 @@
-"""What clipping did, and what it would do: the norms' percentiles, and the adaptive rules on the logged norms.
+"""What clipping did and what it would do: percentiles of the norms, and the adaptive rules on the logged norms.
 
 | constant | value | reason |
 |---|---|---|
-| ``ALWAYS`` | 95 % of the rows | only a warm-up is left |
+| ``ALWAYS`` | 95 % of the rows | only a warm-up escapes it |
 | ``ENOUGH`` | 20 rows | fewer say nothing about "never" |
-| ``SLACK`` | 1e-3 | the ε in the rule, and digits that a log cuts off |
+| ``SLACK`` | 1e-3 | the ε in the rule, and digits that a log drops |
 """
 
 import math
@@ -23,18 +23,17 @@ ALWAYS, ENOUGH, SLACK = 0.95, 20, 1e-3
 #: Percentiles of the norms that are shown as thresholds.
 PERCENTILES = (50.0, 75.0, 90.0, 95.0, 99.0, 99.9)
 
-#: Findings from which on the norms are those of a run that goes wrong.
+#: Findings after which the norms say nothing about a healthy run.
 GOES_WRONG = ("exploding", "nonfinite", "collapsed")
 
-#: A norm further than this from the median is none that a rule could tell from these.
+#: Ratios to the median beyond which no rule makes a difference.
 EXTREME_RATIOS = (1e-150, 1e150)
 
-#: Norms on which the adaptive rules are replayed at most.
+#: Most norms on which the adaptive rules are replayed.
 REPLAYED = 4096
 
-
 #: What a threshold or a rule does.
-CLIPPED = "share of the steps in which it would have been at work"
+CLIPPED = "share of the steps that it would have clipped"
 KEPT = "mean part of the gradient that it would have left"
 
 
@@ -45,15 +44,15 @@ class Threshold(Record):
     norm: float | None = item("of the steps before until_step")
     clipped_fraction: float | None = item(CLIPPED)
     kept: float | None = item(KEPT)
-    until_step: float | None = item("where the run goes wrong; null: it doesn't")
+    until_step: float | None = item("where the run goes wrong; null: nowhere")
 
 
 class Replay(Record):
     """An adaptive rule on the logged norms, the range of its limits, and what it would have done."""
 
-    rule: str = item("name:threshold, as of clip-demo")
-    lowest: float | None = item("limit of the norm that it set")
-    highest: float | None = item("limit of the norm that it set")
+    rule: str = item("name:threshold, as in clip-demo")
+    lowest: float | None = item("lowest limit of the norm that it set")
+    highest: float | None = item("highest limit of the norm that it set")
     clipped_fraction: float | None = item(CLIPPED)
     kept: float | None = item(KEPT)
 
@@ -64,25 +63,24 @@ def _finite_norms(series: Series, until: float | None = None) -> Numbers:
     return norms[norms > 0]
 
 
-def clipping(series: Series, max_norm: float | None) -> list[Finding]:
-    """Find clipping that is always, or never, at work."""
+def find_clipping(series: Series, max_norm: float | None) -> list[Finding]:
+    """Find clipping that acts always, or never."""
     norms, limits = _norms_and_limits(series, max_norm)
     if len(norms) < ENOUGH:
         return []
     over = norms > limits * (1 + SLACK)
     share, kept = float(over.mean()), float(np.minimum(1.0, limits / norms).mean())
     numbers = {"clipped_fraction": share, "kept": kept, "largest_norm": float(norms.max())}
-    first, last = float(series.steps[0]), float(series.steps[-1])
     if share >= ALWAYS:
-        return [Finding("always-clipped", first, last, (), numbers, ALWAYS)]
+        return [Finding("always-clipped", *series.ends, (), numbers, ALWAYS)]
     if share == 0:
         limit = float(np.median(limits))
-        return [Finding("never-clipped", first, last, (), numbers | {"max_norm": limit}, limit)]
+        return [Finding("never-clipped", *series.ends, (), numbers | {"max_norm": limit}, limit)]
     return []
 
 
 def _norms_and_limits(series: Series, max_norm: float | None) -> tuple[Numbers, Numbers]:
-    """Return the norms before clipping, and what each was allowed to be; none where the log doesn't tell."""
+    """Return the norms before clipping and the limit of each, of the rows that show both."""
     before, after, logged = series.norms, series.values("grad_norm_after"), series.values("max_norm")
     if max_norm is None and series.clip and series.clip[0] in ("global-norm", "None"):
         max_norm = series.clip[1]
@@ -97,15 +95,15 @@ def _norms_and_limits(series: Series, max_norm: float | None) -> tuple[Numbers, 
 
 
 def thresholds(series: Series, found: Sequence[Finding] = ()) -> list[Threshold]:
-    """Return what the percentiles of the norms would do as thresholds; of a run that goes wrong, of those before."""
-    wrong = [one.first_step for one in found if one.kind in GOES_WRONG]
-    norms, until = _finite_norms(series, min(wrong, default=None)), min(wrong, default=None)
+    """Return what percentiles of the norms would do as thresholds; if the run goes wrong, of the norms before that."""
+    until = min((one.first_step for one in found if one.kind in GOES_WRONG), default=None)
+    norms, every = _finite_norms(series, until), _finite_norms(series)
     if len(norms) < ENOUGH:
-        norms, until = _finite_norms(series), None
+        norms, until = every, None
     if len(norms) < ENOUGH:
         return []
-    every = _finite_norms(series)
-    limits = {percent: float(np.percentile(norms, percent)) for percent in PERCENTILES if _tells(norms, percent)}
+    above = {percent: len(norms) * (PERCENT - percent) / PERCENT for percent in PERCENTILES}  # norms
+    limits = {percent: float(np.percentile(norms, percent)) for percent in PERCENTILES if above[percent] >= 1}
     return [
         Threshold(
             percentile=percent,
@@ -119,11 +117,6 @@ def thresholds(series: Series, found: Sequence[Finding] = ()) -> list[Threshold]
     ]
 
 
-def _tells(norms: Numbers, percent: float) -> bool:
-    """Whether at least one norm is above a percentile."""
-    return len(norms) * (PERCENT - percent) >= PERCENT
-
-
 def replays(series: Series) -> list[Replay]:
     """Return what the adaptive rules, at their usual settings, would have done with the logged norms."""
     norms = _finite_norms(series)
@@ -133,7 +126,7 @@ def replays(series: Series) -> list[Replay]:
 
 
 def _replay(rule: Rule, norms: Numbers) -> Replay:
-    """Clip one number after the other, as if it were the whole gradient; its unit is of no account."""
+    """Clip one norm after the other as if it were the whole gradient, in units of their median."""
     from gradcheck.clipping import Clipper  # loads the engine
 
     unit = float(np.median(norms))

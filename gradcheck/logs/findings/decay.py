@@ -1,21 +1,22 @@
-"""Gradients that are too small: from the start, or in the course of training.
+"""Gradients that are too small: from the start, or during training.
 
 | constant | value | reason |
 |---|---|---|
-| ``LOST`` | 3 decades | the limit of a layer's ratio before training too (``thresholds.vanish_below``) |
-| ``LOST_FOR_NOTHING`` | 2.3 decades | where the loss never gets better: half of such networks train (``max_span``) |
+| ``LOST`` | 3 decades | as before training (``Thresholds.vanish_below``) |
+| ``LOST_FOR_NOTHING`` | 2.3 decades | if the loss never gets better: half of such networks train (``max_span``) |
 | ``START`` | a quarter of the run | a plateau that ends sooner is a slow start, if the loss gets better |
 | ``MOSTLY`` | 70 % of the first layers | single parameters may have tiny gradients for good reason (a key's bias) |
-| ``FALL`` | 3 decades | with the loss at its best, gradients may be as small as they like |
-| ``ABRUPT`` | 2 blocks of 20 | without a loss, only a fall that no convergence shows |
+| ``FALL`` | 3 decades | while the loss is at its best, gradients may be of any size |
+| ``ABRUPT`` | 2 blocks of 20 | without a loss, only a fall too fast for convergence |
 """
 
 import re
+from itertools import compress
 
 import numpy as np
 
 from gradcheck.logs.findings.finding import Finding
-from gradcheck.logs.findings.learning import BLOCKS, SMALLER, got_nowhere, progress
+from gradcheck.logs.findings.learning import BLOCKS, SMALLER, got_nowhere, has_improved
 from gradcheck.logs.findings.movers import first_movers
 from gradcheck.logs.findings.robust import FEWEST, Numbers, block_medians
 from gradcheck.logs.series import Series
@@ -24,28 +25,28 @@ from gradcheck.spec.thresholds import Thresholds
 LOST, LOST_FOR_NOTHING, START, MOSTLY = 3.0, Thresholds.max_span, 0.25, 0.7
 FALL, ABRUPT = 3.0, 2
 
-#: Rows of the start at least.
+#: Fewest rows of the start.
 FEWEST_START = 3
 
-#: Parts a name into words and numbers, in turn.
+#: Splits a name into words and numbers, in turn.
 NUMBER = re.compile(r"(\d{1,9})")
 
-#: Below all that floats have; stands for an exact zero.
+#: Below the logarithm of any float: an exact zero.
 ZERO = -400.0
 
 
-def vanishing(series: Series) -> list[Finding]:
-    """Find first layers that from the start get a thousandth of the last layers' gradient, or nothing at all."""
+def find_vanishing(series: Series) -> list[Finding]:
+    """Find first layers that from the start get less than a thousandth of the last layers' gradient, or nothing."""
     if len(series.layers) < 3 or len(series.steps) < FEWEST_START:
         return _nothing(series)
     order = _forward(series.layers)
     levels = np.maximum(series.layer_levels[:, order], ZERO)
     end = max(FEWEST_START, int(START * len(levels)))
     starts, limit = _starts(levels[:end]), LOST
-    if progress(series, series.steps[0]) is False:  # later even the last layers have learned what they can alone
+    if has_improved(series, series.steps[0]) is False:  # later even the last layers have learned what they can alone
         starts, limit = starts[:1], LOST_FOR_NOTHING
     alive = np.asarray(~np.isnan(starts).any(0) & (levels > ZERO).any(0))
-    names = [series.layers[at] for at, known in zip(order, alive, strict=True) if known]
+    names = [series.layers[order[at]] for at in np.flatnonzero(alive)]
     if len(names) < 3:
         return []
     below = starts[:, alive] - _of_the_last(starts[:, alive])
@@ -54,26 +55,24 @@ def vanishing(series: Series) -> list[Finding]:
     prefix = np.flatnonzero(lost & (shares >= MOSTLY))
     if not len(prefix) or prefix[-1] + 1 < len(names) / 10:
         return []
-    layers = tuple(name for name, is_lost in zip(names, lost, strict=True) if is_lost)
-    weakest = float(below[:, lost].min())
+    numbers = {"log10_weakest_ratio": float(below[:, lost].min())}
     first, last = float(series.steps[0]), float(series.steps[end - 1])
-    return [Finding("vanishing", first, last, layers, {"log10_weakest_ratio": weakest}, -limit)]
+    return [Finding("vanishing", first, last, tuple(compress(names, lost)), numbers, -limit)]
 
 
 def _of_the_last(levels: Numbers) -> Numbers:
     """Return the median of the last quarter of the layers, of those that get anything at all, (rows, 1)."""
     last = levels[:, -max(1, levels.shape[1] // 4) :]
     some = (last > ZERO).any(axis=1, keepdims=True)
-    median: Numbers = np.nanmedian(np.where((last > ZERO) | ~some, last, np.nan), axis=1, keepdims=True)
-    return median
+    return np.asarray(np.nanmedian(np.where((last > ZERO) | ~some, last, np.nan), axis=1, keepdims=True))
 
 
 def _forward(names: list[str]) -> list[int]:
-    """Return the layers' places in the order of the forward pass: the log's, or if that is the alphabet's by number."""
-    places = range(len(names))
+    """Return the layers' places in the order of the forward pass: the log's, or by number if that is alphabetic."""
     if names != sorted(names):
-        return list(places)
-    return sorted(places, key=lambda at: [int(part) if part.isdecimal() else part for part in NUMBER.split(names[at])])
+        return list(range(len(names)))
+    words = [[int(part) if part.isdecimal() else part for part in NUMBER.split(name)] for name in names]
+    return sorted(range(len(names)), key=words.__getitem__)
 
 
 def _nothing(series: Series) -> list[Finding]:
@@ -82,24 +81,24 @@ def _nothing(series: Series) -> list[Finding]:
     known = norms[~np.isnan(norms)]
     if len(known) < FEWEST_START or known.any():
         return []
-    return [Finding("vanishing", float(series.steps[0]), float(series.steps[-1]))]
+    return [Finding("vanishing", *series.ends)]
 
 
 def _starts(levels: Numbers) -> Numbers:
-    """Return the layers' usual gradients in the first rows and in the last ones of the start, (2, layers)."""
+    """Return the layers' typical gradients in the first rows and in the last rows of the start, (2, layers)."""
     return np.array([_typical(levels[: max(FEWEST_START, len(levels) // 5)]), _typical(levels[-FEWEST_START:])])
 
 
 def _typical(levels: Numbers) -> Numbers:
-    """Return each layer's median, (layers,); nan where it never has a number."""
+    """Return each layer's median, (layers,); nan if it never has a number."""
     some = ~np.isnan(levels).all(0)
     typical = np.full(levels.shape[1], np.nan)
     typical[some] = np.nanmedian(levels[:, some], axis=0)
     return typical
 
 
-def collapsed(series: Series) -> list[Finding]:
-    """Find a gradient that falls by decades while the loss gets nowhere, or layers that fall behind the others."""
+def find_collapsed(series: Series) -> list[Finding]:
+    """Find a gradient that falls by decades while the loss gets nowhere, or layers whose share of it does."""
     return _whole_collapse(series) or _layers_collapse(series)
 
 
@@ -129,7 +128,7 @@ def _fallen(medians: Numbers) -> int:
 
 
 def _highest(medians: Numbers) -> float:
-    """Return the highest level that is no single block's: in short runs a spike has one to itself."""
+    """Return the highest level of more than one block: in short runs a spike fills one."""
     return float(np.median(np.lib.stride_tricks.sliding_window_view(medians, 3), axis=1).max())
 
 
@@ -150,7 +149,6 @@ def _layers_collapse(series: Series) -> list[Finding]:
     size = len(levels) // BLOCKS
     if size < 1 or len(measured) < 2:
         return []
-    names = [series.layers[at] for at in measured]
     shares = levels - levels.max(axis=1, keepdims=True)
     medians, own = block_medians(shares, size), block_medians(levels, size)
     usual = np.quantile(medians, 0.75, axis=0)
@@ -161,21 +159,21 @@ def _layers_collapse(series: Series) -> list[Finding]:
         return []
     known = series.steps[rows]
     firsts = [_left_at(shares[:, at], float(usual[at])) for at in places]
-    order = sorted(range(len(places)), key=lambda one: firsts[one])
-    layers = tuple(names[places[one]] for one in order)
+    order = sorted(range(len(places)), key=firsts.__getitem__)
+    layers = tuple(series.layers[measured[places[one]]] for one in order)
     first, most = float(known[firsts[order[0]]]), float(fell.max())
     details = {"whole": False, "zero": most > -ZERO / 2}
     return [Finding("collapsed", first, float(known[-1]), layers, {"log10_fall": most}, FALL, details)]
 
 
 def _converges(largest: Numbers, size: int, series: Series) -> bool:
-    """Whether all gradients get small as the loss gets better: then some do so faster than others."""
+    """Whether all gradients get smaller as the loss gets better: some do so faster than others."""
     medians = block_medians(largest, size)
     return bool(medians.max() - medians[-1] > SMALLER) and got_nowhere(series) is not True
 
 
 def _left_at(levels: Numbers, usual: float) -> int:
-    """Return the row after the last that is near the usual level, as one of its neighbours is: one alone is chance."""
+    """Return the row after the last that is near the usual level together with a neighbour: one alone is chance."""
     near = levels > usual - FALL / 2
     rows = np.flatnonzero(near & (np.convolve(near, np.ones(3), "same") > 1))
     return min(int(rows[-1]) + 1, len(levels) - 1) if len(rows) else 0

@@ -1,4 +1,4 @@
-"""What a diagnosis can find in a log: one table of the kinds, by weight, and one finding."""
+"""What a diagnosis can find in a log: a table of the kinds, and one finding."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from gradcheck.logs.findings.sentences import SENTENCES
 
-#: How much a finding weighs: an error or a warning takes the verdict from healthy, a note doesn't.
+#: How severe a finding is: an error or a warning makes a run unhealthy, a note doesn't.
 SEVERITIES = ERROR, WARNING, NOTE = "error", "warning", "note"
 
 
@@ -16,10 +16,10 @@ class FindingKind(NamedTuple):
     Attributes
     ----------
     severity : str
-        Usual one.
+        The usual one.
     meaning : str
     number : str
-        The one of its numbers that decides.
+        The number that decides.
     advice : tuple of str
         What to try, the most likely first.
     """
@@ -30,7 +30,7 @@ class FindingKind(NamedTuple):
     advice: tuple[str, ...]
 
 
-#: By weight: what is a cause stands before what it brings about.
+#: The most severe first; a cause comes before its effects.
 FINDING_KINDS: dict[str, FindingKind] = {
     "exploding": FindingKind(
         ERROR,
@@ -46,25 +46,25 @@ FINDING_KINDS: dict[str, FindingKind] = {
         "a loss or a gradient is infinite or not a number",
         "rows",
         (
-            "look for a division by zero, a logarithm of zero or an overflow in half precision where it is first",
-            "in half precision: scale the loss dynamically, or take bfloat16",
+            "look for a division by zero, a logarithm of zero or an overflow in half precision where it begins",
+            "in half precision: scale the loss dynamically, or use bfloat16",
         ),
     ),
     "vanishing": FindingKind(
         ERROR,
-        "from the start the first layers get next to nothing of the last layers' gradient",
+        "from the start the first layers get almost nothing of the last layers' gradient",
         "log10_weakest_ratio",
         (
             "change initialisation or activation, add normalisation or skip connections: "
-            "gradcheck simulate shows which brings it back",
+            "gradcheck simulate shows which of them helps",
         ),
     ),
     "collapsed": FindingKind(
         ERROR,
-        "the gradient dies in the course of training, without the loss having got anywhere",
+        "the gradient dies during training, and the loss has got nowhere",
         "log10_fall",
         (
-            "look for dead or saturated units from this step on: lower the learning rate, or take leaky_relu or gelu",
+            "look for dead or saturated units from this step on: lower the learning rate, or use leaky_relu or gelu",
             "start again from a checkpoint from before, with clipping",
         ),
     ),
@@ -73,18 +73,18 @@ FINDING_KINDS: dict[str, FindingKind] = {
         "a parameter never receives a gradient",
         "parameters",
         (
-            "check that it is used in the forward pass, and not detached from the loss; freeze it if that is meant",
+            "check that it is used in the forward pass, and not detached from the loss; freeze it if that is intended",
         ),
     ),
     "dead": FindingKind(
         WARNING,
-        "most units of a layer put out zero for the whole batch at the end",
+        "at the end most units of a layer output zero for the whole batch",
         "dead_fraction",
-        ("lower the learning rate, or take an activation without a flat side (leaky_relu, elu, gelu)",),
+        ("lower the learning rate, or use an activation without a flat side (leaky_relu, elu, gelu)",),
     ),
     "spikes": FindingKind(
         WARNING,
-        "single gradients are far larger than the others' own spread explains",
+        "single gradients are far larger than the spread of the others explains",
         "log10_highest",
         (
             "clip the global norm: the table below has a threshold that only spikes reach",
@@ -93,7 +93,7 @@ FINDING_KINDS: dict[str, FindingKind] = {
     ),
     "always-clipped": FindingKind(
         WARNING,
-        "clipping is at work in nearly every step: it is a lower learning rate under another name",
+        "clipping acts in nearly every step: it is a lower learning rate under another name",
         "clipped_fraction",
         ("raise the threshold to what only unusual gradients reach (the table below), and lower the learning rate",),
     ),
@@ -121,15 +121,15 @@ class Finding(NamedTuple):
         A key of ``FINDING_KINDS``.
     first_step, last_step : float
     layers : tuple of str
-        Those concerned, the first to move first; empty where the log has none.
+        Those affected, in the order in which they moved; empty if the log has none.
     numbers : dict
         What was measured, by name.
     limit : float or None
-        What the kind's own number is beyond; None where it is no matter of more or less.
+        The limit that the kind's number is beyond; None if there is none.
     details : dict
         What else its sentence depends on.
     severity : str
-        Empty: the kind's usual one.
+        Empty: the usual one of its kind.
     """
 
     kind: str
@@ -143,12 +143,12 @@ class Finding(NamedTuple):
 
     @property
     def weight(self) -> str:
-        """How much it weighs: ``error``, ``warning`` or ``note``."""
+        """How severe it is: ``error``, ``warning`` or ``note``."""
         return self.severity or FINDING_KINDS[self.kind].severity
 
     @property
     def value(self) -> float | None:
-        """The number that its limit bounds; None where there is none."""
+        """The number that decides; None if there is none."""
         return self.numbers.get(FINDING_KINDS[self.kind].number)
 
     @property

@@ -1,14 +1,14 @@
-"""Growth that doesn't end, and spikes that do: both in logarithms, both relative to the run itself.
+"""Growth that doesn't end, and spikes, which do: both in logarithms, both relative to the run itself.
 
 | constant | value | reason |
 |---|---|---|
-| ``RISE`` | 2 decades | warm-ups and wandering norms of healthy runs stay below 1; a divergence has no upper end |
+| ``RISE`` | 2 decades | warm-ups and drifting norms of healthy runs stay below 1; a divergence has no upper end |
 | ``RISE_LEARNING`` | 3 decades | while the loss improves, gradients may grow as weights do |
-| ``RECORD`` | 1 decade | the run has never been as high before, by a factor of ten |
-| ``DRAWDOWN`` | 0.5 decades, 5 deviations | a trend doesn't come down on its way |
+| ``RECORD`` | 1 decade | the run has never been within a factor of ten of it |
+| ``DRAWDOWN`` | 0.5 decades, 5 deviations | a trend doesn't come down in between |
 | ``SPIKE`` | 1 decade | clipping at ten times the usual norm is the loosest that is recommended (Pascanu et al. 2013) |
-| ``CHANCE`` | 1e-3 | spikes that a run without any would be said to have, by its own extrapolated tail |
-| ``CHANCE_HEAVY`` | 0.05 | the same where the tail is taken to be heavier than any power law of norms: a looser guess |
+| ``CHANCE`` | 1e-3 | spikes expected by chance in a run without any, from its extrapolated tail |
+| ``CHANCE_HEAVY`` | 0.05 | the same if the tail is heavier than any power law of norms: a looser guess |
 """
 
 import math
@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradcheck.logs.findings.finding import Finding
-from gradcheck.logs.findings.learning import progress
+from gradcheck.logs.findings.learning import has_improved
 from gradcheck.logs.findings.movers import first_movers, outstanding
 from gradcheck.logs.findings.robust import FEWEST, Numbers, block_medians, deviation, side_medians
 from gradcheck.logs.series import Series, Track
@@ -26,40 +26,41 @@ from gradcheck.logs.series import Series, Track
 RISE, RISE_LEARNING, RECORD = 2.0, 3.0, 1.0
 DRAWDOWN, DRAWDOWN_DEVIATIONS, RISE_DEVIATIONS = 0.5, 5.0, 8.0
 
-#: Rows whose median is taken, finest first; and how many of those a trend is seen in at least.
+#: Rows that share a median, finest first; and the fewest of these medians that show a trend.
 SCALES = (3, 9, 27, 81, 243, 729)
 FEWEST_BLOCKS = 4
 
-#: Decades above its beginning at which growth is said to have begun.
+#: Decades above its beginning at which growth has begun.
 BEGUN = 0.3
 
-#: Steps within which growth is no trend any more.
+#: Steps within which growth is a jump.
 AT_ONCE = 3
 
-#: Part of the rise that must fall in the second half of the growth, or it has ended.
+#: Part of the rise that must be in the second half of the growth, or it has ended.
 GOING_ON = 0.25
 
 SPIKE, CHANCE, CHANCE_HEAVY = 1.0, 1e-3, 0.05
 
-#: Rows from which on the last hundredth is three at least.
+#: Fewest rows whose last hundredth is at least three.
 MANY = 300
 
-#: Rows on either side that a spike is held against: near ones, and this part of all for broad spikes.
+#: Rows on either side that a spike is compared with: near ones, and this part of all for broad spikes.
 NEAR, BROAD = 12, 8
 
-#: Rows of which spikes are looked for at most: of more, the peaks of neighbours.
+#: Most rows in which spikes are looked for: of more, the peaks of neighbours.
 MOST_ROWS = 4096
 
-#: More than this part of the rows and they are no spikes but the run's own spread.
+#: If more than this part of the rows are spikes, they are the spread of the run.
 COMMON = 0.05
 
 
-def exploding(series: Series) -> list[Finding]:
+def find_exploding(series: Series) -> list[Finding]:
     """Find growth that goes on to the end of the log, or to where it is no longer finite."""
     what, track = _magnitude(series)
-    if series.nonfinite:
-        track = track.until(series.nonfinite.first_step) if series.nonfinite.rows > 1 else track
-    found = growth(track, series)
+    nonfinite = series.table.nonfinite
+    if nonfinite and nonfinite.rows > 1:
+        track = track.until(nonfinite.first_step)
+    found = find_growth(track, series)
     if found is None:
         return []
     begin, rise, base, limit = found
@@ -73,7 +74,7 @@ def exploding(series: Series) -> list[Finding]:
 
 
 class Growth(NamedTuple):
-    """Growth to the end: the row where it begins, its decades, the level from which it starts, the fewest decades."""
+    """Growth to the end: its first row, its decades, the level where it starts, and the fewest decades that count."""
 
     begin: int
     rise: float
@@ -91,8 +92,8 @@ def _slope(steps: Numbers, levels: Numbers) -> float:
     return (high - low) / (last - first) if last > first else high - low
 
 
-def growth(track: Track, series: Series) -> Growth | None:
-    """Return growth to the end of a track: of all scales the highest, of much the same the finest."""
+def find_growth(track: Track, series: Series) -> Growth | None:
+    """Return growth to the end of a track: the highest of all scales, the finest of nearly equal ones."""
     highest: Growth | None = None
     for size in SCALES:
         found = _growth_at(track, size, series) if len(track) >= FEWEST_BLOCKS * size else None
@@ -106,12 +107,14 @@ def _growth_at(track: Track, size: int, series: Series) -> Growth | None:
     medians = block_medians(track.level, size)
     start = _rising_from(medians)
     base, rise = float(medians[start]), float(medians[-1] - medians[start])
-    limit = _least_rise(medians, start)
-    if not rise >= limit or not _is_record(medians, start):
+    limit = max(RISE, RISE_DEVIATIONS * deviation(medians[: start + 1] if start >= FEWEST_BLOCKS else medians))
+    is_record = start == 0 or medians[-1] >= medians[: start + 1].max() + RECORD
+    if not rise >= limit or not is_record or len(medians) - start < 2:
         return None
     first = len(track) % size + start * size
-    learning = progress(series, track.steps[first])
-    if learning is not False and not _goes_on(medians[start:]):
+    learning = has_improved(series, track.steps[first])
+    second_half = medians[-1] - medians[start + (len(medians) - start) // 2]
+    if learning is not False and second_half < GOING_ON * rise:
         return None
     if learning and rise < RISE_LEARNING:
         return None
@@ -128,22 +131,6 @@ def _rising_from(medians: Numbers) -> int:
     return start + int(np.argmin(medians[start:]))
 
 
-def _least_rise(medians: Numbers, start: int) -> float:
-    """Return the decades from which on a rise is far above the noise."""
-    return max(RISE, RISE_DEVIATIONS * deviation(medians[: start + 1] if start >= FEWEST_BLOCKS else medians))
-
-
-def _is_record(medians: Numbers, start: int) -> bool:
-    """Whether the end of a rise is above all that was before."""
-    return len(medians) - start >= 2 and bool(start == 0 or medians[-1] >= medians[: start + 1].max() + RECORD)
-
-
-def _goes_on(rising: Numbers) -> bool:
-    """Whether a good part of the rise is in its second half."""
-    half = rising[len(rising) // 2]
-    return bool(rising[-1] - half >= GOING_ON * (rising[-1] - rising[0]))
-
-
 def _begin(levels: Numbers, base: float) -> int:
     """Return the last row of the beginning: after it, medians of three stay above the base."""
     medians = block_medians(levels, 3)
@@ -151,10 +138,10 @@ def _begin(levels: Numbers, base: float) -> int:
     return len(levels) % 3 + 3 * int(low[-1]) if len(low) else 0
 
 
-def spikes(series: Series) -> list[Finding]:
-    """Find single gradients far above those before and after, and above what the run's own tail explains."""
+def find_spikes(series: Series) -> list[Finding]:
+    """Find single gradients far above those before and after, and above what the tail of the run explains."""
     what, track = _magnitude(series)
-    end = growth(track, series)
+    end = find_growth(track, series)
     track = _pooled(track if end is None else track.until(track.steps[end.begin]))
     if len(track) < 2 * FEWEST:
         return []
@@ -184,13 +171,13 @@ def _excess(track: Track) -> Numbers:
 
 
 def _broad(high: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Return which rows are high together with both neighbours, or beside such: chance has no part in that."""
+    """Return which rows are high together with both neighbours, or beside such a row: that is not chance."""
     middle = high & np.roll(high, 1) & np.roll(high, -1)
     return middle | np.roll(middle, 1) | np.roll(middle, -1)
 
 
 def _below_the_gap(excess: Numbers) -> Numbers:
-    """Return the rows below a gap that sets the highest ones apart, or all; else spikes would be taken for the tail.
+    """Return the rows below a gap that sets the highest ones apart, or all; else spikes would count as the tail.
 
     In a power law's tail the gaps between neighbours, as logarithms and times their ranks, are alike and exponential
     (Rényi 1953): a gap far above their mean, by ``CHANCE``, parts two populations.
@@ -208,12 +195,12 @@ def _below_the_gap(excess: Numbers) -> Numbers:
 
 
 def _tail(excess: Numbers) -> float:
-    """Return the height that by chance only ``CHANCE`` runs exceed, from the tail's own decline.
+    """Return the height that by chance only ``CHANCE`` runs exceed, from the decline of the tail.
 
-    A power law of norms declines exponentially in logarithms; its rate is that from the upper quarter to the last
-    twentieth, where spikes are too few to be seen. A lighter tail than that declines faster still; a heavier one, whose
-    logarithms have a power law themselves, takes more rows to be known: then its power is that from the last twentieth
-    to the last hundredth, and ``CHANCE_HEAVY`` runs exceed it.
+    A power law of norms declines exponentially in logarithms; its rate is measured from the upper quarter to the last
+    twentieth, where spikes are too few to matter. A lighter tail declines faster still; a heavier one, with a power law
+    in its logarithms, takes more rows to measure: its power is that from the last twentieth to the last hundredth, and
+    ``CHANCE_HEAVY`` runs exceed the height.
     """
     upper, last, top = np.quantile(excess, [0.75, 0.95, 0.99])
     decline = (last - upper) / math.log(0.25 / 0.05)
@@ -225,7 +212,7 @@ def _tail(excess: Numbers) -> float:
 
 
 def _pooled(track: Track) -> Track:
-    """Return a track of bounded length: of neighbours the first level, and the highest peak."""
+    """Return a track of bounded length: the first level of neighbours, and their highest peak."""
     together = -(-len(track) // MOST_ROWS)
     if together <= 1:
         return track
@@ -234,5 +221,5 @@ def _pooled(track: Track) -> Track:
 
 
 def _magnitude(series: Series) -> tuple[str, Track]:
-    """Return the gradient's norm; of a log without any, the loss."""
+    """Return the gradient's norm; the loss of a log without any."""
     return ("gradient norm", series.norm) if len(series.norm) else ("loss", series.loss)

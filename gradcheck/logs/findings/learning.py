@@ -1,11 +1,11 @@
-"""Whether a run gets anywhere: the one question that tells convergence from collapse.
+"""Whether a run gets anywhere: the question that separates convergence from collapse.
 
 | constant | value | reason |
 |---|---|---|
-| ``BETTER`` | 1 % of the loss | less is no progress |
+| ``BETTER`` | 1 % of the loss | less is no improvement |
 | ``WORSE`` | 5 % of all that the loss has moved | a run that converged ends at its best, up to its noise |
 | ``DEVIATIONS`` | 3 | standard errors of a median of a block |
-| ``SMALLER`` | 1 decade | a run whose largest gradient gets smaller than that converges, if its loss gets better |
+| ``SMALLER`` | 1 decade | a run whose largest gradient falls further converges, if its loss gets better |
 """
 
 import numpy as np
@@ -15,12 +15,12 @@ from gradcheck.logs.series import Series
 
 BETTER, WORSE, DEVIATIONS, SMALLER = 0.01, 0.05, 3.0, 1.0
 
-#: Blocks that a run is cut into.
+#: Blocks that a run is divided into.
 BLOCKS = 20
 
 
-def progress(series: Series, since: float) -> bool | None:
-    """Return whether the loss is better at the end than around a step; None if the log doesn't tell."""
+def has_improved(series: Series, since: float) -> bool | None:
+    """Whether the loss is better at the end than around a step; None if the log doesn't show it."""
     steps, losses = _losses(series)
     before, after = losses[steps <= since][-FEWEST:], losses[steps > since]
     if len(after) < 3 or len(losses) < FEWEST:
@@ -31,7 +31,7 @@ def progress(series: Series, since: float) -> bool | None:
 
 
 def got_nowhere(series: Series) -> bool | None:
-    """Return whether the loss ends above its best, or never left its beginning; None if the log doesn't tell."""
+    """Whether the loss ends above its best, or never left its beginning; None if the log doesn't show it."""
     _, losses = _losses(series)
     if len(losses) < FEWEST:
         return None

@@ -1,15 +1,16 @@
-"""What each kind of finding says in one line: the words to its numbers."""
+"""The sentence of each kind of finding."""
 
 import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from gradcheck.base.wording import as_percent
+from gradcheck.render.numbers import power
 
 if TYPE_CHECKING:
     from gradcheck.logs.findings.finding import Finding
 
-#: Ratios below so many decades are those to an exact zero.
+#: Ratios below so many decades are ratios of an exact zero.
 NOTHING = -200.0
 
 #: What isn't finite, the earliest in a step first.
@@ -20,7 +21,7 @@ WORDS = {
 
 
 def step_text(step: float | None) -> str:
-    """Return a step as one reads it; an epoch may have decimals."""
+    """Return a step as people read it; an epoch may have decimals."""
     if step is None:
         return "-"
     return f"{step:,.0f}" if float(step).is_integer() else f"{step:.6g}"
@@ -33,16 +34,14 @@ def counted(number: int, what: str) -> str:
 
 def factor_text(decades: float) -> str:
     """Return a factor of so many decades: ``30``, ``14,000``, ``4.0e+09``."""
-    exponent = math.floor(decades)
-    mantissa = round(10 ** (decades - exponent), 1)
-    if exponent < 6:
-        return f"{mantissa * 10**exponent:,.0f}" if exponent > 0 else f"{10**decades:.3g}"
-    return f"{mantissa:.1f}e+{exponent:02d}"
+    if decades < 1:
+        return f"{10**decades:.3g}"
+    return power(decades) if decades >= 6 else f"{float(power(decades)):,.0f}"
 
 
 def _exploding(found: "Finding") -> str:
     numbers, ends = found.numbers, f"from step {step_text(found.first_step)} to {step_text(found.last_step)}"
-    how = "at once" if found.details["at_once"] else f"by {factor_text(numbers['log10_per_step'])} a step"
+    how = "at once" if found.details["at_once"] else f"by a factor of {factor_text(numbers['log10_per_step'])} a step"
     grown = f"the {found.details['what']} grows {factor_text(numbers['log10_rise'])}-fold"
     return f"{grown} {ends}, {how}, and does not come back"
 
@@ -52,7 +51,7 @@ def _nonfinite(found: "Finding") -> str:
     what = f"{WORDS.get(name, name)} is {'infinite' if found.details['value'] == math.inf else 'not a number'}"
     when = f"{'from' if rows > 1 else 'at'} step {step_text(found.first_step)}"
     often = f"in {counted(rows, 'row')}" if rows > 1 else "in this row only"
-    passes = ": the loss scale was too high, and the step is left out" if found.severity else ""
+    passes = ": the loss scale was too high, and the step was skipped" if found.severity else ""
     return f"{what} {when}, {often}{passes}"
 
 
@@ -71,7 +70,7 @@ def _collapsed(found: "Finding") -> str:
     if not found.details["whole"]:
         some = f"{counted(len(found.layers), 'parameter')}, {found.layers[0]} first"
         return f"the gradient of {some}, falls {how_far} of its share"
-    why = "and the loss got nowhere" if found.details["got_nowhere"] else "at once"
+    why = "and the loss gets nowhere" if found.details["got_nowhere"] else "at once"
     return f"the gradient norm falls {how_far} by step {step_text(found.first_step)}, {why}"
 
 
@@ -105,11 +104,11 @@ def _always_clipped(found: "Finding") -> str:
 
 def _never_clipped(found: "Finding") -> str:
     limit = found.numbers["max_norm"]
-    whose = f"the threshold {limit:.3g}" if math.isfinite(limit) else "the threshold"
-    return f"{whose} is never reached; the largest norm is {found.numbers['largest_norm']:.3g}"
+    threshold = f"the threshold {limit:.3g}" if math.isfinite(limit) else "the threshold"
+    return f"{threshold} is never reached; the largest norm is {found.numbers['largest_norm']:.3g}"
 
 
-#: FindingKind of finding ↦ what it says.
+#: Kind of finding ↦ its sentence.
 SENTENCES: Mapping[str, Callable[["Finding"], str]] = {
     "exploding": _exploding,
     "nonfinite": _nonfinite,

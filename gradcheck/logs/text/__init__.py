@@ -1,4 +1,4 @@
-"""The diagnosis of a log as text: the verdict, two curves, the findings with what to try, thresholds for clipping."""
+"""The diagnosis of a log as text: the verdict, two curves, the findings and what to try, thresholds for clipping."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -12,9 +12,9 @@ from gradcheck.base.wording import as_percent, shortest
 from gradcheck.logs.findings.finding import NOTE
 from gradcheck.logs.findings.sentences import counted, step_text
 from gradcheck.logs.report import LogFinding, LogReport
-from gradcheck.render.bars import Glyphs, Scale, columns, common_scale, sparkline
+from gradcheck.render.bars import Scale, columns, common_scale, sparkline
 from gradcheck.render.heading import SEPARATOR
-from gradcheck.render.layout import aside, beside, borderless, indented, printed, to_copy
+from gradcheck.render.layout import aside, beside, borderless, indented, printed, to_copy, verdict_block
 from gradcheck.render.numbers import significant
 from gradcheck.render.page import PLAIN_PAGE, Page
 from gradcheck.render.style import INDENT, LOG_STYLES, without_controls
@@ -22,13 +22,13 @@ from gradcheck.render.style import INDENT, LOG_STYLES, without_controls
 #: The percentile that the next command takes as a threshold.
 USUAL = 90
 
-#: Columns of a curve at most.
+#: Most columns of a curve.
 WIDEST = 100
 
-#: A loss that spans a larger factor is drawn on a scale of logarithms.
+#: A loss that spans a larger factor is drawn on a log scale.
 DECADES = 1000
 
-#: Findings whose layers stand in the order in which they moved.
+#: Findings that list their layers in the order in which they moved.
 MOVING = ("exploding", "nonfinite", "vanishing", "collapsed")
 
 #: Layers that a finding names.
@@ -39,14 +39,7 @@ LONGEST = 40
 
 
 def as_text(report: LogReport, page: Page = PLAIN_PAGE) -> str:
-    """Return the diagnosis of a log as text.
-
-    Parameters
-    ----------
-    report : LogReport
-    page : Page
-        Where it will be shown.
-    """
+    """Return the diagnosis of a log as text for a page."""
     return printed(_parts(report, page), page)
 
 
@@ -74,20 +67,16 @@ def headline(report: LogReport) -> str:
     if log.layers:
         parts.append(counted(log.layers, "layer"))
     if log.rows_per_sample > 1:
-        parts.append(f"{log.rows_per_sample:,} rows put together")
+        parts.append(f"{log.rows_per_sample:,} rows merged into one")
     return SEPARATOR.join(parts)
 
 
 def verdict(report: LogReport) -> RenderableType:
-    """Return the verdict in one word, where it begins and with which layer beside it."""
-    table = beside()
+    """Return the verdict in one word; beside it where it begins, and in which layer."""
     status = report.verdict.status
-    label = Text(f" {status.upper()} ", style=f"reverse {LOG_STYLES[status]}")
-    table.add_row(label, Text(where(report), style="bold"))
-    others = dict.fromkeys(one.kind for one in report.findings if one.kind != status)
-    if others:
-        table.add_row("", Text(f"{'but' if status == 'healthy' else 'also'} {', '.join(others)}"))
-    return indented(table, 1)
+    others = ", ".join(dict.fromkeys(one.kind for one in report.findings if one.kind != status))
+    more = [f"{'but' if status == 'healthy' else 'also'} {others}"] if others else []
+    return verdict_block(status, LOG_STYLES[status], [where(report), *more])
 
 
 def where(report: LogReport) -> str:
@@ -115,20 +104,11 @@ def latest(report: LogReport) -> RenderableType:
 
 
 def curves(report: LogReport, page: Page) -> Iterator[RenderableType]:
-    """Yield the norm, on a scale of logarithms, and the loss over the steps."""
-    room = min(WIDEST, page.width - 2 * INDENT)
-    norms, losses = report.curves.grad_norm.value, report.curves.loss.value
-    logarithms = [None if one is None else math.log10(one) if one > 0 else -math.inf for one in norms]
-    known = [one for one in logarithms if one is not None and math.isfinite(one)]
-    if known:
-        told = f"{min(known):.1f} … {max(known):.1f}".replace("-", "−")
-        yield from _curve(f"gradient norm, log10 {told}", logarithms, common_scale(known), room, page.glyphs, report)
-    known = [one for one in losses if one is not None]
-    if known:
-        told = f"{significant(min(known), 3)} … {significant(max(known), 3)}"
-        if min(known) > 0 and max(known) / DECADES > min(known):
-            losses, told = tuple(one and math.log10(one) for one in losses), f"{told}, on a log scale"
-        yield from _curve(f"loss {told}", _shares(losses), Scale(0.0, 1.0), room, page.glyphs, report)
+    """Yield the norm, on a log scale, and the loss over the steps."""
+    room, style = min(WIDEST, page.width - 2 * INDENT), LOG_STYLES[report.verdict.status]
+    for title, values, scale in _titled_curves(report):
+        line = sparkline(_highest(values, room), room, page.glyphs, scale)
+        yield from ("", Text(f"  {title}", style="dim"), Text(f"  {line}", style=style, no_wrap=True))
     steps = report.curves.grad_norm.step or report.curves.loss.step
     if len(steps) > 1:
         first, last = step_text(steps[0]), step_text(report.log.last_step)
@@ -136,18 +116,24 @@ def curves(report: LogReport, page: Page) -> Iterator[RenderableType]:
         yield Text(f"  {first}{last.rjust(max(len(last) + 1, used - len(first)))}", style="dim", no_wrap=True)
 
 
-def _curve(
-    title: str, values: Sequence[float | None], scale: Scale, room: int, glyphs: Glyphs, report: LogReport
-) -> Iterator[RenderableType]:
-    """Yield a curve below its title."""
-    yield ""
-    yield Text(f"  {title}", style="dim")
-    line = sparkline(_highest(values, room), room, glyphs, scale)
-    yield Text(f"  {line}", style=LOG_STYLES[report.verdict.status], no_wrap=True)
+def _titled_curves(report: LogReport) -> Iterator[tuple[str, Sequence[float | None], Scale]]:
+    """Yield the title of each curve, its values and their scale."""
+    norms, losses = report.curves.grad_norm.value, report.curves.loss.value
+    logarithms = [None if one is None else math.log10(one) if one > 0 else -math.inf for one in norms]
+    known = [one for one in logarithms if one is not None and math.isfinite(one)]
+    if known:
+        extent = f"{min(known):.1f} … {max(known):.1f}".replace("-", "−")
+        yield f"gradient norm, log10 {extent}", logarithms, common_scale(known)
+    known = [one for one in losses if one is not None]
+    if known:
+        extent = f"{significant(min(known), 3)} … {significant(max(known), 3)}"
+        if min(known) > 0 and max(known) / DECADES > min(known):
+            losses, extent = tuple(one and math.log10(one) for one in losses), f"{extent}, on a log scale"
+        yield f"loss {extent}", _shares(losses), Scale(0.0, 1.0)
 
 
 def _shares(values: Sequence[float | None]) -> list[float | None]:
-    """Return where each value lies between the lowest and the highest, 0 to 1; halved, their difference is a float."""
+    """Return where each value is between the lowest and the highest, 0 to 1; halves, as differences may overflow."""
     known = [one / 2 for one in values if one is not None]
     low, range_ = min(known), max(known) - min(known)
     return [None if one is None else (one / 2 - low) / range_ if range_ else 0.5 for one in values]
@@ -160,12 +146,11 @@ def _highest(values: Sequence[float | None], room: int) -> list[float | None]:
 
 
 def _finding(finding: LogFinding) -> Table:
-    """Return a finding: its kind and steps, what it says, and what to try."""
+    """Return a finding: its kind and steps, its message, and what to try."""
     table = beside()
     style = "dim" if finding.severity == NOTE else LOG_STYLES[finding.kind]
-    steps = f"step {step_text(finding.first_step)}"
-    if finding.last_step != finding.first_step:
-        steps = f"steps {step_text(finding.first_step)} to {step_text(finding.last_step)}"
+    first, last = step_text(finding.first_step), step_text(finding.last_step)
+    steps = f"step {first}" if finding.last_step == finding.first_step else f"steps {first} to {last}"
     table.add_row(Text(finding.kind, style=style), Text(SEPARATOR.join([steps, *_layers(finding)]), style="bold"))
     table.add_row("", Text(without_controls(finding.message)))
     for advice in finding.advice:
@@ -181,16 +166,15 @@ def _layers(finding: LogFinding) -> list[str]:
 
 
 def _name(layer: str) -> str:
-    """Return a layer's name as a line can hold it."""
+    """Return a layer's name, short enough for a line."""
     name = without_controls(layer)
     return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
 
 
 def _thresholds(report: LogReport) -> Table:
     """Return what thresholds of the global norm would do: percentiles of the norm, and the adaptive rules."""
-    first = "the norm's" if report.thresholds[0].until_step is None else (
-        f"the norm's until step {step_text(report.thresholds[0].until_step)}"
-    )  # fmt: skip
+    until = report.thresholds[0].until_step
+    first = "the norm's" if until is None else f"the norm's until step {step_text(until)}"
     table = borderless((first, "as threshold", "clips", "rate left"), left=(first,))
     for one in report.thresholds:
         cells = (significant(one.norm, 3), as_percent(one.clipped_fraction), as_percent(one.kept))
@@ -202,7 +186,7 @@ def _thresholds(report: LogReport) -> Table:
 
 
 def next_command(report: LogReport) -> str:
-    """Return the command that one would type next."""
+    """Return the command to type next."""
     file, status = report.config.file, report.verdict.status
     if file == "-":
         return "gradcheck clip-demo --clip none --clip suggest"

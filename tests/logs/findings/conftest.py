@@ -8,7 +8,7 @@ import pytest
 
 from gradcheck.engine.loss import loss_of
 from gradcheck.families import drawn_network, trainable
-from gradcheck.logs.findings.criteria import findings
+from gradcheck.logs.findings.criteria import find_all
 from gradcheck.logs.json_records import JsonRecords
 from gradcheck.logs.lines import Problems, chunks, whole_lines
 from gradcheck.logs.reading import Log
@@ -78,7 +78,7 @@ def series_of():
         for row in reader.rows(whole_lines(chunks(io.BytesIO(text.encode())), problems)):
             table.add(row)
         assert not problems.found
-        return Series.of(Log(reader, table, problems))
+        return Series(Log(reader, table, problems))
 
     return read
 
@@ -86,7 +86,7 @@ def series_of():
 @pytest.fixture(scope="session")
 def found(series_of):
     """Records ↦ what is found in them."""
-    return lambda records, max_norm=None: findings(series_of(records), max_norm)
+    return lambda records, max_norm=None: find_all(series_of(records), max_norm)
 
 
 # ---- courses laid out by hand, for the edge of a criterion

@@ -7,7 +7,7 @@ import pytest
 
 from gradcheck.clipping import Clipper
 from gradcheck.logs.findings.clips import replays, thresholds
-from gradcheck.logs.findings.criteria import findings
+from gradcheck.logs.findings.criteria import find_all
 from gradcheck.logs.reading import read_log
 from gradcheck.logs.records import header_line
 from gradcheck.logs.series import Series
@@ -36,7 +36,7 @@ def test_a_long_log_has_a_percentile_more(series_of):
 def test_the_norms_of_an_explosion_are_no_model_for_a_threshold(series_of):
     norms = np.concatenate([NORMS, NORMS[:60] * 10 ** np.linspace(0, 8, 60)])
     series = series_of(rows(norms))
-    found = findings(series)
+    found = find_all(series)
     assert [one.kind for one in found] == ["exploding"]
     before = thresholds(series, found)
     assert before[-1].until_step == found[0].first_step
@@ -65,7 +65,7 @@ def test_a_threshold_is_known_from_a_column_the_header_or_the_user(limit, series
     assert [one.kind for one in found(rows(), limit)] == kind
     lines = b"".join(json.dumps(row).encode() + b"\n" for row in rows())
     (tmp_path / "run").write_bytes(header_line([], rule="global-norm", threshold=limit) + lines)
-    assert [one.kind for one in findings(Series.of(read_log(tmp_path / "run")))] == kind
+    assert [one.kind for one in find_all(Series(read_log(tmp_path / "run")))] == kind
     assert found(rows()) == []
 
 
@@ -83,4 +83,4 @@ def test_clipping_now_and_then_is_no_finding(found):
 def test_a_threshold_of_another_rule_is_not_taken_for_a_norm(tmp_path):
     lines = b"".join(json.dumps(row).encode() + b"\n" for row in rows())
     (tmp_path / "run").write_bytes(header_line([], rule="value", threshold=1e-3) + lines)
-    assert findings(Series.of(read_log(tmp_path / "run"))) == []
+    assert find_all(Series(read_log(tmp_path / "run"))) == []

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gradcheck.logs.findings.decay import collapsed, vanishing
+from gradcheck.logs.findings.decay import find_collapsed, find_vanishing
 
 UNITS = pytest.mark.parametrize("base", [0, -30, 30])
 WORSE, BETTER = np.linspace(1, 9, 100), np.linspace(9, 1, 100)
@@ -31,56 +31,56 @@ def layered(course):
 @UNITS
 @pytest.mark.parametrize(("lost", "found"), [(2.99, False), (3.01, True)])
 def test_first_layers_vanish_below_a_thousandth_of_the_last_at_any_size(base, lost, found, layered):
-    kept = [vanishing(layered(-lost, 0, 0, 0, base=base, loss=loss)) for loss in (None, BETTER)]
+    kept = [find_vanishing(layered(-lost, 0, 0, 0, base=base, loss=loss)) for loss in (None, BETTER)]
     assert [bool(one) for one in kept] == [found, found]
     assert all(one.layers == ("layer0",) for (one,) in filter(None, kept))
 
 
 @pytest.mark.parametrize(("lost", "found"), [(2.29, False), (2.31, True)])
 def test_where_the_loss_never_gets_better_below_a_two_hundredth(lost, found, layered):
-    assert bool(vanishing(layered(-lost, 0, 0, 0, loss=WORSE))) is found
+    assert bool(find_vanishing(layered(-lost, 0, 0, 0, loss=WORSE))) is found
 
 
 @pytest.mark.parametrize(("low", "found"), [(23, False), (24, True)])
 def test_a_plateau_lasts_for_a_quarter_of_the_run(low, found, layered):
-    assert bool(vanishing(layered(steps((-5, low), (0, 100 - low)), 0, 0, 0))) is found
+    assert bool(find_vanishing(layered(steps((-5, low), (0, 100 - low)), 0, 0, 0))) is found
 
 
 @pytest.mark.parametrize(("alive", "found"), [(2, True), (3, False)])
 def test_most_of_the_first_fifth_of_that_quarter_is_low_already(alive, found, layered):
-    assert bool(vanishing(layered(steps((0, alive), (-5, 100 - alive)), 0, 0, 0))) is found
+    assert bool(find_vanishing(layered(steps((0, alive), (-5, 100 - alive)), 0, 0, 0))) is found
 
 
 @pytest.mark.parametrize(("lost", "found"), [(2, False), (3, True)])
 def test_seventy_percent_of_the_first_layers_are_lost(lost, found, layered):
     """Of three it is two thirds, of four three quarters."""
-    assert bool(vanishing(layered(0, *[-5] * lost, *[0] * (20 - lost)))) is found
+    assert bool(find_vanishing(layered(0, *[-5] * lost, *[0] * (20 - lost)))) is found
 
 
 @pytest.mark.parametrize(("layers", "found"), [(30, True), (31, False)])
 def test_a_tenth_of_all_layers_is_lost_at_least(layers, found, layered):
-    assert bool(vanishing(layered(*[-5] * 3, *[0] * (layers - 3)))) is found
+    assert bool(find_vanishing(layered(*[-5] * 3, *[0] * (layers - 3)))) is found
 
 
 def test_the_last_quarter_of_the_layers_is_what_others_are_held_against(layered):
-    assert vanishing(layered(-5, -5, -5, *[0] * 6, *[-5, -5, -5])) == []
-    assert vanishing(layered(-5, -5, -5, *[-5] * 6, *[0, 0, -5])) != []
+    assert find_vanishing(layered(-5, -5, -5, *[0] * 6, *[-5, -5, -5])) == []
+    assert find_vanishing(layered(-5, -5, -5, *[-5] * 6, *[0, 0, -5])) != []
 
 
 @pytest.mark.parametrize(("rows", "found"), [(2, False), (3, True)])
 def test_three_rows_are_a_start(rows, found, layered, course):
-    assert bool(vanishing(layered(-5, 0, 0, rows=rows))) is found
-    assert bool(vanishing(course(np.full(rows, -np.inf)))) is found
+    assert bool(find_vanishing(layered(-5, 0, 0, rows=rows))) is found
+    assert bool(find_vanishing(course(np.full(rows, -np.inf)))) is found
 
 
 @pytest.mark.parametrize(("layers", "found"), [(2, False), (3, True)])
 def test_three_layers_have_a_first_and_a_last(layers, found, layered):
-    assert bool(vanishing(layered(-5, *[0] * (layers - 1)))) is found
-    assert bool(vanishing(layered(-5, *[0] * (layers - 1), np.full(100, np.nan)))) is found
+    assert bool(find_vanishing(layered(-5, *[0] * (layers - 1)))) is found
+    assert bool(find_vanishing(layered(-5, *[0] * (layers - 1), np.full(100, np.nan)))) is found
 
 
 def test_a_single_gradient_that_is_not_zero_is_not_nothing(course):
-    assert vanishing(course(steps((-np.inf, 50), (-300, 1), (-np.inf, 49)))) == []
+    assert find_vanishing(course(steps((-np.inf, 50), (-300, 1), (-np.inf, 49)))) == []
 
 
 # ---- in the course of training
@@ -90,54 +90,54 @@ def test_a_single_gradient_that_is_not_zero_is_not_nothing(course):
 @pytest.mark.parametrize(("fall", "found"), [(2.99, False), (3.01, True)])
 def test_a_collapse_is_three_decades_at_any_size_and_the_loss_got_nowhere(base, fall, found, course):
     levels = base + steps((0, 50), (-fall, 50))
-    assert bool(collapsed(course(levels, WORSE))) is found
-    assert collapsed(course(levels, BETTER)) == []
+    assert bool(find_collapsed(course(levels, WORSE))) is found
+    assert find_collapsed(course(levels, BETTER)) == []
 
 
 @pytest.mark.parametrize(("rows", "found"), [(19, False), (20, True)])
 def test_twenty_rows_have_a_course(rows, found, course):
-    assert bool(collapsed(course(steps((0, 10), (-5, rows - 10)), WORSE[:rows]))) is found
+    assert bool(find_collapsed(course(steps((0, 10), (-5, rows - 10)), WORSE[:rows]))) is found
 
 
 @pytest.mark.parametrize(("blocks", "found"), [(2, False), (3, True)])
 def test_the_end_is_lower_than_a_spike_of_one_block_or_two_makes_it(blocks, found, course):
     """A hundred rows are twenty blocks of five: the highest level belongs to three of them."""
     levels = steps((0, 30), (4, 5 * (blocks - 1)), (-0.1, 100 - 30 - 5 * (blocks - 1)))
-    assert bool(collapsed(course(levels, WORSE))) is found
+    assert bool(find_collapsed(course(levels, WORSE))) is found
 
 
 @pytest.mark.parametrize("risen", [0, 1])
 def test_the_last_two_blocks_are_down(risen, course):
     levels = steps((0, 50), (-5, 50))
     levels[-5 * (risen + 1) :] += 3 * risen
-    assert bool(collapsed(course(levels, WORSE))) is not bool(risen)
+    assert bool(find_collapsed(course(levels, WORSE))) is not bool(risen)
 
 
 @pytest.mark.parametrize(("between", "found"), [(1, True), (2, False)])
 def test_without_a_loss_a_collapse_is_over_within_two_blocks(between, found, course):
     levels = steps((0, 50), (-2.9, 5 * between), (-5, 50 - 5 * between))
-    assert bool(collapsed(course(levels))) is found
-    assert collapsed(course(levels, WORSE)) != []
+    assert bool(find_collapsed(course(levels))) is found
+    assert find_collapsed(course(levels, WORSE)) != []
 
 
 @pytest.mark.parametrize(("lower", "found"), [(0.99, True), (1.01, False)])
 def test_and_the_course_before_is_steady_within_a_decade(lower, found, course):
-    assert bool(collapsed(course(steps((0, 25), (-lower, 25), (-6, 50))))) is found
+    assert bool(find_collapsed(course(steps((0, 25), (-lower, 25), (-6, 50))))) is found
 
 
 @UNITS
 @pytest.mark.parametrize(("fall", "found"), [(2.99, False), (3.01, True)])
 def test_a_layer_collapses_by_three_decades_of_its_share_at_any_size(base, fall, found, layered):
     series = layered(steps((0, 50), (-fall, 50)), 0.1, base=base)
-    assert bool(collapsed(series)) is found
-    assert not found or collapsed(series)[0].layers == ("layer0",)
+    assert bool(find_collapsed(series)) is found
+    assert not found or find_collapsed(series)[0].layers == ("layer0",)
 
 
 def test_a_layer_beside_one_that_grows_has_not_collapsed(layered):
     growing = steps((0, 50), (4, 50))
-    assert collapsed(layered(-0.1, growing)) == []
-    assert collapsed(layered(steps((-0.1, 50), (-3, 50)), growing)) == []
-    assert collapsed(layered(steps((-0.1, 50), (-3.2, 50)), growing)) != []
+    assert find_collapsed(layered(-0.1, growing)) == []
+    assert find_collapsed(layered(steps((-0.1, 50), (-3, 50)), growing)) == []
+    assert find_collapsed(layered(steps((-0.1, 50), (-3.2, 50)), growing)) != []
 
 
 @pytest.mark.parametrize(("smaller", "found"), [(0.99, True), (1.01, False)])
@@ -145,18 +145,18 @@ def test_where_all_gradients_get_ten_times_smaller_as_the_loss_gets_better_a_lay
     smaller, found, layered
 ):
     layers = steps((0, 50), (-5, 50)), steps((0.1, 50), (0.1 - smaller, 50))
-    assert bool(collapsed(layered(*layers, loss=BETTER))) is found
-    assert collapsed(layered(*layers, loss=WORSE)) != []
+    assert bool(find_collapsed(layered(*layers, loss=BETTER))) is found
+    assert find_collapsed(layered(*layers, loss=WORSE)) != []
 
 
 @pytest.mark.parametrize(("missing", "found"), [(49, True), (50, False)])
 def test_a_layer_that_is_missing_in_half_of_the_rows_is_not_judged(missing, found, layered):
     collapsing = steps((0, 50), (-5, 50))
     collapsing[2 * np.arange(missing)] = np.nan
-    assert bool(collapsed(layered(collapsing, 0.1))) is found
+    assert bool(find_collapsed(layered(collapsing, 0.1))) is found
 
 
 def test_the_collapse_begins_where_half_of_three_decades_are_gone(layered):
     declining = np.maximum(-0.1 * np.maximum(0, np.arange(100) - 30), -5)
-    (one,) = collapsed(layered(declining, 0.1))
+    (one,) = find_collapsed(layered(declining, 0.1))
     assert one.first_step == 45

@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from gradcheck.logs.findings.growth import MOST_ROWS, _below_the_gap, _pooled, _tail, exploding, growth, spikes
+from gradcheck.logs.findings.growth import (
+    MOST_ROWS,
+    _below_the_gap,
+    _pooled,
+    _tail,
+    find_exploding,
+    find_growth,
+    find_spikes,
+)
 
 WORSE, BETTER = np.linspace(1, 9, 120), np.linspace(9, 1, 120)
 
@@ -21,7 +29,7 @@ def ramp(last, count=10):
 @pytest.fixture
 def grown(track_of, course):
     """Levels, perhaps losses ↦ the growth to their end."""
-    return lambda levels, loss=None: growth(track_of(levels), course(levels, loss))
+    return lambda levels, loss=None: find_growth(track_of(levels), course(levels, loss))
 
 
 @pytest.mark.parametrize("base", [0, -30, 30])
@@ -91,7 +99,7 @@ def test_four_blocks_of_three_are_a_course_and_fewer_are_not(rows, found, grown)
 
 def test_nothing_and_constants_do_not_grow(grown, course):
     assert grown(np.full(100, -7.0)) is None
-    assert exploding(course(np.full(100, -7.0))) == spikes(course(np.full(100, -7.0))) == []
+    assert find_exploding(course(np.full(100, -7.0))) == find_spikes(course(np.full(100, -7.0))) == []
 
 
 @pytest.mark.parametrize(("prelude", "begin"), [(0.29, 36), (0.31, 27)])
@@ -107,19 +115,19 @@ def test_of_scales_that_show_much_the_same_the_finest_counts(grown):
 @pytest.mark.parametrize(("between", "how"), [([], "at once"), ([2.5], "a step")])
 def test_a_jump_within_three_steps_is_at_once_and_a_longer_rise_has_a_rate(between, how, course):
     levels = np.concatenate([np.zeros(30), between, np.full(30 - len(between), 5.0)])
-    (one,) = exploding(course(levels, WORSE[:60]))
+    (one,) = find_exploding(course(levels, WORSE[:60]))
     assert how in one.message
     assert one.first_step == 27
 
 
 def test_growth_that_ends_in_what_is_not_finite_is_found_up_to_there(course):
     levels = np.concatenate([blocks(np.zeros(30), ramp(3)), np.full(4, np.nan)])
-    (one,) = exploding(course(levels))
+    (one,) = find_exploding(course(levels))
     assert one.last_step == 119
 
 
 def test_a_log_without_norms_grows_in_its_loss(course):
-    (one,) = exploding(course(loss=10 ** blocks(np.zeros(30), ramp(4))))
+    (one,) = find_exploding(course(loss=10 ** blocks(np.zeros(30), ramp(4))))
     assert one.message.startswith("the loss grows")
 
 
@@ -135,24 +143,24 @@ def with_spikes(height, rows=100, places=(50,)):
 @pytest.mark.parametrize("base", [0, -30, 30])
 @pytest.mark.parametrize(("height", "found"), [(0.99, False), (1.01, True)])
 def test_a_spike_is_a_decade_above_its_neighbours_at_any_size(base, height, found, course):
-    assert bool(spikes(course(base + with_spikes(height)))) is found
+    assert bool(find_spikes(course(base + with_spikes(height)))) is found
 
 
 @pytest.mark.parametrize("rows", [1, 2, 5, 12, 23, 24])
 def test_a_short_run_has_no_spike(rows, course):
-    assert spikes(course(with_spikes(3, rows, [rows // 2]))) == []
+    assert find_spikes(course(with_spikes(3, rows, [rows // 2]))) == []
 
 
 @pytest.mark.parametrize(("row", "found"), [(11, False), (12, True), (87, True), (88, False)])
 def test_a_spike_has_twelve_rows_on_either_side(row, found, course):
-    assert bool(spikes(course(with_spikes(3, places=[row])))) is found
+    assert bool(find_spikes(course(with_spikes(3, places=[row])))) is found
 
 
 @pytest.mark.parametrize(("width", "found"), [(1, 1), (6, 1), (40, 0)])
 def test_a_spike_may_be_broad_and_is_higher_than_both_its_sides(width, found, course):
-    assert len(spikes(course(with_spikes(3, 300, range(150, 150 + width))))) == found
+    assert len(find_spikes(course(with_spikes(3, 300, range(150, 150 + width))))) == found
     step = np.where(np.arange(300) < 150, 0.0, 3.0)
-    assert spikes(course(step, np.linspace(9, 1, 300))) == []
+    assert find_spikes(course(step, np.linspace(9, 1, 300))) == []
 
 
 def spread(rows):
@@ -164,7 +172,7 @@ def spread(rows):
 def test_more_than_a_twentieth_of_the_rows_are_the_run_s_own_spread(count, found, course):
     levels = spread(400)
     levels[np.linspace(15, 384, count).astype(int)] = 5
-    assert sum(one.numbers["spikes"] for one in spikes(course(levels))) == found
+    assert sum(one.numbers["spikes"] for one in find_spikes(course(levels))) == found
 
 
 def quantiles(rows):

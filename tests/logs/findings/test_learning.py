@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gradcheck.logs.findings.learning import got_nowhere, progress
+from gradcheck.logs.findings.learning import got_nowhere, has_improved
 
 UNITS = pytest.mark.parametrize("unit", [1e-9, 1.0, 1e9])
 
@@ -17,43 +17,43 @@ def levels(*parts):
 @pytest.mark.parametrize(("end", "better"), [(0.9895, True), (0.9905, False), (1.5, False)])
 def test_progress_is_more_than_a_hundredth_of_the_loss(unit, end, better, course):
     losses = unit * levels((5.0, 20), (1.0, 20), (end, 20))  # the twelve rows before count, and no earlier ones
-    assert progress(course(loss=losses), 39) is better
+    assert has_improved(course(loss=losses), 39) is better
 
 
 @pytest.mark.parametrize(("times", "better"), [(1.05, True), (0.95, False)])
 def test_progress_is_more_than_three_standard_errors_of_a_median_of_three(times, better, course, zigzag):
     step = times * 3 * 0.1 / 3**0.5
     losses = 1 + zigzag(80, 0.1) - step * (np.arange(80) >= 40)
-    assert progress(course(loss=losses), 39) is better
+    assert has_improved(course(loss=losses), 39) is better
 
 
 @pytest.mark.parametrize(("late", "better"), [(6, True), (4, False)])
 def test_the_end_is_the_last_quarter(late, better, course):
     losses = levels((1.0, 60 - late), (0.5, late))  # of forty rows after the step ten, half of which must be better
-    assert progress(course(loss=losses), 19) is better
+    assert has_improved(course(loss=losses), 19) is better
 
 
 def test_of_a_step_before_the_log_the_first_loss_counts(course):
-    assert progress(course(loss=levels((2.0, 1), (1.0, 19))), -1) is True
-    assert progress(course(loss=levels((2.0, 1), (1.0, 19))), 0) is True
-    assert progress(course(loss=levels((2.0, 2), (1.0, 18))), 1) is True
-    assert progress(course(loss=levels((1.0, 1), (2.0, 19))), -1) is False
+    assert has_improved(course(loss=levels((2.0, 1), (1.0, 19))), -1) is True
+    assert has_improved(course(loss=levels((2.0, 1), (1.0, 19))), 0) is True
+    assert has_improved(course(loss=levels((2.0, 2), (1.0, 18))), 1) is True
+    assert has_improved(course(loss=levels((1.0, 1), (2.0, 19))), -1) is False
 
 
 @pytest.mark.parametrize("rows", [11, 12])
 def test_twelve_losses_tell_and_eleven_do_not(rows, course):
     series = course(loss=levels((2.0, 4), (1.0, rows - 4)))
-    assert (progress(series, 3), got_nowhere(series)) == ((True, False) if rows == 12 else (None, None))
+    assert (has_improved(series, 3), got_nowhere(series)) == ((True, False) if rows == 12 else (None, None))
 
 
 @pytest.mark.parametrize(("since", "tells"), [(16, True), (17, False)])
 def test_three_losses_after_the_step_tell_and_two_do_not(since, tells, course):
-    assert (progress(course(loss=levels((2.0, 10), (1.0, 10))), since) is not None) is tells
+    assert (has_improved(course(loss=levels((2.0, 10), (1.0, 10))), since) is not None) is tells
 
 
 def test_a_log_without_a_loss_tells_nothing(course):
     series = course(np.zeros(40))
-    assert progress(series, 20) is got_nowhere(series) is None
+    assert has_improved(series, 20) is got_nowhere(series) is None
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf])
@@ -61,7 +61,7 @@ def test_losses_that_are_no_numbers_are_left_out(wrong, course):
     losses = levels((2.0, 30), (1.0, 30))
     losses[::4] = wrong
     series = course(loss=losses)
-    assert (progress(series, 29), got_nowhere(series)) == (True, False)
+    assert (has_improved(series, 29), got_nowhere(series)) == (True, False)
 
 
 @UNITS

@@ -57,7 +57,7 @@ def test_every_kind_has_a_colour_a_meaning_and_advice():
 def test_the_first_line_says_what_was_read():
     expected = "run.jsonl · JSON Lines, 1 row · steps 0 to 1,200 · 2 layers"
     assert headline(report()) == expected
-    assert headline(report(rows_per_sample=16)) == f"{expected} · 16 rows put together"
+    assert headline(report(rows_per_sample=16)) == f"{expected} · 16 rows merged into one"
 
 
 def test_the_verdict_is_that_of_the_weightiest_and_names_the_others():
