@@ -1,1 +1,1 @@
-"""What every room stands on: records, wording, files, the parts of schemas."""
+"""What every room uses: records, wording, files, the parts of schemas."""

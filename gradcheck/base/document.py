@@ -30,7 +30,7 @@ class Cause(Record):
     code: str
     layers: tuple[str, ...] | None = item("those concerned, the first to move first; null: it is about none")
     value: float | None = item("the number that decided")
-    limit: float | None = item("what it was held against")
+    limit: float | None = item("what it was compared with")
     text: str = item("the same in words, as in reasons")
 
 

@@ -1,1 +1,1 @@
-"""The engine held against central differences: what is checked, how, and on which machine."""
+"""The engine compared with central differences: what is checked, how, and on which machine."""

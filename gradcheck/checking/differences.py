@@ -43,7 +43,7 @@ class Draw(NamedTuple):
 
 
 class Source(NamedTuple):
-    """Where the numbers of one check come from; other checks have numbers of their own, whichever are run.
+    """Where the numbers of one check come from; other checks have their own numbers, whichever are run.
 
     Attributes
     ----------

@@ -49,7 +49,7 @@ class CheckResult(Record):
 
     kind: str
     name: str
-    method: str = item("what the pullback is held against", enum=list(LIMITS["float64"]))
+    method: str = item("what the pullback is compared with", enum=list(LIMITS["float64"]))
     error: float | None = item("largest relative error; null: not finite, or the problem says why")
     limit: float = item(exclusiveMinimum=0)
     passed: bool

@@ -23,10 +23,10 @@ from gradcheck.diagnosis.summary import (
 from gradcheck.flow.gradient_flow import GradientFlow
 from gradcheck.spec.thresholds import Thresholds
 
-#: Two examples differ along one line, and so do all behind a layer of one unit: a rank of 1 says nothing there.
+#: Two examples differ along one line, and so do all after a layer of one unit: a rank of 1 says nothing there.
 LEAST_POSSIBLE = 2
 
-#: More regions of a kind than this are told as one cause.
+#: More regions of a kind than this are reported as one cause.
 NAMED_REGIONS = 3
 
 
@@ -40,7 +40,7 @@ class Cause(NamedTuple):
     layers : (int, int) or None
         The first and the last layer concerned, from 1.
     value, limit : float or None
-        The number that decided, and what it was held against.
+        The number that decided, and what it was compared with.
     details : mapping
         What else the sentence depends on.
     """

@@ -74,7 +74,7 @@ def _move(name: str, before: float | None, after: float | None, tolerance: float
 
 
 def _unit(report: Mapping[str, Any]) -> str:
-    """Return what a layer is called: in a network of one's own, ``layer``."""
+    """Return what a layer is called: of a user's own model, ``layer``."""
     return FAMILIES[report.get("config", {}).get("arch", "mlp")].layer
 
 

@@ -108,7 +108,7 @@ class SummaryRecord(Record):
         banded=True,
     )
     effective_rank_least: float | None = item(
-        "smallest effective rank of the layers, of a transformer's stream behind its blocks; of a recurrence that of "
+        "smallest effective rank of the layers, of a transformer's stream after its blocks; of a recurrence that of "
         "the last step",
         banded=True,
     )
@@ -121,7 +121,7 @@ class CauseRecord(Record):
     code: str = item(oneOf=[{"const": code, "description": one.meaning} for code, one in CODES.items()])
     layers: tuple[int, ...] | None = item("the first and the last one concerned", minItems=2, maxItems=2)
     value: float | None = item("the number that decided")
-    limit: float | None = item("what it was held against")
+    limit: float | None = item("what it was compared with")
     text: str = item("the same in words, as in reasons")
 
 
@@ -163,7 +163,7 @@ class SuggestionRecord(Record):
 class TrainingRecord(Record):
     """The steps that a probe took."""
 
-    losses: tuple[float | None, ...] = item("before each step, and behind the last")
+    losses: tuple[float | None, ...] = item("before each step, and after the last")
     statuses: tuple[Status, ...] = item("as many verdicts")
     sick_from_step: int | None = item("steps after which it is ill to the end; null: it is healthy then", minimum=0)
     first_layer: str | None = item("where that showed first")
@@ -189,11 +189,13 @@ class PrecisionRecord(Record):
 class ModelRecord(Record):
     """What only a user's own model has."""
 
-    loss_by_default: bool = item("nobody named a loss: config has the one taken")
+    loss_by_default: bool = item("no loss was named: config has the one taken")
     readout: str | None = item("the last module with weights that is used: it is output, not one of layers")
     unused: tuple[str, ...] = item("parameters that never receive a gradient")
     zero_gradient: tuple[str, ...] = item("parameters whose gradient is exactly zero on this batch")
-    opened: tuple[str, ...] = item("weights that start at exactly zero, measured as their first step opens them")
+    opened: tuple[str, ...] = item(
+        "weights that start at or near zero, measured with the values of a first training step"
+    )
     training: TrainingRecord | None = item("null: no steps were taken")
     precision: PrecisionRecord | None = item("null: full precision")
 

@@ -1,4 +1,4 @@
-"""Each cause of a verdict in words: one table of the codes, what they mean, and how they are told. Loads no NumPy."""
+"""Each cause of a verdict in words: one table of the codes, what they mean, and their sentences. Loads no NumPy."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def _too_much_or_little(cause: Cause, flow: GradientFlow) -> str:
 
 
 def _last_reached(flow: GradientFlow) -> str:
-    """Return what gradients are held against: the last layer that the signal reaches."""
+    """Return what gradients are compared with: the last layer that the signal reaches."""
     if flow.reached and flow.reached < len(flow.layers):
         return flow.name(flow.reached)
     if len(flow.groups) > 1:
@@ -257,7 +257,7 @@ CODES = {
     "becomes-nan": Code("the last layer before numbers become none; null: the inputs", _becomes_nan),
     "large-inputs": Code("its inputs saturate the first layer; value: their root mean square", _large_inputs),
     "unused": Code("parameters never receive a gradient; value: how many", _unused),
-    "opened": Code("weights are measured as their first step opens them; value: how many", _opened),
+    "opened": Code("weights that start near zero are measured after a first training step; value: how many", _opened),
     "parameters-zero": Code("parameters have a gradient of exactly zero; value: how many", _parameters_zero),
     "ill-since": Code("value: steps after which the model is ill to the end", _ill_since),
     "healthy-since": Code("value: steps after which the model is healthy to the end", _healthy_since),

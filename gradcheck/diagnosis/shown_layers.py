@@ -44,7 +44,7 @@ def of_several_kinds(report: Report) -> bool:
     return len({layer.kind for layer in report.layers}) > 1
 
 
-def drawn(report: Report) -> str:
+def plotted_field(report: Report) -> str:
     """Return which logarithm the picture shows: the gradient; of layers of several kinds its ratio within the kind."""
     return "log10_gradient_ratio" if of_several_kinds(report) else "log10_gradient_rms"
 

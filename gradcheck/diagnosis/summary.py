@@ -1,4 +1,4 @@
-"""What stands out in a flow: the whole network in a few numbers and facts."""
+"""The whole network in a few numbers and facts."""
 
 import math
 from typing import NamedTuple
@@ -25,8 +25,8 @@ class Summary(NamedTuple):
         Decades between the strongest and the weakest layer's weight gradient, root mean squares of its entries; of a
         transformer, among flow points of one kind. Steps of a recurrence share their weights and have none.
     effective_rank_least : float
-        The smallest effective rank on the way to the read-out: of all layers, of a transformer's stream behind its
-        blocks; of a recurrence, whose first steps have seen little, that of the last step.
+        The smallest effective rank before the read-out: of all layers; of a transformer's stream after its blocks; of
+        a recurrence, whose first steps have seen little, that of the last step.
     """
 
     gradient_span: float
@@ -88,7 +88,7 @@ def _range(logarithms: PerLayer) -> float:
 
 
 def narrowest(flow: GradientFlow) -> tuple[int, float]:
-    """Return the layer (from 1) on the way to the read-out whose effective rank is least, and that rank.
+    """Return the layer (from 1) that all of the signal goes through whose effective rank is least, and that rank.
 
     The rank is nan for a batch of one, and where the signal doesn't arrive.
     """
@@ -103,7 +103,7 @@ def narrowest(flow: GradientFlow) -> tuple[int, float]:
 def possible_rank(flow: GradientFlow) -> float:
     """Return the largest rank that batch, inputs and narrowest layer allow: centring takes one example away.
 
-    Behind inputs of one number the examples lie on a curve, whose rank is not above 1 by much in a healthy network.
+    After inputs of one number the examples lie on a curve, whose rank is not above 1 by much in a healthy network.
     """
     widths = np.array(flow.fan_out)[flow.carriers]
     return min(flow.rows - 1, flow.features, *(widths.tolist() or flow.fan_out))

@@ -18,7 +18,7 @@ from gradcheck.spec.thresholds import Thresholds
 
 
 class Verdict(NamedTuple):
-    """What it comes to.
+    """The verdict, and what decided it.
 
     Attributes
     ----------

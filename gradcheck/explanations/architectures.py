@@ -1,4 +1,4 @@
-"""Architectures in which gradients have ways of their own, and what training can do."""
+"""Architectures in which gradients take other paths, and what training can do."""
 
 from gradcheck.explanations.topic import Example, Topic
 from gradcheck.spec import names
@@ -57,7 +57,7 @@ ARCHITECTURES = (
         summary="shortens steps that are too long; no cure for the network",
         what="Where the loss has a wall, one step along its gradient throws the weights far away. Clipping bounds "
         "the step. One factor for all tensors (global-norm) keeps its direction; value turns it.",
-        why="It saves runs that explode now and then. It can't raise a gradient that vanished, nor mend the ratio "
+        why="It saves runs that explode now and then. It can't raise a gradient that vanished, nor fix the ratio "
         "of the layers; and with a threshold below the usual norm it is only a smaller learning rate.",
         formula=("g min(1, c/‖g‖), ‖g‖ over all tensors: global-norm:c",),
         examples=(Example("gradcheck clip-demo --clip none", "diverged"),),

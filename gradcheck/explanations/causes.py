@@ -46,8 +46,8 @@ CAUSES = (
         summary="the slope of the activation is a factor in every layer",
         what="On its way back the gradient is multiplied by φ'(z). That of a sigmoid is at most 1/4, which costs "
         "0.6 decades a layer; that of tanh is 1 at 0; a ReLU passes half of the entries whole.",
-        why="It also shapes the way forward: outputs that are all positive (sigmoid, softplus) point one way, so "
-        "that examples become alike. And each needs weights of its own: relu he, tanh and selu lecun.",
+        why="It also shapes the forward pass: outputs that are all positive (sigmoid, softplus) point one way, so "
+        "that examples become alike. And each needs its own weights: relu he, tanh and selu lecun.",
         formula=("largest φ': sigmoid 0.25, tanh and relu 1, gelu 1.13, selu 1.76, step 0",),
         examples=(
             Example(
@@ -69,7 +69,7 @@ CAUSES = (
         summary="scales pre-activations: the weights' size stops mattering",
         what="layer takes mean and standard deviation over an example's units, rms the scale only, batch over the "
         "examples (its own page). The weights may be ten times too large: the norm divides it out, both ways.",
-        why="It undoes a wrong size, not a small slope: a sigmoid's factor is 0.387 behind a layer norm.",
+        why="It undoes a wrong size, not a small slope: a sigmoid's factor is 0.387 after a layer norm.",
         formula=(
             "layer: (z − mean)/√(variance + 1e-5),  rms: z/√(mean z² + 1e-5)",
             "norm(c z) = norm(z), and its derivative at c z is 1/c of that at z",
@@ -89,7 +89,7 @@ CAUSES = (
     Topic(
         name="batch-norm",
         summary="tames the signal, and makes the gradient explode with depth",
-        what="Each unit is centred and scaled over the batch. Nothing overflows or collapses on the way forward, "
+        what="Each unit is centred and scaled over the batch. Nothing overflows or collapses in the forward pass, "
         "but at initialisation the gradient grows on its way back at every layer, whatever the weights' size.",
         why="No change of gain helps: the norm divides it out. Skip connections lessen it (2.46 in place of 4.14 "
         "decades below), and so does an activation that is nearly linear; a layer norm avoids it.",

@@ -65,7 +65,7 @@ def topics() -> list[dict[str, Any]]:
 
 
 def explain(topic: str) -> Explanation:
-    """Return what a topic is, why it matters, its formula, commands that show it and mend it, and its sources.
+    """Return what a topic is, why it matters, its formula, commands that show it and fix it, and its sources.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What stands behind the numbers."""
+"""What the numbers mean."""
 
 from gradcheck.explanations.topic import Example, Topic
 

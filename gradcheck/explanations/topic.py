@@ -41,7 +41,7 @@ class Topic(NamedTuple):
     examples : tuple of Example
         Commands that show it.
     try_next : tuple of Example
-        Commands that mend it: a test compares their score with that of the last example.
+        Commands that fix it: a test compares their score with that of the last example.
     references : tuple of str
         The papers it rests on.
     related : tuple of str

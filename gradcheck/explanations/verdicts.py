@@ -7,7 +7,7 @@ VERDICTS = (
         name="vanishing",
         summary="the gradient fades on its way back to the first layers",
         what="Each layer passes on only a part of the gradient that it receives, and the parts multiply. The first "
-        "layers hardly move, and all behind them have to learn from what random layers make of the input.",
+        "layers hardly move, and all after them have to learn from what random layers make of the input.",
         why="A factor of 0.235 a layer is 30.9 decades over 50 layers. No learning rate suits both ends.",
         formula=(
             "layer: gradient_ratio = rms(∂L/∂z_l) / rms(∂L/∂z_last) < 1e-3",
@@ -26,8 +26,8 @@ VERDICTS = (
         name="exploding",
         summary="the gradient grows on its way back to the first layers",
         what="Each layer passes on more gradient than it receives, and the factors multiply. A step that suits the "
-        "last layers throws the first ones far off: the loss jumps, then is no number any more.",
-        why="Clipping shortens the step and leaves the imbalance between layers. Mend the network first. Below, a "
+        "last layers throws the first ones far off: the loss jumps, then is not a number any more.",
+        why="Clipping shortens the step and leaves the imbalance between layers. Fix the network first. Below, a "
         "gain of 2 doubles weights that were right: each layer's factor doubles too.",
         formula=(
             "layer: gradient_ratio = rms(∂L/∂z_l) / rms(∂L/∂z_last) > 1e3",
@@ -51,7 +51,7 @@ VERDICTS = (
     Topic(
         name="collapsed",
         summary="the gradient survives, but all examples look alike at the end",
-        what="Layer by layer a random network makes different inputs more alike. Behind the last one they differ "
+        what="Layer by layer a random network makes different inputs more alike. After the last one they differ "
         "along hardly more than one direction, so that no read-out can tell their classes apart.",
         why="The size of a gradient doesn't show it. Of the 400 trained networks of benchmarks/trainability 13 have "
         "a healthy span and such a rank; 10 of them did not train.",
@@ -75,7 +75,7 @@ VERDICTS = (
         name="dead",
         summary="units whose derivative is 0 for every example: they can't learn",
         what="A ReLU whose input is negative for the whole batch passes nothing back, so its weights get no "
-        "gradient and it stays as it is. That half of a ReLU's entries are 0 is natural and no death.",
+        "gradient and it stays as it is. That half of a ReLU's entries are 0 is normal: such units are not dead.",
         why="Narrow deep ReLU networks are often born dead: of 10 layers of 4 units 30 % of the draws, of 30 layers "
         "86 %. In training, one step too large can push a bias so far down that its unit never fires again.",
         formula=(
@@ -114,7 +114,7 @@ VERDICTS = (
         name="nonfinite",
         summary="a number left the range of floats: overflow, or no number at all",
         what="The signal grows by a factor a layer until it is larger than its format holds: inf. Then inf − inf "
-        "and 0 × inf are nan, and one nan spoils all behind it. There is no loss; the gradients shown are those of "
+        "and 0 × inf are nan, and one nan spoils all that follows. There is no loss; the gradients shown are those of "
         "the last finite layer's mean square.",
         why="The layer that is named is where it ended, not where it began: see activation and gain of those "
         "before. N(0, 1) in place of N(0, 1/fan_in) does it: at width 128 that is --gain 11.3.",
@@ -143,7 +143,7 @@ VERDICTS = (
         what="gradcheck carries every magnitude as a logarithm too, so the table goes on at 1e-380. Where the "
         "number itself is below every float, the JSON has null (0 only where it is exactly 0) and status underflow.",
         why="A training run has no such logarithms: its gradient is 0 there, and nothing moves. The default sigmoid "
-        "gets that far 67 layers behind the loss in float32, 510 in float64. Scaling the loss moves all layers "
+        "gets that far 67 layers back from the loss in float32, 510 in float64. Scaling the loss moves all layers "
         "alike.",
         formula=("smallest: float16 6e-8, float32 1.4e-45, float64 4.9e-324",),
         examples=(Example("gradcheck simulate --depth 600", "vanishing", "span 376.4, status underflow"),),

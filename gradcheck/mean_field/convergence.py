@@ -1,4 +1,4 @@
-"""Where variance and correlation come to rest, and over how many layers."""
+"""Where variance and correlation settle, and within how many layers."""
 
 import math
 

@@ -73,7 +73,7 @@ def find_fixed_point(layer: LayerMap, start: float) -> FixedPoint:
         return FixedPoint(phase_of(chi), chi, 0.0, None, None, rate, scale, scale, critical, because, (note,))
     absent = ("variance", "correlation", "correlation_rate", "variance_depth", "correlation_depth")
     because |= dict.fromkeys(absent, Unknown("unbounded")) | {"deepest_trainable": Unknown("unbounded_depth")}
-    note = "chi is what it comes to as the variance grows"
+    note = "chi is its limit as the variance grows"
     return FixedPoint(phase_of(chi), chi, None, None, None, None, None, scale, critical, because, (note,))
 
 

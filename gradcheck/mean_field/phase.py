@@ -21,7 +21,7 @@ VARIANCES = 10.0 ** np.arange(-6, 7, 0.25)
 #: And those from which the phase diagram is read.
 TABLE = 10.0 ** np.arange(-9, 9.01, 0.05)
 
-#: A variance that stands for "next to zero" where it is asked what becomes of it.
+#: A variance that counts as next to zero.
 SMALL = 1e-3
 
 
@@ -81,7 +81,7 @@ def critical_weight(layer: LayerMap) -> float | None:
 def log_gains(layer: LayerMap, weights: Array, biases: Array, start: float = 1.0) -> Array:
     """Return log χ₁ at q* for each σ_w (columns) and σ_b (rows): the phase diagram, (rows, columns).
 
-    One table of E[φ²] and E[φ'²] along q serves all points: q* is where σ_w² E[φ²] + σ_b² crosses q, on the way from
+    One table of E[φ²] and E[φ'²] along q serves all points: q* is where σ_w² E[φ²] + σ_b² crosses q, starting from
     σ_w² · start + σ_b², and between the table's entries it is interpolated.
     """
     if layer.normalised:

@@ -227,7 +227,5 @@ def _notes(spec: NetworkSpec, batch_size: int | None) -> list[str]:
     if spec.norm == "batch" and spec.activation == "relu":
         notes.append("the rate of batch norm, pi/(pi-1) a layer, is that of large batches (Yang et al. 2019)")
     if _follows_the_stream(spec):
-        notes.append(
-            "without a norm the gradient comes to run along the residual stream: an estimate, up to 0.7 decades low"
-        )
+        notes.append("without a norm the gradient aligns with the residual stream: an estimate, up to 0.7 decades low")
     return notes

@@ -95,7 +95,7 @@ class PairRule(NamedTuple):
 def pair_rule(scale: float, correlation: float, kinks: tuple[float, ...]) -> PairRule:
     """Return the rule of E[f(s·u)·g(s·v)] for activations f, g and standard normals u, v of 0 < correlation < 1.
 
-    v = c·u + √(1 − c²)·w with a normal w of its own: given u, the pieces of w end where s·v passes a turning point.
+    v = c·u + √(1 − c²)·w with an independent normal w: given u, the pieces of w end where s·v passes a turning point.
     What is left, as a function of u, turns as f does, and near the kinks over the width of w.
 
     Parameters

@@ -36,7 +36,7 @@ QUANTITIES = {one.name: str(one.metadata["meaning"]) for one in fields(TheoryFix
 
 
 class TheoryNetwork(Record):
-    """What becomes of the gradient between the last layer and the first; None where theory has no answer."""
+    """How the gradient changes between the last layer and the first; None where theory has no answer."""
 
     log10_gradient_ratio: float | None = item("log10 of the first layer's gradient over the last layer's")
     log10_gradient_ratio_std: float | None = item(

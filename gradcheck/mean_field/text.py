@@ -78,14 +78,14 @@ def _gradient(report: TheoryReport) -> str:
         return "the one layer has no other to compare with"
     ratio, deviation = report.layers[0].log10_gradient_ratio, network.log10_gradient_ratio_std
     band = f" (±{deviation:.2g} at this width)" if deviation else ""
-    told = "" if chi is None else f" (χ₁ = {chi:.4g})"
+    rate = "" if chi is None else f" (χ₁ = {chi:.4g})"
     changes = abs(ratio) >= LEAST
     if not changes if chi is None else report.fixed_point.phase == "critical":
         here = f"{_verb(ratio)} by {abs(ratio):.3g} decades" if changes else "changes by 0 decades"
-        return f"the gradient keeps its size{told} once the signal is at rest; in {depth} layers it {here}{band}"
+        return f"the gradient keeps its size{rate} once the signal has settled; in {depth} layers it {here}{band}"
     turned = changes and (ratio > 0) != (gain > 1)
     here = f"but here it {_verb(ratio)} in {depth} layers" if turned else f"in {depth} layers"
-    first = f"the gradient {_verb(gain - 1)} by a factor of {significant(gain, 3)} a layer{told}"
+    first = f"the gradient {_verb(gain - 1)} by a factor of {significant(gain, 3)} a layer{rate}"
     return f"{first}, {here} by {abs(ratio):.3g} decades{band}"
 
 

@@ -27,7 +27,7 @@ DIAGRAM = (17, 69)
 
 @takes(TheoryOptions)
 def theory(**options: Unpack[TheoryOptions]) -> TheoryReport:
-    """Say what becomes of a perceptron's signal and gradient in the limit of infinite width.
+    """Predict a perceptron's signal and gradient in the limit of infinite width.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
-"""Why mean-field theory has no number: a code, and the sentence that it stands for."""
+"""Why mean-field theory has no number: a code, and its sentence."""
 
 from typing import Self
 
-_GRADIENT_ONLY = "of batch norm only the gradient's rate is published"
+_GRADIENT_ONLY = "for batch norm only the gradient's rate is published"
 
 #: Code ↦ its sentence; {} is the value.
 SENTENCES = {
@@ -12,22 +12,22 @@ SENTENCES = {
     "float_range": "the predicted signal or gradient leaves the range of floats",
     "flat": "the derivative of step is 0: nothing passes backwards",
     "no_branch": "with --residual-scale 0 no layer but the first does anything",
-    "batch_norm_residual": "of batch norm with skip connections no rate is known here",
+    "batch_norm_residual": "no rate is known for batch norm with skip connections",
     "batch_norm_activation": ("the rate of batch norm is published for relu and linear (Yang et al. 2019), not for {}"),
     "batch_size": "the rate of batch norm, (B-2)/(B-3), needs a batch of more than 3 examples; this has {}",
-    "unlike_widths": "with --init {} each width has scales of its own: there is no one fixed point",
+    "unlike_widths": "with --init {} each width has its own scales: there is no single fixed point",
     "residual": "the variance of a residual stream grows with each layer: there is no fixed point",
     "batch_norm_plane": "--norm batch undoes both scales",
     "endless": "infinite: at a factor of 1 a layer nothing fades",
     "unbounded": "the variance grows without bound",
-    "unbounded_depth": "it is told by xi_c, but the variance grows without bound",
+    "unbounded_depth": "it follows from xi_c, but the variance grows without bound",
     "dies_out": "the signal dies out: nothing is left to correlate",
     "flat_at_any_scale": "the derivative of step is 0 at any weight scale",
-    "norm_without_biases": "behind a norm without biases chi is the same at any weight scale",
-    "norm": "behind a norm chi stays below 1 at any weight scale",
-    "no_crossing": "below some weight scale the variance rests where chi is below 1, above it grows without bound",
+    "norm_without_biases": "after a norm without biases chi is the same at any weight scale",
+    "norm": "after a norm chi stays below 1 at any weight scale",
+    "no_crossing": "below some weight scale the variance settles where chi is below 1, above it grows without bound",
     "batch_norm": _GRADIENT_ONLY,
-    "batch_norm_depth": f"it is told by xi_c, and {_GRADIENT_ONLY}",
+    "batch_norm_depth": f"it follows from xi_c, and {_GRADIENT_ONLY}",
     "batch_norm_scale": "batch norm undoes the weight scale: chi is the same at any",
 }
 

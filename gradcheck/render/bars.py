@@ -63,7 +63,7 @@ def bar(share: float, width: int, glyphs: Glyphs = BLOCKS) -> str:
 
 
 def columns(count: int, width: int) -> list[range]:
-    """Spread `count` layers over at most `width` columns: the layers (from 0) that each column stands for."""
+    """Spread `count` layers over at most `width` columns: the layers (from 0) that each column shows."""
     width = min(count, max(1, width))
     edges = [count * column // width for column in range(width + 1)]
     return [range(first, last) for first, last in pairwise(edges)]

@@ -59,7 +59,7 @@ def verdict_block(label: str, colour: str, reasons: Sequence[str]) -> Padding:
 
 
 def aside(text: str) -> Text:
-    """Return a line that stands back."""
+    """Return a dim line."""
     return Text(without_controls(text), style="dim")
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from gradcheck.render.bars import ASCII, BLOCKS, Glyphs
 from gradcheck.render.style import can_show_blocks, in_ascii
 
-#: The codes of the colours in ``style.STYLES``, of labels and of what stands back.
+#: The codes of the colours in ``style.STYLES``, of labels and of dim text.
 CODES = {"green": "32", "cyan": "36", "red": "31", "yellow": "33", "magenta": "35", "bold": "1", "dim": "2"}
 
 
@@ -34,7 +34,7 @@ class Page(NamedTuple):
         return text if can_show_blocks(self.encoding) else in_ascii(text)
 
     def wrapped(self, text: str, indent: int) -> list[str]:
-        """Return the lines that a sentence takes behind an indent."""
+        """Return the lines that a sentence takes after an indent."""
         return textwrap.wrap(self.readable(text), max(20, self.width - indent), break_on_hyphens=False)
 
     def joined(self, lines: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""What every part of the text shares: colours, and what stands in for characters a terminal lacks."""
+"""What every part of the text shares: colours, and replacements for characters that a terminal lacks."""
 
 from gradcheck.render.bars import BLOCKS
 
@@ -19,7 +19,7 @@ LOG_STYLES = {
     "update-ratio": "yellow", "never-clipped": "dim",
 }  # fmt: skip
 
-#: Columns that the picture and the table stand in from the edge.
+#: Columns by which the picture and the table are indented.
 INDENT = 2
 
 PLAIN = str.maketrans({

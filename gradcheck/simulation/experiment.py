@@ -27,7 +27,7 @@ from gradcheck.spec.thresholds import Thresholds
 
 
 class Outcome(NamedTuple):
-    """What an experiment found: each draw's flow and summary, the typical ones, and what they come to."""
+    """What an experiment found: each draw's flow and summary, the typical ones, and their diagnosis."""
 
     flows: list[GradientFlow]
     typical: GradientFlow

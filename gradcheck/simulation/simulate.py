@@ -21,7 +21,7 @@ A_MOMENT = 250e6
 
 @takes(SimulateOptions)
 def simulate(*, tick: Callable[[float], None] | None = None, **options: Unpack[SimulateOptions]) -> Report:
-    """Pass one batch forward and its gradient back through a network, and say what became of it.
+    """Pass one batch forward and its gradient back through a network, and report what happens to them.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def simulate(*, tick: Callable[[float], None] | None = None, **options: Unpack[S
     forget_bias : float, optional
         Initial bias of the gate that keeps the memory of an lstm (1) or a gru (0).
     residual, residual_scale : bool, float, optional
-        Skip connections from the second hidden layer on, and the scale of what stands beside them; of a transformer
+        Skip connections from the second hidden layer on, and the scale of the layers beside them; of a transformer
         also ``gpt2`` or ``deepnorm``.
     data : str or Path, optional
         ``digits``, ``gaussian``, ``text``, or a .npy, .npz or .csv file; digits, for a transformer text.

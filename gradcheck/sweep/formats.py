@@ -24,7 +24,7 @@ def as_jsonl(comparison: Comparison) -> str:
 
 
 def as_csv(comparison: Comparison, top: int | None = None, group_by: str | None = None) -> str:
-    """Return one line a row, best first, the options as columns of their own; or one line a group."""
+    """Return one line a row, best first, each option a column; or one line a group."""
     if group_by:
         return records_as_csv(grouped(comparison.finished, group_by))
     rows = ranked(comparison.finished, comparison.order)[:top]

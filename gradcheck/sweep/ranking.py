@@ -23,7 +23,7 @@ def _or_worst(value: float | None, worst: float = math.inf) -> float:
 
 
 def ranked(rows: Sequence[SweepRow], order: str = "score") -> list[SweepRow]:
-    """Return the rows, best first; those with an error come last, ties stand in the grid's order.
+    """Return the rows, best first; those with an error come last, ties keep the grid's order.
 
     Raises
     ------

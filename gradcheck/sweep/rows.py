@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from gradcheck.errors import GradcheckError
 from gradcheck.version import __version__
 
-#: A row of the result: JSON values; of a ``Comparison`` nobody can change them.
+#: A row of the result: JSON values; of a ``Comparison`` they are read only.
 SweepRow = Mapping[str, Any]
 
 #: What a row has beside its index and options; all null where the row has an error.

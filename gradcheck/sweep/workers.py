@@ -162,7 +162,7 @@ class Cluster(Executor):
             raise KeyboardInterrupt
 
     def _watch(self) -> None:
-        """Fail the tasks of a scheduler that has gone, or of an interrupted sweep: nobody waits for ever."""
+        """Fail the tasks of a scheduler that has gone, or of an interrupted sweep: none waits for ever."""
         while self.client.status != "closed":
             time.sleep(0.2)
             if self.interrupted or self.client.status != "running":

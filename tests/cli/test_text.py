@@ -31,7 +31,7 @@ KEYS = {
     "saturated": "saturated_fraction",
     "dead": "dead_fraction",
     "weights": "weight_norm",
-    "their gradient": "log10_weight_gradient_norm",
+    "weight gradient": "log10_weight_gradient_norm",
 }
 
 LEVELS, EIGHTHS = "▁▂▃▄▅▆▇█", "▏▎▍▌▋▊▉█"

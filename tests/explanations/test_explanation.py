@@ -190,7 +190,7 @@ CLAIMS = [
     ("saturated", "beyond |z| = 2.99 and 5.99", "2.99", lambda: math.acosh(10)),
     ("saturated", "beyond |z| = 2.99 and 5.99", "5.99", lambda: 2 * math.acosh(10)),
     ("nonfinite", "at width 128 that is --gain 11.3", "11.3", lambda: math.sqrt(128)),
-    ("underflow", "67 layers behind the loss in float32", "67", lambda: layers_above(math.log10(1.4e-45))),
+    ("underflow", "67 layers back from the loss in float32", "67", lambda: layers_above(math.log10(1.4e-45))),
     ("underflow", "510 in float64", "510", lambda: layers_above(-323.3)),
     ("chain-rule", "In 50 layers 0.9 becomes 0.006", "0.006", lambda: 0.9**49),
     ("chain-rule", "and 1.1 becomes 107", "107", lambda: 1.1**49),

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gradcheck.diagnosis.report import LayerRecord, Report
-from gradcheck.diagnosis.shown_layers import drawn, shown_layers, title
+from gradcheck.diagnosis.shown_layers import plotted_field, shown_layers, title
 from gradcheck.render.bars import Glyphs, Scale, bar, common_scale
 from gradcheck.render.layout import aside, borderless, indented
 from gradcheck.render.numbers import power, significant
@@ -27,11 +27,11 @@ COLUMNS: dict[str, Callable[[Report, LayerRecord], str]] = {
     "saturated": lambda report, layer: _share(layer.saturated_fraction),
     "dead": lambda report, layer: _share(layer.dead_fraction),
     "weights": lambda report, layer: significant(layer.weight_norm),
-    "their gradient": lambda report, layer: power(layer.log10_weight_gradient_norm, layer.weight_gradient_norm),
+    "weight gradient": lambda report, layer: power(layer.log10_weight_gradient_norm, layer.weight_gradient_norm),
     "flag": lambda report, layer: layer.flag,
 }
 
-#: The narrowest terminal that a set of columns fits into, with a bar behind them.
+#: The narrowest terminal that a set of columns fits into, with a bar after them.
 LAYOUTS = (
     (126, tuple(COLUMNS)),
     (
@@ -71,8 +71,8 @@ def layer_table(report: Report, page: Page, all_layers: bool) -> Iterator[Render
     ]
     used = INDENT + sum(max(map(len, column)) + 2 for column in zip(names, *rows, strict=True))
     used += 2 * any(one.startswith("…") for one in titles)  # three dots where the terminal has ASCII only
-    scale = common_scale([layer[drawn(report)] for layer in report.layers])
-    bars = [_bar(layer[drawn(report)], scale, max(1, min(24, width - used)), glyphs) for layer in shown]
+    scale = common_scale([layer[plotted_field(report)] for layer in report.layers])
+    bars = [_bar(layer[plotted_field(report)], scale, max(1, min(24, width - used)), glyphs) for layer in shown]
     heads = [report.unit if name == "layer" else name for name in names]
     yield indented(_table(heads, shown, rows, bars))
     if len(shown) < len(report.layers):

@@ -8,7 +8,7 @@ from rich.console import Group
 from rich.text import Text
 
 from gradcheck.diagnosis.report import LayerRecord, Report
-from gradcheck.diagnosis.shown_layers import drawn, of_several_kinds
+from gradcheck.diagnosis.shown_layers import of_several_kinds, plotted_field
 from gradcheck.render.bars import Glyphs, Scale, bracket, columns, common_scale, sparkline
 from gradcheck.render.style import STYLES
 
@@ -21,7 +21,7 @@ def picture(report: Report, width: int, glyphs: Glyphs) -> Group:
     names = report.points or ("",)
     lines = [report.layers[index :: len(names)] for index in range(len(names))]
     label = max(map(len, names)) + 2 if report.points else 0
-    logarithms = [layer[drawn(report)] for layer in report.layers]
+    logarithms = [layer[plotted_field(report)] for layer in report.layers]
     scale, room = common_scale(logarithms), width - label
     shown = columns(len(lines[0]), room)
     first, last = f"{report.unit} 1", str(len(lines[0]))
@@ -30,7 +30,7 @@ def picture(report: Report, width: int, glyphs: Glyphs) -> Group:
         for line in _axis(logarithms, first, last, len(shown), room, _of_what(report))
     ]
     for name, layers in zip(names, lines, strict=True):
-        series = _series(layers, drawn(report), shown, scale, glyphs)
+        series = _series(layers, plotted_field(report), shown, scale, glyphs)
         flags = [flag for _, flag in series]
         line = Text(no_wrap=True).append(name.ljust(label), style="dim")
         for character, flag in series:
@@ -58,7 +58,7 @@ def _series(
 
 
 def _marks(flags: Sequence[str], width: int, glyphs: Glyphs) -> Text:
-    """A bracket under each region; a name that doesn't fit into it stands behind it where there is room."""
+    """A bracket under each region; a name that doesn't fit into it follows it where there is room."""
     groups = [(flag, len(list(group))) for flag, group in groupby(flags)]
     marks = Text(no_wrap=True)
     end = 0

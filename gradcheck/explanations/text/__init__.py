@@ -75,7 +75,7 @@ def _page(topic: Topic, factors: Sequence[Factor], page: Page) -> Iterator[Rende
 
 
 def _labelled(label: str, text: str | Text, style: str = "") -> RenderableType:
-    """Return a text with a word before it, under which nothing else stands."""
+    """Return a text with a word before it, its further lines aligned with the first."""
     table = Table.grid()
     table.add_column(width=LABEL, no_wrap=True)
     table.add_column(overflow="fold")

@@ -10,22 +10,22 @@ from gradcheck.render.layout import borderless, printed
 from gradcheck.render.numbers import significant
 from gradcheck.render.page import PLAIN_PAGE, Page
 
-#: The narrowest column in which a long source stands beside the rest.
+#: The narrowest column in which a long source is shown beside the rest.
 NARROW = 40
 
-#: Columns that are told in the JSON only: the text says the same shorter, or the name does.
+#: Columns of the JSON only: another column or the name says the same shorter.
 LEFT_OUT = ("published", "kv_heads", "mlp_width", "residual_scale")
 
 
 def as_text(entries: Sequence[Mapping[str, Any]], page: Page = PLAIN_PAGE) -> str:
-    """Return one line for each entry, its source behind it where the terminal is wide enough, else under it."""
+    """Return one line for each entry, its source after it where the terminal is wide enough, else below it."""
     return printed(_parts(entries, page.width), page)
 
 
 def _parts(entries: Sequence[Mapping[str, Any]], width: int) -> Iterator[RenderableType]:
     names = [name for name in entries[0] if name not in (*LEFT_OUT, "source")]
     while _needed(entries, names) > width and len(names) > 2:
-        names.pop()  # the sources and the JSON tell it as well
+        names.pop()  # the sources and the JSON have it as well
     sources = list(dict.fromkeys(entry["source"] for entry in entries))
     beside = width - _needed(entries, names) >= min(NARROW, max(map(len, sources)))
     numbers = [name for name in names if type(entries[0][name]) in (int, float)]

@@ -67,7 +67,7 @@ def test_a_wide_terminal_shows_every_column_and_a_narrow_one_the_most_telling(re
     ("width", "count"), [(47, 3), (48, 4), (71, 4), (72, 7), (97, 7), (98, 10), (117, 10), (118, 12)]
 )
 def test_columns_come_as_soon_as_there_is_room_for_them(healthy, lines_of, width, count):
-    assert len(lines_of(healthy, width)[0].replace("their gradient", "theirs").split()) == count
+    assert len(lines_of(healthy, width)[0].replace("weight gradient", "weight-gradient").split()) == count
 
 
 def test_a_bar_is_no_longer_than_it_need_be(healthy, lines_of):
