@@ -1,6 +1,5 @@
 """The JSON is strict, complete, validates against its schema, and is the same for the same seed."""
 
-import inspect
 import json
 import math
 import re
@@ -8,8 +7,9 @@ import re
 import jsonschema
 import pytest
 
-from gradcheck.cli.simulate import PRESENTATION, simulate
 from gradcheck.spec import FAMILIES, NETWORK_OPTIONS
+from gradcheck.spec.options.option import rows
+from gradcheck.spec.options.simulation import SimulateOptions
 
 OPTIONS = {
     "plain": "--depth 5 --width 16",
@@ -181,8 +181,7 @@ def test_the_step_that_overflows_first_is_named(report):
 @every_option
 def test_every_option_is_in_the_config_with_its_value(options, report):
     config = report(options)["config"]
-    names = [name for name in inspect.signature(simulate).parameters if name not in (*PRESENTATION, "command")]
-    assert set(config) == {*names, "suggest"}
+    assert set(config) == set(rows(SimulateOptions))
     missing = {name for name, value in config.items() if value is None}
     family = FAMILIES[config["arch"]]
     of_others = {name for name in NETWORK_OPTIONS[1:] if not family.owners(name) and family.fixed.get(name) is None}

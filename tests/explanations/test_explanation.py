@@ -8,8 +8,6 @@ import pytest
 
 import gradcheck
 from gradcheck import GradcheckError, explain, simulate, theory, topics
-from gradcheck.cli.clip_demo import PRESENTATION as OF_CLIP_DEMO
-from gradcheck.cli.simulate import PRESENTATION
 from gradcheck.diagnosis import score as score
 from gradcheck.diagnosis.report import FLAGS, STATUSES
 from gradcheck.diagnosis.schema import json_schema
@@ -17,6 +15,9 @@ from gradcheck.explanations import NAMES, TOPICS
 from gradcheck.explanations.explanation import DEPTH, MULTIPLIED_OUT, WIDTH
 from gradcheck.render.numbers import percent
 from gradcheck.spec import ACTIVATIONS, INITIALIZERS, RECURRENT
+from gradcheck.spec.options.option import rows
+from gradcheck.spec.options.simulation import SimulateOptions
+from gradcheck.spec.options.training import ClipDemoOptions
 
 #: (name of a page, what follows "gradcheck", what it shows) for every command that a page quotes.
 QUOTED = [
@@ -37,7 +38,7 @@ def simulated(typed):
     @cache
     def run(command):
         options = typed(command)
-        return simulate(**{name: value for name, value in options.items() if name not in PRESENTATION})
+        return simulate(**{name: options[name] for name in rows(SimulateOptions)})
 
     return run
 
@@ -48,8 +49,8 @@ def demonstrated(typed):
 
     @cache
     def run(command):
-        options = {name: value for name, value in typed(command).items() if name not in OF_CLIP_DEMO}
-        (strategy,) = gradcheck.clip_demo(**options).strategies
+        options = typed(command)
+        (strategy,) = gradcheck.clip_demo(**{name: options[name] for name in rows(ClipDemoOptions)}).strategies
         return strategy
 
     return run
