@@ -4,6 +4,7 @@ import ast
 import json
 import math
 import re
+import shlex
 import sys
 from contextlib import redirect_stdout
 from functools import cache
@@ -17,6 +18,7 @@ import gradcheck
 from gradcheck import Thresholds
 from gradcheck.cli import run
 from gradcheck.diagnosis import score as score
+from gradcheck.logs.findings.finding import FINDING_KINDS, Finding
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path(gradcheck.__file__).parent
@@ -45,20 +47,21 @@ YOURS = {"tests/test_gradients.py"}
 FOREIGN = {"--nthreads", "--only", "--threads", "--every"}
 
 
+def printed(*words):
+    """What a command line prints in 80 columns."""
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(TextIOWrapper(BytesIO())) as stdout:
+        patch.setattr(sys, "argv", ["gradcheck", *words])
+        patch.setenv("COLUMNS", "80")
+        patch.setenv("TYPER_USE_RICH", "0")  # which the program sets itself
+        assert run() == 0
+    return stdout.buffer.getvalue().decode()
+
+
 @pytest.fixture(scope="module")
 def helps():
     """Each command ↦ its help."""
-
-    def item(*words):
-        with pytest.MonkeyPatch.context() as patch, redirect_stdout(TextIOWrapper(BytesIO())) as stdout:
-            patch.setattr(sys, "argv", ["gradcheck", *words, "--help"])
-            patch.setenv("COLUMNS", "80")
-            patch.setenv("TYPER_USE_RICH", "0")  # which the program sets itself
-            assert run() == 0
-        return stdout.buffer.getvalue().decode()
-
-    commands = re.findall(r"^  ([a-z][a-z-]+)  ", item().partition("Commands:")[2], flags=re.MULTILINE)
-    return {"": item()} | {command: item(command) for command in commands}
+    commands = re.findall(r"^  ([a-z][a-z-]+)  ", printed("--help").partition("Commands:")[2], flags=re.MULTILINE)
+    return {"": printed("--help")} | {command: printed(command, "--help") for command in commands}
 
 
 def test_every_command_is_in_the_readme_and_in_the_changelog(helps):
@@ -77,6 +80,19 @@ def test_every_option_that_the_documents_name_is_in_the_help(helps):
 def test_the_readme_shows_the_exit_codes_of_the_contract():
     table = README.partition("| exit code | when |")[2].partition("\n\n")[0]
     assert re.findall(r"^\| (\d+) \|", table, flags=re.MULTILINE) == ["0", "1", "2", "130"]
+
+
+def test_the_prediction_in_the_readme_is_what_its_command_prints():
+    line, shown = re.search(r"^```\n(gradcheck theory .*)\n\n((?s:.*?))^```", README, flags=re.MULTILINE).groups()
+    assert printed(*shlex.split(line)[1:]) == shown
+
+
+def test_the_log_in_the_readme_is_described_in_the_words_of_today():
+    numbers = {"log10_rise": math.log10(2.7e6), "log10_per_step": math.log10(1.3)}
+    details = {"what": "gradient norm", "at_once": False}
+    finding = Finding("exploding", 235, 300, ("W_out", "b_out"), numbers, details=details)
+    for sentence in (finding.message, *FINDING_KINDS["exploding"].advice):
+        assert sentence in " ".join(README.split())
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
