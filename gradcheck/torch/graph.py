@@ -97,7 +97,7 @@ class Activity(NamedTuple):
 def nodes(
     roots: Iterable[Node], inputs: Callable[[Node], Sequence[Any]] = lambda node: node.next_functions
 ) -> Iterator[Node]:
-    """Yield every node that the gradient can reach from `roots`, each once; by these inputs of a node alone."""
+    """Yield every node that the gradient can reach from `roots`, each once, going only to these inputs of a node."""
     waiting = [*roots]
     seen = set(waiting)
     while waiting:
@@ -133,7 +133,7 @@ def source(node: Node, known: Callable[[Node], bool]) -> Node | None:
     return node
 
 
-def beside_scores(root: Node) -> set[Node]:
+def reached_without_softmax(root: Node) -> set[Node]:
     """Return the nodes that the gradient reaches without going through a softmax, as those of queries and keys do."""
 
     def inputs(node: Node) -> Sequence[Any]:

@@ -18,7 +18,7 @@ EMBEDDINGS = (nn.Embedding, nn.EmbeddingBag)
 
 #: Layers that are compared among themselves, by kind. All others are ``norm`` or ``linear``, of whole examples or over
 #: their positions.
-KINDS: dict[str, tuple[type[nn.Module], ...]] = {
+LAYER_KINDS: dict[str, tuple[type[nn.Module], ...]] = {
     "convolution": (nn.modules.conv._ConvNd,),
     "recurrence": (nn.RNNBase, nn.RNNCellBase),
     "embedding": EMBEDDINGS,
@@ -42,7 +42,7 @@ class Layer:
 
     def kind(self, output: Tensor, examples: int) -> Kind:
         """Return what it is, as far as its gradient's size depends on that; given its output for so many examples."""
-        for name, classes in KINDS.items():
+        for name, classes in LAYER_KINDS.items():
             if isinstance(self.module, classes):
                 return Kind(name)
         name = "norm" if self.is_vector else "linear"

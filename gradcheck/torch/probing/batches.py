@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gradcheck.errors import OptionError
+from gradcheck.torch.layers import EMBEDDINGS
 
 #: The types that --input can have.
 INPUT_TYPES = ("float32", "float64", "float16", "bfloat16", "int64", "int32", "uint8", "bool")
@@ -95,7 +96,7 @@ def _parse_input(text: str) -> tuple[tuple[int, ...], str, int]:
 
 
 def suggest_input(model: nn.Module) -> str:
-    """Return the --input that the first layer needs, where that is obvious; or an empty text."""
+    """Return the --input that the first layer needs, where that is obvious, or an example."""
     for module in model.modules():
         if isinstance(module, nn.Linear):
             return f"32x{module.in_features}"
@@ -103,6 +104,6 @@ def suggest_input(model: nn.Module) -> str:
             return f"16x32x{module.input_size}"
         if isinstance(module, nn.modules.conv._ConvNd):
             return f"8x{module.in_channels}" + "x32" * len(module.kernel_size)
-        if isinstance(module, nn.Embedding | nn.EmbeddingBag):
+        if isinstance(module, EMBEDDINGS):
             return f"'4x32:int64<{module.num_embeddings}'"  # a shell would read from a file of that name
-    return ""
+    return "32x784"

@@ -18,13 +18,15 @@ def check_model(model: object) -> None:
         raise GradcheckError(f"{name} is not a torch.nn.Module: there is nothing to probe")
     tensors = [*model.parameters(), *model.buffers()]
     if any(is_lazy(one) for one in tensors):
-        raise GradcheckError(f"{name} has lazy modules without weights yet: call it on a batch once")
+        raise GradcheckError(f"{name} has lazy modules that have no weights yet: call it on a batch once")
     if any(isinstance(one, torch.jit.ScriptModule) for one in model.modules()):
-        raise GradcheckError(f"{name} is compiled by torch.jit, its layers can't be watched: probe it before that")
+        raise GradcheckError(f"{name} is compiled by torch.jit, which hides its layers: probe it before compiling it")
     if any(one.is_meta for one in tensors):
-        raise GradcheckError(f"{name} is on the meta device, its weights have no values: build it on another one")
+        raise GradcheckError(f"{name} is on the meta device, where weights have no values: build it on another one")
     if any(one.is_inference() for one in tensors):
-        raise GradcheckError(f"{name} was built under torch.inference_mode, it has no gradient: build it outside of it")
+        raise GradcheckError(
+            f"{name} was built under torch.inference_mode and has no gradient: build it outside of that"
+        )
 
 
 def check_batch(batch: Batch) -> None:
@@ -43,7 +45,7 @@ def _check_input(value: Tensor) -> None:
     if not value.numel():
         raise OptionError("batch", f"has an input without entries, of shape {'x'.join(map(str, value.shape))}")
     if value.is_meta:
-        raise OptionError("batch", "has inputs on the meta device, without values: draw them on another one")
+        raise OptionError("batch", "has inputs on the meta device, where they have no values: draw them on another one")
     if value.layout is not torch.strided:
         return
     if value.is_floating_point() and not bool(torch.isfinite(value).all()) and not _is_mask(value):

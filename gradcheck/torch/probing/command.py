@@ -97,8 +97,8 @@ def _batch(model: nn.Module, shapes: list[str], function: str | None, seed: int)
 
         return make_batch
     if not shapes:
-        guess = suggest_input(model) or "32x784"
-        raise OptionError("input", f"is not given; by the model's first layer it could be --input {guess}")
+        problem = f"is not given; by the model's first layer it could be --input {suggest_input(model)}"
+        raise OptionError("input", problem)
     generator = torch.Generator().manual_seed(seed)
     like = next((one for one in model.parameters() if one.is_floating_point()), torch.zeros(0))
     inputs = [draw_input(text, generator) for text in shapes]

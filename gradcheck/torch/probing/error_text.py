@@ -80,7 +80,7 @@ def _wants(module: nn.Module) -> str:
         wanted = f"…x{module.in_features}"
     elif isinstance(module, nn.modules.conv._ConvNd):
         wanted = f"Nx{module.in_channels}" + "".join(f"x{side}" for side in "DHW"[-len(module.kernel_size) :])
-    elif isinstance(module, nn.Embedding | nn.EmbeddingBag):
+    elif isinstance(module, EMBEDDINGS):
         wanted = f"whole numbers below {module.num_embeddings}"
     elif isinstance(module, nn.RNNBase):
         wanted = f"NxTx{module.input_size}" if module.batch_first else f"TxNx{module.input_size}"

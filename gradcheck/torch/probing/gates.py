@@ -15,27 +15,30 @@ NEARLY = 1e-2
 
 def find_shut(model: nn.Module, gradients: Gradients) -> dict[str, Tensor]:
     """Return the gradients of weights that are exactly zero, by name; biases shut nothing."""
-    found = {}
-    for name, parameter in model.named_parameters():
-        gradient = gradients.get(parameter)
-        if "bias" in name.rpartition(".")[2] or gradient is None or bool(parameter.detach().any()):
-            continue
-        gradient = gradient.to_dense() if gradient.is_sparse else gradient
-        if bool(gradient.any()):
-            found[name] = gradient
-    return found
+    return {
+        name: gradient
+        for name, parameter, gradient in _with_gradient(model, gradients)
+        if "bias" not in name.rpartition(".")[2] and not bool(parameter.detach().any())
+    }
 
 
 def find_nearly_shut(model: nn.Module, gradients: Gradients, factors: set[Tensor]) -> dict[str, Tensor]:
     """Return the gradients of gates that are next to zero, by name: of all factors those of whole units."""
-    found = {}
+    return {
+        name: gradient
+        for name, parameter, gradient in _with_gradient(model, gradients)
+        if parameter in factors and _is_gate(parameter) and 0 < float(parameter.detach().abs().max()) < NEARLY
+    }
+
+
+def _with_gradient(model: nn.Module, gradients: Gradients) -> Iterator[tuple[str, Tensor, Tensor]]:
+    """Yield each parameter whose gradient isn't all zero: its name, itself and the gradient."""
     for name, parameter in model.named_parameters():
-        gradient, values = gradients.get(parameter), parameter.detach()
-        if parameter not in factors or not _is_gate(values) or gradient is None or not bool(gradient.any()):
-            continue
-        if 0 < float(values.abs().max()) < NEARLY:
-            found[name] = gradient
-    return found
+        gradient = gradients.get(parameter)
+        if gradient is not None:
+            gradient = gradient.to_dense() if gradient.is_sparse else gradient
+            if bool(gradient.any()):
+                yield name, parameter, gradient
 
 
 def _is_gate(parameter: Tensor) -> bool:

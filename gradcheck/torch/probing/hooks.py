@@ -20,11 +20,10 @@ from gradcheck.torch.layers import Layer, by_channel, candidates, is_finite, mai
 
 @dataclass(eq=False)
 class Call:
-    """One use of a layer.
+    """One use of a layer, and whether its output was finite.
 
     Attributes
     ----------
-    layer : Layer
     output : Tensor
         What it returned; an activation in place may have changed it since, see `version`.
     version : int
@@ -34,7 +33,6 @@ class Call:
         Numbers in a row of its first input; inf where that is no tensor of floats.
     log10_rms, log10_std : float
         Of the output as it was returned.
-    finite : bool
     log10_gradient_norm : float
         Of δ, the gradient at the output; nan until one has arrived.
     alive : array of bool, or None

@@ -42,7 +42,7 @@ def choose_loss(loss: str | LossFunction | None, output: object, targets: object
 
 
 def _own_loss(output: object) -> Tensor | None:
-    """Return the loss that a model returns: by its name, or a single number, alone or before the others."""
+    """Return the loss that a model returns: by its name, or a single number, on its own or before the others."""
     first = output[0] if isinstance(output, tuple | list) and output else output
     if isinstance(first, Tensor):
         return first if first.is_floating_point() and first.dim() == 0 else None

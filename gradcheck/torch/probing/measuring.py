@@ -12,15 +12,12 @@ from gradcheck.engine.diversity import effective_rank, mean_cosine
 from gradcheck.engine.magnitude import LOG10_2, log10_joint_norm, log10_norm, log10_rms, rescaled
 from gradcheck.engine.types import Array
 from gradcheck.flow.gradient_flow import SATURATED_BELOW, LayerFlow
-from gradcheck.torch.graph import Activity, Node, activity, beside_scores, bottlenecks, nodes, source
+from gradcheck.torch.graph import Activity, Node, activity, bottlenecks, nodes, reached_without_softmax, source
 from gradcheck.torch.layers import EMBEDDINGS, Layer, by_channel
 from gradcheck.torch.probing.hooks import Call, Recording, as_array
 
 #: Rows (examples or tokens) from which rank and cosine are computed, evenly picked where there are more.
 ROWS = 1024
-
-#: Which units: (channels,).
-Units = npt.NDArray[np.bool_]
 
 #: A parameter ↦ its gradient; None where none has arrived.
 Gradients = dict[Tensor, Tensor | None]
@@ -34,18 +31,18 @@ def fans(layer: Layer, call: Call) -> tuple[int, int]:
 
 
 def place_calls(record: Recording, root: Tensor, leaves: Sequence[Tensor]) -> None:
-    """Note of each call, while the graph is there, what follows it, whether it scores, and whether all goes through."""
+    """Note for each call what follows it, whether it scores, and whether all of the signal goes through it."""
     by_node = {call.node: call for call in record.calls if call.node is not None}
     _note_activities(record, root.grad_fn, by_node)
     at_leaves = {torch.autograd.graph.get_gradient_edge(leaf).node for leaf in leaves}
     embedded = {call.node for call in record.calls if isinstance(call.layer.module, EMBEDDINGS)}
     narrow = bottlenecks(root.grad_fn, (at_leaves | embedded) - {None})
-    beside = beside_scores(root.grad_fn)
-    scoring = {call for call in record.calls if call.node is not None and call.node not in beside}
+    elsewhere = reached_without_softmax(root.grad_fn)
+    scoring = {call for call in record.calls if call.node is not None and call.node not in elsewhere}
     for call in record.calls:
         call.on_trunk = call.node in narrow
         # queries, keys, routers of experts: at the start their scores are nearly alike, and their gradients small,
-        # however large the others are; a softmax at the end of the model leaves none beside
+        # however large the others are; a softmax at the end of the model makes no scores
         call.scores = call in scoring and len(scoring) < len(record.calls)
 
 
@@ -148,14 +145,12 @@ def _dead_fraction(calls: Sequence[Call]) -> float:
     return sum(shares) / len(shares) if shares else math.nan
 
 
-def _active(call: Call, one: Activity) -> Units:
+def _active(call: Call, one: Activity) -> npt.NDArray[np.bool_]:
     """Return which units let anything through an activation: (channels,)."""
     units, shape = call.output.shape[call.axis], one.slope.shape
     axis = call.axis if len(shape) > call.axis and shape[call.axis] == units else len(shape) - 1
-    passing: Units = by_channel(one.slope != 0, axis).any(0).cpu().numpy()
-    if call.alive is not None and len(passing) == len(call.alive):
-        return passing | call.alive
-    return passing
+    passing: npt.NDArray[np.bool_] = by_channel(one.slope != 0, axis).any(0).cpu().numpy()
+    return passing | call.alive if call.alive is not None and len(passing) == len(call.alive) else passing
 
 
 def _saturated_fraction(activities: Sequence[Activity]) -> float:

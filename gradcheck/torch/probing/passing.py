@@ -19,23 +19,9 @@ from gradcheck.torch.probing.batches import Batch
 from gradcheck.torch.probing.error_text import error_line, errors_in_one_line
 from gradcheck.torch.probing.hooks import Call, Recording, as_array, recording
 from gradcheck.torch.probing.losses import Loss, LossFunction, choose_loss, draw_targets
-from gradcheck.torch.probing.measuring import (
-    Gradients,
-    count_rows,
-    fans,
-    layer_flow,
-    place_calls,
-    weight_gradient_norm,
-)
+from gradcheck.torch.probing.measuring import Gradients, count_rows, fans, layer_flow, place_calls, weight_gradient_norm
 from gradcheck.torch.probing.precision import Precision, autocast
-from gradcheck.torch.probing.route import (
-    Route,
-    find_shut_end,
-    gradient_at_end,
-    route_of,
-    shift_for,
-    start_of_gradient,
-)
+from gradcheck.torch.probing.route import Route, find_shut_end, gradient_at_end, route_of, shift_for, start_of_gradient
 
 
 class ModelPass(NamedTuple):

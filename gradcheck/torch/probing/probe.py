@@ -85,7 +85,13 @@ def probe(
         vanish_below=vanish_below, explode_above=explode_above, max_span=max_span, min_rank=min_rank,
         dead_above=dead_above, saturated_above=saturated_above,
     )  # fmt: skip
-    _check(model, mode, amp, steps, lr, seed)
+    check_model(model)
+    one_of("mode", mode, MODES)
+    if amp is not None:
+        one_of("amp", amp, AMP)
+    at_least("steps", steps, 0, "it counts steps of training")
+    at_least("seed", seed, 0, "it seeds the random numbers")
+    finite("lr", lr, "it is a learning rate", above=0)
     chosen = make_optimizer(optimizer, lr, model) if steps else None
     trial, history, lost = _Trial(model, batch, loss, seed), History(), tuple[Underflow, ...]()
     with untouched(model, chosen), torch.random.fork_rng(), torch.enable_grad():
@@ -102,16 +108,6 @@ def probe(
         "lr": lr if steps and isinstance(optimizer, str) else None, "seed": seed,
     }  # fmt: skip
     return probe_report(model, options, limits, judgement, history, lost)
-
-
-def _check(model: object, mode: str, amp: str | None, steps: int, lr: float, seed: int) -> None:
-    check_model(model)
-    one_of("mode", mode, MODES)
-    if amp is not None:
-        one_of("amp", amp, AMP)
-    at_least("steps", steps, 0, "it counts steps of training")
-    at_least("seed", seed, 0, "it seeds the random numbers")
-    finite("lr", lr, "it is a learning rate", above=0)
 
 
 class _Trial(NamedTuple):

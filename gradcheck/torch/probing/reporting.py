@@ -38,18 +38,20 @@ def probe_report(
     report = make_report(
         "probe", config, [found.flow], found.flow, [summary], summary, diagnosis, parameters=parameters
     )
-    return replace(
-        report,
-        model=ModelRecord(
-            loss_by_default=options["loss"] is None,
-            readout=None if found.readout is None else found.readout.name,
-            unused=found.unused,
-            zero_gradient=found.silent,
-            opened=found.opened,
-            training=_training(history) if history.steps else None,
-            precision=_precision(lost, found.shift, options["amp"]),
-        ),
+    half = None
+    if options["amp"] is not None:
+        underflow = tuple(UnderflowRecord(layer=one.layer, share=one.share) for one in lost)
+        half = PrecisionRecord(amp=options["amp"], loss_scale=2**found.shift, underflow=underflow)
+    record = ModelRecord(
+        loss_by_default=options["loss"] is None,
+        readout=None if found.readout is None else found.readout.name,
+        unused=found.unused,
+        zero_gradient=found.silent,
+        opened=found.opened,
+        training=_training(history) if history.steps else None,
+        precision=half,
     )
+    return replace(report, model=record)
 
 
 def _after_training(verdict: Verdict, history: History) -> Verdict:
@@ -92,10 +94,3 @@ def _training(history: History) -> TrainingRecord:
         sick_from_step=history.sick_from,
         first_layer=history.sick_layer,
     )
-
-
-def _precision(lost: Sequence[Underflow], shift: int, amp: Any) -> PrecisionRecord | None:  # noqa: ANN401
-    if amp is None:
-        return None
-    underflow = tuple(UnderflowRecord(layer=one.layer, share=one.share) for one in lost)
-    return PrecisionRecord(amp=amp, loss_scale=2**shift, underflow=underflow)

@@ -13,11 +13,8 @@ from gradcheck.torch.recording.scalars import Column, scalars
 
 #: Modules that squash what a layer puts out, entry by entry: they belong to the layer before them.
 ACTIVATIONS: tuple[type[nn.Module], ...] = tuple(
-    kind
-    for kind in vars(activation).values()
-    if isinstance(kind, type) and issubclass(kind, nn.Module) and kind is not nn.MultiheadAttention
-    and kind.__module__ == activation.__name__
-)  # fmt: skip
+    getattr(activation, name) for name in activation.__all__ if name != "MultiheadAttention"
+)
 
 
 class Outputs:

@@ -29,10 +29,10 @@ def built_without_gradients():
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: torch.jit.trace(small(), torch.randn(2, 32)), r"is compiled by torch\.jit, its layers can't be"),
-        (lambda: nn.Sequential(torch.jit.trace(small(), torch.randn(2, 32))), "probe it before that"),
-        (lambda: small().to("meta"), "is on the meta device, its weights have no values: build it on another one"),
-        (built_without_gradients, r"was built under torch\.inference_mode, it has no gradient"),
+        (lambda: torch.jit.trace(small(), torch.randn(2, 32)), r"is compiled by torch\.jit, which hides its layers"),
+        (lambda: nn.Sequential(torch.jit.trace(small(), torch.randn(2, 32))), "probe it before compiling it"),
+        (lambda: small().to("meta"), "is on the meta device, where weights have no values: build it on another one"),
+        (built_without_gradients, r"was built under torch\.inference_mode and has no gradient"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:.*torch.jit")

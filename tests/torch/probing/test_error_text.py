@@ -33,7 +33,11 @@ class Overwriting(nn.Module):
         (lambda: nn.Sequential(nn.Linear(4, 3)), torch.randn(2, 5), r"0 \(Linear\) was given 2x5 and wants …x4"),
         (lambda: nn.Conv2d(3, 4, 3), torch.randn(2, 1, 8, 8), r"Conv2d \(Conv2d\) was given 2x1x8x8 and wants Nx3xHxW"),
         (nn.ReLU, torch.randn(2, 5), "ReLU has no parameters"),
-        (lambda: nn.LazyLinear(3), torch.randn(2, 5), "has lazy modules without weights yet: call it on a batch once"),
+        (
+            lambda: nn.LazyLinear(3),
+            torch.randn(2, 5),
+            "has lazy modules that have no weights yet: call it on a batch once",
+        ),
         (Overwriting, torch.randn(2, 4), "the gradient can't go back: RuntimeError: one of the variables"),
         (lambda: nn.Embedding(5, 3), torch.tensor([7]), "whole numbers below 5"),
         (lambda: nn.Linear(4, 3), torch.full((2, 4), torch.nan), "has inputs that are not finite, nan"),
