@@ -15,7 +15,7 @@ from gradcheck.engine.attention import Heads
 from gradcheck.engine.blocks import HiddenLayer
 from gradcheck.engine.cells import CELLS
 from gradcheck.engine.initializers import Law
-from gradcheck.engine.linear import Beside, Dense, Spread, log10_weight_gradient_norm
+from gradcheck.engine.linear import Beside, Dense, log10_weight_gradient_norm
 from gradcheck.engine.loss import cross_entropy, mean_square
 from gradcheck.engine.magnitude import Scaled
 from gradcheck.engine.network import weightless_maps
@@ -155,8 +155,8 @@ def _beside(draw: Draw) -> Iterator[Case]:
 
 
 def _spread(draw: Draw) -> Iterator[Case]:
-    beside = Beside((Dense(draw(WIDTH, 4)), Dense(draw(WIDTH, 3))))
-    yield _of_block(Spread(beside, draw.generator.permutation(7)).__call__, draw(BATCH, WIDTH))
+    spread = Beside((Dense(draw(WIDTH, 4)), Dense(draw(WIDTH, 3))), draw.generator.permutation(7))
+    yield _of_block(spread.__call__, draw(BATCH, WIDTH))
 
 
 MAPS: dict[str, Cases] = {"dense": _dense, "beside": _beside, "spread": _spread}

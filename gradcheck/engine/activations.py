@@ -64,7 +64,7 @@ def step(z: Array) -> tuple[Array, Array]:
 
 
 def sigmoid(z: Array) -> tuple[Array, Array]:
-    """Return σ(z) = 1/(1 + e⁻ᶻ) and σ(z)²·e⁻ᶻ; where σ(z) is no normal number any more, the smallest that is."""
+    """Return σ(z) = 1/(1 + e⁻ᶻ) and σ(z)²·e⁻ᶻ; where σ(z) is no longer a normal number, the smallest that is."""
     decay = np.maximum(z, math.log(np.finfo(z.dtype).tiny))
     np.exp(np.negative(decay, out=decay), out=decay)  # e⁻ᶻ; in place: this is the engine's busiest function
     output: Array = decay + 1

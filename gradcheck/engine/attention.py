@@ -19,7 +19,7 @@ class Heads(NamedTuple):
     tokens : int
         Of each sequence.
     queries, keys : int
-        Heads, and how many of them have keys and values of their own: each group shares one (Ainslie et al. 2023).
+        Heads of queries, and of keys and values: a group of queries shares one (Ainslie et al. 2023).
     width : int
         Numbers of one query.
     causal : bool

@@ -1,5 +1,7 @@
 """The hidden layer: linear map, norm, activation, and perhaps a skip connection around them."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 from gradcheck.engine.activations import Activation
@@ -31,18 +33,12 @@ class HiddenLayer(NamedTuple):
         normalised, through_norm = self.norm(z)
         y, slope = self.activation(normalised)
 
-        def plain(delta: Array) -> Cotangents:
-            at_z = through_norm(delta * slope)
-            return Cotangents(at_z, through_linear(at_z), ((x, at_z),))
-
-        maps, slopes = (self.linear,), ((slope, self.activation.steepest),)
-        if self.skip_scale is None:
-            return LayerPass(z, y, y, plain, maps, slopes)
         scale = self.skip_scale
 
-        def with_skip(delta: Array) -> Cotangents:
-            cotangents = plain(scale * delta)
-            return cotangents._replace(at_x=delta + cotangents.at_x)
+        def pullback(delta: Array) -> Cotangents[Array]:
+            at_z = through_norm((delta if scale is None else scale * delta) * slope)
+            at_x = through_linear(at_z)
+            return Cotangents(at_z, at_x if scale is None else delta + at_x, ((x, at_z),))
 
-        output = x + scale * y
-        return LayerPass(z, output, output, with_skip, maps, slopes)
+        output = y if scale is None else x + scale * y
+        return LayerPass(z, output, output, pullback, (self.linear,), ((slope, self.activation.steepest),))

@@ -39,7 +39,7 @@ class Drawing(NamedTuple):
     biased: bool = True
 
     def linear(self, key: int, fan_in: int, parts: Parts) -> Linear:
-        """Return the map of a key, the same each time; other keys have random numbers of their own."""
+        """Return the map of a key, the same each time; each key has its own random numbers."""
         if not self.weightless:
             return self.dense(key, fan_in, parts)
         if self.law.haar and len(parts) > 1:  # a frame each

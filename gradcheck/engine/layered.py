@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from gradcheck.engine.linear import Linear
 from gradcheck.engine.magnitude import Scaled, rescaled
 from gradcheck.engine.types import Array
 
+A = TypeVar("A", Array, Scaled)
 
-class Cotangents(NamedTuple):
-    """What a pullback returns.
+
+class Cotangents(NamedTuple, Generic[A]):
+    """What a pullback returns: arrays, or renormalised ones.
 
     Attributes
     ----------
-    at_z, at_x : Array
+    at_z, at_x : A
         ∂𝓛/∂z and ∂𝓛/∂input.
-    products : tuple of (Array, Array)
+    products : tuple of (A, A)
         (input X, ∂𝓛/∂(X W) D) of each linear map: Xᵀ D is its weights' gradient.
     """
 
-    at_z: Array
-    at_x: Array
-    products: tuple[tuple[Array, Array], ...]
+    at_z: A
+    at_x: A
+    products: tuple[tuple[A, A], ...]
 
 
 class LayerPass(NamedTuple):
@@ -48,7 +50,7 @@ class LayerPass(NamedTuple):
     preactivation: Array
     output: Array
     activity: Array
-    pullback: Callable[[Array], Cotangents]
+    pullback: Callable[[Array], Cotangents[Array]]
     maps: tuple[Linear, ...] = ()
     slopes: tuple[tuple[Array, float], ...] = ()
 
@@ -70,7 +72,7 @@ class Units(NamedTuple):
     points : tuple of str
         The flow points of each unit, one layer each; none where a unit is one layer.
     shared : bool
-        The units share their weights, and each is given an input of its own: the last alone knows them all.
+        The units share their weights, and each is given its own input: the last alone depends on them all.
     """
 
     name: str = "layer"
@@ -112,24 +114,10 @@ def forward(network: Layered, x: Array, layers: range) -> Iterator[LayerPass]:
         x = layer_pass.output
 
 
-class Backward(NamedTuple):
-    """What comes back to a layer, renormalised: it neither under- nor overflows at any depth.
-
-    Attributes
-    ----------
-    at_z, at_x : Scaled
-        ∂𝓛/∂z and ∂𝓛/∂input.
-    products : tuple of (Scaled, Scaled)
-        As in ``Cotangents``.
-    """
-
-    at_z: Scaled
-    at_x: Scaled
-    products: tuple[tuple[Scaled, Scaled], ...]
-
-
-def backward(passes: Sequence[LayerPass], delta: Scaled) -> Iterator[Backward]:
+def backward(passes: Sequence[LayerPass], delta: Scaled) -> Iterator[Cotangents[Scaled]]:
     """Apply the chain rule through `passes`, from the last to the first, and yield what comes back to each.
+
+    It is renormalised: it neither under- nor overflows at any depth.
 
     Parameters
     ----------
@@ -141,4 +129,4 @@ def backward(passes: Sequence[LayerPass], delta: Scaled) -> Iterator[Backward]:
         cotangents, exponent = layer_pass.pullback(delta.mantissa), delta.exponent
         delta = rescaled(cotangents.at_x, exponent)
         products = tuple((rescaled(x), rescaled(at_product, exponent)) for x, at_product in cotangents.products)
-        yield Backward(rescaled(cotangents.at_z, exponent), delta, products)
+        yield Cotangents(rescaled(cotangents.at_z, exponent), delta, products)

@@ -143,7 +143,7 @@ class Weightless(NamedTuple):
 
     @property
     def log10_weight_norm(self) -> float:
-        """log10 of the root mean square of W's Frobenius norm; a frame's norm is what it is."""
+        """log10 of the root mean square of W's Frobenius norm; a frame's norm is not random."""
         size = min(self.fan_in, self.fan_out) / self.fan_out if self.haar else self.fan_in
         return log10_norm(np.broadcast_to(self.scale, self.fan_out)) + 0.5 * math.log10(size)
 
@@ -154,26 +154,33 @@ class Weightless(NamedTuple):
 
 
 class Beside(NamedTuple):
-    """Several maps of one input, their outputs side by side.
+    """Several maps of one input, their outputs side by side or each in its own columns.
 
     Attributes
     ----------
     maps : tuple of Linear
+    columns : Array of int or None
+        Where each of the outputs goes, in their order; None for side by side.
     """
 
     maps: tuple[Linear, ...]
+    columns: npt.NDArray[np.intp] | None = None
 
     def __call__(self, x: Array) -> tuple[Array, Pullback]:
         """Return all outputs, (batch, all fan_out), and the pullback, the sum of theirs."""
         outputs, pullbacks = zip(*(one(x) for one in self.maps), strict=True)
         ends = np.cumsum([output.shape[1] for output in outputs])[:-1]
+        z = np.concatenate(outputs, axis=1)
+        if self.columns is not None:
+            z[:, self.columns] = z.copy()
 
         def pullback(delta: Array) -> Array:
-            parts = zip(pullbacks, np.split(delta, ends, axis=1), strict=True)
+            ordered = delta if self.columns is None else delta[:, self.columns]
+            parts = zip(pullbacks, np.split(ordered, ends, axis=1), strict=True)
             total: Array = sum(through(part) for through, part in parts)
             return total
 
-        return np.concatenate(outputs, axis=1), pullback
+        return z, pullback
 
     @property
     def log10_weight_norm(self) -> float:
@@ -186,44 +193,13 @@ class Beside(NamedTuple):
         return any(one.holds_nan for one in self.maps)
 
 
-class Spread(NamedTuple):
-    """Maps of one input whose outputs are not side by side: each has columns of its own.
-
-    Attributes
-    ----------
-    beside : Beside
-    columns : Array of int
-        Where each of the outputs goes, in their order.
-    """
-
-    beside: Beside
-    columns: npt.NDArray[np.intp]
-
-    def __call__(self, x: Array) -> tuple[Array, Pullback]:
-        """Return the outputs in their places, (batch, fan_out), and the pullback."""
-        outputs, pullback = self.beside(x)
-        placed = np.empty_like(outputs)
-        placed[:, self.columns] = outputs
-        return placed, lambda delta: pullback(delta[:, self.columns])
-
-    @property
-    def log10_weight_norm(self) -> float:
-        """log10 of the Frobenius norm of all weights."""
-        return self.beside.log10_weight_norm
-
-    @property
-    def holds_nan(self) -> bool:
-        """Whether a weight or bias is not a number."""
-        return self.beside.holds_nan
-
-
 def _padded(x: Array, size: int) -> Array:
     """Return x (batch, n) with zeros up to n = size."""
     return x if x.shape[1] == size else np.pad(x, ((0, 0), (0, size - x.shape[1])))
 
 
 class Gradient(NamedTuple):
-    """What one batch says of a network's parameters.
+    """One batch's loss, and its gradient with respect to a network's parameters.
 
     Attributes
     ----------
@@ -251,7 +227,7 @@ def log10_weight_gradient_norm(x: Scaled, delta: Scaled) -> float:
 
     Notes
     -----
-    Where the batch is small beside the layer, ‖Xᵀ D‖² = Σ (X Xᵀ) ∘ (D Dᵀ) is cheaper than the matrix. The sum
+    Where the batch is small compared with the layer, ‖Xᵀ D‖² = Σ (X Xᵀ) ∘ (D Dᵀ) is cheaper than the matrix. The sum
     can cancel (a trained network's examples pull in opposite directions); where it does, it is ‖Cᵀ D‖² with X = C Q.
     """
     (X, x_exponent), (D, delta_exponent) = x, delta
@@ -264,7 +240,7 @@ def log10_weight_gradient_norm(x: Scaled, delta: Scaled) -> float:
 
 
 def _square_by_gram_matrices(X: Array, D: Array) -> float | None:
-    """Return ‖Xᵀ D‖² by way of the Gram matrices; None where that is inexact by cancellation."""
+    """Return ‖Xᵀ D‖² from the Gram matrices; None where cancellation makes that inexact."""
     gram_x, gram_delta = contraction(X, X), contraction(D, D)
     square = inner(gram_x, gram_delta)
     largest = math.sqrt(sum_of_squares(gram_x) * sum_of_squares(gram_delta))

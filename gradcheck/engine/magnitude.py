@@ -25,7 +25,7 @@ def rescaled(array: Array, exponent: int = 0) -> Scaled:
     """Return array · 2**exponent with the power of two moved out where powers would leave the range of floats.
 
     Where the sum of squares is comfortable (10**±70 in float64, 10**±9 in float32: fourth powers don't overflow
-    either) the array is returned as it is; elsewhere, only entries that are negligible beside the largest lose
+    either) the array is returned as it is; elsewhere, only entries that are negligible compared with the largest lose
     digits.
     """
     decades = 70 if array.dtype == np.float64 else 9

@@ -9,7 +9,7 @@ from gradcheck.engine.types import Array
 
 
 class Noise(NamedTuple):
-    """The normal numbers of one layer: the same each time they are asked for.
+    """The normal numbers of one layer, the same each time they are asked for.
 
     Attributes
     ----------
@@ -23,9 +23,9 @@ class Noise(NamedTuple):
     dtype: str = "float64"
 
     def __call__(self, purpose: int, rows: int, columns: int) -> Array:
-        """Return independent N(0, 1) entries, (rows, columns); another purpose has numbers of its own.
+        """Return independent N(0, 1) entries, (rows, columns); each purpose has its own.
 
-        Each piece has a stream of its own: whichever thread draws it, it is the same.
+        Each piece has its own random stream: it is the same on any thread.
         """
         numbers = np.empty(rows * columns, self.dtype)
 

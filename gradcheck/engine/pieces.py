@@ -21,7 +21,7 @@ PRODUCT = 1 << 21
 #: The threads of the engine, where BLAS has been given one: only then are products shared out here.
 OWN_THREADS = "GRADCHECK_NUM_THREADS"
 
-#: The variables by which the BLAS libraries are told.
+#: The variables that set the threads of the BLAS libraries.
 BLAS_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 

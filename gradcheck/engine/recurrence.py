@@ -1,5 +1,7 @@
 """Recurrence: one layer, its weights shared over the time steps; a step is to time what a layer is to depth."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -56,7 +58,7 @@ class Recurrence(NamedTuple):
         from_state, through_recurrent = self.recurrent(state[:, : self.width])
         step = self.cell.step(from_input, from_state, state, self.activation)
 
-        def pullback(delta: Array) -> Cotangents:
+        def pullback(delta: Array) -> Cotangents[Array]:
             at_z, at_state, at_product = step.pullback(delta)
             at_hidden = through_recurrent(at_product)
             if at_state is None:
@@ -112,7 +114,7 @@ class Unrolled(NamedTuple):
         return (lambda state: self._last(x, state)) if layer == self.depth else lambda state: self.recurrence(x, state)
 
     def _last(self, x: Array, state: Array) -> LayerPass:
-        """Return the last step: nobody reads what the cell keeps to itself after it."""
+        """Return the last step: what the cell keeps to itself is not read after it."""
         step, width = self.recurrence(x, state), self.recurrence.width
         kept = step.output.shape[1] - width
         if not kept:
@@ -185,14 +187,14 @@ class RecurrentNetwork(NamedTuple):
         value, at_logits = loss(logits)
         delta = np.zeros_like(steps[-1].output)
         delta[:, : self.recurrence.width] = through_readout(at_logits)
-        cotangents: list[Cotangents] = []  # last step to first
+        cotangents: list[Cotangents[Array]] = []  # last step to first
         for step in reversed(steps):
             cotangents.append(step.pullback(delta))
             delta = cotangents[-1].at_x
         within = self._within(sequence, cotangents[::-1])
         return Gradient(value, logits, [*within, *self.readout.gradient(hidden, at_logits)])
 
-    def _within(self, sequence: Array, cotangents: list[Cotangents]) -> tuple[Array, ...]:
+    def _within(self, sequence: Array, cotangents: list[Cotangents[Array]]) -> tuple[Array, ...]:
         """Return the gradients of the shared weights and biases, summed over the steps."""
         at_z = at_product = np.concatenate([step.at_z for step in cotangents])
         before = np.concatenate([hidden for _, (hidden, _) in (step.products for step in cotangents)])

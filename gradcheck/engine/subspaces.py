@@ -40,7 +40,7 @@ def row_space(x: Array, beside: Array | None = None, most: int | None = None) ->
     x : Array
         (batch, n), finite.
     beside : Array, optional
-        What is rounding beside the rows of this is left out; beside those of x itself without it.
+        What is rounding error compared with the rows of this is left out; without it, compared with those of x.
     most : int, optional
         The rank is not larger than this; n, if not given.
 
@@ -123,7 +123,7 @@ def _lengths(gram: Array) -> Array:
 
 
 def _zero_where(x: Array, coordinates: Array) -> Array:
-    """Return the coordinates of x (batch, rank): of an example that is zero they are, whatever rounding says."""
+    """Return the coordinates of x (batch, rank): those of an example that is zero are exactly zero."""
     alive = x.any(axis=1, keepdims=True)
     return coordinates if alive.all() else coordinates * alive
 

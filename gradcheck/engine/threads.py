@@ -17,6 +17,6 @@ def settle_threads() -> None:
 
 
 def one_thread() -> None:
-    """Have one thread, where the environment has not settled it otherwise: other processes work beside this one."""
+    """Have one thread, unless the environment says otherwise: other processes work beside this one."""
     for variable in (OWN_THREADS, *BLAS_THREADS):
         os.environ.setdefault(variable, "1")

@@ -1,5 +1,7 @@
 """Transformers: attention and MLP branches beside a residual stream; a flow point after each."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -138,7 +140,7 @@ class Sublayer(NamedTuple):
         added = self.branch_scale * y
         output, through_outer = self.outer(self.stream_scale * x + added)
 
-        def pullback(delta: Array) -> Cotangents:
+        def pullback(delta: Array) -> Cotangents[Array]:
             at_added = through_outer(delta)
             at_normalised, products = branch_pass.pullback(through_after(self.branch_scale * at_added))
             return Cotangents(at_added, self.stream_scale * at_added + through_before(at_normalised), products)
@@ -152,7 +154,7 @@ def residual_point(x: Array) -> LayerPass:
 
 
 class Ending(NamedTuple):
-    """The residual stream after the last block, and what the read-out is given of it.
+    """The residual stream after the last block, and the part of it that the read-out is given.
 
     Attributes
     ----------
@@ -168,7 +170,7 @@ class Ending(NamedTuple):
         """Pass x (rows, width) on; the flow point is x itself."""
         read, through_norm = self.norm(x[:: self.every])
 
-        def pullback(delta: Array) -> Cotangents:
+        def pullback(delta: Array) -> Cotangents[Array]:
             at_x = np.zeros_like(x)
             at_x[:: self.every] = through_norm(delta)
             return Cotangents(at_x, at_x, ())

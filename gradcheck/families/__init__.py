@@ -1,4 +1,4 @@
-"""The families of networks: one record each, of what is done with a network beside describing it.
+"""The families of networks: one record each, of what is done with a network besides describing it.
 
 Their descriptions, which need no NumPy, are those of ``gradcheck.spec``.
 """

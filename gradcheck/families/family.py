@@ -1,4 +1,4 @@
-"""What a family of networks has to say for itself: one record, that every command goes by."""
+"""A family of networks: one record, which every command uses."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -96,7 +96,7 @@ class Family(Generic[S]):
         (spec, batch size, whether less depth may help) ↦ the single changes worth a simulation, each of which alters
         one thing that a theorem or a paper names.
     small : dict
-        Options of a small, smooth network with as much in it as there is: the one whose gradient is verified.
+        Options of a small, smooth network that has every part: the one whose gradient is verified.
     weights : Weights or None
         None where weights are never stored.
     """
@@ -112,7 +112,7 @@ class Family(Generic[S]):
 
 
 def initialisations(spec: Spec) -> Iterator[Change]:
-    """Yield the usual initialisations that a network hasn't, then the gain that they were derived for."""
+    """Yield the usual initialisations that a network doesn't have, then the gain that they were derived for."""
     for init in ("he", "lecun", "orthogonal"):
         if init != spec.init:
             yield {"init": init, "gain": 1.0, "weight_std": None}

@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import chain, count, pairwise, takewhile
 from pathlib import Path
 from typing import Any
 
-from gradcheck.data.datasets import Dataset, as_numbers, load_dataset
+from gradcheck.data.datasets import Dataset, load_dataset
 from gradcheck.engine.linear import Dense
 from gradcheck.engine.network import Network, build, drawn_maps, given_maps, weightless_maps
 from gradcheck.errors import InputError
@@ -86,7 +86,7 @@ def load_weights(path: Path, arch: str = "mlp") -> list[Dense]:
     MissingExtraError
         A .safetensors file without the package that reads it.
     """
-    arrays = {name: as_numbers(path, array, name) for name, array in read(path).items()}
+    arrays = read(path)
     recurrent = next((name for name in arrays if name == "W_h" or name.endswith("weight_hh_l0")), None)
     if recurrent:
         raise InputError(path, f"has {recurrent}, the weights of a recurrence; add --arch rnn, lstm or gru")
@@ -99,16 +99,12 @@ def load_weights(path: Path, arch: str = "mlp") -> list[Dense]:
 
 def _by_name(path: Path, arrays: Arrays) -> dict[str, Dense]:
     """Take W1, b1, …, W_out, b_out."""
-    pairs: list[tuple[str, str]] = []
-    while f"W{len(pairs) + 1}" in arrays:
-        pairs.append((f"W{len(pairs) + 1}", f"b{len(pairs) + 1}"))
-    pairs.append(READOUT)
-    pairs = [pair for pair in pairs if pair[0] in arrays]
-    unknown = sorted(set(arrays) - {name for pair in pairs for name in pair})
+    hidden = takewhile(lambda pair: pair[0] in arrays, ((f"W{layer}", f"b{layer}") for layer in count(1)))
+    pairs = [*hidden, *([READOUT] if READOUT[0] in arrays else [])]
+    unknown = sorted(set(arrays) - set(chain(*pairs)))
     if unknown:
-        raise InputError(
-            path, f"has W1 but also {', '.join(unknown)}; allowed: W1, b1, W2, b2 ... without gaps, W_out, b_out"
-        )
+        problem = f"has W1 but also {', '.join(unknown)}"
+        raise InputError(path, f"{problem}; allowed: W1, b1, W2, b2 ... without gaps, W_out, b_out")
     return {weight: dense_of(path, weight, arrays[weight], bias, arrays.get(bias)) for weight, bias in pairs}
 
 
@@ -130,7 +126,7 @@ def _by_order(path: Path, arrays: Arrays) -> dict[str, Dense]:
 
 def _check_chain(path: Path, maps: dict[str, Dense]) -> None:
     """Each matrix must take what the one before it gives."""
-    for (before, one), (name, other) in zip(list(maps.items()), list(maps.items())[1:], strict=False):
+    for (before, one), (name, other) in pairwise(maps.items()):
         (_, gives), (takes, _) = one.weight.shape, other.weight.shape
         if gives != takes:
             problem = f"{name} takes {takes} inputs but {before} gives {gives}"

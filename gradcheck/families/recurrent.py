@@ -3,12 +3,13 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gradcheck.data.datasets import Dataset, as_numbers, load_dataset
+from gradcheck.data.datasets import Dataset, load_dataset
 from gradcheck.engine.activations import ACTIVATIONS
 from gradcheck.engine.cells import CELLS, Cell
 from gradcheck.engine.initializers import Law
@@ -27,7 +28,7 @@ from gradcheck.spec.data import FEATURES, DataSpec
 NAMES = (("W_x", "b"), ("W_h", "b_h"), ("W_out", "b_out"))
 
 #: How PyTorch's names end, in the same order; its matrices are (fan_out, fan_in).
-TORCH_NAMES = (("weight_ih_l0", "bias_ih_l0"), ("weight_hh_l0", "bias_hh_l0"), (".weight", ".bias"))
+TORCH_ENDINGS = ("weight_ih_l0", "bias_ih_l0", "weight_hh_l0", "bias_hh_l0", ".weight", ".bias")
 
 ALLOWED = "W_x, b, W_h, b_h, W_out, b_out, or a PyTorch state dict of one recurrent and one linear layer"
 
@@ -50,15 +51,15 @@ def _draw(
 
 
 def _drawn_maps(spec: RecurrentSpec, law: Law, features: int, outputs: int, seed: int) -> list[Dense]:
-    """Draw the input's, the hidden state's and the read-out's linear map; each gate has matrices of its own."""
+    """Draw the input's, the hidden state's and the read-out's linear map; each gate has its own matrices."""
     cell, width = CELLS[spec.arch], spec.width
     gates = len(cell.gates)
 
     def stacked(law: Law, first: int, fan_in: int) -> tuple[Array, Array | None]:
-        weights = [law.weight(seed, first + gate, fan_in, width) for gate in range(gates)]
-        # PyTorch bounds all biases of a recurrent layer by 1/√width
-        biases = [law.bias(seed, first + gate, width, width) for gate in range(gates)]
-        return np.hstack(weights), None if biases[0] is None else np.hstack(biases)  # type: ignore[arg-type]
+        keys = range(first, first + gates)
+        biases = [law.bias(seed, key, width, width) for key in keys]  # PyTorch bounds them all by 1/√width
+        bias = None if biases[0] is None else np.hstack(biases)  # type: ignore[arg-type]
+        return np.hstack([law.weight(seed, key, fan_in, width) for key in keys]), bias
 
     # … and all its weights, those of the input too
     as_wide = math.sqrt(features / width) if law.init == "torch_default" else 1.0
@@ -134,9 +135,8 @@ def _misfit(steps: int, features: int, name: str, per_step: int | None) -> str:
     """Say which numbers of steps there can be."""
     if per_step:
         fitting = f"allowed: {features // per_step}" if features % per_step == 0 else "those weights fit other data"
-        return (
-            f"{steps} of {per_step} numbers each, as the weights take them, are not the {features} of {name}; {fitting}"
-        )
+        pieces = f"{steps} of {per_step} numbers each, as the weights take them"
+        return f"{pieces}, are not the {features} of {name}; {fitting}"
     divisors = [str(number) for number in range(1, features + 1) if features % number == 0]
     shown = ", ".join(divisors if len(divisors) <= 12 else [*divisors[:6], "...", *divisors[-5:]])
     return f"{steps} can't cut the {features} numbers of an example of {name} evenly; allowed: {shown}"
@@ -153,7 +153,7 @@ def load_recurrence(path: Path, arch: str) -> list[Dense]:
     """Return a recurrence's linear maps: the input's, the hidden state's, the read-out's.
 
     The arrays are W_x (features, gates·width), W_h (width, gates·width), W_out (width, outputs) and perhaps b, b_h,
-    b_out; or a PyTorch state dict of one recurrent layer and a linear one, transposed. The gates stand in
+    b_out; or a PyTorch state dict of one recurrent layer and a linear one, transposed. The gates are in
     PyTorch's order.
 
     Raises
@@ -161,10 +161,10 @@ def load_recurrence(path: Path, arch: str) -> list[Dense]:
     InputError
         The file can't be read, or doesn't hold one recurrent layer of this kind and a read-out.
     """
-    arrays = {name: as_numbers(path, array, name) for name, array in read(path).items()}
+    arrays = read(path)
     if "W_x" not in arrays:
         arrays = _from_torch(path, arrays)
-    unknown = sorted(set(arrays) - {name for pair in NAMES for name in pair})
+    unknown = sorted(set(arrays) - set(chain(*NAMES)))
     missing = [weight for weight, _ in NAMES if weight not in arrays]
     if unknown or missing:
         problem = f"has no {missing[0]}" if missing else f"has W_x but also {', '.join(unknown)}"
@@ -180,17 +180,15 @@ def _from_torch(path: Path, arrays: Arrays) -> Arrays:
     if deeper:
         raise InputError(path, f"has {deeper[0]}; allowed: one recurrent layer in one direction")
     ours: Arrays = {}
-    endings = tuple(ending for pair in TORCH_NAMES for ending in pair)
-    unknown = [name for name in arrays if not name.endswith(endings)]
+    unknown = [name for name in arrays if not name.endswith(TORCH_ENDINGS)]
     if unknown and len(unknown) < len(arrays):
         raise InputError(path, f"has {unknown[0]} too; allowed: {ALLOWED}")
-    for names, theirs in zip(NAMES, TORCH_NAMES, strict=True):
-        for name, ending in zip(names, theirs, strict=True):
-            found = [one for one in arrays if one.endswith(ending)]
-            if len(found) > 1:
-                raise InputError(path, f"has {' and '.join(found)}; allowed: one recurrent layer and one read-out")
-            if found:
-                ours[name] = arrays[found[0]].T
+    for name, ending in zip(chain(*NAMES), TORCH_ENDINGS, strict=True):
+        found = [one for one in arrays if one.endswith(ending)]
+        if len(found) > 1:
+            raise InputError(path, f"has {' and '.join(found)}; allowed: one recurrent layer and one read-out")
+        if found:
+            ours[name] = arrays[found[0]].T
     return ours
 
 
@@ -226,13 +224,8 @@ def _changes(spec: RecurrentSpec, batch_size: int, shallower: bool) -> Iterator[
     yield from initialisations(spec)
     if spec.arch == "rnn":
         for activation in ("tanh", "relu"):
-            yield {
-                "activation": activation,
-                "init": "orthogonal",
-                "gain": 1.0,
-                "recurrent_gain": 1.0,
-                "weight_std": None,
-            }
+            orthogonal = {"init": "orthogonal", "gain": 1.0, "recurrent_gain": 1.0, "weight_std": None}
+            yield {"activation": activation, **orthogonal}
 
 
 RECURRENT = Family(

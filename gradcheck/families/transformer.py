@@ -13,7 +13,7 @@ from gradcheck.engine.activations import ACTIVATIONS
 from gradcheck.engine.attention import Heads, sinusoids
 from gradcheck.engine.drawing import MOST, Drawing
 from gradcheck.engine.initializers import POSITION_STREAM, TOKEN_STREAM, random_stream
-from gradcheck.engine.linear import Beside, Dense, Linear, Spread, Weightless
+from gradcheck.engine.linear import Beside, Dense, Linear, Weightless
 from gradcheck.engine.noise import Noise
 from gradcheck.engine.normalization import NORMS
 from gradcheck.engine.transformer import AttentionBranch, Ending, MlpBranch, Stack, Sublayer
@@ -30,7 +30,7 @@ GATES = {"geglu": "gelu", "swiglu": "silu"}
 #: Keys of the maps that are in no block; sublayer s = 1 … 2·blocks has 2·s and the one after it.
 READOUT_KEY, PATCH_KEY = 0, 1
 
-#: Activations that are none of them dead for a whole batch.
+#: Activations none of which is ever dead for a whole batch.
 SMOOTH = ("gelu", "silu", *GATED)
 
 
@@ -85,14 +85,8 @@ class TransformerNetwork(NamedTuple):
     def _attention(self, number: int) -> AttentionBranch:
         spec = self.spec
         parts = [(spec.model_width, 1.0), (spec.key_width, 1.0), (spec.key_width, spec.inner_gain)]
-        heads = Heads(
-            spec.tokens,
-            spec.heads,
-            spec.kv_heads or spec.heads,
-            spec.head_width,
-            spec.causal,
-            rotary=spec.positions == "rotary",
-        )
+        keys, rotary = spec.kv_heads or spec.heads, spec.positions == "rotary"
+        heads = Heads(spec.tokens, spec.heads, keys, spec.head_width, spec.causal, rotary)
         project = self.drawing.linear(2 * number, spec.model_width, parts)
         write = self.drawing.linear(2 * number + 1, spec.model_width, [(spec.model_width, spec.branch_gain)])
         return AttentionBranch(project, heads, write)
@@ -143,14 +137,14 @@ class TransformerNetwork(NamedTuple):
         return (spec.embedding_std * spec.embedding_scale * table).astype(self.drawing.dtype)
 
     def _tied_readout(self, known: npt.NDArray[np.intp], embedding: Array) -> Linear:
-        """Return the transposed embedding; the columns of tokens that the input has not are drawn here."""
+        """Return the transposed embedding; the columns of tokens that the input lacks are drawn here."""
         spec, drawing = self.spec, self.drawing
         others = np.setdiff1d(np.arange(spec.vocabulary), known)
         if not len(others):
             return Dense(embedding.T)
         noise = Noise(drawing.seed, MOST * READOUT_KEY, drawing.dtype)
         unknown = Weightless(spec.model_width, len(others), noise, spec.embedding_std)
-        return Spread(Beside((Dense(embedding.T), unknown)), np.concatenate([known, others]))
+        return Beside((Dense(embedding.T), unknown), np.concatenate([known, others]))
 
     def _untied_readout(self) -> Linear:
         """Draw the map to the logits; of tokens it has no bias, as no published one has."""
@@ -161,7 +155,7 @@ class TransformerNetwork(NamedTuple):
 def draw_transformer(
     spec: TransformerSpec, features: int, outputs: int, seed: int, dtype: str, without_matrices: bool = False
 ) -> TransformerNetwork:
-    """Return the transformer that a spec describes and `seed` draws; it says itself what it reads and gives."""
+    """Return the transformer that a spec describes and `seed` draws; `features` and `outputs` are the spec's own."""
     return TransformerNetwork(spec, Drawing(weight_law(spec), seed, dtype, without_matrices, spec.biases))
 
 
@@ -222,10 +216,8 @@ def cut_patches(
     if rest:
         raise OptionError("patch", f"{patch} can't cut the {dataset.features} numbers of an example of {data.data}")
     if given and spec.tokens != patches + 1:
-        problem = (
-            f"{spec.tokens} are not the {patches} patches of {data.data} and a class token; allowed: {patches + 1}"
-        )
-        raise OptionError("tokens", problem)
+        problem = f"{spec.tokens} are not the {patches} patches of {data.data} and a class token"
+        raise OptionError("tokens", f"{problem}; allowed: {patches + 1}")
     if dataset.labels is not None and dataset.outputs > spec.vocabulary:
         raise OptionError("vocabulary", f"{spec.vocabulary} is less than the {dataset.outputs} classes of {data.data}")
     return replace(spec, tokens=patches + 1), dataset

@@ -9,25 +9,25 @@ import numpy as np
 import numpy.typing as npt
 
 from gradcheck.base.files import write_whole
-from gradcheck.data.datasets import Dataset, existing_file, read_arrays
+from gradcheck.data.datasets import Dataset, as_numbers, existing_file, read_arrays
 from gradcheck.engine.linear import Dense
+from gradcheck.engine.types import Array
 from gradcheck.errors import InputError, MissingExtraError, OptionError
 from gradcheck.families.family import Given, StoredNetwork
 
-Arrays = dict[str, npt.NDArray[Any]]
+Arrays = dict[str, npt.NDArray[np.float64]]
 
 
 def read(path: Path) -> Arrays:
     """Return the arrays of a .npz or .safetensors file by name."""
-    existing_file(path)
-    if path.suffix.lower() == ".npz":
-        return read_arrays(path)
-    if path.suffix.lower() == ".safetensors":
-        return _read_safetensors(path)
-    raise OptionError("weights", f"{path} is of an unknown kind; allowed: .npz, .safetensors")
+    readers = {".npz": read_arrays, ".safetensors": _read_safetensors}
+    reader = readers.get(existing_file(path).suffix.lower())
+    if reader is None:
+        raise OptionError("weights", f"{path} is of an unknown kind; allowed: {', '.join(readers)}")
+    return {name: as_numbers(path, array, name) for name, array in reader(path).items()}
 
 
-def _read_safetensors(path: Path) -> Arrays:
+def _read_safetensors(path: Path) -> dict[str, npt.NDArray[Any]]:
     """Return the tensors in the order of their names, numbers by value: the format keeps no other."""
     try:
         from safetensors import SafetensorError
@@ -35,7 +35,7 @@ def _read_safetensors(path: Path) -> Arrays:
     except ImportError as error:
         raise MissingExtraError(path, "safetensors", "safetensors") from error
     try:
-        arrays: Arrays = load_file(path)
+        arrays = load_file(path)
     except (SafetensorError, OSError, TypeError, KeyError, ValueError) as error:
         raise InputError(path, f"can't be read as .safetensors ({error})") from error
     return {name: arrays[name] for name in sorted(arrays, key=_natural)}
@@ -47,9 +47,7 @@ def _natural(name: str) -> list[tuple[bool, int, str]]:
     return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts]
 
 
-def dense_of(
-    path: Path, name: str, weight: npt.NDArray[Any], bias_name: str = "", bias: npt.NDArray[Any] | None = None
-) -> Dense:
+def dense_of(path: Path, name: str, weight: Array, bias_name: str = "", bias: Array | None = None) -> Dense:
     """Return a linear map if the arrays can be one; the names are for errors."""
     if weight.ndim != 2 or not weight.size:
         raise InputError(path, f"{name} has the shape {weight.shape}; allowed: a matrix, fan_in by fan_out")
@@ -62,9 +60,8 @@ def check_classes(given: Given, dataset: Dataset) -> None:
     """Raise an InputError unless the last matrix names the data's classes."""
     gives = given.maps[-1].weight.shape[1]
     if dataset.labels is not None and gives < dataset.outputs:
-        raise InputError(
-            given.path, f"the last matrix gives {gives} outputs but the data has {dataset.outputs} classes"
-        )
+        problem = f"the last matrix gives {gives} outputs but the data has {dataset.outputs} classes"
+        raise InputError(given.path, problem)
 
 
 def save_weights(path: Path, network: StoredNetwork) -> None:
@@ -77,7 +74,7 @@ def save_weights(path: Path, network: StoredNetwork) -> None:
     OutputError
         The file can't be written.
     """
-    arrays: Arrays = {}
+    arrays: dict[str, Array] = {}
     for (weight_name, bias_name), (weight, bias) in network.maps:
         arrays[weight_name] = weight
         arrays[bias_name] = np.zeros(weight.shape[1], weight.dtype) if bias is None else bias

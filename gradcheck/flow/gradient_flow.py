@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradcheck.engine.diversity import effective_rank, mean_cosine
-from gradcheck.engine.layered import Backward, Layered, LayerPass, backward, forward
+from gradcheck.engine.layered import Cotangents, Layered, LayerPass, backward, forward
 from gradcheck.engine.linear import Linear, log10_weight_gradient_norm
 from gradcheck.engine.loss import Loss, mean_square
 from gradcheck.engine.magnitude import Scaled, log10_joint_norm, log10_rms, log10_std, rescaled, sum_of_squares
@@ -272,7 +272,7 @@ def _turn(network: Layered, x: Array, loss: Loss, obstacle: str) -> tuple[Output
     return output, rescaled(through_readout(delta.mantissa), delta.exponent), ""
 
 
-def _layer_flow(layer_pass: LayerPass, back: Backward) -> LayerFlow:
+def _layer_flow(layer_pass: LayerPass, back: Cotangents[Scaled]) -> LayerFlow:
     """Measure one layer, given its forward pass and what comes back to it."""
     output = rescaled(layer_pass.activity)
     return LayerFlow(

@@ -3,6 +3,7 @@
 import functools
 import math
 
+import numpy as np
 import pytest
 
 from gradcheck.checking.verification import verify
@@ -11,7 +12,7 @@ from gradcheck.engine.activations import ACTIVATIONS
 from gradcheck.engine.attention import Heads
 from gradcheck.engine.blocks import HiddenLayer
 from gradcheck.engine.cells import CELLS
-from gradcheck.engine.linear import Beside, Dense, Spread, Weightless
+from gradcheck.engine.linear import Beside, Dense, Weightless
 from gradcheck.engine.loss import cross_entropy
 from gradcheck.engine.network import Network
 from gradcheck.engine.normalization import NORMS
@@ -45,12 +46,12 @@ def wrapped(owner, change):
 
 
 def scaled(factor):
-    """The pullback behind (output, pullback), so many times."""
+    """The pullback of (output, pullback), so many times."""
     return lambda _, result: (result[0], lambda delta: factor * result[1](delta))
 
 
 def without_skip(layer, layer_pass):
-    """A hidden layer that forgets the way beside the branch."""
+    """A hidden layer that forgets the path beside the branch."""
     if layer.skip_scale is None:
         return layer_pass
 
@@ -88,13 +89,19 @@ def bare_stream(sublayer, point):
     return point._replace(pullback=lambda delta: point.pullback(delta)._replace(at_x=sublayer.stream_scale * delta))
 
 
+def misplaced(beside, result):
+    """Outputs in their own columns, whose gradients are taken from the next ones."""
+    output, pullback = result
+    return result if beside.columns is None else (output, lambda delta: pullback(np.roll(delta, 1, axis=1)))
+
+
 TRANSFORMERS = {*of("sublayer", PLACEMENTS), ("network", "transformer")}
 ON_DENSE = {("map", "dense"), ("map", "beside"), ("map", "spread")}
 
 BROKEN = {
     "dense": (Dense, scaled(1.01), ON_DENSE),
     "beside": (Beside, scaled(1.01), {("map", "beside"), ("map", "spread")}),
-    "spread": (Spread, scaled(1.01), {("map", "spread")}),
+    "spread": (Beside, misplaced, {("map", "spread")}),
     "weightless": (Weightless, scaled(1 + 1e-8), of("map", [f"weightless-{init}" for init in WEIGHTLESS])),
     "residual": (HiddenLayer, without_skip, of("block", [f"residual-{norm}" for norm in NORMS])),
     "attention": (Heads, keys_wrong, of("attention", ATTENTION) | TRANSFORMERS | {("branch", "attention")}),

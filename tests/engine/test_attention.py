@@ -56,7 +56,7 @@ def test_a_head_that_is_not_turned_may_have_an_odd_width(width, rows, check_pull
 def test_one_token_reads_its_own_value(causal, rotary, rows):
     heads = Heads(1, 4, 2, 6, causal, rotary)
     x = rows(heads, 3)
-    first, second = x[:, 36:42], x[:, 42:]  # behind four queries and two keys
+    first, second = x[:, 36:42], x[:, 42:]  # after four queries and two keys
     np.testing.assert_array_equal(heads(x)[0], np.hstack([first, first, second, second]))
 
 

@@ -47,7 +47,7 @@ def test_pullback_to_the_preactivations_agrees_with_autograd_and_differences(
 
 @pytest.mark.parametrize("name", ["lstm", "gru"])
 @every_activation
-def test_pullback_beside_the_preactivations_agrees_with_autograd_and_differences(
+def test_pullback_around_the_preactivations_agrees_with_autograd_and_differences(
     name, activation, before, check_pullback, by_autograd
 ):
     from_input, from_state, state = before(name)
@@ -63,7 +63,7 @@ def test_pullback_beside_the_preactivations_agrees_with_autograd_and_differences
     check_pullback(block, second_definition, state)
 
 
-def test_an_rnn_has_no_way_beside_its_preactivations(before):
+def test_an_rnn_has_no_path_around_its_preactivations(before):
     step = CELLS["rnn"].step(*before("rnn"), ACTIVATIONS["tanh"])
     assert step.pullback(np.ones((BATCH, WIDTH)))[1] is None
 

@@ -1,11 +1,11 @@
-"""Linear maps of one input beside each other, and with their outputs in places of their own."""
+"""Linear maps of one input beside each other, their outputs side by side or each in its own place."""
 
 import math
 
 import numpy as np
 import pytest
 
-from gradcheck.engine.linear import Beside, Dense, Spread, Weightless
+from gradcheck.engine.linear import Beside, Dense, Weightless
 from gradcheck.engine.noise import Noise
 
 
@@ -30,7 +30,7 @@ def columns(rng):
     return rng.permutation(15)
 
 
-def test_outputs_stand_side_by_side(maps, x):
+def test_outputs_are_side_by_side(maps, x):
     z, _ = Beside(maps)(x)
     np.testing.assert_array_equal(z, np.concatenate([one(x)[0] for one in maps], axis=1))
 
@@ -59,19 +59,19 @@ def test_the_norm_of_several_maps_is_that_of_all_their_weights(rng):
     maps = [Dense(rng.standard_normal((6, width))) for width in (2, 5)]
     whole = math.log10(np.linalg.norm(np.hstack([one.weight for one in maps])))
     assert Beside(tuple(maps)).log10_weight_norm == pytest.approx(whole, rel=1e-13)
-    spread = Spread(Beside(tuple(maps)), np.arange(7)[::-1])
+    spread = Beside(tuple(maps), np.arange(7)[::-1])
     assert spread.log10_weight_norm == pytest.approx(whole, rel=1e-13)
 
 
-def test_a_part_that_holds_a_nan_is_told(maps, columns):
+def test_a_part_that_holds_a_nan_is_found(maps, columns):
     broken = (*maps[:3], Dense(np.array([[math.nan]])))
     for held, parts in ((False, maps), (True, broken)):
         assert Beside(parts).holds_nan is held
-        assert Spread(Beside(parts), columns).holds_nan is held
+        assert Beside(parts, columns).holds_nan is held
 
 
 def test_spread_outputs_are_each_in_the_place_that_is_named(maps, x, columns):
-    z, _ = Spread(Beside(maps), columns)(x)
+    z, _ = Beside(maps, columns)(x)
     side_by_side, _ = Beside(maps)(x)
     for index, place in enumerate(columns):
         np.testing.assert_array_equal(z[:, place], side_by_side[:, index])
@@ -79,7 +79,7 @@ def test_spread_outputs_are_each_in_the_place_that_is_named(maps, x, columns):
 
 def test_the_pullback_of_spread_outputs_is_the_transpose_of_the_map(maps, x, columns, rng):
     unbiased = (Dense(maps[0].weight), *maps[1:])
-    z, pullback = Spread(Beside(unbiased), columns)(x)
+    z, pullback = Beside(unbiased, columns)(x)
     delta = rng.standard_normal(z.shape)
     np.testing.assert_allclose(pullback(delta) @ x.T, delta @ z.T, rtol=0, atol=1e-12)
 
@@ -88,11 +88,11 @@ def test_spread_outputs_agree_with_autograd_and_differences(x, rng, check_pullba
     one, other = rng.standard_normal((6, 4)), rng.standard_normal((6, 2))
     places = np.array([3, 0, 5, 1, 4, 2])
     whole = np.hstack([one, other])[:, np.argsort(places)]
-    check_pullback(Spread(Beside((Dense(one), Dense(other))), places), lambda x: x @ whole, x)
+    check_pullback(Beside((Dense(one), Dense(other)), places), lambda x: x @ whole, x)
 
 
 def test_a_gradient_is_left_alone(maps, x, columns, rng):
     delta = rng.standard_normal((3, 15))
     before = delta.copy()
-    Spread(Beside(maps), columns)(x)[1](delta)
+    Beside(maps, columns)(x)[1](delta)
     np.testing.assert_array_equal(delta, before)

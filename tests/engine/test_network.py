@@ -66,7 +66,7 @@ def test_single_precision_weights_are_the_rounded_double_ones():
     np.testing.assert_array_equal(single, double.astype(np.float32))
 
 
-def test_given_maps_stand_in_order_from_first_layer_to_readout(rng):
+def test_given_maps_are_in_order_from_first_layer_to_readout(rng):
     maps = [Dense(rng.standard_normal((2, 2))) for _ in range(3)]
     linear = given_maps(maps)
     for layer, dense in enumerate(maps, start=1):

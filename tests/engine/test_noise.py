@@ -43,7 +43,7 @@ def test_numbers_of_any_shape_can_be_asked_for(shape):
     "other",
     [(Noise(6, 3), 1), (Noise(5, 4), 1), (Noise(5, 3), 2), (Noise(3, 5), 1), (Noise(5, 2), 2), (Noise(5, 1), 3)],
 )
-def test_another_seed_layer_or_purpose_has_numbers_of_its_own(other):
+def test_another_seed_layer_or_purpose_has_its_own_numbers(other):
     noise, purpose = other
     one, two = Noise(5, 3)(1, 200, 300), noise(purpose, 200, 300)
     assert not np.isin(two, one).any()

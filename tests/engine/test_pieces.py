@@ -101,7 +101,7 @@ def test_several_pieces_are_worked_on_at_once_by_threads_of_their_own(count, wor
     assert threading.get_ident() not in found
 
 
-def test_a_process_that_was_forked_off_has_threads_of_its_own(workers, monkeypatch):
+def test_a_process_that_was_forked_off_has_its_own_threads(workers, monkeypatch):
     """Its parent's don't exist there: work handed to them would never be done."""
     ours, pool = workers(2), pieces._pool(os.getpid())
     monkeypatch.setattr(os, "getpid", lambda: -1)

@@ -75,7 +75,7 @@ def made(dense, by_autograd):
 
 
 def norms_of(table, placement, norm):
-    """The norms before and after the branch, and behind the sum."""
+    """The norms before and after the branch, and after the sum."""
     here = {"pre": (True, False, False), "post": (False, False, True), "both": (True, True, False)}[placement]
     return [table[norm if there else "none"] for there in here]
 

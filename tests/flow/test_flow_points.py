@@ -113,7 +113,7 @@ def test_a_flow_point_without_weights_has_its_other_numbers_out_of_range_as_any(
     assert statuses(flow([bare._replace(**{field: value}), LAYER], "block", POINTS))[0] == status
 
 
-def test_weights_out_of_range_are_told_where_there_are_weights(statuses):
+def test_weights_out_of_range_are_reported_where_there_are_weights(statuses):
     assert statuses(flow([LAYER._replace(log10_weight_norm=400.0), LAYER], "block", POINTS)) == ["overflow", "ok"]
     gone = LAYER._replace(log10_weight_gradient_norm=-math.inf)
     assert statuses(flow([gone, LAYER], "block", POINTS)) == ["underflow", "ok"]

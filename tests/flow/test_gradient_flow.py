@@ -149,7 +149,7 @@ def test_an_entry_is_saturated_below_a_hundredth_of_the_steepest_slope():
     assert saturated("linear", 1e9, -1e9) == 0
 
 
-def test_the_slope_is_taken_behind_the_norm():
+def test_the_slope_is_taken_after_the_norm():
     inputs = np.array([[100.0, 101.0], [101.0, 100.0]])
     weights = [np.eye(2), np.eye(2)]
     assert measure(made_of(weights, "tanh"), inputs, mean_square).layers[0].saturated_fraction == 1
@@ -253,7 +253,7 @@ def test_overflow_stops_where_plain_numpy_overflows(overflown, network_of, rng):
     assert overflown.obstacle == "overflow"
 
 
-def test_layers_before_an_overflow_are_measured_and_those_behind_are_not(overflown):
+def test_layers_before_an_overflow_are_measured_and_those_after_it_are_not(overflown):
     values = np.array(overflown.layers)
     assert np.isfinite(values[: overflown.reached]).all()
     assert np.isnan(values[overflown.reached :]).all()
@@ -262,7 +262,7 @@ def test_layers_before_an_overflow_are_measured_and_those_behind_are_not(overflo
     assert len(overflown.layers) == 50
 
 
-def test_behind_an_overflow_the_gradient_is_that_of_the_mean_square(overflown):
+def test_after_an_overflow_the_gradient_is_that_of_the_mean_square(overflown):
     """∂(mean x²)/∂x = 2x/size at the last layer reached, whose activation is linear."""
     last = overflown.layers[overflown.reached - 1]
     assert last.log10_gradient_rms == pytest.approx(math.log10(2 / 256) + last.log10_activation_rms, abs=1e-12)
@@ -283,7 +283,7 @@ def test_an_overflow_in_the_readout_leaves_all_hidden_layers_measured(rng):
     assert np.isnan(flow.output).all()
 
 
-def test_an_overflow_behind_the_activation_is_seen_in_its_layer():
+def test_an_overflow_after_the_activation_is_seen_in_its_layer():
     weights = [1e308 * np.eye(2), np.eye(2), np.eye(2)]  # 1e308 + 1e308 on the skip connection
     flow = measure(made_of(weights, skip_scale=1.0), np.ones((3, 2)), mean_square)
     assert (flow.reached, flow.obstacle) == (1, "overflow")

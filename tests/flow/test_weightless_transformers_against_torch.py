@@ -62,7 +62,7 @@ def their_gradients(law, seed, inputs, labels):
     """log10 of the gradient's root mean square at each flow point of one draw of PyTorch's."""
     fields, draw, writing = LAWS[law]
     torch.manual_seed(seed)
-    std = fields.get("weight_std", WIDTH**-0.5)  # or a unit variance behind the factor √width at the input
+    std = fields.get("weight_std", WIDTH**-0.5)  # or a unit variance after the factor √width at the input
     table = std * torch.randn(VOCABULARY, WIDTH, dtype=torch.float64)
     x = (table[torch.from_numpy(inputs)] + std * torch.randn(TOKENS, WIDTH, dtype=torch.float64)) * (
         1.0 if "weight_std" in fields else math.sqrt(WIDTH)
