@@ -1,4 +1,4 @@
-"""Where variance and correlation settle, and within how many layers."""
+"""Where variance and correlation settle, and over how many layers."""
 
 import math
 
@@ -6,13 +6,13 @@ from gradcheck.mean_field.kernels import Angular
 from gradcheck.mean_field.maps import LayerMap
 from gradcheck.mean_field.roots import bracketed_root
 
-#: The variance is followed up to here, times what the weights alone can make of a bounded activation.
+#: The variance is followed up to here, times the largest that the weights can make of a bounded activation.
 LARGEST = 1e12
 
-#: And down to here, where nothing but the map's rounding moves it.
+#: And down to here, where only the map's rounding moves it.
 SMALLEST = 1e-10
 
-#: Steps of the search: two fixed points closer than this are taken for none.
+#: Step of the search: it may pass over two fixed points closer than this.
 RATIO = 1.25
 
 #: A rate this close to 1 is 1: closed forms and quadrature are right to 1e-14.
@@ -25,13 +25,13 @@ ROUNDING = 5e-16
 def fixed_variance(layer: LayerMap, start: float) -> float:
     """Return q*, the fixed point of the variance map that is reached from `start`; inf if there is none.
 
-    The map rises with q, so that iterates move one way, to the first fixed point on it. The search goes the same way,
-    by the map's own steps or by `RATIO`, whichever is longer, and then between its last two points.
+    The map rises with q, so that iterates move one way, to the first fixed point. The search goes the same way, by the
+    map's own steps or by `RATIO`, the longer of both, and then between its last two points.
     """
-    if isinstance(layer.kernel, Angular) and not layer.normalised:
-        return _angular_fixed_variance(layer, start)
     if layer.normalised:
         return layer.variance(layer.variance(layer.variance(start)))  # q moves φ's input by ε only
+    if isinstance(layer.kernel, Angular):
+        return _angular_fixed_variance(layer, start)
 
     def growth(q: float) -> float:
         return layer.variance(q) / q - 1
@@ -50,7 +50,7 @@ def fixed_variance(layer: LayerMap, start: float) -> float:
 
 
 def _angular_fixed_variance(layer: LayerMap, start: float) -> float:
-    """Return q* where the map is a straight line, m·q + σ_b²."""
+    """Return q* of a map that is a straight line, m·q + σ_b²."""
     rate = layer.gain(1.0)
     if abs(rate - 1) <= TOLERANCE:
         return start if layer.bias == 0 else math.inf
@@ -58,11 +58,11 @@ def _angular_fixed_variance(layer: LayerMap, start: float) -> float:
 
 
 def fixed_correlation(layer: LayerMap, q: float) -> float:
-    """Return c*, the correlation that two inputs' signals tend to, where the variance rests at 0 < q < ∞.
+    """Return c*, the correlation that two inputs' signals tend to, where the variance settles at 0 < q < ∞.
 
-    The map is convex on [0, 1] and has c = 1 for a fixed point (its powers of c have positive factors: Daniely et al.
-    2016). A slope of at most 1 there makes it the only one; else Newton's steps from 0 rise to the other and never
-    beyond it, first on a lower bound of the map, which is convex too.
+    The map is convex on [0, 1] and c = 1 is a fixed point (its powers of c have positive factors: Daniely et al. 2016).
+    A slope of at most 1 there makes it the only one; else Newton's steps from 0 rise to the other and never beyond it,
+    first on a lower bound of the map, which is convex too.
     """
     if layer.correlation(q, 1.0).rate <= 1 + TOLERANCE:
         return 1.0

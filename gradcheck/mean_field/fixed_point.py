@@ -1,4 +1,4 @@
-"""What a deep stack of equal layers tends to: its fixed points, depth scales and phase, and why one of them is none."""
+"""What a deep stack of equal layers tends to: fixed points, depth scales and phase, and why one of them is missing."""
 
 import math
 from typing import NamedTuple
@@ -19,8 +19,8 @@ class FixedPoint(NamedTuple):
     Attributes
     ----------
     phase : str
-        ``ordered``: neighbouring inputs come together and gradients vanish; ``chaotic``: they part, and gradients
-        explode; ``critical``: neither.
+        ``ordered``: nearby inputs converge and gradients vanish; ``chaotic``: they diverge and gradients explode;
+        ``critical``: neither.
     chi : float
         χ₁, a layer's factor of the squared gradient.
     variance, correlation : float or None
@@ -34,7 +34,7 @@ class FixedPoint(NamedTuple):
     reasons : dict
         Name ↦ why it is None.
     notes : tuple of str
-        What a number takes for granted.
+        What a number assumes.
     """
 
     phase: str
@@ -58,7 +58,7 @@ class FixedPoint(NamedTuple):
 
 
 def find_fixed_point(layer: LayerMap, start: float) -> FixedPoint:
-    """Return what layers tend to whose first has pre-activations of mean square `start`."""
+    """Return what layers tend to if the pre-activations of the first have mean square `start`."""
     q = fixed_variance(layer, start)
     found = _critical(layer)
     critical, because = (None, {"critical_sigma_w": found}) if isinstance(found, Unknown) else (found, {})
@@ -68,7 +68,7 @@ def find_fixed_point(layer: LayerMap, start: float) -> FixedPoint:
     scale = depth_scale(chi)
     if q == 0:
         because |= dict.fromkeys(("correlation", "correlation_rate"), Unknown("dies_out"))
-        note = "xi_c is that of small biases: without any the signal dies before correlations change"
+        note = "xi_c is that of small biases: without biases the signal dies before correlations change"
         rate = depth_scale(layer.variance_rate(0.0))
         return FixedPoint(phase_of(chi), chi, 0.0, None, None, rate, scale, scale, critical, because, (note,))
     absent = ("variance", "correlation", "correlation_rate", "variance_depth", "correlation_depth")
@@ -78,7 +78,7 @@ def find_fixed_point(layer: LayerMap, start: float) -> FixedPoint:
 
 
 def _settled(layer: LayerMap, q: float, critical: float | None, because: dict[str, Unknown]) -> FixedPoint:
-    """Return what layers tend to whose variance rests at q."""
+    """Return what layers tend to if their variance settles at q."""
     chi, c = layer.gain(q), fixed_correlation(layer, q)
     rate, at_one = layer.correlation(q, c).rate, layer.correlation(q, 1.0).rate
     scales = depth_scale(layer.variance_rate(q)), depth_scale(rate), depth_scale(chi)

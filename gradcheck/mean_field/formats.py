@@ -10,10 +10,7 @@ from gradcheck.render.style import escaped
 
 
 def as_csv(report: TheoryReport) -> str:
-    """Return one line a layer, or with a phase diagram one line a point; an empty cell is a number that isn't known.
-
-    Where theory doesn't know the layers, there is the fixed point's line instead.
-    """
+    """Return one line a layer (a point of the phase diagram), or the fixed point's; an empty cell is not known."""
     if report.diagram is not None:
         plane = report.diagram
         rows = [
@@ -43,7 +40,7 @@ def _lines(report: TheoryReport) -> Iterator[str]:
 
 
 def _row(report: TheoryReport, name: str, meaning: str) -> tuple[str, str, str]:
-    """Return a quantity of the fixed point, its value, what it is and why theory doesn't know it."""
+    """Return a quantity of the fixed point, its value, and its meaning, or why theory doesn't know it."""
     value = report.fixed_point[name]
     if value is not None:
         return name, f"{value:.6g}", escaped(meaning)

@@ -1,6 +1,7 @@
-"""What a layer needs to know of its activation: means over normal pre-activations, one and two at a time."""
+"""Means of an activation over normal pre-activations, one and two at a time."""
 
 import math
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import NamedTuple, Protocol
 
@@ -10,7 +11,7 @@ from gradcheck.engine.activations import ACTIVATIONS, LEAK, Activation
 from gradcheck.engine.types import Array
 from gradcheck.mean_field.quadrature import SERIES, hermite_rule, pair_rule, scaled_rule
 
-#: Stands for a variance of 0, where activations are straight: no normal of this variance leaves the origin.
+#: Replaces a variance of 0: activations are straight where a normal of this variance is.
 NEXT_TO_ZERO = 1e-30
 
 #: Where every activation is straight.
@@ -61,8 +62,9 @@ class Kernel(Protocol):
         """Return lower bounds of them, convex in c like themselves, at a hundredth of the cost."""
 
 
-class Angular(NamedTuple):
-    """φ(z) = right·z above zero, left·z below: all means are closed (Cho & Saul 2009)."""
+@dataclass(frozen=True)
+class Angular:
+    """φ(z) = right·z above zero, left·z below: all means have closed forms (Cho & Saul 2009)."""
 
     right: float
     left: float
@@ -85,13 +87,11 @@ class Angular(NamedTuple):
         product = odd**2 * c + even**2 * (sine + c * angle)
         return Pair(q * product, q * (odd**2 + even**2 * angle))
 
-    def quick_pair(self, q: float, c: float) -> Pair:
-        """Return the same: it costs nothing."""
-        return self.pair(q, c)
+    quick_pair = pair
 
 
 class StepKernel:
-    """φ(z) = [z > 0]: its derivative is 0, yet it tells two inputs apart (Sheppard 1899)."""
+    """φ(z) = [z > 0]: its derivative is 0, yet it distinguishes two inputs (Sheppard 1899)."""
 
     far_slope_square = 0.0
 
@@ -104,9 +104,7 @@ class StepKernel:
         sine = math.sqrt((1 - c) * (1 + c))
         return Pair(0.25 + math.asin(c) / (2 * math.pi), 1 / (2 * math.pi * sine) if sine else math.inf)
 
-    def quick_pair(self, q: float, c: float) -> Pair:
-        """Return the same: it costs nothing."""
-        return self.pair(q, c)
+    quick_pair = pair
 
 
 class Integrated(NamedTuple):
@@ -116,7 +114,7 @@ class Integrated(NamedTuple):
 
     @property
     def far_slope_square(self) -> float:
-        """E[φ'²] as q → ∞: half of the slopes is the right one, half the left one."""
+        """E[φ'²] as q → ∞: half of the slopes are the right one, half the left one."""
         _, slope = self.activation.evaluate(np.array([-FAR_AWAY, FAR_AWAY]))
         return float((slope**2).mean())
 
@@ -138,7 +136,7 @@ class Integrated(NamedTuple):
         )
 
     def _rung(self, scale: float) -> float:
-        """Return the scale whose rule is used: kinks away from zero need their own, all else shares powers of 2."""
+        """Return the scale of the rule to use: kinks away from zero need their own, others share powers of 2."""
         return scale if any(self.activation.kinks) else 2.0 ** round(math.log2(scale))
 
     def pair(self, q: float, c: float) -> Pair:

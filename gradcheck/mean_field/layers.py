@@ -1,14 +1,14 @@
-"""A given network, infinitely wide: the signal's variance layer by layer, and the gradient's gain on its way back."""
+"""A given network, infinitely wide: the signal's variance and the gradient's gain, layer by layer."""
 
 import math
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from gradcheck.engine.normalization import EPSILON
 from gradcheck.mean_field.kernels import Kernel, Moments
 
-#: A mean square that nothing can be computed from any more.
+#: A mean square too large to compute with.
 LARGEST = 1e150
 
 
@@ -23,7 +23,7 @@ class LayerLaw(NamedTuple):
     bias : float
         Variance of a bias.
     frame : bool
-        The weights are orthogonal: they keep the length of what they pass on.
+        The weights are orthogonal: they keep lengths.
     """
 
     fan_in: int
@@ -132,20 +132,17 @@ def _output(moments: Moments, x: Signal, scale: float | None) -> Signal:
 def log_gains(layers: Sequence[WideLayer], homogeneous: bool = False) -> list[float]:
     """Return the logarithm of mean square (∂𝓛/∂z) of each layer over that of the next: one fewer than layers.
 
-    The weights that the gradient passes on its way back count as independent of those that it has met on its way
-    forward (Schoenholz et al. 2017; Yang & Schoenholz 2017 with skip connections). Each of fan_in inputs of the next
-    layer gets the sum over its fan_out units: Var W times their mean square times fan_out.
+    The weights of the backward pass count as independent of those of the forward pass (Schoenholz et al. 2017; Yang &
+    Schoenholz 2017 with skip connections). Each of fan_in inputs of the next layer gets the sum over its fan_out units:
+    Var W times their mean square times fan_out.
 
-    One direction is not independent: along the signal x itself. Where y(x) is `homogeneous`, y(tx) = t·y(x), the
-    product ⟨∂𝓛/∂x, x⟩ is the same at each layer (Euler), so that the gradient along x grows as 1/‖x‖, from 1/width
-    of a random gradient's square on. A residual stream whose mean builds up grows faster than random gradients do,
+    One direction is not independent: that of the signal x itself. Where y(x) is `homogeneous`, y(tx) = t·y(x), the
+    product ⟨∂𝓛/∂x, x⟩ is the same at each layer (Euler), so that the gradient along x grows as 1/‖x‖, starting from
+    1/width of a random gradient's square. A residual stream with a growing mean grows faster than random gradients do,
     and in a deep network of finite width this direction wins.
     """
-    backwards = [math.log(after.branch_gain + (1.0 if after.skips else 0.0)) for after in layers[1:]]
-    outputs = [0.0]
-    for step in reversed(backwards):
-        outputs.append(outputs[-1] + step)
-    outputs.reverse()  # log mean square (∂𝓛/∂y) of each layer over the last one's
+    steps = [math.log(after.branch_gain + (1.0 if after.skips else 0.0)) for after in layers[1:]]
+    outputs = sums_from_the_end(steps)  # log mean square (∂𝓛/∂y) of each layer over the last one's
     if homogeneous:
         last = layers[-1]
         along = [math.log(last.square / one.square / last.law.fan_out) for one in layers]
@@ -153,6 +150,11 @@ def log_gains(layers: Sequence[WideLayer], homogeneous: bool = False) -> list[fl
     slopes = [math.log(one.squared_slope) for one in layers]
     levels = [output + slope for output, slope in zip(outputs, slopes, strict=True)]
     return [here - after for here, after in pairwise(levels)]
+
+
+def sums_from_the_end(steps: Sequence[float]) -> list[float]:
+    """Return the sum of all steps from each point to the last: one more than steps."""
+    return list(accumulate(reversed(steps), initial=0.0))[::-1]
 
 
 def _log_sum(one: float, other: float) -> float:
@@ -163,20 +165,17 @@ def _log_sum(one: float, other: float) -> float:
 def log_variances(layers: Sequence[WideLayer]) -> tuple[list[float], list[float]]:
     """Return the variances of `log_gains` among networks of finite width, and of each layer's over the last layer's.
 
-    To first order in 1/width, for one example, the forward signal as in an infinitely wide network. Without skip
-    connections a step has two independent sources: the length of Wᵀδ, 2/n (0 for orthogonal weights), and which
-    units' slopes δ happens to weigh, 3(E[φ'⁴]/E[φ'²]² − 1)/n. For ReLU that is 5/n a layer, as in Hanin & Nica
+    To first order in 1/width, for one example, with the forward signal of an infinitely wide network. Without skip
+    connections a step has two independent sources: the length of Wᵀδ, 2/n (0 for orthogonal weights), and the
+    units whose slopes δ happens to weigh, 3(E[φ'⁴]/E[φ'²]² − 1)/n. For ReLU that is 5/n a layer, as in Hanin & Nica
     2020. With a skip connection of branch gain r a step has (r²·(both) + 4r)/(1 + r)²/n, 4r from the product of
-    the two paths; the slopes of the first and last layer come on top.
+    the two paths; the slopes of the first and last layer are added.
     """
     steps = [_step_variance(here, after) for here, after in pairwise(layers)]
     ends = [one.spread_of_slopes / one.law.fan_out if one.skips else 0.0 for one in layers]
     near = [step + before + after for step, (before, after) in zip(steps, pairwise(ends), strict=True)]
-    far, total = [0.0], 0.0
-    for step, end in zip(steps[::-1], ends[-2::-1], strict=True):
-        total += step
-        far.append(total + end + ends[-1])
-    return near, far[::-1]
+    far = [total + end + ends[-1] for total, end in zip(sums_from_the_end(steps), ends[:-1], strict=False)]
+    return near, [*far, 0.0]
 
 
 def _step_variance(here: WideLayer, after: WideLayer) -> float:

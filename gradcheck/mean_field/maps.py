@@ -29,7 +29,7 @@ class LayerMap(NamedTuple):
     normalised: bool = False
 
     def divisor(self, q: float) -> float:
-        """Return by what the norm divides the variance: 1 without a norm."""
+        """Return the number by which the norm divides the variance; 1 without a norm."""
         return q + EPSILON if self.normalised else 1.0
 
     def variance(self, q: float) -> float:

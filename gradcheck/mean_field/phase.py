@@ -1,6 +1,7 @@
 """Order and chaos: where a layer leaves the gradient's size as it is."""
 
 import math
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +22,7 @@ VARIANCES = 10.0 ** np.arange(-6, 7, 0.25)
 #: And those from which the phase diagram is read.
 TABLE = 10.0 ** np.arange(-9, 9.01, 0.05)
 
-#: A variance that counts as next to zero.
+#: A variance close to zero, where it is checked whether it settles there.
 SMALL = 1e-3
 
 
@@ -42,8 +43,8 @@ def phase_of(gain: float) -> str:
 def critical_point(kernel: Kernel, bias: float) -> Critical | None:
     """Return the σ_w with χ₁ = 1 at a given σ_b², without a norm; None if there is none.
 
-    χ₁ = 1 at q gives σ_w² = 1/E[φ'²], and that q rests there gives σ_b² = q − E[φ²]/E[φ'²] (Hayou et al. 2019):
-    a line along q. Only where the variance returns to q, dq'/dq < 1, does a network go there.
+    χ₁ = 1 at q gives σ_w² = 1/E[φ'²], and a fixed point there σ_b² = q − E[φ²]/E[φ'²] (Hayou et al. 2019): a line
+    along q. A network goes there only if the variance returns to q, dq'/dq < 1.
     """
     if isinstance(kernel, Angular):
         return Critical(1 / math.sqrt(kernel.far_slope_square), 0.0 if bias == 0 else math.inf)
@@ -56,10 +57,9 @@ def critical_point(kernel: Kernel, bias: float) -> Critical | None:
         moments = kernel.moments(q)
         return q - moments.square / moments.slope_square - bias
 
-    signs = [excess(q) > 0 for q in VARIANCES.tolist()]
-    for low, high, before, after in zip(VARIANCES, VARIANCES[1:], signs, signs[1:], strict=False):
-        if before != after:
-            q = bracketed_root(excess, float(low), float(high))
+    for low, high in pairwise(VARIANCES.tolist()):
+        if (excess(low) > 0) != (excess(high) > 0):
+            q = bracketed_root(excess, low, high)
             if _settles(kernel, q):
                 return Critical(1 / math.sqrt(kernel.moments(q).slope_square), q)
     return None
@@ -81,23 +81,19 @@ def critical_weight(layer: LayerMap) -> float | None:
 def log_gains(layer: LayerMap, weights: Array, biases: Array, start: float = 1.0) -> Array:
     """Return log χ₁ at q* for each σ_w (columns) and σ_b (rows): the phase diagram, (rows, columns).
 
-    One table of E[φ²] and E[φ'²] along q serves all points: q* is where σ_w² E[φ²] + σ_b² crosses q, starting from
-    σ_w² · start + σ_b², and between the table's entries it is interpolated.
+    One table of E[φ²] and E[φ'²] along q serves all points: q* is where σ_w² E[φ²] + σ_b² first crosses q from
+    σ_w² · start + σ_b², interpolated between the table's entries.
     """
+    table = [layer.kernel.moments(1.0 if layer.normalised else q) for q in TABLE.tolist()]
+    square, slope = np.array([(one.square, one.slope_square) for one in table]).T
     if layer.normalised:
-        moments = layer.kernel.moments(1.0)
-        square, slope = np.full(len(TABLE), moments.square), np.full(len(TABLE), moments.slope_square) / TABLE
-    else:
-        square, slope = np.array(
-            [(one.square, one.slope_square) for one in map(layer.kernel.moments, TABLE.tolist())]
-        ).T
+        slope = slope / TABLE
     weight, bias = np.square(weights), np.square(biases)[:, None]
     growth = (weight * square[:, None, None] + bias) / TABLE[:, None, None] - 1  # (q, rows, columns)
     first = np.searchsorted(TABLE, np.clip(weight * start + bias, TABLE[0], TABLE[-1]))
     at = _first_crossings(growth, np.minimum(first, len(TABLE) - 1))
     with np.errstate(divide="ignore"):
-        gains: Array = np.log(weight * np.interp(at, np.arange(len(TABLE)), slope))
-    return gains
+        return np.asarray(np.log(weight * np.interp(at, np.arange(len(TABLE)), slope)))
 
 
 def _first_crossings(growth: Array, first: npt.NDArray[np.intp]) -> Array:
@@ -113,5 +109,4 @@ def _first_crossings(growth: Array, first: npt.NDArray[np.intp]) -> Array:
     at_low, at_high = (np.take_along_axis(growth, one[None], 0)[0] for one in (low, high))
     crosses = (at_low > 0) & (at_high <= 0)
     share = np.where(crosses, at_low / np.where(crosses, at_low - at_high, 1), np.where(rises, 1.0, 0.0))
-    place: Array = low + share
-    return place
+    return np.asarray(low + share)

@@ -1,4 +1,4 @@
-"""The plane of σ_w and σ_b in characters: order, chaos, the critical line and the network's own point."""
+"""The plane of σ_w and σ_b in characters: order, chaos, the critical line and the network's point."""
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -21,12 +21,12 @@ class Marks(NamedTuple):
 
 BLOCK_MARKS, ASCII_MARKS = Marks("·", "░", "█", "◆"), Marks(".", ":", "#", "X")
 
-#: Columns of the numbers at the left.
+#: Columns of the numbers on the left.
 MARGIN = 6
 
 
 def phase_diagram(report: TheoryReport, page: Page) -> Iterator[str]:
-    """The cells of the plane, σ_w to the right and σ_b upwards, with both axes."""
+    """Yield the lines of the plane, σ_w to the right and σ_b upwards, with both axes."""
     assert report.diagram is not None
     marks = BLOCK_MARKS if page.glyphs.levels[-1] == "█" else ASCII_MARKS
     sigma_w, sigma_b, chaotic = report.diagram.sigma_w, report.diagram.sigma_b, _chaotic(report.diagram.chi)
@@ -52,14 +52,14 @@ def _chaotic(chi: Sequence[Sequence[float]]) -> list[list[bool]]:
 
 
 def _place(corners: Sequence[float], value: float) -> int:
-    """Return the cell between corners that a value lies in; the last one begins at it."""
+    """Return the cell between corners that a value is in; the last one begins at it."""
     rising = corners[0] < corners[-1]
     inside = [index for index in range(len(corners) - 1) if (corners[index] <= value) == rising]
     return (inside[-1] if inside else 0) if rising else min(len(inside), len(corners) - 2)
 
 
 def _cell(chaotic: Sequence[Sequence[bool]], row: int, cell: range, marks: Marks) -> str:
-    """Return a cell's character: the line passes where its corners are not of one phase."""
+    """Return a cell's character: the line passes where its corners differ in phase."""
     corners = {chaotic[one][column] for one in (row, row + 1) for column in (cell[0], cell[-1] + 1)}
     return marks.critical if len(corners) == 2 else marks.chaotic if True in corners else marks.ordered
 

@@ -1,4 +1,4 @@
-"""What mean-field theory predicts for a given network: its gradient layer by layer, without drawing a weight."""
+"""What mean-field theory predicts for a given network: its gradient, layer by layer, without drawing a weight."""
 
 import math
 from collections.abc import Iterator
@@ -16,6 +16,7 @@ from gradcheck.mean_field.layers import (
     follow_signal,
     log_gains,
     log_variances,
+    sums_from_the_end,
 )
 from gradcheck.mean_field.unknown import Unknown as Unknown
 from gradcheck.spec import NetworkSpec, Spec
@@ -24,7 +25,7 @@ from gradcheck.spec.data import FEATURES
 #: From the logarithm of a mean square to log10 of its root.
 HALF_DECADES = 0.5 / math.log(10)
 
-#: Scales of weights, biases and branches that squares and products of a layer's moments can be computed from.
+#: Scales of weights, biases and branches at which squares and products of a layer's moments stay finite.
 TINY, HUGE = 1e-50, 1e50
 
 
@@ -60,7 +61,7 @@ class Prediction:
     layers : tuple of LayerPrediction
         The hidden layers, first to last.
     notes : tuple of str
-        What the prediction takes for granted in this case.
+        What the prediction assumes in this case.
     """
 
     layers: tuple[LayerPrediction, ...]
@@ -95,12 +96,12 @@ def predict(
     input_square : float
         Mean square of the batch's inputs, over examples and features; 1 for standardised data.
     input_cosine : float, optional
-        Mean cosine between two examples. Only batch norm asks for it, which divides by the deviation between
+        Mean cosine between two examples. Only batch norm uses it, which divides by the deviation between
         examples; without it they count as unrelated (0).
     features : int
         Numbers of an example.
     batch_size : int, optional
-        Examples of the batch. Only batch norm asks for it; without it the batch counts as large.
+        Examples of the batch. Only batch norm uses it; without it the batch counts as large.
 
     Returns
     -------
@@ -180,20 +181,12 @@ def layer_law(law: Law, fan_in: int, fan_out: int) -> LayerLaw:
 
 def _layers(spec: NetworkSpec, layers: list[WideLayer], batch_size: int | None) -> tuple[LayerPrediction, ...]:
     gains = [HALF_DECADES * (gain + _of_batch(spec, batch_size)) for gain in log_gains(layers, _is_homogeneous(spec))]
-    ratios = [0.0]
-    for gain in reversed(gains):
-        ratios.append(ratios[-1] + gain)
-    near, far = log_variances(layers) if _has_band(spec) else ([], [])
-    deviations = [HALF_DECADES * math.sqrt(one) for one in near], [HALF_DECADES * math.sqrt(one) for one in far]
-    none: list[float | None] = [None] * len(layers)
-    columns = zip(
-        [math.sqrt(one.q) for one in layers],
-        [*gains, None],
-        reversed(ratios),
-        [*deviations[0], None] if near else none,
-        deviations[1] or none,
-        strict=True,
-    )
+    deviations: list[list[float | None]] = [[None] * len(layers)] * 2
+    if spec.norm != "batch" and not _follows_the_stream(spec):  # else it is not known
+        near, far = ([HALF_DECADES * math.sqrt(one) for one in some] for some in log_variances(layers))
+        deviations = [[*near, None], [*far]]
+    stds = [math.sqrt(one.q) for one in layers]
+    columns = zip(stds, [*gains, None], sums_from_the_end(gains), *deviations, strict=True)
     return tuple(LayerPrediction(*row) for row in columns)
 
 
@@ -203,13 +196,8 @@ def _is_homogeneous(spec: NetworkSpec) -> bool:
 
 
 def _follows_the_stream(spec: NetworkSpec) -> bool:
-    """Whether the mean of a residual stream builds up, so that it outgrows random gradients."""
+    """Whether the mean of a residual stream grows, so that it outgrows random gradients."""
     return _is_homogeneous(spec) and spec.activation != "linear"
-
-
-def _has_band(spec: NetworkSpec) -> bool:
-    """Whether it is known how much networks of one width differ."""
-    return spec.norm != "batch" and not _follows_the_stream(spec)
 
 
 def _of_batch(spec: NetworkSpec, batch_size: int | None) -> float:
@@ -220,7 +208,7 @@ def _of_batch(spec: NetworkSpec, batch_size: int | None) -> float:
 
 
 def _notes(spec: NetworkSpec, batch_size: int | None) -> list[str]:
-    """Return what the prediction takes for granted."""
+    """Return what the prediction assumes."""
     notes = []
     if spec.init == "orthogonal" and spec.activation != "linear":
         notes.append("orthogonal weights have the mean gain of normal ones at large width")

@@ -1,7 +1,7 @@
 """Means over one and two standard normals, by Gauss–Legendre pieces between the points where a function turns.
 
 Gauss–Hermite alone is not enough: at a large variance an activation turns within a small part of the normal's width,
-and at a kink it is wrong in the third digit.
+and at a kink the third digit is wrong.
 """
 
 import math
@@ -96,7 +96,7 @@ def pair_rule(scale: float, correlation: float, kinks: tuple[float, ...]) -> Pai
     """Return the rule of E[f(s·u)·g(s·v)] for activations f, g and standard normals u, v of 0 < correlation < 1.
 
     v = c·u + √(1 − c²)·w with an independent normal w: given u, the pieces of w end where s·v passes a turning point.
-    What is left, as a function of u, turns as f does, and near the kinks over the width of w.
+    The remaining function of u turns as f does, and near the kinks over the width of w.
 
     Parameters
     ----------

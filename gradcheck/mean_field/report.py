@@ -1,4 +1,4 @@
-"""What theory says: plain data with one dict form, strict JSON values throughout."""
+"""What theory predicts: plain data with one dict form, strict JSON values throughout."""
 
 import math
 from collections.abc import Mapping
@@ -11,6 +11,8 @@ from gradcheck.mean_field.fixed_point import FixedPoint
 from gradcheck.mean_field.maps import LayerMap
 from gradcheck.mean_field.prediction import LayerPrediction, Prediction
 from gradcheck.mean_field.unknown import ENDLESS, Unknown
+from gradcheck.spec import NetworkSpec
+from gradcheck.spec.command_line import command_line
 
 PHASES = ("ordered", "critical", "chaotic")
 
@@ -22,11 +24,11 @@ class TheoryFixedPoint(Record):
     chi: float | None = item("chi_1, a layer's factor of the squared gradient at the fixed point")
     variance: float | None = item("q*, the fixed point of the pre-activations' mean square")
     correlation: float | None = item("c*, the correlation that two inputs' pre-activations tend to")
-    correlation_rate: float | None = item("by what a layer multiplies a deviation from c*")
+    correlation_rate: float | None = item("the factor by which a layer multiplies a deviation from c*")
     variance_depth: float | None = item("xi_q: layers in which a deviation from q* falls by e")
     correlation_depth: float | None = item("xi_c: layers in which a deviation from c* falls by e")
     gradient_depth: float | None = item("xi_grad: layers in which the squared gradient changes by e")
-    deepest_trainable: float | None = item("6 xi_c: networks of more layers don't train")
+    deepest_trainable: float | None = item("6 xi_c: deeper networks don't train")
     critical_sigma_w: float | None = item("the sigma_w with chi = 1 at this sigma_b")
     critical_gain: float | None = item("the --gain that gives it")
 
@@ -36,7 +38,7 @@ QUANTITIES = {one.name: str(one.metadata["meaning"]) for one in fields(TheoryFix
 
 
 class TheoryNetwork(Record):
-    """How the gradient changes between the last layer and the first; None where theory has no answer."""
+    """How the gradient changes from the last layer to the first; None where theory has no answer."""
 
     log10_gradient_ratio: float | None = item("log10 of the first layer's gradient over the last layer's")
     log10_gradient_ratio_std: float | None = item(
@@ -77,13 +79,20 @@ class TheoryReport(CommandReport):
     network: TheoryNetwork
     layers: tuple[TheoryLayer, ...] = item("the hidden layers, first to last; empty where theory has no answer")
     reasons: Frozen[Unknown] = item("why a number is null; an infinite one says so")
-    notes: tuple[str, ...] = item("what a number takes for granted")
+    notes: tuple[str, ...] = item("what a number assumes")
     phase_diagram: PhaseDiagram | None = item(default=None)
 
     @property
     def diagram(self) -> PhaseDiagram | None:
         """The phase diagram, if it was asked for."""
         return self.phase_diagram
+
+    @property
+    def next_command(self) -> str:
+        """The command that measures the network, at its critical gain if it has one."""
+        options = {name: self.config[name] for name in NetworkSpec().to_dict() if name in self.config}
+        gain = self.fixed_point.critical_gain
+        return command_line("simulate", options if gain is None else options | {"gain": float(f"{gain:.6g}")})
 
 
 def make_theory_report(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-#: Steps that are enough for any bracket of floats.
+#: Enough steps for any bracket of floats.
 MOST_STEPS = 200
 
 

@@ -1,9 +1,8 @@
 """Theory as text: the answer first, then the predicted gradient along the layers, fixed points and depth scales."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
-from gradcheck.base.wording import shortest
+from gradcheck.base.wording import counted
 from gradcheck.mean_field.phase_diagram import phase_diagram
 from gradcheck.mean_field.report import TheoryReport
 from gradcheck.mean_field.unknown import ENDLESS, Unknown
@@ -12,12 +11,11 @@ from gradcheck.render.heading import what_network
 from gradcheck.render.numbers import significant
 from gradcheck.render.page import PLAIN_PAGE, Page
 from gradcheck.render.style import INDENT, STYLES
-from gradcheck.spec import NetworkSpec
 
-#: Parts of a heading that a perceptron of drawn weights has not.
+#: Parts of a heading that a perceptron of drawn weights doesn't have.
 NOT_HERE = {"arch": "mlp", "weights": None, "recurrent_gain": None}
 
-#: Decades below which a gradient counts as unchanged.
+#: A gradient that changes by fewer decades counts as unchanged.
 LEAST = 0.005
 
 
@@ -40,7 +38,7 @@ def _lines(report: TheoryReport, page: Page) -> Iterator[str]:
         yield ""
     for note in (*report.notes, _width_note(report)):
         yield from (page.painted(" " * INDENT + line, "dim") for line in page.wrapped(note, INDENT))
-    yield page.painted(f"  {next_command(report)}", "bold")
+    yield page.painted(f"  {report.next_command}", "bold")
 
 
 def heading(report: TheoryReport) -> str:
@@ -71,21 +69,21 @@ def sentences(report: TheoryReport) -> list[str]:
 
 
 def _gradient(report: TheoryReport) -> str:
-    """Say what a layer does to the gradient, and what comes of it in this network."""
+    """Say what a layer does to the gradient, and what all layers of this network do."""
     network, chi, depth = report.network, report.fixed_point.chi, len(report.layers)
     gain = network.mean_local_gain if chi is None else chi**0.5
     if gain is None or depth == 1:
-        return "the one layer has no other to compare with"
+        return "there is no second layer to compare with"
     ratio, deviation = report.layers[0].log10_gradient_ratio, network.log10_gradient_ratio_std
     band = f" (±{deviation:.2g} at this width)" if deviation else ""
-    rate = "" if chi is None else f" (χ₁ = {chi:.4g})"
+    factor = "" if chi is None else f" (χ₁ = {chi:.4g})"
     changes = abs(ratio) >= LEAST
     if not changes if chi is None else report.fixed_point.phase == "critical":
         here = f"{_verb(ratio)} by {abs(ratio):.3g} decades" if changes else "changes by 0 decades"
-        return f"the gradient keeps its size{rate} once the signal has settled; in {depth} layers it {here}{band}"
+        return f"the gradient keeps its size{factor} once the signal has settled; in {depth} layers it {here}{band}"
     turned = changes and (ratio > 0) != (gain > 1)
     here = f"but here it {_verb(ratio)} in {depth} layers" if turned else f"in {depth} layers"
-    first = f"the gradient {_verb(gain - 1)} by a factor of {significant(gain, 3)} a layer{rate}"
+    first = f"the gradient {_verb(gain - 1)} by a factor of {significant(gain, 3)} a layer{factor}"
     return f"{first}, {here} by {abs(ratio):.3g} decades{band}"
 
 
@@ -103,8 +101,8 @@ def _deepest(report: TheoryReport) -> str:
         return f"no deepest trainable network: {reason}"
     if point.deepest_trainable == 0:
         return "no depth trains"
-    layers = max(1, round(point.deepest_trainable))
-    return f"networks deeper than about {layers} {'layer' if layers == 1 else 'layers'} don't train (6 ξ_c)"
+    layers = counted(max(1, round(point.deepest_trainable)), "layer")
+    return f"networks deeper than about {layers} don't train (6 ξ_c)"
 
 
 def _critical(report: TheoryReport) -> str:
@@ -146,7 +144,7 @@ SYMBOLS = {
 
 
 def _numbers(report: TheoryReport, page: Page) -> Iterator[str]:
-    """The fixed points and the depth scales, and why some of them are none."""
+    """The fixed points and the depth scales, and why some of them are missing."""
     if report.fixed_point.chi is None:
         return
     missing: dict[str, tuple[Unknown, list[str]]] = {}
@@ -168,29 +166,6 @@ def _number(report: TheoryReport, name: str) -> str:
     if value is None:
         return "inf" if report.reasons[name].code == ENDLESS else "-"
     return significant(value, 4)
-
-
-def next_command(report: TheoryReport) -> str:
-    """Return the command that measures the network, at its critical gain if it has one."""
-    options = {name: report.config[name] for name in NetworkSpec().to_dict() if name in report.config}
-    gain = report.fixed_point.critical_gain
-    changed = options if gain is None else options | {"gain": float(f"{gain:.6g}")}
-    return " ".join(["gradcheck simulate", *_typed(changed)])
-
-
-def _typed(options: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the words that set a perceptron's options, those at their default left out."""
-    usual = NetworkSpec().to_dict()
-    for name, value in options.items():
-        if value is None or value == usual[name]:
-            continue
-        flag = f"--{name.replace('_', '-')}"
-        if isinstance(value, tuple):
-            yield f"{flag} {','.join(map(str, value))}"
-        elif isinstance(value, bool):
-            yield flag
-        else:
-            yield f"{flag} {shortest(value) if isinstance(value, float) else value}"
 
 
 def _width_note(report: TheoryReport) -> str:

@@ -1,4 +1,4 @@
-"""``theory``: what mean-field theory says of a network, without drawing a single weight."""
+"""``theory``: what mean-field theory predicts for a network, without drawing a single weight."""
 
 import math
 from typing import Unpack
@@ -32,22 +32,22 @@ def theory(**options: Unpack[TheoryOptions]) -> TheoryReport:
     Parameters
     ----------
     depth, width, activation, init, gain, weight_std, bias_std, norm, residual, residual_scale
-        As in ``gradcheck.simulate``. The width turns the initialisation into σ_w² = fan_in · Var W, and says how far
-        a network of that width may be from the limit.
+        As in ``gradcheck.simulate``. The width turns the initialisation into σ_w² = fan_in · Var W, and determines how
+        far a network of that width may be from the limit.
     batch_size : int
-        Examples of the batch; only batch norm asks for it.
+        Examples of the batch; only batch norm uses it.
     phase_diagram : bool
         Compute χ₁ in the plane of σ_w and σ_b.
 
     Returns
     -------
     TheoryReport
-        What theory doesn't know is None there, and its ``reasons`` say why.
+        What theory doesn't know is None, and its ``reasons`` say why.
 
     Raises
     ------
     OptionError
-        A value no network can have, or a phase diagram of a network that has none.
+        A value that no network can have, or a phase diagram of a network that has none.
     """
     spec = _spec(options)
     batch = at_least("batch_size", plain(options["batch_size"]), 1, "the batch has at least one example")

@@ -1,4 +1,4 @@
-"""Why mean-field theory has no number: a code, and its sentence."""
+"""Why mean-field theory has no number: a code and its sentence."""
 
 from typing import Self
 
@@ -11,9 +11,9 @@ SENTENCES = {
     "inputs": "the inputs are all zero, or their squares overflow",
     "float_range": "the predicted signal or gradient leaves the range of floats",
     "flat": "the derivative of step is 0: nothing passes backwards",
-    "no_branch": "with --residual-scale 0 no layer but the first does anything",
-    "batch_norm_residual": "no rate is known for batch norm with skip connections",
-    "batch_norm_activation": ("the rate of batch norm is published for relu and linear (Yang et al. 2019), not for {}"),
+    "no_branch": "with --residual-scale 0 only the first layer does anything",
+    "batch_norm_residual": "no rate is known here for batch norm with skip connections",
+    "batch_norm_activation": "the rate of batch norm is published for relu and linear (Yang et al. 2019), not for {}",
     "batch_size": "the rate of batch norm, (B-2)/(B-3), needs a batch of more than 3 examples; this has {}",
     "unlike_widths": "with --init {} each width has its own scales: there is no single fixed point",
     "residual": "the variance of a residual stream grows with each layer: there is no fixed point",
@@ -25,10 +25,10 @@ SENTENCES = {
     "flat_at_any_scale": "the derivative of step is 0 at any weight scale",
     "norm_without_biases": "after a norm without biases chi is the same at any weight scale",
     "norm": "after a norm chi stays below 1 at any weight scale",
-    "no_crossing": "below some weight scale the variance settles where chi is below 1, above it grows without bound",
+    "no_crossing": "at small weight scales the variance settles where chi is below 1, at large ones it is unbounded",
     "batch_norm": _GRADIENT_ONLY,
     "batch_norm_depth": f"it follows from xi_c, and {_GRADIENT_ONLY}",
-    "batch_norm_scale": "batch norm undoes the weight scale: chi is the same at any",
+    "batch_norm_scale": "batch norm undoes the weight scale: chi is the same at any scale",
 }
 
 
@@ -40,7 +40,7 @@ class Unknown(str):
     code : str
         A key of ``SENTENCES``.
     value : str or int, optional
-        What of the network it is.
+        The value of the network that it names.
     """
 
     code: str
@@ -61,5 +61,5 @@ class Unknown(str):
         return str(self)
 
 
-#: The code of a number that is infinite, and so is none that JSON could carry.
+#: The code of a number that is infinite, which JSON can't carry.
 ENDLESS = "endless"
