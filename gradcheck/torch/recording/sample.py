@@ -14,7 +14,6 @@ from gradcheck.torch.recording.scalars import Column, Single, fetch, norms, spli
 #: Digits that a norm of float32 has.
 DIGITS = 7
 
-
 #: A record: name of a quantity ↦ one number for each parameter; name of a quantity ↦ a number of the whole step.
 Numbers: TypeAlias = tuple[dict[str, list[float | None]], dict[str, float | None]]
 
@@ -40,13 +39,11 @@ class Sample:
         *,
         weights: bool = True,
     ) -> None:
-        self.whole: dict[str, Single] = {}
+        self.whole: dict[str, Single] = {"lr": None, "grad_scale": None}
         self._parameters, self._copies, self._outputs = parameters, copies if weights else None, outputs
         self._weights = weights
         self._columns: dict[str, Column] = {}
         self._clips = False
-        self._lr: Single = None
-        self._scale: Single = None
 
     def before_clipping(self) -> None:
         """Measure gradients that will be clipped."""
@@ -55,9 +52,9 @@ class Sample:
 
     def before_update(self, optimizer: torch.optim.Optimizer, *, gradients_follow: bool) -> None:
         """Measure the gradients that an optimizer gets, unless it has a closure: then they follow."""
-        if self._lr is None:
-            self._lr = optimizer.param_groups[0]["lr"]
-        self._scale = getattr(optimizer, "grad_scale", None)  # a fused optimizer unscales by itself
+        if self.whole["lr"] is None:
+            self.whole["lr"] = optimizer.param_groups[0]["lr"]
+        self.whole["grad_scale"] = getattr(optimizer, "grad_scale", None)  # a fused optimizer unscales by itself
         self._measure(again="grad_norm_after" if self._clips and not gradients_follow else None)
         if gradients_follow and not self._clips:
             self._columns.pop("grad_norm", None)
@@ -74,8 +71,7 @@ class Sample:
             if isinstance(value, Tensor) and value.numel() != 1:
                 raise GradcheckError(f"{name} has {value.numel():,} numbers; give its mean, {name}.mean()")
         self._measure_update()
-        single = {"lr": self._lr, "grad_scale": self._scale, **self.whole}
-        single |= {name: value for name, value in given.items() if value is not None}
+        single = self.whole | {name: value for name, value in given.items() if value is not None}
         columns = self._columns if self._outputs is None else self._columns | self._outputs.columns()
         return _lay_out(*fetch(columns, single, len(self._parameters)))
 
