@@ -1,8 +1,8 @@
 """The command line as its users meet it.
 
 Most command lines run in this process, with streams, variables and a folder of their own (``gradcheck``, ``printed``,
-``report``): a process each would take forty times as long. Where a pipe, a terminal, a signal or what is loaded is the
-point, a test asks for a real one (``process``, ``python``, ``start``, ``in_bash``, ``on_terminal``).
+``report``, ``terminal``): a process each would take forty times as long. Where a pipe, a signal or what is loaded is
+the point, a test asks for a real one (``process``, ``python``, ``start``, ``in_bash``, ``on_terminal``).
 
 Golden outputs stand in ``tests/cli/golden``. To write them anew, and look at the difference afterwards::
 
@@ -18,6 +18,7 @@ import struct
 import subprocess
 import sys
 import termios
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache, partial
 from io import BytesIO, TextIOWrapper
@@ -30,6 +31,7 @@ import numpy as np
 import pytest
 
 from gradcheck import cli
+from gradcheck.cli import progress
 
 GOLDEN = Path(__file__).with_name("golden")
 
@@ -62,15 +64,50 @@ def gradcheck(environment):
     def run(line, *words, cwd=None, **variables):
         encoding = variables.get("PYTHONIOENCODING", "utf-8")
         streams = [TextIOWrapper(BytesIO(), encoding, errors) for errors in (None, None, "backslashreplace")]
-        with _as_a_process([*shlex.split(line), *map(str, words)], streams, environment | variables, cwd):
-            try:
-                code = cli.run()
-            except SystemExit as left:
-                code = left.code or 0
+        code = _exit_code([*shlex.split(line), *map(str, words)], streams, environment | variables, cwd)
         stdout, stderr = map(_written, streams[1:])
         return SimpleNamespace(returncode=code, stdout=stdout, stderr=stderr)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def terminal(environment):
+    """Run a command line in this process on a terminal: how it ended, and what the terminal got to show.
+
+    With `piped`, stdout goes elsewhere.
+    """
+
+    def run(line, *, columns=80, piped=False, cwd=None, **variables):
+        ours, theirs = _terminal(columns)
+        with ThreadPoolExecutor(1) as reader:  # what nobody reads, a terminal takes a few thousand characters of
+            shown = reader.submit(lambda: b"".join(iter(partial(_read, ours), b"")))
+            streams = [open(theirs, how, closefd=False) for how in "rww"]  # noqa: SIM115
+            streams[1] = TextIOWrapper(BytesIO(), "utf-8") if piped else streams[1]
+            code = _exit_code(shlex.split(line), streams, environment | variables, cwd)
+            stdout = _written(streams[1]) if piped else ""
+            for stream in streams:
+                stream.close()
+            os.close(theirs)
+        os.close(ours)
+        return SimpleNamespace(returncode=code, shown=shown.result().decode().replace("\r\n", "\n"), stdout=stdout)
+
+    return run
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """A sign of life from the first step on, not only after a second."""
+    monkeypatch.setattr(progress, "PATIENCE", 0)
+    monkeypatch.setattr(progress, "INTERVAL", 0)
+
+
+def _exit_code(words, streams, environment, cwd):
+    with _as_a_process(words, streams, environment, cwd):
+        try:
+            return cli.run()
+        except SystemExit as left:
+            return left.code or 0
 
 
 @pytest.fixture(scope="session")
@@ -215,15 +252,14 @@ def in_bash(environment):
 
 @pytest.fixture(scope="session")
 def on_terminal(start):
-    """Run Python with the arguments on a terminal: how it ended, and what the terminal got to show.
+    """Run Python with the arguments in a process on a terminal: how it ended, and what the terminal got to show.
 
     With `piped`, stdout goes elsewhere. `meanwhile` is what happens as soon as the terminal shows a text, one after the
     other: (text, what to call); last, the process is interrupted when it shows `interrupt_at`.
     """
 
     def run(*arguments, columns=80, piped=False, interrupt_at=None, meanwhile=(), cwd=None, **variables):
-        ours, theirs = os.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, columns, 0, 0))
+        ours, theirs = _terminal(columns)
         with TemporaryFile() as pipe:
             streams = {"stdin": theirs, "stdout": pipe if piped else theirs, "stderr": theirs}
             with start(*arguments, variables=variables, cwd=cwd, **streams) as process:
@@ -250,6 +286,13 @@ def on_terminal(start):
             )
 
     return run
+
+
+def _terminal(columns):
+    """Both ends of a terminal so wide: ours, and the program's."""
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, columns, 0, 0))
+    return ours, theirs
 
 
 def _read(terminal):

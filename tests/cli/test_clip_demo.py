@@ -151,13 +151,14 @@ def test_text_is_ascii_where_nothing_else_can_be_shown(printed):
     assert "?" not in text
 
 
-def test_a_terminal_gets_colours_and_a_pipe_none(on_terminal, printed):
-    assert "\x1b[" in on_terminal("-m", "gradcheck", *SMALL.split()).shown
+def test_a_terminal_gets_colours_and_a_pipe_none(terminal, printed):
+    assert "\x1b[" in terminal(SMALL).shown
     assert "\x1b[" not in printed(f"{SMALL} --format text")
 
 
-def test_progress_shows_on_the_terminal_and_is_wiped(on_terminal, printed):
-    ended = on_terminal(*IMPATIENT, *SMALL.split(), "--json", piped=True)
+@pytest.mark.usefixtures("impatient")
+def test_progress_shows_on_the_terminal_and_is_wiped(terminal, printed):
+    ended = terminal(f"{SMALL} --json", piped=True)
     assert ended.returncode == 0
     assert " of 49 steps · none, " in ended.shown
     assert ended.shown.endswith("\r\x1b[K")
@@ -165,8 +166,9 @@ def test_progress_shows_on_the_terminal_and_is_wiped(on_terminal, printed):
     assert ended.stdout == printed(f"{SMALL} --format json")
 
 
-def test_quiet_shows_neither_progress_nor_text(on_terminal, printed):
-    ended = on_terminal(*IMPATIENT, *SMALL.split(), "--quiet", piped=True)
+@pytest.mark.usefixtures("impatient")
+def test_quiet_shows_neither_progress_nor_text(terminal, printed):
+    ended = terminal(f"{SMALL} --quiet", piped=True)
     assert (ended.returncode, ended.shown, ended.stdout) == (0, "", "")
     assert printed(f"{SMALL} --quiet --json") == printed(f"{SMALL} --format json")
 

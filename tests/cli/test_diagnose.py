@@ -94,11 +94,10 @@ def test_ascii_has_no_question_marks(kind, diagnosed):
     assert "?" not in text
 
 
-def test_a_pipe_and_no_color_get_no_colours(diagnosed, on_terminal, folder):
+def test_a_pipe_and_no_color_get_no_colours(diagnosed, terminal, folder):
     assert "\x1b" not in diagnosed("exploding.jsonl").stdout
-    words = ("-m", "gradcheck", "diagnose", "exploding.jsonl")
-    assert "\x1b" not in on_terminal(*words, NO_COLOR="1", cwd=folder).shown
-    assert "\x1b[" in on_terminal(*words, cwd=folder).shown
+    assert "\x1b" not in terminal("diagnose exploding.jsonl", NO_COLOR="1", cwd=folder).shown
+    assert "\x1b[" in terminal("diagnose exploding.jsonl", cwd=folder).shown
 
 
 @pytest.mark.parametrize("form", ["text", "markdown", "github"])

@@ -80,16 +80,16 @@ def test_json_is_strict_and_what_the_function_returns(name, printed, strictly):
     assert text.isascii()
 
 
-def test_a_page_on_a_terminal_is_as_wide_as_that_and_has_colours(on_terminal):
-    ended = on_terminal("-m", "gradcheck", "explain", "vanishing", columns=100)
+def test_a_page_on_a_terminal_is_as_wide_as_that_and_has_colours(terminal):
+    ended = terminal("explain vanishing", columns=100)
     assert ended.returncode == 0
     assert ended.shown.startswith("\033[1;36mvanishing")
     plain = re.sub(r"\033\[[0-9;]*m", "", ended.shown)
     assert plain == page("vanishing", 100)
 
 
-def test_no_color_leaves_no_escape_sequence(on_terminal):
-    assert "\033" not in on_terminal("-m", "gradcheck", "explain", "vanishing", NO_COLOR="1").shown
+def test_no_color_leaves_no_escape_sequence(terminal):
+    assert "\033" not in terminal("explain vanishing", NO_COLOR="1").shown
 
 
 @pytest.mark.parametrize("options", ["", "--json"])

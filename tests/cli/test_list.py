@@ -26,8 +26,8 @@ def test_a_list_in_a_pipe_is_80_columns_of_plain_text(printed):
     assert "\033" not in printed("list presets")
 
 
-def test_a_list_on_a_terminal_is_as_wide_as_that_and_has_colours(on_terminal):
-    ended = on_terminal("-m", "gradcheck", "list", "inits", columns=100)
+def test_a_list_on_a_terminal_is_as_wide_as_that_and_has_colours(terminal):
+    ended = terminal("list inits", columns=100)
     assert ended.returncode == 0
     assert "\033[1mxavier_uniform" in ended.shown
     assert "source" in ended.shown.splitlines()[0]

@@ -25,9 +25,8 @@ def test_schema_has_an_output_too(gradcheck, printed, tmp_path):
     assert (tmp_path / "schema.json").read_text() == printed("schema simulate")
 
 
-def test_text_in_a_file_has_neither_colours_nor_the_width_of_the_terminal(on_terminal, printed, tmp_path):
-    words = ("-m", "gradcheck", *SMALL.split(), "--no-suggest", "--output", "out")
-    ended = on_terminal(*words, columns=50, cwd=tmp_path, FORCE_COLOR="1")
+def test_text_in_a_file_has_neither_colours_nor_the_width_of_the_terminal(terminal, printed, tmp_path):
+    ended = terminal(f"{SMALL} --no-suggest --output out", columns=50, cwd=tmp_path, FORCE_COLOR="1")
     assert (ended.returncode, ended.shown) == (0, "")
     assert (tmp_path / "out").read_text(encoding="utf-8") == printed(f"{SMALL} --no-suggest")
 

@@ -98,9 +98,9 @@ def test_every_command_follows_the_one_rule_of_colours(name, variables, coloured
 
 
 @pytest.mark.parametrize("name", ["simulate", "theory"])
-def test_force_color_0_takes_the_colours_from_a_terminal(name, on_terminal, folder):
-    assert "\033" in on_terminal("-m", "gradcheck", *LINES[name].split(), cwd=folder).shown
-    assert "\033" not in on_terminal("-m", "gradcheck", *LINES[name].split(), cwd=folder, FORCE_COLOR="0").shown
+def test_force_color_0_takes_the_colours_from_a_terminal(name, terminal, folder):
+    assert "\033" in terminal(LINES[name], cwd=folder).shown
+    assert "\033" not in terminal(LINES[name], cwd=folder, FORCE_COLOR="0").shown
 
 
 def test_every_command_that_prints_text_is_held_to_the_rule():

@@ -10,9 +10,6 @@ SMALL = "simulate --depth 5 --width 8"
 
 FORMATS = ["text --no-suggest", "json", "csv", "markdown"]
 
-#: The command line with a sign of life from the first layer on, not only after a second.
-IMPATIENT = ("-c", "from gradcheck.cli import main, progress; progress.PATIENCE = progress.INTERVAL = 0; main()")
-
 full_disk = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 
 
@@ -21,14 +18,15 @@ def test_a_document_is_all_that_is_said(form, printed):
     assert printed(f"{SMALL} --format {form}").endswith("\n")
 
 
-@pytest.mark.parametrize("options", [("--json",), ("--no-suggest",), ("--suggest", "--json")])
-def test_progress_shows_on_the_terminal_of_stderr_and_is_wiped(options, on_terminal, printed):
-    ended = on_terminal(*IMPATIENT, *SMALL.split(), *options, piped=True)
+@pytest.mark.parametrize("options", ["--json", "--no-suggest", "--suggest --json"])
+@pytest.mark.usefixtures("impatient")
+def test_progress_shows_on_the_terminal_of_stderr_and_is_wiped(options, terminal, printed):
+    ended = terminal(f"{SMALL} {options}", piped=True)
     assert ended.returncode == 0
     assert " simulated, " in ended.shown
     assert ended.shown.endswith("\r\x1b[K")
     assert "\n" not in ended.shown
-    assert ended.stdout == printed(f"{SMALL} {' '.join(options)}")
+    assert ended.stdout == printed(f"{SMALL} {options}")
 
 
 def test_progress_shows_after_a_moment_of_a_long_run(on_terminal):
@@ -48,19 +46,21 @@ def test_progress_shows_after_a_moment_of_a_long_run(on_terminal):
     assert ended.shown.endswith("\r\x1b[K")
 
 
-def test_a_short_run_shows_no_progress(on_terminal):
-    ended = on_terminal("-m", "gradcheck", *SMALL.split(), "--json", piped=True)
+def test_a_short_run_shows_no_progress(terminal):
+    ended = terminal(f"{SMALL} --json", piped=True)
     assert (ended.returncode, ended.shown) == (0, "")
 
 
-def test_quiet_shows_no_progress(on_terminal, printed):
-    ended = on_terminal(*IMPATIENT, *SMALL.split(), "--json", "--quiet", piped=True)
+@pytest.mark.usefixtures("impatient")
+def test_quiet_shows_no_progress(terminal, printed):
+    ended = terminal(f"{SMALL} --json --quiet", piped=True)
     assert (ended.returncode, ended.shown) == (0, "")
     assert ended.stdout == printed(f"{SMALL} --json")
 
 
-def test_progress_is_silent_in_a_pipe(python, printed):
-    ended = python(*IMPATIENT, *SMALL.split(), "--json")
+@pytest.mark.usefixtures("impatient")
+def test_progress_is_silent_in_a_pipe(gradcheck, printed):
+    ended = gradcheck(f"{SMALL} --json")
     assert (ended.stdout, ended.stderr) == (printed(f"{SMALL} --json"), "")
 
 

@@ -5,8 +5,7 @@ import re
 import numpy as np
 import pytest
 
-WORDS = ("-m", "gradcheck", "simulate", "--depth", "12", "--width", "16", "--no-suggest")
-LINE = " ".join(WORDS[2:])
+LINE = "simulate --depth 12 --width 16 --no-suggest"
 
 NETWORKS = [
     "--depth 12 --width 16 --activation relu --init he --gain 3 --seeds 3 --dtype float32",
@@ -32,26 +31,26 @@ def widest(text):
     return max(map(len, without_next_commands(text)))
 
 
-def test_a_terminal_gets_colours(on_terminal):
-    shown = on_terminal(*WORDS).shown
+def test_a_terminal_gets_colours(terminal):
+    shown = terminal(LINE).shown
     assert "\x1b[36m" in shown  # the cyan of vanishing layers
     assert not re.search(r"\x1b(?!\[[0-9;]*m)", shown)
 
 
-def test_colours_change_nothing_but_colours(on_terminal, printed):
-    lines = plain(on_terminal(*WORDS).shown).splitlines()
+def test_colours_change_nothing_but_colours(terminal, printed):
+    lines = plain(terminal(LINE).shown).splitlines()
     assert [line.rstrip() for line in lines] == printed(LINE).splitlines()
 
 
 @pytest.mark.parametrize(
     "variables", [{"NO_COLOR": "1"}, {"TERM": "dumb"}, {"NO_COLOR": "1", "FORCE_COLOR": "1"}], ids=str
 )
-def test_a_terminal_gets_no_escape_sequence_if_the_user_says_so(variables, on_terminal, printed):
-    assert on_terminal(*WORDS, **variables).shown == printed(LINE)
+def test_a_terminal_gets_no_escape_sequence_if_the_user_says_so(variables, terminal, printed):
+    assert terminal(LINE, **variables).shown == printed(LINE)
 
 
-def test_an_empty_no_color_says_nothing(on_terminal):
-    assert ESCAPE in on_terminal(*WORDS, NO_COLOR="").shown
+def test_an_empty_no_color_says_nothing(terminal):
+    assert ESCAPE in terminal(LINE, NO_COLOR="").shown
 
 
 def test_a_pipe_gets_no_colours(printed):
@@ -68,15 +67,15 @@ def test_a_pipe_gets_no_colours_if_the_user_does_not_quite_say_so(variables, pri
 
 
 @pytest.mark.parametrize("form", ["json", "markdown"])
-def test_a_machine_format_never_has_colours(form, on_terminal, printed):
+def test_a_machine_format_never_has_colours(form, terminal, printed):
     line = f"simulate --depth 3 --width 4 --format {form}"
-    shown = on_terminal("-m", "gradcheck", *line.split(), FORCE_COLOR="1", columns=20).shown
+    shown = terminal(line, FORCE_COLOR="1", columns=20).shown
     assert shown == printed(line)
 
 
-def test_help_and_errors_have_no_colours(on_terminal):
-    assert ESCAPE not in on_terminal("-m", "gradcheck", "simulate", "--help", FORCE_COLOR="1").shown
-    assert ESCAPE not in on_terminal("-m", "gradcheck", "simulate", "--depth", "0", FORCE_COLOR="1").shown
+def test_help_and_errors_have_no_colours(terminal):
+    assert ESCAPE not in terminal("simulate --help", FORCE_COLOR="1").shown
+    assert ESCAPE not in terminal("simulate --depth 0", FORCE_COLOR="1").shown
 
 
 def test_suggestions_keep_to_the_columns_too(printed):
@@ -97,27 +96,27 @@ def test_a_terminal_as_narrow_as_a_letter_still_gets_a_text(printed):
 
 
 @pytest.mark.parametrize("columns", [50, 110])
-def test_the_width_of_the_terminal_is_obeyed(columns, on_terminal, printed):
-    shown = on_terminal(*WORDS, columns=columns, NO_COLOR="1").shown
+def test_the_width_of_the_terminal_is_obeyed(columns, terminal, printed):
+    shown = terminal(LINE, columns=columns, NO_COLOR="1").shown
     assert shown == printed(LINE, COLUMNS=str(columns))
     assert widest(shown) <= columns
 
 
-def test_columns_outweigh_the_width_of_the_terminal(on_terminal, printed):
-    shown = on_terminal(*WORDS, columns=120, COLUMNS="50", NO_COLOR="1").shown
+def test_columns_outweigh_the_width_of_the_terminal(terminal, printed):
+    shown = terminal(LINE, columns=120, COLUMNS="50", NO_COLOR="1").shown
     assert shown == printed(LINE, COLUMNS="50")
 
 
-def test_a_terminal_without_a_size_is_eighty_columns_wide(on_terminal, printed):
-    assert on_terminal(*WORDS, columns=0, NO_COLOR="1").shown == printed(LINE, COLUMNS="80")
+def test_a_terminal_without_a_size_is_eighty_columns_wide(terminal, printed):
+    assert terminal(LINE, columns=0, NO_COLOR="1").shown == printed(LINE, COLUMNS="80")
 
 
-def test_a_dumb_terminal_has_a_width_too(on_terminal, printed):
-    assert on_terminal(*WORDS, columns=50, TERM="dumb").shown == printed(LINE, COLUMNS="50")
+def test_a_dumb_terminal_has_a_width_too(terminal, printed):
+    assert terminal(LINE, columns=50, TERM="dumb").shown == printed(LINE, COLUMNS="50")
 
 
-def test_columns_set_the_width_of_a_dumb_terminal(on_terminal, printed):
-    assert on_terminal(*WORDS, TERM="dumb", COLUMNS="50").shown == printed(LINE, COLUMNS="50")
+def test_columns_set_the_width_of_a_dumb_terminal(terminal, printed):
+    assert terminal(LINE, TERM="dumb", COLUMNS="50").shown == printed(LINE, COLUMNS="50")
 
 
 @pytest.mark.parametrize("network", NETWORKS)

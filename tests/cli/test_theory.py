@@ -116,12 +116,12 @@ def test_a_terminal_without_such_characters_gets_ascii(kind, printed):
     assert "?" not in text
 
 
-def test_colours_follow_the_terminal(on_terminal, printed):
-    ended = on_terminal("-m", "gradcheck", *CHAOTIC.split())
+def test_colours_follow_the_terminal(terminal, printed):
+    ended = terminal(CHAOTIC)
     assert "\033[7;31m CHAOTIC \033[0m" in ended.shown
     assert re.sub("\033\\[[0-9;]*m", "", ended.shown) == printed(CHAOTIC)
-    assert "\033" not in on_terminal("-m", "gradcheck", *CHAOTIC.split(), NO_COLOR="1").shown
-    assert "\033" not in on_terminal("-m", "gradcheck", *CHAOTIC.split(), TERM="dumb").shown
+    assert "\033" not in terminal(CHAOTIC, NO_COLOR="1").shown
+    assert "\033" not in terminal(CHAOTIC, TERM="dumb").shown
     assert "\033" in printed(CHAOTIC, FORCE_COLOR="1")
 
 

@@ -121,8 +121,8 @@ def test_text_is_ascii_where_nothing_else_can_be_shown(printed):
     assert "?" not in text
 
 
-def test_a_terminal_gets_colours_and_a_pipe_none(on_terminal, printed):
-    assert "\x1b[7;32m" in on_terminal("-m", "gradcheck", "verify", "--only", "norm").shown
+def test_a_terminal_gets_colours_and_a_pipe_none(terminal, printed):
+    assert "\x1b[7;32m" in terminal("verify --only norm").shown
     assert "\x1b[" not in printed("verify")
 
 
