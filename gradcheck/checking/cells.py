@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 
+from gradcheck.base.wording import counted
 from gradcheck.checking.verification import CheckResult, Verification
 from gradcheck.render.numbers import significant
 from gradcheck.render.style import without_controls
@@ -21,7 +22,7 @@ SPARED = ("limit", "kind")
 
 
 def sum_up(verification: Verification) -> tuple[str, str]:
-    """Return whether all is well, and what that is founded on."""
+    """Return whether all is well, and what that is based on."""
     count, failed, worst = len(verification.checks), len(verification.failed), verification.worst
     passing = "the check passes" if count == 1 else f"all {count} checks pass"
     label = f"{failed} of {count} checks fail" if failed else passing
@@ -43,7 +44,7 @@ def describe_circumstances(verification: Verification) -> Iterator[str]:
     yield f"seed {config.seed}"
     yield f"NumPy {where.numpy}"
     yield " ".join(filter(None, (where.blas or "BLAS unknown", where.blas_version)))
-    yield f"{where.threads} {'thread' if where.threads == 1 else 'threads'}"
+    yield counted(where.threads, "thread")
     yield f"Python {where.python}, {where.machine}"
 
 

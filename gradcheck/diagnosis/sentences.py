@@ -23,17 +23,31 @@ class Code(NamedTuple):
     ----------
     meaning : str
         What its layers and its value are.
-    sentence : callable
-        (cause, flow) ↦ the sentence; the flow has the layers' names.
+    sentence : str or callable
+        With the fields that ``sentence`` fills, or (cause, flow) ↦ the sentence; the flow has the layers' names.
     """
 
     meaning: str
-    sentence: Callable[[Cause, GradientFlow], str]
+    sentence: str | Callable[[Cause, GradientFlow], str]
 
 
 def sentence(cause: Cause, flow: GradientFlow) -> str:
     """Return a cause in words and numbers."""
-    return CODES[cause.code].sentence(cause, flow)
+    made = CODES[cause.code].sentence
+    if callable(made):
+        return made(cause, flow)
+    names = cause.details.get("names", ())
+    several = len(names) > 1
+    fields = {
+        "at": _at(cause, flow),
+        "points": _points(flow),
+        "value": _number(cause),
+        "limit": abs(cause.limit or 0.0),
+        "names": listed(names),
+        "s": "" if several else "s",
+        "them": "them" if several else "it",
+    }
+    return made.format_map({**cause.details, **fields})
 
 
 def as_multiple(ratio: float) -> str:
@@ -60,18 +74,6 @@ def _points(flow: GradientFlow) -> str:
 
 def _number(cause: Cause) -> float:
     return math.nan if cause.value is None else cause.value
-
-
-def _forward(what: str) -> Callable[[Cause, GradientFlow], str]:
-    return lambda cause, flow: f"{_at(cause, flow)} is the first whose forward signal {what}: there is no loss"
-
-
-def _stand_in_loss(cause: Cause, flow: GradientFlow) -> str:
-    return f"the gradients shown are those of {_at(cause, flow)}'s mean squared output"
-
-
-def _forward_zero(cause: Cause, flow: GradientFlow) -> str:
-    return f"the forward signal is exactly zero from {_at(cause, flow)} on: nothing after it sees the input"
 
 
 def _dead(cause: Cause, flow: GradientFlow) -> str:
@@ -106,14 +108,6 @@ def _last_reached(flow: GradientFlow) -> str:
     return f"the last {flow.unit} {flow.points[-1]}" if flow.points else f"the last {flow.unit}"
 
 
-def _gradient_overflow(cause: Cause, flow: GradientFlow) -> str:
-    return f"the backward pass overflows the range of floats at {_at(cause, flow)}"
-
-
-def _gradient_zero(cause: Cause, flow: GradientFlow) -> str:
-    return f"some {_points(flow)} get no gradient at all: it is exactly zero"
-
-
 def _span(cause: Cause, flow: GradientFlow) -> str:
     span, limit, gain = _number(cause), cause.limit or 0.0, cause.details["gain"]
     verb = "apart" if span <= limit else "lost" if cause.details["shrinks"] else "gained"
@@ -130,34 +124,6 @@ def _rank(cause: Cause, flow: GradientFlow) -> str:
     return f"the {what} look alike {where}: effective rank {rank:.1f} (limit {limit:g})"
 
 
-def _weight_span(cause: Cause, flow: GradientFlow) -> str:
-    return f"the weights' gradients are {_number(cause):.1f} decades apart (limit {cause.limit or 0.0:g})"
-
-
-def _output_size(cause: Cause, flow: GradientFlow) -> str:
-    limit = abs(cause.limit or 0.0)
-    return f"the outputs' root mean square is 10^{_number(cause):.1f} (limits 1e-{limit:g}, 1e{limit:g})"
-
-
-def _shut(how: str) -> Callable[[Cause, GradientFlow], str]:
-    """Of a model whose loss lets no gradient through."""
-    return lambda cause, flow: f"no gradient leaves the loss: {how.format(**cause.details)}"
-
-
-def _layers_zero(cause: Cause, flow: GradientFlow) -> str:
-    names = cause.details["names"]
-    verb, them = ("get", "them") if len(names) > 1 else ("gets", "it")
-    return f"{listed(names)} {verb} a gradient of exactly zero, though the loss depends on {them}"
-
-
-def _norms_follow(cause: Cause, flow: GradientFlow) -> str:
-    return "growth of the gradient counts half where norms follow: the limits are twice as wide"
-
-
-def _weights_nonfinite(cause: Cause, flow: GradientFlow) -> str:
-    return f"the weights of {listed(cause.details['names'])} are not finite before the pass"
-
-
 def _becomes_nan(cause: Cause, flow: GradientFlow) -> str:
     before = _at(cause, flow) if cause.layers else "the inputs"
     return (
@@ -165,36 +131,10 @@ def _becomes_nan(cause: Cause, flow: GradientFlow) -> str:
     )
 
 
-def _large_inputs(cause: Cause, flow: GradientFlow) -> str:
-    size = f"whose root mean square is {_number(cause):.3g}"
-    return f"{_at(cause, flow)} is saturated by its inputs, {size}: scale them to about 1"
-
-
-def _unused(cause: Cause, flow: GradientFlow) -> str:
-    names = cause.details["names"]
-    verb, them = ("receive", "them") if len(names) > 1 else ("receives", "it")
-    return f"{listed(names)} never {verb} a gradient: the loss doesn't depend on {them}"
-
-
-def _opened(cause: Cause, flow: GradientFlow) -> str:
-    names = cause.details["names"]
-    verb, them = ("start", "them") if len(names) > 1 else ("starts", "it")
-    return f"{listed(names)} {verb} at or near zero: measured with the values that a first training step gives {them}"
-
-
-def _parameters_zero(cause: Cause, flow: GradientFlow) -> str:
-    names = cause.details["names"]
-    return f"{listed(names)} {'have' if len(names) > 1 else 'has'} a gradient of exactly zero on this batch"
-
-
 def _ill_since(cause: Cause, flow: GradientFlow) -> str:
     status, layer = cause.details["status"], cause.details["layer"]
     when = f"from step {cause.value} on, healthy before" if cause.value else "from the start"
     return f"{status} {when}: first at {layer}"
-
-
-def _healthy_since(cause: Cause, flow: GradientFlow) -> str:
-    return f"{cause.details['status']} at the start, healthy from step {cause.value} on"
 
 
 def _loss_course(cause: Cause, flow: GradientFlow) -> str:
@@ -212,57 +152,100 @@ def _no_underflow(cause: Cause, flow: GradientFlow) -> str:
     return f"no layer's gradient underflows in {_precision(cause)}"
 
 
-def _more_underflow(cause: Cause, flow: GradientFlow) -> str:
-    return f"that of {cause.value} more layers does too"
-
-
 def _precision(cause: Cause) -> str:
     scale = cause.details["loss_scale"]
     return str(cause.details["amp"]) + (f" at a loss scale of {scale:,.0f}" if scale != 1 else "")
 
 
-_OVERFLOWS, _IS_NAN = _forward("overflows the range of floats"), _forward("is not a number")
+_FORWARD = "{at} is the first whose forward signal %s: there is no loss"
+_SHUT = "no gradient leaves the loss: %s"
 
 CODES = {
-    "forward-overflow": Code("the first layer whose forward signal overflows; null: the read-out", _OVERFLOWS),
-    "forward-nan": Code("the first layer whose forward signal is not a number; null: the read-out", _IS_NAN),
-    "stand-in-loss": Code("the layer whose mean squared output takes the place of the loss", _stand_in_loss),
-    "forward-zero": Code("from its first layer on the forward signal is exactly zero", _forward_zero),
+    "forward-overflow": Code(
+        "the first layer whose forward signal overflows; null: the read-out",
+        _FORWARD % "overflows the range of floats",
+    ),
+    "forward-nan": Code(
+        "the first layer whose forward signal is not a number; null: the read-out", _FORWARD % "is not a number"
+    ),
+    "stand-in-loss": Code(
+        "the layer whose mean squared output takes the place of the loss",
+        "the gradients shown are those of {at}'s mean squared output",
+    ),
+    "forward-zero": Code(
+        "from its first layer on the forward signal is exactly zero",
+        "the forward signal is exactly zero from {at} on: nothing after it sees the input",
+    ),
     "dead": Code("every unit of some layers has derivative 0; value: how many layers", _dead),
     "vanishing": Code("a region; value: its gradient_ratio furthest from 1", _region),
     "exploding": Code("a region; value: its gradient_ratio furthest from 1", _region),
     "vanishing-scattered": Code("many regions; value: how many layers they have", _scattered),
     "exploding-scattered": Code("many regions; value: how many layers they have", _scattered),
-    "gradient-overflow": Code("the layer at which the gradient overflows in the backward pass", _gradient_overflow),
-    "gradient-zero": Code("some layers get a gradient of exactly zero", _gradient_zero),
+    "gradient-overflow": Code(
+        "the layer at which the gradient overflows in the backward pass",
+        "the backward pass overflows the range of floats at {at}",
+    ),
+    "gradient-zero": Code(
+        "some layers get a gradient of exactly zero", "some {points} get no gradient at all: it is exactly zero"
+    ),
     "span": Code("the weakest and the strongest layer; value: decades between their gradients", _span),
     "rank": Code("the layer whose examples differ least; value: its effective rank", _rank),
-    "weight-span": Code("value: decades between the layers' weight gradients", _weight_span),
-    "output-size": Code("value: log10 of the root mean square of the read-out's outputs", _output_size),
+    "weight-span": Code(
+        "value: decades between the layers' weight gradients",
+        "the weights' gradients are {value:.1f} decades apart (limit {limit:g})",
+    ),
+    "output-size": Code(
+        "value: log10 of the root mean square of the read-out's outputs",
+        "the outputs' root mean square is 10^{value:.1f} (limits 1e-{limit:g}, 1e{limit:g})",
+    ),
     "softmax-of-one": Code(
-        "no gradient leaves the loss: a softmax has one unit", _shut("the softmax over one unit is 1 for any input")
+        "no gradient leaves the loss: a softmax has one unit", _SHUT % "the softmax over one unit is 1 for any input"
     ),
     "output-shut": Code(
         "no gradient leaves the loss: all outputs are negative, or beyond a limit",
-        _shut("the {function} after the read-out is shut for the whole batch"),
+        _SHUT % "the {function} after the read-out is shut for the whole batch",
     ),
     "output-saturated": Code(
         "no gradient leaves the loss: all outputs are saturated",
-        _shut("the {function} after the read-out is saturated to the last digit"),
+        _SHUT % "the {function} after the read-out is saturated to the last digit",
     ),
-    "constant-loss": Code("no gradient leaves the loss", _shut("the loss doesn't change with the read-out's output")),
-    "layers-zero": Code("some layers get exactly zero that hasn't faded; value: how many", _layers_zero),
-    "norms-follow": Code("norms follow the layers; value: how many times wider the limits are", _norms_follow),
-    "weights-nonfinite": Code("weights are not finite before the pass; value: of how many layers", _weights_nonfinite),
+    "constant-loss": Code("no gradient leaves the loss", _SHUT % "the loss doesn't change with the read-out's output"),
+    "layers-zero": Code(
+        "some layers get exactly zero that hasn't faded; value: how many",
+        "{names} get{s} a gradient of exactly zero, though the loss depends on {them}",
+    ),
+    "norms-follow": Code(
+        "norms follow the layers; value: how many times wider the limits are",
+        "growth of the gradient counts half where norms follow: the limits are twice as wide",
+    ),
+    "weights-nonfinite": Code(
+        "weights are not finite before the pass; value: of how many layers",
+        "the weights of {names} are not finite before the pass",
+    ),
     "becomes-nan": Code("the last layer before numbers become none; null: the inputs", _becomes_nan),
-    "large-inputs": Code("its inputs saturate the first layer; value: their root mean square", _large_inputs),
-    "unused": Code("parameters never receive a gradient; value: how many", _unused),
-    "opened": Code("weights that start near zero are measured after a first training step; value: how many", _opened),
-    "parameters-zero": Code("parameters have a gradient of exactly zero; value: how many", _parameters_zero),
+    "large-inputs": Code(
+        "its inputs saturate the first layer; value: their root mean square",
+        "{at} is saturated by its inputs, whose root mean square is {value:.3g}: scale them to about 1",
+    ),
+    "unused": Code(
+        "parameters never receive a gradient; value: how many",
+        "{names} never receive{s} a gradient: the loss doesn't depend on {them}",
+    ),
+    "opened": Code(
+        "weights that start near zero are measured after a first training step; value: how many",
+        "{names} start{s} at or near zero: measured with the values that a first training step gives {them}",
+    ),
+    "parameters-zero": Code(
+        "parameters have a gradient of exactly zero; value: how many",
+        "{names} get{s} a gradient of exactly zero on this batch",
+    ),
     "ill-since": Code("value: steps after which the model is ill to the end", _ill_since),
-    "healthy-since": Code("value: steps after which the model is healthy to the end", _healthy_since),
+    "healthy-since": Code(
+        "value: steps after which the model is healthy to the end",
+        "{status} at the start, healthy from step {value} on",
+    ),
     "loss-course": Code("value: the loss after the last step", _loss_course),
     "underflow": Code("value: share of a layer's gradient that underflows in half precision", _underflow),
     "no-underflow": Code("no layer's gradient underflows in half precision", _no_underflow),
-    "more-underflow": Code("the same of other layers; value: how many", _more_underflow),
+    "more-underflow": Code("the same of other layers; value: how many", "that of {value} more layers does too"),
 }

@@ -1,6 +1,7 @@
 """Rows in order: sorted, grouped, and set apart from the best."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 from typing import Any
@@ -76,8 +77,9 @@ def _finite(value: float) -> float | None:
 
 def counts(rows: Sequence[SweepRow]) -> Mapping[str, int]:
     """Return how many rows have each verdict, ``error`` among them, the most frequent first."""
-    found: dict[str, int] = {}
-    for row in rows:
-        name = "error" if row["error"] is not None else row["status"]
-        found[name] = found.get(name, 0) + 1
-    return dict(sorted(found.items(), key=lambda pair: -pair[1]))
+    return dict(Counter(map(verdict_of, rows)).most_common())
+
+
+def verdict_of(row: SweepRow) -> str:
+    """Return a row's verdict; ``error`` where it has none."""
+    return str(row["status"] if row["error"] is None else "error")

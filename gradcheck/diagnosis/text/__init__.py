@@ -40,14 +40,9 @@ def _parts(report: Report, page: Page, all_layers: bool) -> Iterator[RenderableT
     yield from advice(report, page.width)
 
 
-def _predicted(report: Report) -> list[str]:
-    """What theory says of it, where it says anything."""
-    known = report.prediction is not None and report.prediction.mean_local_gain is not None
-    return [report.prediction.says] if report.prediction and known else []
-
-
 def _verdict(report: Report) -> RenderableType:
-    """The verdict in one word, its reasons beside it."""
-    verdict = report.verdict
-    reasons = [*verdict.reasons, *_predicted(report), f"plain SGD trains it with probability {percent(verdict.score)}"]
+    """The verdict in one word, its reasons beside it; what theory says, where it says anything."""
+    verdict, theory = report.verdict, report.prediction
+    predicted = [theory.says] if theory and theory.mean_local_gain is not None else []
+    reasons = [*verdict.reasons, *predicted, f"plain SGD trains it with probability {percent(verdict.score)}"]
     return verdict_block(verdict.status, STYLES[verdict.status], reasons)

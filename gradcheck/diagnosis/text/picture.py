@@ -25,9 +25,10 @@ def picture(report: Report, width: int, glyphs: Glyphs) -> Group:
     scale, room = common_scale(logarithms), width - label
     shown = columns(len(lines[0]), room)
     first, last = f"{report.unit} 1", str(len(lines[0]))
+    of_what = " of the last of its kind" if of_several_kinds(report) else ""
     rows = [
         Text(no_wrap=True).append(" " * min(label, max(0, width - len(line))) + line, style="dim")
-        for line in _axis(logarithms, first, last, len(shown), room, _of_what(report))
+        for line in _axis(logarithms, first, last, len(shown), room, of_what)
     ]
     for name, layers in zip(names, lines, strict=True):
         series = _series(layers, plotted_field(report), shown, scale, glyphs)
@@ -40,11 +41,6 @@ def picture(report: Report, width: int, glyphs: Glyphs) -> Group:
         )
         rows += [line, *marks]
     return Group(*rows)
-
-
-def _of_what(report: Report) -> str:
-    """Say what the heights are, where that isn't the gradient itself."""
-    return " of the last of its kind" if of_several_kinds(report) else ""
 
 
 def _series(
@@ -75,9 +71,7 @@ def _marks(flags: Sequence[str], width: int, glyphs: Glyphs) -> Text:
     return marks
 
 
-def _axis(
-    logarithms: Sequence[float | None], first: str, last: str, width: int, room: int, of_what: str = ""
-) -> list[str]:
+def _axis(logarithms: Sequence[float | None], first: str, last: str, width: int, room: int, of_what: str) -> list[str]:
     """The numbers above the sparkline: first and last layer, and the range of its heights beside or above them."""
     finite = [value for value in logarithms if value is not None and math.isfinite(value)]
     heights = f"log10 {min(finite):.1f} … {max(finite):.1f}".replace("-", "−") + of_what if finite else "no gradient"

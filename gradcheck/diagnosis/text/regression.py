@@ -1,5 +1,6 @@
 """The comparison with a baseline, as text."""
 
+import math
 from collections.abc import Iterator
 
 from rich.console import RenderableType
@@ -36,16 +37,13 @@ def _parts(regression: Regression) -> Iterator[RenderableType]:
     )
     if moved:
         yield ""
-        yield indented(_table(regression.unit, sorted(moved, key=_distance, reverse=True)[:MOST]))
+        moved.sort(key=lambda move: math.inf if move.change is None else abs(move.change), reverse=True)
+        yield indented(_table(regression.unit, moved[:MOST]))
         if len(moved) > MOST:
             yield aside(f"  the {MOST} that moved furthest of {len(moved)}")
     for names, where in ((regression.only_before, "the baseline"), (regression.only_after, "the new report")):
         if names:
             yield Text(without_controls(f"  only in {where}: {', '.join(names[:8])}{' …' if len(names) > 8 else ''}"))
-
-
-def _distance(move: Move) -> float:
-    return float("inf") if move.change is None else abs(move.change)
 
 
 def _table(unit: str, moves: list[Move]) -> Table:

@@ -7,6 +7,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from gradcheck.base.wording import counted
 from gradcheck.render.bars import Glyphs, common_scale, sparkline
 from gradcheck.render.layout import aside, borderless, indented, printed, to_copy
 from gradcheck.render.numbers import percent, significant
@@ -14,7 +15,7 @@ from gradcheck.render.page import PLAIN_PAGE, Page
 from gradcheck.render.style import STYLES, without_controls
 from gradcheck.spec.command_line import options, row_command_line
 from gradcheck.sweep.comparison import Comparison
-from gradcheck.sweep.ranking import counts, differences, grouped, ranked
+from gradcheck.sweep.ranking import counts, differences, grouped, ranked, verdict_of
 from gradcheck.sweep.rows import SweepRow
 from gradcheck.sweep.text.heat_map import heat_map, legend
 
@@ -73,7 +74,7 @@ def _heading(comparison: Comparison) -> str:
     grid, seeds = comparison.grid, comparison.common["seeds"]
     varied = " × ".join(f"{len(grid.values[name])} {name.replace('_', '-')}" for name in grid.varied)
     fixed = {name: values[0] for name, values in grid.values.items() if len(values) == 1}
-    parts = [varied, " ".join(options(fixed)), f"{seeds} {'seed' if seeds == 1 else 'seeds'} each"]
+    parts = [varied, " ".join(options(fixed)), f"{counted(seeds, 'seed')} each"]
     return f"{len(grid):,} network{'s' if len(grid) > 1 else ''}: " + " · ".join(part for part in parts if part)
 
 
@@ -94,7 +95,7 @@ def _table(rows: Sequence[SweepRow], glyphs: Glyphs, width: int) -> Table:
         table.add_column(f"log10 {scale.low:.0f} … {scale.high:.0f}".replace("-", "−"), no_wrap=True)
     table.add_column("differs from the best by", overflow="fold")
     for place, row in enumerate(rows, start=1):
-        name = "error" if row["error"] is not None else row["status"]
+        name = verdict_of(row)
         cells = [Text(str(place)), Text(name, style=STYLES[name]), *(Text(_number(row, number)) for number in numbers)]
         if width >= WIDE:
             cells.append(Text(sparkline(row["log10_gradient"] or (), SPARK, glyphs, scale), style=STYLES[name]))
@@ -147,14 +148,10 @@ def _groups(rows: Sequence[SweepRow], option: str) -> Table:
         table.add_column(name, justify="right")
     for group in grouped(rows, option):
         cells = [str(group[name]) for name in ("rows", "healthy", "errors")]
-        scores = [_or_dash(group[name], percent) for name in ("median_score", "worst_score")]
+        scores = ["-" if group[name] is None else percent(group[name]) for name in ("median_score", "worst_score")]
         spans = [significant(group[name]) for name in ("median_span", "worst_span")]
         table.add_row(Text(without_controls(str(group["value"]))), *cells, *scores, *spans)
     return table
-
-
-def _or_dash(value: Any, shown: Any) -> str:  # noqa: ANN401
-    return "-" if value is None else str(shown(value))
 
 
 def one_line(row: SweepRow) -> str:

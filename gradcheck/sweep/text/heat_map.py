@@ -8,6 +8,7 @@ from rich.text import Text
 from gradcheck.render.layout import aside, borderless
 from gradcheck.render.numbers import significant
 from gradcheck.render.style import STYLES, without_controls
+from gradcheck.sweep.ranking import counts, verdict_of
 from gradcheck.sweep.rows import SweepRow
 
 LETTERS = {
@@ -40,13 +41,13 @@ def _said(value: object) -> Text:
 
 
 def _cell(row: SweepRow) -> Text:
-    name = "error" if row["error"] is not None else row["status"]
+    name = verdict_of(row)
     span = "" if row["gradient_span"] is None else significant(row["gradient_span"])
     return Text(f" {LETTERS[name]} {span:>4} ", style=f"reverse {STYLES[name]}")
 
 
 def legend(rows: Sequence[SweepRow]) -> Text:
     """What the letters mean, of those that are there."""
-    found = {"error" if row["error"] is not None else row["status"] for row in rows}
+    found = counts(rows)
     meanings = [f"{letter} {name}" for name, letter in LETTERS.items() if name in found]
     return aside("  " + ", ".join([*meanings, "each with its gradient span in decades"]))

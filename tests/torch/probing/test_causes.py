@@ -102,7 +102,7 @@ def test_a_layer_whose_gradient_is_exactly_zero_without_having_faded_is_named():
 def test_a_parameter_whose_gradient_is_exactly_zero_is_named():
     cause = causes_of_branched(lambda trunk, branch, gate: trunk + branch + 0 * gate)["parameters-zero"]
     assert (cause.layers, cause.value) == (None, 1)
-    assert cause.text == "gate has a gradient of exactly zero on this batch"
+    assert cause.text == "gate gets a gradient of exactly zero on this batch"
 
 
 def test_a_weight_that_starts_at_zero_is_named_as_opened():
