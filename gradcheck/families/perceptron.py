@@ -139,7 +139,9 @@ def _check_chain(path: Path, maps: dict[str, Dense]) -> None:
 def _changes(spec: NetworkSpec, batch_size: int, shallower: bool) -> Iterator[Change]:
     """Theory first, then what papers advise."""
     yield from _critical(spec)
-    yield from _activations(spec)
+    for activation, init in PARTNERS.items():
+        if activation != spec.activation:
+            yield {"activation": activation, "init": init, "gain": 1.0, "weight_std": None}
     yield from initialisations(spec)
     for norm in ("layer", "rms", "batch"):
         if norm != spec.norm and (norm != "batch" or batch_size > 1):
@@ -180,12 +182,6 @@ def depth_limit(spec: NetworkSpec) -> int | None:
     found = None if layer is None else find_fixed_point(layer, layer.weight + layer.bias)
     limit = None if found is None else found.deepest_trainable
     return None if limit is None or not 1 <= limit < math.inf else int(limit)
-
-
-def _activations(spec: NetworkSpec) -> Iterator[Change]:
-    for activation, init in PARTNERS.items():
-        if activation != spec.activation:
-            yield {"activation": activation, "init": init, "gain": 1.0, "weight_std": None}
 
 
 def _skips(spec: NetworkSpec) -> Iterator[Change]:

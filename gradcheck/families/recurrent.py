@@ -11,7 +11,7 @@ import numpy as np
 
 from gradcheck.data.datasets import Dataset, load_dataset
 from gradcheck.engine.activations import ACTIVATIONS
-from gradcheck.engine.cells import CELLS, Cell
+from gradcheck.engine.cells import CELLS
 from gradcheck.engine.initializers import Law
 from gradcheck.engine.linear import Dense
 from gradcheck.engine.network import given_maps
@@ -61,22 +61,16 @@ def _drawn_maps(spec: RecurrentSpec, law: Law, features: int, outputs: int, seed
         bias = None if biases[0] is None else np.hstack(biases)  # type: ignore[arg-type]
         return np.hstack([law.weight(seed, key, fan_in, width) for key in keys]), bias
 
-    # … and all its weights, those of the input too
+    # … and all its weights too, also those of the input
     as_wide = math.sqrt(features / width) if law.init == "torch_default" else 1.0
     weight, bias = stacked(law._replace(scale=law.scale * as_wide), 1, features)
+    if cell.keeper is not None and spec.forget_bias:  # of the gate that keeps the memory
+        bias = np.zeros(gates * width) if bias is None else bias
+        bias[cell.keeper * width : (cell.keeper + 1) * width] += spec.forget_bias
     recurrent = stacked(law._replace(scale=law.scale * spec.recurrent_gain), 1 + gates, width)
     last = 1 + 2 * gates
     readout = law.weight(seed, last, width, outputs), law.bias(seed, last, width, outputs)
-    return [Dense(weight, _keeping(cell, width, bias, spec.forget_bias)), Dense(*recurrent), Dense(*readout)]
-
-
-def _keeping(cell: Cell, width: int, bias: Array | None, forget_bias: float | None) -> Array | None:
-    """Add the initial bias of the gate that keeps the memory."""
-    if cell.keeper is None or not forget_bias:
-        return bias
-    bias = np.zeros(len(cell.gates) * width) if bias is None else bias
-    bias[cell.keeper * width : (cell.keeper + 1) * width] += forget_bias
-    return bias
+    return [Dense(weight, bias), Dense(*recurrent), Dense(*readout)]
 
 
 def _network(spec: RecurrentSpec, maps: Sequence[Dense], features: int, dtype: str) -> RecurrentNetwork:
@@ -192,17 +186,15 @@ def _from_torch(path: Path, arrays: Arrays) -> Arrays:
     return ours
 
 
-def _one(arch: str) -> str:
-    return f"a {arch}" if arch == "gru" else f"an {arch}"
-
-
 def _check(path: Path, arch: str, maps: list[Dense]) -> None:
     """The gates must be this cell's, and each matrix must fit the others."""
     (_, pre_activations), (width, recurrent), (readout, _) = (one.weight.shape for one in maps)
     gates = len(CELLS[arch].gates)
     if recurrent != gates * width:
         kinds = [name for name, cell in CELLS.items() if len(cell.gates) * width == recurrent]
-        hint = f"as {_one(kinds[0])} has: use --arch {kinds[0]}" if kinds else f"allowed: (width, {gates}*width)"
+        hint = f"allowed: (width, {gates}*width)"
+        if kinds:
+            hint = f"as {'a' if kinds[0] == 'gru' else 'an'} {kinds[0]} has: use --arch {kinds[0]}"
         raise InputError(path, f"W_h has the shape {(width, recurrent)}, {recurrent / width:g} gates, {hint}")
     if (pre_activations, readout) != (recurrent, width):
         problem = f"W_x gives {pre_activations} and W_out takes {readout}, but W_h is {width} by {recurrent}"

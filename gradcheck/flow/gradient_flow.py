@@ -31,7 +31,7 @@ MEMORY = 512 * 2**20
 #: How much longer a layer's backward pass takes than its forward pass, its measurements among it.
 BACKWARD_WORK = 2.5
 
-#: Called with the share of the work that is done, 0 to 1: a sign of life in a long run.
+#: Called with the share of the work that is done, 0 to 1, to show the progress of a long run.
 Tick = Callable[[float], None]
 
 
