@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradcheck.cli import options
 from gradcheck.errors import OptionError
+from gradcheck.spec import names
 from gradcheck.sweep.ranking import ORDERS, counts, differences, grouped, ranked
 
 BEST_FIRST = {
@@ -61,7 +61,7 @@ def test_rows_stand_best_first_ties_in_the_grid_s_order_and_errors_last(order, r
 
 
 def test_every_order_is_tested_and_offered_by_the_command():
-    assert list(ORDERS) == list(BEST_FIRST) == list(options.ORDERS)
+    assert list(ORDERS) == list(BEST_FIRST) == list(names.ORDERS)
 
 
 def test_a_gain_is_as_far_from_one_above_as_below():

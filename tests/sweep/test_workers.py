@@ -12,6 +12,7 @@ from itertools import islice
 import pytest
 
 import gradcheck
+from gradcheck.base.record import plain
 from gradcheck.engine.threads import BLAS_THREADS
 from gradcheck.errors import MissingExtraError, OptionError
 from gradcheck.spec.grid import Grid
@@ -41,7 +42,7 @@ def expected():
 
 
 def as_lines(found):
-    return sorted(json.dumps(row, allow_nan=False) for row in found)
+    return sorted(json.dumps(plain(row), allow_nan=False) for row in found)
 
 
 def children():
