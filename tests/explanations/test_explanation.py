@@ -197,7 +197,7 @@ CLAIMS = [
     ("chain-rule", "and 1.1 becomes 107", "107", lambda: 1.1**49),
     ("initialisation", "0.707 of xavier", "0.707", lambda: math.sqrt(1 / 2)),
     ("activations", "costs 0.6 decades a layer", "0.6", lambda: math.log10(4)),
-    ("normalisation", "is 0.387 behind a layer norm", "0.387", lambda: simulate(norm="layer").summary.mean_local_gain),
+    ("normalisation", "is 0.387 after a layer norm", "0.387", lambda: simulate(norm="layer").summary.mean_local_gain),
     ("batch-norm", "2.46 in place of 4.14", "4.14", lambda: decades_of(activation="relu", init="he", norm="batch")),
     (
         "batch-norm", "2.46 in place of 4.14", "2.46",
