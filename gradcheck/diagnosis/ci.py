@@ -15,11 +15,11 @@ def as_github(report: Report) -> str:
     level = "notice" if status == "healthy" else "error"
     verdict = [annotation(level, status, reasons[0] if reasons else status)]
     of_regions = "warning" if status == "healthy" else "error"
-    regions = [annotation(of_regions, region.flag, _words(report, region)) for region in report.regions]
+    regions = [annotation(of_regions, region.flag, _region_text(report, region)) for region in report.regions]
     return "\n".join((regions or verdict)[:MOST]) + "\n"
 
 
-def _words(report: Report, region: RegionRecord) -> str:
+def _region_text(report: Report, region: RegionRecord) -> str:
     """Say which layers a region holds, and how far from the others."""
     first, last = report.layers[region.first_layer - 1], report.layers[region.last_layer - 1]
     names = _called(first.name) if first is last else f"{_called(first.name, 's')} to {last.name}"
@@ -62,7 +62,6 @@ def _cases(report: Report) -> Iterator[ElementTree.Element]:
 def _case(subject: str, name: str, failure: str, text: str) -> ElementTree.Element:
     case = ElementTree.Element("testcase", {"classname": subject, "name": without_controls(name)})
     if failure:
-        lines = "\n".join(without_controls(line) for line in text.split("\n"))
-        told = ElementTree.SubElement(case, "failure", {"message": failure, "type": failure})
-        told.text = lines
+        element = ElementTree.SubElement(case, "failure", {"message": failure, "type": failure})
+        element.text = "\n".join(map(without_controls, text.split("\n")))
     return case

@@ -26,12 +26,9 @@ def shown_layers(depth: int, regions: Sequence[RegionRecord], all_layers: bool =
 
 
 def _edges(regions: Iterable[RegionRecord]) -> set[int]:
-    """Return the layers inside and outside of each region's ends."""
-    return {
-        layer
-        for region in regions
-        for layer in (region.first_layer - 1, region.first_layer, region.last_layer, region.last_layer + 1)
-    }
+    """Return the layers on both sides of each region's ends."""
+    ends = ((region.first_layer, region.last_layer) for region in regions)
+    return {layer for first, last in ends for layer in (first - 1, first, last, last + 1)}
 
 
 def sampled(report: Report) -> bool:

@@ -124,9 +124,9 @@ class Experiment:
         """Multiplications of all draws' forward passes, roughly."""
         fans = FAMILIES[self.network.arch].shapes(self.network, self.dataset.features, self.outputs)
         rows = self.data.batch_size * self.network.rows
-        if self.layers == "weightless":
-            return self.run.seeds * rows * sum(rows * (fan_in + fan_out) for fan_in, fan_out in fans)
-        return self.run.seeds * rows * sum(fan_in * fan_out for fan_in, fan_out in fans)
+        weightless = self.layers == "weightless"
+        of_each = (rows * (fan_in + fan_out) if weightless else fan_in * fan_out for fan_in, fan_out in fans)
+        return self.run.seeds * rows * sum(of_each)
 
     @property
     def parameters(self) -> int:

@@ -125,10 +125,9 @@ class Journal:
                 problem = f"was written by another version ({key} {header.get(key)}, here {self.header[key]})"
                 raise InputError(self.path, f"{problem}; name another file to start afresh")
         if header.get("options") != json.loads(json.dumps(self.header["options"])):
-            problem = (
-                f"belongs to a sweep with other options ({_difference(header.get('options') or {}, self.options)})"
-            )
-            raise InputError(self.path, f"{problem}; name another file to start afresh")
+            difference = _difference(header.get("options") or {}, self.options)
+            problem = f"belongs to a sweep with other options ({difference}); name another file to start afresh"
+            raise InputError(self.path, problem)
 
     def _line(self, value: Mapping[str, Any]) -> bytes:
         return json.dumps(value, allow_nan=False).encode() + b"\n"

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from gradcheck.diagnosis.report import LayerRecord, Report
 from gradcheck.diagnosis.shown_layers import plotted_field, shown_layers, title
-from gradcheck.render.bars import Glyphs, Scale, bar, common_scale
+from gradcheck.render.bars import bar, common_scale
 from gradcheck.render.layout import aside, borderless, indented
 from gradcheck.render.numbers import power, significant
 from gradcheck.render.page import Page
@@ -72,7 +72,8 @@ def layer_table(report: Report, page: Page, all_layers: bool) -> Iterator[Render
     used = INDENT + sum(max(map(len, column)) + 2 for column in zip(names, *rows, strict=True))
     used += 2 * any(one.startswith("…") for one in titles)  # three dots where the terminal has ASCII only
     scale = common_scale([layer[plotted_field(report)] for layer in report.layers])
-    bars = [_bar(layer[plotted_field(report)], scale, max(1, min(24, width - used)), glyphs) for layer in shown]
+    heights, room = [layer[plotted_field(report)] for layer in shown], max(1, min(24, width - used))
+    bars = ["" if height is None else bar(scale.share(height), room, glyphs) for height in heights]
     heads = [report.unit if name == "layer" else name for name in names]
     yield indented(_table(heads, shown, rows, bars))
     if len(shown) < len(report.layers):
@@ -104,8 +105,3 @@ def _table(
         cells = [Text(cell, style=style if name == "flag" else "") for name, cell in zip(names, row, strict=True)]
         table.add_row(*cells, Text(bar_text, style=style))
     return table
-
-
-def _bar(logarithm: float | None, scale: Scale, width: int, glyphs: Glyphs) -> str:
-    """Return a layer's bar; nothing for a gradient that is zero or has no number."""
-    return "" if logarithm is None else bar(scale.share(logarithm), width, glyphs)
