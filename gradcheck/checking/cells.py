@@ -22,7 +22,7 @@ SPARED = ("limit", "kind")
 
 
 def sum_up(verification: Verification) -> tuple[str, str]:
-    """Return whether all is well, and what that is based on."""
+    """Return whether all checks pass, and the worst error."""
     count, failed, worst = len(verification.checks), len(verification.failed), verification.worst
     passing = "the check passes" if count == 1 else f"all {count} checks pass"
     label = f"{failed} of {count} checks fail" if failed else passing
@@ -49,5 +49,5 @@ def describe_circumstances(verification: Verification) -> Iterator[str]:
 
 
 def _limit(check: CheckResult) -> str:
-    """Return a limit, which is a power of ten, as short as one writes it."""
+    """Return a limit, a power of ten, in short."""
     return f"1e{round(math.log10(check.limit))}"

@@ -1,4 +1,4 @@
-"""What is checked: every entry of the engine's tables, alone and together, each against a second route."""
+"""What is checked: every entry of the engine's tables, alone and together, each by a second route."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -29,7 +29,7 @@ from gradcheck.spec import PLACEMENTS, WEIGHTLESS
 
 BATCH, WIDTH = 5, 6
 
-#: Points stay so far from a kink, or a step would go over it.
+#: Points keep this distance from a kink, or a step would cross it.
 AWAY = 0.1
 
 MASKS, GROUPS, TURNS = ("full", "causal"), ("", "grouped"), ("", "rotary")
@@ -42,11 +42,11 @@ class Check(NamedTuple):
     ----------
     kind, name : str
     method : str
-        A key of ``verification.LIMITS``: ``differences``, or ``identity`` for what holds exactly but for rounding.
+        ``differences``, or ``identity`` for what holds exactly but for rounding.
     error : callable
         Random numbers ↦ the largest relative error.
     note : str
-        What else there is to know.
+        An explanation, or empty.
     """
 
     kind: str
@@ -57,7 +57,7 @@ class Check(NamedTuple):
 
 
 def list_checks() -> list[Check]:
-    """Return every check; a new entry of the engine's tables has one without more ado."""
+    """Return every check; a new entry of the engine's tables gets one by itself."""
     return [
         *map(_of_activation, ACTIVATIONS),
         *(_by_differences("norm", name, partial(_norm, name)) for name in NORMS),
@@ -165,8 +165,7 @@ MAPS: dict[str, Cases] = {"dense": _dense, "beside": _beside, "spread": _spread}
 def _adjoint(init: str, source: Source) -> float:
     """Return how far ⟨D, X W⟩ is from ⟨D Wᵀ, X⟩, over ‖D‖·‖X W‖, for a W that is never built.
 
-    A second pass would draw another W, so that there is nothing to take differences of; but what is drawn of one W
-    has to fit together.
+    A second pass would draw another W, so that no differences can be taken; but all that is drawn of one W must agree.
     """
     draw, errors = source.draw(0), []
     for batch, fan_in, fan_out in ((3, 40, 30), (3, 30, 40), (9, 5, 7)):
@@ -179,7 +178,7 @@ def _adjoint(init: str, source: Source) -> float:
 
 
 def _weight_gradient_norm(source: Source) -> float:
-    """Return how far ‖Xᵀ D‖ is from the norm of the matrix: by way of it, by Gram matrices, and where those cancel."""
+    """Return how far ‖Xᵀ D‖ is from the norm of the matrix: from itself, from Gram matrices, and where those cancel."""
     draw, errors = source.draw(0), []
     for batch, fan_in, fan_out, opposite in ((9, 4, 3, 0.0), (3, 40, 30, 0.0), (2, 40, 30, 1.0)):
         x, delta = draw(batch, fan_in), draw(batch, fan_out)
@@ -213,7 +212,7 @@ def _of_loss(loss: Callable[[Array], tuple[float, Array]], outputs: Array) -> Ca
 LOSSES: dict[str, Cases] = {"cross-entropy": _cross_entropy, "mean-square": _mean_square}
 
 
-# ---- what is made of these
+# ---- layers, cells and branches
 
 
 def _hidden_layer(norm: str, skip_scale: float | None, draw: Draw) -> Iterator[Case]:

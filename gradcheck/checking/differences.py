@@ -2,7 +2,7 @@
 
 import math
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -50,7 +50,7 @@ class Source(NamedTuple):
     seed : int
     check : str
     dtype : str
-        Of the arithmetic that is checked.
+        The arithmetic that is checked.
     """
 
     seed: int
@@ -64,13 +64,7 @@ class Source(NamedTuple):
 
 
 class Case(NamedTuple):
-    """A function with a pullback, and where it is looked at.
-
-    Attributes
-    ----------
-    function : Function
-    arguments : tuple of Array
-    """
+    """A function with a pullback, and the arguments at which it is checked."""
 
     function: Function
     arguments: tuple[Array, ...]
@@ -101,17 +95,12 @@ def against_differences(cases: Cases, source: Source) -> float:
 
     Notes
     -----
-    The differences are taken in float64, whatever the arithmetic of the pullback: the quotient of two nearly equal
-    float32 numbers would tell four digits at most.
+    The differences are taken in float64, whatever the arithmetic of the pullback: a difference of two nearly equal
+    float32 numbers would have four digits at most.
     """
     pairs = zip(cases(source.draw(0)), cases(source.draw(0, "float64")), strict=True)
     directions = source.draw(1)
-    return _largest(_error(case, exact, directions) for case, exact in pairs for _ in range(DIRECTIONS))
-
-
-def _largest(errors: Iterator[float]) -> float:
-    """Return the largest; nan if any is."""
-    return float(np.max(list(errors)))
+    return float(np.max([_error(case, exact, directions) for case, exact in pairs for _ in range(DIRECTIONS)]))
 
 
 def _error(case: Case, exact: Case, draw: Draw) -> float:
@@ -149,18 +138,11 @@ def derivative(case: Case, directions: Sequence[Array]) -> Array:
     """
 
     def central(step: float) -> Array:
-        there, back = (_moved(case, directions, sign * step) for sign in (1, -1))
-        quotient: Array = (there - back) / (2 * step)
-        return quotient
+        pairs = list(zip(case.arguments, directions, strict=True))
+        there, back = (case.function(*(one + h * along for one, along in pairs))[0] for h in (step, -step))
+        return np.asarray((there - back) / (2 * step))
 
-    extrapolated: Array = (4 * central(STEP) - central(2 * STEP)) / 3
-    return extrapolated
-
-
-def _moved(case: Case, directions: Sequence[Array], step: float) -> Array:
-    """Return f(x + step·V)."""
-    moved = (one + step * direction for one, direction in zip(case.arguments, directions, strict=True))
-    return case.function(*moved)[0]
+    return np.asarray((4 * central(STEP) - central(2 * STEP)) / 3)
 
 
 def _size(array: Array) -> float:

@@ -14,7 +14,7 @@ from gradcheck.render.layout import aside, borderless, indented, printed, verdic
 from gradcheck.render.page import PLAIN_PAGE, Page
 from gradcheck.render.style import INDENT
 
-#: Failing checks that are named above the table; there they are all.
+#: Failing checks that are named above the table, which has them all.
 NAMED = 6
 
 #: Cells of a bar at most, and the fewest that are worth a bar.
@@ -22,14 +22,7 @@ WIDEST, NARROWEST = 32, 8
 
 
 def as_text(verification: Verification, page: Page = PLAIN_PAGE) -> str:
-    """Return a verification as text.
-
-    Parameters
-    ----------
-    verification : Verification
-    page : Page
-        Where it will be shown.
-    """
+    """Return a verification as text for a page."""
     return printed(_parts(verification, page), page)
 
 
@@ -44,7 +37,7 @@ def _parts(verification: Verification, page: Page) -> Iterator[RenderableType]:
 
 
 def _answer(verification: Verification) -> RenderableType:
-    """The answer in a few words, beside it the worst error, or the checks that fail."""
+    """Return the answer in a few words; beside it the worst error, and the checks that fail."""
     label, basis = sum_up(verification)
     failures = [describe_failure(check) for check in verification.failed]
     more = [f"and {len(failures) - NAMED} more"] if len(failures) > NAMED else []

@@ -14,10 +14,10 @@ from gradcheck.checking.environment import Environment, describe_environment
 from gradcheck.errors import OptionError, at_least, one_of
 from gradcheck.spec import DTYPES
 
-#: The largest relative error that passes, by arithmetic and method. It lies between what rounding and the differences
-#: leave, at most 8e-9 in float64 and 7e-6 in float32 on 1,000 seeds, and what slips in formulas make, of those that
-#: were tried 3e-4 at least. An identity has no differences in it: in float64 nothing but rounding is left. In float32
-#: the pullback's own rounding is what is left of both.
+#: The largest relative error that passes, by arithmetic and method. It is between the errors of rounding and of the
+#: differences, at most 8e-9 in float64 and 7e-6 in float32 on 1,000 seeds, and those of wrong formulas, at least 3e-4
+#: among those that were tried. An identity has no differences: in float64 only rounding is left. In float32 the
+#: rounding of the pullback dominates both.
 LIMITS: dict[str, dict[str, float]] = {
     "float64": {"differences": 1e-6, "identity": 1e-10},
     "float32": {"differences": 1e-4, "identity": 1e-4},
@@ -96,7 +96,7 @@ def worst_of(results: Sequence[CheckResult]) -> CheckResult:
 def verify(*, seed: int = 0, dtype: str = "float64", only: str | Iterable[str] = ()) -> Verification:
     """Check the engine's pullbacks on this machine, each against a second route to the same number.
 
-    Not the function of that name in PyTorch, which checks functions of your own: what is checked is gradcheck itself.
+    Unlike the function of that name in PyTorch, which checks your functions, it checks gradcheck itself.
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ def _chosen(every: Sequence[Check], names: Sequence[str]) -> list[Check]:
 
 
 def _hint(name: str, every: Sequence[Check], known: Sequence[str]) -> str:
-    """Say what may have been meant."""
+    """Return what may have been meant, and what is allowed."""
     from difflib import get_close_matches  # only a mistake pays for it
 
     near = get_close_matches(str(name).lower(), known, n=3, cutoff=0.5)
@@ -164,7 +164,7 @@ def _hint(name: str, every: Sequence[Check], known: Sequence[str]) -> str:
 
 
 def _result(check: Check, seed: int, dtype: str) -> CheckResult:
-    """Run one check; an engine that is broken may raise anything, and the other checks are run nonetheless."""
+    """Run one check; a broken engine may raise anything, and the other checks are still run."""
     limit, problem, error = LIMITS[dtype][check.method], None, math.nan
     try:
         with np.errstate(all="ignore"):

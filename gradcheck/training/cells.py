@@ -1,4 +1,4 @@
-"""What text and tables of a demonstration share: the first line, and the columns."""
+"""What the text and the tables of a demonstration share: the first line, and the columns."""
 
 from collections.abc import Callable
 

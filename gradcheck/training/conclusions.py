@@ -1,4 +1,4 @@
-"""What to conclude from a demonstration, in words and numbers: one line a strategy, and the whole."""
+"""What to conclude from a demonstration, in words and numbers: one line a strategy, and a verdict."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ from gradcheck.training.strategy import LEARNED, STATUSES, Strategy, loss_limit
 #: Below this, a mean cosine is called a turn.
 TURNED = 0.995
 
-#: How a run ends from which nothing can be had.
+#: How a run ends that has learned nothing.
 LOST = ("diverged", "stuck", "stopped")
 
 VERDICTS = ("saved", "unneeded", "ruined", "lost", "early", "unclipped", "clipped")
@@ -33,7 +33,7 @@ class Reason(NamedTuple):
     value : float
         How many rules learn or are lost; without clipping the accuracy (without labels, the loss) or the step.
     limit : float or None
-        What the value is held against: all rules, the accuracy of a run that has learned, the loss of one that has not
+        What the value is compared with: all rules, the accuracy of a run that has learned, the loss of one that has not
         diverged.
     about : tuple of Strategy
         The best, the one without clipping, or those that are lost.
@@ -57,14 +57,14 @@ class Reason(NamedTuple):
 
 
 class Conclusion(NamedTuple):
-    """What the strategies show, taken together.
+    """What all strategies show together.
 
     Attributes
     ----------
     status : str
         ``saved``: some rule learns, without clipping it doesn't; ``unneeded``: without clipping it learns, and no
         rule loses it; ``ruined``: without clipping it learns, some rule loses it; ``lost``: nothing learns;
-        ``early``: nothing has learned yet, but the best is on its way; ``unclipped``: no rule was tried;
+        ``early``: nothing has learned yet, but the best is learning; ``unclipped``: no rule was tried;
         ``clipped``: rules only were tried.
     best : str
         The strategy with the best final accuracy (without labels, loss).
@@ -77,7 +77,7 @@ class Conclusion(NamedTuple):
 
 
 def conclude(strategies: Sequence[Strategy]) -> Conclusion:
-    """Return what the strategies show, taken together."""
+    """Return what all strategies show together."""
     best = max(strategies, key=_merit)
     plain = next((one for one in strategies if one.rule.name == "none"), None)
     rules = [one for one in strategies if one.rule.name != "none"]
@@ -136,12 +136,11 @@ def _outcome(one: Strategy) -> str:
         tensor = one.first_nonfinite[1] if one.first_nonfinite else ""
         return f"is stopped at step {len(one.loss)} by a gradient that is not finite, first in {tensor}"
     if one.status == "diverged":
-        ends = math.isfinite(one.loss[-1])
-        stays = f"is above {loss_limit(one.loss):.2g} in most steps to the end" if ends else "ends up not finite"
+        above = f"is above {loss_limit(one.loss):.2g} in most steps to the end"
+        stays = above if math.isfinite(one.loss[-1]) else "ends up not finite"
         return f"diverges at step {one.diverged_at}: the loss {stays}; {_reached(one)}"
-    return {"learned": "learns", "learning": "has not learned yet", "stuck": "stays near chance"}[
-        one.status
-    ] + f": {_reached(one)}"
+    ends = {"learned": "learns", "learning": "has not learned yet", "stuck": "stays near chance"}
+    return f"{ends[one.status]}: {_reached(one)}"
 
 
 def conclusion_of(one: Strategy, spec: TrainingSpec) -> str:
@@ -155,7 +154,7 @@ def _clauses(one: Strategy, spec: TrainingSpec) -> Iterator[str]:
         yield from _reach(one, spec)
         yield from _direction(one)
         if one.rule.name in ADAPTIVE and one.status in ("diverged", "stuck") and one.clipped_share > 0:
-            yield "its limit is learned from norms that explode already"
+            yield "its limit is learned from norms that already explode"
 
 
 def _nonfinite(one: Strategy, spec: TrainingSpec) -> Iterator[str]:

@@ -66,7 +66,7 @@ class Demonstration:
         return cls(experiment, training, ()).with_rules(asked)
 
     def with_rules(self, asked: Sequence[Rule | None]) -> Self:
-        """Return the same with its strategies; None among them stands for a suggested threshold."""
+        """Return the same with its strategies; None among them means a suggested threshold."""
         suggestion = self._suggestion() if None in asked else None
         rules = dict.fromkeys(suggestion.rule if rule is None and suggestion else rule for rule in asked)
         return type(self)(self.experiment, self.training, tuple(rule for rule in rules if rule), suggestion)
@@ -153,7 +153,7 @@ def clip_demo(*, tick: Tick | None = None, **options: Unpack[ClipDemoOptions]) -
     lr, momentum, epochs : float, float, int
         Of SGD.
     nonfinite : str
-        What becomes of a step with a non-finite gradient: ``skip``, ``stop`` or ``zero``.
+        What to do with a step whose gradient is not finite: ``skip``, ``stop`` or ``zero``.
     sequence : str, optional
         How a recurrence reads the digits: ``rows`` (8 steps of 8 pixels), ``pixels`` (64 steps).
     depth, steps, width, activation, init, gain, recurrent_gain, forget_bias, weight_std, bias_std, norm, residual, \
@@ -163,7 +163,7 @@ def clip_demo(*, tick: Tick | None = None, **options: Unpack[ClipDemoOptions]) -
     data, labels, batch_size, shuffle, weights, seed, dtype
         As in ``gradcheck.simulate``; without labels the loss is the mean squared output.
     tick : callable, optional
-        Called with the rule after each of its steps, as a sign of life.
+        Called with the rule after each of its steps, to show progress.
 
     Returns
     -------

@@ -13,7 +13,7 @@ SERIES = re.compile(r'"series": {[^}]*}')
 
 
 def as_json(report: DemoReport) -> str:
-    """Return the demonstration as a JSON document; each series stands on a line."""
+    """Return the demonstration as a JSON document; each series is on one line."""
     return SERIES.sub(lambda found: re.sub(r"\[[^]]*\]", _on_a_line, found[0]), indented(report))
 
 

@@ -32,14 +32,14 @@ class DemoSeries(Record):
 
 
 class DemoStrategy(Record):
-    """What became of a run under one rule."""
+    """How a run under one rule ended."""
 
     rule: str = item("name:threshold")
     name: str = item(enum=list(RULES))
     threshold: float | None = item("the rule's own; null: it has none")
     status: str = item(enum=list(STATUSES))
-    final_loss: float | None = item("mean over all examples, behind the last step")
-    final_accuracy: float | None = item("share of all examples that are classified right; null without labels")
+    final_loss: float | None = item("mean over all examples, after the last step")
+    final_accuracy: float | None = item("share of all examples that are classified correctly; null without labels")
     diverged: bool
     diverged_at_step: int | None = item(
         "the loss is above its limit, or not finite, in most steps from it on", minimum=1
@@ -49,7 +49,7 @@ class DemoStrategy(Record):
         "largest global norm of a gradient, before clipping; null if none was finite"
     )
     largest_norm_after: float | None = item("the same, after clipping")
-    clipped_fraction: float | None = item("of the steps with a finite gradient, those in which the rule was at work")
+    clipped_fraction: float | None = item("share of the steps with a finite gradient in which the rule acted")
     mean_cosine: float | None = item(
         "between clipped and raw gradient: mean over the tensors, and over the steps with a finite gradient"
     )
@@ -57,19 +57,19 @@ class DemoStrategy(Record):
     learning_rate_lost: float | None = item("1 - the mean part of the raw gradient that is left along it")
     nonfinite_steps: int = item("steps whose gradient was not finite", minimum=0)
     first_nonfinite_step: int | None = item(minimum=1)
-    first_nonfinite_tensor: str | None = item("first on the way back from the loss")
+    first_nonfinite_tensor: str | None = item("the first that the backward pass reaches")
     conclusion: str
     series: DemoSeries
 
 
 class DemoCause(Cause):
-    """What decided of the runs taken together."""
+    """What decided the verdict on all runs."""
 
     code: str = item(enum=list(CODES))
 
 
 class DemoVerdict(Record):
-    """What the strategies show, taken together."""
+    """What all strategies show together."""
 
     status: str = item(enum=list(VERDICTS))
     best: str = item("the strategy with the best final accuracy, or loss")
@@ -87,7 +87,7 @@ class DemoReport(CommandReport):
     strategies: tuple[DemoStrategy, ...] = item("in the order of config.clip")
     verdict: DemoVerdict | None = item("null if no strategy is finished")
     warnings: tuple[str, ...]
-    suggestion: str | None = item("how the threshold of --clip suggest came about")
+    suggestion: str | None = item("how the threshold of --clip suggest was found")
     complete: bool = item("false: interrupted before all strategies were finished")
 
 

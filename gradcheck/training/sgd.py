@@ -11,12 +11,11 @@ from gradcheck.data.datasets import Batch, Dataset
 from gradcheck.engine.initializers import random_stream
 from gradcheck.engine.loss import loss_of
 from gradcheck.engine.memory import keep_freed_memory
-from gradcheck.engine.types import Array
 from gradcheck.families.family import StoredNetwork
 from gradcheck.spec.data import DataSpec
 from gradcheck.spec.training import TrainingSpec
 
-#: Beside the streams of weights, biases and the one batch.
+#: Random streams, in addition to those of weights, biases and the one batch.
 EPOCH_STREAM, DRAWN_STREAM = 3, 4
 
 #: Batches of an epoch where each is drawn anew.
@@ -34,9 +33,9 @@ class TrainingStep(NamedTuple):
     loss : float
         Of the batch, before the step; nan or inf where the forward pass was not finite.
     report : ClipReport
-        What clipping did; of a gradient with zeros in place of what was not finite, if the policy is that.
+        What clipping did; under the policy ``zero``, to the gradient with zeros in place of what was not finite.
     nonfinite : str
-        The first tensor with an entry that is not finite, on the way back from the loss; empty if all are finite.
+        The first tensor of the backward pass with an entry that is not finite; empty if all are finite.
     """
 
     loss: float
@@ -45,15 +44,7 @@ class TrainingStep(NamedTuple):
 
 
 class Batches(NamedTuple):
-    """The batches of a run, the same for each strategy.
-
-    Attributes
-    ----------
-    data : DataSpec
-    dataset : Dataset
-    seed : int
-    dtype : str
-    """
+    """The batches of a run, the same for each strategy."""
 
     data: DataSpec
     dataset: Dataset
@@ -62,7 +53,7 @@ class Batches(NamedTuple):
 
     @property
     def per_epoch(self) -> int:
-        """Batches of an epoch; what doesn't fill one is left for another epoch."""
+        """Batches of an epoch; examples that don't fill one wait for another epoch."""
         inputs = self.dataset.inputs
         return DRAWN_BATCHES if inputs is None else len(inputs) // self.data.batch_size
 
@@ -101,60 +92,37 @@ def train(
         After each update.
     """
     keep_freed_memory()
-    names, parameters = zip(*_parameters(network), strict=True)
-    way_back = _way_back(network)
+    pairs = [pair for names, arrays in network.maps for pair in zip(names, arrays, strict=True)]
+    names, parameters = zip(*((name, array) for name, array in pairs if array is not None), strict=True)
+    backwards = [name for names_of_map, _ in reversed(list(network.maps)) for name in names_of_map]
     velocities = [np.zeros_like(parameter) for parameter in parameters]
     for inputs, labels in batches:
-        with np.errstate(all="ignore"):  # a run that diverges is what is looked at
+        with np.errstate(all="ignore"):  # diverging runs are the subject
             loss, _, gradients = network.gradient(inputs, loss_of(labels))
             clipped, report = clipper(gradients, parameters)
             wrong = {names[index] for index in report.nonfinite}
-            first = next((name for name in way_back if name in wrong), "")
+            first = next((name for name in backwards if name in wrong), "")
             if first and spec.nonfinite == "zero":
-                clipped, report = clipper([_zeroed(gradient) for gradient in gradients], parameters)
+                clipped, report = clipper([np.nan_to_num(one, posinf=0.0, neginf=0.0) for one in gradients], parameters)
             if not report.nonfinite:
-                _descend(parameters, velocities, clipped, spec)
+                for parameter, velocity, gradient in zip(parameters, velocities, clipped, strict=True):
+                    velocity *= spec.momentum
+                    velocity += gradient
+                    parameter -= spec.lr * velocity
         yield TrainingStep(loss, report, first)
         if first and spec.nonfinite == "stop":
             return
 
 
-def _parameters(network: StoredNetwork) -> Iterator[tuple[str, Array]]:
-    """Yield the arrays that training changes, with their names."""
-    for names, one in network.maps:
-        for name, array in zip(names, one, strict=True):
-            if array is not None:
-                yield name, array
-
-
-def _way_back(network: StoredNetwork) -> list[str]:
-    """Return the names of all weights and biases in the order in which the gradient reaches them."""
-    return [name for names, _ in reversed(list(network.maps)) for name in names]
-
-
-def _zeroed(gradient: Array) -> Array:
-    return np.where(np.isfinite(gradient), gradient, 0).astype(gradient.dtype, copy=False)
-
-
-def _descend(
-    parameters: tuple[Array, ...], velocities: list[Array], gradients: list[Array], spec: TrainingSpec
-) -> None:
-    """Take one step of SGD with momentum, in place."""
-    for parameter, velocity, gradient in zip(parameters, velocities, gradients, strict=True):
-        velocity *= spec.momentum
-        velocity += gradient
-        parameter -= spec.lr * velocity
-
-
 class Evaluation(NamedTuple):
-    """How well a network does on a whole data set; accuracy is nan without labels."""
+    """A network's loss and accuracy on a whole data set; the accuracy is nan without labels."""
 
     loss: float
     accuracy: float
 
 
 def evaluate(network: StoredNetwork, batches: Batches) -> Evaluation:
-    """Return the mean loss over all examples (of drawn data, over one batch) and the share that is classified right."""
+    """Return the mean loss over all examples (of drawn data, one batch) and the share that is classified correctly."""
     inputs, labels = batches.dataset.inputs, batches.dataset.labels
     if inputs is None:
         inputs = next(batches.epoch(0)).inputs

@@ -1,9 +1,9 @@
-"""One strategy of a demonstration: a run under one clipping rule, and what is said of it."""
+"""One strategy of a demonstration: a run under one clipping rule, and how it ended."""
 
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import takewhile
 from statistics import fmean
 
 from gradcheck.spec.clip_rules import Rule
@@ -12,13 +12,13 @@ from gradcheck.training.sgd import Evaluation, TrainingStep
 #: Training accuracy from which a run has learned.
 LEARNED = 0.85
 
-#: A run is stuck whose accuracy is above chance by less than this part of what there is to gain.
+#: A run is stuck if its accuracy has gained less than this part of the gap between chance and 1.
 STUCK = 0.1
 
-#: A loss above this multiple of what the run began with has left for good, unless it comes back.
+#: A loss above this multiple of the first one has left for good, unless it comes back.
 DIVERGED = 2.0
 
-#: Neighbouring steps that are looked at together for it.
+#: Neighbouring steps that are judged together.
 WINDOW = 25
 
 STATUSES = ("learned", "learning", "stuck", "diverged", "stopped")
@@ -26,7 +26,7 @@ STATUSES = ("learned", "learning", "stuck", "diverged", "stopped")
 
 @dataclass(frozen=True)
 class Strategy:
-    """What became of a run.
+    """How a run ended.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class Strategy:
     largest_norm, largest_clipped_norm : float
         Of the global norm, before and after clipping; nan if no step had a finite one.
     clipped_share : float
-        Of the steps with a finite gradient, those in which the rule was at work.
+        Share of the steps with a finite gradient in which the rule acted.
     mean_cosine, mean_global_cosine : float
         Between clipped and raw gradient over the steps with a finite one: the mean over the tensors, and with all of
         them as one vector.
@@ -50,7 +50,7 @@ class Strategy:
     nonfinite_steps : int
         Steps whose gradient was not finite.
     first_nonfinite : (int, str) or None
-        The first of them (from 1) and the tensor, first on the way back from the loss.
+        The first of them (from 1) and the first tensor that the backward pass reaches.
     loss, norm, clipped_norm, threshold : tuple of float
         Of each step; nan where there is none.
     """
@@ -76,7 +76,7 @@ class Strategy:
 def judge_run(
     rule: Rule, steps: Sequence[TrainingStep], final: Evaluation, *, stopped: bool, chance: float
 ) -> Strategy:
-    """Return what became of a run.
+    """Return how a run ended.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def judge_run(
     steps : sequence of TrainingStep
         At least one.
     final : Evaluation
-        Behind the last step.
+        After the last step.
     stopped : bool
         A non-finite gradient ended the run.
     chance : float
@@ -129,13 +129,13 @@ def left_for_good(loss: Sequence[float]) -> int | None:
     """Return the first step (from 1) from which a run has left to the end; None if it hasn't, or came back.
 
     It has left where most of any WINDOW neighbouring losses are above the limit or not finite: one good batch among
-    bad ones is no return, one bad batch no loss. A run of a few steps has a shorter window.
+    bad ones is no return, one bad batch is no departure. A run of a few steps has a shorter window.
     """
     limit = loss_limit(loss)
     gone = [not (math.isfinite(one) and one <= limit) for one in loss]
     window = max(1, min(WINDOW, len(gone) // 8))
     away = [2 * sum(gone[first : first + window]) > window for first in range(len(gone) - window + 1)]
-    staying = sum(accumulate(reversed(away), lambda so_far, one: so_far and one))
+    staying = sum(takewhile(bool, reversed(away)))
     return gone.index(True, len(away) - staying) + 1 if staying else None
 
 

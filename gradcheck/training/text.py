@@ -27,13 +27,13 @@ LABELS = {
     "early": ("TOO EARLY TO SAY", "yellow"),
 }
 
-#: What is wrong with a network that clipping can do nothing about.
+#: What clipping can do nothing about.
 BEYOND_CLIPPING = ("vanishing", "collapsed", "dead")
 
-#: Columns of a run's sparkline at most.
+#: Most columns of a run's sparkline.
 WIDEST = 56
 
-#: What is above the lowest value of all runs by more than this is shown as if it were no higher.
+#: Decades above the lowest value of all runs beyond which all is drawn at the same height.
 DECADES = 6
 
 #: Sets of columns, the widest first: the table has the first that fits.
@@ -46,14 +46,7 @@ LAYOUTS = (
 
 
 def as_text(report: DemoReport, page: Page = PLAIN_PAGE) -> str:
-    """Return a demonstration as text.
-
-    Parameters
-    ----------
-    report : DemoReport
-    page : Page
-        Where it will be shown.
-    """
+    """Return a demonstration as text for a page."""
     return printed(_parts(report, page), page)
 
 

@@ -10,7 +10,7 @@ from gradcheck.spec.clip_rules import SMALL, Rule
 from gradcheck.spec.training import TrainingSpec
 from gradcheck.training.sgd import TrainingStep
 
-#: Unclipped steps whose norms are looked at.
+#: Unclipped steps that are measured.
 WARM_UP = 25
 
 #: A steady gradient may move the parameters by at most this part of their norm a step, momentum included.
@@ -18,15 +18,8 @@ LONGEST_STEP = 0.01
 
 
 class SuggestedThreshold(NamedTuple):
-    """A rule, and how its threshold came about.
-
-    Attributes
-    ----------
-    rule : Rule
-    norms : tuple of float
-        The finite ones of the warm-up.
-    moved : float or None
-        Part of the parameters' norm that a steady step of the median norm would be; None where they bear that.
+    """A rule, the finite norms of the warm-up, and the fraction of the parameters' norm that a steady step of the
+    median norm would be; None if the parameters bear that.
     """
 
     rule: Rule
@@ -35,7 +28,7 @@ class SuggestedThreshold(NamedTuple):
 
     @property
     def how(self) -> str:
-        """How the threshold came about, in words."""
+        """How the threshold was found, in words."""
         norms = _median_in_words(self.norms)
         if self.moved is None:
             return f"is {norms}"
@@ -61,9 +54,9 @@ def suggest_threshold(steps: Sequence[TrainingStep], parameter_norm: float, spec
 
     Notes
     -----
-    The norms' own scale (Pascanu et al. 2013 take half to ten times the average; here the median, which one spike
-    doesn't move), but where they explode already that is too much: then the longest step that the parameters can
-    bear. A steady gradient of norm c moves them by lr·c/(1 − momentum) a step.
+    The scale of the norms (Pascanu et al. 2013 take half to ten times the average; here the median, which one spike
+    doesn't move). Where they explode already that is too much: then the longest step that the parameters can bear. A
+    steady gradient of norm c moves them by lr·c/(1 − momentum) a step.
     """
     whole = (step.report.norm_before for step in steps if not step.nonfinite)
     norms = [norm for norm in whole if math.isfinite(norm)]
@@ -73,13 +66,11 @@ def suggest_threshold(steps: Sequence[TrainingStep], parameter_norm: float, spec
         raise OptionError("clip", f"{problem}; type a threshold (global-norm:1, say), or lower --lr")
     bearable = LONGEST_STEP * parameter_norm * (1 - spec.momentum) / spec.lr
     if middle <= bearable:
-        return SuggestedThreshold(Rule("global-norm", _round(middle)), tuple(norms))
+        return SuggestedThreshold(_rule(middle), tuple(norms))
     if bearable <= SMALL:
-        problem = (
-            f"suggest: at this rate the parameters bear a gradient of {bearable:.2g} only, {_median_in_words(norms)}"
-        )
-        raise OptionError("clip", f"{problem}; lower --lr")
-    return SuggestedThreshold(Rule("global-norm", _round(bearable)), tuple(norms), LONGEST_STEP * middle / bearable)
+        problem = f"suggest: at this rate the parameters bear only a gradient of {bearable:.2g}"
+        raise OptionError("clip", f"{problem}, {_median_in_words(norms)}; lower --lr")
+    return SuggestedThreshold(_rule(bearable), tuple(norms), LONGEST_STEP * middle / bearable)
 
 
 def _median_in_words(norms: Sequence[float]) -> str:
@@ -87,6 +78,6 @@ def _median_in_words(norms: Sequence[float]) -> str:
     return f"the median norm of {steps}, {median(norms):.3g} ({min(norms):.3g} to {max(norms):.3g})"
 
 
-def _round(threshold: float) -> float:
-    """Return a threshold as one would type it."""
-    return float(f"{threshold:.2g}")
+def _rule(threshold: float) -> Rule:
+    """Return the rule with a threshold as people type it."""
+    return Rule("global-norm", float(f"{threshold:.2g}"))

@@ -235,8 +235,8 @@ def test_a_run_without_one_finite_gradient_has_a_conclusion(rule):
         assert "nan" not in line
 
 
-def test_an_adaptive_rule_that_fails_is_told_why():
-    why = "its limit is learned from norms that explode already"
+def test_an_adaptive_rule_that_fails_is_given_the_reason():
+    why = "its limit is learned from norms that already explode"
     assert why in said("zscore", "diverged", (clipped(), UNCLIPPED))
     assert why not in said("zscore", "diverged")
     assert why not in said("norm:1", "diverged", (clipped(), UNCLIPPED))

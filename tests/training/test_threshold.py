@@ -59,7 +59,7 @@ def test_a_suggestion_is_above_neither_limit_but_for_its_two_digits(norms, param
 
 
 def test_a_threshold_that_the_rule_would_over_clip_is_not_suggested():
-    with pytest.raises(OptionError, match=r"the parameters bear a gradient of 1e-06 only, .*; lower --lr"):
+    with pytest.raises(OptionError, match=r"the parameters bear only a gradient of 1e-06, .*; lower --lr"):
         suggest_threshold(steps([3.0]), 1.0, TrainingSpec(lr=1e3, momentum=0.9))
 
 
