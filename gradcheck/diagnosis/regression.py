@@ -93,10 +93,10 @@ def read_report(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise InputError(path, f"is not JSON ({error}); write one with: gradcheck simulate --json -o {path}") from error
     if not _is_report(report):
-        raise InputError(path, f"is no report; write one with: gradcheck simulate --json -o {path}")
+        raise InputError(path, f"isn't a report; write one with: gradcheck simulate --json -o {path}")
     if report.get("schema_version") != SCHEMA_VERSION:
         problem = f"has schema version {report.get('schema_version')}, this gradcheck reads {SCHEMA_VERSION}"
-        raise InputError(path, f"{problem}; write it anew")
+        raise InputError(path, f"{problem}; write it again")
     return dict(report)
 
 

@@ -33,7 +33,7 @@ class Journal:
     Raises
     ------
     InputError
-        The file is no journal, or one of other options or another version.
+        The file isn't a journal, or is one of other options or another version.
     OutputError
         It can't be written, or another sweep is writing it.
     """
@@ -70,7 +70,7 @@ class Journal:
     def _open(self) -> FileIO:
         """Open the file, and lock it where the system has such locks."""
         if self.path.exists() and not self.path.is_file():
-            raise OutputError(self.path, "the journal can't be written: it is no regular file")
+            raise OutputError(self.path, "the journal can't be written: it isn't a regular file")
         try:
             file = FileIO(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666), "r+")
         except OSError as error:
@@ -103,7 +103,7 @@ class Journal:
     def _start(self, file: FileIO, content: bytes) -> None:
         """Write the header of a new journal, or of one that was cut off within its header."""
         if content and not self._line(self.header).startswith(content):
-            raise InputError(self.path, "is no journal of gradcheck; name another file")
+            raise InputError(self.path, "isn't a gradcheck journal; name another file")
         file.truncate(0)
         file.seek(0)
         self._write(file, self.header)
@@ -112,21 +112,23 @@ class Journal:
         try:
             value = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise InputError(self.path, f"line {number} is not JSON: this is no journal, or a damaged one") from error
+            raise InputError(
+                self.path, f"line {number} is not JSON: this isn't a journal, or is a damaged one"
+            ) from error
         if not isinstance(value, dict) or ("index" not in value) == (number > 1):
-            raise InputError(self.path, f"line {number} is no {'row' if number > 1 else 'header'} of a journal")
+            raise InputError(self.path, f"line {number} isn't a journal's {'row' if number > 1 else 'header'}")
         return value
 
     def _check_header(self, header: dict[str, Any]) -> None:
         if "gradcheck_journal" not in header:
-            raise InputError(self.path, "is no journal of gradcheck; name another file")
+            raise InputError(self.path, "isn't a gradcheck journal; name another file")
         for key in ("gradcheck_journal", "gradcheck_version"):
             if header.get(key) != self.header[key]:
                 problem = f"was written by another version ({key} {header.get(key)}, here {self.header[key]})"
-                raise InputError(self.path, f"{problem}; name another file to start afresh")
+                raise InputError(self.path, f"{problem}; name another file to start again")
         if header.get("options") != json.loads(json.dumps(self.header["options"])):
             difference = _difference(header.get("options") or {}, self.options)
-            problem = f"belongs to a sweep with other options ({difference}); name another file to start afresh"
+            problem = f"belongs to a sweep with other options ({difference}); name another file to start again"
             raise InputError(self.path, problem)
 
     def _line(self, value: Mapping[str, Any]) -> bytes:

@@ -112,7 +112,7 @@ def cluster(address: str) -> Iterator[tuple[Executor, int]]:
         raise MissingExtraError("--scheduler", "distributed", "dask") from error
     if not re.fullmatch(r"(tcp|tls|ws|wss)://.+:\d+", address):
         raise OptionError(
-            "scheduler", f"{address} is no address; allowed: tcp://host:8786, as dask scheduler prints it"
+            "scheduler", f"{address} isn't an address; allowed: tcp://host:8786, as dask scheduler prints it"
         )
     for name in logging.root.manager.loggerDict:  # what matters is said in one line, below or in a row
         if name.startswith(("distributed", "tornado")):

@@ -172,7 +172,7 @@ NO_REPORTS = {
 def test_a_document_that_is_no_report_is_refused(tmp_path, what):
     path = tmp_path / "old.json"
     path.write_text(json.dumps(NO_REPORTS[what]))
-    with pytest.raises(InputError, match=r"old\.json: .*(simulate --json|write it anew)"):
+    with pytest.raises(InputError, match=r"old\.json: .*(simulate --json|write it again)"):
         read_report(path)
 
 

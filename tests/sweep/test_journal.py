@@ -100,11 +100,11 @@ def test_an_empty_file_and_a_torn_header_start_afresh(path, length):
 
 FOREIGN = {
     "text": (b"hello\nworld\n", "line 1 is not JSON"),
-    "unfinished text": (b"hello", "no journal"),
-    "unfinished header of others": (b'{"gradcheck_journal": 2, "', "no journal"),
-    "a row": (b'{"index": 0}\n', "no header"),
-    "a list": (b"[1, 2]\n", "no header"),
-    "a report": (b'{"layers": []}\n', "no journal"),
+    "unfinished text": (b"hello", "isn't a gradcheck journal"),
+    "unfinished header of others": (b'{"gradcheck_journal": 2, "', "isn't a gradcheck journal"),
+    "a row": (b'{"index": 0}\n', "line 1 isn't a journal's header"),
+    "a list": (b"[1, 2]\n", "line 1 isn't a journal's header"),
+    "a report": (b'{"layers": []}\n', "isn't a gradcheck journal"),
     "not UTF-8": (b"\xff\xfe\n", "line 1 is not JSON"),
     "empty lines": (b"\n\n", "line 1 is not JSON"),
     "too deep": (b"[" * 200_000 + b"\n", "line 1"),
