@@ -27,36 +27,40 @@ def broken(monkeypatch):
     return by
 
 
+@pytest.fixture(scope="module")
+def every():
+    """All checks of the engine as it is."""
+    return verify()
+
+
 def errors(verification):
     return {(check.kind, check.name): check.error for check in verification.checks}
 
 
-def test_a_seed_gives_the_same_errors_and_another_one_others():
-    first = errors(verify())
+def test_a_seed_gives_the_same_errors_and_another_one_others(every):
+    first = errors(every)
     assert errors(verify()) == first
     others = errors(verify(seed=1))
     assert sum(others[key] != first[key] for key in first) > 0.9 * len(first)
 
 
 @pytest.mark.parametrize("only", ["gelu", ["rnn"], ["norm", "gelu"], ("attention",)])
-def test_a_check_has_the_same_error_whichever_others_are_run(only):
+def test_a_check_has_the_same_error_whichever_others_are_run(only, every):
     names = {only} if isinstance(only, str) else set(only)
-    every = errors(verify())
-    assert errors(verify(only=only)) == {key: error for key, error in every.items() if names & set(key)}
+    assert errors(verify(only=only)) == {key: error for key, error in errors(every).items() if names & set(key)}
 
 
-def test_all_is_well_with_the_engine():
-    found = verify()
-    assert (found.passed, found.failed) == (True, ())
-    assert found.worst.error == max(check.error for check in found.checks) < 1e-7
-    assert all(check.limit == LIMITS["float64"][check.method] for check in found.checks)
+def test_all_is_well_with_the_engine(every):
+    assert (every.passed, every.failed) == (True, ())
+    assert every.worst.error == max(check.error for check in every.checks) < 1e-7
+    assert all(check.limit == LIMITS["float64"][check.method] for check in every.checks)
 
 
-def test_step_has_derivative_zero_and_says_so():
+def test_step_has_derivative_zero_and_says_so(every):
     (check,) = verify(only="step").checks
     assert (check.error, check.passed) == (0.0, True)
     assert check.note.startswith("derivative 0 wherever there is one")
-    assert [one.name for one in verify().checks if one.note] == ["step"]
+    assert [one.name for one in every.checks if one.note] == ["step"]
 
 
 def test_what_fails_is_not_passed_and_is_the_worst(broken):

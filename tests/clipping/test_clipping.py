@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
@@ -115,7 +115,7 @@ RUNS = [f"{name}:{one}" for name, every in THRESHOLDS.items() for one in every]
 def test_a_rule_is_its_formula(rule, axis, rng, relative_error, record_error, parameters_of, run_of):
     name, _, threshold = rule.partition(":")
     ours, theirs, parameters = Clipper(rule), PLAIN[name](float(threshold)), parameters_of(rng)
-    for gradients in run_of(rng, 60):
+    for gradients in run_of(rng, 40):
         clipped, _ = ours(gradients, parameters, unit_axis=axis)
         for one, other in zip(clipped, theirs(gradients, parameters, axis), strict=True):
             error = relative_error(one, other)
@@ -194,6 +194,7 @@ def clippings(draw, dtypes=("float64", "float32", "float16")):
     return Rule(name, threshold), gradients, [draw(arrays(dtype, shape, elements=entries)) for shape in shapes]
 
 
+@settings(max_examples=40)
 @given(clippings())
 def test_no_entry_grows_or_changes_its_sign(clipping):
     rule, gradients, parameters = clipping
@@ -207,6 +208,7 @@ def test_no_entry_grows_or_changes_its_sign(clipping):
     assert 0 <= report.kept <= 1
 
 
+@settings(max_examples=40)
 @given(clippings())
 def test_shapes_and_types_are_kept_and_nothing_given_is_changed(clipping):
     rule, gradients, parameters = clipping
@@ -216,6 +218,7 @@ def test_shapes_and_types_are_kept_and_nothing_given_is_changed(clipping):
     assert all(np.array_equal(one, other) for one, other in zip((*gradients, *parameters), before, strict=True))
 
 
+@settings(max_examples=40)
 @given(clippings(("float64",)), st.integers(1, 40))
 def test_rules_with_a_factor_keep_the_direction(clipping, steps):
     rule, gradients, parameters = clipping
@@ -229,6 +232,7 @@ def test_rules_with_a_factor_keep_the_direction(clipping, steps):
             assert report.global_cosine == pytest.approx(1, abs=1e-12)
 
 
+@settings(max_examples=40)
 @given(clippings(("float64",)))
 def test_clipping_twice_is_clipping_once(clipping):
     rule, gradients, parameters = clipping

@@ -9,7 +9,8 @@ from gradcheck.engine.initializers import gaussian, haar_frame
 from gradcheck.engine.linear import Dense, Weightless
 from gradcheck.engine.noise import Noise
 
-DRAWS = 1500
+#: Few enough for each run, and as many as tell smaller errors from luck.
+every_count = pytest.mark.parametrize("draws", [400, pytest.param(1500, marks=pytest.mark.slow)])
 SHAPES = {
     "square": (3, 5, 5),
     "wide": (3, 4, 6),
@@ -54,14 +55,14 @@ def drawn():
 def passes(drawn):
     """Kind, input, z ↦ δ and what draws a map ↦ x W + b and δ Wᵀ of many draws, one a row."""
 
-    def draws(kind, x, delta, **how):
+    def outcomes(kind, draws, x, delta, **how):
         rows = []
-        for seed in range(DRAWS):
+        for seed in range(draws):
             z, pullback = drawn[kind](seed, x.shape[1], **how)(x)
             rows.append(np.concatenate([z.ravel(), pullback(delta(z)).ravel()]))
         return np.array(rows)
 
-    return draws
+    return outcomes
 
 
 # ---- one draw
@@ -218,9 +219,9 @@ def check_law(passes, means_p_value):
     Cov(W_ki, W_lj) is v·[k = l]·[i = j], for a frame too, with v = 1/longer side: uncorrelated, not independent.
     """
 
-    def check(x, delta, *, fan_out, haar, scale=1.0):
+    def check(draws, x, delta, *, fan_out, haar, scale=1.0):
         ours, theirs = (
-            passes(kind, x, lambda z: delta, fan_out=fan_out, haar=haar, scale=scale)
+            passes(kind, draws, x, lambda z: delta, fan_out=fan_out, haar=haar, scale=scale)
             for kind in ("weightless", "dense")
         )
         fan_in, scales = x.shape[1], np.broadcast_to(scale, fan_out)
@@ -239,6 +240,7 @@ def check_law(passes, means_p_value):
     return check
 
 
+@every_count
 @every_law
 @pytest.mark.parametrize(
     "shape",
@@ -247,21 +249,25 @@ def check_law(passes, means_p_value):
         *(pytest.param(name, marks=pytest.mark.slow) for name in ("wide", "tall", "nearly as many examples as inputs")),
     ],
 )
-def test_moments_are_those_of_a_matrix(haar, shape, arrays, check_law):
+def test_moments_are_those_of_a_matrix(draws, haar, shape, arrays, check_law):
     x, delta = arrays(*SHAPES[shape])
-    check_law(x, delta, fan_out=delta.shape[1], haar=haar)
+    check_law(draws, x, delta, fan_out=delta.shape[1], haar=haar)
 
 
+@every_count
 @every_law
-def test_moments_are_those_of_a_matrix_for_more_examples_than_inputs(haar, arrays, check_law):
+def test_moments_are_those_of_a_matrix_for_more_examples_than_inputs(draws, haar, arrays, check_law):
     x, delta = arrays(5, 3, 4)
-    check_law(x, delta, fan_out=4, haar=haar)
+    check_law(draws, x, delta, fan_out=4, haar=haar)
 
 
+@every_count
 @every_law
-def test_moments_are_those_of_a_matrix_for_examples_that_are_there_twice_and_a_scale_each(haar, arrays, check_law):
+def test_moments_are_those_of_a_matrix_for_examples_that_are_there_twice_and_a_scale_each(
+    draws, haar, arrays, check_law
+):
     x, delta = arrays(3, 4, 5)
-    check_law(x[[0, 1, 0]], delta, fan_out=5, haar=haar, scale=np.array([0.5, 1.0, 2.0, 0.0, 3.0]))
+    check_law(draws, x[[0, 1, 0]], delta, fan_out=5, haar=haar, scale=np.array([0.5, 1.0, 2.0, 0.0, 3.0]))
 
 
 @every_law
@@ -273,6 +279,7 @@ def test_a_bias_is_added_and_nothing_else(haar, arrays, drawn):
     np.testing.assert_array_equal(biased(x)[1](delta), plain(x)[1](delta))
 
 
+@every_count
 @every_law
 @pytest.mark.parametrize(
     "shape",
@@ -281,7 +288,9 @@ def test_a_bias_is_added_and_nothing_else(haar, arrays, drawn):
         *(pytest.param(name, marks=pytest.mark.slow) for name in ("wide", "tall", "nearly as many examples as inputs")),
     ],
 )
-def test_a_gradient_that_depends_on_the_output_comes_back_as_through_a_matrix(haar, shape, arrays, passes, ks_p_value):
+def test_a_gradient_that_depends_on_the_output_comes_back_as_through_a_matrix(
+    draws, haar, shape, arrays, passes, ks_p_value
+):
     """What is drawn on the way back is drawn given what was drawn on the way forward."""
     x, weight = arrays(*SHAPES[shape])
     batch, fan_out = weight.shape
@@ -289,11 +298,11 @@ def test_a_gradient_that_depends_on_the_output_comes_back_as_through_a_matrix(ha
     def delta(z):
         return weight + (z > 0) * z
 
-    ours, theirs = (passes(kind, x, delta, fan_out=fan_out, haar=haar) for kind in ("weightless", "dense"))
+    ours, theirs = (passes(kind, draws, x, delta, fan_out=fan_out, haar=haar) for kind in ("weightless", "dense"))
     norms = []
-    for draws in (ours, theirs):
-        z = draws[:, : batch * fan_out].reshape(DRAWS, batch, fan_out)
-        back = draws[:, batch * fan_out :].reshape(DRAWS, batch, -1)
+    for found in (ours, theirs):
+        z = found[:, : batch * fan_out].reshape(draws, batch, fan_out)
+        back = found[:, batch * fan_out :].reshape(draws, batch, -1)
         directions = np.einsum("dbi,bi->d", back, np.roll(x, 1, axis=0) + x)
         norms.append((np.linalg.norm(back, axis=(1, 2)), np.linalg.norm(back[:, 0], axis=1), directions, z[:, 0, 0]))
     for one, other in zip(*norms, strict=True):
@@ -303,11 +312,12 @@ def test_a_gradient_that_depends_on_the_output_comes_back_as_through_a_matrix(ha
 # ---- norms
 
 
+@every_count
 @pytest.mark.parametrize("scale", [0.7, np.array([0.5, 1.0, 2.0, 0.0, 3.0])], ids=["one", "each"])
 @pytest.mark.parametrize("fan_in", [3, 5, 8])
-def test_the_weight_norm_is_the_root_mean_square_of_a_matrixs(scale, fan_in, drawn, means_p_value):
+def test_the_weight_norm_is_the_root_mean_square_of_a_matrixs(draws, scale, fan_in, drawn, means_p_value):
     for haar in (False, True):
-        maps = [drawn["dense"](seed, fan_in, 5, haar, scale) for seed in range(DRAWS)]
+        maps = [drawn["dense"](seed, fan_in, 5, haar, scale) for seed in range(draws)]
         squares = np.array([[100**one.log10_weight_norm] for one in maps])
         expected = 100 ** drawn["weightless"](0, fan_in, 5, haar, scale).log10_weight_norm
         if haar and (fan_in >= 5 or np.ndim(scale) == 0):  # every frame has the same

@@ -30,11 +30,12 @@ def assert_identical(flow, other):
 # ---- closed forms
 
 
-def test_ten_thousand_orthogonal_layers_halve_the_gradient_each(flow_of):
-    flow = flow_of(depth=10_000, width=16, activation="linear", init="orthogonal", gain=0.5)
-    layers_above = np.arange(9_999, -1, -1)
+@pytest.mark.parametrize("depth", [2000, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_thousands_of_orthogonal_layers_halve_the_gradient_each(depth, flow_of):
+    flow = flow_of(depth=depth, width=16, activation="linear", init="orthogonal", gain=0.5)
+    layers_above = np.arange(depth - 1, -1, -1)
     np.testing.assert_allclose(flow.log10_gradient_ratio, layers_above * math.log10(0.5), rtol=1e-9, atol=1e-12)
-    assert flow.log10_gradient_ratio[0] == pytest.approx(9_999 * math.log10(0.5), rel=1e-12)
+    assert flow.log10_gradient_ratio[0] == pytest.approx((depth - 1) * math.log10(0.5), rel=1e-12)
 
     signal = flow.column("log10_activation_rms")
     gone = np.flatnonzero(signal == -math.inf)[0]
@@ -48,22 +49,22 @@ def test_sigmoid_gradients_shrink_fourfold_per_layer(flow_of):
     np.testing.assert_allclose(flow.log10_local_gain[:-1], -5 - math.log10(4), atol=1e-9)
 
 
-def test_three_thousand_sigmoid_layers_have_a_finite_logarithm_each(flow_of):
-    gradient = flow_of(depth=3000, width=16, activation="sigmoid").column("log10_gradient_rms")
+def test_a_thousand_sigmoid_layers_have_a_finite_logarithm_each(flow_of):
+    gradient = flow_of(depth=1000, width=16, activation="sigmoid").column("log10_gradient_rms")
     assert np.isfinite(gradient).all()
-    assert gradient[0] < -1500
+    assert gradient[0] < -400  # the smallest float is 5e-324
     assert (np.diff(gradient) > 0).all()
 
 
 def test_he_keeps_the_squared_signal_and_gradient_of_relu_on_average(flow_of):
     flows = [
         flow_of(seed=seed, depth=8, width=128, batch=2, activation="relu", init="he", features=128)
-        for seed in range(150)
+        for seed in range(80)
     ]
     for name, first, last in [("log10_activation_rms", 0, -1), ("log10_gradient_rms", -1, 0)]:
         ratios = [10 ** (2 * (flow.column(name)[last] - flow.column(name)[first])) for flow in flows]
         assert np.mean(ratios) == pytest.approx(1, abs=4 * np.std(ratios) / math.sqrt(len(ratios)))
-        assert np.std(ratios) / math.sqrt(len(ratios)) < 0.06
+        assert np.std(ratios) / math.sqrt(len(ratios)) < 0.08
 
 
 def test_linear_orthogonal_layers_keep_every_cosine_and_rank(flow_of):

@@ -23,6 +23,11 @@ DRAWS = 150
 #: The second proves what the first does, by a law of its own.
 every_init = pytest.mark.parametrize("init", ["he", pytest.param("orthogonal", marks=pytest.mark.slow)])
 
+#: Of single maps tests/engine proves the same in each run.
+every_init_slowly = pytest.mark.parametrize(
+    "init", [pytest.param(one, marks=pytest.mark.slow) for one in ("he", "orthogonal")]
+)
+
 #: Activation, norm, skip connections, init: each with each other at least once.
 COMBINATIONS = [
     ("tanh", "none", False, "he"),
@@ -89,29 +94,29 @@ def twice(tmp_path, rng):
 
 @pytest.mark.parametrize(
     ("activation", "norm", "residual", "init"),
-    [*COMBINATIONS[:2], *(pytest.param(*one, marks=pytest.mark.slow) for one in COMBINATIONS[2:])],
+    [COMBINATIONS[0], *(pytest.param(*one, marks=pytest.mark.slow) for one in COMBINATIONS[1:])],
 )
 def test_gradients_are_distributed_as_those_of_stored_matrices(activation, norm, residual, init, check_same_law):
     check_same_law(len(COMBINATIONS), activation=activation, norm=norm, residual=residual, init=init)
 
 
-@every_init
+@every_init_slowly
 def test_a_batch_nearly_as_large_as_the_layers_is_no_exception(init, check_same_law):
     check_same_law(2, draws=100, activation="tanh", init=init, batch_size=24)
 
 
-@every_init
+@every_init_slowly
 def test_a_batch_larger_than_the_layers_is_no_exception(init, check_same_law):
     """Of positive outputs, that are alike: their directions are known to fewer digits."""
     check_same_law(2, draws=60, activation="sigmoid", init=init, gain=3.0, width=16, batch_size=50)
 
 
-@every_init
+@every_init_slowly
 def test_an_example_that_is_there_twice_is_no_exception(init, twice, check_same_law):
     check_same_law(2, draws=100, activation="tanh", init=init, data=str(twice))
 
 
-@every_init
+@every_init_slowly
 def test_a_single_example_is_no_exception(init, check_same_law):
     check_same_law(2, draws=100, activation="relu", init=init, batch_size=1)
 
@@ -215,7 +220,6 @@ def simulated():
 def test_a_command_writes_the_same_bytes_on_any_number_of_threads(simulated):
     alone = simulated(GRADCHECK_NUM_THREADS="1")
     assert b'"layers": "weightless"' in alone
-    assert simulated(GRADCHECK_NUM_THREADS="2", OPENBLAS_NUM_THREADS="2") == alone
     assert simulated(GRADCHECK_NUM_THREADS="3", OPENBLAS_NUM_THREADS="1") == alone
     assert simulated(OPENBLAS_NUM_THREADS="2") == alone
 

@@ -79,7 +79,7 @@ def cells(rows, columns, quick):
 
 @pytest.mark.parametrize(
     ("activation", "phase"),
-    cells(BACKWARDS, SCALES, {("tanh", "ordered"), ("relu", "critical"), ("gelu", "chaotic"), ("tanh", "chaotic")}),
+    cells(BACKWARDS, SCALES, {("tanh", "ordered"), ("relu", "critical"), ("gelu", "chaotic")}),
 )
 def test_wide_networks_have_the_predicted_gain_at_each_layer(activation, phase):
     assert_as_predicted(network(activation, **SCALES[phase]))
@@ -90,7 +90,7 @@ def test_wide_networks_have_the_predicted_gain_at_each_layer(activation, phase):
     cells(
         ["tanh", "relu", "gelu"],
         ["xavier", "he", "orthogonal"],
-        {("tanh", "xavier"), ("relu", "he"), ("gelu", "orthogonal")},
+        {("tanh", "xavier"), ("gelu", "orthogonal")},
     ),
 )
 def test_so_have_other_initialisations(activation, init):
@@ -98,7 +98,14 @@ def test_so_have_other_initialisations(activation, init):
 
 
 @pytest.mark.parametrize(
-    ("init", "options"), [("he_uniform", {}), ("torch_default", {}), ("uniform", {"weight_std": 0.06})]
+    ("init", "options"),
+    [
+        ("he_uniform", {}),
+        *(
+            pytest.param(*one, marks=pytest.mark.slow)
+            for one in (("torch_default", {}), ("uniform", {"weight_std": 0.06}))
+        ),
+    ],
 )
 def test_and_uniform_laws_which_have_the_same_mean_field(init, options):
     assert_as_predicted(network("tanh", init=init, depth=4, width=512, **options), layers="dense")
@@ -106,20 +113,20 @@ def test_and_uniform_laws_which_have_the_same_mean_field(init, options):
 
 @pytest.mark.parametrize(
     ("activation", "norm"),
-    cells(["tanh", "relu", "gelu", "sigmoid"], ["layer", "rms"], {("tanh", "layer"), ("relu", "rms")}),
+    cells(["tanh", "relu", "gelu", "sigmoid"], ["layer", "rms"], {("relu", "rms")}),
 )
 def test_and_networks_with_norms(activation, norm):
     assert_as_predicted(network(activation, norm=norm, bias_std=0.2))
 
 
-@pytest.mark.parametrize(
-    ("activation", "norm"), cells(["tanh", "selu", "relu"], ["none", "layer"], {("tanh", "none"), ("relu", "layer")})
-)
+@pytest.mark.parametrize(("activation", "norm"), cells(["tanh", "selu", "relu"], ["none", "layer"], {("tanh", "none")}))
 def test_and_residual_networks(activation, norm):
     assert_as_predicted(network(activation, norm=norm, residual=True, residual_scale=0.7))
 
 
-@pytest.mark.parametrize("activation", ["relu", "gelu", "softplus", "linear"])
+@pytest.mark.parametrize(
+    "activation", ["relu", "linear", *(pytest.param(one, marks=pytest.mark.slow) for one in ("gelu", "softplus"))]
+)
 def test_deep_residual_streams_without_a_norm_pull_the_gradient_along(activation):
     """Random directions alone would lose 7.4 of relu's 10.7 decades."""
     spec = network(activation, depth=50, width=128, init="he", residual=True)
@@ -147,18 +154,16 @@ def test_a_gradient_along_the_signal_grows_as_the_signal_shrinks_on_its_way_back
 
 
 @pytest.mark.parametrize(
-    "activation", ["tanh", *(pytest.param(one, marks=pytest.mark.slow) for one in ("relu", "softplus"))]
+    ("activation", "init"),
+    cells(["tanh", "relu", "softplus"], ["xavier", "he", "orthogonal"], {("tanh", "xavier")}),
 )
-def test_and_networks_whose_width_changes_from_layer_to_layer(activation):
-    widths = (1024, 512, 2048, 1024, 512)
-    for init in ("xavier", "he", "orthogonal"):
-        assert_as_predicted(network(activation, depth=5, width=widths, init=init))
+def test_and_networks_whose_width_changes_from_layer_to_layer(activation, init):
+    assert_as_predicted(network(activation, depth=5, width=(1024, 512, 2048, 1024, 512), init=init))
 
 
-@pytest.mark.parametrize("stride", [0.2, 4.0])
-def test_the_first_layers_follow_the_size_of_the_inputs(stride):
-    assert_as_predicted(network("tanh", depth=5), stride=stride)
-    assert_as_predicted(network("gelu", depth=5), stride=stride)
+@pytest.mark.parametrize(("activation", "stride"), cells(["tanh", "gelu"], [0.2, 4.0], {("tanh", 4.0), ("gelu", 0.2)}))
+def test_the_first_layers_follow_the_size_of_the_inputs(activation, stride):
+    assert_as_predicted(network(activation, depth=5), stride=stride)
 
 
 def test_ratios_and_span_are_the_sums_of_the_gains():
@@ -176,7 +181,7 @@ def test_ratios_and_span_are_the_sums_of_the_gains():
 
 def growth(activation, batch, seeds=2):
     """The squared gradient's factor per layer, away from both ends."""
-    spec = network(activation, depth=16, width=512, norm="batch")
+    spec = network(activation, depth=16, width=256, norm="batch")
     _, gradients = measured(spec, seeds, batch, layers="dense")
     return float(10 ** (2 * gains(gradients)[:, 2:-2].mean()))
 
@@ -191,7 +196,7 @@ def test_batch_norm_makes_relu_gradients_grow_at_the_published_rate():
 @pytest.mark.parametrize("batch", [pytest.param(8, marks=pytest.mark.slow), 16])
 def test_batch_norm_makes_linear_gradients_grow_at_the_published_rate(batch):
     rate = (batch - 2) / (batch - 3)
-    assert growth("linear", batch, seeds=60 // batch * 10) == pytest.approx(rate, rel=0.02)
+    assert growth("linear", batch, seeds=320 // batch) == pytest.approx(rate, rel=0.02)
     prediction = predict(network("linear", depth=10, norm="batch"), input_square=1.0, batch_size=batch)
     np.testing.assert_allclose(10 ** (2 * predicted_gains(prediction)[1:]), rate, rtol=1e-4)
 
@@ -221,9 +226,9 @@ def test_the_first_layer_behind_batch_norm_depends_on_how_unlike_the_inputs_are(
     ],
 )
 def test_networks_of_one_width_differ_as_much_as_predicted(activation, options):
-    """One example; 150 networks know their standard deviation to 6 %."""
+    """One example; 100 networks know their standard deviation to 7 %."""
     spec = network(activation, depth=16, width=64, **options)
-    _, gradients = measured(spec, 150, batch=1, layers="dense")
+    _, gradients = measured(spec, 100, batch=1, layers="dense")
     first = predict(spec, input_square=1.0).layers[0]
     assert (gradients[:, 0] - gradients[:, -1]).std(ddof=1) == pytest.approx(first.log10_gradient_ratio_std, rel=0.25)
 
