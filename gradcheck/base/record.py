@@ -78,6 +78,14 @@ class _ReadOnly(Mapping[str, T]):
     def __hash__(self) -> int:
         return hash(frozenset(self.items()))
 
+    def __setattr__(self, name: str, value: object = None) -> None:
+        raise AttributeError(f"{name} can't be set: a report is read only; to_dict() gives a copy to change")
+
+    __delattr__ = __setattr__
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._held!r})"
+
     def _missing(self, name: str) -> AttributeError:
         return AttributeError(f"no {name!r} here; there are: {', '.join(self)}")
 
@@ -95,14 +103,6 @@ class Frozen(_ReadOnly[T]):
             return self._held[name]
         except KeyError:
             raise self._missing(name) from None
-
-    def __setattr__(self, name: str, value: object = None) -> None:
-        raise AttributeError(f"{name} can't be set: a report is read only; to_dict() gives a copy to change")
-
-    __delattr__ = __setattr__
-
-    def __repr__(self) -> str:
-        return f"Frozen({self._held!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Frozen, (self._held,)
@@ -155,7 +155,7 @@ class Record(_ReadOnly[Any]):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        dataclass(frozen=True, eq=False, init=False)(cls)
+        dataclass(init=False, repr=False, eq=False)(cls)  # what it would write for each class stands above, once
         cls._names = tuple(one.name for one in fields(cls))
         cls._optional = tuple(one.name for one in fields(cls) if one.default is None)
         cls._inner = frozenset(one.name for one in fields(cls) if one.metadata.get("inner"))
