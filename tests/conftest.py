@@ -29,7 +29,7 @@ from gradcheck.simulation.experiment import RunSpec
 from gradcheck.spec import NetworkSpec, RecurrentSpec, TransformerSpec
 from gradcheck.spec.thresholds import Thresholds
 
-settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
+settings.register_profile("repeatable", max_examples=30, derandomize=True, deadline=None, database=None)
 settings.load_profile("repeatable")
 
 

@@ -58,15 +58,17 @@ def environment():
 def gradcheck(environment):
     """Run a command line in this process, and perhaps further words that no shell should take apart.
 
-    How it ended, stdout and stderr as text: those of ``process``.
+    How it ended, stdout and stderr as text: those of ``process``. Stdout may go elsewhere, to a file that is open.
     """
 
-    def run(line, *words, cwd=None, **variables):
+    def run(line, *words, cwd=None, stdout=None, **variables):
         encoding = variables.get("PYTHONIOENCODING", "utf-8")
         streams = [TextIOWrapper(BytesIO(), encoding, errors) for errors in (None, None, "backslashreplace")]
+        streams[1] = stdout or streams[1]
         code = _exit_code([*shlex.split(line), *map(str, words)], streams, environment | variables, cwd)
-        stdout, stderr = map(_written, streams[1:])
-        return SimpleNamespace(returncode=code, stdout=stdout, stderr=stderr)
+        return SimpleNamespace(
+            returncode=code, stdout="" if stdout else _written(streams[1]), stderr=_written(streams[2])
+        )
 
     return run
 

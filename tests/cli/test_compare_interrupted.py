@@ -39,11 +39,11 @@ def sweep(start):
 
 
 @pytest.fixture(scope="module")
-def finished(process):
+def finished(gradcheck):
     """Options ↦ the lines of a sweep that comes to its end."""
 
     def run(*arguments):
-        ended = process(SWEEP, *arguments)
+        ended = gradcheck(SWEEP, "--workers", 1, *arguments)
         assert (ended.returncode, ended.stderr) == (0, "")
         return ended.stdout.encode().splitlines()
 
@@ -52,7 +52,7 @@ def finished(process):
 
 @pytest.fixture(scope="module")
 def uninterrupted(finished):
-    return sorted(finished("--workers", 1))
+    return sorted(finished())
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_a_sweep_that_was_killed_goes_on_from_its_journal(journal, sweep, finish
     kept = {line for line in journal.read_bytes().splitlines(keepends=True)[1:] if line.endswith(b"\n")}
     assert set(printed) <= kept
     assert len(kept) < ROWS
-    assert sorted(finished(*arguments)) == uninterrupted
+    assert sorted(finished("--journal", journal)) == uninterrupted
     assert assert_whole(journal) == set(range(ROWS))
     assert kept < set(journal.read_bytes().splitlines(keepends=True))
 
@@ -123,7 +123,7 @@ def test_killed_twice_and_torn_it_still_comes_to_the_same_end(journal, sweep, fi
             process.communicate(timeout=PATIENCE)
         assert_gone(pids)
         journal.write_bytes(journal.read_bytes()[:-20])
-    assert sorted(finished(*arguments)) == uninterrupted
+    assert sorted(finished("--journal", journal)) == uninterrupted
     assert assert_whole(journal) == set(range(ROWS))
 
 
@@ -141,7 +141,7 @@ def test_an_interrupt_exits_with_130_and_keeps_what_is_finished(workers, journal
     kept = assert_whole(journal)
     assert set(indices(lines)) <= kept
     assert len(kept) < ROWS
-    assert sorted(finished("--workers", workers, "--journal", journal)) == uninterrupted
+    assert sorted(finished("--journal", journal)) == uninterrupted
 
 
 @linux
@@ -190,9 +190,9 @@ def test_a_reader_that_goes_away_ends_the_sweep_silently(workers, journal, sweep
     assert_whole(journal)
 
 
-def test_a_journal_that_is_being_written_is_refused(journal, sweep, process):
+def test_a_journal_that_is_being_written_is_refused(journal, sweep, gradcheck):
     with sweep("--workers", 1, "--journal", journal) as (running, _):
-        ended = process(SWEEP, "--workers", 1, "--journal", journal)
+        ended = gradcheck(SWEEP, "--workers", 1, "--journal", journal)
         running.send_signal(signal.SIGINT)
         running.communicate(timeout=PATIENCE)
     assert (ended.returncode, ended.stdout) == (2, "")

@@ -207,11 +207,9 @@ def test_json_is_short_for_format_json(printed):
     assert printed("simulate --depth 2 --width 4 --json") == printed("simulate --depth 2 --width 4 --format json")
 
 
-def test_a_seed_gives_the_same_bytes_in_every_process(process):
+def test_a_seed_gives_the_same_bytes_in_every_process(process, printed):
     line = "simulate --json --depth 5 --width 16 --seed 7 --seeds 2 --suggest --dtype float32 --norm batch"
-    first, other = (process(line, PYTHONHASHSEED=hashes).stdout for hashes in "01")
-    assert first.startswith("{")
-    assert other == first
+    assert process(line, PYTHONHASHSEED="1").stdout == printed(line)
 
 
 def test_another_seed_gives_other_numbers(report):

@@ -7,19 +7,10 @@ import re
 import pytest
 
 from gradcheck import verify
-
-FORMATS = ["text", "json", "csv", "markdown"]
-
-#: The command line with the derivative of gelu one percent wrong.
-BROKEN = """
 from gradcheck.engine.activations import ACTIVATIONS, gelu
-def wrong(z):
-    value, slope = gelu(z)
-    return value, 1.01 * slope
-ACTIVATIONS["gelu"] = ACTIVATIONS["gelu"]._replace(evaluate=wrong)
-from gradcheck.cli import main
-main()
-"""
+
+#: The checks of two kinds: the command as it is without an option takes half a second.
+SOME = "verify --only activation --only cell"
 
 
 @pytest.fixture
@@ -28,9 +19,15 @@ def document(printed, strictly):
 
 
 @pytest.fixture
-def broken(python):
-    """Options ↦ how the command ends whose gelu is broken."""
-    return lambda *options: python("-c", BROKEN, "verify", *options)
+def broken(gradcheck, monkeypatch):
+    """Options ↦ how the command ends when the derivative of gelu is one percent wrong."""
+
+    def wrong(z):
+        value, slope = gelu(z)
+        return value, 1.01 * slope
+
+    monkeypatch.setitem(ACTIVATIONS, "gelu", ACTIVATIONS["gelu"]._replace(evaluate=wrong))
+    return lambda *options: gradcheck("verify", *options)
 
 
 def test_the_answer_is_the_first_line_of_eighty_columns(printed):
@@ -40,12 +37,12 @@ def test_the_answer_is_the_first_line_of_eighty_columns(printed):
     assert len(first) <= 80
 
 
-def test_all_formats_tell_of_the_same_checks(printed, document):
-    names = [check["name"] for check in document["checks"]]
-    assert [row["name"] for row in csv.DictReader(io.StringIO(printed("verify --format csv")))] == names
-    markdown = re.findall(r"^\| [a-z]+ \| (\S+) \| .* \| ok \|$", printed("verify --format markdown"), re.MULTILINE)
+def test_all_formats_tell_of_the_same_checks(printed, strictly):
+    names = [check["name"] for check in strictly(printed(f"{SOME} --format json"))["checks"]]
+    assert [row["name"] for row in csv.DictReader(io.StringIO(printed(f"{SOME} --format csv")))] == names
+    markdown = re.findall(r"^\| [a-z]+ \| (\S+) \| .* \| ok \|$", printed(f"{SOME} --format markdown"), re.MULTILINE)
     assert [name.replace("\\", "") for name in markdown] == names
-    text = re.findall(r"^  [a-z]+ +(\S+) +\S+ +1e-\d+  ok\b", printed("verify --format text"), re.MULTILINE)
+    text = re.findall(r"^  [a-z]+ +(\S+) +\S+ +1e-\d+  ok\b", printed(f"{SOME} --format text"), re.MULTILINE)
     assert text == names
 
 
@@ -102,7 +99,9 @@ def test_an_engine_that_is_broken_is_exit_code_one_and_named_first(broken):
     assert re.search(r"^  activation +relu .* ok ", ended.stdout, re.MULTILINE)
 
 
-@pytest.mark.parametrize(("options", "code"), [("--quiet", 1), ("--quiet --only relu", 0), ("--json --only gelu", 1)])
+@pytest.mark.parametrize(
+    ("options", "code"), [("--quiet --only activation", 1), ("--quiet --only relu", 0), ("--json --only gelu", 1)]
+)
 def test_the_exit_code_tells_of_the_checks_that_were_run(options, code, broken):
     ended = broken(*options.split())
     assert (ended.returncode, ended.stderr) == (code, "")
@@ -110,7 +109,7 @@ def test_the_exit_code_tells_of_the_checks_that_were_run(options, code, broken):
 
 
 def test_a_file_is_written_in_place_of_stdout_even_where_checks_fail(broken, tmp_path):
-    ended = broken("--output", tmp_path / "checks.txt", "--quiet")
+    ended = broken("--only", "gelu", "--output", tmp_path / "checks.txt", "--quiet")
     assert (ended.returncode, ended.stdout) == (1, "")
     assert "CHECKS FAIL" in (tmp_path / "checks.txt").read_text()
 
@@ -126,7 +125,7 @@ def test_a_terminal_gets_colours_and_a_pipe_none(terminal, printed):
     assert "\x1b[" not in printed("verify")
 
 
-@pytest.mark.parametrize("columns", ["40", "60", "80", "140"])
+@pytest.mark.parametrize("columns", ["40", "80"])
 def test_text_keeps_to_the_columns(columns, printed):
     assert max(map(len, printed("verify", COLUMNS=columns).splitlines())) <= int(columns)
 

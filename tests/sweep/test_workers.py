@@ -71,7 +71,7 @@ def test_one_worker_is_this_process():
         assert children() == []
 
 
-@pytest.mark.parametrize("victims", [1, 2])
+@pytest.mark.parametrize("victims", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_worker_that_is_killed_in_mid_sweep_loses_no_row(victims, expected):
     with local(2) as (executor, window):
         sweep = rows(TASKS, executor, window)
