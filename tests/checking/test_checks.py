@@ -16,8 +16,8 @@ from gradcheck.spec import ARCHITECTURES, GATED, PLACEMENTS, RECURRENT, WEIGHTLE
 WAYS = ["", "-rotary", "-grouped", "-grouped-rotary"]
 ATTENTION = [f"{mask}{way}" for mask in ("full", "causal") for way in WAYS]
 
-#: Two are enough for each run, others prove it again.
-SEEDS = (0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (2, 3, 4)))
+#: One is enough for each run, others prove it again.
+SEEDS = (0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2, 3, 4)))
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_a_derivative_that_is_one_percent_wrong_is_found(name, monkeypatch, fail
         return value, slope * 1.01 + (0.01 if name == "step" else 0)
 
     monkeypatch.setitem(ACTIVATIONS, name, right._replace(evaluate=wrong))
-    alone = name in ("softplus", "relu", "step")  # nothing else is made of them
+    alone = name == "softplus"  # nothing else is made of it
     found = failing(only=() if alone else "activation")
     assert ("activation", name) in found
     assert [one for kind, one in found if kind == "activation"] == [name]

@@ -11,7 +11,7 @@ from gradcheck.spec.clip_rules import RULES, Rule
 # ---- sizes at which squares over- or underflow
 
 
-LARGE, SMALL = (1e30, 1e150, 1e250, 1e290), (1e-30, 1e-200, 1e-300)
+LARGE, SMALL = (1e150, 1e290), (1e-30, 1e-300)
 
 
 @pytest.mark.parametrize(
@@ -99,9 +99,8 @@ def test_a_tensor_of_zeros_beside_another_counts_as_kept():
 # ---- gradients that are not finite
 
 
-@pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("rule", RULES)
-@pytest.mark.parametrize("dtype", ["float64", "float16"])
+@pytest.mark.parametrize(("wrong", "dtype"), [(math.nan, "float64"), (math.inf, "float16"), (-math.inf, "float64")])
 def test_a_gradient_that_is_not_finite_comes_back_as_it_is_and_is_named(rule, wrong, dtype):
     gradients = [np.ones(3, dtype), np.array([[1, wrong]], dtype), np.ones(2, dtype), np.array([wrong], dtype)]
     clipped, report = clip(gradients, rule, gradients)
@@ -122,9 +121,10 @@ def steps_with(run_of, shapes, rng):
     return steps
 
 
-@pytest.mark.parametrize("wrong", [math.nan, math.inf])
 @pytest.mark.parametrize("rule", ["percentile:10", "percentile:100", "zscore:1"])
-@pytest.mark.parametrize("places", [{0}, {3, 10, 24}, {25}, {26, 40, 49}])
+@pytest.mark.parametrize(
+    ("wrong", "places"), [(math.nan, {0}), (math.inf, {3, 10, 24}), (math.nan, {25}), (math.inf, {26, 40, 49})]
+)
 def test_a_gradient_that_is_not_finite_never_enters_the_history(rule, wrong, places, steps_with):
     plain, disturbed = steps_with(wrong, places)
     alone, among = Clipper(rule), Clipper(rule)
@@ -155,7 +155,7 @@ def test_a_norm_that_overflows_is_not_among_those_that_zscore_watches(places, st
 
 
 @pytest.mark.parametrize("rule", ["percentile:50", "zscore:2.5"])
-@pytest.mark.parametrize("at", [range(3), range(10, 40), range(30, 33)])
+@pytest.mark.parametrize("at", [range(3), range(10, 40)])
 def test_a_burst_of_large_norms_is_forgotten_in_the_end(rule, at, rng):
     clipper = Clipper(rule)
     for step in range(4000):

@@ -25,7 +25,11 @@ every_branch = pytest.mark.parametrize("name", BRANCHES)
 every_mlp = pytest.mark.parametrize("name", BRANCHES[2:])
 every_placement = pytest.mark.parametrize("placement", ["pre", "post", "both"])
 every_norm = pytest.mark.parametrize("norm", ["layer", "rms", "none"])
-every_scale = pytest.mark.parametrize(("branch_scale", "stream_scale"), [(1.0, 1.0), (0.5, 1.0), (-0.3, 1.7)])
+every_place = pytest.mark.parametrize(
+    ("placement", "norm", "branch_scale", "stream_scale"),
+    [(placement, norm, -0.3, 1.7) for placement in ("pre", "post", "both") for norm in ("layer", "rms")]
+    + [("pre", "none", 1.0, 1.0), ("pre", "layer", 1.0, 1.0), ("post", "rms", 0.5, 1.0)],
+)
 
 
 @pytest.fixture
@@ -157,9 +161,7 @@ def test_attention_has_no_activation_to_saturate(made, x):
 # ---- sublayers
 
 
-@every_scale
-@every_norm
-@every_placement
+@every_place
 @pytest.mark.parametrize("name", ["grouped attention", "geglu"])
 def test_a_sublayers_pullback_agrees_with_autograd_and_differences(
     name, placement, norm, branch_scale, stream_scale, sublayer, x, check_pullback
@@ -173,9 +175,7 @@ def test_a_sublayers_pullback_agrees_with_autograd_and_differences(
     check_pullback(block, one.whole, x)
 
 
-@every_scale
-@every_norm
-@every_placement
+@every_place
 def test_the_flow_point_is_what_the_branch_adds_and_the_gradient_there(
     placement, norm, branch_scale, stream_scale, sublayer, x, delta, relative_error
 ):
@@ -187,9 +187,7 @@ def test_the_flow_point_is_what_the_branch_adds_and_the_gradient_there(
     assert relative_error(point.pullback(delta).at_z, vjp(delta)) < 1e-12
 
 
-@every_scale
-@every_norm
-@every_placement
+@every_place
 @pytest.mark.parametrize("name", ["attention", "swiglu"])
 def test_a_sublayers_products_are_its_weights_gradients(
     name, placement, norm, branch_scale, stream_scale, sublayer, x, delta, relative_error

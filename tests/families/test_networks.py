@@ -136,7 +136,7 @@ def test_the_forget_bias_comes_on_top_of_drawn_biases(arch, maps):
 
 @every_arch
 def test_bias_std_scales_all_biases(arch, maps):
-    (_, b), (_, b_h), _ = maps(arch, bias_std=0.2, width=2000, features=2, forget_bias=None if arch == "rnn" else 0.0)
+    (_, b), (_, b_h), _ = maps(arch, bias_std=0.2, width=700, features=2, forget_bias=None if arch == "rnn" else 0.0)
     for bias in (b, b_h):
         assert bias.std() == pytest.approx(0.2, rel=0.1)
     assert abs(np.corrcoef(b, b_h)[0, 1]) < 5 / math.sqrt(b.size)

@@ -41,7 +41,8 @@ NETWORKS = {
 
 
 #: Of the same kinds as others: simulated where slow proofs are run.
-ALIKE = {"a small gain", "too much", "batch norm", "no labels", "several draws", "a recurrence that explodes"}
+ALIKE = {"a small gain", "too much", "batch norm", "no labels", "several draws", "a recurrence that explodes",
+         "a recurrence of one example", "a recurrence of noise"}  # fmt: skip
 
 
 def of_family(options):

@@ -16,19 +16,24 @@ def expected(**options):
 AGREEING = [
     {"activation": "sigmoid"},
     {"activation": "tanh", "init": "lecun", "seeds": 3},
-    {"activation": "tanh", "init": "lecun", "gain": 1.5},
     {"activation": "relu", "init": "he", "depth": 20, "width": 256},
-    {"activation": "relu", "init": "he", "norm": "layer", "depth": 20},
     {"activation": "relu", "init": "he", "norm": "batch", "depth": 20, "width": 256, "batch_size": 256},
-    {"activation": "selu", "init": "orthogonal"},
-    {"activation": "linear", "init": "orthogonal", "depth": 100},
     {"activation": "tanh", "norm": "rms", "residual": True},
     {"activation": "gelu", "init": "he_uniform", "depth": 10, "width": (256, 128, 256)},
-    {"activation": "tanh", "init": "lecun", "width": 2048, "depth": 30},
+    {"activation": "tanh", "init": "lecun", "width": 2048, "depth": 8},
 ]
 
 
-@pytest.mark.parametrize("options", AGREEING, ids=str)
+#: Of the same kinds as others.
+ALIKE = [
+    {"activation": "tanh", "init": "lecun", "gain": 1.5},
+    {"activation": "relu", "init": "he", "norm": "layer", "depth": 20},
+    {"activation": "selu", "init": "orthogonal"},
+    {"activation": "linear", "init": "orthogonal", "depth": 100},
+]
+
+
+@pytest.mark.parametrize("options", [*AGREEING, *(pytest.param(one, marks=pytest.mark.slow) for one in ALIKE)], ids=str)
 def test_measurements_agree_where_theory_holds(options):
     if isinstance(options.get("width"), tuple):
         options = {name: value for name, value in options.items() if name != "depth"}
@@ -95,10 +100,10 @@ def test_the_report_has_the_prediction_beside_each_measured_gain():
 
 
 def test_an_agreement_does_not_hang_on_luck():
-    """Of 40 networks that theory knows, each with a seed of its own, hardly one lies outside its band."""
+    """Of 24 networks that theory knows, each with a seed of its own, hardly one lies outside its band."""
     agreeing = [
         expected(activation=activation, init=init, depth=16, width=128, seed=seed).agrees
-        for seed in range(10)
+        for seed in range(6)
         for activation, init in (("tanh", "lecun"), ("relu", "he"), ("gelu", "he"), ("sigmoid", "xavier"))
     ]
-    assert sum(agreeing) >= 38
+    assert sum(agreeing) >= 23

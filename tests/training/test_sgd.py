@@ -1,5 +1,5 @@
 import math
-from itertools import chain, islice
+from itertools import chain, islice, product
 
 import numpy as np
 import pytest
@@ -78,9 +78,10 @@ def taught(*gradients, rule="none", **options):
 # ---- the steps
 
 
-@every_network
-@pytest.mark.parametrize("momentum", [0.0, 0.9])
-@pytest.mark.parametrize("rule", ["none", "global-norm:0.05", "value:0.01"])
+@pytest.mark.parametrize(
+    ("name", "momentum", "rule"),
+    [*((name, 0.9, "global-norm:0.05") for name in SPECS), *product(["mlp"], [0.0, 0.9], ["none", "value:0.01"])],
+)
 def test_training_is_sgd_with_momentum(name, momentum, rule, relative_error):
     network, steps = trained(name, rule, lr=0.1, momentum=momentum)
     by_hand, clipper, velocities = network_of(name), Clipper(rule), None

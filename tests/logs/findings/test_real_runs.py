@@ -148,7 +148,7 @@ def test_the_layers_without_a_gradient_are_those_behind_the_step(records_of, fou
     assert nothing.layers == ("W1", "b1", "W2", "b2", "W3", "b3")
 
 
-@pytest.mark.parametrize("factor", [1e-8, 65536.0])
+@pytest.mark.parametrize("factor", [1e-8, pytest.param(65536.0, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", [*HEALTHY, *(name for name in SICK if name != "nonfinite")])
 def test_a_constant_times_the_loss_changes_no_finding(name, factor, records_of, found):
     before = found(records_of(name))
