@@ -39,16 +39,16 @@ def test_weights_have_mean_zero_and_the_variance_of_the_paper(init, scale):
     assert weight.var() == pytest.approx(expected, rel=4 * math.sqrt(2 / weight.size))
 
 
-@independent
-def test_uniform_laws_fill_their_bounds_and_normal_ones_have_tails(init):
-    weight = Law(init).weight(4, 1, *FANS)
-    bound = math.sqrt(3 * VARIANCE[init])
-    largest = np.abs(weight).max()
-    if init in UNIFORM:
-        assert 0.999 * bound < largest <= bound
-    else:
-        assert largest > 2 * bound
-        assert (weight**4).mean() / weight.var() ** 2 == pytest.approx(3, rel=0.05)
+def test_uniform_laws_fill_their_bounds_and_normal_ones_have_tails():
+    for init in VARIANCE:
+        weight = Law(init).weight(4, 1, *FANS)
+        bound = math.sqrt(3 * VARIANCE[init])
+        largest = np.abs(weight).max()
+        if init in UNIFORM:
+            assert 0.999 * bound < largest <= bound, init
+        else:
+            assert largest > 2 * bound, init
+            assert (weight**4).mean() / weight.var() ** 2 == pytest.approx(3, rel=0.05), init
 
 
 @pytest.mark.parametrize("fans", [(7, 7), (40, 9), (9, 40), (1, 5), (5, 1)])
@@ -62,10 +62,10 @@ def test_orthogonal_weights_have_an_orthonormal_shorter_side_times_the_gain(fans
 
 @pytest.mark.parametrize("fans", [(3, 3), (4, 2), (2, 4)])
 def test_orthogonal_weights_are_spread_evenly_over_all_frames(fans):
-    frames = np.array([Law("orthogonal").weight(seed, 1, *fans) for seed in range(2000)])
+    frames = np.array([Law("orthogonal").weight(seed, 1, *fans) for seed in range(1000)])
     sigma = 1 / math.sqrt(max(fans))  # of one entry
     assert np.abs(frames.mean(0)).max() < 4 * sigma / math.sqrt(len(frames))
-    np.testing.assert_allclose((frames**2).mean(0), sigma**2, rtol=0.1)
+    np.testing.assert_allclose((frames**2).mean(0), sigma**2, rtol=0.15)
 
 
 def test_determinants_of_square_orthogonal_weights_take_both_signs():
@@ -84,26 +84,26 @@ def test_torch_default_draws_biases_between_the_bounds_of_its_weights():
     assert bias.var() == pytest.approx(1 / 300, rel=0.03)
 
 
-@every_init
-def test_bias_std_sets_the_deviation_of_normal_biases(init):
-    bias = Law(init, scale=7.0, bias_std=0.2).bias(0, 1, 10, 50_000)
-    assert bias.shape == (50_000,)
-    assert bias.std() == pytest.approx(0.2, rel=0.02)
-    assert np.abs(bias).max() > 0.6
+def test_bias_std_sets_the_deviation_of_normal_biases():
+    for init in INITIALIZERS:
+        bias = Law(init, scale=7.0, bias_std=0.2).bias(0, 1, 10, 50_000)
+        assert bias.shape == (50_000,), init
+        assert bias.std() == pytest.approx(0.2, rel=0.02), init
+        assert np.abs(bias).max() > 0.6, init
 
 
-@every_init
-def test_the_same_seed_and_layer_draw_the_same_weights(init):
-    law = Law(init, bias_std=0.1)
-    np.testing.assert_array_equal(law.weight(5, 7, 6, 4), law.weight(5, 7, 6, 4))
-    np.testing.assert_array_equal(law.bias(5, 7, 6, 4), law.bias(5, 7, 6, 4))
+def test_the_same_seed_and_layer_draw_the_same_weights():
+    for init in INITIALIZERS:
+        law = Law(init, bias_std=0.1)
+        np.testing.assert_array_equal(law.weight(5, 7, 6, 4), law.weight(5, 7, 6, 4), err_msg=init)
+        np.testing.assert_array_equal(law.bias(5, 7, 6, 4), law.bias(5, 7, 6, 4), err_msg=init)
 
 
-@every_init
-def test_seeds_and_layers_draw_different_weights(init):
-    law = Law(init)
-    assert not np.isclose(law.weight(5, 7, 6, 4), law.weight(6, 7, 6, 4)).any()
-    assert not np.isclose(law.weight(5, 7, 6, 4), law.weight(5, 8, 6, 4)).any()
+def test_seeds_and_layers_draw_different_weights():
+    for init in INITIALIZERS:
+        law = Law(init)
+        assert not np.isclose(law.weight(5, 7, 6, 4), law.weight(6, 7, 6, 4)).any(), init
+        assert not np.isclose(law.weight(5, 7, 6, 4), law.weight(5, 8, 6, 4)).any(), init
 
 
 def test_streams_of_different_seeds_purposes_and_layers_share_no_number():
