@@ -14,8 +14,9 @@ def test_table_and_spec_name_the_same_norms():
 
 
 @every_norm
-@pytest.mark.parametrize(("batch", "units"), [(3, 9), (7, 5), (16, 3)])
-@pytest.mark.parametrize("scale", [1e-3, 1, 1e3])  # below, about and above √ε
+@pytest.mark.parametrize(
+    ("batch", "units", "scale"), [(3, 9, 1e-3), (7, 5, 1), (16, 3, 1e3)]
+)  # scales below, about and above √ε
 def test_pullback_agrees_with_autograd_and_differences(name, batch, units, scale, check_pullback, by_autograd, rng):
     block, second_definition = NORMS[name].block, by_autograd.norms[name]
     z = rng.normal(0.3, 1, (batch, units))
