@@ -22,11 +22,11 @@ def resumed(file, *lines):
     return log.last_step
 
 
-@pytest.mark.parametrize("torn", range(1, len(record_line(11, loss=1.0))))
-def test_a_line_torn_anywhere_is_cut_off(file, torn):
-    file.write_bytes(WHOLE + record_line(11, loss=1.0)[:torn])
-    assert resumed(file, record_line(10)) == 9
-    assert file.read_bytes() == WHOLE + record_line(10)
+def test_a_line_torn_anywhere_is_cut_off(file):
+    for torn in range(1, len(record_line(11, loss=1.0))):
+        file.write_bytes(WHOLE + record_line(11, loss=1.0)[:torn])
+        assert resumed(file, record_line(10)) == 9, torn
+        assert file.read_bytes() == WHOLE + record_line(10), torn
 
 
 def test_a_header_behind_the_last_record_hides_no_step(file):
