@@ -67,34 +67,28 @@ def folder(tmp_path_factory, gradcheck):
     return folder
 
 
-@pytest.mark.parametrize("terminal", [False, True], ids=["pipe", "terminal"])
-@pytest.mark.parametrize(("variables", "expected"), RULE, ids=str)
-def test_colours_follow_the_rule(variables, expected, terminal, monkeypatch):
-    for name in ("TERM", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    assert has_colours(SimpleNamespace(isatty=lambda: terminal)) is expected[terminal]
+def test_colours_follow_the_rule(monkeypatch):
+    for variables, expected in RULE:
+        for terminal in (False, True):
+            for name in ("TERM", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE"):
+                monkeypatch.delenv(name, raising=False)
+            for name, value in variables.items():
+                monkeypatch.setenv(name, value)
+            assert has_colours(SimpleNamespace(isatty=lambda terminal=terminal: terminal)) is expected[terminal], variables
 
 
-@pytest.mark.parametrize(
-    ("variables", "coloured"),
-    [
-        ({}, False),
-        ({"FORCE_COLOR": "1"}, True),
-        ({"FORCE_COLOR": "0"}, False),
-        ({"FORCE_COLOR": "1", "TERM": "dumb"}, False),
-        ({"TTY_COMPATIBLE": "1"}, True),
-    ],
-    ids=str,
-)
+#: The environment in which a command's text in a pipe is coloured, or not.
+OF_PIPES = [({}, False), ({"TTY_COMPATIBLE": "1"}, True), ({"FORCE_COLOR": "1", "TERM": "dumb"}, False)]
+
+
 @pytest.mark.parametrize("name", LINES)
-def test_every_command_follows_the_one_rule_of_colours(name, variables, coloured, gradcheck, folder):
+def test_every_command_follows_the_one_rule_of_colours(name, gradcheck, folder):
     if name == "probe":
         pytest.importorskip("torch")
-    ended = gradcheck(LINES[name], cwd=folder, **variables)
-    assert (ended.returncode, ended.stderr) == (0, "")
-    assert ("\033[" in ended.stdout) is coloured
+    for variables, coloured in OF_PIPES:
+        ended = gradcheck(LINES[name], cwd=folder, **variables)
+        assert (ended.returncode, ended.stderr) == (0, ""), variables
+        assert ("\033[" in ended.stdout) is coloured, variables
 
 
 @pytest.mark.parametrize("name", ["simulate", "theory"])

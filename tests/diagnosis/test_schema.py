@@ -151,9 +151,9 @@ def numbers_of(schema, path="report"):
         yield path, schema
 
 
-@pytest.mark.parametrize(("path", "schema"), [*numbers_of(json_schema())])
-def test_every_number_is_described(path, schema):
-    assert schema.get("description"), path
+def test_every_number_is_described():
+    for path, schema in numbers_of(json_schema()):
+        assert schema.get("description"), path
 
 
 def test_an_unknown_command_has_no_schema():

@@ -123,14 +123,12 @@ def test_the_command_line_of_a_change_gives_the_changed_transformer(config_of, e
         assert config_of(command_line("simulate", changed)) == changed
 
 
-@pytest.mark.parametrize(
-    ("name", "option"), [(name, option) for name in PRESETS for option in PRESETS[name].options if option in SINGLE]
-)
-def test_an_option_that_a_preset_sets_can_be_set_back_to_the_usual_one(name, option, config_of):
-    usual = Experiment.from_options({"arch": "transformer"}).to_dict()[option]
-    config = Experiment.from_options({"preset": name, option: usual}).to_dict()
-    assert config[option] == usual
-    assert config_of(command_line("simulate", config)) == config
+def test_an_option_that_a_preset_sets_can_be_set_back_to_the_usual_one(config_of):
+    for name, option in [(name, option) for name in PRESETS for option in PRESETS[name].options if option in SINGLE]:
+        usual = Experiment.from_options({"arch": "transformer"}).to_dict()[option]
+        config = Experiment.from_options({"preset": name, option: usual}).to_dict()
+        assert config[option] == usual, (name, option)
+        assert config_of(command_line("simulate", config)) == config, (name, option)
 
 
 # ---- what is typed

@@ -47,22 +47,22 @@ def test_a_network_with_suggestions_can_be_shown_at_any_width(report_of, suggest
     as_text(report, Page(width, encoding, colours)).encode(encoding)
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "nonsense"])
-def test_where_there_are_no_blocks_all_is_ascii(real, encoding):
-    assert as_text(real, Page(80, encoding)).isascii()
+def test_where_there_are_no_blocks_all_is_ascii(real):
+    for encoding in ("ascii", "latin-1", "cp1252", "nonsense"):
+        assert as_text(real, Page(80, encoding)).isascii(), encoding
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
-@pytest.mark.parametrize("width", [40, 48, 60, 72, 80, 100, 120, 200])
-def test_nothing_but_what_is_there_to_be_copied_is_wider_than_the_terminal(real, width, encoding):
-    text = as_text(real, Page(width, encoding))
-    shown, *to_copy = text.split("\n\n  What would fix it") if real.suggestions else text.rsplit("\n\n", 1)
-    assert max(map(len, shown.splitlines())) <= width
-    commands = text.rpartition("\n\n")[2].splitlines()
-    explained = [f"  gradcheck explain {real.verdict.status}"] if real.verdict.status != "healthy" else []
-    assert commands[0].startswith("  gradcheck simulate")
-    assert commands[1:] == explained
-    assert len(to_copy) == 1
+def test_nothing_but_what_is_there_to_be_copied_is_wider_than_the_terminal(real):
+    for width in (40, 48, 60, 72, 80, 100, 120, 200):
+        for encoding in ("utf-8", "ascii"):
+            text = as_text(real, Page(width, encoding))
+            shown, *to_copy = text.split("\n\n  What would fix it") if real.suggestions else text.rsplit("\n\n", 1)
+            assert max(map(len, shown.splitlines())) <= width, (encoding, width)
+            commands = text.rpartition("\n\n")[2].splitlines()
+            explained = [f"  gradcheck explain {real.verdict.status}"] if real.verdict.status != "healthy" else []
+            assert commands[0].startswith("  gradcheck simulate"), (encoding, width)
+            assert commands[1:] == explained, (encoding, width)
+            assert len(to_copy) == 1, (encoding, width)
 
 
 @pytest.mark.parametrize("width", [40, 80])
