@@ -23,6 +23,7 @@ from gradcheck.engine.loss import cross_entropy
 from gradcheck.engine.network import build, drawn_maps
 from gradcheck.engine.pieces import OWN_THREADS, _pool
 from gradcheck.engine.transformer import POINTS
+from gradcheck.errors import OptionError
 from gradcheck.families import drawn_network
 from gradcheck.flow.gradient_flow import MEMORY, GradientFlow, LayerFlow, OutputFlow, measure
 from gradcheck.simulation.experiment import RunSpec
@@ -201,6 +202,20 @@ def flow_of(network_of):
         return measure(network, inputs, scaled_loss, memory)
 
     return flow
+
+
+@pytest.fixture(scope="session")
+def error_of():
+    """A function, arguments that it refuses ↦ the error of the option that it raises."""
+
+    def error(function, *positional, **named):
+        try:
+            function(*positional, **named)
+        except OptionError as refused:
+            return refused
+        return pytest.fail(f"{function.__name__} takes {positional or ''}{named or ''}")
+
+    return error
 
 
 @pytest.fixture(scope="session")

@@ -148,12 +148,12 @@ def test_a_reader_that_takes_one_line_ends_it_silently():
 # ---- what is shown
 
 
-@pytest.mark.parametrize("order", ["score", "span", "gain", "rank", "grid"])
-def test_sort_ranks_by_it(order, rows, printed):
-    found = rows(f"{GRID} --sort {order}")
-    assert found == ranked(rows(GRID), order)
-    places = csv.DictReader(io.StringIO(printed(f"{GRID} --format csv --sort {order}")))
-    assert [int(record["index"]) for record in places] == [row["index"] for row in found]
+def test_sort_ranks_by_it(rows, printed):
+    for order in ("score", "span", "gain", "rank", "grid"):
+        found = rows(f"{GRID} --sort {order}")
+        assert found == ranked(rows(GRID), order), order
+        places = csv.DictReader(io.StringIO(printed(f"{GRID} --format csv --sort {order}")))
+        assert [int(record["index"]) for record in places] == [row["index"] for row in found], order
 
 
 def test_top_shows_the_best(rows, printed):

@@ -78,19 +78,19 @@ def option_help(printed):
     return texts.__getitem__
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_help(command, printed):
-    assert COMMANDS[command].help
-    assert COMMANDS[command].help.split(".")[0].split()[0] in printed(f"{command} --help")
-    assert re.search(rf"^  {command}  +\w", printed("--help"), flags=re.MULTILINE)
+def test_every_command_has_help(printed):
+    for command in COMMANDS:
+        assert COMMANDS[command].help, command
+        assert COMMANDS[command].help.split(".")[0].split()[0] in printed(f"{command} --help"), command
+        assert re.search(rf"^  {command}  +\w", printed("--help"), flags=re.MULTILINE), command
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_option_has_help(command, printed):
-    shown = printed(f"{command} --help")
-    for parameter in COMMANDS[command].params:
-        assert parameter.help, parameter.name
-        assert all(name in shown for name in parameter.opts if name.startswith("-"))
+def test_every_option_has_help(printed):
+    for command in COMMANDS:
+        shown = printed(f"{command} --help")
+        for parameter in COMMANDS[command].params:
+            assert parameter.help, parameter.name
+            assert all(name in shown for name in parameter.opts if name.startswith("-")), command
 
 
 def test_every_promised_network_option_is_there_with_its_default(option_help):
@@ -105,9 +105,9 @@ def test_every_promised_option_is_there(option_help):
         assert option_help(option), option
 
 
-@pytest.mark.parametrize("option", NAMES)
-def test_the_help_lists_every_name(option, option_help):
-    assert f": {NAMES[option]}." in option_help(option)
+def test_the_help_lists_every_name(option_help):
+    for option in NAMES:
+        assert f": {NAMES[option]}." in option_help(option), option
 
 
 def test_help_says_that_it_is_not_the_gradcheck_of_torch(printed):
@@ -127,19 +127,16 @@ def test_the_command_and_the_function_have_the_same_parameters():
     assert ours == theirs
 
 
-@pytest.mark.parametrize(
-    ("command", "function", "of_the_command_alone"),
-    [
+def test_a_command_and_its_function_take_the_same_options():
+    for command, function, of_the_command_alone in [
         ("theory", gradcheck.theory, set()),
         ("clip-demo", gradcheck.clip_demo, set()),
         ("verify", gradcheck.verify, set()),
         ("diagnose", gradcheck.diagnose, {"follow"}),
-    ],
-)
-def test_a_command_and_its_function_take_the_same_options(command, function, of_the_command_alone):
-    of_the_command = {parameter.name for parameter in COMMANDS[command].params} - SHOWING
-    of_the_function = inspect.signature(function).parameters.keys() - {"tick"}
-    assert of_the_command - of_the_command_alone == of_the_function
+    ]:
+        of_the_command = {parameter.name for parameter in COMMANDS[command].params} - SHOWING
+        of_the_function = inspect.signature(function).parameters.keys() - {"tick"}
+        assert of_the_command - of_the_command_alone == of_the_function, command
 
 
 def test_a_function_refuses_an_option_that_it_has_not():

@@ -74,7 +74,8 @@ def test_colours_follow_the_rule(monkeypatch):
                 monkeypatch.delenv(name, raising=False)
             for name, value in variables.items():
                 monkeypatch.setenv(name, value)
-            assert has_colours(SimpleNamespace(isatty=lambda terminal=terminal: terminal)) is expected[terminal], variables
+            stream = SimpleNamespace(isatty=lambda terminal=terminal: terminal)
+            assert has_colours(stream) is expected[terminal], variables
 
 
 #: The environment in which a command's text in a pipe is coloured, or not.

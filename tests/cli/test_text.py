@@ -149,59 +149,59 @@ def test_the_numbers_in_the_table_are_those_of_the_json(network, wide_text, laye
         assert not wrong, (cells, layer)
 
 
-@every_network
-def test_a_number_is_zero_in_the_table_only_where_it_is_zero(network, wide_text, layers):
-    headings, rows = table(wide_text(network))
-    for row, layer in zip(rows, layers(network), strict=True):
-        gradient = row[headings.index("gradient")]
-        assert (gradient == "0") == (layer["gradient_rms"] == 0)
+def test_a_number_is_zero_in_the_table_only_where_it_is_zero(wide_text, layers):
+    for network in NETWORKS:
+        headings, rows = table(wide_text(network))
+        for row, layer in zip(rows, layers(network), strict=True):
+            gradient = row[headings.index("gradient")]
+            assert (gradient == "0") == (layer["gradient_rms"] == 0), network
 
 
-@every_network
-def test_bars_are_as_long_as_gradients_are_strong(network, wide_text, layers):
-    _, rows = table(wide_text(network))
-    bars = [(layer["log10_gradient_rms"], row[-1]) for row, layer in zip(rows, layers(network), strict=True)]
-    bars = sorted((logarithm, bar) for logarithm, bar in bars if logarithm is not None)
-    lengths = [bar_length(bar) for _, bar in bars]
-    assert lengths == sorted(lengths)
-    assert not bars or set(bars[-1][1]) == {"█"}
+def test_bars_are_as_long_as_gradients_are_strong(wide_text, layers):
+    for network in NETWORKS:
+        _, rows = table(wide_text(network))
+        bars = [(layer["log10_gradient_rms"], row[-1]) for row, layer in zip(rows, layers(network), strict=True)]
+        bars = sorted((logarithm, bar) for logarithm, bar in bars if logarithm is not None)
+        lengths = [bar_length(bar) for _, bar in bars]
+        assert lengths == sorted(lengths), network
+        assert not bars or set(bars[-1][1]) == {"█"}, network
 
 
-@every_network
-@pytest.mark.parametrize("columns", [40, 80])
-def test_no_line_but_the_next_commands_is_wider_than_the_terminal(network, columns, text):
-    shown, _, following = text(network, columns).rpartition("\n\n")
-    assert max(map(len, shown.splitlines())) <= columns
-    assert following == text(network).rpartition("\n\n")[2]
-    assert all(line.startswith("  gradcheck ") for line in following.splitlines())
+def test_no_line_but_the_next_commands_is_wider_than_the_terminal(text):
+    for columns in (40, 80):
+        for network in NETWORKS:
+            shown, _, following = text(network, columns).rpartition("\n\n")
+            assert max(map(len, shown.splitlines())) <= columns, (network, columns)
+            assert following == text(network).rpartition("\n\n")[2], (network, columns)
+            assert all(line.startswith("  gradcheck ") for line in following.splitlines()), (network, columns)
 
 
-@every_network
-def test_what_is_wrong_is_explained_by_the_last_command_and_by_no_other(network, text, report):
-    status = report(NETWORKS[network])["verdict"]["status"]
-    following = [line for line in text(network).splitlines() if line.startswith("  gradcheck ")]
-    if status == "healthy":
-        assert not [line for line in following if "explain" in line]
-    else:
-        assert following[1:] == [f"  gradcheck explain {status}"]
+def test_what_is_wrong_is_explained_by_the_last_command_and_by_no_other(text, report):
+    for network in NETWORKS:
+        status = report(NETWORKS[network])["verdict"]["status"]
+        following = [line for line in text(network).splitlines() if line.startswith("  gradcheck ")]
+        if status == "healthy":
+            assert not [line for line in following if "explain" in line], network
+        else:
+            assert following[1:] == [f"  gradcheck explain {status}"], network
 
 
-@every_network
-@pytest.mark.parametrize("columns", [40, 80])
-def test_the_sparkline_has_a_character_a_layer_up_to_the_width(network, columns, text, layers):
-    assert len(sparkline(text(network, columns))) == min(len(layers(network)), columns - 4)
+def test_the_sparkline_has_a_character_a_layer_up_to_the_width(text, layers):
+    for columns in (40, 80):
+        for network in NETWORKS:
+            assert len(sparkline(text(network, columns))) == min(len(layers(network)), columns - 4), (network, columns)
 
 
-@pytest.mark.parametrize("network", [name for name in NETWORKS if name != "underflow"])  # it has a column a layer
-def test_the_sparkline_is_as_high_as_gradients_are_strong(network, wide_text, layers):
-    logarithms = [layer["log10_gradient_rms"] for layer in layers(network)]
-    line = sparkline(wide_text(network))
-    heights = sorted((value, level) for value, level in zip(logarithms, line, strict=True) if value is not None)
-    assert "".join(level for _, level in heights) == "".join(sorted(level for _, level in heights))
-    assert not heights or heights[-1][1] == "█"
-    for layer, level in zip(layers(network), line, strict=True):
-        assert (level == "_") == (layer["gradient_rms"] == 0)
-        assert (level == "×") == (layer["gradient_rms"] is None and layer["log10_gradient_rms"] is None)
+def test_the_sparkline_is_as_high_as_gradients_are_strong(wide_text, layers):
+    for network in [name for name in NETWORKS if name != "underflow"]:  # it has a column a layer
+        logarithms = [layer["log10_gradient_rms"] for layer in layers(network)]
+        line = sparkline(wide_text(network))
+        heights = sorted((value, level) for value, level in zip(logarithms, line, strict=True) if value is not None)
+        assert "".join(level for _, level in heights) == "".join(sorted(level for _, level in heights)), network
+        assert not heights or heights[-1][1] == "█", network
+        for layer, level in zip(layers(network), line, strict=True):
+            assert (level == "_") == (layer["gradient_rms"] == 0), network
+            assert (level == "×") == (layer["gradient_rms"] is None and layer["log10_gradient_rms"] is None), network
 
 
 @every_network
@@ -218,19 +218,19 @@ def test_regions_are_marked_under_their_columns(network, columns, text, report, 
         assert end == pytest.approx(region["last_layer"] * scale, abs=0 if scale == 1 else 1)
 
 
-@every_network
-def test_a_region_is_named_with_its_first_and_last_layer(network, report, layers):
-    flags = [layer["flag"] for layer in layers(network)]
-    regions = report(NETWORKS[network])["regions"]
-    in_regions = ["ok"] * len(flags)
-    for region in regions:
-        assert region["first_layer"] <= region["worst_layer"] <= region["last_layer"]
-        for layer in range(region["first_layer"], region["last_layer"] + 1):
-            assert in_regions[layer - 1] == "ok"
-            in_regions[layer - 1] = region["flag"]
-    assert in_regions == flags
-    for before, after in pairwise(regions):
-        assert before["flag"] != after["flag"] or before["last_layer"] + 1 < after["first_layer"]
+def test_a_region_is_named_with_its_first_and_last_layer(report, layers):
+    for network in NETWORKS:
+        flags = [layer["flag"] for layer in layers(network)]
+        regions = report(NETWORKS[network])["regions"]
+        in_regions = ["ok"] * len(flags)
+        for region in regions:
+            assert region["first_layer"] <= region["worst_layer"] <= region["last_layer"], network
+            for layer in range(region["first_layer"], region["last_layer"] + 1):
+                assert in_regions[layer - 1] == "ok", network
+                in_regions[layer - 1] = region["flag"]
+        assert in_regions == flags, network
+        for before, after in pairwise(regions):
+            assert before["flag"] != after["flag"] or before["last_layer"] + 1 < after["first_layer"], network
 
 
 @pytest.mark.parametrize("network", ["vanishing", "healthy", "underflow"])
@@ -258,23 +258,23 @@ def test_the_table_is_whole_up_to_forty_layers(depth, printed):
     assert (len(table(shown)[1]) == depth) == (depth == 40)
 
 
-@every_network
-def test_the_text_comes_in_the_order_that_is_promised(network, text, report):
-    shown, whole = text(network), report(NETWORKS[network])
-    config, verdict = whole["config"], whole["verdict"]
-    layers = "1 layer of" if config["depth"] == 1 else f"{config['depth']} layers of"
-    order = [config["activation"], layers, verdict["status"].upper(), sparkline(shown), " gradient  "]
-    places = [shown.index(part) for part in order]
-    assert places == sorted(places)
-    assert shown.index(config["init"]) < shown.index("\n")
-    assert shown.splitlines()[-1].startswith("  gradcheck ")
+def test_the_text_comes_in_the_order_that_is_promised(text, report):
+    for network in NETWORKS:
+        shown, whole = text(network), report(NETWORKS[network])
+        config, verdict = whole["config"], whole["verdict"]
+        layers = "1 layer of" if config["depth"] == 1 else f"{config['depth']} layers of"
+        order = [config["activation"], layers, verdict["status"].upper(), sparkline(shown), " gradient  "]
+        places = [shown.index(part) for part in order]
+        assert places == sorted(places), network
+        assert shown.index(config["init"]) < shown.index("\n"), network
+        assert shown.splitlines()[-1].startswith("  gradcheck "), network
 
 
-@every_network
-def test_every_reason_is_in_the_text(network, wide_text, report):
-    shown = " ".join(wide_text(network).split())
-    for reason in report(NETWORKS[network])["verdict"]["reasons"]:
-        assert " ".join(reason.split()) in shown
+def test_every_reason_is_in_the_text(wide_text, report):
+    for network in NETWORKS:
+        shown = " ".join(wide_text(network).split())
+        for reason in report(NETWORKS[network])["verdict"]["reasons"]:
+            assert " ".join(reason.split()) in shown, network
 
 
 @pytest.mark.parametrize("network", ["healthy", "seeds", "nonfinite", "dead"])
@@ -326,20 +326,20 @@ def test_suggestions_stand_whole_in_the_text(columns, printed, report):
             assert f"--{name.replace('_', '-')}" in shown
 
 
-@pytest.mark.parametrize("network", ["nonfinite", "dead", "seeds", "one example"])
-def test_markdown_has_the_numbers_of_the_json(network, printed, layers):
-    lines = printed(f"simulate --format markdown {NETWORKS[network]}").splitlines()
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
-    headings, _, *body = rows
-    for row, layer in zip(body, layers(network), strict=True):
-        cells = dict(zip(headings, row, strict=True))
-        assert (cells.pop("layer"), cells.pop("flag")) == (str(layer["index"]), layer["flag"])
-        assert all(agrees(cell, KEYS[name], layer[KEYS[name]]) for name, cell in cells.items())
+def test_markdown_has_the_numbers_of_the_json(printed, layers):
+    for network in ("nonfinite", "dead", "seeds", "one example"):
+        lines = printed(f"simulate --format markdown {NETWORKS[network]}").splitlines()
+        rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+        headings, _, *body = rows
+        for row, layer in zip(body, layers(network), strict=True):
+            cells = dict(zip(headings, row, strict=True))
+            assert (cells.pop("layer"), cells.pop("flag")) == (str(layer["index"]), layer["flag"]), network
+            assert all(agrees(cell, KEYS[name], layer[KEYS[name]]) for name, cell in cells.items()), network
 
 
-@pytest.mark.parametrize("network", ["nonfinite", "dead", "seeds", "one example"])
-def test_csv_has_the_layers_of_the_json_to_the_last_digit(network, printed, layers):
-    rows = list(csv.DictReader(printed(f"simulate --format csv {NETWORKS[network]}").splitlines()))
-    for row, layer in zip(rows, layers(network), strict=True):
-        assert list(row) == list(layer)
-        assert row == {key: "" if value is None else str(value) for key, value in layer.items()}
+def test_csv_has_the_layers_of_the_json_to_the_last_digit(printed, layers):
+    for network in ("nonfinite", "dead", "seeds", "one example"):
+        rows = list(csv.DictReader(printed(f"simulate --format csv {NETWORKS[network]}").splitlines()))
+        for row, layer in zip(rows, layers(network), strict=True):
+            assert list(row) == list(layer), network
+            assert row == {key: "" if value is None else str(value) for key, value in layer.items()}, network

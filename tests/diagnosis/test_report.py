@@ -151,9 +151,8 @@ def test_a_power_of_ten_is_what_python_makes_of_it(logarithm):
     assert power_in_range(logarithm) == 10.0**logarithm > 0
 
 
-@pytest.mark.parametrize(
-    ("logarithm", "expected"),
-    [
+def test_a_power_of_ten_is_zero_for_an_exact_zero_only_and_none_beyond_the_range():
+    for logarithm, expected in [
         (-math.inf, 0.0),
         (-6000.0, None),
         (-324.0, None),
@@ -164,10 +163,8 @@ def test_a_power_of_ten_is_what_python_makes_of_it(logarithm):
         (6000.0, None),
         (math.inf, None),
         (math.nan, None),
-    ],
-)
-def test_a_power_of_ten_is_zero_for_an_exact_zero_only_and_none_beyond_the_range(logarithm, expected):
-    assert power_in_range(logarithm) == expected
+    ]:
+        assert power_in_range(logarithm) == expected, logarithm
 
 
 def test_only_finite_numbers_are_numbers():
@@ -175,9 +172,8 @@ def test_only_finite_numbers_are_numbers():
     assert type(number(np.float64(2.5))) is float
 
 
-@pytest.mark.parametrize(
-    ("fields", "status"),
-    [
+def test_the_status_says_why_a_number_is_null_or_zero():
+    for fields, status in [
         ({}, "ok"),
         ({"log10_gradient_rms": -200.0}, "ok"),
         ({"log10_gradient_rms": -400.0}, "underflow"),
@@ -186,13 +182,11 @@ def test_only_finite_numbers_are_numbers():
         ({"log10_weight_gradient_norm": -math.inf}, "underflow"),
         ({"log10_gradient_rms": 400.0}, "overflow"),
         ({"log10_weight_norm": 308.4}, "overflow"),
-    ],
-)
-def test_the_status_says_why_a_number_is_null_or_zero(fields, status):
-    layer = report_on(flow_with(fields, {}, {})).layers[0]
-    assert layer.status == status
-    numbers = [value for key, value in layer.items() if key not in ("local_gain", "input_cosine")]
-    assert (None in numbers or any(layer[name] == 0 for name in GEOMETRIC)) == (status != "ok")
+    ]:
+        layer = report_on(flow_with(fields, {}, {})).layers[0]
+        assert layer.status == status, fields
+        numbers = [value for key, value in layer.items() if key not in ("local_gain", "input_cosine")]
+        assert (None in numbers or any(layer[name] == 0 for name in GEOMETRIC)) == (status != "ok"), fields
 
 
 def test_a_number_below_the_range_of_floats_is_null_and_its_logarithm_is_there():

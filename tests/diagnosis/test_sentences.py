@@ -129,9 +129,8 @@ def test_one_layer_has_no_factor():
     assert reasons_for([-1.0])[0] == "0.00 decades apart (limit 2.3)"
 
 
-@pytest.mark.parametrize(
-    ("ratio", "words"),
-    [
+def test_a_ratio_is_put_as_one_says_it():
+    for ratio, words in [
         (1e-3, "1/1000 of"),
         (0.25, "1/4 of"),
         (0.3, "1/3.333 of"),
@@ -139,10 +138,8 @@ def test_one_layer_has_no_factor():
         (1.0, "1 times"),
         (1000.0, "1000 times"),
         (2.5, "2.5 times"),
-    ],
-)
-def test_a_ratio_is_put_as_one_says_it(ratio, words):
-    assert as_multiple(ratio) == words
+    ]:
+        assert as_multiple(ratio) == words, ratio
 
 
 EVENTS = {
@@ -158,11 +155,11 @@ EVENTS = {
 }
 
 
-@pytest.mark.parametrize("event", EVENTS)
-def test_of_a_recurrence_the_same_is_said_of_steps(event):
-    of_layers, of_steps = (reasons_for(unit=unit, **EVENTS[event]) for unit in ("layer", "step"))
-    assert of_steps == tuple(reason.replace("layer", "step") for reason in of_layers)
-    assert "layer" in " ".join(of_layers)
+def test_of_a_recurrence_the_same_is_said_of_steps():
+    for event in EVENTS:
+        of_layers, of_steps = (reasons_for(unit=unit, **EVENTS[event]) for unit in ("layer", "step"))
+        assert of_steps == tuple(reason.replace("layer", "step") for reason in of_layers), event
+        assert "layer" in " ".join(of_layers), event
 
 
 LAST = "the last layer's gradient"
@@ -257,8 +254,8 @@ def test_points_that_get_nothing_or_too_much_are_said_to_be_points():
     assert "the backward pass overflows the range of floats at block 1 mlp" in overflown
 
 
-@pytest.mark.parametrize("event", EVENTS)
-def test_of_a_transformer_nothing_is_said_of_layers_steps_or_examples(event):
-    said = " ".join(of_transformer(**EVENTS[event]))
-    assert "block" in said
-    assert not any(word in said for word in ("layer", "step", "example"))
+def test_of_a_transformer_nothing_is_said_of_layers_steps_or_examples():
+    for event in EVENTS:
+        said = " ".join(of_transformer(**EVENTS[event]))
+        assert "block" in said, event
+        assert not any(word in said for word in ("layer", "step", "example")), event

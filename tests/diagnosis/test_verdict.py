@@ -47,9 +47,8 @@ def diagnosis_of(flow, **limits):
 # ---- flags
 
 
-@pytest.mark.parametrize(
-    ("fields", "flag"),
-    [
+def test_each_flag_has_its_condition():
+    for fields, flag in [
         ({}, "ok"),
         ({"log10_gradient_rms": -3.1}, "vanishing"),
         ({"log10_gradient_rms": -6000.0}, "vanishing"),
@@ -59,25 +58,20 @@ def diagnosis_of(flow, **limits):
         ({"dead_fraction": 0.91}, "dead"),
         ({"dead_fraction": 1.0}, "dead"),
         ({"saturated_fraction": 0.91}, "saturated"),
-    ],
-)
-def test_each_flag_has_its_condition(fields, flag):
-    assert diagnosis_of(flow_with(fields, {})).flags == (flag, "ok")
+    ]:
+        assert diagnosis_of(flow_with(fields, {})).flags == (flag, "ok"), fields
 
 
-@pytest.mark.parametrize(
-    ("fields", "limits"),
-    [
+def test_a_layer_exactly_at_its_bound_is_ok():
+    for fields, limits in [
         ({"log10_gradient_rms": -3.0}, {"vanish_below": 1e-3}),
         ({"log10_gradient_rms": 3.0}, {"explode_above": 1e3}),
         ({"dead_fraction": 0.75}, {"dead_above": 0.75}),
         ({"saturated_fraction": 0.75}, {"saturated_above": 0.75}),
-    ],
-)
-def test_a_layer_exactly_at_its_bound_is_ok(fields, limits):
-    assert diagnosis_of(flow_with(fields, {}), **limits).flags == ("ok", "ok")
-    beyond = {name: math.nextafter(value, math.copysign(math.inf, value)) for name, value in fields.items()}
-    assert diagnosis_of(flow_with(beyond, {}), **limits).flags != ("ok", "ok")
+    ]:
+        assert diagnosis_of(flow_with(fields, {}), **limits).flags == ("ok", "ok"), fields
+        beyond = {name: math.nextafter(value, math.copysign(math.inf, value)) for name, value in fields.items()}
+        assert diagnosis_of(flow_with(beyond, {}), **limits).flags != ("ok", "ok"), fields
 
 
 def test_a_relu_that_is_zero_for_half_of_the_examples_is_neither_dead_nor_saturated():
@@ -199,9 +193,8 @@ def test_regions_cover_each_flagged_layer_once_and_no_other(gradients):
 # ---- the verdict
 
 
-@pytest.mark.parametrize(
-    ("flow", "status"),
-    [
+def test_the_verdict_is_the_worst_that_is_true_of_the_network():
+    for flow, status in [
         (falling(-1.0, 0.0), "healthy"),
         (falling(-2.4, -1.0, 0.0), "vanishing"),
         (falling(2.4, 1.0, 0.0), "exploding"),
@@ -215,11 +208,9 @@ def test_regions_cover_each_flagged_layer_once_and_no_other(gradients):
         (flow_with({}, {"dead_fraction": 0.99}, {}), "healthy"),
         (flow_with({}, {"saturated_fraction": 1.0}, {}), "healthy"),
         (falling(0.0, 0.0, effective_rank=math.nan), "healthy"),
-    ],
-)
-def test_the_verdict_is_the_worst_that_is_true_of_the_network(flow, status):
-    assert diagnosis_of(flow).verdict.status == status
-    assert status in STATUSES
+    ]:
+        assert diagnosis_of(flow).verdict.status == status, flow
+        assert status in STATUSES, flow
 
 
 def test_a_network_exactly_at_its_limits_is_healthy():
@@ -360,19 +351,16 @@ def test_a_constant_factor_of_the_loss_changes_no_verdict_of_a_real_network(netw
 # ---- real networks
 
 
-@pytest.mark.parametrize(
-    ("network", "status"),
-    [
+def test_well_known_networks_get_the_verdict_that_they_are_known_for(flow_of):
+    for network, status in [
         ({"activation": "sigmoid", "depth": 20}, "vanishing"),
         ({"activation": "relu", "depth": 20, "init": "he", "gain": 2.0}, "exploding"),
         ({"activation": "tanh", "depth": 6, "init": "lecun"}, "healthy"),
         ({"activation": "step", "depth": 3}, "dead"),
         ({"activation": "linear", "depth": 50, "init": "normal", "weight_std": 1e10}, "nonfinite"),
         ({"activation": "relu", "depth": 40, "init": "orthogonal", "gain": 1.414, "norm": "rms"}, "collapsed"),
-    ],
-)
-def test_well_known_networks_get_the_verdict_that_they_are_known_for(network, status, flow_of):
-    assert diagnosis_of(flow_of(width=32, **network)).verdict.status == status
+    ]:
+        assert diagnosis_of(flow_of(width=32, **network)).verdict.status == status, network
 
 
 def test_relus_that_all_stay_at_zero_make_a_dead_layer_and_silence_all_before_it(flow_of):

@@ -16,8 +16,6 @@ SUFFIXES = {"M": 1e6, "B": 1e9}
 #: The original's two stacks have 65M; as a language model one of them is left.
 OF_TWO_STACKS = "transformer-base"
 
-every_kind = pytest.mark.parametrize("kind", NAMES)
-
 
 @pytest.fixture
 def entries():
@@ -25,26 +23,26 @@ def entries():
     return lambda kind: {entry["name"]: entry for entry in catalogue(kind)}
 
 
-@every_kind
-def test_everything_that_an_option_takes_is_listed_once_in_its_order(kind):
-    assert tuple(entry["name"] for entry in catalogue(kind)) == NAMES[kind]
+def test_everything_that_an_option_takes_is_listed_once_in_its_order():
+    for kind in NAMES:
+        assert tuple(entry["name"] for entry in catalogue(kind)) == NAMES[kind], kind
 
 
-@every_kind
-def test_every_entry_has_the_same_facts_and_a_source_on_one_line(kind):
-    first, *others = catalogue(kind)
-    assert [list(entry) for entry in others] == [list(first)] * len(others)
-    start, *_, end = first
-    assert (start, end) == ("name", "source")
-    for entry in (first, *others):
-        assert entry["source"].strip() == entry["source"] != ""
-        assert entry["source"].isprintable()
+def test_every_entry_has_the_same_facts_and_a_source_on_one_line():
+    for kind in NAMES:
+        first, *others = catalogue(kind)
+        assert [list(entry) for entry in others] == [list(first)] * len(others), kind
+        start, *_, end = first
+        assert (start, end) == ("name", "source"), kind
+        for entry in (first, *others):
+            assert entry["source"].strip() == entry["source"] != "", kind
+            assert entry["source"].isprintable(), kind
 
 
-@every_kind
-def test_a_list_is_the_callers_own(kind):
-    catalogue(kind)[0]["name"] = "changed"
-    assert catalogue(kind)[0]["name"] != "changed"
+def test_a_list_is_the_callers_own():
+    for kind in NAMES:
+        catalogue(kind)[0]["name"] = "changed"
+        assert catalogue(kind)[0]["name"] != "changed", kind
 
 
 @pytest.mark.parametrize("kind", ["preset", "PRESETS", "", "losses"])
@@ -58,28 +56,28 @@ def test_an_unknown_kind_is_refused_with_those_that_there_are(kind):
 # ---- presets
 
 
-@pytest.mark.parametrize("name", PRESETS)
-def test_a_presets_entry_has_the_sizes_that_it_runs_with(name, entries):
-    entry, experiment = entries("presets")[name], Experiment.from_options({"preset": name})
-    config = experiment.to_dict()
-    for option in ("blocks", "model_width", "heads", "activation", "residual_scale"):
-        assert entry[option] == config[option]
-    assert entry["kv_heads"] == (config["kv_heads"] or config["heads"])
-    assert entry["mlp_width"] == round(config["mlp_ratio"] * config["model_width"])
-    assert entry["norm"] == f"{config['norm']} {config['norm_placement']}"
-    assert entry["init"] == (f"normal {config['weight_std']}" if config["weight_std"] else config["init"])
+def test_a_presets_entry_has_the_sizes_that_it_runs_with(entries):
+    for name in PRESETS:
+        entry, experiment = entries("presets")[name], Experiment.from_options({"preset": name})
+        config = experiment.to_dict()
+        for option in ("blocks", "model_width", "heads", "activation", "residual_scale"):
+            assert entry[option] == config[option], name
+        assert entry["kv_heads"] == (config["kv_heads"] or config["heads"]), name
+        assert entry["mlp_width"] == round(config["mlp_ratio"] * config["model_width"]), name
+        assert entry["norm"] == f"{config['norm']} {config['norm_placement']}", name
+        assert entry["init"] == (f"normal {config['weight_std']}" if config["weight_std"] else config["init"]), name
 
 
-@pytest.mark.parametrize("name", [name for name in PRESETS if name != "vit-b"])  # its patches come with the data
-def test_a_presets_parameters_are_those_that_its_report_states(name, entries):
-    assert entries("presets")[name]["parameters"] == Experiment.from_options({"preset": name}).parameters
+def test_a_presets_parameters_are_those_that_its_report_states(entries):
+    for name in [name for name in PRESETS if name != "vit-b"]:  # its patches come with the data
+        assert entries("presets")[name]["parameters"] == Experiment.from_options({"preset": name}).parameters, name
 
 
-@pytest.mark.parametrize("name", [name for name in PRESETS if name != OF_TWO_STACKS])
-def test_a_presets_parameters_are_as_many_as_published(name, entries):
-    entry = entries("presets")[name]
-    published = float(entry["published"][:-1]) * SUFFIXES[entry["published"][-1]]
-    assert entry["parameters"] == pytest.approx(published, rel=0.04)
+def test_a_presets_parameters_are_as_many_as_published(entries):
+    for name in [name for name in PRESETS if name != OF_TWO_STACKS]:
+        entry = entries("presets")[name]
+        published = float(entry["published"][:-1]) * SUFFIXES[entry["published"][-1]]
+        assert entry["parameters"] == pytest.approx(published, rel=0.04), name
 
 
 def test_a_preset_of_one_of_two_stacks_says_so_and_has_about_half_the_parameters(entries):
@@ -98,11 +96,11 @@ def test_no_more_than_every_head_has_keys_of_its_own(entries):
 # ---- activations, initialisations
 
 
-@pytest.mark.parametrize("name", ACTIVATIONS)
-def test_an_activations_entry_has_its_steepest_slope_and_its_kinks(name, entries):
-    entry = entries("activations")[name]
-    assert entry["steepest"] == KNOWN[name].steepest
-    assert entry["kinks"] == list(KNOWN[name].kinks)
+def test_an_activations_entry_has_its_steepest_slope_and_its_kinks(entries):
+    for name in ACTIVATIONS:
+        entry = entries("activations")[name]
+        assert entry["steepest"] == KNOWN[name].steepest, name
+        assert entry["kinks"] == list(KNOWN[name].kinks), name
 
 
 @pytest.mark.parametrize(("name", "gate"), [("geglu", "gelu"), ("swiglu", "silu")])
@@ -112,10 +110,10 @@ def test_a_gated_activation_says_what_gates_it_and_where_it_can_stand(name, gate
     assert entry["source"].startswith(f"{gate} of one half times the other, in a transformer")
 
 
-@pytest.mark.parametrize("name", [name for name in INITIALIZERS if name not in FREE_SCALE])
-def test_the_standard_deviation_is_that_of_a_drawn_matrix(name, entries):
-    drawn = Law(name).weight(3, 1, 512, 512)
-    assert entries("inits")[name]["std_of_512x512"] == pytest.approx(drawn.std(), rel=5e-3)
+def test_the_standard_deviation_is_that_of_a_drawn_matrix(entries):
+    for name in [name for name in INITIALIZERS if name not in FREE_SCALE]:
+        drawn = Law(name).weight(3, 1, 512, 512)
+        assert entries("inits")[name]["std_of_512x512"] == pytest.approx(drawn.std(), rel=5e-3), name
 
 
 @pytest.mark.parametrize("name", FREE_SCALE)
@@ -123,12 +121,14 @@ def test_an_initialisation_whose_scale_is_given_has_no_standard_deviation(name, 
     assert entries("inits")[name]["std_of_512x512"] is None
 
 
-@pytest.mark.parametrize("name", INITIALIZERS)
-def test_the_law_is_that_of_the_drawn_entries(name, entries):
-    drawn = Law(name).weight(3, 1, 64, 64)
-    kurtosis = ((drawn - drawn.mean()) ** 4).mean() / drawn.var() ** 2  # 3 of a normal law, 1.8 of a uniform one
-    orthonormal = np.allclose(drawn.T @ drawn, np.eye(64))
-    assert entries("inits")[name]["law"] == ("frame" if orthonormal else "normal" if kurtosis > 2.4 else "uniform")
+def test_the_law_is_that_of_the_drawn_entries(entries):
+    for name in INITIALIZERS:
+        drawn = Law(name).weight(3, 1, 64, 64)
+        kurtosis = ((drawn - drawn.mean()) ** 4).mean() / drawn.var() ** 2  # 3 of a normal law, 1.8 of a uniform one
+        orthonormal = np.allclose(drawn.T @ drawn, np.eye(64))
+        assert entries("inits")[name]["law"] == (
+            "frame" if orthonormal else "normal" if kurtosis > 2.4 else "uniform"
+        ), name
 
 
 def test_those_that_weightless_layers_can_draw_from_are_marked(entries):

@@ -1,14 +1,11 @@
-import pytest
-
 import gradcheck
 from gradcheck.render.heading import what_was_run
 from gradcheck.simulation.experiment import Experiment
 from gradcheck.spec.presets import PRESETS
 
 
-@pytest.mark.parametrize(
-    ("options", "line"),
-    [
+def test_the_heading_says_what_was_run_and_leaves_out_what_goes_without_saying():
+    for options, line in [
         ({}, "sigmoid · xavier · 2 layers of 8 · digits, batch 16 · seed 0"),
         ({"depth": 1}, "sigmoid · xavier · 1 layer of 8 · digits, batch 16 · seed 0"),
         ({"gain": 1.5}, "sigmoid · xavier × 1.5 · 2 layers of 8 · digits, batch 16 · seed 0"),
@@ -35,12 +32,9 @@ from gradcheck.spec.presets import PRESETS
             {"depth": 7, "width": (8, 4, 2, 3, 4, 5, 6)},
             "sigmoid · xavier · 7 layers of 2 to 8 · digits, batch 16 · seed 0",
         ),
-    ],
-    ids=str,
-)
-def test_the_heading_says_what_was_run_and_leaves_out_what_goes_without_saying(options, line):
-    config = gradcheck.simulate(**({"depth": 2, "width": 8, "batch_size": 16} | options)).config
-    assert what_was_run(config) == line
+    ]:
+        config = gradcheck.simulate(**({"depth": 2, "width": 8, "batch_size": 16} | options)).config
+        assert what_was_run(config) == line, options
 
 
 def test_given_weights_take_the_place_of_the_initialisation(tmp_path):
@@ -50,9 +44,8 @@ def test_given_weights_take_the_place_of_the_initialisation(tmp_path):
     assert line == f"sigmoid · weights of {path} · 2 layers of 8 · digits, batch 64 · seed 0"
 
 
-@pytest.mark.parametrize(
-    ("options", "line"),
-    [
+def test_the_heading_of_a_recurrence_says_how_many_steps_of_what():
+    for options, line in [
         ({"arch": "rnn"}, "tanh rnn · xavier · 64 steps of width 8 · digits, batch 16 · seed 0"),
         ({"arch": "rnn", "activation": "relu"}, "relu rnn · xavier · 64 steps of width 8 · digits, batch 16 · seed 0"),
         ({"arch": "lstm"}, "lstm · xavier · 64 steps of width 8 · digits, batch 16 · seed 0"),
@@ -66,12 +59,9 @@ def test_given_weights_take_the_place_of_the_initialisation(tmp_path):
             {"arch": "gru", "gain": 1.5, "recurrent_gain": 0.5, "init": "orthogonal"},
             "gru · orthogonal × 1.5, recurrent × 0.5 · 64 steps of width 8 · digits, batch 16 · seed 0",
         ),
-    ],
-    ids=str,
-)
-def test_the_heading_of_a_recurrence_says_how_many_steps_of_what(options, line):
-    config = gradcheck.simulate(**({"width": 8, "batch_size": 16} | options)).config
-    assert what_was_run(config) == line
+    ]:
+        config = gradcheck.simulate(**({"width": 8, "batch_size": 16} | options)).config
+        assert what_was_run(config) == line, options
 
 
 def test_given_weights_take_the_place_of_a_recurrences_initialisation(tmp_path):
@@ -86,9 +76,8 @@ TRANSFORMER = (
 )
 
 
-@pytest.mark.parametrize(
-    ("options", "line"),
-    [
+def test_the_heading_of_a_transformer_says_what_kind_how_many_blocks_and_what_is_unusual():
+    for options, line in [
         ({}, f"{TRANSFORMER} · seed 0"),
         ({"causal": False}, f"{TRANSFORMER.replace('decoder', 'encoder')} · seed 0"),
         ({"activation": "swiglu"}, f"{TRANSFORMER.replace('gelu', 'swiglu')} · seed 0"),
@@ -120,12 +109,9 @@ TRANSFORMER = (
         ({"layers": "weightless"}, f"{TRANSFORMER} · seed 0 · weightless"),
         ({"layers": "weightless", "dtype": "float32"}, f"{TRANSFORMER} · seed 0 · float32 · weightless"),
         ({"layers": "dense"}, f"{TRANSFORMER} · seed 0"),
-    ],
-    ids=str,
-)
-def test_the_heading_of_a_transformer_says_what_kind_how_many_blocks_and_what_is_unusual(options, line):
-    small = {"arch": "transformer", "blocks": 2, "model_width": 16, "heads": 2, "tokens": 6}
-    assert what_was_run(Experiment.from_options(small | options).to_dict()) == line
+    ]:
+        small = {"arch": "transformer", "blocks": 2, "model_width": 16, "heads": 2, "tokens": 6}
+        assert what_was_run(Experiment.from_options(small | options).to_dict()) == line, options
 
 
 def test_a_wide_perceptron_whose_matrices_are_not_stored_is_said_to_be_weightless():
@@ -135,14 +121,14 @@ def test_a_wide_perceptron_whose_matrices_are_not_stored_is_said_to_be_weightles
     assert what_was_run(Experiment.from_options(wide | {"layers": "dense"}).to_dict()) == line
 
 
-@pytest.mark.parametrize("name", PRESETS)
-def test_the_heading_of_a_preset_has_its_name_and_what_it_is(name):
-    line = what_was_run(Experiment.from_options({"preset": name}).to_dict())
-    kind = "encoder" if name in ("bert-base", "vit-b") else "decoder"
-    placement = "post" if name in ("bert-base", "transformer-base") else "pre"
-    assert line.startswith(f"{name} {kind}, ")
-    assert f" norm {placement}" in line
-    assert (", residual gpt2 · " in line) == name.startswith("gpt")
+def test_the_heading_of_a_preset_has_its_name_and_what_it_is():
+    for name in PRESETS:
+        line = what_was_run(Experiment.from_options({"preset": name}).to_dict())
+        kind = "encoder" if name in ("bert-base", "vit-b") else "decoder"
+        placement = "post" if name in ("bert-base", "transformer-base") else "pre"
+        assert line.startswith(f"{name} {kind}, "), name
+        assert f" norm {placement}" in line, name
+        assert (", residual gpt2 · " in line) == name.startswith("gpt"), name
 
 
 def test_a_preset_with_another_option_keeps_its_name():

@@ -9,9 +9,8 @@ from gradcheck.render.numbers import percent, power, significant
 MAGNITUDES = st.floats(1e-300, 1e300)
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
+def test_a_number_is_written_out_where_it_is_short():
+    for value, text in [
         (None, "-"),
         (0.0, "0"),
         (-0.0, "0"),
@@ -33,10 +32,8 @@ MAGNITUDES = st.floats(1e-300, 1e300)
         (99999.0, "1.0e+05"),
         (123456.0, "1.2e+05"),
         (1e300, "1.0e+300"),
-    ],
-)
-def test_a_number_is_written_out_where_it_is_short(value, text):
-    assert significant(value) == text
+    ]:
+        assert significant(value) == text, value
 
 
 @given(MAGNITUDES, st.sampled_from([1, -1]), st.integers(1, 6))
@@ -50,9 +47,8 @@ def test_a_number_of_two_digits_is_never_long(value):
     assert len(significant(value)) <= len("1.0e+300")
 
 
-@pytest.mark.parametrize(
-    ("logarithm", "value", "text"),
-    [
+def test_a_power_is_written_at_any_magnitude():
+    for logarithm, value, text in [
         (None, None, "-"),
         (None, 0.0, "0"),
         (0.0, 1.0, "1.0e+00"),
@@ -63,10 +59,8 @@ def test_a_number_of_two_digits_is_never_long(value):
         (math.log10(9.96), 9.96, "1.0e+01"),
         (-1e-6, 0.999998, "1.0e+00"),
         (-10_000 * math.log10(4), None, "2.5e-6021"),
-    ],
-)
-def test_a_power_is_written_at_any_magnitude(logarithm, value, text):
-    assert power(logarithm, value) == text
+    ]:
+        assert power(logarithm, value) == text, logarithm
 
 
 @given(st.floats(-1e5, 1e5))
@@ -90,9 +84,8 @@ def test_powers_of_larger_logarithms_are_never_written_smaller(one, other):
     assert place(power(min(one, other))) <= place(power(max(one, other)))
 
 
-@pytest.mark.parametrize(
-    ("share", "text"),
-    [
+def test_a_probability_claims_neither_never_nor_always():
+    for share, text in [
         (0.0, "below 1 %"),
         (0.00999, "below 1 %"),
         (0.01, "1 %"),
@@ -101,7 +94,5 @@ def test_powers_of_larger_logarithms_are_never_written_smaller(one, other):
         (0.99, "99 %"),
         (0.9901, "above 99 %"),
         (1.0, "above 99 %"),
-    ],
-)
-def test_a_probability_claims_neither_never_nor_always(share, text):
-    assert percent(share) == text
+    ]:
+        assert percent(share) == text, share

@@ -1,4 +1,3 @@
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,9 +10,8 @@ def test_every_flag_and_verdict_has_a_colour():
     assert set(FLAGS) | set(STATUSES) <= set(STYLES)
 
 
-@pytest.mark.parametrize(
-    ("encoding", "shows"),
-    [
+def test_an_encoding_shows_blocks_or_not():
+    for encoding, shows in [
         ("utf-8", True),
         ("UTF8", True),
         ("utf-16", True),
@@ -23,10 +21,8 @@ def test_every_flag_and_verdict_has_a_colour():
         ("cp1252", False),
         ("no such encoding", False),
         ("", False),
-    ],
-)
-def test_an_encoding_shows_blocks_or_not(encoding, shows):
-    assert can_show_blocks(encoding) is shows
+    ]:
+        assert can_show_blocks(encoding) is shows, encoding
 
 
 @given(st.text())

@@ -33,9 +33,8 @@ def test_two_rules_are_written_differently(one, other):
     assert (str(one) == str(other)) == (one == other)
 
 
-@pytest.mark.parametrize(
-    ("text", "rule"),
-    [
+def test_a_rule_is_a_name_and_a_threshold():
+    for text, rule in [
         ("none", Rule("none")),
         ("value:0.5", Rule("value", 0.5)),
         ("norm:1", Rule("norm", 1.0)),
@@ -44,10 +43,8 @@ def test_two_rules_are_written_differently(one, other):
         ("agc:.01", Rule("agc", 0.01)),
         ("percentile:100", Rule("percentile", 100.0)),
         ("zscore:1e300", Rule("zscore", 1e300)),
-    ],
-)
-def test_a_rule_is_a_name_and_a_threshold(text, rule):
-    assert parse_rule(text) == rule
+    ]:
+        assert parse_rule(text) == rule, text
 
 
 @pytest.mark.parametrize(
@@ -57,21 +54,21 @@ def test_a_rule_is_written_as_one_types_it(rule, text):
     assert str(rule) == text
 
 
-@pytest.mark.parametrize("name", RULES)
-def test_a_rule_without_a_threshold_has_its_usual_one(name):
-    assert parse_rule(name) == Rule(name, RULES[name].usual)
+def test_a_rule_without_a_threshold_has_its_usual_one():
+    for name in RULES:
+        assert parse_rule(name) == Rule(name, RULES[name].usual), name
 
 
-@pytest.mark.parametrize("name", RULES)
-def test_the_table_is_complete(name):
-    info = RULES[name]
-    assert info.meaning
-    if name == "none":
-        assert (info.symbol, info.usual) == ("", None)
-    else:
-        assert info.symbol
-        assert info.source
-        assert parse_rule(f"{name}:{info.usual}").threshold == info.usual
+def test_the_table_is_complete():
+    for name in RULES:
+        info = RULES[name]
+        assert info.meaning, name
+        if name == "none":
+            assert (info.symbol, info.usual) == ("", None), name
+        else:
+            assert info.symbol, name
+            assert info.source, name
+            assert parse_rule(f"{name}:{info.usual}").threshold == info.usual, name
 
 
 def test_the_rules_by_name_are_those_that_can_be_applied():
@@ -152,10 +149,10 @@ def test_one_word_in_place_of_a_list_is_not_taken_letter_by_letter():
         assert found == [Rule("norm", 1.0)]
 
 
-@pytest.mark.parametrize("threshold", [5e-324, 1e-5, 1.0, sys.float_info.max])
-def test_every_finite_threshold_above_zero_is_allowed(threshold):
-    assert parse_rule(f"norm:{threshold!r}").threshold == threshold
-    assert math.isfinite(threshold)
+def test_every_finite_threshold_above_zero_is_allowed():
+    for threshold in (5e-324, 1e-5, 1.0, sys.float_info.max):
+        assert parse_rule(f"norm:{threshold!r}").threshold == threshold, threshold
+        assert math.isfinite(threshold), threshold
 
 
 def test_the_rules_are_known_without_numpy():

@@ -183,9 +183,8 @@ def test_another_command_is_named():
 # ---- single options
 
 
-@pytest.mark.parametrize(
-    ("given_options", "words"),
-    [
+def test_options_are_written_as_one_types_them():
+    for given_options, words in [
         ({"depth": 50}, ["--depth", "50"]),
         ({"weight_std": 0.05}, ["--weight-std", "0.05"]),
         ({"gain": 2.0}, ["--gain", "2"]),
@@ -193,10 +192,8 @@ def test_another_command_is_named():
         ({"width": [8, 16]}, ["--width", "8,16"]),
         ({"width": (8, 16)}, ["--width", "8,16"]),
         ({}, []),
-    ],
-)
-def test_options_are_written_as_one_types_them(given_options, words):
-    assert list(options(given_options)) == words
+    ]:
+        assert list(options(given_options)) == words, given_options
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))

@@ -13,13 +13,13 @@ def test_nothing_said_is_an_rnn_that_reads_digits_by_rows_and_explodes():
     assert network_options({}) == {"arch": "rnn", "steps": 8, **EXPLODING}
 
 
-@pytest.mark.parametrize("network", RECURRENT)
-@pytest.mark.parametrize("reading", SEQUENCES)
-def test_a_reading_is_a_number_of_steps(network, reading):
-    options = network_options({"network": network, "sequence": reading})
-    assert (options["arch"], options["steps"]) == (network, SEQUENCES[reading])
-    assert "sequence" not in options
-    assert "network" not in options
+def test_a_reading_is_a_number_of_steps():
+    for reading in SEQUENCES:
+        for network in RECURRENT:
+            options = network_options({"network": network, "sequence": reading})
+            assert (options["arch"], options["steps"]) == (network, SEQUENCES[reading]), (network, reading)
+            assert "sequence" not in options, (network, reading)
+            assert "network" not in options, (network, reading)
 
 
 def test_rows_and_pixels_are_those_of_the_digits():
@@ -30,9 +30,9 @@ def test_a_perceptron_has_the_options_of_simulate():
     assert network_options({"network": "mlp", "depth": 3}) == {"arch": "mlp", "depth": 3}
 
 
-@pytest.mark.parametrize("given", [{"recurrent_gain": 0.5}, {"init": "he"}, {"steps": 16}, {"width": 8}])
-def test_what_is_given_outweighs_what_is_usual(given):
-    assert network_options(given).items() >= given.items()
+def test_what_is_given_outweighs_what_is_usual():
+    for given in ({"recurrent_gain": 0.5}, {"init": "he"}, {"steps": 16}, {"width": 8}):
+        assert network_options(given).items() >= given.items(), given
 
 
 @pytest.mark.parametrize(("data", "steps"), [("digits", 8), ("gaussian", None), ("mine.npy", None)])
@@ -66,18 +66,15 @@ def test_a_reading_that_does_not_fit_is_one_line(values, problem):
         network_options(values)
 
 
-@pytest.mark.parametrize(
-    ("config", "reading"),
-    [
+def test_the_reading_is_told_by_the_steps():
+    for config, reading in [
         ({"data": "digits", "steps": 8}, "rows"),
         ({"data": "digits", "steps": 64}, "pixels"),
         ({"data": "digits", "steps": 16}, None),
         ({"data": "digits", "steps": None}, None),
         ({"data": "gaussian", "steps": 8}, None),
-    ],
-)
-def test_the_reading_is_told_by_the_steps(config, reading):
-    assert reading_of(config) == reading
+    ]:
+        assert reading_of(config) == reading, config
 
 
 def test_the_options_are_known_without_numpy():

@@ -18,9 +18,8 @@ def values(option, text):
 # ---- lists
 
 
-@pytest.mark.parametrize(
-    ("option", "text", "expected"),
-    [
+def test_a_list_holds_its_parts_in_order():
+    for option, text, expected in [
         ("depth", "10", (10,)),
         ("depth", "10,50, 3", (10, 50, 3)),
         ("gain", "0.5,1e-3", (0.5, 1e-3)),
@@ -32,10 +31,8 @@ def values(option, text):
         ("residual", "no,yes", (False, True)),
         ("data", "digits, mine.npz", ("digits", "mine.npz")),
         ("dtype", "float32,float64", ("float32", "float64")),
-    ],
-)
-def test_a_list_holds_its_parts_in_order(option, text, expected):
-    assert values(option, text) == expected
+    ]:
+        assert values(option, text) == expected, option
 
 
 def test_a_value_that_stands_twice_is_taken_once():
@@ -49,12 +46,14 @@ def test_lists_and_ranges_mix():
 # ---- ranges
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [("10:100:10", tuple(range(10, 101, 10))), ("10:25:10", (10, 20)), ("3:5", (3, 4, 5)), ("4:4:9", (4,))],
-)
-def test_a_whole_range_has_both_ends_that_it_reaches(text, expected):
-    assert values("depth", text) == expected
+def test_a_whole_range_has_both_ends_that_it_reaches():
+    for text, expected in (
+        ("10:100:10", tuple(range(10, 101, 10))),
+        ("10:25:10", (10, 20)),
+        ("3:5", (3, 4, 5)),
+        ("4:4:9", (4,)),
+    ):
+        assert values("depth", text) == expected, text
 
 
 @given(first=st.integers(1, 500), step=st.integers(1, 50), steps=st.integers(0, 30), more=st.integers(0, 49))
@@ -111,9 +110,8 @@ def test_log_spacing_may_span_many_decades():
 # ---- bad input
 
 
-@pytest.mark.parametrize(
-    ("option", "text", "words"),
-    [
+def test_bad_text_is_refused_with_the_option_and_what_would_be_right(error_of):
+    for option, text, words in [
         ("depth", "", "''"),
         ("depth", "3,,4", "''"),
         ("depth", "2.5", "2.5"),
@@ -125,7 +123,7 @@ def test_log_spacing_may_span_many_decades():
         ("depth", "0", "at least 1"),
         ("depth", "0:3", "at least 1"),
         ("depth", "1:1000000", "100,000"),
-        pytest.param("depth", f"1:1{400 * '0'}", "range", id="depth-1:1e400"),
+        ("depth", f"1:1{400 * '0'}", "range"),
         ("width", "-8", "at least 1"),
         ("batch_size", "0", "at least 1"),
         ("gain", "", "''"),
@@ -149,14 +147,11 @@ def test_log_spacing_may_span_many_decades():
         ("dtype", "float16", "'float64'"),
         ("layers", "dens", "'dense'"),
         ("arch", "mpl", "'mlp'"),
-    ],
-)
-def test_bad_text_is_refused_with_the_option_and_what_would_be_right(option, text, words):
-    with pytest.raises(OptionError) as refused:
-        Grid.from_text({option: text})
-    assert refused.value.option == option
-    assert str(refused.value).startswith(f"--{option.replace('_', '-')} ")
-    assert words in str(refused.value)
+    ]:
+        refused = error_of(Grid.from_text, {option: text})
+        assert refused.option == option, (option, text)
+        assert str(refused).startswith(f"--{option.replace('_', '-')} "), (option, text)
+        assert words in str(refused), (option, text)
 
 
 @pytest.mark.parametrize(
@@ -234,11 +229,11 @@ def test_options_that_are_none_were_not_given():
     assert Grid.from_text({"depth": None, "width": "8"}).values == {"width": (8,)}
 
 
-@pytest.mark.parametrize("given", [[2, 3], (2, 3), range(2, 4), [np.int64(2), np.int64(3)]])
-def test_values_from_python_become_plain_ones(given):
-    found = Grid({"depth": given}).values["depth"]
-    assert found == (2, 3)
-    assert [type(value) for value in found] == [int, int]
+def test_values_from_python_become_plain_ones():
+    for values in ([2, 3], (2, 3), range(2, 4), [np.int64(2), np.int64(3)]):
+        found = Grid({"depth": values}).values["depth"]
+        assert found == (2, 3), values
+        assert [type(value) for value in found] == [int, int], values
 
 
 def test_an_array_is_a_list_of_values():

@@ -4,35 +4,33 @@ from gradcheck.errors import OptionError
 from gradcheck.spec import NETWORK_OPTIONS, TransformerSpec, network_spec
 from gradcheck.spec.presets import PRESETS, with_preset
 
-every_preset = pytest.mark.parametrize("name", PRESETS)
-
 
 def spec_of(**options):
     return network_spec(with_preset(options))
 
 
-@every_preset
-def test_a_preset_describes_a_transformer_that_survives_the_way_to_a_dict_and_back(name):
-    spec = spec_of(preset=name)
-    assert isinstance(spec, TransformerSpec)
-    assert network_spec(spec.to_dict()) == spec
+def test_a_preset_describes_a_transformer_that_survives_the_way_to_a_dict_and_back():
+    for name in PRESETS:
+        spec = spec_of(preset=name)
+        assert isinstance(spec, TransformerSpec), name
+        assert network_spec(spec.to_dict()) == spec, name
 
 
-@every_preset
-def test_a_preset_names_its_options_as_the_commands_do_its_initialisation_and_a_source_with_a_year(name):
-    preset = PRESETS[name]
-    assert set(preset.options) <= set(NETWORK_OPTIONS)
-    assert "init" in preset.options
-    assert any(f"20{year}" in preset.source for year in range(17, 25))
-    assert preset.published[-1] in "MB"
-    assert float(preset.published[:-1]) > 0
+def test_a_preset_names_its_options_as_the_commands_do_its_initialisation_and_a_source_with_a_year():
+    for name in PRESETS:
+        preset = PRESETS[name]
+        assert set(preset.options) <= set(NETWORK_OPTIONS), name
+        assert "init" in preset.options, name
+        assert any(f"20{year}" in preset.source for year in range(17, 25)), name
+        assert preset.published[-1] in "MB", name
+        assert float(preset.published[:-1]) > 0, name
 
 
-@every_preset
-def test_any_option_overrides_that_of_a_preset_and_leaves_the_others(name):
-    one, other = spec_of(preset=name), spec_of(preset=name, blocks=3, activation="tanh", gain=0.5)
-    assert other == type(one)(**(vars(one) | {"blocks": 3, "activation": "tanh", "gain": 0.5}))
-    assert other != one
+def test_any_option_overrides_that_of_a_preset_and_leaves_the_others():
+    for name in PRESETS:
+        one, other = spec_of(preset=name), spec_of(preset=name, blocks=3, activation="tanh", gain=0.5)
+        assert other == type(one)(**(vars(one) | {"blocks": 3, "activation": "tanh", "gain": 0.5})), name
+        assert other != one, name
 
 
 def test_gpt3_with_its_norms_behind_the_branches_is_gpt3_but_for_them():
@@ -41,10 +39,10 @@ def test_gpt3_with_its_norms_behind_the_branches_is_gpt3_but_for_them():
     assert spec_of(preset="gpt3").norm_placement == "pre"
 
 
-@every_preset
-def test_another_initialisation_drops_the_presets_standard_deviation(name):
-    spec = spec_of(preset=name, init="he")
-    assert (spec.init, spec.weight_std) == ("he", None)
+def test_another_initialisation_drops_the_presets_standard_deviation():
+    for name in PRESETS:
+        spec = spec_of(preset=name, init="he")
+        assert (spec.init, spec.weight_std) == ("he", None), name
 
 
 @pytest.mark.parametrize("init", ["normal", None])
@@ -100,7 +98,7 @@ TABLES = {
 }
 
 
-@every_preset
-def test_a_presets_sizes_are_those_of_the_paper(name):
-    spec = spec_of(preset=name)
-    assert (spec.blocks, spec.model_width, spec.heads, spec.mlp_width, spec.vocabulary) == TABLES[name]
+def test_a_presets_sizes_are_those_of_the_paper():
+    for name in PRESETS:
+        spec = spec_of(preset=name)
+        assert (spec.blocks, spec.model_width, spec.heads, spec.mlp_width, spec.vocabulary) == TABLES[name], name

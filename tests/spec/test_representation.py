@@ -70,31 +70,28 @@ def test_a_refusal_says_what_why_and_what_to_take_instead(refusal):
     assert set(LAYERS) == {"auto", "dense", "weightless"}
 
 
-@pytest.mark.parametrize("needs", [{}, {"given": True}, {"stored": "they are trained"}])
-@pytest.mark.parametrize("network", [NetworkSpec(**LARGE), RecurrentSpec(arch="rnn", steps=4)])
-def test_dense_can_always_be_had(network, needs):
-    assert chosen_layers("dense", network, 1, **needs) == "dense"
+def test_dense_can_always_be_had():
+    for network in (NetworkSpec(**LARGE), RecurrentSpec(arch="rnn", steps=4)):
+        for needs in ({}, {"given": True}, {"stored": "they are trained"}):
+            assert chosen_layers("dense", network, 1, **needs) == "dense", (needs, network)
 
 
 def test_weightless_layers_can_be_had_where_they_are_dearer():
     assert chosen_layers("weightless", NetworkSpec(init="he", width=4, depth=2), 1000) == "weightless"
 
 
-@pytest.mark.parametrize(
-    ("width", "batch", "choice"),
-    [
+def test_the_cheaper_one_is_weightless_from_a_width_and_a_multiple_of_the_batch_on():
+    for width, batch, choice in [
         (WIDE, 1, "weightless"),
         (WIDE - 1, 1, "dense"),
         (WIDE, WIDE // TIMES_THE_ROWS, "weightless"),
         (WIDE, WIDE // TIMES_THE_ROWS + 1, "dense"),
         (4 * WIDE, 4 * WIDE // TIMES_THE_ROWS, "weightless"),
         (4 * WIDE, 4 * WIDE // TIMES_THE_ROWS + 1, "dense"),
-    ],
-)
-def test_the_cheaper_one_is_weightless_from_a_width_and_a_multiple_of_the_batch_on(width, batch, choice):
-    network = NetworkSpec(init="he", width=width, depth=2)
-    assert chosen_layers("auto", network, batch) == choice
-    assert cheaper(network, batch) == (choice == "weightless")
+    ]:
+        network = NetworkSpec(init="he", width=width, depth=2)
+        assert chosen_layers("auto", network, batch) == choice, width
+        assert cheaper(network, batch) == (choice == "weightless"), width
 
 
 def test_the_narrowest_hidden_layer_decides():

@@ -98,9 +98,8 @@ def test_a_spec_is_frozen_and_hashable():
     assert len({spec, replace(spec), replace(spec, depth=1, width=3)}) == 2
 
 
-@pytest.mark.parametrize(
-    ("fields", "option", "advice"),
-    [
+def test_a_bad_value_is_refused_by_name_and_with_advice(error_of):
+    for fields, option, advice in [
         ({"arch": "mpl"}, "--arch", "did you mean 'mlp'?"),
         ({"activation": "relo"}, "--activation", "did you mean 'relu'?"),
         ({"activation": "ReLU"}, "--activation", "did you mean 'relu'?"),
@@ -136,16 +135,13 @@ def test_a_spec_is_frozen_and_hashable():
         ({"bias_std": math.inf}, "--bias-std", "finite"),
         ({"residual_scale": math.nan}, "--residual-scale", "finite"),
         ({"residual_scale": -math.inf}, "--residual-scale", "finite"),
-    ],
-)
-def test_a_bad_value_is_refused_by_name_and_with_advice(fields, option, advice):
-    with pytest.raises(OptionError) as caught:
-        NetworkSpec(**fields)
-    text = str(caught.value)
-    assert text.startswith(option + " ")
-    assert advice in text
-    assert "\n" not in text
-    assert f"--{caught.value.option}".replace("_", "-") == option
+    ]:
+        caught = error_of(NetworkSpec, **fields)
+        text = str(caught)
+        assert text.startswith(option + " "), fields
+        assert advice in text, fields
+        assert "\n" not in text, fields
+        assert f"--{caught.option}".replace("_", "-") == option, fields
 
 
 def test_an_option_error_is_a_gradcheck_error_and_a_value_error():

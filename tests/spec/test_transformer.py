@@ -97,9 +97,8 @@ def test_a_spec_is_frozen_and_hashable():
     assert len({spec, replace(spec), replace(spec, blocks=3)}) == 2
 
 
-@pytest.mark.parametrize(
-    ("fields", "option", "advice"),
-    [
+def test_a_bad_value_is_refused_by_name_and_with_advice(error_of):
+    for fields, option, advice in [
         ({"blocks": 0}, "--blocks", "at least 1: a transformer has at least one block"),
         ({"blocks": 2.5}, "--blocks", "2.5 is not a whole number"),
         ({"blocks": True}, "--blocks", "True is not a whole number"),
@@ -155,20 +154,16 @@ def test_a_spec_is_frozen_and_hashable():
         ({"init": "he", "weight_std": 0.1}, "--weight-std", "goes with --init normal or uniform only"),
         ({"gain": 0}, "--gain", "above 0"),
         ({"arch": "mlp"}, "--arch", "allowed: transformer"),
-    ],
-)
-def test_a_bad_value_is_refused_by_name_and_with_advice(fields, option, advice):
-    with pytest.raises(OptionError) as caught:
-        TransformerSpec(**fields)
-    text = str(caught.value)
-    assert text.startswith(option + " ")
-    assert advice in text
-    assert "\n" not in text
+    ]:
+        caught = error_of(TransformerSpec, **fields)
+        text = str(caught)
+        assert text.startswith(option + " "), fields
+        assert advice in text, fields
+        assert "\n" not in text, fields
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [
+def test_what_is_next_to_a_bad_value_is_allowed():
+    for fields in [
         {"heads": 1},
         {"heads": 768},
         {"kv_heads": 12},
@@ -183,20 +178,16 @@ def test_a_bad_value_is_refused_by_name_and_with_advice(fields, option, advice):
         {"patch": 1, "tied": False, "tokens": 2},
         {"tokens": 1},
         {"vocabulary": 2},
-    ],
-)
-def test_what_is_next_to_a_bad_value_is_allowed(fields):
-    spec = TransformerSpec(**fields)
-    assert {name: getattr(spec, name) for name in fields} == fields
+    ]:
+        spec = TransformerSpec(**fields)
+        assert {name: getattr(spec, name) for name in fields} == fields, fields
 
 
-@pytest.mark.parametrize(
-    "name", ["blocks", "model_width", "heads", "tokens", "vocabulary", "mlp_ratio", "kv_heads", "context", "patch"]
-)
-def test_numpys_numbers_become_pythons(name):
-    spec = TransformerSpec(**{"heads": 24, "tokens": 9, "tied": False, name: np.int64(24)})
-    assert type(getattr(spec, name)) is (float if name == "mlp_ratio" else int)
-    assert json.loads(json.dumps(spec.to_dict()))[name] == 24
+def test_numpys_numbers_become_pythons():
+    for name in ("blocks", "model_width", "heads", "tokens", "vocabulary", "mlp_ratio", "kv_heads", "context", "patch"):
+        spec = TransformerSpec(**{"heads": 24, "tokens": 9, "tied": False, name: np.int64(24)})
+        assert type(getattr(spec, name)) is (float if name == "mlp_ratio" else int), name
+        assert json.loads(json.dumps(spec.to_dict()))[name] == 24, name
 
 
 # ---- options of other families
@@ -218,20 +209,27 @@ def test_options_of_other_networks_are_refused_with_whose_they_are(values, text)
     assert str(caught.value).startswith(text)
 
 
-@pytest.mark.parametrize("arch", ["mlp", "rnn", "lstm", "gru"])
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("blocks", 12), ("model_width", 768), ("heads", 12), ("kv_heads", 1), ("mlp_ratio", 4.0), ("tokens", 32),
-        ("norm_placement", "pre"), ("causal", True), ("positions", "learned"), ("tied", False), ("biases", True),
-        ("vocabulary", 256), ("context", 32), ("patch", 16),
-    ],
-)  # fmt: skip
-def test_a_transformers_options_are_refused_by_other_networks(name, value, arch):
-    with pytest.raises(OptionError) as caught:
-        network_spec({"arch": arch, name: value})
-    option = f"--{name}".replace("_", "-")
-    assert str(caught.value) == f"{option} {value} goes with --arch transformer; {arch} has none"
+def test_a_transformers_options_are_refused_by_other_networks(error_of):
+    for name, value in [
+        ("blocks", 12),
+        ("model_width", 768),
+        ("heads", 12),
+        ("kv_heads", 1),
+        ("mlp_ratio", 4.0),
+        ("tokens", 32),
+        ("norm_placement", "pre"),
+        ("causal", True),
+        ("positions", "learned"),
+        ("tied", False),
+        ("biases", True),
+        ("vocabulary", 256),
+        ("context", 32),
+        ("patch", 16),
+    ]:
+        for arch in ("mlp", "rnn", "lstm", "gru"):
+            caught = error_of(network_spec, {"arch": arch, name: value})
+            option = f"--{name}".replace("_", "-")
+            assert str(caught) == f"{option} {value} goes with --arch transformer; {arch} has none", (arch, name)
 
 
 def test_options_of_others_that_are_none_are_no_mistake():
@@ -242,11 +240,9 @@ def test_options_of_others_that_are_none_are_no_mistake():
 # ---- what follows from the options
 
 
-@pytest.mark.parametrize(
-    ("ratio", "width", "hidden"), [(4.0, 768, 3072), (2.6875, 4096, 11008), (3.5, 8192, 28672), (0.01, 12, 1)]
-)
-def test_an_mlp_has_the_nearest_whole_number_of_hidden_units_and_at_least_one(ratio, width, hidden):
-    assert TransformerSpec(mlp_ratio=ratio, model_width=width, heads=4).mlp_width == hidden
+def test_an_mlp_has_the_nearest_whole_number_of_hidden_units_and_at_least_one():
+    for ratio, width, hidden in ((4.0, 768, 3072), (2.6875, 4096, 11008), (3.5, 8192, 28672), (0.01, 12, 1)):
+        assert TransformerSpec(mlp_ratio=ratio, model_width=width, heads=4).mlp_width == hidden, ratio
 
 
 @pytest.mark.parametrize(
@@ -257,35 +253,29 @@ def test_keys_are_as_wide_as_their_heads_together(heads, kv_heads, head, keys):
     assert (spec.head_width, spec.key_width) == (head, keys)
 
 
-@pytest.mark.parametrize(
-    ("scale", "branch", "stream", "writing", "inner"),
-    [
+def test_a_residual_scale_multiplies_branches_the_stream_or_matrices():
+    for scale, branch, stream, writing, inner in [
         (1.0, 1.0, 1.0, 1.0, 1.0),
         (0.25, 0.25, 1.0, 1.0, 1.0),
         ("gpt2", 1.0, 1.0, 0.25, 1.0),
         ("deepnorm", 1.0, 2.0, 64**-0.25, 64**-0.25),
-    ],
-)
-def test_a_residual_scale_multiplies_branches_the_stream_or_matrices(scale, branch, stream, writing, inner):
-    spec = TransformerSpec(blocks=8, residual_scale=scale, norm_placement="post")  # 16 branches
-    found = spec.branch_scale, spec.stream_scale, spec.branch_gain, spec.inner_gain
-    assert found == pytest.approx((branch, stream, writing, inner), rel=1e-15)
+    ]:
+        spec = TransformerSpec(blocks=8, residual_scale=scale, norm_placement="post")  # 16 branches
+        found = spec.branch_scale, spec.stream_scale, spec.branch_gain, spec.inner_gain
+        assert found == pytest.approx((branch, stream, writing, inner), rel=1e-15), scale
 
 
-@pytest.mark.parametrize("activation", [*ACTIVATIONS, *GATED])
-def test_the_gated_activations_are_those_of_two_names(activation):
-    assert TransformerSpec(activation=activation).gated is (activation in ("geglu", "swiglu"))
+def test_the_gated_activations_are_those_of_two_names():
+    for activation in (*ACTIVATIONS, *GATED):
+        assert TransformerSpec(activation=activation).gated is (activation in ("geglu", "swiglu")), activation
 
 
-@pytest.mark.parametrize(
-    ("fields", "deviation", "scale"),
-    [
+def test_embeddings_have_the_given_deviation_or_one_that_their_scale_makes_one():
+    for fields, deviation, scale in [
         ({"init": "normal", "weight_std": 0.02}, 0.02, 1.0),
         ({"init": "uniform", "weight_std": 0.3, "gain": 2.0}, 0.3, 1.0),
         ({"init": "xavier"}, 1 / 16, 16.0),
         ({"init": "orthogonal", "gain": 2.0}, 1 / 16, 16.0),
-    ],
-)
-def test_embeddings_have_the_given_deviation_or_one_that_their_scale_makes_one(fields, deviation, scale):
-    spec = TransformerSpec(model_width=256, heads=4, **fields)
-    assert (spec.embedding_std, spec.embedding_scale) == (deviation, scale)
+    ]:
+        spec = TransformerSpec(model_width=256, heads=4, **fields)
+        assert (spec.embedding_std, spec.embedding_scale) == (deviation, scale), fields

@@ -123,8 +123,11 @@ def test_the_command_line_of_a_change_gives_the_changed_transformer(config_of, e
         assert config_of(command_line("simulate", changed)) == changed
 
 
+SET_BY_PRESETS = [(name, option) for name in PRESETS for option in PRESETS[name].options if option in SINGLE]
+
+
 def test_an_option_that_a_preset_sets_can_be_set_back_to_the_usual_one(config_of):
-    for name, option in [(name, option) for name in PRESETS for option in PRESETS[name].options if option in SINGLE]:
+    for name, option in SET_BY_PRESETS:
         usual = Experiment.from_options({"arch": "transformer"}).to_dict()[option]
         config = Experiment.from_options({"preset": name, option: usual}).to_dict()
         assert config[option] == usual, (name, option)
@@ -134,10 +137,10 @@ def test_an_option_that_a_preset_sets_can_be_set_back_to_the_usual_one(config_of
 # ---- what is typed
 
 
-@pytest.mark.parametrize("name", PRESETS)
-def test_a_preset_is_typed_by_its_name_alone(name):
-    config = Experiment.from_options({"preset": name}).to_dict()
-    assert command_line("simulate", config) == f"gradcheck simulate --preset {name}"
+def test_a_preset_is_typed_by_its_name_alone():
+    for name in PRESETS:
+        config = Experiment.from_options({"preset": name}).to_dict()
+        assert command_line("simulate", config) == f"gradcheck simulate --preset {name}", name
 
 
 def test_a_default_transformer_is_typed_by_its_architecture_alone():
@@ -227,12 +230,12 @@ def test_weightless_layers_of_a_narrow_network_are_typed(name, config_of):
     assert config_of(command) == config
 
 
-@pytest.mark.parametrize("init", [name for name in INITIALIZERS if name not in FREE_SCALE])
-def test_another_initialisation_is_typed_without_the_layers_that_come_with_it(init, config_of):
-    config = Experiment.from_options({"preset": "gpt2", "init": init}).to_dict()
-    assert config["layers"] == ("weightless" if init in WEIGHTLESS else "dense")
-    assert command_line("simulate", config) == f"gradcheck simulate --preset gpt2 --init {init}"
-    assert config_of(command_line("simulate", config)) == config
+def test_another_initialisation_is_typed_without_the_layers_that_come_with_it(config_of):
+    for init in [name for name in INITIALIZERS if name not in FREE_SCALE]:
+        config = Experiment.from_options({"preset": "gpt2", "init": init}).to_dict()
+        assert config["layers"] == ("weightless" if init in WEIGHTLESS else "dense"), init
+        assert command_line("simulate", config) == f"gradcheck simulate --preset gpt2 --init {init}", init
+        assert config_of(command_line("simulate", config)) == config, init
 
 
 def test_the_config_of_a_report_is_typed_like_that_of_its_experiment():

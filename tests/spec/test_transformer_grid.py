@@ -29,9 +29,8 @@ def test_every_option_of_a_network_can_be_varied():
 # ---- lists and ranges
 
 
-@pytest.mark.parametrize(
-    ("option", "text", "expected"),
-    [
+def test_a_list_holds_its_parts_in_order():
+    for option, text, expected in [
         ("preset", "gpt2", ("gpt2",)),
         ("preset", ", ".join(PRESETS), tuple(PRESETS)),
         ("arch", "mlp,transformer", ("mlp", "transformer")),
@@ -45,23 +44,19 @@ def test_every_option_of_a_network_can_be_varied():
         ("residual_scale", "deepnorm, gpt2", ("deepnorm", "gpt2")),
         ("residual_scale", "gpt2,0.1:0.3:0.1,-1", ("gpt2", 0.1, 0.2, 0.3, -1.0)),
         ("residual_scale", "1,gpt2,1.0,gpt2", (1.0, "gpt2")),
-    ],
-)
-def test_a_list_holds_its_parts_in_order(option, text, expected):
-    assert values(option, text) == expected
+    ]:
+        assert values(option, text) == expected, option
 
 
-@pytest.mark.parametrize("option", SWITCHES)
-@pytest.mark.parametrize(
-    ("text", "expected"), [("both", (False, True)), ("yes", (True,)), ("no", (False,)), ("yes,no", (True, False))]
-)
-def test_a_switch_is_yes_no_or_both(option, text, expected):
-    assert values(option, text) == expected
+def test_a_switch_is_yes_no_or_both():
+    for text, expected in (("both", (False, True)), ("yes", (True,)), ("no", (False,)), ("yes,no", (True, False))):
+        for option in SWITCHES:
+            assert values(option, text) == expected, (option, text)
 
 
-@pytest.mark.parametrize("option", SIZES)
-def test_a_size_is_a_whole_number_or_a_range_of_them(option):
-    assert values(option, "6:48:6,3") == (*range(6, 49, 6), 3)
+def test_a_size_is_a_whole_number_or_a_range_of_them():
+    for option in SIZES:
+        assert values(option, "6:48:6,3") == (*range(6, 49, 6), 3), option
 
 
 @given(st.lists(st.sampled_from(RESIDUAL_SCALES) | st.floats(-9, 9), min_size=1, max_size=5))
@@ -73,9 +68,8 @@ def test_residual_scales_of_either_kind_mix(scales):
 # ---- bad input
 
 
-@pytest.mark.parametrize(
-    ("option", "text", "words"),
-    [
+def test_bad_text_is_refused_with_the_option_and_what_would_be_right(error_of):
+    for option, text, words in [
         ("preset", "gpt-2", "did you mean 'gpt2'"),
         ("preset", "", "allowed: gpt2, gpt2-xl"),
         ("preset", "gpt2,,bert-base", "'' is unknown"),
@@ -95,14 +89,11 @@ def test_residual_scales_of_either_kind_mix(scales):
         *((option, "0", "at least 2" if option == "vocabulary" else "at least 1") for option in SIZES),
         *((option, "2.5", "neither a whole number nor a range") for option in SIZES),
         *((option, "9:3", "reversed") for option in SIZES),
-    ],
-)
-def test_bad_text_is_refused_with_the_option_and_what_would_be_right(option, text, words):
-    with pytest.raises(OptionError) as refused:
-        Grid.from_text({option: text})
-    assert refused.value.option == option
-    assert str(refused.value).startswith(f"--{option.replace('_', '-')} ")
-    assert words in str(refused.value)
+    ]:
+        refused = error_of(Grid.from_text, {option: text})
+        assert refused.option == option, (option, text)
+        assert str(refused).startswith(f"--{option.replace('_', '-')} "), (option, text)
+        assert words in str(refused), (option, text)
 
 
 @pytest.mark.parametrize(

@@ -64,10 +64,10 @@ def test_rows_are_all_rows_best_first(comparison):
     assert comparison.best["score"] == max(row["score"] for row in comparison if row["error"] is None)
 
 
-@pytest.mark.parametrize("order", ["span", "gain", "rank", "grid"])
-def test_rows_are_ranked_by_what_was_asked_for(order):
-    comparison = gradcheck.compare(GRID, seeds=1, sort=order)
-    assert comparison.rows == ranked(list(comparison), order)
+def test_rows_are_ranked_by_what_was_asked_for():
+    for order in ("span", "gain", "rank", "grid"):
+        comparison = gradcheck.compare(GRID, seeds=1, sort=order)
+        assert comparison.rows == ranked(list(comparison), order), order
 
 
 def test_a_row_is_what_simulate_says_of_the_same_options(comparison):

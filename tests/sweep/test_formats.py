@@ -102,13 +102,13 @@ def test_markdown_says_of_each_row_what_differs(comparison):
     assert [line[-1] for line in lines[1:3]] == ["data=digits", "residual=False"]
 
 
-@pytest.mark.parametrize("name", ["a\nb.npy", "a\033[2Jb.npy", "a\rb.npy"])
-@pytest.mark.parametrize("group_by", [None, "data"])
-def test_a_file_s_name_breaks_no_line_of_markdown(name, group_by):
-    grid = Grid({"data": ["digits", name]})
-    text = formats.as_markdown(finished(grid, [row(*one) for one in enumerate(grid)]), None, group_by)
-    assert "\033" not in text
-    assert len(text.splitlines()) == 4
+def test_a_file_s_name_breaks_no_line_of_markdown():
+    for group_by in (None, "data"):
+        for name in ("a\nb.npy", "a\033[2Jb.npy", "a\rb.npy"):
+            grid = Grid({"data": ["digits", name]})
+            text = formats.as_markdown(finished(grid, [row(*one) for one in enumerate(grid)]), None, group_by)
+            assert "\033" not in text, (name, group_by)
+            assert len(text.splitlines()) == 4, (name, group_by)
 
 
 def test_markdown_of_groups_has_a_line_for_each_and_no_none(comparison):

@@ -63,20 +63,18 @@ def test_a_wide_terminal_shows_every_column_and_a_narrow_one_the_most_telling(re
     assert all({"layer", "gradient", "flag"} <= set(names) for _, names in LAYOUTS)
 
 
-@pytest.mark.parametrize(
-    ("width", "count"), [(47, 3), (48, 4), (71, 4), (72, 7), (97, 7), (98, 10), (117, 10), (118, 12)]
-)
-def test_columns_come_as_soon_as_there_is_room_for_them(healthy, lines_of, width, count):
-    assert len(lines_of(healthy, width)[0].replace("weight gradient", "weight-gradient").split()) == count
+def test_columns_come_as_soon_as_there_is_room_for_them(healthy, lines_of):
+    for width, count in ((47, 3), (48, 4), (71, 4), (72, 7), (97, 7), (98, 10), (117, 10), (118, 12)):
+        assert len(lines_of(healthy, width)[0].replace("weight gradient", "weight-gradient").split()) == count, width
 
 
 def test_a_bar_is_no_longer_than_it_need_be(healthy, lines_of):
     assert max(line.count("█") for line in lines_of(healthy, 200)) == 24
 
 
-@pytest.mark.parametrize("width", [36, 48, 72, 80, 98, 118, 140, 200])
-def test_rows_are_never_wider_than_the_terminal(vanishing, lines_of, width):
-    assert max(map(len, lines_of(vanishing, width, all_layers=True))) <= width
+def test_rows_are_never_wider_than_the_terminal(vanishing, lines_of):
+    for width in (36, 48, 72, 80, 98, 118, 140, 200):
+        assert max(map(len, lines_of(vanishing, width, all_layers=True))) <= width, width
 
 
 def test_a_deep_network_is_sampled_and_the_table_says_so(vanishing, lines_of):
@@ -106,9 +104,9 @@ def test_of_a_recurrence_the_table_has_steps(report_of, lines_of):
     assert steps[-1] == layers[-1].replace("50 layers", "50 steps")
 
 
-@pytest.mark.parametrize("width", [least for least, _ in LAYOUTS])
-def test_steps_head_their_column_at_every_width(width, report_of, lines_of):
-    assert lines_of(report_of([-1.0, 0.0], arch="gru"), max(width, 40))[0].split()[0] == "step"
+def test_steps_head_their_column_at_every_width(report_of, lines_of):
+    for width in [least for least, _ in LAYOUTS]:
+        assert lines_of(report_of([-1.0, 0.0], arch="gru"), max(width, 40))[0].split()[0] == "step", width
 
 
 def test_of_a_transformer_the_table_has_blocks_and_their_flow_points(report_of, lines_of):
@@ -121,25 +119,23 @@ def test_of_a_transformer_the_table_has_blocks_and_their_flow_points(report_of, 
     assert {row.index(row.split()[0]) for row in (header, *rows)} == {2}  # on the left, as words stand
 
 
-@pytest.mark.parametrize("width", [least for least, _ in LAYOUTS])
-def test_blocks_head_their_column_at_every_width(width, report_of, lines_of):
-    header, first, *_ = lines_of(report_of([-1.0, 0.0, 0.0], arch="transformer"), max(width, 40))
-    assert header.split()[0] == "block"
-    assert first.split()[:2] == ["1", "attention"]
+def test_blocks_head_their_column_at_every_width(report_of, lines_of):
+    for width in [least for least, _ in LAYOUTS]:
+        header, first, *_ = lines_of(report_of([-1.0, 0.0, 0.0], arch="transformer"), max(width, 40))
+        assert header.split()[0] == "block", width
+        assert first.split()[:2] == ["1", "attention"], width
 
 
-@pytest.mark.parametrize("width", [36, 48, 72, 80, 98, 118, 140, 200])
-def test_rows_of_a_transformer_are_never_wider_than_the_terminal(width, report_of, lines_of):
-    report = report_of([-step / 9 for step in range(299, -1, -1)], arch="transformer")
-    assert max(map(len, lines_of(report, width))) <= width
+def test_rows_of_a_transformer_are_never_wider_than_the_terminal(report_of, lines_of):
+    for width in (36, 48, 72, 80, 98, 118, 140, 200):
+        report = report_of([-step / 9 for step in range(299, -1, -1)], arch="transformer")
+        assert max(map(len, lines_of(report, width))) <= width, width
 
 
-@pytest.mark.parametrize("width", [40, 48, 72, 80, 98, 118, 121, 140])
-def test_no_cell_of_a_transformers_table_is_cut_at_the_widths_from_which_a_set_of_columns_fits(
-    width, report_of, lines_of
-):
-    report = report_of([-step / 9 for step in range(299, -1, -1)], arch="transformer")
-    assert "…" not in "".join(lines_of(report, width))
+def test_no_cell_of_a_transformers_table_is_cut_at_the_widths_from_which_a_set_of_columns_fits(report_of, lines_of):
+    for width in (40, 48, 72, 80, 98, 118, 121, 140):
+        report = report_of([-step / 9 for step in range(299, -1, -1)], arch="transformer")
+        assert "…" not in "".join(lines_of(report, width)), width
 
 
 def test_a_deep_transformer_is_sampled_by_its_flow_points(report_of, lines_of):
