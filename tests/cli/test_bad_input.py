@@ -103,13 +103,13 @@ def refused(gradcheck, user_files):
     return lambda options: gradcheck(f"{line} {options}", cwd=user_files)
 
 
-@pytest.mark.parametrize("options", OPTIONS)
-def test_bad_input_is_one_line_on_stderr_and_nothing_is_written(options, refused, user_files):
-    ended = refused(options)
-    assert re.fullmatch(f"error: ({OPTIONS[options]})\n", ended.stderr)
-    assert (ended.returncode, ended.stdout) == (2, "")
-    assert not (user_files / "out.txt").exists()
-    assert not (user_files / "drawn.npz").exists()
+def test_bad_input_is_one_line_on_stderr_and_nothing_is_written(refused, user_files):
+    for options in OPTIONS:
+        ended = refused(options)
+        assert re.fullmatch(f"error: ({OPTIONS[options]})\n", ended.stderr), options
+        assert (ended.returncode, ended.stdout) == (2, ""), options
+        assert not (user_files / "out.txt").exists(), options
+        assert not (user_files / "drawn.npz").exists(), options
 
 
 @pytest.mark.parametrize(

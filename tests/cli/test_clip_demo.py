@@ -182,7 +182,7 @@ def test_a_pipe_that_is_closed_from_the_start_ends_silently(form, gradcheck):
 
 def test_a_pipe_that_is_closed_in_mid_document_ends_silently(in_bash):
     """The document is more than a pipe holds."""
-    line = "gradcheck clip-demo --network mlp --depth 1 --width 1 --epochs 60 --batch-size 256 --json | head -c 100"
+    line = "gradcheck clip-demo --network mlp --depth 1 --width 1 --epochs 24 --batch-size 256 --json | head -c 100"
     ended = in_bash(line)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout
@@ -252,10 +252,10 @@ CODES = {
 }
 
 
-@pytest.mark.parametrize("line", CODES)
-def test_fail_on_asks_for_causes(line, gradcheck):
-    ended = gradcheck(line)
-    assert (ended.returncode, ended.stderr) == (CODES[line], "")
+def test_fail_on_asks_for_causes(gradcheck):
+    for line in CODES:
+        ended = gradcheck(line)
+        assert (ended.returncode, ended.stderr) == (CODES[line], ""), line
 
 
 def test_what_fails_is_shown_all_the_same(gradcheck, printed):

@@ -226,9 +226,8 @@ def test_one_or_three_varied_options_and_groups_are_no_heat_map(line, printed):
 # ---- exit codes
 
 
-@pytest.mark.parametrize(
-    ("line", "code"),
-    [
+def test_the_exit_code_is_what_was_asked_for(compare):
+    for line, code in [
         ("--depth 12 --fail-on vanishing", 1),
         ("--depth 2,12 --fail-on vanishing", 1),
         ("--depth 2,12 --fail-on exploding", 0),
@@ -242,12 +241,10 @@ def test_one_or_three_varied_options_and_groups_are_no_heat_map(line, printed):
         ("--depth 2 --init normal --any-healthy", 1),
         ("--depth 12 --top 1 --fail-on vanishing --format csv", 1),
         ("--depth 12 --fail-on vanishing --format jsonl", 1),
-    ],
-)
-def test_the_exit_code_is_what_was_asked_for(line, code, compare):
-    ended = compare(f"{line} {SMALL}")
-    assert (ended.returncode, ended.stderr) == (code, "")
-    assert ended.stdout
+    ]:
+        ended = compare(f"{line} {SMALL}")
+        assert (ended.returncode, ended.stderr) == (code, ""), line
+        assert ended.stdout, line
 
 
 # ---- bad input
@@ -312,10 +309,10 @@ def test_every_network_option_can_be_varied(compare):
     assert [name for name in PARSERS if f"--{name.replace('_', '-')} " not in said] == []
 
 
-@pytest.mark.parametrize("name", ["[/a].npy", "a\nb.npy", "a\033[2Jb.npy", "a\udcffb.npy"])
-@pytest.mark.parametrize("view", ["text", "json", "jsonl", "csv", "markdown"])
-def test_a_file_s_name_is_shown_rather_than_obeyed(name, view, compare):
-    ended = compare(f"--depth 2,3 {SMALL} --format {view}", "--data", f"digits,{name}")
-    assert (ended.returncode, ended.stderr) == (0, "")
-    if view != "csv":
-        assert "\033" not in ended.stdout
+def test_a_file_s_name_is_shown_rather_than_obeyed(compare):
+    for view in ("text", "json", "jsonl", "csv", "markdown"):
+        for name in ("[/a].npy", "a\nb.npy", "a\033[2Jb.npy", "a\udcffb.npy"):
+            ended = compare(f"--depth 2,3 {SMALL} --format {view}", "--data", f"digits,{name}")
+            assert (ended.returncode, ended.stderr) == (0, ""), (name, view)
+            if view != "csv":
+                assert "\033" not in ended.stdout, (name, view)

@@ -113,6 +113,7 @@ def test_a_sweep_that_was_killed_goes_on_from_its_journal(journal, sweep, finish
     assert kept < set(journal.read_bytes().splitlines(keepends=True))
 
 
+@pytest.mark.slow
 @linux
 def test_killed_twice_and_torn_it_still_comes_to_the_same_end(journal, sweep, finished, uninterrupted):
     arguments = ("--workers", 1, "--journal", journal)

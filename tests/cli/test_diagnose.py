@@ -81,17 +81,17 @@ def test_the_document_is_the_one_that_is_kept(name, diagnosed, golden):
     golden(f"../golden_logs/{name}", ended.stdout)
 
 
-@pytest.mark.parametrize("columns", [40, 60, 80, 140])
-def test_the_text_keeps_to_the_columns_but_for_the_command_to_copy(columns, diagnosed):
-    shown = diagnosed("exploding.jsonl", COLUMNS=str(columns)).stdout.splitlines()
-    assert max(map(len, shown[:-1])) <= columns
+def test_the_text_keeps_to_the_columns_but_for_the_command_to_copy(diagnosed):
+    for columns in (40, 60, 80, 140):
+        shown = diagnosed("exploding.jsonl", COLUMNS=str(columns)).stdout.splitlines()
+        assert max(map(len, shown[:-1])) <= columns, columns
 
 
-@pytest.mark.parametrize("kind", LOGS)
-def test_ascii_has_no_question_marks(kind, diagnosed):
-    text = diagnosed(f"{kind}.jsonl", PYTHONIOENCODING="ascii", LANG="C").stdout
-    assert text.isascii()
-    assert "?" not in text
+def test_ascii_has_no_question_marks(diagnosed):
+    for kind in LOGS:
+        text = diagnosed(f"{kind}.jsonl", PYTHONIOENCODING="ascii", LANG="C").stdout
+        assert text.isascii(), kind
+        assert "?" not in text, kind
 
 
 def test_a_pipe_and_no_color_get_no_colours(diagnosed, terminal, folder):
@@ -107,35 +107,35 @@ def test_control_characters_of_a_layer_are_shown_and_not_obeyed(form, diagnosed)
     assert not [one for one in document if not one.isprintable() and one != "\n"]
 
 
-@pytest.mark.parametrize("kind", LOGS)
-def test_the_verdict_comes_first(kind, diagnosed):
-    status = "healthy" if kind == "never-clipped" else kind
-    assert diagnosed(f"{kind}.jsonl").stdout.splitlines()[2].strip().startswith(status.upper())
+def test_the_verdict_comes_first(diagnosed):
+    for kind in LOGS:
+        status = "healthy" if kind == "never-clipped" else kind
+        assert diagnosed(f"{kind}.jsonl").stdout.splitlines()[2].strip().startswith(status.upper()), kind
 
 
-@pytest.mark.parametrize("kind", LOGS)
-def test_the_next_command_can_be_run(kind, diagnosed):
-    command = diagnosed(f"{kind}.jsonl").stdout.splitlines()[-1].strip()
-    assert command.startswith("gradcheck diagnose")
-    assert diagnosed(command.removeprefix("gradcheck diagnose ")).returncode in (0, 1)
+def test_the_next_command_can_be_run(diagnosed):
+    for kind in LOGS:
+        command = diagnosed(f"{kind}.jsonl").stdout.splitlines()[-1].strip()
+        assert command.startswith("gradcheck diagnose"), kind
+        assert diagnosed(command.removeprefix("gradcheck diagnose ")).returncode in (0, 1), kind
 
 
 # ---- other formats
 
 
-@pytest.mark.parametrize("kind", LOGS)
-def test_json_is_strict_and_keeps_to_its_schema(kind, diagnosed, strictly):
-    document = strictly(diagnosed(f"{kind}.jsonl --json").stdout)
-    jsonschema.validate(document, gradcheck.json_schema("diagnose"))
-    assert document["verdict"]["status"] == ("healthy" if kind == "never-clipped" else kind)
+def test_json_is_strict_and_keeps_to_its_schema(diagnosed, strictly):
+    for kind in LOGS:
+        document = strictly(diagnosed(f"{kind}.jsonl --json").stdout)
+        jsonschema.validate(document, gradcheck.json_schema("diagnose"))
+        assert document["verdict"]["status"] == ("healthy" if kind == "never-clipped" else kind), kind
 
 
-@pytest.mark.parametrize("kind", LOGS)
-def test_json_lines_have_a_finding_each(kind, diagnosed, strictly):
-    lines = [strictly(line) for line in diagnosed(f"{kind}.jsonl --format jsonl").stdout.splitlines()]
-    assert [one["kind"] for one in lines] == ([] if kind == "healthy" else [kind])
-    for line in lines:
-        jsonschema.validate(line, schema_of(LogFinding))
+def test_json_lines_have_a_finding_each(diagnosed, strictly):
+    for kind in LOGS:
+        lines = [strictly(line) for line in diagnosed(f"{kind}.jsonl --format jsonl").stdout.splitlines()]
+        assert [one["kind"] for one in lines] == ([] if kind == "healthy" else [kind]), kind
+        for line in lines:
+            jsonschema.validate(line, schema_of(LogFinding))
 
 
 def test_the_command_and_the_function_say_the_same(diagnosed, strictly, folder, monkeypatch):
@@ -158,9 +158,8 @@ def test_a_healthy_run_has_no_annotation(diagnosed):
 # ---- what scripts rely on
 
 
-@pytest.mark.parametrize(
-    ("kind", "asked", "code"),
-    [
+def test_fail_on_asks_for_findings(diagnosed):
+    for kind, asked, code in [
         ("healthy", "any", 0),
         ("exploding", "any", 1),
         ("exploding", "exploding", 1),
@@ -169,13 +168,11 @@ def test_a_healthy_run_has_no_annotation(diagnosed):
         ("nonfinite", "nonfinite", 1),
         ("never-clipped", "any", 0),
         ("never-clipped", "never-clipped", 1),
-    ],
-)
-def test_fail_on_asks_for_findings(kind, asked, code, diagnosed):
-    words = " ".join(f"--fail-on {one}" for one in asked.split())
-    ended = diagnosed(f"{kind}.jsonl {words}")
-    assert ended.returncode == code
-    assert ended.stdout == diagnosed(f"{kind}.jsonl").stdout
+    ]:
+        words = " ".join(f"--fail-on {one}" for one in asked.split())
+        ended = diagnosed(f"{kind}.jsonl {words}")
+        assert ended.returncode == code, (kind, asked)
+        assert ended.stdout == diagnosed(f"{kind}.jsonl").stdout, kind
 
 
 def test_the_threshold_can_be_given(diagnosed):
@@ -197,22 +194,19 @@ def test_quiet_leaves_the_exit_code_and_the_file(diagnosed, folder):
     assert json.loads((folder / "out.json").read_text())["verdict"]["status"] == "exploding"
 
 
-@pytest.mark.parametrize(
-    ("line", "told"),
-    [
+def test_bad_input_is_one_line_and_ends_with_two(diagnosed):
+    for line, told in [
         ("missing.jsonl", "error: missing.jsonl: can't be read: no such file or directory"),
         ("nothing.csv", "error: nothing.csv: has neither a loss nor a gradient norm (its columns are a, b)"),
         ("healthy.jsonl --fail-on vanish", "error: --fail-on 'vanish' is unknown; did you mean 'vanishing'?"),
         ("healthy.jsonl --format yaml", "error: --format 'yaml' is unknown"),
         ("healthy.jsonl --max-norm -1", "error: --max-norm -1.0 is not a finite number above 0"),
         ("", "error: Missing argument 'FILE'"),
-    ],
-)
-def test_bad_input_is_one_line_and_ends_with_two(line, told, diagnosed):
-    ended = diagnosed(line)
-    assert (ended.returncode, ended.stdout) == (2, "")
-    assert ended.stderr.startswith(told)
-    assert ended.stderr.count("\n") == 1
+    ]:
+        ended = diagnosed(line)
+        assert (ended.returncode, ended.stdout) == (2, ""), line
+        assert ended.stderr.startswith(told), line
+        assert ended.stderr.count("\n") == 1, line
 
 
 def test_the_standard_input_is_read(in_bash, folder, diagnosed):

@@ -37,16 +37,15 @@ def test_it_ends_with_zero_whatever_it_finds(report):
         assert report(NETWORKS[verdict])["verdict"]["status"] == verdict, verdict
 
 
-@pytest.mark.parametrize("cause", ["vanishing", "exploding", "collapsed", "dead", "nonfinite"])
-def test_fail_on_a_verdict_ends_with_one_and_the_whole_document(cause, gradcheck, printed):
-    ended = gradcheck(f"simulate --json {NETWORKS[cause]} --fail-on {cause}")
-    assert (ended.returncode, ended.stderr) == (1, "")
-    assert ended.stdout == printed(f"simulate --json {NETWORKS[cause]}")
+def test_fail_on_a_verdict_ends_with_one_and_the_whole_document(gradcheck, printed):
+    for cause in ("vanishing", "exploding", "collapsed", "dead", "nonfinite"):
+        ended = gradcheck(f"simulate --json {NETWORKS[cause]} --fail-on {cause}")
+        assert (ended.returncode, ended.stderr) == (1, ""), cause
+        assert ended.stdout == printed(f"simulate --json {NETWORKS[cause]}"), cause
 
 
-@pytest.mark.parametrize(
-    ("network", "causes", "code"),
-    [
+def test_fail_on_asks_for_causes(gradcheck):
+    for network, causes, code in [
         ("healthy", "any", 0),
         ("vanishing", "any", 1),
         ("collapsed", "any", 1),
@@ -56,11 +55,9 @@ def test_fail_on_a_verdict_ends_with_one_and_the_whole_document(cause, gradcheck
         ("dead", "exploding any", 1),
         ("nonfinite", "exploding", 1),  # a flag of some layers, not the verdict
         ("collapsed", "vanishing exploding dead nonfinite", 0),
-    ],
-)
-def test_fail_on_asks_for_causes(network, causes, code, gradcheck):
-    asked = " ".join(f"--fail-on {cause}" for cause in causes.split())
-    assert gradcheck(f"simulate --json {NETWORKS[network]} {asked}").returncode == code
+    ]:
+        asked = " ".join(f"--fail-on {cause}" for cause in causes.split())
+        assert gradcheck(f"simulate --json {NETWORKS[network]} {asked}").returncode == code, (network, causes)
 
 
 def test_fail_on_any_is_content_with_saturated_layers_of_a_healthy_network(report, gradcheck):

@@ -160,20 +160,17 @@ def test_the_topics_that_a_page_leads_to_can_be_typed(printed):
 # ---- what is wrong is one line
 
 
-@pytest.mark.parametrize(
-    ("said", "hint"),
-    [
+def test_an_unknown_topic_is_one_line_with_the_nearest_names(gradcheck):
+    for said, hint in [
         ("vanishingg", "did you mean vanishing? gradcheck explain lists all"),
         ("normalise", "did you mean normalisation"),
         ("qwxyz", "gradcheck explain lists all"),
         ("''", "gradcheck explain lists all"),
-    ],
-)
-def test_an_unknown_topic_is_one_line_with_the_nearest_names(said, hint, gradcheck):
-    ended = gradcheck(f"explain {said}")
-    assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1)
-    quoted = said if said == "''" else f"'{said}'"
-    assert ended.stderr.startswith(f"error: topic {quoted} is unknown; {hint}")
+    ]:
+        ended = gradcheck(f"explain {said}")
+        assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1), said
+        quoted = said if said == "''" else f"'{said}'"
+        assert ended.stderr.startswith(f"error: topic {quoted} is unknown; {hint}"), said
 
 
 @pytest.mark.parametrize("line", ["explain dead ok", "explain --colour", "explain dead -o no/such/folder.txt"])

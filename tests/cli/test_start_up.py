@@ -73,13 +73,10 @@ def test_theory_loads_numpy_but_neither_rich_nor_what_simulates(loaded):
     }
 
 
-@pytest.mark.parametrize(
-    ("shell", "line"),
-    [("zsh", "simulate --activation re"), ("fish", "simulate --dep"), ("bash", "explain v")],
-)
-def test_completion_loads_neither_numpy_nor_rich(shell, line, loaded):
-    modules = loaded("", **completion(shell, line))
-    assert not modules & {"numpy", "rich", "rich.table", "torch"}
+def test_completion_loads_neither_numpy_nor_rich(loaded):
+    for shell, line in (("zsh", "simulate --activation re"), ("fish", "simulate --dep"), ("bash", "explain v")):
+        modules = loaded("", **completion(shell, line))
+        assert not modules & {"numpy", "rich", "rich.table", "torch"}, shell
 
 
 def test_importing_gradcheck_loads_nothing(python):
@@ -101,12 +98,12 @@ def test_machine_formats_load_no_rich(loaded):
     assert not modules & {"rich", "torch", "safetensors"}
 
 
-@pytest.mark.parametrize("form", ["", "--json"])
-def test_a_page_loads_no_numpy_and_rich_for_text_alone(form, loaded):
-    modules = loaded(f"explain {form}", f"explain batch-norm {form}")
-    assert "gradcheck.explanations" in modules
-    assert not modules & {"numpy", "torch", "safetensors"}
-    assert ("rich" in modules) == (form == "")
+def test_a_page_loads_no_numpy_and_rich_for_text_alone(loaded):
+    for form in ("", "--json"):
+        modules = loaded(f"explain {form}", f"explain batch-norm {form}")
+        assert "gradcheck.explanations" in modules, form
+        assert not modules & {"numpy", "torch", "safetensors"}, form
+        assert ("rich" in modules) == (form == ""), form
 
 
 def test_the_page_that_simulates_loads_numpy_and_its_json_no_rich(loaded):

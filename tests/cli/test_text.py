@@ -204,18 +204,24 @@ def test_the_sparkline_is_as_high_as_gradients_are_strong(wide_text, layers):
             assert (level == "×") == (layer["gradient_rms"] is None and layer["log10_gradient_rms"] is None), network
 
 
-@every_network
-@pytest.mark.parametrize("columns", [40, 80])
-def test_regions_are_marked_under_their_columns(network, columns, text, report, layers):
-    regions, shown = report(NETWORKS[network])["regions"], text(network, columns)
-    if not regions:
-        assert not re.search("[└╵]", shown)
-        return
-    scale = len(sparkline(shown)) / len(layers(network))  # columns a layer
-    brackets = [(mark.start(), mark.end()) for mark in re.finditer("└[^┘]*┘|╵", marks(shown))]
-    for (start, end), region in zip(brackets, regions, strict=True):
-        assert start == pytest.approx((region["first_layer"] - 1) * scale, abs=0 if scale == 1 else 1)
-        assert end == pytest.approx(region["last_layer"] * scale, abs=0 if scale == 1 else 1)
+def test_regions_are_marked_under_their_columns(text, report, layers):
+    for columns in (40, 80):
+        for network in NETWORKS:
+            regions, shown = report(NETWORKS[network])["regions"], text(network, columns)
+            if not regions:
+                assert not re.search("[└╵]", shown), (network, columns)
+                return
+            scale = len(sparkline(shown)) / len(layers(network))  # columns a layer
+            brackets = [(mark.start(), mark.end()) for mark in re.finditer("└[^┘]*┘|╵", marks(shown))]
+            for (start, end), region in zip(brackets, regions, strict=True):
+                assert start == pytest.approx((region["first_layer"] - 1) * scale, abs=0 if scale == 1 else 1), (
+                    network,
+                    columns,
+                )
+                assert end == pytest.approx(region["last_layer"] * scale, abs=0 if scale == 1 else 1), (
+                    network,
+                    columns,
+                )
 
 
 def test_a_region_is_named_with_its_first_and_last_layer(report, layers):

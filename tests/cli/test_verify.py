@@ -73,20 +73,17 @@ def test_only_takes_names_and_kinds(printed, strictly):
     assert [check["name"] for check in found["checks"]] == ["gelu", "rnn", "lstm", "gru"]
 
 
-@pytest.mark.parametrize(
-    ("options", "told"),
-    [
+def test_what_is_wrong_is_one_line_and_exit_code_two(gradcheck):
+    for options, told in [
         ("--only geluu", "error: --only 'geluu' is unknown; did you mean 'gelu' or"),
         ("--dtype float16", "error: --dtype 'float16' is unknown"),
         ("--seed -1", "error: --seed -1 is not"),
         ("--format yaml", "error: --format 'yaml' is unknown"),
         ("--output no/such/folder.txt", "error: no/such/folder.txt: can't be written"),
-    ],
-)
-def test_what_is_wrong_is_one_line_and_exit_code_two(options, told, gradcheck):
-    ended = gradcheck(f"verify {options}")
-    assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1)
-    assert ended.stderr.startswith(told)
+    ]:
+        ended = gradcheck(f"verify {options}")
+        assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1), options
+        assert ended.stderr.startswith(told), options
 
 
 def test_an_engine_that_is_broken_is_exit_code_one_and_named_first(broken):

@@ -271,11 +271,11 @@ def column(reports, layer, name):
     return [report.layers[layer][name] for report in reports]
 
 
-@pytest.mark.parametrize("name", GEOMETRIC)
-def test_of_several_draws_a_magnitude_is_the_geometric_mean(several, name):
-    report, singles = several
-    for index, layer in enumerate(report.layers):
-        assert layer[name] == pytest.approx(math.prod(column(singles, index, name)) ** (1 / DRAWS), rel=1e-12)
+def test_of_several_draws_a_magnitude_is_the_geometric_mean(several):
+    for name in GEOMETRIC:
+        report, singles = several
+        for index, layer in enumerate(report.layers):
+            assert layer[name] == pytest.approx(math.prod(column(singles, index, name)) ** (1 / DRAWS), rel=1e-12), name
 
 
 @pytest.mark.parametrize("name", LOGARITHMS)
@@ -292,14 +292,12 @@ def test_of_several_draws_the_cosine_which_can_be_negative_is_the_arithmetic_mea
         assert layer.input_cosine == pytest.approx(sum(column(singles, index, "input_cosine")) / DRAWS, rel=1e-12)
 
 
-@pytest.mark.parametrize(
-    "name", [*GEOMETRIC, *(f"log10_{name}" for name in LOGARITHMS), "input_cosine", "dead_fraction", "local_gain"]
-)
-def test_of_several_draws_low_and_high_are_the_extremes(several, name):
-    report, singles = several
-    for index, layer in enumerate(report.layers[:-1]):
-        assert layer[f"{name}_low"] == pytest.approx(min(column(singles, index, name)), rel=1e-12)
-        assert layer[f"{name}_high"] == pytest.approx(max(column(singles, index, name)), rel=1e-12)
+def test_of_several_draws_low_and_high_are_the_extremes(several):
+    for name in (*GEOMETRIC, *(f"log10_{name}" for name in LOGARITHMS), "input_cosine", "dead_fraction", "local_gain"):
+        report, singles = several
+        for index, layer in enumerate(report.layers[:-1]):
+            assert layer[f"{name}_low"] == pytest.approx(min(column(singles, index, name)), rel=1e-12), name
+            assert layer[f"{name}_high"] == pytest.approx(max(column(singles, index, name)), rel=1e-12), name
 
 
 @pytest.mark.parametrize("part", ["output", "summary"])

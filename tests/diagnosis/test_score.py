@@ -91,12 +91,12 @@ options = calibrate["options"]
 
 
 def test_the_score_tells_the_networks_that_trained_from_those_that_did_not_with_a_seed_of_its_own():
-    """Every fourth of them, drawn by a seed that the fit hasn't seen; benchmarks/calibrate.py judges all."""
-    some = TRAINED[::4]
+    """Every eighth of them, drawn by a seed that the fit hasn't seen; benchmarks/calibrate.py judges all."""
+    some = TRAINED[::8]
     reports = [gradcheck.simulate(**options(network), seed=11) for network in some]
     trained = np.array([network["best_accuracy"] >= 0.8 for network in some])
     scores = np.array([report.verdict.score for report in reports])
-    assert 40 < trained.sum() < 80
+    assert 20 < trained.sum() < 40
     assert ((scores >= 0.5) == trained).mean() > 0.9
     assert (scores[trained][:, None] > scores[~trained]).mean() > 0.97
     assert abs(scores.mean() - trained.mean()) < 0.05

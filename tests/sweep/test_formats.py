@@ -52,10 +52,10 @@ def test_a_number_that_is_not_finite_is_never_written():
         json_line({"score": float("nan")})
 
 
-@pytest.mark.parametrize("top", [None, 1, 3, 99])
-def test_json_has_the_best_rows(comparison, top):
-    document = json.loads(formats.as_json(comparison, top), parse_constant=pytest.fail)
-    assert document == comparison.to_dict() | {"rows": comparison.rows[:top]}
+def test_json_has_the_best_rows(comparison):
+    for top in (None, 1, 3, 99):
+        document = json.loads(formats.as_json(comparison, top), parse_constant=pytest.fail)
+        assert document == comparison.to_dict() | {"rows": comparison.rows[:top]}, top
 
 
 def test_json_has_the_groups_beside_the_rows(comparison):
