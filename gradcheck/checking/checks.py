@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,13 +15,14 @@ from gradcheck.engine.attention import Heads
 from gradcheck.engine.blocks import HiddenLayer
 from gradcheck.engine.cells import CELLS
 from gradcheck.engine.initializers import Law
+from gradcheck.engine.layered import LayerPass
 from gradcheck.engine.linear import Beside, Dense, log10_weight_gradient_norm
-from gradcheck.engine.loss import cross_entropy, mean_square
+from gradcheck.engine.loss import Loss, cross_entropy, mean_square
 from gradcheck.engine.magnitude import Scaled
 from gradcheck.engine.network import weightless_maps
 from gradcheck.engine.normalization import EPSILON, NORMS
 from gradcheck.engine.recurrence import Recurrence
-from gradcheck.engine.transformer import AttentionBranch, MlpBranch, Products
+from gradcheck.engine.transformer import AttentionBranch, MlpBranch
 from gradcheck.engine.types import Array, Block
 from gradcheck.families import FAMILIES
 from gradcheck.families.transformer import GATES
@@ -64,7 +65,8 @@ def list_checks() -> list[Check]:
         *(_by_differences("map", name, cases) for name, cases in MAPS.items()),
         *(Check("map", f"weightless-{init}", "identity", partial(_adjoint, init)) for init in WEIGHTLESS),
         Check("map", "weight-gradient-norm", "identity", _weight_gradient_norm),
-        *(_by_differences("loss", name, cases) for name, cases in LOSSES.items()),
+        _by_differences("loss", "cross-entropy", partial(_loss, cross_entropy(np.arange(BATCH) % 4))),
+        _by_differences("loss", "mean-square", partial(_loss, mean_square)),
         *(
             _by_differences("block", f"{way}-{name}", partial(_hidden_layer, name, scale))
             for way, scale in (("plain", None), ("residual", 0.7))
@@ -135,11 +137,6 @@ def _attention(mask: str, grouped: str, rotary: str, draw: Draw) -> Iterator[Cas
 # ---- linear maps
 
 
-def _at_weights(at_x: Array, products: Products) -> tuple[Array, ...]:
-    """Return ∂𝓛/∂x and ∂𝓛/∂W = Xᵀ D of each linear map."""
-    return at_x, *(X.T @ D for X, D in products)
-
-
 def _dense(draw: Draw) -> Iterator[Case]:
     def function(x: Array, weight: Array, bias: Array) -> Followed:
         linear = Dense(weight, bias)
@@ -193,39 +190,37 @@ def _weight_gradient_norm(source: Source) -> float:
 # ---- losses
 
 
-def _cross_entropy(draw: Draw) -> Iterator[Case]:
-    yield _of_loss(cross_entropy(np.arange(BATCH) % 4), draw(BATCH, 4))
-
-
-def _mean_square(draw: Draw) -> Iterator[Case]:
-    yield _of_loss(mean_square, draw(BATCH, 4))
-
-
-def _of_loss(loss: Callable[[Array], tuple[float, Array]], outputs: Array) -> Case:
+def _loss(loss: Loss, draw: Draw) -> Iterator[Case]:
     def function(outputs: Array) -> Followed:
         value, at_outputs = loss(outputs)
         return np.asarray(value), lambda delta: (at_outputs * delta,)
 
-    return Case(function, (outputs,))
-
-
-LOSSES: dict[str, Cases] = {"cross-entropy": _cross_entropy, "mean-square": _mean_square}
+    yield Case(function, (draw(BATCH, 4),))
 
 
 # ---- layers, cells and branches
 
 
-def _hidden_layer(norm: str, skip_scale: float | None, draw: Draw) -> Iterator[Case]:
-    def function(x: Array, weight: Array) -> Followed:
-        layer_pass = HiddenLayer(Dense(weight), NORMS[norm].block, ACTIVATIONS["tanh"], skip_scale)(x)
+def _of_layer(build: Callable[..., Any], x: Array, *weights: Array) -> Case:
+    """Return the case of a layer that is built of weights: ∂𝓛/∂x, and ∂𝓛/∂W = Xᵀ D of each linear map."""
+
+    def function(x: Array, *weights: Array) -> Followed:
+        layer_pass = build(*weights)(x)
 
         def pullback(delta: Array) -> tuple[Array, ...]:
-            _, at_x, products = layer_pass.pullback(delta)
-            return _at_weights(at_x, products)
+            *_, at_x, products = layer_pass.pullback(delta)
+            return at_x, *(X.T @ D for X, D in products)
 
         return layer_pass.output, pullback
 
-    yield Case(function, (draw(BATCH, WIDTH), draw(WIDTH, WIDTH)))
+    return Case(function, (x, *weights))
+
+
+def _hidden_layer(norm: str, skip_scale: float | None, draw: Draw) -> Iterator[Case]:
+    def build(weight: Array) -> HiddenLayer:
+        return HiddenLayer(Dense(weight), NORMS[norm].block, ACTIVATIONS["tanh"], skip_scale)
+
+    yield _of_layer(build, draw(BATCH, WIDTH), draw(WIDTH, WIDTH))
 
 
 def _cell(name: str, draw: Draw) -> Iterator[Case]:
@@ -233,33 +228,23 @@ def _cell(name: str, draw: Draw) -> Iterator[Case]:
     pre_activations = len(cell.gates) * WIDTH
     bias = draw(pre_activations)
 
-    def function(state: Array, of_input: Array, of_state: Array) -> Followed:
+    def build(of_input: Array, of_state: Array) -> Callable[[Array], LayerPass]:
         layer = Recurrence(cell, Dense(of_input, bias), Dense(of_state), ACTIVATIONS["tanh"])
-        step = layer(x.astype(state.dtype), state)
-
-        def pullback(delta: Array) -> tuple[Array, ...]:
-            _, at_state, products = step.pullback(delta)
-            return _at_weights(at_state, products)
-
-        return step.output, pullback
+        return lambda state: layer(x, state)
 
     state = draw(BATCH, cell.states * WIDTH)
-    yield Case(function, (state, draw(3, pre_activations), draw(WIDTH, pre_activations, std=0.5)))
+    yield _of_layer(build, state, draw(3, pre_activations), draw(WIDTH, pre_activations, std=0.5))
 
 
 def _attention_branch(draw: Draw) -> Iterator[Case]:
-    heads = Heads(BATCH, 4, 2, 2)
+    def build(project: Array, write: Array) -> AttentionBranch:
+        return AttentionBranch(Dense(project), Heads(BATCH, 4, 2, 2), Dense(write))
 
-    def function(x: Array, project: Array, write: Array) -> Followed:
-        branch_pass = AttentionBranch(Dense(project), heads, Dense(write))(x)
-        return branch_pass.output, lambda delta: _at_weights(*branch_pass.pullback(delta))
-
-    yield Case(function, (draw(2 * BATCH, WIDTH), draw(WIDTH, 16, std=0.5), draw(8, WIDTH)))
+    yield _of_layer(build, draw(2 * BATCH, WIDTH), draw(WIDTH, 16, std=0.5), draw(8, WIDTH))
 
 
 def _mlp_branch(activation: str, gated: bool, draw: Draw) -> Iterator[Case]:
-    def function(x: Array, expand: Array, write: Array) -> Followed:
-        branch_pass = MlpBranch(Dense(expand), ACTIVATIONS[activation], gated, Dense(write))(x)
-        return branch_pass.output, lambda delta: _at_weights(*branch_pass.pullback(delta))
+    def build(expand: Array, write: Array) -> MlpBranch:
+        return MlpBranch(Dense(expand), ACTIVATIONS[activation], gated, Dense(write))
 
-    yield Case(function, (draw(BATCH, WIDTH), draw(WIDTH, 16, std=0.5), draw(8 if gated else 16, WIDTH)))
+    yield _of_layer(build, draw(BATCH, WIDTH), draw(WIDTH, 16, std=0.5), draw(8 if gated else 16, WIDTH))

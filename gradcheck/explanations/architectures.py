@@ -13,12 +13,12 @@ ARCHITECTURES = (
         "over about T steps: a --forget-bias near ln T. (At 4.16, for 64 steps, it grows by 2.6 decades instead.)",
         formula=("δ_t = φ'(z_t) (δ_{t+1} W_hᵀ);  lstm: c_t = f c_{t−1} + i g",),
         examples=(
-            Example("gradcheck simulate --arch rnn --recurrent-gain 2", "exploding", "span 5.1, a factor of 1.21"),
-            Example("gradcheck simulate --arch rnn", "vanishing", "span 2.8, a factor of 0.902"),
+            Example("simulate --arch rnn --recurrent-gain 2", "exploding", "span 5.1, a factor of 1.21"),
+            Example("simulate --arch rnn", "vanishing", "span 2.8, a factor of 0.902"),
         ),
         try_next=(
-            Example("gradcheck simulate --arch rnn --init orthogonal", "healthy", "span 1.4, a factor of 0.949"),
-            Example("gradcheck simulate --arch lstm", "healthy", "span 1.0, a factor of 0.964"),
+            Example("simulate --arch rnn --init orthogonal", "healthy", "span 1.4, a factor of 0.949"),
+            Example("simulate --arch lstm", "healthy", "span 1.0, a factor of 0.964"),
         ),
         references=("Bengio, Simard & Frasconi 1994", "Hochreiter & Schmidhuber 1997", "Tallec & Ollivier 2018"),
         related=("chain-rule", "clipping", "vanishing"),
@@ -35,16 +35,8 @@ ARCHITECTURES = (
             "pre: x + F(norm(x)),  post: norm(x + F(x))",
             "--residual-scale gpt2: last matrix of a branch times 1/√(2 blocks)",
         ),
-        examples=(
-            Example(
-                "gradcheck simulate --arch transformer --blocks 24 --norm-placement post", "collapsed", "rank 1.2"
-            ),
-        ),
-        try_next=(
-            Example(
-                "gradcheck simulate --arch transformer --blocks 24", "healthy", "rank 21.1"
-            ),
-        ),
+        examples=(Example("simulate --arch transformer --blocks 24 --norm-placement post", "collapsed", "rank 1.2"),),
+        try_next=(Example("simulate --arch transformer --blocks 24", "healthy", "rank 21.1"),),
         references=("Xiong et al. 2020", "Dong, Cordonnier & Loukas 2021", "Noci et al. 2022"),
         related=("residual", "normalisation", "collapsed", "weightless"),
         aliases=(
@@ -60,10 +52,8 @@ ARCHITECTURES = (
         why="It saves runs that explode now and then. It can't raise a gradient that vanished, nor fix the ratio "
         "of the layers; and with a threshold below the usual norm it is only a smaller learning rate.",
         formula=("g min(1, c/‖g‖), ‖g‖ over all tensors: global-norm:c",),
-        examples=(Example("gradcheck clip-demo --clip none", "diverged"),),
-        try_next=(
-            Example("gradcheck clip-demo --clip global-norm:0.15", "learned"),
-        ),
+        examples=(Example("clip-demo --clip none", "diverged"),),
+        try_next=(Example("clip-demo --clip global-norm:0.15", "learned"),),
         references=("Pascanu, Mikolov & Bengio 2013", "Zhang et al. 2020", "Brock et al. 2021 (agc)"),
         related=("exploding", "recurrence"),
         aliases=("clip", "gradient-clipping", "global-norm", "agc"),

@@ -11,12 +11,8 @@ CAUSES = (
         "0.9 becomes 0.006, and 1.1 becomes 107.",
         why="Look for the one factor that all layers have, not for a broken layer.",
         formula=("δ_l = φ'(z_l) (δ_{l+1} W_{l+1}ᵀ),  δ_l = ∂L/∂z_l", "gain_l = rms(δ_l) / rms(δ_{l+1})"),
-        examples=(Example("gradcheck simulate --depth 8 --width 32", "vanishing", "span 4.4, a factor of 0.232"),),
-        try_next=(
-            Example(
-                "gradcheck simulate --depth 8 --width 32 --activation tanh", "healthy", "span 0.5, a factor of 0.84"
-            ),
-        ),
+        examples=(Example("simulate --depth 8 --width 32", "vanishing", "span 4.4, a factor of 0.232"),),
+        try_next=(Example("simulate --depth 8 --width 32 --activation tanh", "healthy", "span 0.5, a factor of 0.84"),),
         references=("Rumelhart, Hinton & Williams 1986", "Hochreiter 1991"),
         related=("vanishing", "exploding", "activations"),
         aliases=("chain", "backpropagation", "backprop", "gain", "local-gain"),
@@ -32,10 +28,10 @@ CAUSES = (
             "torch_default 1/(3 fan_in); orthogonal: all singular values 1",
             "relu: a factor of √(fan_out variance/2) back, 0.707 of xavier",
         ),
-        examples=(Example("gradcheck simulate --activation relu", "vanishing", "span 7.4, a factor of 0.707"),),
+        examples=(Example("simulate --activation relu", "vanishing", "span 7.4, a factor of 0.707"),),
         try_next=(
-            Example("gradcheck simulate --activation relu --init he", "healthy", "span 0.1, a factor of 0.999"),
-            Example("gradcheck simulate --activation tanh --init orthogonal", "healthy", "span 0.8, rank 18.3"),
+            Example("simulate --activation relu --init he", "healthy", "span 0.1, a factor of 0.999"),
+            Example("simulate --activation tanh --init orthogonal", "healthy", "span 0.8, rank 18.3"),
         ),
         references=("LeCun et al. 1998", "Glorot & Bengio 2010", "He et al. 2015", "Saxe et al. 2014"),
         related=("activations", "theory", "width"),
@@ -51,14 +47,13 @@ CAUSES = (
         formula=("largest φ': sigmoid 0.25, tanh and relu 1, gelu 1.13, selu 1.76, step 0",),
         examples=(
             Example(
-                "gradcheck compare --init lecun --activation sigmoid,tanh,relu,selu",
-                figures="ranked: selu, tanh, relu, sigmoid",
+                "compare --init lecun --activation sigmoid,tanh,relu,selu", figures="ranked: selu, tanh, relu, sigmoid"
             ),
-            Example("gradcheck simulate --init lecun", "vanishing", "span 30.9, a factor of 0.234, rank 1.0"),
+            Example("simulate --init lecun", "vanishing", "span 30.9, a factor of 0.234, rank 1.0"),
         ),
         try_next=(
-            Example("gradcheck simulate --init lecun --activation selu", "healthy", "span 0.8, a factor of 1.04"),
-            Example("gradcheck simulate --init he --activation relu", "healthy", "span 0.1, a factor of 0.999"),
+            Example("simulate --init lecun --activation selu", "healthy", "span 0.8, a factor of 1.04"),
+            Example("simulate --init he --activation relu", "healthy", "span 0.1, a factor of 0.999"),
         ),
         references=("Glorot & Bengio 2010", "He et al. 2015", "Klambauer et al. 2017", "gradcheck list activations"),
         related=("initialisation", "saturated", "dead", "collapsed"),
@@ -75,12 +70,12 @@ CAUSES = (
             "norm(c z) = norm(z), and its derivative at c z is 1/c of that at z",
         ),
         examples=(
-            Example("gradcheck simulate --norm layer", "vanishing", "span 20.2, a factor of 0.387"),
-            Example("gradcheck simulate --depth 30 --activation tanh --gain 3", "exploding", "span 3.9"),
+            Example("simulate --norm layer", "vanishing", "span 20.2, a factor of 0.387"),
+            Example("simulate --depth 30 --activation tanh --gain 3", "exploding", "span 3.9"),
         ),
         try_next=(
-            Example("gradcheck simulate --depth 30 --activation tanh --gain 3 --norm layer", "healthy", "span 1.1"),
-            Example("gradcheck simulate --norm layer --residual", "healthy", "span 1.7"),
+            Example("simulate --depth 30 --activation tanh --gain 3 --norm layer", "healthy", "span 1.1"),
+            Example("simulate --norm layer --residual", "healthy", "span 1.7"),
         ),
         references=("Ba, Kiros & Hinton 2016", "Zhang & Sennrich 2019"),
         related=("batch-norm", "residual", "transformers"),
@@ -98,15 +93,11 @@ CAUSES = (
             "so 1.21 of the gradient; linear, batch B: (B − 2)/(B − 3)",
         ),
         examples=(
-            Example(
-                "gradcheck simulate --activation relu --init he --norm batch",
-                "exploding",
-                "span 4.1, a factor of 1.21",
-            ),
+            Example("simulate --activation relu --init he --norm batch", "exploding", "span 4.1, a factor of 1.21"),
         ),
         try_next=(
-            Example("gradcheck simulate --activation relu --init he --norm layer", "healthy", "span 0.3"),
-            Example("gradcheck simulate --activation tanh --norm batch", "healthy", "span 2.1, a factor of 1.1"),
+            Example("simulate --activation relu --init he --norm layer", "healthy", "span 0.3"),
+            Example("simulate --activation tanh --norm batch", "healthy", "span 2.1, a factor of 1.1"),
         ),
         references=("Ioffe & Szegedy 2015", "Yang et al. 2019", "De & Smith 2020"),
         related=("normalisation", "residual", "exploding"),
@@ -125,18 +116,12 @@ CAUSES = (
             "to keep the size over depth L: a near 1/√(L) (--residual-scale)",
         ),
         examples=(
-            Example("gradcheck simulate --residual", "healthy", "span 1.0, a factor of 1.04"),
-            Example(
-                "gradcheck simulate --activation relu --init he --residual",
-                "exploding",
-                "span 10.8, a factor of 1.66",
-            ),
+            Example("simulate --residual", "healthy", "span 1.0, a factor of 1.04"),
+            Example("simulate --activation relu --init he --residual", "exploding", "span 10.8, a factor of 1.66"),
         ),
         try_next=(
             Example(
-                "gradcheck simulate --activation relu --init he --residual --norm layer",
-                "healthy",
-                "span 1.7, a factor of 1.08",
+                "simulate --activation relu --init he --residual --norm layer", "healthy", "span 1.7, a factor of 1.08"
             ),
         ),
         references=("He et al. 2016", "Yang & Schoenholz 2017", "Zhang, Dauphin & Ma 2019"),
@@ -151,14 +136,10 @@ CAUSES = (
         why="Of 20 draws of 50 ReLU layers, layer 1's gradient ratio covers 3.0 decades at width 16, 0.4 at 256. "
         "One seed says little of a narrow network: --seeds gives the mean, the JSON the extremes.",
         formula=("Var[ln ‖gradient‖] grows as Σ_l 1/width_l, which is depth/width",),
-        examples=(
-            Example("gradcheck simulate --width 16 --activation relu --init he --seeds 5", "collapsed", "rank 1.1"),
-        ),
+        examples=(Example("simulate --width 16 --activation relu --init he --seeds 5", "collapsed", "rank 1.1"),),
         try_next=(
-            Example(
-                "gradcheck simulate --width 256 --activation relu --init he --seeds 5", "healthy", "span 0.15, rank 3.2"
-            ),
-            Example("gradcheck simulate --width 16 --residual --norm layer --seeds 5", "healthy", "rank 7.7"),
+            Example("simulate --width 256 --activation relu --init he --seeds 5", "healthy", "span 0.15, rank 3.2"),
+            Example("simulate --width 16 --residual --norm layer --seeds 5", "healthy", "rank 7.7"),
         ),
         references=("Hanin 2018", "Hanin & Nica 2020"),
         related=("theory", "dead", "collapsed", "weightless"),

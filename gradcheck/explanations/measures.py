@@ -16,12 +16,10 @@ MEASURES = (
             "gradients last about 1/|ln χ| layers",
         ),
         examples=(
-            Example("gradcheck theory --activation tanh --gain 2", "chaotic", "a factor of 1.17"),
-            Example("gradcheck simulate --activation tanh --gain 2", "exploding", "span 3.3, a factor of 1.17"),
+            Example("theory --activation tanh --gain 2", "chaotic", "a factor of 1.17"),
+            Example("simulate --activation tanh --gain 2", "exploding", "span 3.3, a factor of 1.17"),
         ),
-        try_next=(
-            Example("gradcheck simulate --activation tanh --gain 1.25", "healthy", "span 0.5, a factor of 1.02"),
-        ),
+        try_next=(Example("simulate --activation tanh --gain 1.25", "healthy", "span 0.5, a factor of 1.02"),),
         references=("Poole et al. 2016", "Schoenholz et al. 2017"),
         related=("initialisation", "width", "collapsed"),
         aliases=("mean-field", "edge-of-chaos", "chaos", "infinite-width"),
@@ -39,12 +37,10 @@ MEASURES = (
             "span: that of ∂L/∂z or of ∂L/∂W, the wider one; rank: the least of all",
             "outputs beyond 1e-4 to 1e4: a decade costs what one of the span does",
         ),
-        examples=(
-            Example("gradcheck simulate --depth 12 --activation tanh --gain 10", "exploding", "span 4.1, trains: 5 %"),
-        ),
+        examples=(Example("simulate --depth 12 --activation tanh --gain 10", "exploding", "span 4.1, trains: 5 %"),),
         try_next=(
-            Example("gradcheck simulate --depth 12 --activation tanh --gain 3", "healthy", "span 1.5, trains: 95 %"),
-            Example("gradcheck simulate --depth 12 --activation tanh", "healthy", "span 0.5"),
+            Example("simulate --depth 12 --activation tanh --gain 3", "healthy", "span 1.5, trains: 95 %"),
+            Example("simulate --depth 12 --activation tanh", "healthy", "span 0.5"),
         ),
         references=("benchmarks/trainability, benchmarks/calibrate.py",),
         related=("healthy", "collapsed", "columns"),
@@ -64,13 +60,10 @@ MEASURES = (
         ),
         examples=(
             Example(
-                "gradcheck simulate --width 4096 --activation relu --batch-size 32",
-                "vanishing", "span 7.4, a factor of 0.707",
+                "simulate --width 4096 --activation relu --batch-size 32", "vanishing", "span 7.4, a factor of 0.707"
             ),
         ),
-        try_next=(
-            Example("gradcheck simulate --width 4096 --activation tanh --batch-size 32", "healthy", "span 0.3"),
-        ),
+        try_next=(Example("simulate --width 4096 --activation tanh --batch-size 32", "healthy", "span 0.3"),),
         references=("Bolthausen 2014", "Bayati & Montanari 2011"),
         related=("theory", "width", "transformers"),
         aliases=("layers", "dense"),
@@ -91,12 +84,10 @@ MEASURES = (
             "flag        ok vanishing exploding dead saturated nonfinite",
             "span        log10 of the strongest over the weakest gradient",
         ),
-        examples=(Example("gradcheck simulate --depth 12", "vanishing", "span 6.9, a factor of 0.235"),),
-        try_next=(
-            Example("gradcheck simulate --depth 12 --activation tanh --all-layers", "healthy", "a factor of 0.894"),
-        ),
+        examples=(Example("simulate --depth 12", "vanishing", "span 6.9, a factor of 0.235"),),
+        try_next=(Example("simulate --depth 12 --activation tanh --all-layers", "healthy", "a factor of 0.894"),),
         references=("gradcheck schema simulate (every number)", "Roy & Vetterli 2007 (rank)"),
         related=("chain-rule", "score", "healthy"),
         aliases=("table", "gradient", "ratio", "gradient-ratio", "rank", "effective-rank", "cosine", "flag"),
     ),
-)  # fmt: skip
+)

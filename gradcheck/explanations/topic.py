@@ -8,16 +8,22 @@ class Example(NamedTuple):
 
     Attributes
     ----------
-    command : str
+    arguments : str
+        What is typed after ``gradcheck``.
     verdict : str
         Empty where it shows none.
     figures : str
         Numbers as the command's report has them; a test simulates each.
     """
 
-    command: str
+    arguments: str
     verdict: str = ""
     figures: str = ""
+
+    @property
+    def command(self) -> str:
+        """The whole command line."""
+        return f"gradcheck {self.arguments}"
 
     @property
     def shows(self) -> str:

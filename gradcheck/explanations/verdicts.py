@@ -13,10 +13,10 @@ VERDICTS = (
             "layer: gradient_ratio = rms(∂L/∂z_l) / rms(∂L/∂z_last) < 1e-3",
             "network: span > 2.3 decades, the weakest layer nearer to the input",
         ),
-        examples=(Example("gradcheck simulate --depth 50", "vanishing", "span 30.9, a factor of 0.235"),),
+        examples=(Example("simulate --depth 50", "vanishing", "span 30.9, a factor of 0.235"),),
         try_next=(
-            Example("gradcheck simulate --depth 50 --activation tanh --init lecun", "healthy", "span 1.0"),
-            Example("gradcheck simulate --depth 50 --residual", "healthy", "span 1.0"),
+            Example("simulate --depth 50 --activation tanh --init lecun", "healthy", "span 1.0"),
+            Example("simulate --depth 50 --residual", "healthy", "span 1.0"),
         ),
         references=("Hochreiter 1991", "Bengio, Simard & Frasconi 1994", "Glorot & Bengio 2010"),
         related=("chain-rule", "activations", "initialisation", "residual"),
@@ -35,14 +35,12 @@ VERDICTS = (
         ),
         examples=(
             Example(
-                "gradcheck simulate --depth 30 --activation relu --init he --gain 2",
-                "exploding",
-                "span 8.8, a factor of 2.01",
+                "simulate --depth 30 --activation relu --init he --gain 2", "exploding", "span 8.8, a factor of 2.01"
             ),
         ),
         try_next=(
-            Example("gradcheck simulate --depth 30 --activation relu --init he", "healthy", "span 0.09"),
-            Example("gradcheck simulate --depth 30 --activation relu --gain 2 --norm layer", "healthy", "span 0.18"),
+            Example("simulate --depth 30 --activation relu --init he", "healthy", "span 0.09"),
+            Example("simulate --depth 30 --activation relu --gain 2 --norm layer", "healthy", "span 0.18"),
         ),
         references=("Bengio, Simard & Frasconi 1994", "Pascanu, Mikolov & Bengio 2013"),
         related=("chain-rule", "initialisation", "normalisation", "clipping"),
@@ -60,12 +58,10 @@ VERDICTS = (
             "layer's outputs, centred over the batch; collapsed where rank < 1.8",
             "relu: a cosine c becomes (√(1−c²) + c(π − arccos c))/π: it tends to 1",
         ),
-        examples=(
-            Example("gradcheck simulate --depth 80 --activation relu --init he", "collapsed", "span 0.3, rank 1.5"),
-        ),
+        examples=(Example("simulate --depth 80 --activation relu --init he", "collapsed", "span 0.3, rank 1.5"),),
         try_next=(
-            Example("gradcheck simulate --depth 80 --activation tanh --init orthogonal", "healthy", "rank 18.3"),
-            Example("gradcheck simulate --depth 80 --norm layer --residual", "healthy", "rank 15.1"),
+            Example("simulate --depth 80 --activation tanh --init orthogonal", "healthy", "rank 18.3"),
+            Example("simulate --depth 80 --norm layer --residual", "healthy", "rank 15.1"),
         ),
         references=("Cho & Saul 2009", "Daniely, Frostig & Singer 2016", "Roy & Vetterli 2007 (rank)"),
         related=("theory", "residual", "transformers", "score"),
@@ -82,10 +78,10 @@ VERDICTS = (
             "φ'(z) = 0 for all examples, so ∂L/∂z = 0 and ∂L/∂W = 0",
             "layer: more than 90 % of its units; network: a whole layer",
         ),
-        examples=(Example("gradcheck simulate --depth 10 --width 4 --activation relu --init he", "dead"),),
+        examples=(Example("simulate --depth 10 --width 4 --activation relu --init he", "dead"),),
         try_next=(
-            Example("gradcheck simulate --depth 10 --width 64 --activation relu --init he", "healthy", "rank 9.5"),
-            Example("gradcheck simulate --depth 10 --width 64 --activation elu --init he", "healthy", "rank 10.9"),
+            Example("simulate --depth 10 --width 64 --activation relu --init he", "healthy", "rank 9.5"),
+            Example("simulate --depth 10 --width 64 --activation elu --init he", "healthy", "rank 10.9"),
         ),
         references=("Lu, Shin, Su & Karniadakis 2020", "Maas, Hannun & Ng 2013 (leaky_relu)"),
         related=("activations", "width", "exploding"),
@@ -99,12 +95,10 @@ VERDICTS = (
         why="Its units say only yes or no. Few still pass a gradient, but those do through large weights: drawn at "
         "random, a deep saturated network explodes rather than vanishes. Too large weights are the usual cause.",
         formula=("tanh'(z) = 1 − tanh²(z),  σ'(z) = σ(z)(1 − σ(z)) ≤ 1/4",),
-        examples=(
-            Example("gradcheck simulate --depth 12 --activation tanh --gain 30", "exploding", "span 7.0, saturated"),
-        ),
+        examples=(Example("simulate --depth 12 --activation tanh --gain 30", "exploding", "span 7.0, saturated"),),
         try_next=(
-            Example("gradcheck simulate --depth 12 --activation tanh", "healthy", "span 0.5"),
-            Example("gradcheck simulate --depth 12 --activation tanh --gain 30 --norm layer", "healthy", "span 0.4"),
+            Example("simulate --depth 12 --activation tanh", "healthy", "span 0.5"),
+            Example("simulate --depth 12 --activation tanh --gain 30 --norm layer", "healthy", "span 0.4"),
         ),
         references=("LeCun et al. 1998", "Glorot & Bengio 2010"),
         related=("activations", "initialisation", "normalisation", "exploding"),
@@ -124,14 +118,12 @@ VERDICTS = (
         ),
         examples=(
             Example(
-                "gradcheck simulate --activation relu --gain 10 --dtype float32",
-                "nonfinite",
-                "status overflow, a factor of 7.31",
+                "simulate --activation relu --gain 10 --dtype float32", "nonfinite", "status overflow, a factor of 7.31"
             ),
         ),
         try_next=(
-            Example("gradcheck simulate --activation relu --init he --dtype float32", "healthy", "a factor of 0.999"),
-            Example("gradcheck simulate --activation relu --gain 10 --norm layer", "healthy", "a factor of 1.01"),
+            Example("simulate --activation relu --init he --dtype float32", "healthy", "a factor of 0.999"),
+            Example("simulate --activation relu --gain 10 --norm layer", "healthy", "a factor of 1.01"),
         ),
         references=("IEEE 754-2019", "Micikevicius et al. 2018"),
         related=("exploding", "underflow", "initialisation", "normalisation"),
@@ -146,10 +138,8 @@ VERDICTS = (
         "gets that far 67 layers back from the loss in float32, 510 in float64. Scaling the loss moves all layers "
         "alike.",
         formula=("smallest: float16 6e-8, float32 1.4e-45, float64 4.9e-324",),
-        examples=(Example("gradcheck simulate --depth 600", "vanishing", "span 376.4, status underflow"),),
-        try_next=(
-            Example("gradcheck simulate --depth 600 --activation tanh --init orthogonal", "healthy", "span 1.3"),
-        ),
+        examples=(Example("simulate --depth 600", "vanishing", "span 376.4, status underflow"),),
+        try_next=(Example("simulate --depth 600 --activation tanh --init orthogonal", "healthy", "span 1.3"),),
         references=("IEEE 754-2019", "Micikevicius et al. 2018"),
         related=("vanishing", "nonfinite", "chain-rule"),
     ),
@@ -162,11 +152,11 @@ VERDICTS = (
         why="Training can start; how it ends depends on data, learning rate and optimiser. The limits are those "
         "that best part 400 networks that were trained. One draw can be luck: take several.",
         formula=("span = log10(max_l rms(∂L/∂z_l) / min_l rms(∂L/∂z_l)) ≤ 2.3",),
-        examples=(Example("gradcheck simulate --activation tanh --init lecun", "healthy", "span 1.0, trains: 87 %"),),
+        examples=(Example("simulate --activation tanh --init lecun", "healthy", "span 1.0, trains: 87 %"),),
         try_next=(
-            Example("gradcheck simulate --activation tanh --init lecun --seeds 5", "healthy", "trains: 77 %"),
+            Example("simulate --activation tanh --init lecun --seeds 5", "healthy", "trains: 77 %"),
             Example(
-                "gradcheck simulate --activation tanh --init lecun --fail-on any",
+                "simulate --activation tanh --init lecun --fail-on any",
                 "healthy",
                 "and a check for CI: it fails as soon as that changes",
             ),

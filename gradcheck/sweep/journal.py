@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping
 from io import FileIO
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from gradcheck.errors import InputError, OutputError
@@ -56,9 +55,7 @@ class Journal:
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         if self.file is not None:
             self.file.close()
 
@@ -74,7 +71,7 @@ class Journal:
         try:
             file = FileIO(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666), "r+")
         except OSError as error:
-            raise OutputError(self.path, f"the journal can't be written: {(error.strerror or '').lower()}") from error
+            raise self._unwritable(error) from error
         try:
             with contextlib.suppress(ImportError):  # where there are no such locks, two sweeps are the user's to avoid
                 import fcntl
@@ -82,8 +79,9 @@ class Journal:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             file.close()
-            problem = "another sweep is writing this journal; wait for it, or name another"
-            raise OutputError(self.path, problem) from error
+            raise OutputError(
+                self.path, "another sweep is writing this journal; wait for it, or name another"
+            ) from error
         return file
 
     def _read(self, file: FileIO) -> list[SweepRow]:
@@ -112,9 +110,8 @@ class Journal:
         try:
             value = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise InputError(
-                self.path, f"line {number} is not JSON: this isn't a journal, or is a damaged one"
-            ) from error
+            problem = f"line {number} is not JSON: this isn't a journal, or is a damaged one"
+            raise InputError(self.path, problem) from error
         if not isinstance(value, dict) or ("index" not in value) == (number > 1):
             raise InputError(self.path, f"line {number} isn't a journal's {'row' if number > 1 else 'header'}")
         return value
@@ -140,7 +137,10 @@ class Journal:
             if file.write(line) != len(line):
                 raise OSError(28, "No space left on device")
         except OSError as error:
-            raise OutputError(self.path, f"the journal can't be written: {(error.strerror or '').lower()}") from error
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> OutputError:
+        return OutputError(self.path, f"the journal can't be written: {(error.strerror or '').lower()}")
 
 
 def _difference(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
