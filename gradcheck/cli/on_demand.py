@@ -39,7 +39,7 @@ class OnDemand(Mapping[str, Any]):
 
 
 def group_of(homes: Mapping[str, str], lines: Mapping[str, str] | None = None) -> type[TyperGroup]:
-    """Return the group of the commands that stand at `homes`: name ↦ ``module:function``, in the order of the help.
+    """Return the group of the commands in `homes`: name ↦ ``module:function``, in the order of the help.
 
     `lines` are what the help says of each in one line; its own first sentence, which may be cut, where there is none.
     """

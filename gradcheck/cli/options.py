@@ -1,5 +1,6 @@
 """The options of a command, from the rows of the table of options."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from inspect import Parameter, Signature
 from itertools import chain
@@ -14,13 +15,13 @@ from gradcheck.spec.options.measurement import VERDICT
 from gradcheck.spec.options.network import NETWORK, RECURRENCE, TRANSFORMER
 from gradcheck.spec.options.option import ARGUMENT, OUTPUT, Option, rows
 
-#: The headings of the help, first to last; what has another one stands before the output.
+#: The headings of the help, first to last; any other one comes before the output.
 FIRST, LAST = (ARGUMENT, NETWORK, RECURRENCE, TRANSFORMER), (VERDICT, OUTPUT, "Options")
 
 #: How Typer is asked for what it knows of the words.
 CONTEXT = Parameter("call", Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
 
-#: Characters of the column of names and values; longer ones stand on a line of their own.
+#: Characters of the column of names and values; longer ones take their own line.
 COLUMN = 30
 
 
@@ -111,6 +112,12 @@ def completed(names: Iterable[str]) -> Callable[[str], list[str]]:
     return lambda incomplete: [name for name in names if name.startswith(incomplete)]
 
 
+def _help_record(parameter: Any, context: Any) -> list[tuple[str, str]]:  # noqa: ANN401
+    """Return the row of a parameter in the help, if it has one, without the brackets Typer puts around `usual`."""
+    record = parameter.get_help_record(context)
+    return [(record[0], re.sub(r"\[default: \((.*)\)\]$", r"[default: \1]", record[1]))] if record else []
+
+
 class GroupedCommand(TyperCommand):
     """A command whose help shows its options in groups."""
 
@@ -123,7 +130,7 @@ class GroupedCommand(TyperCommand):
                 if parameter.param_type_name == "argument"
                 else getattr(parameter, "rich_help_panel", None) or LAST[-1]
             )
-            groups.setdefault(heading, []).extend(filter(None, [parameter.get_help_record(ctx)]))
+            groups.setdefault(heading, []).extend(_help_record(parameter, ctx))
         arguments, options = groups.pop(ARGUMENT, []), {name: groups[name] for name in in_order(groups)}
         if len(options) == 2:  # too few for headings
             options = {LAST[-1]: list(chain.from_iterable(options.values()))}

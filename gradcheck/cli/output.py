@@ -29,7 +29,7 @@ def show(
     output : Path or None
         The file; None is stdout.
     quiet : bool
-        Show no text that was asked for by nobody in particular.
+        Show no text unless it goes to a file.
     **how
         Passed on to the function.
     """
@@ -41,7 +41,7 @@ def show(
 
 
 def silenced(quiet: bool, format_name: str, output: Path | None) -> bool:
-    """Whether --quiet leaves nothing to show: text that was asked for by nobody in particular."""
+    """Whether --quiet leaves nothing to show: text on stdout."""
     return quiet and format_name == "text" and output is None
 
 
@@ -78,7 +78,7 @@ def write_now(text: str) -> None:
     OutputError
         What stdout leads to can't be written.
     """
-    if sys.stdout is None:  # closed by the shell: nobody wants to know
+    if sys.stdout is None:  # closed by the shell
         return
     try:
         sys.stdout.buffer.write(_encoded(text))

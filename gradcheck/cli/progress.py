@@ -80,7 +80,7 @@ class CountedProgress(Progress):
     def __init__(self, total: int, quiet: bool, unit: str = "rows") -> None:
         super().__init__(quiet)
         self.total, self.unit, self.done = total, unit, 0
-        self.what = ""  # being done, said behind the count
+        self.what = ""  # being done, said after the count
 
     def __call__(self) -> None:
         """One more is done."""

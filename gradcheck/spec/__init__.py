@@ -1,6 +1,6 @@
 """What network: frozen, validated descriptions that go to a dict and back, one class a family. Loads no NumPy.
 
-The names stand in ``names`` as literals, so that a type checker and the shell's completion know them; the tables of
+The names are in ``names`` as literals, so that a type checker and the shell's completion know them; the tables of
 the engine hold what they mean, and a test keeps both alike.
 """
 

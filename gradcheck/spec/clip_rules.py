@@ -61,7 +61,7 @@ OTHER_THRESHOLDS = {
     "zscore": "it counts deviations above the mean",
 }
 
-#: Not a rule: stands for a global norm whose threshold is taken from unclipped steps.
+#: Not a rule: means a global norm whose threshold is taken from unclipped steps.
 SUGGEST = "suggest"
 
 #: What ``--clip`` takes.
@@ -105,7 +105,7 @@ def parse_rule(text: str) -> Rule:
     try:
         threshold = float(number)
     except ValueError:
-        problem = f"{text!r} has no number behind the colon; type {name}:{info.usual:g}"
+        problem = f"{text!r} has no number after the colon; type {name}:{info.usual:g}"
         raise OptionError("clip", problem) from None
     return Rule(name, _allowed(name, threshold))
 
@@ -156,7 +156,7 @@ def _why_not(name: str, threshold: float) -> str:
 
 
 def parse_rules(asked: "str | Rule | Sequence[str | Rule]") -> list[Rule | None]:
-    """Return the rules that are asked for, once each; None stands for ``suggest``. Without any, one of each kind."""
+    """Return the rules that are asked for, once each; None means ``suggest``. Without any, one of each kind."""
     several = [asked] if isinstance(asked, str | Rule) else asked
     if not several:
         return [Rule(name, info.usual) for name, info in RULES.items()]

@@ -46,7 +46,7 @@ def row_command_line(given: Mapping[str, Any], common: Mapping[str, Any]) -> str
     Parameters
     ----------
     given : mapping
-        The row's own options. Each was typed, and is typed again: whether it is at its default hangs on the others.
+        The row's own options. Each was typed, and is typed again: whether it is at its default depends on the others.
     common : mapping
         What all rows share: seeds, limits, and how the data is read.
     """
@@ -56,7 +56,7 @@ def row_command_line(given: Mapping[str, Any], common: Mapping[str, Any]) -> str
 
 
 def _usual_layers(config: Mapping[str, Any]) -> str:
-    """Return how layers are represented where nobody says it."""
+    """Return how layers are represented by default."""
     if config.get("weights") or "batch_size" not in config:
         return "dense"
     return chosen_layers("auto", network_spec(config), config["batch_size"])

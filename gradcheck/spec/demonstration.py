@@ -1,4 +1,4 @@
-"""What a demonstration trains unless it is told otherwise: a recurrence whose gradients explode. Loads no NumPy."""
+"""What a demonstration trains by default: a recurrence whose gradients explode. Loads no NumPy."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +15,7 @@ EXPLODING = {"width": 64, "init": "orthogonal", "recurrent_gain": 5.0}
 
 
 def usual(arch: str, data: str, weights: str | None) -> dict[str, Any]:
-    """Return what the options of a network are where nobody gives them, as far as they are not those of simulate."""
+    """Return the defaults of a network's options that differ from those of simulate."""
     if arch not in IN_STEPS or weights is not None:
         return {}
     return EXPLODING | ({"steps": SEQUENCES["rows"]} if data == "digits" else {})

@@ -26,7 +26,7 @@ class Spec(InitialSpec):
     layer : str
         What a layer is called in a table.
     lacking : str
-        What a network of another family is told that is asked for an option of this one: it ``has none``.
+        What the error says when a network of another family is given an option of this one: it ``has none``.
     token_kinds : int or None
         Kinds of tokens that are read; None where numbers are.
     rows : int
@@ -90,7 +90,7 @@ class Spec(InitialSpec):
 
     @classmethod
     def usual(cls, config: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what options are where nobody gives them beside the others of a config; the architecture is given."""
+        """Return the defaults of options beside the others of a config; the architecture is given."""
         return cls(arch=config.get("arch", "mlp")).to_dict() | {"arch": "mlp"} | cls.usual_data(config)
 
     @classmethod

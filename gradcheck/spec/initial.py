@@ -52,7 +52,7 @@ class InitialSpec:
         }
 
     def _settle(self, **values: Any) -> None:  # noqa: ANN401
-        """Keep checked values as the plain types they stand for (an int for NumPy's, a tuple for a list)."""
+        """Keep checked values as their plain types (an int for NumPy's, a tuple for a list)."""
         for name, value in values.items():
             object.__setattr__(self, name, value)
 

@@ -86,7 +86,7 @@ PRESETS: dict[str, Preset] = {
 
 
 def with_preset(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return options with those of their preset, if they name one, where they have no value of their own.
+    """Return options with those of their preset, if they name one, where they have no value yet.
 
     Raises
     ------

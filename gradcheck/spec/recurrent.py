@@ -91,7 +91,7 @@ class RecurrentSpec(Spec):
 
     @classmethod
     def usual(cls, config: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what options are where nobody gives them: as many steps as the data has, but for the digits."""
+        """Return the defaults of options: as many steps as the data has, but for the digits."""
         by_data = {} if config.get("data") == "digits" and not config.get("weights") else {"steps": None}
         return super().usual(config) | by_data
 

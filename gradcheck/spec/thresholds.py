@@ -20,7 +20,7 @@ class Thresholds:
     max_span : float
         Largest ``gradient_span`` in decades. The default separates best those that trained from those that didn't.
     min_rank : float
-        Smallest ``effective_rank`` on the way to the read-out; the default does the same for those whose span is small.
+        Smallest ``effective_rank`` before the read-out; the default does the same for those whose span is small.
     dead_above, saturated_above : float
         A layer is flagged where more than this share of its units, of its entries, is dead, saturated. A ReLU's
         natural half is neither. None of the networks with a layer beyond 0.6, 0.9 trained; networks that have learned

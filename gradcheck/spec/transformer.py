@@ -21,7 +21,7 @@ class TransformerSpec(Spec):
     model_width : int
         Numbers of the residual stream for each token.
     heads, kv_heads : int
-        Attention heads, and how many of them have keys and values of their own (Ainslie et al. 2023); all, if None.
+        Attention heads, and how many of them have their own keys and values (Ainslie et al. 2023); all, if None.
     mlp_ratio : float
         Hidden units of an MLP over `model_width`.
     tokens : int
@@ -189,17 +189,17 @@ class TransformerSpec(Spec):
     @classmethod
     def refuse(cls, arch: str, option: str, value: object, others: Mapping[str, type[Spec]]) -> str:
         """Say why an option is not this family's."""
-        own = "a transformer has --blocks, --model-width and residual streams of its own"
+        own = "a transformer has --blocks, --model-width and its own residual streams"
         return f"{value} goes with --arch {', '.join(others)}; {own}"
 
     @classmethod
     def usual_data(cls, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the options of the data where nobody gives them: one sequence of many tokens is a batch already."""
+        """Return the defaults of the data's options: one sequence of many tokens is a batch already."""
         return {"data": "text" if values.get("patch") is None else "gaussian", "batch_size": 1}
 
     @classmethod
     def usual(cls, config: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what options are where nobody gives them; those of a preset need not be typed."""
+        """Return the defaults of options; those of a preset need not be typed."""
         usual, preset = super().usual(config), config.get("preset")
         if not preset:
             return usual

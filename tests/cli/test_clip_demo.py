@@ -347,10 +347,10 @@ def test_the_defaults_of_the_help_are_those_of_the_config(printed, document):
         value = config[option.replace("-", "_")]
         stated = re.search(rf"--{option}[ ,][^\[]*\[default: \(?([^\];]*?)\)?\]", text)[1]
         assert stated.split()[0] == str(value), option
-    assert f"[default: ({config['width']}; 128 of an mlp)]" in text
-    assert f"[default: ({config['recurrent_gain']:g}, which explodes)]" in text
-    assert f"[default: ({config['sequence']})]" in text
-    assert f"[default: ({config['init']}; xavier of an mlp)]" in text
+    assert f"[default: {config['width']}; 128 of an mlp]" in text
+    assert f"[default: {config['recurrent_gain']:g}, which explodes]" in text
+    assert f"[default: {config['sequence']}]" in text
+    assert f"[default: {config['init']}; xavier of an mlp]" in text
 
 
 def test_help_loads_no_numpy(python):

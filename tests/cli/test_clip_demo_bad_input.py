@@ -17,8 +17,8 @@ OPTIONS = {
     "--clip norm=1": "--clip 'norm=1' is unknown; did you mean 'norm'.*",
     "--clip 1.0": "--clip '1.0' is unknown; allowed: none, .*",
     "--clip ''": "--clip '' is unknown; allowed: none, .*",
-    "--clip norm:": "--clip 'norm:' has no number behind the colon; type norm:.*",
-    "--clip norm:one": "--clip 'norm:one' has no number behind the colon; type norm:.*",
+    "--clip norm:": "--clip 'norm:' has no number after the colon; type norm:.*",
+    "--clip norm:one": "--clip 'norm:one' has no number after the colon; type norm:.*",
     "--clip norm 1.0": ".*1.0.*",
     "--clip none --clip sugest": "--clip 'sugest' is unknown; did you mean 'suggest'.*",
     # training

@@ -72,7 +72,7 @@ class VerdictOptions(TypedDict, total=False):
         range=Number("it counts decades; 2.3 is the default", low=0),
     )]
     min_rank: Annotated[float, Option(
-        "Smallest healthy effective rank on the way to the read-out.", VERDICT, "R", default=1.8,
+        "Smallest healthy effective rank before the read-out.", VERDICT, "R", default=1.8,
         range=Number("it bounds an effective rank, which is at least 1", low=0),
     )]
     dead_above: Annotated[float, Option(

@@ -80,8 +80,8 @@ class NetworkOptions(TypedDict, total=False):
         varied=("Attention heads", "1,12"),
     )]
     kv_heads: Annotated[int | None, Option(
-        "Heads with keys and values of their own.", TRANSFORMER, "N", usual="all", range=Whole(1, "as --heads"),
-        varied=("Heads with keys and values of their own", "1,12"),
+        "Heads with their own keys and values.", TRANSFORMER, "N", usual="all", range=Whole(1, "as --heads"),
+        varied=("Heads with their own keys and values", "1,12"),
     )]
     mlp_ratio: Annotated[float | None, Option(
         "Hidden units of an MLP over --model-width.", TRANSFORMER, "R", usual="4",
@@ -131,7 +131,7 @@ class NetworkOptions(TypedDict, total=False):
         usual="none", range=Names(NORMS), varied=("Normalisations", "none,layer,batch"),
     )]
     norm_placement: Annotated[str | None, Option(
-        "Where a transformer's norms sit, before or behind a branch", TRANSFORMER, "NAME", usual="pre",
+        "Where a transformer's norms sit, before or after a branch", TRANSFORMER, "NAME", usual="pre",
         range=Names(PLACEMENTS), varied=("Places of a transformer's norms", "pre,post,both"),
     )]
     residual: Annotated[bool | None, Option(
@@ -139,7 +139,7 @@ class NetworkOptions(TypedDict, total=False):
         varied=("Skip connections", SWITCHED),
     )]
     residual_scale: Annotated[float | str | None, Option(
-        "Scale of what stands beside the skip connection; of a transformer also the published ones: "
+        "Scale of the branch beside the skip connection; of a transformer also the published ones: "
         f"{' '.join(RESIDUAL_SCALES)}.", NETWORK, "A", usual="1",
         range=Number("it multiplies the residual branch", names=RESIDUAL_SCALES),
         varied=("Scales beside the skip connection", "0.1,1,gpt2,deepnorm"), parse=parse_scale,

@@ -90,9 +90,9 @@ class Option(NamedTuple):
     group : str
         Its heading in the help.
     metavar : str
-        What stands for its value.
+        Its value's placeholder in the help.
     default : object
-        Its value where nobody gives it; None where that depends on other options.
+        Its value if it isn't given; None where that depends on other options.
     usual : str or None
         What the help says of the latter.
     range : Range or None

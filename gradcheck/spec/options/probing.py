@@ -33,7 +33,7 @@ class ProbeOptions(VerdictOptions, total=False):
         "underflows", MODEL, "NAME",
         range=Names(tuple(LOSS_SCALES)),
     )]
-    steps: Annotated[int, Option("Take N steps of training, and diagnose behind each.", STEPS, "N", default=0)]
+    steps: Annotated[int, Option("Take N steps of training, and diagnose after each.", STEPS, "N", default=0)]
     optimizer: Annotated[str, Option("What takes the steps", STEPS, "NAME", default="sgd", range=Names(OPTIMIZERS))]
     lr: Annotated[float, Option("Its learning rate.", STEPS, "R", default=0.1)]
     seed: Annotated[int, Option(

@@ -12,7 +12,7 @@ PLAIN = {
     "activation": OF_NETWORKS["activation"].but(help="Activation", range=Names(ACTIVATIONS)),
     "norm": OF_NETWORKS["norm"].but(help="Normalisation between linear map and activation"),
     "residual_scale": OF_NETWORKS["residual_scale"].but(
-        help="Scale of what stands beside the skip connection.", parse=None
+        help="Scale of the branch beside the skip connection.", parse=None
     ),
 }
 
