@@ -126,9 +126,8 @@ def _rank(cause: Cause, flow: GradientFlow) -> str:
 
 def _becomes_nan(cause: Cause, flow: GradientFlow) -> str:
     before = _at(cause, flow) if cause.layers else "the inputs"
-    return (
-        f"there is a root or logarithm of a negative number, a 0/0 or a softmax of −inf alone between {before} and it"
-    )
+    what = "a root or logarithm of a negative number, a 0/0 or a softmax of −inf alone"
+    return f"there is {what} between {before} and it"
 
 
 def _ill_since(cause: Cause, flow: GradientFlow) -> str:

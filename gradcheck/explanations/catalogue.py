@@ -36,10 +36,6 @@ def catalogue(kind: str) -> list[Entry]:
     return LISTS[one_of("kind", kind, LISTS)]()
 
 
-def _presets() -> list[Entry]:
-    return [_preset(name) for name in PRESETS]
-
-
 def _preset(name: str) -> Entry:
     """Return a preset's sizes, those that its published table has."""
     spec = TransformerSpec.from_dict(with_preset({"preset": name}))
@@ -90,13 +86,9 @@ def _std(init: str) -> float:
     return float((variance / 512 if init == "orthogonal" else variance) ** 0.5)
 
 
-def _norms() -> list[Entry]:
-    return [{"name": name, "source": one.source} for name, one in NORMS.items()]
-
-
 LISTS: dict[str, Callable[[], list[Entry]]] = {
-    "presets": _presets,
+    "presets": lambda: [_preset(name) for name in PRESETS],
     "activations": _activations,
     "inits": _inits,
-    "norms": _norms,
+    "norms": lambda: [{"name": name, "source": one.source} for name, one in NORMS.items()],
 }

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from gradcheck.base.document import Document
+from gradcheck.base.record import plain
 from gradcheck.errors import GradcheckError
 from gradcheck.explanations import NAMES, TOPICS, Topic
 
@@ -51,11 +52,9 @@ class Explanation(Document):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the page as JSON values."""
-        page = {
-            name: list(value) if isinstance(value, tuple) else value for name, value in self.topic._asdict().items()
-        }
+        page: dict[str, Any] = plain(self.topic._asdict())
         for name in ("examples", "try_next"):
-            page[name] = [{"command": example.command, "shows": example.shows} for example in page[name]]
+            page[name] = [{"command": one.command, "shows": one.shows} for one in getattr(self.topic, name)]
         return page | ({"factors": [factor._asdict() for factor in self.factors]} if self.factors else {})
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from gradcheck.base.wording import counted
 from gradcheck.spec import FAMILIES
 
 SEPARATOR = " · "
@@ -37,10 +38,10 @@ def _probed(config: Mapping[str, Any]) -> Iterator[str]:
     """A user's own model, and what it was run on."""
     target = config.get("target")
     yield f"{target}, {config['model']}" if target else config["model"]
-    shapes = ", ".join(config.get("input") or ())
-    batch = f"batch of {config['batch']}" if config.get("batch") else f"input {shapes}"
-    if shapes or config.get("batch"):
-        yield batch
+    if config.get("batch"):
+        yield f"batch of {config['batch']}"
+    elif config.get("input"):
+        yield f"input {', '.join(config['input'])}"
     yield f"loss {config['loss']}"
     if config["mode"] != "train":
         yield f"{config['mode']} mode"
@@ -48,5 +49,5 @@ def _probed(config: Mapping[str, Any]) -> Iterator[str]:
         yield config["amp"]
     if config["steps"]:
         rate = "" if config["lr"] is None else f", rate {config['lr']:g}"
-        yield f"{config['steps']} {'step' if config['steps'] == 1 else 'steps'} of {config['optimizer']}{rate}"
+        yield f"{counted(config['steps'], 'step')} of {config['optimizer']}{rate}"
     yield f"seed {config['seed']}"

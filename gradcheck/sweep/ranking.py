@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 from typing import Any
 
+from gradcheck.base.record import number
 from gradcheck.errors import one_of
 from gradcheck.sweep.rows import SweepRow
 
@@ -66,13 +67,9 @@ def _group(option: str, value: Any, rows: Sequence[SweepRow]) -> dict[str, Any]:
         "errors": len(rows) - len(good),
         "median_score": median(scores) if good else None,
         "worst_score": min(scores, default=None),
-        "median_span": _finite(median(spans)) if good else None,
-        "worst_span": _finite(max(spans)) if good else None,
+        "median_span": number(median(spans)) if good else None,
+        "worst_span": number(max(spans)) if good else None,
     }
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 def counts(rows: Sequence[SweepRow]) -> Mapping[str, int]:

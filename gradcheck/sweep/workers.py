@@ -111,9 +111,8 @@ def cluster(address: str) -> Iterator[tuple[Executor, int]]:
     except ImportError as error:
         raise MissingExtraError("--scheduler", "distributed", "dask") from error
     if not re.fullmatch(r"(tcp|tls|ws|wss)://.+:\d+", address):
-        raise OptionError(
-            "scheduler", f"{address} isn't an address; allowed: tcp://host:8786, as dask scheduler prints it"
-        )
+        problem = f"{address} isn't an address; allowed: tcp://host:8786, as dask scheduler prints it"
+        raise OptionError("scheduler", problem)
     for name in logging.root.manager.loggerDict:  # what matters is said in one line, below or in a row
         if name.startswith(("distributed", "tornado")):
             logging.getLogger(name).setLevel(logging.CRITICAL)

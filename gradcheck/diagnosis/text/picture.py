@@ -36,10 +36,9 @@ def picture(report: Report, width: int, glyphs: Glyphs) -> Group:
         line = Text(no_wrap=True).append(name.ljust(label), style="dim")
         for character, flag in series:
             line.append(character, style=STYLES[flag])
-        marks = (
-            [Text(" " * label, no_wrap=True).append_text(_marks(flags, room, glyphs))] if set(flags) != {"ok"} else []
-        )
-        rows += [line, *marks]
+        rows.append(line)
+        if set(flags) != {"ok"}:
+            rows.append(Text(" " * label, no_wrap=True).append_text(_marks(flags, room, glyphs)))
     return Group(*rows)
 
 

@@ -23,18 +23,12 @@ def as_text(regression: Regression, page: Page = PLAIN_PAGE) -> str:
 
 def _parts(regression: Regression) -> Iterator[RenderableType]:
     before, after = regression.status_before, regression.status_after
-    style = "reverse red" if regression.regression else "reverse green"
-    label = "REGRESSION" if regression.regression else "NO REGRESSION"
-    verdict = Text().append(before, style=STYLES[before]).append(" → ").append(after, style=STYLES[after])
+    label, colour = ("REGRESSION", "red") if regression.regression else ("NO REGRESSION", "green")
     moved = [move for move in regression.layers if move.moved]
     count = f"{len(moved)} of {len(regression.layers)} {regression.unit}s"
-    yield (
-        Text(" ")
-        .append(f" {label} ", style=style)
-        .append("  ")
-        .append(verdict)
-        .append(f", {count} moved by more than {regression.tolerance:g} decades")
-    )
+    verdict = ((before, STYLES[before]), " → ", (after, STYLES[after]))
+    far = f", {count} moved by more than {regression.tolerance:g} decades"
+    yield Text.assemble(" ", (f" {label} ", f"reverse {colour}"), "  ", *verdict, far)
     if moved:
         yield ""
         moved.sort(key=lambda move: math.inf if move.change is None else abs(move.change), reverse=True)
@@ -52,8 +46,7 @@ def _table(unit: str, moves: list[Move]) -> Table:
     for name in ("log10 gradient, baseline", "now", "moved"):
         table.add_column(name, justify="right")
     for move in moves:
-        numbers = ("-" if value is None else f"{value:.2f}" for value in (move.before, move.after))
-        table.add_row(
-            Text(without_controls(move.name)), *numbers, "-" if move.change is None else f"{move.change:+.2f}"
-        )
+        numbers = ((move.before, ".2f"), (move.after, ".2f"), (move.change, "+.2f"))
+        cells = ("-" if value is None else format(value, digits) for value, digits in numbers)
+        table.add_row(Text(without_controls(move.name)), *cells)
     return table

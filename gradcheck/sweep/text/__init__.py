@@ -117,12 +117,16 @@ def _number(row: SweepRow, name: str) -> str:
     if name == "trains":
         return f"{row['score']:.0%}"
     if name == "span":
-        return "inf" if row["gradient_span"] is None else significant(row["gradient_span"])
+        return _span(row)
     if name == "rank":
         return significant(row["effective_rank_last"])
     low, high = row.get("mean_local_gain_low"), row.get("mean_local_gain_high")
     band = f" ±{significant((high - low) / 2, 1)}" if low is not None and high is not None else ""
     return significant(row["mean_local_gain"], 3) + band
+
+
+def _span(row: SweepRow) -> str:
+    return "inf" if row["gradient_span"] is None else significant(row["gradient_span"])
 
 
 def said(own: Mapping[str, Any]) -> str:
@@ -159,5 +163,4 @@ def one_line(row: SweepRow) -> str:
     words = without_controls(said(row["options"]))
     if row["error"] is not None:
         return f"error      {words}: {without_controls(row['error'])}"
-    span = "inf" if row["gradient_span"] is None else significant(row["gradient_span"])
-    return f"{row['status']:<10} trains: {percent(row['score']):<10} span {span:<8} {words}"
+    return f"{row['status']:<10} trains: {percent(row['score']):<10} span {_span(row):<8} {words}"
