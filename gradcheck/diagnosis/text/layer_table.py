@@ -65,10 +65,8 @@ def layer_table(report: Report, page: Page, all_layers: bool) -> Iterator[Render
     titles = [_end(title(report, layer), max(LEAST_TITLE, width - BESIDE_TITLE)) for layer in shown]
     longer = max(map(len, titles)) - len("layer")  # as a block and its flow point are, or a name
     names = _columns(width - max(0, longer), any(_predicted(report)))
-    rows = [
-        [called, *(COLUMNS[name](report, layer) for name in names[1:])]
-        for called, layer in zip(titles, shown, strict=True)
-    ]
+    cells = ([COLUMNS[name](report, layer) for name in names[1:]] for layer in shown)
+    rows = [[called, *others] for called, others in zip(titles, cells, strict=True)]
     used = INDENT + sum(max(map(len, column)) + 2 for column in zip(names, *rows, strict=True))
     used += 2 * any(one.startswith("…") for one in titles)  # three dots where the terminal has ASCII only
     scale = common_scale([layer[plotted_field(report)] for layer in report.layers])
