@@ -17,7 +17,7 @@ ROOMS = {
     "engine": (),
     "base": ("errors", "version"),
     "spec": ("base", "errors"),
-    "render": ("spec",),
+    "render": ("base", "spec"),
     "flow": ("engine",),
     "data": ("engine", "errors", "spec"),
     "clipping": ("engine", "errors", "spec"),

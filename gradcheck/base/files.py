@@ -1,7 +1,6 @@
 """Files that are written whole or not at all."""
 
 import os
-import tempfile
 from pathlib import Path
 
 from gradcheck.errors import OutputError
@@ -30,6 +29,8 @@ def write_whole(path: Path, content: bytes) -> None:
 
 def _replace(path: Path, content: bytes) -> None:
     """Write a temporary file beside `path`, then give it that name."""
+    import tempfile  # takes longer to load than all else here, and only a file that is written needs it
+
     handle, name = tempfile.mkstemp(prefix=".gradcheck-", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:

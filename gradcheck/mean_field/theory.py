@@ -1,7 +1,7 @@
 """``theory``: what mean-field theory predicts for a network, without drawing a single weight."""
 
 import math
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
@@ -11,12 +11,14 @@ from gradcheck.mean_field.kernels import kernel_of
 from gradcheck.mean_field.maps import LayerMap
 from gradcheck.mean_field.phase import log_gains
 from gradcheck.mean_field.prediction import layer_law, layer_laws, predict, weight_law, why_unknown
-from gradcheck.mean_field.report import PhaseDiagram, TheoryReport, make_theory_report
 from gradcheck.mean_field.unknown import Unknown
 from gradcheck.spec import NetworkSpec, pick, plain
 from gradcheck.spec.data import FEATURES
 from gradcheck.spec.options.option import takes
 from gradcheck.spec.options.simulation import TheoryOptions
+
+if TYPE_CHECKING:
+    from gradcheck.mean_field.report import PhaseDiagram, TheoryReport
 
 #: The mean square of standardised inputs.
 INPUT_SQUARE = 1.0
@@ -26,7 +28,7 @@ DIAGRAM = (17, 69)
 
 
 @takes(TheoryOptions)
-def theory(**options: Unpack[TheoryOptions]) -> TheoryReport:
+def theory(**options: Unpack[TheoryOptions]) -> "TheoryReport":
     """Predict a perceptron's signal and gradient in the limit of infinite width.
 
     Parameters
@@ -57,6 +59,8 @@ def theory(**options: Unpack[TheoryOptions]) -> TheoryReport:
     found = beyond or _find_fixed_point(spec, layer, batch)
     config = {name: value for name, value in spec.to_dict().items() if name in options} | {"batch_size": batch}
     diagram = _diagram(spec, layer, found) if options["phase_diagram"] else None
+    from gradcheck.mean_field.report import make_theory_report
+
     return make_theory_report(config, layer, found, prediction, critical_gain(spec, layer, found), diagram)
 
 
@@ -96,7 +100,7 @@ def critical_gain(spec: NetworkSpec, layer: LayerMap | None, found: FixedPoint |
     return spec.gain * found.critical_sigma_w / math.sqrt(layer.weight)
 
 
-def _diagram(spec: NetworkSpec, layer: LayerMap | None, found: FixedPoint | Unknown) -> PhaseDiagram:
+def _diagram(spec: NetworkSpec, layer: LayerMap | None, found: FixedPoint | Unknown) -> "PhaseDiagram":
     """Return χ₁ in the plane of σ_w and σ_b, around the network's point and the critical line."""
     found = Unknown("batch_norm_plane") if spec.norm == "batch" else found
     if isinstance(found, Unknown):
@@ -107,4 +111,6 @@ def _diagram(spec: NetworkSpec, layer: LayerMap | None, found: FixedPoint | Unkn
     top = max(1.25 * sigma_b, right / 2)
     weights, biases = np.linspace(0, right, DIAGRAM[1])[1:], np.linspace(top, 0, DIAGRAM[0])
     chi = np.exp(log_gains(layer, weights, biases, INPUT_SQUARE))
+    from gradcheck.mean_field.report import PhaseDiagram
+
     return PhaseDiagram(sigma_w=weights.tolist(), sigma_b=biases.tolist(), chi=chi.tolist())

@@ -1,6 +1,5 @@
 """Documents for other programs: JSON, CSV, Markdown."""
 
-import csv
 import io
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -24,8 +23,9 @@ def json_line(record: Mapping[str, Any]) -> str:
 
 def records_as_csv(records: Iterable[Mapping[str, Any]], columns: Sequence[str] = ()) -> str:
     """Return one line a record below a header of the columns, or of all their names; an empty cell is None."""
-    records = list(records)
-    text = io.StringIO()
+    import csv  # of all formats this one alone needs it
+
+    records, text = list(records), io.StringIO()
     names = columns or list(dict.fromkeys(name for record in records for name in record))
     writer = csv.DictWriter(text, fieldnames=names, lineterminator="\n")
     writer.writeheader()
