@@ -66,6 +66,7 @@ def agrees(said, value):
 
 
 @pytest.mark.parametrize(("name", "example"), SIMULATED)
+@pytest.mark.slow  # whole runs of every page
 def test_a_simulation_shows_what_the_page_says(name, example, simulated):
     report, said = simulated(example.command), example.shows
     assert re.match(r"\w+", said)[0] == report.verdict.status
@@ -86,6 +87,7 @@ def test_a_simulation_shows_what_the_page_says(name, example, simulated):
 @pytest.mark.parametrize(
     ("name", "example"), [one for one in QUOTED if one.values[1].command.startswith("gradcheck clip-demo")]
 )
+@pytest.mark.slow  # whole runs of every page
 def test_a_demonstration_ends_as_the_page_says(name, example, demonstrated):
     assert demonstrated(example.command).status == example.shows
 
@@ -106,6 +108,7 @@ def test_theory_says_what_the_page_says(typed):
 
 
 @every_topic
+@pytest.mark.slow  # whole runs of every page
 def test_what_one_is_told_to_try_is_better_than_what_was_shown(name, simulated, demonstrated):
     topic = TOPICS[name]
     if name == "clipping":
@@ -218,6 +221,7 @@ CLAIMS = [
 
 
 @pytest.mark.parametrize(("name", "words", "number", "measure"), CLAIMS, ids=[f"{one[0]}: {one[1]}" for one in CLAIMS])
+@pytest.mark.slow  # whole runs of every page
 def test_a_number_in_the_prose_is_what_is_measured(name, words, number, measure):
     topic = TOPICS[name]
     assert words in " ".join([topic.what, topic.why, *topic.formula])
