@@ -116,6 +116,8 @@ def cluster(address: str) -> Iterator[tuple[Executor, int]]:
     for name in logging.root.manager.loggerDict:  # what matters is said in one line, below or in a row
         if name.startswith(("distributed", "tornado")):
             logging.getLogger(name).setLevel(logging.CRITICAL)
+    # Dask may still finish a task that was failed here for want of a scheduler; Python calls that critical.
+    logging.getLogger("concurrent.futures").disabled = True
     try:
         client: Any = Client(address, timeout=PATIENCE, set_as_default=False)  # type: ignore[no-untyped-call, unused-ignore]
     except (OSError, ValueError, TimeoutError) as error:
