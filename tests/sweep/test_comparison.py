@@ -19,19 +19,6 @@ def comparison():
     return gradcheck.compare(GRID, seeds=2)
 
 
-@pytest.fixture
-def measured(monkeypatch):
-    """Indices of the rows that were measured, in order."""
-    indices, measure_row = [], sweep.measure_row
-
-    def counted(task):
-        indices.append(task.number)
-        return measure_row(task)
-
-    monkeypatch.setattr(sweep, "measure_row", counted)
-    return indices
-
-
 def strictly(document):
     """The document, after it has been to strict JSON and back."""
     return json.loads(json.dumps(document, allow_nan=False))

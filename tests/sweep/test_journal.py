@@ -7,7 +7,6 @@ import pytest
 
 import gradcheck
 from gradcheck.errors import GradcheckError, InputError, OutputError
-from gradcheck.sweep import rows as sweep
 from gradcheck.sweep.journal import Journal
 
 OPTIONS = {"grid": {"depth": (2, 3)}, "seeds": 1}
@@ -18,19 +17,6 @@ GRID = {"depth": [2, 3, 4, 5], "width": 8, "batch_size": 8}
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "rows.jsonl"
-
-
-@pytest.fixture
-def measured(monkeypatch):
-    """Indices of the rows that were measured, in order."""
-    indices, measure_row = [], sweep.measure_row
-
-    def counted(task):
-        indices.append(task.number)
-        return measure_row(task)
-
-    monkeypatch.setattr(sweep, "measure_row", counted)
-    return indices
 
 
 def row(index):

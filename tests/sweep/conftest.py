@@ -1,0 +1,18 @@
+"""What the tests of a sweep share."""
+
+import pytest
+
+from gradcheck.sweep import rows as sweep
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """Indices of the rows that were measured, in order."""
+    indices, measure_row = [], sweep.measure_row
+
+    def counted(task):
+        indices.append(task.number)
+        return measure_row(task)
+
+    monkeypatch.setattr(sweep, "measure_row", counted)
+    return indices
