@@ -1,5 +1,6 @@
 """What all tests share: repeatable hypothesis runs, an error measure, and a network drawn and measured."""
 
+import gc
 import math
 import os
 import shlex
@@ -42,6 +43,12 @@ def pytest_addoption(parser):
 def pytest_xdist_auto_num_workers(config):
     """One process where single tests are named: to start others would take longer than they do."""
     return 0 if config.args and all("::" in argument for argument in config.args) else None
+
+
+def pytest_collection_finish():
+    """Thousands of tests stay to the end: the search for garbage need not look at them again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_sessionfinish(session):

@@ -21,6 +21,9 @@ def name_of(path):
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+NAMES = {name_of(path): path for path in MODULES}
+
+
 def is_for_type_checkers(node):
     return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
 
@@ -40,11 +43,11 @@ def imported(path):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path} imports relatively"
-            submodules = {f"{node.module}.{alias.name}" for alias in node.names} & {name_of(one) for one in MODULES}
+            submodules = {f"{node.module}.{alias.name}" for alias in node.names} & NAMES.keys()
             yield from submodules or [node.module]
 
 
-IMPORTS = {name_of(path): set(imported(path)) for path in MODULES}
+IMPORTS = {name: set(imported(path)) for name, path in NAMES.items()}
 
 
 def within(name, *packages):
@@ -61,8 +64,7 @@ def test_every_public_name_is_there():
 
 
 def test_no_module_has_the_name_of_a_public_function():
-    modules = {name_of(path) for path in MODULES}
-    assert {name for name in gradcheck.__all__ if f"gradcheck.{name}" in modules} == {"clipping"}
+    assert {name for name in gradcheck.__all__ if f"gradcheck.{name}" in NAMES} == {"clipping"}
 
 
 def test_the_public_names_are_those_of_the_contract():

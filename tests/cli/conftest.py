@@ -41,17 +41,20 @@ BIN = Path(sys.executable).parent
 INFLUENCES = (
     "COLUMNS", "LINES", "TERM", "COLORTERM", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE",
     "LANG", "LC_ALL", "LC_CTYPE", "PYTHONIOENCODING", "PYTHONUTF8", "PYTHONHASHSEED", "PYTHONUNBUFFERED",
+    "PYTHONDONTWRITEBYTECODE",
 )  # fmt: skip
 
 PATIENCE = 120  # seconds after which a process counts as hung
 
 
 @pytest.fixture(scope="session")
-def environment():
-    """A plain UTF-8 shell, with `gradcheck` on its path."""
+def environment(tmp_path_factory):
+    """A plain UTF-8 shell, with `gradcheck` on its path; what one process compiles, no other has to."""
     kept = {name: value for name, value in os.environ.items() if name not in INFLUENCES}
     path = f"{BIN}{os.pathsep}{kept.get('PATH', os.defpath)}"
-    return kept | {"LANG": "C.UTF-8", "TERM": "xterm-256color", "PATH": path}
+    folder = tmp_path_factory.getbasetemp()
+    compiled = str((folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "compiled")
+    return kept | {"LANG": "C.UTF-8", "TERM": "xterm-256color", "PATH": path, "PYTHONPYCACHEPREFIX": compiled}
 
 
 @pytest.fixture(scope="session")
