@@ -1,18 +1,26 @@
 """A log that grows record by record: each is one write of a whole line, so that a crash can tear only the last one."""
 
+import contextlib
 import json
 import os
+import sys
 import warnings
+from io import FileIO
+from itertools import count
 from pathlib import Path
 
 from gradcheck.errors import OutputError
+from gradcheck.logs.records import MARK
 
 #: Bytes at the end of a resumed log in which its last record is looked for.
 TAIL = 1 << 24
 
+#: What a header begins with.
+HEADER = f'{{"{MARK}"'.encode()
+
 
 class GrowingLog:
-    """A file of lines, flushed one by one.
+    """A file of lines, flushed one by one, which no other log writes meanwhile; missing folders are made.
 
     A full disk doesn't end a training run: the log ends itself with a warning.
 
@@ -21,6 +29,8 @@ class GrowingLog:
     file : str or Path
     resume : bool
         Go on after what the file holds, without its torn last line; otherwise begin anew.
+    overwrite : bool
+        Write over an earlier run; otherwise it is kept beside the new one, ``run.jsonl`` as ``run.1.jsonl``.
 
     Attributes
     ----------
@@ -30,18 +40,37 @@ class GrowingLog:
     Raises
     ------
     OutputError
-        The file can't be written.
+        The file can't be written, or another log is writing it.
     """
 
-    def __init__(self, file: str | Path, *, resume: bool = False) -> None:
-        self.file = Path(file)
+    def __init__(self, file: str | Path, *, resume: bool = False, overwrite: bool = False) -> None:
         self.last_step: int | None = None
+        self._owner = os.getpid()
         try:
-            if resume and self.file.exists():
-                self.last_step = _mended(self.file)
-            self._stream = self.file.open("ab" if resume else "wb", buffering=0)
-        except OSError as error:
-            raise OutputError(file, f"can't be written: {error.strerror or error}") from error
+            self.file = Path(file)
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            self._stream = _open(self.file)
+            if self.file.is_file():  # devices and pipes hold nothing
+                self._begin(resume, overwrite)
+        except (OSError, ValueError, TypeError) as error:  # a zero byte in the name, no name at all
+            if isinstance(error, OutputError):
+                raise
+            raise OutputError(file, f"can't be written: {getattr(error, 'strerror', None) or error}") from error
+
+    def _begin(self, resume: bool, overwrite: bool) -> None:
+        """Mend, empty or keep what the file holds."""
+        if resume:
+            self.last_step = _mended(self.file)
+        elif overwrite or not _holds_a_run(self.file):
+            self._stream.truncate(0)
+        else:
+            real = self.file.resolve()  # of a symbolic link, what it points to
+            kept = _free_name(real)
+            with self._stream:  # locked until the new file is
+                real.rename(kept)
+                self._stream = _open(real)
+            text = f"{self.file} holds an earlier run, which is kept as {kept.name}"
+            warn(f"{text}; overwrite=True writes over it, resume=True continues it", stacklevel=5)
 
     def write(self, line: bytes) -> None:
         """Append a line, unless the log has ended."""
@@ -53,8 +82,7 @@ class GrowingLog:
                 raise OSError("the disk is full")
         except OSError as error:
             self.close()
-            text = f"{self.file}: {error.strerror or error}; gradcheck records no more, training goes on"
-            warnings.warn(text, RuntimeWarning, stacklevel=4)
+            warn(f"{self.file}: {error.strerror or error}; gradcheck records no more, training goes on", stacklevel=4)
 
     @property
     def closed(self) -> bool:
@@ -62,8 +90,59 @@ class GrowingLog:
         return self._stream.closed
 
     def close(self) -> None:
-        """Close the file; a second time does nothing."""
+        """Close the file, and let go of it though a process that was forked has it open; a second time does nothing."""
+        if not self.closed and os.getpid() == self._owner:
+            with contextlib.suppress(ImportError, OSError):
+                import fcntl
+
+                fcntl.flock(self._stream, fcntl.LOCK_UN)
         self._stream.close()
+
+
+def warn(text: str, stacklevel: int = 2) -> None:
+    """Warn; where warnings are errors, say it on stderr instead, because a training run isn't to end of it."""
+    try:
+        warnings.warn(text, RuntimeWarning, stacklevel=stacklevel)
+    except RuntimeWarning:
+        if sys.stderr is not None:
+            with contextlib.suppress(OSError, ValueError):  # full, or closed
+                print(f"warning: {text}", file=sys.stderr)  # noqa: T201
+
+
+def _open(file: Path) -> FileIO:
+    """Open a file to append to it, and lock it where the system has such locks."""
+    stream = FileIO(file, "ab")
+    if not file.is_file():
+        return stream
+    try:
+        with contextlib.suppress(ImportError):  # Windows itself refuses to rename a file that is being written
+            import fcntl
+
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        free = os.path.samestat(os.fstat(stream.fileno()), file.stat())  # not renamed since it was opened
+    except BlockingIOError:
+        free = False
+    except OSError:  # a file system without locks
+        free = True
+    if not free:
+        stream.close()
+        problem = (
+            "another recorder is writing it: close that one, or name another file; of several processes record one"
+        )
+        raise OutputError(file, problem)
+    return stream
+
+
+def _holds_a_run(file: Path) -> bool:
+    """Whether there is more in a file than headers."""
+    with file.open("rb") as lines:
+        return any(not line.startswith(HEADER) for line in lines)
+
+
+def _free_name(file: Path) -> Path:
+    """Return the first of ``run.1.jsonl``, ``run.2.jsonl``, … that there isn't."""
+    names = (file.with_name(f"{file.stem}.{number}{file.suffix}") for number in count(1))
+    return next(name for name in names if not os.path.lexists(name))
 
 
 def _mended(file: Path) -> int | None:
@@ -82,7 +161,7 @@ def _step(line: bytes) -> int | None:
     """Return a record's step; None of anything else."""
     try:
         record = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     step = record.get("step") if isinstance(record, dict) else None
-    return step if isinstance(step, int) else None
+    return step if isinstance(step, int) and not isinstance(step, bool) and step >= 0 else None

@@ -1,12 +1,12 @@
-"""What layers put out in one step of training, by forward hooks that exist only for that step."""
+"""What layers put out in one step of training, by a forward hook that exists only for that step."""
 
 import math
 from collections.abc import Sequence
-from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules import activation
+from torch.nn.modules.module import register_module_forward_hook
 
 from gradcheck.torch.layers import Layer, by_channel, candidates, main_tensor
 from gradcheck.torch.recording.scalars import Column, scalars
@@ -23,6 +23,8 @@ class Outputs:
     A layer is a module that holds parameters; the output of an activation module that runs after it counts as its own.
     Only then are dead units known. Of a layer that runs several times the last one counts.
 
+    The hook is PyTorch's for all modules: nothing is attached to the model, which can be saved and copied meanwhile.
+
     Parameters
     ----------
     model : Module
@@ -35,22 +37,22 @@ class Outputs:
         self._rms: list[Tensor | None] = [None] * len(parameters)
         self._dead: list[Tensor | None] = [None] * len(parameters)
         self._last: tuple[Layer, int] | None = None
-        self._handles = []
+        self._layers: dict[int, tuple[Layer, int]] = {}
         for layer in candidates(model):
             own = (id(parameter) for parameter in layer.module.parameters(recurse=False))
             place = next((places[one] for one in own if one in places), None)
             if place is not None:
-                self._handles.append(layer.module.register_forward_hook(partial(self._see_layer, layer, place)))
-        for module in model.modules():
-            if isinstance(module, ACTIVATIONS):
-                self._handles.append(module.register_forward_hook(self._see_activation))
+                self._layers[_identity(layer.module)] = layer, place
+        self._activations = {_identity(module): module for module in model.modules() if isinstance(module, ACTIVATIONS)}
+        self._handle = register_module_forward_hook(self._see)
 
-    def _see_layer(self, layer: Layer, place: int, module: nn.Module, inputs: object, output: object) -> None:
-        self._last = layer, place
-        self._note(layer, place, output, is_activation=False)
-
-    def _see_activation(self, module: nn.Module, inputs: object, output: object) -> None:
-        if self._last is not None:
+    def _see(self, module: nn.Module, inputs: object, output: object) -> None:
+        """Note what a module of this model puts out."""
+        identity = _identity(module)
+        if identity in self._layers:
+            self._last = self._layers[identity]
+            self._note(*self._last, output, is_activation=False)
+        elif identity in self._activations and self._last is not None:
             self._note(*self._last, output, is_activation=True)
 
     def _note(self, layer: Layer, place: int, output: object, *, is_activation: bool) -> None:
@@ -67,9 +69,13 @@ class Outputs:
         return {"activation_rms": scalars(self._rms), "dead_fraction": scalars(self._dead)}
 
     def close(self) -> None:
-        """Remove the hooks."""
-        for handle in self._handles:
-            handle.remove()
+        """Remove the hook."""
+        self._handle.remove()
+
+
+def _identity(module: nn.Module) -> int:
+    """Return what a module has in common with its replicas of ``DataParallel``, and with no copy."""
+    return id(module._forward_hooks)
 
 
 def _dead_share(layer: Layer, tensor: Tensor) -> Tensor:

@@ -4,17 +4,19 @@ from collections.abc import Iterator
 from itertools import compress
 from pathlib import Path
 from typing import Any, Self
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, finalize
 
 import torch
 from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-from gradcheck.errors import GradcheckError, at_least, switch
+from gradcheck.errors import GradcheckError, OptionError, at_least, switch
 from gradcheck.logs.appending import GrowingLog
 from gradcheck.logs.records import header_line, record_line
+from gradcheck.torch.recording.ending import Ending, weakly
 from gradcheck.torch.recording.outputs import Outputs
 from gradcheck.torch.recording.sample import DIGITS, Sample
+from gradcheck.torch.recording.scalars import single
 
 #: The least number of steps from one record with norms of weights and updates to the next: they change slowly, and the
 #: copy that an update is measured against is most of what a record costs.
@@ -33,7 +35,7 @@ class Recorder:
     model : torch.nn.Module
         Parameters that require a gradient are recorded. In distributed training, record in one process only.
     file : str or Path
-        The log to write; ``gradcheck diagnose`` reads it, also while it grows.
+        The log to write; ``gradcheck diagnose`` reads it, also while it grows. Missing folders are made.
     every : int
         Steps from one record to the next; the others cost nothing. Gradients are in each record, weights and updates
         in step 10 and at most in every twentieth.
@@ -41,20 +43,23 @@ class Recorder:
         Record how large updates are relative to the weights. This keeps one copy of the weights.
     activations : bool
         Record the root mean square of what each layer puts out, and the dead units of layers that an activation module
-        (``nn.ReLU``) follows, by forward hooks that exist only in sampled steps. Compiled parts of a model may bypass
+        (``nn.ReLU``) follows, by a forward hook that exists only in sampled steps. Compiled parts of a model may bypass
         hooks.
     scaler : torch.amp.GradScaler, optional
         Its loss scale is recorded. Norms are those of gradients without it, as the optimizer gets them.
     resume : bool
-        Continue an existing file after its last step; otherwise it is written anew.
+        Continue an existing file after its last step. Otherwise it is written anew, and the earlier run's log is kept
+        beside it: ``run.jsonl`` becomes ``run.1.jsonl``, or the next number that is free.
     start : int, optional
         Number of the first step, where a checkpoint has it; by default 0, or in a resumed file the one after the last
         that was recorded. Of steps that are recorded twice the later ones count.
+    overwrite : bool
+        Write over an earlier run's log.
 
     Raises
     ------
     OutputError
-        The file can't be written.
+        The file can't be written, or another recorder is writing it.
     GradcheckError
         The model has no parameter to train, or an option isn't as it has to be.
 
@@ -62,7 +67,10 @@ class Recorder:
     -----
     Numbers stay on their device until the step ends, and are fetched together: one synchronisation for each sampled
     step (and device). Training stays the same to the last bit. A full disk ends the recording with a warning, not the
-    run.
+    run, though warnings be errors. A warning at the end says if ``step`` was forgotten.
+
+    The gradient that is recorded is the one that the optimizer gets: what ``torch.nn.utils.clip_grad_norm_`` did before
+    can't be seen. Where you clip, take the recorder's ``clip_grad_norm_``, or call ``before_clipping``.
 
     A step that a ``GradScaler`` skips is recorded with its infinite gradient and without updates; with a closure
     (``LBFGS``), the gradient is that of the last evaluation. Norms that float32 can't hold are computed in float64
@@ -93,25 +101,29 @@ class Recorder:
         scaler: torch.amp.GradScaler | None = None,
         resume: bool = False,
         start: int | None = None,
+        overwrite: bool = False,
     ) -> None:
         if not isinstance(model, nn.Module):
             raise GradcheckError(f"{type(model).__name__} is not a torch.nn.Module: there is nothing to record")
         self.every = at_least("every", every, 1, "it counts steps from one record to the next")
         self.updates, self.activations = switch("updates", updates), switch("activations", activations)
         first = None if start is None else at_least("start", start, 0, "it is the number of a step")
+        if switch("resume", resume) and switch("overwrite", overwrite):
+            raise OptionError("overwrite", "begins anew, and resume continues what is there: choose one of them")
         if not any(parameter.requires_grad for parameter in model.parameters()):
             raise GradcheckError(f"{type(model).__name__} has no parameter that requires a gradient: nothing to record")
         self._model, self._scaler = model, scaler
-        self._log = GrowingLog(file, resume=switch("resume", resume))
+        self._log = GrowingLog(file, resume=resume, overwrite=switch("overwrite", overwrite))
         following = 0 if self._log.last_step is None else self._log.last_step + 1
         self._number = following if first is None else first
         self._names = dict(_named(model))
         self._parameters: list[nn.Parameter] = []
         self._trained: list[bool] = []
-        self._sample: Sample | None = None
         self._copies: list[Tensor] = []
         self._optimizers: WeakKeyDictionary[torch.optim.Optimizer, tuple[tuple[int, int], bool]] = WeakKeyDictionary()
-        self._hook = register_optimizer_step_pre_hook(self._before_update)
+        hook = register_optimizer_step_pre_hook(weakly(self._before_update))
+        self._ending = Ending(self._log, list(model.parameters()), hook)
+        self._close = finalize(self, self._ending.close)
         self._begin()
 
     @property
@@ -136,12 +148,19 @@ class Recorder:
             The learning rate; by default that of the optimizer's first group.
         loss_scale : Tensor or float, optional
             The loss scale; by default that of ``scaler``.
+
+        Raises
+        ------
+        GradcheckError
+            One of them isn't a number, or is several.
         """
+        given = {"loss": single("loss", loss), "lr": single("lr", lr), "loss_scale": single("loss_scale", loss_scale)}
         if self._sample is not None:
-            layers, whole = self._sample.numbers({"loss": loss, "lr": lr, "loss_scale": loss_scale})
+            layers, whole = self._sample.numbers(given)
             self._log.write(record_line(self._number, layers, digits=DIGITS, **whole))
-            self._end()
+            self._ending.end_sample()
         self._number += 1
+        self._ending.steps += 1
         self._begin()
 
     def before_clipping(self) -> None:
@@ -167,22 +186,27 @@ class Recorder:
         Tensor
             What that function returns: the norm before.
         """
+        threshold = single("max_norm", max_norm)
         self.before_clipping()
         if self._sample is not None and options.get("norm_type", 2.0) == 2.0:
-            self._sample.whole["max_norm"] = float(max_norm)
+            self._sample.whole["max_norm"] = threshold
         return nn.utils.clip_grad_norm_(self._model.parameters(), max_norm, **options)
 
     def close(self) -> None:
         """Remove all hooks and close the file; a second call does nothing."""
-        self._hook.remove()
-        self._end()
-        self._log.close()
+        self._close()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *error: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        self._ending.failed = kind is not None
+        self._close()
+
+    @property
+    def _sample(self) -> Sample | None:
+        """That of this step, if it is sampled."""
+        return self._ending.sample
 
     def _begin(self) -> None:
         """Prepare for a step, if it is sampled."""
@@ -191,18 +215,14 @@ class Recorder:
         self._name_layers()
         outputs = Outputs(self._model, self._parameters) if self.activations else None
         copies = self._copies if self.updates else None
-        self._sample = Sample(self._parameters, copies, outputs, weights=self._has_weights())
-        self._sample.whole["loss_scale"] = _scale(self._scaler)
+        sample = Sample(self._parameters, copies, outputs, weights=self._has_weights())
+        sample.whole["loss_scale"] = _scale(self._scaler)
+        self._ending.sample = sample
 
     def _has_weights(self) -> bool:
         """Whether this record has weights and updates: one in many has, and one early on, as runs may be short."""
         sample, many = self._number // self.every, -(-WEIGHTS_EVERY // self.every)
         return sample % many == 0 or sample == many // 2
-
-    def _end(self) -> None:
-        if self._sample is not None:
-            self._sample.close()
-            self._sample = None
 
     def _name_layers(self) -> None:
         """Write a header, at the start and whenever other parameters than before require a gradient."""
@@ -224,7 +244,10 @@ class Recorder:
 
     def _before_update(self, optimizer: torch.optim.Optimizer, arguments: Any, keywords: Any) -> None:  # noqa: ANN401
         """Measure the gradients that an optimizer of this model gets."""
-        if self._sample is not None and self._concerns(optimizer):
+        if not self._concerns(optimizer):
+            return
+        self._ending.updates[id(optimizer)] += 1
+        if self._sample is not None:
             closure = len(arguments) > 1 or keywords.get("closure") is not None
             self._sample.before_update(optimizer, gradients_follow=closure)
             self._sample.whole["loss_scale"] = _scale(self._scaler)

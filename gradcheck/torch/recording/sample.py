@@ -7,7 +7,6 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from gradcheck.errors import GradcheckError
 from gradcheck.torch.recording.outputs import Outputs
 from gradcheck.torch.recording.scalars import Column, Single, fetch, norms, split
 
@@ -60,16 +59,7 @@ class Sample:
             self._columns.pop("grad_norm", None)
 
     def numbers(self, given: Mapping[str, Single]) -> Numbers:
-        """Measure the update, and fetch all numbers at once, with those given of the whole step by name.
-
-        Raises
-        ------
-        GradcheckError
-            One of those given is several numbers.
-        """
-        for name, value in given.items():
-            if isinstance(value, Tensor) and value.numel() != 1:
-                raise GradcheckError(f"{name} has {value.numel():,} numbers; give its mean, {name}.mean()")
+        """Measure the update, and fetch all numbers at once, with those given of the whole step by name."""
         self._measure_update()
         single = self.whole | {name: value for name, value in given.items() if value is not None}
         columns = self._columns if self._outputs is None else self._columns | self._outputs.columns()

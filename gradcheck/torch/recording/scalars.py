@@ -3,11 +3,14 @@
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
+
+from gradcheck.errors import GradcheckError
 
 #: A norm in float32 that is smaller, or not finite, is computed again in float64: the squares may have left its range.
 SMALL = 1e-12
@@ -52,6 +55,27 @@ def split(column: Column, size: int) -> tuple[Column, Column]:
         first.append(Piece(places[:inside], values[:inside]))
         second.append(Piece([place - size for place in places[inside:]], values[inside:]))
     return first, second
+
+
+def single(name: str, value: object) -> Single:
+    """Return a number of a whole step, still on its device; None of None.
+
+    Raises
+    ------
+    GradcheckError
+        It isn't one real number.
+    """
+    if value is None:
+        return None
+    if isinstance(value, Tensor):
+        if value.numel() != 1:
+            raise GradcheckError(f"{name} has {value.numel():,} numbers; give its mean, {name}.mean()")
+        if not value.is_complex() and not value.is_meta:
+            return value
+    elif hasattr(value, "__float__"):
+        with suppress(TypeError, ValueError, OverflowError):
+            return float(value)
+    raise GradcheckError(f"{name} is {value!r:.80}, not a number; give a float or a tensor: recorder.step(loss)")
 
 
 def fetch(

@@ -1,10 +1,14 @@
 """The activations of a sampled step, and the hooks that measure them."""
 
+import copy
+
 import pytest
 
 torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
+from torch.nn.modules import module  # noqa: E402
+from torch.optim import optimizer  # noqa: E402
 
 from gradcheck.torch import Recorder  # noqa: E402
 
@@ -41,29 +45,48 @@ def test_a_validation_pass_is_not_measured(file, runs):
     assert "activation_rms" not in runs.records(file)[0]["layers"]
 
 
-def hooks(model):
-    kinds = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks")
-    return sum(len(getattr(module, kind)) for module in model.modules() for kind in kinds)
+def hooks():
+    return len(module._global_forward_hooks)
 
 
-def test_forward_hooks_are_there_in_sampled_steps_only(file, runs):
-    model = runs.mlp()
-    with Recorder(model, file, every=2, activations=True) as recorder:
+def test_the_forward_hook_is_there_in_sampled_steps_only(file, runs):
+    with Recorder(runs.mlp(), file, every=2, activations=True) as recorder:
         seen = []
         for _ in range(4):
-            seen.append(hooks(model) > 0)
+            seen.append(hooks())
             recorder.step()
-    assert seen == [True, False, True, False]
+    assert seen == [1, 0, 1, 0]
+
+
+def test_a_model_can_be_saved_and_copied_at_any_moment_and_copies_are_not_recorded(file, runs, tmp_path):
+    model = runs.mlp()
+    with Recorder(model, file, every=1, activations=True) as recorder:
+        runs.loss_of(model)
+        torch.save(model, tmp_path / "model.pt")
+        copies = copy.deepcopy(model), torch.load(tmp_path / "model.pt", weights_only=False)
+        for one in copies:
+            one(1e6 * runs.INPUTS)
+        recorder.step()
+    inputs = model[:2](runs.INPUTS).square().mean().sqrt().item()
+    assert runs.records(file)[0]["layers"]["activation_rms"][0] == pytest.approx(inputs, rel=1e-5)
+
+
+def test_replicas_of_data_parallel_are_recorded(file, runs):
+    model = nn.Sequential(nn.Linear(6, 3))
+    with Recorder(model, file, every=1, activations=True) as recorder:
+        replica = model[0]._replicate_for_data_parallel()
+        replica.weight, replica.bias = model[0].weight, model[0].bias
+        replica(runs.INPUTS)
+        recorder.step()
+    assert runs.records(file)[0]["layers"]["activation_rms"][0] > 0
 
 
 def test_no_hook_is_left_behind_whatever_happens(file, runs):
-    from torch.optim import optimizer
-
-    model, before = runs.mlp(), len(optimizer._global_optimizer_pre_hooks)
-    recorder = Recorder(model, file, every=1, activations=True)
-    assert hooks(model)
+    before = len(optimizer._global_optimizer_pre_hooks)
+    recorder = Recorder(runs.mlp(), file, every=1, activations=True)
+    assert hooks() == 1
     assert len(optimizer._global_optimizer_pre_hooks) == before + 1
     with pytest.raises(ZeroDivisionError), recorder:
         1 / 0  # noqa: B018
-    assert not hooks(model)
+    assert hooks() == 0
     assert len(optimizer._global_optimizer_pre_hooks) == before

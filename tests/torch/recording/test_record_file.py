@@ -1,5 +1,10 @@
 """The file: whole records whatever happens, resumed runs, and what is refused."""
 
+import gc
+import subprocess
+import sys
+import warnings
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -44,10 +49,79 @@ def test_a_resumed_run_can_go_back_to_a_checkpoint(file, runs):
     assert gradcheck.diagnose(file).log.last_step == 4
 
 
-def test_a_file_that_is_not_resumed_begins_anew(file, runs):
+def test_an_earlier_run_is_kept_under_the_next_free_number_and_that_is_said(file, runs):
+    for steps in (5, 4, 3):
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always")
+            runs.train(runs.mlp(), file, steps=steps)
+        said = [str(one.message) for one in seen]
+    assert [len(runs.records(file.with_name(f"run{number}.jsonl"))) for number in (".1", ".2", "")] == [5, 4, 3]
+    assert len(said) == 1
+    assert "run.jsonl holds an earlier run, which is kept as run.2.jsonl; overwrite=True" in said[0]
+
+
+def test_an_earlier_run_is_written_over_on_request(file, runs):
     runs.train(runs.mlp(), file, steps=5)
-    runs.train(runs.mlp(), file, steps=2)
+    runs.train(runs.mlp(), file, steps=2, overwrite=True)
     assert len(runs.records(file)) == 2
+    assert [one.name for one in file.parent.iterdir()] == ["run.jsonl"]
+
+
+def test_two_recorders_on_one_file_are_refused_until_the_first_is_closed(file, runs):
+    first = Recorder(runs.mlp(), file)
+    for options in ({}, {"resume": True}, {"overwrite": True}):
+        with pytest.raises(OutputError, match="another recorder is writing it: close that one, or name another file"):
+            Recorder(runs.mlp(), file, **options)
+    first.close()
+    Recorder(runs.mlp(), file).close()
+
+
+def test_a_recorder_that_nothing_refers_to_any_more_lets_go_of_its_file(file, runs):
+    recorder = Recorder(runs.mlp(), file, activations=True)
+    del recorder
+    gc.collect()
+    Recorder(runs.mlp(), file).close()
+
+
+def test_missing_folders_are_made(tmp_path, runs):
+    runs.train(runs.mlp(), tmp_path / "a" / "b" / "run.jsonl")
+    assert len(runs.records(tmp_path / "a" / "b" / "run.jsonl")) == 3
+
+
+def test_a_forgotten_step_is_said_at_the_end(file, runs):
+    model = runs.mlp()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    recorder = Recorder(model, file)
+    for _ in range(3):
+        runs.loss_of(model).backward()
+        optimizer.step()
+    with pytest.warns(RuntimeWarning, match=r"took 3 steps, but recorder\.step was never called"):
+        recorder.close()
+    with pytest.warns(RuntimeWarning, match=r"there are gradients, but recorder\.step was never called"):
+        Recorder(model, file).close()
+
+
+def test_a_forgotten_step_is_said_when_the_program_ends(file):
+    script = f"""
+import torch, gradcheck
+model = torch.nn.Linear(2, 1)
+recorder = gradcheck.torch.Recorder(model, {str(file)!r})
+model(torch.ones(3, 2)).sum().backward()
+torch.optim.SGD(model.parameters(), lr=0.1).step()
+"""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0
+    assert "the optimizer took 1 step, but recorder.step was never called" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_where_warnings_are_errors_training_goes_on(file, runs, capsys):
+    runs.train(runs.mlp(), file)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        runs.train(runs.mlp(), file)
+    assert capsys.readouterr().err.startswith("warning: ")
+    assert len(runs.records(file)) == 3
 
 
 def test_a_file_that_is_not_there_can_be_resumed(file, runs):
@@ -94,12 +168,18 @@ def test_an_option_that_makes_no_sense_is_refused(file, options, error, words, r
     assert not file.exists()
 
 
-def test_a_loss_of_several_numbers_is_an_error_that_says_what_to_give(file, runs):
-    with (
-        Recorder(runs.mlp(), file, every=1) as recorder,
-        pytest.raises(GradcheckError, match=r"loss has 24 numbers; give its mean, loss\.mean\(\)"),
-    ):
-        recorder.step(torch.ones(24))
+@pytest.mark.parametrize(
+    ("loss", "words"),
+    [
+        (torch.ones(24), r"loss has 24 numbers; give its mean, loss\.mean\(\)"),
+        ("x", "loss is 'x', not a number; give a float or a tensor"),
+        ([1.0], r"loss is \[1\.0\], not a number"),
+        (torch.ones((), dtype=torch.complex64), "not a number"),
+    ],
+)
+def test_a_loss_that_is_not_one_number_is_an_error_that_says_what_to_give(file, runs, loss, words):
+    with Recorder(runs.mlp(), file, every=1) as recorder, pytest.raises(GradcheckError, match=words):
+        recorder.step(loss)
 
 
 def test_what_is_no_model_or_has_nothing_to_train_is_refused(file):
@@ -109,6 +189,14 @@ def test_what_is_no_model_or_has_nothing_to_train_is_refused(file):
         Recorder(nn.ReLU(), file)
 
 
-def test_a_file_that_cannot_be_written_is_reported_at_the_start(tmp_path, runs):
-    with pytest.raises(OutputError, match="can't be written: No such file"):
-        Recorder(runs.mlp(), tmp_path / "nowhere" / "run.jsonl")
+@pytest.mark.parametrize("name", ["a\0b", "x" * 300, "taken/run.jsonl", ""])
+def test_a_file_that_cannot_be_written_is_reported_at_the_start(tmp_path, monkeypatch, runs, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(OutputError, match="can't be written: "):
+        Recorder(runs.mlp(), name)
+
+
+def test_to_begin_anew_and_to_continue_exclude_each_other(file, runs):
+    with pytest.raises(OptionError, match="choose one of them"):
+        Recorder(runs.mlp(), file, resume=True, overwrite=True)

@@ -1,0 +1,92 @@
+"""The end of a recording: what has to be undone, and whether its one line in the loop was forgotten."""
+
+import os
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from weakref import WeakMethod
+
+from torch import nn
+from torch.utils.hooks import RemovableHandle
+
+from gradcheck.logs.appending import GrowingLog, warn
+from gradcheck.torch.recording.sample import Sample
+
+#: So many steps of an optimizer to one of the recorder are too many.
+TOO_MANY = 10
+
+
+@dataclass(eq=False)
+class Ending:
+    """What a recorder leaves to be closed, however it ends: by ``close()``, unreferenced, or with the program.
+
+    Attributes
+    ----------
+    log : GrowingLog
+    parameters : list of Parameter
+        All that the model has.
+    hook : RemovableHandle, optional
+    sample : Sample, optional
+        That of a step which hasn't ended.
+    steps : int
+        How often ``recorder.step`` was called.
+    updates : Counter
+        How many steps each optimizer of the model took, by its id.
+    failed : bool
+        The ``with`` block ends with an exception.
+    """
+
+    log: GrowingLog
+    parameters: list[nn.Parameter]
+    hook: RemovableHandle | None = None
+    sample: Sample | None = None
+    steps: int = 0
+    updates: Counter[int] = field(default_factory=Counter)
+    failed: bool = False
+    process: int = field(default_factory=os.getpid)
+
+    def end_sample(self) -> None:
+        """Remove the hooks of the sampled step, if there is one."""
+        if self.sample is not None:
+            self.sample.close()
+            self.sample = None
+
+    def close(self) -> None:
+        """Remove all hooks, close the file, and warn if training went on without ``recorder.step``."""
+        if os.getpid() != self.process:  # a process that was forked ends: the recorder goes on in another one
+            return
+        if self.hook is not None:
+            self.hook.remove()
+        self.end_sample()
+        self.log.close()
+        problem = self._forgotten()
+        if problem:
+            advice = "call recorder.step(loss) after each optimizer.step()"
+            warn(f"{self.log.file}: {problem}; {advice}", stacklevel=4)
+
+    def _forgotten(self) -> str | None:
+        """Say what shows that ``recorder.step`` was called too rarely; None if nothing does."""
+        updates = max(self.updates.values(), default=0)
+        taken = f"the optimizer took {updates:,} step{'s'[: updates != 1]}"
+        if self.steps:
+            return f"{taken}, recorder.step was called {self.steps:,}×" if updates >= TOO_MANY * self.steps else None
+        if self.failed and updates < 2:  # the exception came before the first call
+            return None
+        if updates:
+            return f"{taken}, but recorder.step was never called: nothing is recorded"
+        if any(parameter.grad is not None for parameter in self.parameters):
+            return "there are gradients, but recorder.step was never called: nothing is recorded"
+        return None
+
+
+def weakly(method: Callable[..., object]) -> Callable[..., None]:
+    """Return a function that calls a method as long as its object is referenced elsewhere."""
+    reference = WeakMethod(method)
+
+    def call(*arguments: Any) -> None:  # noqa: ANN401
+        found = reference()
+        if found is not None:
+            found(*arguments)
+
+    return call
