@@ -37,24 +37,13 @@ MASKS, GROUPS, TURNS = ("full", "causal"), ("", "grouped"), ("", "rotary")
 
 
 class Check(NamedTuple):
-    """One thing that is checked.
-
-    Attributes
-    ----------
-    kind, name : str
-    method : str
-        ``differences``, or ``identity`` for what holds exactly but for rounding.
-    error : callable
-        Random numbers ↦ the largest relative error.
-    note : str
-        An explanation, or empty.
-    """
+    """One thing that is checked."""
 
     kind: str
     name: str
-    method: str
-    error: Callable[[Source], float]
-    note: str = ""
+    method: str  # ``differences``, or ``identity`` for what holds exactly but for rounding
+    error: Callable[[Source], float]  # random numbers ↦ the largest relative error
+    note: str = ""  # an explanation, or empty
 
 
 def list_checks() -> list[Check]:

@@ -24,17 +24,10 @@ STEP = float(np.finfo(np.float64).eps) ** 0.2 / 8  # 9.3e-5
 
 
 class Draw(NamedTuple):
-    """Random numbers that float32 can hold: a function of them is the same function in both precisions.
-
-    Attributes
-    ----------
-    generator : numpy.random.Generator
-    dtype : str
-        ``float64`` or ``float32``.
-    """
+    """Random numbers that float32 can hold: a function of them is the same function in both precisions."""
 
     generator: np.random.Generator
-    dtype: str = "float64"
+    dtype: str = "float64"  # ``float64`` or ``float32``
 
     def __call__(self, *shape: int, std: float = 1.0) -> Array:
         """Return independent normal numbers of mean 0."""
@@ -43,19 +36,11 @@ class Draw(NamedTuple):
 
 
 class Source(NamedTuple):
-    """Where the numbers of one check come from; other checks have their own numbers, whichever are run.
-
-    Attributes
-    ----------
-    seed : int
-    check : str
-    dtype : str
-        The arithmetic that is checked.
-    """
+    """Where the numbers of one check come from; other checks have their own numbers, whichever are run."""
 
     seed: int
     check: str
-    dtype: str = "float64"
+    dtype: str = "float64"  # the arithmetic that is checked
 
     def draw(self, purpose: int, dtype: str | None = None) -> Draw:
         """Return the numbers for a purpose, from their beginning each time."""

@@ -31,25 +31,14 @@ NAMED_REGIONS = 3
 
 
 class Cause(NamedTuple):
-    """One thing that decided.
+    """One thing that decided."""
 
-    Attributes
-    ----------
-    code : str
-        A key of ``gradcheck.diagnosis.sentences.CODES``, which has its meaning and its sentence.
-    layers : (int, int) or None
-        The first and the last layer concerned, from 1.
-    value, limit : float or None
-        The number that decided, and what it was compared with.
-    details : mapping
-        What else the sentence depends on.
-    """
-
-    code: str
-    layers: tuple[int, int] | None = None
+    code: str  # a key of ``gradcheck.diagnosis.sentences.CODES``, which has its meaning and its sentence
+    layers: tuple[int, int] | None = None  # (int, int): The first and the last layer concerned, from 1
+    # the number that decided, and what it was compared with
     value: float | None = None
     limit: float | None = None
-    details: Mapping[str, Any] = MappingProxyType({})
+    details: Mapping[str, Any] = MappingProxyType({})  # what else the sentence depends on
 
 
 def causes(flow: GradientFlow, summary: Summary, limits: Thresholds, regions: Iterable[Region]) -> Iterator[Cause]:

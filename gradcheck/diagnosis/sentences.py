@@ -17,17 +17,10 @@ NAMED = 3
 
 
 class Code(NamedTuple):
-    """One kind of cause.
+    """One kind of cause."""
 
-    Attributes
-    ----------
-    meaning : str
-        What its layers and its value are.
-    sentence : str or callable
-        With the fields that ``sentence`` fills, or (cause, flow) ↦ the sentence; the flow has the layers' names.
-    """
-
-    meaning: str
+    meaning: str  # what its layers and its value are
+    # with the fields that ``sentence`` fills, or (cause, flow) ↦ the sentence; the flow has the layers' names
     sentence: str | Callable[[Cause, GradientFlow], str]
 
 

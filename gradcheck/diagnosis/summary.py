@@ -11,28 +11,16 @@ from gradcheck.flow.gradient_flow import GradientFlow, PerLayer
 
 
 class Summary(NamedTuple):
-    """The whole network in a few numbers.
+    """The whole network in a few numbers."""
 
-    Attributes
-    ----------
-    gradient_span : float
-        Decades between the strongest and the weakest layer's gradient; inf if one is exactly zero.
-    mean_local_gain : float
-        Geometric mean of the factors from layer to layer; of a transformer, from block to block.
-    effective_rank_last : float
-        Effective rank of the last hidden layer's outputs.
-    weight_gradient_span : float
-        Decades between the strongest and the weakest layer's weight gradient, root mean squares of its entries; of a
-        transformer, among flow points of one kind. Steps of a recurrence share their weights and have none.
-    effective_rank_least : float
-        The smallest effective rank before the read-out: of all layers; of a transformer's stream after its blocks; of
-        a recurrence, whose first steps have seen little, that of the last step.
-    """
-
-    gradient_span: float
-    mean_local_gain: float
-    effective_rank_last: float
+    gradient_span: float  # decades between the strongest and the weakest layer's gradient; inf if one is exactly zero
+    mean_local_gain: float  # geometric mean of the factors from layer to layer; of a transformer, from block to block
+    effective_rank_last: float  # effective rank of the last hidden layer's outputs
+    # decades between the strongest and the weakest layer's weight gradient, root mean squares of its entries; of a
+    # transformer, among flow points of one kind. Steps of a recurrence share their weights and have none
     weight_gradient_span: float = math.nan
+    # the smallest effective rank before the read-out: of all layers; of a transformer's stream after its blocks; of
+    # a recurrence, whose first steps have seen little, that of the last step
     effective_rank_least: float = math.nan
 
 

@@ -18,21 +18,11 @@ from gradcheck.spec.thresholds import Thresholds
 
 
 class Verdict(NamedTuple):
-    """The verdict, and what decided it.
+    """The verdict, and what decided it."""
 
-    Attributes
-    ----------
-    status : str
-        One of ``STATUSES``.
-    score : float
-        Probability that plain SGD trains the network.
-    causes : tuple of Cause
-        The weightiest first.
-    """
-
-    status: Status
-    score: float
-    causes: tuple[Cause, ...]
+    status: Status  # one of ``STATUSES``
+    score: float  # probability that plain SGD trains the network
+    causes: tuple[Cause, ...]  # the weightiest first
 
     @property
     def trainable(self) -> bool:

@@ -14,24 +14,12 @@ MULTIPLIED_OUT, DEPTH, WIDTH = "chain-rule", 8, 32
 
 
 class Factor(NamedTuple):
-    """The chain rule at one layer.
+    """The chain rule at one layer."""
 
-    Attributes
-    ----------
-    layer : int
-        Counted from 1.
-    local_gain : float
-        Its gradient over that of the next layer.
-    product : float
-        Of the local gains from the last layer but one to this.
-    gradient_ratio : float
-        Its gradient over that of the last layer, as measured.
-    """
-
-    layer: int
-    local_gain: float
-    product: float
-    gradient_ratio: float
+    layer: int  # counted from 1
+    local_gain: float  # its gradient over that of the next layer
+    product: float  # of the local gains from the last layer but one to this
+    gradient_ratio: float  # its gradient over that of the last layer, as measured
 
 
 @dataclass(frozen=True)

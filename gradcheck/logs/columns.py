@@ -45,18 +45,10 @@ _OTHER = re.compile(r"[^a-z0-9]+")
 
 
 class Column(NamedTuple):
-    """What a column holds.
+    """What a column holds."""
 
-    Attributes
-    ----------
-    quantity : str
-        A key of ``ALIASES``.
-    layer : str
-        Empty for a number of the whole step.
-    """
-
-    quantity: str
-    layer: str = ""
+    quantity: str  # a key of ``ALIASES``
+    layer: str = ""  # empty for a number of the whole step
 
 
 def meaning(name: str) -> Column | None:

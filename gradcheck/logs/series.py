@@ -17,20 +17,11 @@ BELOW = 6.0
 
 
 class Track(NamedTuple):
-    """The course of a magnitude: rows that have one, in the order of their steps.
+    """The course of a magnitude: rows that have one, in the order of their steps."""
 
-    Attributes
-    ----------
-    steps : array (rows,)
-    level : array (rows,)
-        log10; that of an exact zero is ``BELOW`` decades under the smallest number.
-    peak : array (rows,)
-        log10 of the largest of the rows that this one represents.
-    """
-
-    steps: Numbers
-    level: Numbers
-    peak: Numbers
+    steps: Numbers  # (rows,)
+    level: Numbers  # (rows,): log10; that of an exact zero is ``BELOW`` decades under the smallest number
+    peak: Numbers  # (rows,): log10 of the largest of the rows that this one represents
 
     def __len__(self) -> int:
         return len(self.steps)

@@ -7,26 +7,16 @@ from typing import NamedTuple
 
 
 class Glyphs(NamedTuple):
-    """The characters that a terminal can show.
+    """The characters that a terminal can show."""
 
-    Attributes
-    ----------
-    levels : str
-        Heights of a sparkline's column, lowest first.
-    eighths : str
-        Widths of a bar's last cell, thinnest first; the last is a full cell.
-    left, line, right, single : str
-        A bracket under a sparkline, and one that is a single column wide.
-    zero, missing : str
-        A layer whose gradient is exactly zero; one that has none.
-    """
-
-    levels: str
-    eighths: str
+    levels: str  # heights of a sparkline's column, lowest first
+    eighths: str  # widths of a bar's last cell, thinnest first; the last is a full cell
+    # a bracket under a sparkline, and one that is a single column wide
     left: str
     line: str
     right: str
     single: str
+    # a layer whose gradient is exactly zero; one that has none
     zero: str
     missing: str
 

@@ -28,16 +28,9 @@ LAYER_KINDS: dict[str, tuple[type[nn.Module], ...]] = {
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """A module that holds parameters itself, under its first name in the model.
+    """A module that holds parameters itself, under its first name in the model."""
 
-    Attributes
-    ----------
-    name : str
-        As in ``named_modules``; the class's name for the model itself.
-    module : Module
-    """
-
-    name: str
+    name: str  # as in ``named_modules``; the class's name for the model itself
     module: nn.Module
 
     def kind(self, output: Tensor, examples: int) -> Kind:

@@ -11,23 +11,12 @@ SEVERITIES = ERROR, WARNING, NOTE = "error", "warning", "note"
 
 
 class FindingKind(NamedTuple):
-    """A kind of finding.
+    """A kind of finding."""
 
-    Attributes
-    ----------
-    severity : str
-        The usual one.
-    meaning : str
-    number : str
-        The number that decides.
-    advice : tuple of str
-        What to try, the most likely first.
-    """
-
-    severity: str
+    severity: str  # the usual one
     meaning: str
-    number: str
-    advice: tuple[str, ...]
+    number: str  # the number that decides
+    advice: tuple[str, ...]  # what to try, the most likely first
 
 
 #: The most severe first; a cause comes before its effects.
@@ -113,33 +102,16 @@ FINDING_KINDS: dict[str, FindingKind] = {
 
 
 class Finding(NamedTuple):
-    """One thing that was found.
+    """One thing that was found."""
 
-    Attributes
-    ----------
-    kind : str
-        A key of ``FINDING_KINDS``.
-    first_step, last_step : float
-    layers : tuple of str
-        Those affected, in the order in which they moved; empty if the log has none.
-    numbers : dict
-        What was measured, by name.
-    limit : float or None
-        The limit that the kind's number is beyond; None if there is none.
-    details : dict
-        What else its sentence depends on.
-    severity : str
-        Empty: the usual one of its kind.
-    """
-
-    kind: str
+    kind: str  # a key of ``FINDING_KINDS``
     first_step: float
     last_step: float
-    layers: tuple[str, ...] = ()
-    numbers: Mapping[str, float] = MappingProxyType({})
-    limit: float | None = None
-    details: Mapping[str, Any] = MappingProxyType({})
-    severity: str = ""
+    layers: tuple[str, ...] = ()  # those affected, in the order in which they moved; empty if the log has none
+    numbers: Mapping[str, float] = MappingProxyType({})  # what was measured, by name
+    limit: float | None = None  # the limit that the kind's number is beyond; None if there is none
+    details: Mapping[str, Any] = MappingProxyType({})  # what else its sentence depends on
+    severity: str = ""  # empty: the usual one of its kind
 
     @property
     def weight(self) -> str:

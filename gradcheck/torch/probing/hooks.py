@@ -20,54 +20,27 @@ from gradcheck.torch.layers import Layer, by_channel, candidates, is_finite, mai
 
 @dataclass(eq=False)
 class Call:
-    """One use of a layer, and whether its output was finite.
-
-    Attributes
-    ----------
-    output : Tensor
-        What it returned; an activation in place may have changed it since, see `version`.
-    version : int
-    node, input_node : Node
-        Of the graph: at its output, and at its first input; None where no gradient is wanted.
-    features : float
-        Numbers in a row of its first input; inf where that is no tensor of floats.
-    log10_rms, log10_std : float
-        Of the output as it was returned.
-    log10_gradient_norm : float
-        Of δ, the gradient at the output; nan until one has arrived.
-    alive : array of bool, or None
-        (channels,) where δ is not exactly zero throughout.
-    gradient_zeros : float
-        Share of δ's entries that are exactly zero.
-    activities : list of Activity
-        The activation functions that follow it.
-    normalized : bool
-        A norm follows.
-    scores : bool
-        The output reaches the loss only through a softmax.
-    on_trunk : bool
-        All of the signal goes through it.
-    hook : handle
-        What listens to the gradient.
-    """
+    """One use of a layer, and whether its output was finite."""
 
     layer: Layer
-    output: Tensor
+    output: Tensor  # what it returned; an activation in place may have changed it since, see `version`
     version: int
+    # of the graph: at its output, and at its first input; None where no gradient is wanted
     node: Node
     input_node: Node
-    features: float
+    features: float  # numbers in a row of its first input; inf where that is no tensor of floats
+    # of the output as it was returned
     log10_rms: float
     log10_std: float
     finite: bool
-    log10_gradient_norm: float = math.nan
-    alive: npt.NDArray[np.bool_] | None = None
-    gradient_zeros: float = math.nan
-    activities: list[Activity] = field(default_factory=list)
-    normalized: bool = False
-    scores: bool = False
-    on_trunk: bool = False
-    hook: Any = None
+    log10_gradient_norm: float = math.nan  # of δ, the gradient at the output; nan until one has arrived
+    alive: npt.NDArray[np.bool_] | None = None  # (channels,) where δ is not exactly zero throughout
+    gradient_zeros: float = math.nan  # share of δ's entries that are exactly zero
+    activities: list[Activity] = field(default_factory=list)  # the activation functions that follow it
+    normalized: bool = False  # a norm follows
+    scores: bool = False  # the output reaches the loss only through a softmax
+    on_trunk: bool = False  # all of the signal goes through it
+    hook: Any = None  # what listens to the gradient
 
     @property
     def axis(self) -> int:
@@ -90,21 +63,12 @@ class Call:
 
 @dataclass
 class Recording:
-    """Everything that happened in one pass.
+    """Everything that happened in one pass."""
 
-    Attributes
-    ----------
-    calls : list of Call
-        In the order in which they ended.
-    inside : list of (str, Module, inputs)
-        The modules that are being run, outermost first: where an error comes from; of each input shape and type.
-    listening : bool
-        Whether gradients that arrive are measured.
-    """
-
-    calls: list[Call] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)  # in the order in which they ended
+    # the modules that are being run, outermost first: where an error comes from; of each input shape and type
     inside: list[tuple[str, nn.Module, tuple[Any, ...]]] = field(default_factory=list)
-    listening: bool = False
+    listening: bool = False  # whether gradients that arrive are measured
 
     def layers(self) -> list[Layer]:
         """Return the layers that were used, in the order of their first use; of nested ones the innermost."""

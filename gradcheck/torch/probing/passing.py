@@ -25,46 +25,22 @@ from gradcheck.torch.probing.route import Route, find_shut_end, gradient_at_end,
 
 
 class ModelPass(NamedTuple):
-    """What one pass through a model found.
-
-    Attributes
-    ----------
-    flow : ModelFlow
-    layers : tuple of Layer
-        Those of the flow.
-    gradient_zeros : tuple of float
-        Of each layer, the share of its δ's entries that are exactly zero.
-    readout : Layer or None
-    loss : str
-        Its name.
-    unused, silent : tuple of str
-        Parameters that no gradient reaches, and those whose gradient is exactly zero.
-    closed : Cause or None
-        What lets no gradient through between loss and read-out, if anything does.
-    first_rms : float
-        Root mean square of the floats that go in; nan without any.
-    gradients : Gradients
-        Those of 2**shift times the loss.
-    shift : int
-    factors : set of Parameter
-        Those that multiply something else.
-    opened : tuple of str
-        Weights at zero, or next to it, that were measured as their first step opens them.
-    """
+    """What one pass through a model found."""
 
     flow: ModelFlow
-    layers: tuple[Layer, ...]
-    gradient_zeros: tuple[float, ...]
+    layers: tuple[Layer, ...]  # those of the flow
+    gradient_zeros: tuple[float, ...]  # of each layer, the share of its δ's entries that are exactly zero
     readout: Layer | None
-    loss: str
+    loss: str  # its name
+    # parameters that no gradient reaches, and those whose gradient is exactly zero
     unused: tuple[str, ...]
     silent: tuple[str, ...]
-    closed: Cause | None
-    first_rms: float
-    gradients: Gradients
+    closed: Cause | None  # what lets no gradient through between loss and read-out, if anything does
+    first_rms: float  # root mean square of the floats that go in; nan without any
+    gradients: Gradients  # those of 2**shift times the loss
     shift: int
-    factors: set[Tensor]
-    opened: tuple[str, ...] = ()
+    factors: set[Tensor]  # those that multiply something else
+    opened: tuple[str, ...] = ()  # weights at zero, or next to it, that were measured as their first step opens them
 
 
 def pass_batch(

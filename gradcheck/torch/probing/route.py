@@ -19,27 +19,13 @@ LARGE = 15
 
 
 class Route(NamedTuple):
-    """Which layers the signal goes through.
+    """Which layers the signal goes through."""
 
-    Attributes
-    ----------
-    hidden : list of Layer
-        In the order of their first use.
-    readout : Layer or None
-        The last one that is used; None where there is only one.
-    end : Call
-        The last use of the read-out, or of the only layer.
-    reached : int
-        Hidden layers before the first one whose output isn't finite.
-    obstacle : str
-        ``overflow``, ``nan``, or empty.
-    """
-
-    hidden: list[Layer]
-    readout: Layer | None
-    end: Call
-    reached: int
-    obstacle: str
+    hidden: list[Layer]  # in the order of their first use
+    readout: Layer | None  # the last one that is used; None where there is only one
+    end: Call  # the last use of the read-out, or of the only layer
+    reached: int  # hidden layers before the first one whose output isn't finite
+    obstacle: str  # ``overflow``, ``nan``, or empty
 
 
 def route_of(record: Recording, model: nn.Module) -> Route:

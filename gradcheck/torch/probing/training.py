@@ -72,24 +72,12 @@ def _take_step(optimizer: torch.optim.Optimizer, gradients: Gradients, shift: in
 
 @dataclass
 class History:
-    """What the steps of training show: since when the model is ill, and where it began.
+    """What the steps of training show: since when the model is ill, and where it began."""
 
-    Attributes
-    ----------
-    losses : list of float
-        Before each step, and after the last.
-    statuses : list of str
-        As many verdicts.
-    sick_from : int or None
-        The first of the steps after which the model is ill to the end.
-    sick_layer : str or None
-        Where it showed first.
-    """
-
-    losses: list[float] = field(default_factory=list)
-    statuses: list[Status] = field(default_factory=list)
-    sick_from: int | None = None
-    sick_layer: str | None = None
+    losses: list[float] = field(default_factory=list)  # before each step, and after the last
+    statuses: list[Status] = field(default_factory=list)  # as many verdicts
+    sick_from: int | None = None  # the first of the steps after which the model is ill to the end
+    sick_layer: str | None = None  # where it showed first
 
     @property
     def steps(self) -> int:
