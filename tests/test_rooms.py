@@ -19,7 +19,7 @@ ROOMS = {
     "spec": ("base", "errors"),
     "render": ("base", "spec"),
     "flow": ("engine",),
-    "data": ("engine", "errors", "spec"),
+    "data": ("base", "engine", "errors", "spec"),
     "clipping": ("engine", "errors", "spec"),
     "diagnosis": ("base", "errors", "flow", "render", "spec", "version"),
     "mean_field": ("base", "engine", "errors", "render", "spec"),

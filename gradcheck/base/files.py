@@ -1,9 +1,41 @@
-"""Files that are written whole or not at all."""
+"""The door to the file system: files that are there, and files that are written whole or not at all."""
 
 import os
+import stat
 from pathlib import Path
 
-from gradcheck.errors import OutputError
+from gradcheck.errors import InputError, OutputError
+
+
+def existing_file(path: Path) -> Path:
+    """Return the path of a regular file; raise an InputError unless there is one that can be reached."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError as error:
+        raise InputError(path, "no such file") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL
+        raise InputError(path, f"can't be read: {_words(error)}") from error
+    if not stat.S_ISREG(mode):
+        raise InputError(path, "is a folder, not a file" if stat.S_ISDIR(mode) else "isn't a regular file")
+    return path
+
+
+def check_writable(path: Path) -> None:
+    """Raise the OutputError that writing would raise, before any work is done."""
+    try:
+        if path.is_char_device() or path.is_fifo():
+            return
+        if path.is_dir():
+            raise IsADirectoryError
+        path.parent.stat()
+        folder = path.resolve().parent
+        if not folder.is_dir():
+            raise FileNotFoundError if not folder.exists() else NotADirectoryError("not a directory")
+        permitted = os.access(folder, os.W_OK)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise OutputError(path, f"can't be written: {_reason(path, error)}") from error
+    if not permitted:
+        raise OutputError(path, f"can't be written: no permission to write in the folder {path.parent}")
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -23,7 +55,7 @@ def write_whole(path: Path, content: bytes) -> None:
             _replace(path.resolve(), content)  # of a symbolic link, what it points to
     except BrokenPipeError:
         raise  # whoever read has gone away: no error of the file's
-    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of symbolic links
+    except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: a loop of symbolic links; ValueError: a NUL
         raise OutputError(path, f"can't be written: {_reason(path, error)}") from error
 
 
@@ -48,10 +80,22 @@ def _umask() -> int:
     return mask
 
 
-def _reason(path: Path, error: OSError | RuntimeError) -> str:
+def _reason(path: Path, error: Exception) -> str:
     """Say what is wrong in the words of the one who typed the path."""
-    if path.is_dir():
+    if _is_folder(path):
         return "it is a folder; name a file in it"
     if isinstance(error, FileNotFoundError):
         return f"the folder {path.parent} doesn't exist; make it first"
-    return (getattr(error, "strerror", None) or str(error)).lower()
+    return _words(error)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # too long a name, a folder that may not be entered
+        return False
+
+
+def _words(error: Exception) -> str:
+    """Return what the system says."""
+    return str(getattr(error, "strerror", None) or error).lower()

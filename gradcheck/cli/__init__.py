@@ -1,5 +1,6 @@
 """The command line: parses, calls one function of the public interface, renders. No mathematics here."""
 
+import contextlib
 import errno
 import gc
 import os
@@ -8,7 +9,17 @@ from typing import NoReturn
 
 from gradcheck.errors import GradcheckError
 
-INTERRUPTED = 130
+#: Exit codes beside 0 and 1: what was typed or read is wrong, gradcheck itself is, the user interrupted it.
+USAGE, INTERNAL, INTERRUPTED = 2, 3, 130
+
+#: The variable that asks for the traceback of an internal error.
+DEBUG = "GRADCHECK_DEBUG"
+
+#: Characters of an error line: a hostile file could make it as long as it likes.
+LONGEST_ERROR = 2000
+
+#: What NumPy says of sizes that no memory holds.
+TOO_LARGE = ("Maximum allowed dimension exceeded", "array is too big", "Maximum allowed size exceeded")
 
 #: New objects between two searches for unreachable ones: modules make many that stay, and each search costs start-up.
 YOUNG = 20_000
@@ -41,11 +52,11 @@ def run() -> int:
             raise
         let_go_of_stdout()
         return 0
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        let_go_of_stdout()
-        return _refuse("stdout: can't be written: no space left on device")
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            let_go_of_stdout()
+            return refuse("stdout: can't be written: no space left on device")
+        return _report_internal(error)
 
 
 def _run() -> int:
@@ -56,21 +67,55 @@ def _run() -> int:
         if sys.stdout is not None:
             sys.stdout.flush()
     except GradcheckError as error:
-        return _refuse(str(error))
+        return refuse(str(error))
     except MemoryError as error:
-        return _refuse(f"not enough memory ({error}); try a smaller --width or --batch-size, or --dtype float32")
+        details = f" ({error})" if str(error) else ""
+        return refuse(f"not enough memory{details}; try a smaller --width or --batch-size, or --dtype float32")
+    except ValueError as error:
+        if not any(words in str(error) for words in TOO_LARGE):
+            raise
+        return refuse(f"not enough memory: no array has so many numbers ({error}); try smaller sizes, such as --width")
+    except RecursionError:
+        return refuse("what was given is nested too deeply, a value or a file; write it flatter")
     except Exception as error:
         # Typer's own usage errors: their classes are private, this method is what they have in common
         if not hasattr(error, "format_message"):
             raise
-        return _refuse(error.format_message())
+        return refuse(error.format_message())
     return code if isinstance(code, int) else 0
 
 
-def _refuse(problem: str) -> int:
+def refuse(problem: str) -> int:
     """Say what is wrong, in one line."""
-    from gradcheck.render.style import without_controls
+    from gradcheck.render.style import in_one_line
 
-    if sys.stderr is not None:
-        print(f"error: {without_controls(' '.join(problem.split()))}", file=sys.stderr)  # noqa: T201
-    return 2
+    _say(f"error: {in_one_line(problem, LONGEST_ERROR)}")
+    return USAGE
+
+
+def _report_internal(error: Exception) -> int:
+    """Say that the fault is gradcheck's own and how to report it; the traceback only if it is asked for."""
+    from gradcheck.render.style import in_one_line
+    from gradcheck.version import __version__
+
+    if os.environ.get(DEBUG):
+        import traceback
+
+        _say("".join(traceback.format_exception(error)).rstrip())
+    problem = in_one_line(f"{type(error).__name__}: {error}", 300)
+    _say(
+        f"internal error in gradcheck {__version__}: {problem}; this is gradcheck's own fault: please report this line "
+        f"and the command, with the traceback that {DEBUG}=1 prints"
+    )
+    return INTERNAL
+
+
+def _say(text: str) -> None:
+    """Write to stderr; one that is closed or full changes nothing, the exit code least of all."""
+    if sys.stderr is None:
+        return
+    try:
+        print(text, file=sys.stderr, flush=True)  # noqa: T201
+    except (OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError):  # or the interpreter would try once more, and exit with 120
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())

@@ -63,6 +63,7 @@ def _parameter(row: Option) -> Parameter:
         "help": stated_help(row),
         "show_default": True if row.usual is None else row.usual,
         "callback": _reading(row),
+        "readable": False,  # of a file's name: what reads or writes it says what is wrong
         "autocompletion": row.completion or (completed(row.names) if row.names else None),
     }
     if row.group == ARGUMENT:

@@ -81,7 +81,9 @@ def write_now(text: str) -> None:
     if sys.stdout is None:  # closed by the shell
         return
     try:
-        sys.stdout.buffer.write(_encoded(text))
+        rest = memoryview(_encoded(text))
+        while rest:  # unbuffered (python -u), a write may take a part only
+            rest = rest[sys.stdout.buffer.write(rest) or 0 :]
         sys.stdout.buffer.flush()
     except BrokenPipeError as error:
         let_go_of_stdout()
@@ -100,15 +102,3 @@ def let_go_of_stdout() -> None:
     """Keep the interpreter from writing once more when it ends."""
     if sys.stdout is not None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def check_writable(output: Path | None) -> None:
-    """Raise the error that writing would raise, before any work is done."""
-    if output is None or output.is_char_device() or output.is_fifo():
-        return
-    if output.is_dir():
-        raise OutputError(output, "can't be written: it is a folder; name a file in it")
-    if not output.parent.is_dir():
-        raise OutputError(output, f"can't be written: the folder {output.parent} doesn't exist; make it first")
-    if not os.access(output.resolve().parent, os.W_OK):
-        raise OutputError(output, f"can't be written: no permission to write in the folder {output.parent}")

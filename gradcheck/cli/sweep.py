@@ -6,7 +6,7 @@ from concurrent.futures import Executor
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from gradcheck.cli import INTERRUPTED
+from gradcheck.cli import INTERRUPTED, refuse
 from gradcheck.cli.output import ClosedPipeError, silenced, write_now
 from gradcheck.cli.progress import CountedProgress
 from gradcheck.cli.shown import CAUSES, Shown
@@ -47,7 +47,18 @@ def run_sweep(given: Mapping[str, str], options: "CompareOptions", ranking: "Ran
         return 0
     if comparison is not None:
         _print(comparison, ranking, shown)
+        if comparison.lost and not code:
+            code = _tell_lost(comparison)
     return code or (_exit_code(comparison.finished, shown.causes, ranking["any_healthy"]) if comparison else 0)
+
+
+def _tell_lost(comparison: Comparison) -> int:
+    """Say that rows are missing for reasons that aren't theirs, and return the exit code."""
+    lost, reason = comparison.lost, next(row["error"] for row in reversed(comparison.finished) if row["error"])
+    return refuse(
+        f"{lost} of {len(comparison)} rows have no result: {reason}; no journal keeps those, and the same command "
+        "with --journal measures what is missing"
+    )
 
 
 def _check(ranking: "RankingOptions", grid: Grid) -> None:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from gradcheck.base.files import existing_file
 from gradcheck.engine.initializers import random_stream
 from gradcheck.engine.types import Array
 from gradcheck.errors import InputError, OptionError
@@ -17,6 +18,9 @@ from gradcheck.spec.data import DataSpec as DataSpec
 DATA_STREAM = 2  # those of weights and biases are 0 and 1
 DIGITS = Path(__file__).parents[1] / "datasets" / "digits.npz"
 MOST_CLASSES = 1_000_000
+
+#: An archive may inflate to so many bytes, and to so many times its own size: numbers that say something don't.
+LARGE, INFLATED = 2**28, 200
 
 Labels = npt.NDArray[np.int64]
 
@@ -95,13 +99,6 @@ def load_dataset(data: DataSpec) -> Dataset:
     return Dataset(inputs, labels, steps)
 
 
-def existing_file(path: Path) -> Path:
-    """Return the path of a file; raise an InputError unless there is one."""
-    if not path.is_file():
-        raise InputError(path, "is a folder, not a file" if path.is_dir() else "no such file")
-    return path
-
-
 def _standardised(path: Path, labelled: bool) -> tuple[Array, Labels | None, int]:
     """Return a file's examples, flattened to (examples, features) and standardised, their labels and their steps."""
     raw_inputs, raw_labels = _read(path, labelled)
@@ -161,6 +158,7 @@ def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
                 arrays = {"": np.load(path, mmap_mode="r", allow_pickle=False)}
             else:
                 with np.load(file, allow_pickle=False) as archive:
+                    _refuse_bomb(path, archive)
                     arrays = {name: archive[name] for name in archive.files}
     except InputError:
         raise
@@ -173,6 +171,15 @@ def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
         if not isinstance(array, np.ndarray):
             raise InputError(path, f"{name} is not an array; save arrays of numbers only")
     return arrays
+
+
+def _refuse_bomb(path: Path, archive: Any) -> None:  # noqa: ANN401
+    """Raise an InputError of an archive that would inflate to far more than it holds."""
+    zipped = getattr(archive, "zip", None)
+    size = sum(entry.file_size for entry in zipped.infolist()) if zipped else 0
+    if size > LARGE and size > INFLATED * path.stat().st_size:
+        problem = f"would inflate to {size / 2**30:.1f} GiB, more than {INFLATED} times its size: numbers don't"
+        raise InputError(path, f"{problem}; save it with numpy.savez, uncompressed")
 
 
 def _read_csv(path: Path) -> npt.NDArray[np.float64]:

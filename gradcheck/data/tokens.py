@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gradcheck.data.datasets import DATA_STREAM, Batch, as_numbers, existing_file, read_arrays
+from gradcheck.base.files import existing_file
+from gradcheck.data.datasets import DATA_STREAM, Batch, as_numbers, read_arrays
 from gradcheck.engine.initializers import random_stream
 from gradcheck.errors import InputError, OptionError
 from gradcheck.spec import TransformerSpec, known_data

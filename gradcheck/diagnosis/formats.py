@@ -30,7 +30,9 @@ def _lines(report: Report) -> Iterator[str]:
     yield f"- plain SGD trains it with probability {percent(verdict.score)}"
     yield ""
     header = [report.unit, *HEADER[1:]]
-    yield from markdown_table(header, (cells(report, layer) for layer in report.layers), right=header[:-1])
+    yield from markdown_table(
+        header, (map(escaped, cells(report, layer)) for layer in report.layers), right=header[:-1]
+    )
     if report.suggestions:
         yield ""
         yield "Changes that fix it, each simulated:"

@@ -13,8 +13,9 @@ from gradcheck.errors import InputError
 from gradcheck.families.family import Change, Family, Given, Weights, initialisations
 from gradcheck.families.weight_files import Arrays, check_classes, dense_of, read
 from gradcheck.mean_field.fixed_point import find_fixed_point
+from gradcheck.mean_field.maps import LayerMap
 from gradcheck.mean_field.phase import critical_point, critical_weight
-from gradcheck.mean_field.prediction import weight_law
+from gradcheck.mean_field.prediction import weight_law, why_unknown
 from gradcheck.mean_field.theory import layer_map
 from gradcheck.spec import FREE_SCALE, NetworkSpec
 from gradcheck.spec.data import DataSpec
@@ -151,12 +152,17 @@ def _changes(spec: NetworkSpec, batch_size: int, shallower: bool) -> Iterator[Ch
         yield from _depths(spec)
 
 
+def _equal_layers(spec: NetworkSpec) -> LayerMap | None:
+    """Return the map between two of its layers; None where they differ or theory doesn't reach."""
+    return None if spec.residual or spec.norm == "batch" or why_unknown(spec) else layer_map(spec)
+
+
 def _critical(spec: NetworkSpec) -> Iterator[Change]:
     """The gain at which this activation neither loses nor gains gradient, with the weights' law as it is or orthogonal.
 
     Saxe et al. 2014; Pennington, Schoenholz & Ganguli 2017: at the same gain orthogonal weights lose least.
     """
-    layer = None if spec.residual or spec.norm == "batch" else layer_map(spec)
+    layer = _equal_layers(spec)
     if layer is None:
         return
     if layer.normalised:
@@ -177,8 +183,8 @@ def _critical(spec: NetworkSpec) -> Iterator[Change]:
 
 
 def depth_limit(spec: NetworkSpec) -> int | None:
-    """Return 6 ξ_c, beyond which no network of this kind trains (Schoenholz et al. 2017); None if not known."""
-    layer = None if spec.residual or spec.norm == "batch" else layer_map(spec)
+    """Return 6 ξ_c, after which the relation of inputs is lost (Schoenholz et al. 2017); None if not known."""
+    layer = _equal_layers(spec)
     found = None if layer is None else find_fixed_point(layer, layer.weight + layer.bias)
     limit = None if found is None else found.deepest_trainable
     return None if limit is None or not 1 <= limit < math.inf else int(limit)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gradcheck.base.files import write_whole
-from gradcheck.data.datasets import Dataset, as_numbers, existing_file, read_arrays
+from gradcheck.base.files import existing_file, write_whole
+from gradcheck.data.datasets import Dataset, as_numbers, read_arrays
 from gradcheck.engine.linear import Dense
 from gradcheck.engine.types import Array
 from gradcheck.errors import InputError, MissingExtraError, OptionError

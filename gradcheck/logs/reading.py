@@ -92,6 +92,10 @@ def _read(path: str | Path, tick: Callable[[float], None] | None, follow: Callab
         if follow:
             raise InputError(path, NOT_FOLLOWED)
         return _read_folder(Path(path))
+    if "\0" in str(path):
+        raise InputError(path, "can't be read: a file's name has no NUL in it")
+    if str(path) == STDIN and sys.stdin is None:
+        raise InputError(path, "the standard input is closed; name a file")
     if str(path) == STDIN:
         return _read_file(cast(BufferedIOBase, sys.stdin.buffer), path, tick, follow)
     while True:

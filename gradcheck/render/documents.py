@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from operator import methodcaller
 from typing import Any
 
+from gradcheck.render.style import without_controls
+
 
 def as_json(document: object) -> str:
     """Return plain data, or a report, as an indented JSON document.
@@ -29,8 +31,13 @@ def records_as_csv(records: Iterable[Mapping[str, Any]], columns: Sequence[str] 
     names = columns or list(dict.fromkeys(name for record in records for name in record))
     writer = csv.DictWriter(text, fieldnames=names, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(records)
+    writer.writerows({name: _cell(value) for name, value in record.items()} for record in records)
     return text.getvalue()
+
+
+def _cell(value: object) -> object:
+    """Return a value of CSV: of text its control characters are shown; a formula stays what it is, for programs."""
+    return without_controls(value) if isinstance(value, str) else value
 
 
 def markdown_table(header: Iterable[str], rows: Iterable[Iterable[str]], right: Collection[str] = ()) -> Iterator[str]:

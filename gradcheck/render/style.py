@@ -48,6 +48,15 @@ def without_controls(text: str) -> str:
     return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
+def in_one_line(text: str, longest: int) -> str:
+    """Return a message as one line of so many characters at most, its middle left out if there are more."""
+    line = without_controls(" ".join(text.split()))
+    half = (longest - 5) // 2
+    return line if len(line) <= longest else f"{line[:half]} ... {line[-half:]}"
+
+
 def escaped(text: str) -> str:
     """Keep a file's name from being read as Markdown, its control characters from being obeyed."""
-    return "".join("\\" + one if one in "\\`*_[]<>|~&#" else one for one in without_controls(text))
+    plain = "".join("\\" + one if one in "\\`*_[]<>|~&#" else one for one in without_controls(text))
+    # GitHub looks for mentions in what is shown, after the backslashes are gone: a space of no width parts them
+    return plain.replace("@", "@\u200b").replace("://", "\\://").replace("www.", "www\\.")

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -16,7 +17,7 @@ from gradcheck.spec.options.sweep import CompareOptions
 from gradcheck.spec.thresholds import Thresholds
 from gradcheck.sweep.journal import Journal
 from gradcheck.sweep.ranking import grouped, ranked
-from gradcheck.sweep.rows import SweepRow, Task, rows
+from gradcheck.sweep.rows import LostRow, SweepRow, Task, is_row, rows
 from gradcheck.version import SCHEMA_VERSION, __version__
 
 
@@ -28,6 +29,8 @@ class Comparison(Document):
     grid : Grid
     common : Frozen
         What all rows share: seeds, limits and the like.
+    lost : int
+        Rows without a result because their worker was lost; no journal keeps them.
     order : str
         What the rows are ranked by.
     """
@@ -42,6 +45,7 @@ class Comparison(Document):
         order: str = "score",
     ) -> None:
         self.grid, self.common, self.order = grid, Frozen(common), order
+        self.lost = 0
         self._finished: list[Frozen[Any]] = []
         self._measure = measure
         self._source: Iterator[SweepRow] | None = None
@@ -59,6 +63,7 @@ class Comparison(Document):
             row = self._next()
             if row is None:
                 return
+            self.lost += isinstance(row, LostRow)
             self._finished.append(Frozen(row))
 
     def _next(self) -> SweepRow | None:
@@ -143,7 +148,11 @@ def compare(
     journal, sort = options["journal"], options["sort"]
     ranked([], sort)
     common = _common(options)
-    kept = Journal(Path(journal), {"grid": grid.values, **common}) if journal is not None else None
+    kept = (
+        Journal(Path(journal), {"grid": grid.values, **common}, partial(is_row, combinations=len(grid)))
+        if journal is not None
+        else None
+    )
 
     def measure(finished: Sequence[SweepRow]) -> Iterator[SweepRow]:
         """Yield the journal's rows, then measure what is missing and note it down at once."""
@@ -155,7 +164,7 @@ def compare(
                     yield row
             tasks = (Task(index, varied, common) for index, varied in enumerate(grid) if index not in done)
             for row in rows(tasks, executor, window):
-                if kept:
+                if kept and not isinstance(row, LostRow):  # which the same command shall measure again
                     kept.append(row)
                 yield row
 

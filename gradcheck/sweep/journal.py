@@ -3,7 +3,7 @@
 import contextlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from io import FileIO
 from pathlib import Path
 from typing import Any, Self
@@ -23,6 +23,8 @@ class Journal:
     path : Path
     options : mapping
         Everything that the rows depend on.
+    is_row : callable
+        Whether a line's value may be a row of this sweep.
 
     Attributes
     ----------
@@ -37,8 +39,10 @@ class Journal:
         It can't be written, or another sweep is writing it.
     """
 
-    def __init__(self, path: Path, options: Mapping[str, Any]) -> None:
-        self.path = Path(path)
+    def __init__(
+        self, path: Path, options: Mapping[str, Any], is_row: Callable[[Mapping[str, Any]], bool] = bool
+    ) -> None:
+        self.path, self.is_row = Path(path), is_row
         self.options = dict(options)
         self.header = {"gradcheck_journal": FORMAT, "gradcheck_version": __version__, "options": self.options}
         self.file: FileIO | None = None
@@ -66,10 +70,12 @@ class Journal:
 
     def _open(self) -> FileIO:
         """Open the file, and lock it where the system has such locks."""
-        if self.path.exists() and not self.path.is_file():
-            raise OutputError(self.path, "the journal can't be written: it isn't a regular file")
         try:
+            if self.path.exists() and not self.path.is_file():
+                raise OutputError(self.path, "the journal can't be written: it isn't a regular file")
             file = FileIO(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666), "r+")
+        except OutputError:
+            raise
         except OSError as error:
             raise self._unwritable(error) from error
         try:
@@ -114,6 +120,10 @@ class Journal:
             raise InputError(self.path, problem) from error
         if not isinstance(value, dict) or ("index" not in value) == (number > 1):
             raise InputError(self.path, f"line {number} isn't a journal's {'row' if number > 1 else 'header'}")
+        if number > 1 and not self.is_row(value):
+            raise InputError(
+                self.path, f"line {number} is no row of a journal: damaged; remove the line, or name another"
+            )
         return value
 
     def _check_header(self, header: dict[str, Any]) -> None:

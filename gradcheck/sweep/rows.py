@@ -4,8 +4,10 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
 from itertools import islice
+from math import isfinite
 from typing import Any, NamedTuple
 
+from gradcheck.diagnosis.report import STATUSES
 from gradcheck.errors import GradcheckError
 from gradcheck.version import __version__
 
@@ -18,6 +20,10 @@ MEASURED = (
     "gradient_span", "mean_local_gain", "effective_rank_last", "weight_gradient_span", "effective_rank_least",
     "log10_gradient",
 )  # fmt: skip
+
+
+class LostRow(dict[str, Any]):
+    """A row whose worker was lost: the machinery's failure, not the combination's, which may be measured again."""
 
 
 class Task(NamedTuple):
@@ -78,6 +84,31 @@ def failed(task: Task, problem: str) -> SweepRow:
     return {"index": task.number, "options": task.varied} | dict.fromkeys(MEASURED) | {"error": problem}
 
 
+def is_row(value: Mapping[str, Any], combinations: int) -> bool:
+    """Whether JSON of a file may be a row of a sweep of so many combinations: its names, types and finite numbers."""
+    try:
+        index, error = value["index"], value["error"]
+        measured = {name: value[name] for name in MEASURED}
+    except KeyError:
+        return False
+    if type(index) is not int or not 0 <= index < combinations or not isinstance(value.get("options"), dict):
+        return False
+    if error is not None:
+        return isinstance(error, str)
+    lists = {name: measured.pop(name) for name in ("flags", "log10_gradient")}
+    if measured.pop("status") not in STATUSES or not isinstance(measured.pop("trainable"), bool):
+        return False
+    if not all(isinstance(one, list) for one in lists.values()) or measured["score"] is None:
+        return False
+    numbers = [*measured.values(), *lists["log10_gradient"]]
+    return all(isinstance(flag, str) for flag in lists["flags"]) and all(map(_is_number, numbers))
+
+
+def _is_number(value: object) -> bool:
+    """Whether a value is None or a finite number."""
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value))
+
+
 def rows(tasks: Iterable[Task], executor: Executor | None = None, window: int = 1) -> Iterator[SweepRow]:
     """Yield the rows as they finish.
 
@@ -124,4 +155,5 @@ def _alone(task: Task, executor: Executor) -> SweepRow:
     try:
         return executor.submit(measure_row, task).result()
     except (Exception, CancelledError) as error:
-        return failed(task, f"its worker was lost twice ({type(error).__name__}: {' '.join(str(error).split())})")
+        problem = f"its worker was lost twice ({type(error).__name__}: {' '.join(str(error).split())})"
+        return LostRow(failed(task, problem))

@@ -23,6 +23,9 @@ T = TypeVar("T")
 #: Seconds to wait for a scheduler's answer; with the start-up, the command gives up within 10.
 PATIENCE = 8
 
+#: Seconds to wait for a worker, before the sweep and within it: a machine of a cluster may have to start first.
+WORKERS_WITHIN = 60
+
 
 class Workers(Executor):
     """Processes on this machine; a pool that loses one is replaced when the next task comes."""
@@ -38,7 +41,7 @@ class Workers(Executor):
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Hand a task to the pool, a new one if the last has lost a process."""
-        with _interrupts_held():  # processes that are started now inherit it: interrupts are the parent's to handle
+        with _interrupts_held(), _safe_path():  # processes that are started now inherit both
             try:
                 return self.pool.submit(fn, *args, **kwargs)
             except BrokenExecutor:
@@ -55,8 +58,22 @@ class Workers(Executor):
 
 
 @contextlib.contextmanager
+def _safe_path() -> Iterator[None]:
+    """Keep processes that are started in the block from running a types.py of the current folder as Python's own."""
+    before = os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONSAFEPATH"]
+        else:
+            os.environ["PYTHONSAFEPATH"] = before
+
+
+@contextlib.contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Let an interrupt wait for the end of the block."""
+    """Let an interrupt wait for the end of the block: interrupts are the parent's to handle."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -65,6 +82,16 @@ def _interrupts_held() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _has_folder() -> bool:
+    """Whether the current folder is still there: no process can be started in one that was deleted."""
+    try:
+        os.stat(".")  # noqa: PTH116
+        os.getcwd()  # noqa: PTH109
+    except OSError:
+        return False
+    return True
 
 
 def _settle() -> None:
@@ -83,7 +110,7 @@ def _leave_with(sentinel: int) -> None:
 def local(count: int) -> Iterator[tuple[Executor | None, int]]:
     """Give an executor of `count` processes and how many tasks it should hold; None for one: this process."""
     one_thread()  # a process: more would only take time from the other workers
-    if count == 1:
+    if count == 1 or not _has_folder():
         yield None, 1
         return
     workers = Workers(count)
@@ -120,15 +147,30 @@ def cluster(address: str) -> Iterator[tuple[Executor, int]]:
     logging.getLogger("concurrent.futures").disabled = True
     try:
         client: Any = Client(address, timeout=PATIENCE, set_as_default=False)  # type: ignore[no-untyped-call, unused-ignore]
-    except (OSError, ValueError, TimeoutError) as error:
+    except (OSError, ValueError, TimeoutError, MemoryError) as error:  # MemoryError: another service's words as sizes
         problem = f"{address}: no scheduler answers within {PATIENCE} s; start one with: dask scheduler"
         raise OptionError("scheduler", problem) from error
     executor = Cluster(client)
     try:
+        _await_workers(client, address)
         with executor.interrupts_kept():
             yield executor, max(8, 4 * sum(client.ncores().values()))
     finally:
         client.close(timeout=1)
+
+
+def _await_workers(client: Any, address: str) -> None:  # noqa: ANN401
+    """Wait for the first worker, and say so; raise an OptionError if none comes."""
+    if client.ncores():
+        return
+    if sys.stderr is not None:
+        sys.stderr.write(f"waiting for workers of {address}, {WORKERS_WITHIN} s at most\n")
+        sys.stderr.flush()
+    due = time.monotonic() + WORKERS_WITHIN
+    while not client.ncores():
+        if time.monotonic() > due:
+            raise OptionError("scheduler", f"{address}: has no worker; start one with: dask worker {address}")
+        time.sleep(0.2)
 
 
 class Cluster(Executor):
@@ -164,12 +206,26 @@ class Cluster(Executor):
 
     def _watch(self) -> None:
         """Fail the tasks of a scheduler that has gone, or of an interrupted sweep: none waits for ever."""
+        seen = time.monotonic()  # when a worker was there, or nothing to do
         while self.client.status != "closed":
             time.sleep(0.2)
             if self.interrupted or self.client.status != "running":
-                for future in tuple(self.pending):
-                    with contextlib.suppress(InvalidStateError):
-                        future.set_exception(RuntimeError("the scheduler is gone"))
+                self._fail("the scheduler is gone")
+            elif not self.pending or time.monotonic() - seen < WORKERS_WITHIN / 4 or self._has_workers():
+                seen = seen if self.pending and time.monotonic() - seen < WORKERS_WITHIN / 4 else time.monotonic()
+            elif time.monotonic() - seen > WORKERS_WITHIN:
+                self._fail(f"the scheduler has had no worker for {WORKERS_WITHIN} s")
+
+    def _has_workers(self) -> bool:
+        try:
+            return bool(self.client.ncores())
+        except Exception:  # the scheduler is about to be gone: said when it is
+            return True
+
+    def _fail(self, problem: str) -> None:
+        for future in tuple(self.pending):
+            with contextlib.suppress(InvalidStateError):
+                future.set_exception(RuntimeError(problem))
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Hand a task to the scheduler."""
