@@ -1,53 +1,82 @@
 """``gradcheck compare --baseline``: one network held against an earlier report."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.cli.output import JSON
 from gradcheck.cli.shown import Shown
+from gradcheck.diagnosis.regression import MIXED, compare_reports, read_report
 from gradcheck.engine.threads import settle_threads
 from gradcheck.errors import OptionError, finite, one_of
 from gradcheck.spec.grid import Grid
 from gradcheck.spec.options.simulation import OF_SIMULATIONS
+from gradcheck.spec.options.sweep import VARIED
 
 if TYPE_CHECKING:
     from gradcheck.cli.compare import RankingOptions
     from gradcheck.spec.options.sweep import CompareOptions
 
-FORMATS = {"text": "gradcheck.diagnosis.text.regression:as_text", "json": JSON}
+FORMATS = {
+    "text": "gradcheck.diagnosis.text.regression:as_text",
+    "json": JSON,
+    "github": "gradcheck.diagnosis.ci:regression_as_github",
+}
 
 
 def run_baseline(
     old: Path, given: Mapping[str, str], options: "CompareOptions", ranking: "RankingOptions", shown: Shown
 ) -> int:
     """Compare, print, and return the exit code."""
-    from gradcheck.diagnosis.regression import compare_reports, read_report
-
-    one_of("format", shown.format, FORMATS)
-    tolerance = finite("tolerance", ranking["tolerance"], "it counts decades; 0.1 is the default", low=0)
+    tolerance = checked_tolerance(ranking["tolerance"], shown)
     before, new = read_report(old), ranking["new"]
     if new and given:
         problem = f"is held against {new} or against a network; drop NEW or --{next(iter(given)).replace('_', '-')}"
         raise OptionError("baseline", problem)
-    after = read_report(new) if new else _simulated(given, options, before)
+    after = read_report(new) if new else _simulated(given, options, before, shown.typed)
+    return hold_against(before, after, tolerance, shown)
+
+
+def hold_against(before: Mapping[str, Any], after: Mapping[str, Any], tolerance: float, shown: Shown) -> int:
+    """Compare two reports, print what moved, and return the exit code."""
     regression = compare_reports(before, after, tolerance)
     shown.show(regression, FORMATS)
     return 1 if _fails(regression, after, shown.causes) else 0
 
 
-def _simulated(given: Mapping[str, str], options: "CompareOptions", before: Mapping[str, Any]) -> dict[str, Any]:
-    """Simulate the one network that the options describe, as often as the baseline's was."""
+def checked_tolerance(tolerance: float, shown: Shown) -> float:
+    """Return the tolerance, if the comparison can be shown as it is to be; otherwise raise an error."""
+    one_of("format", shown.format, FORMATS)
+    return finite("tolerance", tolerance, "it counts decades; 0.1 is the default", low=0)
+
+
+def _simulated(
+    given: Mapping[str, str], options: "CompareOptions", before: Mapping[str, Any], typed: Collection[str]
+) -> dict[str, Any]:
+    """Simulate the baseline's own network, changed by the options that were typed."""
     grid = Grid.from_text(given)
     if len(grid) > 1:
         varied = ", ".join(f"--{name.replace('_', '-')}" for name in grid.varied)
         raise OptionError("baseline", f"is held against one network, but {varied} gives several; give one value each")
+    if before.get("command") == "probe":
+        raise OptionError("baseline", MIXED)
     settle_threads()
     from gradcheck import simulate
 
+    row = next(iter(grid))
+    said = {name: value for name, value in options.items() if name in OF_SIMULATIONS and name in typed}
+    network = _network(before.get("config", {}), {**said, **row})
     seeds = options["seeds"] or before.get("config", {}).get("seeds", 1)
-    shared = {name: value for name, value in options.items() if name in OF_SIMULATIONS}
-    return simulate(**{**shared, **next(iter(grid)), "seeds": seeds}).to_dict()
+    return simulate(**{**network, **said, **row, "seeds": seeds}).to_dict()
+
+
+def _network(config: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a report's network; of another architecture or preset none holds."""
+    if said.get("preset") or said.get("arch", config.get("arch")) != config.get("arch"):
+        return {}
+    known = {*VARIED, *OF_SIMULATIONS} - ({"depth", "width", "init"} if config.get("weights") else set())
+    kept = {name: value for name, value in config.items() if name in known and value is not None}
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in kept.items()}
 
 
 def _fails(regression: Any, after: Mapping[str, Any], causes: Sequence[str]) -> bool:  # noqa: ANN401

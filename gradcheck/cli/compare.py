@@ -7,13 +7,11 @@ from typing import Annotated, TypedDict
 import typer
 
 from gradcheck.cli.options import command
-from gradcheck.cli.shown import AS_JSON, CAUSES, FAIL_ON, FILE, QUIET, Shown, format_of
+from gradcheck.cli.shown import AS_JSON, BASELINE, CAUSES, FAIL_ON, FILE, QUIET, TOLERANCE, Shown, format_of
 from gradcheck.errors import OptionError
 from gradcheck.spec.options.measurement import VERDICT
 from gradcheck.spec.options.option import ARGUMENT, Names, Option
 from gradcheck.spec.options.sweep import SWEEP, VARIED, CompareOptions
-
-BASELINE = "Baseline"
 
 
 class RankingOptions(TypedDict):
@@ -29,10 +27,8 @@ class RankingOptions(TypedDict):
     scheduler: Annotated[str | None, Option(
         "Run on the Dask cluster of this scheduler: tcp://host:8786.", SWEEP, "ADDRESS",
     )]
-    baseline: Annotated[Path | None, Option("A report of simulate --json to compare with.", BASELINE, "OLD")]
-    tolerance: Annotated[float, Option(
-        "With --baseline: how far a gradient may move.", BASELINE, "DECADES", default=0.1,
-    )]
+    baseline: Annotated[Path | None, BASELINE]
+    tolerance: Annotated[float, TOLERANCE]
     any_healthy: Annotated[bool, Option(
         "Exit with 1 if no combination is healthy.", VERDICT, default=False, flags=("--any-healthy",),
     )]
@@ -50,7 +46,8 @@ GRID = {
 OF_SWEEPS = ("top", "group_by", "any_healthy", "workers", "scheduler", "journal", "sort", "max_rows")
 
 SWEEP_FORMAT = format_of(
-    ("text", "json", "jsonl", "csv", "markdown"), "Output format; jsonl prints each row as it finishes"
+    ("text", "json", "jsonl", "csv", "markdown", "github"),
+    "Output format; jsonl prints each row as it finishes; with --baseline text, json, github",
 )
 SWEEP_FAIL_ON = FAIL_ON.but(
     help="Exit with 1 if a row's verdict or flag is this (repeatable)", range=Names((*CAUSES, "regression"))

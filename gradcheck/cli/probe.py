@@ -1,16 +1,28 @@
 """``gradcheck probe``."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 
 from gradcheck.cli.options import command
 from gradcheck.cli.progress import ShareProgress
-from gradcheck.cli.shown import ALL_LAYERS, AS_JSON, FAIL_ON, FILE, QUIET, Shown, format_of
+from gradcheck.cli.shown import (
+    ALL_LAYERS,
+    AS_JSON,
+    BASELINE,
+    CAUSES,
+    FAIL_ON,
+    FILE,
+    QUIET,
+    TOLERANCE,
+    Shown,
+    format_of,
+)
 from gradcheck.cli.simulate import FORMATS as OF_SIMULATE
 from gradcheck.cli.simulate import fails
-from gradcheck.errors import MissingExtraError
-from gradcheck.spec.options.option import ARGUMENT, Option
+from gradcheck.errors import MissingExtraError, OptionError
+from gradcheck.spec.options.option import ARGUMENT, Names, Option
 from gradcheck.spec.options.probing import ProbeOptions
 
 if TYPE_CHECKING:
@@ -32,14 +44,38 @@ class TargetOptions(TypedDict):
     # fmt: on
 
 
-@command(TargetOptions, ProbeOptions, shown=(PROBE_FORMAT, AS_JSON, FILE, FAIL_ON, ALL_LAYERS, QUIET))
-def probe(model: TargetOptions, options: ProbeOptions, shown: Shown) -> None:
+class BaselineOptions(TypedDict):
+    """What the report is held against."""
+
+    baseline: Annotated[Path | None, BASELINE]
+    tolerance: Annotated[float, TOLERANCE]
+
+
+PROBE_FAIL_ON = FAIL_ON.but(range=Names((*CAUSES, "regression")))
+
+
+@command(
+    TargetOptions, ProbeOptions, BaselineOptions, shown=(PROBE_FORMAT, AS_JSON, FILE, PROBE_FAIL_ON, ALL_LAYERS, QUIET)
+)
+def probe(model: TargetOptions, options: ProbeOptions, baseline: BaselineOptions, shown: Shown) -> None:
     """Does the gradient survive in your own PyTorch model?
 
     Imports TARGET from the current folder and runs it: this executes your own code. One batch goes forward and its
     gradient back by PyTorch's autograd; every module that holds weights is measured. Needs PyTorch
     (pip install "gradcheck[torch]").
     """
+    if baseline["baseline"] is not None:
+        from gradcheck.cli.baseline import checked_tolerance, hold_against
+        from gradcheck.diagnosis.regression import read_report
+
+        tolerance, before = checked_tolerance(baseline["tolerance"], shown), read_report(baseline["baseline"])
+        after = _probed(model["target"], options, shown.quiet).to_dict()
+        raise typer.Exit(hold_against(before, after, tolerance, shown))
+    if "tolerance" in shown.typed or "regression" in shown.causes:
+        name = "tolerance" if "tolerance" in shown.typed else "fail_on"
+        raise OptionError(
+            name, f"{'needs' if name == 'tolerance' else 'regression needs'} a report: --baseline OLD.json"
+        )
     report = _probed(model["target"], options, shown.quiet)
     shown.show(report, FORMATS, **shown.layers)
     raise typer.Exit(1 if fails(report, shown.causes) else 0)

@@ -4,10 +4,17 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-from gradcheck.cli.output import check_writable, show
+from gradcheck.base.files import check_writable
+from gradcheck.cli.output import show
 from gradcheck.errors import OptionError, one_of
 from gradcheck.spec.options.measurement import VERDICT
 from gradcheck.spec.options.option import OUTPUT, Names, Option
+
+#: Suffix of a file ↦ the format that it promises.
+SUFFIXES = {
+    ".json": "json", ".jsonl": "jsonl", ".csv": "csv", ".md": "markdown", ".xml": "junit", ".html": "html",
+    ".svg": "svg", ".png": "png", ".pdf": "pdf",
+}  # fmt: skip
 
 CAUSES = ("vanishing", "exploding", "collapsed", "dead", "nonfinite", "any")
 
@@ -25,6 +32,8 @@ ALL_LAYERS = Option(
     "Show every layer of a deep network in the text.", OUTPUT, default=False, flags=("--all-layers",),
     name="all_layers", type=bool,
 )
+BASELINE = Option("An earlier report, written with --json, to compare with.", "Baseline", "OLD")
+TOLERANCE = Option("With --baseline: how far a gradient may move.", "Baseline", "DECADES", default=0.1)
 QUIET = Option(
     "Silence all but errors; the result goes to --output, if given.", OUTPUT, default=False, flags=("--quiet", "-q"),
     name="quiet", type=bool,
@@ -39,28 +48,14 @@ def format_of(formats: Iterable[str], meaning: str = "Output format") -> Option:
 
 
 class Shown(NamedTuple):
-    """How the result is shown.
-
-    Attributes
-    ----------
-    format : str
-    output : Path or None
-        A file, in place of stdout.
-    causes : list of str
-        What the command is to fail on.
-    layers : dict
-        Whether all are shown, where the format can leave some out.
-    quiet : bool
-    typed : set of str
-        Options that were given, whatever they were given.
-    """
+    """How the result is shown."""
 
     format: str
-    output: Path | None
-    causes: list[str]
-    layers: dict[str, bool]
+    output: Path | None  # a file, in place of stdout
+    causes: list[str]  # what the command is to fail on
+    layers: dict[str, bool]  # whether all are shown, where the format can leave some out
     quiet: bool
-    typed: set[str]
+    typed: set[str]  # options that were given, whatever they were given
 
     @classmethod
     def of(cls, rows: Mapping[str, Option], words: Mapping[str, Any], typed: set[str]) -> Self:
@@ -77,11 +72,41 @@ class Shown(NamedTuple):
         if words.get("json") and name not in ("text", "json"):
             raise OptionError("json", f"is short for --format json, but --format is {name}: drop one")
         causes = [one_of("fail_on", cause, rows["fail_on"].names) for cause in words.get("fail_on") or ()]
-        check_writable(words["output"])
+        if words["output"] is not None:
+            check_writable(words["output"])
         chosen = "json" if words.get("json") else name
+        if words["output"] is not None and (offered := _offered(rows)):
+            chosen = _format_by_suffix(words["output"], chosen, offered, named=bool({"format", "json"} & typed))
         layers = {"all_layers": words["all_layers"]} if "all_layers" in rows and chosen == "text" else {}
         return cls(chosen, words["output"], causes, layers, words.get("quiet", False), typed)
 
     def show(self, document: object, formats: Mapping[str, str], **how: object) -> None:
         """Write a document in the format that was asked for; `how` is passed on to what makes it."""
         show(document, self.format, formats, self.output, quiet=self.quiet, **how)
+
+
+def _offered(rows: Mapping[str, Option]) -> tuple[str, ...]:
+    """Return the formats that a command can choose from; none where it has one only."""
+    if "format" in rows:
+        return tuple(rows["format"].names)
+    return ("text", "json") if "json" in rows else ()
+
+
+def _format_by_suffix(output: Path, chosen: str, offered: tuple[str, ...], *, named: bool) -> str:
+    """Return the format of a file: the one that was named, else the one that its suffix promises.
+
+    Raises
+    ------
+    OptionError
+        The suffix promises a format that this command hasn't, or another one than was named.
+    """
+    promised = SUFFIXES.get(output.suffix.lower(), chosen)
+    if promised not in offered:
+        formats = ", ".join(f"--format {name}" for name in offered)
+        raise OptionError("output", f"{output} promises {promised}, which this command doesn't write; it has {formats}")
+    if named and promised != chosen:
+        problem = (
+            f"{output} promises {promised}, but the format is {chosen}: name the file otherwise, or drop the format"
+        )
+        raise OptionError("output", problem)
+    return promised

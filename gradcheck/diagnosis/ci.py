@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from xml.etree import ElementTree
 
+from gradcheck.diagnosis.regression import Move, Regression
 from gradcheck.diagnosis.report import RegionRecord, Report
 from gradcheck.render.numbers import power
 from gradcheck.render.style import without_controls
@@ -17,6 +18,22 @@ def as_github(report: Report) -> str:
     of_regions = "warning" if status == "healthy" else "error"
     regions = [annotation(of_regions, region.flag, _region_text(report, region)) for region in report.regions]
     return "\n".join((regions or verdict)[:MOST]) + "\n"
+
+
+def regression_as_github(regression: Regression) -> str:
+    """Return workflow commands: one annotation a layer that moved, at most ten; one where none did."""
+    course = f"{regression.status_before} → {regression.status_after}"
+    level = "error" if regression.regression else "notice"
+    moved = [f"{_called(move.name)} moved {_change(move)}" for move in regression.layers if move.moved]
+    title = "regression" if regression.regression else "no regression"
+    return "".join(
+        annotation(level, title, f"{course}; {text}") + "\n" for text in (moved or ["no layer moved"])[:MOST]
+    )
+
+
+def _change(move: Move) -> str:
+    """Return how far a layer's gradient moved."""
+    return "to or from a number that isn't finite" if move.change is None else f"by {move.change:+.2f} decades"
 
 
 def _region_text(report: Report, region: RegionRecord) -> str:

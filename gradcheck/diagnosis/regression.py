@@ -2,18 +2,25 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from gradcheck.base.record import Record, item
 from gradcheck.diagnosis.report import Status
-from gradcheck.errors import InputError
+from gradcheck.errors import InputError, OptionError
 from gradcheck.spec import FAMILIES
 from gradcheck.version import SCHEMA_VERSION
 
 #: Verdicts from good to bad; vanishing and exploding are as bad as one another.
 SEVERITY = {"healthy": 0, "collapsed": 1, "vanishing": 2, "exploding": 2, "dead": 3, "nonfinite": 4}
+
+
+#: Why a user's own model isn't held against a simulated network.
+MIXED = (
+    "is held against a report of its own kind, and only one of the two is of probe: "
+    "hold a model of your own against its baseline with gradcheck probe MODEL --baseline OLD.json"
+)
 
 
 class Move(Record):
@@ -50,9 +57,20 @@ def compare_reports(before: Mapping[str, Any], after: Mapping[str, Any], toleran
         ``Report.to_dict()``, or the JSON read back.
     tolerance : float
         Decades by which a layer's log10 gradient may move.
+
+    Raises
+    ------
+    OptionError
+        They have no layer in common, or only one of them is of the user's own model.
     """
+    kinds = [one.get("command", "simulate") for one in (before, after)]
+    if ("probe" in kinds) and kinds[0] != kinds[1]:
+        raise OptionError("baseline", MIXED)
     old, new = ({layer["name"]: layer["log10_gradient_rms"] for layer in one["layers"]} for one in (before, after))
     layers = tuple(_move(name, old[name], new[name], tolerance) for name in old if name in new)
+    if not layers:
+        problem = f"has no layer of the new report ({_some(old)} then, {_some(new)} now): there is nothing to compare"
+        raise OptionError("baseline", f"{problem}; they are reports of different networks")
     was, became = before["verdict"]["status"], after["verdict"]["status"]
     units = {_unit(before), _unit(after)}
     return Regression(
@@ -65,6 +83,11 @@ def compare_reports(before: Mapping[str, Any], after: Mapping[str, Any], toleran
         regression=SEVERITY[became] > SEVERITY[was] or any(layer.moved for layer in layers),
         unit=units.pop() if len(units) == 1 else "layer",
     )
+
+
+def _some(names: Iterable[str]) -> str:
+    """Return the first of some layers' names."""
+    return next((f"{name[:40]} …" for name in names), "no layer")
 
 
 def _move(name: str, before: float | None, after: float | None, tolerance: float) -> Move:

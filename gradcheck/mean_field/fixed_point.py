@@ -9,7 +9,7 @@ from gradcheck.mean_field.maps import LayerMap
 from gradcheck.mean_field.phase import critical_point, critical_weight, phase_of
 from gradcheck.mean_field.unknown import Unknown
 
-#: Networks deeper than so many ξ_c don't train: Schoenholz et al. 2017, section 5.
+#: After so many ξ_c no relation between inputs is left to learn from: Schoenholz et al. 2017, section 5.
 TRAINABLE_DEPTHS = 6
 
 

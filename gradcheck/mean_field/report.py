@@ -28,7 +28,9 @@ class TheoryFixedPoint(Record):
     variance_depth: float | None = item("xi_q: layers in which a deviation from q* falls by e")
     correlation_depth: float | None = item("xi_c: layers in which a deviation from c* falls by e")
     gradient_depth: float | None = item("xi_grad: layers in which the squared gradient changes by e")
-    deepest_trainable: float | None = item("6 xi_c: deeper networks don't train")
+    deepest_trainable: float | None = item(
+        "6 xi_c: the layers after which the relation of two inputs is lost; a rule found for 10 layers and more"
+    )
     critical_sigma_w: float | None = item("the sigma_w with chi = 1 at this sigma_b")
     critical_gain: float | None = item("the --gain that gives it")
 

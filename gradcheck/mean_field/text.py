@@ -19,6 +19,10 @@ NOT_HERE = {"arch": "mlp", "weights": None, "recurrent_gain": None}
 LEAST = 0.005
 
 
+#: 6 ξ_c was found with networks of 10 to 300 layers (Schoenholz et al. 2017, figure 5): below, it says nothing.
+SHALLOWEST = 10
+
+
 def as_text(report: TheoryReport, page: Page = PLAIN_PAGE) -> str:
     """Return what theory says as text."""
     return page.joined(_lines(report, page))
@@ -63,7 +67,7 @@ def sentences(report: TheoryReport) -> list[str]:
     without = report.reasons.get("network")
     first = without or _gradient(report)
     if report.fixed_point.phase is not None:
-        return [first, _deepest(report), _critical(report)]
+        return [first, *_deepest(report), _critical(report)]
     unsettled = report.reasons["fixed_point"]
     return [first] if without and without.code == unsettled.code else [first, unsettled]
 
@@ -91,18 +95,21 @@ def _verb(change: float) -> str:
     return "grows" if change > 0 else "shrinks"
 
 
-def _deepest(report: TheoryReport) -> str:
-    """Say how deep such a network can be."""
-    point = report.fixed_point
-    if point.deepest_trainable is None:
+def _deepest(report: TheoryReport) -> Iterator[str]:
+    """Say after how many layers the inputs' relation is lost, where the rule for it holds."""
+    deepest = report.fixed_point.deepest_trainable
+    if deepest is None:
         reason = report.reasons["deepest_trainable"]
-        if reason.code == ENDLESS:
-            return "theory sets no limit to the depth that trains"
-        return f"no deepest trainable network: {reason}"
-    if point.deepest_trainable == 0:
-        return "no depth trains"
-    layers = counted(max(1, round(point.deepest_trainable)), "layer")
-    return f"networks deeper than about {layers} don't train (6 ξ_c)"
+        endless = reason.code == ENDLESS
+        yield (
+            "theory sets no limit to the depth"
+            if endless
+            else f"no depth at which the inputs' relation is lost: {reason}"
+        )
+    elif deepest >= SHALLOWEST:
+        layers = counted(round(deepest), "layer")
+        rule = f"6 ξ_c, a rule found for {SHALLOWEST} layers and more"
+        yield f"how the inputs relate is lost after about {layers} ({rule})"
 
 
 def _critical(report: TheoryReport) -> str:

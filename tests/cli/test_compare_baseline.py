@@ -22,6 +22,8 @@ def reports(tmp_path_factory, compare, gradcheck):
     }.items():  # fmt: skip
         line = f"simulate --json --output {folder / name}.json {network} {options}"
         assert gradcheck(line).returncode == 0
+    assert gradcheck(f"simulate --json --output {folder / 'lstm'}.json --arch lstm --steps 8 --width 8").returncode == 0
+    (folder / "model.json").write_text((folder / "old.json").read_text().replace('"simulate"', '"probe"', 1))
     (folder / "torn.json").write_bytes((folder / "old.json").read_bytes()[:100])
     (folder / "foreign.json").write_text('{"name": "gradcheck"}')
     (folder / "sweep.json").write_text(compare(f"{MIXED} --json").stdout)
@@ -75,6 +77,34 @@ def test_the_options_of_simulate_and_nothing_else_are_no_regression(reports, com
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("name", ["old", "moved", "lstm", "overflow"])
+def test_without_options_the_network_is_the_baselines_own(name, reports, compare):
+    ended = compare(f"--baseline {name}.json --tolerance 0 --json", cwd=reports)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert {layer["change"] for layer in json.loads(ended.stdout)["layers"]} <= {0.0, None}
+
+
+def test_and_an_option_changes_that_network(reports, compare):
+    ended = compare("--baseline old.json --gain 1.5 --json", cwd=reports)
+    assert (
+        json.loads(ended.stdout)["layers"]
+        == json.loads(compare("--baseline old.json moved.json --json", cwd=reports).stdout)["layers"]
+    )
+
+
+def test_another_architecture_takes_nothing_from_the_baseline_and_nothing_is_compared(reports, compare):
+    ended = compare("--baseline old.json --arch lstm --fail-on regression", cwd=reports)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "has no layer of the new report" in ended.stderr
+
+
+def test_a_workflow_is_annotated_for_each_layer_that_moved(reports, compare):
+    lines = compare("--baseline old.json moved.json --format github", cwd=reports).stdout.splitlines()
+    assert len(lines) == 3  # the fourth moved by less than the tolerance
+    assert lines[0].startswith("::error title=gradcheck regression::healthy → ")
+    assert "hidden 1 moved by" in lines[0]
+
+
 def test_every_limit_reaches_the_new_network(reports, compare):
     line = "--baseline old.json --depth 4 --width 32 --batch-size 2 --activation relu --seeds 1"
     assert compare(f"{line} --dead-above 0 --fail-on dead", cwd=reports).returncode == 1
@@ -105,6 +135,9 @@ def test_the_comparison_goes_to_a_file(reports, tmp_path, compare):
         ("--baseline sweep.json old.json", "sweep.json: isn't a report"),
         ("--baseline old.json foreign.json", "foreign.json: isn't a report"),
         ("--baseline . old.json", "directory"),
+        ("--baseline old.json lstm.json", "there is nothing to compare"),
+        ("--baseline model.json", "gradcheck probe MODEL --baseline OLD.json"),
+        ("--baseline old.json model.json", "only one of the two is of probe"),
         ("--baseline old.json --depth 2,3", "--depth"),
         ("--baseline old.json --activation sigmid", "did you mean 'sigmoid'"),
         ("--baseline old.json old.json --format csv", "--format"),

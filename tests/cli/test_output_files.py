@@ -120,3 +120,28 @@ def test_a_folder_without_the_right_to_write_is_one_line(option, gradcheck, tmp_
 def test_what_can_not_be_written_is_said_before_any_work_is_done(gradcheck, tmp_path):
     ended = gradcheck("simulate --depth 1000000 --width 1000 --output missing/out", cwd=tmp_path)
     assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "form"), [("x.json", "json"), ("x.CSV", "csv"), ("x.md", "markdown"), ("x.txt", "text"), ("x", "text")]
+)
+def test_the_suffix_of_the_file_decides_the_format(name, form, gradcheck, printed, tmp_path):
+    ended = gradcheck(f"{SMALL} --no-suggest --output {name}", cwd=tmp_path)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert (tmp_path / name).read_text(encoding="utf-8") == printed(f"{SMALL} --no-suggest --format {form}")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("-o x.svg", "promises svg, which this command doesn't write"),
+        ("-o x.xml", "promises junit, which this command doesn't write"),
+        ("-o x.csv --json", "promises csv, but the format is json"),
+        ("-o x.json --format text", "promises json, but the format is text"),
+    ],
+)
+def test_a_suffix_that_promises_another_format_is_refused(line, words, gradcheck, tmp_path):
+    ended = gradcheck(f"{SMALL} {line}", cwd=tmp_path)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert words in ended.stderr
+    assert not list(tmp_path.iterdir())

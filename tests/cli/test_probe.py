@@ -224,3 +224,32 @@ def test_every_arithmetic_that_is_offered_is_known():
     from gradcheck.torch.probing.precision import AMP
 
     assert AMP.keys() == LOSS_SCALES.keys()
+
+
+# ---- a baseline of one's own model
+
+
+def test_a_model_is_no_regression_of_its_own_report_and_another_gain_is(probe, tmp_path):
+    old = tmp_path / "old.json"
+    assert probe(f"{DEEP} -o", old).returncode == 0
+    same = probe(f"{DEEP} --tolerance 0 --fail-on regression --baseline", old)
+    assert (same.returncode, same.stderr) == (0, "")
+    assert "NO REGRESSION" in same.stdout
+    line = DEEP.replace("0.5", "0.6")
+    moved = probe(f"{line} --fail-on regression --format github --baseline", old)
+    assert moved.returncode == 1
+    assert moved.stdout.startswith("::error title=gradcheck regression::")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--tolerance", "1"], "--tolerance needs a report: --baseline OLD.json"),
+        (["--fail-on", "regression"], "--fail-on regression needs a report: --baseline OLD.json"),
+        (["--baseline", "nowhere.json"], "nowhere.json: can't be read"),
+    ],
+)
+def test_half_of_a_baseline_is_one_line(options, words, probe):
+    ended = probe(DEEP, *options)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert words in ended.stderr

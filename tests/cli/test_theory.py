@@ -83,7 +83,7 @@ def test_the_answer_comes_first(printed, said):
 
 def test_the_text_says_how_deep_and_what_gain(printed):
     text = " ".join(printed(CHAOTIC).split())
-    assert "networks deeper than about 87 layers don't train (6 ξ_c)" in text
+    assert "how the inputs relate is lost after about 87 layers (6 ξ_c, a rule found" in text
     assert "critical at σ_w = 1.304, that is --gain 1.304" in text
     assert "χ₁ = 1.101" in text
 
@@ -190,3 +190,7 @@ def test_what_is_wrong_is_said_in_one_line(options, problem, gradcheck, tmp_path
     assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1)
     assert ended.stderr.startswith(f"error: {problem}")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_where_six_correlation_depths_are_fewer_than_ten_layers_no_depth_is_named(printed):
+    assert "6 ξ_c" not in printed("theory")

@@ -149,10 +149,9 @@ def test_a_report_is_held_against_a_report(baseline, gradcheck, strictly):
 
 
 def test_a_perceptron_has_no_layer_in_common_with_a_transformer(baseline, gradcheck):
-    ended = gradcheck("compare --baseline old.json --depth 2 --width 16", cwd=baseline, COLUMNS="120")
-    assert ended.returncode == 0
-    assert "0 of 0 layers moved" in ended.stdout
-    assert "only in the new report: hidden 1, hidden 2" in ended.stdout
+    ended = gradcheck("compare --baseline old.json --arch mlp --depth 2 --width 16", cwd=baseline, COLUMNS="120")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "has no layer of the new report (block 1 attention … then, hidden 1 … now)" in ended.stderr
 
 
 def test_a_baseline_is_of_one_transformer(baseline, gradcheck):

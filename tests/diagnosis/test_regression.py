@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import gradcheck
 from gradcheck.diagnosis.regression import SEVERITY, compare_reports, read_report
 from gradcheck.diagnosis.report import STATUSES
-from gradcheck.errors import InputError
+from gradcheck.errors import InputError, OptionError
 
 GRADIENTS = st.lists(st.none() | st.floats(-300, 300), min_size=1, max_size=6)
 
@@ -81,6 +81,11 @@ def test_layers_are_matched_by_name_and_the_rest_listed():
     assert [move.name for move in regression.layers] == ["a", "c"]
     assert (regression.only_before, regression.only_after) == (("b",), ("d",))
     assert not regression.regression
+
+
+def test_reports_without_a_common_layer_are_no_comparison():
+    with pytest.raises(OptionError, match="no layer of the new report"):
+        compare_reports(of(-1, names=["a"]), of(-1, names=["b"]), 0.1)
 
 
 def test_another_depth_is_compared_as_far_as_both_go(report):

@@ -37,7 +37,8 @@ def _parts(regression: Regression) -> Iterator[RenderableType]:
             yield aside(f"  the {MOST} that moved furthest of {len(moved)}")
     for names, where in ((regression.only_before, "the baseline"), (regression.only_after, "the new report")):
         if names:
-            yield Text(without_controls(f"  only in {where}: {', '.join(names[:8])}{' …' if len(names) > 8 else ''}"))
+            some = f"only in {where}: {', '.join(names[:8])}{' …' if len(names) > 8 else ''}"
+            yield indented(Text(without_controls(some)))
 
 
 def _table(unit: str, moves: list[Move]) -> Table:

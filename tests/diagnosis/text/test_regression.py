@@ -51,7 +51,7 @@ def test_of_many_the_twenty_that_moved_furthest_are_shown():
 
 
 def test_layers_that_one_report_lacks_are_listed_by_name():
-    found = text(only_before=["a", "b"], only_after=[f"n{index}" for index in range(9)])
+    found = text({"c": (0.0, 0.0)}, only_before=["a", "b"], only_after=[f"n{index}" for index in range(9)])
     assert "  only in the baseline: a, b" in found.splitlines()
     assert "  only in the new report: n0, n1, n2, n3, n4, n5, n6, n7 …" in found.splitlines()
 
