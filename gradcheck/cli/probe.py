@@ -64,6 +64,9 @@ def probe(model: TargetOptions, options: ProbeOptions, baseline: BaselineOptions
     gradient back by PyTorch's autograd; every module that holds weights is measured. Needs PyTorch
     (pip install "gradcheck[torch]").
     """
+    for name in ("optimizer", "lr"):
+        if name in shown.typed and not options["steps"]:
+            raise OptionError(name, "is of the steps of training: say how many with --steps N, or drop it")
     if baseline["baseline"] is not None:
         from gradcheck.cli.baseline import checked_tolerance, hold_against
         from gradcheck.diagnosis.regression import read_report

@@ -201,6 +201,18 @@ CODES = {
         "no gradient leaves the loss: all outputs are saturated",
         _SHUT % "the {function} after the read-out is saturated to the last digit",
     ),
+    "softmax-twice": Code(
+        "the output is a softmax already, and the loss takes it for logits",
+        "the output sums to 1: it is a softmax already, and the loss {loss} applies another: return logits",
+    ),
+    "sigmoid-twice": Code(
+        "the output is a sigmoid already, and the loss takes it for logits",
+        "the output is a sigmoid already, and the loss {loss} applies another: return logits",
+    ),
+    "loss-of-probabilities": Code(
+        "the output are probabilities, and no loss was named",
+        "the output is a {function}, so that the loss is mean-square: for classes return logits, or name a --loss",
+    ),
     "constant-loss": Code("no gradient leaves the loss", _SHUT % "the loss doesn't change with the read-out's output"),
     "layers-zero": Code(
         "some layers get exactly zero that hasn't faded; value: how many",

@@ -32,7 +32,8 @@ class Workers(Executor):
 
     def __init__(self, count: int) -> None:
         self.count = count
-        self.pool = self._pool()
+        with _safe_path():
+            self.pool = self._pool()  # and the process that keeps track of its semaphores
 
     def _pool(self) -> ProcessPoolExecutor:
         # spawned, not forked: NumPy is loaded in the child, after its number of threads is settled

@@ -92,7 +92,8 @@ class Demonstration:
         """Return the network as every run finds it."""
         experiment = self.experiment
         network = experiment.stored_network("network", "are drawn anew")
-        return trainable(experiment.network, network, experiment.dataset.features, experiment.run.dtype)
+        with np.errstate(over="ignore"):  # a scale beyond float32: the run shows what comes of it
+            return trainable(experiment.network, network, experiment.dataset.features, experiment.run.dtype)
 
     def training_batches(self) -> Iterator[Batch]:
         """Yield the batches of a whole run."""

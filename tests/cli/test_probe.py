@@ -253,3 +253,84 @@ def test_half_of_a_baseline_is_one_line(options, words, probe):
     ended = probe(DEEP, *options)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert words in ended.stderr
+
+
+# ---- code that does what it likes
+
+
+HOSTILE = """
+import os, sys, torch
+from torch import nn
+
+class Leaves(torch.autograd.Function):
+    @staticmethod
+    def forward(context, inputs): return inputs.clone()
+    @staticmethod
+    def backward(context, gradient): sys.exit(0)
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Linear(8, 8), nn.Linear(8, 4)
+    def forward(self, inputs): return self.b(self.between(torch.relu(self.a(inputs))))
+    def between(self, inputs): return inputs
+
+class InForward(Net):
+    def between(self, inputs): sys.exit(0)
+
+class InBackward(Net):
+    def between(self, inputs): return Leaves.apply(inputs)
+
+class Writes(Net):
+    def between(self, inputs):
+        os.write(1, b"to the descriptor")
+        os.system("echo from a child")
+        return inputs
+
+class Equal(Net):
+    def __eq__(self, other): return True
+
+class Own(BaseException): pass
+
+def in_build(): raise Own("mine")
+"""
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory, gradcheck):
+    folder = tmp_path_factory.mktemp("hostile")
+    (folder / "hostile.py").write_text(HOSTILE)
+    return lambda target, *words: gradcheck(f"probe --input 4x8 --json --fail-on any {target}", *words, cwd=folder)
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("hostile:InForward", "SystemExit: 0"),
+        ("hostile:InBackward", "the gradient can't go back: SystemExit: 0"),
+        ("hostile:in_build", "TARGET hostile:in_build failed: Own: mine"),
+        ("hostile:Equal", "needs __hash__ = nn.Module.__hash__"),
+        ("random:build", "it is Python's own random: give your module another name"),
+        ("''", "TARGET '' is not module:attribute"),
+        (".", "TARGET '.' is not module:attribute"),
+        ("/:x", "TARGET '/:x' is not module:attribute"),
+        ("hostile:Net --loss :", "--loss ':' is not module:attribute"),
+        (f"hostile:Net --kwargs {'[' * 20_000}", "--kwargs is not JSON"),
+        ("hostile:Net --lr 3", "--lr is of the steps of training: say how many with --steps N"),
+    ],
+    ids=lambda text: text[:30],
+)
+def test_what_ends_the_program_is_an_error_of_the_model(target, words, hostile):
+    ended = hostile(target)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert words in ended.stderr
+    assert ended.stderr.count("\n") == 1
+
+
+def test_what_is_written_to_the_descriptor_of_stdout_goes_to_stderr(process, tmp_path):
+    (tmp_path / "hostile.py").write_text(HOSTILE)
+    ended = process("probe hostile:Writes --input 4x8 --json", cwd=tmp_path)
+    assert ended.returncode == 0
+    assert json.loads(ended.stdout)["command"] == "probe"
+    assert "to the descriptor" in ended.stderr
+    assert "from a child" in ended.stderr

@@ -76,7 +76,8 @@ def verdict(report: LogReport) -> RenderableType:
     status = report.verdict.status
     others = ", ".join(dict.fromkeys(one.kind for one in report.findings if one.kind != status))
     more = [f"{'but' if status == 'healthy' else 'also'} {others}"] if others else []
-    return verdict_block(status, LOG_STYLES[status], [where(report), *more])
+    label = status if status != "healthy" else "gradients ok" if report.curves.grad_norm.value else "loss ok"
+    return verdict_block(label, LOG_STYLES[status], [where(report), *more])
 
 
 def where(report: LogReport) -> str:

@@ -16,6 +16,7 @@ def check_model(model: object) -> None:
     name = type(model).__name__
     if not isinstance(model, nn.Module):
         raise GradcheckError(f"{name} is not a torch.nn.Module: there is nothing to probe")
+    check_hashable(model)
     tensors = [*model.parameters(), *model.buffers()]
     if any(is_lazy(one) for one in tensors):
         raise GradcheckError(f"{name} has lazy modules that have no weights yet: call it on a batch once")
@@ -27,6 +28,15 @@ def check_model(model: object) -> None:
         raise GradcheckError(
             f"{name} was built under torch.inference_mode and has no gradient: build it outside of that"
         )
+
+
+def check_hashable(model: nn.Module) -> None:
+    """Raise an error for modules that PyTorch itself can't list."""
+    try:
+        set(model.modules())
+    except TypeError as error:
+        cure = "a class with __eq__ needs __hash__ = nn.Module.__hash__"
+        raise GradcheckError(f"{type(model).__name__} has a module that can't be hashed ({error}): {cure}") from None
 
 
 def check_batch(batch: Batch) -> None:

@@ -1,10 +1,12 @@
 """``gradcheck probe``: a model, a batch and a loss by the names that a command line gives them."""
 
+import ctypes
 import json
+import os
 import random
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -61,7 +63,7 @@ def probe_target(
     np.random.seed(seed % 2**32)  # noqa: NPY002  # the user's code may draw from it
     torch.manual_seed(seed)
     shapes = list(input or ())
-    with redirect_stdout(sys.stderr):
+    with stdout_to_stderr():
         model = load_model(target, arguments)
         given = _batch(model, shapes, batch, seed)
         function = load_attribute(loss, "--loss") if loss is not None and ":" in loss else loss
@@ -71,13 +73,32 @@ def probe_target(
     return replace(report, config=Frozen(config | report.config.to_dict() | named))
 
 
+@contextmanager
+def stdout_to_stderr() -> Iterator[None]:
+    """Send what the user's code writes to stdout to stderr: what is printed, and what goes to the descriptor itself."""
+    with redirect_stdout(sys.stderr), ExitStack() as undo:
+        with suppress(OSError):  # one of them is closed
+            kept = os.dup(1)
+            undo.callback(os.close, kept)
+            os.dup2(2, 1)
+            undo.callback(os.dup2, kept, 1)
+            undo.callback(_flush_c)
+        yield
+
+
+def _flush_c() -> None:
+    """Write out what C's own stdout holds back, while it still goes to stderr."""
+    with suppress(Exception):  # a system without such a library
+        ctypes.CDLL(None).fflush(None)
+
+
 def _parse_arguments(text: str | None) -> dict[str, Any]:
     """Return the keyword arguments that a JSON object holds."""
     if text is None:
         return {}
     try:
         value = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise OptionError("kwargs", f"is not JSON ({error}); write '{{\"depth\": 50}}'") from None
     if not isinstance(value, dict):
         raise OptionError("kwargs", f"is {type(value).__name__}, not a JSON object; write '{{\"depth\": 50}}'")

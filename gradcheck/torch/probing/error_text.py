@@ -40,9 +40,9 @@ def errors_in_one_line(what: str = "", record: Recording | None = None) -> Itera
     """Raise whatever the user's own code raises as a GradcheckError of one line."""
     try:
         yield
-    except GradcheckError:
+    except (GradcheckError, KeyboardInterrupt):
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:  # sys.exit() and the like among them: the model's, not gradcheck's
         raise GradcheckError(f"{what}{error_line(error, record)}") from error
 
 

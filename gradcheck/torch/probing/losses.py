@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from gradcheck.diagnosis.causes import Cause
 from gradcheck.errors import GradcheckError, one_of
 from gradcheck.torch.layers import main_tensor
 
@@ -22,23 +23,35 @@ IGNORED = -100
 SQUASHED = ("SoftmaxBackward", "Sigmoid", "Tanh", "Relu")
 
 
+#: Function at a model's end ↦ the code of its fault, and the function of a loss that takes logits.
+TWICE = {
+    "Softmax": ("softmax-twice", "LogSoftmax"),
+    "Sigmoid": ("sigmoid-twice", "BinaryCrossEntropyWithLogits"),
+}
+
+#: Probabilities in half precision sum to 1 as nearly as this.
+NEARLY = 1e-2
+
+
 class Loss(NamedTuple):
     """A loss and its name."""
 
     name: str
     function: LossFunction
+    by_default: bool = False
 
 
 def choose_loss(loss: str | LossFunction | None, output: object, targets: object) -> Loss:
     """Return the loss that was asked for; or cross-entropy where the output looks like logits, else mean square."""
     if callable(loss):
         return Loss(getattr(loss, "__qualname__", type(loss).__name__), loss)
+    by_default = loss is None
     if loss is None:
         if targets is None and _own_loss(output) is not None:
             return Loss("the model's own", lambda output, targets: _own_loss(output))
         loss = "cross-entropy" if _like_logits(output, targets) else "mean-square"
     one_of("loss", loss, LOSSES, beside=", or package:function")
-    return Loss(loss, {"cross-entropy": _cross_entropy, "mean-square": _mean_square}[loss])
+    return Loss(loss, {"cross-entropy": _cross_entropy, "mean-square": _mean_square}[loss], by_default)
 
 
 def _own_loss(output: object) -> Tensor | None:
@@ -124,3 +137,36 @@ def _mean_square(output: object, targets: Tensor) -> Tensor:
         shapes = f"the output is {_shape(tensor)} and the targets {_shape(targets)}"
         raise GradcheckError(f"{shapes}: give as many, or a --loss of both")
     return functional.mse_loss(tensor, targets.reshape(tensor.shape).to(tensor.dtype))
+
+
+def find_squashed_twice(chosen: Loss, output: object, value: Tensor | None) -> tuple[Cause, ...]:
+    """Find probabilities that a loss takes for logits, and those for which mean square was chosen."""
+    tensor = main_tensor(output)
+    end = None if tensor is None else tensor.grad_fn
+    squash = next((name for name in TWICE if end is not None and end.name().startswith(name)), None)
+    if squash is None or tensor is None or value is None or (squash == "Softmax" and not _sums_to_one(tensor)):
+        return ()
+    code, again = TWICE[squash]
+    if any(name.startswith(again) for name in _functions(value.grad_fn, end)):
+        return (Cause(code, details={"loss": chosen.name}),)
+    if chosen.by_default and chosen.name == "mean-square":
+        return (Cause("loss-of-probabilities", details={"function": squash.lower()}),)
+    return ()
+
+
+def _sums_to_one(output: Tensor) -> bool:
+    """Whether the output sums to 1 along an axis that has more than one number."""
+    axes = [axis for axis, size in enumerate(output.shape) if size > 1]
+    sums = (output.detach().double().sum(axis) for axis in axes)
+    return any(bool((one - 1).abs().max() < NEARLY) for one in sums)
+
+
+def _functions(start: Any, end: Any) -> set[str]:  # noqa: ANN401
+    """Return the names of the functions between the loss and the output in the graph."""
+    found, waiting = {}, [start]
+    while waiting:
+        node = waiting.pop()
+        if node is not None and node is not end and node not in found:
+            found[node] = node.name()
+            waiting += [before for before, _ in node.next_functions]
+    return set(found.values())

@@ -16,9 +16,9 @@ from gradcheck.flow.model_flow import Kind, ModelFlow
 from gradcheck.torch.graph import factors
 from gradcheck.torch.layers import Layer, is_finite, printable
 from gradcheck.torch.probing.batches import Batch
-from gradcheck.torch.probing.error_text import error_line, errors_in_one_line
+from gradcheck.torch.probing.error_text import errors_in_one_line
 from gradcheck.torch.probing.hooks import Call, Recording, as_array, recording
-from gradcheck.torch.probing.losses import Loss, LossFunction, choose_loss, draw_targets
+from gradcheck.torch.probing.losses import Loss, LossFunction, choose_loss, draw_targets, find_squashed_twice
 from gradcheck.torch.probing.measuring import Gradients, count_rows, fans, layer_flow, place_calls, weight_gradient_norm
 from gradcheck.torch.probing.precision import Precision, autocast
 from gradcheck.torch.probing.route import Route, find_shut_end, gradient_at_end, route_of, shift_for, start_of_gradient
@@ -40,6 +40,7 @@ class ModelPass(NamedTuple):
     gradients: Gradients  # those of 2**shift times the loss
     shift: int
     factors: set[Tensor]  # those that multiply something else
+    of_loss: tuple[Cause, ...] = ()  # what is wrong between the output and the loss
     opened: tuple[str, ...] = ()  # weights at zero, or next to it, that were measured as their first step opens them
 
 
@@ -64,19 +65,18 @@ def pass_batch(
         chosen = choose_loss(loss, output, batch.targets)
         targets = batch.targets if batch.targets is not None else draw_targets(chosen.name, output, generator)
         value, route = _loss(chosen, output, targets, route, record)
+    of_loss = find_squashed_twice(chosen, output, value)
     root, seed = start_of_gradient(value, route, record)
     closed, shift, multiplied = None, 0, set[Tensor]()
     gradients: Gradients = {}
     if root is not None and seed is not None:
         place_calls(record, root, leaves)
         multiplied = factors(root.grad_fn)
-        try:
+        with errors_in_one_line("the gradient can't go back: "):  # such as: what the graph needs was changed in place
             at_end = gradient_at_end(root, seed, route)
             shift = shift_for(at_end) if precision is None else precision.shift
             closed = find_shut_end(at_end, root, route)
             gradients = _backward(model, root, seed * 2.0**shift, leaves, record)
-        except RuntimeError as error:  # what the graph needs was changed in place
-            raise GradcheckError(f"the gradient can't go back: {error_line(error)}") from error
     layers, flow = _flow(route, record, gradients, batch.examples, shift, value)
     zeros = tuple(sum(call.gradient_zeros for call in uses) / len(uses) for uses in map(record.of, layers))
     for call in record.calls:
@@ -85,7 +85,7 @@ def pass_batch(
     rms = [float(leaf.detach().abs().double().square().mean().sqrt()) for leaf in leaves if is_finite(leaf)]
     return ModelPass(
         flow, layers, zeros, route.readout, chosen.name, unused, silent, closed, max(rms, default=math.nan),
-        gradients, shift, multiplied,
+        gradients, shift, multiplied, of_loss=of_loss,
     )  # fmt: skip
 
 

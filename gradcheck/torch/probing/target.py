@@ -1,5 +1,6 @@
 """What a command line names: an attribute of a module, imported from the current folder."""
 
+import re
 import sys
 from collections.abc import Callable
 from difflib import get_close_matches
@@ -11,7 +12,11 @@ from typing import Any
 from torch import nn
 
 from gradcheck.errors import GradcheckError, OptionError
+from gradcheck.torch.probing.checks import check_hashable
 from gradcheck.torch.probing.error_text import error_line, errors_in_one_line
+
+#: A module's name, and what parts the names of a path.
+NAME, NO_NAME = re.compile(r"\w+(\.\w+)*"), re.compile(r"\W+")
 
 
 def load_attribute(text: str, what: str) -> Any:  # noqa: ANN401
@@ -23,14 +28,17 @@ def load_attribute(text: str, what: str) -> Any:  # noqa: ANN401
         It is not such a name, can't be imported, or doesn't exist.
     """
     module_name, colon, path = text.partition(":")
-    if not colon or not path or "/" in module_name or module_name.endswith(".py"):
-        like = f"{'.'.join(Path(module_name).with_suffix('').parts) or 'package.module'}:{path or 'build'}"
+    if not colon or not path or not NAME.fullmatch(module_name) or module_name.endswith(".py"):
+        parts = [part for part in NO_NAME.split(module_name.removesuffix(".py")) if part]
+        like = f"{'.'.join(parts) or 'package.module'}:{path or 'build'}"
         raise GradcheckError(f"{what} {text!r} is not module:attribute; write {like}, from the folder it is in")
     found = _import(module_name, what)
     for name in path.split("."):
         if not hasattr(found, name):
             near = get_close_matches(name, dir(found), n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
+            if module_name.partition(".")[0] in sys.stdlib_module_names:
+                hint = f"; it is Python's own {module_name}: give your module another name{hint}"
             raise GradcheckError(f"{what} {text!r}: {module_name} has no {path!r}{hint}")
         found = getattr(found, name)
     return found
@@ -42,7 +50,9 @@ def _import(name: str, what: str) -> Any:  # noqa: ANN401
         sys.path.insert(0, here)
     try:
         return import_module(name)
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
         if missing and f"{name}.".startswith(f"{missing}."):
             raise GradcheckError(f"{what}: no module {name!r} in {here}, nor installed") from error
@@ -69,6 +79,7 @@ def load_model(target: str, arguments: dict[str, Any]) -> nn.Module:
         model = found(**arguments)
     if not isinstance(model, nn.Module):
         raise GradcheckError(f"TARGET {target} returned {type(model).__name__}, not a torch.nn.Module")
+    check_hashable(model)
     return model
 
 

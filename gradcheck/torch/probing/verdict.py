@@ -114,6 +114,7 @@ def _faded(flow: ModelFlow) -> bool:
 
 def _first_causes(found: ModelPass, status: Status) -> Iterator[Cause]:
     """Yield what outweighs everything else."""
+    yield from found.of_loss
     if found.closed and not found.flow.obstacle:
         yield found.closed
     elif status == "dead" and not dead_layers(found.flow):

@@ -1,0 +1,69 @@
+"""Which loss is taken, and outputs that a loss squashes a second time."""
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch import nn  # noqa: E402
+
+import gradcheck  # noqa: E402
+
+INPUTS = torch.randn(64, 8, generator=torch.Generator().manual_seed(0))
+
+CLASSES = torch.arange(64) % 4
+
+
+def model(*end):
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 4), *end)
+
+
+class Functional(nn.Module):
+    """The softmax is a function in forward, no module."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = model()
+
+    def forward(self, inputs):
+        return torch.softmax(self.body(inputs), dim=-1)
+
+
+def codes(net, batch, loss=None):
+    report = gradcheck.torch.probe(net, batch, loss)
+    return {cause.code for cause in report.verdict.causes} & {"softmax-twice", "sigmoid-twice", "loss-of-probabilities"}
+
+
+@pytest.mark.parametrize("loss", [None, "cross-entropy", nn.CrossEntropyLoss()], ids=["default", "name", "own"])
+def test_a_softmax_before_cross_entropy_is_named_whoever_chose_the_loss(loss):
+    for net in (model(nn.Softmax(-1)), Functional()):
+        assert codes(net, (INPUTS, CLASSES), loss) == {"softmax-twice"}
+
+
+def test_logits_and_logarithms_of_probabilities_are_right():
+    assert codes(model(), (INPUTS, CLASSES)) == set()
+    assert codes(model(nn.LogSoftmax(-1)), (INPUTS, CLASSES), nn.NLLLoss()) == set()
+    assert (
+        codes(model(nn.LogSoftmax(-1)), (INPUTS, CLASSES)) == set()
+    )  # a second logarithm of a softmax changes nothing
+
+
+def test_probabilities_with_a_loss_of_probabilities_are_right():
+    own = lambda output, targets: nn.functional.nll_loss(output.log(), targets)  # noqa: E731
+    assert codes(model(nn.Softmax(-1)), (INPUTS, CLASSES), own) == set()
+    binary = (CLASSES > 1).float()[:, None].expand(-1, 4)
+    assert codes(model(nn.Sigmoid()), (INPUTS, binary), nn.BCELoss()) == set()
+
+
+def test_a_sigmoid_before_the_loss_of_logits_is_named():
+    binary = (CLASSES > 1).float()[:, None].expand(-1, 4)
+    assert codes(model(nn.Sigmoid()), (INPUTS, binary), nn.BCEWithLogitsLoss()) == {"sigmoid-twice"}
+    assert codes(model(), (INPUTS, binary), nn.BCEWithLogitsLoss()) == set()
+
+
+def test_where_probabilities_get_a_mean_square_by_default_that_is_said():
+    for end, function in ((nn.Softmax(-1), "softmax"), (nn.Sigmoid(), "sigmoid")):
+        report = gradcheck.torch.probe(model(end), INPUTS)
+        assert report.config.loss == "mean-square"
+        assert f"the output is a {function}, so that the loss is mean-square" in report.verdict.reasons[0]
+    assert codes(model(nn.Softmax(-1)), INPUTS, "mean-square") == set()
