@@ -13,6 +13,7 @@ from gradcheck.version import __version__
 
 if TYPE_CHECKING:
     from gradcheck import clipping as clipping
+    from gradcheck import torch as torch
     from gradcheck.checking.verification import Verification as Verification
     from gradcheck.checking.verification import verify as verify
     from gradcheck.diagnosis.report import Report as Report
@@ -77,4 +78,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*__all__, "torch"})

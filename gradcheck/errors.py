@@ -46,7 +46,7 @@ class MissingExtraError(GradcheckError, ImportError):
         self.subject, self.package, self.extra = subject, package, extra
 
     def __str__(self) -> str:
-        return f'{self.subject}: needs {self.package}; install it with: pip install "gradcheck[{self.extra}]"'
+        return f"{self.subject}: needs {self.package}; install it with: pip install {self.extra}"
 
 
 def one_of(option: str, value: str, allowed: Iterable[str], *, beside: str = "") -> str:

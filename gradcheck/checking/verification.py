@@ -60,6 +60,7 @@ class CheckResult(Record):
 class Verification(CommandReport):
     """What the checks of the engine found."""
 
+    table = "checks"
     text = "gradcheck.checking.text:as_text"
 
     config: VerificationConfig

@@ -62,7 +62,7 @@ def probe(model: TargetOptions, options: ProbeOptions, baseline: BaselineOptions
 
     Imports TARGET from the current folder and runs it: this executes your own code. One batch goes forward and its
     gradient back by PyTorch's autograd; every module that holds weights is measured. Needs PyTorch
-    (pip install "gradcheck[torch]").
+    (pip install torch).
     """
     for name in ("optimizer", "lr"):
         if name in shown.typed and not options["steps"]:

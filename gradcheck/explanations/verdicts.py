@@ -44,7 +44,7 @@ VERDICTS = (
         ),
         references=("Bengio, Simard & Frasconi 1994", "Pascanu, Mikolov & Bengio 2013"),
         related=("chain-rule", "initialisation", "normalisation", "clipping"),
-        aliases=("explode",),
+        aliases=("explode", "spikes", "spike"),
     ),
     Topic(
         name="collapsed",
@@ -85,7 +85,7 @@ VERDICTS = (
         ),
         references=("Lu, Shin, Su & Karniadakis 2020", "Maas, Hannun & Ng 2013 (leaky_relu)"),
         related=("activations", "width", "exploding"),
-        aliases=("dead-relu", "dying-relu", "dead-fraction"),
+        aliases=("dead-relu", "dying-relu", "dead-fraction", "no-gradient"),
     ),
     Topic(
         name="saturated",
@@ -163,6 +163,6 @@ VERDICTS = (
         ),
         references=("Schoenholz et al. 2017", "Roy & Vetterli 2007 (rank)"),
         related=("score", "width", "columns"),
-        aliases=("ok", "span", "gradient-span"),
+        aliases=("ok", "span", "gradient-span", "decades", "decade"),
     ),
 )

@@ -72,7 +72,7 @@ def _event_class() -> Any:  # noqa: ANN401
     try:
         from tensorboardX.proto.event_pb2 import Event
     except ImportError as error:
-        raise MissingExtraError("TensorBoard event files", "tensorboardX", "tensorboard") from error
+        raise MissingExtraError("TensorBoard event files", "tensorboardX", "tensorboardX") from error
     return Event
 
 

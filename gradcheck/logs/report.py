@@ -89,6 +89,7 @@ class Curves(Record):
 class LogReport(CommandReport):
     """What the log of a training run shows."""
 
+    table = "findings"
     text = "gradcheck.logs.text:as_text"
 
     config: LogConfig

@@ -23,6 +23,14 @@ LayersName = Literal["auto", "dense", "weightless"]
 DATA_NAMES = ("digits", "gaussian", "text")
 DATA_SUFFIXES = (".npy", ".npz", ".csv")
 
+#: What other libraries call them.
+SYNONYMS = {
+    "kaiming": "he", "kaiming_normal": "he", "kaiming_uniform": "he_uniform", "he_normal": "he", "glorot": "xavier",
+    "glorot_normal": "xavier", "glorot_uniform": "xavier_uniform", "xavier_normal": "xavier", "lecun_normal": "lecun",
+    "swish": "silu", "identity": "linear", "hardtanh": "hard_tanh", "leakyrelu": "leaky_relu", "batchnorm": "batch",
+    "batch_norm": "batch", "layernorm": "layer", "layer_norm": "layer", "rmsnorm": "rms", "rms_norm": "rms",
+}  # fmt: skip
+
 ARCHITECTURES: tuple[str, ...] = get_args(ArchitectureName)
 ACTIVATIONS: tuple[str, ...] = get_args(ActivationName)
 GATED: tuple[str, ...] = get_args(GatedName)

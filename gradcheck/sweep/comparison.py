@@ -35,6 +35,7 @@ class Comparison(Document):
         What the rows are ranked by.
     """
 
+    table = "finished"
     text = "gradcheck.sweep.text:as_text"
 
     def __init__(

@@ -137,7 +137,7 @@ def cluster(address: str) -> Iterator[tuple[Executor, int]]:
     try:
         from distributed import Client
     except ImportError as error:
-        raise MissingExtraError("--scheduler", "distributed", "dask") from error
+        raise MissingExtraError("--scheduler", "distributed", "distributed") from error
     if not re.fullmatch(r"(tcp|tls|ws|wss)://.+:\d+", address):
         problem = f"{address} isn't an address; allowed: tcp://host:8786, as dask scheduler prints it"
         raise OptionError("scheduler", problem)

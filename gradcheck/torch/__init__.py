@@ -1,4 +1,4 @@
-"""PyTorch: ``probe(model, batch, loss)``, ``Recorder(model, file)``. Needs ``pip install "gradcheck[torch]"``."""
+"""PyTorch: ``probe(model, batch, loss)``, ``Recorder(model, file)``. Needs ``pip install torch``."""
 
 from importlib.util import find_spec
 

@@ -80,6 +80,7 @@ class DemoVerdict(Record):
 class DemoReport(CommandReport):
     """What clipping did."""
 
+    table = "strategies"
     text = "gradcheck.training.text:as_text"
 
     config: Frozen[Any] = item("every option with its resolved value")

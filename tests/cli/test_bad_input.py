@@ -149,3 +149,23 @@ def test_good_files_are_none_of_this(options, gradcheck, user_files, strictly):
     ended = gradcheck(f"simulate --json --depth 2 --width 4 --batch-size 9 {options}", cwd=user_files)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert strictly(ended.stdout)["layers"][0]["fan_in"] == 6
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        ("--activation swish", "silu"),
+        ("--init kaiming", "he"),
+        ("--init Glorot_Uniform", "xavier_uniform"),
+        ("--norm layernorm", "layer"),
+    ],
+)
+def test_names_of_other_libraries_are_understood(typed, name, report):
+    option = typed.split()[0].removeprefix("--")
+    assert report(f"--depth 2 --width 8 --batch-size 8 {typed}")["config"][option] == name
+
+
+def test_so_are_they_in_a_sweep(printed):
+    assert "silu" in printed(
+        "compare --depth 2 --width 8 --batch-size 8 --seeds 1 --workers 1 --activation swish,relu --format csv"
+    )

@@ -46,7 +46,7 @@ def test_an_interrupt_ends_with_130_and_with_what_was_found(growing, tmp_path, o
     assert "gradient norm" in ended.shown
     assert "Traceback" not in ended.shown
     report = ended.shown.rpartition("run.jsonl · JSON Lines, 100 rows")[2]
-    assert "HEALTHY" in report
+    assert "GRADIENTS OK" in report
     assert "watching" not in report
 
 

@@ -169,7 +169,7 @@ def test_safetensors_without_the_package_are_one_line_that_names_the_extra(pytho
     ended = python("-c", missing, "simulate", "--weights", "own.safetensors", cwd=tmp_path)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.startswith("error: own.safetensors: needs safetensors")
-    assert 'pip install "gradcheck[safetensors]"' in ended.stderr
+    assert "pip install safetensors" in ended.stderr
 
 
 def test_weights_of_another_data_set_fit_it(simulated, tmp_path):

@@ -103,7 +103,7 @@ def test_a_bad_value_is_refused_by_name_and_with_advice(error_of):
         ({"arch": "mpl"}, "--arch", "did you mean 'mlp'?"),
         ({"activation": "relo"}, "--activation", "did you mean 'relu'?"),
         ({"activation": "ReLU"}, "--activation", "did you mean 'relu'?"),
-        ({"activation": "leakyrelu"}, "--activation", "did you mean 'leaky_relu'?"),
+        ({"activation": "leakyrel"}, "--activation", "did you mean 'leaky_relu'?"),
         ({"activation": "hardtanh"}, "--activation", "did you mean 'hard_tanh'?"),
         ({"activation": None}, "--activation", "softplus"),
         ({"norm": "bacth"}, "--norm", "did you mean 'batch'?"),
@@ -157,7 +157,7 @@ def test_a_value_far_from_every_name_gets_no_guess():
     assert "did you mean" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["relo", "Sigmoid", "swish", "softmax"])
+@pytest.mark.parametrize("text", ["relo", "Sigmoid", "swishy", "softmax"])
 def test_the_refusal_lists_every_name_allowed(text):
     with pytest.raises(OptionError) as caught:
         NetworkSpec(activation=text)

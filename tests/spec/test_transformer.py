@@ -118,7 +118,7 @@ def test_a_bad_value_is_refused_by_name_and_with_advice(error_of):
         ({"tokens": 0}, "--tokens", "at least 1: a sequence has at least one token"),
         ({"vocabulary": 1}, "--vocabulary", "at least 2: there is more than one kind of token"),
         ({"activation": "gegul"}, "--activation", "did you mean 'geglu'?"),
-        ({"activation": "swish"}, "--activation", "softplus, mish, geglu, swiglu"),
+        ({"activation": "swishy"}, "--activation", "softplus, mish, geglu, swiglu"),
         ({"norm": "batch"}, "--norm", "'batch' is unknown; allowed: none, layer, rms"),
         ({"norm_placement": "before"}, "--norm-placement", "allowed: pre, post, both"),
         ({"norm_placement": None}, "--norm-placement", "allowed: pre, post, both"),

@@ -1,12 +1,13 @@
 """A row of the table of options: what an option is, and what it may be."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cache, wraps
 from inspect import Parameter, signature
 from types import MappingProxyType
 from typing import Any, NamedTuple, ParamSpec, Self, TypeVar
 
 from gradcheck.errors import at_least, finite, one_of, switch
+from gradcheck.spec.names import SYNONYMS
 
 #: The heading of what says how a result is shown.
 OUTPUT = "Output"
@@ -53,6 +54,12 @@ class Number(NamedTuple):
         return f"a finite number{bound}{', or '.join(('', *self.names))}: {self.reason}"
 
 
+def canonical(value: Any, names: Collection[str]) -> Any:  # noqa: ANN401
+    """Return the name that a value is another word for; anything else as it is."""
+    other = SYNONYMS.get(value.lower()) if isinstance(value, str) and value not in names else None
+    return other if other in names else value
+
+
 class Names(NamedTuple):
     """One of so many names."""
 
@@ -60,7 +67,7 @@ class Names(NamedTuple):
 
     def __call__(self, option: str, value: Any) -> str:  # noqa: ANN401
         """Return a value as its plain type, or raise the error that says why it is none."""
-        return one_of(option, value, self.names)
+        return one_of(option, canonical(value, self.names), self.names)
 
     def __str__(self) -> str:
         return ", ".join(self.names)

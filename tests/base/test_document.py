@@ -1,0 +1,56 @@
+"""What every result can do: be shown in short, in a notebook, as JSON and as a table."""
+
+import json
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+import gradcheck
+from gradcheck.errors import MissingExtraError
+
+SMALL = {"depth": 4, "width": 8, "batch_size": 8}
+
+
+@pytest.fixture(scope="module")
+def report():
+    return gradcheck.simulate(**SMALL)
+
+
+def test_a_report_is_short_in_a_list_and_whole_when_it_is_printed(report):
+    assert repr(report).startswith(f"<Report {report.verdict.status}, 4 layers, span ")
+    assert len(repr(report)) < 60
+    assert len(str(report)) > 500
+
+
+def test_in_a_notebook_it_is_its_text_and_no_markup(report):
+    page = report._repr_html_()
+    assert page.startswith("<pre")
+    assert report.verdict.reasons[0][:20] in page
+    assert "<" not in page.removeprefix('<pre style="line-height: 1.2">').removesuffix("</pre>")
+
+
+def test_its_json_is_that_of_the_command_and_goes_to_a_file(report, tmp_path):
+    text = report.to_json(tmp_path / "report.json")
+    assert json.loads(text) == report.to_dict()
+    assert (tmp_path / "report.json").read_text() == text
+
+
+def test_its_table_is_a_frame_of_its_rows(report, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", SimpleNamespace(DataFrame=list))
+    assert [row["name"] for row in report.to_frame()] == [f"hidden {index}" for index in range(1, 5)]
+    sweep = gradcheck.compare({"depth": [2, 3], "width": 8, "batch_size": 8}, seeds=1)
+    list(sweep)
+    assert [row["index"] for row in sweep.to_frame()] == [0, 1]
+
+
+def test_without_pandas_it_says_what_to_install(report, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(MissingExtraError, match="pip install pandas"):
+        report.to_frame()
+
+
+def test_completion_shows_fields_and_public_names_only(report):
+    assert {"layers", "verdict", "to_dict", "to_json", "to_frame"} <= set(dir(report))
+    assert not {"keys", "values", "get", "_names"} & set(dir(report))
+    assert set(dir(gradcheck)) == {*gradcheck.__all__, "torch"}
