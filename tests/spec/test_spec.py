@@ -104,7 +104,7 @@ def test_a_bad_value_is_refused_by_name_and_with_advice(error_of):
         ({"activation": "relo"}, "--activation", "did you mean 'relu'?"),
         ({"activation": "ReLU"}, "--activation", "did you mean 'relu'?"),
         ({"activation": "leakyrel"}, "--activation", "did you mean 'leaky_relu'?"),
-        ({"activation": "hardtanh"}, "--activation", "did you mean 'hard_tanh'?"),
+        ({"activation": "hardtan"}, "--activation", "did you mean 'hard_tanh'?"),
         ({"activation": None}, "--activation", "softplus"),
         ({"norm": "bacth"}, "--norm", "did you mean 'batch'?"),
         ({"norm": "instance"}, "--norm", "none, batch, layer, rms"),
