@@ -49,15 +49,32 @@ class MissingExtraError(GradcheckError, ImportError):
         return f"{self.subject}: needs {self.package}; install it with: pip install {self.extra}"
 
 
+class UnknownOptionError(GradcheckError, TypeError):
+    """A function was called with an option that it doesn't have."""
+
+    def __init__(self, function: str, option: str, known: Iterable[str]) -> None:
+        super().__init__(function, option, known)
+        self.function, self.option, self.known = function, option, sorted(known)
+
+    def __str__(self) -> str:
+        allowed = f"allowed: {', '.join(self.known)}"
+        return f"{self.function}() has no option {self.option!r}; {_nearest(self.option, self.known)}{allowed}"
+
+
+def _nearest(value: object, allowed: Iterable[str]) -> str:
+    """Return a question after the nearest of the allowed names; nothing where none is near."""
+    from difflib import get_close_matches  # only a mistake pays for it
+
+    near = get_close_matches(str(value).lower(), list(allowed), n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}? " if near else ""
+
+
 def one_of(option: str, value: str, allowed: Iterable[str], *, beside: str = "") -> str:
     """Return `value` if it is allowed; otherwise raise an error that names the nearest one, and what is beside."""
     allowed = tuple(allowed)
     if value in allowed:
         return value
-    from difflib import get_close_matches  # only a mistake pays for it
-
-    near = get_close_matches(str(value).lower(), allowed, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    hint = _nearest(value, allowed)
     raise OptionError(option, f"{value!r} is unknown; {hint}allowed: {', '.join(allowed)}{beside}")
 
 

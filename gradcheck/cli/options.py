@@ -11,9 +11,10 @@ import typer
 from typer.core import TyperCommand
 
 from gradcheck.cli.shown import Shown
+from gradcheck.errors import OptionError
 from gradcheck.spec.options.measurement import VERDICT
 from gradcheck.spec.options.network import NETWORK, RECURRENCE, TRANSFORMER
-from gradcheck.spec.options.option import ARGUMENT, OUTPUT, Option, rows
+from gradcheck.spec.options.option import ARGUMENT, OUTPUT, Option, canonical, rows
 
 #: The headings of the help, first to last; any other one comes before the output.
 FIRST, LAST = (ARGUMENT, NETWORK, RECURRENCE, TRANSFORMER), (VERDICT, OUTPUT, "Options")
@@ -38,10 +39,12 @@ def command(
     """
     parts = [rows(table) if isinstance(table, type) else table for table in tables]
     showing = {row.name: row for row in shown}
+    every = {name: row for part in parts for name, row in part.items()}
 
     def made(function: Callable[..., None]) -> Callable[..., None]:
         def run(call: typer.Context, **words: Any) -> None:  # noqa: ANN401
             sources = {name: call.get_parameter_source(name) for name in words}
+            _refuse_lists(function.__name__, every, words)
             how = Shown.of(showing, words, {name for name, one in sources.items() if one and one.name != "DEFAULT"})
             function(*({name: words[name] for name in part} for part in parts), how)
 
@@ -53,6 +56,17 @@ def command(
         return run
 
     return made
+
+
+def _refuse_lists(command_name: str, table: Mapping[str, Option], words: Mapping[str, Any]) -> None:
+    """Raise the error that names the command for several values, where one value is a list of names."""
+    for name, row in table.items():
+        value, allowed = words.get(name), row.names
+        parts = value.split(",") if isinstance(value, str) and row.varied and allowed else []
+        if len(parts) > 1 and {canonical(part, allowed) for part in parts} <= set(allowed):
+            option = name.replace("_", "-")
+            problem = f"takes one value in {command_name}; to compare several: gradcheck compare --{option} {value}"
+            raise OptionError(name, problem)
 
 
 def _parameter(row: Option) -> Parameter:

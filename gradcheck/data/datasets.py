@@ -117,8 +117,8 @@ def _standardised(path: Path, labelled: bool) -> tuple[Array, Labels | None, int
         constant = bool(np.ptp(inputs) <= 8 * np.finfo(np.float64).eps * np.abs(inputs).max())
     if constant:
         raise InputError(path, "can't be standardised: all values are equal")
-    if not math.isfinite(spread):
-        raise InputError(path, "can't be standardised: its values overflow")
+    if not (math.isfinite(spread) and spread >= np.finfo(np.float64).tiny):
+        raise InputError(path, f"can't be standardised: its values {'underflow' if spread < 1 else 'overflow'}")
     labels = None if raw_labels is None else _labels(path, raw_labels, len(inputs))
     return (inputs - mean) / spread, labels, steps
 

@@ -169,3 +169,10 @@ def test_so_are_they_in_a_sweep(printed):
     assert "silu" in printed(
         "compare --depth 2 --width 8 --batch-size 8 --seeds 1 --workers 1 --activation swish,relu --format csv"
     )
+
+
+def test_a_list_of_names_points_to_the_command_that_compares_them(gradcheck):
+    for line in ("simulate --activation relu,tanh", "theory --activation relu,tanh"):
+        ended = gradcheck(line)
+        assert (ended.returncode, ended.stdout) == (2, "")
+        assert "to compare several: gradcheck compare --activation relu,tanh" in ended.stderr

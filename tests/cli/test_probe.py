@@ -334,3 +334,18 @@ def test_what_is_written_to_the_descriptor_of_stdout_goes_to_stderr(process, tmp
     assert json.loads(ended.stdout)["command"] == "probe"
     assert "to the descriptor" in ended.stderr
     assert "from a child" in ended.stderr
+
+
+def test_names_of_modules_are_neutral_in_a_table_of_markdown_and_in_csv(gradcheck, tmp_path):
+    (tmp_path / "named.py").write_text(
+        "from torch import nn\nmodel = nn.Sequential()\n"
+        "for name in ('d|`*_[x](http:e)<b>', '@org/team', 'e\\x1b[31m', 'end'):\n"
+        "    model.add_module(name, nn.Linear(8, 8))\n"
+    )
+    table = gradcheck("probe named:model --input 4x8 --format markdown", cwd=tmp_path).stdout
+    rows = [line for line in table.splitlines() if line.startswith("| ")]
+    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {8}
+    assert "@org" not in table
+    assert "<b>" not in table.replace("\\<b\\>", "")
+    document = gradcheck("probe named:model --input 4x8 --format csv", cwd=tmp_path).stdout
+    assert all(one.isprintable() or one == "\n" for one in document)

@@ -131,6 +131,7 @@ BAD = {
     "all equal": ("a.npy", array(np.full((3, 3), 7.0)), "all values are equal"),
     "all equal but for rounding": ("a.npy", array(np.full((7, 3), 0.1)), "all values are equal"),
     "huge and equal": ("a.npy", array(np.full((7, 3), 1e300)), "all values are equal"),
+    "values that underflow": ("a.npy", array([[1e-320, -1e-320], [3e-320, 0.0]]), "underflow"),
     "values that overflow": ("a.npy", array([[1.7e308, -1.7e308], [1e308, 0.0]]), "overflow"),
     "promises a little more": ("a.npy", promising((101, 1)), "can't be read as .npy"),
     "promises more than any memory": ("a.npy", promising((10**15, 64)), "can't be read as .npy"),

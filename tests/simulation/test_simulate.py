@@ -299,3 +299,8 @@ def test_a_bad_option_is_refused_by_its_name_in_one_line(options, flag):
         gradcheck.simulate(**options)
     assert str(caught.value).startswith(flag)
     assert "\n" not in str(caught.value)
+
+
+def test_a_misspelt_option_is_an_error_that_names_the_right_one():
+    with pytest.raises(gradcheck.GradcheckError, match=r"simulate\(\) has no option 'depht'; did you mean 'depth'\?"):
+        gradcheck.simulate(depht=5)

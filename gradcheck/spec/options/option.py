@@ -6,7 +6,7 @@ from inspect import Parameter, signature
 from types import MappingProxyType
 from typing import Any, NamedTuple, ParamSpec, Self, TypeVar
 
-from gradcheck.errors import at_least, finite, one_of, switch
+from gradcheck.errors import UnknownOptionError, at_least, finite, one_of, switch
 from gradcheck.spec.names import SYNONYMS
 
 #: The heading of what says how a result is shown.
@@ -174,7 +174,7 @@ def takes(table: type) -> Callable[[Callable[P, R]], Callable[P, R]]:
         @wraps(function)
         def call(*values: P.args, **options: P.kwargs) -> R:
             for name in options.keys() - known:
-                raise TypeError(f"{function.__name__}() got an unexpected keyword argument {name!r}")
+                raise UnknownOptionError(function.__name__, name, known)
             return function(*values, **{**usual, **options})
 
         usual = {row.name: row.default for row in rows(table).values()}

@@ -1,0 +1,37 @@
+"""The assertion that the pytest fixture offers, called as a function."""
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch import nn  # noqa: E402
+
+from gradcheck.errors import GradcheckError  # noqa: E402
+from gradcheck.torch.health import Health  # noqa: E402
+
+INPUTS = torch.randn(64, 16, generator=torch.Generator().manual_seed(0))
+
+
+def model(gain, depth=8):
+    torch.manual_seed(0)
+    layers = [nn.Linear(16, 16, bias=False) for _ in range(depth)]
+    for layer in layers:
+        nn.init.orthogonal_(layer.weight, gain)
+    return nn.Sequential(*layers)
+
+
+def message(gain):
+    with pytest.raises(AssertionError) as failure:
+        Health().assert_healthy(model(gain), INPUTS, "mean-square")
+    return str(failure.value)
+
+
+def test_near_the_limit_the_message_says_that_other_weights_may_pass():
+    assert "The span is near its limit" in message(10**-0.45)  # six factors from layer to layer: 2.7 decades
+    assert "torch.manual_seed(0)" in message(10**-0.45)
+    assert "near its limit" not in message(10**-0.9)
+
+
+def test_a_misspelt_option_names_the_right_one():
+    with pytest.raises(GradcheckError, match=r"assert_healthy\(\) has no option 'maxspan'; did you mean 'max_span'\?"):
+        Health().assert_healthy(model(1.0), INPUTS, maxspan=3)
