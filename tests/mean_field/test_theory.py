@@ -106,7 +106,7 @@ def test_the_diagram_surrounds_the_network_and_the_critical_line():
 
 @pytest.mark.parametrize(
     "options",
-    [{"weight_std": 0.1}, {"init": "normal"}, {"depth": 0}, {"batch_size": 0}, {"activation": "swish"}, {"gain": 0}],
+    [{"weight_std": 0.1}, {"init": "normal"}, {"depth": 0}, {"batch_size": 0}, {"activation": "swishy"}, {"gain": 0}],
 )
 def test_what_no_network_can_have_is_refused(options):
     with pytest.raises(GradcheckError, match="--"):

@@ -307,5 +307,5 @@ def test_the_wait_for_a_scheduler_is_the_issue_s():
 
 def test_without_dask_the_command_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(MissingExtraError, match=r'pip install "gradcheck\[dask\]"'), cluster("tcp://127.0.0.1:1"):
+    with pytest.raises(MissingExtraError, match="pip install distributed"), cluster("tcp://127.0.0.1:1"):
         pass
