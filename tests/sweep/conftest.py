@@ -1,5 +1,7 @@
 """What the tests of a sweep share."""
 
+import signal
+
 import pytest
 
 from gradcheck.sweep import rows as sweep
@@ -16,3 +18,11 @@ def measured(monkeypatch):
 
     monkeypatch.setattr(sweep, "measure_row", counted)
     return indices
+
+
+@pytest.fixture(autouse=True)
+def interruptible():
+    """Let interrupts interrupt, even where pytest itself was told to ignore them, as ``nohup`` does."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -114,12 +114,12 @@ def _faded(flow: ModelFlow) -> bool:
 
 def _first_causes(found: ModelPass, status: Status) -> Iterator[Cause]:
     """Yield what outweighs everything else."""
-    yield from found.of_loss
     if found.closed and not found.flow.obstacle:
         yield found.closed
     elif status == "dead" and not dead_layers(found.flow):
         layers = silent_layers(found.flow)
         yield _of_names("layers-zero", [found.flow.name(layer) for layer in layers], (layers[0], layers[-1]))
+    yield from found.of_loss
 
 
 def _further_causes(found: ModelPass, status: Status, wider: bool) -> Iterator[Cause]:
