@@ -41,12 +41,12 @@ class OutputError(_FileError, OSError):
 class MissingExtraError(GradcheckError, ImportError):
     """An optional dependency is needed and not installed."""
 
-    def __init__(self, subject: object, package: str, extra: str) -> None:
-        super().__init__(subject, package, extra)
-        self.subject, self.package, self.extra = subject, package, extra
+    def __init__(self, subject: object, package: str, distribution: str) -> None:
+        super().__init__(subject, package, distribution)
+        self.subject, self.package, self.distribution = subject, package, distribution
 
     def __str__(self) -> str:
-        return f"{self.subject}: needs {self.package}; install it with: pip install {self.extra}"
+        return f"{self.subject}: needs {self.package}; install it with: pip install {self.distribution}"
 
 
 class UnknownOptionError(GradcheckError, TypeError):

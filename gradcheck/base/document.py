@@ -1,6 +1,5 @@
 """What every report has in common: it prints itself as its command does."""
 
-from html import escape
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
@@ -33,6 +32,8 @@ class Document:
 
     def _repr_html_(self) -> str:
         """Return its text for a notebook."""
+        from html import escape  # only a notebook pays for its table of entities
+
         return f'<pre style="line-height: 1.2">{escape(str(self))}</pre>'
 
     def to_json(self, path: str | Path | None = None) -> str:

@@ -89,7 +89,7 @@ def refuse(problem: str) -> int:
     """Say what is wrong, in one line."""
     from gradcheck.render.style import in_one_line
 
-    _say(f"error: {in_one_line(problem, LONGEST_ERROR)}")
+    say(f"error: {in_one_line(problem, LONGEST_ERROR)}")
     return USAGE
 
 
@@ -101,16 +101,16 @@ def _report_internal(error: Exception) -> int:
     if os.environ.get(DEBUG):
         import traceback
 
-        _say("".join(traceback.format_exception(error)).rstrip())
+        say("".join(traceback.format_exception(error)).rstrip())
     problem = in_one_line(f"{type(error).__name__}: {error}", 300)
-    _say(
+    say(
         f"internal error in gradcheck {__version__}: {problem}; this is gradcheck's own fault: please report this line "
         f"and the command, with the traceback that {DEBUG}=1 prints"
     )
     return INTERNAL
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
     """Write to stderr; one that is closed or full changes nothing, the exit code least of all."""
     if sys.stderr is None:
         return
@@ -119,3 +119,11 @@ def _say(text: str) -> None:
     except (OSError, ValueError):
         with contextlib.suppress(OSError, ValueError):  # or the interpreter would try once more, and exit with 120
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+
+def note(text: str, quiet: bool) -> None:
+    """Say something beside the document, unless it is to be quiet."""
+    from gradcheck.render.style import without_controls
+
+    if not quiet:
+        say(without_controls(text))

@@ -1,11 +1,10 @@
 """``gradcheck clip-demo``."""
 
-import sys
 from typing import TYPE_CHECKING
 
 import typer
 
-from gradcheck.cli import INTERRUPTED
+from gradcheck.cli import INTERRUPTED, note
 from gradcheck.cli.options import command
 from gradcheck.cli.progress import CountedProgress
 from gradcheck.cli.shown import AS_JSON, FAIL_ON, FILE, QUIET, Shown, format_of
@@ -52,7 +51,7 @@ def _demonstrated(options: ClipDemoOptions, quiet: bool) -> tuple["DemoReport | 
 
     demonstration = Demonstration.from_options(options)
     for warning in demonstration.warnings:
-        _say(f"warning: {warning}", quiet)
+        note(f"warning: {warning}", quiet)
     finished: list[Strategy] = []
     code = 0
     with CountedProgress(demonstration.steps * len(demonstration.rules), quiet, "steps") as progress:
@@ -69,14 +68,8 @@ def _demonstrated(options: ClipDemoOptions, quiet: bool) -> tuple["DemoReport | 
     if code:
         from gradcheck.training.cells import interrupted
 
-        _say(interrupted(len(finished), len(demonstration.rules)), quiet)
+        note(interrupted(len(finished), len(demonstration.rules)), quiet)
     return demonstration.report(finished) if finished else None, code
-
-
-def _say(text: str, quiet: bool) -> None:
-    """Say something beside the document."""
-    if not quiet and sys.stderr is not None:
-        print(text, file=sys.stderr)  # noqa: T201
 
 
 def _fails(report: "DemoReport", causes: list[str]) -> bool:

@@ -1,13 +1,12 @@
 """``gradcheck diagnose``."""
 
-import sys
 from collections.abc import Callable, Collection
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 
-from gradcheck.cli import INTERRUPTED
+from gradcheck.cli import INTERRUPTED, note
 from gradcheck.cli.options import command
 from gradcheck.cli.output import JSON
 from gradcheck.cli.progress import ShareProgress
@@ -71,7 +70,7 @@ def diagnose(log: LogOptions, shown: Shown) -> None:
     if report is None:
         raise typer.Exit(code)
     for warning in report.warnings:
-        _say(f"warning: {report.config.file}: {warning}", shown.quiet)
+        note(f"warning: {report.config.file}: {warning}", shown.quiet)
     shown.show(report, FORMATS)
     raise typer.Exit(code or (1 if _fails(report, shown.causes) else 0))
 
@@ -92,14 +91,6 @@ def _diagnosed(
         progress.what = "read"
         log = read_log(file, tick=progress)
     return report_on(log, file, max_norm), 0
-
-
-def _say(text: str, quiet: bool) -> None:
-    """Say something beside the document."""
-    from gradcheck.render.style import without_controls
-
-    if not quiet and sys.stderr is not None:
-        print(without_controls(text), file=sys.stderr)  # noqa: T201
 
 
 def _fails(report: "LogReport", kinds: Collection[str]) -> bool:

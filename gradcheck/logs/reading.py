@@ -94,9 +94,9 @@ def _read(path: str | Path, tick: Callable[[float], None] | None, follow: Callab
         return _read_folder(Path(path))
     if "\0" in str(path):
         raise InputError(path, "can't be read: a file's name has no NUL in it")
-    if str(path) == STDIN and sys.stdin is None:
-        raise InputError(path, "the standard input is closed; name a file")
     if str(path) == STDIN:
+        if sys.stdin is None:
+            raise InputError(path, "the standard input is closed; name a file")
         return _read_file(cast(BufferedIOBase, sys.stdin.buffer), path, tick, follow)
     while True:
         with Path(path).open("rb") as file, suppress(BegunAnewError):

@@ -9,7 +9,7 @@ from gradcheck.errors import OptionError, at_least, one_of
 from gradcheck.spec.families import known_data
 from gradcheck.spec.initial import plain
 from gradcheck.spec.names import RESIDUAL_SCALES
-from gradcheck.spec.options.option import Names, Number, Option, Switch, Whole, canonical
+from gradcheck.spec.options.option import Names, Number, Option, Switch, Whole
 from gradcheck.spec.options.sweep import MAX_ROWS, VARIED
 
 Values = tuple[Any, ...]
@@ -18,9 +18,8 @@ Parser = Callable[[str, str], Values]
 
 def names(allowed: Sequence[str]) -> Parser:
     """Return a parser of comma lists of names."""
-    return lambda option, text: tuple(
-        one_of(option, canonical(part.strip(), allowed), allowed) for part in text.split(",")
-    )
+    known = Names(tuple(allowed))
+    return lambda option, text: tuple(known(option, part.strip()) for part in text.split(","))
 
 
 def texts(option: str, text: str) -> Values:

@@ -9,7 +9,7 @@ from gradcheck.errors import OptionError, finite, one_of
 from gradcheck.spec.family import Spec, heading_of_weights
 from gradcheck.spec.names import ACTIVATIONS
 from gradcheck.spec.options.network import OF_NETWORKS
-from gradcheck.spec.options.option import canonical
+from gradcheck.spec.options.option import Names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class NetworkSpec(Spec):
 
     def __post_init__(self) -> None:
         one_of("arch", self.arch, self.architectures)
-        self._settle(activation=one_of("activation", canonical(self.activation, ACTIVATIONS), ACTIVATIONS))
+        self._settle(activation=Names(ACTIVATIONS)("activation", self.activation))
         finite("residual_scale", self.residual_scale, "it multiplies the residual branch")  # no name
         super().__post_init__()
         if isinstance(self.width, list | tuple):

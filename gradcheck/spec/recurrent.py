@@ -8,7 +8,7 @@ from gradcheck.base.wording import counted
 from gradcheck.errors import OptionError, at_least, one_of
 from gradcheck.spec.family import Spec, heading_of_weights
 from gradcheck.spec.names import ACTIVATIONS, RECURRENT, USUAL_FORGET_BIAS
-from gradcheck.spec.options.option import canonical
+from gradcheck.spec.options.option import Names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,7 @@ class RecurrentSpec(Spec):
 
     def __post_init__(self) -> None:
         one_of("arch", self.arch, RECURRENT)
-        self._settle(activation=one_of("activation", canonical(self.activation, ACTIVATIONS), ACTIVATIONS))
+        self._settle(activation=Names(ACTIVATIONS)("activation", self.activation))
         if isinstance(self.width, list | tuple):
             raise OptionError("width", f"is one number with --arch {self.arch}: it has one hidden layer")
         at_least("width", self.width, 1, "the hidden state has at least one unit; 128 is the default")

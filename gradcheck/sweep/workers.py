@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, InvalidStateError, ProcessPoolExecutor
 from multiprocessing import connection
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from gradcheck.engine.threads import one_thread
@@ -88,8 +89,7 @@ def _interrupts_held() -> Iterator[None]:
 def _has_folder() -> bool:
     """Whether the current folder is still there: no process can be started in one that was deleted."""
     try:
-        os.stat(".")  # noqa: PTH116
-        os.getcwd()  # noqa: PTH109
+        Path.cwd()
     except OSError:
         return False
     return True
@@ -207,14 +207,15 @@ class Cluster(Executor):
 
     def _watch(self) -> None:
         """Fail the tasks of a scheduler that has gone, or of an interrupted sweep: none waits for ever."""
-        seen = time.monotonic()  # when a worker was there, or nothing to do
+        seen = time.monotonic()  # when there was a worker, or nothing to wait for
         while self.client.status != "closed":
             time.sleep(0.2)
+            now = time.monotonic()
             if self.interrupted or self.client.status != "running":
                 self._fail("the scheduler is gone")
-            elif not self.pending or time.monotonic() - seen < WORKERS_WITHIN / 4 or self._has_workers():
-                seen = seen if self.pending and time.monotonic() - seen < WORKERS_WITHIN / 4 else time.monotonic()
-            elif time.monotonic() - seen > WORKERS_WITHIN:
+            elif not self.pending or (now - seen > WORKERS_WITHIN / 4 and self._has_workers()):
+                seen = now
+            elif now - seen > WORKERS_WITHIN:
                 self._fail(f"the scheduler has had no worker for {WORKERS_WITHIN} s")
 
     def _has_workers(self) -> bool:

@@ -316,3 +316,10 @@ def test_a_file_s_name_is_shown_rather_than_obeyed(compare):
             assert (ended.returncode, ended.stderr) == (0, ""), (name, view)
             if view != "csv":
                 assert "\033" not in ended.stdout, (name, view)
+
+
+def test_a_format_of_baselines_is_refused_before_any_work(compare):
+    ended = compare("--depth 2 --width 8 --batch-size 8 --seeds 1 --workers 1 --format github")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "--format 'github' is unknown; " in ended.stderr
+    assert "allowed: text, json, jsonl, csv, markdown; with --baseline github" in ended.stderr

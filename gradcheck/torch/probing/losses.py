@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.errors import GradcheckError, one_of
+from gradcheck.torch.graph import nodes
 from gradcheck.torch.layers import main_tensor
 
 LOSSES = ("cross-entropy", "mean-square")
@@ -147,7 +148,8 @@ def find_squashed_twice(chosen: Loss, output: object, value: Tensor | None) -> t
     if squash is None or tensor is None or value is None or (squash == "Softmax" and not _sums_to_one(tensor)):
         return ()
     code, again = TWICE[squash]
-    if any(name.startswith(again) for name in _functions(value.grad_fn, end)):
+    between = nodes([value.grad_fn], lambda node: () if node is end else node.next_functions) if value.grad_fn else ()
+    if any(node.name().startswith(again) for node in between):
         return (Cause(code, details={"loss": chosen.name}),)
     if chosen.by_default and chosen.name == "mean-square":
         return (Cause("loss-of-probabilities", details={"function": squash.lower()}),)
@@ -159,14 +161,3 @@ def _sums_to_one(output: Tensor) -> bool:
     axes = [axis for axis, size in enumerate(output.shape) if size > 1]
     sums = (output.detach().double().sum(axis) for axis in axes)
     return any(bool((one - 1).abs().max() < NEARLY) for one in sums)
-
-
-def _functions(start: Any, end: Any) -> set[str]:  # noqa: ANN401
-    """Return the names of the functions between the loss and the output in the graph."""
-    found, waiting = {}, [start]
-    while waiting:
-        node = waiting.pop()
-        if node is not None and node is not end and node not in found:
-            found[node] = node.name()
-            waiting += [before for before, _ in node.next_functions]
-    return set(found.values())
