@@ -8,7 +8,7 @@ from gradcheck.cli.output import JSON
 from gradcheck.cli.shown import Shown
 from gradcheck.diagnosis.regression import MIXED, compare_reports, read_report
 from gradcheck.engine.threads import settle_threads
-from gradcheck.errors import OptionError, finite, one_of
+from gradcheck.errors import InputError, OptionError, finite, one_of
 from gradcheck.spec.grid import Grid
 from gradcheck.spec.options.simulation import OF_SIMULATIONS
 from gradcheck.spec.options.sweep import VARIED
@@ -16,6 +16,12 @@ from gradcheck.spec.options.sweep import VARIED
 if TYPE_CHECKING:
     from gradcheck.cli.compare import RankingOptions
     from gradcheck.spec.options.sweep import CompareOptions
+
+#: What a report's config says of its network and limits; neither what is written nor what is shown is of these.
+OF_BASELINES = {*VARIED, *OF_SIMULATIONS} - {"save_weights", "suggest"}
+
+#: Options that are names or files.
+FILES = ("data", "weights")
 
 FORMATS = {
     "text": "gradcheck.diagnosis.text.regression:as_text",
@@ -33,7 +39,7 @@ def run_baseline(
     if new and given:
         problem = f"is held against {new} or against a network; drop NEW or --{next(iter(given)).replace('_', '-')}"
         raise OptionError("baseline", problem)
-    after = read_report(new) if new else _simulated(given, options, before, shown.typed)
+    after = read_report(new) if new else _simulated(old, given, options, before, shown.typed)
     return hold_against(before, after, tolerance, shown)
 
 
@@ -51,7 +57,7 @@ def checked_tolerance(tolerance: float, shown: Shown) -> float:
 
 
 def _simulated(
-    given: Mapping[str, str], options: "CompareOptions", before: Mapping[str, Any], typed: Collection[str]
+    old: Path, given: Mapping[str, str], options: "CompareOptions", before: Mapping[str, Any], typed: Collection[str]
 ) -> dict[str, Any]:
     """Simulate the baseline's own network, changed by the options that were typed."""
     grid = Grid.from_text(given)
@@ -65,17 +71,29 @@ def _simulated(
 
     row = next(iter(grid))
     said = {name: value for name, value in options.items() if name in OF_SIMULATIONS and name in typed}
-    network = _network(before.get("config", {}), {**said, **row})
+    network = _network(old, before.get("config", {}), {**said, **row})
     seeds = options["seeds"] or before.get("config", {}).get("seeds", 1)
     return simulate(**{**network, **said, **row, "seeds": seeds}).to_dict()
 
 
-def _network(config: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of a report's network; of another architecture or preset none holds."""
+def _network(path: Path, config: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a report's network; of another architecture or preset none holds.
+
+    Raises
+    ------
+    InputError
+        One of them has a value that no report has.
+    """
     if said.get("preset") or said.get("arch", config.get("arch")) != config.get("arch"):
         return {}
-    known = {*VARIED, *OF_SIMULATIONS} - ({"depth", "width", "init"} if config.get("weights") else set())
-    kept = {name: value for name, value in config.items() if name in known and value is not None}
+    given = {"depth", "width", "init"} if config.get("weights") else set()
+    kept = {name: config[name] for name in OF_BASELINES - given if config.get(name) is not None}
+    for name, value in kept.items():
+        kinds = str if name in FILES else int | float | str
+        if not all(
+            isinstance(one, kinds) for one in (value if name == "width" and isinstance(value, list) else [value])
+        ):
+            raise InputError(path, f"its config has {name}: {value!r:.40}; write it again")
     return {name: tuple(value) if isinstance(value, list) else value for name, value in kept.items()}
 
 

@@ -1,5 +1,6 @@
 """Transformers: a stack of decoder or encoder blocks."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -87,6 +88,8 @@ class TransformerSpec(Spec):
         self._check_input()
 
     def _check_heads(self) -> None:
+        if not math.isfinite(self.mlp_ratio * self.model_width):
+            raise OptionError("mlp_ratio", f"{self.mlp_ratio!r} of --model-width {self.model_width} is beyond any size")
         if self.model_width % self.heads:
             near = [number for number in range(1, self.model_width + 1) if self.model_width % number == 0]
             shown = ", ".join(map(str, near if len(near) <= 12 else [*near[:10], "..."]))

@@ -176,3 +176,9 @@ def test_a_list_of_names_points_to_the_command_that_compares_them(gradcheck):
         ended = gradcheck(line)
         assert (ended.returncode, ended.stdout) == (2, "")
         assert "to compare several: gradcheck compare --activation relu,tanh" in ended.stderr
+
+
+def test_a_ratio_beyond_any_size_is_refused(gradcheck):
+    ended = gradcheck("simulate --preset gpt2 --mlp-ratio 1e308")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == "error: --mlp-ratio 1e+308 of --model-width 768 is beyond any size\n"

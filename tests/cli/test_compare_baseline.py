@@ -92,6 +92,29 @@ def test_and_an_option_changes_that_network(reports, compare):
     )
 
 
+def test_a_baseline_writes_no_file(reports, tmp_path, compare):
+    report = json.loads((reports / "old.json").read_text())
+    report["config"] |= {"save_weights": str(tmp_path / "weights.npz"), "suggest": True}
+    (tmp_path / "saved.json").write_text(json.dumps(report))
+    ended = compare("--baseline saved.json", cwd=tmp_path)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert [one.name for one in tmp_path.iterdir()] == ["saved.json"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"data": {}}, {"data": True}, {"weights": 1e308}, {"init": []}, {"init": [[2]]}, {"depth": []}, {"width": [[8]]}],
+    ids=str,
+)
+def test_a_config_that_no_report_has_is_one_line(change, reports, tmp_path, compare):
+    report = json.loads((reports / "old.json").read_text())
+    report["config"] |= change
+    (tmp_path / "damaged.json").write_text(json.dumps(report))
+    ended = compare("--baseline damaged.json", cwd=tmp_path)
+    assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1)
+    assert f"damaged.json: its config has {next(iter(change))}: " in ended.stderr
+
+
 def test_another_architecture_takes_nothing_from_the_baseline_and_nothing_is_compared(reports, compare):
     ended = compare("--baseline old.json --arch lstm --fail-on regression", cwd=reports)
     assert (ended.returncode, ended.stdout) == (2, "")

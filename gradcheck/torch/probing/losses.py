@@ -149,7 +149,7 @@ def find_squashed_twice(chosen: Loss, output: object, value: Tensor | None) -> t
         return ()
     code, again = TWICE[squash]
     between = nodes([value.grad_fn], lambda node: () if node is end else node.next_functions) if value.grad_fn else ()
-    if any(node.name().startswith(again) for node in between):
+    if any(node.name().startswith(again) and end in nodes([node]) for node in between):
         return (Cause(code, details={"loss": chosen.name}),)
     if chosen.by_default and chosen.name == "mean-square":
         return (Cause("loss-of-probabilities", details={"function": squash.lower()}),)

@@ -67,3 +67,27 @@ def test_where_probabilities_get_a_mean_square_by_default_that_is_said():
         assert report.config.loss == "mean-square"
         assert f"the output is a {function}, so that the loss is mean-square" in report.verdict.reasons[0]
     assert codes(model(nn.Softmax(-1)), INPUTS, "mean-square") == set()
+
+
+class Both(nn.Module):
+    """Probabilities to look at, and logits for the loss."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.body, self.function = model(), function
+
+    def forward(self, inputs):
+        logits = self.body(inputs)
+        return self.function(logits), logits
+
+
+def test_probabilities_beside_the_logits_that_the_loss_takes_are_right():
+    def of_classes(output, targets):
+        return nn.functional.cross_entropy(output[1], targets)
+
+    def of_switches(output, targets):
+        return nn.functional.binary_cross_entropy_with_logits(output[1], targets)
+
+    binary = (CLASSES > 1).float()[:, None].expand(-1, 4)
+    assert codes(Both(lambda logits: logits.softmax(-1)), (INPUTS, CLASSES), of_classes) == set()
+    assert codes(Both(torch.sigmoid), (INPUTS, binary), of_switches) == set()
