@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradcheck.logs.columns import Column, Layout
-from gradcheck.logs.findings.criteria import findings
+from gradcheck.logs.findings.criteria import find_all
 from gradcheck.logs.json_records import JsonRecords
 from gradcheck.logs.lines import Problems
 from gradcheck.logs.reading import Log
@@ -114,7 +114,7 @@ def series_of(norms: Values, losses: Values, draw: Generator) -> Series:
     table, layout = Table(problems), Layout(columns)
     for row in np.stack(list(columns.values()), axis=1):
         table.add((layout, array("d", row)))
-    return Series.of(Log(JsonRecords(problems), table, problems))
+    return Series(Log(JsonRecords(problems), table, problems))
 
 
 def main() -> None:
@@ -127,7 +127,7 @@ def main() -> None:
         for seed in range(runs):
             draw = np.random.default_rng(seed)
             rows = int(np.exp(draw.uniform(np.log(SHORTEST), np.log(LONGEST))))
-            kinds.update({one.kind for one in findings(series_of(*make(rows, draw), draw))} or {"healthy"})
+            kinds.update({one.kind for one in find_all(series_of(*make(rows, draw), draw))} or {"healthy"})
         told = ", ".join(f"{kind} {count}" for kind, count in kinds.most_common())
         print(f"{name:24} of {runs}: {told}", flush=True)
 

@@ -43,8 +43,8 @@ VERDICTS = (
             Example("simulate --depth 30 --activation relu --gain 2 --norm layer", "healthy", "span 0.18"),
         ),
         references=("Bengio, Simard & Frasconi 1994", "Pascanu, Mikolov & Bengio 2013"),
-        related=("chain-rule", "initialisation", "normalisation", "clipping"),
-        aliases=("explode", "spikes", "spike"),
+        related=("chain-rule", "initialisation", "clipping", "spikes"),
+        aliases=("explode",),
     ),
     Topic(
         name="collapsed",
@@ -85,7 +85,7 @@ VERDICTS = (
         ),
         references=("Lu, Shin, Su & Karniadakis 2020", "Maas, Hannun & Ng 2013 (leaky_relu)"),
         related=("activations", "width", "exploding"),
-        aliases=("dead-relu", "dying-relu", "dead-fraction", "no-gradient"),
+        aliases=("dead-relu", "dying-relu", "dead-fraction"),
     ),
     Topic(
         name="saturated",
@@ -126,7 +126,7 @@ VERDICTS = (
             Example("simulate --activation relu --gain 10 --norm layer", "healthy", "a factor of 1.01"),
         ),
         references=("IEEE 754-2019", "Micikevicius et al. 2018"),
-        related=("exploding", "underflow", "initialisation", "normalisation"),
+        related=("exploding", "underflow", "scaled-norms", "loss-jump"),
         aliases=("overflow", "nan", "inf"),
     ),
     Topic(

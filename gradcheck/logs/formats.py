@@ -6,7 +6,7 @@ from gradcheck.base.wording import as_percent
 from gradcheck.logs.findings.finding import ERROR, NOTE, WARNING
 from gradcheck.logs.findings.sentences import step_text
 from gradcheck.logs.report import LogFinding, LogReport
-from gradcheck.logs.text import headline, where
+from gradcheck.logs.text import headline, label, where
 from gradcheck.render.documents import json_line, markdown_table, records_as_csv
 from gradcheck.render.numbers import significant
 from gradcheck.render.style import escaped
@@ -35,7 +35,7 @@ def as_markdown(report: LogReport) -> str:
 
 
 def _lines(report: LogReport) -> Iterator[str]:
-    yield f"**{report.verdict.status}** - {escaped(headline(report))}"
+    yield f"**{label(report)}** - {escaped(headline(report))}"
     yield ""
     yield f"- {escaped(where(report))}"
     yield from (f"- warning: {escaped(warning)}" for warning in report.warnings)

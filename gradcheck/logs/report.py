@@ -8,11 +8,14 @@ import numpy as np
 
 from gradcheck.base.document import Cause, CommandReport
 from gradcheck.base.record import Record, item, number
+from gradcheck.base.wording import as_percent
 from gradcheck.errors import finite
 from gradcheck.logs.columns import Column
-from gradcheck.logs.findings.clips import Replay, Threshold, replays, thresholds
+from gradcheck.logs.findings.causes import NO_THRESHOLD, advice_on
+from gradcheck.logs.findings.clips import Replay, Threshold, replays, thresholds, usual_text, usual_threshold
 from gradcheck.logs.findings.criteria import find_all
 from gradcheck.logs.findings.finding import FINDING_KINDS, NOTE, SEVERITIES, Finding
+from gradcheck.logs.findings.meaning import as_meant
 from gradcheck.logs.findings.sentences import step_text
 from gradcheck.logs.reading import Log, read_log
 from gradcheck.logs.series import Series
@@ -49,7 +52,7 @@ class LogCause(Cause):
 
 
 class LogVerdict(Record):
-    """The most severe finding; notes leave a run healthy."""
+    """The most severe finding; notes leave a run healthy, but for the one that it is too short to judge."""
 
     status: str = item(enum=["healthy", *FINDING_KINDS])
     first_step: float | None = item("where it begins")
@@ -149,13 +152,15 @@ def report_on(log: Log, file: str, max_norm: float | None = None) -> LogReport:
     """Return what a log shows, as far as it is read."""
     series = Series(log)
     found = find_all(series, max_norm)
+    series, _ = as_meant(series) if len(series.steps) else (series, [])
+    table = thresholds(series, found)
     return LogReport(
         command="diagnose",
         config=LogConfig(file=file, max_norm=max_norm),
         log=_read_part(log, series),
         verdict=_verdict(found),
-        findings=tuple(map(_finding, found)),
-        thresholds=tuple(thresholds(series, found)),
+        findings=tuple(_finding(one, table) for one in found),
+        thresholds=tuple(table),
         replays=tuple(replays(series)),
         curves=Curves(grad_norm=_curve(series, "grad_norm"), loss=_curve(series, "loss")),
         warnings=(*log.problems.lines(), *_warnings(series)),
@@ -179,7 +184,7 @@ def _step(step: float) -> float | None:
     return int(step) if math.isfinite(step) and float(step).is_integer() else number(step)
 
 
-def _finding(one: Finding) -> LogFinding:
+def _finding(one: Finding, table: Sequence[Threshold]) -> LogFinding:
     return LogFinding(
         kind=one.kind,
         severity=one.weight,
@@ -189,8 +194,16 @@ def _finding(one: Finding) -> LogFinding:
         layer=next(iter(one.layers), None),
         layers=one.layers,
         numbers={name: number(value) for name, value in one.numbers.items()},
-        advice=FINDING_KINDS[one.kind].advice,
+        advice=advice_on(one.kind, one.signs, _threshold_text(one.kind, table)),
     )
+
+
+def _threshold_text(kind: str, table: Sequence[Threshold]) -> str:
+    """Return the threshold that is advised, with what it clips."""
+    one = usual_threshold(kind, table)
+    if one is None or one.norm is None:
+        return NO_THRESHOLD
+    return f"{usual_text(one)} (the table below: it clips {as_percent(one.clipped_fraction)} of the steps)"
 
 
 def _curve(series: Series, quantity: str) -> Curve:
@@ -203,13 +216,14 @@ def _curve(series: Series, quantity: str) -> Curve:
 
 def _verdict(found: Sequence[Finding]) -> LogVerdict:
     serious = [one for one in found if one.weight != NOTE]
-    kind, step, layers = (serious[0].kind, serious[0].first_step, serious[0].layers) if serious else HEALTHY
+    decides = serious or [one for one in found if one.kind == "too-short"]
+    kind, step, layers = (decides[0].kind, decides[0].first_step, decides[0].layers) if decides else HEALTHY
     return LogVerdict(
         status=kind,
         first_step=_step(step),
         layer=next(iter(layers), None),
-        reasons=tuple(one.message for one in serious),
-        causes=tuple(map(_cause, serious)),
+        reasons=tuple(one.message for one in decides),
+        causes=tuple(map(_cause, decides)),
     )
 
 

@@ -1,5 +1,6 @@
 """What a log holds, as arrays: the one form in which all formats are judged."""
 
+from copy import copy
 from functools import cached_property
 from typing import NamedTuple
 
@@ -57,6 +58,14 @@ class Series:
         self.table, self.columns, self.clip = log.table, log.table.columns, log.reader.clip
         self.samples, self.peaks = log.table.kept()
         self.steps = self.samples[:, 0]
+
+    def without(self, quantity: str) -> "Series":
+        """Return these numbers without a quantity, of the whole and of layers."""
+        other = copy(self)
+        other.columns = {column: at for column, at in self.columns.items() if column.quantity != quantity}
+        for name in ("layers", "layer_levels", "norm", "norms", "loss"):
+            other.__dict__.pop(name, None)
+        return other
 
     @property
     def ends(self) -> tuple[float, float]:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from gradcheck.base.record import Record, item, number
+from gradcheck.base.wording import shortest
 from gradcheck.logs.findings.finding import Finding
 from gradcheck.logs.findings.robust import Numbers
 from gradcheck.logs.series import Series
@@ -28,6 +29,9 @@ GOES_WRONG = ("exploding", "nonfinite", "collapsed")
 
 #: Ratios to the median beyond which no rule makes a difference.
 EXTREME_RATIOS = (1e-150, 1e150)
+
+#: The percentile that is taken as a threshold, and the findings against which only the highest norms are clipped.
+USUAL, RARE = 90.0, ("spikes", "never-clipped")
 
 #: Most norms on which the adaptive rules are replayed.
 REPLAYED = 4096
@@ -115,6 +119,18 @@ def thresholds(series: Series, found: Sequence[Finding] = ()) -> list[Threshold]
         for percent, limit in limits.items()
         if math.isfinite(limit)
     ]
+
+
+def usual_threshold(kind: str, table: Sequence[Threshold]) -> Threshold | None:
+    """Return the threshold that a finding's advice names: against spikes the highest, else one that clips a tenth."""
+    if not table:
+        return None
+    return table[-1] if kind in RARE else next((one for one in table if one.percentile == USUAL), table[-1])
+
+
+def usual_text(one: Threshold) -> str:
+    """Return a threshold in two digits, as it is typed."""
+    return shortest(float(f"{one.norm:.2g}"))
 
 
 def replays(series: Series) -> list[Replay]:

@@ -38,7 +38,7 @@ ZERO = -400.0
 def find_vanishing(series: Series) -> list[Finding]:
     """Find first layers that from the start get less than a thousandth of the last layers' gradient, or nothing."""
     if len(series.layers) < 3 or len(series.steps) < FEWEST_START:
-        return _nothing(series)
+        return []
     order = _forward(series.layers)
     levels = np.maximum(series.layer_levels[:, order], ZERO)
     end = max(FEWEST_START, int(START * len(levels)))
@@ -73,15 +73,6 @@ def _forward(names: list[str]) -> list[int]:
         return list(range(len(names)))
     words = [[int(part) if part.isdecimal() else part for part in NUMBER.split(name)] for name in names]
     return sorted(range(len(names)), key=words.__getitem__)
-
-
-def _nothing(series: Series) -> list[Finding]:
-    """Find a gradient that is exactly zero throughout."""
-    norms = series.values("grad_norm")
-    known = norms[~np.isnan(norms)]
-    if len(known) < FEWEST_START or known.any():
-        return []
-    return [Finding("vanishing", *series.ends)]
 
 
 def _starts(levels: Numbers) -> Numbers:

@@ -16,89 +16,53 @@ class FindingKind(NamedTuple):
     severity: str  # the usual one
     meaning: str
     number: str  # the number that decides
-    advice: tuple[str, ...]  # what to try, the most likely first
 
 
 #: The most severe first; a cause comes before its effects.
 FINDING_KINDS: dict[str, FindingKind] = {
-    "exploding": FindingKind(
-        ERROR,
-        "the gradient grows exponentially and does not come back",
-        "log10_rise",
-        (
-            "go back to a checkpoint from before, and clip the global norm: the table below has a threshold",
-            "lower the learning rate, or lengthen its warm-up",
-        ),
-    ),
-    "nonfinite": FindingKind(
-        ERROR,
-        "a loss or a gradient is infinite or not a number",
-        "rows",
-        (
-            "look for a division by zero, a logarithm of zero or an overflow in half precision where it begins",
-            "in half precision: scale the loss dynamically, or use bfloat16",
-        ),
-    ),
+    "exploding": FindingKind(ERROR, "the gradient grows exponentially and does not come back", "log10_rise"),
+    "nonfinite": FindingKind(ERROR, "a loss or a gradient is infinite or not a number", "rows"),
     "vanishing": FindingKind(
-        ERROR,
-        "from the start the first layers get almost nothing of the last layers' gradient",
-        "log10_weakest_ratio",
-        (
-            "change initialisation or activation, add normalisation or skip connections: "
-            "gradcheck simulate shows which of them helps",
-        ),
+        ERROR, "from the start the first layers get almost nothing of the last layers' gradient", "log10_weakest_ratio"
     ),
     "collapsed": FindingKind(
         ERROR,
-        "the gradient dies during training, and the loss has got nowhere",
+        "the gradient dies during training, and the loss has got nowhere; or both fall to exactly zero",
         "log10_fall",
-        (
-            "look for dead or saturated units from this step on: lower the learning rate, or use leaky_relu or gelu",
-            "start again from a checkpoint from before, with clipping",
-        ),
     ),
-    "no-gradient": FindingKind(
-        WARNING,
-        "a parameter never receives a gradient",
-        "parameters",
-        (
-            "check that it is used in the forward pass, and not detached from the loss; freeze it if that is intended",
-        ),
-    ),
-    "dead": FindingKind(
-        WARNING,
-        "at the end most units of a layer output zero for the whole batch",
-        "dead_fraction",
-        ("lower the learning rate, or use an activation without a flat side (leaky_relu, elu, gelu)",),
-    ),
+    "no-gradient": FindingKind(WARNING, "a parameter never receives a gradient; an error if none does", "parameters"),
+    "loss-rises": FindingKind(WARNING, "the loss rises for good, while gradients look ordinary", "rise"),
+    "dead": FindingKind(WARNING, "at the end most units of a layer output zero for the whole batch", "dead_fraction"),
     "spikes": FindingKind(
-        WARNING,
-        "single gradients are far larger than the spread of the others explains",
-        "log10_highest",
-        (
-            "clip the global norm: the table below has a threshold that only spikes reach",
-            "look at the batches of these steps",
-        ),
+        WARNING, "single gradients are far larger than the spread of the others explains", "log10_highest"
+    ),
+    "huge": FindingKind(WARNING, "loss and gradient are huge from the first row on, and get no better", "loss"),
+    "not-zeroed": FindingKind(
+        WARNING, "gradients of the step before are still there when the next ones are added", "share"
+    ),
+    "not-learning": FindingKind(WARNING, "the loss does not move", "level"),
+    "loss-jump": FindingKind(WARNING, "the loss jumps and stays up, while gradients look ordinary", "jump"),
+    "zeros": FindingKind(WARNING, "in many rows the gradient is exactly zero", "share"),
+    "clipped-scaled": FindingKind(
+        WARNING, "gradients are clipped while they are still multiplied by the loss scale", "kept"
     ),
     "always-clipped": FindingKind(
         WARNING,
         "clipping acts in nearly every step: it is a lower learning rate under another name",
         "clipped_fraction",
-        ("raise the threshold to what only unusual gradients reach (the table below), and lower the learning rate",),
     ),
     "update-ratio": FindingKind(
-        WARNING,
-        "updates are too small or too large for the weights they change",
-        "update_ratio",
-        ("change the learning rate of these layers: updates of about 1/1000 of the weights are usual",),
+        WARNING, "updates are too small or too large for the weights they change", "update_ratio"
     ),
-    "never-clipped": FindingKind(
-        NOTE,
-        "the clipping threshold is never reached",
-        "largest_norm",
-        ("leave it as a safety net, or lower it to what only unusual gradients reach (the table below)",),
+    "never-clipped": FindingKind(NOTE, "the clipping threshold is never reached", "largest_norm"),
+    "not-computed": FindingKind(
+        NOTE, "the gradient norm is zero in every row though the loss moves: it was not computed", "rows"
     ),
-}  # fmt: skip
+    "scaled-norms": FindingKind(
+        NOTE, "the norms are those of gradients multiplied by the loss scale; they are divided by it", "scales"
+    ),
+    "too-short": FindingKind(NOTE, "there are too few rows to call anything healthy", "rows"),
+}
 
 
 class Finding(NamedTuple):
@@ -112,6 +76,7 @@ class Finding(NamedTuple):
     limit: float | None = None  # the limit that the kind's number is beyond; None if there is none
     details: Mapping[str, Any] = MappingProxyType({})  # what else its sentence depends on
     severity: str = ""  # empty: the usual one of its kind
+    signs: tuple[str, ...] = ()  # keys of ``causes.SIGNS`` that the log shows
 
     @property
     def weight(self) -> str:

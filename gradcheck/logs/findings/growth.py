@@ -56,7 +56,7 @@ COMMON = 0.05
 
 def find_exploding(series: Series) -> list[Finding]:
     """Find growth that goes on to the end of the log, or to where it is no longer finite."""
-    what, track = _magnitude(series)
+    what, track = magnitude(series)
     nonfinite = series.table.nonfinite
     if nonfinite and nonfinite.rows > 1:
         track = track.until(nonfinite.first_step)
@@ -140,7 +140,7 @@ def _begin(levels: Numbers, base: float) -> int:
 
 def find_spikes(series: Series) -> list[Finding]:
     """Find single gradients far above those before and after, and above what the tail of the run explains."""
-    what, track = _magnitude(series)
+    what, track = magnitude(series)
     end = find_growth(track, series)
     track = _pooled(track if end is None else track.until(track.steps[end.begin]))
     if len(track) < 2 * FEWEST:
@@ -220,6 +220,6 @@ def _pooled(track: Track) -> Track:
     return Track(track.steps[starts], track.level[starts], np.maximum.reduceat(track.peak, starts))
 
 
-def _magnitude(series: Series) -> tuple[str, Track]:
+def magnitude(series: Series) -> tuple[str, Track]:
     """Return the gradient's norm; the loss of a log without any."""
     return ("gradient norm", series.norm) if len(series.norm) else ("loss", series.loss)

@@ -21,7 +21,7 @@ BLOCKS = 20
 
 def has_improved(series: Series, since: float) -> bool | None:
     """Whether the loss is better at the end than around a step; None if the log doesn't show it."""
-    steps, losses = _losses(series)
+    steps, losses = losses_of(series)
     before, after = losses[steps <= since][-FEWEST:], losses[steps > since]
     if len(after) < 3 or len(losses) < FEWEST:
         return None
@@ -32,7 +32,7 @@ def has_improved(series: Series, since: float) -> bool | None:
 
 def got_nowhere(series: Series) -> bool | None:
     """Whether the loss ends above its best, or never left its beginning; None if the log doesn't show it."""
-    _, losses = _losses(series)
+    _, losses = losses_of(series)
     if len(losses) < FEWEST:
         return None
     size = max(1, len(losses) // BLOCKS)
@@ -46,7 +46,8 @@ def got_nowhere(series: Series) -> bool | None:
     return relapsed or not learned
 
 
-def _losses(series: Series) -> tuple[Numbers, Numbers]:
+def losses_of(series: Series) -> tuple[Numbers, Numbers]:
+    """Return the steps that have a loss, and the losses, (rows,): of all that are finite."""
     values = series.values("loss")
     known = ~np.isnan(values)
     return series.steps[known], values[known]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from gradcheck.base.wording import as_percent
-from gradcheck.render.numbers import power
+from gradcheck.render.numbers import power, significant
 
 if TYPE_CHECKING:
     from gradcheck.logs.findings.finding import Finding
@@ -56,8 +56,6 @@ def _nonfinite(found: "Finding") -> str:
 
 
 def _vanishing(found: "Finding") -> str:
-    if not found.layers:
-        return "the gradient norm is exactly zero in every step"
     weakest = found.numbers["log10_weakest_ratio"]
     how_weak = "nothing" if weakest < NOTHING else f"1/{factor_text(-weakest)}"
     less = f"less than 1/{factor_text(-(found.limit or 0.0))} of the last layers' gradient"
@@ -66,6 +64,10 @@ def _vanishing(found: "Finding") -> str:
 
 
 def _collapsed(found: "Finding") -> str:
+    if found.details.get("zero_loss"):
+        rows, before = counted(int(found.numbers["rows"]), "row"), significant(found.numbers["loss_before"], 3)
+        what = "loss and gradient norm fall" if found.details["both"] else "the loss falls"
+        return f"{what} to exactly zero at step {step_text(found.first_step)}, from {before}, in {rows} to the end"
     how_far = "to exactly zero" if found.details["zero"] else f"to 1/{factor_text(found.numbers['log10_fall'])}"
     if not found.details["whole"]:
         some = f"{counted(len(found.layers), 'parameter')}, {found.layers[0]} first"
@@ -75,6 +77,10 @@ def _collapsed(found: "Finding") -> str:
 
 
 def _no_gradient(found: "Finding") -> str:
+    if not found.layers:
+        return (
+            f"the gradient norm is exactly zero in all {int(found.numbers['rows']):,} rows, and the loss does not move"
+        )
     some = f"{counted(len(found.layers), 'parameter')} of {found.details['of']}"
     return f"{some} never get{'s' * (len(found.layers) == 1)} a gradient"
 
@@ -108,6 +114,57 @@ def _never_clipped(found: "Finding") -> str:
     return f"{threshold} is never reached; the largest norm is {found.numbers['largest_norm']:.3g}"
 
 
+def _loss_rises(found: "Finding") -> str:
+    best, end = (significant(found.numbers[name], 3) for name in ("best", "end"))
+    return f"the loss rises from {best} to {end} between step {step_text(found.first_step)} and the end, for good"
+
+
+def _huge(found: "Finding") -> str:
+    loss, norm = (significant(found.numbers[name], 2) for name in ("loss", "norm"))
+    return f"a loss of {loss} and a gradient norm of {norm} from the first row on, and no better at the end"
+
+
+def _not_zeroed(found: "Finding") -> str:
+    share = as_percent(found.numbers["share"])
+    return f"in {share} of the recorded steps backward() began with the gradients of the step before still there"
+
+
+def _not_learning(found: "Finding") -> str:
+    level, classes = significant(found.numbers["level"], 4), int(found.numbers.get("classes", 0))
+    guess = f", that is ln({classes:,}): a guess among {classes:,} classes" if classes else ""
+    return f"the loss stays at {level} in the whole log{guess}"
+
+
+def _loss_jump(found: "Finding") -> str:
+    before, after = (significant(found.numbers[name], 3) for name in ("before", "after"))
+    return f"the loss jumps from {before} to {after} at step {step_text(found.first_step)}, and stays up"
+
+
+def _zero_gradients(found: "Finding") -> str:
+    zeros, rows = (int(found.numbers[name]) for name in ("zeros", "rows"))
+    return f"the gradient norm is exactly zero in {zeros:,} of {rows:,} rows"
+
+
+def _clipped_scaled(found: "Finding") -> str:
+    kept = as_percent(found.numbers["kept"])
+    return f"gradients are clipped before they are divided by the loss scale: {kept} of the learning rate is left"
+
+
+def _not_computed(found: "Finding") -> str:
+    return (
+        f"the gradient norm is 0 in all {int(found.numbers['rows']):,} rows while the loss moves: it was not computed"
+    )
+
+
+def _scaled_norms(found: "Finding") -> str:
+    return "the gradient norms move with the loss scale: they are those of scaled gradients, and are divided by it here"
+
+
+def _too_short(found: "Finding") -> str:
+    rows, enough = counted(int(found.numbers["rows"]), "row"), int(found.limit or 0)
+    return f"{rows} with a loss or a gradient norm: {enough} are the fewest that a run is judged healthy by"
+
+
 #: Kind of finding ↦ its sentence.
 SENTENCES: Mapping[str, Callable[["Finding"], str]] = {
     "exploding": _exploding,
@@ -120,4 +177,14 @@ SENTENCES: Mapping[str, Callable[["Finding"], str]] = {
     "always-clipped": _always_clipped,
     "update-ratio": _update_ratio,
     "never-clipped": _never_clipped,
+    "loss-rises": _loss_rises,
+    "huge": _huge,
+    "not-zeroed": _not_zeroed,
+    "not-learning": _not_learning,
+    "loss-jump": _loss_jump,
+    "zeros": _zero_gradients,
+    "clipped-scaled": _clipped_scaled,
+    "not-computed": _not_computed,
+    "scaled-norms": _scaled_norms,
+    "too-short": _too_short,
 }

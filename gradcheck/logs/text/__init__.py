@@ -8,7 +8,8 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from gradcheck.base.wording import as_percent, shortest
+from gradcheck.base.wording import as_percent
+from gradcheck.logs.findings.clips import usual_text, usual_threshold
 from gradcheck.logs.findings.finding import NOTE
 from gradcheck.logs.findings.sentences import counted, step_text
 from gradcheck.logs.report import LogFinding, LogReport
@@ -18,9 +19,6 @@ from gradcheck.render.layout import aside, beside, borderless, indented, printed
 from gradcheck.render.numbers import significant
 from gradcheck.render.page import PLAIN_PAGE, Page
 from gradcheck.render.style import INDENT, LOG_STYLES, without_controls
-
-#: The percentile that the next command takes as a threshold.
-USUAL = 90
 
 #: Most columns of a curve.
 WIDEST = 100
@@ -75,9 +73,16 @@ def verdict(report: LogReport) -> RenderableType:
     """Return the verdict in one word; beside it where it begins, and in which layer."""
     status = report.verdict.status
     others = ", ".join(dict.fromkeys(one.kind for one in report.findings if one.kind != status))
-    more = [f"{'but' if status == 'healthy' else 'also'} {others}"] if others else []
-    label = status if status != "healthy" else "gradients ok" if report.curves.grad_norm.value else "loss ok"
-    return verdict_block(label, LOG_STYLES[status], [where(report), *more])
+    more = [f"{'but' if status in ('healthy', 'too-short') else 'also'} {others}"] if others else []
+    return verdict_block(label(report), LOG_STYLES[status], [where(report), *more])
+
+
+def label(report: LogReport) -> str:
+    """Return the verdict in a word or two: never of the whole run that it is healthy, only of what was judged."""
+    status = report.verdict.status
+    if status != "healthy":
+        return status.replace("-", " ") if status == "too-short" else status
+    return "gradients ok" if report.curves.grad_norm.value else "loss ok"
 
 
 def where(report: LogReport) -> str:
@@ -86,6 +91,8 @@ def where(report: LogReport) -> str:
     if one.status == "healthy":
         what = "gradients" if report.curves.grad_norm.value else "loss"
         return f"nothing in the {what} of this run is out of the ordinary"
+    if one.status == "too-short":
+        return one.reasons[0]
     worst = report.findings[0]
     single = worst.last_step == worst.first_step
     when = f"at step {step_text(one.first_step)}" if single else f"from step {step_text(one.first_step)} on"
@@ -194,6 +201,8 @@ def next_command(report: LogReport) -> str:
     if status == "vanishing":
         return "gradcheck compare --activation sigmoid,tanh,relu,gelu --init xavier,he --depth 20 --norm none,layer"
     if status in ("exploding", "spikes", "always-clipped") and report.thresholds:
-        usual = next((one for one in report.thresholds if one.percentile == USUAL), report.thresholds[-1])
-        return join(["gradcheck", "diagnose", file, "--max-norm", shortest(float(f"{usual.norm:.2g}"))])
-    return join(["gradcheck", "diagnose", file, *(["--fail-on", "any"] if status == "healthy" else ["--json"])])
+        usual = usual_threshold(status, report.thresholds) or report.thresholds[-1]
+        return join(["gradcheck", "diagnose", file, "--max-norm", usual_text(usual)])
+    if status == "healthy":
+        return join(["gradcheck", "diagnose", file, "--fail-on", "any"])
+    return f"gradcheck explain {status}"

@@ -51,6 +51,17 @@ SICK = {
     "update-ratio": ({"lr": 1e-6}, set()),
 }
 
+#: What must be found first in a log of a healthy run whose numbers were changed so, and what may be found beside.
+ALTERED = {
+    "loss-rises": (lambda step, row: row | {"loss": 1 + max(0, step - 150) / 30, "grad_norm": 1.0}, set()),
+    "loss-jump": (lambda step, row: row | {"loss": row["loss"] + 5 * (step >= 200)}, set()),
+    "not-learning": (lambda step, row: row | {"loss": np.log(10) + 0.01 * np.sin(step)}, set()),
+    "huge": (lambda step, row: row | {"loss": 3e8 + 1e7 * np.sin(step), "grad_norm": 8e5 + 1e4 * np.cos(step)}, set()),
+    "zeros": (lambda step, row: row | {"loss": np.sin(step), "grad_norm": float(step % 3 == 0)}, set()),
+    "not-computed": (lambda step, row: {"step": step, "loss": row["loss"], "grad_norm": 0.0}, set()),
+    "too-short": (lambda step, row: row if step <= 10 else {}, set()),
+}
+
 #: One is enough for each run, others prove it again.
 SEEDS = (0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2)))
 
@@ -98,7 +109,16 @@ def test_a_sick_run_has_its_finding_first(name, seed, records_of, found):
 
 
 def test_every_finding_has_a_run_but_dead_units():
-    assert set(SICK) == set(FINDING_KINDS) - {"dead"}
+    assert set(SICK) | set(ALTERED) == set(FINDING_KINDS) - {"dead", "clipped-scaled", "scaled-norms", "not-zeroed"}
+
+
+@pytest.mark.parametrize("name", ALTERED)
+def test_what_was_altered_is_found(name, records_of, found):
+    alter, others = ALTERED[name]
+    rows = [row for step, one in enumerate(records_of("steady"), 1) if (row := alter(step, one))]
+    kinds = [one.kind for one in found(rows)]
+    assert kinds[0] == name
+    assert set(kinds[1:]) <= others
 
 
 @every_sick_run

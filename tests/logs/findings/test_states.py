@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gradcheck.logs.findings.finding import NOTE
+from gradcheck.logs.findings.finding import ERROR, NOTE
 
 NAN, INF = float("nan"), float("inf")
 
@@ -111,7 +111,7 @@ def test_dead_units_are_found_at_the_end(found):
 
 def test_a_gradient_of_exactly_zero_is_found_without_layers(found):
     (one,) = found([{"step": step, "loss": 2.3, "grad_norm": 0.0} for step in range(30)])
-    assert one.kind == "vanishing"
+    assert (one.kind, one.weight) == ("no-gradient", ERROR)
 
 
 def test_first_layers_are_held_against_the_last_that_get_any_gradient(found):
@@ -144,5 +144,6 @@ def test_one_parameter_with_a_tiny_gradient_among_many_is_no_finding(found):
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 5])
-def test_a_log_too_short_to_say_anything_says_nothing(count, found):
-    assert found(rows(6)[:count] if count else [{"step": 1, "loss": 1.0}]) == []
+def test_a_log_too_short_to_say_anything_says_that_alone(count, found):
+    (one,) = found(rows(6)[:count] if count else [{"step": 1, "loss": 1.0}])
+    assert (one.kind, one.numbers["rows"]) == ("too-short", max(1, count))

@@ -6,8 +6,9 @@ import io
 import pytest
 from rich.console import Console
 
+from gradcheck.logs.findings.causes import CAUSES, advice_on
 from gradcheck.logs.findings.finding import ERROR, FINDING_KINDS, NOTE, WARNING
-from gradcheck.logs.findings.sentences import factor_text, step_text
+from gradcheck.logs.findings.sentences import SENTENCES, factor_text, step_text
 from gradcheck.logs.formats import as_csv, as_github, as_markdown
 from gradcheck.logs.report import Curve, Curves, LogConfig, LogFinding, LogRead, LogReport, LogVerdict
 from gradcheck.logs.text import as_text, headline, next_command
@@ -19,7 +20,7 @@ from gradcheck.render.style import LOG_STYLES
 def finding(kind="exploding", layers=("fc1", "fc2"), first_step=120, last_step=200, message="it grows"):
     return LogFinding(
         kind=kind, severity=FINDING_KINDS[kind].severity, message=message, first_step=first_step, last_step=last_step,
-        layer=layers[0] if layers else None, layers=layers, numbers={}, advice=FINDING_KINDS[kind].advice,
+        layer=layers[0] if layers else None, layers=layers, numbers={}, advice=advice_on(kind),
     )  # fmt: skip
 
 
@@ -46,12 +47,13 @@ def report(*findings, file="run.jsonl", rows_per_sample=1, norms=(1.0, 2.0, None
     )  # fmt: skip
 
 
-def test_every_kind_has_a_colour_a_meaning_and_advice():
+def test_every_kind_has_a_colour_a_meaning_a_sentence_and_advice():
     assert set(LOG_STYLES) == {"healthy", *FINDING_KINDS}
-    for kind in FINDING_KINDS.values():
+    assert set(SENTENCES) == set(CAUSES) == set(FINDING_KINDS)
+    for name, kind in FINDING_KINDS.items():
         assert kind.severity in (ERROR, WARNING, NOTE)
         assert kind.meaning
-        assert kind.advice
+        assert advice_on(name)
 
 
 def test_the_first_line_says_what_was_read():

@@ -1,0 +1,191 @@
+"""Why a log looks as it does: the likely causes of each finding, how to tell them apart in the log, what to do.
+
+One table. A cause names the signs that speak for it; those that the log shows come first. A cause that is ``only`` for
+its signs is left out of a log without them.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+#: Most lines of advice of one finding.
+MOST = 4
+
+#: Where a cause names the threshold that the table of percentiles has.
+THRESHOLD = "{threshold}"
+
+#: The same, where a log has too few norms for such a table.
+NO_THRESHOLD = "a few times the usual norm"
+
+
+class Cause(NamedTuple):
+    """A likely cause: how it is told from others, and what to do about it."""
+
+    advice: str
+    signs: tuple[str, ...] = ()  # keys of ``SIGNS``; any of them speaks for it
+    only: bool = False  # not named without a sign
+
+
+#: What a log may show beside a finding.
+SIGNS = {
+    "rate-rising": "the learning rate is rising where it begins",
+    "rate-zero": "the learning rate is zero throughout",
+    "clipped": "a clipping threshold is known",
+    "half-precision": "a loss scale is logged",
+    "scale-at-minimum": "the loss scale has fallen as far as it goes",
+    "grew-before": "the norm grew before",
+    "steady-before": "the norm was as usual in the row before",
+    "loss-zero": "the loss is exactly zero where the gradient is not a number, or falls to it at once",
+    "loss-missing": "the loss is left out where the gradient is not a number",
+    "update-alone": "an update is infinite, gradient and weights are finite",
+    "activation-first": "an activation or a weight is not finite in the first row",
+    "one-row": "it is in one row only",
+    "no-gradient": "no gradient arrives at all",
+    "constant": "the loss has the same value in every row",
+    "at-chance": "the loss is the logarithm of a whole number",
+    "with-norm": "a gradient norm is logged, and is ordinary",
+    "not-zeroed": "gradients of the step before were still there",
+}
+
+CAUSES: dict[str, tuple[Cause, ...]] = {
+    "exploding": (
+        Cause(f"go back to a checkpoint from before, and clip the global norm at {THRESHOLD}"),
+        Cause("lower the learning rate, or lengthen its warm-up"),
+        Cause("the learning rate was still rising there: lengthen the warm-up, or lower its peak",
+              ("rate-rising",), True),
+        Cause("clipping bounds a step, not its direction: here it did not help, so lower the learning rate",
+              ("clipped",), True),
+    ),
+    "nonfinite": (
+        Cause("an update overflowed though gradient and weight are finite: the optimizer's eps vanishes in half "
+              "precision (1e-8 is 0 in float16); keep its state in float32, or take eps=1e-4", ("update-alone",), True),
+        Cause("the loss scale is at its minimum and gradients overflow still: they are not finite by themselves; "
+              "find the first layer that is not finite, or use bfloat16", ("scale-at-minimum",), True),
+        Cause("it exploded first: go back to a checkpoint from before the growth, clip the global norm at "
+              f"{THRESHOLD}, lower the learning rate", ("grew-before",), True),
+        Cause("a loss of 0.0 beside such a gradient is a NaN that the Trainer hides: log with "
+              "logging_nan_inf_filter=False to see the step at which it begins", ("loss-zero",), True),
+        Cause("the loss is left out where it is not a number: the rows are those of the fault, no gap in the log",
+              ("loss-missing",), True),
+        Cause("look for a division by zero, a logarithm of zero or an overflow in half precision where it begins"),
+        Cause("look at the batch of this step: labels out of range, an empty sequence, a target of zero length",
+              ("steady-before", "one-row")),
+        Cause("in half precision: scale the loss dynamically, or use bfloat16", ("half-precision",)),
+    ),
+    "vanishing": (
+        Cause("change initialisation or activation, add normalisation or skip connections: gradcheck simulate "
+              "shows which of them helps"),
+    ),
+    "collapsed": (
+        Cause("a loss of exactly 0.0 from one row to the next is mostly a NaN that the Trainer hides: log with "
+              "logging_nan_inf_filter=False, and look at the gradient norm", ("loss-zero",), True),
+        Cause("look for dead or saturated units from this step on: lower the learning rate, or use leaky_relu or "
+              "gelu"),
+        Cause("start again from a checkpoint from before, with clipping"),
+        Cause("of a policy: look whether rewards still differ within a batch, and whether its entropy has gone "
+              "to zero"),
+    ),
+    "no-gradient": (
+        Cause("the learning rate is 0 in every row: look at the schedule, and at the optimizer's groups",
+              ("rate-zero",), True),
+        Cause("adapters (LoRA) beside re-entrant checkpointing: call model.enable_input_require_grads(), or pass "
+              "use_reentrant=False", ("no-gradient",), True),
+        Cause("everything is frozen: print the names of parameters with requires_grad, and those the optimizer "
+              "has", ("no-gradient",), True),
+        Cause("all labels are masked (-100), or the loss is detached: look at the labels of one batch, and at "
+              "loss.requires_grad", ("no-gradient",), True),
+        Cause("check that it is used in the forward pass, and not detached from the loss; freeze it if that is "
+              "intended"),
+    ),
+    "loss-rises": (
+        Cause("the learning rate was rising there: lower its peak, or lengthen the warm-up", ("rate-rising",), True),
+        Cause("lower the learning rate by 3 to 10 times, from a checkpoint before the rise"),
+        Cause("look whether gradients are set to zero in every step (optimizer.zero_grad()), and the sign of "
+              "each part of the loss", ("not-zeroed",)),
+        Cause("clipping hides how large the gradient is: norms of the clipped gradient look ordinary", ("with-norm",)),
+    ),
+    "dead": (
+        Cause("lower the learning rate, or use an activation without a flat side (leaky_relu, elu, gelu)"),
+    ),
+    "spikes": (
+        Cause(f"clip the global norm at {THRESHOLD}"),
+        Cause("look at the batches of these steps"),
+        Cause("clipping is at work already: what is logged is the norm before it; look at the loss for whether "
+              "these steps did harm", ("clipped",), True),
+    ),
+    "huge": (
+        Cause("an explosion from before the log begins: look at earlier logs, and start from a checkpoint before "
+              "it"),
+        Cause("inputs or targets in raw units (pixels of 0 to 255, prices): scale both to about 1"),
+        Cause("a sum over the batch or the tokens in place of a mean: divide by their number"),
+    ),
+    "not-zeroed": (
+        Cause("call optimizer.zero_grad() in every step, before backward()"),
+        Cause("if gradients are accumulated on purpose, divide each loss by the number of batches, and step "
+              "after the last"),
+    ),
+    "not-learning": (
+        Cause("the learning rate is 0 in every row: look at the schedule", ("rate-zero",), True),
+        Cause("raise the learning rate tenfold and see whether the loss moves at all: it may be far too small"),
+        Cause("the outputs say no more than guessing: shuffle inputs and labels together, and look at a batch "
+              "with its labels", ("at-chance",), True),
+        Cause("the loss does not change in any digit: the parameters are frozen, or not those that the optimizer "
+              "has", ("constant",), True),
+        Cause("train on one batch alone: a model that can learn brings its loss near 0 within some hundred steps"),
+        Cause("the outputs pass softmax or sigmoid before a loss that takes logits: leave it out"),
+    ),
+    "loss-jump": (
+        Cause("the learning rate rises there: lower its peak", ("rate-rising",), True),
+        Cause("go back to a checkpoint from before, skip the batches of these steps, and see whether it comes "
+              "again"),
+        Cause("look at what changed at this step: data, sequence length, weights of the loss's parts, the loss "
+              "scale"),
+        Cause("log the gradient norm: it tells a step too large from other data"),
+    ),
+    "zeros": (
+        Cause("of a policy: all rewards of a group are alike, so that no advantage is left: take harder or "
+              "easier tasks, or more samples a group"),
+        Cause("all labels of these batches are masked, or every margin is satisfied: look at one such batch"),
+        Cause("the log has rows of steps at which the optimizer did not act (accumulation): log the others only"),
+    ),
+    "clipped-scaled": (
+        Cause("unscale first: call scaler.unscale_(optimizer) right before clipping"),
+    ),
+    "always-clipped": (
+        Cause(f"raise the threshold to what only unusual gradients reach, such as {THRESHOLD}, and lower the "
+              "learning rate"),
+    ),
+    "update-ratio": (
+        Cause("change the learning rate of these layers: updates of about 1/1000 of the weights are usual"),
+    ),
+    "never-clipped": (
+        Cause(f"leave it as a safety net, or lower it to what only unusual gradients reach, such as {THRESHOLD}"),
+    ),
+    "not-computed": (
+        Cause("what is logged is no norm: ask your trainer for it (DeepSpeed: engine.get_global_grad_norm()), or "
+              "log what torch.nn.utils.clip_grad_norm_ returns"),
+    ),
+    "scaled-norms": (
+        Cause("log the norm after scaler.unscale_(optimizer); and clip after it, too"),
+    ),
+    "too-short": (
+        Cause("come back with more rows: log every step of a short run, or run gradcheck diagnose --follow"),
+    ),
+}  # fmt: skip
+
+
+def advice_on(kind: str, signs: Iterable[str] = (), threshold: str = NO_THRESHOLD) -> tuple[str, ...]:
+    """Return what to try for a finding of a kind: the likeliest cause by the log's signs first.
+
+    Parameters
+    ----------
+    kind : str
+        A key of ``CAUSES``.
+    signs : iterable of str
+        Keys of ``SIGNS`` that the log shows.
+    threshold : str
+        A threshold of clipping in words.
+    """
+    shown = set(signs)
+    causes = [one for one in CAUSES[kind] if shown.intersection(one.signs) or not one.only]
+    causes.sort(key=lambda one: not shown.intersection(one.signs))
+    return tuple(one.advice.replace(THRESHOLD, threshold) for one in causes[:MOST])

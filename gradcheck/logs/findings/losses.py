@@ -1,0 +1,185 @@
+"""What the loss shows by itself, where gradients are ordinary: it doesn't move, rises for good, or jumps and stays.
+
+Losses that are ever zero or negative are not judged: rewards, and policies' losses, have no direction.
+
+| constant | value | reason |
+|---|---|---|
+| ``ENOUGH`` | 20 rows | fewer have no course (``learning.BLOCKS``) |
+| ``FLAT`` | 1 % of the loss | less is no improvement (``learning.BETTER``) |
+| ``SURE`` | 0.2 % of the loss | what surely falls by more moves, if slowly |
+| ``QUIET`` | 2 % of the loss | guesses have a loss with little noise, a plateau after learning has more |
+| ``KNOWN`` | 0.005 | the loss must be known so well: a twentieth of what parts ln 10 from ln 11 |
+| ``GUESSES`` | 2 to 20, and usual numbers of classes | every loss above 3 is near the logarithm of some whole number |
+| ``RISEN`` | a quarter of the best loss | mixtures of data and wandering plateaus stay below it |
+| ``LASTING`` | a quarter of the run | what is over sooner may still come back |
+| ``AT_ONCE`` | 70 % of the rise within two blocks of 20 | then it is a jump |
+| ``JUMP`` | half of the loss, a tenth of its whole range | warm restarts stay below; converged losses may double |
+| ``STAYS`` | half of the jump | a loss that comes back has recovered |
+| ``RESTARTED`` | 1.5-fold | a learning rate that rises so is a schedule, and the loss may rise with it |
+"""
+
+import math
+
+import numpy as np
+
+from gradcheck.logs.findings.finding import Finding
+from gradcheck.logs.findings.learning import BLOCKS, DEVIATIONS, SMALLER, losses_of
+from gradcheck.logs.findings.robust import FEWEST, Numbers, block_medians, deviation, side_medians
+from gradcheck.logs.series import Series
+
+ENOUGH, FLAT, SURE, QUIET, KNOWN = BLOCKS, 0.01, 0.002, 0.02, 0.005
+RISEN, LASTING, RISE_DEVIATIONS, AT_ONCE = 0.25, 0.25, 8.0, 0.7
+JUMP, OF_RANGE, STAYS, RESTARTED = 0.5, 0.1, 0.5, 1.5
+
+#: Numbers of classes: small ones, and those of well-known sets of images and vocabularies.
+GUESSES = (
+    *range(2, 21), 25, 26, 27, 30, 37, 40, 47, 50, 62, 64, 65, 100, 101, 102, 120, 128, 196, 200, 256, 257, 365, 397,
+    400, 512, 600, 700, 1000, 1024, 4096, 8192, 10000, 16384, 21841, 21843, 28996, 30000, 30522, 32000, 32768, 49152,
+    50257, 50265, 50304, 50432, 51200, 64000, 65536, 100277, 119547, 128000, 128256, 151936, 152064, 250002, 256000,
+    262144,
+)  # fmt: skip
+
+#: Larger losses have sums that are no floats.
+LARGEST = 1e300
+
+#: Standard errors of a median are so many times those of a mean, of a normal law.
+OF_A_MEDIAN = 1.2533
+
+
+def _positive(series: Series) -> tuple[Numbers, Numbers]:
+    """Return steps and losses of a log whose losses are all above zero; none of another."""
+    steps, losses = losses_of(series)
+    judged = len(losses) > 0 and bool(losses.min() > 0) and bool(losses.max() < LARGEST)
+    return (steps, losses) if judged else (steps[:0], losses[:0])
+
+
+def find_not_learning(series: Series) -> list[Finding]:
+    """Find a loss that doesn't move: at the level of guessing, or quiet from the beginning of the run."""
+    _, losses = _positive(series)
+    if len(losses) < ENOUGH:
+        return []
+    level, noise = float(np.median(losses)), deviation(losses)
+    if not _is_flat(losses, level, noise):
+        return []
+    classes = _classes(level)
+    known = OF_A_MEDIAN * noise / len(losses) ** 0.5 <= KNOWN
+    quiet = noise <= QUIET * level
+    guessing = classes > 0 and known and (classes > 2 or quiet)
+    if not guessing and not (quiet and _is_from_the_beginning(series) and not _is_converging(series)):
+        return []
+    moved = float(np.ptp(block_medians(losses, max(1, len(losses) // BLOCKS))))
+    numbers = {"level": level, "moved": moved} | ({"classes": float(classes)} if guessing else {})
+    signs = ["at-chance"] * guessing + ["constant"] * (not np.ptp(losses))
+    return [Finding("not-learning", *series.ends, (), numbers, FLAT * level, signs=tuple(signs))]
+
+
+def _is_flat(losses: Numbers, level: float, noise: float) -> bool:
+    """Whether first and last third are alike, all blocks too, and the log long enough to say so."""
+    third, size = len(losses) // 3, max(1, len(losses) // BLOCKS)
+    error = OF_A_MEDIAN * noise * (2 / third) ** 0.5
+    if DEVIATIONS * error > 2 * FLAT * level:
+        return False
+    ends = float(np.median(losses[:third])) - float(np.median(losses[-third:]))
+    range_ = float(np.ptp(block_medians(losses, size)))
+    first = float(losses[:3].max()) - level  # fast convergence is over before the first block is
+    limit, spread = FLAT * level, 2 * DEVIATIONS * noise / size**0.5
+    return (
+        abs(ends) <= max(SURE * level, DEVIATIONS * error)
+        and range_ <= max(limit, spread)
+        and first <= max(limit, 5 * noise)
+    )
+
+
+def _classes(level: float) -> int:
+    """Return how many classes a loss is the guess among; 0 if it is at no such level."""
+    nearest = round(math.exp(min(level, 20.0)))
+    return nearest if nearest in GUESSES and abs(level - math.log(nearest)) <= 2 * KNOWN else 0
+
+
+def _is_from_the_beginning(series: Series) -> bool:
+    """Whether the log begins where the run does: within the first rows' steps."""
+    steps = np.unique(series.steps)
+    return len(steps) < 2 or bool(0 <= steps[0] <= 2 * float(np.median(np.diff(steps))))
+
+
+def _is_converging(series: Series) -> bool:
+    """Whether the norm falls, or is so far below the loss that there is nothing left to learn."""
+    level = series.norm.level
+    if len(level) < FEWEST:
+        return False
+    third = len(level) // 3
+    fall = float(np.median(level[:third]) - np.median(level[-third:]))
+    return fall > SMALLER / 2 or bool(10 ** np.median(level) < 1e-4 * np.median(losses_of(series)[1]))
+
+
+def find_loss_rises(series: Series) -> list[Finding]:
+    """Find a loss that rises from its best to the end of the log, over a quarter of the run at least."""
+    steps, losses = _positive(series)
+    if len(losses) < ENOUGH:
+        return []
+    size = len(losses) // BLOCKS
+    medians = block_medians(losses, size)
+    at = int(np.argmin(medians))
+    base, after = float(medians[at]), medians[at:]
+    rise, row = float(medians[-2:].min()) - base, len(losses) % size + at * size
+    noise = max(deviation(medians), deviation(losses) / size**0.5)
+    limit = max(RISEN * base, RISE_DEVIATIONS * noise, 2 * deviation(losses))
+    drawdown = float((np.maximum.accumulate(after) - after).max())
+    lasting = len(after) > LASTING * len(medians)
+    at_once = float((after[2:] - after[:-2]).max(initial=0.0)) > AT_ONCE * rise  # a jump
+    if (
+        at_once
+        or not rise > limit
+        or not lasting
+        or drawdown > max(rise / 4, 2 * noise)
+        or _restarts(series, steps[row])
+    ):
+        return []
+    first = _risen_at(losses, row, base + max(0.1 * rise, 2 * noise))
+    numbers = {"best": base, "end": base + rise, "rise": rise}
+    signs = ("with-norm",) if len(series.norm) else ()
+    return [Finding("loss-rises", float(steps[first]), float(steps[-1]), (), numbers, limit, signs=signs)]
+
+
+def _risen_at(losses: Numbers, row: int, level: float) -> int:
+    """Return the last row after which medians of three stay above a level."""
+    smooth = np.median(np.lib.stride_tricks.sliding_window_view(losses[row:], 3), axis=1)
+    low = np.flatnonzero(smooth <= level)
+    return row + (int(low[-1]) + 1 if len(low) else 0)
+
+
+def _restarts(series: Series, step: float) -> bool:
+    """Whether the learning rate is higher after a step than there, as in a warm-up or a restart."""
+    rates = series.values("lr")
+    before, after = rates[series.steps <= step], rates[series.steps > step]
+    before, after = before[~np.isnan(before)], after[~np.isnan(after)]
+    return bool(len(before) and len(after) and after.max() > RESTARTED * before[-1] and before[-1] > 0)
+
+
+def find_loss_jump(series: Series) -> list[Finding]:
+    """Find a loss that jumps from one row to the next, and stays up."""
+    steps, losses = _positive(series)
+    if len(losses) < FEWEST:
+        return []
+    before, after = _sides(losses)
+    jumps = np.minimum(after, losses) - before
+    row = int(np.nanargmax(jumps))
+    jump, base = float(jumps[row]), float(before[row])
+    noise, end = deviation(losses[:row]), float(np.median(losses[row:][-FEWEST:]))
+    left = len(losses) - row
+    range_ = float(np.ptp(block_medians(losses[:row], max(1, row // BLOCKS))))
+    limit = max(JUMP * base, OF_RANGE * range_, RISE_DEVIATIONS * noise) * (1 if left >= 3 else 4)
+    stays = end - base > STAYS * jump and float(losses[row:].min()) - base > 0
+    if not jump > limit or not stays or _restarts(series, steps[row - 1]):
+        return []
+    numbers = {"before": base, "after": base + jump, "jump": jump}
+    return [Finding("loss-jump", float(steps[row]), float(steps[-1]), (), numbers, limit)]
+
+
+def _sides(losses: Numbers) -> tuple[Numbers, Numbers]:
+    """Return the medians of up to twelve rows before each row and from it on; the first rows have none before."""
+    width = min(FEWEST, len(losses) // 2)
+    before, _ = side_medians(losses, width)
+    padded = np.concatenate([losses, np.full(width - 1, np.nan)])
+    after = np.nanmedian(np.lib.stride_tricks.sliding_window_view(padded, width), axis=1)
+    return before, after

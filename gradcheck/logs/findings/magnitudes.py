@@ -1,0 +1,96 @@
+"""Magnitudes that no training has: a gradient of exactly zero, and numbers that are huge from the first row.
+
+A zero is a statement: nothing was computed, nothing arrived, or nothing differed. What the loss does tells which.
+
+| constant | value | reason |
+|---|---|---|
+| ``FEWEST_ROWS`` | 3 | one or two zeros are chance, or rounding in print |
+| ``MANY_ZEROS`` | a fifth of the rows, 5 at least | skipped steps and satisfied margins are rarer |
+| ``ABRUPT`` | 1/100 of the first losses | a loss that converges to zero passes through what is smaller, also in print |
+| ``MOVES`` | 5 % of the loss, 6 errors | a loss that moves so far has been trained |
+| ``HUGE_LOSS``, ``HUGE_NORM`` | 1e6, 1e4 | the only absolute limits here: means of standardised numbers are about 1 |
+"""
+
+import numpy as np
+
+from gradcheck.logs.findings.finding import ERROR, NOTE, Finding
+from gradcheck.logs.findings.learning import BLOCKS, got_nowhere, losses_of
+from gradcheck.logs.findings.robust import FEWEST, Numbers, block_medians, deviation
+from gradcheck.logs.series import Series
+
+FEWEST_ROWS, MANY_ZEROS, FEWEST_ZEROS, ABRUPT = 3, 0.2, 5, 0.01
+MOVES, ERRORS, HUGE_LOSS, HUGE_NORM = 0.05, 6.0, 1e6, 1e4
+
+
+def norm_is_computed(series: Series) -> bool:
+    """Whether the gradient norm is more than a zero in every row of a run whose loss moves."""
+    norms = series.norms[~np.isnan(series.norms)]
+    return len(norms) < FEWEST_ROWS or bool(norms.any()) or not loss_moves(series)
+
+
+def loss_moves(series: Series) -> bool:
+    """Whether the loss goes further than its noise: then the weights changed."""
+    _, losses = losses_of(series)
+    if len(losses) < FEWEST:
+        return False
+    size = max(1, len(losses) // BLOCKS)
+    medians = block_medians(losses, size)
+    error = deviation(losses) / size**0.5
+    return bool(np.ptp(medians) > max(MOVES * float(np.abs(medians).max()), ERRORS * error))
+
+
+def find_zeros(series: Series) -> list[Finding]:
+    """Find gradients of exactly zero: in every row, from one on to the end, or in many."""
+    norms = series.norms
+    known = ~np.isnan(norms)
+    steps, norms = series.steps[known], norms[known]
+    zero = norms == 0
+    if len(norms) < FEWEST_ROWS or not zero.any():
+        return _zero_loss(series)
+    if zero.all():
+        rates = series.values("lr")
+        signs = ("no-gradient", *(["rate-zero"] if _all_zero(rates) else []))
+        return [Finding("no-gradient", *series.ends, (), {"rows": float(len(norms))}, severity=ERROR, signs=signs)]
+    last = int(np.flatnonzero(~zero)[-1]) + 1
+    if len(norms) - last >= FEWEST_ROWS and (found := _zero_loss(series)):
+        return found
+    share = float(zero.mean())
+    if zero.sum() < FEWEST_ZEROS or share < MANY_ZEROS or len(norms) - last >= zero.sum():
+        return []
+    severity = NOTE if got_nowhere(series) is False else ""
+    first, end = float(steps[zero][0]), float(steps[zero][-1])
+    numbers = {"zeros": float(zero.sum()), "rows": float(len(norms)), "share": share}
+    return [Finding("zeros", first, end, (), numbers, MANY_ZEROS, severity=severity)]
+
+
+def _all_zero(values: Numbers) -> bool:
+    known = values[~np.isnan(values)]
+    return len(known) > 0 and not known.any()
+
+
+def _zero_loss(series: Series) -> list[Finding]:
+    """Find a loss that falls to exactly zero from one row to the next, and stays there."""
+    steps, losses = losses_of(series)
+    other = np.flatnonzero(losses != 0)
+    if len(other) < FEWEST_ROWS or len(losses) - other[-1] - 1 < FEWEST_ROWS:
+        return []
+    row = int(other[-1]) + 1
+    before, first = np.abs(losses[max(0, row - 3) : row]), np.abs(losses[:FEWEST])
+    if not float(np.median(before)) > ABRUPT * float(np.median(first)):
+        return []
+    after = series.norms[series.steps >= steps[row]]
+    both = len(after) > 0 and not np.isnan(after).all() and not np.nan_to_num(after).any()
+    numbers = {"rows": float(len(losses) - row), "loss_before": float(losses[row - 1])}
+    details = {"zero_loss": True, "both": both}
+    return [Finding("collapsed", float(steps[row]), float(steps[-1]), (), numbers, None, details, signs=("loss-zero",))]
+
+
+def find_huge(series: Series) -> list[Finding]:
+    """Find loss and norm that are huge from the first row on, and get no better."""
+    norms, losses = series.norms[~np.isnan(series.norms)], losses_of(series)[1]
+    if len(losses) < FEWEST_ROWS or len(norms) < FEWEST_ROWS:
+        return []
+    loss, norm = (float(np.quantile(values, 0.5, method="lower")) for values in (np.abs(losses), norms))
+    if loss < HUGE_LOSS or norm < HUGE_NORM or got_nowhere(series) is False:
+        return []
+    return [Finding("huge", *series.ends, (), {"loss": loss, "norm": norm}, HUGE_LOSS)]

@@ -1,0 +1,16 @@
+"""What the numbers of a log mean, where their names say something else: norms never computed, or scaled."""
+
+from gradcheck.logs.findings.finding import Finding
+from gradcheck.logs.findings.magnitudes import norm_is_computed
+from gradcheck.logs.series import Series
+
+
+def as_meant(series: Series) -> tuple[Series, list[Finding]]:
+    """Return the series that is to be judged, and notes on what was changed.
+
+    A gradient norm that is zero in every row while the loss moves was not computed: the loss is judged.
+    """
+    if not norm_is_computed(series):
+        rows = float((series.norms == 0).sum())
+        return series.without("grad_norm"), [Finding("not-computed", *series.ends, (), {"rows": rows})]
+    return series, []

@@ -1,0 +1,67 @@
+"""Logs of few rows: too few to call anything healthy, but a growth or a spike in them is one all the same.
+
+| constant | value | reason |
+|---|---|---|
+| ``ENOUGH`` | 20 rows | with fewer a run has no course: a block would be less than a row |
+| ``RISE`` | 1.5 decades | a warm-up, or ten rows of noise, stays below |
+| ``FALLS`` | 0.1 decades | growth that chance makes comes down in between |
+| ``SPIKE`` | 1.5 decades | ten rows of a heavy tail reach one |
+| ``APART`` | twice the next highest | in logarithms: of a power law's tail one in n² is so far above the others |
+"""
+
+import numpy as np
+
+from gradcheck.logs.findings.finding import Finding
+from gradcheck.logs.findings.growth import magnitude
+from gradcheck.logs.findings.movers import outstanding
+from gradcheck.logs.findings.robust import FEWEST, Numbers
+from gradcheck.logs.series import Series
+
+ENOUGH, RISE, FALLS, SPIKE, APART = 20, 1.5, 0.1, 1.5, 2.0
+
+#: Fewest rows of a growth, and of a spike's surroundings; rows at the beginning that may be large.
+FEWEST_ROWS, BEGINNING = 5, 2
+
+
+def find_too_short(series: Series) -> list[Finding]:
+    """Find that a log has too few rows for a verdict."""
+    rows = max(len(series.norm), int((~np.isnan(series.values("loss"))).sum()))
+    if rows >= ENOUGH or not len(series.steps):
+        return []
+    return [Finding("too-short", *series.ends, (), {"rows": float(rows)}, float(ENOUGH))]
+
+
+def find_short_growth(series: Series) -> list[Finding]:
+    """Find growth in nearly every row to the end, of a log that is too short for medians."""
+    what, track = magnitude(series)
+    if not FEWEST_ROWS <= len(track) < 2 * FEWEST:
+        return []
+    falls = np.flatnonzero(np.diff(track.level) < -FALLS)
+    begin = int(falls[-1]) + 1 if len(falls) else 0
+    rise = float(track.level[-1] - track.level[begin])
+    if len(track) - begin < FEWEST_ROWS or rise < RISE:
+        return []
+    first, last = float(track.steps[begin]), float(track.steps[-1])
+    rate = rise / (last - first) if last > first else rise
+    numbers = {"log10_before": float(track.level[begin]), "log10_rise": rise, "log10_per_step": rate}
+    return [Finding("exploding", first, last, (), numbers, RISE, {"what": what, "at_once": False})]
+
+
+def find_short_spike(series: Series) -> list[Finding]:
+    """Find one row far above all others, after the first ones."""
+    what, track = magnitude(series)
+    if not FEWEST_ROWS <= len(track) < 2 * FEWEST:
+        return []
+    row = int(np.argmax(track.peak))
+    others = np.delete(track.level, row)
+    height, next_highest = float(track.peak[row] - np.median(others)), _height(others)
+    if row < BEGINNING or height < max(SPIKE, APART * next_highest):
+        return []
+    step = float(track.steps[row])
+    numbers = {"spikes": 1.0, "highest_step": step, "log10_highest": height}
+    return [Finding("spikes", step, step, outstanding(series, step), numbers, SPIKE, {"what": what})]
+
+
+def _height(levels: Numbers) -> float:
+    """Return how far the highest is above the middle."""
+    return float(levels.max() - np.median(levels))

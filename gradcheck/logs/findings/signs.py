@@ -1,0 +1,39 @@
+"""What a log shows beside a finding: signs that speak for one of its causes."""
+
+import numpy as np
+
+from gradcheck.logs.findings.finding import Finding
+from gradcheck.logs.series import Series
+
+#: By so much the learning rate has risen in the tenth of the run before.
+ROSE = 1.1
+
+
+def with_signs(one: Finding, series: Series, max_norm: float | None) -> Finding:
+    """Return a finding with the signs that the whole log shows, added to its own."""
+    shown = {
+        "rate-rising": _rises(series, one.first_step),
+        "rate-zero": _is_zero(series),
+        "clipped": _is_clipped(series, max_norm),
+        "half-precision": not np.isnan(series.values("loss_scale")).all(),
+    }
+    return one._replace(signs=(*one.signs, *(sign for sign, seen in shown.items() if seen and sign not in one.signs)))
+
+
+def _rises(series: Series, step: float) -> bool:
+    """Whether the learning rate rises in the rows before a step."""
+    rates = series.values("lr")[series.steps <= step]
+    rates = rates[~np.isnan(rates)]
+    before = rates[-max(3, len(rates) // 10) :]
+    return len(before) >= 3 and bool(before[-1] > ROSE * before[0])
+
+
+def _is_zero(series: Series) -> bool:
+    rates = series.values("lr")
+    known = rates[~np.isnan(rates)]
+    return len(known) > 0 and not known.any()
+
+
+def _is_clipped(series: Series, max_norm: float | None) -> bool:
+    logged = (series.values(name) for name in ("max_norm", "grad_norm_after"))
+    return max_norm is not None or series.clip is not None or any(not np.isnan(one).all() for one in logged)
