@@ -1,11 +1,39 @@
 """The one exception tree: whatever is wrong with what the user gave is a ``GradcheckError``."""
 
+import re
 from collections.abc import Iterable
+from math import inf, nan
 from numbers import Integral, Real
+
+#: What a command line is told by, ``--depth 5``, ``--no-tied``, ``--norm``, and whether a value follows; quoted words
+#: and whole commands are kept.
+TYPED = re.compile(
+    r"""(?<!\w)(?P<kept>'[^']*'|"[^"]*"|gradcheck[ ][a-z].*)
+    |(?<![\w-])--(?P<no>no-)?(?P<name>[a-z][a-z-]*)
+    (?P<joint>[ ](?=['"\[({<]|[-+]?\.?\d|[-+]?(?:inf|nan)\b|(?:True|False|None|[A-Z]+)\b))?""",
+    re.VERBOSE,
+)
+
+#: What may join the words of a name.
+JOINTS = re.compile(r"[-_ ]")
+
+#: Characters of a value that a message shows.
+LONGEST = 80
 
 
 class GradcheckError(Exception):
-    """Base of all errors that the user can mend; its text is one line that says how."""
+    """Base of all errors that the user can mend; its text is one line that says how.
+
+    Messages are written in the words of the command line (``--norm batch``), which shows ``typed()``; the text is the
+    same in the words of Python.
+    """
+
+    def __str__(self) -> str:
+        return in_python(self.typed())
+
+    def typed(self) -> str:
+        """Return the message in the words of the command line."""
+        return super().__str__()
 
 
 class OptionError(GradcheckError, ValueError):
@@ -15,7 +43,8 @@ class OptionError(GradcheckError, ValueError):
         super().__init__(option, problem)
         self.option, self.problem = option, problem
 
-    def __str__(self) -> str:
+    def typed(self) -> str:
+        """Return the message in the words of the command line."""
         return f"--{self.option.replace('_', '-')} {self.problem}"
 
 
@@ -27,6 +56,10 @@ class _FileError(GradcheckError):
         self.path, self.problem = path, problem
 
     def __str__(self) -> str:
+        return f"{self.path}: {in_python(self.problem)}"
+
+    def typed(self) -> str:
+        """Return the message in the words of the command line."""
         return f"{self.path}: {self.problem}"
 
 
@@ -45,59 +78,85 @@ class MissingExtraError(GradcheckError, ImportError):
         super().__init__(subject, package, distribution)
         self.subject, self.package, self.distribution = subject, package, distribution
 
-    def __str__(self) -> str:
+    def typed(self) -> str:
+        """Return the message in the words of the command line."""
         return f"{self.subject}: needs {self.package}; install it with: pip install {self.distribution}"
 
 
-class UnknownOptionError(GradcheckError, TypeError):
-    """A function was called with an option that it doesn't have."""
+class CallError(GradcheckError, TypeError):
+    """A function was called with something that it doesn't take, or without something that it needs."""
 
-    def __init__(self, function: str, option: str, known: Iterable[str]) -> None:
-        super().__init__(function, option, known)
-        self.function, self.option, self.known = function, option, sorted(known)
+    def __init__(self, function: str, problem: str) -> None:
+        super().__init__(function, problem)
+        self.function, self.problem = function, problem
 
-    def __str__(self) -> str:
-        allowed = f"allowed: {', '.join(self.known)}"
-        return f"{self.function}() has no option {self.option!r}; {_nearest(self.option, self.known)}{allowed}"
+    def typed(self) -> str:
+        """Return the message, which is about Python everywhere."""
+        return f"{self.function}() {self.problem}"
 
 
-def _nearest(value: object, allowed: Iterable[str]) -> str:
-    """Return a question after the nearest of the allowed names; nothing where none is near."""
+def in_python(message: str) -> str:
+    """Return a message about what one types on a command line in the words of Python."""
+
+    def spoken(found: re.Match[str]) -> str:
+        if found["kept"]:
+            return found["kept"]
+        name = found["name"].replace("-", "_")
+        return f"{name}=False" if found["no"] else f"{name}=" if found["joint"] else name
+
+    return TYPED.sub(spoken, message)
+
+
+def shown(value: object) -> str:
+    """Return a value as a message shows it: on one line, cut where it is long."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
+def folded(value: object) -> str:
+    """Return a name without case and joints, as ``Leaky-ReLU`` and ``leaky_relu`` are one; of what has none nothing."""
+    name = value if isinstance(value, str) else getattr(value, "__name__", "")
+    return JOINTS.sub("", str(name).lower())
+
+
+def did_you_mean(value: object, allowed: Iterable[str]) -> str:
+    """Return a question after the nearest of the allowed names, and a space; nothing where none is near."""
     from difflib import get_close_matches  # only a mistake pays for it
 
     near = get_close_matches(str(value).lower(), list(allowed), n=1, cutoff=0.5)
     return f"did you mean {near[0]!r}? " if near else ""
 
 
-def one_of(option: str, value: str, allowed: Iterable[str], *, beside: str = "") -> str:
-    """Return `value` if it is allowed; otherwise raise an error that names the nearest one, and what is beside."""
-    allowed = tuple(allowed)
-    if value in allowed:
-        return value
-    hint = _nearest(value, allowed)
-    raise OptionError(option, f"{value!r} is unknown; {hint}allowed: {', '.join(allowed)}{beside}")
+def one_of(option: str, value: object, allowed: Iterable[str], *, beside: str = "") -> str:
+    """Return the allowed name that is meant, in whatever case; otherwise raise an error that names the nearest one."""
+    names = {folded(name): name for name in allowed}
+    if folded(value) in names:
+        return names[folded(value)]
+    hint = did_you_mean(value, names.values())
+    raise OptionError(option, f"{shown(value)} is unknown; {hint}allowed: {', '.join(names.values())}{beside}")
 
 
 def at_least(option: str, value: int, low: int, reason: str) -> int:
     """Return `value` as an int if it is a whole number of at least `low`; otherwise raise an error with the reason."""
     if isinstance(value, Integral) and not isinstance(value, bool) and value >= low:
         return int(value)
-    raise OptionError(option, f"{value!r} is not a whole number of at least {low}: {reason}")
+    raise OptionError(option, f"{shown(value)} is not a whole number of at least {low}: {reason}")
 
 
-def finite(
-    option: str, value: float, reason: str, *, above: float = float("-inf"), low: float = float("-inf")
-) -> float:
+def finite(option: str, value: float, reason: str, *, above: float = -inf, low: float = -inf) -> float:
     """Return `value` as a float if it is finite, > `above` and ≥ `low`; otherwise raise an error."""
-    is_number = isinstance(value, Real) and not isinstance(value, bool)
-    if is_number and above < value < float("inf") and value >= low:
-        return float(value)
-    bound = f" above {above:g}" if above > float("-inf") else f" of at least {low:g}" if low > float("-inf") else ""
-    raise OptionError(option, f"{value!r} is not a finite number{bound}: {reason}")
+    try:
+        number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else nan
+    except OverflowError:  # a whole number of more than 308 digits
+        number = inf
+    if above < number < inf and number >= low:
+        return number
+    bound = f" above {above:g}" if above > -inf else f" of at least {low:g}" if low > -inf else ""
+    raise OptionError(option, f"{shown(value)} is not a finite number{bound}: {reason}")
 
 
 def switch(option: str, value: bool) -> bool:
     """Return `value` if it is True or False; otherwise raise an error."""
     if isinstance(value, bool):
         return value
-    raise OptionError(option, f"{value!r} is neither True nor False")
+    raise OptionError(option, f"{shown(value)} is neither True nor False")

@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from typing import Unpack
 
 import numpy as np
 
@@ -11,8 +12,10 @@ from gradcheck.base.record import Record, item, number
 from gradcheck.checking.checks import Check, list_checks
 from gradcheck.checking.differences import Source
 from gradcheck.checking.environment import Environment, describe_environment
-from gradcheck.errors import OptionError, at_least, one_of
+from gradcheck.errors import OptionError, shown
 from gradcheck.spec import DTYPES
+from gradcheck.spec.options.checking import VerifyOptions
+from gradcheck.spec.options.option import canonical, checked, rows, takes
 
 #: The largest relative error that passes, by arithmetic and method. It is between the errors of rounding and of the
 #: differences, at most 8e-9 in float64 and 7e-6 in float32 on 1,000 seeds, and those of wrong formulas, at least 3e-4
@@ -94,7 +97,8 @@ def worst_of(results: Sequence[CheckResult]) -> CheckResult:
     return max(results, key=lambda check: math.inf if check.error is None else check.error)
 
 
-def verify(*, seed: int = 0, dtype: str = "float64", only: str | Iterable[str] = ()) -> Verification:
+@takes(VerifyOptions)
+def verify(**options: Unpack[VerifyOptions]) -> Verification:
     """Check the engine's pullbacks on this machine, each against a second route to the same number.
 
     Unlike the function of that name in PyTorch, which checks your functions, it checks gradcheck itself.
@@ -105,7 +109,7 @@ def verify(*, seed: int = 0, dtype: str = "float64", only: str | Iterable[str] =
         Of the random inputs and directions.
     dtype : str
         Arithmetic of the pullbacks, ``float64`` or ``float32``; the differences are taken in float64.
-    only : str or iterable of str
+    only : str or sequence of str, optional
         Names or kinds of the checks that are run; all, if there are none.
 
     Returns
@@ -117,7 +121,7 @@ def verify(*, seed: int = 0, dtype: str = "float64", only: str | Iterable[str] =
     OptionError
         An option has a value that it can't have.
     """
-    seed, dtype = at_least("seed", seed, 0, "it seeds the random numbers"), one_of("dtype", dtype, DTYPES)
+    only, seed, dtype = checked(rows(VerifyOptions), options).values()
     names = (only,) if isinstance(only, str) else tuple(only or ())
     chosen = _chosen(list_checks(), names)
     start = time.perf_counter()
@@ -149,9 +153,10 @@ def _chosen(every: Sequence[Check], names: Sequence[str]) -> list[Check]:
     """Return the checks that have one of the names, or are of that kind."""
     known = list(dict.fromkeys(word for check in every for word in (check.kind, check.name)))
     for name in names:
-        if name not in known:
-            raise OptionError("only", f"{name!r} is unknown; {_hint(name, every, known)}")
-    return [check for check in every if not names or {check.kind, check.name} & set(names)]
+        if canonical(name, known) not in known:
+            raise OptionError("only", f"{shown(name)} is unknown; {_hint(name, every, known)}")
+    chosen = {canonical(name, known) for name in names}
+    return [check for check in every if not names or {check.kind, check.name} & chosen]
 
 
 def _hint(name: str, every: Sequence[Check], known: Sequence[str]) -> str:

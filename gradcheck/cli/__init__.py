@@ -67,7 +67,7 @@ def _run() -> int:
         if sys.stdout is not None:
             sys.stdout.flush()
     except GradcheckError as error:
-        return refuse(str(error))
+        return refuse(error.typed())
     except MemoryError as error:
         details = f" ({error})" if str(error) else ""
         return refuse(f"not enough memory{details}; try a smaller --width or --batch-size, or --dtype float32")

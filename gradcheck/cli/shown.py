@@ -68,7 +68,7 @@ class Shown(NamedTuple):
         """
         name = words.get("format", "text")
         if "format" in rows:
-            one_of("format", name, rows["format"].names)
+            name = one_of("format", name, rows["format"].names)
         if words.get("json") and name not in ("text", "json"):
             raise OptionError("json", f"is short for --format json, but --format is {name}: drop one")
         causes = [one_of("fail_on", cause, rows["fail_on"].names) for cause in words.get("fail_on") or ()]

@@ -2,6 +2,7 @@
 
 from importlib import import_module
 
+from gradcheck.base.calls import public
 from gradcheck.base.schema import Schema, document_schema
 from gradcheck.errors import GradcheckError
 
@@ -16,6 +17,7 @@ REPORTS = {
 }
 
 
+@public
 def json_schema(command: str = "simulate") -> Schema:
     """Return the schema of a command's JSON output.
 

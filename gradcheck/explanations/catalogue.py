@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from gradcheck.base.calls import public
 from gradcheck.engine.activations import ACTIVATIONS
 from gradcheck.engine.initializers import INITIALIZERS, gaussian, haar_frame
 from gradcheck.engine.normalization import NORMS
@@ -15,6 +16,7 @@ from gradcheck.spec.presets import PRESETS, with_preset
 Entry = dict[str, Any]
 
 
+@public
 def catalogue(kind: str) -> list[Entry]:
     """Return what there is to choose from.
 

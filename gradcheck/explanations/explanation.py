@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from gradcheck.base.calls import public
 from gradcheck.base.document import Document
 from gradcheck.base.record import plain
 from gradcheck.errors import GradcheckError
@@ -51,6 +52,7 @@ def topics() -> list[dict[str, Any]]:
     return [{"name": topic.name, "summary": topic.summary, "aliases": list(topic.aliases)} for topic in TOPICS.values()]
 
 
+@public
 def explain(topic: str) -> Explanation:
     """Return what a topic is, why it matters, its formula, commands that show it and fix it, and its sources.
 

@@ -83,7 +83,7 @@ def read_log(
     except (InputError, MissingExtraError):
         raise
     except GradcheckError as error:
-        raise InputError(path, str(error)) from error
+        raise InputError(path, error.typed()) from error
 
 
 def _read(path: str | Path, tick: Callable[[float], None] | None, follow: Callable[[Log], bool] | None) -> Log:

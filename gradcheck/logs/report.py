@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gradcheck.base.calls import public
 from gradcheck.base.document import Cause, CommandReport
 from gradcheck.base.record import Record, item, number
 from gradcheck.base.wording import as_percent
@@ -105,6 +106,7 @@ class LogReport(CommandReport):
     warnings: tuple[str, ...] = item("what was wrong with the log and was left out")
 
 
+@public
 def diagnose(
     file: str | Path, *, max_norm: float | None = None, tick: Callable[[float], None] | None = None
 ) -> LogReport:

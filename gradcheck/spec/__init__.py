@@ -29,8 +29,9 @@ from gradcheck.spec.names import (
 if TYPE_CHECKING:
     from gradcheck.spec.families import FAMILIES, known_data, network_spec
     from gradcheck.spec.family import Spec
-    from gradcheck.spec.initial import InitialSpec, pick, plain
+    from gradcheck.spec.initial import InitialSpec, pick
     from gradcheck.spec.options.network import NETWORK_OPTIONS
+    from gradcheck.spec.options.option import plain
     from gradcheck.spec.perceptron import NetworkSpec
     from gradcheck.spec.recurrent import RecurrentSpec
     from gradcheck.spec.transformer import TransformerSpec
@@ -43,7 +44,7 @@ _HOME = {
     "Spec": "gradcheck.spec.family",
     "InitialSpec": "gradcheck.spec.initial",
     "pick": "gradcheck.spec.initial",
-    "plain": "gradcheck.spec.initial",
+    "plain": "gradcheck.spec.options.option",
     "NETWORK_OPTIONS": "gradcheck.spec.options.network",
     "NetworkSpec": "gradcheck.spec.perceptron",
     "RecurrentSpec": "gradcheck.spec.recurrent",

@@ -95,7 +95,8 @@ def parse_rule(text: str) -> Rule:
         There is no such rule, or no gradient could be clipped so.
     """
     name, colon, number = text.strip().partition(":")
-    info = RULES[one_of("clip", name, RULES)]
+    name = one_of("clip", name, RULES)
+    info = RULES[name]
     if not info.symbol:
         if colon:
             raise OptionError("clip", f"{text!r}: {name} takes no threshold; type {name}")
@@ -118,15 +119,16 @@ def checked(rule: Rule) -> Rule:
     OptionError
         There is no such rule, or no gradient could be clipped so.
     """
-    info = RULES[one_of("clip", rule.name, RULES)]
+    name = one_of("clip", rule.name, RULES)
+    info = RULES[name]
     if bool(info.symbol) != (rule.threshold is not None):
         problem = "takes no threshold" if rule.threshold is not None else f"needs a threshold; {info.usual:g} is usual"
-        raise OptionError("clip", f"{rule.name} {problem}")
+        raise OptionError("clip", f"{name} {problem}")
     if rule.threshold is None:
-        return rule
+        return Rule(name)
     if isinstance(rule.threshold, bool) or not isinstance(rule.threshold, Real):
-        raise OptionError("clip", f"{rule.name} has the threshold {rule.threshold!r}; allowed: a number above 0")
-    return Rule(rule.name, _allowed(rule.name, float(rule.threshold)))
+        raise OptionError("clip", f"{name} has the threshold {rule.threshold!r}; allowed: a number above 0")
+    return Rule(name, _allowed(name, float(rule.threshold)))
 
 
 def _allowed(name: str, threshold: float) -> float:

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from gradcheck.errors import OptionError
+from gradcheck.spec.names import DATA_NAMES
 from gradcheck.spec.options.measurement import OF_DATA
-from gradcheck.spec.options.option import checked
+from gradcheck.spec.options.option import canonical, checked
 
 FEATURES = 64  # of gaussian, as many as the digits have
 OUTPUTS = 10  # of the read-out where there are no labels, as many as there are digits
@@ -35,6 +36,7 @@ class DataSpec:
 
     def __post_init__(self) -> None:
         checked(OF_DATA, vars(self))
+        object.__setattr__(self, "data", canonical(self.data, DATA_NAMES))
         if self.labels and Path(self.data).suffix.lower() != ".csv":
             problem = f"names the last column of a .csv file; {self.data} is none (a .npz has its labels in y)"
             raise OptionError("labels", problem)

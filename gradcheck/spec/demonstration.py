@@ -33,7 +33,7 @@ def network_options(values: Mapping[str, Any]) -> dict[str, Any]:
     arch = options["arch"] = one_of("network", options.pop("network", "rnn"), TRAINED)
     data, reading = options.get("data", "digits"), options.pop("sequence", None)
     if reading is not None:
-        one_of("sequence", reading, SEQUENCES)
+        reading = one_of("sequence", reading, SEQUENCES)
         if arch not in IN_STEPS or data != "digits":
             problem = f"{reading} is a way to read the digits with --network {', '.join(IN_STEPS)}"
             raise OptionError("sequence", f"{problem}; drop it, or use --steps for other data")

@@ -3,13 +3,13 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import product
+from os import PathLike
 from typing import Any
 
-from gradcheck.errors import OptionError, at_least, one_of
+from gradcheck.errors import OptionError, at_least, one_of, shown
 from gradcheck.spec.families import known_data
-from gradcheck.spec.initial import plain
 from gradcheck.spec.names import RESIDUAL_SCALES
-from gradcheck.spec.options.option import Names, Number, Option, Switch, Whole
+from gradcheck.spec.options.option import Names, Number, Option, Switch, Whole, canonical, plain
 from gradcheck.spec.options.sweep import MAX_ROWS, VARIED
 
 Values = tuple[Any, ...]
@@ -46,7 +46,7 @@ def numbers(option: str, text: str) -> Values:
 
 def scales(option: str, text: str) -> Values:
     """Parse a comma list of numbers, ranges, and the names of published residual scales."""
-    parts = [part.strip() for part in text.split(",")]
+    parts = [canonical(part.strip(), RESIDUAL_SCALES) for part in text.split(",")]
     return tuple(value for part in parts for value in ((part,) if part in RESIDUAL_SCALES else numbers(option, part)))
 
 
@@ -123,6 +123,10 @@ def parser_of(row: Option) -> Parser:
 PARSERS: dict[str, Parser] = {name: parser_of(row) for name, row in VARIED.items()}
 
 
+#: What an error says beside the options of a grid.
+BESIDE = "; seeds, limits and the like go beside the grid: compare(grid, seeds=5)"
+
+
 class Grid:
     """Options with all their values; iterating gives every combination, the last option varying fastest.
 
@@ -140,9 +144,11 @@ class Grid:
     """
 
     def __init__(self, options: Mapping[str, Any], max_rows: int = MAX_ROWS) -> None:
-        for option in options:
-            one_of("option", option, PARSERS)
-        self.values = {name: _distinct(name, options[name]) for name in PARSERS if name in options}
+        if not isinstance(options, Mapping):
+            problem = f"{shown(options)} is no mapping of options to values; write {{'depth': [10, 50]}}, for example"
+            raise OptionError("grid", problem)
+        given = {one_of("option", name, PARSERS, beside=BESIDE): value for name, value in options.items()}
+        self.values = {name: _distinct(name, given[name]) for name in PARSERS if name in given}
         for name, values in self.values.items():
             for value in values:
                 _check(name, value)
@@ -171,14 +177,14 @@ class Grid:
 
 def _distinct(option: str, given: Any) -> Values:  # noqa: ANN401
     """Return the values once each, in the order given."""
-    several = isinstance(given, Iterable) and not isinstance(given, str)
-    values = tuple(plain(value) for value in (given if several else (given,)))
+    several = isinstance(given, Iterable) and not isinstance(given, str | PathLike)
+    values = tuple(canonical(plain(value), VARIED[option].names) for value in (given if several else (given,)))
     if not values:
         raise OptionError(option, "has an empty list of values; give at least one")
     try:
         return tuple(dict.fromkeys(values))
     except TypeError:
-        raise OptionError(option, f"{given!r} is neither a value nor a flat list of values") from None
+        raise OptionError(option, f"{shown(given)} is neither a value nor a flat list of values") from None
 
 
 def _check(option: str, value: Any) -> None:  # noqa: ANN401

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from os import PathLike
 from types import NoneType
 from typing import Any, get_args
 
@@ -55,13 +54,6 @@ class InitialSpec:
         """Keep checked values as their plain types (an int for NumPy's, a tuple for a list)."""
         for name, value in values.items():
             object.__setattr__(self, name, value)
-
-
-def plain(value: Any) -> Any:  # noqa: ANN401
-    """Return Python's own number for NumPy's, and a path as text."""
-    if hasattr(value, "item") and not getattr(value, "shape", ()):
-        return value.item()
-    return str(value) if isinstance(value, PathLike) else value
 
 
 def pick(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:

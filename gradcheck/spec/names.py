@@ -23,12 +23,14 @@ LayersName = Literal["auto", "dense", "weightless"]
 DATA_NAMES = ("digits", "gaussian", "text")
 DATA_SUFFIXES = (".npy", ".npz", ".csv")
 
-#: What other libraries call them.
+#: What other libraries call them, ``gradcheck.errors.folded``.
 SYNONYMS = {
-    "kaiming": "he", "kaiming_normal": "he", "kaiming_uniform": "he_uniform", "he_normal": "he", "glorot": "xavier",
-    "glorot_normal": "xavier", "glorot_uniform": "xavier_uniform", "xavier_normal": "xavier", "lecun_normal": "lecun",
-    "swish": "silu", "identity": "linear", "hardtanh": "hard_tanh", "leakyrelu": "leaky_relu", "batchnorm": "batch",
-    "batch_norm": "batch", "layernorm": "layer", "layer_norm": "layer", "rmsnorm": "rms", "rms_norm": "rms",
+    "kaiming": "he", "kaimingnormal": "he", "kaiminguniform": "he_uniform", "henormal": "he", "glorot": "xavier",
+    "glorotnormal": "xavier", "glorotuniform": "xavier_uniform", "xaviernormal": "xavier", "lecunnormal": "lecun",
+    "swish": "silu", "identity": "linear", "logistic": "sigmoid", "batchnorm": "batch", "batchnorm1d": "batch",
+    "layernorm": "layer", "rmsnorm": "rms", "perceptron": "mlp", "single": "float32", "double": "float64",
+    "fp32": "float32", "fp64": "float64", "float16": "fp16", "half": "fp16", "bfloat16": "bf16",
+    "crossentropyloss": "cross-entropy", "mse": "mean-square", "mseloss": "mean-square", "globalnorm": "global-norm",
 }  # fmt: skip
 
 ARCHITECTURES: tuple[str, ...] = get_args(ArchitectureName)

@@ -95,10 +95,10 @@ def with_preset(values: Mapping[str, Any]) -> dict[str, Any]:
     """
     if values.get("preset") is None:
         return dict(values)
-    preset = PRESETS[one_of("preset", values["preset"], PRESETS)]
+    name = one_of("preset", values["preset"], PRESETS)
     if values.get("arch") not in (None, "transformer"):
-        raise OptionError("preset", f"{values['preset']} is a transformer: drop --arch {values['arch']}")
-    options = {"arch": "transformer", **preset.options}
+        raise OptionError("preset", f"{name} is a transformer: drop --arch {values['arch']}")
+    options = {"arch": "transformer", **PRESETS[name].options}
     if values.get("init") not in (None, options["init"]):  # another law has no use for its standard deviation
         options.pop("weight_std", None)
     return options | {name: value for name, value in values.items() if value is not None}

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from gradcheck.base.wording import counted
-from gradcheck.errors import OptionError, finite, one_of
+from gradcheck.errors import OptionError, one_of
 from gradcheck.spec.family import Spec, heading_of_weights
-from gradcheck.spec.names import FREE_SCALE, GATED, NORMS, RESIDUAL_SCALES
+from gradcheck.spec.names import FREE_SCALE, GATED, NORMS
 from gradcheck.spec.presets import PRESETS, with_preset
 
 
@@ -81,9 +81,9 @@ class TransformerSpec(Spec):
 
     def __post_init__(self) -> None:
         one_of("arch", self.arch, self.architectures)
+        super().__post_init__()
         one_of("norm", self.norm, [name for name in NORMS if name != "batch"])
         self._check_scale()
-        super().__post_init__()
         self._check_heads()
         self._check_input()
 
@@ -101,18 +101,12 @@ class TransformerSpec(Spec):
             raise OptionError("positions", problem)
 
     def _check_scale(self) -> None:
-        if self.residual_scale in RESIDUAL_SCALES:
-            if self.residual_scale == "deepnorm" and (self.norm_placement != "post" or self.norm == "none"):
-                raise OptionError("residual_scale", "deepnorm is made for --norm-placement post, with a norm")
-        elif isinstance(self.residual_scale, str):
-            beside = ", or a number that multiplies what a branch adds"
-            one_of("residual_scale", self.residual_scale, RESIDUAL_SCALES, beside=beside)
-        else:
-            finite("residual_scale", self.residual_scale, "it multiplies what a branch adds to the residual stream")
+        if self.residual_scale == "deepnorm" and (self.norm_placement != "post" or self.norm == "none"):
+            raise OptionError("residual_scale", "deepnorm is made for --norm-placement post, with a norm")
 
     def _check_input(self) -> None:
         if self.context is not None and self.context < self.tokens:
-            raise OptionError("context", f"{self.context} positions are fewer than --tokens {self.tokens}")
+            raise OptionError("context", f"{self.context} is less than --tokens {self.tokens}: a token has a position")
         if self.bias_std and not self.biases:
             raise OptionError("bias_std", "is the standard deviation of biases, but --no-biases leaves them out")
         if self.patch is None:

@@ -9,11 +9,13 @@ from typing import Any, Unpack
 
 from gradcheck.base.document import Document
 from gradcheck.base.record import Frozen, plain
+from gradcheck.base.wording import counted
+from gradcheck.errors import OptionError, at_least, shown
 from gradcheck.spec import pick
 from gradcheck.spec.grid import Grid
 from gradcheck.spec.options.option import checked, takes
 from gradcheck.spec.options.option import rows as rows_of
-from gradcheck.spec.options.sweep import CompareOptions
+from gradcheck.spec.options.sweep import VARIED, CompareOptions
 from gradcheck.spec.thresholds import Thresholds
 from gradcheck.sweep.journal import Journal
 from gradcheck.sweep.ranking import grouped, ranked
@@ -50,6 +52,10 @@ class Comparison(Document):
         self._finished: list[Frozen[Any]] = []
         self._measure = measure
         self._source: Iterator[SweepRow] | None = None
+
+    def _in_short(self) -> str:
+        healthy = sum(row["status"] == "healthy" for row in self._finished)
+        return f"{counted(len(self), 'network')}, {len(self._finished)} measured, {healthy} healthy"
 
     def __len__(self) -> int:
         return len(self.grid)
@@ -104,7 +110,7 @@ class Comparison(Document):
         return document | ({"groups": grouped(self._finished, group_by)} if group_by else {})
 
 
-@takes(CompareOptions)
+@takes(CompareOptions, {name: f"it belongs into the grid: compare({{{name!r}: [...]}})" for name in VARIED})
 def compare(
     grid: Mapping[str, Any] | Grid,
     *,
@@ -146,6 +152,9 @@ def compare(
         An option isn't what it has to be, the journal belongs to another sweep, …
     """
     grid = grid if isinstance(grid, Grid) else Grid(grid, options["max_rows"])
+    at_least("window", window, 1, "the executor has at least one row at a time")
+    if executor is not None and not hasattr(executor, "submit"):
+        raise OptionError("executor", f"{shown(executor)} is no executor; give one of concurrent.futures, or None")
     journal, sort = options["journal"], options["sort"]
     ranked([], sort)
     common = _common(options)

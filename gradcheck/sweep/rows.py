@@ -55,7 +55,7 @@ def measure_row(task: Task) -> SweepRow:
             raise GradcheckError(f"the worker has gradcheck {__version__}, the sweep was started by {task.version}")
         return row | _measured({**task.common, **task.varied}) | {"error": None}
     except GradcheckError as error:
-        return failed(task, str(error))
+        return failed(task, error.typed())
     except Exception as error:
         return failed(task, f"{type(error).__name__}: {error}")
 

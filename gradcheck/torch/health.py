@@ -1,23 +1,28 @@
 """What the pytest fixture ``gradcheck`` offers."""
 
 from collections.abc import Collection
-from inspect import Parameter, signature
+from inspect import Parameter, Signature, signature
 from typing import Any
 
+from gradcheck.base.calls import check_call, public
 from gradcheck.diagnosis.report import STATUSES, Report
-from gradcheck.errors import GradcheckError, UnknownOptionError, one_of
+from gradcheck.errors import GradcheckError, one_of
 from gradcheck.torch import probe
 
 #: A span of so many limits may be below the limit with other weights.
 NEAR = 1.5
 
 #: What may be said by name.
-OPTIONS = tuple(name for name, one in signature(probe).parameters.items() if one.kind is Parameter.KEYWORD_ONLY)
+TAKEN = Signature(
+    [Parameter(name, Parameter.KEYWORD_ONLY, default=None) for name in ("loss", "allow")]
+    + [one for one in signature(probe).parameters.values() if one.kind is Parameter.KEYWORD_ONLY]
+)
 
 
 class Health:
     """Asserts that a model's gradients are healthy."""
 
+    @public
     def assert_healthy(
         self,
         model: Any,  # noqa: ANN401
@@ -56,8 +61,7 @@ class Health:
         """
         __tracebackhide__ = True
         allowed = {one_of("allow", one, STATUSES) for one in ([allow] if isinstance(allow, str) else allow)}
-        for name in options.keys() - set(OPTIONS):
-            raise UnknownOptionError("assert_healthy", name, ("loss", "allow", *OPTIONS))
+        check_call("assert_healthy", TAKEN, (), options)
         try:
             report = probe(model, batch, loss, **options)
         except GradcheckError as error:

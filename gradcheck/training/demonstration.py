@@ -140,7 +140,7 @@ class Demonstration:
         return make_demo_report(config, self.experiment, finished, self.training, self.warnings, how)
 
 
-@takes(ClipDemoOptions)
+@takes(ClipDemoOptions, {"arch": "here it is network, as in clip_demo(network='lstm')"})
 def clip_demo(*, tick: Tick | None = None, **options: Unpack[ClipDemoOptions]) -> DemoReport:
     """Train one network once per clipping strategy, from the same start on the same batches.
 

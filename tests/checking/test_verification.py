@@ -121,12 +121,12 @@ def test_a_numpy_that_does_not_know_its_blas_is_no_error(monkeypatch):
 @pytest.mark.parametrize(
     ("how", "told"),
     [
-        ({"only": "geluu"}, "--only 'geluu' is unknown; did you mean 'gelu'"),
-        ({"only": ["gelu", "Attentoin"]}, "--only 'Attentoin' is unknown; did you mean 'attention'"),
-        ({"only": "@"}, "--only '@' is unknown; allowed: a kind of checks (activation, norm, map,"),
-        ({"dtype": "float16"}, "--dtype 'float16' is unknown; did you mean 'float64'? allowed: float64, float32"),
-        ({"seed": -1}, "--seed -1 is not a whole number of at least 0: it seeds the random numbers"),
-        ({"seed": 0.5}, "--seed 0.5 is not a whole number of at least 0: it seeds the random numbers"),
+        ({"only": "geluu"}, "only='geluu' is unknown; did you mean 'gelu'"),
+        ({"only": ["gelu", "Attentoin"]}, "only='Attentoin' is unknown; did you mean 'attention'"),
+        ({"only": "@"}, "only='@' is unknown; allowed: a kind of checks (activation, norm, map,"),
+        ({"dtype": "float16"}, "dtype='float16' is unknown; did you mean 'float64'? allowed: float64, float32"),
+        ({"seed": -1}, "seed=-1 is not a whole number of at least 0: it seeds the random numbers"),
+        ({"seed": 0.5}, "seed=0.5 is not a whole number of at least 0: it seeds the random numbers"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(how, told):

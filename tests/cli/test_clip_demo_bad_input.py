@@ -13,7 +13,7 @@ OPTIONS = {
     "--clip percentile:101": "--clip percentile:101 is no percentile; allowed: above 0, up to 100 .*",
     "--clip none:3": "--clip 'none:3': none takes no threshold; type none",
     "--clip norms": "--clip 'norms' is unknown; did you mean 'norm'.* allowed: none, .*, suggest",
-    "--clip global_norm:1": "--clip 'global_norm' is unknown; did you mean 'global-norm'.*",
+    "--clip global_norms:1": "--clip 'global_norms' is unknown; did you mean 'global-norm'.*",
     "--clip norm=1": "--clip 'norm=1' is unknown; did you mean 'norm'.*",
     "--clip 1.0": "--clip '1.0' is unknown; allowed: none, .*",
     "--clip ''": "--clip '' is unknown; allowed: none, .*",

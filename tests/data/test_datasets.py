@@ -207,7 +207,7 @@ def test_csv_npy_and_npz_of_the_same_numbers_give_the_same_examples(tmp_path_fac
     ("name", "advice"),
     [
         ("digit", "did you mean 'digits'?"),
-        ("Gaussian", "did you mean 'gaussian'?"),
+        ("Gausian", "did you mean 'gaussian'?"),
         ("images.png", ".npy, .npz, .csv"),
         ("", ".csv"),
     ],
@@ -215,26 +215,26 @@ def test_csv_npy_and_npz_of_the_same_numbers_give_the_same_examples(tmp_path_fac
 def test_an_unknown_data_set_is_refused_with_what_is_allowed(name, advice):
     with pytest.raises(OptionError) as caught:
         load_dataset(DataSpec(data=name))
-    assert str(caught.value).startswith("--data ")
+    assert str(caught.value).startswith("data=")
     assert advice in str(caught.value)
 
 
 def test_a_batch_larger_than_the_data_is_refused(tmp_path, table):
     np.save(tmp_path / "a.npy", table)
-    with pytest.raises(OptionError, match="--batch-size 7 is more than the 6 examples"):
+    with pytest.raises(OptionError, match="batch_size=7 is more than the 6 examples"):
         load_dataset(DataSpec(data=str(tmp_path / "a.npy"), batch_size=7))
     assert load_dataset(DataSpec(data=str(tmp_path / "a.npy"), batch_size=6)).inputs.shape == (6, 4)
 
 
 @pytest.mark.parametrize("size", [0, -1, 2.5, "8", True])
 def test_a_batch_size_is_a_whole_number_from_1(size):
-    with pytest.raises(OptionError, match="--batch-size"):
+    with pytest.raises(OptionError, match="batch_size"):
         DataSpec(batch_size=size)
 
 
 @pytest.mark.parametrize("data", ["digits", "gaussian", "a.npz", "a.npy"])
 def test_labels_in_the_last_column_are_for_csv_files_only(data):
-    with pytest.raises(OptionError, match=f"--labels names the last column of a .csv file; {data} is none"):
+    with pytest.raises(OptionError, match=f"labels names the last column of a .csv file; {data} is none"):
         DataSpec(data=data, labels=True)
 
 

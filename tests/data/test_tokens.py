@@ -148,7 +148,7 @@ def test_whole_numbers_of_any_type_are_ids(dtype, saved):
 # ---- files and options that are refused
 
 
-NO_ID = "is not a token id; allowed: whole numbers from 0, below 2,147,483,648 (vectors need --patch N)"
+NO_ID = "is not a token id; allowed: whole numbers from 0, below 2,147,483,648 (vectors need patch=N)"
 
 
 @pytest.mark.parametrize(
@@ -184,9 +184,7 @@ def test_a_missing_file_a_folder_and_a_damaged_file_are_refused_by_name(tmp_path
 @pytest.mark.parametrize("data", ["digits", "gaussian", "ids.npz", "ids.csv"])
 def test_data_that_has_no_tokens_is_refused_with_what_has(data):
     text = refusal(OptionError, load_tokens, spec_of(), data_of(data))
-    assert (
-        text == f"--data {data} holds no token ids; a transformer reads text, or a .npy of ids (or vectors: --patch N)"
-    )
+    assert text == f"data {data} holds no token ids; a transformer reads text, or a .npy of ids (or vectors: patch=N)"
 
 
 def test_a_slip_in_the_name_of_the_text_is_told():
@@ -196,7 +194,7 @@ def test_a_slip_in_the_name_of_the_text_is_told():
 def test_an_id_beyond_the_vocabulary_is_refused(saved):
     path = saved(np.array([3, 9, 1, 0, 0, 0, 0]))
     text = refusal(OptionError, load_tokens, spec_of(vocabulary=9), data_of(path))
-    assert text == f"--vocabulary 9 has no id 9, which {path} holds; raise it"
+    assert text == f"vocabulary=9 has no id 9, which {path} holds; raise it"
     assert load_tokens(spec_of(vocabulary=10), data_of(path)).ids.max() == 9
 
 
@@ -204,9 +202,9 @@ def test_an_id_beyond_the_vocabulary_is_refused(saved):
 def test_a_sequence_longer_than_the_data_is_refused(shape, saved):
     path = saved(np.zeros(shape))
     text = refusal(OptionError, load_tokens, spec_of(), data_of(path))
-    assert text == f"--tokens 6 and the one after them are more than the 6 that {path} has"
+    assert text == f"tokens=6 and the one after them are more than the 6 that {path} has"
     text = refusal(OptionError, load_tokens, spec_of(tokens=7, causal=False), data_of(path))
-    assert text == f"--tokens 7 are more than the 6 that {path} has"
+    assert text == f"tokens=7 are more than the 6 that {path} has"
     for fitting in (spec_of(tokens=5), spec_of(causal=False)):
         assert load_tokens(fitting, data_of(path)).ids.shape == shape
 
@@ -217,7 +215,7 @@ def test_a_sequence_longer_than_the_data_is_refused(shape, saved):
 def test_a_batch_of_more_sequences_than_the_data_has_is_refused(shape, causal, sequences, saved):
     path, spec = saved(np.zeros(shape)), spec_of(causal=causal)
     text = refusal(OptionError, load_tokens, spec, data_of(path, batch_size=sequences + 1))
-    assert text == f"--batch-size {sequences + 1} is more than the {sequences} sequences of 6 tokens in {path}"
+    assert text == f"batch_size={sequences + 1} is more than the {sequences} sequences of 6 tokens in {path}"
     fitting = data_of(path, batch_size=sequences, shuffle=False)
     assert load_tokens(spec, fitting).batch(fitting, 0).inputs.shape == (sequences, 6)
 
@@ -249,18 +247,18 @@ def test_data_that_is_drawn_has_as_many_numbers_as_the_patches():
 
 def test_examples_that_cant_be_cut_are_refused(dataset):
     text = refusal(OptionError, cut_patches, patches_of(patch=7), dataset, data_of("digits"), given=False)
-    assert text == "--patch 7 can't cut the 24 numbers of an example of digits"
+    assert text == "patch=7 can't cut the 24 numbers of an example of digits"
 
 
 def test_tokens_that_are_not_the_datas_are_refused(dataset):
     text = refusal(OptionError, cut_patches, patches_of(tokens=6), dataset, data_of("digits"), given=True)
-    assert text == "--tokens 6 are not the 4 patches of digits and a class token; allowed: 5"
+    assert text == "tokens=6 are not the 4 patches of digits and a class token; allowed: 5"
     assert cut_patches(patches_of(tokens=5), dataset, data_of("digits"), given=True)[0].tokens == 5
 
 
 def test_more_classes_than_the_readout_has_are_refused(dataset):
     text = refusal(OptionError, cut_patches, patches_of(vocabulary=3), dataset, data_of("digits"), given=False)
-    assert text == "--vocabulary 3 is less than the 4 classes of digits"
+    assert text == "vocabulary=3 is less than the 4 classes of digits"
     unlabelled = dataset._replace(labels=None)
     assert cut_patches(patches_of(vocabulary=3), unlabelled, data_of("digits"), given=False)[0].vocabulary == 3
 
@@ -285,5 +283,5 @@ def test_a_transformer_of_patches_reads_drawn_vectors_or_those_of_the_data():
 
 
 def test_given_weights_are_refused():
-    with pytest.raises(OptionError, match=re.escape("--weights goes with --arch mlp, rnn, lstm or gru;")):
+    with pytest.raises(OptionError, match=re.escape("weights goes with arch mlp, rnn, lstm or gru;")):
         Experiment.from_options({"arch": "transformer", "weights": "a.npz"})

@@ -27,5 +27,5 @@ def test_every_option_is_some_families_own():
 
 
 def test_where_weights_are_drawn_anew_it_is_said_whose_are_stored():
-    with pytest.raises(OptionError, match=r"--weights goes with --arch mlp, rnn, lstm or gru; a transformer's are new"):
+    with pytest.raises(OptionError, match=r"weights goes with arch mlp, rnn, lstm or gru; a transformer's are new"):
         stored_weights("transformer", "weights", "are new")

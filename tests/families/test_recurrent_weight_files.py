@@ -157,7 +157,7 @@ BAD = {
     "no recurrent matrix": ("rnn", {"W_h": None}, "has no W_h; allowed: W_x, b, W_h, b_h, W_out, b_out, or a PyTorch"),
     "no read-out": ("lstm", {"W_out": None, "b_out": None}, "has no W_out; allowed: W_x"),
     "another array": ("gru", {"scale": np.ones(3), "extra": np.ones(2)}, "has W_x but also extra, scale; allowed: W_x"),
-    "the gates of another cell": ("rnn", {}, "16), 4 gates, as an lstm has: use --arch lstm"),
+    "the gates of another cell": ("rnn", {}, "16), 4 gates, as an lstm has: use arch lstm"),
     "gates of no cell": ("gru", {"W_h": np.ones((4, 20)), "W_x": np.ones((3, 20)), "b": None, "b_h": None},
                          "W_h has the shape (4, 20), 5 gates, allowed: (width, 3*width)"),
     "an input of other gates": ("lstm", {"W_x": np.ones((3, 8)), "b": None},
@@ -185,7 +185,7 @@ def test_arrays_that_make_no_recurrence_are_refused_in_one_line_that_teaches(nam
 @pytest.mark.parametrize(("arch", "article"), [("rnn", "an rnn"), ("lstm", "an lstm"), ("gru", "a gru")])
 def test_the_cell_that_a_file_holds_is_named(arch, article, arrays, saved):
     other = "lstm" if arch != "lstm" else "gru"
-    with pytest.raises(InputError, match=f"as {article} has: use --arch {arch}"):
+    with pytest.raises(InputError, match=f"as {article} has: use arch {arch}"):
         load_recurrence(saved(arrays(arch)), other)
 
 
@@ -232,7 +232,7 @@ def test_another_kind_of_file_or_none_is_refused(tmp_path):
 
 
 def test_weights_of_other_steps_are_refused_by_the_numbers_they_take(arrays, saved):
-    with pytest.raises(OptionError, match="--steps 21 of 3 numbers each, as the weights take them, are not the 64 of"):
+    with pytest.raises(OptionError, match="steps=21 of 3 numbers each, as the weights take them, are not the 64 of"):
         gradcheck.simulate(arch="rnn", weights=saved(arrays("rnn")))
 
 

@@ -110,9 +110,9 @@ def test_a_number_of_steps_that_cuts_nothing_is_refused_with_those_that_do(featu
     with pytest.raises(OptionError) as caught:
         steps_of(examples(features), steps=11, given=True)
     problem = f"11 can't cut the {features} numbers of an example of mine.npy evenly; allowed: {allowed}"
-    assert str(caught.value) == f"--steps {problem}"
+    assert str(caught.value) == f"steps={problem}"
 
 
 def test_more_steps_than_numbers_are_refused():
-    with pytest.raises(OptionError, match="--steps 128 can't cut the 64 numbers of an example of digits evenly"):
+    with pytest.raises(OptionError, match="steps=128 can't cut the 64 numbers of an example of digits evenly"):
         gradcheck.simulate(arch="rnn", steps=128)

@@ -249,7 +249,7 @@ def test_a_file_that_is_not_there_or_a_folder_is_refused(tmp_path):
 
 def test_another_kind_of_file_is_refused(tmp_path):
     (tmp_path / "model.pt").write_bytes(b"")
-    with pytest.raises(OptionError, match=r"--weights .*model.pt is of an unknown kind; allowed: .npz, .safetensors"):
+    with pytest.raises(OptionError, match=r"weights .*model.pt is of an unknown kind; allowed: .npz, .safetensors"):
         load_weights(tmp_path / "model.pt")
 
 

@@ -124,7 +124,7 @@ def test_a_resumed_run_is_told(written):
 
 @pytest.mark.parametrize("max_norm", [0.0, -1.0, math.nan, math.inf, "1"])
 def test_a_threshold_that_means_nothing_is_refused(max_norm, written):
-    with pytest.raises(OptionError, match="--max-norm"):
+    with pytest.raises(OptionError, match="max_norm"):
         diagnose(written([{"loss": 1.0}]), max_norm=max_norm)
 
 

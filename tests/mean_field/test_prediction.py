@@ -292,7 +292,7 @@ def test_a_linear_batch_of_three_has_no_rate():
 
 @pytest.mark.parametrize("square", [0.0, -1.0, math.nan, math.inf])
 def test_inputs_without_a_size_are_refused(square):
-    with pytest.raises(OptionError, match="--input-square"):
+    with pytest.raises(OptionError, match="input_square"):
         predict(network("tanh"), input_square=square)
 
 

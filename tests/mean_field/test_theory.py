@@ -109,7 +109,7 @@ def test_the_diagram_surrounds_the_network_and_the_critical_line():
     [{"weight_std": 0.1}, {"init": "normal"}, {"depth": 0}, {"batch_size": 0}, {"activation": "swishy"}, {"gain": 0}],
 )
 def test_what_no_network_can_have_is_refused(options):
-    with pytest.raises(GradcheckError, match="--"):
+    with pytest.raises(GradcheckError, match=f"^{next(iter(options))}[ =]"):
         gradcheck.theory(**options)
 
 

@@ -47,7 +47,7 @@ def test_an_option_that_was_not_given_has_its_default():
 
 def test_a_list_of_widths_says_how_deep_the_network_is():
     assert experiment(depth=None, width=(4, 5, 6, 7)).network.depth == 4
-    with pytest.raises(OptionError, match="--width names 2 layers but --depth is 3"):
+    with pytest.raises(OptionError, match="width names 2 layers but depth is 3"):
         experiment(depth=3, width=(4, 5))
 
 
@@ -62,7 +62,7 @@ def test_given_weights_say_how_deep_and_wide_the_network_is(weights):
 @pytest.mark.parametrize("option", DRAWN_ONLY)
 def test_options_of_drawn_weights_are_refused_beside_given_ones(option, weights):
     value = {"init": "he"}.get(option, 1)
-    with pytest.raises(OptionError, match=f"--{option.replace('_', '-')} goes with drawn weights"):
+    with pytest.raises(OptionError, match=f"{option} goes with drawn weights"):
         Experiment.from_options({"weights": weights, option: value})
 
 
@@ -73,7 +73,7 @@ def test_given_weights_must_fit_the_data(tmp_path):
 
 
 def test_a_batch_of_one_has_no_variance_to_norm_by():
-    with pytest.raises(OptionError, match="--batch-size 1 has no variance for --norm batch"):
+    with pytest.raises(OptionError, match="batch_size=1 has no variance for norm batch"):
         experiment(norm="batch", batch_size=1)
     assert experiment(norm="layer", batch_size=1).network.norm == "layer"
 
@@ -81,15 +81,15 @@ def test_a_batch_of_one_has_no_variance_to_norm_by():
 @pytest.mark.parametrize(
     ("options", "flag"),
     [
-        ({"layers": "sparse"}, "--layers"),
-        ({"dtype": "float16"}, "--dtype"),
-        ({"seed": -1}, "--seed"),
-        ({"seed": 1.5}, "--seed"),
-        ({"seeds": 0}, "--seeds"),
+        ({"layers": "sparse"}, "layers"),
+        ({"dtype": "float16"}, "dtype"),
+        ({"seed": -1}, "seed"),
+        ({"seed": 1.5}, "seed"),
+        ({"seeds": 0}, "seeds"),
     ],
 )
 def test_a_bad_run_is_refused_by_the_name_of_its_option(options, flag):
-    with pytest.raises(OptionError, match=f"{flag} "):
+    with pytest.raises(OptionError, match=f"{flag}="):
         RunSpec(**options)
 
 
@@ -143,12 +143,12 @@ def test_given_weights_are_the_same_for_every_seed(weights):
 def test_a_presets_tokens_give_way_to_the_patches_of_the_data():
     given = Experiment.from_options({"preset": "vit-b", "data": "digits", "patch": 16, "batch_size": 2})
     assert given.network.tokens == 5
-    with pytest.raises(OptionError, match="tokens 197 are not the 4 patches of digits and a class token; allowed: 5"):
+    with pytest.raises(OptionError, match="tokens=197 are not the 4 patches of digits and a class token; allowed: 5"):
         Experiment.from_options({"preset": "vit-b", "data": "digits", "patch": 16, "tokens": 197})
 
 
 def test_text_is_no_patches():
-    with pytest.raises(OptionError, match="data text is tokens, and --patch takes vectors: drop one"):
+    with pytest.raises(OptionError, match="data text is tokens, and patch takes vectors: drop one"):
         Experiment.from_options({"preset": "vit-b", "data": "text"})
 
 
@@ -221,7 +221,7 @@ def test_a_recurrence_is_as_long_as_its_data_unless_told_otherwise():
 
 
 def test_a_list_of_widths_is_refused_by_the_option_that_was_given():
-    with pytest.raises(OptionError, match="--width is one number with --arch lstm: it has one hidden layer"):
+    with pytest.raises(OptionError, match="width is one number with arch lstm: it has one hidden layer"):
         recurrence(width=(4, 5))
 
 
@@ -238,7 +238,7 @@ def test_given_recurrent_weights_say_how_wide_and_how_long_the_network_is(recurr
 @pytest.mark.parametrize("option", DRAWN_ONLY)
 def test_options_of_drawn_weights_are_refused_beside_given_recurrent_ones(option, recurrent_weights):
     value = {"init": "he"}.get(option, 1)
-    with pytest.raises(OptionError, match=f"--{option.replace('_', '-')} goes with drawn weights"):
+    with pytest.raises(OptionError, match=f"{option} goes with drawn weights"):
         Experiment.from_options({"arch": "lstm", "weights": recurrent_weights, option: value})
 
 

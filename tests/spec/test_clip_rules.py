@@ -77,30 +77,28 @@ def test_the_rules_by_name_are_those_that_can_be_applied():
 
 
 ERRORS = {
-    "norms:1": "--clip 'norms' is unknown; did you mean 'norm'? allowed: none, value, .*zscore.*",
-    "Norm:1": "--clip 'Norm' is unknown; did you mean 'norm'? .*",
-    "global_norm:1": "--clip 'global_norm' is unknown; did you mean 'global-norm'? .*",
-    "norm=1": "--clip 'norm=1' is unknown; did you mean 'norm'? .*",
-    "1.0": r"--clip '1.0' is unknown; allowed: none, .*",
-    "": "--clip '' is unknown; allowed: none, .*",
-    ":1": "--clip '' is unknown; allowed: none, .*",
-    "none:3": "--clip 'none:3': none takes no threshold; type none",
-    "none:": "--clip 'none:': none takes no threshold; type none",
-    "norm:": "--clip 'norm:' has no number after the colon; type norm:.*",
-    "norm:one": "--clip 'norm:one' has no number after the colon; type norm:.*",
-    "agc:1:2": "--clip 'agc:1:2' has no number after the colon; type agc:0.01",
-    "value:1,2": "--clip 'value:1,2' has no number after the colon; type value:.*",
-    "norm:0": "--clip norm:0 has no finite threshold above 0: it would leave no gradient at all; norm:.* is usual",
-    "norm:-0.0": "--clip norm:-0 has no finite threshold above 0: it would leave no gradient at all; norm:.* is usual",
-    "norm:1e-400": "--clip norm:0 has no finite threshold above 0: .*",
-    "global-norm:-1": "--clip global-norm:-1 .* above 0: it would turn every gradient round, as torch.*",
-    "norm:-inf": "--clip norm:-inf has no finite threshold above 0: it would turn .*",
-    "norm:inf": "--clip norm:inf has no finite threshold above 0: it would clip nothing: type none for that; .*",
-    "agc:1e999": "--clip agc:inf has no finite threshold above 0: it would clip nothing: .*",
-    "norm:nan": "--clip norm:nan has no finite threshold above 0: .*",
-    "percentile:101": "--clip percentile:101 is no percentile; allowed: above 0, up to 100 .10 is usual.",
-    "percentile:-5": "--clip percentile:-5 has no finite threshold above 0: .*",
-    "percentile:100.00000001": "--clip percentile:100.00000001 is no percentile; .*",
+    "norms:1": "clip='norms' is unknown; did you mean 'norm'? allowed: none, value, .*zscore.*",
+    "norm=1": "clip='norm=1' is unknown; did you mean 'norm'? .*",
+    "1.0": r"clip='1.0' is unknown; allowed: none, .*",
+    "": "clip='' is unknown; allowed: none, .*",
+    ":1": "clip='' is unknown; allowed: none, .*",
+    "none:3": "clip='none:3': none takes no threshold; type none",
+    "none:": "clip='none:': none takes no threshold; type none",
+    "norm:": "clip='norm:' has no number after the colon; type norm:.*",
+    "norm:one": "clip='norm:one' has no number after the colon; type norm:.*",
+    "agc:1:2": "clip='agc:1:2' has no number after the colon; type agc:0.01",
+    "value:1,2": "clip='value:1,2' has no number after the colon; type value:.*",
+    "norm:0": "clip norm:0 has no finite threshold above 0: it would leave no gradient at all; norm:.* is usual",
+    "norm:-0.0": "clip norm:-0 has no finite threshold above 0: it would leave no gradient at all; norm:.* is usual",
+    "norm:1e-400": "clip norm:0 has no finite threshold above 0: .*",
+    "global-norm:-1": "clip global-norm:-1 .* above 0: it would turn every gradient round, as torch.*",
+    "norm:-inf": "clip norm:-inf has no finite threshold above 0: it would turn .*",
+    "norm:inf": "clip norm:inf has no finite threshold above 0: it would clip nothing: type none for that; .*",
+    "agc:1e999": "clip agc:inf has no finite threshold above 0: it would clip nothing: .*",
+    "norm:nan": "clip norm:nan has no finite threshold above 0: .*",
+    "percentile:101": "clip percentile:101 is no percentile; allowed: above 0, up to 100 .10 is usual.",
+    "percentile:-5": "clip percentile:-5 has no finite threshold above 0: .*",
+    "percentile:100.00000001": "clip percentile:100.00000001 is no percentile; .*",
 }
 
 
@@ -165,7 +163,7 @@ def test_rules_made_by_hand_go_with_typed_ones():
 
 @pytest.mark.parametrize("thing", [3, None, ("value", 1.0), Rule("value", "x"), Rule("value", True)], ids=repr)
 def test_what_is_neither_typed_nor_a_rule_is_an_option_error(thing):
-    with pytest.raises(OptionError, match=r"^--clip"):
+    with pytest.raises(OptionError, match=r"^clip"):
         parse_rules([thing])
-    with pytest.raises(OptionError, match=r"^--clip"):
+    with pytest.raises(OptionError, match=r"^clip"):
         clipping.clip([np.ones(3)], thing)

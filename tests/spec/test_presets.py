@@ -74,13 +74,13 @@ def test_a_preset_is_not_changed_by_what_overrides_it():
 
 def test_an_unknown_preset_is_refused_with_the_nearest_one():
     with pytest.raises(OptionError) as caught:
-        with_preset({"preset": "gpt-2"})
-    assert str(caught.value).startswith("--preset 'gpt-2' is unknown; did you mean 'gpt2'? allowed: gpt2, gpt2-xl, ")
+        with_preset({"preset": "gpt-4"})
+    assert str(caught.value).startswith("preset='gpt-4' is unknown; did you mean 'gpt3'? allowed: gpt2, gpt2-xl, ")
 
 
 @pytest.mark.parametrize("arch", ["mlp", "lstm"])
 def test_a_preset_is_a_transformer_and_nothing_else(arch):
-    with pytest.raises(OptionError, match=f"--preset gpt2 is a transformer: drop --arch {arch}"):
+    with pytest.raises(OptionError, match=f"preset gpt2 is a transformer: drop arch {arch}"):
         with_preset({"preset": "gpt2", "arch": arch})
     assert spec_of(preset="gpt2", arch="transformer") == spec_of(preset="gpt2")
 

@@ -38,7 +38,7 @@ def test_only_those_inits_are_taken(init, refusal):
         assert chosen_layers("auto", network, 32) == "dense"
         error = refusal(network)
         assert error.option == "layers"
-        assert f"--init {init} is not normal" in str(error)
+        assert f"init {init} is not normal" in str(error)
         for name in WEIGHTLESS:
             assert re.search(rf"\b{name}\b", str(error))
 
@@ -47,14 +47,14 @@ def test_only_those_inits_are_taken(init, refusal):
 def test_a_recurrence_shares_its_weights(arch, refusal):
     network = RecurrentSpec(arch=arch, steps=4, width=4096, init="he")
     assert chosen_layers("auto", network, 1) == "dense"
-    assert f"the steps of --arch {arch} share their weights" in str(refusal(network))
+    assert f"the steps of arch {arch} share their weights" in str(refusal(network))
 
 
 @pytest.mark.parametrize(
     ("needs", "reason"),
     [
-        ({"given": True}, "--weights gives the matrices"),
-        ({"stored": "--save-weights writes the matrices"}, "--save-weights writes the matrices"),
+        ({"given": True}, "weights gives the matrices"),
+        ({"stored": "save_weights writes the matrices"}, "save_weights writes the matrices"),
         ({"stored": "training changes them", "given": True}, "training changes them"),
     ],
 )
@@ -66,7 +66,7 @@ def test_matrices_that_are_there_or_needed_are_kept(needs, reason, refusal):
 
 def test_a_refusal_says_what_why_and_what_to_take_instead(refusal):
     text = str(refusal(NetworkSpec(**LARGE), given=True))
-    assert text == ("--layers weightless is not possible here: --weights gives the matrices; take auto or dense")
+    assert text == ("layers weightless is not possible here: weights gives the matrices; take auto or dense")
     assert set(LAYERS) == {"auto", "dense", "weightless"}
 
 

@@ -100,54 +100,53 @@ def test_a_spec_is_frozen_and_hashable():
 
 def test_a_bad_value_is_refused_by_name_and_with_advice(error_of):
     for fields, option, advice in [
-        ({"arch": "mpl"}, "--arch", "did you mean 'mlp'?"),
-        ({"activation": "relo"}, "--activation", "did you mean 'relu'?"),
-        ({"activation": "ReLU"}, "--activation", "did you mean 'relu'?"),
-        ({"activation": "leakyrel"}, "--activation", "did you mean 'leaky_relu'?"),
-        ({"activation": "hardtan"}, "--activation", "did you mean 'hard_tanh'?"),
-        ({"activation": None}, "--activation", "softplus"),
-        ({"norm": "bacth"}, "--norm", "did you mean 'batch'?"),
-        ({"norm": "instance"}, "--norm", "none, batch, layer, rms"),
-        ({"init": "xaver"}, "--init", "did you mean 'xavier'?"),
-        ({"init": "orthogonl"}, "--init", "did you mean 'orthogonal'?"),
-        ({"init": "normal"}, "--init", "--weight-std"),
-        ({"init": "uniform"}, "--init", "--weight-std"),
-        ({"init": "he", "weight_std": 0.1}, "--weight-std", "normal or uniform"),
-        ({"depth": 0}, "--depth", "at least 1"),
-        ({"depth": -3}, "--depth", "at least 1"),
-        ({"depth": 2.5}, "--depth", "whole number"),
-        ({"depth": True}, "--depth", "whole number"),
-        ({"depth": "ten"}, "--depth", "whole number"),
-        ({"width": 0}, "--width", "at least 1"),
-        ({"width": True}, "--width", "whole number"),
-        ({"width": 12.5}, "--width", "whole number"),
-        ({"width": (4, 0), "depth": 2}, "--width", "at least 1"),
-        ({"width": (4, 4, 4), "depth": 2}, "--width", "3 layers but --depth is 2"),
-        ({"width": (4, 5), "depth": 2, "residual": True}, "--residual", "equal"),
-        ({"gain": 0}, "--gain", "above 0"),
-        ({"gain": -1.0}, "--gain", "above 0"),
-        ({"gain": math.inf}, "--gain", "finite"),
-        ({"gain": math.nan}, "--gain", "finite"),
-        ({"gain": "large"}, "--gain", "finite"),
-        ({"weight_std": 0, "init": "normal"}, "--weight-std", "above 0"),
-        ({"weight_std": math.nan, "init": "uniform"}, "--weight-std", "finite"),
-        ({"bias_std": -0.1}, "--bias-std", "at least 0"),
-        ({"bias_std": math.inf}, "--bias-std", "finite"),
-        ({"residual_scale": math.nan}, "--residual-scale", "finite"),
-        ({"residual_scale": -math.inf}, "--residual-scale", "finite"),
+        ({"arch": "mpl"}, "arch", "did you mean 'mlp'?"),
+        ({"activation": "relo"}, "activation", "did you mean 'relu'?"),
+        ({"activation": "leakyrel"}, "activation", "did you mean 'leaky_relu'?"),
+        ({"activation": "hardtan"}, "activation", "did you mean 'hard_tanh'?"),
+        ({"activation": None}, "activation", "softplus"),
+        ({"norm": "bacth"}, "norm", "did you mean 'batch'?"),
+        ({"norm": "instance"}, "norm", "none, batch, layer, rms"),
+        ({"init": "xaver"}, "init", "did you mean 'xavier'?"),
+        ({"init": "orthogonl"}, "init", "did you mean 'orthogonal'?"),
+        ({"init": "normal"}, "init", "weight_std"),
+        ({"init": "uniform"}, "init", "weight_std"),
+        ({"init": "he", "weight_std": 0.1}, "weight_std", "normal or uniform"),
+        ({"depth": 0}, "depth", "at least 1"),
+        ({"depth": -3}, "depth", "at least 1"),
+        ({"depth": 2.5}, "depth", "whole number"),
+        ({"depth": True}, "depth", "whole number"),
+        ({"depth": "ten"}, "depth", "whole number"),
+        ({"width": 0}, "width", "at least 1"),
+        ({"width": True}, "width", "whole number"),
+        ({"width": 12.5}, "width", "whole number"),
+        ({"width": (4, 0), "depth": 2}, "width", "at least 1"),
+        ({"width": (4, 4, 4), "depth": 2}, "width", "3 layers but depth is 2"),
+        ({"width": (4, 5), "depth": 2, "residual": True}, "residual", "equal"),
+        ({"gain": 0}, "gain", "above 0"),
+        ({"gain": -1.0}, "gain", "above 0"),
+        ({"gain": math.inf}, "gain", "finite"),
+        ({"gain": math.nan}, "gain", "finite"),
+        ({"gain": "large"}, "gain", "finite"),
+        ({"weight_std": 0, "init": "normal"}, "weight_std", "above 0"),
+        ({"weight_std": math.nan, "init": "uniform"}, "weight_std", "finite"),
+        ({"bias_std": -0.1}, "bias_std", "at least 0"),
+        ({"bias_std": math.inf}, "bias_std", "finite"),
+        ({"residual_scale": math.nan}, "residual_scale", "finite"),
+        ({"residual_scale": -math.inf}, "residual_scale", "finite"),
     ]:
         caught = error_of(NetworkSpec, **fields)
         text = str(caught)
-        assert text.startswith(option + " "), fields
+        assert text.startswith((f"{option} ", f"{option}=")), fields
         assert advice in text, fields
         assert "\n" not in text, fields
-        assert f"--{caught.option}".replace("_", "-") == option, fields
+        assert caught.option == option, fields
 
 
 def test_an_option_error_is_a_gradcheck_error_and_a_value_error():
     with pytest.raises(GradcheckError):
         NetworkSpec(depth=0)
-    with pytest.raises(ValueError, match="--depth"):
+    with pytest.raises(ValueError, match="depth"):
         NetworkSpec(depth=0)
 
 
@@ -157,7 +156,7 @@ def test_a_value_far_from_every_name_gets_no_guess():
     assert "did you mean" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["relo", "Sigmoid", "swishy", "softmax"])
+@pytest.mark.parametrize("text", ["relo", "Sigmoyd", "swishy", "softmax"])
 def test_the_refusal_lists_every_name_allowed(text):
     with pytest.raises(OptionError) as caught:
         NetworkSpec(activation=text)
@@ -165,7 +164,7 @@ def test_the_refusal_lists_every_name_allowed(text):
 
 
 def test_from_dict_checks_values_as_the_constructor_does():
-    with pytest.raises(OptionError, match="--width names 1 layers but --depth is 2"):
+    with pytest.raises(OptionError, match="width names 1 layers but depth is 2"):
         NetworkSpec.from_dict({"depth": 2, "width": [5]})
-    with pytest.raises(OptionError, match="--norm 'none ' is unknown"):
-        NetworkSpec.from_dict({"norm": "none "})
+    with pytest.raises(OptionError, match="norm='no norm' is unknown"):
+        NetworkSpec.from_dict({"norm": "no norm"})

@@ -99,65 +99,65 @@ def test_a_spec_is_frozen_and_hashable():
 
 def test_a_bad_value_is_refused_by_name_and_with_advice(error_of):
     for fields, option, advice in [
-        ({"blocks": 0}, "--blocks", "at least 1: a transformer has at least one block"),
-        ({"blocks": 2.5}, "--blocks", "2.5 is not a whole number"),
-        ({"blocks": True}, "--blocks", "True is not a whole number"),
-        ({"model_width": 0}, "--model-width", "at least 1: the residual stream"),
-        ({"model_width": 12.0}, "--model-width", "12.0 is not a whole number"),
-        ({"heads": 0}, "--heads", "at least 1: attention has at least one head"),
-        ({"heads": 7, "model_width": 12}, "--heads", "7 can't share --model-width 12; allowed: 1, 2, 3, 4, 6, 12"),
-        ({"heads": 13}, "--heads", "allowed: 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, ..."),
-        ({"heads": 24, "model_width": 12}, "--heads", "24 can't share --model-width 12"),
-        ({"kv_heads": 0}, "--kv-heads", "0 is not a whole number of at least 1"),
-        ({"kv_heads": 1.5}, "--kv-heads", "1.5 is not a whole number"),
-        ({"kv_heads": 5}, "--kv-heads", "5 can't share the 12 --heads evenly"),
-        ({"kv_heads": 24}, "--kv-heads", "24 can't share the 12 --heads evenly"),
-        ({"mlp_ratio": 0}, "--mlp-ratio", "0 is not a finite number above 0: an MLP's hidden units"),
-        ({"mlp_ratio": math.inf}, "--mlp-ratio", "finite number above 0"),
-        ({"mlp_ratio": "wide"}, "--mlp-ratio", "finite number above 0"),
-        ({"tokens": 0}, "--tokens", "at least 1: a sequence has at least one token"),
-        ({"vocabulary": 1}, "--vocabulary", "at least 2: there is more than one kind of token"),
-        ({"activation": "gegul"}, "--activation", "did you mean 'geglu'?"),
-        ({"activation": "swishy"}, "--activation", "softplus, mish, geglu, swiglu"),
-        ({"norm": "batch"}, "--norm", "'batch' is unknown; allowed: none, layer, rms"),
-        ({"norm_placement": "before"}, "--norm-placement", "allowed: pre, post, both"),
-        ({"norm_placement": None}, "--norm-placement", "allowed: pre, post, both"),
-        ({"positions": "rotery"}, "--positions", "did you mean 'rotary'? allowed: learned, sinusoidal, rotary, none"),
-        ({"positions": "rotary", "model_width": 36}, "--positions", "a head has 3: change --heads"),
-        ({"positions": "rotary", "model_width": 12}, "--positions", "a head has 1: change --heads"),
-        ({"residual_scale": "gtp2"}, "--residual-scale", "did you mean 'gpt2'? allowed: gpt2, deepnorm, or a number"),
-        ({"residual_scale": "half"}, "--residual-scale", "or a number that multiplies what a branch adds"),
-        ({"residual_scale": math.nan}, "--residual-scale", "nan is not a finite number"),
-        ({"residual_scale": True}, "--residual-scale", "True is not a finite number"),
-        ({"residual_scale": None}, "--residual-scale", "None is not a finite number"),
-        ({"residual_scale": "deepnorm"}, "--residual-scale", "is made for --norm-placement post, with a norm"),
+        ({"blocks": 0}, "blocks", "at least 1: a transformer has at least one block"),
+        ({"blocks": 2.5}, "blocks", "2.5 is not a whole number"),
+        ({"blocks": True}, "blocks", "True is not a whole number"),
+        ({"model_width": 0}, "model_width", "at least 1: the residual stream"),
+        ({"model_width": 12.0}, "model_width", "12.0 is not a whole number"),
+        ({"heads": 0}, "heads", "at least 1: attention has at least one head"),
+        ({"heads": 7, "model_width": 12}, "heads", "7 can't share model_width=12; allowed: 1, 2, 3, 4, 6, 12"),
+        ({"heads": 13}, "heads", "allowed: 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, ..."),
+        ({"heads": 24, "model_width": 12}, "heads", "24 can't share model_width=12"),
+        ({"kv_heads": 0}, "kv_heads", "0 is not a whole number of at least 1"),
+        ({"kv_heads": 1.5}, "kv_heads", "1.5 is not a whole number"),
+        ({"kv_heads": 5}, "kv_heads", "5 can't share the 12 heads evenly"),
+        ({"kv_heads": 24}, "kv_heads", "24 can't share the 12 heads evenly"),
+        ({"mlp_ratio": 0}, "mlp_ratio", "0 is not a finite number above 0: an MLP's hidden units"),
+        ({"mlp_ratio": math.inf}, "mlp_ratio", "finite number above 0"),
+        ({"mlp_ratio": "wide"}, "mlp_ratio", "finite number above 0"),
+        ({"tokens": 0}, "tokens", "at least 1: a sequence has at least one token"),
+        ({"vocabulary": 1}, "vocabulary", "at least 2: there is more than one kind of token"),
+        ({"activation": "gegul"}, "activation", "did you mean 'geglu'?"),
+        ({"activation": "swishy"}, "activation", "softplus, mish, geglu, swiglu"),
+        ({"norm": "batch"}, "norm", "'batch' is unknown; allowed: none, layer, rms"),
+        ({"norm_placement": "before"}, "norm_placement", "allowed: pre, post, both"),
+        ({"norm_placement": None}, "norm_placement", "allowed: pre, post, both"),
+        ({"positions": "rotery"}, "positions", "did you mean 'rotary'? allowed: learned, sinusoidal, rotary, none"),
+        ({"positions": "rotary", "model_width": 36}, "positions", "a head has 3: change heads"),
+        ({"positions": "rotary", "model_width": 12}, "positions", "a head has 1: change heads"),
+        ({"residual_scale": "gtp2"}, "residual_scale", "did you mean 'gpt2'? allowed: gpt2, deepnorm, or a number"),
+        ({"residual_scale": "half"}, "residual_scale", "or a number"),
+        ({"residual_scale": math.nan}, "residual_scale", "nan is not a finite number"),
+        ({"residual_scale": True}, "residual_scale", "True is not a finite number"),
+        ({"residual_scale": None}, "residual_scale", "None is not a finite number"),
+        ({"residual_scale": "deepnorm"}, "residual_scale", "is made for norm_placement post, with a norm"),
         (
             {"residual_scale": "deepnorm", "norm_placement": "both"},
-            "--residual-scale",
-            "deepnorm is made for --norm-placement post",
+            "residual_scale",
+            "deepnorm is made for norm_placement post",
         ),
-        ({"residual_scale": "deepnorm", "norm_placement": "post", "norm": "none"}, "--residual-scale", "with a norm"),
-        ({"causal": "yes"}, "--causal", "'yes' is neither True nor False"),
-        ({"tied": 1}, "--tied", "1 is neither True nor False"),
-        ({"biases": None}, "--biases", "None is neither True nor False"),
-        ({"context": 16}, "--context", "16 positions are fewer than --tokens 32"),
-        ({"context": 0}, "--context", "0 is not a whole number of at least 1"),
-        ({"biases": False, "bias_std": 0.1}, "--bias-std", "of biases, but --no-biases leaves them out"),
-        ({"patch": 0, "tied": False}, "--patch", "at least 1: a patch has at least one number"),
-        ({"patch": 16}, "--tied", "but --patch has none: --no-tied"),
+        ({"residual_scale": "deepnorm", "norm_placement": "post", "norm": "none"}, "residual_scale", "with a norm"),
+        ({"causal": "yes"}, "causal", "'yes' is neither True nor False"),
+        ({"tied": 1}, "tied", "1 is neither True nor False"),
+        ({"biases": None}, "biases", "None is neither True nor False"),
+        ({"context": 16}, "context", "16 is less than tokens=32"),
+        ({"context": 0}, "context", "0 is not a whole number of at least 1"),
+        ({"biases": False, "bias_std": 0.1}, "bias_std", "of biases, but biases=False leaves them out"),
+        ({"patch": 0, "tied": False}, "patch", "at least 1: a patch has at least one number"),
+        ({"patch": 16}, "tied", "but patch has none: tied=False"),
         (
             {"patch": 16, "tied": False, "tokens": 1},
-            "--tokens",
+            "tokens",
             "counts the class token before the patches: 2 at least",
         ),
-        ({"init": "normal"}, "--init", "normal needs --weight-std"),
-        ({"init": "he", "weight_std": 0.1}, "--weight-std", "goes with --init normal or uniform only"),
-        ({"gain": 0}, "--gain", "above 0"),
-        ({"arch": "mlp"}, "--arch", "allowed: transformer"),
+        ({"init": "normal"}, "init", "normal needs weight_std"),
+        ({"init": "he", "weight_std": 0.1}, "weight_std", "goes with init normal or uniform only"),
+        ({"gain": 0}, "gain", "above 0"),
+        ({"arch": "mlp"}, "arch", "allowed: transformer"),
     ]:
         caught = error_of(TransformerSpec, **fields)
         text = str(caught)
-        assert text.startswith(option + " "), fields
+        assert text.startswith((f"{option} ", f"{option}=")), fields
         assert advice in text, fields
         assert "\n" not in text, fields
 
@@ -196,11 +196,11 @@ def test_numpys_numbers_become_pythons():
 @pytest.mark.parametrize(
     ("values", "text"),
     [
-        ({"depth": 3}, "--depth 3 goes with --arch mlp; a transformer has --blocks, --model-width"),
-        ({"width": 64}, "--width 64 goes with --arch mlp, rnn, lstm, gru; a transformer has --blocks, --model-width"),
-        ({"steps": 8}, "--steps 8 goes with --arch rnn, lstm, gru; a transformer has"),
-        ({"recurrent_gain": 1.5}, "--recurrent-gain 1.5 goes with --arch rnn, lstm, gru; a transformer has"),
-        ({"residual": False}, "--residual False goes with --arch mlp; a transformer has"),
+        ({"depth": 3}, "depth=3 goes with arch mlp; a transformer has blocks, model_width"),
+        ({"width": 64}, "width=64 goes with arch mlp, rnn, lstm, gru; a transformer has blocks, model_width"),
+        ({"steps": 8}, "steps=8 goes with arch rnn, lstm, gru; a transformer has"),
+        ({"recurrent_gain": 1.5}, "recurrent_gain=1.5 goes with arch rnn, lstm, gru; a transformer has"),
+        ({"residual": False}, "residual=False goes with arch mlp; a transformer has"),
     ],
 )
 def test_options_of_other_networks_are_refused_with_whose_they_are(values, text):
@@ -229,7 +229,7 @@ def test_a_transformers_options_are_refused_by_other_networks(error_of):
         for arch in ("mlp", "rnn", "lstm", "gru"):
             caught = error_of(network_spec, {"arch": arch, name: value})
             option = f"--{name}".replace("_", "-")
-            assert str(caught) == f"{option} {value} goes with --arch transformer; {arch} has none", (arch, name)
+            assert caught.typed() == f"{option} {value} goes with --arch transformer; {arch} has none", (arch, name)
 
 
 def test_options_of_others_that_are_none_are_no_mistake():

@@ -142,11 +142,11 @@ def test_every_combination_has_its_row(depth, gain, residual):
 @pytest.mark.parametrize(
     ("options", "word"),
     [
-        ({"seeds": 0}, "--seeds"),
-        ({"seed": -1}, "--seed"),
+        ({"seeds": 0}, "seeds"),
+        ({"seed": -1}, "seed"),
         ({"sort": "scor"}, "'score'"),
         ({"max_rows": 7}, "8 rows"),
-        ({"vanish_below": 1e9}, "--vanish-below"),
+        ({"vanish_below": 1e9}, "vanish_below"),
     ],
 )
 def test_bad_options_are_refused_before_any_work(options, word, measured, tmp_path):

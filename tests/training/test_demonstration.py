@@ -228,7 +228,7 @@ def test_a_suggested_threshold_that_is_typed_as_well_runs_once():
 
 
 def test_nothing_can_be_suggested_where_no_gradient_is_finite():
-    with pytest.raises(OptionError, match="--clip suggest: of 7 unclipped steps none has a finite gradient"):
+    with pytest.raises(OptionError, match="clip suggest: of 7 unclipped steps none has a finite gradient"):
         gradcheck.clip_demo(**SMALL | {"network": "mlp", "activation": "relu", "gain": 1e200}, clip=["suggest"])
 
 
@@ -304,7 +304,7 @@ def test_the_command_for_a_file_gives_the_same_config(steps, tmp_path):
 
 def test_a_threshold_is_in_the_command_with_all_its_digits():
     config = demonstration(clip=["norm:0.123456789"]).report([]).config
-    assert demo_command_line(config).endswith("--clip norm:0.123456789")
+    assert demo_command_line(config).endswith("clip norm:0.123456789")
 
 
 # ---- the interface

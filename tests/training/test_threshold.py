@@ -59,7 +59,7 @@ def test_a_suggestion_is_above_neither_limit_but_for_its_two_digits(norms, param
 
 
 def test_a_threshold_that_the_rule_would_over_clip_is_not_suggested():
-    with pytest.raises(OptionError, match=r"the parameters bear only a gradient of 1e-06, .*; lower --lr"):
+    with pytest.raises(OptionError, match=r"the parameters bear only a gradient of 1e-06, .*; lower lr"):
         suggest_threshold(steps([3.0]), 1.0, TrainingSpec(lr=1e3, momentum=0.9))
 
 
@@ -79,7 +79,7 @@ def test_norms_that_are_not_finite_are_left_out_and_not_counted():
 def test_without_a_norm_there_is_no_suggestion(norms):
     with pytest.raises(OptionError) as caught:
         suggest_threshold(steps(norms), 1.0, SPEC)
-    assert str(caught.value).startswith(f"--clip suggest: of {len(norms)} unclipped steps none has a finite gradient")
+    assert str(caught.value).startswith(f"clip suggest: of {len(norms)} unclipped steps none has a finite gradient")
     assert "type a threshold" in str(caught.value)
 
 

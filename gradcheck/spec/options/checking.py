@@ -13,7 +13,7 @@ class VerifyOptions(TypedDict, total=False):
     """The options of ``verify``."""
 
     # fmt: off
-    only: Annotated[Sequence[str], Option(
+    only: Annotated[Sequence[str] | str | None, Option(
         "Run the checks of this name or kind alone (repeatable).", CHECKS, "NAME", default=(), usual="all",
     )]
     seed: Annotated[int, OF_DRAWS["seed"].but(help="Seed of the random inputs and directions.", group=CHECKS)]

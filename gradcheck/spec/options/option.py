@@ -1,12 +1,16 @@
 """A row of the table of options: what an option is, and what it may be."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cache, wraps
 from inspect import Parameter, signature
-from types import MappingProxyType
-from typing import Any, NamedTuple, ParamSpec, Self, TypeVar
+from numbers import Integral, Real
+from os import PathLike
+from pathlib import Path
+from types import MappingProxyType, NoneType, UnionType
+from typing import Any, NamedTuple, ParamSpec, Self, TypeVar, cast, get_args, get_origin
 
-from gradcheck.errors import UnknownOptionError, at_least, finite, one_of, switch
+from gradcheck.base.calls import check_call
+from gradcheck.errors import OptionError, at_least, finite, folded, one_of, shown, switch
 from gradcheck.spec.names import SYNONYMS
 
 #: The heading of what says how a result is shown.
@@ -45,8 +49,8 @@ class Number(NamedTuple):
 
     def __call__(self, option: str, value: Any) -> Any:  # noqa: ANN401
         """Return a value as its plain type, or raise the error that says why it is none."""
-        if value in self.names:
-            return value
+        if isinstance(value, str) and self.names:
+            return one_of(option, value, self.names, beside=", or a number")
         return finite(option, value, self.reason, above=self.above, low=self.low)
 
     def __str__(self) -> str:
@@ -55,9 +59,16 @@ class Number(NamedTuple):
 
 
 def canonical(value: Any, names: Collection[str]) -> Any:  # noqa: ANN401
-    """Return the name that a value is another word for; anything else as it is."""
-    other = SYNONYMS.get(value.lower()) if isinstance(value, str) and value not in names else None
-    return other if other in names else value
+    """Return the name that is meant, in whatever case or as another library calls it; anything else as it is."""
+    word, known = folded(value), {folded(name): name for name in names}
+    return known.get(word) or known.get(folded(SYNONYMS.get(word))) or value
+
+
+def plain(value: Any) -> Any:  # noqa: ANN401
+    """Return Python's own number for NumPy's, a list for an array, and a path as text."""
+    if hasattr(value, "tolist") and not isinstance(value, type):
+        return value.tolist()
+    return str(value) if isinstance(value, PathLike) else value
 
 
 class Names(NamedTuple):
@@ -142,10 +153,49 @@ class Option(NamedTuple):
         """Return a value as its plain type, or raise the error that says why it is out of the range."""
         return value if self.range is None else self.range(self.name, value)
 
+    def taken(self, value: Any) -> Any:  # noqa: ANN401
+        """Return a value by its own name and as its plain type, or raise the error that says which types there are."""
+        value = canonical(plain(value), self.names)
+        if _fits(value, self.type):
+            return value
+        if self.varied and isinstance(value, list | tuple) and value and all(_fits(one, self.type) for one in value):
+            problem = f"takes one value; to compare several: gradcheck.compare({{{self.name!r}: {shown(value)}}})"
+            raise OptionError(self.name, problem)
+        self.check(value)  # its own words, where it has a range
+        raise OptionError(self.name, f"{shown(value)} is of the wrong type; allowed: {_in_words(self.type)}")
+
     @property
     def names(self) -> tuple[str, ...]:
         """The names that it takes."""
         return getattr(self.range, "names", ())
+
+
+#: A type of an option ↦ what is taken for it, and what it is called.
+TAKEN: Mapping[Any, tuple[type | UnionType, str]] = {
+    bool: (bool, "True or False"),
+    int: (Integral, "a whole number"),
+    float: (Real, "a number"),
+    str: (str, "a text"),
+    Path: (str | PathLike, "a path"),
+    tuple: (list | tuple, "a list"),
+    Sequence: (list | tuple, "a list"),
+    NoneType: (NoneType, "None"),
+}
+
+
+def _fits(value: object, kind: Any) -> bool:  # noqa: ANN401
+    """Whether a value is of an option's type: of one of them, or a list whose parts are."""
+    if get_origin(kind) is UnionType:
+        return any(_fits(value, one) for one in get_args(kind))
+    taken = TAKEN[get_origin(kind) or kind][0]
+    if (isinstance(value, bool) and kind is not bool) or not isinstance(value, taken):
+        return False
+    return not get_args(kind) or all(_fits(one, get_args(kind)[0]) for one in cast(Iterable[object], value))
+
+
+def _in_words(kind: Any) -> str:  # noqa: ANN401
+    kinds = get_args(kind) if get_origin(kind) is UnionType else (kind,)
+    return ", ".join(TAKEN[get_origin(one) or one][1] for one in kinds)
 
 
 @cache
@@ -161,29 +211,38 @@ def rows(table: type) -> Mapping[str, Option]:
 
 def checked(table: Mapping[str, Option], values: Mapping[str, Any]) -> dict[str, Any]:
     """Return those of `values` that are options of a table, as plain types; one out of its range raises its error."""
-    return {name: table[name].check(value) for name, value in values.items() if name in table}
+    return {name: table[name].check(plain(value)) for name, value in values.items() if name in table}
 
 
-def takes(table: type) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Let a function take the options of a table by name: checked and completed, all of them in its signature."""
+def takes(
+    table: type, elsewhere: Mapping[str, str] = MappingProxyType({})
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Let a function take the options of a table by name: checked and completed, all of them in its signature.
+
+    Parameters
+    ----------
+    table : TypedDict type
+    elsewhere : mapping of str to str
+        Options that may be looked for here ↦ where they are.
+    """
 
     def with_options(function: Callable[P, R]) -> Callable[P, R]:
         own = [one for one in signature(function).parameters.values() if one.kind is not Parameter.VAR_KEYWORD]
-        known = {one.name for one in own} | rows(table).keys()
+        ahead, known = [one for one in own if one.kind is not Parameter.KEYWORD_ONLY], rows(table)
+        named = [
+            Parameter(row.name, Parameter.KEYWORD_ONLY, default=row.default, annotation=row.type)
+            for row in known.values()
+        ]
+        whole = signature(function).replace(parameters=[*ahead, *named, *own[len(ahead) :]])
+        usual = {row.name: row.default for row in known.values()}
 
         @wraps(function)
         def call(*values: P.args, **options: P.kwargs) -> R:
-            for name in options.keys() - known:
-                raise UnknownOptionError(function.__name__, name, known)
-            return function(*values, **{**usual, **options})
+            check_call(function.__name__, whole, values, options, elsewhere)
+            given = {name: known[name].taken(one) if name in known else one for name, one in options.items()}
+            return function(*values, **{**usual, **given})
 
-        usual = {row.name: row.default for row in rows(table).values()}
-        options = [
-            Parameter(row.name, Parameter.KEYWORD_ONLY, default=row.default, annotation=row.type)
-            for row in rows(table).values()
-        ]
-        ahead = [one for one in own if one.kind is not Parameter.KEYWORD_ONLY]
-        call.__signature__ = signature(function).replace(parameters=[*ahead, *options, *own[len(ahead) :]])  # type: ignore[attr-defined]
+        call.__signature__ = whole  # type: ignore[attr-defined]
         return call
 
     return with_options

@@ -8,7 +8,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from gradcheck.diagnosis.causes import Cause
-from gradcheck.errors import GradcheckError, one_of
+from gradcheck.errors import GradcheckError, OptionError, one_of
+from gradcheck.spec.options.option import canonical
 from gradcheck.torch.graph import nodes
 from gradcheck.torch.layers import main_tensor
 
@@ -44,6 +45,8 @@ class Loss(NamedTuple):
 
 def choose_loss(loss: str | LossFunction | None, output: object, targets: object) -> Loss:
     """Return the loss that was asked for; or cross-entropy where the output looks like logits, else mean square."""
+    if isinstance(loss, type):
+        raise OptionError("loss", f"is the class {loss.__name__}; give one of it, as in {loss.__name__}()")
     if callable(loss):
         return Loss(getattr(loss, "__qualname__", type(loss).__name__), loss)
     by_default = loss is None
@@ -51,7 +54,7 @@ def choose_loss(loss: str | LossFunction | None, output: object, targets: object
         if targets is None and _own_loss(output) is not None:
             return Loss("the model's own", lambda output, targets: _own_loss(output))
         loss = "cross-entropy" if _like_logits(output, targets) else "mean-square"
-    one_of("loss", loss, LOSSES, beside=", or package:function")
+    loss = one_of("loss", canonical(loss, LOSSES), LOSSES, beside=", or a function of (output, targets)")
     return Loss(loss, {"cross-entropy": _cross_entropy, "mean-square": _mean_square}[loss], by_default)
 
 

@@ -6,9 +6,11 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
+from gradcheck.base.calls import public
 from gradcheck.diagnosis.report import Report
 from gradcheck.diagnosis.summary import dead_layers
 from gradcheck.errors import at_least, finite, one_of
+from gradcheck.spec.options.option import canonical
 from gradcheck.spec.probing import MODES
 from gradcheck.spec.thresholds import Thresholds
 from gradcheck.torch.probing.batches import Batch, as_batch
@@ -22,6 +24,7 @@ from gradcheck.torch.probing.training import History, Optimizer, make_optimizer,
 from gradcheck.torch.probing.verdict import judge, silent_layers
 
 
+@public
 def probe(
     model: nn.Module,
     batch: object,
@@ -86,12 +89,10 @@ def probe(
         dead_above=dead_above, saturated_above=saturated_above,
     )  # fmt: skip
     check_model(model)
-    one_of("mode", mode, MODES)
-    if amp is not None:
-        one_of("amp", amp, AMP)
-    at_least("steps", steps, 0, "it counts steps of training")
-    at_least("seed", seed, 0, "it seeds the random numbers")
-    finite("lr", lr, "it is a learning rate", above=0)
+    mode, amp = one_of("mode", mode, MODES), None if amp is None else one_of("amp", canonical(amp, AMP), AMP)
+    steps = at_least("steps", steps, 0, "it counts steps of training")
+    seed = at_least("seed", seed, 0, "it seeds the random numbers")
+    lr = finite("lr", lr, "it is a learning rate", above=0)
     chosen = make_optimizer(optimizer, lr, model) if steps else None
     trial, history, lost = _Trial(model, batch, loss, seed), History(), tuple[Underflow, ...]()
     with untouched(model, chosen), torch.random.fork_rng(), torch.enable_grad():

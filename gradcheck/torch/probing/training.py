@@ -36,7 +36,7 @@ def make_optimizer(optimizer: Optimizer, lr: float, model: nn.Module) -> torch.o
     if isinstance(optimizer, torch.optim.Optimizer):
         _check_own(optimizer, parameters)
         return optimizer
-    one_of("optimizer", optimizer, OPTIMIZERS)
+    optimizer = one_of("optimizer", optimizer, OPTIMIZERS)
     if optimizer in ("sgd", "momentum"):
         return torch.optim.SGD(parameters, lr=lr, momentum=0.9 if optimizer == "momentum" else 0.0)
     kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "rmsprop": torch.optim.RMSprop}

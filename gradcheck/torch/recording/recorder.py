@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
+from gradcheck.base.calls import public
 from gradcheck.errors import GradcheckError, OptionError, at_least, switch
 from gradcheck.logs.appending import GrowingLog
 from gradcheck.logs.records import header_line, record_line
@@ -90,6 +91,7 @@ class Recorder:
     Without ``with``, call ``close()`` at the end. Then run ``gradcheck diagnose run.jsonl``.
     """
 
+    @public
     def __init__(
         self,
         model: nn.Module,

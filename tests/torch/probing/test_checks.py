@@ -64,10 +64,10 @@ def test_a_mask_of_minus_infinity_is_an_input_like_others():
 @pytest.mark.parametrize(
     ("model", "options", "message"),
     [
-        (small().requires_grad_(False), {}, "--steps Sequential has no parameter that requires a gradient"),
-        (small(), {"optimizer": torch.optim.LBFGS}, "--optimizer LBFGS asks for the loss several times a step"),
-        (small(), {"optimizer": torch.optim.SGD(small().parameters())}, "--optimizer holds no parameter of this model"),
-        (small(), {"seed": -1}, "--seed -1 is not a whole number of at least 0"),
+        (small().requires_grad_(False), {}, "steps Sequential has no parameter that requires a gradient"),
+        (small(), {"optimizer": torch.optim.LBFGS}, "optimizer=LBFGS asks for the loss several times a step"),
+        (small(), {"optimizer": torch.optim.SGD(small().parameters())}, "optimizer holds no parameter of this model"),
+        (small(), {"seed": -1}, "seed=-1 is not a whole number of at least 0"),
     ],
 )
 def test_steps_that_cannot_be_taken_are_refused(model, options, message, models):
@@ -122,9 +122,9 @@ class InPlace(ByName):
         (small, torch.randn(8, 32).double(), r"was given 8x32 of float64 and wants …x32"),
         (lambda: nn.Embedding(5, 3), torch.randn(8, 4), "was given 8x4 of float32 and wants whole numbers below 5"),
         (small, None, r"0 \(Linear\) was given no tensor and wants …x32"),
-        (lambda: nn.BatchNorm1d(4), torch.randn(1, 4), "give more examples, or take --mode eval"),
+        (lambda: nn.BatchNorm1d(4), torch.randn(1, 4), "give more examples, or take mode eval"),
         (ByName, torch.randn(8, 32), r"but 2 were given: inputs by name are a batch like \{'x': …, 'y'"),
-        (Both, (torch.randn(8, 32), torch.zeros(8)), r"several inputs need one --input each, or a batch like \{'x': …"),
+        (Both, (torch.randn(8, 32), torch.zeros(8)), r"several inputs need one input each, or a batch like \{'x': …"),
         (Checkpointed, torch.randn(8, 32), "set it to False, or switch checkpointing off while you probe$"),
         (InPlace, torch.randn(8, 32), r"after the operation that it names write y = y \+ x for y \+= x$"),
         (
@@ -133,7 +133,7 @@ class InPlace(ByName):
             "the targets are 5 to 12, and the output has classes 0 to 9",
         ),
         (small, (torch.randn(8, 32), torch.randn(8, 1)), "the output is 8x10 and the targets 8x1: give as many, or a"),
-        (small, (torch.randn(8, 32), [1] * 8), "the targets are tuple, not a tensor: give one, or a --loss of them"),
+        (small, (torch.randn(8, 32), [1] * 8), "the targets are tuple, not a tensor: give one, or a loss of them"),
     ],
 )
 def test_the_message_says_what_was_given_and_what_to_do(build, batch, message):

@@ -52,16 +52,16 @@ def test_a_model_that_cannot_be_run_is_reported_in_one_line(build, inputs, messa
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"loss": "hinge"}, "--loss 'hinge' is unknown"),
-        ({"mode": "test"}, "--mode 'test' is unknown"),
-        ({"amp": "fp8"}, "--amp 'fp8' is unknown; did you mean 'fp16'"),
-        ({"steps": -1}, "--steps -1 is not a whole number of at least 0"),
+        ({"loss": "hinge"}, "loss='hinge' is unknown"),
+        ({"mode": "test"}, "mode='test' is unknown"),
+        ({"amp": "fp8"}, "amp='fp8' is unknown; did you mean 'fp16'"),
+        ({"steps": -1}, "steps=-1 is not a whole number of at least 0"),
         ({"steps": 1, "optimizer": "sdg"}, "did you mean 'sgd'"),
-        ({"lr": 0.0}, "--lr 0.0 is not a finite number above 0"),
+        ({"lr": 0.0}, "lr=0.0 is not a finite number above 0"),
         ({"loss": lambda output, targets: output}, "not one number: take its mean"),
         ({"loss": lambda output, targets: output.detach().sum()}, "doesn't depend on any parameter"),
         ({"loss": lambda output, targets: output.missing}, "can't be computed: AttributeError"),
-        ({"vanish_below": 2.0, "explode_above": 1.0}, "--vanish-below 2 is not below"),
+        ({"vanish_below": 2.0, "explode_above": 1.0}, "vanish_below=2 is not below"),
     ],
 )
 def test_an_impossible_option_is_reported_in_one_line(options, message):
@@ -106,5 +106,5 @@ def test_a_model_of_one_layer_has_a_report():
 
 
 def test_an_input_error_names_its_option():
-    with pytest.raises(OptionError, match="--batch holds no inputs"):
+    with pytest.raises(OptionError, match="batch holds no inputs"):
         probe(nn.Linear(4, 2), ((), None))

@@ -201,7 +201,7 @@ def test_complex_numbers_are_measured_as_their_two_parts():
     for mine, theirs in zip(one.layers, other.layers, strict=True):
         for name in ("gradient_ratio", "effective_rank", "activation_rms"):
             assert mine[name] == pytest.approx(theirs[name], rel=1e-4)
-    with pytest.raises(GradcheckError, match="the model returns complex numbers: give a --loss of it"):
+    with pytest.raises(GradcheckError, match="the model returns complex numbers: give a loss of it"):
         probe(model.layers, inputs)
 
 
