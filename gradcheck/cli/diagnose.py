@@ -1,8 +1,8 @@
 """``gradcheck diagnose``."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, TypedDict
+from typing import TYPE_CHECKING, Annotated, NamedTuple, TypedDict
 
 import typer
 
@@ -43,11 +43,15 @@ class LogOptions(TypedDict):
 
     # fmt: off
     file: Annotated[str, Option(
-        "A recorder's file, JSON Lines, CSV, trainer_state.json, a TensorBoard event file or a folder of them; "
-        "- reads the standard input.", ARGUMENT, "FILE", default=...,
+        "A recorder's file, JSON Lines, CSV, what a training prints, trainer_state.json, a TensorBoard event file, or "
+        "a folder of runs; - reads the standard input.", ARGUMENT, "FILE", default=...,
     )]
     max_norm: Annotated[float | None, Option(
         "Clipping threshold of the global norm.", READING, "C", usual="what the log says",
+    )]
+    columns: Annotated[list[str] | None, Option(
+        "Which column is what (repeatable), as in loss=train/nll, grad_norm=gnorm, step=updates.", READING,
+        "QUANTITY=NAME", usual="known by their names", flags=("--column",),
     )]
     follow: Annotated[bool, Option(
         "Keep watching a growing log; with --fail-on, until one of those is found.", READING, default=False,
@@ -56,17 +60,27 @@ class LogOptions(TypedDict):
     # fmt: on
 
 
+class Asked(NamedTuple):
+    """Which log is diagnosed, and what is said of it beside."""
+
+    file: str
+    max_norm: float | None
+    columns: Mapping[str, str]
+
+
 @command(LogOptions, shown=(LOG_FORMAT, AS_JSON, FILE, LOG_FAIL_ON, QUIET))
 def diagnose(log: LogOptions, shown: Shown) -> None:
     """What does the log of a training run show: did its gradients vanish, explode, spike, and where first?
 
-    Reads step, loss and gradient norms, of the whole and layer by layer, under their usual names, and prints the
-    verdict, the findings with what to try, and what thresholds of clipping would have done. A healthy run has none.
+    Reads step, loss and gradient norms, of the whole and layer by layer, known by the words of their names, and prints
+    the verdict, the findings with what to try, and what thresholds of clipping would have done. A healthy run has none.
     """
+    from gradcheck.logs.columns import asked_columns
     from gradcheck.logs.report import checked_max_norm
 
     enough = partial(_fails, kinds=shown.causes)
-    report, code = _diagnosed(log["file"], checked_max_norm(log["max_norm"]), log["follow"], shown.quiet, enough)
+    asked = Asked(log["file"], checked_max_norm(log["max_norm"]), asked_columns(log["columns"] or ()))
+    report, code = _diagnosed(asked, log["follow"], shown.quiet, enough)
     if report is None:
         raise typer.Exit(code)
     for warning in report.warnings:
@@ -76,21 +90,21 @@ def diagnose(log: LogOptions, shown: Shown) -> None:
 
 
 def _diagnosed(
-    file: str, max_norm: float | None, follow: bool, quiet: bool, enough: Callable[["LogReport"], bool]
+    asked: Asked, follow: bool, quiet: bool, enough: Callable[["LogReport"], bool]
 ) -> tuple["LogReport | None", int]:
     """Return the report, and the exit code if it was interrupted."""
     if follow:
         from gradcheck.cli.follow import followed
 
-        report, interrupted = followed(file, max_norm, quiet, enough)
+        report, interrupted = followed(asked, quiet, enough)
         return report, INTERRUPTED if interrupted else 0
     from gradcheck.logs.reading import read_log
     from gradcheck.logs.report import report_on
 
     with ShareProgress(quiet) as progress:
         progress.what = "read"
-        log = read_log(file, tick=progress)
-    return report_on(log, file, max_norm), 0
+        log = read_log(asked.file, tick=progress, columns=asked.columns)
+    return report_on(log, *asked), 0
 
 
 def _fails(report: "LogReport", kinds: Collection[str]) -> bool:

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -10,11 +10,15 @@ from rich.console import Console
 from rich.live import Live
 
 from gradcheck.cli.page import has_colours
-from gradcheck.logs.reading import Log, read_log
+from gradcheck.logs.log import Log
+from gradcheck.logs.reading import read_log
 from gradcheck.logs.report import LogReport, report_on
 from gradcheck.logs.text.live import live_view
 from gradcheck.render.page import Page
 from gradcheck.render.style import without_controls
+
+#: The file, the threshold of clipping, and which column is what.
+Asked = tuple[str, float | None, Mapping[str, str]]
 
 #: Seconds between two looks at what was read.
 INTERVAL = 1.0
@@ -25,15 +29,15 @@ class Watch:
 
     Parameters
     ----------
-    file : str
-    max_norm : float or None
+    asked : tuple
+        The file, the threshold of clipping, and which column is what: the arguments of ``report_on`` beside the log.
     quiet : bool
     enough : callable
         Whether a report has what is waited for.
     """
 
-    def __init__(self, file: str, max_norm: float | None, quiet: bool, enough: Callable[[LogReport], bool]) -> None:
-        self.file, self.max_norm, self.enough = file, max_norm, enough
+    def __init__(self, asked: Asked, quiet: bool, enough: Callable[[LogReport], bool]) -> None:
+        self.asked, self.enough = asked, enough
         self.log: Log | None = None
         self._quiet = quiet
         self._due = 0.0
@@ -74,7 +78,7 @@ class Watch:
     def _begin_anew(self) -> None:
         """Forget the run before, and say so: above the live table, where there is one."""
         self._rows, self._due = -1, 0.0
-        text = without_controls(f"{self.file} was replaced or cut: a new run, judged from its own beginning")
+        text = without_controls(f"{self.asked[0]} was replaced or cut: a new run, judged from its own beginning")
         if self._live:
             self._live.console.print(text, markup=False, highlight=False)
         elif not self._quiet and sys.stderr is not None:
@@ -82,17 +86,15 @@ class Watch:
 
     def report(self) -> LogReport | None:
         """Return what the log shows so far; None if nothing was read."""
-        return report_on(self.log, self.file, self.max_norm) if self.log and self.log.table.rows_read else None
+        return report_on(self.log, *self.asked) if self.log and self.log.table.rows_read else None
 
 
-def followed(
-    file: str, max_norm: float | None, quiet: bool, enough: Callable[[LogReport], bool]
-) -> tuple[LogReport | None, bool]:
+def followed(asked: Asked, quiet: bool, enough: Callable[[LogReport], bool]) -> tuple[LogReport | None, bool]:
     """Watch a log; return what was found, and whether it ended with an interrupt."""
-    watch, interrupted = Watch(file, max_norm, quiet, enough), False
+    watch, interrupted = Watch(asked, quiet, enough), False
     try:
         with watch:
-            watch.log = read_log(file, follow=watch)
+            watch.log = read_log(asked[0], follow=watch, columns=asked[2])
     except KeyboardInterrupt:
         interrupted = True
     return watch.report(), interrupted

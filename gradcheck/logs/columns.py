@@ -1,22 +1,26 @@
 """What the columns of a log mean: one table of the names that trainers give them."""
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
+from gradcheck.errors import OptionError, one_of
 from gradcheck.logs.records import LAYER_QUANTITIES
+from gradcheck.logs.words import is_part, quantity_of, words
 
 #: Names of quantities, with underscores for everything that is no letter or digit.
 ALIASES = {
-    "step": "step global_step _step iteration iter update updates num_updates steps current_steps",
+    "step": "step global_step _step num_updates total_timesteps timesteps_total num_timesteps timesteps iteration iter "
+    "update updates steps current_steps iters training_iteration batch",
     "epoch": "epoch",
     "loss": "loss train_loss training_loss loss_train batch_loss train_loss_step loss_step total_loss lm_loss "
-    "global_avg_loss loss_train_total ce_loss",
+    "global_avg_loss loss_train_total ce_loss epoch_loss loss_epoch trl",
     "lr": "lr learning_rate learningrate lr_0",
     "loss_scale": "loss_scale scale grad_scale amp_scale",
     "grad_norm": "grad_norm gradient_norm gradnorm gnorm grad_norm_before global_grad_norm total_grad_norm "
     "grad_norm_total grad_2_0_norm_total grad_2_norm_total grad_2_0_norm grad_2_norm gradients_norm grads_norm "
-    "grad_norm_global l2_norm_grad l2_norm_grad_global l2_grad_norm",
+    "grad_norm_global l2_norm_grad l2_norm_grad_global l2_grad_norm grad_gnorm norm",
     "grad_norm_after": "grad_norm_after clipped_grad_norm grad_norm_clipped grad_norm_after_clip clipped_norm",
     "max_norm": "max_norm max_grad_norm clip_norm clip_threshold grad_clip",
     "weight_norm": "weight_norm param_norm parameter_norm params_norm weights_norm",
@@ -24,19 +28,34 @@ ALIASES = {
     "update_ratio": "update_ratio update_to_weight update_weight_ratio update_to_weight_ratio",
     "activation_rms": "activation_rms act_rms",
     "dead_fraction": "dead_fraction dead_units dead",
+    "overflow": "overflow overflows number_of_skipped_iterations skipped_iterations skipped_steps",
+    "nan_steps": "nan_steps number_of_nan_iterations nan_iterations",
 }  # fmt: skip
 
 #: What some trainers put before a name.
 SECTIONS = {
     "train", "training", "trainer", "optim", "optimizer", "optimiser", "metrics", "metric", "debug", "model", "stats",
-    "layers", "samples", "loss_metrics",
+    "layers", "samples", "loss_metrics", "actor", "info", "learner", "learner_stats", "default_policy", "time",
+    "rollout",
 }  # fmt: skip
+
+#: A term of a loss, where the log has no whole one: their sum is judged.
+PART = "loss_part"
 
 #: Longer names are not read.
 LONGEST_NAME = 512
 
+#: What a column of a single number is called where the file doesn't say which.
+VALUE = "Value"
+
+#: What the step is taken from, where a row has none.
+BAR = "the progress bar"
+
 #: What separates a run's name from a column's, where W&B writes a chart as a table.
 RUN = " - "
+
+#: No name is asked for.
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 _QUANTITY = {alias: name for name, aliases in ALIASES.items() for alias in aliases.split()}
 _RANK = {alias: rank for rank, alias in enumerate(_QUANTITY)}
@@ -69,7 +88,7 @@ def _meaning(parts: list[str]) -> Column | None:
     """Return what the parts of a name mean: a quantity, perhaps in several parts, and a layer before or after it."""
     while len(parts) > 1 and _plain(parts[0]) in SECTIONS:
         parts = parts[1:]
-    whole = _QUANTITY.get(_plain("/".join(parts)))
+    whole = _QUANTITY.get(_plain("/".join(parts))) or quantity_of(words("/".join(parts)))
     if whole:
         return Column(whole)
     for size in range(1, len(parts)):
@@ -80,14 +99,43 @@ def _meaning(parts: list[str]) -> Column | None:
     return Column(last, "/".join(parts[:-1])) if last in LAYER_QUANTITIES else None
 
 
-def chosen(names: Collection[str]) -> dict[Column, str]:
-    """Return the name that is read for each column: of two that mean the same, the more usual one."""
-    meanings = [(name, column) for name in names if (column := meaning(name))]
+def chosen(names: Collection[str], wanted: Mapping[str, str] = NOTHING) -> dict[Column, str]:
+    """Return the name that is read for each column: of two that mean the same, the more usual one.
+
+    Parameters
+    ----------
+    names : collection of str
+    wanted : mapping, optional
+        A quantity of the whole step ↦ the name of its column, whatever the others mean.
+    """
+    plain = {quantity: _plain(name) for quantity, name in wanted.items()}
+    meanings = [(name, column) for name in names if (column := meaning(name)) and column[0] not in plain]
+    meanings += [(name, Column(one)) for one, other in plain.items() for name in names if _plain(name.strip()) == other]
     found: dict[Column, str] = {}
     for name, column in sorted(meanings, key=lambda pair: _RANK.get(_plain(pair[0].split("/")[-1]), len(_RANK))):
         found.setdefault(column, name)
+    if Column("loss") not in found and "loss" not in plain:
+        found |= {Column(PART, name.strip()): name for name in names if is_part(words(name))}
     order = {name: place for place, name in enumerate(names)}
     return dict(sorted(found.items(), key=lambda pair: order[pair[1]]))
+
+
+def asked_columns(pairs: Iterable[str]) -> dict[str, str]:
+    """Return what is asked for as ``QUANTITY=NAME``, as in ``loss=train/nll``; raise the error of what isn't so."""
+    found = {}
+    for pair in pairs:
+        quantity, equals, name = pair.partition("=")
+        if not equals or not name:
+            raise OptionError("column", f"{pair!r} is not QUANTITY=NAME, such as loss=train/nll or grad_norm=gnorm")
+        found[one_of("column", quantity.strip().replace("-", "_"), ALIASES)] = name.strip()
+    return found
+
+
+def tag_of(file: str) -> str:
+    """Return the number that a file is named after, as TensorBoard and MLflow name theirs; ``Value`` if it is none."""
+    stem = re.sub(r"\.(?:csv|json|jsonl|txt|log)$", "", file)
+    tag = stem.rpartition("tag-")[2] or stem
+    return tag if meaning(tag) else VALUE
 
 
 def _plain(name: str) -> str:
@@ -101,7 +149,11 @@ class Layout:
     Parameters
     ----------
     columns : iterable of Column
+    names : iterable of str, optional
+        What the log calls them.
+    kind : str
+        The kind of rows that it belongs to, where a log has several: one of them is judged.
     """
 
-    def __init__(self, columns: Iterable[Column]) -> None:
-        self.columns = tuple(columns)
+    def __init__(self, columns: Iterable[Column], names: Iterable[str] = (), kind: str = "") -> None:
+        self.columns, self.names, self.kind = tuple(columns), tuple(names), kind

@@ -1,9 +1,9 @@
 """Tables of text with a header: CSV, or with semicolons or tabs between the cells."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from gradcheck.logs.columns import RUN, Layout, chosen, meaning
+from gradcheck.logs.columns import NOTHING, RUN, VALUE, Layout, chosen, meaning, tag_of
 from gradcheck.logs.lines import LONGEST, Problems, Reader
 from gradcheck.logs.numbers import LogRow, texts
 
@@ -15,6 +15,10 @@ class Delimited(Reader):
 
     format = "CSV"
 
+    def __init__(self, problems: Problems, wanted: Mapping[str, str] = NOTHING, tag: str = "") -> None:
+        super().__init__(problems)
+        self._wanted, self._tag = wanted, tag_of(tag)
+
     def rows(self, lines: Iterator[bytes]) -> Iterator[LogRow]:
         """Yield a row for each line below the header."""
         csv.field_size_limit(LONGEST)
@@ -23,8 +27,13 @@ class Delimited(Reader):
         delimiter = max(DELIMITERS, key=first.count)
         header = next(csv.reader([first], delimiter=delimiter), [])
         self.seen.update(header)
-        columns = chosen(header)
-        layout, places = Layout(columns), [header.index(name) for name in columns.values()]
+        single = VALUE in header and VALUE not in self._wanted.values()  # TensorBoard's download
+        names = [self._tag if single and name == VALUE else name for name in header]
+        columns = chosen(names, self._wanted)
+        layout, places = (
+            Layout(columns, map(str.strip, columns.values())),
+            [names.index(name) for name in columns.values()],
+        )
         if not places:
             return
         runs = {name.rpartition(RUN)[0] for name in header if RUN in name and meaning(name)}

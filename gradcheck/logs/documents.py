@@ -3,12 +3,13 @@
 import codecs
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
+from gradcheck.logs.columns import NOTHING, tag_of
 from gradcheck.logs.json_records import JsonRecords
 from gradcheck.logs.lines import LONGEST, Problems, Reader
-from gradcheck.logs.numbers import CONSTANTS, LogRow, numbers
+from gradcheck.logs.numbers import CONSTANTS, LogRow, numbers, with_constants
 
 #: The key of the list, in a Hugging Face Trainer's ``trainer_state.json``.
 HISTORY = '"log_history"'
@@ -22,14 +23,17 @@ class Document(Reader):
 
     format = "JSON"
 
-    def __init__(self, problems: Problems) -> None:
+    def __init__(self, problems: Problems, wanted: Mapping[str, str] = NOTHING, tag: str = "") -> None:
         super().__init__(problems)
-        self.records = JsonRecords(problems)
+        self.records = JsonRecords(problems, wanted)
         self.seen = self.records.seen
+        self._tag = tag_of(tag)
 
     def rows(self, parts: Iterator[bytes]) -> Iterator[LogRow]:
         """Yield a row for each object of the list."""
         for number, record in enumerate(self._objects(parts), start=1):
+            if isinstance(record, list) and len(record) == 3:  # TensorBoard's download: time, step, value
+                record = {"step": record[1], self._tag: record[2]}
             found = self.records.taken(record, number)
             if found is not None:
                 yield found[0], numbers(found[1])
@@ -50,6 +54,10 @@ class Document(Reader):
             try:
                 value, at = decode(text, at)
             except (ValueError, RecursionError):
+                spelt = with_constants(text[at:])
+                if spelt != text[at:]:
+                    text, at = spelt, 0
+                    continue
                 more = _further(texts, len(text) - at)
                 if not more:
                     self.problems.add("is not JSON, or cut off: it and what follows are left out", number + 1)

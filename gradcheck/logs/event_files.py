@@ -2,12 +2,12 @@
 
 import struct
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from io import BufferedIOBase
 from typing import Any
 
 from gradcheck.errors import MissingExtraError
-from gradcheck.logs.columns import Layout, chosen
+from gradcheck.logs.columns import NOTHING, Layout, chosen
 from gradcheck.logs.lines import LONGEST, Problems, Reader
 from gradcheck.logs.numbers import MISSING, LogRow, of_float
 
@@ -23,8 +23,9 @@ class EventFile(Reader):
 
     format = "TensorBoard events"
 
-    def __init__(self, problems: Problems) -> None:
+    def __init__(self, problems: Problems, wanted: Mapping[str, str] = NOTHING) -> None:
         super().__init__(problems)
+        self._wanted = wanted
         self._layouts: dict[tuple[str, ...], tuple[Layout, list[str]]] = {}
 
     def rows(self, file: BufferedIOBase) -> Iterator[LogRow]:
@@ -61,8 +62,8 @@ class EventFile(Reader):
         keys = tuple(values)
         if keys not in self._layouts:
             self.seen.update(keys[:1000] if len(self.seen) < 1000 else ())
-            columns = chosen([*(key for key in keys if key != "step"), "step"])
-            self._layouts[keys] = Layout(columns), list(columns.values())
+            columns = chosen([*(key for key in keys if key != "step"), "step"], self._wanted)
+            self._layouts[keys] = Layout(columns, columns.values()), list(columns.values())
         layout, names = self._layouts[keys]
         values["step"] = step
         return layout, array("d", [values[name] for name in names])

@@ -2,15 +2,16 @@
 
 import json
 import json.scanner
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain, zip_longest
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeAlias, cast
 
 from gradcheck.errors import GradcheckError
-from gradcheck.logs.columns import LONGEST_NAME, Column, Layout, chosen
+from gradcheck.logs.columns import LONGEST_NAME, NOTHING, PART, Column, Layout, chosen
+from gradcheck.logs.json_shapes import as_columns
 from gradcheck.logs.lines import ENDS, Problems, Reader
-from gradcheck.logs.numbers import CONSTANTS, LogRow, numbers
+from gradcheck.logs.numbers import CONSTANTS, LogRow, numbers, with_constants
 from gradcheck.logs.records import FORMAT, LAYER_QUANTITIES, MARK
 
 #: Layers of a recorder's file; further ones are left out.
@@ -26,7 +27,7 @@ MOST_PLANS = 1000
 SUMMARY, LOSS = "train_runtime", Column("loss")
 
 #: Levels of objects within objects that are read.
-DEEPEST = 4
+DEEPEST = 8
 
 #: A layout, and the values of a row that has it; of a table those of one row after the other.
 Taken: TypeAlias = tuple[Layout, tuple[Any, ...]]
@@ -35,12 +36,13 @@ Taken: TypeAlias = tuple[Layout, tuple[Any, ...]]
 class Plan(NamedTuple):
     """What is taken from a record with certain keys: its layout, and a function from the record to its values.
 
-    A nested record has objects in it, and is flattened first.
+    A nested record has objects in it, and is flattened first; one that is a whole run becomes an object of columns.
     """
 
     layout: Layout
     pick: Callable[[Mapping[str, Any]], tuple[Any, ...]]
     nested: bool = False
+    whole: bool = False
 
 
 class JsonRecords(Reader):
@@ -48,8 +50,9 @@ class JsonRecords(Reader):
 
     format = "JSON Lines"
 
-    def __init__(self, problems: Problems) -> None:
+    def __init__(self, problems: Problems, wanted: Mapping[str, str] = NOTHING, kind: str = "") -> None:
         super().__init__(problems)
+        self._wanted, self._kind = wanted, kind
         self._layers: list[str] | None = None
         self._plans: dict[tuple[str, ...], Plan] = {}
         self._recorded: dict[tuple[str, ...], Layout] = {}
@@ -74,7 +77,11 @@ class JsonRecords(Reader):
     def _values(self, line: bytes, number: int) -> Taken | None:
         """Return what a line holds; None if it is damaged, or nothing that a diagnosis reads."""
         try:
-            record = self._parse(line.decode("utf-8", "replace"))
+            text = line.decode("utf-8", "replace")
+            try:
+                record = self._parse(text)
+            except ValueError:
+                record = self._parse(with_constants(text))
         except (ValueError, RecursionError):
             if line.strip():
                 torn = "" if line.endswith(ENDS) else ", cut off"
@@ -106,6 +113,8 @@ class JsonRecords(Reader):
     def _flat(self, record: dict[str, Any]) -> Taken | None:
         keys = tuple(record)
         plan = self._plans.get(keys) or self._planned(record, keys)
+        if plan.whole:
+            return self._whole(record)
         if plan.nested:
             return self._flat(dict(_flattened(record)))
         return (plan.layout, plan.pick(record)) if plan.layout.columns else None
@@ -115,13 +124,24 @@ class JsonRecords(Reader):
         if len(self._plans) >= MOST_PLANS:
             self._plans.clear()
         self.seen.update(key for key in keys[:MOST_PLANS] if len(self.seen) < MOST_PLANS)
-        names = chosen(keys)
+        names = chosen(keys, self._wanted)
         if any(key.endswith(SUMMARY) for key in keys) and names.get(LOSS, "").endswith("train_loss"):
             del names[LOSS]  # the mean of the whole run, after its last step
         picking = _picking_rows if _is_table(record, names) else _picking
         nested = picking is _picking and any(isinstance(value, dict) for value in record.values())
-        plan = self._plans[keys] = Plan(Layout(names), picking(list(names.values())), nested)
+        whole = not _judged(names) and any(True for _ in self._as_columns(record))
+        layout = Layout(names, names.values(), self._kind)
+        plan = self._plans[keys] = Plan(layout, picking(list(names.values())), nested, whole)
         return plan
+
+    def _as_columns(self, record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """Yield an object that is a whole run as columns, if any of them is judged."""
+        return (columns for columns in as_columns(record) if _judged(chosen(list(columns), self._wanted)))
+
+    def _whole(self, record: Mapping[str, Any]) -> Taken | None:
+        """Return the rows of an object that is a whole run."""
+        columns = next(self._as_columns(record), None)
+        return None if columns is None else self._flat(columns)
 
     def _read_header(self, header: Mapping[str, Any]) -> None:
         """Take the layers' names and the clipping from a recorder's header."""
@@ -144,13 +164,18 @@ class JsonRecords(Reader):
             return None
         whole = {key: value for key, value in record.items() if key != "layers"}
         keys = (*whole, "", *lists)
-        taken = chosen(tuple(whole))
+        taken = chosen(tuple(whole), self._wanted)
         layout = self._recorded.get(keys)
         if layout is None:
             of_layers = (Column(quantity, name) for quantity in lists for name in names)
-            layout = self._recorded[keys] = Layout(chain(taken, of_layers))
+            layout = self._recorded[keys] = Layout(chain(taken, of_layers), taken.values(), self._kind)
         values = (value for values in lists.values() for value in values[: len(names)])
         return layout, (*(whole[name] for name in taken.values()), *values)
+
+
+def _judged(columns: Iterable[Column]) -> bool:
+    """Whether there is a loss or a norm among columns."""
+    return any(column.quantity in ("loss", PART, "grad_norm") for column in columns)
 
 
 def _joined(rows: list[Taken]) -> LogRow:
@@ -168,7 +193,7 @@ def _picking(names: list[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]
 def _is_table(record: Mapping[str, Any], names: Mapping[Column, str]) -> bool:
     """Whether an object holds a whole run, column by column: lists, or objects with the numbers of the rows as keys."""
     step = names.get(Column("step"))
-    judged = [record[names[column]] for column in (LOSS, Column("grad_norm")) if column in names]
+    judged = [record[name] for column, name in names.items() if column.quantity in ("loss", PART, "grad_norm")]
     return any(_column(value) for value in judged) and (step is None or bool(_column(record[step])))
 
 

@@ -60,6 +60,8 @@ class Reader:
         Rule and threshold of the clipping, if the log says so.
     seen : set of str
         Names that were there, understood or not.
+    last_word : str
+        The error that the program ended of, where the log says so.
     """
 
     format: str
@@ -68,6 +70,11 @@ class Reader:
         self.problems = problems
         self.clip: tuple[str, float] | None = None
         self.seen: set[str] = set()
+        self.last_word = ""
+
+    def worth(self, kind: str) -> int:
+        """Return what rows of a kind are worth: 2 of the training, 1 those that are drawn over, 0 of a validation."""
+        return 2
 
 
 class BegunAnewError(Exception):

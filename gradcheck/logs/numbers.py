@@ -5,6 +5,7 @@ never negative, so that it is free, and a cell that is empty differs from one th
 """
 
 import math
+import re
 from array import array
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
@@ -21,10 +22,22 @@ NOT_A_NUMBER = float("-inf")
 #: What the literals of JSON's common extension mean.
 CONSTANTS = {"NaN": NOT_A_NUMBER, "Infinity": INFINITE, "-Infinity": NOT_A_NUMBER}
 
+#: Other spellings of them, where a value is.
+_SPELLINGS = re.compile(r"(?<=[:\[,])(\s*)([-+]?)(nan|inf|infinity|NaN|Infinity)(?=\s*[,}\]])", re.IGNORECASE)
+
 _WORDS = {
     "nan": NOT_A_NUMBER, "inf": INFINITE, "infinity": INFINITE, "+inf": INFINITE, "+infinity": INFINITE,
     "-inf": NOT_A_NUMBER, "-infinity": NOT_A_NUMBER, "-nan": NOT_A_NUMBER, "1.#inf": INFINITE,
 }  # fmt: skip
+
+
+def with_constants(text: str) -> str:
+    """Return JSON in which numbers that aren't finite are spelt as its common extension has them."""
+    return _SPELLINGS.sub(lambda found: f"{found[1]}{_constant(found[2], found[3])}", text)
+
+
+def _constant(sign: str, word: str) -> str:
+    return "NaN" if word.lower() == "nan" else f"{sign.strip('+')}Infinity"
 
 
 def numbers(values: Iterable[Any]) -> "array[float]":

@@ -11,15 +11,18 @@ from gradcheck.base.document import Cause, CommandReport
 from gradcheck.base.record import Record, item, number
 from gradcheck.base.wording import as_percent
 from gradcheck.errors import finite
-from gradcheck.logs.columns import Column
+from gradcheck.logs.columns import BAR, NOTHING, Column, asked_columns
 from gradcheck.logs.findings.causes import NO_THRESHOLD, advice_on
 from gradcheck.logs.findings.clips import Replay, Threshold, replays, thresholds, usual_text, usual_threshold
 from gradcheck.logs.findings.criteria import find_all
 from gradcheck.logs.findings.finding import FINDING_KINDS, NOTE, SEVERITIES, Finding
 from gradcheck.logs.findings.meaning import as_meant
 from gradcheck.logs.findings.sentences import step_text
-from gradcheck.logs.reading import Log, read_log
+from gradcheck.logs.log import Log
+from gradcheck.logs.reading import read_log
 from gradcheck.logs.series import Series
+from gradcheck.logs.what_was_read import LogRead as LogRead
+from gradcheck.logs.what_was_read import LogRun, number_of, read_part
 
 #: Points of the curves in the report.
 POINTS = 240
@@ -33,17 +36,7 @@ class LogConfig(Record):
 
     file: str
     max_norm: float | None = item("as it was given; null: what the log says")
-
-
-class LogRead(Record):
-    """What was read."""
-
-    format: str
-    rows: int = item(minimum=0)
-    first_step: float | None = item("of the rows that count")
-    last_step: float | None = item("of the rows that count")
-    layers: int = item("layers whose gradient norm is logged", minimum=0)
-    rows_per_sample: int = item("above 1: of each group of so many rows the first and the highest are kept", minimum=0)
+    columns: tuple[str, ...] = item("QUANTITY=NAME, as they were given", default=())
 
 
 class LogCause(Cause):
@@ -104,21 +97,29 @@ class LogReport(CommandReport):
     replays: tuple[Replay, ...] = item("the adaptive rules on the logged norms")
     curves: Curves
     warnings: tuple[str, ...] = item("what was wrong with the log and was left out")
+    runs: tuple[LogRun, ...] = item("where there are several: all of them, the one that is judged last", default=())
 
 
 @public
 def diagnose(
-    file: str | Path, *, max_norm: float | None = None, tick: Callable[[float], None] | None = None
+    file: str | Path,
+    *,
+    max_norm: float | None = None,
+    columns: Mapping[str, str] | None = None,
+    tick: Callable[[float], None] | None = None,
 ) -> LogReport:
     """Diagnose the log of a training run.
 
     Parameters
     ----------
     file : str or Path
-        A recorder's file; JSON Lines or CSV with columns such as step, loss, lr, grad_norm, grad_norm/LAYER; a Hugging
-        Face ``trainer_state.json``; a TensorBoard event file or a folder of them; ``-`` for the standard input.
+        A recorder's file; JSON Lines or CSV with columns such as step, loss, lr, grad_norm, grad_norm/LAYER; what a
+        training prints; a Hugging Face ``trainer_state.json``; a TensorBoard event file; a folder of runs; ``-`` for
+        the standard input.
     max_norm : float, optional
         The clipping threshold of the global norm, where the log doesn't say it.
+    columns : mapping, optional
+        A quantity (loss, grad_norm, step, …) ↦ the name of its column, where another one is taken for it.
     tick : callable, optional
         Called with the fraction of the file that has been read, 0 to 1.
 
@@ -133,7 +134,7 @@ def diagnose(
     MissingExtraError
         It is an event file, and the package that reads it isn't installed.
     OptionError
-        `max_norm` is not a threshold.
+        `max_norm` is not a threshold, or `columns` names no quantity.
 
     Notes
     -----
@@ -141,7 +142,8 @@ def diagnose(
     the findings as they are. ``gradcheck.logs.findings`` has them with their constants, reasons and sources.
     """
     max_norm = checked_max_norm(max_norm)
-    return report_on(read_log(file, tick=tick), str(file), max_norm)
+    columns = asked_columns(f"{quantity}={name}" for quantity, name in (columns or {}).items())
+    return report_on(read_log(file, tick=tick, columns=columns), str(file), max_norm, columns)
 
 
 def checked_max_norm(max_norm: float | None) -> float | None:
@@ -150,40 +152,41 @@ def checked_max_norm(max_norm: float | None) -> float | None:
 
 
 @np.errstate(all="ignore")  # numbers at the ends of the floats' range
-def report_on(log: Log, file: str, max_norm: float | None = None) -> LogReport:
-    """Return what a log shows, as far as it is read."""
+def report_on(log: Log, file: str, max_norm: float | None = None, columns: Mapping[str, str] = NOTHING) -> LogReport:
+    """Return what a log shows, as far as it is read: its last run, and in short the others."""
     series = Series(log)
     found = find_all(series, max_norm)
     series, _ = as_meant(series) if len(series.steps) else (series, [])
     table = thresholds(series, found)
     return LogReport(
         command="diagnose",
-        config=LogConfig(file=file, max_norm=max_norm),
-        log=_read_part(log, series),
+        config=LogConfig(
+            file=file, max_norm=max_norm, columns=tuple(f"{quantity}={name}" for quantity, name in columns.items())
+        ),
+        log=read_part(log, series),
         verdict=_verdict(found),
         findings=tuple(_finding(one, table) for one in found),
         thresholds=tuple(table),
         replays=tuple(replays(series)),
         curves=Curves(grad_norm=_curve(series, "grad_norm"), loss=_curve(series, "loss")),
         warnings=(*log.problems.lines(), *_warnings(series)),
+        runs=tuple(_runs(log, found, max_norm)),
     )
 
 
-def _read_part(log: Log, series: Series) -> LogRead:
-    first, last = series.ends if len(series.steps) else (math.nan, math.nan)
-    return LogRead(
-        format=log.reader.format,
-        rows=log.table.rows,
-        first_step=_step(first),
-        last_step=_step(max(last, log.table.last_step)),
-        layers=len(series.layers),
-        rows_per_sample=log.table.stride,
-    )
-
-
-def _step(step: float) -> float | None:
-    """Return a step as JSON has it: whole ones without decimals."""
-    return int(step) if math.isfinite(step) and float(step).is_integer() else number(step)
+def _runs(log: Log, found: Sequence[Finding], max_norm: float | None) -> Iterator[LogRun]:
+    """Yield the runs of a log, if there are several."""
+    runs = list(log.runs())
+    for name, part, run in runs if len(runs) > 1 else ():
+        own = Series(part, run)
+        here = found if run is log.table.run else find_all(own, max_norm)
+        verdict = _verdict(here)
+        first, last = own.ends if len(own.steps) else (math.nan, math.nan)
+        message = verdict.reasons[0] if verdict.reasons else None
+        yield LogRun(
+            name=name, rows=run.rows, first_step=number_of(first), last_step=number_of(max(last, run.last_step)),
+            status=verdict.status, message=message,
+        )  # fmt: skip
 
 
 def _finding(one: Finding, table: Sequence[Threshold]) -> LogFinding:
@@ -191,8 +194,8 @@ def _finding(one: Finding, table: Sequence[Threshold]) -> LogFinding:
         kind=one.kind,
         severity=one.weight,
         message=one.message,
-        first_step=_step(one.first_step),
-        last_step=_step(one.last_step),
+        first_step=number_of(one.first_step),
+        last_step=number_of(one.last_step),
         layer=next(iter(one.layers), None),
         layers=one.layers,
         numbers={name: number(value) for name, value in one.numbers.items()},
@@ -213,7 +216,7 @@ def _curve(series: Series, quantity: str) -> Curve:
     steps, values = series.course(quantity)
     starts = np.unique(np.linspace(0, len(steps), min(POINTS, len(steps)), endpoint=False).astype(int))
     highest = np.maximum.reduceat(values, starts).tolist() if len(starts) else []
-    return Curve(step=tuple(map(_step, steps[starts].tolist())), value=tuple(map(number, highest)))
+    return Curve(step=tuple(map(number_of, steps[starts].tolist())), value=tuple(map(number, highest)))
 
 
 def _verdict(found: Sequence[Finding]) -> LogVerdict:
@@ -222,7 +225,7 @@ def _verdict(found: Sequence[Finding]) -> LogVerdict:
     kind, step, layers = (decides[0].kind, decides[0].first_step, decides[0].layers) if decides else HEALTHY
     return LogVerdict(
         status=kind,
-        first_step=_step(step),
+        first_step=number_of(step),
         layer=next(iter(layers), None),
         reasons=tuple(one.message for one in decides),
         causes=tuple(map(_cause, decides)),
@@ -235,13 +238,21 @@ def _cause(one: Finding) -> LogCause:
 
 
 def _warnings(series: Series) -> Iterator[str]:
-    back = series.table.steps_back
+    several = [name for name, _, _ in series.log.runs()]
+    if len(several) > 1:
+        yield f"it holds {len(several)} runs; judged is the last one ({several[-1]}), the others are told in short"
+    back = series.run.steps_back
     if back:
         times = "once" if back == 1 else f"{back:,} times"
-        how = "they are sorted" if series.table.out_of_order else "where a step occurs twice, the later row counts"
+        how = "they are sorted" if series.run.out_of_order else "where a step occurs twice, the later row counts"
         yield f"the steps go back {times}: {how}"
     for name in ("step", "loss", "grad_norm"):
-        if Column(name) in series.columns and np.isnan(series.samples[:, series.columns[Column(name)]]).all():
+        from_rows = series.names.get(Column(name)) != BAR
+        if (
+            from_rows
+            and Column(name) in series.columns
+            and np.isnan(series.samples[:, series.columns[Column(name)]]).all()
+        ):
             yield f"no number under {name} could be read"
-    if series.table.nonfinite is None and not len(series.norm) and len(series.steps):
+    if series.run.nonfinite is None and not len(series.norm) and len(series.steps):
         yield f"it has no gradient norm: only the loss is judged, from step {step_text(series.steps[0])} on"

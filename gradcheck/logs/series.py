@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gradcheck.logs.columns import Column
-from gradcheck.logs.reading import Log
-from gradcheck.logs.table import Rows
+from gradcheck.logs.log import Log
+from gradcheck.logs.runs import Rows, Run
 
 Numbers = npt.NDArray[np.float64]
 
@@ -39,11 +39,18 @@ class Series:
     Parameters
     ----------
     log : Log
+    run : Run, optional
+        Which of its runs; the last one, without it.
 
     Attributes
     ----------
+    log : Log
     table : Table
-        What was counted: ``rows``, ``stride``, ``steps_back``, ``nonfinite``.
+        The rows of all runs.
+    run : Run
+        What was counted: ``rows``, ``stride``, ``steps_back``, ``nonfinite``, ``nonfinite_of``.
+    names : mapping
+        Column ↦ what the log calls it.
     columns : mapping
         Column ↦ its place.
     samples, peaks : array (rows, columns)
@@ -54,9 +61,12 @@ class Series:
         Rule and threshold, if the log says so.
     """
 
-    def __init__(self, log: Log) -> None:
-        self.table, self.columns, self.clip = log.table, log.table.columns, log.reader.clip
-        self.samples, self.peaks = log.table.kept()
+    def __init__(self, log: Log, run: Run | None = None) -> None:
+        self.log, self.table, self.clip = log, log.table, log.reader.clip
+        self.table.flush()
+        self.run = run or self.table.run
+        self.columns, self.names = self.table.columns, self.table.names
+        self.samples, self.peaks = self.run.kept()
         self.steps = self.samples[:, 0]
 
     def without(self, quantity: str) -> "Series":

@@ -94,7 +94,7 @@ def test_a_new_run_in_the_same_file_is_judged_for_itself(how, growing, tmp_path,
             growing('{"step": 50, "grad_norm": NaN}\n')
         return found["verdict"]["status"] == "nonfinite"
 
-    report, interrupted = followed("run.jsonl", None, False, enough)
+    report, interrupted = followed(("run.jsonl", None, {}), False, enough)
     assert not interrupted
     assert capsys.readouterr().err == "run.jsonl was replaced or cut: a new run, judged from its own beginning\n"
     assert report.to_dict()["log"]["rows"] == 51

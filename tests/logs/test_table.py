@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from gradcheck.logs import table
+from gradcheck.logs import runs, table
 
 
 def log(rows):
@@ -19,7 +19,7 @@ def rows(steps, norm=1.0):
 @pytest.fixture
 def small(monkeypatch):
     """A table that keeps few rows."""
-    monkeypatch.setattr(table, "MOST_ROWS", 128)
+    monkeypatch.setattr(runs, "MOST_ROWS", 128)
     monkeypatch.setattr(table, "BLOCK_ROWS", 64)
 
 

@@ -17,8 +17,8 @@ from gradcheck.logs.findings.finding import NOTE, Finding
 from gradcheck.logs.findings.learning import BLOCKS, SMALLER
 from gradcheck.logs.findings.robust import Numbers, block_medians
 from gradcheck.logs.findings.sentences import WORDS
+from gradcheck.logs.runs import Nonfinite
 from gradcheck.logs.series import Series, logarithms
-from gradcheck.logs.table import Nonfinite
 from gradcheck.spec.thresholds import Thresholds
 
 RATIOS = (1e-4, 1e-1)
@@ -30,13 +30,13 @@ FEWEST = 3
 
 def find_nonfinite(series: Series) -> list[Finding]:
     """Find the first loss or gradient that is infinite or not a number."""
-    found = series.table.nonfinite
+    found = series.run.nonfinite
     if found is None:
         return []
     what, layers = _source(found)
     value = max(number for column, number in found.values.items() if column.quantity == what)
     scaled = not np.isnan(series.values("loss_scale")).all()
-    passing = scaled and found.rows <= max(1.0, SCALER * series.table.rows) and found.last_step < series.ends[1]
+    passing = scaled and found.rows <= max(1.0, SCALER * series.run.rows) and found.last_step < series.ends[1]
     numbers, details = {"rows": float(found.rows)}, {"what": what, "value": value}
     severity = NOTE if passing else ""
     return [

@@ -32,6 +32,12 @@ MOVING = ("exploding", "nonfinite", "vanishing", "collapsed")
 #: Layers that a finding names.
 NAMED = 4
 
+#: Other runs that are listed.
+MOST_RUNS = 10
+
+#: What a quantity is called in text.
+QUANTITIES = {"loss": "loss", "grad_norm": "gradient norm", "step": "step"}
+
 #: Longer names of layers are cut off.
 LONGEST = 40
 
@@ -45,6 +51,9 @@ def _parts(report: LogReport, page: Page) -> Iterator[RenderableType]:
     yield aside(headline(report))
     yield ""
     yield verdict(report)
+    yield from (indented(Text(without_controls(line))) for line in other_runs(report))
+    if report.log.columns:
+        yield indented(aside(taken(report)))
     yield from curves(report, page)
     for finding in report.findings:
         yield ""
@@ -67,6 +76,24 @@ def headline(report: LogReport) -> str:
     if log.rows_per_sample > 1:
         parts.append(f"{log.rows_per_sample:,} rows merged into one")
     return SEPARATOR.join(parts)
+
+
+def taken(report: LogReport) -> str:
+    """Return what was taken for what, and how many of the rows that there are."""
+    log = report.log
+    parts = [f"{QUANTITIES[one.quantity]} ← {_name(one.name)}" for one in log.columns]
+    if log.rows_found > log.rows:
+        parts.append(f"{log.rows:,} of {counted(log.rows_found, 'row')}")
+    return SEPARATOR.join(parts)
+
+
+def other_runs(report: LogReport) -> Iterator[str]:
+    """Yield a line for each of the other runs, the last one first; the one that is judged has the rest of the text."""
+    if report.runs:
+        yield f"judged: {report.runs[-1].name}, the last one"
+    for run in report.runs[-2::-1][:MOST_RUNS]:
+        what = f"{run.status}: {run.message}" if run.message else run.status
+        yield f"{run.name}, {counted(run.rows, 'row')} to step {step_text(run.last_step)}: {what}"
 
 
 def verdict(report: LogReport) -> RenderableType:

@@ -1,0 +1,185 @@
+"""Kinds of rows in the text of a console: which of them a line belongs to, and what is taken from it."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from gradcheck.logs.columns import BAR, NOTHING, PART, Column, Layout, chosen
+from gradcheck.logs.console_values import Pair, lead_of, pairs, pattern_of
+
+#: Kinds that are told apart.
+MOST_KINDS = 16
+
+#: Names that mean a step, an epoch or a loss in a console only.
+SHORT = {"s": "step", "it": "step", "train": "epoch", "training": "epoch", "ep": "epoch", "e": "epoch", "trn": "epoch"}
+
+#: Letters with a number after them, before a name: ``E12 iter``.
+_COUNTED = re.compile(r"^[A-Za-z]{1,5}\d+\s+")
+
+#: What a kind is worth: rows of a validation are read if there are no others, those of a bar that is drawn over if
+#: there are hardly any others.
+VALIDATION, PROVISIONAL, TRAINING = range(3)
+
+STEP, EPOCH, LENGTH, LOSS, NORM = map(Column, ("step", "epoch", "epoch_length", "loss", "grad_norm"))
+
+
+class Kind:
+    """Rows that one print statement wrote, with a number to judge.
+
+    Attributes
+    ----------
+    key : str
+        Its name among the kinds.
+    worth : int
+    names : dict
+        Column ↦ what the log calls it.
+    fractional : bool
+        Its epochs have decimals, and are rounded: they are no steps.
+    last, interval, recent
+        The step of its last row, how far it was from the one before, and the last ones.
+    bar_total : float
+        Where the bar ends that its rows belong to.
+    """
+
+    def __init__(self, key: str, worth: int, names: dict[Column, str]) -> None:
+        self.key, self.worth, self.names = key, worth, names
+        self.fractional = False
+        self.last, self.interval = math.nan, math.inf
+        self.recent: list[float] = []
+        self.bar_total = math.nan
+
+
+class Plan(NamedTuple):
+    """What is taken from the lines of one shape."""
+
+    kind: Kind
+    layout: Layout
+    places: tuple[int, ...]  # of the numbers that are taken, in the order of the layout's first columns
+    step: int  # which of them is the step; −1 if there is none
+    epoch: int
+    inside: bool  # the step begins anew with each epoch
+    lacks_loss: bool  # other rows of its kind have one
+    pattern: re.Pattern[str] | None
+
+
+class Kinds:
+    """The kinds of rows in a log, found as its lines come.
+
+    Parameters
+    ----------
+    wanted : mapping
+        A quantity ↦ the name of its column.
+    """
+
+    def __init__(self, wanted: Mapping[str, str] = NOTHING) -> None:
+        self.wanted = wanted
+        self.kinds: list[Kind] = []
+        self.seen: set[str] = set()
+
+    def plan(self, shape: tuple[str, ...], numbers: Sequence[str], frame: str, worth: int) -> Plan | None:
+        """Return what is taken from lines of a shape; None if there is nothing to judge in it.
+
+        Parameters
+        ----------
+        shape, numbers : sequence of str
+            The texts around the numbers, and those of the first line.
+        frame : str
+            What the line was taken out of; empty: it is a whole line.
+        worth : int
+        """
+        found = list(pairs(shape))
+        places = self._places(found)
+        self.seen.update(list(places)[: 100 if len(self.seen) < 1000 else 0])
+        own = self._chosen(places, numbers)
+        if not any(column.quantity in ("loss", "grad_norm", PART) for column in own):
+            validating = self._places([pair._replace(training=True) for pair in found])
+            own, worth = self._chosen(validating, numbers), VALIDATION
+            places = validating
+            if not any(column in (LOSS, NORM) for column in own):
+                return None
+        first = min(places[name] for name in own.values())
+        lead = frame or lead_of(shape, first)
+        return self._planned(own, places, found, lead, worth, shape, numbers, bool(frame))
+
+    def _places(self, found: Sequence[Pair]) -> dict[str, int]:
+        """Return the names of numbers of the training, and their places: of several with one name the first one's."""
+        places: dict[str, int] = {}
+        for pair in found:
+            name = _COUNTED.sub("", pair.name)
+            if name and pair.training:
+                places.setdefault(name, pair.place)
+        return places
+
+    def _chosen(self, places: Mapping[str, int], numbers: Sequence[str]) -> dict[Column, str]:
+        """Return the names of the columns; a loss that is no number counts only if there is no other."""
+        held = [name for name in places if not (numbers[places[name]].lower() == "nan" and "loss" in name.lower())]
+        columns = chosen(list(places), self.wanted)
+        if LOSS in columns and columns[LOSS] not in held and "loss" not in self.wanted:
+            columns[LOSS] = chosen(held).get(LOSS, columns[LOSS])
+        for name in places:
+            quantity = SHORT.get(name.lower())
+            if quantity and Column(quantity) not in columns and quantity not in self.wanted:
+                columns[Column(quantity)] = name
+        return columns
+
+    def _planned(
+        self,
+        own: dict[Column, str],
+        places: Mapping[str, int],
+        found: Sequence[Pair],
+        lead: str,
+        worth: int,
+        shape: tuple[str, ...],
+        numbers: Sequence[str],
+        framed: bool,
+    ) -> Plan | None:
+        kind = self._kind(lead, worth, own)
+        if kind is None:
+            return None
+        lacks_loss = LOSS in kind.names and LOSS not in own
+        columns, at = list(own), [places[name] for name in own.values()]
+        index = self._index(found, own, places)
+        inside = index is not None
+        if index is not None:
+            columns, at = [*columns, STEP, LENGTH], [*at, index.place, index.total or 0]
+        order = sorted(range(len(at)), key=at.__getitem__)  # as the numbers stand in the line
+        columns, at = [columns[place] for place in order], [at[place] for place in order]
+        epoch = columns.index(EPOCH) if EPOCH in columns else -1
+        if epoch >= 0 and "." in numbers[at[epoch]]:
+            kind.fractional = True
+        step = columns.index(STEP) if STEP in columns else -1
+        columns += [STEP] if step < 0 else []
+        columns += [EPOCH] if epoch < 0 else []
+        columns += [LOSS] if lacks_loss else []
+        usual = {STEP: "the place in the epoch" if inside else BAR}
+        names = [own.get(one) or kind.names.get(one) or usual.get(one, one.quantity) for one in columns]
+        layout = Layout(columns, names, kind.key)
+        pattern = None if framed else pattern_of(shape, at)
+        return Plan(kind, layout, tuple(at), step, epoch, inside, lacks_loss, pattern)
+
+    def _kind(self, lead: str, worth: int, own: dict[Column, str]) -> Kind | None:
+        """Return the kind with these words and numbers, or with some of them: rows may lack what isn't finite."""
+        judged = {name for column, name in own.items() if column.quantity in ("loss", "grad_norm", PART)}
+        for kind in self.kinds:
+            others = set(kind.names.values())
+            shared = judged <= others or all(
+                name in judged for column, name in kind.names.items() if column in (LOSS, NORM)
+            )
+            if kind.key.startswith(f"{lead}\0") and kind.worth == worth and shared and judged & others:
+                kind.names = own | kind.names
+                return kind
+        if len(self.kinds) >= MOST_KINDS:
+            return None
+        kind = Kind(f"{lead}\0{len(self.kinds)}", worth, dict(own))
+        self.kinds.append(kind)
+        return kind
+
+    def _index(self, found: Sequence[Pair], own: Mapping[Column, str], places: Mapping[str, int]) -> Pair | None:
+        """Return the number within an epoch, ``[2][350/735]``, where there is no other step."""
+        counted = [pair for pair in found if pair.total is not None]
+        nameless = [pair for pair in counted if not pair.name or pair.name.lower() in ("samples", "batch")]
+        if STEP in own or "step" in self.wanted or not nameless:
+            return None
+        after = [pair for pair in nameless if EPOCH in own and pair.place > places[own[EPOCH]]]
+        return (after or nameless[-1:])[0]

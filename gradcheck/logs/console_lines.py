@@ -1,0 +1,94 @@
+"""Lines of a console without what a terminal draws: colours, progress bars, the frames of tables."""
+
+import re
+from typing import NamedTuple
+
+#: Colours and movements of the cursor.
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07]*\x07|[()][A-Z0-9])")
+
+#: The bar of tqdm: ``  3%|##   | 20/600 [00:02<12:00,  2.2it/s``; what it is at, of how many, follow as ``20/600 [``.
+_BAR = re.compile(
+    r"\d+%\s?\|[^|]*\|\s*(\d+(?:\.\d+)?[kMG]?)/(\d+(?:\.\d+)?[kMG]?)\s*"
+    r"\[[^,\]=]*(?:,\s*[^,\]=]*/[^,\]=]*)?,?"
+)
+
+#: The bar of Keras, of versions 1 and 2, and of 3: where it is, and the time that it shows.
+_EPOCH_BAR = re.compile(r"^\s*(\d+)/(\d+)\s+(?:\[[=>.\-]*\]|[━─╸╺]+)(?=\s)")
+_ETA = re.compile(r"\bETA\b")
+
+#: A line of a table of two columns, a heading in one, and what is drawn between two tables.
+_CELLS = re.compile(r"^\s*[|│┃]\s*([^|│┃]*?)\s*[|│┃]\s*([^|│┃]*?)\s*[|│┃]\s*$")
+_RULE = re.compile(r"^\s*[-=+─━═┌┐└┘├┤┏┓┗┛╭╮╰╯|]{3,}\s*$")
+
+#: How a program says that it ends of an error, or that it gives up.
+_LAST_WORDS = re.compile(
+    r"^(?:\W*rank ?\d+\W+)?(?:[\w.]+\.)?(\w*(?:Error|Exception|Interrupt)): .*"
+    r"|.*\b(?:loss|grad\w*)\b.*\b(?:nan|inf|infinite|non-?finite)\b.*\b(?:stop|abort|exit|halt|terminat)\w*.*",
+    re.IGNORECASE,
+)
+
+#: How one says that a step was skipped because a gradient in half precision overflowed, and the loss scale after it.
+_SCALE = re.compile(r"(?i)(?:reducing(?: loss scale)?|loss scale) to:? *([-+.\deE]+)")
+
+
+class Bar(NamedTuple):
+    """Where a progress bar is."""
+
+    at: float
+    total: float
+
+
+def plain(line: str) -> str:
+    """Return a line without what only a terminal obeys."""
+    return _ESCAPES.sub("", line) if "\x1b" in line else line
+
+
+def without_bar(line: str) -> tuple[str, Bar | None, str]:
+    """Return a line without its bar, where the bar is, and what is drawn after it on the same line."""
+    found = _BAR.search(line)
+    if not found:
+        return line, None, ""
+    bar = Bar(_count(found[1]), _count(found[2]))
+    rest = line[found.end() :]
+    if rest.startswith("]"):
+        return "", bar, rest[1:].strip()
+    return f"{line[: found.start()].strip()} {found[1]}/{found[2]} [{rest}", bar, ""
+
+
+def _count(text: str) -> float:
+    factor = {"k": 1e3, "M": 1e6, "G": 1e9}.get(text[-1], 1.0)
+    return float(text.rstrip("kMG")) * factor
+
+
+def epoch_bar(line: str) -> tuple[str, Bar, bool] | None:
+    """Return what is beside the bar of an epoch, where it is, and whether the epoch ends; None if there is no bar."""
+    found = _EPOCH_BAR.match(line)
+    if not found:
+        return None
+    bar = Bar(float(found[1]), float(found[2]))
+    return line[found.end() :], bar, bar.at == bar.total and not _ETA.search(line)
+
+
+def cells(line: str) -> tuple[str, str] | None:
+    """Return the cells of a table of names and numbers; None of any other line."""
+    found = _CELLS.match(line)
+    return (found[1], found[2]) if found else None
+
+
+def is_rule(line: str) -> bool:
+    """Whether a line is drawn between two tables."""
+    return bool(_RULE.match(line))
+
+
+def last_words(line: str) -> str:
+    """Return a line that says why a program ends; empty of any other."""
+    return line.strip()[:200] if _LAST_WORDS.match(line) else ""
+
+
+def overflow(line: str) -> str | None:
+    """Return the loss scale after an overflow; None of a line that tells of none, empty if it doesn't say."""
+    lower = line.lower()
+    if "overflow" not in lower or not ("scale" in lower or "skip" in lower):
+        return None
+    scales = _SCALE.findall(line)
+    return scales[-1].rstrip(".") if scales else ""

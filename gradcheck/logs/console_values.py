@@ -1,0 +1,121 @@
+"""Numbers in a line of a console, and what each is called: no list of trainers, only how people write numbers down.
+
+A line is cut at its numbers. What is left between them is its shape: the same for all lines that one print statement
+wrote. A number's name is the end of the text before it: ``loss: 2.1``, ``loss=2.1``, ``loss 2.1``, ``[loss] 2.1``,
+``'loss': '2.1'``, ``"loss": tensor(2.1)`` and ``| loss | 2.1 |`` all say ``loss``.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+#: A number, in a group of its own, with the blanks before it, so that padding makes no other shape.
+_VALUE = (
+    r"[-+]?(?:\d{1,3}(?:,\d{3})+(?:\.\d*)?(?!\d)|\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?"
+    r"|(?<!of )(?i:nan|inf(?:inity)?|none|null)(?!\w))"
+)
+VALUE = rf"[ \t]*(?:(?<![\w.])|(?<=\dT))((?>{_VALUE}))"
+NUMBER = re.compile(VALUE)
+
+#: What may stand around a number.
+_WRAPPER = re.compile(
+    r"\b(?:(?:np|numpy|torch|jnp|jax|tf)\.)?(?:tensor|[Aa]rray|[Tt]ensor|b?float\d*|double|Decimal|scalar)\($"
+)
+
+#: Blanks, quotes and brackets between a number and its name; what separates them; a remark in brackets.
+_AROUND, _SEPARATORS, _CLOSING = " \t\"'`([{<", " \t:=：＝|│┃→~≈", " \t\"'`])}>"
+_REMARK = re.compile(r"\s*\([^()]*\)$")
+
+#: What a name doesn't reach beyond.
+_BREAK = re.compile(r"[,;|│┃{}()\[\]<>\"'`:=：＝\t]|\s{2,}|\s[-–—•·>*]+\s|^\s*[-–—•·>*]+\s")
+
+#: Letters that follow a number at once.
+_UNIT = re.compile(r"[A-Za-z%°µ]+(?:/[A-Za-z]+)?")
+
+#: Units that are names: ``1epoch``, ``90batch``.
+NAMING_UNITS = frozenset(("epoch", "batch", "step", "steps", "iter", "iters"))
+
+#: Words of lines that aren't of the training, standing alone.
+VALIDATION = re.compile(
+    r"(?i)(?<![\w/.])(?:val|valid|validation|validating|eval|evaluation|evaluating|test|testing)(?![\w/.])"
+)
+
+#: What leads from a place to the number of places.
+_OF = frozenset(("/", "of", "out of"))
+
+_DIGITS = re.compile(r"\d+")
+
+
+class Pair(NamedTuple):
+    """A number in a line.
+
+    Attributes
+    ----------
+    name : str
+        Empty if there is none.
+    place : int
+        Which of the line's numbers it is.
+    total : int or None
+        Which of them is the number of places, in ``350/735``.
+    training : bool
+        False where words about it say that it is of a validation.
+    """
+
+    name: str
+    place: int
+    total: int | None
+    training: bool
+
+
+def cut(line: str) -> tuple[tuple[str, ...], list[str]]:
+    """Return the shape of a line, the texts around its numbers, and the numbers."""
+    parts = NUMBER.split(line)
+    return tuple(parts[::2]), parts[1::2]
+
+
+def pairs(shape: Sequence[str]) -> Iterator[Pair]:
+    """Yield the numbers of a shape that have a name or a total."""
+    lead = bool(VALIDATION.search(shape[0]))
+    skipped = -1
+    for place, gap in enumerate(shape[:-1]):
+        after = shape[place + 1]
+        unit = _UNIT.match(after)
+        total = place + 1 if after.strip().lower() in _OF and place + 2 < len(shape) else None
+        if place == skipped or (total and _is_date(shape, place)):
+            continue
+        skipped = total or -1
+        name = name_of(gap, first=not place)
+        if unit and unit.group().lower() in NAMING_UNITS:
+            name = unit.group()
+        elif unit and unit.group().lower() not in ("of",):
+            continue
+        if name or total is not None:
+            yield Pair(name, place, total, not (lead or VALIDATION.search(gap)))
+
+
+def _is_date(shape: Sequence[str], place: int) -> bool:
+    """Whether two numbers with a slash between them are a day and a month: a time follows."""
+    after = shape[place + 2 : place + 4]
+    return len(after) == 2 and not after[0].strip(" /-") and after[1].startswith((":", "/"))
+
+
+def name_of(gap: str, first: bool = False) -> str:
+    """Return the name at the end of the text before a number."""
+    text = _WRAPPER.sub("", gap.rstrip(_AROUND[:5] + "[")).rstrip(_AROUND)
+    text = _WRAPPER.sub("", text + "(") if not text.endswith(_SEPARATORS[2]) and gap.rstrip().endswith("(") else text
+    text = _REMARK.sub("", text.rstrip(_AROUND).rstrip(_SEPARATORS)).rstrip(_CLOSING).rstrip(_SEPARATORS)
+    text = text if first else _UNIT.sub("", text, count=1) if _UNIT.match(text) and " " in text else text
+    return _BREAK.split(text)[-1].strip(" \t-–—*#.")
+
+
+def lead_of(shape: Sequence[str], last: int) -> str:
+    """Return the words of a shape up to a number: lines of one print statement have the same."""
+    return " ".join(_DIGITS.sub("", " ".join(shape[: last + 1])).lower().split())[:200]
+
+
+def pattern_of(shape: Sequence[str], wanted: Sequence[int]) -> re.Pattern[str]:
+    """Return the pattern of all lines of a shape; its groups are the wanted numbers."""
+    captured = set(wanted)
+    values = [VALUE if place in captured else VALUE.replace("((?>", "(?:(?>") for place in range(len(shape) - 1)]
+    texts = [re.escape(text) for text in shape]
+    return re.compile("".join(one for pair in zip(texts, [*values, ""], strict=True) for one in pair) + r"\s*\Z")

@@ -1,0 +1,77 @@
+"""What was read of a log: the rows of each kind in it, and of each run."""
+
+from collections.abc import Iterator
+
+from gradcheck.logs.lines import Problems, Reader
+from gradcheck.logs.numbers import LogRow
+from gradcheck.logs.runs import Run
+from gradcheck.logs.table import Table
+
+#: With fewer rows of the training, those of a progress bar that is drawn over are judged, if there are more of them.
+FEWEST = 8
+
+
+class Log:
+    """What was read so far.
+
+    Parameters
+    ----------
+    reader : Reader
+    table : Table
+        For the rows of the only kind that most formats have.
+    problems : Problems
+
+    Attributes
+    ----------
+    name : str
+        Of the run, where several were read from one folder.
+    others : list of Log
+        Those of the other runs of the folder, the oldest first.
+    """
+
+    def __init__(self, reader: Reader, table: Table, problems: Problems) -> None:
+        self.reader, self.problems = reader, problems
+        self.tables = {"": table}
+        self.name = ""
+        self.others: list[Log] = []
+
+    def add(self, row: LogRow) -> None:
+        """Take in a row, or neighbouring ones of one layout."""
+        kind = row[0].kind
+        table = self.tables.get(kind)
+        if table is None:
+            table = self.tables[kind] = Table(self.problems)
+        table.add(row)
+
+    @property
+    def table(self) -> Table:
+        """The rows that are judged: those of the kind that the training has most of."""
+        if len(self.tables) == 1:
+            return self.tables[""]
+        by_worth: dict[int, list[Table]] = {0: [], 1: [], 2: []}
+        for kind, table in self.tables.items():
+            by_worth[self.reader.worth(kind)].append(table)
+        of_validation, drawn_over, best = (max(by_worth[worth], key=_size, default=None) for worth in range(3))
+        if best is None or (best.rows_read < FEWEST and drawn_over and drawn_over.rows_read > best.rows_read):
+            best = drawn_over or best
+        return best if best is not None and best.rows_read else of_validation or self.tables[""]
+
+    @property
+    def rows_found(self) -> int:
+        """Rows of all kinds with a number of the log."""
+        for table in self.tables.values():
+            table.flush()
+        return sum(table.rows_found for table in self.tables.values())
+
+    def runs(self) -> Iterator[tuple[str, "Log", Run]]:
+        """Yield the runs with their names, the one that is judged last."""
+        for log in (*self.others, self):
+            log.table.flush()
+            several = len(log.table.runs)
+            for number, run in enumerate(log.table.runs, start=1):
+                numbered = f"run {number} of {several}" if several > 1 else ""
+                yield ", ".join(filter(None, (log.name, numbered))), log, run
+
+
+def _size(table: Table) -> int:
+    return table.rows_read

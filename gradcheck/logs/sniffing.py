@@ -1,0 +1,83 @@
+"""Which reader a text needs, by how it begins."""
+
+import re
+from collections.abc import Mapping
+from pathlib import PurePath
+
+from gradcheck.logs.columns import NOTHING, meaning
+from gradcheck.logs.console import Console
+from gradcheck.logs.delimited import DELIMITERS, Delimited
+from gradcheck.logs.documents import HISTORY, Document
+from gradcheck.logs.json_records import JsonRecords
+from gradcheck.logs.lines import Problems
+from gradcheck.logs.metric_files import METRIC_LINE, MetricFile
+from gradcheck.logs.records import MARK
+
+#: Bytes of a file's beginning that its format is known by.
+HEAD = 2**16
+
+#: How a list of objects, or of lists, begins.
+_LIST = re.compile(rb"\[\s*(?:[\[{\]]|$)")
+
+#: A name with its number: no name of a column.
+_NUMBERED = re.compile(r"[:=]\s*[\"']?(?:[-+]?\.?\d|nan\b|inf\b)|\[\s*\d|\x1b|\d\s*/\s*\d|%\|", re.IGNORECASE)
+
+TextReader = JsonRecords | Document | Delimited | Console | MetricFile
+
+
+def text_reader(first: bytes, problems: Problems, wanted: Mapping[str, str] = NOTHING, path: object = "") -> TextReader:
+    """Return the reader of a text that begins so.
+
+    Parameters
+    ----------
+    first : bytes
+    problems : Problems
+    wanted : mapping, optional
+        A quantity ↦ the name of its column.
+    path : object
+        Where it is: a file of a single number is named by it.
+    """
+    start = first[:HEAD].lstrip(b"\xef\xbb\xbf \t\r\n")
+    lines = [line for line in start.splitlines() if line.strip()]
+    tag = PurePath(str(path)).name.removesuffix(".gz")
+    if _LIST.match(start):
+        return Document(problems, wanted, tag)
+    if start.startswith(b"{") and (lines[0].strip() == b"{" or (len(lines) == 1 and HISTORY.encode() in start)):
+        return Document(problems, wanted, tag)
+    objects = sum(line.startswith(b'{"') for line in lines)
+    if objects and (2 * objects >= len(lines) or _is_record(lines[0], wanted)):
+        return JsonRecords(problems, wanted)
+    if METRIC_LINE.match(lines[0] if lines else b""):
+        return MetricFile(problems, wanted, tag)
+    if _is_table(lines, wanted):
+        return Delimited(problems, wanted, tag)
+    return Console(problems, wanted)
+
+
+def _is_record(line: bytes, wanted: Mapping[str, str]) -> bool:
+    """Whether a line is an object with something to judge, or a recorder's header, or torn."""
+    problems = Problems()
+    reader = JsonRecords(problems, wanted)
+    found = list(reader.rows(iter([line]))) if line.startswith(b'{"') else []
+    return bool(found) or MARK.encode() in line[:40]
+
+
+def _is_table(lines: list[bytes], wanted: Mapping[str, str]) -> bool:
+    """Whether the first line names columns, and the second has as many cells."""
+    head = lines[0].decode("utf-8", "replace") if lines else ""
+    if _NUMBERED.search(head):
+        return False
+    delimiter = max(DELIMITERS, key=head.count)
+    names = [name.strip(" \"'") for name in head.split(delimiter)]
+    known = sum(meaning(name) is not None or name in wanted.values() for name in names)
+    if len(names) == 1:
+        return bool(known) and (len(lines) < 2 or _is_number(lines[1]))
+    alike = len(lines) < 2 or lines[1].count(delimiter.encode()) == len(names) - 1
+    return alike or known > 1
+
+
+def _is_number(text: bytes) -> bool:
+    try:
+        return isinstance(float(text), float)
+    except ValueError:
+        return False

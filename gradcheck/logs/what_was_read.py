@@ -1,0 +1,78 @@
+"""What was read of a log, as its report says it: rows, steps, and what was taken for what."""
+
+import math
+from collections.abc import Iterator
+
+from gradcheck.base.record import Record, item, number
+from gradcheck.logs.columns import PART, Column
+from gradcheck.logs.findings.finding import FINDING_KINDS
+from gradcheck.logs.log import Log
+from gradcheck.logs.series import Series
+
+
+class LogColumn(Record):
+    """What was taken for what."""
+
+    quantity: str
+    name: str = item("what the log calls it; of several that are added up, with a + between them")
+
+
+class LogRead(Record):
+    """What was read."""
+
+    format: str
+    rows: int = item(minimum=0)
+    first_step: float | None = item("of the rows that count")
+    last_step: float | None = item("of the rows that count")
+    layers: int = item("layers whose gradient norm is logged", minimum=0)
+    rows_per_sample: int = item("above 1: of each group of so many rows the first and the highest are kept", minimum=0)
+    rows_found: int = item("rows with a number of any kind, of all runs", minimum=0, default=0)
+    columns: tuple[LogColumn, ...] = item("what was taken for what", default=())
+    run: str | None = item("the run that is judged, where there are several", default="")
+    last_word: str | None = item("the error that the program ended of, where the log says so", default="")
+
+
+class LogRun(Record):
+    """One of several runs, in the same file or folder."""
+
+    name: str
+    rows: int = item(minimum=0)
+    first_step: float | None
+    last_step: float | None
+    status: str = item("its most severe finding", enum=["healthy", *FINDING_KINDS])
+    message: str | None = item("what that says")
+
+
+def read_part(log: Log, series: Series) -> LogRead:
+    """Return what was read of a log, of the run that is judged."""
+    first, last = series.ends if len(series.steps) else (math.nan, math.nan)
+    return LogRead(
+        format=log.reader.format,
+        rows=series.run.rows,
+        first_step=number_of(first),
+        last_step=number_of(max(last, series.run.last_step)),
+        layers=len(series.layers),
+        rows_per_sample=series.run.stride,
+        rows_found=log.rows_found,
+        columns=tuple(_columns(series)),
+        run=[name for name, _, _ in log.runs()][-1] or None,
+        last_word=log.reader.last_word or None,
+    )
+
+
+def _columns(series: Series) -> Iterator[LogColumn]:
+    """Yield what was taken for what."""
+    names = series.names
+    for quantity in ("loss", "grad_norm"):
+        parts = [name for column, name in names.items() if column.quantity == PART]
+        layers = [column for column in names if column.quantity == quantity and column.layer]
+        own = names.get(Column(quantity)) or (" + ".join(parts) if quantity == "loss" else "")
+        if own or layers or (quantity == "grad_norm" and series.layers):
+            yield LogColumn(quantity=quantity, name=own or "that of all layers together")
+    by = series.table.numbered_by
+    yield LogColumn(quantity="step", name=names.get(Column(by), by) if by else "the rows, counted")
+
+
+def number_of(step: float) -> float | None:
+    """Return a step as JSON has it: whole ones without decimals."""
+    return int(step) if math.isfinite(step) and float(step).is_integer() else number(step)

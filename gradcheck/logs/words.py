@@ -1,0 +1,73 @@
+"""What a column's name means by its words, where it is none of the usual names."""
+
+import re
+from collections.abc import Sequence
+
+
+def _set(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+#: Words of numbers that aren't of the training.
+VALIDATION = _set("val valid validation validating eval evaluation evaluating test testing dev holdout")
+
+#: Words that leave a quantity what it is.
+PLAIN = _set(
+    "train training trainer global total overall whole all full model avg average mean running smooth smoothed ema "
+    "current cur step batch minibatch epoch iter iteration update the is was of at raw local reduced lm mlm metric "
+    "metrics info debug root main log logger stats optim optimizer optimiser final last student"
+)
+
+#: Words of a gradient, of a norm, of both at once, of a loss, and of a step.
+GRADIENT = _set("grad grads gradient gradients")
+NORM = _set("norm norms l2")
+GRADIENT_NORM = _set("gnorm gradnorm ggnorm")
+LOSS = _set("loss losses nll ce xent objective cost")
+STEP = _set("step steps iter iters iteration iterations update updates timestep timesteps")
+
+#: Words beside them.
+OF_LOSS = PLAIN | {"cross", "entropy"}
+OF_NORM = PLAIN | _set("before pre unclipped unscaled policy 0 2 l")
+OF_STEP = _set(
+    "global total train training trainer current cur num n env optim optimizer optimiser opt info debug root main the "
+    "at time idx"
+)
+OF_RATE = _set("lr learning rate pg group param adam adamw sgd muon current cur train optim optimizer")
+
+#: Words of what is no part of a loss though it has the word in its name.
+NO_PART = _set(
+    "scale scaler scaling weight weights coef coeff coefficient ratio time ppl acc accuracy std var variance min max "
+    "vs samples lr norm count num best lambda window per skipped delta diff grad gradient log prob target threshold"
+)
+
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+
+
+def words(name: str) -> tuple[str, ...]:
+    """Return the words and the whole numbers of a name, in lower case: ``trainLoss_2`` ↦ train, loss, 2."""
+    return tuple(word.lower() for word in _WORD.findall(name))
+
+
+def quantity_of(name: Sequence[str]) -> str | None:
+    """Return the quantity of the whole step that a name in words means; None if it is none, or not of the training."""
+    own = set(name)
+    if own & VALIDATION:
+        return None
+    if own & GRADIENT_NORM or (own & GRADIENT and own & NORM):
+        rest = own - GRADIENT - NORM - GRADIENT_NORM
+        if rest & {"after", "clipped", "post"} and rest <= OF_NORM | {"after", "clipped", "clip", "clipping", "post"}:
+            return "grad_norm_after"
+        before = bool(rest & {"before", "pre"})
+        return "grad_norm" if rest <= OF_NORM | ({"clip", "clipping"} if before else set()) else None
+    if own & LOSS:
+        return "loss" if own - LOSS <= OF_LOSS else None
+    if own & STEP:
+        return "step" if own - STEP <= OF_STEP else None
+    rate = "lr" in own or {"learning", "rate"} <= own
+    return "lr" if rate and all(word in OF_RATE or word.isdecimal() for word in name) else None
+
+
+def is_part(name: Sequence[str]) -> bool:
+    """Whether a name in words means a term of the training loss."""
+    own = set(name)
+    return bool(own & LOSS) and not own & VALIDATION and not own & NO_PART
