@@ -57,7 +57,7 @@ COMMON = 0.05
 def find_exploding(series: Series) -> list[Finding]:
     """Find growth that goes on to the end of the log, or to where it is no longer finite."""
     what, track = magnitude(series)
-    nonfinite = series.table.nonfinite
+    nonfinite = series.run.nonfinite
     if nonfinite and nonfinite.rows > 1:
         track = track.until(nonfinite.first_step)
     found = find_growth(track, series)
