@@ -119,11 +119,11 @@ def folded(value: object) -> str:
     return JOINTS.sub("", str(name).lower())
 
 
-def did_you_mean(value: object, allowed: Iterable[str]) -> str:
+def did_you_mean(value: object, allowed: Iterable[str], cutoff: float = 0.5) -> str:
     """Return a question after the nearest of the allowed names, and a space; nothing where none is near."""
     from difflib import get_close_matches  # only a mistake pays for it
 
-    near = get_close_matches(str(value).lower(), list(allowed), n=1, cutoff=0.5)
+    near = get_close_matches(str(value).lower(), list(allowed), n=1, cutoff=cutoff)
     return f"did you mean {near[0]!r}? " if near else ""
 
 

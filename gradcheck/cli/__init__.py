@@ -81,7 +81,9 @@ def _run() -> int:
         # Typer's own usage errors: their classes are private, this method is what they have in common
         if not hasattr(error, "format_message"):
             raise
-        return refuse(error.format_message())
+        from gradcheck.cli.usage import in_words
+
+        return refuse(in_words(error))
     return code if isinstance(code, int) else 0
 
 

@@ -36,9 +36,47 @@ LINES = {
     "schema": "The JSON Schema of a command's --json output.",
 }
 
+#: Command lines that the help of each starts with; a test runs those that need no file.
+EXAMPLES = {
+    "simulate": (
+        "gradcheck simulate --depth 20 --activation relu --init he",
+        "gradcheck simulate --preset gpt2 --max-span 3",
+        "gradcheck simulate --depth 50 --json --fail-on any > report.json",
+    ),
+    "theory": (
+        "gradcheck theory --activation relu",
+        "gradcheck theory --activation tanh --gain 1.5 --bias-std 0.1",
+        "gradcheck theory --activation gelu --json",
+    ),
+    "compare": (
+        "gradcheck compare --activation sigmoid,tanh,relu --init xavier,he",
+        "gradcheck compare --depth 10:100:10 --norm none,layer --top 5",
+        "gradcheck compare --baseline report.json --fail-on regression",
+    ),
+    "probe": (
+        "gradcheck probe mypackage.models:build --input 8x3x32x32",
+        "gradcheck probe train:model --batch train:batch --loss train:loss --steps 50",
+        "gradcheck probe mypackage.models:build --input '4x128:int64<50257' --fail-on any",
+    ),
+    "clip-demo": (
+        "gradcheck clip-demo",
+        "gradcheck clip-demo --clip none --clip global-norm:1.0 --clip suggest",
+        "gradcheck clip-demo --network lstm --sequence pixels --epochs 5",
+    ),
+    "diagnose": (
+        "gradcheck diagnose run.jsonl",
+        "gradcheck diagnose checkpoint-2000/trainer_state.json --fail-on any",
+        "gradcheck diagnose --follow run.jsonl",
+    ),
+    "explain": ("gradcheck explain", "gradcheck explain vanishing", "gradcheck explain chain-rule"),
+    "verify": ("gradcheck verify", "gradcheck verify --json"),
+    "list": ("gradcheck list presets", "gradcheck list activations --json"),
+    "schema": ("gradcheck schema simulate", "gradcheck schema diagnose -o diagnose.schema.json"),
+}
+
 # Plain help: the decorated one would load rich, and with it more than half of the start-up time.
 app = typer.Typer(
-    cls=group_of(COMMANDS, LINES),
+    cls=group_of(COMMANDS, LINES, EXAMPLES),
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -8,7 +8,7 @@ import typer
 
 from gradcheck.cli.options import command
 from gradcheck.cli.shown import AS_JSON, BASELINE, CAUSES, FAIL_ON, FILE, QUIET, TOLERANCE, Shown, format_of
-from gradcheck.errors import OptionError
+from gradcheck.errors import GradcheckError, OptionError
 from gradcheck.spec.options.measurement import VERDICT
 from gradcheck.spec.options.option import ARGUMENT, Names, Option
 from gradcheck.spec.options.sweep import SWEEP, VARIED, CompareOptions
@@ -37,7 +37,9 @@ class RankingOptions(TypedDict):
 
 #: The options of a network, each with several values.
 GRID = {
-    name: Option(f"{row.varied[0]}, as in {row.varied[1]}", row.group, "LIST", name=name, type=str | None)
+    name: Option(
+        f"{row.varied[0]}, as in {row.varied[1]}", row.group, "LIST", varied=row.varied, name=name, type=str | None
+    )
     for name, row in VARIED.items()
     if row.varied
 }
@@ -69,10 +71,12 @@ def compare(grid: Mapping[str, str | None], options: CompareOptions, ranking: Ra
         from gradcheck.cli.baseline import run_baseline
 
         raise typer.Exit(run_baseline(ranking["baseline"], given, options, ranking, shown))
-    for name, problem in (("new", "NEW needs"), ("tolerance", "needs"), ("fail_on", "regression needs")):
+    if ranking["new"] is not None:
+        problem = f"NEW {ranking['new']} needs an earlier report: --baseline OLD.json; several values of an option are "
+        raise GradcheckError(f"{problem}joined by commas, as in --depth 10,50")
+    for name, problem in (("tolerance", "needs"), ("fail_on", "regression needs")):
         if name in shown.typed and (name != "fail_on" or "regression" in shown.causes):
-            option = "baseline" if name == "new" else name
-            raise OptionError(option, f"{problem} an earlier report: --baseline OLD.json")
+            raise OptionError(name, f"{problem} an earlier report: --baseline OLD.json")
     from gradcheck.cli.sweep import run_sweep
 
     raise typer.Exit(run_sweep(given, options, ranking, shown))

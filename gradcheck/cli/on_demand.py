@@ -1,6 +1,6 @@
 """A group of commands each of which is loaded when it is asked for: a command pays for itself only."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -13,9 +13,13 @@ class OnDemand(Mapping[str, Any]):
     """Commands by their names, made from ``module:function`` when they are looked at; some may be there already."""
 
     def __init__(
-        self, homes: Mapping[str, str], made: Mapping[str, Any], lines: Mapping[str, str] | None = None
+        self,
+        homes: Mapping[str, str],
+        made: Mapping[str, Any],
+        lines: Mapping[str, str] | None = None,
+        examples: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
-        self._homes, self._made, self._lines = homes, dict(made), lines or {}
+        self._homes, self._made, self._lines, self._examples = homes, dict(made), lines or {}, examples or {}
 
     def __getitem__(self, name: str) -> Any:  # noqa: ANN401
         if name not in self._made:
@@ -26,6 +30,7 @@ class OnDemand(Mapping[str, Any]):
             register = alone.command(name, cls=GroupedCommand, short_help=self._lines.get(name))
             register(getattr(import_module(module), function))
             self._made[name] = get_command(alone)
+            self._made[name].examples = self._examples.get(name, ())
         return self._made[name]
 
     def __contains__(self, name: object) -> bool:
@@ -38,18 +43,30 @@ class OnDemand(Mapping[str, Any]):
         return len(self._homes.keys() | self._made.keys())
 
 
-def group_of(homes: Mapping[str, str], lines: Mapping[str, str] | None = None) -> type[TyperGroup]:
+def group_of(
+    homes: Mapping[str, str],
+    lines: Mapping[str, str] | None = None,
+    examples: Mapping[str, Sequence[str]] | None = None,
+) -> type[TyperGroup]:
     """Return the group of the commands in `homes`: name ↦ ``module:function``, in the order of the help.
 
-    `lines` are what the help says of each in one line; its own first sentence, which may be cut, where there is none.
+    `lines` are what the help says of each in one line; its own first sentence, which may be cut, where there is none;
+    `examples` are command lines that the help of each starts with.
     """
 
     class Group(TyperGroup):
         def __init__(self, **settings: Any) -> None:  # noqa: ANN401
             super().__init__(**settings)
-            self.commands: Any = OnDemand(homes, self.commands, lines)
+            self.commands: Any = OnDemand(homes, self.commands, lines, examples)
 
         def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401
             return list(self.commands)  # the names alone: the group's own way would load every command
+
+        def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401
+            if args[0] not in self.commands and not args[0].startswith("-") and not ctx.resilient_parsing:
+                from gradcheck.cli.usage import unknown_command  # only a mistake pays for it
+
+                raise unknown_command(args[0], list(homes))
+            return super().resolve_command(ctx, args)
 
     return Group

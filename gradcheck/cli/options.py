@@ -1,7 +1,7 @@
 """The options of a command, from the rows of the table of options."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from inspect import Parameter, Signature
 from itertools import chain
 from types import NoneType, UnionType
@@ -44,7 +44,7 @@ def command(
     def made(function: Callable[..., None]) -> Callable[..., None]:
         def run(call: typer.Context, **words: Any) -> None:  # noqa: ANN401
             sources = {name: call.get_parameter_source(name) for name in words}
-            _refuse_lists(function.__name__, every, words)
+            _refuse_slips(call.info_name or "", every, words)
             how = Shown.of(showing, words, {name for name, one in sources.items() if one and one.name != "DEFAULT"})
             function(*({name: words[name] for name in part} for part in parts), how)
 
@@ -58,13 +58,17 @@ def command(
     return made
 
 
-def _refuse_lists(command_name: str, table: Mapping[str, Option], words: Mapping[str, Any]) -> None:
-    """Raise the error that names the command for several values, where one value is a list of names."""
+def _refuse_slips(command_name: str, table: Mapping[str, Option], words: Mapping[str, Any]) -> None:
+    """Raise the error for a value that is the next option, or a list of names where one is taken."""
     for name, row in table.items():
-        value, allowed = words.get(name), row.names
-        parts = value.split(",") if isinstance(value, str) and row.varied and allowed else []
+        value, allowed, option = words.get(name), row.names, name.replace("_", "-")
+        if not isinstance(value, str):
+            continue
+        if value.startswith("--") and value[2:].removeprefix("no-").replace("-", "_") in words:
+            like = f", as in {row.varied[1]}" if row.varied and row.metavar == "LIST" else ""
+            raise OptionError(name, f"needs a value before {value}{like}")
+        parts = value.split(",") if row.varied and allowed else []
         if len(parts) > 1 and {canonical(part, allowed) for part in parts} <= set(allowed):
-            option = name.replace("_", "-")
             problem = f"takes one value in {command_name}; to compare several: gradcheck compare --{option} {value}"
             raise OptionError(name, problem)
 
@@ -135,6 +139,16 @@ def _help_record(parameter: Any, context: Any) -> list[tuple[str, str]]:  # noqa
 
 class GroupedCommand(TyperCommand):
     """A command whose help shows its options in groups."""
+
+    examples: Sequence[str] = ()
+
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
+        """Write what the command does, and some command lines to start from."""
+        super().format_help_text(ctx, formatter)
+        if self.examples:
+            with formatter.section("Examples"):
+                for example in self.examples:
+                    formatter.write(f"{'':>{formatter.current_indent}}{example}\n")
 
     def format_options(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
         """Write each group of options under its heading, in columns of one width."""

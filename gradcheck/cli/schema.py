@@ -14,7 +14,8 @@ class SchemaOptions(TypedDict):
 
     # fmt: off
     command: Annotated[str, Option(
-        "One of simulate, probe, clip-demo, theory, verify, diagnose.", ARGUMENT, "COMMAND", default="simulate",
+        "One of simulate, probe, compare, clip-demo, theory, verify, diagnose.", ARGUMENT, "COMMAND",
+        default="simulate",
     )]
     # fmt: on
 

@@ -1,13 +1,12 @@
 """``gradcheck compare``: the sweep, its rows as they finish, and the ranking."""
 
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from gradcheck.cli import INTERRUPTED, refuse
-from gradcheck.cli.output import ClosedPipeError, silenced, write_now
+from gradcheck.cli.output import ClosedPipeError, write_now
 from gradcheck.cli.progress import CountedProgress
 from gradcheck.cli.shown import CAUSES, Shown
 from gradcheck.errors import OptionError, at_least, one_of
@@ -82,26 +81,16 @@ def _executor(ranking: "RankingOptions", rows: int) -> AbstractContextManager[tu
 
 
 def _measure(comparison: Comparison, shown: Shown) -> None:
-    """Measure all rows; show each as it finishes where that makes sense."""
-    streamed = shown.output is None and not silenced(shown.quiet, shown.format, None)
-    lines = streamed and shown.format == "jsonl"
-    screen = streamed and shown.format == "text" and sys.stdout is not None and sys.stdout.isatty()
+    """Measure all rows; of JSON Lines each is shown as it finishes."""
+    from gradcheck.render.documents import json_line
+
+    lines = shown.output is None and shown.format == "jsonl"
     with CountedProgress(len(comparison), shown.quiet) as progress:
         for row in comparison:
-            if lines or screen:
+            if lines:
                 progress.clear()
-                write_now(_row(row, lines))
+                write_now(json_line(row))
             progress()
-
-
-def _row(row: "SweepRow", as_json: bool) -> str:
-    if as_json:
-        from gradcheck.render.documents import json_line
-
-        return json_line(row)
-    from gradcheck.sweep.text import one_line
-
-    return one_line(row) + "\n"
 
 
 def _print(comparison: Comparison, ranking: "RankingOptions", shown: Shown) -> None:

@@ -38,7 +38,11 @@ def _lines(report: Report) -> Iterator[str]:
         yield "Changes that fix it, each simulated:"
         yield ""
         for one in report.suggestions:
-            yield f"- {_code(one.command)}: healthy, trains with probability {percent(one.score)}"
+            heals = f"healthy, trains with probability {percent(one.score)}"
+            if report.command == "probe":
+                yield f"- {heals}:\n\n```python\n{one.command}\n```\n"
+            else:
+                yield f"- {_code(one.command)}: {heals}"
 
 
 def cells(report: Report, layer: LayerRecord) -> tuple[str, ...]:

@@ -152,8 +152,8 @@ class PredictionRecord(Record):
 class SuggestionRecord(Record):
     """A change that fixes the network, simulated."""
 
-    changes: Frozen[Any] = item("options and their new values")
-    command: str = item("the whole command line with these changes")
+    changes: Frozen[Any] = item("options and their new values; of probe what the code changes")
+    command: str = item("the whole command line with these changes; of probe the PyTorch code")
     status: Status
     score: float = item("as in the verdict", minimum=0, maximum=1)
     gradient_span: float | None = item(GRADIENT_SPAN)

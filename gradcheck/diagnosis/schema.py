@@ -12,6 +12,7 @@ REPORTS = {
     "probe": "gradcheck.diagnosis.report:Report",
     "clip-demo": "gradcheck.training.report:DemoReport",
     "theory": "gradcheck.mean_field.report:TheoryReport",
+    "compare": "gradcheck.sweep.report:ComparisonRecord",
     "verify": "gradcheck.checking.verification:Verification",
     "diagnose": "gradcheck.logs.report:LogReport",
 }

@@ -105,6 +105,8 @@ def _span(cause: Cause, flow: GradientFlow) -> str:
     span, limit, gain = _number(cause), cause.limit or 0.0, cause.details["gain"]
     verb = "apart" if span <= limit else "lost" if cause.details["shrinks"] else "gained"
     decades = f"{span:.1f} decades" if span >= 10 else f"{span:.2f} decades"
+    if span > limit:
+        decades += " (powers of ten)"
     each = "" if math.isnan(gain) else f": a factor of {gain:.3g} a {flow.unit}"
     return f"{decades} {verb} (limit {limit:g}){each}"
 

@@ -162,7 +162,7 @@ VERDICTS = (
             ),
         ),
         references=("Schoenholz et al. 2017", "Roy & Vetterli 2007 (rank)"),
-        related=("score", "width", "columns"),
-        aliases=("ok", "span", "gradient-span", "decades", "decade"),
+        related=("score", "span", "width", "columns"),
+        aliases=("ok",),
     ),
 )

@@ -1,7 +1,7 @@
 """The clipping rules by name: what they do, their thresholds, and how they are typed. Loads no NumPy."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from numbers import Real
 from typing import NamedTuple
 
@@ -95,7 +95,7 @@ def parse_rule(text: str) -> Rule:
         There is no such rule, or no gradient could be clipped so.
     """
     name, colon, number = text.strip().partition(":")
-    name = one_of("clip", name, RULES)
+    name = _known(name, RULES)
     info = RULES[name]
     if not info.symbol:
         if colon:
@@ -109,6 +109,15 @@ def parse_rule(text: str) -> Rule:
         problem = f"{text!r} has no number after the colon; type {name}:{info.usual:g}"
         raise OptionError("clip", problem) from None
     return Rule(name, _allowed(name, threshold))
+
+
+def _known(name: str, allowed: Iterable[str]) -> str:
+    """Return a rule's name if there is such a rule; a number is taken for the threshold of the usual one."""
+    try:
+        float(name)
+    except ValueError:
+        return one_of("clip", name, allowed)
+    raise OptionError("clip", f"{name} is a threshold without its rule; type global-norm:{name}")
 
 
 def checked(rule: Rule) -> Rule:
@@ -170,7 +179,7 @@ def _parsed(one: str | Rule) -> Rule | None:
     if not isinstance(one, str):
         return rule_of(one)
     name, colon, _ = one.strip().partition(":")
-    if one_of("clip", name, CHOICES) != SUGGEST:
+    if _known(name, CHOICES) != SUGGEST:
         return parse_rule(one)
     if colon:
         raise OptionError("clip", f"{one!r}: {SUGGEST} takes no threshold, it finds one; type {SUGGEST}")

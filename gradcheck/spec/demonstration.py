@@ -14,10 +14,16 @@ from gradcheck.spec.training import TrainingSpec
 EXPLODING = {"width": 64, "init": "orthogonal", "recurrent_gain": 5.0}
 
 
-def usual(arch: str, data: str, weights: str | None) -> dict[str, Any]:
+#: Hidden layers of a perceptron: it is trained once for each strategy, and 50 layers take minutes.
+LAYERS = 10
+
+
+def usual(arch: str, data: str, weights: str | None, width: object = None) -> dict[str, Any]:
     """Return the defaults of a network's options that differ from those of simulate."""
-    if arch not in IN_STEPS or weights is not None:
+    if weights is not None:
         return {}
+    if arch not in IN_STEPS:  # a width for each layer says how many there are
+        return {} if isinstance(width, list | tuple) else {"depth": LAYERS}
     return EXPLODING | ({"steps": SEQUENCES["rows"]} if data == "digits" else {})
 
 
@@ -40,7 +46,7 @@ def network_options(values: Mapping[str, Any]) -> dict[str, Any]:
         if "steps" in options:
             raise OptionError("sequence", f"{reading} means {SEQUENCES[reading]} steps: drop it, or --steps")
         options["steps"] = SEQUENCES[reading]
-    return usual(arch, data, options.get("weights")) | options
+    return usual(arch, data, options.get("weights"), options.get("width")) | options
 
 
 def reading_of(config: Mapping[str, Any]) -> str | None:
@@ -55,7 +61,7 @@ def demo_command_line(config: Mapping[str, Any], **changes: Any) -> str:  # noqa
     changed = {**config, **changes}
     own = {
         **TrainingSpec().to_dict(),
-        **usual(changed["arch"], changed["data"], changed["weights"]),
+        **usual(changed["arch"], changed["data"], changed["weights"], changed["width"]),
         "network": "rnn",
         "arch": changed["arch"],  # the network says the same
         "sequence": changed["sequence"],  # the steps say the same

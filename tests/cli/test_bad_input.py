@@ -19,7 +19,7 @@ OPTIONS = {
     # numbers
     "--depth 0": "--depth 0 is not .*at least 1: .*",
     "--depth -3": "--depth -3 is not .*at least 1: .*",
-    "--depth many": ".*--depth.*'many' is not a valid int.*",
+    "--depth many": ".*--depth.*'many' is not a whole number.*",
     "--width 0": "--width 0 is not .*at least 1: .*",
     "--width 8,0,8": "--width 0 is not .*at least 1: .*",
     "--width wide": "--width 'wide' is not a whole number, nor a comma list.*",
@@ -92,7 +92,7 @@ OPTIONS = {
     # typing
     "--widht 8": ".*--widht.*--width.*",
     "8": ".*8.*",
-    "--depth": ".*--depth.*requires an argument.*",
+    "--depth": ".*--depth needs a value.*",
 }
 
 

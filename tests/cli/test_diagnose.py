@@ -201,7 +201,7 @@ def test_bad_input_is_one_line_and_ends_with_two(diagnosed):
         ("healthy.jsonl --fail-on vanish", "error: --fail-on 'vanish' is unknown; did you mean 'vanishing'?"),
         ("healthy.jsonl --format yaml", "error: --format 'yaml' is unknown"),
         ("healthy.jsonl --max-norm -1", "error: --max-norm -1.0 is not a finite number above 0"),
-        ("", "error: Missing argument 'FILE'"),
+        ("", "error: FILE is missing: gradcheck diagnose FILE"),
     ]:
         ended = diagnosed(line)
         assert (ended.returncode, ended.stdout) == (2, ""), line

@@ -178,7 +178,7 @@ def test_what_the_user_s_code_prints_goes_to_stderr(project):
         (MODEL, "own:model --input 8x4 --loss own:gone", "own has no 'gone'"),
         (MODEL, "own:model --input 8x4 --loss hinge", "--loss 'hinge' is unknown"),
         (MODEL, "own:model --input 8x4 --format xml", "--format 'xml' is unknown"),
-        (MODEL, "own:model --input 8x4 --steps x", "'x' is not a valid int"),
+        (MODEL, "own:model --input 8x4 --steps x", "'x' is not a whole number"),
         ("model = 3\n", "own:model --input 8x4", "is int: neither a torch.nn.Module nor callable"),
         ("def model(): return 3\n", "own:model --input 8x4", "returned int, not a torch.nn.Module"),
         (

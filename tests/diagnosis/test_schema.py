@@ -10,6 +10,7 @@ from gradcheck.diagnosis.schema import json_schema
 from gradcheck.errors import GradcheckError
 from gradcheck.flow.quantities import QUANTITIES
 from gradcheck.render.documents import as_json
+from gradcheck.sweep.comparison import compare
 
 SMALL = {"depth": 3, "width": 8, "batch_size": 16}
 
@@ -157,3 +158,17 @@ def test_every_number_is_described():
 def test_an_unknown_command_has_no_schema():
     with pytest.raises(GradcheckError, match=r"'simulat' is unknown; .*simulate"):
         json_schema("simulat")
+
+
+@pytest.mark.parametrize(
+    ("grid", "options", "group_by"),
+    [
+        ({"depth": [2, 3], "width": 4}, {"seeds": 2}, None),
+        ({"residual": [True, False], "depth": 2, "width": 4}, {"seeds": 1}, "residual"),
+        ({"data": "missing.npy"}, {}, None),
+    ],
+)
+def test_the_json_of_a_comparison_validates(grid, options, group_by):
+    comparison = compare(grid, **options)
+    list(comparison)
+    jsonschema.Draft202012Validator(json_schema("compare")).validate(comparison.to_dict(group_by))

@@ -46,7 +46,7 @@ def test_a_healthy_network_hears_by_how_much():
 def test_vanishing_says_where_how_much_and_the_factor_of_a_layer():
     assert reasons_for([-30.0, -15.0, 0.0], rank=1.0) == (
         "layers 1 to 2 get less than 1/1000 of the last layer's gradient",
-        "30.0 decades lost (limit 2.3): a factor of 1e-15 a layer",
+        "30.0 decades (powers of ten) lost (limit 2.3): a factor of 1e-15 a layer",
         "the examples look alike at the end: effective rank 1.0 (limit 1.8)",
     )
 
@@ -54,7 +54,7 @@ def test_vanishing_says_where_how_much_and_the_factor_of_a_layer():
 def test_exploding_says_where_how_much_and_the_factor_of_a_layer():
     assert reasons_for([4.0, 2.0, 0.0])[:2] == (
         "layer 1 gets more than 1000 times the last layer's gradient",
-        "4.00 decades gained (limit 2.3): a factor of 100 a layer",
+        "4.00 decades (powers of ten) gained (limit 2.3): a factor of 100 a layer",
     )
 
 
@@ -62,7 +62,7 @@ def test_limits_are_those_that_were_asked_for():
     limits = {"vanish_below": 0.02, "max_span": 1.5, "min_rank": 12.0}
     assert reasons_for([-2.0, 0.0], limits=limits) == (
         "layer 1 gets less than 1/50 of the last layer's gradient",
-        "2.00 decades lost (limit 1.5): a factor of 0.01 a layer",
+        "2.00 decades (powers of ten) lost (limit 1.5): a factor of 0.01 a layer",
         "the examples look alike at the end: effective rank 9.0 (limit 12)",
     )
 
@@ -190,7 +190,7 @@ def test_one_flow_point_gets_what_it_gets_alone():
 def test_of_a_transformer_the_factor_is_that_of_a_block_and_tokens_take_the_place_of_examples():
     gradients = [-10.0 + step for step in range(11)] + [0.0]
     _, span, rank = of_transformer(gradients)
-    assert span == "10.0 decades lost (limit 2.3): a factor of 0.00187 a block"  # 10^(−10 · 3/11)
+    assert span == "10.0 decades (powers of ten) lost (limit 2.3): a factor of 0.00187 a block"  # 10^(−10 · 3/11)
     assert rank == "the tokens stay apart: effective rank 9.0 (limit 1.8)"
 
 
@@ -208,7 +208,7 @@ def test_where_the_differences_are_lost_and_the_gradient_is_not_the_rank_comes_f
 @pytest.mark.parametrize(("unit", "points"), [("layer", ()), ("block", POINTS)])
 def test_where_the_gradient_is_lost_too_the_span_comes_first(unit, points):
     *_, span, rank = reasons_for([-9.0, -0.25, 0.0], rank=1.25, unit=unit, points=points)
-    assert span.startswith("9.00 decades lost")
+    assert span.startswith("9.00 decades (powers of ten) lost")
     assert "look alike" in rank
 
 

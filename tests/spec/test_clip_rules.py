@@ -79,7 +79,7 @@ def test_the_rules_by_name_are_those_that_can_be_applied():
 ERRORS = {
     "norms:1": "clip='norms' is unknown; did you mean 'norm'? allowed: none, value, .*zscore.*",
     "norm=1": "clip='norm=1' is unknown; did you mean 'norm'? .*",
-    "1.0": r"clip='1.0' is unknown; allowed: none, .*",
+    "1.0": "clip=1.0 is a threshold without its rule; type global-norm:1.0",
     "": "clip='' is unknown; allowed: none, .*",
     ":1": "clip='' is unknown; allowed: none, .*",
     "none:3": "clip='none:3': none takes no threshold; type none",

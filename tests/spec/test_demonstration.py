@@ -80,3 +80,9 @@ def test_the_reading_is_told_by_the_steps():
 def test_the_options_are_known_without_numpy():
     program = "import gradcheck.spec.demonstration, sys; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_a_perceptron_has_as_many_layers_as_train_in_seconds_unless_its_widths_say_how_many():
+    assert network_options({"network": "mlp"})["depth"] == 10
+    assert network_options({"network": "mlp", "depth": 3})["depth"] == 3
+    assert "depth" not in network_options({"network": "mlp", "width": (8, 8)})

@@ -17,11 +17,16 @@ from gradcheck.spec.command_line import command_line, options
 
 def advice(report: Report, width: int) -> Iterator[RenderableType]:
     """Yield the last lines of the text."""
+    of_model = report.command == "probe"
     if report.suggestions:
         yield ""
         yield Text("  What would fix it (each simulated)")
-        yield from _lines(report.suggestions, width)
-    elif report.suggestions is not None and report.verdict.status != "healthy" and not report.config.weights:
+        yield from _lines(report.suggestions, width, of_model)
+        if of_model:
+            yield ""
+            yield Text("  The first of them in PyTorch (model is yours)")
+            yield indented(Text(report.suggestions[0].command), 2 * INDENT)
+    elif report.suggestions is not None and report.verdict.status != "healthy" and not report.config.get("weights"):
         yield ""
         yield Text("  No single change that was simulated fixes it; try two together.")
     yield ""
@@ -29,9 +34,9 @@ def advice(report: Report, width: int) -> Iterator[RenderableType]:
         yield to_copy(command)
 
 
-def _lines(suggestions: tuple[SuggestionRecord, ...], width: int) -> Iterator[RenderableType]:
+def _lines(suggestions: tuple[SuggestionRecord, ...], width: int, of_model: bool) -> Iterator[RenderableType]:
     """One line a suggestion; on a narrow terminal its figures stand under it."""
-    changes = [" ".join(options(suggestion.changes)) for suggestion in suggestions]
+    changes = [_said(one) if of_model else " ".join(options(one.changes)) for one in suggestions]
     longest = max(map(len, changes))
     for change, suggestion in zip(changes, suggestions, strict=True):
         figures = f"span {suggestion.gradient_span:.1f}   trains: {percent(suggestion.score)}"
@@ -39,6 +44,11 @@ def _lines(suggestions: tuple[SuggestionRecord, ...], width: int) -> Iterator[Re
         line = Text(change.ljust(longest) if fits else change, style="bold")
         line.append(f"   {figures}" if fits else f"\n{figures}", style="not bold")
         yield indented(line, 2 * INDENT)
+
+
+def _said(suggestion: SuggestionRecord) -> str:
+    """Return what a change of a model is, in words: ``init kaiming``."""
+    return ", ".join(f"{name} {value}" for name, value in suggestion.changes.items())
 
 
 def next_commands(report: Report) -> Iterator[str]:

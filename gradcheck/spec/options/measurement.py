@@ -38,7 +38,8 @@ class DrawOptions(TypedDict, total=False):
     )]
     save_weights: Annotated[Path | str | None, Option("Write the drawn weights there as .npz.", DRAWS, "FILE")]
     layers: Annotated[str, Option(
-        "How random layers are represented", DRAWS, "NAME", default="auto", range=Names(LAYERS),
+        "How random layers are represented", DRAWS, "NAME", default="auto",
+        range=Names(LAYERS, number="the number of hidden layers is --depth"),
         varied=("How random layers are represented", "dense,weightless"),
     )]
     seed: Annotated[int, Option(

@@ -72,13 +72,15 @@ def plain(value: Any) -> Any:  # noqa: ANN401
 
 
 class Names(NamedTuple):
-    """One of so many names."""
+    """One of so many names; `number` says what a number in its place may have meant."""
 
     names: tuple[str, ...]
+    number: str = ""
 
     def __call__(self, option: str, value: Any) -> str:  # noqa: ANN401
         """Return a value as its plain type, or raise the error that says why it is none."""
-        return one_of(option, canonical(value, self.names), self.names)
+        meant = f"; {self.number} {value}" if self.number and str(value).isdecimal() else ""
+        return one_of(option, canonical(value, self.names), self.names, beside=meant)
 
     def __str__(self) -> str:
         return ", ".join(self.names)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from gradcheck.spec.options.measurement import OF_DRAWS, VerdictOptions
-from gradcheck.spec.options.option import Names, Option, Whole
+from gradcheck.spec.options.option import OUTPUT, Names, Option, Whole
 from gradcheck.spec.probing import LOSS_SCALES, MODES, OPTIMIZERS
 
 MODEL, STEPS = "Model", "Steps"
@@ -39,5 +39,9 @@ class ProbeOptions(VerdictOptions, total=False):
     seed: Annotated[int, Option(
         "Seed of weights, inputs and targets that are drawn.", OF_DRAWS["seed"].group, "N", default=0,
         range=Whole(0, "it seeds the random numbers"),
+    )]
+    suggest: Annotated[bool | None, Option(
+        "Try changes that may fix an ill model, on copies of it, and show their PyTorch code.", OUTPUT, default=False,
+        usual="in text, where a pass takes a moment",
     )]
     # fmt: on

@@ -46,7 +46,7 @@ class ClipDemoOptions(TypedDict, total=False):
         "How rnn, lstm, gru read the digits, a row or a pixel at a time", OF_NETWORKS["steps"].group, "NAME",
         usual="rows", range=Names(tuple(SEQUENCES)),
     )]
-    depth: Annotated[int | None, OF_NETWORKS["depth"]]
+    depth: Annotated[int | None, OF_NETWORKS["depth"].but(default=None, usual="10 of an mlp, else 1")]
     steps: Annotated[int | None, OF_NETWORKS["steps"].but(usual="8 of the digits, else one a number")]
     width: Annotated[int | tuple[int, ...] | None, OF_NETWORKS["width"].but(usual="64; 128 of an mlp")]
     activation: Annotated[str | None, PLAIN["activation"]]

@@ -65,6 +65,8 @@ def _parts(
         yield aside(f"  {top} of {len(rows):,} shown; --top {len(rows)} shows all")
     yield ""
     best = rows[0]
+    if len(comparison) == 1:
+        yield aside("  nothing varies here; give an option several values: --activation sigmoid,tanh,relu")
     if best["error"] is None:
         yield to_copy(row_command_line(best["options"], comparison.common))
 
@@ -156,11 +158,3 @@ def _groups(rows: Sequence[SweepRow], option: str) -> Table:
         spans = [significant(group[name]) for name in ("median_span", "worst_span")]
         table.add_row(Text(without_controls(str(group["value"]))), *cells, *scores, *spans)
     return table
-
-
-def one_line(row: SweepRow) -> str:
-    """Return a row as one line, for a sweep that is still running."""
-    words = without_controls(said(row["options"]))
-    if row["error"] is not None:
-        return f"error      {words}: {without_controls(row['error'])}"
-    return f"{row['status']:<10} trains: {percent(row['score']):<10} span {_span(row):<8} {words}"

@@ -1,10 +1,13 @@
 """``probe``: the same diagnosis for a user's own PyTorch model, from the framework's own autograd."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from gradcheck.base.calls import public
 from gradcheck.diagnosis.report import Report
@@ -15,13 +18,17 @@ from gradcheck.spec.probing import MODES
 from gradcheck.spec.thresholds import Thresholds
 from gradcheck.torch.probing.batches import Batch, as_batch
 from gradcheck.torch.probing.checks import check_batch, check_model
+from gradcheck.torch.probing.cures import cures
 from gradcheck.torch.probing.gates import find_nearly_shut, find_shut, opened
 from gradcheck.torch.probing.losses import LossFunction
 from gradcheck.torch.probing.passing import ModelPass, pass_batch
 from gradcheck.torch.probing.precision import AMP, BACK_OFF, Precision, Underflow, underflows
 from gradcheck.torch.probing.reporting import probe_report
 from gradcheck.torch.probing.training import History, Optimizer, make_optimizer, train, untouched
-from gradcheck.torch.probing.verdict import judge, silent_layers
+from gradcheck.torch.probing.verdict import Judgement, judge, silent_layers
+
+#: Operations of a forward pass up to which changes are tried unasked: a tenth of a second on one core.
+A_MOMENT = 1e9
 
 
 @public
@@ -36,6 +43,7 @@ def probe(
     optimizer: Optimizer = "sgd",
     lr: float = 0.1,
     seed: int = 0,
+    suggest: bool | None = False,
     vanish_below: float = 1e-3,
     explode_above: float = 1e3,
     max_span: float = 2.3,
@@ -68,6 +76,9 @@ def probe(
         Learning rate of an optimizer that is named.
     seed : int
         For targets that are drawn, and for dropout.
+    suggest : bool, optional
+        Try changes that may fix an ill model, on copies of it; None: where a pass takes a moment, and no steps are
+        asked for.
     vanish_below, explode_above, max_span, min_rank, dead_above, saturated_above : float
         Limits of what is healthy; see ``gradcheck.Thresholds``.
     tick : callable, optional
@@ -95,6 +106,7 @@ def probe(
     lr = finite("lr", lr, "it is a learning rate", above=0)
     chosen = make_optimizer(optimizer, lr, model) if steps else None
     trial, history, lost = _Trial(model, batch, loss, seed), History(), tuple[Underflow, ...]()
+    suggestions = None
     with untouched(model, chosen), torch.random.fork_rng(), torch.enable_grad():
         model.train(mode == "train")
         if amp is not None:
@@ -103,12 +115,21 @@ def probe(
             history.add(judgement)
             if tick is not None:
                 tick((history.steps + 1) / (steps + 1))
+        if suggest or (suggest is None and not steps and trial.takes_a_moment()):
+            run = partial(_judged, trial, limits, amp)
+            suggestions = cures(model, judgement, run, seed)
     options = {
         "loss": loss, "mode": mode, "amp": amp, "steps": steps,
         "optimizer": (optimizer if isinstance(optimizer, str) else type(chosen).__name__) if steps else None,
-        "lr": lr if steps and isinstance(optimizer, str) else None, "seed": seed,
+        "lr": lr if steps and isinstance(optimizer, str) else None, "seed": seed, "suggest": suggestions is not None,
     }  # fmt: skip
-    return probe_report(model, options, limits, judgement, history, lost)
+    report = probe_report(model, options, limits, judgement, history, lost)
+    return report if suggestions is None else replace(report, suggestions=suggestions)
+
+
+def _judged(trial: "_Trial", limits: Thresholds, amp: str | None, model: nn.Module) -> Judgement:
+    """Return the judgement of a copy of the model, by the same batch and loss."""
+    return judge(trial._replace(model=model).run(0, amp), limits)
 
 
 class _Trial(NamedTuple):
@@ -131,6 +152,13 @@ class _Trial(NamedTuple):
             if precision is None or not overflows or precision.shift < BACK_OFF:
                 return found
             precision = precision._replace(shift=precision.shift - BACK_OFF)
+
+    def takes_a_moment(self) -> bool:
+        """Whether a forward pass has few enough multiplications for changes to be tried unasked."""
+        batch = as_batch(self.batch() if callable(self.batch) else self.batch)
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            self.model(*batch.arguments, **batch.keywords)
+        return bool(counter.get_total_flops() <= A_MOMENT)
 
     def _measure(self, batch: Batch, number: int, precision: Precision | None) -> ModelPass:
         """Pass a batch; where weights at zero, or next to it, shut layers off, once more as a step opens them."""

@@ -97,7 +97,8 @@ WHOLE = """\
 sigmoid · xavier · 14 layers of 8 · digits, batch 64 · seed 0
 
   VANISHING   layers 1 to 13 get less than 1/1000 of the last layer's gradient
-              30.0 decades lost (limit 2.3): a factor of 0.00492 a layer
+              30.0 decades (powers of ten) lost (limit 2.3): a factor of 0.00492
+              a layer
               the examples stay apart: effective rank 9.0 (limit 1.8)
               plain SGD trains it with probability below 1 %
 

@@ -6,7 +6,7 @@ from gradcheck.render.bars import ASCII, BLOCKS
 from gradcheck.render.page import Page
 from gradcheck.spec.grid import Grid
 from gradcheck.sweep.comparison import Comparison
-from gradcheck.sweep.text import as_text, one_line, said
+from gradcheck.sweep.text import as_text, said
 
 GRID = Grid({"depth": [2, 3, 4], "activation": ["tanh", "relu"], "residual": [False, True], "width": 8})
 
@@ -151,7 +151,6 @@ def test_a_file_s_control_characters_are_shown_instead_of_obeyed(group_by):
     text = as_text(comparison(grid), Page(160), group_by=group_by)
     assert "\033" not in text
     assert "\\x1b[2J\\nb" in text
-    assert "\033" not in one_line(row(0, {"data": "a\033[2Jb"}))
 
 
 def test_no_line_but_the_command_is_wider_than_the_terminal():
@@ -184,8 +183,6 @@ def test_options_are_said_in_words():
         assert said(options) == words, options
 
 
-def test_a_row_on_its_way_is_one_line():
-    assert " ".join(one_line(row(0, {"depth": 2})).split()) == "healthy trains: 90 % span 0.50 depth 2"
-    assert "span inf " in one_line(row(0, {"depth": 2}, gradient_span=None, status="dead"))
-    assert one_line(failed(0, {"depth": 2})) == "error      depth 2: too deep"
-    assert "\n" not in one_line(failed(0, {"data": "a\nb"}, "a\nb: no such file"))
+def test_a_comparison_of_one_network_says_how_to_compare_several():
+    assert "give an option several values" in as_text(comparison(Grid({"depth": [2]})))
+    assert "several values" not in as_text(comparison())

@@ -1,0 +1,111 @@
+"""What the parser refuses, in our words: what was typed, what is allowed, what to type instead."""
+
+import re
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import Any
+
+from gradcheck.errors import GradcheckError, did_you_mean
+from gradcheck.spec.options.sweep import VARIED
+
+#: What the parser says of a value of another type, and of a word that has no place.
+NO_NUMBER = re.compile(r"(.+) is not a valid (int|float)", flags=re.DOTALL)
+ONE_TOO_MANY = re.compile(r"Got unexpected extra argument\(?s?\)? \((.+)\)", flags=re.DOTALL)
+
+#: Types as one says them.
+SAID = {"int": "a whole number", "float": "a number"}
+
+#: Options of other tools ↦ what they are called here, or why there is none.
+ELSEWHERE = {
+    "--device": "a simulation runs on the CPU, a model that probe is given where it is",
+    "--num-layers": "layers are counted by --depth", "--n-layers": "layers are counted by --depth",
+    "--hidden-size": "units of a layer are --width", "--hidden": "units of a layer are --width",
+    "--learning-rate": "a learning rate is --lr", "--verbose": "everything is shown unless --quiet is given",
+}  # fmt: skip
+
+#: How the files end that a run writes.
+LOGS = (".jsonl", ".csv", ".json", ".log", ".txt", ".gz")
+
+#: How several values are typed.
+SEVERAL = "and several values are joined by commas, as in gradcheck compare --depth 10,50"
+
+
+def in_words(error: Any) -> str:  # noqa: ANN401
+    """Return what is wrong with a command line; the parser's classes are private, and known by what they carry."""
+    context, parameter = error.ctx, getattr(error, "param", None)
+    if hasattr(error, "option_name") and not hasattr(error, "possibilities"):
+        return f"{error.option_name} needs a value"
+    if context is None:
+        return str(error.format_message())
+    if hasattr(error, "possibilities"):
+        return _unknown_option(error.option_name, context)
+    if parameter is not None and not error.message:
+        return _missing(parameter, context)
+    if parameter is not None and (found := NO_NUMBER.match(error.message)):
+        return _no_number(parameter, found[1], found[2], context)
+    if found := ONE_TOO_MANY.match(error.message):
+        return f"{found[1]} has no place in gradcheck {context.info_name}: options start with --, {SEVERAL}"
+    return str(error.format_message())
+
+
+def unknown_command(name: str, commands: Collection[str]) -> GradcheckError:
+    """Return the error for a command that there is not: it names what may have been meant."""
+    from gradcheck.explanations import NAMES
+    from gradcheck.spec.presets import PRESETS
+
+    word = name.lower().replace("_", "-")
+    if word == "help":
+        meant = "gradcheck --help lists the commands, gradcheck COMMAND --help the options of one"
+    elif word in PRESETS:
+        meant = f"it is a published transformer: gradcheck simulate --preset {word}"
+    elif word in NAMES:
+        meant = f"to read about it: gradcheck explain {word}"
+    elif name.endswith(LOGS) or Path(name).exists():
+        meant = f"to read a log: gradcheck diagnose {name}"
+    elif ":" in name:
+        meant = f"to look at your own model: gradcheck probe {name}"
+    else:
+        meant = f"{did_you_mean(word, commands)}allowed: {', '.join(commands)}"
+    return GradcheckError(f"there is no command {name!r}; {meant}")
+
+
+def _unknown_option(option: str, context: Any) -> str:  # noqa: ANN401
+    """Return what an option that there is not may have meant: another name, or an option of another command."""
+    command, commands = context.info_name, getattr(context.find_root().command, "commands", {})
+    own = _flags(context.command)
+    there = [name for name in commands if name != command and option in _flags(commands[name])]
+    meant = ELSEWHERE.get(option)
+    near = did_you_mean(option, own, cutoff=0.75)
+    if meant is None and there and not near:
+        meant = f"it is an option of {' and '.join(f'gradcheck {name}' for name in there)}"
+    of = f"gradcheck {command}" if context.parent else "gradcheck"
+    return f"{option} is no option of {of}; {near if meant is None else f'{meant}; '}{_help(context)}"
+
+
+def _flags(command: Any) -> list[str]:  # noqa: ANN401
+    return [flag for one in command.params for flag in (*one.opts, *one.secondary_opts) if flag.startswith("--")]
+
+
+def _missing(parameter: Any, context: Any) -> str:  # noqa: ANN401
+    """Return what is missing, and the command line that has it."""
+    name = parameter.metavar or parameter.name.upper()
+    examples: Iterable[str] = getattr(context.command, "examples", ())
+    like = next((f"; for example: {one}" for one in examples), "")
+    return f"{name} is missing: {context.command_path} {name}{like}"
+
+
+def _no_number(parameter: Any, shown: str, kind: str, context: Any) -> str:  # noqa: ANN401
+    """Return what is wrong with a word where a number is expected; several of them are of a comparison."""
+    option, value = parameter.opts[0], shown[1:-1]
+    if value in _flags(context.command):
+        return f"{option} needs a value before {value}"
+    several = re.fullmatch(r"[-+.\de]+([,:][-+.\de]+)+(log|lin)?", value)
+    if several and parameter.name in VARIED:
+        return (
+            f"{option} takes one value in {context.info_name}; to compare several: gradcheck compare {option} {value}"
+        )
+    return f"{option} {shown} is not {SAID[kind]}"
+
+
+def _help(context: Any) -> str:  # noqa: ANN401
+    return f"{context.command_path} --help lists all"

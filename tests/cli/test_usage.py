@@ -1,0 +1,64 @@
+"""What a command line may have meant: each slip is one line that says what to type instead."""
+
+import re
+import shlex
+
+import pytest
+
+from gradcheck.cli.app import COMMANDS, EXAMPLES
+
+#: What is typed ↦ what the one line says of it.
+SLIPS = {
+    "simulate --layers 20": "--layers '20' .*; the number of hidden layers is --depth 20",
+    "simulate --depth 10:50:10": "--depth takes one value in simulate; .* gradcheck compare --depth 10:50:10",
+    "theory --gain 0.5,1": "--gain takes one value in theory; .* gradcheck compare --gain 0.5,1",
+    "simulate --depth --width 8": "--depth needs a value before --width",
+    "simulate --activation --width": "--activation needs a value before --width",
+    "compare --residual --seeds": "--residual needs a value before --seeds, as in yes, no or both",
+    "simulate --depth": "--depth needs a value",
+    "simulate 10": "10 has no place in gradcheck simulate: .* gradcheck compare --depth 10,50",
+    "compare --depth 10 50": "NEW 50 needs an earlier report: .*; several values .* by commas, as in --depth 10,50",
+    "clip-demo --clip 1.0": "--clip 1.0 is a threshold without its rule; type global-norm:1.0",
+    "clip-demo --clip norm:1 --clip 5": "--clip 5 is a threshold without its rule; .*",
+    "simulate --dpeth 3": "--dpeth is no option of gradcheck simulate; did you mean '--depth'\\? .*",
+    "simulate --lr 0.1": "--lr is no option of gradcheck simulate; .* of gradcheck probe and gradcheck clip-demo; .*",
+    "simulate --kwargs 1": "--kwargs .*; it is an option of gradcheck probe; gradcheck simulate --help lists all",
+    "simulate --device cuda": "--device is no option .*; a simulation runs on the CPU.*",
+    "--nope": "--nope is no option of gradcheck; gradcheck --help lists all",
+    "diagnose": "FILE is missing: gradcheck diagnose FILE; for example: gradcheck diagnose run.jsonl",
+    "gpt2": "there is no command 'gpt2'; .*: gradcheck simulate --preset gpt2",
+    "help": "there is no command 'help'; gradcheck --help lists the commands, .*",
+    "vanishing": "there is no command 'vanishing'; .*: gradcheck explain vanishing",
+    "run.jsonl": "there is no command 'run.jsonl'; .*: gradcheck diagnose run.jsonl",
+    "models:build": "there is no command 'models:build'; .*: gradcheck probe models:build",
+    "clip_demo": "there is no command 'clip_demo'; did you mean 'clip-demo'\\? allowed: simulate, .*",
+    "wxyz": "there is no command 'wxyz'; allowed: simulate, .*",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("line", SLIPS)
+def test_a_slip_is_one_line_that_says_what_to_type(line, gradcheck):
+    ended = gradcheck(line)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert re.fullmatch(f"error: {SLIPS[line]}\n", ended.stderr)
+
+
+def test_the_help_of_every_command_starts_with_examples(printed):
+    assert EXAMPLES.keys() == COMMANDS.keys()
+    for command, examples in EXAMPLES.items():
+        shown = printed(f"{command} --help")
+        assert shown.index(f"  {examples[0]}\n") < shown.index("Options:" if "Options:" in shown else "Output:"), (
+            command
+        )
+
+
+def test_every_example_can_be_typed():
+    from typer.main import get_command
+
+    from gradcheck.cli.app import app
+
+    for command, examples in EXAMPLES.items():
+        for example in examples:
+            words = shlex.split(example.partition(" > ")[0])
+            assert words[:2] == ["gradcheck", command]
+            get_command(app).commands[command].make_context(command, words[2:])
