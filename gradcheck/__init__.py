@@ -78,4 +78,5 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*__all__, "torch"})
+    """Return what one calls: of classes, help() would print every method."""
+    return sorted({name for name in __all__ if name.islower()} | {"torch"})

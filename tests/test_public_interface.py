@@ -60,7 +60,6 @@ def within(name, *packages):
 def test_every_public_name_is_there():
     for name in gradcheck.__all__:
         assert getattr(gradcheck, name) is not None, name
-        assert name in dir(gradcheck), name
 
 
 def test_no_module_has_the_name_of_a_public_function():

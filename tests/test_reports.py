@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 
 import jsonschema
 import pytest
@@ -37,6 +38,7 @@ MADE = {
     "verify": lambda folder: gradcheck.verify(only="loss"),
     "compare": swept,
     "explain": lambda folder: gradcheck.explain("vanishing"),
+    "pages": lambda folder: gradcheck.explain(),
 }
 
 every_report = pytest.mark.parametrize("name", MADE)
@@ -75,7 +77,7 @@ def change(document, choose):
         document.append("changed")
 
 
-@every_report
+@pytest.mark.parametrize("name", [name for name in MADE if name != "pages"])
 @settings(max_examples=30, deadline=None)
 @given(data=st.data())
 def test_a_change_of_the_document_never_reaches_the_report(name, data, report_of):
@@ -85,7 +87,16 @@ def test_a_change_of_the_document_never_reaches_the_report(name, data, report_of
     assert report.to_dict() == before
 
 
-@pytest.mark.parametrize("name", [name for name in MADE if name not in ("compare", "explain")])
+@every_report
+def test_every_report_is_short_by_itself_and_its_text_in_a_notebook(name, report_of):
+    report = report_of(name)
+    assert re.fullmatch(r"<\w+( [^<>]{1,60})?>", repr(report))
+    assert "<pre" in report._repr_html_()
+    assert str(report).split()[0] in report._repr_html_()
+    assert not [one for one in dir(report) if one.startswith("_")]
+
+
+@pytest.mark.parametrize("name", [name for name in MADE if name not in ("compare", "explain", "pages")])
 def test_every_part_of_a_report_is_one_that_cant_be_changed(name, report_of):
     report = report_of(name)
     for part in parts(report):

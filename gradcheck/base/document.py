@@ -26,6 +26,9 @@ class Document:
     def __repr__(self) -> str:
         return f"<{' '.join([type(self).__name__, self._in_short()]).strip()}>"
 
+    def __dir__(self) -> list[str]:
+        return sorted(name for name in super().__dir__() if not name.startswith("_") and name not in ("text", "table"))
+
     def _in_short(self) -> str:
         """Return what it says in a few words."""
         return ""
@@ -91,6 +94,3 @@ class CommandReport(Document, Record):
             f"span {span:.3g}" if span is not None else None,
         ]
         return ", ".join(part for part in parts if part)
-
-    def __dir__(self) -> list[str]:
-        return sorted({*self, "to_dict", "to_frame", "to_json"})

@@ -10,6 +10,9 @@ T = TypeVar("T")
 #: Types of which nothing can be changed.
 SCALARS = frozenset({type(None), bool, int, float, str})
 
+#: What any mapping has: no completion shows it.
+OF_MAPPINGS = frozenset(dir(Mapping))
+
 #: log10 of the largest float.
 LARGEST = 308.25
 
@@ -85,6 +88,10 @@ class _ReadOnly(Mapping[str, T]):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._held!r})"
+
+    def __dir__(self) -> list[str]:
+        own = {name for name in super().__dir__() if not name.startswith("_")}
+        return sorted({*self, *(own - OF_MAPPINGS)})
 
     def _missing(self, name: str) -> AttributeError:
         return AttributeError(f"no {name!r} here; there are: {', '.join(self)}")
@@ -194,7 +201,10 @@ R = TypeVar("R", bound=Record)
 
 
 def banded(record: type[R]) -> type[R]:
-    """Return the same record with the extremes of several draws: after each banded field its ``_low`` and ``_high``."""
+    """Return the same record with the extremes of several draws: after each banded field its ``_low`` and ``_high``.
+
+    Its module has to call it by its own name, ``BandedLayerRecord``, so that it can be pickled.
+    """
     measured = [one for one in fields(record) if one.metadata.get("banded")]
     extremes = {one.name + band: one for one in measured for band in BANDS}
     body = {

@@ -101,6 +101,9 @@ def worst_of(results: Sequence[CheckResult]) -> CheckResult:
 def verify(**options: Unpack[VerifyOptions]) -> Verification:
     """Check the engine's pullbacks on this machine, each against a second route to the same number.
 
+    >>> gradcheck.verify(only="loss").passed
+    True
+
     Unlike the function of that name in PyTorch, which checks your functions, it checks gradcheck itself.
 
     Parameters

@@ -200,7 +200,9 @@ class ModelRecord(Record):
     precision: PrecisionRecord | None = item("null: full precision")
 
 
-BandedLayer, BandedOutput, BandedSummary = banded(LayerRecord), banded(OutputRecord), banded(SummaryRecord)
+BandedLayerRecord = banded(LayerRecord)
+BandedOutputRecord = banded(OutputRecord)
+BandedSummaryRecord = banded(SummaryRecord)
 
 
 class Report(CommandReport):

@@ -9,9 +9,9 @@ import numpy as np
 from gradcheck.base.record import LARGEST, Frozen, number, power_in_range
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.diagnosis.report import (
-    BandedLayer,
-    BandedOutput,
-    BandedSummary,
+    BandedLayerRecord,
+    BandedOutputRecord,
+    BandedSummaryRecord,
     CauseRecord,
     Flag,
     LayerRecord,
@@ -46,7 +46,7 @@ def make_report(
     regions = [
         region._asdict() | {"log10_worst_ratio": number(region.log10_worst_ratio)} for region in diagnosis.regions
     ]
-    record = BandedSummary if len(summaries) > 1 else SummaryRecord
+    record = BandedSummaryRecord if len(summaries) > 1 else SummaryRecord
     return Report(
         command=command,
         config=Frozen(config),
@@ -83,7 +83,7 @@ def _cause(cause: Cause, flow: GradientFlow) -> CauseRecord:
 
 
 def _layers(flows: Sequence[GradientFlow], typical: GradientFlow, flags: Sequence[Flag]) -> tuple[LayerRecord, ...]:
-    record = BandedLayer if len(flows) > 1 else LayerRecord
+    record = BandedLayerRecord if len(flows) > 1 else LayerRecord
     columns: dict[str, Sequence[Any]] = {
         "index": range(1, len(flags) + 1),
         **_names(typical),
@@ -156,7 +156,7 @@ def _output(draws: Sequence[OutputFlow], typical: OutputFlow) -> OutputRecord:
         powers = [power_in_range(logarithm) for logarithm in output[1:]]
         return [output.loss, *(math.nan if power is None else power for power in powers)]
 
-    record = BandedOutput if len(draws) > 1 else OutputRecord
+    record = BandedOutputRecord if len(draws) > 1 else OutputRecord
     names = ["loss", "logit_rms", "weight_gradient_norm"]
     return record(**_banded(names, [plain(draw) for draw in draws], plain(typical)))
 

@@ -6,12 +6,12 @@ from gradcheck.explanations.findings import FINDINGS
 from gradcheck.explanations.measures import MEASURES
 from gradcheck.explanations.topic import Example, Topic
 from gradcheck.explanations.verdicts import VERDICTS
+from gradcheck.spec.names import SYNONYMS
 
 __all__ = ["NAMES", "TOPICS", "Example", "Topic"]
 
 TOPICS: dict[str, Topic] = {topic.name: topic for topic in (*VERDICTS, *CAUSES, *ARCHITECTURES, *MEASURES, *FINDINGS)}
 
-#: Every name that a page answers to, aliases included ↦ the name of the page.
-NAMES: dict[str, str] = {
-    name: topic.name for topic in TOPICS.values() for name in (topic.name, *topic.aliases)
-}  # fmt: skip
+#: Every name that a page answers to, aliases and the words of other libraries included ↦ the name of the page.
+NAMES: dict[str, str] = {name: topic.name for topic in TOPICS.values() for name in (topic.name, *topic.aliases)}
+NAMES |= {word: NAMES[name] for word, name in SYNONYMS.items() if name in NAMES and word not in NAMES}

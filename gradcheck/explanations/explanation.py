@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 from gradcheck.base.calls import public
 from gradcheck.base.document import Document
 from gradcheck.base.record import plain
-from gradcheck.errors import GradcheckError
+from gradcheck.errors import GradcheckError, folded, shown
 from gradcheck.explanations import NAMES, TOPICS, Topic
 
 #: The page that multiplies the factors of a network out, and the network.
@@ -23,7 +23,22 @@ class Factor(NamedTuple):
     gradient_ratio: float  # its gradient over that of the last layer, as measured
 
 
-@dataclass(frozen=True)
+class Contents(Document, list[dict[str, Any]]):
+    """The pages that there are, each with its name, summary and aliases; ``print`` shows them."""
+
+    text = "gradcheck.explanations.text:topics_as_text"
+    table = "pages"
+
+    @property
+    def pages(self) -> list[dict[str, Any]]:
+        """The same as a list."""
+        return list(self)
+
+    def _in_short(self) -> str:
+        return f"{len(self)} pages"
+
+
+@dataclass(frozen=True, repr=False)
 class Explanation(Document):
     """A page, and the chain rule of a real network where the page is about that.
 
@@ -39,6 +54,9 @@ class Explanation(Document):
     topic: Topic
     factors: tuple[Factor, ...] = ()
 
+    def _in_short(self) -> str:
+        return self.topic.name
+
     def to_dict(self) -> dict[str, Any]:
         """Return the page as JSON values."""
         page: dict[str, Any] = plain(self.topic._asdict())
@@ -47,39 +65,55 @@ class Explanation(Document):
         return page | ({"factors": [factor._asdict() for factor in self.factors]} if self.factors else {})
 
 
-def topics() -> list[dict[str, Any]]:
+def topics() -> Contents:
     """Return what ``explain`` knows of: each topic's name, summary and aliases."""
-    return [{"name": topic.name, "summary": topic.summary, "aliases": list(topic.aliases)} for topic in TOPICS.values()]
+    return Contents(
+        {"name": topic.name, "summary": topic.summary, "aliases": list(topic.aliases)} for topic in TOPICS.values()
+    )
+
+
+@overload
+def explain() -> Contents: ...
+
+
+@overload
+def explain(topic: object) -> Explanation: ...
 
 
 @public
-def explain(topic: str) -> Explanation:
+def explain(topic: object = None) -> Explanation | Contents:
     """Return what a topic is, why it matters, its formula, commands that show it and fix it, and its sources.
+
+    >>> gradcheck.explain("Kaiming").topic.name
+    'initialisation'
+    >>> print(gradcheck.explain(gradcheck.simulate(depth=50)))  # doctest: +ELLIPSIS
+    vanishing  the gradient fades on its way back to the first layers
+    ...
 
     Parameters
     ----------
-    topic : str
-        A name or an alias as in ``topics()``; case doesn't matter, nor whether words are joined by ``-`` or ``_``.
+    topic : str or report, optional
+        A name or an alias as in ``topics()``; case doesn't matter, nor whether words are joined by ``-`` or ``_``. Of a
+        report its verdict is explained.
 
     Returns
     -------
-    Explanation
+    Explanation or Contents
         ``print`` shows the page; of ``chain-rule`` it has the factors of a network that is simulated on the spot.
+        Without a topic: the list of all.
 
     Raises
     ------
     GradcheckError
         There is no such topic; the message names the nearest ones.
     """
-    name = {_key(name): page for name, page in NAMES.items()}.get(_key(topic))
+    if topic is None:
+        return topics()
+    asked = getattr(getattr(topic, "verdict", None), "status", topic)
+    name = {folded(name): page for name, page in NAMES.items()}.get(folded(asked))
     if name is None:
-        raise GradcheckError(f"topic {topic!r} is unknown; {_hint(topic)}gradcheck explain lists all")
+        raise GradcheckError(f"topic {shown(asked)} is unknown; {_hint(str(asked))}gradcheck explain lists all")
     return Explanation(TOPICS[name], tuple(_factors()) if name == MULTIPLIED_OUT else ())
-
-
-def _key(name: str) -> str:
-    """Return a name without what doesn't matter."""
-    return name.lower().replace("_", "-").replace(" ", "-")
 
 
 def _hint(topic: str) -> str:

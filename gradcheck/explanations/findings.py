@@ -28,7 +28,7 @@ FINDINGS = (
         ("guessing among N classes: −Σ (1/N) ln(1/N) = ln N", "ln 2 = 0.693, ln 10 = 2.303, ln 1000 = 6.908"),
         ("Goodfellow, Bengio & Courville 2016, ch. 11",),
         ("vanishing", "no-gradient", "loss-rises"),
-        ("stuck", "stagnation", "plateau", "flat"),
+        ("stuck", "stagnation", "plateau", "flat", "softmax", "softmax-twice", "sigmoid-twice", "logits"),
     ),
     _page(
         "loss-rises",

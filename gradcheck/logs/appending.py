@@ -22,7 +22,8 @@ HEADER = f'{{"{MARK}"'.encode()
 class GrowingLog:
     """A file of lines, flushed one by one, which no other log writes meanwhile; missing folders are made.
 
-    A full disk doesn't end a training run: the log ends itself with a warning.
+    A full disk doesn't end a training run: the log ends itself with a warning. In a process that was forked it is
+    closed. A new file without a record is removed when it is closed.
 
     Parameters
     ----------
@@ -45,7 +46,7 @@ class GrowingLog:
 
     def __init__(self, file: str | Path, *, resume: bool = False, overwrite: bool = False) -> None:
         self.last_step: int | None = None
-        self._owner = os.getpid()
+        self._owner, self._empty = os.getpid(), False
         try:
             self.file = Path(file)
             self.file.parent.mkdir(parents=True, exist_ok=True)
@@ -59,6 +60,7 @@ class GrowingLog:
 
     def _begin(self, resume: bool, overwrite: bool) -> None:
         """Mend, empty or keep what the file holds."""
+        self._empty = not (resume and _holds_a_run(self.file))
         if resume:
             self.last_step = _mended(self.file)
         elif overwrite or not _holds_a_run(self.file):
@@ -80,6 +82,7 @@ class GrowingLog:
             written = self._stream.write(line)
             if written != len(line):
                 raise OSError("the disk is full")
+            self._empty = self._empty and line.startswith(HEADER)
         except OSError as error:
             self.close()
             warn(f"{self.file}: {error.strerror or error}; gradcheck records no more, training goes on", stacklevel=4)
@@ -87,12 +90,14 @@ class GrowingLog:
     @property
     def closed(self) -> bool:
         """Whether nothing is written any more."""
-        return self._stream.closed
+        return self._stream.closed or os.getpid() != self._owner
 
     def close(self) -> None:
         """Close the file, and let go of it though a process that was forked has it open; a second time does nothing."""
-        if not self.closed and os.getpid() == self._owner:
+        if not self.closed:
             with contextlib.suppress(ImportError, OSError):
+                if self._empty:
+                    self.file.resolve().unlink()
                 import fcntl
 
                 fcntl.flock(self._stream, fcntl.LOCK_UN)

@@ -7,16 +7,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from io import BufferedIOBase
 from itertools import chain
+from os import PathLike
 from pathlib import Path
 from typing import NamedTuple, cast
 
 import numpy as np
 
-from gradcheck.errors import GradcheckError, InputError, MissingExtraError
+from gradcheck.errors import GradcheckError, InputError, MissingExtraError, OptionError
 from gradcheck.logs.columns import NOTHING, PART, VALUE, chosen
 from gradcheck.logs.documents import Document
 from gradcheck.logs.event_files import EventFile
 from gradcheck.logs.folders import EVENTS, USUAL, Source, sources
+from gradcheck.logs.in_memory import FORMAT, lines_of, name_of
+from gradcheck.logs.json_records import JsonRecords
 from gradcheck.logs.lines import CHUNK, BegunAnewError, Problems, chunks, whole_lines
 from gradcheck.logs.log import Log
 from gradcheck.logs.metric_files import MetricFile
@@ -52,7 +55,7 @@ class Asked(NamedTuple):
 
 
 def read_log(
-    path: str | Path,
+    path: object,
     *,
     tick: Callable[[float], None] | None = None,
     follow: Callable[[Log], bool] | None = None,
@@ -62,9 +65,10 @@ def read_log(
 
     Parameters
     ----------
-    path : str or Path
+    path : str, Path, or rows
         JSON Lines (a recorder's, or any with the usual names), CSV, what a training prints, a trainer's state,
-        TensorBoard event files, MLflow's files, or a folder of runs; ``-`` for the standard input.
+        TensorBoard event files, MLflow's files, or a folder of runs; ``-`` for the standard input; or a log that a
+        program has in memory.
     tick : callable, optional
         Called with the part of the file that is read, 0 to 1.
     follow : callable, optional
@@ -84,14 +88,16 @@ def read_log(
         return _read(path, asked)
     except OSError as error:
         raise InputError(path, f"can't be read: {(error.strerror or str(error)).lower()}") from error
-    except (InputError, MissingExtraError):
+    except (InputError, OptionError, MissingExtraError):
         raise
     except GradcheckError as error:
         raise InputError(path, error.typed()) from error
 
 
-def _read(path: str | Path, asked: Asked) -> Log:
-    """Read a folder, the standard input or a file; a followed file is read again when it begins anew."""
+def _read(path: object, asked: Asked) -> Log:
+    """Read a folder, the standard input, a file or rows; a followed file is read again when it begins anew."""
+    if not isinstance(path, str | PathLike):
+        return _read_rows(path, asked)
     if Path(path).is_dir():
         if asked.follow:
             raise InputError(path, NOT_FOLLOWED)
@@ -105,6 +111,15 @@ def _read(path: str | Path, asked: Asked) -> Log:
     while True:
         with Path(path).open("rb") as file, suppress(BegunAnewError):
             return _read_file(file, path, asked)
+
+
+def _read_rows(rows: object, asked: Asked) -> Log:
+    """Read rows that a program has in memory."""
+    problems = Problems()
+    reader = JsonRecords(problems, asked.columns)
+    reader.format = FORMAT
+    log = Log(reader, Table(problems), problems)
+    return _checked(_fill(log, reader.rows(lines_of(rows))), name_of(rows), asked)
 
 
 def _read_folder(folder: Path, asked: Asked) -> Log:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
+from os import PathLike
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from gradcheck.base.calls import public
 from gradcheck.base.document import Cause, CommandReport
 from gradcheck.base.record import Record, item, number
 from gradcheck.base.wording import as_percent
-from gradcheck.errors import finite
+from gradcheck.errors import OptionError, finite, shown
 from gradcheck.logs.columns import BAR, NOTHING, Column, asked_columns
 from gradcheck.logs.findings.causes import NO_THRESHOLD, advice_on
 from gradcheck.logs.findings.clips import Replay, Threshold, replays, thresholds, usual_text, usual_threshold
@@ -18,6 +18,7 @@ from gradcheck.logs.findings.criteria import find_all
 from gradcheck.logs.findings.finding import FINDING_KINDS, NOTE, SEVERITIES, Finding
 from gradcheck.logs.findings.meaning import as_meant
 from gradcheck.logs.findings.sentences import step_text
+from gradcheck.logs.in_memory import name_of
 from gradcheck.logs.log import Log
 from gradcheck.logs.reading import read_log
 from gradcheck.logs.series import Series
@@ -102,7 +103,7 @@ class LogReport(CommandReport):
 
 @public
 def diagnose(
-    file: str | Path,
+    file: object,
     *,
     max_norm: float | None = None,
     columns: Mapping[str, str] | None = None,
@@ -110,12 +111,17 @@ def diagnose(
 ) -> LogReport:
     """Diagnose the log of a training run.
 
+    >>> rows = [{"loss": 2 * 0.99**step, "grad_norm": 1.2 ** max(0, step - 150)} for step in range(200)]
+    >>> report = gradcheck.diagnose(rows)
+    >>> report.verdict.status, report.verdict.first_step
+    ('exploding', 153)
+
     Parameters
     ----------
-    file : str or Path
+    file : str, Path, list of dict, dict of lists, or DataFrame
         A recorder's file; JSON Lines or CSV with columns such as step, loss, lr, grad_norm, grad_norm/LAYER; what a
         training prints; a Hugging Face ``trainer_state.json``; a TensorBoard event file; a folder of runs; ``-`` for
-        the standard input.
+        the standard input. Or the rows themselves, with such names.
     max_norm : float, optional
         The clipping threshold of the global norm, where the log doesn't say it.
     columns : mapping, optional
@@ -142,8 +148,11 @@ def diagnose(
     the findings as they are. ``gradcheck.logs.findings`` has them with their constants, reasons and sources.
     """
     max_norm = checked_max_norm(max_norm)
+    if not isinstance(columns, Mapping | None):
+        raise OptionError("columns", f"{shown(columns)} is no mapping, such as {{'loss': 'train/nll'}}")
     columns = asked_columns(f"{quantity}={name}" for quantity, name in (columns or {}).items())
-    return report_on(read_log(file, tick=tick, columns=columns), str(file), max_norm, columns)
+    name = str(file) if isinstance(file, str | PathLike) else name_of(file)
+    return report_on(read_log(file, tick=tick, columns=columns), name, max_norm, columns)
 
 
 def checked_max_norm(max_norm: float | None) -> float | None:

@@ -31,6 +31,10 @@ DIAGRAM = (17, 69)
 def theory(**options: Unpack[TheoryOptions]) -> "TheoryReport":
     """Predict a perceptron's signal and gradient in the limit of infinite width.
 
+    >>> report = gradcheck.theory(activation="tanh", init="lecun", gain=1.5)
+    >>> report.fixed_point.phase, round(report.fixed_point.chi, 2)
+    ('chaotic', 1.14)
+
     Parameters
     ----------
     depth, width, activation, init, gain, weight_std, bias_std, norm, residual, residual_scale

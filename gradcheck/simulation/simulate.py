@@ -23,6 +23,10 @@ A_MOMENT = 250e6
 def simulate(*, tick: Callable[[float], None] | None = None, **options: Unpack[SimulateOptions]) -> Report:
     """Pass one batch forward and its gradient back through a network, and report what happens to them.
 
+    >>> report = gradcheck.simulate(depth=50, activation="tanh", init="lecun")
+    >>> report.verdict.status, round(report.summary.gradient_span, 1)
+    ('healthy', 1.0)
+
     Parameters
     ----------
     preset : str, optional
@@ -69,8 +73,8 @@ def simulate(*, tick: Callable[[float], None] | None = None, **options: Unpack[S
     vanish_below, explode_above, max_span, min_rank, dead_above, saturated_above : float
         Limits of what is healthy, see ``gradcheck.Thresholds``.
     suggest : bool, optional
-        Simulate single changes and report those that fix the network; None: unless the network is so
-        large that this would take more than a moment.
+        Simulate single changes and report those that fix the network: no unless it is said, though the command line
+        does it for its text; None: unless the network is so large that this would take more than a moment.
     tick : callable, optional
         Called with the share of the work that is done, as a sign of life; changes are simulated in a second run
         from 0 to 1.

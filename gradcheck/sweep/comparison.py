@@ -120,6 +120,10 @@ def compare(
 ) -> Comparison:
     """Simulate every combination of a grid's options and rank them.
 
+    >>> sweep = gradcheck.compare({"activation": ["sigmoid", "tanh"], "depth": [10, 30]}, seeds=1)
+    >>> sweep.best["status"], dict(sweep.best["options"])
+    ('healthy', {'depth': 10, 'activation': 'tanh'})
+
     Parameters
     ----------
     grid : mapping or Grid

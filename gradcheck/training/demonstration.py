@@ -144,6 +144,10 @@ class Demonstration:
 def clip_demo(*, tick: Tick | None = None, **options: Unpack[ClipDemoOptions]) -> DemoReport:
     """Train one network once per clipping strategy, from the same start on the same batches.
 
+    >>> demo = gradcheck.clip_demo(clip=["none", "global-norm:0.15"], epochs=1)
+    >>> [one.rule for one in demo.strategies], demo.strategies[1].largest_norm_after < 0.16
+    (['none', 'global-norm:0.15'], True)
+
     Parameters
     ----------
     network : str

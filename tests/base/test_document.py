@@ -1,6 +1,9 @@
 """What every result can do: be shown in short, in a notebook, as JSON and as a table."""
 
+import copy
 import json
+import pickle
+import pydoc
 import sys
 from types import SimpleNamespace
 
@@ -52,5 +55,29 @@ def test_without_pandas_it_says_what_to_install(report, monkeypatch):
 
 def test_completion_shows_fields_and_public_names_only(report):
     assert {"layers", "verdict", "to_dict", "to_json", "to_frame"} <= set(dir(report))
-    assert not {"keys", "values", "get", "_names"} & set(dir(report))
-    assert set(dir(gradcheck)) == {*gradcheck.__all__, "torch"}
+    assert not {"keys", "values", "get", "_names", "text"} & set(dir(report))
+    assert set(dir(report.verdict)) == {*report.verdict, "to_dict"}
+    assert {"passed", "failed", "worst"} <= set(dir(gradcheck.verify(only="loss")))
+    assert set(dir(gradcheck.compare({"depth": 2}))) >= {"rows", "best", "finished"}
+
+
+def test_the_packages_help_has_what_one_calls_and_is_short():
+    called = set(dir(gradcheck))
+    assert {name for name in gradcheck.__all__ if callable(getattr(gradcheck, name)) and name.islower()} <= called
+    assert called - set(gradcheck.__all__) == {"torch"}
+    assert pydoc.plain(pydoc.render_doc(gradcheck)).count("\n") < 400
+
+
+def test_a_comparison_is_short_in_a_list():
+    sweep = gradcheck.compare({"depth": [2, 3], "width": 8, "batch_size": 8}, seeds=1)
+    assert repr(sweep) == "<Comparison 2 networks, 0 measured, 0 healthy>"
+    list(sweep)
+    assert repr(sweep).startswith("<Comparison 2 networks, 2 measured, ")
+
+
+def test_a_report_of_several_seeds_survives_the_way_to_another_process_and_back():
+    report = gradcheck.simulate(**SMALL, seeds=2)
+    for copied in (pickle.loads(pickle.dumps(report)), copy.deepcopy(report)):
+        assert copied == report
+        assert copied.layers[0].gradient_ratio_low == report.layers[0].gradient_ratio_low
+        assert str(copied) == str(report)

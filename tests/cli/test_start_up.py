@@ -127,7 +127,7 @@ def test_completion_offers_what_fits_and_nothing_else(gradcheck):
         ("simulate --residual-", ["--residual-scale"]),
         ("exp", ["explain"]),
         ("explain v", ["vanishing"]),
-        ("explain c", ["collapsed", "chain-rule", "clipping", "columns"]),
+        ("explain c", ["collapsed", "chain-rule", "clipping", "columns", "clipped-scaled"]),
         ("explain initiali", ["initialisation"]),
         ("explain initializ", ["initialization"]),  # another name, where no topic begins so
         ("explain nothing", []),

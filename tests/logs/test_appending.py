@@ -42,7 +42,8 @@ def test_a_file_without_a_record_has_no_last_step(file, content):
 
 def test_a_closed_log_takes_no_line(file):
     log = GrowingLog(file)
-    log.write(WHOLE)
+    for line in WHOLE.splitlines(keepends=True):
+        log.write(line)
     log.close()
     log.write(record_line(11))
     assert log.closed

@@ -12,6 +12,7 @@ from gradcheck.base.wording import as_percent
 from gradcheck.logs.findings.clips import usual_text, usual_threshold
 from gradcheck.logs.findings.finding import NOTE
 from gradcheck.logs.findings.sentences import counted, step_text
+from gradcheck.logs.in_memory import FORMAT
 from gradcheck.logs.report import LogFinding, LogReport
 from gradcheck.render.bars import Scale, columns, common_scale, sparkline
 from gradcheck.render.heading import SEPARATOR
@@ -223,7 +224,7 @@ def _thresholds(report: LogReport) -> Table:
 def next_command(report: LogReport) -> str:
     """Return the command to type next."""
     file, status = report.config.file, report.verdict.status
-    if file == "-":
+    if file == "-" or report.log.format == FORMAT:  # nothing that could be named
         return "gradcheck clip-demo --clip none --clip suggest"
     if status == "vanishing":
         return "gradcheck compare --activation sigmoid,tanh,relu,gelu --init xavier,he --depth 20 --norm none,layer"

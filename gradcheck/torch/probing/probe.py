@@ -54,6 +54,11 @@ def probe(
 ) -> Report:
     """Pass a batch forward and its gradient back through a model, and diagnose that gradient.
 
+    >>> layers = [part for _ in range(20) for part in (nn.Linear(32, 32), nn.Sigmoid())]
+    >>> report = gradcheck.torch.probe(nn.Sequential(*layers, nn.Linear(32, 10)), torch.randn(64, 32))
+    >>> report.verdict.status
+    'vanishing'
+
     Parameters
     ----------
     model : torch.nn.Module

@@ -31,6 +31,19 @@ WRAPPERS = ("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module."
 class Recorder:
     """Records a training run: one line in the loop, one small line of JSON for each sampled step.
 
+    >>> with gradcheck.torch.Recorder(model, "run.jsonl", every=10) as recorder:
+    ...     for inputs, targets in batches:
+    ...         optimizer.zero_grad()
+    ...         loss = criterion(model(inputs), targets)
+    ...         loss.backward()
+    ...         norm = recorder.clip_grad_norm_(1.0)  # in place of torch.nn.utils.clip_grad_norm_, if you clip
+    ...         optimizer.step()
+    ...         recorder.step(loss)
+    >>> gradcheck.diagnose("run.jsonl").log.layers
+    4
+
+    Without ``with``, call ``close()`` at the end. On the command line, ``gradcheck diagnose run.jsonl`` reads the log.
+
     Parameters
     ----------
     model : torch.nn.Module
@@ -76,19 +89,6 @@ class Recorder:
     A step that a ``GradScaler`` skips is recorded with its infinite gradient and without updates; with a closure
     (``LBFGS``), the gradient is that of the last evaluation. Norms that float32 can't hold are computed in float64
     where that needs no further synchronisation, on processors and CUDA.
-
-    Examples
-    --------
-    >>> with gradcheck.torch.Recorder(model, "run.jsonl", every=10) as recorder:  # doctest: +SKIP
-    ...     for inputs, targets in batches:
-    ...         optimizer.zero_grad()
-    ...         loss = criterion(model(inputs), targets)
-    ...         loss.backward()
-    ...         recorder.clip_grad_norm_(1.0)  # in place of torch.nn.utils.clip_grad_norm_, if you clip
-    ...         optimizer.step()
-    ...         recorder.step(loss)
-
-    Without ``with``, call ``close()`` at the end. Then run ``gradcheck diagnose run.jsonl``.
     """
 
     @public
@@ -157,7 +157,7 @@ class Recorder:
             One of them isn't a number, or is several.
         """
         given = {"loss": single("loss", loss), "lr": single("lr", lr), "loss_scale": single("loss_scale", loss_scale)}
-        if self._sample is not None:
+        if self._sample is not None and not self._log.closed:
             layers, whole = self._sample.numbers(given)
             self._log.write(record_line(self._number, layers, digits=DIGITS, **whole))
             self._ending.end_sample()

@@ -1,6 +1,7 @@
 """The file: whole records whatever happens, resumed runs, and what is refused."""
 
 import gc
+import os
 import subprocess
 import sys
 import warnings
@@ -157,8 +158,8 @@ def test_a_disk_that_is_full_ends_the_recording_with_a_warning_and_not_the_run(f
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [
-        ({"every": 0}, OptionError, "--every 0 is not a whole number of at least 1"),
-        ({"start": -1}, OptionError, "--start -1 is not"),
+        ({"every": 0}, OptionError, "every=0 is not a whole number of at least 1"),
+        ({"start": -1}, OptionError, "start=-1 is not"),
         ({"updates": "yes"}, OptionError, "neither True nor False"),
     ],
 )
@@ -200,3 +201,31 @@ def test_a_file_that_cannot_be_written_is_reported_at_the_start(tmp_path, monkey
 def test_to_begin_anew_and_to_continue_exclude_each_other(file, runs):
     with pytest.raises(OptionError, match="choose one of them"):
         Recorder(runs.mlp(), file, resume=True, overwrite=True)
+
+
+def test_a_run_without_a_step_leaves_no_file(file, runs):
+    Recorder(runs.mlp(), file).close()
+    assert not file.exists()
+    runs.train(runs.mlp(), file)
+    before = file.read_bytes()
+    Recorder(runs.mlp(), file, resume=True).close()
+    assert file.read_bytes() == before
+
+
+def test_a_process_that_is_forked_writes_nothing(file, runs):
+    with Recorder(runs.mlp(), file, every=1) as recorder:
+        recorder.step(1.0)
+        child = os.fork()
+        if not child:
+            recorder.step(2.0)
+            recorder.close()
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        recorder.step(3.0)
+    assert [record["loss"] for record in runs.records(file)] == [1.0, 3.0]
+
+
+def test_a_misspelt_option_names_the_right_one(file, runs):
+    with pytest.raises(GradcheckError, match=r"Recorder\(\) has no option 'evry'; did you mean 'every'\?"):
+        Recorder(runs.mlp(), file, evry=2)
+    assert not file.exists()
