@@ -45,10 +45,15 @@ def pytest_xdist_auto_num_workers(config):
     return 0 if config.args and all("::" in argument for argument in config.args) else None
 
 
+def pytest_configure():
+    """What is collected is no garbage: a search for some would look at thousands of tests again and again."""
+    gc.disable()
+
+
 def pytest_collection_finish():
-    """Thousands of tests stay to the end: the search for garbage need not look at them again and again."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def pytest_sessionfinish(session):

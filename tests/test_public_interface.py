@@ -12,7 +12,6 @@ from gradcheck import errors
 
 PACKAGE = Path(gradcheck.__file__).parent
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent.name != "datasets")
-STANDARD = set(sys.stdlib_module_names)
 
 
 def name_of(path):
@@ -26,32 +25,6 @@ NAMES = {name_of(path): path for path in MODULES}
 
 def is_for_type_checkers(node):
     return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-
-
-def running(node):
-    """The nodes below that run: all but those under ``if TYPE_CHECKING``."""
-    for child in ast.iter_child_nodes(node):
-        if not is_for_type_checkers(child):
-            yield child
-            yield from running(child)
-
-
-def imported(path):
-    """The modules that a file imports at run time, at its top or within its functions."""
-    for node in running(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path} imports relatively"
-            submodules = {f"{node.module}.{alias.name}" for alias in node.names} & NAMES.keys()
-            yield from submodules or [node.module]
-
-
-IMPORTS = {name: set(imported(path)) for name, path in NAMES.items()}
-
-
-def within(name, *packages):
-    return any(name == package or name.startswith(f"{package}.") for package in packages)
 
 
 # ---- what gradcheck offers
@@ -102,7 +75,7 @@ def contents(module):
 def test_every_error_is_a_gradcheck_error():
     own = [
         value
-        for name in IMPORTS
+        for name in NAMES
         if not name.endswith("__main__")
         for value in contents(name)
         if isinstance(value, type) and issubclass(value, Exception) and value.__module__ == name

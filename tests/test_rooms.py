@@ -2,6 +2,7 @@
 
 import ast
 import sys
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -76,9 +77,11 @@ def shown(path):
 
 
 def running(node):
-    """The nodes below that run: all but those under ``if TYPE_CHECKING``."""
+    """The statements below that run: all but those under ``if TYPE_CHECKING``."""
     for child in ast.iter_child_nodes(node):
-        if not (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"):
+        if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
+            continue
+        if isinstance(child, ast.stmt | ast.ExceptHandler | ast.match_case):
             yield child
             yield from running(child)
 
@@ -92,20 +95,32 @@ def imported(nodes):
             yield from ({f"{node.module}.{alias.name}" for alias in node.names} & set(MODULES)) or [node.module]
 
 
-TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in EVERY_FILE}
-IMPORTS = {path: set(imported(running(tree))) for path, tree in TREES.items()}
-AT_TOP = {path: set(imported(tree.body)) for path, tree in TREES.items()}
+@cache
+def tree(path):
+    """A file's statements; parsed when a test asks, not in every run that collects this one."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def imports(path):
+    """The modules that a file imports at run time, at its top or within a function."""
+    return frozenset(imported(running(tree(path))))
 
 
 def known(path):
     """The rooms that a file imports from at run time, at its top or within a function."""
-    own = [name.split(".") for name in IMPORTS[path] if name.split(".")[0] == "gradcheck"]
+    own = [name.split(".") for name in imports(path) if name.split(".")[0] == "gradcheck"]
     return {parts[1] if len(parts) > 1 else "__init__" for parts in own} - {room(path)}
 
 
 def outside(path):
     """The packages that a file imports beside gradcheck and the standard library."""
-    return {name.split(".")[0] for name in IMPORTS[path]} - {"gradcheck"} - set(sys.stdlib_module_names)
+    return {name.split(".")[0] for name in imports(path)} - {"gradcheck"} - set(sys.stdlib_module_names)
+
+
+def test_no_file_imports_relatively():
+    statements = ((path, node) for path in EVERY_FILE for node in running(tree(path)))
+    assert [shown(path) for path, node in statements if isinstance(node, ast.ImportFrom) and node.level] == []
 
 
 def test_no_file_knows_a_room_that_the_table_doesnt_name():
@@ -149,16 +164,16 @@ def test_what_is_typed_is_described_and_drawn_without_numpy():
 
 
 def test_a_report_loads_nothing_that_shows_it_until_it_is_printed():
+    at_top = {path: set(imported(tree(path).body)) for path in FILES if path.name == "report.py"}
     shows = {
-        shown(path): {name for name in AT_TOP[path] if set(name.split(".")) & {"text", "formats", "render"}}
-        for path in FILES
-        if path.name == "report.py"
+        shown(path): {name for name in names if set(name.split(".")) & {"text", "formats", "render"}}
+        for path, names in at_top.items()
     }
     assert {path: names for path, names in shows.items() if names} == {}
 
 
 def test_imports_go_round_in_no_circle_not_even_those_within_functions():
-    graph = {name_of(path): (names & set(MODULES)) - {"gradcheck"} for path, names in IMPORTS.items()}
+    graph = {name_of(path): (imports(path) & set(MODULES)) - {"gradcheck"} for path in EVERY_FILE}
     tuple(TopologicalSorter(graph).static_order())  # raises CycleError, which names the circle
 
 
@@ -168,8 +183,9 @@ def test_the_root_has_at_most_eight_files():
 
 def test_files_stay_below_300_lines_and_functions_below_40():
     long = [shown(path) for path in EVERY_FILE if len(path.read_text(encoding="utf-8").splitlines()) > 300]
-    for path, tree in TREES.items():
-        for function in (one for one in ast.walk(tree) if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)):
+    for path in EVERY_FILE:
+        nodes = ast.walk(tree(path))
+        for function in (one for one in nodes if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)):
             body = function.body[1:] if ast.get_docstring(function) else function.body
             if body and body[-1].end_lineno - body[0].lineno >= 40:
                 long.append(f"{shown(path)}: {function.name}")

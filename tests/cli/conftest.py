@@ -21,6 +21,7 @@ import termios
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache, partial
+from importlib.util import cache_from_source
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -29,6 +30,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import typer
 
 from gradcheck import cli
 from gradcheck.cli import progress
@@ -49,12 +51,27 @@ PATIENCE = 120  # seconds after which a process counts as hung
 
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory):
-    """A plain UTF-8 shell, with `gradcheck` on its path; what one process compiles, no other has to."""
+    """A plain UTF-8 shell, with `gradcheck` on its path."""
     kept = {name: value for name, value in os.environ.items() if name not in INFLUENCES}
     path = f"{BIN}{os.pathsep}{kept.get('PATH', os.defpath)}"
+    return kept | {"LANG": "C.UTF-8", "TERM": "xterm-256color", "PATH": path} | _compiled(tmp_path_factory)
+
+
+def _compiled(tmp_path_factory):
+    """Where the package isn't compiled, as in a checkout, what one process compiles, no other has to."""
+    if Path(cache_from_source(cli.__file__)).exists():
+        return {}
     folder = tmp_path_factory.getbasetemp()
-    compiled = str((folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "compiled")
-    return kept | {"LANG": "C.UTF-8", "TERM": "xterm-256color", "PATH": path, "PYTHONPYCACHEPREFIX": compiled}
+    shared = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    return {"PYTHONPYCACHEPREFIX": str(shared / "compiled")}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def commands_built_once():
+    """Every line that is run in this process finds the commands that the first one built."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("typer.main.get_command", cache(typer.main.get_command))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -105,6 +122,28 @@ def impatient(monkeypatch):
     """A sign of life from the first step on, not only after a second."""
     monkeypatch.setattr(progress, "PATIENCE", 0)
     monkeypatch.setattr(progress, "INTERVAL", 0)
+
+
+@pytest.fixture
+def interrupt_at(impatient, monkeypatch):
+    """A text ↦ nothing; whoever waits sees it in the sign of life and interrupts the command in this process."""
+    show = progress.Progress.show
+
+    def at(text):
+        def shown_and_interrupted(self, share, what):
+            show(self, share, what)
+            if text in what:
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(progress.Progress, "show", shown_and_interrupted)
+
+    return at
+
+
+@pytest.fixture(scope="session")
+def impatient_program():
+    """What Python runs in a process: the command line with a sign of life from the first step on."""
+    return "-c", "from gradcheck.cli import main, progress; progress.PATIENCE = progress.INTERVAL = 0; main()"
 
 
 def _exit_code(words, streams, environment, cwd):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-SWEEP = "compare --depth 20:59 --width 8 --batch-size 8 --seeds 1 --format jsonl"
+SWEEP = "compare --depth 4:43 --width 8 --batch-size 8 --seeds 1 --format jsonl"
 
 ROWS = 40
 

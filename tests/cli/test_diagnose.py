@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import cache
 
 import jsonschema
 import pytest
@@ -50,8 +51,8 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def diagnosed(gradcheck, folder):
-    """The words behind ``gradcheck diagnose`` ↦ how it ended, in the folder of the logs."""
-    return lambda line, **how: gradcheck(f"diagnose {line}", cwd=folder, **how)
+    """The words behind ``gradcheck diagnose`` ↦ how it ended, in the folder of the logs. Run once for all tests."""
+    return cache(lambda line, **how: gradcheck(f"diagnose {line}", cwd=folder, **how))
 
 
 # ---- the text

@@ -29,7 +29,7 @@ from gradcheck.cli import main
 main()
 """
 
-LONG = ("-m", "gradcheck", "simulate", "--depth", "20000", "--width", "64")
+LONG = ("simulate", "--depth", "20000", "--width", "64")
 
 
 def test_it_ends_with_zero_whatever_it_finds(report):
@@ -84,18 +84,18 @@ def test_the_installed_program_is_the_same(in_bash, printed):
     assert ended.stdout == printed("simulate --json --depth 3 --width 4")
 
 
-def test_an_interrupted_run_ends_with_130_and_leaves_no_trace(on_terminal, tmp_path, contents):
+def test_an_interrupted_run_ends_with_130_and_leaves_no_trace(on_terminal, impatient_program, tmp_path, contents):
     (tmp_path / "out").write_text("precious")
-    ended = on_terminal(*LONG, "--output", "out", interrupt_at=" simulated, ", cwd=tmp_path)
+    ended = on_terminal(*impatient_program, *LONG, "--output", "out", interrupt_at=" simulated, ", cwd=tmp_path)
     assert ended.returncode == 130
     assert "Traceback" not in ended.shown
     assert contents(tmp_path) == {"out": b"precious"}
 
 
-def test_an_interrupt_is_heeded_even_where_the_tests_themselves_ignore_it(on_terminal):
+def test_an_interrupt_is_heeded_even_where_the_tests_themselves_ignore_it(on_terminal, impatient_program):
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as nohup does
     try:
-        assert on_terminal(*LONG, interrupt_at=" simulated, ").returncode == 130
+        assert on_terminal(*impatient_program, *LONG, interrupt_at=" simulated, ").returncode == 130
     finally:
         signal.signal(signal.SIGINT, before)
 

@@ -1,13 +1,11 @@
 """``--follow``: a log that grows while it is watched."""
 
 import json
-import os
-import signal
-import threading
 
 import pytest
 
-from gradcheck.cli.follow import followed
+from gradcheck.cli import follow
+from gradcheck.logs import lines
 
 
 def rows(first, last, decades=lambda step: 0.0):
@@ -18,13 +16,30 @@ def rows(first, last, decades=lambda step: 0.0):
     )
 
 
-FOLLOW = ("-m", "gradcheck", "diagnose", "run.jsonl", "--follow")
+#: Follows the log in a process, and looks at it more often than once a second.
+FOLLOW = (
+    "-c", "from gradcheck.cli import follow, main; follow.INTERVAL = 0.05; main()", "diagnose", "run.jsonl", "--follow",
+)  # fmt: skip
 
 
 @pytest.fixture
-def watching(start, tmp_path):
-    """Options ↦ the process that follows the log, its streams as text."""
-    return lambda *words: start(*FOLLOW, *words, encoding="utf-8", cwd=tmp_path)
+def meanwhile(monkeypatch):
+    """What happens to the log that this process follows, one thing at each wait for more; at the next an interrupt."""
+
+    def happens(*events):
+        left = iter(events)
+
+        def wait(seconds):
+            try:
+                event = next(left)
+            except StopIteration:
+                raise KeyboardInterrupt from None
+            event()
+
+        monkeypatch.setattr(lines.time, "sleep", wait)
+        monkeypatch.setattr(follow, "INTERVAL", 0)
+
+    return happens
 
 
 @pytest.fixture
@@ -50,38 +65,38 @@ def test_an_interrupt_ends_with_130_and_with_what_was_found(growing, tmp_path, o
     assert "watching" not in report
 
 
-def test_the_live_table_is_on_stderr_and_the_document_alone_on_stdout(growing, tmp_path, on_terminal):
-    ended = on_terminal(*FOLLOW, "--json", piped=True, interrupt_at="watching", cwd=tmp_path)
+def test_the_live_table_is_on_stderr_and_the_document_alone_on_stdout(growing, tmp_path, terminal, meanwhile):
+    meanwhile()
+    ended = terminal("diagnose run.jsonl --follow --json", piped=True, cwd=tmp_path)
     assert ended.returncode == 130
+    assert "watching" in ended.shown
     assert json.loads(ended.stdout)["log"]["rows"] == 100
 
 
 def test_the_live_table_shows_what_is_written_meanwhile(growing, tmp_path, on_terminal):
-    meanwhile = [("100 rows", lambda: growing(rows(100, 140)))]
-    ended = on_terminal(*FOLLOW, meanwhile=meanwhile, interrupt_at="140 rows", cwd=tmp_path)
+    events = [("100 rows", lambda: growing(rows(100, 140)))]
+    ended = on_terminal(*FOLLOW, meanwhile=events, interrupt_at="140 rows", cwd=tmp_path)
     assert ended.returncode == 130
 
 
-def test_a_line_that_is_written_in_two_parts_is_one_line(growing, tmp_path, watching):
-    with watching("--fail-on", "nonfinite") as process:
-        growing('{"step": 100, "grad_')
-        growing('norm": NaN}\n')
-        out, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (1, "")
-    assert "NONFINITE" in out
+def test_a_line_that_is_written_in_two_parts_is_one_line(growing, tmp_path, gradcheck, meanwhile):
+    meanwhile(lambda: growing('{"step": 100, "grad_'), lambda: growing('norm": NaN}\n'))
+    ended = gradcheck("diagnose run.jsonl --follow --fail-on nonfinite", cwd=tmp_path)
+    assert (ended.returncode, ended.stderr) == (1, "")
+    assert "NONFINITE" in ended.stdout
 
 
-def test_with_fail_on_it_ends_as_soon_as_that_is_found(growing, tmp_path, watching):
-    with watching("--fail-on", "exploding", "--format", "jsonl") as process:
-        growing(rows(100, 160, lambda step: (step - 100) / 10))
-        out, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (1, "")
-    assert json.loads(out.splitlines()[0])["kind"] == "exploding"
+def test_with_fail_on_it_ends_as_soon_as_that_is_found(growing, tmp_path, gradcheck, meanwhile):
+    meanwhile(lambda: growing(rows(100, 160, lambda step: (step - 100) / 10)), pytest.fail)
+    ended = gradcheck("diagnose run.jsonl --follow --fail-on exploding --format jsonl", cwd=tmp_path)
+    assert (ended.returncode, ended.stderr) == (1, "")
+    assert json.loads(ended.stdout.splitlines()[0])["kind"] == "exploding"
 
 
 @pytest.mark.parametrize("how", ["replaced", "cut"])
 def test_a_new_run_in_the_same_file_is_judged_for_itself(how, growing, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(follow, "INTERVAL", 0)
     growing(rows(100, 160, lambda step: (step - 100) / 10))
 
     def enough(report):
@@ -94,16 +109,16 @@ def test_a_new_run_in_the_same_file_is_judged_for_itself(how, growing, tmp_path,
             growing('{"step": 50, "grad_norm": NaN}\n')
         return found["verdict"]["status"] == "nonfinite"
 
-    report, interrupted = followed(("run.jsonl", None, {}), False, enough)
+    report, interrupted = follow.followed(("run.jsonl", None, {}), False, enough)
     assert not interrupted
     assert capsys.readouterr().err == "run.jsonl was replaced or cut: a new run, judged from its own beginning\n"
     assert report.to_dict()["log"]["rows"] == 51
     assert [one["kind"] for one in report.to_dict()["findings"]] == ["nonfinite"]
 
 
-def test_a_new_run_is_told_above_the_live_table(growing, tmp_path, on_terminal):
-    meanwhile = [("100 rows", lambda: (tmp_path / "run.jsonl").write_text(rows(0, 30)))]
-    ended = on_terminal(*FOLLOW, meanwhile=meanwhile, interrupt_at=" 30 rows", cwd=tmp_path)
+def test_a_new_run_is_told_above_the_live_table(growing, tmp_path, terminal, meanwhile):
+    meanwhile(lambda: (tmp_path / "run.jsonl").write_text(rows(0, 30)))
+    ended = terminal("diagnose run.jsonl --follow", cwd=tmp_path)
     assert ended.returncode == 130
     assert "a new run" in ended.shown
     assert "JSON Lines, 30 rows" in ended.shown
@@ -115,10 +130,8 @@ def test_the_standard_input_is_followed_to_its_end(process):
     assert json.loads(ended.stdout)["log"]["rows"] == 50
 
 
-def test_an_interrupt_off_a_terminal_gives_the_report_too(growing, tmp_path, watching):
-    with watching("--json", "--fail-on", "exploding") as process:
-        growing("torn")
-        threading.Timer(3.0, os.kill, (process.pid, signal.SIGINT)).start()
-        out, _ = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert json.loads(out)["log"]["rows"] == 100
+def test_an_interrupt_off_a_terminal_gives_the_report_too(growing, tmp_path, gradcheck, meanwhile):
+    meanwhile(lambda: growing("torn"))
+    ended = gradcheck("diagnose run.jsonl --follow --json --fail-on exploding", cwd=tmp_path)
+    assert ended.returncode == 130
+    assert json.loads(ended.stdout)["log"]["rows"] == 100

@@ -13,7 +13,7 @@ NETWORKS = {
     "exploding": "--depth 12 --width 32 --activation relu --init he --gain 3",
     "nonfinite": "--depth 14 --width 32 --activation relu --init he --gain 1e50",
     "dead": "--depth 6 --width 32 --activation step",
-    "underflow": "--depth 300 --width 8 --activation linear --init orthogonal --gain 0.02",
+    "underflow": "--depth 150 --width 8 --activation linear --init orthogonal --gain 0.0004",
     "healthy": "--depth 45 --width 64 --activation tanh --init lecun",
     "seeds": "--depth 4 --width 8 --seeds 3",
     "one layer": "--depth 1 --width 8",

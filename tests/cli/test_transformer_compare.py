@@ -9,7 +9,7 @@ SMALL = "--arch transformer --blocks 2 --model-width 16 --heads 2 --tokens 6"
 
 TINY = "--model-width 16 --heads 2 --vocabulary 256"
 
-GRID = f"--preset transformer-base --blocks 1,2 {TINY} --norm-placement pre,post --seeds 1"
+GRID = f"--preset transformer-base --blocks 1,2 {TINY} --norm-placement pre,post --seeds 1 --workers 1"
 
 ONE = f"compare --workers 1 --seeds 1 --blocks 1 {TINY}"
 

@@ -7,15 +7,18 @@ import re
 import pytest
 
 from gradcheck import verify
+from gradcheck.checking.text import as_text
 from gradcheck.engine.activations import ACTIVATIONS, gelu
+from gradcheck.render.page import Page
 
 #: The checks of two kinds: the command as it is without an option takes half a second.
 SOME = "verify --only activation --only cell"
 
 
-@pytest.fixture
-def document(printed, strictly):
-    return strictly(printed("verify --format json"))
+@pytest.fixture(scope="module")
+def every():
+    """All checks, by the function."""
+    return verify()
 
 
 @pytest.fixture
@@ -30,9 +33,9 @@ def broken(gradcheck, monkeypatch):
     return lambda *options: gradcheck("verify", *options)
 
 
-def test_the_answer_is_the_first_line_of_eighty_columns(printed):
+def test_the_answer_is_the_first_line_of_eighty_columns(printed, every):
     first, *_ = printed("verify").splitlines()
-    count = len(verify().checks)
+    count = len(every.checks)
     assert re.fullmatch(rf"  ALL {count} CHECKS PASS   worst: \S+ \(\w+ [\w-]+\), limit 1e-6, \d\.\d s", first)
     assert len(first) <= 80
 
@@ -46,19 +49,19 @@ def test_all_formats_tell_of_the_same_checks(printed, strictly):
     assert text == names
 
 
-def test_the_command_finds_what_the_function_returns(document):
-    mine = verify().to_dict()
+def test_the_command_finds_what_the_function_returns(printed, strictly, every):
+    document, mine = strictly(printed("verify --format json")), every.to_dict()
     assert document["config"] == mine["config"]
     assert [(one["name"], one["passed"]) for one in document["checks"]] == [
         (one["name"], one["passed"]) for one in mine["checks"]
     ]
 
 
-def test_a_seed_gives_the_same_numbers_in_every_process(process, gradcheck, strictly, document):
-    again = strictly(process("verify --json", PYTHONHASHSEED="1", OMP_NUM_THREADS="1").stdout)
-    assert again["checks"] == document["checks"]
-    other = strictly(gradcheck("verify --json --seed 1").stdout)
-    assert other["checks"] != document["checks"]
+def test_a_seed_gives_the_same_numbers_in_every_process(process, printed, strictly):
+    again = strictly(process(f"{SOME} --json", PYTHONHASHSEED="1", OMP_NUM_THREADS="1").stdout)
+    here, other = (strictly(printed(f"{SOME} --json --seed {seed}")) for seed in (0, 1))
+    assert again["checks"] == here["checks"]
+    assert other["checks"] != here["checks"]
 
 
 def test_single_precision_is_checked_with_limits_of_its_own(printed, strictly):
@@ -111,8 +114,8 @@ def test_a_file_is_written_in_place_of_stdout_even_where_checks_fail(broken, tmp
     assert "CHECKS FAIL" in (tmp_path / "checks.txt").read_text()
 
 
-def test_text_is_ascii_where_nothing_else_can_be_shown(printed):
-    text = printed("verify", LANG="C", PYTHONIOENCODING="ascii")
+def test_text_is_ascii_where_nothing_else_can_be_shown(every):
+    text = as_text(every, Page(80, "ascii"))
     assert text.isascii()
     assert "?" not in text
 
@@ -122,9 +125,9 @@ def test_a_terminal_gets_colours_and_a_pipe_none(terminal, printed):
     assert "\x1b[" not in printed("verify")
 
 
-@pytest.mark.parametrize("columns", ["40", "80"])
-def test_text_keeps_to_the_columns(columns, printed):
-    assert max(map(len, printed("verify", COLUMNS=columns).splitlines())) <= int(columns)
+@pytest.mark.parametrize("columns", [40, 80])
+def test_text_keeps_to_the_columns(columns, every):
+    assert max(map(len, as_text(every, Page(columns)).splitlines())) <= columns
 
 
 def test_machine_formats_load_no_rich(python):

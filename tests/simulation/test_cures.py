@@ -153,6 +153,7 @@ def test_less_depth_is_no_cure_for_an_overflow():
 def every_change(monkeypatch):
     """A network's options ↦ every change that fixes it, not the best few."""
     monkeypatch.setattr("gradcheck.simulation.cures.MOST", 99)
+    monkeypatch.setattr("gradcheck.simulation.cures.FRESH_SEEDS", 1)
 
     def changes(**options):
         report = gradcheck.simulate(suggest=True, **of_family(SMALL | options))

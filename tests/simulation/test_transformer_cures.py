@@ -60,6 +60,7 @@ def every_change():
     def changes(**options):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("gradcheck.simulation.cures.MOST", 99)
+            patch.setattr("gradcheck.simulation.cures.FRESH_SEEDS", 1)
             report = gradcheck.simulate(suggest=True, **SMALL | options)
         assert report.verdict.status != "healthy"
         return [one.changes for one in report.suggestions]

@@ -198,11 +198,9 @@ def one_worker_s_rows():
     return sorted(ended.stdout.splitlines())
 
 
-@pytest.mark.parametrize("where", ["--workers 2", "--scheduler ADDRESS"])
-def test_two_workers_here_or_on_a_cluster_print_the_rows_of_one_byte_for_byte(where, one_worker_s_rows, request):
-    if "ADDRESS" in where:
-        where = where.replace("ADDRESS", request.getfixturevalue("scheduler"))
-    with command(*SWEEP.split(), *where.split()) as process:
+def test_two_workers_on_a_cluster_print_the_rows_of_one_byte_for_byte(one_worker_s_rows, scheduler):
+    """Of two on this machine tests/cli/test_compare.py shows it."""
+    with command(*SWEEP.split(), "--scheduler", scheduler) as process:
         stdout, stderr = process.communicate(timeout=PATIENCE)
     assert (process.returncode, stderr) == (0, b"")
     assert sorted(stdout.splitlines()) == one_worker_s_rows
