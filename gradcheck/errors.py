@@ -157,6 +157,6 @@ def finite(option: str, value: float, reason: str, *, above: float = -inf, low: 
 
 def switch(option: str, value: bool) -> bool:
     """Return `value` if it is True or False; otherwise raise an error."""
-    if isinstance(value, bool):
-        return value
+    if type(value).__name__ in ("bool", "bool_"):  # Python's and NumPy's
+        return bool(value)
     raise OptionError(option, f"{shown(value)} is neither True nor False")

@@ -10,6 +10,7 @@ from gradcheck.errors import CallError, OptionError, did_you_mean, shown
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 
 
 def public(function: Callable[P, R]) -> Callable[P, R]:
@@ -23,6 +24,12 @@ def public(function: Callable[P, R]) -> Callable[P, R]:
         return function(*values, **options)
 
     return call
+
+
+def public_class(kind: type[T]) -> type[T]:
+    """Let the ``__init__`` that a dataclass writes do the same."""
+    kind.__init__ = public(kind.__init__)  # type: ignore[method-assign]
+    return kind
 
 
 def check_call(

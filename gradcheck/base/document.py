@@ -1,11 +1,12 @@
 """What every report has in common: it prints itself as its command does."""
 
 from importlib import import_module
+from os import PathLike
 from pathlib import Path
 from typing import Any, ClassVar
 
 from gradcheck.base.record import Record, item, plain
-from gradcheck.errors import MissingExtraError
+from gradcheck.errors import MissingExtraError, OptionError, shown
 from gradcheck.version import SCHEMA_VERSION, __version__
 
 
@@ -43,6 +44,8 @@ class Document:
         """Return its JSON, as --json prints it; with a path also write it there, whole or not at all."""
         text: str = import_module("gradcheck.render.documents").as_json(self)
         if path is not None:
+            if not isinstance(path, str | PathLike):
+                raise OptionError("path", f"{shown(path)} is no path")
             from gradcheck.base.files import write_whole
 
             write_whole(Path(path), text.encode())

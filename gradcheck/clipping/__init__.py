@@ -5,16 +5,17 @@
 
 import math
 from bisect import insort
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from gradcheck.base.calls import public
 from gradcheck.clipping.effect import Clipped, ClipReport, Task, report
 from gradcheck.engine.magnitude import Norm, joint_norm, scaled
 from gradcheck.engine.types import Array
-from gradcheck.errors import OptionError
+from gradcheck.errors import OptionError, shown
 from gradcheck.spec.clip_rules import PERCENT, Rule, rule_of
 
 #: Added to the norm in the global rule's denominator, by PyTorch's ``clip_grad_norm_``.
@@ -28,6 +29,7 @@ DECAY, WATCHED = 0.97, 25
 Z_EPSILON = 1e-6  # added to the deviation in the z-score, as in its authors' implementation
 
 
+@public
 def clip(
     gradients: Sequence[npt.NDArray[Any]],
     rule: "str | Rule | Clipper",
@@ -77,6 +79,7 @@ class Clipper:
     rule : Rule
     """
 
+    @public
     def __init__(self, rule: str | Rule) -> None:
         self.rule = rule_of(rule)
         self._apply = _RULES[self.rule.name](self.rule.threshold)
@@ -91,6 +94,8 @@ class Clipper:
         """Clip a list of gradients; the arguments are those of ``clip``."""
         if isinstance(gradients, np.ndarray):
             raise OptionError("clip", "takes a list of arrays, not one array: its rows would be clipped one by one")
+        if not isinstance(gradients, Iterable):
+            raise OptionError("clip", f"takes a list of arrays, not {shown(gradients)}")
         arrays = [_floating(gradient) for gradient in gradients]
         before = joint_norm(arrays)
         if not math.isfinite(before.mantissa):

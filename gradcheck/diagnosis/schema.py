@@ -4,7 +4,8 @@ from importlib import import_module
 
 from gradcheck.base.calls import public
 from gradcheck.base.schema import Schema, document_schema
-from gradcheck.errors import GradcheckError
+from gradcheck.errors import GradcheckError, shown
+from gradcheck.spec.options.option import canonical
 
 #: Commands whose JSON output has a schema, and the reports that it is made from: loaded when they are asked for.
 REPORTS = {
@@ -27,7 +28,8 @@ def json_schema(command: str = "simulate") -> Schema:
     GradcheckError
         There is no such command, or its JSON output has no schema.
     """
-    if command not in REPORTS:
-        raise GradcheckError(f"schema {command!r} is unknown; allowed: {', '.join(REPORTS)}")
+    command = canonical(command, REPORTS)
+    if command not in tuple(REPORTS):
+        raise GradcheckError(f"schema {shown(command)} is unknown; allowed: {', '.join(REPORTS)}")
     module, _, name = REPORTS[command].partition(":")
     return document_schema(getattr(import_module(module), name), command)

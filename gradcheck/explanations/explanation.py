@@ -65,6 +65,7 @@ class Explanation(Document):
         return page | ({"factors": [factor._asdict() for factor in self.factors]} if self.factors else {})
 
 
+@public
 def topics() -> Contents:
     """Return what ``explain`` knows of: each topic's name, summary and aliases."""
     return Contents(

@@ -154,7 +154,7 @@ FINDINGS = (
         ("‖update‖ / ‖weights‖, usual: 1e-4 to 1e-1",),
         ("A. Karpathy, lecture notes of CS231n",),
         ("not-learning", "no-gradient"),
-        ("update", "learning-rate"),
+        ("update", "learning-rate", "lr", "warm-up"),
     ),
     _page(
         "huge",

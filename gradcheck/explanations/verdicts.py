@@ -142,6 +142,7 @@ VERDICTS = (
         try_next=(Example("simulate --depth 600 --activation tanh --init orthogonal", "healthy", "span 1.3"),),
         references=("IEEE 754-2019", "Micikevicius et al. 2018"),
         related=("vanishing", "nonfinite", "chain-rule"),
+        aliases=("fp16", "bf16", "half-precision", "amp", "loss-scale"),
     ),
     Topic(
         name="healthy",

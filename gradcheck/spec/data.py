@@ -7,7 +7,7 @@ from typing import Any
 from gradcheck.errors import OptionError
 from gradcheck.spec.names import DATA_NAMES
 from gradcheck.spec.options.measurement import OF_DATA
-from gradcheck.spec.options.option import canonical, checked
+from gradcheck.spec.options.option import canonical, settle
 
 FEATURES = 64  # of gaussian, as many as the digits have
 OUTPUTS = 10  # of the read-out where there are no labels, as many as there are digits
@@ -35,7 +35,7 @@ class DataSpec:
     shuffle: bool = OF_DATA["shuffle"].default
 
     def __post_init__(self) -> None:
-        checked(OF_DATA, vars(self))
+        settle(OF_DATA, self)
         object.__setattr__(self, "data", canonical(self.data, DATA_NAMES))
         if self.labels and Path(self.data).suffix.lower() != ".csv":
             problem = f"names the last column of a .csv file; {self.data} is none (a .npz has its labels in y)"

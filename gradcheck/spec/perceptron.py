@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+from gradcheck.base.calls import public_class
 from gradcheck.base.wording import counted
 from gradcheck.errors import OptionError, finite, one_of
 from gradcheck.spec.family import Spec, heading_of_weights
@@ -12,6 +13,7 @@ from gradcheck.spec.options.network import OF_NETWORKS
 from gradcheck.spec.options.option import Names
 
 
+@public_class
 @dataclass(frozen=True, kw_only=True)
 class NetworkSpec(Spec):
     """A multilayer perceptron with a linear read-out.

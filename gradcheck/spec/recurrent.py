@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from gradcheck.base.calls import public_class
 from gradcheck.base.wording import counted
 from gradcheck.errors import OptionError, at_least, one_of
 from gradcheck.spec.family import Spec, heading_of_weights
@@ -11,6 +12,7 @@ from gradcheck.spec.names import ACTIVATIONS, RECURRENT, USUAL_FORGET_BIAS
 from gradcheck.spec.options.option import Names
 
 
+@public_class
 @dataclass(frozen=True, kw_only=True)
 class RecurrentSpec(Spec):
     """One recurrent layer that reads a sequence, and a linear read-out of its last hidden state.

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from gradcheck.spec.options.measurement import OF_DRAWS
-from gradcheck.spec.options.option import checked
+from gradcheck.spec.options.option import settle
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ class RunSpec:
     dtype: str = OF_DRAWS["dtype"].default
 
     def __post_init__(self) -> None:
-        checked(OF_DRAWS, vars(self))
+        settle(OF_DRAWS, self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the description as plain JSON values."""

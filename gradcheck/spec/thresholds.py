@@ -3,11 +3,13 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from gradcheck.base.calls import public_class
 from gradcheck.errors import OptionError
 from gradcheck.spec.options.measurement import OF_VERDICTS
-from gradcheck.spec.options.option import checked
+from gradcheck.spec.options.option import settle
 
 
+@public_class
 @dataclass(frozen=True, kw_only=True)
 class Thresholds:
     """What is still healthy.
@@ -39,7 +41,7 @@ class Thresholds:
     saturated_above: float = OF_VERDICTS["saturated_above"].default
 
     def __post_init__(self) -> None:
-        checked(OF_VERDICTS, vars(self))
+        settle(OF_VERDICTS, self)
         if self.vanish_below >= self.explode_above:
             problem = f"{self.vanish_below:g} is not below --explode-above {self.explode_above:g}: no ratio would be ok"
             raise OptionError("vanish_below", problem)

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from gradcheck.errors import OptionError
-from gradcheck.spec.options.option import checked
+from gradcheck.spec.options.option import settle
 from gradcheck.spec.options.training import OF_DEMONSTRATIONS
 
 
@@ -29,8 +29,7 @@ class TrainingSpec:
     nonfinite: str = OF_DEMONSTRATIONS["nonfinite"].default
 
     def __post_init__(self) -> None:
-        for name, value in checked(OF_DEMONSTRATIONS, vars(self)).items():
-            object.__setattr__(self, name, value)  # a plain number for NumPy's
+        settle(OF_DEMONSTRATIONS, self)
         if self.momentum >= 1:
             problem = f"{self.momentum:g} would never forget a step; allowed: from 0 to below 1; 0.9 is usual"
             raise OptionError("momentum", problem)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from gradcheck.base.calls import public_class
 from gradcheck.base.wording import counted
 from gradcheck.errors import OptionError, one_of
 from gradcheck.spec.family import Spec, heading_of_weights
@@ -12,6 +13,7 @@ from gradcheck.spec.names import FREE_SCALE, GATED, NORMS
 from gradcheck.spec.presets import PRESETS, with_preset
 
 
+@public_class
 @dataclass(frozen=True, kw_only=True)
 class TransformerSpec(Spec):
     """A stack of blocks, each multi-head self-attention and an MLP beside the residual stream, and a read-out.

@@ -65,6 +65,18 @@ def test_a_tick_that_cannot_be_called_is_refused_before_any_work():
     assert refusal(gradcheck.simulate, tick=5) == "tick=5 can't be called; give a function, or None"
 
 
+@pytest.mark.parametrize("kind", ["NetworkSpec", "RecurrentSpec", "TransformerSpec", "Thresholds"])
+def test_so_does_a_description(kind):
+    assert refusal(getattr(gradcheck, kind), maxspan=3).startswith(f"{kind}() has no option 'maxspan'; ")
+
+
+def test_so_do_the_clipping_rules():
+    gradients = [np.ones(3)]
+    assert "did you mean 'unit_axis'?" in refusal(gradcheck.clipping.clip, gradients, "norm:1", unitaxis=0)
+    assert refusal(gradcheck.clipping.Clipper).startswith("Clipper() is missing a required argument: 'rule'")
+    assert refusal(gradcheck.clipping.clip, 5, "norm:1") == "clip takes a list of arrays, not 5"
+
+
 # ---- values of a wrong type
 
 
@@ -110,6 +122,11 @@ def test_numpys_numbers_and_arrays_are_taken_where_pythons_are():
     assert config.dtype == "float32"
 
 
+def test_descriptions_keep_plain_numbers():
+    limits = gradcheck.Thresholds(max_span=np.float32(3), min_rank=2)
+    assert [type(value) for value in (limits.max_span, limits.min_rank)] == [float, float]
+
+
 # ---- names
 
 
@@ -138,3 +155,4 @@ def test_so_are_those_of_grids_rules_checks_and_presets():
     assert (
         gradcheck.TransformerSpec(activation="SwiGLU", norm="RMSNorm", residual_scale="GPT2").residual_scale == "gpt2"
     )
+    assert gradcheck.json_schema("Clip_Demo")["title"] == "gradcheck clip-demo"

@@ -35,3 +35,9 @@ def test_near_the_limit_the_message_says_that_other_weights_may_pass():
 def test_a_misspelt_option_names_the_right_one():
     with pytest.raises(GradcheckError, match=r"assert_healthy\(\) has no option 'maxspan'; did you mean 'max_span'\?"):
         Health().assert_healthy(model(1.0), INPUTS, maxspan=3)
+
+
+def test_verdicts_that_pass_are_named_in_any_case_or_the_right_ones_are_said():
+    assert Health().assert_healthy(model(1.0), INPUTS, allow=["Vanishing"])
+    with pytest.raises(GradcheckError, match="allow=5 is unknown; allowed: healthy, vanishing"):
+        Health().assert_healthy(model(1.0), INPUTS, allow=5)

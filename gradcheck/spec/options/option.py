@@ -216,6 +216,12 @@ def checked(table: Mapping[str, Option], values: Mapping[str, Any]) -> dict[str,
     return {name: table[name].check(plain(value)) for name, value in values.items() if name in table}
 
 
+def settle(table: Mapping[str, Option], description: object) -> None:
+    """Keep the values of a frozen description as plain types; one out of its range raises its error."""
+    for name, value in checked(table, vars(description)).items():
+        object.__setattr__(description, name, value)
+
+
 def takes(
     table: type, elsewhere: Mapping[str, str] = MappingProxyType({})
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:

@@ -14,6 +14,8 @@ from gradcheck.torch.probing.batches import Batch
 def check_model(model: object) -> None:
     """Raise an error for what isn't a model, and for one whose weights or modules can't be reached."""
     name = type(model).__name__
+    if isinstance(model, type):
+        raise GradcheckError(f"{model.__name__} is a class, not a model: give one of it, as in {model.__name__}(…)")
     if not isinstance(model, nn.Module):
         raise GradcheckError(f"{name} is not a torch.nn.Module: there is nothing to probe")
     check_hashable(model)

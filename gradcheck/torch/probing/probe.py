@@ -14,7 +14,7 @@ from gradcheck.diagnosis.report import Report
 from gradcheck.diagnosis.summary import dead_layers
 from gradcheck.errors import at_least, finite, one_of
 from gradcheck.spec.options.option import canonical
-from gradcheck.spec.probing import MODES
+from gradcheck.spec.probing import MODES, OPTIMIZERS
 from gradcheck.spec.thresholds import Thresholds
 from gradcheck.torch.probing.batches import Batch, as_batch
 from gradcheck.torch.probing.checks import check_batch, check_model
@@ -108,6 +108,7 @@ def probe(
     mode, amp = one_of("mode", mode, MODES), None if amp is None else one_of("amp", canonical(amp, AMP), AMP)
     steps = at_least("steps", steps, 0, "it counts steps of training")
     seed = at_least("seed", seed, 0, "it seeds the random numbers")
+    optimizer = one_of("optimizer", optimizer, OPTIMIZERS) if isinstance(optimizer, str) else optimizer
     lr = finite("lr", lr, "it is a learning rate", above=0)
     chosen = make_optimizer(optimizer, lr, model) if steps else None
     trial, history, lost = _Trial(model, batch, loss, seed), History(), tuple[Underflow, ...]()

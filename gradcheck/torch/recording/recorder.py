@@ -105,6 +105,8 @@ class Recorder:
         start: int | None = None,
         overwrite: bool = False,
     ) -> None:
+        if isinstance(model, type):
+            raise GradcheckError(f"{model.__name__} is a class, not a model: give one of it, as in {model.__name__}(…)")
         if not isinstance(model, nn.Module):
             raise GradcheckError(f"{type(model).__name__} is not a torch.nn.Module: there is nothing to record")
         self.every = at_least("every", every, 1, "it counts steps from one record to the next")

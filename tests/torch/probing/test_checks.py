@@ -225,3 +225,21 @@ def test_weights_that_are_infinite_are_named():
     model = small()
     nn.init.constant_(model[0].weight, torch.inf)
     assert "the weights of layer 0 are not finite before the pass" in probe(model, torch.randn(8, 32)).verdict.reasons
+
+
+def test_a_class_in_place_of_one_of_it_says_so():
+    with pytest.raises(GradcheckError, match=r"^Linear is a class, not a model: give one of it, as in Linear\(…\)$"):
+        probe(nn.Linear, torch.ones(2, 3))
+    with pytest.raises(GradcheckError, match=r"^loss is the class MSELoss; give one of it, as in MSELoss\(\)$"):
+        probe(nn.Linear(3, 2), torch.ones(2, 3), nn.MSELoss)
+
+
+def test_names_of_losses_modes_and_optimizers_are_taken_in_any_case():
+    model, batch = nn.Sequential(nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 2)), torch.ones(2, 3)
+    config = probe(model, batch, "MSE", mode="Eval", steps=1, optimizer="Adam").config
+    assert (config.loss, config["mode"], config.optimizer) == ("mean-square", "eval", "adam")
+
+
+def test_a_misspelt_limit_names_the_right_one():
+    with pytest.raises(GradcheckError, match=r"probe\(\) has no option 'max_spn'; did you mean 'max_span'\?"):
+        probe(nn.Linear(3, 2), torch.ones(2, 3), max_spn=3)
