@@ -21,7 +21,7 @@ ROOMS = {
     "render": ("base", "spec"),
     "flow": ("engine",),
     "data": ("base", "engine", "errors", "spec"),
-    "clipping": ("engine", "errors", "spec"),
+    "clipping": ("base", "engine", "errors", "spec"),
     "diagnosis": ("base", "errors", "flow", "render", "spec", "version"),
     "mean_field": ("base", "engine", "errors", "render", "spec"),
     "families": ("base", "data", "engine", "errors", "mean_field", "spec"),

@@ -60,10 +60,8 @@ class Health:
             The model can't be run on this batch, or an option isn't as it has to be.
         """
         __tracebackhide__ = True
-        allowed = {
-            one_of("allow", one, STATUSES)
-            for one in (allow if isinstance(allow, list | tuple | set | frozenset) else [allow])
-        }
+        several = isinstance(allow, Collection) and not isinstance(allow, str)
+        allowed = {one_of("allow", one, STATUSES) for one in (allow if several else [allow])}
         check_call("assert_healthy", TAKEN, (), options)
         try:
             report = probe(model, batch, loss, **options)
