@@ -45,11 +45,11 @@ FINDINGS = (
     _page(
         "loss-jump",
         "the loss jumps from one row to the next, and stays up",
-        "Within one row the loss rises by half of itself or more, and half of that is still there at the end; the "
+        "Within one row the loss rises by three quarters or more, and half of that is still there at the end; the "
         "gradient's norm shows nothing, or isn't logged. It weighs less than a jump of the gradient.",
         "One step threw the weights somewhere else, or the data changed. Skip the batches of these steps from a "
         "checkpoint before: if it comes again elsewhere it is the learning rate, if it doesn't it was the data.",
-        ("median of the rows from there on − median of the twelve before > half of that",),
+        ("median of the rows from there on − median of the twelve before > 3/4 of that",),
         ("Chowdhery et al. 2022 (PaLM), sec. 5.1",),
         ("spikes", "loss-rises"),
         ("jump",),

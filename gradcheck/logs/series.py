@@ -77,6 +77,18 @@ class Series:
             other.__dict__.pop(name, None)
         return other
 
+    def divided(self, quantity: str, divisor: str) -> "Series":
+        """Return these numbers with a quantity, of the whole and of layers, divided by one of the whole."""
+        other = self.without(divisor)
+        other.columns = self.columns
+        places = [at for column, at in self.columns.items() if column.quantity == quantity]
+        by = self.columns[Column(divisor)]
+        for name, rows in (("samples", self.samples), ("peaks", self.peaks)):
+            copied = rows.copy()
+            copied[:, places] /= _filled_up(rows[:, by])[:, None]
+            setattr(other, name, copied)
+        return other
+
     @property
     def ends(self) -> tuple[float, float]:
         """The first step and the last."""
@@ -155,6 +167,12 @@ class Series:
         zero = finite.min() - BELOW if len(finite) else 0.0
         level = np.where(np.isfinite(level), level, zero)
         return Track(self.steps[known], level, np.fmax(level, np.where(np.isfinite(peak), peak, -np.inf)))
+
+
+def _filled_up(values: Numbers) -> Numbers:
+    """Return a column whose gaps have the number before, or the first one."""
+    known = np.flatnonzero(np.isfinite(values))
+    return values[known[np.maximum(np.searchsorted(known, np.arange(len(values)), side="right") - 1, 0)]]
 
 
 def logarithms(values: Numbers) -> Numbers:

@@ -7,9 +7,11 @@ from gradcheck.logs.findings.growth import find_exploding, find_spikes
 from gradcheck.logs.findings.losses import find_loss_jump, find_loss_rises, find_not_learning
 from gradcheck.logs.findings.magnitudes import find_huge, find_zeros
 from gradcheck.logs.findings.meaning import as_meant
+from gradcheck.logs.findings.nonfinite import find_nonfinite
+from gradcheck.logs.findings.scaling import find_clipped_scaled
 from gradcheck.logs.findings.short import find_short_growth, find_short_spike, find_too_short
 from gradcheck.logs.findings.signs import with_signs
-from gradcheck.logs.findings.states import find_dead, find_no_gradient, find_nonfinite, find_update_ratios
+from gradcheck.logs.findings.states import find_dead, find_no_gradient, find_update_ratios
 from gradcheck.logs.series import Series
 
 #: Those that need nothing but the log.
@@ -28,7 +30,8 @@ OF_THE_LOSS = ("loss-rises", "not-learning", "loss-jump")
 #: Kind ↦ the kinds that it is explained by.
 EXPLAINED_BY = {
     "spikes": ("exploding",), "loss-jump": ("spikes", "huge"), "not-learning": ("huge", "zeros"),
-    "loss-rises": ("huge",), "collapsed": ("nonfinite",), "zeros": ("collapsed",),
+    "loss-rises": ("huge",), "huge": ("exploding",),
+    "always-clipped": ("clipped-scaled",),
 }  # fmt: skip
 
 
@@ -38,7 +41,7 @@ def find_all(series: Series, max_norm: float | None = None) -> list[Finding]:
         return []
     series, found = as_meant(series)
     found = found + [finding for criterion in CRITERIA for finding in criterion(series)]
-    found += find_clipping(series, max_norm)
+    found += find_clipping(series, max_norm) + find_clipped_scaled(series, max_norm)
     found = [with_signs(one, series, max_norm) for one in found if not _is_explained(one, found)]
     kinds = list(FINDING_KINDS)
     return sorted(found, key=lambda one: (SEVERITIES.index(one.weight), kinds.index(one.kind)))
@@ -52,6 +55,7 @@ def _is_explained(one: Finding, found: list[Finding]) -> bool:
         return set(one.layers) <= poor
     if one.kind in OF_THE_LOSS and any(other.weight == ERROR for other in others):
         return True
-    if one.kind == "collapsed" and not one.details.get("zero_loss"):
-        return False
-    return any(other.kind in EXPLAINED_BY.get(one.kind, ()) for other in others)
+    causes: tuple[str, ...] = EXPLAINED_BY.get(one.kind, ())
+    if one.kind == "collapsed":
+        causes = ("nonfinite",) if one.details.get("zero_loss") else ("zeros",)
+    return any(other.kind in causes for other in others)

@@ -25,8 +25,8 @@ from gradcheck.spec.thresholds import Thresholds
 LOST, LOST_FOR_NOTHING, START, MOSTLY = 3.0, Thresholds.max_span, 0.25, 0.7
 FALL, ABRUPT = 3.0, 2
 
-#: Fewest rows of the start.
-FEWEST_START = 3
+#: Fewest rows of the start, and before an early collapse.
+FEWEST_START, FEWEST_BEFORE = 3, 8
 
 #: Splits a name into words and numbers, in turn.
 NUMBER = re.compile(r"(\d{1,9})")
@@ -101,7 +101,7 @@ def _whole_collapse(series: Series) -> list[Finding]:
     medians = block_medians(track.level, size)
     fall = _highest(medians) - float(medians[-2:].max())
     if fall < FALL:
-        return []
+        return _early_collapse(series)
     nowhere = got_nowhere(series)
     if nowhere is False or (nowhere is None and not _is_abrupt(medians)):
         return []
@@ -111,6 +111,24 @@ def _whole_collapse(series: Series) -> list[Finding]:
     zero = bool((series.values("grad_norm") == 0)[-FEWEST_START:].all())
     numbers, details = {"log10_before": before, "log10_fall": fall}, {"whole": True, "zero": zero}
     return [Finding("collapsed", first, last, layers, numbers, FALL, details | {"got_nowhere": bool(nowhere)})]
+
+
+def _early_collapse(series: Series) -> list[Finding]:
+    """Find a fall so early that what was before fills no block: the first rows are held against all others."""
+    level = series.norm.level
+    before = float(np.median(level[:FEWEST]))
+    row = _left_at(level, before)
+    after = level[row:]
+    if row < FEWEST_BEFORE or len(after) < FEWEST or np.ptp(level[:FEWEST_BEFORE]) > 1.0:
+        return []
+    fall = before - float(block_medians(after, max(1, len(after) // BLOCKS)).max())
+    if fall < FALL or got_nowhere(series) is False:
+        return []
+    first, last = float(series.norm.steps[row]), float(series.norm.steps[-1])
+    zero = bool((series.values("grad_norm") == 0)[-FEWEST_START:].all())
+    details = {"whole": True, "zero": zero, "got_nowhere": bool(got_nowhere(series))}
+    numbers = {"log10_before": before, "log10_fall": fall}
+    return [Finding("collapsed", first, last, first_movers(series, first, last, -1.0), numbers, FALL, details)]
 
 
 def _fallen(medians: Numbers) -> int:

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from gradcheck.logs.findings.bursts import find_burst
 from gradcheck.logs.findings.finding import Finding
 from gradcheck.logs.findings.learning import has_improved
 from gradcheck.logs.findings.movers import first_movers, outstanding
@@ -50,6 +51,12 @@ NEAR, BROAD = 12, 8
 #: Most rows in which spikes are looked for: of more, the peaks of neighbours.
 MOST_ROWS = 4096
 
+#: Decades of a short run's highest rows, and those that all others stay below; else the highest are its tail.
+LONELY, QUIET = 1.75, 0.4
+
+#: Decades more that the last rows need, beyond twice what others reach: nothing after them shows that they come back.
+MARGIN, APART = 0.5, 2.0
+
 #: If more than this part of the rows are spikes, they are the spread of the run.
 COMMON = 0.05
 
@@ -64,13 +71,29 @@ def find_exploding(series: Series) -> list[Finding]:
     if found is None:
         return []
     begin, rise, base, limit = found
+    begin = _jump(track, begin, base, rise)
     first, last = float(track.steps[begin]), float(track.steps[-1])
     layers = first_movers(series, first, last, 1.0)
     top = int(np.argmax(track.level[begin:] >= base + rise - BEGUN)) + begin
     rate = _slope(track.steps[begin : top + 1], track.level[begin : top + 1])
-    details = {"what": what, "at_once": bool(track.steps[top] - first <= AT_ONCE)}
+    details = {"what": what, "at_once": bool(track.steps[top] - first <= AT_ONCE * _interval(track))}
     numbers = {"log10_before": base, "log10_rise": rise, "log10_per_step": rate}
     return [Finding("exploding", first, last, layers, numbers, limit, details)]
+
+
+def _jump(track: Track, begin: int, base: float, rise: float) -> int:
+    """Return the first row that is up for good, if from there to the top it is a jump; else the row given."""
+    low = np.flatnonzero(track.level <= base + max(BEGUN, 3 * deviation(track.level[: begin + 1])))
+    first = int(low[-1]) + 1 if len(low) else 0
+    top = np.flatnonzero(track.level >= base + rise - BEGUN)
+    top = top[top >= first]
+    jumps = len(top) > 0 and track.steps[top[0]] - track.steps[max(0, first - 1)] <= AT_ONCE * _interval(track)
+    return first if first > begin and jumps else begin
+
+
+def _interval(track: Track) -> float:
+    """Return the usual number of steps from one row to the next, one at least."""
+    return max(1.0, float(np.median(np.diff(track.steps)))) if len(track) > 1 else 1.0
 
 
 class Growth(NamedTuple):
@@ -150,15 +173,48 @@ def find_spikes(series: Series) -> list[Finding]:
     if len(single) < FEWEST:
         return []
     limit = max(SPIKE, _tail(_below_the_gap(single)))
+    excess = _with_the_last(excess, track, limit)
     rows = np.flatnonzero(np.nan_to_num(excess, nan=-np.inf) > limit)
-    if not len(rows) or len(rows) > COMMON * len(track):
-        return []
+    if not len(rows) or len(rows) > max(1, COMMON * len(track)):
+        return _burst(series, what, track)
+    rows = _widened(rows, track)
     groups = np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1)
-    highest = int(rows[np.argmax(excess[rows])])
+    highest = int(rows[np.nanargmax(excess[rows])])
     step, height = float(track.steps[highest]), float(excess[highest])
     numbers = {"spikes": float(len(groups)), "highest_step": step, "log10_highest": height}
     first, last = float(track.steps[rows[0]]), float(track.steps[rows[-1]])
     return [Finding("spikes", first, last, outstanding(series, step), numbers, limit, {"what": what})]
+
+
+def _widened(rows: npt.NDArray[np.intp], track: Track) -> npt.NDArray[np.intp]:
+    """Return rows with all of the burst that they are in: its edges have its own rows on one side."""
+    found = find_burst(track)
+    inside = found is not None and bool(((rows >= found[0]) & (rows < found[1])).any())
+    return np.union1d(rows, np.arange(*found[:2])) if found is not None and inside else rows
+
+
+def _burst(series: Series, what: str, track: Track) -> list[Finding]:
+    """Return the spike that is a burst of many rows, if there is one."""
+    found = find_burst(track)
+    if found is None:
+        return []
+    start, end, height = found
+    step = float(track.steps[start + int(np.argmax(track.level[start:end]))])
+    numbers = {"spikes": 1.0, "highest_step": step, "log10_highest": height}
+    first, last = float(track.steps[start]), float(track.steps[end - 1])
+    return [Finding("spikes", first, last, outstanding(series, step), numbers, SPIKE, {"what": what})]
+
+
+def _with_the_last(excess: Numbers, track: Track, limit: float) -> Numbers:
+    """Return the excess of the last rows, too: they have none after them, and must be above what one side explains."""
+    before, _ = side_medians(track.level, min(NEAR, len(track) // 4))
+    one_sided = track.peak - before
+    last = np.isnan(excess) & (np.arange(len(track)) >= len(track) - NEAR)
+    usual = one_sided[~np.isnan(one_sided) & ~last]
+    if not last.any() or len(usual) < FEWEST:
+        return excess
+    limit = max(limit, _tail(_below_the_gap(usual)), APART * float(np.sort(usual)[-2])) + MARGIN
+    return np.where(last & (one_sided > limit), one_sided, excess)
 
 
 def _excess(track: Track) -> Numbers:
@@ -184,6 +240,8 @@ def _below_the_gap(excess: Numbers) -> Numbers:
     """
     ordered = np.sort(excess)
     top = ordered[-int(COMMON * len(ordered)) - 1 :]
+    if len(top) < FEWEST:
+        return _below_the_highest(ordered, max(2, len(top)))
     top = top[top > 0]
     if len(top) < FEWEST:
         return excess
@@ -192,6 +250,14 @@ def _below_the_gap(excess: Numbers) -> Numbers:
     usual = float(np.delete(spacings, widest).mean())
     apart = spacings[widest] > usual * math.log(len(spacings) / CHANCE)
     return ordered[: len(ordered) - len(spacings) + widest] if apart else excess
+
+
+def _below_the_highest(ordered: Numbers, most: int) -> Numbers:
+    """Return the rows of a short run without the highest few, if all others are quiet; else these count as its tail."""
+    for count in range(1, min(most, len(ordered))):
+        if ordered[-count] > LONELY and ordered[-count - 1] < QUIET:
+            return ordered[:-count]
+    return ordered
 
 
 def _tail(excess: Numbers) -> float:

@@ -13,7 +13,7 @@ Losses that are ever zero or negative are not judged: rewards, and policies' los
 | ``RISEN`` | a quarter of the best loss | mixtures of data and wandering plateaus stay below it |
 | ``LASTING`` | a quarter of the run | what is over sooner may still come back |
 | ``AT_ONCE`` | 70 % of the rise within two blocks of 20 | then it is a jump |
-| ``JUMP`` | half of the loss, a tenth of its whole range | warm restarts stay below; converged losses may double |
+| ``JUMP`` | 3/4 of the loss, 1/10 of its whole range | warm restarts stay below; converged losses may double |
 | ``STAYS`` | half of the jump | a loss that comes back has recovered |
 | ``RESTARTED`` | 1.5-fold | a learning rate that rises so is a schedule, and the loss may rise with it |
 """
@@ -29,7 +29,7 @@ from gradcheck.logs.series import Series
 
 ENOUGH, FLAT, SURE, QUIET, KNOWN = BLOCKS, 0.01, 0.002, 0.02, 0.005
 RISEN, LASTING, RISE_DEVIATIONS, AT_ONCE = 0.25, 0.25, 8.0, 0.7
-JUMP, OF_RANGE, STAYS, RESTARTED = 0.5, 0.1, 0.5, 1.5
+JUMP, OF_RANGE, STAYS, RESTARTED = 0.75, 0.1, 0.5, 1.5
 
 #: Numbers of classes: small ones, and those of well-known sets of images and vocabularies.
 GUESSES = (
@@ -61,8 +61,8 @@ def find_not_learning(series: Series) -> list[Finding]:
     level, noise = float(np.median(losses)), deviation(losses)
     if not _is_flat(losses, level, noise):
         return []
-    classes = _classes(level)
-    known = OF_A_MEDIAN * noise / len(losses) ** 0.5 <= KNOWN
+    error = OF_A_MEDIAN * noise / len(losses) ** 0.5
+    classes, known = _classes(level, max(KNOWN, DEVIATIONS * error)), error <= KNOWN
     quiet = noise <= QUIET * level
     guessing = classes > 0 and known and (classes > 2 or quiet)
     if not guessing and not (quiet and _is_from_the_beginning(series) and not _is_converging(series)):
@@ -90,10 +90,10 @@ def _is_flat(losses: Numbers, level: float, noise: float) -> bool:
     )
 
 
-def _classes(level: float) -> int:
+def _classes(level: float, tolerance: float) -> int:
     """Return how many classes a loss is the guess among; 0 if it is at no such level."""
-    nearest = round(math.exp(min(level, 20.0)))
-    return nearest if nearest in GUESSES and abs(level - math.log(nearest)) <= 2 * KNOWN else 0
+    nearest = min(GUESSES, key=lambda classes: abs(level - math.log(classes)))
+    return nearest if abs(level - math.log(nearest)) <= tolerance else 0
 
 
 def _is_from_the_beginning(series: Series) -> bool:
@@ -135,7 +135,7 @@ def find_loss_rises(series: Series) -> list[Finding]:
         or _restarts(series, steps[row])
     ):
         return []
-    first = _risen_at(losses, row, base + max(0.1 * rise, 2 * noise))
+    first = _risen_at(losses, row, base + max(0.03 * rise, 3 * deviation(losses[: row + size])))
     numbers = {"best": base, "end": base + rise, "rise": rise}
     signs = ("with-norm",) if len(series.norm) else ()
     return [Finding("loss-rises", float(steps[first]), float(steps[-1]), (), numbers, limit, signs=signs)]
@@ -170,7 +170,8 @@ def find_loss_jump(series: Series) -> list[Finding]:
     range_ = float(np.ptp(block_medians(losses[:row], max(1, row // BLOCKS))))
     limit = max(JUMP * base, OF_RANGE * range_, RISE_DEVIATIONS * noise) * (1 if left >= 3 else 4)
     stays = end - base > STAYS * jump and float(losses[row:].min()) - base > 0
-    if not jump > limit or not stays or _restarts(series, steps[row - 1]):
+    again = bool((jumps[: max(0, row - FEWEST)] > STAYS * jump).any())  # the loss came back from others
+    if not jump > limit or not stays or again or _restarts(series, steps[row - 1]):
         return []
     numbers = {"before": base, "after": base + jump, "jump": jump}
     return [Finding("loss-jump", float(steps[row]), float(steps[-1]), (), numbers, limit)]

@@ -1,16 +1,24 @@
 """What the numbers of a log mean, where their names say something else: norms never computed, or scaled."""
 
+import numpy as np
+
 from gradcheck.logs.findings.finding import Finding
 from gradcheck.logs.findings.magnitudes import norm_is_computed
+from gradcheck.logs.findings.scaling import norms_are_scaled
 from gradcheck.logs.series import Series
 
 
 def as_meant(series: Series) -> tuple[Series, list[Finding]]:
     """Return the series that is to be judged, and notes on what was changed.
 
-    A gradient norm that is zero in every row while the loss moves was not computed: the loss is judged.
+    A gradient norm that is zero in every row while the loss moves was not computed: the loss is judged. Norms that move
+    as the loss scale does are divided by it.
     """
     if not norm_is_computed(series):
         rows = float((series.norms == 0).sum())
         return series.without("grad_norm"), [Finding("not-computed", *series.ends, (), {"rows": rows})]
+    if norms_are_scaled(series):
+        scales = series.values("loss_scale")
+        numbers = {"scales": float(len(np.unique(scales[~np.isnan(scales)])))}
+        return series.divided("grad_norm", "loss_scale"), [Finding("scaled-norms", *series.ends, (), numbers)]
     return series, []

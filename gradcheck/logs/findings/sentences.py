@@ -1,7 +1,7 @@
 """The sentence of each kind of finding."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from gradcheck.base.wording import as_percent
@@ -52,7 +52,28 @@ def _nonfinite(found: "Finding") -> str:
     when = f"{'from' if rows > 1 else 'at'} step {step_text(found.first_step)}"
     often = f"in {counted(rows, 'row')}" if rows > 1 else "in this row only"
     passes = ": the loss scale was too high, and the step was skipped" if found.severity else ""
-    return f"{what} {when}, {often}{passes}"
+    return f"{what} {when}, {often}{passes}{''.join(_story(found))}"
+
+
+def _story(found: "Finding") -> Iterator[str]:
+    """Yield what else there is to say of a number that isn't finite: each part begins with its separator."""
+    numbers, signs = found.numbers, found.details.get("signs", ())
+    for quantity, first, rows in found.details.get("each", ()):
+        if quantity != found.details["what"]:
+            yield f"; {WORDS.get(quantity, quantity)} from step {step_text(first)}, in {counted(rows, 'row')}"
+    if "log10_growth" in numbers:
+        rows = counted(int(numbers["growth_rows"]), "row")
+        yield f"; it had grown {factor_text(numbers['log10_growth'])}-fold in the {rows} before"
+    if "loss-zero" in signs:
+        yield "; the loss of exactly 0 there is a NaN that the trainer hides"
+    if "loss-missing" in signs:
+        yield "; the loss is left out there"
+    if "scale-at-minimum" in signs:
+        yield "; the loss scale has fallen as far as it goes"
+    if "last_finite_step" in numbers:
+        known = {"loss": numbers.get("last_loss"), "norm": numbers.get("last_norm")}
+        last = ", ".join(f"{name} {significant(value, 3)}" for name, value in known.items() if value is not None)
+        yield f"; the last finite at step {step_text(numbers['last_finite_step'])}: {last}"
 
 
 def _vanishing(found: "Finding") -> str:

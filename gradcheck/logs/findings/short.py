@@ -5,8 +5,9 @@
 | ``ENOUGH`` | 20 rows | with fewer a run has no course: a block would be less than a row |
 | ``RISE`` | 1.5 decades | a warm-up, or ten rows of noise, stays below |
 | ``FALLS`` | 0.1 decades | growth that chance makes comes down in between |
-| ``SPIKE`` | 1.5 decades | ten rows of a heavy tail reach one |
-| ``APART`` | twice the next highest | in logarithms: of a power law's tail one in n² is so far above the others |
+| ``EVEN`` | a fifth of the rise by half of the rows | else it is one jump |
+| ``SPIKE`` | 1.75 decades | ten rows of a heavy tail reach one |
+| ``APART`` | 2.5 times the next highest | in logarithms, where a power law's tail is exponential |
 """
 
 import numpy as np
@@ -17,7 +18,7 @@ from gradcheck.logs.findings.movers import outstanding
 from gradcheck.logs.findings.robust import FEWEST, Numbers
 from gradcheck.logs.series import Series
 
-ENOUGH, RISE, FALLS, SPIKE, APART = 20, 1.5, 0.1, 1.5, 2.0
+ENOUGH, RISE, FALLS, EVEN, SPIKE, APART = 20, 1.5, 0.1, 0.2, 1.75, 2.5
 
 #: Fewest rows of a growth, and of a spike's surroundings; rows at the beginning that may be large.
 FEWEST_ROWS, BEGINNING = 5, 2
@@ -39,7 +40,8 @@ def find_short_growth(series: Series) -> list[Finding]:
     falls = np.flatnonzero(np.diff(track.level) < -FALLS)
     begin = int(falls[-1]) + 1 if len(falls) else 0
     rise = float(track.level[-1] - track.level[begin])
-    if len(track) - begin < FEWEST_ROWS or rise < RISE:
+    half = float(track.level[(begin + len(track)) // 2] - track.level[begin])
+    if len(track) - begin < FEWEST_ROWS or rise < RISE or half < EVEN * rise:
         return []
     first, last = float(track.steps[begin]), float(track.steps[-1])
     rate = rise / (last - first) if last > first else rise

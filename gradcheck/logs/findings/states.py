@@ -1,11 +1,10 @@
-"""What numbers show whatever their course: not finite, missing, too small or too large for their weights.
+"""What numbers show whatever their course: missing, too small or too large for their weights.
 
 | constant | value | reason |
 |---|---|---|
 | ``RATIOS`` | 1e-4 … 1e-1 | about 1e-3 is usual (A. Karpathy, lecture notes of CS231n); a decade below, two above |
 | ``DEAD`` | 90 % | as before training (``Thresholds.dead_above``) |
 | ``ROUNDING`` | 6 decades | float32 has seven, and a sum with cancellation loses one |
-| ``SCALER`` | 1 % of the rows | a dynamic loss scale is doubled every 2,000 steps, and overflows as often by design |
 """
 
 from itertools import compress
@@ -13,44 +12,17 @@ from itertools import compress
 import numpy as np
 import numpy.typing as npt
 
-from gradcheck.logs.findings.finding import NOTE, Finding
+from gradcheck.logs.findings.finding import Finding
 from gradcheck.logs.findings.learning import BLOCKS, SMALLER
 from gradcheck.logs.findings.robust import Numbers, block_medians
-from gradcheck.logs.findings.sentences import WORDS
-from gradcheck.logs.runs import Nonfinite
 from gradcheck.logs.series import Series, logarithms
 from gradcheck.spec.thresholds import Thresholds
 
 RATIOS = (1e-4, 1e-1)
-DEAD, SCALER, ROUNDING = Thresholds.dead_above, 0.01, 6.0
+DEAD, ROUNDING = Thresholds.dead_above, 6.0
 
 #: Fewest rows with a number that a layer is judged by.
 FEWEST = 3
-
-
-def find_nonfinite(series: Series) -> list[Finding]:
-    """Find the first loss or gradient that is infinite or not a number."""
-    found = series.run.nonfinite
-    if found is None:
-        return []
-    what, layers = _source(found)
-    value = max(number for column, number in found.values.items() if column.quantity == what)
-    scaled = not np.isnan(series.values("loss_scale")).all()
-    passing = scaled and found.rows <= max(1.0, SCALER * series.run.rows) and found.last_step < series.ends[1]
-    numbers, details = {"rows": float(found.rows)}, {"what": what, "value": value}
-    severity = NOTE if passing else ""
-    return [
-        Finding("nonfinite", found.first_step, found.last_step, layers, numbers, details=details, severity=severity)
-    ]
-
-
-def _source(found: Nonfinite) -> tuple[str, tuple[str, ...]]:
-    """Return the quantity that isn't finite, and its layers: of a signal the first first, of a gradient the last."""
-    signals = [column.layer for column in found.values if column.quantity in ("activation_rms", "weight_norm")]
-    gradients = [column.layer for column in found.values if column.quantity == "grad_norm" and column.layer]
-    layers = tuple(dict.fromkeys([*signals, *reversed(gradients)]))
-    quantities = {column.quantity for column in found.values}
-    return next(name for name in (*WORDS, *quantities) if name in quantities), layers
 
 
 def find_no_gradient(series: Series) -> list[Finding]:

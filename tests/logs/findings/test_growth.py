@@ -112,12 +112,14 @@ def test_of_scales_that_show_much_the_same_the_finest_counts(grown):
     assert grown(np.linspace(0, 6, 324)).rise == pytest.approx(6 * 321 / 323)
 
 
-@pytest.mark.parametrize(("between", "how"), [([], "at once"), ([2.5], "a step")])
+@pytest.mark.parametrize(
+    ("between", "how"), [([], "at once"), ([2.5], "at once"), ([1.5, 2, 2.5, 3, 3.5, 4, 4.5], "a step")]
+)
 def test_a_jump_within_three_steps_is_at_once_and_a_longer_rise_has_a_rate(between, how, course):
     levels = np.concatenate([np.zeros(30), between, np.full(30 - len(between), 5.0)])
     (one,) = find_exploding(course(levels, WORSE[:60]))
     assert how in one.message
-    assert one.first_step == 27
+    assert one.first_step == (27 if how == "a step" else 30)  # the last of three that are low, or the first that is up
 
 
 def test_growth_that_ends_in_what_is_not_finite_is_found_up_to_there(course):
@@ -146,17 +148,17 @@ def test_a_spike_is_a_decade_above_its_neighbours_at_any_size(base, height, foun
     assert bool(find_spikes(course(base + with_spikes(height)))) is found
 
 
-@pytest.mark.parametrize("rows", [1, 2, 5, 12, 23, 24])
-def test_a_short_run_has_no_spike(rows, course):
+@pytest.mark.parametrize("rows", [1, 2, 5, 12, 23])
+def test_a_short_run_has_no_spike_among_neighbours(rows, course):
     assert find_spikes(course(with_spikes(3, rows, [rows // 2]))) == []
 
 
-@pytest.mark.parametrize(("row", "found"), [(11, False), (12, True), (87, True), (88, False)])
-def test_a_spike_has_twelve_rows_on_either_side(row, found, course):
+@pytest.mark.parametrize(("row", "found"), [(11, False), (12, True), (87, True), (88, True), (99, True)])
+def test_a_spike_has_twelve_rows_before_it(row, found, course):
     assert bool(find_spikes(course(with_spikes(3, places=[row])))) is found
 
 
-@pytest.mark.parametrize(("width", "found"), [(1, 1), (6, 1), (40, 0)])
+@pytest.mark.parametrize(("width", "found"), [(1, 1), (6, 1), (40, 1), (80, 0)])
 def test_a_spike_may_be_broad_and_is_higher_than_both_its_sides(width, found, course):
     assert len(find_spikes(course(with_spikes(3, 300, range(150, 150 + width))))) == found
     step = np.where(np.arange(300) < 150, 0.0, 3.0)

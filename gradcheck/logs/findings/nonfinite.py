@@ -1,0 +1,119 @@
+"""Numbers that aren't finite, and their story: what grew before, the last that were finite, what else shows it.
+
+| constant | value | reason |
+|---|---|---|
+| ``SCALER`` | 1 % of the rows | a dynamic loss scale is doubled every 2,000 steps, and overflows as often by design |
+| ``GREW`` | 0.5 decades, 5 deviations | noise of one row to the next stays below |
+| ``COMES_DOWN`` | 0.05 decades, 1 deviation | growth may pause, not turn |
+| ``STEADY`` | 0.3 decades | the last norm is as usual: nothing announced it |
+| ``FALLEN`` | 64-fold | a loss scale that is halved six times in a row has found no scale that fits |
+"""
+
+import numpy as np
+
+from gradcheck.logs.columns import Column
+from gradcheck.logs.findings.finding import NOTE, Finding
+from gradcheck.logs.findings.growth import magnitude
+from gradcheck.logs.findings.robust import deviation
+from gradcheck.logs.findings.sentences import WORDS
+from gradcheck.logs.runs import Nonfinite
+from gradcheck.logs.series import Series
+
+SCALER, GREW, GREW_DEVIATIONS, COMES_DOWN, STEADY, FALLEN = 0.01, 0.5, 5.0, 0.05, 0.3, 64.0
+
+#: Rows before the first that isn't finite in which growth is looked for.
+LOOK_BACK = 200
+
+
+def find_nonfinite(series: Series) -> list[Finding]:
+    """Find the first loss or gradient that is infinite or not a number, and tell how it came to that."""
+    found = series.run.nonfinite
+    if found is None:
+        return []
+    what, layers = _source(found)
+    value = max(number for column, number in found.values.items() if column.quantity == what)
+    scaled, stuck = not np.isnan(series.values("loss_scale")).all(), _scale_is_stuck(series)
+    passing = scaled and found.rows <= max(1.0, SCALER * series.run.rows) and found.last_step < series.ends[1]
+    before, growth = _last_finite(series, found.first_step), _growth_before(series, found.first_step)
+    counts = series.run.nonfinite_of
+    each = [(one.quantity, counts[one].first_step, counts[one].rows) for one in counts if not one.layer]
+    signs = [*_signs_of_the_loss(series), *(["scale-at-minimum"] if stuck else []), *_signs(found, what, growth)]
+    rows = counts[Column(what)].rows if Column(what) in counts else found.rows
+    numbers = {"rows": float(rows)} | before | {name: number for name, number in growth.items() if number}
+    details = {"what": what, "value": value, "each": each, "signs": tuple(signs)}
+    severity = NOTE if passing and not stuck else ""
+    return [
+        Finding("nonfinite", found.first_step, found.last_step, layers, numbers, None, details, severity, tuple(signs))
+    ]
+
+
+def _source(found: Nonfinite) -> tuple[str, tuple[str, ...]]:
+    """Return the quantity that isn't finite, and its layers: of a signal the first first, of a gradient the last."""
+    signals = [column.layer for column in found.values if column.quantity in ("activation_rms", "weight_norm")]
+    gradients = [column.layer for column in found.values if column.quantity == "grad_norm" and column.layer]
+    layers = tuple(dict.fromkeys([*signals, *reversed(gradients)]))
+    quantities = {column.quantity for column in found.values}
+    return next(name for name in (*WORDS, *quantities) if name in quantities), layers
+
+
+def _last_finite(series: Series, step: float) -> dict[str, float]:
+    """Return the last step before with a finite number, and the numbers there."""
+    numbers = {"last_loss": series.values("loss"), "last_norm": series.norms}
+    some = (series.steps < step) & ~np.all([np.isnan(values) for values in numbers.values()], axis=0)
+    rows = np.flatnonzero(some)
+    if not len(rows):
+        return {}
+    last = int(rows[-1])
+    known = {name: float(values[last]) for name, values in numbers.items() if not np.isnan(values[last])}
+    return {"last_finite_step": float(series.steps[last])} | known
+
+
+def _growth_before(series: Series, step: float) -> dict[str, float]:
+    """Return how far the norm grew without coming down up to a step, in how many rows, and how far it is from usual."""
+    _, track = magnitude(series)
+    levels = track.until(step).level[-LOOK_BACK:]
+    if len(levels) < 3:
+        return {}
+    noise = deviation(levels)
+    falls = np.flatnonzero(np.diff(levels) < -max(COMES_DOWN, noise))
+    begin = int(falls[-1]) + 1 if len(falls) else 0
+    low = np.flatnonzero(levels[begin:] <= levels[begin:].min() + max(2 * COMES_DOWN, 3 * noise))
+    begin += int(low[-1])
+    rise, above = float(levels[-1] - levels[begin]), float(levels[-1] - np.median(levels))
+    if min(rise, above) <= max(GREW, GREW_DEVIATIONS * noise):
+        return {"above_usual": above}
+    return {"log10_growth": rise, "growth_rows": float(len(levels) - begin - 1), "above_usual": above}
+
+
+def _signs(found: Nonfinite, what: str, growth: dict[str, float]) -> list[str]:
+    signs = ["grew-before"] if "log10_growth" in growth else []
+    if not signs and abs(growth.get("above_usual", 1.0)) < STEADY:
+        signs.append("steady-before")
+    if found.rows == 1:
+        signs.append("one-row")
+    if what in ("update_norm", "update_ratio"):
+        signs.append("update-alone")
+    if what in ("weight_norm", "activation_rms"):
+        signs.append("activation-first")
+    return signs
+
+
+def _signs_of_the_loss(series: Series) -> list[str]:
+    """Return whether the loss is exactly zero, or left out, where the gradient isn't finite."""
+    place, norm = series.columns.get(Column("loss")), series.columns.get(Column("grad_norm"))
+    if place is None or norm is None or Column("loss") in series.run.nonfinite_of:
+        return []
+    losses, wrong = series.samples[:, place], np.isinf(series.samples[:, norm])
+    fine = losses[~wrong]
+    if not wrong.any() or not len(fine):
+        return []
+    if (losses[wrong] == 0).all() and np.mean(fine == 0) < 0.5:
+        return ["loss-zero"]
+    return ["loss-missing"] if np.isnan(losses[wrong]).all() and np.isnan(fine).mean() < 0.1 else []
+
+
+def _scale_is_stuck(series: Series) -> bool:
+    """Whether the loss scale has fallen to its minimum at the end."""
+    scales = series.values("loss_scale")
+    scales = scales[~np.isnan(scales)]
+    return len(scales) > 2 and bool(scales[-1] == scales.min() and scales[-1] * FALLEN <= scales.max())

@@ -1,0 +1,64 @@
+"""The loss scale of mixed precision in the norms of a log: of gradients logged, or clipped, with the scale in them.
+
+| constant | value | reason |
+|---|---|---|
+| ``MOVES`` | 0.6 decades | two doublings of the scale: less hides in the norm's noise |
+| ``SLOPE`` | 0.7 … 1.3 | norms that carry the scale move as it does; others don't move with it at all |
+| ``REST`` | 35 % of the scale's range | what is left when the scale is taken out is steadier than what was there |
+| ``SAME`` | 1 % | digits that a log drops |
+"""
+
+import numpy as np
+
+from gradcheck.logs.findings.finding import Finding
+from gradcheck.logs.findings.robust import Numbers
+from gradcheck.logs.series import Series, logarithms
+
+MOVES, SLOPE, REST, SAME = 0.6, (0.7, 1.3), 0.35, 0.01
+
+#: Fewest rows at one scale, and fewest rows with a scale at all.
+FEWEST_AT_ONE, FEWEST_ROWS = 3, 12
+
+
+def norms_are_scaled(series: Series) -> bool:
+    """Whether the gradient norm moves as the loss scale does."""
+    return _moves_with(logarithms(series.norms), logarithms(series.values("loss_scale")))
+
+
+def _moves_with(levels: Numbers, scales: Numbers) -> bool:
+    """Whether the medians of levels at each scale rise by as many decades as the scale, (rows,) each."""
+    known = np.isfinite(levels) & np.isfinite(scales)
+    levels, scales = levels[known], scales[known]
+    if len(levels) < FEWEST_ROWS:
+        return False
+    each, counts = np.unique(scales, return_counts=True)
+    each = each[counts >= FEWEST_AT_ONE]
+    if len(each) < 2 or np.ptp(each) < MOVES:
+        return False
+    medians = np.array([np.median(levels[scales == scale]) for scale in each])
+    slope = float(np.polyfit(each, medians, 1)[0])
+    return SLOPE[0] <= slope <= SLOPE[1] and bool(np.ptp(medians - each) < REST * np.ptp(each))
+
+
+def find_clipped_scaled(series: Series, max_norm: float | None = None) -> list[Finding]:
+    """Find clipping before unscaling: times the scale, the norms after clipping are one and the same threshold."""
+    before, after, scales = series.norms, series.values("grad_norm_after"), series.values("loss_scale")
+    known = (before > 0) & (after > 0) & (scales > 1)
+    if known.sum() < FEWEST_ROWS:
+        return []
+    before, after, scales = before[known], after[known], scales[known]
+    limits = after * scales
+    limit = float(np.median(limits))
+    steady = bool((np.abs(limits / limit - 1) < SAME).mean() > 0.9)
+    moved = bool(scales.max() >= 2 * scales.min())
+    logged = series.values("max_norm")[known]
+    given = max_norm or (series.clip[1] if series.clip else float(np.nanmedian(logged)) if _some(logged) else None)
+    named = given is not None and abs(limit / given - 1) < SAME
+    kept = float(np.minimum(1.0, after / before).mean())
+    if not steady or not (moved or named) or kept > 0.5:
+        return []
+    return [Finding("clipped-scaled", *series.ends, (), {"kept": kept, "threshold": limit}, 1.0)]
+
+
+def _some(values: Numbers) -> bool:
+    return not np.isnan(values).all()

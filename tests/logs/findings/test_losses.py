@@ -1,0 +1,141 @@
+"""What the loss shows by itself, at the edges of its criteria, and the runs that must not be accused."""
+
+import numpy as np
+import pytest
+
+ORDINARY = 0.2
+
+
+def rows(losses, norms=None, **columns):
+    draw = np.random.default_rng(5)
+    norms = np.exp(ORDINARY * draw.standard_normal(len(losses))) if norms is None else norms
+    return [
+        {"step": step, "loss": float(loss), "grad_norm": float(norm)}
+        | {name: float(value(step)) for name, value in columns.items()}
+        for step, (loss, norm) in enumerate(zip(losses, norms, strict=True))
+    ]
+
+
+def noisy(level, noise, count=500, seed=0):
+    return level + noise * np.random.default_rng(seed).standard_normal(count)
+
+
+def kinds(findings):
+    return [one.kind for one in findings]
+
+
+# ---- a loss that doesn't move
+
+
+@pytest.mark.parametrize("classes", [3, 10, 100, 1000])
+def test_a_loss_at_the_logarithm_of_a_number_of_classes_is_a_guess_among_them(classes, found):
+    (one,) = found(rows(noisy(np.log(classes), 0.02)))
+    assert (one.kind, one.numbers["classes"]) == ("not-learning", classes)
+    assert f"ln({classes:,})" in one.message
+
+
+def test_a_quiet_loss_that_never_moves_is_not_learning_at_any_level(found):
+    (one,) = found(rows(noisy(5.35, 0.03)))
+    assert one.kind == "not-learning"
+    assert "classes" not in one.numbers
+
+
+def test_a_loss_of_one_value_in_every_row_names_what_does_not_train(found):
+    (one,) = found(rows(np.full(60, 1.7)))
+    assert one.kind == "not-learning"
+    assert "constant" in one.signs
+
+
+def test_a_plateau_whose_beginning_is_before_the_log_is_none(found):
+    assert found([row | {"step": 50_000 + 10 * row["step"]} for row in rows(noisy(5.35, 0.03))]) == []
+
+
+@pytest.mark.parametrize("norms", [np.geomspace(1, 0.01, 500), np.full(500, 1e-6)])
+def test_a_plateau_with_a_falling_or_tiny_norm_has_converged(norms, found):
+    assert found(rows(noisy(0.031, 0.0002), norms)) == []
+
+
+@pytest.mark.parametrize("noise", [0.1, 0.3])
+def test_a_noisy_plateau_is_no_proof(noise, found):
+    assert found(rows(noisy(2.0, noise))) == []
+
+
+def test_a_slow_but_steady_fall_is_learning(found):
+    assert found(rows(2 - np.arange(100) / 1e4)) == []
+
+
+def test_a_fall_within_the_first_rows_is_learning(found):
+    losses = noisy(0.4, 0.002)
+    losses[:3] = 2.3, 1.0, 0.6
+    assert found(rows(losses)) == []
+
+
+# ---- one that rises for good
+
+
+def test_a_loss_that_rises_to_the_end_is_found_where_it_begins(found):
+    losses = noisy(1.0, 0.01) + np.maximum(0, np.arange(500) - 250) * 0.02
+    (one,) = found(rows(losses))
+    assert one.kind == "loss-rises"
+    assert abs(one.first_step - 250) < 12
+    assert one.numbers["end"] > 5
+
+
+@pytest.mark.parametrize(("rise", "is_found"), [(0.2, False), (0.35, True)])
+def test_a_rise_is_a_quarter_of_the_best_loss(rise, is_found, found):
+    losses = 1 + rise * np.maximum(0, np.arange(500) - 250) / 250
+    assert ("loss-rises" in kinds(found(rows(losses)))) is is_found
+
+
+def test_losses_of_both_signs_have_no_direction(found):
+    draw = np.random.default_rng(0)
+    assert found(rows(np.cumsum(0.1 * draw.standard_normal(500)))) == []
+    assert found(rows(-1 + np.arange(500) / 100)) == []
+
+
+def test_a_warm_restart_is_no_rise_and_no_jump(found):
+    phase = np.arange(600) % 200
+    rate = 0.5 * (1 + np.cos(np.pi * phase / 200))
+    losses = 0.4 + 0.5 * rate + np.exp(-np.arange(600) / 100)
+    assert found(rows(losses[:450], lr=lambda step: 0.1 * rate[step])) == []
+    assert found(rows(losses[:450])) == []
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_losses_of_a_game_that_wander_are_no_rise(seed, found):
+    draw = np.random.default_rng(seed)
+    walk = np.zeros(800)
+    for step in range(1, 800):
+        walk[step] = 0.97 * walk[step - 1] + 0.08 * draw.standard_normal()
+    generator = (0.7 + 2.0 * (1 - np.exp(-np.arange(800) / 60))) * np.exp(walk)
+    assert found(rows(generator)) == []
+    assert found(rows(0.69 * np.exp(walk))) == []
+
+
+# ---- one that jumps
+
+
+def test_a_jump_that_stays_is_found_at_its_step(found):
+    losses = noisy(2.5, 0.05) + 5 * (np.arange(500) >= 320)
+    (one,) = found(rows(losses))
+    assert (one.kind, one.first_step) == ("loss-jump", 320)
+    assert one.numbers["before"] == pytest.approx(2.5, abs=0.05)
+    assert one.numbers["after"] == pytest.approx(7.5, abs=0.1)
+
+
+def test_a_jump_that_comes_back_is_none(found):
+    losses = noisy(2.5, 0.05) - np.arange(500) / 1000
+    losses[320:335] += 5
+    assert found(rows(losses)) == []
+
+
+def test_a_spike_of_the_gradient_explains_a_jump(found):
+    losses = noisy(2.5, 0.05) - np.arange(500) / 1000 + 5 * (np.arange(500) >= 320)
+    norms = np.where(np.arange(500) == 320, 900.0, np.exp(0.1 * np.random.default_rng(1).standard_normal(500)))
+    assert kinds(found(rows(losses, norms))) == ["spikes"]
+
+
+def test_a_converged_loss_may_double(found):
+    losses = 2 * np.exp(-np.arange(600) / 40) + 0.001
+    losses[500:] += 0.002
+    assert found(rows(losses)) == []

@@ -1,0 +1,84 @@
+"""Norms of exactly zero, and numbers that are huge from the first row."""
+
+import numpy as np
+import pytest
+
+from gradcheck.logs.findings.finding import ERROR, NOTE
+
+FALLING = np.linspace(9, 1.5, 100)
+
+
+def rows(losses, norms, **columns):
+    """Records of these losses and norms; None leaves one out."""
+    return [
+        {"step": step}
+        | {name: float(value) for name, value in (("loss", loss), ("grad_norm", norm)) if value is not None}
+        | columns
+        for step, (loss, norm) in enumerate(zip(losses, norms, strict=True))
+    ]
+
+
+def flat(count=100):
+    return 2.3 + 0.01 * np.random.default_rng(0).standard_normal(count)
+
+
+def test_a_zero_in_every_row_of_a_run_whose_loss_falls_was_not_computed(found):
+    (one,) = found(rows(FALLING, np.zeros(100)))
+    assert (one.kind, one.weight) == ("not-computed", NOTE)
+
+
+def test_then_the_loss_is_judged(found):
+    jumping = FALLING + 20 * (np.arange(100) >= 70)
+    assert [one.kind for one in found(rows(jumping, np.zeros(100)))] == ["exploding", "not-computed"] or [
+        one.kind for one in found(rows(jumping, np.zeros(100)))
+    ] == ["loss-jump", "not-computed"]
+
+
+def test_a_zero_in_every_row_of_a_flat_loss_is_a_model_that_is_not_connected(found):
+    (one,) = found(rows(flat(), np.zeros(100)))
+    assert (one.kind, one.weight, one.layers) == ("no-gradient", ERROR, ())
+    assert "rate-zero" not in one.signs
+
+
+def test_a_learning_rate_of_zero_is_a_sign(found):
+    (one,) = found(rows(flat(), np.zeros(100), lr=0.0))
+    assert "rate-zero" in one.signs
+
+
+@pytest.mark.parametrize(("norms", "both"), [(np.where(np.arange(100) < 50, 3.0, 0.0), True), ([None] * 100, False)])
+def test_a_loss_that_falls_to_exactly_zero_at_once_has_collapsed(norms, both, found):
+    (one,) = found(rows(np.where(np.arange(100) < 50, flat(), 0.0), norms))
+    assert (one.kind, one.first_step) == ("collapsed", 50)
+    assert one.details["both"] is both
+    assert "loss-zero" in one.signs
+
+
+def test_a_loss_that_converges_to_zero_in_the_digits_that_are_printed_has_not(found):
+    losses = np.round(2 * 0.9 ** np.arange(200), 4)
+    assert (losses[-50:] == 0).all()
+    assert found(rows(losses, np.round(losses / 2, 4))) == []
+
+
+@pytest.mark.parametrize(("zeros", "is_found"), [(40, True), (10, False)])
+def test_many_norms_of_exactly_zero_are_a_finding(zeros, is_found, found):
+    draw = np.random.default_rng(3)
+    norms = np.where(draw.permutation(60) < zeros, 0.0, 0.3 + 0.02 * draw.standard_normal(60))
+    kinds = [one.kind for one in found(rows(0.001 * draw.standard_normal(60), norms))]
+    assert kinds == (["zeros"] if is_found else [])
+
+
+def test_while_the_loss_gets_better_they_are_a_note(found):
+    norms = np.where(np.arange(100) % 2 == 0, 0.0, 0.3)
+    (one,) = found(rows(FALLING, norms))
+    assert (one.kind, one.weight) == ("zeros", NOTE)
+
+
+@pytest.mark.parametrize(("loss", "norm", "is_found"), [(3e8, 8e5, True), (3e5, 8e5, False), (3e8, 5e3, False)])
+def test_loss_and_norm_are_huge_above_limits_of_their_own(loss, norm, is_found, found):
+    noise = np.exp(0.2 * np.random.default_rng(0).standard_normal(60))
+    kinds = [one.kind for one in found(rows(loss * noise, norm * noise[::-1]))]
+    assert kinds == (["huge"] if is_found else [])
+
+
+def test_a_huge_loss_that_gets_better_is_a_matter_of_units(found):
+    assert found(rows(1e9 * FALLING, 1e6 * np.ones(100))) == []

@@ -1,0 +1,96 @@
+"""The story of a number that isn't finite."""
+
+import numpy as np
+import pytest
+
+from gradcheck.logs.findings.causes import advice_on
+
+NAN, INF = float("nan"), float("inf")
+
+
+def rows(count=200, every=10, **columns):
+    """Rows of a healthy run, some columns as functions of the row; None leaves the number out."""
+    noise = np.exp(0.05 * np.random.default_rng(0).standard_normal(count))
+    for row in range(count):
+        usual = {"step": row * every, "loss": 2 - row / 300, "grad_norm": float(noise[row])}
+        yield {
+            name: value
+            for name, value in (usual | {key: of(row) for key, of in columns.items()}).items()
+            if value is not None
+        }
+
+
+def growing(row):
+    return (1.0 if row < 121 else 1.35 ** (row - 120)) if row < 130 else NAN
+
+
+def test_what_grew_before_is_told_with_its_rows_and_the_last_finite_value(found):
+    (one,) = found(list(rows(grad_norm=growing)))
+    assert one.numbers["growth_rows"] == pytest.approx(9, abs=1)
+    assert 10 ** one.numbers["log10_growth"] == pytest.approx(1.35**9, rel=0.2)
+    assert (one.numbers["last_finite_step"], one.numbers["last_norm"]) == (1290, pytest.approx(1.35**9))
+    assert "grew-before" in one.signs
+    assert advice_on(one.kind, one.signs)[0].startswith("it exploded first")
+
+
+def test_a_single_fault_that_nothing_announced_asks_for_its_batch(found):
+    (one,) = found(list(rows(loss=lambda row: NAN if row == 90 else 1.5 - row / 300)))
+    assert {"steady-before", "one-row"} <= set(one.signs)
+    assert "batch of this step" in advice_on(one.kind, one.signs)[0]
+
+
+def test_a_loss_of_zero_beside_it_is_a_nan_that_the_trainer_hides(found):
+    hidden = {
+        "loss": lambda row: 0.0 if row >= 130 else 1.5 - row / 300,
+        "grad_norm": lambda row: NAN if row >= 130 else 1.0,
+    }
+    (one,) = found(list(rows(**hidden)))
+    assert one.kind == "nonfinite"
+    assert "loss-zero" in one.signs
+    assert "logging_nan_inf_filter" in " ".join(advice_on(one.kind, one.signs))
+
+
+def test_a_loss_that_is_left_out_beside_it_is_no_gap(found):
+    absent = {
+        "loss": lambda row: None if row >= 130 else 1.5 - row / 300,
+        "grad_norm": lambda row: NAN if row >= 130 else 1.0,
+    }
+    (one,) = found(list(rows(**absent)))
+    assert "loss-missing" in one.signs
+    assert "left out" in one.message
+
+
+def test_each_quantity_is_counted_by_itself(found):
+    (one, *_) = found(
+        list(
+            rows(
+                loss=lambda row: NAN if row == 7 else 1.0 - row / 999,
+                grad_norm=lambda row: {7: NAN, 8: INF}.get(row, 1.0),
+            )
+        )
+    )
+    assert one.message.startswith(
+        "the loss is not a number at step 70, in this row only; the gradient from step 70, in 2 rows"
+    )
+
+
+def test_an_infinite_update_of_a_finite_gradient_is_the_optimizer_s(found):
+    layers = {"update_ratio/a": lambda row: INF if row >= 60 else 1e-3, "grad_norm/a": lambda row: 1.0}
+    (one,) = found(list(rows(**layers)))
+    assert "update-alone" in one.signs
+    assert "eps" in advice_on(one.kind, one.signs)[0]
+
+
+def test_a_loss_scale_at_its_minimum_is_no_passing_overflow(found):
+    scale = {
+        "loss_scale": lambda row: 65536.0 * 0.5 ** max(0, row - 180),
+        "grad_norm": lambda row: INF if row == 181 else 1.0,
+    }
+    (one,) = found(list(rows(**scale)))
+    assert (one.kind, one.weight) == ("nonfinite", "error")
+    assert "scale-at-minimum" in one.signs
+
+
+def test_the_largest_float_is_what_a_store_writes_for_infinity(found):
+    (one, *_) = found(list(rows(grad_norm=lambda row: 1.7976931348623157e308 if row == 60 else 1.0)))
+    assert one.message.startswith("the gradient is infinite at step 600")
