@@ -3,7 +3,7 @@
 import json
 import math
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from gradcheck.logs.columns import BAR, NOTHING, Column, Layout
 from gradcheck.logs.console_kinds import PROVISIONAL, STEP, TRAINING, Kind, Kinds, Plan
@@ -76,36 +76,42 @@ class Console(Reader):
         """Yield the rows of the lines, neighbours of one layout together."""
         held: LogRow | None = None
         for line in lines:
-            for row in self._rows(line) if line else (None,):
-                if held and (row is None or row[0] is not held[0] or len(held[1]) >= TOGETHER * len(held[0].columns)):
+            if not line and held:
+                yield held
+                held = None
+            for row in self._rows(line) if line else ():
+                if held and row[0] is held[0] and len(held[1]) < TOGETHER * len(row[1]):
+                    held[1].extend(row[1])
+                    continue
+                if held:
                     yield held
-                    held = None
-                if row is not None:
-                    if held:
-                        held[1].extend(row[1])
-                    else:
-                        held = row
+                held = row
         if held:
             yield held
         yield from self._end_table()
 
-    def _rows(self, line: bytes) -> Iterator[LogRow]:
-        """Yield the rows of a line: mostly none or one."""
-        text = line.decode("utf-8", "replace")
+    def _rows(self, line: bytes) -> Iterable[LogRow]:
+        """Return the rows of a line: mostly none or one."""
+        text = line.decode("utf-8", "replace").strip()
+        if "\x1b" in text:
+            text = plain(text).strip()
+        if self._table:
+            return self._read(text)
+        if not text:
+            return ()
         for place, plan in enumerate(self._tried):
             found = plan.pattern.match(text) if plan.pattern else None
-            if found and not self._table:
+            if found:
                 if place:
                     self._tried.insert(0, self._tried.pop(place))
-                yield from self._taken(plan, found.groups())
-                return
-        if len(text) <= LONGEST_LINE:
-            yield from self._read(plain(text).strip())
-        else:
-            self.problems.add(f"is longer than {LONGEST_LINE >> 10} KiB: left out", 1)
+                return self._taken(plan, found.groups())
+        return self._read(text)
 
     def _read(self, text: str) -> Iterator[LogRow]:
         """Yield the rows of a line that was not foreseen."""
+        if len(text) > LONGEST_LINE:
+            self.problems.add(f"is longer than {LONGEST_LINE >> 10} KiB: left out", 1)
+            return
         if text.startswith('{"'):
             yield from self._object(text)
             return
@@ -116,6 +122,8 @@ class Console(Reader):
                 self._bar = bar
             if rest:
                 yield from self._read(rest)
+            if bar is not None and not text:
+                return
         yield from self._told(text)
 
     def _told(self, text: str) -> Iterator[LogRow]:
@@ -126,7 +134,7 @@ class Console(Reader):
             yield from self._overflow(scale)
         elif (pair := cells(text)) is not None:
             yield from self._cell(*pair)
-        elif any(word in lower for word in TELLING):
+        elif _tells(lower):
             yield from self._line(text)
         elif self._table and (not text or is_rule(text)):
             yield from self._end_table()
@@ -203,13 +211,13 @@ class Console(Reader):
             self.last_word = ""
             yield found[0], numbers(found[1])
 
-    def _taken(self, plan: Plan, groups: "tuple[str, ...] | list[str]") -> Iterator[LogRow]:
-        """Yield a row: the numbers of its line, and what the lines before said of it."""
+    def _taken(self, plan: Plan, groups: Sequence[str]) -> Iterable[LogRow]:
+        """Return a row: the numbers of its line, and what the lines before said of it."""
         kind, values = plan.kind, _values(groups)
         if plan.step < 0:
             values.append(self._bar_step(kind))
         elif self._is_repeated(kind, values[plan.step], values, plan):
-            return
+            return ()
         if plan.epoch < 0:
             values.append(MISSING if kind.fractional else self._epoch)
         elif kind.fractional and plan.step < 0:
@@ -218,8 +226,8 @@ class Console(Reader):
             values.append(NOT_A_NUMBER if self._is_lost(plan, values) else MISSING)
         self.last_word = ""
         self._kind = kind
-        yield from self._overflowed(kind)
-        yield plan.layout, values
+        row = plan.layout, values
+        return (*self._overflowed(kind), row) if self._waiting else (row,)
 
     def _bar_step(self, kind: Kind) -> float:
         """Return the step that the bar before a row shows; MISSING if it didn't move."""
@@ -268,13 +276,21 @@ class Console(Reader):
             yield layout, array("d", [step, 1.0, scale])
 
 
-def _values(groups: "tuple[str, ...] | list[str]") -> "array[float]":
+def _values(groups: Sequence[str]) -> "array[float]":
     """Return numbers as they are written in a line."""
     try:
         row = array("d", map(float, groups))
         return row if math.isfinite(sum(row)) else texts(groups)
     except ValueError:
         return array("d", map(_value, groups))
+
+
+def _tells(line: str) -> bool:
+    """Whether a line in lower case may be a row, or say something of one."""
+    for word in TELLING:  # noqa: SIM110 - a generator takes twice the time
+        if word in line:
+            return True
+    return False
 
 
 def _value(text: str) -> float:

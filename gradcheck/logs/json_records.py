@@ -129,7 +129,8 @@ class JsonRecords(Reader):
             del names[LOSS]  # the mean of the whole run, after its last step
         picking = _picking_rows if _is_table(record, names) else _picking
         nested = picking is _picking and any(isinstance(value, dict) for value in record.values())
-        whole = not _judged(names) and any(True for _ in self._as_columns(record))
+        held = [record[name] for column, name in names.items() if column.quantity in ("loss", PART, "grad_norm")]
+        whole = all(isinstance(value, dict) for value in held) and any(True for _ in self._as_columns(record))
         layout = Layout(names, names.values(), self._kind)
         plan = self._plans[keys] = Plan(layout, picking(list(names.values())), nested, whole)
         return plan
