@@ -1,17 +1,25 @@
 """The text that a training run prints, whichever program wrote it."""
 
-import json
-import math
-from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 
-from gradcheck.logs.columns import BAR, NOTHING, Column, Layout
-from gradcheck.logs.console_kinds import PROVISIONAL, STEP, TRAINING, Kind, Kinds, Plan
-from gradcheck.logs.console_lines import Bar, cells, epoch_bar, is_rule, last_words, overflow, plain, without_bar
+from gradcheck.logs.columns import NOTHING, meaning
+from gradcheck.logs.console_context import Context, value_of
+from gradcheck.logs.console_kinds import EPOCH, PROVISIONAL, STEP, TRAINING, Kinds, Plan
+from gradcheck.logs.console_lines import (
+    cells,
+    epoch_bar,
+    header,
+    is_rule,
+    last_words,
+    overflow,
+    plain,
+    row_below,
+    without_bar,
+)  # fmt: skip
 from gradcheck.logs.console_values import cut, pairs
 from gradcheck.logs.json_records import JsonRecords
 from gradcheck.logs.lines import Problems, Reader
-from gradcheck.logs.numbers import MISSING, NOT_A_NUMBER, LogRow, numbers, texts
+from gradcheck.logs.numbers import LogRow, numbers
 
 #: Longer lines are no rows of a console.
 LONGEST_LINE = 2**16
@@ -22,14 +30,8 @@ MOST_SHAPES, TRIED = 2000, 4
 #: Rows that are passed on together.
 TOGETHER = 256
 
-#: Steps among which one that another process prints again is looked for: so many processes print each.
-RECENT = 16
-
 #: Lines without any of these are no rows, and say nothing of an epoch.
 TELLING = ("loss", "norm", "epoch", "nll", "trl", "objective", "cost", "step", "iter", "ce:", "ce=", "xent")
-
-#: Overflows before the first row that are remembered.
-MOST_OVERFLOWS = 1000
 
 #: The kind of rows that are JSON objects among lines of text.
 OBJECTS = "{\0"
@@ -46,8 +48,7 @@ class Console(Reader):
 
     Attributes
     ----------
-    last_word : str
-        The error that the program ended of; empty if it didn't, or went on.
+    context : Context
     """
 
     format = "console output"
@@ -56,17 +57,18 @@ class Console(Reader):
         super().__init__(problems)
         self.kinds = Kinds(wanted)
         self.seen = self.kinds.seen
-        self.last_word = ""
+        self.context = Context()
         self._objects = JsonRecords(Problems(), wanted, OBJECTS)
         self._plans: dict[tuple[str, tuple[str, ...]], Plan | None] = {}
         self._tried: list[Plan] = []
-        self._bar: Bar | None = None
-        self._moved = False
-        self._epoch = MISSING
         self._table: dict[str, str] = {}
+        self._head: tuple[str, ...] = ()
         self._section = ""
-        self._waiting: list[tuple[float, float]] = []
-        self._kind: Kind | None = None
+
+    @property
+    def last_word(self) -> str:
+        """The error that the program ended of; empty if it didn't, or went on."""
+        return self.context.last_word
 
     def worth(self, key: str) -> int:
         """Return what the rows of a kind are worth."""
@@ -104,7 +106,7 @@ class Console(Reader):
             if found:
                 if place:
                     self._tried.insert(0, self._tried.pop(place))
-                return self._taken(plan, found.groups())
+                return self.context.row(plan, found.groups())
         return self._read(text)
 
     def _read(self, text: str) -> Iterator[LogRow]:
@@ -118,8 +120,7 @@ class Console(Reader):
         if "%" in text and "|" in text:
             text, bar, rest = without_bar(text)
             if bar is not None:
-                self._moved = self._moved or bar != self._bar
-                self._bar = bar
+                self.context.see_bar(bar)
             if rest:
                 yield from self._read(rest)
             if bar is not None and not text:
@@ -131,15 +132,17 @@ class Console(Reader):
         lower = text.lower()
         scale = overflow(text)
         if scale is not None:
-            yield from self._overflow(scale)
+            yield from self.context.overflow(scale)
         elif (pair := cells(text)) is not None:
             yield from self._cell(*pair)
+        elif self._head and (below := row_below(self._head, text)):
+            yield from self._framed(below, "below a header")
         elif _tells(lower):
             yield from self._line(text)
         elif self._table and (not text or is_rule(text)):
             yield from self._end_table()
         if word := last_words(text):
-            self.last_word = word
+            self.context.last_word = word
 
     def _line(self, text: str) -> Iterator[LogRow]:
         bar = epoch_bar(text)
@@ -147,17 +150,20 @@ class Console(Reader):
         if bar is not None:
             text, at, ends = bar
             frame, worth = ("the end of an epoch", TRAINING) if ends else ("the bar of an epoch", PROVISIONAL)
-            self._bar, self._moved = at, True
+            self.context.see_bar(at)
         shape, values = cut(text)
-        if len(values) == 1 and not frame and not shape[1].strip() and (one := next(pairs(shape), None)):
+        self._head = (header(text) if not values else ()) or self._head
+        if len(values) == 1 and not frame and not shape[1].strip(" ,;|)]}") and (one := next(pairs(shape), None)):
             yield from self._single(one.name, values[0])
+            if shape[1].strip().endswith("}"):
+                yield from self._end_table()
             return
         yield from self._end_table()
         plan = self._plan(shape, values, frame, worth)
         if plan is None:
-            self._remember_epoch(shape, values)
+            self._remember(shape, values)
             return
-        yield from self._taken(plan, [values[place] for place in plan.places])
+        yield from self.context.row(plan, [values[place] for place in plan.places])
 
     def _plan(self, shape: tuple[str, ...], values: list[str], frame: str, worth: int) -> Plan | None:
         key = frame, shape
@@ -169,11 +175,14 @@ class Console(Reader):
                 self._tried = [plan, *self._tried][:TRIED]
         return self._plans[key]
 
-    def _remember_epoch(self, shape: tuple[str, ...], values: list[str]) -> None:
-        """Take the epoch from a line that says nothing else, as ``Epoch 3/20``."""
+    def _remember(self, shape: tuple[str, ...], values: list[str]) -> None:
+        """Take step and epoch from a line with no number to judge: ``Epoch 3/20``, ``[step=10/900, epoch=0]``."""
         for pair in pairs(shape):
-            if pair.name.lower() == "epoch" and pair.training:
-                self._epoch = _value(values[pair.place])
+            column = meaning(pair.name) if pair.name and pair.training else None
+            if column == EPOCH:
+                self.context.epoch = value_of(values[pair.place])
+            elif column == STEP:
+                self._table[pair.name] = values[pair.place]
 
     def _single(self, name: str, value: str) -> Iterator[LogRow]:
         """Take a line with one number, beside its neighbours: together they are a row."""
@@ -181,7 +190,7 @@ class Console(Reader):
             yield from self._end_table()
         if name.lower() == "epoch":
             yield from self._end_table()
-            self._epoch = _value(value)
+            self.context.epoch = value_of(value)
         self._table[name] = value
 
     def _cell(self, name: str, value: str) -> Iterator[LogRow]:
@@ -195,94 +204,25 @@ class Console(Reader):
         """Yield the row that the lines before made together."""
         table, self._table, self._section = self._table, {}, ""
         if len(table) > 1 or (table and next(iter(table)).lower() != "epoch"):
-            shape = (*(f"\n{name}: " for name in table), "")
-            plan = self._plan(shape, list(table.values()), "lines together", TRAINING)
-            if plan is not None:
-                yield from self._taken(plan, [list(table.values())[place] for place in plan.places])
+            yield from self._framed(table, "lines together")
+
+    def _framed(self, table: Mapping[str, str], frame: str) -> Iterator[LogRow]:
+        """Yield the row of numbers whose names don't stand before them."""
+        values = list(table.values())
+        plan = self._plan((*(f"\n{name}: " for name in table), ""), values, frame, TRAINING)
+        if plan is not None:
+            yield from self.context.row(plan, [values[place] for place in plan.places])
 
     def _object(self, text: str) -> Iterator[LogRow]:
         """Yield the row of a JSON object among lines of text."""
         try:
-            found = self._objects.taken(json.loads(text), 1)
+            found = self._objects.taken(self._objects.parsed(text), 1)
         except (ValueError, RecursionError):
             yield from self._told(text)
             return
         if found is not None:
-            self.last_word = ""
+            self.context.last_word = ""
             yield found[0], numbers(found[1])
-
-    def _taken(self, plan: Plan, groups: Sequence[str]) -> Iterable[LogRow]:
-        """Return a row: the numbers of its line, and what the lines before said of it."""
-        kind, values = plan.kind, _values(groups)
-        if plan.step < 0:
-            values.append(self._bar_step(kind))
-        elif self._is_repeated(kind, values[plan.step], values, plan):
-            return ()
-        if plan.epoch < 0:
-            values.append(MISSING if kind.fractional else self._epoch)
-        elif kind.fractional and plan.step < 0:
-            values[plan.epoch] = MISSING
-        if plan.lacks_loss:
-            values.append(NOT_A_NUMBER if self._is_lost(plan, values) else MISSING)
-        self.last_word = ""
-        self._kind = kind
-        row = plan.layout, values
-        return (*self._overflowed(kind), row) if self._waiting else (row,)
-
-    def _bar_step(self, kind: Kind) -> float:
-        """Return the step that the bar before a row shows; MISSING if it didn't move."""
-        bar, moved, self._moved = self._bar, self._moved, False
-        if kind.key.startswith("the end of an epoch") or bar is None or not moved:
-            return MISSING
-        if math.isnan(kind.bar_total):
-            kind.bar_total = bar.total
-        return bar.at if bar.total == kind.bar_total else MISSING
-
-    def _is_repeated(self, kind: Kind, step: float, values: "array[float]", plan: Plan) -> bool:
-        """Whether another process printed the same step just before: of several rows one is enough, if it is finite."""
-        back = kind.last - step
-        again = not plan.inside and step in kind.recent and back <= kind.interval
-        if again:
-            return not any(math.isinf(value) for value in values)
-        if step > kind.last:
-            kind.interval = step - kind.last
-        kind.last = step
-        kind.recent = [*kind.recent[1 - RECENT :], step]
-        return False
-
-    def _is_lost(self, plan: Plan, values: "array[float]") -> bool:
-        """Whether a loss is left out of a row because it isn't finite: other numbers of the row say so."""
-        held = dict(zip(plan.layout.columns, values, strict=False))
-        if held.get(Column("overflow"), 0.0) > 0:
-            return False
-        norms = [value for column, value in held.items() if column.quantity == "grad_norm"]
-        return held.get(Column("nan_steps"), 0.0) > 0 or any(map(math.isinf, norms)) or not norms
-
-    def _overflow(self, scale: str) -> Iterator[LogRow]:
-        """Remember a step that was skipped; it belongs to the rows of the kind before it."""
-        step = self._bar.at if self._bar is not None else MISSING
-        one = step, _value(scale) if scale else MISSING
-        if len(self._waiting) < MOST_OVERFLOWS and one not in self._waiting[-1:]:
-            self._waiting.append(one)
-        if self._kind is not None:
-            yield from self._overflowed(self._kind)
-
-    def _overflowed(self, kind: Kind) -> Iterator[LogRow]:
-        waiting, self._waiting = self._waiting, []
-        if not waiting:
-            return
-        layout = Layout((STEP, Column("overflow"), Column("loss_scale")), (BAR, "overflow", "loss scale"), kind.key)
-        for step, scale in waiting:
-            yield layout, array("d", [step, 1.0, scale])
-
-
-def _values(groups: Sequence[str]) -> "array[float]":
-    """Return numbers as they are written in a line."""
-    try:
-        row = array("d", map(float, groups))
-        return row if math.isfinite(sum(row)) else texts(groups)
-    except ValueError:
-        return array("d", map(_value, groups))
 
 
 def _tells(line: str) -> bool:
@@ -291,7 +231,3 @@ def _tells(line: str) -> bool:
         if word in line:
             return True
     return False
-
-
-def _value(text: str) -> float:
-    return texts([text.replace(",", "")])[0]

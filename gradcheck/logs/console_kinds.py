@@ -12,7 +12,10 @@ from gradcheck.logs.console_values import Pair, lead_of, pairs, pattern_of
 MOST_KINDS = 16
 
 #: Names that mean a step, an epoch or a loss in a console only.
-SHORT = {"s": "step", "it": "step", "train": "epoch", "training": "epoch", "ep": "epoch", "e": "epoch", "trn": "epoch"}
+SHORT = {"s": "step", "it": "step", "ep": "epoch", "e": "epoch"}
+
+#: Words at the end of a name that mean an epoch: ``INFO Train: 3 [350/735]``.
+LAST = {"train": "epoch", "training": "epoch", "trn": "epoch"}
 
 #: Letters with a number after them, before a name: ``E12 iter``.
 _COUNTED = re.compile(r"^[A-Za-z]{1,5}\d+\s+")
@@ -36,8 +39,10 @@ class Kind:
         Column ↦ what the log calls it.
     fractional : bool
         Its epochs have decimals, and are rounded: they are no steps.
-    last, interval, recent
-        The step of its last row, how far it was from the one before, and the last ones.
+    last, interval : float
+        The step of its last row, and how far it was from the one before.
+    recent : dict
+        The last steps ↦ whether all of their numbers were finite.
     bar_total : float
         Where the bar ends that its rows belong to.
     """
@@ -46,7 +51,7 @@ class Kind:
         self.key, self.worth, self.names = key, worth, names
         self.fractional = False
         self.last, self.interval = math.nan, math.inf
-        self.recent: list[float] = []
+        self.recent: dict[float, bool] = {}
         self.bar_total = math.nan
 
 
@@ -118,7 +123,7 @@ class Kinds:
         if LOSS in columns and columns[LOSS] not in held and "loss" not in self.wanted:
             columns[LOSS] = chosen(held).get(LOSS, columns[LOSS])
         for name in places:
-            quantity = SHORT.get(name.lower())
+            quantity = SHORT.get(name.lower()) or LAST.get(name.lower().split()[-1])
             if quantity and Column(quantity) not in columns and quantity not in self.wanted:
                 columns[Column(quantity)] = name
         return columns
@@ -139,10 +144,9 @@ class Kinds:
             return None
         lacks_loss = LOSS in kind.names and LOSS not in own
         columns, at = list(own), [places[name] for name in own.values()]
-        index = self._index(found, own, places)
-        inside = index is not None
-        if index is not None:
-            columns, at = [*columns, STEP, LENGTH], [*at, index.place, index.total or 0]
+        counters = self._counters(found, own, places)
+        inside = STEP in counters
+        columns, at = [*columns, *counters], [*at, *counters.values()]
         order = sorted(range(len(at)), key=at.__getitem__)  # as the numbers stand in the line
         columns, at = [columns[place] for place in order], [at[place] for place in order]
         epoch = columns.index(EPOCH) if EPOCH in columns else -1
@@ -175,11 +179,19 @@ class Kinds:
         self.kinds.append(kind)
         return kind
 
-    def _index(self, found: Sequence[Pair], own: Mapping[Column, str], places: Mapping[str, int]) -> Pair | None:
-        """Return the number within an epoch, ``[2][350/735]``, where there is no other step."""
+    def _counters(
+        self, found: Sequence[Pair], own: Mapping[Column, str], places: Mapping[str, int]
+    ) -> dict[Column, int]:
+        """Return the places of the epoch and of the step within it, ``[2/10][350/735]``, if there is no other step."""
         counted = [pair for pair in found if pair.total is not None]
         nameless = [pair for pair in counted if not pair.name or pair.name.lower() in ("samples", "batch")]
         if STEP in own or "step" in self.wanted or not nameless:
-            return None
-        after = [pair for pair in nameless if EPOCH in own and pair.place > places[own[EPOCH]]]
-        return (after or nameless[-1:])[0]
+            return {}
+        counters = {}
+        if EPOCH in own:
+            index = next((pair for pair in nameless if pair.place > places[own[EPOCH]]), nameless[-1])
+        else:
+            index = nameless[-1]
+            if len(nameless) > 1:
+                counters[EPOCH] = nameless[-2].place
+        return counters | {STEP: index.place, LENGTH: index.total or 0}

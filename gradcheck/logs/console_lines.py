@@ -3,6 +3,8 @@
 import re
 from typing import NamedTuple
 
+from gradcheck.logs.columns import PART, chosen
+
 #: Colours and movements of the cursor.
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07]*\x07|[()][A-Z0-9])")
 
@@ -19,6 +21,9 @@ _ETA = re.compile(r"\bETA\b")
 #: A line of a table of two columns, a heading in one, and what is drawn between two tables.
 _CELLS = re.compile(r"^\s*[|│┃]\s*([^|│┃]*?)\s*[|│┃]\s*([^|│┃]*?)\s*[|│┃]\s*$")
 _RULE = re.compile(r"^\s*[-=+─━═┌┐└┘├┤┏┓┗┛╭╮╰╯|]{3,}\s*$")
+
+#: A number at the beginning of a cell.
+_CELL = re.compile(r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+|nan\b|inf\b)", re.IGNORECASE)
 
 #: How a program says that it ends of an error, or that it gives up.
 _LAST_WORDS = re.compile(
@@ -51,7 +56,7 @@ def without_bar(line: str) -> tuple[str, Bar | None, str]:
     bar = Bar(_count(found[1]), _count(found[2]))
     rest = line[found.end() :]
     if rest.startswith("]"):
-        return "", bar, rest[1:].strip()
+        return line[: found.start()].strip(" \t:"), bar, rest[1:].strip()
     return f"{line[: found.start()].strip()} {found[1]}/{found[2]} [{rest}", bar, ""
 
 
@@ -78,6 +83,27 @@ def cells(line: str) -> tuple[str, str] | None:
 def is_rule(line: str) -> bool:
     """Whether a line is drawn between two tables."""
     return bool(_RULE.match(line))
+
+
+def header(line: str) -> tuple[str, ...]:
+    """Return the names in the header of a table whose rows are lines of numbers; none of any other line."""
+    if "|" in line:
+        names = [cell.strip() for cell in line.strip("| ").split("|")]
+    else:
+        names = re.split(r"\s{2,}|\t", line.strip())
+        names = names if len(names) > 2 else line.split()
+    judged = any(column.quantity in ("loss", PART, "grad_norm") for column in chosen(names))
+    wordy = any(len(name) > 40 or re.search(r"[=:;.!?'\"{}]", name) for name in names)
+    return tuple(names) if len(names) > 2 and judged and not wordy else ()
+
+
+def row_below(names: tuple[str, ...], line: str) -> dict[str, str]:
+    """Return the numbers of a line below a header, by the names there; none of a line that isn't one of its rows."""
+    cells = [cell.strip() for cell in line.strip("| ").split("|")] if line.startswith("|") else line.split()
+    found = [_CELL.match(cell) for cell in cells[: len(names)]]
+    if len(cells) < len(names) or found[0] is None or sum(one is not None for one in found) < 0.6 * len(names):
+        return {}
+    return {name: one[0] for name, one in zip(names, found, strict=True) if one is not None}
 
 
 def last_words(line: str) -> str:

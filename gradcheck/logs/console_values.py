@@ -96,7 +96,7 @@ def pairs(shape: Sequence[str]) -> Iterator[Pair]:
 def _is_date(shape: Sequence[str], place: int) -> bool:
     """Whether two numbers with a slash between them are a day and a month: a time follows."""
     after = shape[place + 2 : place + 4]
-    return len(after) == 2 and not after[0].strip(" /-") and after[1].startswith((":", "/"))
+    return len(after) == 2 and not after[0].strip(" /-") and (after[1].startswith(":") or after[0].startswith("/"))
 
 
 def name_of(gap: str, first: bool = False) -> str:

@@ -78,16 +78,20 @@ class JsonRecords(Reader):
         """Return what a line holds; None if it is damaged, or nothing that a diagnosis reads."""
         try:
             text = line.decode("utf-8", "replace")
-            try:
-                record = self._parse(text)
-            except ValueError:
-                record = self._parse(with_constants(text))
+            record = self.parsed(text)
         except (ValueError, RecursionError):
             if line.strip():
                 torn = "" if line.endswith(ENDS) else ", cut off"
                 self.problems.add(f"is not JSON{torn}: left out", number)
             return None
         return self.taken(record, number)
+
+    def parsed(self, text: str) -> Any:  # noqa: ANN401
+        """Return a JSON value, whose numbers that aren't finite may be spelt in any way."""
+        try:
+            return self._parse(text)
+        except ValueError:
+            return self._parse(with_constants(text))
 
     def _parse(self, text: str) -> Any:  # noqa: ANN401
         """Return a JSON value; the usual case has nothing before it, and a line's end after it."""

@@ -60,8 +60,6 @@ class Reader:
         Rule and threshold of the clipping, if the log says so.
     seen : set of str
         Names that were there, understood or not.
-    last_word : str
-        The error that the program ended of, where the log says so.
     """
 
     format: str
@@ -70,7 +68,11 @@ class Reader:
         self.problems = problems
         self.clip: tuple[str, float] | None = None
         self.seen: set[str] = set()
-        self.last_word = ""
+
+    @property
+    def last_word(self) -> str:
+        """The error that the program ended of, where the log says so."""
+        return ""
 
     def worth(self, kind: str) -> int:
         """Return what rows of a kind are worth: 2 of the training, 1 those that are drawn over, 0 of a validation."""

@@ -20,7 +20,9 @@ HEAD = 2**16
 _LIST = re.compile(rb"\[\s*(?:[\[{\]]|$)")
 
 #: A name with its number: no name of a column.
-_NUMBERED = re.compile(r"[:=]\s*[\"']?(?:[-+]?\.?\d|nan\b|inf\b)|\[\s*\d|\x1b|\d\s*/\s*\d|%\|", re.IGNORECASE)
+_NUMBERED = re.compile(
+    r"[:=]\s*[\"']?(?:[-+]?\.?\d|nan\b|inf\b)|\[\s*\d|\x1b|\d\s*/\s*\d|%\||\s[-+]?\d*\.\d", re.IGNORECASE
+)
 
 TextReader = JsonRecords | Document | Delimited | Console | MetricFile
 

@@ -18,19 +18,21 @@ PLAIN = _set(
     "metrics info debug root main log logger stats optim optimizer optimiser final last student"
 )
 
-#: Words of a gradient, of a norm, of both at once, of a loss, and of a step.
+#: Words of a gradient, of a norm, of both at once, of a loss, of a step and of an epoch.
 GRADIENT = _set("grad grads gradient gradients")
 NORM = _set("norm norms l2")
 GRADIENT_NORM = _set("gnorm gradnorm ggnorm")
 LOSS = _set("loss losses nll ce xent objective cost")
 STEP = _set("step steps iter iters iteration iterations update updates timestep timesteps")
 
+EPOCH = _set("epoch epochs")
+
 #: Words beside them.
 OF_LOSS = PLAIN | {"cross", "entropy"}
 OF_NORM = PLAIN | _set("before pre unclipped unscaled policy 0 2 l")
 OF_STEP = _set(
     "global total train training trainer current cur num n env optim optimizer optimiser opt info debug root main the "
-    "at time idx"
+    "at time idx completed finished done after metrics learning"
 )
 OF_RATE = _set("lr learning rate pg group param adam adamw sgd muon current cur train optim optimizer")
 
@@ -63,6 +65,8 @@ def quantity_of(name: Sequence[str]) -> str | None:
         return "loss" if own - LOSS <= OF_LOSS else None
     if own & STEP:
         return "step" if own - STEP <= OF_STEP else None
+    if own & EPOCH:
+        return "epoch" if own - EPOCH <= OF_STEP else None
     rate = "lr" in own or {"learning", "rate"} <= own
     return "lr" if rate and all(word in OF_RATE or word.isdecimal() for word in name) else None
 

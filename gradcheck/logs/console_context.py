@@ -1,0 +1,126 @@
+"""What the lines before a row of a console say of it: its step and epoch, the rows of other processes, overflows."""
+
+import math
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+
+from gradcheck.logs.columns import BAR, Column, Layout
+from gradcheck.logs.console_kinds import STEP, Kind, Plan
+from gradcheck.logs.console_lines import Bar
+from gradcheck.logs.numbers import MISSING, NOT_A_NUMBER, LogRow, texts
+
+#: Steps among which one that another process prints again is looked for: so many processes print each.
+RECENT = 16
+
+#: Overflows before the first row that are remembered.
+MOST_OVERFLOWS = 1000
+
+
+class Context:
+    """Makes rows of the numbers in lines, in the order of the lines.
+
+    Attributes
+    ----------
+    bar : Bar or None
+        Where the progress bar was last.
+    epoch : float
+        The last one that stood by itself.
+    last_word : str
+        The error that the program ended of; empty if it went on.
+    """
+
+    def __init__(self) -> None:
+        self.bar: Bar | None = None
+        self.epoch = MISSING
+        self.last_word = ""
+        self._moved = False
+        self._waiting: list[tuple[float, float]] = []
+        self._kind: Kind | None = None
+
+    def see_bar(self, bar: Bar) -> None:
+        """Remember where the bar is."""
+        self._moved = self._moved or bar != self.bar
+        self.bar = bar
+
+    def row(self, plan: Plan, groups: Sequence[str]) -> Iterable[LogRow]:
+        """Return a row: the numbers of its line, and what the lines before said of it."""
+        kind, values = plan.kind, _values(groups)
+        if plan.step < 0:
+            values.append(self._bar_step(kind, plan))
+        elif self._is_repeated(kind, values[plan.step], values, plan):
+            return ()
+        if plan.epoch < 0:
+            values.append(MISSING if kind.fractional else self.epoch)
+        elif kind.fractional and plan.step < 0:
+            values[plan.epoch] = MISSING
+        if plan.lacks_loss:
+            values.append(NOT_A_NUMBER if self._is_lost(plan, values) else MISSING)
+        self.last_word = ""
+        self._kind = kind
+        row = plan.layout, values
+        return (*self._overflowed(kind), row) if self._waiting else (row,)
+
+    def _bar_step(self, kind: Kind, plan: Plan) -> float:
+        """Return the step that the bar before a row shows; MISSING if it didn't move."""
+        bar, moved, self._moved = self.bar, self._moved, False
+        if kind.key.startswith("the end of an epoch") or bar is None or not moved:
+            return MISSING
+        if bar.at == bar.total and plan.epoch >= 0 and not kind.fractional:  # one bar an epoch
+            return MISSING
+        if math.isnan(kind.bar_total):
+            kind.bar_total = bar.total
+        return bar.at if bar.total == kind.bar_total else MISSING
+
+    def _is_repeated(self, kind: Kind, step: float, values: "array[float]", plan: Plan) -> bool:
+        """Whether another process printed the same step just before: of several rows one is enough, if it is finite."""
+        finite = not any(map(math.isinf, values))
+        if not plan.inside and step in kind.recent and kind.last - step <= kind.interval:
+            again = finite or not kind.recent[step]
+            kind.recent[step] = finite
+            return again
+        if step > kind.last:
+            kind.interval = step - kind.last
+        kind.last = step
+        kind.recent[step] = finite
+        if len(kind.recent) > RECENT:
+            del kind.recent[next(iter(kind.recent))]
+        return False
+
+    def _is_lost(self, plan: Plan, values: "array[float]") -> bool:
+        """Whether a loss is left out of a row because it isn't finite: other numbers of the row say so."""
+        held = dict(zip(plan.layout.columns, values, strict=False))
+        if held.get(Column("overflow"), 0.0) > 0:
+            return False
+        norms = [value for column, value in held.items() if column.quantity == "grad_norm"]
+        return held.get(Column("nan_steps"), 0.0) > 0 or any(map(math.isinf, norms)) or not norms
+
+    def overflow(self, scale: str) -> Iterator[LogRow]:
+        """Remember a step that was skipped; it belongs to the rows of the kind before it."""
+        step = self.bar.at if self.bar is not None else MISSING
+        one = step, value_of(scale) if scale else MISSING
+        if len(self._waiting) < MOST_OVERFLOWS and one not in self._waiting[-1:]:
+            self._waiting.append(one)
+        if self._kind is not None:
+            yield from self._overflowed(self._kind)
+
+    def _overflowed(self, kind: Kind) -> Iterator[LogRow]:
+        waiting, self._waiting = self._waiting, []
+        if not waiting:
+            return
+        layout = Layout((STEP, Column("overflow"), Column("loss_scale")), (BAR, "overflow", "loss scale"), kind.key)
+        for step, scale in waiting:
+            yield layout, array("d", [step, 1.0, scale])
+
+
+def _values(groups: Sequence[str]) -> "array[float]":
+    """Return numbers as they are written in a line."""
+    try:
+        row = array("d", map(float, groups))
+        return row if math.isfinite(sum(row)) else texts(groups)
+    except ValueError:
+        return array("d", map(value_of, groups))
+
+
+def value_of(text: str) -> float:
+    """Return a number as it is written in a line."""
+    return texts([text.replace(",", "")])[0]
