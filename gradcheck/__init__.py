@@ -1,9 +1,22 @@
 """Shows where a deep network loses its gradient, why, and what fixes it.
 
-``gradcheck.simulate(depth=50, activation="tanh")`` returns a ``Report``; the command ``gradcheck`` prints it.
-The names below are the public interface. They are loaded when they are first used, so that the command can
-answer ``--version`` and ``--help`` without NumPy.
+>>> print(gradcheck.simulate(depth=50, activation="tanh"))  # doctest: +SKIP
+
+simulate    does a network's gradient survive, before any training?
+compare     which of many networks keep it alive, ranked
+theory      what mean-field theory predicts for a network, without drawing it
+clip_demo   what gradient clipping does to a run that explodes
+diagnose    what the log of a training run shows
+torch       probe(model, batch): the same for your own PyTorch model; Recorder(model, file): a log of its training
+clipping    the rules of gradient clipping for NumPy arrays
+verify      are the engine's own gradients right on this machine?
+explain     what a verdict, a flag or a remedy is; without a topic: the list of pages
+
+What they return can be printed, and has to_dict(), to_json() and to_frame(). help(gradcheck.simulate) has the options.
 """
+
+# The names below are the public interface. They are loaded when they are first used, so that the command can answer
+# --version and --help without NumPy.
 
 from importlib import import_module
 from typing import TYPE_CHECKING

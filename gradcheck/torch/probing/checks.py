@@ -13,12 +13,7 @@ from gradcheck.torch.probing.batches import Batch
 
 def check_model(model: object) -> None:
     """Raise an error for what isn't a model, and for one whose weights or modules can't be reached."""
-    name = type(model).__name__
-    if isinstance(model, type):
-        raise GradcheckError(f"{model.__name__} is a class, not a model: give one of it, as in {model.__name__}(…)")
-    if not isinstance(model, nn.Module):
-        raise GradcheckError(f"{name} is not a torch.nn.Module: there is nothing to probe")
-    check_hashable(model)
+    name, model = type(model).__name__, checked_module(model, "probe")
     tensors = [*model.parameters(), *model.buffers()]
     if any(is_lazy(one) for one in tensors):
         raise GradcheckError(f"{name} has lazy modules that have no weights yet: call it on a batch once")
@@ -32,13 +27,21 @@ def check_model(model: object) -> None:
         )
 
 
-def check_hashable(model: nn.Module) -> None:
-    """Raise an error for modules that PyTorch itself can't list."""
+def checked_module(model: object, purpose: str) -> nn.Module:
+    """Return what is a module whose parts PyTorch can list; otherwise raise an error: there is nothing to `purpose`."""
+    name = type(model).__name__
+    if isinstance(model, type):
+        raise GradcheckError(f"{model.__name__} is a class, not a model: give one of it, as in {model.__name__}(…)")
+    if not isinstance(model, nn.Module):
+        raise GradcheckError(f"{name} is not a torch.nn.Module: there is nothing to {purpose}")
     try:
         set(model.modules())
     except TypeError as error:
-        cure = "a class with __eq__ needs __hash__ = nn.Module.__hash__"
-        raise GradcheckError(f"{type(model).__name__} has a module that can't be hashed ({error}): {cure}") from None
+        named = "concatenate" in str(error)
+        wrong = "whose name is no text" if named else "that can't be hashed"
+        cure = "write add_module('0', layer)" if named else "a class with __eq__ needs __hash__ = nn.Module.__hash__"
+        raise GradcheckError(f"{name} has a module {wrong} ({error}): {cure}") from None
+    return model
 
 
 def check_batch(batch: Batch) -> None:

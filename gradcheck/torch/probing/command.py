@@ -16,9 +16,11 @@ from torch import nn
 
 from gradcheck.base.record import Frozen
 from gradcheck.diagnosis.report import Report
-from gradcheck.errors import OptionError, at_least
+from gradcheck.errors import OptionError, at_least, one_of
+from gradcheck.spec.options.option import canonical
 from gradcheck.torch.probing.batches import Batch, draw_input, suggest_input
 from gradcheck.torch.probing.error_text import errors_in_one_line
+from gradcheck.torch.probing.losses import LOSSES
 from gradcheck.torch.probing.probe import probe
 from gradcheck.torch.probing.target import load_attribute, load_model
 
@@ -66,7 +68,7 @@ def probe_target(
     with stdout_to_stderr():
         model = load_model(target, arguments)
         given = _batch(model, shapes, batch, seed)
-        function = load_attribute(loss, "--loss") if loss is not None and ":" in loss else loss
+        function = _loss(loss)
         report = probe(model, given, function, seed=seed, **options)
     config = {"target": target, "kwargs": arguments or None, "input": shapes or None, "batch": batch}
     named = {} if loss is None else {"loss": loss}
@@ -103,6 +105,16 @@ def _parse_arguments(text: str | None) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise OptionError("kwargs", f"is {type(value).__name__}, not a JSON object; write '{{\"depth\": 50}}'")
     return value
+
+
+def _loss(loss: str | None) -> str | Callable[..., torch.Tensor] | None:
+    """Return the name of a loss, or the function that ``module:function`` names."""
+    if loss is None:
+        return None
+    if ":" in loss:
+        function: Callable[..., torch.Tensor] = load_attribute(loss, "--loss")
+        return function
+    return one_of("loss", canonical(loss, LOSSES), LOSSES, beside=", or module:function")
 
 
 def _batch(model: nn.Module, shapes: list[str], function: str | None, seed: int) -> Batch | Callable[[], object]:

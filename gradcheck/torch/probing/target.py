@@ -12,7 +12,7 @@ from typing import Any
 from torch import nn
 
 from gradcheck.errors import GradcheckError, OptionError
-from gradcheck.torch.probing.checks import check_hashable
+from gradcheck.torch.probing.checks import checked_module
 from gradcheck.torch.probing.error_text import error_line, errors_in_one_line
 
 #: A module's name, and what parts the names of a path.
@@ -79,8 +79,7 @@ def load_model(target: str, arguments: dict[str, Any]) -> nn.Module:
         model = found(**arguments)
     if not isinstance(model, nn.Module):
         raise GradcheckError(f"TARGET {target} returned {type(model).__name__}, not a torch.nn.Module")
-    check_hashable(model)
-    return model
+    return checked_module(model, "probe")
 
 
 def _check_arguments(function: Callable[..., Any], target: str, arguments: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from gradcheck.base.calls import public
 from gradcheck.errors import GradcheckError, OptionError, at_least, switch
 from gradcheck.logs.appending import GrowingLog
 from gradcheck.logs.records import header_line, record_line
+from gradcheck.torch.probing.checks import checked_module
 from gradcheck.torch.recording.ending import Ending, weakly
 from gradcheck.torch.recording.outputs import Outputs
 from gradcheck.torch.recording.sample import DIGITS, Sample
@@ -105,10 +106,7 @@ class Recorder:
         start: int | None = None,
         overwrite: bool = False,
     ) -> None:
-        if isinstance(model, type):
-            raise GradcheckError(f"{model.__name__} is a class, not a model: give one of it, as in {model.__name__}(…)")
-        if not isinstance(model, nn.Module):
-            raise GradcheckError(f"{type(model).__name__} is not a torch.nn.Module: there is nothing to record")
+        checked_module(model, "record")
         self.every = at_least("every", every, 1, "it counts steps from one record to the next")
         self.updates, self.activations = switch("updates", updates), switch("activations", activations)
         first = None if start is None else at_least("start", start, 0, "it is the number of a step")

@@ -243,3 +243,13 @@ def test_names_of_losses_modes_and_optimizers_are_taken_in_any_case():
 def test_a_misspelt_limit_names_the_right_one():
     with pytest.raises(GradcheckError, match=r"probe\(\) has no option 'max_spn'; did you mean 'max_span'\?"):
         probe(nn.Linear(3, 2), torch.ones(2, 3), max_spn=3)
+
+
+def test_a_module_whose_name_is_a_number_is_said_with_how_to_name_it():
+    model = nn.Sequential(nn.Linear(3, 2))
+    model._modules[0] = nn.Linear(2, 2)
+    for refuses in (lambda: probe(model, torch.ones(2, 3)), lambda: gradcheck.torch.Recorder(model, "run.jsonl")):
+        with pytest.raises(
+            GradcheckError, match=r"has a module whose name is no text .*: write add_module\('0', layer\)"
+        ):
+            refuses()

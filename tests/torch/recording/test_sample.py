@@ -147,5 +147,6 @@ def test_wrappers_leave_no_trace_in_the_names(file, wrap, runs):
 def test_a_module_of_the_user_s_that_is_called_module_keeps_its_name(file, runs):
     runs.train(nn.Sequential(nn.ModuleDict({"module": nn.Linear(6, 3)})["module"]), file)
     model = nn.ModuleDict({"module": nn.Linear(6, 3)})
-    Recorder(model, file).close()
+    with Recorder(model, file) as recorder:
+        recorder.step()
     assert runs.lines(file)[0]["layers"] == ["module.weight", "module.bias"]
