@@ -28,6 +28,7 @@ ALIASES = {
     "update_ratio": "update_ratio update_to_weight update_weight_ratio update_to_weight_ratio",
     "activation_rms": "activation_rms act_rms",
     "dead_fraction": "dead_fraction dead_units dead",
+    "grad_left": "grad_left",
     "overflow": "overflow overflows number_of_skipped_iterations skipped_iterations skipped_steps",
     "nan_steps": "nan_steps number_of_nan_iterations nan_iterations",
 }  # fmt: skip

@@ -39,6 +39,7 @@ GLOBAL_QUANTITIES = {
     "grad_norm": "norm of all gradients together, before clipping",
     "grad_norm_after": "the same, after clipping",
     "max_norm": "threshold of the global norm",
+    "grad_left": "norm of one parameter's gradient that was still there when backward() began; left out if 0",
 }
 
 #: Numbers of each layer, and what they mean.

@@ -33,6 +33,11 @@ LOGS = {
     "update-ratio": run(**{"update_ratio/a": lambda step: 1e-6}),
     "huge": run(loss=lambda step: 3e8 + 1e7 * math.sin(step), grad_norm=lambda step: 8e5),
     "too-short": run(10),
+    "not-zeroed": run(grad_left=lambda step: 1.0),
+    "scaled-norms": run(loss_scale=lambda step: 2.0 ** (step // 20), grad_norm=lambda step: 2.0 ** (step // 20)),
+    "clipped-scaled": run(
+        loss_scale=lambda step: 2.0 ** (8 + step // 20), grad_norm_after=lambda step: 0.5 ** (8 + step // 20)
+    ),
 }
 
 
@@ -56,3 +61,7 @@ def test_the_command_shows_what_the_page_says(kind, tmp_path, monkeypatch):
 def test_a_page_leads_to_the_check_for_its_finding(topic):
     (check,) = topic.try_next
     assert check.command == f"gradcheck diagnose run.jsonl --fail-on {topic.name}"
+
+
+def test_every_page_has_a_log_that_shows_it():
+    assert set(LOGS) == {topic.name for topic in FINDINGS}

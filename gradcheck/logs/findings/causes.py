@@ -48,6 +48,8 @@ SIGNS = {
 
 CAUSES: dict[str, tuple[Cause, ...]] = {
     "exploding": (
+        Cause("call optimizer.zero_grad() in every step: gradients of the step before are still there", ("not-zeroed",),
+              True),
         Cause(f"go back to a checkpoint from before, and clip the global norm at {THRESHOLD}"),
         Cause("lower the learning rate, or lengthen its warm-up"),
         Cause("the learning rate was still rising there: lengthen the warm-up, or lower its peak",

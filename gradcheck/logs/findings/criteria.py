@@ -11,14 +11,14 @@ from gradcheck.logs.findings.nonfinite import find_nonfinite
 from gradcheck.logs.findings.scaling import find_clipped_scaled
 from gradcheck.logs.findings.short import find_short_growth, find_short_spike, find_too_short
 from gradcheck.logs.findings.signs import with_signs
-from gradcheck.logs.findings.states import find_dead, find_no_gradient, find_update_ratios
+from gradcheck.logs.findings.states import find_dead, find_no_gradient, find_not_zeroed, find_update_ratios
 from gradcheck.logs.series import Series
 
 #: Those that need nothing but the log.
 CRITERIA = (
     find_exploding, find_short_growth, find_nonfinite, find_vanishing, find_collapsed, find_zeros, find_no_gradient,
     find_loss_rises, find_dead, find_spikes, find_short_spike, find_huge, find_not_learning, find_loss_jump,
-    find_update_ratios, find_too_short,
+    find_update_ratios, find_not_zeroed, find_too_short,
 )  # fmt: skip
 
 #: Findings of layers that get hardly any gradient.

@@ -14,7 +14,8 @@ Losses that are ever zero or negative are not judged: rewards, and policies' los
 | ``LASTING`` | a quarter of the run | what is over sooner may still come back |
 | ``AT_ONCE`` | 70 % of the rise within two blocks of 20 | then it is a jump |
 | ``JUMP`` | 3/4 of the loss, 1/10 of its whole range | warm restarts stay below; converged losses may double |
-| ``STAYS`` | half of the jump | a loss that comes back has recovered |
+| ``STAYS`` | 15 % of the jump | a loss that is nearer to where it was has recovered |
+| ``AGAIN`` | half of the jump | so high a jump before, from which it came back: restarts, or seasons of the data |
 | ``RESTARTED`` | 1.5-fold | a learning rate that rises so is a schedule, and the loss may rise with it |
 """
 
@@ -29,7 +30,7 @@ from gradcheck.logs.series import Series
 
 ENOUGH, FLAT, SURE, QUIET, KNOWN = BLOCKS, 0.01, 0.002, 0.02, 0.005
 RISEN, LASTING, RISE_DEVIATIONS, AT_ONCE = 0.25, 0.25, 8.0, 0.7
-JUMP, OF_RANGE, STAYS, RESTARTED = 0.75, 0.1, 0.5, 1.5
+JUMP, OF_RANGE, STAYS, AGAIN, RESTARTED = 0.75, 0.1, 0.15, 0.5, 1.5
 
 #: Numbers of classes: small ones, and those of well-known sets of images and vocabularies.
 GUESSES = (
@@ -170,10 +171,10 @@ def find_loss_jump(series: Series) -> list[Finding]:
     range_ = float(np.ptp(block_medians(losses[:row], max(1, row // BLOCKS))))
     limit = max(JUMP * base, OF_RANGE * range_, RISE_DEVIATIONS * noise) * (1 if left >= 3 else 4)
     stays = end - base > STAYS * jump and float(losses[row:].min()) - base > 0
-    again = bool((jumps[: max(0, row - FEWEST)] > STAYS * jump).any())  # the loss came back from others
+    again = bool((jumps[: max(0, row - FEWEST)] > AGAIN * jump).any())  # the loss came back from others
     if not jump > limit or not stays or again or _restarts(series, steps[row - 1]):
         return []
-    numbers = {"before": base, "after": base + jump, "jump": jump}
+    numbers = {"before": base, "after": float(losses[row]), "jump": jump, "end": end}
     return [Finding("loss-jump", float(steps[row]), float(steps[-1]), (), numbers, limit)]
 
 

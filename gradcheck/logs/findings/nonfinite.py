@@ -21,6 +21,9 @@ from gradcheck.logs.series import Series
 
 SCALER, GREW, GREW_DEVIATIONS, COMES_DOWN, STEADY, FALLEN = 0.01, 0.5, 5.0, 0.05, 0.3, 64.0
 
+#: So many steps skipped in a row halve a scale by more than any search for one does.
+FEWEST_OVERFLOWS = 8
+
 #: Rows before the first that isn't finite in which growth is looked for.
 LOOK_BACK = 200
 
@@ -29,7 +32,7 @@ def find_nonfinite(series: Series) -> list[Finding]:
     """Find the first loss or gradient that is infinite or not a number, and tell how it came to that."""
     found = series.run.nonfinite
     if found is None:
-        return []
+        return _find_overflows(series)
     what, layers = _source(found)
     value = max(number for column, number in found.values.items() if column.quantity == what)
     scaled, stuck = not np.isnan(series.values("loss_scale")).all(), _scale_is_stuck(series)
@@ -45,6 +48,22 @@ def find_nonfinite(series: Series) -> list[Finding]:
     return [
         Finding("nonfinite", found.first_step, found.last_step, layers, numbers, None, details, severity, tuple(signs))
     ]
+
+
+def _find_overflows(series: Series) -> list[Finding]:
+    """Find steps that are skipped one after the other to the end, while the loss scale falls to its minimum."""
+    over = np.unique(series.steps[series.values("overflow") > 0])
+    if len(over) < FEWEST_OVERFLOWS or not _scale_is_stuck(series):
+        return []
+    gaps = np.diff(over)
+    begin = int(np.flatnonzero(gaps > 2 * gaps.min())[-1]) + 1 if (gaps > 2 * gaps.min()).any() else 0
+    if len(over) - begin < FEWEST_OVERFLOWS or over[-1] + 2 * gaps.min() < series.ends[1]:
+        return []
+    scales = series.values("loss_scale")
+    count, last = float(len(over) - begin), float(scales[~np.isnan(scales)][-1])
+    numbers = {"overflows": count, "loss_scale": last, "rows": count}
+    signs = ("scale-at-minimum",)
+    return [Finding("nonfinite", float(over[begin]), float(over[-1]), (), numbers, signs=signs)]
 
 
 def _source(found: Nonfinite) -> tuple[str, tuple[str, ...]]:

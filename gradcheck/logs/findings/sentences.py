@@ -47,6 +47,10 @@ def _exploding(found: "Finding") -> str:
 
 
 def _nonfinite(found: "Finding") -> str:
+    if "overflows" in found.numbers:
+        steps, scale = counted(int(found.numbers["overflows"]), "step"), significant(found.numbers["loss_scale"], 3)
+        often = f"the gradient overflows in each of the last {steps}, from step {step_text(found.first_step)} on"
+        return f"{often}, and the loss scale has fallen to {scale}: no scale fits"
     name, rows = str(found.details["what"]), int(found.numbers["rows"])
     what = f"{WORDS.get(name, name)} is {'infinite' if found.details['value'] == math.inf else 'not a number'}"
     when = f"{'from' if rows > 1 else 'at'} step {step_text(found.first_step)}"
@@ -157,8 +161,8 @@ def _not_learning(found: "Finding") -> str:
 
 
 def _loss_jump(found: "Finding") -> str:
-    before, after = (significant(found.numbers[name], 3) for name in ("before", "after"))
-    return f"the loss jumps from {before} to {after} at step {step_text(found.first_step)}, and stays up"
+    before, after, end = (significant(found.numbers[name], 3) for name in ("before", "after", "end"))
+    return f"the loss jumps from {before} to {after} at step {step_text(found.first_step)}, and is at {end} in the end"
 
 
 def _zero_gradients(found: "Finding") -> str:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from gradcheck.logs.findings.finding import Finding
+from gradcheck.logs.findings.states import find_not_zeroed
 from gradcheck.logs.series import Series
 
 #: By so much the learning rate has risen in the tenth of the run before.
@@ -15,6 +16,7 @@ def with_signs(one: Finding, series: Series, max_norm: float | None) -> Finding:
         "rate-rising": _rises(series, one.first_step),
         "rate-zero": _is_zero(series),
         "clipped": _is_clipped(series, max_norm),
+        "not-zeroed": bool(find_not_zeroed(series)),
         "half-precision": not np.isnan(series.values("loss_scale")).all(),
     }
     return one._replace(signs=(*one.signs, *(sign for sign, seen in shown.items() if seen and sign not in one.signs)))

@@ -4,6 +4,7 @@
 |---|---|---|
 | ``RATIOS`` | 1e-4 … 1e-1 | about 1e-3 is usual (A. Karpathy, lecture notes of CS231n); a decade below, two above |
 | ``DEAD`` | 90 % | as before training (``Thresholds.dead_above``) |
+| ``NOT_ZEROED`` | half of the rows | the first steps of a loop that does it right have none |
 | ``ROUNDING`` | 6 decades | float32 has seven, and a sum with cancellation loses one |
 """
 
@@ -19,7 +20,7 @@ from gradcheck.logs.series import Series, logarithms
 from gradcheck.spec.thresholds import Thresholds
 
 RATIOS = (1e-4, 1e-1)
-DEAD, ROUNDING = Thresholds.dead_above, 6.0
+DEAD, NOT_ZEROED, ROUNDING = Thresholds.dead_above, 0.5, 6.0
 
 #: Fewest rows with a number that a layer is judged by.
 FEWEST = 3
@@ -34,6 +35,16 @@ def find_no_gradient(series: Series) -> list[Finding]:
     layers = tuple(compress(names, ~received))
     numbers, details = {"parameters": float(len(layers))}, {"of": len(names)}
     return [Finding("no-gradient", *series.ends, layers, numbers, details=details)]
+
+
+def find_not_zeroed(series: Series) -> list[Finding]:
+    """Find gradients that were still there when the next backward pass began, in most of the rows with a gradient."""
+    left, norms = series.values("grad_left"), series.norms
+    known = norms > 0
+    share = float((left[known] > 0).mean()) if known.sum() >= FEWEST else 0.0
+    if share < NOT_ZEROED:
+        return []
+    return [Finding("not-zeroed", *series.ends, (), {"share": share}, NOT_ZEROED, signs=("not-zeroed",))]
 
 
 def find_dead(series: Series) -> list[Finding]:

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
+from gradcheck.torch.recording.leftovers import Leftovers
 from gradcheck.torch.recording.outputs import Outputs
 from gradcheck.torch.recording.scalars import Column, Single, fetch, norms, split
 
@@ -41,6 +42,7 @@ class Sample:
         self.whole: dict[str, Single] = {"lr": None, "grad_scale": None}
         self._parameters, self._copies, self._outputs = parameters, copies if weights else None, outputs
         self._weights = weights
+        self._leftovers = Leftovers(parameters)
         self._columns: dict[str, Column] = {}
         self._clips = False
 
@@ -61,12 +63,15 @@ class Sample:
     def numbers(self, given: Mapping[str, Single]) -> Numbers:
         """Measure the update, and fetch all numbers at once, with those given of the whole step by name."""
         self._measure_update()
+        if self.whole["lr"] is not None:  # an update: without one, gradients are accumulated on purpose
+            self.whole["grad_left"] = self._leftovers.norm
         single = self.whole | {name: value for name, value in given.items() if value is not None}
         columns = self._columns if self._outputs is None else self._columns | self._outputs.columns()
         return _lay_out(*fetch(columns, single, len(self._parameters)))
 
     def close(self) -> None:
-        """Remove the hooks of the outputs."""
+        """Remove all hooks."""
+        self._leftovers.close()
         if self._outputs is not None:
             self._outputs.close()
 
@@ -111,6 +116,8 @@ def _lay_out(layers: dict[str, list[float | None]], whole: dict[str, Any]) -> Nu
     if scale:
         gradients = [None if norm is None else norm / scale for norm in gradients]
     whole |= {"grad_norm": _joint_norm(gradients), "grad_norm_after": _joint_norm(layers.get("grad_norm_after", ()))}
+    if not whole.get("grad_left"):  # none, as it should be
+        whole.pop("grad_left", None)
     updates = layers.pop("update_norm", None)
     named = {"grad_norm": gradients} | {name: found for name, found in layers.items() if found.count(None) < len(found)}
     if updates is not None:

@@ -94,3 +94,19 @@ def test_a_loss_scale_at_its_minimum_is_no_passing_overflow(found):
 def test_the_largest_float_is_what_a_store_writes_for_infinity(found):
     (one, *_) = found(list(rows(grad_norm=lambda row: 1.7976931348623157e308 if row == 60 else 1.0)))
     assert one.message.startswith("the gradient is infinite at step 600")
+
+
+@pytest.mark.parametrize(("steps", "is_found"), [(5, False), (20, True)])
+def test_steps_that_are_skipped_to_the_end_while_the_scale_falls_have_no_scale_that_fits(steps, is_found, found):
+    begin = 100 - steps
+    records = [{"step": step, "loss": 3 - step / 50} for step in range(begin)]
+    records += [
+        {"step": step, "overflow": 1, "loss_scale": 2.0 ** max(0, 16 - step + begin)} for step in range(begin, 100)
+    ]
+    kinds = [(one.kind, one.first_step) for one in found(records)]
+    assert kinds == ([("nonfinite", begin)] if is_found else [])
+
+
+def test_overflows_while_a_scale_is_searched_for_are_none(found):
+    records = [{"step": step, "overflow": 1, "loss_scale": 2.0 ** (16 - step)} for step in range(10)]
+    assert found(records + [{"step": step, "loss": 3 - step / 50} for step in range(10, 100)]) == []

@@ -82,3 +82,49 @@ def test_relus_that_a_far_too_high_rate_kills_are_found_dead(file, seed):
     report = gradcheck.diagnose(file)
     assert report.verdict.status == "dead"
     assert (report.findings[0].kind, report.findings[0].layer) == ("dead", "2.weight")
+
+
+def loop(model, file, zeroed, micro_batches=1, steps=30):
+    """Train with or without setting gradients to zero, in one of the ways that people do it."""
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+    with Recorder(model, file, every=1) as recorder:
+        for _ in range(steps):
+            if zeroed == "to zeros":
+                optimizer.zero_grad(set_to_none=False)
+            for _ in range(micro_batches):
+                loss = (model(torch.randn(16, 20)) - 1).square().mean()
+                if zeroed == "before backward" and micro_batches == 1:
+                    optimizer.zero_grad()
+                loss.backward()
+            optimizer.step()
+            if zeroed == "after the step":
+                optimizer.zero_grad()
+            recorder.step(loss)
+
+
+@pytest.mark.parametrize(
+    ("zeroed", "micro_batches"),
+    [("to zeros", 1), ("before backward", 1), ("after the step", 1), ("after the step", 4), ("to zeros", 4)],
+)
+def test_gradients_that_are_set_to_zero_in_any_way_leave_nothing(zeroed, micro_batches, file, runs):
+    torch.manual_seed(0)
+    loop(nn.Sequential(nn.Linear(20, 8), nn.Tanh(), nn.Linear(8, 1)), file, zeroed, micro_batches)
+    assert all("grad_left" not in record for record in runs.records(file))
+    assert "not-zeroed" not in {one.kind for one in gradcheck.diagnose(file).findings}
+
+
+@pytest.mark.parametrize("micro_batches", [1, 4])
+def test_gradients_that_are_never_set_to_zero_are_found(micro_batches, file, runs):
+    torch.manual_seed(0)
+    loop(nn.Sequential(nn.Linear(20, 8), nn.Tanh(), nn.Linear(8, 1)), file, "never", micro_batches)
+    assert [record.get("grad_left", 0) > 0 for record in runs.records(file)] == [False] + [True] * 29
+    (found,) = (one for one in gradcheck.diagnose(file).findings if one.kind == "not-zeroed")
+    assert found.numbers["share"] == pytest.approx(29 / 30)
+    assert "zero_grad" in found.advice[0]
+
+
+def test_the_hooks_that_look_for_them_are_gone_after_the_step(file):
+    model = nn.Linear(20, 1)
+    with Recorder(model, file, every=2):
+        assert any(parameter._backward_hooks for parameter in model.parameters())
+    assert not any(parameter._backward_hooks for parameter in model.parameters())
