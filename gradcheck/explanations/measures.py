@@ -59,13 +59,13 @@ MEASURES = (
     ),
     Topic(
         name="span",
-        summary="decades between the strongest and the weakest layer: the first number to look at",
+        summary="decades between strongest and weakest layer",
         what="A decade is one power of ten: 2 decades are a factor of 100, 30 are 1 with 30 zeros. The span counts how "
         "many lie between the layer with the strongest gradient and the one with the weakest. Lost: the first layers "
         "get less than the last ones; gained: they get more.",
         why="One learning rate serves all layers. Where gradients span many decades, it is too small for some layers "
         "or too large for others. Above 2.3 decades plain SGD mostly failed on networks that were trained.",
-        formula=("span = log10(max_l r_l / min_l r_l),  r_l = rms of ∂L/∂z_l", "span ≈ (depth − 1) |log10 gain|"),
+        formula=("span = log10(max_l r_l / min_l r_l),  r_l = rms of ∂L/∂z_l", "span = about (depth − 1) |log10 gain|"),
         examples=(Example("simulate --depth 12", "vanishing", "span 6.9, a factor of 0.235"),),
         try_next=(Example("simulate --depth 12 --activation tanh", "healthy", "span 0.5"),),
         references=("benchmarks/calibrate.py (the limit)",),
