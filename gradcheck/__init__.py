@@ -1,6 +1,6 @@
 """Shows where a deep network loses its gradient, why, and what fixes it.
 
->>> print(gradcheck.simulate(depth=50, activation="tanh"))  # doctest: +SKIP
+    print(gradcheck.simulate(depth=50, activation="tanh"))
 
 simulate    does a network's gradient survive, before any training?
 compare     which of many networks keep it alive, ranked

@@ -11,9 +11,10 @@ from gradcheck.errors import GradcheckError, OptionError
 from gradcheck.torch.probing.batches import Batch
 
 
-def check_model(model: object) -> None:
+def check_model(given: object) -> None:
     """Raise an error for what isn't a model, and for one whose weights or modules can't be reached."""
-    name, model = type(model).__name__, checked_module(model, "probe")
+    model = checked_module(given, "probe")
+    name = type(model).__name__
     tensors = [*model.parameters(), *model.buffers()]
     if any(is_lazy(one) for one in tensors):
         raise GradcheckError(f"{name} has lazy modules that have no weights yet: call it on a batch once")

@@ -249,7 +249,5 @@ def test_a_module_whose_name_is_a_number_is_said_with_how_to_name_it():
     model = nn.Sequential(nn.Linear(3, 2))
     model._modules[0] = nn.Linear(2, 2)
     for refuses in (lambda: probe(model, torch.ones(2, 3)), lambda: gradcheck.torch.Recorder(model, "run.jsonl")):
-        with pytest.raises(
-            GradcheckError, match=r"has a module whose name is no text .*: write add_module\('0', layer\)"
-        ):
+        with pytest.raises(GradcheckError, match=r"whose name is no text .*: write add_module\('0', layer\)"):
             refuses()
