@@ -67,7 +67,7 @@ def probe(model: TargetOptions, options: ProbeOptions, baseline: BaselineOptions
     for name in ("optimizer", "lr"):
         if name in shown.typed and not options["steps"]:
             raise OptionError(name, "is of the steps of training: say how many with --steps N, or drop it")
-    if shown.format != "text" or baseline["baseline"] is not None:  # text alone suggests unasked
+    if shown.format != "text" or shown.silent or baseline["baseline"] is not None:  # text alone suggests unasked
         options["suggest"] = bool(options["suggest"])
     if baseline["baseline"] is not None:
         from gradcheck.cli.baseline import checked_tolerance, hold_against

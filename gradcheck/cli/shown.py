@@ -80,6 +80,11 @@ class Shown(NamedTuple):
         layers = {"all_layers": words["all_layers"]} if "all_layers" in rows and chosen == "text" else {}
         return cls(chosen, words["output"], causes, layers, words.get("quiet", False), typed)
 
+    @property
+    def silent(self) -> bool:
+        """Whether nobody sees the text."""
+        return self.quiet and self.format == "text" and self.output is None
+
     def show(self, document: object, formats: Mapping[str, str], **how: object) -> None:
         """Write a document in the format that was asked for; `how` is passed on to what makes it."""
         show(document, self.format, formats, self.output, quiet=self.quiet, **how)

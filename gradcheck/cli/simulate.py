@@ -34,7 +34,7 @@ def simulate(options: SimulateOptions, shown: Shown) -> None:
     settle_threads()
     from gradcheck import simulate as simulation
 
-    if shown.format != "text":  # which alone suggests unasked
+    if shown.format != "text" or shown.silent:  # text alone suggests unasked
         options["suggest"] = bool(options["suggest"])
     with ShareProgress(shown.quiet) as tick:
         report = simulation(**options, tick=tick)

@@ -68,6 +68,11 @@ def test_quiet_leaves_the_exit_code_only(printed):
     assert printed(f"{SMALL} --quiet") == ""
 
 
+def test_what_nobody_sees_is_not_simulated(gradcheck, monkeypatch):
+    monkeypatch.setattr("gradcheck.simulation.cures._tried", pytest.fail)
+    assert gradcheck("simulate --depth 12 --width 8 --quiet --fail-on any").returncode == 1
+
+
 @pytest.mark.parametrize("form", ["json", "csv", "markdown"])
 def test_a_quiet_document_is_still_a_document(form, printed):
     assert printed(f"{SMALL} --quiet --format {form}") == printed(f"{SMALL} --format {form}")
