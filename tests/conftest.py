@@ -3,6 +3,7 @@
 import gc
 import math
 import os
+import re
 import shlex
 from statistics import NormalDist
 
@@ -31,6 +32,9 @@ from gradcheck.simulation.experiment import RunSpec
 from gradcheck.spec import NetworkSpec, RecurrentSpec, TransformerSpec
 from gradcheck.spec.thresholds import Thresholds
 
+#: How a test asks for a package that an extra brings.
+EXTRAS = re.compile(r'importorskip\("(torch|safetensors|distributed|tensorboardX)\b')
+
 settings.register_profile("repeatable", max_examples=30, derandomize=True, deadline=None, database=None)
 settings.load_profile("repeatable")
 
@@ -48,6 +52,15 @@ def pytest_xdist_auto_num_workers(config):
 def pytest_configure():
     """What is collected is no garbage: a search for some would look at thousands of tests again and again."""
     gc.disable()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark the tests of files in which some are skipped where a package is missing that an extra brings."""
+    asking = {path for path in {item.path for item in items} if EXTRAS.search(path.read_text(encoding="utf-8"))}
+    for item in items:
+        if item.path in asking:
+            item.add_marker("extras")
 
 
 def pytest_collection_finish():
