@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from gradcheck.errors import OptionError, one_of
 from gradcheck.logs.records import LAYER_QUANTITIES
-from gradcheck.logs.words import is_part, quantity_of, words
+from gradcheck.logs.words import is_part, layer_of, quantity_of, words
 
 #: Names of quantities, with underscores for everything that is no letter or digit.
 ALIASES = {
@@ -97,7 +97,10 @@ def _meaning(parts: list[str]) -> Column | None:
         if quantity in LAYER_QUANTITIES:
             return Column(quantity, "/".join(parts[size:]))
     last = _QUANTITY.get(_plain(parts[-1])) if len(parts) > 1 else None
-    return Column(last, "/".join(parts[:-1])) if last in LAYER_QUANTITIES else None
+    if last in LAYER_QUANTITIES:
+        return Column(last, "/".join(parts[:-1]))
+    layer = layer_of(words("/".join(parts)))
+    return Column("grad_norm", layer) if layer else None
 
 
 def chosen(names: Collection[str], wanted: Mapping[str, str] = NOTHING) -> dict[Column, str]:

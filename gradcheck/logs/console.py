@@ -62,6 +62,7 @@ class Console(Reader):
         self._plans: dict[tuple[str, tuple[str, ...]], Plan | None] = {}
         self._tried: list[Plan] = []
         self._table: dict[str, str] = {}
+        self._ahead: dict[str, str] = {}
         self._head: tuple[str, ...] = ()
         self._section = ""
 
@@ -191,6 +192,8 @@ class Console(Reader):
         if name.lower() == "epoch":
             yield from self._end_table()
             self.context.epoch = value_of(value)
+        if not self._table and self._ahead:
+            self._table, self._ahead = {one: step for one, step in self._ahead.items() if one != name}, {}
         self._table[name] = value
 
     def _cell(self, name: str, value: str) -> Iterator[LogRow]:
@@ -204,7 +207,10 @@ class Console(Reader):
         """Yield the row that the lines before made together."""
         table, self._table, self._section = self._table, {}, ""
         if len(table) > 1 or (table and next(iter(table)).lower() != "epoch"):
-            yield from self._framed(table, "lines together")
+            rows = list(self._framed(table, "lines together"))
+            if not rows:
+                self._ahead = {name: value for name, value in table.items() if meaning(name) == STEP}
+            yield from rows
 
     def _framed(self, table: Mapping[str, str], frame: str) -> Iterator[LogRow]:
         """Yield the row of numbers whose names don't stand before them."""

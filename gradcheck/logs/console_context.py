@@ -107,7 +107,8 @@ class Context:
         waiting, self._waiting = self._waiting, []
         if not waiting:
             return
-        layout = Layout((STEP, Column("overflow"), Column("loss_scale")), (BAR, "overflow", "loss scale"), kind.key)
+        names = kind.names.get(STEP, BAR), "overflow", "loss scale"
+        layout = Layout((STEP, Column("overflow"), Column("loss_scale")), names, kind.key)
         for step, scale in waiting:
             yield layout, array("d", [step, 1.0, scale])
 

@@ -101,7 +101,12 @@ def row_below(names: tuple[str, ...], line: str) -> dict[str, str]:
     """Return the numbers of a line below a header, by the names there; none of a line that isn't one of its rows."""
     cells = [cell.strip() for cell in line.strip("| ").split("|")] if line.startswith("|") else line.split()
     found = [_CELL.match(cell) for cell in cells[: len(names)]]
-    if len(cells) < len(names) or found[0] is None or sum(one is not None for one in found) < 0.6 * len(names):
+    if (
+        len(cells) < len(names)
+        or not found
+        or found[0] is None
+        or sum(one is not None for one in found) < 0.6 * len(names)
+    ):
         return {}
     return {name: one[0] for name, one in zip(names, found, strict=True) if one is not None}
 

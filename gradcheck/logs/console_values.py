@@ -14,7 +14,7 @@ _VALUE = (
     r"[-+]?(?:\d{1,3}(?:,\d{3})+(?:\.\d*)?(?!\d)|\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?"
     r"|(?<!of )(?i:nan|inf(?:inity)?|none|null)(?!\w))"
 )
-VALUE = rf"[ \t]*(?:(?<![\w.])|(?<=\dT))((?>{_VALUE}))"
+VALUE = rf"[ \t]*(?:(?<![A-Za-z0-9_.])|(?<=\dT))((?>{_VALUE}))"
 NUMBER = re.compile(VALUE)
 
 #: What may stand around a number.
@@ -26,8 +26,11 @@ _WRAPPER = re.compile(
 _AROUND, _SEPARATORS, _CLOSING = " \t\"'`([{<", " \t:=：＝|│┃→~≈", " \t\"'`])}>"
 _REMARK = re.compile(r"\s*\([^()]*\)$")
 
+#: A norm as mathematics has it: ``|grad|``, ``||g||``, ``‖g‖``.
+_BETWEEN_BARS = re.compile(r"(?i)(?:\|{1,2}|‖)\s*(?:g|grad|gradient|∇\w*)\s*(?:\|{1,2}|‖)\s*[:=]?\s*$")
+
 #: What a name doesn't reach beyond.
-_BREAK = re.compile(r"[,;|│┃{}()\[\]<>\"'`:=：＝\t]|\s{2,}|\s[-–—•·>*]+\s|^\s*[-–—•·>*]+\s")
+_BREAK = re.compile(r"[,;，；、。|│┃{}()\[\]<>\"'`:=：＝\t]|\s{2,}|\s[-–—•·>*]+\s|^\s*[-–—•·>*]+\s")
 
 #: Letters that follow a number at once.
 _UNIT = re.compile(r"[A-Za-z%°µ]+(?:/[A-Za-z]+)?")
@@ -101,11 +104,13 @@ def _is_date(shape: Sequence[str], place: int) -> bool:
 
 def name_of(gap: str, first: bool = False) -> str:
     """Return the name at the end of the text before a number."""
+    if _BETWEEN_BARS.search(gap):
+        return "grad norm"
     text = _WRAPPER.sub("", gap.rstrip(_AROUND[:5] + "[")).rstrip(_AROUND)
     text = _WRAPPER.sub("", text + "(") if not text.endswith(_SEPARATORS[2]) and gap.rstrip().endswith("(") else text
     text = _REMARK.sub("", text.rstrip(_AROUND).rstrip(_SEPARATORS)).rstrip(_CLOSING).rstrip(_SEPARATORS)
     text = text if first else _UNIT.sub("", text, count=1) if _UNIT.match(text) and " " in text else text
-    return _BREAK.split(text)[-1].strip(" \t-–—*#.")
+    return _BREAK.split(text)[-1].strip(" \t\n-–—*#.")
 
 
 def lead_of(shape: Sequence[str], last: int) -> str:

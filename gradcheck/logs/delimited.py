@@ -1,6 +1,7 @@
 """Tables of text with a header: CSV, or with semicolons or tabs between the cells."""
 
 import csv
+import re
 from collections.abc import Iterator, Mapping
 
 from gradcheck.logs.columns import NOTHING, RUN, VALUE, Layout, chosen, meaning, tag_of
@@ -23,7 +24,7 @@ class Delimited(Reader):
         """Yield a row for each line below the header."""
         csv.field_size_limit(LONGEST)
         decoded = (line.decode("utf-8", "replace").replace("\0", "") for line in lines if line)
-        first = next((line for line in decoded if line.strip()), "").lstrip("\ufeff")
+        first = next((line for line in decoded if line.strip() and not _is_remark(line)), "").lstrip("\ufeff# ")
         delimiter = max(DELIMITERS, key=first.count)
         header = next(csv.reader([first], delimiter=delimiter), [])
         self.seen.update(header)
@@ -44,6 +45,12 @@ class Delimited(Reader):
                 yield layout, texts([cells[place] for place in places], commas=delimiter != ",")
             elif cells and cells != header:
                 self.problems.add(f"has {len(cells)} cells, the header has {len(header)}: left out", number)
+
+
+def _is_remark(line: str) -> bool:
+    """Whether a line is a remark above the header, and not the header itself."""
+    names = re.split(r"[,;\t]", line.lstrip("# "))
+    return line.startswith("#") and not any(column.quantity in ("loss", "grad_norm") for column in chosen(names))
 
 
 def _records(lines: Iterator[str], delimiter: str, problems: Problems) -> Iterator[list[str]]:

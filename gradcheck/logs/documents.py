@@ -14,6 +14,9 @@ from gradcheck.logs.numbers import CONSTANTS, LogRow, numbers, with_constants
 #: The key of the list, in a Hugging Face Trainer's ``trainer_state.json``.
 HISTORY = '"log_history"'
 
+#: What Python writes otherwise than JSON.
+_PYTHON = re.compile(r"'|\bNone\b|\bTrue\b|\bFalse\b")
+
 #: What separates two objects.
 BETWEEN = re.compile(r"[ \t\r\n,]*")
 
@@ -23,11 +26,15 @@ class Document(Reader):
 
     format = "JSON"
 
+    #: It is written as Python prints it, with single quotes.
+    python: bool
+
     def __init__(self, problems: Problems, wanted: Mapping[str, str] = NOTHING, tag: str = "") -> None:
         super().__init__(problems)
         self.records = JsonRecords(problems, wanted)
         self.seen = self.records.seen
         self._tag = tag_of(tag)
+        self.python = False
 
     def rows(self, parts: Iterator[bytes]) -> Iterator[LogRow]:
         """Yield a row for each object of the list."""
@@ -40,7 +47,8 @@ class Document(Reader):
 
     def _objects(self, parts: Iterator[bytes]) -> Iterator[Any]:
         decode = json.JSONDecoder(parse_constant=CONSTANTS.__getitem__).raw_decode
-        texts = codecs.iterdecode(parts, "utf-8-sig", "replace")
+        texts: Iterator[str] = codecs.iterdecode(parts, "utf-8-sig", "replace")
+        texts = map(as_json, texts) if self.python else texts
         text, at, number = self._start(texts), 0, 0
         while True:
             at = cast(re.Match[str], BETWEEN.match(text, at)).end()
@@ -82,6 +90,11 @@ class Document(Reader):
                 break
             text += more
         return text
+
+
+def as_json(text: str) -> str:
+    """Return what Python prints of lists and dicts as JSON."""
+    return _PYTHON.sub(lambda found: {"'": '"', "None": "null", "True": "true", "False": "false"}[found[0]], text)
 
 
 def _further(texts: Iterator[str], size: int) -> str:

@@ -250,6 +250,8 @@ def _warnings(series: Series) -> Iterator[str]:
     several = [name for name, _, _ in series.log.runs()]
     if len(several) > 1:
         yield f"it holds {len(several)} runs; judged is the last one ({several[-1]}), the others are told in short"
+    if series.log.reader.last_word:
+        yield f"the log ends with {series.log.reader.last_word!r}"
     back = series.run.steps_back
     if back:
         times = "once" if back == 1 else f"{back:,} times"

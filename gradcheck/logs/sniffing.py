@@ -19,6 +19,8 @@ HEAD = 2**16
 #: How a list of objects, or of lists, begins.
 _LIST = re.compile(rb"\[\s*(?:[\[{\]]|$)")
 
+_PYTHON_LIST = re.compile(rb"\[\s*\{\s*'")
+
 #: A name with its number: no name of a column.
 _NUMBERED = re.compile(
     r"[:=]\s*[\"']?(?:[-+]?\.?\d|nan\b|inf\b)|\[\s*\d|\x1b|\d\s*/\s*\d|%\||\s[-+]?\d*\.\d", re.IGNORECASE
@@ -43,7 +45,9 @@ def text_reader(first: bytes, problems: Problems, wanted: Mapping[str, str] = NO
     lines = [line for line in start.splitlines() if line.strip()]
     tag = PurePath(str(path)).name.removesuffix(".gz")
     if _LIST.match(start):
-        return Document(problems, wanted, tag)
+        document = Document(problems, wanted, tag)
+        document.python = bool(_PYTHON_LIST.match(start))
+        return document
     if start.startswith(b"{") and (lines[0].strip() == b"{" or (len(lines) == 1 and HISTORY.encode() in start)):
         return Document(problems, wanted, tag)
     objects = sum(line.startswith(b'{"') for line in lines)
@@ -51,7 +55,8 @@ def text_reader(first: bytes, problems: Problems, wanted: Mapping[str, str] = NO
         return JsonRecords(problems, wanted)
     if METRIC_LINE.match(lines[0] if lines else b""):
         return MetricFile(problems, wanted, tag)
-    if _is_table(lines, wanted):
+    uncommented = [line for line in lines if not line.startswith(b"#")]
+    if _is_table(uncommented, wanted) or _is_table([line.lstrip(b"# ") for line in lines[:2]], wanted):
         return Delimited(problems, wanted, tag)
     return Console(problems, wanted)
 

@@ -42,6 +42,11 @@ NO_PART = _set(
     "vs samples lr norm count num best lambda window per skipped delta diff grad gradient log prob target threshold"
 )
 
+#: Words of what is no gradient norm though it has the words in its name.
+NO_LAYER = _set(
+    "scale min max std var variance ratio clip clipping threshold count num time coef weight best penalty loss"
+)
+
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 
 
@@ -69,6 +74,14 @@ def quantity_of(name: Sequence[str]) -> str | None:
         return "epoch" if own - EPOCH <= OF_STEP else None
     rate = "lr" in own or {"learning", "rate"} <= own
     return "lr" if rate and all(word in OF_RATE or word.isdecimal() for word in name) else None
+
+
+def layer_of(name: Sequence[str]) -> str:
+    """Return the layer, or network, whose gradient norm a name in words means; empty if it means none."""
+    own = set(name)
+    norm = own & GRADIENT_NORM or (own & GRADIENT and own & NORM)
+    rest = [word for word in name if word not in GRADIENT | NORM | GRADIENT_NORM]
+    return "" if not norm or own & VALIDATION or own & NO_LAYER else "_".join(rest)
 
 
 def is_part(name: Sequence[str]) -> bool:
