@@ -21,7 +21,8 @@ SHAPES = run_path(str(Path(__file__).with_name("shapes.py")))
 TEXTS = [text(steps=12) for text in (SHAPES["CONSOLES"] | SHAPES["EPOCHS"]).values()]
 
 PIECES = (
-    "loss: grad_norm= step epoch [ ] 3/20 ( ) { } ' \" | || nan inf None 1e5 -0.0 1,234 1e999 , ; : = \r \n \x1b[36m 5%|## val "
+    "loss: grad_norm= step epoch [ ] 3/20 ( ) { } ' \" | || nan inf None 1e5 -0.0 1,234 1e999 , ; : = "
+    "\r \n \x1b[36m 5%|## val "
     'Traceback OVERFLOW! scale tensor( np.float64( ETA - 100/100 [====] 轮 \ufeff \x00 {"loss": 1} % 9'
 )
 

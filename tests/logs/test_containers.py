@@ -35,7 +35,7 @@ def nested(row):
 
 CONTAINERS = {
     "a list under another key": json.dumps({"args": {"lr": 0.1}, "history": ROWS}).encode(),
-    "a list under another key, on several lines": json.dumps({"args": {}, "runs": {"history": ROWS}}, indent=1).encode(),
+    "a list under another key, on several lines": json.dumps({"runs": {"history": ROWS}}, indent=1).encode(),
     "Sacred's metrics": json.dumps({"loss": series_of(LOSSES), "grad_norm": series_of(NORMS)}, indent=2).encode(),
     "RLlib's results": lines(map(nested, ROWS)),
     "a list as Python prints it": repr(ROWS).encode(),
