@@ -2,6 +2,7 @@
 
 import copy
 import json
+import pickle
 import re
 
 import jsonschema
@@ -94,6 +95,15 @@ def test_every_report_is_short_by_itself_and_its_text_in_a_notebook(name, report
     assert "<pre" in report._repr_html_()
     assert str(report).split()[0] in report._repr_html_()
     assert not [one for one in dir(report) if one.startswith("_")]
+
+
+@every_report
+def test_every_report_survives_the_way_to_another_process_and_can_be_copied(name, report_of):
+    report = report_of(name)
+    for copied in (pickle.loads(pickle.dumps(report)), copy.deepcopy(report)):
+        assert type(copied) is type(report)
+        assert copied.to_json() == report.to_json()
+        assert str(copied) == str(report)
 
 
 @pytest.mark.parametrize("name", [name for name in MADE if name not in ("compare", "explain", "pages")])

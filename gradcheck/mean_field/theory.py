@@ -72,7 +72,7 @@ def _spec(options: TheoryOptions) -> NetworkSpec:
     """Return the network that options describe; a list of widths says how deep it is."""
     given = {name: plain(value) for name, value in pick(NetworkSpec, options).items() if value is not None}
     width = given.get("width")
-    return NetworkSpec(**({"depth": len(width)} if isinstance(width, list | tuple) else {}) | given)
+    return NetworkSpec(**({"depth": len(width)} if isinstance(width, list | tuple) and width else {}) | given)
 
 
 def layer_map(spec: NetworkSpec) -> LayerMap | None:

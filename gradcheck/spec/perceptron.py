@@ -74,7 +74,9 @@ class NetworkSpec(Spec):
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Return the network that `values` describes; a list of widths says how deep it is."""
         width = values.get("width")
-        return super().from_dict(({"depth": len(width)} if isinstance(width, list | tuple) else {}) | dict(values))
+        return super().from_dict(
+            ({"depth": len(width)} if isinstance(width, list | tuple) and width else {}) | dict(values)
+        )
 
     @classmethod
     def heading(cls, config: Mapping[str, Any]) -> Iterator[str]:

@@ -53,6 +53,9 @@ class Comparison(Document):
         self._measure = measure
         self._source: Iterator[SweepRow] | None = None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (self.grid, self.common, self.order, self._finished, self.lost)
+
     def _in_short(self) -> str:
         healthy = sum(row["status"] == "healthy" for row in self._finished)
         return f"{counted(len(self), 'network')}, {len(self._finished)} measured, {healthy} healthy"
@@ -168,21 +171,38 @@ def compare(
         else None
     )
 
-    def measure(finished: Sequence[SweepRow]) -> Iterator[SweepRow]:
-        """Yield the journal's rows, then measure what is missing and note it down at once."""
-        done = {row["index"] for row in finished}
-        with kept or nullcontext():
-            for row in kept.finished if kept else ():
-                if row["index"] not in done:
-                    done.add(row["index"])
-                    yield row
-            tasks = (Task(index, varied, common) for index, varied in enumerate(grid) if index not in done)
-            for row in rows(tasks, executor, window):
-                if kept and not isinstance(row, LostRow):  # which the same command shall measure again
-                    kept.append(row)
-                yield row
+    return Comparison(grid, common, partial(_measured, grid, common, kept, executor, window), sort)
 
-    return Comparison(grid, common, measure, sort)
+
+def _measured(
+    grid: Grid,
+    common: Mapping[str, Any],
+    kept: Journal | None,
+    executor: Executor | None,
+    window: int,
+    finished: Sequence[SweepRow],
+) -> Iterator[SweepRow]:
+    """Yield the journal's rows, then measure what is missing and note it down at once."""
+    done = {row["index"] for row in finished}
+    with kept or nullcontext():
+        for row in kept.finished if kept else ():
+            if row["index"] not in done:
+                done.add(row["index"])
+                yield row
+        tasks = (Task(index, varied, dict(common)) for index, varied in enumerate(grid) if index not in done)
+        for row in rows(tasks, executor, window):
+            if kept and not isinstance(row, LostRow):  # which the same command shall measure again
+                kept.append(row)
+            yield row
+
+
+def _restored(
+    grid: Grid, common: Mapping[str, Any], order: str, finished: Sequence[Frozen[Any]], lost: int
+) -> Comparison:
+    """Return a comparison that was copied: its further rows are measured here, and no journal keeps them."""
+    copied = Comparison(grid, common, partial(_measured, grid, common, None, None, 1), order)
+    copied._finished, copied.lost = list(finished), lost
+    return copied
 
 
 def _common(options: CompareOptions) -> dict[str, Any]:

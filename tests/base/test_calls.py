@@ -86,6 +86,7 @@ def test_so_do_the_clipping_rules():
         ({"depth": "5"}, "depth='5' is not a whole number of at least 1: "),
         ({"depth": []}, "depth=[] is not a whole number of at least 1: "),
         ({"depth": [5, 10]}, "depth takes one value; to compare several: gradcheck.compare({'depth': [5, 10]})"),
+        ({"width": []}, "width names 0 layers but depth is 50"),
         ({"width": [64, "a"]}, "width=[64, 'a'] is not a whole number of at least 1: "),
         ({"gain": "2"}, "gain='2' is not a finite number above 0: "),
         ({"gain": 10**400}, "gain=1000"),

@@ -1,7 +1,6 @@
 """Logs that a program has in memory are read as their files are."""
 
 import json
-import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -79,4 +78,3 @@ def test_rows_without_anything_to_judge_are_refused_with_the_names_to_give(given
 def test_a_real_frame_of_pandas_is_read():
     pandas = pytest.importorskip("pandas")
     assert gradcheck.diagnose(pandas.DataFrame(ROWS).set_index("step")).verdict.status == "exploding"
-    assert sys.modules["pandas"] is pandas

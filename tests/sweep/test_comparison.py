@@ -1,5 +1,6 @@
 import json
 import math
+import pickle
 
 import pytest
 from hypothesis import given
@@ -180,3 +181,14 @@ def test_options_of_recurrences_are_varied_and_a_cell_that_lacks_one_says_so_in_
     assert "--forget-bias goes with --arch lstm or gru" in found["rnn", 0]["error"]
     assert found["lstm", 0]["error"] is found["lstm", 4]["error"] is None
     assert found["lstm", 4]["gradient_span"] < found["lstm", 0]["gradient_span"]
+
+
+def test_a_copy_of_a_comparison_measures_what_is_missing(measured):
+    comparison = gradcheck.compare(GRID, seeds=1)
+    first = next(iter(comparison))
+    copied = pickle.loads(pickle.dumps(comparison))
+    before = len(measured)
+    assert next(iter(copied)) == first
+    assert len(list(copied)) == len(comparison)
+    assert len(measured) == before + len(comparison) - 1
+    assert [row["options"] for row in copied] == [row["options"] for row in comparison]
