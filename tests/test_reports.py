@@ -136,7 +136,7 @@ def test_attributes_are_items_and_both_are_the_document(report_of):
     for name in ("theory", "theory with a plane", "clip-demo", "diagnose", "verify"):
         report = report_of(name)
         document = json.loads(json.dumps(report.to_dict(), allow_nan=False))
-        jsonschema.validate(document, gradcheck.json_schema(name.split()[0]))
+        jsonschema.Draft202012Validator(gradcheck.json_schema(name.split()[0])).validate(document)
         for part in (one for one in parts(report) if isinstance(one, Record)):
             assert [getattr(part, field) for field in part] == list(part.values()), name
         assert document == report, name

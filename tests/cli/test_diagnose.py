@@ -127,7 +127,7 @@ def test_the_next_command_can_be_run(diagnosed, gradcheck, folder):
 def test_json_is_strict_and_keeps_to_its_schema(diagnosed, strictly):
     for kind in LOGS:
         document = strictly(diagnosed(f"{kind}.jsonl --json").stdout)
-        jsonschema.validate(document, gradcheck.json_schema("diagnose"))
+        jsonschema.Draft202012Validator(gradcheck.json_schema("diagnose")).validate(document)
         assert document["verdict"]["status"] == ("healthy" if kind == "never-clipped" else kind), kind
 
 
@@ -136,7 +136,7 @@ def test_json_lines_have_a_finding_each(diagnosed, strictly):
         lines = [strictly(line) for line in diagnosed(f"{kind}.jsonl --format jsonl").stdout.splitlines()]
         assert [one["kind"] for one in lines] == ([] if kind == "healthy" else [kind]), kind
         for line in lines:
-            jsonschema.validate(line, schema_of(LogFinding))
+            jsonschema.Draft202012Validator(schema_of(LogFinding)).validate(line)
 
 
 def test_the_command_and_the_function_say_the_same(diagnosed, strictly, folder, monkeypatch):

@@ -76,7 +76,7 @@ def test_text_without_colour_has_no_escape_sequence_and_fits(probed):
 )
 def test_json_is_strict_and_validates_against_its_schema(line, probed, strictly):
     document = strictly(probed(f"{line} --json"))
-    jsonschema.validate(document, package.json_schema("probe"))
+    jsonschema.Draft202012Validator(package.json_schema("probe")).validate(document)
     assert document["command"] == "probe"
 
 
@@ -84,7 +84,7 @@ def test_the_schema_refuses_what_probe_never_says(probed, strictly):
     document = strictly(probed("torch_models:Gated --input 64x32 --json"))
     del document["model"]["unused"]
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(document, package.json_schema("probe"))
+        jsonschema.Draft202012Validator(package.json_schema("probe")).validate(document)
 
 
 def test_csv_has_a_line_for_each_layer(probed):

@@ -52,7 +52,7 @@ def test_reasons_are_the_texts_of_the_causes_and_fit_the_schema(report_of, gradi
     assert report.verdict.reasons == tuple(cause.text for cause in report.verdict.causes)
     assert report.verdict.causes
     schema = json_schema()["properties"]["verdict"]
-    jsonschema.validate(report.to_dict()["verdict"], schema)
+    jsonschema.Draft202012Validator(schema).validate(report.to_dict()["verdict"])
 
 
 def test_a_transformers_causes_count_flow_points(report_of):

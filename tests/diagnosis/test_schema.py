@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import gradcheck
-from gradcheck.diagnosis.schema import json_schema
+from gradcheck.diagnosis.schema import REPORTS, json_schema
 from gradcheck.errors import GradcheckError
 from gradcheck.flow.quantities import QUANTITIES
 from gradcheck.render.documents import as_json
@@ -53,11 +53,13 @@ def document():
     return json.loads(as_json(gradcheck.simulate(seeds=2, suggest=True, depth=8, width=8, batch_size=16)))
 
 
-def test_the_schema_is_a_valid_draft_2020_12_schema():
-    schema = json_schema()
-    jsonschema.Draft202012Validator.check_schema(schema)
-    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-    assert json.loads(json.dumps(schema, allow_nan=False)) == schema
+def test_every_schema_is_a_valid_draft_2020_12_schema():
+    """So that other tests need not look at it before they validate a document."""
+    for command in REPORTS:
+        schema = json_schema(command)
+        jsonschema.Draft202012Validator.check_schema(schema)
+        assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema", command
+        assert json.loads(json.dumps(schema, allow_nan=False)) == schema, command
 
 
 @pytest.mark.parametrize("options", [*RUNS.values()], ids=[*RUNS])
