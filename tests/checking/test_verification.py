@@ -37,10 +37,9 @@ def errors(verification):
     return {(check.kind, check.name): check.error for check in verification.checks}
 
 
-def test_a_seed_gives_the_same_errors_and_another_one_others(every):
-    first = errors(every)
-    assert errors(verify()) == first
-    others = errors(verify(seed=1))
+def test_a_seed_gives_the_same_errors_and_another_one_others():
+    first, again, others = (errors(verify(only=["activation", "cell", "map"], seed=seed)) for seed in (0, 0, 1))
+    assert again == first
     assert sum(others[key] != first[key] for key in first) > 0.9 * len(first)
 
 

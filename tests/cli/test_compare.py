@@ -152,8 +152,8 @@ def test_sort_ranks_by_it(rows, printed):
     for order in ("score", "span", "gain", "rank", "grid"):
         found = rows(f"{GRID} --sort {order}")
         assert found == ranked(rows(GRID), order), order
-        places = csv.DictReader(io.StringIO(printed(f"{GRID} --format csv --sort {order}")))
-        assert [int(record["index"]) for record in places] == [row["index"] for row in found], order
+    places = csv.DictReader(io.StringIO(printed(f"{GRID} --format csv --sort {order}")))
+    assert [int(record["index"]) for record in places] == [row["index"] for row in found]
 
 
 def test_top_shows_the_best(rows, printed):
