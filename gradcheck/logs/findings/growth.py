@@ -52,7 +52,7 @@ NEAR, BROAD = 12, 8
 MOST_ROWS = 4096
 
 #: Decades of a short run's highest rows, and those that all others stay below; else the highest are its tail.
-LONELY, QUIET = 1.75, 0.4
+LONELY, QUIET = 1.75, 0.3
 
 #: Decades more that the last rows need, beyond twice what others reach: nothing after them shows that they come back.
 MARGIN, APART = 0.5, 2.0
@@ -213,7 +213,7 @@ def _with_the_last(excess: Numbers, track: Track, limit: float) -> Numbers:
     usual = one_sided[~np.isnan(one_sided) & ~last]
     if not last.any() or len(usual) < FEWEST:
         return excess
-    limit = max(limit, _tail(_below_the_gap(usual)), APART * float(np.sort(usual)[-2])) + MARGIN
+    limit = max(limit, _tail(_below_the_gap(usual)), APART * float(usual.max())) + MARGIN
     return np.where(last & (one_sided > limit), one_sided, excess)
 
 

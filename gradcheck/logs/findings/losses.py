@@ -12,6 +12,7 @@ Losses that are ever zero or negative are not judged: rewards, and policies' los
 | ``GUESSES`` | 2 to 20, and usual numbers of classes | every loss above 3 is near the logarithm of some whole number |
 | ``RISEN`` | a quarter of the best loss | mixtures of data and wandering plateaus stay below it |
 | ``LASTING`` | a quarter of the run | what is over sooner may still come back |
+| ``NOISY`` | 10 % of the loss | losses of a game or a critic may rise from the start, and are noisy |
 | ``AT_ONCE`` | 70 % of the rise within two blocks of 20 | then it is a jump |
 | ``JUMP`` | 3/4 of the loss, 1/10 of its whole range | warm restarts stay below; converged losses may double |
 | ``STAYS`` | 15 % of the jump | a loss that is nearer to where it was has recovered |
@@ -29,7 +30,7 @@ from gradcheck.logs.findings.robust import FEWEST, Numbers, block_medians, devia
 from gradcheck.logs.series import Series
 
 ENOUGH, FLAT, SURE, QUIET, KNOWN = BLOCKS, 0.01, 0.002, 0.02, 0.005
-RISEN, LASTING, RISE_DEVIATIONS, AT_ONCE = 0.25, 0.25, 8.0, 0.7
+RISEN, LASTING, RISE_DEVIATIONS, NOISY, AT_ONCE = 0.25, 0.25, 8.0, 0.1, 0.7
 JUMP, OF_RANGE, STAYS, AGAIN, RESTARTED = 0.75, 0.1, 0.15, 0.5, 1.5
 
 #: Numbers of classes: small ones, and those of well-known sets of images and vocabularies.
@@ -83,7 +84,7 @@ def _is_flat(losses: Numbers, level: float, noise: float) -> bool:
     ends = float(np.median(losses[:third])) - float(np.median(losses[-third:]))
     range_ = float(np.ptp(block_medians(losses, size)))
     first = float(losses[:3].max()) - level  # fast convergence is over before the first block is
-    limit, spread = FLAT * level, 2 * DEVIATIONS * noise / size**0.5
+    limit, spread = FLAT * level, 2 * DEVIATIONS * OF_A_MEDIAN * noise / size**0.5
     return (
         abs(ends) <= max(SURE * level, DEVIATIONS * error)
         and range_ <= max(limit, spread)
@@ -123,13 +124,15 @@ def find_loss_rises(series: Series) -> list[Finding]:
     at = int(np.argmin(medians))
     base, after = float(medians[at]), medians[at:]
     rise, row = float(medians[-2:].min()) - base, len(losses) % size + at * size
-    noise = max(deviation(medians), deviation(losses) / size**0.5)
+    noise = OF_A_MEDIAN * deviation(losses) / size**0.5
     limit = max(RISEN * base, RISE_DEVIATIONS * noise, 2 * deviation(losses))
+    fell = medians[0] - base > max(NOISY * base, 4 * noise) or deviation(losses[: 2 * size]) <= NOISY * base
     drawdown = float((np.maximum.accumulate(after) - after).max())
     lasting = len(after) > LASTING * len(medians)
     at_once = float((after[2:] - after[:-2]).max(initial=0.0)) > AT_ONCE * rise  # a jump
     if (
         at_once
+        or not fell
         or not rise > limit
         or not lasting
         or drawdown > max(rise / 4, 2 * noise)

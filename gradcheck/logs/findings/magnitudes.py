@@ -7,6 +7,7 @@ A zero is a statement: nothing was computed, nothing arrived, or nothing differe
 | ``FEWEST_ROWS`` | 3 | one or two zeros are chance, or rounding in print |
 | ``MANY_ZEROS`` | a fifth of the rows, 5 at least | skipped steps and satisfied margins are rarer |
 | ``ABRUPT`` | 1/100 of the first losses | a loss that converges to zero passes through what is smaller, also in print |
+| ``OFTEN`` | 5 % of the rows before | a loss that was zero now and then may be so for good |
 | ``MOVES`` | 5 % of the loss, 6 errors | a loss that moves so far has been trained |
 | ``HUGE_LOSS``, ``HUGE_NORM`` | 1e6, 1e4 | the only absolute limits here: means of standardised numbers are about 1 |
 """
@@ -18,7 +19,7 @@ from gradcheck.logs.findings.learning import BLOCKS, got_nowhere, losses_of
 from gradcheck.logs.findings.robust import FEWEST, Numbers, block_medians, deviation
 from gradcheck.logs.series import Series
 
-FEWEST_ROWS, MANY_ZEROS, FEWEST_ZEROS, ABRUPT = 3, 0.2, 5, 0.01
+FEWEST_ROWS, MANY_ZEROS, FEWEST_ZEROS, ABRUPT, OFTEN = 3, 0.2, 5, 0.01, 0.05
 MOVES, ERRORS, HUGE_LOSS, HUGE_NORM = 0.05, 6.0, 1e6, 1e4
 
 
@@ -75,6 +76,8 @@ def _zero_loss(series: Series) -> list[Finding]:
     if len(other) < FEWEST_ROWS or len(losses) - other[-1] - 1 < FEWEST_ROWS:
         return []
     row = int(other[-1]) + 1
+    if float((losses[:row] == 0).mean()) > OFTEN:  # satisfied margins, more and more of them
+        return []
     before, first = np.abs(losses[max(0, row - 3) : row]), np.abs(losses[:FEWEST])
     if not float(np.median(before)) > ABRUPT * float(np.median(first)):
         return []

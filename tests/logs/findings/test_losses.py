@@ -139,3 +139,18 @@ def test_a_converged_loss_may_double(found):
     losses = 2 * np.exp(-np.arange(600) / 40) + 0.001
     losses[500:] += 0.002
     assert found(rows(losses)) == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_noisy_loss_that_rises_from_the_start_may_be_a_critic_s(seed, found):
+    draw = np.random.default_rng(seed)
+    critic = (0.1 + 3 * np.linspace(0, 1, 600) ** 2) * np.exp(0.3 * draw.standard_normal(600))
+    assert found(rows(critic)) == []
+
+
+@pytest.mark.parametrize("count", [60, 2000])
+def test_a_loss_that_falls_first_and_rises_then_is_found_in_logs_of_any_length(count, found):
+    time = np.arange(count) / count
+    losses = 0.5 + 2 * np.exp(-10 * time) + 2 * np.maximum(0, time - 0.6)
+    (one,) = found(rows(losses + noisy(0, 0.05, count)))
+    assert one.kind == "loss-rises"

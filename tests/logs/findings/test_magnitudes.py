@@ -82,3 +82,10 @@ def test_loss_and_norm_are_huge_above_limits_of_their_own(loss, norm, is_found, 
 
 def test_a_huge_loss_that_gets_better_is_a_matter_of_units(found):
     assert found(rows(1e9 * FALLING, 1e6 * np.ones(100))) == []
+
+
+def test_margins_that_are_satisfied_ever_more_often_are_no_collapse(found):
+    draw = np.random.default_rng(1)
+    losses = np.where(draw.random(300) < np.linspace(0, 0.9, 300), 0.0, np.exp(-np.arange(300) / 150))
+    losses[-20:] = 0.0
+    assert {one.weight for one in found(rows(losses, losses))} <= {NOTE}
