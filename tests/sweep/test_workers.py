@@ -137,7 +137,7 @@ def test_any_executor_of_the_standard_library_will_do():
 def test_the_default_number_of_workers_is_what_this_process_may_use():
     assert available(None) >= 1
     assert available(7) == 7
-    with pytest.raises(OptionError, match="--workers 0"):
+    with pytest.raises(OptionError, match="workers=0"):
         available(0)
 
 
