@@ -5,10 +5,11 @@ from collections.abc import Iterable
 from math import inf, nan
 from numbers import Integral, Real
 
-#: What a command line is told by, ``--depth 5``, ``--no-tied``, ``--norm``, and whether a value follows; quoted words
-#: and whole commands are kept.
+#: What a command line is told by, ``--depth 5``, ``--no-tied``, ``--norm``, and whether a value follows, and
+#: ``--column loss=nll``; quoted words and whole commands are kept.
 TYPED = re.compile(
     r"""(?<!\w)(?P<kept>'[^']*'|"[^"]*"|gradcheck[ ][a-z].*)
+    |--column[ ](?P<quantity>\w+)=(?P<column>[\w/]+)
     |(?<![\w-])--(?P<no>no-)?(?P<name>[a-z][a-z-]*)
     (?P<joint>[ ](?=['"\[({<]|[-+]?\.?\d|[-+]?(?:inf|nan)\b|(?:True|False|None|[A-Z]+)\b))?""",
     re.VERBOSE,
@@ -101,6 +102,8 @@ def in_python(message: str) -> str:
     def spoken(found: re.Match[str]) -> str:
         if found["kept"]:
             return found["kept"]
+        if found["quantity"]:
+            return f"columns={{{found['quantity']!r}: {found['column']!r}}}"
         name = found["name"].replace("-", "_")
         return f"{name}=False" if found["no"] else f"{name}=" if found["joint"] else name
 

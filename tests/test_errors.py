@@ -149,6 +149,7 @@ def test_finite_returns_a_plain_float(value):
         ("drop --seeds 3, or take --no-tied", "drop seeds=3, or take tied=False"),
         ("is 3: use --seed N --seeds 1", "is 3: use seed=N seeds=1"),
         ("to read it type gradcheck simulate --depth 5", "to read it type gradcheck simulate --depth 5"),
+        ("say --column loss=train/nll", "say columns={'loss': 'train/nll'}"),
         ("'--depth' is unknown", "'--depth' is unknown"),
         ("a -- b, x--depth", "a -- b, x--depth"),
     ],

@@ -46,7 +46,8 @@ class GrowingLog:
 
     def __init__(self, file: str | Path, *, resume: bool = False, overwrite: bool = False) -> None:
         self.last_step: int | None = None
-        self._owner, self._empty = os.getpid(), False
+        self._owner = self._told = os.getpid()
+        self._empty = False
         try:
             self.file = Path(file)
             self.file.parent.mkdir(parents=True, exist_ok=True)
@@ -86,6 +87,13 @@ class GrowingLog:
         except OSError as error:
             self.close()
             warn(f"{self.file}: {error.strerror or error}; gradcheck records no more, training goes on", stacklevel=4)
+
+    def tell_forked(self) -> None:
+        """Warn once in a process that was forked: what it does is not recorded."""
+        if os.getpid() not in (self._owner, self._told):
+            self._told = os.getpid()
+            text = f"{self.file}: this process was forked from the recorder's, and records nothing"
+            warn(f"{text}; make the recorder in the process that trains", stacklevel=4)
 
     @property
     def closed(self) -> bool:

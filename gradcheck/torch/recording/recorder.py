@@ -157,6 +157,7 @@ class Recorder:
             One of them isn't a number, or is several.
         """
         given = {"loss": single("loss", loss), "lr": single("lr", lr), "loss_scale": single("loss_scale", loss_scale)}
+        self._log.tell_forked()
         if self._sample is not None and not self._log.closed:
             layers, whole = self._sample.numbers(given)
             self._log.write(record_line(self._number, layers, digits=DIGITS, **whole))

@@ -217,10 +217,13 @@ def test_a_process_that_is_forked_writes_nothing(file, runs):
         recorder.step(1.0)
         child = os.fork()
         if not child:
-            recorder.step(2.0)
+            with warnings.catch_warnings(record=True) as said:
+                warnings.simplefilter("always")
+                recorder.step(2.0)
+                recorder.step(2.0)
             recorder.close()
-            os._exit(0)
-        assert os.waitpid(child, 0)[1] == 0
+            os._exit(len(said))
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
         recorder.step(3.0)
     assert [record["loss"] for record in runs.records(file)] == [1.0, 3.0]
 
