@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import product
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 from gradcheck.errors import OptionError, at_least, one_of, shown
@@ -23,7 +25,10 @@ def names(allowed: Sequence[str]) -> Parser:
 
 
 def texts(option: str, text: str) -> Values:
-    """Parse a comma list of anything."""
+    """Parse a comma list of anything; the name of a file that is there may have commas in it."""
+    with suppress(OSError, ValueError):  # no name that a file could have
+        if "," in text and Path(text).is_file():
+            return (text,)
     return tuple(part.strip() for part in text.split(","))
 
 

@@ -1,5 +1,6 @@
 import math
 from itertools import pairwise, product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -264,3 +265,10 @@ def test_a_free_scale_initialisation_waits_for_its_scale():
 
 def test_the_default_limit_is_the_contract_s():
     assert MAX_ROWS == 100_000
+
+
+def test_a_file_whose_name_has_commas_is_one_value_where_it_is_there(tmp_path):
+    name = str(tmp_path / "a,b.npy")
+    assert PARSERS["data"]("data", name) == (f"{tmp_path}/a", "b.npy")
+    Path(name).touch()
+    assert PARSERS["data"]("data", name) == (name,)

@@ -8,9 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from gradcheck.diagnosis.regression import Move, Regression
-from gradcheck.render.layout import aside, borderless, indented, printed
+from gradcheck.render.layout import aside, borderless, indented, printed, verdict_block
 from gradcheck.render.page import PLAIN_PAGE, Page
-from gradcheck.render.style import STYLES, without_controls
+from gradcheck.render.style import without_controls
 
 #: Layers that the table shows, those that moved furthest first.
 MOST = 20
@@ -26,9 +26,8 @@ def _parts(regression: Regression) -> Iterator[RenderableType]:
     label, colour = ("REGRESSION", "red") if regression.regression else ("NO REGRESSION", "green")
     moved = [move for move in regression.layers if move.moved]
     count = f"{len(moved)} of {len(regression.layers)} {regression.unit}s"
-    verdict = ((before, STYLES[before]), " → ", (after, STYLES[after]))
-    far = f", {count} moved by more than {regression.tolerance:g} decades"
-    yield Text.assemble(" ", (f" {label} ", f"reverse {colour}"), "  ", *verdict, far)
+    far = f"{before} → {after}, {count} moved by more than {regression.tolerance:g} decades"
+    yield verdict_block(label, colour, [far])
     if moved:
         yield ""
         moved.sort(key=lambda move: math.inf if move.change is None else abs(move.change), reverse=True)

@@ -1,0 +1,162 @@
+"""Mutated files of every kind that gradcheck reads, thousands of each: do they end in errors of its own tree only?
+
+    python benchmarks/hostile.py [FILES] [READER ...]
+
+Each reader gets FILES (5,000) mutations of one good file, under 4 GiB of address space. Printed: how many were read,
+how many refused, everything that ended otherwise, the slowest file, and the most memory.
+"""
+
+import io
+import json
+import random
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+import gradcheck
+
+#: Bytes of address space: a file that inflates without bounds meets them.
+ADDRESSES = 4 * 2**30
+
+#: What is put into a file, beside single bytes.
+TOKENS = [
+    b"NaN", b"Infinity", b"1e999", b"-0", b"[", b"{", b'"', b"\x00", b"\xff\xfe", b"\n", b"\r", b",", b"null",
+    b"9" * 400, b"[" * 2000, b'{"a":' * 500, b"\x1b[2J", b"true", b"tensor(", b"step", b"loss", b"PK\x03\x04",
+    b"\x93NUMPY",
+]  # fmt: skip
+
+
+def mutated(good: bytes, draw: random.Random) -> bytes:
+    """Return a file with one to four changes: bytes changed, parts cut, doubled or moved, tokens put in."""
+    data = bytearray(good)
+    for _ in range(draw.randint(1, 4)):
+        at, end = sorted(draw.randrange(len(data) + 1) for _ in range(2))
+        kind = draw.randrange(6)
+        if kind == 0 and data:
+            for _ in range(draw.randint(1, 8)):
+                data[draw.randrange(len(data))] = draw.randrange(256)
+        elif kind == 1:
+            del data[at : min(end, at + 200)]
+        elif kind == 2:
+            data[at:at] = data[at : min(end, at + 500)] * draw.choice([1, 3, 50])
+        elif kind == 3:
+            data[at:at] = draw.choice(TOKENS)
+        elif kind == 4:
+            del data[draw.randrange(len(data) + 1) :]
+        else:
+            part = data[at : min(end, at + 300)]
+            data += part
+    return bytes(data)
+
+
+def _written(write: Callable[[io.BytesIO], object]) -> bytes:
+    stream = io.BytesIO()
+    write(stream)
+    return stream.getvalue()
+
+
+def _rows() -> list[dict[str, float]]:
+    return [{"step": step, "loss": 2.0 / (1 + step), "lr": 0.1, "grad_norm": 1.0 + step % 3} for step in range(60)]
+
+
+def _lines(form: str) -> bytes:
+    return "".join(form.format(**row) + "\n" for row in _rows()).encode()
+
+
+def good_files() -> dict[str, tuple[str, bytes]]:
+    """Return for each reader a file's name and what a good one holds."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(8, 4)), np.arange(8) % 3
+    weights = {
+        "W1": rng.normal(size=(64, 3)),
+        "b1": np.zeros(3),
+        "W_out": rng.normal(size=(3, 10)),
+        "b_out": np.zeros(10),
+    }
+    report = gradcheck.simulate(depth=2, width=4, batch_size=4).to_json()
+    columns = {name: [row[name] for row in _rows()] for name in _rows()[0]}
+    return {
+        "npy": ("x.npy", _written(lambda to: np.save(to, x))),
+        "npz": ("x.npz", _written(lambda to: np.savez_compressed(to, x=x, y=y))),
+        "csv": ("x.csv", "\n".join(",".join(map(str, row)) for row in x).encode()),
+        "weights": ("w.npz", _written(lambda to: np.savez(to, **weights))),
+        "baseline": ("r.json", report.encode()),
+        "json-lines": ("run.jsonl", "".join(json.dumps(row) + "\n" for row in _rows()).encode()),
+        "table": ("run.csv", b"step,loss,lr,grad_norm\n" + _lines("{step},{loss},{lr},{grad_norm}")),
+        "state": ("trainer_state.json", json.dumps({"log_history": _rows()}, indent=1).encode()),
+        "columns": ("columns.json", json.dumps(columns).encode()),
+        "console": (
+            "out.log",
+            _lines("[host] epoch 1 step {step}: loss={loss:.4f} | grad_norm: {grad_norm:.3f}"),
+        ),
+        "dicts": ("out.txt", _lines("{{'loss': {loss}, 'grad_norm': {grad_norm}, 'epoch': {step}}}")),
+        "bars": ("bar.log", _lines("\r 50%|##  | {step}/60 [00:01<00:01, loss={loss:.3f}, gnorm={grad_norm}]")),
+    }
+
+
+def read(reader: str, path: Path) -> None:
+    """Read a file as its users do."""
+    small = {"depth": 1, "width": 2, "batch_size": 4}
+    if reader in ("npy", "npz", "csv"):
+        gradcheck.simulate(data=path, **small)
+    elif reader == "weights":
+        gradcheck.simulate(weights=path, batch_size=4)
+    elif reader == "baseline":
+        from gradcheck.diagnosis.regression import read_report
+
+        read_report(path)
+    else:
+        gradcheck.diagnose(path)
+
+
+def outcomes(reader: str, files: int) -> Iterator[tuple[str, float]]:
+    """Yield what became of each mutated file, and the seconds that it took."""
+    name, good = good_files()[reader]
+    draw = random.Random(reader)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        for number in range(files):
+            path.write_bytes(good if number == 0 else mutated(good, draw))
+            start = time.perf_counter()
+            try:
+                read(reader, path)
+                outcome = "read"
+            except gradcheck.GradcheckError as error:
+                outcome = "refused" if "\n" not in str(error) else f"an error of several lines: {error!r}"
+            except BaseException as error:
+                outcome = f"file {number}: {type(error).__name__}: {error}"
+            yield outcome, time.perf_counter() - start
+
+
+def measured(reader: str, files: int) -> tuple[str, list[str]]:
+    """Return a line on a reader, and what ended otherwise."""
+    resource.setrlimit(resource.RLIMIT_AS, (ADDRESSES, ADDRESSES))
+    found = list(outcomes(reader, files))
+    counts = {name: sum(one == name for one, _ in found) for name in ("read", "refused")}
+    others = [one for one, _ in found if one not in counts]
+    slowest = max(range(len(found)), key=lambda number: found[number][1])
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    line = f"{reader:<11}{counts['read']:>7}{counts['refused']:>9}{len(others):>8}"
+    return f"{line}   {found[slowest][1]:.2f} s (file {slowest}){peak:>9.0f} MiB", others
+
+
+def main() -> None:
+    """Print the table."""
+    files = int(sys.argv[1]) if len(sys.argv) > 1 else 5000
+    print(f"{'reader':<11}{'read':>7}{'refused':>9}{'others':>8}   slowest          most memory")
+    for reader in sys.argv[2:] or good_files():
+        with get_context("spawn").Pool(1) as pool:  # each with an address space of its own
+            line, others = pool.apply(measured, (reader, files))
+        print(line, flush=True)
+        for one in dict.fromkeys(others):
+            print("   ", one[:300])
+
+
+if __name__ == "__main__":
+    main()
