@@ -16,7 +16,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 COMMANDS = re.findall(r"`gradcheck (.*?)`", (EXAMPLES / "README.md").read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize(("log", "status"), [("exploding.jsonl", "nonfinite"), ("spikes.log", "spikes")])
+@pytest.mark.parametrize(("log", "status"), [("exploding.jsonl", "exploding"), ("spikes.log", "spikes")])
 def test_a_log_has_the_illness_that_it_was_made_with(log, status):
     assert diagnose(EXAMPLES / log).verdict.status == status
 

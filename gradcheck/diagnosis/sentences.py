@@ -134,7 +134,8 @@ def _ill_since(cause: Cause, flow: GradientFlow) -> str:
 def _loss_course(cause: Cause, flow: GradientFlow) -> str:
     first, last, steps = cause.details["first"], _number(cause), cause.details["steps"]
     course = f"goes from {first:.3g} to {last:.3g} in" if math.isfinite(last) else "is not finite after"
-    return f"the loss {course} {counted(steps, 'step')} of training"
+    where = ", all on one batch: its last layers alone may learn it by heart" if cause.details.get("one_batch") else ""
+    return f"the loss {course} {counted(steps, 'step')} of training{where}; what follows is the gradient after them"
 
 
 def _underflow(cause: Cause, flow: GradientFlow) -> str:

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, InvalidStateError, ProcessPoolExecutor
+from functools import partial
 from multiprocessing import connection
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -146,11 +147,10 @@ def cluster(address: str) -> Iterator[tuple[Executor, int]]:
             logging.getLogger(name).setLevel(logging.CRITICAL)
     # Dask may still finish a task that was failed here for want of a scheduler; Python calls that critical.
     logging.getLogger("concurrent.futures").disabled = True
-    try:
-        client: Any = Client(address, timeout=PATIENCE, set_as_default=False)  # type: ignore[no-untyped-call, unused-ignore]
-    except (OSError, ValueError, TimeoutError, MemoryError) as error:  # MemoryError: another service's words as sizes
+    client = _connected(partial(Client, address, timeout=PATIENCE, set_as_default=False))
+    if client is None:
         problem = f"{address}: no scheduler answers within {PATIENCE} s; start one with: dask scheduler"
-        raise OptionError("scheduler", problem) from error
+        raise OptionError("scheduler", problem)
     executor = Cluster(client)
     try:
         _await_workers(client, address)
@@ -158,6 +158,20 @@ def cluster(address: str) -> Iterator[tuple[Executor, int]]:
             yield executor, max(8, 4 * sum(client.ncores().values()))
     finally:
         client.close(timeout=1)
+
+
+def _connected(connect: Callable[[], Any]) -> Any:  # noqa: ANN401
+    """Return a client, or None where none comes about in time: for a service that is silent Dask waits for ever."""
+    clients: list[Any] = []
+
+    def try_it() -> None:
+        with contextlib.suppress(OSError, ValueError, TimeoutError, MemoryError):  # MemoryError: other words as sizes
+            clients.append(connect())
+
+    trial = threading.Thread(target=try_it, daemon=True)
+    trial.start()
+    trial.join(PATIENCE + 1)
+    return clients[0] if clients else None
 
 
 def _await_workers(client: Any, address: str) -> None:  # noqa: ANN401

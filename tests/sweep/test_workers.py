@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import os
 import signal
+import socket
 import subprocess
 import sys
 from itertools import islice
@@ -148,7 +149,7 @@ import sys
 from distributed import LocalCluster
 
 if __name__ == "__main__":
-    how = dict(n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1")
+    how = dict(n_workers=int(sys.argv[2]), threads_per_worker=1, dashboard_address=None, host="127.0.0.1")
     with LocalCluster(**how, local_directory=sys.argv[1]) as cluster:
         print(cluster.scheduler_address, *(nanny.pid for nanny in cluster.workers.values()), flush=True)
         sys.stdin.read()
@@ -156,10 +157,10 @@ if __name__ == "__main__":
 
 
 @contextlib.contextmanager
-def dask_cluster(folder):
-    """Two worker processes on loopback; the scheduler's process, its address and the workers' ids."""
+def dask_cluster(folder, workers=2):
+    """Worker processes on loopback; the scheduler's process, its address and the workers' ids."""
     pytest.importorskip("distributed")
-    command = [sys.executable, "-c", CLUSTER, folder]
+    command = [sys.executable, "-c", CLUSTER, folder, str(workers)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
     ) as process:
@@ -228,6 +229,26 @@ def test_a_scheduler_that_is_lost_in_mid_sweep_is_told_without_a_traceback(tmp_p
         scheduler.kill()
         _, stderr = process.communicate(timeout=PATIENCE)
     assert b"Traceback" not in stderr
+
+
+def test_a_scheduler_without_workers_is_waited_for_so_long_and_no_longer(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(workers, "WORKERS_WITHIN", 1)
+    with (
+        dask_cluster(tmp_path, workers=0) as (_, address, _ids),
+        pytest.raises(OptionError, match=f"{address}: has no worker; start one with: dask worker {address}"),
+        cluster(address),
+    ):
+        pass
+    assert f"waiting for workers of {address}" in capsys.readouterr().err
+
+
+def test_a_service_that_says_nothing_is_no_scheduler(monkeypatch):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr(workers, "PATIENCE", 1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(OptionError, match="no scheduler answers within 1 s"), cluster(address):
+            pass
 
 
 def test_an_interrupt_on_a_cluster_exits_with_130_and_whole_rows(scheduler):
