@@ -133,7 +133,10 @@ def _none(task: Task, threshold: None) -> Clipped:
 
 def _value(task: Task, limit: float) -> Clipped:
     """Each entry to [−c, c], where the array's type has numbers as large as c."""
-    clipped = [np.clip(one, -limit, limit) if limit < np.finfo(one.dtype).max else one for one in task.gradients]
+    clipped = [
+        np.clip(one, -limit, limit).astype(one.dtype, copy=False) if limit < np.finfo(one.dtype).max else one
+        for one in task.gradients
+    ]
     return Clipped(clipped, limit)
 
 

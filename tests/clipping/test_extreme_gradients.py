@@ -167,7 +167,7 @@ def test_a_burst_of_large_norms_is_forgotten_in_the_end(rule, at, rng):
 def test_norms_whose_sum_or_square_overflows_are_judged_like_any_others(rule, rng):
     gradients = [rng.uniform(0.2, 1) * np.full(8, 6e307) for _ in range(60)]
     top, below = Clipper(rule), Clipper(rule)
-    reports = [(top([one])[1], below([one / 2**900])[1]) for one in gradients]
+    reports = [(top([one])[1], below([one / 2.0**900])[1]) for one in gradients]
     assert [one.clipped for one, _ in reports] == [other.clipped for _, other in reports]
     assert any(other.clipped for _, other in reports)
     assert [one.kept for one, _ in reports] == pytest.approx([other.kept for _, other in reports], rel=1e-9)

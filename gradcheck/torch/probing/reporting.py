@@ -71,8 +71,8 @@ def _of_training(history: History) -> Iterator[Cause]:
     elif history.statuses[0] != "healthy":
         since = max(index for index, one in enumerate(history.statuses) if one != "healthy") + 1
         yield Cause("healthy-since", None, since, details={"status": history.statuses[0]})
-    details = {"first": history.losses[0], "steps": history.steps, "one_batch": history.one_batch}
-    yield Cause("loss-course", None, history.losses[-1], details=details)
+    course = {"first": history.losses[0], "steps": history.steps, "one_batch": history.one_batch}
+    yield Cause("loss-course", None, history.losses[-1], details=course)
 
 
 def _of_precision(lost: Sequence[Underflow], scale: float, amp: str | None) -> Iterator[Cause]:
