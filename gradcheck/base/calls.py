@@ -63,7 +63,7 @@ def check_call(
     try:
         taken.bind(*values, **options)
     except TypeError as error:
-        for name in options.keys() - set(known):
+        for name in (one for one in options if one not in known):
             hint = elsewhere.get(name) or did_you_mean(name, known) + allowed
             raise CallError(function, f"has no option {name!r}; {hint}") from None
         verb = "is" if "missing" in str(error) else "has"

@@ -124,7 +124,8 @@ def verify(**options: Unpack[VerifyOptions]) -> Verification:
     OptionError
         An option has a value that it can't have.
     """
-    only, seed, dtype = checked(rows(VerifyOptions), options).values()
+    settled = checked(rows(VerifyOptions), options)
+    only, seed, dtype = (settled[name] for name in ("only", "seed", "dtype"))
     names = (only,) if isinstance(only, str) else tuple(only or ())
     chosen = _chosen(list_checks(), names)
     start = time.perf_counter()

@@ -212,6 +212,8 @@ def test_a_run_without_a_step_leaves_no_file(file, runs):
     assert file.read_bytes() == before
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 def test_a_process_that_is_forked_writes_nothing(file, runs):
     with Recorder(runs.mlp(), file, every=1) as recorder:
         recorder.step(1.0)
