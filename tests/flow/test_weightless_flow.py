@@ -259,10 +259,10 @@ def test_the_report_says_how_layers_were_represented(options, layers, chosen):
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"init": "he_uniform"}, "--init he_uniform is not normal"),
-        ({"arch": "rnn", "depth": None}, "the steps of --arch rnn share their weights"),
-        ({"weights": True}, "--weights gives the matrices"),
-        ({"save_weights": True}, "--save-weights writes the matrices"),
+        ({"init": "he_uniform"}, "init he_uniform is not normal"),
+        ({"arch": "rnn", "depth": None}, "the steps of arch rnn share their weights"),
+        ({"weights": True}, "weights gives the matrices"),
+        ({"save_weights": True}, "save_weights writes the matrices"),
     ],
 )
 def test_weightless_layers_are_refused_where_there_can_be_none(options, reason, chosen, tmp_path):

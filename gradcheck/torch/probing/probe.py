@@ -111,7 +111,11 @@ def probe(
     optimizer = one_of("optimizer", optimizer, OPTIMIZERS) if isinstance(optimizer, str) else optimizer
     lr = finite("lr", lr, "it is a learning rate", above=0)
     chosen = make_optimizer(optimizer, lr, model) if steps else None
-    trial, history, lost = _Trial(model, batch, loss, seed), History(not callable(batch)), tuple[Underflow, ...]()
+    trial, history, lost = (
+        _Trial(model, batch, loss, seed),
+        History(one_batch=not callable(batch)),
+        tuple[Underflow, ...](),
+    )
     suggestions = None
     with untouched(model, chosen), torch.random.fork_rng(), torch.enable_grad():
         model.train(mode == "train")

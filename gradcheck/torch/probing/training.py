@@ -74,11 +74,11 @@ def _take_step(optimizer: torch.optim.Optimizer, gradients: Gradients, shift: in
 class History:
     """What the steps of training show: since when the model is ill, and where it began."""
 
-    one_batch: bool = False  # the same for each step
     losses: list[float] = field(default_factory=list)  # before each step, and after the last
     statuses: list[Status] = field(default_factory=list)  # as many verdicts
     sick_from: int | None = None  # the first of the steps after which the model is ill to the end
     sick_layer: str | None = None  # where it showed first
+    one_batch: bool = False  # the same for each step
 
     @property
     def steps(self) -> int:
