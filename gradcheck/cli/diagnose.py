@@ -11,6 +11,7 @@ from gradcheck.cli.options import command
 from gradcheck.cli.output import JSON
 from gradcheck.cli.progress import ShareProgress
 from gradcheck.cli.shown import AS_JSON, FAIL_ON, FILE, QUIET, Shown, format_of
+from gradcheck.errors import OptionError
 from gradcheck.logs.findings.finding import FINDING_KINDS, NOTE
 from gradcheck.spec.options.option import ARGUMENT, Names, Option
 
@@ -46,6 +47,9 @@ class LogOptions(TypedDict):
         "A recorder's file, JSON Lines, CSV, what a training prints, trainer_state.json, a TensorBoard event file, or "
         "a folder of runs; - reads the standard input.", ARGUMENT, "FILE", default=...,
     )]
+    against: Annotated[str | None, Option(
+        "Another log: from which step on do the two part, and in what first?", ARGUMENT, "OTHER",
+    )]
     max_norm: Annotated[float | None, Option(
         "Clipping threshold of the global norm.", READING, "C", usual="what the log says",
     )]
@@ -66,6 +70,7 @@ class Asked(NamedTuple):
     file: str
     max_norm: float | None
     columns: Mapping[str, str]
+    against: str | None = None
 
 
 @command(LogOptions, shown=(LOG_FORMAT, AS_JSON, FILE, LOG_FAIL_ON, QUIET))
@@ -79,7 +84,7 @@ def diagnose(log: LogOptions, shown: Shown) -> None:
     from gradcheck.logs.report import checked_max_norm
 
     enough = partial(_fails, kinds=shown.causes)
-    asked = Asked(log["file"], checked_max_norm(log["max_norm"]), asked_columns(log["columns"] or ()))
+    asked = Asked(log["file"], checked_max_norm(log["max_norm"]), asked_columns(log["columns"] or ()), log["against"])
     report, code = _diagnosed(asked, log["follow"], shown.quiet, enough)
     if report is None:
         raise typer.Exit(code)
@@ -93,18 +98,21 @@ def _diagnosed(
     asked: Asked, follow: bool, quiet: bool, enough: Callable[["LogReport"], bool]
 ) -> tuple["LogReport | None", int]:
     """Return the report, and the exit code if it was interrupted."""
+    if follow and asked.against is not None:
+        raise OptionError("follow", "watches one log; leave the other one out")
     if follow:
         from gradcheck.cli.follow import followed
 
-        report, interrupted = followed(asked, quiet, enough)
+        report, interrupted = followed(asked[:3], quiet, enough)
         return report, INTERRUPTED if interrupted else 0
     from gradcheck.logs.reading import read_log
-    from gradcheck.logs.report import report_on
+    from gradcheck.logs.report import held_against, report_on
 
     with ShareProgress(quiet) as progress:
         progress.what = "read"
         log = read_log(asked.file, tick=progress, columns=asked.columns)
-    return report_on(log, *asked), 0
+    other = None if asked.against is None else held_against(log, asked.against, asked.columns)
+    return report_on(log, asked.file, asked.max_norm, asked.columns, other), 0
 
 
 def _fails(report: "LogReport", kinds: Collection[str]) -> bool:

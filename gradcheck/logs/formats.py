@@ -38,6 +38,8 @@ def _lines(report: LogReport) -> Iterator[str]:
     yield f"**{label(report)}** - {escaped(headline(report))}"
     yield ""
     yield f"- {escaped(where(report))}"
+    if report.against:
+        yield f"- against {escaped(report.against.file)}: {escaped(report.against.message)}"
     yield from (f"- warning: {escaped(warning)}" for warning in report.warnings)
     if report.findings:
         yield ""

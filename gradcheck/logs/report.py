@@ -20,6 +20,7 @@ from gradcheck.logs.findings.meaning import as_meant
 from gradcheck.logs.findings.sentences import step_text
 from gradcheck.logs.in_memory import name_of
 from gradcheck.logs.log import Log
+from gradcheck.logs.parting import Parting, parting
 from gradcheck.logs.reading import read_log
 from gradcheck.logs.series import Series
 from gradcheck.logs.what_was_read import LogRead as LogRead
@@ -99,12 +100,14 @@ class LogReport(CommandReport):
     curves: Curves
     warnings: tuple[str, ...] = item("what was wrong with the log and was left out")
     runs: tuple[LogRun, ...] = item("where there are several: all of them, the one that is judged last", default=())
+    against: Parting | None = item("another log that it was held against", default=None)
 
 
 @public
 def diagnose(
     file: object,
     *,
+    against: object = None,
     max_norm: float | None = None,
     columns: Mapping[str, str] | None = None,
     tick: Callable[[float], None] | None = None,
@@ -122,6 +125,8 @@ def diagnose(
         A recorder's file; JSON Lines or CSV with columns such as step, loss, lr, grad_norm, grad_norm/LAYER; what a
         training prints; a Hugging Face ``trainer_state.json``; a TensorBoard event file; a folder of runs; ``-`` for
         the standard input. Or the rows themselves, with such names.
+    against : as `file`, optional
+        Another log: the report says from which step on the two part.
     max_norm : float, optional
         The clipping threshold of the global norm, where the log doesn't say it.
     columns : mapping, optional
@@ -152,7 +157,16 @@ def diagnose(
         raise OptionError("columns", f"{shown(columns)} is no mapping, such as {{'loss': 'train/nll'}}")
     columns = asked_columns(f"{quantity}={name}" for quantity, name in (columns or {}).items())
     name = str(file) if isinstance(file, str | PathLike) else name_of(file)
-    return report_on(read_log(file, tick=tick, columns=columns), name, max_norm, columns)
+    log = read_log(file, tick=tick, columns=columns)
+    other = None if against is None else held_against(log, against, columns)
+    return report_on(log, name, max_norm, columns, other)
+
+
+@np.errstate(all="ignore")  # numbers at the ends of the floats' range
+def held_against(log: Log, other: object, columns: Mapping[str, str] = NOTHING) -> Parting:
+    """Return where another log, a file or rows, parts from this one."""
+    name = str(other) if isinstance(other, str | PathLike) else name_of(other)
+    return parting(Series(log), Series(read_log(other, columns=columns)), name)
 
 
 def checked_max_norm(max_norm: float | None) -> float | None:
@@ -161,7 +175,13 @@ def checked_max_norm(max_norm: float | None) -> float | None:
 
 
 @np.errstate(all="ignore")  # numbers at the ends of the floats' range
-def report_on(log: Log, file: str, max_norm: float | None = None, columns: Mapping[str, str] = NOTHING) -> LogReport:
+def report_on(
+    log: Log,
+    file: str,
+    max_norm: float | None = None,
+    columns: Mapping[str, str] = NOTHING,
+    against: Parting | None = None,
+) -> LogReport:
     """Return what a log shows, as far as it is read: its last run, and in short the others."""
     series = Series(log)
     found = find_all(series, max_norm)
@@ -180,6 +200,7 @@ def report_on(log: Log, file: str, max_norm: float | None = None, columns: Mappi
         curves=Curves(grad_norm=_curve(series, "grad_norm"), loss=_curve(series, "loss")),
         warnings=(*log.problems.lines(), *_warnings(series)),
         runs=tuple(_runs(log, found, max_norm)),
+        against=against,
     )
 
 
@@ -208,7 +229,9 @@ def _finding(one: Finding, table: Sequence[Threshold]) -> LogFinding:
         layer=next(iter(one.layers), None),
         layers=one.layers,
         numbers={name: number(value) for name, value in one.numbers.items()},
-        advice=advice_on(one.kind, one.signs, _threshold_text(one.kind, table)),
+        advice=advice_on(
+            one.kind, one.signs, _threshold_text(one.kind, table), step_text(one.numbers.get("growth_step"))
+        ),
     )
 
 

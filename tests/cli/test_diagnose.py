@@ -225,3 +225,18 @@ def test_every_kept_document_is_compared():
     from pathlib import Path
 
     assert {path.name for path in Path(__file__).with_name("golden_logs").iterdir()} == set(TEXTS)
+
+
+def test_another_log_is_held_against_the_first(diagnosed, strictly):
+    said = "against spikes.jsonl: they part at step 90, in the gradient norm first: "
+    assert said in " ".join(diagnosed("healthy.jsonl spikes.jsonl").stdout.split())
+    document = strictly(diagnosed("healthy.jsonl spikes.jsonl --json").stdout)
+    jsonschema.validate(document, gradcheck.json_schema("diagnose"))
+    assert (document["against"]["first_step"], document["against"]["quantity"]) == (90, "grad_norm")
+    assert said.partition(": ")[2] in diagnosed("healthy.jsonl spikes.jsonl --format markdown").stdout
+
+
+def test_two_logs_are_not_followed(diagnosed):
+    ended = diagnosed("healthy.jsonl spikes.jsonl --follow")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == "error: --follow watches one log; leave the other one out\n"

@@ -13,7 +13,10 @@ MOST = 4
 #: Where a cause names the threshold that the table of percentiles has.
 THRESHOLD = "{threshold}"
 
-#: The same, where a log has too few norms for such a table.
+#: Where a cause names the step at which a growth began.
+BEFORE = "{before}"
+
+#: The same as a threshold, where a log has too few norms for such a table.
 NO_THRESHOLD = "a few times the usual norm"
 
 
@@ -42,7 +45,6 @@ SIGNS = {
     "no-gradient": "no gradient arrives at all",
     "constant": "the loss has the same value in every row",
     "at-chance": "the loss is the logarithm of a whole number",
-    "with-norm": "a gradient norm is logged, and is ordinary",
     "not-zeroed": "gradients of the step before were still there",
 }
 
@@ -62,7 +64,7 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
               "precision (1e-8 is 0 in float16); keep its state in float32, or take eps=1e-4", ("update-alone",), True),
         Cause("the loss scale is at its minimum and gradients overflow still: they are not finite by themselves; "
               "find the first layer that is not finite, or use bfloat16", ("scale-at-minimum",), True),
-        Cause("it exploded first: go back to a checkpoint from before the growth, clip the global norm at "
+        Cause(f"it exploded first: go back to a checkpoint from before step {BEFORE}, clip the global norm at "
               f"{THRESHOLD}, lower the learning rate", ("grew-before",), True),
         Cause("a loss of 0.0 beside such a gradient is a NaN that the Trainer hides: log with "
               "logging_nan_inf_filter=False to see the step at which it begins", ("loss-zero",), True),
@@ -103,7 +105,7 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
         Cause("lower the learning rate by 3 to 10 times, from a checkpoint before the rise"),
         Cause("look whether gradients are set to zero in every step (optimizer.zero_grad()), and the sign of "
               "each part of the loss", ("not-zeroed",)),
-        Cause("clipping hides how large the gradient is: norms of the clipped gradient look ordinary", ("with-norm",)),
+        Cause("look whether the logged norm is that of the clipped gradient: then it hides how large the gradient is"),
     ),
     "dead": (
         Cause("lower the learning rate, or use an activation without a flat side (leaky_relu, elu, gelu)"),
@@ -175,7 +177,9 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
 }  # fmt: skip
 
 
-def advice_on(kind: str, signs: Iterable[str] = (), threshold: str = NO_THRESHOLD) -> tuple[str, ...]:
+def advice_on(
+    kind: str, signs: Iterable[str] = (), threshold: str = NO_THRESHOLD, before: str = "it"
+) -> tuple[str, ...]:
     """Return what to try for a finding of a kind: the likeliest cause by the log's signs first.
 
     Parameters
@@ -186,8 +190,10 @@ def advice_on(kind: str, signs: Iterable[str] = (), threshold: str = NO_THRESHOL
         Keys of ``SIGNS`` that the log shows.
     threshold : str
         A threshold of clipping in words.
+    before : str
+        The step at which a growth began, in words.
     """
     shown = set(signs)
     causes = [one for one in CAUSES[kind] if shown.intersection(one.signs) or not one.only]
     causes.sort(key=lambda one: not shown.intersection(one.signs))
-    return tuple(one.advice.replace(THRESHOLD, threshold) for one in causes[:MOST])
+    return tuple(one.advice.replace(THRESHOLD, threshold).replace(BEFORE, before) for one in causes[:MOST])

@@ -141,8 +141,7 @@ def find_loss_rises(series: Series) -> list[Finding]:
         return []
     first = _risen_at(losses, row, base + max(0.03 * rise, 3 * deviation(losses[: row + size])))
     numbers = {"best": base, "end": base + rise, "rise": rise}
-    signs = ("with-norm",) if len(series.norm) else ()
-    return [Finding("loss-rises", float(steps[first]), float(steps[-1]), (), numbers, limit, signs=signs)]
+    return [Finding("loss-rises", float(steps[first]), float(steps[-1]), (), numbers, limit)]
 
 
 def _risen_at(losses: Numbers, row: int, level: float) -> int:

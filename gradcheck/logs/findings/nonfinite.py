@@ -101,7 +101,9 @@ def _growth_before(series: Series, step: float) -> dict[str, float]:
     rise, above = float(levels[-1] - levels[begin]), float(levels[-1] - np.median(levels))
     if min(rise, above) <= max(GREW, GREW_DEVIATIONS * noise):
         return {"above_usual": above}
-    return {"log10_growth": rise, "growth_rows": float(len(levels) - begin - 1), "above_usual": above}
+    grown = len(levels) - begin - 1
+    began = float(track.until(step).steps[-grown - 1])
+    return {"log10_growth": rise, "growth_rows": float(grown), "growth_step": began, "above_usual": above}
 
 
 def _signs(found: Nonfinite, what: str, growth: dict[str, float]) -> list[str]:

@@ -53,7 +53,7 @@ def find_clipped_scaled(series: Series, max_norm: float | None = None) -> list[F
     moved = bool(scales.max() >= 2 * scales.min())
     logged = series.values("max_norm")[known]
     given = max_norm or (series.clip[1] if series.clip else float(np.nanmedian(logged)) if _some(logged) else None)
-    named = given is not None and abs(limit / given - 1) < SAME
+    named = given is not None and abs(limit - given) < SAME * given
     kept = float(np.minimum(1.0, after / before).mean())
     if not steady or not (moved or named) or kept > 0.5:
         return []

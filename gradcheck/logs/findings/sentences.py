@@ -77,7 +77,9 @@ def _story(found: "Finding") -> Iterator[str]:
     if "last_finite_step" in numbers:
         known = {"loss": numbers.get("last_loss"), "norm": numbers.get("last_norm")}
         last = ", ".join(f"{name} {significant(value, 3)}" for name, value in known.items() if value is not None)
-        yield f"; the last finite at step {step_text(numbers['last_finite_step'])}: {last}"
+        gap = found.first_step - numbers["last_finite_step"] > 1
+        between = "; it began between the two" if gap else ""
+        yield f"; the last finite at step {step_text(numbers['last_finite_step'])}: {last}{between}"
 
 
 def _vanishing(found: "Finding") -> str:

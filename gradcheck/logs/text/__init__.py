@@ -11,7 +11,7 @@ from rich.text import Text
 from gradcheck.base.wording import as_percent
 from gradcheck.logs.findings.clips import usual_text, usual_threshold
 from gradcheck.logs.findings.finding import NOTE
-from gradcheck.logs.findings.sentences import counted, step_text
+from gradcheck.logs.findings.sentences import counted, factor_text, step_text
 from gradcheck.logs.in_memory import FORMAT
 from gradcheck.logs.report import LogFinding, LogReport
 from gradcheck.render.bars import Scale, columns, common_scale, sparkline
@@ -53,6 +53,9 @@ def _parts(report: LogReport, page: Page) -> Iterator[RenderableType]:
     yield ""
     yield verdict(report)
     yield from (indented(Text(without_controls(line))) for line in other_runs(report))
+    if report.against:
+        yield ""
+        yield indented(Text(without_controls(f"against {report.against.file}: {report.against.message}")))
     if report.log.columns:
         yield indented(aside(taken(report)))
     yield from curves(report, page)
@@ -124,6 +127,8 @@ def where(report: LogReport) -> str:
     worst = report.findings[0]
     single = worst.last_step == worst.first_step
     when = f"at step {step_text(one.first_step)}" if single else f"from step {step_text(one.first_step)} on"
+    if worst.numbers.get("log10_growth") is not None:
+        when += f", after it grew {factor_text(float(worst.numbers['log10_growth'] or 0))}-fold"
     if not one.layer:
         return when
     if worst.kind in MOVING:
