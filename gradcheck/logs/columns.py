@@ -29,6 +29,7 @@ ALIASES = {
     "activation_rms": "activation_rms act_rms",
     "dead_fraction": "dead_fraction dead_units dead",
     "grad_left": "grad_left",
+    "clipped_percent": "clipped_percent clip clip_percent percent_clipped",
     "overflow": "overflow overflows number_of_skipped_iterations skipped_iterations skipped_steps",
     "nan_steps": "nan_steps number_of_nan_iterations nan_iterations",
 }  # fmt: skip

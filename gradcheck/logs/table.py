@@ -34,7 +34,7 @@ POSITION = Column("position")
 LARGEST = 1.797e308
 
 #: Quantities that are kept beside those that make a row one of the training.
-BESIDE = ("lr", "loss_scale", "max_norm", "overflow", "grad_left")
+BESIDE = ("lr", "loss_scale", "max_norm", "overflow", "grad_left", "clipped_percent")
 
 
 class Table:

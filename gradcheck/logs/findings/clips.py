@@ -14,7 +14,7 @@ import numpy as np
 
 from gradcheck.base.record import Record, item, number
 from gradcheck.base.wording import shortest
-from gradcheck.logs.findings.finding import Finding
+from gradcheck.logs.findings.finding import NOTE, Finding
 from gradcheck.logs.findings.robust import Numbers
 from gradcheck.logs.series import Series
 from gradcheck.spec.clip_rules import ADAPTIVE, PERCENT, RULES, Rule
@@ -71,7 +71,7 @@ def find_clipping(series: Series, max_norm: float | None) -> list[Finding]:
     """Find clipping that acts always, or never."""
     norms, limits = _norms_and_limits(series, max_norm)
     if len(norms) < ENOUGH:
-        return []
+        return _as_counted(series)
     over = norms > limits * (1 + SLACK)
     share, kept = float(over.mean()), float(np.minimum(1.0, limits / norms).mean())
     numbers = {"clipped_fraction": share, "kept": kept, "largest_norm": float(norms.max())}
@@ -81,6 +81,16 @@ def find_clipping(series: Series, max_norm: float | None) -> list[Finding]:
         limit = float(np.median(limits))
         return [Finding("never-clipped", *series.ends, (), numbers | {"max_norm": limit}, limit)]
     return []
+
+
+def _as_counted(series: Series) -> list[Finding]:
+    """Return clipping that acts always by the log's own count, per cent of the steps; a note."""
+    shares = series.values("clipped_percent") / PERCENT
+    shares = shares[~np.isnan(shares)]
+    if len(shares) < ENOUGH or shares.min() < 0 or shares.max() > 1 or np.median(shares) < ALWAYS:
+        return []
+    numbers = {"clipped_fraction": float(shares.mean())}
+    return [Finding("always-clipped", *series.ends, (), numbers, ALWAYS, severity=NOTE)]
 
 
 def _norms_and_limits(series: Series, max_norm: float | None) -> tuple[Numbers, Numbers]:

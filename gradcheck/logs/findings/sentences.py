@@ -131,8 +131,9 @@ def _update_ratio(found: "Finding") -> str:
 
 
 def _always_clipped(found: "Finding") -> str:
-    share, kept = (as_percent(found.numbers[name]) for name in ("clipped_fraction", "kept"))
-    return f"{share} of the steps are clipped; {kept} of the learning rate is left"
+    share, kept = as_percent(found.numbers["clipped_fraction"]), found.numbers.get("kept")
+    left = "by the log's own count" if kept is None else f"{as_percent(kept)} of the learning rate is left"
+    return f"{share} of the steps are clipped; {left}"
 
 
 def _never_clipped(found: "Finding") -> str:

@@ -8,6 +8,7 @@ import pytest
 from gradcheck.clipping import Clipper
 from gradcheck.logs.findings.clips import replays, thresholds
 from gradcheck.logs.findings.criteria import find_all
+from gradcheck.logs.findings.finding import NOTE
 from gradcheck.logs.reading import read_log
 from gradcheck.logs.records import header_line
 from gradcheck.logs.series import Series
@@ -84,3 +85,10 @@ def test_a_threshold_of_another_rule_is_not_taken_for_a_norm(tmp_path):
     lines = b"".join(json.dumps(row).encode() + b"\n" for row in rows())
     (tmp_path / "run").write_bytes(header_line([], rule="value", threshold=1e-3) + lines)
     assert find_all(Series(read_log(tmp_path / "run"))) == []
+
+
+@pytest.mark.parametrize(("percent", "kinds"), [(100.0, ["always-clipped"]), (40.0, []), (300.0, [])])
+def test_a_log_s_own_count_of_clipped_steps_is_a_note(percent, kinds, found):
+    notes = found(rows(clip=percent))
+    assert [one.kind for one in notes] == kinds
+    assert {one.weight for one in notes} <= {NOTE}
