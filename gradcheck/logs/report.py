@@ -288,5 +288,7 @@ def _warnings(series: Series) -> Iterator[str]:
             and np.isnan(series.samples[:, series.columns[Column(name)]]).all()
         ):
             yield f"no number under {name} could be read"
-    if series.run.nonfinite is None and not len(series.norm) and len(series.steps):
+    norm = Column("grad_norm")
+    put_aside = norm in series.table.columns and norm not in series.columns  # a note says why
+    if series.run.nonfinite is None and not len(series.norm) and len(series.steps) and not put_aside:
         yield f"it has no gradient norm: only the loss is judged, from step {step_text(series.steps[0])} on"

@@ -34,6 +34,7 @@ SIGNS = {
     "rate-zero": "the learning rate is zero throughout",
     "clipped": "a clipping threshold is known",
     "half-precision": "a loss scale is logged",
+    "scale-falls": "the loss scale falls where it begins",
     "scale-at-minimum": "the loss scale has fallen as far as it goes",
     "grew-before": "the norm grew before",
     "steady-before": "the norm was as usual in the row before",
@@ -138,6 +139,8 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
         Cause("the outputs pass softmax or sigmoid before a loss that takes logits: leave it out"),
     ),
     "loss-jump": (
+        Cause("the loss scale falls there: gradients overflowed in half precision; use bfloat16, or lower the learning "
+              "rate", ("scale-falls",), True),
         Cause("the learning rate rises there: lower its peak", ("rate-rising",), True),
         Cause("go back to a checkpoint from before, skip the batches of these steps, and see whether it comes "
               "again"),

@@ -190,7 +190,7 @@ def _scaled_norms(found: "Finding") -> str:
 
 def _too_short(found: "Finding") -> str:
     rows, enough = counted(int(found.numbers["rows"]), "row"), int(found.limit or 0)
-    return f"{rows} with a loss or a gradient norm: {enough} are the fewest that a run is judged healthy by"
+    return f"{rows} with a loss or a gradient norm: a verdict takes {enough} at least"
 
 
 #: Kind of finding ↦ its sentence.

@@ -7,7 +7,10 @@ from gradcheck.logs.findings.states import find_not_zeroed
 from gradcheck.logs.series import Series
 
 #: By so much the learning rate has risen in the tenth of the run before.
-ROSE = 1.1
+ROSE = 1.05
+
+#: To such a part of what it was the loss scale falls where a step overflows.
+FALLEN = 0.5
 
 
 def with_signs(one: Finding, series: Series, max_norm: float | None) -> Finding:
@@ -17,6 +20,7 @@ def with_signs(one: Finding, series: Series, max_norm: float | None) -> Finding:
         "rate-zero": _is_zero(series),
         "clipped": _is_clipped(series, max_norm),
         "not-zeroed": bool(find_not_zeroed(series)),
+        "scale-falls": _scale_falls(series, one.first_step),
         "half-precision": not np.isnan(series.values("loss_scale")).all(),
     }
     return one._replace(signs=(*one.signs, *(sign for sign, seen in shown.items() if seen and sign not in one.signs)))
@@ -28,6 +32,16 @@ def _rises(series: Series, step: float) -> bool:
     rates = rates[~np.isnan(rates)]
     before = rates[-max(3, len(rates) // 10) :]
     return len(before) >= 3 and bool(before[-1] > ROSE * before[0])
+
+
+def _scale_falls(series: Series, step: float) -> bool:
+    """Whether the loss scale falls within a few rows of a step."""
+    scales = series.values("loss_scale")
+    known = ~np.isnan(scales)
+    steps, scales = series.steps[known], scales[known]
+    row = int(np.searchsorted(steps, step))
+    before, after = scales[max(0, row - 2) : row], scales[row : row + 2]
+    return len(before) > 0 and len(after) > 0 and bool(after.min() <= FALLEN * before.max())
 
 
 def _is_zero(series: Series) -> bool:

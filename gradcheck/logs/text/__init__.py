@@ -30,6 +30,9 @@ DECADES = 1000
 #: Findings that list their layers in the order in which they moved.
 MOVING = ("exploding", "nonfinite", "vanishing", "collapsed")
 
+#: Findings that are of no step.
+OF_THE_WHOLE = ("not-learning", "huge")
+
 #: Layers that a finding names.
 NAMED = 4
 
@@ -126,6 +129,8 @@ def where(report: LogReport) -> str:
     if one.status == "too-short":
         return one.reasons[0]
     worst = report.findings[0]
+    if worst.kind in OF_THE_WHOLE:
+        return "in the whole log"
     single = worst.last_step == worst.first_step
     when = f"at step {step_text(one.first_step)}" if single else f"from step {step_text(one.first_step)} on"
     if worst.numbers.get("log10_growth") is not None:
