@@ -92,4 +92,7 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     """Return what one calls: of classes, help() would print every method."""
-    return sorted({name for name in __all__ if name.islower()} | {"torch"})
+    from importlib.util import find_spec
+
+    there = {"torch"} if find_spec("torch") else set()
+    return sorted({name for name in __all__ if name.islower()} | there)

@@ -64,7 +64,7 @@ def test_completion_shows_fields_and_public_names_only(report):
 def test_the_packages_help_has_what_one_calls_and_is_short():
     called = set(dir(gradcheck))
     assert {name for name in gradcheck.__all__ if callable(getattr(gradcheck, name)) and name.islower()} <= called
-    assert called - set(gradcheck.__all__) == {"torch"}
+    assert called - set(gradcheck.__all__) <= {"torch"}
     assert pydoc.plain(pydoc.render_doc(gradcheck)).count("\n") < 400
 
 
