@@ -1,16 +1,19 @@
 """The text that a training run prints, whichever program wrote it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from gradcheck.logs.columns import NOTHING, meaning
 from gradcheck.logs.console_context import Context, value_of
 from gradcheck.logs.console_kinds import EPOCH, PROVISIONAL, STEP, TRAINING, Kinds, Plan
 from gradcheck.logs.console_lines import (
+    Bar,
     cells,
     epoch_bar,
     header,
     is_rule,
     last_words,
+    only_bar,
     overflow,
     plain,
     row_below,
@@ -22,7 +25,7 @@ from gradcheck.logs.lines import Problems, Reader
 from gradcheck.logs.numbers import LogRow, numbers
 
 #: Longer lines are no rows of a console.
-LONGEST_LINE = 2**16
+LONGEST_LINE = 2**13
 
 #: Shapes that are remembered, and those that are tried first.
 MOST_SHAPES, TRIED = 2000, 4
@@ -62,6 +65,7 @@ class Console(Reader):
         self._plans: dict[tuple[str, tuple[str, ...]], Plan | None] = {}
         self._tried: list[Plan] = []
         self._table: dict[str, str] = {}
+        self._telling = (*TELLING, *map(str.lower, wanted.values()))
         self._ahead: dict[str, str] = {}
         self._head: tuple[str, ...] = ()
         self._section = ""
@@ -108,6 +112,9 @@ class Console(Reader):
                 if place:
                     self._tried.insert(0, self._tried.pop(place))
                 return self.context.row(plan, found.groups())
+        if text.endswith("]") and (bar := only_bar(text)):
+            self.context.see_bar(bar)
+            return ()
         return self._read(text)
 
     def _read(self, text: str) -> Iterator[LogRow]:
@@ -138,7 +145,7 @@ class Console(Reader):
             yield from self._cell(*pair)
         elif self._head and (below := row_below(self._head, text)):
             yield from self._framed(below, "below a header")
-        elif _tells(lower):
+        elif _tells(lower, self._telling):
             yield from self._line(text)
         elif self._table and (not text or is_rule(text)):
             yield from self._end_table()
@@ -210,6 +217,8 @@ class Console(Reader):
             rows = list(self._framed(table, "lines together"))
             if not rows:
                 self._ahead = {name: value for name, value in table.items() if meaning(name) == STEP}
+                for value in self._ahead.values():
+                    self.context.see_bar(Bar(value_of(value), math.inf))
             yield from rows
 
     def _framed(self, table: Mapping[str, str], frame: str) -> Iterator[LogRow]:
@@ -231,9 +240,9 @@ class Console(Reader):
             yield found[0], numbers(found[1])
 
 
-def _tells(line: str) -> bool:
+def _tells(line: str, words: Sequence[str]) -> bool:
     """Whether a line in lower case may be a row, or say something of one."""
-    for word in TELLING:  # noqa: SIM110 - a generator takes twice the time
+    for word in words:  # noqa: SIM110 - a generator takes twice the time
         if word in line:
             return True
     return False

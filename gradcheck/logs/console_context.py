@@ -74,14 +74,15 @@ class Context:
     def _is_repeated(self, kind: Kind, step: float, values: "array[float]", plan: Plan) -> bool:
         """Whether another process printed the same step just before: of several rows one is enough, if it is finite."""
         finite = not any(map(math.isinf, values))
-        if not plan.inside and step in kind.recent and kind.last - step <= kind.interval:
-            again = finite or not kind.recent[step]
-            kind.recent[step] = finite
+        key = step, (values[plan.epoch] if plan.epoch >= 0 else self.epoch if self.epoch == self.epoch else 0.0)
+        if not plan.inside and key in kind.recent and 0 <= kind.last - step <= kind.interval:
+            again = finite or not kind.recent[key]
+            kind.recent[key] = finite
             return again
         if step > kind.last:
             kind.interval = step - kind.last
         kind.last = step
-        kind.recent[step] = finite
+        kind.recent[key] = finite
         if len(kind.recent) > RECENT:
             del kind.recent[next(iter(kind.recent))]
         return False

@@ -9,7 +9,7 @@ from gradcheck.logs.columns import BAR, NOTHING, PART, Column, Layout, chosen
 from gradcheck.logs.console_values import Pair, lead_of, pairs, pattern_of
 
 #: Kinds that are told apart.
-MOST_KINDS = 16
+MOST_KINDS = 256
 
 #: Names that mean a step, an epoch or a loss in a console only.
 SHORT = {"s": "step", "it": "step", "ep": "epoch", "e": "epoch"}
@@ -42,7 +42,7 @@ class Kind:
     last, interval : float
         The step of its last row, and how far it was from the one before.
     recent : dict
-        The last steps ↦ whether all of their numbers were finite.
+        The last steps, each with its epoch ↦ whether all of their numbers were finite.
     bar_total : float
         Where the bar ends that its rows belong to.
     """
@@ -51,7 +51,7 @@ class Kind:
         self.key, self.worth, self.names = key, worth, names
         self.fractional = False
         self.last, self.interval = math.nan, math.inf
-        self.recent: dict[float, bool] = {}
+        self.recent: dict[tuple[float, float], bool] = {}
         self.bar_total = math.nan
 
 
@@ -175,9 +175,18 @@ class Kinds:
                 return kind
         if len(self.kinds) >= MOST_KINDS:
             return None
-        kind = Kind(f"{lead}\0{len(self.kinds)}", worth, dict(own))
+        kind = Kind(self._key(worth, own) or f"{lead}\0{len(self.kinds)}", worth, dict(own))
         self.kinds.append(kind)
         return kind
+
+    def _key(self, worth: int, own: Mapping[Column, str]) -> str:
+        """Return the name of the kind whose rows have the losses, for lines that have the norms alone; mostly none."""
+        quantities = {column.quantity for column in own}
+        if worth != TRAINING or "grad_norm" not in quantities or quantities & {"loss", PART}:
+            return ""
+        with_loss = (kind for kind in reversed(self.kinds) if kind.worth == TRAINING and LOSS in kind.names)
+        one = next(with_loss, None)
+        return one.key if one is not None and NORM not in one.names else ""
 
     def _counters(
         self, found: Sequence[Pair], own: Mapping[Column, str], places: Mapping[str, int]

@@ -14,12 +14,15 @@ _BAR = re.compile(
     r"\[[^,\]=]*(?:,\s*[^,\]=]*/[^,\]=]*)?,?"
 )
 
+#: A line with nothing but such a bar.
+_ONLY_BAR = re.compile(r"[^%|\d]{0,80}\d{1,3}%\|[^|]*+\| *+(\d++)/(\d++) \[[^\]=]*+\]\Z")
+
 #: The bar of Keras, of versions 1 and 2, and of 3: where it is, and the time that it shows.
 _EPOCH_BAR = re.compile(r"^\s*(\d+)/(\d+)\s+(?:\[[=>.\-]*\]|[━─╸╺]+)(?=\s)")
 _ETA = re.compile(r"\bETA\b")
 
 #: A line of a table of two columns, a heading in one, and what is drawn between two tables.
-_CELLS = re.compile(r"^\s*[|│┃]\s*([^|│┃]*?)\s*[|│┃]\s*([^|│┃]*?)\s*[|│┃]\s*$")
+_BARS, _COLUMN = ("|", "│", "┃"), re.compile(r"[|│┃]")
 _RULE = re.compile(r"^\s*[-=+─━═┌┐└┘├┤┏┓┗┛╭╮╰╯|]{3,}\s*$")
 
 #: A number at the beginning of a cell.
@@ -60,6 +63,12 @@ def without_bar(line: str) -> tuple[str, Bar | None, str]:
     return f"{line[: found.start()].strip()} {found[1]}/{found[2]} [{rest}", bar, ""
 
 
+def only_bar(line: str) -> Bar | None:
+    """Return where the bar is of a line that has nothing else; None of any other."""
+    found = _ONLY_BAR.match(line)
+    return Bar(float(found[1]), float(found[2])) if found else None
+
+
 def _count(text: str) -> float:
     factor = {"k": 1e3, "M": 1e6, "G": 1e9}.get(text[-1], 1.0)
     return float(text.rstrip("kMG")) * factor
@@ -76,8 +85,10 @@ def epoch_bar(line: str) -> tuple[str, Bar, bool] | None:
 
 def cells(line: str) -> tuple[str, str] | None:
     """Return the cells of a table of names and numbers; None of any other line."""
-    found = _CELLS.match(line)
-    return (found[1], found[2]) if found else None
+    if line[:1] not in _BARS or line[-1:] not in _BARS:
+        return None
+    parts = _COLUMN.split(line[1:-1])
+    return (parts[0].strip(), parts[1].strip()) if len(parts) == 2 else None
 
 
 def is_rule(line: str) -> bool:

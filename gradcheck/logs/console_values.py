@@ -17,6 +17,11 @@ _VALUE = (
 VALUE = rf"[ \t]*(?:(?<![A-Za-z0-9_.])|(?<=\dT))((?>{_VALUE}))"
 NUMBER = re.compile(VALUE)
 
+#: The same where the texts around it are known: no step of it is taken back, which halves the time.
+_KNOWN = (
+    r"[ \t]*+{}[-+.\d][.\d]*+(?:,\d{{3}})*+(?:\.\d++)?+(?:[eE][-+]?\d++)?+|[-+]?(?i:nan|inf(?:inity)?|none|null)\b)"
+)
+
 #: What may stand around a number.
 _WRAPPER = re.compile(
     r"\b(?:(?:np|numpy|torch|jnp|jax|tf)\.)?(?:tensor|[Aa]rray|[Tt]ensor|b?float\d*|double|Decimal|scalar)\($"
@@ -46,7 +51,10 @@ VALIDATION = re.compile(
 #: What leads from a place to the number of places.
 _OF = frozenset(("/", "of", "out of"))
 
-_DIGITS = re.compile(r"\d+")
+#: What changes from line to line in the text before a row: words with digits, days, months, halves of a day.
+_PASSING = re.compile(
+    r"[\w-]*\d[\w-]*|\b(?:mon|tue|wed|thu|fri|sat|sun|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|am|pm)\b"
+)
 
 
 class Pair(NamedTuple):
@@ -115,12 +123,12 @@ def name_of(gap: str, first: bool = False) -> str:
 
 def lead_of(shape: Sequence[str], last: int) -> str:
     """Return the words of a shape up to a number: lines of one print statement have the same."""
-    return " ".join(_DIGITS.sub("", " ".join(shape[: last + 1])).lower().split())[:200]
+    return " ".join(_PASSING.sub("", " ".join(shape[: last + 1]).lower()).split())[:200]
 
 
 def pattern_of(shape: Sequence[str], wanted: Sequence[int]) -> re.Pattern[str]:
     """Return the pattern of all lines of a shape; its groups are the wanted numbers."""
     captured = set(wanted)
-    values = [VALUE if place in captured else VALUE.replace("((?>", "(?:(?>") for place in range(len(shape) - 1)]
+    values = [_KNOWN.format("(" if place in captured else "(?:") for place in range(len(shape) - 1)]
     texts = [re.escape(text) for text in shape]
     return re.compile("".join(one for pair in zip(texts, [*values, ""], strict=True) for one in pair) + r"\s*\Z")

@@ -28,7 +28,8 @@ STEP = _set("step steps iter iters iteration iterations update updates timestep 
 EPOCH = _set("epoch epochs")
 
 #: Words beside them.
-OF_LOSS = PLAIN | {"cross", "entropy"}
+CROSS_ENTROPY = frozenset(("cross", "entropy"))
+OF_LOSS = PLAIN | CROSS_ENTROPY
 OF_NORM = PLAIN | _set("before pre unclipped unscaled policy 0 2 l")
 OF_STEP = _set(
     "global total train training trainer current cur num n env optim optimizer optimiser opt info debug root main the "
@@ -68,6 +69,8 @@ def quantity_of(name: Sequence[str]) -> str | None:
         return "grad_norm" if rest <= OF_NORM | ({"clip", "clipping"} if before else set()) else None
     if own & LOSS:
         return "loss" if own - LOSS <= OF_LOSS else None
+    if own >= CROSS_ENTROPY:
+        return "loss" if own <= OF_LOSS else None
     if own & STEP:
         return "step" if own - STEP <= OF_STEP else None
     if own & EPOCH:
