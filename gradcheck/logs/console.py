@@ -27,6 +27,9 @@ from gradcheck.logs.numbers import LogRow, numbers
 #: Longer lines are no rows of a console.
 LONGEST_LINE = 2**13
 
+#: Lines with more numbers are no rows either.
+MOST_NUMBERS = 300
+
 #: Shapes that are remembered, and those that are tried first.
 MOST_SHAPES, TRIED = 2000, 4
 
@@ -160,6 +163,8 @@ class Console(Reader):
             frame, worth = ("the end of an epoch", TRAINING) if ends else ("the bar of an epoch", PROVISIONAL)
             self.context.see_bar(at)
         shape, values = cut(text)
+        if len(values) > MOST_NUMBERS:
+            return
         self._head = (header(text) if not values else ()) or self._head
         if len(values) == 1 and not frame and not shape[1].strip(" ,;|)]}") and (one := next(pairs(shape), None)):
             yield from self._single(one.name, values[0])

@@ -35,6 +35,9 @@ _LAST_WORDS = re.compile(
     re.IGNORECASE,
 )
 
+#: Of a line so much is looked through for them: the time grows with its third power.
+LONGEST_WORDS = 300
+
 #: How one says that a step was skipped because a gradient in half precision overflowed, and the loss scale after it.
 _SCALE = re.compile(r"(?i)(?:reducing(?: loss scale)?|loss scale) to:? *([-+.\deE]+)")
 
@@ -124,7 +127,7 @@ def row_below(names: tuple[str, ...], line: str) -> dict[str, str]:
 
 def last_words(line: str) -> str:
     """Return a line that says why a program ends; empty of any other."""
-    return line.strip()[:200] if _LAST_WORDS.match(line) else ""
+    return line.strip()[:200] if _LAST_WORDS.match(line[:LONGEST_WORDS]) else ""
 
 
 def overflow(line: str) -> str | None:

@@ -121,6 +121,40 @@ def test_the_next_command_can_be_run(diagnosed, gradcheck, folder):
         assert gradcheck(command.removeprefix("gradcheck "), cwd=folder).returncode in (0, 1), kind
 
 
+# ---- what is read
+
+
+def test_a_column_is_named_on_the_command_line(diagnosed, folder, strictly):
+    (folder / "named.log").write_text("".join(f"step {step} ppl {30 - step / 10} g2 1.0\n" for step in range(60)))
+    log = strictly(diagnosed("named.log --column loss=ppl --column grad_norm=g2 --json").stdout)["log"]
+    assert {one["quantity"]: one["name"] for one in log["columns"]} == {
+        "loss": "ppl",
+        "grad_norm": "g2",
+        "step": "step",
+    }
+    assert (log["rows"], log["rows_found"]) == (60, 60)
+
+
+@pytest.mark.parametrize(("asked", "said"), [("los=ppl", "did you mean 'loss'"), ("loss", "QUANTITY=NAME")])
+def test_a_column_that_names_no_quantity_is_one_line_of_error(asked, said, diagnosed):
+    ended = diagnosed(f"healthy.jsonl --column {asked}")
+    assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1)
+    assert said in ended.stderr
+
+
+def test_several_runs_are_told_in_the_text(diagnosed, folder):
+    rows = [*LOGS["nonfinite"], *LOGS["healthy"]]
+    (folder / "two.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    ended = diagnosed("two.jsonl")
+    assert "it holds 2 runs" in ended.stderr
+    assert "judged: run 2 of 2, the last one" in ended.stdout
+    assert "run 1 of 2, 200 rows to step 199: nonfinite" in ended.stdout
+
+
+def test_what_was_taken_for_what_is_in_the_text(diagnosed):
+    assert "loss ← loss · gradient norm ← grad_norm · step ← step" in diagnosed("healthy.jsonl").stdout
+
+
 # ---- other formats
 
 
