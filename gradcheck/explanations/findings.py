@@ -33,11 +33,11 @@ FINDINGS = (
     _page(
         "loss-rises",
         "the loss rises for good, while norms look ordinary",
-        "From its best on the loss rises by a quarter or more, over a quarter of the run, and does not turn back. A "
+        "From its best on the loss rises by two fifths or more, over a quarter of the run, and does not turn back. A "
         "loss that falls again, as after a warm restart, is none; nor is one that is ever zero or negative.",
         "The step is too large for what is left to learn, or it points the wrong way: a sign, gradients that are "
         "never set to zero. If the logged norm is that of the clipped gradient, it hides how large the gradient is.",
-        ("median of the last blocks > 1.25 × the best block's, without a drawdown of a quarter",),
+        ("median of the last blocks > 1.4 × the best block's, without a drawdown of a quarter",),
         ("Goodfellow, Bengio & Courville 2016, ch. 11",),
         ("loss-jump", "not-zeroed", "exploding"),
         ("divergence", "diverging"),

@@ -10,7 +10,7 @@ Losses that are ever zero or negative are not judged: rewards, and policies' los
 | ``QUIET`` | 2 % of the loss | guesses have a loss with little noise, a plateau after learning has more |
 | ``KNOWN`` | 0.005 | the loss must be known so well: a twentieth of what parts ln 10 from ln 11 |
 | ``GUESSES`` | 2 to 20, and usual numbers of classes | every loss above 3 is near the logarithm of some whole number |
-| ``RISEN`` | a quarter of the best loss | mixtures of data and wandering plateaus stay below it |
+| ``RISEN`` | 2/5 of the best loss | mixtures of data and wandering plateaus stay below it |
 | ``LASTING`` | a quarter of the run | what is over sooner may still come back |
 | ``NOISY`` | 10 % of the loss | losses of a game or a critic may rise from the start, and are noisy |
 | ``AT_ONCE`` | 70 % of the rise within two blocks of 20 | then it is a jump |
@@ -30,7 +30,7 @@ from gradcheck.logs.findings.robust import FEWEST, Numbers, block_medians, devia
 from gradcheck.logs.series import Series
 
 ENOUGH, FLAT, SURE, QUIET, KNOWN = BLOCKS, 0.01, 0.002, 0.02, 0.005
-RISEN, LASTING, RISE_DEVIATIONS, NOISY, AT_ONCE = 0.25, 0.25, 8.0, 0.1, 0.7
+RISEN, LASTING, RISE_DEVIATIONS, NOISY, AT_ONCE = 0.4, 0.25, 8.0, 0.1, 0.7
 JUMP, OF_RANGE, STAYS, AGAIN, RESTARTED = 0.75, 0.1, 0.15, 0.5, 1.5
 
 #: Numbers of classes: small ones, and those of well-known sets of images and vocabularies.
