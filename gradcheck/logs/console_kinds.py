@@ -111,7 +111,7 @@ class Kinds:
         """Return the names of numbers of the training, and their places: of several with one name the first one's."""
         places: dict[str, int] = {}
         for pair in found:
-            name = _COUNTED.sub("", pair.name)
+            name = _COUNTED.sub("", pair.name).strip()
             if name and pair.training:
                 places.setdefault(name, pair.place)
         return places

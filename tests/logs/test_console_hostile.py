@@ -61,6 +61,11 @@ def test_no_mutation_of_a_shape_breaks_the_reader(text, cuts, diagnosed):
     diagnosed(content)
 
 
+@pytest.mark.parametrize("blank", ["\xa0", "\u2003", "\x1f", "\u3000"])
+def test_a_name_of_blanks_of_another_kind_is_none(blank, diagnosed):
+    diagnosed((f"step 1 {blank}: 2.0, loss 1.0\n" * 30).encode())
+
+
 @settings(max_examples=150)
 @given(line=st.text(max_size=120))
 def test_a_line_is_the_texts_around_its_numbers_and_the_numbers(line):
