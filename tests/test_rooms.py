@@ -46,7 +46,7 @@ OUTSIDE = {
     "render": {"rich"},
     "families": {"safetensors"},
     "sweep": {"distributed"},
-    "logs": {"tensorboardX"},
+    "logs": {"orjson", "tensorboardX"},
     "torch": {"torch"},
     "pytest_plugin": {"pytest"},
     "cli": {"typer", "rich"},

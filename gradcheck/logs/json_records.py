@@ -8,6 +8,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple, TypeAlias, cast
 
 from gradcheck.errors import GradcheckError
+from gradcheck.logs import fast
 from gradcheck.logs.columns import LONGEST_NAME, NOTHING, PART, Column, Layout, chosen
 from gradcheck.logs.json_shapes import as_columns
 from gradcheck.logs.lines import ENDS, Problems, Reader
@@ -16,9 +17,6 @@ from gradcheck.logs.records import FORMAT, LAYER_QUANTITIES, MARK
 
 #: Layers of a recorder's file; further ones are left out.
 MOST_LAYERS = 10_000
-
-#: Rows that are passed on together.
-TOGETHER = 256
 
 #: Sets of keys whose meaning is remembered.
 MOST_PLANS = 1000
@@ -56,17 +54,39 @@ class JsonRecords(Reader):
         self._layers: list[str] | None = None
         self._plans: dict[tuple[str, ...], Plan] = {}
         self._recorded: dict[tuple[str, ...], Layout] = {}
+        self._fast: Callable[[bytes], Any] | None = None
         self._decoder = json.JSONDecoder(parse_constant=CONSTANTS.__getitem__)
         self._scan = json.scanner.make_scanner(cast(Any, self._decoder))
 
     def rows(self, lines: Iterator[bytes]) -> Iterator[LogRow]:
         """Yield the rows of the lines, neighbours of one layout together."""
-        pending: list[Taken] = []
         number = 0
-        for line in lines:
-            number += bool(line)
-            found = self._values(line, number) if line else None
-            if pending and (found is None or found[0] is not pending[0][0] or len(pending) == TOGETHER):
+        for batch in fast.batches(lines):
+            alike = self._alike(batch)
+            yield from self._one_by_one(batch, number) if alike is None else (alike,)
+            number += len(batch)
+            self._fast = fast.parser()  # a short log doesn't wait for its import
+
+    def _alike(self, lines: list[bytes]) -> LogRow | None:
+        """Return lines that are objects with the same keys as one row; None of any others, and without the extra."""
+        if self._fast is None or self._layers is not None:
+            return None
+        try:
+            records = list(map(self._fast, lines))
+            keys, *others = set(map(tuple, records))
+            plan = self._plans.get(keys)
+            if others or plan is None or plan.nested or plan.whole or not plan.layout.columns:
+                return None
+            return plan.layout, numbers(list(chain.from_iterable(map(plan.pick, records))))
+        except (ValueError, TypeError):  # a line that it refuses; one that is no object
+            return None
+
+    def _one_by_one(self, lines: list[bytes], number: int) -> Iterator[LogRow]:
+        """Yield the rows of lines that are numbered from there on."""
+        pending: list[Taken] = []
+        for place, line in enumerate(lines, start=number + 1):
+            found = self._values(line, place)
+            if pending and (found is None or found[0] is not pending[0][0]):
                 yield _joined(pending)
                 pending = []
             if found is not None:
@@ -77,14 +97,21 @@ class JsonRecords(Reader):
     def _values(self, line: bytes, number: int) -> Taken | None:
         """Return what a line holds; None if it is damaged, or nothing that a diagnosis reads."""
         try:
-            text = line.decode("utf-8", "replace")
-            record = self.parsed(text)
+            record = self._record(line)
         except (ValueError, RecursionError):
             if line.strip():
                 torn = "" if line.endswith(ENDS) else ", cut off"
                 self.problems.add(f"is not JSON{torn}: left out", number)
             return None
         return self.taken(record, number)
+
+    def _record(self, line: bytes) -> Any:  # noqa: ANN401
+        if self._fast is not None:
+            try:
+                return self._fast(line)
+            except ValueError:
+                pass
+        return self.parsed(line.decode("utf-8", "replace"))
 
     def parsed(self, text: str) -> Any:  # noqa: ANN401
         """Return a JSON value, whose numbers that aren't finite may be spelt in any way."""

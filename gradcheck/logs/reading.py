@@ -34,7 +34,7 @@ STDIN = "-"
 ZIPPED, UTF_16 = b"\x1f\x8b", (b"\xff\xfe", b"\xfe\xff")
 
 #: Rows, or groups of them, between two reports of progress.
-TICK_ROWS = 200
+TICK_ROWS = 50
 
 #: Names of columns that an error lists.
 LISTED = 6
