@@ -18,6 +18,9 @@ from gradcheck.logs.records import FORMAT, LAYER_QUANTITIES, MARK
 #: Layers of a recorder's file; further ones are left out.
 MOST_LAYERS = 10_000
 
+#: Rows that are passed on together.
+TOGETHER = 256
+
 #: Sets of keys whose meaning is remembered.
 MOST_PLANS = 1000
 
@@ -54,45 +57,52 @@ class JsonRecords(Reader):
         self._layers: list[str] | None = None
         self._plans: dict[tuple[str, ...], Plan] = {}
         self._recorded: dict[tuple[str, ...], Layout] = {}
-        self._fast: Callable[[bytes], Any] | None = None
+        self._loads: Callable[[bytes], Any] | None = None
+        self._mould: fast.Mould | None = None
+        self._moulded = Layout(())
         self._decoder = json.JSONDecoder(parse_constant=CONSTANTS.__getitem__)
         self._scan = json.scanner.make_scanner(cast(Any, self._decoder))
 
-    def rows(self, lines: Iterator[bytes]) -> Iterator[LogRow]:
-        """Yield the rows of the lines, neighbours of one layout together."""
+    def rows(self, parts: Iterator[bytes]) -> Iterator[LogRow]:
+        """Yield the rows of whole lines, one or many in each part; neighbours of one layout together."""
         number = 0
-        for batch in fast.batches(lines):
-            alike = self._alike(batch)
-            yield from self._one_by_one(batch, number) if alike is None else (alike,)
-            number += len(batch)
-            self._fast = fast.parser()  # a short log doesn't wait for its import
-
-    def _alike(self, lines: list[bytes]) -> LogRow | None:
-        """Return lines that are objects with the same keys as one row; None of any others, and without the extra."""
-        if self._fast is None or self._layers is not None:
-            return None
-        try:
-            records = list(map(self._fast, lines))
-            keys, *others = set(map(tuple, records))
-            plan = self._plans.get(keys)
-            if others or plan is None or plan.nested or plan.whole or not plan.layout.columns:
-                return None
-            return plan.layout, numbers(list(chain.from_iterable(map(plan.pick, records))))
-        except (ValueError, TypeError):  # a line that it refuses; one that is no object
-            return None
+        for piece in fast.pieces(parts):
+            found = self._mould and self._mould.numbers_of(piece)
+            if found:
+                number += found[0]
+                yield self._moulded, found[1]
+                continue
+            lines = piece.splitlines(keepends=True)
+            yield from self._one_by_one(lines, number)
+            number += len(lines)
+            self._mould = self._mould_of(lines[-1])
+            self._loads = fast.orjson()  # a short log doesn't wait for its import
 
     def _one_by_one(self, lines: list[bytes], number: int) -> Iterator[LogRow]:
-        """Yield the rows of lines that are numbered from there on."""
+        """Yield the rows of lines with so many others before them."""
         pending: list[Taken] = []
         for place, line in enumerate(lines, start=number + 1):
             found = self._values(line, place)
-            if pending and (found is None or found[0] is not pending[0][0]):
+            if pending and (found is None or found[0] is not pending[0][0] or len(pending) == TOGETHER):
                 yield _joined(pending)
                 pending = []
             if found is not None:
                 pending.append(found)
         if pending:
             yield _joined(pending)
+
+    def _mould_of(self, line: bytes) -> fast.Mould | None:
+        """Return the mould of a line that was read, if it is a flat object of numbers with some to judge."""
+        try:
+            record = self._record(line)
+        except (ValueError, RecursionError):
+            return None
+        plan = self._plans.get(tuple(record)) if isinstance(record, dict) else None
+        if plan is None or not plan.layout.columns:
+            return None
+        self._moulded = plan.layout
+        keys = list(record)
+        return fast.mould_of(line, record, [keys.index(name) for name in plan.layout.names])
 
     def _values(self, line: bytes, number: int) -> Taken | None:
         """Return what a line holds; None if it is damaged, or nothing that a diagnosis reads."""
@@ -106,9 +116,10 @@ class JsonRecords(Reader):
         return self.taken(record, number)
 
     def _record(self, line: bytes) -> Any:  # noqa: ANN401
-        if self._fast is not None:
+        """Return the JSON value of a line; what orjson refuses, the ``json`` module may read."""
+        if self._loads is not None:
             try:
-                return self._fast(line)
+                return self._loads(line)
             except ValueError:
                 pass
         return self.parsed(line.decode("utf-8", "replace"))

@@ -120,16 +120,22 @@ def _begun_anew(file: BufferedIOBase, path: Path) -> bool:
 
 
 def whole_lines(parts: Iterator[bytes], problems: Problems, idle: Callable[[], bool] | None = None) -> Iterator[bytes]:
-    """Yield whole lines; one that is too long is left out, the last one needs no end.
+    """Yield lines, one by one; see ``whole_parts``. An empty part gives an empty line."""
+    for part in whole_parts(parts, problems, idle):
+        yield from part.splitlines(keepends=True) or (b"",)
+
+
+def whole_parts(parts: Iterator[bytes], problems: Problems, idle: Callable[[], bool] | None = None) -> Iterator[bytes]:
+    """Yield whole lines, many together; one that is too long is left out, the last one needs no end.
 
     Parameters
     ----------
     parts : iterator of bytes
-        As ``chunks`` yields them; an empty one gives an empty line.
+        As ``chunks`` yields them; an empty one is passed on.
     problems : Problems
         Where lines that are too long are noted.
     idle : callable, optional
-        Called after an empty line; once it returns True, the rest is not waited for.
+        Called after an empty part; once it returns True, the rest is not waited for.
     """
     number, held, too_long = 0, b"", False
     for part in parts:
@@ -138,12 +144,14 @@ def whole_lines(parts: Iterator[bytes], problems: Problems, idle: Callable[[], b
             if idle is not None and idle():
                 return
             continue
-        lines = (held + part).splitlines(keepends=True)
-        held = b"" if lines[-1].endswith(ENDS) else lines.pop()
-        first = 1 if too_long and lines else 0  # the end of the long one
-        too_long = too_long and not lines
-        number += len(lines)
-        yield from lines[first:]
+        text = held + part
+        end = max(map(text.rfind, ENDS)) + 1
+        lines, held = text[:end], text[end:]
+        number += lines.count(b"\n") + lines.count(b"\r") - lines.count(b"\r\n")
+        if too_long and lines:  # the end of the long one
+            lines, too_long = lines[len(lines.splitlines(keepends=True)[0]) :], False
+        if lines:
+            yield lines
         if too_long or len(held) > LONGEST:
             if not too_long:
                 problems.add(f"is longer than {LONGEST >> 20} MiB: left out", number + 1)

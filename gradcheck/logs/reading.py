@@ -20,7 +20,7 @@ from gradcheck.logs.event_files import EventFile
 from gradcheck.logs.folders import EVENTS, USUAL, Source, sources
 from gradcheck.logs.in_memory import FORMAT, lines_of, name_of
 from gradcheck.logs.json_records import JsonRecords
-from gradcheck.logs.lines import CHUNK, BegunAnewError, Problems, chunks, whole_lines
+from gradcheck.logs.lines import CHUNK, BegunAnewError, Problems, chunks, whole_lines, whole_parts
 from gradcheck.logs.log import Log
 from gradcheck.logs.metric_files import MetricFile
 from gradcheck.logs.numbers import LogRow
@@ -183,8 +183,9 @@ def _read_file(file: BufferedIOBase, path: object, asked: Asked) -> Log:
         idle()
         if piped:  # its lines are waited for: each is a moment to show what there is
             parts = chain.from_iterable((part, b"") for part in parts)
-    lines = parts if isinstance(reader, Document) else whole_lines(parts, problems, idle)
-    return _checked(_fill(log, reader.rows(lines), share), path, asked)
+    if not isinstance(reader, Document):
+        parts = (whole_parts if isinstance(reader, JsonRecords) else whole_lines)(parts, problems, idle)
+    return _checked(_fill(log, reader.rows(parts), share), path, asked)
 
 
 def _begun(parts: Iterator[bytes], problems: Problems) -> tuple[bytes, Iterator[bytes]]:

@@ -1,4 +1,4 @@
-"""The extra ``fast``: the same rows with it and without it."""
+"""Many lines at once, and the extra ``fast``: the same rows with them and without them."""
 
 import json
 
@@ -24,7 +24,7 @@ RECORDS = st.lists(st.tuples(st.sampled_from(["step", "loss", "lr", "grad_norm",
     lambda pairs: "{" + ", ".join(f'"{key}": {value}' for key, value in pairs) + "}"
 )
 
-USUAL = st.floats(0.1, 10).map(lambda loss: f'{{"step": 1, "loss": {loss}, "grad_norm": 2.0}}')
+USUAL = st.floats(0.1, 10).map(lambda loss: f'{{"step": 1, "loss": {loss}, "grad_norm": 2.0, "seconds": 3}}')
 
 LINES = st.one_of(
     USUAL,
@@ -35,63 +35,97 @@ LINES = st.one_of(
 ).map(str.encode) | st.just(b'{"loss": 1, "note": "\xff"}')
 
 
-def outcome(path):
-    """All that a diagnosis reads of a log."""
-    log = read_log(path)
+START = [b'{"step": 1, "loss": 1.5, "grad_norm": 2.0, "seconds": 3}']
+
+
+def outcome(lines, folder, piece):
+    """All that a diagnosis reads of a log, so many bytes at a time."""
+    path = folder / "mixed.jsonl"
+    path.write_bytes(b"\n".join([*START, *lines]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fast, "PIECE", piece)
+        log = read_log(path)
     samples, peaks = log.table.kept()
     return samples, peaks, log.problems.found, log.reader.seen, log.table.names, log.rows_found, len(log.table.runs)
 
 
-@pytest.fixture
-def orjson(monkeypatch):
-    """The extra, from the fourth line on."""
-    package = pytest.importorskip("orjson")
-    monkeypatch.setattr(fast, "TOGETHER", 3)
-    return package
+@given(lines=st.lists(LINES, max_size=30))
+def test_a_log_is_read_alike_at_once_and_line_by_line(lines, tmp_path_factory):
+    folder = tmp_path_factory.getbasetemp()
+    at_once = outcome(lines, folder, 200)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fast, "orjson", lambda: None)
+        patch.setattr(fast, "mould_of", lambda *_: None)
+        line_by_line = outcome(lines, folder, 200)
+    np.testing.assert_equal(at_once, line_by_line)
 
 
 @given(lines=st.lists(LINES, max_size=30))
 def test_a_log_is_read_alike_with_the_extra_and_without_it(lines, tmp_path_factory):
     pytest.importorskip("orjson")
-    path = tmp_path_factory.getbasetemp() / "mixed.jsonl"
-    path.write_bytes(b"\n".join([b'{"step": 1, "loss": 1.5, "grad_norm": 2.0}', *lines]))
+    folder = tmp_path_factory.getbasetemp()
+    quick = outcome(lines, folder, 100)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fast, "TOGETHER", 3)
-        quick = outcome(path)
-        patch.setattr(fast, "parser", lambda: None)
-        plain = outcome(path)
+        patch.setattr(fast, "orjson", lambda: None)
+        plain = outcome(lines, folder, 100)
     np.testing.assert_equal(quick, plain)
 
 
-def test_a_damaged_line_has_its_number_in_the_file(orjson, tmp_path):
-    path = tmp_path / "run.jsonl"
-    rows = [f'{{"step": {step}, "loss": 1.0}}\n' for step in range(20)]
-    path.write_text("".join([*rows[:10], '{"step": 10, "lo\n', *rows[11:]]))
-    assert read_log(path).problems.lines() == ["line 11 is not JSON: left out"]
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ['{"step": 1, "loss": 2, "lr": 3}', '{"step": 1, "loss": 2, "lr": 3, "lr": 3}'],
+        ['{"step": 1, "loss": 2, "loss": 2}', '{"step": 1, "lr": 2, "lr": 3}'],
+        ['{"step": 1, "lo3ss": 2, "lr": 3}'],
+        ['5{"step": 1, "loss": 2, "lr": 3}'],
+        ['{"step": 1, "loss": 2, "lr": 3}5'],
+        ['{"step": 1, 5"loss": 2, "lr": 3}'],
+        ['{"step": 1, "loss": , "lr": 3}'],
+        ['{"step": 1, "loss": 01, "lr": 3}'],
+        ['{"step": 1, "loss": 1-2, "lr": 3}'],
+        ['{"step": 1, "loss": 1 2, "lr": 3}'],
+    ],
+)
+def test_a_line_that_differs_in_more_than_its_numbers_does_not_fit(lines):
+    line = b'{"step": 1, "loss": 1.5, "lr": 0.1}\n'
+    mould = fast.mould_of(line, {"step": 1, "loss": 1.5, "lr": 0.1}, [0, 1, 2])
+    assert mould.numbers_of(line * 3)[0] == 3
+    assert mould.numbers_of(line + "".join(f"{one}\n" for one in lines).encode() + line) is None
+
+
+def test_numbers_that_no_quantity_has_are_left_out(tmp_path):
+    lines = [f'{{"step": {step}, "loss": {step / 8}, "grad_norm": 2.0, "seconds": 3}}'.encode() for step in range(2, 9)]
+    samples, *_ = outcome(lines, tmp_path, 150)
+    assert samples[:, 1:].tolist() == [[1, 1.5, 2], *([step, step / 8, 2] for step in range(2, 9))]
+
+
+def test_a_damaged_line_has_its_number_in_the_file(tmp_path):
+    rows = [f'{{"step": {step}, "loss": 1.0}}'.encode() for step in range(20)]
+    problems = outcome([*rows[:10], b'{"step": 10, "lo', *rows[11:]], tmp_path, 60)[2]
+    assert problems == {"is not JSON: left out": (1, 12)}
 
 
 def test_a_short_log_does_not_import_the_extra(monkeypatch, tmp_path):
     path = tmp_path / "run.jsonl"
-    path.write_text("".join(f'{{"step": {step}, "loss": 1.0}}\n' for step in range(fast.TOGETHER // 2)))
+    path.write_text("".join(f'{{"step": {step}, "loss": 1.0}}\n' for step in range(1000)))
     parsed = []
-    monkeypatch.setattr(fast, "parser", lambda: parsed.append)
-    assert read_log(path).rows_found == fast.TOGETHER // 2
+    monkeypatch.setattr(fast, "orjson", lambda: parsed.append)
+    assert read_log(path).rows_found == 1000
     assert not parsed
 
 
-def test_a_long_log_is_parsed_by_the_extra_after_its_first_lines(orjson, monkeypatch, tmp_path):
-    path = tmp_path / "run.jsonl"
-    path.write_text("".join(f'{{"step": {step}, "loss": 1.0}}\n' for step in range(10)))
+def test_a_long_log_is_parsed_by_the_extra_many_lines_at_a_time(monkeypatch, tmp_path):
+    loads = pytest.importorskip("orjson").loads
     parsed = []
-    monkeypatch.setattr(fast, "parser", lambda: lambda line: [parsed.append(line), orjson.loads(line)][1])
-    assert read_log(path).rows_found == 10
-    assert len(parsed) == 7
+    monkeypatch.setattr(fast, "orjson", lambda: lambda text: [parsed.append(text), loads(text)][1])
+    outcome([b'{"step": 2, "loss": 1.5, "grad_norm": 2.0, "seconds": 3}'] * 12, tmp_path, 300)
+    assert parsed[0].startswith(b"[2,1.5,2.0,3,2,")
 
 
 def test_lines_that_are_there_are_not_held_back_while_more_are_awaited():
-    assert list(fast.batches(iter([b"1\n", b"", b"", b"2\n"]))) == [[b"1\n"], [b"2\n"]]
+    assert list(fast.pieces(iter([b"1\n", b"2\n", b"", b"", b"3\n"]))) == [b"1\n2\n", b"3\n"]
 
 
-def test_few_long_lines_are_a_batch(monkeypatch):
-    monkeypatch.setattr(fast, "MOST_BYTES", 10)
-    assert [len(batch) for batch in fast.batches(iter([b"12345"] * 5))] == [2, 2, 1]
+def test_pieces_end_where_lines_end(monkeypatch):
+    monkeypatch.setattr(fast, "PIECE", 6)
+    assert list(fast.pieces(iter([b"12\n34\n5678901\n2\n3"]))) == [b"12\n34\n", b"5678901\n", b"2\n", b"3"]
