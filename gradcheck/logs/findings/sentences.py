@@ -153,6 +153,8 @@ def _huge(found: "Finding") -> str:
 
 
 def _not_zeroed(found: "Finding") -> str:
+    if "power" in found.numbers:
+        return "from the first step on the norm grows as the number of steps does: as that of all gradients' sum does"
     share = as_percent(found.numbers["share"])
     return f"in {share} of the recorded steps backward() began with the gradients of the step before still there"
 

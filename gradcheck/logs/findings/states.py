@@ -5,6 +5,8 @@
 | ``RATIOS`` | 1e-4 … 1e-1 | about 1e-3 is usual (A. Karpathy, lecture notes of CS231n); a decade below, two above |
 | ``DEAD`` | 90 % | as before training (``Thresholds.dead_above``) |
 | ``NOT_ZEROED`` | half of the rows | the first steps of a loop that does it right have none |
+| ``FIRST`` | 20 rows | a sum of gradients has grown twentyfold by then |
+| ``POWERS``, ``SMOOTH`` | 0.7 … 1.4, 0.1 decades | a sum grows as its terms do; single norms vary more |
 | ``ROUNDING`` | 6 decades | float32 has seven, and a sum with cancellation loses one |
 """
 
@@ -20,6 +22,7 @@ from gradcheck.logs.series import Series, logarithms
 from gradcheck.spec.thresholds import Thresholds
 
 RATIOS = (1e-4, 1e-1)
+FIRST, POWERS, SMOOTH = 20, (0.7, 1.4), 0.1
 DEAD, NOT_ZEROED, ROUNDING = Thresholds.dead_above, 0.5, 6.0
 
 #: Fewest rows with a number that a layer is judged by.
@@ -43,8 +46,22 @@ def find_not_zeroed(series: Series) -> list[Finding]:
     known = norms > 0
     share = float((left[known] > 0).mean()) if known.sum() >= FEWEST else 0.0
     if share < NOT_ZEROED:
-        return []
+        return _added_up(series)
     return [Finding("not-zeroed", *series.ends, (), {"share": share}, NOT_ZEROED, signs=("not-zeroed",))]
+
+
+def _added_up(series: Series) -> list[Finding]:
+    """Find a norm that from the first step on grows as their number does, without noise: that of a sum of gradients."""
+    steps, level = series.norm.steps[:FIRST], series.norm.level[:FIRST]
+    if len(steps) < FIRST or len(np.unique(np.diff(steps))) != 1 or not 0 <= steps[0] <= steps[1] - steps[0]:
+        return []
+    counted = np.log10(steps + (steps[0] == 0))
+    power, _ = np.polyfit(counted, level, 1)
+    rest = level - level.mean() - power * (counted - counted.mean())
+    stays = float(np.median(series.norm.level[FIRST // 2 :])) - level[0] > 0.8
+    if not POWERS[0] <= power <= POWERS[1] or float(rest.std()) > SMOOTH or np.diff(level).min() < -SMOOTH or not stays:
+        return []
+    return [Finding("not-zeroed", *series.ends, (), {"power": float(power)}, signs=("not-zeroed",))]
 
 
 def find_dead(series: Series) -> list[Finding]:

@@ -147,3 +147,25 @@ def test_one_parameter_with_a_tiny_gradient_among_many_is_no_finding(found):
 def test_a_log_too_short_to_say_anything_says_that_alone(count, found):
     (one,) = found(rows(6)[:count] if count else [{"step": 1, "loss": 1.0}])
     assert (one.kind, one.numbers["rows"]) == ("too-short", max(1, count))
+
+
+def summed(batches, steps=60, every=1, noise=0.3):
+    """Norms of gradients in 100 dimensions with a common direction: of each step's own, or of all so far added up."""
+    draw = np.random.default_rng(0)
+    own = draw.standard_normal((steps * every, 100)) * noise / 10 + np.eye(100)[0]
+    norms = np.linalg.norm(np.cumsum(own, axis=0) if batches == "all" else own, axis=1)
+    return [{"step": step, "loss": 3 - step / 100, "grad_norm": float(norms[step])} for step in range(0, steps, every)]
+
+
+def test_gradients_that_are_added_up_show_in_a_norm_that_grows_as_the_steps_do(found):
+    (one,) = found(summed("all"))
+    assert (one.kind, one.weight) == ("not-zeroed", "warning")
+    assert "all gradients" in one.message
+
+
+def test_a_norm_that_grows_otherwise_is_no_sum(found):
+    assert found(summed("own")) == []
+    growing = [row | {"grad_norm": 1.06 ** row["step"]} for row in summed("own")]
+    assert "not-zeroed" not in {one.kind for one in found(growing)}
+    later = [row | {"step": row["step"] + 5000} for row in summed("all")]
+    assert "not-zeroed" not in {one.kind for one in found(later)}
