@@ -147,7 +147,7 @@ def whole_parts(parts: Iterator[bytes], problems: Problems, idle: Callable[[], b
         text = held + part
         end = max(map(text.rfind, ENDS)) + 1
         lines, held = text[:end], text[end:]
-        number += lines.count(b"\n") + lines.count(b"\r") - lines.count(b"\r\n")
+        number += len(lines.splitlines()) if b"\r" in lines else lines.count(b"\n")
         if too_long and lines:  # the end of the long one
             lines, too_long = lines[len(lines.splitlines(keepends=True)[0]) :], False
         if lines:

@@ -70,6 +70,7 @@ class Run:
         self.nonfinite_of: dict[Column, Nonfinite] = {}
         self.first_step, self.last_step = math.nan, -math.inf
         self._kept: list[tuple[Rows, Rows]] = []
+        self._rows_kept = 0
 
     def take(self, block: Rows, share: int = 1) -> None:
         """Examine rows, and keep as many as there is room for, which is shared by so many runs."""
@@ -79,16 +80,21 @@ class Run:
             self.first_step = float(block[0, 0])
         judged = [column.quantity in JUDGED for column in list(self.columns)[: block.shape[1]]]
         self.rows += int((~np.isnan(block[:, judged])).any(1).sum())
-        self._kept.append((_samples(block, self.stride), self._peaks(block, self.stride)))
+        self._keep(_samples(block, self.stride), self._peaks(block, self.stride))
         self.thin(share)
 
     def thin(self, share: int) -> None:
         """Merge neighbours until there are no more than there is room for."""
         capacity = max(FEWEST_ROWS, min(MOST_ROWS, MOST_CELLS // len(self.columns)) // share)
-        while sum(len(samples) for samples, _ in self._kept) > 2 * capacity:
+        while self._rows_kept > 2 * capacity:
             samples, peaks = self._joined()
-            self._kept = [(_samples(samples, 2), self._peaks(peaks, 2))]
+            self._kept, self._rows_kept = [], 0
+            self._keep(_samples(samples, 2), self._peaks(peaks, 2))
             self.stride *= 2
+
+    def _keep(self, samples: Rows, peaks: Rows) -> None:
+        self._kept.append((samples, peaks))
+        self._rows_kept += len(samples)
 
     def kept(self) -> tuple[Rows, Rows]:
         """Return samples and peaks, (rows, columns), in the order of the steps."""

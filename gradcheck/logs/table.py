@@ -19,7 +19,7 @@ from gradcheck.logs.runs import JUDGED, Nonfinite, Rows, Run
 MOST_COLUMNS = 20_000
 
 #: Rows that are examined together.
-BLOCK_ROWS, BLOCK_CELLS = 1024, 2**19
+BLOCK_ROWS, BLOCK_CELLS = 4096, 2**19
 
 #: Layouts that are remembered.
 MOST_LAYOUTS = 2000
