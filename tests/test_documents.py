@@ -28,11 +28,15 @@ PACKAGE = Path(gradcheck.__file__).parent
 DOCUMENTS = {
     name: (ROOT / name).read_text(encoding="utf-8")
     for name in (
-        "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/architecture.md", "benchmarks/README.md",
-        "findings/README.md",
+        "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/judging.md",
+        "docs/scripts-and-ci.md", "docs/measured.md", "benchmarks/README.md", "examples/README.md", "findings/README.md",
     )
 }  # fmt: skip
-README, CHANGELOG = DOCUMENTS["README.md"], DOCUMENTS["CHANGELOG.md"]
+#: The README and the pages that go on where it stops.
+README = "\n".join(
+    DOCUMENTS[f"{name}.md"] for name in ("README", "docs/judging", "docs/scripts-and-ci", "docs/measured")
+)
+CHANGELOG = DOCUMENTS["CHANGELOG.md"]
 ARCHITECTURE = DOCUMENTS["docs/architecture.md"]
 
 #: The documents about the code.
