@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
-#: Bytes that are tried together.
-PIECE = 2**16
+#: Bytes that are tried together, and those of which no half is tried by itself.
+PIECE, SMALLEST = 2**16, 2**12
 
 #: With more numbers in a line, it takes longer to replace the texts than to parse the lines.
 MOST_NUMBERS = 16
@@ -80,8 +80,29 @@ def mould_of(line: bytes, record: Mapping[str, Any], wanted: list[int]) -> Mould
     return Mould(line, texts[::2], wanted) if list(map(float, values)) == list(record.values()) else None
 
 
-def pieces(parts: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield lines together, of parts in which there are one or many; none waits after an empty part."""
+class Pieces:
+    """Lines together, of parts in which there are one or many; none waits after an empty part."""
+
+    def __init__(self, parts: Iterator[bytes]) -> None:
+        self._pieces = _pieces(parts)
+        self._halves: list[bytes] = []
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        return self._halves.pop() if self._halves else next(self._pieces)
+
+    def halve(self, piece: bytes) -> bool:
+        """Have the halves of a piece come next, where they are worth it: a line may differ in one of them only."""
+        end = piece.rfind(b"\n", 0, len(piece) // 2) + 1
+        if len(piece) < SMALLEST or not end:
+            return False
+        self._halves += (piece[end:], piece[:end])
+        return True
+
+
+def _pieces(parts: Iterator[bytes]) -> Iterator[bytes]:
     held: list[bytes] = []
     size = 0
     for part in parts:

@@ -66,17 +66,18 @@ class JsonRecords(Reader):
     def rows(self, parts: Iterator[bytes]) -> Iterator[LogRow]:
         """Yield the rows of whole lines, one or many in each part; neighbours of one layout together."""
         number = 0
-        for piece in fast.pieces(parts):
+        waiting = fast.Pieces(parts)
+        for piece in waiting:
             found = self._mould and self._mould.numbers_of(piece)
             if found:
                 number += found[0]
                 yield self._moulded, found[1]
-                continue
-            lines = piece.splitlines(keepends=True)
-            yield from self._one_by_one(lines, number)
-            number += len(lines)
-            self._mould = self._mould_of(lines[-1])
-            self._loads = fast.orjson()  # a short log doesn't wait for its import
+            elif not (self._mould and waiting.halve(piece)):
+                lines = piece.splitlines(keepends=True)
+                yield from self._one_by_one(lines, number)
+                number += len(lines)
+                self._mould = self._mould_of(lines[-1]) or self._mould
+                self._loads = fast.orjson()  # a short log doesn't wait for its import
 
     def _one_by_one(self, lines: list[bytes], number: int) -> Iterator[LogRow]:
         """Yield the rows of lines with so many others before them."""

@@ -44,6 +44,7 @@ def outcome(lines, folder, piece):
     path.write_bytes(b"\n".join([*START, *lines]))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fast, "PIECE", piece)
+        patch.setattr(fast, "SMALLEST", 150)
         log = read_log(path)
     samples, peaks = log.table.kept()
     return samples, peaks, log.problems.found, log.reader.seen, log.table.names, log.rows_found, len(log.table.runs)
@@ -123,9 +124,18 @@ def test_a_long_log_is_parsed_by_the_extra_many_lines_at_a_time(monkeypatch, tmp
 
 
 def test_lines_that_are_there_are_not_held_back_while_more_are_awaited():
-    assert list(fast.pieces(iter([b"1\n", b"2\n", b"", b"", b"3\n"]))) == [b"1\n2\n", b"3\n"]
+    assert list(fast.Pieces(iter([b"1\n", b"2\n", b"", b"", b"3\n"]))) == [b"1\n2\n", b"3\n"]
 
 
 def test_pieces_end_where_lines_end(monkeypatch):
     monkeypatch.setattr(fast, "PIECE", 6)
-    assert list(fast.pieces(iter([b"12\n34\n5678901\n2\n3"]))) == [b"12\n34\n", b"5678901\n", b"2\n", b"3"]
+    assert list(fast.Pieces(iter([b"12\n34\n5678901\n2\n3"]))) == [b"12\n34\n", b"5678901\n", b"2\n", b"3"]
+
+
+def test_of_a_piece_the_half_in_which_no_line_differs_is_parsed_at_once():
+    pieces = fast.Pieces(iter([b"1\n" * fast.SMALLEST + b"x\n" + b"1\n" * fast.SMALLEST]))
+    whole = next(pieces)
+    assert pieces.halve(whole)
+    assert b"".join(halves := [next(pieces), next(pieces)]) == whole
+    assert [b"x" in half for half in halves] == [False, True]
+    assert not pieces.halve(b"1\n")
