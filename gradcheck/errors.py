@@ -116,6 +116,15 @@ def shown(value: object) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
+def described(error: BaseException) -> str:
+    """Return the class and the text of any error, even of one whose own ``__str__`` fails."""
+    try:
+        text = str(error)
+    except Exception:
+        text = "its text can't be made, its __str__ fails"
+    return f"{type(error).__name__}: {text}"
+
+
 def folded(value: object) -> str:
     """Return a name without case and joints, as ``Leaky-ReLU`` and ``leaky_relu`` are one; of what has none nothing."""
     name = value if isinstance(value, str) else getattr(value, "__name__", "")

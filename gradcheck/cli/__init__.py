@@ -7,7 +7,7 @@ import os
 import sys
 from typing import NoReturn
 
-from gradcheck.errors import GradcheckError
+from gradcheck.errors import GradcheckError, described
 
 #: Exit codes beside 0 and 1: what was typed or read is wrong, gradcheck itself is, the user interrupted it.
 USAGE, INTERNAL, INTERRUPTED = 2, 3, 130
@@ -72,7 +72,9 @@ def _run() -> int:
         details = f" ({error})" if str(error) else ""
         return refuse(f"not enough memory{details}; try a smaller --width or --batch-size, or --dtype float32")
     except ValueError as error:
-        if not any(words in str(error) for words in TOO_LARGE):
+        if "embedded null" in described(error):  # by Typer, before anything is opened
+            return refuse("the name of a file holds a zero byte, which no file's name can; leave it out")
+        if not any(words in described(error) for words in TOO_LARGE):
             raise
         return refuse(f"not enough memory: no array has so many numbers ({error}); try smaller sizes, such as --width")
     except RecursionError:
@@ -104,7 +106,7 @@ def _report_internal(error: Exception) -> int:
         import traceback
 
         say("".join(traceback.format_exception(error)).rstrip())
-    problem = in_one_line(f"{type(error).__name__}: {error}", 300)
+    problem = in_one_line(described(error), 300)
     say(
         f"internal error in gradcheck {__version__}: {problem}; this is gradcheck's own fault: please report this line "
         f"and the command, with the traceback that {DEBUG}=1 prints"

@@ -105,7 +105,7 @@ def _span(flow: GradientFlow, summary: Summary, limits: Thresholds) -> Iterator[
         yield Cause("gradient-overflow", _ends(beyond[-1:]))
     elif math.isinf(span):
         yield Cause("gradient-zero", _ends(np.flatnonzero(flow.column("log10_gradient_rms") == -np.inf)), 0.0)
-    elif not math.isnan(span):
+    elif not math.isnan(span) and not (flow.obstacle and span <= limits.max_span):  # there is no loss to be near
         gradient, group = flow.column("log10_gradient_rms"), widest_group(flow)
         furthest = np.sort(group[[gradient[group].argmin(), gradient[group].argmax()]])
         details = {"shrinks": gradient_shrinks(flow), "gain": summary.mean_local_gain}

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from xml.etree import ElementTree
 
-from gradcheck.diagnosis.regression import Move, Regression
+from gradcheck.diagnosis.regression import Move, Regression, missing_layers
 from gradcheck.diagnosis.report import RegionRecord, Report
 from gradcheck.render.numbers import power
 from gradcheck.render.style import without_controls
@@ -24,7 +24,9 @@ def regression_as_github(regression: Regression) -> str:
     """Return workflow commands: one annotation a layer that moved, at most ten; one where none did."""
     course = f"{regression.status_before} → {regression.status_after}"
     level = "error" if regression.regression else "notice"
-    moved = [f"{_called(move.name)} moved {_change(move)}" for move in regression.layers if move.moved]
+    gone = missing_layers(regression)
+    moved = [gone] if gone else []
+    moved += [f"{_called(move.name)} moved {_change(move)}" for move in regression.layers if move.moved]
     title = "regression" if regression.regression else "no regression"
     return "".join(
         annotation(level, title, f"{course}; {text}") + "\n" for text in (moved or ["no layer moved"])[:MOST]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from gradcheck.diagnosis.report import LayerRecord, Report
+from gradcheck.diagnosis.sentences import chance_of_training
 from gradcheck.diagnosis.shown_layers import title
 from gradcheck.render.documents import markdown_table, records_as_csv
 from gradcheck.render.heading import what_was_run
@@ -27,7 +28,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield f"**{verdict.status}** - {escaped(what_was_run(report.config))}"
     yield ""
     yield from (f"- {escaped(reason)}" for reason in verdict.reasons)
-    yield f"- plain SGD trains it with probability {percent(verdict.score)}"
+    yield f"- {chance_of_training(verdict)}"
     yield ""
     header = [report.unit, *HEADER[1:]]
     yield from markdown_table(

@@ -44,7 +44,9 @@ class Regression(Record):
     status_before: Status
     status_after: Status
     tolerance: float = item("decades by which a gradient may move")
-    regression: bool = item("whether a gradient moved too far, or the verdict got worse")
+    regression: bool = item(
+        "whether a gradient moved too far, the verdict got worse, or most of the baseline's layers are missing"
+    )
     unit: str = item("what a layer is called", default="layer", inner=True)
 
 
@@ -80,9 +82,19 @@ def compare_reports(before: Mapping[str, Any], after: Mapping[str, Any], toleran
         status_before=was,
         status_after=became,
         tolerance=tolerance,
-        regression=SEVERITY[became] > SEVERITY[was] or any(layer.moved for layer in layers),
+        regression=SEVERITY[became] > SEVERITY[was]
+        or any(layer.moved for layer in layers)
+        or 2 * len(layers) < len(old),
         unit=units.pop() if len(units) == 1 else "layer",
     )
+
+
+def missing_layers(regression: Regression) -> str:
+    """Return that most layers of the baseline are missing, or nothing if they aren't."""
+    gone, common = len(regression.only_before), len(regression.layers)
+    if gone <= common:
+        return ""
+    return f"{gone} of the baseline's {gone + common} {regression.unit}s are missing: is it another network?"
 
 
 def _some(names: Iterable[str]) -> str:

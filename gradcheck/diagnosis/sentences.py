@@ -7,10 +7,19 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from gradcheck.base.wording import counted
+from gradcheck.render.numbers import percent
 
 if TYPE_CHECKING:
     from gradcheck.diagnosis.causes import Cause
+    from gradcheck.diagnosis.report import VerdictRecord
     from gradcheck.flow.gradient_flow import GradientFlow
+
+#: What keeps a network from training although its gradient is healthy, by the cause.
+WHY_NOT = {
+    "forward-zero": "the signal is lost on its way forward",
+    "output-size": "its outputs are far from 1",
+    "weight-span": "the weights' gradients are too far apart",
+}
 
 #: More names than this are counted.
 NAMED = 3
@@ -41,6 +50,16 @@ def sentence(cause: Cause, flow: GradientFlow) -> str:
         "them": "them" if several else "it",
     }
     return made.format_map({**cause.details, **fields})
+
+
+def chance_of_training(verdict: VerdictRecord) -> str:
+    """Return how likely plain SGD trains the network, and why not where its gradient is healthy."""
+    chance = f"plain SGD trains it with probability {percent(verdict.score)}"
+    if verdict.status != "healthy" or verdict.trainable:
+        return chance
+    codes = [cause.code for cause in verdict.causes]
+    why = next((said for code, said in WHY_NOT.items() if code in codes), "by the usual limits it is not healthy")
+    return f"the gradient is within the limits given, and yet {chance}: {why}"
 
 
 def as_multiple(ratio: float) -> str:
@@ -77,7 +96,10 @@ def _dead(cause: Cause, flow: GradientFlow) -> str:
 
 def _region(cause: Cause, flow: GradientFlow) -> str:
     first, last = cause.layers or (1, 1)
-    return f"{flow.names(first, last)} {'get' if last > first else 'gets'} {_too_much_or_little(cause, flow)}"
+    get = "get" if last > first else "gets"
+    if cause.code == "vanishing" and flow.reached and flow.layers[flow.reached - 1].log10_gradient_rms == -math.inf:
+        return f"{flow.names(first, last)} {get} no gradient: {_last_reached(flow)} passes none on"
+    return f"{flow.names(first, last)} {get} {_too_much_or_little(cause, flow)}"
 
 
 def _scattered(cause: Cause, flow: GradientFlow) -> str:

@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from gradcheck.diagnosis.causes import Cause, causes, collapsed
 from gradcheck.diagnosis.report import Flag, Status
@@ -53,12 +54,18 @@ def _flags(flow: GradientFlow, limits: Thresholds) -> tuple[Flag, ...]:
     silent = flow.column("log10_gradient_rms") == -np.inf
     conditions = {
         "nonfinite": flow.nonfinite,
-        "dead": flow.column("dead_fraction") > limits.dead_above,
+        "dead": (flow.column("dead_fraction") > limits.dead_above) | _shut_last(flow, silent),
         "vanishing": silent | (ratio < _log10(limits.vanish_below)),
         "exploding": ratio > _log10(limits.explode_above),
         "saturated": flow.column("saturated_fraction") > limits.saturated_above,
     }
     return tuple(np.select(list(conditions.values()), list(conditions), "ok").tolist())
+
+
+def _shut_last(flow: GradientFlow, silent: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """The last layer that the signal reaches, if it gets no gradient at all: nothing after it can have faded."""
+    last: npt.NDArray[np.bool_] = np.arange(len(silent)) == flow.reached - 1
+    return last & silent
 
 
 def _log10(ratio: float) -> float:

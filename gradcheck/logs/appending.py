@@ -41,7 +41,7 @@ class GrowingLog:
     Raises
     ------
     OutputError
-        The file can't be written, or another log is writing it.
+        The file can't be written, another log is writing it, or what is to be resumed is no log.
     """
 
     def __init__(self, file: str | Path, *, resume: bool = False, overwrite: bool = False) -> None:
@@ -61,6 +61,10 @@ class GrowingLog:
 
     def _begin(self, resume: bool, overwrite: bool) -> None:
         """Mend, empty or keep what the file holds."""
+        if resume and not _is_log(self.file):
+            self._stream.close()
+            problem = "is no log of a recorder: resume=True continues one, and would cut into this file; name another"
+            raise OutputError(self.file, problem)
         self._empty = not (resume and _holds_a_run(self.file))
         if resume:
             self.last_step = _mended(self.file)
@@ -150,6 +154,13 @@ def _holds_a_run(file: Path) -> bool:
     """Whether there is more in a file than headers."""
     with file.open("rb") as lines:
         return any(not line.startswith(HEADER) for line in lines)
+
+
+def _is_log(file: Path) -> bool:
+    """Whether a file is a recorder's: it begins with a header, be it a torn one, or with a record; or it is empty."""
+    with file.open("rb") as lines:
+        first = lines.readline(TAIL)
+    return first.startswith(HEADER) or HEADER.startswith(first) or _step(first) is not None
 
 
 def _free_name(file: Path) -> Path:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+import numpy as np
+
 from gradcheck.data.datasets import Batch, Dataset
 from gradcheck.data.tokens import TokenSet
 from gradcheck.diagnosis.summary import Summary, summarize
@@ -154,7 +156,8 @@ class Experiment:
     def flow(self, seed: int, tick: Tick | None = None) -> GradientFlow:
         """Measure one draw."""
         inputs, labels = self.batch(seed)
-        network, start = self.draw(seed).unrolled(inputs)
+        with np.errstate(over="ignore", invalid="ignore"):  # measured, not warned of
+            network, start = self.draw(seed).unrolled(inputs)
         return measure(network, start, loss_of(labels), tick=tick or (lambda share: None))
 
     def outcome(self, tick: Tick | None = None) -> Outcome:

@@ -78,6 +78,8 @@ class Journal:
             raise
         except OSError as error:
             raise self._unwritable(error) from error
+        except ValueError as error:
+            raise OutputError(self.path, f"the journal can't be written: {error}") from error
         try:
             with contextlib.suppress(ImportError):  # where there are no such locks, two sweeps are the user's to avoid
                 import fcntl

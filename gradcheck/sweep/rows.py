@@ -1,5 +1,6 @@
 """Rows of a sweep, measured one after the other or on any executor."""
 
+import json
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
@@ -8,7 +9,7 @@ from math import isfinite
 from typing import Any, NamedTuple
 
 from gradcheck.diagnosis.report import STATUSES
-from gradcheck.errors import GradcheckError
+from gradcheck.errors import GradcheckError, described
 from gradcheck.version import __version__
 
 #: A row of the result: JSON values; of a ``Comparison`` they are read only.
@@ -57,7 +58,7 @@ def measure_row(task: Task) -> SweepRow:
     except GradcheckError as error:
         return failed(task, error.typed())
     except Exception as error:
-        return failed(task, f"{type(error).__name__}: {error}")
+        return failed(task, described(error))
 
 
 def _measured(options: dict[str, Any]) -> dict[str, Any]:
@@ -93,6 +94,8 @@ def is_row(value: Mapping[str, Any], combinations: int) -> bool:
         return False
     if type(index) is not int or not 0 <= index < combinations or not isinstance(value.get("options"), dict):
         return False
+    if not _is_finite(value["options"]):
+        return False
     if error is not None:
         return isinstance(error, str)
     lists = {name: measured.pop(name) for name in ("flags", "log10_gradient")}
@@ -107,6 +110,15 @@ def is_row(value: Mapping[str, Any], combinations: int) -> bool:
 def _is_number(value: object) -> bool:
     """Whether a value is None or a finite number."""
     return value is None or (isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value))
+
+
+def _is_finite(value: object) -> bool:
+    """Whether all numbers within JSON of a file are finite: 1e999 is read as infinity."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        return False
+    return True
 
 
 def rows(tasks: Iterable[Task], executor: Executor | None = None, window: int = 1) -> Iterator[SweepRow]:

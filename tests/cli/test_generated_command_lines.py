@@ -1,12 +1,14 @@
 """Command lines made from the table of options, extreme but legal values among them: an answer, or one line."""
 
 import os
+import re
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gradcheck.spec.options.option import Names, Number, Switch, Whole, rows
 from gradcheck.spec.options.simulation import OF_SIMULATIONS, TheoryOptions
+from gradcheck.spec.options.sweep import VARIED, CompareOptions
 from gradcheck.spec.options.training import OF_DEMONSTRATIONS
 
 #: How many are made; a longer search is ``GRADCHECK_GENERATED=5000 pytest`` with this file.
@@ -17,6 +19,7 @@ SMALL = {
     "simulate": "--depth 3 --width 8 --batch-size 8",
     "theory": "--depth 3 --width 8",
     "clip-demo": "--network mlp --depth 2 --width 4 --epochs 1 --batch-size 512",
+    "compare": "--depth 2,3 --width 4 --batch-size 4 --seeds 1 --workers 1",
 }
 
 FLOATS = (
@@ -27,14 +30,17 @@ FLOATS = (
 #: Options whose larger values only take longer, and those that name files.
 LEFT_OUT = {
     "depth", "width", "batch_size", "blocks", "model_width", "tokens", "preset", "data", "weights", "save_weights",
-    "seeds", "epochs", "suggest", "phase_diagram", "clip", "network", "arch", "labels",
+    "seeds", "epochs", "suggest", "phase_diagram", "clip", "network", "arch", "labels", "journal", "max_rows",
 }  # fmt: skip
 
-OPTIONS = {"simulate": OF_SIMULATIONS, "theory": rows(TheoryOptions), "clip-demo": OF_DEMONSTRATIONS}
+OPTIONS = {
+    "simulate": OF_SIMULATIONS, "theory": rows(TheoryOptions), "clip-demo": OF_DEMONSTRATIONS,
+    "compare": {**VARIED, **rows(CompareOptions)},
+}  # fmt: skip
 
 
-def words(name, row):
-    """Return ways of typing an option."""
+def words(name, row, several=False):
+    """Return ways of typing an option, perhaps with two values."""
     flag = f"--{name.replace('_', '-')}"
     if isinstance(row.range, Switch):
         return st.sampled_from([flag, f"--no-{name.replace('_', '-')}"])
@@ -45,12 +51,19 @@ def words(name, row):
         values = (*map(str, FLOATS), *row.range.names)
     if isinstance(row.range, Whole):
         values = [str(row.range.low + more) for more in (-1, 0, 1, 7)]
-    return st.sampled_from([f"{flag} {value}" for value in values]) if values else st.just("")
+    if not values:
+        return st.just("")
+    typed = st.lists(st.sampled_from(values), min_size=1, max_size=2 if several else 1)
+    return typed.map(lambda some: f"{flag} {','.join(some)}")
 
 
 def lines(command):
-    """Return command lines with up to four options, and of simulate some other networks."""
-    some = [words(name, row) for name, row in OPTIONS[command].items() if name not in LEFT_OUT]
+    """Return command lines with up to four options, of compare with lists, and of simulate some other networks."""
+    some = [
+        words(name, row, command == "compare" and name in VARIED)
+        for name, row in OPTIONS[command].items()
+        if name not in LEFT_OUT
+    ]
     sizes = [SMALL[command]]
     if command == "simulate":
         sizes += [f"--arch {name} --steps 4 --width 8 --batch-size 8" for name in ("rnn", "lstm", "gru")]
@@ -70,3 +83,4 @@ def test_every_command_line_ends_with_an_answer_or_with_one_line(gradcheck, line
         assert ended.stderr.count("\n") == 1
     else:
         assert ended.stdout
+        assert not re.search(r"Traceback|\w+(Warning|Error): ", ended.stdout + ended.stderr)  # nor in a row of compare

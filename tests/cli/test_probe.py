@@ -290,6 +290,38 @@ class Writes(Net):
 class Equal(Net):
     def __eq__(self, other): return True
 
+class Forks(Net):
+    def between(self, inputs):
+        if not os.fork(): pass
+        return inputs
+
+class Closes(Net):
+    def between(self, inputs):
+        os.closerange(3, 4096)
+        return inputs
+
+class Unsaid(Exception):
+    def __str__(self): raise RuntimeError("no text")
+
+class Mute(Net):
+    def between(self, inputs): raise Unsaid
+
+class Warns(Net):
+    def between(self, inputs):
+        import warnings
+        warnings.warn("\\x1b[31mred\\x07")
+        return inputs
+
+class Numbered(Net):
+    def __init__(self):
+        super().__init__()
+        self._modules[7] = nn.Linear(4, 4)
+
+class NumberedWeight(Net):
+    def __init__(self):
+        super().__init__()
+        self._parameters[7] = nn.Parameter(torch.ones(2))
+
 class Own(BaseException): pass
 
 def in_build(): raise Own("mine")
@@ -310,6 +342,9 @@ def hostile(tmp_path_factory, gradcheck):
         ("hostile:InBackward", "the gradient can't go back: SystemExit: 0"),
         ("hostile:in_build", "TARGET hostile:in_build failed: Own: mine"),
         ("hostile:Equal", "needs __hash__ = nn.Module.__hash__"),
+        ("hostile:Mute", "Unsaid: its text can't be made, its __str__ fails"),
+        ("hostile:Numbered", "has a part whose name is no text"),
+        ("hostile:NumberedWeight", "has a part whose name is no text"),
         ("random:build", "it is Python's own random: give your module another name"),
         ("''", "TARGET '' is not module:attribute"),
         (".", "TARGET '.' is not module:attribute"),
@@ -334,6 +369,41 @@ def test_what_is_written_to_the_descriptor_of_stdout_goes_to_stderr(process, tmp
     assert json.loads(ended.stdout)["command"] == "probe"
     assert "to the descriptor" in ended.stderr
     assert "from a child" in ended.stderr
+
+
+@pytest.fixture(scope="module")
+def hostile_process(tmp_path_factory, in_bash):
+    folder = tmp_path_factory.mktemp("processes")
+    (folder / "hostile.py").write_text(HOSTILE)
+    return lambda name, redirected="": in_bash(
+        f"gradcheck probe hostile:{name} --input 4x8 --json {redirected}", cwd=folder
+    )
+
+
+def test_a_process_that_the_model_forks_prints_no_second_document(hostile_process):
+    ended = hostile_process("Forks")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert json.loads(ended.stdout)["command"] == "probe"
+
+
+def test_a_model_that_closes_every_descriptor_is_an_error_of_the_model(hostile_process):
+    ended = hostile_process("Closes")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("error: the model's code closed file descriptors that it didn't open")
+
+
+@pytest.mark.parametrize(("closed", "document"), [(">&-", False), ("2>&-", True)])
+def test_a_model_may_write_to_stdout_where_a_stream_is_closed(closed, document, hostile_process):
+    ended = hostile_process("Writes", closed)
+    assert ended.returncode == 0
+    assert ended.stdout.startswith("{") == document
+    assert ("to the descriptor" in ended.stderr) != document
+
+
+def test_warnings_of_the_model_show_control_characters_instead_of_obeying_them(hostile_process):
+    ended = hostile_process("Warns")
+    assert "UserWarning: \\x1b[31mred\\x07\n" in ended.stderr
+    assert "\x1b" not in ended.stderr
 
 
 def test_names_of_modules_are_neutral_in_a_table_of_markdown_and_in_csv(gradcheck, tmp_path):

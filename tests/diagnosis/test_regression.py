@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import gradcheck
-from gradcheck.diagnosis.regression import SEVERITY, compare_reports, read_report
+from gradcheck.diagnosis.regression import SEVERITY, compare_reports, missing_layers, read_report
 from gradcheck.diagnosis.report import STATUSES
 from gradcheck.errors import InputError, OptionError
 
@@ -81,6 +81,12 @@ def test_layers_are_matched_by_name_and_the_rest_listed():
     assert [move.name for move in regression.layers] == ["a", "c"]
     assert (regression.only_before, regression.only_after) == (("b",), ("d",))
     assert not regression.regression
+
+
+def test_a_report_that_lacks_most_layers_of_its_baseline_is_a_regression():
+    regression = compare_reports(of(-1, -2, -3, names=["a", "b", "c"]), of(-1, names=["a"]), 0.1)
+    assert regression.regression
+    assert missing_layers(regression) == "2 of the baseline's 3 layers are missing: is it another network?"
 
 
 def test_reports_without_a_common_layer_are_no_comparison():

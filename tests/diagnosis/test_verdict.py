@@ -190,6 +190,10 @@ def test_regions_cover_each_flagged_layer_once_and_no_other(gradients):
     assert all(r.first_layer <= r.worst_layer <= r.last_layer for r in diagnosis.regions)
 
 
+def test_the_last_layer_without_any_gradient_is_dead_whatever_the_limit():
+    assert diagnosis_of(falling(-math.inf, -math.inf), dead_above=1.0).flags == ("vanishing", "dead")
+
+
 # ---- the verdict
 
 

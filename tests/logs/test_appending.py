@@ -34,10 +34,20 @@ def test_a_header_behind_the_last_record_hides_no_step(file):
     assert resumed(file) == 9
 
 
-@pytest.mark.parametrize("content", [b"", b"torn", b"no json\n", b"[1]\n", header_line(["a"])])
+@pytest.mark.parametrize("content", [b"", header_line(["a"])[:9], header_line(["a"])[:-5], header_line(["a"])])
 def test_a_file_without_a_record_has_no_last_step(file, content):
     file.write_bytes(content)
     assert resumed(file) is None
+
+
+@pytest.mark.parametrize(
+    "content", [b"torn", b"no json\n", b"[1]\n", b"notes\nwithout an end", b'{"a": 1}\n{"b', b"\0"]
+)
+def test_what_is_no_log_is_not_resumed_and_keeps_its_bytes(file, content):
+    file.write_bytes(content)
+    with pytest.raises(OutputError, match="is no log of a recorder"):
+        GrowingLog(file, resume=True)
+    assert file.read_bytes() == content
 
 
 def test_a_closed_log_takes_no_line(file):

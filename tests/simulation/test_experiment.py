@@ -257,3 +257,8 @@ def test_single_precision_reaches_the_recurrence():
     single, double = (flow.column("log10_gradient_rms") for flow in flows)
     np.testing.assert_allclose(single, double, atol=1e-3)
     assert not np.array_equal(single, double)
+
+
+def test_weights_beyond_the_range_of_floats_are_measured_without_a_warning():
+    options = {"preset": "gpt2", "blocks": 1, "tokens": 4, "model_width": 8, "heads": 2, "weight_std": 1.7e308}
+    assert gradcheck.simulate(**options, suggest=False).verdict.status == "nonfinite"

@@ -191,3 +191,10 @@ def test_measuring_does_not_depend_on_where_it_happens(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(os.environ, "PYTHONHASHSEED", "5")
     assert measure_row(tasks()[0]) == before
+
+
+def test_a_row_of_a_journal_with_an_infinite_option_is_none():
+    row = measure_row(Task(0, {"gain": 2.0, "depth": 2, "width": 4}, {}))
+    assert is_row(row, 1)
+    assert not is_row(row | {"options": {"gain": math.inf}}, 1)
+    assert not is_row(row | {"options": {"gain": [1.0, math.nan]}, "error": "x"}, 1)

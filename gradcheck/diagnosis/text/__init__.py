@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from rich.console import RenderableType
 
 from gradcheck.diagnosis.report import Report
+from gradcheck.diagnosis.sentences import chance_of_training
 from gradcheck.diagnosis.text.advice import advice
 from gradcheck.diagnosis.text.layer_table import layer_table
 from gradcheck.diagnosis.text.picture import picture
 from gradcheck.render.heading import what_was_run
 from gradcheck.render.layout import aside, indented, printed, verdict_block
-from gradcheck.render.numbers import percent
 from gradcheck.render.page import PLAIN_PAGE, Page
 from gradcheck.render.style import INDENT, STYLES
 
@@ -44,5 +44,5 @@ def _verdict(report: Report) -> RenderableType:
     """The verdict in one word, its reasons beside it; what theory says, where it says anything."""
     verdict, theory = report.verdict, report.prediction
     predicted = [theory.says] if theory and theory.mean_local_gain is not None else []
-    reasons = [*verdict.reasons, *predicted, f"plain SGD trains it with probability {percent(verdict.score)}"]
+    reasons = [*verdict.reasons, *predicted, chance_of_training(verdict)]
     return verdict_block(verdict.status, STYLES[verdict.status], reasons)

@@ -7,7 +7,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from gradcheck.diagnosis.regression import Move, Regression
+from gradcheck.diagnosis.regression import Move, Regression, missing_layers
 from gradcheck.render.layout import aside, borderless, indented, printed, verdict_block
 from gradcheck.render.page import PLAIN_PAGE, Page
 from gradcheck.render.style import without_controls
@@ -27,7 +27,8 @@ def _parts(regression: Regression) -> Iterator[RenderableType]:
     moved = [move for move in regression.layers if move.moved]
     count = f"{len(moved)} of {len(regression.layers)} {regression.unit}s"
     far = f"{before} → {after}, {count} moved by more than {regression.tolerance:g} decades"
-    yield verdict_block(label, colour, [far])
+    gone = missing_layers(regression)
+    yield verdict_block(label, colour, [gone, far] if gone else [far])
     if moved:
         yield ""
         moved.sort(key=lambda move: math.inf if move.change is None else abs(move.change), reverse=True)

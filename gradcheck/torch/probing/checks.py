@@ -36,12 +36,13 @@ def checked_module(model: object, purpose: str) -> nn.Module:
     if not isinstance(model, nn.Module):
         raise GradcheckError(f"{name} is not a torch.nn.Module: there is nothing to {purpose}")
     try:
-        set(model.modules())
+        for named in (model.named_modules, model.named_parameters, model.named_buffers):
+            set(named())
     except TypeError as error:
-        named = "concatenate" in str(error)
-        wrong = "whose name is no text" if named else "that can't be hashed"
-        cure = "write add_module('0', layer)" if named else "a class with __eq__ needs __hash__ = nn.Module.__hash__"
-        raise GradcheckError(f"{name} has a module {wrong} ({error}): {cure}") from None
+        no_text = "concatenate" in str(error)
+        wrong = "part whose name is no text" if no_text else "module that can't be hashed"
+        cure = "write add_module('0', layer)" if no_text else "a class with __eq__ needs __hash__ = nn.Module.__hash__"
+        raise GradcheckError(f"{name} has a {wrong} ({error}): {cure}") from None
     return model
 
 

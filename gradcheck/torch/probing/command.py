@@ -5,8 +5,9 @@ import json
 import os
 import random
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -16,8 +17,9 @@ from torch import nn
 
 from gradcheck.base.record import Frozen
 from gradcheck.diagnosis.report import Report
-from gradcheck.errors import OptionError, at_least, one_of
+from gradcheck.errors import GradcheckError, OptionError, at_least, one_of
 from gradcheck.spec.options.option import canonical
+from gradcheck.torch.layers import printable
 from gradcheck.torch.probing.batches import Batch, draw_input, suggest_input
 from gradcheck.torch.probing.error_text import errors_in_one_line
 from gradcheck.torch.probing.losses import LOSSES
@@ -65,7 +67,7 @@ def probe_target(
     np.random.seed(seed % 2**32)  # noqa: NPY002  # the user's code may draw from it
     torch.manual_seed(seed)
     shapes = list(input or ())
-    with stdout_to_stderr():
+    with users_code():
         model = load_model(target, arguments)
         given = _batch(model, shapes, batch, seed)
         function = _loss(loss)
@@ -76,16 +78,73 @@ def probe_target(
 
 
 @contextmanager
-def stdout_to_stderr() -> Iterator[None]:
-    """Send what the user's code writes to stdout to stderr: what is printed, and what goes to the descriptor itself."""
-    with redirect_stdout(sys.stderr), ExitStack() as undo:
-        with suppress(OSError):  # one of them is closed
-            kept = os.dup(1)
-            undo.callback(os.close, kept)
-            os.dup2(2, 1)
-            undo.callback(os.dup2, kept, 1)
-            undo.callback(_flush_c)
+def users_code() -> Iterator[None]:
+    """Keep what the user's code does in its place.
+
+    What it writes to stdout goes to stderr: what is printed, and what goes to the descriptor itself. Warnings show
+    control characters instead of obeying them. A process that it forked ends here: the report is its parent's.
+    """
+    process = os.getpid()
+    with redirect_stdout(sys.stderr), _neutral_warnings(), _descriptor_to_stderr():
+        try:
+            yield
+        finally:
+            if os.getpid() != process:
+                os._exit(0)
+
+
+@contextmanager
+def _neutral_warnings() -> Iterator[None]:
+    """Show the control characters that warnings may have instead of obeying them."""
+    before = warnings.formatwarning
+
+    def neutral(*what: Any, **how: Any) -> str:  # noqa: ANN401
+        lines = before(*what, **how).split("\n")
+        return "\n".join(map(printable, lines))
+
+    warnings.formatwarning = neutral
+    try:
         yield
+    finally:
+        warnings.formatwarning = before
+
+
+@contextmanager
+def _descriptor_to_stderr() -> Iterator[None]:
+    """Lead the descriptor of stdout to stderr, or nowhere where that is closed; then back.
+
+    Raises
+    ------
+    GradcheckError
+        It can't be led back: it was closed meanwhile.
+    """
+    there = _is_open(1)
+    elsewhere = os.dup(2) if _is_open(2) else os.open(os.devnull, os.O_WRONLY)  # first: it may take the free number 1
+    kept = os.dup(1) if there else None
+    os.dup2(elsewhere, 1)
+    if elsewhere != 1:
+        os.close(elsewhere)
+    try:
+        yield
+    finally:
+        _flush_c()
+        try:
+            if kept is None:
+                os.close(1)
+            else:
+                os.dup2(kept, 1)
+                os.close(kept)
+        except OSError as error:
+            problem = "the model's code closed file descriptors that it didn't open, stdout's among them"
+            raise GradcheckError(f"{problem}: it has to leave those alone") from error
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
 
 
 def _flush_c() -> None:

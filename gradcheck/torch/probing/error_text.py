@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from gradcheck.errors import GradcheckError
+from gradcheck.errors import GradcheckError, described
 from gradcheck.torch.layers import EMBEDDINGS
 from gradcheck.torch.probing.hooks import Recording
 
@@ -48,7 +48,7 @@ def errors_in_one_line(what: str = "", record: Recording | None = None) -> Itera
 
 def error_line(error: BaseException, record: Recording | None = None) -> str:
     """Return one line: which layer that was run for `record`, what it was given, what it wanted; and the error."""
-    message = f"{type(error).__name__}: {error}".strip().split("\n")[0]
+    message = described(error).strip().split("\n")[0]
     message = _with_advice(message, ADVICE | (OF_CALLS if record is not None and len(record.inside) == 1 else {}))
     if record is None or not record.inside:
         return f"{message}{_where(error)}"

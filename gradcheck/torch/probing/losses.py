@@ -10,7 +10,7 @@ from torch.nn import functional
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.errors import GradcheckError, OptionError, one_of
 from gradcheck.spec.options.option import canonical
-from gradcheck.torch.graph import nodes
+from gradcheck.torch.graph import Node, nodes
 from gradcheck.torch.layers import main_tensor
 
 LOSSES = ("cross-entropy", "mean-square")
@@ -25,14 +25,20 @@ IGNORED = -100
 SQUASHED = ("SoftmaxBackward", "Sigmoid", "Tanh", "Relu")
 
 
-#: Function at a model's end ↦ the code of its fault, and the function of a loss that takes logits.
+#: Function at a model's end ↦ the code of its fault, and the functions that a loss applies to logits.
 TWICE = {
-    "Softmax": ("softmax-twice", "LogSoftmax"),
-    "Sigmoid": ("sigmoid-twice", "BinaryCrossEntropyWithLogits"),
+    "Softmax": ("softmax-twice", ("LogSoftmax", "Softmax", "Logsumexp")),
+    "Sigmoid": ("sigmoid-twice", ("BinaryCrossEntropyWithLogits", "LogSigmoid", "Sigmoid")),
 }
 
-#: Probabilities in half precision sum to 1 as nearly as this.
-NEARLY = 1e-2
+#: Functions that leave probabilities what they are: another shape, a bound to keep their logarithm finite.
+BETWEEN = (
+    "View", "UnsafeView", "ReshapeAlias", "Permute", "Transpose", "TBackward", "Unsqueeze", "Squeeze", "Clone",
+    "ToCopy", "Contiguous", "Clamp", "Hardtanh",
+)  # fmt: skip
+
+#: The same where they add or multiply a constant, such as 1e-8.
+WITH_A_NUMBER = ("AddBackward", "SubBackward", "MulBackward", "DivBackward")
 
 
 class Loss(NamedTuple):
@@ -75,7 +81,7 @@ def _like_logits(output: object, targets: object) -> bool:
     if isinstance(targets, Tensor):
         return not targets.is_floating_point() and targets.dtype != torch.bool and targets.dim() < tensor.dim()
     squashed = tensor.grad_fn is not None and tensor.grad_fn.name().startswith(SQUASHED)
-    return targets is None and not squashed
+    return targets is None and not squashed and _squash(tensor) is None
 
 
 def class_axis(output: Tensor) -> int:
@@ -146,21 +152,27 @@ def _mean_square(output: object, targets: Tensor) -> Tensor:
 def find_squashed_twice(chosen: Loss, output: object, value: Tensor | None) -> tuple[Cause, ...]:
     """Find probabilities that a loss takes for logits, and those for which mean square was chosen."""
     tensor = main_tensor(output)
-    end = None if tensor is None else tensor.grad_fn
-    squash = next((name for name in TWICE if end is not None and end.name().startswith(name)), None)
-    if squash is None or tensor is None or value is None or (squash == "Softmax" and not _sums_to_one(tensor)):
+    end = None if tensor is None else _squash(tensor)
+    if end is None or value is None:
         return ()
+    squash = next(name for name in TWICE if end.name().startswith(name))
     code, again = TWICE[squash]
     between = nodes([value.grad_fn], lambda node: () if node is end else node.next_functions) if value.grad_fn else ()
-    if any(node.name().startswith(again) and end in nodes([node]) for node in between):
+    if any(node is not end and node.name().startswith(again) and end in nodes([node]) for node in between):
         return (Cause(code, details={"loss": chosen.name}),)
     if chosen.by_default and chosen.name == "mean-square":
         return (Cause("loss-of-probabilities", details={"function": squash.lower()}),)
     return ()
 
 
-def _sums_to_one(output: Tensor) -> bool:
-    """Whether the output sums to 1 along an axis that has more than one number."""
-    axes = [axis for axis, size in enumerate(output.shape) if size > 1]
-    sums = (output.detach().double().sum(axis) for axis in axes)
-    return any(bool((one - 1).abs().max() < NEARLY) for one in sums)
+def _squash(output: Tensor) -> Node | None:
+    """Return the node of the softmax or sigmoid that an output comes from, whatever its shape is since."""
+    node: Node | None = output.grad_fn
+    while node is not None and not node.name().startswith(tuple(TWICE)):
+        inputs = [one for one, _ in node.next_functions if one is not None]
+        passes_on = node.name().startswith(BETWEEN) or (node.name().startswith(WITH_A_NUMBER) and len(inputs) == 1)
+        node = inputs[0] if passes_on and inputs else None
+    if node is None or node.name().startswith("Sigmoid"):
+        return node
+    axis = (node._saved_dim + 2**63) % 2**64 - 2**63  # kept without its sign
+    return node if node._saved_result.shape[axis] > 1 else None  # a softmax over one unit has a cause of its own

@@ -40,6 +40,47 @@ def test_a_softmax_before_cross_entropy_is_named_whoever_chose_the_loss(loss):
         assert codes(net, (INPUTS, CLASSES), loss) == {"softmax-twice"}
 
 
+class Ends(nn.Module):
+    """Something is done to the probabilities before they are returned."""
+
+    def __init__(self, function, squash=nn.Softmax(-1)):
+        super().__init__()
+        self.body, self.function = model(squash), function
+
+    def forward(self, inputs):
+        return self.function(self.body(inputs))
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda output: output.clamp(1e-7, 1 - 1e-7),
+        lambda output: output.clamp(min=1e-7),
+        lambda output: output.view(-1, 4),
+        lambda output: output.reshape(8, 8, 4).flatten(0, 1),
+        lambda output: output.unsqueeze(0).squeeze(0).clone(),
+        lambda output: output + 1e-8,
+    ],
+    ids=["clamp", "clamp-min", "view", "reshape", "squeeze", "epsilon"],
+)
+def test_a_softmax_is_found_through_shapes_and_bounds(function):
+    assert codes(Ends(function), (INPUTS, CLASSES)) == {"softmax-twice"}
+    assert codes(Ends(function), INPUTS) == {"loss-of-probabilities"}  # cross-entropy isn't chosen for them
+
+
+def test_a_second_softmax_with_a_logarithm_after_it_is_found():
+    def by_hand(output, targets):
+        return nn.functional.nll_loss(output.softmax(-1).log(), targets)
+
+    assert codes(model(nn.Softmax(-1)), (INPUTS, CLASSES), by_hand) == {"softmax-twice"}
+    assert codes(model(), (INPUTS, CLASSES), by_hand) == set()
+
+
+def test_a_logarithm_of_bounded_probabilities_is_right():
+    own = lambda output, targets: nn.functional.nll_loss(output.log(), targets)  # noqa: E731
+    assert codes(Ends(lambda output: output.clamp(min=1e-7)), (INPUTS, CLASSES), own) == set()
+
+
 def test_logits_and_logarithms_of_probabilities_are_right():
     assert codes(model(), (INPUTS, CLASSES)) == set()
     assert codes(model(nn.LogSoftmax(-1)), (INPUTS, CLASSES), nn.NLLLoss()) == set()
