@@ -56,6 +56,8 @@ ARCHITECTURES = (
         try_next=(Example("clip-demo --clip global-norm:0.15", "learned"),),
         references=("Pascanu, Mikolov & Bengio 2013", "Zhang et al. 2020", "Brock et al. 2021 (agc)"),
         related=("exploding", "recurrence"),
-        aliases=("clip", "gradient-clipping", "global-norm", "agc", "rate-left"),
+        aliases=("clip", "gradient-clipping", "global-norm", "agc", "rate-left", "rate-lost", "max-norm",
+                 "grad-norm", "grad-norm-after", "largest-norm", "clipped", "clipped-to", "accuracy", "learned",
+                 "diverged", "stopped"),
     ),
 )  # fmt: skip

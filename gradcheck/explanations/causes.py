@@ -101,7 +101,7 @@ CAUSES = (
         ),
         references=("Ioffe & Szegedy 2015", "Yang et al. 2019", "De & Smith 2020"),
         related=("normalisation", "residual", "exploding"),
-        aliases=("batch", "batchnorm"),
+        aliases=("batch", "batchnorm", "norms-follow"),
     ),
     Topic(
         name="residual",
@@ -126,7 +126,7 @@ CAUSES = (
         ),
         references=("He et al. 2016", "Yang & Schoenholz 2017", "Zhang, Dauphin & Ma 2019"),
         related=("normalisation", "transformers", "vanishing", "exploding"),
-        aliases=("skip", "skips", "skip-connections", "resnet", "residual-scale"),
+        aliases=("skip", "skips", "skip-connections", "resnet", "residual-scale", "opened"),
     ),
     Topic(
         name="width",

@@ -20,7 +20,7 @@ VERDICTS = (
         ),
         references=("Hochreiter 1991", "Bengio, Simard & Frasconi 1994", "Glorot & Bengio 2010"),
         related=("chain-rule", "activations", "initialisation", "residual"),
-        aliases=("vanish",),
+        aliases=("vanish", "vanishing-scattered", "shrinking"),
     ),
     Topic(
         name="exploding",
@@ -44,7 +44,7 @@ VERDICTS = (
         ),
         references=("Bengio, Simard & Frasconi 1994", "Pascanu, Mikolov & Bengio 2013"),
         related=("chain-rule", "initialisation", "clipping", "spikes"),
-        aliases=("explode",),
+        aliases=("explode", "exploding-scattered", "growing"),
     ),
     Topic(
         name="collapsed",
@@ -85,7 +85,17 @@ VERDICTS = (
         ),
         references=("Lu, Shin, Su & Karniadakis 2020", "Maas, Hannun & Ng 2013 (leaky_relu)"),
         related=("activations", "width", "exploding"),
-        aliases=("dead-relu", "dying-relu", "dead-fraction"),
+        aliases=(
+            "dead-relu",
+            "dying-relu",
+            "dead-fraction",
+            "forward-zero",
+            "gradient-zero",
+            "layers-zero",
+            "output-shut",
+            "softmax-of-one",
+            "constant-loss",
+        ),
     ),
     Topic(
         name="saturated",
@@ -102,7 +112,7 @@ VERDICTS = (
         ),
         references=("LeCun et al. 1998", "Glorot & Bengio 2010"),
         related=("activations", "initialisation", "normalisation", "exploding"),
-        aliases=("saturation", "saturated-fraction"),
+        aliases=("saturation", "saturated-fraction", "output-saturated", "large-inputs"),
     ),
     Topic(
         name="nonfinite",
@@ -127,7 +137,17 @@ VERDICTS = (
         ),
         references=("IEEE 754-2019", "Micikevicius et al. 2018"),
         related=("exploding", "underflow", "scaled-norms", "loss-jump"),
-        aliases=("overflow", "nan", "inf"),
+        aliases=(
+            "overflow",
+            "nan",
+            "inf",
+            "forward-overflow",
+            "forward-nan",
+            "gradient-overflow",
+            "stand-in-loss",
+            "weights-nonfinite",
+            "becomes-nan",
+        ),
     ),
     Topic(
         name="underflow",
@@ -142,7 +162,7 @@ VERDICTS = (
         try_next=(Example("simulate --depth 600 --activation tanh --init orthogonal", "healthy", "span 1.3"),),
         references=("IEEE 754-2019", "Micikevicius et al. 2018"),
         related=("vanishing", "nonfinite", "chain-rule"),
-        aliases=("fp16", "bf16", "half-precision", "amp", "loss-scale"),
+        aliases=("fp16", "bf16", "half-precision", "amp", "loss-scale", "no-underflow", "more-underflow"),
     ),
     Topic(
         name="healthy",
@@ -164,6 +184,6 @@ VERDICTS = (
         ),
         references=("Schoenholz et al. 2017", "Roy & Vetterli 2007 (rank)"),
         related=("score", "span", "width", "columns"),
-        aliases=("ok",),
+        aliases=("ok", "steady", "healthy-since", "ill-since", "status", "verdict"),
     ),
 )

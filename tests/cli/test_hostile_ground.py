@@ -154,3 +154,18 @@ def test_a_csv_shows_control_characters_instead_of_passing_them_on(name, tmp_pat
     written = gradcheck("diagnose log.jsonl --format csv", cwd=tmp_path).stdout
     assert "exploding" in written
     assert all(one.isprintable() or one == "\n" for one in written)
+
+
+def test_the_last_resort_needs_no_text_of_the_error(gradcheck, monkeypatch):
+    class UnsaidError(Exception):
+        def __str__(self):
+            raise RuntimeError("no text")
+
+    def fail(*arguments, **options):
+        raise UnsaidError
+
+    monkeypatch.setattr(output, "show", fail)
+    monkeypatch.setattr("gradcheck.cli.shown.show", fail, raising=False)
+    ended = gradcheck("theory --depth 3")
+    assert (ended.returncode, ended.stderr.count("\n")) == (3, 1)
+    assert "UnsaidError: its text can't be made, its __str__ fails" in ended.stderr

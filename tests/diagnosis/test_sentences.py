@@ -2,7 +2,8 @@ import math
 
 import pytest
 
-from gradcheck.diagnosis.sentences import as_multiple, sentence
+import gradcheck
+from gradcheck.diagnosis.sentences import as_multiple, chance_of_training, sentence
 from gradcheck.diagnosis.summary import summarize
 from gradcheck.diagnosis.verdict import diagnose
 from gradcheck.engine.transformer import POINTS

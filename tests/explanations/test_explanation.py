@@ -9,17 +9,22 @@ import pytest
 import gradcheck
 from gradcheck import GradcheckError, explain, simulate, theory, topics
 from gradcheck.diagnosis import score as score
-from gradcheck.diagnosis.report import FLAGS, STATUSES
+from gradcheck.diagnosis.report import FLAGS, STATUSES, LayerRecord, OutputRecord, SummaryRecord
 from gradcheck.diagnosis.schema import json_schema
+from gradcheck.diagnosis.sentences import CODES
+from gradcheck.diagnosis.text.layer_table import COLUMNS
 from gradcheck.explanations import NAMES, TOPICS
 from gradcheck.explanations.explanation import DEPTH, MULTIPLIED_OUT, WIDTH
 from gradcheck.explanations.findings import FINDINGS
+from gradcheck.logs.records import GLOBAL_QUANTITIES, LAYER_QUANTITIES
 from gradcheck.render.numbers import percent
+from gradcheck.render.style import LOG_STYLES, STYLES
 from gradcheck.spec import ACTIVATIONS, INITIALIZERS, RECURRENT
 from gradcheck.spec.names import SYNONYMS
 from gradcheck.spec.options.option import rows
 from gradcheck.spec.options.simulation import SimulateOptions
 from gradcheck.spec.options.training import ClipDemoOptions
+from gradcheck.training.cells import COLUMNS as OF_STRATEGIES
 
 #: (name of a page, what follows "gradcheck", what it shows) for every command that a page quotes.
 QUOTED = [
@@ -251,6 +256,26 @@ def test_every_status_of_a_layer_has_its_page():
 @pytest.mark.parametrize("name", [*ACTIVATIONS, *INITIALIZERS, *RECURRENT, "batch", "layer", "rms", "transformer"])
 def test_what_options_take_has_its_page(name):
     assert explain(name).topic.name in TOPICS
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_every_cause_has_its_page(code):
+    assert explain(code).topic.name in TOPICS
+
+
+OF_TABLES = {*COLUMNS, *OF_STRATEGIES, *STYLES, *LOG_STYLES} - {"layer", "strategy", "error"}
+
+OF_REPORTS = {*LayerRecord.__annotations__, *SummaryRecord.__annotations__, *OutputRecord.__annotations__}
+
+
+@pytest.mark.parametrize("word", sorted(OF_TABLES | OF_REPORTS))
+def test_every_column_and_every_word_of_a_verdict_has_its_page(word):
+    assert explain(word).topic.name in TOPICS
+
+
+@pytest.mark.parametrize("quantity", sorted({*GLOBAL_QUANTITIES, *LAYER_QUANTITIES}))
+def test_every_number_that_a_recorder_writes_has_its_page(quantity):
+    assert explain(quantity).topic.name in TOPICS
 
 
 def test_no_two_pages_answer_to_one_name():

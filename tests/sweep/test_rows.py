@@ -1,4 +1,5 @@
 import json
+import math
 import os
 from concurrent.futures import BrokenExecutor, Executor, Future
 
@@ -7,7 +8,7 @@ import pytest
 from gradcheck import simulate
 from gradcheck.spec.grid import Grid
 from gradcheck.sweep import rows as sweep
-from gradcheck.sweep.rows import MEASURED, Task, failed, measure_row, rows
+from gradcheck.sweep.rows import MEASURED, Task, failed, is_row, measure_row, rows
 
 SMALL = {"width": 8, "batch_size": 8}
 
