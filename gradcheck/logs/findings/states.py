@@ -53,7 +53,9 @@ def find_not_zeroed(series: Series) -> list[Finding]:
 def _added_up(series: Series) -> list[Finding]:
     """Find a norm that from the first step on grows as their number does, without noise: that of a sum of gradients."""
     steps, level = series.norm.steps[:FIRST], series.norm.level[:FIRST]
-    if len(steps) < FIRST or len(np.unique(np.diff(steps))) != 1 or not 0 <= steps[0] <= steps[1] - steps[0]:
+    if len(steps) < FIRST or len(np.unique(np.diff(steps))) != 1 or steps[0] == steps[1]:
+        return []
+    if not 0 <= steps[0] <= steps[1] - steps[0]:
         return []
     counted = np.log10(steps + (steps[0] == 0))
     power, _ = np.polyfit(counted, level, 1)

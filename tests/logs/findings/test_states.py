@@ -169,3 +169,7 @@ def test_a_norm_that_grows_otherwise_is_no_sum(found):
     assert "not-zeroed" not in {one.kind for one in found(growing)}
     later = [row | {"step": row["step"] + 5000} for row in summed("all")]
     assert "not-zeroed" not in {one.kind for one in found(later)}
+
+
+def test_rows_that_all_have_one_step_have_no_course(found):
+    assert all(one.kind != "not-zeroed" for one in found([{"step": 0, "grad_norm": 1.0}] * 40))
