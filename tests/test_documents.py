@@ -49,7 +49,7 @@ FILE = re.compile(r"`([\w./-]+(?:\.py|\.json|/[\w.-]*))(?::([\w.]+))?`")
 YOURS = {"tests/test_gradients.py"}
 
 #: Options of other programs that the README shows.
-FOREIGN = {"--nthreads", "--only", "--threads", "--every"}
+FOREIGN = {"--nthreads", "--only", "--threads", "--every", "--gigabytes", "--beside", "--runs"}
 
 
 def printed(*words):
