@@ -11,6 +11,7 @@ from pathlib import Path
 
 from gradcheck.errors import OutputError
 from gradcheck.logs.records import MARK
+from gradcheck.render.style import without_controls
 
 #: Bytes at the end of a resumed log in which its last record is looked for.
 TAIL = 1 << 24
@@ -118,6 +119,7 @@ class GrowingLog:
 
 def warn(text: str, stacklevel: int = 2) -> None:
     """Warn; where warnings are errors, say it on stderr instead, because a training run isn't to end of it."""
+    text = without_controls(text)  # of a file's name
     try:
         warnings.warn(text, RuntimeWarning, stacklevel=stacklevel)
     except RuntimeWarning:

@@ -71,3 +71,10 @@ def test_each_line_is_in_the_file_at_once(file):
 def test_a_folder_can_not_be_written(tmp_path):
     with pytest.raises(OutputError, match="can't be written: Is a directory"):
         GrowingLog(tmp_path)
+
+
+def test_a_warning_shows_the_control_characters_of_a_file_s_name(tmp_path):
+    file = tmp_path / "a\x1b[31m.jsonl"
+    file.write_bytes(WHOLE)
+    with pytest.warns(RuntimeWarning, match=r"a\\x1b\[31m\.jsonl holds an earlier run"):
+        GrowingLog(file).close()
