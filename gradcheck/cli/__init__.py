@@ -19,7 +19,9 @@ DEBUG = "GRADCHECK_DEBUG"
 LONGEST_ERROR = 2000
 
 #: What NumPy says of sizes that no memory holds.
-TOO_LARGE = ("Maximum allowed dimension exceeded", "array is too big", "Maximum allowed size exceeded")
+TOO_LARGE = (
+    "Maximum allowed dimension exceeded", "array is too big", "Maximum allowed size exceeded", "index-sized integer",
+)  # fmt: skip
 
 #: New objects between two searches for unreachable ones: modules make many that stay, and each search costs start-up.
 YOUNG = 20_000
@@ -71,7 +73,7 @@ def _run() -> int:
     except MemoryError as error:
         details = f" ({error})" if str(error) else ""
         return refuse(f"not enough memory{details}; try a smaller --width or --batch-size, or --dtype float32")
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         if "embedded null" in described(error):  # by Typer, before anything is opened
             return refuse("the name of a file holds a zero byte, which no file's name can; leave it out")
         if not any(words in described(error) for words in TOO_LARGE):

@@ -46,10 +46,18 @@ def run_sweep(given: Mapping[str, str], options: "CompareOptions", ranking: "Ran
     except ClosedPipeError:
         return 0
     if comparison is not None:
+        if not code and (problem := _refused(comparison)):
+            return refuse(problem)
         _print(comparison, ranking, shown)
         if comparison.lost and not code:
             code = _tell_lost(comparison)
     return code or (_exit_code(comparison.finished, shown.causes, ranking["any_healthy"]) if comparison else 0)
+
+
+def _refused(comparison: Comparison) -> str:
+    """Return what is wrong where no network of a sweep could be built; empty if one could."""
+    errors = [row["error"] for row in comparison.finished]
+    return "" if comparison.lost or None in errors or not errors else f"no network could be simulated: {errors[0]}"
 
 
 def _tell_lost(comparison: Comparison) -> int:

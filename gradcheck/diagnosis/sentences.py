@@ -258,7 +258,7 @@ CODES = {
     ),
     "unused": Code(
         "parameters never receive a gradient; value: how many",
-        "{names} never receive{s} a gradient: the loss doesn't depend on {them}",
+        "{names} never receive{s} a gradient: the loss doesn't depend on {them}, or a detach() or no_grad() is between",
     ),
     "opened": Code(
         "weights that start near zero are measured after a first training step; value: how many",

@@ -15,6 +15,9 @@ from gradcheck.logs.lines import ENDS, Problems, Reader
 from gradcheck.logs.numbers import CONSTANTS, LogRow, numbers, with_constants
 from gradcheck.logs.records import FORMAT, LAYER_QUANTITIES, MARK
 
+#: What a recorder's file is called.
+RECORDED = "a recorder's file"
+
 #: Layers of a recorder's file; further ones are left out.
 MOST_LAYERS = 10_000
 
@@ -192,7 +195,7 @@ class JsonRecords(Reader):
         version, layers, clip = header[MARK], header.get("layers"), header.get("clip")
         if not isinstance(version, int) or version > FORMAT:
             raise GradcheckError(f"was written by a later version of gradcheck (format {version!r}, here {FORMAT})")
-        self.format = "a recorder's file"
+        self.format = RECORDED
         names = layers if isinstance(layers, list) else []
         self._layers = [str(name)[:LONGEST_NAME] for name in names[:MOST_LAYERS]]
         self._recorded.clear()

@@ -98,6 +98,8 @@ def _read(path: object, asked: Asked) -> Log:
     """Read a folder, the standard input, a file or rows; a followed file is read again when it begins anew."""
     if not isinstance(path, str | PathLike):
         return _read_rows(path, asked)
+    if not str(path):
+        raise InputError("''", "is no file's name: is the variable that holds it empty?")
     if Path(path).is_dir():
         if asked.follow:
             raise InputError(path, NOT_FOLLOWED)
@@ -232,6 +234,10 @@ def _fill(log: Log, rows: Iterator[LogRow], share: Callable[[], None] | None = N
 
 def _checked(log: Log, path: object, asked: Asked) -> Log:
     """Return the log if it holds any number that a diagnosis reads."""
+    seen = {one.strip() for one in log.reader.seen}
+    for quantity, name in asked.columns.items():
+        if name not in seen:
+            raise InputError(path, f"has no column {name!r} for {quantity}; its columns are {_listed(seen)}")
     places = [place for column, place in log.table.columns.items() if column.quantity in JUDGED]
     if len(places) and not np.isnan(log.table.kept()[0][:, places]).all():
         return log
@@ -240,9 +246,6 @@ def _checked(log: Log, path: object, asked: Asked) -> Log:
         raise InputError(
             path, f"has no number under {_listed(judged)}; write plain ones, such as 0.25, one line a step"
         )
-    for quantity, name in asked.columns.items():
-        if name not in {one.strip() for one in log.reader.seen}:
-            raise InputError(path, f"has no column {name!r} for {quantity}; its columns are {_listed(log.reader.seen)}")
     if VALUE in log.reader.seen:
         said = f"--column loss={VALUE} or --column grad_norm={VALUE} says what it is"
         raise InputError(path, f"holds a single number, {VALUE}, and its file isn't named after it: {said}")

@@ -36,6 +36,9 @@ USUAL, RARE = 90.0, ("spikes", "never-clipped")
 #: Most norms on which the adaptive rules are replayed.
 REPLAYED = 4096
 
+#: Times the median beyond which a norm is no usual one.
+FAR = 5.0
+
 #: What a threshold or a rule does.
 CLIPPED = "share of the steps that it would have clipped"
 KEPT = "mean part of the gradient that it would have left"
@@ -132,10 +135,14 @@ def thresholds(series: Series, found: Sequence[Finding] = ()) -> list[Threshold]
 
 
 def usual_threshold(kind: str, table: Sequence[Threshold]) -> Threshold | None:
-    """Return the threshold that a finding's advice names: against spikes the highest, else one that clips a tenth."""
+    """Return the threshold that a finding's advice names: against spikes the highest of the usual norms, else one
+    that clips a tenth.
+    """
     if not table:
         return None
-    return table[-1] if kind in RARE else next((one for one in table if one.percentile == USUAL), table[-1])
+    if kind in RARE:  # beyond that a percentile is itself one of the spikes
+        return [one for one in table if kind != "spikes" or one.norm <= FAR * table[0].norm][-1]
+    return next((one for one in table if one.percentile == USUAL), table[-1])
 
 
 def usual_text(one: Threshold) -> str:

@@ -22,7 +22,7 @@ from gradcheck.logs.findings.finding import Finding
 from gradcheck.logs.findings.learning import has_improved
 from gradcheck.logs.findings.movers import first_movers, outstanding
 from gradcheck.logs.findings.robust import FEWEST, Numbers, block_medians, deviation, side_medians
-from gradcheck.logs.series import Series, Track
+from gradcheck.logs.series import BELOW, Series, Track
 
 RISE, RISE_LEARNING, RECORD = 2.0, 3.0, 1.0
 DRAWDOWN, DRAWDOWN_DEVIATIONS, RISE_DEVIATIONS = 0.5, 5.0, 8.0
@@ -59,6 +59,12 @@ MARGIN, APART = 0.5, 2.0
 
 #: If more than this part of the rows are spikes, they are the spread of the run.
 COMMON = 0.05
+
+#: The same of rows that a gap sets apart from all others.
+FEW = 0.1
+
+#: By so much the level of a zero may be nearer to the others, for want of digits.
+ROUNDED = 1e-6
 
 
 def find_exploding(series: Series) -> list[Finding]:
@@ -165,17 +171,19 @@ def find_spikes(series: Series) -> list[Finding]:
     """Find single gradients far above those before and after, and above what the tail of the run explains."""
     what, track = magnitude(series)
     end = find_growth(track, series)
-    track = _pooled(track if end is None else track.until(track.steps[end.begin]))
+    track = _pooled(_above_zero(track if end is None else track.until(track.steps[end.begin])))
     if len(track) < 2 * FEWEST:
         return []
     excess = _excess(track)
     single = excess[~np.isnan(excess) & ~_broad(excess > SPIKE)]
     if len(single) < FEWEST:
         return []
-    limit = max(SPIKE, _tail(_below_the_gap(single)))
+    below = _below_the_gap(single)
+    limit = max(SPIKE, _tail(below))
     excess = _with_the_last(excess, track, limit)
     rows = np.flatnonzero(np.nan_to_num(excess, nan=-np.inf) > limit)
-    if not len(rows) or len(rows) > max(1, COMMON * len(track)):
+    most = (COMMON if len(below) == len(single) else FEW) * len(track)
+    if not len(rows) or len(rows) > max(1, most):
         return _burst(series, what, track)
     rows = _widened(rows, track)
     groups = np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1)
@@ -184,6 +192,16 @@ def find_spikes(series: Series) -> list[Finding]:
     numbers = {"spikes": float(len(groups)), "highest_step": step, "log10_highest": height}
     first, last = float(track.steps[rows[0]]), float(track.steps[rows[-1]])
     return [Finding("spikes", first, last, outstanding(series, step), numbers, limit, {"what": what})]
+
+
+def _above_zero(track: Track) -> Track:
+    """Return the rows whose norm isn't exactly zero: a ratio to what is zero, or rounded to it, says nothing."""
+    lowest = track.level.min(initial=np.inf)
+    others = track.level[track.level > lowest]
+    if not len(others) or others.min() - lowest < BELOW - ROUNDED:
+        return track
+    known = track.level > lowest
+    return Track(track.steps[known], track.level[known], track.peak[known])
 
 
 def _widened(rows: npt.NDArray[np.intp], track: Track) -> npt.NDArray[np.intp]:
@@ -241,7 +259,7 @@ def _below_the_gap(excess: Numbers) -> Numbers:
     ordered = np.sort(excess)
     top = ordered[-int(COMMON * len(ordered)) - 1 :]
     if len(top) < FEWEST:
-        return _below_the_highest(ordered, max(2, len(top)))
+        return _below_the_highest(ordered, max(2, int(FEW * len(ordered))))
     top = top[top > 0]
     if len(top) < FEWEST:
         return excess
@@ -254,7 +272,7 @@ def _below_the_gap(excess: Numbers) -> Numbers:
 
 def _below_the_highest(ordered: Numbers, most: int) -> Numbers:
     """Return the rows of a short run without the highest few, if all others are quiet; else these count as its tail."""
-    for count in range(1, min(most, len(ordered))):
+    for count in range(1, min(most + 1, len(ordered))):
         if ordered[-count] > LONELY and ordered[-count - 1] < QUIET:
             return ordered[:-count]
     return ordered

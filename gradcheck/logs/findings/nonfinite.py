@@ -9,6 +9,8 @@
 | ``FALLEN`` | 64-fold | a loss scale that is halved six times in a row has found no scale that fits |
 """
 
+import re
+
 import numpy as np
 
 from gradcheck.logs.columns import Column
@@ -23,6 +25,9 @@ SCALER, GREW, GREW_DEVIATIONS, COMES_DOWN, STEADY, FALLEN = 0.01, 0.5, 5.0, 0.05
 
 #: So many steps skipped in a row halve a scale by more than any search for one does.
 FEWEST_OVERFLOWS = 8
+
+#: How a program says that no loss scale is small enough.
+GIVEN_UP = re.compile(r"(?i)minimum loss scale|loss scale.{0,20}at minimum")
 
 #: Rows before the first that isn't finite in which growth is looked for.
 LOOK_BACK = 200
@@ -53,11 +58,15 @@ def find_nonfinite(series: Series) -> list[Finding]:
 def _find_overflows(series: Series) -> list[Finding]:
     """Find steps that are skipped one after the other to the end, while the loss scale falls to its minimum."""
     over = np.unique(series.steps[series.values("overflow") > 0])
-    if len(over) < FEWEST_OVERFLOWS or not _scale_is_stuck(series):
+    given_up = bool(GIVEN_UP.search(series.log.reader.last_word))
+    over = over if len(over) or not given_up else np.array(series.ends[1:])
+    if len(over) < (1 if given_up else FEWEST_OVERFLOWS) or not _scale_is_stuck(series):
         return []
     gaps = np.diff(over)
-    begin = int(np.flatnonzero(gaps > 2 * gaps.min())[-1]) + 1 if (gaps > 2 * gaps.min()).any() else 0
-    if len(over) - begin < FEWEST_OVERFLOWS or over[-1] + 2 * gaps.min() < series.ends[1]:
+    usual = float(gaps.min(initial=np.inf))
+    begin = int(np.flatnonzero(gaps > 2 * usual)[-1]) + 1 if (gaps > 2 * usual).any() else 0
+    lasting = len(over) - begin >= FEWEST_OVERFLOWS and over[-1] + 2 * usual >= series.ends[1]
+    if not lasting and not given_up:
         return []
     scales = series.values("loss_scale")
     count, last = float(len(over) - begin), float(scales[~np.isnan(scales)][-1])

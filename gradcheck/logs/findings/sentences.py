@@ -50,6 +50,8 @@ def _nonfinite(found: "Finding") -> str:
     if "overflows" in found.numbers:
         steps, scale = counted(int(found.numbers["overflows"]), "step"), significant(found.numbers["loss_scale"], 3)
         often = f"the gradient overflows in each of the last {steps}, from step {step_text(found.first_step)} on"
+        if found.numbers["overflows"] == 1:
+            often = f"the gradient overflows at step {step_text(found.first_step)}"
         return f"{often}, and the loss scale has fallen to {scale}: no scale fits"
     name, rows = str(found.details["what"]), int(found.numbers["rows"])
     what = f"{WORDS.get(name, name)} is {'infinite' if found.details['value'] == math.inf else 'not a number'}"

@@ -73,8 +73,16 @@ class Change(NamedTuple):
     code: str
 
     def made(self, model: nn.Module, seed: int) -> nn.Module:
-        """Return a copy of a model with this change: the code that is shown is what runs."""
+        """Return a copy of a model with this change: the code that is shown is what runs.
+
+        Raises
+        ------
+        TypeError
+            The model's own way to copy it isn't one.
+        """
         changed = copy.deepcopy(model)
+        if {*changed.modules(), *changed.parameters()} & {*model.modules(), *model.parameters()}:
+            raise TypeError(f"a copy of {type(model).__name__} shares parts with it")
         torch.manual_seed(seed)
         exec(self.code, {"model": changed, "nn": nn, "torch": torch})  # our own text, above
         return changed
