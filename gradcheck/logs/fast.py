@@ -129,7 +129,8 @@ def orjson() -> Callable[[bytes], Any] | None:
         from orjson import loads
     except ImportError:
         return None
-    return loads
+    parse: Callable[[bytes], Any] = loads
+    return parse
 
 
 def _parser() -> Callable[[bytes], Any]:

@@ -2,6 +2,7 @@
 
 import json
 import json.scanner
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain, zip_longest
 from operator import itemgetter
@@ -14,9 +15,6 @@ from gradcheck.logs.json_shapes import as_columns
 from gradcheck.logs.lines import ENDS, Problems, Reader
 from gradcheck.logs.numbers import CONSTANTS, LogRow, numbers, with_constants
 from gradcheck.logs.records import FORMAT, LAYER_QUANTITIES, MARK
-
-#: What a recorder's file is called.
-RECORDED = "a recorder's file"
 
 #: Layers of a recorder's file; further ones are left out.
 MOST_LAYERS = 10_000
@@ -174,6 +172,8 @@ class JsonRecords(Reader):
         if any(key.endswith(SUMMARY) for key in keys) and names.get(LOSS, "").endswith("train_loss"):
             del names[LOSS]  # the mean of the whole run, after its last step
         picking = _picking_rows if _is_table(record, names) else _picking
+        if picking is _picking:  # a layer's norm that no number can be read of isn't one that is missing
+            names = {column: name for column, name in names.items() if not (column.layer and _is_odd(record[name]))}
         nested = picking is _picking and any(isinstance(value, dict) for value in record.values())
         held = [record[name] for column, name in names.items() if column.quantity in ("loss", PART, "grad_norm")]
         whole = all(isinstance(value, dict) for value in held) and any(True for _ in self._as_columns(record))
@@ -195,7 +195,7 @@ class JsonRecords(Reader):
         version, layers, clip = header[MARK], header.get("layers"), header.get("clip")
         if not isinstance(version, int) or version > FORMAT:
             raise GradcheckError(f"was written by a later version of gradcheck (format {version!r}, here {FORMAT})")
-        self.format = RECORDED
+        self.format = "a recorder's file"
         names = layers if isinstance(layers, list) else []
         self._layers = [str(name)[:LONGEST_NAME] for name in names[:MOST_LAYERS]]
         self._recorded.clear()
@@ -235,6 +235,11 @@ def _picking(names: list[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]
     if len(names) == 1:
         return lambda record: (record[names[0]],)
     return itemgetter(*names) if names else lambda record: ()
+
+
+def _is_odd(value: object) -> bool:
+    """Whether a value is text or a list that no number can be read of."""
+    return isinstance(value, str | list) and math.isnan(numbers([value])[0])
 
 
 def _is_table(record: Mapping[str, Any], names: Mapping[Column, str]) -> bool:

@@ -16,6 +16,9 @@ Numbers = npt.NDArray[np.float64]
 #: Decades below the smallest number at which an exact zero is put.
 BELOW = 6.0
 
+#: By so much the level of a zero may be nearer to the others, for want of digits.
+ROUNDED = 1e-6
+
 
 class Track(NamedTuple):
     """The course of a magnitude: rows that have one, in the order of their steps."""
@@ -29,8 +32,17 @@ class Track(NamedTuple):
 
     def until(self, step: float) -> "Track":
         """Return what is before a step."""
-        before = self.steps < step
-        return Track(self.steps[before], self.level[before], self.peak[before])
+        return self._only(self.steps < step)
+
+    def above_zero(self) -> "Track":
+        """Return the rows that aren't exactly zero: a ratio to what is zero, or rounded to it, says nothing."""
+        lowest = self.level.min(initial=np.inf)
+        above = self.level > lowest
+        zeros = above.any() and self.level[above].min() - lowest > BELOW - ROUNDED
+        return self._only(above) if zeros else self
+
+    def _only(self, rows: npt.NDArray[np.bool_]) -> "Track":
+        return Track(self.steps[rows], self.level[rows], self.peak[rows])
 
 
 class Series:

@@ -78,3 +78,17 @@ def test_rows_without_anything_to_judge_are_refused_with_the_names_to_give(given
 def test_a_real_frame_of_pandas_is_read():
     pandas = pytest.importorskip("pandas")
     assert gradcheck.diagnose(pandas.DataFrame(ROWS).set_index("step")).verdict.status == "exploding"
+
+
+def test_a_layer_whose_norm_cannot_be_read_is_no_layer_without_gradient():
+    for odd in ("tensor(0.5)", "n/a", [0.5], {"_type": "histogram"}):
+        rows = [{"step": i, "loss": 2 / (1 + i), "grad_norm/a": 1.0, "grad_norm/b": odd} for i in range(40)]
+        assert not [one for one in gradcheck.diagnose(rows).findings if one.kind == "no-gradient"], odd
+
+
+def test_a_column_that_is_named_and_is_not_there_is_an_error():
+    rows = [{"step": i, "loss": 2 / (1 + i), "grad_norm": 1.0} for i in range(40)]
+    with pytest.raises(InputError, match="has no column 'nope' for loss"):
+        gradcheck.diagnose(rows, columns={"loss": "nope"})
+    with pytest.raises(InputError, match="no file's name"):
+        gradcheck.diagnose("")

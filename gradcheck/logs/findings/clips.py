@@ -141,7 +141,8 @@ def usual_threshold(kind: str, table: Sequence[Threshold]) -> Threshold | None:
     if not table:
         return None
     if kind in RARE:  # beyond that a percentile is itself one of the spikes
-        return [one for one in table if kind != "spikes" or one.norm <= FAR * table[0].norm][-1]
+        usual = FAR * (table[0].norm or math.inf)
+        return [one for one in table if kind != "spikes" or (one.norm or 0.0) <= usual][-1]
     return next((one for one in table if one.percentile == USUAL), table[-1])
 
 

@@ -22,7 +22,7 @@ from gradcheck.logs.findings.finding import Finding
 from gradcheck.logs.findings.learning import has_improved
 from gradcheck.logs.findings.movers import first_movers, outstanding
 from gradcheck.logs.findings.robust import FEWEST, Numbers, block_medians, deviation, side_medians
-from gradcheck.logs.series import BELOW, Series, Track
+from gradcheck.logs.series import Series, Track
 
 RISE, RISE_LEARNING, RECORD = 2.0, 3.0, 1.0
 DRAWDOWN, DRAWDOWN_DEVIATIONS, RISE_DEVIATIONS = 0.5, 5.0, 8.0
@@ -62,9 +62,6 @@ COMMON = 0.05
 
 #: The same of rows that a gap sets apart from all others.
 FEW = 0.1
-
-#: By so much the level of a zero may be nearer to the others, for want of digits.
-ROUNDED = 1e-6
 
 
 def find_exploding(series: Series) -> list[Finding]:
@@ -171,7 +168,7 @@ def find_spikes(series: Series) -> list[Finding]:
     """Find single gradients far above those before and after, and above what the tail of the run explains."""
     what, track = magnitude(series)
     end = find_growth(track, series)
-    track = _pooled(_above_zero(track if end is None else track.until(track.steps[end.begin])))
+    track = _pooled((track if end is None else track.until(track.steps[end.begin])).above_zero())
     if len(track) < 2 * FEWEST:
         return []
     excess = _excess(track)
@@ -192,16 +189,6 @@ def find_spikes(series: Series) -> list[Finding]:
     numbers = {"spikes": float(len(groups)), "highest_step": step, "log10_highest": height}
     first, last = float(track.steps[rows[0]]), float(track.steps[rows[-1]])
     return [Finding("spikes", first, last, outstanding(series, step), numbers, limit, {"what": what})]
-
-
-def _above_zero(track: Track) -> Track:
-    """Return the rows whose norm isn't exactly zero: a ratio to what is zero, or rounded to it, says nothing."""
-    lowest = track.level.min(initial=np.inf)
-    others = track.level[track.level > lowest]
-    if not len(others) or others.min() - lowest < BELOW - ROUNDED:
-        return track
-    known = track.level > lowest
-    return Track(track.steps[known], track.level[known], track.peak[known])
 
 
 def _widened(rows: npt.NDArray[np.intp], track: Track) -> npt.NDArray[np.intp]:

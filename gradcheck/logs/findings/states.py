@@ -18,7 +18,6 @@ import numpy.typing as npt
 from gradcheck.logs.findings.finding import Finding
 from gradcheck.logs.findings.learning import BLOCKS, SMALLER
 from gradcheck.logs.findings.robust import Numbers, block_medians
-from gradcheck.logs.json_records import RECORDED
 from gradcheck.logs.series import Series, logarithms
 from gradcheck.spec.thresholds import Thresholds
 
@@ -36,11 +35,7 @@ def find_no_gradient(series: Series) -> list[Finding]:
     received = np.asarray((norms > 0).any(0))
     if len(norms) < FEWEST or not received.any() or received.all():
         return []
-    if series.log.reader.format != RECORDED:  # where a column without numbers may be one that can't be read
-        received |= np.isnan(norms).all(0)
     layers = tuple(compress(names, ~received))
-    if not layers:
-        return []
     numbers, details = {"parameters": float(len(layers))}, {"of": len(names)}
     return [Finding("no-gradient", *series.ends, layers, numbers, details=details)]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gradcheck.clipping import Clipper
-from gradcheck.logs.findings.clips import replays, thresholds
+from gradcheck.logs.findings.clips import Threshold, replays, thresholds, usual_threshold
 from gradcheck.logs.findings.criteria import find_all
 from gradcheck.logs.findings.finding import NOTE
 from gradcheck.logs.reading import read_log
@@ -92,3 +92,13 @@ def test_a_log_s_own_count_of_clipped_steps_is_a_note(percent, kinds, found):
     notes = found(rows(clip=percent))
     assert [one.kind for one in notes] == kinds
     assert {one.weight for one in notes} <= {NOTE}
+
+
+def test_against_spikes_no_threshold_is_itself_a_spike():
+    norms = {50.0: 1.5, 95.0: 2.1, 99.0: 120.0}
+    table = [
+        Threshold(percentile=percentile, norm=norm, clipped_fraction=0.1, kept=0.9, until_step=None)
+        for percentile, norm in norms.items()
+    ]
+    assert usual_threshold("spikes", table).norm == 2.1
+    assert usual_threshold("never-clipped", table).norm == 120.0

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from gradcheck import diagnose
 from gradcheck.logs.findings.growth import (
     MOST_ROWS,
     _below_the_gap,
@@ -221,3 +222,17 @@ def test_of_very_many_rows_the_peaks_of_neighbours_are_kept(track_of):
     pooled = _pooled(track_of(levels))
     assert len(pooled) <= 4096
     assert (pooled.peak.max(), pooled.steps[pooled.peak.argmax()]) == (3, 6999)
+
+
+@pytest.mark.parametrize(("rows", "spikes"), [(40, 2), (60, 2), (100, 4), (120, 8)])
+def test_more_spikes_are_spikes_too_in_a_short_log(rows, spikes, course):
+    levels = np.where(np.arange(rows) % 2, 0.05, -0.05)
+    levels[(np.arange(spikes) + 1) * rows // (spikes + 1)] += 2
+    (found,) = find_spikes(course(levels))
+    assert found.numbers["spikes"] == spikes
+
+
+def test_nothing_is_so_many_times_a_zero(rng):
+    norms = np.where(rng.random(400) < 0.25, 0.0, np.exp(0.4 * rng.standard_normal(400)))
+    rows = [{"step": step, "loss": 2 / (1 + step), "grad_norm": norm} for step, norm in enumerate(norms.tolist())]
+    assert diagnose(rows).verdict.status == "healthy"

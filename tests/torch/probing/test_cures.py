@@ -89,3 +89,14 @@ def test_the_text_shows_each_and_the_code_of_the_first(models):
     assert "What would fix it (each simulated)" in text
     assert all(line in text for line in report.suggestions[0].command.splitlines())
     assert max(map(len, text.splitlines())) <= 80
+
+
+def test_a_model_whose_copy_is_itself_is_left_alone(models):
+    class Same(nn.Sequential):
+        def __deepcopy__(self, memo):
+            return self
+
+    model = Same(*models.mlp(depth=12, gain=0.5))
+    before = list(model.modules())
+    assert probe(model, models.rows(), suggest=True).suggestions == ()
+    assert list(model.modules()) == before
