@@ -28,7 +28,7 @@ def check_writable(path: Path) -> None:
         if path.is_dir():
             raise IsADirectoryError
         path.parent.stat()
-        folder = path.resolve().parent
+        folder = _target(path).parent
         if not folder.is_dir():
             raise FileNotFoundError if not folder.exists() else NotADirectoryError("not a directory")
         permitted = os.access(folder, os.W_OK)
@@ -52,11 +52,19 @@ def write_whole(path: Path, content: bytes) -> None:
         if path.exists() and not path.is_file():
             path.write_bytes(content)
         else:
-            _replace(path.resolve(), content)  # of a symbolic link, what it points to
+            _replace(_target(path), content)
     except BrokenPipeError:
         raise  # whoever read has gone away: no error of the file's
     except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: a loop of symbolic links; ValueError: a NUL
         raise OutputError(path, f"can't be written: {_reason(path, error)}") from error
+
+
+def _target(path: Path) -> Path:
+    """Return what a path leads to through symbolic links; raise RuntimeError where these lead to themselves."""
+    target = path.resolve()
+    if target.is_symlink():  # before Python 3.13 resolve() raised
+        raise RuntimeError(f"symbolic links of {path} lead to themselves")
+    return target
 
 
 def _replace(path: Path, content: bytes) -> None:

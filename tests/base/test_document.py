@@ -65,7 +65,7 @@ def test_the_packages_help_has_what_one_calls_and_is_short():
     called = set(dir(gradcheck))
     assert {name for name in gradcheck.__all__ if callable(getattr(gradcheck, name)) and name.islower()} <= called
     assert called - set(gradcheck.__all__) <= {"torch"}
-    assert pydoc.plain(pydoc.render_doc(gradcheck)).count("\n") < 400
+    assert pydoc.plain(pydoc.render_doc(gradcheck)).count("\n") < 500
 
 
 def test_a_comparison_is_short_in_a_list():
