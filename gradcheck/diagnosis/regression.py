@@ -84,15 +84,20 @@ def compare_reports(before: Mapping[str, Any], after: Mapping[str, Any], toleran
         tolerance=tolerance,
         regression=SEVERITY[became] > SEVERITY[was]
         or any(layer.moved for layer in layers)
-        or 2 * len(layers) < len(old),
+        or _are_most_missing(len(layers), len(old) - len(layers)),
         unit=units.pop() if len(units) == 1 else "layer",
     )
+
+
+def _are_most_missing(common: int, gone: int) -> bool:
+    """Whether more of the baseline's layers are missing than both reports have."""
+    return gone > common
 
 
 def missing_layers(regression: Regression) -> str:
     """Return that most layers of the baseline are missing, or nothing if they aren't."""
     gone, common = len(regression.only_before), len(regression.layers)
-    if gone <= common:
+    if not _are_most_missing(common, gone):
         return ""
     return f"{gone} of the baseline's {gone + common} {regression.unit}s are missing: is it another network?"
 

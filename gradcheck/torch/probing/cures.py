@@ -104,9 +104,9 @@ def cures(
     seed : int
         Of the weights that are drawn.
     """
-    verdict = judgement.diagnosis.verdict
-    if verdict.status == "healthy" and verdict.trainable:
+    if not is_ill(judgement):
         return ()
+    verdict = judgement.diagnosis.verdict
     healed = [
         (change, one)
         for change in _candidates(model, judgement)
@@ -123,6 +123,12 @@ def cures(
         ):
             confirmed.append(_record(change, one))
     return tuple(confirmed)
+
+
+def is_ill(judgement: Judgement) -> bool:
+    """Whether there is anything to fix."""
+    verdict = judgement.diagnosis.verdict
+    return not (verdict.status == "healthy" and verdict.trainable)
 
 
 def _tried(model: nn.Module, change: Change, judged: Callable[[nn.Module], Judgement], seed: int) -> Judgement | None:

@@ -18,7 +18,7 @@ from gradcheck.spec.probing import MODES, OPTIMIZERS
 from gradcheck.spec.thresholds import Thresholds
 from gradcheck.torch.probing.batches import Batch, as_batch
 from gradcheck.torch.probing.checks import check_batch, check_model
-from gradcheck.torch.probing.cures import cures
+from gradcheck.torch.probing.cures import cures, is_ill
 from gradcheck.torch.probing.gates import find_nearly_shut, find_shut, opened
 from gradcheck.torch.probing.losses import LossFunction
 from gradcheck.torch.probing.passing import ModelPass, pass_batch
@@ -125,7 +125,7 @@ def probe(
             history.add(judgement)
             if tick is not None:
                 tick((history.steps + 1) / (steps + 1))
-        if suggest or (suggest is None and not steps and trial.takes_a_moment()):
+        if suggest or (suggest is None and not steps and is_ill(judgement) and trial.takes_a_moment()):
             run = partial(_judged, trial, limits, amp)
             suggestions = cures(model, judgement, run, seed)
     options = {

@@ -100,3 +100,17 @@ def test_a_model_whose_copy_is_itself_is_left_alone(models):
     before = list(model.modules())
     assert probe(model, models.rows(), suggest=True).suggestions == ()
     assert list(model.modules()) == before
+
+
+def test_a_healthy_model_is_not_run_once_more_to_see_how_long_it_takes(models):
+    class Counted(nn.Sequential):
+        passes = 0
+
+        def forward(self, x):
+            self.passes += 1
+            return super().forward(x)
+
+    unasked, asked_not = (Counted(*models.mlp(depth=3)) for _ in range(2))
+    probe(unasked, models.rows(), suggest=None)
+    probe(asked_not, models.rows(), suggest=False)
+    assert unasked.passes == asked_not.passes
