@@ -11,9 +11,9 @@ from gradcheck.cli.shown import (
     ALL_LAYERS,
     AS_JSON,
     BASELINE,
-    CAUSES,
     FAIL_ON,
     FILE,
+    MODEL_CAUSES,
     QUIET,
     TOLERANCE,
     Shown,
@@ -51,7 +51,7 @@ class BaselineOptions(TypedDict):
     tolerance: Annotated[float, TOLERANCE]
 
 
-PROBE_FAIL_ON = FAIL_ON.but(range=Names((*CAUSES, "regression")))
+PROBE_FAIL_ON = FAIL_ON.but(range=Names((*MODEL_CAUSES, "regression")))
 
 
 @command(

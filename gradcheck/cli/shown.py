@@ -18,6 +18,9 @@ SUFFIXES = {
 
 CAUSES = ("vanishing", "exploding", "collapsed", "dead", "nonfinite", "any")
 
+#: The same of a user's own model.
+MODEL_CAUSES = (*CAUSES[:-1], "no-gradient", "not-learning", "any")
+
 # fmt: off
 AS_JSON = Option("Short for --format json.", OUTPUT, default=False, flags=("--json",), name="json", type=bool)
 FILE = Option(

@@ -11,13 +11,14 @@ from gradcheck.render.workflow import MOST, annotation
 
 
 def as_github(report: Report) -> str:
-    """Return workflow commands: one annotation a region, at most ten; one where there is none."""
+    """Return workflow commands: one annotation a region, at most ten; one of a verdict that no region has."""
     status, reasons = report.verdict.status, report.verdict.reasons
     level = "notice" if status == "healthy" else "error"
     verdict = [annotation(level, status, reasons[0] if reasons else status)]
     of_regions = "warning" if status == "healthy" else "error"
     regions = [annotation(of_regions, region.flag, _region_text(report, region)) for region in report.regions]
-    return "\n".join((regions or verdict)[:MOST]) + "\n"
+    said = status == "healthy" or status in {region.flag for region in report.regions}
+    return "\n".join((regions if regions and said else [*verdict, *regions])[:MOST]) + "\n"
 
 
 def regression_as_github(regression: Regression) -> str:

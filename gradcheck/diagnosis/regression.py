@@ -12,8 +12,11 @@ from gradcheck.errors import InputError, OptionError
 from gradcheck.spec import FAMILIES
 from gradcheck.version import SCHEMA_VERSION
 
-#: Verdicts from good to bad; vanishing and exploding are as bad as one another.
-SEVERITY = {"healthy": 0, "collapsed": 1, "vanishing": 2, "exploding": 2, "dead": 3, "nonfinite": 4}
+#: Verdicts from good to bad; some are as bad as one another.
+SEVERITY = {
+    "healthy": 0, "collapsed": 1, "vanishing": 2, "exploding": 2, "not-learning": 2, "dead": 3, "no-gradient": 3,
+    "nonfinite": 4,
+}  # fmt: skip
 
 
 #: Why a user's own model isn't held against a simulated network.

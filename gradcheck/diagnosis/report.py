@@ -9,7 +9,12 @@ from gradcheck.diagnosis.sentences import CODES
 Flag = Literal["ok", "vanishing", "exploding", "dead", "saturated", "nonfinite"]
 FLAGS: tuple[Flag, ...] = get_args(Flag)
 
-Status = Literal["healthy", "vanishing", "exploding", "collapsed", "dead", "nonfinite"]
+#: Verdicts on a network that is simulated.
+NetworkStatus = Literal["healthy", "vanishing", "exploding", "collapsed", "dead", "nonfinite"]
+NETWORK_STATUSES: tuple[NetworkStatus, ...] = get_args(NetworkStatus)
+
+#: Verdicts on any network: a user's own may also not be trained at all, or take steps that leave the loss as it is.
+Status = Literal[NetworkStatus, "no-gradient", "not-learning"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 
 GRADIENT_SPAN = "decades between the strongest and the weakest layer's gradient; null: one is exactly zero"
@@ -128,7 +133,7 @@ class CauseRecord(Record):
 class VerdictRecord(Record):
     """The verdict, and why."""
 
-    status: Status
+    status: Status = item("no-gradient and not-learning: of probe only")
     trainable: bool = item("score ≥ 0.5")
     score: float = item("probability that plain SGD trains the network", minimum=0, maximum=1)
     reasons: tuple[str, ...]

@@ -19,9 +19,9 @@ def _page(
 FINDINGS = (
     _page(
         "not-learning",
-        "the loss of a run does not move",
-        "From the first row to the last the loss stays where it is: at ln(N), what guessing among N classes costs, or "
-        "so quiet from the run's beginning on that nothing can have been learned.",
+        "steps are taken, and the loss does not move",
+        "From the first row of a log to the last, or over the steps that probe takes, the loss stays where it is: at "
+        "ln(N), what guessing among N classes costs, or so quiet that nothing can have been learned.",
         "Gradients may look ordinary all the while. Try one batch alone: a model that can learn brings its loss near "
         "0. Then the usual order: learning rate (0, or far too small), labels shuffled apart from their inputs, "
         "softmax before a loss that takes logits, parameters that the optimizer doesn't have.",
@@ -81,13 +81,15 @@ FINDINGS = (
     ),
     _page(
         "no-gradient",
-        "a parameter, or all, never receives a gradient",
-        "The gradient of a parameter is zero or missing in every row while others have one. If the norm of all is "
-        "exactly zero and the loss does not move, nothing is connected to the loss at all.",
-        "Another activation does not help. Of one parameter: is it used in the forward pass, is something detached? "
-        "Of all: adapters beside re-entrant checkpointing, everything frozen, all labels masked, learning rate 0.",
-        ("norm = 0 in all rows; of a layer: zero or missing in all rows",),
-        ("PyTorch, torch.utils.checkpoint",),
+        "what is to be trained never receives a gradient",
+        "Of a log: the gradient of a parameter, or the norm of all, is zero or missing in every row. Of a model: all "
+        "that is trained has a gradient of exactly zero, or the loss depends on layers that no gradient reaches. "
+        "Layers that are frozen, or that the loss doesn't depend on, are none of these.",
+        "Another activation does not help. Of a layer: is its output detached (detach(), no_grad(), .data, argmax)? "
+        "Of all: both factors of an adapter at zero, adapters beside re-entrant checkpointing, everything frozen, all "
+        "labels masked, learning rate 0.",
+        ("of a log: norm = 0 in all rows; of a layer: zero or missing in all rows",),
+        ("PyTorch, torch.utils.checkpoint", "Hu et al. 2022 (LoRA: one factor of two at zero)"),
         ("dead", "zeros", "not-computed", "update-ratio"),
         ("disconnected", "unused"),
     ),

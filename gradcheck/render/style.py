@@ -9,6 +9,7 @@ STYLES = {
     "learned": "green", "learning": "yellow", "stuck": "yellow", "diverged": "red", "stopped": "bold red",
     "ordered": "cyan", "chaotic": "red", "critical": "green",
     "shrinking": "cyan", "growing": "red", "steady": "green",
+    "no-gradient": "magenta", "not-learning": "yellow",
     "dead": "magenta", "saturated": "yellow", "nonfinite": "bold red", "error": "bold red",
 }  # fmt: skip
 

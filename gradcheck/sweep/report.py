@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from gradcheck.base.document import CommandReport
 from gradcheck.base.record import Frozen, Record, item
-from gradcheck.diagnosis.report import Flag, Status
+from gradcheck.diagnosis.report import Flag, NetworkStatus
 
 
 class RowRecord(Record):
@@ -12,7 +12,7 @@ class RowRecord(Record):
 
     index: int = item("its place in the grid", minimum=0)
     options: Frozen[Any] = item("the grid's options, with this row's values")
-    status: Status | None
+    status: NetworkStatus | None
     trainable: bool | None
     score: float | None = item("probability that plain SGD trains it", minimum=0, maximum=1)
     flags: tuple[Flag, ...] | None = item("those that its layers have")

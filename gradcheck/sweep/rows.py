@@ -8,7 +8,7 @@ from itertools import islice
 from math import isfinite
 from typing import Any, NamedTuple
 
-from gradcheck.diagnosis.report import STATUSES
+from gradcheck.diagnosis.report import NETWORK_STATUSES
 from gradcheck.errors import GradcheckError, described
 from gradcheck.version import __version__
 
@@ -99,7 +99,7 @@ def is_row(value: Mapping[str, Any], combinations: int) -> bool:
     if error is not None:
         return isinstance(error, str)
     lists = {name: measured.pop(name) for name in ("flags", "log10_gradient")}
-    if measured.pop("status") not in STATUSES or not isinstance(measured.pop("trainable"), bool):
+    if measured.pop("status") not in NETWORK_STATUSES or not isinstance(measured.pop("trainable"), bool):
         return False
     if not all(isinstance(one, list) for one in lists.values()) or measured["score"] is None:
         return False

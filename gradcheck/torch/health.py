@@ -43,7 +43,7 @@ class Health:
         loss : str or callable, optional
             ``cross-entropy``, ``mean-square``, or (output, targets) ↦ scalar.
         allow : str or collection of str
-            Verdicts besides ``healthy`` that pass, such as ``collapsed``.
+            Verdicts besides ``healthy`` that pass, such as ``collapsed`` or ``no-gradient``.
         **options
             The other options of ``gradcheck.torch.probe``: limits (``max_span=3``), ``steps``, ``amp``, ``seed``, ...
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from gradcheck.diagnosis.report import FLAGS, STATUSES
+from gradcheck.diagnosis.report import FLAGS, NETWORK_STATUSES, STATUSES
 from gradcheck.diagnosis.summary import Region, Summary, summarize
 from gradcheck.diagnosis.verdict import diagnose
 from gradcheck.flow.gradient_flow import GradientFlow, LayerFlow, OutputFlow
@@ -380,4 +380,5 @@ def test_relus_that_all_stay_at_zero_make_a_dead_layer_and_silence_all_before_it
 
 def test_flags_and_statuses_are_those_of_the_contract():
     assert set(FLAGS) == {"ok", "vanishing", "exploding", "dead", "saturated", "nonfinite"}
-    assert set(STATUSES) == {"healthy", "vanishing", "exploding", "collapsed", "dead", "nonfinite"}
+    assert set(NETWORK_STATUSES) == {"healthy", "vanishing", "exploding", "collapsed", "dead", "nonfinite"}
+    assert set(STATUSES) - set(NETWORK_STATUSES) == {"no-gradient", "not-learning"}

@@ -9,7 +9,7 @@ import pytest
 import gradcheck
 from gradcheck import GradcheckError, explain, simulate, theory, topics
 from gradcheck.diagnosis import score as score
-from gradcheck.diagnosis.report import FLAGS, STATUSES, LayerRecord, OutputRecord, SummaryRecord
+from gradcheck.diagnosis.report import FLAGS, NETWORK_STATUSES, STATUSES, LayerRecord, OutputRecord, SummaryRecord
 from gradcheck.diagnosis.schema import json_schema
 from gradcheck.diagnosis.sentences import CODES
 from gradcheck.diagnosis.text.layer_table import COLUMNS
@@ -134,7 +134,7 @@ def test_what_one_is_told_to_try_is_better_than_what_was_shown(name, simulated, 
         assert before.status == "healthy" or after.score > before.score
 
 
-@pytest.mark.parametrize("status", [one for one in STATUSES if one != "healthy"])
+@pytest.mark.parametrize("status", [one for one in NETWORK_STATUSES if one != "healthy"])
 def test_the_page_of_a_verdict_shows_that_verdict(status, simulated):
     assert {simulated(example.command).verdict.status for example in TOPICS[status].examples} == {status}
 
