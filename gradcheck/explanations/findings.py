@@ -91,7 +91,7 @@ FINDINGS = (
         ("of a log: norm = 0 in all rows; of a layer: zero or missing in all rows",),
         ("PyTorch, torch.utils.checkpoint", "Hu et al. 2022 (LoRA: one factor of two at zero)"),
         ("dead", "zeros", "not-computed", "update-ratio"),
-        ("disconnected", "unused"),
+        ("disconnected", "unused", "checkpoint-inputs", "hidden-layers"),
     ),
     _page(
         "zeros",

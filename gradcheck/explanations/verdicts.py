@@ -184,6 +184,6 @@ VERDICTS = (
         ),
         references=("Schoenholz et al. 2017", "Roy & Vetterli 2007 (rank)"),
         related=("score", "span", "width", "columns"),
-        aliases=("ok", "steady", "healthy-since", "ill-since", "status", "verdict"),
+        aliases=("ok", "steady", "healthy-since", "ill-since", "run-eagerly", "status", "verdict"),
     ),
 )

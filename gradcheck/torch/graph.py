@@ -27,6 +27,12 @@ TRANSPARENT = (
 #: Nodes that do so where only one of their inputs depends on the model.
 WITH_CONSTANTS = ("Mul", "Div", "Add", "Sub")
 
+#: Parts of the names of nodes that make scores into weights.
+SOFTMAXES = ("softmax", "sparsemax", "entmax")
+
+#: Nodes of a whole attention, whose first inputs are queries and keys.
+FUSED_ATTENTION = ("ScaledDotProduct", "FlexAttention", "FlashAttn")
+
 
 class Elementwise(NamedTuple):
     """An activation function as the graph knows it: node ↦ φ(z), and node ↦ the largest |φ'|."""
@@ -94,6 +100,11 @@ class Activity(NamedTuple):
     steepest: float
 
 
+def in_backward() -> bool:
+    """Whether this is inside of a backward pass, where checkpoints and reversible layers run modules once more."""
+    return int(torch._C._current_graph_task_id()) != -1
+
+
 def nodes(
     roots: Iterable[Node], inputs: Callable[[Node], Sequence[Any]] = lambda node: node.next_functions
 ) -> Iterator[Node]:
@@ -133,14 +144,20 @@ def source(node: Node, known: Callable[[Node], bool]) -> Node | None:
     return node
 
 
+def is_softmax(node: Node) -> bool:
+    """Whether it is a softmax over scores, of any kind: with a mask, sparse, of the user's own; no logarithm of one."""
+    name = node.name().lower()
+    return any(one in name for one in SOFTMAXES) and "logsoftmax" not in name
+
+
 def reached_without_softmax(root: Node) -> set[Node]:
     """Return the nodes that the gradient reaches without going through a softmax, as those of queries and keys do."""
 
     def inputs(node: Node) -> Sequence[Any]:
-        name, following = node.name(), node.next_functions
-        if name.startswith("ScaledDotProduct"):
-            return tuple(following[2:])  # values and mask
-        return () if name.startswith("Softmax") else tuple(following)
+        following = tuple(node.next_functions)
+        if node.name().startswith(FUSED_ATTENTION):
+            return following[2:]  # values and mask
+        return () if is_softmax(node) else following
 
     return set(nodes([root], inputs))
 

@@ -1,6 +1,7 @@
 """Which modules of a model are its layers, and what belongs to each."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
 
 import torch
@@ -24,6 +25,9 @@ LAYER_KINDS: dict[str, tuple[type[nn.Module], ...]] = {
     "embedding": EMBEDDINGS,
     "attention": (nn.MultiheadAttention,),
 }
+
+#: What the parameters that a weight is computed from are called after it: by a weight norm, a spectral norm, pruning.
+OF_COMPUTED = ("_g", "_v", "_orig")
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +58,18 @@ class Layer:
         return weights or vectors or list(own.values())
 
     @property
+    def acting(self) -> list[Tensor]:
+        """Its weights as they act: what a weight norm, or another parametrization, makes of those that are trained."""
+        computed = _computed(self.module)
+        if not computed:
+            return list(self.matrices)
+        with torch.no_grad(), _unchanging(self.module):
+            made = [getattr(self.module, name).detach() for name in computed]
+        parts = {name + end for name in computed for end in OF_COMPUTED}
+        plain = [one for name, one in self.module.named_parameters(recurse=False) if name not in parts]
+        return [weight for weight in (*made, *plain) if weight.dim() > 1] or list(self.matrices)
+
+    @property
     def is_vector(self) -> bool:
         """It scales and shifts only, as norms do."""
         return all(weight.dim() < 2 for weight in self.module.parameters())
@@ -76,6 +92,26 @@ class Layer:
         return output.reshape(output.shape[0], -1)
 
 
+def _computed(module: nn.Module) -> list[str]:
+    """Return the names of a module's weights that are computed from others before each use."""
+    whole = {name.removesuffix(end) for name in dict(module.named_parameters(recurse=False)) for end in OF_COMPUTED}
+    by_hooks = (name for name in sorted(whole) if name not in module._parameters)
+    there = (name for name in by_hooks if isinstance(getattr(module, name, None), Tensor))
+    return [*(getattr(module, "parametrizations", None) or ()), *there]
+
+
+@contextmanager
+def _unchanging(module: nn.Module) -> Iterator[None]:
+    """Keep a module's parametrizations from changing their state, as a spectral norm does in training mode."""
+    modes = [(one, one.training) for one in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for one, training in modes:
+            one.training = training
+
+
 def candidates(model: nn.Module) -> Iterator[Layer]:
     """Yield every module that holds parameters itself, each once; what computes a weight belongs to its layer."""
     for name, module in model.named_modules():
@@ -91,7 +127,9 @@ def printable(name: str) -> str:
 
 
 def by_channel(output: Tensor, axis: int) -> Tensor:
-    """Return an array as (rows, channels)."""
+    """Return an array as (rows, channels); a single number as 1x1."""
+    if not output.dim():
+        return output.reshape(1, 1)
     return output.movedim(axis, -1).reshape(-1, output.shape[axis])
 
 

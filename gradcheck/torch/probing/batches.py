@@ -32,21 +32,24 @@ class Batch(NamedTuple):
                 return max(1, int(value.shape[0]))
         return 1
 
-    def with_gradient(self) -> tuple["Batch", list[Tensor]]:
-        """Return the batch with inputs that a gradient can be asked for, and these."""
-        leaves: list[Tensor] = []
+    def copied(self, *, with_gradient: bool) -> tuple["Batch", list[Tensor]]:
+        """Return the batch with copies of its inputs, which a model may change in place, and the floats among them.
 
-        def open_to_gradient(value: object) -> object:
+        With a gradient, these are the leaves that it can be asked for, and the copies are none; else the copies are.
+        """
+        floats: list[Tensor] = []
+
+        def copy(value: object) -> object:
             if not isinstance(value, Tensor) or value.layout is not torch.strided:
                 return value
             if not (value.is_floating_point() or value.is_complex()):
                 return value
-            leaves.append(value.detach().requires_grad_())
-            return leaves[-1].clone()  # no leaf: a model may change it in place
+            floats.append(value.detach().requires_grad_(with_gradient))
+            return floats[-1].clone()
 
-        arguments = tuple(open_to_gradient(value) for value in self.arguments)
-        keywords = {name: open_to_gradient(value) for name, value in self.keywords.items()}
-        return Batch(arguments, keywords, self.targets), leaves
+        arguments = tuple(copy(value) for value in self.arguments)
+        keywords = {name: copy(value) for name, value in self.keywords.items()}
+        return Batch(arguments, keywords, self.targets), floats
 
 
 def as_batch(batch: object) -> Batch:

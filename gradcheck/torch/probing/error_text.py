@@ -19,7 +19,6 @@ OTHERS = (Path(torch.__file__).parent, Path(importlib.__file__).parent, Path(__f
 
 #: What errors of PyTorch mean here, by a part of their text.
 ADVICE = {
-    "use_reentrant=True": "set it to False, or switch checkpointing off while you probe",
     "more than 1 value per channel": "give more examples, or take --mode eval",
     "modified by an inplace operation": "after the operation that it names write y = y + x for y += x",
 }

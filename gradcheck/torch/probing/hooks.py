@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from gradcheck.engine.magnitude import log10_norm, log10_rms, log10_std, rescaled
 from gradcheck.engine.types import Array
-from gradcheck.torch.graph import Activity, Node
+from gradcheck.torch.graph import Activity, Node, in_backward
 from gradcheck.torch.layers import Layer, by_channel, candidates, is_finite, main_tensor
 
 
@@ -69,6 +69,9 @@ class Recording:
     # the modules that are being run, outermost first: where an error comes from; of each input shape and type
     inside: list[tuple[str, nn.Module, tuple[Any, ...]]] = field(default_factory=list)
     listening: bool = False  # whether gradients that arrive are measured
+    ungraded: list[Layer] = field(default_factory=list)  # layers that ran where no gradient is wanted
+    starved: list[Layer] = field(default_factory=list)  # those in re-entrant checkpoints none of whose inputs wants one
+    hiding: str | None = None  # the function of the graph that may run layers in the backward pass only
 
     def layers(self) -> list[Layer]:
         """Return the layers that were used, in the order of their first use; of nested ones the innermost."""
@@ -91,8 +94,13 @@ class Recording:
 
     def add_call(self, layer: Layer, module: nn.Module, inputs: tuple[Any, ...], output: object) -> None:
         """Note what a layer returned, and listen to its gradient."""
+        if in_backward():
+            return
+        if not torch.is_grad_enabled():
+            self.ungraded.append(layer)
+            return
         tensor, given = main_tensor(output), main_tensor(inputs)
-        if tensor is None or not tensor.numel() or not torch.is_grad_enabled():
+        if tensor is None or not tensor.numel():
             return
         with np.errstate(all="ignore"):
             values = rescaled(as_array(tensor))

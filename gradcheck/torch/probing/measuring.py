@@ -26,7 +26,7 @@ Gradients = dict[Tensor, Tensor | None]
 def fans(layer: Layer, call: Call) -> tuple[int, int]:
     """Return a layer's shape as a linear map's: weights of a unit, and units (channels of the output)."""
     units = int(call.output.shape[call.axis]) if call.output.dim() else 1
-    weights = sum(weight.numel() for weight in layer.matrices)
+    weights = sum(weight.numel() for weight in layer.acting)
     return max(1, weights // units), units
 
 
@@ -34,9 +34,14 @@ def place_calls(record: Recording, root: Tensor, leaves: Sequence[Tensor]) -> No
     """Note for each call what follows it, whether it scores, and whether all of the signal goes through it."""
     by_node = {call.node: call for call in record.calls if call.node is not None}
     _note_activities(record, root.grad_fn, by_node)
-    at_leaves = {torch.autograd.graph.get_gradient_edge(leaf).node for leaf in leaves}
-    embedded = {call.node for call in record.calls if isinstance(call.layer.module, EMBEDDINGS)}
-    narrow = bottlenecks(root.grad_fn, (at_leaves | embedded) - {None})
+    at_leaves = {torch.autograd.graph.get_gradient_edge(leaf).node for leaf in leaves if leaf.requires_grad}
+    without = not at_leaves
+    starting = (
+        call
+        for call in record.calls
+        if isinstance(call.layer.module, EMBEDDINGS) or (without and call.input_node is None)
+    )
+    narrow = bottlenecks(root.grad_fn, (at_leaves | {call.node for call in starting}) - {None})
     elsewhere = reached_without_softmax(root.grad_fn)
     scoring = {call for call in record.calls if call.node is not None and call.node not in elsewhere}
     for call in record.calls:
@@ -93,7 +98,7 @@ def layer_flow(layer: Layer, calls: Sequence[Call], gradients: Gradients, exampl
         dead_fraction=_dead_fraction(calls),
         saturated_fraction=_saturated_fraction(activities),
         log10_gradient_rms=log10_joint_norm(arrived) - 0.5 * count - unscaled,
-        log10_weight_norm=log10_joint_norm([log10_norm(as_array(weight)) for weight in layer.matrices]),
+        log10_weight_norm=log10_joint_norm([log10_norm(as_array(weight)) for weight in layer.acting]),
         log10_weight_gradient_norm=weight_gradient_norm(layer, gradients) - unscaled,
     )
 

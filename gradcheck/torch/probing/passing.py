@@ -16,10 +16,12 @@ from gradcheck.flow.model_flow import Kind, ModelFlow
 from gradcheck.torch.graph import factors
 from gradcheck.torch.layers import Layer, is_finite, printable
 from gradcheck.torch.probing.batches import Batch
+from gradcheck.torch.probing.checkpoints import InputsMatterError, checkpoints_opened, find_hiding, why_no_gradient
 from gradcheck.torch.probing.error_text import errors_in_one_line
 from gradcheck.torch.probing.hooks import Call, Recording, as_array, recording
 from gradcheck.torch.probing.losses import Loss, LossFunction, choose_loss, draw_targets, find_squashed_twice
 from gradcheck.torch.probing.measuring import Gradients, count_rows, fans, layer_flow, place_calls, weight_gradient_norm
+from gradcheck.torch.probing.parts import Parts, find_hidden, find_starved
 from gradcheck.torch.probing.precision import Precision, autocast
 from gradcheck.torch.probing.route import Route, find_shut_end, gradient_at_end, route_of, shift_for, start_of_gradient
 
@@ -40,6 +42,7 @@ class ModelPass(NamedTuple):
     gradients: Gradients  # those of 2**shift times the loss
     shift: int
     factors: set[Tensor]  # those that multiply something else
+    parts: Parts = Parts()
     of_loss: tuple[Cause, ...] = ()  # what is wrong between the output and the loss
     opened: tuple[str, ...] = ()  # weights at zero, or next to it, that were measured as their first step opens them
 
@@ -58,8 +61,36 @@ def pass_batch(
     GradcheckError
         The model can't be run on this batch, has no layers, or its loss doesn't depend on them.
     """
-    batch, leaves = batch.with_gradient()
-    with recording(model) as record, autocast(model, precision):
+    try:
+        return _pass(model, batch.copied(with_gradient=True), loss, generator, precision)
+    except GradcheckError as error:
+        if not _inputs_matter(error.__cause__):
+            raise
+        torch.manual_seed(torch.initial_seed())
+        generator.manual_seed(generator.initial_seed())
+        return _pass(model, batch.copied(with_gradient=False), loss, generator, precision)
+
+
+def _inputs_matter(error: BaseException | None) -> bool:
+    """Whether a pass failed only because a gradient was wanted of the inputs."""
+    return isinstance(error, InputsMatterError) or "requires_grad flags of leaf variables" in str(error)
+
+
+def _pass(
+    model: nn.Module,
+    copied: tuple[Batch, list[Tensor]],
+    loss: str | LossFunction | None,
+    generator: torch.Generator,
+    precision: Precision | None,
+) -> ModelPass:
+    """Pass a copy of a batch, given with its floats."""
+    batch, leaves = copied
+    given = not any(leaf.requires_grad for leaf in leaves)
+    with (
+        recording(model) as record,
+        autocast(model, precision),
+        checkpoints_opened(record, inputs_as_given=given),
+    ):
         output = _forward(model, batch, record)
         route = route_of(record, model)
         chosen = choose_loss(loss, output, batch.targets)
@@ -68,11 +99,13 @@ def pass_batch(
     of_loss = find_squashed_twice(chosen, output, value)
     root, seed = start_of_gradient(value, route, record)
     closed, shift, multiplied = None, 0, set[Tensor]()
+    parts = find_starved(record.starved)
     gradients: Gradients = {}
     if root is not None and seed is not None:
         place_calls(record, root, leaves)
         multiplied = factors(root.grad_fn)
         with errors_in_one_line("the gradient can't go back: "):  # such as: what the graph needs was changed in place
+            record.hiding = find_hiding(root, record)
             at_end = gradient_at_end(root, seed, route)
             shift = shift_for(at_end) if precision is None else precision.shift
             closed = find_shut_end(at_end, root, route)
@@ -82,10 +115,11 @@ def pass_batch(
     for call in record.calls:
         call.free()
     unused, silent = _ungraded(model, gradients)
+    parts = parts._replace(notes=(*parts.notes, *find_hidden(record, gradients)))
     rms = [float(leaf.detach().abs().double().square().mean().sqrt()) for leaf in leaves if is_finite(leaf)]
     return ModelPass(
         flow, layers, zeros, route.readout, chosen.name, unused, silent, closed, max(rms, default=math.nan),
-        gradients, shift, multiplied, of_loss=of_loss,
+        gradients, shift, multiplied, parts, of_loss=of_loss,
     )  # fmt: skip
 
 
@@ -104,20 +138,29 @@ def _loss(chosen: Loss, output: object, targets: object, route: Route, record: R
         shape = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
         raise GradcheckError(f"the loss {chosen.name} returned {shape}, not one number: take its mean")
     if not value.requires_grad:
-        problem = "doesn't depend on any parameter: is the model run without gradient?"
-        raise GradcheckError(f"the loss {chosen.name} {problem}")
+        problem = f"the loss {chosen.name} doesn't depend on any parameter"
+        raise GradcheckError(f"{problem}: {why_no_gradient(record)}")
     if not is_finite(value):
         return None, route._replace(obstacle="nan" if bool(torch.isnan(value).any()) else "overflow")
     return (value if value.dtype == torch.float64 else value.float()).reshape(()), route
 
 
 def _backward(model: nn.Module, root: Tensor, seed: Tensor, leaves: Sequence[Tensor], record: Recording) -> Gradients:
-    """Send a gradient back from the root; the layers' calls measure what reaches them."""
-    wanted = [one for one in model.parameters() if one.requires_grad]
+    """Send a gradient back from the root; the layers' calls measure what reaches them.
+
+    Where layers may run in the backward pass only, their gradients arrive where ``backward()`` puts them.
+    """
+    wanted = [one for one in (*model.parameters(), *leaves) if one.requires_grad]
     record.listening = True
-    found = torch.autograd.grad(root, [*wanted, *leaves], seed, allow_unused=True)
+    if record.hiding is None:
+        found = torch.autograd.grad(root, wanted, seed, allow_unused=True)
+    else:
+        for one in wanted:
+            one.grad = None
+        root.backward(seed)
+        found = tuple(one.grad for one in wanted)
     record.listening = False
-    return dict(zip(wanted, found, strict=False))
+    return dict(zip(wanted, found, strict=True))
 
 
 def _flow(
@@ -128,7 +171,7 @@ def _flow(
     arrived = [layer for layer in route.hidden[: route.reached] if any(one.alive is not None for one in calls[layer])]
     beyond = route.hidden[route.reached :]
     if not arrived and not beyond:
-        raise GradcheckError("no layer but the last receives a gradient: look for detach() or no_grad in forward")
+        raise GradcheckError(f"no layer but the last receives a gradient: {why_no_gradient(record)}")
     with np.errstate(all="ignore"):
         flows = [layer_flow(one, calls[one], gradients, examples, shift) for one in arrived]
         output = _output(route, gradients, shift, value)

@@ -19,6 +19,7 @@ from gradcheck.spec.thresholds import Thresholds
 from gradcheck.torch.probing.batches import Batch, as_batch
 from gradcheck.torch.probing.checks import check_batch, check_model
 from gradcheck.torch.probing.cures import cures, is_ill
+from gradcheck.torch.probing.eager import as_written, is_compiled, run_eagerly
 from gradcheck.torch.probing.gates import find_nearly_shut, find_shut, opened
 from gradcheck.torch.probing.losses import LossFunction
 from gradcheck.torch.probing.passing import ModelPass, pass_batch
@@ -105,6 +106,7 @@ def probe(
         dead_above=dead_above, saturated_above=saturated_above,
     )  # fmt: skip
     check_model(model)
+    compiled, model = is_compiled(model), as_written(model)
     mode, amp = one_of("mode", mode, MODES), None if amp is None else one_of("amp", canonical(amp, AMP), AMP)
     steps = at_least("steps", steps, 0, "it counts steps of training")
     seed = at_least("seed", seed, 0, "it seeds the random numbers")
@@ -117,7 +119,7 @@ def probe(
         tuple[Underflow, ...](),
     )
     suggestions = None
-    with untouched(model, chosen), torch.random.fork_rng(), torch.enable_grad():
+    with untouched(model, chosen), run_eagerly(), torch.random.fork_rng(), torch.enable_grad():
         model.train(mode == "train")
         if amp is not None:
             lost = underflows(lambda kind: trial.run(0, kind), amp)
@@ -133,7 +135,7 @@ def probe(
         "optimizer": (optimizer if isinstance(optimizer, str) else type(chosen).__name__) if steps else None,
         "lr": lr if steps and isinstance(optimizer, str) else None, "seed": seed, "suggest": suggestions is not None,
     }  # fmt: skip
-    report = probe_report(model, options, limits, judgement, history, lost)
+    report = probe_report(model, options, limits, judgement, history, lost, compiled=compiled)
     return report if suggestions is None else replace(report, suggestions=suggestions)
 
 

@@ -27,6 +27,8 @@ def probe_report(
     judgement: Judgement,
     history: History,
     lost: Sequence[Underflow],
+    *,
+    compiled: bool = False,
 ) -> Report:
     """Return the report: options with their resolved values, the last judgement, all steps, and what underflows."""
     found, summary, diagnosis = judgement
@@ -34,6 +36,7 @@ def probe_report(
     parameters = sum(one.numel() for one in model.parameters() if one.requires_grad)
     verdict = _after_training(diagnosis.verdict, history)
     causes = (*verdict.causes, *_of_precision(lost, 2**found.shift, options["amp"]))
+    causes += (Cause("run-eagerly"),) if compiled else ()
     diagnosis = diagnosis._replace(verdict=verdict._replace(causes=causes))
     report = make_report(
         "probe", config, [found.flow], found.flow, [summary], summary, diagnosis, parameters=parameters

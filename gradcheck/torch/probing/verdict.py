@@ -60,7 +60,7 @@ def judge(found: ModelPass, thresholds: Thresholds) -> Judgement:
     diagnosis = diagnose(flow, summary, limits)
     status = _status(found, diagnosis.verdict.status)
     causes = (*_first_causes(found, status), *diagnosis.verdict.causes, *_further_causes(found, status, wider))
-    chance = 0.0 if found.closed else score(flow, counted)
+    chance = 0.0 if found.closed or found.parts.status else score(flow, counted)
     verdict = diagnosis.verdict._replace(status=status, score=chance, causes=causes)
     return Judgement(found, summary, diagnosis._replace(verdict=verdict))
 
@@ -100,6 +100,8 @@ def _status(found: ModelPass, status: Status) -> Status:
     """Return the verdict; a gradient that is exactly zero without having faded is dead."""
     if found.closed and not found.flow.obstacle:
         return "dead"
+    if status == "healthy" and found.parts.status:
+        return found.parts.status
     if status == "vanishing" and silent_layers(found.flow) and not _faded(found.flow):
         return "dead"
     return status
@@ -120,6 +122,7 @@ def _first_causes(found: ModelPass, status: Status) -> Iterator[Cause]:
         layers = silent_layers(found.flow)
         yield _of_names("layers-zero", [found.flow.name(layer) for layer in layers], (layers[0], layers[-1]))
     yield from found.of_loss
+    yield from found.parts.causes
 
 
 def _further_causes(found: ModelPass, status: Status, wider: bool) -> Iterator[Cause]:
@@ -131,6 +134,7 @@ def _further_causes(found: ModelPass, status: Status, wider: bool) -> Iterator[C
     saturated, limit = found.flow.layers[0].saturated_fraction, Thresholds().saturated_above
     if saturated > limit and found.first_rms > LARGE_INPUTS:
         yield Cause("large-inputs", (1, 1), found.first_rms, LARGE_INPUTS)
+    yield from found.parts.notes
     if found.unused and not found.flow.obstacle:
         yield _of_names("unused", found.unused)
     if found.opened:

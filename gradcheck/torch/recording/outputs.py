@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.modules import activation
 from torch.nn.modules.module import register_module_forward_hook
 
+from gradcheck.torch.graph import in_backward
 from gradcheck.torch.layers import Layer, by_channel, candidates, main_tensor
 from gradcheck.torch.recording.scalars import Column, scalars
 
@@ -21,7 +22,8 @@ class Outputs:
     """The root mean square of what each layer puts out, and the share of its dead units.
 
     A layer is a module that holds parameters; the output of an activation module that runs after it counts as its own.
-    Only then are dead units known. Of a layer that runs several times the last one counts.
+    Only then are dead units known. Of a layer that runs several times the last one counts. What a checkpoint runs once
+    more in the backward pass counts only if it ran without a gradient before, as in re-entrant ones.
 
     The hook is PyTorch's for all modules: nothing is attached to the model, which can be saved and copied meanwhile.
 
@@ -37,6 +39,7 @@ class Outputs:
         self._rms: list[Tensor | None] = [None] * len(parameters)
         self._dead: list[Tensor | None] = [None] * len(parameters)
         self._last: tuple[Layer, int] | None = None
+        self._forward: set[int] = set()  # places of layers seen outside of a backward pass
         self._layers: dict[int, tuple[Layer, int]] = {}
         for layer in candidates(model):
             own = (id(parameter) for parameter in layer.module.parameters(recurse=False))
@@ -50,15 +53,21 @@ class Outputs:
         """Note what a module of this model puts out."""
         identity = _identity(module)
         if identity in self._layers:
-            self._last = self._layers[identity]
+            layer, place = self._layers[identity]
+            self._last = None if in_backward() and place in self._forward else (layer, place)
+        if self._last is None:
+            return
+        if identity in self._layers:
             self._note(*self._last, output, is_activation=False)
-        elif identity in self._activations and self._last is not None:
+        elif identity in self._activations:
             self._note(*self._last, output, is_activation=True)
 
     def _note(self, layer: Layer, place: int, output: object, *, is_activation: bool) -> None:
         tensor = main_tensor(output)
         if tensor is None or not tensor.numel() or not torch.is_grad_enabled():
             return
+        if not in_backward():
+            self._forward.add(place)
         tensor = tensor.detach()
         norm = torch.linalg.vector_norm(tensor, dtype=torch.promote_types(tensor.dtype, torch.float32))
         self._rms[place] = norm / math.sqrt(tensor.numel())
@@ -80,5 +89,4 @@ def _identity(module: nn.Module) -> int:
 
 def _dead_share(layer: Layer, tensor: Tensor) -> Tensor:
     """Return the share of units that are zero throughout."""
-    units = by_channel(tensor, layer.channel_axis(tensor)) if tensor.dim() else tensor.reshape(1, 1)
-    return (units == 0).all(0).float().mean()
+    return (by_channel(tensor, layer.channel_axis(tensor)) == 0).all(0).float().mean()

@@ -100,15 +100,6 @@ class Both(ByName):
         return nn.functional.cross_entropy(super().forward(image=image), labels)
 
 
-class Checkpointed(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.first, self.again, self.head = nn.Linear(32, 32), nn.Linear(32, 32), nn.Linear(32, 3)
-
-    def forward(self, x):
-        return self.head(torch.utils.checkpoint.checkpoint(self.again, self.first(x), use_reentrant=True))
-
-
 class InPlace(ByName):
     def forward(self, x):
         y = torch.exp(self.one(x))
@@ -125,7 +116,6 @@ class InPlace(ByName):
         (lambda: nn.BatchNorm1d(4), torch.randn(1, 4), "give more examples, or take mode eval"),
         (ByName, torch.randn(8, 32), r"but 2 were given: inputs by name are a batch like \{'x': …, 'y'"),
         (Both, (torch.randn(8, 32), torch.zeros(8)), r"several inputs need one input each, or a batch like \{'x': …"),
-        (Checkpointed, torch.randn(8, 32), "set it to False, or switch checkpointing off while you probe$"),
         (InPlace, torch.randn(8, 32), r"after the operation that it names write y = y \+ x for y \+= x$"),
         (
             small,

@@ -309,3 +309,106 @@ def test_queries_and_keys_are_held_against_each_other(seed):
 def test_a_softmax_at_the_end_of_a_model_makes_no_scores(models):
     report = probe(nn.Sequential(*models.mlp(depth=3), nn.Softmax(1)), (models.rows(), torch.rand(64, 10)))
     assert {one.kind for one in report.layers} == {"linear"}
+
+
+class OfOwnFlag(nn.Sequential):
+    """Sets its input's flag, as the feature encoders of speech models do in training."""
+
+    def forward(self, x):
+        x = x[:, None]
+        x.requires_grad = True
+        return super().forward(x).squeeze(1)
+
+
+def test_a_model_may_set_requires_grad_on_its_inputs(models):
+    report = probe(OfOwnFlag(*models.mlp(depth=3)), models.rows())
+    plain = probe(models.mlp(depth=3), models.rows())
+    assert [one.name for one in report.layers] == [one.name for one in plain.layers]
+    assert report.summary.effective_rank_least > 3  # all of the signal goes through its layers
+
+
+def test_a_model_may_change_its_inputs_in_place_and_they_stay_as_they_were(models):
+    class InPlace(nn.Sequential):
+        def forward(self, x):
+            return super().forward(x.mul_(2))
+
+    inputs = models.rows()
+    before = inputs.clone()
+    assert probe(InPlace(*models.mlp(depth=3)), inputs).verdict.status == "healthy"
+    assert torch.equal(inputs, before)
+
+
+class OwnLoss(nn.Module):
+    """Returns its loss, a number, scaled by a parameter of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.other, self.head = nn.Linear(16, 16), nn.Linear(16, 16), nn.Linear(16, 16)
+        self.scale = nn.Parameter(torch.tensor(2.6))
+
+    def forward(self, x):
+        y = self.head(torch.tanh(self.other(torch.tanh(self.one(x)))))
+        return (self.scale.exp() * y).square().mean()
+
+
+class Square(nn.Module):
+    """Has no layer but itself, and returns a number."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(16, 3))
+
+    def forward(self, x):
+        return torch.sigmoid((x @ self.weight).square().mean())
+
+
+@pytest.mark.parametrize(("build", "names"), [(OwnLoss, ["one", "other"]), (Square, ["Square"])])
+def test_a_module_with_parameters_of_its_own_may_return_a_number(build, names):
+    assert [one.name for one in probe(build(), torch.randn(8, 16)).layers] == names
+
+
+class Attending(nn.Module):
+    def __init__(self, weights):
+        super().__init__()
+        self.weights = weights
+        self.query, self.key, self.value, self.head = (nn.Linear(16, 16) for _ in range(4))
+
+    def forward(self, x):
+        return self.head(self.weights(self.query(x) @ self.key(x).mT / 4) @ self.value(x))
+
+
+class Sparse(torch.autograd.Function):
+    """Weights over scores by a function of the user's own."""
+
+    @staticmethod
+    def forward(ctx, scores):
+        return scores.relu()
+
+    @staticmethod
+    def backward(ctx, delta):
+        return delta
+
+
+MySparsemax = type("MySparsemax", (Sparse,), {})
+
+
+@pytest.mark.parametrize("weights", [lambda s: torch.softmax(s, -1), MySparsemax.apply])
+def test_queries_and_keys_are_known_by_any_softmax_over_scores(weights, layer):
+    report = probe(Attending(weights), (torch.randn(8, 6, 16), torch.randn(8, 6, 16)), "mean-square")
+    kinds = {name: layer(report, name).kind for name in ("query", "key", "value")}
+    assert kinds == {"query": "linear over positions of scores", "key": "linear over positions of scores",
+                     "value": "linear over positions"}  # fmt: skip
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.1])
+def test_fused_attention_with_and_without_dropout_has_queries_and_keys(dropout, layer):
+    class Fused(Attending):
+        def forward(self, x):
+            return self.head(
+                torch.nn.functional.scaled_dot_product_attention(
+                    self.query(x)[:, None], self.key(x)[:, None], self.value(x)[:, None], dropout_p=dropout
+                )[:, 0]
+            )
+
+    report = probe(Fused(None), (torch.randn(8, 6, 16), torch.randn(8, 6, 16)), "mean-square")
+    assert [layer(report, name).kind.endswith("of scores") for name in ("query", "key", "value")] == [True, True, False]

@@ -9,6 +9,7 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 from torch.nn.modules import module  # noqa: E402
 from torch.optim import optimizer  # noqa: E402
+from torch.utils.checkpoint import checkpoint  # noqa: E402
 
 from gradcheck.torch import Recorder  # noqa: E402
 
@@ -90,3 +91,20 @@ def test_no_hook_is_left_behind_whatever_happens(file, runs):
         1 / 0  # noqa: B018
     assert hooks() == 0
     assert len(optimizer._global_optimizer_pre_hooks) == before
+
+
+@pytest.mark.parametrize("use_reentrant", [False, True])
+def test_checkpoints_change_no_number(file, runs, use_reentrant):
+    def record(run):
+        torch.manual_seed(0)
+        model = nn.Sequential(*(part for _ in range(3) for part in (nn.Linear(4, 4), nn.ReLU())), nn.Linear(4, 1))
+        with Recorder(model, file, every=1, activations=True, overwrite=True) as recorder:
+            x = torch.linspace(-1, 1, 20).reshape(5, 4).requires_grad_()
+            for start in range(0, 6, 2):
+                x = run(model[start : start + 2], x)
+            recorder.step(model[6](x).sum().backward())
+        return runs.records(file)[0]["layers"]
+
+    assert record(lambda block, x: checkpoint(block, x, use_reentrant=use_reentrant)) == record(
+        lambda block, x: block(x)
+    )

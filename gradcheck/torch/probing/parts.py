@@ -1,0 +1,46 @@
+"""What is found in particular parts of a model: checkpoints, compiled parts, recurrences, attention."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from torch import nn
+
+from gradcheck.diagnosis.causes import Cause
+from gradcheck.diagnosis.report import Status
+from gradcheck.torch.layers import Layer, printable
+from gradcheck.torch.probing.hooks import Recording
+from gradcheck.torch.probing.measuring import Gradients
+
+
+class Parts(NamedTuple):
+    """What a pass found in them."""
+
+    status: Status | None = None  # the verdict where nothing else is wrong
+    causes: tuple[Cause, ...] = ()  # why
+    notes: tuple[Cause, ...] = ()  # what else is worth knowing
+
+
+def find_starved(starved: Sequence[Layer]) -> Parts:
+    """Find what is to be trained and is in re-entrant checkpoints that pass no gradient on."""
+    trained = tuple(layer.name for layer in dict.fromkeys(starved) if _is_trained(layer.module))
+    if not trained:
+        return Parts()
+    return Parts("no-gradient", (Cause("checkpoint-inputs", None, len(trained), details={"names": trained}),))
+
+
+def _is_trained(module: nn.Module) -> bool:
+    return any(one.requires_grad for one in module.parameters(recurse=False))
+
+
+def find_hidden(record: Recording, gradients: Gradients) -> tuple[Cause, ...]:
+    """Find layers that ran with a gradient in the backward pass alone, where nothing but that can be measured."""
+    if record.hiding is None:
+        return ()
+    seen = {call.layer for call in record.calls}
+    hidden = tuple(
+        layer.name
+        for layer in dict.fromkeys(record.ungraded)
+        if layer not in seen and any(gradients.get(one) is not None for one in layer.module.parameters(recurse=False))
+    )
+    details = {"names": hidden, "function": printable(record.hiding)}
+    return (Cause("hidden-layers", None, len(hidden), details=details),) if hidden else ()
