@@ -152,8 +152,9 @@ def _dead_fraction(calls: Sequence[Call]) -> float:
 
 def _active(call: Call, one: Activity) -> npt.NDArray[np.bool_]:
     """Return which units let anything through an activation: (channels,)."""
-    units, shape = call.output.shape[call.axis], one.slope.shape
-    axis = call.axis if len(shape) > call.axis and shape[call.axis] == units else len(shape) - 1
+    units, shape = call.output.shape, one.slope.shape
+    along = bool(units) and len(shape) > call.axis and shape[call.axis] == units[call.axis]
+    axis = call.axis if along else len(shape) - 1
     passing: npt.NDArray[np.bool_] = by_channel(one.slope != 0, axis).any(0).cpu().numpy()
     return passing | call.alive if call.alive is not None and len(passing) == len(call.alive) else passing
 

@@ -61,7 +61,7 @@ class First(nn.Sequential):
 
 
 def test_an_input_that_is_probed_with_a_gradient_does_not_feed_re_entrant_checkpoints():
-    report = probe(First(nn.Linear(4, 8), nn.Linear(8, 8)), torch.randn(5, 4))
+    report = probe(First(nn.Linear(4, 8), nn.Linear(8, 8)), torch.randn(32, 4))
     assert report.verdict.status == "no-gradient"
 
 
