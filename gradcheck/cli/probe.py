@@ -1,5 +1,6 @@
 """``gradcheck probe``."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypedDict
 
@@ -64,9 +65,7 @@ def probe(model: TargetOptions, options: ProbeOptions, baseline: BaselineOptions
     gradient back by PyTorch's autograd; every module that holds weights is measured. Needs PyTorch
     (pip install torch).
     """
-    for name in ("optimizer", "lr"):
-        if name in shown.typed and not options["steps"]:
-            raise OptionError(name, "is of the steps of training: say how many with --steps N, or drop it")
+    _check_steps(options, shown.typed)
     if shown.format != "text" or shown.silent or baseline["baseline"] is not None:  # text alone suggests unasked
         options["suggest"] = bool(options["suggest"])
     if baseline["baseline"] is not None:
@@ -84,6 +83,18 @@ def probe(model: TargetOptions, options: ProbeOptions, baseline: BaselineOptions
     report = _probed(model["target"], options, shown.quiet)
     shown.show(report, FORMATS, **shown.layers)
     raise typer.Exit(1 if fails(report, shown.causes) else 0)
+
+
+def _check_steps(options: ProbeOptions, typed: Collection[str]) -> None:
+    """Raise an error for an option of steps that aren't taken, and for a rate that the user's own function sets."""
+    for name in ("optimizer", "lr", "optimizer_options", "warmup", "clip"):
+        if name in typed and not options["steps"]:
+            option = name.removesuffix("s")
+            raise OptionError(option, "is of the steps of training: say how many with --steps N, or drop it")
+    if "lr" in typed and ":" in options["optimizer"]:
+        raise OptionError(
+            "lr", f"is what {options['optimizer']} sets: --optimizer-option lr={options['lr']:g} if it takes that"
+        )
 
 
 def _probed(target: str, options: ProbeOptions, quiet: bool) -> "Report":

@@ -48,6 +48,18 @@ def _probed(config: Mapping[str, Any]) -> Iterator[str]:
     if config["amp"]:
         yield config["amp"]
     if config["steps"]:
-        rate = "" if config["lr"] is None else f", rate {config['lr']:g}"
-        yield f"{counted(config['steps'], 'step')} of {config['optimizer']}{rate}"
+        yield "".join(_steps(config))
     yield f"seed {config['seed']}"
+
+
+def _steps(config: Mapping[str, Any]) -> Iterator[str]:
+    """How many steps are taken, and how."""
+    yield f"{counted(config['steps'], 'step')} of {config['optimizer']}"
+    if config["lr"] is not None:
+        yield f", rate {config['lr']:g}"
+    for name, value in (config.get("optimizer_options") or {}).items():
+        yield f", {name} {value}"
+    if config.get("warmup"):
+        yield f", warm-up {config['warmup']}"
+    if config.get("clip"):
+        yield f", clip {config['clip']}"

@@ -115,6 +115,17 @@ def test_a_command_that_the_text_recommends_runs(probe):
     assert (ended.returncode, json.loads(ended.stdout)["config"]["steps"]) == (0, 1)
 
 
+def test_an_own_optimizer_with_options_is_typed_again_in_the_command(project):
+    source = f"{MODEL}import torch\ndef sgd(own, lr, momentum=0.0): return torch.optim.SGD(own, lr, momentum)\n"
+    line = "own:model --input 8x4 --steps 3 --optimizer own:sgd --optimizer-option lr=1e-2 --warmup 2 --clip norm:1"
+    report = json.loads(project(source, f"{line} --json").stdout)
+    assert report["config"]["optimizer_options"] == {"lr": 0.01}
+    shown = project(source, line).stdout
+    assert "3 steps of own:sgd, lr 0.01, warm-up 2, clip norm:1" in " ".join(shown.split())
+    again = "--optimizer-option=lr=0.01 --optimizer own:sgd --warmup 2 --clip norm:1 --steps 3"
+    assert f"gradcheck probe own:model --input=8x4 {again}" in shown
+
+
 @pytest.mark.parametrize(("cause", "code"), [("vanishing", 1), ("any", 1), ("exploding", 0)])
 def test_fail_on_decides_the_exit_code(cause, code, probe):
     ended = probe(f"{DEEP} --quiet --fail-on {cause}")
@@ -179,6 +190,11 @@ def test_what_the_user_s_code_prints_goes_to_stderr(project):
         (MODEL, "own:model --input 8x4 --loss hinge", "--loss 'hinge' is unknown"),
         (MODEL, "own:model --input 8x4 --format xml", "--format 'xml' is unknown"),
         (MODEL, "own:model --input 8x4 --steps x", "'x' is not a whole number"),
+        (MODEL, "own:model --input 8x4 --steps 1 --optimizer-option eps", "--optimizer-option 'eps' is not NAME=VALUE"),
+        (MODEL, "own:model --input 8x4 --steps 1 --optimizer-option eps=x", "'eps=x' has no value that can be read"),
+        (MODEL, "own:model --input 8x4 --steps 1 --optimizer own:gone", "--optimizer 'own:gone': own has no 'gone'"),
+        (MODEL, "own:model --input 8x4 --steps 1 --optimizer own:sgd --lr 1", "--lr is what own:sgd sets"),
+        (MODEL, "own:model --input 8x4 --clip norm:1", "--clip is of the steps of training"),
         ("model = 3\n", "own:model --input 8x4", "is int: neither a torch.nn.Module nor callable"),
         ("def model(): return 3\n", "own:model --input 8x4", "returned int, not a torch.nn.Module"),
         (

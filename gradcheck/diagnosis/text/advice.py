@@ -67,11 +67,14 @@ def probe_command(report: Report) -> str:
     kept = {"kwargs": config.kwargs and dumps(config.to_dict()["kwargs"]), "batch": config.batch}
     if report.model is not None and not report.model.loss_by_default:
         kept["loss"] = config.loss
-    usual = {"mode": "train", "amp": None, "seed": 0, "optimizer": "sgd", "lr": 0.1}
+    usual = {
+        "mode": "train", "amp": None, "seed": 0, "optimizer": "sgd", "lr": 0.1, "warmup": None, "clip": None,
+    }  # fmt: skip
     changed = kept | {name: config[name] for name, value in usual.items() if config[name] != value}
     healthy = report.verdict.status == "healthy"
     steps = {"steps": 50 if healthy and not config.steps else config.steps or None}
     words = ["gradcheck", "probe", config.target, *(f"--input={shape}" for shape in config.input or ())]
+    words += [f"--optimizer-option={name}={value}" for name, value in (config.optimizer_options or {}).items()]
     words += options({name: value for name, value in (changed | steps).items() if value is not None})
     last = "--all-layers" if not healthy else "--fail-on any" if config.steps else ""
     return f"{shlex.join(words)} {last}".rstrip()

@@ -34,8 +34,20 @@ class ProbeOptions(VerdictOptions, total=False):
         range=Names(tuple(LOSS_SCALES)),
     )]
     steps: Annotated[int, Option("Take N steps of training, and diagnose after each.", STEPS, "N", default=0)]
-    optimizer: Annotated[str, Option("What takes the steps", STEPS, "NAME", default="sgd", range=Names(OPTIMIZERS))]
-    lr: Annotated[float, Option("Its learning rate.", STEPS, "R", default=0.1)]
+    optimizer: Annotated[str, Option(
+        f"What takes them: {' '.join(OPTIMIZERS)}, or module:function of the parameters.", STEPS, "NAME",
+        default="sgd", range=Names(OPTIMIZERS),
+    )]
+    lr: Annotated[float, Option("Learning rate of an optimizer by name.", STEPS, "R", default=0.1)]
+    optimizer_options: Annotated[Sequence[str] | None, Option(
+        "What else it takes (repeatable): eps=1e-4, betas=0.9,0.95.", STEPS, "NAME=VALUE",
+        flags=("--optimizer-option",),
+    )]
+    warmup: Annotated[int, Option("Let the rate rise linearly over the first N steps.", STEPS, "N", default=0)]
+    clip: Annotated[str | None, Option(
+        "Clip the gradient before each step: value:C, norm:C (of each tensor) or global-norm:C.", STEPS,
+        "RULE:THRESHOLD",
+    )]
     seed: Annotated[int, Option(
         "Seed of weights, inputs and targets that are drawn.", OF_DRAWS["seed"].group, "N", default=0,
         range=Whole(0, "it seeds the random numbers"),

@@ -19,6 +19,7 @@ from gradcheck.base.record import Frozen
 from gradcheck.diagnosis.report import Report
 from gradcheck.errors import GradcheckError, OptionError, at_least, one_of
 from gradcheck.spec.options.option import canonical
+from gradcheck.spec.probing import parse_optimizer_options
 from gradcheck.torch.layers import printable
 from gradcheck.torch.probing.batches import Batch, draw_input, suggest_input
 from gradcheck.torch.probing.error_text import errors_in_one_line
@@ -34,6 +35,8 @@ def probe_target(
     input: Sequence[str] | None = None,
     batch: str | None = None,
     loss: str | None = None,
+    optimizer: str = "sgd",
+    optimizer_options: Sequence[str] | None = None,
     seed: int = 0,
     **options: Any,  # noqa: ANN401
 ) -> Report:
@@ -51,6 +54,10 @@ def probe_target(
         ``module:function`` that returns (inputs, targets), instead of `input`.
     loss : str, optional
         A name, or ``module:function`` of (output, targets).
+    optimizer : str
+        A name, or ``module:function`` of the parameters.
+    optimizer_options : sequence of str, optional
+        ``NAME=VALUE`` each.
     seed : int
         Of the weights, inputs and targets that are drawn.
     options
@@ -62,7 +69,7 @@ def probe_target(
         Something isn't as it has to be; the message says what would be right.
     """
     at_least("seed", seed, 0, "it seeds the random numbers")
-    arguments = _parse_arguments(kwargs)
+    arguments, of_optimizer = _parse_arguments(kwargs), parse_optimizer_options(optimizer_options or ())
     random.seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002  # the user's code may draw from it
     torch.manual_seed(seed)
@@ -71,9 +78,14 @@ def probe_target(
         model = load_model(target, arguments)
         given = _batch(model, shapes, batch, seed)
         function = _loss(loss)
-        report = probe(model, given, function, seed=seed, **options)
+        takes_steps = load_attribute(optimizer, "--optimizer") if ":" in optimizer else optimizer
+        report = probe(
+            model, given, function, optimizer=takes_steps, optimizer_options=of_optimizer, seed=seed, **options
+        )
     config = {"target": target, "kwargs": arguments or None, "input": shapes or None, "batch": batch}
     named = {} if loss is None else {"loss": loss}
+    if ":" in optimizer and options.get("steps"):
+        named["optimizer"] = optimizer
     return replace(report, config=Frozen(config | report.config.to_dict() | named))
 
 

@@ -1,9 +1,9 @@
 """``probe``: the same diagnosis for a user's own PyTorch model, from the framework's own autograd."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -12,9 +12,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from gradcheck.base.calls import public
 from gradcheck.diagnosis.report import Report
 from gradcheck.diagnosis.summary import dead_layers
-from gradcheck.errors import at_least, finite, one_of
+from gradcheck.errors import at_least, one_of
+from gradcheck.spec.clip_rules import Rule
 from gradcheck.spec.options.option import canonical
-from gradcheck.spec.probing import MODES, OPTIMIZERS
+from gradcheck.spec.probing import MODES
 from gradcheck.spec.thresholds import Thresholds
 from gradcheck.torch.probing.batches import Batch, as_batch
 from gradcheck.torch.probing.checks import check_batch, check_model
@@ -22,10 +23,11 @@ from gradcheck.torch.probing.cures import cures, is_ill
 from gradcheck.torch.probing.eager import as_written, is_compiled, run_eagerly
 from gradcheck.torch.probing.gates import find_nearly_shut, find_shut, opened
 from gradcheck.torch.probing.losses import LossFunction
+from gradcheck.torch.probing.optimizers import Optimizer
 from gradcheck.torch.probing.passing import ModelPass, pass_batch
 from gradcheck.torch.probing.precision import AMP, BACK_OFF, Precision, Underflow, underflows
 from gradcheck.torch.probing.reporting import probe_report
-from gradcheck.torch.probing.training import History, Optimizer, make_optimizer, train, untouched
+from gradcheck.torch.probing.training import NO_STEPS, History, make_steps, train, untouched
 from gradcheck.torch.probing.verdict import Judgement, judge, silent_layers
 
 #: Operations of a forward pass up to which changes are tried unasked: a tenth of a second on one core.
@@ -43,6 +45,9 @@ def probe(
     steps: int = 0,
     optimizer: Optimizer = "sgd",
     lr: float = 0.1,
+    optimizer_options: Mapping[str, Any] | None = None,
+    warmup: int = 0,
+    clip: str | Rule | None = None,
     seed: int = 0,
     suggest: bool | None = False,
     vanish_below: float = 1e-3,
@@ -80,6 +85,12 @@ def probe(
         ``sgd``, ``momentum``, ``adam``, ``adamw``, ``rmsprop``; an optimizer of this model; or parameters ↦ optimizer.
     lr : float
         Learning rate of an optimizer that is named.
+    optimizer_options : mapping, optional
+        Further options of an optimizer that is named, or arguments of the function: ``{"eps": 1e-4}``.
+    warmup : int
+        Steps over which the learning rate rises linearly to its full value.
+    clip : str or Rule, optional
+        What clips the gradient before each step: ``value:c``, ``norm:c`` (of each tensor), ``global-norm:c``.
     seed : int
         For targets that are drawn, and for dropout.
     suggest : bool, optional
@@ -110,20 +121,19 @@ def probe(
     mode, amp = one_of("mode", mode, MODES), None if amp is None else one_of("amp", canonical(amp, AMP), AMP)
     steps = at_least("steps", steps, 0, "it counts steps of training")
     seed = at_least("seed", seed, 0, "it seeds the random numbers")
-    optimizer = one_of("optimizer", optimizer, OPTIMIZERS) if isinstance(optimizer, str) else optimizer
-    lr = finite("lr", lr, "it is a learning rate", above=0)
-    chosen = make_optimizer(optimizer, lr, model) if steps else None
+    plan = make_steps(model, steps, optimizer, lr, optimizer_options, warmup, clip)
     trial, history, lost = (
         _Trial(model, batch, loss, seed),
         History(one_batch=not callable(batch)),
         tuple[Underflow, ...](),
     )
     suggestions = None
-    with untouched(model, chosen), run_eagerly(), torch.random.fork_rng(), torch.enable_grad():
+    training = None if plan is None else plan.optimizer
+    with untouched(model, training), run_eagerly(), torch.random.fork_rng(), torch.enable_grad():
         model.train(mode == "train")
         if amp is not None:
             lost = underflows(lambda kind: trial.run(0, kind), amp)
-        for judgement in train(lambda number: judge(trial.run(number, amp), limits), chosen, steps):
+        for judgement in train(lambda number: judge(trial.run(number, amp), limits), plan):
             history.add(judgement)
             if tick is not None:
                 tick((history.steps + 1) / (steps + 1))
@@ -131,9 +141,8 @@ def probe(
             run = partial(_judged, trial, limits, amp)
             suggestions = cures(model, judgement, run, seed)
     options = {
-        "loss": loss, "mode": mode, "amp": amp, "steps": steps,
-        "optimizer": (optimizer if isinstance(optimizer, str) else type(chosen).__name__) if steps else None,
-        "lr": lr if steps and isinstance(optimizer, str) else None, "seed": seed, "suggest": suggestions is not None,
+        "loss": loss, "mode": mode, "amp": amp, "steps": steps, **(NO_STEPS if plan is None else plan.config),
+        "seed": seed, "suggest": suggestions is not None,
     }  # fmt: skip
     report = probe_report(model, options, limits, judgement, history, lost, compiled=compiled)
     return report if suggestions is None else replace(report, suggestions=suggestions)

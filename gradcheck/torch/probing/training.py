@@ -1,73 +1,128 @@
 """The first steps of training: many a model is healthy at the start and becomes ill within a hundred steps."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from gradcheck.diagnosis.report import Status
-from gradcheck.errors import OptionError, one_of
+from gradcheck.errors import OptionError, at_least, finite, one_of
+from gradcheck.spec.clip_rules import Rule, rule_of
 from gradcheck.spec.probing import OPTIMIZERS
 from gradcheck.torch.probing.measuring import Gradients
+from gradcheck.torch.probing.optimizers import Optimizer, make_optimizer
 from gradcheck.torch.probing.verdict import Judgement, sickest_layer
 
 #: The loss has exploded where it is so many times its first value.
 EXPLODED = 10.0
 
-#: An optimizer, or parameters ↦ optimizer, or a name.
-Optimizer = Any
+
+class Steps(NamedTuple):
+    """How steps of training are taken."""
+
+    number: int
+    optimizer: torch.optim.Optimizer
+    warmup: int  # the first so many rise linearly to the full rate
+    clip: Rule | None
+    config: dict[str, Any]  # how the report says it
+    share: float = 1.0  # of every learning rate
 
 
-def make_optimizer(optimizer: Optimizer, lr: float, model: nn.Module) -> torch.optim.Optimizer:
-    """Return the optimizer of a name, of the user's function of the parameters, or the given one."""
-    parameters = [one for one in model.parameters() if one.requires_grad]
-    if not parameters:
-        raise OptionError(
-            "steps", f"{type(model).__name__} has no parameter that requires a gradient: nothing to train"
-        )
-    if not isinstance(optimizer, torch.optim.Optimizer) and callable(optimizer):
-        optimizer = optimizer(parameters)
-        if not isinstance(optimizer, torch.optim.Optimizer):
-            raise OptionError("optimizer", f"returned {type(optimizer).__name__}, not a torch.optim.Optimizer")
-    if isinstance(optimizer, torch.optim.Optimizer):
-        _check_own(optimizer, parameters)
-        return optimizer
-    optimizer = one_of("optimizer", optimizer, OPTIMIZERS)
-    if optimizer in ("sgd", "momentum"):
-        return torch.optim.SGD(parameters, lr=lr, momentum=0.9 if optimizer == "momentum" else 0.0)
-    kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "rmsprop": torch.optim.RMSprop}
-    return kinds[optimizer](parameters, lr=lr)
+#: What a report says of steps that aren't taken.
+NO_STEPS: dict[str, Any] = {"optimizer": None, "lr": None, "optimizer_options": None, "warmup": None, "clip": None}
 
 
-def _check_own(optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter]) -> None:
-    """Raise an error for an optimizer that can't train these parameters by their gradients alone."""
-    if isinstance(optimizer, torch.optim.LBFGS):
-        raise OptionError("optimizer", "LBFGS asks for the loss several times a step: take one that doesn't")
-    if not {one for group in optimizer.param_groups for one in group["params"]} & set(parameters):
-        raise OptionError("optimizer", "holds no parameter of this model: make it of model.parameters()")
+def make_steps(
+    model: nn.Module,
+    number: int,
+    optimizer: Optimizer,
+    lr: float,
+    options: Mapping[str, Any] | None,
+    warmup: int,
+    clip: str | Rule | None,
+) -> Steps | None:
+    """Return how steps are taken, as ``probe`` is told; None where none are.
+
+    Raises
+    ------
+    OptionError
+        One of the options isn't as it has to be.
+    """
+    rate = finite("lr", lr, "it is a learning rate", above=0)
+    warmup, rule = at_least("warmup", warmup, 0, "it counts steps of training"), _make_clip(clip)
+    if not number:
+        return None
+    made = make_optimizer(optimizer, rate, options or {}, model)
+    named = isinstance(optimizer, str)
+    config = {
+        "optimizer": one_of("optimizer", optimizer, OPTIMIZERS) if named else type(made).__name__,
+        "lr": rate if named else None,
+        "optimizer_options": dict(options) if options else None,
+        "warmup": warmup or None,
+        "clip": None if rule is None else str(rule),
+    }
+    return Steps(number, made, warmup, rule, config)
 
 
-def train(run: Callable[[int], Judgement], optimizer: torch.optim.Optimizer | None, steps: int) -> Iterator[Judgement]:
+def _make_clip(rule: str | Rule | None) -> Rule | None:
+    """Return the rule by which gradients are clipped.
+
+    Raises
+    ------
+    OptionError
+        There is no such rule, it has no threshold, or it learns its threshold from far more steps.
+    """
+    if rule is None:
+        return None
+    if isinstance(rule, str) and rule.strip() in CLIPS:
+        raise OptionError("clip", f"{rule} has no threshold; type {rule}:1, or what the training itself clips at")
+    found = rule_of(rule)
+    if found.name not in CLIPS:
+        problem = f"{found.name} is a rule of clip-demo; here they are {', '.join(CLIPS)}, as in global-norm:1"
+        raise OptionError("clip", problem)
+    return found
+
+
+def train(run: Callable[[int], Judgement], steps: Steps | None) -> Iterator[Judgement]:
     """Yield what `run` finds after so many steps, from none on; the last one where the loss isn't finite any more."""
-    for number in range(steps + 1):
-        judgement = run(number)
+    number, rates = (0, []) if steps is None else (steps.number, [one["lr"] for one in steps.optimizer.param_groups])
+    for taken in range(number + 1):
+        judgement = run(taken)
         yield judgement
-        if judgement.found.flow.obstacle or number == steps or optimizer is None:
+        if steps is None or judgement.found.flow.obstacle or taken == number:
             return
-        _take_step(optimizer, judgement.found.gradients, judgement.found.shift)
+        share = steps.share * min(1.0, (taken + 1) / max(1, steps.warmup))
+        for group, rate in zip(steps.optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate * share
+        _take_step(steps, judgement.found.gradients, judgement.found.shift)
 
 
-def _take_step(optimizer: torch.optim.Optimizer, gradients: Gradients, shift: int) -> None:
+def _take_step(steps: Steps, gradients: Gradients, shift: int) -> None:
     """Take one step of training, given the gradients of 2**shift times the loss."""
-    for group in optimizer.param_groups:
-        for parameter in group["params"]:
-            gradient = gradients.get(parameter)
-            parameter.grad = None if gradient is None else gradient * 2.0**-shift
-    optimizer.step()
+    held = [one for group in steps.optimizer.param_groups for one in group["params"]]
+    for parameter in held:
+        gradient = gradients.get(parameter)
+        parameter.grad = None if gradient is None else gradient * 2.0**-shift
+    if steps.clip is not None and steps.clip.threshold is not None:
+        CLIPS[steps.clip.name]([one for one in held if one.grad is not None], steps.clip.threshold)
+    steps.optimizer.step()
+
+
+def _clip_each_norm(parameters: Sequence[Tensor], limit: float) -> None:
+    for one in parameters:
+        nn.utils.clip_grad_norm_(one, limit)
+
+
+#: Rule of clipping ↦ what does it in PyTorch.
+CLIPS: dict[str, Callable[[Sequence[Tensor], float], Any]] = {
+    "value": nn.utils.clip_grad_value_,
+    "norm": _clip_each_norm,
+    "global-norm": nn.utils.clip_grad_norm_,
+}
 
 
 @dataclass

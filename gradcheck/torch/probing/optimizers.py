@@ -1,0 +1,92 @@
+"""What takes the steps of training: an optimizer by name, the user's own, and the options of either."""
+
+from collections.abc import Callable, Mapping
+from inspect import Parameter, signature
+from typing import Any
+
+import torch
+from torch import nn
+
+from gradcheck.errors import OptionError, did_you_mean, one_of
+from gradcheck.spec.probing import OPTIMIZERS
+
+#: An optimizer, or parameters ↦ optimizer, or a name.
+Optimizer = Any
+
+#: Name ↦ PyTorch's class, and the options that make it what it is called.
+NAMED: Mapping[str, tuple[type[torch.optim.Optimizer], dict[str, Any]]] = {
+    "sgd": (torch.optim.SGD, {}),
+    "momentum": (torch.optim.SGD, {"momentum": 0.9}),
+    "adam": (torch.optim.Adam, {}),
+    "adamw": (torch.optim.AdamW, {}),
+    "rmsprop": (torch.optim.RMSprop, {}),
+}
+
+
+def make_optimizer(
+    optimizer: Optimizer, lr: float, options: Mapping[str, Any], model: nn.Module
+) -> torch.optim.Optimizer:
+    """Return the optimizer of a name, of the user's function of the parameters, or the given one.
+
+    Raises
+    ------
+    OptionError
+        There is no such optimizer, it can't train this model, or it doesn't take an option.
+    """
+    parameters = [one for one in model.parameters() if one.requires_grad]
+    if not parameters:
+        raise OptionError(
+            "steps", f"{type(model).__name__} has no parameter that requires a gradient: nothing to train"
+        )
+    if isinstance(optimizer, torch.optim.Optimizer):
+        if options:
+            made = f"{type(optimizer).__name__} is made already: give them where you make it"
+            raise OptionError("optimizer_option", f"are for an optimizer that is made here; {made}")
+    elif callable(optimizer):
+        _check_options(optimizer, options, getattr(optimizer, "__name__", type(optimizer).__name__))
+        optimizer = optimizer(parameters, **options)
+        if not isinstance(optimizer, torch.optim.Optimizer):
+            raise OptionError("optimizer", f"returned {type(optimizer).__name__}, not a torch.optim.Optimizer")
+    else:
+        optimizer = _by_name(one_of("optimizer", optimizer, OPTIMIZERS), lr, options, parameters)
+    _check_own(optimizer, parameters)
+    return optimizer
+
+
+def _by_name(name: str, lr: float, options: Mapping[str, Any], parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+    kind, usual = NAMED[name]
+    _check_options(kind, options, name)
+    try:
+        return kind(parameters, lr=lr, **{**usual, **options})
+    except (ValueError, TypeError, RuntimeError) as error:  # PyTorch's own checks: a negative eps, betas of one number
+        said = " ".join(f"{option}={value!r}" for option, value in options.items())
+        raise OptionError("optimizer_option", f"{said} is refused by {kind.__name__}: {error}") from None
+
+
+def _check_options(function: Callable[..., Any], options: Mapping[str, Any], name: str) -> None:
+    """Raise an error for an option that what makes the optimizer doesn't take."""
+    if not options:
+        return
+    try:
+        taken = signature(function).parameters
+    except (TypeError, ValueError):  # some builtins have none
+        return
+    if any(one.kind is Parameter.VAR_KEYWORD for one in taken.values()):
+        return
+    known = [option for option in taken if option not in ("params", "lr")]
+    for option in options:
+        if option == "lr" and isinstance(function, type):
+            raise OptionError("optimizer_option", "lr has an option of its own: --lr")
+        if option not in taken or option == "params":
+            hint = did_you_mean(option, known)
+            raise OptionError("optimizer_option", f"{option!r} is none of {name}; {hint}allowed: {', '.join(known)}")
+
+
+def _check_own(optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter]) -> None:
+    """Raise an error for an optimizer that can't train these parameters by their gradients alone."""
+    closure = signature(optimizer.step).parameters.get("closure")
+    if closure is not None and closure.default is Parameter.empty:
+        kind = type(optimizer).__name__
+        raise OptionError("optimizer", f"{kind} asks for the loss several times a step: take one that doesn't")
+    if not {one for group in optimizer.param_groups for one in group["params"]} & set(parameters):
+        raise OptionError("optimizer", "holds no parameter of this model: make it of model.parameters()")

@@ -1,0 +1,120 @@
+"""Who takes the steps of training, and how: each option against the same steps taken by hand."""
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch import nn  # noqa: E402
+
+from gradcheck.errors import GradcheckError  # noqa: E402
+from gradcheck.torch import probe  # noqa: E402
+
+pytestmark = pytest.mark.usefixtures("seeded")
+
+
+@pytest.fixture
+def task(models):
+    """A model and its batch."""
+    return models.mlp(depth=2), (models.rows(), torch.randint(10, (64,)))
+
+
+def trained(model, batch, optimizer, steps, before_step=lambda number: None):
+    """Return the losses of steps that are taken by hand."""
+    losses = []
+    for number in range(steps + 1):
+        loss = nn.functional.cross_entropy(model(batch[0]), batch[1])
+        losses.append(loss.item())
+        optimizer.zero_grad()
+        loss.backward()
+        before_step(number)
+        optimizer.step()
+    return pytest.approx(losses, rel=1e-4)
+
+
+def test_options_go_to_the_named_optimizer(task):
+    report = probe(*task, steps=3, optimizer="adam", lr=0.01, optimizer_options={"eps": 0.5, "betas": (0.5, 0.9)})
+    optimizer = torch.optim.Adam(task[0].parameters(), lr=0.01, eps=0.5, betas=(0.5, 0.9))
+    assert report.model.training.losses == trained(*task, optimizer, 3)
+    assert report.config["optimizer_options"]["eps"] == 0.5
+
+
+def test_an_option_outweighs_the_one_that_the_name_stands_for(task):
+    report = probe(*task, steps=3, optimizer="momentum", lr=0.1, optimizer_options={"momentum": 0.5})
+    assert report.model.training.losses == trained(
+        *task, torch.optim.SGD(task[0].parameters(), lr=0.1, momentum=0.5), 3
+    )
+
+
+def test_options_go_to_an_own_function(task):
+    def make(parameters, decay=0.0):
+        return torch.optim.SGD(parameters, lr=0.1, weight_decay=decay)
+
+    report = probe(*task, steps=3, optimizer=make, optimizer_options={"decay": 0.3})
+    assert report.model.training.losses == trained(
+        *task, torch.optim.SGD(task[0].parameters(), lr=0.1, weight_decay=0.3), 3
+    )
+
+
+def test_the_rate_rises_linearly_over_the_warm_up(task):
+    report = probe(*task, steps=6, lr=0.4, warmup=4)
+    optimizer = torch.optim.SGD(task[0].parameters(), lr=0.4)
+
+    def warm(number):
+        optimizer.param_groups[0]["lr"] = 0.4 * min(1, (number + 1) / 4)
+
+    assert report.model.training.losses == trained(*task, optimizer, 6, warm)
+
+
+@pytest.mark.parametrize(
+    ("rule", "by_hand"),
+    [
+        ("value:0.001", lambda weights: nn.utils.clip_grad_value_(weights, 0.001)),
+        ("norm:0.01", lambda weights: [nn.utils.clip_grad_norm_([one], 0.01) for one in weights]),
+        ("global-norm:0.02", lambda weights: nn.utils.clip_grad_norm_(weights, 0.02)),
+    ],
+)
+def test_the_gradient_is_clipped_before_each_step(rule, by_hand, task):
+    report = probe(*task, steps=4, lr=1.0, clip=rule)
+    weights = list(task[0].parameters())
+    losses = trained(*task, torch.optim.SGD(weights, lr=1.0), 4, lambda number: by_hand(weights))
+    assert report.model.training.losses == losses
+    assert report.config["clip"] == rule
+
+
+def test_the_rates_of_an_own_optimizer_are_put_back_after_a_warm_up(task):
+    optimizer = torch.optim.SGD(task[0].parameters(), lr=0.25)
+    probe(*task, steps=2, optimizer=optimizer, warmup=10)
+    assert optimizer.param_groups[0]["lr"] == 0.25
+
+
+class Closing(torch.optim.SGD):
+    """Asks for the loss itself."""
+
+    def step(self, closure):
+        return closure()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"optimizer": "adam", "optimizer_options": {"epz": 1}}, "'epz' is none of adam; did you mean 'eps'. allowed"),
+        ({"optimizer": "adam", "optimizer_options": {"lr": 1}}, "lr has an option of its own"),
+        ({"optimizer": "adam", "optimizer_options": {"eps": -1}}, "eps=-1 is refused by Adam: Invalid epsilon value"),
+        ({"optimizer": lambda own: torch.optim.SGD(own), "optimizer_options": {"eps": 1}}, "'eps' is none of <lambda>"),
+        ({"optimizer": Closing}, "Closing asks for the loss several times a step"),
+        ({"clip": "global-norm"}, "global-norm has no threshold; type global-norm:1"),
+        ({"clip": "agc:0.1"}, "agc is a rule of clip-demo; here they are value, norm, global-norm"),
+        ({"clip": "norm:-1"}, "norm:-1 has no finite threshold above 0"),
+        ({"warmup": -3}, "warmup=-3 is not a whole number of at least 0"),
+        ({"optimizer": "lbfgs"}, "optimizer='lbfgs' is unknown"),
+    ],
+)
+def test_what_can_t_be_is_refused(options, message, task):
+    with pytest.raises(GradcheckError, match=message):
+        probe(*task, steps=1, **options)
+
+
+def test_options_for_an_optimizer_that_is_made_already_are_refused(task):
+    optimizer = torch.optim.SGD(task[0].parameters(), lr=0.1)
+    with pytest.raises(GradcheckError, match="SGD is made already: give them where you make it"):
+        probe(*task, steps=1, optimizer=optimizer, optimizer_options={"momentum": 0.9})
