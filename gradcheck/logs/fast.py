@@ -1,27 +1,30 @@
 """JSON Lines of one print statement, many at a time.
 
-Such lines have the same text between their numbers. Where a part of a log has nothing but these texts and numbers, the
-texts become commas, and what is left is one list of numbers in JSON. Anything else is left to be read line by line.
+Such lines have the same text between their numbers. Where a part of a log has nothing but these texts and numbers, its
+numbers are read all at once (``decimals``). Anything else is left to be read line by line.
 
-orjson, the extra ``fast``, parses that list. It accepts less than the ``json`` module does (no number beyond the range
-of floats), and what it accepts it reads alike: what it refuses is read line by line, and results don't depend on it.
+orjson, the extra ``fast``, parses what is read line by line, and numbers of another form. It accepts less than the
+``json`` module does (no number beyond the range of floats), and what it accepts it reads alike: what it refuses is read
+by that module, and results don't depend on it.
 """
 
 import json
 import re
 from array import array
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
-#: Bytes that are tried together, and those of which no half is tried by itself.
-PIECE, SMALLEST = 2**16, 2**12
+import numpy as np
 
-#: With more numbers in a line, it takes longer to replace the texts than to parse the lines.
+from gradcheck.logs.decimals import CHARACTERS, Numbers, Places, Runs, decimals, number_runs
+
+#: Bytes that are tried together.
+PIECE = 2**18
+
+#: With more numbers in a line, it takes longer to look at all of them than to parse the lines.
 MOST_NUMBERS = 16
-
-#: What numbers are written with.
-_DIGITS = b"0123456789+-.eE"
 
 _VALUE = re.compile(rb"(?<=[: \t])(-?\d[-+.\deE]*)(?=\s*[,}])")
 
@@ -33,76 +36,83 @@ class Mould:
     ----------
     line : bytes
         With its end.
-    texts : list of bytes
-        Before the first number, between the numbers, and after the last one.
+    begins : list of int
+        Where its numbers begin.
     wanted : list of int
         Which of the numbers are taken.
     """
 
-    def __init__(self, line: bytes, texts: list[bytes], wanted: list[int]) -> None:
-        self._first, *between, self._last = texts
-        self._between = list(dict.fromkeys((self._last + self._first, *between)))
-        self._skeleton = line.translate(None, _DIGITS)
-        self._numbers, self._wanted = len(texts) - 1, wanted
+    def __init__(self, line: bytes, begins: list[int], wanted: list[int]) -> None:
+        starts, ends, _ = number_runs(line)
+        self._skeleton = line.translate(None, CHARACTERS)
+        self._start, self._runs = int(starts[0]), len(starts)
+        self._gaps = _gaps(starts, ends, len(line))
+        self._numbers = np.flatnonzero(np.isin(starts, begins))
+        self._wanted = np.array(wanted, dtype=np.intp)
+        names = np.flatnonzero(~np.isin(starts, begins)).tolist()  # runs in a name: the e of "step"
+        self._names = [(run, line[starts[run] : ends[run]]) for run in names]
 
     def numbers_of(self, lines: bytes) -> "tuple[int, array[float]] | None":
         """Return how many lines there are, and their numbers; None if any differs in more than its numbers."""
-        skeleton = lines.translate(None, _DIGITS)
+        skeleton = lines.translate(None, CHARACTERS)
         rows = len(skeleton) // len(self._skeleton)
-        alike = lines.startswith(self._first) and lines.endswith(self._last) and skeleton == self._skeleton * rows
-        if not alike:
+        runs = number_runs(lines) if rows and skeleton == self._skeleton * rows else None
+        if runs is None or len(runs.starts) != rows * self._runs or not self._fits(lines, runs, rows):
             return None
-        text = lines[len(self._first) : -len(self._last)]
-        for between in self._between:
-            text = text.replace(between, b",")
-        try:
-            values = array("d", _parser()(b"[%b]" % text))
-        except (ValueError, TypeError, OverflowError):
-            return None
-        return (rows, self._taken(values)) if len(values) == rows * self._numbers else None
+        values, known = decimals(lines, runs)
+        values, known = values.reshape(rows, -1)[:, self._numbers], known.reshape(rows, -1)[:, self._numbers]
+        if not known.all():
+            left = (np.arange(rows)[:, None] * self._runs + self._numbers)[~known]
+            others = _parsed(lines[start:end] for start, end in zip(runs.starts[left], runs.ends[left], strict=True))
+            if others is None:
+                return None
+            values[~known] = others
+        return rows, array("d", values[:, self._wanted].tobytes())
 
-    def _taken(self, values: "array[float]") -> "array[float]":
-        """Return the wanted numbers of each line."""
-        width = len(self._wanted)
-        if self._wanted == list(range(self._numbers)):
-            return values
-        taken = array("d", bytes(8 * width * (len(values) // self._numbers)))
-        for place, wanted in enumerate(self._wanted):
-            taken[place::width] = values[wanted :: self._numbers]
-        return taken
+    def sieve(self, lines: list[bytes]) -> list[bool]:
+        """Return of each line whether it has the same text, as far as that can be told without its numbers."""
+        skeletons = b"".join(lines).translate(None, CHARACTERS).splitlines(keepends=True)
+        return [one == self._skeleton for one in skeletons] if len(skeletons) == len(lines) else [False] * len(lines)
+
+    def _fits(self, lines: bytes, runs: Runs, rows: int) -> bool:
+        """Whether all runs are where they are in the line, and those of the names are the same."""
+        starts, ends, _ = runs
+        if starts[0] != self._start or (_gaps(starts, ends, len(lines)).reshape(rows, -1) != self._gaps).any():
+            return False
+        codes = np.frombuffer(lines, np.uint8)
+        for run, name in self._names:
+            begins = starts[run :: self._runs]
+            alike = (ends[run :: self._runs] - begins == len(name)).all()
+            if not alike or any((codes[begins + place] != code).any() for place, code in enumerate(name)):
+                return False
+        return True
+
+
+def _gaps(starts: Places, ends: Places, length: int) -> Places:
+    """Return how many bytes there are after each run, up to the next one, or to the first one again, (runs,)."""
+    return np.append(starts[1:], length + starts[0]) - ends
+
+
+def _parsed(texts: Iterator[bytes]) -> Numbers | None:
+    """Return numbers as a parser of JSON reads them; None if any isn't one, or beyond the range of floats."""
+    try:
+        return np.frombuffer(array("d", _parser()(b"[%b]" % b",".join(texts))))
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 def mould_of(line: bytes, record: Mapping[str, Any], wanted: list[int]) -> Mould | None:
     """Return the mould of a line that holds a record; None if there is more in it than names and numbers."""
-    texts, values = _VALUE.split(line), _VALUE.findall(line)
+    values = list(_VALUE.finditer(line))
     if not (line.endswith(b"\n") and 0 < len(values) <= MOST_NUMBERS):
         return None
-    return Mould(line, texts[::2], wanted) if list(map(float, values)) == list(record.values()) else None
+    if [float(value[0]) for value in values] != list(record.values()):
+        return None
+    return Mould(line, [value.start() for value in values], wanted)
 
 
-class Pieces:
-    """Lines together, of parts in which there are one or many; none waits after an empty part."""
-
-    def __init__(self, parts: Iterator[bytes]) -> None:
-        self._pieces = _pieces(parts)
-        self._halves: list[bytes] = []
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        return self._halves.pop() if self._halves else next(self._pieces)
-
-    def halve(self, piece: bytes) -> bool:
-        """Have the halves of a piece come next, where they are worth it: a line may differ in one of them only."""
-        end = piece.rfind(b"\n", 0, len(piece) // 2) + 1
-        if len(piece) < SMALLEST or not end:
-            return False
-        self._halves += (piece[end:], piece[:end])
-        return True
-
-
-def _pieces(parts: Iterator[bytes]) -> Iterator[bytes]:
+def pieces(parts: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield lines together, of parts in which there are one or many; none waits after an empty part."""
     held: list[bytes] = []
     size = 0
     for part in parts:
@@ -135,3 +145,9 @@ def orjson() -> Callable[[bytes], Any] | None:
 
 def _parser() -> Callable[[bytes], Any]:
     return orjson() or json.loads
+
+
+def most_alike(lines: list[bytes]) -> bytes:
+    """Return a line whose text between its numbers most of the lines have, too."""
+    skeletons = [line.translate(None, CHARACTERS) for line in lines]
+    return lines[skeletons.index(Counter(skeletons).most_common(1)[0][0])]

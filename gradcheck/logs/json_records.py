@@ -4,7 +4,7 @@ import json
 import json.scanner
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import chain, zip_longest
+from itertools import chain, compress, groupby, zip_longest
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeAlias, cast
 
@@ -67,18 +67,35 @@ class JsonRecords(Reader):
     def rows(self, parts: Iterator[bytes]) -> Iterator[LogRow]:
         """Yield the rows of whole lines, one or many in each part; neighbours of one layout together."""
         number = 0
-        waiting = fast.Pieces(parts)
-        for piece in waiting:
+        for piece in fast.pieces(parts):
             found = self._mould and self._mould.numbers_of(piece)
             if found:
                 number += found[0]
                 yield self._moulded, found[1]
-            elif not (self._mould and waiting.halve(piece)):
-                lines = piece.splitlines(keepends=True)
-                yield from self._one_by_one(lines, number)
-                number += len(lines)
-                self._mould = self._mould_of(lines[-1]) or self._mould
-                self._loads = fast.orjson()  # a short log doesn't wait for its import
+                continue
+            lines = piece.splitlines(keepends=True)
+            alike = self._mould.sieve(lines) if self._mould else [False] * len(lines)
+            yield from self._sieved(lines, alike, number)
+            number += len(lines)
+            if 2 * sum(alike) < len(lines):
+                self._mould = self._mould_of(fast.most_alike(lines)) or self._mould
+            self._loads = fast.orjson()  # a short log doesn't wait for its import
+
+    def _sieved(self, lines: list[bytes], alike: list[bool], number: int) -> Iterator[LogRow]:
+        """Yield the rows of lines of which some fit the mould, and are read together."""
+        found = self._mould.numbers_of(b"".join(compress(lines, alike))) if self._mould and any(alike) else None
+        if found is None:
+            yield from self._one_by_one(lines, number)
+            return
+        width, place = len(found[1]) // found[0], 0
+        for fits, stretch in groupby(range(len(lines)), key=alike.__getitem__):
+            at, *others = stretch
+            end = at + 1 + len(others)
+            if fits:
+                yield self._moulded, found[1][place : place + width * (end - at)]
+                place += width * (end - at)
+            else:
+                yield from self._one_by_one(lines[at:end], number + at)
 
     def _one_by_one(self, lines: list[bytes], number: int) -> Iterator[LogRow]:
         """Yield the rows of lines with so many others before them."""

@@ -8,6 +8,7 @@
 """
 
 import math
+from statistics import median
 
 import numpy as np
 import numpy.typing as npt
@@ -101,8 +102,8 @@ class Steps:
             self._interval = float(rises[0]) if len(rises) else 1.0
         known = losses[np.isfinite(losses)]
         if len(known):
-            first = float(np.median(known[:RISING])) if math.isnan(self._losses[0]) else self._losses[0]
-            self._losses = first, float(np.median(known[-RISING:]))
+            first = median(known[:RISING].tolist()) if math.isnan(self._losses[0]) else self._losses[0]
+            self._losses = first, median(known[-RISING:].tolist())
         self._rows += len(steps)
 
     def _continues(self, losses: Rows) -> bool:

@@ -1,6 +1,7 @@
 """Many lines at once, and the extra ``fast``: the same rows with them and without them."""
 
 import json
+from array import array
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradcheck.logs import fast
+from gradcheck.logs.json_records import JsonRecords
 from gradcheck.logs.reading import read_log
 
 #: Values of records, among them all that only one of the two parsers reads.
@@ -44,7 +46,6 @@ def outcome(lines, folder, piece):
     path.write_bytes(b"\n".join([*START, *lines]))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fast, "PIECE", piece)
-        patch.setattr(fast, "SMALLEST", 150)
         log = read_log(path)
     samples, peaks = log.table.kept()
     return samples, peaks, log.problems.found, log.reader.seen, log.table.names, log.rows_found, len(log.table.runs)
@@ -85,12 +86,13 @@ def test_a_log_is_read_alike_with_the_extra_and_without_it(lines, tmp_path_facto
         ['{"step": 1, "loss": 01, "lr": 3}'],
         ['{"step": 1, "loss": 1-2, "lr": 3}'],
         ['{"step": 1, "loss": 1 2, "lr": 3}'],
+        ['{"step": 1, "loss": 1e999, "lr": 3}', '{"step": 1, "loss": 2e, "lr": 3}'],
     ],
 )
 def test_a_line_that_differs_in_more_than_its_numbers_does_not_fit(lines):
     line = b'{"step": 1, "loss": 1.5, "lr": 0.1}\n'
     mould = fast.mould_of(line, {"step": 1, "loss": 1.5, "lr": 0.1}, [0, 1, 2])
-    assert mould.numbers_of(line * 3)[0] == 3
+    assert mould.numbers_of(line * 3) == (3, array("d", [1, 1.5, 0.1] * 3))
     assert mould.numbers_of(line + "".join(f"{one}\n" for one in lines).encode() + line) is None
 
 
@@ -115,27 +117,35 @@ def test_a_short_log_does_not_import_the_extra(monkeypatch, tmp_path):
     assert not parsed
 
 
-def test_a_long_log_is_parsed_by_the_extra_many_lines_at_a_time(monkeypatch, tmp_path):
+def test_numbers_with_exponents_are_parsed_by_the_extra_many_lines_at_a_time(monkeypatch, tmp_path):
     loads = pytest.importorskip("orjson").loads
     parsed = []
     monkeypatch.setattr(fast, "orjson", lambda: lambda text: [parsed.append(text), loads(text)][1])
-    outcome([b'{"step": 2, "loss": 1.5, "grad_norm": 2.0, "seconds": 3}'] * 12, tmp_path, 300)
-    assert parsed[0].startswith(b"[2,1.5,2.0,3,2,")
+    outcome([b'{"step": 2, "loss": 1.5e-5, "grad_norm": 2.0, "seconds": 3}'] * 12, tmp_path, 400)
+    assert any(text.startswith(b"[1.5e-5,1.5e-5,") for text in parsed)
 
 
 def test_lines_that_are_there_are_not_held_back_while_more_are_awaited():
-    assert list(fast.Pieces(iter([b"1\n", b"2\n", b"", b"", b"3\n"]))) == [b"1\n2\n", b"3\n"]
+    assert list(fast.pieces(iter([b"1\n", b"2\n", b"", b"", b"3\n"]))) == [b"1\n2\n", b"3\n"]
 
 
 def test_pieces_end_where_lines_end(monkeypatch):
     monkeypatch.setattr(fast, "PIECE", 6)
-    assert list(fast.Pieces(iter([b"12\n34\n5678901\n2\n3"]))) == [b"12\n34\n", b"5678901\n", b"2\n", b"3"]
+    assert list(fast.pieces(iter([b"12\n34\n5678901\n2\n3"]))) == [b"12\n34\n", b"5678901\n", b"2\n", b"3"]
 
 
-def test_of_a_piece_the_half_in_which_no_line_differs_is_parsed_at_once():
-    pieces = fast.Pieces(iter([b"1\n" * fast.SMALLEST + b"x\n" + b"1\n" * fast.SMALLEST]))
-    whole = next(pieces)
-    assert pieces.halve(whole)
-    assert b"".join(halves := [next(pieces), next(pieces)]) == whole
-    assert [b"x" in half for half in halves] == [False, True]
-    assert not pieces.halve(b"1\n")
+def test_rows_of_other_names_in_between_leave_those_around_them_to_be_read_at_once(monkeypatch, tmp_path):
+    parsed = []
+    usual = JsonRecords.parsed
+    monkeypatch.setattr(JsonRecords, "parsed", lambda self, text: [parsed.append(text), usual(self, text)][1])
+    monkeypatch.setattr(fast, "orjson", lambda: None)
+    rows = [f'{{"step": {step}, "loss": {step / 8}, "grad_norm": 2.0, "seconds": 3}}'.encode() for step in range(2, 40)]
+    rows[9::10] = [b'{"step": 1, "eval_loss": 1.5}'] * 3
+    samples, *_, found, _ = outcome(rows, tmp_path, 1000)
+    assert found == 39
+    assert samples[:, 1].tolist() == [step for step in range(1, 40) if step % 10 != 1 or step == 1]
+    assert sum(b"eval" not in text.encode() for text in parsed) < 25  # those of the first piece, and moulds
+
+
+def test_the_mould_is_that_of_most_lines():
+    assert fast.most_alike([b"a1\n", b"b2\n", b"b33\n"]) == b"b2\n"
