@@ -191,12 +191,37 @@ class PrecisionRecord(Record):
     underflow: tuple[UnderflowRecord, ...] = item("layers that lose more than 1 %, worst first")
 
 
+class TermRecord(Record):
+    """One term of a loss that is a sum."""
+
+    name: str
+    gradient_norm: float | None = item(
+        "Frobenius norm of its gradient at the weights of the last layer that all terms share; null: there is none"
+    )
+    share: float | None = item("of the sum of these norms")
+
+
+class LossRecord(Record):
+    """The loss where training starts."""
+
+    first: float | None = item("of the model as it is, before any step")
+    constant_answer: float | None = item(
+        "what the best answer costs that is the same for all examples: ln(classes) of a cross-entropy, the targets' "
+        "variance of a mean squared error; null: not known of this loss"
+    )
+    classes: int | None = item("those of a cross-entropy")
+    terms: tuple[TermRecord, ...] = item("what it is a sum of, left to right; empty: it is none, or of more than 8")
+
+
 class ModelRecord(Record):
     """What only a user's own model has."""
 
     loss_by_default: bool = item("no loss was named: config has the one taken")
+    loss: LossRecord
     readout: str | None = item("the last module with weights that is used: it is output, not one of layers")
-    unused: tuple[str, ...] = item("parameters that never receive a gradient")
+    frozen: tuple[str, ...] = item("parameters that are not trained")
+    lost: tuple[str, ...] = item("layers that are trained and get no gradient, though the loss depends on them")
+    unused: tuple[str, ...] = item("parameters that are trained and never receive a gradient")
     zero_gradient: tuple[str, ...] = item("parameters whose gradient is exactly zero on this batch")
     opened: tuple[str, ...] = item(
         "weights that start at or near zero, measured with the values of a first training step"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from gradcheck.base.wording import counted
+from gradcheck.diagnosis.code import Code
+from gradcheck.diagnosis.loss_sentences import OF_LOSS
 from gradcheck.render.numbers import percent
 
 if TYPE_CHECKING:
@@ -23,14 +25,6 @@ WHY_NOT = {
 
 #: More names than this are counted.
 NAMED = 3
-
-
-class Code(NamedTuple):
-    """One kind of cause."""
-
-    meaning: str  # what its layers and its value are
-    # with the fields that ``sentence`` fills, or (cause, flow) ↦ the sentence; the flow has the layers' names
-    sentence: str | Callable[[Cause, GradientFlow], str]
 
 
 def sentence(cause: Cause, flow: GradientFlow) -> str:
@@ -175,7 +169,6 @@ def _precision(cause: Cause) -> str:
 
 
 _FORWARD = "{at} is the first whose forward signal %s: there is no loss"
-_SHUT = "no gradient leaves the loss: %s"
 
 CODES = {
     "forward-overflow": Code(
@@ -215,30 +208,6 @@ CODES = {
         "value: log10 of the root mean square of the read-out's outputs",
         "the outputs' root mean square is 10^{value:.1f} (limits 1e-{limit:g}, 1e{limit:g})",
     ),
-    "softmax-of-one": Code(
-        "no gradient leaves the loss: a softmax has one unit", _SHUT % "the softmax over one unit is 1 for any input"
-    ),
-    "output-shut": Code(
-        "no gradient leaves the loss: all outputs are negative, or beyond a limit",
-        _SHUT % "the {function} after the read-out is shut for the whole batch",
-    ),
-    "output-saturated": Code(
-        "no gradient leaves the loss: all outputs are saturated",
-        _SHUT % "the {function} after the read-out is saturated to the last digit",
-    ),
-    "softmax-twice": Code(
-        "the output is a softmax already, and the loss takes it for logits",
-        "the output sums to 1: it is a softmax already, and the loss {loss} applies another: return logits",
-    ),
-    "sigmoid-twice": Code(
-        "the output is a sigmoid already, and the loss takes it for logits",
-        "the output is a sigmoid already, and the loss {loss} applies another: return logits",
-    ),
-    "loss-of-probabilities": Code(
-        "the output are probabilities, and no loss was named",
-        "the output is a {function}, so that the loss is mean-square: for classes return logits, or name a --loss",
-    ),
-    "constant-loss": Code("no gradient leaves the loss", _SHUT % "the loss doesn't change with the read-out's output"),
     "layers-zero": Code(
         "some layers get exactly zero that hasn't faded; value: how many",
         "{names} get{s} a gradient of exactly zero, though the loss depends on {them}",
@@ -252,10 +221,6 @@ CODES = {
         "the weights of {names} are not finite before the pass",
     ),
     "becomes-nan": Code("the last layer before numbers become none; null: the inputs", _becomes_nan),
-    "large-inputs": Code(
-        "its inputs saturate the first layer; value: their root mean square",
-        "{at} is saturated by its inputs, whose root mean square is {value:.3g}: scale them to about 1",
-    ),
     "unused": Code(
         "parameters never receive a gradient; value: how many",
         "{names} never receive{s} a gradient: the loss doesn't depend on {them}, or a detach() or no_grad() is between",
@@ -290,4 +255,5 @@ CODES = {
     "underflow": Code("value: share of a layer's gradient that underflows in half precision", _underflow),
     "no-underflow": Code("no layer's gradient underflows in half precision", _no_underflow),
     "more-underflow": Code("the same of other layers; value: how many", "that of {value} more layers does too"),
+    **OF_LOSS,
 }

@@ -18,12 +18,15 @@ from gradcheck.torch.layers import Layer, is_finite, printable
 from gradcheck.torch.probing.batches import Batch
 from gradcheck.torch.probing.checkpoints import InputsMatterError, checkpoints_opened, find_hiding, why_no_gradient
 from gradcheck.torch.probing.error_text import errors_in_one_line
+from gradcheck.torch.probing.first_loss import FirstLoss, look_at
 from gradcheck.torch.probing.hooks import Call, Recording, as_array, recording
 from gradcheck.torch.probing.losses import Loss, LossFunction, choose_loss, draw_targets, find_squashed_twice
+from gradcheck.torch.probing.lost import Trained, find_trained
 from gradcheck.torch.probing.measuring import Gradients, count_rows, fans, layer_flow, place_calls, weight_gradient_norm
 from gradcheck.torch.probing.parts import Parts, find_hidden, find_starved
 from gradcheck.torch.probing.precision import Precision, autocast
 from gradcheck.torch.probing.route import Route, find_shut_end, gradient_at_end, route_of, shift_for, start_of_gradient
+from gradcheck.torch.probing.terms import Term
 
 
 class ModelPass(NamedTuple):
@@ -45,6 +48,10 @@ class ModelPass(NamedTuple):
     parts: Parts = Parts()
     of_loss: tuple[Cause, ...] = ()  # what is wrong between the output and the loss
     opened: tuple[str, ...] = ()  # weights at zero, or next to it, that were measured as their first step opens them
+    first_loss: FirstLoss = FirstLoss()
+    terms: tuple[Term, ...] = ()  # of a loss that is a sum
+    trained: Trained = Trained()
+    lost: tuple[str, ...] = ()  # layers that are trained and get no gradient, though the loss depends on them
 
 
 def pass_batch(
@@ -97,6 +104,7 @@ def _pass(
         targets = batch.targets if batch.targets is not None else draw_targets(chosen.name, output, generator)
         value, route = _loss(chosen, output, targets, route, record)
     of_loss = find_squashed_twice(chosen, output, value)
+    start, terms = (FirstLoss(), ()) if value is None else look_at(chosen, output, targets, value, record)
     root, seed = start_of_gradient(value, route, record)
     closed, shift, multiplied = None, 0, set[Tensor]()
     parts = find_starved(record.starved)
@@ -119,7 +127,8 @@ def _pass(
     rms = [float(leaf.detach().abs().double().square().mean().sqrt()) for leaf in leaves if is_finite(leaf)]
     return ModelPass(
         flow, layers, zeros, route.readout, chosen.name, unused, silent, closed, max(rms, default=math.nan),
-        gradients, shift, multiplied, parts, of_loss=of_loss,
+        gradients, shift, multiplied, parts, of_loss=of_loss, first_loss=start, terms=terms,
+        trained=find_trained(model, gradients),
     )  # fmt: skip
 
 

@@ -27,6 +27,7 @@ from gradcheck.torch.probing.optimizers import Optimizer
 from gradcheck.torch.probing.passing import ModelPass, pass_batch
 from gradcheck.torch.probing.precision import AMP, BACK_OFF, Precision, Underflow, underflows
 from gradcheck.torch.probing.reporting import probe_report
+from gradcheck.torch.probing.second_look import Again, look_again
 from gradcheck.torch.probing.training import NO_STEPS, History, make_steps, train, untouched
 from gradcheck.torch.probing.verdict import Judgement, judge, silent_layers
 
@@ -171,8 +172,13 @@ class _Trial(NamedTuple):
             found = self._measure(batch, number, precision)
             overflows = not found.flow.obstacle and bool(found.flow.nonfinite.any())
             if precision is None or not overflows or precision.shift < BACK_OFF:
-                return found
+                return self._look_again(batch, number, precision, found)
             precision = precision._replace(shift=precision.shift - BACK_OFF)
+
+    def _look_again(self, batch: Batch, number: int, precision: Precision | None, found: ModelPass) -> ModelPass:
+        torch.manual_seed(self.seed + number)
+        generator = torch.Generator().manual_seed(self.seed)
+        return look_again(found, Again(self.model, batch, self.loss, generator, precision))
 
     def takes_a_moment(self) -> bool:
         """Whether a forward pass has few enough multiplications for changes to be tried unasked."""
@@ -193,7 +199,10 @@ class _Trial(NamedTuple):
             return found
         with opened(self.model, shut):
             again = self._pass(batch, number, precision)
-        return again._replace(opened=tuple(shut), gradients=found.gradients, shift=found.shift)
+        return again._replace(
+            opened=tuple(shut), gradients=found.gradients, shift=found.shift, first_loss=found.first_loss,
+            flow=replace(again.flow, output=again.flow.output._replace(loss=found.first_loss.value)), terms=found.terms,
+        )  # fmt: skip
 
     def _pass(self, batch: Batch, number: int, precision: Precision | None) -> ModelPass:
         torch.manual_seed(self.seed + number)  # dropout's; the targets that are drawn stay the same

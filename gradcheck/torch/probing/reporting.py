@@ -6,13 +6,25 @@ from typing import Any
 
 from torch import nn
 
-from gradcheck.base.record import number
+from gradcheck.base.record import number, power_in_range
 from gradcheck.diagnosis.causes import Cause
-from gradcheck.diagnosis.report import ModelRecord, PrecisionRecord, Report, TrainingRecord, UnderflowRecord
+from gradcheck.diagnosis.report import (
+    LossRecord,
+    ModelRecord,
+    PrecisionRecord,
+    Report,
+    TermRecord,
+    TrainingRecord,
+    UnderflowRecord,
+)
 from gradcheck.diagnosis.reporting import make_report
 from gradcheck.diagnosis.verdict import Verdict
 from gradcheck.spec.thresholds import Thresholds
+from gradcheck.torch.probing.first_loss import FirstLoss, said
+from gradcheck.torch.probing.first_loss import causes_of as of_first_loss
+from gradcheck.torch.probing.lost import Trained
 from gradcheck.torch.probing.precision import WORTH_NAMING, Underflow
+from gradcheck.torch.probing.terms import Term
 from gradcheck.torch.probing.training import History
 from gradcheck.torch.probing.verdict import Judgement
 
@@ -35,7 +47,13 @@ def probe_report(
     config = {"model": type(model).__name__, **options, "loss": found.loss, **limits.to_dict()}
     parameters = sum(one.numel() for one in model.parameters() if one.requires_grad)
     verdict = _after_training(diagnosis.verdict, history)
-    causes = (*verdict.causes, *_of_precision(lost, 2**found.shift, options["amp"]))
+    first = found.first_loss._replace(value=history.losses[0])
+    large = () if history.steps else tuple(of_first_loss(first))
+    outweighs = large if verdict.status == "healthy" else ()
+    causes = (
+        *outweighs, *verdict.causes, *(large if not outweighs else ()), *_of_frozen(model, found.trained), *said(first),
+        *_of_precision(lost, 2**found.shift, options["amp"]),
+    )  # fmt: skip
     causes += (Cause("run-eagerly"),) if compiled else ()
     diagnosis = diagnosis._replace(verdict=verdict._replace(causes=causes))
     report = make_report(
@@ -48,6 +66,9 @@ def probe_report(
     record = ModelRecord(
         loss_by_default=options["loss"] is None,
         readout=None if found.readout is None else found.readout.name,
+        loss=_loss(first, found.terms),
+        frozen=found.trained.frozen,
+        lost=found.lost,
         unused=found.unused,
         zero_gradient=found.silent,
         opened=found.opened,
@@ -89,6 +110,26 @@ def _of_precision(lost: Sequence[Underflow], scale: float, amp: str | None) -> I
         yield Cause("underflow", None, one.share, WORTH_NAMING, half | {"layer": one.layer})
     if len(lost) > NAMED:
         yield Cause("more-underflow", None, len(lost) - NAMED)
+
+
+def _of_frozen(model: nn.Module, trained: Trained) -> Iterator[Cause]:
+    """Yield how many of the parameters are frozen, if any are."""
+    if trained.frozen:
+        yield Cause("frozen", None, len(trained.frozen), sum(1 for _ in model.parameters()))
+
+
+def _loss(first: FirstLoss, terms: Sequence[Term]) -> LossRecord:
+    norms = [power_in_range(term.log10_norm) for term in terms]
+    total = sum(norm for norm in norms if norm is not None)
+    return LossRecord(
+        first=number(first.value),
+        constant_answer=number(first.constant_answer),
+        classes=first.classes or None,
+        terms=tuple(
+            TermRecord(name=term.name, gradient_norm=norm, share=norm / total if norm is not None and total else None)
+            for term, norm in zip(terms, norms, strict=True)
+        ),
+    )
 
 
 def _training(history: History) -> TrainingRecord:

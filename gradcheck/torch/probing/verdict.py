@@ -10,12 +10,14 @@ import numpy as np
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.diagnosis.report import Status
 from gradcheck.diagnosis.score import score
+from gradcheck.diagnosis.sentences import listed
 from gradcheck.diagnosis.summary import Summary, dead_layers, gradient_shrinks, summarize, widest_group
 from gradcheck.diagnosis.verdict import Diagnosis, diagnose
 from gradcheck.flow.model_flow import ModelFlow
 from gradcheck.spec.thresholds import Thresholds
 from gradcheck.torch.layers import is_finite
 from gradcheck.torch.probing.passing import ModelPass
+from gradcheck.torch.probing.terms import causes_of as of_terms
 
 #: A gradient may grow by so many times the decades where norms follow the weights.
 BEFORE_NORMS = 2.0
@@ -26,8 +28,21 @@ MOSTLY = 0.8
 #: Zeros may be underflow where the other layers' gradients span more decades than this.
 UNDERFLOW_DECADES = 25.0
 
+#: Numbers may overflow, or leave a function's domain, because the inputs are as large as this: bytes have 150.
+FAR_TOO_LARGE = 30.0
+
 #: A first layer is saturated by its inputs where their root mean square is more than this.
 LARGE_INPUTS = 3.0
+
+
+#: Causes that say what happened ↦ those that say it less well; of a forward signal only where it is the read-out's.
+REPLACED = {
+    "labels-ignored": ("forward-overflow", "forward-nan", "becomes-nan"),
+    "loss-nonfinite": ("forward-overflow", "forward-nan", "becomes-nan"),
+    "operation-nonfinite": ("becomes-nan",),
+    "gradient-nonfinite": ("gradient-overflow",),
+    "all-zero": ("parameters-zero", "layers-zero", "gradient-zero", "vanishing", "dead"),
+}
 
 
 class Judgement(NamedTuple):
@@ -60,9 +75,18 @@ def judge(found: ModelPass, thresholds: Thresholds) -> Judgement:
     diagnosis = diagnose(flow, summary, limits)
     status = _status(found, diagnosis.verdict.status)
     causes = (*_first_causes(found, status), *diagnosis.verdict.causes, *_further_causes(found, status, wider))
-    chance = 0.0 if found.closed or found.parts.status else score(flow, counted)
+    causes = tuple(_without_replaced(causes))
+    chance = 0.0 if found.closed or found.parts.status or status == "no-gradient" else score(flow, counted)
     verdict = diagnosis.verdict._replace(status=status, score=chance, causes=causes)
     return Judgement(found, summary, diagnosis._replace(verdict=verdict))
+
+
+def _without_replaced(causes: Sequence[Cause]) -> Iterator[Cause]:
+    """Yield the causes but those for which another one says better what happened."""
+    replaced = {code for cause in causes for code in REPLACED.get(cause.code, ())}
+    for cause in causes:
+        if cause.code not in replaced or (cause.code.startswith("forward-") and cause.layers):
+            yield cause
 
 
 def _grows_before_norms(flow: ModelFlow, summary: Summary) -> bool:
@@ -100,6 +124,8 @@ def _status(found: ModelPass, status: Status) -> Status:
     """Return the verdict; a gradient that is exactly zero without having faded is dead."""
     if found.closed and not found.flow.obstacle:
         return "dead"
+    if status != "nonfinite" and (found.lost or found.trained.silent):
+        return "no-gradient"
     if status == "healthy" and found.parts.status:
         return found.parts.status
     if status == "vanishing" and silent_layers(found.flow) and not _faded(found.flow):
@@ -118,10 +144,15 @@ def _first_causes(found: ModelPass, status: Status) -> Iterator[Cause]:
     """Yield what outweighs everything else."""
     if found.closed and not found.flow.obstacle:
         yield found.closed
+    elif status == "no-gradient" and found.lost:
+        yield _of_names("detached", found.lost)
+    elif status == "no-gradient":
+        yield Cause("all-zero", None, found.trained.silent, details={"zeros": listed(found.trained.zeros)})
     elif status == "dead" and not dead_layers(found.flow):
         layers = silent_layers(found.flow)
         yield _of_names("layers-zero", [found.flow.name(layer) for layer in layers], (layers[0], layers[-1]))
     yield from found.of_loss
+    yield from of_terms(found.terms)
     yield from found.parts.causes
 
 
@@ -134,12 +165,15 @@ def _further_causes(found: ModelPass, status: Status, wider: bool) -> Iterator[C
     saturated, limit = found.flow.layers[0].saturated_fraction, Thresholds().saturated_above
     if saturated > limit and found.first_rms > LARGE_INPUTS:
         yield Cause("large-inputs", (1, 1), found.first_rms, LARGE_INPUTS)
+    elif found.flow.obstacle and found.first_rms > FAR_TOO_LARGE:
+        yield Cause("large-inputs", (1, 1), found.first_rms, FAR_TOO_LARGE)
     yield from found.parts.notes
-    if found.unused and not found.flow.obstacle:
-        yield _of_names("unused", found.unused)
+    unused = [name for name in found.unused if name.rpartition(".")[0] not in found.lost]
+    if unused and not found.flow.obstacle:
+        yield _of_names("unused", unused)
     if found.opened:
         yield _of_names("opened", found.opened)
-    if found.silent and not found.closed and status not in ("dead", "nonfinite"):
+    if found.silent and not found.closed and status not in ("dead", "nonfinite", "no-gradient"):
         yield _of_names("parameters-zero", found.silent)
 
 

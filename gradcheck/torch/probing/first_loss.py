@@ -1,0 +1,101 @@
+"""The loss where training starts: its value, and beside it what an answer costs that is the same for all examples."""
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from torch import Tensor
+
+from gradcheck.diagnosis.causes import Cause
+from gradcheck.torch.graph import TRANSPARENT, Node
+from gradcheck.torch.layers import main_tensor
+from gradcheck.torch.probing.hooks import Recording
+from gradcheck.torch.probing.losses import Loss
+from gradcheck.torch.probing.terms import Term, find_terms
+
+#: A first loss is large where it is so many times what a constant answer costs. As published, networks start at 1 to 2.
+LARGE_LOSS = 3.0
+
+#: PyTorch's number for a loss that is the mean of its examples'.
+MEAN = 1
+
+
+class FirstLoss(NamedTuple):
+    """The loss, and what it is held against."""
+
+    value: float = math.nan
+    constant_answer: float = math.nan  # what the best constant answer costs; nan where it isn't known of this loss
+    classes: int = 0  # that are guessed among; 0: the answer is the targets' mean
+    # root mean squares
+    output_rms: float = math.nan
+    targets_rms: float = math.nan
+
+
+def look_at(
+    chosen: Loss, output: object, targets: object, value: Tensor, record: Recording
+) -> tuple[FirstLoss, tuple[Term, ...]]:
+    """Return a loss beside what it is held against, and its terms."""
+    return first_loss(chosen, output, targets, value), find_terms(value, record)
+
+
+def first_loss(chosen: Loss, output: object, targets: object, value: Tensor) -> FirstLoss:
+    """Return a loss and what a constant answer costs: ln(classes) or the targets' variance, as its graph shows."""
+    node: Node | None = value.grad_fn
+    while node is not None and node.name().startswith(TRANSPARENT):
+        node = node.next_functions[0][0]
+    classes, aim = _classes(node), _aim(node, targets)
+    tensor = main_tensor(output)
+    if not classes and chosen.name == "cross-entropy" and tensor is not None:  # of targets that are probabilities
+        classes = int(tensor.shape[-1])
+    answer = math.log(classes) if classes else math.nan if aim is None else float(aim.double().var(correction=0))
+    return FirstLoss(float(value.detach()), answer, classes, _rms(tensor), _rms(aim))
+
+
+def _rms(tensor: Tensor | None) -> float:
+    return math.nan if tensor is None else float(tensor.detach().abs().double().square().mean().sqrt())
+
+
+def _classes(node: Node | None) -> int:
+    """Return the number of classes of a mean cross-entropy; 0 for anything else."""
+    name = "" if node is None else node.name()
+    if node is None or getattr(node, "_saved_reduction", 0) != MEAN:
+        return 0
+    if name.startswith("BinaryCrossEntropy"):
+        return 2
+    shape = node._saved_self.shape if name.startswith("NllLoss") else ()
+    return int(shape[1 if len(shape) > 1 else 0]) if shape else 0
+
+
+def _aim(node: Node | None, targets: object) -> Tensor | None:
+    """Return the targets of a mean squared error; None for anything else."""
+    if node is None:
+        return None
+    if node.name().startswith("MseLoss") and node._saved_reduction == MEAN:
+        constant = [following is None for following, _ in node.next_functions]
+        return node._saved_target if constant[-1] else node._saved_self if constant[0] else None
+    for wanted in ("MeanBackward", "PowBackward"):
+        if node is None or not node.name().startswith(wanted):
+            return None
+        square = node
+        node = node.next_functions[0][0]
+    error = node is not None and node.name().startswith("SubBackward") and square._saved_exponent == 2
+    given = isinstance(targets, Tensor) and targets.is_floating_point()
+    return targets if error and given and None in [one for one, _ in node.next_functions] else None
+
+
+def causes_of(first: FirstLoss) -> Iterator[Cause]:
+    """Yield why the loss starts far above a constant answer's, where it does."""
+    if not first.value > LARGE_LOSS * first.constant_answer > 0:
+        return
+    details = {"times": first.value / first.constant_answer}
+    if first.classes or first.output_rms > first.targets_rms:
+        yield Cause("readout-large", None, first.output_rms, details=details)
+    elif first.targets_rms**2 > 2 * first.constant_answer:  # their mean is larger than their spread
+        yield Cause("targets-large", None, first.targets_rms, details=details)
+
+
+def said(first: FirstLoss) -> Iterator[Cause]:
+    """Yield the loss's first value beside a constant answer's."""
+    if math.isfinite(first.value):
+        known = first.constant_answer if math.isfinite(first.constant_answer) else None
+        yield Cause("first-loss", None, first.value, known, {"classes": first.classes})

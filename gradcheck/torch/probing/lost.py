@@ -1,0 +1,91 @@
+"""What is to be trained and gets no gradient: told apart from what is frozen, and from what the loss has no use for."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from gradcheck.torch.graph import nodes
+from gradcheck.torch.layers import printable
+from gradcheck.torch.probing.measuring import Gradients
+from gradcheck.torch.probing.tracing import Dependence, floats
+
+#: Weights that point so far in one direction are a copy, as those of a target network or a teacher are.
+COPY = 0.5
+
+
+def ungraded(model: nn.Module, gradients: Gradients) -> dict[str, list[nn.Parameter]]:
+    """Return the modules all of whose own trained parameters no gradient reaches, with these."""
+    found = {}
+    for name, module in model.named_modules():
+        own = [one for one in module.parameters(recurse=False) if one.requires_grad]
+        if own and all(gradients.get(one) is None for one in own):
+            found[printable(name) or type(model).__name__] = own
+    return found
+
+
+def find_lost(
+    candidates: dict[str, list[nn.Parameter]], model: nn.Module, gradients: Gradients, watch: Dependence,
+    output: object, value: Tensor,
+) -> tuple[str, ...]:  # fmt: skip
+    """Return the modules that no gradient reaches although the loss depends on their values.
+
+    Not those that lead to an output of the model that the loss ignores, as a head does that is trained by another
+    loss; nor copies of layers that are trained, as a target network is. Of scales and biases alone nothing is said.
+    """
+    reached = {
+        node.variable
+        for node in nodes(one.grad_fn for one in floats(_plain(output)) if one.grad_fn is not None)
+        if hasattr(node, "variable")
+    }
+    marked = watch.of([value])
+    lost = {
+        name: own
+        for name, own in candidates.items()
+        if name in marked and not reached.intersection(own) and not _is_copy(own, gradients)
+    }
+    return tuple(lost) if any(one.dim() > 1 for own in lost.values() for one in own) else ()
+
+
+def _plain(output: object) -> object:
+    """Return what a model returned as lists and mappings: records of other libraries are mappings or have fields."""
+    if isinstance(output, Tensor | tuple | list):
+        return output
+    return dict(output) if isinstance(output, Mapping) else getattr(output, "__dict__", output)
+
+
+def _is_copy(own: list[nn.Parameter], gradients: Gradients) -> bool:
+    """Whether each of a module's matrices points where one does that is trained."""
+    trained = [one for one, gradient in gradients.items() if gradient is not None and isinstance(one, nn.Parameter)]
+    matrices = [one for one in own if one.dim() > 1]
+    return bool(matrices) and all(any(_alike(one, other) for other in trained) for one in matrices)
+
+
+def _alike(one: Tensor, other: Tensor) -> bool:
+    if one.shape != other.shape:
+        return False
+    pair = [each.detach().flatten().double() for each in (one, other)]
+    return bool(torch.nn.functional.cosine_similarity(*pair, dim=0) > COPY)
+
+
+class Trained(NamedTuple):
+    """Which parameters are trained at all."""
+
+    silent: int = 0  # how many there are, if the gradient of all of them is exactly zero or missing; otherwise 0
+    zeros: tuple[str, ...] = ()  # those that are zero themselves
+    frozen: tuple[str, ...] = ()  # those that are not trained
+
+
+def find_trained(model: nn.Module, gradients: Gradients) -> Trained:
+    """Return which parameters are trained, and whether any of them gets a gradient."""
+    named = {printable(name): one for name, one in model.named_parameters()}
+    trained = {name: one for name, one in named.items() if one.requires_grad}
+    arrived = [gradient for one in trained.values() if (gradient := gradients.get(one)) is not None]
+    silent = bool(arrived) and not any(bool(_values(one).any()) for one in arrived)
+    zeros = tuple(name for name, one in trained.items() if silent and not bool(one.detach().any()))
+    return Trained(silent * len(trained), zeros, tuple(name for name in named if name not in trained))
+
+
+def _values(gradient: Tensor) -> Tensor:
+    return gradient.coalesce().values() if gradient.is_sparse else gradient

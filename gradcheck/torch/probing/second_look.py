@@ -1,0 +1,105 @@
+"""What a second pass, watched operation by operation, says of a first one that found something odd."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from gradcheck.diagnosis.causes import Cause
+from gradcheck.torch.graph import Node, nodes
+from gradcheck.torch.layers import is_finite
+from gradcheck.torch.probing.batches import Batch
+from gradcheck.torch.probing.checkpoints import checkpoints_opened
+from gradcheck.torch.probing.hooks import Recording, recording
+from gradcheck.torch.probing.losses import LossFunction, choose_loss, draw_targets
+from gradcheck.torch.probing.lost import find_lost, ungraded
+from gradcheck.torch.probing.passing import ModelPass
+from gradcheck.torch.probing.precision import Precision, autocast
+from gradcheck.torch.probing.tracing import Dependence, NonfiniteWatch, Origin, find_backward_origin
+
+#: What PyTorch's watching can't follow, such as compiled code.
+UNWATCHED = (RuntimeError, TypeError, ValueError, AttributeError, NotImplementedError)
+
+
+class Again(NamedTuple):
+    """The model, and what goes through it once more."""
+
+    model: nn.Module
+    batch: Batch
+    loss: str | LossFunction | None
+    generator: torch.Generator
+    precision: Precision | None
+
+    def run(self, record: Recording, watch: Any) -> tuple[object, Any]:  # noqa: ANN401
+        """Return the model's output and the loss, of a pass that is watched."""
+        batch, _ = self.batch.copied(with_gradient=True)
+        opened = checkpoints_opened(record, inputs_as_given=False)
+        with autocast(self.model, self.precision), opened, torch.enable_grad(), watch:
+            output = self.model(*batch.arguments, **batch.keywords)
+            watch.in_loss = True
+            chosen = choose_loss(self.loss, output, batch.targets)
+            targets = batch.targets
+            if targets is None:
+                targets = draw_targets(chosen.name, output, self.generator)
+            return output, chosen.function(output, targets)
+
+
+def look_again(found: ModelPass, again: Again) -> ModelPass:
+    """Return what a pass found together with what a second one says of it, where there is a question."""
+    try:
+        if found.flow.obstacle or bool(found.flow.nonfinite.any()):
+            return found._replace(of_loss=(*_of_nonfinite(again), *found.of_loss))
+        candidates = ungraded(again.model, found.gradients)
+        if candidates:
+            watch = Dependence(candidates)
+            with recording(again.model) as record:
+                output, value = again.run(record, watch)
+            return found._replace(lost=find_lost(candidates, again.model, found.gradients, watch, output, value))
+    except UNWATCHED:
+        pass
+    return found
+
+
+def _of_nonfinite(again: Again) -> Iterator[Cause]:
+    """Yield which operation makes numbers that are not finite, forward or back."""
+    with recording(again.model) as record:
+        watch = NonfiniteWatch(record)
+        _, value = again.run(record, watch)
+        if not is_finite(value) or any(not call.finite for call in record.calls):
+            bad = next((call.output for call in record.calls if not call.finite), None)
+            if (origin := watch.origin_of(value if bad is None else bad)) is not None:
+                yield from _of_origin(origin, lost=bad is not None)
+            return
+        wanted = [one for one in again.model.parameters() if one.requires_grad]
+        back = find_backward_origin(value.reshape(()), wanted)
+    if back is not None:
+        where = _place(back.node, value, record)
+        yield Cause("gradient-nonfinite", None, details={"node": back.node.name(), "nan": back.is_nan, "where": where})
+
+
+def _of_origin(origin: Origin, *, lost: bool) -> Iterator[Cause]:
+    """Yield the operation, unless a layer's own sum has grown too large: its size is the story then."""
+    if origin.masked:
+        yield Cause("labels-ignored", None, origin.masked)
+    elif origin.in_loss:
+        details = {"operation": origin.operation, "nan": origin.is_nan, "where": "in the loss, not in the network"}
+        yield Cause("loss-nonfinite", None, details=details)
+    elif origin.operation not in SUMS_OF_LAYERS:
+        after = f"after {origin.after}" if origin.after else "before the first layer"
+        details = {"operation": origin.operation, "nan": origin.is_nan, "where": after}
+        yield Cause("operation-nonfinite" if lost else "loss-nonfinite", None, details=details)
+
+
+#: Operations by which layers of weights add up.
+SUMS_OF_LAYERS = ("addmm", "mm", "bmm", "baddbmm", "convolution", "linear", "embedding", "addmv", "mv")
+
+
+def _place(node: Node, value: Tensor, record: Recording) -> str:
+    """Say where a node of the graph is: in the loss, or after which layer of the model."""
+    calls = {call.node: call for call in record.calls if call.node is not None}
+    before = next((calls[one] for one in nodes([node]) if one in calls), None)
+    last = record.calls[-1] if record.calls else None
+    if last is not None and last.node is not None and node not in set(nodes([last.node])):
+        return "in the loss, not in the network"
+    return f"after {before.layer.name}" if before is not None else "in the network"

@@ -1,0 +1,109 @@
+"""A loss that is a sum: which of its terms moves the layers that they share."""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.autograd.graph import GradientEdge
+
+from gradcheck.diagnosis.causes import Cause
+from gradcheck.engine.magnitude import log10_joint_norm, log10_norm
+from gradcheck.torch.graph import Node, nodes
+from gradcheck.torch.layers import Layer
+from gradcheck.torch.probing.hooks import Recording, as_array
+
+#: Of a sum of more terms none is looked at: each costs a part of a backward pass.
+MOST = 8
+
+#: Decades between the shares of two terms from which on one drowns the other.
+DROWNED = 3.0
+
+#: Nodes of a sum.
+SUMS = ("AddBackward", "SubBackward")
+
+#: Nodes that scale a single number, or give it another shape.
+SCALES = ("MulBackward", "DivBackward", "Neg", "MeanBackward", "SumBackward", "View", "Squeeze", "ToCopy", "Clone")
+
+
+class Term(NamedTuple):
+    """One term of a loss."""
+
+    name: str
+    log10_norm: float  # of its gradient at the weights of the last layer that all terms share; nan without one
+    trains: bool  # its gradient is not exactly zero at every parameter
+
+
+def find_terms(value: Tensor, record: Recording) -> tuple[Term, ...]:
+    """Return the terms of a loss that is a sum of single numbers; none where it isn't one."""
+    edges = [edge for edge in _summands(value.grad_fn) if edge.node is not None]
+    if not 1 < len(edges) <= MOST:
+        return ()
+    try:
+        seeds = torch.autograd.grad(value, edges, retain_graph=True)
+        if any(seed.numel() != 1 for seed in seeds):
+            return ()
+        return tuple(_measured(edges, seeds, record))
+    except (RuntimeError, TypeError, AttributeError):  # checkpoints; before PyTorch 2.5 a gradient starts at no edge
+        return ()
+
+
+def _summands(node: Node, index: int = 0) -> Iterator[GradientEdge]:
+    """Yield where the terms of a sum end, from left to right."""
+    inputs = [one for one in node.next_functions if one[0] is not None]
+    inner = inputs[0][0] if len(inputs) == 1 and node.name().startswith(SCALES) else None
+    while inner is not None and not inner.name().startswith(SUMS):
+        following = [one for one, _ in inner.next_functions if one is not None]
+        inner = following[0] if len(following) == 1 and inner.name().startswith(SCALES) else None
+    if inner is not None:
+        yield from _summands(inner)
+    elif node.name().startswith(SUMS) and len(inputs) == 2:
+        for following, place in inputs:
+            yield from _summands(following, place)
+    elif node.name().startswith(SUMS) and inputs:
+        yield from _summands(*inputs[0])
+    else:
+        yield GradientEdge(node, index)
+
+
+def _measured(edges: Sequence[GradientEdge], seeds: Sequence[Tensor], record: Recording) -> Iterator[Term]:
+    reach = [set(nodes([edge.node])) for edge in edges]
+    trained = [{node.variable for node in one if hasattr(node, "variable")} for one in reach]
+    layers = record.layers()
+    used = [[layer for layer in layers if any(call.node in one for call in record.of(layer))] for one in reach]
+    shared = [layer for layer in layers if all(set(layer.matrices) & one for one in trained)]
+    names = list(_names(used))
+    for name, edge, seed, parameters in zip(names, edges, seeds, trained, strict=True):
+        weights = [one for one in shared[-1].matrices if one in parameters] if shared else []
+        norm = _norm(edge, seed, weights)
+        silent = norm == -math.inf or math.isnan(norm)
+        trains = not silent or _norm(edge, seed, [one for one in parameters if one.requires_grad]) != -math.inf
+        yield Term(name, norm, trains)
+
+
+def _names(used: Sequence[Sequence[Layer]]) -> Iterator[str]:
+    """Yield what a term is called: by the last layer that no other goes through, else by its place in the sum."""
+    for place, layers in enumerate(used, start=1):
+        others = {layer for other in used if other is not layers for layer in other}
+        own = [layer.name for layer in layers if layer not in others]
+        yield f"term {place} (through {own[-1]})" if own else f"term {place}"
+
+
+def _norm(edge: GradientEdge, seed: Tensor, weights: Sequence[Tensor]) -> float:
+    """Return log10 of the norm of a term's gradient; nan where there are no weights."""
+    if not weights:
+        return math.nan
+    found = torch.autograd.grad([edge], weights, [seed], retain_graph=True, allow_unused=True)
+    return log10_joint_norm([log10_norm(as_array(one)) for one in found if one is not None])
+
+
+def causes_of(terms: Sequence[Term]) -> Iterator[Cause]:
+    """Yield terms that train nothing, and one that drowns the others."""
+    for term in terms:
+        if not term.trains:
+            yield Cause("term-zero", None, 0.0, details={"term": term.name, "count": len(terms)})
+    heard = sorted((term for term in terms if math.isfinite(term.log10_norm)), key=lambda term: term.log10_norm)
+    if heard and heard[-1].log10_norm - heard[0].log10_norm > DROWNED:
+        times = 10 ** min(heard[-1].log10_norm - heard[0].log10_norm, 300.0)
+        yield Cause("term-drowned", None, times, 10**DROWNED, {"term": heard[0].name, "other": heard[-1].name})

@@ -1,0 +1,90 @@
+"""The loss where training starts, beside what a constant answer costs."""
+
+import math
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch import nn  # noqa: E402
+from torch.nn import functional  # noqa: E402
+
+from gradcheck.torch import probe  # noqa: E402
+
+pytestmark = pytest.mark.usefixtures("seeded")
+
+INPUTS = torch.randn(16, 8, generator=torch.Generator().manual_seed(1))
+
+CLASSES = torch.arange(16) % 4
+
+NUMBERS = torch.linspace(-1, 3, 64).reshape(16, 4)
+
+
+def mlp(gain=1.0):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(8, 8), nn.Tanh(), nn.Linear(8, 8), nn.Tanh(), nn.Linear(8, 4))
+    with torch.no_grad():
+        model[-1].weight.mul_(gain)
+    return model
+
+
+def probed(targets, loss=None, gain=1.0, **options):
+    return probe(mlp(gain), (INPUTS, targets), loss, **options)
+
+
+VARIANCE = float(NUMBERS.var(correction=0))
+
+
+@pytest.mark.parametrize(
+    ("targets", "loss", "answer", "classes"),
+    [
+        (CLASSES, "cross-entropy", math.log(4), 4),
+        (CLASSES, functional.cross_entropy, math.log(4), 4),
+        (functional.one_hot(CLASSES).float(), "cross-entropy", math.log(4), 4),
+        (functional.one_hot(CLASSES).float(), functional.binary_cross_entropy_with_logits, math.log(2), 2),
+        (NUMBERS, "mean-square", VARIANCE, None),
+        (NUMBERS, functional.mse_loss, VARIANCE, None),
+        (NUMBERS, lambda output, targets: ((targets - output) ** 2).mean(), VARIANCE, None),
+        (NUMBERS, lambda output, targets: (targets - output).abs().mean(), None, None),
+        (CLASSES, lambda output, targets: functional.cross_entropy(output, targets, reduction="sum"), None, None),
+    ],
+)
+def test_a_constant_answer_costs_what_the_loss_says(targets, loss, answer, classes):
+    found = probed(targets, loss).model.loss
+    assert found.constant_answer == (None if answer is None else pytest.approx(answer, rel=1e-5))
+    assert found.classes == classes
+
+
+def test_the_first_loss_is_said_beside_it():
+    report = probed(CLASSES)
+    assert report.model.loss.first == report.output.loss
+    (said,) = (cause for cause in report.verdict.causes if cause.code == "first-loss")
+    assert (said.value, said.limit) == (report.model.loss.first, report.model.loss.constant_answer)
+    assert said.text.endswith("; guessing among 4 classes costs 1.386")
+
+
+def test_the_first_loss_is_that_before_any_step_and_of_no_opened_gate():
+    assert probed(CLASSES, gain=0.0, steps=3).model.loss.first == probed(CLASSES, gain=0.0).model.loss.first
+    model = mlp()
+    nn.init.zeros_(model[-1].weight)
+    nn.init.zeros_(model[-1].bias)
+    report = probe(model, (INPUTS, CLASSES))
+    assert report.model.opened
+    assert report.model.loss.first == report.output.loss == pytest.approx(math.log(4), rel=1e-6)
+
+
+def codes(report):
+    return {cause.code: cause for cause in report.verdict.causes}
+
+
+def test_a_read_out_that_is_too_large_is_named_and_no_layer_is_accused():
+    report = probed(CLASSES, gain=100.0)
+    assert (report.verdict.status, report.verdict.causes[0].code) == ("healthy", "readout-large")
+    assert report.verdict.causes[0].value == pytest.approx(report.output.logit_rms, rel=1e-4)
+    assert "readout-large" not in codes(probed(CLASSES))
+
+
+def test_targets_far_from_zero_are_named_in_its_place():
+    found = codes(probed(NUMBERS + 100, "mean-square"))
+    assert "targets-large" in found
+    assert "readout-large" not in found

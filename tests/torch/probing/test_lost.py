@@ -1,0 +1,116 @@
+"""What is to be trained and gets no gradient."""
+
+import copy
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch import nn  # noqa: E402
+
+from gradcheck.torch import probe  # noqa: E402
+
+pytestmark = pytest.mark.usefixtures("seeded")
+
+
+class Two(nn.Module):
+    """A part, and layers that may or may not depend on it."""
+
+    def __init__(self, joined, part=None):
+        super().__init__()
+        self.part = part or nn.Linear(8, 8)
+        self.body, self.head = nn.Sequential(nn.Linear(8, 8), nn.Tanh()), nn.Linear(8, 3)
+        self.joined = joined
+
+    def forward(self, x):
+        return self.joined(self, x)
+
+
+def without_gradient(model, x):
+    with torch.no_grad():
+        part = model.part(x)
+    return model.head(model.body(x) + part)
+
+
+CUT = {
+    "detach": lambda model, x: model.head(model.body(x) + model.part(x).detach()),
+    "data": lambda model, x: model.head(model.body(x) + model.part(x).data),
+    "no_grad": without_gradient,
+    "before all others": lambda model, x: model.head(model.body(model.part(x).detach())),
+}
+
+
+def lost(joined, part=None, change=None):
+    model = Two(joined, part)
+    if change is not None:
+        change(model)
+    report = probe(model, torch.randn(16, 8))
+    return report.verdict.status, report.model.lost
+
+
+@pytest.mark.parametrize("cut", CUT.values(), ids=CUT)
+def test_a_trained_layer_that_the_loss_depends_on_and_no_gradient_reaches_is_lost(cut):
+    assert lost(cut) == ("no-gradient", ("part",))
+
+
+def test_a_frozen_layer_is_not_lost_but_counted():
+    model = Two(CUT["detach"])
+    model.part.requires_grad_(False)
+    report = probe(model, torch.randn(16, 8))
+    assert (report.verdict.status, report.model.lost) == ("healthy", ())
+    assert report.model.frozen == ("part.weight", "part.bias")
+    assert "2 of 6 parameters are frozen: not trained, and not judged" in report.verdict.reasons
+
+
+@pytest.mark.parametrize(
+    "joined",
+    [
+        lambda model, x: model.head(model.body(x)),
+        lambda model, x: (model.head(model.body(x)), model.part(x)),
+        lambda model, x: (model.head(model.body(x) + model.part(x).detach()), model.part(x)),
+        lambda model, x: model.head(model.body(x) + torch.zeros_like(model.part(x).detach())),
+        lambda model, x: model.head(model.body(x)[model.part(x).argmax(1) >= 0]),
+    ],
+    ids=["not called", "an ignored output", "an output that is used detached", "its shape alone", "what it chooses"],
+)
+def test_a_layer_that_the_loss_has_no_use_for_is_not_lost(joined):
+    assert lost(joined) == ("healthy", ())
+
+
+def test_a_copy_of_a_trained_layer_is_no_lost_one():
+    def as_target(model):
+        model.part = copy.deepcopy(model.body[0])
+
+    assert lost(CUT["no_grad"], change=as_target) == ("healthy", ())
+
+
+def test_a_layer_that_is_trained_by_another_of_its_uses_is_not_lost():
+    assert lost(lambda model, x: model.head(model.part(x) - model.part(x + 1).detach())) == ("healthy", ())
+
+
+def test_weights_are_not_changed_by_the_second_look():
+    model = Two(CUT["detach"])
+    before = copy.deepcopy(model.state_dict())
+    probe(model, torch.randn(16, 8))
+    assert all(torch.equal(before[name], one) for name, one in model.state_dict().items())
+
+
+class Adapted(nn.Module):
+    """A frozen map, beside it a product of two factors."""
+
+    def __init__(self, zeros):
+        super().__init__()
+        self.base, self.down, self.up = nn.Linear(8, 8), nn.Linear(8, 2, bias=False), nn.Linear(2, 8, bias=False)
+        self.base.requires_grad_(False)
+        for factor in zeros:
+            nn.init.zeros_(getattr(self, factor).weight)
+
+    def forward(self, x):
+        return torch.tanh(self.base(x) + self.up(self.down(x)))
+
+
+@pytest.mark.parametrize(("zeros", "status"), [(("down", "up"), "no-gradient"), (("up",), "healthy")])
+def test_a_product_of_two_zeros_is_never_trained_and_one_of_one_is(zeros, status):
+    report = probe(nn.Sequential(Adapted(zeros), Adapted(zeros)), torch.randn(16, 8))
+    assert report.verdict.status == status
+    assert [cause.value for cause in report.verdict.causes if cause.code == "all-zero"] == [4] * (status != "healthy")

@@ -1,0 +1,77 @@
+"""A loss that is a sum of terms."""
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch import nn  # noqa: E402
+
+from gradcheck.torch import probe  # noqa: E402
+
+pytestmark = pytest.mark.usefixtures("seeded")
+
+
+class Heads(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.trunk = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 16), nn.Tanh())
+        self.actor, self.critic = nn.Linear(16, 4), nn.Linear(16, 1)
+
+    def forward(self, x):
+        h = self.trunk(x)
+        return self.actor(h), self.critic(h)
+
+
+INPUTS = torch.randn(16, 8, generator=torch.Generator().manual_seed(1))
+
+
+def policy(output):
+    return output[0].log_softmax(1)[:, 0].mean()
+
+
+def value(output, scale=1.0):
+    return (scale * output[1]).square().mean()
+
+
+def probed(loss):
+    report = probe(Heads(), (INPUTS, torch.zeros(16)), lambda output, _: loss(output))
+    return report.model.loss.terms, {cause.code: cause for cause in report.verdict.causes}
+
+
+def by_hand(loss):
+    torch.manual_seed(torch.initial_seed())
+    model = Heads()
+    (gradient,) = torch.autograd.grad(loss(model(INPUTS)), [model.trunk[2].weight])
+    return float(gradient.norm())
+
+
+def test_each_term_has_its_gradient_at_the_last_layer_that_all_share():
+    terms, _ = probed(lambda output: -policy(output) + 0.5 * value(output))
+    assert [term.name for term in terms] == ["term 1 (through actor)", "term 2 (through critic)"]
+    expected = [by_hand(policy), by_hand(lambda output: 0.5 * value(output))]
+    assert [term.gradient_norm for term in terms] == pytest.approx(expected, rel=1e-5)
+    assert sum(term.share for term in terms) == pytest.approx(1)
+
+
+def test_sums_in_sums_are_taken_apart_and_a_loss_of_one_term_has_none():
+    terms, _ = probed(lambda output: 2 * (policy(output) + (value(output) - output[0].square().mean()) / 3))
+    assert len(terms) == 3
+    assert probed(value)[0] == ()
+    assert probed(lambda output: value(output) + 1)[0] == ()
+
+
+def test_a_sum_of_whole_tensors_is_no_sum_of_terms():
+    assert probed(lambda output: (output[0] + output[1]).square().mean())[0] == ()
+    assert probed(lambda output: (output[0] + output[1]).mean())[0] == ()
+
+
+def test_a_term_that_drowns_another_is_named_with_the_factor():
+    _, causes = probed(lambda output: policy(output) + value(output, 1e4))
+    assert causes["term-drowned"].value > 1e4
+    assert "term 2 (through critic) of the loss has" in causes["term-drowned"].text
+    assert "term-drowned" not in probed(lambda output: policy(output) + value(output))[1]
+
+
+def test_a_term_whose_gradient_is_exactly_zero_is_named():
+    _, causes = probed(lambda output: policy(output) + (0 * output[1]).square().mean())
+    assert causes["term-zero"].text.startswith("term 2 (through critic) of the 2 that the loss is a sum of")
