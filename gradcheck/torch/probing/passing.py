@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.engine.magnitude import LOG10_2
-from gradcheck.errors import GradcheckError
+from gradcheck.errors import GradcheckError, described
 from gradcheck.flow.gradient_flow import LayerFlow, OutputFlow
 from gradcheck.flow.model_flow import Kind, ModelFlow
 from gradcheck.torch.graph import factors
@@ -80,7 +80,9 @@ def pass_batch(
 
 def _inputs_matter(error: BaseException | None) -> bool:
     """Whether a pass failed only because a gradient was wanted of the inputs."""
-    return isinstance(error, InputsMatterError) or "requires_grad flags of leaf variables" in str(error)
+    if error is None or isinstance(error, InputsMatterError):
+        return error is not None
+    return "requires_grad flags of leaf variables" in described(error)
 
 
 def _pass(

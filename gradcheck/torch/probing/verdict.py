@@ -146,7 +146,7 @@ def _first_causes(found: ModelPass, status: Status) -> Iterator[Cause]:
         yield found.closed
     elif status == "no-gradient" and found.lost:
         yield _of_names("detached", found.lost)
-    elif status == "no-gradient":
+    elif status == "no-gradient" and not found.parts.causes:
         yield Cause("all-zero", None, found.trained.silent, details={"zeros": listed(found.trained.zeros)})
     elif status == "dead" and not dead_layers(found.flow):
         layers = silent_layers(found.flow)
