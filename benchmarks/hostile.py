@@ -10,19 +10,26 @@ import io
 import json
 import random
 import resource
+import struct
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from safetensors.numpy import save
+from tensorboardX.proto.event_pb2 import Event
 
 import gradcheck
 
 #: Bytes of address space: a file that inflates without bounds meets them.
 ADDRESSES = 4 * 2**30
+
+#: What the journal is of.
+SWEEP: dict[str, list[Any]] = {"depth": [1, 2], "width": [2], "batch_size": [4]}
 
 #: What is put into a file, beside single bytes.
 TOKENS = [
@@ -69,6 +76,20 @@ def _lines(form: str) -> bytes:
     return "".join(form.format(**row) + "\n" for row in _rows()).encode()
 
 
+def _journal() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "journal.jsonl"
+        gradcheck.compare(SWEEP, journal=path, seeds=1)
+        return path.read_bytes()
+
+
+def _records() -> Iterator[bytes]:
+    for row in _rows():
+        values = [{"tag": tag, "simple_value": value} for tag, value in row.items() if tag != "step"]
+        message = Event(wall_time=1.5, step=int(row["step"]), summary={"value": values}).SerializeToString()
+        yield struct.pack("<QI", len(message), 0) + message + bytes(4)
+
+
 def good_files() -> dict[str, tuple[str, bytes]]:
     """Return for each reader a file's name and what a good one holds."""
     rng = np.random.default_rng(0)
@@ -86,7 +107,10 @@ def good_files() -> dict[str, tuple[str, bytes]]:
         "npz": ("x.npz", _written(lambda to: np.savez_compressed(to, x=x, y=y))),
         "csv": ("x.csv", "\n".join(",".join(map(str, row)) for row in x).encode()),
         "weights": ("w.npz", _written(lambda to: np.savez(to, **weights))),
+        "safetensors": ("w.safetensors", save(weights)),
         "baseline": ("r.json", report.encode()),
+        "journal": ("journal.jsonl", _journal()),
+        "events": ("events.tfevents", b"".join(_records())),
         "json-lines": ("run.jsonl", "".join(json.dumps(row) + "\n" for row in _rows()).encode()),
         "table": ("run.csv", b"step,loss,lr,grad_norm\n" + _lines("{step},{loss},{lr},{grad_norm}")),
         "state": ("trainer_state.json", json.dumps({"log_history": _rows()}, indent=1).encode()),
@@ -105,7 +129,9 @@ def read(reader: str, path: Path) -> None:
     small = {"depth": 1, "width": 2, "batch_size": 4}
     if reader in ("npy", "npz", "csv"):
         gradcheck.simulate(data=path, **small)
-    elif reader == "weights":
+    elif reader == "journal":
+        gradcheck.compare(SWEEP, journal=path, seeds=1)
+    elif reader in ("weights", "safetensors"):
         gradcheck.simulate(weights=path, batch_size=4)
     elif reader == "baseline":
         from gradcheck.diagnosis.regression import read_report

@@ -46,7 +46,7 @@ OUTSIDE = {
     "render": {"rich"},
     "families": {"safetensors"},
     "sweep": {"distributed"},
-    "logs": {"orjson", "tensorboardX"},
+    "logs": {"orjson"},
     "torch": {"torch"},
     "pytest_plugin": {"pytest"},
     "cli": {"typer", "rich"},

@@ -13,7 +13,7 @@ from typing import NamedTuple, cast
 
 import numpy as np
 
-from gradcheck.errors import GradcheckError, InputError, MissingExtraError, OptionError
+from gradcheck.errors import GradcheckError, InputError, OptionError
 from gradcheck.logs.columns import NOTHING, PART, VALUE, chosen
 from gradcheck.logs.documents import Document
 from gradcheck.logs.event_files import EventFile
@@ -88,7 +88,7 @@ def read_log(
         return _read(path, asked)
     except OSError as error:
         raise InputError(path, f"can't be read: {(error.strerror or str(error)).lower()}") from error
-    except (InputError, OptionError, MissingExtraError):
+    except (InputError, OptionError):
         raise
     except GradcheckError as error:
         raise InputError(path, error.typed()) from error

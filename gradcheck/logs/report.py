@@ -142,8 +142,6 @@ def diagnose(
     ------
     InputError
         Nothing in the file could be read.
-    MissingExtraError
-        It is an event file, and the package that reads it isn't installed.
     OptionError
         `max_norm` is not a threshold, or `columns` names no quantity.
 

@@ -1,14 +1,11 @@
 """The same run in every format has the same numbers."""
 
 import json
-import os
-import struct
 from io import BytesIO, TextIOWrapper
 
 import numpy as np
 import pytest
 
-from gradcheck.errors import InputError, MissingExtraError
 from gradcheck.logs.reading import read_log
 from gradcheck.logs.series import Series
 
@@ -149,88 +146,3 @@ def test_an_empty_cell_is_no_number_that_is_not_finite(cell, series):
     read = series(f"step,grad_norm,loss\n1,2,{cell}\n2,2,1\n".encode())
     assert read.table.nonfinite is None
     assert np.isnan(read.values("loss")[0])
-
-
-# ---- event files
-
-
-@pytest.fixture
-def events(tmp_path):
-    """Scalars ↦ an event file of them, written by the package's own writer."""
-    pytest.importorskip("tensorboardX")
-    from tensorboardX.proto.event_pb2 import Event
-    from tensorboardX.proto.summary_pb2 import Summary
-
-    def write(rows, name="events.out.tfevents.1", tail=b""):
-        content = b""
-        for row in rows:
-            for tag, value in row.items():
-                scalar = Summary.Value(tag=tag, simple_value=value)
-                event = Event(step=row["step"], summary=Summary(value=[scalar])).SerializeToString()
-                content += struct.pack("<QI", len(event), 0) + event + struct.pack("<I", 0)
-        (tmp_path / name).write_bytes(content + tail)
-        return tmp_path / name
-
-    return write
-
-
-def test_event_files_have_the_same_numbers(events):
-    series = Series(read_log(events(ROWS)))
-    assert series.steps.tolist() == [row["step"] for row in ROWS]
-    np.testing.assert_allclose(series.values("loss"), [row["loss"] for row in ROWS], rtol=1e-6)  # they are float32
-    assert series.layers == ["fc1"]
-
-
-def test_tags_that_mean_nothing_make_no_rows(events):
-    samples = [{"step": 3 * row["step"], "loss vs samples": row["loss"]} for row in ROWS]
-    mixed = [row for pair in zip(ROWS, samples, strict=True) for row in pair]
-    series = Series(read_log(events(mixed)))
-    assert (series.table.rows, series.table.steps_back) == (len(ROWS), 0)
-
-
-def test_a_folder_of_event_files_is_one_run(events, tmp_path):
-    events(ROWS[:9], "events.out.tfevents.1")
-    events(ROWS[9:], "events.out.tfevents.2")
-    assert Series(read_log(tmp_path)).steps.tolist() == [row["step"] for row in ROWS]
-
-
-def test_a_torn_event_file_is_read_as_far_as_it_goes(events):
-    log = read_log(events(ROWS, tail=struct.pack("<QI", 50, 0) + b"torn"))
-    assert log.table.rows_read == len(ROWS)
-    assert "torn" in log.problems.lines()[0]
-
-
-def test_a_length_beyond_all_bounds_is_not_believed(events):
-    log = read_log(events(ROWS, tail=struct.pack("<QI", 2**63, 0)))
-    assert log.table.rows_read == len(ROWS)
-
-
-def test_an_event_that_is_not_a_number_is_seen(events):
-    assert Series(read_log(events([{"step": 4, "loss": float("nan")}]))).table.nonfinite.first_step == 4
-
-
-def test_event_files_without_their_package_say_what_to_install(tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "tensorboardX.proto.event_pb2", None)
-    (tmp_path / "x.tfevents").write_bytes(struct.pack("<QI", 1, 0) + b"a" + bytes(4))
-    with pytest.raises(MissingExtraError, match="pip install tensorboardX"):
-        read_log(tmp_path / "x.tfevents")
-
-
-def test_a_folder_of_runs_is_read_whole_and_the_newest_one_is_judged(events, tmp_path):
-    for place, name in enumerate(("second", "first")):
-        (tmp_path / name).mkdir()
-        written = events(ROWS[: 9 + place], f"{name}/events.out.tfevents.1")
-        os.utime(written, (place, place))
-    log = read_log(tmp_path)
-    assert [(name, run.rows) for name, _, run in log.runs()] == [("second", 9), ("first", 10)]
-
-
-def test_a_folder_is_not_followed(events, tmp_path):
-    events(ROWS)
-    with pytest.raises(InputError, match="not while they grow"):
-        read_log(tmp_path, follow=lambda log: True)
-
-
-def test_a_folder_without_event_files_is_an_error(tmp_path):
-    with pytest.raises(InputError, match=r"folder without a log .trainer_state.json.*\*tfevents\*.*; name a file"):
-        read_log(tmp_path)
