@@ -12,7 +12,7 @@ from gradcheck.cli.output import JSON
 from gradcheck.cli.progress import ShareProgress
 from gradcheck.cli.shown import AS_JSON, FAIL_ON, FILE, QUIET, Shown, format_of
 from gradcheck.errors import OptionError
-from gradcheck.logs.findings.finding import FINDING_KINDS, NOTE
+from gradcheck.logs.findings.finding import FINDING_KINDS, HARMLESS, NOTE
 from gradcheck.spec.options.option import ARGUMENT, Names, Option
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ CAUSES = (*FINDING_KINDS, "any")
 
 LOG_FORMAT = format_of(FORMATS, "Output format; jsonl, csv have a line a finding, github an annotation, ten at most")
 LOG_FAIL_ON = FAIL_ON.but(
-    help=f"Exit with 1 if this is found (repeatable): {' '.join(CAUSES)} (but mere notes).",
+    help=f"Exit with 1 if this is found in any run (repeatable): {' '.join(CAUSES)} (but mere notes).",
     metavar="KIND",
     range=Names(CAUSES),
 )
@@ -58,7 +58,7 @@ class LogOptions(TypedDict):
         "QUANTITY=NAME", usual="known by their names", flags=("--column",),
     )]
     follow: Annotated[bool, Option(
-        "Keep watching a growing log; with --fail-on, until one of those is found.", READING, default=False,
+        "Keep watching a growing log; with --fail-on, until one of those is found in its last run.", READING, default=False,
         flags=("--follow", "-f"),
     )]
     # fmt: on
@@ -91,7 +91,8 @@ def diagnose(log: LogOptions, shown: Shown) -> None:
     for warning in report.warnings:
         note(f"warning: {report.config.file}: {warning}", shown.quiet)
     shown.show(report, FORMATS)
-    raise typer.Exit(code or (1 if _fails(report, shown.causes) else 0))
+    failed = _fails(report, shown.causes) or (not log["follow"] and _another_fails(report, shown.causes))
+    raise typer.Exit(code or (1 if failed else 0))
 
 
 def _diagnosed(
@@ -115,8 +116,14 @@ def _diagnosed(
     return report_on(log, asked.file, asked.max_norm, asked.columns, other), 0
 
 
+def _another_fails(report: "LogReport", kinds: Collection[str]) -> bool:
+    """Whether another run of the same log or folder has a finding of one of the kinds."""
+    serious = any(run.status not in HARMLESS for run in report.runs)
+    return ("any" in kinds and serious) or any(set(run.kinds) & set(kinds) for run in report.runs)
+
+
 def _fails(report: "LogReport", kinds: Collection[str]) -> bool:
-    """Whether a finding is of one of the kinds; any of them is any but a note."""
+    """Whether a finding of the run that is judged is of one of the kinds; any of them is any but a note."""
     serious = {one.kind for one in report.findings if one.severity != NOTE}
     found = {one.kind for one in report.findings}
     return bool(found & set(kinds)) or ("any" in kinds and bool(serious))

@@ -1,12 +1,14 @@
 """The diagnosis of a log for other programs: one line a finding, Markdown, annotations of a workflow."""
 
 from collections.abc import Iterator
+from itertools import chain, islice
 
 from gradcheck.base.wording import as_percent
-from gradcheck.logs.findings.finding import ERROR, NOTE, WARNING
+from gradcheck.logs.findings.finding import ERROR, FINDING_KINDS, HARMLESS, NOTE, WARNING
 from gradcheck.logs.findings.sentences import step_text
 from gradcheck.logs.report import LogFinding, LogReport
 from gradcheck.logs.text import headline, label, where
+from gradcheck.logs.what_was_read import LogRun
 from gradcheck.render.documents import json_line, markdown_table, records_as_csv
 from gradcheck.render.numbers import significant
 from gradcheck.render.style import escaped
@@ -60,8 +62,18 @@ def _cells(finding: LogFinding) -> Iterator[str]:
 
 
 def as_github(report: LogReport) -> str:
-    """Return workflow commands of GitHub Actions, one for each of the ten most severe findings."""
-    return "".join(_annotation(report.config.file, one) for one in report.findings[:MOST])
+    """Return workflow commands of GitHub Actions: the ten most severe findings, then other runs that are no better."""
+    others = (run for run in report.runs[:-1] if run.status not in HARMLESS)
+    lines = chain(
+        (_annotation(report.config.file, one) for one in report.findings),
+        (_of_run(report.config.file, run) for run in others),
+    )
+    return "".join(islice(lines, MOST))
+
+
+def _of_run(file: str, run: LogRun) -> str:
+    level = ANNOTATIONS[FINDING_KINDS[run.status].severity]
+    return annotation(level, run.status, f"{run.name}: {run.message}", file) + "\n"
 
 
 def _annotation(file: str, finding: LogFinding) -> str:

@@ -213,7 +213,7 @@ def _runs(log: Log, found: Sequence[Finding], max_norm: float | None) -> Iterato
         message = verdict.reasons[0] if verdict.reasons else None
         yield LogRun(
             name=name, rows=run.rows, first_step=number_of(first), last_step=number_of(max(last, run.last_step)),
-            status=verdict.status, message=message,
+            status=verdict.status, message=message, kinds=tuple(dict.fromkeys(one.kind for one in here)),
         )  # fmt: skip
 
 

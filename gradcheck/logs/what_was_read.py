@@ -41,6 +41,7 @@ class LogRun(Record):
     last_step: float | None
     status: str = item("its most severe finding", enum=["healthy", *FINDING_KINDS])
     message: str | None = item("what that says")
+    kinds: tuple[str, ...] = item("of all its findings, notes too", default=())
 
 
 def read_part(log: Log, series: Series) -> LogRead:

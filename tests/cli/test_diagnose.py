@@ -210,6 +210,17 @@ def test_fail_on_asks_for_findings(diagnosed):
         assert ended.stdout == diagnosed(f"{kind}.jsonl").stdout, kind
 
 
+def test_fail_on_asks_all_runs_of_a_file(diagnosed, folder):
+    ill, well = ((folder / f"{kind}.jsonl").read_text() for kind in ("exploding", "healthy"))
+    (folder / "two.jsonl").write_text(ill + well)
+    assert [diagnosed(f"two.jsonl --fail-on {kind}").returncode for kind in ("any", "exploding", "spikes")] == [1, 1, 0]
+    assert diagnosed("healthy.jsonl --fail-on any").returncode == 0
+    (annotation,) = diagnosed("two.jsonl --format github").stdout.splitlines()
+    assert annotation.startswith(
+        "::error file=two.jsonl,title=gradcheck exploding::run 1 of 2: the gradient norm grows"
+    )
+
+
 def test_the_threshold_can_be_given(diagnosed):
     assert "always-clipped" in diagnosed("healthy.jsonl --max-norm 0.001").stdout
     assert "never-clipped" in diagnosed("healthy.jsonl --max-norm 1000").stdout

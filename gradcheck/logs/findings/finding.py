@@ -64,6 +64,9 @@ FINDING_KINDS: dict[str, FindingKind] = {
     "too-short": FindingKind(NOTE, "there are too few rows to call anything healthy", "rows"),
 }
 
+#: What a verdict says of a run with notes alone.
+HARMLESS = ("healthy", "too-short")
+
 
 class Finding(NamedTuple):
     """One thing that was found."""
