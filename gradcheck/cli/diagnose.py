@@ -58,7 +58,7 @@ class LogOptions(TypedDict):
         "QUANTITY=NAME", usual="known by their names", flags=("--column",),
     )]
     follow: Annotated[bool, Option(
-        "Keep watching a growing log; with --fail-on, until one of those is found in its last run.", READING, default=False,
+        "Keep watching a growing log; with --fail-on, until its last run has one of those.", READING, default=False,
         flags=("--follow", "-f"),
     )]
     # fmt: on
