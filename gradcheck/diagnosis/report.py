@@ -213,6 +213,32 @@ class LossRecord(Record):
     terms: tuple[TermRecord, ...] = item("what it is a sum of, left to right; empty: it is none, or of more than 8")
 
 
+class GateRecord(Record):
+    """One gate of a recurrence, over all steps, units and examples."""
+
+    name: str
+    largest: float | None = item("its largest value")
+    saturated: float | None = item("share of its entries whose slope is below 1 % of the largest")
+    saturated_by_inputs: float | None = item("the share that the inputs times their weights alone would saturate")
+
+
+class RecurrenceRecord(Record):
+    """A recurrent cell, or a layer of a recurrent module in one direction, gone through step by step."""
+
+    module: str
+    part: str = item("as in the names of the module's weights: l0, l0_reverse; empty: it is a cell")
+    kind: str = item("LSTM, GRU, RNN_TANH or RNN_RELU")
+    steps: int = item(minimum=1)
+    log10_gradient_ratio: float | None = item(
+        "log10 of ‖∂loss/∂h‖ at the first step that has a gradient over that at the last one, h being the state after "
+        "the step; of a direction in its own order"
+    )
+    step_gain: float | None = item(
+        "by what factor a gradient at the last state changes with each step back, whatever the loss reads; null: one step"
+    )
+    gates: tuple[GateRecord, ...]
+
+
 class ModelRecord(Record):
     """What only a user's own model has."""
 
@@ -226,6 +252,7 @@ class ModelRecord(Record):
     opened: tuple[str, ...] = item(
         "weights that start at or near zero, measured with the values of a first training step"
     )
+    recurrences: tuple[RecurrenceRecord, ...] = item("recurrent modules and cells, step by step")
     training: TrainingRecord | None = item("null: no steps were taken")
     precision: PrecisionRecord | None = item("null: full precision")
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gradcheck.base.wording import counted
 from gradcheck.diagnosis.code import Code
 from gradcheck.diagnosis.loss_sentences import OF_LOSS
+from gradcheck.diagnosis.part_sentences import OF_PARTS
 from gradcheck.render.numbers import percent
 
 if TYPE_CHECKING:
@@ -225,19 +226,6 @@ CODES = {
         "parameters never receive a gradient; value: how many",
         "{names} never receive{s} a gradient: the loss doesn't depend on {them}, or a detach() or no_grad() is between",
     ),
-    "checkpoint-inputs": Code(
-        "layers are in re-entrant checkpoints none of whose inputs requires a gradient; value: how many layers",
-        "{names} get{s} no gradient: no input of the re-entrant checkpoints around {them} requires one; take "
-        "use_reentrant=False, or enable_input_require_grads(), which is requires_grad_() on the embedding's output",
-    ),
-    "hidden-layers": Code(
-        "layers run in the backward pass of a function of the model's own; value: how many",
-        "{names} run{s} inside of {function}, which hides {them}: only the gradient of the weights is measured",
-    ),
-    "run-eagerly": Code(
-        "the model is compiled: it is measured as it runs without that",
-        "compiled parts are measured as eager PyTorch runs them: the same numbers, up to rounding",
-    ),
     "opened": Code(
         "weights that start near zero are measured after a first training step; value: how many",
         "{names} start{s} at or near zero: measured with the values that a first training step gives {them}",
@@ -256,4 +244,5 @@ CODES = {
     "no-underflow": Code("no layer's gradient underflows in half precision", _no_underflow),
     "more-underflow": Code("the same of other layers; value: how many", "that of {value} more layers does too"),
     **OF_LOSS,
+    **OF_PARTS,
 }

@@ -20,7 +20,7 @@ VERDICTS = (
         ),
         references=("Hochreiter 1991", "Bengio, Simard & Frasconi 1994", "Glorot & Bengio 2010"),
         related=("chain-rule", "activations", "initialisation", "residual"),
-        aliases=("vanish", "vanishing-scattered", "shrinking"),
+        aliases=("vanish", "vanishing-scattered", "shrinking", "forgets", "memory"),
     ),
     Topic(
         name="exploding",
@@ -44,7 +44,7 @@ VERDICTS = (
         ),
         references=("Bengio, Simard & Frasconi 1994", "Pascanu, Mikolov & Bengio 2013"),
         related=("chain-rule", "initialisation", "clipping", "spikes"),
-        aliases=("explode", "exploding-scattered", "growing"),
+        aliases=("explode", "exploding-scattered", "growing", "explodes-in-time"),
     ),
     Topic(
         name="collapsed",
@@ -112,7 +112,7 @@ VERDICTS = (
         ),
         references=("LeCun et al. 1998", "Glorot & Bengio 2010"),
         related=("activations", "initialisation", "normalisation", "exploding"),
-        aliases=("saturation", "saturated-fraction", "output-saturated", "large-inputs"),
+        aliases=("saturation", "saturated-fraction", "output-saturated", "large-inputs", "gates-saturated"),
     ),
     Topic(
         name="nonfinite",

@@ -17,6 +17,8 @@ from gradcheck.engine.types import Array
 from gradcheck.torch.graph import Activity, Node, in_backward
 from gradcheck.torch.layers import Layer, by_channel, candidates, is_finite, main_tensor
 
+RECURRENT = (nn.RNNBase, nn.RNNCellBase)
+
 
 @dataclass(eq=False)
 class Call:
@@ -41,6 +43,9 @@ class Call:
     scores: bool = False  # the output reaches the loss only through a softmax
     on_trunk: bool = False  # all of the signal goes through it
     hook: Any = None  # what listens to the gradient
+    # of a recurrent module or cell, what it was given and what it returned
+    inputs: tuple[Any, ...] = ()
+    returned: Any = None
 
     @property
     def axis(self) -> int:
@@ -52,7 +57,8 @@ class Call:
         if self.hook is not None:
             self.hook.remove()
         self.output, self.activities = self.output.new_empty(0), []
-        self.node = self.input_node = self.hook = None
+        self.node = self.input_node = self.hook = self.returned = None
+        self.inputs = ()
 
     def receive(self, delta: Tensor) -> None:
         """Measure the gradient at the output."""
@@ -109,6 +115,9 @@ class Recording:
         node, features = (None, math.inf) if given is None else (given.grad_fn, layer.rows(given).shape[1])
         call = Call(layer, tensor, tensor._version, tensor.grad_fn, node, features, rms, std, finite)
         self.calls.append(call)
+        if isinstance(layer.module, RECURRENT):
+            call.inputs = inputs
+            call.returned = output if isinstance(layer.module, nn.RNNBase) else None
         if tensor.requires_grad:
             call.hook = tensor.register_hook(lambda delta: call.receive(delta) if self.listening else None)
 

@@ -10,6 +10,7 @@ from gradcheck.diagnosis.report import Status
 from gradcheck.torch.layers import Layer, printable
 from gradcheck.torch.probing.hooks import Recording
 from gradcheck.torch.probing.measuring import Gradients
+from gradcheck.torch.probing.recurrences import Recurrence
 
 
 class Parts(NamedTuple):
@@ -18,6 +19,16 @@ class Parts(NamedTuple):
     status: Status | None = None  # the verdict where nothing else is wrong
     causes: tuple[Cause, ...] = ()  # why
     notes: tuple[Cause, ...] = ()  # what else is worth knowing
+    recurrences: tuple[Recurrence, ...] = ()
+
+    def beside(self, other: "Parts") -> "Parts":
+        """Return both; of two verdicts the first."""
+        return Parts(
+            self.status or other.status,
+            (*self.causes, *other.causes),
+            (*self.notes, *other.notes),
+            (*self.recurrences, *other.recurrences),
+        )
 
 
 def find_starved(starved: Sequence[Layer]) -> Parts:
@@ -32,10 +43,10 @@ def _is_trained(module: nn.Module) -> bool:
     return any(one.requires_grad for one in module.parameters(recurse=False))
 
 
-def find_hidden(record: Recording, gradients: Gradients) -> tuple[Cause, ...]:
+def find_hidden(record: Recording, gradients: Gradients) -> Parts:
     """Find layers that ran with a gradient in the backward pass alone, where nothing but that can be measured."""
     if record.hiding is None:
-        return ()
+        return Parts()
     seen = {call.layer for call in record.calls}
     hidden = tuple(
         layer.name
@@ -43,4 +54,4 @@ def find_hidden(record: Recording, gradients: Gradients) -> tuple[Cause, ...]:
         if layer not in seen and any(gradients.get(one) is not None for one in layer.module.parameters(recurse=False))
     )
     details = {"names": hidden, "function": printable(record.hiding)}
-    return (Cause("hidden-layers", None, len(hidden), details=details),) if hidden else ()
+    return Parts(notes=(Cause("hidden-layers", None, len(hidden), details=details),)) if hidden else Parts()

@@ -23,8 +23,10 @@ from gradcheck.torch.probing.hooks import Call, Recording, as_array, recording
 from gradcheck.torch.probing.losses import Loss, LossFunction, choose_loss, draw_targets, find_squashed_twice
 from gradcheck.torch.probing.lost import Trained, find_trained
 from gradcheck.torch.probing.measuring import Gradients, count_rows, fans, layer_flow, place_calls, weight_gradient_norm
+from gradcheck.torch.probing.memory import judge_memory
 from gradcheck.torch.probing.parts import Parts, find_hidden, find_starved
 from gradcheck.torch.probing.precision import Precision, autocast
+from gradcheck.torch.probing.recurrences import find_recurrences, kept_for_recurrences
 from gradcheck.torch.probing.route import Route, find_shut_end, gradient_at_end, route_of, shift_for, start_of_gradient
 from gradcheck.torch.probing.terms import Term
 
@@ -109,7 +111,6 @@ def _pass(
     start, terms = (FirstLoss(), ()) if value is None else look_at(chosen, output, targets, value, record)
     root, seed = start_of_gradient(value, route, record)
     closed, shift, multiplied = None, 0, set[Tensor]()
-    parts = find_starved(record.starved)
     gradients: Gradients = {}
     if root is not None and seed is not None:
         place_calls(record, root, leaves)
@@ -119,13 +120,14 @@ def _pass(
             at_end = gradient_at_end(root, seed, route)
             shift = shift_for(at_end) if precision is None else precision.shift
             closed = find_shut_end(at_end, root, route)
-            gradients = _backward(model, root, seed * 2.0**shift, leaves, record)
+            wanted = [*leaves, *kept_for_recurrences(record)]
+            gradients = _backward(model, root, seed * 2.0**shift, wanted, record)
     layers, flow = _flow(route, record, gradients, batch.examples, shift, value)
+    parts = _parts(record, gradients, layers)
     zeros = tuple(sum(call.gradient_zeros for call in uses) / len(uses) for uses in map(record.of, layers))
     for call in record.calls:
         call.free()
     unused, silent = _ungraded(model, gradients)
-    parts = parts._replace(notes=(*parts.notes, *find_hidden(record, gradients)))
     rms = [float(leaf.detach().abs().double().square().mean().sqrt()) for leaf in leaves if is_finite(leaf)]
     return ModelPass(
         flow, layers, zeros, route.readout, chosen.name, unused, silent, closed, max(rms, default=math.nan),
@@ -156,18 +158,19 @@ def _loss(chosen: Loss, output: object, targets: object, route: Route, record: R
     return (value if value.dtype == torch.float64 else value.float()).reshape(()), route
 
 
-def _backward(model: nn.Module, root: Tensor, seed: Tensor, leaves: Sequence[Tensor], record: Recording) -> Gradients:
+def _backward(model: nn.Module, root: Tensor, seed: Tensor, others: Sequence[Tensor], record: Recording) -> Gradients:
     """Send a gradient back from the root; the layers' calls measure what reaches them.
 
     Where layers may run in the backward pass only, their gradients arrive where ``backward()`` puts them.
     """
-    wanted = [one for one in (*model.parameters(), *leaves) if one.requires_grad]
+    wanted = [one for one in (*model.parameters(), *others) if one.requires_grad]
     record.listening = True
     if record.hiding is None:
         found = torch.autograd.grad(root, wanted, seed, allow_unused=True)
     else:
         for one in wanted:
             one.grad = None
+            one.retain_grad()
         root.backward(seed)
         found = tuple(one.grad for one in wanted)
     record.listening = False
@@ -202,6 +205,13 @@ def _flow(
         rows=min(count_rows(layer, calls[layer][-1]) for layer in layers),
         features=1 if record.calls[0].features == 1 and record.calls[0].on_trunk else math.inf,
     )
+
+
+def _parts(record: Recording, gradients: Gradients, layers: Sequence[Layer]) -> Parts:
+    """Return what particular parts of a model show beside the flow."""
+    places = {layer.name: number for number, layer in enumerate(layers, start=1)}
+    memory = judge_memory(find_recurrences(record, gradients), places)
+    return find_starved(record.starved).beside(memory).beside(find_hidden(record, gradients))
 
 
 def _kind(layer: Layer, calls: Sequence[Call], examples: int) -> Kind:

@@ -9,9 +9,11 @@ from torch import nn
 from gradcheck.base.record import number, power_in_range
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.diagnosis.report import (
+    GateRecord,
     LossRecord,
     ModelRecord,
     PrecisionRecord,
+    RecurrenceRecord,
     Report,
     TermRecord,
     TrainingRecord,
@@ -24,6 +26,7 @@ from gradcheck.torch.probing.first_loss import FirstLoss, said
 from gradcheck.torch.probing.first_loss import causes_of as of_first_loss
 from gradcheck.torch.probing.lost import Trained
 from gradcheck.torch.probing.precision import WORTH_NAMING, Underflow
+from gradcheck.torch.probing.recurrences import Recurrence
 from gradcheck.torch.probing.terms import Term
 from gradcheck.torch.probing.training import History
 from gradcheck.torch.probing.verdict import Judgement
@@ -72,6 +75,7 @@ def probe_report(
         unused=found.unused,
         zero_gradient=found.silent,
         opened=found.opened,
+        recurrences=tuple(map(_recurrence, found.parts.recurrences)),
         training=_training(history) if history.steps else None,
         precision=half,
     )
@@ -129,6 +133,18 @@ def _loss(first: FirstLoss, terms: Sequence[Term]) -> LossRecord:
             TermRecord(name=term.name, gradient_norm=norm, share=norm / total if norm is not None and total else None)
             for term, norm in zip(terms, norms, strict=True)
         ),
+    )
+
+
+def _recurrence(one: Recurrence) -> RecurrenceRecord:
+    return RecurrenceRecord(
+        module=one.module,
+        part=one.part,
+        kind=one.kind,
+        steps=one.steps,
+        log10_gradient_ratio=number(one.decades),
+        step_gain=number(one.gain),
+        gates=tuple(GateRecord(**gate._asdict()) for gate in one.gates),
     )
 
 

@@ -1,0 +1,55 @@
+"""Causes that only particular parts of a user's model have: checkpoints, compiled parts, recurrences. Loads no NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from gradcheck.render.numbers import percent
+
+if TYPE_CHECKING:
+    from gradcheck.diagnosis.causes import Cause
+    from gradcheck.flow.gradient_flow import GradientFlow
+
+
+def _saturated(cause: Cause, flow: GradientFlow) -> str:
+    share, name, size = percent(cause.value or 0.0), cause.details["name"], cause.details["size"]
+    by_inputs = f"saturated by its inputs, whose root mean square is {size:.3g}"
+    return f"{share} of the gates of {name} are {by_inputs}: scale them to about 1"
+
+
+def _forgets(cause: Cause, flow: GradientFlow) -> str:
+    gate, largest = cause.details["gate"], cause.details["largest"]
+    why = f"its {gate} gate is at most {largest:.2g}" if gate else "its recurrent weights are small"
+    left = f"a step back in time leaves {cause.value or 0.0:.2g} of a gradient (limit {cause.limit:g})"
+    return f"{cause.details['name']} forgets within a step: {left}, as {why}"
+
+
+#: Code ↦ what its layers and its value are, and its sentence, as of ``gradcheck.diagnosis.sentences.Code``.
+OF_PARTS: dict[str, tuple[str, str | Callable[[Cause, GradientFlow], str]]] = {
+    "checkpoint-inputs": (
+        "layers are in re-entrant checkpoints none of whose inputs requires a gradient; value: how many layers",
+        "{names} get{s} no gradient: no input of the re-entrant checkpoints around {them} requires one; take "
+        "use_reentrant=False, or enable_input_require_grads(), which is requires_grad_() on the embedding's output",
+    ),
+    "hidden-layers": (
+        "layers run in the backward pass of a function of the model's own; value: how many",
+        "{names} run{s} inside of {function}, which hides {them}: only the gradient of the weights is measured",
+    ),
+    "run-eagerly": (
+        "the model is compiled: it is measured as it runs without that",
+        "compiled parts are measured as eager PyTorch runs them: the same numbers, up to rounding",
+    ),
+    "gates-saturated": ("a recurrence whose inputs alone saturate its gates; value: the share that they do", _saturated),
+    "forgets": ("a recurrence that keeps nothing; value: what a step back in time leaves of a gradient", _forgets),
+    "explodes-in-time": (
+        "a recurrence whose gradient grows back in time; value: by how many decades over all steps",
+        "the gradient of {name} grows by {gain:.3g} with each step back in time: {value:.1f} decades over {steps} steps "
+        "(limit {limit:g})",
+    ),
+    "memory": (
+        "a recurrence whose gradient fades back in time; value: steps after which none of it is left",
+        "back in time {name} passes on {gain:.2g} of a gradient a step: at first it can't learn from what lies more than "
+        "{value} of its {steps} steps back",
+    ),
+}

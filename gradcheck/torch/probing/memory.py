@@ -1,0 +1,73 @@
+"""What recurrences show: memory that is lost within a step, gradients that grow in time, gates that inputs saturate."""
+
+import math
+from collections.abc import Iterator, Mapping
+
+from gradcheck.diagnosis.causes import Cause
+from gradcheck.diagnosis.report import Status
+from gradcheck.torch.probing.parts import Parts
+from gradcheck.torch.probing.recurrences import Recurrence
+
+#: Gates are saturated where so large a share of them would be by the inputs alone; of published networks 0.3 % were.
+SATURATED_SHARE = 0.5
+
+#: A recurrence forgets where a step back in time leaves less of the gradient. As PyTorch draws them, networks start with
+#: 0.45 to 0.65; orthogonal recurrent weights times 0.5 make it 0.49, a forget gate below 0.02 makes it 0.14.
+FORGETS_BELOW = 0.25
+
+#: Decades that a gradient may gain over all steps back in time; in networks that train it gains none.
+MOST_GAINED = 4.6
+
+#: Decades after which a gradient is lost in the rounding of those that are added to it in single precision.
+ROUNDED = 7.2
+
+#: A gate is shut where its largest value is below this.
+SHUT = 0.05
+
+#: What keeps the state from one step to the next.
+KEEPS = {"LSTM": "forget", "GRU": "update"}
+
+
+def judge_memory(recurrences: tuple[Recurrence, ...], layers: Mapping[str, int]) -> Parts:
+    """Return what is wrong with recurrences, given the numbers of layers by name, and what is worth knowing."""
+    ill = [pair for one in recurrences for pair in _faults(one, layers)]
+    notes = tuple(note for one in recurrences for note in _notes(one, layers))
+    status = next((status for status, _ in ill), None)
+    return Parts(status, tuple(cause for _, cause in ill), notes, recurrences)
+
+
+def _faults(one: Recurrence, layers: Mapping[str, int]) -> Iterator[tuple[Status, Cause]]:
+    """Yield what a network can't start to learn with, each with the verdict that it means."""
+    at, details = _place(one, layers), {"name": _name(one)}
+    saturated = sum(gate.saturated_by_inputs for gate in one.gates) / len(one.gates)
+    if saturated > SATURATED_SHARE:
+        yield "vanishing", Cause("gates-saturated", at, saturated, SATURATED_SHARE, details | {"size": one.input_rms})
+    if one.gain < FORGETS_BELOW:
+        shut = next((gate for gate in one.gates if gate.name == KEEPS.get(one.kind) and gate.largest < SHUT), None)
+        gate = {"gate": None if shut is None else shut.name, "largest": math.nan if shut is None else shut.largest}
+        yield "vanishing", Cause("forgets", at, one.gain, FORGETS_BELOW, details | gate)
+    if _gained(one) > MOST_GAINED:
+        more = {"gain": one.gain, "steps": one.steps}
+        yield "exploding", Cause("explodes-in-time", at, _gained(one), MOST_GAINED, details | more)
+
+
+def _notes(one: Recurrence, layers: Mapping[str, int]) -> Iterator[Cause]:
+    """Yield how far back a network that forgets as usual can look at its start."""
+    if FORGETS_BELOW <= one.gain < 1 and -_gained(one) > ROUNDED:
+        reach = round(-ROUNDED / math.log10(one.gain))
+        yield Cause(
+            "memory", _place(one, layers), reach, details={"name": _name(one), "gain": one.gain, "steps": one.steps}
+        )
+
+
+def _gained(one: Recurrence) -> float:
+    """Return the decades that a gradient gains over all steps; nan for a single step."""
+    return (one.steps - 1) * math.log10(one.gain) if one.gain > 0 else math.nan
+
+
+def _place(one: Recurrence, layers: Mapping[str, int]) -> tuple[int, int] | None:
+    return (layers[one.module],) * 2 if one.module in layers else None
+
+
+def _name(one: Recurrence) -> str:
+    return f"{one.module} ({one.part})" if one.part not in ("", "l0") else one.module
