@@ -1,10 +1,10 @@
-"""Causes that only particular parts of a user's model have: checkpoints, compiled parts, recurrences. Loads no NumPy."""
+"""Causes that particular parts of a user's model have: checkpoints, compiled parts, recurrences. Loads no NumPy."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from gradcheck.diagnosis.code import Code
 from gradcheck.render.numbers import percent
 
 if TYPE_CHECKING:
@@ -25,31 +25,33 @@ def _forgets(cause: Cause, flow: GradientFlow) -> str:
     return f"{cause.details['name']} forgets within a step: {left}, as {why}"
 
 
-#: Code ↦ what its layers and its value are, and its sentence, as of ``gradcheck.diagnosis.sentences.Code``.
-OF_PARTS: dict[str, tuple[str, str | Callable[[Cause, GradientFlow], str]]] = {
-    "checkpoint-inputs": (
+OF_PARTS = {
+    "checkpoint-inputs": Code(
         "layers are in re-entrant checkpoints none of whose inputs requires a gradient; value: how many layers",
         "{names} get{s} no gradient: no input of the re-entrant checkpoints around {them} requires one; take "
         "use_reentrant=False, or enable_input_require_grads(), which is requires_grad_() on the embedding's output",
     ),
-    "hidden-layers": (
+    "hidden-layers": Code(
         "layers run in the backward pass of a function of the model's own; value: how many",
         "{names} run{s} inside of {function}, which hides {them}: only the gradient of the weights is measured",
     ),
-    "run-eagerly": (
+    "run-eagerly": Code(
         "the model is compiled: it is measured as it runs without that",
         "compiled parts are measured as eager PyTorch runs them: the same numbers, up to rounding",
     ),
-    "gates-saturated": ("a recurrence whose inputs alone saturate its gates; value: the share that they do", _saturated),
-    "forgets": ("a recurrence that keeps nothing; value: what a step back in time leaves of a gradient", _forgets),
-    "explodes-in-time": (
+    "gates-saturated": Code(
+        "a recurrence whose inputs alone saturate its gates; value: the share that they do",
+        _saturated,
+    ),
+    "forgets": Code("a recurrence that keeps nothing; value: what a step back in time leaves of a gradient", _forgets),
+    "explodes-in-time": Code(
         "a recurrence whose gradient grows back in time; value: by how many decades over all steps",
-        "the gradient of {name} grows by {gain:.3g} with each step back in time: {value:.1f} decades over {steps} steps "
+        "the gradient of {name} grows by {gain:.3g} with each step back in time: {value:.1f} decades in {steps} steps "
         "(limit {limit:g})",
     ),
-    "memory": (
+    "memory": Code(
         "a recurrence whose gradient fades back in time; value: steps after which none of it is left",
-        "back in time {name} passes on {gain:.2g} of a gradient a step: at first it can't learn from what lies more than "
-        "{value} of its {steps} steps back",
+        "each step back in time leaves {gain:.2g} of {name}'s gradient: at first it can't learn from what lies more "
+        "than {value} of its {steps} steps back",
     ),
 }

@@ -234,7 +234,7 @@ class RecurrenceRecord(Record):
         "the step; of a direction in its own order"
     )
     step_gain: float | None = item(
-        "by what factor a gradient at the last state changes with each step back, whatever the loss reads; null: one step"
+        "by what factor a gradient at the last state changes with each step back, whatever the loss reads"
     )
     gates: tuple[GateRecord, ...]
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from gradcheck.engine.magnitude import log10_norm, log10_rms, log10_std, rescaled
+from gradcheck.engine.magnitude import log10_joint_norm, log10_norm, log10_rms, log10_std, rescaled
 from gradcheck.engine.types import Array
 from gradcheck.torch.graph import Activity, Node, in_backward
 from gradcheck.torch.layers import Layer, by_channel, candidates, is_finite, main_tensor
@@ -42,7 +42,7 @@ class Call:
     normalized: bool = False  # a norm follows
     scores: bool = False  # the output reaches the loss only through a softmax
     on_trunk: bool = False  # all of the signal goes through it
-    hook: Any = None  # what listens to the gradient
+    hooks: list[Any] = field(default_factory=list)  # what listens to the gradient
     # of a recurrent module or cell, what it was given and what it returned
     inputs: tuple[Any, ...] = ()
     returned: Any = None
@@ -54,17 +54,19 @@ class Call:
 
     def free(self) -> None:
         """Drop tensors and graph: they hold the call, as it holds them, where no garbage collector looks."""
-        if self.hook is not None:
-            self.hook.remove()
+        for hook in self.hooks:
+            hook.remove()
         self.output, self.activities = self.output.new_empty(0), []
-        self.node = self.input_node = self.hook = self.returned = None
-        self.inputs = ()
+        self.node = self.input_node = self.returned = None
+        self.inputs, self.hooks = (), []
 
     def receive(self, delta: Tensor) -> None:
-        """Measure the gradient at the output."""
-        self.alive = by_channel(delta != 0, self.axis).any(0).cpu().numpy()
+        """Measure the gradient at the output, or at what else it returned: the last states of a recurrent module."""
+        alive = by_channel(delta != 0, self.axis if delta.shape == self.output.shape else delta.dim() - 1).any(0)
+        self.alive = alive.cpu().numpy()
         self.gradient_zeros = float((delta == 0).double().mean())
-        self.log10_gradient_norm = log10_norm(as_array(delta))
+        before = [] if math.isnan(self.log10_gradient_norm) else [self.log10_gradient_norm]
+        self.log10_gradient_norm = log10_joint_norm([*before, log10_norm(as_array(delta))])
 
 
 @dataclass
@@ -115,11 +117,21 @@ class Recording:
         node, features = (None, math.inf) if given is None else (given.grad_fn, layer.rows(given).shape[1])
         call = Call(layer, tensor, tensor._version, tensor.grad_fn, node, features, rms, std, finite)
         self.calls.append(call)
+        listened = [tensor]
         if isinstance(layer.module, RECURRENT):
             call.inputs = inputs
-            call.returned = output if isinstance(layer.module, nn.RNNBase) else None
-        if tensor.requires_grad:
-            call.hook = tensor.register_hook(lambda delta: call.receive(delta) if self.listening else None)
+        if isinstance(layer.module, nn.RNNBase):
+            call.returned = output
+            listened += states_of(output)
+        for one in listened:
+            if one.requires_grad:
+                call.hooks.append(one.register_hook(lambda delta: call.receive(delta) if self.listening else None))
+
+
+def states_of(returned: Any) -> list[Tensor]:  # noqa: ANN401
+    """Return the last states that a recurrent module returned: one, or an LSTM's two."""
+    states = returned[1]
+    return [*states] if isinstance(states, tuple | list) else [states]
 
 
 @contextmanager

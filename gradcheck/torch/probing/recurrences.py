@@ -15,7 +15,7 @@ from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
 from gradcheck.engine.magnitude import log10_norm
 from gradcheck.flow.gradient_flow import SATURATED_BELOW
-from gradcheck.torch.probing.hooks import Call, Recording, as_array
+from gradcheck.torch.probing.hooks import Call, Recording, as_array, states_of
 from gradcheck.torch.probing.measuring import Gradients
 
 #: Examples that are gone through once more: what a step costs hardly depends on their number.
@@ -81,9 +81,7 @@ class Unrolled(NamedTuple):
 def kept_for_recurrences(record: Recording) -> list[Tensor]:
     """Return the outputs and last states of recurrent modules: ``find_recurrences`` needs their gradients."""
     calls = (call for call in record.calls if call.returned is not None)
-    return [
-        one for call in calls for one in (_data(call.returned[0]), *_several(call.returned[1])) if one.requires_grad
-    ]
+    return [one for call in calls for one in (_data(call.returned[0]), *states_of(call.returned)) if one.requires_grad]
 
 
 def find_recurrences(record: Recording, gradients: Gradients) -> tuple[Recurrence, ...]:
@@ -123,7 +121,7 @@ def _of_cell(name: str, module: nn.RNNCellBase, calls: Sequence[Call]) -> Iterat
     if len(calls) > STEPS or len({one.shape for one in given}) > 1 or given[0].dim() != 2:
         return
     chosen = _spread(len(given[0]))
-    start = [_pick(one, chosen)[0] for one in _several(calls[0].inputs[1] if len(calls[0].inputs) > 1 else None)]
+    start = [_pick(one[None], chosen)[0] for one in _several(calls[0].inputs[1] if len(calls[0].inputs) > 1 else None)]
     one = _unroll(kind, dict(module.named_parameters()), _pick(torch.stack(given), chosen), start)
     there = _pick(torch.stack([call.output for call in calls]), chosen)
     if not torch.allclose(torch.stack(one.states), there, CLOSE, CLOSE):
@@ -264,12 +262,12 @@ def _pick(value: Tensor, chosen: Tensor) -> Tensor:
 
 def _deltas(call: Call, module: nn.RNNBase, chosen: Tensor, gradients: Gradients) -> list[Tensor | None]:
     """Return the gradients at the output and at the last states, of a few examples."""
-    output, states = call.returned
+    output = call.returned[0]
     delta = gradients.get(_data(output))
     if delta is not None:
         packed = output._replace(data=delta) if isinstance(output, PackedSequence) else delta
         whole = pad_packed_sequence(packed)[0] if isinstance(packed, PackedSequence) else packed
         across = module.batch_first and whole.dim() == 3 and not isinstance(packed, PackedSequence)
         delta = _pick(whole.transpose(0, 1) if across else whole, chosen)
-    found = (gradients.get(one) for one in _several(states))
+    found = (gradients.get(one) for one in states_of(call.returned))
     return [delta, *(None if one is None else _pick(one, chosen) for one in found)]

@@ -1,0 +1,170 @@
+"""Recurrences, step by step."""
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch import nn  # noqa: E402
+from torch.nn.utils.rnn import pack_padded_sequence  # noqa: E402
+
+from gradcheck.torch import probe  # noqa: E402
+from gradcheck.torch.probing.recurrences import _in_time, _unrolled  # noqa: E402
+
+pytestmark = pytest.mark.usefixtures("seeded")
+
+CLASSES = torch.arange(6) % 4
+
+
+class AtOnce(nn.Module):
+    """Answers after the last step."""
+
+    def __init__(self, kind, **options):
+        super().__init__()
+        self.cells, self.head = getattr(nn, kind)(8, 16, batch_first=True, **options), nn.Linear(16, 4)
+
+    def forward(self, x):
+        return self.head(self.cells(x)[0][:, -1])
+
+
+class InALoop(nn.Module):
+    """The same, one cell call a step; between the steps its state may be changed."""
+
+    def __init__(self, other, kind, between=lambda state: state):
+        super().__init__()
+        self.cells, self.head, self.between = getattr(nn, f"{kind}Cell")(8, 16), other.head, between
+        self.cells.load_state_dict({name.removesuffix("_l0"): one for name, one in other.cells.state_dict().items()})
+
+    def forward(self, x):
+        state, self.states = None, []
+        for step in x.unbind(1):
+            state = self.between(self.cells(step, state))
+            self.states.append(state[0] if isinstance(state, tuple) else state)
+        return self.head(self.states[-1])
+
+
+def numbers(report):
+    """Those of the only recurrence."""
+    [one] = report.model.recurrences
+    gates = [value for gate in one.gates for value in (gate.largest, gate.saturated, gate.saturated_by_inputs)]
+    return [one.steps, one.log10_gradient_ratio, one.step_gain, *gates]
+
+
+def codes(report):
+    return [cause.code for cause in report.verdict.causes]
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
+def test_a_module_has_the_numbers_of_its_cell_in_a_loop_and_of_autograd(kind):
+    model, x = AtOnce(kind), 3 * torch.randn(6, 12, 8)
+    looped = InALoop(model, kind)
+    report = probe(model, (x, CLASSES))
+    assert numbers(report) == pytest.approx(numbers(probe(looped, (x, CLASSES))), rel=1e-3)
+    loss = nn.functional.cross_entropy(looped(x), CLASSES)
+    first, last = (delta.norm().log10().item() for delta in torch.autograd.grad(loss, looped.states)[:: len(x[0]) - 1])
+    assert report.model.recurrences[0].log10_gradient_ratio == pytest.approx(first - last, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"num_layers": 2, "bidirectional": True}, {"bias": False, "batch_first": True}, {"num_layers": 2, "proj_size": 5}],
+)
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
+def test_going_through_the_steps_gives_what_the_module_returns(kind, options):
+    options = {name: value for name, value in options.items() if name != "proj_size" or kind == "LSTM"}
+    module, x = getattr(nn, kind)(8, 16, **options).double(), torch.randn(7, 3, 8, dtype=torch.float64)
+    last = list(_unrolled(module, x, []))[-2 if module.bidirectional else -1 :]
+    there = torch.cat([torch.stack(_in_time(one)) for one in last], -1)
+    assert torch.allclose(there, module(x.transpose(0, 1) if module.batch_first else x)[0].reshape(there.shape)
+                          if not module.batch_first else module(x.transpose(0, 1))[0].transpose(0, 1))  # fmt: skip
+
+
+def test_layers_directions_and_the_last_states_have_their_gradients():
+    class Both(AtOnce):
+        def forward(self, x):
+            return self.head(self.cells(x)[1][0].sum(0))
+
+    report = probe(Both("LSTM", num_layers=2, bidirectional=True), (torch.randn(6, 12, 8), CLASSES))
+    assert [one.part for one in report.model.recurrences] == ["l0", "l0_reverse", "l1", "l1_reverse"]
+    assert all(one.log10_gradient_ratio < 0 for one in report.model.recurrences[2:])
+    assert all(0.3 < one.step_gain < 0.8 for one in report.model.recurrences)
+
+
+def test_a_model_that_reads_the_last_states_has_the_numbers_of_one_that_reads_the_last_step():
+    class LastState(AtOnce):
+        def forward(self, x):
+            return self.head(self.cells(x)[1][0].squeeze(0))
+
+    model, batch = AtOnce("LSTM"), (torch.randn(6, 12, 8), CLASSES)
+    other = LastState("LSTM")
+    other.load_state_dict(model.state_dict())
+    first, second = probe(model, batch), probe(other, batch)
+    assert numbers(second) == pytest.approx(numbers(first), rel=1e-5)
+    assert second.layers[0].gradient_rms == pytest.approx(first.layers[0].gradient_rms, rel=1e-5)
+
+
+def test_packed_sequences_are_taken_where_they_are_whole():
+    class Packed(AtOnce):
+        def forward(self, x):
+            packed = pack_padded_sequence(x, [12, 12, 12, 9, 9, 4], batch_first=True)
+            return self.head(self.cells(packed)[1].squeeze(0))
+
+    model, x = Packed("GRU"), torch.randn(6, 12, 8)
+    whole = AtOnce("GRU")
+    whole.load_state_dict(model.state_dict())
+    picked = probe(whole, (x[:3], CLASSES[:3]))
+    assert numbers(probe(model, (x, CLASSES))) == pytest.approx(numbers(picked), rel=1e-5)
+
+
+def test_a_state_that_is_changed_between_the_steps_is_left_alone():
+    model = AtOnce("GRU")
+    report = probe(InALoop(model, "GRU", between=lambda state: 2 * state), (torch.randn(6, 12, 8), CLASSES))
+    assert report.model.recurrences == ()
+
+
+def test_inputs_that_saturate_the_gates_are_named_with_their_size():
+    report = probe(AtOnce("LSTM"), (300 * torch.randn(6, 12, 8), CLASSES))
+    [cause] = [one for one in report.verdict.causes if one.code == "gates-saturated"]
+    assert (report.verdict.status, cause.layers) == ("vanishing", (1, 1))
+    assert cause.text.endswith("are saturated by its inputs, whose root mean square is 309: scale them to about 1")
+
+
+def test_gates_that_their_biases_hold_open_are_no_fault():
+    model = AtOnce("LSTM")
+    with torch.no_grad():
+        model.cells.bias_ih_l0[16:32] = 7.0  # so that the cell remembers a thousand steps
+    report = probe(model, (torch.randn(6, 12, 8), CLASSES))
+    assert (report.verdict.status, report.model.recurrences[0].gates[1].saturated > 0.5) == ("healthy", True)
+
+
+def test_a_forget_gate_that_is_shut_is_named():
+    model = AtOnce("LSTM")
+    with torch.no_grad():
+        model.cells.bias_ih_l0[16:32] = -6.0
+    report = probe(model, (torch.randn(6, 12, 8), CLASSES))
+    assert (report.verdict.status, report.verdict.causes[0].code) == ("vanishing", "forgets")
+    assert ", as its forget gate is at most 0.0" in report.verdict.reasons[0]
+
+
+def test_a_recurrence_of_next_to_no_weights_forgets():
+    model = AtOnce("RNN")
+    with torch.no_grad():
+        model.cells.weight_hh_l0 *= 0.1
+    assert (
+        probe(model, (torch.randn(6, 12, 8), CLASSES))
+        .verdict.causes[0]
+        .text.endswith("its recurrent weights are small")
+    )
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
+def test_that_a_network_as_pytorch_draws_it_forgets_in_time_is_no_fault_but_is_said(kind):
+    report = probe(AtOnce(kind), (torch.randn(6, 100, 8), CLASSES))
+    assert (report.verdict.status, codes(report)[-1]) == ("healthy", "memory")
+    assert "memory" not in codes(probe(AtOnce(kind), (torch.randn(6, 12, 8), CLASSES)))
+
+
+def test_a_gradient_that_grows_back_in_time_is_named():
+    model = AtOnce("RNN")
+    nn.init.orthogonal_(model.cells.weight_hh_l0, 3.0)
+    report = probe(model, (torch.randn(6, 60, 8), CLASSES))
+    assert (report.verdict.status, codes(report)[0]) == ("exploding", "explodes-in-time")
