@@ -73,14 +73,14 @@ def pass_batch(
     try:
         return _pass(model, batch.copied(with_gradient=True), loss, generator, precision)
     except GradcheckError as error:
-        if error.__cause__ is None or not _inputs_matter(error.__cause__):
+        if not _inputs_matter(error.__cause__):
             raise
         torch.manual_seed(torch.initial_seed())
         generator.manual_seed(generator.initial_seed())
         return _pass(model, batch.copied(with_gradient=False), loss, generator, precision)
 
 
-def _inputs_matter(error: BaseException) -> bool:
+def _inputs_matter(error: BaseException | None) -> bool:
     """Whether a pass failed only because a gradient was wanted of the inputs."""
     if error is None or isinstance(error, InputsMatterError):
         return error is not None

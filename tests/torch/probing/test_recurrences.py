@@ -159,7 +159,7 @@ def test_a_recurrence_of_next_to_no_weights_forgets():
 @pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
 def test_that_a_network_as_pytorch_draws_it_forgets_in_time_is_no_fault_but_is_said(kind):
     report = probe(AtOnce(kind), (torch.randn(6, 100, 8), CLASSES))
-    assert (report.verdict.status, codes(report)[-1]) == ("healthy", "memory")
+    assert (report.verdict.status, "memory" in codes(report)) == ("healthy", True)
     assert "memory" not in codes(probe(AtOnce(kind), (torch.randn(6, 12, 8), CLASSES)))
 
 
