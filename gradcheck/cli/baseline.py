@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.cli.output import JSON
-from gradcheck.cli.shown import Shown
+from gradcheck.cli.shown import ASKED_FOR, Shown
 from gradcheck.diagnosis.regression import MIXED, compare_reports, read_report
 from gradcheck.engine.threads import settle_threads
 from gradcheck.errors import InputError, OptionError, finite, one_of
@@ -102,4 +102,5 @@ def _fails(regression: Any, after: Mapping[str, Any], causes: Sequence[str]) -> 
     found = {after["verdict"]["status"], *(layer.get("flag") for layer in after["layers"])} - {"healthy", "ok"}
     if regression.regression:
         found.add("regression")
-    return bool(found if "any" in causes else found & set(causes))
+    asked_for = {cause["code"] for cause in after["verdict"].get("causes", ())} & {*ASKED_FOR}
+    return bool(found if "any" in causes else (found | asked_for) & set(causes))

@@ -11,6 +11,7 @@ from gradcheck.cli.progress import ShareProgress
 from gradcheck.cli.shown import (
     ALL_LAYERS,
     AS_JSON,
+    ASKED_FOR,
     BASELINE,
     FAIL_ON,
     FILE,
@@ -52,7 +53,7 @@ class BaselineOptions(TypedDict):
     tolerance: Annotated[float, TOLERANCE]
 
 
-PROBE_FAIL_ON = FAIL_ON.but(range=Names((*MODEL_CAUSES, "regression")))
+PROBE_FAIL_ON = FAIL_ON.but(range=Names((*MODEL_CAUSES, *ASKED_FOR, "regression")))
 
 
 @command(

@@ -8,7 +8,7 @@ import typer
 from gradcheck.cli.options import command
 from gradcheck.cli.output import JSON
 from gradcheck.cli.progress import ShareProgress
-from gradcheck.cli.shown import ALL_LAYERS, AS_JSON, FAIL_ON, FILE, MODEL_CAUSES, QUIET, Shown, format_of
+from gradcheck.cli.shown import ALL_LAYERS, AS_JSON, ASKED_FOR, FAIL_ON, FILE, MODEL_CAUSES, QUIET, Shown, format_of
 from gradcheck.engine.threads import settle_threads
 from gradcheck.spec.options.simulation import SimulateOptions
 
@@ -43,7 +43,8 @@ def simulate(options: SimulateOptions, shown: Shown) -> None:
 
 
 def fails(report: "Report", causes: Iterable[str]) -> bool:
-    """Whether the verdict or a layer's flag is one of the causes."""
-    found = {report.verdict.status, *(layer.flag for layer in report.layers)}
+    """Whether the verdict, a layer's flag or what decided is one of the causes."""
+    found: set[str] = {report.verdict.status, *(layer.flag for layer in report.layers)}
+    found.update(cause.code for cause in report.verdict.causes if cause.code in ASKED_FOR)
     wanted = set(MODEL_CAUSES) if "any" in causes else set(causes)
     return bool(found & wanted)

@@ -93,6 +93,11 @@ OF_LOSS = {
         "no gradient leaves the loss: all outputs are saturated",
         _SHUT % "the {function} after the read-out is saturated to the last digit",
     ),
+    "output-flat": Code(
+        "hardly any gradient leaves the loss: outputs are saturated; value: the share of what it asks for that is lost",
+        "hardly any gradient leaves the loss: a {function} after the read-out is saturated, and of {value:.0%} of what "
+        "the loss asks for next to nothing comes through",
+    ),
     "softmax-twice": Code(
         "the output is a softmax already, and the loss takes it for logits",
         "the output sums to 1: it is a softmax already, and the loss {loss} applies another: return logits",
@@ -138,6 +143,11 @@ OF_LOSS = {
         ".data between",
     ),
     "all-zero": Code("the gradient of all that is trained is exactly zero; value: how many parameters", _silent),
+    "rounding": Code(
+        "the gradient of layers is rounding and nothing else: it isn't there in double precision; value: how many",
+        "the gradient of {names} is rounding and nothing else, and isn't there in double precision: the loss doesn't "
+        "depend on {them}, as where a softmax is taken over one expert alone",
+    ),
     "frozen": Code(
         "parameters are frozen; value: how many; limit: of how many",
         "{value} of {limit:.0f} parameters are frozen: not trained, and not judged",

@@ -102,6 +102,7 @@ FINDINGS = (
             "detached",
             "all-zero",
             "frozen",
+            "rounding",
             "checkpoint-inputs",
             "hidden-layers",
         ),

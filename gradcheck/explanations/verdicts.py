@@ -112,7 +112,14 @@ VERDICTS = (
         ),
         references=("LeCun et al. 1998", "Glorot & Bengio 2010"),
         related=("activations", "initialisation", "normalisation", "exploding"),
-        aliases=("saturation", "saturated-fraction", "output-saturated", "large-inputs", "gates-saturated"),
+        aliases=(
+            "saturation",
+            "saturated-fraction",
+            "output-saturated",
+            "output-flat",
+            "large-inputs",
+            "gates-saturated",
+        ),
     ),
     Topic(
         name="nonfinite",

@@ -51,6 +51,15 @@ class Batch(NamedTuple):
         keywords = {name: copy(value) for name, value in self.keywords.items()}
         return Batch(arguments, keywords, self.targets), floats
 
+    def in_double(self) -> "Batch":
+        """Return the batch with its floats in double precision, targets among them."""
+
+        def wide(value: object) -> object:
+            return value.double() if isinstance(value, Tensor) and value.is_floating_point() else value
+
+        keywords = {name: wide(value) for name, value in self.keywords.items()}
+        return Batch(tuple(map(wide, self.arguments)), keywords, wide(self.targets))
+
 
 def as_batch(batch: object) -> Batch:
     """Return (inputs, targets) or inputs alone as a ``Batch``; inputs are a tensor, several, or a mapping of names.

@@ -11,6 +11,7 @@ from gradcheck.torch.graph import TRANSPARENT, Node
 from gradcheck.torch.layers import main_tensor
 from gradcheck.torch.probing.hooks import Recording
 from gradcheck.torch.probing.losses import Loss
+from gradcheck.torch.probing.saturation import Saturated, find_saturated
 from gradcheck.torch.probing.terms import Term, find_terms
 
 #: A first loss is large where it is so many times what a constant answer costs. As published, networks start at 1 to 2.
@@ -31,11 +32,22 @@ class FirstLoss(NamedTuple):
     targets_rms: float = math.nan
 
 
+class AtLoss(NamedTuple):
+    """What is between the output and the loss."""
+
+    first: FirstLoss = FirstLoss()
+    terms: tuple[Term, ...] = ()  # of a loss that is a sum
+    saturated: Saturated | None = None  # what may shut the loss off from the read-out
+
+
 def look_at(
-    chosen: Loss, output: object, targets: object, value: Tensor, record: Recording
-) -> tuple[FirstLoss, tuple[Term, ...]]:
-    """Return a loss beside what it is held against, and its terms."""
-    return first_loss(chosen, output, targets, value), find_terms(value, record)
+    chosen: Loss, output: object, targets: object, value: Tensor | None, record: Recording, end: Node
+) -> AtLoss:
+    """Return what is between the output, whose read-out is given by its node, and the loss; nothing without a loss."""
+    if value is None:
+        return AtLoss()
+    first = first_loss(chosen, output, targets, value)
+    return AtLoss(first, find_terms(value, record), find_saturated(value, end))
 
 
 def first_loss(chosen: Loss, output: object, targets: object, value: Tensor) -> FirstLoss:

@@ -18,7 +18,7 @@ from gradcheck.torch.layers import Layer, is_finite, printable
 from gradcheck.torch.probing.batches import Batch
 from gradcheck.torch.probing.checkpoints import InputsMatterError, checkpoints_opened, find_hiding, why_no_gradient
 from gradcheck.torch.probing.error_text import errors_in_one_line
-from gradcheck.torch.probing.first_loss import FirstLoss, look_at
+from gradcheck.torch.probing.first_loss import AtLoss, look_at
 from gradcheck.torch.probing.hooks import Call, Recording, as_array, recording
 from gradcheck.torch.probing.losses import Loss, LossFunction, choose_loss, draw_targets, find_squashed_twice
 from gradcheck.torch.probing.lost import Trained, find_trained
@@ -28,7 +28,6 @@ from gradcheck.torch.probing.parts import Parts, find_hidden, find_starved
 from gradcheck.torch.probing.precision import Precision, autocast
 from gradcheck.torch.probing.recurrences import find_recurrences, kept_for_recurrences
 from gradcheck.torch.probing.route import Route, find_shut_end, gradient_at_end, route_of, shift_for, start_of_gradient
-from gradcheck.torch.probing.terms import Term
 
 
 class ModelPass(NamedTuple):
@@ -50,10 +49,11 @@ class ModelPass(NamedTuple):
     parts: Parts = Parts()
     of_loss: tuple[Cause, ...] = ()  # what is wrong between the output and the loss
     opened: tuple[str, ...] = ()  # weights at zero, or next to it, that were measured as their first step opens them
-    first_loss: FirstLoss = FirstLoss()
-    terms: tuple[Term, ...] = ()  # of a loss that is a sum
+    at_loss: AtLoss = AtLoss()
     trained: Trained = Trained()
     lost: tuple[str, ...] = ()  # layers that are trained and get no gradient, though the loss depends on them
+    rounding: tuple[str, ...] = ()  # layers whose gradient is rounding and nothing else
+    calls: int = 0  # of layers
 
 
 def pass_batch(
@@ -108,7 +108,7 @@ def _pass(
         targets = batch.targets if batch.targets is not None else draw_targets(chosen.name, output, generator)
         value, route = _loss(chosen, output, targets, route, record)
     of_loss = find_squashed_twice(chosen, output, value)
-    start, terms = (FirstLoss(), ()) if value is None else look_at(chosen, output, targets, value, record)
+    at_loss = look_at(chosen, output, targets, value, record, route.end.node)
     root, seed = start_of_gradient(value, route, record)
     closed, shift, multiplied = None, 0, set[Tensor]()
     gradients: Gradients = {}
@@ -131,8 +131,8 @@ def _pass(
     rms = [float(leaf.detach().abs().double().square().mean().sqrt()) for leaf in leaves if is_finite(leaf)]
     return ModelPass(
         flow, layers, zeros, route.readout, chosen.name, unused, silent, closed, max(rms, default=math.nan),
-        gradients, shift, multiplied, parts, of_loss=of_loss, first_loss=start, terms=terms,
-        trained=find_trained(model, gradients),
+        gradients, shift, multiplied, parts, of_loss=of_loss, at_loss=at_loss,
+        trained=find_trained(model, gradients), calls=len(record.calls),
     )  # fmt: skip
 
 

@@ -200,8 +200,8 @@ class _Trial(NamedTuple):
         with opened(self.model, shut):
             again = self._pass(batch, number, precision)
         return again._replace(
-            opened=tuple(shut), gradients=found.gradients, shift=found.shift, first_loss=found.first_loss,
-            flow=replace(again.flow, output=again.flow.output._replace(loss=found.first_loss.value)), terms=found.terms,
+            opened=tuple(shut), gradients=found.gradients, shift=found.shift, at_loss=found.at_loss,
+            flow=replace(again.flow, output=again.flow.output._replace(loss=found.at_loss.first.value)),
         )  # fmt: skip
 
     def _pass(self, batch: Batch, number: int, precision: Precision | None) -> ModelPass:

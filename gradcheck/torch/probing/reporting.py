@@ -50,7 +50,7 @@ def probe_report(
     config = {"model": type(model).__name__, **options, "loss": found.loss, **limits.to_dict()}
     parameters = sum(one.numel() for one in model.parameters() if one.requires_grad)
     verdict = _after_training(diagnosis.verdict, history)
-    first = found.first_loss._replace(value=history.losses[0])
+    first = found.at_loss.first._replace(value=history.losses[0])
     large = () if history.steps else tuple(of_first_loss(first))
     outweighs = large if verdict.status == "healthy" else ()
     causes = (
@@ -69,7 +69,7 @@ def probe_report(
     record = ModelRecord(
         loss_by_default=options["loss"] is None,
         readout=None if found.readout is None else found.readout.name,
-        loss=_loss(first, found.terms),
+        loss=_loss(first, found.at_loss.terms),
         frozen=found.trained.frozen,
         lost=found.lost,
         unused=found.unused,

@@ -1,6 +1,7 @@
 """What a second pass, watched operation by operation, says of a first one that found something odd."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext, suppress
 from typing import Any, NamedTuple
 
 import torch
@@ -16,6 +17,8 @@ from gradcheck.torch.probing.losses import LossFunction, choose_loss, draw_targe
 from gradcheck.torch.probing.lost import find_lost, ungraded
 from gradcheck.torch.probing.passing import ModelPass
 from gradcheck.torch.probing.precision import Precision, autocast
+from gradcheck.torch.probing.rounding import find_rounding, find_tiny
+from gradcheck.torch.probing.saturation import Middle, cause_of
 from gradcheck.torch.probing.tracing import Dependence, NonfiniteWatch, Origin, find_backward_origin
 
 #: What PyTorch's watching can't follow, such as compiled code.
@@ -37,7 +40,8 @@ class Again(NamedTuple):
         opened = checkpoints_opened(record, inputs_as_given=False)
         with autocast(self.model, self.precision), opened, torch.enable_grad(), watch:
             output = self.model(*batch.arguments, **batch.keywords)
-            watch.in_loss = True
+            if isinstance(watch, NonfiniteWatch):
+                watch.in_loss = True
             chosen = choose_loss(self.loss, output, batch.targets)
             targets = batch.targets
             if targets is None:
@@ -47,18 +51,53 @@ class Again(NamedTuple):
 
 def look_again(found: ModelPass, again: Again) -> ModelPass:
     """Return what a pass found together with what a second one says of it, where there is a question."""
-    try:
-        if found.flow.obstacle or bool(found.flow.nonfinite.any()):
-            return found._replace(of_loss=(*_of_nonfinite(again), *found.of_loss))
-        candidates = ungraded(again.model, found.gradients)
-        if candidates:
-            watch = Dependence(candidates)
-            with recording(again.model) as record:
-                output, value = again.run(record, watch)
-            return found._replace(lost=find_lost(candidates, again.model, found.gradients, watch, output, value))
-    except UNWATCHED:
-        pass
+    questions = (_why_nonfinite,) if _is_nonfinite(found) else (_what_is_lost, _what_is_saturated, _what_is_rounding)
+    for question in questions:
+        with suppress(*UNWATCHED):
+            found = question(found, again)
     return found
+
+
+def _is_nonfinite(found: ModelPass) -> bool:
+    return bool(found.flow.obstacle or found.flow.nonfinite.any())
+
+
+def _why_nonfinite(found: ModelPass, again: Again) -> ModelPass:
+    return found._replace(of_loss=(*_of_nonfinite(again), *found.of_loss))
+
+
+def _what_is_lost(found: ModelPass, again: Again) -> ModelPass:
+    candidates = ungraded(again.model, found.gradients)
+    if not candidates:
+        return found
+    watch = Dependence(candidates)
+    with recording(again.model) as record:
+        output, value = again.run(record, watch)
+    return found._replace(lost=find_lost(candidates, again.model, found.gradients, watch, output, value))
+
+
+def _what_is_saturated(found: ModelPass, again: Again) -> ModelPass:
+    if found.at_loss.saturated is None or found.closed:
+        return found
+    with recording(again.model) as record:
+        middle = Middle(record, found.calls)
+        _, value = again.run(record, middle)
+    return found._replace(closed=cause_of(found.at_loss.saturated, middle.asked_for(value)))
+
+
+def _what_is_rounding(found: ModelPass, again: Again) -> ModelPass:
+    scores = [layer for layer, kind in zip(found.layers, found.flow.kinds, strict=True) if "of scores" in kind.name]
+    tiny = [layer for layer in find_tiny(found.layers, found.gradients) if layer in scores]
+    if not tiny or found.opened or again.precision is not None:
+        return found
+
+    def run(double: nn.Module) -> Tensor:
+        one = again._replace(model=double, batch=again.batch.in_double())
+        with recording(double) as record:
+            value: Tensor = one.run(record, nullcontext())[1]
+        return value
+
+    return found._replace(rounding=find_rounding(again.model, tiny, found.gradients, 2.0**found.shift, run))
 
 
 def _of_nonfinite(again: Again) -> Iterator[Cause]:

@@ -123,8 +123,8 @@ def silent_layers(flow: ModelFlow) -> list[int]:
 def _status(found: ModelPass, status: Status) -> Status:
     """Return the verdict; a gradient that is exactly zero without having faded is dead."""
     if found.closed and not found.flow.obstacle:
-        return "dead"
-    if status != "nonfinite" and (found.lost or found.trained.silent):
+        return "vanishing" if found.closed.code == "output-flat" else "dead"
+    if status != "nonfinite" and (found.lost or found.rounding or found.trained.silent):
         return "no-gradient"
     if status == "healthy" and found.parts.status:
         return found.parts.status
@@ -146,13 +146,15 @@ def _first_causes(found: ModelPass, status: Status) -> Iterator[Cause]:
         yield found.closed
     elif status == "no-gradient" and found.lost:
         yield _of_names("detached", found.lost)
+    elif status == "no-gradient" and found.rounding:
+        yield _of_names("rounding", found.rounding)
     elif status == "no-gradient" and not found.parts.causes:
         yield Cause("all-zero", None, found.trained.silent, details={"zeros": listed(found.trained.zeros)})
     elif status == "dead" and not dead_layers(found.flow):
         layers = silent_layers(found.flow)
         yield _of_names("layers-zero", [found.flow.name(layer) for layer in layers], (layers[0], layers[-1]))
     yield from found.of_loss
-    yield from of_terms(found.terms)
+    yield from of_terms(found.at_loss.terms)
     yield from found.parts.causes
 
 
