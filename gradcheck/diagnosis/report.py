@@ -169,6 +169,9 @@ class TrainingRecord(Record):
     """The steps that a probe took."""
 
     losses: tuple[float | None, ...] = item("before each step, and after the last")
+    first_batch_loss: float | None = item(
+        "that of the first batch after the last step, with the random numbers of its first pass"
+    )
     statuses: tuple[Status, ...] = item("as many verdicts")
     sick_from_step: int | None = item("steps after which it is ill to the end; null: it is healthy then", minimum=0)
     first_layer: str | None = item("where that showed first")

@@ -10,7 +10,7 @@ from gradcheck.base.wording import counted
 from gradcheck.diagnosis.code import Code
 from gradcheck.diagnosis.loss_sentences import OF_LOSS
 from gradcheck.diagnosis.part_sentences import OF_PARTS
-from gradcheck.render.numbers import percent
+from gradcheck.render.numbers import percent, told_apart
 
 if TYPE_CHECKING:
     from gradcheck.diagnosis.causes import Cause
@@ -43,6 +43,7 @@ def sentence(cause: Cause, flow: GradientFlow) -> str:
         "names": listed(names),
         "s": "" if several else "s",
         "them": "them" if several else "it",
+        "are": "are" if several else "is",
     }
     return made.format_map({**cause.details, **fields})
 
@@ -148,11 +149,20 @@ def _ill_since(cause: Cause, flow: GradientFlow) -> str:
     return f"{status} {when}: first at {layer}"
 
 
+def _unmoved(cause: Cause, flow: GradientFlow) -> str:
+    none = f"none of {counted(int(_number(cause)), 'step')} changes a parameter"
+    if cause.details["rate"] == 0:
+        return f"{none}: the learning rate is 0 (no scheduler is stepped here: for a warm-up type --warmup N)"
+    return f"{none}: no parameter that the optimizer holds gets a gradient"
+
+
 def _loss_course(cause: Cause, flow: GradientFlow) -> str:
-    first, last, steps = cause.details["first"], _number(cause), cause.details["steps"]
-    course = f"goes from {first:.3g} to {last:.3g} in" if math.isfinite(last) else "is not finite after"
-    where = ", all on one batch: its last layers alone may learn it by heart" if cause.details.get("one_batch") else ""
-    return f"the loss {course} {counted(steps, 'step')} of training{where}; what follows is the gradient after them"
+    first, last, one_batch = cause.details["first"], _number(cause), cause.details.get("one_batch")
+    what = "the loss" if one_batch else "the first batch's loss"
+    course = f"goes from {' to '.join(told_apart(first, last))} in" if math.isfinite(last) else "is not finite after"
+    where = ", all on one batch: its last layers alone may learn it by heart" if one_batch else ""
+    steps = counted(cause.details["steps"], "step")
+    return f"{what} {course} {steps} of training{where}; what follows is the gradient after them"
 
 
 def _underflow(cause: Cause, flow: GradientFlow) -> str:
@@ -239,7 +249,29 @@ CODES = {
         "value: steps after which the model is healthy to the end",
         "{status} at the start, healthy from step {value} on",
     ),
-    "loss-course": Code("value: the loss after the last step", _loss_course),
+    "unmoved": Code("no parameter changes; value: in how many steps of training", _unmoved),
+    "barely-moved": Code(
+        "value: share of their norm by which the parameters move in a step of training",
+        "the parameters move by {value:.0e} of their size a step: the learning rate is far too small",
+    ),
+    "outputs-alike": Code(
+        "value: how far the outputs of different examples are apart after the steps, over how far at the start",
+        "the loss stays where it is, and the outputs of different examples have become alike: {value:.1%} as far apart "
+        "as at the start",
+    ),
+    "loss-still": Code(
+        "value: by how much the first batch's loss falls in all steps, which is a smaller share of it than the limit",
+        "all steps together move the first batch's loss by less than {limit:.1%}",
+    ),
+    "loss-no-lower": Code(
+        "value: the batch's loss after the last step; limit: before the first one",
+        "the loss is no lower than at the start, although all steps are on one batch",
+    ),
+    "not-held": Code(
+        "parameters that want a gradient are none of the optimizer's; value: how many",
+        "{names} {are} not trained: the optimizer doesn't hold {them}",
+    ),
+    "loss-course": Code("value: the first batch's loss after the last step", _loss_course),
     "underflow": Code("value: share of a layer's gradient that underflows in half precision", _underflow),
     "no-underflow": Code("no layer's gradient underflows in half precision", _no_underflow),
     "more-underflow": Code("the same of other layers; value: how many", "that of {value} more layers does too"),

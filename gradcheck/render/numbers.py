@@ -32,3 +32,9 @@ def percent(share: float) -> str:
     if share < 0.01:
         return "below 1 %"
     return "above 99 %" if share > 0.99 else f"{100 * share:.0f} %"
+
+
+def told_apart(one: float, other: float, digits: int = 3, most: int = 6) -> tuple[str, str]:
+    """Return two numbers with as many significant digits as it takes to tell them apart, up to `most`."""
+    texts = f"{one:.{digits}g}", f"{other:.{digits}g}"
+    return texts if texts[0] != texts[1] or digits >= most else told_apart(one, other, digits + 1, most)

@@ -1,7 +1,7 @@
 """The batch: inputs as a model takes them, and targets."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -59,6 +59,50 @@ class Batch(NamedTuple):
 
         keywords = {name: wide(value) for name, value in self.keywords.items()}
         return Batch(tuple(map(wide, self.arguments)), keywords, wide(self.targets))
+
+
+class Batches:
+    """The batches of a probe: one, or what a function returns; those that were drawn are kept while they fit.
+
+    Parameters
+    ----------
+    given : tensor, tuple, mapping or callable
+    """
+
+    #: Bytes of drawn batches that are kept beside the first.
+    ROOM = 2**30
+
+    def __init__(self, given: object) -> None:
+        self.one = None if callable(given) else as_batch(given)
+        self._make, self._drawn, self._room = given, dict[int, Batch](), self.ROOM
+
+    def take(self, number: int) -> Batch:
+        """Return the nth batch: the one that was drawn before, if it was kept."""
+        if self.one is not None:
+            return self.one
+        if number in self._drawn:
+            return self._drawn[number]
+        assert callable(self._make)
+        batch = as_batch(self._make())
+        self._room -= sum(one.nbytes for one in _tensors((batch.arguments, batch.keywords, batch.targets)))
+        if self._room > 0 or not number:
+            self._drawn[number] = batch
+        return batch
+
+    def has(self, number: int) -> bool:
+        """Whether the nth batch can be taken again."""
+        return self.one is not None or number in self._drawn
+
+
+def _tensors(value: object) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, Mapping):
+        for one in value.values():
+            yield from _tensors(one)
+    elif isinstance(value, tuple | list):
+        for one in value:
+            yield from _tensors(one)
 
 
 def as_batch(batch: object) -> Batch:

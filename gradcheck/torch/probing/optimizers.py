@@ -9,6 +9,7 @@ from torch import nn
 
 from gradcheck.errors import OptionError, did_you_mean, one_of
 from gradcheck.spec.probing import OPTIMIZERS
+from gradcheck.torch.layers import printable
 
 #: An optimizer, or parameters ↦ optimizer, or a name.
 Optimizer = Any
@@ -90,3 +91,10 @@ def _check_own(optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter])
         raise OptionError("optimizer", f"{kind} asks for the loss several times a step: take one that doesn't")
     if not {one for group in optimizer.param_groups for one in group["params"]} & set(parameters):
         raise OptionError("optimizer", "holds no parameter of this model: make it of model.parameters()")
+
+
+def find_not_held(model: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[str, ...]:
+    """Return the names of the parameters that want a gradient, and that an optimizer doesn't train."""
+    held = {one for group in optimizer.param_groups for one in group["params"]}
+    named = model.named_parameters()
+    return tuple(printable(name) for name, one in named if one.requires_grad and one not in held)

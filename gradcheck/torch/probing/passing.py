@@ -28,6 +28,7 @@ from gradcheck.torch.probing.parts import Parts, find_hidden, find_starved
 from gradcheck.torch.probing.precision import Precision, autocast
 from gradcheck.torch.probing.recurrences import find_recurrences, kept_for_recurrences
 from gradcheck.torch.probing.route import Route, find_shut_end, gradient_at_end, route_of, shift_for, start_of_gradient
+from gradcheck.torch.probing.values import Values, values_of
 
 
 class ModelPass(NamedTuple):
@@ -48,6 +49,7 @@ class ModelPass(NamedTuple):
     factors: set[Tensor]  # those that multiply something else
     parts: Parts = Parts()
     of_loss: tuple[Cause, ...] = ()  # what is wrong between the output and the loss
+    values: Values = Values()
     opened: tuple[str, ...] = ()  # weights at zero, or next to it, that were measured as their first step opens them
     at_loss: AtLoss = AtLoss()
     trained: Trained = Trained()
@@ -107,7 +109,7 @@ def _pass(
         chosen = choose_loss(loss, output, batch.targets)
         targets = batch.targets if batch.targets is not None else draw_targets(chosen.name, output, generator)
         value, route = _loss(chosen, output, targets, route, record)
-    of_loss = find_squashed_twice(chosen, output, value)
+    of_loss, values = find_squashed_twice(chosen, output, value), values_of(chosen.name, output, value)
     at_loss = look_at(chosen, output, targets, value, record, route.end.node)
     root, seed = start_of_gradient(value, route, record)
     closed, shift, multiplied = None, 0, set[Tensor]()
@@ -132,7 +134,7 @@ def _pass(
     return ModelPass(
         flow, layers, zeros, route.readout, chosen.name, unused, silent, closed, max(rms, default=math.nan),
         gradients, shift, multiplied, parts, of_loss=of_loss, at_loss=at_loss,
-        trained=find_trained(model, gradients), calls=len(record.calls),
+        trained=find_trained(model, gradients), calls=len(record.calls), values=values,
     )  # fmt: skip
 
 

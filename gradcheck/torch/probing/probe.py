@@ -17,18 +17,20 @@ from gradcheck.spec.clip_rules import Rule
 from gradcheck.spec.options.option import canonical
 from gradcheck.spec.probing import MODES
 from gradcheck.spec.thresholds import Thresholds
-from gradcheck.torch.probing.batches import Batch, as_batch
+from gradcheck.torch.probing.batches import Batch, Batches
 from gradcheck.torch.probing.checks import check_batch, check_model
+from gradcheck.torch.probing.course import follow
 from gradcheck.torch.probing.cures import cures, is_ill
 from gradcheck.torch.probing.eager import as_written, is_compiled, run_eagerly
 from gradcheck.torch.probing.gates import find_nearly_shut, find_shut, opened
+from gradcheck.torch.probing.history import History
 from gradcheck.torch.probing.losses import LossFunction
 from gradcheck.torch.probing.optimizers import Optimizer
 from gradcheck.torch.probing.passing import ModelPass, pass_batch
 from gradcheck.torch.probing.precision import AMP, BACK_OFF, Precision, Underflow, underflows
 from gradcheck.torch.probing.reporting import probe_report
 from gradcheck.torch.probing.second_look import Again, look_again
-from gradcheck.torch.probing.training import NO_STEPS, History, make_steps, train, untouched
+from gradcheck.torch.probing.training import NO_STEPS, make_steps, untouched
 from gradcheck.torch.probing.verdict import Judgement, judge, silent_layers
 
 #: Operations of a forward pass up to which changes are tried unasked: a tenth of a second on one core.
@@ -124,8 +126,8 @@ def probe(
     seed = at_least("seed", seed, 0, "it seeds the random numbers")
     plan = make_steps(model, steps, optimizer, lr, optimizer_options, warmup, clip)
     trial, history, lost = (
-        _Trial(model, batch, loss, seed),
-        History(one_batch=not callable(batch)),
+        _Trial(model, Batches(batch), loss, seed),
+        History(model, one_batch=not callable(batch)),
         tuple[Underflow, ...](),
     )
     suggestions = None
@@ -134,10 +136,7 @@ def probe(
         model.train(mode == "train")
         if amp is not None:
             lost = underflows(lambda kind: trial.run(0, kind), amp)
-        for judgement in train(lambda number: judge(trial.run(number, amp), limits), plan):
-            history.add(judgement)
-            if tick is not None:
-                tick((history.steps + 1) / (steps + 1))
+        judgement = follow(lambda number: judge(trial.run(number, amp), limits), plan, history, tick)
         if suggest or (suggest is None and not steps and is_ill(judgement) and trial.takes_a_moment()):
             run = partial(_judged, trial, limits, amp)
             suggestions = cures(model, judgement, run, seed)
@@ -158,14 +157,14 @@ class _Trial(NamedTuple):
     """What all passes of a probe share."""
 
     model: nn.Module
-    batch: object
+    batches: Batches
     loss: str | LossFunction | None
     seed: int
 
     def run(self, number: int, amp: str | None) -> ModelPass:
         """Pass a batch for the nth time; where the scaled loss's gradient overflows, again with a smaller scale."""
         torch.manual_seed(self.seed + number)
-        batch = as_batch(self.batch() if callable(self.batch) else self.batch)
+        batch = self.batches.take(number)
         check_batch(batch)
         precision = None if amp is None else AMP[amp]
         while True:
@@ -182,7 +181,7 @@ class _Trial(NamedTuple):
 
     def takes_a_moment(self) -> bool:
         """Whether a forward pass has few enough multiplications for changes to be tried unasked."""
-        batch = as_batch(self.batch() if callable(self.batch) else self.batch)
+        batch = self.batches.take(0)
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             self.model(*batch.arguments, **batch.keywords)
         return bool(counter.get_total_flops() <= A_MOMENT)

@@ -1,5 +1,6 @@
 """From a probe's findings to the report."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -24,11 +25,11 @@ from gradcheck.diagnosis.verdict import Verdict
 from gradcheck.spec.thresholds import Thresholds
 from gradcheck.torch.probing.first_loss import FirstLoss, said
 from gradcheck.torch.probing.first_loss import causes_of as of_first_loss
+from gradcheck.torch.probing.history import History
 from gradcheck.torch.probing.lost import Trained
 from gradcheck.torch.probing.precision import WORTH_NAMING, Underflow
 from gradcheck.torch.probing.recurrences import Recurrence
 from gradcheck.torch.probing.terms import Term
-from gradcheck.torch.probing.training import History
 from gradcheck.torch.probing.verdict import Judgement
 
 #: Layers whose underflow is named in the reasons.
@@ -93,14 +94,18 @@ def _after_training(verdict: Verdict, history: History) -> Verdict:
 
 def _of_training(history: History) -> Iterator[Cause]:
     """Yield since when the model is ill or healthy, and how the loss changed."""
-    if history.sick_from is not None:
+    yield from history.found
+    if history.statuses[-1] == "not-learning":
+        pass  # that is of all steps
+    elif history.sick_from is not None:
         details = {"status": history.statuses[history.sick_from], "layer": history.sick_layer}
         yield Cause("ill-since", None, history.sick_from, details=details)
     elif history.statuses[0] != "healthy":
         since = max(index for index, one in enumerate(history.statuses) if one != "healthy") + 1
         yield Cause("healthy-since", None, since, details={"status": history.statuses[0]})
     course = {"first": history.losses[0], "steps": history.steps, "one_batch": history.one_batch}
-    yield Cause("loss-course", None, history.losses[-1], details=course)
+    last = history.losses[-1] if math.isnan(history.again) else history.again
+    yield Cause("loss-course", None, last, details=course)
 
 
 def _of_precision(lost: Sequence[Underflow], scale: float, amp: str | None) -> Iterator[Cause]:
@@ -151,6 +156,7 @@ def _recurrence(one: Recurrence) -> RecurrenceRecord:
 def _training(history: History) -> TrainingRecord:
     return TrainingRecord(
         losses=tuple(number(loss) for loss in history.losses),
+        first_batch_loss=number(history.again),
         statuses=tuple(history.statuses),
         sick_from_step=history.sick_from,
         first_layer=history.sick_layer,

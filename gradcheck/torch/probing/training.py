@@ -3,22 +3,17 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from gradcheck.diagnosis.report import Status
 from gradcheck.errors import OptionError, at_least, finite, one_of
 from gradcheck.spec.clip_rules import Rule, rule_of
 from gradcheck.spec.probing import OPTIMIZERS
 from gradcheck.torch.probing.measuring import Gradients
-from gradcheck.torch.probing.optimizers import Optimizer, make_optimizer
-from gradcheck.torch.probing.verdict import Judgement, sickest_layer
-
-#: The loss has exploded where it is so many times its first value.
-EXPLODED = 10.0
+from gradcheck.torch.probing.optimizers import Optimizer, find_not_held, make_optimizer
+from gradcheck.torch.probing.verdict import Judgement
 
 
 class Steps(NamedTuple):
@@ -29,6 +24,7 @@ class Steps(NamedTuple):
     warmup: int  # the first so many rise linearly to the full rate
     clip: Rule | None
     config: dict[str, Any]  # how the report says it
+    not_held: tuple[str, ...]  # parameters that want a gradient, and that the optimizer doesn't train
     share: float = 1.0  # of every learning rate
 
 
@@ -65,7 +61,7 @@ def make_steps(
         "warmup": warmup or None,
         "clip": None if rule is None else str(rule),
     }
-    return Steps(number, made, warmup, rule, config)
+    return Steps(number, made, warmup, rule, config, find_not_held(model, made))
 
 
 def _make_clip(rule: str | Rule | None) -> Rule | None:
@@ -123,35 +119,6 @@ CLIPS: dict[str, Callable[[Sequence[Tensor], float], Any]] = {
     "norm": _clip_each_norm,
     "global-norm": nn.utils.clip_grad_norm_,
 }
-
-
-@dataclass
-class History:
-    """What the steps of training show: since when the model is ill, and where it began."""
-
-    losses: list[float] = field(default_factory=list)  # before each step, and after the last
-    statuses: list[Status] = field(default_factory=list)  # as many verdicts
-    sick_from: int | None = None  # the first of the steps after which the model is ill to the end
-    sick_layer: str | None = None  # where it showed first
-    one_batch: bool = False  # the same for each step
-
-    @property
-    def steps(self) -> int:
-        """Taken."""
-        return len(self.losses) - 1
-
-    def add(self, judgement: Judgement) -> None:
-        """Add what was found at the start, or after a step."""
-        flow, diagnosis = judgement.found.flow, judgement.diagnosis
-        loss, status = flow.output.loss, diagnosis.verdict.status
-        if status == "healthy" and self.losses and loss > EXPLODED * max(self.losses[0], 1e-12):
-            status = "exploding"
-        if status == "healthy":
-            self.sick_from = self.sick_layer = None
-        elif self.sick_from is None:
-            self.sick_from, self.sick_layer = len(self.losses), sickest_layer(flow, diagnosis)
-        self.losses.append(loss)
-        self.statuses.append(status)
 
 
 @contextmanager

@@ -9,9 +9,9 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
 from gradcheck.torch import probe  # noqa: E402
+from gradcheck.torch.probing.history import History, Point  # noqa: E402
 from gradcheck.torch.probing.precision import Underflow  # noqa: E402
 from gradcheck.torch.probing.reporting import _of_precision, _of_training  # noqa: E402
-from gradcheck.torch.probing.training import History  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("seeded")
 
@@ -60,8 +60,10 @@ def test_weights_that_are_not_finite_name_their_layers():
 
 
 def test_a_history_says_since_when_the_model_is_ill_or_healthy():
-    ill = History([1.0, 2.0, 3.0], ["healthy", "dead", "dead"], 1, "layer 3")
-    healthy = History([1.0, 0.5, 0.2], ["dead", "dead", "healthy"])
+    ill, healthy = (History(mlp(), one_batch=True) for _ in range(2))
+    ill.points = [Point(loss, 1, 1, 1, status) for loss, status in [(1.0, "healthy"), (2.0, "dead"), (3.0, "dead")]]
+    ill.sick_from, ill.sick_layer = 1, "layer 3"
+    healthy.points = [Point(loss, 1, 1, 1, status) for loss, status in [(1.0, "dead"), (0.5, "dead"), (0.2, "healthy")]]
     assert [(cause.code, cause.value) for cause in _of_training(ill)] == [("ill-since", 1), ("loss-course", 3.0)]
     assert [(cause.code, cause.value) for cause in _of_training(healthy)] == [
         ("healthy-since", 2),

@@ -1,0 +1,35 @@
+"""The course of training: its steps are taken, looked at one by one, and then as a whole."""
+
+from collections.abc import Callable
+
+from gradcheck.torch.probing.history import History
+from gradcheck.torch.probing.training import Steps, train
+from gradcheck.torch.probing.verdict import Judgement
+
+
+def follow(
+    run: Callable[[int], Judgement], steps: Steps | None, history: History, tick: Callable[[float], None] | None = None
+) -> Judgement:
+    """Take steps of training into a history, and return what is found after the last one.
+
+    Parameters
+    ----------
+    run : callable
+        Number of a batch ↦ what a pass of it finds.
+    steps : Steps or None
+        None: one pass, and none after it.
+    history : History
+        Still empty.
+    tick : callable, optional
+        Called with the share of the work that has been done.
+    """
+    passes = 1 if steps is None else steps.number + 2
+    for judgement in train(run, steps):
+        history.add(judgement)
+        if tick is not None:
+            tick(len(history.points) / passes)
+    if steps is None:
+        return judgement
+    if not judgement.found.flow.obstacle:
+        history.close(run(0).found, steps)
+    return judgement

@@ -1,0 +1,205 @@
+"""What steps of training show: since when a model is ill, whether its loss explodes, and whether it moves at all.
+
+No criterion depends on what is added to a loss or what it is multiplied with, except where it is known to be zero at
+best: the losses of a policy gradient, of a likelihood or of a critic are as often below zero as above it.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from itertools import pairwise, takewhile
+from statistics import median
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from gradcheck.diagnosis.causes import Cause
+from gradcheck.diagnosis.report import Status
+from gradcheck.torch.probing.passing import ModelPass
+from gradcheck.torch.probing.training import Steps
+from gradcheck.torch.probing.verdict import Judgement, sickest_layer
+
+#: Something has exploded where it is so many times its first value.
+EXPLODED = 10.0
+
+#: A loss has exploded only if the first batch's shows at least this share of its rise.
+SEEN = 0.1
+
+#: Steps at the full rate before a loss may be said to stay where it is.
+ENOUGH = 20
+
+#: A loss that is zero at best stays where it is if it moves by less than this share of itself.
+STILL = 1e-3
+
+#: The parameters stay where they are if they move by less than this share of their size in a step.
+UNMOVED = 1e-7
+
+#: The outputs of different examples have become alike below this share of how far they were apart, and haven't above.
+ALIKE, APART = 0.1, 0.5
+
+#: A loss no longer falls where it falls by less than so many typical changes from one step to the next.
+NOISE = 2.0
+
+
+class Point(NamedTuple):
+    """What matters of one pass for the course of training."""
+
+    loss: float
+    gradient: float  # norm of all of it
+    weights: float  # norm of all that is trained
+    spread: float  # of the outputs over the examples
+    status: Status
+
+    def explodes(self, first: "Point") -> bool:
+        """Whether the loss is above the first one, and the gradient or the weights have grown tenfold."""
+        return self.loss > first.loss and (
+            self.gradient > EXPLODED * first.gradient > 0 or self.weights > EXPLODED * first.weights > 0
+        )
+
+
+class History:
+    """The course of training, by one point for each pass.
+
+    Parameters
+    ----------
+    model : nn.Module
+    one_batch : bool
+        The same for each step.
+
+    Attributes
+    ----------
+    first : Judgement
+        Before the first step.
+    points : list of Point
+        Before each step, and after the last one.
+    sick_from : int or None
+        The first of the steps after which the model is ill to the end.
+    sick_layer : str or None
+        Where it showed first.
+    again : float
+        Loss of the first batch after the last step, with the same random numbers; nan if that wasn't measured.
+    found : list of Cause
+        What the course as a whole shows.
+    """
+
+    first: Judgement
+
+    def __init__(self, model: nn.Module, one_batch: bool) -> None:
+        self._trained = [one for one in model.parameters() if one.requires_grad]
+        self._start: Sequence[Tensor] = ()
+        self.one_batch = one_batch
+        self.points: list[Point] = []
+        self.sick_from: int | None = None
+        self.sick_layer: str | None = None
+        self.again = math.nan
+        self.found: list[Cause] = []
+        self._loud: set[int] = set()  # points whose verdict is the loss's alone
+
+    @property
+    def losses(self) -> list[float]:
+        """Before each step, and after the last one."""
+        return [point.loss for point in self.points]
+
+    @property
+    def statuses(self) -> list[Status]:
+        """As many verdicts."""
+        return [point.status for point in self.points]
+
+    @property
+    def steps(self) -> int:
+        """Taken."""
+        return len(self.points) - 1
+
+    def add(self, judgement: Judgement) -> None:
+        """Add what was found at the start, or after a step."""
+        found, status = judgement.found, judgement.diagnosis.verdict.status
+        gradient = math.ldexp(_norm(one for one in found.gradients.values() if one is not None), -found.shift)
+        point = Point(found.flow.output.loss, gradient, _norm(self._trained), found.values.spread, status)
+        if not self.points:
+            self.first, self._start = judgement, [one.detach().clone() for one in self._trained]
+        self.points.append(point._replace(status=self._revised(point, found.values.never_negative)))
+        if self.points[-1].status == "healthy":
+            self.sick_from = self.sick_layer = None
+        elif self.sick_from is None:
+            self.sick_from, self.sick_layer = self.steps, sickest_layer(found.flow, judgement.diagnosis)
+
+    def _revised(self, point: Point, never_negative: bool) -> Status:
+        """Return the verdict on a pass, in the light of those before it."""
+        if not self.points:
+            return point.status
+        first, before = self.points[0], self.points[-1]
+        if point.status == "collapsed" and first.status == "healthy" and point.spread >= APART * first.spread:
+            return "healthy"  # trained layers need no more directions than the task has
+        if point.status != "healthy":
+            return point.status
+        loud = never_negative and point.loss > EXPLODED * first.loss > 0
+        if not (loud or (point.explodes(first) and before.explodes(first))):
+            return "healthy"
+        self._loud.add(len(self.points))
+        return "exploding"
+
+    def close(self, again: ModelPass, steps: Steps) -> None:
+        """Judge the course as a whole, given a pass of the first batch after the last step.
+
+        Notes
+        -----
+        The first batch with its own random numbers has no noise between batches, of dropout or of sampled actions in
+        it: what its loss has changed by, training has changed.
+        """
+        self.again = again.flow.output.loss
+        if steps.not_held:
+            self.found.append(Cause("not-held", None, len(steps.not_held), details={"names": steps.not_held}))
+        if self.again - self.points[0].loss <= SEEN * (self.losses[-1] - self.points[0].loss):
+            self._take_back()
+        stuck = self._stuck(again, steps) if self.points[-1].status == "healthy" else None
+        if stuck is not None:
+            self.points[-1] = self.points[-1]._replace(status="not-learning")
+            self.sick_from = self.steps
+            self.found.append(stuck)
+
+    def _take_back(self) -> None:
+        """Take back what the losses of harder batches than the first one said."""
+        for at in self._loud:
+            self.points[at] = self.points[at]._replace(status="healthy")
+        ill = takewhile(lambda at: self.points[at].status != "healthy", range(self.steps, -1, -1))
+        self.sick_from = min(ill, default=None)
+        self.sick_layer = self.sick_layer if self.sick_from is not None else None
+
+    def _stuck(self, again: ModelPass, steps: Steps) -> Cause | None:
+        """Return why training doesn't move the loss, if it doesn't."""
+        first, at_full_rate = self.points[0], self.steps - steps.warmup
+        way = _norm(one.detach() - start for one, start in zip(self._trained, self._start, strict=True))
+        if way == 0:
+            rate = max(float(group["lr"]) for group in steps.optimizer.param_groups)
+            return Cause("unmoved", None, self.steps, details={"rate": rate})
+        if at_full_rate < ENOUGH:
+            return None
+        pace = way / first.weights / at_full_rate if first.weights else math.inf
+        if pace < UNMOVED:
+            return Cause("barely-moved", None, pace, UNMOVED)
+        if again.values.spread < ALIKE * first.spread and self._is_flat():
+            return Cause("outputs-alike", None, again.values.spread / first.spread, ALIKE)
+        if (
+            not again.values.never_negative
+        ):  # what the loss is worth isn't known: a policy gradient's is 0 while it learns
+            return None
+        if abs(first.loss - self.again) < STILL * abs(first.loss):
+            return Cause("loss-still", None, first.loss - self.again, STILL)
+        if self.one_batch and min(self.again, *self._last_half()) >= first.loss:
+            return Cause("loss-no-lower", None, self.again, first.loss)
+        return None
+
+    def _last_half(self) -> list[float]:
+        return self.losses[len(self.points) // 2 :]
+
+    def _is_flat(self) -> bool:
+        """Whether the losses of the last half of the steps fall by no more than they vary."""
+        losses = self._last_half()
+        half = len(losses) // 2
+        noise = median(abs(after - before) for before, after in pairwise(losses))
+        return median(losses[:half]) - median(losses[half:]) <= NOISE * noise
+
+
+def _norm(tensors: Iterable[Tensor]) -> float:
+    """Return the norm of several tensors as one vector."""
+    return math.hypot(*(float(torch.linalg.vector_norm(one.detach())) for one in tensors))

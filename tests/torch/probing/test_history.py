@@ -1,0 +1,157 @@
+"""What steps of training show as a whole: an explosion by any loss, and a loss that stays where it is."""
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch import nn  # noqa: E402
+
+from gradcheck.torch import probe  # noqa: E402
+
+pytestmark = pytest.mark.usefixtures("seeded")
+
+
+def net(outputs=1):
+    return nn.Sequential(nn.Linear(8, 32), nn.Tanh(), nn.Linear(32, 32), nn.Tanh(), nn.Linear(32, outputs))
+
+
+def pairs(outputs=1):
+    x = torch.randn(32, 8)
+    return x, x[:, :outputs] + 0.3 * torch.randn(32, outputs)
+
+
+def shifted(output, target):
+    """A likelihood's: below zero where it is good."""
+    return (output - target).square().mean() - 3
+
+
+def adam(rate):
+    return lambda parameters: torch.optim.Adam(parameters, rate)
+
+
+# ---- explosion
+
+
+@pytest.mark.parametrize("rate", [0.05, 30.0])
+def test_an_explosion_is_the_same_for_a_loss_that_is_moved_and_scaled(rate):
+    model, batch = net(), pairs()
+
+    def scaled(output, target):
+        return 7 * shifted(output, target) - 50
+
+    one = probe(model, batch, shifted, steps=12, lr=rate).model.training
+    other = probe(model, batch, scaled, steps=12, lr=rate / 7).model.training
+    assert one.statuses == other.statuses
+    assert (one.sick_from_step is None) == (rate == 0.05)
+
+
+def test_a_likelihood_that_diverges_is_found_within_three_steps():
+    training = probe(net(), pairs(), shifted, steps=12, lr=30.0).model.training
+    assert training.statuses[0] == "healthy"
+    assert training.sick_from_step <= 3
+
+
+def test_a_policy_gradient_that_learns_is_healthy():
+    def policy_gradient(output, best):
+        policy = torch.distributions.Categorical(logits=output)
+        action = policy.sample()
+        reward = (action == best).float()
+        advantage = (reward - reward.mean()) / (reward.std() + 1e-8)
+        return -(policy.log_prob(action) * advantage).mean() - 0.01 * policy.entropy().mean() + 0.01386
+
+    def batch():
+        x = torch.randn(128, 8)
+        return x, x[:, :4].argmax(1)
+
+    assert probe(net(4), batch, policy_gradient, steps=30, optimizer=adam(3e-3)).verdict.status == "healthy"
+
+
+def test_a_critic_whose_loss_falls_without_bound_does_not_explode():
+    x, _ = pairs()
+    report = probe(net(), (x, x[:, :1].sign()), lambda output, sign: (output * sign).mean(), steps=30, optimizer="adam")
+    assert report.model.training.losses[-1] < -10
+    assert "exploding" not in report.model.training.statuses
+
+
+def test_a_batch_that_is_harder_than_the_first_one_is_no_explosion():
+    batches = iter(range(100))
+
+    def batch():
+        x = torch.randn(16, 8)
+        return x, torch.zeros(16, 1) if next(batches) == 0 else torch.full((16, 1), 3.0)
+
+    model = net()
+    nn.init.normal_(model[-1].weight, std=1e-3)
+    nn.init.zeros_(model[-1].bias)
+    report = probe(model, batch, "mean-square", steps=6, lr=1e-4)
+    assert report.model.training.losses[-1] > 1000 * report.model.training.losses[0]
+    assert report.verdict.status == "healthy"
+
+
+# ---- a collapse
+
+
+def test_layers_that_need_one_direction_only_have_not_collapsed():
+    x, _ = pairs()
+    report = probe(net(), (x, x[:, :1].sign()), lambda output, sign: (output * sign).mean(), steps=30, optimizer="adam")
+    assert report.summary.effective_rank_last < 1.8
+    assert report.verdict.status == "healthy"
+
+
+def test_outputs_that_become_alike_are_named_though_the_loss_fell_at_first():
+    def fading(parameters):
+        return torch.optim.SGD(parameters, lr=0.1, weight_decay=5.0)
+
+    report = probe(net(), pairs(), shifted, steps=40, optimizer=fading)
+    assert report.verdict.status in ("not-learning", "collapsed", "vanishing")
+    assert report.verdict.status == report.model.training.statuses[-1]
+
+
+# ---- a loss that stays
+
+
+def test_a_rate_of_zero_is_named_after_one_step(said):
+    model = net()
+    optimizer = torch.optim.Adam(model.parameters())
+    torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: step / 10)  # a warm-up from zero
+    report = probe(model, pairs(), steps=1, optimizer=optimizer)
+    assert report.verdict.status == "not-learning"
+    assert "the learning rate is 0" in said(report)
+    assert report.model.training.sick_from_step == 1
+
+
+def test_an_optimizer_of_what_gets_no_gradient_trains_nothing(said):
+    model = net()
+    model.spare = nn.Linear(3, 3)
+    model.forward = lambda x: nn.Sequential.forward(model[:5], x)
+    report = probe(model, pairs(), steps=1, optimizer=torch.optim.SGD(model.spare.parameters(), lr=0.1))
+    assert report.verdict.status == "not-learning"
+    assert "no parameter that the optimizer holds gets a gradient" in said(report)
+    assert "0.weight, 0.bias, 2.weight and 3 more are not trained: the optimizer doesn't hold them" in said(report)
+
+
+def test_a_rate_that_is_far_too_small_is_named_for_any_loss(said):
+    report = probe(net(), pairs(), shifted, steps=20, optimizer="adam", lr=1e-10)
+    assert report.verdict.status == "not-learning"
+    assert "the learning rate is far too small" in said(report)
+
+
+@pytest.mark.parametrize(("options", "status"), [
+    ({"steps": 20}, "not-learning"), ({"steps": 19}, "healthy"), ({"steps": 30, "warmup": 11}, "healthy"),
+])  # fmt: skip
+def test_twenty_steps_at_the_full_rate_show_that_a_loss_stays(options, status, models, said):
+    report = probe(models.mlp(depth=4), (models.rows(), torch.randint(10, (64,))), lr=1e-5, **options)
+    assert report.verdict.status == status
+    assert ("less than 0.1%" in said(report)) == (status == "not-learning")
+
+
+def test_a_loss_that_is_no_lower_on_one_batch_is_named(said):
+    x, _ = pairs()
+    batch = x, torch.randint(2, (32,))
+
+    def away(parameters):
+        return torch.optim.SGD(parameters, lr=0.01, maximize=True)
+
+    report = probe(net(2), batch, steps=20, optimizer=away)
+    assert report.verdict.status == "not-learning"
+    assert "no lower than at the start" in said(report)
