@@ -31,6 +31,10 @@ ALIASES = {
     "grad_left": "grad_left",
     "clipped_percent": "clipped_percent clip clip_percent percent_clipped",
     "overflow": "overflow overflows number_of_skipped_iterations skipped_iterations skipped_steps",
+    "run": "run run_id run_name run_number experiment experiment_id experiment_name exp_name trial trial_id trial_name "
+    "job_id seed random_seed",
+    "time": "time elapsed elapsed_time time_elapsed elapsed_seconds wall_time walltime runtime _runtime seconds "
+    "time_total_s total_time",
     "nan_steps": "nan_steps number_of_nan_iterations nan_iterations",
 }  # fmt: skip
 
@@ -90,9 +94,10 @@ def _meaning(parts: list[str]) -> Column | None:
     """Return what the parts of a name mean: a quantity, perhaps in several parts, and a layer before or after it."""
     while len(parts) > 1 and _plain(parts[0]) in SECTIONS:
         parts = parts[1:]
-    whole = _QUANTITY.get(_plain("/".join(parts))) or quantity_of(words("/".join(parts)))
+    name = _plain("/".join(parts))
+    whole = _QUANTITY.get(name) or quantity_of(words("/".join(parts)))
     if whole:
-        return Column(whole)
+        return Column(whole, name if whole == "run" else "")  # several columns may tell runs apart together
     for size in range(1, len(parts)):
         quantity = _QUANTITY.get(_plain("/".join(parts[:size])))
         if quantity in LAYER_QUANTITIES:
@@ -162,3 +167,4 @@ class Layout:
 
     def __init__(self, columns: Iterable[Column], names: Iterable[str] = (), kind: str = "") -> None:
         self.columns, self.names, self.kind = tuple(columns), tuple(names), kind
+        self.tells_runs = any(column.quantity == "run" for column in self.columns)

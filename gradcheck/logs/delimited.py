@@ -42,9 +42,17 @@ class Delimited(Reader):
             self.problems.add(f"has columns of {len(runs):,} runs: of each quantity the first one is read", 1)
         for number, cells in enumerate(_records(decoded, delimiter, self.problems), start=2):
             if len(cells) == len(header) and cells != header:
-                yield layout, texts([cells[place] for place in places], commas=delimiter != ",")
+                own = [cells[place] for place in places]
+                yield layout, texts(self._with_runs(own, layout), commas=delimiter != ",")
             elif cells and cells != header:
                 self.problems.add(f"has {len(cells)} cells, the header has {len(header)}: left out", number)
+
+    def _with_runs(self, cells: list[str], layout: Layout) -> list[str]:
+        """Return cells with numbers for the names of runs."""
+        if not layout.tells_runs:
+            return cells
+        pairs = zip(cells, layout.columns, strict=True)
+        return [str(self.run_number(cell)) if column.quantity == "run" else cell for cell, column in pairs]
 
 
 def _is_remark(line: str) -> bool:

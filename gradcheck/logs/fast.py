@@ -12,7 +12,7 @@ import json
 import re
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
@@ -101,12 +101,12 @@ def _parsed(texts: Iterator[bytes]) -> Numbers | None:
         return None
 
 
-def mould_of(line: bytes, record: Mapping[str, Any], wanted: list[int]) -> Mould | None:
-    """Return the mould of a line that holds a record; None if there is more in it than names and numbers."""
+def mould_of(line: bytes, numbers: list[float], wanted: list[int]) -> Mould | None:
+    """Return the mould of a line that holds these numbers; None if they can't be told from what else it holds."""
     values = list(_VALUE.finditer(line))
     if not (line.endswith(b"\n") and 0 < len(values) <= MOST_NUMBERS):
         return None
-    if [float(value[0]) for value in values] != list(record.values()):
+    if [float(value[0]) for value in values] != numbers:
         return None
     return Mould(line, [value.start() for value in values], wanted)
 

@@ -3,7 +3,7 @@
 import json
 import json.scanner
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, compress, groupby, zip_longest
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeAlias, cast
@@ -56,7 +56,7 @@ class JsonRecords(Reader):
         super().__init__(problems)
         self._wanted, self._kind = wanted, kind
         self._layers: list[str] | None = None
-        self._plans: dict[tuple[str, ...], Plan] = {}
+        self._plans: dict[tuple[tuple[str, ...], bool], Plan] = {}
         self._recorded: dict[tuple[str, ...], Layout] = {}
         self._loads: Callable[[bytes], Any] | None = None
         self._mould: fast.Mould | None = None
@@ -78,7 +78,7 @@ class JsonRecords(Reader):
             yield from self._sieved(lines, alike, number)
             number += len(lines)
             if 2 * sum(alike) < len(lines):
-                self._mould = self._mould_of(fast.most_alike(lines)) or self._mould
+                self._learn_mould(fast.most_alike(lines))
             self._loads = fast.orjson()  # a short log doesn't wait for its import
 
     def _sieved(self, lines: list[bytes], alike: list[bool], number: int) -> Iterator[LogRow]:
@@ -110,18 +110,21 @@ class JsonRecords(Reader):
         if pending:
             yield _joined(pending)
 
-    def _mould_of(self, line: bytes) -> fast.Mould | None:
-        """Return the mould of a line that was read, if it is a flat object of numbers with some to judge."""
+    def _learn_mould(self, line: bytes) -> None:
+        """Take the mould of a line that was read, if it is a flat object with some numbers to judge."""
         try:
             record = self._record(line)
         except (ValueError, RecursionError):
-            return None
-        plan = self._plans.get(tuple(record)) if isinstance(record, dict) else None
-        if plan is None or not plan.layout.columns:
-            return None
-        self._moulded = plan.layout
-        keys = list(record)
-        return fast.mould_of(line, record, [keys.index(name) for name in plan.layout.names])
+            return
+        plan = self._plans.get((tuple(record), False)) if isinstance(record, dict) else None
+        if plan is None or not plan.layout.columns or plan.whole:
+            return
+        known = {name: value for name, value in record.items() if type(value) in (int, float)}
+        if known.keys() >= set(plan.layout.names):
+            wanted = [list(known).index(name) for name in plan.layout.names]
+            mould = fast.mould_of(line, list(known.values()), wanted)
+            if mould:
+                self._mould, self._moulded = mould, plan.layout
 
     def _values(self, line: bytes, number: int) -> Taken | None:
         """Return what a line holds; None if it is damaged, or nothing that a diagnosis reads."""
@@ -172,15 +175,23 @@ class JsonRecords(Reader):
         return self._flat(record)
 
     def _flat(self, record: dict[str, Any]) -> Taken | None:
-        keys = tuple(record)
-        plan = self._plans.get(keys) or self._planned(record, keys)
+        keys, nested = tuple(record), dict in map(type, record.values())
+        plan = self._plans.get((keys, nested)) or self._planned(record, keys, nested)
         if plan.whole:
             return self._whole(record)
         if plan.nested:
             return self._flat(dict(_flattened(record)))
-        return (plan.layout, plan.pick(record)) if plan.layout.columns else None
+        if not plan.layout.columns:
+            return None
+        values = plan.pick(record)
+        return plan.layout, self._with_runs(values, plan.layout.columns) if plan.layout.tells_runs else values
 
-    def _planned(self, record: Mapping[str, Any], keys: tuple[str, ...]) -> Plan:
+    def _with_runs(self, values: tuple[Any, ...], columns: Sequence[Column]) -> tuple[Any, ...]:
+        """Return the values of rows, with numbers for the names of runs."""
+        names = [column.quantity == "run" for column in columns]
+        return tuple(self.run_number(one) if names[at % len(names)] else one for at, one in enumerate(values))
+
+    def _planned(self, record: Mapping[str, Any], keys: tuple[str, ...], nested: bool) -> Plan:
         """Find out what records with these keys hold, and remember it."""
         if len(self._plans) >= MOST_PLANS:
             self._plans.clear()
@@ -190,12 +201,13 @@ class JsonRecords(Reader):
             del names[LOSS]  # the mean of the whole run, after its last step
         picking = _picking_rows if _is_table(record, names) else _picking
         if picking is _picking:  # a layer's norm that no number can be read of isn't one that is missing
-            names = {column: name for column, name in names.items() if not (column.layer and _is_odd(record[name]))}
-        nested = picking is _picking and any(isinstance(value, dict) for value in record.values())
+            odd = {one for one, name in names.items() if one.layer and one.quantity != "run" and _is_odd(record[name])}
+            names = {column: name for column, name in names.items() if column not in odd}
         held = [record[name] for column, name in names.items() if column.quantity in ("loss", PART, "grad_norm")]
         whole = all(isinstance(value, dict) for value in held) and any(True for _ in self._as_columns(record))
         layout = Layout(names, names.values(), self._kind)
-        plan = self._plans[keys] = Plan(layout, picking(list(names.values())), nested, whole)
+        plan = Plan(layout, picking(list(names.values())), nested and picking is _picking, whole)
+        self._plans[keys, nested] = plan
         return plan
 
     def _as_columns(self, record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

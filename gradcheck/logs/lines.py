@@ -1,5 +1,6 @@
 """Lines of a file that may be hostile, torn or still growing."""
 
+import math
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +18,10 @@ ENDS = (b"\n", b"\r")
 
 #: Seconds between looks at a file that is followed.
 PAUSE = 0.2
+
+
+#: Names of runs that are told apart, their letters, and the number that stands for the first of them.
+MOST_NAMES, LONGEST_RUN, FIRST_NAME = 1000, 80, 2.0**50
 
 
 class Problems:
@@ -68,6 +73,20 @@ class Reader:
         self.problems = problems
         self.clip: tuple[str, float] | None = None
         self.seen: set[str] = set()
+        self.run_names: dict[str, float] = {}
+
+    def run_number(self, value: object) -> object:
+        """Return the number that stands for the name of a run; numbers stand for themselves."""
+        if not isinstance(value, str) or _is_number(value):
+            return value
+        if len(self.run_names) < MOST_NAMES:
+            self.run_names.setdefault(value[:LONGEST_RUN], FIRST_NAME + len(self.run_names))
+        return self.run_names.get(value[:LONGEST_RUN])
+
+    def run_text(self, number: float) -> str:
+        """Return what the log calls a run."""
+        names = {one: name for name, one in self.run_names.items()}
+        return names.get(number, f"{number:.15g}")
 
     @property
     def last_word(self) -> str:
@@ -77,6 +96,13 @@ class Reader:
     def worth(self, kind: str) -> int:
         """Return what rows of a kind are worth: 2 of the training, 1 those that are drawn over, 0 of a validation."""
         return 2
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 class BegunAnewError(Exception):

@@ -69,7 +69,8 @@ class Log:
             log.table.flush()
             several = len(log.table.runs)
             for number, run in enumerate(log.table.runs, start=1):
-                numbered = f"run {number} of {several}" if several > 1 else ""
+                own = ", ".join(f"{log.table.names[column]} {log.reader.run_text(value)}" for column, value in run.key)
+                numbered = f"run {number} of {several}{own and f' ({own})'}" if several > 1 else ""
                 yield ", ".join(filter(None, (log.name, numbered))), log, run
 
 

@@ -274,7 +274,9 @@ def _warnings(series: Series) -> Iterator[str]:
     if series.log.reader.last_word:
         yield f"the log ends with {series.log.reader.last_word!r}"
     back = series.run.steps_back
-    if back:
+    if series.run.newest_first:
+        yield "the steps fall from row to row: its newest row is the first, and it is read from the last one on"
+    elif back:
         times = "once" if back == 1 else f"{back:,} times"
         how = "they are sorted" if series.run.out_of_order else "where a step occurs twice, the later row counts"
         yield f"the steps go back {times}: {how}"

@@ -17,9 +17,17 @@ from gradcheck.logs.runs import RESUMES, Rows
 
 RISING, CONTINUES, MOVED = 3, 0.25, 0.1
 
+#: Rows from one step back to the next, on average, where only what is certain counts.
+FEWEST_BETWEEN = 8
+
 
 class Steps:
     """Numbers the rows of a log, block by block, and finds where another run begins.
+
+    Parameters
+    ----------
+    certain : bool
+        A run begins only where the loss is back where it was at the start, too.
 
     Attributes
     ----------
@@ -27,7 +35,8 @@ class Steps:
         The step of the last row.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, certain: bool = False) -> None:
+        self._certain = certain
         self.last, self._raw, self._epoch = -math.inf, -math.inf, math.inf
         self._first, self._rows, self._offset, self._interval = math.nan, 0, 0.0, 1.0
         self._losses = (math.nan, math.nan)
@@ -60,7 +69,7 @@ class Steps:
                     else before[at] - steps[at] + self._gap(steps[at])
                 )
             elif ordered and steps[at] <= self._first + self._interval / 2 and self._rows >= min(RISING, len(steps)):
-                if self._continues(losses[at : at + RISING]):
+                if not self._begins(losses[at : at + RISING]):
                     offsets[at:] += before[at] - steps[at] + self._interval
                 else:
                     offsets[at:] = 0.0
@@ -85,6 +94,8 @@ class Steps:
 
     def _is_orderly(self, steps: Rows, drops: npt.NDArray[np.intp], epochs: Rows | None) -> bool:
         """Whether the steps of a block rise but for a few places: one out of order begins no runs."""
+        if self._certain and len(drops) * FEWEST_BETWEEN > len(steps):
+            return False
         first = self._first if self._rows else float(steps[0])
         elsewhere = [
             at for at in drops.tolist() if steps[at] > first + self._interval / 2 and not self._risen(epochs, at)
@@ -106,9 +117,10 @@ class Steps:
             self._losses = first, median(known[-RISING:].tolist())
         self._rows += len(steps)
 
-    def _continues(self, losses: Rows) -> bool:
-        """Whether the loss goes on where it was: steps are counted from the beginning in each epoch."""
+    def _begins(self, losses: Rows) -> bool:
+        """Whether these losses are those of another run; else the loss goes on, and steps are counted in each epoch."""
         known, (first, last) = losses[np.isfinite(losses)], self._losses
         if not len(known) or not abs(last - first) > MOVED * abs(first):
-            return False
-        return bool(abs(np.median(known) - last) < CONTINUES * abs(last - first))
+            return not self._certain
+        near, now = CONTINUES * abs(last - first), float(np.median(known))
+        return abs(now - first) < near if self._certain else not abs(now - last) < near

@@ -47,6 +47,8 @@ class Run:
     ----------
     columns : dict
         Column ↦ its place; it grows as new ones come.
+    key : tuple
+        The columns that tell it from other runs, each with its value.
 
     Attributes
     ----------
@@ -61,10 +63,12 @@ class Run:
         Column ↦ the rows in which it isn't finite, each by itself.
     first_step, last_step : float
         Of the first row, and of the last one.
+    newest_first : bool
+        Each block of rows is of before the one that was taken in before it.
     """
 
-    def __init__(self, columns: dict[Column, int]) -> None:
-        self.columns = columns
+    def __init__(self, columns: dict[Column, int], key: tuple[tuple[Column, float], ...] = ()) -> None:
+        self.columns, self.key, self.newest_first = columns, key, False
         self.rows, self.stride, self.steps_back = 0, 1, 0
         self.nonfinite: Nonfinite | None = None
         self.nonfinite_of: dict[Column, Nonfinite] = {}
@@ -106,14 +110,14 @@ class Run:
     @property
     def out_of_order(self) -> bool:
         """Whether the steps go back too often for a run that is resumed."""
-        return self.steps_back > max(8, RESUMES * self.rows)
+        return self.newest_first or self.steps_back > max(8, RESUMES * self.rows)
 
     def _watch(self, block: Rows) -> None:
         """Count steps back and numbers that aren't finite; what a resumed run repeats is forgotten."""
-        steps = np.concatenate([[self.last_step], block[:, 0]])
+        steps = np.concatenate([[-math.inf if self.newest_first else self.last_step], block[:, 0]])
         back = np.flatnonzero(np.diff(steps) < 0)
         self.steps_back += len(back)
-        self.last_step = float(steps[-1])
+        self.last_step = max(self.last_step, float(steps[-1])) if self.newest_first else float(steps[-1])
         columns = list(self.columns)[: block.shape[1]]
         watched = np.array([column.quantity in FINITE for column in columns])
         wrong = np.isinf(block) & watched
@@ -125,12 +129,26 @@ class Run:
         rows = np.flatnonzero(wrong.any(1))
         if len(rows):
             first = {c: float(block[rows[0], at]) for at, c in enumerate(columns) if wrong[rows[0], at]}
-            self.nonfinite = _with(self.nonfinite, block, rows, first)
+            self.nonfinite = self._with(self.nonfinite, block, rows, first)
             for at in np.flatnonzero(wrong.any(0)):
                 own = np.flatnonzero(wrong[:, at])
                 column = columns[at]
                 first = {column: float(block[own[0], at])}
-                self.nonfinite_of[column] = _with(self.nonfinite_of.get(column), block, own, first)
+                self.nonfinite_of[column] = self._with(self.nonfinite_of.get(column), block, own, first)
+
+    def _with(
+        self, old: Nonfinite | None, block: Rows, rows: npt.NDArray[np.intp], first: dict[Column, float]
+    ) -> Nonfinite:
+        """Return what was counted before, and these rows of a block."""
+        begin, end = float(block[rows[0], 0]), float(block[rows[-1], 0])
+        if old is None:
+            return Nonfinite(begin, end, len(rows), first)
+        count = old.rows + len(rows)
+        return (
+            Nonfinite(begin, old.last_step, count, first)
+            if self.newest_first
+            else old._replace(last_step=end, rows=count)
+        )
 
     def _forget(self, again: float) -> None:
         """Forget what isn't finite from a step on that a resumed run does anew."""
@@ -164,12 +182,6 @@ class Run:
         groups = _grouped(np.where(np.isfinite(sizes), sizes, -1.0)[:, None], together, -2.0)[:, :, 0]
         largest = groups.argmax(1) + together * np.arange(len(groups))
         return np.where(np.isnan(rows[largest]), _samples(rows, together), rows[largest])
-
-
-def _with(old: Nonfinite | None, block: Rows, rows: npt.NDArray[np.intp], first: dict[Column, float]) -> Nonfinite:
-    """Return what was counted before, and these rows of a block."""
-    old = old or Nonfinite(float(block[rows[0], 0]), 0.0, 0, first)
-    return old._replace(last_step=float(block[rows[-1], 0]), rows=old.rows + len(rows))
 
 
 def _samples(rows: Rows, together: int) -> Rows:

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from gradcheck.logs.columns import PART, Column, Layout
+from gradcheck.logs.interleaved import Interleaved, Key
 from gradcheck.logs.lines import Problems
+from gradcheck.logs.numbering import Numbering
 from gradcheck.logs.numbers import NOT_A_NUMBER, LogRow
-from gradcheck.logs.restarts import Steps
 from gradcheck.logs.runs import JUDGED, Nonfinite, Rows, Run
 
 #: Columns of a log; later ones are left out.
@@ -47,11 +48,9 @@ class Table:
     names : dict
         Column ↦ what the log calls it.
     runs : list of Run
-        In the order of the log.
+        In the order of their last rows.
     rows_found : int
         Rows that were taken in, those without a number to judge included.
-    numbered_by : str
-        What the rows' numbers are: step, epoch, or empty where they were counted.
     """
 
     def __init__(self, problems: Problems) -> None:
@@ -60,13 +59,12 @@ class Table:
         self.names: dict[Column, str] = {}
         self.runs = [Run(self.columns)]
         self.rows_found = 0
-        self.numbered_by = ""
-        self._counted = 0
         self._places: dict[Layout, tuple[Any, Any]] = {}
         self._block = np.full((BLOCK_ROWS, 16), np.nan)
         self._filled = 0
-        self._before: dict[str, float] = {}
-        self._steps = Steps()
+        self._interleaved = Interleaved(self.columns)
+        self._of: dict[Key, tuple[Numbering, Run]] = {(): (Numbering(self.columns), self.runs[0])}
+        self._last: Key = ()
         self._sums = False
 
     @property
@@ -97,6 +95,11 @@ class Table:
         """Examine the rows that wait for more."""
         if self._filled:
             self._absorb()
+
+    @property
+    def numbered_by(self) -> str:
+        """What the last rows' numbers are: step, epoch, or empty where they were counted."""
+        return self._of[self._last][0].by
 
     @property
     def rows(self) -> int:
@@ -176,16 +179,41 @@ class Table:
                 self._add_up(block)
             block[block >= LARGEST] = np.inf
             block = self._judged(block)
-            restarts = self._number(block) if len(block) else []
-        for start, end in zip([0, *restarts], [*restarts, len(block)], strict=True):
-            if start and len(self.runs) < MOST_RUNS:
-                self.runs.append(Run(self.columns))
-                for run in self.runs[:-1]:
-                    run.thin(len(self.runs))
-            if end > start:
-                self.run.take(block[start:end], len(self.runs))
+            for key, rows in self._interleaved.parted(block) if len(block) else ():
+                self._take(key, rows)
         if self.stride > len(self._block):
             self._block = np.full((self.stride, self._block.shape[1]), np.nan)
+
+    def _take(self, key: Key, rows: Rows) -> None:
+        """Number rows of one of several runs that may be interleaved, and keep them."""
+        if key not in self._of:
+            self._begin(key)
+        self._last = key = key if key in self._of else self._last
+        numbering, run = self._of[key]
+        restarts = numbering.number(rows)
+        rows, run.newest_first = (rows[::-1], True) if numbering.newest_first else (rows, False)
+        for start, end in zip([0, *restarts], [*restarts, len(rows)], strict=True):
+            if start and len(self.runs) < MOST_RUNS:
+                run = self._begun(key)
+            if end > start:
+                run.take(rows[start:end], len(self.runs))
+        self._of[key] = numbering, run
+        self.runs.append(self.runs.pop(self.runs.index(run)))
+
+    def _begin(self, key: Key) -> None:
+        """Take a run in that has other values in the columns that tell runs apart, as long as there is room for it."""
+        if () in self._of and self._interleaved.first(key):
+            self._of[key] = self._of.pop(())
+            self._of[key][1].key = key
+        elif len(self.runs) < MOST_RUNS:
+            self._of[key] = Numbering(self.columns), self._begun(key)
+
+    def _begun(self, key: Key) -> Run:
+        """Return another run, for which the others make room."""
+        self.runs.append(Run(self.columns, key))
+        for run in self.runs[:-1]:
+            run.thin(len(self.runs))
+        return self.runs[-1]
 
     def _add_up(self, block: Rows) -> None:
         """Write the sum of the parts of a loss into the loss."""
@@ -206,34 +234,5 @@ class Table:
         if step is not None and beside.any():
             steps = block[:, step]
             highest = np.fmax.accumulate(np.where(judged, steps, np.nan))
-            beside &= ~(steps < np.fmax(highest, self._before.get("step", -np.inf)))
+            beside &= ~(steps < np.fmax(highest, self._of[self._last][0].last))
         return block[judged | beside]
-
-    def _number(self, block: Rows) -> list[int]:
-        """Write each row's step into the first column; return where another run begins."""
-        steps, epochs, lengths = (self._filled_up(block, name) for name in ("step", "epoch", "epoch_length"))
-        self.numbered_by = "step"
-        if steps is None:
-            own = epochs is not None and not (np.diff(epochs) == 0).any()  # rounded ones don't tell rows apart
-            self.numbered_by = "epoch" if own else ""
-            counted = np.arange(self._counted + 1.0, self._counted + 1.0 + len(block))
-            steps = epochs if epochs is not None and own else counted
-            epochs = lengths = None
-        self._counted += len(block)
-        place = self.columns.get(Column("loss"), block.shape[1])
-        losses = block[:, place] if place < block.shape[1] else np.full(len(block), np.nan)
-        block[:, 0], restarts = self._steps.numbered(steps, epochs, lengths, losses)
-        return restarts
-
-    def _filled_up(self, block: Rows, name: str) -> Rows | None:
-        """Return a column, its gaps filled with the number before; None if there is no such column, or number."""
-        place = self.columns.get(Column(name), block.shape[1])
-        if place >= block.shape[1]:
-            return None
-        values = np.where(np.isfinite(block[:, place]), block[:, place], np.nan)
-        if name not in self._before and np.isnan(values).all():
-            return None
-        known = np.maximum.accumulate(np.where(np.isnan(values), -1, np.arange(len(values))))
-        filled = np.where(known >= 0, values[known], self._before.get(name, 0.0))
-        self._before[name] = float(filled[-1])
-        return filled

@@ -45,7 +45,8 @@ MEANINGS = {
     "val/loss": None,
     "loss/aux": None,
     "fc1/loss": None,
-    "time": None,
+    "time": Column("time"),
+    "seed": Column("run", "seed"),
     "": None,
     "//": None,
     "x" * 600 + "/grad_norm": None,
@@ -57,7 +58,8 @@ def test_a_column_is_known_by_its_usual_names():
 
 
 def test_every_quantity_is_known_by_its_own_name():
-    assert [meaning(quantity) for quantity in ALIASES] == [Column(quantity) for quantity in ALIASES]
+    of_runs = {"run": "run"}  # several columns tell runs apart together
+    assert [meaning(quantity) for quantity in ALIASES] == [Column(one, of_runs.get(one, "")) for one in ALIASES]
 
 
 def test_no_name_means_two_quantities():
