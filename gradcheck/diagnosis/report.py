@@ -163,6 +163,7 @@ class SuggestionRecord(Record):
     score: float = item("as in the verdict", minimum=0, maximum=1)
     gradient_span: float | None = item(GRADIENT_SPAN)
     effective_rank_last: float | None = item(EFFECTIVE_RANK_LAST)
+    loss: float | None = item("of other steps: the first batch's loss after them", default=None, of="probe")
 
 
 class TrainingRecord(Record):

@@ -40,6 +40,8 @@ def sentence(cause: Cause, flow: GradientFlow) -> str:
         "points": _points(flow),
         "value": _number(cause),
         "limit": abs(cause.limit or 0.0),
+        "hundredfold": 100 * _number(cause),
+        "hundredfold_limit": 100 * (cause.limit or 0.0),
         "names": listed(names),
         "s": "" if several else "s",
         "them": "them" if several else "it",
@@ -256,12 +258,12 @@ CODES = {
     ),
     "outputs-alike": Code(
         "value: how far the outputs of different examples are apart after the steps, over how far at the start",
-        "the loss stays where it is, and the outputs of different examples have become alike: {value:.1%} as far apart "
-        "as at the start",
+        "the loss stays where it is, and the outputs of different examples have become alike: "
+        "{hundredfold:.1f} % as far apart as at the start",
     ),
     "loss-still": Code(
         "value: by how much the first batch's loss falls in all steps, which is a smaller share of it than the limit",
-        "all steps together move the first batch's loss by less than {limit:.1%}",
+        "all steps together move the first batch's loss by less than {hundredfold_limit:g} % of it",
     ),
     "loss-no-lower": Code(
         "value: the batch's loss after the last step; limit: before the first one",

@@ -7,6 +7,7 @@ from rich.console import RenderableType
 from gradcheck.diagnosis.report import Report
 from gradcheck.diagnosis.sentences import chance_of_training
 from gradcheck.diagnosis.text.advice import advice
+from gradcheck.diagnosis.text.course import losses
 from gradcheck.diagnosis.text.layer_table import layer_table
 from gradcheck.diagnosis.text.picture import picture
 from gradcheck.render.heading import what_was_run
@@ -33,6 +34,7 @@ def _parts(report: Report, page: Page, all_layers: bool) -> Iterator[RenderableT
     yield aside(what_was_run(report.config))
     yield ""
     yield _verdict(report)
+    yield from losses(report, page)
     yield ""
     yield indented(picture(report, page.width - 2 * INDENT, page.glyphs))
     yield ""

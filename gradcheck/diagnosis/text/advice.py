@@ -20,18 +20,29 @@ def advice(report: Report, width: int) -> Iterator[RenderableType]:
     of_model = report.command == "probe"
     if report.suggestions:
         yield ""
-        yield Text("  What would fix it (each simulated)")
+        yield Text(f"  {_heading(report)}")
         yield from _lines(report.suggestions, width, of_model)
         if of_model:
             yield ""
             yield Text("  The first of them in PyTorch (model is yours)")
             yield indented(Text(report.suggestions[0].command), 2 * INDENT)
-    elif report.suggestions is not None and report.verdict.status != "healthy" and not report.config.get("weights"):
+    elif report.suggestions is not None and report.verdict.status != "healthy" and not _of_another_kind(report):
         yield ""
         yield Text("  No single change that was simulated fixes it; try two together.")
     yield ""
     for command in next_commands(report):
         yield to_copy(command)
+
+
+def _of_another_kind(report: Report) -> bool:
+    """Whether two changes together are no advice: the weights are given, or it is training that makes a model ill."""
+    return bool(report.config.get("weights") or (report.config.get("steps") and report.command == "probe"))
+
+
+def _heading(report: Report) -> str:
+    if report.suggestions and report.suggestions[0].loss is not None:
+        return "What keeps it healthy (each tried: the same steps, from the same start)"
+    return "What would fix it (each simulated)"
 
 
 def _lines(suggestions: tuple[SuggestionRecord, ...], width: int, of_model: bool) -> Iterator[RenderableType]:
@@ -40,6 +51,8 @@ def _lines(suggestions: tuple[SuggestionRecord, ...], width: int, of_model: bool
     longest = max(map(len, changes))
     for change, suggestion in zip(changes, suggestions, strict=True):
         figures = f"span {suggestion.gradient_span:.1f}   trains: {percent(suggestion.score)}"
+        if suggestion.loss is not None:
+            figures = f"loss {suggestion.loss:.3g} after them"
         fits = 2 * INDENT + longest + 3 + len(figures) <= width
         line = Text(change.ljust(longest) if fits else change, style="bold")
         line.append(f"   {figures}" if fits else f"\n{figures}", style="not bold")

@@ -78,6 +78,8 @@ class History:
         Where it showed first.
     again : float
         Loss of the first batch after the last step, with the same random numbers; nan if that wasn't measured.
+    pace : float
+        Share of their norm by which the parameters have moved in a step at the full rate, on average.
     found : list of Cause
         What the course as a whole shows.
     """
@@ -92,6 +94,7 @@ class History:
         self.sick_from: int | None = None
         self.sick_layer: str | None = None
         self.again = math.nan
+        self.pace = math.nan
         self.found: list[Cause] = []
         self._loud: set[int] = set()  # points whose verdict is the loss's alone
 
@@ -174,9 +177,9 @@ class History:
             return Cause("unmoved", None, self.steps, details={"rate": rate})
         if at_full_rate < ENOUGH:
             return None
-        pace = way / first.weights / at_full_rate if first.weights else math.inf
-        if pace < UNMOVED:
-            return Cause("barely-moved", None, pace, UNMOVED)
+        self.pace = way / first.weights / at_full_rate if first.weights else math.inf
+        if self.pace < UNMOVED:
+            return Cause("barely-moved", None, self.pace, UNMOVED)
         if again.values.spread < ALIKE * first.spread and self._is_flat():
             return Cause("outputs-alike", None, again.values.spread / first.spread, ALIKE)
         if (

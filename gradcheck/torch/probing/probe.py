@@ -23,6 +23,7 @@ from gradcheck.torch.probing.course import follow
 from gradcheck.torch.probing.cures import cures, is_ill
 from gradcheck.torch.probing.eager import as_written, is_compiled, run_eagerly
 from gradcheck.torch.probing.gates import find_nearly_shut, find_shut, opened
+from gradcheck.torch.probing.gentler import keep_healthy
 from gradcheck.torch.probing.history import History
 from gradcheck.torch.probing.losses import LossFunction
 from gradcheck.torch.probing.optimizers import Optimizer
@@ -97,8 +98,8 @@ def probe(
     seed : int
         For targets that are drawn, and for dropout.
     suggest : bool, optional
-        Try changes that may fix an ill model, on copies of it; None: where a pass takes a moment, and no steps are
-        asked for.
+        Try changes that may fix an ill model, on copies of it, and other steps where those taken make it ill; None:
+        the former where a pass takes a moment, and no steps are asked for.
     vanish_below, explode_above, max_span, min_rank, dead_above, saturated_above : float
         Limits of what is healthy; see ``gradcheck.Thresholds``.
     tick : callable, optional
@@ -136,16 +137,24 @@ def probe(
         model.train(mode == "train")
         if amp is not None:
             lost = underflows(lambda kind: trial.run(0, kind), amp)
-        judgement = follow(lambda number: judge(trial.run(number, amp), limits), plan, history, tick)
+        run = partial(_found, trial, limits, amp)
+        with untouched(model, training):
+            judgement = follow(run, plan, history, tick)
+        if plan is not None and suggest is not False:
+            suggestions = keep_healthy(model, plan, history, run, tick)
         if suggest or (suggest is None and not steps and is_ill(judgement) and trial.takes_a_moment()):
-            run = partial(_judged, trial, limits, amp)
-            suggestions = cures(model, judgement, run, seed)
+            suggestions = suggestions or cures(model, history.first, partial(_judged, trial, limits, amp), seed)
     options = {
         "loss": loss, "mode": mode, "amp": amp, "steps": steps, **(NO_STEPS if plan is None else plan.config),
         "seed": seed, "suggest": suggestions is not None,
     }  # fmt: skip
     report = probe_report(model, options, limits, judgement, history, lost, compiled=compiled)
     return report if suggestions is None else replace(report, suggestions=suggestions)
+
+
+def _found(trial: "_Trial", limits: Thresholds, amp: str | None, number: int) -> Judgement:
+    """Return the judgement of the nth batch."""
+    return judge(trial.run(number, amp), limits)
 
 
 def _judged(trial: "_Trial", limits: Thresholds, amp: str | None, model: nn.Module) -> Judgement:
@@ -200,6 +209,7 @@ class _Trial(NamedTuple):
             again = self._pass(batch, number, precision)
         return again._replace(
             opened=tuple(shut), gradients=found.gradients, shift=found.shift, at_loss=found.at_loss,
+            values=found.values,
             flow=replace(again.flow, output=again.flow.output._replace(loss=found.at_loss.first.value)),
         )  # fmt: skip
 

@@ -49,7 +49,7 @@ def make_steps(
         One of the options isn't as it has to be.
     """
     rate = finite("lr", lr, "it is a learning rate", above=0)
-    warmup, rule = at_least("warmup", warmup, 0, "it counts steps of training"), _make_clip(clip)
+    warmup, rule = at_least("warmup", warmup, 0, "it counts steps of training"), make_clip(clip)
     if not number:
         return None
     made = make_optimizer(optimizer, rate, options or {}, model)
@@ -64,7 +64,7 @@ def make_steps(
     return Steps(number, made, warmup, rule, config, find_not_held(model, made))
 
 
-def _make_clip(rule: str | Rule | None) -> Rule | None:
+def make_clip(rule: str | Rule | None) -> Rule | None:
     """Return the rule by which gradients are clipped.
 
     Raises

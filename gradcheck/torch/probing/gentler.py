@@ -1,0 +1,112 @@
+"""Which other steps keep a model healthy that training makes ill: tried from the same start, on the same batches."""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from torch import nn
+
+from gradcheck.base.record import Frozen, number
+from gradcheck.diagnosis.report import SuggestionRecord
+from gradcheck.errors import GradcheckError
+from gradcheck.torch.probing.course import follow
+from gradcheck.torch.probing.history import History
+from gradcheck.torch.probing.training import Steps, make_clip, untouched
+from gradcheck.torch.probing.verdict import Judgement
+
+#: Factors of the learning rate where training makes the model ill, and where it doesn't move it.
+SMALLER, LARGER = (0.1, 0.01), (10.0, 100.0, 1000.0)
+
+#: A loss that stays where the parameters move by less than this share of their size in a step wants a larger rate.
+SLOW = 1e-3
+
+RATE = """for group in optimizer.param_groups:
+    group["lr"] *= {factor:g}"""
+
+WARM_UP = """warmup = torch.optim.lr_scheduler.LinearLR(optimizer, 1 / {steps}, total_iters={steps} - 1)
+# after each optimizer.step():
+warmup.step()"""
+
+CLIP = """# between loss.backward() and optimizer.step():
+torch.nn.utils.clip_grad_norm_(model.parameters(), {limit:g})"""
+
+
+class Way(NamedTuple):
+    """Other steps: the options that a report names them by, their PyTorch code, and how they are taken."""
+
+    changes: dict[str, Any]
+    code: str
+    steps: Steps
+
+
+def keep_healthy(
+    model: nn.Module,
+    steps: Steps,
+    history: History,
+    run: Callable[[int], Judgement],
+    tick: Callable[[float], None] | None = None,
+) -> tuple[SuggestionRecord, ...]:
+    """Return the other steps that end healthy and lower, the lowest loss first; none where those taken do.
+
+    Parameters
+    ----------
+    model : nn.Module
+        As it was before the first step; is left so.
+    steps, history
+        Those that were taken, and what they showed.
+    run : callable
+        Number of a batch ↦ what a pass of it finds; the same batch for the same number.
+    tick : callable, optional
+        Called with the share of the work that has been done.
+    """
+    if history.statuses[0] != "healthy" or history.statuses[-1] == "healthy":
+        return ()
+    ways, healed = list(_ways(steps, history)), list[tuple[float, SuggestionRecord]]()
+    for index, way in enumerate(ways):
+        tried = History(model, history.one_batch)
+        heard = None if tick is None else _part_of(tick, index, len(ways))
+        try:
+            with untouched(model, steps.optimizer):
+                judgement = follow(run, way.steps, tried, heard)
+        except GradcheckError:  # the user's model decides
+            continue
+        if tried.statuses[-1] == "healthy" and tried.again < history.losses[0]:
+            healed.append((tried.again, _record(way, judgement, tried)))
+    return tuple(record for _, record in sorted(healed, key=lambda pair: pair[0]))
+
+
+def _part_of(tick: Callable[[float], None], index: int, count: int) -> Callable[[float], None]:
+    return lambda share: tick((index + share) / count)
+
+
+def _ways(steps: Steps, history: History) -> Iterator[Way]:
+    rates = {float(group["lr"]) for group in steps.optimizer.param_groups}
+    if rates == {0.0}:
+        return
+    slow = history.statuses[-1] == "not-learning" and history.pace < SLOW
+    for factor in LARGER if slow else SMALLER:
+        rate = f"{factor * rates.copy().pop():.3g}" if len(rates) == 1 else f"{factor:g} times as high"
+        yield Way({"lr": rate}, RATE.format(factor=factor), steps._replace(share=factor))
+    if slow:
+        return
+    if not steps.warmup:
+        long = max(2, steps.number // 2)
+        yield Way({"warmup": long}, WARM_UP.format(steps=long), steps._replace(warmup=long))
+    norm = history.points[0].gradient
+    if steps.clip is None and 0 < norm < math.inf:
+        limit = float(f"{norm:.1g}")  # as large as the first gradient, about
+        rule = make_clip(f"global-norm:{limit:g}")
+        yield Way({"clip": str(rule)}, CLIP.format(limit=limit), steps._replace(clip=rule))
+
+
+def _record(way: Way, judgement: Judgement, tried: History) -> SuggestionRecord:
+    verdict, summary = judgement.diagnosis.verdict, judgement.summary
+    return SuggestionRecord(
+        changes=Frozen(way.changes),
+        command=way.code,
+        status=tried.statuses[-1],
+        score=verdict.score,
+        gradient_span=number(summary.gradient_span),
+        effective_rank_last=number(summary.effective_rank_last),
+        loss=number(tried.again),
+    )
