@@ -17,6 +17,7 @@ from gradcheck.logs.findings.clips import Replay, Threshold, replays, thresholds
 from gradcheck.logs.findings.criteria import find_all
 from gradcheck.logs.findings.finding import FINDING_KINDS, NOTE, SEVERITIES, Finding
 from gradcheck.logs.findings.meaning import as_meant
+from gradcheck.logs.findings.players import players
 from gradcheck.logs.findings.sentences import step_text
 from gradcheck.logs.in_memory import name_of
 from gradcheck.logs.log import Log
@@ -195,7 +196,7 @@ def report_on(
         findings=tuple(_finding(one, table) for one in found),
         thresholds=tuple(table),
         replays=tuple(replays(series)),
-        curves=Curves(grad_norm=_curve(series, "grad_norm"), loss=_curve(series, "loss")),
+        curves=Curves(grad_norm=_curve(series, "grad_norm"), loss=_curve(next(iter(players(series)), series), "loss")),
         warnings=(*log.problems.lines(), *_warnings(series)),
         runs=tuple(_runs(log, found, max_norm)),
         against=against,

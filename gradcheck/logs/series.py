@@ -1,5 +1,6 @@
 """What a log holds, as arrays: the one form in which all formats are judged."""
 
+from collections.abc import Sequence
 from copy import copy
 from functools import cached_property
 from typing import NamedTuple
@@ -71,7 +72,11 @@ class Series:
         Ascending.
     clip : tuple of str and float, or None
         Rule and threshold, if the log says so.
+    loss_name : str
+        What the loss is called in sentences.
     """
+
+    loss_name = "loss"
 
     def __init__(self, log: Log, run: Run | None = None) -> None:
         self.log, self.table, self.clip = log, log.table, log.reader.clip
@@ -87,6 +92,17 @@ class Series:
         other.columns = {column: at for column, at in self.columns.items() if column.quantity != quantity}
         for name in ("layers", "layer_levels", "norm", "norms", "loss"):
             other.__dict__.pop(name, None)
+        return other
+
+    def with_loss(self, parts: Sequence[Column]) -> "Series":
+        """Return these numbers with some parts of the loss in place of the whole one."""
+        other = self.without("loss")
+        other.columns, other.loss_name = self.columns, f"loss {' + '.join(self.names[part] for part in parts)}"
+        places = [self.columns[part] for part in parts]
+        for name, rows in (("samples", self.samples), ("peaks", self.peaks)):
+            copied = rows.copy()
+            copied[:, self.columns[Column("loss")]] = rows[:, places].sum(axis=1)
+            setattr(other, name, copied)
         return other
 
     def divided(self, quantity: str, divisor: str) -> "Series":

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from gradcheck.base.record import Record, item, number
 from gradcheck.logs.columns import PART, Column
 from gradcheck.logs.findings.finding import FINDING_KINDS
+from gradcheck.logs.findings.players import players
 from gradcheck.logs.log import Log
 from gradcheck.logs.series import Series
 
@@ -67,6 +68,10 @@ def _columns(series: Series) -> Iterator[LogColumn]:
     for quantity in ("loss", "grad_norm"):
         parts = [name for column, name in names.items() if column.quantity == PART]
         layers = [column for column in names if column.quantity == quantity and column.layer]
+        sides = players(series) if quantity == "loss" else []
+        if sides:
+            yield from (LogColumn(quantity="loss", name=side.loss_name.partition(" ")[2]) for side in sides)
+            continue
         own = names.get(Column(quantity)) or (" + ".join(parts) if quantity == "loss" else "")
         if own or layers or (quantity == "grad_norm" and series.layers):
             yield LogColumn(quantity=quantity, name=own or "that of all layers together")

@@ -27,6 +27,9 @@ STEP = _set("step steps iter iters iteration iterations update updates timestep 
 
 EPOCH = _set("epoch epochs")
 
+#: Words of two networks that play against each other: what one gains, the other may lose.
+PLAYERS = _set("g gen generator actor"), _set("d dis disc discr discriminator critic")
+
 #: Words beside them.
 CROSS_ENTROPY = frozenset(("cross", "entropy"))
 OF_LOSS = PLAIN | CROSS_ENTROPY
@@ -85,6 +88,12 @@ def layer_of(name: Sequence[str]) -> str:
     norm = own & GRADIENT_NORM or (own & GRADIENT and own & NORM)
     rest = [word for word in name if word not in GRADIENT | NORM | GRADIENT_NORM]
     return "" if not norm or own & VALIDATION or own & NO_LAYER else "_".join(rest)
+
+
+def player_of(name: Sequence[str]) -> int | None:
+    """Return which of two networks that play against each other a name in words means; None if it says neither."""
+    found = [at for at, words in enumerate(PLAYERS) if words & set(name)]
+    return found[0] if len(found) == 1 else None
 
 
 def is_part(name: Sequence[str]) -> bool:

@@ -44,6 +44,7 @@ SIGNS = {
     "activation-first": "an activation or a weight is not finite in the first row",
     "one-row": "it is in one row only",
     "no-gradient": "no gradient arrives at all",
+    "game": "it is the loss of one of two networks that play against each other",
     "constant": "the loss has the same value in every row",
     "at-chance": "the loss is the logarithm of a whole number",
     "not-zeroed": "gradients of the step before were still there",
@@ -51,6 +52,8 @@ SIGNS = {
 
 CAUSES: dict[str, tuple[Cause, ...]] = {
     "exploding": (
+        Cause("one of two networks has won, and the loss of the other has no end: lower the winner's learning rate, "
+              "update it less often, or regularise it (spectral norm, gradient penalty)", ("game",), True),
         Cause("call optimizer.zero_grad() in every step: gradients of the step before are still there", ("not-zeroed",),
               True),
         Cause(f"go back to a checkpoint from before, and clip the global norm at {THRESHOLD}"),
@@ -81,6 +84,8 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
               "shows which of them helps"),
     ),
     "collapsed": (
+        Cause("the discriminator has won, and the generator gets no gradient: lower its learning rate, update it less "
+              "often, smooth its labels, or add noise to its inputs", ("game",), True),
         Cause("a loss of exactly 0.0 from one row to the next is mostly a NaN that the Trainer hides: log with "
               "logging_nan_inf_filter=False, and look at the gradient norm", ("loss-zero",), True),
         Cause("look for dead or saturated units from this step on: lower the learning rate, or use leaky_relu or "

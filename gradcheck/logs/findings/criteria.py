@@ -1,18 +1,26 @@
 """All criteria together."""
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeAlias
+
 from gradcheck.logs.findings.clips import find_clipping
 from gradcheck.logs.findings.decay import find_collapsed, find_vanishing
 from gradcheck.logs.findings.finding import ERROR, FINDING_KINDS, SEVERITIES, Finding
-from gradcheck.logs.findings.growth import find_exploding, find_spikes
+from gradcheck.logs.findings.growth import find_exploding
 from gradcheck.logs.findings.losses import find_loss_jump, find_loss_rises, find_not_learning
 from gradcheck.logs.findings.magnitudes import find_huge, find_zeros
 from gradcheck.logs.findings.meaning import as_meant
 from gradcheck.logs.findings.nonfinite import find_nonfinite
+from gradcheck.logs.findings.players import players
 from gradcheck.logs.findings.scaling import find_clipped_scaled
 from gradcheck.logs.findings.short import find_short_growth, find_short_spike, find_too_short
 from gradcheck.logs.findings.signs import with_signs
+from gradcheck.logs.findings.spikes import find_spikes
 from gradcheck.logs.findings.states import find_dead, find_no_gradient, find_not_zeroed, find_update_ratios
 from gradcheck.logs.series import Series
+
+#: A series ↦ what is found in it.
+Criterion: TypeAlias = Callable[[Series], list[Finding]]
 
 #: Those that need nothing but the log.
 CRITERIA = (
@@ -20,6 +28,9 @@ CRITERIA = (
     find_loss_rises, find_dead, find_spikes, find_short_spike, find_huge, find_not_learning, find_loss_jump,
     find_update_ratios, find_not_zeroed, find_too_short,
 )  # fmt: skip
+
+#: Those that hold for the loss of one of two networks that play against each other: it may rise, fall, jump and stay.
+OF_A_SIDE = (find_exploding, find_short_growth, find_zeros, find_spikes, find_short_spike)
 
 #: Findings of layers that get hardly any gradient.
 STARVING = ("vanishing", "no-gradient", "collapsed")
@@ -40,11 +51,26 @@ def find_all(series: Series, max_norm: float | None = None) -> list[Finding]:
     if not len(series.steps):
         return []
     series, found = as_meant(series)
-    found = found + [finding for criterion in CRITERIA for finding in criterion(series)]
+    sides = players(series)
+    found = found + list(_of_a_game(series, sides) if sides else _by(CRITERIA, series))
     found += find_clipping(series, max_norm) + find_clipped_scaled(series, max_norm)
     found = [with_signs(one, series, max_norm) for one in found if not _is_explained(one, found)]
     kinds = list(FINDING_KINDS)
     return sorted(found, key=lambda one: (SEVERITIES.index(one.weight), kinds.index(one.kind)))
+
+
+def _by(criteria: Iterable[Criterion], series: Series) -> Iterator[Finding]:
+    """Yield what criteria find in a series."""
+    return (finding for criterion in criteria for finding in criterion(series))
+
+
+def _of_a_game(series: Series, sides: Sequence[Series]) -> Iterator[Finding]:
+    """Yield what is found where two networks play against each other: in the gradients, and in each loss by itself."""
+    yield from _by((find_nonfinite, find_too_short), series)
+    yield from _by((one for one in CRITERIA if one not in (find_nonfinite, find_too_short)), series.without("loss"))
+    for side in sides:
+        for finding in _by(OF_A_SIDE, side.without("grad_norm")):
+            yield finding._replace(signs=(*finding.signs, "game"))
 
 
 def _is_explained(one: Finding, found: list[Finding]) -> bool:

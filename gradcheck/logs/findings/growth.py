@@ -1,4 +1,4 @@
-"""Growth that doesn't end, and spikes, which do: both in logarithms, both relative to the run itself.
+"""Growth that doesn't end, in logarithms and relative to the run itself.
 
 | constant | value | reason |
 |---|---|---|
@@ -6,22 +6,16 @@
 | ``RISE_LEARNING`` | 3 decades | while the loss improves, gradients may grow as weights do |
 | ``RECORD`` | 1 decade | the run has never been within a factor of ten of it |
 | ``DRAWDOWN`` | 0.5 decades, 5 deviations | a trend doesn't come down in between |
-| ``SPIKE`` | 1 decade | clipping at ten times the usual norm is the loosest that is recommended (Pascanu et al. 2013) |
-| ``CHANCE`` | 1e-3 | spikes expected by chance in a run without any, from its extrapolated tail |
-| ``CHANCE_HEAVY`` | 0.05 | the same if the tail is heavier than any power law of norms: a looser guess |
 """
 
-import math
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from gradcheck.logs.findings.bursts import find_burst
 from gradcheck.logs.findings.finding import Finding
 from gradcheck.logs.findings.learning import has_improved
-from gradcheck.logs.findings.movers import first_movers, outstanding
-from gradcheck.logs.findings.robust import FEWEST, Numbers, block_medians, deviation, side_medians
+from gradcheck.logs.findings.movers import first_movers
+from gradcheck.logs.findings.robust import Numbers, block_medians, deviation
 from gradcheck.logs.series import Series, Track
 
 RISE, RISE_LEARNING, RECORD = 2.0, 3.0, 1.0
@@ -39,29 +33,6 @@ AT_ONCE = 3
 
 #: Part of the rise that must be in the second half of the growth, or it has ended.
 GOING_ON = 0.25
-
-SPIKE, CHANCE, CHANCE_HEAVY = 1.0, 1e-3, 0.05
-
-#: Fewest rows whose last hundredth is at least three.
-MANY = 300
-
-#: Rows on either side that a spike is compared with: near ones, and this part of all for broad spikes.
-NEAR, BROAD = 12, 8
-
-#: Most rows in which spikes are looked for: of more, the peaks of neighbours.
-MOST_ROWS = 4096
-
-#: Decades of a short run's highest rows, and those that all others stay below; else the highest are its tail.
-LONELY, QUIET = 1.75, 0.3
-
-#: Decades more that the last rows need, beyond twice what others reach: nothing after them shows that they come back.
-MARGIN, APART = 0.5, 2.0
-
-#: If more than this part of the rows are spikes, they are the spread of the run.
-COMMON = 0.05
-
-#: The same of rows that a gap sets apart from all others.
-FEW = 0.1
 
 
 def find_exploding(series: Series) -> list[Finding]:
@@ -164,133 +135,6 @@ def _begin(levels: Numbers, base: float) -> int:
     return len(levels) % 3 + 3 * int(low[-1]) if len(low) else 0
 
 
-def find_spikes(series: Series) -> list[Finding]:
-    """Find single gradients far above those before and after, and above what the tail of the run explains."""
-    what, track = magnitude(series)
-    end = find_growth(track, series)
-    track = _pooled((track if end is None else track.until(track.steps[end.begin])).above_zero())
-    if len(track) < 2 * FEWEST:
-        return []
-    excess = _excess(track)
-    single = excess[~np.isnan(excess) & ~_broad(excess > SPIKE)]
-    if len(single) < FEWEST:
-        return []
-    below = _below_the_gap(single)
-    limit = max(SPIKE, _tail(below))
-    excess = _with_the_last(excess, track, limit)
-    rows = np.flatnonzero(np.nan_to_num(excess, nan=-np.inf) > limit)
-    most = (COMMON if len(below) == len(single) else FEW) * len(track)
-    if not len(rows) or len(rows) > max(1, most):
-        return _burst(series, what, track)
-    rows = _widened(rows, track)
-    groups = np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1)
-    highest = int(rows[np.nanargmax(excess[rows])])
-    step, height = float(track.steps[highest]), float(excess[highest])
-    numbers = {"spikes": float(len(groups)), "highest_step": step, "log10_highest": height}
-    first, last = float(track.steps[rows[0]]), float(track.steps[rows[-1]])
-    return [Finding("spikes", first, last, outstanding(series, step), numbers, limit, {"what": what})]
-
-
-def _widened(rows: npt.NDArray[np.intp], track: Track) -> npt.NDArray[np.intp]:
-    """Return rows with all of the burst that they are in: its edges have its own rows on one side."""
-    found = find_burst(track)
-    inside = found is not None and bool(((rows >= found[0]) & (rows < found[1])).any())
-    return np.union1d(rows, np.arange(*found[:2])) if found is not None and inside else rows
-
-
-def _burst(series: Series, what: str, track: Track) -> list[Finding]:
-    """Return the spike that is a burst of many rows, if there is one."""
-    found = find_burst(track)
-    if found is None:
-        return []
-    start, end, height = found
-    step = float(track.steps[start + int(np.argmax(track.level[start:end]))])
-    numbers = {"spikes": 1.0, "highest_step": step, "log10_highest": height}
-    first, last = float(track.steps[start]), float(track.steps[end - 1])
-    return [Finding("spikes", first, last, outstanding(series, step), numbers, SPIKE, {"what": what})]
-
-
-def _with_the_last(excess: Numbers, track: Track, limit: float) -> Numbers:
-    """Return the excess of the last rows, too: they have none after them, and must be above what one side explains."""
-    before, _ = side_medians(track.level, min(NEAR, len(track) // 4))
-    one_sided = track.peak - before
-    last = np.isnan(excess) & (np.arange(len(track)) >= len(track) - NEAR)
-    usual = one_sided[~np.isnan(one_sided) & ~last]
-    if not last.any() or len(usual) < FEWEST:
-        return excess
-    limit = max(limit, _tail(_below_the_gap(usual)), APART * float(usual.max())) + MARGIN
-    return np.where(last & (one_sided > limit), one_sided, excess)
-
-
-def _excess(track: Track) -> Numbers:
-    """Return how far each peak is above both its sides, near or far, in decades, (rows,)."""
-    found = np.full(len(track), np.nan)
-    for width in {min(NEAR, len(track) // 4), max(NEAR, len(track) // BROAD)}:
-        before, after = side_medians(track.level, width)
-        found = np.fmax(found, track.peak - np.maximum(before, after))
-    return found
-
-
-def _broad(high: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Return which rows are high together with both neighbours, or beside such a row: that is not chance."""
-    middle = high & np.roll(high, 1) & np.roll(high, -1)
-    return middle | np.roll(middle, 1) | np.roll(middle, -1)
-
-
-def _below_the_gap(excess: Numbers) -> Numbers:
-    """Return the rows below a gap that sets the highest ones apart, or all; else spikes would count as the tail.
-
-    In a power law's tail the gaps between neighbours, as logarithms and times their ranks, are alike and exponential
-    (Rényi 1953): a gap far above their mean, by ``CHANCE``, parts two populations.
-    """
-    ordered = np.sort(excess)
-    top = ordered[-int(COMMON * len(ordered)) - 1 :]
-    if len(top) < FEWEST:
-        return _below_the_highest(ordered, max(2, int(FEW * len(ordered))))
-    top = top[top > 0]
-    if len(top) < FEWEST:
-        return excess
-    spacings = np.diff(np.log(top)) * np.arange(len(top) - 1, 0, -1)
-    widest = int(np.argmax(spacings))
-    usual = float(np.delete(spacings, widest).mean())
-    apart = spacings[widest] > usual * math.log(len(spacings) / CHANCE)
-    return ordered[: len(ordered) - len(spacings) + widest] if apart else excess
-
-
-def _below_the_highest(ordered: Numbers, most: int) -> Numbers:
-    """Return the rows of a short run without the highest few, if all others are quiet; else these count as its tail."""
-    for count in range(1, min(most + 1, len(ordered))):
-        if ordered[-count] > LONELY and ordered[-count - 1] < QUIET:
-            return ordered[:-count]
-    return ordered
-
-
-def _tail(excess: Numbers) -> float:
-    """Return the height that by chance only ``CHANCE`` runs exceed, from the decline of the tail.
-
-    A power law of norms declines exponentially in logarithms; its rate is measured from the upper quarter to the last
-    twentieth, where spikes are too few to matter. A lighter tail declines faster still; a heavier one, with a power law
-    in its logarithms, takes more rows to measure: its power is that from the last twentieth to the last hundredth, and
-    ``CHANCE_HEAVY`` runs exceed the height.
-    """
-    upper, last, top = np.quantile(excess, [0.75, 0.95, 0.99])
-    decline = (last - upper) / math.log(0.25 / 0.05)
-    height = float(last + decline * math.log(0.05 * len(excess) / CHANCE))
-    if len(excess) < MANY or last <= 0:
-        return height
-    power = math.log(top / last) / math.log(0.05 / 0.01)
-    return max(height, float(top * (0.01 * len(excess) / CHANCE_HEAVY) ** power))
-
-
-def _pooled(track: Track) -> Track:
-    """Return a track of bounded length: the first level of neighbours, and their highest peak."""
-    together = -(-len(track) // MOST_ROWS)
-    if together <= 1:
-        return track
-    starts = np.arange(0, len(track), together)
-    return Track(track.steps[starts], track.level[starts], np.maximum.reduceat(track.peak, starts))
-
-
 def magnitude(series: Series) -> tuple[str, Track]:
     """Return the gradient's norm; the loss of a log without any."""
-    return ("gradient norm", series.norm) if len(series.norm) else ("loss", series.loss)
+    return ("gradient norm", series.norm) if len(series.norm) else (series.loss_name, series.loss)

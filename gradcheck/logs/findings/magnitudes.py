@@ -84,7 +84,7 @@ def _zero_loss(series: Series) -> list[Finding]:
     after = series.norms[series.steps >= steps[row]]
     both = len(after) > 0 and not np.isnan(after).all() and not np.nan_to_num(after).any()
     numbers = {"rows": float(len(losses) - row), "loss_before": float(losses[row - 1])}
-    details = {"zero_loss": True, "both": both}
+    details = {"zero_loss": True, "both": both, "what": series.loss_name}
     return [Finding("collapsed", float(steps[row]), float(steps[-1]), (), numbers, None, details, signs=("loss-zero",))]
 
 

@@ -13,7 +13,7 @@ import re
 
 import numpy as np
 
-from gradcheck.logs.columns import Column
+from gradcheck.logs.columns import PART, Column
 from gradcheck.logs.findings.finding import NOTE, Finding
 from gradcheck.logs.findings.growth import magnitude
 from gradcheck.logs.findings.robust import deviation
@@ -48,7 +48,8 @@ def find_nonfinite(series: Series) -> list[Finding]:
     signs = [*_signs_of_the_loss(series), *(["scale-at-minimum"] if stuck else []), *_signs(found, what, growth)]
     rows = counts[Column(what)].rows if Column(what) in counts else found.rows
     numbers = {"rows": float(rows)} | before | {name: number for name, number in growth.items() if number}
-    details = {"what": what, "value": value, "each": each, "signs": tuple(signs)}
+    part = next((column.layer for column in found.values if column.quantity == PART), "") if what == "loss" else ""
+    details = {"what": what, "value": value, "each": each, "signs": tuple(signs), "part": part}
     severity = NOTE if passing and not stuck else ""
     return [
         Finding("nonfinite", found.first_step, found.last_step, layers, numbers, None, details, severity, tuple(signs))

@@ -54,7 +54,8 @@ def _nonfinite(found: "Finding") -> str:
             often = f"the gradient overflows at step {step_text(found.first_step)}"
         return f"{often}, and the loss scale has fallen to {scale}: no scale fits"
     name, rows = str(found.details["what"]), int(found.numbers["rows"])
-    what = f"{WORDS.get(name, name)} is {'infinite' if found.details['value'] == math.inf else 'not a number'}"
+    part = " " + found.details["part"] if found.details.get("part") else ""
+    what = f"{WORDS.get(name, name)}{part} is {'infinite' if found.details['value'] == math.inf else 'not a number'}"
     when = f"{'from' if rows > 1 else 'at'} step {step_text(found.first_step)}"
     often = f"in {counted(rows, 'row')}" if rows > 1 else "in this row only"
     passes = ": the loss scale was too high, and the step was skipped" if found.severity else ""
@@ -95,7 +96,7 @@ def _vanishing(found: "Finding") -> str:
 def _collapsed(found: "Finding") -> str:
     if found.details.get("zero_loss"):
         rows, before = counted(int(found.numbers["rows"]), "row"), significant(found.numbers["loss_before"], 3)
-        what = "loss and gradient norm fall" if found.details["both"] else "the loss falls"
+        what = "loss and gradient norm fall" if found.details["both"] else f"the {found.details['what']} falls"
         return f"{what} to exactly zero at step {step_text(found.first_step)}, from {before}, in {rows} to the end"
     how_far = "to exactly zero" if found.details["zero"] else f"to 1/{factor_text(found.numbers['log10_fall'])}"
     if not found.details["whole"]:
