@@ -144,9 +144,9 @@ OF_LOSS = {
     ),
     "all-zero": Code("the gradient of all that is trained is exactly zero; value: how many parameters", _silent),
     "rounding": Code(
-        "the gradient of layers is rounding and nothing else: it isn't there in double precision; value: how many",
-        "the gradient of {names} is rounding and nothing else, and isn't there in double precision: the loss doesn't "
-        "depend on {them}, as where a softmax is taken over one expert alone",
+        "the gradient of layers is rounding and nothing else: it turns when weights move a little; value: how many",
+        "the gradient of {names} is rounding and nothing else, and points anywhere: the loss doesn't depend on {them}, "
+        "as where a softmax is taken over one expert alone",
     ),
     "frozen": Code(
         "parameters are frozen; value: how many; limit: of how many",

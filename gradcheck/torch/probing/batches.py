@@ -51,15 +51,6 @@ class Batch(NamedTuple):
         keywords = {name: copy(value) for name, value in self.keywords.items()}
         return Batch(arguments, keywords, self.targets), floats
 
-    def in_double(self) -> "Batch":
-        """Return the batch with its floats in double precision, targets among them."""
-
-        def wide(value: object) -> object:
-            return value.double() if isinstance(value, Tensor) and value.is_floating_point() else value
-
-        keywords = {name: wide(value) for name, value in self.keywords.items()}
-        return Batch(tuple(map(wide, self.arguments)), keywords, wide(self.targets))
-
 
 class Batches:
     """The batches of a probe: one, or what a function returns; those that were drawn are kept while they fit.

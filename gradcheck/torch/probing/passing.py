@@ -56,6 +56,7 @@ class ModelPass(NamedTuple):
     lost: tuple[str, ...] = ()  # layers that are trained and get no gradient, though the loss depends on them
     rounding: tuple[str, ...] = ()  # layers whose gradient is rounding and nothing else
     calls: int = 0  # of layers
+    cut: str = ""  # why no layer but the last receives a gradient, where none does
 
 
 def pass_batch(
@@ -134,7 +135,8 @@ def _pass(
     return ModelPass(
         flow, layers, zeros, route.readout, chosen.name, unused, silent, closed, max(rms, default=math.nan),
         gradients, shift, multiplied, parts, of_loss=of_loss, at_loss=at_loss,
-        trained=find_trained(model, gradients), calls=len(record.calls), values=values,
+        trained=find_trained(model, gradients), calls=len(record.calls), cut=_cut(record, layers, flow.obstacle),
+        values=values,
     )  # fmt: skip
 
 
@@ -186,10 +188,11 @@ def _flow(
     calls = {layer: record.of(layer) for layer in route.hidden}
     arrived = [layer for layer in route.hidden[: route.reached] if any(one.alive is not None for one in calls[layer])]
     beyond = route.hidden[route.reached :]
-    if not arrived and not beyond:
-        raise GradcheckError(f"no layer but the last receives a gradient: {why_no_gradient(record)}")
+    cut = not arrived and not beyond
+    arrived = route.hidden if cut else arrived
     with np.errstate(all="ignore"):
         flows = [layer_flow(one, calls[one], gradients, examples, shift) for one in arrived]
+        flows = [one._replace(log10_gradient_rms=-math.inf) for one in flows] if cut else flows
         output = _output(route, gradients, shift, value)
     layers = (*arrived, *beyond)
     fan_in, fan_out = zip(*(fans(layer, calls[layer][-1]) for layer in layers), strict=True)
@@ -207,6 +210,16 @@ def _flow(
         rows=min(count_rows(layer, calls[layer][-1]) for layer in layers),
         features=1 if record.calls[0].features == 1 and record.calls[0].on_trunk else math.inf,
     )
+
+
+def _cut(record: Recording, layers: Sequence[Layer], obstacle: str) -> str:
+    """Return why no layer but the last receives a gradient, where none does."""
+    heard = any(call.alive is not None for call in record.calls if call.layer in layers)
+    if obstacle or heard:
+        return ""
+    trained = any(one.requires_grad for layer in layers for one in layer.module.parameters())
+    why = why_no_gradient(record) if trained else "all others are frozen, so that there is none to measure"
+    return f"no layer but the last receives a gradient: {why}"
 
 
 def _parts(record: Recording, gradients: Gradients, layers: Sequence[Layer]) -> Parts:

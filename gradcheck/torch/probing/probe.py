@@ -127,7 +127,7 @@ def probe(
     seed = at_least("seed", seed, 0, "it seeds the random numbers")
     plan = make_steps(model, steps, optimizer, lr, optimizer_options, warmup, clip)
     trial, history, lost = (
-        _Trial(model, Batches(batch), loss, seed),
+        _Trial(model, Batches(batch), loss, seed, {}),
         History(model, one_batch=not callable(batch)),
         tuple[Underflow, ...](),
     )
@@ -169,6 +169,7 @@ class _Trial(NamedTuple):
     batches: Batches
     loss: str | LossFunction | None
     seed: int
+    lost_of: dict[tuple[str, ...], tuple[str, ...]]  # among modules without gradient those that should have one
 
     def run(self, number: int, amp: str | None) -> ModelPass:
         """Pass a batch for the nth time; where the scaled loss's gradient overflows, again with a smaller scale."""
@@ -184,9 +185,8 @@ class _Trial(NamedTuple):
             precision = precision._replace(shift=precision.shift - BACK_OFF)
 
     def _look_again(self, batch: Batch, number: int, precision: Precision | None, found: ModelPass) -> ModelPass:
-        torch.manual_seed(self.seed + number)
-        generator = torch.Generator().manual_seed(self.seed)
-        return look_again(found, Again(self.model, batch, self.loss, generator, precision))
+        again = Again(self.model, batch, self.loss, self.seed + number, self.seed, precision, self.lost_of)
+        return look_again(found, again)
 
     def takes_a_moment(self) -> bool:
         """Whether a forward pass has few enough multiplications for changes to be tried unasked."""
@@ -198,7 +198,7 @@ class _Trial(NamedTuple):
     def _measure(self, batch: Batch, number: int, precision: Precision | None) -> ModelPass:
         """Pass a batch; where weights at zero, or next to it, shut layers off, once more as a step opens them."""
         found = self._pass(batch, number, precision)
-        if found.closed or found.flow.obstacle or dead_layers(found.flow):
+        if found.closed or found.cut or found.flow.obstacle or dead_layers(found.flow):
             return found
         shut = find_nearly_shut(self.model, found.gradients, found.factors)
         if silent_layers(found.flow):

@@ -1,10 +1,11 @@
-"""Gradients that are rounding and nothing else: what is computed doesn't depend on these weights."""
+"""Gradients that are rounding and nothing else: the loss doesn't depend on these weights."""
 
-import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn import functional
 
 from gradcheck.torch.layers import Layer
 from gradcheck.torch.probing.measuring import Gradients
@@ -12,16 +13,18 @@ from gradcheck.torch.probing.measuring import Gradients
 #: A layer is looked at where its part of the loss, ‖W‖·‖∂L/∂W‖, is so small beside the largest one's.
 TINY = 1e-5
 
-#: A gradient is rounding where in double precision less than this share of it is left: of a true one nearly all is.
-LEFT = 1e-3
+#: By this share weights are moved: far more than rounding, and too little to turn a true gradient.
+MOVED = 1e-3
+
+#: A gradient is true where it points the same way after that: rounding points anywhere.
+SAME = 0.5
 
 
 def find_tiny(layers: Sequence[Layer], gradients: Gradients) -> list[Layer]:
-    """Return the layers whose single-precision weights get next to nothing, though not exactly nothing."""
+    """Return the layers whose weights get next to nothing, though not exactly nothing."""
     sizes = {layer: _elasticity(layer, gradients) for layer in layers}
     largest = max(sizes.values(), default=0.0)
-    single = {layer for layer in layers if all(one.dtype == torch.float32 for one in layer.matrices)}
-    return [layer for layer, size in sizes.items() if layer in single and 0 < size < TINY * largest]
+    return [layer for layer, size in sizes.items() if 0 < size < TINY * largest]
 
 
 def _elasticity(layer: Layer, gradients: Gradients) -> float:
@@ -33,31 +36,48 @@ def _norm(tensor: Tensor) -> float:
     return float(tensor.detach().double().norm())
 
 
-def find_rounding(
-    model: nn.Module, tiny: Sequence[Layer], gradients: Gradients, scale: float, run: Callable[[nn.Module], Tensor]
-) -> tuple[str, ...]:
-    """Return those layers whose gradient isn't there in double precision.
+def find_rounding(tiny: Sequence[Layer], loss: Callable[[], Tensor]) -> tuple[str, ...]:
+    """Return those of some layers whose gradient turns when their weights are moved a little.
 
     Parameters
     ----------
-    model : nn.Module
     tiny : sequence of Layer
-    gradients : mapping
-        Those of `scale` times the loss, in single precision.
-    scale : float
-    run : callable
-        A copy of the model in double precision ↦ its loss.
+    loss : callable
+        Returns the model's loss, the same each time.
     """
-    double = copy.deepcopy(model).double()
-    names = {one: name for name, one in model.named_parameters()}
-    twins = dict(double.named_parameters())
-    wanted = {layer: [one for one in layer.matrices if gradients.get(one) is not None] for layer in tiny}
-    flat = [twins[names[one]] for several in wanted.values() for one in several]
-    found = iter(torch.autograd.grad(run(double), flat, allow_unused=True))
-    exact = {layer: [next(found) for _ in several] for layer, several in wanted.items()}
+    as_it_is, again = _gradients(tiny, loss), _gradients(tiny, loss)
+    with moved(tiny):
+        after = _gradients(tiny, loss)
     return tuple(
         layer.name
-        for layer, several in wanted.items()
-        if sum(_norm(one) for one in exact[layer] if one is not None) * scale
-        < LEFT * sum(_norm(gradient) for one in several if (gradient := gradients[one]) is not None)
+        for layer in tiny
+        if _cosine(as_it_is[layer], again[layer]) > SAME > _cosine(as_it_is[layer], after[layer])
     )
+
+
+def _gradients(layers: Sequence[Layer], loss: Callable[[], Tensor]) -> dict[Layer, Tensor]:
+    """Return the gradient of each layer's weights as one vector."""
+    wanted = {layer: [one for one in layer.matrices if one.requires_grad] for layer in layers}
+    flat = [one for several in wanted.values() for one in several]
+    found = iter(torch.autograd.grad(loss(), flat, materialize_grads=True))
+    return {layer: torch.cat([next(found).flatten().double() for _ in several]) for layer, several in wanted.items()}
+
+
+def _cosine(one: Tensor, other: Tensor) -> float:
+    return float(functional.cosine_similarity(one, other, dim=0, eps=0.0).nan_to_num())
+
+
+@contextmanager
+def moved(layers: Sequence[Layer]) -> Iterator[None]:
+    """Move the weights of layers a little as long as the context lasts."""
+    weights = [one for layer in layers for one in layer.matrices]
+    kept = [one.detach().clone() for one in weights]
+    try:
+        with torch.no_grad():
+            for one in weights:
+                one.mul_(1 + MOVED * torch.randn_like(one))
+        yield
+    finally:
+        with torch.no_grad():
+            for one, before in zip(weights, kept, strict=True):
+                one.copy_(before)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gradcheck.diagnosis.causes import Cause
+from gradcheck.errors import GradcheckError
 from gradcheck.torch.graph import Node, nodes
 from gradcheck.torch.layers import is_finite
 from gradcheck.torch.probing.batches import Batch
@@ -25,17 +26,25 @@ from gradcheck.torch.probing.tracing import Dependence, NonfiniteWatch, Origin, 
 UNWATCHED = (RuntimeError, TypeError, ValueError, AttributeError, NotImplementedError)
 
 
+#: Operations by which layers of weights add up.
+SUMS_OF_LAYERS = ("addmm", "mm", "bmm", "baddbmm", "convolution", "linear", "embedding", "addmv", "mv")
+
+
 class Again(NamedTuple):
     """The model, and what goes through it once more."""
 
     model: nn.Module
     batch: Batch
     loss: str | LossFunction | None
-    generator: torch.Generator
+    seed: int
+    target_seed: int
     precision: Precision | None
+    lost_of: dict[tuple[str, ...], tuple[str, ...]]  # what was found lost among which modules, in passes before
 
     def run(self, record: Recording, watch: Any) -> tuple[object, Any]:  # noqa: ANN401
-        """Return the model's output and the loss, of a pass that is watched."""
+        """Return the model's output and the loss, of a pass that is watched: the same at each call."""
+        torch.manual_seed(self.seed)
+        generator = torch.Generator().manual_seed(self.target_seed)
         batch, _ = self.batch.copied(with_gradient=True)
         opened = checkpoints_opened(record, inputs_as_given=False)
         with autocast(self.model, self.precision), opened, torch.enable_grad(), watch:
@@ -45,16 +54,24 @@ class Again(NamedTuple):
             chosen = choose_loss(self.loss, output, batch.targets)
             targets = batch.targets
             if targets is None:
-                targets = draw_targets(chosen.name, output, self.generator)
+                targets = draw_targets(chosen.name, output, generator)
             return output, chosen.function(output, targets)
 
 
 def look_again(found: ModelPass, again: Again) -> ModelPass:
-    """Return what a pass found together with what a second one says of it, where there is a question."""
+    """Return what a pass found together with what a second one says of it, where there is a question.
+
+    Raises
+    ------
+    GradcheckError
+        No layer but the last receives a gradient, and what the loss depends on is trained.
+    """
     questions = (_why_nonfinite,) if _is_nonfinite(found) else (_what_is_lost, _what_is_saturated, _what_is_rounding)
     for question in questions:
         with suppress(*UNWATCHED):
             found = question(found, again)
+    if found.cut and not found.lost:
+        raise GradcheckError(found.cut)
     return found
 
 
@@ -70,10 +87,14 @@ def _what_is_lost(found: ModelPass, again: Again) -> ModelPass:
     candidates = ungraded(again.model, found.gradients)
     if not candidates:
         return found
-    watch = Dependence(candidates)
-    with recording(again.model) as record:
-        output, value = again.run(record, watch)
-    return found._replace(lost=find_lost(candidates, again.model, found.gradients, watch, output, value))
+    known = again.lost_of.get(tuple(candidates))
+    if known is None:
+        watch = Dependence(candidates)
+        with recording(again.model) as record:
+            output, value = again.run(record, watch)
+        known = find_lost(candidates, found.gradients, watch, output, value)
+        again.lost_of[tuple(candidates)] = known
+    return found._replace(lost=known)
 
 
 def _what_is_saturated(found: ModelPass, again: Again) -> ModelPass:
@@ -88,16 +109,15 @@ def _what_is_saturated(found: ModelPass, again: Again) -> ModelPass:
 def _what_is_rounding(found: ModelPass, again: Again) -> ModelPass:
     scores = [layer for layer, kind in zip(found.layers, found.flow.kinds, strict=True) if "of scores" in kind.name]
     tiny = [layer for layer in find_tiny(found.layers, found.gradients) if layer in scores]
-    if not tiny or found.opened or again.precision is not None:
+    if not tiny or found.opened:
         return found
 
-    def run(double: nn.Module) -> Tensor:
-        one = again._replace(model=double, batch=again.batch.in_double())
-        with recording(double) as record:
-            value: Tensor = one.run(record, nullcontext())[1]
+    def loss() -> Tensor:
+        with recording(again.model) as record:
+            value: Tensor = again.run(record, nullcontext())[1]
         return value
 
-    return found._replace(rounding=find_rounding(again.model, tiny, found.gradients, 2.0**found.shift, run))
+    return found._replace(rounding=find_rounding(tiny, loss))
 
 
 def _of_nonfinite(again: Again) -> Iterator[Cause]:
@@ -128,10 +148,6 @@ def _of_origin(origin: Origin, *, lost: bool) -> Iterator[Cause]:
         after = f"after {origin.after}" if origin.after else "before the first layer"
         details = {"operation": origin.operation, "nan": origin.is_nan, "where": after}
         yield Cause("operation-nonfinite" if lost else "loss-nonfinite", None, details=details)
-
-
-#: Operations by which layers of weights add up.
-SUMS_OF_LAYERS = ("addmm", "mm", "bmm", "baddbmm", "convolution", "linear", "embedding", "addmv", "mv")
 
 
 def _place(node: Node, value: Tensor, record: Recording) -> str:

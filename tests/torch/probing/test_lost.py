@@ -114,3 +114,12 @@ def test_a_product_of_two_zeros_is_never_trained_and_one_of_one_is(zeros, status
     report = probe(nn.Sequential(Adapted(zeros), Adapted(zeros)), torch.randn(16, 8))
     assert report.verdict.status == status
     assert [cause.value for cause in report.verdict.causes if cause.code == "all-zero"] == [4] * (status != "healthy")
+
+
+def test_where_no_layer_but_the_last_is_reached_all_others_are_lost():
+    model = nn.Sequential(
+        nn.Linear(8, 8), nn.Tanh(), nn.Linear(8, 8), nn.Tanh(), Two(lambda two, x: two.head(x.detach()))
+    )
+    report = probe(model, torch.randn(16, 8))
+    assert (report.verdict.status, report.model.lost) == ("no-gradient", ("0", "2"))
+    assert [layer.gradient_rms for layer in report.layers] == [0, 0]
