@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gradcheck.base.record import Record, item
-from gradcheck.diagnosis.report import Status
+from gradcheck.diagnosis.status import Status
 from gradcheck.errors import InputError, OptionError
 from gradcheck.spec import FAMILIES
 from gradcheck.version import SCHEMA_VERSION

@@ -1,21 +1,12 @@
 """The report: plain data with one dict form, strict JSON values throughout. Loads no NumPy."""
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from gradcheck.base.document import CommandReport
 from gradcheck.base.record import Frozen, Record, banded, item
+from gradcheck.diagnosis.model_record import ModelRecord
 from gradcheck.diagnosis.sentences import CODES
-
-Flag = Literal["ok", "vanishing", "exploding", "dead", "saturated", "nonfinite"]
-FLAGS: tuple[Flag, ...] = get_args(Flag)
-
-#: Verdicts on a network that is simulated.
-NetworkStatus = Literal["healthy", "vanishing", "exploding", "collapsed", "dead", "nonfinite"]
-NETWORK_STATUSES: tuple[NetworkStatus, ...] = get_args(NetworkStatus)
-
-#: Verdicts on any network: a user's own may also not be trained at all, or take steps that leave the loss as it is.
-Status = Literal[NetworkStatus, "no-gradient", "not-learning"]
-STATUSES: tuple[Status, ...] = get_args(Status)
+from gradcheck.diagnosis.status import FLAGS, Flag, Status
 
 GRADIENT_SPAN = "decades between the strongest and the weakest layer's gradient; null: one is exactly zero"
 EFFECTIVE_RANK_LAST = "effective rank of the last hidden layer's outputs"
@@ -31,7 +22,7 @@ class LayerRecord(Record):
     index: int = item(minimum=1)
     name: str
     kind: str | None = item(
-        "what the layer is: gradient_ratio, local_gain and the spans compare layers of one kind only",
+        "what the layer is: gradient_ratio, local_gain and the spans compare layers of one kind and role only",
         default=None,
         of="probe",
     )
@@ -81,6 +72,12 @@ class LayerRecord(Record):
         "number"
     )
     flag: Flag
+    role: str | None = item(
+        "its place in a block: its name without the numbers of blocks and stages; layers whose role no other of their "
+        "kind has are compared with each other",
+        default=None,
+        of="probe",
+    )
 
 
 class OutputRecord(Record):
@@ -164,101 +161,6 @@ class SuggestionRecord(Record):
     gradient_span: float | None = item(GRADIENT_SPAN)
     effective_rank_last: float | None = item(EFFECTIVE_RANK_LAST)
     loss: float | None = item("of other steps: the first batch's loss after them", default=None, of="probe")
-
-
-class TrainingRecord(Record):
-    """The steps that a probe took."""
-
-    losses: tuple[float | None, ...] = item("before each step, and after the last")
-    first_batch_loss: float | None = item(
-        "that of the first batch after the last step, with the random numbers of its first pass"
-    )
-    statuses: tuple[Status, ...] = item("as many verdicts")
-    sick_from_step: int | None = item("steps after which it is ill to the end; null: it is healthy then", minimum=0)
-    first_layer: str | None = item("where that showed first")
-
-
-class UnderflowRecord(Record):
-    """What half precision loses of a layer's gradient."""
-
-    layer: str
-    share: float | None = item(
-        "of the entries of its gradient that are not zero in full precision, those that are in half"
-    )
-
-
-class PrecisionRecord(Record):
-    """Half precision."""
-
-    amp: Literal["fp16", "bf16"]
-    loss_scale: int = item(minimum=1)
-    underflow: tuple[UnderflowRecord, ...] = item("layers that lose more than 1 %, worst first")
-
-
-class TermRecord(Record):
-    """One term of a loss that is a sum."""
-
-    name: str
-    gradient_norm: float | None = item(
-        "Frobenius norm of its gradient at the weights of the last layer that all terms share; null: there is none"
-    )
-    share: float | None = item("of the sum of these norms")
-
-
-class LossRecord(Record):
-    """The loss where training starts."""
-
-    first: float | None = item("of the model as it is, before any step")
-    constant_answer: float | None = item(
-        "what the best answer costs that is the same for all examples: ln(classes) of a cross-entropy, the targets' "
-        "variance of a mean squared error; null: not known of this loss"
-    )
-    classes: int | None = item("those of a cross-entropy")
-    terms: tuple[TermRecord, ...] = item("what it is a sum of, left to right; empty: it is none, or of more than 8")
-
-
-class GateRecord(Record):
-    """One gate of a recurrence, over all steps, units and examples."""
-
-    name: str
-    largest: float | None = item("its largest value")
-    saturated: float | None = item("share of its entries whose slope is below 1 % of the largest")
-    saturated_by_inputs: float | None = item("the share that the inputs times their weights alone would saturate")
-
-
-class RecurrenceRecord(Record):
-    """A recurrent cell, or a layer of a recurrent module in one direction, gone through step by step."""
-
-    module: str
-    part: str = item("as in the names of the module's weights: l0, l0_reverse; empty: it is a cell")
-    kind: str = item("LSTM, GRU, RNN_TANH or RNN_RELU")
-    steps: int = item(minimum=1)
-    log10_gradient_ratio: float | None = item(
-        "log10 of ‖∂loss/∂h‖ at the first step that has a gradient over that at the last one, h being the state after "
-        "the step; of a direction in its own order"
-    )
-    step_gain: float | None = item(
-        "by what factor a gradient at the last state changes with each step back, whatever the loss reads"
-    )
-    gates: tuple[GateRecord, ...]
-
-
-class ModelRecord(Record):
-    """What only a user's own model has."""
-
-    loss_by_default: bool = item("no loss was named: config has the one taken")
-    loss: LossRecord
-    readout: str | None = item("the last module with weights that is used: it is output, not one of layers")
-    frozen: tuple[str, ...] = item("parameters that are not trained")
-    lost: tuple[str, ...] = item("layers that are trained and get no gradient, though the loss depends on them")
-    unused: tuple[str, ...] = item("parameters that are trained and never receive a gradient")
-    zero_gradient: tuple[str, ...] = item("parameters whose gradient is exactly zero on this batch")
-    opened: tuple[str, ...] = item(
-        "weights that start at or near zero, measured with the values of a first training step"
-    )
-    recurrences: tuple[RecurrenceRecord, ...] = item("recurrent modules and cells, step by step")
-    training: TrainingRecord | None = item("null: no steps were taken")
-    precision: PrecisionRecord | None = item("null: full precision")
 
 
 BandedLayerRecord = banded(LayerRecord)

@@ -13,7 +13,6 @@ from gradcheck.diagnosis.report import (
     BandedOutputRecord,
     BandedSummaryRecord,
     CauseRecord,
-    Flag,
     LayerRecord,
     OutputRecord,
     PredictionRecord,
@@ -23,6 +22,7 @@ from gradcheck.diagnosis.report import (
     VerdictRecord,
 )
 from gradcheck.diagnosis.sentences import sentence
+from gradcheck.diagnosis.status import Flag
 from gradcheck.diagnosis.summary import Summary
 from gradcheck.diagnosis.verdict import Diagnosis, Verdict
 from gradcheck.flow.gradient_flow import GradientFlow, OutputFlow, PerLayer
@@ -99,10 +99,10 @@ def _layers(flows: Sequence[GradientFlow], typical: GradientFlow, flags: Sequenc
 def _names(flow: GradientFlow) -> dict[str, Sequence[str | None]]:
     """Return the layers' names; of a user's own model as they are there, with their kinds."""
     if isinstance(flow, ModelFlow):
-        return {"name": flow.labels, "kind": [kind.name for kind in flow.kinds]}
+        return {"name": flow.labels, "kind": [one.name for one in flow.kinds], "role": [one.role for one in flow.kinds]}
     layers = range(1, len(flow.layers) + 1)
     names = [f"hidden {layer}" if flow.unit == "layer" else flow.name(layer) for layer in layers]
-    return {"name": names, "kind": [None] * len(names)}
+    return {"name": names, "kind": [None] * len(names), "role": [None] * len(names)}
 
 
 def _measured(flows: Sequence[GradientFlow], typical: GradientFlow) -> Iterator[tuple[str, list[float | None]]]:

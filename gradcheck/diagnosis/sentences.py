@@ -127,8 +127,10 @@ def _span(cause: Cause, flow: GradientFlow) -> str:
     decades = f"{span:.1f} decades" if span >= 10 else f"{span:.2f} decades"
     if span > limit:
         decades += " (powers of ten)"
-    each = "" if math.isnan(gain) else f": a factor of {gain:.3g} a {flow.unit}"
-    return f"{decades} {verb} (limit {limit:g}){each}"
+    contrary = verb != "apart" and (gain < 1) != cause.details["shrinks"]  # the ends say nothing of the middle
+    each = "" if math.isnan(gain) or contrary else f": a factor of {gain:.3g} a {flow.unit}"
+    among = f" from block to block of {role}" if (role := cause.details.get("role")) else ""
+    return f"{decades} {verb}{among} (limit {limit:g}){each}"
 
 
 def _rank(cause: Cause, flow: GradientFlow) -> str:
@@ -234,13 +236,37 @@ CODES = {
         "the weights of {names} are not finite before the pass",
     ),
     "becomes-nan": Code("the last layer before numbers become none; null: the inputs", _becomes_nan),
+    "inputs-explode": Code(
+        "large inputs make plain SGD explode; value: their root mean square",
+        "the inputs' root mean square is {value:.3g}: ten steps of plain SGD at its usual rate make the loss explode; "
+        "scale the inputs to about 1, or put a norm after {at}",
+    ),
     "unused": Code(
         "parameters never receive a gradient; value: how many",
         "{names} never receive{s} a gradient: the loss doesn't depend on {them}, or a detach() or no_grad() is between",
     ),
     "opened": Code(
-        "weights that start near zero are measured after a first training step; value: how many",
-        "{names} start{s} at or near zero: measured with the values that a first training step gives {them}",
+        "weights that start at zero are measured after the first steps of training; value: how many",
+        "{names} start{s} at zero: measured with the values that the first steps of training give {them}",
+    ),
+    "gates-shut": Code(
+        "weights that start at zero and stay there; value: how many",
+        "{names} start{s} at zero and never open{s}: each gets its gradient through another one that is zero",
+    ),
+    "elasticity": Code(
+        "value: log10 of what the loss changes by, of itself, as a typical layer's weights change by their own size",
+        "the loss hardly depends on the layers: weights that change by their own size change it by 10^{value:.1f} of "
+        "itself (limit 1e-{limit:g})",
+    ),
+    "trial-learns": Code(
+        "a model that looks ill learns its own batch; value: the loss in the end",
+        "and yet it learns: {steps} steps of Adam (rate {rate:g}) bring the loss on this batch from {first:.3g} to "
+        "{value:.3g}",
+    ),
+    "trial-fails": Code(
+        "a model that looks ill doesn't learn its own batch either; value: the loss in the end",
+        "and it doesn't learn: {steps} steps of Adam bring the loss on this batch from {first:.3g} to {value:.3g} at "
+        "best (rate {rate:g})",
     ),
     "parameters-zero": Code(
         "parameters have a gradient of exactly zero; value: how many",

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gradcheck.diagnosis.causes import Cause, causes, collapsed
-from gradcheck.diagnosis.report import Flag, Status
 from gradcheck.diagnosis.score import score
+from gradcheck.diagnosis.status import Flag, Status
 from gradcheck.diagnosis.summary import Region, Summary, dead_layers, gradient_shrinks
 from gradcheck.flow.gradient_flow import GradientFlow
 from gradcheck.spec.thresholds import Thresholds

@@ -1,6 +1,7 @@
 """The flow through a user's own model: its layers have names, and are of several kinds."""
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ class Kind(NamedTuple):
 
     name: str
     is_norm: bool = False
+    role: str = ""  # its place in a block: the path of its name without the numbers
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,9 @@ class ModelFlow(GradientFlow):
     labels : tuple of str
         What each layer is called in the model.
     kinds : tuple of Kind
-        Only gradients of layers of one kind are compared: after a convolution, an embedding and a norm the same
-        gradient has another size, which says nothing about where it is lost.
+        Only gradients of layers of one kind and one role are compared: after a convolution, an embedding and a norm
+        the same gradient has another size, and a branch, a gate or a query gets another share of it than the trunk, in
+        each block the same. Neither says anything about where it is lost.
     trunk : tuple of bool
         All of the signal goes through it: it is in no branch.
     normalized : tuple of bool
@@ -53,9 +56,14 @@ class ModelFlow(GradientFlow):
 
     @property
     def groups(self) -> list[npt.NDArray[np.intp]]:
-        """Layers, from 0, whose gradients can be compared: those of one kind that the signal reaches."""
-        reached = [kind.name for kind in self.kinds[: self.reached]]
-        return [np.flatnonzero(np.array(reached) == name) for name in dict.fromkeys(reached)]
+        """Layers, from 0, whose gradients can be compared: those of one kind and role that the signal reaches.
+
+        Layers whose role no other of their kind has are compared with each other.
+        """
+        reached = [(kind.name, kind.role) for kind in self.kinds[: self.reached]]
+        count = Counter(reached)
+        keys = [(name, role if count[name, role] > 1 else None) for name, role in reached]
+        return [np.array([at for at, one in enumerate(keys) if one == key]) for key in dict.fromkeys(keys)]
 
     @property
     def weight_groups(self) -> list[npt.NDArray[np.intp]]:
@@ -68,8 +76,21 @@ class ModelFlow(GradientFlow):
         return np.array(self.trunk, dtype=bool)
 
     @property
+    def log10_elasticity(self) -> PerLayer:
+        """log10 of ‖W‖·‖∂L/∂W‖ / |L| of each layer's weights.
+
+        By which part of itself the loss changes when the weights change by as much as they are: no factor of the loss,
+        no norm after the weights, and no scale that is moved from one layer to the next makes a difference.
+        """
+        loss = abs(self.output.loss)
+        if not 0 < loss < math.inf:
+            return np.full(len(self.layers), math.nan)
+        norms: PerLayer = self.column("log10_weight_norm") + self.column("log10_weight_gradient_norm")
+        return norms - math.log10(loss)
+
+    @property
     def log10_gradient_ratio(self) -> PerLayer:
-        """log10 of each layer's gradient over that of the last layer of its kind that is reached by one."""
+        """log10 of each layer's gradient over that of the last layer of its kind and role that is reached by one."""
         gradient = self.column("log10_gradient_rms")
         ratio = np.full(len(gradient), math.nan)
         with np.errstate(invalid="ignore"):  # two exact zeros have no ratio

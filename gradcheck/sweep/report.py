@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from gradcheck.base.document import CommandReport
 from gradcheck.base.record import Frozen, Record, item
-from gradcheck.diagnosis.report import Flag, NetworkStatus
+from gradcheck.diagnosis.status import Flag, NetworkStatus
 
 
 class RowRecord(Record):

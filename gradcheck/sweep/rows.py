@@ -8,7 +8,7 @@ from itertools import islice
 from math import isfinite
 from typing import Any, NamedTuple
 
-from gradcheck.diagnosis.report import NETWORK_STATUSES
+from gradcheck.diagnosis.status import NETWORK_STATUSES
 from gradcheck.errors import GradcheckError, described
 from gradcheck.version import __version__
 

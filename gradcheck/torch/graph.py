@@ -162,17 +162,6 @@ def reached_without_softmax(root: Node) -> set[Node]:
     return set(nodes([root], inputs))
 
 
-def factors(root: Node) -> set[Tensor]:
-    """Return the parameters that multiply something else entry by entry, in any shape."""
-    found = set()
-    for node in nodes([root]):
-        inputs = [following for following, _ in node.next_functions]
-        if node.name().startswith("MulBackward") and None not in inputs:
-            leaves = (source(following, lambda one: hasattr(one, "variable")) for following in inputs)
-            found |= {leaf.variable for leaf in leaves if leaf is not None}
-    return found
-
-
 def bottlenecks(root: Node, sources: set[Node]) -> set[Node]:
     """Return the nodes that every path from `root` to the sources goes through.
 

@@ -5,7 +5,8 @@ from inspect import Parameter, Signature, signature
 from typing import Any
 
 from gradcheck.base.calls import check_call, public
-from gradcheck.diagnosis.report import STATUSES, Report
+from gradcheck.diagnosis.report import Report
+from gradcheck.diagnosis.status import STATUSES
 from gradcheck.errors import GradcheckError, one_of
 from gradcheck.torch import probe
 

@@ -1,5 +1,6 @@
 """Which modules of a model are its layers, and what belongs to each."""
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
@@ -48,6 +49,13 @@ class Layer:
     def is_flat(self, output: Tensor, examples: int) -> bool:
         """Whether an output has no positions: one row an example."""
         return not output.dim() or output.numel() <= examples * output.shape[self.channel_axis(output)]
+
+    @property
+    def role(self) -> str:
+        """Return its place in a block: its name without the numbers of blocks and stages, ``layer.conv1``."""
+        *path, own = self.name.split(".")
+        parts = [re.sub(r"\d", "", one) for one in path] + ([] if own.isdecimal() else [own])
+        return ".".join(filter(None, parts))
 
     @property
     def matrices(self) -> list[nn.Parameter]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from gradcheck.base.document import Cause, CommandReport
 from gradcheck.base.record import Frozen, Record, item, number
-from gradcheck.diagnosis.report import NETWORK_STATUSES
+from gradcheck.diagnosis.status import NETWORK_STATUSES
 from gradcheck.simulation.experiment import Experiment
 from gradcheck.spec.clip_rules import RULES
 from gradcheck.spec.training import TrainingSpec

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import gradcheck
 from gradcheck.diagnosis.regression import SEVERITY, compare_reports, missing_layers, read_report
-from gradcheck.diagnosis.report import STATUSES
+from gradcheck.diagnosis.status import STATUSES
 from gradcheck.errors import InputError, OptionError
 
 GRADIENTS = st.lists(st.none() | st.floats(-300, 300), min_size=1, max_size=6)

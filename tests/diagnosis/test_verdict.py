@@ -4,7 +4,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from gradcheck.diagnosis.report import FLAGS, NETWORK_STATUSES, STATUSES
+from gradcheck.diagnosis.status import FLAGS, NETWORK_STATUSES, STATUSES
 from gradcheck.diagnosis.summary import Region, Summary, summarize
 from gradcheck.diagnosis.verdict import diagnose
 from gradcheck.flow.gradient_flow import GradientFlow, LayerFlow, OutputFlow

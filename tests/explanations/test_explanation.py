@@ -9,9 +9,10 @@ import pytest
 import gradcheck
 from gradcheck import GradcheckError, explain, simulate, theory, topics
 from gradcheck.diagnosis import score as score
-from gradcheck.diagnosis.report import FLAGS, NETWORK_STATUSES, STATUSES, LayerRecord, OutputRecord, SummaryRecord
+from gradcheck.diagnosis.report import LayerRecord, OutputRecord, SummaryRecord
 from gradcheck.diagnosis.schema import json_schema
 from gradcheck.diagnosis.sentences import CODES
+from gradcheck.diagnosis.status import FLAGS, NETWORK_STATUSES, STATUSES
 from gradcheck.diagnosis.text.layer_table import COLUMNS
 from gradcheck.explanations import NAMES, TOPICS
 from gradcheck.explanations.explanation import DEPTH, MULTIPLIED_OUT, WIDTH

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradcheck.diagnosis.report import FLAGS, STATUSES
+from gradcheck.diagnosis.status import FLAGS, STATUSES
 from gradcheck.explanations import TOPICS
 from gradcheck.render.style import STYLES, can_show_blocks, in_ascii, without_controls
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated
 
-from gradcheck.spec.options.measurement import OF_DRAWS, VerdictOptions
+from gradcheck.spec.options.measurement import OF_DRAWS, VERDICT, VerdictOptions
 from gradcheck.spec.options.option import OUTPUT, Names, Option, Whole
 from gradcheck.spec.probing import LOSS_SCALES, MODES, OPTIMIZERS
 
@@ -51,6 +51,10 @@ class ProbeOptions(VerdictOptions, total=False):
     seed: Annotated[int, Option(
         "Seed of weights, inputs and targets that are drawn.", OF_DRAWS["seed"].group, "N", default=0,
         range=Whole(0, "it seeds the random numbers"),
+    )]
+    trial: Annotated[bool, Option(
+        "Train a model that looks ill for up to 80 steps on its batch before it is accused.", VERDICT,
+        default=True,
     )]
     suggest: Annotated[bool | None, Option(
         "Try changes that may fix an ill model, on copies of it, and show their PyTorch code.", OUTPUT, default=False,

@@ -1,67 +1,47 @@
-"""Weights that start at zero, and gates next to it: they shut a branch only in the first steps of training."""
+"""Weights that start at zero: they shut layers off only until the first steps of training open them."""
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from gradcheck.torch.probing.measuring import Gradients
+from gradcheck.torch.probing.lesson import Lesson
+from gradcheck.torch.probing.state import untouched
 
-#: A gate all of whose entries are smaller is nearly shut; LayerScale starts at 1e-4 to 1e-6.
-NEARLY = 1e-2
-
-
-def find_shut(model: nn.Module, gradients: Gradients) -> dict[str, Tensor]:
-    """Return the gradients of weights that are exactly zero, by name; biases shut nothing."""
-    return {
-        name: gradient
-        for name, parameter, gradient in _with_gradient(model, gradients)
-        if "bias" not in name.rpartition(".")[2] and not bool(parameter.detach().any())
-    }
+#: Steps that a gate has to open, and Adam's learning rate.
+STEPS, RATE = 12, 1e-3
 
 
-def find_nearly_shut(model: nn.Module, gradients: Gradients, factors: set[Tensor]) -> dict[str, Tensor]:
-    """Return the gradients of gates that are next to zero, by name: of all factors those of whole units."""
-    return {
-        name: gradient
-        for name, parameter, gradient in _with_gradient(model, gradients)
-        if parameter in factors and _is_gate(parameter) and 0 < float(parameter.detach().abs().max()) < NEARLY
-    }
+class Gates(NamedTuple):
+    """Weights that are all zero at the start, by name."""
+
+    opened: dict[str, int]  # ↦ the step of training that changed them first
+    shut: tuple[str, ...]  # those that none of the steps changed
 
 
-def _with_gradient(model: nn.Module, gradients: Gradients) -> Iterator[tuple[str, Tensor, Tensor]]:
-    """Yield each parameter whose gradient isn't all zero: its name, itself and the gradient."""
-    for name, parameter in model.named_parameters():
-        gradient = gradients.get(parameter)
-        if gradient is not None:
-            gradient = gradient.to_dense() if gradient.is_sparse else gradient
-            if bool(gradient.any()):
-                yield name, parameter, gradient
-
-
-def _is_gate(parameter: Tensor) -> bool:
-    """Whether it is a factor of each unit, of shape C or Cx1x1, or one for all; a matrix of one column isn't."""
-    return not parameter.dim() or (parameter.dim() != 2 and parameter.numel() == len(parameter))
+def zero_weights(model: nn.Module) -> list[str]:
+    """Return the names of the trained weights that are exactly zero; biases shut nothing."""
+    return [
+        name
+        for name, parameter in model.named_parameters()
+        if parameter.requires_grad and "bias" not in name.rpartition(".")[2] and not bool(parameter.detach().any())
+    ]
 
 
 @contextmanager
-def opened(model: nn.Module, gradients: dict[str, Tensor]) -> Iterator[None]:
-    """Give weights a first step against their gradient, as large as usual weights are; then put them back."""
-    parameters = dict(model.named_parameters())
-    kept = {name: parameters[name].detach().clone() for name in gradients}
-    with torch.no_grad():
-        for name, gradient in gradients.items():
-            parameter = parameters[name]
-            fan_in = parameter[0].numel() if parameter.dim() > 1 else 1
-            wide = gradient.to(torch.promote_types(gradient.dtype, torch.float64))
-            wide = wide / wide.abs().max()
-            rms = wide.abs().square().mean().sqrt() * math.sqrt(fan_in)
-            parameter.copy_((-wide / rms).to(parameter.dtype))
-    try:
-        yield
-    finally:
-        with torch.no_grad():
-            for name, before in kept.items():
-                parameters[name].copy_(before)
+def opened(lesson: Lesson) -> Iterator[Gates]:
+    """Train until every weight that started at zero has changed, for a dozen steps at most; then put all back."""
+    named = dict(lesson.model.named_parameters())
+    zero, changed = zero_weights(lesson.model), dict[str, int]()
+    with untouched(lesson.model):
+        optimizer = torch.optim.Adam(lesson.trained, lr=RATE)
+        for step in range(1, STEPS + 1):
+            lesson.step(optimizer, step - 1)
+            changed |= {name: step for name in zero if name not in changed and bool(named[name].detach().any())}
+            if len(changed) == len(zero):
+                break
+        used = [name for name in zero if named[name].grad is not None]
+        optimizer.zero_grad()
+        yield Gates(changed, tuple(name for name in used if name not in changed))

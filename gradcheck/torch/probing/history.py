@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from gradcheck.diagnosis.causes import Cause
-from gradcheck.diagnosis.report import Status
+from gradcheck.diagnosis.status import Status
 from gradcheck.torch.probing.passing import ModelPass
 from gradcheck.torch.probing.training import Steps
 from gradcheck.torch.probing.verdict import Judgement, sickest_layer

@@ -12,7 +12,16 @@ from gradcheck.engine.diversity import effective_rank, mean_cosine
 from gradcheck.engine.magnitude import LOG10_2, log10_joint_norm, log10_norm, log10_rms, rescaled
 from gradcheck.engine.types import Array
 from gradcheck.flow.gradient_flow import SATURATED_BELOW, LayerFlow
-from gradcheck.torch.graph import Activity, Node, activity, bottlenecks, nodes, reached_without_softmax, source
+from gradcheck.torch.graph import (
+    ELEMENTWISE,
+    Activity,
+    Node,
+    activity,
+    bottlenecks,
+    nodes,
+    reached_without_softmax,
+    source,
+)
 from gradcheck.torch.layers import EMBEDDINGS, Layer, by_channel
 from gradcheck.torch.probing.hooks import Call, Recording, as_array
 
@@ -58,7 +67,7 @@ def _note_activities(record: Recording, root: Node, by_node: Mapping[Node, Call]
     belongs to the norm and to the linear map before it.
     """
     for call in record.calls:
-        if call.layer.is_vector and (before := by_node.get(source(call.input_node, by_node.__contains__))):
+        if call.layer.is_vector and (before := by_node.get(_passed_on(call.input_node, by_node))):
             before.normalized = True
     for node in nodes([root]):
         one = activity(node)
@@ -70,6 +79,14 @@ def _note_activities(record: Recording, root: Node, by_node: Mapping[Node, Call]
         while before := by_node.get(source(at, by_node.__contains__)):
             before.activities.append(one)
             at = before.input_node if before.layer.is_vector else None
+
+
+def _passed_on(node: Node, by_node: Mapping[Node, Call]) -> Node | None:
+    """Return the layer's node whose output arrives at `node`, through activation functions as well."""
+    at = source(node, lambda one: one in by_node or one.name() in ELEMENTWISE)
+    while at is not None and at not in by_node:
+        at = source(at.next_functions[0][0], lambda one: one in by_node or one.name() in ELEMENTWISE)
+    return at
 
 
 def layer_flow(layer: Layer, calls: Sequence[Call], gradients: Gradients, examples: int, shift: int) -> LayerFlow:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 
 from gradcheck.diagnosis.causes import Cause
-from gradcheck.diagnosis.report import Status
+from gradcheck.diagnosis.status import Status
 from gradcheck.torch.probing.parts import Parts
 from gradcheck.torch.probing.recurrences import Recurrence
 

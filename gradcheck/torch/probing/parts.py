@@ -6,7 +6,7 @@ from typing import NamedTuple
 from torch import nn
 
 from gradcheck.diagnosis.causes import Cause
-from gradcheck.diagnosis.report import Status
+from gradcheck.diagnosis.status import Status
 from gradcheck.torch.layers import Layer, printable
 from gradcheck.torch.probing.hooks import Recording
 from gradcheck.torch.probing.measuring import Gradients

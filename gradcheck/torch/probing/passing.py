@@ -13,7 +13,6 @@ from gradcheck.engine.magnitude import LOG10_2
 from gradcheck.errors import GradcheckError, described
 from gradcheck.flow.gradient_flow import LayerFlow, OutputFlow
 from gradcheck.flow.model_flow import Kind, ModelFlow
-from gradcheck.torch.graph import factors
 from gradcheck.torch.layers import Layer, is_finite, printable
 from gradcheck.torch.probing.batches import Batch
 from gradcheck.torch.probing.checkpoints import InputsMatterError, checkpoints_opened, find_hiding, why_no_gradient
@@ -46,11 +45,12 @@ class ModelPass(NamedTuple):
     first_rms: float  # root mean square of the floats that go in; nan without any
     gradients: Gradients  # those of 2**shift times the loss
     shift: int
-    factors: set[Tensor]  # those that multiply something else
     parts: Parts = Parts()
     of_loss: tuple[Cause, ...] = ()  # what is wrong between the output and the loss
     values: Values = Values()
-    opened: tuple[str, ...] = ()  # weights at zero, or next to it, that were measured as their first step opens them
+    # weights that start at zero and are measured after the first steps of training, and those that stay there
+    opened: tuple[str, ...] = ()
+    shut: tuple[str, ...] = ()
     at_loss: AtLoss = AtLoss()
     trained: Trained = Trained()
     lost: tuple[str, ...] = ()  # layers that are trained and get no gradient, though the loss depends on them
@@ -113,11 +113,10 @@ def _pass(
     of_loss, values = find_squashed_twice(chosen, output, value), values_of(chosen.name, output, value)
     at_loss = look_at(chosen, output, targets, value, record, route.end.node)
     root, seed = start_of_gradient(value, route, record)
-    closed, shift, multiplied = None, 0, set[Tensor]()
+    closed, shift = None, 0
     gradients: Gradients = {}
     if root is not None and seed is not None:
         place_calls(record, root, leaves)
-        multiplied = factors(root.grad_fn)
         with errors_in_one_line("the gradient can't go back: "):  # such as: what the graph needs was changed in place
             record.hiding = find_hiding(root, record)
             at_end = gradient_at_end(root, seed, route)
@@ -134,7 +133,7 @@ def _pass(
     rms = [float(leaf.detach().abs().double().square().mean().sqrt()) for leaf in leaves if is_finite(leaf)]
     return ModelPass(
         flow, layers, zeros, route.readout, chosen.name, unused, silent, closed, max(rms, default=math.nan),
-        gradients, shift, multiplied, parts, of_loss=of_loss, at_loss=at_loss,
+        gradients, shift, parts, of_loss=of_loss, at_loss=at_loss,
         trained=find_trained(model, gradients), calls=len(record.calls), cut=_cut(record, layers, flow.obstacle),
         values=values,
     )  # fmt: skip
@@ -231,7 +230,8 @@ def _parts(record: Recording, gradients: Gradients, layers: Sequence[Layer]) -> 
 
 def _kind(layer: Layer, calls: Sequence[Call], examples: int) -> Kind:
     kind = layer.kind(calls[-1].output, examples)
-    return kind._replace(name=f"{kind.name} of scores") if all(call.scores for call in calls) else kind
+    name = f"{kind.name} of scores" if all(call.scores for call in calls) else kind.name
+    return kind._replace(name=name, role=layer.role)
 
 
 def _output(route: Route, gradients: Gradients, shift: int, value: Tensor | None) -> OutputFlow:

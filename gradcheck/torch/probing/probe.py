@@ -1,9 +1,9 @@
 """``probe``: the same diagnosis for a user's own PyTorch model, from the framework's own autograd."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import nn
@@ -22,16 +22,19 @@ from gradcheck.torch.probing.checks import check_batch, check_model
 from gradcheck.torch.probing.course import follow
 from gradcheck.torch.probing.cures import cures, is_ill
 from gradcheck.torch.probing.eager import as_written, is_compiled, run_eagerly
-from gradcheck.torch.probing.gates import find_nearly_shut, find_shut, opened
+from gradcheck.torch.probing.gates import opened, zero_weights
 from gradcheck.torch.probing.gentler import keep_healthy
 from gradcheck.torch.probing.history import History
+from gradcheck.torch.probing.lesson import Lesson
 from gradcheck.torch.probing.losses import LossFunction
 from gradcheck.torch.probing.optimizers import Optimizer
 from gradcheck.torch.probing.passing import ModelPass, pass_batch
 from gradcheck.torch.probing.precision import AMP, BACK_OFF, Precision, Underflow, underflows
 from gradcheck.torch.probing.reporting import probe_report
 from gradcheck.torch.probing.second_look import Again, look_again
-from gradcheck.torch.probing.training import NO_STEPS, make_steps, untouched
+from gradcheck.torch.probing.state import untouched
+from gradcheck.torch.probing.training import NO_STEPS, make_steps
+from gradcheck.torch.probing.trial import COLLAPSED_FALLS_BY, FALLS_BY, Trial, explodes_with_sgd, hold_trial
 from gradcheck.torch.probing.verdict import Judgement, judge, silent_layers
 
 #: Operations of a forward pass up to which changes are tried unasked: a tenth of a second on one core.
@@ -54,6 +57,7 @@ def probe(
     clip: str | Rule | None = None,
     seed: int = 0,
     suggest: bool | None = False,
+    trial: bool = True,
     vanish_below: float = 1e-3,
     explode_above: float = 1e3,
     max_span: float = 2.3,
@@ -100,6 +104,9 @@ def probe(
     suggest : bool, optional
         Try changes that may fix an ill model, on copies of it, and other steps where those taken make it ill; None:
         the former where a pass takes a moment, and no steps are asked for.
+    trial : bool
+        Train a model that looks ill on this batch, for 120 steps at most, before it is accused; limits of your own
+        decide without one.
     vanish_below, explode_above, max_span, min_rank, dead_above, saturated_above : float
         Limits of what is healthy; see ``gradcheck.Thresholds``.
     tick : callable, optional
@@ -126,8 +133,9 @@ def probe(
     steps = at_least("steps", steps, 0, "it counts steps of training")
     seed = at_least("seed", seed, 0, "it seeds the random numbers")
     plan = make_steps(model, steps, optimizer, lr, optimizer_options, warmup, clip)
-    trial, history, lost = (
-        _Trial(model, Batches(batch), loss, seed, {}),
+    may_try = trial and limits == Thresholds()
+    subject, history, lost = (
+        _Subject(model, Batches(batch), loss, seed, tick, may_try),
         History(model, one_batch=not callable(batch)),
         tuple[Underflow, ...](),
     )
@@ -136,14 +144,14 @@ def probe(
     with untouched(model, training), run_eagerly(), torch.random.fork_rng(), torch.enable_grad():
         model.train(mode == "train")
         if amp is not None:
-            lost = underflows(lambda kind: trial.run(0, kind), amp)
-        run = partial(_found, trial, limits, amp)
+            lost = underflows(lambda kind: subject.run(0, kind), amp)
+        run = partial(subject.judge, amp, limits)
         with untouched(model, training):
             judgement = follow(run, plan, history, tick)
         if plan is not None and suggest is not False:
             suggestions = keep_healthy(model, plan, history, run, tick)
-        if suggest or (suggest is None and not steps and is_ill(judgement) and trial.takes_a_moment()):
-            suggestions = suggestions or cures(model, history.first, partial(_judged, trial, limits, amp), seed)
+        if suggest or (suggest is None and not steps and is_ill(judgement) and subject.takes_a_moment()):
+            suggestions = suggestions or cures(model, history.first, partial(_judged, subject, limits, amp), seed)
     options = {
         "loss": loss, "mode": mode, "amp": amp, "steps": steps, **(NO_STEPS if plan is None else plan.config),
         "seed": seed, "suggest": suggestions is not None,
@@ -152,24 +160,38 @@ def probe(
     return report if suggestions is None else replace(report, suggestions=suggestions)
 
 
-def _found(trial: "_Trial", limits: Thresholds, amp: str | None, number: int) -> Judgement:
-    """Return the judgement of the nth batch."""
-    return judge(trial.run(number, amp), limits)
+def _judged(subject: "_Subject", limits: Thresholds, amp: str | None, model: nn.Module) -> Judgement:
+    """Return the judgement of a copy of the model, by the same batch and loss, without a trial."""
+    return judge(replace(subject, model=model).run(0, amp), limits)
 
 
-def _judged(trial: "_Trial", limits: Thresholds, amp: str | None, model: nn.Module) -> Judgement:
-    """Return the judgement of a copy of the model, by the same batch and loss."""
-    return judge(trial._replace(model=model).run(0, amp), limits)
-
-
-class _Trial(NamedTuple):
+@dataclass
+class _Subject:
     """What all passes of a probe share."""
 
     model: nn.Module
     batches: Batches
     loss: str | LossFunction | None
     seed: int
-    lost_of: dict[tuple[str, ...], tuple[str, ...]]  # among modules without gradient those that should have one
+    tick: Callable[[float], None] | None = None  # called with the share of a trial that is over
+    may_try: bool = False  # whether a trial may still be held
+    trial: Trial | None = None  # of the model as it was at the start
+    # among modules without gradient those that should have one
+    lost_of: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
+
+    def judge(self, amp: str | None, limits: Thresholds, number: int) -> Judgement:
+        """Return the judgement after so many steps; what looks ill at the start is tried before it is accused."""
+        found = self.run(number, amp)
+        judgement = judge(found, limits)
+        if self.may_try and number == 0:
+            self.may_try = False
+            lesson, status = self.lesson(self.batches.take(0), found.shift), judgement.diagnosis.verdict.status
+            if judgement.is_suspicion:
+                falls_by = COLLAPSED_FALLS_BY if status == "collapsed" else FALLS_BY
+                self.trial = hold_trial(lesson, found.at_loss.first.constant_answer, falls_by, self.tick)
+            elif judgement.has_large_inputs and status == "healthy" and explodes_with_sgd(lesson):
+                return judgement.exploding_by_inputs()
+        return judgement.after(self.trial) if self.trial and judgement.is_suspicion else judgement
 
     def run(self, number: int, amp: str | None) -> ModelPass:
         """Pass a batch for the nth time; where the scaled loss's gradient overflows, again with a smaller scale."""
@@ -196,22 +218,23 @@ class _Trial(NamedTuple):
         return bool(counter.get_total_flops() <= A_MOMENT)
 
     def _measure(self, batch: Batch, number: int, precision: Precision | None) -> ModelPass:
-        """Pass a batch; where weights at zero, or next to it, shut layers off, once more as a step opens them."""
+        """Pass a batch; where weights at zero shut layers off, once more after training has opened them."""
         found = self._pass(batch, number, precision)
         if found.closed or found.cut or found.flow.obstacle or dead_layers(found.flow):
             return found
-        shut = find_nearly_shut(self.model, found.gradients, found.factors)
-        if silent_layers(found.flow):
-            shut |= find_shut(self.model, found.gradients)
-        if not shut:
+        if not silent_layers(found.flow) or not zero_weights(self.model):
             return found
-        with opened(self.model, shut):
+        with opened(self.lesson(batch, found.shift)) as gates:
             again = self._pass(batch, number, precision)
+        flow = replace(again.flow, output=again.flow.output._replace(loss=found.at_loss.first.value))
         return again._replace(
-            opened=tuple(shut), gradients=found.gradients, shift=found.shift, at_loss=found.at_loss,
-            values=found.values,
-            flow=replace(again.flow, output=again.flow.output._replace(loss=found.at_loss.first.value)),
+            opened=tuple(gates.opened), shut=gates.shut, gradients=found.gradients, shift=found.shift,
+            at_loss=found.at_loss, values=found.values, flow=flow,
         )  # fmt: skip
+
+    def lesson(self, batch: Batch, shift: int) -> Lesson:
+        """Return what is to be learnt: this batch."""
+        return Lesson(self.model, batch, self.loss, self.seed, 2.0**shift)
 
     def _pass(self, batch: Batch, number: int, precision: Precision | None) -> ModelPass:
         torch.manual_seed(self.seed + number)  # dropout's; the targets that are drawn stay the same

@@ -9,17 +9,18 @@ from torch import nn
 
 from gradcheck.base.record import number, power_in_range
 from gradcheck.diagnosis.causes import Cause
-from gradcheck.diagnosis.report import (
+from gradcheck.diagnosis.model_record import (
     GateRecord,
     LossRecord,
     ModelRecord,
     PrecisionRecord,
     RecurrenceRecord,
-    Report,
     TermRecord,
     TrainingRecord,
+    TrialRecord,
     UnderflowRecord,
 )
+from gradcheck.diagnosis.report import Report
 from gradcheck.diagnosis.reporting import make_report
 from gradcheck.diagnosis.verdict import Verdict
 from gradcheck.spec.thresholds import Thresholds
@@ -30,7 +31,8 @@ from gradcheck.torch.probing.lost import Trained
 from gradcheck.torch.probing.precision import WORTH_NAMING, Underflow
 from gradcheck.torch.probing.recurrences import Recurrence
 from gradcheck.torch.probing.terms import Term
-from gradcheck.torch.probing.verdict import Judgement
+from gradcheck.torch.probing.trial import Trial
+from gradcheck.torch.probing.verdict import Judgement, typical_elasticity
 
 #: Layers whose underflow is named in the reasons.
 NAMED = 3
@@ -47,7 +49,7 @@ def probe_report(
     compiled: bool = False,
 ) -> Report:
     """Return the report: options with their resolved values, the last judgement, all steps, and what underflows."""
-    found, summary, diagnosis = judgement
+    found, summary, diagnosis, _, trial = judgement
     config = {"model": type(model).__name__, **options, "loss": found.loss, **limits.to_dict()}
     parameters = sum(one.numel() for one in model.parameters() if one.requires_grad)
     verdict = _after_training(diagnosis.verdict, history)
@@ -77,6 +79,9 @@ def probe_report(
         zero_gradient=found.silent,
         opened=found.opened,
         recurrences=tuple(map(_recurrence, found.parts.recurrences)),
+        shut=found.shut,
+        elasticity=number(typical_elasticity(found.flow)),
+        trial=None if trial is None else _of_trial(trial),
         training=_training(history) if history.steps else None,
         precision=half,
     )
@@ -151,6 +156,11 @@ def _recurrence(one: Recurrence) -> RecurrenceRecord:
         step_gain=number(one.gain),
         gates=tuple(GateRecord(**gate._asdict()) for gate in one.gates),
     )
+
+
+def _of_trial(trial: Trial) -> TrialRecord:
+    values = trial._asdict()
+    return TrialRecord(**values | {name: number(values[name]) for name in ("constant", "last")})
 
 
 def _training(history: History) -> TrainingRecord:

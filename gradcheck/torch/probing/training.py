@@ -1,8 +1,6 @@
 """The first steps of training: many a model is healthy at the start and becomes ill within a hundred steps."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from copy import deepcopy
 from typing import Any, NamedTuple
 
 import torch
@@ -119,30 +117,3 @@ CLIPS: dict[str, Callable[[Sequence[Tensor], float], Any]] = {
     "norm": _clip_each_norm,
     "global-norm": nn.utils.clip_grad_norm_,
 }
-
-
-@contextmanager
-def untouched(model: nn.Module, optimizer: torch.optim.Optimizer | None = None) -> Iterator[None]:
-    """Put parameters, buffers, gradients, mode and optimizer back as they were."""
-    tensors = [*model.parameters(), *model.buffers()]
-    buffers = [(module, dict(module.named_buffers(recurse=False))) for module in model.modules()]
-    kept = [tensor.detach().clone() for tensor in tensors]
-    gradients = [(one, one.grad) for one in model.parameters()]
-    modes = [(module, module.training) for module in model.modules()]
-    state = None if optimizer is None else deepcopy(optimizer.state_dict())
-    try:
-        yield
-    finally:
-        for module, own in buffers:  # forward may have replaced them
-            for name, tensor in own.items():
-                setattr(module, name, tensor)
-        with torch.no_grad():
-            for tensor, before in zip(tensors, kept, strict=True):
-                tensor.copy_(before)
-        for one, gradient in gradients:
-            one.grad = gradient
-        for module, training in modes:
-            module.training = training
-        if optimizer is not None and state is not None:
-            optimizer.state.clear()
-            optimizer.load_state_dict(state)

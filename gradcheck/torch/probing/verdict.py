@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from gradcheck.diagnosis.causes import Cause
-from gradcheck.diagnosis.report import Status
 from gradcheck.diagnosis.score import score
 from gradcheck.diagnosis.sentences import listed
+from gradcheck.diagnosis.status import Status
 from gradcheck.diagnosis.summary import Summary, dead_layers, gradient_shrinks, summarize, widest_group
 from gradcheck.diagnosis.verdict import Diagnosis, diagnose
 from gradcheck.flow.model_flow import ModelFlow
@@ -18,6 +18,7 @@ from gradcheck.spec.thresholds import Thresholds
 from gradcheck.torch.layers import is_finite
 from gradcheck.torch.probing.passing import ModelPass
 from gradcheck.torch.probing.terms import causes_of as of_terms
+from gradcheck.torch.probing.trial import Trial
 
 #: A gradient may grow by so many times the decades where norms follow the weights.
 BEFORE_NORMS = 2.0
@@ -34,6 +35,18 @@ FAR_TOO_LARGE = 30.0
 #: A first layer is saturated by its inputs where their root mean square is more than this.
 LARGE_INPUTS = 3.0
 
+#: log10 of the elasticity that a typical layer should have. Of 132 published architectures one is below 10^-3.3, whose
+#: branches start at 1e-5 and which learns in a trial; of those whose gradient vanishes all are (benchmarks/zoo.py).
+ELASTICITY = -4.0
+
+#: Of the models that look ill and yet learn in a trial, and of those that don't, the share that trains
+#: (benchmarks/zoo.py).
+LEARNS, DOES_NOT = 0.95, 0.15
+
+
+#: Flags, and codes of causes, that a trial refutes.
+SUSPECTED = ("vanishing", "exploding")
+
 
 #: Causes that say what happened ↦ those that say it less well; of a forward signal only where it is the read-out's.
 REPLACED = {
@@ -46,11 +59,49 @@ REPLACED = {
 
 
 class Judgement(NamedTuple):
-    """What a pass found, in a few numbers, and its diagnosis."""
+    """What a pass found, in a few numbers, its diagnosis, and the trial if there was one."""
 
     found: ModelPass
     summary: Summary
     diagnosis: Diagnosis
+    certain: bool = False  # more than one measure says so
+    trial: Trial | None = None
+
+    @property
+    def is_suspicion(self) -> bool:
+        """Whether a trial may acquit the model: by one measure its gradient, or its examples' differences, are lost."""
+        suspected = self.diagnosis.verdict.status in (*SUSPECTED, "collapsed")
+        return suspected and not self.certain and not self.found.flow.obstacle
+
+    @property
+    def has_large_inputs(self) -> bool:
+        """Whether the model's inputs are large, and no norm follows its first layer."""
+        flow = self.found.flow
+        return self.found.first_rms > LARGE_INPUTS and not flow.normalized[0] and not flow.obstacle
+
+    def exploding_by_inputs(self) -> "Judgement":
+        """Return the judgement of a model that plain SGD makes explode because its inputs are large."""
+        cause = Cause("inputs-explode", (1, 1), self.found.first_rms, LARGE_INPUTS)
+        verdict = self.diagnosis.verdict
+        verdict = verdict._replace(
+            status="exploding", score=min(verdict.score, DOES_NOT), causes=(cause, *verdict.causes)
+        )
+        return self._replace(diagnosis=self.diagnosis._replace(verdict=verdict))
+
+    def after(self, trial: Trial) -> "Judgement":
+        """Return the judgement after a trial, which acquits the model or confirms what it is suspected of."""
+        flags, regions, verdict = self.diagnosis
+        code = "trial-learns" if trial.learns else "trial-fails"
+        details = {"first": trial.first, "rate": trial.rate, "steps": trial.steps}
+        causes = (Cause(code, None, trial.last, details=details), *verdict.causes)
+        if not trial.learns:
+            verdict = verdict._replace(score=min(verdict.score, DOES_NOT), causes=(*causes[1:], causes[0]))
+            return self._replace(diagnosis=self.diagnosis._replace(verdict=verdict), trial=trial)
+        flags = tuple("ok" if flag in SUSPECTED else flag for flag in flags)
+        regions = tuple(one for one in regions if one.flag not in SUSPECTED)
+        kept = tuple(one for one in causes if one.code.partition("-")[0] not in SUSPECTED)
+        verdict = verdict._replace(status="healthy", score=max(verdict.score, LEARNS), causes=kept)
+        return self._replace(diagnosis=Diagnosis(flags, regions, verdict), trial=trial)
 
 
 def judge(found: ModelPass, thresholds: Thresholds) -> Judgement:
@@ -78,7 +129,8 @@ def judge(found: ModelPass, thresholds: Thresholds) -> Judgement:
     causes = tuple(_without_replaced(causes))
     chance = 0.0 if found.closed or found.parts.status or status == "no-gradient" else score(flow, counted)
     verdict = diagnosis.verdict._replace(status=status, score=chance, causes=causes)
-    return Judgement(found, summary, diagnosis._replace(verdict=verdict))
+    certain = not summary.gradient_span <= limits.max_span and typical_elasticity(flow) < ELASTICITY
+    return Judgement(found, summary, diagnosis._replace(verdict=verdict), certain)
 
 
 def _without_replaced(causes: Sequence[Cause]) -> Iterator[Cause]:
@@ -121,16 +173,29 @@ def silent_layers(flow: ModelFlow) -> list[int]:
 
 
 def _status(found: ModelPass, status: Status) -> Status:
-    """Return the verdict; a gradient that is exactly zero without having faded is dead."""
-    if found.closed and not found.flow.obstacle:
+    """Return the verdict; a gradient that is exactly zero without having faded is dead, one that moves nothing lost."""
+    flow = found.flow
+    if flow.obstacle:
+        return status
+    if found.closed:
         return "vanishing" if found.closed.code == "output-flat" else "dead"
     if status != "nonfinite" and (found.lost or found.rounding or found.trained.silent):
         return "no-gradient"
+    if found.shut:
+        return "dead"
     if status == "healthy" and found.parts.status:
         return found.parts.status
-    if status == "vanishing" and silent_layers(found.flow) and not _faded(found.flow):
+    if status in ("vanishing", "exploding") and silent_layers(flow) and not _faded(flow):
         return "dead"
+    if status in ("healthy", "exploding") and typical_elasticity(flow) < ELASTICITY:
+        return "vanishing"
     return status
+
+
+def typical_elasticity(flow: ModelFlow) -> float:
+    """Return log10 of the median of the layers' elasticities; nan without any."""
+    known = flow.log10_elasticity[np.isfinite(flow.log10_elasticity)]
+    return float(np.median(known)) if known.size else math.nan
 
 
 def _faded(flow: ModelFlow) -> bool:
@@ -153,9 +218,14 @@ def _first_causes(found: ModelPass, status: Status) -> Iterator[Cause]:
     elif status == "dead" and not dead_layers(found.flow):
         layers = silent_layers(found.flow)
         yield _of_names("layers-zero", [found.flow.name(layer) for layer in layers], (layers[0], layers[-1]))
+    if found.shut:
+        yield _of_names("gates-shut", found.shut)
     yield from found.of_loss
     yield from of_terms(found.at_loss.terms)
     yield from found.parts.causes
+    elasticity = typical_elasticity(found.flow)
+    if status == "vanishing" and elasticity < ELASTICITY:
+        yield Cause("elasticity", None, elasticity, ELASTICITY)
 
 
 def _further_causes(found: ModelPass, status: Status, wider: bool) -> Iterator[Cause]:

@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from gradcheck.diagnosis.report import NETWORK_STATUSES as STATUSES
+from gradcheck.diagnosis.status import NETWORK_STATUSES as STATUSES
 from gradcheck.render.style import STYLES
 from gradcheck.sweep.text.heat_map import LETTERS, heat_map, legend
 

@@ -1,0 +1,101 @@
+"""A trial before an accusation: a model that looks ill, and yet learns its own batch within a few steps, isn't."""
+
+import math
+from collections.abc import Callable
+from statistics import median
+from typing import NamedTuple
+
+import torch
+
+from gradcheck.torch.probing.lesson import Lesson
+from gradcheck.torch.probing.state import untouched
+
+#: Steps of Adam at each of these rates, as long as the model doesn't learn.
+STEPS, RATES = 40, (1e-3, 1e-2, 1e-4)
+
+#: It learns where the loss falls by this share of the smaller one of its start and a constant answer's: published
+#: architectures that are suspected do within 5 to 20 steps, those that don't train never (benchmarks/zoo.py). Where the
+#: examples look alike, the few directions that are left allow some fall.
+FALLS_BY, COLLAPSED_FALLS_BY = 0.3, 0.5
+
+#: Its first loss must not be above a constant answer's by more than this factor: a model that starts at thousands
+#: learns a few examples by heart all the same.
+FAR = 10.0
+
+#: Plain SGD: its usual rate, its steps, and the factor from which a loss that grows has exploded.
+SGD_RATE, SGD_STEPS, EXPLODED = 0.1, 10, 10.0
+
+#: The loss after the trial is the median of the last ones.
+LAST = 5
+
+
+class Trial(NamedTuple):
+    """What the better one of the rates brought."""
+
+    first: float  # the loss at the start
+    constant: float  # the loss of a constant answer; nan where it is unknown
+    last: float  # the loss in the end
+    rate: float
+    steps: int
+    learns: bool
+
+
+def hold_trial(
+    lesson: Lesson, constant: float = math.nan, falls_by: float = FALLS_BY, tick: Callable[[float], None] | None = None
+) -> Trial:
+    """Train a model on its own batch, as long as it doesn't learn; put it back as it was.
+
+    Parameters
+    ----------
+    lesson : Lesson
+    constant : float
+        The loss of a constant answer; nan where it is unknown.
+    falls_by : float
+        The share of its loss that it has to lose.
+    tick : callable, optional
+        Called with the share of the steps that has been taken.
+    """
+    start = float(lesson.value(0).detach())
+    goal = _goal(start, constant, falls_by)
+    found = []
+    for index, rate in enumerate(RATES):
+        losses: list[float] = []
+        with untouched(lesson.model):
+            optimizer = torch.optim.Adam(lesson.trained, lr=rate)
+            while len(losses) < STEPS and not _settled(losses, goal):
+                losses.append(lesson.step(optimizer, len(losses)))
+                if tick is not None:
+                    tick((index * STEPS + len(losses)) / (len(RATES) * STEPS))
+        found.append(Trial(start, constant, _end(losses), rate, len(losses), learns=_end(losses) <= goal))
+        if found[-1].learns:
+            break
+    return min(found, key=lambda one: one.last)
+
+
+def explodes_with_sgd(lesson: Lesson) -> bool:
+    """Whether a few steps of plain SGD make the loss explode, at the usual rate for a loss that starts at 1."""
+    losses: list[float] = []
+    with untouched(lesson.model):
+        scale = 1 / max(abs(float(lesson.value(0).detach())), 1e-12)
+        optimizer = torch.optim.SGD(lesson.trained, lr=SGD_RATE)
+        while len(losses) < SGD_STEPS and (not losses or math.isfinite(losses[-1])):
+            losses.append(lesson._replace(scale=scale).step(optimizer, len(losses)))
+    return not losses[-1] <= EXPLODED * losses[0]
+
+
+def _goal(first: float, constant: float, falls_by: float) -> float:
+    """Return the loss at which a model has learnt; −∞ where learning its batch by heart would prove nothing."""
+    if first > FAR * abs(constant):
+        return -math.inf
+    reference = first if math.isnan(constant) else min(first, constant)
+    return reference - falls_by * abs(reference)
+
+
+def _end(losses: list[float]) -> float:
+    """Return the loss in the end; infinity where it isn't finite."""
+    return median(losses[-LAST:]) if losses and all(map(math.isfinite, losses[-LAST:])) else math.inf
+
+
+def _settled(losses: list[float], goal: float) -> bool:
+    """Whether more steps would say nothing new."""
+    return bool(losses) and (not math.isfinite(losses[-1]) or (len(losses) >= LAST and _end(losses) <= goal))
