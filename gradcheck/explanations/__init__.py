@@ -4,13 +4,15 @@ from gradcheck.explanations.architectures import ARCHITECTURES
 from gradcheck.explanations.causes import CAUSES
 from gradcheck.explanations.findings import FINDINGS
 from gradcheck.explanations.measures import MEASURES
+from gradcheck.explanations.probing import PROBING
 from gradcheck.explanations.topic import Example, Topic
 from gradcheck.explanations.verdicts import VERDICTS
 from gradcheck.spec.names import SYNONYMS
 
 __all__ = ["NAMES", "TOPICS", "Example", "Topic"]
 
-TOPICS: dict[str, Topic] = {topic.name: topic for topic in (*VERDICTS, *CAUSES, *ARCHITECTURES, *MEASURES, *FINDINGS)}
+PAGES = (*VERDICTS, *CAUSES, *ARCHITECTURES, *MEASURES, *PROBING, *FINDINGS)
+TOPICS: dict[str, Topic] = {topic.name: topic for topic in PAGES}
 
 #: Every name that a page answers to, aliases and the words of other libraries included ↦ the name of the page.
 NAMES: dict[str, str] = {name: topic.name for topic in TOPICS.values() for name in (topic.name, *topic.aliases)}

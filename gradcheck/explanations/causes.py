@@ -126,7 +126,7 @@ CAUSES = (
         ),
         references=("He et al. 2016", "Yang & Schoenholz 2017", "Zhang, Dauphin & Ma 2019"),
         related=("normalisation", "transformers", "vanishing", "exploding"),
-        aliases=("skip", "skips", "skip-connections", "resnet", "residual-scale", "opened"),
+        aliases=("skip", "skips", "skip-connections", "resnet", "residual-scale"),
     ),
     Topic(
         name="width",

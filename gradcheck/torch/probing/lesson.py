@@ -33,7 +33,8 @@ class Lesson(NamedTuple):
         targets = batch.targets
         if targets is None:
             targets = draw_targets(chosen.name, output, torch.Generator().manual_seed(self.seed))
-        return chosen.function(output, targets)
+        value = chosen.function(output, targets)
+        return value.real if value.is_complex() else value
 
     def step(self, optimizer: torch.optim.Optimizer, number: int) -> float:
         """Take a step against the gradient; return the loss before it, and leave the gradients where they arrived."""

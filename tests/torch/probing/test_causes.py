@@ -111,7 +111,7 @@ def test_a_parameter_whose_gradient_is_exactly_zero_is_named():
 def test_a_weight_that_starts_at_zero_is_named_as_opened():
     cause = causes_of_branched(lambda trunk, branch, gate: trunk + gate * branch)["opened"]
     assert (cause.layers, cause.value) == (None, 1)
-    assert cause.text.startswith("gate starts at or near zero: measured with the values")
+    assert cause.text.startswith("gate starts at zero: measured with the values")
 
 
 def test_the_operation_by_which_numbers_become_none_is_named():

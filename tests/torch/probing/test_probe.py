@@ -70,20 +70,68 @@ class Scaled(nn.Module):
         return self.gate * x
 
 
-@pytest.mark.parametrize("start", [1e-6, 1e-3])
-def test_a_branch_before_a_gate_that_is_nearly_shut_is_measured_open(start, models, said):
+def test_a_branch_before_a_gate_that_is_nearly_shut_is_held_against_other_such_branches(models):
     def residual():
         branch = (nn.Conv2d(16, 16, 3, padding=1), nn.GroupNorm(4, 16), nn.GELU(), nn.Conv2d(16, 16, 1))
-        return models.Residual(nn.Sequential(*branch, Scaled((16, 1, 1), start)))
+        return models.Residual(nn.Sequential(*branch, Scaled((16, 1, 1), 1e-6)))
 
     model = nn.Sequential(nn.Conv2d(3, 16, 4, 4), residual(), nn.Conv2d(16, 16, 2, 2), residual(), nn.Flatten(),
                           nn.Linear(256, 10))  # fmt: skip
+    report = probe(model, models.image(), trial=False)
+    assert {layer.flag for layer in report.layers} == {"ok"}
+    assert (report.summary.gradient_span < 2.3, report.model.opened) == (True, ())
+
+
+class Shut(nn.Module):
+    """A branch whose first and last maps may both start at zero."""
+
+    def __init__(self, *zero):
+        super().__init__()
+        self.trunk, self.first, self.last, self.head = (nn.Linear(32, 32, bias=False) for _ in range(4))
+        for name in zero:
+            nn.init.zeros_(getattr(self, name).weight)
+
+    def forward(self, x):
+        x = self.trunk(x)
+        return self.head(x + self.last(torch.tanh(self.first(x))))
+
+
+def test_gates_behind_gates_are_opened_by_steps_of_training_and_put_back(models):
+    model = Shut("last", "head")
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    report = probe(model, models.image())
-    assert report.verdict.status == "healthy"
-    assert report.model.opened == ("1.branch.4.gate", "3.branch.4.gate")
-    assert "start at or near zero: measured with the values that a first training step gives them" in said(report)
+    rows, state = models.rows(), torch.random.get_rng_state()
+    report = probe(model, rows)
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert (report.verdict.status, report.model.opened) == ("healthy", ("head.weight", "last.weight"))
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert all(one.grad is None for one in model.parameters())
+
+
+def test_two_zeros_in_a_row_never_open(models, said):
+    report = probe(Shut("first", "last"), models.rows())
+    assert (report.verdict.status, report.model.shut) == ("dead", ("first.weight", "last.weight"))
+    assert "first.weight and last.weight start at zero and never open" in said(report)
+
+
+def test_layers_of_one_role_are_compared_and_single_ones_by_kind():
+    model = nn.ModuleDict({"stage1": nn.Sequential(nn.Linear(32, 32), nn.Linear(32, 32)), "stage2": nn.Linear(32, 32)})
+
+    class Staged(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.parts, self.first, self.head = model, nn.Linear(32, 32), nn.Linear(32, 4)
+
+        def forward(self, x):
+            return self.head(self.parts["stage2"](self.parts["stage1"](self.first(x))))
+
+    report = probe(Staged(), torch.randn(16, 32))
+    assert {layer.name: layer.role for layer in report.layers} == {
+        "first": "first", "parts.stage1.0": "parts.stage", "parts.stage1.1": "parts.stage",
+        "parts.stage2": "parts.stage2",
+    }  # fmt: skip
+    ratios = {layer.name: layer.gradient_ratio for layer in report.layers}
+    assert (ratios["parts.stage1.1"], ratios["parts.stage2"]) == (1.0, 1.0)
+    assert ratios["first"] == pytest.approx(report.layers[0].gradient_rms / report.layers[-1].gradient_rms)
 
 
 class Shifted(nn.Module):

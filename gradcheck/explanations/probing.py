@@ -1,0 +1,44 @@
+"""How ``gradcheck probe`` judges a model that was not built to be measured."""
+
+from gradcheck.explanations.topic import Example, Topic
+
+PROBING = (
+    Topic(
+        name="trial",
+        summary="a model that looks ill is trained on its batch before it is accused",
+        what="A single measure may be beyond its limit in a network that trains all the same. probe then takes up to "
+        "40 steps of Adam at each of three rates, on the batch that it has, and puts the model back. If the loss "
+        "falls by 30 % (by half where the examples look alike), the model learns: it is healthy, and the report says "
+        "why. If it doesn't, the accusation is confirmed.",
+        why="Of 132 published architectures 44 were accused by limits alone. Half a minute is cheap beside a false "
+        "alarm, and a model that passes at once is never tried. Not tried: what two measures agree on, limits of your "
+        "own, gradients that are zero or not finite. --no-trial leaves it out.",
+        formula=(
+            "learns: loss after ≤ 0.7 min(loss at the start, that of a constant answer)",
+            "elasticity = ‖W‖ ‖∂L/∂W‖ / |L|, its median over the layers; lost below 1e-4",
+            "large inputs: 10 steps of SGD, rate 0.1 for a loss of 1, make it explode",
+        ),
+        examples=(Example("simulate --depth 30 --activation relu --init he --norm batch", "exploding", "span 2.34"),),
+        try_next=(Example("simulate --depth 30 --activation relu --init he --norm layer", "healthy"),),
+        references=("benchmarks/zoo.py",),
+        related=("roles", "score", "vanishing", "exploding", "collapsed"),
+        aliases=("trial-learns", "trial-fails", "elasticity", "inputs-explode", "acquitted"),
+    ),
+    Topic(
+        name="roles",
+        summary="layers are compared with those that have the same place in other blocks",
+        what="Queries get less gradient than values, gates less than what they multiply, in every block alike: that "
+        "says nothing of depth. So probe compares layers of one kind and one role, the path without the numbers of "
+        "blocks and stages: layer1.0.conv1 and layer3.5.conv1 are both layer.conv1. Layers whose role no other of "
+        "their kind has are compared with each other. Weights that start at zero shut off what is before them until "
+        "training opens them: up to a dozen steps are taken, and the model is measured then and put back.",
+        why="Compared by kind alone, a third of the published architectures lose decades between the roles of one "
+        "block. A gate that never opens, because another zero is before or after it, is named.",
+        formula=("span of a role = log10(largest gradient / smallest), the widest role counts",),
+        examples=(Example("simulate --residual", "healthy", "span 1.0"),),
+        try_next=(Example("simulate --depth 50", "vanishing", "span 30.9"),),
+        references=("Zhang, Dauphin & Ma 2019", "Bachlechner et al. 2021", "Peebles & Xie 2023"),
+        related=("trial", "residual", "columns"),
+        aliases=("role", "gates", "gate", "gates-shut", "opened"),
+    ),
+)
