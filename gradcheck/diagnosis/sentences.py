@@ -10,6 +10,7 @@ from gradcheck.base.wording import counted
 from gradcheck.diagnosis.code import Code
 from gradcheck.diagnosis.loss_sentences import OF_LOSS
 from gradcheck.diagnosis.part_sentences import OF_PARTS
+from gradcheck.diagnosis.trial_sentences import OF_TRIALS
 from gradcheck.render.numbers import percent, told_apart
 
 if TYPE_CHECKING:
@@ -51,11 +52,12 @@ def sentence(cause: Cause, flow: GradientFlow) -> str:
 
 
 def chance_of_training(verdict: VerdictRecord) -> str:
-    """Return how likely plain SGD trains the network, and why not where its gradient is healthy."""
-    chance = f"plain SGD trains it with probability {percent(verdict.score)}"
+    """Return how likely plain SGD trains the network, or Adam where that was tried, and why not where its gradient is healthy."""
+    codes = [cause.code for cause in verdict.causes]
+    who = "Adam" if "trial-learns" in codes else "plain SGD"
+    chance = f"{who} trains it with probability {percent(verdict.score)}"
     if verdict.status != "healthy" or verdict.trainable:
         return chance
-    codes = [cause.code for cause in verdict.causes]
     why = next((said for code, said in WHY_NOT.items() if code in codes), "by the usual limits it is not healthy")
     return f"the gradient is within the limits given, and yet {chance}: {why}"
 
@@ -236,37 +238,9 @@ CODES = {
         "the weights of {names} are not finite before the pass",
     ),
     "becomes-nan": Code("the last layer before numbers become none; null: the inputs", _becomes_nan),
-    "inputs-explode": Code(
-        "large inputs make plain SGD explode; value: their root mean square",
-        "the inputs' root mean square is {value:.3g}: ten steps of plain SGD at its usual rate make the loss explode; "
-        "scale the inputs to about 1, or put a norm after {at}",
-    ),
     "unused": Code(
         "parameters never receive a gradient; value: how many",
         "{names} never receive{s} a gradient: the loss doesn't depend on {them}, or a detach() or no_grad() is between",
-    ),
-    "opened": Code(
-        "weights that start at zero are measured after the first steps of training; value: how many",
-        "{names} start{s} at zero: measured with the values that the first steps of training give {them}",
-    ),
-    "gates-shut": Code(
-        "weights that start at zero and stay there; value: how many",
-        "{names} start{s} at zero and never open{s}: each gets its gradient through another one that is zero",
-    ),
-    "elasticity": Code(
-        "value: log10 of what the loss changes by, of itself, as a typical layer's weights change by their own size",
-        "the loss hardly depends on the layers: weights that change by their own size change it by 10^{value:.1f} of "
-        "itself (limit 1e-{limit:g})",
-    ),
-    "trial-learns": Code(
-        "a model that looks ill learns its own batch; value: the loss in the end",
-        "and yet it learns: {steps} steps of Adam (rate {rate:g}) bring the loss on this batch from {first:.3g} to "
-        "{value:.3g}",
-    ),
-    "trial-fails": Code(
-        "a model that looks ill doesn't learn its own batch either; value: the loss in the end",
-        "and it doesn't learn: {steps} steps of Adam bring the loss on this batch from {first:.3g} to {value:.3g} at "
-        "best (rate {rate:g})",
     ),
     "parameters-zero": Code(
         "parameters have a gradient of exactly zero; value: how many",
@@ -305,4 +279,5 @@ CODES = {
     "more-underflow": Code("the same of other layers; value: how many", "that of {value} more layers does too"),
     **OF_LOSS,
     **OF_PARTS,
+    **OF_TRIALS,
 }

@@ -11,7 +11,8 @@ from gradcheck.diagnosis.report import SuggestionRecord
 from gradcheck.errors import GradcheckError
 from gradcheck.torch.probing.course import follow
 from gradcheck.torch.probing.history import History
-from gradcheck.torch.probing.training import Steps, make_clip, untouched
+from gradcheck.torch.probing.state import untouched
+from gradcheck.torch.probing.training import Steps, make_clip
 from gradcheck.torch.probing.verdict import Judgement
 
 #: Factors of the learning rate where training makes the model ill, and where it doesn't move it.

@@ -130,6 +130,7 @@ def judge(found: ModelPass, thresholds: Thresholds) -> Judgement:
     chance = 0.0 if found.closed or found.parts.status or status == "no-gradient" else score(flow, counted)
     verdict = diagnosis.verdict._replace(status=status, score=chance, causes=causes)
     certain = not summary.gradient_span <= limits.max_span and typical_elasticity(flow) < ELASTICITY
+    certain = certain or found.closed is not None or bool(found.parts.status)
     return Judgement(found, summary, diagnosis._replace(verdict=verdict), certain)
 
 

@@ -1,0 +1,34 @@
+"""Causes that training of a user's model shows: gates that open, and trials. Loads no NumPy."""
+
+from gradcheck.diagnosis.code import Code
+
+OF_TRIALS = {
+    "opened": Code(
+        "weights that start at zero are measured after the first steps of training; value: how many",
+        "{names} start{s} at zero: measured with the values that the first steps of training give {them}",
+    ),
+    "gates-shut": Code(
+        "weights that start at zero and stay there; value: how many",
+        "{names} start{s} at zero and never open{s}: each gets its gradient through another one that is zero",
+    ),
+    "elasticity": Code(
+        "value: log10 of what the loss changes by, of itself, as a typical layer's weights change by their own size",
+        "the loss hardly depends on the layers: weights that change by their own size change it by 10^{value:.1f} of "
+        "itself (limit 1e-{limit:g})",
+    ),
+    "trial-learns": Code(
+        "a model that looks ill learns its own batch; value: the loss in the end",
+        "and yet it learns: {steps} steps of Adam (rate {rate:g}) bring the loss on this batch from {first:.3g} to "
+        "{value:.3g}",
+    ),
+    "trial-fails": Code(
+        "a model that looks ill doesn't learn its own batch either; value: the loss in the end",
+        "and it doesn't learn: {steps} steps of Adam bring the loss on this batch from {first:.3g} to {value:.3g} at "
+        "best (rate {rate:g})",
+    ),
+    "inputs-explode": Code(
+        "large inputs make plain SGD explode; value: their root mean square",
+        "the inputs' root mean square is {value:.3g}: ten steps of plain SGD at its usual rate make the loss explode; "
+        "scale the inputs to about 1, or put a norm after {at}",
+    ),
+}
