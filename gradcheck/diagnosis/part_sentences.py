@@ -44,6 +44,11 @@ OF_PARTS = {
         _saturated,
     ),
     "forgets": Code("a recurrence that keeps nothing; value: what a step back in time leaves of a gradient", _forgets),
+    "tokens-alike": Code(
+        "the layer from which on the tokens of an example look alike; value: their share of the variance at the end",
+        "the tokens of an example look alike from {name} on: {value:.2g} of the variance is left to them at the end "
+        "(limit {limit:g}), as in deep transformers with a norm after each sum: put it at the start of each branch",
+    ),
     "explodes-in-time": Code(
         "a recurrence whose gradient grows back in time; value: by how many decades over all steps",
         "the gradient of {name} grows by {gain:.3g} with each step back in time: {value:.1f} decades in {steps} steps "

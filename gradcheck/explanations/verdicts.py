@@ -65,7 +65,7 @@ VERDICTS = (
         ),
         references=("Cho & Saul 2009", "Daniely, Frostig & Singer 2016", "Roy & Vetterli 2007 (rank)"),
         related=("theory", "residual", "transformers", "score"),
-        aliases=("collapse", "rank-collapse"),
+        aliases=("collapse", "rank-collapse", "tokens-alike"),
     ),
     Topic(
         name="dead",

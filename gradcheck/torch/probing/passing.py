@@ -28,6 +28,7 @@ from gradcheck.torch.probing.parts import Parts, find_hidden, find_starved
 from gradcheck.torch.probing.precision import Precision, autocast
 from gradcheck.torch.probing.recurrences import find_recurrences, kept_for_recurrences
 from gradcheck.torch.probing.route import Route, find_shut_end, gradient_at_end, route_of, shift_for, start_of_gradient
+from gradcheck.torch.probing.tokens import judge_tokens
 from gradcheck.torch.probing.values import Values, values_of
 
 
@@ -126,7 +127,7 @@ def _pass(
             wanted = [*leaves, *kept_for_recurrences(record)]
             gradients = _backward(model, root, seed * 2.0**shift, wanted, record)
     layers, flow = _flow(route, record, gradients, batch.examples, shift, value)
-    parts = _parts(record, gradients, layers)
+    parts = _parts(record, gradients, layers, batch.examples)
     zeros = tuple(sum(call.gradient_zeros for call in uses) / len(uses) for uses in map(record.of, layers))
     for call in record.calls:
         call.free()
@@ -222,11 +223,12 @@ def _cut(record: Recording, layers: Sequence[Layer], obstacle: str) -> str:
     return f"no layer but the last receives a gradient: {why}"
 
 
-def _parts(record: Recording, gradients: Gradients, layers: Sequence[Layer]) -> Parts:
+def _parts(record: Recording, gradients: Gradients, layers: Sequence[Layer], examples: int) -> Parts:
     """Return what particular parts of a model show beside the flow."""
     places = {layer.name: number for number, layer in enumerate(layers, start=1)}
     memory = judge_memory(find_recurrences(record, gradients), places)
-    return find_starved(record.starved).beside(memory).beside(find_hidden(record, gradients))
+    tokens = judge_tokens(record, examples, places)
+    return find_starved(record.starved).beside(memory).beside(tokens).beside(find_hidden(record, gradients))
 
 
 def _kind(layer: Layer, calls: Sequence[Call], examples: int) -> Kind:
