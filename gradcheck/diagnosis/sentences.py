@@ -269,6 +269,15 @@ CODES = {
         "value: the batch's loss after the last step; limit: before the first one",
         "the loss is no lower than at the start, although all steps are on one batch",
     ),
+    "outputs-apart": Code(
+        "value: the smallest effective rank of a layer whose examples look alike, though their outputs don't",
+        "training has left few directions in a layer (effective rank {value:.1f}), and that is no collapse: "
+        "the outputs of different examples are about as far apart as at the start, or further",
+    ),
+    "nothing-to-learn": Code(
+        "value: the loss, next to nothing of its first value: there is nothing left to learn",
+        "the loss is down to {value:.2g}: what is learned gives no gradient any more, and none is missed",
+    ),
     "not-held": Code(
         "parameters that want a gradient are none of the optimizer's; value: how many",
         "{names} {are} not trained: the optimizer doesn't hold {them}",
