@@ -117,6 +117,10 @@ class History:
         """Taken."""
         return len(self.points) - 1
 
+    def remember_start(self) -> None:
+        """Keep the parameters as they are: how far they move is measured from here."""
+        self._start = [one.detach().clone() for one in self._trained]
+
     def add(self, judgement: Judgement) -> None:
         """Add what was found at the start, or after a step."""
         found, status = judgement.found, judgement.diagnosis.verdict.status
@@ -124,7 +128,7 @@ class History:
         point = Point(found.flow.output.loss, gradient, _norm(self._trained), found.values.spread, status)
         never_negative = found.values.never_negative
         if not self.points:
-            self.first, self._start = judgement, [one.detach().clone() for one in self._trained]
+            self.first = judgement
         if why := self._acquittal(point, never_negative):
             point = point._replace(status="healthy", acquitted=why)
         elif self._is_loud(point, never_negative):
