@@ -44,6 +44,11 @@ OF_PARTS = {
         _saturated,
     ),
     "forgets": Code("a recurrence that keeps nothing; value: what a step back in time leaves of a gradient", _forgets),
+    "attention-saturated": Code(
+        "heads of attention look at a single token in all rows; value: the largest score above the mean of its row",
+        "{heads} of {of} heads of attention ({names}) look at a single token each time, by scores up to {value:.0f}: "
+        "their queries and keys hardly get a gradient; divide scores by √width, or start with smaller weights",
+    ),
     "tokens-alike": Code(
         "the layer from which on the tokens of an example look alike; value: their share of the variance at the end",
         "the tokens of an example look alike from {name} on: {value:.2g} of the variance is left to them at the end "

@@ -243,6 +243,16 @@ class RecurrenceRecord(Record):
     gates: tuple[GateRecord, ...]
 
 
+class AttentionRecord(Record):
+    """One attention at the start, of each head over up to 4 examples."""
+
+    layer: str = item("the layer that takes it in")
+    entropy: tuple[float | None, ...] = item(
+        "mean over rows of a row's entropy over the largest it could have: 1 looks everywhere alike, 0 at one token"
+    )
+    largest_score: tuple[float | None, ...] = item("the largest above the mean of its row, before the softmax")
+
+
 class ModelRecord(Record):
     """What only a user's own model has."""
 
@@ -256,6 +266,7 @@ class ModelRecord(Record):
     opened: tuple[str, ...] = item(
         "weights that start at or near zero, measured with the values of a first training step"
     )
+    attention: tuple[AttentionRecord, ...] = item("attention with a softmax over products of queries and keys")
     recurrences: tuple[RecurrenceRecord, ...] = item("recurrent modules and cells, step by step")
     training: TrainingRecord | None = item("null: no steps were taken")
     precision: PrecisionRecord | None = item("null: full precision")

@@ -119,6 +119,7 @@ VERDICTS = (
             "output-flat",
             "large-inputs",
             "gates-saturated",
+            "attention-saturated",
         ),
     ),
     Topic(

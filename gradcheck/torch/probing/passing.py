@@ -15,6 +15,7 @@ from gradcheck.flow.gradient_flow import LayerFlow, OutputFlow
 from gradcheck.flow.model_flow import Kind, ModelFlow
 from gradcheck.torch.graph import factors
 from gradcheck.torch.layers import Layer, is_finite, printable
+from gradcheck.torch.probing.attention import find_attention, judge_attention
 from gradcheck.torch.probing.batches import Batch
 from gradcheck.torch.probing.checkpoints import InputsMatterError, checkpoints_opened, find_hiding, why_no_gradient
 from gradcheck.torch.probing.error_text import errors_in_one_line
@@ -116,6 +117,7 @@ def _pass(
     root, seed = start_of_gradient(value, route, record)
     closed, shift, multiplied = None, 0, set[Tensor]()
     gradients: Gradients = {}
+    attention = find_attention(record, batch.examples)
     if root is not None and seed is not None:
         place_calls(record, root, leaves)
         multiplied = factors(root.grad_fn)
@@ -127,7 +129,7 @@ def _pass(
             wanted = [*leaves, *kept_for_recurrences(record)]
             gradients = _backward(model, root, seed * 2.0**shift, wanted, record)
     layers, flow = _flow(route, record, gradients, batch.examples, shift, value)
-    parts = _parts(record, gradients, layers, batch.examples)
+    parts = _parts(record, gradients, layers, batch.examples).beside(judge_attention(attention))
     zeros = tuple(sum(call.gradient_zeros for call in uses) / len(uses) for uses in map(record.of, layers))
     for call in record.calls:
         call.free()

@@ -10,6 +10,7 @@ from torch import nn
 from gradcheck.base.record import number, power_in_range
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.diagnosis.report import (
+    AttentionRecord,
     GateRecord,
     LossRecord,
     ModelRecord,
@@ -27,6 +28,7 @@ from gradcheck.torch.probing.first_loss import FirstLoss, said
 from gradcheck.torch.probing.first_loss import causes_of as of_first_loss
 from gradcheck.torch.probing.history import History
 from gradcheck.torch.probing.lost import Trained
+from gradcheck.torch.probing.parts import Attention
 from gradcheck.torch.probing.precision import WORTH_NAMING, Underflow
 from gradcheck.torch.probing.recurrences import Recurrence
 from gradcheck.torch.probing.terms import Term
@@ -77,6 +79,7 @@ def probe_report(
         unused=found.unused,
         zero_gradient=found.silent,
         opened=found.opened,
+        attention=tuple(map(_attention, found.parts.attention)),
         recurrences=tuple(map(_recurrence, found.parts.recurrences)),
         training=_training(history) if history.steps else None,
         precision=half,
@@ -146,6 +149,11 @@ def _loss(first: FirstLoss, terms: Sequence[Term]) -> LossRecord:
             for term, norm in zip(terms, norms, strict=True)
         ),
     )
+
+
+def _attention(one: Attention) -> AttentionRecord:
+    entropy, scores = (tuple(map(number, values)) for values in (one.entropy, one.largest_score))
+    return AttentionRecord(layer=one.layer, entropy=entropy, largest_score=scores)
 
 
 def _recurrence(one: Recurrence) -> RecurrenceRecord:
