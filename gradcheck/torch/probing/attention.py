@@ -22,7 +22,7 @@ BEFORE_SOFTMAX = (
 #: Products of queries and keys.
 PRODUCTS = ("Bmm", "Baddbmm")
 
-#: Masks add less than this to a score; after a softmax they show as weights that are so small in all heads and examples.
+#: Masks add less than this to a score; after a softmax they show as weights so small in all heads and examples.
 #: SMALLEST is the logarithm of the smallest float.
 MASKED, SMALLEST = -80.0, -104.0
 

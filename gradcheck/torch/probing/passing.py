@@ -134,13 +134,18 @@ def _pass(
     for call in record.calls:
         call.free()
     unused, silent = _ungraded(model, gradients)
-    rms = [float(leaf.detach().abs().double().square().mean().sqrt()) for leaf in leaves if is_finite(leaf)]
     return ModelPass(
-        flow, layers, zeros, route.readout, chosen.name, unused, silent, closed, max(rms, default=math.nan),
+        flow, layers, zeros, route.readout, chosen.name, unused, silent, closed, _largest_rms(leaves),
         gradients, shift, multiplied, parts, of_loss=of_loss, at_loss=at_loss,
         trained=find_trained(model, gradients), calls=len(record.calls), cut=_cut(record, layers, flow.obstacle),
         values=values,
     )  # fmt: skip
+
+
+def _largest_rms(inputs: Sequence[Tensor]) -> float:
+    """Return the largest root mean square of some inputs; nan without any that is finite."""
+    sizes = [float(one.detach().abs().double().square().mean().sqrt()) for one in inputs if is_finite(one)]
+    return max(sizes, default=math.nan)
 
 
 def _forward(model: nn.Module, batch: Batch, record: Recording) -> object:

@@ -66,9 +66,7 @@ def test_entropy_and_largest_score_are_those_of_the_scores(fused, masked):
 def test_heads_that_look_at_one_token_are_counted():
     model = nn.Sequential(Attends(fused=True, masked=False, scale=1000.0), nn.Linear(8, 3))
     [cause] = [one for one in probe(model, TOKENS).verdict.causes if one.code == "attention-saturated"]
-    assert cause.text.startswith(
-        "2 of 2 heads of attention (0.out) look at a single token each time, by scores of up to "
-    )
+    assert cause.text.startswith("2 of 2 heads of attention (0.out) look at a single token each time, by scores up to ")
     assert cause.value > 100
 
 
