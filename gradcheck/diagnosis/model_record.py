@@ -94,6 +94,16 @@ class RecurrenceRecord(Record):
     gates: tuple[GateRecord, ...]
 
 
+class AttentionRecord(Record):
+    """One attention at the start, of each head over up to 4 examples."""
+
+    layer: str = item("the layer that takes it in")
+    entropy: tuple[float | None, ...] = item(
+        "mean over rows of a row's entropy over the largest it could have: 1 looks everywhere alike, 0 at one token"
+    )
+    largest_score: tuple[float | None, ...] = item("the largest above the mean of its row, before the softmax")
+
+
 class ModelRecord(Record):
     """What only a user's own model has."""
 
@@ -107,6 +117,7 @@ class ModelRecord(Record):
     opened: tuple[str, ...] = item(
         "weights that start at zero, measured with the values of the first steps of training"
     )
+    attention: tuple[AttentionRecord, ...] = item("attention with a softmax over products of queries and keys")
     recurrences: tuple[RecurrenceRecord, ...] = item("recurrent modules and cells, step by step")
     shut: tuple[str, ...] = item("weights that start at zero and that no step of training changes")
     elasticity: float | None = item(

@@ -44,6 +44,16 @@ OF_PARTS = {
         _saturated,
     ),
     "forgets": Code("a recurrence that keeps nothing; value: what a step back in time leaves of a gradient", _forgets),
+    "attention-saturated": Code(
+        "heads of attention look at a single token in all rows; value: the largest score above the mean of its row",
+        "{heads} of {of} heads of attention ({names}) look at a single token each time, by scores up to {value:.0f}: "
+        "their queries and keys hardly get a gradient; divide scores by √width, or start with smaller weights",
+    ),
+    "tokens-alike": Code(
+        "the layer from which on the tokens of an example look alike; value: their share of the variance at the end",
+        "the tokens of an example look alike from {name} on: {value:.2g} of the variance is left to them at the end "
+        "(limit {limit:g}), as in deep transformers with a norm after each sum: put it at the start of each branch",
+    ),
     "explodes-in-time": Code(
         "a recurrence whose gradient grows back in time; value: by how many decades over all steps",
         "the gradient of {name} grows by {gain:.3g} with each step back in time: {value:.1f} decades in {steps} steps "

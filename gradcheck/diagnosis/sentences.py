@@ -52,7 +52,7 @@ def sentence(cause: Cause, flow: GradientFlow) -> str:
 
 
 def chance_of_training(verdict: VerdictRecord) -> str:
-    """Return how likely plain SGD trains the network, or Adam where that was tried, and why not where its gradient is healthy."""
+    """Return how likely plain SGD, or Adam in a trial, trains the network, and why not where its gradient is healthy."""
     codes = [cause.code for cause in verdict.causes]
     who = "Adam" if "trial-learns" in codes else "plain SGD"
     chance = f"{who} trains it with probability {percent(verdict.score)}"
@@ -268,6 +268,15 @@ CODES = {
     "loss-no-lower": Code(
         "value: the batch's loss after the last step; limit: before the first one",
         "the loss is no lower than at the start, although all steps are on one batch",
+    ),
+    "outputs-apart": Code(
+        "value: the smallest effective rank of a layer whose examples look alike, though their outputs don't",
+        "training has left few directions in a layer (effective rank {value:.1f}), and that is no collapse: "
+        "the outputs of different examples are about as far apart as at the start, or further",
+    ),
+    "nothing-to-learn": Code(
+        "value: the loss, next to nothing of its first value: there is nothing left to learn",
+        "the loss is down to {value:.2g}: what is learned gives no gradient any more, and none is missed",
     ),
     "not-held": Code(
         "parameters that want a gradient are none of the optimizer's; value: how many",

@@ -65,7 +65,7 @@ VERDICTS = (
         ),
         references=("Cho & Saul 2009", "Daniely, Frostig & Singer 2016", "Roy & Vetterli 2007 (rank)"),
         related=("theory", "residual", "transformers", "score"),
-        aliases=("collapse", "rank-collapse"),
+        aliases=("collapse", "rank-collapse", "tokens-alike", "outputs-apart"),
     ),
     Topic(
         name="dead",
@@ -119,6 +119,7 @@ VERDICTS = (
             "output-flat",
             "large-inputs",
             "gates-saturated",
+            "attention-saturated",
         ),
     ),
     Topic(
@@ -198,6 +199,6 @@ VERDICTS = (
         ),
         references=("Schoenholz et al. 2017", "Roy & Vetterli 2007 (rank)"),
         related=("score", "span", "width", "columns"),
-        aliases=("ok", "steady", "healthy-since", "ill-since", "run-eagerly", "status", "verdict"),
+        aliases=("ok", "steady", "healthy-since", "ill-since", "nothing-to-learn", "run-eagerly", "status", "verdict"),
     ),
 )

@@ -8,7 +8,11 @@ from gradcheck.torch.probing.verdict import Judgement
 
 
 def follow(
-    run: Callable[[int], Judgement], steps: Steps | None, history: History, tick: Callable[[float], None] | None = None
+    run: Callable[[int], Judgement],
+    steps: Steps | None,
+    history: History,
+    tick: Callable[[float], None] | None = None,
+    glance: Callable[[int], Judgement] | None = None,
 ) -> Judgement:
     """Take steps of training into a history, and return what is found after the last one.
 
@@ -22,9 +26,14 @@ def follow(
         Still empty.
     tick : callable, optional
         Called with the share of the work that has been done.
+    glance : callable, optional
+        In place of `run` for all but the last pass.
     """
     passes = 1 if steps is None else steps.number + 2
-    for judgement in train(run, steps):
+    if steps is not None:
+        history.remember_start()
+    last = passes - 2
+    for judgement in train(lambda number: run(number) if glance is None or number == last else glance(number), steps):
         history.add(judgement)
         if tick is not None:
             tick(len(history.points) / passes)

@@ -45,6 +45,7 @@ def keep_healthy(
     steps: Steps,
     history: History,
     run: Callable[[int], Judgement],
+    glance: Callable[[int], Judgement],
     tick: Callable[[float], None] | None = None,
 ) -> tuple[SuggestionRecord, ...]:
     """Return the other steps that end healthy and lower, the lowest loss first; none where those taken do.
@@ -57,6 +58,8 @@ def keep_healthy(
         Those that were taken, and what they showed.
     run : callable
         Number of a batch ↦ what a pass of it finds; the same batch for the same number.
+    glance : callable
+        The same for passes of which only loss and gradients matter.
     tick : callable, optional
         Called with the share of the work that has been done.
     """
@@ -68,7 +71,7 @@ def keep_healthy(
         heard = None if tick is None else _part_of(tick, index, len(ways))
         try:
             with untouched(model, steps.optimizer):
-                judgement = follow(run, way.steps, tried, heard)
+                judgement = follow(run, way.steps, tried, heard, glance)
         except GradcheckError:  # the user's model decides
             continue
         if tried.statuses[-1] == "healthy" and tried.again < history.losses[0]:

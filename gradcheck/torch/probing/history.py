@@ -37,6 +37,9 @@ UNMOVED = 1e-7
 #: The outputs of different examples have become alike below this share of how far they were apart, and haven't above.
 ALIKE, APART = 0.1, 0.5
 
+#: A loss that is zero at best is learned below this share of its first value: no gradient is missed then.
+LEARNED = 1e-3
+
 #: A loss no longer falls where it falls by less than so many typical changes from one step to the next.
 NOISE = 2.0
 
@@ -49,6 +52,7 @@ class Point(NamedTuple):
     weights: float  # norm of all that is trained
     spread: float  # of the outputs over the examples
     status: Status
+    acquitted: str = ""  # why it is healthy all the same: the code of a cause
 
     def explodes(self, first: "Point") -> bool:
         """Whether the loss is above the first one, and the gradient or the weights have grown tenfold."""
@@ -113,33 +117,49 @@ class History:
         """Taken."""
         return len(self.points) - 1
 
+    def remember_start(self) -> None:
+        """Keep the parameters as they are: how far they move is measured from here."""
+        self._start = [one.detach().clone() for one in self._trained]
+
     def add(self, judgement: Judgement) -> None:
         """Add what was found at the start, or after a step."""
         found, status = judgement.found, judgement.diagnosis.verdict.status
         gradient = math.ldexp(_norm(one for one in found.gradients.values() if one is not None), -found.shift)
         point = Point(found.flow.output.loss, gradient, _norm(self._trained), found.values.spread, status)
+        never_negative = found.values.never_negative
         if not self.points:
-            self.first, self._start = judgement, [one.detach().clone() for one in self._trained]
-        self.points.append(point._replace(status=self._revised(point, found.values.never_negative)))
+            self.first = judgement
+        if why := self._acquittal(point, never_negative):
+            point = point._replace(status="healthy", acquitted=why)
+        elif self._is_loud(point, never_negative):
+            self._loud.add(len(self.points))
+            point = point._replace(status="exploding")
+        self.points.append(point)
         if self.points[-1].status == "healthy":
             self.sick_from = self.sick_layer = None
         elif self.sick_from is None:
             self.sick_from, self.sick_layer = self.steps, sickest_layer(found.flow, judgement.diagnosis)
 
-    def _revised(self, point: Point, never_negative: bool) -> Status:
-        """Return the verdict on a pass, in the light of those before it."""
-        if not self.points:
-            return point.status
+    def _acquittal(self, point: Point, never_negative: bool) -> str:
+        """Return why a gradient that looks ill after some steps isn't, if it isn't."""
+        if not self.points or self.points[0].status != "healthy":
+            return ""
+        first = self.points[0]
+        if point.status in ("vanishing", "dead", "collapsed", "no-gradient"):
+            if never_negative and point.loss < LEARNED * first.loss:
+                return "nothing-to-learn"
+            if point.status == "collapsed" and point.spread >= APART * first.spread:
+                return "outputs-apart"
+        return ""
+
+    def _is_loud(self, point: Point, never_negative: bool) -> bool:
+        """Whether the loss alone says that training explodes."""
+        if not self.points or point.status != "healthy":
+            return False
         first, before = self.points[0], self.points[-1]
-        if point.status == "collapsed" and first.status == "healthy" and point.spread >= APART * first.spread:
-            return "healthy"  # trained layers need no more directions than the task has
-        if point.status != "healthy":
-            return point.status
-        loud = never_negative and point.loss > EXPLODED * first.loss > 0
-        if not (loud or (point.explodes(first) and before.explodes(first))):
-            return "healthy"
-        self._loud.add(len(self.points))
-        return "exploding"
+        if never_negative and point.loss > EXPLODED * first.loss > 0:
+            return True
+        return point.explodes(first) and before.explodes(first)
 
     def close(self, again: ModelPass, steps: Steps) -> None:
         """Judge the course as a whole, given a pass of the first batch after the last step.

@@ -43,14 +43,10 @@ def place_calls(record: Recording, root: Tensor, leaves: Sequence[Tensor]) -> No
     """Note for each call what follows it, whether it scores, and whether all of the signal goes through it."""
     by_node = {call.node: call for call in record.calls if call.node is not None}
     _note_activities(record, root.grad_fn, by_node)
-    at_leaves = {torch.autograd.graph.get_gradient_edge(leaf).node for leaf in leaves if leaf.requires_grad}
-    without = not at_leaves
-    starting = (
-        call
-        for call in record.calls
-        if isinstance(call.layer.module, EMBEDDINGS) or (without and call.input_node is None)
-    )
-    narrow = bottlenecks(root.grad_fn, (at_leaves | {call.node for call in starting}) - {None})
+    starts = {torch.autograd.graph.get_gradient_edge(leaf).node for leaf in leaves if leaf.requires_grad}
+    starts |= {call.node for call in record.calls if isinstance(call.layer.module, EMBEDDINGS)}
+    starts = starts - {None} or {call.node for call in record.calls if call.input_node is None} - {None}
+    narrow = bottlenecks(root.grad_fn, starts)
     elsewhere = reached_without_softmax(root.grad_fn)
     scoring = {call for call in record.calls if call.node is not None and call.node not in elsewhere}
     for call in record.calls:

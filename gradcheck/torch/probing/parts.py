@@ -13,6 +13,15 @@ from gradcheck.torch.probing.measuring import Gradients
 from gradcheck.torch.probing.recurrences import Recurrence
 
 
+class Attention(NamedTuple):
+    """One attention, by the layer that takes it in; of each head over a few examples."""
+
+    layer: str
+    # of the rows' entropy over its largest possible value the mean: 1 looks everywhere alike, 0 at one token
+    entropy: tuple[float, ...]
+    largest_score: tuple[float, ...]  # above the mean of its row, before the softmax
+
+
 class Parts(NamedTuple):
     """What a pass found in them."""
 
@@ -20,6 +29,7 @@ class Parts(NamedTuple):
     causes: tuple[Cause, ...] = ()  # why
     notes: tuple[Cause, ...] = ()  # what else is worth knowing
     recurrences: tuple[Recurrence, ...] = ()
+    attention: tuple[Attention, ...] = ()
 
     def beside(self, other: "Parts") -> "Parts":
         """Return both; of two verdicts the first."""
@@ -28,6 +38,7 @@ class Parts(NamedTuple):
             (*self.causes, *other.causes),
             (*self.notes, *other.notes),
             (*self.recurrences, *other.recurrences),
+            (*self.attention, *other.attention),
         )
 
 

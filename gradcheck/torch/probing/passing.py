@@ -14,6 +14,7 @@ from gradcheck.errors import GradcheckError, described
 from gradcheck.flow.gradient_flow import LayerFlow, OutputFlow
 from gradcheck.flow.model_flow import Kind, ModelFlow
 from gradcheck.torch.layers import Layer, is_finite, printable
+from gradcheck.torch.probing.attention import find_attention, judge_attention
 from gradcheck.torch.probing.batches import Batch
 from gradcheck.torch.probing.checkpoints import InputsMatterError, checkpoints_opened, find_hiding, why_no_gradient
 from gradcheck.torch.probing.error_text import errors_in_one_line
@@ -27,6 +28,7 @@ from gradcheck.torch.probing.parts import Parts, find_hidden, find_starved
 from gradcheck.torch.probing.precision import Precision, autocast
 from gradcheck.torch.probing.recurrences import find_recurrences, kept_for_recurrences
 from gradcheck.torch.probing.route import Route, find_shut_end, gradient_at_end, route_of, shift_for, start_of_gradient
+from gradcheck.torch.probing.tokens import judge_tokens
 from gradcheck.torch.probing.values import Values, values_of
 
 
@@ -115,6 +117,7 @@ def _pass(
     root, seed = start_of_gradient(value, route, record)
     closed, shift = None, 0
     gradients: Gradients = {}
+    attention = find_attention(record, batch.examples)
     if root is not None and seed is not None:
         place_calls(record, root, leaves)
         with errors_in_one_line("the gradient can't go back: "):  # such as: what the graph needs was changed in place
@@ -125,18 +128,23 @@ def _pass(
             wanted = [*leaves, *kept_for_recurrences(record)]
             gradients = _backward(model, root, seed * 2.0**shift, wanted, record)
     layers, flow = _flow(route, record, gradients, batch.examples, shift, value)
-    parts = _parts(record, gradients, layers)
+    parts = _parts(record, gradients, layers, batch.examples).beside(judge_attention(attention))
     zeros = tuple(sum(call.gradient_zeros for call in uses) / len(uses) for uses in map(record.of, layers))
     for call in record.calls:
         call.free()
     unused, silent = _ungraded(model, gradients)
-    rms = [float(leaf.detach().abs().double().square().mean().sqrt()) for leaf in leaves if is_finite(leaf)]
     return ModelPass(
-        flow, layers, zeros, route.readout, chosen.name, unused, silent, closed, max(rms, default=math.nan),
+        flow, layers, zeros, route.readout, chosen.name, unused, silent, closed, _largest_rms(leaves),
         gradients, shift, parts, of_loss=of_loss, at_loss=at_loss,
         trained=find_trained(model, gradients), calls=len(record.calls), cut=_cut(record, layers, flow.obstacle),
         values=values,
     )  # fmt: skip
+
+
+def _largest_rms(inputs: Sequence[Tensor]) -> float:
+    """Return the largest root mean square of some inputs; nan without any that is finite."""
+    sizes = [float(one.detach().abs().double().square().mean().sqrt()) for one in inputs if is_finite(one)]
+    return max(sizes, default=math.nan)
 
 
 def _forward(model: nn.Module, batch: Batch, record: Recording) -> object:
@@ -221,11 +229,12 @@ def _cut(record: Recording, layers: Sequence[Layer], obstacle: str) -> str:
     return f"no layer but the last receives a gradient: {why}"
 
 
-def _parts(record: Recording, gradients: Gradients, layers: Sequence[Layer]) -> Parts:
+def _parts(record: Recording, gradients: Gradients, layers: Sequence[Layer], examples: int) -> Parts:
     """Return what particular parts of a model show beside the flow."""
     places = {layer.name: number for number, layer in enumerate(layers, start=1)}
     memory = judge_memory(find_recurrences(record, gradients), places)
-    return find_starved(record.starved).beside(memory).beside(find_hidden(record, gradients))
+    tokens = judge_tokens(record, examples, places)
+    return find_starved(record.starved).beside(memory).beside(tokens).beside(find_hidden(record, gradients))
 
 
 def _kind(layer: Layer, calls: Sequence[Call], examples: int) -> Kind:

@@ -1,6 +1,7 @@
 """``probe``: the same diagnosis for a user's own PyTorch model, from the framework's own autograd."""
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -24,6 +25,7 @@ from gradcheck.torch.probing.cures import cures, is_ill
 from gradcheck.torch.probing.eager import as_written, is_compiled, run_eagerly
 from gradcheck.torch.probing.gates import opened, zero_weights
 from gradcheck.torch.probing.gentler import keep_healthy
+from gradcheck.torch.probing.glance import glance
 from gradcheck.torch.probing.history import History
 from gradcheck.torch.probing.lesson import Lesson
 from gradcheck.torch.probing.losses import LossFunction
@@ -146,10 +148,10 @@ def probe(
         if amp is not None:
             lost = underflows(lambda kind: subject.run(0, kind), amp)
         run = partial(subject.judge, amp, limits)
-        with untouched(model, training):
+        with nullcontext() if plan is None else untouched(model, training):
             judgement = follow(run, plan, history, tick)
         if plan is not None and suggest is not False:
-            suggestions = keep_healthy(model, plan, history, run, tick)
+            suggestions = keep_healthy(model, plan, history, run, partial(_glanced, run, subject, amp, history), tick)
         if suggest or (suggest is None and not steps and is_ill(judgement) and subject.takes_a_moment()):
             suggestions = suggestions or cures(model, history.first, partial(_judged, subject, limits, amp), seed)
     options = {
@@ -163,6 +165,13 @@ def probe(
 def _judged(subject: "_Subject", limits: Thresholds, amp: str | None, model: nn.Module) -> Judgement:
     """Return the judgement of a copy of the model, by the same batch and loss, without a trial."""
     return judge(replace(subject, model=model).run(0, amp), limits)
+
+
+def _glanced(
+    run: Callable[[int], Judgement], subject: "_Subject", amp: str | None, history: History, number: int
+) -> Judgement:
+    """Return loss and gradients of the nth batch, and all of it where one isn't finite."""
+    return glance(subject.again(number, amp), history.first) or run(number)
 
 
 @dataclass
@@ -205,6 +214,12 @@ class _Subject:
             if precision is None or not overflows or precision.shift < BACK_OFF:
                 return self._look_again(batch, number, precision, found)
             precision = precision._replace(shift=precision.shift - BACK_OFF)
+
+    def again(self, number: int, amp: str | None) -> Again:
+        """Return what passes the nth batch without measuring it."""
+        torch.manual_seed(self.seed + number)
+        batch, precision = self.batches.take(number), None if amp is None else AMP[amp]
+        return Again(self.model, batch, self.loss, self.seed + number, self.seed, precision, self.lost_of)
 
     def _look_again(self, batch: Batch, number: int, precision: Precision | None, found: ModelPass) -> ModelPass:
         again = Again(self.model, batch, self.loss, self.seed + number, self.seed, precision, self.lost_of)

@@ -10,6 +10,7 @@ from torch import nn
 from gradcheck.base.record import number, power_in_range
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.diagnosis.model_record import (
+    AttentionRecord,
     GateRecord,
     LossRecord,
     ModelRecord,
@@ -22,12 +23,13 @@ from gradcheck.diagnosis.model_record import (
 )
 from gradcheck.diagnosis.report import Report
 from gradcheck.diagnosis.reporting import make_report
-from gradcheck.diagnosis.verdict import Verdict
+from gradcheck.diagnosis.verdict import Diagnosis
 from gradcheck.spec.thresholds import Thresholds
 from gradcheck.torch.probing.first_loss import FirstLoss, said
 from gradcheck.torch.probing.first_loss import causes_of as of_first_loss
 from gradcheck.torch.probing.history import History
 from gradcheck.torch.probing.lost import Trained
+from gradcheck.torch.probing.parts import Attention
 from gradcheck.torch.probing.precision import WORTH_NAMING, Underflow
 from gradcheck.torch.probing.recurrences import Recurrence
 from gradcheck.torch.probing.terms import Term
@@ -52,7 +54,8 @@ def probe_report(
     found, summary, diagnosis, _, trial = judgement
     config = {"model": type(model).__name__, **options, "loss": found.loss, **limits.to_dict()}
     parameters = sum(one.numel() for one in model.parameters() if one.requires_grad)
-    verdict = _after_training(diagnosis.verdict, history)
+    diagnosis = _after_training(diagnosis, history, summary.effective_rank_least)
+    verdict = diagnosis.verdict
     first = found.at_loss.first._replace(value=history.losses[0])
     large = () if history.steps else tuple(of_first_loss(first))
     outweighs = large if verdict.status == "healthy" else ()
@@ -78,6 +81,7 @@ def probe_report(
         unused=found.unused,
         zero_gradient=found.silent,
         opened=found.opened,
+        attention=tuple(map(_attention, found.parts.attention)),
         recurrences=tuple(map(_recurrence, found.parts.recurrences)),
         shut=found.shut,
         elasticity=number(typical_elasticity(found.flow)),
@@ -88,13 +92,19 @@ def probe_report(
     return replace(report, model=record)
 
 
-def _after_training(verdict: Verdict, history: History) -> Verdict:
-    """Return the verdict after the steps: since when and where the model is ill, and whether the loss exploded."""
+def _after_training(diagnosis: Diagnosis, history: History, rank: float) -> Diagnosis:
+    """Return the diagnosis after the steps: since when and where the model is ill, and what they alone show."""
     if not history.steps:
-        return verdict
-    status = history.statuses[-1]
-    verdict = verdict._replace(causes=(*_of_training(history), *verdict.causes))
-    return verdict if status == verdict.status else verdict._replace(status=status, score=0.0)  # only the loss exploded
+        return diagnosis
+    verdict, last = diagnosis.verdict, history.points[-1]
+    if last.acquitted:
+        value = rank if last.acquitted == "outputs-apart" else last.loss
+        score = history.first.diagnosis.verdict.score
+        verdict = verdict._replace(status="healthy", score=score, causes=(Cause(last.acquitted, None, value),))
+        diagnosis = diagnosis._replace(flags=tuple("ok" for _ in diagnosis.flags), regions=())
+    elif last.status != verdict.status:  # what the loss alone shows
+        verdict = verdict._replace(status=last.status, score=0.0)
+    return diagnosis._replace(verdict=verdict._replace(causes=(*_of_training(history), *verdict.causes)))
 
 
 def _of_training(history: History) -> Iterator[Cause]:
@@ -144,6 +154,11 @@ def _loss(first: FirstLoss, terms: Sequence[Term]) -> LossRecord:
             for term, norm in zip(terms, norms, strict=True)
         ),
     )
+
+
+def _attention(one: Attention) -> AttentionRecord:
+    entropy, scores = (tuple(map(number, values)) for values in (one.entropy, one.largest_score))
+    return AttentionRecord(layer=one.layer, entropy=entropy, largest_score=scores)
 
 
 def _recurrence(one: Recurrence) -> RecurrenceRecord:

@@ -107,6 +107,19 @@ def test_outputs_that_become_alike_are_named_though_the_loss_fell_at_first():
     assert report.verdict.status == report.model.training.statuses[-1]
 
 
+def test_a_margin_that_every_example_keeps_leaves_nothing_to_learn(said):
+    x, _ = pairs()
+
+    def hinge(output, side):
+        return torch.relu(1 - output * side).mean()
+
+    report = probe(net(), (x, x[:, :1].sign()), hinge, steps=60, optimizer=adam(0.01))
+    assert report.model.training.losses[-1] == 0
+    assert report.verdict.status == "healthy"
+    assert {layer.flag for layer in report.layers} == {"ok"}
+    assert "what is learned gives no gradient any more" in said(report)
+
+
 # ---- a loss that stays
 
 

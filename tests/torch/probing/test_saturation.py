@@ -87,3 +87,14 @@ def test_a_generator_against_a_sure_critic_gets_no_gradient():
 )
 def test_a_critic_that_tells_the_way_is_not_accused(loss, bias):
     assert against(loss, bias)[1] is None
+
+
+def test_a_loss_of_derivatives_by_the_inputs_is_probed():
+    model, x = nn.Sequential(nn.Linear(1, 8), nn.Tanh(), nn.Linear(8, 8), nn.Tanh(), nn.Linear(8, 1)), torch.rand(16, 1)
+
+    def equation(output, target):
+        place = x.clone().requires_grad_()
+        (slope,) = torch.autograd.grad(model(place).sum(), place, create_graph=True)
+        return (slope - target).square().mean()
+
+    assert probe(model, (x, torch.ones(16, 1)), equation, steps=2).model.training.losses
