@@ -52,7 +52,7 @@ def sentence(cause: Cause, flow: GradientFlow) -> str:
 
 
 def chance_of_training(verdict: VerdictRecord) -> str:
-    """Return how likely plain SGD, or Adam in a trial, trains the network, and why not where its gradient is healthy."""
+    """Return how likely SGD, or Adam in a trial, trains the network, and why not where its gradient is healthy."""
     codes = [cause.code for cause in verdict.causes]
     who = "Adam" if "trial-learns" in codes else "plain SGD"
     chance = f"{who} trains it with probability {percent(verdict.score)}"

@@ -25,7 +25,7 @@ def picture(report: Report, width: int, glyphs: Glyphs) -> Group:
     scale, room = common_scale(logarithms), width - label
     shown = columns(len(lines[0]), room)
     first, last = f"{report.unit} 1", str(len(lines[0]))
-    of_what = " of the last of its kind" if of_several_kinds(report) else ""
+    of_what = " of the last of its kind and role" if of_several_kinds(report) else ""
     rows = [
         Text(no_wrap=True).append(" " * min(label, max(0, width - len(line))) + line, style="dim")
         for line in _axis(logarithms, first, last, len(shown), room, of_what)

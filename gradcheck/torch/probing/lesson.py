@@ -1,7 +1,7 @@
 """Plain training on one batch, without measuring: what opens gates, and what tells whether a model learns at all."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -27,13 +27,8 @@ class Lesson(NamedTuple):
     def value(self, number: int) -> Tensor:
         """Return the loss before step `number`."""
         torch.manual_seed(self.seed + number)
-        batch, _ = self.batch.copied(with_gradient=True)
-        output = self.model(*batch.arguments, **batch.keywords)
-        chosen = choose_loss(self.loss, output, batch.targets)
-        targets = batch.targets
-        if targets is None:
-            targets = draw_targets(chosen.name, output, torch.Generator().manual_seed(self.seed))
-        value = chosen.function(output, targets)
+        output, function, targets = self._output()
+        value = function(output, targets)
         return value.real if value.is_complex() else value
 
     def step(self, optimizer: torch.optim.Optimizer, number: int) -> float:
@@ -45,3 +40,23 @@ class Lesson(NamedTuple):
             (value * self.scale).backward()
             optimizer.step()
         return loss
+
+    def of_zeros(self) -> float:
+        """Return the loss of an output that is zero throughout: a constant answer; nan where there is none."""
+        torch.manual_seed(self.seed)
+        with torch.no_grad():
+            output, function, targets = self._output()
+            try:
+                return float(function(torch.zeros_like(output), targets)) if isinstance(output, Tensor) else math.nan
+            except Exception:  # the user's own loss may want more than numbers
+                return math.nan
+
+    def _output(self) -> tuple[Any, LossFunction, Any]:
+        """Return the model's output, the loss function and the targets."""
+        batch, _ = self.batch.copied(with_gradient=True)
+        output = self.model(*batch.arguments, **batch.keywords)
+        chosen = choose_loss(self.loss, output, batch.targets)
+        targets = batch.targets
+        if targets is None:
+            targets = draw_targets(chosen.name, output, torch.Generator().manual_seed(self.seed))
+        return output, chosen.function, targets

@@ -1,5 +1,6 @@
 """``probe``: the same diagnosis for a user's own PyTorch model, from the framework's own autograd."""
 
+import math
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -174,6 +175,12 @@ def _glanced(
     return glance(subject.again(number, amp), history.first) or run(number)
 
 
+def _constant(found: ModelPass, lesson: Lesson) -> float:
+    """Return what a constant answer costs, as far as it is known."""
+    known = found.at_loss.first.constant_answer
+    return lesson.of_zeros() if math.isnan(known) else known
+
+
 @dataclass
 class _Subject:
     """What all passes of a probe share."""
@@ -197,7 +204,7 @@ class _Subject:
             lesson, status = self.lesson(self.batches.take(0), found.shift), judgement.diagnosis.verdict.status
             if judgement.is_suspicion:
                 falls_by = COLLAPSED_FALLS_BY if status == "collapsed" else FALLS_BY
-                self.trial = hold_trial(lesson, found.at_loss.first.constant_answer, falls_by, self.tick)
+                self.trial = hold_trial(lesson, _constant(found, lesson), falls_by, self.tick)
             elif judgement.has_large_inputs and status == "healthy" and explodes_with_sgd(lesson):
                 return judgement.exploding_by_inputs()
         return judgement.after(self.trial) if self.trial and judgement.is_suspicion else judgement

@@ -33,7 +33,7 @@ def _elasticity(layer: Layer, gradients: Gradients) -> float:
 
 
 def _norm(tensor: Tensor) -> float:
-    return float(tensor.detach().double().norm())
+    return float(tensor.detach().abs().double().norm())
 
 
 def find_rounding(tiny: Sequence[Layer], loss: Callable[[], Tensor]) -> tuple[str, ...]:

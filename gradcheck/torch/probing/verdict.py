@@ -125,12 +125,14 @@ def judge(found: ModelPass, thresholds: Thresholds) -> Judgement:
         limits = replace(thresholds, max_span=span, explode_above=growth)
     diagnosis = diagnose(flow, summary, limits)
     status = _status(found, diagnosis.verdict.status)
-    causes = (*_first_causes(found, status), *diagnosis.verdict.causes, *_further_causes(found, status, wider))
+    beyond = not summary.gradient_span <= limits.max_span
+    inelastic = _of_elasticity(flow) if status == "vanishing" else ()
+    measured = (*diagnosis.verdict.causes, *inelastic) if beyond else (*inelastic, *diagnosis.verdict.causes)
+    causes = (*_first_causes(found, status), *measured, *_further_causes(found, status, wider))
     causes = tuple(_without_replaced(causes))
     chance = 0.0 if found.closed or found.parts.status or status == "no-gradient" else score(flow, counted)
     verdict = diagnosis.verdict._replace(status=status, score=chance, causes=causes)
-    certain = not summary.gradient_span <= limits.max_span and typical_elasticity(flow) < ELASTICITY
-    certain = certain or found.closed is not None or bool(found.parts.status)
+    certain = (beyond and bool(inelastic)) or found.closed is not None or bool(found.parts.status)
     return Judgement(found, summary, diagnosis._replace(verdict=verdict), certain)
 
 
@@ -193,6 +195,12 @@ def _status(found: ModelPass, status: Status) -> Status:
     return status
 
 
+def _of_elasticity(flow: ModelFlow) -> tuple[Cause, ...]:
+    """Return the cause that the loss hardly depends on the layers, if that is so."""
+    elasticity = typical_elasticity(flow)
+    return (Cause("elasticity", None, elasticity, ELASTICITY),) if elasticity < ELASTICITY else ()
+
+
 def typical_elasticity(flow: ModelFlow) -> float:
     """Return log10 of the median of the layers' elasticities; nan without any."""
     known = flow.log10_elasticity[np.isfinite(flow.log10_elasticity)]
@@ -224,9 +232,6 @@ def _first_causes(found: ModelPass, status: Status) -> Iterator[Cause]:
     yield from found.of_loss
     yield from of_terms(found.at_loss.terms)
     yield from found.parts.causes
-    elasticity = typical_elasticity(found.flow)
-    if status == "vanishing" and elasticity < ELASTICITY:
-        yield Cause("elasticity", None, elasticity, ELASTICITY)
 
 
 def _further_causes(found: ModelPass, status: Status, wider: bool) -> Iterator[Cause]:
