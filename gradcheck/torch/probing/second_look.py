@@ -16,6 +16,7 @@ from gradcheck.torch.probing.checkpoints import checkpoints_opened
 from gradcheck.torch.probing.hooks import Recording, recording
 from gradcheck.torch.probing.losses import LossFunction, choose_loss, draw_targets
 from gradcheck.torch.probing.lost import find_lost, ungraded
+from gradcheck.torch.probing.moving import moved
 from gradcheck.torch.probing.passing import ModelPass
 from gradcheck.torch.probing.precision import Precision, autocast
 from gradcheck.torch.probing.rounding import find_rounding, find_tiny
@@ -57,6 +58,12 @@ class Again(NamedTuple):
                 targets = draw_targets(chosen.name, output, generator)
             return output, chosen.function(output, targets)
 
+    def loss_value(self) -> Tensor:
+        """Return the loss of another pass."""
+        with recording(self.model) as record:
+            value: Tensor = self.run(record, nullcontext())[1]
+        return value
+
 
 def look_again(found: ModelPass, again: Again) -> ModelPass:
     """Return what a pass found together with what a second one says of it, where there is a question.
@@ -92,7 +99,13 @@ def _what_is_lost(found: ModelPass, again: Again) -> ModelPass:
         watch = Dependence(candidates)
         with recording(again.model) as record:
             output, value = again.run(record, watch)
-        known = find_lost(candidates, found.gradients, watch, output, value)
+        same = float(value.detach()) == found.at_loss.first.value  # it is the same each time
+
+        def loss_depends(weights: list[nn.Parameter]) -> bool:
+            with moved(weights):
+                return same and not torch.equal(again.loss_value(), value)
+
+        known = find_lost(candidates, found.gradients, output, watch.of([value]), loss_depends)
         again.lost_of[tuple(candidates)] = known
     return found._replace(lost=known)
 
@@ -112,12 +125,7 @@ def _what_is_rounding(found: ModelPass, again: Again) -> ModelPass:
     if not tiny or found.opened:
         return found
 
-    def loss() -> Tensor:
-        with recording(again.model) as record:
-            value: Tensor = again.run(record, nullcontext())[1]
-        return value
-
-    return found._replace(rounding=find_rounding(tiny, loss))
+    return found._replace(rounding=find_rounding(tiny, again.loss_value))
 
 
 def _of_nonfinite(again: Again) -> Iterator[Cause]:

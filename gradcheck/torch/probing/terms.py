@@ -21,7 +21,7 @@ MOST = 8
 DROWNED = 3.0
 
 #: Nodes of a sum.
-SUMS = ("AddBackward", "SubBackward")
+SUMS = ("AddBackward", "SubBackward", "StackBackward")
 
 #: Nodes that scale a single number, or give it another shape.
 SCALES = ("MulBackward", "DivBackward", "Neg", "MeanBackward", "SumBackward", "View", "Squeeze", "ToCopy", "Clone")
@@ -58,7 +58,7 @@ def _summands(node: Node, index: int = 0) -> Iterator[GradientEdge]:
         inner = following[0] if len(following) == 1 and inner.name().startswith(SCALES) else None
     if inner is not None:
         yield from _summands(inner)
-    elif node.name().startswith(SUMS) and len(inputs) == 2:
+    elif node.name().startswith(SUMS) and len(inputs) > 1:
         for following, place in inputs:
             yield from _summands(following, place)
     elif node.name().startswith(SUMS) and inputs:

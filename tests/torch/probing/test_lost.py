@@ -36,6 +36,8 @@ CUT = {
     "detach": lambda model, x: model.head(model.body(x) + model.part(x).detach()),
     "data": lambda model, x: model.head(model.body(x) + model.part(x).data),
     "no_grad": without_gradient,
+    "numpy": lambda model, x: model.head(model.body(x) + torch.from_numpy(model.part(x).detach().numpy().copy())),
+    "numbers": lambda model, x: model.head(model.body(x) + torch.tensor(model.part(x).tolist())),
     "before all others": lambda model, x: model.head(model.body(model.part(x).detach())),
 }
 

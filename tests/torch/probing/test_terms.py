@@ -56,6 +56,7 @@ def test_each_term_has_its_gradient_at_the_last_layer_that_all_share():
 def test_sums_in_sums_are_taken_apart_and_a_loss_of_one_term_has_none():
     terms, _ = probed(lambda output: 2 * (policy(output) + (value(output) - output[0].square().mean()) / 3))
     assert len(terms) == 3
+    assert len(probed(lambda output: torch.stack([policy(output), value(output), value(output, 2)]).mean())[0]) == 3
     assert probed(value)[0] == ()
     assert probed(lambda output: value(output) + 1)[0] == ()
 
