@@ -26,10 +26,10 @@ FINDINGS = (
         "0. Then the usual order: learning rate (0, or far too small), labels shuffled apart from their inputs, "
         "softmax before a loss that takes logits, parameters that the optimizer doesn't have.",
         (
-            "guessing among N classes: ln N; far above it at first: read-out too large",
+            "guessing among N classes: ln N; far above it: read-out too large",
             "ln 2 = 0.693, ln 10 = 2.303, ln 1000 = 6.908",
-            "probe, from 20 steps at the full rate on: the first batch's loss moves by < 0.1 %,",
-            "parameters by < 1e-7 of their size a step, or outputs of examples become alike",
+            "probe, from 20 full steps on: the first batch's loss moves < 0.1 %,",
+            "parameters < 1e-7 of their size a step, or outputs become alike",
         ),
         ("Goodfellow, Bengio & Courville 2016, ch. 11",),
         ("vanishing", "no-gradient", "loss-rises"),
