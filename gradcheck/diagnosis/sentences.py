@@ -148,6 +148,8 @@ def _becomes_nan(cause: Cause, flow: GradientFlow) -> str:
 def _ill_since(cause: Cause, flow: GradientFlow) -> str:
     status, layer = cause.details["status"], cause.details["layer"]
     when = f"from step {cause.value} on, healthy before" if cause.value else "from the start"
+    if cause.details["first_ill"] != cause.value:
+        when = f"from step {cause.value} on, ill at times from step {cause.details['first_ill']} on"
     return f"{status} {when}: first at {layer}"
 
 

@@ -88,6 +88,26 @@ def test_a_batch_that_is_harder_than_the_first_one_is_no_explosion():
     assert report.verdict.status == "healthy"
 
 
+def test_illness_that_comes_and_goes_is_not_called_healthy_before(said):
+    class Moody(torch.optim.SGD):
+        """Makes the weights far too large, takes that back, and does so again."""
+
+        def step(self):
+            scale = scales.pop(0)
+            with torch.no_grad():
+                for one in self.param_groups[0]["params"]:
+                    one.copy_(start[one] * scale)
+
+    model = net()
+    start = {one: one.detach().clone() for one in model.parameters()}
+    scales = [1.0, 50.0, 50.0, 1.0, 50.0, 50.0]
+    report = probe(model, pairs(), shifted, steps=6, optimizer=lambda own: Moody(own, lr=1.0))
+    training = report.model.training
+    assert training.statuses[4] == "healthy"
+    assert training.sick_from_step > 4
+    assert f"on, ill at times from step {training.statuses.index('exploding')} on" in said(report)
+
+
 # ---- a collapse
 
 
