@@ -23,8 +23,8 @@ from gradcheck.torch.probing.rounding import find_rounding, find_tiny
 from gradcheck.torch.probing.saturation import Middle, cause_of
 from gradcheck.torch.probing.tracing import Dependence, NonfiniteWatch, Origin, find_backward_origin
 
-#: What PyTorch's watching can't follow, such as compiled code.
-UNWATCHED = (RuntimeError, TypeError, ValueError, AttributeError, NotImplementedError)
+#: What the user's code may raise when it runs again, and PyTorch where it can't be watched: the first pass stands.
+UNWATCHED = (Exception,)
 
 
 #: Operations by which layers of weights add up.

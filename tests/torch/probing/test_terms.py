@@ -73,6 +73,23 @@ def test_a_term_that_drowns_another_is_named_with_the_factor():
     assert "term-drowned" not in probed(lambda output: policy(output) + value(output))[1]
 
 
+def test_of_a_term_of_second_derivatives_the_relu_is_said_to_have_none():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(1, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 1))
+    points = torch.linspace(-1, 1, 16)[:, None].requires_grad_()
+
+    def loss(output, _):
+        (slope,) = torch.autograd.grad(model(points).sum(), points, create_graph=True)
+        (second,) = torch.autograd.grad(slope.sum(), points, create_graph=True)
+        return (second - 1).square().mean() + output.square().mean()
+
+    report = probe(model, (points.detach(), points.detach()), loss)
+    (said,) = (cause.text for cause in report.verdict.causes if cause.code == "term-zero")
+    assert said.endswith(
+        "(the derivative of a ReLU's slope is zero: take a smooth activation for a loss of derivatives)"
+    )
+
+
 def test_a_term_whose_gradient_is_exactly_zero_is_named():
     _, causes = probed(lambda output: policy(output) + (0 * output[1]).square().mean())
     assert causes["term-zero"].text.startswith("term 2 (through critic) of the 2 that the loss is a sum of")
