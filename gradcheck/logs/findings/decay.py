@@ -11,6 +11,7 @@
 """
 
 import re
+from collections.abc import Sequence
 from itertools import compress
 
 import numpy as np
@@ -31,6 +32,9 @@ FEWEST_START, FEWEST_BEFORE = 3, 8
 #: Splits a name into words and numbers, in turn.
 NUMBER = re.compile(r"(\d{1,9})")
 
+#: What a bias is called, after its module, and before its number.
+BIAS = re.compile(r"^(|.*[./])(?:bias|b)([_\d][^./]*)?$")
+
 #: Below the logarithm of any float: an exact zero.
 ZERO = -400.0
 
@@ -45,7 +49,8 @@ def find_vanishing(series: Series) -> list[Finding]:
     starts, limit = _starts(levels[:end]), LOST
     if has_improved(series, series.steps[0]) is False:  # later even the last layers have learned what they can alone
         starts, limit = starts[:1], LOST_FOR_NOTHING
-    alive = np.asarray(~np.isnan(starts).any(0) & (levels > ZERO).any(0))
+    deciding = np.array([not _is_bias(series.layers[at], series.layers) for at in order])
+    alive = np.asarray(~np.isnan(starts).any(0) & (levels > ZERO).any(0)) & deciding
     names = [series.layers[order[at]] for at in np.flatnonzero(alive)]
     if len(names) < 3:
         return []
@@ -58,6 +63,12 @@ def find_vanishing(series: Series) -> list[Finding]:
     numbers = {"log10_weakest_ratio": float(below[:, lost].min())}
     first, last = float(series.steps[0]), float(series.steps[end - 1])
     return [Finding("vanishing", first, last, tuple(compress(names, lost)), numbers, -limit)]
+
+
+def _is_bias(name: str, names: Sequence[str]) -> bool:
+    """Whether a parameter is the bias beside a weight: before a norm it never has a gradient but rounding."""
+    weights = (BIAS.sub(f"\\g<1>{weight}\\g<2>", name) for weight in ("weight", "kernel", "W", "w"))
+    return bool(BIAS.search(name)) and any(weight in names for weight in weights)
 
 
 def _of_the_last(levels: Numbers) -> Numbers:

@@ -91,6 +91,8 @@ def _story(found: "Finding") -> Iterator[str]:
         gap = found.first_step - numbers["last_finite_step"] > 1
         between = "; it began between the two" if gap else ""
         yield f"; the last finite at step {step_text(numbers['last_finite_step'])}: {last}{between}"
+    if "checkpoint" in numbers:
+        yield f"; the last checkpoint from before is that of step {step_text(numbers['checkpoint'])}"
 
 
 def _vanishing(found: "Finding") -> str:

@@ -186,3 +186,22 @@ def test_a_norm_that_falls_while_the_loss_goes_on_is_of_another_unit(course):
 def test_a_norm_that_falls_step_by_step_has_converged(course):
     levels, losses = stopped(0, still)
     assert find_collapsed(course(levels - np.linspace(0, 6, 200).clip(0, 6), losses)) == []
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["conv.bias", "conv.weight", "fc.weight", "head.weight"],
+        ["conv.weight", "conv.bias", "fc.weight", "head.weight"],
+        ["b1", "W1", "W2", "W3"],
+    ],
+)
+def test_a_bias_beside_its_weight_does_not_decide_wherever_its_column_is(names, series_of):
+    def rows(small):
+        return [
+            {"step": step} | {f"grad_norm/{name}": 1e-9 if small(name) else 1.0 + step % 3 for name in names}
+            for step in range(60)
+        ]
+
+    assert find_vanishing(series_of(rows(lambda name: name in ("conv.bias", "b1")))) == []
+    assert find_vanishing(series_of(rows(lambda name: name in ("conv.weight", "conv.bias", "b1", "W1")))) != []
