@@ -276,6 +276,10 @@ CODES = {
         "training has left few directions in a layer (effective rank {value:.1f}), and that is no collapse: "
         "the outputs of different examples are about as far apart as at the start, or further",
     ),
+    "still-trains": Code(
+        "value: a loss that has fallen to less than 0.7 of its first value, whatever the gradient looks like since",
+        "layers' gradients have come apart since the first step, but the loss still falls: it is down to {value:.3g}",
+    ),
     "nothing-to-learn": Code(
         "value: the loss, next to nothing of its first value: there is nothing left to learn",
         "the loss is down to {value:.2g}: what is learned gives no gradient any more, and none is missed",

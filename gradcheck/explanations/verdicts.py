@@ -197,6 +197,16 @@ VERDICTS = (
         ),
         references=("Schoenholz et al. 2017", "Roy & Vetterli 2007 (rank)"),
         related=("score", "span", "width", "columns"),
-        aliases=("ok", "steady", "healthy-since", "ill-since", "nothing-to-learn", "run-eagerly", "status", "verdict"),
+        aliases=(
+            "ok",
+            "steady",
+            "healthy-since",
+            "ill-since",
+            "nothing-to-learn",
+            "still-trains",
+            "run-eagerly",
+            "status",
+            "verdict",
+        ),
     ),
 )

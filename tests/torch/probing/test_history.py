@@ -140,6 +140,13 @@ def test_a_margin_that_every_example_keeps_leaves_nothing_to_learn(said):
     assert "what is learned gives no gradient any more" in said(report)
 
 
+def test_targets_that_are_alike_want_alike_outputs():
+    x, _ = pairs()
+    report = probe(net(), (x, torch.zeros(32, 1)), steps=40, lr=0.1)
+    assert report.model.training.first_batch_loss < 0.1 * report.model.training.losses[0]
+    assert report.verdict.status == "healthy"
+
+
 # ---- a loss that stays
 
 
