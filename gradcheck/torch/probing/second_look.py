@@ -27,8 +27,10 @@ from gradcheck.torch.probing.tracing import Dependence, NonfiniteWatch, Origin, 
 UNWATCHED = (Exception,)
 
 
-#: Operations by which layers of weights add up.
-SUMS_OF_LAYERS = ("addmm", "mm", "bmm", "baddbmm", "convolution", "linear", "embedding", "addmv", "mv")
+#: Operations by which a signal that grows from layer to layer overflows at last.
+GROWTH = (
+    "addmm", "mm", "bmm", "baddbmm", "convolution", "linear", "embedding", "addmv", "mv", "add", "sub", "mul", "sum",
+)  # fmt: skip
 
 
 class Again(NamedTuple):
@@ -152,7 +154,7 @@ def _of_origin(origin: Origin, *, lost: bool) -> Iterator[Cause]:
     elif origin.in_loss:
         details = {"operation": origin.operation, "nan": origin.is_nan, "where": "in the loss, not in the network"}
         yield Cause("loss-nonfinite", None, details=details)
-    elif origin.operation not in SUMS_OF_LAYERS:
+    elif origin.operation not in GROWTH:
         after = f"after {origin.after}" if origin.after else "before the first layer"
         details = {"operation": origin.operation, "nan": origin.is_nan, "where": after}
         yield Cause("operation-nonfinite" if lost else "loss-nonfinite", None, details=details)
