@@ -113,3 +113,8 @@ def test_a_sum_that_has_grown_too_large_is_the_layers_story():
     _, said = causes(Ends(between=lambda x: x * 1e30 * 1e30 + x))
     assert "operation-nonfinite" not in said
     assert said["forward-overflow"].startswith("two is the first")
+
+
+def test_after_steps_what_is_not_finite_in_the_loss_is_first_ill_there():
+    report = probe(Ends(), (torch.randn(16, 8), None), LOSSES["log"], steps=1)
+    assert report.model.training.first_layer == "the loss"
