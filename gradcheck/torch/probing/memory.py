@@ -1,7 +1,7 @@
 """What recurrences show: memory that is lost within a step, gradients that grow in time, gates that inputs saturate."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.diagnosis.report import Status
@@ -31,9 +31,8 @@ KEEPS = {"LSTM": "forget", "GRU": "update"}
 def judge_memory(recurrences: tuple[Recurrence, ...], layers: Mapping[str, int]) -> Parts:
     """Return what is wrong with recurrences, given the numbers of layers by name, and what is worth knowing."""
     ill = [pair for one in recurrences for pair in _faults(one, layers)]
-    notes = tuple(note for one in recurrences for note in _notes(one, layers))
     status = next((status for status, _ in ill), None)
-    return Parts(status, tuple(cause for _, cause in ill), notes, recurrences)
+    return Parts(status, tuple(cause for _, cause in ill), tuple(_notes(recurrences, layers)), recurrences)
 
 
 def _faults(one: Recurrence, layers: Mapping[str, int]) -> Iterator[tuple[Status, Cause]]:
@@ -51,9 +50,10 @@ def _faults(one: Recurrence, layers: Mapping[str, int]) -> Iterator[tuple[Status
         yield "exploding", Cause("explodes-in-time", at, _gained(one), MOST_GAINED, details | more)
 
 
-def _notes(one: Recurrence, layers: Mapping[str, int]) -> Iterator[Cause]:
-    """Yield how far back a network that forgets as usual can look at its start."""
-    if FORGETS_BELOW <= one.gain < 1 and -_gained(one) > ROUNDED:
+def _notes(recurrences: Sequence[Recurrence], layers: Mapping[str, int]) -> Iterator[Cause]:
+    """Yield how far back networks that forget as usual can look at their start, of each module the least far part."""
+    fading = [one for one in recurrences if FORGETS_BELOW <= one.gain < 1 and -_gained(one) > ROUNDED]
+    for one in {each.module: each for each in sorted(fading, key=lambda each: -each.gain)}.values():
         reach = round(-ROUNDED / math.log10(one.gain))
         yield Cause(
             "memory", _place(one, layers), reach, details={"name": _name(one), "gain": one.gain, "steps": one.steps}

@@ -184,6 +184,13 @@ def test_that_a_network_as_pytorch_draws_it_forgets_in_time_is_no_fault_but_is_s
     assert "memory" not in codes(probe(AtOnce(kind), (torch.randn(6, 12, 8), CLASSES)))
 
 
+def test_of_several_layers_that_forget_the_one_that_does_most_is_said():
+    report = probe(AtOnce("GRU", num_layers=3), (torch.randn(6, 100, 8), CLASSES))
+    [cause] = [one for one in report.verdict.causes if one.code == "memory"]
+    gains = [one.step_gain for one in report.model.recurrences]
+    assert cause.text.startswith(f"each step back in time leaves {min(gains):.2g} of cells")
+
+
 def test_a_gradient_that_grows_back_in_time_is_named():
     model = AtOnce("RNN")
     nn.init.orthogonal_(model.cells.weight_hh_l0, 3.0)
