@@ -116,5 +116,11 @@ def test_a_sum_that_has_grown_too_large_is_the_layers_story():
 
 
 def test_after_steps_what_is_not_finite_in_the_loss_is_first_ill_there():
-    report = probe(Ends(), (torch.randn(16, 8), None), LOSSES["log"], steps=1)
-    assert report.model.training.first_layer == "the loss"
+    calls = []
+
+    def loss(output, targets):
+        calls.append(targets)
+        return output.square().mean() if len(calls) == 1 else LOSSES["log"](output, targets)
+
+    report = probe(Ends(), (torch.randn(16, 8), torch.zeros(16)), loss, steps=1)
+    assert (report.verdict.status, report.model.training.first_layer) == ("nonfinite", "the loss")
