@@ -59,6 +59,7 @@ class Recurrence(NamedTuple):
     module: str
     part: str  # as in the names of the module's weights: ``l0``, ``l0_reverse``; empty for a cell
     kind: str
+    units: int
     steps: int
     decades: float  # log10 of ‖∂loss/∂h‖ at the first step with a gradient over that at the last one; nan without any
     gain: float  # by what factor a gradient at the last state changes from step to step on its way back to the first
@@ -175,7 +176,8 @@ def _recurrence(name: str, one: Unrolled, norms: Sequence[float], x: Array) -> R
     steps, lost = _course(_back(one, None, [direction]).norms)
     gain = 10 ** (lost / steps) if steps else math.nan
     size = math.sqrt(float(np.mean(np.square(x))))
-    return Recurrence(name, one.part, one.kind, len(one.steps), decades, gain, _measured(one), size)
+    units = one.hidden[-1].shape[1]
+    return Recurrence(name, one.part, one.kind, units, len(one.steps), decades, gain, _measured(one), size)
 
 
 def _course(norms: Sequence[float]) -> tuple[int, float]:

@@ -166,10 +166,16 @@ def test_a_forget_gate_that_is_shut_is_named():
     assert ", as its forget gate is at most 0.0" in report.verdict.reasons[0]
 
 
+@pytest.mark.parametrize(("kind", "steps"), [("LSTM", 2), ("RNN", 30)])
+def test_two_steps_say_little_and_large_inputs_alone_make_no_recurrence_forget(kind, steps):
+    model, x = AtOnce(kind), torch.randn(6, steps, 8) * (4 if steps > 2 else 1)
+    assert "forgets" not in codes(probe(model, (x, CLASSES)))
+
+
 def test_a_recurrence_of_next_to_no_weights_forgets():
     model = AtOnce("RNN")
     with torch.no_grad():
-        model.cells.weight_hh_l0 *= 0.1
+        model.cells.weight_hh_l0 *= 0.05
     assert (
         probe(model, (torch.randn(6, 12, 8), CLASSES))
         .verdict.causes[0]
