@@ -13,21 +13,20 @@ if TYPE_CHECKING:
 
 #: What an operation was probably given where it makes numbers that are not finite, and what helps.
 GIVEN = {
-    "log": "a logarithm of 0 or of a negative number",
-    "log1p": "a logarithm of 0 or of a negative number",
-    "log2": "a logarithm of 0 or of a negative number",
-    "sqrt": "a root of a negative number",
-    "rsqrt": "a division by the root of 0, or a root of a negative number",
-    "pow": "a power of 0 or of a negative number",
-    "div": "a division by 0",
-    "reciprocal": "a division by 0",
-    "exp": "an exponential of a large number: clamp what goes in",
-    "expm1": "an exponential of a large number: clamp what goes in",
+    **dict.fromkeys(
+        ("log", "log1p", "log2", "log10"),
+        "a logarithm of 0 or of a negative number: normalise what goes in, or clamp it from below",
+    ),
+    **dict.fromkeys(("exp", "exp2", "expm1"), "an exponential of a large number: clamp what goes in"),
+    **dict.fromkeys(("div", "reciprocal"), "a division by 0: add a small number to the divisor"),
+    **dict.fromkeys(("softmax", "log_softmax"), "a row that is masked throughout"),
+    **dict.fromkeys(("acos", "asin"), "of more than 1: clamp what goes in"),
+    "sqrt": "a root of a negative number: clamp what goes in",
+    "rsqrt": "one over the root of 0 or of a negative number: add a small number under it",
+    "pow": "a power of 0 or of a negative number: keep what goes in positive, by softplus or clamp",
+    "std": "the standard deviation of one number",
+    "var": "the variance of one number",
     "ctc_loss": "an example with fewer frames than labels need: zero_infinity=True, or leave it out",
-    "softmax": "a row that is masked throughout",
-    "log_softmax": "a row that is masked throughout",
-    "acos": "a cosine beyond 1",
-    "asin": "a sine beyond 1",
 }
 
 #: Where an operation's slope is infinite, and what helps.
@@ -131,16 +130,17 @@ OF_LOSS = {
     "gradient-nonfinite": Code("the node of the graph at which the gradient becomes infinite or NaN", _backward),
     "term-zero": Code(
         "the gradient of one of the loss's terms is exactly zero",
-        "{term} of the {count} that the loss is a sum of has a gradient of exactly zero: it trains nothing",
+        "{term} of the {count} that the loss is a sum of has a gradient of exactly zero: it trains nothing{why}",
     ),
     "term-drowned": Code(
         "one term of the loss drowns another; value: times its gradient, at the last layer that they share",
-        "{other} of the loss has {value:.2g} times the gradient of {term} at the last layer that they share",
+        "{other} of the loss has {value:.2g} times the gradient of {term} at the last layer that they share: scale it, "
+        "or its targets",
     ),
     "detached": Code(
         "no gradient reaches layers, though the loss depends on them; value: how many",
         "{names} never get{s} a gradient, though the loss depends on {them}: there is a detach(), a no_grad() or a "
-        ".data between",
+        ".data between; take it out, or freeze {them}",
     ),
     "all-zero": Code("the gradient of all that is trained is exactly zero; value: how many parameters", _silent),
     "rounding": Code(

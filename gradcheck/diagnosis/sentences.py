@@ -152,6 +152,8 @@ def _becomes_nan(cause: Cause, flow: GradientFlow) -> str:
 def _ill_since(cause: Cause, flow: GradientFlow) -> str:
     status, layer = cause.details["status"], cause.details["layer"]
     when = f"from step {cause.value} on, healthy before" if cause.value else "from the start"
+    if cause.details["first_ill"] != cause.value:
+        when = f"from step {cause.value} on, ill at times from step {cause.details['first_ill']} on"
     return f"{status} {when}: first at {layer}"
 
 
@@ -273,6 +275,10 @@ CODES = {
         "value: the smallest effective rank of a layer whose examples look alike, though their outputs don't",
         "training has left few directions in a layer (effective rank {value:.1f}), and that is no collapse: "
         "the outputs of different examples are about as far apart as at the start, or further",
+    ),
+    "still-trains": Code(
+        "value: a loss that has fallen to less than 0.7 of its first value, whatever the gradient looks like since",
+        "layers' gradients have come apart since the first step, but the loss still falls: it is down to {value:.3g}",
     ),
     "nothing-to-learn": Code(
         "value: the loss, next to nothing of its first value: there is nothing left to learn",

@@ -26,10 +26,10 @@ FINDINGS = (
         "0. Then the usual order: learning rate (0, or far too small), labels shuffled apart from their inputs, "
         "softmax before a loss that takes logits, parameters that the optimizer doesn't have.",
         (
-            "guessing among N classes: −Σ (1/N) ln(1/N) = ln N",
+            "guessing among N classes: ln N; far above it: read-out too large",
             "ln 2 = 0.693, ln 10 = 2.303, ln 1000 = 6.908",
-            "probe, from 20 steps at the full rate on: the first batch's loss moves by < 0.1 %,",
-            "parameters by < 1e-7 of their size a step, or outputs of examples become alike",
+            "probe, from 20 full steps on: the first batch's loss moves < 0.1 %,",
+            "parameters < 1e-7 of their size a step, or outputs become alike",
         ),
         ("Goodfellow, Bengio & Courville 2016, ch. 11",),
         ("vanishing", "no-gradient", "loss-rises"),
@@ -61,8 +61,9 @@ FINDINGS = (
     _page(
         "loss-rises",
         "the loss rises for good, while norms look ordinary",
-        "From its best on the loss rises by two fifths or more, over a quarter of the run, and does not turn back. A "
-        "loss that falls again, as after a warm restart, is none; nor is one that is ever zero or negative.",
+        "From its best on the loss rises by two fifths or more, over a quarter of the run, and does not turn back; or "
+        "it grows a hundredfold, however late. One that falls again, as after a warm restart, is none; nor is one that "
+        "is ever zero or negative.",
         "The step is too large for what is left to learn, or it points the wrong way: a sign, gradients that are "
         "never set to zero. If the logged norm is that of the clipped gradient, it hides how large the gradient is.",
         ("median of the last blocks > 1.4 × the best block's, without a drawdown of a quarter",),
@@ -74,7 +75,8 @@ FINDINGS = (
         "loss-jump",
         "the loss jumps from one row to the next, and stays up",
         "Within one row the loss rises by three quarters or more, and half of that is still there at the end; the "
-        "gradient's norm shows nothing, or isn't logged. It weighs less than a jump of the gradient.",
+        "gradient's norm shows nothing, or isn't logged. It weighs less than a jump of the gradient, and is a note "
+        "where the loss falls again nearly to where it was: new data that are learnt.",
         "One step threw the weights somewhere else, or the data changed. Skip the batches of these steps from a "
         "checkpoint before: if it comes again elsewhere it is the learning rate, if it doesn't it was the data.",
         ("median of the rows from there on − median of the twelve before > 3/4 of that",),

@@ -130,9 +130,7 @@ VERDICTS = (
         "the last finite layer's mean square.",
         why="The layer that is named is where it ended, not where it began: see activation and gain of those "
         "before. N(0, 1) in place of N(0, 1/fan_in) does it: at width 128 that is --gain 11.3. Where probe names an "
-        "operation instead, the layers are well. A root, a power, a logarithm or a quotient near 0: eps under it, "
-        "clamp, or normalise what goes in; ctc_loss: zero_infinity=True; a mean over no example, as of labels that are "
-        "all ignored: leave that batch out.",
+        "operation, the layers are well: eps under a root or quotient, clamp, normalise, ctc_loss's zero_infinity.",
         formula=(
             "largest: float16 65504, bfloat16 and float32 3.4e38, float64 1.8e308",
             "a factor g a layer lasts for log(largest)/log(g) layers",
@@ -199,6 +197,16 @@ VERDICTS = (
         ),
         references=("Schoenholz et al. 2017", "Roy & Vetterli 2007 (rank)"),
         related=("score", "span", "width", "columns"),
-        aliases=("ok", "steady", "healthy-since", "ill-since", "nothing-to-learn", "run-eagerly", "status", "verdict"),
+        aliases=(
+            "ok",
+            "steady",
+            "healthy-since",
+            "ill-since",
+            "nothing-to-learn",
+            "still-trains",
+            "run-eagerly",
+            "status",
+            "verdict",
+        ),
     ),
 )

@@ -17,6 +17,7 @@ from gradcheck.logs.console_lines import (
     overflow,
     plain,
     row_below,
+    saved,
     without_bar,
 )  # fmt: skip
 from gradcheck.logs.console_values import cut, pairs
@@ -77,6 +78,11 @@ class Console(Reader):
     def last_word(self) -> str:
         """The error that the program ended of; empty if it didn't, or went on."""
         return self.context.last_word
+
+    @property
+    def checkpoints(self) -> list[float]:
+        """The steps of the checkpoints that were saved, as far as they are known."""
+        return self.context.checkpoints
 
     def worth(self, key: str) -> int:
         """Return what the rows of a kind are worth."""
@@ -142,7 +148,9 @@ class Console(Reader):
         """Yield the rows of a line without a bar, and remember what it says of those to come."""
         lower = text.lower()
         scale = overflow(text)
-        if scale is not None:
+        if ("checkpoint" in lower or "sav" in lower) and (step := saved(text)) is not None:
+            self.context.save(step)
+        elif scale is not None:
             yield from self.context.overflow(scale)
         elif (pair := cells(text)) is not None:
             yield from self._cell(*pair)

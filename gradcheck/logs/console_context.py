@@ -12,6 +12,9 @@ from gradcheck.logs.numbers import MISSING, NOT_A_NUMBER, LogRow, texts
 #: Steps among which one that another process prints again is looked for: so many processes print each.
 RECENT = 16
 
+#: Checkpoints that are remembered.
+MOST_CHECKPOINTS = 1000
+
 #: Overflows before the first row that are remembered.
 MOST_OVERFLOWS = 1000
 
@@ -27,12 +30,15 @@ class Context:
         The last one that stood by itself.
     last_word : str
         The error that the program ended of; empty if it went on.
+    checkpoints : list of float
+        Steps of those that were saved, as far as they are known.
     """
 
     def __init__(self) -> None:
         self.bar: Bar | None = None
         self.epoch = MISSING
         self.last_word = ""
+        self.checkpoints: list[float] = []
         self._moved = False
         self._waiting: list[tuple[float, float]] = []
         self._kind: Kind | None = None
@@ -41,6 +47,13 @@ class Context:
         """Remember where the bar is."""
         self._moved = self._moved or bar != self.bar
         self.bar = bar
+
+    def save(self, step: float) -> None:
+        """Remember a checkpoint; one whose step isn't said is of the last row."""
+        if math.isnan(step) and self._kind is not None:
+            step = self._kind.last
+        if math.isfinite(step):
+            self.checkpoints = [*self.checkpoints[-MOST_CHECKPOINTS:], step]
 
     def row(self, plan: Plan, groups: Sequence[str]) -> Iterable[LogRow]:
         """Return a row: the numbers of its line, and what the lines before said of it."""

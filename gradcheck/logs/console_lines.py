@@ -1,5 +1,6 @@
 """Lines of a console without what a terminal draws: colours, progress bars, the frames of tables."""
 
+import math
 import re
 from typing import NamedTuple
 
@@ -34,6 +35,18 @@ _LAST_WORDS = re.compile(
     r"|.*\b(?:loss|grad\w*)\b.*\b(?:nan|inf|infinite|non-?finite)\b.*\b(?:stop|abort|exit|halt|terminat)\w*.*",
     re.IGNORECASE,
 )
+
+#: How a program says that it saved a checkpoint, and of which step.
+_SAVED = re.compile(
+    r"(?i)\b(?:sav(?:ed|es|ing)|wrote|writing|stor(?:ed|ing))\b.{0,80}(?:checkpoint|ckpt|\bmodel|weights)"
+)
+_SAVED_STEPS = tuple(
+    re.compile(rf"(?i){words}")
+    for words in (
+        r"(?:step|iter(?:ation)?|update)s?[-_ =:#]*(\d+)", r"checkpoint[-_]?(\d+)",
+        r"(\d+)[-_ ](?:step|iter(?:ation)?|update)s?\b",
+    )
+)  # fmt: skip
 
 #: Of a line so much is looked through for them: the time grows with its third power.
 LONGEST_WORDS = 300
@@ -128,6 +141,14 @@ def row_below(names: tuple[str, ...], line: str) -> dict[str, str]:
 def last_words(line: str) -> str:
     """Return a line that says why a program ends; empty of any other."""
     return line.strip()[:200] if _LAST_WORDS.match(line[:LONGEST_WORDS]) else ""
+
+
+def saved(line: str) -> float | None:
+    """Return the step of a checkpoint that was saved; nan if the line doesn't say it, None of any other line."""
+    if not _SAVED.search(line[:LONGEST_WORDS]):
+        return None
+    steps = (found[-1] for one in _SAVED_STEPS if (found := one.findall(line[:LONGEST_WORDS])))
+    return float(next(steps, math.nan))
 
 
 def overflow(line: str) -> str | None:

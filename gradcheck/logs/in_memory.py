@@ -26,10 +26,17 @@ def lines_of(rows: object) -> Iterator[bytes]:
         It is none.
     """
     for record in _records(getattr(rows, "history", rows)):  # of Keras's History
-        yield json.dumps(record, default=_simple, skipkeys=True).encode() + b"\n"
+        try:
+            yield json.dumps(record, default=_simple, skipkeys=True).encode() + b"\n"
+        except (ValueError, RecursionError) as error:
+            said = "a row of it contains itself, or is nested too deeply; give rows such as {'step': 1, 'loss': 2.5}"
+            raise OptionError("file", f"{type(rows).__name__} is no log: {said}") from error
 
 
 def _records(rows: Any) -> Iterable[Any]:  # noqa: ANN401
+    if getattr(getattr(rows, "dtype", None), "names", None):
+        said = "give {name: rows[name] for name in rows.dtype.names}"
+        raise OptionError("file", f"an array with fields ({', '.join(rows.dtype.names)[:80]}) is no log; {said}")
     if hasattr(rows, "to_dicts"):  # polars
         return list(rows.to_dicts())
     if hasattr(rows, "to_dict") and hasattr(rows, "columns"):  # pandas, whose index may hold the steps

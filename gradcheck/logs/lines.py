@@ -93,6 +93,11 @@ class Reader:
         """The error that the program ended of, where the log says so."""
         return ""
 
+    @property
+    def checkpoints(self) -> list[float]:
+        """The steps of the checkpoints that were saved, as far as the log says so."""
+        return []
+
     def worth(self, kind: str) -> int:
         """Return what rows of a kind are worth: 2 of the training, 1 those that are drawn over, 0 of a validation."""
         return 2

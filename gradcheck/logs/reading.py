@@ -42,6 +42,9 @@ LISTED = 6
 #: Why event files are refused from the standard input, and while they grow.
 NOT_FOLLOWED = "event files are read from a file, and not while they grow; name it alone"
 
+#: Why a packed file is refused of which nothing can be read.
+DAMAGED = "is damaged: gzip can't unpack its beginning; pack the log again, or name the one that is not packed"
+
 #: Quantities without which there is nothing to judge.
 JUDGED = ("loss", PART, "grad_norm")
 
@@ -171,7 +174,7 @@ def _read_file(file: BufferedIOBase, path: object, asked: Asked) -> Log:
     share = (lambda: tick(min(1.0, file.tell() / size))) if tick and size else None
     first, parts = _begun(chunks(file, Path(str(path)) if follow and not piped else None), problems)
     if not first:
-        raise InputError(path, "is empty; nothing was logged")
+        raise InputError(path, DAMAGED if problems.found else "is empty; nothing was logged")
     if b"\0" in first[1:8]:  # a record's length, at the head of an event file: text has no zeros
         if piped or follow:
             raise InputError(path, NOT_FOLLOWED)
@@ -208,10 +211,11 @@ def _begun(parts: Iterator[bytes], problems: Problems) -> tuple[bytes, Iterator[
 
 def _unpacked(parts: Iterator[bytes], problems: Problems) -> Iterator[bytes]:
     """Yield what gzip packed, a part at a time, up to where it is damaged."""
-    unpacker = zlib.decompressobj(31)
+    unpacker, begun = zlib.decompressobj(31), False
     for part in parts:
         rest = part
         while rest:
+            begun = True
             try:
                 yield unpacker.decompress(rest, CHUNK)
             except zlib.error:
@@ -219,9 +223,11 @@ def _unpacked(parts: Iterator[bytes], problems: Problems) -> Iterator[bytes]:
                 return
             rest = unpacker.unconsumed_tail
             if unpacker.eof:
-                rest, unpacker = unpacker.unused_data, zlib.decompressobj(31)
+                rest, unpacker, begun = unpacker.unused_data, zlib.decompressobj(31), False
         if not part:
             yield b""
+    if begun:
+        problems.add("of what gzip packed is cut off: what follows is left out", 1)
 
 
 def _fill(log: Log, rows: Iterator[LogRow], share: Callable[[], None] | None = None) -> Log:

@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 
 import gradcheck as package
+from gradcheck.cli.simulate import fails
 from gradcheck.diagnosis.ci import as_github
 from gradcheck.spec.probing import LOSS_SCALES
 
@@ -87,6 +88,18 @@ def test_the_schema_refuses_what_probe_never_says(probed, strictly):
     del document["model"]["unused"]
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.Draft202012Validator(package.json_schema("probe")).validate(document)
+
+
+def test_fail_on_knows_what_only_a_model_can_have(probe):
+    line = "torch_models:Unused --input 64x32 --format csv --fail-on"
+    assert [probe(f"{line} {cause}").returncode for cause in ("no-gradient", "any", "dead")] == [1, 1, 0]
+
+
+def test_a_softmax_twice_fails_where_it_is_asked_for_by_name_only():
+    model = torch.nn.Sequential(torch.nn.Linear(8, 8), torch.nn.ReLU(), torch.nn.Linear(8, 4), torch.nn.Softmax(-1))
+    report = package.torch.probe(model, (torch.randn(16, 8), torch.arange(16) % 4), "cross-entropy")
+    assert report.verdict.status == "healthy"
+    assert [fails(report, [cause]) for cause in ("softmax-twice", "any", "sigmoid-twice")] == [True, False, False]
 
 
 def test_csv_has_a_line_for_each_layer(probed):

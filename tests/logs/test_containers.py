@@ -213,3 +213,21 @@ def test_the_norms_of_two_networks_are_those_of_layers(series):
     )
     assert read.norms.tolist() == [5.0] * 60
     assert Column("grad_norm", "d") in read.columns
+
+
+# ---- packed files that are damaged
+
+PACKED = gzip.compress(lines(ROWS), mtime=0)
+
+
+@pytest.mark.parametrize("content", [PACKED[:12], PACKED[:2], PACKED[:10] + b"\xff" * 50], ids=["cut", "head", "bad"])
+def test_a_packed_file_of_which_nothing_can_be_unpacked_is_damaged_and_not_empty(content, tmp_path):
+    with pytest.raises(InputError, match="is damaged: gzip can't unpack its beginning"):
+        read_log(write(tmp_path / "run.jsonl.gz", content))
+
+
+def test_of_a_packed_file_that_is_cut_off_the_rest_is_read_and_a_whole_one_has_no_warning(tmp_path):
+    log = read_log(write(tmp_path / "run.jsonl.gz", PACKED[: len(PACKED) // 2]))
+    assert 10 < log.rows_found < 60
+    assert any("cut off" in line for line in log.problems.lines())
+    assert read_log(write(tmp_path / "whole.jsonl.gz", PACKED + gzip.compress(lines(ROWS)))).problems.lines() == []

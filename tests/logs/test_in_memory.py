@@ -92,3 +92,18 @@ def test_a_column_that_is_named_and_is_not_there_is_an_error():
         gradcheck.diagnose(rows, columns={"loss": "nope"})
     with pytest.raises(InputError, match="no file's name"):
         gradcheck.diagnose("")
+
+
+def test_a_row_that_contains_itself_is_an_error_that_says_what_to_give():
+    row = {"loss": 1.0}
+    row["row"] = row
+    with pytest.raises(OptionError, match="contains itself"):
+        gradcheck.diagnose([row])
+
+
+def test_an_array_with_fields_is_an_error_with_the_way_round_it():
+    rows = np.zeros(5, dtype=[("step", int), ("loss", float)])
+    with pytest.raises(OptionError, match=r"give \{name: rows\[name\] for name in rows.dtype.names\}"):
+        gradcheck.diagnose(rows)
+    rows["step"] = range(5)
+    assert gradcheck.diagnose({name: rows[name] for name in rows.dtype.names}).log.last_step == 4

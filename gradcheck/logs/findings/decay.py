@@ -11,14 +11,15 @@
 """
 
 import re
+from collections.abc import Sequence
 from itertools import compress
 
 import numpy as np
 
-from gradcheck.logs.findings.finding import Finding
-from gradcheck.logs.findings.learning import BLOCKS, SMALLER, got_nowhere, has_improved
+from gradcheck.logs.findings.finding import WARNING, Finding
+from gradcheck.logs.findings.learning import BLOCKS, DEVIATIONS, SMALLER, got_nowhere, has_improved, losses_of
 from gradcheck.logs.findings.movers import first_movers
-from gradcheck.logs.findings.robust import FEWEST, Numbers, block_medians
+from gradcheck.logs.findings.robust import FEWEST, Numbers, block_medians, deviation
 from gradcheck.logs.series import Series
 from gradcheck.spec.thresholds import Thresholds
 
@@ -30,6 +31,9 @@ FEWEST_START, FEWEST_BEFORE = 3, 8
 
 #: Splits a name into words and numbers, in turn.
 NUMBER = re.compile(r"(\d{1,9})")
+
+#: What a bias is called, after its module, and before its number.
+BIAS = re.compile(r"^(|.*[./])(?:bias|b)([_\d][^./]*)?$")
 
 #: Below the logarithm of any float: an exact zero.
 ZERO = -400.0
@@ -45,7 +49,8 @@ def find_vanishing(series: Series) -> list[Finding]:
     starts, limit = _starts(levels[:end]), LOST
     if has_improved(series, series.steps[0]) is False:  # later even the last layers have learned what they can alone
         starts, limit = starts[:1], LOST_FOR_NOTHING
-    alive = np.asarray(~np.isnan(starts).any(0) & (levels > ZERO).any(0))
+    deciding = np.array([not _is_bias(series.layers[at], series.layers) for at in order])
+    alive = np.asarray(~np.isnan(starts).any(0) & (levels > ZERO).any(0)) & deciding
     names = [series.layers[order[at]] for at in np.flatnonzero(alive)]
     if len(names) < 3:
         return []
@@ -58,6 +63,12 @@ def find_vanishing(series: Series) -> list[Finding]:
     numbers = {"log10_weakest_ratio": float(below[:, lost].min())}
     first, last = float(series.steps[0]), float(series.steps[end - 1])
     return [Finding("vanishing", first, last, tuple(compress(names, lost)), numbers, -limit)]
+
+
+def _is_bias(name: str, names: Sequence[str]) -> bool:
+    """Whether a parameter is the bias beside a weight: before a norm it never has a gradient but rounding."""
+    weights = (BIAS.sub(f"\\g<1>{weight}\\g<2>", name) for weight in ("weight", "kernel", "W", "w"))
+    return bool(BIAS.search(name)) and any(weight in names for weight in weights)
 
 
 def _of_the_last(levels: Numbers) -> Numbers:
@@ -103,7 +114,9 @@ def _whole_collapse(series: Series) -> list[Finding]:
     if fall < FALL:
         return _early_collapse(series)
     nowhere = got_nowhere(series)
-    if nowhere is False or (nowhere is None and not _is_abrupt(medians)):
+    if nowhere is False:
+        return _stopped(series)
+    if nowhere is None and not _is_abrupt(medians):
         return []
     before = float(np.quantile(medians[: _fallen(medians) + 1], 0.5))
     first, last = float(track.steps[_left_at(track.level, before)]), float(track.steps[-1])
@@ -129,6 +142,35 @@ def _early_collapse(series: Series) -> list[Finding]:
     details = {"whole": True, "zero": zero, "got_nowhere": bool(got_nowhere(series))}
     numbers = {"log10_before": before, "log10_fall": fall}
     return [Finding("collapsed", first, last, first_movers(series, first, last, -1.0), numbers, FALL, details)]
+
+
+def _stopped(series: Series) -> list[Finding]:
+    """Find a steady gradient that falls by decades from one row to the next, and a loss that moves no further."""
+    level, steps = series.norm.level, series.norm.steps
+    row = int(np.argmin(np.diff(level))) + 1
+    before, after = level[max(0, row - FEWEST) : row], level[row:]
+    if len(before) < FEWEST or len(after) < FEWEST or np.ptp(before) > 1.0 or after.max() > before.min() - FALL:
+        return []
+    if (series.norms == 0).any():  # the digits of the log end there
+        return []
+    known, losses = losses_of(series)
+    old, new = losses[known < steps[row]], losses[known >= steps[row]]
+    old = old[-len(new) :]
+    if len(old) < FEWEST or len(new) < FEWEST or not _moves(old) or _moves(new):
+        return []
+    fall = float(np.median(before) - np.median(after))
+    numbers, details = {"log10_before": float(np.median(before)), "log10_fall": fall}, {"whole": True, "stopped": True}
+    details |= {"zero": False, "got_nowhere": False}
+    first, last = float(steps[row]), float(steps[-1])
+    layers = first_movers(series, first, last, -1.0)
+    return [Finding("collapsed", first, last, layers, numbers, FALL, details, WARNING)]
+
+
+def _moves(losses: Numbers) -> bool:
+    """Whether losses get further than their noise, from their first third to their last."""
+    third = len(losses) // 3
+    error = deviation(losses) * (2 / third) ** 0.5
+    return bool(abs(np.median(losses[:third]) - np.median(losses[-third:])) > DEVIATIONS * error)
 
 
 def _fallen(medians: Numbers) -> int:

@@ -25,8 +25,11 @@ DRAWDOWN, DRAWDOWN_DEVIATIONS, RISE_DEVIATIONS = 0.5, 5.0, 8.0
 SCALES = (3, 9, 27, 81, 243, 729)
 FEWEST_BLOCKS = 4
 
-#: Decades above its beginning at which growth has begun.
-BEGUN = 0.3
+#: Decades above its beginning at which growth has begun; at which a row without noise is up; that its first rows span.
+BEGUN, UP, UPWARDS = 0.3, 0.03, 1.5
+
+#: Rows before the one that a scale shows in which growth may have begun, and those whose median it starts from.
+BACK, BEFORE = 4, 24
 
 #: Steps within which growth is a jump.
 AT_ONCE = 3
@@ -45,13 +48,13 @@ def find_exploding(series: Series) -> list[Finding]:
     if found is None:
         return []
     begin, rise, base, limit = found
-    begin = _jump(track, begin, base, rise)
+    begin = _jump(track, first_risen(track.level, begin, base, rise), base, rise)
     first, last = float(track.steps[begin]), float(track.steps[-1])
     layers = first_movers(series, first, last, 1.0)
     top = int(np.argmax(track.level[begin:] >= base + rise - BEGUN)) + begin
     rate = _slope(track.steps[begin : top + 1], track.level[begin : top + 1])
     details = {"what": what, "at_once": bool(track.steps[top] - first <= AT_ONCE * _interval(track))}
-    numbers = {"log10_before": base, "log10_rise": rise, "log10_per_step": rate}
+    numbers = {"log10_before": base, "log10_rise": rise, "log10_per_step": rate, "steps_a_row": _interval(track)}
     return [Finding("exploding", first, last, layers, numbers, limit, details)]
 
 
@@ -63,6 +66,28 @@ def _jump(track: Track, begin: int, base: float, rise: float) -> int:
     top = top[top >= first]
     jumps = len(top) > 0 and track.steps[top[0]] - track.steps[max(0, first - 1)] <= AT_ONCE * _interval(track)
     return first if first > begin and jumps else begin
+
+
+def first_risen(level: Numbers, begin: int, base: float, rise: float) -> int:
+    """Return the row in which growth begins, near the one that a scale of blocks shows.
+
+    Where it is steeper than the noise, it is the first row that is up; else the row at which the course of the growth,
+    followed back, leaves the base.
+    """
+    before, own = max(0, begin - BACK), level[max(0, begin - BEFORE) : begin + 1]
+    base = float(np.median(own)) if len(own) >= FEWEST_BLOCKS else base
+    course = level[before:]
+    course = course[: int(np.argmax(course >= base + min(rise, UPWARDS))) + 1]
+    noise = deviation(level[: begin + 1])
+    low = np.flatnonzero(course <= base + max(UP, 2 * noise))
+    first_up = min(int(low[-1]) + 1 if len(low) else 0, len(course) - 1)
+    rows = np.flatnonzero(course > base + max(BEGUN, 3 * noise))
+    if len(rows) < FEWEST_BLOCKS:
+        return before + first_up
+    slope, at_zero = np.polyfit(rows, course[rows] - base, 1)
+    if slope <= 0 or slope > 2 * noise:
+        return before + first_up
+    return before + int(np.clip(round(-at_zero / slope) + 1, 0, first_up))
 
 
 def _interval(track: Track) -> float:

@@ -16,6 +16,8 @@ Losses that are ever zero or negative are not judged: rewards, and policies' los
 | ``AT_ONCE`` | 70 % of the rise within two blocks of 20 | then it is a jump |
 | ``JUMP`` | 3/4 of the loss, 1/10 of its whole range | warm restarts stay below; converged losses may double |
 | ``STAYS`` | 15 % of the jump | a loss that is nearer to where it was has recovered |
+| ``GRADUAL`` | half of the jump | if no row rises by so much, the loss grows, and doesn't jump |
+| ``LEFT`` | a quarter of the jump | if no more is left of it at the end, new data were learnt: a note |
 | ``AGAIN`` | half of the jump | so high a jump before, from which it came back: restarts, or seasons of the data |
 | ``RESTARTED`` | 1.5-fold | a learning rate that rises so is a schedule, and the loss may rise with it |
 """
@@ -24,7 +26,8 @@ import math
 
 import numpy as np
 
-from gradcheck.logs.findings.finding import Finding
+from gradcheck.logs.findings.finding import NOTE, Finding
+from gradcheck.logs.findings.growth import find_growth, first_risen
 from gradcheck.logs.findings.learning import BLOCKS, DEVIATIONS, SMALLER, losses_of
 from gradcheck.logs.findings.robust import FEWEST, Numbers, block_medians, deviation, side_medians
 from gradcheck.logs.series import Series
@@ -32,6 +35,7 @@ from gradcheck.logs.series import Series
 ENOUGH, FLAT, SURE, QUIET, KNOWN = BLOCKS, 0.01, 0.002, 0.02, 0.005
 RISEN, LASTING, RISE_DEVIATIONS, NOISY, AT_ONCE = 0.4, 0.25, 8.0, 0.1, 0.7
 JUMP, OF_RANGE, STAYS, AGAIN, RESTARTED = 0.75, 0.1, 0.15, 0.5, 1.5
+GRADUAL, LEFT = 0.5, 0.25
 
 #: Numbers of classes: small ones, and those of well-known sets of images and vocabularies.
 GUESSES = (
@@ -115,8 +119,14 @@ def _is_converging(series: Series) -> bool:
 
 
 def find_loss_rises(series: Series) -> list[Finding]:
-    """Find a loss that rises from its best to the end of the log, over a quarter of the run at least."""
+    """Find a loss that rises from its best to the end of the log: over a quarter of it at least, or exponentially."""
     steps, losses = _positive(series)
+    if len(series.norm) and (growth := find_growth(series.loss, series)) and len(losses) >= ENOUGH:
+        row = first_risen(series.loss.level, growth.begin, growth.base, growth.rise)
+        numbers = {"best": 10**growth.base, "end": 10 ** (growth.base + growth.rise), "rise": 10**growth.rise}
+        first, last = float(series.loss.steps[row]), float(series.loss.steps[-1])
+        if not _jumps(losses, row):
+            return [Finding("loss-rises", first, last, (), numbers, 10**growth.limit)]
     if len(losses) < ENOUGH:
         return []
     size = len(losses) // BLOCKS
@@ -129,7 +139,7 @@ def find_loss_rises(series: Series) -> list[Finding]:
     fell = medians[0] - base > max(NOISY * base, 4 * noise) or deviation(losses[: 2 * size]) <= NOISY * base
     drawdown = float((np.maximum.accumulate(after) - after).max())
     lasting = len(after) > LASTING * len(medians)
-    at_once = float((after[2:] - after[:-2]).max(initial=0.0)) > AT_ONCE * rise  # a jump
+    at_once = float((after[2:] - after[:-2]).max(initial=0.0)) > AT_ONCE * rise and not _is_steady(after)  # a jump
     if (
         at_once
         or not fell
@@ -142,6 +152,18 @@ def find_loss_rises(series: Series) -> list[Finding]:
     first = _risen_at(losses, row, base + max(0.03 * rise, 3 * deviation(losses[: row + size])))
     numbers = {"best": base, "end": base + rise, "rise": rise}
     return [Finding("loss-rises", float(steps[first]), float(steps[-1]), (), numbers, limit)]
+
+
+def _is_steady(medians: Numbers) -> bool:
+    """Whether a rise is spread over its blocks as logarithms, as an exponential one is."""
+    levels = np.log(medians)
+    return float((levels[2:] - levels[:-2]).max(initial=0.0)) <= AT_ONCE * float(levels[-1] - levels[0])
+
+
+def _jumps(losses: Numbers, row: int) -> bool:
+    """Whether most of a rise to the end is in one row."""
+    levels = np.log(losses[max(0, row - 1) :])
+    return bool(np.diff(levels).max(initial=0.0) > AT_ONCE * (levels.max() - levels[0]))
 
 
 def _risen_at(losses: Numbers, row: int, level: float) -> int:
@@ -174,10 +196,13 @@ def find_loss_jump(series: Series) -> list[Finding]:
     limit = max(JUMP * base, OF_RANGE * range_, RISE_DEVIATIONS * noise) * (1 if left >= 3 else 4)
     stays = end - base > STAYS * jump and float(losses[row:].min()) - base > 0
     again = bool((jumps[: max(0, row - FEWEST)] > AGAIN * jump).any())  # the loss came back from others
-    if not jump > limit or not stays or again or _restarts(series, steps[row - 1]):
+    at_once = float(np.diff(losses[max(0, row - FEWEST) : row + 1]).max()) > GRADUAL * jump
+    if not jump > limit or not stays or not at_once or again or _restarts(series, steps[row - 1]):
         return []
+    falls = end - base < LEFT * (losses[row] - base) and left >= 2 * FEWEST
     numbers = {"before": base, "after": float(losses[row]), "jump": jump, "end": end}
-    return [Finding("loss-jump", float(steps[row]), float(steps[-1]), (), numbers, limit)]
+    severity = NOTE if falls else ""
+    return [Finding("loss-jump", float(steps[row]), float(steps[-1]), (), numbers, limit, severity=severity)]
 
 
 def _sides(losses: Numbers) -> tuple[Numbers, Numbers]:

@@ -48,6 +48,9 @@ def find_nonfinite(series: Series) -> list[Finding]:
     signs = [*_signs_of_the_loss(series), *(["scale-at-minimum"] if stuck else []), *_signs(found, what, growth)]
     rows = counts[Column(what)].rows if Column(what) in counts else found.rows
     numbers = {"rows": float(rows)} | before | {name: number for name, number in growth.items() if number}
+    good = growth.get("growth_step", before.get("last_finite_step", found.first_step))
+    saved = [step for step in series.log.reader.checkpoints if step <= good]
+    numbers |= {"checkpoint": max(saved)} if saved else {}
     part = next((column.layer for column in found.values if column.quantity == PART), "") if what == "loss" else ""
     details = {"what": what, "value": value, "each": each, "signs": tuple(signs), "part": part}
     severity = NOTE if passing and not stuck else ""

@@ -41,9 +41,17 @@ def factor_text(decades: float) -> str:
 
 def _exploding(found: "Finding") -> str:
     numbers, ends = found.numbers, f"from step {step_text(found.first_step)} to {step_text(found.last_step)}"
-    how = "at once" if found.details["at_once"] else f"by a factor of {factor_text(numbers['log10_per_step'])} a step"
+    how = "at once" if found.details["at_once"] else f"by a factor of {_rate(numbers)}"
     grown = f"the {found.details['what']} grows {factor_text(numbers['log10_rise'])}-fold"
     return f"{grown} {ends}, {how}, and does not come back"
+
+
+def _rate(numbers: Mapping[str, float]) -> str:
+    """Return a growth from step to step; where steps are far apart, from row to row."""
+    apart = numbers.get("steps_a_row", 1.0)
+    if apart <= 1:
+        return f"{factor_text(numbers['log10_per_step'])} a step"
+    return f"{factor_text(numbers['log10_per_step'] * apart)} a row, every {step_text(apart)} steps"
 
 
 def _nonfinite(found: "Finding") -> str:
@@ -83,6 +91,8 @@ def _story(found: "Finding") -> Iterator[str]:
         gap = found.first_step - numbers["last_finite_step"] > 1
         between = "; it began between the two" if gap else ""
         yield f"; the last finite at step {step_text(numbers['last_finite_step'])}: {last}{between}"
+    if "checkpoint" in numbers:
+        yield f"; the last checkpoint from before is that of step {step_text(numbers['checkpoint'])}"
 
 
 def _vanishing(found: "Finding") -> str:
@@ -103,6 +113,8 @@ def _collapsed(found: "Finding") -> str:
         some = f"{counted(len(found.layers), 'parameter')}, {found.layers[0]} first"
         return f"the gradient of {some}, falls {how_far} of its share"
     why = "and the loss gets nowhere" if found.details["got_nowhere"] else "at once"
+    if found.details.get("stopped"):
+        why = "from one row to the next, and the loss moves no further"
     return f"the gradient norm falls {how_far} by step {step_text(found.first_step)}, {why}"
 
 
@@ -170,7 +182,9 @@ def _not_learning(found: "Finding") -> str:
 
 def _loss_jump(found: "Finding") -> str:
     before, after, end = (significant(found.numbers[name], 3) for name in ("before", "after", "end"))
-    return f"the loss jumps from {before} to {after} at step {step_text(found.first_step)}, and is at {end} in the end"
+    learnt = ", falling: as new data are learnt" if found.severity else ""
+    jump = f"the loss jumps from {before} to {after} at step {step_text(found.first_step)}"
+    return f"{jump}, and is at {end} in the end{learnt}"
 
 
 def _zero_gradients(found: "Finding") -> str:

@@ -46,6 +46,7 @@ def find_short_growth(series: Series) -> list[Finding]:
     first, last = float(track.steps[begin]), float(track.steps[-1])
     rate = rise / (last - first) if last > first else rise
     numbers = {"log10_before": float(track.level[begin]), "log10_rise": rise, "log10_per_step": rate}
+    numbers["steps_a_row"] = max(1.0, float(np.median(np.diff(track.steps))))
     return [Finding("exploding", first, last, (), numbers, RISE, {"what": what, "at_once": False})]
 
 

@@ -57,7 +57,7 @@ class ProbeOptions(VerdictOptions, total=False):
         default=True,
     )]
     suggest: Annotated[bool | None, Option(
-        "Try changes that may fix an ill model, on copies of it, and show their PyTorch code.", OUTPUT, default=False,
-        usual="in text, where a pass takes a moment",
+        "Try changes that may fix an ill model, of --steps other rates, a warm-up, clipping; show their PyTorch code.",
+        OUTPUT, default=False, usual="in text; changes of the model where a pass takes a moment",
     )]
     # fmt: on

@@ -89,7 +89,7 @@ def _ways(steps: Steps, history: History) -> Iterator[Way]:
         return
     slow = history.statuses[-1] == "not-learning" and history.pace < SLOW
     for factor in LARGER if slow else SMALLER:
-        rate = f"{factor * rates.copy().pop():.3g}" if len(rates) == 1 else f"{factor:g} times as high"
+        rate = float(f"{factor * max(rates):.3g}") if len(rates) == 1 else f"{factor:g} times as high"
         yield Way({"lr": rate}, RATE.format(factor=factor), steps._replace(share=factor))
     if slow:
         return

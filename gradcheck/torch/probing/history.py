@@ -37,6 +37,10 @@ UNMOVED = 1e-7
 #: The outputs of different examples have become alike below this share of how far they were apart, and haven't above.
 ALIKE, APART = 0.1, 0.5
 
+#: A loss that is zero at best falls for good below this share of its first value, and of what a constant answer costs:
+#: a gradient that looks ill, and didn't before, is none that training misses.
+TRAINS = 0.7
+
 #: A loss that is zero at best is learned below this share of its first value: no gradient is missed then.
 LEARNED = 1e-3
 
@@ -150,6 +154,10 @@ class History:
                 return "nothing-to-learn"
             if point.status == "collapsed" and point.spread >= APART * first.spread:
                 return "outputs-apart"
+        if point.status in ("vanishing", "exploding", "collapsed") and never_negative:
+            answer = self.first.found.at_loss.first.constant_answer  # nan where it isn't known
+            to_beat = min(first.loss, answer) if answer > 0 else first.loss
+            return "still-trains" if point.loss < TRAINS * to_beat else ""
         return ""
 
     def _is_loud(self, point: Point, never_negative: bool) -> bool:
@@ -200,7 +208,8 @@ class History:
         self.pace = way / first.weights / at_full_rate if first.weights else math.inf
         if self.pace < UNMOVED:
             return Cause("barely-moved", None, self.pace, UNMOVED)
-        if again.values.spread < ALIKE * first.spread and self._is_flat():
+        fallen = again.values.never_negative and self.again < TRAINS * first.loss  # alike targets want alike outputs
+        if again.values.spread < ALIKE * first.spread and not fallen and self._is_flat():
             return Cause("outputs-alike", None, again.values.spread / first.spread, ALIKE)
         if (
             not again.values.never_negative

@@ -1,6 +1,6 @@
 """What is to be trained and gets no gradient: told apart from what is frozen, and from what the loss has no use for."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from gradcheck.torch.graph import nodes
 from gradcheck.torch.layers import printable
 from gradcheck.torch.probing.measuring import Gradients
-from gradcheck.torch.probing.tracing import Dependence, floats
+from gradcheck.torch.probing.tracing import floats
 
 #: Weights that point so far in one direction are a copy, as those of a target network or a teacher are.
 COPY = 0.5
@@ -29,25 +29,46 @@ def ungraded(model: nn.Module, gradients: Gradients) -> dict[str, list[nn.Parame
 
 
 def find_lost(
-    candidates: dict[str, list[nn.Parameter]], gradients: Gradients, watch: Dependence, output: object, value: Tensor
+    candidates: dict[str, list[nn.Parameter]],
+    gradients: Gradients,
+    output: object,
+    marked: Collection[str],
+    loss_depends: Callable[[list[nn.Parameter]], bool],
 ) -> tuple[str, ...]:
     """Return the modules that no gradient reaches although the loss depends on their values.
 
     Not those that lead to an output of the model that the loss ignores, as a head does that is trained by another
     loss; nor copies of layers that are trained, as a target network is. Of scales and biases alone nothing is said.
+
+    Parameters
+    ----------
+    candidates : dict
+        Modules without gradient, with their parameters.
+    gradients : mapping
+    output : object
+        What the model returned.
+    marked : collection of str
+        Modules whose values reach the loss by operations of PyTorch alone.
+    loss_depends : callable
+        Weights ↦ whether the loss changes when they are moved: there are other ways, such as NumPy.
     """
     reached = {
         node.variable
         for node in nodes(one.grad_fn for one in floats(_plain(output)) if one.grad_fn is not None)
         if hasattr(node, "variable")
     }
-    marked = watch.of([value])
-    lost = {
-        name: own
-        for name, own in candidates.items()
-        if name in marked and not reached.intersection(own) and not _is_copy(own, gradients)
+    apart = {
+        name: own for name, own in candidates.items() if not reached.intersection(own) and not _is_copy(own, gradients)
     }
-    return tuple(lost) if any(one.dim() > 1 for own in lost.values() for one in own) else ()
+    others = {name: _matrices(own) for name, own in apart.items() if name not in marked and _matrices(own)}
+    if others and loss_depends([one for own in others.values() for one in own]):
+        marked = {*marked, *(name for name, own in others.items() if loss_depends(own))}
+    lost = {name: own for name, own in apart.items() if name in marked}
+    return tuple(lost) if any(map(_matrices, lost.values())) else ()
+
+
+def _matrices(own: list[nn.Parameter]) -> list[nn.Parameter]:
+    return [one for one in own if one.dim() > 1]
 
 
 def _plain(output: object) -> object:
@@ -60,7 +81,7 @@ def _plain(output: object) -> object:
 def _is_copy(own: list[nn.Parameter], gradients: Gradients) -> bool:
     """Whether each of a module's matrices points where one does that is trained."""
     trained = [one for one, gradient in gradients.items() if gradient is not None and isinstance(one, nn.Parameter)]
-    matrices = [one for one in own if one.dim() > 1]
+    matrices = _matrices(own)
     return bool(matrices) and all(any(_alike(one, other) for other in trained) for one in matrices)
 
 

@@ -1,7 +1,7 @@
 """What recurrences show: memory that is lost within a step, gradients that grow in time, gates that inputs saturate."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.diagnosis.status import Status
@@ -12,8 +12,12 @@ from gradcheck.torch.probing.recurrences import Recurrence
 SATURATED_SHARE = 0.5
 
 #: A recurrence forgets where a step back in time leaves less of the gradient: 0.45 to 0.65 as PyTorch draws it, 0.49
-#: with orthogonal recurrent weights times 0.5, 0.15 with a forget gate below 0.03.
-FORGETS_BELOW = 0.2
+#: with orthogonal recurrent weights times 0.5, 0.15 with a forget gate below 0.03. Inputs of a few times the usual size
+#: halve it where there are no gates.
+FORGETS_BELOW = {"LSTM": 0.2, "GRU": 0.2, "RNN_TANH": 0.1, "RNN_RELU": 0.1}
+
+#: Of fewer steps, or units, it says little: a cell's own path through time has hardly begun, chance decides.
+STEPS, UNITS = 8, 16
 
 #: Decades that a gradient may gain over all steps back in time; in networks that train it gains none.
 MOST_GAINED = 4.6
@@ -31,9 +35,8 @@ KEEPS = {"LSTM": "forget", "GRU": "update"}
 def judge_memory(recurrences: tuple[Recurrence, ...], layers: Mapping[str, int]) -> Parts:
     """Return what is wrong with recurrences, given the numbers of layers by name, and what is worth knowing."""
     ill = [pair for one in recurrences for pair in _faults(one, layers)]
-    notes = tuple(note for one in recurrences for note in _notes(one, layers))
     status = next((status for status, _ in ill), None)
-    return Parts(status, tuple(cause for _, cause in ill), notes, recurrences)
+    return Parts(status, tuple(cause for _, cause in ill), tuple(_notes(recurrences, layers)), recurrences)
 
 
 def _faults(one: Recurrence, layers: Mapping[str, int]) -> Iterator[tuple[Status, Cause]]:
@@ -42,18 +45,20 @@ def _faults(one: Recurrence, layers: Mapping[str, int]) -> Iterator[tuple[Status
     saturated = sum(gate.saturated_by_inputs for gate in one.gates) / len(one.gates)
     if saturated > SATURATED_SHARE:
         yield "vanishing", Cause("gates-saturated", at, saturated, SATURATED_SHARE, details | {"size": one.input_rms})
-    if one.gain < FORGETS_BELOW:
+    limit = FORGETS_BELOW[one.kind]
+    if one.gain < limit and one.steps >= STEPS and one.units >= UNITS:
         shut = next((gate for gate in one.gates if gate.name == KEEPS.get(one.kind) and gate.largest < SHUT), None)
         gate = {"gate": None if shut is None else shut.name, "largest": math.nan if shut is None else shut.largest}
-        yield "vanishing", Cause("forgets", at, one.gain, FORGETS_BELOW, details | gate)
+        yield "vanishing", Cause("forgets", at, one.gain, limit, details | gate)
     if _gained(one) > MOST_GAINED:
         more = {"gain": one.gain, "steps": one.steps}
         yield "exploding", Cause("explodes-in-time", at, _gained(one), MOST_GAINED, details | more)
 
 
-def _notes(one: Recurrence, layers: Mapping[str, int]) -> Iterator[Cause]:
-    """Yield how far back a network that forgets as usual can look at its start."""
-    if FORGETS_BELOW <= one.gain < 1 and -_gained(one) > ROUNDED:
+def _notes(recurrences: Sequence[Recurrence], layers: Mapping[str, int]) -> Iterator[Cause]:
+    """Yield how far back networks that forget as usual can look at their start, of each module the least far part."""
+    fading = [one for one in recurrences if FORGETS_BELOW[one.kind] <= one.gain < 1 and -_gained(one) > ROUNDED]
+    for one in {each.module: each for each in sorted(fading, key=lambda each: -each.gain)}.values():
         reach = round(-ROUNDED / math.log10(one.gain))
         yield Cause(
             "memory", _place(one, layers), reach, details={"name": _name(one), "gain": one.gain, "steps": one.steps}

@@ -7,9 +7,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from gradcheck.errors import OptionError, did_you_mean, one_of
+from gradcheck.errors import OptionError, did_you_mean, one_of, shown
 from gradcheck.spec.probing import OPTIMIZERS
 from gradcheck.torch.layers import printable
+from gradcheck.torch.probing.error_text import errors_in_one_line
 
 #: An optimizer, or parameters ↦ optimizer, or a name.
 Optimizer = Any
@@ -34,6 +35,10 @@ def make_optimizer(
     OptionError
         There is no such optimizer, it can't train this model, or it doesn't take an option.
     """
+    if not isinstance(options, Mapping):
+        raise OptionError(
+            "optimizer_option", f"{shown(options)} is no mapping of names to values, as {{'eps': 1e-4}} is"
+        )
     parameters = [one for one in model.parameters() if one.requires_grad]
     if not parameters:
         raise OptionError(
@@ -45,7 +50,8 @@ def make_optimizer(
             raise OptionError("optimizer_option", f"are for an optimizer that is made here; {made}")
     elif callable(optimizer):
         _check_options(optimizer, options, getattr(optimizer, "__name__", type(optimizer).__name__))
-        optimizer = optimizer(parameters, **options)
+        with errors_in_one_line("--optimizer failed: "):
+            optimizer = optimizer(parameters, **options)
         if not isinstance(optimizer, torch.optim.Optimizer):
             raise OptionError("optimizer", f"returned {type(optimizer).__name__}, not a torch.optim.Optimizer")
     else:
@@ -59,7 +65,12 @@ def _by_name(name: str, lr: float, options: Mapping[str, Any], parameters: list[
     _check_options(kind, options, name)
     try:
         return kind(parameters, lr=lr, **{**usual, **options})
-    except (ValueError, TypeError, RuntimeError) as error:  # PyTorch's own checks: a negative eps, betas of one number
+    except (
+        ValueError,
+        TypeError,
+        RuntimeError,
+        LookupError,
+    ) as error:  # PyTorch's own: eps < 0, one beta
         said = " ".join(f"{option}={value!r}" for option, value in options.items())
         raise OptionError("optimizer_option", f"{said} is refused by {kind.__name__}: {error}") from None
 

@@ -1,21 +1,24 @@
 """Recurrences step by step: how far back in time the gradient goes, and how the gates stand.
 
-PyTorch's recurrent modules run all their steps at once. A few examples of the batch go through the same equations once
+PyTorch's recurrent modules run all their steps at once. A few examples of the batch go through the engine's cells once
 more here, one step after the other, by the module's own weights; dropout between its layers is left out.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
+from gradcheck.engine.activations import ACTIVATIONS
+from gradcheck.engine.cells import CELLS, GATE, CellStep
 from gradcheck.engine.magnitude import log10_norm
+from gradcheck.engine.types import Array
 from gradcheck.flow.gradient_flow import SATURATED_BELOW
-from gradcheck.torch.probing.hooks import Call, Recording, as_array, states_of
+from gradcheck.torch.probing.hooks import Call, Recording, states_of
 from gradcheck.torch.probing.measuring import Gradients
 
 #: Examples that are gone through once more: what a step costs hardly depends on their number.
@@ -27,23 +30,18 @@ STEPS = 2000
 #: A cell whose states are those that it left itself agrees with its equations up to this.
 CLOSE = 1e-3
 
-#: |z| beyond which the slope of a function is below SATURATED_BELOW of its largest; that of a ReLU never is.
-SATURATED: dict[Callable[[Tensor], Tensor], float] = {
-    torch.sigmoid: math.acosh(2 / SATURATED_BELOW - 1),
-    torch.tanh: math.acosh(SATURATED_BELOW**-0.5),
-    torch.relu: math.inf,
-}
-
-#: The gates of each kind of cell, in the order of PyTorch's weights.
-GATES: dict[str, dict[str, Callable[[Tensor], Tensor]]] = {
-    "LSTM": {"input": torch.sigmoid, "forget": torch.sigmoid, "cell": torch.tanh, "output": torch.sigmoid},
-    "GRU": {"reset": torch.sigmoid, "update": torch.sigmoid, "new": torch.tanh},
-    "RNN_TANH": {"hidden": torch.tanh},
-    "RNN_RELU": {"hidden": torch.relu},
-}
+#: Kinds as PyTorch has them ↦ the engine's cell and activation.
+KINDS = {"LSTM": ("lstm", "tanh"), "GRU": ("gru", "tanh"), "RNN_TANH": ("rnn", "tanh"), "RNN_RELU": ("rnn", "relu")}
 
 #: The kinds of PyTorch's cells; an RNNCell's depends on its function.
-CELLS: dict[type[nn.Module], str] = {nn.LSTMCell: "LSTM", nn.GRUCell: "GRU"}
+OF_CELLS: dict[type[nn.Module], str] = {nn.LSTMCell: "LSTM", nn.GRUCell: "GRU"}
+
+#: |z| beyond which the slope of a function is below SATURATED_BELOW of its largest; that of a ReLU never is.
+SATURATED = {
+    "sigmoid": math.acosh(2 / SATURATED_BELOW - 1),
+    "tanh": math.acosh(SATURATED_BELOW**-0.5),
+    "relu": math.inf,
+}
 
 
 class Gate(NamedTuple):
@@ -61,6 +59,7 @@ class Recurrence(NamedTuple):
     module: str
     part: str  # as in the names of the module's weights: ``l0``, ``l0_reverse``; empty for a cell
     kind: str
+    units: int
     steps: int
     decades: float  # log10 of ‖∂loss/∂h‖ at the first step with a gradient over that at the last one; nan without any
     gain: float  # by what factor a gradient at the last state changes from step to step on its way back to the first
@@ -69,19 +68,28 @@ class Recurrence(NamedTuple):
 
 
 class Unrolled(NamedTuple):
-    """A pass through all steps: lists in the order of processing."""
+    """A pass through all steps, in the order of processing."""
 
     part: str
-    states: list[Tensor]  # h, (examples, units) each
-    cell: Tensor  # the last c, of an LSTM
-    z: Tensor  # (steps, examples, gates × units)
-    from_inputs: Tensor  # of z what W x is, of the same shape
+    kind: str
+    weights: Mapping[str, Array]  # by PyTorch's names, without the layer's number
+    steps: list[CellStep]
+    hidden: list[Array]  # h after each step, (examples, units)
+    from_inputs: Array  # x W, (steps, examples, gates × units)
+
+
+class Course(NamedTuple):
+    """A gradient on its way back through all steps."""
+
+    norms: list[float]  # log10 of that at h after each step
+    at_inputs: Array  # (steps, examples, features)
 
 
 def kept_for_recurrences(record: Recording) -> list[Tensor]:
     """Return the outputs and last states of recurrent modules: ``find_recurrences`` needs their gradients."""
     calls = (call for call in record.calls if call.returned is not None)
-    return [one for call in calls for one in (_data(call.returned[0]), *states_of(call.returned)) if one.requires_grad]
+    found = (one for call in calls for one in (_data(call.returned[0]), *states_of(call.returned)))
+    return [one for one in found if one.requires_grad]
 
 
 def find_recurrences(record: Recording, gradients: Gradients) -> tuple[Recurrence, ...]:
@@ -89,7 +97,7 @@ def find_recurrences(record: Recording, gradients: Gradients) -> tuple[Recurrenc
     found: list[Recurrence] = []
     for layer in record.layers():
         calls = [call for call in record.of(layer) if call.inputs]
-        with torch.enable_grad():
+        with np.errstate(all="ignore"):
             if calls and isinstance(layer.module, nn.RNNCellBase):
                 found += _of_cell(layer.name, layer.module, calls)
             elif calls and isinstance(layer.module, nn.RNNBase):
@@ -103,48 +111,73 @@ def _of_module(name: str, module: nn.RNNBase, call: Call, gradients: Gradients) 
     if len(x) > STEPS:
         return
     start = [_pick(one, chosen) for one in _several(call.inputs[1] if len(call.inputs) > 1 else None)]
-    passes = list(_unrolled(module, x, start))
-    last = passes[-2:] if module.bidirectional else passes[-1:]
-    ends = [torch.cat([torch.stack(_in_time(one)) for one in last], -1)]
-    ends.append(torch.stack([one.states[-1] for one in passes]))
-    ends += [torch.stack([one.cell for one in passes])] if module.mode == "LSTM" else []
-    deltas = _deltas(call, module, chosen, gradients)
-    scored = [(end * delta).sum() for end, delta in zip(ends, deltas, strict=True) if delta is not None]
-    for one in passes:
-        yield _recurrence(name, module.mode, one, _norms(scored, one.states), x)
+    passes = list(unrolled(module, x, start))
+    courses = _courses(passes, _deltas(call, module, chosen, gradients), 2 if module.bidirectional else 1)
+    for one, course in zip(passes, courses, strict=True):
+        yield _recurrence(name, one, course.norms, x)
+
+
+def _courses(passes: Sequence[Unrolled], deltas: Sequence[Array | None], directions: int) -> list[Course]:
+    """Return how the loss's gradient goes back through all layers, given that at the outputs and the last states."""
+    at_outputs, ends, courses = deltas[0], deltas[1:], list[Course]()
+    for last in range(len(passes), 0, -directions):
+        parts = range(last - directions, last)
+        along = [None] * directions if at_outputs is None else np.split(at_outputs, directions, axis=-1)
+        layer = []
+        for at, delta in zip(parts, along, strict=True):
+            reverse = passes[at].part.endswith("_reverse")
+            own = delta[::-1] if reverse and delta is not None else delta
+            course = _back(passes[at], own, [None if end is None else end[at] for end in ends])
+            layer.append(course._replace(at_inputs=course.at_inputs[::-1]) if reverse else course)
+        at_outputs = np.sum([course.at_inputs for course in layer], axis=0)
+        courses = [*layer, *courses]
+    return courses
+
+
+def _back(one: Unrolled, at_outputs: Array | None, ends: Sequence[Array | None]) -> Course:
+    """Send a gradient back through the steps, given that at h after each, at the last h and at the last c."""
+    weights, width = one.weights, one.steps[0].state.shape[1] // CELLS[KINDS[one.kind][0]].states
+    at_hidden, at_state = np.zeros_like(one.hidden[0]), np.zeros_like(one.steps[0].state)
+    for place, end in zip((at_hidden, at_state[:, width:]), ends, strict=False):
+        place += 0.0 if end is None else end
+    norms, at_inputs = [], np.empty((len(one.steps), len(at_hidden), weights["weight_ih"].shape[1]))
+    for step in range(len(one.steps) - 1, -1, -1):
+        at_hidden = at_hidden if at_outputs is None else at_hidden + at_outputs[step]
+        norms.append(log10_norm(at_hidden))
+        at_state[:, :width] = at_hidden @ weights["weight_hr"] if "weight_hr" in weights else at_hidden
+        at_z, around, at_product = one.steps[step].pullback(at_state)
+        at_inputs[step] = at_z @ weights["weight_ih"]
+        at_hidden, at_state = at_product @ weights["weight_hh"], np.zeros_like(at_state)
+        if around is not None and width < around.shape[1]:
+            at_state[:, width:] = around[:, width:]
+        elif around is not None:
+            at_hidden = at_hidden + around
+    return Course(norms[::-1], at_inputs)
 
 
 def _of_cell(name: str, module: nn.RNNCellBase, calls: Sequence[Call]) -> Iterator[Recurrence]:
     """Yield what a cell does that is called once a step, where each step gets the state that the one before left."""
-    kind = CELLS.get(type(module)) or f"RNN_{module.nonlinearity.upper()}"
+    kind = OF_CELLS.get(type(module)) or f"RNN_{module.nonlinearity.upper()}"
     given = [call.inputs[0] for call in calls]
     if len(calls) > STEPS or len({one.shape for one in given}) > 1 or given[0].dim() != 2:
         return
     chosen = _spread(len(given[0]))
     start = [_pick(one[None], chosen)[0] for one in _several(calls[0].inputs[1] if len(calls[0].inputs) > 1 else None)]
-    one = _unroll(kind, dict(module.named_parameters()), _pick(torch.stack(given), chosen), start)
+    one = _unroll(kind, _weights(dict(module.named_parameters())), _pick(torch.stack(given), chosen), start)
     there = _pick(torch.stack([call.output for call in calls]), chosen)
-    if not torch.allclose(torch.stack(one.states), there, CLOSE, CLOSE):
-        return
-    yield _recurrence(name, kind, one, [call.log10_gradient_norm for call in calls], torch.stack(given))
+    if np.allclose(one.hidden, there, CLOSE, CLOSE):
+        yield _recurrence(name, one, [call.log10_gradient_norm for call in calls], _double(torch.stack(given)))
 
 
-def _recurrence(name: str, kind: str, one: Unrolled, norms: Sequence[float], x: Tensor) -> Recurrence:
+def _recurrence(name: str, one: Unrolled, norms: Sequence[float], x: Array) -> Recurrence:
     """Return what the steps of a recurrence show, given log10 of the norms of the loss's gradient at each."""
     _, decades = _course(norms)
-    direction = torch.randn(one.states[-1].shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    steps, lost = _course(_norms([(one.states[-1] * direction).sum()], one.states))
+    direction = np.random.default_rng(0).standard_normal(one.hidden[-1].shape)
+    steps, lost = _course(_back(one, None, [direction]).norms)
     gain = 10 ** (lost / steps) if steps else math.nan
-    size = float(x.detach().double().square().mean().sqrt())
-    return Recurrence(name, one.part, kind, len(one.states), decades, gain, _measured(kind, one), size)
-
-
-def _norms(scored: Sequence[Tensor], states: Sequence[Tensor]) -> list[float]:
-    """Return log10 of the norm of the gradient at each state; -inf where there is none."""
-    if not scored:
-        return [-math.inf] * len(states)
-    deltas = torch.autograd.grad([*scored], states, allow_unused=True, retain_graph=True)
-    return [-math.inf if delta is None else log10_norm(as_array(delta)) for delta in deltas]
+    size = math.sqrt(float(np.mean(np.square(x))))
+    units = one.hidden[-1].shape[1]
+    return Recurrence(name, one.part, one.kind, units, len(one.steps), decades, gain, _measured(one), size)
 
 
 def _course(norms: Sequence[float]) -> tuple[int, float]:
@@ -153,23 +186,24 @@ def _course(norms: Sequence[float]) -> tuple[int, float]:
     return (heard[-1] - heard[0], norms[heard[0]] - norms[heard[-1]]) if heard else (0, math.nan)
 
 
-def _measured(kind: str, one: Unrolled) -> tuple[Gate, ...]:
+def _measured(one: Unrolled) -> tuple[Gate, ...]:
     """Return how a cell's gates stand."""
-    gates = GATES[kind]
-    rows = zip(
-        gates.items(), one.z.detach().chunk(len(gates), -1), one.from_inputs.detach().chunk(len(gates), -1), strict=True
-    )
+    cell, activation = CELLS[KINDS[one.kind][0]], KINDS[one.kind][1]
+    z = np.split(np.stack([step.preactivation for step in one.steps]), len(cell.gates), axis=-1)
+    by_inputs = np.split(one.from_inputs, len(cell.gates), axis=-1)
+    steepest = cell.steepest or (None,)
+    functions = ["sigmoid" if largest == GATE else activation for largest in steepest]
     return tuple(
-        Gate(name, float(function(z).max()), _beyond(z, SATURATED[function]), _beyond(inputs, SATURATED[function]))
-        for (name, function), z, inputs in rows
+        Gate(name, float(ACTIVATIONS[function](own)[0].max()), _beyond(own, function), _beyond(inputs, function))
+        for name, function, own, inputs in zip(cell.gates, functions, z, by_inputs, strict=True)
     )
 
 
-def _beyond(z: Tensor, limit: float) -> float:
-    return float((z.abs() > limit).double().mean())
+def _beyond(z: Array, function: str) -> float:
+    return float(np.mean(np.abs(z) > SATURATED[function]))
 
 
-def _unrolled(module: nn.RNNBase, x: Tensor, start: Sequence[Tensor]) -> Iterator[Unrolled]:
+def unrolled(module: nn.RNNBase, x: Array, start: Sequence[Array]) -> Iterator[Unrolled]:
     """Go through a module's layers and directions, given its inputs and, of each, the first states."""
     directions = 2 if module.bidirectional else 1
     for layer in range(module.num_layers):
@@ -177,53 +211,32 @@ def _unrolled(module: nn.RNNBase, x: Tensor, start: Sequence[Tensor]) -> Iterato
         for direction in range(directions):
             at = layer * directions + direction
             own = {name.partition("_l")[0]: getattr(module, name) for name in module._all_weights[at]}
-            one = _unroll(module.mode, own, x.flip(0) if direction else x, [states[at] for states in start])
-            one = one._replace(part=f"l{layer}" + "_reverse" * direction)
-            outputs.append(torch.stack(_in_time(one)))
-            yield one
-        x = torch.cat(outputs, -1)
+            inputs, order = (x[::-1], -1) if direction else (x, 1)
+            one = _unroll(module.mode, _weights(own), inputs, [states[at] for states in start])
+            outputs.append(np.stack(one.hidden[::order]))
+            yield one._replace(part=f"l{layer}" + "_reverse" * direction)
+        x = np.concatenate(outputs, -1)
 
 
-def _unroll(kind: str, parameters: Mapping[str, Tensor], x: Tensor, start: Sequence[Tensor]) -> Unrolled:
+def _unroll(kind: str, weights: Mapping[str, Array], x: Array, start: Sequence[Array]) -> Unrolled:
     """Go through the steps of one layer in one direction."""
-    weights = {name: one.detach().cpu().double() for name, one in parameters.items()}
-    units = weights["weight_hh"].shape[0] // len(GATES[kind])
-    hidden = start[0] if start else x.new_zeros(x.shape[1], weights["weight_hh"].shape[1])
-    cell = start[1] if len(start) > 1 else x.new_zeros(x.shape[1], units)
-    hidden = hidden.requires_grad_()
-    states, every = [], []
-    from_inputs = functional.linear(x, weights["weight_ih"])
-    for along in from_inputs + weights.get("bias_ih", 0):
-        z = _gates(kind, along, functional.linear(hidden, weights["weight_hh"], weights.get("bias_hh")))
-        every.append(z)
-        hidden, cell = _next(kind, z, hidden, cell)
-        if "weight_hr" in weights:
-            hidden = functional.linear(hidden, weights["weight_hr"])
-        states.append(hidden)
-    return Unrolled("", states, cell, torch.stack(every), from_inputs)
-
-
-def _gates(kind: str, along: Tensor, across: Tensor) -> Tensor:
-    """Return the gates' pre-activations, given what comes from the inputs and from the state before."""
-    if kind != "GRU":
-        return along + across
-    (reset, update, new), (of_reset, of_update, of_new) = along.chunk(3, -1), across.chunk(3, -1)
-    return torch.cat([reset + of_reset, update + of_update, new + torch.sigmoid(reset + of_reset) * of_new], -1)
-
-
-def _next(kind: str, z: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the state after a step, and an LSTM's cell."""
-    gates = [function(one) for function, one in zip(GATES[kind].values(), z.chunk(len(GATES[kind]), -1), strict=True)]
-    if kind == "LSTM":
-        cell = gates[1] * cell + gates[0] * gates[2]
-        return gates[3] * torch.tanh(cell), cell
-    if kind == "GRU":
-        return (1 - gates[1]) * gates[2] + gates[1] * hidden, cell
-    return gates[0], cell
-
-
-def _in_time(one: Unrolled) -> list[Tensor]:
-    return one.states[::-1] if one.part.endswith("_reverse") else one.states
+    cell, activation = CELLS[KINDS[kind][0]], ACTIVATIONS[KINDS[kind][1]]
+    width = len(weights["weight_hh"]) // len(cell.gates)
+    hidden: Array = start[0] if start else np.zeros((x.shape[1], weights["weight_hh"].shape[1]))
+    state: Array = np.zeros((x.shape[1], cell.states * width))
+    if "weight_hr" not in weights:
+        state[:, :width] = hidden
+    if len(start) > 1:
+        state[:, width:] = start[1]
+    steps, every = list[CellStep](), list[Array]()
+    from_inputs = x @ weights["weight_ih"].T
+    for along in from_inputs + weights.get("bias_ih", 0.0):
+        across = hidden @ weights["weight_hh"].T + weights.get("bias_hh", 0.0)
+        steps.append(cell.step(along, across, state, activation))
+        state = steps[-1].state
+        hidden = state[:, :width] @ weights["weight_hr"].T if "weight_hr" in weights else state[:, :width]
+        every.append(hidden)
+    return Unrolled("", kind, weights, steps, every, from_inputs)
 
 
 def _several(value: Any) -> tuple[Tensor, ...]:  # noqa: ANN401
@@ -237,7 +250,7 @@ def _data(value: Tensor | PackedSequence) -> Tensor:
     return value.data if isinstance(value, PackedSequence) else value
 
 
-def _steps(value: Any, module: nn.RNNBase) -> tuple[Tensor, Tensor]:  # noqa: ANN401
+def _steps(value: Any, module: nn.RNNBase) -> tuple[Array, Tensor]:  # noqa: ANN401
     """Return (steps, examples, features) of a few examples of full length, and which these are."""
     if isinstance(value, PackedSequence):
         padded, lengths = pad_packed_sequence(value)
@@ -254,13 +267,22 @@ def _spread(examples: int) -> Tensor:
     return torch.linspace(0, examples - 1, min(EXAMPLES, examples)).long()
 
 
-def _pick(value: Tensor, chosen: Tensor) -> Tensor:
-    """Return a few examples, of (…, examples, features), in double precision, which not every device has."""
+def _pick(value: Tensor, chosen: Tensor) -> Array:
+    """Return a few examples, of (…, examples, features)."""
     value = value[:, None] if value.dim() == 2 else value
-    return value.detach().cpu()[:, chosen].double()
+    return _double(value.detach().cpu()[:, chosen])
 
 
-def _deltas(call: Call, module: nn.RNNBase, chosen: Tensor, gradients: Gradients) -> list[Tensor | None]:
+def _double(tensor: Tensor) -> Array:
+    array: Array = tensor.detach().cpu().double().numpy()
+    return array
+
+
+def _weights(parameters: Mapping[str, Tensor]) -> dict[str, Array]:
+    return {name: _double(one) for name, one in parameters.items()}
+
+
+def _deltas(call: Call, module: nn.RNNBase, chosen: Tensor, gradients: Gradients) -> list[Array | None]:
     """Return the gradients at the output and at the last states, of a few examples."""
     output = call.returned[0]
     delta = gradients.get(_data(output))

@@ -113,7 +113,10 @@ def _of_training(history: History) -> Iterator[Cause]:
     if history.statuses[-1] == "not-learning":
         pass  # that is of all steps
     elif history.sick_from is not None:
-        details = {"status": history.statuses[history.sick_from], "layer": history.sick_layer}
+        first_ill = next(at for at, one in enumerate(history.statuses) if one != "healthy")
+        details = {
+            "status": history.statuses[history.sick_from], "layer": history.sick_layer, "first_ill": first_ill,
+        }  # fmt: skip
         yield Cause("ill-since", None, history.sick_from, details=details)
     elif history.statuses[0] != "healthy":
         since = max(index for index, one in enumerate(history.statuses) if one != "healthy") + 1

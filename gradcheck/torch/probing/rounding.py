@@ -1,7 +1,6 @@
 """Gradients that are rounding and nothing else: the loss doesn't depend on these weights."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -9,12 +8,10 @@ from torch.nn import functional
 
 from gradcheck.torch.layers import Layer
 from gradcheck.torch.probing.measuring import Gradients
+from gradcheck.torch.probing.moving import moved
 
 #: A layer is looked at where its part of the loss, ‖W‖·‖∂L/∂W‖, is so small beside the largest one's.
 TINY = 1e-5
-
-#: By this share weights are moved: far more than rounding, and too little to turn a true gradient.
-MOVED = 1e-3
 
 #: A gradient is true where it points the same way after that: rounding points anywhere.
 SAME = 0.5
@@ -46,7 +43,7 @@ def find_rounding(tiny: Sequence[Layer], loss: Callable[[], Tensor]) -> tuple[st
         Returns the model's loss, the same each time.
     """
     as_it_is, again = _gradients(tiny, loss), _gradients(tiny, loss)
-    with moved(tiny):
+    with moved([one for layer in tiny for one in layer.matrices]):
         after = _gradients(tiny, loss)
     return tuple(
         layer.name
@@ -65,19 +62,3 @@ def _gradients(layers: Sequence[Layer], loss: Callable[[], Tensor]) -> dict[Laye
 
 def _cosine(one: Tensor, other: Tensor) -> float:
     return float(functional.cosine_similarity(one, other, dim=0, eps=0.0).nan_to_num())
-
-
-@contextmanager
-def moved(layers: Sequence[Layer]) -> Iterator[None]:
-    """Move the weights of layers a little as long as the context lasts."""
-    weights = [one for layer in layers for one in layer.matrices]
-    kept = [one.detach().clone() for one in weights]
-    try:
-        with torch.no_grad():
-            for one in weights:
-                one.mul_(1 + MOVED * torch.randn_like(one))
-        yield
-    finally:
-        with torch.no_grad():
-            for one, before in zip(weights, kept, strict=True):
-                one.copy_(before)

@@ -48,8 +48,8 @@ def find_saturated(value: Tensor, end: Node) -> Saturated | None:
     """Return what is saturated between the read-out, given by its node, and the loss; None where nothing is."""
     edges, names, axes = [], [], []
     for node in nodes([value.grad_fn], lambda one: () if one is end else one.next_functions):
-        name = node.name().partition("Backward")[0].lower()
-        if node is end or name not in SLOPES or not hasattr(node, "_saved_result"):  # a derivative's keeps none
+        name = node.name().removesuffix("Backward0").lower()
+        if node is end or name not in SLOPES:
             continue
         axis = (node._saved_dim + 2**63) % 2**64 - 2**63 if name == "softmax" else -1  # it is kept without its sign
         if node.next_functions[0][0] is not None and _is_flat(name, node._saved_result, axis):

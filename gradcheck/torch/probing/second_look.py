@@ -16,18 +16,21 @@ from gradcheck.torch.probing.checkpoints import checkpoints_opened
 from gradcheck.torch.probing.hooks import Recording, recording
 from gradcheck.torch.probing.losses import LossFunction, choose_loss, draw_targets
 from gradcheck.torch.probing.lost import find_lost, ungraded
+from gradcheck.torch.probing.moving import moved
 from gradcheck.torch.probing.passing import ModelPass
 from gradcheck.torch.probing.precision import Precision, autocast
 from gradcheck.torch.probing.rounding import find_rounding, find_tiny
 from gradcheck.torch.probing.saturation import Middle, cause_of
 from gradcheck.torch.probing.tracing import Dependence, NonfiniteWatch, Origin, find_backward_origin
 
-#: What PyTorch's watching can't follow, such as compiled code.
-UNWATCHED = (RuntimeError, TypeError, ValueError, AttributeError, NotImplementedError)
+#: What the user's code may raise when it runs again, and PyTorch where it can't be watched: the first pass stands.
+UNWATCHED = (Exception,)
 
 
-#: Operations by which layers of weights add up.
-SUMS_OF_LAYERS = ("addmm", "mm", "bmm", "baddbmm", "convolution", "linear", "embedding", "addmv", "mv")
+#: Operations by which a signal that grows from layer to layer overflows at last.
+GROWTH = (
+    "addmm", "mm", "bmm", "baddbmm", "convolution", "linear", "embedding", "addmv", "mv", "add", "sub", "mul", "sum",
+)  # fmt: skip
 
 
 class Again(NamedTuple):
@@ -56,6 +59,12 @@ class Again(NamedTuple):
             if targets is None:
                 targets = draw_targets(chosen.name, output, generator)
             return output, chosen.function(output, targets)
+
+    def loss_value(self) -> Tensor:
+        """Return the loss of another pass."""
+        with recording(self.model) as record:
+            value: Tensor = self.run(record, nullcontext())[1]
+        return value
 
 
 def look_again(found: ModelPass, again: Again) -> ModelPass:
@@ -92,7 +101,13 @@ def _what_is_lost(found: ModelPass, again: Again) -> ModelPass:
         watch = Dependence(candidates)
         with recording(again.model) as record:
             output, value = again.run(record, watch)
-        known = find_lost(candidates, found.gradients, watch, output, value)
+        same = float(value.detach()) == found.at_loss.first.value  # it is the same each time
+
+        def loss_depends(weights: list[nn.Parameter]) -> bool:
+            with moved(weights):
+                return same and not torch.equal(again.loss_value(), value)
+
+        known = find_lost(candidates, found.gradients, output, watch.of([value]), loss_depends)
         again.lost_of[tuple(candidates)] = known
     return found._replace(lost=known)
 
@@ -112,12 +127,7 @@ def _what_is_rounding(found: ModelPass, again: Again) -> ModelPass:
     if not tiny or found.opened:
         return found
 
-    def loss() -> Tensor:
-        with recording(again.model) as record:
-            value: Tensor = again.run(record, nullcontext())[1]
-        return value
-
-    return found._replace(rounding=find_rounding(tiny, loss))
+    return found._replace(rounding=find_rounding(tiny, again.loss_value))
 
 
 def _of_nonfinite(again: Again) -> Iterator[Cause]:
@@ -144,7 +154,7 @@ def _of_origin(origin: Origin, *, lost: bool) -> Iterator[Cause]:
     elif origin.in_loss:
         details = {"operation": origin.operation, "nan": origin.is_nan, "where": "in the loss, not in the network"}
         yield Cause("loss-nonfinite", None, details=details)
-    elif origin.operation not in SUMS_OF_LAYERS:
+    elif origin.operation not in GROWTH:
         after = f"after {origin.after}" if origin.after else "before the first layer"
         details = {"operation": origin.operation, "nan": origin.is_nan, "where": after}
         yield Cause("operation-nonfinite" if lost else "loss-nonfinite", None, details=details)

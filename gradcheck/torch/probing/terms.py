@@ -21,10 +21,14 @@ MOST = 8
 DROWNED = 3.0
 
 #: Nodes of a sum.
-SUMS = ("AddBackward", "SubBackward")
+SUMS = ("AddBackward", "SubBackward", "StackBackward")
 
 #: Nodes that scale a single number, or give it another shape.
 SCALES = ("MulBackward", "DivBackward", "Neg", "MeanBackward", "SumBackward", "View", "Squeeze", "ToCopy", "Clone")
+
+
+#: Why a term of derivatives may train nothing.
+KINKS = " (the derivative of a ReLU's slope is zero: take a smooth activation for a loss of derivatives)"
 
 
 class Term(NamedTuple):
@@ -33,6 +37,7 @@ class Term(NamedTuple):
     name: str
     log10_norm: float  # of its gradient at the weights of the last layer that all terms share; nan without one
     trains: bool  # its gradient is not exactly zero at every parameter
+    of_derivatives: bool = False  # it is made of derivatives, as a physics-informed loss is
 
 
 def find_terms(value: Tensor, record: Recording) -> tuple[Term, ...]:
@@ -58,7 +63,7 @@ def _summands(node: Node, index: int = 0) -> Iterator[GradientEdge]:
         inner = following[0] if len(following) == 1 and inner.name().startswith(SCALES) else None
     if inner is not None:
         yield from _summands(inner)
-    elif node.name().startswith(SUMS) and len(inputs) == 2:
+    elif node.name().startswith(SUMS) and len(inputs) > 1:
         for following, place in inputs:
             yield from _summands(following, place)
     elif node.name().startswith(SUMS) and inputs:
@@ -79,7 +84,7 @@ def _measured(edges: Sequence[GradientEdge], seeds: Sequence[Tensor], record: Re
         norm = _norm(edge, seed, weights)
         silent = norm == -math.inf or math.isnan(norm)
         trains = not silent or _norm(edge, seed, [one for one in parameters if one.requires_grad]) != -math.inf
-        yield Term(name, norm, trains)
+        yield Term(name, norm, trains, any("BackwardBackward" in node.name() for node in nodes([edge.node])))
 
 
 def _names(used: Sequence[Sequence[Layer]]) -> Iterator[str]:
@@ -102,7 +107,8 @@ def causes_of(terms: Sequence[Term]) -> Iterator[Cause]:
     """Yield terms that train nothing, and one that drowns the others."""
     for term in terms:
         if not term.trains:
-            yield Cause("term-zero", None, 0.0, details={"term": term.name, "count": len(terms)})
+            why = KINKS if term.of_derivatives else ""
+            yield Cause("term-zero", None, 0.0, details={"term": term.name, "count": len(terms), "why": why})
     heard = sorted((term for term in terms if math.isfinite(term.log10_norm)), key=lambda term: term.log10_norm)
     if heard and heard[-1].log10_norm - heard[0].log10_norm > DROWNED:
         times = 10 ** min(heard[-1].log10_norm - heard[0].log10_norm, 300.0)

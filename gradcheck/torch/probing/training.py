@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from gradcheck.errors import OptionError, at_least, finite, one_of
+from gradcheck.errors import OptionError, at_least, finite, one_of, shown
 from gradcheck.spec.clip_rules import Rule, rule_of
+from gradcheck.spec.options.option import plain
 from gradcheck.spec.probing import OPTIMIZERS
 from gradcheck.torch.probing.measuring import Gradients
 from gradcheck.torch.probing.optimizers import Optimizer, find_not_held, make_optimizer
@@ -55,11 +56,17 @@ def make_steps(
     config = {
         "optimizer": one_of("optimizer", optimizer, OPTIMIZERS) if named else type(made).__name__,
         "lr": rate if named else None,
-        "optimizer_options": dict(options) if options else None,
+        "optimizer_options": {name: _written(value) for name, value in options.items()} if options else None,
         "warmup": warmup or None,
         "clip": None if rule is None else str(rule),
     }
     return Steps(number, made, warmup, rule, config, find_not_held(model, made))
+
+
+def _written(value: object) -> object:
+    """Return an option's value as a report can hold it."""
+    kept = plain(value)
+    return kept if isinstance(kept, int | float | str | list | tuple | None) else shown(value)
 
 
 def make_clip(rule: str | Rule | None) -> Rule | None:

@@ -58,6 +58,13 @@ REPLACED = {
 }
 
 
+#: Causes that lie in the loss, not in the network.
+IN_LOSS = {"loss-nonfinite", "labels-ignored"}
+
+#: Causes that name the layers without a gradient.
+WITHOUT_GRADIENT = ("detached", "rounding", "checkpoint-inputs")
+
+
 class Judgement(NamedTuple):
     """What a pass found, in a few numbers, its diagnosis, and the trial if there was one."""
 
@@ -153,9 +160,14 @@ def _grows_before_norms(flow: ModelFlow, summary: Summary) -> bool:
 
 def sickest_layer(flow: ModelFlow, diagnosis: Diagnosis) -> str:
     """Return the name of the layer that shows the verdict most."""
+    silent = next((cause for cause in diagnosis.verdict.causes if cause.code in WITHOUT_GRADIENT), None)
+    if diagnosis.verdict.status == "no-gradient" and silent is not None:
+        return str(silent.details["names"][0])
     dead = dead_layers(flow)
     if diagnosis.verdict.status == "dead" and dead:
         return flow.name(dead[-1])
+    if flow.obstacle and {cause.code for cause in diagnosis.verdict.causes} & IN_LOSS:
+        return "the loss"
     if flow.obstacle:
         return flow.name(flow.reached + 1) if flow.reached < len(flow.layers) else "the read-out"
     alike = [region for region in diagnosis.regions if region.flag == diagnosis.verdict.status]

@@ -155,3 +155,53 @@ def test_the_collapse_begins_where_half_of_three_decades_are_gone(layered):
     declining = np.maximum(-0.1 * np.maximum(0, np.arange(100) - 30), -5)
     (one,) = find_collapsed(layered(declining, 0.1))
     assert one.first_step == 45
+
+
+# ---- a gradient that stops after the loss had learnt
+
+
+def stopped(fall, loss_after, row=100):
+    draw = np.random.default_rng(0)
+    losses = 0.5 + 2 * np.exp(-np.arange(200) / 60) + 0.01 * draw.standard_normal(200)
+    levels = 0.05 * draw.standard_normal(200) - fall * (np.arange(200) >= row)
+    return levels, np.where(np.arange(200) < row, losses, loss_after(losses, draw))
+
+
+def still(losses, draw):
+    return losses[99] + 0.01 * draw.standard_normal(200)
+
+
+@pytest.mark.parametrize(("fall", "found"), [(2.5, False), (3.5, True), (6, True)])
+def test_a_norm_that_falls_in_one_row_while_the_loss_stops_is_a_warning(fall, found, course):
+    findings = find_collapsed(course(*stopped(fall, still)))
+    assert bool(findings) is found
+    assert all((one.weight, one.first_step) == ("warning", 100) for one in findings)
+    assert all("moves no further" in one.message for one in findings)
+
+
+def test_a_norm_that_falls_while_the_loss_goes_on_is_of_another_unit(course):
+    assert find_collapsed(course(*stopped(6, lambda losses, draw: losses))) == []
+
+
+def test_a_norm_that_falls_step_by_step_has_converged(course):
+    levels, losses = stopped(0, still)
+    assert find_collapsed(course(levels - np.linspace(0, 6, 200).clip(0, 6), losses)) == []
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["conv.bias", "conv.weight", "fc.weight", "head.weight"],
+        ["conv.weight", "conv.bias", "fc.weight", "head.weight"],
+        ["b1", "W1", "W2", "W3"],
+    ],
+)
+def test_a_bias_beside_its_weight_does_not_decide_wherever_its_column_is(names, series_of):
+    def rows(small):
+        return [
+            {"step": step} | {f"grad_norm/{name}": 1e-9 if small(name) else 1.0 + step % 3 for name in names}
+            for step in range(60)
+        ]
+
+    assert find_vanishing(series_of(rows(lambda name: name in ("conv.bias", "b1")))) == []
+    assert find_vanishing(series_of(rows(lambda name: name in ("conv.weight", "conv.bias", "b1", "W1")))) != []

@@ -112,7 +112,7 @@ def test_a_jump_within_three_steps_is_at_once_and_a_longer_rise_has_a_rate(betwe
     levels = np.concatenate([np.zeros(30), between, np.full(30 - len(between), 5.0)])
     (one,) = find_exploding(course(levels, WORSE[:60]))
     assert how in one.message
-    assert one.first_step == (27 if how == "a step" else 30)  # the last of three that are low, or the first that is up
+    assert one.first_step == 30  # the first that is up
 
 
 def test_growth_that_ends_in_what_is_not_finite_is_found_up_to_there(course):
@@ -124,3 +124,26 @@ def test_growth_that_ends_in_what_is_not_finite_is_found_up_to_there(course):
 def test_a_log_without_norms_grows_in_its_loss(course):
     (one,) = find_exploding(course(loss=10 ** blocks(np.zeros(30), ramp(4))))
     assert one.message.startswith("the loss grows")
+
+
+@pytest.mark.parametrize("rate", [1.08, 1.15, 1.3, 1.6, 3.0])
+@pytest.mark.parametrize(("noise", "rows"), [(0.02, 3), (0.08, 4)])
+def test_growth_begins_at_the_step_after_the_last_ordinary_one(rate, noise, rows, course):
+    errors = []
+    for seed in range(8):
+        draw = np.random.default_rng(seed)
+        onset = int(draw.integers(60, 90))
+        steps = np.arange(onset + int(5 / np.log10(rate)) + 6)
+        levels = noise * draw.standard_normal(len(steps)) + np.log10(rate) * np.maximum(0, steps - onset)
+        (one,) = find_exploding(course(levels, 2 + steps / 100))
+        errors.append(one.first_step - onset - 1)
+    assert max(map(abs, errors)) <= rows
+    assert abs(np.median(errors)) <= 1
+
+
+def test_where_steps_are_far_apart_the_factor_is_that_of_a_row(series_of):
+    levels = 1.15 ** np.maximum(0, np.arange(200) - 120)
+    rows = [{"step": 500 * at, "loss": 1 + at / 100, "grad_norm": float(one)} for at, one in enumerate(levels)]
+    (one,) = find_exploding(series_of(rows))
+    assert one.first_step == 121 * 500
+    assert "by a factor of 1.15 a row, every 500 steps" in one.message

@@ -154,3 +154,21 @@ def test_a_loss_that_falls_first_and_rises_then_is_found_in_logs_of_any_length(c
     losses = 0.5 + 2 * np.exp(-10 * time) + 2 * np.maximum(0, time - 0.6)
     (one,) = found(rows(losses + noisy(0, 0.05, count)))
     assert one.kind == "loss-rises"
+
+
+def test_an_exponential_growth_of_the_loss_rises_and_does_not_jump_at_its_last_row(found):
+    steps = np.arange(200)
+    (one,) = found(rows((0.5 + 2 * np.exp(-steps / 30)) * 1.5 ** np.maximum(0, steps - 185)))
+    assert (one.kind, one.first_step) == ("loss-rises", 186)
+    (one,) = found(rows(1.5 * 1.05 ** np.maximum(0, steps - 60)))
+    assert one.kind == "loss-rises"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_loss_that_jumps_to_new_data_and_learns_them_is_a_note(seed, found):
+    draw, steps = np.random.default_rng(seed), np.arange(300)
+    new = 0.3 + 1.7 * np.exp(-(steps - 120).clip(0) / 60)
+    losses = 0.4 + 2 * np.exp(-steps / 25) + (steps >= 120) * new + 0.05 * draw.standard_normal(300)
+    (one,) = found(rows(losses))
+    assert (one.kind, one.weight) == ("loss-jump", "note")
+    assert "new data" in one.message

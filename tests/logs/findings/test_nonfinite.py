@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from gradcheck.logs.findings.causes import advice_on
+from gradcheck.logs.report import diagnose
 
 NAN, INF = float("nan"), float("inf")
 
@@ -110,3 +111,26 @@ def test_steps_that_are_skipped_to_the_end_while_the_scale_falls_have_no_scale_t
 def test_overflows_while_a_scale_is_searched_for_are_none(found):
     records = [{"step": step, "overflow": 1, "loss_scale": 2.0 ** (16 - step)} for step in range(10)]
     assert found(records + [{"step": step, "loss": 3 - step / 50} for step in range(10, 100)]) == []
+
+
+SAVED = [
+    "Saving model checkpoint to ./out/checkpoint-{}",
+    "saved checkpoint at step {}",
+    "saving checkpoint at iteration {}",
+    "INFO Saving checkpoint at {} iterations",
+    "Epoch 3, global step {}: saving model to 'epoch=3-step={}.ckpt' as top 3",
+    "Model and weights saved to best.pt: checkpoint",
+]
+
+
+@pytest.mark.parametrize("line", SAVED)
+def test_the_last_checkpoint_from_before_is_named_where_the_log_says_that_one_was_saved(line, tmp_path):
+    printed = []
+    for step in range(10, 610, 10):
+        loss = 2 - step / 1000 if step < 560 else "nan"
+        printed.append(f"step {step} loss: {loss} grad_norm: {1.6 ** max(0, (step - 520) / 10):.3f}")
+        printed += [line.format(step, step)] if step % 100 == 0 else []
+    (tmp_path / "run.log").write_text("\n".join(printed))
+    finding = diagnose(tmp_path / "run.log").findings[0]
+    assert (finding.kind, finding.numbers["checkpoint"]) == ("nonfinite", 500)
+    assert "the last checkpoint from before is that of step 500" in finding.message

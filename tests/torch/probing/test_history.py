@@ -88,6 +88,26 @@ def test_a_batch_that_is_harder_than_the_first_one_is_no_explosion():
     assert report.verdict.status == "healthy"
 
 
+def test_illness_that_comes_and_goes_is_not_called_healthy_before(said):
+    class Moody(torch.optim.SGD):
+        """Makes the weights far too large, takes that back, and does so again."""
+
+        def step(self):
+            scale = scales.pop(0)
+            with torch.no_grad():
+                for one in self.param_groups[0]["params"]:
+                    one.copy_(start[one] * scale)
+
+    model = net()
+    start = {one: one.detach().clone() for one in model.parameters()}
+    scales = [1.0, 50.0, 50.0, 1.0, 50.0, 50.0]
+    report = probe(model, pairs(), shifted, steps=6, optimizer=lambda own: Moody(own, lr=1.0))
+    training = report.model.training
+    assert training.statuses[4] == "healthy"
+    assert training.sick_from_step > 4
+    assert f"on, ill at times from step {training.statuses.index('exploding')} on" in said(report)
+
+
 # ---- a collapse
 
 
@@ -118,6 +138,13 @@ def test_a_margin_that_every_example_keeps_leaves_nothing_to_learn(said):
     assert report.verdict.status == "healthy"
     assert {layer.flag for layer in report.layers} == {"ok"}
     assert "what is learned gives no gradient any more" in said(report)
+
+
+def test_targets_that_are_alike_want_alike_outputs():
+    x, _ = pairs()
+    report = probe(net(), (x, torch.zeros(32, 1)), steps=40, lr=0.1)
+    assert report.model.training.first_batch_loss < 0.1 * report.model.training.losses[0]
+    assert report.verdict.status == "healthy"
 
 
 # ---- a loss that stays

@@ -36,6 +36,8 @@ CUT = {
     "detach": lambda model, x: model.head(model.body(x) + model.part(x).detach()),
     "data": lambda model, x: model.head(model.body(x) + model.part(x).data),
     "no_grad": without_gradient,
+    "numpy": lambda model, x: model.head(model.body(x) + torch.from_numpy(model.part(x).detach().numpy().copy())),
+    "numbers": lambda model, x: model.head(model.body(x) + torch.tensor(model.part(x).tolist())),
     "before all others": lambda model, x: model.head(model.body(model.part(x).detach())),
 }
 
@@ -123,3 +125,8 @@ def test_where_no_layer_but_the_last_is_reached_all_others_are_lost():
     report = probe(model, torch.randn(16, 8))
     assert (report.verdict.status, report.model.lost) == ("no-gradient", ("0", "2"))
     assert [layer.gradient_rms for layer in report.layers] == [0, 0]
+
+
+def test_after_steps_the_layer_that_was_never_reached_is_the_first_that_is_ill():
+    report = probe(Two(CUT["detach"]), torch.randn(16, 8), steps=1)
+    assert (report.verdict.status, report.model.training.first_layer) == ("no-gradient", "part")

@@ -102,6 +102,9 @@ class Closing(torch.optim.SGD):
         ({"optimizer": "adam", "optimizer_options": {"eps": -1}}, "eps=-1 is refused by Adam: Invalid epsilon value"),
         ({"optimizer": lambda own: torch.optim.SGD(own), "optimizer_options": {"eps": 1}}, "'eps' is none of <lambda>"),
         ({"optimizer": Closing}, "Closing asks for the loss several times a step"),
+        ({"optimizer": "adam", "optimizer_options": {"betas": (0.9,)}}, "is refused by Adam: tuple index out of range"),
+        ({"optimizer_options": ["eps=1"]}, "is no mapping of names to values"),
+        ({"optimizer": lambda own: 1 / 0}, "optimizer failed: ZeroDivisionError: division by zero"),
         ({"clip": "global-norm"}, "global-norm has no threshold; type global-norm:1"),
         ({"clip": "agc:0.1"}, "agc is a rule of clip-demo; here they are value, norm, global-norm"),
         ({"clip": "norm:-1"}, "norm:-1 has no finite threshold above 0"),
@@ -118,3 +121,8 @@ def test_options_for_an_optimizer_that_is_made_already_are_refused(task):
     optimizer = torch.optim.SGD(task[0].parameters(), lr=0.1)
     with pytest.raises(GradcheckError, match="SGD is made already: give them where you make it"):
         probe(*task, steps=1, optimizer=optimizer, optimizer_options={"momentum": 0.9})
+
+
+def test_an_option_that_json_has_no_form_for_is_written_as_it_shows(task):
+    report = probe(*task, steps=1, optimizer=lambda own, kind: torch.optim.SGD(own), optimizer_options={"kind": object})
+    assert report.config.to_dict()["optimizer_options"] == {"kind": "<class 'object'>"}

@@ -1,5 +1,6 @@
 """Recurrences, step by step."""
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -8,7 +9,7 @@ from torch import nn  # noqa: E402
 from torch.nn.utils.rnn import pack_padded_sequence  # noqa: E402
 
 from gradcheck.torch import probe  # noqa: E402
-from gradcheck.torch.probing.recurrences import _in_time, _unrolled  # noqa: E402
+from gradcheck.torch.probing.recurrences import unrolled  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("seeded")
 
@@ -65,17 +66,37 @@ def test_a_module_has_the_numbers_of_its_cell_in_a_loop_and_of_autograd(kind):
 
 
 @pytest.mark.parametrize(
-    "options",
-    [{"num_layers": 2, "bidirectional": True}, {"bias": False, "batch_first": True}, {"num_layers": 2, "proj_size": 5}],
+    "options", [{"num_layers": 2, "bidirectional": True}, {"bias": False}, {"num_layers": 2, "proj_size": 5}]
 )
 @pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
 def test_going_through_the_steps_gives_what_the_module_returns(kind, options):
     options = {name: value for name, value in options.items() if name != "proj_size" or kind == "LSTM"}
     module, x = getattr(nn, kind)(8, 16, **options).double(), torch.randn(7, 3, 8, dtype=torch.float64)
-    last = list(_unrolled(module, x, []))[-2 if module.bidirectional else -1 :]
-    there = torch.cat([torch.stack(_in_time(one)) for one in last], -1)
-    assert torch.allclose(there, module(x.transpose(0, 1) if module.batch_first else x)[0].reshape(there.shape)
-                          if not module.batch_first else module(x.transpose(0, 1))[0].transpose(0, 1))  # fmt: skip
+    passes = list(unrolled(module, x.numpy(), []))[-2 if module.bidirectional else -1 :]
+    hidden = [np.stack(one.hidden[::-1] if one.part.endswith("_reverse") else one.hidden) for one in passes]
+    assert np.concatenate(hidden, -1) == pytest.approx(module(x)[0].detach().numpy(), abs=1e-12)
+
+
+def test_a_lower_layer_gets_its_gradient_through_the_upper_ones():
+    class Stacked(nn.Module):
+        def __init__(self, other):
+            super().__init__()
+            self.lower, self.upper, self.head = nn.LSTMCell(8, 16), nn.LSTMCell(16, 16), other.head
+            for layer, cell in enumerate((self.lower, self.upper)):
+                cell.load_state_dict({name: getattr(other.cells, f"{name}_l{layer}") for name in cell.state_dict()})
+
+        def forward(self, x):
+            low = high = None
+            for step in x.unbind(1):
+                low = self.lower(step, low)
+                high = self.upper(low[0], high)
+            return self.head(high[0])
+
+    model, batch = AtOnce("LSTM", num_layers=2), (torch.randn(6, 12, 8), CLASSES)
+    at_once, stacked = (probe(one, batch).model.recurrences for one in (model, Stacked(model)))
+    for one, other in zip(at_once, stacked, strict=True):
+        assert one.log10_gradient_ratio == pytest.approx(other.log10_gradient_ratio, abs=1e-4)
+        assert one.step_gain == pytest.approx(other.step_gain, rel=1e-4)
 
 
 def test_layers_directions_and_the_last_states_have_their_gradients():
@@ -145,10 +166,16 @@ def test_a_forget_gate_that_is_shut_is_named():
     assert ", as its forget gate is at most 0.0" in report.verdict.reasons[0]
 
 
+@pytest.mark.parametrize(("kind", "steps"), [("LSTM", 2), ("RNN", 30)])
+def test_two_steps_say_little_and_large_inputs_alone_make_no_recurrence_forget(kind, steps):
+    model, x = AtOnce(kind), torch.randn(6, steps, 8) * (4 if steps > 2 else 1)
+    assert "forgets" not in codes(probe(model, (x, CLASSES)))
+
+
 def test_a_recurrence_of_next_to_no_weights_forgets():
     model = AtOnce("RNN")
     with torch.no_grad():
-        model.cells.weight_hh_l0 *= 0.1
+        model.cells.weight_hh_l0 *= 0.05
     assert (
         probe(model, (torch.randn(6, 12, 8), CLASSES))
         .verdict.causes[0]
@@ -161,6 +188,13 @@ def test_that_a_network_as_pytorch_draws_it_forgets_in_time_is_no_fault_but_is_s
     report = probe(AtOnce(kind), (torch.randn(6, 100, 8), CLASSES))
     assert (report.verdict.status, "memory" in codes(report)) == ("healthy", True)
     assert "memory" not in codes(probe(AtOnce(kind), (torch.randn(6, 12, 8), CLASSES)))
+
+
+def test_of_several_layers_that_forget_the_one_that_does_most_is_said():
+    report = probe(AtOnce("GRU", num_layers=3), (torch.randn(6, 100, 8), CLASSES))
+    [cause] = [one for one in report.verdict.causes if one.code == "memory"]
+    gains = [one.step_gain for one in report.model.recurrences]
+    assert cause.text.startswith(f"each step back in time leaves {min(gains):.2g} of cells")
 
 
 def test_a_gradient_that_grows_back_in_time_is_named():

@@ -60,6 +60,16 @@ def test_a_saturated_output_that_is_right_has_lost_nothing():
     assert found(model, squares, answers)[1] is None
 
 
+def test_a_loss_of_derivatives_of_a_saturated_output_is_looked_at_without_an_error():
+    def loss(output, targets):
+        (slope,) = torch.autograd.grad(output.sum(), points, create_graph=True)
+        return slope.square().mean()
+
+    points = INPUTS.clone().requires_grad_()
+    model = mlp(nn.Tanh(), gain=300.0)
+    assert probe(model, (INPUTS, CLASSES), lambda output, targets: loss(model(points), targets)).verdict.status
+
+
 def critic(loss, bias):
     """A critic that is sure: of a generator's output it says that it is made, or is deceived."""
     judge = nn.Linear(4, 1).requires_grad_(False)

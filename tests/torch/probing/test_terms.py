@@ -56,6 +56,7 @@ def test_each_term_has_its_gradient_at_the_last_layer_that_all_share():
 def test_sums_in_sums_are_taken_apart_and_a_loss_of_one_term_has_none():
     terms, _ = probed(lambda output: 2 * (policy(output) + (value(output) - output[0].square().mean()) / 3))
     assert len(terms) == 3
+    assert len(probed(lambda output: torch.stack([policy(output), value(output), value(output, 2)]).mean())[0]) == 3
     assert probed(value)[0] == ()
     assert probed(lambda output: value(output) + 1)[0] == ()
 
@@ -70,6 +71,23 @@ def test_a_term_that_drowns_another_is_named_with_the_factor():
     assert causes["term-drowned"].value > 1e4
     assert "term 2 (through critic) of the loss has" in causes["term-drowned"].text
     assert "term-drowned" not in probed(lambda output: policy(output) + value(output))[1]
+
+
+def test_of_a_term_of_second_derivatives_the_relu_is_said_to_have_none():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(1, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 1))
+    points = torch.linspace(-1, 1, 16)[:, None].requires_grad_()
+
+    def loss(output, _):
+        (slope,) = torch.autograd.grad(model(points).sum(), points, create_graph=True)
+        (second,) = torch.autograd.grad(slope.sum(), points, create_graph=True)
+        return (second - 1).square().mean() + output.square().mean()
+
+    report = probe(model, (points.detach(), points.detach()), loss)
+    (said,) = (cause.text for cause in report.verdict.causes if cause.code == "term-zero")
+    assert said.endswith(
+        "(the derivative of a ReLU's slope is zero: take a smooth activation for a loss of derivatives)"
+    )
 
 
 def test_a_term_whose_gradient_is_exactly_zero_is_named():

@@ -107,3 +107,20 @@ def test_a_finite_loss_whose_gradient_is_not_names_the_node_and_its_place():
 def test_a_gradient_that_is_lost_between_two_layers_names_the_layer_before():
     _, said = causes(Ends(between=lambda x: torch.where(x > 0, x.sqrt(), 0.0)))
     assert "SqrtBackward0 makes it NaN after one" in said["gradient-nonfinite"]
+
+
+def test_a_sum_that_has_grown_too_large_is_the_layers_story():
+    _, said = causes(Ends(between=lambda x: x * 1e30 * 1e30 + x))
+    assert "operation-nonfinite" not in said
+    assert said["forward-overflow"].startswith("two is the first")
+
+
+def test_after_steps_what_is_not_finite_in_the_loss_is_first_ill_there():
+    calls = []
+
+    def loss(output, targets):
+        calls.append(targets)
+        return output.square().mean() if len(calls) == 1 else LOSSES["log"](output, targets)
+
+    report = probe(Ends(), (torch.randn(16, 8), torch.zeros(16)), loss, steps=1)
+    assert (report.verdict.status, report.model.training.first_layer) == ("nonfinite", "the loss")

@@ -1,0 +1,44 @@
+"""A second look never makes an error of what the first one could see."""
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch import nn  # noqa: E402
+
+from gradcheck.torch import probe  # noqa: E402
+
+pytestmark = pytest.mark.usefixtures("seeded")
+
+
+class Once(nn.Module):
+    """Runs a single time, and doesn't train one of its layers."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.two, self.head = nn.Linear(8, 8), nn.Linear(8, 8), nn.Linear(8, 3)
+        self.left = [None]
+
+    def forward(self, x):
+        self.left.pop()
+        return self.head(torch.tanh(self.two(x + self.one(x).detach())))
+
+
+def test_a_model_that_runs_only_once_is_judged_by_that():
+    report = probe(Once(), torch.randn(16, 8))
+    assert (report.verdict.status, report.model.unused) == ("healthy", ("one.weight", "one.bias"))
+
+
+def test_the_second_look_draws_what_the_first_one_drew():
+    seen = []
+
+    class Noisy(nn.Sequential):
+        def forward(self, x):
+            seen.append(torch.rand(()).item())
+            return super().forward(x)
+
+    model = Noisy(nn.Linear(8, 8), nn.Dropout(), nn.Linear(8, 3))
+    model.register_parameter("unused", nn.Parameter(torch.ones(2, 2)))
+    probe(model, torch.randn(16, 8))
+    assert len(seen) > 1
+    assert len(set(seen)) == 1
