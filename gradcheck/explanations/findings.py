@@ -62,8 +62,8 @@ FINDINGS = (
         "loss-rises",
         "the loss rises for good, while norms look ordinary",
         "From its best on the loss rises by two fifths or more, over a quarter of the run, and does not turn back; or "
-        "it grows a hundredfold, however late. One that falls again, as after a warm restart, is none; nor is one that "
-        "is ever zero or negative.",
+        "it grows a hundredfold, however late. One that falls again, as after a warm restart, is none; one that "
+        "is ever zero or negative must lose all that it had gained.",
         "The step is too large for what is left to learn, or it points the wrong way: a sign, gradients that are "
         "never set to zero. If the logged norm is that of the clipped gradient, it hides how large the gradient is.",
         ("median of the last blocks > 1.4 × the best block's, without a drawdown of a quarter",),
@@ -143,6 +143,19 @@ FINDINGS = (
         verdict="",
     ),
     _page(
+        "tiny",
+        "the gradient norm is tiny in every row",
+        "The norm of all gradients is below 1e-7 in every row of the log. Its course is judged as any other's: this is "
+        "a note on its unit.",
+        "Something divides it: a loss that is averaged twice, accumulation, a loss scale taken out twice. Plain SGD "
+        "then hardly moves; Adam divides by the root of the squares plus eps (1e-8), and where eps is larger it hardly "
+        "moves either. Multiply the loss, or take a smaller eps.",
+        ("Adam: step = lr m / (sqrt(v) + eps)",),
+        ("Kingma & Ba 2015, sec. 2",),
+        ("scaled-norms", "vanishing", "not-learning"),
+        verdict="",
+    ),
+    _page(
         "scaled-norms",
         "the logged norms have the loss scale in them",
         "In mixed precision the loss is multiplied by a scale before backward(), and so are the gradients until they "
@@ -152,7 +165,7 @@ FINDINGS = (
         "see clipped-scaled.",
         ("log10 norm = log10 scale + rest: slope about 1, and the rest is steadier",),
         ("Micikevicius et al. 2018",),
-        ("clipped-scaled", "nonfinite"),
+        ("clipped-scaled", "nonfinite", "tiny"),
         verdict="",
     ),
     _page(

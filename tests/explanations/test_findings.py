@@ -33,6 +33,7 @@ LOGS = {
     "update-ratio": run(**{"update_ratio/a": lambda step: 1e-6}),
     "huge": run(loss=lambda step: 3e8 + 1e7 * math.sin(step), grad_norm=lambda step: 8e5),
     "too-short": run(10),
+    "tiny": run(grad_norm=lambda step: 3e-9),
     "not-zeroed": run(grad_left=lambda step: 1.0),
     "scaled-norms": run(loss_scale=lambda step: 2.0 ** (step // 20), grad_norm=lambda step: 2.0 ** (step // 20)),
     "clipped-scaled": run(

@@ -170,8 +170,8 @@ def test_a_header_that_makes_no_sense_does_no_harm(header, read):
         (b"step,loss,grad_norm\n", "has no number under grad_norm, loss; write plain ones"),
         (b"step,grad_norm\n1,tensor(2.5)\n2,tensor(2.5)\n", "has no number under grad_norm; write plain ones"),
         (b'{"loss": [[1, 2]], "step": 3}\n', "has no number under loss"),
-        (b"\x1f\x8b\x08\x00\x00\x00\x00\x00", "is empty; nothing was logged"),
-        (b"\x1f\x8b\x08\x00\xff\xff\xff\xff\xff\xff\xff\xff", "is empty; nothing was logged"),
+        (b"\x1f\x8b\x08\x00\x00\x00\x00\x00", "is damaged: gzip can't unpack its beginning"),
+        (b"\x1f\x8b\x08\x00\xff\xff\xff\xff\xff\xff\xff\xff", "is damaged: gzip can't unpack its beginning"),
     ],
 )
 def test_a_file_in_which_nothing_can_be_read_is_an_error_that_says_what_would_be_right(content, told, read):

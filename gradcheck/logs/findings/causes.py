@@ -179,6 +179,11 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
     "scaled-norms": (
         Cause("log the norm after scaler.unscale_(optimizer); and clip after it, too"),
     ),
+    "tiny": (
+        Cause("look whether the loss is divided twice, by the batch, the steps of accumulation or the loss scale, or "
+              "the norm is unscaled twice"),
+        Cause("multiply the loss, or take a smaller eps: beside gradients far below 1e-8 Adam's eps decides the step"),
+    ),
     "too-short": (
         Cause("come back with more rows: log every step of a short run, or run gradcheck diagnose --follow"),
     ),

@@ -8,12 +8,13 @@ from gradcheck.logs.findings.decay import find_collapsed, find_vanishing
 from gradcheck.logs.findings.finding import ERROR, FINDING_KINDS, SEVERITIES, Finding
 from gradcheck.logs.findings.growth import find_exploding
 from gradcheck.logs.findings.losses import find_loss_jump, find_loss_rises, find_not_learning
-from gradcheck.logs.findings.magnitudes import find_huge, find_zeros
+from gradcheck.logs.findings.magnitudes import find_huge, find_tiny, find_zeros
 from gradcheck.logs.findings.meaning import as_meant
 from gradcheck.logs.findings.nonfinite import find_nonfinite
 from gradcheck.logs.findings.players import players
 from gradcheck.logs.findings.scaling import find_clipped_scaled
 from gradcheck.logs.findings.short import find_short_growth, find_short_spike, find_too_short
+from gradcheck.logs.findings.signed_losses import find_signed
 from gradcheck.logs.findings.signs import with_signs
 from gradcheck.logs.findings.spikes import find_spikes
 from gradcheck.logs.findings.states import find_dead, find_no_gradient, find_not_zeroed, find_update_ratios
@@ -26,7 +27,7 @@ Criterion: TypeAlias = Callable[[Series], list[Finding]]
 CRITERIA = (
     find_exploding, find_short_growth, find_nonfinite, find_vanishing, find_collapsed, find_zeros, find_no_gradient,
     find_loss_rises, find_dead, find_spikes, find_short_spike, find_huge, find_not_learning, find_loss_jump,
-    find_update_ratios, find_not_zeroed, find_too_short,
+    find_signed, find_update_ratios, find_not_zeroed, find_tiny, find_too_short,
 )  # fmt: skip
 
 #: Those that hold for the loss of one of two networks that play against each other: it may rise, fall, jump and stay.

@@ -61,6 +61,7 @@ FINDING_KINDS: dict[str, FindingKind] = {
     "scaled-norms": FindingKind(
         NOTE, "the norms are those of gradients multiplied by the loss scale; they are divided by it", "scales"
     ),
+    "tiny": FindingKind(NOTE, "the gradient norm is tiny in every row", "largest_norm"),
     "too-short": FindingKind(NOTE, "there are too few rows to call anything healthy", "rows"),
 }
 

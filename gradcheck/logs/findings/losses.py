@@ -1,6 +1,6 @@
 """What the loss shows by itself, where gradients are ordinary: it doesn't move, rises for good, or jumps and stays.
 
-Losses that are ever zero or negative are not judged: rewards, and policies' losses, have no direction.
+Losses that are ever zero or negative have no level to be held against: see ``signed_losses``.
 
 | constant | value | reason |
 |---|---|---|
@@ -146,7 +146,7 @@ def find_loss_rises(series: Series) -> list[Finding]:
         or not rise > limit
         or not lasting
         or drawdown > max(rise / 4, 2 * noise)
-        or _restarts(series, steps[row])
+        or restarts(series, steps[row])
     ):
         return []
     first = _risen_at(losses, row, base + max(0.03 * rise, 3 * deviation(losses[: row + size])))
@@ -173,7 +173,7 @@ def _risen_at(losses: Numbers, row: int, level: float) -> int:
     return row + (int(low[-1]) + 1 if len(low) else 0)
 
 
-def _restarts(series: Series, step: float) -> bool:
+def restarts(series: Series, step: float) -> bool:
     """Whether the learning rate is higher after a step than there, as in a warm-up or a restart."""
     rates = series.values("lr")
     before, after = rates[series.steps <= step], rates[series.steps > step]
@@ -186,9 +186,9 @@ def find_loss_jump(series: Series) -> list[Finding]:
     steps, losses = _positive(series)
     if len(losses) < FEWEST:
         return []
-    before, after = _sides(losses)
+    before, after = sides(losses)
     jumps = np.minimum(after, losses) - before
-    row = int(np.nanargmax(jumps))
+    row = steepest(losses, int(np.nanargmax(jumps)))
     jump, base = float(jumps[row]), float(before[row])
     noise, end = deviation(losses[:row]), float(np.median(losses[row:][-FEWEST:]))
     left = len(losses) - row
@@ -196,8 +196,8 @@ def find_loss_jump(series: Series) -> list[Finding]:
     limit = max(JUMP * base, OF_RANGE * range_, RISE_DEVIATIONS * noise) * (1 if left >= 3 else 4)
     stays = end - base > STAYS * jump and float(losses[row:].min()) - base > 0
     again = bool((jumps[: max(0, row - FEWEST)] > AGAIN * jump).any())  # the loss came back from others
-    at_once = float(np.diff(losses[max(0, row - FEWEST) : row + 1]).max()) > GRADUAL * jump
-    if not jump > limit or not stays or not at_once or again or _restarts(series, steps[row - 1]):
+    at_once = float(losses[row] - losses[row - 1]) > GRADUAL * jump
+    if not jump > limit or not stays or not at_once or again or restarts(series, steps[row - 1]):
         return []
     falls = end - base < LEFT * (losses[row] - base) and left >= 2 * FEWEST
     numbers = {"before": base, "after": float(losses[row]), "jump": jump, "end": end}
@@ -205,7 +205,13 @@ def find_loss_jump(series: Series) -> list[Finding]:
     return [Finding("loss-jump", float(steps[row]), float(steps[-1]), (), numbers, limit, severity=severity)]
 
 
-def _sides(losses: Numbers) -> tuple[Numbers, Numbers]:
+def steepest(losses: Numbers, row: int) -> int:
+    """Return the row of the steepest rise up to one: medians of many rows don't show which of them it is."""
+    start = max(0, row - FEWEST + 1)
+    return start + 1 + int(np.argmax(np.diff(losses[start : row + 1]))) if row > start else row
+
+
+def sides(losses: Numbers) -> tuple[Numbers, Numbers]:
     """Return the medians of up to twelve rows before each row and from it on; the first rows have none before."""
     width = min(FEWEST, len(losses) // 2)
     before, _ = side_medians(losses, width)

@@ -9,7 +9,8 @@ A zero is a statement: nothing was computed, nothing arrived, or nothing differe
 | ``ABRUPT`` | 1/100 of the first losses | a loss that converges to zero passes through what is smaller, also in print |
 | ``OFTEN`` | 5 % of the rows before | a loss that was zero now and then may be so for good |
 | ``MOVES`` | 5 % of the loss, 6 errors | a loss that moves so far has been trained |
-| ``HUGE_LOSS``, ``HUGE_NORM`` | 1e6, 1e4 | the only absolute limits here: means of standardised numbers are about 1 |
+| ``HUGE_LOSS``, ``HUGE_NORM`` | 1e6, 1e4 | absolute limits, as few here: means of standardised numbers are about 1 |
+| ``TINY`` | 1e-7 | of a million numbers each is then below 1e-10, a hundredth of Adam's eps |
 """
 
 import numpy as np
@@ -20,7 +21,7 @@ from gradcheck.logs.findings.robust import FEWEST, Numbers, block_medians, devia
 from gradcheck.logs.series import Series
 
 FEWEST_ROWS, MANY_ZEROS, FEWEST_ZEROS, ABRUPT, OFTEN = 3, 0.2, 5, 0.01, 0.05
-MOVES, ERRORS, HUGE_LOSS, HUGE_NORM = 0.05, 6.0, 1e6, 1e4
+MOVES, ERRORS, HUGE_LOSS, HUGE_NORM, TINY = 0.05, 6.0, 1e6, 1e4, 1e-7
 
 
 def norm_is_computed(series: Series) -> bool:
@@ -86,6 +87,14 @@ def _zero_loss(series: Series) -> list[Finding]:
     numbers = {"rows": float(len(losses) - row), "loss_before": float(losses[row - 1])}
     details = {"zero_loss": True, "both": both, "what": series.loss_name}
     return [Finding("collapsed", float(steps[row]), float(steps[-1]), (), numbers, None, details, signs=("loss-zero",))]
+
+
+def find_tiny(series: Series) -> list[Finding]:
+    """Find a norm that is so small in every row that an optimizer's eps decides the step."""
+    norms = series.norms[~np.isnan(series.norms)]
+    if len(norms) < FEWEST or not 0 < norms.max() < TINY:
+        return []
+    return [Finding("tiny", *series.ends, (), {"largest_norm": float(norms.max())}, TINY)]
 
 
 def find_huge(series: Series) -> list[Finding]:

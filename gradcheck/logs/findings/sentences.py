@@ -207,6 +207,11 @@ def _scaled_norms(found: "Finding") -> str:
     return "the gradient norms move with the loss scale: they are those of scaled gradients, and are divided by it here"
 
 
+def _tiny(found: "Finding") -> str:
+    largest = significant(found.numbers["largest_norm"], 2)
+    return f"the gradient norm is {largest} at most, in every row: optimizers add 1e-8 to what they divide by"
+
+
 def _too_short(found: "Finding") -> str:
     rows, enough = counted(int(found.numbers["rows"]), "row"), int(found.limit or 0)
     return f"{rows} with a loss or a gradient norm: a verdict takes {enough} at least"
@@ -233,5 +238,6 @@ SENTENCES: Mapping[str, Callable[["Finding"], str]] = {
     "clipped-scaled": _clipped_scaled,
     "not-computed": _not_computed,
     "scaled-norms": _scaled_norms,
+    "tiny": _tiny,
     "too-short": _too_short,
 }

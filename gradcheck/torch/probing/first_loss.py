@@ -30,6 +30,7 @@ class FirstLoss(NamedTuple):
     # root mean squares
     output_rms: float = math.nan
     targets_rms: float = math.nan
+    readout_rms: float = math.nan  # before a softmax or sigmoid
 
 
 class AtLoss(NamedTuple):
@@ -101,7 +102,7 @@ def causes_of(first: FirstLoss) -> Iterator[Cause]:
         return
     details = {"times": first.value / first.constant_answer}
     if first.classes or first.output_rms > first.targets_rms:
-        yield Cause("readout-large", None, first.output_rms, details=details)
+        yield Cause("readout-large", None, first.readout_rms, details=details)
     elif first.targets_rms**2 > 2 * first.constant_answer:  # their mean is larger than their spread
         yield Cause("targets-large", None, first.targets_rms, details=details)
 

@@ -28,6 +28,23 @@ def ungraded(model: nn.Module, gradients: Gradients) -> dict[str, list[nn.Parame
     return found
 
 
+def copied(candidates: Mapping[str, list[nn.Parameter]]) -> dict[str, list[Tensor]]:
+    """Return copies of the parameters of some modules."""
+    return {name: [one.detach().clone() for one in own] for name, own in candidates.items()}
+
+
+def without_changed(
+    candidates: Mapping[str, list[nn.Parameter]], before: Mapping[str, list[Tensor]], model: nn.Module
+) -> dict[str, list[nn.Parameter]]:
+    """Return the modules but those that forward itself trains, as a codebook that is a moving average."""
+    now = ungraded(model, {})
+    return {
+        name: own
+        for name, own in candidates.items()
+        if len(now[name]) == len(own) and all(map(torch.equal, now[name], before[name]))
+    }
+
+
 def find_lost(
     candidates: dict[str, list[nn.Parameter]],
     gradients: Gradients,

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from gradcheck.base.record import number, power_in_range
+from gradcheck.base.record import number, power_in_range, power_of_ten
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.diagnosis.model_record import (
     AttentionRecord,
@@ -56,7 +56,8 @@ def probe_report(
     parameters = sum(one.numel() for one in model.parameters() if one.requires_grad)
     diagnosis = _after_training(diagnosis, history, summary.effective_rank_least)
     verdict = diagnosis.verdict
-    first = found.at_loss.first._replace(value=history.losses[0])
+    readout_rms = power_of_ten(found.flow.output.log10_logit_rms)
+    first = found.at_loss.first._replace(value=history.losses[0], readout_rms=readout_rms)
     large = () if history.steps else tuple(of_first_loss(first))
     outweighs = large if verdict.status == "healthy" else ()
     causes = (

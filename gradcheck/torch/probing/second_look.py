@@ -15,7 +15,7 @@ from gradcheck.torch.probing.batches import Batch
 from gradcheck.torch.probing.checkpoints import checkpoints_opened
 from gradcheck.torch.probing.hooks import Recording, recording
 from gradcheck.torch.probing.losses import LossFunction, choose_loss, draw_targets
-from gradcheck.torch.probing.lost import find_lost, ungraded
+from gradcheck.torch.probing.lost import copied, find_lost, ungraded, without_changed
 from gradcheck.torch.probing.moving import moved
 from gradcheck.torch.probing.passing import ModelPass
 from gradcheck.torch.probing.precision import Precision, autocast
@@ -96,11 +96,13 @@ def _what_is_lost(found: ModelPass, again: Again) -> ModelPass:
     candidates = ungraded(again.model, found.gradients)
     if not candidates:
         return found
-    known = again.lost_of.get(tuple(candidates))
+    names = tuple(candidates)
+    known = again.lost_of.get(names)
     if known is None:
-        watch = Dependence(candidates)
+        watch, before = Dependence(candidates), copied(candidates)
         with recording(again.model) as record:
             output, value = again.run(record, watch)
+        candidates = without_changed(candidates, before, again.model)
         same = float(value.detach()) == found.at_loss.first.value  # it is the same each time
 
         def loss_depends(weights: list[nn.Parameter]) -> bool:
@@ -108,7 +110,7 @@ def _what_is_lost(found: ModelPass, again: Again) -> ModelPass:
                 return same and not torch.equal(again.loss_value(), value)
 
         known = find_lost(candidates, found.gradients, output, watch.of([value]), loss_depends)
-        again.lost_of[tuple(candidates)] = known
+        again.lost_of[names] = known
     return found._replace(lost=known)
 
 

@@ -12,7 +12,7 @@ from torch import nn
 def untouched(model: nn.Module, optimizer: torch.optim.Optimizer | None = None) -> Iterator[None]:
     """Put parameters, buffers, gradients, mode and optimizer back as they were."""
     tensors = [*model.parameters(), *model.buffers()]
-    buffers = [(module, dict(module.named_buffers(recurse=False))) for module in model.modules()]
+    held = [(module, module._parameters.copy(), module._buffers.copy()) for module in model.modules()]
     kept = [tensor.detach().clone() for tensor in tensors]
     gradients = [(one, one.grad) for one in model.parameters()]
     modes = [(module, module.training) for module in model.modules()]
@@ -20,9 +20,9 @@ def untouched(model: nn.Module, optimizer: torch.optim.Optimizer | None = None) 
     try:
         yield
     finally:
-        for module, own in buffers:  # forward may have replaced them
-            for name, tensor in own.items():
-                setattr(module, name, tensor)
+        for module, parameters, buffers in held:  # forward may have replaced them
+            module._parameters.update(parameters)
+            module._buffers.update(buffers)
         with torch.no_grad():
             for tensor, before in zip(tensors, kept, strict=True):
                 tensor.copy_(before)

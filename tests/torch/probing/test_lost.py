@@ -86,6 +86,34 @@ def test_a_copy_of_a_trained_layer_is_no_lost_one():
     assert lost(CUT["no_grad"], change=as_target) == ("healthy", ())
 
 
+class Codebook(nn.Module):
+    """Quantises; its vectors are moving averages, and parameters all the same."""
+
+    def __init__(self, in_place):
+        super().__init__()
+        self.vectors, self.in_place = nn.Embedding(4, 8), in_place
+
+    def forward(self, z):
+        nearest = torch.cdist(z, self.vectors.weight).argmin(1)
+        taken = self.vectors(nearest)
+        with torch.no_grad():
+            new = self.vectors.weight.lerp(z[:4], 0.1)
+        if self.in_place:
+            self.vectors.weight.data.copy_(new)
+        else:
+            self.vectors.weight = nn.Parameter(new)
+        return z + (taken - z).detach()
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+def test_a_codebook_that_forward_itself_trains_is_not_lost_and_is_put_back(in_place):
+    model = nn.Sequential(nn.Linear(8, 8), nn.Tanh(), nn.Linear(8, 8), Codebook(in_place), nn.Linear(8, 3))
+    vectors, before = model[3].vectors.weight, copy.deepcopy(model.state_dict())
+    assert probe(model, torch.randn(16, 8)).model.lost == ()
+    assert model[3].vectors.weight is vectors
+    assert all(torch.equal(before[name], one) for name, one in model.state_dict().items())
+
+
 def test_a_layer_that_is_trained_by_another_of_its_uses_is_not_lost():
     assert lost(lambda model, x: model.head(model.part(x) - model.part(x + 1).detach())) == ("healthy", ())
 

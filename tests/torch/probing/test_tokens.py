@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("seeded")
 class Encoder(nn.Module):
     """Blocks as they are drawn in the original transformer."""
 
-    def __init__(self, blocks, *, norm_first=False):
+    def __init__(self, blocks, *, norm_first=False, size=1.0):
         super().__init__()
         self.embedding, self.head = nn.Embedding(50, 16), nn.Linear(16, 50)
         self.blocks = nn.ModuleList(
@@ -24,6 +24,7 @@ class Encoder(nn.Module):
         for weight in self.blocks.parameters():
             if weight.dim() > 1:
                 nn.init.xavier_uniform_(weight)
+        nn.init.normal_(self.embedding.weight, std=size)
         self.norm = nn.LayerNorm(16) if norm_first else nn.Identity()
 
     def forward(self, tokens):
@@ -51,6 +52,16 @@ def test_tokens_that_attention_makes_alike_are_named_from_the_block_on_where_the
 @pytest.mark.parametrize(("blocks", "norm_first"), [(36, True), (4, False)])
 def test_tokens_stay_apart_in_few_blocks_and_where_norms_come_first(blocks, norm_first):
     assert alike(Encoder(blocks, norm_first=norm_first), torch.randint(50, (8, 12))) == []
+
+
+def test_tokens_that_are_small_beside_what_blocks_add_are_no_fault_where_a_sum_brings_them_past():
+    model, tokens = Encoder(60, norm_first=True, size=0.001), torch.randint(50, (8, 12))
+    with torch.no_grad():
+        x = model.embedding(tokens)
+        for block in model.blocks:
+            x = block(x)
+    assert _share_of_tokens(model.norm(x).detach()) < 0.01
+    assert alike(model, tokens) == []
 
 
 def test_tokens_that_are_alike_from_the_start_say_nothing():
