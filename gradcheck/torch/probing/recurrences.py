@@ -6,12 +6,11 @@ more here, one step after the other, by the module's own weights; dropout betwee
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
 from gradcheck.engine.activations import ACTIVATIONS
 from gradcheck.engine.cells import CELLS, GATE, CellStep
@@ -20,9 +19,7 @@ from gradcheck.engine.types import Array
 from gradcheck.flow.gradient_flow import SATURATED_BELOW
 from gradcheck.torch.probing.hooks import Call, Recording, states_of
 from gradcheck.torch.probing.measuring import Gradients
-
-#: Examples that are gone through once more: what a step costs hardly depends on their number.
-EXAMPLES = 8
+from gradcheck.torch.probing.sequences import as_double, data_of, deltas_of, pick, several, spread, steps_of, weights_of
 
 #: Longer sequences are left alone.
 STEPS = 2000
@@ -88,7 +85,7 @@ class Course(NamedTuple):
 def kept_for_recurrences(record: Recording) -> list[Tensor]:
     """Return the outputs and last states of recurrent modules: ``find_recurrences`` needs their gradients."""
     calls = (call for call in record.calls if call.returned is not None)
-    found = (one for call in calls for one in (_data(call.returned[0]), *states_of(call.returned)))
+    found = (one for call in calls for one in (data_of(call.returned[0]), *states_of(call.returned)))
     return [one for one in found if one.requires_grad]
 
 
@@ -101,18 +98,19 @@ def find_recurrences(record: Recording, gradients: Gradients) -> tuple[Recurrenc
             if calls and isinstance(layer.module, nn.RNNCellBase):
                 found += _of_cell(layer.name, layer.module, calls)
             elif calls and isinstance(layer.module, nn.RNNBase):
-                found += _of_module(layer.name, layer.module, calls[-1], gradients)
+                of_all = _of_calls(layer.name, layer.module, calls, gradients) if len(calls) > 1 else None
+                found += _of_module(layer.name, layer.module, calls[-1], gradients) if of_all is None else [of_all]
     return tuple(found)
 
 
 def _of_module(name: str, module: nn.RNNBase, call: Call, gradients: Gradients) -> Iterator[Recurrence]:
     """Yield what each layer and direction of a module does, in one use of it."""
-    x, chosen = _steps(call.inputs[0], module)
+    x, chosen = steps_of(call.inputs[0], module)
     if len(x) > STEPS:
         return
-    start = [_pick(one, chosen) for one in _several(call.inputs[1] if len(call.inputs) > 1 else None)]
+    start = [pick(one, chosen) for one in several(call.inputs[1] if len(call.inputs) > 1 else None)]
     passes = list(unrolled(module, x, start))
-    courses = _courses(passes, _deltas(call, module, chosen, gradients), 2 if module.bidirectional else 1)
+    courses = _courses(passes, deltas_of(call, module, chosen, gradients), 2 if module.bidirectional else 1)
     for one, course in zip(passes, courses, strict=True):
         yield _recurrence(name, one, course.norms, x)
 
@@ -155,18 +153,37 @@ def _back(one: Unrolled, at_outputs: Array | None, ends: Sequence[Array | None])
     return Course(norms[::-1], at_inputs)
 
 
+def _of_calls(name: str, module: nn.RNNBase, calls: Sequence[Call], gradients: Gradients) -> Recurrence | None:
+    """Return what a module of one layer does that is called once a step, as decoders are; None of any other."""
+    parts = [steps_of(call.inputs[0], module) for call in calls]
+    if len(calls) > STEPS or module.num_layers * (1 + module.bidirectional) > 1:
+        return None
+    if {part[0].shape for part in parts} != {(1, *parts[0][0].shape[1:])}:
+        return None
+    chosen = parts[0][1]
+    start = [pick(one, chosen) for one in several(calls[0].inputs[1] if len(calls[0].inputs) > 1 else None)]
+    [one] = unrolled(module, np.concatenate([x for x, _ in parts]), start)
+    there = [pick(states_of(call.returned)[0], chosen)[0] for call in calls]
+    if not np.allclose(one.hidden, there, CLOSE, CLOSE):
+        return None
+    deltas = [deltas_of(call, module, chosen, gradients)[:2] for call in calls]  # at the output, and at h itself
+    sums = [np.sum([delta[0] for delta in pair if delta is not None], axis=0) for pair in deltas]
+    norms = [log10_norm(total) if total.ndim else -math.inf for total in sums]
+    return _recurrence(name, one, norms, np.concatenate([x for x, _ in parts]))
+
+
 def _of_cell(name: str, module: nn.RNNCellBase, calls: Sequence[Call]) -> Iterator[Recurrence]:
     """Yield what a cell does that is called once a step, where each step gets the state that the one before left."""
     kind = OF_CELLS.get(type(module)) or f"RNN_{module.nonlinearity.upper()}"
     given = [call.inputs[0] for call in calls]
     if len(calls) > STEPS or len({one.shape for one in given}) > 1 or given[0].dim() != 2:
         return
-    chosen = _spread(len(given[0]))
-    start = [_pick(one[None], chosen)[0] for one in _several(calls[0].inputs[1] if len(calls[0].inputs) > 1 else None)]
-    one = _unroll(kind, _weights(dict(module.named_parameters())), _pick(torch.stack(given), chosen), start)
-    there = _pick(torch.stack([call.output for call in calls]), chosen)
+    chosen = spread(len(given[0]))
+    start = [pick(one[None], chosen)[0] for one in several(calls[0].inputs[1] if len(calls[0].inputs) > 1 else None)]
+    one = _unroll(kind, weights_of(dict(module.named_parameters())), pick(torch.stack(given), chosen), start)
+    there = pick(torch.stack([call.output for call in calls]), chosen)
     if np.allclose(one.hidden, there, CLOSE, CLOSE):
-        yield _recurrence(name, one, [call.log10_gradient_norm for call in calls], _double(torch.stack(given)))
+        yield _recurrence(name, one, [call.log10_gradient_norm for call in calls], as_double(torch.stack(given)))
 
 
 def _recurrence(name: str, one: Unrolled, norms: Sequence[float], x: Array) -> Recurrence:
@@ -212,7 +229,7 @@ def unrolled(module: nn.RNNBase, x: Array, start: Sequence[Array]) -> Iterator[U
             at = layer * directions + direction
             own = {name.partition("_l")[0]: getattr(module, name) for name in module._all_weights[at]}
             inputs, order = (x[::-1], -1) if direction else (x, 1)
-            one = _unroll(module.mode, _weights(own), inputs, [states[at] for states in start])
+            one = _unroll(module.mode, weights_of(own), inputs, [states[at] for states in start])
             outputs.append(np.stack(one.hidden[::order]))
             yield one._replace(part=f"l{layer}" + "_reverse" * direction)
         x = np.concatenate(outputs, -1)
@@ -237,59 +254,3 @@ def _unroll(kind: str, weights: Mapping[str, Array], x: Array, start: Sequence[A
         hidden = state[:, :width] @ weights["weight_hr"].T if "weight_hr" in weights else state[:, :width]
         every.append(hidden)
     return Unrolled("", kind, weights, steps, every, from_inputs)
-
-
-def _several(value: Any) -> tuple[Tensor, ...]:  # noqa: ANN401
-    """Return an LSTM's two states, another cell's one, or none."""
-    if value is None:
-        return ()
-    return tuple(value) if isinstance(value, tuple | list) else (value,)
-
-
-def _data(value: Tensor | PackedSequence) -> Tensor:
-    return value.data if isinstance(value, PackedSequence) else value
-
-
-def _steps(value: Any, module: nn.RNNBase) -> tuple[Array, Tensor]:  # noqa: ANN401
-    """Return (steps, examples, features) of a few examples of full length, and which these are."""
-    if isinstance(value, PackedSequence):
-        padded, lengths = pad_packed_sequence(value)
-        whole = (lengths == lengths.max()).nonzero()[:, 0]
-        chosen = whole[_spread(len(whole))]
-    else:
-        padded = value[:, None] if value.dim() == 2 else value.transpose(0, 1) if module.batch_first else value
-        chosen = _spread(padded.shape[1])
-    return _pick(padded, chosen), chosen
-
-
-def _spread(examples: int) -> Tensor:
-    """Return a few of so many examples, evenly spread."""
-    return torch.linspace(0, examples - 1, min(EXAMPLES, examples)).long()
-
-
-def _pick(value: Tensor, chosen: Tensor) -> Array:
-    """Return a few examples, of (…, examples, features)."""
-    value = value[:, None] if value.dim() == 2 else value
-    return _double(value.detach().cpu()[:, chosen])
-
-
-def _double(tensor: Tensor) -> Array:
-    array: Array = tensor.detach().cpu().double().numpy()
-    return array
-
-
-def _weights(parameters: Mapping[str, Tensor]) -> dict[str, Array]:
-    return {name: _double(one) for name, one in parameters.items()}
-
-
-def _deltas(call: Call, module: nn.RNNBase, chosen: Tensor, gradients: Gradients) -> list[Array | None]:
-    """Return the gradients at the output and at the last states, of a few examples."""
-    output = call.returned[0]
-    delta = gradients.get(_data(output))
-    if delta is not None:
-        packed = output._replace(data=delta) if isinstance(output, PackedSequence) else delta
-        whole = pad_packed_sequence(packed)[0] if isinstance(packed, PackedSequence) else packed
-        across = module.batch_first and whole.dim() == 3 and not isinstance(packed, PackedSequence)
-        delta = _pick(whole.transpose(0, 1) if across else whole, chosen)
-    found = (gradients.get(one) for one in states_of(call.returned))
-    return [delta, *(None if one is None else _pick(one, chosen) for one in found)]

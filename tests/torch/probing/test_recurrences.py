@@ -77,6 +77,21 @@ def test_going_through_the_steps_gives_what_the_module_returns(kind, options):
     assert np.concatenate(hidden, -1) == pytest.approx(module(x)[0].detach().numpy(), abs=1e-12)
 
 
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
+def test_a_module_that_is_called_once_a_step_has_the_numbers_of_one_call(kind):
+    class Called(AtOnce):
+        def forward(self, x):
+            state = None
+            for step in range(x.shape[1]):
+                output, state = self.cells(x[:, step : step + 1], state)
+            return self.head(output[:, -1])
+
+    model, other = AtOnce(kind), Called(kind)
+    other.load_state_dict(model.state_dict())
+    x = torch.randn(6, 12, 8)
+    assert numbers(probe(other, (x, CLASSES))) == pytest.approx(numbers(probe(model, (x, CLASSES))), rel=1e-3)
+
+
 def test_a_lower_layer_gets_its_gradient_through_the_upper_ones():
     class Stacked(nn.Module):
         def __init__(self, other):
