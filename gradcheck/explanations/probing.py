@@ -16,7 +16,7 @@ PROBING = (
         formula=(
             "learns: loss after ≤ 0.7 min(loss at the start, that of a constant answer)",
             "elasticity = ‖W‖ ‖∂L/∂W‖ / |L|, its median over the layers; lost below 1e-4",
-            "large inputs: 10 steps of SGD, rate 0.1 for a loss of 1, make it explode",
+            "large inputs: 10 steps of SGD, rate 0.1 for a constant answer of 1, make it explode",
         ),
         examples=(Example("simulate --depth 30 --activation relu --init he --norm batch", "exploding", "span 2.34"),),
         try_next=(Example("simulate --depth 30 --activation relu --init he --norm layer", "healthy"),),

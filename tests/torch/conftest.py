@@ -6,14 +6,25 @@ from pathlib import Path
 import pytest
 
 
-@pytest.fixture(scope="session")
-def models():
-    """The module of models, as a user's."""
+def module_of(name):
+    """Return the module of a file in this folder."""
     pytest.importorskip("torch")
-    spec = importlib.util.spec_from_file_location("torch_models", Path(__file__).with_name("torch_models.py"))
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def models():
+    """The module of models, as a user's."""
+    return module_of("torch_models")
+
+
+@pytest.fixture(scope="session")
+def published():
+    """Architectures as published: name ↦ builder, batch, loss."""
+    return module_of("published_models").PUBLISHED
 
 
 @pytest.fixture

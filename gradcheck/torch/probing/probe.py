@@ -205,7 +205,7 @@ class _Subject:
             if judgement.is_suspicion:
                 falls_by = COLLAPSED_FALLS_BY if status == "collapsed" else FALLS_BY
                 self.trial = hold_trial(lesson, _constant(found, lesson), falls_by, self.tick)
-            elif judgement.has_large_inputs and status == "healthy" and explodes_with_sgd(lesson):
+            elif judgement.has_large_inputs and status == "healthy" and explodes_with_sgd(lesson, _constant(found, lesson)):
                 return judgement.exploding_by_inputs()
         return judgement.after(self.trial) if self.trial and judgement.is_suspicion else judgement
 

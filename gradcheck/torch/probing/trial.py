@@ -72,11 +72,12 @@ def hold_trial(
     return min(found, key=lambda one: one.last)
 
 
-def explodes_with_sgd(lesson: Lesson) -> bool:
-    """Whether a few steps of plain SGD make the loss explode, at the usual rate for a loss that starts at 1."""
+def explodes_with_sgd(lesson: Lesson, constant: float = math.nan) -> bool:
+    """Whether a few steps of plain SGD make the loss explode, at the usual rate for a constant answer's loss of 1."""
     losses: list[float] = []
     with untouched(lesson.model):
-        scale = 1 / max(abs(float(lesson.value(0).detach())), 1e-12)
+        first = abs(float(lesson.value(0).detach()))
+        scale = 1 / max(first if math.isnan(constant) else min(first, abs(constant)), 1e-12)
         optimizer = torch.optim.SGD(lesson.trained, lr=SGD_RATE)
         while len(losses) < SGD_STEPS and (not losses or math.isfinite(losses[-1])):
             losses.append(lesson._replace(scale=scale).step(optimizer, len(losses)))

@@ -1,0 +1,114 @@
+"""A trial before an accusation: what learns its own batch isn't ill."""
+
+import math
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch import nn  # noqa: E402
+
+from gradcheck.torch import probe  # noqa: E402
+from gradcheck.torch.probing.batches import as_batch  # noqa: E402
+from gradcheck.torch.probing.lesson import Lesson  # noqa: E402
+from gradcheck.torch.probing.trial import explodes_with_sgd, hold_trial  # noqa: E402
+
+pytestmark = pytest.mark.usefixtures("seeded")
+
+PUBLISHED = (
+    "dit", "rezero", "layer scale", "mobile with squeeze and excitation", "norm after the activation", "bert",
+    "zero projections", "lora", "translator", "wasserstein critic", "residual blocks without a norm", "highway",
+)  # fmt: skip
+
+
+def test_every_published_model_is_tried(published):
+    assert set(PUBLISHED) == set(published)
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_an_architecture_as_published_is_healthy(name, published):
+    build, batch, loss = published[name]
+    report = probe(build(), batch(), loss)
+    assert (report.verdict.status, report.verdict.trainable) == ("healthy", True)
+
+
+@pytest.fixture
+def grown(models):
+    """Batch norms through which the gradient grows by more than the limit, and which train."""
+    layers = [part for _ in range(34) for part in (nn.Linear(64, 64), nn.BatchNorm1d(64), nn.ReLU())]
+    return nn.Sequential(*layers, nn.Linear(64, 3)), torch.randn(32, 64)
+
+
+def test_a_model_that_looks_ill_and_learns_is_acquitted_and_the_report_says_why(grown):
+    report = probe(*grown)
+    accused = probe(*grown, trial=False)
+    assert (accused.verdict.status, report.verdict.status) == ("exploding", "healthy")
+    assert {layer.flag for layer in report.layers} == {"ok"}
+    trial = report.model.trial
+    assert trial.learns
+    assert trial.last <= 0.7 * trial.first
+    assert report.verdict.causes[0].code == "trial-learns"
+    assert accused.model.trial is None
+
+
+def test_the_model_is_left_as_it_was_by_a_trial(grown):
+    model, rows = grown
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    state = torch.random.get_rng_state()
+    probe(model, rows)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert all(one.grad is None for one in model.parameters())
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_limits_of_ones_own_decide_without_a_trial(grown):
+    report = probe(*grown, max_span=1.0)
+    assert (report.verdict.status, report.model.trial) == ("exploding", None)
+
+
+def test_a_model_that_does_not_learn_is_accused_with_the_trial_beside_it(models, said):
+    report = probe(models.mlp(nn.Tanh, depth=40, gain=2.2, init="lecun"), models.rows())
+    assert (report.verdict.status, report.model.trial.learns) == ("exploding", False)
+    assert "and it doesn't learn: 40 steps of Adam" in said(report)
+
+
+def test_what_two_measures_agree_on_is_not_tried(models):
+    report = probe(models.mlp(nn.Sigmoid, depth=20, init="xavier"), models.rows())
+    assert (report.verdict.status, report.model.trial) == ("vanishing", None)
+    assert report.model.elasticity < -4
+    assert {"span", "elasticity"} <= {cause.code for cause in report.verdict.causes}
+
+
+def test_the_elasticity_is_that_of_the_weights_moved_by_their_own_size(models):
+    model, rows = models.mlp(depth=3), (models.rows(), torch.arange(64) % 10)
+    value = nn.functional.cross_entropy(model(rows[0]), rows[1])
+    weights = [one.weight for one in model if isinstance(one, nn.Linear)][:-1]
+    gradients = torch.autograd.grad(value, weights)
+    expected = sorted(
+        math.log10(float((weight.norm() * gradient.norm() / value).detach()))
+        for weight, gradient in zip(weights, gradients, strict=True)
+    )
+    assert probe(model, rows).model.elasticity == pytest.approx(expected[1], abs=1e-5)
+
+
+def lesson_of(model, batch, loss=None, scale=1.0):
+    return Lesson(model, as_batch(batch), loss, 0, scale)
+
+
+def test_learning_by_heart_does_not_acquit_a_loss_far_above_a_constant_answers(models):
+    lesson = lesson_of(models.mlp(depth=3), (models.rows(), torch.arange(64) % 10))
+    assert hold_trial(lesson, 2.303).learns
+    assert not hold_trial(lesson, 0.1).learns
+
+
+def test_a_constant_answer_is_an_output_of_zeros(models):
+    lesson = lesson_of(models.mlp(depth=3), (models.rows(), torch.arange(64) % 10), nn.CrossEntropyLoss())
+    assert lesson.of_zeros() == pytest.approx(math.log(10))
+
+
+def test_large_inputs_that_make_plain_sgd_explode_are_named(models, said):
+    wide = probe(models.mlp(depth=4), (100 * models.rows() + 200, torch.arange(64) % 10))
+    assert wide.verdict.status == "exploding"
+    assert "ten steps of plain SGD at its usual rate make the loss explode" in said(wide)
+    lesson = lesson_of(models.mlp(depth=4), (models.rows(), torch.arange(64) % 10))
+    assert not explodes_with_sgd(lesson)
