@@ -74,8 +74,9 @@ def _silent(cause: Cause, flow: GradientFlow) -> str:
 
 
 def _large_inputs(cause: Cause, flow: GradientFlow) -> str:
-    size = f"the inputs' root mean square is {cause.value or math.nan:.3g}: scale them to about 1"
-    return size if flow.obstacle else f"{flow.name((cause.layers or (1, 1))[0])} is saturated by its inputs: {size}"
+    size = f"root mean square is {cause.value or math.nan:.3g}: scale them to about 1"
+    saturated = f"{flow.name((cause.layers or (1, 1))[0])} is saturated by its inputs, whose {size}"
+    return f"the inputs' {size}" if flow.obstacle else saturated
 
 
 _SHUT = "no gradient leaves the loss: %s"
