@@ -14,6 +14,10 @@ from gradcheck.torch.probing.state import untouched
 STEPS, RATE = 12, 1e-3
 
 
+#: A factor all of whose entries are smaller is nearly zero; LayerScale starts at 1e-4 to 1e-6.
+SMALL = 1e-2
+
+
 class Gates(NamedTuple):
     """Weights that are all zero at the start, by name."""
 
@@ -28,6 +32,15 @@ def zero_weights(model: nn.Module) -> list[str]:
         for name, parameter in model.named_parameters()
         if parameter.requires_grad and "bias" not in name.rpartition(".")[2] and not bool(parameter.detach().any())
     ]
+
+
+def has_small_gates(model: nn.Module) -> bool:
+    """Whether some branch starts next to nothing: a factor of each unit, or one for all, is far below 1."""
+    return any(
+        parameter.numel() == max(parameter.shape, default=1) and 0 < float(parameter.detach().abs().max()) < SMALL
+        for name, parameter in model.named_parameters()
+        if "bias" not in name.rpartition(".")[2]
+    )
 
 
 @contextmanager

@@ -53,6 +53,7 @@ class ModelPass(NamedTuple):
     # weights that start at zero and are measured after the first steps of training, and those that stay there
     opened: tuple[str, ...] = ()
     shut: tuple[str, ...] = ()
+    gated: bool = False  # some branches start next to nothing
     at_loss: AtLoss = AtLoss()
     trained: Trained = Trained()
     lost: tuple[str, ...] = ()  # layers that are trained and get no gradient, though the loss depends on them

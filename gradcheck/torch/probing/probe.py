@@ -24,7 +24,7 @@ from gradcheck.torch.probing.checks import check_batch, check_model
 from gradcheck.torch.probing.course import follow
 from gradcheck.torch.probing.cures import cures, is_ill
 from gradcheck.torch.probing.eager import as_written, is_compiled, run_eagerly
-from gradcheck.torch.probing.gates import opened, zero_weights
+from gradcheck.torch.probing.gates import has_small_gates, opened, zero_weights
 from gradcheck.torch.probing.gentler import keep_healthy
 from gradcheck.torch.probing.glance import glance
 from gradcheck.torch.probing.history import History
@@ -205,7 +205,11 @@ class _Subject:
             if judgement.is_suspicion:
                 falls_by = COLLAPSED_FALLS_BY if status == "collapsed" else FALLS_BY
                 self.trial = hold_trial(lesson, _constant(found, lesson), falls_by, self.tick)
-            elif judgement.has_large_inputs and status == "healthy" and explodes_with_sgd(lesson, _constant(found, lesson)):
+            elif (
+                judgement.has_large_inputs
+                and status == "healthy"
+                and explodes_with_sgd(lesson, _constant(found, lesson))
+            ):
                 return judgement.exploding_by_inputs()
         return judgement.after(self.trial) if self.trial and judgement.is_suspicion else judgement
 
@@ -241,7 +245,7 @@ class _Subject:
 
     def _measure(self, batch: Batch, number: int, precision: Precision | None) -> ModelPass:
         """Pass a batch; where weights at zero shut layers off, once more after training has opened them."""
-        found = self._pass(batch, number, precision)
+        found = self._pass(batch, number, precision)._replace(gated=has_small_gates(self.model))
         if found.closed or found.cut or found.flow.obstacle or dead_layers(found.flow):
             return found
         if not silent_layers(found.flow) or not zero_weights(self.model):
@@ -250,7 +254,7 @@ class _Subject:
             again = self._pass(batch, number, precision)
         flow = replace(again.flow, output=again.flow.output._replace(loss=found.at_loss.first.value))
         return again._replace(
-            opened=tuple(gates.opened), shut=gates.shut, gradients=found.gradients, shift=found.shift,
+            opened=tuple(gates.opened), shut=gates.shut, gated=True, gradients=found.gradients, shift=found.shift,
             at_loss=found.at_loss, values=found.values, flow=flow,
         )  # fmt: skip
 

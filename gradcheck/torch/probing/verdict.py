@@ -82,7 +82,9 @@ class Judgement(NamedTuple):
 
     @property
     def has_large_inputs(self) -> bool:
-        """Whether the model's inputs are large, and no norm follows its first layer."""
+        """Whether a model that looks healthy has large inputs, and no norm after its first layer."""
+        if self.diagnosis.verdict.status != "healthy":
+            return False
         flow = self.found.flow
         return self.found.first_rms > LARGE_INPUTS and not flow.normalized[0] and not flow.obstacle
 
@@ -139,7 +141,7 @@ def judge(found: ModelPass, thresholds: Thresholds) -> Judgement:
     causes = tuple(_without_replaced(causes))
     chance = 0.0 if found.closed or found.parts.status or status == "no-gradient" else score(flow, counted)
     verdict = diagnosis.verdict._replace(status=status, score=chance, causes=causes)
-    certain = (beyond and bool(inelastic)) or found.closed is not None or bool(found.parts.status)
+    certain = (beyond and bool(inelastic) and not found.gated) or found.closed is not None or bool(found.parts.status)
     return Judgement(found, summary, diagnosis._replace(verdict=verdict), certain)
 
 
