@@ -148,12 +148,13 @@ def _tail(excess: Numbers) -> float:
     """Return the height that by chance only ``CHANCE`` runs exceed, from the decline of the tail.
 
     A power law of norms declines exponentially in logarithms; its rate is measured from the upper quarter to the last
-    twentieth, where spikes are too few to matter. A lighter tail declines faster still; a heavier one, with a power law
-    in its logarithms, takes more rows to measure: its power is that from the last twentieth to the last hundredth, and
-    ``CHANCE_HEAVY`` runs exceed the height.
+    twentieth, where spikes are too few to matter; a standard error is added, as few rows tell little. A lighter
+    tail declines faster still; a heavier one, with a power law in its logarithms, takes more rows to measure: its power
+    is that from the last twentieth to the last hundredth, and ``CHANCE_HEAVY`` runs exceed the height.
     """
     upper, last, top = np.quantile(excess, [0.75, 0.95, 0.99])
-    decline = (last - upper) / math.log(0.25 / 0.05)
+    last = min(last, np.partition(excess, -2)[-2])  # of few rows it is not the highest, which may be a spike
+    decline = (last - upper) / math.log(0.25 / 0.05) * (1 + 2 / math.sqrt(len(excess)))
     height = float(last + decline * math.log(0.05 * len(excess) / CHANCE))
     if len(excess) < MANY or last <= 0:
         return height

@@ -54,6 +54,7 @@ REPLACED = {
     "loss-nonfinite": ("forward-overflow", "forward-nan", "becomes-nan"),
     "operation-nonfinite": ("becomes-nan",),
     "gradient-nonfinite": ("gradient-overflow",),
+    "checkpoint-inputs": ("unused",),
     "all-zero": ("parameters-zero", "layers-zero", "gradient-zero", "vanishing", "dead"),
 }
 

@@ -51,6 +51,7 @@ def test_re_entrant_checkpoints_whose_inputs_want_no_gradient_train_nothing_and_
     first = report.verdict.causes[0]
     assert (report.verdict.status, first.code, first.value) == ("no-gradient", "checkpoint-inputs", 3)
     assert first.text.startswith("blocks.0.0, blocks.1.0 and blocks.2.0 get no gradient: ")
+    assert "unused" not in [cause.code for cause in report.verdict.causes]
 
 
 class First(nn.Sequential):
