@@ -13,9 +13,11 @@ from gradcheck.diagnosis.sentences import listed
 from gradcheck.diagnosis.status import Status
 from gradcheck.diagnosis.summary import Summary, dead_layers, gradient_shrinks, summarize, widest_group
 from gradcheck.diagnosis.verdict import Diagnosis, diagnose
+from gradcheck.engine.magnitude import log10_joint_norm, log10_norm
 from gradcheck.flow.model_flow import ModelFlow
 from gradcheck.spec.thresholds import Thresholds
 from gradcheck.torch.layers import is_finite
+from gradcheck.torch.probing.hooks import as_array
 from gradcheck.torch.probing.passing import ModelPass
 from gradcheck.torch.probing.terms import causes_of as of_terms
 from gradcheck.torch.probing.trial import Trial
@@ -205,9 +207,18 @@ def _status(found: ModelPass, status: Status) -> Status:
         return found.parts.status
     if status in ("vanishing", "exploding") and silent_layers(flow) and not _faded(flow):
         return "dead"
-    if status in ("healthy", "exploding") and typical_elasticity(flow) < ELASTICITY:
+    if status in ("healthy", "exploding") and typical_elasticity(flow) < ELASTICITY <= _elasticity_of_end(found):
         return "vanishing"
     return status
+
+
+def _elasticity_of_end(found: ModelPass) -> float:
+    """Return log10 of the read-out's elasticity, inf where it has none: if it is low, the loss is to blame."""
+    output = found.flow.output
+    if found.readout is None or not math.isfinite(output.log10_weight_gradient_norm) or not output.loss:
+        return math.inf
+    weight = log10_joint_norm([log10_norm(as_array(one)) for one in found.readout.matrices])
+    return weight + output.log10_weight_gradient_norm - math.log10(abs(output.loss))
 
 
 def _of_elasticity(flow: ModelFlow) -> tuple[Cause, ...]:
