@@ -99,7 +99,7 @@ OF_LOSS = {
         "the loss asks for next to nothing comes through",
     ),
     "softmax-twice": Code(
-        "the output is a softmax already, and the loss takes it for logits",
+        "the output is a softmax already, and the loss takes it for logits; value: the share of its slope that is left",
         "the output sums to 1: it is a softmax already, and the loss {loss} applies another: return logits",
     ),
     "sigmoid-twice": Code(

@@ -31,6 +31,9 @@ TWICE = {
     "Sigmoid": ("sigmoid-twice", ("BinaryCrossEntropyWithLogits", "LogSigmoid", "Sigmoid")),
 }
 
+#: A softmax that another one follows is sharp where less than this share of its slope is left.
+SHARP = 0.5
+
 #: Functions that leave probabilities what they are: another shape, a bound to keep their logarithm finite.
 BETWEEN = (
     "View", "UnsafeView", "ReshapeAlias", "Permute", "Transpose", "TBackward", "Unsqueeze", "Squeeze", "Clone",
@@ -159,10 +162,18 @@ def find_squashed_twice(chosen: Loss, output: object, value: Tensor | None) -> t
     code, again = TWICE[squash]
     between = nodes([value.grad_fn], lambda node: () if node is end else node.next_functions) if value.grad_fn else ()
     if any(node is not end and node.name().startswith(again) and end in nodes([node]) for node in between):
-        return (Cause(code, details={"loss": chosen.name}),)
+        room = _room_left(end) if squash == "Softmax" else None
+        return (Cause(code, None, room, room and SHARP, {"loss": chosen.name}),)
     if chosen.by_default and chosen.name == "mean-square":
         return (Cause("loss-of-probabilities", details={"function": squash.lower()}),)
     return ()
+
+
+def _room_left(end: Node) -> float:
+    """Return the slope that a softmax has left on average, as a share of that of equal probabilities."""
+    axis = (end._saved_dim + 2**63) % 2**64 - 2**63
+    probabilities = end._saved_result.detach().double()
+    return float((1 - probabilities.square().sum(axis)).mean() / (1 - 1 / probabilities.shape[axis]))
 
 
 def _squash(output: Tensor) -> Node | None:

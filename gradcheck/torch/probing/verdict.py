@@ -18,6 +18,7 @@ from gradcheck.flow.model_flow import ModelFlow
 from gradcheck.spec.thresholds import Thresholds
 from gradcheck.torch.layers import is_finite
 from gradcheck.torch.probing.hooks import as_array
+from gradcheck.torch.probing.losses import SHARP
 from gradcheck.torch.probing.passing import ModelPass
 from gradcheck.torch.probing.terms import causes_of as of_terms
 from gradcheck.torch.probing.trial import Trial
@@ -207,6 +208,8 @@ def _status(found: ModelPass, status: Status) -> Status:
         return found.parts.status
     if status in ("vanishing", "exploding") and silent_layers(flow) and not _faded(flow):
         return "dead"
+    if status == "healthy" and any(one.code == "softmax-twice" and (one.value or 1) < SHARP for one in found.of_loss):
+        return "vanishing"
     if status in ("healthy", "exploding") and typical_elasticity(flow) < ELASTICITY <= _elasticity_of_end(found):
         return "vanishing"
     return status

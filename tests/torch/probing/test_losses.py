@@ -132,3 +132,17 @@ def test_probabilities_beside_the_logits_that_the_loss_takes_are_right():
     binary = (CLASSES > 1).float()[:, None].expand(-1, 4)
     assert codes(Both(lambda logits: logits.softmax(-1)), (INPUTS, CLASSES), of_classes) == set()
     assert codes(Both(torch.sigmoid), (INPUTS, binary), of_switches) == set()
+
+
+def test_a_sharp_softmax_before_another_one_is_tried_and_named_where_it_does_not_learn(models):
+    def ending(gain):
+        torch.manual_seed(0)
+        model = nn.Sequential(*models.mlp(depth=3), nn.Softmax(1))
+        with torch.no_grad():
+            model[-2].weight *= gain
+        return gradcheck.torch.probe(model, (models.rows(), torch.randint(10, (64,))), "cross-entropy", trial=False)
+
+    sharp, flat = ending(30.0), ending(0.1)
+    (cause,) = (one for one in sharp.verdict.causes if one.code == "softmax-twice")
+    assert (sharp.verdict.status, flat.verdict.status) == ("vanishing", "healthy")
+    assert 0 < cause.value < cause.limit == 0.5
