@@ -11,8 +11,8 @@ PROBING = (
         "falls by 30 % (by half where the examples look alike), the model learns: it is healthy, and the report says "
         "why. If it doesn't, the accusation is confirmed.",
         why="Of 132 published architectures 44 were accused by limits alone. Half a minute is cheap beside a false "
-        "alarm, and a model that passes at once is never tried. Not tried: what two measures agree on, limits of your "
-        "own, gradients that are zero or not finite. --no-trial leaves it out.",
+        "alarm, and a model that passes at once is never tried. Not tried: plain chains of layers, what two measures "
+        "agree on, limits of your own, gradients that are zero or not finite. --no-trial leaves it out.",
         formula=(
             "learns: loss after ≤ 0.7 min(loss at the start, that of a constant answer)",
             "elasticity = ‖W‖ ‖∂L/∂W‖ / |L|, its median over the layers; lost below 1e-4",

@@ -25,6 +25,7 @@ from gradcheck.diagnosis.report import Report
 from gradcheck.diagnosis.reporting import make_report
 from gradcheck.diagnosis.verdict import Diagnosis
 from gradcheck.spec.thresholds import Thresholds
+from gradcheck.torch.probing.elasticity import typical_elasticity
 from gradcheck.torch.probing.first_loss import FirstLoss, said
 from gradcheck.torch.probing.first_loss import causes_of as of_first_loss
 from gradcheck.torch.probing.history import History
@@ -34,7 +35,7 @@ from gradcheck.torch.probing.precision import WORTH_NAMING, Underflow
 from gradcheck.torch.probing.recurrences import Recurrence
 from gradcheck.torch.probing.terms import Term
 from gradcheck.torch.probing.trial import Trial
-from gradcheck.torch.probing.verdict import Judgement, typical_elasticity
+from gradcheck.torch.probing.verdict import Judgement
 
 #: Layers whose underflow is named in the reasons.
 NAMED = 3

@@ -13,11 +13,10 @@ from gradcheck.diagnosis.sentences import listed
 from gradcheck.diagnosis.status import Status
 from gradcheck.diagnosis.summary import Summary, dead_layers, gradient_shrinks, summarize, widest_group
 from gradcheck.diagnosis.verdict import Diagnosis, diagnose
-from gradcheck.engine.magnitude import log10_joint_norm, log10_norm
 from gradcheck.flow.model_flow import ModelFlow
 from gradcheck.spec.thresholds import Thresholds
 from gradcheck.torch.layers import is_finite
-from gradcheck.torch.probing.hooks import as_array
+from gradcheck.torch.probing.elasticity import ELASTICITY, causes_of_elasticity, elasticity_of_end, typical_elasticity
 from gradcheck.torch.probing.losses import SHARP
 from gradcheck.torch.probing.passing import ModelPass
 from gradcheck.torch.probing.terms import causes_of as of_terms
@@ -37,10 +36,6 @@ FAR_TOO_LARGE = 30.0
 
 #: A first layer is saturated by its inputs where their root mean square is more than this.
 LARGE_INPUTS = 3.0
-
-#: log10 of the elasticity that a typical layer should have. Of 132 published architectures one is below 10^-3.3, whose
-#: branches start at 1e-5 and which learns in a trial; of those whose gradient vanishes all are (benchmarks/zoo.py).
-ELASTICITY = -4.0
 
 #: Of the models that look ill and yet learn in a trial, and of those that don't, the share that trains
 #: (benchmarks/zoo.py).
@@ -139,13 +134,14 @@ def judge(found: ModelPass, thresholds: Thresholds) -> Judgement:
     diagnosis = diagnose(flow, summary, limits)
     status = _status(found, diagnosis.verdict.status)
     beyond = not summary.gradient_span <= limits.max_span
-    inelastic = _of_elasticity(flow) if status == "vanishing" else ()
+    inelastic = causes_of_elasticity(flow) if status == "vanishing" else ()
     measured = (*diagnosis.verdict.causes, *inelastic) if beyond else (*inelastic, *diagnosis.verdict.causes)
     causes = (*_first_causes(found, status), *measured, *_further_causes(found, status, wider))
     causes = tuple(_without_replaced(causes))
     chance = 0.0 if found.closed or found.parts.status or status == "no-gradient" else score(flow, counted)
     verdict = diagnosis.verdict._replace(status=status, score=chance, causes=causes)
-    certain = (beyond and bool(inelastic) and not found.gated) or found.closed is not None or bool(found.parts.status)
+    certain = beyond and (_is_plain(flow) or (bool(inelastic) and not found.gated))
+    certain = certain or found.closed is not None or bool(found.parts.status)
     return Judgement(found, summary, diagnosis._replace(verdict=verdict), certain)
 
 
@@ -210,30 +206,20 @@ def _status(found: ModelPass, status: Status) -> Status:
         return "dead"
     if status == "healthy" and any(one.code == "softmax-twice" and (one.value or 1) < SHARP for one in found.of_loss):
         return "vanishing"
-    if status in ("healthy", "exploding") and typical_elasticity(flow) < ELASTICITY <= _elasticity_of_end(found):
+    if status in ("healthy", "exploding") and typical_elasticity(flow) < ELASTICITY <= elasticity_of_end(found):
         return "vanishing"
     return status
 
 
-def _elasticity_of_end(found: ModelPass) -> float:
-    """Return log10 of the read-out's elasticity, inf where it has none: if it is low, the loss is to blame."""
-    output = found.flow.output
-    if found.readout is None or not math.isfinite(output.log10_weight_gradient_norm) or not output.loss:
-        return math.inf
-    weight = log10_joint_norm([log10_norm(as_array(one)) for one in found.readout.matrices])
-    return weight + output.log10_weight_gradient_norm - math.log10(abs(output.loss))
+def _is_plain(flow: ModelFlow) -> bool:
+    """Whether the layers that lie furthest apart are a plain chain, without norms or ways round them.
 
-
-def _of_elasticity(flow: ModelFlow) -> tuple[Cause, ...]:
-    """Return the cause that the loss hardly depends on the layers, if that is so."""
-    elasticity = typical_elasticity(flow)
-    return (Cause("elasticity", None, elasticity, ELASTICITY),) if elasticity < ELASTICITY else ()
-
-
-def typical_elasticity(flow: ModelFlow) -> float:
-    """Return log10 of the median of the layers' elasticities; nan without any."""
-    known = flow.log10_elasticity[np.isfinite(flow.log10_elasticity)]
-    return float(np.median(known)) if known.size else math.nan
+    Of such networks the limits are known: those that were trained to find them are all of this kind.
+    """
+    if not flow.reached or np.isnan(flow.column("log10_gradient_rms")[: flow.reached]).any():
+        return False
+    group = widest_group(flow)
+    return bool(flow.carriers[group].all() and not np.array(flow.normalized)[group].any())
 
 
 def _faded(flow: ModelFlow) -> bool:

@@ -21,7 +21,7 @@ def run(code, model):
 
 
 def test_the_code_of_each_suggestion_heals_the_model_when_it_is_run(models):
-    model, rows = models.mlp(depth=12, gain=0.4), models.rows()
+    model, rows = models.mlp(depth=12, gain=0.5), models.rows()
     report = probe(model, rows, suggest=True)
     assert report.verdict.status == "vanishing"
     assert {"init", "scale", "norm"} == {name for one in report.suggestions for name in one.changes}
@@ -32,7 +32,7 @@ def test_the_code_of_each_suggestion_heals_the_model_when_it_is_run(models):
 
 
 def test_the_model_is_left_as_it_was(models):
-    model = models.mlp(depth=12, gain=0.4)
+    model = models.mlp(depth=12, gain=0.5)
     before = [one.clone() for one in model.parameters()]
     probe(model, models.rows(), suggest=True)
     assert all(torch.equal(*pair) for pair in zip(before, model.parameters(), strict=True))
@@ -57,7 +57,7 @@ def test_what_can_t_be_made_of_a_model_is_left_out(models):
 
         def __init__(self):
             super().__init__()
-            self.layers = models.mlp(depth=10, gain=0.3)
+            self.layers = models.mlp(depth=10, gain=0.5)
 
         def forward(self, x):
             return self.layers(x) + 0 * self.layers[0].weight.sum()
@@ -68,7 +68,7 @@ def test_what_can_t_be_made_of_a_model_is_left_out(models):
 
 
 def test_a_model_that_can_t_be_copied_has_none(models):
-    model = models.mlp(depth=12, gain=0.4)
+    model = models.mlp(depth=12, gain=0.5)
     model.kept = torch.ones(1, requires_grad=True) * 2  # no leaf of the graph
     assert probe(model, models.rows(), suggest=True).suggestions == ()
 
@@ -76,7 +76,7 @@ def test_a_model_that_can_t_be_copied_has_none(models):
 def test_unasked_only_a_model_that_takes_a_moment_gets_some(models, monkeypatch):
     from gradcheck.torch.probing import probe as module
 
-    model = models.mlp(depth=12, gain=0.4)
+    model = models.mlp(depth=12, gain=0.5)
     assert probe(model, models.rows(), suggest=None).suggestions
     assert probe(model, models.rows()).suggestions is None
     monkeypatch.setattr(module, "A_MOMENT", 1)
@@ -84,7 +84,7 @@ def test_unasked_only_a_model_that_takes_a_moment_gets_some(models, monkeypatch)
 
 
 def test_the_text_shows_each_and_the_code_of_the_first(models):
-    report = probe(models.mlp(depth=12, gain=0.4), models.rows(), suggest=True)
+    report = probe(models.mlp(depth=12, gain=0.5), models.rows(), suggest=True)
     text = str(report)
     assert "What would fix it (each simulated)" in text
     assert all(line in text for line in report.suggestions[0].command.splitlines())
@@ -96,7 +96,7 @@ def test_a_model_whose_copy_is_itself_is_left_alone(models):
         def __deepcopy__(self, memo):
             return self
 
-    model = Same(*models.mlp(depth=12, gain=0.4))
+    model = Same(*models.mlp(depth=12, gain=0.5))
     before = list(model.modules())
     assert probe(model, models.rows(), suggest=True).suggestions == ()
     assert list(model.modules()) == before

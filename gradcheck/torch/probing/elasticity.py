@@ -1,0 +1,36 @@
+"""By which part of itself a model's loss changes as its layers' weights change by their own size."""
+
+import math
+
+import numpy as np
+
+from gradcheck.diagnosis.causes import Cause
+from gradcheck.engine.magnitude import log10_joint_norm, log10_norm
+from gradcheck.flow.model_flow import ModelFlow
+from gradcheck.torch.probing.hooks import as_array
+from gradcheck.torch.probing.passing import ModelPass
+
+#: log10 of the elasticity that a typical layer should have. Of 132 published architectures one is below 10^-3.3, whose
+#: branches start at 1e-5 and which learns in a trial; of those whose gradient vanishes all are (benchmarks/zoo.py).
+ELASTICITY = -4.0
+
+
+def typical_elasticity(flow: ModelFlow) -> float:
+    """Return log10 of the median of the layers' elasticities; nan without any."""
+    known = flow.log10_elasticity[np.isfinite(flow.log10_elasticity)]
+    return float(np.median(known)) if known.size else math.nan
+
+
+def elasticity_of_end(found: ModelPass) -> float:
+    """Return log10 of the read-out's elasticity, inf where it has none: if it is low, the loss is to blame."""
+    output = found.flow.output
+    if found.readout is None or not math.isfinite(output.log10_weight_gradient_norm) or not output.loss:
+        return math.inf
+    weight = log10_joint_norm([log10_norm(as_array(one)) for one in found.readout.matrices])
+    return weight + output.log10_weight_gradient_norm - math.log10(abs(output.loss))
+
+
+def causes_of_elasticity(flow: ModelFlow) -> tuple[Cause, ...]:
+    """Return the cause that the loss hardly depends on the layers, if that is so."""
+    elasticity = typical_elasticity(flow)
+    return (Cause("elasticity", None, elasticity, ELASTICITY),) if elasticity < ELASTICITY else ()
