@@ -51,7 +51,8 @@ def opened(lesson: Lesson) -> Iterator[Gates]:
     with untouched(lesson.model):
         optimizer = torch.optim.Adam(lesson.trained, lr=RATE)
         for step in range(1, STEPS + 1):
-            lesson.step(optimizer, step - 1)
+            if not lesson.goes_on(optimizer, step - 1):
+                break
             changed |= {name: step for name in zero if name not in changed and bool(named[name].detach().any())}
             if len(changed) == len(zero):
                 break

@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 
 from gradcheck.torch.layers import is_finite
-from gradcheck.torch.probing.losses import choose_loss, draw_targets
+from gradcheck.torch.probing.losses import loss_and_targets
 from gradcheck.torch.probing.measuring import Gradients
 from gradcheck.torch.probing.precision import autocast
 from gradcheck.torch.probing.second_look import Again
@@ -26,10 +26,8 @@ def glance(again: Again, first: Judgement) -> Judgement | None:
     batch, _ = again.batch.copied(with_gradient=False)
     with autocast(again.model, again.precision), torch.enable_grad():
         output = again.model(*batch.arguments, **batch.keywords)
-        chosen = choose_loss(again.loss, output, batch.targets)
-        targets = batch.targets
-        if targets is None:
-            targets = draw_targets(chosen.name, output, torch.Generator().manual_seed(again.target_seed))
+        generator = torch.Generator().manual_seed(again.target_seed)
+        chosen, targets = loss_and_targets(again.loss, output, batch.targets, generator)
         value = chosen.function(output, targets).float().reshape(())
     shift = 0 if again.precision is None else again.precision.shift
     trained = [one for one in again.model.parameters() if one.requires_grad]

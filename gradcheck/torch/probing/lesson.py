@@ -7,7 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from gradcheck.torch.probing.batches import Batch
-from gradcheck.torch.probing.losses import LossFunction, choose_loss, draw_targets
+from gradcheck.torch.probing.losses import LossFunction, loss_and_targets
+
+#: What a model raises that can be passed once, and not trained: it keeps its state, or has a backward of its own.
+UNTRAINABLE = (RuntimeError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError, AssertionError)
 
 
 class Lesson(NamedTuple):
@@ -41,6 +44,13 @@ class Lesson(NamedTuple):
             optimizer.step()
         return loss
 
+    def goes_on(self, optimizer: torch.optim.Optimizer, number: int) -> bool:
+        """Take a step; return whether the model could be run once more, and its loss was finite."""
+        try:
+            return math.isfinite(self.step(optimizer, number))
+        except UNTRAINABLE:
+            return False
+
     def of_zeros(self) -> float:
         """Return the loss of an output that is zero throughout: a constant answer; nan where there is none."""
         torch.manual_seed(self.seed)
@@ -55,8 +65,6 @@ class Lesson(NamedTuple):
         """Return the model's output, the loss function and the targets."""
         batch, _ = self.batch.copied(with_gradient=True)
         output = self.model(*batch.arguments, **batch.keywords)
-        chosen = choose_loss(self.loss, output, batch.targets)
-        targets = batch.targets
-        if targets is None:
-            targets = draw_targets(chosen.name, output, torch.Generator().manual_seed(self.seed))
+        generator = torch.Generator().manual_seed(self.seed)
+        chosen, targets = loss_and_targets(self.loss, output, batch.targets, generator)
         return output, chosen.function, targets

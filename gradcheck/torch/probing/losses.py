@@ -67,6 +67,14 @@ def choose_loss(loss: str | LossFunction | None, output: object, targets: object
     return Loss(loss, {"cross-entropy": _cross_entropy, "mean-square": _mean_square}[loss], by_default)
 
 
+def loss_and_targets(
+    loss: str | LossFunction | None, output: object, given: object, generator: torch.Generator
+) -> tuple[Loss, Any]:
+    """Return the loss that was asked for, and the targets: those given, or drawn."""
+    chosen = choose_loss(loss, output, given)
+    return chosen, draw_targets(chosen.name, output, generator) if given is None else given
+
+
 def _own_loss(output: object) -> Tensor | None:
     """Return the loss that a model returns: by its name, or a single number, on its own or before the others."""
     first = output[0] if isinstance(output, tuple | list) and output else output

@@ -20,7 +20,7 @@ from gradcheck.torch.probing.checkpoints import InputsMatterError, checkpoints_o
 from gradcheck.torch.probing.error_text import errors_in_one_line
 from gradcheck.torch.probing.first_loss import AtLoss, look_at
 from gradcheck.torch.probing.hooks import Call, Recording, as_array, recording
-from gradcheck.torch.probing.losses import Loss, LossFunction, choose_loss, draw_targets, find_squashed_twice
+from gradcheck.torch.probing.losses import Loss, LossFunction, find_squashed_twice, loss_and_targets
 from gradcheck.torch.probing.lost import Trained, find_trained
 from gradcheck.torch.probing.measuring import Gradients, count_rows, fans, layer_flow, place_calls, weight_gradient_norm
 from gradcheck.torch.probing.memory import judge_memory
@@ -110,8 +110,7 @@ def _pass(
     ):
         output = _forward(model, batch, record)
         route = route_of(record, model)
-        chosen = choose_loss(loss, output, batch.targets)
-        targets = batch.targets if batch.targets is not None else draw_targets(chosen.name, output, generator)
+        chosen, targets = loss_and_targets(loss, output, batch.targets, generator)
         value, route = _loss(chosen, output, targets, route, record)
     of_loss, values = find_squashed_twice(chosen, output, value), values_of(chosen.name, output, value)
     at_loss = look_at(chosen, output, targets, value, record, route.end.node)

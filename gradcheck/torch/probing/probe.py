@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -28,7 +28,7 @@ from gradcheck.torch.probing.gates import has_small_gates, opened, zero_weights
 from gradcheck.torch.probing.gentler import keep_healthy
 from gradcheck.torch.probing.glance import glance
 from gradcheck.torch.probing.history import History
-from gradcheck.torch.probing.lesson import Lesson
+from gradcheck.torch.probing.lesson import UNTRAINABLE, Lesson
 from gradcheck.torch.probing.losses import LossFunction
 from gradcheck.torch.probing.optimizers import Optimizer
 from gradcheck.torch.probing.passing import ModelPass, pass_batch
@@ -175,12 +175,6 @@ def _glanced(
     return glance(subject.again(number, amp), history.first) or run(number)
 
 
-def _constant(found: ModelPass, lesson: Lesson) -> float:
-    """Return what a constant answer costs, as far as it is known."""
-    known = found.at_loss.first.constant_answer
-    return lesson.of_zeros() if math.isnan(known) else known
-
-
 @dataclass
 class _Subject:
     """What all passes of a probe share."""
@@ -201,17 +195,22 @@ class _Subject:
         judgement = judge(found, limits)
         if self.may_try and number == 0:
             self.may_try = False
-            lesson, status = self.lesson(self.batches.take(0), found.shift), judgement.diagnosis.verdict.status
-            if judgement.is_suspicion:
-                falls_by = COLLAPSED_FALLS_BY if status == "collapsed" else FALLS_BY
-                self.trial = hold_trial(lesson, _constant(found, lesson), falls_by, self.tick)
-            elif (
-                judgement.has_large_inputs
-                and status == "healthy"
-                and explodes_with_sgd(lesson, _constant(found, lesson))
-            ):
-                return judgement.exploding_by_inputs()
+            with suppress(*UNTRAINABLE):
+                return self._tried(judgement)
         return judgement.after(self.trial) if self.trial and judgement.is_suspicion else judgement
+
+    def _tried(self, judgement: Judgement) -> Judgement:
+        """Return the judgement after a trial, where one is due."""
+        found = judgement.found
+        lesson = self.lesson(self.batches.take(0), found.shift)
+        known = found.at_loss.first.constant_answer
+        if judgement.is_suspicion:
+            falls_by = COLLAPSED_FALLS_BY if judgement.diagnosis.verdict.status == "collapsed" else FALLS_BY
+            constant = lesson.of_zeros() if math.isnan(known) else known
+            self.trial = hold_trial(lesson, constant, falls_by, self.tick)
+            return judgement.after(self.trial)
+        explodes = judgement.has_large_inputs and explodes_with_sgd(lesson, known)
+        return judgement.exploding_by_inputs() if explodes else judgement
 
     def run(self, number: int, amp: str | None) -> ModelPass:
         """Pass a batch for the nth time; where the scaled loss's gradient overflows, again with a smaller scale."""

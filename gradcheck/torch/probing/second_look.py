@@ -14,7 +14,7 @@ from gradcheck.torch.layers import is_finite
 from gradcheck.torch.probing.batches import Batch
 from gradcheck.torch.probing.checkpoints import checkpoints_opened
 from gradcheck.torch.probing.hooks import Recording, recording
-from gradcheck.torch.probing.losses import LossFunction, choose_loss, draw_targets
+from gradcheck.torch.probing.losses import LossFunction, loss_and_targets
 from gradcheck.torch.probing.lost import copied, find_lost, ungraded, without_changed
 from gradcheck.torch.probing.moving import moved
 from gradcheck.torch.probing.passing import ModelPass
@@ -54,10 +54,7 @@ class Again(NamedTuple):
             output = self.model(*batch.arguments, **batch.keywords)
             if isinstance(watch, NonfiniteWatch):
                 watch.in_loss = True
-            chosen = choose_loss(self.loss, output, batch.targets)
-            targets = batch.targets
-            if targets is None:
-                targets = draw_targets(chosen.name, output, generator)
+            chosen, targets = loss_and_targets(self.loss, output, batch.targets, generator)
             return output, chosen.function(output, targets)
 
     def loss_value(self) -> Tensor:

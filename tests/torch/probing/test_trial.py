@@ -118,3 +118,24 @@ def test_large_inputs_that_make_plain_sgd_explode_are_named(models, said):
     assert "ten steps of plain SGD at its usual rate make the loss explode" in said(wide)
     lesson = lesson_of(models.mlp(depth=4), (models.rows(), torch.arange(64) % 10))
     assert not explodes_with_sgd(lesson)
+
+
+class Stateful(nn.Module):
+    """Branches next to nothing, and a graph that is kept from call to call."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.branch, self.head = nn.Linear(32, 32), nn.Linear(32, 32), nn.Linear(32, 10)
+        self.gate, self.calls = nn.Parameter(torch.full((32,), 1e-7)), 0
+
+    def forward(self, x):
+        self.calls += 1
+        if self.calls > 2:
+            raise RuntimeError("called once too often")
+        x = self.first(x)
+        return self.head(x + self.gate * self.branch(x).tanh())
+
+
+def test_a_model_that_can_not_be_run_again_is_judged_without_a_trial(models):
+    report = probe(Stateful(), (models.rows(), torch.arange(64) % 10))
+    assert report.model.trial is None
