@@ -41,6 +41,9 @@ ALIKE, APART = 0.1, 0.5
 #: a gradient that looks ill, and didn't before, is none that training misses.
 TRAINS = 0.7
 
+#: A loss of any sign falls for good where it falls by so many times the range of its last half.
+FALLEN = 3.0
+
 #: A loss that is zero at best is learned below this share of its first value: no gradient is missed then.
 LEARNED = 1e-3
 
@@ -208,8 +211,7 @@ class History:
         self.pace = way / first.weights / at_full_rate if first.weights else math.inf
         if self.pace < UNMOVED:
             return Cause("barely-moved", None, self.pace, UNMOVED)
-        fallen = again.values.never_negative and self.again < TRAINS * first.loss  # alike targets want alike outputs
-        if again.values.spread < ALIKE * first.spread and not fallen and self._is_flat():
+        if again.values.spread < ALIKE * first.spread and not self._has_fallen(again) and self._is_flat():
             return Cause("outputs-alike", None, again.values.spread / first.spread, ALIKE)
         if (
             not again.values.never_negative
@@ -220,6 +222,13 @@ class History:
         if self.one_batch and min(self.again, *self._last_half()) >= first.loss:
             return Cause("loss-no-lower", None, self.again, first.loss)
         return None
+
+    def _has_fallen(self, again: ModelPass) -> bool:
+        """Whether the loss has fallen for good, so that outputs that are alike are what the targets want."""
+        first, late = self.points[0].loss, self._last_half()
+        if again.values.never_negative:
+            return self.again < TRAINS * first
+        return first - self.again > FALLEN * (max(late) - min(late))
 
     def _last_half(self) -> list[float]:
         return self.losses[len(self.points) // 2 :]
