@@ -41,15 +41,24 @@ class Batch(NamedTuple):
 
         def copy(value: object) -> object:
             if not isinstance(value, Tensor) or value.layout is not torch.strided:
-                return value
+                return _cloned(value)
             if not (value.is_floating_point() or value.is_complex()):
-                return value
+                return value.clone()
             floats.append(value.detach().requires_grad_(with_gradient))
             return floats[-1].clone()
 
         arguments = tuple(copy(value) for value in self.arguments)
         keywords = {name: copy(value) for name, value in self.keywords.items()}
-        return Batch(arguments, keywords, self.targets), floats
+        return Batch(arguments, keywords, _cloned(self.targets)), floats
+
+
+def _cloned(value: Any) -> Any:  # noqa: ANN401
+    """Return a value with copies of the tensors in its lists and mappings; what else holds some stays as it is."""
+    if isinstance(value, Tensor):
+        return value.detach().clone() if value.layout is torch.strided else value
+    if type(value) is dict:
+        return {name: _cloned(one) for name, one in value.items()}
+    return type(value)(map(_cloned, value)) if type(value) in (tuple, list) else value
 
 
 class Batches:
@@ -74,7 +83,10 @@ class Batches:
         if number in self._drawn:
             return self._drawn[number]
         assert callable(self._make)
-        batch = as_batch(self._make())
+        try:
+            batch = as_batch(self._make())
+        except StopIteration:
+            raise OptionError("batch", f"ran out of batches: it has to give {number + 1} at least") from None
         self._room -= sum(one.nbytes for one in _tensors((batch.arguments, batch.keywords, batch.targets)))
         if self._room > 0 or not number:
             self._drawn[number] = batch
@@ -112,7 +124,10 @@ def as_batch(batch: object) -> Batch:
 
 def _as_tensors(value: Any) -> Any:  # noqa: ANN401
     if isinstance(value, np.ndarray):
-        return torch.from_numpy(value)
+        try:
+            return torch.from_numpy(np.ascontiguousarray(value))
+        except TypeError as error:
+            raise OptionError("batch", f"has an array of {value.dtype}, which is no tensor: {error}") from None
     if isinstance(value, Mapping):
         return {name: _as_tensors(one) for name, one in value.items()}
     return tuple(_as_tensors(one) for one in value) if type(value) in (tuple, list) else value

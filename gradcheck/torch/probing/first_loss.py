@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from gradcheck.diagnosis.causes import Cause
@@ -26,6 +27,7 @@ class FirstLoss(NamedTuple):
 
     value: float = math.nan
     constant_answer: float = math.nan  # what the best constant answer costs; nan where it isn't known of this loss
+    of_batch: float = math.nan  # the same, for who knows how often each class is in this very batch
     classes: int = 0  # that are guessed among; 0: the answer is the targets' mean
     # root mean squares
     output_rms: float = math.nan
@@ -61,7 +63,16 @@ def first_loss(chosen: Loss, output: object, targets: object, value: Tensor) -> 
     if not classes and chosen.name == "cross-entropy" and tensor is not None:  # of targets that are probabilities
         classes = int(tensor.shape[-1])
     answer = math.log(classes) if classes else math.nan if aim is None else float(aim.double().var(correction=0))
-    return FirstLoss(float(value.detach()), answer, classes, _rms(tensor), _rms(aim))
+    of_batch = _label_entropy(node) if classes and node is not None and node.name().startswith("NllLoss") else answer
+    return FirstLoss(float(value.detach()), answer, of_batch, classes, _rms(tensor), _rms(aim))
+
+
+def _label_entropy(node: Node) -> float:
+    """Return the entropy of the labels of a cross-entropy: the loss of their frequencies as the answer."""
+    labels = node._saved_target.flatten()
+    _, counts = torch.unique(labels[labels != node._saved_ignore_index], return_counts=True)
+    shares = counts.double() / counts.sum()
+    return float(-(shares * shares.log()).sum())
 
 
 def _rms(tensor: Tensor | None) -> float:

@@ -36,11 +36,13 @@ def zero_weights(model: nn.Module) -> list[str]:
 
 def has_small_gates(model: nn.Module) -> bool:
     """Whether some branch starts next to nothing: a factor of each unit, or one for all, is far below 1."""
-    return any(
-        parameter.numel() == max(parameter.shape, default=1) and 0 < float(parameter.detach().abs().max()) < SMALL
-        for name, parameter in model.named_parameters()
-        if "bias" not in name.rpartition(".")[2]
-    )
+    for module in model.modules():
+        own = [one.detach() for one in module.parameters(recurse=False) if one.numel()]
+        if all(one.numel() == max(one.shape, default=1) for one in own):  # beside a matrix a vector is a bias
+            sizes = [float(one.abs().max()) for one in own]
+            if any(0 < size < SMALL for size in sizes):
+                return True
+    return False
 
 
 @contextmanager

@@ -243,4 +243,5 @@ class History:
 
 def _norm(tensors: Iterable[Tensor]) -> float:
     """Return the norm of several tensors as one vector."""
-    return math.hypot(*(float(torch.linalg.vector_norm(one.detach())) for one in tensors))
+    dense = (one.detach().to_dense() if one.is_sparse else one.detach() for one in tensors)
+    return math.hypot(*(float(torch.linalg.vector_norm(one)) for one in dense))

@@ -40,7 +40,9 @@ class Lesson(NamedTuple):
         value = self.value(number)
         loss = float(value.detach())
         if math.isfinite(loss):
-            (value * self.scale).backward()
+            found = torch.autograd.grad(value * self.scale, self.trained, allow_unused=True)  # users' hooks stay quiet
+            for one, gradient in zip(self.trained, found, strict=True):
+                one.grad = gradient.to_dense() if gradient is not None and gradient.is_sparse else gradient
             optimizer.step()
         return loss
 

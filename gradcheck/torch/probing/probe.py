@@ -1,6 +1,5 @@
 """``probe``: the same diagnosis for a user's own PyTorch model, from the framework's own autograd."""
 
-import math
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
@@ -14,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from gradcheck.base.calls import public
 from gradcheck.diagnosis.report import Report
 from gradcheck.diagnosis.summary import dead_layers
-from gradcheck.errors import at_least, one_of
+from gradcheck.errors import OptionError, at_least, one_of
 from gradcheck.spec.clip_rules import Rule
 from gradcheck.spec.options.option import canonical
 from gradcheck.spec.probing import MODES
@@ -135,6 +134,8 @@ def probe(
     mode, amp = one_of("mode", mode, MODES), None if amp is None else one_of("amp", canonical(amp, AMP), AMP)
     steps = at_least("steps", steps, 0, "it counts steps of training")
     seed = at_least("seed", seed, 0, "it seeds the random numbers")
+    if seed + steps >= 2**63:
+        raise OptionError("seed", f"{seed} is too large for PyTorch, which takes less than 2**63: take a small one")
     plan = make_steps(model, steps, optimizer, lr, optimizer_options, warmup, clip)
     may_try = trial and limits == Thresholds()
     subject, history, lost = (
@@ -203,13 +204,12 @@ class _Subject:
         """Return the judgement after a trial, where one is due."""
         found = judgement.found
         lesson = self.lesson(self.batches.take(0), found.shift)
-        known = found.at_loss.first.constant_answer
+        first = found.at_loss.first
         if judgement.is_suspicion:
             falls_by = COLLAPSED_FALLS_BY if judgement.diagnosis.verdict.status == "collapsed" else FALLS_BY
-            constant = lesson.of_zeros() if math.isnan(known) else known
-            self.trial = hold_trial(lesson, constant, falls_by, self.tick)
+            self.trial = hold_trial(lesson, first, falls_by, self.tick)
             return judgement.after(self.trial)
-        explodes = judgement.has_large_inputs and explodes_with_sgd(lesson, known)
+        explodes = judgement.has_large_inputs and explodes_with_sgd(lesson, first.constant_answer)
         return judgement.exploding_by_inputs() if explodes else judgement
 
     def run(self, number: int, amp: str | None) -> ModelPass:
@@ -237,9 +237,12 @@ class _Subject:
 
     def takes_a_moment(self) -> bool:
         """Whether a forward pass has few enough multiplications for changes to be tried unasked."""
-        batch = self.batches.take(0)
-        with FlopCounterMode(display=False) as counter, torch.no_grad():
-            self.model(*batch.arguments, **batch.keywords)
+        batch, _ = self.batches.take(0).copied(with_gradient=False)
+        try:
+            with FlopCounterMode(display=False) as counter, torch.no_grad():
+                self.model(*batch.arguments, **batch.keywords)
+        except Exception:  # the user's model may have had its one pass
+            return False
         return bool(counter.get_total_flops() <= A_MOMENT)
 
     def _measure(self, batch: Batch, number: int, precision: Precision | None) -> ModelPass:

@@ -5,31 +5,42 @@ from contextlib import contextmanager
 from copy import deepcopy
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 @contextmanager
 def untouched(model: nn.Module, optimizer: torch.optim.Optimizer | None = None) -> Iterator[None]:
     """Put parameters, buffers, gradients, mode and optimizer back as they were."""
     tensors = [*model.parameters(), *model.buffers()]
-    held = [(module, module._parameters.copy(), module._buffers.copy()) for module in model.modules()]
-    kept = [tensor.detach().clone() for tensor in tensors]
-    gradients = [(one, one.grad) for one in model.parameters()]
+    held = [(one, one._parameters.copy(), one._buffers.copy(), one._modules.copy()) for one in model.modules()]
+    kept = [(one, one.detach().clone(), one.requires_grad, one.grad) for one in tensors]
     modes = [(module, module.training) for module in model.modules()]
     state = None if optimizer is None else deepcopy(optimizer.state_dict())
     try:
         yield
     finally:
-        for module, parameters, buffers in held:  # forward may have replaced them
-            module._parameters.update(parameters)
-            module._buffers.update(buffers)
-        with torch.no_grad():
-            for tensor, before in zip(tensors, kept, strict=True):
-                tensor.copy_(before)
-        for one, gradient in gradients:
-            one.grad = gradient
         for module, training in modes:
             module.training = training
+        for module, *parts in held:  # forward may have replaced them, or made others
+            for now, before in zip((module._parameters, module._buffers, module._modules), parts, strict=True):
+                now.clear()
+                now.update(before)
+        for tensor, before, wanted, gradient in kept:
+            _put_back(tensor, before)
+            tensor.grad = gradient
+            if tensor.is_leaf:
+                tensor.requires_grad_(wanted)
         if optimizer is not None and state is not None:
             optimizer.state.clear()
             optimizer.load_state_dict(state)
+
+
+def _put_back(tensor: Tensor, before: Tensor) -> None:
+    """Give a tensor the values that it had; one that still has them is left alone, so that graphs that hold it last."""
+    if tensor.shape == before.shape and torch.equal(tensor.detach(), before):
+        return
+    with torch.no_grad():
+        try:
+            tensor.copy_(before)
+        except RuntimeError:  # another shape, or several entries in one place
+            tensor.data = before

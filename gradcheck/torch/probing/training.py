@@ -10,6 +10,7 @@ from gradcheck.errors import OptionError, at_least, finite, one_of, shown
 from gradcheck.spec.clip_rules import Rule, rule_of
 from gradcheck.spec.options.option import plain
 from gradcheck.spec.probing import OPTIMIZERS
+from gradcheck.torch.probing.error_text import errors_in_one_line
 from gradcheck.torch.probing.measuring import Gradients
 from gradcheck.torch.probing.optimizers import Optimizer, find_not_held, make_optimizer
 from gradcheck.torch.probing.verdict import Judgement
@@ -110,7 +111,8 @@ def _take_step(steps: Steps, gradients: Gradients, shift: int) -> None:
         parameter.grad = None if gradient is None else gradient * 2.0**-shift
     if steps.clip is not None and steps.clip.threshold is not None:
         CLIPS[steps.clip.name]([one for one in held if one.grad is not None], steps.clip.threshold)
-    steps.optimizer.step()
+    with errors_in_one_line("the optimizer's step failed: "):
+        steps.optimizer.step()
 
 
 def _clip_each_norm(parameters: Sequence[Tensor], limit: float) -> None:

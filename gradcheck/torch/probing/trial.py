@@ -7,13 +7,15 @@ from typing import NamedTuple
 
 import torch
 
+from gradcheck.torch.probing.first_loss import FirstLoss
 from gradcheck.torch.probing.lesson import Lesson
 from gradcheck.torch.probing.state import untouched
 
 #: Steps of Adam at each of these rates, as long as the model doesn't learn.
 STEPS, RATES = 40, (1e-3, 1e-2, 1e-4)
 
-#: It learns where the loss falls by this share of the smaller one of its start and a constant answer's: published
+#: It learns where the loss falls by this share of the smaller one of its start and what the labels' frequencies as the
+#: answer cost: published
 #: architectures that are suspected do within 5 to 20 steps, those that don't train never (benchmarks/zoo.py). Where the
 #: examples look alike, the few directions that are left allow some fall.
 FALLS_BY, COLLAPSED_FALLS_BY = 0.3, 0.5
@@ -41,22 +43,30 @@ class Trial(NamedTuple):
 
 
 def hold_trial(
-    lesson: Lesson, constant: float = math.nan, falls_by: float = FALLS_BY, tick: Callable[[float], None] | None = None
+    lesson: Lesson, first: FirstLoss, falls_by: float = FALLS_BY, tick: Callable[[float], None] | None = None
 ) -> Trial:
     """Train a model on its own batch, as long as it doesn't learn; put it back as it was.
 
     Parameters
     ----------
     lesson : Lesson
-    constant : float
-        The loss of a constant answer; nan where it is unknown.
+    first : FirstLoss
+        With what constant answers cost.
     falls_by : float
         The share of its loss that it has to lose.
     tick : callable, optional
         Called with the share of the steps that has been taken.
     """
     start = float(lesson.value(0).detach())
-    goal = _goal(start, constant, falls_by)
+    if not math.isfinite(start):
+        raise ValueError(f"the loss is {start} the second time")
+    known = first.constant_answer
+    constant = lesson.of_zeros() if math.isnan(known) else known
+    goal = (
+        -math.inf
+        if start > FAR * abs(constant)
+        else _goal(start, constant if math.isnan(known) else first.of_batch, falls_by)
+    )
     found = []
     for index, rate in enumerate(RATES):
         losses: list[float] = []
@@ -77,17 +87,15 @@ def explodes_with_sgd(lesson: Lesson, constant: float = math.nan) -> bool:
     losses: list[float] = []
     with untouched(lesson.model):
         first = abs(float(lesson.value(0).detach()))
-        scale = 1 / max(first if math.isnan(constant) else min(first, abs(constant)), 1e-12)
+        size = max(first if math.isnan(constant) else min(first, abs(constant)), 1e-12)
         optimizer = torch.optim.SGD(lesson.trained, lr=SGD_RATE)
         while len(losses) < SGD_STEPS and (not losses or math.isfinite(losses[-1])):
-            losses.append(lesson._replace(scale=scale).step(optimizer, len(losses)))
-    return not losses[-1] <= EXPLODED * losses[0]
+            losses.append(lesson._replace(scale=1 / size).step(optimizer, len(losses)))
+    return not losses[-1] - losses[0] <= EXPLODED * max(first, size)
 
 
 def _goal(first: float, constant: float, falls_by: float) -> float:
-    """Return the loss at which a model has learnt; −∞ where learning its batch by heart would prove nothing."""
-    if first > FAR * abs(constant):
-        return -math.inf
+    """Return the loss at which a model has learnt more than what is the same for all examples."""
     reference = first if math.isnan(constant) else min(first, constant)
     return reference - falls_by * abs(reference)
 

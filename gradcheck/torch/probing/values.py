@@ -53,7 +53,7 @@ def is_never_negative(node: Node | None) -> bool:
         return node._saved_exponent % 2 == 0 if isinstance(node._saved_exponent, int | float) else False
     if name.startswith(("Mul", "Div")):
         factors = [getattr(node, saved, None) for saved in ("_saved_self", "_saved_other")]
-        known = [one for one in factors if isinstance(one, Tensor) and one.numel() == 1]
+        known = [one for one in factors if isinstance(one, Tensor) and one.numel() == 1 and not one.is_complex()]
         return len(inputs) == 1 and any(float(one) > 0 for one in known) and is_never_negative(inputs[0])
     if name.startswith("Add"):  # a number that is added may be negative
         return len(inputs) == 2 and all(map(is_never_negative, inputs))

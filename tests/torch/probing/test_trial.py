@@ -10,6 +10,7 @@ from torch import nn  # noqa: E402
 
 from gradcheck.torch import probe  # noqa: E402
 from gradcheck.torch.probing.batches import as_batch  # noqa: E402
+from gradcheck.torch.probing.first_loss import FirstLoss  # noqa: E402
 from gradcheck.torch.probing.lesson import Lesson  # noqa: E402
 from gradcheck.torch.probing.trial import explodes_with_sgd, hold_trial  # noqa: E402
 
@@ -103,8 +104,8 @@ def lesson_of(model, batch, loss=None, scale=1.0):
 
 def test_learning_by_heart_does_not_acquit_a_loss_far_above_a_constant_answers(models):
     lesson = lesson_of(models.mlp(depth=3), (models.rows(), torch.arange(64) % 10))
-    assert hold_trial(lesson, 2.303).learns
-    assert not hold_trial(lesson, 0.1).learns
+    assert hold_trial(lesson, FirstLoss(constant_answer=2.303, of_batch=2.303)).learns
+    assert not hold_trial(lesson, FirstLoss(constant_answer=0.1, of_batch=0.1)).learns
 
 
 def test_a_constant_answer_is_an_output_of_zeros(models):
@@ -139,3 +140,46 @@ class Stateful(nn.Module):
 def test_a_model_that_can_not_be_run_again_is_judged_without_a_trial(models):
     report = probe(Stateful(), (models.rows(), torch.arange(64) % 10))
     assert report.model.trial is None
+
+
+@pytest.mark.parametrize("classes", [10, 1000])
+def test_learning_how_often_each_class_is_there_acquits_nobody(classes):
+    layers = [part for _ in range(7) for part in (nn.Linear(16, 16), nn.Sigmoid())]
+    report = probe(nn.Sequential(*layers, nn.Linear(16, classes)), (torch.randn(8, 16), torch.arange(8)))
+    assert report.verdict.status in ("vanishing", "collapsed")
+
+
+def test_a_loss_below_zero_is_no_explosion(models):
+    batch = (5 * models.rows(), torch.arange(64) % 10)
+    report = probe(models.mlp(depth=2), batch, lambda output, y: nn.functional.cross_entropy(output, y) - 5)
+    assert report.verdict.status == "healthy"
+
+
+def test_gates_are_known_by_what_is_beside_them_not_by_their_names():
+    class Own(nn.Module):
+        def __init__(self, names):
+            super().__init__()
+            self.names = names
+            for name, value in zip(names, (torch.randn(16, 16) / 4, torch.full((16,), 1e-3)), strict=True):
+                self.register_parameter(name, nn.Parameter(value))
+
+        def forward(self, x):
+            weight, bias = (getattr(self, name) for name in self.names)
+            return (x @ weight + bias).sigmoid()
+
+    for names in (("weight", "bias"), ("W", "b")):
+        torch.manual_seed(0)
+        report = probe(nn.Sequential(*(Own(names) for _ in range(8)), nn.Linear(16, 10)), torch.randn(16, 16))
+        assert (report.verdict.status, report.model.trial) == ("vanishing", None)
+
+
+def test_a_trial_trains_sparse_embeddings_and_calls_no_hook_of_the_users():
+    model = nn.Sequential(
+        nn.Embedding(50, 16, sparse=True), nn.Flatten(),
+        *(part for _ in range(6) for part in (nn.Linear(64, 64), nn.LayerNorm(64), nn.Sigmoid())), nn.Linear(64, 10),
+    )  # fmt: skip
+    called = []
+    for one in model.parameters():
+        one.register_post_accumulate_grad_hook(called.append)
+    report = probe(model, torch.randint(0, 50, (8, 4)), steps=1)
+    assert (report.model.training is not None, called) == (True, [])

@@ -1,0 +1,57 @@
+"""A model is put back as it was."""
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch import nn  # noqa: E402
+
+from gradcheck.torch import probe  # noqa: E402
+from gradcheck.torch.probing.state import untouched  # noqa: E402
+
+pytestmark = pytest.mark.usefixtures("seeded")
+
+
+class Busy(nn.Module):
+    """Has a buffer of one number seen as many, one that grows, and freezes and adds parts in its forward."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mask", torch.ones(1, 16).expand(8, 16))
+        self.register_buffer("cache", torch.zeros(1))
+        self.norm, self.first, self.head = nn.BatchNorm1d(16), nn.Linear(16, 16), nn.Linear(16, 10)
+
+    def forward(self, x):
+        self.cache = torch.zeros(len(self.cache) + 1)
+        self.norm.bias.requires_grad_(False)
+        self.lazy = nn.Linear(16, 16)
+        return self.head(self.first(self.norm(x * self.mask)).sigmoid())
+
+
+def test_what_a_forward_changes_replaces_or_adds_is_as_before():
+    model, x = Busy().eval(), torch.randn(8, 16)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    probe(model, x, steps=2)
+    assert {name: value.shape for name, value in model.state_dict().items()} == {
+        name: value.shape for name, value in before.items()
+    }
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert model.norm.bias.requires_grad
+    assert not any(one.training for one in model.modules())
+
+
+def test_a_graph_that_is_held_over_a_probe_can_still_be_gone_back():
+    model, x = nn.Sequential(nn.Linear(16, 16), nn.Tanh(), nn.Linear(16, 4)), torch.randn(8, 16)
+    held = model(x).sum()
+    probe(model, x)
+    held.backward()
+    assert model[0].weight.grad is not None
+
+
+def test_an_error_inside_leaves_nothing_behind():
+    model = nn.Linear(3, 3)
+    before = model.weight.detach().clone()
+    with pytest.raises(KeyboardInterrupt), untouched(model), torch.no_grad():
+        model.weight.zero_()
+        raise KeyboardInterrupt
+    assert torch.equal(model.weight, before)
