@@ -26,7 +26,10 @@ class TrialRecord(Record):
     last: float | None = item("the loss in the end, the median of the last five; null: not finite")
     rate: float = item("the learning rate that did better")
     steps: int = item("taken at that rate", minimum=1)
-    learns: bool = item("the loss fell by 30 % of the smaller one of first and constant")
+    goal: float = item(
+        "the loss that would have been enough: 0.7, of a collapsed model 0.5, of what is known without it"
+    )
+    learns: bool
 
 
 class UnderflowRecord(Record):

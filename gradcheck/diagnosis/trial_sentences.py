@@ -18,13 +18,13 @@ OF_TRIALS = {
     ),
     "trial-learns": Code(
         "a model that looks ill learns its own batch; value: the loss in the end",
-        "and yet it learns: {steps} steps of Adam (rate {rate:g}) bring the loss on this batch from {first:.3g} to "
+        "beyond a limit, but it learns: {steps} steps of Adam (rate {rate:g}) bring the loss on this batch from {first:.3g} to "
         "{value:.3g}",
     ),
     "trial-fails": Code(
         "a model that looks ill doesn't learn its own batch either; value: the loss in the end",
         "and it doesn't learn: {steps} steps of Adam bring the loss on this batch from {first:.3g} to {value:.3g} at "
-        "best (rate {rate:g})",
+        "best (rate {rate:g}), not to {limit:.3g}",
     ),
     "inputs-explode": Code(
         "large inputs make plain SGD explode; value: their root mean square",

@@ -14,7 +14,7 @@ PROBING = (
         "alarm, and a model that passes at once is never tried. Not tried: plain chains of layers, what two measures "
         "agree on, limits of your own, gradients that are zero or not finite. --no-trial leaves it out.",
         formula=(
-            "learns: loss after ≤ 0.7 min(loss at the start, that of a constant answer)",
+            "learns: loss after ≤ 0.7 min(loss at the start, entropy of the batch's labels)",
             "elasticity = ‖W‖ ‖∂L/∂W‖ / |L|, its median over the layers; lost below 1e-4",
             "large inputs: 10 steps of SGD, rate 0.1 for a constant answer of 1, make it explode",
         ),

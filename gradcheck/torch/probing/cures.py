@@ -13,6 +13,13 @@ from gradcheck.diagnosis.report import SuggestionRecord
 from gradcheck.torch.probing.passing import ModelPass
 from gradcheck.torch.probing.verdict import Judgement
 
+#: What other weights, norms and activations don't fix: the sentence of each says what does.
+OF_ANOTHER_KIND = frozenset({
+    "detached", "all-zero", "gates-shut", "checkpoint-inputs", "rounding", "hidden-layers", "labels-ignored",
+    "loss-nonfinite", "operation-nonfinite", "gradient-nonfinite", "weights-nonfinite", "inputs-explode", "output-flat",
+    "forgets", "gates-saturated", "explodes-in-time", "tokens-alike", "softmax-of-one", "constant-loss",
+})  # fmt: skip
+
 #: Suggestions at most.
 MOST = 5
 
@@ -103,7 +110,7 @@ def cures(
     seed : int
         Of the weights that are drawn.
     """
-    if not is_ill(judgement):
+    if not may_be_cured(judgement):
         return ()
     verdict = judgement.diagnosis.verdict
     healed = [
@@ -128,6 +135,11 @@ def is_ill(judgement: Judgement) -> bool:
     """Whether there is anything to fix."""
     verdict = judgement.diagnosis.verdict
     return not (verdict.status == "healthy" and verdict.trainable)
+
+
+def may_be_cured(judgement: Judgement) -> bool:
+    """Whether there is anything that other weights, norms or activations could fix."""
+    return is_ill(judgement) and not {cause.code for cause in judgement.diagnosis.verdict.causes} & OF_ANOTHER_KIND
 
 
 def _tried(model: nn.Module, change: Change, judged: Callable[[nn.Module], Judgement], seed: int) -> Judgement | None:

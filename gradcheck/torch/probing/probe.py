@@ -21,7 +21,7 @@ from gradcheck.spec.thresholds import Thresholds
 from gradcheck.torch.probing.batches import Batch, Batches
 from gradcheck.torch.probing.checks import check_batch, check_model
 from gradcheck.torch.probing.course import follow
-from gradcheck.torch.probing.cures import cures, is_ill
+from gradcheck.torch.probing.cures import cures, may_be_cured
 from gradcheck.torch.probing.eager import as_written, is_compiled, run_eagerly
 from gradcheck.torch.probing.gates import has_small_gates, opened, zero_weights
 from gradcheck.torch.probing.gentler import keep_healthy
@@ -154,7 +154,7 @@ def probe(
             judgement = follow(run, plan, history, tick)
         if plan is not None and suggest is not False:
             suggestions = keep_healthy(model, plan, history, run, partial(_glanced, run, subject, amp, history), tick)
-        if suggest or (suggest is None and not steps and is_ill(judgement) and subject.takes_a_moment()):
+        if suggest or (suggest is None and not steps and may_be_cured(judgement) and subject.takes_a_moment()):
             suggestions = suggestions or cures(model, history.first, partial(_judged, subject, limits, amp), seed)
     options = {
         "loss": loss, "mode": mode, "amp": amp, "steps": steps, **(NO_STEPS if plan is None else plan.config),
@@ -208,7 +208,7 @@ class _Subject:
         if judgement.is_suspicion:
             falls_by = COLLAPSED_FALLS_BY if judgement.diagnosis.verdict.status == "collapsed" else FALLS_BY
             self.trial = hold_trial(lesson, first, falls_by, self.tick)
-            return judgement.after(self.trial)
+            return judgement if self.trial is None else judgement.after(self.trial)
         explodes = judgement.has_large_inputs and explodes_with_sgd(lesson, first.constant_answer)
         return judgement.exploding_by_inputs() if explodes else judgement
 

@@ -101,7 +101,7 @@ class Judgement(NamedTuple):
         flags, regions, verdict = self.diagnosis
         code = "trial-learns" if trial.learns else "trial-fails"
         details = {"first": trial.first, "rate": trial.rate, "steps": trial.steps}
-        causes = (Cause(code, None, trial.last, details=details), *verdict.causes)
+        causes = (Cause(code, None, trial.last, trial.goal, details), *verdict.causes)
         if not trial.learns:
             verdict = verdict._replace(score=min(verdict.score, DOES_NOT), causes=(*causes[1:], causes[0]))
             return self._replace(diagnosis=self.diagnosis._replace(verdict=verdict), trial=trial)
