@@ -28,14 +28,19 @@ def rescaled(array: Array, exponent: int = 0) -> Scaled:
     either) the array is returned as it is; elsewhere, only entries that are negligible compared with the largest lose
     digits.
     """
-    decades = 70 if array.dtype == np.float64 else 9
-    if 10.0**-decades < sum_of_squares(array) < 10.0**decades:
+    if _is_comfortable(sum_of_squares(array), array):
         return Scaled(array, exponent)
     largest = max(float(array.max()), -float(array.min()))
     if not math.isfinite(largest) or largest == 0:
         return Scaled(array, exponent)
     shift = math.frexp(largest)[1]
     return Scaled(np.ldexp(array, -shift), exponent + shift)
+
+
+def _is_comfortable(square: float, array: Array) -> bool:
+    """Whether powers of an array stay in the range of its type, given its sum of squares."""
+    decades = 70 if array.dtype == np.float64 else 9
+    return bool(10.0**-decades < square < 10.0**decades)
 
 
 def inner(one: Array, other: Array) -> float:
@@ -45,7 +50,8 @@ def inner(one: Array, other: Array) -> float:
     """
     if one.size <= WHOLE:
         return float(np.vdot(one, other))
-    x, y = one.ravel(), other.ravel()
+    x = one.ravel()
+    y = x if other is one else other.ravel()
     end = x.size - x.size % WHOLE
     rows = np.einsum("ij,ij->i", x[:end].reshape(-1, WHOLE), y[:end].reshape(-1, WHOLE))
     return float(rows.sum(dtype=np.float64)) + float(np.vdot(x[end:], y[end:]))
@@ -72,8 +78,22 @@ def log10_std(array: Scaled) -> float:
     return log10_rms(Scaled(array.mantissa - array.mantissa.mean(), array.exponent))
 
 
+def log10_rms_and_std(array: Array) -> tuple[float, float]:
+    """Return log10 of the root mean square and of the standard deviation of the entries."""
+    values = rescaled(array)
+    mantissa, exponent = values
+    mean_square, mean = sum_of_squares(mantissa) / mantissa.size, float(mantissa.mean())
+    variance = mean_square - mean**2
+    if not variance >= mean_square / 2:  # the difference has lost digits, or is nan
+        return log10_rms(values), log10_std(values)
+    return log10_magnitude(math.sqrt(mean_square), exponent), log10_magnitude(math.sqrt(variance), exponent)
+
+
 def log10_norm(array: Array) -> float:
     """Return log10 of the Frobenius norm."""
+    square = sum_of_squares(array)
+    if _is_comfortable(square, array):
+        return 0.5 * math.log10(square)
     return log10_rms(rescaled(array)) + 0.5 * math.log10(array.size)
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -57,7 +58,7 @@ class Layer:
         parts = [re.sub(r"\d", "", one) for one in path] + ([] if own.isdecimal() else [own])
         return ".".join(filter(None, parts))
 
-    @property
+    @cached_property
     def matrices(self) -> list[nn.Parameter]:
         """Its weights: parameters of two dimensions or more; where it has none, the others but a bias."""
         own = dict(self.module.named_parameters())
@@ -77,7 +78,7 @@ class Layer:
         plain = [one for name, one in self.module.named_parameters(recurse=False) if name not in parts]
         return [weight for weight in (*made, *plain) if weight.dim() > 1] or list(self.matrices)
 
-    @property
+    @cached_property
     def is_vector(self) -> bool:
         """It scales and shifts only, as norms do."""
         return all(weight.dim() < 2 for weight in self.module.parameters())
@@ -102,7 +103,7 @@ class Layer:
 
 def _computed(module: nn.Module) -> list[str]:
     """Return the names of a module's weights that are computed from others before each use."""
-    whole = {name.removesuffix(end) for name in dict(module.named_parameters(recurse=False)) for end in OF_COMPUTED}
+    whole = {name.removesuffix(end) for name in module._parameters for end in OF_COMPUTED}
     by_hooks = (name for name in sorted(whole) if name not in module._parameters)
     there = (name for name in by_hooks if isinstance(getattr(module, name, None), Tensor))
     return [*(getattr(module, "parametrizations", None) or ()), *there]
@@ -131,7 +132,7 @@ def candidates(model: nn.Module) -> Iterator[Layer]:
 
 def printable(name: str) -> str:
     """Show the control characters that a name may have instead of obeying them."""
-    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in name)
+    return name if name.isprintable() else "".join(one if one.isprintable() else repr(one)[1:-1] for one in name)
 
 
 def by_channel(output: Tensor, axis: int) -> Tensor:
@@ -139,6 +140,13 @@ def by_channel(output: Tensor, axis: int) -> Tensor:
     if not output.dim():
         return output.reshape(1, 1)
     return output.movedim(axis, -1).reshape(-1, output.shape[axis])
+
+
+def alive_channels(values: Tensor, axis: int) -> Tensor:
+    """Return which channels hold anything but zeros: (channels,); a single number is one."""
+    others = [one for one in range(values.dim()) if one != axis]
+    sizes = values.abs()  # their largest is many times faster than whether any isn't zero
+    return (sizes.amax(others) if others else sizes.reshape(-1)) != 0
 
 
 def main_tensor(output: object) -> Tensor | None:

@@ -13,6 +13,7 @@ from gradcheck.engine.magnitude import (
     log10_magnitude,
     log10_norm,
     log10_rms,
+    log10_rms_and_std,
     log10_std,
     rescaled,
     scaled,
@@ -167,3 +168,10 @@ def test_an_array_is_scaled_by_a_mantissa_and_a_power_of_two(array, mantissa, ex
         expected = narrow.astype(np.longdouble) * np.longdouble(mantissa) * np.longdouble(2) ** exponent
         least = float(np.finfo(dtype).smallest_subnormal)
         np.testing.assert_allclose(found, expected.astype(float), rtol=4 * float(np.finfo(dtype).eps), atol=4 * least)
+
+
+@pytest.mark.parametrize("mean", [0.0, 0.5, 1e3])
+def test_size_and_spread_together_are_those_of_numpy(mean):
+    array = mean + np.random.default_rng(0).standard_normal((64, 32))
+    expected = math.log10(np.sqrt(np.mean(array**2))), math.log10(array.std())
+    assert log10_rms_and_std(array) == pytest.approx(expected, rel=1e-12, abs=1e-12)

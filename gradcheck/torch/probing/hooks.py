@@ -12,10 +12,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from gradcheck.engine.magnitude import log10_joint_norm, log10_norm, log10_rms, log10_std, rescaled
+from gradcheck.engine.magnitude import log10_joint_norm, log10_norm, log10_rms_and_std
 from gradcheck.engine.types import Array
 from gradcheck.torch.graph import Activity, Node, in_backward
-from gradcheck.torch.layers import Layer, by_channel, candidates, is_finite, main_tensor
+from gradcheck.torch.layers import Layer, alive_channels, candidates, is_finite, main_tensor
 
 RECURRENT = (nn.RNNBase, nn.RNNCellBase)
 
@@ -62,11 +62,12 @@ class Call:
 
     def receive(self, delta: Tensor) -> None:
         """Measure the gradient at the output, or at what else it returned: the last states of a recurrent module."""
-        alive = by_channel(delta != 0, self.axis if delta.shape == self.output.shape else delta.dim() - 1).any(0)
-        self.alive = alive.cpu().numpy()
-        self.gradient_zeros = float((delta == 0).double().mean())
+        axis = self.axis if delta.shape == self.output.shape else delta.dim() - 1
+        self.alive = alive_channels(delta, axis).cpu().numpy()
+        array = as_array(delta)
+        self.gradient_zeros = 1 - np.count_nonzero(array) / array.size
         before = [] if math.isnan(self.log10_gradient_norm) else [self.log10_gradient_norm]
-        self.log10_gradient_norm = log10_joint_norm([*before, log10_norm(as_array(delta))])
+        self.log10_gradient_norm = log10_joint_norm([*before, log10_norm(array)])
 
 
 @dataclass
@@ -111,8 +112,7 @@ class Recording:
         if tensor is None or not tensor.numel():
             return
         with np.errstate(all="ignore"):
-            values = rescaled(as_array(tensor))
-            rms, std = log10_rms(values), log10_std(values)
+            rms, std = log10_rms_and_std(as_array(tensor))
         finite = math.isfinite(rms) or is_finite(tensor)
         node, features = (None, math.inf) if given is None else (given.grad_fn, layer.rows(given).shape[1])
         call = Call(layer, tensor, tensor._version, tensor.grad_fn, node, features, rms, std, finite)

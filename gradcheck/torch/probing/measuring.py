@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gradcheck.engine.diversity import effective_rank, mean_cosine
-from gradcheck.engine.magnitude import LOG10_2, log10_joint_norm, log10_norm, log10_rms, rescaled
+from gradcheck.engine.magnitude import LOG10_2, log10_joint_norm, log10_norm, rescaled
 from gradcheck.engine.types import Array
 from gradcheck.flow.gradient_flow import SATURATED_BELOW, LayerFlow
 from gradcheck.torch.graph import (
@@ -22,7 +22,7 @@ from gradcheck.torch.graph import (
     reached_without_softmax,
     source,
 )
-from gradcheck.torch.layers import EMBEDDINGS, Layer, by_channel
+from gradcheck.torch.layers import EMBEDDINGS, Layer, alive_channels
 from gradcheck.torch.probing.hooks import Call, Recording, as_array
 
 #: Rows (examples or tokens) from which rank and cosine are computed, evenly picked where there are more.
@@ -129,7 +129,7 @@ def _pooled(logarithms: Sequence[float]) -> float:
 
 def _activation_rms(calls: Sequence[Call], activities: Sequence[Activity]) -> float:
     if len(activities) == len(calls):
-        return _pooled([log10_rms(rescaled(as_array(one.output))) for one in activities])
+        return _pooled([log10_norm(as_array(one.output)) - 0.5 * math.log10(one.output.numel()) for one in activities])
     return _pooled([call.log10_rms for call in calls])
 
 
@@ -168,10 +168,11 @@ def _active(call: Call, one: Activity) -> npt.NDArray[np.bool_]:
     units, shape = call.output.shape, one.slope.shape
     along = bool(units) and len(shape) > call.axis and shape[call.axis] == units[call.axis]
     axis = call.axis if along else len(shape) - 1
-    passing: npt.NDArray[np.bool_] = by_channel(one.slope != 0, axis).any(0).cpu().numpy()
+    passing: npt.NDArray[np.bool_] = alive_channels(one.slope, axis).cpu().numpy()
     return passing | call.alive if call.alive is not None and len(passing) == len(call.alive) else passing
 
 
 def _saturated_fraction(activities: Sequence[Activity]) -> float:
-    shares = [float((one.slope.abs() < SATURATED_BELOW * one.steepest).double().mean()) for one in activities]
+    flat = [as_array(one.slope.abs()) < SATURATED_BELOW * one.steepest for one in activities]
+    shares = [np.count_nonzero(one) / one.size for one in flat]
     return sum(shares) / len(shares) if shares else math.nan

@@ -1,12 +1,14 @@
 """Gradients that are rounding and nothing else: the loss doesn't depend on these weights."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
+from gradcheck.engine.magnitude import log10_norm
 from gradcheck.torch.layers import Layer
+from gradcheck.torch.probing.hooks import as_array
 from gradcheck.torch.probing.measuring import Gradients
 from gradcheck.torch.probing.moving import moved
 
@@ -30,34 +32,47 @@ def _elasticity(layer: Layer, gradients: Gradients) -> float:
 
 
 def _norm(tensor: Tensor) -> float:
-    return float(tensor.detach().abs().double().norm())
+    return float(10 ** log10_norm(as_array(tensor)))
 
 
-def find_rounding(tiny: Sequence[Layer], loss: Callable[[], Tensor]) -> tuple[str, ...]:
+def find_rounding(tiny: Sequence[Layer], gradients: Gradients, loss: Callable[[], Tensor]) -> tuple[str, ...]:
     """Return those of some layers whose gradient turns when their weights are moved a little.
 
     Parameters
     ----------
     tiny : sequence of Layer
+    gradients : mapping
+        The model's, of any multiple of the loss.
     loss : callable
         Returns the model's loss, the same each time.
     """
-    as_it_is, again = _gradients(tiny, loss), _gradients(tiny, loss)
+    as_it_is = _joined(tiny, [gradients[one] for layer in tiny for one in _trained(layer)])
     with moved([one for layer in tiny for one in layer.matrices]):
         after = _gradients(tiny, loss)
-    return tuple(
-        layer.name
-        for layer in tiny
-        if _cosine(as_it_is[layer], again[layer]) > SAME > _cosine(as_it_is[layer], after[layer])
-    )
+    turned = [layer for layer in tiny if _cosine(as_it_is[layer], after[layer]) < SAME]
+    again = _gradients(turned, loss) if turned else {}
+    return tuple(layer.name for layer in turned if _cosine(as_it_is[layer], again[layer]) > SAME)
 
 
 def _gradients(layers: Sequence[Layer], loss: Callable[[], Tensor]) -> dict[Layer, Tensor]:
     """Return the gradient of each layer's weights as one vector."""
-    wanted = {layer: [one for one in layer.matrices if one.requires_grad] for layer in layers}
-    flat = [one for several in wanted.values() for one in several]
-    found = iter(torch.autograd.grad(loss(), flat, materialize_grads=True))
-    return {layer: torch.cat([next(found).flatten().double() for _ in several]) for layer, several in wanted.items()}
+    wanted = [one for layer in layers for one in _trained(layer)]
+    return _joined(layers, torch.autograd.grad(loss(), wanted, allow_unused=True))
+
+
+def _trained(layer: Layer) -> list[nn.Parameter]:
+    return [one for one in layer.matrices if one.requires_grad]
+
+
+def _joined(layers: Sequence[Layer], gradients: Iterable[Tensor | None]) -> dict[Layer, Tensor]:
+    """Return the gradients of each layer's weights as one vector, given one after the other; zeros where none is."""
+    found = iter(gradients)
+
+    def flat(weight: Tensor) -> Tensor:
+        gradient = next(found)
+        return (torch.zeros_like(weight) if gradient is None else gradient).detach().flatten().double()
+
+    return {layer: torch.cat([flat(one) for one in _trained(layer)]) for layer in layers}
 
 
 def _cosine(one: Tensor, other: Tensor) -> float:

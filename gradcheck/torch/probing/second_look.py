@@ -59,8 +59,7 @@ class Again(NamedTuple):
 
     def loss_value(self) -> Tensor:
         """Return the loss of another pass."""
-        with recording(self.model) as record:
-            value: Tensor = self.run(record, nullcontext())[1]
+        value: Tensor = self.run(Recording(), nullcontext())[1]
         return value
 
 
@@ -122,11 +121,10 @@ def _what_is_saturated(found: ModelPass, again: Again) -> ModelPass:
 
 def _what_is_rounding(found: ModelPass, again: Again) -> ModelPass:
     scores = [layer for layer, kind in zip(found.layers, found.flow.kinds, strict=True) if "of scores" in kind.name]
-    tiny = [layer for layer in find_tiny(found.layers, found.gradients) if layer in scores]
-    if not tiny or found.opened:
+    if not scores or found.opened:
         return found
-
-    return found._replace(rounding=find_rounding(tiny, again.loss_value))
+    tiny = [layer for layer in find_tiny(found.layers, found.gradients) if layer in scores]
+    return found._replace(rounding=find_rounding(tiny, found.gradients, again.loss_value)) if tiny else found
 
 
 def _of_nonfinite(again: Again) -> Iterator[Cause]:

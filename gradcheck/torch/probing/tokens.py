@@ -27,19 +27,16 @@ TOKENS, EXAMPLES = 4, 2
 def judge_tokens(record: Recording, examples: int, layers: Mapping[str, int]) -> Parts:
     """Return where the tokens of an example begin to look alike, if they do at the end of a stack of attention."""
     trunk = [call for call in record.calls if call.on_trunk and _has_tokens(call, examples)]
-    shares = [
-        (call, _share_of_tokens(call.output.detach()))
-        for call in trunk
-        if trunk[-1].output.shape[:2] == call.output.shape[:2]
-    ]
-    if not shares or shares[0][1] < APART or not shares[-1][1] < ALIKE:
+    stack = [call for call in trunk if trunk[-1].output.shape[:2] == call.output.shape[:2]]
+    if not stack or _share_of_tokens(stack[0].output) < APART or not _share_of_tokens(stack[-1].output) < ALIKE:
         return Parts()
-    if not 0 < _attentions(shares[-1][0].node) <= sum(call.layer.is_vector for call, _ in shares):
+    if not 0 < _attentions(stack[-1].node) <= sum(call.layer.is_vector for call in stack):
         return Parts()
-    first = next(call for at, (call, _) in enumerate(shares) if all(share < ALIKE for _, share in shares[at:]))
+    shares = [_share_of_tokens(call.output) for call in stack]
+    first = next(call for at, call in enumerate(stack) if all(share < ALIKE for share in shares[at:]))
     place = layers.get(first.layer.name)
     cause = Cause(
-        "tokens-alike", None if place is None else (place, place), shares[-1][1], ALIKE, {"name": first.layer.name}
+        "tokens-alike", None if place is None else (place, place), shares[-1], ALIKE, {"name": first.layer.name}
     )
     return Parts("collapsed", (cause,))
 
@@ -57,7 +54,7 @@ def _attentions(end: Node) -> int:
 
 def _share_of_tokens(output: Tensor) -> float:
     """Return the share of the variance that is between an example's tokens: of (examples, tokens, features)."""
-    wide = output.double()
+    wide = output.detach().double()
     between_tokens = float((wide - wide.mean(1, keepdim=True)).square().sum())
     whole = float((wide - wide.mean((0, 1))).square().sum())
     return between_tokens / whole if whole else 1.0
