@@ -18,8 +18,8 @@ OF_TRIALS = {
     ),
     "trial-learns": Code(
         "a model that looks ill learns its own batch; value: the loss in the end",
-        "beyond a limit, but it learns: {steps} steps of Adam (rate {rate:g}) bring the loss on this batch from {first:.3g} to "
-        "{value:.3g}",
+        "beyond a limit, but it learns: {steps} steps of Adam (rate {rate:g}) bring the loss on this batch from "
+        "{first:.3g} to {value:.3g}",
     ),
     "trial-fails": Code(
         "a model that looks ill doesn't learn its own batch either; value: the loss in the end",

@@ -51,7 +51,12 @@ def test_a_graph_that_is_held_over_a_probe_can_still_be_gone_back():
 def test_an_error_inside_leaves_nothing_behind():
     model = nn.Linear(3, 3)
     before = model.weight.detach().clone()
-    with pytest.raises(KeyboardInterrupt), untouched(model), torch.no_grad():
-        model.weight.zero_()
-        raise KeyboardInterrupt
+
+    def interrupted():
+        with untouched(model), torch.no_grad():
+            model.weight.zero_()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert torch.equal(model.weight, before)
