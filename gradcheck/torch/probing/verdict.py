@@ -206,7 +206,8 @@ def _status(found: ModelPass, status: Status) -> Status:
         return "dead"
     if status == "healthy" and any(one.code == "softmax-twice" and (one.value or 1) < SHARP for one in found.of_loss):
         return "vanishing"
-    if status in ("healthy", "exploding") and typical_elasticity(flow) < ELASTICITY <= elasticity_of_end(found):
+    lost = typical_elasticity(flow) < ELASTICITY
+    if lost and (status == "exploding" or (status == "healthy" and elasticity_of_end(found) >= ELASTICITY)):
         return "vanishing"
     return status
 
