@@ -5,14 +5,13 @@ from gradcheck.explanations.topic import Example, Topic
 PROBING = (
     Topic(
         name="trial",
-        summary="a model that looks ill is trained on its batch before it is accused",
+        summary="what looks ill is trained before it is accused",
         what="A single measure may be beyond its limit in a network that trains all the same. probe then takes up to "
-        "40 steps of Adam at each of three rates, on the batch that it has, and puts the model back. If the loss "
-        "falls by 30 % (by half where the examples look alike), the model learns: it is healthy, and the report says "
-        "why. If it doesn't, the accusation is confirmed.",
-        why="Of 132 published architectures 44 were accused by limits alone. Half a minute is cheap beside a false "
-        "alarm, and a model that passes at once is never tried. Not tried: plain chains of layers, what two measures "
-        "agree on, limits of your own, gradients that are zero or not finite. --no-trial leaves it out.",
+        "40 steps of Adam at each of three rates on its batch, and puts the model back. If the loss falls by 30 % (by "
+        "half where examples look alike), it learns, and is healthy.",
+        why="Of 132 published architectures 44 were accused by limits alone; what passes at once is never tried. Not "
+        "tried: plain chains of layers, what two measures agree on, limits of your own, gradients that are zero or not "
+        "finite. --no-trial leaves it out.",
         formula=(
             "learns: loss after ≤ 0.7 min(loss at the start, entropy of the batch's labels)",
             "elasticity = ‖W‖ ‖∂L/∂W‖ / |L|, its median over the layers; lost below 1e-4",
@@ -26,7 +25,7 @@ PROBING = (
     ),
     Topic(
         name="roles",
-        summary="layers are compared with those that have the same place in other blocks",
+        summary="layers are compared with those of the same place in other blocks",
         what="Queries get less gradient than values, gates less than what they multiply, in every block alike: that "
         "says nothing of depth. So probe compares layers of one kind and one role, the path without the numbers of "
         "blocks and stages: layer1.0.conv1 and layer3.5.conv1 are both layer.conv1. Layers whose role no other of "

@@ -118,7 +118,7 @@ def diagnose(
     >>> rows = [{"loss": 2 * 0.99**step, "grad_norm": 1.2 ** max(0, step - 150)} for step in range(200)]
     >>> report = gradcheck.diagnose(rows)
     >>> report.verdict.status, report.verdict.first_step
-    ('exploding', 153)
+    ('exploding', 152)
 
     Parameters
     ----------

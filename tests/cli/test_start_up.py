@@ -131,7 +131,7 @@ def test_completion_offers_what_fits_and_nothing_else(gradcheck):
         ("explain c", ["collapsed", "chain-rule", "clipping", "columns", "clipped-scaled"]),
         ("explain initiali", ["initialisation"]),
         ("explain initializ", ["initialization"]),  # another name, where no topic begins so
-        ("explain nothing", []),
+        ("explain nonsense", []),
     ]:
         assert gradcheck("", **completion("bash", line)).stdout.split() == offered, line
 
