@@ -34,8 +34,8 @@ PROBING = (
         why="Compared by kind alone, a third of the published architectures lose decades between the roles of one "
         "block. A gate that never opens, because another zero is before or after it, is named.",
         formula=("span of a role = log10(largest gradient / smallest), the widest role counts",),
-        examples=(Example("simulate --residual", "healthy", "span 1.0"),),
-        try_next=(Example("simulate --depth 50", "vanishing", "span 30.9"),),
+        examples=(Example("simulate --depth 50", "vanishing", "span 30.9"),),
+        try_next=(Example("simulate --residual", "healthy", "span 1.0"),),
         references=("Zhang, Dauphin & Ma 2019", "Bachlechner et al. 2021", "Peebles & Xie 2023"),
         related=("trial", "residual", "columns"),
         aliases=("role", "gates", "gate", "gates-shut", "opened"),
