@@ -19,10 +19,10 @@ class TrainingRecord(Record):
 
 
 class TrialRecord(Record):
-    """Training on the batch, tried before a model is accused: 40 steps of Adam at each of two rates at most."""
+    """Training on the batch, tried before a model is accused: 40 steps of Adam at each of three rates at most."""
 
     first: float = item("the loss at the start")
-    constant: float | None = item("the loss of outputs that are all zero; null: unknown")
+    constant: float | None = item("what a constant answer costs, or else outputs that are all zero; null: unknown")
     last: float | None = item("the loss in the end, the median of the last five; null: not finite")
     rate: float = item("the learning rate that did better")
     steps: int = item("taken at that rate", minimum=1)

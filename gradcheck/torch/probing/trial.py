@@ -15,9 +15,8 @@ from gradcheck.torch.probing.state import untouched
 STEPS, RATES = 40, (1e-3, 1e-2, 1e-4)
 
 #: It learns where the loss falls by this share of the smaller one of its start and what the labels' frequencies as the
-#: answer cost: published
-#: architectures that are suspected do within 5 to 20 steps, those that don't train never (benchmarks/zoo.py). Where the
-#: examples look alike, the few directions that are left allow some fall.
+#: answer cost: published architectures that are suspected do within 5 to 35 steps, those that don't train never
+#: (benchmarks/zoo.py). Where the examples look alike, the few directions that are left allow some fall.
 FALLS_BY, COLLAPSED_FALLS_BY = 0.3, 0.5
 
 #: Its first loss must not be above a constant answer's by more than this factor: a model that starts at thousands
