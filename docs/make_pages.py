@@ -56,7 +56,7 @@ def pages() -> Iterator[tuple[str, str]]:
 
 
 def moved(document: str) -> str:
-    """Return a document of the repository with its links as they are on its page; of a file that has no page the text."""
+    """Return a document with its links as they are on its page; where a file has no page, the text alone."""
     home, page = Path(document).parent, Path("docs/generated", ELSEWHERE[document])
 
     def link(found: re.Match[str]) -> str:

@@ -1,4 +1,4 @@
-"""A test of a model's gradients, with the fixture that gradcheck's pytest plugin brings: ``pytest test_gradients.py``."""
+"""A test of a model's gradients, with the fixture of gradcheck's pytest plugin: ``pytest test_gradients.py``."""
 
 import torch
 from models import healthy

@@ -14,7 +14,7 @@ inputs = torch.randn(512, 32)
 targets = inputs[:, :10].argmax(dim=1)
 
 with gradcheck.torch.Recorder(model, "run.jsonl", every=1, overwrite=True) as recorder:
-    for step in range(120):
+    for _ in range(120):
         chosen = torch.randint(512, (64,))
         optimizer.zero_grad()
         loss = criterion(model(inputs[chosen]), targets[chosen])

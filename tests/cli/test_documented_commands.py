@@ -1,7 +1,7 @@
 """What README, tutorial and examples show is what one gets who types it.
 
-Blocks of ``sh`` and ``python`` are run one after the other in a copy of the examples; a block of ``text`` is what the one
-before it prints, where a line ``…`` stands for any lines. Those without such a line can be written anew::
+Blocks of ``sh`` and ``python`` are run one after the other in a copy of the examples; a block of ``text`` is what the
+one before it prints, where a line ``…`` stands for any lines. Those without such a line can be written anew::
 
     GRADCHECK_UPDATE_GOLDEN=1 pytest tests/cli/test_documented_commands.py
 """
