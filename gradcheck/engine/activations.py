@@ -10,9 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradcheck.engine.pieces import PIECE, in_pieces
-from gradcheck.engine.special import normal_cdf, normal_density
+from gradcheck.engine.pieces import in_pieces
+from gradcheck.engine.special import normal_cdf_and_density
 from gradcheck.engine.types import Array
+
+#: Numbers of a piece of which an activation's intermediate results stay in a core's cache.
+CACHED = 1 << 14
 
 LEAK = 0.01  # slope of leaky_relu below zero: Maas, Hannun & Ng 2013
 # λ and α for which mean 0 and variance 1 are a fixed point: Klambauer et al. 2017, eq. 14
@@ -41,7 +44,7 @@ class Activation(NamedTuple):
 
     def __call__(self, z: Array) -> tuple[Array, Array]:
         """Return φ(z) and φ'(z), of a large z piece by piece."""
-        if z.size <= PIECE:
+        if z.size <= CACHED:
             return self.evaluate(z)
         flat = z.reshape(-1)
         value, slope = np.empty_like(flat), np.empty_like(flat)
@@ -49,7 +52,7 @@ class Activation(NamedTuple):
         def evaluate(piece: slice) -> None:
             value[piece], slope[piece] = self.evaluate(flat[piece])
 
-        in_pieces(flat.size, evaluate)
+        in_pieces(flat.size, evaluate, CACHED)
         return value.reshape(z.shape), slope.reshape(z.shape)
 
 
@@ -119,8 +122,11 @@ def selu(z: Array) -> tuple[Array, Array]:
 
 def gelu(z: Array) -> tuple[Array, Array]:
     """Return z·Φ(z) and Φ(z) + z·Φ'(z), Φ the standard normal distribution (no tanh approximation)."""
-    cdf = normal_cdf(z)
-    return z * cdf, cdf + z * normal_density(z)
+    cdf, slope = normal_cdf_and_density(z)
+    slope *= z
+    slope += cdf
+    cdf *= z
+    return cdf, slope
 
 
 def silu(z: Array) -> tuple[Array, Array]:

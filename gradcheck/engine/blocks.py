@@ -27,6 +27,11 @@ class HiddenLayer(NamedTuple):
     activation: Activation
     skip_scale: float | None = None
 
+    @property
+    def maps(self) -> tuple[Linear, ...]:
+        """Its linear map."""
+        return (self.linear,)
+
     def __call__(self, x: Array) -> LayerPass:
         """Pass x forward, (batch, fan_in)."""
         z, through_linear = self.linear(x)
@@ -41,4 +46,4 @@ class HiddenLayer(NamedTuple):
             return Cotangents(at_z, at_x if scale is None else delta + at_x, ((x, at_z),))
 
         output = y if scale is None else x + scale * y
-        return LayerPass(z, output, output, pullback, (self.linear,), ((slope, self.activation.steepest),))
+        return LayerPass(z, output, output, pullback, self.maps, ((slope, self.activation.steepest),))

@@ -102,11 +102,11 @@ class Law(NamedTuple):
 
     def bias(self, seed: int, layer: int, fan_in: int, fan_out: int, dtype: str = "float64") -> Array | None:
         """Draw the biases (fan_out,) of a layer; None if they are all zero."""
-        generator = random_stream(seed, BIAS_STREAM, layer)
         if self.bias_std > 0:
+            generator = random_stream(seed, BIAS_STREAM, layer)
             return (generator.standard_normal(fan_out) * self.bias_std).astype(dtype, copy=False)
         if self.init == "torch_default":
-            bound = 1 / math.sqrt(fan_in)
+            generator, bound = random_stream(seed, BIAS_STREAM, layer), 1 / math.sqrt(fan_in)
             return generator.uniform(-bound, bound, fan_out).astype(dtype, copy=False)
         return None
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, NamedTuple, Protocol, TypeVar
+
+import numpy as np
 
 from gradcheck.engine.linear import Linear
 from gradcheck.engine.magnitude import Scaled, rescaled
@@ -54,6 +57,12 @@ class LayerPass(NamedTuple):
     maps: tuple[Linear, ...] = ()
     slopes: tuple[tuple[Array, float], ...] = ()
 
+    @property
+    def lean(self) -> LayerPass:
+        """What the way back needs of it, without the arrays that have been measured."""
+        nothing = np.empty(0)
+        return self._replace(preactivation=nothing, output=nothing, activity=nothing, slopes=())
+
 
 class Layer(Protocol):
     """A layer, or a time step, of one batch."""
@@ -95,6 +104,10 @@ class Layered(Protocol):
     def fans(self) -> Sequence[tuple[int, int]]:
         """fan_in and fan_out of each layer."""
 
+    @property
+    def weightless(self) -> bool:
+        """Whether its linear maps hold no matrix, so that a layer costs little until a batch is passed through it."""
+
     def kept(self, rows: int) -> Sequence[int]:
         """How many numbers each layer holds from the forward pass to the backward pass, its weights among them."""
 
@@ -106,10 +119,20 @@ class Layered(Protocol):
         """The linear map from the last layer to the outputs."""
 
 
+#: Layers ahead whose random numbers are begun; a transformer has no numbers at every third point.
+AHEAD = 2
+
+
 def forward(network: Layered, x: Array, layers: range) -> Iterator[LayerPass]:
     """Pass x forward through some of the layers."""
+    coming = deque[Layer]()
     for layer in layers:
-        layer_pass = network.hidden(layer)(x)
+        last = min(layer + AHEAD, layers.stop - 1) if network.weightless else layer
+        for ahead in range(layer + len(coming), last + 1):
+            coming.append(network.hidden(ahead))
+            for one in getattr(coming[-1], "maps", ()):
+                one.begin(len(x))
+        layer_pass = coming.popleft()(x)
         yield layer_pass
         x = layer_pass.output
 
@@ -125,8 +148,12 @@ def backward(passes: Sequence[LayerPass], delta: Scaled) -> Iterator[Cotangents[
     delta : Scaled
         ∂𝓛/∂output of the last of them.
     """
-    for layer_pass in reversed(passes):
-        cotangents, exponent = layer_pass.pullback(delta.mantissa), delta.exponent
+    coming = list(passes)  # those of which nothing has been begun
+    for at in range(len(passes) - 1, -1, -1):
+        while len(coming) > max(0, at - AHEAD):
+            for one in coming.pop().maps:
+                one.begin(len(delta.mantissa), back=True)
+        cotangents, exponent = passes[at].pullback(delta.mantissa), delta.exponent
         delta = rescaled(cotangents.at_x, exponent)
         products = tuple((rescaled(x), rescaled(at_product, exponent)) for x, at_product in cotangents.products)
         yield Cotangents(rescaled(cotangents.at_z, exponent), delta, products)

@@ -6,11 +6,20 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from gradcheck.engine.gram import gram
 from gradcheck.engine.initializers import BACKWARD_STREAM, FORWARD_STREAM
-from gradcheck.engine.magnitude import Scaled, inner, log10_joint_norm, log10_magnitude, log10_norm, sum_of_squares
+from gradcheck.engine.magnitude import (
+    Scaled,
+    inner,
+    log10_joint_norm,
+    log10_magnitude,
+    log10_norm,
+    rescaled,
+    sum_of_squares,
+)
 from gradcheck.engine.noise import Noise
 from gradcheck.engine.pieces import contraction, product
-from gradcheck.engine.subspaces import gram_root, orthonormalised, row_space
+from gradcheck.engine.subspaces import gram_root, orthonormalised, row_space, triangular_roots
 from gradcheck.engine.types import Array, Pullback
 
 #: What a linear map's weights and biases are called.
@@ -22,6 +31,9 @@ class Linear(Protocol):
 
     def __call__(self, x: Array, /) -> tuple[Array, Pullback]:
         """Return x W + b (batch, fan_out) and the pullback δ ↦ δ Wᵀ."""
+
+    def begin(self, rows: int, *, back: bool = False) -> None:
+        """Have other threads begin what a pass of so many rows needs, forward or back."""
 
     @property
     def log10_weight_norm(self) -> float:
@@ -52,6 +64,9 @@ class Dense(NamedTuple):
         if self.bias is not None:
             z += self.bias
         return z, lambda delta: product(delta, self.weight.T)
+
+    def begin(self, rows: int, *, back: bool = False) -> None:
+        """Do nothing: the matrix is there."""
 
     def gradient(self, x: Array, delta: Array) -> tuple[Array, ...]:
         """Return ∂𝓛/∂W = xᵀ δ and, where there is a bias, ∂𝓛/∂b, for x (batch, fan_in) and δ (batch, fan_out)."""
@@ -99,14 +114,46 @@ class Weightless(NamedTuple):
 
     def __call__(self, x: Array) -> tuple[Array, Pullback]:
         """Return x W + b (batch, fan_out) and the pullback δ ↦ δ Wᵀ."""
-        z, unscaled = self._frame(x) if self.haar else self._gaussian(x)
-        z *= self.scale
+        z, pullback = self._frame(x) if self.haar else self._gaussian(x) or self._dependent(x)
+        if not isinstance(self.scale, float):  # each output has its own
+            z *= self.scale
         if self.bias is not None:
             z += self.bias
-        return z, lambda delta: unscaled(delta * self.scale)
+        return z, pullback if isinstance(self.scale, float) else lambda delta: pullback(delta * self.scale)
 
-    def _gaussian(self, x: Array) -> tuple[Array, Pullback]:
-        """Return x W and its pullback for W of independent N(0, 1) entries."""
+    def begin(self, rows: int, *, back: bool = False) -> None:
+        """Have other threads begin to draw what a pass of so many rows needs, forward or back."""
+        if not self.haar:
+            self.noise.begin(*((BACKWARD_STREAM, rows, self.fan_in) if back else (FORWARD_STREAM, rows, self.fan_out)))
+
+    @property
+    def _factor(self) -> float:
+        """What multiplies all weights alike."""
+        return self.scale if isinstance(self.scale, float) else 1.0
+
+    def _gaussian(self, x: Array) -> tuple[Array, Pullback] | None:
+        """Return x W and its pullback for W of independent N(0, factor²) entries, if the examples are independent.
+
+        Q = C⁻¹ X is never computed: X = C Q and M = N give z = C N, and D Wᵀ = R Ñ + (D Nᵀ − R Ñ Qᵀ) C⁻¹ X, where
+        R Rᵀ = D Dᵀ and N, Ñ are independent normal numbers.
+        """
+        X, exponent = rescaled(x)
+        roots = triangular_roots(X)
+        if roots is None:
+            return None
+        C, inverse = roots
+        factor, dtype = self._factor, x.dtype
+        N = self.noise(FORWARD_STREAM, len(x), self.fan_out)
+
+        def pullback(delta: Array) -> Array:
+            R, fresh = gram_root(delta), self.noise(BACKWARD_STREAM, len(delta), self.fan_in)
+            along = (contraction(delta, N) - R @ contraction(fresh, X) @ inverse.T) @ inverse
+            return product((factor * R).astype(dtype, copy=False), fresh, (factor * along).astype(dtype, copy=False), X)
+
+        return product(np.ldexp(factor * C, exponent).astype(dtype, copy=False), N), pullback
+
+    def _dependent(self, x: Array) -> tuple[Array, Pullback]:
+        """Return the same for any x, from a basis of the space that the examples span."""
         C, Q, V = row_space(x)
         V = V.astype(x.dtype, copy=False)
         N = self.noise(FORWARD_STREAM, len(V), self.fan_out)  # M = Vᵀ N, which rounding of V doesn't change
@@ -114,16 +161,17 @@ class Weightless(NamedTuple):
         def pullback(delta: Array) -> Array:
             fresh = product(gram_root(delta), self.noise(BACKWARD_STREAM, len(delta), self.fan_in))  # D W̃ᵀ
             fresh += product(contraction(delta, N) @ V - contraction(fresh, Q), Q)
-            return fresh
+            return fresh * x.dtype.type(self._factor)
 
-        return product(C @ V.T, N), pullback
+        return product(C @ V.T * x.dtype.type(self._factor), N), pullback
 
     def _frame(self, x: Array) -> tuple[Array, Pullback]:
-        """Return x W and its pullback for a Haar frame W: the corner of a square one, as long as the longer side.
+        """Return x W and its pullback for a Haar frame W times the factor.
 
-        Given Q W = M, what is orthogonal to the rows of M goes to a uniform frame orthogonal to Q.
+        It is the corner of a square frame, as long as the longer side. Given Q W = M, what is orthogonal to the rows of
+        M goes to a uniform frame orthogonal to Q.
         """
-        size = max(self.fan_in, self.fan_out)
+        size, factor = max(self.fan_in, self.fan_out), x.dtype.type(self._factor)
         C, Q, V = row_space(_padded(x, size))
         M = orthonormalised(self._turned(FORWARD_STREAM, V, size))
 
@@ -132,9 +180,9 @@ class Weightless(NamedTuple):
             along = contraction(D, M)
             across, _, directions = row_space(D - product(along, M), beside=D, most=size - len(Q))
             fresh = orthonormalised(self._turned(BACKWARD_STREAM, directions, size), against=Q)
-            return (product(along, Q) + product(across, fresh))[:, : self.fan_in]
+            return product(along * factor, Q, across * factor, fresh)[:, : self.fan_in]
 
-        return product(C, M)[:, : self.fan_out], pullback
+        return product(C * factor, M)[:, : self.fan_out], pullback
 
     def _turned(self, purpose: int, directions: Array, columns: int) -> Array:
         """Return independent N(0, 1) entries, (rank, columns), which turn as the directions (rows, rank) do."""
@@ -181,6 +229,11 @@ class Beside(NamedTuple):
             return total
 
         return z, pullback
+
+    def begin(self, rows: int, *, back: bool = False) -> None:
+        """Have other threads begin what a pass of so many rows needs, forward or back."""
+        for one in self.maps:
+            one.begin(rows, back=back)
 
     @property
     def log10_weight_norm(self) -> float:
@@ -232,7 +285,7 @@ def log10_weight_gradient_norm(x: Scaled, delta: Scaled) -> float:
     """
     (X, x_exponent), (D, delta_exponent) = x, delta
     (batch, fan_in), fan_out = X.shape, D.shape[1]
-    if batch * (fan_in + fan_out) >= fan_in * fan_out:
+    if batch * (fan_in + fan_out) >= 2 * fan_in * fan_out:  # a Gram matrix is symmetric: half of it is computed
         square = sum_of_squares(product(X.T, D))
     else:
         square = _square_by_gram_matrices(X, D) or sum_of_squares(product(row_space(X).coordinates.T, D))
@@ -241,8 +294,7 @@ def log10_weight_gradient_norm(x: Scaled, delta: Scaled) -> float:
 
 def _square_by_gram_matrices(X: Array, D: Array) -> float | None:
     """Return ‖Xᵀ D‖² from the Gram matrices; None where cancellation makes that inexact."""
-    gram_x, gram_delta = contraction(X, X), contraction(D, D)
+    gram_x, gram_delta = gram(X), gram(D)
     square = inner(gram_x, gram_delta)
     largest = math.sqrt(sum_of_squares(gram_x) * sum_of_squares(gram_delta))
-    kept = 1e-3 if X.dtype == np.float64 else 1e-2  # rounding stays below 1e-10, 1e-4
-    return square if square > kept * largest else None
+    return square if square > 1e-3 * largest else None  # rounding stays below 1e-10

@@ -15,7 +15,7 @@ from gradcheck.engine.layered import Units, forward
 from gradcheck.engine.linear import Dense, Gradient, Linear, Names, Weightless
 from gradcheck.engine.loss import Loss
 from gradcheck.engine.noise import Noise
-from gradcheck.engine.normalization import NORMS
+from gradcheck.engine.normalization import NORMS, none
 from gradcheck.engine.types import Array, Block
 
 if TYPE_CHECKING:  # the engine runs without the rest of the package
@@ -68,9 +68,10 @@ class Network(NamedTuple):
         return list(pairwise(self.widths[:-1]))
 
     def kept(self, rows: int) -> list[int]:
-        """How many numbers each layer holds: its weights, or what it has drawn of them; z, its slope, what is made."""
-        drawn = [rows * (fan_in + fan_out) if self.weightless else fan_in * fan_out for fan_in, fan_out in self.fans]
-        return [numbers + 4 * rows * fan_out for numbers, (_, fan_out) in zip(drawn, self.fans, strict=True)]
+        """How many numbers each layer holds: its weights, or what it has drawn of them; its output, slope and norm."""
+        drawn = [rows * fan_out if self.weightless else fan_in * fan_out for fan_in, fan_out in self.fans]
+        of_row = 2 if self.norm is none else 3
+        return [numbers + of_row * rows * fan_out for numbers, (_, fan_out) in zip(drawn, self.fans, strict=True)]
 
     def unrolled(self, inputs: Array) -> tuple[Network, Array]:
         """Return the network laid out in layers, as it is already, and what its first layer is given."""

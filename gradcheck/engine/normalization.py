@@ -36,6 +36,13 @@ def _tamed(z: Array) -> tuple[Array, float]:
     return (mantissa, 2.0**-exponent) if exponent > 0 else (z, 1.0)
 
 
+def _mean_product(a: Array, b: Array, axis: int) -> Array:
+    """Return the mean of a·b along an axis, which is kept."""
+    total: Array = np.einsum("ij,ij->j" if axis == 0 else "ij,ij->i", a, b)
+    mean: Array = np.expand_dims(total / a.shape[axis], axis)
+    return mean
+
+
 def _standardize(axis: int) -> Block:
     """Return the block ẑ = (z − mean)/√(variance + ε) along an axis, with the biased variance.
 
@@ -44,13 +51,15 @@ def _standardize(axis: int) -> Block:
 
     def block(z: Array) -> tuple[Array, Pullback]:
         tame, factor = _tamed(z)
-        centred = tame - tame.mean(axis, keepdims=True)
-        scale: Array = 1 / np.sqrt(np.square(centred).mean(axis, keepdims=True) + EPSILON * factor**2)
-        unit = centred * scale
+        unit = tame - tame.mean(axis, keepdims=True)
+        scale: Array = 1 / np.sqrt(_mean_product(unit, unit, axis) + EPSILON * factor**2)
+        unit *= scale
 
         def pullback(delta: Array) -> Array:
-            along = (delta * unit).mean(axis, keepdims=True)
-            tangent: Array = (delta - delta.mean(axis, keepdims=True) - unit * along) * (scale * factor)
+            tangent: Array = unit * -_mean_product(delta, unit, axis)
+            tangent += delta
+            tangent -= delta.mean(axis, keepdims=True)
+            tangent *= scale * factor
             return tangent
 
         return unit, pullback
@@ -61,9 +70,16 @@ def _standardize(axis: int) -> Block:
 def rms(z: Array) -> tuple[Array, Pullback]:
     """Return z/√(mean z² + ε) over the units of each example."""
     tame, factor = _tamed(z)
-    scale = 1 / np.sqrt(np.square(tame).mean(1, keepdims=True) + EPSILON * factor**2)
+    scale = 1 / np.sqrt(_mean_product(tame, tame, 1) + EPSILON * factor**2)
     unit = tame * scale
-    return unit, lambda delta: (delta - unit * (delta * unit).mean(1, keepdims=True)) * (scale * factor)
+
+    def pullback(delta: Array) -> Array:
+        tangent: Array = unit * -_mean_product(delta, unit, 1)
+        tangent += delta
+        tangent *= scale * factor
+        return tangent
+
+    return unit, pullback
 
 
 NORMS: dict[str, Normalization] = {

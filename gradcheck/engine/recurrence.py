@@ -93,6 +93,11 @@ class Unrolled(NamedTuple):
         return Units("step", shared=True)
 
     @property
+    def weightless(self) -> bool:
+        """Its matrices are stored."""
+        return False
+
+    @property
     def depth(self) -> int:
         """Number of time steps."""
         return len(self.sequence)

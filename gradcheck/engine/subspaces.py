@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gradcheck.engine.diversity import ROUNDING
+from gradcheck.engine.gram import gram
 from gradcheck.engine.magnitude import rescaled
 from gradcheck.engine.pieces import contraction, product
 from gradcheck.engine.types import Array
@@ -57,16 +58,16 @@ def row_space(x: Array, beside: Array | None = None, most: int | None = None) ->
     example counts relative to its own length.
     """
     mantissa, exponent = rescaled(x)
-    gram = _gram(mantissa)
-    lengths = _lengths(gram)
+    products = gram(mantissa)
+    lengths = _lengths(products)
     if beside is not None:
         theirs, power = rescaled(beside)
-        lengths = np.ldexp(_lengths(_gram(theirs)), power - exponent)
+        lengths = np.ldexp(_lengths(gram(theirs)), power - exponent)
     rest, coordinates, basis = mantissa, mantissa[:, :0], mantissa[:0]
     turn: Array = np.empty((0, 0))
     rounding = len(x) * (ROUNDING * np.finfo(x.dtype).eps) ** 2  # of the squared lengths of all examples
     while room := (x.shape[1] if most is None else most) - len(basis):
-        shares, directions = np.linalg.eigh(gram / lengths / lengths.T)
+        shares, directions = np.linalg.eigh(products / lengths / lengths.T)
         known = np.flatnonzero(shares > max(rounding, TRUSTED * shares[-1]))[-room:]
         if not known.size:
             break
@@ -78,14 +79,50 @@ def row_space(x: Array, beside: Array | None = None, most: int | None = None) ->
         basis, turn = np.vstack([basis, found]), _block_diagonal(turn, directions)
         for _ in range(2):
             rest = rest - product(contraction(rest, basis), basis)
-        coordinates, gram = contraction(mantissa, basis), _gram(rest)
+        coordinates, products = contraction(mantissa, basis), gram(rest)
     return RowSpace(np.ldexp(_zero_where(mantissa, coordinates), exponent), basis, turn)
+
+
+class Roots(NamedTuple):
+    """A triangular C with C Cᵀ = x xᵀ, and C⁻¹; both (batch, batch), in float64."""
+
+    root: Array
+    inverse: Array
+
+
+def triangular_roots(x: Array) -> Roots | None:
+    """Return C and C⁻¹ with x = C Q, the rows of Q = C⁻¹ x orthonormal.
+
+    None where the examples, each relative to its length, are too near to being dependent: the squares of the
+    coefficients that make Q of them would add up to more than 1/TRUSTED.
+    """
+    lengths = _lengths(gram(x))
+    root = _cholesky(x, lengths)
+    if root is None:
+        return None
+    inverse = np.linalg.inv(root)
+    if not np.vdot(inverse, inverse) < 1 / TRUSTED:
+        return None
+    return Roots(lengths * root, inverse / lengths.T)
+
+
+def _cholesky(x: Array, lengths: Array) -> Array | None:
+    """Return the triangular root of the examples' cosines; None where one is nearly in the span of those before it.
+
+    It takes a tenth of the time of an eigendecomposition.
+    """
+    try:
+        root = np.linalg.cholesky(gram(x) / lengths / lengths.T)
+    except np.linalg.LinAlgError:  # dependent, or not finite
+        return None
+    return root if root.diagonal().min(initial=1.0) ** 2 > TRUSTED else None
 
 
 def gram_root(x: Array) -> Array:
     """Return C with C Cᵀ = x xᵀ: x in coordinates of an orthonormal basis that need not be known.
 
-    Up to the examples' lengths it is the symmetric root, which is continuous in x: rounding doesn't change the draw.
+    Where the examples are clearly independent it is triangular, else, up to their lengths, symmetric. Both are
+    continuous in x: rounding doesn't change the draw.
 
     Parameters
     ----------
@@ -98,9 +135,11 @@ def gram_root(x: Array) -> Array:
         (batch, batch), in the type of x.
     """
     mantissa, exponent = rescaled(x)
-    gram = _gram(mantissa)
-    lengths = _lengths(gram)
-    shares, directions = np.linalg.eigh(gram / lengths / lengths.T)
+    lengths = _lengths(gram(mantissa))
+    triangular = _cholesky(mantissa, lengths)
+    if triangular is not None:
+        return np.ldexp((lengths * triangular).astype(x.dtype, copy=False), exponent)
+    shares, directions = np.linalg.eigh(gram(mantissa) / lengths / lengths.T)
     root = (lengths * directions * np.sqrt(np.maximum(shares, 0)) @ directions.T).astype(x.dtype, copy=False)
     return np.ldexp(_zero_where(mantissa, root), exponent)
 
@@ -110,15 +149,9 @@ def _block_diagonal(a: Array, b: Array) -> Array:
     return np.block([[a, np.zeros((len(a), b.shape[1]))], [np.zeros((len(b), a.shape[1])), b]])
 
 
-def _gram(x: Array) -> Array:
-    """Return x xᵀ, (batch, batch), in float64."""
-    wide = x.astype(np.float64, copy=False)
-    return contraction(wide, wide)
-
-
-def _lengths(gram: Array) -> Array:
-    """Return the length of each example, (batch, 1); 1 for one that is zero."""
-    lengths = np.sqrt(np.diagonal(gram))[:, None]
+def _lengths(products: Array) -> Array:
+    """Return the length of each example, (batch, 1), from the Gram matrix; 1 for one that is zero."""
+    lengths = np.sqrt(np.diagonal(products))[:, None]
     return np.where(lengths > 0, lengths, 1.0)
 
 
@@ -144,7 +177,7 @@ def orthonormalised(x: Array, against: Array | None = None) -> Array:
     while True:
         if against is not None:
             frame = frame - product(contraction(frame, against), against)
-        shares, directions = np.linalg.eigh(_gram(frame))
+        shares, directions = np.linalg.eigh(gram(frame))
         if not len(shares):
             return frame
         frame = product(((directions / np.sqrt(shares)) @ directions.T).astype(x.dtype, copy=False), frame)

@@ -132,20 +132,31 @@ class Sublayer(NamedTuple):
     branch_scale: float = 1.0
     stream_scale: float = 1.0
 
+    @property
+    def maps(self) -> tuple[Linear, ...]:
+        """Its linear maps, first to last."""
+        return self.branch.maps
+
     def __call__(self, x: Array) -> LayerPass:
         """Pass x (rows, width) forward; the flow point is what the branch adds to the stream."""
         normalised, through_before = self.before(x)
         branch_pass = self.branch(normalised)
         y, through_after = self.after(branch_pass.output)
-        added = self.branch_scale * y
-        output, through_outer = self.outer(self.stream_scale * x + added)
+        added = _times(self.branch_scale, y)
+        output, through_outer = self.outer(_times(self.stream_scale, x) + added)
+        through_branch = branch_pass.pullback
 
         def pullback(delta: Array) -> Cotangents[Array]:
             at_added = through_outer(delta)
-            at_normalised, products = branch_pass.pullback(through_after(self.branch_scale * at_added))
-            return Cotangents(at_added, self.stream_scale * at_added + through_before(at_normalised), products)
+            at_normalised, products = through_branch(through_after(_times(self.branch_scale, at_added)))
+            return Cotangents(at_added, _times(self.stream_scale, at_added) + through_before(at_normalised), products)
 
-        return LayerPass(added, output, added, pullback, self.branch.maps, branch_pass.slopes)
+        return LayerPass(added, output, added, pullback, self.maps, branch_pass.slopes)
+
+
+def _times(scale: float, x: Array) -> Array:
+    """Return scale·x; at scale 1 x itself."""
+    return x if scale == 1 else scale * x
 
 
 def residual_point(x: Array) -> LayerPass:
@@ -191,6 +202,8 @@ class Stack(NamedTuple):
         From the last point to the logits.
     numbers : callable
         Rows ↦ how many numbers an attention and an MLP sublayer hold.
+    weightless : bool
+        The linear maps hold no matrix.
     """
 
     blocks: int
@@ -199,6 +212,7 @@ class Stack(NamedTuple):
     ending: Ending
     readout: Linear
     numbers: Callable[[int], tuple[int, int]]
+    weightless: bool = False
 
     @property
     def units(self) -> Units:

@@ -99,7 +99,7 @@ MEASURES = (
         "orthogonal W, so they are drawn from it and W never is. Exact in distribution; for one seed another "
         "network than the dense one.",
         why="50 layers of 4096 have 0.8 billion weights, 6.6 GB; this takes about a second. --layers auto does so "
-        "from width 512 on, where the width is at least 8 times the batch; dense and weightless force either.",
+        "from width 256 on, where the width is at least 8 times the batch; dense and weightless force either.",
         formula=(
             "X = C Q, Q orthonormal rows:  X W = C M,  M ~ N(0, s²)",
             "D Wᵀ = (D Mᵀ) Q + D Vᵀ (1 − QᵀQ),  V a fresh copy of W",

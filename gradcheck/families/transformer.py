@@ -65,7 +65,8 @@ class TransformerNetwork(NamedTuple):
         if spec.positions in ("learned", "sinusoidal"):
             start += np.tile(self._positions(), (len(inputs), 1))
         ending = Ending(self._norm(spec.norm_placement != "post"), 1 if spec.patch is None else spec.tokens)
-        return Stack(spec.blocks, spec.model_width, self.sublayer, ending, readout, self._numbers), start
+        shape, weightless = (spec.blocks, spec.model_width), self.drawing.weightless
+        return Stack(*shape, self.sublayer, ending, readout, self._numbers, weightless), start
 
     def sublayer(self, number: int) -> Sublayer:
         """Return the attention (1, 3, …) or MLP (2, 4, …) sublayer."""
@@ -104,12 +105,13 @@ class TransformerNetwork(NamedTuple):
         projected, expanded = width + 2 * spec.key_width, spec.mlp_width * (2 if spec.gated else 1)
 
         def maps(*fans: tuple[int, int]) -> int:
-            return sum(rows * (one + other) if self.drawing.weightless else one * other for one, other in fans)
+            return sum(rows * other if self.drawing.weightless else one * other for one, other in fans)
 
         attention = maps((width, projected), (width, width))
         mlp = maps((width, expanded), (spec.mlp_width, width))
-        of_attention = 5 * width + 2 * projected + 2 * spec.heads * spec.tokens
-        return attention + rows * of_attention, mlp + rows * (5 * width + 2 * expanded + 2 * spec.mlp_width)
+        of_attention = 2 * width + (1 + (spec.positions == "rotary")) * projected + spec.heads * spec.tokens
+        of_mlp = width + (expanded + 3 * spec.mlp_width if spec.gated else 2 * spec.mlp_width)
+        return attention + rows * of_attention, mlp + rows * of_mlp
 
     # ---- the two ends
 

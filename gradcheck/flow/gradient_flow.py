@@ -5,52 +5,40 @@ came from nor how it is shown.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from gradcheck.engine.diversity import effective_rank, mean_cosine
-from gradcheck.engine.layered import Cotangents, Layered, LayerPass, backward, forward
+from gradcheck.engine.gram import gram, is_wide
+from gradcheck.engine.layered import Layered, LayerPass, backward, forward
 from gradcheck.engine.linear import Linear, log10_weight_gradient_norm
 from gradcheck.engine.loss import Loss, mean_square
-from gradcheck.engine.magnitude import Scaled, log10_joint_norm, log10_rms, log10_std, rescaled, sum_of_squares
+from gradcheck.engine.magnitude import (
+    Scaled,
+    log10_rms,
+    rescaled,
+    sum_of_squares,
+)
+from gradcheck.engine.memory import keep_freed_memory
 from gradcheck.engine.types import Array
+from gradcheck.flow.layer_flow import SATURATED_BELOW as SATURATED_BELOW
+from gradcheck.flow.layer_flow import LayerFlow as LayerFlow
+from gradcheck.flow.layer_flow import forward_flow, with_gradient
 
 #: One number for each layer, first to last.
 PerLayer = npt.NDArray[np.float64]
 
-#: An entry is saturated where |φ'| is below this part of the activation's largest.
-SATURATED_BELOW = 0.01
-
 #: Bytes of weights and passes that are held at once; a larger network is passed through in segments, forward twice.
-MEMORY = 512 * 2**20
+MEMORY = 1600 * 2**20
 
 #: How much longer a layer's backward pass takes than its forward pass, its measurements among it.
 BACKWARD_WORK = 2.5
 
 #: Called with the share of the work that is done, 0 to 1, to show the progress of a long run.
 Tick = Callable[[float], None]
-
-
-class LayerFlow(NamedTuple):
-    """What is measured at one hidden layer (definitions: ``gradcheck.flow.quantities``).
-
-    The logarithm of an exact zero is −inf. What doesn't exist (the cosine of a single example, anything after
-    an overflow) is nan.
-    """
-
-    log10_preactivation_std: float = math.nan
-    log10_activation_rms: float = math.nan
-    input_cosine: float = math.nan
-    effective_rank: float = math.nan
-    dead_fraction: float = math.nan
-    saturated_fraction: float = math.nan
-    log10_gradient_rms: float = math.nan
-    log10_weight_norm: float = math.nan
-    log10_weight_gradient_norm: float = math.nan
 
 
 class OutputFlow(NamedTuple):
@@ -186,60 +174,83 @@ def measure(
     -------
     GradientFlow
     """
+    if network.weightless:
+        keep_freed_memory()
     with np.errstate(all="ignore"):  # over- and underflow are measured, not warned of
         work = network.depth * (1 + BACKWARD_WORK)
-        starts, segments, passes, obstacle = _forward_passes(network, inputs, memory, lambda done: tick(done / work))
+        forth = _forward_passes(network, inputs, memory, lambda done: tick(done / work))
+        layers, starts, segments, passes, obstacle = forth
+        del forth  # else the last segment's passes would be held until the end
         output, delta, obstacle = _turn(network, starts[-1], loss, obstacle)
-        layers: list[LayerFlow] = []
         for start, segment in zip(starts[-2::-1], segments[::-1], strict=True):
-            passes = passes or list(forward(network, start, segment))
-            for layer_pass, back in zip(reversed(passes), backward(passes, delta), strict=True):
-                layers.append(_layer_flow(layer_pass, back))
-                delta = back.at_x
-                tick((network.depth + len(layers) * BACKWARD_WORK) / work)
+            passes = passes or [layer_pass.lean for layer_pass in forward(network, start, segment)]
+            indices = range(segment.stop - 2, segment.start - 2, -1)
+            for index, back in zip(indices, backward(passes, delta), strict=True):
+                layers[index], delta = with_gradient(layers[index], back), back.at_x
+                tick((network.depth + (len(layers) - index) * BACKWARD_WORK) / work)
             passes = []
     beyond = (LayerFlow(),) * (network.depth - len(layers))
     fan_in, fan_out = zip(*network.fans, strict=True)
-    measured = (*layers[::-1], *beyond)
+    measured = (*layers, *beyond)
     return GradientFlow(fan_in, fan_out, measured, output, len(layers), obstacle, *network.units, rows=len(inputs))
 
 
-def _segments(network: Layered, rows: int, itemsize: int, memory: int) -> Iterator[range]:
-    """Split the layers 1 … depth into runs of which all that is kept fits into `memory` bytes."""
-    first, held = 1, 0
-    for layer, numbers in enumerate(network.kept(rows), start=1):
+def _segments(network: Layered, rows: int, itemsize: int, memory: int) -> list[range]:
+    """Split the layers 1 … depth into runs of which all that is kept fits into `memory` bytes; the last is full."""
+    segments, end, held = list[range](), network.depth + 1, 0
+    for layer, numbers in reversed(list(enumerate(network.kept(rows), start=1))):
         need = itemsize * numbers
         if held and held + need > memory:
-            yield range(first, layer)
-            first, held = layer, 0
+            segments.append(range(layer + 1, end))
+            end, held = layer + 1, 0
         held += need
-    yield range(first, network.depth + 1)
+    return [range(1, end), *reversed(segments)]
 
 
-def _forward_passes(
-    network: Layered, x: Array, memory: int, tick: Callable[[int], None]
-) -> tuple[list[Array], list[range], list[LayerPass], str]:
-    """Pass x forward as far as it stays finite.
+class _Forth(NamedTuple):
+    """The forward pass, as far as it stays finite.
 
-    Returns the input of each segment and the last output; the segments; the last one's passes; and what
-    stopped it, if anything.
+    Attributes
+    ----------
+    layers : list of LayerFlow
+        What is measured on the way forward.
+    starts : list of Array
+        The input of each segment, and the last output.
+    segments : list of range
+    passes : list of LayerPass
+        Those of the last segment.
+    obstacle : str
+        What stopped it, if anything.
     """
-    starts, segments, obstacle = [x], list[range](), ""
-    passes: list[LayerPass] = []
+
+    layers: list[LayerFlow]
+    starts: list[Array]
+    segments: list[range]
+    passes: list[LayerPass]
+    obstacle: str
+
+
+def _forward_passes(network: Layered, x: Array, memory: int, tick: Callable[[int], None]) -> _Forth:
+    """Pass x forward as far as it stays finite."""
+    layers, starts, segments, passes = list[LayerFlow](), [x], list[range](), list[LayerPass]()
     for segment in _segments(network, len(x), x.itemsize, memory):
         passes = []  # the last segment's are let go before the next one's are made
         for layer, layer_pass in zip(segment, forward(network, starts[-1], segment), strict=True):
             tick(layer)
+            if is_wide(layer_pass.activity):
+                gram(layer_pass.activity)  # most of what follows is read off it
             if not (_is_finite(layer_pass.preactivation) and _is_finite(layer_pass.output)):
                 obstacle = _cause(*layer_pass.maps)
-                break
-            passes.append(layer_pass)
-        if passes:
-            starts.append(passes[-1].output)
-            segments.append(segment)
-        if obstacle:
-            break
-    return starts, segments, passes, obstacle
+                if passes:
+                    starts.append(x)
+                    segments.append(range(segment.start, layer))
+                return _Forth(layers, starts, segments, passes, obstacle)
+            layers.append(forward_flow(layer_pass))
+            passes.append(layer_pass.lean)
+            x = layer_pass.output
+        starts.append(x)
+        segments.append(segment)
+    return _Forth(layers, starts, segments, passes, "")
 
 
 def _is_finite(array: Array) -> bool:
@@ -270,27 +281,3 @@ def _turn(network: Layered, x: Array, loss: Loss, obstacle: str) -> tuple[Output
     norm = log10_weight_gradient_norm(rescaled(x), delta)
     output = OutputFlow(value, log10_rms(rescaled(logits)), norm)
     return output, rescaled(through_readout(delta.mantissa), delta.exponent), ""
-
-
-def _layer_flow(layer_pass: LayerPass, back: Cotangents[Scaled]) -> LayerFlow:
-    """Measure one layer, given its forward pass and what comes back to it."""
-    output = rescaled(layer_pass.activity)
-    return LayerFlow(
-        log10_preactivation_std=log10_std(rescaled(layer_pass.preactivation)),
-        log10_activation_rms=log10_rms(output),
-        input_cosine=mean_cosine(output.mantissa),
-        effective_rank=effective_rank(output.mantissa),
-        dead_fraction=_mean(np.mean(~slope.any(axis=0)) for slope, _ in layer_pass.slopes),
-        saturated_fraction=_mean(
-            np.mean(np.abs(slope) < SATURATED_BELOW * steepest) for slope, steepest in layer_pass.slopes
-        ),
-        log10_gradient_rms=log10_rms(back.at_z),
-        log10_weight_norm=log10_joint_norm([one.log10_weight_norm for one in layer_pass.maps]),
-        log10_weight_gradient_norm=log10_joint_norm([log10_weight_gradient_norm(*one) for one in back.products]),
-    )
-
-
-def _mean(values: Iterable[np.floating[Any]]) -> float:
-    """Return the mean over a layer's activations, several of equal width; nan where it has none."""
-    numbers = [float(value) for value in values]
-    return sum(numbers) / len(numbers) if numbers else math.nan

@@ -5,7 +5,7 @@ from gradcheck.spec import WEIGHTLESS, Spec
 
 #: From this width on, and from so many times the rows of a batch, a weightless layer is the cheaper one
 #: (benchmarks/weightless.py).
-WIDE, TIMES_THE_ROWS = 512, 8
+WIDE, TIMES_THE_ROWS = 256, 8
 
 
 def chosen_layers(asked: str, network: Spec, batch_size: int, *, given: bool = False, stored: str = "") -> str:

@@ -73,3 +73,14 @@ def test_numbers_of_a_piece_follow_each_other_without_memory(pieces, means_p_val
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_the_numbers_are_distributed_as_those_of_numpys_default(dtype, rng, ks_p_value):
     assert ks_p_value(Noise(1, 2, dtype)(3, 300, 300), rng.standard_normal(90_000)) > 1e-3
+
+
+def test_numbers_that_were_begun_are_those_that_are_asked_for(on_threads):
+    def begun(rows):
+        noise = Noise(5, 3)
+        noise.begin(1, rows, PIECE)
+        return noise(1, 3, PIECE)
+
+    expected = Noise(5, 3)(1, 3, PIECE)
+    for rows in (2, 3, 5):  # too few, as many, more
+        np.testing.assert_array_equal(on_threads(2, lambda rows=rows: begun(rows)), expected)

@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 
 from gradcheck.engine import pieces
 from gradcheck.engine.activations import ACTIVATIONS
-from gradcheck.engine.pieces import BLAS_THREADS, OWN_THREADS, PIECE, contraction, in_pieces, product, threads
+from gradcheck.engine.pieces import (
+    BLAS_THREADS,
+    OWN_THREADS,
+    PIECE,
+    WORTH,
+    begin,
+    contraction,
+    in_pieces,
+    product,
+    threads,
+)
 
 #: Shapes rows × inner × columns of a product, two of them small, the others worth sharing out.
 SHAPES = [(1, 1, 1), (3, 50, 40), (1, 3000, 2000), (64, 520, 301), (2000, 40, 70), (300, 301, 130)]
@@ -96,10 +106,10 @@ def test_the_pieces_cover_every_index_exactly_once(count, size, piece):
 
 
 @pytest.mark.parametrize("count", [2, 3])
-def test_several_pieces_are_worked_on_at_once_by_threads_of_their_own(count, workers):
+def test_several_pieces_are_worked_on_at_once_by_the_thread_that_asks_and_others(count, workers):
     found = workers(count)
     assert len(found) == count
-    assert threading.get_ident() not in found
+    assert threading.get_ident() in found
 
 
 def test_a_process_that_was_forked_off_has_its_own_threads(workers, monkeypatch):
@@ -174,3 +184,22 @@ def test_an_activation_of_a_large_array_is_the_same_piece_by_piece(name, dtype, 
                 assert got.dtype == dtype
                 np.testing.assert_array_equal(got, expected)
     np.testing.assert_array_equal(z, before)
+
+
+@pytest.mark.parametrize("columns", [3, 40_000])
+def test_a_product_adds_those_of_further_pairs(columns, on_threads, rng):
+    one, two = rng.standard_normal((2, 9, 9))
+    first, second = rng.standard_normal((2, 9, columns))
+    result = on_threads(2, lambda: product(one, first, two, second))
+    np.testing.assert_allclose(result, one @ first + two @ second, rtol=1e-12, atol=1e-12)
+
+
+def test_what_a_begun_piece_raises_arrives_where_it_is_needed(on_threads):
+    def work(piece):
+        raise ValueError(piece)
+
+    def begun():
+        with pytest.raises(ValueError, match="slice"):
+            begin(WORTH, work).finish()
+
+    on_threads(2, begun)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from gradcheck.engine.initializers import haar_frame
-from gradcheck.engine.subspaces import gram_root, orthonormalised, row_space
+from gradcheck.engine.subspaces import gram_root, orthonormalised, row_space, triangular_roots
 
 N = 40
 POWERS = 10.0 ** -np.arange(0, 14, 2)[:, None]
@@ -249,3 +249,22 @@ def test_frames_in_a_complement_are_uniform_there(ks_p_value):
     theirs = np.array([haar_frame(generator, 2, 3) for _ in range(1500)])
     for row, column in [(0, 0), (0, 2), (1, 1)]:
         assert ks_p_value(ours[:, row, column], theirs[:, row, column]) > 1e-3
+
+
+# ---- triangular_roots
+
+
+@pytest.mark.parametrize("lengths", [1.0, POWERS], ids=["alike", "1 to 1e-12"])
+def test_triangular_roots_make_an_orthonormal_basis(lengths, off_orthonormal):
+    x = gaussian(7, N) * lengths
+    C, inverse = triangular_roots(x)
+    assert (np.triu(C, 1) == 0).all()
+    np.testing.assert_allclose(C @ (inverse @ x), x, rtol=1e-11, atol=1e-11 * np.abs(x).max(1).min())
+    assert off_orthonormal(inverse @ x) < 1e-12
+
+
+@pytest.mark.parametrize(
+    "name", ["two identical examples", "a sum of the others", "zeros among others", "alike up to 1e-6", "one feature"]
+)
+def test_dependent_examples_have_no_triangular_roots(name):
+    assert triangular_roots(BATCHES[name][0]) is None

@@ -1,0 +1,86 @@
+"""What is measured at one layer: on the way forward, and of what comes back."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from gradcheck.engine.diversity import effective_rank, mean_cosine
+from gradcheck.engine.gram import gram, is_wide
+from gradcheck.engine.layered import Cotangents, LayerPass
+from gradcheck.engine.linear import log10_weight_gradient_norm
+from gradcheck.engine.magnitude import Scaled, log10_joint_norm, log10_rms, log10_rms_and_std, rescaled
+from gradcheck.engine.pieces import PIECE, in_pieces
+from gradcheck.engine.types import Array
+
+#: An entry is saturated where |φ'| is below this part of the activation's largest.
+SATURATED_BELOW = 0.01
+
+
+class LayerFlow(NamedTuple):
+    """What is measured at one hidden layer (definitions: ``gradcheck.flow.quantities``).
+
+    The logarithm of an exact zero is −inf. What doesn't exist (the cosine of a single example, anything after
+    an overflow) is nan.
+    """
+
+    log10_preactivation_std: float = math.nan
+    log10_activation_rms: float = math.nan
+    input_cosine: float = math.nan
+    effective_rank: float = math.nan
+    dead_fraction: float = math.nan
+    saturated_fraction: float = math.nan
+    log10_gradient_rms: float = math.nan
+    log10_weight_norm: float = math.nan
+    log10_weight_gradient_norm: float = math.nan
+
+
+def forward_flow(layer_pass: LayerPass) -> LayerFlow:
+    """Measure one layer's forward pass."""
+    if is_wide(layer_pass.activity):
+        gram(layer_pass.activity)  # most of what follows is read off it
+    output = rescaled(layer_pass.activity)
+    asleep = [_asleep(slope, SATURATED_BELOW * steepest) for slope, steepest in layer_pass.slopes]
+    return LayerFlow(
+        log10_preactivation_std=log10_rms_and_std(layer_pass.preactivation)[1],
+        log10_activation_rms=log10_rms(output),
+        input_cosine=mean_cosine(output.mantissa),
+        effective_rank=effective_rank(output.mantissa),
+        dead_fraction=_mean([dead for dead, _ in asleep]),
+        saturated_fraction=_mean([saturated for _, saturated in asleep]),
+        log10_weight_norm=log10_joint_norm([one.log10_weight_norm for one in layer_pass.maps]),
+    )
+
+
+def with_gradient(layer: LayerFlow, back: Cotangents[Scaled]) -> LayerFlow:
+    """Add what comes back to a layer."""
+    return layer._replace(
+        log10_gradient_rms=log10_rms(back.at_z),
+        log10_weight_gradient_norm=log10_joint_norm([log10_weight_gradient_norm(*one) for one in back.products]),
+    )
+
+
+def _asleep(slope: Array, bound: float) -> tuple[float, float]:
+    """Return the share of units whose slope is zero for the whole batch, and of entries whose slope is below a bound.
+
+    Parameters
+    ----------
+    slope : Array
+        (batch, units)
+    bound : float
+    """
+    counts: list[tuple[int, int]] = []  # in any order: they are added up
+
+    def count(units: slice) -> None:
+        size = np.abs(slope[:, units])
+        counts.append((int(np.count_nonzero(size.max(axis=0) == 0)), int(np.count_nonzero(size < bound))))
+
+    in_pieces(slope.shape[1], count, max(1, PIECE // len(slope)))
+    dead, saturated = map(sum, zip(*counts, strict=True))
+    return dead / slope.shape[1], saturated / slope.size
+
+
+def _mean(numbers: Sequence[float]) -> float:
+    """Return the mean over a layer's activations, several of equal width; nan where it has none."""
+    return sum(numbers) / len(numbers) if numbers else math.nan
