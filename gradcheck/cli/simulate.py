@@ -8,7 +8,8 @@ import typer
 from gradcheck.cli.options import command
 from gradcheck.cli.output import JSON
 from gradcheck.cli.progress import ShareProgress
-from gradcheck.cli.shown import ALL_LAYERS, AS_JSON, ASKED_FOR, FAIL_ON, FILE, MODEL_CAUSES, QUIET, Shown, format_of
+from gradcheck.cli.shown import ALL_LAYERS, AS_JSON, FAIL_ON, FILE, MODEL_CAUSES, QUIET, Shown, format_of
+from gradcheck.diagnosis.remarks import ASKED_FOR
 from gradcheck.engine.threads import settle_threads
 from gradcheck.spec.options.simulation import SimulateOptions
 

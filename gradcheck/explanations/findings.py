@@ -39,7 +39,6 @@ FINDINGS = (
             "plateau",
             "flat",
             "softmax",
-            "softmax-twice",
             "sigmoid-twice",
             "loss-of-probabilities",
             "logits",
