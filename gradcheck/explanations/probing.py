@@ -4,9 +4,10 @@ from gradcheck.explanations.topic import Example, Topic
 
 #: Causes that are explained with the remarks.
 ALIASES = (
-    "softmax-twice", "sigmoid-twice", "softmax-over-batch", "nll-not-log", "labels-outside", "out-of-reach", "broadcast",
-    "unregistered", "units-alike", "loss-cut", "output-cut", "nothing-trained", "outside-loss", "no-derivative",
-    "inputs-alike", "labels-alike", "inputs-large", "dropout-all", "flat-operation", "makes-zeros", "silent-before",
+    "softmax-twice", "sigmoid-twice", "softmax-over-batch", "nll-not-log", "labels-outside", "out-of-reach",
+    "broadcast", "unregistered", "units-alike", "loss-cut", "output-cut", "nothing-trained", "outside-loss",
+    "no-derivative", "inputs-alike", "labels-alike", "inputs-large", "dropout-all", "flat-operation", "makes-zeros",
+    "silent-before", "long-sequence",
 )  # fmt: skip
 
 PROBING = (
@@ -27,12 +28,12 @@ PROBING = (
         examples=(Example("simulate --depth 30 --activation relu --init he --norm batch", "exploding", "span 2.34"),),
         try_next=(Example("simulate --depth 30 --activation relu --init he --norm layer", "healthy"),),
         references=("benchmarks/zoo.py",),
-        related=("roles", "score", "vanishing", "exploding", "collapsed"),
+        related=("roles", "remarks", "score", "vanishing", "exploding", "collapsed"),
         aliases=("trial-learns", "trial-fails", "elasticity", "inputs-explode", "acquitted"),
     ),
     Topic(
         name="remarks",
-        summary="faults of a model, its batch or its loss that leave gradients healthy",
+        summary="faults of model, batch or loss that leave gradients healthy",
         what="A gradient can be healthy and train the wrong thing. probe names outputs that can't reach their targets "
         "(a ReLU, a sigmoid at the end), outputs and targets that are broadcast in the loss, layers in a Python list "
         "that no optimizer sees, probabilities taken for logits, a softmax over the examples, labels that a binary "
