@@ -1,11 +1,9 @@
 """How a command shows its result: the options of its output, and what was asked for by them."""
 
 from collections.abc import Iterable, Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-from gradcheck.base.document import drawing_of
 from gradcheck.base.files import check_writable, write_whole
 from gradcheck.cli.output import show
 from gradcheck.errors import MissingExtraError, OptionError, one_of
@@ -107,6 +105,7 @@ class Shown(NamedTuple):
     def draw(self, document: object, **how: object) -> None:
         """Draw a document into the file of --plot, if there is one; `how` is passed on to what draws it."""
         if self.plot is not None:
+            from gradcheck.base.document import drawing_of
             from gradcheck.render.figure import encoded
 
             axes = drawing_of(document)(document, **how)
@@ -128,9 +127,11 @@ def _check_plot(plot: Path, output: Path | None) -> None:
         ending = f"ends with {plot.suffix}" if plot.suffix else "has no ending"
         problem = f"{plot} {ending}; the file's ending says what is drawn: {', '.join(PLOTS)}, as in --plot figure.svg"
         raise OptionError("plot", problem)
-    if output is not None and plot.absolute() == output.absolute():
+    if output is not None and plot.resolve() == output.resolve():
         raise OptionError("plot", f"{plot} is where --output writes the result: name another file")
     check_writable(plot)
+    from importlib.util import find_spec  # only a figure pays for it
+
     if find_spec("matplotlib") is None:
         raise MissingExtraError("--plot", "matplotlib", "matplotlib")
 

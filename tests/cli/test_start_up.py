@@ -6,7 +6,7 @@ import pytest
 
 from gradcheck.cli.app import COMMANDS
 
-HEAVY = {"numpy", "rich", "torch", "typer", "safetensors", "jsonschema"}
+HEAVY = {"numpy", "rich", "torch", "typer", "safetensors", "jsonschema", "matplotlib"}
 
 #: Runs the command lines, one an argument, then says on stderr which modules they have loaded.
 TELLING = """
