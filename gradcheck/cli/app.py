@@ -74,6 +74,18 @@ EXAMPLES = {
     "schema": ("gradcheck schema simulate", "gradcheck schema diagnose -o diagnose.schema.json"),
 }
 
+#: What is shown where nothing was asked for: the three commands that matter, ready to be typed.
+WELCOME = """\
+gradcheck: does the gradient survive from the loss to the first layer?
+
+  a network, before it is built     gradcheck simulate --depth 50
+  your own PyTorch model            gradcheck probe mypackage.models:build --input 8x3x32x32
+  the log of a training run         gradcheck diagnose run.jsonl
+
+Each says where the gradient is lost, why, and what to type next.
+gradcheck --help lists all commands, gradcheck COMMAND --help the options of one.
+"""
+
 # Plain help: the decorated one would load rich, and with it more than half of the start-up time.
 app = typer.Typer(
     cls=group_of(COMMANDS, LINES, EXAMPLES),
@@ -102,4 +114,4 @@ def gradcheck(
     Not torch.autograd.gradcheck, which compares the derivatives of your own functions numerically.
     """
     if context.invoked_subcommand is None:
-        write(context.get_help() + "\n", None)
+        write(WELCOME, None)

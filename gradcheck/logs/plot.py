@@ -16,9 +16,6 @@ from gradcheck.render import figure
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: How severe a finding is ↦ whose look it has.
-LOOKS = {"error": "exploding", "warning": "collapsed"}
-
 #: More cells of the heat map than these become one picture within the figure.
 CELLS = 2_500
 
@@ -86,7 +83,7 @@ def _shade_findings(ax: "Axes", report: LogReport) -> None:
     for finding in report.findings:
         if finding.severity != NOTE and finding.first_step is not None:
             last = finding.first_step if finding.last_step is None else finding.last_step
-            figure.shade(ax, finding.first_step, last, LOOKS[finding.severity], finding.kind)
+            figure.shade(ax, finding.first_step, last, finding.kind)
 
 
 def _draw_layers(ax: "Axes", report: LogReport) -> None:

@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 
 from gradcheck.errors import MissingExtraError, OptionError, shown
-from gradcheck.render.bars import common_scale
 from gradcheck.render.style import without_controls
 
 try:
@@ -48,13 +47,16 @@ BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PURPLE, GREY = (
     "#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#777777",
 )  # fmt: skip
 
-#: Of each flag, verdict and severity: a colour, and a hatch by which it is known in grayscale.
+#: Of each flag, verdict and finding: a colour, and a hatch by which it is known in grayscale.
 LOOKS = {
     "ok": (BLUE, ""), "healthy": (GREEN, ""), "vanishing": (SKY, "///"), "exploding": (RED, "\\\\\\"),
     "collapsed": (ORANGE, "|||"), "dead": (PURPLE, "xxx"), "saturated": (YELLOW, "---"), "nonfinite": (BLACK, "+++"),
     "no-gradient": (PURPLE, "/\\\\"), "not-learning": (ORANGE, "|||"), "error": (GREY, "xx"),
     "learned": (GREEN, ""), "learning": (SKY, "---"), "stuck": (ORANGE, "|||"), "diverged": (RED, "\\\\\\"),
     "stopped": (BLACK, "+++"),
+    "loss-rises": (PURPLE, "///"), "loss-jump": (PURPLE, "\\\\\\"), "spikes": (ORANGE, "---"),
+    "huge": (RED, "xxx"), "zeros": (PURPLE, "+++"), "not-zeroed": (YELLOW, "///"), "always-clipped": (YELLOW, "|||"),
+    "clipped-scaled": (YELLOW, "\\\\\\"), "update-ratio": (ORANGE, "xxx"),
 }  # fmt: skip
 
 #: Colour, line and marker of each of several lines, no two alike in grayscale.
@@ -194,9 +196,9 @@ def log_axis(ax: Axes, logarithms: Sequence[float | None], which: str = "y") -> 
 
     Where floats don't reach, the axis counts exponents, and is labelled as any other.
     """
-    scale = common_scale(logarithms)
-    margin = 0.04 * (scale.high - scale.low)
-    low, high = scale.low - margin, scale.high + margin
+    finite = [one for one in logarithms if one is not None and math.isfinite(one)] or [0.0]
+    margin = max(0.04 * (max(finite) - min(finite)), (1 - max(finite) + min(finite)) / 2)  # a decade at least
+    low, high = min(finite) - margin, max(finite) + margin
     axis, limit = getattr(ax, f"{which}axis"), getattr(ax, f"set_{which}lim")
     beyond = max(abs(low), abs(high)) > FLOATS
     if beyond:

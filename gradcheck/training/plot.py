@@ -35,7 +35,7 @@ def _draw_losses(ax: "Axes", report: DemoReport) -> None:
 
 def _draw_norms(ax: "Axes", report: DemoReport) -> None:
     """Draw the norm before clipping, and thinner what the rule left of it."""
-    height = _draw_courses(ax, report.strategies, "gradient_norm")
+    height = _draw_courses(ax, report.strategies, "gradient_norm", "clipped_norm")
     for index, one in enumerate(report.strategies):
         if one.clipped_fraction:
             after = [height(_logarithm(norm)) for norm in one.series.clipped_norm]
@@ -44,10 +44,11 @@ def _draw_norms(ax: "Axes", report: DemoReport) -> None:
     ax.set(xlabel="step", ylabel="global gradient norm\n(dotted: after clipping)")
 
 
-def _draw_courses(ax: "Axes", strategies: Sequence[DemoStrategy], name: str) -> figure.Place:
-    """Draw one quantity of all runs on one log scale; a run ends where it is stopped, and breaks where it has none."""
+def _draw_courses(ax: "Axes", strategies: Sequence[DemoStrategy], name: str, beside: str = "") -> figure.Place:
+    """Draw one quantity of all runs on one log scale, with room for another one; a run ends where it is stopped."""
     courses = [[_logarithm(value) for value in one.series[name]] for one in strategies]
-    every = [value for course in courses for value in course]
+    others = [one.series[beside] for one in strategies] if beside else []
+    every = [value for course in courses for value in course] + [_logarithm(one) for other in others for one in other]
     whole = common_scale(every)
     height = figure.log_axis(ax, [value for value in every if value is not None and value <= whole.low + DECADES])
     for index, (one, course) in enumerate(zip(strategies, courses, strict=True)):

@@ -1,6 +1,8 @@
 """``--plot FILE``: the figure goes there whole or not at all, the result where it went before."""
 
+import re
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -116,6 +118,15 @@ def test_what_fails_while_it_is_drawn_leaves_nothing(drawing, gradcheck, folder,
     ended = gradcheck(f"{SMALL} --no-suggest --plot figure.svg", cwd=folder)
     assert (ended.returncode, ended.stdout) == (3, "")
     assert contents(folder)["figure.svg"] == b"before"
+
+
+def test_every_picture_of_the_page_is_small_and_has_its_command():
+    page = (Path(__file__).parents[2] / "docs/how-to/plots.md").read_text(encoding="utf-8")
+    drawn = re.findall(r"^    gradcheck .* --plot (.*)\n\n!\[.+\]\(plots/(.*)\)$", page, flags=re.MULTILINE)
+    pictures = Path(__file__).parents[2] / "docs/how-to/plots"
+    assert [one for one, _ in drawn] == [other for _, other in drawn]
+    assert {one for one, _ in drawn} == {path.name for path in pictures.iterdir()}
+    assert [path.name for path in pictures.iterdir() if path.stat().st_size > 100_000] == []
 
 
 def test_matplotlib_is_loaded_for_a_figure_only(python):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import gradcheck
+from gradcheck.logs.findings.finding import FINDING_KINDS, NOTE
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -41,6 +42,14 @@ def test_findings_are_shaded_and_the_threshold_is_a_line(exploding):
     patch, first = named(ax)["exploding"], exploding.findings[0]
     assert (patch.get_x(), patch.get_x() + patch.get_width()) == (first.first_step, first.last_step)
     assert named(ax)["clipped above 3"].get_ydata() == pytest.approx([3.0, 3.0])
+
+
+def test_every_finding_that_makes_a_run_unhealthy_has_a_look_of_its_own():
+    from gradcheck.render.figure import LOOKS
+
+    looks = [LOOKS[kind] for kind, one in FINDING_KINDS.items() if one.severity != NOTE and kind != "not-learning"]
+    assert len(set(looks)) == len(looks)
+    assert "not-learning" in LOOKS  # it shades a whole log, and nothing beside it
 
 
 def test_the_layers_are_a_heat_map_by_their_names(exploding):

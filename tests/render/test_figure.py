@@ -43,6 +43,12 @@ def test_a_log_axis_has_the_numbers_themselves(figure, panel):
     assert math.isnan(place(-math.inf))
 
 
+def test_a_log_axis_is_a_decade_at_least_around_what_is_drawn(figure, panel):
+    ax = panel()
+    figure.log_axis(ax, [0.4, 0.6])
+    assert ax.get_ylim() == pytest.approx((1.0, 10.0))
+
+
 def test_beyond_the_range_of_floats_an_axis_counts_exponents_and_is_labelled_alike(figure, panel):
     ax = panel()
     place = figure.log_axis(ax, [-700.0, 0.0])

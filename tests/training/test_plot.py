@@ -29,3 +29,4 @@ def test_what_a_rule_left_of_the_norm_is_a_dotted_line(demo):
     norms = demo.plot().figure.axes[1]
     (dotted,) = [one for one in norms.lines if one.get_linestyle() == ":"]
     assert dotted.get_ydata() == pytest.approx(demo.strategies[1].series.clipped_norm)
+    assert norms.get_ylim()[0] < min(dotted.get_ydata())
