@@ -80,10 +80,13 @@ def _points(curve: Curve) -> list[tuple[float, float | None]]:
 
 def _shade_findings(ax: "Axes", report: LogReport) -> None:
     """Shade the steps of each finding; notes are of the whole log and shade nothing."""
-    for finding in report.findings:
-        if finding.severity != NOTE and finding.first_step is not None:
-            last = finding.first_step if finding.last_step is None else finding.last_step
-            figure.shade(ax, finding.first_step, last, finding.kind)
+    spans = [
+        (finding.first_step, finding.first_step if finding.last_step is None else finding.last_step, finding.kind)
+        for finding in report.findings
+        if finding.severity != NOTE and finding.first_step is not None
+    ]
+    for first, last, kind in sorted(spans, key=lambda span: span[0] - span[1]):  # the shorter ones lie on the longer
+        figure.shade(ax, first, last, kind)
 
 
 def _draw_layers(ax: "Axes", report: LogReport) -> None:

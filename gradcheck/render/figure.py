@@ -20,6 +20,7 @@ try:
 except ImportError as error:
     raise MissingExtraError("--plot", "matplotlib", "matplotlib") from error
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -252,7 +253,15 @@ def shade(ax: Axes, first: float, last: float, name: str, label: str = "") -> No
     if first == last:
         ax.axvline(first, color=colour, linewidth=2.5, alpha=0.5, **how)
     else:
-        ax.axvspan(first, last, facecolor=(colour, 0.16), edgecolor=(colour, 0.55), hatch=hatch, linewidth=0, **how)
+        # opaque: of a hatch that shines through, an SVG shows nothing
+        ax.axvspan(
+            first, last, facecolor=_pale(colour, 0.16), edgecolor=_pale(colour, 0.6), hatch=hatch, linewidth=0, **how
+        )
+
+
+def _pale(colour: str, share: float) -> tuple[float, ...]:
+    """Return a colour mixed with so much white that `share` of it is left."""
+    return tuple(1 - share * (1 - one) for one in to_rgb(colour))
 
 
 def threshold(ax: Axes, value: float, label: str, place: int = 0) -> None:
