@@ -116,11 +116,16 @@ def test_the_help_of_every_command_begins_with_the_question_that_it_answers(prin
         assert re.search(r"[?]( Ranked\.)?$", first), command
 
 
+def test_no_line_of_any_help_is_wider_than_the_terminal(printed):
+    for command in COMMANDS:
+        assert max(map(len, printed(f"{command} --help", COLUMNS="80").splitlines())) <= 80, command
+
+
 def test_alone_it_shows_the_three_commands_that_matter(printed):
     shown = printed("")
     assert re.findall(r" gradcheck ([a-z]+) .*\w$", shown, flags=re.MULTILINE) == ["simulate", "probe", "diagnose"]
     assert len(shown.splitlines()) < 12
-    assert max(map(len, shown.splitlines())) < 100
+    assert max(map(len, shown.splitlines())) <= 80
     assert "gradcheck --help" in shown
 
 
