@@ -29,8 +29,8 @@ DOCUMENTS = {
     name: (ROOT / name).read_text(encoding="utf-8")
     for name in (
         "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/judging.md",
-        "docs/scripts-and-ci.md", "docs/measured.md", "benchmarks/README.md", "examples/README.md",
-        "findings/README.md",
+        "docs/scripts-and-ci.md", "docs/measured.md", "docs/html-reports.md", "benchmarks/README.md",
+        "examples/README.md", "findings/README.md",
     )
 }  # fmt: skip
 #: The README and the pages that go on where it stops.

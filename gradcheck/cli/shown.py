@@ -1,12 +1,14 @@
 """How a command shows its result: the options of its output, and what was asked for by them."""
 
+import sys
 from collections.abc import Iterable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from gradcheck.base.files import check_writable
 from gradcheck.cli.output import show
-from gradcheck.errors import OptionError, one_of
+from gradcheck.errors import MissingExtraError, OptionError, one_of
 from gradcheck.spec.options.measurement import VERDICT
 from gradcheck.spec.options.option import OUTPUT, Names, Option
 
@@ -15,6 +17,9 @@ SUFFIXES = {
     ".json": "json", ".jsonl": "jsonl", ".csv": "csv", ".md": "markdown", ".xml": "junit", ".html": "html",
     ".svg": "svg", ".png": "png", ".pdf": "pdf",
 }  # fmt: skip
+
+#: Formats that are read by people: what would heal a network is tried for them unasked.
+FOR_PEOPLE = ("text", "html")
 
 CAUSES = ("vanishing", "exploding", "collapsed", "dead", "nonfinite", "any")
 
@@ -83,6 +88,8 @@ class Shown(NamedTuple):
         chosen = "json" if words.get("json") else name
         if words["output"] is not None and (offered := _offered(rows)):
             chosen = _format_by_suffix(words["output"], chosen, offered, named=bool({"format", "json"} & typed))
+        if chosen == "html":
+            _check_html(words["output"])
         layers = {"all_layers": words["all_layers"]} if "all_layers" in rows and chosen == "text" else {}
         return cls(chosen, words["output"], causes, layers, words.get("quiet", False), typed)
 
@@ -94,6 +101,16 @@ class Shown(NamedTuple):
     def show(self, document: object, formats: Mapping[str, str], **how: object) -> None:
         """Write a document in the format that was asked for; `how` is passed on to what makes it."""
         show(document, self.format, formats, self.output, quiet=self.quiet, **how)
+
+
+def _check_html(output: Path | None) -> None:
+    """Raise an error, before any work, where a page for a browser can't be made, or would be spilled on a terminal."""
+    if find_spec("jinja2") is None:
+        raise MissingExtraError("--format html", "Jinja2", '"gradcheck[html]"')
+    if output is None and sys.stdout is not None and sys.stdout.isatty():
+        raise OptionError(
+            "format", "html is a page for a browser, and this is a terminal: name a file, as in --output report.html"
+        )
 
 
 def _offered(rows: Mapping[str, Option]) -> tuple[str, ...]:

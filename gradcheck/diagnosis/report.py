@@ -149,6 +149,8 @@ class PredictionRecord(Record):
         "the local gain of each layer, first to last; null for the last"
     )
     says: str = item("the comparison in words, or why there is no prediction")
+    log10_gradient_ratios: tuple[float, ...] | None = item("of each layer", default=None, inner=True)
+    log10_gradient_ratio_stds: tuple[float | None, ...] | None = item("of each layer", default=None, inner=True)
 
 
 class SuggestionRecord(Record):

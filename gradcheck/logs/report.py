@@ -12,6 +12,7 @@ from gradcheck.base.record import Record, item, number
 from gradcheck.base.wording import as_percent
 from gradcheck.errors import OptionError, finite, shown
 from gradcheck.logs.columns import BAR, NOTHING, Column, asked_columns
+from gradcheck.logs.courses import Courses, courses
 from gradcheck.logs.findings.causes import NO_THRESHOLD, advice_on
 from gradcheck.logs.findings.clips import Replay, Threshold, replays, thresholds, usual_text, usual_threshold
 from gradcheck.logs.findings.criteria import find_all
@@ -80,10 +81,11 @@ class Curve(Record):
 
 
 class Curves(Record):
-    """What is drawn."""
+    """What is drawn; ``courses`` has more of it, for those who draw more."""
 
     grad_norm: Curve
     loss: Curve
+    courses: Courses | None = item("in full", default=None, inner=True)
 
 
 class LogReport(CommandReport):
@@ -185,7 +187,7 @@ def report_on(
     series = Series(log)
     found = find_all(series, max_norm)
     series, _ = as_meant(series) if len(series.steps) else (series, [])
-    table = thresholds(series, found)
+    table, losses = thresholds(series, found), next(iter(players(series)), series)
     return LogReport(
         command="diagnose",
         config=LogConfig(
@@ -196,7 +198,9 @@ def report_on(
         findings=tuple(_finding(one, table) for one in found),
         thresholds=tuple(table),
         replays=tuple(replays(series)),
-        curves=Curves(grad_norm=_curve(series, "grad_norm"), loss=_curve(next(iter(players(series)), series), "loss")),
+        curves=Curves(
+            grad_norm=_curve(series, "grad_norm"), loss=_curve(losses, "loss"), courses=courses(series, losses)
+        ),
         warnings=(*log.problems.lines(), *_warnings(series)),
         runs=tuple(_runs(log, found, max_norm)),
         against=against,
