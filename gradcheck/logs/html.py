@@ -1,16 +1,17 @@
 """The diagnosis of a log as a page for a browser: norms, loss and findings along the steps, layers as a heat map."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
 
-from gradcheck.logs.courses import Courses
+from gradcheck.logs.curves import LayerCurves
 from gradcheck.logs.findings.finding import NOTE
 from gradcheck.logs.findings.sentences import step_text
 from gradcheck.logs.report import LogFinding, LogReport
 from gradcheck.logs.series import Numbers, logarithms
 from gradcheck.logs.text import DECADES, headline, label, next_command, other_runs, taken, where
-from gradcheck.pages.columns import Columns, columns_of, log10, rounded, thinned
+from gradcheck.pages.columns import Columns, columns_of, rounded, thinned
 from gradcheck.pages.page import Axis, Cell, Chart, HeatMap, HtmlPage, Limit, Line, Note, Span, Table, tone_of
 from gradcheck.pages.writing import written
 from gradcheck.render.heading import SEPARATOR
@@ -85,28 +86,25 @@ def _note(finding: LogFinding) -> Note:
 
 def _charts(report: LogReport) -> Iterator[Chart | HeatMap]:
     """Yield norm, loss and layers, all over the same steps."""
-    drawn = report.curves.courses
-    if drawn is None:
-        return
-    limits = [one for one in (report.config.max_norm or drawn.threshold,) if one]
+    curves = report.curves
     marked = tuple(_span(one) for one in report.findings[:MARKED] if one.first_step is not None)
-    if len(drawn.norm[0]):
-        lines = (_line("gradient norm", drawn.norm, log=True),)
+    if curves.norms and len(curves.norms[0]):
+        limit = curves.clip_limit
         yield Chart(
             title="Gradient norm", about="Of all layers together, before clipping, on a log scale",
-            x=Axis(label="step"), y=Axis(label="gradient norm", log=True), lines=lines, spans=marked,
-            limits=tuple(Limit(value=log10(one) or 0, label=f"clipped at {one:g}") for one in limits), group="steps",
-            wide=True,
+            x=Axis(label="step"), y=Axis(label="gradient norm", log=True), spans=marked, group="steps", wide=True,
+            lines=(_line("gradient norm", curves.norms, log=True),),
+            limits=(Limit(value=math.log10(limit), label=f"clipped at {limit:g}"),) if limit else (),
         )  # fmt: skip
-    if len(drawn.loss[0]):
-        log = _spans_decades(drawn.loss[1])
+    if curves.losses and len(curves.losses[0]):
+        log = _spans_decades(curves.losses[1])
         yield Chart(
             title="Loss", about=f"As logged{', on a log scale' * log}", x=Axis(label="step"),
-            y=Axis(label="loss", log=log), lines=(_line("loss", drawn.loss, log),), spans=marked, group="steps",
+            y=Axis(label="loss", log=log), lines=(_line("loss", curves.losses, log),), spans=marked, group="steps",
             wide=True,
         )  # fmt: skip
-    if drawn.levels.size:
-        yield _heat_map(report, drawn)
+    if curves.layers:
+        yield _heat_map(report, curves.layers)
 
 
 def _span(finding: LogFinding) -> Span:
@@ -129,15 +127,18 @@ def _spans_decades(losses: Numbers) -> bool:
     return bool(len(finite) and finite.min() > 0 and finite.max() / DECADES > finite.min())
 
 
-def _heat_map(report: LogReport, drawn: Courses) -> HeatMap:
-    levels = drawn.levels[:MOST_LAYERS]
-    left_out = f"; the first {MOST_LAYERS:,} of {len(drawn.layers):,}" if len(drawn.layers) > MOST_LAYERS else ""
-    first, last = report.log.first_step or 0, report.log.last_step or 0
+def _heat_map(report: LogReport, layers: LayerCurves) -> HeatMap:
+    """Return the layers' norms in equal parts of the steps; where a part has no row, those before it."""
+    names, first, last = layers.names, report.log.first_step or 0, report.log.last_step or 0
+    starts = np.array(layers.step, dtype=float)
+    parts = np.linspace(first, last, len(starts), endpoint=False)
+    levels = layers.log10_norm[:MOST_LAYERS, np.searchsorted(starts, parts, side="right").clip(1) - 1]
+    left_out = f"; the first {MOST_LAYERS:,} of {len(names):,}" if len(names) > MOST_LAYERS else ""
     return HeatMap(
         title="Layers",
         about=f"Each layer's gradient norm over the steps, the highest of each part of the run{left_out}",
         x=Axis(label="step"),
-        y=Axis(label="layer", names=drawn.layers[:MOST_LAYERS]),
+        y=Axis(label="layer", names=names[:MOST_LAYERS]),
         value=Axis(label="gradient norm", log=True),
         first=first,
         last=max(last, first + 1),
@@ -147,13 +148,13 @@ def _heat_map(report: LogReport, drawn: Courses) -> HeatMap:
 
 
 def _cell(level: float) -> Cell:
-    return "0" if level == -np.inf else rounded(level, 3)
+    return "0" if level == -np.inf else "not finite" if level == np.inf else rounded(level, 3)
 
 
 def _tables(report: LogReport) -> Iterator[Table]:
-    drawn = report.curves.courses
-    if drawn is not None and drawn.levels.size:
-        rows = list(map(_ends, drawn.layers, drawn.levels.tolist()))
+    layers = report.curves.layers
+    if layers:
+        rows = list(map(_ends, layers.names, layers.log10_norm.tolist()))
         yield Table(name="layers", title="The layers", columns=columns_of(rows, LAYERS))
     if report.thresholds:
         title = "What a threshold of the global norm would have done"

@@ -344,7 +344,7 @@
         const room = (width - marginLeft) / (map.x ? 7 * widest(map.x) + 8 : 90);
         const marks = [Plot.raster(map.cells.flat(), {
           width: across, height: down, x1: map.first, x2: map.last, y1: 0, y2: down, imageRendering: "pixelated", clip: true,
-          fill: (one) => (one === null ? NaN : known(one) ? one : whole[0]),
+          fill: (one) => (one === null ? NaN : known(one) ? one : one === "0" ? whole[0] : NaN),
         })];
         if (map.letters && (across * down <= 600 || (bottom - top) * ((view[1] - view[0]) / column()) <= 600)) {
           const middle = (whole[0] + whole[1]) / 2;
