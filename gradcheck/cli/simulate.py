@@ -16,6 +16,7 @@ from gradcheck.cli.shown import (
     FILE,
     FOR_PEOPLE,
     MODEL_CAUSES,
+    PLOT,
     QUIET,
     Shown,
     format_of,
@@ -36,7 +37,7 @@ FORMATS = {
 }
 
 
-@command(SimulateOptions, shown=(format_of(FORMATS), AS_JSON, FILE, FAIL_ON, ALL_LAYERS, QUIET))
+@command(SimulateOptions, shown=(format_of(FORMATS), AS_JSON, FILE, PLOT, FAIL_ON, ALL_LAYERS, QUIET))
 def simulate(options: SimulateOptions, shown: Shown) -> None:
     """Does this network's gradient survive from the last layer to the first, before any training?
 

@@ -10,7 +10,7 @@ pytest.importorskip("jinja2")
 @pytest.fixture
 def without_jinja2(monkeypatch):
     find = importlib.util.find_spec
-    monkeypatch.setattr("gradcheck.cli.shown.find_spec", lambda name: None if name == "jinja2" else find(name))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "jinja2" else find(name))
 
 
 def test_a_suffix_asks_for_html(gradcheck, tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from gradcheck.cli.app import COMMANDS
 from gradcheck.spec.options.sweep import VARIED
 
-HEAVY = {"numpy", "rich", "torch", "typer", "safetensors", "jsonschema"}
+HEAVY = {"numpy", "rich", "torch", "typer", "safetensors", "jsonschema", "matplotlib"}
 
 #: Runs the command lines, one an argument, then says on stderr which modules they have loaded.
 TELLING = """

@@ -72,7 +72,7 @@ def _parts(
 
 
 def heading(comparison: Comparison) -> str:
-    """What was varied, and what all have in common."""
+    """Say what was varied, and what all have in common."""
     grid, seeds = comparison.grid, comparison.common["seeds"]
     varied = " × ".join(f"{len(grid.values[name])} {name.replace('_', '-')}" for name in grid.varied)
     fixed = {name: values[0] for name, values in grid.values.items() if len(values) == 1}
