@@ -54,6 +54,14 @@ def test_help_loads_neither_numpy_nor_rich(loaded):
     assert not modules & {"numpy", "rich", "rich.table", "torch", "safetensors"}
 
 
+def test_a_simulation_loads_its_own_family_and_no_changes_unless_it_suggests(loaded):
+    modules = loaded("simulate --depth 2 --width 4 --format csv")
+    assert "gradcheck.families.perceptron" in modules
+    assert not modules & {
+        "gradcheck.families.recurrent", "gradcheck.families.transformer", "gradcheck.simulation.cures",
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("command", ["simulate", "theory", "list"])
 def test_a_command_loads_no_other_command(command, loaded):
     modules = loaded(f"{command} --help")
