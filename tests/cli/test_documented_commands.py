@@ -92,6 +92,27 @@ def test_what_a_page_shows_is_what_is_printed(page, typed, folder):
         (ROOT / page).write_text(anew, encoding="utf-8")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ["python", "record", "own-data"])
+def test_the_python_of_a_how_to_page_runs(page, folder):
+    torch = pytest.importorskip("torch")
+    import numpy as np
+    from models import healthy
+
+    model, batch = healthy(), (torch.randn(8, 32), torch.randint(10, (8,)))
+    names = {
+        "model": model, "inputs": batch[0], "targets": batch[1], "batches": [batch] * 20, "np": np,
+        "criterion": torch.nn.CrossEntropyLoss(), "optimizer": torch.optim.SGD(model.parameters(), 0.01),
+        "gradients": [np.ones(3), np.ones((2, 2))],
+        **dict.fromkeys(("W1", "b1", "W2", "b2", "W_out", "b_out"), np.ones(2)),
+    }  # fmt: skip
+    with chdir(folder):
+        run_path(str(folder / "train.py"))  # which leaves a log
+        for kind, code in BLOCK.findall((ROOT / f"docs/how-to/{page}.md").read_text(encoding="utf-8")):
+            assert kind == "python"
+            run_python(code, names)
+
+
 @pytest.mark.parametrize("page", ["README.md", "docs/how-to/ci-gate.md"])
 def test_the_check_for_ci_on_a_page_passes(page, typed):
     for line in re.findall(r"- run: (gradcheck simulate .*)", (ROOT / page).read_text(encoding="utf-8")):

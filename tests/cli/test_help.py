@@ -47,7 +47,7 @@ TRANSFORMER = {
 
 #: The rest of what is promised.
 OTHERS = ["vanish-below", "explode-above", "max-span", "min-rank", "format", "json", "output", "fail-on",
-          "all-layers", "quiet", "suggest", "shuffle", "labels"]  # fmt: skip
+          "all-layers", "plot", "quiet", "suggest", "shuffle", "labels"]  # fmt: skip
 
 NAMES = {
     "arch": "mlp rnn lstm gru transformer",
@@ -59,7 +59,7 @@ NAMES = {
     "layers": "auto dense weightless",
     "residual-scale": "gpt2 deepnorm",
     "dtype": "float64 float32",
-    "format": "text json csv markdown",
+    "format": "text json csv markdown html",
     "fail-on": "vanishing exploding collapsed dead nonfinite any",
 }
 
@@ -67,7 +67,7 @@ NAMES = {
 OF_RECURRENCES = {"steps", "recurrent-gain", "forget-bias"}
 
 #: On the command line only: how the result is shown.
-SHOWING = {"call", "format", "json", "output", "fail_on", "all_layers", "quiet"}
+SHOWING = {"call", "format", "json", "output", "plot", "fail_on", "all_layers", "quiet"}
 
 
 @pytest.fixture
