@@ -48,8 +48,8 @@ OF_CODE = ("CONTRIBUTING.md", "docs/architecture.md")
 #: A file of the package or of the project as a document names it, and what of it.
 FILE = re.compile(r"`([\w./-]+(?:\.py|\.json|/[\w.-]*))(?::([\w.]+))?`")
 
-#: What the README calls the user's own.
-YOURS = {"tests/test_gradients.py"}
+#: What the README calls the user's own, and where the user builds the pages.
+YOURS = {"tests/test_gradients.py", "docs/_build"}
 
 #: Options of other programs that the README shows.
 FOREIGN = {"--nthreads", "--only", "--threads", "--every", "--gigabytes", "--beside", "--runs"}
