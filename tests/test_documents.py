@@ -103,7 +103,7 @@ def test_every_page_is_found_from_the_first_one():
 def test_every_extra_is_on_the_page_about_installing():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
     named = re.findall(r'pip install "\.\[(\w+)\]"', DOCUMENTS["docs/how-to/install.md"])
-    assert set(named) == set(extras) - {"dev", "benchmarks"}  # which are those of CONTRIBUTING and benchmarks/
+    assert set(named) == set(extras) - {"dev", "browser", "benchmarks"}  # of CONTRIBUTING and benchmarks/
 
 
 def test_the_python_reference_has_every_public_name():
