@@ -9,7 +9,7 @@ from gradcheck.cli import INTERRUPTED, refuse
 from gradcheck.cli.output import ClosedPipeError, write_now
 from gradcheck.cli.progress import CountedProgress
 from gradcheck.cli.shown import CAUSES, Shown
-from gradcheck.errors import OptionError, at_least, one_of
+from gradcheck.errors import OptionError, at_least, did_you_mean, one_of
 from gradcheck.spec.grid import Grid
 from gradcheck.sweep.comparison import Comparison, compare
 from gradcheck.sweep.workers import available, cluster, local
@@ -76,7 +76,8 @@ def _check(ranking: "RankingOptions", grid: Grid) -> None:
     group = ranking["group_by"]
     if group is not None and group.replace("-", "_") not in grid.values:
         there = ", ".join(name.replace("_", "-") for name in grid.values) or "none"
-        raise OptionError("group_by", f"{group} is not among the options of this sweep; allowed: {there}")
+        meant = did_you_mean(group, there.split(", "))
+        raise OptionError("group_by", f"{group} is not among the options of this sweep; {meant}allowed: {there}")
 
 
 def _executor(ranking: "RankingOptions", rows: int) -> AbstractContextManager[tuple[Executor | None, int]]:

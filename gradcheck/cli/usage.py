@@ -1,6 +1,7 @@
 """What the parser refuses, in our words: what was typed, what is allowed, what to type instead."""
 
 import re
+import sys
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ ELSEWHERE = {
     "--num-layers": "layers are counted by --depth", "--n-layers": "layers are counted by --depth",
     "--hidden-size": "units of a layer are --width", "--hidden": "units of a layer are --width",
     "--learning-rate": "a learning rate is --lr", "--verbose": "everything is shown unless --quiet is given",
+    "-v": "the version is --version; everything is shown unless --quiet is given",
 }  # fmt: skip
 
 #: How the files end that a run writes.
@@ -44,6 +46,9 @@ def in_words(error: Any) -> str:  # noqa: ANN401
     if parameter is not None and (found := NO_NUMBER.match(error.message)):
         return _no_number(parameter, found[1], found[2], context)
     if found := ONE_TOO_MANY.match(error.message):
+        name, equals, value = found[1].partition("=")
+        if equals and f"--{name}" in _flags(context.command):
+            return f"{found[1]} has no place in gradcheck {context.info_name}; write --{name} {value}"
         return f"{found[1]} has no place in gradcheck {context.info_name}: options start with --, {SEVERAL}"
     return str(error.format_message())
 
@@ -60,6 +65,8 @@ def unknown_command(name: str, commands: Collection[str]) -> GradcheckError:
         meant = f"it is a published transformer: gradcheck simulate --preset {word}"
     elif word in NAMES:
         meant = f"to read about it: gradcheck explain {word}"
+    elif name.endswith(".py"):
+        meant = f"to look at a model in it: gradcheck probe {Path(name).stem}:build"
     elif name.endswith(LOGS) or Path(name).exists():
         meant = f"to read a log: gradcheck diagnose {name}"
     elif ":" in name:
@@ -76,8 +83,12 @@ def _unknown_option(option: str, context: Any) -> str:  # noqa: ANN401
     there = [name for name in commands if name != command and option in _flags(commands[name])]
     meant = ELSEWHERE.get(option)
     near = did_you_mean(option, own, cutoff=0.75)
-    if meant is None and there and not near:
-        meant = f"it is an option of {' and '.join(f'gradcheck {name}' for name in there)}"
+    whole = next((f"-{word}" for word in sys.argv[1:] if word.startswith(option) and f"-{word}" in own), None)
+    if whole:  # -depth 5, of which the parser takes -d
+        meant = f"write {whole}"
+    elif meant is None and there and not near:
+        meant = f"it is an option of {' and '.join(f'gradcheck {name}' for name in there[:2])}"
+        meant += "" if context.parent else f": gradcheck {there[0]} {option} …"
     of = f"gradcheck {command}" if context.parent else "gradcheck"
     return f"{option} is no option of {of}; {near if meant is None else f'{meant}; '}{_help(context)}"
 

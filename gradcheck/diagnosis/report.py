@@ -149,6 +149,12 @@ class PredictionRecord(Record):
         "the local gain of each layer, first to last; null for the last"
     )
     says: str = item("the comparison in words, or why there is no prediction")
+    log10_gradient_ratios: tuple[float, ...] | None = item(
+        "predicted log10 of each layer's gradient_rms over the last one's", default=None, inner=True
+    )
+    log10_gradient_ratio_stds: tuple[float | None, ...] | None = item(
+        "their standard deviations among networks of this width", default=None, inner=True
+    )
 
 
 class SuggestionRecord(Record):

@@ -12,12 +12,12 @@ from gradcheck.base.record import Record, item, number
 from gradcheck.base.wording import as_percent
 from gradcheck.errors import OptionError, finite, shown
 from gradcheck.logs.columns import BAR, NOTHING, Column, asked_columns
+from gradcheck.logs.curves import Curves, draw_curves
 from gradcheck.logs.findings.causes import NO_THRESHOLD, advice_on
 from gradcheck.logs.findings.clips import Replay, Threshold, replays, thresholds, usual_text, usual_threshold
 from gradcheck.logs.findings.criteria import find_all
 from gradcheck.logs.findings.finding import FINDING_KINDS, NOTE, SEVERITIES, Finding
 from gradcheck.logs.findings.meaning import as_meant
-from gradcheck.logs.findings.players import players
 from gradcheck.logs.findings.sentences import step_text
 from gradcheck.logs.in_memory import name_of
 from gradcheck.logs.log import Log
@@ -26,9 +26,6 @@ from gradcheck.logs.reading import read_log
 from gradcheck.logs.series import Series
 from gradcheck.logs.what_was_read import LogRead as LogRead
 from gradcheck.logs.what_was_read import LogRun, number_of, read_part
-
-#: Points of the curves in the report.
-POINTS = 240
 
 #: The kind, first step and layers of no finding at all.
 HEALTHY: tuple[str, float, tuple[str, ...]] = "healthy", math.nan, ()
@@ -70,20 +67,6 @@ class LogFinding(Record):
     layers: tuple[str, ...] = item("all those affected, in the order in which they moved")
     numbers: Mapping[str, float | None]
     advice: tuple[str, ...] = item("what to try")
-
-
-class Curve(Record):
-    """A quantity over the steps, in parts of the run."""
-
-    step: tuple[float | None, ...]
-    value: tuple[float | None, ...] = item("highest of its part of the run; null: not finite")
-
-
-class Curves(Record):
-    """What is drawn."""
-
-    grad_norm: Curve
-    loss: Curve
 
 
 class LogReport(CommandReport):
@@ -196,7 +179,7 @@ def report_on(
         findings=tuple(_finding(one, table) for one in found),
         thresholds=tuple(table),
         replays=tuple(replays(series)),
-        curves=Curves(grad_norm=_curve(series, "grad_norm"), loss=_curve(next(iter(players(series)), series), "loss")),
+        curves=draw_curves(series, max_norm),
         warnings=(*log.problems.lines(), *_warnings(series)),
         runs=tuple(_runs(log, found, max_norm)),
         against=against,
@@ -240,14 +223,6 @@ def _threshold_text(kind: str, table: Sequence[Threshold]) -> str:
     if one is None or one.norm is None:
         return NO_THRESHOLD
     return f"{usual_text(one)} (the table below: it clips {as_percent(one.clipped_fraction)} of the steps)"
-
-
-def _curve(series: Series, quantity: str) -> Curve:
-    """Return the highest value of each part of the run, None where one isn't finite."""
-    steps, values = series.course(quantity)
-    starts = np.unique(np.linspace(0, len(steps), min(POINTS, len(steps)), endpoint=False).astype(int))
-    highest = np.maximum.reduceat(values, starts).tolist() if len(starts) else []
-    return Curve(step=tuple(map(number_of, steps[starts].tolist())), value=tuple(map(number, highest)))
 
 
 def _verdict(found: Sequence[Finding]) -> LogVerdict:

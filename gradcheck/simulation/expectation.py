@@ -41,6 +41,8 @@ def expectation(experiment: Experiment, outcome: Outcome) -> PredictionRecord:
         agrees=agrees,
         local_gains=tuple(None if gain is None else power_in_range(gain) for gain in gains),
         says=_sentence(found, agrees, sum(1 / width for width in experiment.network.widths)),
+        log10_gradient_ratios=tuple(one.log10_gradient_ratio for one in found.layers),
+        log10_gradient_ratio_stds=tuple(one.log10_gradient_ratio_std for one in found.layers),
     )
 
 

@@ -110,6 +110,25 @@ def test_the_help_lists_every_name(option_help):
         assert f": {NAMES[option]}." in option_help(option), option
 
 
+def test_the_help_of_every_command_begins_with_the_question_that_it_answers(printed):
+    for command in COMMANDS:
+        first = printed(f"{command} --help", COLUMNS="80").partition("\n\n")[2].partition("\n\n")[0]
+        assert re.search(r"[?]( Ranked\.)?$", first), command
+
+
+def test_no_line_of_any_help_is_wider_than_the_terminal(printed):
+    for command in COMMANDS:
+        assert max(map(len, printed(f"{command} --help", COLUMNS="80").splitlines())) <= 80, command
+
+
+def test_alone_it_shows_the_three_commands_that_matter(printed):
+    shown = printed("")
+    assert re.findall(r" gradcheck ([a-z]+) .*\w$", shown, flags=re.MULTILINE) == ["simulate", "probe", "diagnose"]
+    assert len(shown.splitlines()) < 12
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "gradcheck --help" in shown
+
+
 def test_help_says_that_it_is_not_the_gradcheck_of_torch(printed):
     assert "torch.autograd.gradcheck" in printed("--help")
 

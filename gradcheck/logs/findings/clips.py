@@ -111,6 +111,13 @@ def _norms_and_limits(series: Series, max_norm: float | None) -> tuple[Numbers, 
     return before[known], limits[known]
 
 
+def clip_limit(series: Series, max_norm: float | None) -> float | None:
+    """Return the limit of the global norm, as it was given or as the log says it (the usual one); None without any."""
+    _, limits = _norms_and_limits(series, max_norm)
+    known = limits[np.isfinite(limits)]
+    return float(np.median(known)) if len(known) else None
+
+
 def thresholds(series: Series, found: Sequence[Finding] = ()) -> list[Threshold]:
     """Return what percentiles of the norms would do as thresholds; if the run goes wrong, of the norms before that."""
     until = min((one.first_step for one in found if one.kind in GOES_WRONG), default=None)

@@ -58,6 +58,11 @@ class Number(NamedTuple):
         return f"a finite number{bound}{', or '.join(('', *self.names))}: {self.reason}"
 
 
+def beginning(*names: str) -> Callable[[str], list[str]]:
+    """Return a completion: a beginning ↦ the names that it may become."""
+    return lambda incomplete: [name for name in names if name.startswith(incomplete)]
+
+
 def canonical(value: Any, names: Collection[str]) -> Any:  # noqa: ANN401
     """Return the name that is meant, in whatever case or as another library calls it; anything else as it is."""
     word, known = folded(value), {folded(name): name for name in names}

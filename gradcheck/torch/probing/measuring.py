@@ -11,7 +11,7 @@ from torch import Tensor
 from gradcheck.engine.diversity import effective_rank, mean_cosine
 from gradcheck.engine.magnitude import LOG10_2, log10_joint_norm, log10_norm, rescaled
 from gradcheck.engine.types import Array
-from gradcheck.flow.gradient_flow import SATURATED_BELOW, LayerFlow
+from gradcheck.flow.layer_flow import SATURATED_BELOW, LayerFlow
 from gradcheck.torch.graph import (
     ELEMENTWISE,
     Activity,
