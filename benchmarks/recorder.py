@@ -14,9 +14,12 @@ import sys
 import tempfile
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING
 
 from speed import Task, alternate, positive, prepare_environment, print_table, ratios, repeated, set_threads
+
+if TYPE_CHECKING:
+    from gradcheck.torch import Recorder
 
 DEPTH, CLASSES = 20, 10
 
@@ -96,7 +99,7 @@ def training(
     return step
 
 
-def recorder_of(model: object, file: Path, every: int, updates: bool, watched: bool) -> Any:
+def recorder_of(model: object, file: Path, every: int, updates: bool, watched: bool) -> Recorder:
     """Return a recorder of everything that needs no forward hooks, or a watcher."""
     from gradcheck.torch import Recorder
     from gradcheck.torch.recording.watcher import Watcher

@@ -16,7 +16,7 @@ inputs = torch.randn(512, 16)
 labels = inputs[:, :3].argmax(1)
 
 with Recorder(accelerator, model, "accelerate.jsonl", every=1, on_finding="stop", overwrite=True) as recorder:
-    for batch in range(400):
+    for _ in range(400):
         rows = torch.randint(512, (8,))
         with accelerator.accumulate(model):
             loss = nn.functional.cross_entropy(model(inputs[rows]), labels[rows])
@@ -28,4 +28,4 @@ with Recorder(accelerator, model, "accelerate.jsonl", every=1, on_finding="stop"
         recorder.step(loss)
         if recorder.should_stop:
             break
-print(f"stopped after {batch + 1} batches: {recorder.findings[0].message}")
+print(f"stopped at step {recorder.number}: {recorder.findings[0].message}")

@@ -71,7 +71,8 @@ def contents(module):
     try:
         return vars(importlib.import_module(module)).values()
     except (errors.MissingExtraError, ModuleNotFoundError):
-        if importlib.util.find_spec("torch") is not None and module.split(".")[1] not in TRAINERS:
+        there = all(importlib.util.find_spec(extra) for extra in ("torch", "matplotlib"))
+        if there and module.split(".")[1] not in TRAINERS:
             raise
         return ()
 

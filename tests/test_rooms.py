@@ -18,7 +18,7 @@ ROOMS = {
     "engine": (),
     "base": ("errors", "version"),
     "spec": ("base", "errors"),
-    "render": ("base", "spec"),
+    "render": ("base", "errors", "spec"),
     "flow": ("engine",),
     "data": ("base", "engine", "errors", "spec"),
     "clipping": ("base", "engine", "errors", "spec"),
@@ -47,7 +47,7 @@ ABOVE_ALL = ("cli", "__main__", "__init__")
 
 #: What each room may import beside the standard library and NumPy; rich within a room in ``text`` only.
 OUTSIDE = {
-    "render": {"rich"},
+    "render": {"matplotlib", "rich"},
     "families": {"safetensors"},
     "sweep": {"distributed"},
     "logs": {"orjson"},
@@ -167,6 +167,10 @@ def test_rich_is_known_in_text_and_where_something_is_drawn_only():
     assert [shown(path) for path in EVERY_FILE if "rich" in outside(path) and not may(path)] == []
 
 
+def test_matplotlib_is_known_in_one_file_only():
+    assert [shown(path) for path in EVERY_FILE if "matplotlib" in outside(path)] == ["render/figure.py"]
+
+
 def test_what_is_typed_is_described_and_drawn_without_numpy():
     assert [shown(path) for path in EVERY_FILE if room(path) in WITHOUT_NUMPY and "numpy" in outside(path)] == []
 
@@ -174,7 +178,7 @@ def test_what_is_typed_is_described_and_drawn_without_numpy():
 def test_a_report_loads_nothing_that_shows_it_until_it_is_printed():
     at_top = {path: set(imported(tree(path).body)) for path in FILES if path.name == "report.py"}
     shows = {
-        shown(path): {name for name in names if set(name.split(".")) & {"text", "formats", "render"}}
+        shown(path): {name for name in names if set(name.split(".")) & {"text", "plot", "formats", "render"}}
         for path, names in at_top.items()
     }
     assert {path: names for path, names in shows.items() if names} == {}

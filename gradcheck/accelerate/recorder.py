@@ -99,6 +99,11 @@ class Recorder:
             self._watcher.react()
 
     @property
+    def number(self) -> int:
+        """Number of the current step of the optimizer."""
+        return self._step
+
+    @property
     def should_stop(self) -> bool:
         """Whether the training is to stop."""
         return self._watcher.should_stop

@@ -7,7 +7,7 @@ import typer
 from gradcheck.cli import INTERRUPTED, note
 from gradcheck.cli.options import command
 from gradcheck.cli.progress import CountedProgress
-from gradcheck.cli.shown import AS_JSON, FAIL_ON, FILE, QUIET, Shown, format_of
+from gradcheck.cli.shown import AS_JSON, FAIL_ON, FILE, PLOT, QUIET, Shown, format_of
 from gradcheck.engine.threads import settle_threads
 from gradcheck.spec.options.option import Names
 from gradcheck.spec.options.training import ClipDemoOptions
@@ -31,7 +31,7 @@ CLIP_FAIL_ON = FAIL_ON.but(
 )
 
 
-@command(ClipDemoOptions, shown=(format_of(FORMATS), AS_JSON, FILE, CLIP_FAIL_ON, QUIET))
+@command(ClipDemoOptions, shown=(format_of(FORMATS), AS_JSON, FILE, PLOT, CLIP_FAIL_ON, QUIET))
 def clip_demo(options: ClipDemoOptions, shown: Shown) -> None:
     """What does each kind of gradient clipping do to a run whose gradients explode?
 

@@ -7,7 +7,7 @@ from typing import Annotated, TypedDict
 import typer
 
 from gradcheck.cli.options import command, completed_lists
-from gradcheck.cli.shown import AS_JSON, BASELINE, CAUSES, FAIL_ON, FILE, QUIET, TOLERANCE, Shown, format_of
+from gradcheck.cli.shown import AS_JSON, BASELINE, CAUSES, FAIL_ON, FILE, PLOT, QUIET, TOLERANCE, Shown, format_of
 from gradcheck.errors import GradcheckError, OptionError
 from gradcheck.spec.options.measurement import VERDICT
 from gradcheck.spec.options.option import ARGUMENT, Names, Option, beginning
@@ -60,7 +60,7 @@ SWEEP_FAIL_ON = FAIL_ON.but(
 )
 
 
-@command(GRID, CompareOptions, RankingOptions, shown=(SWEEP_FORMAT, AS_JSON, FILE, SWEEP_FAIL_ON, QUIET))
+@command(GRID, CompareOptions, RankingOptions, shown=(SWEEP_FORMAT, AS_JSON, FILE, PLOT, SWEEP_FAIL_ON, QUIET))
 def compare(grid: Mapping[str, str | None], options: CompareOptions, ranking: RankingOptions, shown: Shown) -> None:
     """Which of these initialisations, activations, norms, depths keeps the gradient alive? Ranked.
 

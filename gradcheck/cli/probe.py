@@ -16,6 +16,7 @@ from gradcheck.cli.shown import (
     FAIL_ON,
     FILE,
     MODEL_CAUSES,
+    PLOT,
     QUIET,
     TOLERANCE,
     Shown,
@@ -57,7 +58,10 @@ PROBE_FAIL_ON = FAIL_ON.but(range=Names((*MODEL_CAUSES, *ASKED_FOR, "regression"
 
 
 @command(
-    TargetOptions, ProbeOptions, BaselineOptions, shown=(PROBE_FORMAT, AS_JSON, FILE, PROBE_FAIL_ON, ALL_LAYERS, QUIET)
+    TargetOptions,
+    ProbeOptions,
+    BaselineOptions,
+    shown=(PROBE_FORMAT, AS_JSON, FILE, PLOT, PROBE_FAIL_ON, ALL_LAYERS, QUIET),
 )
 def probe(model: TargetOptions, options: ProbeOptions, baseline: BaselineOptions, shown: Shown) -> None:
     """Does the gradient survive in your own PyTorch model?

@@ -8,7 +8,18 @@ import typer
 from gradcheck.cli.options import command
 from gradcheck.cli.output import JSON
 from gradcheck.cli.progress import ShareProgress
-from gradcheck.cli.shown import ALL_LAYERS, AS_JSON, ASKED_FOR, FAIL_ON, FILE, MODEL_CAUSES, QUIET, Shown, format_of
+from gradcheck.cli.shown import (
+    ALL_LAYERS,
+    AS_JSON,
+    ASKED_FOR,
+    FAIL_ON,
+    FILE,
+    MODEL_CAUSES,
+    PLOT,
+    QUIET,
+    Shown,
+    format_of,
+)
 from gradcheck.engine.threads import settle_threads
 from gradcheck.spec.options.simulation import SimulateOptions
 
@@ -24,7 +35,7 @@ FORMATS = {
 }
 
 
-@command(SimulateOptions, shown=(format_of(FORMATS), AS_JSON, FILE, FAIL_ON, ALL_LAYERS, QUIET))
+@command(SimulateOptions, shown=(format_of(FORMATS), AS_JSON, FILE, PLOT, FAIL_ON, ALL_LAYERS, QUIET))
 def simulate(options: SimulateOptions, shown: Shown) -> None:
     """Does this network's gradient survive from the last layer to the first, before any training?
 

@@ -105,11 +105,13 @@ def _measure(comparison: Comparison, shown: Shown) -> None:
 def _print(comparison: Comparison, ranking: "RankingOptions", shown: Shown) -> None:
     """Print the ranking; the rows of JSON Lines have been printed already, unless they go to a file."""
     streamed = shown.format == "jsonl" and shown.output is None
-    if streamed or not comparison.finished:
+    if not comparison.finished:
         return
     group = ranking["group_by"] and ranking["group_by"].replace("-", "_")
-    how = {} if shown.format == "jsonl" else {"top": ranking["top"], "group_by": group}
-    shown.show(comparison, FORMATS, **how)
+    how = {"top": ranking["top"], "group_by": group}
+    shown.draw(comparison, **how)
+    if not streamed:
+        shown.show(comparison, FORMATS, drawn=True, **({} if shown.format == "jsonl" else how))
 
 
 def _exit_code(rows: Iterable["SweepRow"], causes: Sequence[str], any_healthy: bool) -> int:

@@ -40,6 +40,8 @@ class Move(Record):
 class Regression(Record):
     """How a network has changed since its baseline."""
 
+    figure = "gradcheck.diagnosis.plot.regression:plot"
+
     schema_version: int = item(default=SCHEMA_VERSION)
     command: str = item(default="compare")
     layers: tuple[Move, ...] = item("layers that both reports have, by name")

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradcheck.engine.diversity import LeastRank
-from gradcheck.engine.layered import Layered, LayerPass, Units, backward, forward
+from gradcheck.engine.layered import Cotangents, Layered, LayerPass, Units, backward, forward
 from gradcheck.engine.linear import Linear, log10_weight_gradient_norm
 from gradcheck.engine.loss import Loss, mean_square
 from gradcheck.engine.magnitude import Scaled, log10_rms, rescaled, sum_of_squares
@@ -152,6 +152,7 @@ def measure(
     tick: Tick = lambda share: None,
     *,
     only_judged: bool = False,
+    within: float = math.inf,
 ) -> GradientFlow:
     """Pass one batch forward and its gradient back, and measure every layer.
 
@@ -168,6 +169,8 @@ def measure(
         Called after each layer, forward and back, with the share of the work that is done.
     only_judged : bool
         Measure what flags, verdict and score rest on; the rest is nan, as are ranks that can't be the least.
+    within : float
+        Decades between the layers' gradients after which it is given up: the layers before are nan, and not healthy.
 
     Returns
     -------
@@ -178,21 +181,37 @@ def measure(
         starts, segments, passes, obstacle = _forward_passes(network, inputs, memory, lambda done: tick(done / work))
         output, delta, obstacle = _turn(network, starts[-1], loss, obstacle)
         layers, ranks = list[LayerFlow](), LeastRank()
-        for start, segment in zip(starts[-2::-1], segments[::-1], strict=True):
-            passes = passes or list(forward(network, start, segment))
-            for layer_pass, back in zip(reversed(passes), backward(passes, delta), strict=True):
-                layers.append((judged_layer_flow if only_judged else layer_flow)(layer_pass, back))
-                if only_judged and not obstacle:
-                    _add_rank(ranks, network, network.depth + 1 - len(layers), layer_pass)
-                delta = back.at_x
-                tick((network.depth + len(layers) * BACKWARD_WORK) / work)
-            passes = []
+        for layer_pass, back in _backward_passes(network, starts, segments, passes, delta):
+            layers.append((judged_layer_flow if only_judged else layer_flow)(layer_pass, back))
+            if only_judged and not obstacle:
+                _add_rank(ranks, network, network.depth + 1 - len(layers), layer_pass)
+            tick((network.depth + len(layers) * BACKWARD_WORK) / work)
+            if _span(layers) > within:
+                layers += [LayerFlow()] * (sum(map(len, segments)) - len(layers))
+                break
     for layer, rank in ranks.ranks().items():
         layers[-layer] = layers[-layer]._replace(effective_rank=rank)
     beyond = (LayerFlow(),) * (network.depth - len(layers))
     fan_in, fan_out = zip(*network.fans, strict=True)
     measured = (*layers[::-1], *beyond)
     return GradientFlow(fan_in, fan_out, measured, output, len(layers), obstacle, *network.units, rows=len(inputs))
+
+
+def _backward_passes(
+    network: Layered, starts: list[Array], segments: list[range], passes: list[LayerPass], delta: Scaled
+) -> Iterator[tuple[LayerPass, Cotangents[Scaled]]]:
+    """Yield each layer's pass and what comes back to it, last to first; all but the last segment are passed anew."""
+    for start, segment in zip(starts[-2::-1], segments[::-1], strict=True):
+        passes = passes or list(forward(network, start, segment))
+        for layer_pass, back in zip(reversed(passes), backward(passes, delta), strict=True):
+            yield layer_pass, back
+            delta = back.at_x
+        passes = []
+
+
+def _span(layers: list[LayerFlow]) -> float:
+    """Return the decades between the gradient of the last layer that was measured and of the first one."""
+    return abs(layers[-1].log10_gradient_rms - layers[0].log10_gradient_rms)
 
 
 def _add_rank(ranks: LeastRank, network: Layered, layer: int, layer_pass: LayerPass) -> None:

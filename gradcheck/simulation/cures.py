@@ -78,7 +78,7 @@ def _scores(experiment: Experiment) -> Iterator[float]:
 
 def _simulated(experiment: Experiment, change: Change, tick: Tick | None) -> SuggestionRecord:
     changed = experiment.changed(**change)
-    _, _, summary, judgement = changed.judged(tick)
+    _, _, summary, judgement = changed.judged(tick, if_healthy=True)
     made = {name: value for name, value in change.items() if value not in (None, getattr(experiment.network, name))}
     return SuggestionRecord(
         changes=Frozen(made),

@@ -162,27 +162,39 @@ class Experiment:
         """Return the batch that `seed` picks."""
         return self.dataset.batch(self.data, seed, self.run.dtype)
 
-    def flow(self, seed: int, tick: Tick | None = None, *, only_judged: bool = False) -> GradientFlow:
-        """Measure one draw, or no more of it than its verdict rests on."""
+    def flow(
+        self, seed: int, tick: Tick | None = None, *, only_judged: bool = False, within: float = math.inf
+    ) -> GradientFlow:
+        """Measure one draw, or no more of it than its verdict rests on; see ``measure``."""
         inputs, labels = self.batch(seed)
         with np.errstate(over="ignore", invalid="ignore"):  # measured, not warned of
             network, start = self.draw(seed).unrolled(inputs)
-        return measure(network, start, loss_of(labels), tick=tick or (lambda share: None), only_judged=only_judged)
+        told = tick or (lambda share: None)
+        return measure(network, start, loss_of(labels), tick=told, only_judged=only_judged, within=within)
 
     def outcome(self, tick: Tick | None = None) -> Outcome:
         """Measure all draws and diagnose them."""
-        flows = self._flows(tick)
+        first, draws = self.run.seed, self.run.seeds
+        flows = [self.flow(first + draw, part(tick, draw, draws)) for draw in range(draws)]
         typical, summaries, summary = _summed_up(flows)
         return Outcome(flows, typical, summaries, summary, diagnose(typical, summary, self.thresholds))
 
-    def judged(self, tick: Tick | None = None) -> Judged:
-        """Measure what the verdict rests on in all draws, and judge them as ``outcome`` does."""
-        typical, summaries, summary = _summed_up(self._flows(tick, only_judged=True))
-        return Judged(typical, summaries, summary, judge(typical, summary, self.thresholds))
+    def judged(self, tick: Tick | None = None, *, if_healthy: bool = False) -> Judged:
+        """Measure what the verdict rests on in all draws, and judge them as ``outcome`` does.
 
-    def _flows(self, tick: Tick | None, *, only_judged: bool = False) -> list[GradientFlow]:
+        Parameters
+        ----------
+        tick : callable, optional
+        if_healthy : bool
+            Stop where no healthy network can come of it: what is found of one that isn't has no numbers then.
+        """
         first, draws = self.run.seed, self.run.seeds
-        return [self.flow(first + draw, part(tick, draw, draws), only_judged=only_judged) for draw in range(draws)]
+        within = draws * self.thresholds.max_span if if_healthy else math.inf  # the mean of the spans counts
+        flows = [
+            self.flow(first + draw, part(tick, draw, draws), only_judged=True, within=within) for draw in range(draws)
+        ]
+        typical, summaries, summary = _summed_up(flows)
+        return Judged(typical, summaries, summary, judge(typical, summary, self.thresholds))
 
 
 def part(tick: Tick | None, index: int, count: int) -> Tick | None:

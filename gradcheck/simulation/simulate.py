@@ -10,7 +10,6 @@ from gradcheck.diagnosis.reporting import make_report
 from gradcheck.engine.shared_draws import SharedDraws, sharing
 from gradcheck.errors import OptionError
 from gradcheck.families.weight_files import save_weights as write_weights
-from gradcheck.simulation.cures import cures
 from gradcheck.simulation.expectation import expectation
 from gradcheck.simulation.experiment import Experiment, Outcome
 from gradcheck.spec.options.option import takes
@@ -99,6 +98,8 @@ def simulate(*, tick: Callable[[float], None] | None = None, **options: Unpack[S
     config = experiment.to_dict() | {"save_weights": save_weights and str(save_weights), "suggest": suggest}
     if not suggest:
         return _report(config, experiment, experiment.outcome(tick))
+    from gradcheck.simulation.cures import cures
+
     with sharing(SharedDraws()):  # a change of the network draws what the network has drawn
         outcome = experiment.outcome(tick)
         return replace(_report(config, experiment, outcome), suggestions=cures(experiment, outcome, tick))

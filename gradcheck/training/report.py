@@ -82,6 +82,7 @@ class DemoReport(CommandReport):
 
     table = "strategies"
     text = "gradcheck.training.text:as_text"
+    figure = "gradcheck.training.plot:plot"
 
     config: Frozen[Any] = item("every option with its resolved value")
     start: DemoStart

@@ -47,7 +47,7 @@ TRANSFORMER = {
 
 #: The rest of what is promised.
 OTHERS = ["vanish-below", "explode-above", "max-span", "min-rank", "format", "json", "output", "fail-on",
-          "all-layers", "quiet", "suggest", "shuffle", "labels"]  # fmt: skip
+          "all-layers", "plot", "quiet", "suggest", "shuffle", "labels"]  # fmt: skip
 
 NAMES = {
     "arch": "mlp rnn lstm gru transformer",
@@ -67,7 +67,7 @@ NAMES = {
 OF_RECURRENCES = {"steps", "recurrent-gain", "forget-bias"}
 
 #: On the command line only: how the result is shown.
-SHOWING = {"call", "format", "json", "output", "fail_on", "all_layers", "quiet"}
+SHOWING = {"call", "format", "json", "output", "plot", "fail_on", "all_layers", "quiet"}
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from gradcheck.cli.app import COMMANDS
 from gradcheck.spec.options.sweep import VARIED
 
-HEAVY = {"numpy", "rich", "torch", "typer", "safetensors", "jsonschema"}
+HEAVY = {"numpy", "rich", "torch", "typer", "safetensors", "jsonschema", "matplotlib"}
 
 #: Runs the command lines, one an argument, then says on stderr which modules they have loaded.
 TELLING = """
@@ -52,6 +52,14 @@ def test_help_loads_neither_numpy_nor_rich(loaded):
     modules = loaded("--version", "--help", "", *(f"{name} --help" for name in COMMANDS))
     assert "gradcheck.cli.app" in modules
     assert not modules & {"numpy", "rich", "rich.table", "torch", "safetensors"}
+
+
+def test_a_simulation_loads_its_own_family_and_no_changes_unless_it_suggests(loaded):
+    modules = loaded("simulate --depth 2 --width 4 --format csv")
+    assert "gradcheck.families.perceptron" in modules
+    assert not modules & {
+        "gradcheck.families.recurrent", "gradcheck.families.transformer", "gradcheck.simulation.cures",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("command", ["simulate", "theory", "list"])

@@ -51,6 +51,23 @@ def test_what_is_judged_alone_is_judged_as_in_the_whole_outcome(options):
     np.testing.assert_array_equal(*gradients)
 
 
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_a_network_that_can_not_be_healthy_is_given_up(seeds):
+    vanishing = Experiment.from_options({"depth": 30, "width": 16, "seeds": seeds})
+    found = vanishing.judged(if_healthy=True)
+    assert found.judgement.status != "healthy"
+    assert found.judgement.score == 0
+    gradient = found.typical.column("log10_gradient_rms")
+    assert np.isnan(gradient[:10]).all()
+    np.testing.assert_array_equal(gradient[-3:], vanishing.outcome().typical.column("log10_gradient_rms")[-3:])
+
+
+def test_a_healthy_network_is_judged_as_ever_where_others_are_given_up():
+    healthy = Experiment.from_options({"depth": 8, "width": 32, "activation": "tanh", "init": "lecun"})
+    assert healthy.judged().judgement.status == "healthy"
+    assert healthy.judged(if_healthy=True).judgement == healthy.judged().judgement
+
+
 def test_no_more_is_measured_than_what_is_judged():
     layers = Experiment.from_options({"depth": 12, "width": 16}).judged().typical.layers
     assert all(math.isnan(one.input_cosine) and math.isnan(one.log10_preactivation_std) for one in layers)
