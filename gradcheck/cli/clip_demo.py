@@ -23,6 +23,7 @@ FORMATS = {
     "json": "gradcheck.training.formats:as_json",
     "csv": "gradcheck.training.formats:as_csv",
     "markdown": "gradcheck.training.formats:as_markdown",
+    "html": "gradcheck.training.html:as_html",
 }
 
 CLIP_FAIL_ON = FAIL_ON.but(

@@ -52,7 +52,7 @@ GRID = {
 OF_SWEEPS = ("top", "group_by", "any_healthy", "workers", "scheduler", "journal", "sort", "max_rows")
 
 SWEEP_FORMAT = format_of(
-    ("text", "json", "jsonl", "csv", "markdown", "github"),
+    ("text", "json", "jsonl", "csv", "markdown", "html", "github"),
     "Output format; jsonl prints each row as it finishes; with --baseline text, json, github",
 )
 SWEEP_FAIL_ON = FAIL_ON.but(

@@ -25,6 +25,7 @@ FORMATS = {
     "jsonl": "gradcheck.logs.formats:as_jsonl",
     "csv": "gradcheck.logs.formats:as_csv",
     "markdown": "gradcheck.logs.formats:as_markdown",
+    "html": "gradcheck.logs.html:as_html",
     "github": "gradcheck.logs.formats:as_github",
 }
 CAUSES = (*FINDING_KINDS, "any")

@@ -15,6 +15,7 @@ from gradcheck.cli.shown import (
     BASELINE,
     FAIL_ON,
     FILE,
+    FOR_PEOPLE,
     MODEL_CAUSES,
     PLOT,
     QUIET,
@@ -71,7 +72,7 @@ def probe(model: TargetOptions, options: ProbeOptions, baseline: BaselineOptions
     (pip install torch).
     """
     _check_steps(options, shown.typed)
-    if shown.format != "text" or shown.silent or baseline["baseline"] is not None:  # text alone suggests unasked
+    if shown.format not in FOR_PEOPLE or shown.silent or baseline["baseline"] is not None:
         options["suggest"] = bool(options["suggest"])
     if baseline["baseline"] is not None:
         from gradcheck.cli.baseline import checked_tolerance, hold_against

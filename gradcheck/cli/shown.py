@@ -1,5 +1,6 @@
 """How a command shows its result: the options of its output, and what was asked for by them."""
 
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -15,6 +16,9 @@ SUFFIXES = {
     ".json": "json", ".jsonl": "jsonl", ".csv": "csv", ".md": "markdown", ".xml": "junit", ".html": "html",
     ".svg": "svg", ".png": "png", ".pdf": "pdf",
 }  # fmt: skip
+
+#: Formats that are read by people: what would heal a network is tried for them unasked.
+FOR_PEOPLE = ("text", "html")
 
 #: Endings of a figure's file.
 PLOTS = (".svg", ".png", ".pdf")
@@ -91,6 +95,8 @@ class Shown(NamedTuple):
         chosen = "json" if words.get("json") else name
         if words["output"] is not None and (offered := _offered(rows)):
             chosen = _format_by_suffix(words["output"], chosen, offered, named=bool({"format", "json"} & typed))
+        if chosen == "html":
+            _check_html(words["output"])
         layers = {"all_layers": words["all_layers"]} if "all_layers" in rows and chosen == "text" else {}
         plot = words.get("plot")
         if plot is not None:
@@ -121,6 +127,16 @@ class Shown(NamedTuple):
         show(document, self.format, formats, self.output, quiet=self.quiet, **how)
 
 
+def _check_html(output: Path | None) -> None:
+    """Raise an error, before any work, where a page for a browser can't be made, or would be spilled on a terminal."""
+    if not _is_installed("jinja2"):
+        raise MissingExtraError("--format html", "Jinja2", '"gradcheck[html]"')
+    if output is None and sys.stdout is not None and sys.stdout.isatty():
+        raise OptionError(
+            "format", "html is a page for a browser, and this is a terminal: name a file, as in --output report.html"
+        )
+
+
 def _check_plot(plot: Path, output: Path | None) -> None:
     """Raise the error of a figure that couldn't be written, before any work is done."""
     if plot.suffix.lower() not in PLOTS:
@@ -130,10 +146,14 @@ def _check_plot(plot: Path, output: Path | None) -> None:
     if output is not None and plot.resolve() == output.resolve():
         raise OptionError("plot", f"{plot} is where --output writes the result: name another file")
     check_writable(plot)
-    from importlib.util import find_spec  # only a figure pays for it
-
-    if find_spec("matplotlib") is None:
+    if not _is_installed("matplotlib"):
         raise MissingExtraError("--plot", "matplotlib", "matplotlib")
+
+
+def _is_installed(package: str) -> bool:
+    from importlib.util import find_spec  # only a figure or a page pays for it
+
+    return find_spec(package) is not None
 
 
 def _offered(rows: Mapping[str, Option]) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from gradcheck.cli.shown import (
     ASKED_FOR,
     FAIL_ON,
     FILE,
+    FOR_PEOPLE,
     MODEL_CAUSES,
     PLOT,
     QUIET,
@@ -32,6 +33,7 @@ FORMATS = {
     "json": JSON,
     "csv": "gradcheck.diagnosis.formats:as_csv",
     "markdown": "gradcheck.diagnosis.formats:as_markdown",
+    "html": "gradcheck.diagnosis.html:as_html",
 }
 
 
@@ -45,7 +47,7 @@ def simulate(options: SimulateOptions, shown: Shown) -> None:
     settle_threads()
     from gradcheck import simulate as simulation
 
-    if shown.format != "text" or shown.silent:  # text alone suggests unasked
+    if shown.format not in FOR_PEOPLE or shown.silent:
         options["suggest"] = bool(options["suggest"])
     with ShareProgress(shown.quiet) as tick:
         report = simulation(**options, tick=tick)

@@ -26,6 +26,7 @@ FORMATS = {
     "jsonl": "gradcheck.sweep.formats:as_jsonl",
     "csv": "gradcheck.sweep.formats:as_csv",
     "markdown": "gradcheck.sweep.formats:as_markdown",
+    "html": "gradcheck.sweep.html:as_html",
 }
 
 

@@ -12,6 +12,7 @@ FORMATS = {
     "json": JSON,
     "csv": "gradcheck.mean_field.formats:as_csv",
     "markdown": "gradcheck.mean_field.formats:as_markdown",
+    "html": "gradcheck.mean_field.html:as_html",
 }
 
 

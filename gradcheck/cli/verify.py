@@ -14,6 +14,7 @@ FORMATS = {
     "json": JSON,
     "csv": "gradcheck.checking.formats:as_csv",
     "markdown": "gradcheck.checking.formats:as_markdown",
+    "html": "gradcheck.checking.html:as_html",
 }
 
 

@@ -218,9 +218,9 @@ def log_axis(ax: Axes, logarithms: Sequence[float | None], which: str = "y") -> 
     return place
 
 
-def whole_numbers(ax: Axes, last: int) -> None:
-    """Let the axis of layers or steps have whole numbers only, from 1 to the last."""
-    ax.set_xlim(0.5, last + 0.5)
+def whole_numbers(ax: Axes, last: int, first: int = 1) -> None:
+    """Let the axis of layers or steps have whole numbers only, from the first to the last."""
+    ax.set_xlim(first - 0.5, last + 0.5)
     ax.xaxis.set_major_locator(MaxNLocator(10, integer=True, min_n_ticks=1))
 
 

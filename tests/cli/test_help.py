@@ -59,7 +59,7 @@ NAMES = {
     "layers": "auto dense weightless",
     "residual-scale": "gpt2 deepnorm",
     "dtype": "float64 float32",
-    "format": "text json csv markdown",
+    "format": "text json csv markdown html",
     "fail-on": "vanishing exploding collapsed dead nonfinite any",
 }
 

@@ -21,7 +21,9 @@ RATIO, SIZE = "log10_gradient_ratio", "log10_gradient_rms"
 
 def plot(report: Report, ax: "Axes | None" = None) -> "Axes":
     """Draw the gradient along the layers, and of a probe that took steps the loss below it."""
-    parts = [figure.Part(_draw_gradient, 3.6)]
+    names = [layer.name for layer in report.layers if layer.kind is not None]
+    below = min(figure.LONGEST_NAME, max(map(len, names), default=0))  # characters of names that are written upright
+    parts = [figure.Part(_draw_gradient, 3.4 + figure.CHARACTER * below)]
     if report.model is not None and report.model.training is not None:
         parts.append(figure.Part(_draw_losses, 1.8))
     return figure.draw(report, parts, ax)
@@ -135,4 +137,5 @@ def _draw_losses(ax: "Axes", report: Report) -> None:
     if training.sick_from_step is not None:
         ax.axvline(training.sick_from_step, color=figure.RED, linestyle=":", label="ill from here on")
     ax.set(xlabel="step of training", ylabel="loss")
+    figure.whole_numbers(ax, len(losses) - 1, first=0)
     figure.explain_lines(ax)
