@@ -17,7 +17,10 @@ exclude_patterns = ["_build"]
 
 html_theme = "furo"
 html_title = f"gradcheck {release}"
+html_static_path, html_css_files = ["_static"], ["gradcheck.css"]
 html_show_sphinx = html_show_copyright = html_copy_source = False
+
+smartquotes = False  # --init stays as one types it
 
 # Headings can be linked to as on any other page of Markdown.
 myst_heading_anchors = 3
@@ -29,6 +32,5 @@ _MockObject.__or__ = _MockObject.__ror__ = lambda self, other: object  # Tensor 
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
-python_maximum_signature_line_length = 100
 
 make_pages.write(HERE / "generated")

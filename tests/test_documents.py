@@ -5,6 +5,7 @@ import json
 import math
 import re
 import sys
+import tomllib
 from contextlib import redirect_stdout
 from functools import cache
 from io import BytesIO, TextIOWrapper
@@ -47,8 +48,8 @@ OF_CODE = ("CONTRIBUTING.md", "docs/architecture.md")
 #: A file of the package or of the project as a document names it, and what of it.
 FILE = re.compile(r"`([\w./-]+(?:\.py|\.json|/[\w.-]*))(?::([\w.]+))?`")
 
-#: What the README calls the user's own.
-YOURS = {"tests/test_gradients.py"}
+#: What the README calls the user's own, and where the user builds the pages.
+YOURS = {"tests/test_gradients.py", "docs/_build"}
 
 #: Options of other programs that the README shows.
 FOREIGN = {"--nthreads", "--only", "--threads", "--every", "--gigabytes", "--beside", "--runs"}
@@ -99,10 +100,16 @@ def test_every_page_is_found_from_the_first_one():
     assert [page for page in PAGES if page not in reached] == [], "name it in the toctree of an index.md"
 
 
+def test_every_extra_is_on_the_page_about_installing():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    named = re.findall(r'pip install "\.\[(\w+)\]"', DOCUMENTS["docs/how-to/install.md"])
+    assert set(named) == set(extras) - {"dev", "browser", "benchmarks"}  # of CONTRIBUTING and benchmarks/
+
+
 def test_the_python_reference_has_every_public_name():
     named = set(re.findall(r"\.\. auto\w+:: ([\w.]+)", DOCUMENTS["docs/reference/python.md"]))
     public = set(gradcheck.__all__) - {"__version__", "clipping"}
-    assert named == public | {"gradcheck.clipping", "gradcheck.torch.probe", "gradcheck.torch.Recorder"}
+    assert named >= public | {"gradcheck.clipping", "gradcheck.torch.probe", "gradcheck.torch.Recorder"}
 
 
 def test_every_option_that_the_documents_name_is_in_the_help(helps):

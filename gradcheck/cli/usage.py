@@ -1,6 +1,7 @@
 """What the parser refuses, in our words: what was typed, what is allowed, what to type instead."""
 
 import re
+import sys
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,26 @@ SAID = {"int": "a whole number", "float": "a number"}
 #: Options of other tools ↦ what they are called here, or why there is none.
 ELSEWHERE = {
     "--device": "a simulation runs on the CPU, a model that probe is given where it is",
-    "--num-layers": "layers are counted by --depth", "--n-layers": "layers are counted by --depth",
+    "--num-layers": "layers are counted by --depth", "--n-layer": "layers are counted by --depth",
+    "--n-layers": "layers are counted by --depth",
     "--hidden-size": "units of a layer are --width", "--hidden": "units of a layer are --width",
+    "--hidden-dim": "units of a layer are --width", "--units": "units of a layer are --width",
+    "--nonlinearity": "that is --activation", "--num-heads": "heads are --heads", "--n-heads": "heads are --heads",
+    "--d-model": "the width of a transformer is --model-width", "--dropout": "dropout isn't simulated",
+    "--seq-len": "a transformer's length is --tokens, a recurrent network's --steps",
+    "--model": "a network is described by --arch or --preset, your own model is looked at by gradcheck probe",
     "--learning-rate": "a learning rate is --lr", "--verbose": "everything is shown unless --quiet is given",
+    "-v": "the version is --version; everything is shown unless --quiet is given",
 }  # fmt: skip
 
 #: How the files end that a run writes.
 LOGS = (".jsonl", ".csv", ".json", ".log", ".txt", ".gz")
+
+#: Characters of an option that is too short to be a beginning.
+SHORTEST = 3
+
+#: What other programs take for yes and no.
+SWITCHED = ("yes", "no", "true", "false", "on", "off", "1", "0")
 
 #: How several values are typed.
 SEVERAL = "and several values are joined by commas, as in gradcheck compare --depth 10,50"
@@ -44,8 +58,21 @@ def in_words(error: Any) -> str:  # noqa: ANN401
     if parameter is not None and (found := NO_NUMBER.match(error.message)):
         return _no_number(parameter, found[1], found[2], context)
     if found := ONE_TOO_MANY.match(error.message):
-        return f"{found[1]} has no place in gradcheck {context.info_name}: options start with --, {SEVERAL}"
+        return _misplaced(found[1], context)
     return str(error.format_message())
+
+
+def _misplaced(word: str, context: Any) -> str:  # noqa: ANN401
+    """Return what a word that has no place may have meant: an option, or the value of a switch."""
+    name, equals, value = word.partition("=")
+    flags, before = _flags(context.command), sys.argv[sys.argv.index(name) - 1] if name in sys.argv else ""
+    no_place = f"{word} has no place in gradcheck {context.info_name}"
+    if equals and f"--{name}" in flags:
+        return f"{no_place}; write --{name} {value}"
+    if before in flags and name.lower() in SWITCHED:
+        other = f"--no-{before[2:]}"
+        return f"{no_place}: {before} takes no value{f', and its opposite is {other}' if other in flags else ''}"
+    return f"{no_place}: options start with --, {SEVERAL}"
 
 
 def unknown_command(name: str, commands: Collection[str]) -> GradcheckError:
@@ -56,10 +83,14 @@ def unknown_command(name: str, commands: Collection[str]) -> GradcheckError:
     word = name.lower().replace("_", "-")
     if word == "help":
         meant = "gradcheck --help lists the commands, gradcheck COMMAND --help the options of one"
+    elif word == "version":
+        meant = "gradcheck --version prints it"
     elif word in PRESETS:
         meant = f"it is a published transformer: gradcheck simulate --preset {word}"
     elif word in NAMES:
         meant = f"to read about it: gradcheck explain {word}"
+    elif name.endswith(".py"):
+        meant = f"to look at a model in it: gradcheck probe {Path(name).stem}:build"
     elif name.endswith(LOGS) or Path(name).exists():
         meant = f"to read a log: gradcheck diagnose {name}"
     elif ":" in name:
@@ -74,12 +105,25 @@ def _unknown_option(option: str, context: Any) -> str:  # noqa: ANN401
     command, commands = context.info_name, getattr(context.find_root().command, "commands", {})
     own = _flags(context.command)
     there = [name for name in commands if name != command and option in _flags(commands[name])]
-    meant = ELSEWHERE.get(option)
-    near = did_you_mean(option, own, cutoff=0.75)
-    if meant is None and there and not near:
-        meant = f"it is an option of {' and '.join(f'gradcheck {name}' for name in there)}"
+    meant = ELSEWHERE.get(option.replace("_", "-"))
+    near = _begun(option, own) or did_you_mean(option, own, cutoff=0.75)
+    whole = next((f"-{word}" for word in sys.argv[1:] if word.startswith(option) and f"-{word}" in own), None)
+    if option.removeprefix("--") in commands and not context.parent:
+        meant = f"write gradcheck {option.removeprefix('--')}"
+    elif whole:  # -depth 5, of which the parser takes -d
+        meant = f"write {whole}"
+    elif meant is None and there and not near:
+        meant = f"it is an option of {' and '.join(f'gradcheck {name}' for name in there[:2])}"
+        meant += "" if context.parent else f": gradcheck {there[0]} {option} …"
     of = f"gradcheck {command}" if context.parent else "gradcheck"
     return f"{option} is no option of {of}; {near if meant is None else f'{meant}; '}{_help(context)}"
+
+
+def _begun(option: str, flags: Iterable[str]) -> str:
+    """Return a question after the flag that goes on as an option begins, or begins it; nothing where none does."""
+    alike = [flag for flag in flags if len(option) > SHORTEST and (flag.startswith(option) or option.startswith(flag))]
+    nearest = min(alike, key=lambda flag: abs(len(flag) - len(option)), default="")
+    return f"did you mean {nearest!r}? " if nearest else ""
 
 
 def _flags(command: Any) -> list[str]:  # noqa: ANN401
@@ -104,7 +148,9 @@ def _no_number(parameter: Any, shown: str, kind: str, context: Any) -> str:  # n
         return (
             f"{option} takes one value in {context.info_name}; to compare several: gradcheck compare {option} {value}"
         )
-    return f"{option} {shown} is not {SAID[kind]}"
+    whole = re.fullmatch(r"\d+(\.\d*)?(e\d\d?)?", value) if kind == "int" else None
+    meant = f"; write {float(value):.0f}" if whole and float(value).is_integer() else ""
+    return f"{option} {shown} is not {SAID[kind]}{meant}"
 
 
 def _help(context: Any) -> str:  # noqa: ANN401

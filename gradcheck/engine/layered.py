@@ -6,8 +6,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
-import numpy as np
-
 from gradcheck.engine.linear import Linear
 from gradcheck.engine.magnitude import Scaled, rescaled
 from gradcheck.engine.types import Array
@@ -57,12 +55,6 @@ class LayerPass(NamedTuple):
     maps: tuple[Linear, ...] = ()
     slopes: tuple[tuple[Array, float], ...] = ()
 
-    @property
-    def lean(self) -> LayerPass:
-        """What the way back needs of it, without the arrays that have been measured."""
-        nothing = np.empty(0)
-        return self._replace(preactivation=nothing, output=nothing, activity=nothing, slopes=())
-
 
 class Layer(Protocol):
     """A layer, or a time step, of one batch."""
@@ -87,6 +79,10 @@ class Units(NamedTuple):
     name: str = "layer"
     points: tuple[str, ...] = ()
     shared: bool = False
+
+    def carries(self, layer: int, depth: int) -> bool:
+        """Whether all of the signal goes through a layer: the last time step, of a transformer the stream."""
+        return layer == depth if self.shared else layer % max(1, len(self.points)) == 0
 
 
 class Layered(Protocol):

@@ -36,11 +36,11 @@ def _tamed(z: Array) -> tuple[Array, float]:
     return (mantissa, 2.0**-exponent) if exponent > 0 else (z, 1.0)
 
 
-def _mean_product(a: Array, b: Array, axis: int) -> Array:
-    """Return the mean of a·b along an axis, which is kept."""
-    total: Array = np.einsum("ij,ij->j" if axis == 0 else "ij,ij->i", a, b)
-    mean: Array = np.expand_dims(total / a.shape[axis], axis)
-    return mean
+def _mean(array: Array, axis: int) -> Array:
+    """Return the means along an axis, which stays; NumPy's own takes twice as long for a small batch."""
+    total: Array = np.add.reduce(array, axis, keepdims=True)
+    total /= array.shape[axis]
+    return total
 
 
 def _standardize(axis: int) -> Block:
@@ -51,14 +51,15 @@ def _standardize(axis: int) -> Block:
 
     def block(z: Array) -> tuple[Array, Pullback]:
         tame, factor = _tamed(z)
-        unit = tame - tame.mean(axis, keepdims=True)
-        scale: Array = 1 / np.sqrt(_mean_product(unit, unit, axis) + EPSILON * factor**2)
+        unit = tame - _mean(tame, axis)  # in place from here on: temporary arrays cost as much as what is computed
+        scale: Array = 1 / np.sqrt(_mean(np.square(unit), axis) + EPSILON * factor**2)
         unit *= scale
 
         def pullback(delta: Array) -> Array:
-            tangent: Array = unit * -_mean_product(delta, unit, axis)
-            tangent += delta
-            tangent -= delta.mean(axis, keepdims=True)
+            product = delta * unit
+            along = _mean(product, axis)
+            tangent = delta - _mean(delta, axis)
+            tangent -= np.multiply(unit, along, out=product)
             tangent *= scale * factor
             return tangent
 
@@ -70,16 +71,9 @@ def _standardize(axis: int) -> Block:
 def rms(z: Array) -> tuple[Array, Pullback]:
     """Return z/√(mean z² + ε) over the units of each example."""
     tame, factor = _tamed(z)
-    scale = 1 / np.sqrt(_mean_product(tame, tame, 1) + EPSILON * factor**2)
+    scale = 1 / np.sqrt(np.square(tame).mean(1, keepdims=True) + EPSILON * factor**2)
     unit = tame * scale
-
-    def pullback(delta: Array) -> Array:
-        tangent: Array = unit * -_mean_product(delta, unit, 1)
-        tangent += delta
-        tangent *= scale * factor
-        return tangent
-
-    return unit, pullback
+    return unit, lambda delta: (delta - unit * (delta * unit).mean(1, keepdims=True)) * (scale * factor)
 
 
 NORMS: dict[str, Normalization] = {

@@ -12,21 +12,16 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gradcheck.engine.gram import gram, is_wide
-from gradcheck.engine.layered import Layered, LayerPass, backward, forward
-from gradcheck.engine.linear import Linear, log10_weight_gradient_norm
+from gradcheck.engine.diversity import LeastRank
+from gradcheck.engine.layered import Layered, LayerPass, Units
+from gradcheck.engine.linear import log10_weight_gradient_norm
 from gradcheck.engine.loss import Loss, mean_square
-from gradcheck.engine.magnitude import (
-    Scaled,
-    log10_rms,
-    rescaled,
-    sum_of_squares,
-)
+from gradcheck.engine.magnitude import Scaled, log10_rms, rescaled
 from gradcheck.engine.memory import keep_freed_memory
 from gradcheck.engine.types import Array
-from gradcheck.flow.layer_flow import SATURATED_BELOW as SATURATED_BELOW
 from gradcheck.flow.layer_flow import LayerFlow as LayerFlow
-from gradcheck.flow.layer_flow import forward_flow, with_gradient
+from gradcheck.flow.layer_flow import forward_flow, judged_forward_flow, with_gradient
+from gradcheck.flow.passing import backward_passes, forward_passes, is_finite, why_not_finite
 
 #: One number for each layer, first to last.
 PerLayer = npt.NDArray[np.float64]
@@ -121,10 +116,8 @@ class GradientFlow:
     @property
     def carriers(self) -> npt.NDArray[np.bool_]:
         """Layers that all of the signal goes through: of a transformer the stream, of a recurrence the last step."""
-        kinds = max(1, len(self.points))
-        every = np.arange(1, len(self.layers) + 1)
-        carrying: npt.NDArray[np.bool_] = every == len(every) if self.shared else every % kinds == 0
-        return carrying
+        units, depth = Units(self.unit, self.points, self.shared), len(self.layers)
+        return np.array([units.carries(layer, depth) for layer in range(1, depth + 1)], dtype=bool)
 
     @property
     def nonfinite(self) -> npt.NDArray[np.bool_]:
@@ -154,7 +147,14 @@ class GradientFlow:
 
 
 def measure(
-    network: Layered, inputs: Array, loss: Loss, memory: int = MEMORY, tick: Tick = lambda share: None
+    network: Layered,
+    inputs: Array,
+    loss: Loss,
+    memory: int = MEMORY,
+    tick: Tick = lambda share: None,
+    *,
+    only_judged: bool = False,
+    within: float = math.inf,
 ) -> GradientFlow:
     """Pass one batch forward and its gradient back, and measure every layer.
 
@@ -169,6 +169,10 @@ def measure(
         Bytes to hold at once; less costs a second forward pass and changes no number.
     tick : callable
         Called after each layer, forward and back, with the share of the work that is done.
+    only_judged : bool
+        Measure what flags, verdict and score rest on; the rest is nan, as are ranks that can't be the least.
+    within : float
+        Decades between the layers' gradients after which it is given up: the layers before are nan, and not healthy.
 
     Returns
     -------
@@ -176,93 +180,43 @@ def measure(
     """
     if network.weightless:
         keep_freed_memory()
+    measured, keep = (judged_forward_flow, _whole) if only_judged else (forward_flow, _lean)
     with np.errstate(all="ignore"):  # over- and underflow are measured, not warned of
         work = network.depth * (1 + BACKWARD_WORK)
-        forth = _forward_passes(network, inputs, memory, lambda done: tick(done / work))
-        layers, starts, segments, passes, obstacle = forth
-        del forth  # else the last segment's passes would be held until the end
-        output, delta, obstacle = _turn(network, starts[-1], loss, obstacle)
-        for start, segment in zip(starts[-2::-1], segments[::-1], strict=True):
-            passes = passes or [layer_pass.lean for layer_pass in forward(network, start, segment)]
-            indices = range(segment.stop - 2, segment.start - 2, -1)
-            for index, back in zip(indices, backward(passes, delta), strict=True):
-                layers[index], delta = with_gradient(layers[index], back), back.at_x
-                tick((network.depth + (len(layers) - index) * BACKWARD_WORK) / work)
-            passes = []
+        forth = forward_passes(network, inputs, memory, measured, keep, lambda done: tick(done / work))
+        output, delta, obstacle = _turn(network, forth.starts[-1], loss, forth.obstacle)
+        layers, ranks = forth.layers, LeastRank()
+        for index, layer_pass, back in backward_passes(network, forth, delta, keep):
+            layers[index] = with_gradient(layers[index], back)
+            if only_judged and not obstacle:
+                _add_rank(ranks, network, index + 1, layer_pass)
+            tick((network.depth + (len(layers) - index) * BACKWARD_WORK) / work)
+            if abs(layers[index].log10_gradient_rms - layers[-1].log10_gradient_rms) > within:
+                layers[:index] = [LayerFlow()] * index
+                break
+    for layer, rank in ranks.ranks().items():
+        layers[layer - 1] = layers[layer - 1]._replace(effective_rank=rank)
     beyond = (LayerFlow(),) * (network.depth - len(layers))
     fan_in, fan_out = zip(*network.fans, strict=True)
-    measured = (*layers, *beyond)
-    return GradientFlow(fan_in, fan_out, measured, output, len(layers), obstacle, *network.units, rows=len(inputs))
+    every = (*layers, *beyond)
+    return GradientFlow(fan_in, fan_out, every, output, len(layers), obstacle, *network.units, rows=len(inputs))
 
 
-def _segments(network: Layered, rows: int, itemsize: int, memory: int) -> list[range]:
-    """Split the layers 1 … depth into runs of which all that is kept fits into `memory` bytes; the last is full."""
-    segments, end, held = list[range](), network.depth + 1, 0
-    for layer, numbers in reversed(list(enumerate(network.kept(rows), start=1))):
-        need = itemsize * numbers
-        if held and held + need > memory:
-            segments.append(range(layer + 1, end))
-            end, held = layer + 1, 0
-        held += need
-    return [range(1, end), *reversed(segments)]
+def _lean(layer_pass: LayerPass) -> LayerPass:
+    """Return what the way back needs of a pass, without the arrays that have been measured."""
+    nothing = np.empty(0)
+    return layer_pass._replace(preactivation=nothing, output=nothing, activity=nothing, slopes=())
 
 
-class _Forth(NamedTuple):
-    """The forward pass, as far as it stays finite.
-
-    Attributes
-    ----------
-    layers : list of LayerFlow
-        What is measured on the way forward.
-    starts : list of Array
-        The input of each segment, and the last output.
-    segments : list of range
-    passes : list of LayerPass
-        Those of the last segment.
-    obstacle : str
-        What stopped it, if anything.
-    """
-
-    layers: list[LayerFlow]
-    starts: list[Array]
-    segments: list[range]
-    passes: list[LayerPass]
-    obstacle: str
+def _whole(layer_pass: LayerPass) -> LayerPass:
+    """Return the pass: its rank may be looked at later."""
+    return layer_pass
 
 
-def _forward_passes(network: Layered, x: Array, memory: int, tick: Callable[[int], None]) -> _Forth:
-    """Pass x forward as far as it stays finite."""
-    layers, starts, segments, passes = list[LayerFlow](), [x], list[range](), list[LayerPass]()
-    for segment in _segments(network, len(x), x.itemsize, memory):
-        passes = []  # the last segment's are let go before the next one's are made
-        for layer, layer_pass in zip(segment, forward(network, starts[-1], segment), strict=True):
-            tick(layer)
-            if is_wide(layer_pass.activity):
-                gram(layer_pass.activity)  # most of what follows is read off it
-            if not (_is_finite(layer_pass.preactivation) and _is_finite(layer_pass.output)):
-                obstacle = _cause(*layer_pass.maps)
-                if passes:
-                    starts.append(x)
-                    segments.append(range(segment.start, layer))
-                return _Forth(layers, starts, segments, passes, obstacle)
-            layers.append(forward_flow(layer_pass))
-            passes.append(layer_pass.lean)
-            x = layer_pass.output
-        starts.append(x)
-        segments.append(segment)
-    return _Forth(layers, starts, segments, passes, "")
-
-
-def _is_finite(array: Array) -> bool:
-    return math.isfinite(sum_of_squares(array)) or bool(np.isfinite(array).all())
-
-
-def _cause(*maps: Linear) -> str:
-    """Return why a finite input doesn't stay finite: ``nan`` if one is given, else ``overflow``.
-
-    An overflow can show as nan too, by +inf − inf, depending on how the products are summed.
-    """
-    return "nan" if any(one.holds_nan for one in maps) else "overflow"
+def _add_rank(ranks: LeastRank, network: Layered, layer: int, layer_pass: LayerPass) -> None:
+    """Take a layer's outputs among those whose least rank is looked for: all of the signal goes through it."""
+    if network.units.carries(layer, network.depth):
+        ranks.add(layer, rescaled(layer_pass.activity).mantissa, exact=layer == network.depth)
 
 
 def _turn(network: Layered, x: Array, loss: Loss, obstacle: str) -> tuple[OutputFlow, Scaled, str]:
@@ -273,7 +227,7 @@ def _turn(network: Layered, x: Array, loss: Loss, obstacle: str) -> tuple[Output
     if not obstacle:
         readout = network.readout
         logits, through_readout = readout(x)
-        obstacle = "" if _is_finite(logits) else _cause(readout)
+        obstacle = "" if is_finite(logits) else why_not_finite(readout)
     if obstacle:
         return OutputFlow(), rescaled(mean_square(x)[1]), obstacle
     value, at_logits = loss(logits)

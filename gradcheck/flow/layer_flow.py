@@ -1,4 +1,4 @@
-"""What is measured at one layer: on the way forward, and of what comes back."""
+"""What is measured at one hidden layer: everything, or no more than a verdict rests on."""
 
 import math
 from collections.abc import Sequence
@@ -41,15 +41,21 @@ def forward_flow(layer_pass: LayerPass) -> LayerFlow:
     if is_wide(layer_pass.activity):
         gram(layer_pass.activity)  # most of what follows is read off it
     output = rescaled(layer_pass.activity)
-    asleep = [_asleep(slope, SATURATED_BELOW * steepest) for slope, steepest in layer_pass.slopes]
-    return LayerFlow(
+    return judged_forward_flow(layer_pass)._replace(
         log10_preactivation_std=log10_rms_and_std(layer_pass.preactivation)[1],
         log10_activation_rms=log10_rms(output),
         input_cosine=mean_cosine(output.mantissa),
         effective_rank=effective_rank(output.mantissa),
+        log10_weight_norm=log10_joint_norm([one.log10_weight_norm for one in layer_pass.maps]),
+    )
+
+
+def judged_forward_flow(layer_pass: LayerPass) -> LayerFlow:
+    """Measure what flags, verdict and score rest on; the ranks, of which they need the least, are left out."""
+    asleep = [_asleep(slope, SATURATED_BELOW * steepest) for slope, steepest in layer_pass.slopes]
+    return LayerFlow(
         dead_fraction=_mean([dead for dead, _ in asleep]),
         saturated_fraction=_mean([saturated for _, saturated in asleep]),
-        log10_weight_norm=log10_joint_norm([one.log10_weight_norm for one in layer_pass.maps]),
     )
 
 

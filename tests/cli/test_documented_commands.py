@@ -8,6 +8,7 @@ one before it prints, where a line ``…`` stands for any lines. Those without s
 
 import os
 import re
+import shlex
 import shutil
 import sys
 from contextlib import chdir, redirect_stdout
@@ -17,10 +18,15 @@ from pathlib import Path
 from runpy import run_path
 
 import pytest
+from typer.main import get_command
+
+from gradcheck.cli.app import app
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 PAGES = ("README.md", *(f"docs/tutorial/{path.name}" for path in sorted((ROOT / "docs/tutorial").glob("[1-9]*.md"))))
+MANUAL = ("README.md", *(path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "docs").glob("[!_g]*/*.md"))),
+          *(path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "docs").glob("*.md"))))  # fmt: skip
 BLOCK = re.compile(r"^```(sh|python|text)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 ANY_LINES = "…\n"
 
@@ -84,6 +90,53 @@ def test_what_a_page_shows_is_what_is_printed(page, typed, folder):
             assert fits(text, printed), f"{text}\n is not what is printed:\n{printed}"
     if anew != written:
         (ROOT / page).write_text(anew, encoding="utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ["python", "record", "own-data"])
+def test_the_python_of_a_how_to_page_runs(page, folder):
+    torch = pytest.importorskip("torch")
+    import numpy as np
+    from models import healthy
+
+    model, batch = healthy(), (torch.randn(8, 32), torch.randint(10, (8,)))
+    names = {
+        "model": model, "inputs": batch[0], "targets": batch[1], "batches": [batch] * 20, "np": np,
+        "criterion": torch.nn.CrossEntropyLoss(), "optimizer": torch.optim.SGD(model.parameters(), 0.01),
+        "gradients": [np.ones(3), np.ones((2, 2))],
+        **dict.fromkeys(("W1", "b1", "W2", "b2", "W_out", "b_out"), np.ones(2)),
+    }  # fmt: skip
+    with chdir(folder):
+        run_path(str(folder / "train.py"))  # which leaves a log
+        for kind, code in BLOCK.findall((ROOT / f"docs/how-to/{page}.md").read_text(encoding="utf-8")):
+            assert kind == "python"
+            run_python(code, names)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/how-to/ci-gate.md"])
+def test_the_check_for_ci_on_a_page_passes(page, typed):
+    for line in re.findall(r"- run: (gradcheck simulate .*)", (ROOT / page).read_text(encoding="utf-8")):
+        assert "HEALTHY" in typed(line)
+
+
+#: A command on a line of a block, and one in the text of a page that is whole.
+TYPED = re.compile(r"^(?:- run: |  run: )?(gradcheck .*)$", flags=re.MULTILINE)
+QUOTED = re.compile(r"`(gradcheck [a-z][^`…|]*)`")
+FENCED = re.compile(r"^```.*?^```$", flags=re.MULTILINE | re.DOTALL)
+
+#: What comes after a command on its line.
+AFTER = re.compile(r" +(#|&&|\|\||>) .*")
+
+
+@pytest.mark.parametrize("page", MANUAL)
+def test_every_command_on_a_page_can_be_typed(page):
+    commands = get_command(app).commands
+    written = (ROOT / page).read_text(encoding="utf-8")
+    for line in (*TYPED.findall("\n".join(FENCED.findall(written))), *QUOTED.findall(written)):
+        _, name, *words = shlex.split(AFTER.sub("", line))
+        assert name in commands, line
+        if words and "--help" not in words and "..." not in words:  # not merely named
+            commands[name].make_context(name, words)
 
 
 @pytest.mark.parametrize("line", re.findall(r"`(gradcheck .*?)`", (EXAMPLES / "README.md").read_text(encoding="utf-8")))

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-import torch
 from torch import nn
 
+from gradcheck.torch.probing.adam import Adam
 from gradcheck.torch.probing.lesson import Lesson
 from gradcheck.torch.probing.state import untouched
 
@@ -51,7 +51,7 @@ def opened(lesson: Lesson) -> Iterator[Gates]:
     named = dict(lesson.model.named_parameters())
     zero, changed = zero_weights(lesson.model), dict[str, int]()
     with untouched(lesson.model):
-        optimizer = torch.optim.Adam(lesson.trained, lr=RATE)
+        optimizer = Adam(lesson.trained, RATE)
         for step in range(1, STEPS + 1):
             if not lesson.goes_on(optimizer, step - 1):
                 break

@@ -11,7 +11,7 @@ from torch import Tensor
 from gradcheck.engine.diversity import effective_rank, mean_cosine
 from gradcheck.engine.magnitude import LOG10_2, log10_joint_norm, log10_norm, rescaled
 from gradcheck.engine.types import Array
-from gradcheck.flow.gradient_flow import SATURATED_BELOW, LayerFlow
+from gradcheck.flow.layer_flow import SATURATED_BELOW, LayerFlow
 from gradcheck.torch.graph import (
     ELEMENTWISE,
     Activity,
@@ -23,7 +23,7 @@ from gradcheck.torch.graph import (
     source,
 )
 from gradcheck.torch.layers import EMBEDDINGS, Layer, alive_channels
-from gradcheck.torch.probing.hooks import Call, Recording, as_array
+from gradcheck.torch.probing.hooks import Call, Recording, as_array, version_of
 
 #: Rows (examples or tokens) from which rank and cosine are computed, evenly picked where there are more.
 ROWS = 1024
@@ -137,7 +137,7 @@ def _output(call: Call) -> Tensor | None:
     """Return what the layer passes on, after its activation; None where that was overwritten."""
     if len(call.activities) == 1:
         return call.activities[0].output
-    return call.output if call.output._version == call.version else None
+    return call.output if version_of(call.output) == call.version else None
 
 
 def _rows(layer: Layer, output: Tensor) -> Array:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from gradcheck.base.calls import public
@@ -28,7 +28,9 @@ from gradcheck.torch.probing.gentler import keep_healthy
 from gradcheck.torch.probing.glance import glance
 from gradcheck.torch.probing.history import History
 from gradcheck.torch.probing.lesson import UNTRAINABLE, Lesson
+from gradcheck.torch.probing.loss_value import modules_of
 from gradcheck.torch.probing.losses import LossFunction
+from gradcheck.torch.probing.lost import Lost
 from gradcheck.torch.probing.optimizers import Optimizer
 from gradcheck.torch.probing.passing import ModelPass, pass_batch
 from gradcheck.torch.probing.precision import AMP, BACK_OFF, Precision, Underflow, underflows
@@ -139,18 +141,19 @@ def probe(
     plan = make_steps(model, steps, optimizer, lr, optimizer_options, warmup, clip)
     may_try = trial and limits == Thresholds()
     subject, history, lost = (
-        _Subject(model, Batches(batch), loss, seed, tick, may_try),
+        _Subject(model, Batches(batch), loss, seed, tick, may_try, others=() if plan is None else plan.others),
         History(model, one_batch=not callable(batch)),
         tuple[Underflow, ...](),
     )
     suggestions = None
     training = None if plan is None else plan.optimizer
-    with untouched(model, training), run_eagerly(), torch.random.fork_rng(), torch.enable_grad():
+    beside = modules_of(loss)
+    with untouched(model, training, beside), run_eagerly(), torch.random.fork_rng(), torch.enable_grad():
         model.train(mode == "train")
         if amp is not None:
             lost = underflows(lambda kind: subject.run(0, kind), amp)
         run = partial(subject.judge, amp, limits)
-        with nullcontext() if plan is None else untouched(model, training):
+        with nullcontext() if plan is None else untouched(model, training, beside):
             judgement = follow(run, plan, history, tick)
         if plan is not None and suggest is not False:
             suggestions = keep_healthy(model, plan, history, run, partial(_glanced, run, subject, amp, history), tick)
@@ -187,8 +190,9 @@ class _Subject:
     tick: Callable[[float], None] | None = None  # called with the share of a trial that is over
     may_try: bool = False  # whether a trial may still be held
     trial: Trial | None = None  # of the model as it was at the start
+    others: tuple[Tensor, ...] = ()  # parameters of the loss that an optimizer trains
     # among modules without gradient those that should have one
-    lost_of: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
+    lost_of: dict[tuple[str, ...], Lost] = field(default_factory=dict)
 
     def judge(self, amp: str | None, limits: Thresholds, number: int) -> Judgement:
         """Return the judgement after so many steps; what looks ill at the start is tried before it is accused."""
@@ -204,12 +208,12 @@ class _Subject:
         """Return the judgement after a trial, where one is due."""
         found = judgement.found
         lesson = self.lesson(self.batches.take(0), found.shift)
-        first = found.at_loss.first
+        first, from_zero = found.at_loss.first, found.values.never_negative
         if judgement.is_suspicion:
             falls_by = COLLAPSED_FALLS_BY if judgement.diagnosis.verdict.status == "collapsed" else FALLS_BY
-            self.trial = hold_trial(lesson, first, falls_by, self.tick)
+            self.trial = hold_trial(lesson, first, falls_by, self.tick, from_zero=from_zero)
             return judgement if self.trial is None else judgement.after(self.trial)
-        explodes = judgement.has_large_inputs and explodes_with_sgd(lesson, first.constant_answer)
+        explodes = judgement.has_large_inputs and explodes_with_sgd(lesson, first.constant_answer, from_zero=from_zero)
         return judgement.exploding_by_inputs() if explodes else judgement
 
     def run(self, number: int, amp: str | None) -> ModelPass:
@@ -248,7 +252,7 @@ class _Subject:
     def _measure(self, batch: Batch, number: int, precision: Precision | None) -> ModelPass:
         """Pass a batch; where weights at zero shut layers off, once more after training has opened them."""
         found = self._pass(batch, number, precision)._replace(gated=has_small_gates(self.model))
-        if found.closed or found.cut or found.flow.obstacle or dead_layers(found.flow):
+        if found.closed or found.cut or found.untrained or found.flow.obstacle or dead_layers(found.flow):
             return found
         if not silent_layers(found.flow) or not zero_weights(self.model):
             return found
@@ -267,4 +271,4 @@ class _Subject:
     def _pass(self, batch: Batch, number: int, precision: Precision | None) -> ModelPass:
         torch.manual_seed(self.seed + number)  # dropout's; the targets that are drawn stay the same
         generator = torch.Generator().manual_seed(self.seed)
-        return pass_batch(self.model, batch, self.loss, generator, precision)
+        return pass_batch(self.model, batch, self.loss, generator, precision, self.others)

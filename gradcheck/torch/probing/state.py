@@ -1,6 +1,6 @@
 """A model's state, put back after everything that is tried on it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 
@@ -9,12 +9,16 @@ from torch import Tensor, nn
 
 
 @contextmanager
-def untouched(model: nn.Module, optimizer: torch.optim.Optimizer | None = None) -> Iterator[None]:
-    """Put parameters, buffers, gradients, mode and optimizer back as they were."""
-    tensors = [*model.parameters(), *model.buffers()]
-    held = [(one, one._parameters.copy(), one._buffers.copy(), one._modules.copy()) for one in model.modules()]
+def untouched(
+    model: nn.Module, optimizer: torch.optim.Optimizer | None = None, beside: Sequence[nn.Module] = ()
+) -> Iterator[None]:
+    """Put parameters, buffers, gradients, mode and optimizer back as they were, those of modules beside it, too."""
+    modules = dict.fromkeys(one for part in (model, *beside) for one in part.modules())
+    trained = [one for group in optimizer.param_groups for one in group["params"]] if optimizer is not None else []
+    tensors = dict.fromkeys([*model.parameters(), *model.buffers(), *trained, *_changing(beside)])
+    held = [(one, one._parameters.copy(), one._buffers.copy(), one._modules.copy()) for one in modules]
     kept = [(one, one.detach().clone(), one.requires_grad, one.grad) for one in tensors]
-    modes = [(module, module.training) for module in model.modules()]
+    modes = [(module, module.training) for module in modules]
     state = None if optimizer is None else deepcopy(optimizer.state_dict())
     try:
         yield
@@ -33,6 +37,13 @@ def untouched(model: nn.Module, optimizer: torch.optim.Optimizer | None = None) 
         if optimizer is not None and state is not None:
             optimizer.state.clear()
             optimizer.load_state_dict(state)
+
+
+def _changing(beside: Sequence[nn.Module]) -> Iterator[Tensor]:
+    """Yield what a pass may change of modules beside the model; their frozen weights, which may be large, it can't."""
+    for part in beside:
+        yield from part.buffers()
+        yield from (one for one in part.parameters() if one.requires_grad)
 
 
 def _put_back(tensor: Tensor, before: Tensor) -> None:
