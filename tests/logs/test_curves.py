@@ -28,7 +28,9 @@ def test_a_layer_whose_norm_is_zero_missing_or_not_finite_is_told_apart():
 
 
 def test_a_log_without_layers_draws_none():
-    assert gradcheck.diagnose([{"step": step, "loss": 1.0, "grad_norm": 1.0} for step in range(9)]).curves.layers is None
+    assert (
+        gradcheck.diagnose([{"step": step, "loss": 1.0, "grad_norm": 1.0} for step in range(9)]).curves.layers is None
+    )
 
 
 def test_the_threshold_that_is_drawn_is_the_one_given_or_the_one_that_the_log_shows():

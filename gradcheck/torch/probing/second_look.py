@@ -21,6 +21,7 @@ from gradcheck.torch.probing.passing import ModelPass
 from gradcheck.torch.probing.precision import Precision, autocast
 from gradcheck.torch.probing.rounding import find_rounding, find_tiny
 from gradcheck.torch.probing.saturation import Middle, cause_of
+from gradcheck.torch.probing.state import untouched
 from gradcheck.torch.probing.tracing import Dependence, NonfiniteWatch, Origin, find_backward_origin
 
 #: What the user's code may raise when it runs again, and PyTorch where it can't be watched: the first pass stands.
@@ -50,7 +51,7 @@ class Again(NamedTuple):
         generator = torch.Generator().manual_seed(self.target_seed)
         batch, _ = self.batch.copied(with_gradient=True)
         opened = checkpoints_opened(record, inputs_as_given=False)
-        with autocast(self.model, self.precision), opened, torch.enable_grad(), watch:
+        with untouched(self.model), autocast(self.model, self.precision), opened, torch.enable_grad(), watch:
             output = self.model(*batch.arguments, **batch.keywords)
             if isinstance(watch, NonfiniteWatch):
                 watch.in_loss = True
@@ -123,7 +124,7 @@ def _what_is_rounding(found: ModelPass, again: Again) -> ModelPass:
     scores = [layer for layer, kind in zip(found.layers, found.flow.kinds, strict=True) if "of scores" in kind.name]
     if not scores or found.opened:
         return found
-    tiny = [layer for layer in find_tiny(found.layers, found.gradients) if layer in scores]
+    tiny = [layer for layer in find_tiny(found.layers, found.flow) if layer in scores]
     return found._replace(rounding=find_rounding(tiny, found.gradients, again.loss_value)) if tiny else found
 
 
