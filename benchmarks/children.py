@@ -12,9 +12,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from statistics import median
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 #: What ru_maxrss counts in, of a MiB: KiB, on a Mac bytes.
 UNITS = 2**20 if sys.platform == "darwin" else 2**10
@@ -86,6 +87,16 @@ def whole_process(arguments: Sequence[str]) -> Cost:
     if child.returncode:
         sys.exit(f"{' '.join(arguments)}: exit code {child.returncode}")
     return Cost(seconds, usage.ru_maxrss / UNITS)
+
+
+def found(name: str, *modules: str) -> Any:  # noqa: ANN401
+    """Return what the first of these modules that there is calls so: older builds keep things elsewhere."""
+    for module in modules[:-1]:
+        try:
+            return getattr(import_module(module), name)
+        except ModuleNotFoundError:
+            pass
+    return getattr(import_module(modules[-1]), name)
 
 
 def available_bytes() -> int:

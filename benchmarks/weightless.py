@@ -18,13 +18,14 @@ from itertools import pairwise
 from statistics import median
 from typing import NamedTuple
 
-from children import SHARE, Cost, available_bytes, costs, tell_cost, whole_process
+from children import SHARE, Cost, available_bytes, costs, found, tell_cost, whole_process
 from speed import FEATURES, OUTPUTS, positive, prepare_environment, print_table, set_threads
 
 #: Of the curves.
 WIDTHS, DEPTHS = (1024, 2048, 4096, 8192, 16384), (10, 30, 100, 300, 1000)
 DEPTH, WIDTH, BATCH = 50, 4096, 32
 
+#: Of the table; --side takes also what gradcheck chooses by itself, auto.
 SIDES = ("weightless", "dense", "PyTorch")
 
 #: Whole processes.
@@ -92,7 +93,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--plot", metavar="FILE", help="draw the curves as an SVG")
     parser.add_argument("--threads", type=positive, metavar="N", help="of both sides (all cores)")
     side = "measure one side in this process, at the first width and batch: seconds, MiB and a gradient as JSON"
-    parser.add_argument("--side", choices=SIDES, help=side)
+    parser.add_argument("--side", choices=[*SIDES, "auto"], help=side)
     return parser
 
 
@@ -108,22 +109,26 @@ def one_side(side: str, shape: Shape) -> None:
 
 def our_pass(layers: str, shape: Shape) -> Callable[[], float]:
     """Return gradcheck's pass, all that it measures; of it log10 of the first layer's gradient."""
-    from gradcheck.engine.threads import settle_threads
-
-    settle_threads()
+    found("settle_threads", "gradcheck.engine.threads", "gradcheck.threads")()
     import numpy as np
 
     from gradcheck.engine.loss import mean_square
-    from gradcheck.families import drawn_network
-    from gradcheck.flow.gradient_flow import measure
     from gradcheck.spec import NetworkSpec
 
+    draw = found("drawn_network", "gradcheck.families", "gradcheck.networks")
+    measure = found("measure", "gradcheck.flow.gradient_flow", "gradcheck.flow")
     spec = NetworkSpec(depth=shape.depth, width=shape.width, activation="tanh", init="xavier")
+    if layers == "auto":
+        choose = found("chosen_layers", "gradcheck.spec.representation", "gradcheck.layer_choice")
+        layers = choose("auto", spec, shape.batch)
     inputs = np.random.default_rng(0).standard_normal((shape.batch, FEATURES), "float32")
 
     def step() -> float:
-        network = drawn_network(spec, FEATURES, OUTPUTS, 0, "float32", layers)
-        return measure(network, inputs, mean_square).layers[0].log10_gradient_rms
+        return (
+            measure(draw(spec, FEATURES, OUTPUTS, 0, "float32", layers), inputs, mean_square)
+            .layers[0]
+            .log10_gradient_rms
+        )
 
     return step
 
@@ -213,7 +218,7 @@ def draw(tables: dict[str, Table], file: str) -> None:
         import matplotlib as mpl
         from matplotlib.figure import Figure
     except ModuleNotFoundError:
-        sys.exit('weightless.py: --plot draws with matplotlib; pip install "gradcheck[benchmarks]"')
+        sys.exit('weightless.py: --plot draws with matplotlib; pip install "gradcheck[plot]"')
     mpl.rcParams |= {"svg.fonttype": "none", "svg.hashsalt": "gradcheck", "font.family": "sans-serif"}
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     titles = {"width": f"depth {DEPTH}, batch {BATCH}", "depth": f"width {WIDTH}, batch {BATCH}"}

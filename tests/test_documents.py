@@ -4,8 +4,8 @@ import ast
 import json
 import math
 import re
-import shlex
 import sys
+import tomllib
 from contextlib import redirect_stdout
 from functools import cache
 from io import BytesIO, TextIOWrapper
@@ -18,26 +18,28 @@ import gradcheck
 from gradcheck import Thresholds
 from gradcheck.cli import run
 from gradcheck.diagnosis import score as score
-from gradcheck.logs.findings.causes import advice_on
-from gradcheck.logs.findings.finding import Finding
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path(gradcheck.__file__).parent
+
+#: Made by Sphinx, and made of the code.
+MADE = ("docs/_build/", "docs/generated/", "docs/options.md")
+
+#: Every page of docs/.
+PAGES = [name for path in sorted((ROOT / "docs").rglob("*.md"))
+         if not (name := path.relative_to(ROOT).as_posix()).startswith(MADE)]  # fmt: skip
 
 #: Every document ↦ its text.
 DOCUMENTS = {
     name: (ROOT / name).read_text(encoding="utf-8")
     for name in (
-        "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/judging.md",
-        "docs/scripts-and-ci.md", "docs/measured.md", "benchmarks/README.md", "examples/README.md",
-        "findings/README.md",
+        "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "benchmarks/README.md", "examples/README.md",
+        "findings/README.md", *PAGES,
     )
 }  # fmt: skip
-#: The README and the pages that go on where it stops.
-README = "\n".join(
-    DOCUMENTS[f"{name}.md"] for name in ("README", "docs/judging", "docs/scripts-and-ci", "docs/measured")
-)
-CHANGELOG = DOCUMENTS["CHANGELOG.md"]
+README, CHANGELOG = DOCUMENTS["README.md"], DOCUMENTS["CHANGELOG.md"]
+#: The README and the pages for those who use gradcheck.
+MANUAL = "\n".join(DOCUMENTS[name] for name in ("README.md", *PAGES) if name != "docs/architecture.md")
 ARCHITECTURE = DOCUMENTS["docs/architecture.md"]
 
 #: The documents about the code.
@@ -46,11 +48,14 @@ OF_CODE = ("CONTRIBUTING.md", "docs/architecture.md")
 #: A file of the package or of the project as a document names it, and what of it.
 FILE = re.compile(r"`([\w./-]+(?:\.py|\.json|/[\w.-]*))(?::([\w.]+))?`")
 
-#: What the README calls the user's own.
-YOURS = {"tests/test_gradients.py"}
+#: What the README calls the user's own, and where the user builds the pages.
+YOURS = {"tests/test_gradients.py", "docs/_build"}
 
 #: Options of other programs that the README shows.
 FOREIGN = {"--nthreads", "--only", "--threads", "--every", "--gigabytes", "--beside", "--runs"}
+
+#: Lines that the README may have.
+LONGEST_README = 150
 
 
 def printed(*words):
@@ -74,40 +79,55 @@ def test_every_command_is_in_the_readme_and_in_the_changelog(helps):
     commands = [command for command in helps if command]
     assert {"simulate", "compare", "schema"} <= set(commands)
     for command in commands:
-        assert f"gradcheck {command}" in README
+        assert f"\n| `gradcheck {command}` |" in README
         assert f"gradcheck {command}" in CHANGELOG
+
+
+def test_the_readme_stays_short():
+    assert len(README.splitlines()) <= LONGEST_README
+
+
+def test_every_page_is_found_from_the_first_one():
+    reached, todo = set(), ["docs/index.md"]
+    while todo:
+        page = todo.pop()
+        reached.add(page)
+        trees = re.findall(r"^```\{toctree\}\n(.*?)^```", DOCUMENTS.get(page, ""), flags=re.MULTILINE | re.DOTALL)
+        named = [line for tree in trees for line in tree.splitlines() if line and not line.startswith(":")]
+        paths = [((ROOT / page).parent / f"{line}.md").resolve().relative_to(ROOT).as_posix() for line in named]
+        assert [path for path in paths if path not in PAGES and not path.startswith(MADE)] == [], page
+        todo += set(paths) - reached
+    assert [page for page in PAGES if page not in reached] == [], "name it in the toctree of an index.md"
+
+
+def test_every_extra_is_on_the_page_about_installing():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    named = re.findall(r'pip install "\.\[(\w+)\]"', DOCUMENTS["docs/how-to/install.md"])
+    assert set(named) == set(extras) - {"dev", "browser", "benchmarks"}  # of CONTRIBUTING and benchmarks/
+
+
+def test_the_python_reference_has_every_public_name():
+    named = set(re.findall(r"\.\. auto\w+:: ([\w.]+)", DOCUMENTS["docs/reference/python.md"]))
+    public = set(gradcheck.__all__) - {"__version__", "clipping"}
+    assert named == public | {"gradcheck.clipping", "gradcheck.torch.probe", "gradcheck.torch.Recorder"}
 
 
 def test_every_option_that_the_documents_name_is_in_the_help(helps):
     known = {option for text in helps.values() for option in re.findall(r"--[a-z][a-z-]+", text)} | FOREIGN
-    assert set(re.findall(r"(?<![-\w])--[a-z][a-z-]+", README + CHANGELOG)) <= known
+    assert set(re.findall(r"(?<![-\w])--[a-z][a-z-]+", MANUAL + CHANGELOG)) <= known
 
 
-def test_the_readme_shows_the_exit_codes_of_the_contract():
-    table = README.partition("| exit code | when |")[2].partition("\n\n")[0]
+def test_the_manual_shows_the_exit_codes_of_the_contract():
+    table = MANUAL.partition("| exit code | when |")[2].partition("\n\n")[0]
     assert re.findall(r"^\| (\d+) \|", table, flags=re.MULTILINE) == ["0", "1", "2", "3", "130"]
-
-
-def test_the_prediction_in_the_readme_is_what_its_command_prints():
-    line, shown = re.search(r"^```\n(gradcheck theory .*)\n\n((?s:.*?))^```", README, flags=re.MULTILINE).groups()
-    assert printed(*shlex.split(line)[1:]) == shown
-
-
-def test_the_log_in_the_readme_is_described_in_the_words_of_today():
-    numbers = {"log10_rise": math.log10(2.7e6), "log10_per_step": math.log10(1.3)}
-    details = {"what": "gradient norm", "at_once": False}
-    finding = Finding("exploding", 236, 300, ("W_out", "b_out"), numbers, details=details)
-    for sentence in (
-        finding.message,
-        *advice_on("exploding", threshold="0.3 (the table below: it clips 27 % of the steps)"),
-    ):
-        assert sentence in " ".join(README.split())
 
 
 def test_what_a_document_links_to_is_there():
     for name in DOCUMENTS:
         for target in re.findall(r"\]\(([^)#:]+)\)", DOCUMENTS[name]):
-            assert ((ROOT / name).parent / target).is_file(), target
+            path = ((ROOT / name).parent / target).resolve()
+            made = path.relative_to(ROOT).as_posix().startswith("docs/generated/")
+            assert path.is_file() or made, f"{name}: {target}"
 
 
 def test_tests_scripts_and_folders_that_a_document_names_are_there():
@@ -210,16 +230,16 @@ def test_the_readme_says_first_what_gradcheck_is_not():
     assert "torch.autograd.gradcheck" in "\n".join(README.splitlines()[:12])
 
 
-def test_the_readme_has_the_formula_of_the_score():
-    formula = re.search(r"log-odds = (.*)", README)[1]
+def test_the_manual_has_the_formula_of_the_score():
+    formula = re.search(r"log-odds = (.*)", MANUAL)[1]
     numbers = tuple(float(number) for number in re.findall(r"[\d.]+", formula))
     assert numbers == (score.INTERCEPT, -score.SPAN, score.SPAN_CAP, score.RANK, score.RANK_CAP)
-    assert f"1e-{score.OUTPUT_DECADES:g} to 1e{score.OUTPUT_DECADES:g}" in README
+    assert f"1e-{score.OUTPUT_DECADES:g} to 1e{score.OUTPUT_DECADES:g}" in MANUAL
 
 
-def test_the_readme_has_the_limits_of_the_verdict():
+def test_the_manual_has_the_limits_of_the_verdict():
     limits = Thresholds()
-    assert f"more than {limits.max_span:g} decades lie" in README
-    assert f"effective rank below {limits.min_rank:g} " in README
-    assert f"more than {limits.dead_above:.0%} of its units".replace("%", " %") in README
-    assert f"more than {limits.saturated_above:.0%} of its entries".replace("%", " %") in README
+    assert f"more than {limits.max_span:g} decades lie" in MANUAL
+    assert f"effective rank below {limits.min_rank:g} " in MANUAL
+    assert f"more than {limits.dead_above:.0%} of its units".replace("%", " %") in MANUAL
+    assert f"more than {limits.saturated_above:.0%} of its entries".replace("%", " %") in MANUAL

@@ -67,7 +67,7 @@ def contents(module):
     try:
         return vars(importlib.import_module(module)).values()
     except (errors.MissingExtraError, ModuleNotFoundError):
-        if importlib.util.find_spec("torch") is not None:
+        if all(importlib.util.find_spec(extra) for extra in ("torch", "matplotlib")):
             raise
         return ()
 

@@ -18,19 +18,21 @@ ROOMS = {
     "engine": (),
     "base": ("errors", "version"),
     "spec": ("base", "errors"),
-    "render": ("base", "spec"),
+    "render": ("base", "errors", "spec"),
+    "pages": ("base", "errors", "render", "version"),
     "flow": ("engine",),
     "data": ("base", "engine", "errors", "spec"),
     "clipping": ("base", "engine", "errors", "spec"),
-    "diagnosis": ("base", "errors", "flow", "render", "spec", "version"),
-    "mean_field": ("base", "engine", "errors", "render", "spec"),
+    "diagnosis": ("base", "errors", "flow", "pages", "render", "spec", "version"),
+    "mean_field": ("base", "engine", "errors", "pages", "render", "spec"),
     "families": ("base", "data", "engine", "errors", "mean_field", "spec"),
-    "logs": ("base", "clipping", "errors", "render", "spec", "version"),
-    "checking": ("base", "engine", "errors", "families", "render", "spec"),
+    "logs": ("base", "clipping", "errors", "pages", "render", "spec", "version"),
+    "checking": ("base", "engine", "errors", "families", "pages", "render", "spec"),
     "simulation": ("base", "data", "diagnosis", "engine", "errors", "families", "flow", "mean_field", "spec"),
-    "sweep": ("base", "diagnosis", "engine", "errors", "render", "simulation", "spec", "version"),
+    "sweep": ("base", "diagnosis", "engine", "errors", "pages", "render", "simulation", "spec", "version"),
     "training": (
-        "base", "clipping", "data", "diagnosis", "engine", "errors", "families", "render", "simulation", "spec",
+        "base", "clipping", "data", "diagnosis", "engine", "errors", "families", "pages", "render", "simulation",
+        "spec",
     ),
     "explanations": ("base", "engine", "errors", "families", "render", "simulation", "spec"),
     "torch": ("base", "diagnosis", "engine", "errors", "flow", "logs", "spec"),
@@ -43,7 +45,8 @@ ABOVE_ALL = ("cli", "__main__", "__init__")
 
 #: What each room may import beside the standard library and NumPy; rich within a room in ``text`` only.
 OUTSIDE = {
-    "render": {"rich"},
+    "render": {"matplotlib", "rich"},
+    "pages": {"jinja2", "markupsafe"},
     "families": {"safetensors"},
     "sweep": {"distributed"},
     "logs": {"orjson"},
@@ -159,6 +162,10 @@ def test_rich_is_known_in_text_and_where_something_is_drawn_only():
     assert [shown(path) for path in EVERY_FILE if "rich" in outside(path) and not may(path)] == []
 
 
+def test_matplotlib_is_known_in_one_file_only():
+    assert [shown(path) for path in EVERY_FILE if "matplotlib" in outside(path)] == ["render/figure.py"]
+
+
 def test_what_is_typed_is_described_and_drawn_without_numpy():
     assert [shown(path) for path in EVERY_FILE if room(path) in WITHOUT_NUMPY and "numpy" in outside(path)] == []
 
@@ -166,7 +173,7 @@ def test_what_is_typed_is_described_and_drawn_without_numpy():
 def test_a_report_loads_nothing_that_shows_it_until_it_is_printed():
     at_top = {path: set(imported(tree(path).body)) for path in FILES if path.name == "report.py"}
     shows = {
-        shown(path): {name for name in names if set(name.split(".")) & {"text", "formats", "render"}}
+        shown(path): {name for name in names if set(name.split(".")) & {"text", "plot", "formats", "render"}}
         for path, names in at_top.items()
     }
     assert {path: names for path, names in shows.items() if names} == {}

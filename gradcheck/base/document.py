@@ -1,5 +1,6 @@
 """What every report has in common: it prints itself as its command does."""
 
+from collections.abc import Callable
 from importlib import import_module
 from os import PathLike
 from pathlib import Path
@@ -8,6 +9,9 @@ from typing import Any, ClassVar
 from gradcheck.base.record import Record, item, plain
 from gradcheck.errors import MissingExtraError, OptionError, shown
 from gradcheck.version import SCHEMA_VERSION, __version__
+
+#: What a class of documents says of itself: no completion shows it.
+OF_CLASSES = ("text", "table", "figure")
 
 
 class Document:
@@ -28,7 +32,7 @@ class Document:
         return f"<{' '.join([type(self).__name__, self._in_short()]).strip()}>"
 
     def __dir__(self) -> list[str]:
-        return sorted(name for name in super().__dir__() if not name.startswith("_") and name not in ("text", "table"))
+        return sorted(name for name in super().__dir__() if not name.startswith("_") and name not in OF_CLASSES)
 
     def _in_short(self) -> str:
         """Return what it says in a few words."""
@@ -71,6 +75,57 @@ class Document:
         return text
 
 
+class Drawn(Document):
+    """A result that can be drawn, too.
+
+    Attributes
+    ----------
+    figure : str
+        The function that draws it, as ``module:function``: loaded when it is drawn, and by nothing else.
+    """
+
+    figure: ClassVar[str]
+
+    def plot(self, ax: Any = None, **how: Any) -> Any:  # noqa: ANN401
+        """Draw it with matplotlib: the figure that --plot writes.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where its first panel is drawn; without it a figure is made, with all panels.
+        **how
+            Of a comparison: ``top``, ``group_by``, as on the command line.
+
+        Returns
+        -------
+        matplotlib Axes
+            Those of the first panel, always. ``.figure.axes`` has the others, ``.figure.savefig("figure.pdf")``
+            writes them. No window opens; a notebook shows the figure.
+
+        Raises
+        ------
+        MissingExtraError
+            matplotlib isn't installed.
+        """
+        return drawing_of(self)(self, ax, **how)
+
+    def _repr_html_(self) -> str:
+        """Return its text for a notebook, and its figure where matplotlib is installed."""
+        from importlib.util import find_spec
+
+        text = super()._repr_html_()
+        if find_spec("matplotlib") is None:
+            return text
+        return text + str(self.plot()._repr_svg_())
+
+
+def drawing_of(document: Any) -> Callable[..., Any]:  # noqa: ANN401
+    """Return the function that draws a document."""
+    module, _, function = document.figure.partition(":")
+    drawing: Callable[..., Any] = getattr(import_module(module), function)
+    return drawing
+
+
 class Cause(Record):
     """What decided, as data and as a sentence."""
 
@@ -81,7 +136,7 @@ class Cause(Record):
     text: str = item("the same in words, as in reasons")
 
 
-class CommandReport(Document, Record):
+class CommandReport(Drawn, Record):
     """What a command found: a document whose JSON says by which command and version it was written."""
 
     schema_version: int = item(const=SCHEMA_VERSION, default=SCHEMA_VERSION)

@@ -2,9 +2,13 @@
 
 import os
 import stat
+from itertools import islice
 from pathlib import Path
 
-from gradcheck.errors import InputError, OutputError
+from gradcheck.errors import InputError, OutputError, did_you_mean
+
+#: Files of a folder that are looked at for one that may have been meant.
+MOST_LOOKED_AT = 1000
 
 
 def existing_file(path: Path) -> Path:
@@ -12,12 +16,23 @@ def existing_file(path: Path) -> Path:
     try:
         mode = path.stat().st_mode
     except FileNotFoundError as error:
-        raise InputError(path, "no such file") from error
+        raise InputError(path, f"no such file{near(path)}") from error
     except (OSError, ValueError) as error:  # ValueError: a NUL
         raise InputError(path, f"can't be read: {_words(error)}") from error
     if not stat.S_ISREG(mode):
         raise InputError(path, "is a folder, not a file" if stat.S_ISDIR(mode) else "isn't a regular file")
     return path
+
+
+def near(path: Path) -> str:
+    """Return a question after the file whose name is nearest, after a semicolon; nothing where none is near."""
+    try:
+        with os.scandir(path.parent) as entries:
+            names = [entry.name for entry in islice(entries, MOST_LOOKED_AT)]
+    except (OSError, ValueError):
+        return ""
+    meant = did_you_mean(path.name, names, cutoff=0.75).rstrip()
+    return f"; {meant}" if meant else ""
 
 
 def check_writable(path: Path) -> None:

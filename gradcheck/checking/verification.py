@@ -65,6 +65,7 @@ class Verification(CommandReport):
 
     table = "checks"
     text = "gradcheck.checking.text:as_text"
+    figure = "gradcheck.checking.plot:plot"
 
     config: VerificationConfig
     environment: Environment

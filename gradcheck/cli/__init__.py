@@ -34,6 +34,8 @@ def main() -> NoReturn:
         code = run()
     except KeyboardInterrupt:  # even while the first modules are loaded
         code = INTERRUPTED
+    finally:
+        gc.freeze()  # the interpreter would search all modules for unreachable objects before it leaves
     sys.exit(code)
 
 

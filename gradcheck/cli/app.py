@@ -56,7 +56,7 @@ EXAMPLES = {
     "probe": (
         "gradcheck probe mypackage.models:build --input 8x3x32x32",
         "gradcheck probe train:model --batch train:batch --loss train:loss --steps 50",
-        "gradcheck probe mypackage.models:build --input '4x128:int64<50257' --fail-on any",
+        "gradcheck probe train:model --input '4x128:int64<50257' --fail-on any",
     ),
     "clip-demo": (
         "gradcheck clip-demo",
@@ -73,6 +73,18 @@ EXAMPLES = {
     "list": ("gradcheck list presets", "gradcheck list activations --json"),
     "schema": ("gradcheck schema simulate", "gradcheck schema diagnose -o diagnose.schema.json"),
 }
+
+#: What is shown where nothing was asked for: the three commands that matter, ready to be typed.
+WELCOME = """\
+gradcheck: does the gradient survive from the loss to the first layer?
+
+  a network, before it is built   gradcheck simulate --depth 50
+  your own PyTorch model          gradcheck probe models:build --input 8x3x32x32
+  the log of a training run       gradcheck diagnose run.jsonl
+
+Each says where the gradient is lost, why, and what to type next.
+gradcheck --help lists all commands, gradcheck COMMAND --help its options.
+"""
 
 # Plain help: the decorated one would load rich, and with it more than half of the start-up time.
 app = typer.Typer(
@@ -102,4 +114,4 @@ def gradcheck(
     Not torch.autograd.gradcheck, which compares the derivatives of your own functions numerically.
     """
     if context.invoked_subcommand is None:
-        write(context.get_help() + "\n", None)
+        write(WELCOME, None)

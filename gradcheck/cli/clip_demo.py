@@ -7,7 +7,7 @@ import typer
 from gradcheck.cli import INTERRUPTED, note
 from gradcheck.cli.options import command
 from gradcheck.cli.progress import CountedProgress
-from gradcheck.cli.shown import AS_JSON, FAIL_ON, FILE, QUIET, Shown, format_of
+from gradcheck.cli.shown import AS_JSON, FAIL_ON, FILE, PLOT, QUIET, Shown, format_of
 from gradcheck.engine.threads import settle_threads
 from gradcheck.spec.options.option import Names
 from gradcheck.spec.options.training import ClipDemoOptions
@@ -23,6 +23,7 @@ FORMATS = {
     "json": "gradcheck.training.formats:as_json",
     "csv": "gradcheck.training.formats:as_csv",
     "markdown": "gradcheck.training.formats:as_markdown",
+    "html": "gradcheck.training.html:as_html",
 }
 
 CLIP_FAIL_ON = FAIL_ON.but(
@@ -31,7 +32,7 @@ CLIP_FAIL_ON = FAIL_ON.but(
 )
 
 
-@command(ClipDemoOptions, shown=(format_of(FORMATS), AS_JSON, FILE, CLIP_FAIL_ON, QUIET))
+@command(ClipDemoOptions, shown=(format_of(FORMATS), AS_JSON, FILE, PLOT, CLIP_FAIL_ON, QUIET))
 def clip_demo(options: ClipDemoOptions, shown: Shown) -> None:
     """What does each kind of gradient clipping do to a run whose gradients explode?
 

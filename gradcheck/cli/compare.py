@@ -6,11 +6,11 @@ from typing import Annotated, TypedDict
 
 import typer
 
-from gradcheck.cli.options import command
-from gradcheck.cli.shown import AS_JSON, BASELINE, CAUSES, FAIL_ON, FILE, QUIET, TOLERANCE, Shown, format_of
+from gradcheck.cli.options import command, completed_lists
+from gradcheck.cli.shown import AS_JSON, BASELINE, CAUSES, FAIL_ON, FILE, PLOT, QUIET, TOLERANCE, Shown, format_of
 from gradcheck.errors import GradcheckError, OptionError
 from gradcheck.spec.options.measurement import VERDICT
-from gradcheck.spec.options.option import ARGUMENT, Names, Option
+from gradcheck.spec.options.option import ARGUMENT, Names, Option, beginning
 from gradcheck.spec.options.sweep import SWEEP, VARIED, CompareOptions
 
 
@@ -22,6 +22,7 @@ class RankingOptions(TypedDict):
     top: Annotated[int | None, Option("Show the best N rows.", SWEEP, "N", usual="20 in text, else all")]
     group_by: Annotated[str | None, Option(
         "One line for each of its values: median and worst.", SWEEP, "OPTION",
+        completion=beginning(*(name.replace("_", "-") for name in VARIED)),
     )]
     workers: Annotated[int | None, Option("Processes.", SWEEP, "N", usual="the cores")]
     scheduler: Annotated[str | None, Option(
@@ -35,20 +36,23 @@ class RankingOptions(TypedDict):
     # fmt: on
 
 
+# fmt: off
 #: The options of a network, each with several values.
 GRID = {
     name: Option(
-        f"{row.varied[0]}, as in {row.varied[1]}", row.group, "LIST", varied=row.varied, name=name, type=str | None
+        f"{row.varied[0]}, as in {row.varied[1]}", row.group, "LIST", varied=row.varied, name=name, type=str | None,
+        completion=completed_lists(row),
     )
     for name, row in VARIED.items()
     if row.varied
 }
+# fmt: on
 
 #: What only a sweep has.
 OF_SWEEPS = ("top", "group_by", "any_healthy", "workers", "scheduler", "journal", "sort", "max_rows")
 
 SWEEP_FORMAT = format_of(
-    ("text", "json", "jsonl", "csv", "markdown", "github"),
+    ("text", "json", "jsonl", "csv", "markdown", "html", "github"),
     "Output format; jsonl prints each row as it finishes; with --baseline text, json, github",
 )
 SWEEP_FAIL_ON = FAIL_ON.but(
@@ -56,7 +60,7 @@ SWEEP_FAIL_ON = FAIL_ON.but(
 )
 
 
-@command(GRID, CompareOptions, RankingOptions, shown=(SWEEP_FORMAT, AS_JSON, FILE, SWEEP_FAIL_ON, QUIET))
+@command(GRID, CompareOptions, RankingOptions, shown=(SWEEP_FORMAT, AS_JSON, FILE, PLOT, SWEEP_FAIL_ON, QUIET))
 def compare(grid: Mapping[str, str | None], options: CompareOptions, ranking: RankingOptions, shown: Shown) -> None:
     """Which of these initialisations, activations, norms, depths keeps the gradient alive? Ranked.
 

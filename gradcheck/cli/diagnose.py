@@ -10,7 +10,7 @@ from gradcheck.cli import INTERRUPTED, note
 from gradcheck.cli.options import command
 from gradcheck.cli.output import JSON
 from gradcheck.cli.progress import ShareProgress
-from gradcheck.cli.shown import AS_JSON, FAIL_ON, FILE, QUIET, Shown, format_of
+from gradcheck.cli.shown import AS_JSON, FAIL_ON, FILE, PLOT, QUIET, Shown, format_of
 from gradcheck.errors import OptionError
 from gradcheck.logs.findings.finding import FINDING_KINDS, HARMLESS, NOTE
 from gradcheck.spec.options.option import ARGUMENT, Names, Option
@@ -25,6 +25,7 @@ FORMATS = {
     "jsonl": "gradcheck.logs.formats:as_jsonl",
     "csv": "gradcheck.logs.formats:as_csv",
     "markdown": "gradcheck.logs.formats:as_markdown",
+    "html": "gradcheck.logs.html:as_html",
     "github": "gradcheck.logs.formats:as_github",
 }
 CAUSES = (*FINDING_KINDS, "any")
@@ -73,7 +74,7 @@ class Asked(NamedTuple):
     against: str | None = None
 
 
-@command(LogOptions, shown=(LOG_FORMAT, AS_JSON, FILE, LOG_FAIL_ON, QUIET))
+@command(LogOptions, shown=(LOG_FORMAT, AS_JSON, FILE, PLOT, LOG_FAIL_ON, QUIET))
 def diagnose(log: LogOptions, shown: Shown) -> None:
     """What does the log of a training run show: did its gradients vanish, explode, spike, and where first?
 

@@ -1,6 +1,5 @@
 """``gradcheck explain``."""
 
-from collections.abc import Iterable
 from typing import Annotated, TypedDict
 
 from gradcheck.cli.options import command
@@ -8,7 +7,7 @@ from gradcheck.cli.output import JSON
 from gradcheck.cli.shown import AS_JSON, FILE, Shown
 from gradcheck.engine.threads import settle_threads
 from gradcheck.explanations import NAMES, TOPICS
-from gradcheck.spec.options.option import ARGUMENT, Option
+from gradcheck.spec.options.option import ARGUMENT, Option, beginning
 
 #: Format ↦ where it is made: of a page, and of the list of them.
 FORMATS = {"text": "gradcheck.explanations.text:as_text", "json": JSON}
@@ -17,11 +16,7 @@ LIST_FORMATS = {"text": "gradcheck.explanations.text:topics_as_text", "json": JS
 
 def completed_topic(incomplete: str) -> list[str]:
     """Return the topics that a word may become; where there are none, their other names."""
-    return _starting(TOPICS, incomplete) or _starting(NAMES, incomplete)
-
-
-def _starting(names: Iterable[str], start: str) -> list[str]:
-    return [name for name in names if name.startswith(start)]
+    return beginning(*TOPICS)(incomplete) or beginning(*NAMES)(incomplete)
 
 
 class TopicOptions(TypedDict):
@@ -36,7 +31,11 @@ class TopicOptions(TypedDict):
 
 @command(TopicOptions, shown=(AS_JSON, FILE))
 def explain(options: TopicOptions, shown: Shown) -> None:
-    """Explain a verdict, a flag or a remedy: what it is, why it matters, its formula, what to type next."""
+    """What is a verdict, a flag or a remedy?
+
+    Prints one page: what it is, why it matters, its formula, commands that show it and fix it, sources. Without a
+    topic: the list of all pages.
+    """
     from gradcheck.explanations.explanation import explain as explanation
     from gradcheck.explanations.explanation import topics
 

@@ -5,8 +5,8 @@ from typing import Annotated, TypedDict
 from gradcheck.cli.options import command
 from gradcheck.cli.output import JSON
 from gradcheck.cli.shown import AS_JSON, FILE, Shown
-from gradcheck.errors import GradcheckError
-from gradcheck.spec.options.option import ARGUMENT, Names, Option
+from gradcheck.errors import GradcheckError, did_you_mean
+from gradcheck.spec.options.option import ARGUMENT, Names, Option, canonical
 
 #: Format ↦ where it is made.
 FORMATS = {"text": "gradcheck.explanations.text.catalogue:as_text", "json": JSON}
@@ -22,10 +22,13 @@ class KindOptions(TypedDict):
 
 @command(KindOptions, shown=(AS_JSON, FILE))
 def list_choices(options: KindOptions, shown: Shown) -> None:
-    """List published networks with their sizes, activations, initialisations or norms, each with its source."""
-    kind = options["kind"]
+    """Which published networks, activations, initialisations and norms are there?
+
+    Lists those of one kind, each with its source.
+    """
+    kind = canonical(options["kind"], LISTS)
     if kind not in LISTS:
-        raise GradcheckError(f"list {kind!r} is unknown; allowed: {', '.join(LISTS)}")
+        raise GradcheckError(f"list {kind!r} is unknown; {did_you_mean(kind, LISTS)}allowed: {', '.join(LISTS)}")
     from gradcheck.explanations.catalogue import catalogue
 
     shown.show(catalogue(kind), FORMATS)

@@ -14,7 +14,7 @@ from gradcheck.cli.shown import Shown
 from gradcheck.errors import OptionError
 from gradcheck.spec.options.measurement import VERDICT
 from gradcheck.spec.options.network import NETWORK, RECURRENCE, TRANSFORMER
-from gradcheck.spec.options.option import ARGUMENT, OUTPUT, Option, canonical, rows
+from gradcheck.spec.options.option import ARGUMENT, OUTPUT, Option, Switch, beginning, canonical, rows
 
 #: The headings of the help, first to last; any other one comes before the output.
 FIRST, LAST = (ARGUMENT, NETWORK, RECURRENCE, TRANSFORMER), (VERDICT, OUTPUT, "Options")
@@ -82,7 +82,7 @@ def _parameter(row: Option) -> Parameter:
         "show_default": True if row.usual is None else row.usual,
         "callback": _reading(row),
         "readable": False,  # of a file's name: what reads or writes it says what is wrong
-        "autocompletion": row.completion or (completed(row.names) if row.names else None),
+        "autocompletion": row.completion or (beginning(*row.names) if row.names else None),
     }
     if row.group == ARGUMENT:
         info = typer.Argument(**settings)
@@ -126,9 +126,16 @@ def in_order(headings: Iterable[str]) -> list[str]:
     return sorted(headings, key=lambda name: (name in last, last.get(name, first.get(name, len(first)))))
 
 
-def completed(names: Iterable[str]) -> Callable[[str], list[str]]:
-    """Return a completion of the names."""
-    return lambda incomplete: [name for name in names if name.startswith(incomplete)]
+def completed_lists(row: Option) -> Callable[[str], list[str]] | None:
+    """Return a completion of comma lists of the names that an option takes; None where it takes none."""
+    names = row.names or (("yes", "no", "both") if isinstance(row.range, Switch) else ())
+
+    def last_of(incomplete: str) -> list[str]:
+        before, comma, start = incomplete.rpartition(",")
+        given = before.split(",")
+        return [f"{before}{comma}{name}" for name in names if name.startswith(start) and name not in given]
+
+    return last_of if names else None
 
 
 def _help_record(parameter: Any, context: Any) -> list[tuple[str, str]]:  # noqa: ANN401

@@ -15,7 +15,9 @@ from gradcheck.cli.shown import (
     BASELINE,
     FAIL_ON,
     FILE,
+    FOR_PEOPLE,
     MODEL_CAUSES,
+    PLOT,
     QUIET,
     TOLERANCE,
     Shown,
@@ -57,7 +59,10 @@ PROBE_FAIL_ON = FAIL_ON.but(range=Names((*MODEL_CAUSES, *ASKED_FOR, "regression"
 
 
 @command(
-    TargetOptions, ProbeOptions, BaselineOptions, shown=(PROBE_FORMAT, AS_JSON, FILE, PROBE_FAIL_ON, ALL_LAYERS, QUIET)
+    TargetOptions,
+    ProbeOptions,
+    BaselineOptions,
+    shown=(PROBE_FORMAT, AS_JSON, FILE, PLOT, PROBE_FAIL_ON, ALL_LAYERS, QUIET),
 )
 def probe(model: TargetOptions, options: ProbeOptions, baseline: BaselineOptions, shown: Shown) -> None:
     """Does the gradient survive in your own PyTorch model?
@@ -67,7 +72,7 @@ def probe(model: TargetOptions, options: ProbeOptions, baseline: BaselineOptions
     (pip install torch).
     """
     _check_steps(options, shown.typed)
-    if shown.format != "text" or shown.silent or baseline["baseline"] is not None:  # text alone suggests unasked
+    if shown.format not in FOR_PEOPLE or shown.silent or baseline["baseline"] is not None:
         options["suggest"] = bool(options["suggest"])
     if baseline["baseline"] is not None:
         from gradcheck.cli.baseline import checked_tolerance, hold_against

@@ -5,8 +5,9 @@ from typing import Annotated, TypedDict
 from gradcheck.cli.options import command
 from gradcheck.cli.output import write
 from gradcheck.cli.shown import FILE, Shown
+from gradcheck.diagnosis.schema import REPORTS
 from gradcheck.render.documents import as_json
-from gradcheck.spec.options.option import ARGUMENT, Option
+from gradcheck.spec.options.option import ARGUMENT, Names, Option
 
 
 class SchemaOptions(TypedDict):
@@ -14,15 +15,17 @@ class SchemaOptions(TypedDict):
 
     # fmt: off
     command: Annotated[str, Option(
-        "One of simulate, probe, compare, clip-demo, theory, verify, diagnose.", ARGUMENT, "COMMAND",
-        default="simulate",
+        "Whose output", ARGUMENT, "COMMAND", default="simulate", range=Names(tuple(REPORTS)),
     )]
     # fmt: on
 
 
 @command(SchemaOptions, shown=(FILE,))
 def schema(options: SchemaOptions, shown: Shown) -> None:
-    """Print the JSON Schema that a command's --json output validates against."""
+    """What does each field of a command's --json output mean?
+
+    Prints the JSON Schema that the output validates against.
+    """
     from gradcheck import json_schema
 
     write(as_json(json_schema(options["command"])), shown.output)

@@ -1,12 +1,13 @@
 """How a command shows its result: the options of its output, and what was asked for by them."""
 
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-from gradcheck.base.files import check_writable
+from gradcheck.base.files import check_writable, write_whole
 from gradcheck.cli.output import show
-from gradcheck.errors import OptionError, one_of
+from gradcheck.errors import MissingExtraError, OptionError, one_of
 from gradcheck.spec.options.measurement import VERDICT
 from gradcheck.spec.options.option import OUTPUT, Names, Option
 
@@ -15,6 +16,12 @@ SUFFIXES = {
     ".json": "json", ".jsonl": "jsonl", ".csv": "csv", ".md": "markdown", ".xml": "junit", ".html": "html",
     ".svg": "svg", ".png": "png", ".pdf": "pdf",
 }  # fmt: skip
+
+#: Formats that are read by people: what would heal a network is tried for them unasked.
+FOR_PEOPLE = ("text", "html")
+
+#: Endings of a figure's file.
+PLOTS = (".svg", ".png", ".pdf")
 
 CAUSES = ("vanishing", "exploding", "collapsed", "dead", "nonfinite", "any")
 
@@ -37,6 +44,10 @@ FAIL_ON = Option(
 ALL_LAYERS = Option(
     "Show every layer of a deep network in the text.", OUTPUT, default=False, flags=("--all-layers",),
     name="all_layers", type=bool,
+)
+PLOT = Option(
+    "Draw the figure there, too: FILE.svg, FILE.png or FILE.pdf (needs matplotlib).", OUTPUT, "FILE",
+    flags=("--plot",), name="plot", type=Path | None,
 )
 BASELINE = Option("An earlier report, written with --json, to compare with.", "Baseline", "OLD")
 TOLERANCE = Option("With --baseline: how far a gradient may move.", "Baseline", "DECADES", default=0.1)
@@ -62,6 +73,7 @@ class Shown(NamedTuple):
     layers: dict[str, bool]  # whether all are shown, where the format can leave some out
     quiet: bool
     typed: set[str]  # options that were given, whatever they were given
+    plot: Path | None = None  # where the figure is drawn, beside the result
 
     @classmethod
     def of(cls, rows: Mapping[str, Option], words: Mapping[str, Any], typed: set[str]) -> Self:
@@ -83,17 +95,65 @@ class Shown(NamedTuple):
         chosen = "json" if words.get("json") else name
         if words["output"] is not None and (offered := _offered(rows)):
             chosen = _format_by_suffix(words["output"], chosen, offered, named=bool({"format", "json"} & typed))
+        if chosen == "html":
+            _check_html(words["output"])
         layers = {"all_layers": words["all_layers"]} if "all_layers" in rows and chosen == "text" else {}
-        return cls(chosen, words["output"], causes, layers, words.get("quiet", False), typed)
+        plot = words.get("plot")
+        if plot is not None:
+            _check_plot(plot, words["output"])
+        return cls(chosen, words["output"], causes, layers, words.get("quiet", False), typed, plot)
 
     @property
     def silent(self) -> bool:
         """Whether nobody sees the text."""
         return self.quiet and self.format == "text" and self.output is None
 
-    def show(self, document: object, formats: Mapping[str, str], **how: object) -> None:
-        """Write a document in the format that was asked for; `how` is passed on to what makes it."""
+    def draw(self, document: object, **how: object) -> None:
+        """Draw a document into the file of --plot, if there is one; `how` is passed on to what draws it."""
+        if self.plot is not None:
+            from gradcheck.base.document import drawing_of
+            from gradcheck.render.figure import encoded
+
+            axes = drawing_of(document)(document, **how)
+            write_whole(self.plot, encoded(axes.figure, self.plot.suffix[1:].lower()))
+
+    def show(self, document: object, formats: Mapping[str, str], *, drawn: bool = False, **how: object) -> None:
+        """Draw a document unless it is drawn already, and write it in the format that was asked for.
+
+        `how` is passed on to what writes it.
+        """
+        if not drawn:
+            self.draw(document)
         show(document, self.format, formats, self.output, quiet=self.quiet, **how)
+
+
+def _check_html(output: Path | None) -> None:
+    """Raise an error, before any work, where a page for a browser can't be made, or would be spilled on a terminal."""
+    if not _is_installed("jinja2"):
+        raise MissingExtraError("--format html", "Jinja2", '"gradcheck[html]"')
+    if output is None and sys.stdout is not None and sys.stdout.isatty():
+        raise OptionError(
+            "format", "html is a page for a browser, and this is a terminal: name a file, as in --output report.html"
+        )
+
+
+def _check_plot(plot: Path, output: Path | None) -> None:
+    """Raise the error of a figure that couldn't be written, before any work is done."""
+    if plot.suffix.lower() not in PLOTS:
+        ending = f"ends with {plot.suffix}" if plot.suffix else "has no ending"
+        problem = f"{plot} {ending}; the file's ending says what is drawn: {', '.join(PLOTS)}, as in --plot figure.svg"
+        raise OptionError("plot", problem)
+    if output is not None and plot.resolve() == output.resolve():
+        raise OptionError("plot", f"{plot} is where --output writes the result: name another file")
+    check_writable(plot)
+    if not _is_installed("matplotlib"):
+        raise MissingExtraError("--plot", "matplotlib", "matplotlib")
+
+
+def _is_installed(package: str) -> bool:
+    from importlib.util import find_spec  # only a figure or a page pays for it
+
+    return find_spec(package) is not None
 
 
 def _offered(rows: Mapping[str, Option]) -> tuple[str, ...]:

@@ -8,7 +8,19 @@ import typer
 from gradcheck.cli.options import command
 from gradcheck.cli.output import JSON
 from gradcheck.cli.progress import ShareProgress
-from gradcheck.cli.shown import ALL_LAYERS, AS_JSON, ASKED_FOR, FAIL_ON, FILE, MODEL_CAUSES, QUIET, Shown, format_of
+from gradcheck.cli.shown import (
+    ALL_LAYERS,
+    AS_JSON,
+    ASKED_FOR,
+    FAIL_ON,
+    FILE,
+    FOR_PEOPLE,
+    MODEL_CAUSES,
+    PLOT,
+    QUIET,
+    Shown,
+    format_of,
+)
 from gradcheck.engine.threads import settle_threads
 from gradcheck.spec.options.simulation import SimulateOptions
 
@@ -21,10 +33,11 @@ FORMATS = {
     "json": JSON,
     "csv": "gradcheck.diagnosis.formats:as_csv",
     "markdown": "gradcheck.diagnosis.formats:as_markdown",
+    "html": "gradcheck.diagnosis.html:as_html",
 }
 
 
-@command(SimulateOptions, shown=(format_of(FORMATS), AS_JSON, FILE, FAIL_ON, ALL_LAYERS, QUIET))
+@command(SimulateOptions, shown=(format_of(FORMATS), AS_JSON, FILE, PLOT, FAIL_ON, ALL_LAYERS, QUIET))
 def simulate(options: SimulateOptions, shown: Shown) -> None:
     """Does this network's gradient survive from the last layer to the first, before any training?
 
@@ -34,7 +47,7 @@ def simulate(options: SimulateOptions, shown: Shown) -> None:
     settle_threads()
     from gradcheck import simulate as simulation
 
-    if shown.format != "text" or shown.silent:  # text alone suggests unasked
+    if shown.format not in FOR_PEOPLE or shown.silent:
         options["suggest"] = bool(options["suggest"])
     with ShareProgress(shown.quiet) as tick:
         report = simulation(**options, tick=tick)

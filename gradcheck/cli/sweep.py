@@ -9,7 +9,7 @@ from gradcheck.cli import INTERRUPTED, refuse
 from gradcheck.cli.output import ClosedPipeError, write_now
 from gradcheck.cli.progress import CountedProgress
 from gradcheck.cli.shown import CAUSES, Shown
-from gradcheck.errors import OptionError, at_least, one_of
+from gradcheck.errors import OptionError, at_least, did_you_mean, one_of
 from gradcheck.spec.grid import Grid
 from gradcheck.sweep.comparison import Comparison, compare
 from gradcheck.sweep.workers import available, cluster, local
@@ -26,6 +26,7 @@ FORMATS = {
     "jsonl": "gradcheck.sweep.formats:as_jsonl",
     "csv": "gradcheck.sweep.formats:as_csv",
     "markdown": "gradcheck.sweep.formats:as_markdown",
+    "html": "gradcheck.sweep.html:as_html",
 }
 
 
@@ -76,7 +77,8 @@ def _check(ranking: "RankingOptions", grid: Grid) -> None:
     group = ranking["group_by"]
     if group is not None and group.replace("-", "_") not in grid.values:
         there = ", ".join(name.replace("_", "-") for name in grid.values) or "none"
-        raise OptionError("group_by", f"{group} is not among the options of this sweep; allowed: {there}")
+        meant = did_you_mean(group, there.split(", "))
+        raise OptionError("group_by", f"{group} is not among the options of this sweep; {meant}allowed: {there}")
 
 
 def _executor(ranking: "RankingOptions", rows: int) -> AbstractContextManager[tuple[Executor | None, int]]:
@@ -104,11 +106,13 @@ def _measure(comparison: Comparison, shown: Shown) -> None:
 def _print(comparison: Comparison, ranking: "RankingOptions", shown: Shown) -> None:
     """Print the ranking; the rows of JSON Lines have been printed already, unless they go to a file."""
     streamed = shown.format == "jsonl" and shown.output is None
-    if streamed or not comparison.finished:
+    if not comparison.finished:
         return
     group = ranking["group_by"] and ranking["group_by"].replace("-", "_")
-    how = {} if shown.format == "jsonl" else {"top": ranking["top"], "group_by": group}
-    shown.show(comparison, FORMATS, **how)
+    how = {"top": ranking["top"], "group_by": group}
+    shown.draw(comparison, **how)
+    if not streamed:
+        shown.show(comparison, FORMATS, drawn=True, **({} if shown.format == "jsonl" else how))
 
 
 def _exit_code(rows: Iterable["SweepRow"], causes: Sequence[str], any_healthy: bool) -> int:

@@ -2,7 +2,7 @@
 
 from gradcheck.cli.options import command
 from gradcheck.cli.output import JSON
-from gradcheck.cli.shown import AS_JSON, FILE, QUIET, Shown, format_of
+from gradcheck.cli.shown import AS_JSON, FILE, PLOT, QUIET, Shown, format_of
 from gradcheck.engine.threads import settle_threads
 from gradcheck.spec.options.simulation import TheoryOptions
 
@@ -12,10 +12,11 @@ FORMATS = {
     "json": JSON,
     "csv": "gradcheck.mean_field.formats:as_csv",
     "markdown": "gradcheck.mean_field.formats:as_markdown",
+    "html": "gradcheck.mean_field.html:as_html",
 }
 
 
-@command(TheoryOptions, shown=(format_of(FORMATS), AS_JSON, FILE, QUIET))
+@command(TheoryOptions, shown=(format_of(FORMATS), AS_JSON, FILE, PLOT, QUIET))
 def theory(options: TheoryOptions, shown: Shown) -> None:
     """What does mean-field theory say of such a network, without drawing a single weight?
 

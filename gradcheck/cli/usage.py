@@ -1,6 +1,7 @@
 """What the parser refuses, in our words: what was typed, what is allowed, what to type instead."""
 
 import re
+import sys
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,20 @@ ELSEWHERE = {
     "--device": "a simulation runs on the CPU, a model that probe is given where it is",
     "--num-layers": "layers are counted by --depth", "--n-layers": "layers are counted by --depth",
     "--hidden-size": "units of a layer are --width", "--hidden": "units of a layer are --width",
+    "--hidden-dim": "units of a layer are --width", "--units": "units of a layer are --width",
+    "--nonlinearity": "that is --activation", "--num-heads": "heads are --heads", "--n-heads": "heads are --heads",
+    "--d-model": "the width of a transformer is --model-width", "--dropout": "dropout isn't simulated",
+    "--seq-len": "a transformer's length is --tokens, a recurrent network's --steps",
+    "--model": "a network is described by --arch or --preset, your own model is looked at by gradcheck probe",
     "--learning-rate": "a learning rate is --lr", "--verbose": "everything is shown unless --quiet is given",
+    "-v": "the version is --version; everything is shown unless --quiet is given",
 }  # fmt: skip
 
 #: How the files end that a run writes.
 LOGS = (".jsonl", ".csv", ".json", ".log", ".txt", ".gz")
+
+#: Characters of an option that is too short to be a beginning.
+SHORTEST = 3
 
 #: How several values are typed.
 SEVERAL = "and several values are joined by commas, as in gradcheck compare --depth 10,50"
@@ -44,6 +54,9 @@ def in_words(error: Any) -> str:  # noqa: ANN401
     if parameter is not None and (found := NO_NUMBER.match(error.message)):
         return _no_number(parameter, found[1], found[2], context)
     if found := ONE_TOO_MANY.match(error.message):
+        name, equals, value = found[1].partition("=")
+        if equals and f"--{name}" in _flags(context.command):
+            return f"{found[1]} has no place in gradcheck {context.info_name}; write --{name} {value}"
         return f"{found[1]} has no place in gradcheck {context.info_name}: options start with --, {SEVERAL}"
     return str(error.format_message())
 
@@ -60,6 +73,8 @@ def unknown_command(name: str, commands: Collection[str]) -> GradcheckError:
         meant = f"it is a published transformer: gradcheck simulate --preset {word}"
     elif word in NAMES:
         meant = f"to read about it: gradcheck explain {word}"
+    elif name.endswith(".py"):
+        meant = f"to look at a model in it: gradcheck probe {Path(name).stem}:build"
     elif name.endswith(LOGS) or Path(name).exists():
         meant = f"to read a log: gradcheck diagnose {name}"
     elif ":" in name:
@@ -74,12 +89,24 @@ def _unknown_option(option: str, context: Any) -> str:  # noqa: ANN401
     command, commands = context.info_name, getattr(context.find_root().command, "commands", {})
     own = _flags(context.command)
     there = [name for name in commands if name != command and option in _flags(commands[name])]
-    meant = ELSEWHERE.get(option)
-    near = did_you_mean(option, own, cutoff=0.75)
-    if meant is None and there and not near:
-        meant = f"it is an option of {' and '.join(f'gradcheck {name}' for name in there)}"
+    meant = ELSEWHERE.get(option.replace("_", "-"))
+    near = did_you_mean(option, own, cutoff=0.75) or _begun(option, own)
+    whole = next((f"-{word}" for word in sys.argv[1:] if word.startswith(option) and f"-{word}" in own), None)
+    if option.removeprefix("--") in commands and not context.parent:
+        meant = f"write gradcheck {option.removeprefix('--')}"
+    elif whole:  # -depth 5, of which the parser takes -d
+        meant = f"write {whole}"
+    elif meant is None and there and not near:
+        meant = f"it is an option of {' and '.join(f'gradcheck {name}' for name in there[:2])}"
+        meant += "" if context.parent else f": gradcheck {there[0]} {option} …"
     of = f"gradcheck {command}" if context.parent else "gradcheck"
     return f"{option} is no option of {of}; {near if meant is None else f'{meant}; '}{_help(context)}"
+
+
+def _begun(option: str, flags: Iterable[str]) -> str:
+    """Return a question after the flag that goes on as an option begins, or begins it; nothing where none does."""
+    alike = [flag for flag in flags if len(option) > SHORTEST and (flag.startswith(option) or option.startswith(flag))]
+    return f"did you mean {alike[0]!r}? " if alike else ""
 
 
 def _flags(command: Any) -> list[str]:  # noqa: ANN401

@@ -4,7 +4,7 @@ import typer
 
 from gradcheck.cli.options import command
 from gradcheck.cli.output import JSON
-from gradcheck.cli.shown import AS_JSON, FILE, QUIET, Shown, format_of
+from gradcheck.cli.shown import AS_JSON, FILE, PLOT, QUIET, Shown, format_of
 from gradcheck.engine.threads import settle_threads
 from gradcheck.spec.options.checking import VerifyOptions
 
@@ -14,10 +14,11 @@ FORMATS = {
     "json": JSON,
     "csv": "gradcheck.checking.formats:as_csv",
     "markdown": "gradcheck.checking.formats:as_markdown",
+    "html": "gradcheck.checking.html:as_html",
 }
 
 
-@command(VerifyOptions, shown=(format_of(FORMATS), AS_JSON, FILE, QUIET))
+@command(VerifyOptions, shown=(format_of(FORMATS), AS_JSON, FILE, PLOT, QUIET))
 def verify(options: VerifyOptions, shown: Shown) -> None:
     """Are gradcheck's own gradients right on this machine?
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from gradcheck.base.files import near
 from gradcheck.base.record import Record, item
 from gradcheck.diagnosis.status import Status
 from gradcheck.errors import InputError, OptionError
@@ -38,6 +39,8 @@ class Move(Record):
 
 class Regression(Record):
     """How a network has changed since its baseline."""
+
+    figure = "gradcheck.diagnosis.plot.regression:plot"
 
     schema_version: int = item(default=SCHEMA_VERSION)
     command: str = item(default="compare")
@@ -132,7 +135,8 @@ def read_report(path: Path) -> dict[str, Any]:
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(path, f"can't be read: {(error.strerror or str(error)).lower()}") from error
+        meant = near(path) if isinstance(error, FileNotFoundError) else ""
+        raise InputError(path, f"can't be read: {(error.strerror or str(error)).lower()}{meant}") from error
     except (ValueError, RecursionError) as error:
         raise InputError(path, f"is not JSON ({error}); write one with: gradcheck simulate --json -o {path}") from error
     if not _is_report(report):

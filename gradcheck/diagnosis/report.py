@@ -178,6 +178,7 @@ class Report(CommandReport):
     """What one command found; the fields' meanings are in ``gradcheck schema``."""
 
     text = "gradcheck.diagnosis.text:as_text"
+    figure = "gradcheck.diagnosis.plot:plot"
 
     config: Frozen[Any] = item("every option with its resolved value")
     layers: tuple[LayerRecord, ...] = item("the hidden layers, first to last")

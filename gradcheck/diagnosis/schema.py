@@ -4,7 +4,7 @@ from importlib import import_module
 
 from gradcheck.base.calls import public
 from gradcheck.base.schema import Schema, document_schema
-from gradcheck.errors import GradcheckError, shown
+from gradcheck.errors import GradcheckError, did_you_mean, shown
 from gradcheck.spec.options.option import canonical
 
 #: Commands whose JSON output has a schema, and the reports that it is made from: loaded when they are asked for.
@@ -30,6 +30,7 @@ def json_schema(command: str = "simulate") -> Schema:
     """
     command = canonical(command, REPORTS)
     if command not in tuple(REPORTS):
-        raise GradcheckError(f"schema {shown(command)} is unknown; allowed: {', '.join(REPORTS)}")
+        meant = did_you_mean(command, REPORTS)
+        raise GradcheckError(f"schema {shown(command)} is unknown; {meant}allowed: {', '.join(REPORTS)}")
     module, _, name = REPORTS[command].partition(":")
     return document_schema(getattr(import_module(module), name), command)

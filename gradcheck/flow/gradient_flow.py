@@ -5,25 +5,24 @@ came from nor how it is shown.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from gradcheck.engine.diversity import effective_rank, mean_cosine
-from gradcheck.engine.layered import Cotangents, Layered, LayerPass, backward, forward
+from gradcheck.engine.diversity import LeastRank
+from gradcheck.engine.layered import Cotangents, Layered, LayerPass, Units, backward, forward
 from gradcheck.engine.linear import Linear, log10_weight_gradient_norm
 from gradcheck.engine.loss import Loss, mean_square
-from gradcheck.engine.magnitude import Scaled, log10_joint_norm, log10_rms, log10_std, rescaled, sum_of_squares
+from gradcheck.engine.magnitude import Scaled, log10_rms, rescaled, sum_of_squares
 from gradcheck.engine.types import Array
+from gradcheck.flow.layer_flow import LayerFlow as LayerFlow
+from gradcheck.flow.layer_flow import judged_layer_flow, layer_flow
 
 #: One number for each layer, first to last.
 PerLayer = npt.NDArray[np.float64]
-
-#: An entry is saturated where |φ'| is below this part of the activation's largest.
-SATURATED_BELOW = 0.01
 
 #: Bytes of weights and passes that are held at once; a larger network is passed through in segments, forward twice.
 MEMORY = 512 * 2**20
@@ -33,24 +32,6 @@ BACKWARD_WORK = 2.5
 
 #: Called with the share of the work that is done, 0 to 1, to show the progress of a long run.
 Tick = Callable[[float], None]
-
-
-class LayerFlow(NamedTuple):
-    """What is measured at one hidden layer (definitions: ``gradcheck.flow.quantities``).
-
-    The logarithm of an exact zero is −inf. What doesn't exist (the cosine of a single example, anything after
-    an overflow) is nan.
-    """
-
-    log10_preactivation_std: float = math.nan
-    log10_activation_rms: float = math.nan
-    input_cosine: float = math.nan
-    effective_rank: float = math.nan
-    dead_fraction: float = math.nan
-    saturated_fraction: float = math.nan
-    log10_gradient_rms: float = math.nan
-    log10_weight_norm: float = math.nan
-    log10_weight_gradient_norm: float = math.nan
 
 
 class OutputFlow(NamedTuple):
@@ -133,10 +114,8 @@ class GradientFlow:
     @property
     def carriers(self) -> npt.NDArray[np.bool_]:
         """Layers that all of the signal goes through: of a transformer the stream, of a recurrence the last step."""
-        kinds = max(1, len(self.points))
-        every = np.arange(1, len(self.layers) + 1)
-        carrying: npt.NDArray[np.bool_] = every == len(every) if self.shared else every % kinds == 0
-        return carrying
+        units, depth = Units(self.unit, self.points, self.shared), len(self.layers)
+        return np.array([units.carries(layer, depth) for layer in range(1, depth + 1)], dtype=bool)
 
     @property
     def nonfinite(self) -> npt.NDArray[np.bool_]:
@@ -166,7 +145,14 @@ class GradientFlow:
 
 
 def measure(
-    network: Layered, inputs: Array, loss: Loss, memory: int = MEMORY, tick: Tick = lambda share: None
+    network: Layered,
+    inputs: Array,
+    loss: Loss,
+    memory: int = MEMORY,
+    tick: Tick = lambda share: None,
+    *,
+    only_judged: bool = False,
+    within: float = math.inf,
 ) -> GradientFlow:
     """Pass one batch forward and its gradient back, and measure every layer.
 
@@ -181,6 +167,10 @@ def measure(
         Bytes to hold at once; less costs a second forward pass and changes no number.
     tick : callable
         Called after each layer, forward and back, with the share of the work that is done.
+    only_judged : bool
+        Measure what flags, verdict and score rest on; the rest is nan, as are ranks that can't be the least.
+    within : float
+        Decades between the layers' gradients after which it is given up: the layers before are nan, and not healthy.
 
     Returns
     -------
@@ -190,18 +180,44 @@ def measure(
         work = network.depth * (1 + BACKWARD_WORK)
         starts, segments, passes, obstacle = _forward_passes(network, inputs, memory, lambda done: tick(done / work))
         output, delta, obstacle = _turn(network, starts[-1], loss, obstacle)
-        layers: list[LayerFlow] = []
-        for start, segment in zip(starts[-2::-1], segments[::-1], strict=True):
-            passes = passes or list(forward(network, start, segment))
-            for layer_pass, back in zip(reversed(passes), backward(passes, delta), strict=True):
-                layers.append(_layer_flow(layer_pass, back))
-                delta = back.at_x
-                tick((network.depth + len(layers) * BACKWARD_WORK) / work)
-            passes = []
+        layers, ranks = list[LayerFlow](), LeastRank()
+        for layer_pass, back in _backward_passes(network, starts, segments, passes, delta):
+            layers.append((judged_layer_flow if only_judged else layer_flow)(layer_pass, back))
+            if only_judged and not obstacle:
+                _add_rank(ranks, network, network.depth + 1 - len(layers), layer_pass)
+            tick((network.depth + len(layers) * BACKWARD_WORK) / work)
+            if _span(layers) > within:
+                layers += [LayerFlow()] * (sum(map(len, segments)) - len(layers))
+                break
+    for layer, rank in ranks.ranks().items():
+        layers[-layer] = layers[-layer]._replace(effective_rank=rank)
     beyond = (LayerFlow(),) * (network.depth - len(layers))
     fan_in, fan_out = zip(*network.fans, strict=True)
     measured = (*layers[::-1], *beyond)
     return GradientFlow(fan_in, fan_out, measured, output, len(layers), obstacle, *network.units, rows=len(inputs))
+
+
+def _backward_passes(
+    network: Layered, starts: list[Array], segments: list[range], passes: list[LayerPass], delta: Scaled
+) -> Iterator[tuple[LayerPass, Cotangents[Scaled]]]:
+    """Yield each layer's pass and what comes back to it, last to first; all but the last segment are passed anew."""
+    for start, segment in zip(starts[-2::-1], segments[::-1], strict=True):
+        passes = passes or list(forward(network, start, segment))
+        for layer_pass, back in zip(reversed(passes), backward(passes, delta), strict=True):
+            yield layer_pass, back
+            delta = back.at_x
+        passes = []
+
+
+def _span(layers: list[LayerFlow]) -> float:
+    """Return the decades between the gradient of the last layer that was measured and of the first one."""
+    return abs(layers[-1].log10_gradient_rms - layers[0].log10_gradient_rms)
+
+
+def _add_rank(ranks: LeastRank, network: Layered, layer: int, layer_pass: LayerPass) -> None:
+    """Take a layer's outputs among those whose least rank is looked for: all of the signal goes through it."""
+    if network.units.carries(layer, network.depth):
+        ranks.add(layer, rescaled(layer_pass.activity).mantissa, exact=layer == network.depth)
 
 
 def _segments(network: Layered, rows: int, itemsize: int, memory: int) -> Iterator[range]:
@@ -270,27 +286,3 @@ def _turn(network: Layered, x: Array, loss: Loss, obstacle: str) -> tuple[Output
     norm = log10_weight_gradient_norm(rescaled(x), delta)
     output = OutputFlow(value, log10_rms(rescaled(logits)), norm)
     return output, rescaled(through_readout(delta.mantissa), delta.exponent), ""
-
-
-def _layer_flow(layer_pass: LayerPass, back: Cotangents[Scaled]) -> LayerFlow:
-    """Measure one layer, given its forward pass and what comes back to it."""
-    output = rescaled(layer_pass.activity)
-    return LayerFlow(
-        log10_preactivation_std=log10_std(rescaled(layer_pass.preactivation)),
-        log10_activation_rms=log10_rms(output),
-        input_cosine=mean_cosine(output.mantissa),
-        effective_rank=effective_rank(output.mantissa),
-        dead_fraction=_mean(np.mean(~slope.any(axis=0)) for slope, _ in layer_pass.slopes),
-        saturated_fraction=_mean(
-            np.mean(np.abs(slope) < SATURATED_BELOW * steepest) for slope, steepest in layer_pass.slopes
-        ),
-        log10_gradient_rms=log10_rms(back.at_z),
-        log10_weight_norm=log10_joint_norm([one.log10_weight_norm for one in layer_pass.maps]),
-        log10_weight_gradient_norm=log10_joint_norm([log10_weight_gradient_norm(*one) for one in back.products]),
-    )
-
-
-def _mean(values: Iterable[np.floating[Any]]) -> float:
-    """Return the mean over a layer's activations, several of equal width; nan where it has none."""
-    numbers = [float(value) for value in values]
-    return sum(numbers) / len(numbers) if numbers else math.nan

@@ -33,6 +33,8 @@ class Curves(Record):
 
     grad_norm: Curve
     loss: Curve
+    norms: tuple[Numbers, Numbers] | None = item("every row that was kept: its step and norm", default=None, inner=True)
+    losses: tuple[Numbers, Numbers] | None = item("the same of the loss", default=None, inner=True)
     layers: LayerCurves | None = item("null: no layer's norm is logged", default=None, inner=True)
     clip_limit: float | None = item("the threshold of the global norm, as given or logged", default=None, inner=True)
 
@@ -43,6 +45,8 @@ def draw_curves(series: Series, max_norm: float | None) -> Curves:
     return Curves(
         grad_norm=_curve(series, "grad_norm"),
         loss=_curve(played, "loss"),
+        norms=series.course("grad_norm"),
+        losses=played.course("loss"),
         layers=_layer_curves(series) if series.layers and len(series.steps) else None,
         clip_limit=clip_limit(series, max_norm),
     )

@@ -13,6 +13,7 @@ from typing import NamedTuple, cast
 
 import numpy as np
 
+from gradcheck.base.files import near
 from gradcheck.errors import GradcheckError, InputError, OptionError
 from gradcheck.logs.columns import NOTHING, PART, VALUE, chosen
 from gradcheck.logs.documents import Document
@@ -90,7 +91,8 @@ def read_log(
     try:
         return _read(path, asked)
     except OSError as error:
-        raise InputError(path, f"can't be read: {(error.strerror or str(error)).lower()}") from error
+        meant = near(Path(cast(str, path))) if isinstance(error, FileNotFoundError) else ""
+        raise InputError(path, f"can't be read: {(error.strerror or str(error)).lower()}{meant}") from error
     except (InputError, OptionError):
         raise
     except GradcheckError as error:

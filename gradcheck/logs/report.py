@@ -74,6 +74,7 @@ class LogReport(CommandReport):
 
     table = "findings"
     text = "gradcheck.logs.text:as_text"
+    figure = "gradcheck.logs.plot:plot"
 
     config: LogConfig
     log: LogRead

@@ -75,6 +75,7 @@ class TheoryReport(CommandReport):
     """What mean-field theory says of a network."""
 
     text = "gradcheck.mean_field.text:as_text"
+    figure = "gradcheck.mean_field.plot:plot"
 
     config: Frozen[Any] = item("every option with its resolved value; sigma_w, sigma_b")
     fixed_point: TheoryFixedPoint

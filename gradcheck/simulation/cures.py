@@ -1,5 +1,6 @@
 """Which single changes fix a network: each is simulated before it is suggested, and again with other seeds."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from gradcheck.base.record import Frozen, number
@@ -37,7 +38,9 @@ def cures(experiment: Experiment, outcome: Outcome, tick: Tick | None = None) ->
     before = max(verdict.score, *_scores(experiment))
     confirmed: list[SuggestionRecord] = []
     for change, one in healed:
-        if len(confirmed) < MOST and min(one.score, *_scores(experiment.changed(**change))) > before:
+        if len(confirmed) == MOST:
+            break
+        if one.score > before and all(score > before for score in _scores(experiment.changed(**change))):
             confirmed.append(one)
             if tick:
                 tick(0.9 + 0.1 * len(confirmed) / MOST)
@@ -66,23 +69,22 @@ def is_hopeless(spec: Spec, batch_size: int, max_span: float) -> bool:
     return isinstance(found, Prediction) and found.gradient_span > 2 * max_span + 1
 
 
-def _scores(experiment: Experiment) -> list[float]:
-    """Return the scores of single draws with seeds that the user's run doesn't have."""
+def _scores(experiment: Experiment) -> Iterator[float]:
+    """Yield the scores of single draws with seeds that the user's run doesn't have."""
     first = experiment.run.seed + experiment.run.seeds
     fresh = (replace(experiment.run, seed=first + draw, seeds=1) for draw in range(FRESH_SEEDS))
-    return [replace(experiment, run=run).outcome().diagnosis.verdict.score for run in fresh]
+    return (replace(experiment, run=run).judged().judgement.score for run in fresh)
 
 
 def _simulated(experiment: Experiment, change: Change, tick: Tick | None) -> SuggestionRecord:
     changed = experiment.changed(**change)
-    outcome = changed.outcome(tick)
-    verdict, summary = outcome.diagnosis.verdict, outcome.summary
+    _, _, summary, judgement = changed.judged(tick, if_healthy=True)
     made = {name: value for name, value in change.items() if value not in (None, getattr(experiment.network, name))}
     return SuggestionRecord(
         changes=Frozen(made),
         command=command_line("simulate", changed.to_dict()),
-        status=verdict.status,
-        score=verdict.score,
+        status=judgement.status,
+        score=judgement.score,
         gradient_span=number(summary.gradient_span),
         effective_rank_last=number(summary.effective_rank_last),
     )

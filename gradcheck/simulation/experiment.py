@@ -11,7 +11,7 @@ import numpy as np
 from gradcheck.data.datasets import Batch, Dataset
 from gradcheck.data.tokens import TokenSet
 from gradcheck.diagnosis.summary import Summary, summarize
-from gradcheck.diagnosis.verdict import Diagnosis, diagnose
+from gradcheck.diagnosis.verdict import Diagnosis, Judgement, diagnose, judge
 from gradcheck.engine.linear import Dense
 from gradcheck.engine.loss import loss_of
 from gradcheck.errors import OptionError, one_of
@@ -36,6 +36,15 @@ class Outcome(NamedTuple):
     summaries: list[Summary]
     summary: Summary
     diagnosis: Diagnosis
+
+
+class Judged(NamedTuple):
+    """The same of an experiment of which no more is measured than flags, verdict, score and summary rest on."""
+
+    typical: GradientFlow
+    summaries: list[Summary]
+    summary: Summary
+    judgement: Judgement
 
 
 @dataclass(frozen=True)
@@ -153,25 +162,50 @@ class Experiment:
         """Return the batch that `seed` picks."""
         return self.dataset.batch(self.data, seed, self.run.dtype)
 
-    def flow(self, seed: int, tick: Tick | None = None) -> GradientFlow:
-        """Measure one draw."""
+    def flow(
+        self, seed: int, tick: Tick | None = None, *, only_judged: bool = False, within: float = math.inf
+    ) -> GradientFlow:
+        """Measure one draw, or no more of it than its verdict rests on; see ``measure``."""
         inputs, labels = self.batch(seed)
         with np.errstate(over="ignore", invalid="ignore"):  # measured, not warned of
             network, start = self.draw(seed).unrolled(inputs)
-        return measure(network, start, loss_of(labels), tick=tick or (lambda share: None))
+        told = tick or (lambda share: None)
+        return measure(network, start, loss_of(labels), tick=told, only_judged=only_judged, within=within)
 
     def outcome(self, tick: Tick | None = None) -> Outcome:
-        """Measure all draws and judge them."""
+        """Measure all draws and diagnose them."""
         first, draws = self.run.seed, self.run.seeds
         flows = [self.flow(first + draw, part(tick, draw, draws)) for draw in range(draws)]
-        typical, summaries = average(flows), [summarize(flow) for flow in flows]
-        summary = average_summary(summaries)
+        typical, summaries, summary = _summed_up(flows)
         return Outcome(flows, typical, summaries, summary, diagnose(typical, summary, self.thresholds))
+
+    def judged(self, tick: Tick | None = None, *, if_healthy: bool = False) -> Judged:
+        """Measure what the verdict rests on in all draws, and judge them as ``outcome`` does.
+
+        Parameters
+        ----------
+        tick : callable, optional
+        if_healthy : bool
+            Stop where no healthy network can come of it: what is found of one that isn't has no numbers then.
+        """
+        first, draws = self.run.seed, self.run.seeds
+        within = draws * self.thresholds.max_span if if_healthy else math.inf  # the mean of the spans counts
+        flows = [
+            self.flow(first + draw, part(tick, draw, draws), only_judged=True, within=within) for draw in range(draws)
+        ]
+        typical, summaries, summary = _summed_up(flows)
+        return Judged(typical, summaries, summary, judge(typical, summary, self.thresholds))
 
 
 def part(tick: Tick | None, index: int, count: int) -> Tick | None:
     """Return what counts one of several equal pieces of work, from 0, as its part of the whole."""
     return tick and (lambda share: tick((index + share) / count))
+
+
+def _summed_up(flows: list[GradientFlow]) -> tuple[GradientFlow, list[Summary], Summary]:
+    """Return the typical flow, each draw's summary, and the typical one."""
+    summaries = [summarize(flow) for flow in flows]
+    return average(flows), summaries, average_summary(summaries)
 
 
 def average_summary(summaries: list[Summary]) -> Summary:

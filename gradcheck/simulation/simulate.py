@@ -1,17 +1,17 @@
 """``simulate``: does this network's gradient survive from the last layer to the first, before any training?"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 
 from gradcheck.diagnosis.report import Report
 from gradcheck.diagnosis.reporting import make_report
+from gradcheck.engine.shared_draws import SharedDraws, sharing
 from gradcheck.errors import OptionError
 from gradcheck.families.weight_files import save_weights as write_weights
-from gradcheck.simulation.cures import cures
 from gradcheck.simulation.expectation import expectation
-from gradcheck.simulation.experiment import Experiment
+from gradcheck.simulation.experiment import Experiment, Outcome
 from gradcheck.spec.options.option import takes
 from gradcheck.spec.options.simulation import SimulateOptions
 
@@ -93,15 +93,22 @@ def simulate(*, tick: Callable[[float], None] | None = None, **options: Unpack[S
     experiment = Experiment.from_options(options, stored)
     if save_weights is not None:
         _save(Path(save_weights), experiment)
-    outcome = experiment.outcome(tick)
     if suggest is None:
         suggest = experiment.work <= A_MOMENT
     config = experiment.to_dict() | {"save_weights": save_weights and str(save_weights), "suggest": suggest}
-    prediction = expectation(experiment, outcome)
-    report = make_report("simulate", config, *outcome, parameters=experiment.parameters, prediction=prediction)
     if not suggest:
-        return report
-    return replace(report, suggestions=cures(experiment, outcome, tick))
+        return _report(config, experiment, experiment.outcome(tick))
+    from gradcheck.simulation.cures import cures
+
+    with sharing(SharedDraws()):  # a change of the network draws what the network has drawn
+        outcome = experiment.outcome(tick)
+        return replace(_report(config, experiment, outcome), suggestions=cures(experiment, outcome, tick))
+
+
+def _report(config: Mapping[str, Any], experiment: Experiment, outcome: Outcome) -> Report:
+    """Lay out an outcome, with what theory predicts beside it."""
+    prediction = expectation(experiment, outcome)
+    return make_report("simulate", config, *outcome, parameters=experiment.parameters, prediction=prediction)
 
 
 def _save(path: Path, experiment: Experiment) -> None:

@@ -9,6 +9,7 @@ from math import isfinite
 from typing import Any, NamedTuple
 
 from gradcheck.diagnosis.status import NETWORK_STATUSES
+from gradcheck.engine.shared_draws import SharedDraws, sharing
 from gradcheck.errors import GradcheckError, described
 from gradcheck.version import __version__
 
@@ -67,15 +68,14 @@ def _measured(options: dict[str, Any]) -> dict[str, Any]:
     from gradcheck.diagnosis.reporting import banded_summary
     from gradcheck.simulation.experiment import Experiment
 
-    outcome = Experiment.from_options(options).outcome()
-    verdict = outcome.diagnosis.verdict
-    gradient = outcome.typical.column("log10_gradient_rms").tolist()
+    typical, summaries, summary, judgement = Experiment.from_options(options).judged()
+    gradient = typical.column("log10_gradient_rms").tolist()
     return {
-        "status": verdict.status,
-        "trainable": verdict.trainable,
-        "score": verdict.score,
-        "flags": sorted(set(outcome.diagnosis.flags)),
-        **banded_summary(outcome.summaries, outcome.summary),
+        "status": judgement.status,
+        "trainable": judgement.trainable,
+        "score": judgement.score,
+        "flags": sorted(set(judgement.flags)),
+        **banded_summary(summaries, summary),
         "log10_gradient": [number(value) for value in gradient],
     }
 
@@ -139,7 +139,11 @@ def rows(tasks: Iterable[Task], executor: Executor | None = None, window: int = 
     were only lost along with it are measured as if nothing had happened.
     """
     if executor is None:
-        yield from map(measure_row, tasks)
+        draws = SharedDraws()
+        for task in tasks:
+            with sharing(draws):
+                row = measure_row(task)
+            yield row
         return
     waiting, running, suspects = iter(tasks), dict[Future[SweepRow], Task](), deque[Task]()
     while True:

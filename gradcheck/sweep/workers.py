@@ -16,6 +16,7 @@ from multiprocessing import connection
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
+from gradcheck.engine.shared_draws import share_from_now_on
 from gradcheck.engine.threads import one_thread
 from gradcheck.errors import MissingExtraError, OptionError
 
@@ -97,7 +98,8 @@ def _has_folder() -> bool:
 
 
 def _settle() -> None:
-    """Prepare a worker: without a parent there is no work."""
+    """Prepare a worker: its rows share what they draw, and without a parent there is no work."""
+    share_from_now_on()
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_leave_with, args=(parent.sentinel,), daemon=True).start()

@@ -82,6 +82,7 @@ class DemoReport(CommandReport):
 
     table = "strategies"
     text = "gradcheck.training.text:as_text"
+    figure = "gradcheck.training.plot:plot"
 
     config: Frozen[Any] = item("every option with its resolved value")
     start: DemoStart
@@ -127,12 +128,12 @@ def _cause(one: Reason) -> DemoCause:
 
 def _start(experiment: Experiment) -> DemoStart:
     """Return what one batch shows of the network before any step."""
-    outcome = experiment.outcome()
+    _, _, summary, judgement = experiment.judged()
     return DemoStart(
         parameters=experiment.parameters,
-        status=outcome.diagnosis.verdict.status,
-        gradient_span=number(outcome.summary.gradient_span),
-        mean_local_gain=number(outcome.summary.mean_local_gain),
+        status=judgement.status,
+        gradient_span=number(summary.gradient_span),
+        mean_local_gain=number(summary.mean_local_gain),
     )
 
 

@@ -55,7 +55,7 @@ def _parts(report: DemoReport, page: Page) -> Iterator[RenderableType]:
     if report.verdict is None:
         return
     yield ""
-    yield _verdict(report, report.verdict)
+    yield verdict_block(*label_of(report, report.verdict), [*reasons(report, report.verdict)])
     yield ""
     yield indented(_runs(report.strategies, page.width - INDENT, page.glyphs))
     yield ""
@@ -66,14 +66,20 @@ def _parts(report: DemoReport, page: Page) -> Iterator[RenderableType]:
     yield to_copy(next_command(report))
 
 
-def _verdict(report: DemoReport, verdict: DemoVerdict) -> RenderableType:
-    """The verdict in a few words, its reasons beside it."""
+def label_of(report: DemoReport, verdict: DemoVerdict) -> tuple[str, str]:
+    """Return the verdict in a few words, and its colour."""
     best = next(one for one in report.strategies if one.rule == verdict.best)
-    label, colour = LABELS.get(verdict.status, (best.status.upper(), STYLES[best.status]))
-    reasons = [*verdict.reasons, *_start(report), *([report.suggestion] if report.suggestion else [])]
+    return LABELS.get(verdict.status, (best.status.upper(), STYLES[best.status]))
+
+
+def reasons(report: DemoReport, verdict: DemoVerdict) -> Iterator[str]:
+    """Yield what stands beside the verdict."""
+    yield from verdict.reasons
+    yield from _start(report)
+    if report.suggestion:
+        yield report.suggestion
     if not report.complete:
-        reasons.append(interrupted(len(report.strategies), len(report.config.clip)))
-    return verdict_block(label, colour, reasons)
+        yield interrupted(len(report.strategies), len(report.config.clip))
 
 
 def _start(report: DemoReport) -> Iterator[str]:

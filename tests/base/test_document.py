@@ -1,6 +1,7 @@
 """What every result can do: be shown in short, in a notebook, as JSON and as a table."""
 
 import copy
+import html
 import json
 import pickle
 import pydoc
@@ -26,11 +27,20 @@ def test_a_report_is_short_in_a_list_and_whole_when_it_is_printed(report):
     assert len(str(report)) > 500
 
 
-def test_in_a_notebook_it_is_its_text_and_no_markup(report):
+def test_in_a_notebook_it_is_its_text_and_no_markup(report, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
     page = report._repr_html_()
     assert page.startswith("<pre")
     assert report.verdict.reasons[0][:20] in page
     assert "<" not in page.removeprefix('<pre style="line-height: 1.2">').removesuffix("</pre>")
+
+
+def test_in_a_notebook_its_figure_follows_the_text_where_matplotlib_is_installed(report):
+    pytest.importorskip("matplotlib")
+    text, ended, figure = report._repr_html_().partition("</pre>")
+    assert ended
+    assert html.unescape(text).endswith(str(report))
+    assert (figure[:5], figure.rstrip()[-6:], figure.count("<svg")) == ("<svg ", "</svg>", 1)
 
 
 def test_its_json_is_that_of_the_command_and_goes_to_a_file(report, tmp_path):
@@ -54,8 +64,8 @@ def test_without_pandas_it_says_what_to_install(report, monkeypatch):
 
 
 def test_completion_shows_fields_and_public_names_only(report):
-    assert {"layers", "verdict", "to_dict", "to_json", "to_frame"} <= set(dir(report))
-    assert not {"keys", "values", "get", "_names", "text"} & set(dir(report))
+    assert {"layers", "verdict", "to_dict", "to_json", "to_frame", "plot"} <= set(dir(report))
+    assert not {"keys", "values", "get", "_names", "text", "figure"} & set(dir(report))
     assert set(dir(report.verdict)) == {*report.verdict, "to_dict"}
     assert {"passed", "failed", "worst"} <= set(dir(gradcheck.verify(only="loss")))
     assert set(dir(gradcheck.compare({"depth": 2}))) >= {"rows", "best", "finished"}

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 import gradcheck
+from gradcheck.checking.checks import list_checks
 from gradcheck.checking.verification import LIMITS, verify
 from gradcheck.engine.activations import ACTIVATIONS
 from gradcheck.errors import OptionError
+from gradcheck.spec.options.checking import KINDS
 
 
 @pytest.fixture
@@ -133,3 +135,7 @@ def test_what_cannot_be_is_refused_in_one_line(how, told):
         verify(**how)
     assert str(caught.value).startswith(told)
     assert "\n" not in str(caught.value)
+
+
+def test_the_kinds_that_are_completed_are_those_of_the_checks():
+    assert tuple(dict.fromkeys(check.kind for check in list_checks())) == KINDS

@@ -60,7 +60,7 @@ OPTIONS = {
     "--seed -1": "--seed -1 is not .*at least 0: .*",
     "--dtype float16": "--dtype 'float16' is unknown; .*allowed: float64, float32",
     # the command line
-    "--format jsonl": "--format 'jsonl' is unknown; .*allowed: text, json, csv, markdown",
+    "--format jsonl": "--format 'jsonl' is unknown; .*allowed: text, json, csv, markdown, html",
     "--json --format csv": "--json is short for --format json, but --format is csv: drop one",
     "--fail-on exploding": "--fail-on 'exploding' is unknown; .*allowed: diverged, nonfinite, any",
     "--seeds 3": ".*--seeds.*--seed.*",

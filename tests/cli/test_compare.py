@@ -323,4 +323,4 @@ def test_a_format_of_baselines_is_refused_before_any_work(compare):
     ended = compare("--depth 2 --width 8 --batch-size 8 --seeds 1 --workers 1 --format github")
     assert (ended.returncode, ended.stdout) == (2, "")
     assert "--format 'github' is unknown; " in ended.stderr
-    assert "allowed: text, json, jsonl, csv, markdown; with --baseline github" in ended.stderr
+    assert "allowed: text, json, jsonl, csv, markdown, html; with --baseline github" in ended.stderr

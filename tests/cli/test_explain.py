@@ -103,10 +103,10 @@ def test_another_name_shows_the_same_page(printed):
         assert printed(f"explain {alias}") == page(alias, 80), alias
 
 
-def test_the_page_in_the_readme_is_the_one_that_is_printed(printed):
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    assert f"```\ngradcheck explain vanishing\n\n{printed('explain vanishing')}```\n" in readme
-    assert f" {len(TOPICS)} pages of one screen each" in readme
+@pytest.mark.parametrize("document", ["README.md", "docs/tutorial/1-see-it-vanish.md"])
+def test_a_document_counts_the_pages(document):
+    written = (Path(__file__).parents[2] / document).read_text(encoding="utf-8")
+    assert f" {len(TOPICS)} pages of one screen each" in written
 
 
 # ---- the list

@@ -47,7 +47,7 @@ TRANSFORMER = {
 
 #: The rest of what is promised.
 OTHERS = ["vanish-below", "explode-above", "max-span", "min-rank", "format", "json", "output", "fail-on",
-          "all-layers", "quiet", "suggest", "shuffle", "labels"]  # fmt: skip
+          "all-layers", "plot", "quiet", "suggest", "shuffle", "labels"]  # fmt: skip
 
 NAMES = {
     "arch": "mlp rnn lstm gru transformer",
@@ -59,7 +59,7 @@ NAMES = {
     "layers": "auto dense weightless",
     "residual-scale": "gpt2 deepnorm",
     "dtype": "float64 float32",
-    "format": "text json csv markdown",
+    "format": "text json csv markdown html",
     "fail-on": "vanishing exploding collapsed dead nonfinite any",
 }
 
@@ -67,7 +67,7 @@ NAMES = {
 OF_RECURRENCES = {"steps", "recurrent-gain", "forget-bias"}
 
 #: On the command line only: how the result is shown.
-SHOWING = {"call", "format", "json", "output", "fail_on", "all_layers", "quiet"}
+SHOWING = {"call", "format", "json", "output", "plot", "fail_on", "all_layers", "quiet"}
 
 
 @pytest.fixture
@@ -108,6 +108,25 @@ def test_every_promised_option_is_there(option_help):
 def test_the_help_lists_every_name(option_help):
     for option in NAMES:
         assert f": {NAMES[option]}." in option_help(option), option
+
+
+def test_the_help_of_every_command_begins_with_the_question_that_it_answers(printed):
+    for command in COMMANDS:
+        first = printed(f"{command} --help", COLUMNS="80").partition("\n\n")[2].partition("\n\n")[0]
+        assert re.search(r"[?]( Ranked\.)?$", first), command
+
+
+def test_no_line_of_any_help_is_wider_than_the_terminal(printed):
+    for command in COMMANDS:
+        assert max(map(len, printed(f"{command} --help", COLUMNS="80").splitlines())) <= 80, command
+
+
+def test_alone_it_shows_the_three_commands_that_matter(printed):
+    shown = printed("")
+    assert re.findall(r" gradcheck ([a-z]+) .*\w$", shown, flags=re.MULTILINE) == ["simulate", "probe", "diagnose"]
+    assert len(shown.splitlines()) < 12
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "gradcheck --help" in shown
 
 
 def test_help_says_that_it_is_not_the_gradcheck_of_torch(printed):

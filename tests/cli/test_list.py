@@ -57,11 +57,11 @@ def test_a_list_without_such_characters_is_ascii(printed):
     assert printed("list presets", LANG="C", PYTHONIOENCODING="ascii").isascii()
 
 
-@pytest.mark.parametrize("kind", ["preset", "optimisers", "Norms"])
-def test_an_unknown_kind_is_one_line_with_those_that_there_are(kind, gradcheck):
+@pytest.mark.parametrize(("kind", "meant"), [("preset", "did you mean 'presets'? "), ("optimisers", "")])
+def test_an_unknown_kind_is_one_line_with_those_that_there_are(kind, meant, gradcheck):
     ended = gradcheck(f"list {kind}")
     assert (ended.returncode, ended.stdout) == (2, "")
-    assert ended.stderr == f"error: list {kind!r} is unknown; allowed: presets, activations, inits, norms\n"
+    assert ended.stderr == f"error: list {kind!r} is unknown; {meant}allowed: presets, activations, inits, norms\n"
 
 
 @pytest.mark.parametrize("line", ["list presets inits", "list --colour", "list presets --output no/such/folder.txt"])

@@ -1,12 +1,14 @@
 """What a command doesn't need isn't loaded: proven by what the interpreter has in the end."""
 
 import re
+from importlib import import_module
 
 import pytest
 
 from gradcheck.cli.app import COMMANDS
+from gradcheck.spec.options.sweep import VARIED
 
-HEAVY = {"numpy", "rich", "torch", "typer", "safetensors", "jsonschema"}
+HEAVY = {"numpy", "rich", "torch", "typer", "safetensors", "jsonschema", "matplotlib"}
 
 #: Runs the command lines, one an argument, then says on stderr which modules they have loaded.
 TELLING = """
@@ -52,6 +54,14 @@ def test_help_loads_neither_numpy_nor_rich(loaded):
     assert not modules & {"numpy", "rich", "rich.table", "torch", "safetensors"}
 
 
+def test_a_simulation_loads_its_own_family_and_no_changes_unless_it_suggests(loaded):
+    modules = loaded("simulate --depth 2 --width 4 --format csv")
+    assert "gradcheck.families.perceptron" in modules
+    assert not modules & {
+        "gradcheck.families.recurrent", "gradcheck.families.transformer", "gradcheck.simulation.cures",
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("command", ["simulate", "theory", "list"])
 def test_a_command_loads_no_other_command(command, loaded):
     modules = loaded(f"{command} --help")
@@ -75,9 +85,12 @@ def test_theory_loads_numpy_but_neither_rich_nor_what_simulates(loaded, python):
 
 
 def test_completion_loads_neither_numpy_nor_rich(loaded):
-    for shell, line in (("zsh", "simulate --activation re"), ("fish", "simulate --dep"), ("bash", "explain v")):
+    for shell, line in [
+        ("zsh", "simulate --activation re"), ("fish", "simulate --dep"), ("bash", "explain v"), ("bash", "schema p"),
+        ("bash", "compare --init he,"), ("bash", "verify --only n"),
+    ]:  # fmt: skip
         modules = loaded("", **completion(shell, line))
-        assert not modules & {"numpy", "rich", "rich.table", "torch"}, shell
+        assert not modules & {"numpy", "rich", "rich.table", "torch"}, line
 
 
 def test_importing_gradcheck_loads_nothing(python):
@@ -132,8 +145,41 @@ def test_completion_offers_what_fits_and_nothing_else(gradcheck):
         ("explain initiali", ["initialisation"]),
         ("explain initializ", ["initialization"]),  # another name, where no topic begins so
         ("explain nonsense", []),
+        ("simulate --preset gpt", ["gpt2", "gpt2-xl", "gpt3"]),
+        ("simulate --arch ", ["mlp", "rnn", "lstm", "gru", "transformer"]),
+        ("simulate --data d", ["digits"]),
+        ("compare --activation t", ["tanh"]),
+        ("compare --activation tanh,re", ["tanh,relu"]),
+        ("compare --init he,he", ["he,he_uniform"]),  # the first is given already
+        ("compare --residual b", ["both"]),
+        ("compare --group-by batch", ["batch-size"]),
+        ("schema p", ["probe"]),
+        ("list a", ["activations"]),
+        ("verify --only n", ["norm", "network"]),
+        ("probe --loss cr", ["cross-entropy"]),
+        ("probe --clip g", ["global-norm"]),
     ]:
         assert gradcheck("", **completion("bash", line)).stdout.split() == offered, line
+
+
+def test_every_option_that_takes_names_offers_them():
+    for command, home in COMMANDS.items():
+        module, _, function = home.partition(":")
+        for row in getattr(import_module(module), function).options:
+            offered = row.completion("") if row.completion else list(row.names)
+            assert not row.names or set(row.names) <= {*offered, "any"}, f"{command} {row.name}"
+            assert not (row.varied and row.metavar == "LIST" and VARIED[row.name].names) or offered, row.name
+
+
+def test_bash_itself_completes(in_bash):
+    line = """
+        eval "$(gradcheck --show-completion bash)"
+        COMP_WORDS=(gradcheck simulate --activation re) COMP_CWORD=3
+        _gradcheck_completion gradcheck
+        printf '%s\\n' "${COMPREPLY[@]}"
+    """
+    ended = in_bash(line)
+    assert (ended.stdout, ended.stderr) == ("relu\n", "")
 
 
 @pytest.mark.parametrize("shell", COMPLETIONS)

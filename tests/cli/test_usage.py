@@ -31,6 +31,20 @@ SLIPS = {
     "vanishing": "there is no command 'vanishing'; .*: gradcheck explain vanishing",
     "run.jsonl": "there is no command 'run.jsonl'; .*: gradcheck diagnose run.jsonl",
     "models:build": "there is no command 'models:build'; .*: gradcheck probe models:build",
+    "models.py": "there is no command 'models.py'; to look at a model in it: gradcheck probe models:build",
+    "simulate depth=5": "depth=5 has no place in gradcheck simulate; write --depth 5",
+    "simulate -depth 5": "-d is no option of gradcheck simulate; write --depth; gradcheck simulate --help lists all",
+    "--depth 5": "--depth is no option of gradcheck; .*: gradcheck simulate --depth …; gradcheck --help lists all",
+    "-v": "-v is no option of gradcheck; the version is --version; .*",
+    "simulate --act relu": "--act is no option of gradcheck simulate; did you mean '--activation'\\? .*",
+    "simulate --initialization he": "--initialization .*; did you mean '--init'\\? .*",
+    "simulate --num_layers 5": "--num_layers is no option .*; layers are counted by --depth; .*",
+    "simulate --model gpt2": "--model is no option .* --preset, your own model .* gradcheck probe; .*",
+    "simulate --init glort": "--init 'glort' is unknown; allowed: .*; did you mean 'glorot'\\?",
+    "--simulate": "--simulate is no option of gradcheck; write gradcheck simulate; .*",
+    "list activation": "list 'activation' is unknown; did you mean 'activations'\\? allowed: .*",
+    "schema simulat": "schema 'simulat' is unknown; did you mean 'simulate'\\? allowed: .*",
+    "compare --depth 2,3 --group-by dept": "--group-by dept .*; did you mean 'depth'\\? allowed: depth",
     "clip_demo": "there is no command 'clip_demo'; did you mean 'clip-demo'\\? allowed: simulate, .*",
     "wxyz": "there is no command 'wxyz'; allowed: simulate, .*",
 }  # fmt: skip
@@ -41,6 +55,20 @@ def test_a_slip_is_one_line_that_says_what_to_type(line, gradcheck):
     ended = gradcheck(line)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert re.fullmatch(f"error: {SLIPS[line]}\n", ended.stderr)
+
+
+@pytest.mark.parametrize(
+    ("line", "reader"),
+    [("diagnose runn.jsonl", "can't be read: no such file or directory"), ("simulate --data dta.npy", "no such file"),
+     ("compare --baseline od.json", "can't be read: no such file or directory")],
+)  # fmt: skip
+def test_a_file_that_is_not_there_may_be_one_that_is(line, reader, gradcheck, tmp_path):
+    for name in ("run.jsonl", "data.npy", "old.json"):
+        (tmp_path / name).touch()
+    ended = gradcheck(line, cwd=tmp_path)
+    word = line.split()[-1]
+    there = {"runn.jsonl": "run.jsonl", "dta.npy": "data.npy", "od.json": "old.json"}[word]
+    assert (ended.returncode, ended.stderr) == (2, f"error: {word}: {reader}; did you mean '{there}'?\n")
 
 
 def test_the_help_of_every_command_starts_with_examples(printed):

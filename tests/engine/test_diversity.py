@@ -3,7 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from gradcheck.engine.diversity import effective_rank, mean_cosine
+from gradcheck.engine import diversity
+from gradcheck.engine.diversity import LeastRank, effective_rank, mean_cosine, measure_diversity, rank_at_least
 
 
 def with_spectrum(spectrum, batch, units, rng):
@@ -81,6 +82,52 @@ def test_a_single_example_has_neither_rank_nor_cosine(rng):
     assert math.isnan(mean_cosine(single))
 
 
+@pytest.fixture
+def many_outputs(rng):
+    """Outputs of layers whose ranks go up and down, two alike and one whose examples don't differ."""
+    spectra = [np.geomspace(1, 10.0**-decades, 9) for decades in (0, 3, 1, 5, 0.2, 5, 2)]
+    return [*(with_spectrum(one, 12, 15, rng) + 1 for one in spectra), np.ones((12, 15))]
+
+
+def test_the_least_rank_is_exactly_that_of_all_ranks(many_outputs):
+    for outputs in (many_outputs, many_outputs[:-1], many_outputs[:1]):
+        least, exact = LeastRank(), [effective_rank(one) for one in outputs]
+        for layer, one in enumerate(outputs):
+            least.add(layer, one, exact=layer == 4)
+        ranks = least.ranks()
+        assert min(ranks.values()) == min(exact)
+        assert {layer: exact[layer] for layer in ranks} == ranks
+        assert len(outputs) < 5 or 4 in ranks  # which was asked for
+
+
+def test_layers_that_can_not_have_the_least_rank_are_not_decomposed(many_outputs, monkeypatch):
+    decomposed, rank_of = [], diversity._rank_of
+    monkeypatch.setattr(diversity, "_rank_of", lambda gram: decomposed.append(gram) or rank_of(gram))
+    least = LeastRank()
+    for layer, one in enumerate(many_outputs[:-1]):
+        least.add(layer, one)
+    assert least.ranks().keys() <= {3, 5, 6}
+    assert len(decomposed) == len(least.ranks())
+
+
+def test_a_few_layers_at_most_wait_for_their_decomposition(many_outputs, monkeypatch):
+    monkeypatch.setattr(LeastRank, "WAITING", 2)
+    least = LeastRank()
+    for layer, one in enumerate(many_outputs[:-1]):
+        least.add(layer, one)
+        assert len(least._waiting) <= 2
+    assert min(least.ranks().values()) == min(map(effective_rank, many_outputs[:-1]))
+
+
+def test_the_bound_lies_below_the_rank_and_at_it_where_the_directions_are_equally_strong(rng):
+    for _ in range(200):
+        outputs = with_spectrum(rng.uniform(0, 1, 8) ** rng.uniform(0, 9), 12, 15, rng)
+        gram = outputs @ outputs.T
+        assert 0.6 * effective_rank(outputs) < rank_at_least(gram) <= effective_rank(outputs)
+    equal = with_spectrum(np.ones(5), 12, 15, rng)
+    assert rank_at_least(equal @ equal.T) == pytest.approx(5, rel=1e-5)
+
+
 @pytest.mark.parametrize(("batch", "units"), [(2, 3), (9, 4), (30, 100)])
 def test_mean_cosine_agrees_with_a_loop_over_all_pairs(batch, units, rng):
     outputs = rng.standard_normal((batch, units)) * rng.uniform(1e-6, 1e6, (batch, 1)) + 0.3
@@ -102,3 +149,16 @@ def test_mean_cosine_of_orthogonal_examples_is_zero():
 
 def test_an_example_of_zeros_has_no_cosine():
     assert math.isnan(mean_cosine(np.array([[1.0, 2.0], [0.0, 0.0]])))
+
+
+@pytest.mark.parametrize("shift", [0.0, 3.0, 300.0])
+def test_rank_and_cosine_of_one_product_are_those_of_each_alone(shift, rng):
+    outputs = rng.standard_normal((12, 40)) + shift
+    found = measure_diversity(outputs)
+    assert found.effective_rank == pytest.approx(by_svd(outputs), rel=1e-10)
+    assert found.mean_cosine == pytest.approx(by_pairs(outputs), rel=1e-10)
+
+
+def test_rank_of_one_product_in_single_precision_is_that_of_double(rng):
+    outputs = rng.standard_normal((64, 300)) * np.geomspace(1, 1e-3, 300) + 5
+    assert measure_diversity(outputs.astype(np.float32)).effective_rank == pytest.approx(by_svd(outputs), rel=1e-3)

@@ -26,6 +26,54 @@ def weights(tmp_path):
 # ---- options
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"depth": 12, "width": 16, "activation": "relu", "norm": "layer"},
+        {"depth": 12, "width": 16, "seeds": 2},
+        {"activation": "linear", "init": "normal", "weight_std": 1e30, "depth": 16, "width": 8},
+        {"activation": "step", "depth": 5, "width": 8},
+        {"depth": 3, "width": 8, "batch_size": 1},
+        {"arch": "lstm", "steps": 8, "width": 8},
+        {"arch": "transformer", "blocks": 3, "model_width": 16, "heads": 2, "tokens": 12},
+    ],
+    ids=str,
+)
+def test_what_is_judged_alone_is_judged_as_in_the_whole_outcome(options):
+    experiment = Experiment.from_options(options)
+    whole, alone = experiment.outcome(), experiment.judged()
+    verdict = whole.diagnosis.verdict
+    assert alone.judgement == (whole.diagnosis.flags, verdict.status, verdict.score)
+    assert alone.judgement.trainable == verdict.trainable
+    np.testing.assert_array_equal(alone.summary, whole.summary)
+    np.testing.assert_array_equal(alone.summaries, whole.summaries)
+    gradients = (one.typical.column("log10_gradient_rms") for one in (alone, whole))
+    np.testing.assert_array_equal(*gradients)
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_a_network_that_can_not_be_healthy_is_given_up(seeds):
+    vanishing = Experiment.from_options({"depth": 30, "width": 16, "seeds": seeds})
+    found = vanishing.judged(if_healthy=True)
+    assert found.judgement.status != "healthy"
+    assert found.judgement.score == 0
+    gradient = found.typical.column("log10_gradient_rms")
+    assert np.isnan(gradient[:10]).all()
+    np.testing.assert_array_equal(gradient[-3:], vanishing.outcome().typical.column("log10_gradient_rms")[-3:])
+
+
+def test_a_healthy_network_is_judged_as_ever_where_others_are_given_up():
+    healthy = Experiment.from_options({"depth": 8, "width": 32, "activation": "tanh", "init": "lecun"})
+    assert healthy.judged().judgement.status == "healthy"
+    assert healthy.judged(if_healthy=True).judgement == healthy.judged().judgement
+
+
+def test_no_more_is_measured_than_what_is_judged():
+    layers = Experiment.from_options({"depth": 12, "width": 16}).judged().typical.layers
+    assert all(math.isnan(one.input_cosine) and math.isnan(one.log10_preactivation_std) for one in layers)
+    assert sum(not math.isnan(one.effective_rank) for one in layers) < len(layers)
+
+
 def test_to_dict_has_every_option_of_simulate():
     options = set(inspect.signature(gradcheck.simulate).parameters) - {"save_weights", "suggest", "tick"}
     assert set(experiment().to_dict()) == options

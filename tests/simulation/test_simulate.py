@@ -240,7 +240,7 @@ def test_a_file_that_is_not_there_is_named():
 
 
 def test_suggestions_are_made_when_asked_for_or_when_they_take_a_moment_only(monkeypatch):
-    monkeypatch.setattr("gradcheck.simulation.simulate.cures", lambda *_: ("one",))
+    monkeypatch.setattr("gradcheck.simulation.cures.cures", lambda *_: ("one",))
     assert gradcheck.simulate(**SMALL).suggestions is None
     assert gradcheck.simulate(suggest=False, **SMALL).suggestions is None
     assert gradcheck.simulate(suggest=True, **SMALL).suggestions == ("one",)

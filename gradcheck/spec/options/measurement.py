@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Annotated, TypedDict
 
-from gradcheck.spec.names import DTYPES, LAYERS
-from gradcheck.spec.options.option import Names, Number, Option, Whole, rows
+from gradcheck.spec.names import DATA_NAMES, DTYPES, LAYERS
+from gradcheck.spec.options.option import Names, Number, Option, Whole, beginning, rows
 
 DATA, DRAWS, VERDICT = "Data", "Draws", "Verdict"
 
@@ -16,6 +16,7 @@ class DataOptions(TypedDict, total=False):
     data: Annotated[str | Path | None, Option(
         "digits, gaussian, text (a transformer's default), or a .npy (for a transformer: token ids), .npz (x, y) "
         "or .csv file.", DATA, "NAME|FILE", usual="digits", varied=("Data", "digits,gaussian,mine.npz"),
+        completion=beginning(*DATA_NAMES),
     )]
     labels: Annotated[bool, Option("The last column of a .csv file holds the labels.", DATA, default=False)]
     batch_size: Annotated[int | None, Option(

@@ -10,7 +10,7 @@ from types import MappingProxyType, NoneType, UnionType
 from typing import Any, NamedTuple, ParamSpec, Self, TypeVar, cast, get_args, get_origin
 
 from gradcheck.base.calls import check_call
-from gradcheck.errors import OptionError, at_least, finite, folded, one_of, shown, switch
+from gradcheck.errors import OptionError, at_least, did_you_mean, finite, folded, one_of, shown, switch
 from gradcheck.spec.names import SYNONYMS
 
 #: The heading of what says how a result is shown.
@@ -58,6 +58,11 @@ class Number(NamedTuple):
         return f"a finite number{bound}{', or '.join(('', *self.names))}: {self.reason}"
 
 
+def beginning(*names: str) -> Callable[[str], list[str]]:
+    """Return a completion: a beginning ↦ the names that it may become."""
+    return lambda incomplete: [name for name in names if name.startswith(incomplete)]
+
+
 def canonical(value: Any, names: Collection[str]) -> Any:  # noqa: ANN401
     """Return the name that is meant, in whatever case or as another library calls it; anything else as it is."""
     word, known = folded(value), {folded(name): name for name in names}
@@ -80,7 +85,16 @@ class Names(NamedTuple):
     def __call__(self, option: str, value: Any) -> str:  # noqa: ANN401
         """Return a value as its plain type, or raise the error that says why it is none."""
         meant = f"; {self.number} {value}" if self.number and str(value).isdecimal() else ""
-        return one_of(option, canonical(value, self.names), self.names, beside=meant)
+        known = canonical(value, self.names)
+        return one_of(option, known, self.names, beside=meant or self._synonym(known))
+
+    def _synonym(self, value: Any) -> str:  # noqa: ANN401
+        """Return what a name that is none may have meant in the words of other libraries."""
+        if folded(value) in map(folded, self.names) or did_you_mean(value, self.names):
+            return ""
+        words = [word for word, name in SYNONYMS.items() if name in self.names]
+        near = did_you_mean(folded(value), words, cutoff=0.75)
+        return f"; {near.rstrip()}" if near else ""
 
     def __str__(self) -> str:
         return ", ".join(self.names)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from gradcheck.spec.options.measurement import OF_DRAWS, VERDICT, VerdictOptions
-from gradcheck.spec.options.option import OUTPUT, Names, Option, Whole
+from gradcheck.spec.options.option import OUTPUT, Names, Option, Whole, beginning
 from gradcheck.spec.probing import LOSS_SCALES, MODES, OPTIMIZERS
 
 MODEL, STEPS = "Model", "Steps"
@@ -25,7 +25,7 @@ class ProbeOptions(VerdictOptions, total=False):
     )]
     loss: Annotated[str | None, Option(
         "cross-entropy, mean-square, or module:function of (output, targets).", MODEL, "NAME",
-        usual="by the output",
+        usual="by the output", completion=beginning("cross-entropy", "mean-square"),
     )]
     mode: Annotated[str, Option("The model's mode", MODEL, "NAME", default="train", range=Names(MODES))]
     amp: Annotated[str | None, Option(
@@ -46,7 +46,7 @@ class ProbeOptions(VerdictOptions, total=False):
     warmup: Annotated[int, Option("Let the rate rise linearly over the first N steps.", STEPS, "N", default=0)]
     clip: Annotated[str | None, Option(
         "Clip the gradient before each step: value:C, norm:C (of each tensor) or global-norm:C.", STEPS,
-        "RULE:THRESHOLD",
+        "RULE:THRESHOLD", completion=beginning("value", "norm", "global-norm"),
     )]
     seed: Annotated[int, Option(
         "Seed of weights, inputs and targets that are drawn.", OF_DRAWS["seed"].group, "N", default=0,

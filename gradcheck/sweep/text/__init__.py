@@ -51,7 +51,7 @@ def as_text(
 def _parts(
     comparison: Comparison, rows: Sequence[SweepRow], top: int, group_by: str | None, page: Page
 ) -> Iterator[RenderableType]:
-    yield aside(_heading(comparison))
+    yield aside(heading(comparison))
     yield ""
     yield _counts(rows)
     yield ""
@@ -71,8 +71,8 @@ def _parts(
         yield to_copy(row_command_line(best["options"], comparison.common))
 
 
-def _heading(comparison: Comparison) -> str:
-    """What was varied, and what all have in common."""
+def heading(comparison: Comparison) -> str:
+    """Say what was varied, and what all have in common."""
     grid, seeds = comparison.grid, comparison.common["seeds"]
     varied = " × ".join(f"{len(grid.values[name])} {name.replace('_', '-')}" for name in grid.varied)
     fixed = {name: values[0] for name, values in grid.values.items() if len(values) == 1}

@@ -1,6 +1,7 @@
 """The heat map of two options: a letter and a colour for the verdict, the gradient span in the cell."""
 
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from rich.table import Table
 from rich.text import Text
@@ -19,25 +20,44 @@ LETTERS = {
 
 def heat_map(rows: Sequence[SweepRow], down: str, across: str) -> Table:
     """Return the cells of two options, one of them down the side and one across the top."""
-    in_order = sorted(rows, key=lambda row: row["index"])
-    if len({row["options"][across] for row in rows}) > len({row["options"][down] for row in rows}):
-        down, across = across, down  # a screen is longer than it is wide
-    lines = list(dict.fromkeys(row["options"][down] for row in in_order))
-    columns = list(dict.fromkeys(row["options"][across] for row in in_order))
-    cells = {(row["options"][down], row["options"][across]): _cell(row) for row in in_order}
+    down, lines, across, columns, cells = arranged(rows, down, across)
     table = borderless(gap=1)
     table.add_column(f"{down.replace('_', '-')} \\ {across.replace('_', '-')}", style="dim", overflow="fold")
     for value in columns:
-        table.add_column(_said(value), justify="center", no_wrap=True)
+        table.add_column(Text(named(value)), justify="center", no_wrap=True)
     for value in lines:
-        table.add_row(_said(value), *(cells.get((value, other), Text("")) for other in columns))
+        found = (cells.get((value, other)) for other in columns)
+        table.add_row(Text(named(value)), *(Text("") if row is None else _cell(row) for row in found))
     return table
 
 
-def _said(value: object) -> Text:
+class Arranged(NamedTuple):
+    """The rows of two options as a table."""
+
+    down: str
+    lines: list[Any]  # the values of `down`
+    across: str
+    columns: list[Any]
+    cells: dict[tuple[Any, Any], SweepRow]  # (line, column) ↦ its row; one that isn't finished is missing
+
+
+def arranged(rows: Sequence[SweepRow], down: str, across: str) -> Arranged:
+    """Arrange the rows of two options; the one with more values goes down, as a screen is longer than it is wide."""
+    in_order = sorted(rows, key=lambda row: row["index"])
+    if len({row["options"][across] for row in rows}) > len({row["options"][down] for row in rows}):
+        down, across = across, down
+    lines = list(dict.fromkeys(row["options"][down] for row in in_order))
+    columns = list(dict.fromkeys(row["options"][across] for row in in_order))
+    return Arranged(
+        down, lines, across, columns, {(row["options"][down], row["options"][across]): row for row in in_order}
+    )
+
+
+def named(value: object) -> str:
+    """Return the value of an option as it is called."""
     if isinstance(value, bool):
-        return Text("yes" if value else "no")
-    return Text(f"{value:g}" if isinstance(value, float) else without_controls(str(value)))
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else without_controls(str(value))
 
 
 def _cell(row: SweepRow) -> Text:

@@ -10,9 +10,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from gradcheck.engine.diversity import Diversity, diversity
+from gradcheck.engine.diversity import Diversity, measure_diversity
 from gradcheck.engine.magnitude import LOG10_2, log10_joint_norm, log10_norm, rescaled
-from gradcheck.flow.gradient_flow import SATURATED_BELOW, LayerFlow
+from gradcheck.flow.layer_flow import SATURATED_BELOW, LayerFlow
 from gradcheck.torch.graph import (
     ELEMENTWISE,
     Activity,
@@ -180,7 +180,7 @@ def diversity_of(layer: Layer, output: Tensor, examples: int) -> Diversity:
     rows, count = layer.rows(output.detach()), rows_of(layer, output, examples)
     if len(rows) > count:
         rows = rows[_spread(len(rows), count).to(rows.device)]
-    return diversity(rescaled(as_array(rows)).mantissa)
+    return measure_diversity(rescaled(as_array(rows)).mantissa)
 
 
 @cache

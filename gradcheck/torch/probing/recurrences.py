@@ -16,7 +16,7 @@ from gradcheck.engine.activations import ACTIVATIONS
 from gradcheck.engine.cells import CELLS, GATE, CellStep
 from gradcheck.engine.magnitude import log10_norm
 from gradcheck.engine.types import Array
-from gradcheck.flow.gradient_flow import SATURATED_BELOW
+from gradcheck.flow.layer_flow import SATURATED_BELOW
 from gradcheck.torch.probing.hooks import Call, Recording, states_of
 from gradcheck.torch.probing.measuring import Gradients
 from gradcheck.torch.probing.sequences import as_double, data_of, deltas_of, pick, several, spread, steps_of, weights_of

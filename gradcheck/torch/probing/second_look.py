@@ -21,7 +21,6 @@ from gradcheck.torch.probing.passing import ModelPass
 from gradcheck.torch.probing.precision import Precision, autocast
 from gradcheck.torch.probing.rounding import find_rounding, find_tiny
 from gradcheck.torch.probing.saturation import Middle, cause_of
-from gradcheck.torch.probing.state import untouched
 from gradcheck.torch.probing.tracing import Dependence, NonfiniteWatch, Origin, find_backward_origin
 
 #: What the user's code may raise when it runs again, and PyTorch where it can't be watched: the first pass stands.
@@ -51,7 +50,7 @@ class Again(NamedTuple):
         generator = torch.Generator().manual_seed(self.target_seed)
         batch, _ = self.batch.copied(with_gradient=True)
         opened = checkpoints_opened(record, inputs_as_given=False)
-        with untouched(self.model), autocast(self.model, self.precision), opened, torch.enable_grad(), watch:
+        with autocast(self.model, self.precision), opened, torch.enable_grad(), watch:
             output = self.model(*batch.arguments, **batch.keywords)
             if isinstance(watch, NonfiniteWatch):
                 watch.in_loss = True

@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from importlib import import_module
 from inspect import signature
@@ -35,8 +35,7 @@ def load_attribute(text: str, what: str) -> Any:  # noqa: ANN401
     found = _import(module_name, what)
     for name in path.split("."):
         if not hasattr(found, name):
-            near = get_close_matches(name, dir(found), n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = _nearest(name, dir(found))
             if module_name.partition(".")[0] in sys.stdlib_module_names:
                 hint = f"; it is Python's own {module_name}: give your module another name{hint}"
             raise GradcheckError(f"{what} {text!r}: {module_name} has no {path!r}{hint}")
@@ -55,8 +54,18 @@ def _import(name: str, what: str) -> Any:  # noqa: ANN401
     except BaseException as error:
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
         if missing and f"{name}.".startswith(f"{missing}."):
-            raise GradcheckError(f"{what}: no module {name!r} in {here}, nor installed") from error
+            there = [path.stem for path in Path(here).iterdir() if path.suffix == ".py" or path.is_dir()]
+            raise GradcheckError(
+                f"{what}: no module {name!r} in {here}, nor installed{_nearest(name, there)}"
+            ) from error
         raise GradcheckError(f"{what}: importing {name} failed: {error_line(error)}") from error
+
+
+def _nearest(name: str, there: Iterable[str]) -> str:
+    """Return a question after the nearest of the names that are there, or the one that begins so; nothing for none."""
+    there = [one for one in there if not one.startswith("_")]
+    near = get_close_matches(name, there, n=1) or [one for one in there if one.startswith(name)]
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def load_model(target: str, arguments: dict[str, Any]) -> nn.Module:

@@ -60,3 +60,20 @@ def test_an_error_inside_leaves_nothing_behind():
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert torch.equal(model.weight, before)
+
+
+def test_copies_that_a_forward_pass_leaves_alone_are_let_go_and_what_it_changes_is_put_back():
+    class Restless(nn.Sequential):
+        def forward(self, x):
+            with torch.no_grad():
+                self[0].bias.add_(1)
+            return super().forward(x)
+
+    model, x = Restless(nn.Linear(4, 4), nn.Linear(4, 2)), torch.randn(3, 4)
+    before = {name: one.clone() for name, one in model.state_dict().items()}
+    with untouched(model, lean=True), torch.no_grad():
+        model(x)
+        model[1].bias.zero_()  # after the pass: nobody has kept it
+    after = model.state_dict()
+    assert {name for name in before if not torch.equal(before[name], after[name])} == {"1.bias"}
+    assert not model._forward_hooks
