@@ -27,6 +27,7 @@ from typing import NamedTuple
 
 from children import UNITS
 from speed import positive, prepare_environment, print_table, set_threads
+from sweep import GRID
 from weightless import DEEP
 
 HERE = Path(__file__).parent
@@ -80,6 +81,10 @@ class Spent(NamedTuple):
     mebibytes: float
 
 
+#: The command that is typed first.
+SHORT = ["simulate", "--depth", "50"]
+
+
 def simulate(*options: str) -> list[str]:
     """Return the arguments of a whole simulation."""
     return ["-m", "gradcheck", "simulate", *options, "--json"]
@@ -96,6 +101,22 @@ def weightless_limit(maps: Sequence[tuple[int, int]], rows: int, dtype: str = "f
     fans = sum(fan_in + fan_out for fan_in, fan_out in maps)
     return Limit(rows * fans, (6 * rows * rows * fans, rows), dtype)
 
+
+def sweep(workers: int) -> list[str]:
+    """Return the arguments of the sweep of ``sweep.py`` as a command; of a list, the values with commas."""
+    grid = [
+        word for name, values in GRID.items() for word in (f"--{name}", ",".join(WORDS.get(one, one) for one in values))
+    ]
+    return ["-m", "gradcheck", "compare", "--depth", "50", *grid, "--seeds", "3", "--workers", str(workers), "--json"]
+
+
+#: How a switch is typed in a list.
+WORDS = {True: "yes", False: "no"}
+
+#: What 50 layers of 128 need beyond their weights, which 3 seeds and 2 kinds of law draw: forward, back, ‖∂𝓛/∂W‖.
+SWEEP_LIMIT = Limit(3 * 2 * 50 * 128 * 128, (432 * 50 * 3 * 64 * 128 * 128, 64))
+
+TORCH_LOOP = [str(HERE / "sweep.py"), "--only-torch"]
 
 WIDE = 12_288  # of GPT-3
 BLOCK = [(WIDE, 3 * WIDE), (WIDE, WIDE), (WIDE, 4 * WIDE), (4 * WIDE, WIDE)]
@@ -117,6 +138,10 @@ ROWS = {
         weightless_limit([(256, 256)] * 50, 32, "float32"),
         inside=True,
     ),
+    "json": Row(["-m", "gradcheck", *SHORT, "--json"], "<= 0.95 x old's time"),
+    "text": Row(["-m", "gradcheck", *SHORT], ">= 1.5 x old, with suggestions"),
+    "compare": Row(sweep(2), ">= 2 x old, >= 6 x PyTorch", TORCH_LOOP, SWEEP_LIMIT),
+    "compare1": Row(sweep(1), ">= 2 x old", limit=SWEEP_LIMIT),
 }
 
 

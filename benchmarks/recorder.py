@@ -1,6 +1,6 @@
 """What recording a training run costs: a step beside the same one recorded, see README.md.
 
-Run it as ``python benchmarks/recorder.py [--runs 15] [--threads N] [--every 1]``.
+Run it as ``python benchmarks/recorder.py [--runs 15] [--threads N] [--every 1] [--watched]``.
 
 The step: a ReLU network of 20 layers, cross-entropy, SGD with momentum. Both sides have networks of their own with the
 same weights and the same batch; the clock starts only if their losses agree over three steps, to the last bit.
@@ -50,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="what recording a training run costs")
     parser.add_argument("--runs", type=positive, default=15, metavar="N", help="of each (15)")
     parser.add_argument("--every", type=positive, default=1, metavar="N", help="steps from one record to the next (1)")
+    parser.add_argument("--watched", action="store_true", help="diagnose on the way, as the callbacks of trainers do")
     parser.add_argument(
         "--threads", type=positive, default=os.cpu_count() or 1, metavar="N", help="of both (all cores)"
     )
@@ -61,13 +62,15 @@ def measured(
 ) -> dict[str, list[float]]:
     """Return the seconds of a step, recorded and plain, run in turn."""
     tasks = {
-        "recorded": training(width, batch, folder / "run.jsonl", options.every, updates),
+        "recorded": training(width, batch, folder / "run.jsonl", options.every, updates, options.watched),
         "plain": training(width, batch),
     }
     return alternate(tasks, options.runs, repeated)
 
 
-def training(width: int, batch: int, file: Path | None = None, every: int = 1, updates: bool = True) -> Task:
+def training(
+    width: int, batch: int, file: Path | None = None, every: int = 1, updates: bool = True, watched: bool = False
+) -> Task:
     """Return a step of training; given a file, a recorded one."""
     import torch
     from torch import nn
@@ -78,25 +81,30 @@ def training(width: int, batch: int, file: Path | None = None, every: int = 1, u
     model = nn.Sequential(*hidden, nn.Linear(width, CLASSES))
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9)
     inputs, labels = torch.randn(batch, width), torch.randint(CLASSES, (batch,))
-    recorder = None if file is None else recorder_of(model, file, every, updates)
+    recorder = None if file is None else recorder_of(model, file, every, updates, watched)
 
     def step() -> torch.Tensor:
         optimizer.zero_grad()
         loss = nn.functional.cross_entropy(model(inputs), labels)
         loss.backward()
         optimizer.step()
-        if recorder is not None:
+        if watched:
+            recorder.add_loss(loss)
+            recorder.record()
+            recorder.react()
+        elif recorder is not None:
             recorder.step(loss)
         return loss
 
     return step
 
 
-def recorder_of(model: object, file: Path, every: int, updates: bool) -> Recorder:
-    """Return a recorder of everything that needs no forward hooks."""
+def recorder_of(model: object, file: Path, every: int, updates: bool, watched: bool) -> Recorder:
+    """Return a recorder of everything that needs no forward hooks, or a watcher."""
     from gradcheck.torch import Recorder
+    from gradcheck.torch.recording.watcher import Watcher
 
-    return Recorder(model, file, every=every, updates=updates)
+    return (Watcher if watched else Recorder)(model, file, every=every, updates=updates, overwrite=True)
 
 
 def check(width: int, batch: int, folder: Path) -> None:

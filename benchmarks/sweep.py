@@ -32,8 +32,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="A sweep of 432 simulations beside a loop in PyTorch")
     parser.add_argument("--depth", type=int, default=50)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only-torch", action="store_true", help="run the loop in PyTorch once, and print nothing")
     options = parser.parse_args()
     grid = Grid({"depth": options.depth, **GRID})
+    if options.only_torch:
+        torch_loop(grid)
+        return
     with ready_workers(1) as one, ready_workers(2) as two:
         sides: dict[str, Callable[[], object]] = {
             "one worker": lambda: swept(grid, one, 1),

@@ -8,6 +8,7 @@ theory      what mean-field theory predicts for a network, without drawing it
 clip_demo   what gradient clipping does to a run that explodes
 diagnose    what the log of a training run shows
 torch       probe(model, batch): the same for your own PyTorch model; Recorder(model, file): a log of its training
+huggingface, lightning, keras: GradientCallback(), one line in their trainers; accelerate: Recorder(accelerator, model)
 clipping    the rules of gradient clipping for NumPy arrays
 verify      are the engine's own gradients right on this machine?
 explain     what a verdict, a flag or a remedy is; without a topic: the list of pages
@@ -79,11 +80,14 @@ _HOME = {
 #: Modules that are part of the public interface.
 _MODULES = ("clipping",)
 
+#: Those that need the package of the same name, or transformers: no part of ``*``.
+_EXTRAS = ("torch", "huggingface", "lightning", "keras", "accelerate")
+
 __all__ = [*_HOME, *_MODULES, "__version__"]
 
 
 def __getattr__(name: str) -> object:
-    if name in _MODULES or name == "torch":  # the latter is no part of *: it needs PyTorch
+    if name in _MODULES or name in _EXTRAS:
         return import_module(f"gradcheck.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'gradcheck' has no attribute {name!r}")

@@ -109,7 +109,7 @@ def test_every_extra_is_on_the_page_about_installing():
 def test_the_python_reference_has_every_public_name():
     named = set(re.findall(r"\.\. auto\w+:: ([\w.]+)", DOCUMENTS["docs/reference/python.md"]))
     public = set(gradcheck.__all__) - {"__version__", "clipping"}
-    assert named == public | {"gradcheck.clipping", "gradcheck.torch.probe", "gradcheck.torch.Recorder"}
+    assert named >= public | {"gradcheck.clipping", "gradcheck.torch.probe", "gradcheck.torch.Recorder"}
 
 
 def test_every_option_that_the_documents_name_is_in_the_help(helps):

@@ -36,6 +36,10 @@ ROOMS = {
     ),
     "explanations": ("base", "engine", "errors", "families", "render", "simulation", "spec"),
     "torch": ("base", "diagnosis", "engine", "errors", "flow", "logs", "spec"),
+    "accelerate": ("base", "errors", "logs", "torch"),
+    "huggingface": ("accelerate", "base", "errors", "logs", "torch"),
+    "lightning": ("base", "errors", "logs", "torch"),
+    "keras": ("base", "errors", "logs", "torch"),
     "prediction": ("mean_field",),
     "pytest_plugin": ("errors", "torch"),
 }  # fmt: skip
@@ -51,6 +55,10 @@ OUTSIDE = {
     "sweep": {"distributed"},
     "logs": {"orjson"},
     "torch": {"torch"},
+    "accelerate": {"accelerate", "torch"},
+    "huggingface": {"transformers"},
+    "lightning": {"torch"},
+    "keras": {"jax", "keras"},
     "pytest_plugin": {"pytest"},
     "cli": {"typer", "rich"},
 }

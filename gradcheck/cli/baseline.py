@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.cli.output import JSON
-from gradcheck.cli.shown import ASKED_FOR, Shown
+from gradcheck.cli.shown import Shown
 from gradcheck.diagnosis.regression import MIXED, compare_reports, read_report
+from gradcheck.diagnosis.remarks import ASKED_FOR
 from gradcheck.engine.threads import settle_threads
 from gradcheck.errors import InputError, OptionError, finite, one_of
 from gradcheck.spec.grid import Grid

@@ -77,7 +77,7 @@ def compare(grid: Mapping[str, str | None], options: CompareOptions, ranking: Ra
         raise typer.Exit(run_baseline(ranking["baseline"], given, options, ranking, shown))
     if ranking["new"] is not None:
         problem = f"NEW {ranking['new']} needs an earlier report: --baseline OLD.json; several values of an option are "
-        raise GradcheckError(f"{problem}joined by commas, as in --depth 10,50")
+        raise GradcheckError(f"{problem}joined by commas without spaces, as in --depth 10,50")
     for name, problem in (("tolerance", "needs"), ("fail_on", "regression needs")):
         if name in shown.typed and (name != "fail_on" or "regression" in shown.causes):
             raise OptionError(name, f"{problem} an earlier report: --baseline OLD.json")

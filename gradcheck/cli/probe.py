@@ -11,7 +11,6 @@ from gradcheck.cli.progress import ShareProgress
 from gradcheck.cli.shown import (
     ALL_LAYERS,
     AS_JSON,
-    ASKED_FOR,
     BASELINE,
     FAIL_ON,
     FILE,
@@ -25,6 +24,7 @@ from gradcheck.cli.shown import (
 )
 from gradcheck.cli.simulate import FORMATS as OF_SIMULATE
 from gradcheck.cli.simulate import fails
+from gradcheck.diagnosis.remarks import ASKED_FOR
 from gradcheck.errors import MissingExtraError, OptionError
 from gradcheck.spec.options.option import ARGUMENT, Names, Option
 from gradcheck.spec.options.probing import ProbeOptions

@@ -28,9 +28,6 @@ CAUSES = ("vanishing", "exploding", "collapsed", "dead", "nonfinite", "any")
 #: The same of a user's own model.
 MODEL_CAUSES = (*CAUSES[:-1], "no-gradient", "not-learning", "any")
 
-#: Causes of its verdict that can be asked for beside it, as they leave the verdict healthy.
-ASKED_FOR = ("softmax-twice", "sigmoid-twice")
-
 # fmt: off
 AS_JSON = Option("Short for --format json.", OUTPUT, default=False, flags=("--json",), name="json", type=bool)
 FILE = Option(

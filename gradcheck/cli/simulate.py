@@ -11,7 +11,6 @@ from gradcheck.cli.progress import ShareProgress
 from gradcheck.cli.shown import (
     ALL_LAYERS,
     AS_JSON,
-    ASKED_FOR,
     FAIL_ON,
     FILE,
     FOR_PEOPLE,
@@ -21,6 +20,7 @@ from gradcheck.cli.shown import (
     Shown,
     format_of,
 )
+from gradcheck.diagnosis.remarks import ASKED_FOR
 from gradcheck.engine.threads import settle_threads
 from gradcheck.spec.options.simulation import SimulateOptions
 

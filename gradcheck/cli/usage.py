@@ -19,7 +19,8 @@ SAID = {"int": "a whole number", "float": "a number"}
 #: Options of other tools ↦ what they are called here, or why there is none.
 ELSEWHERE = {
     "--device": "a simulation runs on the CPU, a model that probe is given where it is",
-    "--num-layers": "layers are counted by --depth", "--n-layers": "layers are counted by --depth",
+    "--num-layers": "layers are counted by --depth", "--n-layer": "layers are counted by --depth",
+    "--n-layers": "layers are counted by --depth",
     "--hidden-size": "units of a layer are --width", "--hidden": "units of a layer are --width",
     "--hidden-dim": "units of a layer are --width", "--units": "units of a layer are --width",
     "--nonlinearity": "that is --activation", "--num-heads": "heads are --heads", "--n-heads": "heads are --heads",
@@ -35,6 +36,9 @@ LOGS = (".jsonl", ".csv", ".json", ".log", ".txt", ".gz")
 
 #: Characters of an option that is too short to be a beginning.
 SHORTEST = 3
+
+#: What other programs take for yes and no.
+SWITCHED = ("yes", "no", "true", "false", "on", "off", "1", "0")
 
 #: How several values are typed.
 SEVERAL = "and several values are joined by commas, as in gradcheck compare --depth 10,50"
@@ -54,11 +58,21 @@ def in_words(error: Any) -> str:  # noqa: ANN401
     if parameter is not None and (found := NO_NUMBER.match(error.message)):
         return _no_number(parameter, found[1], found[2], context)
     if found := ONE_TOO_MANY.match(error.message):
-        name, equals, value = found[1].partition("=")
-        if equals and f"--{name}" in _flags(context.command):
-            return f"{found[1]} has no place in gradcheck {context.info_name}; write --{name} {value}"
-        return f"{found[1]} has no place in gradcheck {context.info_name}: options start with --, {SEVERAL}"
+        return _misplaced(found[1], context)
     return str(error.format_message())
+
+
+def _misplaced(word: str, context: Any) -> str:  # noqa: ANN401
+    """Return what a word that has no place may have meant: an option, or the value of a switch."""
+    name, equals, value = word.partition("=")
+    flags, before = _flags(context.command), sys.argv[sys.argv.index(name) - 1] if name in sys.argv else ""
+    no_place = f"{word} has no place in gradcheck {context.info_name}"
+    if equals and f"--{name}" in flags:
+        return f"{no_place}; write --{name} {value}"
+    if before in flags and name.lower() in SWITCHED:
+        other = f"--no-{before[2:]}"
+        return f"{no_place}: {before} takes no value{f', and its opposite is {other}' if other in flags else ''}"
+    return f"{no_place}: options start with --, {SEVERAL}"
 
 
 def unknown_command(name: str, commands: Collection[str]) -> GradcheckError:
@@ -69,6 +83,8 @@ def unknown_command(name: str, commands: Collection[str]) -> GradcheckError:
     word = name.lower().replace("_", "-")
     if word == "help":
         meant = "gradcheck --help lists the commands, gradcheck COMMAND --help the options of one"
+    elif word == "version":
+        meant = "gradcheck --version prints it"
     elif word in PRESETS:
         meant = f"it is a published transformer: gradcheck simulate --preset {word}"
     elif word in NAMES:
@@ -90,7 +106,7 @@ def _unknown_option(option: str, context: Any) -> str:  # noqa: ANN401
     own = _flags(context.command)
     there = [name for name in commands if name != command and option in _flags(commands[name])]
     meant = ELSEWHERE.get(option.replace("_", "-"))
-    near = did_you_mean(option, own, cutoff=0.75) or _begun(option, own)
+    near = _begun(option, own) or did_you_mean(option, own, cutoff=0.75)
     whole = next((f"-{word}" for word in sys.argv[1:] if word.startswith(option) and f"-{word}" in own), None)
     if option.removeprefix("--") in commands and not context.parent:
         meant = f"write gradcheck {option.removeprefix('--')}"
@@ -106,7 +122,8 @@ def _unknown_option(option: str, context: Any) -> str:  # noqa: ANN401
 def _begun(option: str, flags: Iterable[str]) -> str:
     """Return a question after the flag that goes on as an option begins, or begins it; nothing where none does."""
     alike = [flag for flag in flags if len(option) > SHORTEST and (flag.startswith(option) or option.startswith(flag))]
-    return f"did you mean {alike[0]!r}? " if alike else ""
+    nearest = min(alike, key=lambda flag: abs(len(flag) - len(option)), default="")
+    return f"did you mean {nearest!r}? " if nearest else ""
 
 
 def _flags(command: Any) -> list[str]:  # noqa: ANN401
@@ -131,7 +148,9 @@ def _no_number(parameter: Any, shown: str, kind: str, context: Any) -> str:  # n
         return (
             f"{option} takes one value in {context.info_name}; to compare several: gradcheck compare {option} {value}"
         )
-    return f"{option} {shown} is not {SAID[kind]}"
+    whole = re.fullmatch(r"\d+(\.\d*)?(e\d\d?)?", value) if kind == "int" else None
+    meant = f"; write {float(value):.0f}" if whole and float(value).is_integer() else ""
+    return f"{option} {shown} is not {SAID[kind]}{meant}"
 
 
 def _help(context: Any) -> str:  # noqa: ANN401

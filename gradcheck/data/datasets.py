@@ -1,6 +1,7 @@
 """Inputs and labels: the shipped digits, Gaussian noise, or the user's file."""
 
 import math
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -92,11 +93,23 @@ def load_dataset(data: DataSpec) -> Dataset:
         return Dataset(None)
     if data.data == "text":
         raise OptionError("data", "text is a sequence of tokens: it goes with --arch transformer")
-    path = DIGITS if data.data == "digits" else existing_file(Path(known_data(data.data)))
-    inputs, labels, steps = _standardised(path, data.labels)
+    if data.data == "digits":
+        inputs, labels, steps = _digits()
+    else:
+        inputs, labels, steps = _standardised(existing_file(Path(known_data(data.data))), data.labels)
     if data.batch_size > len(inputs):
         raise OptionError("batch_size", f"{data.batch_size} is more than the {len(inputs)} examples of {data.data}")
     return Dataset(inputs, labels, steps)
+
+
+@cache
+def _digits() -> tuple[Array, Labels | None, int]:
+    """Return the shipped digits, read once: every row of a sweep asks for them, and none can write to them."""
+    inputs, labels, steps = _standardised(DIGITS, labelled=True)
+    for array in (inputs, labels):
+        if array is not None:
+            array.flags.writeable = False
+    return inputs, labels, steps
 
 
 def _standardised(path: Path, labelled: bool) -> tuple[Array, Labels | None, int]:

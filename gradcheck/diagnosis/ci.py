@@ -4,21 +4,29 @@ from collections.abc import Iterator
 from xml.etree import ElementTree
 
 from gradcheck.diagnosis.regression import Move, Regression, missing_layers
-from gradcheck.diagnosis.report import RegionRecord, Report
+from gradcheck.diagnosis.remarks import ASKED_FOR
+from gradcheck.diagnosis.report import CauseRecord, RegionRecord, Report
 from gradcheck.render.numbers import power
 from gradcheck.render.style import without_controls
 from gradcheck.render.workflow import MOST, annotation
 
 
 def as_github(report: Report) -> str:
-    """Return workflow commands: one annotation a region, at most ten; one of a verdict that no region has."""
+    """Return workflow commands: an annotation a region and a remark, at most ten; one of a verdict no region has."""
     status, reasons = report.verdict.status, report.verdict.reasons
     level = "notice" if status == "healthy" else "error"
     verdict = [annotation(level, status, reasons[0] if reasons else status)]
     of_regions = "warning" if status == "healthy" else "error"
     regions = [annotation(of_regions, region.flag, _region_text(report, region)) for region in report.regions]
     said = status == "healthy" or status in {region.flag for region in report.regions}
-    return "\n".join((regions if regions and said else [*verdict, *regions])[:MOST]) + "\n"
+    remarks = [annotation("warning", cause.code, cause.text) for cause in _remarks(report)]
+    shown = regions if (regions or remarks) and said else [*verdict, *regions]
+    return "\n".join([*shown[: MOST - len(remarks)], *remarks]) + "\n"
+
+
+def _remarks(report: Report) -> list[CauseRecord]:
+    """Return what ``--fail-on`` can name beside a verdict: it fails as a test of its own."""
+    return [cause for cause in report.verdict.causes if cause.code in ASKED_FOR]
 
 
 def regression_as_github(regression: Regression) -> str:
@@ -54,7 +62,7 @@ def _called(name: str, plural: str = "") -> str:
 
 
 def as_junit(report: Report) -> str:
-    """Return a test report: the verdict and every layer is a test, which fails where it is flagged."""
+    """Return a test report: the verdict, each remark and every layer is a test, which fails where it is flagged."""
     cases = list(_cases(report))
     failures = sum(len(case) for case in cases)
     counts = {"tests": str(len(cases)), "failures": str(failures), "errors": "0"}
@@ -69,6 +77,8 @@ def _cases(report: Report) -> Iterator[ElementTree.Element]:
     subject = without_controls(str(report.config.get("target") or report.config.get("model") or report.command))
     healthy = report.verdict.status == "healthy"
     yield _case(subject, "verdict", "" if healthy else report.verdict.status, "\n".join(report.verdict.reasons))
+    for cause in _remarks(report):
+        yield _case(subject, cause.code, cause.code, cause.text)
     for layer in report.layers:
         flag = "" if layer.flag == "ok" else layer.flag
         ratio = power(layer.log10_gradient_ratio, layer.gradient_ratio)

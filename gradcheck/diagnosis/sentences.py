@@ -6,12 +6,14 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from gradcheck.base.wording import counted
 from gradcheck.diagnosis.code import Code
+from gradcheck.diagnosis.course_sentences import OF_COURSES
+from gradcheck.diagnosis.fault_sentences import OF_FAULTS
 from gradcheck.diagnosis.loss_sentences import OF_LOSS
 from gradcheck.diagnosis.part_sentences import OF_PARTS
+from gradcheck.diagnosis.remarks import DOUBTS
 from gradcheck.diagnosis.trial_sentences import OF_TRIALS
-from gradcheck.render.numbers import percent, told_apart
+from gradcheck.render.numbers import percent
 
 if TYPE_CHECKING:
     from gradcheck.diagnosis.causes import Cause
@@ -47,6 +49,7 @@ def sentence(cause: Cause, flow: GradientFlow) -> str:
         "s": "" if several else "s",
         "them": "them" if several else "it",
         "are": "are" if several else "is",
+        "their": "their" if several else "its",
     }
     return made.format_map({**cause.details, **fields})
 
@@ -54,6 +57,8 @@ def sentence(cause: Cause, flow: GradientFlow) -> str:
 def chance_of_training(verdict: VerdictRecord) -> str:
     """Return how likely SGD, or Adam in a trial, trains the network, and why not where its gradient is healthy."""
     codes = [cause.code for cause in verdict.causes]
+    if verdict.status == "healthy" and not {*DOUBTS}.isdisjoint(codes):
+        return "no probability of training is given: what is named above outweighs a healthy gradient"
     who = "Adam" if "trial-learns" in codes else "plain SGD"
     chance = f"{who} trains it with probability {percent(verdict.score)}"
     if verdict.status != "healthy" or verdict.trainable:
@@ -149,30 +154,6 @@ def _becomes_nan(cause: Cause, flow: GradientFlow) -> str:
     return f"there is {what} between {before} and it"
 
 
-def _ill_since(cause: Cause, flow: GradientFlow) -> str:
-    status, layer = cause.details["status"], cause.details["layer"]
-    when = f"from step {cause.value} on, healthy before" if cause.value else "from the start"
-    if cause.details["first_ill"] != cause.value:
-        when = f"from step {cause.value} on, ill at times from step {cause.details['first_ill']} on"
-    return f"{status} {when}: first at {layer}"
-
-
-def _unmoved(cause: Cause, flow: GradientFlow) -> str:
-    none = f"none of {counted(int(_number(cause)), 'step')} changes a parameter"
-    if cause.details["rate"] == 0:
-        return f"{none}: the learning rate is 0 (no scheduler is stepped here: for a warm-up type --warmup N)"
-    return f"{none}: no parameter that the optimizer holds gets a gradient"
-
-
-def _loss_course(cause: Cause, flow: GradientFlow) -> str:
-    first, last, one_batch = cause.details["first"], _number(cause), cause.details.get("one_batch")
-    what = "the loss" if one_batch else "the first batch's loss"
-    course = f"goes from {' to '.join(told_apart(first, last))} in" if math.isfinite(last) else "is not finite after"
-    where = ", all on one batch: its last layers alone may learn it by heart" if one_batch else ""
-    steps = counted(cause.details["steps"], "step")
-    return f"{what} {course} {steps} of training{where}; what follows is the gradient after them"
-
-
 def _underflow(cause: Cause, flow: GradientFlow) -> str:
     share = f"{100 * _number(cause):.0f} % of the gradient at {cause.details['layer']}"
     return f"{share} underflows in {_precision(cause)}"
@@ -248,50 +229,11 @@ CODES = {
         "parameters have a gradient of exactly zero; value: how many",
         "{names} get{s} a gradient of exactly zero on this batch",
     ),
-    "ill-since": Code("value: steps after which the model is ill to the end", _ill_since),
-    "healthy-since": Code(
-        "value: steps after which the model is healthy to the end",
-        "{status} at the start, healthy from step {value} on",
-    ),
-    "unmoved": Code("no parameter changes; value: in how many steps of training", _unmoved),
-    "barely-moved": Code(
-        "value: share of their norm by which the parameters move in a step of training",
-        "the parameters move by {value:.0e} of their size a step: the learning rate is far too small",
-    ),
-    "outputs-alike": Code(
-        "value: how far the outputs of different examples are apart after the steps, over how far at the start",
-        "the loss stays where it is, and the outputs of different examples have become alike: "
-        "{hundredfold:.1f} % as far apart as at the start",
-    ),
-    "loss-still": Code(
-        "value: by how much the first batch's loss falls in all steps, which is a smaller share of it than the limit",
-        "all steps together move the first batch's loss by less than {hundredfold_limit:g} % of it",
-    ),
-    "loss-no-lower": Code(
-        "value: the batch's loss after the last step; limit: before the first one",
-        "the loss is no lower than at the start, although all steps are on one batch",
-    ),
-    "outputs-apart": Code(
-        "value: the smallest effective rank of a layer whose examples look alike, though their outputs don't",
-        "training has left few directions in a layer (effective rank {value:.1f}), and that is no collapse: "
-        "the outputs of different examples are about as far apart as at the start, or further",
-    ),
-    "still-trains": Code(
-        "value: a loss that has fallen to less than 0.7 of its first value, whatever the gradient looks like since",
-        "layers' gradients have come apart since the first step, but the loss still falls: it is down to {value:.3g}",
-    ),
-    "nothing-to-learn": Code(
-        "value: the loss, next to nothing of its first value: there is nothing left to learn",
-        "the loss is down to {value:.2g}: what is learned gives no gradient any more, and none is missed",
-    ),
-    "not-held": Code(
-        "parameters that want a gradient are none of the optimizer's; value: how many",
-        "{names} {are} not trained: the optimizer doesn't hold {them}",
-    ),
-    "loss-course": Code("value: the first batch's loss after the last step", _loss_course),
     "underflow": Code("value: share of a layer's gradient that underflows in half precision", _underflow),
     "no-underflow": Code("no layer's gradient underflows in half precision", _no_underflow),
     "more-underflow": Code("the same of other layers; value: how many", "that of {value} more layers does too"),
+    **OF_COURSES,
+    **OF_FAULTS,
     **OF_LOSS,
     **OF_PARTS,
     **OF_TRIALS,

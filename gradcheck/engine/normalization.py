@@ -36,6 +36,13 @@ def _tamed(z: Array) -> tuple[Array, float]:
     return (mantissa, 2.0**-exponent) if exponent > 0 else (z, 1.0)
 
 
+def _mean(array: Array, axis: int) -> Array:
+    """Return the means along an axis, which stays; NumPy's own takes twice as long for a small batch."""
+    total: Array = np.add.reduce(array, axis, keepdims=True)
+    total /= array.shape[axis]
+    return total
+
+
 def _standardize(axis: int) -> Block:
     """Return the block ẑ = (z − mean)/√(variance + ε) along an axis, with the biased variance.
 
@@ -44,13 +51,16 @@ def _standardize(axis: int) -> Block:
 
     def block(z: Array) -> tuple[Array, Pullback]:
         tame, factor = _tamed(z)
-        centred = tame - tame.mean(axis, keepdims=True)
-        scale: Array = 1 / np.sqrt(np.square(centred).mean(axis, keepdims=True) + EPSILON * factor**2)
-        unit = centred * scale
+        unit = tame - _mean(tame, axis)  # in place from here on: temporary arrays cost as much as what is computed
+        scale: Array = 1 / np.sqrt(_mean(np.square(unit), axis) + EPSILON * factor**2)
+        unit *= scale
 
         def pullback(delta: Array) -> Array:
-            along = (delta * unit).mean(axis, keepdims=True)
-            tangent: Array = (delta - delta.mean(axis, keepdims=True) - unit * along) * (scale * factor)
+            product = delta * unit
+            along = _mean(product, axis)
+            tangent = delta - _mean(delta, axis)
+            tangent -= np.multiply(unit, along, out=product)
+            tangent *= scale * factor
             return tangent
 
         return unit, pullback

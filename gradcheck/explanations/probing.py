@@ -2,6 +2,14 @@
 
 from gradcheck.explanations.topic import Example, Topic
 
+#: Causes that are explained with the remarks.
+ALIASES = (
+    "softmax-twice", "sigmoid-twice", "softmax-over-batch", "nll-not-log", "labels-outside", "out-of-reach",
+    "broadcast", "unregistered", "units-alike", "loss-cut", "output-cut", "nothing-trained", "outside-loss",
+    "no-derivative", "inputs-alike", "labels-alike", "inputs-large", "dropout-all", "flat-operation", "makes-zeros",
+    "silent-before", "long-sequence",
+)  # fmt: skip
+
 PROBING = (
     Topic(
         name="trial",
@@ -20,8 +28,28 @@ PROBING = (
         examples=(Example("simulate --depth 30 --activation relu --init he --norm batch", "exploding", "span 2.34"),),
         try_next=(Example("simulate --depth 30 --activation relu --init he --norm layer", "healthy"),),
         references=("benchmarks/zoo.py",),
-        related=("roles", "score", "vanishing", "exploding", "collapsed"),
+        related=("roles", "remarks", "score", "vanishing", "exploding", "collapsed"),
         aliases=("trial-learns", "trial-fails", "elasticity", "inputs-explode", "acquitted"),
+    ),
+    Topic(
+        name="remarks",
+        summary="faults of model, batch or loss that leave gradients healthy",
+        what="A gradient can be healthy and train the wrong thing. probe names outputs that can't reach their targets "
+        "(a ReLU, a sigmoid at the end), outputs and targets that are broadcast in the loss, layers in a Python list "
+        "that no optimizer sees, probabilities taken for logits, a softmax over the examples, labels that a binary "
+        "cross-entropy doesn't take, units that all have the same weights. No probability of training is given then.",
+        why="The verdict is of the gradient, and stays healthy: --fail-on names a remark to fail on it, and any does "
+        "not include them. A loss or a model without a graph (.item(), detach(), argmax, no_grad), and a model all of "
+        "whose parameters are frozen, are no remarks but the verdict no-gradient.",
+        formula=(
+            "out of reach: mean (t - nearest output)² > 0.05 var t",
+            "broadcast: (64, 1) - (64,) is (64, 64)",
+        ),
+        examples=(Example("simulate --depth 50", "vanishing", "span 30.9"),),
+        try_next=(Example("simulate --residual", "healthy", "span 1.0"),),
+        references=("Karpathy 2019, A recipe for training neural networks",),
+        related=("trial", "no-gradient", "not-learning", "score"),
+        aliases=ALIASES,
     ),
     Topic(
         name="roles",

@@ -1,11 +1,12 @@
 """Annotations of a workflow."""
 
 from dataclasses import replace
+from xml.etree import ElementTree
 
 import pytest
 
 import gradcheck
-from gradcheck.diagnosis.ci import as_github
+from gradcheck.diagnosis.ci import as_github, as_junit
 
 
 @pytest.mark.parametrize(
@@ -16,3 +17,12 @@ def test_a_verdict_that_no_region_has_is_an_annotation_of_its_own(status, titles
     verdict = replace(report.verdict, status=status)
     lines = as_github(replace(report, verdict=verdict)).splitlines()
     assert [line.partition("title=gradcheck ")[2].partition("::")[0] for line in lines] == titles
+
+
+def test_what_can_be_asked_for_beside_a_healthy_verdict_is_shown():
+    report = gradcheck.simulate(depth=4, activation="relu", init="he")
+    remark = replace(report.verdict.causes[0], code="softmax-twice", text="two of them")
+    report = replace(report, verdict=replace(report.verdict, causes=(*report.verdict.causes, remark)))
+    assert as_github(report).splitlines()[-1] == "::warning title=gradcheck softmax-twice::two of them"
+    (case,) = (one for one in ElementTree.fromstring(as_junit(report))[0] if len(one))
+    assert (case.get("name"), case[0].text) == ("softmax-twice", "two of them")

@@ -18,6 +18,9 @@ from gradcheck.torch.probing.terms import Term, find_terms
 #: A first loss is large where it is so many times what a constant answer costs. As published, networks start at 1 to 2.
 LARGE_LOSS = 3.0
 
+#: Inputs are large where their root mean square is more than this.
+LARGE_INPUTS = 3.0
+
 #: PyTorch's number for a loss that is the mean of its examples'.
 MEAN = 1
 
@@ -29,10 +32,12 @@ class FirstLoss(NamedTuple):
     constant_answer: float = math.nan  # what the best constant answer costs; nan where it isn't known of this loss
     of_batch: float = math.nan  # the same, for who knows how often each class is in this very batch
     classes: int = 0  # that are guessed among; 0: the answer is the targets' mean
+    labels: int = 0  # how many there are, those that count
     # root mean squares
     output_rms: float = math.nan
     targets_rms: float = math.nan
     readout_rms: float = math.nan  # before a softmax or sigmoid
+    inputs_rms: float = math.nan  # nan where a norm follows the first layer
 
 
 class AtLoss(NamedTuple):
@@ -50,6 +55,8 @@ def look_at(
     if value is None:
         return AtLoss()
     first = first_loss(chosen, output, targets, value)
+    if value.grad_fn is None:
+        return AtLoss(first)
     return AtLoss(first, find_terms(value, record), find_saturated(value, end))
 
 
@@ -63,16 +70,18 @@ def first_loss(chosen: Loss, output: object, targets: object, value: Tensor) -> 
     if not classes and chosen.name == "cross-entropy" and tensor is not None:  # of targets that are probabilities
         classes = int(tensor.shape[-1])
     answer = math.log(classes) if classes else math.nan if aim is None else float(aim.double().var(correction=0))
-    of_batch = _label_entropy(node) if classes and node is not None and node.name().startswith("NllLoss") else answer
-    return FirstLoss(float(value.detach()), answer, of_batch, classes, _rms(tensor), _rms(aim))
+    of_batch, labels = answer, 0
+    if classes and node is not None and node.name().startswith("NllLoss"):
+        of_batch, labels = _label_entropy(node)
+    return FirstLoss(float(value.detach()), answer, of_batch, classes, labels, _rms(tensor), _rms(aim))
 
 
-def _label_entropy(node: Node) -> float:
-    """Return the entropy of the labels of a cross-entropy: the loss of their frequencies as the answer."""
+def _label_entropy(node: Node) -> tuple[float, int]:
+    """Return the entropy of a cross-entropy's labels, that of their frequencies as the answer; and how many."""
     labels = node._saved_target.flatten()
     _, counts = torch.unique(labels[labels != node._saved_ignore_index], return_counts=True)
     shares = counts.double() / counts.sum()
-    return float(-(shares * shares.log()).sum())
+    return abs(float((shares * shares.log()).sum())), int(counts.sum())
 
 
 def _rms(tensor: Tensor | None) -> float:
@@ -112,14 +121,20 @@ def causes_of(first: FirstLoss) -> Iterator[Cause]:
     if not first.value > LARGE_LOSS * first.constant_answer > 0:
         return
     details = {"times": first.value / first.constant_answer}
-    if first.classes or first.output_rms > first.targets_rms:
+    if first.inputs_rms > LARGE_INPUTS and first.readout_rms < LARGE_LOSS * first.inputs_rms:
+        yield Cause("inputs-large", None, first.inputs_rms, LARGE_INPUTS, details)
+    elif first.readout_rms > 1 if first.classes else first.output_rms > first.targets_rms:
         yield Cause("readout-large", None, first.readout_rms, details=details)
-    elif first.targets_rms**2 > 2 * first.constant_answer:  # their mean is larger than their spread
+    elif (
+        not first.classes and first.targets_rms**2 > 2 * first.constant_answer
+    ):  # their mean is larger than their spread
         yield Cause("targets-large", None, first.targets_rms, details=details)
 
 
 def said(first: FirstLoss) -> Iterator[Cause]:
-    """Yield the loss's first value beside a constant answer's."""
+    """Yield the loss's first value beside a constant answer's, and that labels which are all the same need no other."""
+    if first.classes > 1 and first.of_batch == 0 and first.labels > 1:
+        yield Cause("labels-alike", None, first.labels)
     if math.isfinite(first.value):
         known = first.constant_answer if math.isfinite(first.constant_answer) else None
         yield Cause("first-loss", None, first.value, known, {"classes": first.classes})

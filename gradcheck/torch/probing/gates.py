@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-import torch
 from torch import nn
 
 from gradcheck.torch.layers import own_parameters
+from gradcheck.torch.probing.adam import Adam
 from gradcheck.torch.probing.lesson import Lesson
 from gradcheck.torch.probing.measuring import Gradients
 from gradcheck.torch.probing.state import untouched
@@ -62,7 +62,7 @@ def opened(lesson: Lesson, gradients: Gradients) -> Iterator[Gates]:
     named = dict(lesson.model.named_parameters())
     zero, changed = zero_weights(lesson.model), dict[str, int]()
     with untouched(lesson.model):
-        optimizer = torch.optim.Adam(lesson.trained, lr=RATE)
+        optimizer = Adam(lesson.trained, RATE)
         for step in range(1, STEPS + 1):
             if step == 1:
                 lesson.take(optimizer, gradients)

@@ -101,6 +101,7 @@ class Recording:
     inside: list[tuple[str, nn.Module, tuple[Any, ...]]] = field(default_factory=list)
     listening: bool = False  # whether gradients that arrive are measured
     ungraded: list[Layer] = field(default_factory=list)  # layers that ran where no gradient is wanted
+    with_ungraded: bool = False  # these are calls, too: all of the model runs so
     starved: list[Layer] = field(default_factory=list)  # those in re-entrant checkpoints none of whose inputs wants one
     hiding: str | None = None  # the function of the graph that may run layers in the backward pass only
 
@@ -134,6 +135,7 @@ class Recording:
             return
         if not torch.is_grad_enabled():
             self.ungraded.append(layer)
+        if not (torch.is_grad_enabled() or self.with_ungraded):
             return
         tensor, given = main_tensor(output), main_tensor(inputs)
         if tensor is None or not tensor.numel():
@@ -142,7 +144,7 @@ class Recording:
             rms, std = log10_rms_and_std(as_array(tensor))
         finite = math.isfinite(rms) or is_finite(tensor)
         node, features = (None, math.inf) if given is None else (given.grad_fn, layer.row_shape(given)[1])
-        call = Call(layer, tensor, tensor._version, tensor.grad_fn, node, features, rms, std, finite)
+        call = Call(layer, tensor, version_of(tensor), tensor.grad_fn, node, features, rms, std, finite)
         self.calls.append(call)
         self.by_layer.setdefault(layer, []).append(call)
         listened = [tensor]
@@ -159,6 +161,11 @@ class Recording:
         """Note a gradient that arrives at what a call returned."""
         if self.listening:
             call.receive(delta, count_zeros=self.count_zeros)
+
+
+def version_of(tensor: Tensor) -> int:
+    """Return how often a tensor was changed in place, where PyTorch counts that."""
+    return 0 if tensor.is_inference() else int(tensor._version)
 
 
 def states_of(returned: Any) -> list[Tensor]:  # noqa: ANN401

@@ -1,10 +1,12 @@
 """Plain training on one batch, without measuring: what opens gates, and what tells whether a model learns at all."""
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map
 
 from gradcheck.torch.probing.batches import Batch
 from gradcheck.torch.probing.losses import LossFunction, loss_and_targets
@@ -12,6 +14,10 @@ from gradcheck.torch.probing.measuring import Gradients
 
 #: What a model raises that can be passed once, and not trained: it keeps its state, or has a backward of its own.
 UNTRAINABLE = (RuntimeError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError, AssertionError)
+
+
+#: Outputs that are drawn.
+ANSWERS = 8
 
 
 class Lesson(NamedTuple):
@@ -61,13 +67,22 @@ class Lesson(NamedTuple):
 
     def of_zeros(self) -> float:
         """Return the loss of an output that is zero throughout: a constant answer; nan where there is none."""
+        return self.of_answers()[0]
+
+    def of_answers(self) -> tuple[float, float]:
+        """Return the loss of an output of zeros, and by how much outputs of size 1 change it; nan where there is none.
+
+        What is added to the loss makes no difference to the second.
+        """
         torch.manual_seed(self.seed)
         with torch.no_grad():
             output, function, targets = self._output()
             try:
-                return float(function(torch.zeros_like(output), targets)) if isinstance(output, Tensor) else math.nan
+                zero = float(function(_filled(output, torch.zeros_like), targets))
+                drawn = [float(function(_filled(output, torch.randn_like), targets)) for _ in range(ANSWERS)]
             except Exception:  # the user's own loss may want more than numbers
-                return math.nan
+                return math.nan, math.nan
+        return zero, sum(abs(one - zero) for one in drawn) / ANSWERS or math.nan
 
     def _output(self) -> tuple[Any, LossFunction, Any]:
         """Return the model's output, the loss function and the targets."""
@@ -76,3 +91,8 @@ class Lesson(NamedTuple):
         generator = torch.Generator().manual_seed(self.seed)
         chosen, targets = loss_and_targets(self.loss, output, batch.targets, generator)
         return output, chosen.function, targets
+
+
+def _filled(output: object, make: Callable[[Tensor], Tensor]) -> object:
+    """Return an output with other numbers in place of its floats."""
+    return tree_map(lambda one: make(one) if isinstance(one, Tensor) and one.is_floating_point() else one, output)

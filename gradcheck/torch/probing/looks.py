@@ -34,6 +34,6 @@ def look_forward(
         measure_outputs(record, () if record.brief else route.hidden, examples)
     alike = None if record.brief else find_alike_tokens(record, graph, examples)
     for call in record.calls:
-        if not isinstance(call.layer.module, RECURRENT):
+        if not call.on_trunk and not isinstance(call.layer.module, RECURRENT):  # these may be looked at once more
             call.forget_output()
     return Looks(attention, alike)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from gradcheck.diagnosis.causes import Cause
 from gradcheck.torch.graph import nodes
 from gradcheck.torch.layers import own_parameters, printable
 from gradcheck.torch.probing.measuring import Gradients, Norms
@@ -70,14 +71,7 @@ def find_lost(
     loss_depends : callable
         Weights ↦ whether the loss changes when they are moved: there are other ways, such as NumPy.
     """
-    reached = {
-        node.variable
-        for node in nodes(one.grad_fn for one in floats(_plain(output)) if one.grad_fn is not None)
-        if hasattr(node, "variable")
-    }
-    apart = {
-        name: own for name, own in candidates.items() if not reached.intersection(own) and not _is_copy(own, gradients)
-    }
+    apart = without_led_to(candidates, gradients, output)
     others = {name: _matrices(own) for name, own in apart.items() if name not in marked and _matrices(own)}
     if others and loss_depends([one for own in others.values() for one in own]):
         marked = {*marked, *(name for name, own in others.items() if loss_depends(own))}
@@ -85,11 +79,30 @@ def find_lost(
     return tuple(lost) if any(map(_matrices, lost.values())) else ()
 
 
+def without_led_to(
+    candidates: dict[str, list[nn.Parameter]], gradients: Gradients, output: object
+) -> dict[str, list[nn.Parameter]]:
+    """Return the modules but those that lead to an output, and copies of others."""
+    reached = {
+        node.variable
+        for node in nodes(one.grad_fn for one in floats(as_plain(output)) if one.grad_fn is not None)
+        if hasattr(node, "variable")
+    }
+    return {
+        name: own for name, own in candidates.items() if not reached.intersection(own) and not _is_copy(own, gradients)
+    }
+
+
+def with_matrices(candidates: dict[str, list[nn.Parameter]]) -> dict[str, list[nn.Parameter]]:
+    """Return the modules that have more than scales and biases."""
+    return {name: own for name, own in candidates.items() if _matrices(own)}
+
+
 def _matrices(own: list[nn.Parameter]) -> list[nn.Parameter]:
     return [one for one in own if one.dim() > 1]
 
 
-def _plain(output: object) -> object:
+def as_plain(output: object) -> object:
     """Return what a model returned as lists and mappings: records of other libraries are mappings or have fields."""
     if isinstance(output, Tensor | tuple | list):
         return output
@@ -108,6 +121,13 @@ def _alike(one: Tensor, other: Tensor) -> bool:
         return False
     pair = [each.detach().flatten()[:SAMPLE].double() for each in (one, other)]
     return bool(torch.nn.functional.cosine_similarity(*pair, dim=0) > COPY)
+
+
+class Lost(NamedTuple):
+    """What no gradient reaches although the loss depends on it."""
+
+    names: tuple[str, ...] = ()  # of modules
+    why: Cause | None = None  # where one function is to blame
 
 
 class Trained(NamedTuple):

@@ -24,7 +24,7 @@ from gradcheck.torch.graph import (
     source,
 )
 from gradcheck.torch.layers import EMBEDDINGS, Layer, alive_channels
-from gradcheck.torch.probing.hooks import Call, Recording, Response, as_array
+from gradcheck.torch.probing.hooks import Call, Recording, Response, as_array, version_of
 
 #: Rows from which rank and cosine are computed, evenly picked where there are more: examples, and tokens. The limit of
 #: a healthy rank was found with 64 rows, and above 12 a rank counts for no more.
@@ -171,7 +171,7 @@ def measure_outputs(record: Recording, layers: Iterable[Layer], examples: int) -
     """Measure what layers pass on that no activation follows; not what was overwritten."""
     for layer in layers:
         last = record.of(layer)[-1]
-        if last.finite and len(last.responses) != 1 and last.output._version == last.version:
+        if last.finite and len(last.responses) != 1 and version_of(last.output) == last.version:
             last.diversity = diversity_of(layer, last.output, examples)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.diagnosis.status import Status
 from gradcheck.torch.probing.parts import Parts
+from gradcheck.torch.probing.recurrences import STEPS as STEPS_AT_MOST
 from gradcheck.torch.probing.recurrences import Recurrence
 
 #: Gates are saturated where so large a share of them would be by the inputs alone; of published networks 0.3 % were.
@@ -37,6 +38,16 @@ def judge_memory(recurrences: tuple[Recurrence, ...], layers: Mapping[str, int])
     ill = [pair for one in recurrences for pair in _faults(one, layers)]
     status = next((status for status, _ in ill), None)
     return Parts(status, tuple(cause for _, cause in ill), tuple(_notes(recurrences, layers)), recurrences)
+
+
+def note_long(long: Mapping[str, int], layers: Mapping[str, int]) -> Parts:
+    """Return that nothing is said of the memory of recurrences with so many steps, given these by name."""
+    places = {name: (layers[name],) * 2 if name in layers else None for name in long}
+    return Parts(
+        notes=tuple(
+            Cause("long-sequence", places[name], steps, STEPS_AT_MOST, {"name": name}) for name, steps in long.items()
+        )
+    )
 
 
 def _faults(one: Recurrence, layers: Mapping[str, int]) -> Iterator[tuple[Status, Cause]]:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from functools import partial, reduce
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from gradcheck.engine.magnitude import LOG10_2
 from gradcheck.errors import GradcheckError, described
 from gradcheck.flow.gradient_flow import LayerFlow, OutputFlow
 from gradcheck.flow.model_flow import Kind, ModelFlow
+from gradcheck.torch.graph import nodes
 from gradcheck.torch.layers import Layer, is_finite, printable
 from gradcheck.torch.probing.attention import judge_attention
 from gradcheck.torch.probing.batches import Batch
@@ -23,6 +24,7 @@ from gradcheck.torch.probing.error_text import errors_in_one_line
 from gradcheck.torch.probing.first_loss import AtLoss, look_at
 from gradcheck.torch.probing.hooks import Call, Recording, recording
 from gradcheck.torch.probing.looks import Looks, look_forward
+from gradcheck.torch.probing.loss_value import loss_of
 from gradcheck.torch.probing.losses import Loss, LossFunction, find_squashed_twice, loss_and_targets
 from gradcheck.torch.probing.lost import Trained, find_trained
 from gradcheck.torch.probing.measuring import (
@@ -34,12 +36,16 @@ from gradcheck.torch.probing.measuring import (
     rows_of,
     weight_gradient_norm,
 )
-from gradcheck.torch.probing.memory import judge_memory
+from gradcheck.torch.probing.memory import judge_memory, note_long
+from gradcheck.torch.probing.mismatch import find_mismatch
+from gradcheck.torch.probing.origins import find_origins
 from gradcheck.torch.probing.parts import Parts, find_hidden, find_starved
 from gradcheck.torch.probing.precision import Precision, autocast
-from gradcheck.torch.probing.recurrences import find_recurrences, kept_for_recurrences
+from gradcheck.torch.probing.recurrences import find_long, find_recurrences, kept_for_recurrences
 from gradcheck.torch.probing.route import Route, find_shut_end, gradient_at_end, route_of, shift_for, start_of_gradient
 from gradcheck.torch.probing.tokens import judge_tokens
+from gradcheck.torch.probing.unregistered import find_unregistered
+from gradcheck.torch.probing.untrained import find_untrained
 from gradcheck.torch.probing.values import Values, values_of
 
 
@@ -60,6 +66,7 @@ class ModelPass(NamedTuple):
     shift: int
     parts: Parts = Parts()
     of_loss: tuple[Cause, ...] = ()  # what is wrong between the output and the loss
+    origins: tuple[Cause, ...] = ()  # what alone explains what the pass shows
     values: Values = Values()
     # weights that start at zero and are measured after the first steps of training, and those that stay there
     opened: tuple[str, ...] = ()
@@ -71,6 +78,7 @@ class ModelPass(NamedTuple):
     rounding: tuple[str, ...] = ()  # layers whose gradient is rounding and nothing else
     calls: int = 0  # of layers
     cut: str = ""  # why no layer but the last receives a gradient, where none does
+    untrained: Cause | None = None  # why nothing that is to be trained gets a gradient, where nothing does
 
 
 def pass_batch(
@@ -79,11 +87,14 @@ def pass_batch(
     loss: str | LossFunction | None,
     generator: torch.Generator,
     precision: Precision | None = None,
+    others: Sequence[Tensor] = (),
     *,
     count_zeros: bool = False,
     brief: bool = False,
 ) -> ModelPass:
-    """Pass one batch forward and its gradient back, and measure every layer; in brief, only its gradient.
+    """Pass one batch forward and its gradient back, and measure every layer; `others` are parameters of the loss.
+
+    In brief, only the gradient is measured.
 
     Raises
     ------
@@ -92,13 +103,13 @@ def pass_batch(
     """
     record = partial(recording, model, count_zeros=count_zeros, brief=brief)
     try:
-        return _pass(model, batch.copied(with_gradient=True), loss, generator, precision, record())
+        return _pass(model, batch.copied(with_gradient=True), loss, generator, precision, others, record())
     except GradcheckError as error:
         if not _inputs_matter(error.__cause__):
             raise
         torch.manual_seed(torch.initial_seed())
         generator.manual_seed(generator.initial_seed())
-        return _pass(model, batch.copied(with_gradient=False), loss, generator, precision, record())
+        return _pass(model, batch.copied(with_gradient=False), loss, generator, precision, others, record())
 
 
 def _inputs_matter(error: BaseException | None) -> bool:
@@ -114,21 +125,18 @@ def _pass(
     loss: str | LossFunction | None,
     generator: torch.Generator,
     precision: Precision | None,
+    others: Sequence[Tensor],
     recorded: AbstractContextManager[Recording],
 ) -> ModelPass:
     """Pass a copy of a batch, given with its floats."""
-    batch, leaves = copied
-    given = not any(leaf.requires_grad for leaf in leaves)
-    with (
-        recorded as record,
-        autocast(model, precision),
-        checkpoints_opened(record, inputs_as_given=given),
-    ):
+    (batch, leaves), given = copied, not any(leaf.requires_grad for leaf in copied[1])
+    with recorded as record, autocast(model, precision), checkpoints_opened(record, inputs_as_given=given):
         output = _forward(model, batch, record)
         route = route_of(record, model)
         chosen, targets = loss_and_targets(loss, output, batch.targets, generator)
-        value, route = _loss(chosen, output, targets, route, record)
-    of_loss, values = find_squashed_twice(chosen, output, value), values_of(chosen.name, output, value)
+        value, route = loss_of(chosen, output, targets, route, record)
+    between = (chosen, output, targets, value)
+    of_loss, values = _faults(model, between, route), values_of(chosen.name, output, value)
     at_loss = look_at(chosen, output, targets, value, record, route.end.node)
     root, seed = start_of_gradient(value, route, record)
     closed, shift = None, 0
@@ -140,12 +148,14 @@ def _pass(
             at_end = gradient_at_end(root, seed, route)
             shift = shift_for(at_end) if precision is None else precision.shift
             closed = find_shut_end(at_end, root, route)
-            wanted = [*leaves, *kept_for_recurrences(record)]
+            wanted = [*leaves, *kept_for_recurrences(record), *others]
             gradients = _backward(model, root, seed * 2.0**shift, wanted, record)
     norms = _norms(model, gradients)
+    untrained = find_untrained(model, gradients, between, route.end.node)
     layers, flow = _flow(route, record, norms, batch.examples, shift, value)
     parts = _parts(record, gradients, layers, looks)
     zeros = tuple(sum(call.gradient_zeros for call in uses) / len(uses) for uses in map(record.of, layers))
+    origins = tuple(find_origins(model, batch, record, root, gradients, flow))
     for call in record.calls:
         call.free()
     unused, silent = _ungraded(model, norms)
@@ -153,8 +163,18 @@ def _pass(
         flow, layers, zeros, route.readout, chosen.name, unused, silent, closed, _largest_rms(leaves),
         gradients, shift, parts, of_loss=of_loss, at_loss=at_loss,
         trained=find_trained(model, norms), calls=len(record.calls), cut=_cut(record, layers, flow.obstacle),
-        values=values,
+        values=values, untrained=untrained, origins=origins,
     )  # fmt: skip
+
+
+def _faults(model: nn.Module, between: tuple[Loss, object, object, Tensor | None], route: Route) -> tuple[Cause, ...]:
+    """Return what is wrong with the output, or between it and the loss, while the graph still has its values."""
+    chosen, output, targets, value = between
+    return (
+        *find_unregistered(model, output),
+        *find_squashed_twice(chosen, output, value),
+        *find_mismatch(output, targets, value, route.end.node),
+    )
 
 
 def _largest_rms(inputs: Sequence[Tensor]) -> float:
@@ -165,24 +185,11 @@ def _largest_rms(inputs: Sequence[Tensor]) -> float:
 
 def _forward(model: nn.Module, batch: Batch, record: Recording) -> object:
     with errors_in_one_line(record=record), torch.enable_grad():
+        output = model(*batch.arguments, **batch.keywords)
+        if record.calls or record.starved or not record.ungraded:
+            return output
+        record.with_ungraded = True  # all of it runs without a gradient: so it is measured
         return model(*batch.arguments, **batch.keywords)
-
-
-def _loss(chosen: Loss, output: object, targets: object, route: Route, record: Recording) -> tuple[Any, Route]:
-    """Return the loss, and the route, on which it may be an obstacle; no loss where the signal isn't finite."""
-    if route.obstacle:
-        return None, route
-    with errors_in_one_line(f"the loss {chosen.name} can't be computed: ", record):
-        value = chosen.function(output, targets)
-    if not isinstance(value, Tensor) or value.numel() != 1:
-        shape = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
-        raise GradcheckError(f"the loss {chosen.name} returned {shape}, not one number: take its mean")
-    if not value.requires_grad:
-        problem = f"the loss {chosen.name} doesn't depend on any parameter"
-        raise GradcheckError(f"{problem}: {why_no_gradient(record)}")
-    if not is_finite(value):
-        return None, route._replace(obstacle="nan" if bool(torch.isnan(value).any()) else "overflow")
-    return (value if value.dtype == torch.float64 else value.float()).reshape(()), route
 
 
 def _norms(model: nn.Module, gradients: Gradients) -> Norms:
@@ -200,11 +207,14 @@ def _backward(model: nn.Module, root: Tensor, seed: Tensor, others: Sequence[Ten
     if record.hiding is None:
         found = torch.autograd.grad(root, wanted, seed, allow_unused=True)
     else:
+        kept = [(node.variable, node.variable.grad) for node in nodes([root.grad_fn]) if hasattr(node, "variable")]
         for one in wanted:
             one.grad = None
             one.retain_grad()
         root.backward(seed)
         found = tuple(one.grad for one in wanted)
+        for one, before in kept:
+            one.grad = before
     record.listening = False
     return dict(zip(wanted, found, strict=True))
 
@@ -254,6 +264,7 @@ def _parts(record: Recording, gradients: Gradients, layers: Sequence[Layer], loo
     """Return what particular parts of a model show beside the flow."""
     places = {layer.name: number for number, layer in enumerate(layers, start=1)}
     memory = judge_memory(() if record.brief else find_recurrences(record, gradients), places)
+    memory = memory.beside(note_long(find_long(record), places))
     looked = judge_tokens(looks.alike, places), find_hidden(record, gradients), judge_attention(looks.attention)
     return reduce(Parts.beside, looked, find_starved(record.starved).beside(memory))
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from gradcheck.base.calls import public
@@ -28,7 +28,9 @@ from gradcheck.torch.probing.gentler import keep_healthy
 from gradcheck.torch.probing.glance import glance
 from gradcheck.torch.probing.history import History
 from gradcheck.torch.probing.lesson import UNTRAINABLE, Lesson
+from gradcheck.torch.probing.loss_value import modules_of
 from gradcheck.torch.probing.losses import LossFunction
+from gradcheck.torch.probing.lost import Lost
 from gradcheck.torch.probing.optimizers import Optimizer
 from gradcheck.torch.probing.passing import ModelPass, pass_batch
 from gradcheck.torch.probing.precision import AMP, BACK_OFF, Precision, Underflow, underflows
@@ -139,19 +141,20 @@ def probe(
     plan = make_steps(model, steps, optimizer, lr, optimizer_options, warmup, clip)
     may_try = trial and limits == Thresholds()
     once = plan is None and amp is None and suggest is False
-    subject, history, lost = (
-        _Subject(model, Batches(batch), loss, seed, tick, may_try, count_zeros=amp is not None, once=once),
-        History(model, one_batch=not callable(batch)),
-        tuple[Underflow, ...](),
-    )
+    subject = _Subject(
+        model, Batches(batch), loss, seed, tick, may_try,
+        others=() if plan is None else plan.others, count_zeros=amp is not None, once=once,
+    )  # fmt: skip
+    history, lost = History(model, one_batch=not callable(batch)), tuple[Underflow, ...]()
     suggestions = None
     training = None if plan is None else plan.optimizer
-    with untouched(model, training, lean=once), run_eagerly(), torch.random.fork_rng(), torch.enable_grad():
+    beside = modules_of(loss)
+    with untouched(model, training, beside, lean=once), run_eagerly(), torch.random.fork_rng(), torch.enable_grad():
         model.train(mode == "train")
         if amp is not None:
             lost = underflows(lambda kind: subject.run(0, kind), amp)
         run = partial(subject.judge, amp, limits)
-        with nullcontext() if plan is None else untouched(model, training):
+        with nullcontext() if plan is None else untouched(model, training, beside):
             judgement = follow(run, plan, history, tick)
         if plan is not None and suggest is not False:
             suggestions = keep_healthy(model, plan, history, run, partial(_glanced, run, subject, amp, history), tick)
@@ -190,8 +193,9 @@ class _Subject:
     count_zeros: bool = False  # whether underflow is asked for
     once: bool = False  # no steps are taken, so that a forward pass more or less leaves no trace
     trial: Trial | None = None  # of the model as it was at the start
+    others: tuple[Tensor, ...] = ()  # parameters of the loss that an optimizer trains
     # among modules without gradient those that should have one
-    lost_of: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
+    lost_of: dict[tuple[str, ...], Lost] = field(default_factory=dict)
 
     def judge(self, amp: str | None, limits: Thresholds, number: int) -> Judgement:
         """Return the judgement after so many steps; what looks ill at the start is tried before it is accused."""
@@ -207,12 +211,12 @@ class _Subject:
         """Return the judgement after a trial, where one is due."""
         found = judgement.found
         lesson = self.lesson(self.batches.take(0), found.shift)
-        first = found.at_loss.first
+        first, from_zero = found.at_loss.first, found.values.never_negative
         if judgement.is_suspicion:
             falls_by = COLLAPSED_FALLS_BY if judgement.diagnosis.verdict.status == "collapsed" else FALLS_BY
-            self.trial = hold_trial(lesson, first, falls_by, self.tick)
+            self.trial = hold_trial(lesson, first, falls_by, self.tick, from_zero=from_zero)
             return judgement if self.trial is None else judgement.after(self.trial)
-        explodes = judgement.has_large_inputs and explodes_with_sgd(lesson, first.constant_answer)
+        explodes = judgement.has_large_inputs and explodes_with_sgd(lesson, first.constant_answer, from_zero=from_zero)
         return judgement.exploding_by_inputs() if explodes else judgement
 
     def run(self, number: int, amp: str | None) -> ModelPass:
@@ -252,7 +256,7 @@ class _Subject:
         """Pass a batch; where weights at zero shut layers off, once more after training has opened them."""
         brief, gated = self.once and may_be_shut(self.model), has_small_gates(self.model)
         found = self._pass(batch, number, precision, brief=brief)
-        closed = found.closed or found.cut or found.flow.obstacle or dead_layers(found.flow)
+        closed = found.closed or found.cut or found.untrained or found.flow.obstacle or dead_layers(found.flow)
         if closed or not silent_layers(found.flow) or not zero_weights(self.model):
             return (self._pass(batch, number, precision) if brief else found)._replace(gated=gated)
         with opened(self.lesson(batch, found.shift), found.gradients) as gates:
@@ -270,4 +274,7 @@ class _Subject:
     def _pass(self, batch: Batch, number: int, precision: Precision | None, *, brief: bool = False) -> ModelPass:
         torch.manual_seed(self.seed + number)  # dropout's; the targets that are drawn stay the same
         generator = torch.Generator().manual_seed(self.seed)
-        return pass_batch(self.model, batch, self.loss, generator, precision, count_zeros=self.count_zeros, brief=brief)
+        return pass_batch(
+            self.model, batch, self.loss, generator, precision, self.others,
+            count_zeros=self.count_zeros, brief=brief,
+        )  # fmt: skip

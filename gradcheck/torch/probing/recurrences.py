@@ -1,7 +1,7 @@
 """Recurrences step by step: how far back in time the gradient goes, and how the gates stand.
 
 PyTorch's recurrent modules run all their steps at once. A few examples of the batch go through the engine's cells once
-more here, one step after the other, by the module's own weights; dropout between its layers is left out.
+more here, one step after the other, by the module's own weights; dropout between its layers is drawn anew.
 """
 
 import math
@@ -73,6 +73,7 @@ class Unrolled(NamedTuple):
     steps: list[CellStep]
     hidden: list[Array]  # h after each step, (examples, units)
     from_inputs: Array  # x W, (steps, examples, gates × units)
+    kept: Array | float = 1.0  # what dropout has multiplied its inputs by, in the order of time
 
 
 class Course(NamedTuple):
@@ -103,6 +104,18 @@ def find_recurrences(record: Recording, gradients: Gradients) -> tuple[Recurrenc
     return tuple(found)
 
 
+def find_long(record: Recording) -> dict[str, int]:
+    """Return the recurrent modules with more steps than are gone through, and how many these are."""
+    found: dict[str, int] = {}
+    for layer in record.layers():
+        calls = [call for call in record.of(layer) if call.inputs]
+        if calls:
+            own = isinstance(layer.module, nn.RNNBase) and len(calls) == 1
+            steps = len(steps_of(calls[0].inputs[0], layer.module)[0]) if own else len(calls)
+            found |= {layer.name: steps} if steps > STEPS else {}
+    return found
+
+
 def _of_module(name: str, module: nn.RNNBase, call: Call, gradients: Gradients) -> Iterator[Recurrence]:
     """Yield what each layer and direction of a module does, in one use of it."""
     x, chosen = steps_of(call.inputs[0], module)
@@ -127,7 +140,7 @@ def _courses(passes: Sequence[Unrolled], deltas: Sequence[Array | None], directi
             own = delta[::-1] if reverse and delta is not None else delta
             course = _back(passes[at], own, [None if end is None else end[at] for end in ends])
             layer.append(course._replace(at_inputs=course.at_inputs[::-1]) if reverse else course)
-        at_outputs = np.sum([course.at_inputs for course in layer], axis=0)
+        at_outputs = np.sum([course.at_inputs for course in layer], axis=0) * passes[last - 1].kept
         courses = [*layer, *courses]
     return courses
 
@@ -223,15 +236,19 @@ def _beyond(z: Array, function: str) -> float:
 def unrolled(module: nn.RNNBase, x: Array, start: Sequence[Array]) -> Iterator[Unrolled]:
     """Go through a module's layers and directions, given its inputs and, of each, the first states."""
     directions = 2 if module.bidirectional else 1
+    share, random = module.dropout if module.training else 0.0, np.random.default_rng(0)
+    kept: Array | float = 1.0
     for layer in range(module.num_layers):
-        outputs = []
+        if layer and share:
+            kept = (random.random(x.shape) >= share) / max(1 - share, 1e-12)
+        x, outputs = x * kept, []
         for direction in range(directions):
             at = layer * directions + direction
             own = {name.partition("_l")[0]: getattr(module, name) for name in module._all_weights[at]}
             inputs, order = (x[::-1], -1) if direction else (x, 1)
             one = _unroll(module.mode, weights_of(own), inputs, [states[at] for states in start])
             outputs.append(np.stack(one.hidden[::order]))
-            yield one._replace(part=f"l{layer}" + "_reverse" * direction)
+            yield one._replace(part=f"l{layer}" + "_reverse" * direction, kept=kept)
         x = np.concatenate(outputs, -1)
 
 

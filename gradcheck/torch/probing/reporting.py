@@ -21,6 +21,7 @@ from gradcheck.diagnosis.model_record import (
     TrialRecord,
     UnderflowRecord,
 )
+from gradcheck.diagnosis.remarks import DOUBTS
 from gradcheck.diagnosis.report import Report
 from gradcheck.diagnosis.reporting import make_report
 from gradcheck.diagnosis.verdict import Diagnosis
@@ -31,11 +32,15 @@ from gradcheck.torch.probing.first_loss import causes_of as of_first_loss
 from gradcheck.torch.probing.history import History
 from gradcheck.torch.probing.lost import Trained
 from gradcheck.torch.probing.parts import Attention
+from gradcheck.torch.probing.passing import ModelPass
 from gradcheck.torch.probing.precision import WORTH_NAMING, Underflow
 from gradcheck.torch.probing.recurrences import Recurrence
 from gradcheck.torch.probing.terms import Term
 from gradcheck.torch.probing.trial import Trial
 from gradcheck.torch.probing.verdict import Judgement
+
+#: Causes that explain a loss which starts large.
+EXPLAIN_SIZE = {"inputs-explode", "large-inputs", "softmax-over-batch", "nll-not-log", "labels-outside"}
 
 #: Layers whose underflow is named in the reasons.
 NAMED = 3
@@ -56,10 +61,9 @@ def probe_report(
     config = {"model": type(model).__name__, **options, "loss": found.loss, **limits.to_dict()}
     parameters = sum(one.numel() for one in model.parameters() if one.requires_grad)
     diagnosis = _after_training(diagnosis, history, summary.effective_rank_least)
-    verdict = diagnosis.verdict
-    readout_rms = power_of_ten(found.flow.output.log10_logit_rms)
-    first = found.at_loss.first._replace(value=history.losses[0], readout_rms=readout_rms)
-    large = () if history.steps else tuple(of_first_loss(first))
+    verdict, first = diagnosis.verdict, _first(found, history)
+    explained = not EXPLAIN_SIZE.isdisjoint(cause.code for cause in verdict.causes)
+    large = () if history.steps or explained else tuple(of_first_loss(first))
     outweighs = large if verdict.status == "healthy" else ()
     causes = (
         *outweighs, *verdict.causes, *(large if not outweighs else ()), *_of_frozen(model, found.trained), *said(first),
@@ -94,6 +98,13 @@ def probe_report(
     return replace(report, model=record)
 
 
+def _first(found: ModelPass, history: History) -> FirstLoss:
+    """Return the loss before any step, and what it is held against."""
+    readout_rms = power_of_ten(found.flow.output.log10_logit_rms)
+    inputs_rms = math.nan if found.flow.normalized[0] else found.first_rms
+    return found.at_loss.first._replace(value=history.losses[0], readout_rms=readout_rms, inputs_rms=inputs_rms)
+
+
 def _after_training(diagnosis: Diagnosis, history: History, rank: float) -> Diagnosis:
     """Return the diagnosis after the steps: since when and where the model is ill, and what they alone show."""
     if not history.steps:
@@ -106,14 +117,27 @@ def _after_training(diagnosis: Diagnosis, history: History, rank: float) -> Diag
         diagnosis = diagnosis._replace(flags=tuple("ok" for _ in diagnosis.flags), regions=())
     elif last.status != verdict.status:  # what the loss alone shows
         verdict = verdict._replace(status=last.status, score=0.0)
-    return diagnosis._replace(verdict=verdict._replace(causes=(*_of_training(history), *verdict.causes)))
+    causes = list(_of_training(history))
+    codes = {cause.code for cause in causes}
+    left = (cause for cause in verdict.causes if cause.code not in codes)
+    return diagnosis._replace(verdict=verdict._replace(causes=(*causes, *left)))
+
+
+def _known_before(history: History) -> Iterator[Cause]:
+    """Yield what says more than that the loss stays: the first verdict, and what was named beside it."""
+    verdict = history.first.diagnosis.verdict
+    why = [cause for cause in verdict.causes if cause.code in DOUBTS]
+    if why or verdict.status != "healthy":
+        because = f", with {why[0].code}" if why else ""
+        yield Cause("at-start", details={"status": verdict.status, "because": because})
+    yield from why
 
 
 def _of_training(history: History) -> Iterator[Cause]:
     """Yield since when the model is ill or healthy, and how the loss changed."""
     yield from history.found
     if history.statuses[-1] == "not-learning":
-        pass  # that is of all steps
+        yield from _known_before(history)
     elif history.sick_from is not None:
         first_ill = next(at for at, one in enumerate(history.statuses) if one != "healthy")
         details = {
@@ -143,8 +167,9 @@ def _of_precision(lost: Sequence[Underflow], scale: float, amp: str | None) -> I
 
 def _of_frozen(model: nn.Module, trained: Trained) -> Iterator[Cause]:
     """Yield how many of the parameters are frozen, if any are."""
-    if trained.frozen:
-        yield Cause("frozen", None, len(trained.frozen), sum(1 for _ in model.parameters()))
+    count = sum(1 for _ in model.parameters())
+    if 0 < len(trained.frozen) < count:
+        yield Cause("frozen", None, len(trained.frozen), count)
 
 
 def _loss(first: FirstLoss, terms: Sequence[Term]) -> LossRecord:

@@ -10,6 +10,7 @@ from gradcheck.diagnosis.causes import Cause
 from gradcheck.errors import GradcheckError
 from gradcheck.torch.layers import Layer
 from gradcheck.torch.probing.hooks import Call, Recording
+from gradcheck.torch.probing.unregistered import kept_apart
 
 #: The largest power of two by which the loss is scaled so that its gradient begins at 1.
 LARGEST_SHIFT = 100
@@ -40,6 +41,10 @@ def route_of(record: Recording, model: nn.Module) -> Route:
     if not layers:
         parameters = next(model.parameters(), None)
         what = "has no parameters" if parameters is None else "runs none of its layers, or without gradient"
+        if apart := list(kept_apart(model).values()):
+            kept = apart[0].rpartition("[")[0] or apart[0]
+            what += f" that PyTorch sees, and keeps some in {kept}: make it an nn.ModuleList, ModuleDict or Parameter"
+            raise GradcheckError(f"{type(model).__name__} {what}")
         raise GradcheckError(f"{type(model).__name__} {what}: there is no layer to measure")
     end = next(call for call in reversed(record.calls) if call.layer in layers)
     readout = end.layer if len(layers) > 1 else None
@@ -63,10 +68,11 @@ def _becomes_nan(record: Recording) -> bool:
 def start_of_gradient(value: Tensor | None, route: Route, record: Recording) -> tuple[Tensor | None, Tensor | None]:
     """Return where the gradient starts, and what it starts with.
 
-    Without a finite loss it is that of the mean squared output of the last finite layer.
+    Without a finite loss it is that of the mean squared output of the last finite layer; of a loss without a graph
+    there is none.
     """
     if value is not None:
-        return value, torch.ones_like(value)
+        return (None, None) if value.grad_fn is None else (value, torch.ones_like(value))
     if not route.reached:
         return None, None
     last = record.of(route.hidden[route.reached - 1])[-1].output

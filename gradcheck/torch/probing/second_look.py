@@ -1,6 +1,6 @@
 """What a second pass, watched operation by operation, says of a first one that found something odd."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext, suppress
 from typing import Any, NamedTuple
 
@@ -13,15 +13,27 @@ from gradcheck.torch.graph import Node, nodes
 from gradcheck.torch.layers import is_finite
 from gradcheck.torch.probing.batches import Batch
 from gradcheck.torch.probing.checkpoints import checkpoints_opened
+from gradcheck.torch.probing.cutting import CutWatch, variables_of
 from gradcheck.torch.probing.hooks import Recording, recording
 from gradcheck.torch.probing.losses import LossFunction, loss_and_targets
-from gradcheck.torch.probing.lost import copied, find_lost, ungraded, without_changed
+from gradcheck.torch.probing.lost import (
+    Lost,
+    as_plain,
+    copied,
+    find_lost,
+    ungraded,
+    with_matrices,
+    without_changed,
+    without_led_to,
+)
 from gradcheck.torch.probing.moving import moved
+from gradcheck.torch.probing.origins import find_functional_dropout
 from gradcheck.torch.probing.passing import ModelPass
 from gradcheck.torch.probing.precision import Precision, autocast
 from gradcheck.torch.probing.rounding import find_rounding, find_tiny
 from gradcheck.torch.probing.saturation import Middle, cause_of
-from gradcheck.torch.probing.tracing import Dependence, NonfiniteWatch, Origin, find_backward_origin
+from gradcheck.torch.probing.tracing import Dependence, NonfiniteWatch, Origin, find_backward_origin, floats
+from gradcheck.torch.probing.untrained import NO_LAYER, name_cut
 
 #: What the user's code may raise when it runs again, and PyTorch where it can't be watched: the first pass stands.
 UNWATCHED = (Exception,)
@@ -42,7 +54,7 @@ class Again(NamedTuple):
     seed: int
     target_seed: int
     precision: Precision | None
-    lost_of: dict[tuple[str, ...], tuple[str, ...]]  # what was found lost among which modules, in passes before
+    lost_of: dict[tuple[str, ...], Lost]  # what was found lost among which modules, in passes before
 
     def run(self, record: Recording, watch: Any) -> tuple[object, Any]:  # noqa: ANN401
         """Return the model's output and the loss, of a pass that is watched: the same at each call."""
@@ -71,11 +83,15 @@ def look_again(found: ModelPass, again: Again) -> ModelPass:
     GradcheckError
         No layer but the last receives a gradient, and what the loss depends on is trained.
     """
-    questions = (_why_nonfinite,) if _is_nonfinite(found) else (_what_is_lost, _what_is_saturated, _what_is_rounding)
+    if found.untrained is not None and found.untrained.code in NO_LAYER:
+        return found
+    questions = (_why_nonfinite,) if _is_nonfinite(found) else (
+        _what_is_lost, _what_drops, _what_is_saturated, _what_is_rounding,
+    )  # fmt: skip
     for question in questions:
         with suppress(*UNWATCHED):
             found = question(found, again)
-    if found.cut and not found.lost:
+    if found.cut and not found.lost and found.untrained is None:
         raise GradcheckError(found.cut)
     return found
 
@@ -105,9 +121,48 @@ def _what_is_lost(found: ModelPass, again: Again) -> ModelPass:
             with moved(weights):
                 return same and not torch.equal(again.loss_value(), value)
 
-        known = find_lost(candidates, found.gradients, output, watch.of([value]), loss_depends)
+        marked = watch.of([value])
+        known = Lost(find_lost(candidates, found.gradients, output, marked, loss_depends))
+        if not marked.intersection(known.names):
+            known = _what_is_chosen(candidates, found, again, known)
         again.lost_of[names] = known
-    return found._replace(lost=known)
+    if known.why is not None and known.names:
+        return found._replace(lost=known.names, origins=(known.why, *found.origins))
+    return found._replace(lost=known.names, untrained=known.why or found.untrained)
+
+
+def _what_is_chosen(candidates: dict[str, list[nn.Parameter]], found: ModelPass, again: Again, known: Lost) -> Lost:
+    """Find the function without a derivative that all values of some modules go through on their way to the loss."""
+    watch = CutWatch()
+    with recording(again.model) as record:
+        output, value = again.run(record, watch)
+    if not known.names and found.untrained is not None and found.untrained.code == "output-cut":
+        return Lost(why=name_cut(found.untrained, list(watch.reaching(floats(as_plain(output))))))
+    left = with_matrices(without_led_to(candidates, found.gradients, output))
+    for cut in watch.reaching([value]):
+        behind = variables_of(cut) if cut.kind == "choice" else set()
+        names = tuple(name for name, own in left.items() if behind.intersection(own))
+        if names and {*known.names} <= {*names} and _is_whole(found, record, names):
+            return Lost(
+                names, Cause("no-derivative", None, len(names), details={"names": names, "function": cut.function})
+            )
+    return known
+
+
+def _is_whole(found: ModelPass, record: Recording, names: Sequence[str]) -> bool:
+    """Whether all that comes of the inputs goes through some layers, as none gets a gradient by another way."""
+    inputs = [one for one in found.gradients if one.is_leaf and not isinstance(one, nn.Parameter)]
+    if inputs:
+        return all(found.gradients[one] is None for one in inputs)
+    return bool(record.calls) and record.calls[0].layer.name in names
+
+
+def _what_drops(found: ModelPass, again: Again) -> ModelPass:
+    if not any(cause.code == "silent-before" for cause in found.origins):
+        return found
+    with recording(again.model) as record:
+        dropped = tuple(find_functional_dropout(lambda watch: again.run(record, watch)))
+    return found._replace(origins=dropped) if dropped else found
 
 
 def _what_is_saturated(found: ModelPass, again: Again) -> ModelPass:

@@ -1,6 +1,6 @@
 """A model's state, put back after everything that is tried on it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 
@@ -10,30 +10,37 @@ from torch import Tensor, nn
 
 @contextmanager
 def untouched(
-    model: nn.Module, optimizer: torch.optim.Optimizer | None = None, *, lean: bool = False
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer | None = None,
+    beside: Sequence[nn.Module] = (),
+    *,
+    lean: bool = False,
 ) -> Iterator[None]:
-    """Put parameters, buffers, gradients, mode and optimizer back as they were.
+    """Put parameters, buffers, gradients, mode and optimizer back as they were, those of modules beside it, too.
 
     Parameters
     ----------
     model : nn.Module
     optimizer : Optimizer, optional
+    beside : sequence of nn.Module
     lean : bool
         Nothing but the first forward pass may change parameters: the copies of those that it leaves alone make room
         for the gradients.
     """
-    held = [(one, one._parameters.copy(), one._buffers.copy(), one._modules.copy()) for one in model.modules()]
-    tensors = {id(one): one for _, *parts, _ in held for part in parts for one in part.values() if one is not None}
-    copies = {key: one.detach().clone() for key, one in tensors.items()}
-    kept = [(key, one, one.requires_grad, one.grad) for key, one in tensors.items()]
-    modes = [(module, module.training) for module, *_ in held]
+    modules = dict.fromkeys(one for part in (model, *beside) for one in part.modules())
+    trained = [one for group in optimizer.param_groups for one in group["params"]] if optimizer is not None else []
+    tensors = dict.fromkeys([*model.parameters(), *model.buffers(), *trained, *_changing(beside)])
+    held = [(one, one._parameters.copy(), one._buffers.copy(), one._modules.copy()) for one in modules]
+    copies = {one: one.detach().clone() for one in tensors}
+    kept = [(one, one.requires_grad, one.grad) for one in tensors]
+    modes = [(module, module.training) for module in modules]
     state = None if optimizer is None else deepcopy(optimizer.state_dict())
 
     def release(*passed: object) -> None:
         handle.remove()
-        for key, one in tensors.items():
-            if isinstance(one, nn.Parameter) and _is_as_before(one, copies[key]):
-                del copies[key]
+        for one in tensors:
+            if isinstance(one, nn.Parameter) and _is_as_before(one, copies[one]):
+                del copies[one]
 
     handle = model.register_forward_hook(release)
     if not lean:
@@ -48,9 +55,9 @@ def untouched(
             for now, before in zip((module._parameters, module._buffers, module._modules), parts, strict=True):
                 now.clear()
                 now.update(before)
-        for key, tensor, wanted, gradient in kept:
-            if key in copies:
-                _put_back(tensor, copies[key])
+        for tensor, wanted, gradient in kept:
+            if tensor in copies:
+                _put_back(tensor, copies[tensor])
             tensor.grad = gradient
             if tensor.is_leaf:
                 tensor.requires_grad_(wanted)
@@ -61,6 +68,13 @@ def untouched(
 
 def _is_as_before(tensor: Tensor, before: Tensor) -> bool:
     return tensor.shape == before.shape and bool(torch.equal(tensor.detach(), before))
+
+
+def _changing(beside: Sequence[nn.Module]) -> Iterator[Tensor]:
+    """Yield what a pass may change of modules beside the model; their frozen weights, which may be large, it can't."""
+    for part in beside:
+        yield from part.buffers()
+        yield from (one for one in part.parameters() if one.requires_grad)
 
 
 def _put_back(tensor: Tensor, before: Tensor) -> None:

@@ -20,12 +20,17 @@ MOST = 8
 #: Decades between the shares of two terms from which on one drowns the other.
 DROWNED = 3.0
 
+#: A term whose own factor is so small beside another's is meant to be small: an entropy bonus, a penalty.
+MEANT = 0.1
+
 #: Nodes of a sum.
 SUMS = ("AddBackward", "SubBackward", "StackBackward")
 
 #: Nodes that scale a single number, or give it another shape.
 SCALES = ("MulBackward", "DivBackward", "Neg", "MeanBackward", "SumBackward", "View", "Squeeze", "ToCopy", "Clone")
 
+#: The same up to the mean of what is multiplied by one number.
+FACTORS = ("MulBackward", "DivBackward", "Neg", "MeanBackward", "View", "Squeeze", "ToCopy", "Clone")
 
 #: Why a term of derivatives may train nothing.
 KINKS = " (the derivative of a ReLU's slope is zero: take a smooth activation for a loss of derivatives)"
@@ -38,6 +43,7 @@ class Term(NamedTuple):
     log10_norm: float  # of its gradient at the weights of the last layer that all terms share; nan without one
     trains: bool  # its gradient is not exactly zero at every parameter
     of_derivatives: bool = False  # it is made of derivatives, as a physics-informed loss is
+    factor: float = 1.0  # size of what it is multiplied by; 1 where that isn't one number
 
 
 def find_terms(value: Tensor, record: Recording) -> tuple[Term, ...]:
@@ -49,7 +55,8 @@ def find_terms(value: Tensor, record: Recording) -> tuple[Term, ...]:
         seeds = torch.autograd.grad(value, edges, retain_graph=True)
         if any(seed.numel() != 1 for seed in seeds):
             return ()
-        return tuple(_measured(edges, seeds, record))
+        factors = [_factor(value, edge) for edge in edges]
+        return tuple(_measured(edges, seeds, factors, record))
     except (RuntimeError, TypeError, AttributeError):  # checkpoints; before PyTorch 2.5 a gradient starts at no edge
         return ()
 
@@ -72,19 +79,35 @@ def _summands(node: Node, index: int = 0) -> Iterator[GradientEdge]:
         yield GradientEdge(node, index)
 
 
-def _measured(edges: Sequence[GradientEdge], seeds: Sequence[Tensor], record: Recording) -> Iterator[Term]:
+def _factor(value: Tensor, edge: GradientEdge) -> float:
+    """Return the size of what a term is multiplied by, on its way into the sum or before its mean is taken."""
+    node, place = edge.node, edge.output_nr
+    while node.name().startswith(FACTORS):
+        inputs = [one for one in node.next_functions if one[0] is not None]
+        if len(inputs) != 1:
+            break
+        node, place = inputs[0]
+    (slope,) = torch.autograd.grad(value, GradientEdge(node, place), retain_graph=True)
+    even = bool((slope == slope.flatten()[0]).all())
+    return abs(float(slope.sum())) if even else 1.0
+
+
+def _measured(
+    edges: Sequence[GradientEdge], seeds: Sequence[Tensor], factors: Sequence[float], record: Recording
+) -> Iterator[Term]:
     reach = [set(nodes([edge.node])) for edge in edges]
     trained = [{node.variable for node in one if hasattr(node, "variable")} for one in reach]
     layers = record.layers()
     used = [[layer for layer in layers if any(call.node in one for call in record.of(layer))] for one in reach]
     shared = [layer for layer in layers if all(set(layer.matrices) & one for one in trained)]
     names = list(_names(used))
-    for name, edge, seed, parameters in zip(names, edges, seeds, trained, strict=True):
+    for name, edge, seed, factor, parameters in zip(names, edges, seeds, factors, trained, strict=True):
         weights = [one for one in shared[-1].matrices if one in parameters] if shared else []
         norm = _norm(edge, seed, weights)
         silent = norm == -math.inf or math.isnan(norm)
         trains = not silent or _norm(edge, seed, [one for one in parameters if one.requires_grad]) != -math.inf
-        yield Term(name, norm, trains, any("BackwardBackward" in node.name() for node in nodes([edge.node])))
+        of_derivatives = any("BackwardBackward" in node.name() for node in nodes([edge.node]))
+        yield Term(name, norm, trains, of_derivatives, factor)
 
 
 def _names(used: Sequence[Sequence[Layer]]) -> Iterator[str]:
@@ -104,11 +127,13 @@ def _norm(edge: GradientEdge, seed: Tensor, weights: Sequence[Tensor]) -> float:
 
 
 def causes_of(terms: Sequence[Term]) -> Iterator[Cause]:
-    """Yield terms that train nothing, and one that drowns the others."""
+    """Yield terms that train nothing, and one that drowns the others; of those that are meant to be small neither."""
+    count, largest = len(terms), max((term.factor for term in terms), default=0.0)
+    terms = [term for term in terms if term.factor > MEANT * largest]
     for term in terms:
         if not term.trains:
             why = KINKS if term.of_derivatives else ""
-            yield Cause("term-zero", None, 0.0, details={"term": term.name, "count": len(terms), "why": why})
+            yield Cause("term-zero", None, 0.0, details={"term": term.name, "count": count, "why": why})
     heard = sorted((term for term in terms if math.isfinite(term.log10_norm)), key=lambda term: term.log10_norm)
     if heard and heard[-1].log10_norm - heard[0].log10_norm > DROWNED:
         times = 10 ** min(heard[-1].log10_norm - heard[0].log10_norm, 300.0)

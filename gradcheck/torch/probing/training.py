@@ -26,6 +26,7 @@ class Steps(NamedTuple):
     config: dict[str, Any]  # how the report says it
     not_held: tuple[str, ...]  # parameters that want a gradient, and that the optimizer doesn't train
     share: float = 1.0  # of every learning rate
+    others: tuple[Tensor, ...] = ()  # parameters that the optimizer trains and that are none of the model's
 
 
 #: What a report says of steps that aren't taken.
@@ -61,7 +62,9 @@ def make_steps(
         "warmup": warmup or None,
         "clip": None if rule is None else str(rule),
     }
-    return Steps(number, made, warmup, rule, config, find_not_held(model, made))
+    own = {*model.parameters()}
+    others = tuple(one for group in made.param_groups for one in group["params"] if one not in own)
+    return Steps(number, made, warmup, rule, config, find_not_held(model, made), others=others)
 
 
 def _written(value: object) -> object:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import torch
 
+from gradcheck.torch.probing.adam import Adam
 from gradcheck.torch.probing.first_loss import FirstLoss
 from gradcheck.torch.probing.lesson import Lesson
 from gradcheck.torch.probing.state import untouched
@@ -43,7 +44,12 @@ class Trial(NamedTuple):
 
 
 def hold_trial(
-    lesson: Lesson, first: FirstLoss, falls_by: float = FALLS_BY, tick: Callable[[float], None] | None = None
+    lesson: Lesson,
+    first: FirstLoss,
+    falls_by: float = FALLS_BY,
+    tick: Callable[[float], None] | None = None,
+    *,
+    from_zero: bool = True,
 ) -> Trial | None:
     """Train a model on its own batch, as long as it doesn't learn; put it back as it was.
 
@@ -58,18 +64,24 @@ def hold_trial(
         The share of its loss that it has to lose.
     tick : callable, optional
         Called with the share of the steps that has been taken.
+    from_zero : bool
+        The loss is zero at best. Of any other the zero means nothing: its fall is held against what outputs of size 1
+        change.
     """
     start = float(lesson.value(0).detach())
-    unknown = math.isnan(first.constant_answer)
-    constant, best = (lesson.of_zeros(),) * 2 if unknown else (first.constant_answer, first.of_batch)
-    if not math.isfinite(start) or start > FAR * abs(constant):
+    constant, best, size = first.constant_answer, first.of_batch, math.nan
+    if math.isnan(constant):
+        constant, size = lesson.of_answers()
+        best, size = constant, math.nan if from_zero else size
+    above = start - constant if math.isfinite(size) else start
+    if not math.isfinite(start) or above > FAR * (size if math.isfinite(size) else abs(constant)):
         return None
-    goal = _goal(start, best, falls_by)
+    goal = _goal(start, best, falls_by, size)
     found = []
     for index, rate in enumerate(RATES):
         losses: list[float] = []
         with untouched(lesson.model):
-            optimizer = torch.optim.Adam(lesson.trained, lr=rate)
+            optimizer = Adam(lesson.trained, rate)
             while len(losses) < STEPS and not _settled(losses, goal):
                 losses.append(lesson.step(optimizer, len(losses)))
                 if tick is not None:
@@ -80,11 +92,13 @@ def hold_trial(
     return min(found, key=lambda one: one.last)
 
 
-def explodes_with_sgd(lesson: Lesson, constant: float = math.nan) -> bool:
+def explodes_with_sgd(lesson: Lesson, constant: float = math.nan, *, from_zero: bool = True) -> bool:
     """Whether a few steps of plain SGD make the loss explode, at the usual rate for a constant answer's loss of 1."""
     losses: list[float] = []
     with untouched(lesson.model):
         first = abs(float(lesson.value(0).detach()))
+        if not from_zero and math.isfinite(scale := lesson.of_answers()[1]):
+            first = constant = scale
         size = max(first if math.isnan(constant) else min(first, abs(constant)), 1e-12)
         optimizer = torch.optim.SGD(lesson.trained, lr=SGD_RATE)
         while len(losses) < SGD_STEPS and (not losses or math.isfinite(losses[-1])):
@@ -92,10 +106,10 @@ def explodes_with_sgd(lesson: Lesson, constant: float = math.nan) -> bool:
     return not losses[-1] - losses[0] <= EXPLODED * max(first, size)
 
 
-def _goal(first: float, constant: float, falls_by: float) -> float:
+def _goal(first: float, constant: float, falls_by: float, size: float = math.nan) -> float:
     """Return the loss at which a model has learnt more than what is the same for all examples."""
     reference = first if math.isnan(constant) else min(first, constant)
-    return reference - falls_by * abs(reference)
+    return reference - falls_by * (abs(reference) if math.isnan(size) else size)
 
 
 def _end(losses: list[float]) -> float:

@@ -17,8 +17,10 @@ from gradcheck.flow.model_flow import ModelFlow
 from gradcheck.spec.thresholds import Thresholds
 from gradcheck.torch.layers import is_finite
 from gradcheck.torch.probing.elasticity import ELASTICITY, causes_of_elasticity, elasticity_of_end, typical_elasticity
+from gradcheck.torch.probing.first_loss import LARGE_INPUTS
 from gradcheck.torch.probing.losses import SHARP
 from gradcheck.torch.probing.passing import ModelPass
+from gradcheck.torch.probing.replacing import without_replaced
 from gradcheck.torch.probing.terms import causes_of as of_terms
 from gradcheck.torch.probing.trial import Trial
 
@@ -34,9 +36,6 @@ UNDERFLOW_DECADES = 25.0
 #: Numbers may overflow, or leave a function's domain, because the inputs are as large as this: bytes have 150.
 FAR_TOO_LARGE = 30.0
 
-#: A first layer is saturated by its inputs where their root mean square is more than this.
-LARGE_INPUTS = 3.0
-
 #: Of the models that look ill and yet learn in a trial, and of those that don't, the share that trains
 #: (benchmarks/zoo.py).
 LEARNS, DOES_NOT = 0.95, 0.15
@@ -46,16 +45,12 @@ LEARNS, DOES_NOT = 0.95, 0.15
 SUSPECTED = ("vanishing", "exploding")
 
 
-#: Causes that say what happened ↦ those that say it less well; of a forward signal only where it is the read-out's.
-REPLACED = {
-    "labels-ignored": ("forward-overflow", "forward-nan", "becomes-nan"),
-    "loss-nonfinite": ("forward-overflow", "forward-nan", "becomes-nan"),
-    "operation-nonfinite": ("becomes-nan",),
-    "gradient-nonfinite": ("gradient-overflow",),
-    "checkpoint-inputs": ("unused",),
-    "all-zero": ("parameters-zero", "layers-zero", "gradient-zero", "vanishing", "dead"),
-}
-
+#: Causes that no layer has ↦ where they lie.
+PLACES = {
+    "loss-cut": "the loss", "output-cut": "the read-out", "nothing-trained": "the whole model",
+    "outside-loss": "the loss",
+    "inputs-alike": "the inputs",
+}  # fmt: skip
 
 #: Causes that lie in the loss, not in the network.
 IN_LOSS = {"loss-nonfinite", "labels-ignored"}
@@ -137,20 +132,16 @@ def judge(found: ModelPass, thresholds: Thresholds) -> Judgement:
     inelastic = causes_of_elasticity(flow) if status == "vanishing" else ()
     measured = (*diagnosis.verdict.causes, *inelastic) if beyond else (*inelastic, *diagnosis.verdict.causes)
     causes = (*_first_causes(found, status), *measured, *_further_causes(found, status, wider))
-    causes = tuple(_without_replaced(causes))
+    causes = tuple(without_replaced(causes, all_cut=bool(found.cut)))
+    if found.cut or (found.untrained and silent_layers(flow)):  # no gradient was measured: there is none to flag
+        diagnosis = diagnosis._replace(flags=tuple("ok" for _ in diagnosis.flags), regions=())
     chance = 0.0 if found.closed or found.parts.status or status == "no-gradient" else score(flow, counted)
     verdict = diagnosis.verdict._replace(status=status, score=chance, causes=causes)
     certain = beyond and (_is_plain(flow) or (bool(inelastic) and not found.gated))
+    if any(one.code == "inputs-alike" for one in found.origins):
+        certain, verdict = True, verdict._replace(score=min(chance, DOES_NOT))
     certain = certain or found.closed is not None or bool(found.parts.status)
     return Judgement(found, summary, diagnosis._replace(verdict=verdict), certain)
-
-
-def _without_replaced(causes: Sequence[Cause]) -> Iterator[Cause]:
-    """Yield the causes but those for which another one says better what happened."""
-    replaced = {code for cause in causes for code in REPLACED.get(cause.code, ())}
-    for cause in causes:
-        if cause.code not in replaced or (cause.code.startswith("forward-") and cause.layers):
-            yield cause
 
 
 def _grows_before_norms(flow: ModelFlow, summary: Summary) -> bool:
@@ -162,6 +153,8 @@ def _grows_before_norms(flow: ModelFlow, summary: Summary) -> bool:
 
 def sickest_layer(flow: ModelFlow, diagnosis: Diagnosis) -> str:
     """Return the name of the layer that shows the verdict most."""
+    if found_in := PLACES.get(diagnosis.verdict.causes[0].code if diagnosis.verdict.causes else ""):
+        return found_in
     silent = next((cause for cause in diagnosis.verdict.causes if cause.code in WITHOUT_GRADIENT), None)
     if diagnosis.verdict.status == "no-gradient" and silent is not None:
         return str(silent.details["names"][0])
@@ -194,6 +187,8 @@ def _status(found: ModelPass, status: Status) -> Status:
     flow = found.flow
     if flow.obstacle:
         return status
+    if found.untrained:
+        return "no-gradient"
     if found.closed:
         return "vanishing" if found.closed.code == "output-flat" else "dead"
     if status != "nonfinite" and (found.lost or found.rounding or found.trained.silent):
@@ -232,7 +227,10 @@ def _faded(flow: ModelFlow) -> bool:
 
 def _first_causes(found: ModelPass, status: Status) -> Iterator[Cause]:
     """Yield what outweighs everything else."""
-    if found.closed and not found.flow.obstacle:
+    yield from found.origins
+    if found.untrained and not found.lost and not found.flow.obstacle:
+        yield found.untrained
+    elif found.closed and not found.flow.obstacle:
         yield found.closed
     elif status == "no-gradient" and found.lost:
         yield _of_names("detached", found.lost)

@@ -1,6 +1,6 @@
 """``Recorder``: what each layer's weights and gradients do in a training run, as a log for ``gradcheck diagnose``."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import compress
 from pathlib import Path
 from typing import Any, Self
@@ -17,7 +17,7 @@ from gradcheck.logs.records import header_line, record_line
 from gradcheck.torch.probing.checks import checked_module
 from gradcheck.torch.recording.ending import Ending, weakly
 from gradcheck.torch.recording.outputs import Outputs
-from gradcheck.torch.recording.sample import DIGITS, Sample
+from gradcheck.torch.recording.sample import DIGITS, Join, Sample
 from gradcheck.torch.recording.scalars import single
 
 #: The least number of steps from one record with norms of weights and updates to the next: they change slowly, and the
@@ -92,6 +92,9 @@ class Recorder:
     where that needs no further synchronisation, on processors and CUDA.
     """
 
+    #: Joins the numbers of several processes.
+    _join: Join | None = None
+
     @public
     def __init__(
         self,
@@ -158,22 +161,29 @@ class Recorder:
         """
         given = {"loss": single("loss", loss), "lr": single("lr", lr), "loss_scale": single("loss_scale", loss_scale)}
         self._log.tell_forked()
-        if self._sample is not None and not self._log.closed:
-            layers, whole = self._sample.numbers(given)
-            self._log.write(record_line(self._number, layers, digits=DIGITS, **whole))
+        if self._sample is not None and not self._over:
+            self._write_record(*self._sample.numbers(given))
             self._ending.end_sample()
         self._number += 1
         self._ending.steps += 1
         self._begin()
 
-    def before_clipping(self) -> None:
+    def before_clipping(self, *, max_norm: Tensor | float | None = None, scale: Tensor | float | None = None) -> None:
         """Measure gradients as they are now, before they are clipped by any rule; in other steps do nothing.
 
         Call it right before clipping, after ``scaler.unscale_(optimizer)``. For an optimizer that isn't PyTorch's the
         updates need this line, too.
+
+        Parameters
+        ----------
+        max_norm : float, optional
+            Threshold of the global norm, which is recorded.
+        scale : Tensor or float, optional
+            The loss scale by which these gradients are still multiplied.
         """
         if self._sample is not None:
-            self._sample.before_clipping()
+            self._sample.before_clipping(single("scale", scale))
+            self._sample.whole["max_norm"] = single("max_norm", max_norm)
 
     def clip_grad_norm_(self, max_norm: float, **options: Any) -> Tensor:  # noqa: ANN401
         """Clip the norm of all gradients, and measure it before and after.
@@ -189,10 +199,7 @@ class Recorder:
         Tensor
             What that function returns: the norm before.
         """
-        threshold = single("max_norm", max_norm)
-        self.before_clipping()
-        if self._sample is not None and options.get("norm_type", 2.0) == 2.0:
-            self._sample.whole["max_norm"] = threshold
+        self.before_clipping(max_norm=max_norm if options.get("norm_type", 2.0) == 2.0 else None)
         return nn.utils.clip_grad_norm_(self._model.parameters(), max_norm, **options)
 
     def close(self) -> None:
@@ -211,15 +218,28 @@ class Recorder:
         """That of this step, if it is sampled."""
         return self._ending.sample
 
+    @property
+    def _over(self) -> bool:
+        """Whether nothing is measured any more."""
+        return self._log.closed
+
+    def _write(self, line: bytes) -> None:
+        """Write a line of the log."""
+        self._log.write(line)
+
+    def _write_record(self, layers: Mapping[str, Sequence[float | None]], whole: Mapping[str, float | None]) -> None:
+        """Write the record of this step."""
+        self._write(record_line(self._number, layers, digits=DIGITS, **whole))
+
     def _begin(self) -> None:
         """Prepare for a step, if it is sampled."""
-        if self._number % self.every or self._log.closed:
+        if self._number % self.every or self._over:
             return
         self._name_layers()
         outputs = Outputs(self._model, self._parameters) if self.activations else None
         copies = self._copies if self.updates else None
-        sample = Sample(self._parameters, copies, outputs, weights=self._has_weights())
-        sample.whole["loss_scale"] = _scale(self._scaler)
+        sample = Sample(self._parameters, copies, outputs, weights=self._has_weights(), join=self._join)
+        sample.whole["loss_scale"] = scale_of(self._scaler)
         self._ending.sample = sample
 
     def _has_weights(self) -> bool:
@@ -233,7 +253,7 @@ class Recorder:
         if trained != self._trained:
             self._trained, self._copies = trained, []
             self._parameters = list(compress(self._names.values(), trained))
-            self._log.write(header_line(list(compress(self._names, trained)), every=self.every))
+            self._write(header_line(list(compress(self._names, trained)), every=self.every))
 
     def _concerns(self, optimizer: torch.optim.Optimizer) -> bool:
         """Whether an optimizer updates any of the parameters; looked up again where its groups have changed."""
@@ -251,9 +271,9 @@ class Recorder:
             return
         self._ending.updates[id(optimizer)] += 1
         if self._sample is not None:
-            closure = len(arguments) > 1 or keywords.get("closure") is not None
+            closure = any(one is not None for one in (*arguments[1:], keywords.get("closure")))
             self._sample.before_update(optimizer, gradients_follow=closure)
-            self._sample.whole["loss_scale"] = _scale(self._scaler)
+            self._sample.whole["loss_scale"] = scale_of(self._scaler)
 
 
 def _named(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
@@ -267,7 +287,7 @@ def _named(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
         yield name, parameter
 
 
-def _scale(scaler: torch.amp.GradScaler | None) -> Tensor | float | None:
+def scale_of(scaler: torch.amp.GradScaler | None) -> Tensor | float | None:
     """Return the loss scale of this step, on its device: ``get_scale`` would wait for it."""
     if scaler is None or not scaler.is_enabled():
         return None

@@ -1,7 +1,7 @@
 """One sampled step: what is measured in it, before it is fetched from the device."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import torch
@@ -9,13 +9,16 @@ from torch import Tensor, nn
 
 from gradcheck.torch.recording.leftovers import Leftovers
 from gradcheck.torch.recording.outputs import Outputs
-from gradcheck.torch.recording.scalars import Column, Single, fetch, norms, split
+from gradcheck.torch.recording.scalars import Column, Single, fetch, local, norms, split
 
 #: Digits that a norm of float32 has.
 DIGITS = 7
 
 #: A record: name of a quantity ↦ one number for each parameter; name of a quantity ↦ a number of the whole step.
 Numbers: TypeAlias = tuple[dict[str, list[float | None]], dict[str, float | None]]
+
+#: Turns the numbers of this process into those of all, in place: one list for each quantity, and single numbers.
+Join: TypeAlias = Callable[[dict[str, list[float | None]], dict[str, float | None]], None]
 
 
 class Sample:
@@ -29,6 +32,8 @@ class Sample:
     outputs : Outputs, optional
     weights : bool
         Whether weights and updates are measured in this step, or gradients only.
+    join : callable, optional
+        Joins the numbers of several processes.
     """
 
     def __init__(
@@ -38,36 +43,49 @@ class Sample:
         outputs: Outputs | None,
         *,
         weights: bool = True,
+        join: Join | None = None,
     ) -> None:
         self.whole: dict[str, Single] = {"lr": None, "grad_scale": None}
         self._parameters, self._copies, self._outputs = parameters, copies if weights else None, outputs
-        self._weights = weights
+        self._weights, self._join = weights, join
         self._leftovers = Leftovers(parameters)
         self._columns: dict[str, Column] = {}
-        self._clips = False
+        self._clips = self._follow = False
 
-    def before_clipping(self) -> None:
-        """Measure gradients that will be clipped."""
+    def before_clipping(self, scale: Single = None) -> None:
+        """Measure gradients that will be clipped, and are still multiplied by the loss scale if one is given."""
         self._measure(again="grad_norm")
+        self.whole["grad_scale"] = scale
         self._clips = True
 
     def before_update(self, optimizer: torch.optim.Optimizer, *, gradients_follow: bool) -> None:
         """Measure the gradients that an optimizer gets, unless it has a closure: then they follow."""
         if self.whole["lr"] is None:
             self.whole["lr"] = optimizer.param_groups[0]["lr"]
-        self.whole["grad_scale"] = getattr(optimizer, "grad_scale", None)  # a fused optimizer unscales by itself
-        self._measure(again="grad_norm_after" if self._clips and not gradients_follow else None)
-        if gradients_follow and not self._clips:
-            self._columns.pop("grad_norm", None)
+        if self.whole["grad_scale"] is None:
+            self.whole["grad_scale"] = getattr(optimizer, "grad_scale", None)  # a fused optimizer unscales by itself
+        if not gradients_follow:
+            self._measure(again="grad_norm_after" if self._clips else None)
+        elif self._weights and "weight_norm" not in self._columns:
+            self._follow = True
+            self._columns["weight_norm"] = norms(self._local())
+            self._copy()
+        else:
+            self._follow = True
 
     def numbers(self, given: Mapping[str, Single]) -> Numbers:
         """Measure the update, and fetch all numbers at once, with those given of the whole step by name."""
         self._measure_update()
+        if self._follow and self._clips:
+            self._columns["grad_norm_after"] = norms(self._gradients())
         if self.whole["lr"] is not None:  # an update: without one, gradients are accumulated on purpose
             self.whole["grad_left"] = self._leftovers.norm
         single = self.whole | {name: value for name, value in given.items() if value is not None}
         columns = self._columns if self._outputs is None else self._columns | self._outputs.columns()
-        return _lay_out(*fetch(columns, single, len(self._parameters)))
+        found = fetch(columns, single, len(self._parameters))
+        if self._join is not None:
+            self._join(*found)
+        return _lay_out(*found)
 
     def close(self) -> None:
         """Remove all hooks."""
@@ -76,26 +94,34 @@ class Sample:
             self._outputs.close()
 
     def _gradients(self) -> list[Tensor | None]:
-        return [parameter.grad for parameter in self._parameters]
+        return [local(parameter.grad) for parameter in self._parameters]
+
+    def _local(self) -> list[Tensor]:
+        """Return the weights, or what this process has of them."""
+        return [local(parameter) for parameter in self._parameters]
+
+    def _copy(self) -> None:
+        """Copy the weights, if an update is measured."""
+        if self._copies:
+            with torch.no_grad():
+                torch._foreach_copy_(self._copies, self._local())
+        elif self._copies is not None:
+            self._copies.extend(weights.detach().clone() for weights in self._local())
 
     def _measure(self, again: str | None) -> None:
         """Measure gradients and weights, and copy these, once in a step; then only gradients, as another column."""
         if "grad_norm" in self._columns:
             if again is not None:
                 self._columns[again] = norms(self._gradients())
-        elif not self._weights:
+        elif not self._weights or "weight_norm" in self._columns:
             self._columns["grad_norm"] = norms(self._gradients())
         else:
             self._measure_both()
-            if self._copies:
-                with torch.no_grad():
-                    torch._foreach_copy_(self._copies, self._parameters)
-            elif self._copies is not None:
-                self._copies.extend(parameter.detach().clone() for parameter in self._parameters)
+            self._copy()
 
     def _measure_both(self) -> None:
         """Measure gradients and weights together, which is cheaper than one after the other."""
-        both = norms([*self._gradients(), *self._parameters])
+        both = norms([*self._gradients(), *self._local()])
         self._columns["grad_norm"], self._columns["weight_norm"] = split(both, len(self._parameters))
 
     def _measure_update(self) -> None:
@@ -104,7 +130,7 @@ class Sample:
             self._measure_both()
         elif self._copies:
             with torch.no_grad():
-                torch._foreach_sub_(self._copies, self._parameters)
+                torch._foreach_sub_(self._copies, self._local())
             self._columns["update_norm"] = norms(self._copies)
         if "grad_norm" not in self._columns:
             self._columns["grad_norm"] = norms(self._gradients())

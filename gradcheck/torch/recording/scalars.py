@@ -5,12 +5,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
 
 from gradcheck.errors import GradcheckError
+
+T = TypeVar("T")
 
 #: A norm in float32 that is smaller, or not finite, is computed again in float64: the squares may have left its range.
 SMALL = 1e-12
@@ -34,6 +36,12 @@ Single: TypeAlias = Tensor | float | None
 
 #: Where numbers belong: a list or dictionary, the places in it, and the numbers.
 Found: TypeAlias = tuple[Any, Sequence[Any], Tensor | list[float]]
+
+
+def local(tensor: T) -> T:
+    """Return what this process has of a tensor that several share (a DTensor); any other as it is."""
+    own: T = getattr(tensor, "_local_tensor", tensor)
+    return own
 
 
 def norms(tensors: Sequence[Tensor | None]) -> Column:

@@ -77,3 +77,34 @@ def test_copies_that_a_forward_pass_leaves_alone_are_let_go_and_what_it_changes_
     after = model.state_dict()
     assert {name for name in before if not torch.equal(before[name], after[name])} == {"1.bias"}
     assert not model._forward_hooks
+
+
+def test_a_loss_that_is_a_module_is_left_as_it_was_and_trained_where_the_optimizer_holds_it():
+    class Centres(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.centres, self.seen = nn.Parameter(torch.zeros(4)), torch.nn.Buffer(torch.zeros(()))
+
+        def forward(self, output, targets):
+            self.seen += 1
+            return (output - self.centres).square().mean()
+
+    model, loss = nn.Sequential(nn.Linear(16, 16), nn.Tanh(), nn.Linear(16, 4)), Centres()
+    loss.centres.grad = torch.ones(4)
+    kept, moved = loss.centres.grad, []
+
+    class Watching(torch.optim.SGD):
+        def step(self):
+            super().step()
+            moved.append(bool(loss.centres.detach().any()))
+
+    def method(output, targets):
+        return loss(output, targets)
+
+    both = [*model.parameters(), *loss.parameters()]
+    for one in (loss, method):
+        probe(model, (torch.randn(8, 16), torch.ones(8, 4)), one, steps=2, optimizer=Watching(both, lr=0.1))
+    assert all(moved)
+    assert not loss.centres.detach().any()
+    assert loss.centres.grad is kept
+    assert float(loss.seen) == 0

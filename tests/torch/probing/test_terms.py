@@ -93,3 +93,16 @@ def test_of_a_term_of_second_derivatives_the_relu_is_said_to_have_none():
 def test_a_term_whose_gradient_is_exactly_zero_is_named():
     _, causes = probed(lambda output: policy(output) + (0 * output[1]).square().mean())
     assert causes["term-zero"].text.startswith("term 2 (through critic) of the 2 that the loss is a sum of")
+
+
+def test_a_term_with_a_small_factor_is_meant_to_be_small():
+    def entropy(output):
+        return (output[0].log_softmax(1) * output[0].softmax(1)).sum(1).mean()
+
+    def loss(factor):
+        return lambda output: 1e3 * value(output) + policy(output) * 10 + factor * 1e3 * entropy((1e-4 * output[0],))
+
+    assert "term-drowned" in probed(loss(1.0))[1]
+    terms, causes = probed(loss(0.001))
+    assert len(terms) == 3
+    assert "term-drowned" not in causes

@@ -177,3 +177,23 @@ def test_a_trial_trains_sparse_embeddings_and_calls_no_hook_of_the_users():
         one.register_post_accumulate_grad_hook(called.append)
     report = probe(model, torch.randint(0, 50, (8, 4)), steps=1)
     assert (report.model.training is not None, called) == (True, [])
+
+
+def test_the_goal_of_a_trial_does_not_depend_on_what_is_added_to_the_loss(models):
+    def margin(output, targets):
+        return -(output.log_softmax(1).gather(1, targets[:, None]) * 0.5).mean() - 0.1 * output.mean()
+
+    def goal(shift):
+        lesson = lesson_of(models.mlp(depth=3), (models.rows(), torch.arange(64) % 10), lambda *of: margin(*of) + shift)
+        return hold_trial(lesson, FirstLoss(), from_zero=False).goal - shift
+
+    torch.manual_seed(0)
+    near = goal(0.0)
+    torch.manual_seed(0)
+    assert goal(-100.0) == pytest.approx(near, abs=1e-3)
+
+
+def test_a_model_in_half_precision_is_trained_in_a_trial(models):
+    lesson = lesson_of(models.mlp(depth=3).half(), (models.rows().half(), torch.arange(64) % 10))
+    trial = hold_trial(lesson, FirstLoss(constant_answer=2.303, of_batch=2.303))
+    assert trial.learns

@@ -1,0 +1,165 @@
+"""What is wrong with a user's model though its gradients may be healthy, each with its cure. Loads no NumPy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gradcheck.diagnosis.code import Code
+from gradcheck.render.numbers import percent
+
+if TYPE_CHECKING:
+    from gradcheck.diagnosis.causes import Cause
+    from gradcheck.flow.gradient_flow import GradientFlow
+
+#: How values were cut off from the graph ↦ what to do about it; ``%s`` is the function.
+CURES = {
+    "copy": "%s takes it out: return the loss as it is, and use that for what is logged only",
+    "no-grad": "it is made under %s: take it out of there",
+    "choice": "%s has no derivative: make the loss of the outputs themselves, as cross-entropy is of logits",
+    "": "make it of the model's output by PyTorch's own functions",
+}
+
+
+def _cut(cause: Cause, flow: GradientFlow) -> str:
+    function, kind = cause.details["function"], cause.details["kind"]
+    cure = CURES[kind].replace("%s", function)
+    hidden = ", and requires_grad on its copy doesn't bring it back" if cause.details["again"] else ""
+    return f"the loss has no graph to the model's output, so that no step changes anything{hidden}: {cure}"
+
+
+def _output_cut(cause: Cause, flow: GradientFlow) -> str:
+    function, kind = cause.details["function"], cause.details["kind"]
+    what = "look for detach(), no_grad() or NumPy in forward"
+    if kind == "choice":
+        what = f"{function} in forward has no derivative: return the scores that it chooses by"
+    elif function:
+        what = f"{function} in forward cuts it off: take it out"
+    return f"the model's output has no graph, so that no step changes anything: {what}"
+
+
+def _out_of_reach(cause: Cause, flow: GradientFlow) -> str:
+    function, (low, high) = cause.details["function"], cause.details["bounds"]
+    bounds = f"above {low:g}" if high == float("inf") else f"below {high:g}"
+    bounds = bounds if "inf" in f"{low}{high}" else f"between {low:g} and {high:g}"
+    share, targets = percent(cause.value or 0.0), f"{cause.details['low']:.3g} to {cause.details['high']:.3g}"
+    return (
+        f"{share} of the targets, which are {targets}, are out of the output's reach: it ends in {function}, and is "
+        f"{bounds}; return what the last layer gives, or scale the targets"
+    )
+
+
+def _unregistered(cause: Cause, flow: GradientFlow) -> str:
+    names = cause.details["names"]
+    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    them, are = ("them", "are") if len(names) > 1 else ("it", "is")
+    return (
+        f"{shown} {are} used and want{'' if len(names) > 1 else 's'} a gradient, but {are} none of model.parameters(), "
+        f"so that no optimizer trains {them}: keep layers in nn.ModuleList or nn.ModuleDict, tensors as nn.Parameter"
+    )
+
+
+def _inputs_alike(cause: Cause, flow: GradientFlow) -> str:
+    kinds, count = int(cause.value or 1), int(cause.limit or 0)
+    what = (
+        f"all {count} examples of the batch are the same" if kinds == 1 else f"the {count} examples are two, repeated"
+    )
+    return f"{what}: no model could tell them apart; look at how the batch is made (expand, repeat, one index)"
+
+
+def _labels_outside(cause: Cause, flow: GradientFlow) -> str:
+    low, high = cause.details["low"], cause.details["high"]
+    return (
+        f"binary cross-entropy takes targets from 0 to 1, and is given {low:.3g} to {high:.3g}: its loss falls without "
+        "bound and means nothing; subtract the least, or take a loss of numbers"
+    )
+
+
+def _nll(cause: Cause, flow: GradientFlow) -> str:
+    if cause.details["given"] == "probabilities":
+        return (
+            "nll_loss is given probabilities and takes logarithms of them: a softmax's gradient is lost where it is "
+            "wrong; take log_softmax, or logits and cross_entropy"
+        )
+    return "nll_loss is given scores and takes log-probabilities: its loss falls without bound; take cross_entropy"
+
+
+OF_FAULTS = {
+    "loss-cut": Code("the loss has no graph to the model's output", _cut),
+    "output-cut": Code("the model's output has no graph", _output_cut),
+    "nothing-trained": Code(
+        "no parameter requires a gradient; value: how many there are",
+        "all {value} parameters are frozen: nothing is trained; call requires_grad_() on what is to be",
+    ),
+    "outside-loss": Code(
+        "the loss depends on none of the parameters that are trained; value: how many these are",
+        "the loss depends on nothing that is trained ({names}), only on what is frozen: return what the trained layers "
+        "give, or unfreeze those that the output comes from",
+    ),
+    "no-derivative": Code(
+        "all that some layers give goes through a function without a derivative; value: how many layers",
+        "{names} never get{s} a gradient: all that comes of {them} goes through {function}, which has no derivative; "
+        "take a softmax in its place, or pass the gradient straight through: soft + (hard - soft).detach()",
+    ),
+    "flat-operation": Code(
+        "all that comes back to some layers goes through a function whose slope is zero",
+        "the function {function} after {after} has slope 0 everywhere: no gradient comes back through it; pass it "
+        "straight through: x + ({function}(x) - x).detach()",
+    ),
+    "dropout-all": Code(
+        "modules drop everything; value: how many",
+        "{names} drop{s} everything, as {their} share is 1: the share is that of what is dropped, 0.1 to 0.5 as a rule",
+    ),
+    "makes-zeros": Code(
+        "a layer makes zeros of inputs and weights that are not zero",
+        "{names} makes zeros of inputs and weights that aren't zero: it rounds its weights to zero, or masks them all; "
+        "take finer steps of quantisation, or larger weights",
+    ),
+    "silent-before": Code(
+        "a layer gets the same for every example, as what is before it is silent",
+        "{name} gets the same for every example: nothing gets past what is after {before}, such as units that never "
+        "reach their threshold; put a norm after {before}, or start with larger weights",
+    ),
+    "inputs-alike": Code(
+        "examples of the batch are the same; value: how many differ; limit: of how many", _inputs_alike
+    ),
+    "units-alike": Code(
+        "all units of some layers have the same weights; value: how many layers",
+        "all units of {names} have the same weights: they give the same, get the same gradient, and stay alike; draw "
+        "the weights at random",
+    ),
+    "out-of-reach": Code("targets are outside of what the last function can give; value: their share", _out_of_reach),
+    "broadcast": Code(
+        "outputs and targets of different shapes are broadcast in the loss; value: how many pairs that makes",
+        "outputs of {output} and targets of {targets} make {wide} in the loss: each output is compared with the "
+        "targets of all examples, whose mean it learns; give both one shape: targets.view_as(output)",
+    ),
+    "labels-outside": Code(
+        "targets of a binary cross-entropy are outside of 0 to 1; value: the worst", _labels_outside
+    ),
+    "nll-not-log": Code("nll_loss is not given log-probabilities", _nll),
+    "softmax-over-batch": Code(
+        "a softmax is taken over the examples; value: how many there are",
+        "the softmax is taken over the {value} examples in place of the classes (dim=0): take dim=1, or dim=-1",
+    ),
+    "labels-alike": Code(
+        "all labels of the batch are the same; value: how many",
+        "all {value} labels of the batch are the same: a constant answer is right, and nothing else can be learned",
+    ),
+    "inputs-large": Code(
+        "the loss starts far above a constant answer's; value: root mean square of the inputs",
+        "the loss starts at {times:.3g} times what a constant answer costs, because the inputs' root mean square is "
+        "{value:.3g}: scale them to about 1 (pixels: divide by 255, subtract the mean, divide by the deviation)",
+    ),
+    "unregistered": Code(
+        "parameters that a model keeps where PyTorch doesn't see them; value: how many", _unregistered
+    ),
+    "at-start": Code(
+        "the verdict before the first step, where the last one says less",
+        "at the start the model was {status}{because}",
+    ),
+    "long-sequence": Code(
+        "a recurrence with more steps than are gone through one by one; value: how many; limit: of how many at most",
+        "{name} has {value:,} steps: beyond {limit:,.0f} a recurrence is not gone through step by step, and nothing is "
+        "said of its memory; give a shorter sequence for that",
+    ),
+}

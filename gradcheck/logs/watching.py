@@ -1,0 +1,135 @@
+"""A log that is diagnosed while it grows, and what is done about a finding."""
+
+import math
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from gradcheck.errors import OptionError, at_least, shown
+from gradcheck.logs.appending import warn
+from gradcheck.logs.findings.criteria import find_all
+from gradcheck.logs.findings.finding import ERROR, NOTE
+from gradcheck.logs.json_records import JsonRecords
+from gradcheck.logs.lines import Problems
+from gradcheck.logs.log import Log
+from gradcheck.logs.report import LogFinding, report_on
+from gradcheck.logs.series import Series
+from gradcheck.logs.table import Table
+
+#: ``warn``; ``stop``, which warns and, of an error, ends the training; or a function of the finding.
+OnFinding: TypeAlias = Literal["warn", "stop"] | Callable[[LogFinding], Any]
+
+#: What ``on_finding`` may be, and what a function returns to end the training.
+WARN, STOP = "warn", "stop"
+
+#: Steps from one diagnosis to the next, in short runs.
+CHECK_EVERY = 100
+
+#: In longer runs a diagnosis waits until the run has grown by this share: all together take a fixed share of the time.
+GROWN = 0.25
+
+#: A number so many times the largest one before is looked at at once.
+ALARMING = 10.0
+
+
+class Watch:
+    """Diagnoses a log while it grows, from the same lines that are written to the file.
+
+    Whether a diagnosis is due depends on the records alone, not on the clock: processes that have the same records come
+    to the same findings at the same step.
+
+    Parameters
+    ----------
+    name : str
+        Of the file, for messages.
+    every : int
+        Steps from one diagnosis to the next, at least.
+    """
+
+    def __init__(self, name: str, every: int = CHECK_EVERY) -> None:
+        self._name = name
+        self._every = at_least("check_every", every, 1, "it counts steps from one diagnosis to the next")
+        problems = Problems()
+        self._reader = JsonRecords(problems)
+        self._log = Log(self._reader, Table(problems), problems)
+        self._lines: list[bytes] = []
+        self._first: int | None = None
+        self._due = 0
+        self._largest: dict[str, float] = {}
+        self._known: set[tuple[str, str]] = set()
+
+    def take(self, line: bytes) -> None:
+        """Take in a line of the file."""
+        self._lines.append(line)
+
+    def look(self, step: int, **numbers: float | None) -> list[LogFinding]:
+        """Return what is found for the first time, if a diagnosis is due at this step.
+
+        Parameters
+        ----------
+        step : int
+            Of the record that was taken in last.
+        **numbers : float or None
+            Those of its numbers that call for a diagnosis at once where they leap, or are not finite.
+        """
+        if self._first is None:
+            self._first, self._due = step, step + self._every
+        leaps = [self._leaps(name, value) for name, value in numbers.items() if value is not None]
+        if step < self._due and not any(leaps):
+            return []
+        self._due = step + max(self._every, int(GROWN * (step - self._first)))
+        return self.diagnose()
+
+    @np.errstate(all="ignore")  # numbers at the ends of the floats' range
+    def diagnose(self) -> list[LogFinding]:
+        """Return the errors and warnings in the whole log so far that were not found before."""
+        for row in self._reader.rows(iter([b"".join(self._lines)])):
+            self._log.add(row)
+        self._lines = []
+        found = {(one.kind, one.weight) for one in find_all(Series(self._log)) if one.weight != NOTE}
+        new = found - self._known
+        self._known |= found
+        if not new:
+            return []
+        return [one for one in report_on(self._log, self._name).findings if (one.kind, one.severity) in new]
+
+    def _leaps(self, name: str, value: float) -> bool:
+        """Whether a number is far beyond all of its kind before, or is the first that isn't finite."""
+        largest = self._largest.get(name)
+        size = abs(value) if math.isfinite(value) else math.inf
+        self._largest[name] = size if largest is None else max(size, largest)
+        return size > ALARMING * largest if largest else size == math.inf
+
+
+def checked_reaction(on_finding: OnFinding) -> OnFinding:
+    """Return what is to be done about a finding, if it can be; otherwise raise an error."""
+    if on_finding in (WARN, STOP) or callable(on_finding):
+        return on_finding
+    known = "'warn', 'stop', or a function, which gets the finding and may return 'stop'"
+    raise OptionError("on_finding", f"{shown(on_finding)} is none of {known}")
+
+
+def react(finding: LogFinding, on_finding: OnFinding, file: object, *, silent: bool = False) -> bool:
+    """Warn of a finding, or call the function with it; return whether the training is to stop.
+
+    Parameters
+    ----------
+    finding : LogFinding
+    on_finding : str or callable
+    file : object
+        The log, for the message.
+    silent : bool
+        Don't warn: another process does.
+    """
+    if not isinstance(on_finding, str):
+        return bool(on_finding(finding) == STOP)
+    if not silent:
+        advice = f"; try: {finding.advice[0]}" if finding.advice else ""
+        warn(f"gradcheck found {finding.kind}: {finding.message}{advice} (gradcheck diagnose {file})", stacklevel=3)
+    return on_finding == STOP and finding.severity == ERROR
+
+
+def as_metrics(finding: LogFinding) -> dict[str, float]:
+    """Return a finding as a metric for the trainer's own logger: its kind ↦ where it begins, or 1."""
+    return {f"gradcheck/{finding.kind}": 1.0 if finding.first_step is None else float(finding.first_step)}

@@ -1,0 +1,181 @@
+"""Outputs and targets that don't fit each other: ranges, shapes, and what the loss takes its inputs for."""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from gradcheck.diagnosis.causes import Cause
+from gradcheck.torch.graph import Node, nodes
+from gradcheck.torch.layers import main_tensor
+from gradcheck.torch.probing.losses import BETWEEN
+
+#: The last function of a model, by its node ↦ the least and the largest value that it has.
+RANGES: dict[str, Callable[[Node], tuple[float, float]]] = {
+    "Relu": lambda node: (0.0, math.inf),
+    "Sigmoid": lambda node: (0.0, 1.0),
+    "Hardsigmoid": lambda node: (0.0, 1.0),
+    "Softmax": lambda node: (0.0, 1.0),
+    "Tanh": lambda node: (-1.0, 1.0),
+    "Softplus": lambda node: (0.0, math.inf),
+    "ExpBackward": lambda node: (0.0, math.inf),
+    "Abs": lambda node: (0.0, math.inf),
+    "LogSigmoid": lambda node: (-math.inf, 0.0),
+    "LogSoftmax": lambda node: (-math.inf, 0.0),
+    "Hardtanh": lambda node: (float(node._saved_min_val), float(node._saved_max_val)),
+    "ClampBackward": lambda node: (_or(node._saved_min, -math.inf), _or(node._saved_max, math.inf)),
+    "ClampMin": lambda node: (_or(node._saved_min, -math.inf), math.inf),
+}
+
+#: Losses of differences, whose nodes keep the targets.
+DIFFERENCES = ("MseLoss", "SmoothL1Loss", "HuberLoss")
+
+#: Targets are out of reach where so large a share of their variance is.
+UNREACHED = 0.05
+
+#: Log-probabilities are those of a distribution up to this.
+NORMALISED = 1e-2
+
+
+class Compared(NamedTuple):
+    """What a loss of differences compares with its targets."""
+
+    node: Node  # of the graph, at what the targets are compared with
+    aim: Tensor
+
+
+def find_mismatch(output: object, targets: object, value: Tensor | None, end: Node) -> Iterator[Cause]:
+    """Yield what doesn't fit between the read-out, given by its node, and the loss."""
+    if value is None or value.grad_fn is None:
+        return
+    between = list(nodes([value.grad_fn], lambda node: () if node is end else node.next_functions))
+    tensor = main_tensor(output)
+    if tensor is not None and isinstance(targets, Tensor):
+        yield from _broadcast(tensor, targets, between)
+    if tensor is not None:
+        yield from _out_of_reach(tensor, between, end)
+    yield from _of_labels(between)
+
+
+def _broadcast(output: Tensor, targets: Tensor, between: list[Node]) -> Iterator[Cause]:
+    """Yield that (64, 1) and (64,) make (64, 64): every output is compared with every target."""
+    try:
+        wide = torch.broadcast_shapes(output.shape, targets.shape)
+    except RuntimeError:
+        return
+    if wide.numel() <= max(output.numel(), targets.numel()):
+        return
+    for node in between:
+        graded = [(one, place) for one, place in node.next_functions if one is not None]
+        if len(graded) == 1 and _shape(node, 0) == wide and _shape(*graded[0]) == output.shape:
+            shapes = ["x".join(map(str, shape)) for shape in (output.shape, targets.shape, wide)]
+            yield Cause(
+                "broadcast", None, wide.numel(), details=dict(zip(("output", "targets", "wide"), shapes, strict=True))
+            )
+            return
+
+
+def _shape(node: Node, place: int) -> torch.Size | None:
+    """Return the shape of what a node of the graph made."""
+    known = getattr(node, "_input_metadata", ())
+    return torch.Size(known[place].shape) if len(known) > place else None
+
+
+def _out_of_reach(output: Tensor, between: list[Node], end: Node) -> Iterator[Cause]:
+    """Yield that the function at the model's end can't give what the targets are."""
+    compared = next((found for node in between if (found := _compared(node, output)) is not None), None)
+    if compared is None:
+        return
+    node = compared.node
+    while node is not None and node is not end and node.name().startswith(BETWEEN) and not _range(node):
+        node = node.next_functions[0][0]
+    if node is None or (bounds := _range(node)) is None:
+        return
+    aim = compared.aim.detach().double()
+    missed = (aim - aim.clamp(*bounds)).square()
+    if float(missed.mean()) > UNREACHED * float(aim.var(correction=0)):
+        share = float((missed > 0).double().mean())
+        details = {"function": _name(node), "low": float(aim.min()), "high": float(aim.max()), "bounds": bounds}
+        yield Cause("out-of-reach", None, share, UNREACHED, details)
+
+
+def _compared(node: Node, output: Tensor) -> Compared | None:
+    """Return what a node compares with constants, if it does: a loss of differences, or a difference of its own."""
+    graded = [(place, one) for place, (one, _) in enumerate(node.next_functions) if one is not None]
+    if node.name().startswith(DIFFERENCES) and len(graded) == 1 and graded[0][0] < 2:
+        place, before = graded[0]
+        aim = node._saved_self if place else node._saved_target
+        return Compared(before, aim) if aim.is_floating_point() else None
+    if not node.name().startswith(("Pow", "Abs", "Mul")) or not graded:  # these keep the difference that they got
+        return None
+    before, difference = graded[0][1], getattr(node, "_saved_self", None)
+    sides = [one for one, _ in before.next_functions] if before.name().startswith("Sub") else []
+    if len(sides) != 2 or (sides[0] is None) == (sides[1] is None) or not isinstance(difference, Tensor):
+        return None
+    return _of_difference(sides, difference, output)
+
+
+def _of_difference(sides: list[Node], difference: Tensor, output: Tensor) -> Compared | None:
+    """Return what the output, or a function of it that keeps its value, is compared with: that minus the difference."""
+    place = 0 if sides[1] is None else 1
+    node = sides[place]
+    function = node
+    while function is not None and function is not output.grad_fn and function.name().startswith(BETWEEN):
+        function = function.next_functions[0][0]
+    result = output.detach() if function is output.grad_fn else getattr(function, "_saved_result", None)
+    if not isinstance(result, Tensor) or result.numel() != difference.numel() or difference.is_complex():
+        return None
+    there = result.reshape(difference.shape)
+    return Compared(node, there - difference if place == 0 else there + difference)
+
+
+def _range(node: Node) -> tuple[float, float] | None:
+    """Return the least and the largest value of a function at a model's end; None where it has neither."""
+    name = node.name()
+    found = next((bounds for prefix, bounds in RANGES.items() if name.startswith(prefix)), None)
+    try:
+        return None if found is None else found(node)
+    except (AttributeError, RuntimeError, TypeError):  # bounds that are tensors, or have been freed
+        return None
+
+
+def _or(value: Any, default: float) -> float:  # noqa: ANN401
+    return default if value is None else float(value)
+
+
+def _name(node: Node) -> str:
+    return str(node.name().partition("Backward")[0].lower())
+
+
+def _of_labels(between: list[Node]) -> Iterator[Cause]:
+    """Yield what a loss of labels is given in place of what it takes."""
+    for node in between:
+        name = node.name()
+        if name.startswith("BinaryCrossEntropy"):
+            target = node._saved_target.detach()
+            low, high = float(target.min()), float(target.max())
+            if low < 0 or high > 1:
+                yield Cause("labels-outside", None, high if high > 1 else low, details={"low": low, "high": high})
+        elif name.startswith("NllLoss"):
+            yield from _of_nll(node)
+
+
+def _of_nll(node: Node) -> Iterator[Cause]:
+    given = node._saved_self.detach().double()
+    axis = 1 if given.dim() > 1 else 0
+    function = node.next_functions[0][0]
+    while function is not None and function.name().startswith(BETWEEN):
+        function = function.next_functions[0][0]
+    over_batch = function is not None and "oftmax" in function.name() and _axis(function) == 0
+    if over_batch and given.dim() == 2 and 1 < given.shape[0] != given.shape[1] > 1:
+        yield Cause("softmax-over-batch", None, given.shape[0])
+    elif not over_batch and bool((given.logsumexp(axis).abs() > NORMALISED).double().mean() > 0.5):
+        rows = given.sum(axis)
+        probabilities = bool((given >= 0).all()) and bool(((rows - 1).abs() < NORMALISED).all())
+        yield Cause("nll-not-log", details={"given": "probabilities" if probabilities else "scores"})
+
+
+def _axis(node: Node) -> int:
+    return int((node._saved_dim + 2**63) % 2**64 - 2**63)

@@ -1,0 +1,54 @@
+"""Parameters that a model keeps where PyTorch doesn't see them: layers in a list, tensors that are no parameters."""
+
+from collections.abc import Iterator, Mapping
+
+from torch import Tensor, nn
+
+from gradcheck.diagnosis.causes import Cause
+from gradcheck.torch.graph import nodes
+from gradcheck.torch.layers import printable
+from gradcheck.torch.probing.lost import as_plain
+from gradcheck.torch.probing.tracing import floats
+
+#: Lists in lists are searched so deep.
+DEEP = 3
+
+
+def kept_apart(model: nn.Module) -> dict[Tensor, str]:
+    """Return the leaves that require a gradient and are attributes of modules, but not among ``parameters()``."""
+    known = {*model.parameters(), *model.buffers()}
+    found: dict[Tensor, str] = {}
+    for name, module in model.named_modules():
+        for key, value in vars(module).items():
+            if key.startswith("_") and key in vars(nn.Module()):  # PyTorch's own
+                continue
+            for path, tensor in _leaves(value, f"{name}.{key}".lstrip("."), DEEP):
+                if tensor not in known:
+                    found.setdefault(tensor, printable(path))
+    return found
+
+
+def _leaves(value: object, path: str, deep: int) -> Iterator[tuple[str, Tensor]]:
+    if isinstance(value, Tensor):
+        if value.is_leaf and value.requires_grad:
+            yield path, value
+    elif isinstance(value, nn.Module):
+        for name, one in value.named_parameters():
+            if one.requires_grad:
+                yield f"{path}.{name}", one
+    elif deep and isinstance(value, Mapping | list | tuple):
+        items = value.items() if isinstance(value, Mapping) else enumerate(value)
+        for key, one in items:
+            yield from _leaves(one, f"{path}[{key!r}]", deep - 1)
+
+
+def find_unregistered(model: nn.Module, output: object) -> Iterator[Cause]:
+    """Yield what the output depends on and no optimizer made of ``parameters()`` trains."""
+    apart = kept_apart(model)
+    if not apart:
+        return
+    roots = [one.grad_fn for one in floats(as_plain(output)) if one.grad_fn is not None]
+    used = {node.variable for node in nodes(roots) if hasattr(node, "variable")}
+    names = tuple(name for tensor, name in apart.items() if tensor in used)
+    if names:
+        yield Cause("unregistered", None, len(names), details={"names": names})

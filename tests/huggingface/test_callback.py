@@ -1,0 +1,107 @@
+"""transformers.Trainer, a real small training: what the callback records, and what it does."""
+
+import json
+import math
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("transformers")
+pytest.importorskip("accelerate")
+
+from torch import nn  # noqa: E402
+from transformers import Trainer, TrainingArguments  # noqa: E402
+
+from gradcheck import diagnose  # noqa: E402
+from gradcheck.huggingface import GradientCallback  # noqa: E402
+
+pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning")
+
+INPUTS = torch.randn(240, 6, generator=torch.Generator().manual_seed(1))
+DATA = [{"inputs": row, "labels": torch.tensor(place % 3)} for place, row in enumerate(INPUTS)]
+
+
+class Model(nn.Module):
+    """As the Trainer wants it: the loss is in what it returns."""
+
+    def __init__(self, *hidden):
+        super().__init__()
+        torch.manual_seed(0)
+        self.layers = nn.Sequential(*hidden or (nn.Linear(6, 8), nn.Tanh()), nn.LazyLinear(3))
+        self.layers(INPUTS)
+
+    def forward(self, inputs, labels):
+        outputs = self.layers(inputs)
+        return {"loss": nn.functional.cross_entropy(outputs, labels), "logits": outputs}
+
+
+def sick():
+    """Ten layers of sigmoids."""
+    return Model(*(part for place in range(10) for part in (nn.Linear(8 if place else 6, 8), nn.Sigmoid())))
+
+
+def train(folder, *callbacks, model=None, steps=20, resume=None, **options):
+    arguments = TrainingArguments(
+        **{
+            "output_dir": str(folder), "max_steps": steps, "per_device_train_batch_size": 4, "report_to": [],
+            "save_strategy": "no", "logging_steps": 1, "disable_tqdm": True, "use_cpu": True, "learning_rate": 0.1,
+            "optim": "sgd", "lr_scheduler_type": "constant",
+        } | options
+    )  # fmt: skip
+    trainer = Trainer(model or Model(), arguments, train_dataset=DATA, callbacks=list(callbacks))
+    trainer.train(resume_from_checkpoint=resume)
+    assert "training_step" not in vars(trainer)
+    assert "clip_grad_norm_" not in vars(trainer.accelerator)
+    return trainer
+
+
+def records(folder):
+    lines = (folder / "gradcheck.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines if '"step"' in line]
+
+
+@pytest.mark.parametrize("options", [{"max_grad_norm": 0.3}, {"gradient_accumulation_steps": 3}, {"max_grad_norm": 0}])
+def test_steps_losses_and_norms_are_the_trainer_s_own(tmp_path, options):
+    trainer = train(tmp_path, GradientCallback(every=1), **options)
+    logged = [row for row in trainer.state.log_history if "grad_norm" in row]
+    found = records(tmp_path)
+    for name, of_trainer in (("step", "step"), ("loss", "loss"), ("grad_norm", "grad_norm"), ("lr", "learning_rate")):
+        assert [one[name] for one in found] == pytest.approx([row[of_trainer] for row in logged], rel=1e-5)
+    limit = options.get("max_grad_norm", 1.0)
+    for record in found:
+        assert record.get("max_norm") == (limit or None)
+        after = math.hypot(*record["layers"].get("grad_norm_after", record["layers"]["grad_norm"]))
+        assert after == pytest.approx(min(record["grad_norm"], limit or math.inf), rel=1e-4)
+
+
+@pytest.mark.parametrize("options", [{}, {"gradient_accumulation_steps": 3, "max_grad_norm": 0.1}, {"bf16": True}])
+def test_weights_are_the_same_to_the_last_bit(tmp_path, options):
+    plain = train(tmp_path, **options).model
+    recorded = train(tmp_path, GradientCallback(every=2), **options).model
+    assert all(map(torch.equal, plain.parameters(), recorded.parameters()))
+
+
+def test_an_error_stops_the_training_and_is_in_the_trainer_s_log(tmp_path):
+    callback = GradientCallback(every=1, check_every=20, on_finding="stop")
+    with pytest.warns(RuntimeWarning, match="gradcheck found vanishing: .*get less than"):
+        trainer = train(tmp_path, callback, model=sick(), steps=60)
+    assert trainer.state.global_step == 21
+    assert any("gradcheck/vanishing" in row for row in trainer.state.log_history)
+    assert callback.findings[0].kind == "vanishing"
+
+
+def test_the_log_that_it_writes_has_the_same_finding(tmp_path):
+    train(tmp_path, GradientCallback(every=1, on_finding=lambda finding: None), model=sick(), steps=60)
+    assert diagnose(tmp_path / "gradcheck.jsonl").verdict.status == "vanishing"
+
+
+def test_a_resumed_training_goes_on_in_its_log(tmp_path):
+    train(tmp_path, GradientCallback(every=1), steps=4, save_strategy="steps", save_steps=2)
+    callback = GradientCallback(every=1)
+    train(tmp_path, callback, steps=6, resume=str(tmp_path / "checkpoint-2"))
+    assert [one["step"] for one in records(tmp_path)] == [1, 2, 3, 4, 3, 4, 5, 6]
+
+
+def test_what_can_t_be_done_about_a_finding_is_refused_at_once(error_of):
+    error = error_of(GradientCallback, on_finding="halt")
+    assert str(error).startswith("on_finding='halt' is none of 'warn', 'stop', or a function")

@@ -1,0 +1,110 @@
+"""Small trainings of Keras in a process of their own, whose backend is chosen once: ``python trained_runs.py FOLDER``.
+
+Prints what a test wants to know of each, as JSON; the logs are in the folder.
+"""
+
+import json
+import sys
+import warnings
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from gradcheck.keras import GradientCallback
+
+GENERATOR = np.random.default_rng(0)
+INPUTS, LABELS = GENERATOR.normal(size=(96, 6)).astype("float32"), np.arange(96) % 3
+
+#: Name of a training ↦ options of its optimizer.
+RUNS = {
+    "plain": {}, "clipped": {"global_clipnorm": 0.05}, "accumulated": {"gradient_accumulation_steps": 3},
+}  # fmt: skip
+
+
+def compiled(layers, optimizer):
+    model = keras.Sequential([keras.layers.Input((6,)), *layers, keras.layers.Dense(3)])
+    model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    return model
+
+
+def small(optimizer):
+    keras.utils.set_random_seed(0)
+    return compiled([keras.layers.Dense(8, "tanh")], optimizer)
+
+
+def sick():
+    keras.utils.set_random_seed(0)
+    return compiled([keras.layers.Dense(8, "sigmoid") for _ in range(8)], keras.optimizers.SGD(0.1))
+
+
+class Weights(keras.callbacks.Callback):
+    """Keeps all weights after each batch."""
+
+    def on_train_begin(self, logs=None):
+        self.all = [self.model.get_weights()]
+
+    def on_train_batch_end(self, batch, logs=None):
+        if hasattr(self.model, "jax_state_sync"):
+            self.model.jax_state_sync()
+        self.all.append(self.model.get_weights())
+
+
+def fit(model, *callbacks, epochs=3, **options):
+    return model.fit(
+        INPUTS, LABELS, batch_size=12, epochs=epochs, verbose=0, shuffle=False, callbacks=list(callbacks), **options
+    )
+
+
+def equal(one, other):
+    return all(np.array_equal(*pair) for pair in zip(one.get_weights(), other.get_weights(), strict=True))
+
+
+def trained(name, folder):
+    """Train with and without the callback; how far each batch moved the weights of each layer, by lr."""
+    options = RUNS[name]
+    plain, recorded = (small(keras.optimizers.SGD(0.1, **options)) for _ in "ab")
+    weights = Weights()
+    fit(plain, weights)
+    fit(recorded, GradientCallback(folder / f"{name}.jsonl", every=1), validation_data=(INPUTS, LABELS))
+    steps = [
+        [float(np.linalg.norm(new - old)) / 0.1 for old, new in zip(before, after, strict=True)]
+        for before, after in zip(weights.all[:-1], weights.all[1:], strict=True)
+    ]
+    own = "_clip_gradients" in vars(recorded.optimizer)
+    return {"equal": equal(plain, recorded), "steps": steps, "left": own}
+
+
+def stopped(folder):
+    """Train a sick model that is to stop."""
+    model = sick()
+    callback = GradientCallback(folder / "sick.jsonl", every=1, check_every=20, on_finding="stop")
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        history = fit(model, callback, epochs=20)
+    batches = int(model.optimizer.iterations)
+    texts = [str(one.message) for one in said if "gradcheck" in str(one.message)]
+    return {"batches": batches, "history": list(history.history), "warned": texts}
+
+
+def resumed(folder):
+    """Train, and train on."""
+    model = small(keras.optimizers.SGD(0.1))
+    callback = GradientCallback(folder / "resumed.jsonl", every=1)
+    for _ in range(2):
+        fit(model, callback, epochs=1)
+
+
+def mixed(folder):
+    """A loss scale that the optimizer adapts."""
+    models = [small(keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1), initial_scale=256.0)) for _ in "ab"]
+    fit(models[0])
+    fit(models[1], GradientCallback(folder / "mixed.jsonl", every=1))
+    return equal(*models)
+
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    told = {name: trained(name, folder) for name in RUNS}
+    resumed(folder)
+    print(json.dumps({"runs": told, "stopped": stopped(folder), "mixed": mixed(folder)}))  # noqa: T201

@@ -1,0 +1,71 @@
+"""A log that is diagnosed while it grows: when, what is new, and what is done about it."""
+
+from itertools import pairwise
+
+import pytest
+
+from gradcheck.errors import OptionError
+from gradcheck.logs.records import header_line, record_line
+from gradcheck.logs.watching import Watch, as_metrics, checked_reaction, react
+
+LAYERS = ["0.weight", "2.weight", "4.weight"]
+
+
+def found_in(norms, every=20, weakest=1.0):
+    """What a watch finds, by the step at which it does."""
+    watch = Watch("run.jsonl", every)
+    watch.take(header_line(LAYERS))
+    for step, norm in enumerate(norms):
+        layers = [norm * weakest, norm, norm]
+        watch.take(record_line(step, {"grad_norm": layers}, loss=1 / (1 + 0.01 * step), grad_norm=2 * norm))
+        for finding in watch.look(step, grad_norm=2 * norm):
+            yield step, finding
+
+
+def test_a_healthy_run_has_no_finding():
+    assert list(found_in([1.0 + 0.1 * (step % 3) for step in range(300)])) == []
+
+
+def test_what_is_found_is_told_once():
+    found = [(step, finding.kind) for step, finding in found_in([1.0] * 200, weakest=1e-6)]
+    assert found == [(20, "vanishing")]
+
+
+def test_a_number_that_isnt_finite_is_looked_at_at_once():
+    norms = [1.0] * 7 + [float("inf")] + [1.0] * 3
+    assert next((step, finding.kind) for step, finding in found_in(norms)) == (7, "nonfinite")
+
+
+def test_diagnoses_become_rarer_as_a_run_grows(monkeypatch):
+    monkeypatch.setattr(Watch, "diagnose", lambda self: ["looked"])
+    watch = Watch("run.jsonl", 20)
+    looked = [step for step in range(1000) if watch.look(step)]
+    assert looked[:5] == [20, 40, 60, 80, 100]
+    assert len(looked) < 25
+    assert all(after - before <= 0.3 * after for before, after in pairwise(looked[4:]))
+
+
+def test_a_finding_is_a_metric_that_says_where_it_begins():
+    ((_, finding),) = found_in([1.0] * 50, weakest=1e-6)
+    assert as_metrics(finding) == {"gradcheck/vanishing": finding.first_step}
+
+
+def test_stop_warns_and_stops_at_an_error_only():
+    ((_, finding),) = found_in([1.0] * 50, weakest=1e-6)
+    with pytest.warns(RuntimeWarning, match=r"gradcheck found vanishing: .* \(gradcheck diagnose run.jsonl\)"):
+        assert react(finding, "stop", "run.jsonl")
+    warning = type(finding)(**{**vars(finding), "severity": "warning"})
+    with pytest.warns(RuntimeWarning, match="gradcheck found"):
+        assert not react(warning, "stop", "run.jsonl")
+    assert not react(finding, "warn", "run.jsonl", silent=True)
+
+
+def test_a_function_says_whether_to_stop():
+    ((_, finding),) = found_in([1.0] * 50, weakest=1e-6)
+    assert react(finding, lambda one: "stop" if one.kind == "vanishing" else None, "run.jsonl")
+    assert not react(finding, print, "run.jsonl")
+
+
+def test_what_can_t_be_done_is_refused():
+    with pytest.raises(OptionError, match="on_finding=3 is none of 'warn', 'stop', or a function"):
+        checked_reaction(3)

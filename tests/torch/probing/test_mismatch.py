@@ -1,0 +1,88 @@
+"""Outputs and targets that don't fit each other."""
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch import nn  # noqa: E402
+from torch.nn import functional  # noqa: E402
+
+from gradcheck.torch import probe  # noqa: E402
+
+pytestmark = pytest.mark.usefixtures("seeded")
+
+INPUTS = torch.randn(32, 8, generator=torch.Generator().manual_seed(1))
+
+NUMBERS = torch.linspace(-1, 1, 32)[:, None]
+
+CLASSES = torch.arange(32) % 4
+
+
+def codes(targets, loss=None, *end, units=1):
+    model = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 16), nn.Tanh(), nn.Linear(16, units), *end)
+    report = probe(model, (INPUTS, targets), loss)
+    assert report.verdict.status == "healthy"
+    return [cause.code for cause in report.verdict.causes if cause.code not in ("span", "rank", "first-loss")]
+
+
+def square(output, targets):
+    return ((output - targets) ** 2).mean()
+
+
+def absolute(output, targets):
+    return (targets - output).abs().mean()
+
+
+@pytest.mark.parametrize("loss", ["mean-square", square, absolute, functional.smooth_l1_loss, functional.l1_loss])
+@pytest.mark.parametrize(("end", "targets"), [
+    (nn.ReLU(), NUMBERS), (nn.Softplus(), NUMBERS), (nn.Tanh(), 5 * NUMBERS), (nn.Hardtanh(0, 1), NUMBERS),
+])  # fmt: skip
+def test_targets_that_the_last_function_cannot_reach_are_named(loss, end, targets):
+    assert "out-of-reach" in codes(targets, loss, end)
+
+
+@pytest.mark.parametrize(("end", "targets"), [
+    (nn.ReLU(), NUMBERS + 1), (nn.Sigmoid(), (NUMBERS + 1) / 2), (nn.Tanh(), 1.01 * NUMBERS), (nn.ELU(), NUMBERS),
+    (nn.Identity(), 5 * NUMBERS),
+])  # fmt: skip
+def test_targets_within_reach_or_nearly_are_not(end, targets):
+    assert codes(targets, square, end) in ([], ["targets-large"])
+
+
+def test_an_output_that_the_loss_scales_reaches_further():
+    assert codes(5 * NUMBERS, lambda output, targets: square(5 * output, targets), nn.Tanh()) == []
+
+
+@pytest.mark.parametrize("loss", [square, absolute, functional.mse_loss, functional.huber_loss])
+@pytest.mark.filterwarnings("ignore:Using a target size")
+def test_shapes_that_are_broadcast_in_the_loss_are_named(loss):
+    assert codes(NUMBERS[:, 0], loss) == ["broadcast"]
+    assert codes(NUMBERS, loss, nn.Flatten(0)) == ["broadcast"]
+    assert codes(NUMBERS, loss) == []
+
+
+def test_differences_of_all_pairs_of_outputs_are_no_broadcast_targets():
+    def ranking(output, targets):
+        return functional.softplus(-(output - output.T) * (targets[:, None] - targets)).mean()
+
+    assert "broadcast" not in codes(NUMBERS[:, 0], ranking)
+
+
+def test_nll_loss_takes_log_probabilities():
+    assert codes(CLASSES, functional.nll_loss, nn.Softmax(1), units=4) == ["nll-not-log"]
+    assert codes(CLASSES, functional.nll_loss, units=4) == ["nll-not-log"]
+    assert codes(CLASSES, functional.nll_loss, nn.LogSoftmax(1), units=4) == []
+
+
+def test_a_softmax_over_the_examples_is_named_and_not_the_read_outs_size():
+    assert codes(CLASSES, functional.nll_loss, nn.LogSoftmax(0), units=4) == ["softmax-over-batch"]
+
+
+def test_labels_of_a_binary_cross_entropy_lie_between_0_and_1():
+    labels = (NUMBERS > 0).float()
+    assert "labels-outside" in codes(labels + 1, functional.binary_cross_entropy_with_logits)
+    assert codes(labels, functional.binary_cross_entropy_with_logits) == []
+
+
+def test_labels_that_are_all_the_same_are_named():
+    assert codes(torch.ones(32, dtype=torch.int64), "cross-entropy", units=4) == ["labels-alike"]

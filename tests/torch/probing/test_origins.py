@@ -1,0 +1,92 @@
+"""One place that is to blame for a lost signal, gradient or difference between examples."""
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch import nn  # noqa: E402
+from torch.nn import functional  # noqa: E402
+
+from gradcheck.torch import probe  # noqa: E402
+
+pytestmark = pytest.mark.usefixtures("seeded")
+
+INPUTS = torch.randn(32, 16, generator=torch.Generator().manual_seed(1))
+
+CLASSES = torch.arange(32) % 4
+
+
+class Between(nn.Module):
+    """Linear maps with a function between them."""
+
+    def __init__(self, function, change=None):
+        super().__init__()
+        self.first, self.second, self.last = nn.Linear(16, 32), nn.Linear(32, 32), nn.Linear(32, 4)
+        self.function = function
+        if change is not None:
+            change(self)
+
+    def forward(self, x):
+        return self.last(torch.relu(self.second(self.function(self.first(x)))))
+
+
+def first_cause(model, inputs=INPUTS):
+    report = probe(model, (inputs, CLASSES), trial=False)
+    return report.verdict.status, report.verdict.causes[0].code, report.verdict.reasons[0]
+
+
+@pytest.mark.parametrize("drop", [nn.Dropout(1.0), lambda x: functional.dropout(x, 1.0)])
+def test_a_dropout_of_everything_is_named(drop):
+    assert first_cause(Between(drop))[:2] == ("dead", "dropout-all")
+
+
+@pytest.mark.parametrize("function", [torch.round, torch.sign, torch.floor])
+def test_a_function_without_a_slope_is_named_with_the_layer_before_it(function):
+    status, code, text = first_cause(Between(function))
+    assert (status, code) == ("dead", "flat-operation")
+    assert f"{function.__name__} after first has slope 0" in text
+    assert first_cause(Between(lambda x: x + (function(x) - x).detach()))[0] == "healthy"
+
+
+def test_weights_that_a_layer_rounds_to_zero_are_named():
+    class Rounded(nn.Linear):
+        def forward(self, x):
+            return functional.linear(x, self.weight + (self.weight.round() - self.weight).detach())
+
+    model = Between(torch.relu, lambda one: setattr(one, "first", Rounded(16, 32)))
+    nn.init.zeros_(model.second.bias)
+    status, code, text = first_cause(model)
+    assert (status, code) == ("dead", "makes-zeros")
+    assert text.startswith("first makes zeros of inputs and weights that aren't zero")
+
+
+def test_units_that_never_reach_their_threshold_are_named_with_the_layer_before_them():
+    class Spike(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, v):
+            ctx.save_for_backward(v)
+            return (v > 50).float()
+
+        @staticmethod
+        def backward(ctx, d):
+            return d / (1 + ctx.saved_tensors[0].square())
+
+    status, code, text = first_cause(Between(Spike.apply))
+    assert status != "healthy"
+    assert code == "silent-before"
+    assert "nothing gets past what is after first" in text
+
+
+@pytest.mark.parametrize("inputs", [INPUTS[:1].expand(32, 16), INPUTS[:2].repeat(16, 1)])
+def test_examples_that_are_the_same_are_named_and_no_trial_is_held(inputs):
+    report = probe(Between(torch.relu), (inputs, CLASSES))
+    assert (report.verdict.status, report.verdict.causes[0].code) == ("collapsed", "inputs-alike")
+    assert report.model.trial is None
+
+
+def test_units_that_all_have_the_same_weights_are_named():
+    def constant(model):
+        nn.init.constant_(model.second.weight, 0.1)
+        nn.init.constant_(model.second.bias, 0.1)
+
+    assert first_cause(Between(torch.relu, constant))[:2] == ("collapsed", "units-alike")
