@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
 from gradcheck.torch.probing.batches import Batch
+from gradcheck.torch.probing.checkpoints import checkpoints_opened
+from gradcheck.torch.probing.hooks import Recording
 from gradcheck.torch.probing.losses import LossFunction, loss_and_targets
 from gradcheck.torch.probing.measuring import Gradients
 
@@ -82,12 +84,14 @@ class Lesson(NamedTuple):
                 drawn = [float(function(_filled(output, torch.randn_like), targets)) for _ in range(ANSWERS)]
             except Exception:  # the user's own loss may want more than numbers
                 return math.nan, math.nan
-        return zero, sum(abs(one - zero) for one in drawn) / ANSWERS or math.nan
+        size = sum(abs(one - zero) for one in drawn) / ANSWERS or math.nan
+        return (zero if isinstance(output, Tensor) else math.nan), size  # of several, zeros are no answer
 
     def _output(self) -> tuple[Any, LossFunction, Any]:
         """Return the model's output, the loss function and the targets."""
-        batch, _ = self.batch.copied(with_gradient=True)
-        output = self.model(*batch.arguments, **batch.keywords)
+        batch, _ = self.batch.copied(with_gradient=False)
+        with checkpoints_opened(Recording(), inputs_as_given=True):  # their gradients would go past the optimizer
+            output = self.model(*batch.arguments, **batch.keywords)
         generator = torch.Generator().manual_seed(self.seed)
         chosen, targets = loss_and_targets(self.loss, output, batch.targets, generator)
         return output, chosen.function, targets
