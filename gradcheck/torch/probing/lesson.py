@@ -12,6 +12,7 @@ from gradcheck.torch.probing.batches import Batch
 from gradcheck.torch.probing.checkpoints import checkpoints_opened
 from gradcheck.torch.probing.hooks import Recording
 from gradcheck.torch.probing.losses import LossFunction, loss_and_targets
+from gradcheck.torch.probing.measuring import Gradients
 
 #: What a model raises that can be passed once, and not trained: it keeps its state, or has a backward of its own.
 UNTRAINABLE = (RuntimeError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError, AssertionError)
@@ -49,10 +50,15 @@ class Lesson(NamedTuple):
         loss = float(value.detach())
         if math.isfinite(loss):
             found = torch.autograd.grad(value * self.scale, self.trained, allow_unused=True)  # users' hooks stay quiet
-            for one, gradient in zip(self.trained, found, strict=True):
-                one.grad = gradient.to_dense() if gradient is not None and gradient.is_sparse else gradient
-            optimizer.step()
+            self.take(optimizer, dict(zip(self.trained, found, strict=True)))
         return loss
+
+    def take(self, optimizer: torch.optim.Optimizer, gradients: Gradients) -> None:
+        """Take a step against gradients that are known, and leave them where they arrive."""
+        for one in self.trained:
+            gradient = gradients.get(one)
+            one.grad = gradient.to_dense() if gradient is not None and gradient.is_sparse else gradient
+        optimizer.step()
 
     def goes_on(self, optimizer: torch.optim.Optimizer, number: int) -> bool:
         """Take a step; return whether the model could be run once more, and its loss was finite."""
