@@ -3,6 +3,7 @@
     python benchmarks/zoo.py                     # all, and the table of docs/zoo.md
     python benchmarks/zoo.py --only 'timm.*'
     python benchmarks/zoo.py --times             # CPU time over one plain forward and backward pass
+    python benchmarks/zoo.py --named             # time and memory of ten models in their published sizes
 
 Needs PyTorch; torchvision, timm and transformers where they are installed (what is missing is skipped). All weights are
 random, nothing is downloaded. Exits with 1 if a healthy architecture is accused, refused or fails, or an ill one isn't
@@ -14,6 +15,8 @@ import fnmatch
 import importlib
 import importlib.util
 import os
+import resource
+import subprocess
 import sys
 import time
 import warnings
@@ -153,6 +156,21 @@ TRANSFORMERS: dict[str, tuple[str, str, dict[str, Any]]] = {
     ),
     "bart-12": ("BartConfig", "BartForConditionalGeneration", SEQUENCES),
     "mbart-12": ("MBartConfig", "MBartForConditionalGeneration", SEQUENCES),
+}
+
+
+#: Ten in their published sizes, whose cost is measured.
+NAMED = {
+    "resnet18": lambda: _torchvision("resnet18", 128),
+    "resnet50": lambda: _torchvision("resnet50", 128),
+    "vgg11_bn": lambda: _torchvision("vgg11_bn", 128),
+    "densenet121": lambda: _torchvision("densenet121", 128),
+    "mobilenet_v3_large": lambda: _torchvision("mobilenet_v3_large", 128),
+    "convnext_tiny": lambda: _torchvision("convnext_tiny", 128),
+    "vit_small_patch16_224": lambda: _timm("vit_small_patch16_224", 224, {}),
+    "bert-base": lambda: _transformers("BertConfig", "BertForMaskedLM", {}),
+    "gpt2": lambda: _transformers("GPT2Config", "GPT2LMHeadModel", {}),
+    "t5-small": lambda: _transformers("T5Config", "T5ForConditionalGeneration", {}),
 }
 
 
@@ -350,6 +368,43 @@ def _plain(model: nn.Module, batch: Any, loss: Any) -> float:  # noqa: ANN401
     return time.process_time() - start
 
 
+def measure_named(only: str) -> None:
+    """Print CPU time, medians of three, and peak memory of the named models, each over those of a plain pass."""
+    print("| model | CPU time of a plain pass, s | of probe | peak memory of a plain pass, MiB | of probe |")
+    print("|---|---|---|---|---|", flush=True)
+    for name, build in NAMED.items():
+        if not fnmatch.fnmatch(name, only):
+            continue
+        model, batch, loss = build()
+        pairs = []
+        for _ in range(3):
+            plain = _plain(model, batch, loss)
+            start = time.process_time()
+            probe(model, batch, loss, trial=False)
+            pairs.append((plain, time.process_time() - start))
+        plain, probed = (sorted(side)[1] for side in zip(*pairs, strict=True))
+        least, most = _peak(name, "plain"), _peak(name, "probe")
+        print(f"| {name} | {plain:.2f} | {probed / plain:.2f} x | {least:.0f} | {most / least:.2f} x |", flush=True)
+
+
+def _peak(name: str, what: str) -> float:
+    """Return the peak memory of a process of its own, MiB."""
+    done = subprocess.run(
+        [sys.executable, __file__, "--child", what, "--only", name], check=True, stdout=subprocess.PIPE, text=True
+    )
+    return float(done.stdout)
+
+
+def be_child(name: str, what: str) -> None:
+    """Make one pass, and print the largest memory of this process, MiB."""
+    model, batch, loss = NAMED[name]()
+    if what == "plain":
+        _plain(model, batch, loss)
+    else:
+        probe(model, batch, loss, trial=False)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10))
+
+
 def cross_entropy(output: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """Return the cross-entropy of the last axis."""
     return nn.functional.cross_entropy(output.flatten(0, -2), targets.flatten())
@@ -360,9 +415,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="*", help="names, as a shell writes them")
     parser.add_argument("--times", action="store_true", help="CPU time over a plain pass, without a trial")
+    parser.add_argument("--named", action="store_true", help="time and memory of ten models in their published sizes")
+    parser.add_argument("--child", choices=("plain", "probe"), help=argparse.SUPPRESS)
     asked = parser.parse_args()
     rows: dict[str, list[tuple[bool, float]]] = {}
     probe(nn.Linear(2, 2), torch.randn(4, 2), trial=False)  # what is imported at its first use, no model pays for
+    for library in ("torchvision", "timm", "transformers") if asked.named or asked.child else ():
+        _installed(library)
+    if asked.child:
+        be_child(asked.only, asked.child)
+        return 0
+    if asked.named:
+        measure_named(asked.only)
+        return 0
     for case in all_cases():
         if not fnmatch.fnmatch(case.name, asked.only):
             continue

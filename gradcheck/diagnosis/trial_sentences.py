@@ -24,7 +24,7 @@ OF_TRIALS = {
     "trial-fails": Code(
         "a model that looks ill doesn't learn its own batch either; value: the loss in the end",
         "and it doesn't learn: {steps} steps of Adam bring the loss on this batch from {first:.3g} to {value:.3g} at "
-        "best (rate {rate:g}), not to {limit:.3g}",
+        "best (rate {rate:g}), not to {goal:.3g}",
     ),
     "inputs-explode": Code(
         "large inputs make plain SGD explode; value: their root mean square",

@@ -2,6 +2,7 @@
 
 import math
 from heapq import heappop, heappush
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,6 +11,46 @@ from gradcheck.engine.types import Array
 
 #: Differences below this many units of rounding, relative to the outputs, are taken for rounding.
 ROUNDING = 64
+
+
+#: Below this share of differences among the outputs, taking the mean away from their products loses too many digits.
+CANCELS = 0.01
+
+#: Rows up to which cosine and rank come from one matrix of products.
+FEW = 128
+
+
+class Diversity(NamedTuple):
+    """How different outputs are."""
+
+    mean_cosine: float = math.nan
+    effective_rank: float = math.nan
+
+
+def measure_diversity(outputs: Array) -> Diversity:
+    """Return mean cosine and effective rank; of few examples both from one product of the outputs with themselves.
+
+    Parameters
+    ----------
+    outputs : Array
+        (batch, units), free of over- and underflow.
+
+    Notes
+    -----
+    G = X Xᵀ has the squared lengths on its diagonal and the products of pairs beside it; without its means of rows and
+    of columns it is the Gram matrix of the centred outputs.
+    """
+    batch, units = outputs.shape
+    if not 2 <= batch <= min(FEW, units):
+        return Diversity(mean_cosine(outputs), effective_rank(outputs))
+    products = (outputs @ outputs.T).astype(np.float64)
+    squares = products.diagonal()
+    centred = products - products.mean(0) - products.mean(1)[:, None] + products.mean()
+    if not squares.all() or not np.trace(centred) > CANCELS * squares.sum():
+        return Diversity(mean_cosine(outputs), effective_rank(outputs))
+    inverse = 1 / np.sqrt(squares)
+    cosine = (float(inverse @ products @ inverse) - batch) / (batch * (batch - 1))
+    return Diversity(min(1.0, cosine), _rank_of(centred))
 
 
 def mean_cosine(outputs: Array) -> float:

@@ -6,6 +6,7 @@ derivative needs, and which is that derivative when it is called.
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import torch
@@ -120,6 +121,48 @@ def nodes(
                 waiting.append(following)
 
 
+class Graph:
+    """What the gradient can reach from some nodes, read once: to ask PyTorch takes longer than what is done with it.
+
+    Parameters
+    ----------
+    roots : iterable of Node
+        None among them is left out.
+
+    Attributes
+    ----------
+    inputs : dict
+        Node ↦ the nodes that its inputs come from, in their order; None where no gradient is wanted.
+    names : dict
+        Node ↦ its name.
+    """
+
+    def __init__(self, roots: Iterable[Node | None]) -> None:
+        self.inputs: dict[Node, list[Node | None]] = {}
+        self.names: dict[Node, str] = {}
+        waiting = [one for one in roots if one is not None]
+        while waiting:
+            node = waiting.pop()
+            if node not in self.inputs:
+                self.names[node] = node.name()
+                self.inputs[node] = [one for one, _ in node.next_functions]
+                waiting.extend(one for one in self.inputs[node] if one is not None)
+
+    def reached(
+        self, roots: Iterable[Node], inputs: Callable[[Node], Iterable[Node | None]] | None = None
+    ) -> list[Node]:
+        """Return every node that the gradient reaches from `roots`, each once, going only to these inputs of a node."""
+        inputs = self.inputs.__getitem__ if inputs is None else inputs
+        found = dict.fromkeys(roots)
+        waiting = [*found]
+        while waiting:
+            for one in inputs(waiting.pop()):
+                if one is not None and one not in found:
+                    found[one] = None
+                    waiting.append(one)
+        return [*found]
+
+
 def activity(node: Node) -> Activity | None:
     """Return the values of an activation's node; None where it isn't one, or no longer keeps its input."""
     kind = ELEMENTWISE.get(node.name())
@@ -134,51 +177,51 @@ def activity(node: Node) -> Activity | None:
     return Activity(output, slope[0] if isinstance(slope, tuple) else slope, kind.steepest(node))
 
 
-def source(node: Node, known: Callable[[Node], bool]) -> Node | None:
+def source(graph: Graph, node: Node | None, known: Callable[[Node], bool]) -> Node | None:
     """Return the first known node going back from `node`, as long as the path has no fork; or None."""
     while node is not None and not known(node):
-        inputs = [following for following, _ in node.next_functions if following is not None]
-        name = node.name()
+        inputs = [following for following in graph.inputs[node] if following is not None]
+        name = graph.names[node]
         passes_on = name.startswith(TRANSPARENT) or (name.startswith(WITH_CONSTANTS) and len(inputs) == 1)
         node = inputs[0] if passes_on and inputs else None
     return node
 
 
-def is_softmax(node: Node) -> bool:
-    """Whether it is a softmax over scores, of any kind: with a mask, sparse, of the user's own; no logarithm of one."""
-    name = node.name().lower()
+@cache
+def is_softmax(name: str) -> bool:
+    """Whether a node is a softmax over scores, of any kind: masked, sparse, of the user's own; no logarithm of one."""
+    name = name.lower()
     return any(one in name for one in SOFTMAXES) and "logsoftmax" not in name
 
 
-def reached_without_softmax(root: Node) -> set[Node]:
+def reached_without_softmax(graph: Graph, root: Node) -> set[Node]:
     """Return the nodes that the gradient reaches without going through a softmax, as those of queries and keys do."""
 
-    def inputs(node: Node) -> Sequence[Any]:
-        following = tuple(node.next_functions)
-        if node.name().startswith(FUSED_ATTENTION):
+    def inputs(node: Node) -> Sequence[Node | None]:
+        name, following = graph.names[node], graph.inputs[node]
+        if name.startswith(FUSED_ATTENTION):
             return following[2:]  # values and mask
-        return () if is_softmax(node) else following
+        return () if is_softmax(name) else following
 
-    return set(nodes([root], inputs))
+    return set(graph.reached([root], inputs))
 
 
-def bottlenecks(root: Node, sources: set[Node]) -> set[Node]:
+def bottlenecks(graph: Graph, root: Node, sources: set[Node]) -> set[Node]:
     """Return the nodes that every path from `root` to the sources goes through.
 
     Notes
     -----
     Nodes are taken in topological order; one that takes all edges that are open at that moment has no path around it.
     """
-    parents: dict[Node, list[tuple[Node, int]]] = defaultdict(list)
-    for node in nodes([root]):
-        for following, _ in node.next_functions:
-            parents[following].append((node, 0))
-    leading = set(nodes(sources, lambda node: parents[node]))
-
-    def followers(node: Node) -> list[Node]:
-        return [] if node in sources else [one for one, _ in node.next_functions if one in leading]
-
-    left = Counter(one for node in leading for one in followers(node))
+    parents: dict[Node | None, list[Node]] = defaultdict(list)
+    for node in graph.reached([root]):
+        for following in graph.inputs[node]:
+            parents[following].append(node)
+    leading = set(graph.reached(sources, parents.__getitem__))
+    followers = {
+        node: [] if node in sources else [one for one in graph.inputs[node] if one in leading] for node in leading
+    }
+    left = Counter(one for following in followers.values() for one in following)
     taken, found, open_edges = Counter(left), set[Node](), 0
     ready = [root] if root in leading else []
     while ready:
@@ -186,7 +229,7 @@ def bottlenecks(root: Node, sources: set[Node]) -> set[Node]:
         open_edges -= taken[node]
         if not open_edges and not ready:
             found.add(node)
-        for following in followers(node):
+        for following in followers[node]:
             open_edges += 1
             left[following] -= 1
             if not left[following]:

@@ -78,6 +78,14 @@ class Layer:
         plain = [one for name, one in self.module.named_parameters(recurse=False) if name not in parts]
         return [weight for weight in (*made, *plain) if weight.dim() > 1] or list(self.matrices)
 
+    def row_shape(self, output: Tensor) -> tuple[int, int]:
+        """Return the shape of an output as (rows, features), as `rows` gives it."""
+        if output.dim() < 2:
+            return output.numel(), 1
+        last = self.channel_axis(output) == output.dim() - 1
+        size = output.shape[-1] if last else output.numel() // max(1, output.shape[0])
+        return output.numel() // max(1, size), size
+
     @cached_property
     def is_vector(self) -> bool:
         """It scales and shifts only, as norms do."""
@@ -126,8 +134,13 @@ def candidates(model: nn.Module) -> Iterator[Layer]:
     for name, module in model.named_modules():
         if "parametrizations" in name.split("."):
             continue
-        if is_parametrized(module) or any(True for _ in module.parameters(recurse=False)):
+        if is_parametrized(module) or own_parameters(module):
             yield Layer(printable(name) or type(model).__name__, module)
+
+
+def own_parameters(module: nn.Module) -> list[nn.Parameter]:
+    """Return the parameters that a module holds itself; `parameters()` walks to its parts first."""
+    return [one for one in module._parameters.values() if one is not None]
 
 
 def printable(name: str) -> str:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gradcheck.engine import diversity
-from gradcheck.engine.diversity import LeastRank, effective_rank, mean_cosine, rank_at_least
+from gradcheck.engine.diversity import LeastRank, effective_rank, mean_cosine, measure_diversity, rank_at_least
 
 
 def with_spectrum(spectrum, batch, units, rng):
@@ -149,3 +149,16 @@ def test_mean_cosine_of_orthogonal_examples_is_zero():
 
 def test_an_example_of_zeros_has_no_cosine():
     assert math.isnan(mean_cosine(np.array([[1.0, 2.0], [0.0, 0.0]])))
+
+
+@pytest.mark.parametrize("shift", [0.0, 3.0, 300.0])
+def test_rank_and_cosine_of_one_product_are_those_of_each_alone(shift, rng):
+    outputs = rng.standard_normal((12, 40)) + shift
+    found = measure_diversity(outputs)
+    assert found.effective_rank == pytest.approx(by_svd(outputs), rel=1e-10)
+    assert found.mean_cosine == pytest.approx(by_pairs(outputs), rel=1e-10)
+
+
+def test_rank_of_one_product_in_single_precision_is_that_of_double(rng):
+    outputs = rng.standard_normal((64, 300)) * np.geomspace(1, 1e-3, 300) + 5
+    assert measure_diversity(outputs.astype(np.float32)).effective_rank == pytest.approx(by_svd(outputs), rel=1e-3)

@@ -3,6 +3,7 @@
 import json
 import math
 import random
+from contextlib import chdir
 from functools import cache
 from importlib import import_module
 
@@ -60,13 +61,19 @@ def log_file(folder, steps=STEPS, layers=LAYERS):
     return path
 
 
+def diagnosed(folder):
+    file = log_file(folder)
+    with chdir(folder):
+        return gradcheck.diagnose(file.name)
+
+
 def probed():
     torch = pytest.importorskip("torch")
     torch.manual_seed(0)
     layers = [part for _ in range(12) for part in (torch.nn.Linear(32, 32), torch.nn.Sigmoid())]
     model = torch.nn.Sequential(*layers, torch.nn.Linear(32, 5))
     batch = torch.randn(16, 32), torch.randint(0, 5, (16,))
-    return import_module("gradcheck.torch").probe(model, batch, steps=5)
+    return import_module("gradcheck.torch").probe(model, batch, steps=5, trial=False)
 
 
 MADE = {
@@ -74,9 +81,9 @@ MADE = {
     "transformer": lambda _: gradcheck.simulate(preset="gpt2", suggest=False),
     "theory": lambda _: gradcheck.theory(depth=20, activation="tanh", phase_diagram=True),
     "compare": lambda _: comparison(),
-    "clip-demo": lambda _: gradcheck.clip_demo(epochs=4, clip=("none", "norm:0.07", "global-norm:0.15")),
+    "clip-demo": lambda _: gradcheck.clip_demo(epochs=2, clip=("none", "norm:0.07", "global-norm:0.15")),
     "probe": lambda _: probed(),
-    "diagnose": lambda folder: gradcheck.diagnose(log_file(folder)),
+    "diagnose": lambda folder: diagnosed(folder),
     "verify": lambda _: gradcheck.verify(only=("activation", "norm")),
 }
 ROOMS = {

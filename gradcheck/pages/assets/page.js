@@ -287,9 +287,9 @@
         const place = x.apply(value);
         const found = chart.lines.map((line, index) => [line, index, nearest(line.x, value)]);
         const rows = table ? table.row(value - 1) : found.map(([line, , here]) => [line.name, axisText(chart.y, line.y[here])]);
-        const spans = chart.spans.filter((span) => span.start <= value && value <= span.end).map((span) => [span.label, ""]);
+        const spans = chart.spans.filter((span) => !table && span.start <= value && value <= span.end).map((span) => [span.label, ""]);
         const predicted = table ? found.filter(([line]) => line.dashed).map(([line, , here]) => [line.name, axisText(chart.y, line.y[here])]) : [];
-        const dots = found.filter(([line, , here]) => known(line.y[here])).map(([line, index, here]) => make("svg:circle", { class: "cursor", cx: x.apply(line.x[here]), cy: y.apply(line.y[here]), r: 4.5, fill: colourOf(line, index) }));
+        const dots = found.filter(([line, , here]) => known(line.y[here]) && (!table || line.x[here] === value)).map(([line, index, here]) => make("svg:circle", { class: "cursor", cx: x.apply(line.x[here]), cy: y.apply(line.y[here]), r: 4.5, fill: colourOf(line, index) }));
         const heading = table ? [] : [make("strong", {}, `${chart.x.names ? chart.x.names[value - 1] : `${chart.x.label} ${significant(value, 8)}`}`)];
         return { at: [place, pointer ? pointer[1] : 20], marks: [cross(place, y.range), ...dots], heading, rows: [...rows, ...predicted, ...spans] };
       },
@@ -398,10 +398,11 @@
     const names = (axis, count) => axis.names || Array.from({ length: count }, (_, place) => String(place + 1));
     const [down, across] = [chart.cells.length, chart.cells[0].length];
     const [x, y] = [chart.x.names, names(chart.y, down)];
-    const middle = (place) => chart.first + ((place + 0.5) * (chart.last - chart.first)) / across;
+    const edge = (place) => chart.first + (place * (chart.last - chart.first)) / across;
+    const part = (place) => [Math.ceil(edge(place)), Math.max(Math.ceil(edge(place)), Math.ceil(edge(place + 1)) - 1)].map((one) => significant(one, 9));
     heat(figure, chart, () => ({
       cells: chart.cells, x, y, first: chart.first, last: chart.last, xLabel: chart.x.label, yLabel: chart.y.label, value: chart.value.label,
-      read: (column, row) => [[chart.y.label, y[row]], [chart.x.label, x ? x[column] : significant(middle(column), 6)], [chart.value.label, axisText(chart.value, chart.cells[row][column])]],
+      read: (column, row) => [[chart.y.label, y[row]], [chart.x.label, x ? x[column] : [...new Set(part(column))].join(" to ")], [chart.value.label, axisText(chart.value, chart.cells[row][column])]],
     }));
   }
 

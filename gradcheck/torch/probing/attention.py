@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from gradcheck.diagnosis.causes import Cause
-from gradcheck.torch.graph import FUSED_ATTENTION, Node, is_softmax, nodes
+from gradcheck.torch.graph import FUSED_ATTENTION, Graph, Node, is_softmax
 from gradcheck.torch.probing.hooks import Recording
 from gradcheck.torch.probing.parts import Attention, Parts
 
@@ -31,23 +31,24 @@ MASKED, SMALLEST = -80.0, -104.0
 ONE_TOKEN = 0.05
 
 
-def find_attention(record: Recording, examples: int) -> tuple[Attention, ...]:
+def find_attention(record: Recording, graph: Graph, examples: int) -> tuple[Attention, ...]:
     """Measure each attention of a recorded pass, before its graph is freed."""
     found: list[Attention] = []
+    attentive = {one for one, name in graph.names.items() if is_softmax(name) or name.startswith(FUSED_ATTENTION)}
     seen: set[Node] = set()
-    for call in record.calls:  # in the order in which they end: the first that follows an attention takes it in
-        for node in _not_yet(call.node, seen):
+    for call in record.calls if attentive else ():  # as they end: the first that follows an attention takes it in
+        for node in attentive.intersection(_not_yet(graph, call.node, seen)):
             scores = _scores(node, examples)
             if scores is not None and scores.shape[-1] > 1:
                 found.append(_measured(call.layer.name, scores))
     return tuple(found)
 
 
-def _not_yet(end: Node | None, seen: set[Node]) -> list[Node]:
+def _not_yet(graph: Graph, end: Node | None, seen: set[Node]) -> list[Node]:
     """Return the nodes that lead to `end` and haven't been seen; now they have."""
     if end is None or end in seen:
         return []
-    new = list(nodes([end], lambda node: [one for one in node.next_functions if one[0] not in seen]))
+    new = graph.reached([end], lambda node: [one for one in graph.inputs[node] if one not in seen])
     seen.update(new)
     return new
 
@@ -57,7 +58,7 @@ def _scores(node: Node, examples: int) -> Tensor | None:
     try:
         if node.name().startswith(FUSED_ATTENTION) and hasattr(node, "_saved_query"):
             return _of_fused(node)
-        if is_softmax(node) and hasattr(node, "_saved_result") and _is_of_product(node):
+        if is_softmax(node.name()) and hasattr(node, "_saved_result") and _is_of_product(node):
             return _of_softmax(node._saved_result, examples)
     except RuntimeError:  # changed in place, or freed
         pass
@@ -119,11 +120,9 @@ def _measured(name: str, scores: Tensor) -> Attention:
     entropy = torch.special.entr(weights).sum(-1) / count.clamp(min=2).log()
     mean = scores.masked_fill(~open_to, 0).sum(-1) / count.clamp(min=1)
     several = count > 1  # a row with one token to look at says nothing
-    means = [
-        float(own[rows].mean()) if bool(rows.any()) else math.nan for own, rows in zip(entropy, several, strict=True)
-    ]
+    means = (entropy * several).sum(-1) / several.sum(-1)
     above = (scores.amax(-1) - mean).masked_fill(~several, -math.inf).amax(-1)
-    return Attention(name, tuple(means), tuple(above.tolist()))
+    return Attention(name, tuple(means.tolist()), tuple(above.tolist()))
 
 
 def judge_attention(attention: tuple[Attention, ...]) -> Parts:

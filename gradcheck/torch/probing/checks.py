@@ -15,10 +15,12 @@ def check_model(given: object) -> None:
     """Raise an error for what isn't a model, and for one whose weights or modules can't be reached."""
     model = checked_module(given, "probe")
     name = type(model).__name__
-    tensors = [*model.parameters(), *model.buffers()]
+    modules = [*model.modules()]
+    tensors = [one for module in modules for part in (module._parameters, module._buffers) for one in part.values()]
+    tensors = [one for one in tensors if one is not None]
     if any(is_lazy(one) for one in tensors):
         raise GradcheckError(f"{name} has lazy modules that have no weights yet: call it on a batch once")
-    if any(isinstance(one, torch.jit.ScriptModule) for one in model.modules()):
+    if any(isinstance(one, torch.jit.ScriptModule) for one in modules):
         raise GradcheckError(f"{name} is compiled by torch.jit, which hides its layers: probe it before compiling it")
     if any(one.is_meta for one in tensors):
         raise GradcheckError(f"{name} is on the meta device, where weights have no values: build it on another one")

@@ -6,8 +6,10 @@ from typing import NamedTuple
 
 from torch import nn
 
+from gradcheck.torch.layers import own_parameters
 from gradcheck.torch.probing.adam import Adam
 from gradcheck.torch.probing.lesson import Lesson
+from gradcheck.torch.probing.measuring import Gradients
 from gradcheck.torch.probing.state import untouched
 
 #: Steps that a gate has to open, and Adam's learning rate.
@@ -34,10 +36,16 @@ def zero_weights(model: nn.Module) -> list[str]:
     ]
 
 
+def may_be_shut(model: nn.Module) -> bool:
+    """Whether a layer's own weights, not a token or an offset that is added, are all zero."""
+    weights = (getattr(one, "weight", None) for one in model.modules())
+    return any(isinstance(one, nn.Parameter) and one.requires_grad and not bool(one.detach().any()) for one in weights)
+
+
 def has_small_gates(model: nn.Module) -> bool:
     """Whether some branch starts next to nothing: a factor of each unit, or one for all, is far below 1."""
     for module in model.modules():
-        own = [one.detach() for one in module.parameters(recurse=False) if one.numel()]
+        own = [one.detach() for one in own_parameters(module) if one.numel()]
         if all(one.numel() == max(one.shape, default=1) for one in own):  # beside a matrix a vector is a bias
             sizes = [float(one.abs().max()) for one in own]
             if any(0 < size < SMALL for size in sizes):
@@ -46,14 +54,19 @@ def has_small_gates(model: nn.Module) -> bool:
 
 
 @contextmanager
-def opened(lesson: Lesson) -> Iterator[Gates]:
-    """Train until every weight that started at zero has changed, for a dozen steps at most; then put all back."""
+def opened(lesson: Lesson, gradients: Gradients) -> Iterator[Gates]:
+    """Train until every weight that started at zero has changed, for a dozen steps at most; then put all back.
+
+    The first of them goes against gradients that are known.
+    """
     named = dict(lesson.model.named_parameters())
     zero, changed = zero_weights(lesson.model), dict[str, int]()
     with untouched(lesson.model):
         optimizer = Adam(lesson.trained, RATE)
         for step in range(1, STEPS + 1):
-            if not lesson.goes_on(optimizer, step - 1):
+            if step == 1:
+                lesson.take(optimizer, gradients)
+            elif not lesson.goes_on(optimizer, step - 1):
                 break
             changed |= {name: step for name in zero if name not in changed and bool(named[name].detach().any())}
             if len(changed) == len(zero):

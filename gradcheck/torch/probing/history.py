@@ -131,8 +131,11 @@ class History:
     def add(self, judgement: Judgement) -> None:
         """Add what was found at the start, or after a step."""
         found, status = judgement.found, judgement.diagnosis.verdict.status
-        gradient = math.ldexp(_norm(one for one in found.gradients.values() if one is not None), -found.shift)
-        point = Point(found.flow.output.loss, gradient, _norm(self._trained), found.values.spread, status)
+        gradient = weights = math.nan
+        if self._start:  # without steps nobody asks how they grow
+            gradient = math.ldexp(_norm(one for one in found.gradients.values() if one is not None), -found.shift)
+            weights = _norm(self._trained)
+        point = Point(found.flow.output.loss, gradient, weights, found.values.spread, status)
         never_negative = found.values.never_negative
         if not self.points:
             self.first = judgement

@@ -5,19 +5,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from gradcheck.engine.diversity import Diversity
 from gradcheck.engine.magnitude import log10_joint_norm, log10_norm, log10_rms_and_std
 from gradcheck.engine.types import Array
-from gradcheck.torch.graph import Activity, Node, in_backward
+from gradcheck.torch.graph import Node, in_backward
 from gradcheck.torch.layers import Layer, alive_channels, candidates, is_finite, main_tensor
 
 RECURRENT = (nn.RNNBase, nn.RNNCellBase)
+
+
+class Response(NamedTuple):
+    """An activation function that follows a layer, in a few numbers."""
+
+    log10_rms: float  # of its output
+    saturated: float  # share of its entries that are
+    passing: npt.NDArray[np.bool_]  # (channels,) whose slope is not exactly zero throughout
 
 
 @dataclass(eq=False)
@@ -25,7 +34,8 @@ class Call:
     """One use of a layer, and whether its output was finite."""
 
     layer: Layer
-    output: Tensor  # what it returned; an activation in place may have changed it since, see `version`
+    # what it returned: an activation in place may have changed it since, see `version`; its shape alone once measured
+    output: Tensor
     version: int
     # of the graph: at its output, and at its first input; None where no gradient is wanted
     node: Node
@@ -35,10 +45,13 @@ class Call:
     log10_rms: float
     log10_std: float
     finite: bool
-    log10_gradient_norm: float = math.nan  # of δ, the gradient at the output; nan until one has arrived
-    alive: npt.NDArray[np.bool_] | None = None  # (channels,) where δ is not exactly zero throughout
-    gradient_zeros: float = math.nan  # share of δ's entries that are exactly zero
-    activities: list[Activity] = field(default_factory=list)  # the activation functions that follow it
+    heard: bool = False  # δ, the gradient at the output, has arrived
+    log10_gradient_norm: float = math.nan
+    # (channels,) where δ is not exactly zero throughout; None where the activation lets something of each through
+    alive: npt.NDArray[np.bool_] | None = None
+    gradient_zeros: float = math.nan  # share of δ's entries that are exactly zero; nan where nobody asks
+    responses: list[Response] = field(default_factory=list)  # of the activation functions that follow it
+    diversity: Diversity = field(default_factory=Diversity)  # of what it passes on, after its activation
     normalized: bool = False  # a norm follows
     scores: bool = False  # the output reaches the loss only through a softmax
     on_trunk: bool = False  # all of the signal goes through it
@@ -56,18 +69,24 @@ class Call:
         """Drop tensors and graph: they hold the call, as it holds them, where no garbage collector looks."""
         for hook in self.hooks:
             hook.remove()
-        self.output, self.activities = self.output.new_empty(0), []
+        self.forget_output()
         self.node = self.input_node = self.returned = None
         self.inputs, self.hooks = (), []
 
-    def receive(self, delta: Tensor) -> None:
+    def forget_output(self) -> None:
+        """Let the output go, but for its shape."""
+        self.output = self.output.detach().to("meta")
+
+    def receive(self, delta: Tensor, *, count_zeros: bool) -> None:
         """Measure the gradient at the output, or at what else it returned: the last states of a recurrent module."""
-        axis = self.axis if delta.shape == self.output.shape else delta.dim() - 1
-        self.alive = alive_channels(delta, axis).cpu().numpy()
+        if not all(one.passing.all() for one in self.responses):
+            axis = self.axis if delta.shape == self.output.shape else delta.dim() - 1
+            self.alive = alive_channels(delta, axis).cpu().numpy()
         array = as_array(delta)
-        self.gradient_zeros = 1 - np.count_nonzero(array) / array.size
-        before = [] if math.isnan(self.log10_gradient_norm) else [self.log10_gradient_norm]
-        self.log10_gradient_norm = log10_joint_norm([*before, log10_norm(array)])
+        if count_zeros:
+            self.gradient_zeros = 1 - np.count_nonzero(array) / array.size
+        before = [self.log10_gradient_norm] if self.heard else []
+        self.heard, self.log10_gradient_norm = True, log10_joint_norm([*before, log10_norm(array)])
 
 
 @dataclass
@@ -75,6 +94,9 @@ class Recording:
     """Everything that happened in one pass."""
 
     calls: list[Call] = field(default_factory=list)  # in the order in which they ended
+    by_layer: dict[Layer, list[Call]] = field(default_factory=dict)
+    count_zeros: bool = False  # whether the share of zeros in each gradient is asked for
+    brief: bool = False  # whether only the gradient is of interest, not what the layers' outputs are like
     # the modules that are being run, outermost first: where an error comes from; of each input shape and type
     inside: list[tuple[str, nn.Module, tuple[Any, ...]]] = field(default_factory=list)
     listening: bool = False  # whether gradients that arrive are measured
@@ -85,24 +107,29 @@ class Recording:
 
     def layers(self) -> list[Layer]:
         """Return the layers that were used, in the order of their first use; of nested ones the innermost."""
-        used = list(dict.fromkeys(call.layer for call in self.calls))
-        modules = {layer.module for layer in used}
-        return [layer for layer in used if not modules & {*layer.module.modules()} - {layer.module}]
+        modules = {layer.module for layer in self.by_layer}
+        return [
+            layer
+            for layer in self.by_layer
+            if not layer.module._modules or not modules & {*layer.module.modules()} - {layer.module}
+        ]
 
     def of(self, layer: Layer) -> list[Call]:
         """Return a layer's calls."""
-        return [call for call in self.calls if call.layer is layer]
+        return self.by_layer.get(layer, [])
 
     def enter(self, name: str, module: nn.Module, inputs: tuple[Any, ...]) -> None:
         """Note that a module begins."""
         given = tuple((tuple(getattr(one, "shape", ())), getattr(one, "dtype", None)) for one in inputs)
         self.inside.append((name, module, given))
 
-    def leave(self, module: nn.Module, inputs: tuple[Any, ...], output: object) -> None:
-        """Note that the innermost module has ended."""
+    def leave(self, layer: Layer | None, module: nn.Module, inputs: tuple[Any, ...], output: object) -> None:
+        """Note that the innermost module has ended; it may be a layer."""
+        if layer is not None:
+            self._add_call(layer, inputs, output)
         self.inside.pop()
 
-    def add_call(self, layer: Layer, module: nn.Module, inputs: tuple[Any, ...], output: object) -> None:
+    def _add_call(self, layer: Layer, inputs: tuple[Any, ...], output: object) -> None:
         """Note what a layer returned, and listen to its gradient."""
         if in_backward():
             return
@@ -116,9 +143,10 @@ class Recording:
         with np.errstate(all="ignore"):
             rms, std = log10_rms_and_std(as_array(tensor))
         finite = math.isfinite(rms) or is_finite(tensor)
-        node, features = (None, math.inf) if given is None else (given.grad_fn, layer.rows(given).shape[1])
+        node, features = (None, math.inf) if given is None else (given.grad_fn, layer.row_shape(given)[1])
         call = Call(layer, tensor, version_of(tensor), tensor.grad_fn, node, features, rms, std, finite)
         self.calls.append(call)
+        self.by_layer.setdefault(layer, []).append(call)
         listened = [tensor]
         if isinstance(layer.module, RECURRENT):
             call.inputs = inputs
@@ -127,7 +155,12 @@ class Recording:
             listened += states_of(output)
         for one in listened:
             if one.requires_grad:
-                call.hooks.append(one.register_hook(lambda delta: call.receive(delta) if self.listening else None))
+                call.hooks.append(one.register_hook(partial(self.receive, call)))
+
+    def receive(self, call: Call, delta: Tensor) -> None:
+        """Note a gradient that arrives at what a call returned."""
+        if self.listening:
+            call.receive(delta, count_zeros=self.count_zeros)
 
 
 def version_of(tensor: Tensor) -> int:
@@ -142,13 +175,14 @@ def states_of(returned: Any) -> list[Tensor]:  # noqa: ANN401
 
 
 @contextmanager
-def recording(model: nn.Module) -> Iterator[Recording]:
+def recording(model: nn.Module, *, count_zeros: bool = False, brief: bool = False) -> Iterator[Recording]:
     """Watch a model's layers as long as the context lasts."""
-    record = Recording()
-    handles = [layer.module.register_forward_hook(partial(record.add_call, layer)) for layer in candidates(model)]
+    record = Recording(count_zeros=count_zeros, brief=brief)
+    layers = {layer.module: layer for layer in candidates(model)}
+    handles = []
     for name, module in model.named_modules():
         handles.append(module.register_forward_pre_hook(partial(record.enter, name or type(model).__name__)))
-        handles.append(module.register_forward_hook(record.leave))
+        handles.append(module.register_forward_hook(partial(record.leave, layers.get(module))))
     try:
         yield record
     finally:
@@ -159,6 +193,9 @@ def recording(model: nn.Module) -> Iterator[Recording]:
 def as_array(tensor: Tensor) -> Array:
     """Return a tensor as NumPy's; half precision as float32, complex numbers as two in the last axis."""
     tensor = tensor.detach()
+    if tensor.dtype == torch.float32 and tensor.device.type == "cpu" and tensor.layout is torch.strided:
+        plain: Array = tensor.numpy()
+        return plain
     if tensor.is_sparse:
         tensor = tensor.coalesce().values()
     if tensor.is_complex():

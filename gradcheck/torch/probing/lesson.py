@@ -9,7 +9,10 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
 from gradcheck.torch.probing.batches import Batch
+from gradcheck.torch.probing.checkpoints import checkpoints_opened
+from gradcheck.torch.probing.hooks import Recording
 from gradcheck.torch.probing.losses import LossFunction, loss_and_targets
+from gradcheck.torch.probing.measuring import Gradients
 
 #: What a model raises that can be passed once, and not trained: it keeps its state, or has a backward of its own.
 UNTRAINABLE = (RuntimeError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError, AssertionError)
@@ -47,10 +50,15 @@ class Lesson(NamedTuple):
         loss = float(value.detach())
         if math.isfinite(loss):
             found = torch.autograd.grad(value * self.scale, self.trained, allow_unused=True)  # users' hooks stay quiet
-            for one, gradient in zip(self.trained, found, strict=True):
-                one.grad = gradient.to_dense() if gradient is not None and gradient.is_sparse else gradient
-            optimizer.step()
+            self.take(optimizer, dict(zip(self.trained, found, strict=True)))
         return loss
+
+    def take(self, optimizer: torch.optim.Optimizer, gradients: Gradients) -> None:
+        """Take a step against gradients that are known, and leave them where they arrive."""
+        for one in self.trained:
+            gradient = gradients.get(one)
+            one.grad = gradient.to_dense() if gradient is not None and gradient.is_sparse else gradient
+        optimizer.step()
 
     def goes_on(self, optimizer: torch.optim.Optimizer, number: int) -> bool:
         """Take a step; return whether the model could be run once more, and its loss was finite."""
@@ -76,12 +84,14 @@ class Lesson(NamedTuple):
                 drawn = [float(function(_filled(output, torch.randn_like), targets)) for _ in range(ANSWERS)]
             except Exception:  # the user's own loss may want more than numbers
                 return math.nan, math.nan
-        return zero, sum(abs(one - zero) for one in drawn) / ANSWERS or math.nan
+        size = sum(abs(one - zero) for one in drawn) / ANSWERS or math.nan
+        return (zero if isinstance(output, Tensor) else math.nan), size  # of several, zeros are no answer
 
     def _output(self) -> tuple[Any, LossFunction, Any]:
         """Return the model's output, the loss function and the targets."""
-        batch, _ = self.batch.copied(with_gradient=True)
-        output = self.model(*batch.arguments, **batch.keywords)
+        batch, _ = self.batch.copied(with_gradient=False)
+        with checkpoints_opened(Recording(), inputs_as_given=True):  # their gradients would go past the optimizer
+            output = self.model(*batch.arguments, **batch.keywords)
         generator = torch.Generator().manual_seed(self.seed)
         chosen, targets = loss_and_targets(self.loss, output, batch.targets, generator)
         return output, chosen.function, targets

@@ -1,5 +1,6 @@
 """What is to be trained and gets no gradient: told apart from what is frozen, and from what the loss has no use for."""
 
+import math
 from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
@@ -8,8 +9,8 @@ from torch import Tensor, nn
 
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.torch.graph import nodes
-from gradcheck.torch.layers import printable
-from gradcheck.torch.probing.measuring import Gradients
+from gradcheck.torch.layers import own_parameters, printable
+from gradcheck.torch.probing.measuring import Gradients, Norms
 from gradcheck.torch.probing.tracing import floats
 
 #: Weights that point so far in one direction are a copy, as those of a target network or a teacher are.
@@ -23,7 +24,7 @@ def ungraded(model: nn.Module, gradients: Gradients) -> dict[str, list[nn.Parame
     """Return the modules all of whose own trained parameters no gradient reaches, with these."""
     found = {}
     for name, module in model.named_modules():
-        own = [one for one in module.parameters(recurse=False) if one.requires_grad]
+        own = [one for one in own_parameters(module) if one.requires_grad]
         if own and all(gradients.get(one) is None for one in own):
             found[printable(name) or type(model).__name__] = own
     return found
@@ -137,15 +138,11 @@ class Trained(NamedTuple):
     frozen: tuple[str, ...] = ()  # those that are not trained
 
 
-def find_trained(model: nn.Module, gradients: Gradients) -> Trained:
+def find_trained(model: nn.Module, norms: Norms) -> Trained:
     """Return which parameters are trained, and whether any of them gets a gradient."""
     named = {printable(name): one for name, one in model.named_parameters()}
     trained = {name: one for name, one in named.items() if one.requires_grad}
-    arrived = [gradient for one in trained.values() if (gradient := gradients.get(one)) is not None]
-    silent = bool(arrived) and not any(bool(_values(one).any()) for one in arrived)
+    arrived = [norms[one] for one in trained.values() if one in norms]
+    silent = bool(arrived) and all(one == -math.inf for one in arrived)
     zeros = tuple(name for name, one in trained.items() if silent and not bool(one.detach().any()))
     return Trained(silent * len(trained), zeros, tuple(name for name in named if name not in trained))
-
-
-def _values(gradient: Tensor) -> Tensor:
-    return gradient.coalesce().values() if gradient.is_sparse else gradient

@@ -1,35 +1,40 @@
 """From a recorded pass to a ``GradientFlow``: one ``LayerFlow`` for each of the model's layers."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from gradcheck.engine.diversity import effective_rank, mean_cosine
+from gradcheck.engine.diversity import Diversity, measure_diversity
 from gradcheck.engine.magnitude import LOG10_2, log10_joint_norm, log10_norm, rescaled
-from gradcheck.engine.types import Array
 from gradcheck.flow.layer_flow import SATURATED_BELOW, LayerFlow
 from gradcheck.torch.graph import (
     ELEMENTWISE,
     Activity,
+    Graph,
     Node,
     activity,
     bottlenecks,
-    nodes,
     reached_without_softmax,
     source,
 )
 from gradcheck.torch.layers import EMBEDDINGS, Layer, alive_channels
-from gradcheck.torch.probing.hooks import Call, Recording, as_array, version_of
+from gradcheck.torch.probing.hooks import Call, Recording, Response, as_array, version_of
 
-#: Rows (examples or tokens) from which rank and cosine are computed, evenly picked where there are more.
-ROWS = 1024
+#: Rows from which rank and cosine are computed, evenly picked where there are more: examples, and tokens. The limit of
+#: a healthy rank was found with 64 rows, and above 12 a rank counts for no more.
+EXAMPLES, TOKENS = 1024, 64
 
 #: A parameter ↦ its gradient; None where none has arrived.
 Gradients = dict[Tensor, Tensor | None]
+
+#: A parameter ↦ log10 of the norm of its gradient, where one has arrived.
+Norms = dict[Tensor, float]
 
 
 def fans(layer: Layer, call: Call) -> tuple[int, int]:
@@ -39,15 +44,14 @@ def fans(layer: Layer, call: Call) -> tuple[int, int]:
     return max(1, weights // units), units
 
 
-def place_calls(record: Recording, root: Tensor, leaves: Sequence[Tensor]) -> None:
+def place_calls(record: Recording, graph: Graph, root: Tensor, leaves: Sequence[Tensor], examples: int) -> None:
     """Note for each call what follows it, whether it scores, and whether all of the signal goes through it."""
-    by_node = {call.node: call for call in record.calls if call.node is not None}
-    _note_activities(record, root.grad_fn, by_node)
+    _note_responses(record, graph, root.grad_fn, examples)
     starts = {torch.autograd.graph.get_gradient_edge(leaf).node for leaf in leaves if leaf.requires_grad}
     starts |= {call.node for call in record.calls if isinstance(call.layer.module, EMBEDDINGS)}
     starts = starts - {None} or {call.node for call in record.calls if call.input_node is None} - {None}
-    narrow = bottlenecks(root.grad_fn, starts)
-    elsewhere = reached_without_softmax(root.grad_fn)
+    narrow = bottlenecks(graph, root.grad_fn, starts)
+    elsewhere = reached_without_softmax(graph, root.grad_fn)
     scoring = {call for call in record.calls if call.node is not None and call.node not in elsewhere}
     for call in record.calls:
         call.on_trunk = call.node in narrow
@@ -56,36 +60,65 @@ def place_calls(record: Recording, root: Tensor, leaves: Sequence[Tensor]) -> No
         call.scores = call in scoring and len(scoring) < len(record.calls)
 
 
-def _note_activities(record: Recording, root: Node, by_node: Mapping[Node, Call]) -> None:
-    """Give each call the activation functions that follow it.
+def _note_responses(record: Recording, graph: Graph, root: Node, examples: int) -> None:
+    """Measure for each call the activation functions that follow it.
 
     Between the two there may be a norm, dropout or pooling; after a norm with weights of its own, the activation
     belongs to the norm and to the linear map before it.
     """
+    by_node = {call.node: call for call in record.calls if call.node is not None}
     for call in record.calls:
-        if call.layer.is_vector and (before := by_node.get(_passed_on(call.input_node, by_node))):
+        if call.layer.is_vector and (before := by_node.get(_passed_on(graph, call.input_node, by_node))):
             before.normalized = True
-    for node in nodes([root]):
-        one = activity(node)
-        if one is None:
-            continue
-        if node in by_node:  # the activation is a part of the layer
-            by_node[node].activities.append(one)
-        at = node.next_functions[0][0]
-        while before := by_node.get(source(at, by_node.__contains__)):
-            before.activities.append(one)
-            at = before.input_node if before.layer.is_vector else None
+    active = [node for node in graph.reached([root]) if graph.names[node] in ELEMENTWISE]
+    led = {node: list(_led_to(graph, node, by_node)) for node in active}
+    several = {call for call, count in Counter(call for calls in led.values() for call in calls).items() if count > 1}
+    for node, calls in led.items():
+        one = activity(node) if calls else None
+        if one is not None:
+            _note_response(one, calls)
+            known: dict[tuple[int, int], Diversity] = {}
+            for call in (call for call in calls if call.finite and call not in several and not record.brief):
+                shape = call.layer.row_shape(one.output)
+                known[shape] = call.diversity = known.get(shape) or diversity_of(call.layer, one.output, examples)
 
 
-def _passed_on(node: Node, by_node: Mapping[Node, Call]) -> Node | None:
+def _led_to(graph: Graph, node: Node, by_node: Mapping[Node, Call]) -> Iterator[Call]:
+    """Yield the calls that an activation follows."""
+    if node in by_node:  # the activation is a part of the layer
+        yield by_node[node]
+    at = graph.inputs[node][0]
+    while before := by_node.get(source(graph, at, by_node.__contains__)):
+        yield before
+        at = before.input_node if before.layer.is_vector else None
+
+
+def _note_response(one: Activity, calls: Sequence[Call]) -> None:
+    """Measure an activation that follows some calls."""
+    slope = one.slope.abs()
+    flat = as_array(slope) < SATURATED_BELOW * one.steepest
+    saturated = np.count_nonzero(flat) / max(1, flat.size)
+    rms = log10_norm(as_array(one.output)) - 0.5 * math.log10(one.output.numel())
+    for call in calls:
+        units, shape = call.output.shape, slope.shape
+        along = bool(units) and len(shape) > call.axis and shape[call.axis] == units[call.axis]
+        passing = alive_channels(slope, call.axis if along else len(shape) - 1).cpu().numpy()
+        call.responses.append(Response(rms, saturated, passing))
+
+
+def _passed_on(graph: Graph, node: Node, by_node: Mapping[Node, Call]) -> Node | None:
     """Return the layer's node whose output arrives at `node`, through activation functions as well."""
-    at = source(node, lambda one: one in by_node or one.name() in ELEMENTWISE)
+
+    def known(one: Node) -> bool:
+        return one in by_node or graph.names[one] in ELEMENTWISE
+
+    at = source(graph, node, known)
     while at is not None and at not in by_node:
-        at = source(at.next_functions[0][0], lambda one: one in by_node or one.name() in ELEMENTWISE)
+        at = source(graph, graph.inputs[at][0], known)
     return at
 
 
-def layer_flow(layer: Layer, calls: Sequence[Call], gradients: Gradients, examples: int, shift: int) -> LayerFlow:
+def layer_flow(layer: Layer, calls: Sequence[Call], norms: Norms, examples: int, shift: int) -> LayerFlow:
     """Measure one layer by its uses, at least one; the gradients are those of 2**shift times the loss.
 
     Notes
@@ -97,29 +130,32 @@ def layer_flow(layer: Layer, calls: Sequence[Call], gradients: Gradients, exampl
     the gradient per entry shrinks with the number of positions, and says nothing.
     """
     last = calls[-1]
-    activities = [one for call in calls for one in call.activities]
-    output = _output(last)
+    responses = [one for call in calls for one in call.responses]
     count = math.log10(examples * (fans(layer, last)[1] if layer.is_flat(last.output, examples) else 1))
-    arrived = [one.log10_gradient_norm for one in calls if one.alive is not None]
+    arrived = [one.log10_gradient_norm for one in calls if one.heard]
     unscaled = shift * LOG10_2
-    rows = None if output is None else _rows(layer, output)
     return LayerFlow(
         log10_preactivation_std=_pooled([call.log10_std for call in calls]),
-        log10_activation_rms=_activation_rms(calls, activities),
-        input_cosine=math.nan if rows is None else mean_cosine(rows),
-        effective_rank=math.nan if rows is None else effective_rank(rows),
+        log10_activation_rms=_activation_rms(calls, responses),
+        input_cosine=last.diversity.mean_cosine,
+        effective_rank=last.diversity.effective_rank,
         dead_fraction=_dead_fraction(calls),
-        saturated_fraction=_saturated_fraction(activities),
+        saturated_fraction=sum(one.saturated for one in responses) / len(responses) if responses else math.nan,
         log10_gradient_rms=log10_joint_norm(arrived) - 0.5 * count - unscaled,
         log10_weight_norm=log10_joint_norm([log10_norm(as_array(weight)) for weight in layer.acting]),
-        log10_weight_gradient_norm=weight_gradient_norm(layer, gradients) - unscaled,
+        log10_weight_gradient_norm=weight_gradient_norm(layer, norms) - unscaled,
     )
 
 
-def weight_gradient_norm(layer: Layer, gradients: Gradients) -> float:
+def weight_gradient_norm(layer: Layer, norms: Norms) -> float:
     """Return log10 of the norm of the gradient of all of a layer's weights; nan where none has arrived."""
-    arrived = [gradients.get(weight) for weight in layer.matrices]
-    return log10_joint_norm([log10_norm(as_array(one)) for one in arrived if one is not None])
+    return log10_joint_norm([norms[weight] for weight in layer.matrices if weight in norms])
+
+
+def norms_of(parameters: Iterable[Tensor], gradients: Gradients) -> Norms:
+    """Return how large the gradients of parameters are."""
+    arrived = ((one, gradients.get(one)) for one in parameters)
+    return {one: log10_norm(as_array(gradient)) for one, gradient in arrived if gradient is not None}
 
 
 def _pooled(logarithms: Sequence[float]) -> float:
@@ -127,52 +163,48 @@ def _pooled(logarithms: Sequence[float]) -> float:
     return log10_joint_norm(logarithms) - 0.5 * math.log10(len(logarithms))
 
 
-def _activation_rms(calls: Sequence[Call], activities: Sequence[Activity]) -> float:
-    if len(activities) == len(calls):
-        return _pooled([log10_norm(as_array(one.output)) - 0.5 * math.log10(one.output.numel()) for one in activities])
-    return _pooled([call.log10_rms for call in calls])
+def _activation_rms(calls: Sequence[Call], responses: Sequence[Response]) -> float:
+    return _pooled([one.log10_rms for one in (responses if len(responses) == len(calls) else calls)])
 
 
-def _output(call: Call) -> Tensor | None:
-    """Return what the layer passes on, after its activation; None where that was overwritten."""
-    if len(call.activities) == 1:
-        return call.activities[0].output
-    return call.output if version_of(call.output) == call.version else None
+def measure_outputs(record: Recording, layers: Iterable[Layer], examples: int) -> None:
+    """Measure what layers pass on that no activation follows; not what was overwritten."""
+    for layer in layers:
+        last = record.of(layer)[-1]
+        if last.finite and len(last.responses) != 1 and version_of(last.output) == last.version:
+            last.diversity = diversity_of(layer, last.output, examples)
 
 
-def _rows(layer: Layer, output: Tensor) -> Array:
-    """Return (rows, features), free of over- and underflow."""
-    rows = layer.rows(output.detach())
-    if len(rows) > ROWS:
-        rows = rows[torch.linspace(0, len(rows) - 1, ROWS, device=rows.device).long()]
-    return rescaled(as_array(rows)).mantissa
+def diversity_of(layer: Layer, output: Tensor, examples: int) -> Diversity:
+    """Return how different the rows of an output are, or some of them."""
+    rows, count = layer.rows(output.detach()), rows_of(layer, output, examples)
+    if len(rows) > count:
+        rows = rows[_spread(len(rows), count).to(rows.device)]
+    return measure_diversity(rescaled(as_array(rows)).mantissa)
 
 
-def count_rows(layer: Layer, call: Call) -> int:
-    """Return how many rows the rank is computed from."""
-    return min(ROWS, len(layer.rows(call.output)))
+@cache
+def _spread(rows: int, count: int) -> Tensor:
+    """Return which of so many rows are taken."""
+    return torch.linspace(0, rows - 1, count).long()
+
+
+def rows_of(layer: Layer, output: Tensor, examples: int) -> int:
+    """Return from how many rows of an output the rank is computed."""
+    rows, _ = layer.row_shape(output)
+    return min(rows, EXAMPLES if rows <= examples else TOKENS)
 
 
 def _dead_fraction(calls: Sequence[Call]) -> float:
     """Return the share of units whose slope is 0 throughout, and which no gradient reaches by another path."""
     shares = []
-    for index in range(max(len(call.activities) for call in calls)):
-        active = [_active(call, call.activities[index]) for call in calls if len(call.activities) > index]
+    for index in range(max(len(call.responses) for call in calls)):
+        active = [_active(call, call.responses[index]) for call in calls if len(call.responses) > index]
         if len({len(one) for one in active}) == 1:
             shares.append(float(np.mean(~np.any(active, axis=0))))
     return sum(shares) / len(shares) if shares else math.nan
 
 
-def _active(call: Call, one: Activity) -> npt.NDArray[np.bool_]:
+def _active(call: Call, one: Response) -> npt.NDArray[np.bool_]:
     """Return which units let anything through an activation: (channels,)."""
-    units, shape = call.output.shape, one.slope.shape
-    along = bool(units) and len(shape) > call.axis and shape[call.axis] == units[call.axis]
-    axis = call.axis if along else len(shape) - 1
-    passing: npt.NDArray[np.bool_] = alive_channels(one.slope, axis).cpu().numpy()
-    return passing | call.alive if call.alive is not None and len(passing) == len(call.alive) else passing
-
-
-def _saturated_fraction(activities: Sequence[Activity]) -> float:
-    flat = [as_array(one.slope.abs()) < SATURATED_BELOW * one.steepest for one in activities]
-    shares = [np.count_nonzero(one) / one.size for one in flat]
-    return sum(shares) / len(shares) if shares else math.nan
+    return one.passing if call.alive is None or len(call.alive) != len(one.passing) else one.passing | call.alive

@@ -99,7 +99,7 @@ def _makes_zeros(batch: Batch, record: Recording, flow: ModelFlow) -> Iterator[C
             if isinstance(call.layer.module, OF_ROWS) and matrices and all(bool(one.any()) for one in matrices):
                 yield Cause("makes-zeros", details={"names": (_called(call, flow),)})
             return
-        if call.activities and not any(bool(one.output.any()) for one in call.activities):
+        if call.responses and all(one.log10_rms == -np.inf for one in call.responses):
             return
 
 

@@ -7,7 +7,7 @@ from torch import nn
 
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.diagnosis.status import Status
-from gradcheck.torch.layers import Layer, printable
+from gradcheck.torch.layers import Layer, own_parameters, printable
 from gradcheck.torch.probing.hooks import Recording
 from gradcheck.torch.probing.measuring import Gradients
 from gradcheck.torch.probing.recurrences import Recurrence
@@ -51,7 +51,7 @@ def find_starved(starved: Sequence[Layer]) -> Parts:
 
 
 def _is_trained(module: nn.Module) -> bool:
-    return any(one.requires_grad for one in module.parameters(recurse=False))
+    return any(one.requires_grad for one in own_parameters(module))
 
 
 def find_hidden(record: Recording, gradients: Gradients) -> Parts:
@@ -62,7 +62,7 @@ def find_hidden(record: Recording, gradients: Gradients) -> Parts:
     hidden = tuple(
         layer.name
         for layer in dict.fromkeys(record.ungraded)
-        if layer not in seen and any(gradients.get(one) is not None for one in layer.module.parameters(recurse=False))
+        if layer not in seen and any(gradients.get(one) is not None for one in own_parameters(layer.module))
     )
     details = {"names": hidden, "function": printable(record.hiding)}
     return Parts(notes=(Cause("hidden-layers", None, len(hidden), details=details),)) if hidden else Parts()

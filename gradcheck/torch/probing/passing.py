@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from functools import partial, reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -15,16 +17,25 @@ from gradcheck.flow.gradient_flow import LayerFlow, OutputFlow
 from gradcheck.flow.model_flow import Kind, ModelFlow
 from gradcheck.torch.graph import nodes
 from gradcheck.torch.layers import Layer, is_finite, printable
-from gradcheck.torch.probing.attention import find_attention, judge_attention
+from gradcheck.torch.probing.attention import judge_attention
 from gradcheck.torch.probing.batches import Batch
 from gradcheck.torch.probing.checkpoints import InputsMatterError, checkpoints_opened, find_hiding, why_no_gradient
 from gradcheck.torch.probing.error_text import errors_in_one_line
 from gradcheck.torch.probing.first_loss import AtLoss, look_at
-from gradcheck.torch.probing.hooks import Call, Recording, as_array, recording
+from gradcheck.torch.probing.hooks import Call, Recording, recording
+from gradcheck.torch.probing.looks import Looks, look_forward
 from gradcheck.torch.probing.loss_value import loss_of
 from gradcheck.torch.probing.losses import Loss, LossFunction, find_squashed_twice, loss_and_targets
 from gradcheck.torch.probing.lost import Trained, find_trained
-from gradcheck.torch.probing.measuring import Gradients, count_rows, fans, layer_flow, place_calls, weight_gradient_norm
+from gradcheck.torch.probing.measuring import (
+    Gradients,
+    Norms,
+    fans,
+    layer_flow,
+    norms_of,
+    rows_of,
+    weight_gradient_norm,
+)
 from gradcheck.torch.probing.memory import judge_memory, note_long
 from gradcheck.torch.probing.mismatch import find_mismatch
 from gradcheck.torch.probing.origins import find_origins
@@ -77,22 +88,28 @@ def pass_batch(
     generator: torch.Generator,
     precision: Precision | None = None,
     others: Sequence[Tensor] = (),
+    *,
+    count_zeros: bool = False,
+    brief: bool = False,
 ) -> ModelPass:
     """Pass one batch forward and its gradient back, and measure every layer; `others` are parameters of the loss.
+
+    In brief, only the gradient is measured.
 
     Raises
     ------
     GradcheckError
         The model can't be run on this batch, has no layers, or its loss doesn't depend on them.
     """
+    record = partial(recording, model, count_zeros=count_zeros, brief=brief)
     try:
-        return _pass(model, batch.copied(with_gradient=True), loss, generator, precision, others)
+        return _pass(model, batch.copied(with_gradient=True), loss, generator, precision, others, record())
     except GradcheckError as error:
         if not _inputs_matter(error.__cause__):
             raise
         torch.manual_seed(torch.initial_seed())
         generator.manual_seed(generator.initial_seed())
-        return _pass(model, batch.copied(with_gradient=False), loss, generator, precision, others)
+        return _pass(model, batch.copied(with_gradient=False), loss, generator, precision, others, record())
 
 
 def _inputs_matter(error: BaseException | None) -> bool:
@@ -109,10 +126,11 @@ def _pass(
     generator: torch.Generator,
     precision: Precision | None,
     others: Sequence[Tensor],
+    recorded: AbstractContextManager[Recording],
 ) -> ModelPass:
     """Pass a copy of a batch, given with its floats."""
     (batch, leaves), given = copied, not any(leaf.requires_grad for leaf in copied[1])
-    with recording(model) as record, autocast(model, precision), checkpoints_opened(record, inputs_as_given=given):
+    with recorded as record, autocast(model, precision), checkpoints_opened(record, inputs_as_given=given):
         output = _forward(model, batch, record)
         route = route_of(record, model)
         chosen, targets = loss_and_targets(loss, output, batch.targets, generator)
@@ -123,9 +141,8 @@ def _pass(
     root, seed = start_of_gradient(value, route, record)
     closed, shift = None, 0
     gradients: Gradients = {}
-    attention = find_attention(record, batch.examples)
+    looks = look_forward(record, route, root, leaves, batch.examples)
     if root is not None and seed is not None:
-        place_calls(record, root, leaves)
         with errors_in_one_line("the gradient can't go back: "):  # such as: what the graph needs was changed in place
             record.hiding = find_hiding(root, record)
             at_end = gradient_at_end(root, seed, route)
@@ -133,18 +150,19 @@ def _pass(
             closed = find_shut_end(at_end, root, route)
             wanted = [*leaves, *kept_for_recurrences(record), *others]
             gradients = _backward(model, root, seed * 2.0**shift, wanted, record)
+    norms = _norms(model, gradients)
     untrained = find_untrained(model, gradients, between, route.end.node)
-    layers, flow = _flow(route, record, gradients, batch.examples, shift, value)
-    parts = _parts(record, gradients, layers, batch.examples).beside(judge_attention(attention))
+    layers, flow = _flow(route, record, norms, batch.examples, shift, value)
+    parts = _parts(record, gradients, layers, looks)
     zeros = tuple(sum(call.gradient_zeros for call in uses) / len(uses) for uses in map(record.of, layers))
     origins = tuple(find_origins(model, batch, record, root, gradients, flow))
     for call in record.calls:
         call.free()
-    unused, silent = _ungraded(model, gradients)
+    unused, silent = _ungraded(model, norms)
     return ModelPass(
         flow, layers, zeros, route.readout, chosen.name, unused, silent, closed, _largest_rms(leaves),
         gradients, shift, parts, of_loss=of_loss, at_loss=at_loss,
-        trained=find_trained(model, gradients), calls=len(record.calls), cut=_cut(record, layers, flow.obstacle),
+        trained=find_trained(model, norms), calls=len(record.calls), cut=_cut(record, layers, flow.obstacle),
         values=values, untrained=untrained, origins=origins,
     )  # fmt: skip
 
@@ -174,6 +192,11 @@ def _forward(model: nn.Module, batch: Batch, record: Recording) -> object:
         return model(*batch.arguments, **batch.keywords)
 
 
+def _norms(model: nn.Module, gradients: Gradients) -> Norms:
+    with np.errstate(all="ignore"):
+        return norms_of(model.parameters(), gradients)
+
+
 def _backward(model: nn.Module, root: Tensor, seed: Tensor, others: Sequence[Tensor], record: Recording) -> Gradients:
     """Send a gradient back from the root; the layers' calls measure what reaches them.
 
@@ -197,18 +220,18 @@ def _backward(model: nn.Module, root: Tensor, seed: Tensor, others: Sequence[Ten
 
 
 def _flow(
-    route: Route, record: Recording, gradients: Gradients, examples: int, shift: int, value: Tensor | None
+    route: Route, record: Recording, norms: Norms, examples: int, shift: int, value: Tensor | None
 ) -> tuple[tuple[Layer, ...], ModelFlow]:
     """Return the layers that a gradient reaches and those that the signal doesn't, and their flow."""
     calls = {layer: record.of(layer) for layer in route.hidden}
-    arrived = [layer for layer in route.hidden[: route.reached] if any(one.alive is not None for one in calls[layer])]
+    arrived = [layer for layer in route.hidden[: route.reached] if any(one.heard for one in calls[layer])]
     beyond = route.hidden[route.reached :]
     cut = not arrived and not beyond
     arrived = route.hidden if cut else arrived
     with np.errstate(all="ignore"):
-        flows = [layer_flow(one, calls[one], gradients, examples, shift) for one in arrived]
+        flows = [layer_flow(one, calls[one], norms, examples, shift) for one in arrived]
         flows = [one._replace(log10_gradient_rms=-math.inf) for one in flows] if cut else flows
-        output = _output(route, gradients, shift, value)
+        output = _output(route, norms, shift, value)
     layers = (*arrived, *beyond)
     fan_in, fan_out = zip(*(fans(layer, calls[layer][-1]) for layer in layers), strict=True)
     return layers, ModelFlow(
@@ -222,14 +245,14 @@ def _flow(
         kinds=tuple(_kind(layer, calls[layer], examples) for layer in layers),
         trunk=tuple(any(call.on_trunk for call in calls[layer]) for layer in layers),
         normalized=tuple(layer.is_vector or any(call.normalized for call in calls[layer]) for layer in layers),
-        rows=min(count_rows(layer, calls[layer][-1]) for layer in layers),
+        rows=min(rows_of(layer, calls[layer][-1].output, examples) for layer in layers),
         features=1 if record.calls[0].features == 1 and record.calls[0].on_trunk else math.inf,
     )
 
 
 def _cut(record: Recording, layers: Sequence[Layer], obstacle: str) -> str:
     """Return why no layer but the last receives a gradient, where none does."""
-    heard = any(call.alive is not None for call in record.calls if call.layer in layers)
+    heard = any(call.heard for call in record.calls if call.layer in layers)
     if obstacle or heard:
         return ""
     trained = any(one.requires_grad for layer in layers for one in layer.module.parameters())
@@ -237,12 +260,13 @@ def _cut(record: Recording, layers: Sequence[Layer], obstacle: str) -> str:
     return f"no layer but the last receives a gradient: {why}"
 
 
-def _parts(record: Recording, gradients: Gradients, layers: Sequence[Layer], examples: int) -> Parts:
+def _parts(record: Recording, gradients: Gradients, layers: Sequence[Layer], looks: Looks) -> Parts:
     """Return what particular parts of a model show beside the flow."""
     places = {layer.name: number for number, layer in enumerate(layers, start=1)}
-    memory = judge_memory(find_recurrences(record, gradients), places).beside(note_long(find_long(record), places))
-    tokens = judge_tokens(record, examples, places)
-    return find_starved(record.starved).beside(memory).beside(tokens).beside(find_hidden(record, gradients))
+    memory = judge_memory(() if record.brief else find_recurrences(record, gradients), places)
+    memory = memory.beside(note_long(find_long(record), places))
+    looked = judge_tokens(looks.alike, places), find_hidden(record, gradients), judge_attention(looks.attention)
+    return reduce(Parts.beside, looked, find_starved(record.starved).beside(memory))
 
 
 def _kind(layer: Layer, calls: Sequence[Call], examples: int) -> Kind:
@@ -251,21 +275,21 @@ def _kind(layer: Layer, calls: Sequence[Call], examples: int) -> Kind:
     return kind._replace(name=name, role=layer.role)
 
 
-def _output(route: Route, gradients: Gradients, shift: int, value: Tensor | None) -> OutputFlow:
+def _output(route: Route, norms: Norms, shift: int, value: Tensor | None) -> OutputFlow:
     if value is None:
         return OutputFlow()
     loss = float(value.detach())
     if route.readout is None:
         return OutputFlow(loss)
-    norm = weight_gradient_norm(route.readout, gradients) - shift * LOG10_2
+    norm = weight_gradient_norm(route.readout, norms) - shift * LOG10_2
     return OutputFlow(loss, route.end.log10_rms, norm)
 
 
-def _ungraded(model: nn.Module, gradients: Gradients) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _ungraded(model: nn.Module, norms: Norms) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the parameters that no gradient reaches, and those whose gradient is exactly zero."""
-    if not gradients:
+    if not norms:
         return (), ()
-    named = [(printable(name), gradients.get(one)) for name, one in model.named_parameters() if one.requires_grad]
-    unused = tuple(name for name, gradient in named if gradient is None)
-    silent = tuple(name for name, gradient in named if gradient is not None and not as_array(gradient).any())
+    named = [(printable(name), norms.get(one)) for name, one in model.named_parameters() if one.requires_grad]
+    unused = tuple(name for name, norm in named if norm is None)
+    silent = tuple(name for name, norm in named if norm == -math.inf)
     return unused, silent

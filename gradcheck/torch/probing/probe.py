@@ -23,7 +23,7 @@ from gradcheck.torch.probing.checks import check_batch, check_model
 from gradcheck.torch.probing.course import follow
 from gradcheck.torch.probing.cures import cures, may_be_cured
 from gradcheck.torch.probing.eager import as_written, is_compiled, run_eagerly
-from gradcheck.torch.probing.gates import has_small_gates, opened, zero_weights
+from gradcheck.torch.probing.gates import has_small_gates, may_be_shut, opened, zero_weights
 from gradcheck.torch.probing.gentler import keep_healthy
 from gradcheck.torch.probing.glance import glance
 from gradcheck.torch.probing.history import History
@@ -140,15 +140,16 @@ def probe(
         raise OptionError("seed", f"{seed} is too large for PyTorch, which takes less than 2**63: take a small one")
     plan = make_steps(model, steps, optimizer, lr, optimizer_options, warmup, clip)
     may_try = trial and limits == Thresholds()
-    subject, history, lost = (
-        _Subject(model, Batches(batch), loss, seed, tick, may_try, others=() if plan is None else plan.others),
-        History(model, one_batch=not callable(batch)),
-        tuple[Underflow, ...](),
-    )
+    once = plan is None and amp is None and suggest is False
+    subject = _Subject(
+        model, Batches(batch), loss, seed, tick, may_try,
+        others=() if plan is None else plan.others, count_zeros=amp is not None, once=once,
+    )  # fmt: skip
+    history, lost = History(model, one_batch=not callable(batch)), tuple[Underflow, ...]()
     suggestions = None
     training = None if plan is None else plan.optimizer
     beside = modules_of(loss)
-    with untouched(model, training, beside), run_eagerly(), torch.random.fork_rng(), torch.enable_grad():
+    with untouched(model, training, beside, lean=once), run_eagerly(), torch.random.fork_rng(), torch.enable_grad():
         model.train(mode == "train")
         if amp is not None:
             lost = underflows(lambda kind: subject.run(0, kind), amp)
@@ -189,6 +190,8 @@ class _Subject:
     seed: int
     tick: Callable[[float], None] | None = None  # called with the share of a trial that is over
     may_try: bool = False  # whether a trial may still be held
+    count_zeros: bool = False  # whether underflow is asked for
+    once: bool = False  # no steps are taken, so that a forward pass more or less leaves no trace
     trial: Trial | None = None  # of the model as it was at the start
     others: tuple[Tensor, ...] = ()  # parameters of the loss that an optimizer trains
     # among modules without gradient those that should have one
@@ -251,12 +254,12 @@ class _Subject:
 
     def _measure(self, batch: Batch, number: int, precision: Precision | None) -> ModelPass:
         """Pass a batch; where weights at zero shut layers off, once more after training has opened them."""
-        found = self._pass(batch, number, precision)._replace(gated=has_small_gates(self.model))
-        if found.closed or found.cut or found.untrained or found.flow.obstacle or dead_layers(found.flow):
-            return found
-        if not silent_layers(found.flow) or not zero_weights(self.model):
-            return found
-        with opened(self.lesson(batch, found.shift)) as gates:
+        brief, gated = self.once and may_be_shut(self.model), has_small_gates(self.model)
+        found = self._pass(batch, number, precision, brief=brief)
+        closed = found.closed or found.cut or found.untrained or found.flow.obstacle or dead_layers(found.flow)
+        if closed or not silent_layers(found.flow) or not zero_weights(self.model):
+            return (self._pass(batch, number, precision) if brief else found)._replace(gated=gated)
+        with opened(self.lesson(batch, found.shift), found.gradients) as gates:
             again = self._pass(batch, number, precision)
         flow = replace(again.flow, output=again.flow.output._replace(loss=found.at_loss.first.value))
         return again._replace(
@@ -268,7 +271,10 @@ class _Subject:
         """Return what is to be learnt: this batch."""
         return Lesson(self.model, batch, self.loss, self.seed, 2.0**shift)
 
-    def _pass(self, batch: Batch, number: int, precision: Precision | None) -> ModelPass:
+    def _pass(self, batch: Batch, number: int, precision: Precision | None, *, brief: bool = False) -> ModelPass:
         torch.manual_seed(self.seed + number)  # dropout's; the targets that are drawn stay the same
         generator = torch.Generator().manual_seed(self.seed)
-        return pass_batch(self.model, batch, self.loss, generator, precision, self.others)
+        return pass_batch(
+            self.model, batch, self.loss, generator, precision, self.others,
+            count_zeros=self.count_zeros, brief=brief,
+        )  # fmt: skip

@@ -1,14 +1,15 @@
 """Gradients that are rounding and nothing else: the loss doesn't depend on these weights."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gradcheck.engine.magnitude import log10_norm
+from gradcheck.flow.model_flow import ModelFlow
 from gradcheck.torch.layers import Layer
-from gradcheck.torch.probing.hooks import as_array
 from gradcheck.torch.probing.measuring import Gradients
 from gradcheck.torch.probing.moving import moved
 
@@ -19,20 +20,12 @@ TINY = 1e-5
 SAME = 0.5
 
 
-def find_tiny(layers: Sequence[Layer], gradients: Gradients) -> list[Layer]:
+def find_tiny(layers: Sequence[Layer], flow: ModelFlow) -> list[Layer]:
     """Return the layers whose weights get next to nothing, though not exactly nothing."""
-    sizes = {layer: _elasticity(layer, gradients) for layer in layers}
-    largest = max(sizes.values(), default=0.0)
-    return [layer for layer, size in sizes.items() if 0 < size < TINY * largest]
-
-
-def _elasticity(layer: Layer, gradients: Gradients) -> float:
-    pairs = [(one, gradients.get(one)) for one in layer.matrices]
-    return sum(_norm(weight) * _norm(gradient) for weight, gradient in pairs if gradient is not None)
-
-
-def _norm(tensor: Tensor) -> float:
-    return float(10 ** log10_norm(as_array(tensor)))
+    sizes = flow.log10_elasticity
+    largest = np.nanmax(sizes, initial=-np.inf)
+    tiny = np.isfinite(sizes) & (sizes < largest + math.log10(TINY))
+    return [layer for layer, small in zip(layers, tiny, strict=True) if small]
 
 
 def find_rounding(tiny: Sequence[Layer], gradients: Gradients, loss: Callable[[], Tensor]) -> tuple[str, ...]:

@@ -178,7 +178,7 @@ def _what_is_rounding(found: ModelPass, again: Again) -> ModelPass:
     scores = [layer for layer, kind in zip(found.layers, found.flow.kinds, strict=True) if "of scores" in kind.name]
     if not scores or found.opened:
         return found
-    tiny = [layer for layer in find_tiny(found.layers, found.gradients) if layer in scores]
+    tiny = [layer for layer in find_tiny(found.layers, found.flow) if layer in scores]
     return found._replace(rounding=find_rounding(tiny, found.gradients, again.loss_value)) if tiny else found
 
 

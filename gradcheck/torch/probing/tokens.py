@@ -5,11 +5,12 @@ networks train. Where a norm follows each sum, what it makes of them is all that
 """
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from torch import Tensor
 
 from gradcheck.diagnosis.causes import Cause
-from gradcheck.torch.graph import FUSED_ATTENTION, Node, is_softmax, nodes
+from gradcheck.torch.graph import FUSED_ATTENTION, Graph, Node, is_softmax
 from gradcheck.torch.probing.hooks import Call, Recording
 from gradcheck.torch.probing.parts import Parts
 
@@ -24,20 +25,32 @@ APART = 0.1
 TOKENS, EXAMPLES = 4, 2
 
 
-def judge_tokens(record: Recording, examples: int, layers: Mapping[str, int]) -> Parts:
+class Alike(NamedTuple):
+    """From which layer on the tokens of an example look alike, and their share of the variance in the end."""
+
+    layer: str
+    share: float
+
+
+def find_alike_tokens(record: Recording, graph: Graph, examples: int) -> Alike | None:
     """Return where the tokens of an example begin to look alike, if they do at the end of a stack of attention."""
     trunk = [call for call in record.calls if call.on_trunk and _has_tokens(call, examples)]
     stack = [call for call in trunk if trunk[-1].output.shape[:2] == call.output.shape[:2]]
     if not stack or _share_of_tokens(stack[0].output) < APART or not _share_of_tokens(stack[-1].output) < ALIKE:
-        return Parts()
-    if not 0 < _attentions(stack[-1].node) <= sum(call.layer.is_vector for call in stack):
-        return Parts()
+        return None
+    if not 0 < _attentions(graph, stack[-1].node) <= sum(call.layer.is_vector for call in stack):
+        return None
     shares = [_share_of_tokens(call.output) for call in stack]
     first = next(call for at, call in enumerate(stack) if all(share < ALIKE for share in shares[at:]))
-    place = layers.get(first.layer.name)
-    cause = Cause(
-        "tokens-alike", None if place is None else (place, place), shares[-1], ALIKE, {"name": first.layer.name}
-    )
+    return Alike(first.layer.name, shares[-1])
+
+
+def judge_tokens(alike: Alike | None, layers: Mapping[str, int]) -> Parts:
+    """Return what it means, given the numbers of layers by name."""
+    if alike is None:
+        return Parts()
+    place = layers.get(alike.layer)
+    cause = Cause("tokens-alike", None if place is None else (place, place), alike.share, ALIKE, {"name": alike.layer})
     return Parts("collapsed", (cause,))
 
 
@@ -47,9 +60,10 @@ def _has_tokens(call: Call, examples: int) -> bool:
     return whole and examples == output.shape[0] >= EXAMPLES and output.shape[1] >= TOKENS
 
 
-def _attentions(end: Node) -> int:
+def _attentions(graph: Graph, end: Node) -> int:
     """Return how many attentions lead to a node."""
-    return sum(is_softmax(node) or node.name().startswith(FUSED_ATTENTION) for node in nodes([end]))
+    names = map(graph.names.__getitem__, graph.reached([end]))
+    return sum(is_softmax(name) or name.startswith(FUSED_ATTENTION) for name in names)
 
 
 def _share_of_tokens(output: Tensor) -> float:

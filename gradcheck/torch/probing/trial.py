@@ -73,7 +73,7 @@ def hold_trial(
     if math.isnan(constant):
         constant, size = lesson.of_answers()
         best, size = constant, math.nan if from_zero else size
-    above = start - constant if math.isfinite(size) else start
+    above = start - constant if math.isfinite(size) else start  # nan where no constant answer is known
     if not math.isfinite(start) or above > FAR * (size if math.isfinite(size) else abs(constant)):
         return None
     goal = _goal(start, best, falls_by, size)

@@ -95,7 +95,7 @@ class Judgement(NamedTuple):
         """Return the judgement after a trial, which acquits the model or confirms what it is suspected of."""
         flags, regions, verdict = self.diagnosis
         code = "trial-learns" if trial.learns else "trial-fails"
-        details = {"first": trial.first, "rate": trial.rate, "steps": trial.steps}
+        details = {"first": trial.first, "rate": trial.rate, "steps": trial.steps, "goal": trial.goal}
         causes = (Cause(code, None, trial.last, trial.goal, details), *verdict.causes)
         if not trial.learns:
             verdict = verdict._replace(score=min(verdict.score, DOES_NOT), causes=(*causes[1:], causes[0]))

@@ -105,3 +105,30 @@ def test_checkpoints_are_as_before_after_a_probe():
     model.blocks[0].register_forward_hook(lambda *_: runs.append(1))
     model(TOKENS).sum().backward()
     assert len(runs) == 2
+
+
+def test_zero_weights_in_reentrant_checkpoints_are_opened_by_their_own_gradients():
+    class Gated(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.into, self.out = nn.Linear(16, 16), nn.Linear(16, 16)
+            nn.init.zeros_(self.out.weight)
+
+        def forward(self, x):
+            return x + self.out(torch.tanh(self.into(x)))
+
+    class Stack(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.words, self.blocks = nn.Embedding(9, 16), nn.ModuleList(Gated() for _ in range(2))
+            self.head = nn.Linear(16, 4)
+
+        def forward(self, x):
+            h = self.words(x)
+            for block in self.blocks:
+                h = checkpoint(block, h, use_reentrant=True)
+            return self.head(h)
+
+    report = probe(Stack(), (torch.randint(9, (32,)), torch.arange(32) % 4))
+    assert report.verdict.status == "healthy"
+    assert report.model.opened == ("blocks.0.out.weight", "blocks.1.out.weight")

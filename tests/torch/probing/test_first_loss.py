@@ -84,6 +84,17 @@ def test_a_read_out_that_is_too_large_is_named_and_no_layer_is_accused():
     assert "readout-large" not in codes(probed(CLASSES))
 
 
+def test_inputs_that_are_too_large_are_named_in_its_place_and_no_probability_is_given():
+    model = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 4))
+    pixels = 128 + 60 * INPUTS
+    found = probe(model, (pixels, CLASSES), trial=False)
+    assert "inputs-large" in codes(found)
+    assert "readout-large" not in codes(found)
+    assert codes(found)["inputs-large"].value == pytest.approx(float(pixels.square().mean().sqrt()), rel=1e-3)
+    assert "no probability of training is given" in str(found).replace("\n", " ").replace("            ", "")
+    assert "inputs-large" not in codes(probe(model, ((pixels - 128) / 60, CLASSES), trial=False))
+
+
 def test_targets_far_from_zero_are_named_in_its_place():
     found = codes(probed(NUMBERS + 100, "mean-square"))
     assert "targets-large" in found

@@ -196,3 +196,12 @@ def test_a_loss_that_is_no_lower_on_one_batch_is_named(said):
     report = probe(net(2), batch, steps=20, optimizer=away)
     assert report.verdict.status == "not-learning"
     assert "no lower than at the start" in said(report)
+
+
+def test_a_loss_that_stays_is_explained_by_what_was_named_at_the_start():
+    model = nn.Sequential(*net(2), nn.Softmax(-1))
+    report = probe(model, (pairs()[0], torch.arange(32) % 2), "cross-entropy", steps=20, lr=1e-5)
+    codes = [cause.code for cause in report.verdict.causes]
+    assert report.verdict.status == "not-learning"
+    assert codes[1:3] == ["at-start", "softmax-twice"]
+    assert codes.count("softmax-twice") == 1

@@ -217,3 +217,19 @@ def test_a_gradient_that_grows_back_in_time_is_named():
     nn.init.orthogonal_(model.cells.weight_hh_l0, 3.0)
     report = probe(model, (torch.randn(6, 60, 8), CLASSES))
     assert (report.verdict.status, codes(report)[0]) == ("exploding", "explodes-in-time")
+
+
+def test_dropout_between_the_layers_of_a_recurrence_is_drawn_where_it_trains():
+    module, x = nn.LSTM(3, 16, num_layers=2, dropout=0.9, batch_first=True), np.ones((5, 4, 3))
+    trained, plain = (list(unrolled(module.train(mode), x, [])) for mode in (True, False))
+    assert np.array_equal(trained[0].hidden, plain[0].hidden)
+    assert float(np.mean(trained[1].kept == 0)) == pytest.approx(0.9, abs=0.06)
+    assert set(np.unique(np.round(trained[1].kept, 6))) == {0.0, 10.0}
+    assert plain[1].kept == 1.0
+
+
+def test_a_sequence_that_is_too_long_to_go_through_is_said_so(said):
+    model = nn.LSTM(2, 4, batch_first=True)
+    report = probe(model, torch.randn(2, 2001, 2), lambda output, _: output[0][:, -1].square().mean())
+    assert report.model.recurrences == ()
+    assert "has 2,001 steps: beyond 2,000 a recurrence is not gone through step by step" in said(report)

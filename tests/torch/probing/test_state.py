@@ -62,6 +62,23 @@ def test_an_error_inside_leaves_nothing_behind():
     assert torch.equal(model.weight, before)
 
 
+def test_copies_that_a_forward_pass_leaves_alone_are_let_go_and_what_it_changes_is_put_back():
+    class Restless(nn.Sequential):
+        def forward(self, x):
+            with torch.no_grad():
+                self[0].bias.add_(1)
+            return super().forward(x)
+
+    model, x = Restless(nn.Linear(4, 4), nn.Linear(4, 2)), torch.randn(3, 4)
+    before = {name: one.clone() for name, one in model.state_dict().items()}
+    with untouched(model, lean=True), torch.no_grad():
+        model(x)
+        model[1].bias.zero_()  # after the pass: nobody has kept it
+    after = model.state_dict()
+    assert {name for name in before if not torch.equal(before[name], after[name])} == {"1.bias"}
+    assert not model._forward_hooks
+
+
 def test_a_loss_that_is_a_module_is_left_as_it_was_and_trained_where_the_optimizer_holds_it():
     class Centres(nn.Module):
         def __init__(self):
