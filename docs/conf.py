@@ -27,7 +27,7 @@ myst_heading_anchors = 3
 myst_enable_extensions = ["colon_fence"]
 
 # PyTorch isn't needed to read its docstrings; types are in them, in words.
-autodoc_mock_imports = ["torch"]
+autodoc_mock_imports = ["torch", "transformers", "lightning", "pytorch_lightning", "accelerate"]
 _MockObject.__or__ = _MockObject.__ror__ = lambda self, other: object  # Tensor | None
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"

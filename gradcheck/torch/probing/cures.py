@@ -18,6 +18,8 @@ OF_ANOTHER_KIND = frozenset({
     "detached", "all-zero", "gates-shut", "checkpoint-inputs", "rounding", "hidden-layers", "labels-ignored",
     "loss-nonfinite", "operation-nonfinite", "gradient-nonfinite", "weights-nonfinite", "inputs-explode", "output-flat",
     "forgets", "gates-saturated", "explodes-in-time", "tokens-alike", "softmax-of-one", "constant-loss",
+    "loss-cut", "output-cut", "nothing-trained", "outside-loss", "no-derivative", "flat-operation", "dropout-all",
+    "makes-zeros", "inputs-alike",
 })  # fmt: skip
 
 #: Suggestions at most.
