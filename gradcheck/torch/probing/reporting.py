@@ -21,7 +21,7 @@ from gradcheck.diagnosis.model_record import (
     TrialRecord,
     UnderflowRecord,
 )
-from gradcheck.diagnosis.remarks import DOUBTS
+from gradcheck.diagnosis.remarks import ASKED_FOR, DOUBTS
 from gradcheck.diagnosis.report import Report
 from gradcheck.diagnosis.reporting import make_report
 from gradcheck.diagnosis.verdict import Diagnosis
@@ -64,7 +64,8 @@ def probe_report(
     verdict, first = diagnosis.verdict, _first(found, history)
     explained = not EXPLAIN_SIZE.isdisjoint(cause.code for cause in verdict.causes)
     large = () if history.steps or explained else tuple(of_first_loss(first))
-    outweighs = large if verdict.status == "healthy" else ()
+    remarked = any(cause.code in ASKED_FOR for cause in verdict.causes)  # what is named there is nearer to the fault
+    outweighs = large if verdict.status == "healthy" and not remarked else ()
     causes = (
         *outweighs, *verdict.causes, *(large if not outweighs else ()), *_of_frozen(model, found.trained), *said(first),
         *_of_precision(lost, 2**found.shift, options["amp"]),
