@@ -56,32 +56,43 @@ def saved(html, tmp_path_factory):
     return save
 
 
+def open_window(browser, path, **how):
+    """Open a file in a window of its own without a network: its page, with what it said and what it asked for."""
+    context = browser.new_context(**{"viewport": {"width": 1200, "height": 900}, **how})
+    context.set_offline(True)
+    page = context.new_page()
+    page.said, page.asked_for = [], []
+    page.on("console", lambda message: page.said.append(message.text))
+    page.on("pageerror", lambda error: page.said.append(str(error)))
+    page.on("request", lambda request: page.asked_for.append(request.url))
+    page.goto(path.as_uri())
+    page.wait_for_selector("html[data-drawn]", state="attached")
+    return page
+
+
 @pytest.fixture
 def opened(browser, saved):
-    """Open a page, or a file, in a window of its own: the page, with what its console said and what it asked for."""
-    contexts = []
+    """Open a page, or a file, for this test alone."""
+    pages = []
 
     def open_page(name, **how):
-        context = browser.new_context(**{"viewport": {"width": 1200, "height": 900}, **how})
-        contexts.append(context)
-        context.set_offline(True)
-        page = context.new_page()
-        page.said, page.asked_for = [], []
-        page.on("console", lambda message: page.said.append(message.text))
-        page.on("pageerror", lambda error: page.said.append(str(error)))
-        page.on("request", lambda request: page.asked_for.append(request.url))
-        page.goto((name if isinstance(name, Path) else saved(name)).as_uri())
-        page.wait_for_selector("html[data-drawn]", state="attached")
-        return page
+        pages.append(open_window(browser, name if isinstance(name, Path) else saved(name), **how))
+        return pages[-1]
 
     yield open_page
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.context.close()
+
+
+@pytest.fixture(scope="session")
+def seen(browser, saved):
+    """Name ↦ that page, opened once for all tests that do nothing but look."""
+    return cache(lambda name: open_window(browser, saved(name)))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_page_opens_from_the_disk_asks_for_nothing_and_complains_of_nothing(name, opened, saved):
-    page = opened(name)
+def test_a_page_opens_from_the_disk_asks_for_nothing_and_complains_of_nothing(name, seen, saved):
+    page = seen(name)
     assert page.said == []
     assert [url for url in page.asked_for if not url.startswith("data:")] == [saved(name).as_uri()]
 
@@ -97,8 +108,8 @@ def test_a_page_opens_in_a_moment(name, opened):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_chart_has_the_marks_of_its_data(name, opened, data):
-    drawn = opened(name).evaluate(
+def test_every_chart_has_the_marks_of_its_data(name, seen, data):
+    drawn = seen(name).evaluate(
         "[...document.querySelectorAll('figure')].map(one => ({image: one.querySelectorAll('.plot image').length,"
         " dot: one.querySelectorAll('.plot circle').length, path: one.querySelectorAll('.plot path').length}))"
     )
@@ -119,8 +130,8 @@ def test_every_chart_has_the_marks_of_its_data(name, opened, data):
         assert marks["dot"] >= len(few)
 
 
-def test_a_heat_map_has_a_pixel_for_each_cell(opened, data):
-    page, chart = opened("diagnose"), data("diagnose")["charts"][2]
+def test_a_heat_map_has_a_pixel_for_each_cell(seen, data):
+    page, chart = seen("diagnose"), data("diagnose")["charts"][2]
     source = page.locator("figure").nth(2).locator("image").get_attribute("href")
     size = page.evaluate(
         "async source => {const one = new Image(); one.src = source; await one.decode();"
@@ -248,9 +259,12 @@ def test_a_page_is_dark_where_the_system_is_and_where_its_reader_wants_it(opened
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_page_fits_a_phone(name, opened):
-    page = opened(name, viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+def test_a_page_fits_a_phone(name, seen):
+    page = seen(name)
+    page.set_viewport_size({"width": 390, "height": 800})
+    width = page.evaluate("document.documentElement.scrollWidth")
+    page.set_viewport_size({"width": 1200, "height": 900})
+    assert width <= 390
 
 
 def test_a_printed_page_has_the_verdict_the_charts_and_no_buttons(opened):
@@ -263,12 +277,15 @@ def test_a_printed_page_has_the_verdict_the_charts_and_no_buttons(opened):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_everybody_can_use_a_page_light_or_dark(name, opened):
+def test_everybody_can_use_a_page_light_or_dark(name, seen):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    page = opened(name)
-    found = axe.run(page).response["violations"]
+    page = seen(name)
+    found = axe.run(page, options={"resultTypes": ["violations"]}).response["violations"]
     page.emulate_media(color_scheme="dark")
-    found += axe.run(page, options={"runOnly": ["color-contrast"]}).response["violations"]
+    found += axe.run(page, options={"runOnly": ["color-contrast"], "resultTypes": ["violations"]}).response[
+        "violations"
+    ]
+    page.emulate_media(color_scheme="light")
     assert [(one["id"], one["nodes"][0]["html"][:200]) for one in found] == []
 
 
