@@ -36,7 +36,8 @@ class GradientCallback(TrainerCallback):
     updates, activations, overwrite : bool
         As of ``gradcheck.torch.Recorder``.
     check_every : int
-        Steps from one diagnosis to the next; long runs are diagnosed when they have grown by a quarter.
+        Steps to the first diagnosis; the next ones come after three times as many, or when a long run has grown by a
+        quarter.
 
     Notes
     -----

@@ -40,7 +40,8 @@ class GradientCallback(keras.callbacks.Callback):
     updates : bool
         Record how large updates are relative to the weights, in few records.
     check_every : int
-        Steps from one diagnosis to the next; long runs are diagnosed when they have grown by a quarter.
+        Steps to the first diagnosis; the next ones come after three times as many, or when a long run has grown by a
+        quarter.
     overwrite : bool
         Write over an earlier run's log.
 

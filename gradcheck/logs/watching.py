@@ -23,8 +23,11 @@ OnFinding: TypeAlias = Literal["warn", "stop"] | Callable[[LogFinding], Any]
 #: What ``on_finding`` may be, and what a function returns to end the training.
 WARN, STOP = "warn", "stop"
 
-#: Steps from one diagnosis to the next, in short runs.
+#: Steps to the first diagnosis.
 CHECK_EVERY = 100
+
+#: From one diagnosis to the next there are so many times as many: one costs as much as a few steps of a small network.
+LATER = 3
 
 #: In longer runs a diagnosis waits until the run has grown by this share: all together take a fixed share of the time.
 GROWN = 0.25
@@ -44,7 +47,7 @@ class Watch:
     name : str
         Of the file, for messages.
     every : int
-        Steps from one diagnosis to the next, at least.
+        Steps to the first diagnosis; from then on to each next one at least three times as many.
     """
 
     def __init__(self, name: str, every: int = CHECK_EVERY) -> None:
@@ -78,7 +81,7 @@ class Watch:
         leaps = [self._leaps(name, value) for name, value in numbers.items() if value is not None]
         if step < self._due and not any(leaps):
             return []
-        self._due = step + max(self._every, int(GROWN * (step - self._first)))
+        self._due = step + max(LATER * self._every, int(GROWN * (step - self._first)))
         return self.diagnose()
 
     @np.errstate(all="ignore")  # numbers at the ends of the floats' range

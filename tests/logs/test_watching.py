@@ -40,8 +40,8 @@ def test_diagnoses_become_rarer_as_a_run_grows(monkeypatch):
     monkeypatch.setattr(Watch, "diagnose", lambda self: ["looked"])
     watch = Watch("run.jsonl", 20)
     looked = [step for step in range(1000) if watch.look(step)]
-    assert looked[:5] == [20, 40, 60, 80, 100]
-    assert len(looked) < 25
+    assert looked[:5] == [20, 80, 140, 200, 260]
+    assert len(looked) < 12
     assert all(after - before <= 0.3 * after for before, after in pairwise(looked[4:]))
 
 

@@ -30,7 +30,7 @@ class Watcher(Recorder):
     on_finding : "warn", "stop" or callable
         What is done about a finding.
     check_every : int
-        Steps from one diagnosis to the next.
+        Steps to the first diagnosis.
     log : callable, optional
         Called with a finding as a metric, for the trainer's own logger.
     **options
