@@ -70,7 +70,7 @@ def transformers_fit(folder: Path, steps: int, every: int | None) -> None:
     """Train with transformers.Trainer."""
     import torch
     from torch import nn
-    from transformers import Trainer, TrainingArguments
+    from transformers import PrinterCallback, Trainer, TrainingArguments
 
     from gradcheck.huggingface import GradientCallback
 
@@ -88,7 +88,9 @@ def transformers_fit(folder: Path, steps: int, every: int | None) -> None:
         disable_tqdm=True, optim="sgd", learning_rate=1e-3, logging_strategy="no",
     )  # fmt: skip
     callbacks = [] if every is None else [GradientCallback(every=every, overwrite=True)]
-    Trainer(Model(), arguments, train_dataset=data, callbacks=callbacks).train()
+    trainer = Trainer(Model(), arguments, train_dataset=data, callbacks=callbacks)
+    trainer.remove_callback(PrinterCallback)  # it takes the place of the progress bar
+    trainer.train()
 
 
 def lightning_fit(folder: Path, steps: int, every: int | None) -> None:

@@ -218,7 +218,7 @@ def draw(tables: dict[str, Table], file: str) -> None:
         import matplotlib as mpl
         from matplotlib.figure import Figure
     except ModuleNotFoundError:
-        sys.exit('weightless.py: --plot draws with matplotlib; pip install "gradcheck[plot]"')
+        sys.exit("weightless.py: --plot draws with matplotlib; pip install matplotlib")
     mpl.rcParams |= {"svg.fonttype": "none", "svg.hashsalt": "gradcheck", "font.family": "sans-serif"}
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     titles = {"width": f"depth {DEPTH}, batch {BATCH}", "depth": f"width {WIDTH}, batch {BATCH}"}

@@ -13,7 +13,7 @@ clipping    the rules of gradient clipping for NumPy arrays
 verify      are the engine's own gradients right on this machine?
 explain     what a verdict, a flag or a remedy is; without a topic: the list of pages
 
-What they return can be printed, and has to_dict(), to_json() and to_frame(); reports have plot(), too.
+What they return can be printed, and has to_dict(), to_json() and to_frame(); reports have plot() and to_html(), too.
 help(gradcheck.simulate) has the options.
 """
 

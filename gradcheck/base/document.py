@@ -11,7 +11,7 @@ from gradcheck.errors import MissingExtraError, OptionError, shown
 from gradcheck.version import SCHEMA_VERSION, __version__
 
 #: What a class of documents says of itself: no completion shows it.
-OF_CLASSES = ("text", "table", "figure")
+OF_CLASSES = ("text", "table", "figure", "page")
 
 
 class Document:
@@ -47,12 +47,7 @@ class Document:
     def to_json(self, path: str | Path | None = None) -> str:
         """Return its JSON, as --json prints it; with a path also write it there, whole or not at all."""
         text: str = import_module("gradcheck.render.documents").as_json(self)
-        if path is not None:
-            if not isinstance(path, str | PathLike):
-                raise OptionError("path", f"{shown(path)} is no path")
-            from gradcheck.base.files import write_whole
-
-            write_whole(Path(path), text.encode())
+        _write(text, path)
         return text
 
     def to_frame(self) -> Any:  # noqa: ANN401
@@ -73,6 +68,17 @@ class Document:
         module, _, function = self.text.partition(":")
         text: str = getattr(import_module(module), function)(self)
         return text
+
+
+def _write(text: str, path: str | Path | None) -> None:
+    """Write a text to a file, whole or not at all; without a path do nothing."""
+    if path is None:
+        return
+    if not isinstance(path, str | PathLike):
+        raise OptionError("path", f"{shown(path)} is no path")
+    from gradcheck.base.files import write_whole
+
+    write_whole(Path(path), text.encode())
 
 
 class Drawn(Document):
@@ -119,6 +125,31 @@ class Drawn(Document):
         return text + str(self.plot()._repr_svg_())
 
 
+class Paged(Drawn):
+    """A result that has a page for a browser, too.
+
+    Attributes
+    ----------
+    page : str
+        The function that writes it, as ``module:function``: loaded when it is written, and by nothing else.
+    """
+
+    page: ClassVar[str]
+
+    def to_html(self, path: str | Path | None = None) -> str:
+        """Return its page for a browser, as --format html writes it; with a path also write it there.
+
+        Raises
+        ------
+        MissingExtraError
+            Jinja2 isn't installed.
+        """
+        module, _, function = self.page.partition(":")
+        text: str = getattr(import_module(module), function)(self)
+        _write(text, path)
+        return text
+
+
 def drawing_of(document: Any) -> Callable[..., Any]:  # noqa: ANN401
     """Return the function that draws a document."""
     module, _, function = document.figure.partition(":")
@@ -136,7 +167,7 @@ class Cause(Record):
     text: str = item("the same in words, as in reasons")
 
 
-class CommandReport(Drawn, Record):
+class CommandReport(Paged, Record):
     """What a command found: a document whose JSON says by which command and version it was written."""
 
     schema_version: int = item(const=SCHEMA_VERSION, default=SCHEMA_VERSION)

@@ -66,6 +66,7 @@ class Verification(CommandReport):
     table = "checks"
     text = "gradcheck.checking.text:as_text"
     figure = "gradcheck.checking.plot:plot"
+    page = "gradcheck.checking.html:as_html"
 
     config: VerificationConfig
     environment: Environment

@@ -127,7 +127,7 @@ class Shown(NamedTuple):
 def _check_html(output: Path | None) -> None:
     """Raise an error, before any work, where a page for a browser can't be made, or would be spilled on a terminal."""
     if not _is_installed("jinja2"):
-        raise MissingExtraError("--format html", "Jinja2", '"gradcheck[html]"')
+        raise MissingExtraError("--format html", "Jinja2", "jinja2")
     if output is None and sys.stdout is not None and sys.stdout.isatty():
         raise OptionError(
             "format", "html is a page for a browser, and this is a terminal: name a file, as in --output report.html"

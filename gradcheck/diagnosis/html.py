@@ -80,7 +80,9 @@ def _charts(report: Report) -> Iterator[Chart]:
 
 
 def _axis(report: Report) -> Axis:
-    return Axis(label="flow point" if report.points else report.unit)
+    named = report.points or report.layers[0].kind is not None
+    names = tuple(title(report, layer) for layer in report.layers) if named else None
+    return Axis(label="flow point" if report.points else report.unit, names=names)
 
 
 def _gradient(report: Report) -> Chart:
@@ -151,7 +153,7 @@ CELLS: Columns = {
     "gradient": ("power", lambda layer: _power(layer, "gradient_rms"), "root mean square of the gradient"),
     "ratio": ("power", lambda layer: _power(layer, "gradient_ratio"), "gradient over that of the last layer"),
     "gain": ("number", lambda layer: layer.local_gain, "gradient over that of the next layer"),
-    "theory": ("number", lambda layer: None, "the gain that mean-field theory predicts"),
+    "predicted gain": ("number", lambda layer: None, "the gain that mean-field theory predicts"),
     "pre-activation": ("number", lambda layer: layer.preactivation_std, "standard deviation"),
     "activation": ("number", lambda layer: layer.activation_rms, "root mean square of the outputs"),
     "rank": ("number", lambda layer: layer.effective_rank, "effective rank of the outputs"),
@@ -174,7 +176,7 @@ def _tables(report: Report) -> Iterator[Table]:
     own: Columns = {
         report.unit: ("text", lambda layer: title(report, layer), ""),
         **CELLS,
-        "theory": ("number", lambda layer: theory.get(layer.index), CELLS["theory"][2]),
+        "predicted gain": ("number", lambda layer: theory.get(layer.index), CELLS["predicted gain"][2]),
     }
     yield Table(name=LAYERS, title=f"The {report.unit}s", columns=columns_of(report.layers, own))
     recurrences = () if report.model is None else report.model.recurrences

@@ -179,6 +179,7 @@ class Report(CommandReport):
 
     text = "gradcheck.diagnosis.text:as_text"
     figure = "gradcheck.diagnosis.plot:plot"
+    page = "gradcheck.diagnosis.html:as_html"
 
     config: Frozen[Any] = item("every option with its resolved value")
     layers: tuple[LayerRecord, ...] = item("the hidden layers, first to last")

@@ -75,6 +75,7 @@ class LogReport(CommandReport):
     table = "findings"
     text = "gradcheck.logs.text:as_text"
     figure = "gradcheck.logs.plot:plot"
+    page = "gradcheck.logs.html:as_html"
 
     config: LogConfig
     log: LogRead

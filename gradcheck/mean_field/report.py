@@ -76,6 +76,7 @@ class TheoryReport(CommandReport):
 
     text = "gradcheck.mean_field.text:as_text"
     figure = "gradcheck.mean_field.plot:plot"
+    page = "gradcheck.mean_field.html:as_html"
 
     config: Frozen[Any] = item("every option with its resolved value; sigma_w, sigma_b")
     fixed_point: TheoryFixedPoint

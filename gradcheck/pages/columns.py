@@ -53,16 +53,16 @@ def _cell(value: Cell) -> Cell:
 def with_band(
     values: Sequence[float | None], deviations: Sequence[float | None]
 ) -> tuple[tuple[float | None, ...], tuple[float | None, ...] | None, tuple[float | None, ...] | None, str]:
-    """Return what theory predicts, the edges of its band, and what both are called; None where it has no band."""
+    """Return predicted ratios, the edges of their band, and what both are called; None where there is no band."""
     middle = tuple(map(rounded, values))
     if not any(one is not None for one in deviations):
-        return middle, None, None, "theory"
+        return middle, None, None, "predicted ratio"
     pairs = list(zip(values, deviations, strict=True))
     low, high = (
         tuple(None if one is None else rounded(one + sign * (deviation or 0.0)) for one, deviation in pairs)
         for sign in (-1, 1)
     )
-    return middle, low, high, "theory ± its standard deviation"
+    return middle, low, high, "predicted ratio ± its standard deviation"
 
 
 def thinned(

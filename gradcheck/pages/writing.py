@@ -35,7 +35,7 @@ def written(page: HtmlPage) -> str:
         from jinja2 import Environment, FileSystemLoader, StrictUndefined
         from markupsafe import Markup
     except ImportError as error:
-        raise MissingExtraError("as_html()", "Jinja2", '"gradcheck[html]"') from error
+        raise MissingExtraError("to_html()", "Jinja2", "jinja2") from error
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_readable,
         loader=FileSystemLoader(ASSETS),

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
 
-from gradcheck.base.document import Drawn
+from gradcheck.base.document import Paged
 from gradcheck.base.record import Frozen, plain
 from gradcheck.base.wording import counted
 from gradcheck.errors import OptionError, at_least, shown
@@ -23,7 +23,7 @@ from gradcheck.sweep.rows import LostRow, SweepRow, Task, is_row, rows
 from gradcheck.version import SCHEMA_VERSION, __version__
 
 
-class Comparison(Drawn):
+class Comparison(Paged):
     """The rows of a sweep: measured while one iterates, kept for a second time.
 
     Attributes
@@ -40,6 +40,7 @@ class Comparison(Drawn):
     table = "finished"
     text = "gradcheck.sweep.text:as_text"
     figure = "gradcheck.sweep.plot:plot"
+    page = "gradcheck.sweep.html:as_html"
 
     def __init__(
         self,

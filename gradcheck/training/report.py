@@ -83,6 +83,7 @@ class DemoReport(CommandReport):
     table = "strategies"
     text = "gradcheck.training.text:as_text"
     figure = "gradcheck.training.plot:plot"
+    page = "gradcheck.training.html:as_html"
 
     config: Frozen[Any] = item("every option with its resolved value")
     start: DemoStart

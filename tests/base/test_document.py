@@ -6,6 +6,7 @@ import json
 import pickle
 import pydoc
 import sys
+from importlib import import_module
 from types import SimpleNamespace
 
 import pytest
@@ -49,6 +50,22 @@ def test_its_json_is_that_of_the_command_and_goes_to_a_file(report, tmp_path):
     assert (tmp_path / "report.json").read_text() == text
 
 
+def test_its_page_is_that_of_the_command_and_goes_to_a_file(report, tmp_path):
+    pytest.importorskip("jinja2")
+    text = report.to_html(tmp_path / "report.html")
+    assert text == import_module("gradcheck.diagnosis.html").as_html(report)
+    assert (tmp_path / "report.html").read_text(encoding="utf-8") == text
+
+
+def test_every_report_has_its_page():
+    pytest.importorskip("jinja2")
+    sweep = gradcheck.compare({"depth": [2, 3], "width": 8, "batch_size": 8}, seeds=1)
+    list(sweep)
+    log = gradcheck.diagnose([{"step": step, "loss": 1.0, "grad_norm": 1.0} for step in range(40)])
+    for one in (sweep, log, gradcheck.theory(depth=3), gradcheck.verify(only="loss")):
+        assert one.to_html().startswith("<!doctype html>")
+
+
 def test_its_table_is_a_frame_of_its_rows(report, monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", SimpleNamespace(DataFrame=list))
     assert [row["name"] for row in report.to_frame()] == [f"hidden {index}" for index in range(1, 5)]
@@ -64,8 +81,8 @@ def test_without_pandas_it_says_what_to_install(report, monkeypatch):
 
 
 def test_completion_shows_fields_and_public_names_only(report):
-    assert {"layers", "verdict", "to_dict", "to_json", "to_frame", "plot"} <= set(dir(report))
-    assert not {"keys", "values", "get", "_names", "text", "figure"} & set(dir(report))
+    assert {"layers", "verdict", "to_dict", "to_json", "to_frame", "plot", "to_html"} <= set(dir(report))
+    assert not {"keys", "values", "get", "_names", "text", "figure", "page"} & set(dir(report))
     assert set(dir(report.verdict)) == {*report.verdict, "to_dict"}
     assert {"passed", "failed", "worst"} <= set(dir(gradcheck.verify(only="loss")))
     assert set(dir(gradcheck.compare({"depth": 2}))) >= {"rows", "best", "finished"}

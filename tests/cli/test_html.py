@@ -41,7 +41,7 @@ def test_a_missing_package_is_said_before_any_work(gradcheck, without_jinja2, mo
     monkeypatch.setattr("gradcheck.simulate", None)
     ended = gradcheck("simulate --depth 3 --format html")
     assert (ended.returncode, ended.stdout) == (2, "")
-    assert 'pip install "gradcheck[html]"' in ended.stderr
+    assert "pip install jinja2" in ended.stderr
 
 
 def test_without_the_package_every_other_format_is_as_before(gradcheck, without_jinja2):

@@ -26,9 +26,6 @@ FLAGS = (
 
 NAMES = ["simulate", "transformer", "theory", "compare", "clip-demo", "probe", "diagnose", "verify"]
 
-#: Seconds in which a page opens, in the best of three tries: the machine may have more to do.
-SECONDS = 1.5
-
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 
 
@@ -97,16 +94,6 @@ def test_a_page_opens_from_the_disk_asks_for_nothing_and_complains_of_nothing(na
     assert [url for url in page.asked_for if not url.startswith("data:")] == [saved(name).as_uri()]
 
 
-@pytest.mark.parametrize("name", ["simulate", "compare", "diagnose"])
-def test_a_page_opens_in_a_moment(name, opened):
-    def seconds():
-        return (
-            opened(name).evaluate("performance.now() - performance.getEntriesByType('navigation')[0].startTime") / 1e3
-        )
-
-    assert min(seconds() for _ in range(3)) < SECONDS
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_every_chart_has_the_marks_of_its_data(name, seen, data):
     drawn = seen(name).evaluate(
@@ -141,6 +128,31 @@ def test_a_heat_map_has_a_pixel_for_each_cell(seen, data):
     assert size == [len(chart["cells"][0]), len(chart["cells"])]
 
 
+def test_the_legend_of_a_heat_map_has_the_numbers_at_its_ends(seen):
+    key = seen("diagnose").locator("figure").nth(2).locator(".key").inner_text()
+    assert re.fullmatch(r"gradient norm\s+0\.\d+\s+\d\.\d+e7", key)
+
+
+def test_letters_in_a_heat_map_stand_out_from_its_colours(seen):
+    letters = seen("compare").locator("figure").first.locator(".plot g[stroke-width='2'] text")
+    drawn = letters.evaluate_all("all => all.map(one => getComputedStyle(one)).map(one => [one.fill, one.stroke])")
+    assert all(fill != stroke for fill, stroke in drawn)
+
+
+def test_an_axis_of_a_models_layers_has_their_names(seen, data):
+    names = data("probe")["charts"][0]["x"]["names"]
+    texts = seen("probe").locator("figure").first.locator(".plot svg text").all_text_contents()
+    assert [text for text in texts if text in names] == names
+
+
+@pytest.mark.parametrize(("name", "chart"), [("theory", 0), ("clip-demo", 0), ("simulate", 2)])
+def test_the_ticks_of_a_log_axis_are_round_numbers(name, chart, seen):
+    texts = seen(name).locator("figure").nth(chart).locator(".plot svg text[y='0.32em']").all_text_contents()
+    assert len(texts) >= 3
+    digits = [text.replace("0", "").replace(".", "") for text in texts]
+    assert all(len(one) == 1 or one.endswith("5") for one in digits), texts
+
+
 def readout(page, chart=0):
     """What a chart reads out: name ↦ value."""
     one = page.locator("figure").nth(chart).locator(".readout")
@@ -165,7 +177,7 @@ def test_pointing_at_a_layer_shows_all_its_numbers_and_what_theory_says(opened, 
     told = readout(page)
     titles = [column["title"] for column in data("simulate")["tables"][0]["columns"]]
     assert set(titles) <= set(told)
-    assert any(name.startswith("theory ±") for name in told)
+    assert {"predicted gain", "predicted ratio ± its standard deviation"} <= set(told)
     row = page.locator("tbody tr").nth(int(told["layer"]) - 1).locator("td").all_inner_texts()
     assert row == [told[title] for title in titles]
 

@@ -50,4 +50,4 @@ def test_a_band_is_as_wide_as_its_deviations():
 
 
 def test_without_deviations_there_is_no_band():
-    assert with_band([1.0], [None]) == ((1,), None, None, "theory")
+    assert with_band([1.0], [None]) == ((1,), None, None, "predicted ratio")

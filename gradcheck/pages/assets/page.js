@@ -39,9 +39,24 @@
   const SUPERSCRIPTS = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
 
   function powerTick(logarithm) {
-    if (!Number.isInteger(logarithm)) return Math.abs(logarithm) < 4 ? significant(10 ** logarithm, 2) : "";
+    if (!Number.isInteger(logarithm)) return power(logarithm);
     if (Math.abs(logarithm) < 3) return significant(10 ** logarithm);
     return `10${[...String(logarithm)].map((one) => SUPERSCRIPTS[one]).join("")}`;
+  }
+
+  function multiples(step, from, to) {
+    const [first, last] = [Math.ceil(from / step - 1e-9), Math.floor(to / step + 1e-9)];
+    return Array.from({ length: Math.max(0, last - first + 1) }, (_, place) => (first + place) * step);
+  }
+
+  // Ticks between two logarithms: powers of ten; 1, 2 and 5 of each; within less than a decade round numbers.
+  function powerTicks(low, high) {
+    const [decades, base] = [high - low, Math.floor(low)];
+    if (decades >= 3) return multiples([1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].find((step) => decades / step <= 7) || 10000, low, high);
+    if (decades >= 0.9) return multiples(1, base, high).flatMap((power) => [1, 2, 5].map((one) => power + Math.log10(one))).filter((one) => one >= low && one <= high);
+    const [from, to] = [10 ** (low - base), 10 ** (high - base)];
+    const size = 10 ** Math.floor(Math.log10((to - from) / 3));
+    return multiples([5, 2, 1].map((one) => one * size).find((step) => (to - from) / step >= 3), from, to).map((one) => base + Math.log10(one));
   }
 
   const FORMATS = {
@@ -269,13 +284,20 @@
       return flag && chart.lines.length < 3 && tones[flag] && tones[flag] !== "green" ? `var(--${tones[flag]})` : usual;
     }
 
+    function namedTicks(names, width, [from, to]) {
+      const inside = names.map((_, place) => place + 1).filter((one) => one >= from && one <= to);
+      const longest = Math.max(1, ...inside.map((one) => shortened(names[one - 1], 18).length));
+      const every = Math.max(1, Math.ceil((inside.length * (6.5 * longest + 12)) / width));
+      return { ticks: inside.filter((_, place) => place % every === 0), tickFormat: (value) => shortened(names[value - 1], 18) };
+    }
+
     interactive(figure, chart, group, {
       plot(width, view) {
         const y = heights(view);
         return Plot.plot({
           width, height: chart.wide ? 300 : 220, marginLeft: 54, marginRight: 14, marginTop: 26, marginBottom: 38, ariaLabel: `${chart.title}: ${chart.about}`,
-          x: { domain: view, label: chart.x.label, ticks: Math.max(3, width / 90), tickFormat: (value) => (chart.x.names ? "" : significant(value, 6)) },
-          y: { domain: y, label: chart.y.label, grid: true, ticks: 6, tickFormat: chart.y.log ? powerTick : (value) => significant(value) },
+          x: { domain: view, label: chart.x.label, ...(chart.x.names ? namedTicks(chart.x.names, width, view) : { ticks: Math.max(3, width / 90), tickFormat: (value) => significant(value, 6) }) },
+          y: { domain: y, label: chart.y.label, grid: true, ...(chart.y.log ? { ticks: powerTicks(...y), tickFormat: powerTick } : { ticks: 6, tickFormat: (value) => significant(value) }) },
           marks: marks(view, y),
         });
       },
@@ -329,6 +351,7 @@
       for (let place = Math.ceil(low); place < high; place += every) ticks.push(place + 0.5);
       return { ticks, tickFormat: (value) => shortened(String(axis[Math.floor(value)] ?? ""), 26) };
     };
+    const legend = [make("span"), make("span")]; // the numbers at the ends of the ramp
     const widest = (axis) => Math.min(26, Math.max(...axis.map((one) => String(one).length)));
     const size = () => [map.cells[0].length, map.cells.length];
     const column = () => (map.last - map.first) / size()[0];
@@ -339,6 +362,7 @@
         const [top, bottom] = rows || [0, down];
         const [low, high] = extent(map.cells.flat().filter(known));
         const whole = low <= high ? [low, high === low ? low + 1 : high] : [0, 1];
+        legend.forEach((one, end) => (one.textContent = low <= high ? map.shown([low, high][end]) : "–"));
         const marginLeft = 18 + 6.4 * widest(map.y);
         const height = clamp((bottom - top) * 18, 120, 480) + 62;
         const room = (width - marginLeft) / (map.x ? 7 * widest(map.x) + 8 : 90);
@@ -378,7 +402,7 @@
       },
       choose: () => at && chosen(map, at),
       centre: () => at && map.first + (at[0] + 0.5) * column(),
-      keys: () => [...tools, make("span", { class: "key" }, "low", make("span", { class: "ramp", "aria-hidden": "true" }), `high: ${map.value}`)],
+      keys: () => [...tools, make("span", { class: "key" }, `${map.value} `, legend[0], make("span", { class: "ramp", "aria-hidden": "true" }), legend[1])],
       brushY(scale, from, to) {
         const ends = [from, to].map((one) => clamp(Math.floor(scale.invert(one)), 0, size()[1] - 1)).sort((a, b) => a - b);
         rows = [ends[0], ends[1] + 1];
@@ -401,7 +425,7 @@
     const edge = (place) => chart.first + (place * (chart.last - chart.first)) / across;
     const part = (place) => [Math.ceil(edge(place)), Math.max(Math.ceil(edge(place)), Math.ceil(edge(place + 1)) - 1)].map((one) => significant(one, 9));
     heat(figure, chart, () => ({
-      cells: chart.cells, x, y, first: chart.first, last: chart.last, xLabel: chart.x.label, yLabel: chart.y.label, value: chart.value.label,
+      cells: chart.cells, x, y, first: chart.first, last: chart.last, xLabel: chart.x.label, yLabel: chart.y.label, value: chart.value.label, shown: (value) => axisText(chart.value, value),
       read: (column, row) => [[chart.y.label, y[row]], [chart.x.label, x ? x[column] : [...new Set(part(column))].join(" to ")], [chart.value.label, axisText(chart.value, chart.cells[row][column])]],
     }));
   }
@@ -433,7 +457,7 @@
       const texts = [y, x].map((values, axis) => values.map((one) => shown(one, [down, across][axis].kind)));
       return {
         cells: rows.map((line) => line.map(value)), letters: rows.map((line) => line.map(letter)), rows, x: texts[1], y: texts[0], first: 0, last: x.length,
-        xLabel: chosen[1], yLabel: chosen[0], value: chart.colour,
+        xLabel: chosen[1], yLabel: chosen[0], value: chart.colour, shown: (value) => shown(value, colour.kind),
         read(left, top) {
           const here = rows[top][left];
           const head = [[chosen[0], texts[0][top]], [chosen[1], texts[1][left]]];
