@@ -14,7 +14,7 @@ from gradcheck.cli.theory import theory
 CHAOTIC = "theory --activation tanh --init lecun --gain 1.5 --bias-std 0.2"
 
 #: Of the command only: how the result is shown.
-SHOWING = {"format", "json", "output", "quiet"}
+SHOWING = {"format", "json", "output", "plot", "quiet"}
 
 KINDS = {
     "ordered": "theory",
