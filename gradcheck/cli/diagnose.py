@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple, TypedDict
 
 import typer
@@ -84,6 +85,7 @@ def diagnose(log: LogOptions, shown: Shown) -> None:
     from gradcheck.logs.columns import asked_columns
     from gradcheck.logs.report import checked_max_norm
 
+    _check_logs_kept(shown.output, log["file"], log["against"])
     enough = partial(_fails, kinds=shown.causes)
     asked = Asked(log["file"], checked_max_norm(log["max_norm"]), asked_columns(log["columns"] or ()), log["against"])
     report, code = _diagnosed(asked, log["follow"], shown.quiet, enough)
@@ -94,6 +96,13 @@ def diagnose(log: LogOptions, shown: Shown) -> None:
     shown.show(report, FORMATS)
     failed = _fails(report, shown.causes) or (not log["follow"] and _another_fails(report, shown.causes))
     raise typer.Exit(code or (1 if failed else 0))
+
+
+def _check_logs_kept(output: Path | None, *logs: str | None) -> None:
+    """Raise an OptionError where the result would be written over a log that is read."""
+    for log in logs:
+        if output is not None and log is not None and output.is_file() and output.resolve() == Path(log).resolve():
+            raise OptionError("output", f"{output} is the log that is read, which would be lost: name another file")
 
 
 def _diagnosed(

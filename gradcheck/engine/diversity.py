@@ -134,7 +134,8 @@ def _centred_gram(outputs: Array) -> Array | float:
 def _rank_of(products: Array) -> float:
     """Return exp of the entropy of the eigenvalues' shares of their sum."""
     variances = np.linalg.eigvalsh(products)
-    shares = variances[variances > 0] / variances[variances > 0].sum()
+    shares = variances / variances[variances > 0].sum()
+    shares = shares[shares > 0]  # a share that underflows has no logarithm, and adds nothing
     return max(1.0, math.exp(-float(shares @ np.log(shares))))
 
 

@@ -285,3 +285,13 @@ def test_two_logs_are_not_followed(diagnosed):
     ended = diagnosed("healthy.jsonl spikes.jsonl --follow")
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr == "error: --follow watches one log; leave the other one out\n"
+
+
+@pytest.mark.parametrize("logs", ["run.jsonl", "other.jsonl run.jsonl"])
+def test_a_log_is_not_written_over(logs, gradcheck, tmp_path):
+    for name in logs.split():
+        (tmp_path / name).write_text('{"step": 1, "loss": 2.0, "grad_norm": 1.0}\n')
+    done = gradcheck(f"diagnose {logs} --output run.jsonl", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "is the log that is read" in done.stderr
+    assert (tmp_path / "run.jsonl").read_text().startswith('{"step": 1')

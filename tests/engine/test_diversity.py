@@ -76,6 +76,11 @@ def test_small_differences_above_rounding_are_seen(rng):
     assert effective_rank(outputs) > 10
 
 
+def test_a_direction_whose_share_underflows_does_not_count():
+    outputs = np.array([[2e-162, 10, 0], [2e-162, -10, 0], [-2e-162, 0, 10], [-2e-162, 0, -10]])
+    assert effective_rank(outputs) == pytest.approx(2)
+
+
 def test_a_single_example_has_neither_rank_nor_cosine(rng):
     single = rng.standard_normal((1, 8))
     assert math.isnan(effective_rank(single))
