@@ -3,7 +3,6 @@
 import ctypes
 import json
 import os
-import random
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +10,6 @@ from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -25,6 +23,7 @@ from gradcheck.torch.probing.batches import Batch, draw_input, suggest_input
 from gradcheck.torch.probing.error_text import errors_in_one_line
 from gradcheck.torch.probing.losses import LOSSES
 from gradcheck.torch.probing.probe import probe
+from gradcheck.torch.probing.state import seed_all
 from gradcheck.torch.probing.target import load_attribute, load_model
 
 
@@ -70,9 +69,7 @@ def probe_target(
     """
     at_least("seed", seed, 0, "it seeds the random numbers")
     arguments, of_optimizer = _parse_arguments(kwargs), parse_optimizer_options(optimizer_options or ())
-    random.seed(seed)
-    np.random.seed(seed % 2**32)  # noqa: NPY002  # the user's code may draw from it
-    torch.manual_seed(seed)
+    seed_all(seed)
     shapes = list(input or ())
     with users_code():
         model = load_model(target, arguments)

@@ -11,6 +11,7 @@ from torch import nn
 from gradcheck.base.record import Frozen, number
 from gradcheck.diagnosis.report import SuggestionRecord
 from gradcheck.torch.probing.passing import ModelPass
+from gradcheck.torch.probing.state import seed_all
 from gradcheck.torch.probing.verdict import Judgement
 
 #: What other weights, norms and activations don't fix: the sentence of each says what does.
@@ -91,7 +92,7 @@ class Change(NamedTuple):
         changed = copy.deepcopy(model)
         if {*changed.modules(), *changed.parameters()} & {*model.modules(), *model.parameters()}:
             raise TypeError(f"a copy of {type(model).__name__} shares parts with it")
-        torch.manual_seed(seed)
+        seed_all(seed)
         exec(self.code, {"model": changed, "nn": nn, "torch": torch})  # our own text, above
         return changed
 

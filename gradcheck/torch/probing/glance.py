@@ -9,6 +9,7 @@ from gradcheck.torch.probing.losses import loss_and_targets
 from gradcheck.torch.probing.measuring import Gradients
 from gradcheck.torch.probing.precision import autocast
 from gradcheck.torch.probing.second_look import Again
+from gradcheck.torch.probing.state import seed_all
 from gradcheck.torch.probing.verdict import Judgement
 
 
@@ -22,7 +23,7 @@ def glance(again: Again, first: Judgement) -> Judgement | None:
     first : Judgement
         Before the first step: healthy, as that of this pass is taken to be.
     """
-    torch.manual_seed(again.seed)
+    seed_all(again.seed)
     batch, _ = again.batch.copied(with_gradient=False)
     with autocast(again.model, again.precision), torch.enable_grad():
         output = again.model(*batch.arguments, **batch.keywords)

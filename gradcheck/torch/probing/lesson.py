@@ -13,6 +13,7 @@ from gradcheck.torch.probing.checkpoints import checkpoints_opened
 from gradcheck.torch.probing.hooks import Recording
 from gradcheck.torch.probing.losses import LossFunction, loss_and_targets
 from gradcheck.torch.probing.measuring import Gradients
+from gradcheck.torch.probing.state import seed_all
 
 #: What a model raises that can be passed once, and not trained: it keeps its state, or has a backward of its own.
 UNTRAINABLE = (RuntimeError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError, AssertionError)
@@ -38,7 +39,7 @@ class Lesson(NamedTuple):
 
     def value(self, number: int) -> Tensor:
         """Return the loss before step `number`."""
-        torch.manual_seed(self.seed + number)
+        seed_all(self.seed + number)
         output, function, targets = self._output()
         value = function(output, targets)
         return value.real if value.is_complex() else value
@@ -76,7 +77,7 @@ class Lesson(NamedTuple):
 
         What is added to the loss makes no difference to the second.
         """
-        torch.manual_seed(self.seed)
+        seed_all(self.seed)
         with torch.no_grad():
             output, function, targets = self._output()
             try:

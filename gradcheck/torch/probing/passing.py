@@ -43,6 +43,7 @@ from gradcheck.torch.probing.parts import Parts, find_hidden, find_starved
 from gradcheck.torch.probing.precision import Precision, autocast
 from gradcheck.torch.probing.recurrences import find_long, find_recurrences, kept_for_recurrences
 from gradcheck.torch.probing.route import Route, find_shut_end, gradient_at_end, route_of, shift_for, start_of_gradient
+from gradcheck.torch.probing.state import seed_all
 from gradcheck.torch.probing.tokens import judge_tokens
 from gradcheck.torch.probing.unregistered import find_unregistered
 from gradcheck.torch.probing.untrained import find_untrained
@@ -107,7 +108,7 @@ def pass_batch(
     except GradcheckError as error:
         if not _inputs_matter(error.__cause__):
             raise
-        torch.manual_seed(torch.initial_seed())
+        seed_all(torch.initial_seed())
         generator.manual_seed(generator.initial_seed())
         return _pass(model, batch.copied(with_gradient=False), loss, generator, precision, others, record())
 

@@ -36,7 +36,7 @@ from gradcheck.torch.probing.passing import ModelPass, pass_batch
 from gradcheck.torch.probing.precision import AMP, BACK_OFF, Precision, Underflow, underflows
 from gradcheck.torch.probing.reporting import probe_report
 from gradcheck.torch.probing.second_look import Again, look_again
-from gradcheck.torch.probing.state import untouched
+from gradcheck.torch.probing.state import random_states_kept, seed_all, untouched
 from gradcheck.torch.probing.training import NO_STEPS, make_steps
 from gradcheck.torch.probing.trial import COLLAPSED_FALLS_BY, FALLS_BY, Trial, explodes_with_sgd, hold_trial
 from gradcheck.torch.probing.verdict import Judgement, judge, silent_layers
@@ -104,7 +104,7 @@ def probe(
     clip : str or Rule, optional
         What clips the gradient before each step: ``value:c``, ``norm:c`` (of each tensor), ``global-norm:c``.
     seed : int
-        For targets that are drawn, and for dropout.
+        For targets that are drawn, and for whatever the model draws: dropout, say.
     suggest : bool, optional
         Try changes that may fix an ill model, on copies of it, and other steps where those taken make it ill; None:
         the former where a pass takes a moment, and no steps are asked for.
@@ -149,7 +149,7 @@ def probe(
     suggestions = None
     training = None if plan is None else plan.optimizer
     beside = modules_of(loss)
-    with untouched(model, training, beside, lean=once), run_eagerly(), torch.random.fork_rng(), torch.enable_grad():
+    with untouched(model, training, beside, lean=once), run_eagerly(), random_states_kept(), torch.enable_grad():
         model.train(mode == "train")
         if amp is not None:
             lost = underflows(lambda kind: subject.run(0, kind), amp)
@@ -221,7 +221,7 @@ class _Subject:
 
     def run(self, number: int, amp: str | None) -> ModelPass:
         """Pass a batch for the nth time; where the scaled loss's gradient overflows, again with a smaller scale."""
-        torch.manual_seed(self.seed + number)
+        seed_all(self.seed + number)
         batch = self.batches.take(number)
         check_batch(batch)
         precision = None if amp is None else AMP[amp]
@@ -234,7 +234,7 @@ class _Subject:
 
     def again(self, number: int, amp: str | None) -> Again:
         """Return what passes the nth batch without measuring it."""
-        torch.manual_seed(self.seed + number)
+        seed_all(self.seed + number)
         batch, precision = self.batches.take(number), None if amp is None else AMP[amp]
         return Again(self.model, batch, self.loss, self.seed + number, self.seed, precision, self.lost_of)
 
@@ -272,7 +272,7 @@ class _Subject:
         return Lesson(self.model, batch, self.loss, self.seed, 2.0**shift)
 
     def _pass(self, batch: Batch, number: int, precision: Precision | None, *, brief: bool = False) -> ModelPass:
-        torch.manual_seed(self.seed + number)  # dropout's; the targets that are drawn stay the same
+        seed_all(self.seed + number)  # dropout's; the targets that are drawn stay the same
         generator = torch.Generator().manual_seed(self.seed)
         return pass_batch(
             self.model, batch, self.loss, generator, precision, self.others,

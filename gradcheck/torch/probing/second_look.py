@@ -32,6 +32,7 @@ from gradcheck.torch.probing.passing import ModelPass
 from gradcheck.torch.probing.precision import Precision, autocast
 from gradcheck.torch.probing.rounding import find_rounding, find_tiny
 from gradcheck.torch.probing.saturation import Middle, cause_of
+from gradcheck.torch.probing.state import seed_all
 from gradcheck.torch.probing.tracing import Dependence, NonfiniteWatch, Origin, find_backward_origin, floats
 from gradcheck.torch.probing.untrained import NO_LAYER, name_cut
 
@@ -58,7 +59,7 @@ class Again(NamedTuple):
 
     def run(self, record: Recording, watch: Any) -> tuple[object, Any]:  # noqa: ANN401
         """Return the model's output and the loss, of a pass that is watched: the same at each call."""
-        torch.manual_seed(self.seed)
+        seed_all(self.seed)
         generator = torch.Generator().manual_seed(self.target_seed)
         batch, _ = self.batch.copied(with_gradient=True)
         opened = checkpoints_opened(record, inputs_as_given=False)

@@ -1,11 +1,17 @@
 """A model's state, put back after everything that is tried on it."""
 
+import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+#: Models that an inner ``untouched`` holds: what the outer one has let go is its affair until it ends.
+_HELD: list[nn.Module] = []
 
 
 @contextmanager
@@ -24,8 +30,8 @@ def untouched(
     optimizer : Optimizer, optional
     beside : sequence of nn.Module
     lean : bool
-        Nothing but the first forward pass may change parameters: the copies of those that it leaves alone make room
-        for the gradients.
+        Nothing but forward passes may change parameters: copies are made for each pass, and those that it leaves
+        alone make room for the gradients. Hooks of the user's may change parameters on the way back: not so then.
     """
     modules = dict.fromkeys(one for part in (model, *beside) for one in part.modules())
     trained = [one for group in optimizer.param_groups for one in group["params"]] if optimizer is not None else []
@@ -35,20 +41,19 @@ def untouched(
     kept = [(one, one.requires_grad, one.grad) for one in tensors]
     modes = [(module, module.training) for module in modules]
     state = None if optimizer is None else deepcopy(optimizer.state_dict())
-
-    def release(*passed: object) -> None:
-        handle.remove()
-        for one in tensors:
-            if isinstance(one, nn.Parameter) and _is_as_before(one, copies[one]):
-                del copies[one]
-
-    handle = model.register_forward_hook(release)
+    lean = lean and not any(map(_has_backward_hooks, (*modules, *tensors)))
+    handles = _letting_go(model, copies) if lean else []
+    for one in tensors:
+        one.grad = None  # forward could change it in place
     if not lean:
-        handle.remove()
+        _HELD.append(model)
     try:
         yield
     finally:
-        handle.remove()
+        for handle in handles:
+            handle.remove()
+        if not lean:
+            _HELD.remove(model)
         for module, training in modes:
             module.training = training
         for module, *parts in held:  # forward may have replaced them, or made others
@@ -64,6 +69,47 @@ def untouched(
         if optimizer is not None and state is not None:
             optimizer.state.clear()
             optimizer.load_state_dict(state)
+
+
+def _letting_go(model: nn.Module, copies: dict[Tensor, Tensor]) -> list[RemovableHandle]:
+    """Let go the copies of parameters that a forward pass leaves alone, until the next one begins."""
+    gone: list[Tensor] = []
+
+    def renew(*passed: object) -> None:
+        if not any(one is model for one in _HELD):
+            copies.update((one, one.detach().clone()) for one in gone)
+            gone.clear()
+
+    def release(*passed: object) -> None:
+        for one in [*copies]:
+            if isinstance(one, nn.Parameter) and _is_as_before(one, copies[one]):
+                del copies[one]
+                gone.append(one)
+
+    return [model.register_forward_pre_hook(renew), model.register_forward_hook(release)]
+
+
+def _has_backward_hooks(one: nn.Module | Tensor) -> bool:
+    return bool(getattr(one, "_backward_hooks", None) or getattr(one, "_backward_pre_hooks", None))
+
+
+@contextmanager
+def random_states_kept() -> Iterator[None]:
+    """Put the states of PyTorch's, NumPy's and Python's own random numbers back as they were."""
+    of_python, of_numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    try:
+        with torch.random.fork_rng():
+            yield
+    finally:
+        random.setstate(of_python)
+        np.random.set_state(of_numpy)  # noqa: NPY002
+
+
+def seed_all(seed: int) -> None:
+    """Seed all random numbers that a user's code may draw: PyTorch's, NumPy's and Python's own."""
+    torch.manual_seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002
+    random.seed(seed)
 
 
 def _is_as_before(tensor: Tensor, before: Tensor) -> bool:

@@ -1,5 +1,8 @@
 """A model is put back as it was."""
 
+import random
+
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -108,3 +111,65 @@ def test_a_loss_that_is_a_module_is_left_as_it_was_and_trained_where_the_optimiz
     assert not loss.centres.detach().any()
     assert loss.centres.grad is kept
     assert float(loss.seen) == 0
+
+
+class Later(nn.Sequential):
+    """Changes a weight in its forward, but not the first time."""
+
+    passes = 0
+
+    def forward(self, x):
+        self.passes += 1
+        if self.passes > 1:
+            with torch.no_grad():
+                self[0].weight.mul_(1.5)
+        return super().forward(x)
+
+
+def test_what_only_a_later_forward_pass_changes_is_put_back():
+    layers = [part for _ in range(25) for part in (nn.Linear(16, 16), nn.Sigmoid())]
+    model = Later(*layers, nn.Linear(16, 4))
+    before = model[0].weight.detach().clone()
+    probe(model, torch.randn(8, 16))  # it looks ill, and is passed again
+    assert model.passes > 1
+    assert torch.equal(model[0].weight, before)
+
+
+@pytest.mark.parametrize("of_parameter", [True, False])
+def test_what_a_backward_hook_changes_is_put_back(of_parameter):
+    model = nn.Sequential(nn.Linear(16, 16), nn.Tanh(), nn.Linear(16, 4))
+    before = model[2].bias.detach().clone()
+
+    def change(*_):
+        model[2].bias.data.add_(1)
+
+    model[0].weight.register_hook(change) if of_parameter else model[0].register_full_backward_hook(change)
+    probe(model, torch.randn(8, 16))
+    assert torch.equal(model[2].bias, before)
+
+
+def test_a_gradient_that_forward_empties_in_place_is_as_before():
+    class Emptying(nn.Linear):
+        def forward(self, x):
+            if self.weight.grad is not None:
+                self.weight.grad.zero_()
+            return super().forward(x)
+
+    model = nn.Sequential(Emptying(16, 16), nn.Tanh(), nn.Linear(16, 4))
+    model[0].weight.grad = kept = torch.ones(16, 16)
+    probe(model, torch.randn(8, 16), steps=2)
+    assert model[0].weight.grad is kept
+    assert bool(kept.all())
+
+
+def test_random_numbers_of_all_kinds_are_seeded_and_their_states_put_back():
+    class Drawing(nn.Sequential):
+        def forward(self, x):
+            return super().forward(x) * (1 + random.random() + np.random.rand() + torch.rand(()))  # noqa: NPY002
+
+    model, x = Drawing(nn.Linear(16, 16), nn.Tanh(), nn.Linear(16, 4)), torch.randn(8, 16)
+    before = random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
+    first = probe(model, x).to_dict()
+    assert (random.getstate(), np.random.get_state()[1].tolist()) == before  # noqa: NPY002
+    random.random(), np.random.rand()  # noqa: NPY002
+    assert probe(model, x).to_dict() == first
