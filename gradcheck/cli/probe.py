@@ -111,5 +111,5 @@ def _probed(target: str, options: ProbeOptions, quiet: bool) -> "Report":
     from gradcheck.torch.probing.command import probe_target
 
     with ShareProgress(quiet) as tick:
-        tick.what = "of the steps taken"
+        tick.what, tick.then = "of the steps taken", "changes are tried"
         return probe_target(target, tick=tick, **options)

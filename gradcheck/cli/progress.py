@@ -31,15 +31,15 @@ class Progress:
     ) -> None:
         self.clear()
 
-    def show(self, share: float, what: str) -> None:
-        """Say what is done, how long it took and how long the rest will take, if it is time to."""
+    def show(self, share: float | None, what: str) -> None:
+        """Say what is done, how long it took and how long the rest will take, if that is known and it is time to."""
         now = time.monotonic()
         if self.shown and now >= self.due:
             self.due = now + INTERVAL
             self.visible = True
             seconds = now - self.start
-            left = seconds / share * (1 - share)
-            sys.stderr.write(f"\r\033[K{what}, {seconds:.0f} s, about {left:.0f} s left")
+            left = "" if share is None else f", about {seconds / share * (1 - share):.0f} s left"
+            sys.stderr.write(f"\r\033[K{what}, {seconds:.0f} s{left}")
             sys.stderr.flush()
 
     def clear(self) -> None:
@@ -57,13 +57,18 @@ class ShareProgress(Progress):
         super().__init__(quiet)
         self.share, self.heard = 0.0, self.start  # what is done, and when it was said
         self.what = "simulated"
+        self.then = ""  # what follows when all is done, and isn't counted
 
     def __call__(self, share: float) -> None:
         """So much is done, 0 to 1."""
         if share < self.share:
             self.start, self.what = self.heard, "of the changes simulated"
         self.share, self.heard = share, time.monotonic()
-        self.show(share, f"{share:.0%} {self.what}")
+        if share >= 1 and self.then:
+            self.due = min(self.due, max(self.heard, self.start + PATIENCE))  # the last word stays until the end
+            self.show(None, f"{share:.0%} {self.what}, {self.then}")
+        else:
+            self.show(share, f"{share:.0%} {self.what}")
 
 
 class CountedProgress(Progress):

@@ -50,9 +50,9 @@ def _charts(report: TheoryReport) -> Iterator[Chart | HeatMap]:
         yield HeatMap(
             title="Phase diagram",
             about="χ₁, a layer's factor of the squared gradient: below 1 gradients vanish, above 1 they explode",
-            x=Axis(label="sigma_w", names=tuple(f"{one:.3g}" for one in plane.sigma_w)),
-            y=Axis(label="sigma_b", names=tuple(f"{one:.3g}" for one in plane.sigma_b)),
-            value=Axis(label="chi_1", log=True),
+            x=Axis(label="σ_w", names=tuple(f"{one:.3g}" for one in plane.sigma_w)),
+            y=Axis(label="σ_b", names=tuple(f"{one:.3g}" for one in plane.sigma_b)),
+            value=Axis(label="χ₁", log=True),
             last=len(plane.sigma_w),
             cells=tuple(tuple(rounded(log10(one)) for one in line) for line in plane.chi),
         )

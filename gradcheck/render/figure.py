@@ -183,8 +183,9 @@ def literal_lines(text: str) -> str:
 def entitle(ax: Axes, *texts: str) -> None:
     """Write texts above axes, each in lines of its own that are as wide as the axes."""
     room = max(30, int(ax.get_position().width * ax.figure.get_figwidth() / CHARACTER))
-    lines = [line for text in texts for line in textwrap.wrap(text, room, max_lines=MOST_LINES, placeholder=" …")]
-    ax.set_title("\n".join(map(literal, lines)), loc="left")
+    kept = [text.replace(" %", "\u00a0%") for text in texts]  # a number stays with its sign
+    lines = [line for text in kept for line in textwrap.wrap(text, room, max_lines=MOST_LINES, placeholder=" …")]
+    ax.set_title("\n".join(literal(line.replace("\u00a0%", " %")) for line in lines), loc="left")
 
 
 def colours(name: str, **extremes: str) -> Any:  # noqa: ANN401

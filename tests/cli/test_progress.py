@@ -62,6 +62,14 @@ def test_the_line_says_which_share_is_done_how_long_it_took_and_how_long_the_res
     ]
 
 
+def test_what_follows_and_isnt_counted_is_said_when_all_is_done_without_a_time_for_it(screen, clock):
+    one = ShareProgress(quiet=False)
+    one.then = "changes are tried"
+    run(one, clock, [0.5])
+    run(one, clock, [1.0], seconds=INTERVAL / 2)
+    assert screen.lines[-1] == "100% simulated, changes are tried, 2 s"
+
+
 def test_a_second_run_is_of_the_changes_and_has_a_time_of_its_own(screen, clock):
     one = ShareProgress(quiet=False)
     run(one, clock, [0.5, 1.0], seconds=10)

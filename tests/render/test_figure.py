@@ -56,6 +56,12 @@ def test_beyond_the_range_of_floats_an_axis_counts_exponents_and_is_labelled_ali
     assert ax.yaxis.get_major_formatter()(-600.0, 0) == r"$\mathdefault{10^{-600}}$"
 
 
+def test_a_per_cent_sign_stays_with_its_number_where_a_title_is_wrapped(figure, panel):
+    for length in range(30, 90):
+        title = panel("a" * length + " 53.5 % of it").get_title(loc="left")
+        assert "\n%" not in title
+
+
 @pytest.mark.parametrize("name", ["a$x^2$b", r"cost\$s", "50 % $", r"\frac{1}{2}$$", "line\nbreak", "é 層 ∇", "<b>&"])
 def test_a_name_is_shown_as_it_is_written_and_never_as_a_formula(name, figure, panel):
     svg = figure.encoded(panel(name).figure, "svg").decode()

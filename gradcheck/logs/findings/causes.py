@@ -44,6 +44,7 @@ SIGNS = {
     "activation-first": "an activation or a weight is not finite in the first row",
     "one-row": "it is in one row only",
     "no-gradient": "no gradient arrives at all",
+    "exactly-zero": "a gradient arrives, and is exactly zero in every row",
     "game": "it is the loss of one of two networks that play against each other",
     "constant": "the loss has the same value in every row",
     "at-chance": "the loss is the logarithm of a whole number",
@@ -103,6 +104,9 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
               "has", ("no-gradient",), True),
         Cause("all labels are masked (-100), or the loss is detached: look at the labels of one batch, and at "
               "loss.requires_grad", ("no-gradient",), True),
+        Cause("it is exactly zero, not missing: dead or saturated units stop it, or a function without a slope; steps "
+              "that are too large leave such units: look at the first ones (every=1), lower the learning rate",
+              ("exactly-zero",), True),
         Cause("check that it is used in the forward pass, and not detached from the loss; freeze it if that is "
               "intended"),
     ),

@@ -37,7 +37,8 @@ def find_no_gradient(series: Series) -> list[Finding]:
         return []
     layers = tuple(compress(names, ~received))
     numbers, details = {"parameters": float(len(layers))}, {"of": len(names)}
-    return [Finding("no-gradient", *series.ends, layers, numbers, details=details)]
+    signs = ("exactly-zero",) if (norms[:, ~received] == 0).all() else ()
+    return [Finding("no-gradient", *series.ends, layers, numbers, details=details, signs=signs)]
 
 
 def find_not_zeroed(series: Series) -> list[Finding]:

@@ -98,6 +98,7 @@ def test_the_ratio_is_taken_from_two_norms_where_it_is_not_logged(found):
 def test_a_parameter_that_never_gets_a_gradient_is_found(nothing, found):
     (one,) = found(rows(**{"grad_norm/a": 1.0, "grad_norm/b": nothing, "grad_norm/c": 0.5}))
     assert (one.kind, one.layers) == ("no-gradient", ("b",))
+    assert ("exactly-zero" in one.signs) is (nothing == 0)
 
 
 def test_a_parameter_that_gets_one_now_and_then_is_no_finding(found):
