@@ -121,8 +121,8 @@ class JsonRecords(Reader):
             return
         known = {name: value for name, value in record.items() if type(value) in (int, float)}
         if known.keys() >= set(plan.layout.names):
-            wanted = [list(known).index(name) for name in plan.layout.names]
-            mould = fast.mould_of(line, list(known.values()), wanted)
+            places = {name: place for place, name in enumerate(known)}
+            mould = fast.mould_of(line, list(known.values()), [places[name] for name in plan.layout.names])
             if mould:
                 self._mould, self._moulded = mould, plan.layout
 
