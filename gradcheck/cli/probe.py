@@ -25,6 +25,7 @@ from gradcheck.cli.shown import (
 from gradcheck.cli.simulate import FORMATS as OF_SIMULATE
 from gradcheck.cli.simulate import fails
 from gradcheck.diagnosis.remarks import ASKED_FOR
+from gradcheck.engine.threads import wait_asleep
 from gradcheck.errors import MissingExtraError, OptionError
 from gradcheck.spec.options.option import ARGUMENT, Names, Option
 from gradcheck.spec.options.probing import ProbeOptions
@@ -108,6 +109,7 @@ def _probed(target: str, options: ProbeOptions, quiet: bool) -> "Report":
 
     if find_spec("torch") is None:
         raise MissingExtraError("probe", "PyTorch", "torch")
+    wait_asleep()
     from gradcheck.torch.probing.command import probe_target
 
     with ShareProgress(quiet) as tick:

@@ -16,6 +16,15 @@ def settle_threads() -> None:
     os.environ.update(dict.fromkeys(BLAS_THREADS, "1"))
 
 
+def wait_asleep() -> None:
+    """Have PyTorch's threads sleep while they wait, unless the environment says otherwise.
+
+    As a rule they spin, which takes the cores from whoever has work: a small model on a busy machine takes five times
+    as long.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
 def one_thread() -> None:
     """Have one thread, unless the environment says otherwise: other processes work beside this one."""
     for variable in (OWN_THREADS, *BLAS_THREADS):

@@ -36,7 +36,7 @@ ARCHITECTURES = (
             "--residual-scale gpt2: last matrix of a branch times 1/√(2 blocks)",
         ),
         examples=(Example("simulate --arch transformer --blocks 24 --norm-placement post", "collapsed", "rank 1.2"),),
-        try_next=(Example("simulate --arch transformer --blocks 24", "healthy", "rank 21.1"),),
+        try_next=(Example("simulate --arch transformer --blocks 24", "healthy", "rank 21.8"),),
         references=("Xiong et al. 2020", "Dong, Cordonnier & Loukas 2021", "Noci et al. 2022"),
         related=("residual", "normalisation", "collapsed", "weightless"),
         aliases=(

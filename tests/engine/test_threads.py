@@ -109,3 +109,12 @@ def test_threads_are_settled_before_numpy_is_loaded():
     environment = dict.fromkeys(EVERY, "2")
     said = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=True).stdout
     assert json.loads(said) == [False, ["2", "1", "1", "1"]]
+
+
+@pytest.mark.parametrize(("said", "policy"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_threads_of_pytorch_sleep_while_they_wait_unless_the_environment_says_otherwise(said, policy, monkeypatch):
+    monkeypatch.setenv("OMP_WAIT_POLICY", said or "")
+    if said is None:
+        monkeypatch.delenv("OMP_WAIT_POLICY")
+    wait_asleep()
+    assert os.environ["OMP_WAIT_POLICY"] == policy
