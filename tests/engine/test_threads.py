@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from gradcheck.engine.pieces import BLAS_THREADS, OWN_THREADS, threads
-from gradcheck.engine.threads import one_thread, settle_threads
+from gradcheck.engine.threads import one_thread, settle_threads, wait_asleep
 
 EVERY = (OWN_THREADS, *BLAS_THREADS)
 
@@ -111,10 +111,8 @@ def test_threads_are_settled_before_numpy_is_loaded():
     assert json.loads(said) == [False, ["2", "1", "1", "1"]]
 
 
-@pytest.mark.parametrize(("said", "policy"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
-def test_threads_of_pytorch_sleep_while_they_wait_unless_the_environment_says_otherwise(said, policy, monkeypatch):
-    monkeypatch.setenv("OMP_WAIT_POLICY", said or "")
-    if said is None:
-        monkeypatch.delenv("OMP_WAIT_POLICY")
+@pytest.mark.parametrize(("said", "policy"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")])
+def test_threads_of_pytorch_sleep_while_they_wait_unless_the_environment_says_otherwise(said, policy, environment):
+    variables = environment(**said)
     wait_asleep()
-    assert os.environ["OMP_WAIT_POLICY"] == policy
+    assert variables["OMP_WAIT_POLICY"] == policy
