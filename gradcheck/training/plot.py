@@ -8,6 +8,7 @@ from gradcheck.render import figure
 from gradcheck.render.bars import common_scale
 from gradcheck.training.cells import COLUMNS, headline
 from gradcheck.training.report import DemoReport, DemoStrategy
+from gradcheck.training.text import label_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +30,8 @@ def _draw_losses(ax: "Axes", report: DemoReport) -> None:
     _draw_courses(ax, report.strategies, "loss")
     ax.set(xlabel="step", ylabel="loss of the batch")
     verdict = report.verdict
-    figure.entitle(ax, *([f"{verdict.status.upper()}: {verdict.reasons[0]}"] if verdict else []), headline(report))
+    title = [f"{label_of(report, verdict)[0].upper()}: {verdict.reasons[0]}"] if verdict else []
+    figure.entitle(ax, *title, headline(report))
     figure.explain_lines(ax)
 
 

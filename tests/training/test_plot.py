@@ -5,6 +5,7 @@ import math
 import pytest
 
 import gradcheck
+from gradcheck.training.text import label_of
 
 
 @pytest.fixture(scope="module")
@@ -30,3 +31,7 @@ def test_what_a_rule_left_of_the_norm_is_a_dotted_line(demo):
     (dotted,) = [one for one in norms.lines if one.get_linestyle() == ":"]
     assert dotted.get_ydata() == pytest.approx(demo.strategies[1].series.clipped_norm)
     assert norms.get_ylim()[0] < min(dotted.get_ydata())
+
+
+def test_the_title_calls_the_verdict_as_the_text_does(demo):
+    assert demo.plot().get_title(loc="left").startswith(f"{label_of(demo, demo.verdict)[0].upper()}: ")
