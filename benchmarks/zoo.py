@@ -409,7 +409,8 @@ def largest_memory() -> float:
     """Return the largest memory of this process so far, MiB; Linux counts into ru_maxrss what the parent had."""
     status = Path("/proc/self/status")
     if status.exists():
-        return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM")) / 2**10
+        peaks = (line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(next(peaks)) / 2**10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
