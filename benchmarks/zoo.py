@@ -170,7 +170,7 @@ NAMED = {
     "vit_small_patch16_224": lambda: _timm("vit_small_patch16_224", 224, {}),
     "bert-base": lambda: _transformers("BertConfig", "BertForMaskedLM", {}),
     "gpt2": lambda: _transformers("GPT2Config", "GPT2LMHeadModel", {}),
-    "t5-small": lambda: _transformers("T5Config", "T5ForConditionalGeneration", {}),
+    "t5-small": lambda: _transformers("T5Config", "T5ForConditionalGeneration", {"decoder_start_token_id": 0}),
 }
 
 
