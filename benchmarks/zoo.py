@@ -15,7 +15,6 @@ import fnmatch
 import importlib
 import importlib.util
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -29,6 +28,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 warnings.filterwarnings("ignore")
 
 import torch  # noqa: E402
+from children import largest_memory  # noqa: E402
 from torch import nn  # noqa: E402
 
 from gradcheck.errors import GradcheckError  # noqa: E402
@@ -403,15 +403,6 @@ def be_child(name: str, what: str) -> None:
     else:
         probe(model, batch, loss, trial=False)
     print(largest_memory())
-
-
-def largest_memory() -> float:
-    """Return the largest memory of this process so far, MiB; Linux counts into ru_maxrss what the parent had."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        peaks = (line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(next(peaks)) / 2**10
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def cross_entropy(output: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
