@@ -146,3 +146,13 @@ def find_trained(model: nn.Module, norms: Norms) -> Trained:
     silent = bool(arrived) and all(one == -math.inf for one in arrived)
     zeros = tuple(name for name, one in trained.items() if silent and not bool(one.detach().any()))
     return Trained(silent * len(trained), zeros, tuple(name for name in named if name not in trained))
+
+
+def without_gradient(model: nn.Module, norms: Norms) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the parameters that no gradient reaches, and those whose gradient is exactly zero."""
+    if not norms:
+        return (), ()
+    named = [(printable(name), norms.get(one)) for name, one in model.named_parameters() if one.requires_grad]
+    unused = tuple(name for name, norm in named if norm is None)
+    silent = tuple(name for name, norm in named if norm == -math.inf)
+    return unused, silent
