@@ -118,11 +118,11 @@ def find(captured: CapturedPass) -> Findings:
     """Return what a captured pass shows."""
     reach = reach_of(captured.layers, captured.last)
     with np.errstate(all="ignore"):
-        flow, cut = _flow(captured, reach)
+        layers, flow, cut = _flow(captured, reach)
         first = first_loss(captured.loss)
         weight = math.nan if reach.readout is None else uses.log10_weight_norm(reach.readout)
     origins = tuple(_inputs_alike(captured)) if narrowest(flow)[1] < Thresholds().min_rank else ()
-    ill = [number for number, layer in enumerate(_measured_layers(captured, reach), 1) if not _sound(layer)]
+    ill = [number for number, layer in enumerate(layers, start=1) if not _sound(layer)]
     return Findings(
         flow, captured.loss.name, None if reach.readout is None else reach.readout.name, _largest_rms(captured),
         AtLoss(first), _trained(captured), ill, weight,
@@ -139,8 +139,8 @@ def _measured_layers(captured: CapturedPass, reach: Reach) -> tuple[CapturedLaye
     return (*arrived, *beyond) or reach.hidden or captured.layers
 
 
-def _flow(captured: CapturedPass, reach: Reach) -> tuple[ModelFlow, str]:
-    """Return the flow, and why no layer but the last receives a gradient where none does."""
+def _flow(captured: CapturedPass, reach: Reach) -> tuple[Sequence[CapturedLayer], ModelFlow, str]:
+    """Return the layers, their flow, and why no layer but the last receives a gradient where none does."""
     layers, examples = _measured_layers(captured, reach), captured.examples
     beyond = len(reach.hidden) - reach.reached
     arrived = layers[: len(layers) - beyond]
@@ -148,23 +148,38 @@ def _flow(captured: CapturedPass, reach: Reach) -> tuple[ModelFlow, str]:
     flows = [_layer_flow(one, captured) for one in arrived]
     if not heard:
         flows = [one._replace(log10_gradient_rms=-math.inf) for one in flows]
+    kept = _without_idle(arrived, flows)
+    layers, flows = (*(arrived[one] for one in kept), *layers[len(arrived) :]), [flows[one] for one in kept]
     fan_in, fan_out = zip(*map(uses.fans, layers), strict=True)
     trunk = tuple(any(use.on_trunk for use in layer.uses) for layer in layers)
     cut = "" if heard or reach.obstacle else "no layer but the last receives a gradient: all others are frozen"
-    return ModelFlow(
-        fan_in=fan_in,
-        fan_out=fan_out,
-        layers=(*flows, *(LayerFlow() for _ in range(beyond))),
-        output=_output(captured, reach),
-        reached=len(arrived),
-        obstacle=reach.obstacle,
-        labels=tuple(layer.name for layer in layers),
-        kinds=tuple(uses.kind_of(layer, examples) for layer in layers),
-        trunk=trunk,
-        normalized=tuple(uses.is_vector(layer) or any(use.normalized for use in layer.uses) for layer in layers),
-        rows=min(uses.row_count(layer, examples) for layer in layers),
-        features=1 if captured.features == 1 and captured.layers[0].uses[0].on_trunk else math.inf,
-    ), cut
+    return (
+        layers,
+        ModelFlow(
+            fan_in=fan_in,
+            fan_out=fan_out,
+            layers=(*flows, *(LayerFlow() for _ in range(beyond))),
+            output=_output(captured, reach),
+            reached=len(kept),
+            obstacle=reach.obstacle,
+            labels=tuple(layer.name for layer in layers),
+            kinds=tuple(uses.kind_of(layer, examples) for layer in layers),
+            trunk=trunk,
+            normalized=tuple(uses.is_vector(layer) or any(use.normalized for use in layer.uses) for layer in layers),
+            rows=min(uses.row_count(layer, examples) for layer in layers),
+            features=1 if captured.features == 1 and captured.layers[0].uses[0].on_trunk else math.inf,
+        ),
+        cut,
+    )
+
+
+def _without_idle(layers: Sequence[CapturedLayer], flows: Sequence[LayerFlow]) -> Sequence[int]:
+    """Return the places of the layers but frozen ones that no gradient reaches, where none trained goes without."""
+    idle = [flow.log10_gradient_rms == -math.inf for flow in flows]
+    frozen = [not any(one.trained for one in layer.weights) for layer in layers]
+    if all(idle) or any(zero and not still for zero, still in zip(idle, frozen, strict=True)):
+        return range(len(layers))
+    return [place for place, zero in enumerate(idle) if not zero]
 
 
 def _layer_flow(layer: CapturedLayer, captured: CapturedPass) -> LayerFlow:

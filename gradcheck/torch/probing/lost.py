@@ -1,15 +1,16 @@
 """What is to be trained and gets no gradient: told apart from what is frozen, and from what the loss has no use for."""
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from gradcheck.diagnosis.causes import Cause
+from gradcheck.flow.layer_flow import LayerFlow
 from gradcheck.torch.graph import nodes
-from gradcheck.torch.layers import own_parameters, printable
+from gradcheck.torch.layers import Layer, own_parameters, printable
 from gradcheck.torch.probing.measuring import Gradients, Norms
 from gradcheck.torch.probing.tracing import floats
 
@@ -156,3 +157,13 @@ def without_gradient(model: nn.Module, norms: Norms) -> tuple[tuple[str, ...], t
     unused = tuple(name for name, norm in named if norm is None)
     silent = tuple(name for name, norm in named if norm == -math.inf)
     return unused, silent
+
+
+def without_idle(layers: Sequence[Layer], flows: Sequence[LayerFlow]) -> tuple[Sequence[Layer], Sequence[LayerFlow]]:
+    """Return the layers but frozen ones that no gradient reaches, where none that is trained goes without."""
+    idle = [flow.log10_gradient_rms == -math.inf for flow in flows]
+    frozen = [not any(one.requires_grad for one in layer.module.parameters()) for layer in layers]
+    if all(idle) or any(zero and not still for zero, still in zip(idle, frozen, strict=True)):
+        return layers, flows
+    kept = [place for place, zero in enumerate(idle) if not zero]
+    return [layers[one] for one in kept], [flows[one] for one in kept]

@@ -26,7 +26,7 @@ from gradcheck.torch.probing.hooks import Call, Recording, as_array, recording
 from gradcheck.torch.probing.looks import Looks, look_forward
 from gradcheck.torch.probing.loss_value import loss_of
 from gradcheck.torch.probing.losses import Loss, LossFunction, find_squashed_twice, loss_and_targets
-from gradcheck.torch.probing.lost import Trained, find_trained, without_gradient
+from gradcheck.torch.probing.lost import Trained, find_trained, without_gradient, without_idle
 from gradcheck.torch.probing.measuring import (
     Gradients,
     Norms,
@@ -245,6 +245,7 @@ def _flow(
         flows = [layer_flow(one, calls[one], norms, examples, shift) for one in arrived]
         flows = [one._replace(log10_gradient_rms=-math.inf) for one in flows] if cut else flows
         output = _output(route, norms, shift, value)
+    arrived, flows = without_idle(arrived, flows)
     layers = (*arrived, *beyond)
     fan_in, fan_out = zip(*(fans(layer, calls[layer][-1]) for layer in layers), strict=True)
     return layers, ModelFlow(
