@@ -14,13 +14,13 @@ from gradcheck.engine.magnitude import log10_joint_norm, log10_norm, rescaled
 from gradcheck.flow.layer_flow import SATURATED_BELOW, LayerFlow
 from gradcheck.probing import measuring
 from gradcheck.probing.measuring import Response
+from gradcheck.probing.paths import bottlenecks
 from gradcheck.torch.graph import (
     ELEMENTWISE,
     Activity,
     Graph,
     Node,
     activity,
-    bottlenecks,
     reached_without_softmax,
     source,
 )
