@@ -9,9 +9,10 @@ from pathlib import Path
 from gradcheck.errors import GradcheckError, described
 
 #: Where code is that is not the user's.
-OTHERS = tuple(Path(sysconfig.get_paths()[one]) for one in ("stdlib", "purelib", "platlib")) + (
+OTHERS = (
+    *(Path(sysconfig.get_paths()[one]) for one in ("stdlib", "purelib", "platlib")),
     Path(__file__).parents[1],
-)
+)  # fmt: skip
 
 
 @contextmanager

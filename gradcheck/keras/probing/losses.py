@@ -208,7 +208,8 @@ def _drawn(law: str, loss: Any, output: Any, seed: int) -> Any:
         return generator.integers(0, 2, output.shape).astype(output.dtype)
     labels = generator.integers(output.shape[-1], size=output.shape[:-1])
     hot = loss is not None and _letters(loss).startswith("categorical")
-    return np.eye(output.shape[-1], dtype=output.dtype)[labels] if hot else labels
+    hot_rows: np.ndarray = np.eye(int(output.shape[-1]), dtype=output.dtype)[labels]
+    return hot_rows if hot else labels
 
 
 def _known(loss: Any) -> str:

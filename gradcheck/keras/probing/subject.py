@@ -23,10 +23,8 @@ LARGEST_SHIFT, SMALL = 100, 1e-25
 
 #: What could not be found out of a model whose graph is not known.
 WITHOUT_GRAPH = (
-    "which layers all of the signal goes through",
-    "activations apart from their layers",
-    "norms that follow",
-)
+    "which layers all of the signal goes through", "activations apart from their layers", "norms that follow",
+)  # fmt: skip
 
 
 class KerasSubject:
@@ -119,7 +117,8 @@ class KerasSubject:
             value = self.loss.function(output) if root is None else None
         if root is not None:
             value = keras.ops.mean(keras.ops.square(taps.seen[root].output))
-        return keras.ops.cast(value, "float64" if value.dtype == "float64" else keras.backend.floatx())
+        kind = keras.backend.standardize_dtype(value.dtype)  # type: ignore[union-attr]
+        return keras.ops.cast(value, kind if kind == "float64" else "float32")
 
     def _forward(self, trained: Sequence[np.ndarray]) -> tuple[Taps, Any]:
         """Return what passes each layer, and the output, as arrays."""
