@@ -40,8 +40,18 @@ CAUSES = (
         ),
         references=("LeCun et al. 1998", "Glorot & Bengio 2010", "He et al. 2015", "Saxe et al. 2014"),
         related=("activations", "theory", "width"),
-        # gpt2, the last of them, is an alias of the page about transformers
-        aliases=("initialization", "init", *names.INITIALIZERS, *names.FRAMEWORKS[:-1]),
+        aliases=(
+            "initialization",
+            "init",
+            "defaults",
+            "haiku",
+            "paddle",
+            "sklearn",
+            "mlx",
+            "tinygrad",
+            "jax-vit",
+            *names.INITIALIZERS,
+        ),  # fmt: skip
     ),
     Topic(
         name="activations",
