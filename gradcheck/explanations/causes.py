@@ -3,6 +3,9 @@
 from gradcheck.explanations.topic import Example, Topic
 from gradcheck.spec import names
 
+#: Frameworks without a page that has their name.
+OTHER_FRAMEWORKS = ("haiku", "paddle", "sklearn", "mlx", "tinygrad", "jax-vit")
+
 CAUSES = (
     Topic(
         name="chain-rule",
@@ -40,18 +43,7 @@ CAUSES = (
         ),
         references=("LeCun et al. 1998", "Glorot & Bengio 2010", "He et al. 2015", "Saxe et al. 2014"),
         related=("activations", "theory", "width"),
-        aliases=(
-            "initialization",
-            "init",
-            "defaults",
-            "haiku",
-            "paddle",
-            "sklearn",
-            "mlx",
-            "tinygrad",
-            "jax-vit",
-            *names.INITIALIZERS,
-        ),  # fmt: skip
+        aliases=("initialization", "init", "defaults", *OTHER_FRAMEWORKS, *names.INITIALIZERS),
     ),
     Topic(
         name="activations",
