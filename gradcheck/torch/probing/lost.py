@@ -149,6 +149,16 @@ def find_trained(model: nn.Module, norms: Norms) -> Trained:
     return Trained(silent * len(trained), zeros, tuple(name for name in named if name not in trained))
 
 
+def without_gradient(model: nn.Module, norms: Norms) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the parameters that no gradient reaches, and those whose gradient is exactly zero."""
+    if not norms:
+        return (), ()
+    named = [(printable(name), norms.get(one)) for name, one in model.named_parameters() if one.requires_grad]
+    unused = tuple(name for name, norm in named if norm is None)
+    silent = tuple(name for name, norm in named if norm == -math.inf)
+    return unused, silent
+
+
 def without_idle(layers: list[Layer], flows: list[LayerFlow]) -> tuple[list[Layer], list[LayerFlow]]:
     """Return the layers but frozen ones that no gradient reaches, where none that is trained goes without."""
     idle = [flow.log10_gradient_rms == -math.inf for flow in flows]
