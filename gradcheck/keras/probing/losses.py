@@ -201,15 +201,14 @@ def _drawn(law: str, loss: Any, output: Any, seed: int) -> Any:
     """Draw targets of a loss that is known: classes, yes or no, or standard normal numbers."""
     if not law or not isinstance(output, np.ndarray):
         raise GradcheckError("targets can't be drawn for this loss: give (inputs, targets)")
-    generator = np.random.default_rng(seed)
+    generator, shape = np.random.default_rng(seed), output.shape
     if law == "mean-square":
-        return generator.standard_normal(output.shape).astype(output.dtype)
+        return np.asarray(generator.standard_normal(shape), output.dtype)
     if law == "binary-cross-entropy":
-        return generator.integers(0, 2, output.shape).astype(output.dtype)
-    labels = generator.integers(output.shape[-1], size=output.shape[:-1])
+        return np.asarray(generator.integers(0, 2, shape), output.dtype)
+    labels = generator.integers(shape[-1], size=shape[:-1])
     hot = loss is not None and _letters(loss).startswith("categorical")
-    hot_rows: np.ndarray = np.eye(int(output.shape[-1]), dtype=output.dtype)[labels]
-    return hot_rows if hot else labels
+    return np.eye(int(shape[-1]))[labels] if hot else labels
 
 
 def _known(loss: Any) -> str:
