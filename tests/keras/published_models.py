@@ -113,7 +113,8 @@ def autoencoder():
 def siamese():
     one = keras.Sequential([
         keras.Input((28, 28, 1)), layers.BatchNormalization(), layers.Conv2D(4, 5, activation="tanh"),
-        layers.AveragePooling2D(), layers.Conv2D(16, 5, activation="tanh"), layers.AveragePooling2D(), layers.Flatten(),
+        layers.AveragePooling2D(2), layers.Conv2D(16, 5, activation="tanh"), layers.AveragePooling2D(2),
+        layers.Flatten(),
         layers.BatchNormalization(), layers.Dense(10, activation="tanh"),
     ])  # fmt: skip
     left, right = keras.Input((28, 28, 1)), keras.Input((28, 28, 1))

@@ -1,6 +1,8 @@
 """Activation functions at work: their outputs and slopes, by the backend's own derivative."""
 
+import math
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import keras
@@ -19,22 +21,21 @@ SAMPLE = np.random.default_rng(0).standard_normal(64)
 
 def activity(function: Callable[[Any], Any], z: np.ndarray) -> Activity | None:
     """Return a function at work on z; None where it doesn't work entry by entry, as a softmax."""
-    if not is_elementwise(function):
-        return None
-    output, slope = _with_slope(function, z)
-    name = str(getattr(function, "__name__", ""))
-    known = ACTIVATIONS.get(name)
-    steepest = float(np.abs(_with_slope(function, RANGE.astype(z.dtype))[1]).max()) if known is None else known.steepest
-    return Activity(output, slope, steepest)
+    steepest = steepest_slope(function)
+    return None if math.isnan(steepest) else Activity(*_with_slope(function, z), steepest)
 
 
-def is_elementwise(function: Callable[[Any], Any]) -> bool:
-    """Whether a function's output depends entry by entry on what it is given."""
+@cache
+def steepest_slope(function: Callable[[Any], Any]) -> float:
+    """Return the largest slope of a function that works entry by entry; nan of any other."""
     try:
         whole, half = (_output(function, one.astype(np.float32)) for one in (SAMPLE, SAMPLE[:32]))
     except Exception:  # it wants another shape
-        return False
-    return whole.shape == SAMPLE.shape and bool(np.allclose(whole[:32], half, atol=1e-6))
+        return math.nan
+    if whole.shape != SAMPLE.shape or not np.allclose(whole[:32], half, atol=1e-6):
+        return math.nan
+    known = ACTIVATIONS.get(str(getattr(function, "__name__", "")))
+    return known.steepest if known else float(np.abs(_with_slope(function, RANGE.astype(np.float32))[1]).max())
 
 
 def _output(function: Callable[[Any], Any], z: np.ndarray) -> np.ndarray:

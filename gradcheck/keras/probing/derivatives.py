@@ -63,7 +63,7 @@ def _by_torch(function: Scalar, arrays: Sequence[np.ndarray]) -> tuple[Any, Sequ
 def _by_jax(function: Scalar, arrays: Sequence[np.ndarray]) -> tuple[Any, Sequence[Any]]:
     import jax
 
-    value, gradients = jax.value_and_grad(function)([keras.ops.convert_to_tensor(one) for one in arrays])
+    value, gradients = jax.jit(jax.value_and_grad(function))(list(arrays))
     return value, gradients
 
 

@@ -53,6 +53,8 @@ class Node:
     @property
     def is_softmax(self) -> bool:
         """Whether it makes scores into weights."""
+        if self.layer is not None:  # its own activation is a node beside it
+            return False
         return _is_softmax(self.what) or _is_softmax(getattr(self.what, "activation", None))
 
     @property
@@ -199,7 +201,7 @@ class _Tracer:
         if node.name == "DotProductAttention":
             node.values = node.parents[2:]
         if node.layer is None and (isinstance(what, ACTIVATION_LAYERS) or node.name in ACTIVATIONS):
-            node.activation = what.call
+            node.activation = getattr(what, "activation", what.call)
         own = own_activation(what) if node.layer is not None else None
         if own is None:
             self._note(node, keras.tree.flatten(outputs))

@@ -119,6 +119,11 @@ def choose(
     return Loss(_name(loss), value, "" if weights is not None else law, targets)
 
 
+def mean_of(numbers: Any) -> Any:
+    """Return the mean of numbers: Keras's own is rounded to single precision."""
+    return keras.ops.sum(numbers) / max(1, int(np.prod(tuple(numbers.shape))))
+
+
 def _of_keras(loss: Any) -> Any:
     """Return Keras's loss of a name; a function or object as it is."""
     if isinstance(loss, type):
@@ -141,7 +146,7 @@ def _weighted(function: Any, targets: Any, weights: Any) -> Callable[[Any], Any]
         if isinstance(function, keras.losses.Loss):
             return function(targets, out, sample_weight=weights)
         found = function(keras.tree.map_structure(keras.ops.convert_to_tensor, targets), out)
-        return keras.ops.mean(found if weights is None else found * keras.ops.cast(weights, found.dtype))
+        return mean_of(found if weights is None else found * keras.ops.cast(weights, found.dtype))
 
     return value
 
@@ -168,16 +173,16 @@ def _ours(law: str, targets: Any, output: np.ndarray, end: str, seed: int) -> Lo
     def value(out: Any) -> Any:
         if law == "mean-square":
             aim = keras.ops.cast(keras.ops.convert_to_tensor(array.reshape(output.shape)), out.dtype)
-            return keras.ops.mean(keras.ops.square(out - aim))
+            return mean_of(keras.ops.square(out - aim))
         if law == "binary-cross-entropy":
             aim = keras.ops.cast(keras.ops.convert_to_tensor(array.reshape(output.shape)), out.dtype)
-            return keras.ops.mean(keras.losses.binary_crossentropy(aim, out, from_logits=end != "sigmoid"))
+            return mean_of(keras.losses.binary_crossentropy(aim, out, from_logits=end != "sigmoid"))
         logits = end != "softmax"
         if array.shape == output.shape:
             aim = keras.ops.cast(keras.ops.convert_to_tensor(array), out.dtype)
-            return keras.ops.mean(keras.losses.categorical_crossentropy(aim, out, from_logits=logits))
+            return mean_of(keras.losses.categorical_crossentropy(aim, out, from_logits=logits))
         aim = keras.ops.convert_to_tensor(array.reshape(output.shape[:-1]))
-        return keras.ops.mean(keras.losses.sparse_categorical_crossentropy(aim, out, from_logits=logits))
+        return mean_of(keras.losses.sparse_categorical_crossentropy(aim, out, from_logits=logits))
 
     return Loss(law, value, law, array)
 

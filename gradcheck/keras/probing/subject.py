@@ -12,7 +12,7 @@ from gradcheck.keras.probing.activities import activity
 from gradcheck.keras.probing.derivatives import as_array, repeated, value_and_gradients
 from gradcheck.keras.probing.graph import Graph, Node, graph_of
 from gradcheck.keras.probing.layers import BIASES, Layer, layers_of, own_activation
-from gradcheck.keras.probing.losses import Loss, choose
+from gradcheck.keras.probing.losses import Loss, choose, mean_of
 from gradcheck.keras.probing.tapping import Seen, Taps, zeros_for
 from gradcheck.probing.captured import Activity, CapturedLayer, CapturedPass, Use, Weight
 from gradcheck.probing.findings import reach_of
@@ -116,7 +116,7 @@ class KerasSubject:
                 output = self.model(self.inputs, training=self.training)
             value = self.loss.function(output) if root is None else None
         if root is not None:
-            value = keras.ops.mean(keras.ops.square(taps.seen[root].output))
+            value = mean_of(keras.ops.square(taps.seen[root].output))
         kind = keras.backend.standardize_dtype(value.dtype)  # type: ignore[union-attr]
         return keras.ops.cast(value, kind if kind == "float64" else "float32")
 
