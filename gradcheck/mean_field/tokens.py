@@ -11,6 +11,7 @@ from gradcheck.engine.initializers import Law
 from gradcheck.engine.types import Array
 from gradcheck.mean_field.attention import covariance_root
 from gradcheck.mean_field.blocks import Alignment, Tokens, no_alignment, scaled
+from gradcheck.mean_field.laws import embedding_law
 from gradcheck.mean_field.layers import LayerLaw
 from gradcheck.spec import TransformerSpec
 
@@ -46,20 +47,28 @@ def unlike_tokens(spec: TransformerSpec) -> TokenBatch:
 def first_tokens(spec: TransformerSpec, embed: LayerLaw | None, batch: TokenBatch) -> Tokens:
     """Return the stream before the first block; `embed` is the map of patches."""
     sequences, tokens = len(batch.inputs), spec.tokens
-    square = (spec.embedding_scale * spec.embedding_std) ** 2
+    of_tokens, of_positions = (
+        (spec.embedding_scale * embedding_law(spec, known).std(known, spec.model_width)) ** 2
+        for known in (known_tokens(spec), spec.context or spec.tokens)
+    )
     if embed is None:
         ids = batch.inputs.reshape(-1)
-        kernel = square * (ids[:, None] == ids).astype(float)
+        kernel = of_tokens * (ids[:, None] == ids).astype(float)
     else:
-        kernel = _patches(batch.inputs.reshape(sequences, tokens - 1, -1).astype(float), embed, square)
+        kernel = _patches(batch.inputs.reshape(sequences, tokens - 1, -1).astype(float), embed, of_tokens)
     mean = np.zeros(sequences * tokens)
     if spec.positions == "learned":
-        kernel = kernel + square * np.tile(np.eye(tokens), (sequences, sequences))
+        kernel = kernel + of_positions * np.tile(np.eye(tokens), (sequences, sequences))
     if spec.positions == "sinusoidal":
         waves = sinusoids(tokens, spec.model_width)
         kernel = kernel + np.tile(waves @ waves.T / spec.model_width, (sequences, sequences))
         mean = np.tile(waves.mean(axis=1), sequences)
     return Tokens(kernel, mean)
+
+
+def known_tokens(spec: TransformerSpec) -> int:
+    """Return how many tokens the embedding knows; of patches the class token alone."""
+    return spec.vocabulary if spec.patch is None else 1
 
 
 def _patches(patches: Array, embed: LayerLaw, square: float) -> Array:
@@ -136,9 +145,10 @@ def _at_readout(spec: TransformerSpec, law: Law, ending: Ending, batch: TokenBat
     if batch.labels is None:
         return kernel, None  # the outputs themselves come back, by random columns
     labels, width, vocabulary = batch.labels.reshape(-1), spec.model_width, min(spec.vocabulary, MOST_KINDS)
-    column = width * (spec.embedding_std if spec.tied else law.std(width, spec.vocabulary)) ** 2
+    embedding_std = embedding_law(spec, known_tokens(spec)).std(known_tokens(spec), width)
+    column = width * (embedding_std if spec.tied else law.std(width, spec.vocabulary)) ** 2
     ids = batch.inputs.reshape(-1) if spec.tied else np.full(len(labels), -1)
-    embedded = ending.embedded * spec.embedding_scale * spec.embedding_std * spec.tied  # share of x that is its token
+    embedded = ending.embedded * spec.embedding_scale * embedding_std * spec.tied  # share of x that is its token
     noise = column * (kernel - np.outer(embedded, embedded) * (ids[:, None] == ids))
     mean = math.sqrt(width * column) * embedded if spec.tied else np.full(len(labels), -np.inf)
     own, overlap = _softmax_of_random(noise, mean, vocabulary)

@@ -10,12 +10,13 @@ from gradcheck.engine.initializers import Law
 from gradcheck.engine.types import Array
 from gradcheck.mean_field.attention import AttentionLaw
 from gradcheck.mean_field.blocks import MlpLaw, SublayerLaw, SublayerPass, Tokens, normalise
-from gradcheck.mean_field.laws import HUGE, TINY, layer_law, weight_law
+from gradcheck.mean_field.laws import HUGE, TINY, embedding_law, law_of, layer_law, weight_law
 from gradcheck.mean_field.layers import LayerLaw, sums_from_the_end
 from gradcheck.mean_field.predicted import HALF_DECADES, LayerPrediction, Prediction
 from gradcheck.mean_field.tokens import Ending, LastGradient, TokenBatch, first_tokens, last_gradient, unlike_tokens
 from gradcheck.mean_field.unknown import Unknown
 from gradcheck.spec import TransformerSpec
+from gradcheck.spec.frameworks import attention_of
 
 #: The function of a gated activation: Shazeer 2020.
 GATES = {"geglu": "gelu", "swiglu": "silu"}
@@ -75,7 +76,7 @@ def why_transformer_is_unknown(spec: TransformerSpec) -> Unknown | None:
         return Unknown("flat")
     if spec.tokens > MOST_TOKENS:
         return Unknown("many_tokens", spec.tokens)
-    if not all(TINY < scale < HUGE for scale in (weight_law(spec).std(1, 1), spec.embedding_std)):
+    if not all(TINY < scale < HUGE for scale in (weight_law(spec).std(1, 1), embedding_law(spec, 1).std(1, 1))):
         return Unknown("float_range")
     return Unknown("no_branch") if spec.branch_scale == 0 else None
 
@@ -155,11 +156,14 @@ def sublayer_laws(spec: TransformerSpec, law: Law, sequences: int, sampled: int)
     """Return how the attention and the MLP of a block are drawn, and where the norms are."""
     width, placement = spec.model_width, spec.norm_placement if spec.norm != "none" else "none"
     block = np.tri(spec.tokens, dtype=bool) if spec.causal else np.ones((spec.tokens, spec.tokens), bool)
+    assert spec.init is not None
+    laws, whole = attention_of(spec.init), (width, width + 2 * spec.key_width)
+    project = law_of(spec, laws.project, whole if laws.project.fans == "whole" else None)
     attention = AttentionLaw(
-        query=_map(spec, law, width, width),
-        key=_map(spec, law, width, spec.key_width),
-        value=_map(spec, law, width, spec.key_width, spec.inner_gain),
-        write=_map(spec, law, width, width, spec.branch_gain),
+        query=_map(spec, project, width, width),
+        key=_map(spec, project, width, spec.key_width),
+        value=_map(spec, project, width, spec.key_width, spec.inner_gain),
+        write=_map(spec, law_of(spec, laws.write), width, width, spec.branch_gain),
         heads=spec.heads,
         group=spec.heads // (spec.kv_heads or spec.heads),
         width=spec.head_width,
