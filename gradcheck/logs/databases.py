@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from gradcheck.errors import InputError
@@ -12,7 +13,7 @@ from gradcheck.logs.columns import NOTHING
 from gradcheck.logs.json_records import JsonRecords
 from gradcheck.logs.lines import Problems
 from gradcheck.logs.long_tables import LongTable, Single
-from gradcheck.logs.numbers import LogRow
+from gradcheck.logs.numbers import LogRow, numbers
 
 #: Columns of the table of metrics by which each is known.
 OF_TRACKIO, OF_MLFLOW = {"run_name", "step", "metrics"}, {"key", "value", "step", "run_uuid", "is_nan"}
@@ -38,14 +39,7 @@ def database(
     InputError
         It has no metrics of Trackio or MLflow, or is damaged.
     """
-    try:
-        with closing(_opened(path)) as connection:
-            columns = {str(row[1]) for row in connection.execute("PRAGMA table_info(metrics)")}
-            tables = [str(row[0]) for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-    except sqlite3.Error as error:
-        raise InputError(
-            path, f"is a database that can't be read: {error}; copy it while nothing writes to it"
-        ) from error
+    columns = {str(row[1]) for row in _rows(path, "PRAGMA table_info(metrics)")}
     if columns >= OF_MLFLOW:
         table = LongTable(problems, wanted)
         table.format = "MLflow's database"
@@ -54,27 +48,31 @@ def database(
         records = JsonRecords(problems, wanted)
         records.format = "Trackio's database"
         return records, records.rows(_of_trackio(path))
+    tables = [str(row[0]) for row in _rows(path, "SELECT name FROM sqlite_master WHERE type = 'table'")]
     found = ", ".join(tables[:6]) or "none"
     raise InputError(path, f"is no database of Trackio or MLflow (its tables: {found}); export the log as CSV or JSON")
 
 
-def _opened(path: Path) -> sqlite3.Connection:
-    """Open a database to read it; without a log of changes beside it, nothing is written there by SQLite either."""
+def _rows(path: Path, query: str) -> Iterator[tuple[Any, ...]]:
+    """Yield what a database answers; without a log of changes beside it, SQLite writes nothing there either."""
     changes = path.with_name(f"{path.name}-wal")
     how = "mode=ro" if changes.exists() and changes.stat().st_size else "immutable=1"
-    return sqlite3.connect(f"file:{quote(str(path.resolve()))}?{how}", uri=True)
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(path.resolve()))}?{how}", uri=True)) as connection:
+            yield from connection.execute(query)
+    except sqlite3.Error as error:
+        problem = f"is a database that can't be read: {error}; copy it while nothing writes to it"
+        raise InputError(path, problem) from error
 
 
 def _of_trackio(path: Path) -> Iterator[bytes]:
     """Yield a line of JSON for each row of metrics, which are JSON themselves."""
-    with closing(_opened(path)) as connection:
-        for run, step, metrics in connection.execute(TRACKIO):
-            text = metrics.decode("utf-8", "replace") if isinstance(metrics, bytes) else str(metrics)
-            own = json.dumps({"run_name": run, "step": step})[:-1]
-            yield f"{own}, {text.lstrip()[1:]}\n".encode()
+    for run, step, metrics in _rows(path, TRACKIO):
+        text = metrics.decode("utf-8", "replace") if isinstance(metrics, bytes) else str(metrics)
+        own = json.dumps({"run_name": str(run), "step": numbers([step])[0]})[:-1]
+        yield f"{own}, {text.lstrip()[1:]}\n".encode("utf-8", "replace")
 
 
 def _of_mlflow(path: Path) -> Iterator[Single]:
-    with closing(_opened(path)) as connection:
-        for run, step, name, value, is_nan in connection.execute(MLFLOW):
-            yield Single(str(run), float(step), str(name), "NaN" if is_nan else value)
+    for run, step, name, value, is_nan in _rows(path, MLFLOW):
+        yield Single(str(run), numbers([step])[0], str(name), "NaN" if is_nan else value)

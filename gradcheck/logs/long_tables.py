@@ -36,7 +36,7 @@ def single_of(record: Any, depth: int = DEEPEST) -> Single | None:  # noqa: ANN4
         return None
     name, value = (next((record[key] for key in keys if key in record), None) for keys in (NAMES, VALUES))
     if isinstance(name, str) and isinstance(value, int | float | str):
-        others = [key for key in record if key not in VALUES]
+        others = [key for key in record if isinstance(key, str) and key not in VALUES]
         if _is_judged(others):
             return None
         given = {column.quantity: record[key] for column, key in chosen(others).items()}
