@@ -18,6 +18,7 @@ PositionsName = Literal["learned", "sinusoidal", "rotary", "none"]
 ResidualScaleName = Literal["gpt2", "deepnorm"]
 DtypeName = Literal["float64", "float32"]
 LayersName = Literal["auto", "dense", "weightless"]
+NumberFormatName = Literal["fp16", "bf16", "fp8-e4m3", "fp8-e5m2", "mxfp8"]
 
 #: Data sets by name, and the kinds of files that hold the user's own.
 DATA_NAMES = ("digits", "gaussian", "text")
@@ -30,6 +31,7 @@ SYNONYMS = {
     "swish": "silu", "identity": "linear", "logistic": "sigmoid", "batchnorm": "batch", "batchnorm1d": "batch",
     "layernorm": "layer", "rmsnorm": "rms", "perceptron": "mlp", "single": "float32", "double": "float64",
     "fp32": "float32", "fp64": "float64", "float16": "fp16", "half": "fp16", "bfloat16": "bf16",
+    "e4m3": "fp8-e4m3", "float8e4m3fn": "fp8-e4m3", "e5m2": "fp8-e5m2", "float8e5m2": "fp8-e5m2",
     "crossentropyloss": "cross-entropy", "mse": "mean-square", "mseloss": "mean-square", "globalnorm": "global-norm",
 }  # fmt: skip
 
@@ -43,6 +45,7 @@ POSITIONS: tuple[str, ...] = get_args(PositionsName)
 RESIDUAL_SCALES: tuple[str, ...] = get_args(ResidualScaleName)
 DTYPES: tuple[str, ...] = get_args(DtypeName)
 LAYERS: tuple[str, ...] = get_args(LayersName)
+NUMBER_FORMATS: tuple[str, ...] = get_args(NumberFormatName)
 
 #: Architectures that repeat one layer over time.
 RECURRENT = ("rnn", "lstm", "gru")
