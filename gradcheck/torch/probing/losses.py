@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.errors import GradcheckError, OptionError, one_of
+from gradcheck.probing.evidence import SHARP
 from gradcheck.spec.options.option import canonical
 from gradcheck.torch.graph import Node, nodes
 from gradcheck.torch.layers import main_tensor
@@ -30,9 +31,6 @@ TWICE = {
     "Softmax": ("softmax-twice", ("LogSoftmax", "Softmax", "Logsumexp")),
     "Sigmoid": ("sigmoid-twice", ("BinaryCrossEntropyWithLogits", "LogSigmoid", "Sigmoid")),
 }
-
-#: A softmax that another one follows is sharp where less than this share of its slope is left.
-SHARP = 0.5
 
 #: Functions that leave probabilities what they are: another shape, a bound to keep their logarithm finite.
 BETWEEN = (

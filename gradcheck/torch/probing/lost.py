@@ -1,7 +1,7 @@
 """What is to be trained and gets no gradient: told apart from what is frozen, and from what the loss has no use for."""
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
 import torch
@@ -149,7 +149,17 @@ def find_trained(model: nn.Module, norms: Norms) -> Trained:
     return Trained(silent * len(trained), zeros, tuple(name for name in named if name not in trained))
 
 
-def without_idle(layers: Sequence[Layer], flows: Sequence[LayerFlow]) -> tuple[Sequence[Layer], Sequence[LayerFlow]]:
+def without_gradient(model: nn.Module, norms: Norms) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the parameters that no gradient reaches, and those whose gradient is exactly zero."""
+    if not norms:
+        return (), ()
+    named = [(printable(name), norms.get(one)) for name, one in model.named_parameters() if one.requires_grad]
+    unused = tuple(name for name, norm in named if norm is None)
+    silent = tuple(name for name, norm in named if norm == -math.inf)
+    return unused, silent
+
+
+def without_idle(layers: list[Layer], flows: list[LayerFlow]) -> tuple[list[Layer], list[LayerFlow]]:
     """Return the layers but frozen ones that no gradient reaches, where none that is trained goes without."""
     idle = [flow.log10_gradient_rms == -math.inf for flow in flows]
     frozen = [not any(one.requires_grad for one in layer.module.parameters()) for layer in layers]
