@@ -38,8 +38,8 @@ class FormatRecord(Record):
     )
     loss_scale: int | None = item("the largest at which no gradient overflows, from 2**16 down by 2**4", minimum=1)
     largest: float = item("the format's largest number")
-    smallest_normal: float
-    smallest_subnormal: float
+    smallest_normal: float = item("the smallest number with all its digits")
+    smallest_subnormal: float = item("the smallest number above zero")
     layers: tuple[CastLayerRecord, ...]
 
 

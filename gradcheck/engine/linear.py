@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradcheck.engine.gram import gram
-from gradcheck.engine.initializers import BACKWARD_STREAM, FORWARD_STREAM, WEIGHT_STREAM
+from gradcheck.engine.initializers import BACKWARD_STREAM, FORWARD_STREAM
 from gradcheck.engine.magnitude import (
     Scaled,
     inner,
@@ -34,9 +34,6 @@ class Linear(Protocol):
 
     def begin(self, rows: int, *, back: bool = False) -> None:
         """Have other threads begin what a pass of so many rows needs, forward or back."""
-
-    def rows(self, some: slice) -> Array:
-        """Return some rows of W, (rows, fan_out); where it has none, rows of its law, independent of any pass."""
 
     @property
     def log10_weight_norm(self) -> float:
@@ -70,10 +67,6 @@ class Dense(NamedTuple):
 
     def begin(self, rows: int, *, back: bool = False) -> None:
         """Do nothing: the matrix is there."""
-
-    def rows(self, some: slice) -> Array:
-        """Return some rows of W, (rows, fan_out)."""
-        return self.weight[some]
 
     def gradient(self, x: Array, delta: Array) -> tuple[Array, ...]:
         """Return ∂𝓛/∂W = xᵀ δ and, where there is a bias, ∂𝓛/∂b, for x (batch, fan_in) and δ (batch, fan_out)."""
@@ -132,12 +125,6 @@ class Weightless(NamedTuple):
         """Have other threads begin to draw what a pass of so many rows needs, forward or back."""
         if not self.haar:
             self.noise.begin(*((BACKWARD_STREAM, rows, self.fan_in) if back else (FORWARD_STREAM, rows, self.fan_out)))
-
-    def rows(self, some: slice) -> Array:
-        """Return rows drawn from the law of W, (rows, fan_out), independent of any pass."""
-        size = max(self.fan_in, self.fan_out) if self.haar else self.fan_out
-        drawn = self.noise(WEIGHT_STREAM, len(range(self.fan_in)[some]), size)
-        return (orthonormalised(drawn)[:, : self.fan_out] if self.haar else drawn) * self.scale
 
     @property
     def _factor(self) -> float:
@@ -247,13 +234,6 @@ class Beside(NamedTuple):
         """Have other threads begin what a pass of so many rows needs, forward or back."""
         for one in self.maps:
             one.begin(rows, back=back)
-
-    def rows(self, some: slice) -> Array:
-        """Return some rows of all weights, (rows, all fan_out)."""
-        weights = np.concatenate([one.rows(some) for one in self.maps], axis=1)
-        if self.columns is not None:
-            weights[:, self.columns] = weights.copy()
-        return weights
 
     @property
     def log10_weight_norm(self) -> float:

@@ -1,4 +1,4 @@
-"""What number formats lose of a network's tensors: those that its matrix products take in, and the weights' gradients."""
+"""What number formats lose of the tensors that matrix products take in, and of the weights' gradients and updates."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from gradcheck.engine.magnitude import Scaled
 from gradcheck.engine.number_formats import FORMATS, Counts, NumberFormat, counts, lost_updates, tensor_scale
 from gradcheck.engine.pieces import product
 from gradcheck.engine.types import Array
+from gradcheck.engine.weight_rows import weight_rows
 
 if TYPE_CHECKING:
     from gradcheck.engine.layered import Layered
@@ -57,7 +58,7 @@ class Shares(NamedTuple):
 
 
 def cases_of(formats: Iterable[str], loss_scales: Mapping[str, int]) -> tuple[Case, ...]:
-    """Return how formats are used, each by itself: those with a loss scale (its log2) with that, and with scales too."""
+    """Return how formats are used: with a loss scale, of which log2 is given, and with scales of the tensors' own."""
     return tuple(case for name in formats for case in _cases(name, loss_scales.get(name)))
 
 
@@ -80,6 +81,10 @@ class Tally:
 
     def __init__(self, cases: Sequence[Case], rate: float) -> None:
         self.cases, self.rate = tuple(cases), rate
+        self.clear()
+
+    def clear(self) -> None:
+        """Begin anew."""
         self.drawn = False  # whether rows of weights were
         self._counts: defaultdict[tuple[Hashable, Case, Kind, int], Counts] = defaultdict(Counts)
         self._scales: dict[tuple[Hashable, Case, Kind], int] = {}
@@ -105,7 +110,7 @@ class Tally:
             fan_in = x.mantissa.shape[1]
             some = slice(None, None, max(1, fan_in // DRAWN_ROWS) if network.weightless else 1)
             gradient = product(np.ascontiguousarray(x.mantissa[:, some].T), delta.mantissa)
-            self.add_weights(layer, linear.rows(some).T, Scaled(gradient.T, x.exponent + delta.exponent))
+            self.add_weights(layer, weight_rows(linear, some).T, Scaled(gradient.T, x.exponent + delta.exponent))
 
     def add_weights(self, layer: Hashable, weights: Array, gradient: Scaled | None) -> None:
         """Count weights (units, what they add up), their gradient, and what a step of SGD changes."""
