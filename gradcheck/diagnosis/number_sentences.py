@@ -13,16 +13,22 @@ if TYPE_CHECKING:
 
 
 def _underflow(cause: Cause, flow: GradientFlow) -> str:
-    return f"{_losing(cause)} round to zero"
+    return f"{_losing(cause, flow)} round to zero"
 
 
 def _overflow(cause: Cause, flow: GradientFlow) -> str:
-    return f"{_losing(cause)} {'are cut off at' if cause.details['saturates'] else 'are beyond'} the largest number"
+    return (
+        f"{_losing(cause, flow)} {'are cut off at' if cause.details['saturates'] else 'are beyond'} the largest number"
+    )
 
 
-def _losing(cause: Cause) -> str:
+def _losing(cause: Cause, flow: GradientFlow) -> str:
     how, kind = cause.details["what"]
-    return f"{how}: {as_percent(cause.value)} of the {kind} at {cause.details['name']}"
+    return f"{how}: {as_percent(cause.value)} of the {kind} at {_at(cause, flow)}"
+
+
+def _at(cause: Cause, flow: GradientFlow) -> str:
+    return flow.name(cause.layers[0]) if cause.layers else str(cause.details["name"])
 
 
 def _fits(cause: Cause, flow: GradientFlow) -> str:
@@ -31,7 +37,7 @@ def _fits(cause: Cause, flow: GradientFlow) -> str:
 
 def _updates(cause: Cause, flow: GradientFlow) -> str:
     said = cause.details
-    where = f"more than half at {counted(said['layers'], 'layer')}, {as_percent(cause.value)} at {said['name']}"
+    where = f"more than half at {counted(said['layers'], 'layer')}, {as_percent(cause.value)} at {_at(cause, flow)}"
     return (
         f"bf16 weights lose plain SGD's updates at rate {said['lr']:g} to rounding: {where}; "
         "keep a float32 copy, or round stochastically"

@@ -21,5 +21,5 @@ def weight_rows(linear: Linear, some: slice) -> Array:
     rows, size = len(range(linear.fan_in)[some]), max(linear.fan_in, linear.fan_out)
     numbers = linear.noise(WEIGHT_STREAM, rows, size if linear.haar else linear.fan_out)
     unit = orthonormalised(numbers)[:, : linear.fan_out] if linear.haar else numbers
-    weights = unit * linear.scale
-    return weights
+    scaled: Array = unit * linear.scale
+    return scaled

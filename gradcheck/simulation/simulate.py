@@ -9,7 +9,7 @@ from gradcheck.diagnosis.number_formats import Place, numbers_record
 from gradcheck.diagnosis.report import Report
 from gradcheck.diagnosis.reporting import make_report, with_numbers
 from gradcheck.engine.shared_draws import SharedDraws, sharing
-from gradcheck.errors import OptionError
+from gradcheck.errors import OptionError, finite
 from gradcheck.families.weight_files import save_weights as write_weights
 from gradcheck.flow.number_formats import Tally, cases_of
 from gradcheck.simulation.expectation import expectation
@@ -126,7 +126,8 @@ def _tally(formats: str | Sequence[str] | None, rate: float | None) -> Tally | N
         if rate is not None:
             raise OptionError("lr", "is of the updates that --number-format counts: name a format, or drop it")
         return None
-    return Tally(cases_of(number_formats(formats), LOSS_SCALES), USUAL_RATE if rate is None else rate)
+    rate = finite("lr", USUAL_RATE if rate is None else rate, "it is a learning rate", above=0)
+    return Tally(cases_of(number_formats(formats), LOSS_SCALES), rate)
 
 
 def _report(config: Mapping[str, Any], experiment: Experiment, outcome: Outcome, tally: Tally | None) -> Report:

@@ -40,7 +40,7 @@ def _parts(report: Report, page: Page, all_layers: bool) -> Iterator[RenderableT
     yield indented(picture(report, page.width - 2 * INDENT, page.glyphs))
     yield ""
     yield from layer_table(report, page, all_layers)
-    yield from number_table(report)
+    yield from number_table(report, page.width)
     yield from advice(report, page.width)
 
 

@@ -5,13 +5,21 @@ from collections.abc import Iterator
 from rich.console import RenderableType
 
 from gradcheck.base.wording import as_percent
-from gradcheck.diagnosis.number_formats import scaled, worst
-from gradcheck.diagnosis.number_record import FormatRecord
+from gradcheck.diagnosis.number_formats import worst
+from gradcheck.diagnosis.number_record import CastLayerRecord, FormatRecord
 from gradcheck.diagnosis.report import Report
+from gradcheck.diagnosis.shown_layers import title
+from gradcheck.diagnosis.text.layer_table import end_of_name
 from gradcheck.render.layout import aside, borderless, indented
 
 #: What a cast does, and the heading of its column; the layer is named at which the first of them that happens is worst.
 PARTS = {"to_zero": "to zero", "overflow": "overflow", "subnormal": "subnormal"}
+
+#: Columns from which on all parts are shown: subnormal numbers have fewer digits, and aren't lost.
+ROOM = 92
+
+#: Characters of a layer's name at most.
+LONGEST_NAME = 16
 
 #: The tensors of a layer, and what they are called.
 TENSORS = {
@@ -20,32 +28,43 @@ TENSORS = {
 }  # fmt: skip
 
 
-def number_table(report: Report) -> Iterator[RenderableType]:
+def number_table(report: Report, width: int) -> Iterator[RenderableType]:
     """Yield a row for each tensor of which a format loses anything, at the layer that loses most of it."""
     record = report.number_formats
     if record is None:
         return
     yield ""
-    yield aside("  Number formats: share of the entries that aren't zero, at the layer that loses most")
-    words = ("format", "scale", "tensor", "most at")
-    table = borderless([*words[:-1], *PARTS.values(), words[-1]], left=words)
+    yield aside("  In number formats: share of nonzero entries, at the layer that loses most")
+    parts = {part: head for part, head in PARTS.items() if part != "subnormal" or width >= ROOM}
+    words = ("format", "scale", "tensor", report.unit)
+    table = borderless([*words[:-1], *parts.values(), words[-1]], left=words)
     for one in record.formats:
-        for row in _rows(one):
-            table.add_row(one.format, scaled(one), *row)
+        for row in _rows(report, one, tuple(parts)):
+            table.add_row(one.format, _scale(one), *row)
     yield indented(table)
     if record.updates_lost is not None:
-        lost = f"{as_percent(record.updates_lost)} of all updates by plain SGD at rate {record.lr:g}"
-        yield aside(f"  bf16 weights: {lost} are lost to rounding")
+        lost = f"{as_percent(record.updates_lost)} of plain SGD's updates at rate {record.lr:g}"
+        yield aside(f"  rounding of bf16 weights loses {lost}")
     if record.weights == "drawn":
-        yield aside("  of weightless layers, 256 rows or more of the weights are drawn and stand for all")
+        yield aside("  256 rows or more of each layer's weights are drawn, and stand for all")
 
 
-def _rows(one: FormatRecord) -> list[tuple[str, ...]]:
+def _rows(report: Report, one: FormatRecord, parts: tuple[str, ...]) -> list[tuple[str, ...]]:
     """Return the cells of the tensors that lose anything, or a single row that says that none does."""
     rows = []
     for kind, called in TENSORS.items():
-        found = {part: worst(one, kind, part) for part in PARTS}
-        at = next((layer.name for share, layer in found.values() if share and layer is not None), "")
-        if at:
-            rows.append((called, *(as_percent(share) for share, _ in found.values()), at))
-    return rows or [("all", *(as_percent(0.0) for _ in PARTS), "")]
+        found = {part: worst(one, kind, part) for part in parts}
+        at = next((layer for share, layer in found.values() if share and layer is not None), None)
+        if at is not None:
+            rows.append((called, *(as_percent(share) for share, _ in found.values()), _name(report, at)))
+    return rows or [("all", *(as_percent(0.0) for _ in parts), "")]
+
+
+def _scale(one: FormatRecord) -> str:
+    """Return what scales tensors before a cast, in short."""
+    return one.scaling if one.loss_scale is None else "none" if one.loss_scale == 1 else f"loss {one.loss_scale:,}"
+
+
+def _name(report: Report, layer: CastLayerRecord) -> str:
+    name = layer.name if layer.layer is None else title(report, report.layers[layer.layer - 1])
+    return end_of_name(name, LONGEST_NAME)

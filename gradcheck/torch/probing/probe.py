@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from gradcheck.base.calls import public
 from gradcheck.diagnosis.report import Report
 from gradcheck.diagnosis.summary import dead_layers
-from gradcheck.errors import OptionError, at_least, one_of
+from gradcheck.errors import one_of
 from gradcheck.flow.number_formats import BACK_OFF, Tally
 from gradcheck.probing.trial import Trial
 from gradcheck.probing.trying import tried
@@ -24,7 +24,7 @@ from gradcheck.spec.options.option import canonical
 from gradcheck.spec.probing import MODES
 from gradcheck.spec.thresholds import Thresholds
 from gradcheck.torch.probing.batches import Batch, Batches
-from gradcheck.torch.probing.checks import check_batch, check_model
+from gradcheck.torch.probing.checks import check_batch, check_counts, check_model
 from gradcheck.torch.probing.course import follow
 from gradcheck.torch.probing.cures import cures, may_be_cured
 from gradcheck.torch.probing.eager import as_written, is_compiled, run_eagerly
@@ -98,8 +98,8 @@ def probe(
     amp : str, optional
         ``fp16`` (with a loss scale of 65,536) or ``bf16``: run under autocast, and say where its gradient underflows.
     number_format : str or sequence of str, optional
-        ``fp16``, ``bf16``, ``fp8-e4m3``, ``fp8-e5m2``, ``mxfp8``: count what a cast to it loses of each layer's tensors,
-        as they are in full precision before any step.
+        ``fp16``, ``bf16``, ``fp8-e4m3``, ``fp8-e5m2``, ``mxfp8``: count what a cast to it loses of each layer's
+        tensors, as they are in full precision before any step.
     steps : int
         Steps of training to take; the diagnosis is repeated after each, and the last one reported.
     optimizer : str, Optimizer or callable
@@ -143,14 +143,8 @@ def probe(
     check_model(model)
     compiled, model = is_compiled(model), as_written(model)
     mode, amp = one_of("mode", mode, MODES), None if amp is None else one_of("amp", canonical(amp, AMP), AMP)
-    steps = at_least("steps", steps, 0, "it counts steps of training")
-    seed = at_least("seed", seed, 0, "it seeds the random numbers")
-    if seed + steps >= 2**63:
-        raise OptionError("seed", f"{seed} is too large for PyTorch, which takes less than 2**63: take a small one")
-    formats, plan = (
-        number_formats(number_format),
-        make_steps(model, steps, optimizer, lr, optimizer_options, warmup, clip),
-    )
+    (steps, seed), formats = check_counts(steps, seed), number_formats(number_format)
+    plan = make_steps(model, steps, optimizer, lr, optimizer_options, warmup, clip)
     may_try = trial and limits == Thresholds()
     once = plan is None and amp is None and suggest is False and not formats
     subject = _Subject(
@@ -159,8 +153,7 @@ def probe(
     )  # fmt: skip
     history, lost = History(model, one_batch=not callable(batch)), tuple[Underflow, ...]()
     suggestions = None
-    training = None if plan is None else plan.optimizer
-    beside = modules_of(loss)
+    training, beside = None if plan is None else plan.optimizer, modules_of(loss)
     with untouched(model, training, beside, lean=once), run_eagerly(), random_states_kept(), torch.enable_grad():
         model.train(mode == "train")
         numbers = count_numbers(partial(subject.pass_in_full, 0), formats, lr)
@@ -173,8 +166,9 @@ def probe(
             suggestions = keep_healthy(model, plan, history, run, partial(_glanced, run, subject, amp, history), tick)
         if suggest or (suggest is None and not steps and may_be_cured(judgement) and subject.takes_a_moment()):
             suggestions = suggestions or cures(model, history.first, partial(_judged, subject, limits, amp), seed)
+    taken = NO_STEPS | ({"lr": lr} if formats else {}) if plan is None else plan.config
     options = {
-        "loss": loss, "mode": mode, "amp": amp, "number_format": list(formats) or None, "steps": steps, **(NO_STEPS if plan is None else plan.config),
+        "loss": loss, "mode": mode, "amp": amp, "number_format": list(formats) or None, "steps": steps, **taken,
         "seed": seed, "suggest": suggestions is not None,
     }  # fmt: skip
     report = probe_report(model, options, limits, judgement, history, lost, compiled=compiled)
