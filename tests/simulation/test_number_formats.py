@@ -97,7 +97,7 @@ def test_the_text_has_a_row_for_each_tensor_that_loses_anything(deep):
     rows = [line.split() for line in lines[start + 2 :]]
     assert ["fp16", "loss", "65,536", "gradients", "100", "%", "0", "%", "1"] in rows
     assert ["bf16", "tensor", "all", "0", "%", "0", "%"] in rows
-    assert all(len(line) <= 80 for line in lines[start : start + 20])
+    assert all(len(line) <= 80 for line in lines[start:] if not line.startswith("  gradcheck"))
 
 
 def test_the_page_for_a_browser_has_a_table_of_all_tensors_and_charts_of_what_is_lost(deep):
