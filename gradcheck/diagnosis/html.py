@@ -69,8 +69,8 @@ def _charts(report: Report) -> Iterator[Chart]:
             y=Axis(label="loss"), lines=(Line(name="loss", x=x, y=y),), wide=True,
         )  # fmt: skip
     for field, name, about, log, limit in QUANTITIES:
-        lines = tuple(_lines(report, field, log))
-        if any(one is not None for line in lines for one in line.y):
+        if any(layer.get(field) for layer in report.layers):  # neither unknown nor zero everywhere
+            lines = tuple(_lines(report, field, log))
             value = report.config.get(limit) if limit else None
             limits = [] if value is None else [Limit(value=math.log10(value) if log else value, label=f"{value:g}")]
             yield Chart(

@@ -25,7 +25,15 @@ def _forgets(cause: Cause, flow: GradientFlow) -> str:
     return f"{cause.details['name']} forgets within a step: {left}, as {why}"
 
 
+def _not_looked_at(cause: Cause, flow: GradientFlow) -> str:
+    *most, last = cause.details["what"]
+    return f"not looked at in a {cause.details['framework']} model: {', '.join(most)} and {last}"
+
+
 OF_PARTS = {
+    "not-looked-at": Code(
+        "what probe looks at in a PyTorch model, and could not here; value: how many things", _not_looked_at
+    ),
     "checkpoint-inputs": Code(
         "layers are in re-entrant checkpoints none of whose inputs requires a gradient; value: how many layers",
         "{names} get{s} no gradient: no input of the re-entrant checkpoints around {them} requires one; take "

@@ -28,7 +28,7 @@ PROBING = (
         examples=(Example("simulate --depth 30 --activation relu --init he --norm batch", "exploding", "span 2.34"),),
         try_next=(Example("simulate --depth 30 --activation relu --init he --norm layer", "healthy"),),
         references=("benchmarks/zoo.py",),
-        related=("roles", "remarks", "score", "vanishing", "exploding", "collapsed"),
+        related=("roles", "remarks", "frameworks", "score", "vanishing", "exploding", "collapsed"),
         aliases=("trial-learns", "trial-fails", "elasticity", "inputs-explode", "acquitted"),
     ),
     Topic(
@@ -67,5 +67,21 @@ PROBING = (
         references=("Zhang, Dauphin & Ma 2019", "Bachlechner et al. 2021", "Peebles & Xie 2023"),
         related=("trial", "residual", "columns"),
         aliases=("role", "gates", "gate", "gates-shut", "opened"),
+    ),
+    Topic(
+        name="frameworks",
+        summary="what probe sees of Keras and JAX models, and what of PyTorch's alone",
+        what="gradcheck.keras.probe and gradcheck.jax.probe take every layer's output and gradient by the framework's "
+        "own derivatives, as arrays. From there on all is the same: the numbers, the limits, the trial before an "
+        "accusation, the report.",
+        why="PyTorch keeps a graph of what was computed, and probe reads more from it: terms of a loss, recurrences "
+        "step by step, heads of attention, what cuts a gradient off. The last reason of a report on another "
+        "framework's model names what was not looked at: nothing is said of it, neither good nor bad.",
+        formula=("one network in three frameworks, float64: every number within 1e-9",),
+        examples=(Example("simulate --depth 50", "vanishing", "span 30.9"),),
+        try_next=(Example("simulate --residual", "healthy", "span 1.0"),),
+        references=("docs/how-to/frameworks.md",),
+        related=("trial", "roles", "remarks"),
+        aliases=("not-looked-at", "keras", "flax", "equinox"),
     ),
 )

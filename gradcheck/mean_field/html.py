@@ -1,8 +1,10 @@
 """Theory as a page for a browser: the answer, the predicted gradient with its band, fixed points, the phase diagram."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from gradcheck.mean_field.report import QUANTITIES, TheoryReport
+import numpy as np
+
+from gradcheck.mean_field.report import QUANTITIES, PhaseDiagram, TheoryReport
 from gradcheck.mean_field.text import heading, label, sentences
 from gradcheck.mean_field.unknown import ENDLESS, Unknown
 from gradcheck.pages.columns import Columns, columns_of, log10, rounded, with_band
@@ -46,16 +48,41 @@ def _charts(report: TheoryReport) -> Iterator[Chart | HeatMap]:
             report, "Pre-activations", "Standard deviation of what enters each activation", "preactivation_std"
         )
     if report.diagram is not None:
-        plane = report.diagram
-        yield HeatMap(
-            title="Phase diagram",
-            about="χ₁, a layer's factor of the squared gradient: below 1 gradients vanish, above 1 they explode",
-            x=Axis(label="σ_w", names=tuple(f"{one:.3g}" for one in plane.sigma_w)),
-            y=Axis(label="σ_b", names=tuple(f"{one:.3g}" for one in plane.sigma_b)),
-            value=Axis(label="χ₁", log=True),
-            last=len(plane.sigma_w),
-            cells=tuple(tuple(rounded(log10(one)) for one in line) for line in plane.chi),
-        )
+        yield _phases(report, report.diagram)
+
+
+def _phases(report: TheoryReport, plane: PhaseDiagram) -> HeatMap:
+    """Return χ₁ over both scales, with the line where it is 1, and the network's own place."""
+    return HeatMap(
+        title="Phase diagram",
+        about="χ₁, a layer's factor of the squared gradient: below 1 gradients vanish, above 1 they explode",
+        x=Axis(label="σ_w", names=tuple(f"{one:.3g}" for one in plane.sigma_w)),
+        y=Axis(label="σ_b", names=tuple(f"{one:.3g}" for one in plane.sigma_b)),
+        value=Axis(label="χ₁", log=True),
+        last=len(plane.sigma_w),
+        cells=tuple(tuple(rounded(log10(one)) for one in line) for line in plane.chi),
+        lines=tuple(_lines(report, plane)),
+    )
+
+
+def _lines(report: TheoryReport, plane: PhaseDiagram) -> Iterator[Line]:
+    """Yield the critical line, a point in each row of cells that it crosses, and the network's point."""
+    crossed = [
+        (_place(row, 1.0), index + 0.5) for index, row in enumerate(plane.chi) if min(row) < 1 < max(row)
+    ]  # χ₁ grows with σ_w
+    if crossed:
+        x, y = zip(*crossed, strict=True)
+        yield Line(name="critical: χ₁ = 1", x=x, y=y)
+    if report.config.sigma_w is not None:
+        own = _place(plane.sigma_w, report.config.sigma_w), _place(plane.sigma_b, report.config.sigma_b)
+        yield Line(name="this network", x=own[:1], y=own[1:], dots=True)
+
+
+def _place(values: Sequence[float], value: float) -> float:
+    """Return where a value is along a row of cells whose middles have these values, in cells from its beginning."""
+    places = np.arange(len(values)) + 0.5
+    rising = values[0] < values[-1]
+    return float(np.interp(value, values if rising else values[::-1], places if rising else places[::-1]))
 
 
 def _gradient(report: TheoryReport) -> Chart:

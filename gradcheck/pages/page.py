@@ -77,6 +77,7 @@ class HeatMap(Record):
     first: float = item("where the first column begins", default=0)
     last: float = item("where the last column ends")
     cells: tuple[tuple[Cell, ...], ...] = item("a line for each value of y, the first on top")
+    lines: tuple[Line, ...] = item("drawn over it; the middle of the first cell is at half a cell", default=())
     group: str | None = item(default=None)
     wide: bool = item(default=True)
 

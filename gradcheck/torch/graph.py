@@ -4,7 +4,6 @@ Activations may be modules, functions, methods or in place: each leaves a node i
 derivative needs, and which is that derivative when it is called.
 """
 
-from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from gradcheck.engine.activations import ACTIVATIONS
+from gradcheck.probing.paths import Paths
 
 #: A node of the graph; PyTorch has no public type for it that all versions share.
 Node = Any
@@ -121,7 +121,7 @@ def nodes(
                 waiting.append(following)
 
 
-class Graph:
+class Graph(Paths):
     """What the gradient can reach from some nodes, read once: to ask PyTorch takes longer than what is done with it.
 
     Parameters
@@ -138,7 +138,7 @@ class Graph:
     """
 
     def __init__(self, roots: Iterable[Node | None]) -> None:
-        self.inputs: dict[Node, list[Node | None]] = {}
+        super().__init__()
         self.names: dict[Node, str] = {}
         waiting = [one for one in roots if one is not None]
         while waiting:
@@ -147,20 +147,6 @@ class Graph:
                 self.names[node] = node.name()
                 self.inputs[node] = [one for one, _ in node.next_functions]
                 waiting.extend(one for one in self.inputs[node] if one is not None)
-
-    def reached(
-        self, roots: Iterable[Node], inputs: Callable[[Node], Iterable[Node | None]] | None = None
-    ) -> list[Node]:
-        """Return every node that the gradient reaches from `roots`, each once, going only to these inputs of a node."""
-        inputs = self.inputs.__getitem__ if inputs is None else inputs
-        found = dict.fromkeys(roots)
-        waiting = [*found]
-        while waiting:
-            for one in inputs(waiting.pop()):
-                if one is not None and one not in found:
-                    found[one] = None
-                    waiting.append(one)
-        return [*found]
 
 
 def activity(node: Node) -> Activity | None:
@@ -204,34 +190,3 @@ def reached_without_softmax(graph: Graph, root: Node) -> set[Node]:
         return () if is_softmax(name) else following
 
     return set(graph.reached([root], inputs))
-
-
-def bottlenecks(graph: Graph, root: Node, sources: set[Node]) -> set[Node]:
-    """Return the nodes that every path from `root` to the sources goes through.
-
-    Notes
-    -----
-    Nodes are taken in topological order; one that takes all edges that are open at that moment has no path around it.
-    """
-    parents: dict[Node | None, list[Node]] = defaultdict(list)
-    for node in graph.reached([root]):
-        for following in graph.inputs[node]:
-            parents[following].append(node)
-    leading = set(graph.reached(sources, parents.__getitem__))
-    followers = {
-        node: [] if node in sources else [one for one in graph.inputs[node] if one in leading] for node in leading
-    }
-    left = Counter(one for following in followers.values() for one in following)
-    taken, found, open_edges = Counter(left), set[Node](), 0
-    ready = [root] if root in leading else []
-    while ready:
-        node = ready.pop()
-        open_edges -= taken[node]
-        if not open_edges and not ready:
-            found.add(node)
-        for following in followers[node]:
-            open_edges += 1
-            left[following] -= 1
-            if not left[following]:
-                ready.append(following)
-    return found

@@ -125,6 +125,23 @@ def test_a_verifications_checks_are_points_beside_their_limit(data, report):
     assert [one["value"] for one in chart["limits"]] == [-6]
 
 
+def test_the_phase_diagram_has_the_critical_line_and_the_networks_point(data):
+    chart = data("theory")["charts"][2]
+    line, own = chart["lines"]
+    for column, row in zip(line["x"], line["y"], strict=True):
+        left = int(column - 0.5)
+        here, following = chart["cells"][int(row)][left : left + 2]
+        assert here <= 0 <= following
+    assert float(chart["x"]["names"][round(own["x"][0] - 0.5)]) == pytest.approx(1, abs=0.03)
+    assert chart["y"]["names"][round(own["y"][0] - 0.5)] == "0"
+
+
+def test_a_quantity_that_is_zero_everywhere_has_no_chart(data):
+    titles = [chart["title"] for chart in data("transformer")["charts"]]
+    assert "Activations" in titles
+    assert "Dead units" not in titles
+
+
 def test_the_phase_diagram_has_a_cell_for_each_pair_of_scales(data, report):
     plane, chart = report("theory").phase_diagram, data("theory")["charts"][2]
     assert (len(chart["cells"]), len(chart["cells"][0])) == (len(plane.sigma_b), len(plane.sigma_w))

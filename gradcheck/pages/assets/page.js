@@ -370,6 +370,11 @@
           width: across, height: down, x1: map.first, x2: map.last, y1: 0, y2: down, imageRendering: "pixelated", clip: true,
           fill: (one) => (one === null ? NaN : known(one) ? one : one === "0" ? whole[0] : NaN),
         })];
+        for (const line of map.lines || []) {
+          const spots = line.x.map((x, place) => ({ x, y: line.y[place] }));
+          if (line.dots) marks.push(Plot.dot(spots, { x: "x", y: "y", symbol: "star", r: 6, fill: "white", stroke: "black", clip: true }));
+          else for (const [stroke, strokeWidth] of [["white", 4], ["black", 1.5]]) marks.push(Plot.line(spots, { x: "x", y: "y", stroke, strokeWidth, clip: true }));
+        }
         if (map.letters && (across * down <= 600 || (bottom - top) * ((view[1] - view[0]) / column()) <= 600)) {
           const middle = (whole[0] + whole[1]) / 2;
           const spots = map.letters.flatMap((line, y) => line.map((letter, x) => ({ x: x + 0.5, y: y + 0.5, letter, value: map.cells[y][x] })));
@@ -402,7 +407,7 @@
       },
       choose: () => at && chosen(map, at),
       centre: () => at && map.first + (at[0] + 0.5) * column(),
-      keys: () => [...tools, make("span", { class: "key" }, `${map.value} `, legend[0], make("span", { class: "ramp", "aria-hidden": "true" }), legend[1])],
+      keys: () => [...tools, ...(map.lines || []).map((one) => make("span", { class: "key" }, `${one.dots ? "☆" : "━"} ${one.name}`)), make("span", { class: "key" }, `${map.value} `, legend[0], make("span", { class: "ramp", "aria-hidden": "true" }), legend[1])],
       brushY(scale, from, to) {
         const ends = [from, to].map((one) => clamp(Math.floor(scale.invert(one)), 0, size()[1] - 1)).sort((a, b) => a - b);
         rows = [ends[0], ends[1] + 1];
@@ -425,7 +430,7 @@
     const edge = (place) => chart.first + (place * (chart.last - chart.first)) / across;
     const part = (place) => [Math.ceil(edge(place)), Math.max(Math.ceil(edge(place)), Math.ceil(edge(place + 1)) - 1)].map((one) => significant(one, 9));
     heat(figure, chart, () => ({
-      cells: chart.cells, x, y, first: chart.first, last: chart.last, xLabel: chart.x.label, yLabel: chart.y.label, value: chart.value.label, shown: (value) => axisText(chart.value, value),
+      cells: chart.cells, x, y, first: chart.first, last: chart.last, xLabel: chart.x.label, yLabel: chart.y.label, value: chart.value.label, shown: (value) => axisText(chart.value, value), lines: chart.lines,
       read: (column, row) => [[chart.y.label, y[row]], [chart.x.label, x ? x[column] : [...new Set(part(column))].join(" to ")], [chart.value.label, axisText(chart.value, chart.cells[row][column])]],
     }));
   }

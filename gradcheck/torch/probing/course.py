@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from gradcheck.torch.probing.history import History
+from gradcheck.torch.probing.judgement import Judgement
 from gradcheck.torch.probing.training import Steps, train
-from gradcheck.torch.probing.verdict import Judgement
 
 
 def follow(

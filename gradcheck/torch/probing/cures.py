@@ -10,9 +10,9 @@ from torch import nn
 
 from gradcheck.base.record import Frozen, number
 from gradcheck.diagnosis.report import SuggestionRecord
+from gradcheck.torch.probing.judgement import Judgement
 from gradcheck.torch.probing.passing import ModelPass
 from gradcheck.torch.probing.state import seed_all
-from gradcheck.torch.probing.verdict import Judgement
 
 #: What other weights, norms and activations don't fix: the sentence of each says what does.
 OF_ANOTHER_KIND = frozenset({

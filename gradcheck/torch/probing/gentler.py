@@ -11,9 +11,9 @@ from gradcheck.diagnosis.report import SuggestionRecord
 from gradcheck.errors import GradcheckError
 from gradcheck.torch.probing.course import follow
 from gradcheck.torch.probing.history import History
+from gradcheck.torch.probing.judgement import Judgement
 from gradcheck.torch.probing.state import untouched
 from gradcheck.torch.probing.training import Steps, make_clip
-from gradcheck.torch.probing.verdict import Judgement
 
 #: Factors of the learning rate where training makes the model ill, and where it doesn't move it.
 SMALLER, LARGER = (0.1, 0.01), (10.0, 100.0, 1000.0)

@@ -15,9 +15,10 @@ from torch import Tensor, nn
 
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.diagnosis.status import Status
+from gradcheck.probing.verdict import sickest_layer
+from gradcheck.torch.probing.judgement import Judgement
 from gradcheck.torch.probing.passing import ModelPass
 from gradcheck.torch.probing.training import Steps
-from gradcheck.torch.probing.verdict import Judgement, sickest_layer
 
 #: Something has exploded where it is so many times its first value.
 EXPLODED = 10.0

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,18 +15,11 @@ from torch import Tensor, nn
 from gradcheck.engine.diversity import Diversity
 from gradcheck.engine.magnitude import log10_joint_norm, log10_norm, log10_rms_and_std
 from gradcheck.engine.types import Array
+from gradcheck.probing.measuring import Response
 from gradcheck.torch.graph import Node, in_backward
 from gradcheck.torch.layers import Layer, alive_channels, candidates, is_finite, main_tensor
 
 RECURRENT = (nn.RNNBase, nn.RNNCellBase)
-
-
-class Response(NamedTuple):
-    """An activation function that follows a layer, in a few numbers."""
-
-    log10_rms: float  # of its output
-    saturated: float  # share of its entries that are
-    passing: npt.NDArray[np.bool_]  # (channels,) whose slope is not exactly zero throughout
 
 
 @dataclass(eq=False)

@@ -1,19 +1,22 @@
 """Plain training on one batch, without measuring: what opens gates, and what tells whether a model learns at all."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
+from gradcheck.torch.probing.adam import Adam
 from gradcheck.torch.probing.batches import Batch
 from gradcheck.torch.probing.checkpoints import checkpoints_opened
 from gradcheck.torch.probing.hooks import Recording
 from gradcheck.torch.probing.losses import LossFunction, loss_and_targets
 from gradcheck.torch.probing.measuring import Gradients
-from gradcheck.torch.probing.state import seed_all
+from gradcheck.torch.probing.state import seed_all, untouched
 
 #: What a model raises that can be passed once, and not trained: it keeps its state, or has a backward of its own.
 UNTRAINABLE = (RuntimeError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError, AssertionError)
@@ -43,6 +46,23 @@ class Lesson(NamedTuple):
         output, function, targets = self._output()
         value = function(output, targets)
         return value.real if value.is_complex() else value
+
+    def first(self) -> float:
+        """Return the loss of the model as it is."""
+        return float(self.value(0).detach())
+
+    @contextmanager
+    def adam(self, rate: float) -> Iterator[Callable[[int], float]]:
+        """Take steps of Adam as long as the context lasts: each by its number, which returns the loss before it."""
+        with untouched(self.model):
+            yield partial(self.step, Adam(self.trained, rate))
+
+    @contextmanager
+    def sgd(self, rate: float) -> Iterator[Callable[[int, float], float]]:
+        """Take steps of SGD in the same way, each by its number and the scale of its loss."""
+        with untouched(self.model):
+            optimizer = torch.optim.SGD(self.trained, lr=rate)
+            yield lambda number, scale: self._replace(scale=scale).step(optimizer, number)
 
     def step(self, optimizer: torch.optim.Optimizer, number: int) -> float:
         """Take a step against the gradient; return the loss before it, and leave the gradients where they arrived."""

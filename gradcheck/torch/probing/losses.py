@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.errors import GradcheckError, OptionError, one_of
+from gradcheck.probing.evidence import SHARP
 from gradcheck.spec.options.option import canonical
 from gradcheck.torch.graph import Node, nodes
 from gradcheck.torch.layers import main_tensor
@@ -30,9 +31,6 @@ TWICE = {
     "Softmax": ("softmax-twice", ("LogSoftmax", "Softmax", "Logsumexp")),
     "Sigmoid": ("sigmoid-twice", ("BinaryCrossEntropyWithLogits", "LogSigmoid", "Sigmoid")),
 }
-
-#: A softmax that another one follows is sharp where less than this share of its slope is left.
-SHARP = 0.5
 
 #: Functions that leave probabilities what they are: another shape, a bound to keep their logarithm finite.
 BETWEEN = (
@@ -85,14 +83,22 @@ def _own_loss(output: object) -> Tensor | None:
 
 
 def _like_logits(output: object, targets: object) -> bool:
-    """Whether targets are classes, or the output could be their logits: two or more numbers, not squashed."""
+    """Whether targets are classes or their probabilities, or the output could be logits: two or more, not squashed."""
     tensor = main_tensor(output)
     if tensor is None or tensor.is_complex() or tensor.dim() < 2 or tensor.shape[class_axis(tensor)] < 2:
         return False
+    if isinstance(targets, Tensor) and targets.is_floating_point() and targets.shape == tensor.shape:
+        return _squash(tensor) is None and _sum_to_one(targets, class_axis(tensor))
     if isinstance(targets, Tensor):
         return not targets.is_floating_point() and targets.dtype != torch.bool and targets.dim() < tensor.dim()
     squashed = tensor.grad_fn is not None and tensor.grad_fn.name().startswith(SQUASHED)
     return targets is None and not squashed and _squash(tensor) is None
+
+
+def _sum_to_one(targets: Tensor, axis: int) -> bool:
+    """Whether targets are each class's probability: none is negative, and an example's sum to one."""
+    total = targets.double().sum(axis)
+    return bool((targets >= 0).all()) and torch.allclose(total, torch.ones_like(total), atol=1e-3)
 
 
 def class_axis(output: Tensor) -> int:
@@ -139,9 +145,10 @@ def _check_classes(targets: Tensor, classes: int) -> None:
 def _cross_entropy(output: object, targets: Tensor) -> Tensor:
     _check_tensor(targets)
     logits = _main(output)
-    if targets.is_floating_point() and targets.shape == logits.shape:
-        return functional.cross_entropy(logits, targets)
     axis = class_axis(logits)
+    if targets.is_floating_point() and targets.shape == logits.shape:
+        axis = axis if _sum_to_one(targets, axis) else 1  # as PyTorch has it
+        return functional.cross_entropy(logits.movedim(axis, 1), targets.movedim(axis, 1))
     if logits.movedim(axis, -1).shape[:-1] != targets.shape and logits.shape[:1] + logits.shape[2:] == targets.shape:
         axis = 1  # as PyTorch has it
     rows = logits.movedim(axis, -1).reshape(-1, logits.shape[axis])

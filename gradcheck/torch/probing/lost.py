@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from gradcheck.diagnosis.causes import Cause
+from gradcheck.flow.layer_flow import LayerFlow
 from gradcheck.torch.graph import nodes
-from gradcheck.torch.layers import own_parameters, printable
+from gradcheck.torch.layers import Layer, own_parameters, printable
 from gradcheck.torch.probing.measuring import Gradients, Norms
 from gradcheck.torch.probing.tracing import floats
 
@@ -146,3 +147,23 @@ def find_trained(model: nn.Module, norms: Norms) -> Trained:
     silent = bool(arrived) and all(one == -math.inf for one in arrived)
     zeros = tuple(name for name, one in trained.items() if silent and not bool(one.detach().any()))
     return Trained(silent * len(trained), zeros, tuple(name for name in named if name not in trained))
+
+
+def without_gradient(model: nn.Module, norms: Norms) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the parameters that no gradient reaches, and those whose gradient is exactly zero."""
+    if not norms:
+        return (), ()
+    named = [(printable(name), norms.get(one)) for name, one in model.named_parameters() if one.requires_grad]
+    unused = tuple(name for name, norm in named if norm is None)
+    silent = tuple(name for name, norm in named if norm == -math.inf)
+    return unused, silent
+
+
+def without_idle(layers: list[Layer], flows: list[LayerFlow]) -> tuple[list[Layer], list[LayerFlow]]:
+    """Return the layers but frozen ones that no gradient reaches, where none that is trained goes without."""
+    idle = [flow.log10_gradient_rms == -math.inf for flow in flows]
+    frozen = [not any(one.requires_grad for one in layer.module.parameters()) for layer in layers]
+    if all(idle) or any(zero and not still for zero, still in zip(idle, frozen, strict=True)):
+        return layers, flows
+    kept = [place for place, zero in enumerate(idle) if not zero]
+    return [layers[one] for one in kept], [flows[one] for one in kept]

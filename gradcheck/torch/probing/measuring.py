@@ -6,29 +6,26 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from gradcheck.engine.diversity import Diversity, measure_diversity
-from gradcheck.engine.magnitude import LOG10_2, log10_joint_norm, log10_norm, rescaled
+from gradcheck.engine.magnitude import log10_joint_norm, log10_norm, rescaled
 from gradcheck.flow.layer_flow import SATURATED_BELOW, LayerFlow
+from gradcheck.probing import measuring
+from gradcheck.probing.measuring import Response
+from gradcheck.probing.paths import bottlenecks
 from gradcheck.torch.graph import (
     ELEMENTWISE,
     Activity,
     Graph,
     Node,
     activity,
-    bottlenecks,
     reached_without_softmax,
     source,
 )
 from gradcheck.torch.layers import EMBEDDINGS, Layer, alive_channels
-from gradcheck.torch.probing.hooks import Call, Recording, Response, as_array, version_of
-
-#: Rows from which rank and cosine are computed, evenly picked where there are more: examples, and tokens. The limit of
-#: a healthy rank was found with 64 rows, and above 12 a rank counts for no more.
-EXAMPLES, TOKENS = 1024, 64
+from gradcheck.torch.probing.hooks import Call, Recording, as_array, version_of
 
 #: A parameter ↦ its gradient; None where none has arrived.
 Gradients = dict[Tensor, Tensor | None]
@@ -119,32 +116,11 @@ def _passed_on(graph: Graph, node: Node, by_node: Mapping[Node, Call]) -> Node |
 
 
 def layer_flow(layer: Layer, calls: Sequence[Call], norms: Norms, examples: int, shift: int) -> LayerFlow:
-    """Measure one layer by its uses, at least one; the gradients are those of 2**shift times the loss.
-
-    Notes
-    -----
-    δ is the gradient at the output. Of a layer on (examples, features), gradient_rms is the root mean square of its
-    entries, as in ``simulate``. Where an example has positions (pixels, tokens, the steps of a recurrence), it is the
-    root mean square over the examples of each one's norm ‖δ‖, all positions and channels together: random weights of
-    variance 2/fan_in followed by a ReLU, or 1/fan_in, preserve that for any number of channels and positions, while
-    the gradient per entry shrinks with the number of positions, and says nothing.
-    """
+    """Measure one layer by its uses, at least one; the gradients are those of 2**shift times the loss."""
     last = calls[-1]
-    responses = [one for call in calls for one in call.responses]
-    count = math.log10(examples * (fans(layer, last)[1] if layer.is_flat(last.output, examples) else 1))
-    arrived = [one.log10_gradient_norm for one in calls if one.heard]
-    unscaled = shift * LOG10_2
-    return LayerFlow(
-        log10_preactivation_std=_pooled([call.log10_std for call in calls]),
-        log10_activation_rms=_activation_rms(calls, responses),
-        input_cosine=last.diversity.mean_cosine,
-        effective_rank=last.diversity.effective_rank,
-        dead_fraction=_dead_fraction(calls),
-        saturated_fraction=sum(one.saturated for one in responses) / len(responses) if responses else math.nan,
-        log10_gradient_rms=log10_joint_norm(arrived) - 0.5 * count - unscaled,
-        log10_weight_norm=log10_joint_norm([log10_norm(as_array(weight)) for weight in layer.acting]),
-        log10_weight_gradient_norm=weight_gradient_norm(layer, norms) - unscaled,
-    )
+    entries = math.log10(examples * (fans(layer, last)[1] if layer.is_flat(last.output, examples) else 1))
+    weights = log10_joint_norm([log10_norm(as_array(weight)) for weight in layer.acting])
+    return measuring.layer_flow(calls, entries, weights, weight_gradient_norm(layer, norms), shift)
 
 
 def weight_gradient_norm(layer: Layer, norms: Norms) -> float:
@@ -156,15 +132,6 @@ def norms_of(parameters: Iterable[Tensor], gradients: Gradients) -> Norms:
     """Return how large the gradients of parameters are."""
     arrived = ((one, gradients.get(one)) for one in parameters)
     return {one: log10_norm(as_array(gradient)) for one, gradient in arrived if gradient is not None}
-
-
-def _pooled(logarithms: Sequence[float]) -> float:
-    """Return log10 of the root mean square of several, of equally many entries each."""
-    return log10_joint_norm(logarithms) - 0.5 * math.log10(len(logarithms))
-
-
-def _activation_rms(calls: Sequence[Call], responses: Sequence[Response]) -> float:
-    return _pooled([one.log10_rms for one in (responses if len(responses) == len(calls) else calls)])
 
 
 def measure_outputs(record: Recording, layers: Iterable[Layer], examples: int) -> None:
@@ -192,19 +159,4 @@ def _spread(rows: int, count: int) -> Tensor:
 def rows_of(layer: Layer, output: Tensor, examples: int) -> int:
     """Return from how many rows of an output the rank is computed."""
     rows, _ = layer.row_shape(output)
-    return min(rows, EXAMPLES if rows <= examples else TOKENS)
-
-
-def _dead_fraction(calls: Sequence[Call]) -> float:
-    """Return the share of units whose slope is 0 throughout, and which no gradient reaches by another path."""
-    shares = []
-    for index in range(max(len(call.responses) for call in calls)):
-        active = [_active(call, call.responses[index]) for call in calls if len(call.responses) > index]
-        if len({len(one) for one in active}) == 1:
-            shares.append(float(np.mean(~np.any(active, axis=0))))
-    return sum(shares) / len(shares) if shares else math.nan
-
-
-def _active(call: Call, one: Response) -> npt.NDArray[np.bool_]:
-    """Return which units let anything through an activation: (channels,)."""
-    return one.passing if call.alive is None or len(call.alive) != len(one.passing) else one.passing | call.alive
+    return measuring.rows_to_take(rows, examples)

@@ -41,9 +41,9 @@ def make_optimizer(
         )
     parameters = [one for one in model.parameters() if one.requires_grad]
     if not parameters:
-        raise OptionError(
-            "steps", f"{type(model).__name__} has no parameter that requires a gradient: nothing to train"
-        )
+        count = sum(1 for _ in model.parameters())
+        why = f"all {count} parameters of {type(model).__name__} are frozen" if count else "the model has no parameters"
+        raise OptionError("steps", f"train nothing: {why}; set requires_grad on those to be trained, or take no steps")
     if isinstance(optimizer, torch.optim.Optimizer):
         if options:
             made = f"{type(optimizer).__name__} is made already: give them where you make it"

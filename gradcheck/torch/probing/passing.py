@@ -11,22 +11,22 @@ import torch
 from torch import Tensor, nn
 
 from gradcheck.diagnosis.causes import Cause
-from gradcheck.engine.magnitude import LOG10_2
+from gradcheck.engine.magnitude import LOG10_2, log10_joint_norm, log10_norm
 from gradcheck.errors import GradcheckError, described
 from gradcheck.flow.gradient_flow import LayerFlow, OutputFlow
 from gradcheck.flow.model_flow import Kind, ModelFlow
 from gradcheck.torch.graph import nodes
-from gradcheck.torch.layers import Layer, is_finite, printable
+from gradcheck.torch.layers import Layer, is_finite
 from gradcheck.torch.probing.attention import judge_attention
 from gradcheck.torch.probing.batches import Batch
 from gradcheck.torch.probing.checkpoints import InputsMatterError, checkpoints_opened, find_hiding, why_no_gradient
 from gradcheck.torch.probing.error_text import errors_in_one_line
 from gradcheck.torch.probing.first_loss import AtLoss, look_at
-from gradcheck.torch.probing.hooks import Call, Recording, recording
+from gradcheck.torch.probing.hooks import Call, Recording, as_array, recording
 from gradcheck.torch.probing.looks import Looks, look_forward
 from gradcheck.torch.probing.loss_value import loss_of
 from gradcheck.torch.probing.losses import Loss, LossFunction, find_squashed_twice, loss_and_targets
-from gradcheck.torch.probing.lost import Trained, find_trained
+from gradcheck.torch.probing.lost import Trained, find_trained, without_gradient, without_idle
 from gradcheck.torch.probing.measuring import (
     Gradients,
     Norms,
@@ -80,6 +80,18 @@ class ModelPass(NamedTuple):
     calls: int = 0  # of layers
     cut: str = ""  # why no layer but the last receives a gradient, where none does
     untrained: Cause | None = None  # why nothing that is to be trained gets a gradient, where nothing does
+
+    @property
+    def ill_layers(self) -> list[int]:
+        """Layers, from 1, whose weights are not finite before the pass."""
+        finite = [all(map(is_finite, layer.module.parameters())) for layer in self.layers]
+        return [number for number, sound in enumerate(finite, start=1) if not sound]
+
+    @property
+    def log10_readout_weight(self) -> float:
+        """log10 of the norm of the read-out's weights; nan without a read-out."""
+        weights = [] if self.readout is None else self.readout.matrices
+        return log10_joint_norm([log10_norm(as_array(one)) for one in weights])
 
 
 def pass_batch(
@@ -159,7 +171,7 @@ def _pass(
     origins = tuple(find_origins(model, batch, record, root, gradients, flow))
     for call in record.calls:
         call.free()
-    unused, silent = _ungraded(model, norms)
+    unused, silent = without_gradient(model, norms)
     return ModelPass(
         flow, layers, zeros, route.readout, chosen.name, unused, silent, closed, _largest_rms(leaves),
         gradients, shift, parts, of_loss=of_loss, at_loss=at_loss,
@@ -233,6 +245,7 @@ def _flow(
         flows = [layer_flow(one, calls[one], norms, examples, shift) for one in arrived]
         flows = [one._replace(log10_gradient_rms=-math.inf) for one in flows] if cut else flows
         output = _output(route, norms, shift, value)
+    arrived, flows = without_idle(arrived, flows)
     layers = (*arrived, *beyond)
     fan_in, fan_out = zip(*(fans(layer, calls[layer][-1]) for layer in layers), strict=True)
     return layers, ModelFlow(
@@ -284,13 +297,3 @@ def _output(route: Route, norms: Norms, shift: int, value: Tensor | None) -> Out
         return OutputFlow(loss)
     norm = weight_gradient_norm(route.readout, norms) - shift * LOG10_2
     return OutputFlow(loss, route.end.log10_rms, norm)
-
-
-def _ungraded(model: nn.Module, norms: Norms) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the parameters that no gradient reaches, and those whose gradient is exactly zero."""
-    if not norms:
-        return (), ()
-    named = [(printable(name), norms.get(one)) for name, one in model.named_parameters() if one.requires_grad]
-    unused = tuple(name for name, norm in named if norm is None)
-    silent = tuple(name for name, norm in named if norm == -math.inf)
-    return unused, silent

@@ -14,6 +14,9 @@ from gradcheck.base.calls import public
 from gradcheck.diagnosis.report import Report
 from gradcheck.diagnosis.summary import dead_layers
 from gradcheck.errors import OptionError, at_least, one_of
+from gradcheck.probing.trial import Trial
+from gradcheck.probing.trying import tried
+from gradcheck.probing.verdict import judge, silent_layers
 from gradcheck.spec.clip_rules import Rule
 from gradcheck.spec.options.option import canonical
 from gradcheck.spec.probing import MODES
@@ -27,6 +30,7 @@ from gradcheck.torch.probing.gates import has_small_gates, may_be_shut, opened, 
 from gradcheck.torch.probing.gentler import keep_healthy
 from gradcheck.torch.probing.glance import glance
 from gradcheck.torch.probing.history import History
+from gradcheck.torch.probing.judgement import Judgement
 from gradcheck.torch.probing.lesson import UNTRAINABLE, Lesson
 from gradcheck.torch.probing.loss_value import modules_of
 from gradcheck.torch.probing.losses import LossFunction
@@ -38,8 +42,6 @@ from gradcheck.torch.probing.reporting import probe_report
 from gradcheck.torch.probing.second_look import Again, look_again
 from gradcheck.torch.probing.state import random_states_kept, seed_all, untouched
 from gradcheck.torch.probing.training import NO_STEPS, make_steps
-from gradcheck.torch.probing.trial import COLLAPSED_FALLS_BY, FALLS_BY, Trial, explodes_with_sgd, hold_trial
-from gradcheck.torch.probing.verdict import Judgement, judge, silent_layers
 
 #: Operations of a forward pass up to which changes are tried unasked: a tenth of a second on one core.
 A_MOMENT = 1e9
@@ -211,13 +213,9 @@ class _Subject:
         """Return the judgement after a trial, where one is due."""
         found = judgement.found
         lesson = self.lesson(self.batches.take(0), found.shift)
-        first, from_zero = found.at_loss.first, found.values.never_negative
-        if judgement.is_suspicion:
-            falls_by = COLLAPSED_FALLS_BY if judgement.diagnosis.verdict.status == "collapsed" else FALLS_BY
-            self.trial = hold_trial(lesson, first, falls_by, self.tick, from_zero=from_zero)
-            return judgement if self.trial is None else judgement.after(self.trial)
-        explodes = judgement.has_large_inputs and explodes_with_sgd(lesson, first.constant_answer, from_zero=from_zero)
-        return judgement.exploding_by_inputs() if explodes else judgement
+        judgement = tried(judgement, lesson, found.at_loss.first, self.tick, from_zero=found.values.never_negative)
+        self.trial = judgement.trial
+        return judgement
 
     def run(self, number: int, amp: str | None) -> ModelPass:
         """Pass a batch for the nth time; where the scaled loss's gradient overflows, again with a smaller scale."""

@@ -7,40 +7,30 @@ from typing import Any
 
 from torch import nn
 
-from gradcheck.base.record import number, power_in_range, power_of_ten
+from gradcheck.base.record import number
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.diagnosis.model_record import (
     AttentionRecord,
     GateRecord,
-    LossRecord,
     ModelRecord,
     PrecisionRecord,
     RecurrenceRecord,
-    TermRecord,
     TrainingRecord,
-    TrialRecord,
     UnderflowRecord,
 )
-from gradcheck.diagnosis.remarks import ASKED_FOR, DOUBTS
+from gradcheck.diagnosis.remarks import DOUBTS
 from gradcheck.diagnosis.report import Report
-from gradcheck.diagnosis.reporting import make_report
 from gradcheck.diagnosis.verdict import Diagnosis
+from gradcheck.probing.elasticity import typical_elasticity
+from gradcheck.probing.first_loss import FirstLoss, said
+from gradcheck.probing.reporting import first_of, laid_out, loss_record, of_frozen, trial_record
 from gradcheck.spec.thresholds import Thresholds
-from gradcheck.torch.probing.elasticity import typical_elasticity
-from gradcheck.torch.probing.first_loss import FirstLoss, said
-from gradcheck.torch.probing.first_loss import causes_of as of_first_loss
 from gradcheck.torch.probing.history import History
-from gradcheck.torch.probing.lost import Trained
+from gradcheck.torch.probing.judgement import Judgement
 from gradcheck.torch.probing.parts import Attention
 from gradcheck.torch.probing.passing import ModelPass
 from gradcheck.torch.probing.precision import WORTH_NAMING, Underflow
 from gradcheck.torch.probing.recurrences import Recurrence
-from gradcheck.torch.probing.terms import Term
-from gradcheck.torch.probing.trial import Trial
-from gradcheck.torch.probing.verdict import Judgement
-
-#: Causes that explain a loss which starts large.
-EXPLAIN_SIZE = {"inputs-explode", "large-inputs", "softmax-over-batch", "nll-not-log", "labels-outside"}
 
 #: Layers whose underflow is named in the reasons.
 NAMED = 3
@@ -61,20 +51,11 @@ def probe_report(
     config = {"model": type(model).__name__, **options, "loss": found.loss, **limits.to_dict()}
     parameters = sum(one.numel() for one in model.parameters() if one.requires_grad)
     diagnosis = _after_training(diagnosis, history, summary.effective_rank_least)
-    verdict, first = diagnosis.verdict, _first(found, history)
-    explained = not EXPLAIN_SIZE.isdisjoint(cause.code for cause in verdict.causes)
-    large = () if history.steps or explained else tuple(of_first_loss(first))
-    remarked = any(cause.code in ASKED_FOR for cause in verdict.causes)  # what is named there is nearer to the fault
-    outweighs = large if verdict.status == "healthy" and not remarked else ()
-    causes = (
-        *outweighs, *verdict.causes, *(large if not outweighs else ()), *_of_frozen(model, found.trained), *said(first),
-        *_of_precision(lost, 2**found.shift, options["amp"]),
-    )  # fmt: skip
-    causes += (Cause("run-eagerly"),) if compiled else ()
-    diagnosis = diagnosis._replace(verdict=verdict._replace(causes=causes))
-    report = make_report(
-        "probe", config, [found.flow], found.flow, [summary], summary, diagnosis, parameters=parameters
-    )
+    first = _first(found, history)
+    frozen = of_frozen(len(found.trained.frozen), sum(1 for _ in model.parameters()))
+    beside = [*frozen, *said(first), *_of_precision(lost, 2**found.shift, options["amp"])]
+    beside += [Cause("run-eagerly")] if compiled else []
+    report = laid_out(config, judgement, diagnosis, first, beside, parameters=parameters, large=not history.steps)
     half = None
     if options["amp"] is not None:
         underflow = tuple(UnderflowRecord(layer=one.layer, share=one.share) for one in lost)
@@ -82,7 +63,7 @@ def probe_report(
     record = ModelRecord(
         loss_by_default=options["loss"] is None,
         readout=None if found.readout is None else found.readout.name,
-        loss=_loss(first, found.at_loss.terms),
+        loss=loss_record(first, found.at_loss.terms),
         frozen=found.trained.frozen,
         lost=found.lost,
         unused=found.unused,
@@ -92,7 +73,7 @@ def probe_report(
         recurrences=tuple(map(_recurrence, found.parts.recurrences)),
         shut=found.shut,
         elasticity=number(typical_elasticity(found.flow)),
-        trial=None if trial is None else _of_trial(trial),
+        trial=None if trial is None else trial_record(trial),
         training=_training(history) if history.steps else None,
         precision=half,
     )
@@ -101,9 +82,7 @@ def probe_report(
 
 def _first(found: ModelPass, history: History) -> FirstLoss:
     """Return the loss before any step, and what it is held against."""
-    readout_rms = power_of_ten(found.flow.output.log10_logit_rms)
-    inputs_rms = math.nan if found.flow.normalized[0] else found.first_rms
-    return found.at_loss.first._replace(value=history.losses[0], readout_rms=readout_rms, inputs_rms=inputs_rms)
+    return first_of(found, found.at_loss.first._replace(value=history.losses[0]))
 
 
 def _after_training(diagnosis: Diagnosis, history: History, rank: float) -> Diagnosis:
@@ -166,27 +145,6 @@ def _of_precision(lost: Sequence[Underflow], scale: float, amp: str | None) -> I
         yield Cause("more-underflow", None, len(lost) - NAMED)
 
 
-def _of_frozen(model: nn.Module, trained: Trained) -> Iterator[Cause]:
-    """Yield how many of the parameters are frozen, if any are."""
-    count = sum(1 for _ in model.parameters())
-    if 0 < len(trained.frozen) < count:
-        yield Cause("frozen", None, len(trained.frozen), count)
-
-
-def _loss(first: FirstLoss, terms: Sequence[Term]) -> LossRecord:
-    norms = [power_in_range(term.log10_norm) for term in terms]
-    total = sum(norm for norm in norms if norm is not None)
-    return LossRecord(
-        first=number(first.value),
-        constant_answer=number(first.constant_answer),
-        classes=first.classes or None,
-        terms=tuple(
-            TermRecord(name=term.name, gradient_norm=norm, share=norm / total if norm is not None and total else None)
-            for term, norm in zip(terms, norms, strict=True)
-        ),
-    )
-
-
 def _attention(one: Attention) -> AttentionRecord:
     entropy, scores = (tuple(map(number, values)) for values in (one.entropy, one.largest_score))
     return AttentionRecord(layer=one.layer, entropy=entropy, largest_score=scores)
@@ -202,11 +160,6 @@ def _recurrence(one: Recurrence) -> RecurrenceRecord:
         step_gain=number(one.gain),
         gates=tuple(GateRecord(**gate._asdict()) for gate in one.gates),
     )
-
-
-def _of_trial(trial: Trial) -> TrialRecord:
-    values = trial._asdict()
-    return TrialRecord(**values | {name: number(values[name]) for name in ("constant", "last")})
 
 
 def _training(history: History) -> TrainingRecord:

@@ -1,27 +1,20 @@
-"""A loss that is a sum: which of its terms moves the layers that they share."""
+"""The terms of a loss that is a sum, found in its graph."""
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
-from gradcheck.diagnosis.causes import Cause
 from gradcheck.engine.magnitude import log10_joint_norm, log10_norm
+from gradcheck.probing.terms import Term
 from gradcheck.torch.graph import Node, nodes
 from gradcheck.torch.layers import Layer
 from gradcheck.torch.probing.hooks import Recording, as_array
 
 #: Of a sum of more terms none is looked at: each costs a part of a backward pass.
 MOST = 8
-
-#: Decades between the shares of two terms from which on one drowns the other.
-DROWNED = 3.0
-
-#: A term whose own factor is so small beside another's is meant to be small: an entropy bonus, a penalty.
-MEANT = 0.1
 
 #: Nodes of a sum.
 SUMS = ("AddBackward", "SubBackward", "StackBackward")
@@ -31,19 +24,6 @@ SCALES = ("MulBackward", "DivBackward", "Neg", "MeanBackward", "SumBackward", "V
 
 #: The same up to the mean of what is multiplied by one number.
 FACTORS = ("MulBackward", "DivBackward", "Neg", "MeanBackward", "View", "Squeeze", "ToCopy", "Clone")
-
-#: Why a term of derivatives may train nothing.
-KINKS = " (the derivative of a ReLU's slope is zero: take a smooth activation for a loss of derivatives)"
-
-
-class Term(NamedTuple):
-    """One term of a loss."""
-
-    name: str
-    log10_norm: float  # of its gradient at the weights of the last layer that all terms share; nan without one
-    trains: bool  # its gradient is not exactly zero at every parameter
-    of_derivatives: bool = False  # it is made of derivatives, as a physics-informed loss is
-    factor: float = 1.0  # size of what it is multiplied by; 1 where that isn't one number
 
 
 def find_terms(value: Tensor, record: Recording) -> tuple[Term, ...]:
@@ -124,17 +104,3 @@ def _norm(edge: GradientEdge, seed: Tensor, weights: Sequence[Tensor]) -> float:
         return math.nan
     found = torch.autograd.grad([edge], weights, [seed], retain_graph=True, allow_unused=True)
     return log10_joint_norm([log10_norm(as_array(one)) for one in found if one is not None])
-
-
-def causes_of(terms: Sequence[Term]) -> Iterator[Cause]:
-    """Yield terms that train nothing, and one that drowns the others; of those that are meant to be small neither."""
-    count, largest = len(terms), max((term.factor for term in terms), default=0.0)
-    terms = [term for term in terms if term.factor > MEANT * largest]
-    for term in terms:
-        if not term.trains:
-            why = KINKS if term.of_derivatives else ""
-            yield Cause("term-zero", None, 0.0, details={"term": term.name, "count": count, "why": why})
-    heard = sorted((term for term in terms if math.isfinite(term.log10_norm)), key=lambda term: term.log10_norm)
-    if heard and heard[-1].log10_norm - heard[0].log10_norm > DROWNED:
-        times = 10 ** min(heard[-1].log10_norm - heard[0].log10_norm, 300.0)
-        yield Cause("term-drowned", None, times, 10**DROWNED, {"term": heard[0].name, "other": heard[-1].name})

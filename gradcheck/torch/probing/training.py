@@ -11,9 +11,9 @@ from gradcheck.spec.clip_rules import Rule, rule_of
 from gradcheck.spec.options.option import plain
 from gradcheck.spec.probing import OPTIMIZERS
 from gradcheck.torch.probing.error_text import errors_in_one_line
+from gradcheck.torch.probing.judgement import Judgement
 from gradcheck.torch.probing.measuring import Gradients
 from gradcheck.torch.probing.optimizers import Optimizer, find_not_held, make_optimizer
-from gradcheck.torch.probing.verdict import Judgement
 
 
 class Steps(NamedTuple):

@@ -64,7 +64,7 @@ def test_a_mask_of_minus_infinity_is_an_input_like_others():
 @pytest.mark.parametrize(
     ("model", "options", "message"),
     [
-        (small().requires_grad_(False), {}, "steps Sequential has no parameter that requires a gradient"),
+        (small().requires_grad_(False), {}, "steps train nothing: all . parameters of Sequential are frozen"),
         (small(), {"optimizer": torch.optim.LBFGS}, "optimizer=LBFGS asks for the loss several times a step"),
         (small(), {"optimizer": torch.optim.SGD(small().parameters())}, "optimizer holds no parameter of this model"),
         (small(), {"seed": -1}, "seed=-1 is not a whole number of at least 0"),

@@ -110,6 +110,18 @@ def test_where_probabilities_get_a_mean_square_by_default_that_is_said():
     assert codes(model(nn.Softmax(-1)), INPUTS, "mean-square") == set()
 
 
+@pytest.mark.parametrize("shape", [(64, 4), (16, 4, 4)], ids=["rows", "sequences"])
+def test_targets_that_are_probabilities_get_their_cross_entropy_by_default(shape):
+    inputs, probabilities = torch.randn(*shape[:-1], 8), torch.softmax(torch.randn(shape), dim=-1)
+    report = gradcheck.torch.probe(model(), (inputs, probabilities))
+    assert report.config.loss == "cross-entropy"
+    logits = model()(inputs).flatten(0, -2)
+    by_hand = -(probabilities.flatten(0, -2) * torch.log_softmax(logits, -1)).sum(-1).mean()
+    assert report.output.loss == pytest.approx(by_hand.item(), rel=1e-6)
+    twice = gradcheck.torch.probe(model(), (inputs, 2 * probabilities))
+    assert twice.config.loss == "mean-square"
+
+
 class Both(nn.Module):
     """Probabilities to look at, and logits for the loss."""
 

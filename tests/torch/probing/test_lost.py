@@ -64,6 +64,23 @@ def test_a_frozen_layer_is_not_lost_but_counted():
     assert "2 of 6 parameters are frozen: not trained, and not judged" in report.verdict.reasons
 
 
+def test_a_frozen_branch_that_no_gradient_reaches_is_not_judged():
+    model = Two(lambda model, x: model.head(model.body(x) + 0 * model.part(x)))
+    model.part.requires_grad_(False)
+    report = probe(model, torch.randn(16, 8))
+    assert report.verdict.status == "healthy"
+    assert "part" not in [layer.name for layer in report.layers]
+
+
+def test_a_frozen_layer_that_cuts_trained_ones_off_is_judged():
+    model = Two(lambda model, x: model.head(model.body(0 * model.part[1](torch.relu(model.part[0](x))))))
+    model.part = nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 8))
+    model.part[1].requires_grad_(False)
+    report = probe(model, torch.randn(16, 8), trial=False)
+    assert report.verdict.status == "dead"
+    assert "part.1" in [layer.name for layer in report.layers]
+
+
 @pytest.mark.parametrize(
     "joined",
     [

@@ -8,11 +8,11 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
 
+from gradcheck.probing.first_loss import FirstLoss  # noqa: E402
+from gradcheck.probing.trial import explodes_with_sgd, hold_trial  # noqa: E402
 from gradcheck.torch import probe  # noqa: E402
 from gradcheck.torch.probing.batches import as_batch  # noqa: E402
-from gradcheck.torch.probing.first_loss import FirstLoss  # noqa: E402
 from gradcheck.torch.probing.lesson import Lesson  # noqa: E402
-from gradcheck.torch.probing.trial import explodes_with_sgd, hold_trial  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("seeded")
 

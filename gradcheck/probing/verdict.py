@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Generic, NamedTuple, Self, TypeVar
 
 import numpy as np
 
@@ -14,15 +14,13 @@ from gradcheck.diagnosis.status import Status
 from gradcheck.diagnosis.summary import Summary, dead_layers, gradient_shrinks, summarize, widest_group
 from gradcheck.diagnosis.verdict import Diagnosis, diagnose
 from gradcheck.flow.model_flow import ModelFlow
+from gradcheck.probing.elasticity import ELASTICITY, causes_of_elasticity, elasticity_of_end, typical_elasticity
+from gradcheck.probing.evidence import SHARP, Evidence
+from gradcheck.probing.first_loss import LARGE_INPUTS
+from gradcheck.probing.replacing import without_replaced
+from gradcheck.probing.terms import causes_of as of_terms
+from gradcheck.probing.trial import Trial
 from gradcheck.spec.thresholds import Thresholds
-from gradcheck.torch.layers import is_finite
-from gradcheck.torch.probing.elasticity import ELASTICITY, causes_of_elasticity, elasticity_of_end, typical_elasticity
-from gradcheck.torch.probing.first_loss import LARGE_INPUTS
-from gradcheck.torch.probing.losses import SHARP
-from gradcheck.torch.probing.passing import ModelPass
-from gradcheck.torch.probing.replacing import without_replaced
-from gradcheck.torch.probing.terms import causes_of as of_terms
-from gradcheck.torch.probing.trial import Trial
 
 #: A gradient may grow by so many times the decades where norms follow the weights.
 BEFORE_NORMS = 2.0
@@ -59,10 +57,14 @@ IN_LOSS = {"loss-nonfinite", "labels-ignored"}
 WITHOUT_GRADIENT = ("detached", "rounding", "checkpoint-inputs")
 
 
-class Judgement(NamedTuple):
+#: Who measured it: PyTorch's pass, or one of arrays.
+Found = TypeVar("Found", bound=Evidence)
+
+
+class Judgement(NamedTuple, Generic[Found]):
     """What a pass found, in a few numbers, its diagnosis, and the trial if there was one."""
 
-    found: ModelPass
+    found: Found
     summary: Summary
     diagnosis: Diagnosis
     certain: bool = False  # more than one measure says so
@@ -82,7 +84,7 @@ class Judgement(NamedTuple):
         flow = self.found.flow
         return self.found.first_rms > LARGE_INPUTS and not flow.normalized[0] and not flow.obstacle
 
-    def exploding_by_inputs(self) -> "Judgement":
+    def exploding_by_inputs(self) -> Self:
         """Return the judgement of a model that plain SGD makes explode because its inputs are large."""
         cause = Cause("inputs-explode", (1, 1), self.found.first_rms, LARGE_INPUTS)
         verdict = self.diagnosis.verdict
@@ -91,7 +93,7 @@ class Judgement(NamedTuple):
         )
         return self._replace(diagnosis=self.diagnosis._replace(verdict=verdict))
 
-    def after(self, trial: Trial) -> "Judgement":
+    def after(self, trial: Trial) -> Self:
         """Return the judgement after a trial, which acquits the model or confirms what it is suspected of."""
         flags, regions, verdict = self.diagnosis
         code = "trial-learns" if trial.learns else "trial-fails"
@@ -107,7 +109,7 @@ class Judgement(NamedTuple):
         return self._replace(diagnosis=Diagnosis(flags, regions, verdict), trial=trial)
 
 
-def judge(found: ModelPass, thresholds: Thresholds) -> Judgement:
+def judge(found: Found, thresholds: Thresholds) -> Judgement[Found]:
     """Return the judgement of a pass.
 
     Notes
@@ -182,7 +184,7 @@ def silent_layers(flow: ModelFlow) -> list[int]:
     return (np.flatnonzero(flow.column("log10_gradient_rms") == -np.inf) + 1).tolist()
 
 
-def _status(found: ModelPass, status: Status) -> Status:
+def _status(found: Evidence, status: Status) -> Status:
     """Return the verdict; a gradient that is exactly zero without having faded is dead, one that moves nothing lost."""
     flow = found.flow
     if flow.obstacle:
@@ -225,7 +227,7 @@ def _faded(flow: ModelFlow) -> bool:
     return bool(known.size) and float(known.max() - known.min()) > UNDERFLOW_DECADES
 
 
-def _first_causes(found: ModelPass, status: Status) -> Iterator[Cause]:
+def _first_causes(found: Evidence, status: Status) -> Iterator[Cause]:
     """Yield what outweighs everything else."""
     yield from found.origins
     if found.untrained and not found.lost and not found.flow.obstacle:
@@ -248,7 +250,7 @@ def _first_causes(found: ModelPass, status: Status) -> Iterator[Cause]:
     yield from found.parts.causes
 
 
-def _further_causes(found: ModelPass, status: Status, wider: bool) -> Iterator[Cause]:
+def _further_causes(found: Evidence, status: Status, wider: bool) -> Iterator[Cause]:
     """Yield what else is worth knowing."""
     if wider:
         yield Cause("norms-follow", None, BEFORE_NORMS)
@@ -269,11 +271,9 @@ def _further_causes(found: ModelPass, status: Status, wider: bool) -> Iterator[C
         yield _of_names("parameters-zero", found.silent)
 
 
-def _origin_of_nan(found: ModelPass) -> Cause:
+def _origin_of_nan(found: Evidence) -> Cause:
     """Return where numbers become NaN."""
-    finite = [all(map(is_finite, layer.module.parameters())) for layer in found.layers]
-    ill = [number for number, sound in enumerate(finite, start=1) if not sound]
-    if ill:
+    if ill := found.ill_layers:
         return _of_names("weights-nonfinite", [found.flow.name(number) for number in ill], (ill[0], ill[-1]))
     return Cause("becomes-nan", (found.flow.reached,) * 2 if found.flow.reached else None)
 

@@ -5,10 +5,8 @@ import math
 import numpy as np
 
 from gradcheck.diagnosis.causes import Cause
-from gradcheck.engine.magnitude import log10_joint_norm, log10_norm
 from gradcheck.flow.model_flow import ModelFlow
-from gradcheck.torch.probing.hooks import as_array
-from gradcheck.torch.probing.passing import ModelPass
+from gradcheck.probing.evidence import Evidence
 
 #: log10 of the elasticity that a typical layer should have. Of 132 published architectures one is below 10^-3.3, whose
 #: branches start at 1e-5 and which learns in a trial; of those whose gradient vanishes all are (benchmarks/zoo.py).
@@ -21,13 +19,12 @@ def typical_elasticity(flow: ModelFlow) -> float:
     return float(np.median(known)) if known.size else math.nan
 
 
-def elasticity_of_end(found: ModelPass) -> float:
+def elasticity_of_end(found: Evidence) -> float:
     """Return log10 of the read-out's elasticity, inf where it has none: if it is low, the loss is to blame."""
     output = found.flow.output
-    if found.readout is None or not math.isfinite(output.log10_weight_gradient_norm) or not output.loss:
+    if not math.isfinite(output.log10_weight_gradient_norm) or not output.loss:
         return math.inf
-    weight = log10_joint_norm([log10_norm(as_array(one)) for one in found.readout.matrices])
-    return weight + output.log10_weight_gradient_norm - math.log10(abs(output.loss))
+    return found.log10_readout_weight + output.log10_weight_gradient_norm - math.log10(abs(output.loss))
 
 
 def causes_of_elasticity(flow: ModelFlow) -> tuple[Cause, ...]:

@@ -2,15 +2,11 @@
 
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from statistics import median
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-import torch
-
-from gradcheck.torch.probing.adam import Adam
-from gradcheck.torch.probing.first_loss import FirstLoss
-from gradcheck.torch.probing.lesson import Lesson
-from gradcheck.torch.probing.state import untouched
+from gradcheck.probing.first_loss import FirstLoss
 
 #: Steps of Adam at each of these rates, as long as the model doesn't learn.
 STEPS, RATES = 40, (1e-3, 1e-2, 1e-4)
@@ -43,6 +39,22 @@ class Trial(NamedTuple):
     learns: bool
 
 
+class Lesson(Protocol):
+    """A model, and the batch and the loss that it is to learn: the same in each step."""
+
+    def first(self) -> float:
+        """Return the loss of the model as it is."""
+
+    def of_answers(self) -> tuple[float, float]:
+        """Return the loss of an output of zeros, and by how much outputs of size 1 change it; nan where unknown."""
+
+    def adam(self, rate: float) -> AbstractContextManager[Callable[[int], float]]:
+        """Take steps of Adam as long as the context lasts: each by its number, which returns the loss before it."""
+
+    def sgd(self, rate: float) -> AbstractContextManager[Callable[[int, float], float]]:
+        """Take steps of SGD in the same way, each by its number and the scale of its loss."""
+
+
 def hold_trial(
     lesson: Lesson,
     first: FirstLoss,
@@ -68,7 +80,7 @@ def hold_trial(
         The loss is zero at best. Of any other the zero means nothing: its fall is held against what outputs of size 1
         change.
     """
-    start = float(lesson.value(0).detach())
+    start = lesson.first()
     constant, best, size = first.constant_answer, first.of_batch, math.nan
     if math.isnan(constant):
         constant, size = lesson.of_answers()
@@ -80,10 +92,9 @@ def hold_trial(
     found = []
     for index, rate in enumerate(RATES):
         losses: list[float] = []
-        with untouched(lesson.model):
-            optimizer = Adam(lesson.trained, rate)
+        with lesson.adam(rate) as step:
             while len(losses) < STEPS and not _settled(losses, goal):
-                losses.append(lesson.step(optimizer, len(losses)))
+                losses.append(step(len(losses)))
                 if tick is not None:
                     tick((index * STEPS + len(losses)) / (len(RATES) * STEPS))
         found.append(Trial(start, constant, _end(losses), rate, len(losses), goal, learns=_end(losses) <= goal))
@@ -95,14 +106,13 @@ def hold_trial(
 def explodes_with_sgd(lesson: Lesson, constant: float = math.nan, *, from_zero: bool = True) -> bool:
     """Whether a few steps of plain SGD make the loss explode, at the usual rate for a constant answer's loss of 1."""
     losses: list[float] = []
-    with untouched(lesson.model):
-        first = abs(float(lesson.value(0).detach()))
+    with lesson.sgd(SGD_RATE) as step:
+        first = abs(lesson.first())
         if not from_zero and math.isfinite(scale := lesson.of_answers()[1]):
             first = constant = scale
         size = max(first if math.isnan(constant) else min(first, abs(constant)), 1e-12)
-        optimizer = torch.optim.SGD(lesson.trained, lr=SGD_RATE)
         while len(losses) < SGD_STEPS and (not losses or math.isfinite(losses[-1])):
-            losses.append(lesson._replace(scale=1 / size).step(optimizer, len(losses)))
+            losses.append(step(len(losses), 1 / size))
     return not losses[-1] - losses[0] <= EXPLODED * max(first, size)
 
 

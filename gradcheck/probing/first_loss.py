@@ -1,0 +1,52 @@
+"""The loss where training starts: its value, and beside it what an answer costs that is the same for all examples."""
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from gradcheck.diagnosis.causes import Cause
+
+#: A first loss is large where it is so many times what a constant answer costs. As published, networks start at 1 to 2.
+LARGE_LOSS = 3.0
+
+#: Inputs are large where their root mean square is more than this.
+LARGE_INPUTS = 3.0
+
+
+class FirstLoss(NamedTuple):
+    """The loss, and what it is held against."""
+
+    value: float = math.nan
+    constant_answer: float = math.nan  # what the best constant answer costs; nan where it isn't known of this loss
+    of_batch: float = math.nan  # the same, for who knows how often each class is in this very batch
+    classes: int = 0  # that are guessed among; 0: the answer is the targets' mean
+    labels: int = 0  # how many there are, those that count
+    # root mean squares
+    output_rms: float = math.nan
+    targets_rms: float = math.nan
+    readout_rms: float = math.nan  # before a softmax or sigmoid
+    inputs_rms: float = math.nan  # nan where a norm follows the first layer
+
+
+def causes_of(first: FirstLoss) -> Iterator[Cause]:
+    """Yield why the loss starts far above a constant answer's, where it does."""
+    if not first.value > LARGE_LOSS * first.constant_answer > 0:
+        return
+    details = {"times": first.value / first.constant_answer}
+    if first.inputs_rms > LARGE_INPUTS and first.readout_rms < LARGE_LOSS * first.inputs_rms:
+        yield Cause("inputs-large", None, first.inputs_rms, LARGE_INPUTS, details)
+    elif first.readout_rms > 1 if first.classes else first.output_rms > first.targets_rms:
+        yield Cause("readout-large", None, first.readout_rms, details=details)
+    elif (
+        not first.classes and first.targets_rms**2 > 2 * first.constant_answer
+    ):  # their mean is larger than their spread
+        yield Cause("targets-large", None, first.targets_rms, details=details)
+
+
+def said(first: FirstLoss) -> Iterator[Cause]:
+    """Yield the loss's first value beside a constant answer's, and that labels which are all the same need no other."""
+    if first.classes > 1 and first.of_batch == 0 and first.labels > 1:
+        yield Cause("labels-alike", None, first.labels)
+    if math.isfinite(first.value):
+        known = first.constant_answer if math.isfinite(first.constant_answer) else None
+        yield Cause("first-loss", None, first.value, known, {"classes": first.classes})

@@ -1,0 +1,134 @@
+"""From a judgement of a user's own model to the report."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from gradcheck.base.record import number, power_in_range, power_of_ten
+from gradcheck.diagnosis.causes import Cause
+from gradcheck.diagnosis.model_record import LossRecord, ModelRecord, TermRecord, TrialRecord
+from gradcheck.diagnosis.remarks import ASKED_FOR
+from gradcheck.diagnosis.report import Report
+from gradcheck.diagnosis.reporting import make_report
+from gradcheck.diagnosis.verdict import Diagnosis
+from gradcheck.flow.model_flow import ModelFlow
+from gradcheck.probing.elasticity import typical_elasticity
+from gradcheck.probing.evidence import Evidence
+from gradcheck.probing.findings import Findings
+from gradcheck.probing.first_loss import FirstLoss, causes_of, said
+from gradcheck.probing.terms import Term
+from gradcheck.probing.trial import Trial
+from gradcheck.probing.verdict import Judgement
+from gradcheck.spec.thresholds import Thresholds
+
+#: Causes that explain a loss which starts large.
+EXPLAIN_SIZE = {"inputs-explode", "large-inputs", "softmax-over-batch", "nll-not-log", "labels-outside"}
+
+#: Options of the steps that only PyTorch's probe takes.
+NO_STEPS = {"amp": None, "steps": 0, "optimizer": "sgd", "lr": 0.1, "warmup": None, "clip": None}
+
+#: What is found in PyTorch's graph alone.
+ONLY_PYTORCH = (
+    "terms of the loss", "recurrences step by step", "heads of attention", "parameters outside of the model",
+    "what cuts a gradient off",
+)  # fmt: skip
+
+
+def captured_report(
+    framework: str,
+    model: str,
+    options: Mapping[str, Any],
+    limits: Thresholds,
+    judgement: Judgement[Findings],
+    *,
+    parameters: int,
+    weights: int,
+) -> Report:
+    """Return the report on a captured pass, which has so many tensors of weights.
+
+    It says what only PyTorch's probe looks at.
+    """
+    found, trial = judgement.found, judgement.trial
+    config = {
+        "model": model, **NO_STEPS, **options, "framework": framework.lower(), "loss": found.loss, "suggest": False,
+        **limits.to_dict(),
+    }  # fmt: skip
+    first = first_of(found, found.at_loss.first)
+    beside = [*of_frozen(len(found.trained.frozen), weights), *said(first)]
+    unseen = (*ONLY_PYTORCH, *found.not_looked_at)
+    beside.append(Cause("not-looked-at", None, len(unseen), details={"framework": framework, "what": unseen}))
+    report = laid_out(config, judgement, judgement.diagnosis, first, beside, parameters=parameters)
+    record = ModelRecord(
+        loss_by_default=options["loss"] is None,
+        readout=found.readout,
+        loss=loss_record(first, found.at_loss.terms),
+        frozen=found.trained.frozen,
+        lost=(),
+        unused=found.unused,
+        zero_gradient=found.silent,
+        opened=found.opened,
+        attention=(),
+        recurrences=(),
+        shut=found.shut,
+        elasticity=number(typical_elasticity(found.flow)),
+        trial=None if trial is None else trial_record(trial),
+        training=None,
+        precision=None,
+    )
+    return replace(report, model=record)
+
+
+def laid_out(
+    config: Mapping[str, Any],
+    judgement: Judgement[Any],
+    diagnosis: Diagnosis,
+    first: FirstLoss,
+    beside: Sequence[Cause],
+    *,
+    parameters: int,
+    large: bool = True,
+) -> Report:
+    """Return the report without its model: what decided, a loss that starts large, and the causes beside these."""
+    verdict, flow, summary = diagnosis.verdict, judgement.found.flow, judgement.summary
+    explained = not EXPLAIN_SIZE.isdisjoint(cause.code for cause in verdict.causes)
+    sizes = tuple(causes_of(first)) if large and not explained else ()
+    remarked = any(cause.code in ASKED_FOR for cause in verdict.causes)  # what is named there is nearer to the fault
+    outweighs = sizes if verdict.status == "healthy" and not remarked else ()
+    causes = (*outweighs, *verdict.causes, *(sizes if not outweighs else ()), *beside)
+    diagnosis = diagnosis._replace(verdict=verdict._replace(causes=causes))
+    return make_report("probe", config, [flow], flow, [summary], summary, diagnosis, parameters=parameters)
+
+
+def first_of(found: Evidence, first: FirstLoss) -> FirstLoss:
+    """Return the first loss with the sizes that it is held against."""
+    flow: ModelFlow = found.flow
+    inputs_rms = math.nan if flow.normalized[0] else found.first_rms
+    return first._replace(readout_rms=power_of_ten(flow.output.log10_logit_rms), inputs_rms=inputs_rms)
+
+
+def of_frozen(frozen: int, count: int) -> Iterator[Cause]:
+    """Yield how many of the parameters are frozen, if any are."""
+    if 0 < frozen < count:
+        yield Cause("frozen", None, frozen, count)
+
+
+def loss_record(first: FirstLoss, terms: Sequence[Term]) -> LossRecord:
+    """Return what the report says of the loss where training starts."""
+    norms = [power_in_range(term.log10_norm) for term in terms]
+    total = sum(norm for norm in norms if norm is not None)
+    return LossRecord(
+        first=number(first.value),
+        constant_answer=number(first.constant_answer),
+        classes=first.classes or None,
+        terms=tuple(
+            TermRecord(name=term.name, gradient_norm=norm, share=norm / total if norm is not None and total else None)
+            for term, norm in zip(terms, norms, strict=True)
+        ),
+    )
+
+
+def trial_record(trial: Trial) -> TrialRecord:
+    """Return what the report says of a trial."""
+    values = trial._asdict()
+    return TrialRecord(**values | {name: number(values[name]) for name in ("constant", "last")})

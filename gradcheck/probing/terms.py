@@ -1,0 +1,40 @@
+"""A loss that is a sum: which of its terms moves the layers that they share."""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from gradcheck.diagnosis.causes import Cause
+
+#: Decades between the shares of two terms from which on one drowns the other.
+DROWNED = 3.0
+
+#: A term whose own factor is so small beside another's is meant to be small: an entropy bonus, a penalty.
+MEANT = 0.1
+
+#: Why a term of derivatives may train nothing.
+KINKS = " (the derivative of a ReLU's slope is zero: take a smooth activation for a loss of derivatives)"
+
+
+class Term(NamedTuple):
+    """One term of a loss."""
+
+    name: str
+    log10_norm: float  # of its gradient at the weights of the last layer that all terms share; nan without one
+    trains: bool  # its gradient is not exactly zero at every parameter
+    of_derivatives: bool = False  # it is made of derivatives, as a physics-informed loss is
+    factor: float = 1.0  # size of what it is multiplied by; 1 where that isn't one number
+
+
+def causes_of(terms: Sequence[Term]) -> Iterator[Cause]:
+    """Yield terms that train nothing, and one that drowns the others; of those that are meant to be small neither."""
+    count, largest = len(terms), max((term.factor for term in terms), default=0.0)
+    terms = [term for term in terms if term.factor > MEANT * largest]
+    for term in terms:
+        if not term.trains:
+            why = KINKS if term.of_derivatives else ""
+            yield Cause("term-zero", None, 0.0, details={"term": term.name, "count": count, "why": why})
+    heard = sorted((term for term in terms if math.isfinite(term.log10_norm)), key=lambda term: term.log10_norm)
+    if heard and heard[-1].log10_norm - heard[0].log10_norm > DROWNED:
+        times = 10 ** min(heard[-1].log10_norm - heard[0].log10_norm, 300.0)
+        yield Cause("term-drowned", None, times, 10**DROWNED, {"term": heard[0].name, "other": heard[-1].name})

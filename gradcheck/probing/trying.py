@@ -1,0 +1,37 @@
+"""What looks ill is trained before it is accused, and what looks healthy with large inputs before it is acquitted."""
+
+from collections.abc import Callable
+
+from gradcheck.probing.first_loss import FirstLoss
+from gradcheck.probing.trial import COLLAPSED_FALLS_BY, FALLS_BY, Lesson, explodes_with_sgd, hold_trial
+from gradcheck.probing.verdict import Found, Judgement
+
+
+def tried(
+    judgement: Judgement[Found],
+    lesson: Lesson,
+    first: FirstLoss,
+    tick: Callable[[float], None] | None = None,
+    *,
+    from_zero: bool = True,
+) -> Judgement[Found]:
+    """Return the judgement after a trial, where one is due.
+
+    Parameters
+    ----------
+    judgement : Judgement
+    lesson : Lesson
+        Of the model, put back after each try.
+    first : FirstLoss
+        With what constant answers cost.
+    tick : callable, optional
+        Called with the share of the steps that has been taken.
+    from_zero : bool
+        The loss is zero at best.
+    """
+    if judgement.is_suspicion:
+        falls_by = COLLAPSED_FALLS_BY if judgement.diagnosis.verdict.status == "collapsed" else FALLS_BY
+        trial = hold_trial(lesson, first, falls_by, tick, from_zero=from_zero)
+        return judgement if trial is None else judgement.after(trial)
+    explodes = judgement.has_large_inputs and explodes_with_sgd(lesson, first.constant_answer, from_zero=from_zero)
+    return judgement.exploding_by_inputs() if explodes else judgement
