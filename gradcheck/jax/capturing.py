@@ -35,7 +35,7 @@ class JaxSubject:
         self.model, self.inputs, self.seed = model, inputs, seed
         self.values = [*model.parameters.values()]
         self.examples = int(jax.tree.leaves(inputs)[0].shape[0])
-        program, shape = self._trace(lambda values, state, inputs, targets, key: model.run(values, state, inputs, key), None)
+        program, shape = self._trace(self._output, None)
         self.end = _end_of(program, shape)
         self.loss: Loss = choose_loss(loss, shape, targets, self.end)
         self.targets = draw_targets(self.loss, shape, seed) if targets is None else targets
@@ -51,6 +51,9 @@ class JaxSubject:
     def _trace(self, function: Any, targets: Any) -> tuple[Program, Any]:
         with marking():
             return traced(function, self.values, self.model.state, self.inputs, targets, self._key(0))
+
+    def _output(self, values: Any, state: Any, inputs: Any, targets: Any, key: Any) -> Any:
+        return self.model.run(values, state, inputs, key)
 
     def _value_and_output(self, values: Any, state: Any, inputs: Any, targets: Any, key: Any) -> tuple[Any, Any]:
         output = self.model.run(values, state, inputs, key)
@@ -183,5 +186,5 @@ def _name_of_end(operation: Operation, program: Program) -> str:
     graph = Graph(program, set(), set())
     if graph.is_softmax(operation):
         return "softmax"
-    relu = operation.name in ("max", "custom_jvp_call") and "relu" in str(operation.equation.params) 
+    relu = operation.name in ("max", "custom_jvp_call") and "relu" in str(operation.equation.params)
     return {"logistic": "sigmoid", "tanh": "tanh"}.get(operation.name, "relu" if relu else "")

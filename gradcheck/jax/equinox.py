@@ -65,7 +65,7 @@ def _modules(tree: Any) -> Iterator[Any]:
 
 def _parts(module: Any) -> list[Any]:
     """Return what a module holds, its modules whole."""
-    return jax.tree.leaves(module, is_leaf=lambda one: isinstance(one, equinox.Module) and one is not module)
+    return list(jax.tree.leaves(module, is_leaf=lambda one: isinstance(one, equinox.Module) and one is not module))
 
 
 def _weights(module: Any) -> list[Any]:

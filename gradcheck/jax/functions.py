@@ -42,7 +42,8 @@ class Function:
     base: int  # the variable that it is a function of
     exit: int  # its value
     operations: tuple[Operation, ...]  # in order
-    spread: Mapping[int, Atom]  # variables that are a number in another shape ↦ that number
+    spread: Mapping[int, Atom]  # variables that are a number in another shape or type ↦ that number
+    types: Mapping[int, Any]  # of each variable: shape and type
     numbers: frozenset[int]  # variables among those
     shape: tuple[int, ...]  # of the array
 
@@ -61,9 +62,10 @@ class Function:
             known: dict[int, Any] = {self.base: given}
 
             def value(atom: Atom) -> Any:
-                atom = self.spread.get(atom, atom) if isinstance(atom, int) else atom
-                found = atom.value if isinstance(atom, Constant) else known.get(atom, numbers.get(atom))
-                return jax.numpy.broadcast_to(found, given.shape)
+                number = self.spread.get(atom, atom) if isinstance(atom, int) else atom
+                found = number.value if isinstance(number, Constant) else known.get(number, numbers.get(number))
+                kind = self.types[atom].dtype if isinstance(atom, int) else None
+                return jax.numpy.broadcast_to(jax.numpy.asarray(found, kind), given.shape)
 
             for one in self.operations:
                 known |= zip(one.outputs, bind(one, list(map(value, one.inputs))), strict=True)
@@ -126,8 +128,7 @@ def find_functions(program: Program, *, with_numbers: bool) -> tuple[list[Functi
         (output,) = one.outputs
         varied = [atom for atom in one.inputs if not _is_number(atom, program, spread, with_numbers)]
         if not varied:
-            if one.name in SPREADING and len(one.inputs) == 1 and program.shapes[output].shape:
-                spread[output] = spread.get(one.inputs[0], one.inputs[0])  # type: ignore[arg-type]
+            _note_number(one, program, spread)
             continue
         base = {bases.get(atom, atom) for atom in varied if isinstance(atom, int)}
         if len(base) != 1 or not is_elementwise(one) or any(isinstance(atom, Constant) for atom in varied):
@@ -147,6 +148,18 @@ def _is_number(atom: Atom, program: Program, spread: Mapping[int, Atom], with_nu
     return (with_numbers and program.shapes[atom].shape == ()) or atom in spread
 
 
+def _note_number(one: Operation, program: Program, spread: dict[int, Atom]) -> None:
+    """Note that an operation spreads a number, or computes one from numbers that are known."""
+    numbers = [spread.get(atom, atom) if isinstance(atom, int) else atom for atom in one.inputs]
+    if one.name in SPREADING and len(numbers) == 1:
+        spread[one.outputs[0]] = numbers[0]
+    elif is_elementwise(one) and not program.shapes[one.outputs[0]].shape:
+        if all(isinstance(number, Constant) for number in numbers):
+            kinds = [program.shapes[atom].dtype if isinstance(atom, int) else None for atom in one.inputs]
+            known = [jax.numpy.asarray(number.value, kind) for number, kind in zip(numbers, kinds, strict=True)]
+            spread[one.outputs[0]] = Constant(bind(one, known)[0])
+
+
 def _is_line(one: Operation, varied: Sequence[Atom], bases: Mapping[int, int], lines: set[int]) -> bool:
     straight = all(atom in lines or atom not in bases for atom in varied)
     by_number = len(varied) == 1 and (one.name == "mul" or (one.name == "div" and one.inputs[0] is varied[0]))
@@ -156,12 +169,12 @@ def _is_line(one: Operation, varied: Sequence[Atom], bases: Mapping[int, int], l
 def _exits(program: Program, bases: Mapping[int, int]) -> Iterator[int]:
     """Yield the values of functions that something else makes use of."""
     used = {atom for atom in program.outputs if isinstance(atom, int)}
-    for one in program.operations:
-        further = {bases.get(output) for output in one.outputs}
-        used |= {atom for atom in one.inputs if isinstance(atom, int) and bases.get(atom) not in further}
-    for one in bases:
-        if one in used and jax.numpy.issubdtype(program.shapes[one].dtype, jax.numpy.floating):
-            yield one
+    for operation in program.operations:
+        further = {bases.get(output) for output in operation.outputs}
+        used |= {atom for atom in operation.inputs if isinstance(atom, int) and bases.get(atom) not in further}
+    for variable in bases:
+        if variable in used and jax.numpy.issubdtype(program.shapes[variable].dtype, jax.numpy.floating):
+            yield variable
 
 
 def _function(program: Program, exit: int, bases: Mapping[int, int], spread: Mapping[int, Atom]) -> Function:
@@ -170,15 +183,15 @@ def _function(program: Program, exit: int, bases: Mapping[int, int], spread: Map
         operation = program.maker[waiting.pop()]
         found.append(operation)
         for atom in operation.inputs:
-            if atom in bases and atom not in needed:
-                needed.add(atom)  # type: ignore[arg-type]
-                waiting.append(atom)  # type: ignore[arg-type]
+            if isinstance(atom, int) and atom in bases and atom not in needed:
+                needed.add(atom)
+                waiting.append(atom)
             number = spread.get(atom, atom) if isinstance(atom, int) else atom
             if isinstance(number, int) and number not in bases and number != bases[exit]:
                 numbers.add(number)
     order = {id(one): place for place, one in enumerate(program.operations)}
     unique = {id(one): one for one in found}
     return Function(
-        bases[exit], exit, tuple(sorted(unique.values(), key=lambda one: order[id(one)])), spread, frozenset(numbers),
-        program.shapes[exit].shape,
+        bases[exit], exit, tuple(sorted(unique.values(), key=lambda one: order[id(one)])), spread, program.shapes,
+        frozenset(numbers), program.shapes[exit].shape,
     )  # fmt: skip

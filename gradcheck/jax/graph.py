@@ -1,4 +1,4 @@
-"""What a program says of its layers: what follows each, whether it scores, whether all of the signal goes through it."""
+"""What a program says of its layers: what follows each, whether it scores, whether all of the signal goes through."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -71,7 +71,7 @@ class Graph:
 
     @property
     def around(self) -> list["Graph"]:
-        """This graph and those that it is in, outermost first."""
+        """The graphs that it is in, outermost first, and itself."""
         return [self] if self.outer is None else [*self.outer.around, self]
 
     def everywhere(self) -> Iterator["Graph"]:
@@ -82,7 +82,9 @@ class Graph:
 
     def is_layer(self, operation: Operation | None) -> bool:
         """Whether an operation is the mark of a layer."""
-        return bool(operation and operation.note and operation.note.weights and operation.outputs[0] not in self.ignored)
+        return bool(
+            operation and operation.note and operation.note.weights and operation.outputs[0] not in self.ignored
+        )
 
     def sources_of(self, operation: Operation, among: set[int]) -> list[Any]:
         """Return where an operation's inputs come from: operations, and variables that go in."""

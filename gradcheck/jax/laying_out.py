@@ -54,9 +54,7 @@ def laid_out(
         by_name.setdefault(one.layer, []).append(one)
     steepest = {one.exit: one.steepest(values.kept, values.kept[one.base].dtype) for one in _functions(uses)}
     arrived = {at for at, one in enumerate(graph.program.inputs[: len(names)]) if one in graph.in_use}
-    layers = tuple(
-        _layer(name, those, parameters, values, steepest, arrived) for name, those in by_name.items()
-    )
+    layers = tuple(_layer(name, those, parameters, values, steepest, arrived) for name, those in by_name.items())
     return layers, [*by_name].index(steps[-1].layer)
 
 
@@ -68,10 +66,9 @@ def _steps(use: LayerUse) -> Iterator[_Step]:
     """Yield a use in each step of the loops that it is in."""
     for indices in product(*(range(one.loop.length) for one in use.loops if one.loop)):
         at = dict(zip(use.loops, indices, strict=True))
-        number = "".join(f".{at[one]}" for one in use.varying)
         when = [_turn(one, index) for one, index in at.items()]
         order = [number for pair in zip(use.place, [*when, 0], strict=True) for number in pair]
-        yield _Step(tuple(order), f"{use.name}{number}", use, at)
+        yield _Step(tuple(order), use.name_at(at), use, at)
 
 
 def _turn(loop: Graph, index: int) -> int:
@@ -130,7 +127,8 @@ def _use(step: _Step, values: Values, steepest: dict[int, float | None]) -> Use:
 
 def _taken(value: Any, step: _Step, graph: Graph) -> np.ndarray:
     """Return an array of one step of each loop."""
-    return np.asarray(value)[tuple(step.indices[one] for one in graph.around[1:])]
+    taken: np.ndarray = np.asarray(value)[tuple(step.indices[one] for one in graph.around[1:])]
+    return taken
 
 
 def _units_last(array: np.ndarray, use: LayerUse) -> np.ndarray:

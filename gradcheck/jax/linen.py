@@ -81,5 +81,5 @@ def _weights(module: linen.Module) -> list[Any]:
     """Return the weights that a module holds itself; of a cell all."""
     held = dict(module.variables.get("params", {})) if module.scope is not None else {}
     if is_cell(module):
-        return jax.tree.leaves(held)
+        return list(jax.tree.leaves(held))
     return [one for one in held.values() if not isinstance(one, Mapping)]

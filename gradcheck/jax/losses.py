@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from jax import numpy as jnp
 
-from gradcheck.errors import GradcheckError, OptionError, one_of
+from gradcheck.errors import GradcheckError, one_of
 from gradcheck.jax.marks import is_float, main_array
 from gradcheck.spec.options.option import canonical
 

@@ -52,7 +52,7 @@ def marking() -> Iterator[None]:
 
 
 def main_array(value: Any) -> Any:
-    """Return the array that matters in what a layer was given or returned: of several the first; None without floats."""
+    """Return the array that matters in what a layer was given or returned: the first of floats; None without."""
     return next((one for one in jax.tree.leaves(value) if is_float(one)), None)
 
 
@@ -71,8 +71,7 @@ def _derivative(primals: Any, tangents: Any, *, note: Note) -> Any:
 
 def _of_examples(operands: Any, axes: Any, *, note: Note) -> Any:
     moved = [
-        one if axis is None else jax.numpy.moveaxis(one, axis, 0)
-        for one, axis in zip(operands, axes, strict=True)
+        one if axis is None else jax.numpy.moveaxis(one, axis, 0) for one, axis in zip(operands, axes, strict=True)
     ]
     return MARK.bind(*moved, note=note), None if axes[0] is None else 0
 

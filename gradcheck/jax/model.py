@@ -41,7 +41,7 @@ class Model:
 
 
 def called(model: Any, inputs: Any, training: bool, **further: Any) -> Any:
-    """Call a model: a tuple is its arguments, a mapping their names; arguments that say so tell it whether it trains."""
+    """Call a model: a tuple is its arguments, a mapping their names; some tell it whether it trains."""
     positional, named = arguments_of(inputs)
     return model(*positional, **(mode_of(model, training) | further | named))
 

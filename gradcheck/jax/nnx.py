@@ -17,19 +17,17 @@ def is_nnx(model: Any) -> bool:
 def nnx_model(model: Any, forward: Forward | None, training: bool) -> Model:
     """Return what the probe sees of a module of nnx."""
     graph, parameters, state = nnx.split(model, nnx.Param, ...)
-    flat = {".".join(map(str, path)): variable for path, variable in parameters.flat_state()}
+    flat = list(nnx.to_flat_state(parameters))
     modules = [one for _, one in nnx.iter_modules(model)]
 
     def run(values: Sequence[Any], state: Any, inputs: Any, key: Any) -> Any:
-        given = nnx.State.from_flat_path(
-            {path: one.replace(value) for (path, one), value in zip(parameters.flat_state(), values, strict=True)}
-        )
+        given = nnx.from_flat_state((path, one.replace(value)) for (path, one), value in zip(flat, values, strict=True))
         copy = nnx.merge(graph, given, state)
         (copy.train if training else copy.eval)()
         with calls_marked(modules, _weights, lambda module, method, output: note_of(module, method)):
             return called(copy, inputs, training) if forward is None else forward(copy, inputs)
 
-    return Model(type(model).__name__, {name: one.get_value() for name, one in flat.items()}, state, run)
+    return Model(type(model).__name__, {".".join(map(str, path)): one.get_value() for path, one in flat}, state, run)
 
 
 def _weights(module: Any) -> list[Any]:

@@ -17,8 +17,8 @@ from gradcheck.spec.thresholds import Thresholds
 
 @public
 def probe(
-    model: Any,  # noqa: ANN401
-    batch: Any,  # noqa: ANN401
+    model: Any,
+    batch: Any,
     loss: str | LossFunction | None = None,
     *,
     forward: Forward | None = None,
@@ -82,7 +82,7 @@ def probe(
     framework, seen = _model(model, forward, mode == "train")
     inputs, targets = batch if isinstance(batch, tuple) and len(batch) == 2 else (batch, None)
     subject = JaxSubject(seen, inputs, targets, loss, seed)
-    options = {"loss": loss if isinstance(loss, str) else None if loss is None else subject.loss.name, "mode": mode, "seed": seed}
+    options = {"loss": subject.loss.name if callable(loss) else loss, "mode": mode, "seed": seed}
     return probe_subject(subject, framework, seen.name, options, limits, trial=trial, tick=tick)
 
 

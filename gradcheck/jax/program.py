@@ -10,7 +10,7 @@ from itertools import count
 from typing import Any
 
 import jax
-from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, jaxpr_as_fun, jaxprs_in_params
+from jax.extend.core import ClosedJaxpr, DebugInfo, Jaxpr, Literal, jaxpr_as_fun, jaxprs_in_params
 
 from gradcheck.jax.marks import MARK, Note
 
@@ -109,7 +109,9 @@ def _program(jaxpr: Jaxpr, constants: Sequence[Any], numbers: Iterator[int], sha
     inputs = tuple(map(new, jaxpr.invars))
     known: dict[Any, Atom] = dict(zip(jaxpr.invars, inputs, strict=True))
     operations: list[Operation] = []
-    outputs = _write(jaxpr, constants, known, operations, new, lambda *inner: _program(*inner, numbers, shapes))
+    outputs = _write(
+        jaxpr, constants, known, operations, new, lambda *inner: _program(inner[0], inner[1], numbers, shapes)
+    )
     program = Program(inputs, operations, outputs, shapes)
     program.maker = {one: operation for operation in operations for one in operation.outputs}
     return program
@@ -159,7 +161,11 @@ def _marks(jaxpr: Any) -> bool:
 
 
 def run(
-    program: Program, arguments: Sequence[Any], added: Mapping[int, Any], wanted: frozenset[int], until: int | None = None
+    program: Program,
+    arguments: Sequence[Any],
+    added: Mapping[int, Any],
+    wanted: frozenset[int],
+    until: int | None = None,
 ) -> tuple[list[Any], dict[int, Any]]:
     """Run a program.
 
@@ -207,7 +213,8 @@ def bind(operation: Operation, given: Sequence[Any]) -> list[Any]:
     """Return what an operation makes of its inputs, whatever their shape."""
     equation = operation.equation
     known = {one: value for one, value in zip(equation.invars, given, strict=True) if not isinstance(one, Literal)}
-    alone = Jaxpr((), [*known], equation.outvars, [equation], equation.effects)
+    names = DebugInfo("gradcheck", equation.primitive.name, ("",) * len(known), ("",) * len(equation.outvars))
+    alone = Jaxpr((), [*known], equation.outvars, [equation], equation.effects, names)
     return list(jaxpr_as_fun(ClosedJaxpr(alone, ()))(*known.values()))
 
 

@@ -1,7 +1,8 @@
 """The uses of a model's layers, as its program shows them."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from gradcheck.jax.functions import Function
 from gradcheck.jax.graph import Graph, is_vector
@@ -17,7 +18,7 @@ class LayerUse:
     Attributes
     ----------
     name : str
-        The layer's; of one that is another in each step of a loop without the number.
+        The layer's; of one that is another in each step of a loop without the step's number.
     place : tuple of int
         Of the operation in its program, after those of the loops that it is in.
     graph : Graph
@@ -25,6 +26,8 @@ class LayerUse:
         The mark.
     weights : tuple
         The parameters' own names, and where each comes from.
+    stacked : str
+        The path of what a loop's steps have one of each: the number of the step comes after it in the layer's name.
     functions : tuple of (Graph, Function)
         Those that follow it.
     normalized, on_trunk, scores, heard : bool
@@ -36,6 +39,7 @@ class LayerUse:
     graph: Graph
     operation: Operation
     weights: tuple[tuple[str, Origin], ...]
+    stacked: str = ""
     functions: tuple[tuple[Graph, Function], ...] = ()
     normalized: bool = False
     on_trunk: bool = False
@@ -64,16 +68,17 @@ class LayerUse:
         steps = {step for _, origin in self.weights for step in origin.steps}
         return [one for one in self.loops if one in steps]
 
-    @property
-    def is_vector(self) -> bool:
-        """Whether it scales and shifts only."""
-        return is_vector(self.graph.program, self.operation)
+    def name_at(self, steps: Mapping[Graph, int]) -> str:
+        """Return the layer's name in these steps of loops: ``blocks.3.dense``."""
+        number = ".".join(str(steps[one]) for one in self.varying)
+        return ".".join(filter(None, (self.stacked, number, self.name.removeprefix(self.stacked).lstrip("."))))
 
     @property
     def features(self) -> float:
         """Numbers in a row of what it is given."""
-        given = self.graph.program.shapes.get(self.operation.inputs[1]) if len(self.operation.inputs) > 1 else None
-        return float(given.shape[-1]) if given is not None and given.shape else math.inf
+        given = self.operation.inputs[1]
+        shape = self.graph.program.shapes[given].shape if isinstance(given, int) else ()
+        return float(shape[-1]) if shape else math.inf
 
 
 def find_uses(graph: Graph, names: list[str]) -> list[LayerUse]:
@@ -91,15 +96,25 @@ def find_uses(graph: Graph, names: list[str]) -> list[LayerUse]:
     graph.ignored.update(one.variable for one in found if one.name in around)
     kept = [one for one in found if one.name not in around]
     functions, normalized = _followers(graph)
-    scoring = [one for one in kept if one.operation in one.graph.in_use and one.operation not in one.graph.without_softmax]
+    stacked = {
+        loop: module_of([f"{use.name}.weight" for use in kept if loop in use.varying])
+        for loop in {loop for use in kept for loop in use.varying}
+    }
+    scoring = [
+        one for one in kept if one.operation in one.graph.in_use and one.operation not in one.graph.without_softmax
+    ]
     return [
-        LayerUse(
-            one.name, one.place, one.graph, one.operation, one.weights,
-            tuple(functions.get(one.operation, ())), one.operation in normalized, one.operation in one.graph.trunk,
-            one in scoring and len(scoring) < len(kept), one.operation in one.graph.in_use,
+        replace(
+            one,
+            stacked=next((stacked[loop] for loop in one.varying), ""),
+            functions=tuple(functions.get(one.operation, ())),
+            normalized=one.operation in normalized,
+            on_trunk=one.operation in one.graph.trunk,
+            scores=one in scoring and len(scoring) < len(kept),
+            heard=one.operation in one.graph.in_use,
         )
         for one in kept
-    ]  # fmt: skip
+    ]
 
 
 def _is_within(name: str, other: str) -> bool:

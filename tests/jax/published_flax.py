@@ -241,9 +241,7 @@ class ActorCritic(nnx.Module):
 
     def __init__(self, rngs):
         shapes = ((4, 16, 8, 4), (16, 32, 4, 2), (32, 32, 3, 1))
-        self.convolutions = nnx.List(
-            [nnx.Conv(a, b, (size, size), stride, rngs=rngs) for a, b, size, stride in shapes]
-        )
+        self.convolutions = nnx.List([nnx.Conv(a, b, (size, size), stride, rngs=rngs) for a, b, size, stride in shapes])
         self.hidden = nnx.Linear(5 * 5 * 32, 64, rngs=rngs)
         self.policy, self.value = nnx.Linear(64, 6, rngs=rngs), nnx.Linear(64, 1, rngs=rngs)
 
