@@ -34,7 +34,7 @@ ROOMS = {
         "base", "clipping", "data", "diagnosis", "engine", "errors", "families", "pages", "render", "simulation",
         "spec",
     ),
-    "explanations": ("base", "engine", "errors", "families", "render", "simulation", "spec"),
+    "explanations": ("base", "engine", "errors", "families", "mean_field", "render", "simulation", "spec"),
     "probing": ("base", "diagnosis", "engine", "flow", "spec"),
     "torch": ("base", "diagnosis", "engine", "errors", "flow", "logs", "probing", "spec"),
     "accelerate": ("base", "errors", "logs", "torch"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,10 @@ from gradcheck.engine.types import Array
 
 #: What a random stream is for: part of its key, so that no two share their numbers.
 WEIGHT_STREAM, BIAS_STREAM, FORWARD_STREAM, BACKWARD_STREAM, TOKEN_STREAM, POSITION_STREAM = 0, 1, 5, 6, 7, 8
+
+
+#: (generator, fan_in, fan_out) ↦ a matrix (fan_in × fan_out).
+Sample = Callable[["np.random.Generator", int, int], Array]
 
 
 class Initializer(NamedTuple):
@@ -26,11 +31,17 @@ class Initializer(NamedTuple):
         (generator, fan_in, fan_out) ↦ weights of variance 1 (fan_in × fan_out); for a frame, the frame itself.
     source : str
         Where it comes from.
+    biases : float
+        Biases have this law too, uniform, times so much at gain 1; 0 for no biases.
+    limit : float
+        The largest size of a weight at gain 1, where the user gives its deviation.
     """
 
     variance: Callable[[int, int], float]
-    sample: Callable[[np.random.Generator, int, int], Array]
+    sample: Sample
     source: str
+    biases: float = 0.0
+    limit: float = math.inf
 
 
 def gaussian(generator: np.random.Generator, fan_in: int, fan_out: int) -> Array:
@@ -41,6 +52,35 @@ def gaussian(generator: np.random.Generator, fan_in: int, fan_out: int) -> Array
 def uniform(generator: np.random.Generator, fan_in: int, fan_out: int) -> Array:
     """Return independent entries of U(−√3, √3), which has variance 1, (fan_in, fan_out)."""
     return generator.uniform(-math.sqrt(3), math.sqrt(3), (fan_in, fan_out))
+
+
+def cut_deviation(cut: float) -> float:
+    """Return the standard deviation of N(0, 1) cut at ±c: √(1 − 2c φ(c)/(2Φ(c) − 1)) (Johnson, Kotz & Balakrishnan)."""
+    if cut < 0.01:  # there the difference cancels; two terms of its series
+        return cut * math.sqrt((1 - 2 * cut * cut / 15) / 3)
+    within = math.erf(cut / math.sqrt(2))
+    return math.sqrt(1 - cut * math.sqrt(2 / math.pi) * math.exp(-cut * cut / 2) / within)
+
+
+@lru_cache
+def truncated(cut: float) -> Sample:
+    """Return what draws independent N(0, 1) entries cut at ±cut, divided by their standard deviation."""
+
+    def sample(generator: np.random.Generator, fan_in: int, fan_out: int) -> Array:
+        entries, left = np.empty(fan_in * fan_out), np.arange(fan_in * fan_out)
+        while left.size:  # until none was rejected
+            if cut < 1:
+                drawn = generator.uniform(-cut, cut, left.size)
+                rejected = generator.random(left.size) > np.exp(-drawn * drawn / 2)
+            else:
+                drawn = generator.standard_normal(left.size)
+                rejected = np.abs(drawn) > cut
+            entries[left] = drawn
+            left = left[rejected]
+        entries /= cut_deviation(cut)
+        return entries.reshape(fan_in, fan_out)
+
+    return sample
 
 
 def haar_frame(generator: np.random.Generator, fan_in: int, fan_out: int) -> Array:
@@ -54,6 +94,9 @@ def haar_frame(generator: np.random.Generator, fan_in: int, fan_out: int) -> Arr
     return frame if fan_in >= fan_out else frame.T
 
 
+#: Where most frameworks cut, in standard deviations.
+TWO = 2.0
+
 #: n = fan_in, m = fan_out; where the variance is 1, the scale is the frame's own, or the user's.
 INITIALIZERS: dict[str, Initializer] = {
     "xavier": Initializer(lambda n, m: 2 / (n + m), gaussian, "Glorot & Bengio 2010"),
@@ -63,10 +106,29 @@ INITIALIZERS: dict[str, Initializer] = {
     "lecun": Initializer(lambda n, m: 1 / n, gaussian, "LeCun et al. 1998"),
     "lecun_uniform": Initializer(lambda n, m: 1 / n, uniform, "LeCun et al. 1998"),
     "orthogonal": Initializer(lambda n, m: 1.0, haar_frame, "Saxe, McClelland & Ganguli 2014"),
-    "torch_default": Initializer(lambda n, m: 1 / (3 * n), uniform, "torch.nn.Linear, weights and biases"),
+    "torch_default": Initializer(lambda n, m: 1 / (3 * n), uniform, "torch.nn.Linear, weights and biases", biases=1.0),
     "normal": Initializer(lambda n, m: 1.0, gaussian, "the given standard deviation"),
     "uniform": Initializer(lambda n, m: 1.0, uniform, "the given standard deviation"),
-}
+    "xavier_truncated": Initializer(
+        lambda n, m: 2 / (n + m), truncated(TWO), "glorot_normal of Keras and JAX: cut at two deviations, corrected"
+    ),
+    "he_truncated": Initializer(
+        lambda n, m: 2 / n, truncated(TWO), "he_normal of Keras and JAX: cut at two deviations, corrected"
+    ),
+    "lecun_truncated": Initializer(
+        lambda n, m: 1 / n, truncated(TWO), "lecun_normal of Keras, JAX and Flax: cut at two deviations, corrected"
+    ),
+    "haiku_default": Initializer(
+        lambda n, m: cut_deviation(TWO) ** 2 / n, truncated(TWO), "haiku.Linear: N(0, 1/fan_in) cut, not corrected"
+    ),
+    "truncated_normal": Initializer(
+        lambda n, m: cut_deviation(TWO) ** 2, truncated(TWO),
+        "truncated_normal of Keras, JAX, Haiku: the given deviation is that before the cut at two of it",
+    ),
+    "trunc_normal": Initializer(
+        lambda n, m: 1.0, gaussian, "torch.nn.init.trunc_normal_: the given deviation, cut at -2 and 2", limit=2.0
+    ),
+}  # fmt: skip
 
 
 class Law(NamedTuple):
@@ -80,15 +142,24 @@ class Law(NamedTuple):
         Multiplies the standard deviation: the gain, times the given standard deviation where there is one.
     bias_std : float
         Standard deviation of the normal biases; 0 leaves them to the initialisation.
+    biases : float or None
+        What multiplies the law where biases have it too; None for what the initialisation says.
+    fans : tuple of int or None
+        What counts as fan_in and fan_out; None for those of the matrix.
+    cut : float
+        Deviations at which a normal law is cut, without a correction.
     """
 
     init: str
     scale: float = 1.0
     bias_std: float = 0.0
+    biases: float | None = None
+    fans: tuple[int, int] | None = None
+    cut: float = math.inf
 
     def weight(self, seed: int, layer: int, fan_in: int, fan_out: int, dtype: str = "float64") -> Array:
         """Draw the weights (fan_in, fan_out) of a layer; the same for a seed and layer, whatever the depth."""
-        sample = INITIALIZERS[self.init].sample
+        sample = self.sample
         unit = shared(
             (sample, seed, layer, fan_in, fan_out),
             lambda: sample(random_stream(seed, WEIGHT_STREAM, layer), fan_in, fan_out),
@@ -98,7 +169,23 @@ class Law(NamedTuple):
 
     def std(self, fan_in: int, fan_out: int) -> float:
         """Return the standard deviation of the weights; of a frame what multiplies it."""
-        return self.scale * math.sqrt(INITIALIZERS[self.init].variance(fan_in, fan_out))
+        std = self.scale * self._std_at_gain_1(fan_in, fan_out)
+        return std if math.isinf(self.cut) else std * cut_deviation(self.cut)
+
+    def bias_deviation(self, fan_in: int, fan_out: int) -> float:
+        """Return the standard deviation of the biases of a layer."""
+        if self.bias_std > 0:
+            return self.bias_std
+        factor = INITIALIZERS[self.init].biases if self.biases is None else self.biases
+        return factor * self._std_at_gain_1(fan_in, fan_out) if factor else 0.0
+
+    def _std_at_gain_1(self, fan_in: int, fan_out: int) -> float:
+        return math.sqrt(INITIALIZERS[self.init].variance(*(self.fans or (fan_in, fan_out))))
+
+    @property
+    def sample(self) -> Sample:
+        """What draws such a matrix with variance 1, or a frame."""
+        return INITIALIZERS[self.init].sample if math.isinf(self.cut) else truncated(self.cut)
 
     @property
     def haar(self) -> bool:
@@ -110,10 +197,10 @@ class Law(NamedTuple):
         if self.bias_std > 0:
             normal = random_stream(seed, BIAS_STREAM, layer).standard_normal(fan_out)
             return (normal * self.bias_std).astype(dtype, copy=False)
-        if self.init == "torch_default":
-            bound = 1 / math.sqrt(fan_in)
-            return random_stream(seed, BIAS_STREAM, layer).uniform(-bound, bound, fan_out).astype(dtype, copy=False)
-        return None
+        bound = math.sqrt(3) * self.bias_deviation(fan_in, fan_out)
+        if bound == 0:
+            return None
+        return random_stream(seed, BIAS_STREAM, layer).uniform(-bound, bound, fan_out).astype(dtype, copy=False)
 
 
 def random_stream(seed: int, purpose: int, layer: int = 0) -> np.random.Generator:

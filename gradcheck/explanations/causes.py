@@ -3,6 +3,9 @@
 from gradcheck.explanations.topic import Example, Topic
 from gradcheck.spec import names
 
+#: Frameworks without a page that has their name.
+OTHER_FRAMEWORKS = ("haiku", "paddle", "sklearn", "mlx", "tinygrad", "jax-vit")
+
 CAUSES = (
     Topic(
         name="chain-rule",
@@ -27,15 +30,17 @@ CAUSES = (
             "variance: lecun 1/fan_in, xavier 2/(fan_in + fan_out), he 2/fan_in",
             "torch_default 1/(3 fan_in); orthogonal: all singular values 1",
             "relu: a factor of √(fan_out variance/2) back, 0.707 of xavier",
+            "a layer's factor by default       relu   tanh near 0",
+            "torch, equinox, mlx, tinygrad     0.408  0.577",
+            "haiku                             0.622  0.88",
+            "keras, flax, paddle, sklearn      0.707  1",
+            "gpt2 of width 768                 0.392  0.554",
         ),
-        examples=(Example("simulate --activation relu", "vanishing", "span 7.4, a factor of 0.707"),),
-        try_next=(
-            Example("simulate --activation relu --init he", "healthy", "span 0.1, a factor of 0.999"),
-            Example("simulate --activation tanh --init orthogonal", "healthy", "span 0.8, rank 18.3"),
-        ),
+        examples=(Example("simulate --activation relu --init torch", "vanishing", "span 18.9, a factor of 0.411"),),
+        try_next=(Example("simulate --activation relu --init he", "healthy", "span 0.1, a factor of 0.999"),),
         references=("LeCun et al. 1998", "Glorot & Bengio 2010", "He et al. 2015", "Saxe et al. 2014"),
         related=("activations", "theory", "width"),
-        aliases=("initialization", "init", *names.INITIALIZERS),
+        aliases=("initialization", "init", "defaults", *OTHER_FRAMEWORKS, *names.INITIALIZERS),
     ),
     Topic(
         name="activations",

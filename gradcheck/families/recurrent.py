@@ -12,7 +12,6 @@ import numpy as np
 from gradcheck.data.datasets import Dataset, load_dataset
 from gradcheck.engine.activations import ACTIVATIONS
 from gradcheck.engine.cells import CELLS
-from gradcheck.engine.initializers import Law
 from gradcheck.engine.linear import Dense
 from gradcheck.engine.network import given_maps
 from gradcheck.engine.recurrence import Recurrence, RecurrentNetwork
@@ -20,9 +19,12 @@ from gradcheck.engine.types import Array
 from gradcheck.errors import InputError, OptionError
 from gradcheck.families.family import Change, Family, Given, Weights, initialisations
 from gradcheck.families.weight_files import Arrays, check_classes, dense_of, read
-from gradcheck.mean_field.prediction import weight_law
+from gradcheck.mean_field.laws import counted_fans, law_of, weight_law
 from gradcheck.spec import RecurrentSpec
 from gradcheck.spec.data import FEATURES, DataSpec
+from gradcheck.spec.frameworks import Drawn, cell_of, lacking
+from gradcheck.spec.names import USUAL_FORGET_BIAS
+from gradcheck.spec.recurrent import usual_forget_bias
 
 #: Our names: the input's weights and biases, the hidden state's, the read-out's.
 NAMES = (("W_x", "b"), ("W_h", "b_h"), ("W_out", "b_out"))
@@ -47,30 +49,37 @@ def _parameters(spec: RecurrentSpec, features: int, outputs: int) -> int:
 def _draw(
     spec: RecurrentSpec, features: int, outputs: int, seed: int, dtype: str, without_matrices: bool = False
 ) -> RecurrentNetwork:
-    return _network(spec, _drawn_maps(spec, weight_law(spec), features // spec.steps, outputs, seed), features, dtype)
+    return _network(spec, _drawn_maps(spec, features // spec.steps, outputs, seed), features, dtype)
 
 
-def _drawn_maps(spec: RecurrentSpec, law: Law, features: int, outputs: int, seed: int) -> list[Dense]:
-    """Draw the input's, the hidden state's and the read-out's linear map; each gate has its own matrices."""
-    cell, width = CELLS[spec.arch], spec.width
-    gates = len(cell.gates)
-
-    def stacked(law: Law, first: int, fan_in: int) -> tuple[Array, Array | None]:
-        keys = range(first, first + gates)
-        biases = [law.bias(seed, key, width, width) for key in keys]  # PyTorch bounds them all by 1/√width
-        bias = None if biases[0] is None else np.hstack(biases)  # type: ignore[arg-type]
-        return np.hstack([law.weight(seed, key, fan_in, width) for key in keys]), bias
-
-    # … and all its weights too, also those of the input
-    as_wide = math.sqrt(features / width) if law.init == "torch_default" else 1.0
-    weight, bias = stacked(law._replace(scale=law.scale * as_wide), 1, features)
+def _drawn_maps(spec: RecurrentSpec, features: int, outputs: int, seed: int) -> list[Dense]:
+    """Draw the input's, the hidden state's and the read-out's linear map."""
+    assert spec.init is not None
+    cell, width, law = CELLS[spec.arch], spec.width, weight_law(spec)
+    gates, (of_input, of_state, _) = len(cell.gates), cell_of(spec.init, spec.arch)
+    weight, bias = _stacked(spec, of_input, features, features, seed, 1)
     if cell.keeper is not None and spec.forget_bias:  # of the gate that keeps the memory
         bias = np.zeros(gates * width) if bias is None else bias
         bias[cell.keeper * width : (cell.keeper + 1) * width] += spec.forget_bias
-    recurrent = stacked(law._replace(scale=law.scale * spec.recurrent_gain), 1 + gates, width)
+    recurrent = _stacked(spec, of_state, width, features, seed, 1 + gates, spec.recurrent_gain)
     last = 1 + 2 * gates
     readout = law.weight(seed, last, width, outputs), law.bias(seed, last, width, outputs)
     return [Dense(weight, bias), Dense(*recurrent), Dense(*readout)]
+
+
+def _stacked(
+    spec: RecurrentSpec, drawn: Drawn, fan_in: int, features: int, seed: int, first: int, gain: float = 1.0
+) -> tuple[Array, Array | None]:
+    """Draw the matrices of all gates side by side, (fan_in, gates·width), and their biases; None if all are zero."""
+    width, gates = spec.width, CELLS[spec.arch].gates
+    law = law_of(spec, drawn, counted_fans(drawn, fan_in, len(gates), width, features))
+    law, keys = law._replace(scale=law.scale * gain), range(first, first + len(gates))
+    biased = (law if drawn.biases in ("all", gate) else law._replace(biases=0.0) for gate in gates)
+    biases = [one.bias(seed, key, width, width) for one, key in zip(biased, keys, strict=True)]
+    bias = np.hstack([np.zeros(width) if one is None else one for one in biases])
+    if drawn.fans == "whole":
+        return law.weight(seed, first, fan_in, len(gates) * width), bias if bias.any() else None
+    return np.hstack([law.weight(seed, key, fan_in, width) for key in keys]), bias if bias.any() else None
 
 
 def _network(spec: RecurrentSpec, maps: Sequence[Dense], features: int, dtype: str) -> RecurrentNetwork:
@@ -209,11 +218,13 @@ def _changes(spec: RecurrentSpec, batch_size: int, shallower: bool) -> Iterator[
     open_gate = round(math.log(max(2, spec.steps)), 2)  # remembers over as many steps: Tallec & Ollivier 2018
     for arch in ("lstm", "gru"):
         for bias in (None, open_gate):
-            if (arch, bias) != (spec.arch, None):
+            if (arch, bias) != (spec.arch, None) and not lacking(spec.init or "", arch):
                 yield {"arch": arch, "activation": "tanh", "forget_bias": bias}
     if spec.recurrent_gain != 1:
         yield {"recurrent_gain": 1.0}
-    yield from initialisations(spec)
+    own_bias = {} if spec.forget_bias == USUAL_FORGET_BIAS.get(spec.arch) else {"forget_bias": None}
+    by_framework = own_bias if spec.forget_bias == usual_forget_bias(spec.init, spec.arch) else {}
+    yield from (change | (by_framework if "init" in change else {}) for change in initialisations(spec))
     if spec.arch == "rnn":
         for activation in ("tanh", "relu"):
             orthogonal = {"init": "orthogonal", "gain": 1.0, "recurrent_gain": 1.0, "weight_std": None}

@@ -20,9 +20,10 @@ from gradcheck.engine.transformer import AttentionBranch, Ending, MlpBranch, Sta
 from gradcheck.engine.types import Array, Block
 from gradcheck.errors import OptionError
 from gradcheck.families.family import Change, Family, Given, Inputs, plain_gain
-from gradcheck.mean_field.prediction import weight_law
-from gradcheck.spec import GATED, TransformerSpec
+from gradcheck.mean_field.laws import law_of, weight_law
+from gradcheck.spec import FRAMEWORKS, GATED, TransformerSpec
 from gradcheck.spec.data import DataSpec
+from gradcheck.spec.frameworks import Attention, Drawn, attention_of
 
 #: The function of a gated activation: Shazeer 2020.
 GATES = {"geglu": "gelu", "swiglu": "silu"}
@@ -41,6 +42,7 @@ class TransformerNetwork(NamedTuple):
     ----------
     spec : TransformerSpec
     drawing : Drawing
+        Of the dense layers.
     """
 
     spec: TransformerSpec
@@ -88,9 +90,20 @@ class TransformerNetwork(NamedTuple):
         parts = [(spec.model_width, 1.0), (spec.key_width, 1.0), (spec.key_width, spec.inner_gain)]
         keys, rotary = spec.kv_heads or spec.heads, spec.positions == "rotary"
         heads = Heads(spec.tokens, spec.heads, keys, spec.head_width, spec.causal, rotary)
-        project = self.drawing.linear(2 * number, spec.model_width, parts)
-        write = self.drawing.linear(2 * number + 1, spec.model_width, [(spec.model_width, spec.branch_gain)])
+        whole = spec.model_width, sum(fan_out for fan_out, _ in parts)
+        project = self._drawing(self._laws.project, whole).linear(2 * number, spec.model_width, parts)
+        to_stream = [(spec.model_width, spec.branch_gain)]
+        write = self._drawing(self._laws.write).linear(2 * number + 1, spec.model_width, to_stream)
         return AttentionBranch(project, heads, write)
+
+    @property
+    def _laws(self) -> Attention:
+        assert self.spec.init is not None
+        return attention_of(self.spec.init)
+
+    def _drawing(self, drawn: Drawn, whole: tuple[int, int] | None = None) -> Drawing:
+        """Return how one kind of matrix is drawn, from the fans of all its parts together if that is its law."""
+        return self.drawing._replace(law=law_of(self.spec, drawn, whole if drawn.fans == "whole" else None))
 
     def _mlp(self, number: int) -> MlpBranch:
         spec = self.spec
@@ -117,8 +130,16 @@ class TransformerNetwork(NamedTuple):
 
     def _embedding(self, tokens: int) -> Array:
         """Draw embeddings, (tokens, width): of all kinds of tokens, or without matrices of those that occur."""
-        table = random_stream(self.drawing.seed, TOKEN_STREAM).standard_normal((tokens, self.spec.model_width))
-        return (self.spec.embedding_std * table).astype(self.drawing.dtype)
+        return self._table(TOKEN_STREAM, tokens, self.spec.vocabulary if self.spec.patch is None else 1)
+
+    def _table(self, purpose: int, rows: int, known: int) -> Array:
+        """Draw so many rows of an embedding that knows so many, (rows, width)."""
+        drawn, width = self._laws.embedding, self.spec.model_width
+        std = drawn.std if self.spec.init in FRAMEWORKS else self.spec.embedding_std
+        fans = (width if drawn.fans == "hidden" else known), width
+        law = law_of(self.spec, drawn, fans)._replace(scale=std)  # no gain
+        table = law.sample(random_stream(self.drawing.seed, purpose), rows, width)
+        return (law.std(known, width) * table).astype(self.drawing.dtype)
 
     def _patches(self, inputs: Inputs) -> Array:
         """Return a class token and the embedded patches of each example, (examples·tokens, width)."""
@@ -135,8 +156,7 @@ class TransformerNetwork(NamedTuple):
         spec = self.spec
         if spec.positions == "sinusoidal":
             return sinusoids(spec.tokens, spec.model_width).astype(self.drawing.dtype)
-        table = random_stream(self.drawing.seed, POSITION_STREAM).standard_normal((spec.tokens, spec.model_width))
-        return (spec.embedding_std * spec.embedding_scale * table).astype(self.drawing.dtype)
+        return spec.embedding_scale * self._table(POSITION_STREAM, spec.tokens, spec.context or spec.tokens)
 
     def _tied_readout(self, known: npt.NDArray[np.intp], embedding: Array) -> Linear:
         """Return the transposed embedding; the columns of tokens that the input lacks are drawn here."""
@@ -236,7 +256,7 @@ def _changes(spec: TransformerSpec, batch_size: int, shallower: bool) -> Iterato
             yield {"norm": "layer" if spec.norm == "none" else spec.norm, "norm_placement": placement} | (
                 {"residual_scale": scale} if scale != spec.residual_scale else {}
             )
-    if spec.residual_scale != "gpt2":
+    if "gpt2" not in (spec.residual_scale, spec.init):
         yield {"residual_scale": "gpt2"}
     if spec.norm_placement == "post" and spec.norm != "none" and spec.residual_scale != "deepnorm":
         yield {"residual_scale": "deepnorm"}

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from gradcheck.engine.initializers import INITIALIZERS, Law
+from gradcheck.engine.initializers import Law
 from gradcheck.errors import finite
 from gradcheck.mean_field.kernels import kernel_of
+from gradcheck.mean_field.laws import weight_law as weight_law
 from gradcheck.mean_field.layers import (
     Architecture,
     LayerLaw,
@@ -157,12 +158,6 @@ def _scales(spec: NetworkSpec) -> Iterator[float]:
     yield from (abs(scale) for scale in (spec.bias_std, spec.residual_scale) if scale != 0)
 
 
-def weight_law(spec: Spec) -> Law:
-    """Return the law that a network's weights and biases are drawn from."""
-    assert spec.init is not None
-    return Law(spec.init, spec.gain * (spec.weight_std or 1.0), spec.bias_std)
-
-
 def layer_laws(spec: NetworkSpec, features: int) -> list[LayerLaw]:
     """Return how each hidden layer's weights are drawn: ``Var W`` at its fan_in and fan_out, gain included."""
     law = weight_law(spec)
@@ -171,11 +166,9 @@ def layer_laws(spec: NetworkSpec, features: int) -> list[LayerLaw]:
 
 def layer_law(law: Law, fan_in: int, fan_out: int) -> LayerLaw:
     """Return the variances of a layer's weights and biases."""
-    weight, bias = law.std(fan_in, fan_out) ** 2, law.bias_std**2
+    weight, bias = law.std(fan_in, fan_out) ** 2, law.bias_deviation(fan_in, fan_out) ** 2
     if law.haar:  # a frame's entries have mean square 1/(its longer side)
         weight /= max(fan_in, fan_out)
-    if law.init == "torch_default" and bias == 0:
-        bias = INITIALIZERS[law.init].variance(fan_in, fan_out)
     return LayerLaw(fan_in, fan_out, weight, bias, law.haar)
 
 

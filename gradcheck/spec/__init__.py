@@ -13,6 +13,7 @@ from gradcheck.spec.names import (
     DATA_NAMES,
     DATA_SUFFIXES,
     DTYPES,
+    FRAMEWORKS,
     FREE_SCALE,
     GATED,
     INITIALIZERS,
@@ -52,8 +53,8 @@ _HOME = {
 }
 
 __all__ = [
-    "ACTIVATIONS", "ARCHITECTURES", "DATA_NAMES", "DATA_SUFFIXES", "DTYPES", "FAMILIES", "FREE_SCALE", "GATED",
-    "INITIALIZERS", "LAYERS", "NETWORK_OPTIONS", "NORMS", "PLACEMENTS",
+    "ACTIVATIONS", "ARCHITECTURES", "DATA_NAMES", "DATA_SUFFIXES", "DTYPES", "FAMILIES", "FRAMEWORKS", "FREE_SCALE",
+    "GATED", "INITIALIZERS", "LAYERS", "NETWORK_OPTIONS", "NORMS", "PLACEMENTS",
     "POSITIONS", "RECURRENT", "RESIDUAL_SCALES", "USUAL_FORGET_BIAS", "WEIGHTLESS",
     "InitialSpec", "NetworkSpec", "RecurrentSpec", "Spec", "TransformerSpec",
     "known_data", "network_spec", "pick", "plain",

@@ -5,7 +5,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Self
 
+from gradcheck.errors import OptionError
 from gradcheck.spec.initial import InitialSpec, pick
+from gradcheck.spec.names import FRAMEWORKS
 from gradcheck.spec.options.network import NETWORK_OPTIONS
 
 
@@ -39,6 +41,15 @@ class Spec(InitialSpec):
     trained: ClassVar[bool] = True
     layer: ClassVar[str] = "layer"
     lacking: ClassVar[str] = "has none"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.init not in FRAMEWORKS:
+            return
+        from gradcheck.spec.frameworks import lacking
+
+        if problem := lacking(self.init, self.arch):
+            raise OptionError("init", problem)
 
     @property
     def token_kinds(self) -> int | None:
@@ -111,4 +122,5 @@ def heading_of_weights(config: Mapping[str, Any]) -> str:
     std = f" {config['weight_std']:g}" if config["weight_std"] is not None else ""
     gain = f" × {config['gain']:g}" if config["gain"] != 1 else ""
     within = f", recurrent × {config['recurrent_gain']:g}" if config["recurrent_gain"] not in (None, 1) else ""
-    return f"{config['init']}{std}{gain}{within}"
+    defaults = " defaults" if config["init"] in FRAMEWORKS else ""
+    return f"{config['init']}{defaults}{std}{gain}{within}"

@@ -18,11 +18,12 @@ class InitialSpec:
     Attributes
     ----------
     init : str or None
-        One of ``INITIALIZERS``; None means that the weights are given, not drawn.
+        One of ``INITIALIZERS`` or of ``FRAMEWORKS``; None means that the weights are given, not drawn.
     gain : float
         Multiplies the standard deviation of the initial weights.
     weight_std : float or None
-        That standard deviation itself, for ``init`` normal and uniform.
+        That standard deviation itself, for ``init`` normal and uniform; for truncated_normal and trunc_normal that
+        before the cut.
     bias_std : float
         Standard deviation of the initial biases.
     """
@@ -37,7 +38,8 @@ class InitialSpec:
         if self.weight_std is not None:
             if self.init not in FREE_SCALE:
                 whose = f"{self.init} sets its own, scaled by --gain" if self.init else "given weights have their own"
-                raise OptionError("weight_std", f"goes with --init normal or uniform only; {whose}")
+                *others, last = FREE_SCALE
+                raise OptionError("weight_std", f"goes with --init {', '.join(others)} or {last} only; {whose}")
         elif self.init in FREE_SCALE:
             raise OptionError("init", f"{self.init} needs --weight-std, the standard deviation (0.05, say)")
 

@@ -10,6 +10,10 @@ ActivationName = Literal[
 InitializerName = Literal[
     "xavier", "xavier_uniform", "he", "he_uniform", "lecun", "lecun_uniform",
     "orthogonal", "torch_default", "normal", "uniform",
+    "xavier_truncated", "he_truncated", "lecun_truncated", "haiku_default", "truncated_normal", "trunc_normal",
+]  # fmt: skip
+FrameworkName = Literal[
+    "torch", "keras", "flax", "haiku", "equinox", "paddle", "sklearn", "mlx", "tinygrad", "jax-vit", "gpt2",
 ]  # fmt: skip
 GatedName = Literal["geglu", "swiglu"]
 NormName = Literal["none", "batch", "layer", "rms"]
@@ -30,6 +34,12 @@ SYNONYMS = {
     "swish": "silu", "identity": "linear", "logistic": "sigmoid", "batchnorm": "batch", "batchnorm1d": "batch",
     "layernorm": "layer", "rmsnorm": "rms", "perceptron": "mlp", "single": "float32", "double": "float64",
     "fp32": "float32", "fp64": "float64", "float16": "fp16", "half": "fp16", "bfloat16": "bf16",
+    "kerashenormal": "he_truncated", "kerasglorotnormal": "xavier_truncated", "keraslecunnormal": "lecun_truncated",
+    "jaxhenormal": "he_truncated", "jaxglorotnormal": "xavier_truncated", "jaxlecunnormal": "lecun_truncated",
+    "flaxhenormal": "he_truncated", "flaxglorotnormal": "xavier_truncated", "flaxlecunnormal": "lecun_truncated",
+    "mlxhenormal": "lecun", "mlxheuniform": "lecun_uniform", "mlxglorotnormal": "xavier",
+    "pytorch": "torch", "tfkeras": "keras", "nnx": "flax", "linen": "flax", "dmhaiku": "haiku", "hk": "haiku",
+    "eqx": "equinox", "paddlepaddle": "paddle", "scikitlearn": "sklearn", "vit": "jax-vit",
     "crossentropyloss": "cross-entropy", "mse": "mean-square", "mseloss": "mean-square", "globalnorm": "global-norm",
 }  # fmt: skip
 
@@ -37,6 +47,7 @@ ARCHITECTURES: tuple[str, ...] = get_args(ArchitectureName)
 ACTIVATIONS: tuple[str, ...] = get_args(ActivationName)
 GATED: tuple[str, ...] = get_args(GatedName)
 INITIALIZERS: tuple[str, ...] = get_args(InitializerName)
+FRAMEWORKS: tuple[str, ...] = get_args(FrameworkName)
 NORMS: tuple[str, ...] = get_args(NormName)
 PLACEMENTS: tuple[str, ...] = get_args(PlacementName)
 POSITIONS: tuple[str, ...] = get_args(PositionsName)
@@ -51,7 +62,7 @@ RECURRENT = ("rnn", "lstm", "gru")
 SEQUENCES = {"rows": 8, "pixels": 64}
 
 #: What becomes of a step whose gradient is not finite.
-POLICIES = ("skip", "stop", "zero")
+POLICIES = ("skip", "stop", "zero", "apply")
 
 #: What the rows of a sweep are ranked by.
 ORDERS = ("score", "span", "gain", "rank", "grid")
@@ -60,7 +71,10 @@ ORDERS = ("score", "span", "gain", "rank", "grid")
 USUAL_FORGET_BIAS = {"lstm": 1.0, "gru": 0.0}
 
 #: Initialisations whose standard deviation the user gives, rather than the fan.
-FREE_SCALE = ("normal", "uniform")
+FREE_SCALE = ("normal", "uniform", "truncated_normal", "trunc_normal")
+
+#: Those of them whose given deviation is that before a cut: at two deviations, or at ±2.
+CUT = ("truncated_normal", "trunc_normal")
 
 #: Initialisations that weightless layers can draw from: independent normal entries, or Haar frames.
 WEIGHTLESS = ("xavier", "he", "lecun", "normal", "orthogonal")

@@ -8,7 +8,7 @@ from gradcheck.base.calls import public_class
 from gradcheck.base.wording import counted
 from gradcheck.errors import OptionError, at_least, one_of
 from gradcheck.spec.family import Spec, heading_of_weights
-from gradcheck.spec.names import ACTIVATIONS, RECURRENT, USUAL_FORGET_BIAS
+from gradcheck.spec.names import ACTIVATIONS, FRAMEWORKS, RECURRENT, USUAL_FORGET_BIAS
 from gradcheck.spec.options.option import Names
 
 
@@ -33,7 +33,7 @@ class RecurrentSpec(Spec):
         Multiplies the standard deviation of the recurrent weights, from hidden state to hidden state, once more.
     forget_bias : float or None
         Initial bias of the gate that keeps the memory: an lstm's forget gate (1; Gers et al. 2000), a gru's update
-        gate (0); an rnn has none.
+        gate (0), or what the framework that `init` names has there; an rnn has none.
     """
 
     architectures: ClassVar[tuple[str, ...]] = RECURRENT
@@ -62,7 +62,7 @@ class RecurrentSpec(Spec):
 
     def _keeper_bias(self) -> float | None:
         """Return the bias of the gate that keeps the memory; None where there is no such gate, or weights are given."""
-        usual = USUAL_FORGET_BIAS.get(self.arch)
+        usual = usual_forget_bias(self.init, self.arch)
         if self.forget_bias is None:
             return None if self.init is None else usual
         if usual is None:
@@ -96,7 +96,8 @@ class RecurrentSpec(Spec):
     def usual(cls, config: Mapping[str, Any]) -> dict[str, Any]:
         """Return the defaults of options: as many steps as the data has, but for the digits."""
         by_data = {} if config.get("data") == "digits" and not config.get("weights") else {"steps": None}
-        return super().usual(config) | by_data
+        usual = super().usual(config) | by_data
+        return usual | {"forget_bias": usual_forget_bias(config.get("init"), config.get("arch", "rnn"))}
 
     @classmethod
     def heading(cls, config: Mapping[str, Any]) -> Iterator[str]:
@@ -104,6 +105,16 @@ class RecurrentSpec(Spec):
         arch, bias = config["arch"], config["forget_bias"]
         yield f"{config['activation']} rnn" if arch == "rnn" else arch
         yield heading_of_weights(config)
-        if bias is not None and bias != USUAL_FORGET_BIAS[arch]:
+        if bias is not None and bias != usual_forget_bias(config["init"], arch):
             yield f"forget bias {bias:g}"
         yield f"{counted(config['steps'], 'step')} of width {config['width']}"
+
+
+def usual_forget_bias(init: str | None, arch: str) -> float | None:
+    """Return the initial bias of the gate that keeps the memory; None where there is no such gate."""
+    usual = USUAL_FORGET_BIAS.get(arch)
+    if usual is None or init not in FRAMEWORKS:
+        return usual
+    from gradcheck.spec.frameworks import cell_of
+
+    return cell_of(init, arch).forget_bias

@@ -2,6 +2,7 @@
 
 from gradcheck.errors import OptionError
 from gradcheck.spec import WEIGHTLESS, Spec
+from gradcheck.spec.frameworks import laws_of
 
 #: From this width on, and from so many times the rows of a batch, a weightless layer is the cheaper one
 #: (benchmarks/weightless.py).
@@ -41,7 +42,7 @@ def why_dense(network: Spec, given: bool = False) -> str:
         return "--weights gives the matrices"
     if obstacle := network.why_dense():
         return obstacle
-    if network.init not in WEIGHTLESS:
+    if network.init and not laws_of(network.init, network.arch) <= set(WEIGHTLESS):
         allowed = ", ".join(WEIGHTLESS)
         return f"--init {network.init} is not normal, and only of {allowed} the law without a matrix is known"
     return ""

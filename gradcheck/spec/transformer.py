@@ -9,7 +9,7 @@ from gradcheck.base.calls import public_class
 from gradcheck.base.wording import counted
 from gradcheck.errors import OptionError, one_of
 from gradcheck.spec.family import Spec, heading_of_weights
-from gradcheck.spec.names import FREE_SCALE, GATED, NORMS
+from gradcheck.spec.names import FRAMEWORKS, FREE_SCALE, GATED, NORMS
 from gradcheck.spec.presets import PRESETS, with_preset
 
 
@@ -53,8 +53,9 @@ class TransformerSpec(Spec):
     patch : int or None
         Numbers of a patch: vectors take the place of tokens, and what is read out is a class token before them.
     init, gain, weight_std, bias_std
-        As in ``InitialSpec``, of all matrices. Embeddings have `weight_std`, or with the other initialisations
-        1/√model_width and a factor √model_width at the input (Vaswani et al. 2017, section 3.4).
+        As in ``InitialSpec``, of all matrices. Embeddings have `weight_std`, or with the other laws 1/√model_width and
+        a factor √model_width at the input (Vaswani et al. 2017, section 3.4); those of a framework its own law.
+        ``gpt2`` also scales the branches' last matrices.
     """
 
     architectures: ClassVar[tuple[str, ...]] = ("transformer",)
@@ -105,6 +106,8 @@ class TransformerSpec(Spec):
     def _check_scale(self) -> None:
         if self.residual_scale == "deepnorm" and (self.norm_placement != "post" or self.norm == "none"):
             raise OptionError("residual_scale", "deepnorm is made for --norm-placement post, with a norm")
+        if (self.residual_scale, self.init) == ("deepnorm", "gpt2"):
+            raise OptionError("residual_scale", "deepnorm and --init gpt2 scale the same matrices: drop one")
 
     def _check_input(self) -> None:
         if self.context is not None and self.context < self.tokens:
@@ -151,7 +154,7 @@ class TransformerSpec(Spec):
     @property
     def branch_gain(self) -> float:
         """What multiplies the initial matrices that write to the stream: GPT-2's 1/√(2·blocks), DeepNorm's β."""
-        if self.residual_scale == "gpt2":
+        if "gpt2" in (self.residual_scale, self.init):
             return float((2 * self.blocks) ** -0.5)
         return float((8 * self.blocks) ** -0.25) if self.residual_scale == "deepnorm" else 1.0
 
@@ -162,13 +165,13 @@ class TransformerSpec(Spec):
 
     @property
     def embedding_std(self) -> float:
-        """Standard deviation of the embeddings."""
+        """Standard deviation of the embeddings, where the initialisation is a law."""
         return self.weight_std if self.weight_std and self.init in FREE_SCALE else float(self.model_width**-0.5)
 
     @property
     def embedding_scale(self) -> float:
         """What multiplies the embeddings at the input."""
-        return 1.0 if self.init in FREE_SCALE else float(self.model_width**0.5)
+        return 1.0 if self.init in (*FREE_SCALE, *FRAMEWORKS) else float(self.model_width**0.5)
 
     @property
     def token_kinds(self) -> int | None:

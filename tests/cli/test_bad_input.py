@@ -32,8 +32,8 @@ OPTIONS = {
     "--seeds 0": "--seeds 0 is not .*at least 1: .*",
     "--vanish-below nan": "--vanish-below nan is not a finite number.*",
     # combinations
-    "--weight-std 0.1": "--weight-std goes with --init normal or uniform only; xavier .*--gain",
-    "--init he --weight-std 0.1": "--weight-std goes with --init normal or uniform only; he .*--gain",
+    "--weight-std 0.1": "--weight-std goes with --init normal, uniform, .* only; xavier .*--gain",
+    "--init he --weight-std 0.1": "--weight-std goes with --init normal, uniform, .* only; he .*--gain",
     "--init normal": "--init normal needs --weight-std.*",
     "--batch-size 1 --norm batch": "--batch-size 1 has no variance for --norm batch: use 2 or more.*",
     "--batch-size 1798": "--batch-size 1798 is more than the 1797 examples of digits",

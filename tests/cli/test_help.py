@@ -52,7 +52,9 @@ OTHERS = ["vanish-below", "explode-above", "max-span", "min-rank", "format", "js
 NAMES = {
     "arch": "mlp rnn lstm gru transformer",
     "activation": "linear step sigmoid tanh hard_tanh relu leaky_relu elu selu gelu silu softplus mish",
-    "init": "xavier xavier_uniform he he_uniform lecun lecun_uniform orthogonal torch_default normal uniform",
+    "init": "xavier xavier_uniform he he_uniform lecun lecun_uniform orthogonal torch_default normal uniform "
+    "xavier_truncated he_truncated lecun_truncated haiku_default truncated_normal trunc_normal "
+    "torch keras flax haiku equinox paddle sklearn mlx tinygrad jax-vit gpt2",
     "norm": "none batch layer rms",
     "norm-placement": "pre post both",
     "positions": "learned sinusoidal rotary none",

@@ -150,7 +150,7 @@ def test_completion_offers_what_fits_and_nothing_else(gradcheck):
         ("simulate --data d", ["digits"]),
         ("compare --activation t", ["tanh"]),
         ("compare --activation tanh,re", ["tanh,relu"]),
-        ("compare --init he,he", ["he,he_uniform"]),  # the first is given already
+        ("compare --init he,he", ["he,he_uniform", "he,he_truncated"]),  # the first is given already
         ("compare --residual b", ["both"]),
         ("compare --group-by batch", ["batch-size"]),
         ("schema p", ["probe"]),

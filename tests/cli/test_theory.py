@@ -169,7 +169,7 @@ def test_quiet_shows_nothing(gradcheck):
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ("--weight-std 0.1", "--weight-std goes with --init normal or uniform only; xavier sets its own"),
+        ("--weight-std 0.1", "--weight-std goes with --init normal, uniform, truncated_normal or trunc_normal only"),
         ("--init normal", "--init normal needs --weight-std, the standard deviation (0.05, say)"),
         ("--activation rel", "--activation 'rel' is unknown; did you mean 'relu'? allowed: linear, step,"),
         ("--residual --phase-diagram", "--phase-diagram has no plane to draw: the variance of a residual stream"),

@@ -1,13 +1,26 @@
 import itertools
 import math
+from statistics import NormalDist
 
 import numpy as np
 import pytest
 
 from gradcheck import spec
-from gradcheck.engine.initializers import BIAS_STREAM, INITIALIZERS, WEIGHT_STREAM, Law, random_stream
+from gradcheck.engine.initializers import (
+    BIAS_STREAM,
+    INITIALIZERS,
+    WEIGHT_STREAM,
+    Law,
+    cut_deviation,
+    random_stream,
+    truncated,
+)
 
 FANS = 300, 200
+
+#: Standard deviation of N(0, 1) cut at two, as the sources of Keras, JAX and Haiku have it (from SciPy's truncnorm).
+OF_TWO = 0.87962566103423978
+
 VARIANCE = {
     "xavier": 2 / 500,
     "xavier_uniform": 2 / 500,
@@ -18,7 +31,17 @@ VARIANCE = {
     "torch_default": 1 / 900,
     "normal": 1.0,
     "uniform": 1.0,
+    "xavier_truncated": 2 / 500,
+    "he_truncated": 2 / 300,
+    "lecun_truncated": 1 / 300,
+    "haiku_default": OF_TWO**2 / 300,
+    "truncated_normal": OF_TWO**2,
+    "trunc_normal": 1.0,  # its limits come with the given deviation
 }
+#: Law ↦ its largest size in standard deviations of a weight.
+CUT = dict.fromkeys(
+    ("xavier_truncated", "he_truncated", "lecun_truncated", "haiku_default", "truncated_normal"), 2 / OF_TWO
+)
 UNIFORM = {"xavier_uniform", "he_uniform", "lecun_uniform", "torch_default", "uniform"}
 independent = pytest.mark.parametrize("init", VARIANCE)
 every_init = pytest.mark.parametrize("init", INITIALIZERS)
@@ -46,9 +69,39 @@ def test_uniform_laws_fill_their_bounds_and_normal_ones_have_tails():
         largest = np.abs(weight).max()
         if init in UNIFORM:
             assert 0.999 * bound < largest <= bound, init
+        elif init in CUT:
+            bound = CUT[init] * math.sqrt(VARIANCE[init])
+            assert 0.999 * bound < largest <= bound * (1 + 1e-12), init
         else:
             assert largest > 2 * bound, init
             assert (weight**4).mean() / weight.var() ** 2 == pytest.approx(3, rel=0.05), init
+
+
+def integrated_deviation(cut):
+    """The deviation of a normal law cut at ±cut, by adding up its density."""
+    x = (np.arange(200_000) + 0.5) / 200_000 * cut
+    density = np.exp(-x * x / 2)
+    return math.sqrt((x * x * density).sum() / density.sum())
+
+
+@pytest.mark.parametrize("cut", [1e-4, 0.009, 0.011, 0.5, 1.0, 2.0, 3.0, 8.0])
+def test_the_deviation_of_a_cut_law_is_that_of_its_density(cut):
+    assert cut_deviation(cut) == pytest.approx(integrated_deviation(cut), rel=1e-8)
+
+
+def test_the_deviation_of_two_is_the_constant_of_the_frameworks():
+    assert cut_deviation(2.0) == pytest.approx(OF_TWO, rel=1e-15)
+
+
+@pytest.mark.parametrize("cut", [0.02, 0.7, 1.3, 2.0, 100.0])
+def test_a_cut_law_stays_within_its_limits_and_has_the_quantiles_of_a_normal_one(cut):
+    entries = np.sort(truncated(cut)(np.random.default_rng(1), 200, 200).ravel()) * cut_deviation(cut)
+    assert np.abs(entries).max() <= cut * (1 + 1e-12)
+    inside = 2 * NormalDist().cdf(cut) - 1
+    for part in (0.05, 0.25, 0.5, 0.75, 0.95):
+        expected = NormalDist().inv_cdf((1 - inside) / 2 + part * inside)
+        density = NormalDist().pdf(expected) / inside
+        assert abs(np.quantile(entries, part) - expected) < 4.5 * math.sqrt(part * (1 - part) / entries.size) / density
 
 
 @pytest.mark.parametrize("fans", [(7, 7), (40, 9), (9, 40), (1, 5), (5, 1)])

@@ -5,11 +5,28 @@ from gradcheck import catalogue
 from gradcheck.engine.activations import ACTIVATIONS as KNOWN
 from gradcheck.engine.initializers import Law
 from gradcheck.errors import OptionError
+from gradcheck.families import drawn_network
 from gradcheck.simulation.experiment import Experiment
-from gradcheck.spec import ACTIVATIONS, FREE_SCALE, GATED, INITIALIZERS, NORMS, WEIGHTLESS
+from gradcheck.spec import (
+    ACTIVATIONS,
+    FRAMEWORKS,
+    FREE_SCALE,
+    GATED,
+    INITIALIZERS,
+    NORMS,
+    RECURRENT,
+    WEIGHTLESS,
+    RecurrentSpec,
+)
+from gradcheck.spec.names import CUT
 from gradcheck.spec.presets import PRESETS
 
-NAMES = {"presets": tuple(PRESETS), "activations": (*ACTIVATIONS, *GATED), "inits": INITIALIZERS, "norms": NORMS}
+NAMES = {
+    "presets": tuple(PRESETS),
+    "activations": (*ACTIVATIONS, *GATED),
+    "inits": (*INITIALIZERS, *FRAMEWORKS),
+    "norms": NORMS,
+}
 
 SUFFIXES = {"M": 1e6, "B": 1e9}
 
@@ -126,10 +143,23 @@ def test_the_law_is_that_of_the_drawn_entries(entries):
         drawn = Law(name).weight(3, 1, 64, 64)
         kurtosis = ((drawn - drawn.mean()) ** 4).mean() / drawn.var() ** 2  # 3 of a normal law, 1.8 of a uniform one
         orthonormal = np.allclose(drawn.T @ drawn, np.eye(64))
-        assert entries("inits")[name]["law"] == (
-            "frame" if orthonormal else "normal" if kurtosis > 2.4 else "uniform"
-        ), name
+        cut = "truncated" if name in CUT or np.abs(drawn).max() < 2.4 * drawn.std() else "normal"
+        assert entries("inits")[name]["law"] == ("frame" if orthonormal else cut if kurtosis > 2 else "uniform"), name
+
+
+def test_a_frameworks_layers_have_the_deviation_that_is_drawn(entries):
+    for name in FRAMEWORKS:
+        entry = entries("inits")[name]
+        layers = {one["layer"]: one for one in entry["layers"]}
+        assert entry["std_of_512x512"] == layers["dense"]["std_of_512x512"], name
+        assert entry["source"].startswith(f"{entry['version']}: "), name
+        for arch in [arch for arch in RECURRENT if f"{arch} input" in layers]:
+            spec = RecurrentSpec(arch=arch, init=name, width=512, steps=1)
+            (W_x, _), (W_h, _), _ = (dense for _, dense in drawn_network(spec, 512, 2, 0).maps)
+            assert layers[f"{arch} input"]["std_of_512x512"] == pytest.approx(W_x.std(), rel=5e-3), (name, arch)
+            assert layers[f"{arch} recurrent"]["std_of_512x512"] == pytest.approx(W_h.std(), rel=5e-3), (name, arch)
+            assert layers[f"{arch} input"]["forget_bias"] == spec.forget_bias, (name, arch)
 
 
 def test_those_that_weightless_layers_can_draw_from_are_marked(entries):
-    assert {name for name, entry in entries("inits").items() if entry["weightless"]} == set(WEIGHTLESS)
+    assert {name for name, entry in entries("inits").items() if entry["weightless"]} == {*WEIGHTLESS, "gpt2"}

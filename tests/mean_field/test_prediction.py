@@ -14,7 +14,7 @@ from gradcheck.flow.gradient_flow import measure
 from gradcheck.mean_field.kernels import kernel_of
 from gradcheck.mean_field.layers import LayerLaw
 from gradcheck.mean_field.prediction import Prediction, Unknown, layer_law, predict
-from gradcheck.spec import ACTIVATIONS, NetworkSpec, RecurrentSpec, TransformerSpec
+from gradcheck.spec import ACTIVATIONS, FRAMEWORKS, NetworkSpec, RecurrentSpec, TransformerSpec
 
 FEATURES, OUTPUTS, BATCH, SEEDS, WIDE = 64, 10, 16, 20, 1024
 
@@ -101,13 +101,20 @@ def test_so_have_other_initialisations(activation, init):
     ("init", "options"),
     [
         ("he_uniform", {}),
+        ("sklearn", {}),
+        ("trunc_normal", {"weight_std": 3.0, "gain": 0.04}),
         *(
             pytest.param(*one, marks=pytest.mark.slow)
-            for one in (("torch_default", {}), ("uniform", {"weight_std": 0.06}))
+            for one in (
+                ("torch_default", {}),
+                ("uniform", {"weight_std": 0.06}),
+                ("truncated_normal", {"weight_std": 0.06}),
+                *((framework, {}) for framework in FRAMEWORKS),
+            )
         ),
     ],
 )
-def test_and_uniform_laws_which_have_the_same_mean_field(init, options):
+def test_and_uniform_and_truncated_laws_which_have_the_same_mean_field(init, options):
     assert_as_predicted(network("tanh", init=init, depth=4, width=512, **options), layers="dense")
 
 
@@ -249,7 +256,7 @@ def test_some_bands_are_not_known(options):
 # ---- how layers are drawn
 
 
-@pytest.mark.parametrize("init", ["xavier", "he_uniform", "lecun", "torch_default", "orthogonal"])
+@pytest.mark.parametrize("init", ["xavier", "he_uniform", "lecun", "torch_default", "haiku_default", "orthogonal"])
 def test_a_layer_s_law_has_the_variance_of_its_draws(init):
     law = Law(init, 1.3, 0.0)
     for fans in ((300, 200), (200, 300)):

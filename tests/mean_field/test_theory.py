@@ -14,7 +14,7 @@ import gradcheck
 from gradcheck.errors import GradcheckError, OptionError
 from gradcheck.mean_field.formats import as_csv, as_markdown
 from gradcheck.render.documents import as_json
-from gradcheck.spec import ACTIVATIONS, INITIALIZERS, NORMS
+from gradcheck.spec import ACTIVATIONS, FRAMEWORKS, FREE_SCALE, INITIALIZERS, NORMS
 
 VALIDATOR = jsonschema.Draft202012Validator(gradcheck.json_schema("theory"))
 
@@ -24,7 +24,7 @@ SCALES = [0.0, 1e-200, 1e-60, 1e-8, 0.3, 1.0, 1.5, 30.0, 1e8, 1e60, 1e200]
 @settings(max_examples=150)
 @given(
     activation=st.sampled_from(ACTIVATIONS),
-    init=st.sampled_from([name for name in INITIALIZERS if name not in ("normal", "uniform")]),
+    init=st.sampled_from([*FRAMEWORKS, *(name for name in INITIALIZERS if name not in FREE_SCALE)]),
     gain=st.sampled_from(SCALES[1:]),
     bias_std=st.sampled_from(SCALES),
     norm=st.sampled_from(NORMS),

@@ -68,7 +68,7 @@ def test_an_option_that_an_architecture_has_not_is_refused_by_name_and_with_advi
         ({"arch": "rnn", "recurrent_gain": math.inf}, "recurrent_gain", "finite"),
         ({"arch": "rnn", "gain": -1.0}, "gain", "above 0"),
         ({"arch": "rnn", "init": "normal"}, "init", "weight_std"),
-        ({"arch": "rnn", "init": "he", "weight_std": 0.1}, "weight_std", "normal or uniform"),
+        ({"arch": "rnn", "init": "he", "weight_std": 0.1}, "weight_std", "truncated_normal or trunc_normal"),
         ({"arch": "rnn", "bias_std": -0.1}, "bias_std", "at least 0"),
     ]:
         caught = error_of(network_spec, fields)

@@ -1,10 +1,20 @@
+import math
 import re
 
 import pytest
 
 from gradcheck.engine.initializers import INITIALIZERS, gaussian, haar_frame
 from gradcheck.errors import OptionError
-from gradcheck.spec import FREE_SCALE, LAYERS, RECURRENT, WEIGHTLESS, NetworkSpec, RecurrentSpec, TransformerSpec
+from gradcheck.spec import (
+    FRAMEWORKS,
+    FREE_SCALE,
+    LAYERS,
+    RECURRENT,
+    WEIGHTLESS,
+    NetworkSpec,
+    RecurrentSpec,
+    TransformerSpec,
+)
 from gradcheck.spec.representation import TIMES_THE_ROWS, WIDE, cheaper, chosen_layers, why_dense
 
 LARGE = {"init": "he", "width": 4096, "depth": 2}
@@ -23,7 +33,8 @@ def refusal():
 
 
 def test_the_inits_that_can_do_without_a_matrix_are_those_of_normal_entries_and_of_frames():
-    by_sample = {name for name, one in INITIALIZERS.items() if one.sample in (gaussian, haar_frame)}
+    whole = (name for name, one in INITIALIZERS.items() if math.isinf(one.limit))
+    by_sample = {name for name in whole if INITIALIZERS[name].sample in (gaussian, haar_frame)}
     assert set(WEIGHTLESS) == by_sample
     assert len(WEIGHTLESS) == len(by_sample)
 
@@ -41,6 +52,15 @@ def test_only_those_inits_are_taken(init, refusal):
         assert f"init {init} is not normal" in str(error)
         for name in WEIGHTLESS:
             assert re.search(rf"\b{name}\b", str(error))
+
+
+def test_of_the_frameworks_only_the_law_of_gpt2_is_normal():
+    for init in FRAMEWORKS:
+        for network in (NetworkSpec(**LARGE | {"init": init}), TransformerSpec(init="gpt2")):
+            expected = "weightless" if network.init == "gpt2" else "dense"
+            assert chosen_layers("auto", network, 1) == expected, init
+    with pytest.raises(OptionError, match="init keras is not normal"):
+        chosen_layers("weightless", NetworkSpec(**LARGE | {"init": "keras"}), 32)
 
 
 @pytest.mark.parametrize("arch", RECURRENT)

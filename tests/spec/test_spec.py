@@ -111,7 +111,7 @@ def test_a_bad_value_is_refused_by_name_and_with_advice(error_of):
         ({"init": "orthogonl"}, "init", "did you mean 'orthogonal'?"),
         ({"init": "normal"}, "init", "weight_std"),
         ({"init": "uniform"}, "init", "weight_std"),
-        ({"init": "he", "weight_std": 0.1}, "weight_std", "normal or uniform"),
+        ({"init": "he", "weight_std": 0.1}, "weight_std", "truncated_normal or trunc_normal"),
         ({"depth": 0}, "depth", "at least 1"),
         ({"depth": -3}, "depth", "at least 1"),
         ({"depth": 2.5}, "depth", "whole number"),

@@ -151,7 +151,11 @@ def test_a_bad_value_is_refused_by_name_and_with_advice(error_of):
             "counts the class token before the patches: 2 at least",
         ),
         ({"init": "normal"}, "init", "normal needs weight_std"),
-        ({"init": "he", "weight_std": 0.1}, "weight_std", "goes with init normal or uniform only"),
+        (
+            {"init": "he", "weight_std": 0.1},
+            "weight_std",
+            "truncated_normal or trunc_normal only",
+        ),
         ({"gain": 0}, "gain", "above 0"),
         ({"arch": "mlp"}, "arch", "allowed: transformer"),
     ]:

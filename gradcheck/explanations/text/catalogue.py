@@ -14,7 +14,7 @@ from gradcheck.render.page import PLAIN_PAGE, Page
 NARROW = 40
 
 #: Columns of the JSON only: another column or the name says the same shorter.
-LEFT_OUT = ("published", "kv_heads", "mlp_width", "residual_scale")
+LEFT_OUT = ("published", "kv_heads", "mlp_width", "residual_scale", "version", "layers")
 
 
 def as_text(entries: Sequence[Mapping[str, Any]], page: Page = PLAIN_PAGE) -> str:

@@ -6,6 +6,7 @@ from gradcheck.errors import OptionError
 from gradcheck.spec.names import (
     ACTIVATIONS,
     ARCHITECTURES,
+    FRAMEWORKS,
     GATED,
     INITIALIZERS,
     NORMS,
@@ -98,7 +99,8 @@ class NetworkOptions(TypedDict, total=False):
         varied=("Activations", "sigmoid,tanh,relu"),
     )]
     init: Annotated[str | None, Option(
-        "Initialisation", NETWORK, "NAME", usual="xavier", range=Names(INITIALIZERS),
+        "Initialisation, a law or what a framework draws by default", NETWORK, "NAME", usual="xavier",
+        range=Names((*INITIALIZERS, *FRAMEWORKS)),
         varied=("Initialisations", "xavier,he,orthogonal"), drawn=True,
     )]
     gain: Annotated[float | None, Option(
@@ -117,7 +119,8 @@ class NetworkOptions(TypedDict, total=False):
         varied=("Biases of the gate that keeps the memory", "0,1,4"), drawn=True,
     )]
     weight_std: Annotated[float | None, Option(
-        "Standard deviation of --init normal and uniform.", NETWORK, "S",
+        "Standard deviation of --init normal and uniform; before the cut of truncated_normal and trunc_normal.",
+        NETWORK, "S",
         range=Number("it is the standard deviation of the weights", above=0),
         varied=("Standard deviations of --init normal, uniform", "0.05,0.1"), drawn=True,
     )]

@@ -112,7 +112,7 @@ def test_what_only_the_json_tells_is_left_out(table_of):
     for width in WIDTHS:
         (first, *_) = table_of(as_text(ENTRIES["presets"], Page(width)))
         assert not {name.replace("_", " ") for name in LEFT_OUT} & set(first), width
-        assert set(LEFT_OUT) <= set(ENTRIES["presets"][0]), width
+        assert set(LEFT_OUT) <= {name for kind in ("presets", "inits") for name in ENTRIES[kind][0]}, width
 
 
 @given(st.sampled_from(KINDS), st.integers(40, 200))
