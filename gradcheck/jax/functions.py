@@ -154,9 +154,10 @@ def _note_number(one: Operation, program: Program, spread: dict[int, Atom]) -> N
     if one.name in SPREADING and len(numbers) == 1:
         spread[one.outputs[0]] = numbers[0]
     elif is_elementwise(one) and not program.shapes[one.outputs[0]].shape:
-        if all(isinstance(number, Constant) for number in numbers):
-            kinds = [program.shapes[atom].dtype if isinstance(atom, int) else None for atom in one.inputs]
-            known = [jax.numpy.asarray(number.value, kind) for number, kind in zip(numbers, kinds, strict=True)]
+        kinds = [program.shapes[atom].dtype if isinstance(atom, int) else None for atom in one.inputs]
+        values = [number.value for number in numbers if isinstance(number, Constant)]
+        if len(values) == len(numbers):
+            known = [jax.numpy.asarray(value, kind) for value, kind in zip(values, kinds, strict=True)]
             spread[one.outputs[0]] = Constant(bind(one, known)[0])
 
 
