@@ -77,6 +77,12 @@ def linen_model(model: Any, forward: Forward | None, training: bool) -> Model:
     return Model(type(module).__name__, named(parameters), others, apply)
 
 
+def initialised(module: linen.Module, inputs: Any, key: Any) -> tuple[linen.Module, Any]:
+    """Return a module with variables that it draws for such inputs."""
+    keys = dict(zip(("params", "dropout"), jax.random.split(key), strict=True))
+    return module, linen.init(lambda one, inputs: called(one, inputs, training=True), module)(keys, inputs)
+
+
 def _weights(module: linen.Module) -> list[Any]:
     """Return the weights that a module holds itself; of a cell all."""
     held = dict(module.variables.get("params", {})) if module.scope is not None else {}

@@ -4,13 +4,16 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
+import jax
+
 from gradcheck.base.calls import public
 from gradcheck.diagnosis.report import Report
-from gradcheck.errors import GradcheckError, at_least, one_of
+from gradcheck.errors import GradcheckError, OptionError, at_least, one_of
 from gradcheck.jax.capturing import JaxSubject
 from gradcheck.jax.losses import LossFunction
 from gradcheck.jax.model import Forward, Model
 from gradcheck.probing.subject import probe_subject
+from gradcheck.probing.user_errors import errors_in_one_line
 from gradcheck.spec.probing import MODES
 from gradcheck.spec.thresholds import Thresholds
 
@@ -42,9 +45,9 @@ def probe(
     ----------
     model : nnx.Module, (linen.Module, variables), TrainState, equinox.Module or (equinox.Module, State)
         It is left as it was: its weights, running means and random numbers.
-    batch : array, tuple or mapping
-        (inputs, targets), or inputs alone; inputs are an array with the examples first, a tuple of them, or a mapping
-        of names. Targets that aren't given are drawn.
+    batch : array, tuple, list, mapping or callable
+        (inputs, targets), or inputs alone; inputs are an array with the examples first, a list or tuple of them, or a
+        mapping of names. Targets that aren't given are drawn. A callable returns such a batch.
     loss : str or callable, optional
         ``cross-entropy``, ``mean-square``, or (output, targets) ↦ a number or one for each example, as optax' losses
         are. By default cross-entropy where the output looks like logits, else mean square.
@@ -80,10 +83,28 @@ def probe(
     mode = one_of("mode", mode, MODES)
     seed = at_least("seed", seed, 0, "it seeds the random numbers")
     framework, seen = _model(model, forward, mode == "train")
+    inputs, targets = _as_batch(batch)
+    with errors_in_one_line():
+        subject = JaxSubject(seen, inputs, targets, loss, seed)
+        options = {"loss": subject.loss.name if callable(loss) else loss, "mode": mode, "seed": seed}
+        return probe_subject(subject, framework, seen.name, options, limits, trial=trial, tick=tick)
+
+
+def _as_batch(batch: Any) -> tuple[Any, Any]:
+    """Return inputs and targets."""
+    if callable(batch) and not hasattr(batch, "shape"):
+        with errors_in_one_line("the batch failed: "):
+            batch = batch()
     inputs, targets = batch if isinstance(batch, tuple) and len(batch) == 2 else (batch, None)
-    subject = JaxSubject(seen, inputs, targets, loss, seed)
-    options = {"loss": subject.loss.name if callable(loss) else loss, "mode": mode, "seed": seed}
-    return probe_subject(subject, framework, seen.name, options, limits, trial=trial, tick=tick)
+    arrays = jax.tree.leaves(inputs)
+    for one in arrays:
+        if not hasattr(one, "shape"):
+            raise OptionError("batch", f"holds {type(one).__name__} among its inputs: they are arrays, examples first")
+        if not one.shape or not one.shape[0]:
+            raise OptionError("batch", f"has an input of shape {one.shape}: its first axis counts the examples")
+    if not arrays:
+        raise OptionError("batch", "holds no inputs: give (inputs, targets), or inputs alone")
+    return inputs, targets
 
 
 def _model(model: Any, forward: Forward | None, training: bool) -> tuple[str, Model]:
