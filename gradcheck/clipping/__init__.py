@@ -12,10 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from gradcheck.base.calls import public
-from gradcheck.clipping.effect import Clipped, ClipReport, Task, report
+from gradcheck.clipping.effect import Clipped, ClipReport, Task, report, report_nonfinite
+from gradcheck.clipping.libraries import LIBRARY_RULES
 from gradcheck.engine.magnitude import Norm, joint_norm, scaled
 from gradcheck.engine.types import Array
-from gradcheck.errors import OptionError, shown
+from gradcheck.errors import OptionError, one_of, shown
+from gradcheck.spec.clip_libraries import LIBRARIES, had_by
 from gradcheck.spec.clip_rules import PERCENT, Rule, rule_of
 
 #: Added to the norm in the global rule's denominator, by PyTorch's ``clip_grad_norm_``.
@@ -36,6 +38,7 @@ def clip(
     parameters: Sequence[npt.NDArray[Any]] | None = None,
     *,
     unit_axis: int = -1,
+    library: str | None = None,
 ) -> tuple[list[Array], ClipReport]:
     """Clip a list of gradients.
 
@@ -51,19 +54,24 @@ def clip(
         are not finite.
     unit_axis : int
         Axis along which the units lie, for ``agc``: the last for fan_in × fan_out, 0 for PyTorch's weights.
+    library : str, optional
+        Clip as this library does, in the gradients' own precision: ``torch``, ``optax``, ``keras``, ``paddle``,
+        ``mlx``, ``timm``, ``lightning``, ``accelerate``. Gradients that are not finite are clipped then, too.
 
     Returns
     -------
     clipped : list of array
-        In the shapes and types of `gradients`; a gradient with an entry that is not finite comes back as it is.
+        In the shapes and types of `gradients`; unless `library` says otherwise, all come back as they are where an
+        entry is not finite.
     report : ClipReport
 
     Raises
     ------
     OptionError
-        There is no such rule, its threshold would be meaningless, or the parameters don't fit the gradients.
+        There is no such rule, its threshold would be meaningless, the library doesn't have it, or the parameters
+        don't fit the gradients.
     """
-    clipper = rule if isinstance(rule, Clipper) else Clipper(rule)
+    clipper = rule if isinstance(rule, Clipper) else Clipper(rule, library)
     return clipper(gradients, parameters, unit_axis=unit_axis)
 
 
@@ -73,16 +81,22 @@ class Clipper:
     Parameters
     ----------
     rule : str or Rule
+    library : str, optional
+        The library as which it clips.
 
     Attributes
     ----------
     rule : Rule
+    library : str or None
     """
 
     @public
-    def __init__(self, rule: str | Rule) -> None:
-        self.rule = rule_of(rule)
-        self._apply = _RULES[self.rule.name](self.rule.threshold)
+    def __init__(self, rule: str | Rule, library: str | None = None) -> None:
+        self.rule, self.library = rule_of(rule), None if library is None else one_of("library", library, LIBRARIES)
+        if self.library is None or had_by(self.library, self.rule.name) == "none":
+            self._apply = _RULES[self.rule.name](self.rule.threshold)
+        else:
+            self._apply = _as_in(self.library, self.rule)
 
     def __call__(
         self,
@@ -98,13 +112,27 @@ class Clipper:
             raise OptionError("clip", f"takes a list of arrays, not {shown(gradients)}")
         arrays = [_floating(gradient) for gradient in gradients]
         before = joint_norm(arrays)
-        if not math.isfinite(before.mantissa):
-            wrong = tuple(index for index, one in enumerate(arrays) if not np.isfinite(one).all())
-            return arrays, ClipReport(False, math.nan, math.nan, None, math.nan, math.nan, math.nan, wrong)
+        if self.library is None and not math.isfinite(before.mantissa):
+            return arrays, report_nonfinite(arrays, None)
         task = Task(arrays, before, _fitting(arrays, parameters), unit_axis)
-        with np.errstate(under="ignore", over="ignore", invalid="ignore"):
+        with np.errstate(all="ignore"):
             clipped = self._apply(task)
+        for either in (arrays, clipped.gradients) if self.library else ():
+            if not all(np.isfinite(one).all() for one in either):
+                return clipped.gradients, report_nonfinite(either, clipped.threshold)
         return clipped.gradients, report(task, clipped)
+
+
+def _as_in(library: str, rule: Rule) -> Callable[[Task], Clipped]:
+    """Return a rule as a library has it."""
+    clip_them, limit = LIBRARY_RULES[library][rule.name], rule.threshold
+    assert limit is not None
+
+    def apply(task: Task) -> Clipped:
+        over = task.norm.value > limit if rule.name == "global-norm" else None
+        return Clipped(clip_them(task, limit) if task.gradients else [], limit, over)
+
+    return apply
 
 
 def _floating(gradient: npt.NDArray[Any]) -> Array:

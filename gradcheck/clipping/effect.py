@@ -59,7 +59,7 @@ class ClipReport(NamedTuple):
     kept : float
         Length of the clipped gradient along the raw one, over the raw one's: what is left of the learning rate.
     nonfinite : tuple of int
-        Tensors with an entry that is not finite. Where there is one, nothing is clipped.
+        Tensors with an entry that is not finite before clipping; if there is none, those that a library's rule made so.
     """
 
     clipped: bool
@@ -70,6 +70,12 @@ class ClipReport(NamedTuple):
     global_cosine: float
     kept: float
     nonfinite: tuple[int, ...] = ()
+
+
+def report_nonfinite(arrays: Sequence[Array], threshold: float | None) -> ClipReport:
+    """Report on gradients that are not all finite; without a threshold they were left alone."""
+    wrong = tuple(index for index, one in enumerate(arrays) if not np.isfinite(one).all())
+    return ClipReport(threshold is not None, math.nan, math.nan, threshold, math.nan, math.nan, math.nan, wrong)
 
 
 def report(task: Task, clipped: Clipped) -> ClipReport:

@@ -2,6 +2,7 @@
 
 from gradcheck.explanations.topic import Example, Topic
 from gradcheck.spec import names
+from gradcheck.spec.clip_libraries import OWN, table_of
 
 ARCHITECTURES = (
     Topic(
@@ -49,12 +50,16 @@ ARCHITECTURES = (
         summary="shortens steps that are too long; no cure for the network",
         what="Where the loss has a wall, one step along its gradient throws the weights far away. Clipping bounds "
         "the step. One factor for all tensors (global-norm) keeps its direction; value turns it.",
-        why="It saves runs that explode now and then. It can't raise a gradient that vanished, nor fix the ratio "
-        "of the layers; and with a threshold below the usual norm it is only a smaller learning rate.",
+        why="It saves runs that explode now and then. It can't raise a gradient that vanished; with a threshold below "
+        "the usual norm it is a smaller learning rate. Libraries differ at the edges of the rule (clip-demo --as):",
         formula=("g min(1, c/‖g‖), ‖g‖ over all tensors: global-norm:c",),
         examples=(Example("clip-demo --clip none", "diverged"),),
         try_next=(Example("clip-demo --clip global-norm:0.15", "learned"),),
-        references=("Pascanu, Mikolov & Bengio 2013", "Zhang et al. 2020", "Brock et al. 2021 (agc)"),
+        table=(
+            ("global-norm", "an infinity", "c = 0", "c < 0", "float16", "listed twice"),
+            *table_of(OWN, "global-norm", ("infinity", "at_zero", "below_zero", "half", "twice")),
+        ),
+        references=("Pascanu et al. 2013", "Zhang et al. 2020", "Brock et al. 2021 (agc)"),
         related=("exploding", "recurrence"),
         aliases=("clip", "gradient-clipping", "global-norm", "agc", "rate-left", "rate-lost", "max-norm",
                  "grad-norm", "grad-norm-after", "largest-norm", "clipped", "clipped-to", "accuracy", "learned",

@@ -36,11 +36,8 @@ CAUSES = (
             "keras, flax, paddle, sklearn      0.707  1",
             "gpt2 of width 768                 0.392  0.554",
         ),
-        examples=(Example("simulate --activation relu", "vanishing", "span 7.4, a factor of 0.707"),),
-        try_next=(
-            Example("simulate --activation relu --init he", "healthy", "span 0.1, a factor of 0.999"),
-            Example("simulate --activation tanh --init orthogonal", "healthy", "span 0.8, rank 18.3"),
-        ),
+        examples=(Example("simulate --activation relu --init torch", "vanishing", "span 18.9, a factor of 0.411"),),
+        try_next=(Example("simulate --activation relu --init he", "healthy", "span 0.1, a factor of 0.999"),),
         references=("LeCun et al. 1998", "Glorot & Bengio 2010", "He et al. 2015", "Saxe et al. 2014"),
         related=("activations", "theory", "width"),
         aliases=("initialization", "init", "defaults", *OTHER_FRAMEWORKS, *names.INITIALIZERS),

@@ -35,3 +35,4 @@ class Topic(NamedTuple):
     references: tuple[str, ...]  # the papers it rests on
     related: tuple[str, ...] = ()  # names of other topics
     aliases: tuple[str, ...] = ()  # other names for it
+    table: tuple[tuple[str, ...], ...] = ()  # below the formula: a header, and rows that begin with a name

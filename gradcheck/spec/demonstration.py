@@ -60,12 +60,13 @@ def demo_command_line(config: Mapping[str, Any], **changes: Any) -> str:  # noqa
     """Return ``gradcheck clip-demo …`` for the config of a demonstration, some options changed."""
     changed = {**config, **changes}
     own = {
-        **TrainingSpec().to_dict(),
+        **TrainingSpec(library=changed["library"]).to_dict(),
         **usual(changed["arch"], changed["data"], changed["weights"], changed["width"]),
         "network": "rnn",
         "arch": changed["arch"],  # the network says the same
         "sequence": changed["sequence"],  # the steps say the same
     }
-    words = command_line("clip-demo", {name: value for name, value in changed.items() if name != "clip"}, own)
+    typed = {name: value for name, value in changed.items() if name not in ("clip", "library")}
+    words = command_line("clip-demo", typed | {"as": changed["library"]}, own)
     rules = [] if list(changed["clip"]) == [str(rule) for rule in parse_rules(())] else changed["clip"]
     return " ".join([words, *(f"--clip {rule}" for rule in rules)])

@@ -62,7 +62,7 @@ RECURRENT = ("rnn", "lstm", "gru")
 SEQUENCES = {"rows": 8, "pixels": 64}
 
 #: What becomes of a step whose gradient is not finite.
-POLICIES = ("skip", "stop", "zero")
+POLICIES = ("skip", "stop", "zero", "apply")
 
 #: What the rows of a sweep are ranked by.
 ORDERS = ("score", "span", "gain", "rank", "grid")

@@ -18,18 +18,24 @@ class TrainingSpec:
         v ← momentum·v + g, θ ← θ − lr·v, as ``torch.optim.SGD``.
     epochs : int
         Passes over the data.
+    library : str or None
+        The library as which it clips; None for gradcheck's own rules.
     nonfinite : str
-        ``skip``, ``stop`` or ``zero``: a step with a non-finite gradient is skipped, ends the run, or is taken with
-        zeros in place of the entries that are not finite.
+        ``skip``, ``stop``, ``zero`` or ``apply``: a step with a non-finite gradient is skipped, ends the run, is taken
+        with zeros in place of the entries that are not finite, or with what clipping makes of it. ``apply`` unless it
+        is given with a library, else ``skip``.
     """
 
     lr: float = OF_DEMONSTRATIONS["lr"].default
     momentum: float = OF_DEMONSTRATIONS["momentum"].default
     epochs: int = OF_DEMONSTRATIONS["epochs"].default
-    nonfinite: str = OF_DEMONSTRATIONS["nonfinite"].default
+    library: str | None = None
+    nonfinite: str | None = None
 
     def __post_init__(self) -> None:
-        settle(OF_DEMONSTRATIONS, self)
+        if self.nonfinite is None:
+            object.__setattr__(self, "nonfinite", "skip" if self.library is None else "apply")
+        settle({name: row for name, row in OF_DEMONSTRATIONS.items() if getattr(self, name, None) is not None}, self)
         if self.momentum >= 1:
             problem = f"{self.momentum:g} would never forget a step; allowed: from 0 to below 1; 0.9 is usual"
             raise OptionError("momentum", problem)

@@ -34,7 +34,8 @@ def headline(report: DemoReport) -> str:
     config = report.config
     steps = max((one.steps for one in report.strategies if one.status != "stopped"), default=0)
     length = counted(config.epochs, "epoch") + (f" ({counted(steps, 'step')})" if steps else "")
-    return SEPARATOR.join([what_was_run(config), f"SGD {config.lr:g}, momentum {config.momentum:g}, {length}"])
+    clips = [f"clipped as {config.library} does"] if config.library else []
+    return SEPARATOR.join([what_was_run(config), f"SGD {config.lr:g}, momentum {config.momentum:g}, {length}", *clips])
 
 
 def interrupted(finished: int, asked: int) -> str:

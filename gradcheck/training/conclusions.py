@@ -13,6 +13,9 @@ from gradcheck.training.strategy import LEARNED, STATUSES, Strategy, loss_limit
 #: Below this, a mean cosine is called a turn.
 TURNED = 0.995
 
+#: Libraries whose global norm has no ε in its denominator.
+WITHOUT_EPSILON = ("optax", "keras", "paddle")
+
 #: How a run ends that has learned nothing.
 LOST = ("diverged", "stuck", "stopped")
 
@@ -161,7 +164,8 @@ def _nonfinite(one: Strategy, spec: TrainingSpec) -> Iterator[str]:
     if one.first_nonfinite is None or one.status == "stopped":
         return
     step, tensor = one.first_nonfinite
-    done = {"skip": "skipped", "zero": "taken with zeros in their place"}[spec.nonfinite]
+    clipped = f"clipped as {spec.library} does" if spec.library else "taken as it is"
+    done = {"skip": "skipped", "zero": "taken with zeros in their place", "apply": clipped}[str(spec.nonfinite)]
     count = "1 step has" if one.nonfinite_steps == 1 else f"{one.nonfinite_steps} steps have"
     yield f"{count} a non-finite gradient, first at step {step} in {tensor}: {done}"
 
@@ -191,8 +195,10 @@ def _direction(one: Strategy) -> Iterator[str]:
         yield f"keeps each tensor's direction, but turns the whole step (cosine {one.mean_global_cosine:.2f})"
 
 
-def warnings(rules: Sequence[Rule]) -> list[str]:
+def warnings(rules: Sequence[Rule], library: str | None = None) -> list[str]:
     """Return what to beware of in the rules themselves."""
+    if library in WITHOUT_EPSILON:
+        return []
     return [_over_clipping(rule) for rule in rules if rule.name == "global-norm" and (rule.threshold or 1) <= SMALL]
 
 

@@ -15,6 +15,7 @@ from gradcheck.families import trainable
 from gradcheck.families.family import StoredNetwork
 from gradcheck.simulation.experiment import Experiment
 from gradcheck.spec import pick
+from gradcheck.spec.clip_libraries import LIBRARIES, had_by
 from gradcheck.spec.clip_rules import Rule, parse_rules
 from gradcheck.spec.demonstration import network_options, reading_of
 from gradcheck.spec.options.option import takes
@@ -61,7 +62,7 @@ class Demonstration:
         """
         values: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
         training = TrainingSpec(**pick(TrainingSpec, values))
-        asked = parse_rules(values.get("clip", ()))
+        asked = _rules(values.get("clip", ()), training.library)
         experiment = Experiment.from_options(network_options(values), stored="training changes the matrices")
         return cls(experiment, training, ()).with_rules(asked)
 
@@ -74,7 +75,7 @@ class Demonstration:
     @property
     def warnings(self) -> list[str]:
         """What to beware of in the rules themselves."""
-        return warnings(self.rules)
+        return warnings(self.rules, self.training.library)
 
     @property
     def batches(self) -> Batches:
@@ -102,7 +103,7 @@ class Demonstration:
     def run(self, rule: Rule, tick: Tick | None = None) -> Strategy:
         """Train the network from its start under one rule."""
         network, steps = self.network(), list[TrainingStep]()
-        for step in train(network, self.training_batches(), Clipper(rule), self.training):
+        for step in train(network, self.training_batches(), Clipper(rule, self.training.library), self.training):
             steps.append(step)
             if tick is not None:
                 tick(rule)
@@ -140,6 +141,19 @@ class Demonstration:
         return make_demo_report(config, self.experiment, finished, self.training, self.warnings, how)
 
 
+def _rules(asked: str | Rule | Sequence[str | Rule], library: str | None) -> list[Rule | None]:
+    """Return the rules that are asked for; without any, one of each kind, of those that the library has."""
+    rules = parse_rules(asked)
+    if library is None:
+        return rules
+    if not asked:
+        own = LIBRARIES[library].rules
+        return [rule for rule in rules if rule and rule.name in ("none", *own)]
+    for rule in rules:
+        had_by(library, rule.name if rule else "global-norm")
+    return rules
+
+
 @takes(ClipDemoOptions, {"arch": "here it is network, as in clip_demo(network='lstm')"})
 def clip_demo(*, tick: Tick | None = None, **options: Unpack[ClipDemoOptions]) -> DemoReport:
     """Train one network once per clipping strategy, from the same start on the same batches.
@@ -157,8 +171,11 @@ def clip_demo(*, tick: Tick | None = None, **options: Unpack[ClipDemoOptions]) -
         short unclipped warm-up. Without any: none, and one of each rule.
     lr, momentum, epochs : float, float, int
         Of SGD.
-    nonfinite : str
-        What to do with a step whose gradient is not finite: ``skip``, ``stop`` or ``zero``.
+    library : str, optional
+        Clip as it does: ``torch``, ``optax``, ``keras``, ``paddle``, ``mlx``, ``timm``, ``lightning``, ``accelerate``.
+    nonfinite : str, optional
+        What to do with a step whose gradient is not finite: ``skip`` (default), ``stop``, ``zero``, or ``apply`` what
+        clipping makes of it (default with a library).
     sequence : str, optional
         How a recurrence reads the digits: ``rows`` (8 steps of 8 pixels), ``pixels`` (64 steps).
     depth, steps, width, activation, init, gain, recurrent_gain, forget_bias, weight_std, bias_std, norm, residual, \

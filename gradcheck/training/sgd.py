@@ -104,7 +104,7 @@ def train(
             first = next((name for name in backwards if name in wrong), "")
             if first and spec.nonfinite == "zero":
                 clipped, report = clipper([np.nan_to_num(one, posinf=0.0, neginf=0.0) for one in gradients], parameters)
-            if not report.nonfinite:
+            if not report.nonfinite or spec.nonfinite == "apply":
                 for parameter, velocity, gradient in zip(parameters, velocities, clipped, strict=True):
                     velocity *= spec.momentum
                     velocity += gradient

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from gradcheck import clip_demo
+from gradcheck.spec.clip_libraries import LIBRARIES
 from gradcheck.spec.clip_rules import CHOICES, RULES
 
 SMALL = "clip-demo --width 8 --epochs 1 --batch-size 256"
@@ -88,6 +89,23 @@ def test_the_last_line_is_a_command_that_runs(printed, document):
     changed = {name for name in config if config[name] != again[name]}
     assert changed
     assert changed <= {"clip", "seed", "lr", "epochs"}
+
+
+def test_clipping_as_a_library_does_is_said_and_typed_again(printed, document):
+    line = "clip-demo --network mlp --depth 1 --width 4 --epochs 1 --batch-size 512 --as keras --clip norm:1"
+    config = document(line)["config"]
+    assert (config["library"], config["nonfinite"]) == ("keras", "apply")
+    text = printed(line)
+    assert "clipped as keras does" in " ".join(text.split())
+    assert "--as keras" in text.splitlines()[-1]
+    assert "--nonfinite" not in text.splitlines()[-1]
+    assert document(f"{line} --nonfinite stop")["config"]["nonfinite"] == "stop"
+
+
+def test_without_a_rule_those_are_tried_that_the_library_has(document):
+    line = "clip-demo --network mlp --depth 1 --width 4 --epochs 1 --batch-size 512 --as"
+    for library, rules in {"mlx": ["none", "global-norm"], "keras": ["none", "value", "norm", "global-norm"]}.items():
+        assert [one["name"] for one in document(f"{line} {library}")["strategies"]] == rules
 
 
 def test_every_option_reaches_the_config(document):
@@ -313,13 +331,14 @@ def test_an_interrupt_before_anything_is_finished_writes_nothing(terminal, inter
 def test_the_help_names_every_rule_policy_and_reading(printed):
     text = " ".join(printed("clip-demo --help").split())
     assert f"{' '.join(CHOICES)}." in text
-    assert "skip stop zero." in text
+    assert "skip stop zero apply." in text
+    assert f"{' '.join(LIBRARIES)}." in text
     assert "rows pixels." in text
     assert "mlp rnn lstm gru." in text
 
 
 OPTIONS = [
-    "network", "arch", "clip", "lr", "momentum", "epochs", "nonfinite", "sequence", "depth", "steps", "width",
+    "network", "arch", "clip", "lr", "momentum", "epochs", "as", "nonfinite", "sequence", "depth", "steps", "width",
     "activation", "init", "gain", "recurrent-gain", "forget-bias", "weight-std", "bias-std", "norm", "residual",
     "residual-scale", "data", "labels", "batch-size", "shuffle", "weights", "seed", "dtype", "format", "json",
     "output", "fail-on", "quiet",
@@ -334,10 +353,11 @@ def test_the_help_has_every_option(printed):
 def test_the_defaults_of_the_help_are_those_of_the_config(printed, document):
     text = " ".join(printed("clip-demo --help").split())
     config = document("clip-demo --epochs 1 --clip none")["config"]
-    for option in ("network", "lr", "momentum", "nonfinite", "batch-size", "seed", "dtype", "data"):
+    for option in ("network", "lr", "momentum", "batch-size", "seed", "dtype", "data"):
         value = config[option.replace("-", "_")]
         stated = re.search(rf"--{option}[ ,][^\[]*\[default: \(?([^\];]*?)\)?\]", text)[1]
         assert stated.split()[0] == str(value), option
+    assert f"[default: {config['nonfinite']}; with --as, apply]" in text
     assert f"[default: {config['width']}; 128 of an mlp]" in text
     assert f"[default: {config['recurrent_gain']:g}, which explodes]" in text
     assert f"[default: {config['sequence']}]" in text

@@ -30,7 +30,7 @@ OPTIONS = {
     "--momentum -0.5": "--momentum -0.5 is not a finite number of at least 0: .*",
     "--epochs 0": "--epochs 0 is not .*at least 1: .*",
     "--epochs 1.5": ".*--epochs.*'1.5' is not a whole number.*",
-    "--nonfinite foo": "--nonfinite 'foo' is unknown; allowed: skip, stop, zero",
+    "--nonfinite foo": "--nonfinite 'foo' is unknown; allowed: skip, stop, zero, apply",
     "--batch-size 2000": "--batch-size 2000 is more than the 1797 examples of digits",
     "--batch-size 0": "--batch-size 0 is not .*at least 1: .*",
     # sequences

@@ -2,7 +2,7 @@
 
 import math
 import re
-from functools import cache
+from functools import cache, partial
 
 import pytest
 
@@ -195,6 +195,11 @@ def edge_of_tanh(gain):
     return gain * math.sqrt(float(weights @ np.cosh(math.sqrt(q) * nodes) ** -4))
 
 
+def factor(init, activation):
+    """√χ: of a linear network what it is near 0 of a tanh."""
+    return math.sqrt(theory(init=init, activation=activation, width=768).fixed_point.chi)
+
+
 #: (page, words on it, the number in them, what it is).
 CLAIMS = [
     ("vanishing", "A factor of 0.235 a layer", "0.235", lambda: simulate().summary.mean_local_gain),
@@ -209,6 +214,16 @@ CLAIMS = [
     ("chain-rule", "In 50 layers 0.9 becomes 0.006", "0.006", lambda: 0.9**49),
     ("chain-rule", "and 1.1 becomes 107", "107", lambda: 1.1**49),
     ("initialisation", "0.707 of xavier", "0.707", lambda: math.sqrt(1 / 2)),
+    *(
+        ("initialisation", f"{names:34}{relu:7}{tanh}", number, partial(factor, init, activation))
+        for names, init, relu, tanh in (
+            ("torch, equinox, mlx, tinygrad", "torch", "0.408", "0.577"),
+            ("haiku", "haiku", "0.622", "0.88"),
+            ("keras, flax, paddle, sklearn", "keras", "0.707", "1"),
+            ("gpt2 of width 768", "gpt2", "0.392", "0.554"),
+        )
+        for number, activation in ((relu, "relu"), (tanh, "linear"))
+    ),
     ("activations", "costs 0.6 decades a layer", "0.6", lambda: math.log10(4)),
     ("normalisation", "is 0.387 after a layer norm", "0.387", lambda: simulate(norm="layer").summary.mean_local_gain),
     ("batch-norm", "2.46 in place of 4.14", "4.14", lambda: decades_of(activation="relu", init="he", norm="batch")),

@@ -75,6 +75,27 @@ def taught(*gradients, rule="none", **options):
     return stub, list(train(stub, iter([(None, None)] * len(gradients)), Clipper(rule), TrainingSpec(**options)))
 
 
+# ---- steps as libraries clip them
+
+
+def taught_as(library, rule, *gradients, **options):
+    stub = Stub(*gradients)
+    spec = TrainingSpec(library=library, lr=1.0, momentum=0.0, **options)
+    return stub, list(train(stub, iter([(None, None)] * len(gradients)), Clipper(rule, library), spec))
+
+
+def test_a_gradient_that_is_not_finite_is_clipped_as_the_library_does_unless_one_says_otherwise():
+    infinite = filled(1.0, math.inf, 1.0, 1.0)
+    weights = {library: taught_as(library, "global-norm:1", infinite)[0].weights for library in ("torch", "keras")}
+    assert [np.isnan(one).all() for one in weights["torch"]] == [False, True, False, False]
+    assert all(np.isnan(one).all() for one in weights["keras"])
+    skipped, steps = taught_as("keras", "global-norm:1", infinite, nonfinite="skip")
+    assert not any(one.any() for one in skipped.weights)
+    assert [step.nonfinite for step in steps] == ["b1"]
+    for rule, expected in (("none", -math.inf), ("value:2", -2)):
+        assert (taught_as("torch", rule, infinite)[0].weights[1] == expected).all()
+
+
 # ---- the steps
 
 
@@ -219,7 +240,7 @@ def test_a_bad_step_leaves_no_trace_in_an_adaptive_rule_unless_it_is_taken(polic
         assert len(steps) == 31
     else:
         assert len(steps) == 41
-        assert all(math.isfinite(step.report.norm_after) for step in steps)
+        assert all(math.isfinite(step.report.norm_after) for step in (steps if policy == "zero" else plain))
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -231,8 +252,8 @@ def test_a_network_that_overflows_goes_through_every_policy_without_a_warning(po
     assert len(steps) == (1 if policy == "stop" else 5)
     assert {step.nonfinite for step in steps} == {"W_out"}
     assert not any(math.isfinite(step.loss) for step in steps)
-    assert all(np.isfinite(array).all() for array in arrays_of(network))
-    if policy != "zero":
+    assert all(np.isfinite(array).all() for array in arrays_of(network)) == (policy != "apply")
+    if policy in ("skip", "stop"):
         assert all(map(np.array_equal, arrays_of(network), before))
 
 
@@ -349,7 +370,7 @@ def test_an_epoch_s_batches_are_made_one_after_the_other():
         ({"epochs": 0}, "epochs=0 is not a whole number of at least 1: .*"),
         ({"epochs": 1.5}, "epochs=1.5 is not a whole number .*"),
         ({"epochs": True}, "epochs=True is not a whole number .*"),
-        ({"nonfinite": "zeros"}, "nonfinite='zeros' is unknown; did you mean 'zero'. allowed: skip, stop, zero"),
+        ({"nonfinite": "zeros"}, "nonfinite='zeros' is unknown; did you mean 'zero'. allowed: skip, stop, zero, apply"),
     ],
 )
 def test_a_training_that_cannot_be_is_one_line(options, problem):

@@ -66,12 +66,25 @@ def _page(topic: Topic, factors: Sequence[Factor], page: Page) -> Iterator[Rende
         yield _labelled("" if index else "math", line, "bold")
     if factors:
         yield from _product(factors, page)
+    if topic.table:
+        yield ""
+        yield indented(_table(topic.table))
     yield ""
     yield from _commands("see", topic.examples)
     yield from _commands("try", topic.try_next)
     yield ""
     yield _labelled("from", "; ".join(topic.references), "dim")
     yield _labelled("also", ", ".join(topic.related), "dim")
+
+
+def _table(rows: Sequence[Sequence[str]]) -> Table:
+    """Return a table of words, which wrap where the page is narrow."""
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    for name in rows[0]:
+        table.add_column(name, overflow="fold")
+    for row in rows[1:]:
+        table.add_row(*row)
+    return table
 
 
 def _labelled(label: str, text: str | Text, style: str = "") -> RenderableType:

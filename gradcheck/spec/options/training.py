@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, TypedDict
 
+from gradcheck.spec.clip_libraries import LIBRARIES
 from gradcheck.spec.clip_rules import CHOICES
 from gradcheck.spec.families import TRAINED
 from gradcheck.spec.names import POLICIES, SEQUENCES
@@ -38,8 +39,12 @@ class ClipDemoOptions(TypedDict, total=False):
     epochs: Annotated[int, Option(
         "Passes over the data.", TRAINING, "N", default=30, range=Whole(1, "one pass over the data is the least"),
     )]
-    nonfinite: Annotated[str, Option(
-        "What becomes of a step whose gradient is not finite", TRAINING, "NAME", default="skip",
+    library: Annotated[str | None, Option(
+        "Clip as this library does, at the edges too", TRAINING, "LIBRARY", usual="gradcheck's own rules",
+        range=Names(tuple(LIBRARIES)), flags=("--as", "--library"),
+    )]
+    nonfinite: Annotated[str | None, Option(
+        "What becomes of a step whose gradient is not finite", TRAINING, "NAME", usual="skip; with --as, apply",
         range=Names(POLICIES),
     )]
     sequence: Annotated[str | None, Option(
