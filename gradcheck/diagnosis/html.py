@@ -139,8 +139,12 @@ def _predicted(report: Report) -> Iterator[Line]:
     theory = report.prediction
     if theory is None or theory.log10_gradient_ratios is None or theory.log10_gradient_ratio_stds is None:
         return
-    y, low, high, said = with_band(theory.log10_gradient_ratios, theory.log10_gradient_ratio_stds)
-    yield Line(name=said, x=tuple(range(1, len(y) + 1)), y=y, low=low, high=high, dashed=True)
+    last, step = max(1, len(report.points)) - 1, max(1, len(report.points))  # of a block the stream, its last point
+    y, low, high, said = with_band(
+        theory.log10_gradient_ratios[last::step], theory.log10_gradient_ratio_stds[last::step]
+    )
+    x = tuple(layer.index for layer in report.layers[last::step])
+    yield Line(name=said, x=x, y=y, low=low, high=high, dashed=True)
 
 
 def _power(layer: LayerRecord, name: str) -> Cell:

@@ -155,6 +155,12 @@ class PredictionRecord(Record):
     log10_gradient_ratio_stds: tuple[float | None, ...] | None = item(
         "their standard deviations among networks of this width", default=None, inner=True
     )
+    preactivation_stds: tuple[float | None, ...] | None = item(
+        "of a transformer: the predicted preactivation_std of each flow point", default=None
+    )
+    token_cosines: tuple[float | None, ...] | None = item(
+        "of a transformer: the predicted input_cosine of each flow point", default=None
+    )
 
 
 class SuggestionRecord(Record):
