@@ -103,8 +103,8 @@ def test_ill_models_are_named(told):
 
 def test_the_command_line_takes_keras_models_and_knows_whose_a_model_is(tmp_path):
     (tmp_path / "models.py").write_text(
-        "import keras\n\n\ndef build():\n    return keras.Sequential([keras.Input((8,)), keras.layers.Dense(16, 'relu'), "
-        "keras.layers.Dense(4)])\n"
+        "import keras\n\n\ndef build():\n    parts = keras.layers.Dense(16, 'relu'), keras.layers.Dense(4)\n"
+        "    return keras.Sequential([keras.Input((8,)), *parts])\n"
     )
 
     def run(*words):
