@@ -17,19 +17,26 @@ if importlib.util.find_spec("keras") is None:
 HERE = Path(__file__).parent
 SHARED = run_path(str(HERE.parent / "probing/perceptron.py"))
 
-ASKED = ("same_numbers", "losses", "untouched", "kinds", "own_classes", "several", "faults")
+
+def asked(backend, *names):
+    """What the probed models told; in a process of its own, where the backend is chosen."""
+    command = [sys.executable, "-W", "ignore", str(HERE / "probed_models.py"), *names]
+    environment = os.environ | {"KERAS_BACKEND": backend, "JAX_ENABLE_X64": "1"}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    return json.loads(ended.stdout.splitlines()[-1])
 
 
 @pytest.fixture(params=["torch", "jax"], scope="module")
 def told(request):
-    """What the probed models told; in a process of its own, where the backend is chosen."""
     if importlib.util.find_spec(request.param) is None:
         pytest.skip(f"{request.param} is not installed")
-    command = [sys.executable, "-W", "ignore", str(HERE / "probed_models.py"), *ASKED]
-    environment = os.environ | {"KERAS_BACKEND": request.param, "JAX_ENABLE_X64": "1"}
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, ended.stderr[-3000:]
-    return json.loads(ended.stdout.splitlines()[-1])
+    return asked(request.param, "same_numbers", "untouched")
+
+
+@pytest.fixture(scope="module")
+def more():
+    return asked("torch", "losses", "kinds", "own_classes", "several", "faults")
 
 
 @pytest.mark.parametrize("name", ["relu", "tanh", "apart"])
@@ -45,10 +52,10 @@ def test_every_number_of_a_residual_network_of_convolutions_is_that_of_pytorch(t
     assert SHARED["largest_difference"](told["same_numbers"]["pictures"], report) < 1e-9
 
 
-def test_a_loss_is_the_same_however_it_is_given(told):
-    values = {round(loss, 12) for loss, _ in told["losses"].values()}
+def test_a_loss_is_the_same_however_it_is_given(more):
+    values = {round(loss, 12) for loss, _ in more["losses"].values()}
     assert len(values) == 1
-    assert {name for name, (_, constant) in told["losses"].items() if constant is None} == {"callable"}
+    assert {name for name, (_, constant) in more["losses"].items() if constant is None} == {"callable"}
 
 
 def test_the_model_is_left_as_it_was(told):
@@ -58,8 +65,8 @@ def test_the_model_is_left_as_it_was(told):
     assert len(told["untouched"]["frozen"]) == 2
 
 
-def test_layers_are_told_apart_by_kind_and_queries_and_keys_by_the_softmax_that_follows(told):
-    kinds = told["kinds"]
+def test_layers_are_told_apart_by_kind_and_queries_and_keys_by_the_softmax_that_follows(more):
+    kinds = more["kinds"]
     assert {name.rpartition("/")[2] for name, kind in kinds.items() if "scores" in kind} == {"query", "key"}
     assert {name for name, kind in kinds.items() if kind == "recurrence"} == {
         name for name in kinds if name.startswith("bidirectional/")
@@ -68,14 +75,14 @@ def test_layers_are_told_apart_by_kind_and_queries_and_keys_by_the_softmax_that_
     assert kinds["inside/one"] == "linear over positions"
 
 
-def test_an_activation_between_layers_is_seen_and_what_can_not_be_seen_is_said(told):
-    assert told["own_classes"]["dead"][0] is not None
-    assert told["own_classes"]["said"].startswith("not looked at in a Keras model")
-    assert told["own_classes"]["opaque"] is None or "surroundings" in told["own_classes"]["opaque"]
+def test_an_activation_between_layers_is_seen_and_what_can_not_be_seen_is_said(more):
+    assert more["own_classes"]["dead"][0] is not None
+    assert more["own_classes"]["said"].startswith("not looked at in a Keras model")
+    assert more["own_classes"]["opaque"] is None or "surroundings" in more["own_classes"]["opaque"]
 
 
-def test_several_inputs_and_outputs_and_mixed_precision_are_probed(told):
-    assert told["several"] == {"both": "healthy", "loss": "mse + binary_crossentropy", "mixed": "healthy"}
+def test_several_inputs_and_outputs_and_mixed_precision_are_probed(more):
+    assert more["several"] == {"both": "healthy", "loss": "mse + binary_crossentropy", "mixed": "healthy"}
 
 
 @pytest.mark.parametrize(
@@ -88,13 +95,13 @@ def test_several_inputs_and_outputs_and_mixed_precision_are_probed(told):
         ("shape", "expected axis -1"),
     ],
 )
-def test_an_error_says_what_would_be_right(name, said, told):
-    assert said in told["faults"][name]
-    assert "\n" not in told["faults"][name]
+def test_an_error_says_what_would_be_right(name, said, more):
+    assert said in more["faults"][name]
+    assert "\n" not in more["faults"][name]
 
 
-def test_ill_models_are_named(told):
-    faults = told["faults"]
+def test_ill_models_are_named(more):
+    faults = more["faults"]
     assert faults["nan"]["status"] == "nonfinite"
     assert [one["code"] for one in faults["nan"]["causes"]][:3] == ["forward-nan", "stand-in-loss", "weights-nonfinite"]
     assert (faults["dead"], faults["deep"]) == ("dead", "vanishing")

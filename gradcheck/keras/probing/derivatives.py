@@ -1,6 +1,8 @@
 """The derivative of a function of arrays, by what computes below Keras."""
 
-from collections.abc import Callable, Sequence
+import random
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -33,6 +35,29 @@ def value_and_gradients(
         )
     value, gradients = DERIVATIVES[backend](function, arrays, watched)
     return float(as_array(value)), [None if one is None else as_array(one) for one in gradients]
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seed the random numbers that are drawn outside of Keras's own generators, and put their states back.
+
+    With PyTorch below, a dropout without a seed draws from PyTorch's.
+    """
+    states = random.getstate(), np.random.get_state()  # noqa: NPY002
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002
+    try:
+        if keras.config.backend() != "torch":
+            yield
+            return
+        import torch
+
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])  # noqa: NPY002
 
 
 def watch(tensor: Any) -> Any:
