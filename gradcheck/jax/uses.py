@@ -130,8 +130,9 @@ def _marked(graph: Graph, names: list[str], place: tuple[int, ...]) -> list[Laye
             weights = [origin for atom in one.inputs[2:] for origin in origins(graph, atom, len(names))]
             if weights:
                 of = [names[origin.parameter] for origin in weights]
-                module = module_of(of)
-                method = one.note.method if one.note else ""
+                note = one.note
+                module = note.path if note and note.path else module_of(of)
+                method = note.method if note else ""
                 own = tuple((name.removeprefix(f"{module}."), origin) for name, origin in zip(of, weights, strict=True))
                 found.append(LayerUse(".".join(filter(None, (module, method))), (*place, at), graph, one, own))
     return found

@@ -283,6 +283,8 @@ def test_a_state_of_training_brings_module_and_variables():
     [
         (lambda: linen.Dense(3), "with its variables"),
         (lambda: torch.nn.Linear(2, 2), "give an nnx.Module"),
+        (lambda: nnx.Linear(5, 2, rngs=nnx.Rngs(0)), "shape"),
+        (lambda: eqx.nn.Linear(5, 2, key=jax.random.key(0)), r"one example, here of shape \(4,\)"),
     ],
 )
 def test_what_cant_be_probed_is_said_in_one_line(model, says):
