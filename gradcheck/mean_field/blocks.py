@@ -36,7 +36,7 @@ class Alignment(NamedTuple):
     Attributes
     ----------
     along : Array
-        −along_i·x_i of the last block's stream x is part of it, (rows,).
+        −Σ along_ij·x_j of the stream's rows is part of its row i, (rows, rows).
     products : Array
         Mean product over the width of the rest of row i and the stream's row j, whichever block's, (rows, rows).
     """
@@ -52,7 +52,7 @@ class Alignment(NamedTuple):
 
 def no_alignment(rows: int) -> Alignment:
     """Return that of a gradient that has nothing to do with the tokens."""
-    return Alignment(np.zeros(rows), np.zeros((rows, rows)))
+    return Alignment(np.zeros((rows, rows)), np.zeros((rows, rows)))
 
 
 class MlpLaw(NamedTuple):
@@ -177,7 +177,7 @@ class SublayerPass(NamedTuple):
         if isinstance(branch, MlpLaw):
             back, spread = branch.backward(self.normalised, at_written), 0.0
             if aligned:
-                back += branch.backward_along(self.normalised, along)
+                back += branch.backward_along(self.normalised, along.diagonal())
         else:
             heads = branch.sample(self.normalised, self.number)
             by_heads = branch.backward(self.normalised, heads, at_written)
@@ -189,16 +189,12 @@ class SublayerPass(NamedTuple):
         through = scaled(back + back.T, self.before) / 2  # rounding that isn't symmetric would grow
         at_input = beside + through
         if aligned and not isinstance(branch, MlpLaw):
-            cross = self._cross(mixing, alignment)
+            mixing = mixing - np.diag((mixing @ self.normalised).diagonal())  # the norm before takes a row's own away
+            beside_along = alignment.products * self.before - (alignment.along / self.before) @ self.normalised
+            cross = -(beside_along @ mixing.T) * self.before
             at_input += cross + cross.T
-        return SublayerBack(at_added, at_input, spread + _variance(beside, through, width))
-
-    def _cross(self, mixing: Array, alignment: Alignment) -> Array:
-        """Return the products of the gradient beside the branch and of what comes back along the tokens."""
-        rest = alignment.products * self.before - (alignment.along / self.before)[:, None] * self.normalised
-        own = (mixing @ self.normalised).diagonal()
-        cross: Array = -(rest @ mixing.T - rest * own) * self.before
-        return cross
+            alignment = alignment._replace(along=alignment.along + scaled(mixing, self.before))
+        return SublayerBack(at_added, at_input, spread + _variance(beside, through, width), alignment)
 
 
 class SublayerBack(NamedTuple):
@@ -210,11 +206,14 @@ class SublayerBack(NamedTuple):
         Covariances of the gradient where the branch adds to the stream, and before the sublayer.
     variance : float
         Variance among networks of this width of the logarithm of the squared gradient's factor.
+    alignment : Alignment
+        How the gradient before the sublayer lies along the tokens.
     """
 
     at_added: Array
     at_input: Array
     variance: float
+    alignment: Alignment
 
 
 def _typical(by_heads: Array, before: Array, heads: int, beside: float) -> tuple[float, float]:
