@@ -35,12 +35,12 @@ ROOMS = {
         "spec",
     ),
     "explanations": ("base", "engine", "errors", "families", "mean_field", "render", "simulation", "spec"),
-    "probing": ("base", "diagnosis", "engine", "flow", "spec"),
+    "probing": ("base", "diagnosis", "engine", "errors", "flow", "spec"),
     "torch": ("base", "diagnosis", "engine", "errors", "flow", "logs", "probing", "spec"),
     "accelerate": ("base", "errors", "logs", "torch"),
     "huggingface": ("accelerate", "base", "errors", "logs", "torch"),
     "lightning": ("base", "errors", "logs", "torch"),
-    "keras": ("base", "errors", "logs", "torch"),
+    "keras": ("base", "diagnosis", "engine", "errors", "logs", "probing", "spec", "torch"),
     "prediction": ("mean_field",),
     "pytest_plugin": ("errors", "torch"),
 }  # fmt: skip
@@ -59,7 +59,7 @@ OUTSIDE = {
     "accelerate": {"accelerate", "torch"},
     "huggingface": {"transformers"},
     "lightning": {"torch"},
-    "keras": {"jax", "keras"},
+    "keras": {"jax", "keras", "tensorflow", "torch"},
     "pytest_plugin": {"pytest"},
     "cli": {"typer", "rich"},
 }

@@ -39,7 +39,8 @@ SYNONYMS = {
     "flaxhenormal": "he_truncated", "flaxglorotnormal": "xavier_truncated", "flaxlecunnormal": "lecun_truncated",
     "mlxhenormal": "lecun", "mlxheuniform": "lecun_uniform", "mlxglorotnormal": "xavier",
     "pytorch": "torch", "tfkeras": "keras", "nnx": "flax", "linen": "flax", "dmhaiku": "haiku", "hk": "haiku",
-    "eqx": "equinox", "paddlepaddle": "paddle", "scikitlearn": "sklearn", "vit": "jax-vit",
+    "eqx": "equinox", "paddlepaddle": "paddle", "scikitlearn": "sklearn",
+    "tensorflow": "keras", "keras3": "keras",
     "crossentropyloss": "cross-entropy", "mse": "mean-square", "mseloss": "mean-square", "globalnorm": "global-norm",
 }  # fmt: skip
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from gradcheck.spec.options.measurement import OF_DRAWS, VERDICT, VerdictOptions
 from gradcheck.spec.options.option import OUTPUT, Names, Option, Whole, beginning
-from gradcheck.spec.probing import LOSS_SCALES, MODES, OPTIMIZERS
+from gradcheck.spec.probing import FRAMEWORKS, LOSS_SCALES, MODES, OPTIMIZERS
 
 MODEL, STEPS = "Model", "Steps"
 
@@ -14,6 +14,9 @@ class ProbeOptions(VerdictOptions, total=False):
     """The options of ``probe``."""
 
     # fmt: off
+    framework: Annotated[str, Option(
+        "What the model is made with", MODEL, "NAME", default="torch", range=Names(FRAMEWORKS),
+    )]
     kwargs: Annotated[str | None, Option(
         "Keyword arguments of a callable TARGET: '{\"depth\": 50}'.", MODEL, "JSON",
     )]

@@ -8,6 +8,7 @@ from torch.nn.parameter import is_lazy
 from torch.utils.data import DataLoader
 
 from gradcheck.errors import GradcheckError, OptionError
+from gradcheck.probing.loading import framework_of
 from gradcheck.torch.probing.batches import Batch
 
 
@@ -35,6 +36,8 @@ def checked_module(model: object, purpose: str) -> nn.Module:
     name = type(model).__name__
     if isinstance(model, type):
         raise GradcheckError(f"{model.__name__} is a class, not a model: give one of it, as in {model.__name__}(…)")
+    if framework_of(model) == "keras":
+        raise GradcheckError(f"{name} is a model of Keras: gradcheck.keras has what is to {purpose} it")
     if not isinstance(model, nn.Module):
         raise GradcheckError(f"{name} is not a torch.nn.Module: there is nothing to {purpose}")
     try:
