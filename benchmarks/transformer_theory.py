@@ -3,10 +3,10 @@
 Run it as ``python benchmarks/transformer_theory.py [--width 1024] [--blocks 24] [--draws 20] [--tokens 32]``, with
 ``--only pre`` (post, both, none) for one placement and ``--activation gelu`` for one activation.
 
-One text, so that nothing but the weights differs. Compared are log10 of the gradient over the last point's, log10 of the residual
-stream's standard deviation, and the mean cosine of two tokens, after each block. A block agrees whose mean over the draws
-lies within 3 standard errors, or 5 %, of the prediction. Where there is no norm the branches are scaled by
-one over the root of twice the blocks: without, the softmax saturates within a few, which is shown as a case of its own.
+One text, so that nothing but the weights differs. Compared are log10 of the gradient over the last point's, log10 of
+the residual stream's standard deviation, and the mean cosine of two tokens, after each block. A block agrees whose mean
+over the draws lies within 3 standard errors, or 5 %, of the prediction. Where there is no norm, branches are scaled by
+one over the root of twice the blocks: without, the softmax saturates within a few, a case of its own.
 """
 
 from __future__ import annotations

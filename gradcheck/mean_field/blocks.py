@@ -9,7 +9,7 @@ from gradcheck.engine.normalization import EPSILON
 from gradcheck.engine.types import Array
 from gradcheck.mean_field.attention import AttentionFocus, AttentionLaw
 from gradcheck.mean_field.layers import LayerLaw
-from gradcheck.mean_field.token_kernels import pairs_of
+from gradcheck.mean_field.token_kernels import Pairs
 
 #: Matrices of a branch, one behind the other, whose randomness adds up.
 MATRICES = 2
@@ -75,13 +75,13 @@ class MlpLaw(NamedTuple):
     def forward(self, kernel: Array) -> Array:
         """Return the covariances of the output."""
         hidden = self.expand.forward(kernel)
-        product = pairs_of(self.activation, hidden).product
+        product = Pairs(self.activation, hidden).product
         return self.write.forward(product * hidden if self.gated else product)
 
     def backward(self, kernel: Array, gradient: Array) -> Array:
         """Return the covariances of the gradient at the input, given those at the output."""
         hidden, at_hidden = self.expand.forward(kernel), self.write.backward(gradient)
-        pairs = pairs_of(self.activation, hidden)
+        pairs = Pairs(self.activation, hidden)
         factor = pairs.slopes * hidden + pairs.product if self.gated else pairs.slopes
         return self.expand.backward(at_hidden * factor)
 
@@ -91,7 +91,7 @@ class MlpLaw(NamedTuple):
         Wᵀ takes that back to the hidden units h: as fan_out·Var W·h beside what is random.
         """
         hidden, at_hidden = self.expand.forward(kernel), self.write.fan_out * self.write.weight * along
-        pairs = pairs_of(self.activation, hidden)
+        pairs = Pairs(self.activation, hidden)
         if self.gated:  # h = φ(z)·u: ∂/∂z and ∂/∂u of h²/2
             squares = np.outer(hidden.diagonal(), hidden.diagonal()) + 2 * hidden**2
             return self.expand.backward(np.outer(at_hidden, at_hidden) * (pairs.both * squares + pairs.fourth * hidden))

@@ -139,14 +139,18 @@ def _mean(values: Iterable[float | None]) -> float | None:
 def follow_tokens(spec: TransformerSpec, batch: TokenBatch, draw: int = 0) -> list[SublayerPass]:
     """Return what each sublayer makes of the tokens, first to last: the mean over many heads, or one `draw` of few."""
     law, sequences = weight_law(spec), len(batch.inputs)
-    embed = None if spec.patch is None else _map(spec, law, spec.patch, spec.model_width)
     heads = spec.heads if draw else max(2, SAMPLED // (sequences * spec.tokens))
-    x, both = first_tokens(spec, embed, batch), sublayer_laws(spec, law, sequences, heads)
+    x, both = first_tokens(spec, patch_law(spec), batch), sublayer_laws(spec, law, sequences, heads)
     passes: list[SublayerPass] = []
     for number in range(2 * spec.blocks):
         passes.append(both[number % 2].forward(2 * spec.blocks * draw + number, x))
         x = passes[-1].output
     return passes
+
+
+def patch_law(spec: TransformerSpec) -> LayerLaw | None:
+    """Return how the map of patches is drawn; None where tokens are read."""
+    return None if spec.patch is None else _map(spec, weight_law(spec), spec.patch, spec.model_width)
 
 
 def sublayer_laws(spec: TransformerSpec, law: Law, sequences: int, sampled: int) -> tuple[SublayerLaw, SublayerLaw]:
