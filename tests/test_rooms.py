@@ -41,6 +41,7 @@ ROOMS = {
     "huggingface": ("accelerate", "base", "errors", "logs", "torch"),
     "lightning": ("base", "errors", "logs", "torch"),
     "keras": ("base", "diagnosis", "engine", "errors", "logs", "probing", "spec", "torch"),
+    "jax": ("base", "diagnosis", "errors", "probing", "spec"),
     "prediction": ("mean_field",),
     "pytest_plugin": ("errors", "torch"),
 }  # fmt: skip
@@ -60,6 +61,7 @@ OUTSIDE = {
     "huggingface": {"transformers"},
     "lightning": {"torch"},
     "keras": {"jax", "keras", "tensorflow", "torch"},
+    "jax": {"equinox", "flax", "jax"},
     "pytest_plugin": {"pytest"},
     "cli": {"typer", "rich"},
 }

@@ -45,7 +45,7 @@ FRAMEWORKS = {
 }
 
 #: Options that only PyTorch's models can be asked.
-ONLY_TORCH = ("amp", "steps", "optimizer", "lr", "optimizer_options", "warmup", "clip", "suggest")
+ONLY_TORCH = ("number_format", "amp", "steps", "optimizer", "lr", "optimizer_options", "warmup", "clip", "suggest")
 
 PROBE_FORMAT = format_of(FORMATS, "Output format; github annotates a workflow, junit is a test report")
 
@@ -106,7 +106,7 @@ def probe(model: TargetOptions, options: ProbeOptions, baseline: BaselineOptions
 def _check_steps(options: ProbeOptions, typed: Collection[str]) -> None:
     """Raise an error for an option of steps that aren't taken, and for a rate that the user's own function sets."""
     for name in ("optimizer", "lr", "optimizer_options", "warmup", "clip"):
-        if name in typed and not options["steps"]:
+        if name in typed and not (options["steps"] or (name == "lr" and options["number_format"])):
             option = name.removesuffix("s")
             raise OptionError(option, "is of the steps of training: say how many with --steps N, or drop it")
     if "lr" in typed and ":" in options["optimizer"]:

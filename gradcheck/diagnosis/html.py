@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 
+from gradcheck.diagnosis.number_html import number_charts, number_tables
 from gradcheck.diagnosis.report import LayerRecord, Report, SuggestionRecord
 from gradcheck.diagnosis.sentences import chance_of_training
 from gradcheck.diagnosis.shown_layers import of_several_kinds, title
@@ -50,10 +51,10 @@ def page_of(report: Report) -> HtmlPage:
         label=verdict.status,
         tone=tone_of(verdict.status),
         reasons=(*verdict.reasons, *says, chance_of_training(verdict)),
-        charts=tuple(_charts(report)),
+        charts=(*_charts(report), *number_charts(report.number_formats, _axis(report))),
         notes_title="What would fix it, each tried",
         notes=tuple(_suggestion(report, one) for one in report.suggestions or ()),
-        tables=tuple(_tables(report)),
+        tables=(*_tables(report), *number_tables(report.number_formats)),
         commands=tuple(next_commands(report)),
     )
 

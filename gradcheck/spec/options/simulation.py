@@ -1,8 +1,10 @@
 """The options of ``simulate`` and of ``theory``."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from gradcheck.spec.names import ACTIVATIONS
+from gradcheck.spec.number_formats import NUMBER_FORMAT, RATE
 from gradcheck.spec.options.measurement import DATA, DataOptions, DrawOptions, VerdictOptions
 from gradcheck.spec.options.network import OF_NETWORKS, NetworkOptions
 from gradcheck.spec.options.option import OUTPUT, Names, Option, Whole, rows
@@ -20,6 +22,8 @@ PLAIN = {
 class SimulateOptions(NetworkOptions, DataOptions, DrawOptions, VerdictOptions, total=False):
     """The options of ``simulate``."""
 
+    number_format: Annotated[str | Sequence[str] | None, NUMBER_FORMAT]
+    lr: Annotated[float | None, RATE]
     suggest: Annotated[
         bool | None,
         Option("Simulate single changes that may fix it.", OUTPUT, default=False, usual="in text"),
