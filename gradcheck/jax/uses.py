@@ -30,8 +30,9 @@ class LayerUse:
         The path of what a loop's steps have one of each: the number of the step comes after it in the layer's name.
     functions : tuple of (Graph, Function)
         Those that follow it.
-    normalized, on_trunk, scores, heard : bool
-        A norm follows; all of the signal goes through; it reaches the loss through a softmax only; it reaches the loss.
+    normalized, on_trunk, scores, heard, in_reach : bool
+        A norm follows; all of the signal goes through; it reaches the loss through a softmax only; a gradient arrives;
+        the loss depends on it.
     """
 
     name: str
@@ -45,6 +46,7 @@ class LayerUse:
     on_trunk: bool = False
     scores: bool = False
     heard: bool = True
+    in_reach: bool = True
 
     @property
     def variable(self) -> int:
@@ -112,6 +114,7 @@ def find_uses(graph: Graph, names: list[str]) -> list[LayerUse]:
             on_trunk=one.operation in one.graph.trunk,
             scores=one in scoring and len(scoring) < len(kept),
             heard=one.operation in one.graph.in_use,
+            in_reach=one.operation in one.graph.in_reach,
         )
         for one in kept
     ]
