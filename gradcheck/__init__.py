@@ -8,6 +8,7 @@ theory      what mean-field theory predicts for a network, without drawing it
 clip_demo   what gradient clipping does to a run that explodes
 diagnose    what the log of a training run shows
 torch       probe(model, batch): the same for your own PyTorch model; Recorder(model, file): a log of its training
+jax         probe(model, batch): the same for your own model of Flax or Equinox
 huggingface, lightning, keras: GradientCallback(), one line in their trainers; accelerate: Recorder(accelerator, model)
 clipping    the rules of gradient clipping for NumPy arrays
 verify      are the engine's own gradients right on this machine?
@@ -81,7 +82,7 @@ _HOME = {
 _MODULES = ("clipping",)
 
 #: Those that need the package of the same name, or transformers: no part of ``*``.
-_EXTRAS = ("torch", "huggingface", "lightning", "keras", "accelerate")
+_EXTRAS = ("torch", "jax", "huggingface", "lightning", "keras", "accelerate")
 
 __all__ = [*_HOME, *_MODULES, "__version__"]
 

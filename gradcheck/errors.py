@@ -172,3 +172,8 @@ def switch(option: str, value: bool) -> bool:
     if type(value).__name__ in ("bool", "bool_"):  # Python's and NumPy's
         return bool(value)
     raise OptionError(option, f"{shown(value)} is neither True nor False")
+
+
+def printable(name: str) -> str:
+    """Show the control characters that a name may have instead of obeying them."""
+    return name if name.isprintable() else "".join(one if one.isprintable() else repr(one)[1:-1] for one in name)

@@ -34,7 +34,8 @@ from gradcheck.spec.thresholds import Thresholds
 
 #: How a test asks for a package that an extra brings.
 EXTRAS = re.compile(
-    r'importorskip\("(torch|safetensors|distributed|tensorboardX|orjson|matplotlib|jinja2|accelerate)\b'
+    r'importorskip\("(torch|safetensors|distributed|tensorboardX|ml_dtypes|orjson|matplotlib|jinja2|accelerate|jax|flax'
+    r"|equinox)\b"
 )
 
 settings.register_profile("repeatable", max_examples=30, derandomize=True, deadline=None, database=None)

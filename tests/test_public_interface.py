@@ -62,8 +62,8 @@ def test_a_type_checker_sees_the_same_public_names_as_a_program():
     assert seen - {"torch"} | {"__version__"} == set(gradcheck.__all__)
 
 
-#: Rooms that each need a trainer's package.
-TRAINERS = ("accelerate", "huggingface", "keras", "lightning")
+#: Rooms that each need another framework's or a trainer's package.
+TRAINERS = ("accelerate", "huggingface", "jax", "keras", "lightning")
 
 
 def contents(module):

@@ -47,6 +47,7 @@ EXAMPLES = {
         "gradcheck theory --activation relu",
         "gradcheck theory --activation tanh --gain 1.5 --bias-std 0.1",
         "gradcheck theory --activation gelu --json",
+        "gradcheck theory --preset gpt2",
     ),
     "compare": (
         "gradcheck compare --activation sigmoid,tanh,relu --init xavier,he",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gradcheck.spec.options.sweep import CompareOptions
 
 #: What a report's config says of its network and limits; neither what is written nor what is shown is of these.
-OF_BASELINES = {*VARIED, *OF_SIMULATIONS} - set(ONCE)
+OF_BASELINES = {*VARIED, *OF_SIMULATIONS} - {*ONCE, "number_format", "lr"}
 
 #: Options that are names or files.
 FILES = ("data", "weights")

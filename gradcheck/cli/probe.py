@@ -36,6 +36,17 @@ if TYPE_CHECKING:
 #: Format ↦ where it is made.
 FORMATS = {**OF_SIMULATE, "github": "gradcheck.diagnosis.ci:as_github", "junit": "gradcheck.diagnosis.ci:as_junit"}
 
+#: Framework ↦ the package that it needs, what that is called, and the module that probes its models.
+FRAMEWORKS = {
+    "torch": ("torch", "PyTorch", "gradcheck.torch.probing.command"),
+    "keras": ("keras", "Keras 3", "gradcheck.keras.probing.command"),
+    "flax": ("flax", "Flax", "gradcheck.jax.command"),
+    "equinox": ("equinox", "Equinox", "gradcheck.jax.command"),
+}
+
+#: Options that only PyTorch's models can be asked.
+ONLY_TORCH = ("number_format", "amp", "steps", "optimizer", "lr", "optimizer_options", "warmup", "clip", "suggest")
+
 PROBE_FORMAT = format_of(FORMATS, "Output format; github annotates a workflow, junit is a test report")
 
 
@@ -66,10 +77,10 @@ PROBE_FAIL_ON = FAIL_ON.but(range=Names((*MODEL_CAUSES, *ASKED_FOR, "regression"
     shown=(PROBE_FORMAT, AS_JSON, FILE, PLOT, PROBE_FAIL_ON, ALL_LAYERS, QUIET),
 )
 def probe(model: TargetOptions, options: ProbeOptions, baseline: BaselineOptions, shown: Shown) -> None:
-    """Does the gradient survive in your own PyTorch model?
+    """Does the gradient survive in your own model, of PyTorch, Keras, Flax or Equinox?
 
     Imports TARGET from the current folder and runs it: this executes your own code. One batch goes forward and its
-    gradient back by PyTorch's autograd; every module that holds weights is measured. Needs PyTorch
+    gradient back by the framework's own derivatives; every module that holds weights is measured. Needs the framework
     (pip install torch).
     """
     _check_steps(options, shown.typed)
@@ -80,14 +91,14 @@ def probe(model: TargetOptions, options: ProbeOptions, baseline: BaselineOptions
         from gradcheck.diagnosis.regression import read_report
 
         tolerance, before = checked_tolerance(baseline["tolerance"], shown), read_report(baseline["baseline"])
-        after = _probed(model["target"], options, shown.quiet).to_dict()
+        after = _probed(model["target"], options, shown.quiet, shown.typed).to_dict()
         raise typer.Exit(hold_against(before, after, tolerance, shown))
     if "tolerance" in shown.typed or "regression" in shown.causes:
         name = "tolerance" if "tolerance" in shown.typed else "fail_on"
         raise OptionError(
             name, f"{'needs' if name == 'tolerance' else 'regression needs'} a report: --baseline OLD.json"
         )
-    report = _probed(model["target"], options, shown.quiet)
+    report = _probed(model["target"], options, shown.quiet, shown.typed)
     shown.show(report, FORMATS, **shown.layers)
     raise typer.Exit(1 if fails(report, shown.causes) else 0)
 
@@ -95,7 +106,7 @@ def probe(model: TargetOptions, options: ProbeOptions, baseline: BaselineOptions
 def _check_steps(options: ProbeOptions, typed: Collection[str]) -> None:
     """Raise an error for an option of steps that aren't taken, and for a rate that the user's own function sets."""
     for name in ("optimizer", "lr", "optimizer_options", "warmup", "clip"):
-        if name in typed and not options["steps"]:
+        if name in typed and not (options["steps"] or (name == "lr" and options["number_format"])):
             option = name.removesuffix("s")
             raise OptionError(option, "is of the steps of training: say how many with --steps N, or drop it")
     if "lr" in typed and ":" in options["optimizer"]:
@@ -104,14 +115,46 @@ def _check_steps(options: ProbeOptions, typed: Collection[str]) -> None:
         )
 
 
-def _probed(target: str, options: ProbeOptions, quiet: bool) -> "Report":
+def _probed(target: str, options: ProbeOptions, quiet: bool, typed: Collection[str]) -> "Report":
+    from importlib import import_module
     from importlib.util import find_spec
 
-    if find_spec("torch") is None:
-        raise MissingExtraError("probe", "PyTorch", "torch")
+    framework = options.pop("framework", "torch")
+    package, name, module = FRAMEWORKS[framework]
+    if find_spec(package) is None:
+        raise MissingExtraError(f"probe --framework {framework}" if framework != "torch" else "probe", name, package)
+    _check_framework(framework, options, typed)
     wait_asleep()
-    from gradcheck.torch.probing.command import probe_target
-
+    probe_target = import_module(module).probe_target
     with ShareProgress(quiet) as tick:
         tick.what, tick.then = "of the steps taken", "changes are tried"
-        return probe_target(target, tick=tick, **options)
+        report: Report = probe_target(target, tick=tick, **options)
+        return report
+
+
+def _check_framework(framework: str, options: ProbeOptions, typed: Collection[str]) -> None:
+    """Raise an error for what only PyTorch's models can be asked; choose what Keras computes with, if nobody has."""
+    if framework == "torch":
+        return
+    for name in ONLY_TORCH:
+        if name in typed:
+            option = "optimizer-option" if name == "optimizer_options" else name
+            raise OptionError(option, f"is for PyTorch models alone: drop it, or --framework {framework}")
+        options.pop(name, None)  # type: ignore[misc]
+    if framework == "keras":
+        choose_backend()
+    else:
+        options["framework"] = framework
+
+
+def choose_backend() -> None:
+    """Let Keras compute with what is installed, where neither the environment nor its own file says with what."""
+    import os
+    from importlib.util import find_spec
+
+    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    if "KERAS_BACKEND" in os.environ or (home / "keras.json").exists():
+        return
+    there = [one for one in ("tensorflow", "jax", "torch") if find_spec(one) is not None]
+    if there:
+        os.environ["KERAS_BACKEND"] = there[0]

@@ -22,7 +22,8 @@ def theory(options: TheoryOptions, shown: Shown) -> None:
 
     Prints whether gradients vanish (ordered), explode (chaotic) or keep their size (critical) in the limit of
     infinite width, how deep such a network can be, the gain at which it would be critical, and the predicted gradient
-    of each layer. The width turns --init into sigma_w^2 = fan_in * Var W; inputs count as standardised.
+    of each layer. The width turns --init into sigma_w^2 = fan_in * Var W; inputs count as standardised. A transformer
+    is followed block by block: gradient, residual stream, how alike tokens become; they count as unlike at first.
     """
     settle_threads()
     from gradcheck import theory as said

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 
+from gradcheck.diagnosis.number_html import number_charts, number_tables
 from gradcheck.diagnosis.report import LayerRecord, Report, SuggestionRecord
 from gradcheck.diagnosis.sentences import chance_of_training
 from gradcheck.diagnosis.shown_layers import of_several_kinds, title
@@ -52,10 +53,10 @@ def page_of(report: Report) -> HtmlPage:
         label=verdict.status,
         tone=tone_of(verdict.status),
         reasons=(*verdict.reasons, *says, chance_of_training(verdict), *said_of_trial(report)),
-        charts=tuple(_charts(report)),
+        charts=(*_charts(report), *number_charts(report.number_formats, _axis(report))),
         notes_title="What would fix it, each tried",
         notes=tuple(_suggestion(report, one) for one in report.suggestions or ()),
-        tables=tuple(_tables(report)),
+        tables=(*_tables(report), *number_tables(report.number_formats)),
         commands=tuple(next_commands(report)),
     )
 
@@ -163,8 +164,12 @@ def _predicted(report: Report) -> Iterator[Line]:
     theory = report.prediction
     if theory is None or theory.log10_gradient_ratios is None or theory.log10_gradient_ratio_stds is None:
         return
-    y, low, high, said = with_band(theory.log10_gradient_ratios, theory.log10_gradient_ratio_stds)
-    yield Line(name=said, x=tuple(range(1, len(y) + 1)), y=y, low=low, high=high, dashed=True)
+    last, step = max(1, len(report.points)) - 1, max(1, len(report.points))  # of a block the stream, its last point
+    y, low, high, said = with_band(
+        theory.log10_gradient_ratios[last::step], theory.log10_gradient_ratio_stds[last::step]
+    )
+    x = tuple(layer.index for layer in report.layers[last::step])
+    yield Line(name=said, x=x, y=y, low=low, high=high, dashed=True)
 
 
 def _power(layer: LayerRecord, name: str) -> Cell:

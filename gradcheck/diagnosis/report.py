@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from gradcheck.base.document import CommandReport
 from gradcheck.base.record import Frozen, Record, banded, item
 from gradcheck.diagnosis.model_record import ModelRecord
+from gradcheck.diagnosis.number_record import NumberFormatsRecord
 from gradcheck.diagnosis.sentences import CODES
 from gradcheck.diagnosis.status import FLAGS, Flag, Status
 from gradcheck.diagnosis.trial_record import NetworkTrialRecord
@@ -161,6 +162,12 @@ class PredictionRecord(Record):
     log10_gradient_ratio_stds: tuple[float | None, ...] | None = item(
         "their standard deviations among networks of this width", default=None, inner=True
     )
+    preactivation_stds: tuple[float | None, ...] | None = item(
+        "of a transformer: the predicted preactivation_std of each flow point", default=None
+    )
+    token_cosines: tuple[float | None, ...] | None = item(
+        "of a transformer: the predicted input_cosine of each flow point", default=None
+    )
 
 
 class SuggestionRecord(Record):
@@ -197,5 +204,6 @@ class Report(CommandReport):
     trial: NetworkTrialRecord | None = item("of simulate --trial", default=None)
     suggestions: tuple[SuggestionRecord, ...] | None = item(default=None)
     model: ModelRecord | None = item(default=None, of="probe")
+    number_formats: NumberFormatsRecord | None = item("what --number-format asked for", default=None)
     unit: str = item("what a layer is called: layer, step, or block", default="layer", inner=True)
     points: tuple[str, ...] = item("flow points of each block, a layer each", default=(), inner=True)

@@ -2,12 +2,15 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from gradcheck.base.record import LARGEST, Frozen, number, power_in_range
 from gradcheck.diagnosis.causes import Cause
+from gradcheck.diagnosis.number_formats import number_causes
+from gradcheck.diagnosis.number_record import NumberFormatsRecord
 from gradcheck.diagnosis.report import (
     BandedLayerRecord,
     BandedOutputRecord,
@@ -59,6 +62,13 @@ def make_report(
         unit=typical.unit,
         points=typical.points,
     )
+
+
+def with_numbers(report: Report, record: NumberFormatsRecord, flow: GradientFlow) -> Report:
+    """Return a report with what number formats lose, and remarks on it after the verdict's other reasons."""
+    remarks = tuple(_cause(one, flow) for one in number_causes(record))
+    reasons, causes = (*report.verdict.reasons, *(one.text for one in remarks)), (*report.verdict.causes, *remarks)
+    return replace(report, number_formats=record, verdict=replace(report.verdict, reasons=reasons, causes=causes))
 
 
 def banded_summary(summaries: Sequence[Summary], summary: Summary) -> dict[str, float | None]:

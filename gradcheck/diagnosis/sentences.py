@@ -10,6 +10,7 @@ from gradcheck.diagnosis.code import Code
 from gradcheck.diagnosis.course_sentences import OF_COURSES
 from gradcheck.diagnosis.fault_sentences import OF_FAULTS
 from gradcheck.diagnosis.loss_sentences import OF_LOSS
+from gradcheck.diagnosis.number_sentences import OF_NUMBERS
 from gradcheck.diagnosis.part_sentences import OF_PARTS
 from gradcheck.diagnosis.remarks import DOUBTS
 from gradcheck.diagnosis.trial_sentences import OF_TRIALS
@@ -240,6 +241,7 @@ CODES = {
     **OF_COURSES,
     **OF_FAULTS,
     **OF_LOSS,
+    **OF_NUMBERS,
     **OF_PARTS,
     **OF_TRIALS,
 }

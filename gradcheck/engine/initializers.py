@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from gradcheck.engine.shared_draws import shared
 from gradcheck.engine.types import Array
@@ -66,16 +67,18 @@ def cut_deviation(cut: float) -> float:
 def truncated(cut: float) -> Sample:
     """Return what draws independent N(0, 1) entries cut at ±cut, divided by their standard deviation."""
 
+    def proposed(generator: np.random.Generator, count: int) -> tuple[Array, npt.NDArray[np.bool_]]:
+        if cut < 1:
+            drawn = generator.uniform(-cut, cut, count)
+            return drawn, generator.random(count) > np.exp(-drawn * drawn / 2)
+        normal = generator.standard_normal(count)
+        return normal, np.abs(normal) > cut
+
     def sample(generator: np.random.Generator, fan_in: int, fan_out: int) -> Array:
-        entries, left = np.empty(fan_in * fan_out), np.arange(fan_in * fan_out)
-        while left.size:  # until none was rejected
-            if cut < 1:
-                drawn = generator.uniform(-cut, cut, left.size)
-                rejected = generator.random(left.size) > np.exp(-drawn * drawn / 2)
-            else:
-                drawn = generator.standard_normal(left.size)
-                rejected = np.abs(drawn) > cut
-            entries[left] = drawn
+        entries, rejected = proposed(generator, fan_in * fan_out)
+        left = np.flatnonzero(rejected)
+        while left.size:
+            entries[left], rejected = proposed(generator, left.size)
             left = left[rejected]
         entries /= cut_deviation(cut)
         return entries.reshape(fan_in, fan_out)

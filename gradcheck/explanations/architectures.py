@@ -36,10 +36,13 @@ ARCHITECTURES = (
             "pre: x + F(norm(x)),  post: norm(x + F(x))",
             "--residual-scale gpt2: last matrix of a branch times 1/√(2 blocks)",
         ),
-        examples=(Example("simulate --arch transformer --blocks 24 --norm-placement post", "collapsed", "rank 1.2"),),
+        examples=(
+            Example("theory --arch transformer --blocks 24", "growing", "a factor of 1.04"),
+            Example("simulate --arch transformer --blocks 24 --norm-placement post", "collapsed", "rank 1.2"),
+        ),
         try_next=(Example("simulate --arch transformer --blocks 24", "healthy", "rank 21.8"),),
-        references=("Xiong et al. 2020", "Dong, Cordonnier & Loukas 2021", "Noci et al. 2022"),
-        related=("residual", "normalisation", "collapsed", "weightless"),
+        references=("Xiong et al. 2020", "Dong, Cordonnier & Loukas 2021", "Noci et al. 2022", "Cowsik et al. 2024"),
+        related=("theory", "residual", "normalisation", "collapsed"),
         aliases=(
             "transformer", "attention", "pre-norm", "post-norm", "norm-placement", "pre", "post",
             *names.RESIDUAL_SCALES,

@@ -91,7 +91,7 @@ PROBING = (
     ),
     Topic(
         name="frameworks",
-        summary="what probe sees of Keras and JAX models, and what of PyTorch's alone",
+        summary="what probe sees of Keras and JAX models, and of PyTorch's alone",
         what="gradcheck.keras.probe and gradcheck.jax.probe take every layer's output and gradient by the framework's "
         "own derivatives, as arrays. From there on all is the same: the numbers, the limits, the trial before an "
         "accusation, the report.",

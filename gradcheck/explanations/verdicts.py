@@ -174,7 +174,7 @@ VERDICTS = (
         examples=(Example("simulate --depth 600", "vanishing", "span 376.4, status underflow"),),
         try_next=(Example("simulate --depth 600 --activation tanh --init orthogonal", "healthy", "span 1.3"),),
         references=("IEEE 754-2019", "Micikevicius et al. 2018"),
-        related=("vanishing", "nonfinite", "chain-rule"),
+        related=("vanishing", "nonfinite", "chain-rule", "number-formats"),
         aliases=("fp16", "bf16", "half-precision", "amp", "loss-scale", "no-underflow", "more-underflow"),
     ),
     Topic(

@@ -20,8 +20,8 @@ from gradcheck.engine.transformer import AttentionBranch, Ending, MlpBranch, Sta
 from gradcheck.engine.types import Array, Block
 from gradcheck.errors import OptionError
 from gradcheck.families.family import Change, Family, Given, Inputs, plain_gain
-from gradcheck.mean_field.laws import law_of, weight_law
-from gradcheck.spec import FRAMEWORKS, GATED, TransformerSpec
+from gradcheck.mean_field.laws import embedding_law, law_of, weight_law
+from gradcheck.spec import GATED, TransformerSpec
 from gradcheck.spec.data import DataSpec
 from gradcheck.spec.frameworks import Attention, Drawn, attention_of
 
@@ -134,10 +134,7 @@ class TransformerNetwork(NamedTuple):
 
     def _table(self, purpose: int, rows: int, known: int) -> Array:
         """Draw so many rows of an embedding that knows so many, (rows, width)."""
-        drawn, width = self._laws.embedding, self.spec.model_width
-        std = drawn.std if self.spec.init in FRAMEWORKS else self.spec.embedding_std
-        fans = (width if drawn.fans == "hidden" else known), width
-        law = law_of(self.spec, drawn, fans)._replace(scale=std)  # no gain
+        law, width = embedding_law(self.spec, known), self.spec.model_width
         table = law.sample(random_stream(self.drawing.seed, purpose), rows, width)
         return (law.std(known, width) * table).astype(self.drawing.dtype)
 

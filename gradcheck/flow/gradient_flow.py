@@ -21,6 +21,7 @@ from gradcheck.engine.memory import keep_freed_memory
 from gradcheck.engine.types import Array
 from gradcheck.flow.layer_flow import LayerFlow as LayerFlow
 from gradcheck.flow.layer_flow import forward_flow, judged_forward_flow, with_gradient
+from gradcheck.flow.number_formats import Tally
 from gradcheck.flow.passing import backward_passes, forward_passes, is_finite, why_not_finite
 
 #: One number for each layer, first to last.
@@ -168,6 +169,7 @@ def measure(
     *,
     only_judged: bool = False,
     within: float = math.inf,
+    tally: Tally | None = None,
 ) -> GradientFlow:
     """Pass one batch forward and its gradient back, and measure every layer.
 
@@ -186,6 +188,8 @@ def measure(
         Measure what flags, verdict and score rest on; the rest is nan, as are ranks that can't be the least.
     within : float
         Decades between the layers' gradients after which it is given up: the layers before are nan, and not healthy.
+    tally : Tally, optional
+        Counts what number formats lose of each layer that the gradient goes back through.
 
     Returns
     -------
@@ -201,6 +205,8 @@ def measure(
         layers, ranks = forth.layers, LeastRank()
         for index, layer_pass, back in backward_passes(network, forth, delta, keep):
             layers[index] = with_gradient(layers[index], back, layer_pass.maps)
+            if tally is not None:
+                tally.add_layer(index + 1, network, layer_pass.maps, back.products)
             if only_judged and not obstacle:
                 _add_rank(ranks, network, index + 1, layer_pass)
             tick((network.depth + (len(layers) - index) * BACKWARD_WORK) / work)

@@ -197,6 +197,11 @@ def _tap() -> type[Tap]:
         from gradcheck.keras.jax_tap import JaxTap
 
         return JaxTap
+    if keras.config.backend() != "torch":
+        raise GradcheckError(
+            f"gradcheck.keras: Keras computes with {keras.config.backend()!r}; fit's gradients are seen with 'torch' "
+            "or 'jax': set the environment variable KERAS_BACKEND to one of them before Keras is imported"
+        )
     from gradcheck.keras.torch_tap import TorchTap
 
     return TorchTap

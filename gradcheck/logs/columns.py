@@ -31,7 +31,8 @@ ALIASES = {
     "grad_left": "grad_left",
     "clipped_percent": "clipped_percent clip clip_percent percent_clipped",
     "overflow": "overflow overflows number_of_skipped_iterations skipped_iterations skipped_steps",
-    "run": "run run_id run_name run_number experiment experiment_id experiment_name exp_name trial trial_id trial_name "
+    "run": "run run_id run_name run_number run_uuid experiment experiment_id experiment_name experiment_key "
+    "experimentkey exp_name trial trial_id trial_name "
     "job_id seed random_seed",
     "time": "time elapsed elapsed_time time_elapsed elapsed_seconds wall_time walltime runtime _runtime seconds "
     "time_total_s total_time",

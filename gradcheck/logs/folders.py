@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gradcheck.logs.metric_files import METRIC_LINE
+from gradcheck.logs.tag_files import by_run
 
 #: Files that are a run's log, the most telling first: of a folder the first of these that are there are read.
 USUAL = (
     "trainer_state.json", "scalars.json", "*.jsonl", "metrics.csv", "results.csv", "progress.csv", "log.txt",
     "output.log",
     "metrics.json", "result.json", "history.json", "log_history.json",
-    "*.csv", "*.log", "*.out", "*.json", "*.jsonl.gz",
+    "*.db", "*.csv", "*.log", "*.out", "*.json", "*.jsonl.gz",
 )  # fmt: skip
 
 EVENTS = "*tfevents*"
@@ -28,7 +29,7 @@ class Source(NamedTuple):
 
     name: str
     paths: tuple[Path, ...]
-    kind: str  # "events", "metrics" or "file"
+    kind: str  # "events", "metrics", "tags" or "file"
 
     @property
     def changed(self) -> float:
@@ -66,6 +67,11 @@ def _sources_of(place: Path, root: Path) -> Iterator[Source]:
     metrics = _metrics(place)
     if metrics:
         yield Source(name, (metrics,), "metrics")
+        return
+    downloads = by_run(sorted(place.glob("run-*-tag-*")))
+    if downloads:
+        several = len(downloads) > 1
+        yield from (Source(run if several else name, tuple(paths), "tags") for run, paths in downloads.items())
         return
     for pattern in USUAL:
         files = sorted(path for path in place.glob(pattern) if path.is_file())[:MOST_FILES]

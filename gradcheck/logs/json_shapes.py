@@ -13,8 +13,14 @@ def as_columns(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     Notes
     -----
     ``{name: {"steps": […], "values": […]}}`` is Sacred's, ``{"metric": name, "values": [{"step": …, "value": …}]}`` is
-    trackio's; else a list of objects, under any key.
+    trackio's, ``{"metrics": {name: [{"step": …, "value": …}]}}`` its snapshot; ``{"metrics": [{"metricName": name,
+    "steps": […], "values": […]}]}``, in an object for each experiment, is Comet's; else it is a list of objects, under
+    any key.
     """
+    named = record.get("metrics")
+    if isinstance(named, dict) and named and all(map(_is_history, named.values())):
+        yield _merged({name: {one["step"]: one.get("value") for one in rows} for name, rows in named.items()})
+    yield from _of_comet(record)
     series = {name: value for name, value in record.items() if isinstance(value, dict) and _is_series(value)}
     if series:
         yield _merged({name: dict(zip(one[STEPS], one[VALUES], strict=False)) for name, one in series.items()})
@@ -33,6 +39,28 @@ def _lists(record: Mapping[str, Any], depth: int = 3) -> Iterator[dict[str, Any]
             yield {name: [one.get(name) for one in value] for name in names}
         elif isinstance(value, dict) and depth:
             yield from _lists(value, depth - 1)
+
+
+def _is_history(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(one, dict) and "step" in one for one in value)
+
+
+def _of_comet(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the experiments of Comet's charts one after the other, as columns with a run."""
+    runs: list[dict[str, Any]] = []
+    for one in (record, *(value for value in record.values() if isinstance(value, dict))):
+        metrics = one.get("metrics")
+        held = {
+            str(metric["metricName"]): dict(zip(metric[STEPS], metric[VALUES], strict=False))
+            for metric in (metrics if isinstance(metrics, list) else ())
+            if isinstance(metric, dict) and "metricName" in metric and _is_series(metric)
+        }
+        if held:
+            columns = _merged(held)
+            runs.append(columns | {"run": [str(one.get("experimentKey", len(runs)))] * len(columns["step"])})
+    names = dict.fromkeys(name for columns in runs for name in columns)
+    if runs:
+        yield {name: [one for run in runs for one in run.get(name, [None] * len(run["step"]))] for name in names}
 
 
 def _is_series(value: Mapping[str, Any]) -> bool:

@@ -1,8 +1,6 @@
 """Opens a log, finds out what it is, and reads it: one function for all formats."""
 
-import codecs
 import sys
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from io import BufferedIOBase
@@ -21,18 +19,20 @@ from gradcheck.logs.event_files import EventFile
 from gradcheck.logs.folders import EVENTS, USUAL, Source, sources
 from gradcheck.logs.in_memory import FORMAT, lines_of, name_of
 from gradcheck.logs.json_records import JsonRecords
-from gradcheck.logs.lines import CHUNK, BegunAnewError, Problems, chunks, whole_lines, whole_parts
+from gradcheck.logs.lines import BegunAnewError, Problems, chunks, whole_lines, whole_parts
 from gradcheck.logs.log import Log
 from gradcheck.logs.metric_files import MetricFile
 from gradcheck.logs.numbers import LogRow
+from gradcheck.logs.packed import ARCHIVE, begun, log_within
 from gradcheck.logs.sniffing import text_reader
 from gradcheck.logs.table import Table
+from gradcheck.logs.tag_files import TagFiles
 
 #: The path that means the standard input.
 STDIN = "-"
 
-#: How a file compressed by gzip begins, and how one in UTF-16.
-ZIPPED, UTF_16 = b"\x1f\x8b", (b"\xff\xfe", b"\xfe\xff")
+#: How a database of SQLite begins.
+DATABASE = b"SQLite format 3\0"
 
 #: Rows, or groups of them, between two reports of progress.
 TICK_ROWS = 50
@@ -71,8 +71,8 @@ def read_log(
     ----------
     path : str, Path, or rows
         JSON Lines (a recorder's, or any with the usual names), CSV, what a training prints, a trainer's state,
-        TensorBoard event files, MLflow's files, or a folder of runs; ``-`` for the standard input; or a log that a
-        program has in memory.
+        TensorBoard event files, MLflow's files, a database of MLflow or Trackio, or a folder of runs; ``-`` for the
+        standard input; or a log that a program has in memory.
     tick : callable, optional
         Called with the part of the file that is read, 0 to 1.
     follow : callable, optional
@@ -158,6 +158,9 @@ def _read_source(source: Source, asked: Asked) -> Log:
         with first.open("rb") as file:
             return _read_file(file, first, asked)
     problems = Problems()
+    if source.kind == "tags":
+        tags = TagFiles(problems, asked.columns)
+        return _checked(_fill(Log(tags, Table(problems), problems), tags.rows_of(source.paths)), first.parent, asked)
     if source.kind == "metrics":
         metrics = MetricFile(problems, asked.columns)
         return _checked(_fill(Log(metrics, Table(problems), problems), metrics.rows_of(first)), first, asked)
@@ -174,9 +177,15 @@ def _read_file(file: BufferedIOBase, path: object, asked: Asked) -> Log:
     tick, follow = asked.tick, asked.follow
     size = 0 if piped else Path(str(path)).stat().st_size
     share = (lambda: tick(min(1.0, file.tell() / size))) if tick and size else None
-    first, parts = _begun(chunks(file, Path(str(path)) if follow and not piped else None), problems)
+    first, parts = begun(chunks(file, Path(str(path)) if follow and not piped else None), problems)
     if not first:
         raise InputError(path, DAMAGED if problems.found else "is empty; nothing was logged")
+    if first.startswith((DATABASE, ARCHIVE)):
+        if piped or follow:
+            raise InputError(path, NOT_FOLLOWED.replace("event files are", "databases and archives are"))
+        return (
+            _read_database(Path(str(path)), asked) if first.startswith(DATABASE) else _read_archive(file, path, asked)
+        )
     if b"\0" in first[1:8]:  # a record's length, at the head of an event file: text has no zeros
         if piped or follow:
             raise InputError(path, NOT_FOLLOWED)
@@ -195,41 +204,17 @@ def _read_file(file: BufferedIOBase, path: object, asked: Asked) -> Log:
     return _checked(_fill(log, reader.rows(parts), share), path, asked)
 
 
-def _begun(parts: Iterator[bytes], problems: Problems) -> tuple[bytes, Iterator[bytes]]:
-    """Return the first part of a text, unpacked and in UTF-8, and all of them."""
-    first = next((part for part in parts if part.strip()), b"")
-    parts = chain([first], parts)
-    if first.startswith(ZIPPED):
-        parts = _unpacked(parts, problems)
-        first = next((part for part in parts if part.strip()), b"")
-        parts = chain([first], parts)
-    if first.startswith(UTF_16):  # as PowerShell writes it
-        decoder = codecs.getincrementaldecoder("utf-16")("replace")
-        parts = (decoder.decode(part).encode("utf-8", "replace") for part in parts)
-        first = next(parts, b"")
-        parts = chain([first], parts)
-    return first, parts
+def _read_database(path: Path, asked: Asked) -> Log:
+    from gradcheck.logs.databases import database  # loads SQLite
+
+    problems = Problems()
+    reader, rows = database(path, problems, asked.columns)
+    return _checked(_fill(Log(reader, Table(problems), problems), rows), path, asked)
 
 
-def _unpacked(parts: Iterator[bytes], problems: Problems) -> Iterator[bytes]:
-    """Yield what gzip packed, a part at a time, up to where it is damaged."""
-    unpacker, begun = zlib.decompressobj(31), False
-    for part in parts:
-        rest = part
-        while rest:
-            begun = True
-            try:
-                yield unpacker.decompress(rest, CHUNK)
-            except zlib.error:
-                problems.add("of what gzip packed is damaged: it and what follows are left out", 1)
-                return
-            rest = unpacker.unconsumed_tail
-            if unpacker.eof:
-                rest, unpacker, begun = unpacker.unused_data, zlib.decompressobj(31), False
-        if not part:
-            yield b""
-    if begun:
-        problems.add("of what gzip packed is cut off: what follows is left out", 1)
+def _read_archive(file: BufferedIOBase, path: object, asked: Asked) -> Log:
+    with log_within(file, path) as log:
+        return _read_file(log, path, asked)
 
 
 def _fill(log: Log, rows: Iterator[LogRow], share: Callable[[], None] | None = None) -> Log:

@@ -10,6 +10,7 @@ from gradcheck.logs.delimited import DELIMITERS, Delimited
 from gradcheck.logs.documents import HISTORY, Document
 from gradcheck.logs.json_records import JsonRecords
 from gradcheck.logs.lines import Problems
+from gradcheck.logs.long_tables import LongDelimited, LongDocument, is_long_header, is_long_json
 from gradcheck.logs.metric_files import METRIC_LINE, MetricFile
 from gradcheck.logs.records import MARK
 
@@ -26,7 +27,7 @@ _NUMBERED = re.compile(
     r"[:=]\s*[\"']?(?:[-+]?\.?\d|nan\b|inf\b)|\[\s*\d|\x1b|\d\s*/\s*\d|%\||\s[-+]?\d*\.\d", re.IGNORECASE
 )
 
-TextReader = JsonRecords | Document | Delimited | Console | MetricFile
+TextReader = JsonRecords | Document | Delimited | Console | MetricFile | LongDelimited
 
 
 def text_reader(first: bytes, problems: Problems, wanted: Mapping[str, str] = NOTHING, path: object = "") -> TextReader:
@@ -44,6 +45,8 @@ def text_reader(first: bytes, problems: Problems, wanted: Mapping[str, str] = NO
     start = first[:HEAD].lstrip(b"\xef\xbb\xbf \t\r\n")
     lines = [line for line in start.splitlines() if line.strip()]
     tag = PurePath(str(path)).name.removesuffix(".gz")
+    if start.startswith((b"[", b"{")) and is_long_json(start):
+        return LongDocument(problems, wanted)
     if _LIST.match(start):
         document = Document(problems, wanted, tag)
         document.python = bool(_PYTHON_LIST.match(start))
@@ -57,7 +60,7 @@ def text_reader(first: bytes, problems: Problems, wanted: Mapping[str, str] = NO
         return MetricFile(problems, wanted, tag)
     uncommented = [line for line in lines if not line.startswith(b"#")]
     if _is_table(uncommented, wanted) or _is_table([line.lstrip(b"# ") for line in lines[:2]], wanted):
-        return Delimited(problems, wanted, tag)
+        return LongDelimited(problems, wanted) if _is_long(uncommented) else Delimited(problems, wanted, tag)
     return Console(problems, wanted)
 
 
@@ -81,6 +84,12 @@ def _is_table(lines: list[bytes], wanted: Mapping[str, str]) -> bool:
         return bool(known) and (len(lines) < 2 or _is_number(lines[1]))
     alike = len(lines) < 2 or lines[1].count(delimiter.encode()) == len(names) - 1
     return alike or known > 1
+
+
+def _is_long(lines: list[bytes]) -> bool:
+    """Whether a table has a number a row, and a column with its name."""
+    head = lines[0].decode("utf-8", "replace") if lines else ""
+    return is_long_header(name.strip(" \"'") for name in head.split(max(DELIMITERS, key=head.count)))
 
 
 def _is_number(text: bytes) -> bool:

@@ -31,7 +31,7 @@ MOST_RUNS = 64
 #: The first column of all: the step, or the row's number where there is none.
 POSITION = Column("position")
 
-#: The largest float, as which some programs write an infinite number.
+#: The largest float, as which some programs write an infinite number (MLflow's SQL store, JSON without infinity).
 LARGEST = 1.797e308
 
 #: Quantities that are kept beside those that make a row one of the training.
@@ -178,6 +178,7 @@ class Table:
             if self._sums and self.columns[Column("loss")] < block.shape[1]:
                 self._add_up(block)
             block[block >= LARGEST] = np.inf
+            block[block <= -LARGEST] = NOT_A_NUMBER
             block = self._judged(block)
             for key, rows in self._interleaved.parted(block) if len(block) else ():
                 self._take(key, rows)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from gradcheck.mean_field.report import QUANTITIES, TheoryReport
+from gradcheck.mean_field.report import OF_NETWORKS, QUANTITIES, TheoryReport
 from gradcheck.mean_field.text import heading, label, sentences
 from gradcheck.mean_field.unknown import ENDLESS
 from gradcheck.render.documents import markdown_table, records_as_csv
@@ -33,10 +33,17 @@ def _lines(report: TheoryReport) -> Iterator[str]:
     yield ""
     yield from (f"- {escaped(sentence)}" for sentence in sentences(report))
     yield ""
-    rows = (_row(report, name, meaning) for name, meaning in QUANTITIES.items())
+    rows = _of_blocks(report) if report.points else (_row(report, *one) for one in QUANTITIES.items())
     yield from markdown_table(("quantity", "value", "meaning"), rows, right=("value",))
     for note in report.notes:
         yield from ("", escaped(note))
+
+
+def _of_blocks(report: TheoryReport) -> Iterator[tuple[str, str, str]]:
+    """Yield what is known of a transformer's blocks together, its value, and its meaning."""
+    for name, meaning in OF_NETWORKS.items():
+        value = report.network.get(name)
+        yield name, "-" if value is None else f"{value:.6g}", escaped(meaning)
 
 
 def _row(report: TheoryReport, name: str, meaning: str) -> tuple[str, str, str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from gradcheck.mean_field.report import QUANTITIES, PhaseDiagram, TheoryReport
+from gradcheck.mean_field.report import OF_NETWORKS, QUANTITIES, PhaseDiagram, TheoryLayer, TheoryReport
 from gradcheck.mean_field.text import heading, label, sentences
 from gradcheck.mean_field.unknown import ENDLESS, Unknown
 from gradcheck.pages.columns import Columns, columns_of, log10, rounded, with_band
@@ -17,12 +17,32 @@ LAYERS = "layers"
 #: What the table says of a layer.
 CELLS: Columns = {
     "layer": ("whole", lambda layer: layer.index, ""),
+    "flow point": ("text", lambda layer: layer.name, "of which block"),
     "ratio": ("power", lambda layer: layer.log10_gradient_ratio, "gradient over the last layer's"),
     "± decades": ("number", lambda layer: layer.log10_gradient_ratio_std, "standard deviation at this width"),
     "gain": ("power", lambda layer: layer.log10_local_gain, "gradient over the next layer's"),
     "gain ± decades": ("number", lambda layer: layer.log10_local_gain_std, "standard deviation at this width"),
-    "pre-activation": ("number", lambda layer: layer.preactivation_std, "standard deviation"),
+    "pre-activation": (
+        "number",
+        lambda layer: layer.preactivation_std,
+        "standard deviation; at a flow point of what is added, or of the stream",
+    ),
+    "tokens' cosine": ("number", lambda layer: layer.token_cosine, "mean cosine of two tokens"),
+    "scores": ("number", lambda layer: layer.score_std, "standard deviation of a token's attention scores"),
+    "attended": ("number", lambda layer: layer.attended, "tokens among which a head shares its weight"),
 }
+
+#: Charts of a transformer: title, what it shows, the field, and whether its scale is that of logarithms.
+OF_BLOCKS = (
+    (
+        "Stream and branches",
+        "Standard deviation of what a branch adds, and of the residual stream",
+        "preactivation_std",
+        True,
+    ),
+    ("Likeness of tokens", "Mean cosine of two tokens: at 1 they can't be told apart", "token_cosine", False),
+    ("Attention", "Tokens among which a head shares its weight", "attended", False),
+)
 
 
 def as_html(report: TheoryReport) -> str:
@@ -42,7 +62,10 @@ def as_html(report: TheoryReport) -> str:
 
 
 def _charts(report: TheoryReport) -> Iterator[Chart | HeatMap]:
-    if report.layers:
+    if report.points and report.layers:
+        yield _gradient(report)
+        yield from (_of_points(report, *one) for one in OF_BLOCKS)
+    elif report.layers:
         yield _gradient(report)
         yield _chart(
             report, "Pre-activations", "Standard deviation of what enters each activation", "preactivation_std"
@@ -86,14 +109,54 @@ def _place(values: Sequence[float], value: float) -> float:
 
 
 def _gradient(report: TheoryReport) -> Chart:
-    ratios = [layer.log10_gradient_ratio for layer in report.layers]
-    y, low, high, said = with_band(ratios, [layer.log10_gradient_ratio_std for layer in report.layers])
-    line = Line(name=said, x=_indices(report), y=y, low=low, high=high)
     return Chart(
         title="Predicted gradient", about="Each layer's gradient over that of the last one, on a log scale",
-        x=Axis(label="layer"), y=Axis(label="gradient ratio", log=True), lines=(line,), table=LAYERS, group=LAYERS,
-        wide=True,
+        x=_axis(report), y=Axis(label="gradient ratio", log=True), lines=tuple(_ratios(report)), table=LAYERS,
+        group=LAYERS, wide=True,
     )  # fmt: skip
+
+
+def _ratios(report: TheoryReport) -> Iterator[Line]:
+    """Yield the predicted gradient with its band, of a transformer for each flow point of its blocks."""
+    for point, layers in _parts(report):
+        ratios = [layer.log10_gradient_ratio for layer in layers]
+        y, low, high, said = with_band(ratios, [layer.log10_gradient_ratio_std for layer in layers])
+        yield Line(name=point or said, x=tuple(layer.index for layer in layers), y=y, low=low, high=high)
+
+
+def _parts(report: TheoryReport) -> Iterator[tuple[str, Sequence[TheoryLayer]]]:
+    """Yield the layers that one line joins, and the flow point that they are."""
+    if not report.points:
+        yield "", report.layers
+    for place, point in enumerate(report.points):
+        yield point, report.layers[place :: len(report.points)]
+
+
+def _axis(report: TheoryReport) -> Axis:
+    if not report.points:
+        return Axis(label="layer")
+    return Axis(label="flow point", names=tuple(str(layer.name) for layer in report.layers))
+
+
+def _of_points(report: TheoryReport, title: str, about: str, field: str, log: bool) -> Chart:
+    """Return a chart of what is known of flow points, a line for each."""
+    lines = (
+        Line(
+            name=point,
+            x=tuple(layer.index for layer in layers),
+            y=tuple(_height(layer.get(field), log) for layer in layers),
+        )
+        for point, layers in _parts(report)
+        if layers[0].get(field) is not None
+    )
+    return Chart(
+        title=title, about=about, x=_axis(report), y=Axis(label=title.lower(), log=log), lines=tuple(lines),
+        table=LAYERS, group=LAYERS, wide=True,
+    )  # fmt: skip
+
+
+def _height(value: float | None, log: bool) -> float | None:
+    return rounded(log10(value) if log else value)
 
 
 def _chart(report: TheoryReport, title: str, about: str, field: str) -> Chart:
@@ -109,6 +172,15 @@ def _indices(report: TheoryReport) -> tuple[int, ...]:
 
 
 def _tables(report: TheoryReport) -> Iterator[Table]:
+    if report.points:
+        whole: Columns = {
+            "quantity": ("text", lambda name: name.replace("_", " "), ""),
+            "value": ("number", lambda name: report.network.get(name), ""),
+            "meaning": ("text", lambda name: OF_NETWORKS[name], ""),
+        }
+        yield Table(name="network", title="The whole network", columns=columns_of(OF_NETWORKS, whole))
+        yield Table(name=LAYERS, title="The flow points", columns=columns_of(report.layers, CELLS))
+        return
     point: Columns = {
         "quantity": ("text", lambda name: name.replace("_", " "), ""),
         "value": ("number", lambda name: _value(report, name), ""),

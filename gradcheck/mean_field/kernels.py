@@ -171,6 +171,14 @@ class Integrated(NamedTuple):
         both = np.stack(self.activation.evaluate(scale * rule.nodes), axis=1)  # (nodes, 2)
         return np.square(polynomials @ both)
 
+    def coefficients(self, q: float) -> tuple[Array, Array]:
+        """Return the Hermite coefficients of φ(√q·u), φ'(√q·u), φφ' and φ², (4, n), and E[f²], (4,)."""
+        scale = math.sqrt(q)
+        rule, polynomials = hermite_rule(self._rung(scale))
+        value, slope = self.activation.evaluate(scale * rule.nodes)
+        functions = np.stack([value, slope, value * slope, value * value])  # (4, nodes)
+        return functions @ polynomials.T, np.square(functions) @ rule.weights
+
 
 def sum_powers(factors: Array, c: float) -> Array:
     """Return Σ factor_n · cⁿ of each column, (columns,)."""
@@ -181,8 +189,9 @@ def sum_powers(factors: Array, c: float) -> Array:
 class Remembered:
     """A kernel that computes each of its latest means once: layers of one variance share them."""
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: Integrated) -> None:
         self.far_slope_square = kernel.far_slope_square
+        self.coefficients = kernel.coefficients
         self.moments = lru_cache(maxsize=4096)(kernel.moments)
         self.pair = kernel.pair
         self.quick_pair = kernel.quick_pair

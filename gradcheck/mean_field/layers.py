@@ -6,6 +6,7 @@ from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from gradcheck.engine.normalization import EPSILON
+from gradcheck.engine.types import Array
 from gradcheck.mean_field.kernels import Kernel, Moments
 
 #: A mean square too large to compute with.
@@ -31,6 +32,14 @@ class LayerLaw(NamedTuple):
     weight: float
     bias: float
     frame: bool = False
+
+    def forward(self, kernel: Array) -> Array:
+        """Return the covariances of the outputs, given those of the inputs, (rows, rows) each."""
+        return self.fan_in * self.weight * kernel + self.bias
+
+    def backward(self, kernel: Array) -> Array:
+        """Return the covariances of the gradient at the inputs, given those at the outputs."""
+        return self.fan_out * self.weight * kernel
 
 
 class Architecture(NamedTuple):

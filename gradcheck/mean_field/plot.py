@@ -17,7 +17,7 @@ DECADES = 0.3
 
 def plot(report: TheoryReport, ax: "Axes | None" = None) -> "Axes":
     """Draw what theory predicts, or say why it predicts nothing."""
-    parts = [figure.Part(_draw_gradient, 3.2), figure.Part(_draw_signal, 2.0)]
+    parts = [figure.Part(_draw_gradient, 3.2), figure.Part(_draw_tokens if report.points else _draw_signal, 2.0)]
     if not report.layers:
         parts = [figure.Part(_say_why_not, 2.0)]
     if report.phase_diagram is not None:
@@ -27,17 +27,22 @@ def plot(report: TheoryReport, ax: "Axes | None" = None) -> "Axes":
 
 def _draw_gradient(ax: "Axes", report: TheoryReport) -> None:
     """Draw the predicted gradient, with its standard deviation among networks of this width."""
+    names = report.points or ("predicted",)
     ratios = [layer.log10_gradient_ratio for layer in report.layers]
     stds = [layer.log10_gradient_ratio_std or 0.0 for layer in report.layers]
     ends = [[ratio + sign * std for ratio, std in zip(ratios, stds, strict=True)] for sign in (-1, 1)]
     height = figure.log_axis(ax, [*ratios, *ends[0], *ends[1]])
-    places = [layer.index for layer in report.layers]
-    ax.plot(places, list(map(height, ratios)), **figure.marked(0, len(places), label="predicted"))
-    if any(stds):
-        low, high = (list(map(height, end)) for end in ends)
-        ax.fill_between(places, low, high, color=figure.BLUE, alpha=0.2, linewidth=0, label="± std at this width")
-    ax.set(xlabel="layer, first to last", ylabel="RMS of ∂loss/∂z\nover that of the last layer")
-    figure.whole_numbers(ax, len(report.layers))
+    places = range(1, len(ratios) // len(names) + 1)
+    for index, name in enumerate(names):
+        of_point = slice(index, None, len(names))
+        (line,) = ax.plot(places, list(map(height, ratios[of_point])), **figure.marked(index, len(places), label=name))
+        if any(stds):
+            low, high = (list(map(height, end[of_point])) for end in ends)
+            said = "_" if index else "± std at this width"
+            ax.fill_between(places, low, high, color=line.get_color(), alpha=0.2, linewidth=0, label=said)
+    unit, what = ("block", "the gradient") if report.points else ("layer", "∂loss/∂z")
+    ax.set(xlabel=f"{unit}, first to last", ylabel=f"RMS of {what}\nover that of the last {unit}")
+    figure.whole_numbers(ax, len(places))
     figure.entitle(ax, f"{label(report).upper()}: {sentences(report)[0]}", heading(report))
     figure.explain_lines(ax)
 
@@ -52,6 +57,16 @@ def _draw_signal(ax: "Axes", report: TheoryReport) -> None:
         figure.threshold(ax, math.sqrt(settled), f"fixed point √q* = {math.sqrt(settled):.3g}")
     ax.set(xlabel="layer, first to last", ylabel="std of pre-activations z", ylim=(0, None))
     figure.whole_numbers(ax, len(report.layers))
+    figure.explain_lines(ax)
+
+
+def _draw_tokens(ax: "Axes", report: TheoryReport) -> None:
+    """Draw how alike a transformer's tokens become in its residual stream."""
+    cosines = [layer.token_cosine for layer in report.layers[len(report.points) - 1 :: len(report.points)]]
+    known = [math.nan if one is None else one for one in cosines]
+    ax.plot(range(1, len(known) + 1), known, **figure.marked(2, len(known), label="residual stream, predicted"))
+    ax.set(xlabel="block, first to last", ylabel="mean cosine\nof two tokens", ylim=(min(0, *known, 0), 1.02))
+    figure.whole_numbers(ax, len(known))
     figure.explain_lines(ax)
 
 

@@ -2,12 +2,11 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import NamedTuple
 
-from gradcheck.engine.initializers import Law
 from gradcheck.errors import finite
 from gradcheck.mean_field.kernels import kernel_of
+from gradcheck.mean_field.laws import HUGE, TINY
+from gradcheck.mean_field.laws import layer_law as layer_law
 from gradcheck.mean_field.laws import weight_law as weight_law
 from gradcheck.mean_field.layers import (
     Architecture,
@@ -19,65 +18,13 @@ from gradcheck.mean_field.layers import (
     log_variances,
     sums_from_the_end,
 )
+from gradcheck.mean_field.predicted import HALF_DECADES
+from gradcheck.mean_field.predicted import LayerPrediction as LayerPrediction
+from gradcheck.mean_field.predicted import Prediction as Prediction
+from gradcheck.mean_field.transformer import predict_transformer, why_transformer_is_unknown
 from gradcheck.mean_field.unknown import Unknown as Unknown
-from gradcheck.spec import NetworkSpec, Spec
+from gradcheck.spec import NetworkSpec, Spec, TransformerSpec
 from gradcheck.spec.data import FEATURES
-
-#: From the logarithm of a mean square to log10 of its root.
-HALF_DECADES = 0.5 / math.log(10)
-
-#: Scales of weights, biases and branches at which squares and products of a layer's moments stay finite.
-TINY, HUGE = 1e-50, 1e50
-
-
-class LayerPrediction(NamedTuple):
-    """What is predicted of a hidden layer; the quantities are those of ``gradcheck.flow.quantities``.
-
-    Attributes
-    ----------
-    preactivation_std : float
-    log10_local_gain : float or None
-        log10 of ``gradient_rms`` over the next layer's; None for the last layer.
-    log10_gradient_ratio : float
-        log10 of ``gradient_rms`` over the last layer's.
-    log10_local_gain_std, log10_gradient_ratio_std : float or None
-        Their standard deviations among networks of this width, of one example (a batch of unlike ones varies less);
-        None where they are not known. As log ‖∂𝓛/∂z‖² is normal of mean −β/2 and variance β around the mean-field
-        value (Hanin & Nica 2020), the typical network lies below the prediction by log 10 · std² decades.
-    """
-
-    preactivation_std: float
-    log10_local_gain: float | None
-    log10_gradient_ratio: float
-    log10_local_gain_std: float | None
-    log10_gradient_ratio_std: float | None
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What is predicted of a network.
-
-    Attributes
-    ----------
-    layers : tuple of LayerPrediction
-        The hidden layers, first to last.
-    notes : tuple of str
-        What the prediction assumes in this case.
-    """
-
-    layers: tuple[LayerPrediction, ...]
-    notes: tuple[str, ...] = ()
-
-    @property
-    def log10_gradient_ratio(self) -> float:
-        """log10 of the first layer's ``gradient_rms`` over the last layer's."""
-        return self.layers[0].log10_gradient_ratio
-
-    @property
-    def gradient_span(self) -> float:
-        """Decades between the strongest and the weakest layer's gradient."""
-        ratios = [layer.log10_gradient_ratio for layer in self.layers]
-        return max(ratios) - min(ratios)
 
 
 def predict(
@@ -92,8 +39,9 @@ def predict(
 
     Parameters
     ----------
-    spec : NetworkSpec
-        Any other family has no prediction.
+    spec : NetworkSpec or TransformerSpec
+        Any other family has no prediction. A transformer is predicted for unlike tokens: the other parameters are a
+        perceptron's, and for tokens of one's own there is ``mean_field.transformer.predict_transformer``.
     input_square : float
         Mean square of the batch's inputs, over examples and features; 1 for standardised data.
     input_cosine : float, optional
@@ -116,8 +64,11 @@ def predict(
     """
     finite("input_square", input_square, "it is the mean square of the inputs; 1 for standardised data", above=0)
     unknown = why_unknown(spec, batch_size)
-    if unknown or not isinstance(spec, NetworkSpec):
-        return unknown or Unknown("family", spec.arch)
+    if unknown:
+        return unknown
+    if isinstance(spec, TransformerSpec):
+        return predict_transformer(spec)
+    assert isinstance(spec, NetworkSpec)  # or the family were unknown
     architecture = Architecture(kernel_of(spec.activation), spec.norm, spec.residual_scale if spec.residual else None)
     signal = Signal(0.0, input_square, input_square * (1 - (input_cosine or 0.0)))
     layers = follow_signal(architecture, layer_laws(spec, features), signal)
@@ -128,6 +79,8 @@ def predict(
 
 def why_unknown(spec: Spec, batch_size: int | None = None) -> Unknown | None:
     """Return why mean-field theory has no answer for a network; None if it has one."""
+    if isinstance(spec, TransformerSpec):
+        return why_transformer_is_unknown(spec)
     if not isinstance(spec, NetworkSpec):
         return Unknown("family", spec.arch)
     if spec.init is None:
@@ -162,14 +115,6 @@ def layer_laws(spec: NetworkSpec, features: int) -> list[LayerLaw]:
     """Return how each hidden layer's weights are drawn: ``Var W`` at its fan_in and fan_out, gain included."""
     law = weight_law(spec)
     return [layer_law(law, *fans) for fans in zip((features, *spec.widths), spec.widths, strict=False)]
-
-
-def layer_law(law: Law, fan_in: int, fan_out: int) -> LayerLaw:
-    """Return the variances of a layer's weights and biases."""
-    weight, bias = law.std(fan_in, fan_out) ** 2, law.bias_deviation(fan_in, fan_out) ** 2
-    if law.haar:  # a frame's entries have mean square 1/(its longer side)
-        weight /= max(fan_in, fan_out)
-    return LayerLaw(fan_in, fan_out, weight, bias, law.haar)
 
 
 def _layers(spec: NetworkSpec, layers: list[WideLayer], batch_size: int | None) -> tuple[LayerPrediction, ...]:

@@ -11,8 +11,11 @@ from gradcheck.mean_field.fixed_point import FixedPoint
 from gradcheck.mean_field.maps import LayerMap
 from gradcheck.mean_field.prediction import LayerPrediction, Prediction
 from gradcheck.mean_field.unknown import ENDLESS, Unknown
-from gradcheck.spec import NetworkSpec
+from gradcheck.spec import NETWORK_OPTIONS
 from gradcheck.spec.command_line import command_line
+
+#: The flow points of a transformer's block.
+POINTS = ("attention", "mlp", "residual")
 
 PHASES = ("ordered", "critical", "chaotic")
 
@@ -47,20 +50,44 @@ class TheoryNetwork(Record):
         "its standard deviation among networks of this width; null where it isn't known"
     )
     gradient_span: float | None = item("decades between the strongest and the weakest layer's gradient")
-    mean_local_gain: float | None = item("geometric mean of the local gains; null of a single layer")
+    mean_local_gain: float | None = item(
+        "geometric mean of the local gains, of a transformer per block; null of a single layer"
+    )
+    token_cosine: float | None = item("of a transformer: mean cosine of two tokens after the last block", default=None)
+    token_gap_factor: float | None = item(
+        "by what a block multiplies 1 - token_cosine: geometric mean over the second half of the blocks", default=None
+    )
+    score_std: float | None = item(
+        "standard deviation of a token's attention scores, the largest of any block; near 0 attention is uniform",
+        default=None,
+    )
+    attended: float | None = item(
+        "tokens among which a head shares its attention, the fewest of any block: 1 over the sum of squared weights",
+        default=None,
+    )
+
+
+#: What is said of the whole network, in the order of reports, with its meaning.
+OF_NETWORKS = {one.name: str(one.metadata["meaning"]) for one in fields(TheoryNetwork)}
 
 
 class TheoryLayer(Record):
-    """What is predicted of a hidden layer."""
+    """What is predicted of a hidden layer, or of a transformer's flow point."""
 
     index: int = item(minimum=1)
-    preactivation_std: float | None = item("standard deviation of the pre-activations")
+    name: str | None = item("of a transformer: its block and the flow point", default=None)
+    preactivation_std: float | None = item(
+        "standard deviation of the pre-activations; of what a branch adds to the residual stream, or of the stream"
+    )
     log10_local_gain: float | None = item("log10 of the gradient over the next layer's; null of the last layer")
     log10_gradient_ratio: float = item("log10 of the gradient over the last layer's", type=["number", "null"])
     log10_local_gain_std: float | None = item("standard deviation of log10_local_gain among networks of this width")
     log10_gradient_ratio_std: float | None = item(
         "standard deviation of log10_gradient_ratio among networks of this width"
     )
+    token_cosine: float | None = item("mean cosine of two tokens", default=None)
+    score_std: float | None = item("of attention: standard deviation of a token's scores", default=None)
+    attended: float | None = item("of attention: tokens among which a head shares its weight", default=None)
 
 
 class PhaseDiagram(Record):
@@ -85,6 +112,7 @@ class TheoryReport(CommandReport):
     reasons: Frozen[Unknown] = item("why a number is null; an infinite one says so")
     notes: tuple[str, ...] = item("what a number assumes")
     phase_diagram: PhaseDiagram | None = item(default=None)
+    points: tuple[str, ...] = item("flow points of each block, a layer each", default=(), inner=True)
 
     @property
     def diagram(self) -> PhaseDiagram | None:
@@ -94,7 +122,7 @@ class TheoryReport(CommandReport):
     @property
     def next_command(self) -> str:
         """The command that measures the network, at its critical gain if it has one."""
-        options = {name: self.config[name] for name in NetworkSpec().to_dict() if name in self.config}
+        options = {name: self.config[name] for name in NETWORK_OPTIONS if name in self.config}
         gain = self.fixed_point.critical_gain
         return command_line("simulate", options if gain is None else options | {"gain": float(f"{gain:.6g}")})
 
@@ -108,6 +136,7 @@ def make_theory_report(
     diagram: PhaseDiagram | None,
 ) -> TheoryReport:
     """Lay out what was found, or why there is no fixed point."""
+    points = POINTS if config["arch"] == "transformer" else ()
     sigmas = {"sigma_w": layer and math.sqrt(layer.weight), "sigma_b": layer and math.sqrt(layer.bias)}
     known = prediction if isinstance(prediction, Prediction) else None
     fixed_point, reasons = _fixed_point(found, critical_gain)
@@ -117,11 +146,12 @@ def make_theory_report(
         command="theory",
         config=Frozen({**config, **sigmas}),
         fixed_point=fixed_point,
-        network=_network(known),
-        layers=tuple(_layer(*row) for row in enumerate(known.layers if known else (), start=1)),
+        network=_network(known, len(points)),
+        layers=tuple(_layer(*row, points) for row in enumerate(known.layers if known else (), start=1)),
         reasons=Frozen(reasons),
         notes=(*(found.notes if isinstance(found, FixedPoint) else ()), *(known.notes if known else ())),
         phase_diagram=diagram,
+        points=points,
     )
 
 
@@ -140,17 +170,33 @@ def _fixed_point(
     return TheoryFixedPoint(phase=found.phase, **values), because
 
 
-def _network(prediction: Prediction | None) -> TheoryNetwork:
+def _network(prediction: Prediction | None, points: int) -> TheoryNetwork:
     if prediction is None:
         return TheoryNetwork(**dict.fromkeys(one.name for one in fields(TheoryNetwork)))
-    first, steps = prediction.layers[0], len(prediction.layers) - 1
+    first, steps = prediction.layers[0], (len(prediction.layers) - 1) / max(1, points)
     return TheoryNetwork(
         log10_gradient_ratio=first.log10_gradient_ratio,
         log10_gradient_ratio_std=first.log10_gradient_ratio_std,
         gradient_span=prediction.gradient_span,
         mean_local_gain=number(power_of_ten(first.log10_gradient_ratio / steps)) if steps else None,
+        **(_tokens(prediction) if points else {}),
     )
 
 
-def _layer(index: int, layer: LayerPrediction) -> TheoryLayer:
-    return TheoryLayer(index=index, **layer._asdict())
+def _tokens(prediction: Prediction) -> dict[str, float | None]:
+    """Return what is said of a transformer's tokens."""
+    cosines = [one.token_cosine for one in prediction.layers[2::3] if one.token_cosine is not None]
+    gaps = [1 - one for one in cosines[len(cosines) // 2 :]]
+    known = len(gaps) > 1 and min(gaps) > 0
+    return {
+        "token_cosine": cosines[-1] if cosines else None,
+        "token_gap_factor": (gaps[-1] / gaps[0]) ** (1 / (len(gaps) - 1)) if known else None,
+        "score_std": max(one.score_std for one in prediction.layers if one.score_std is not None),
+        "attended": min(one.attended for one in prediction.layers if one.attended is not None),
+    }
+
+
+def _layer(index: int, layer: LayerPrediction, points: tuple[str, ...]) -> TheoryLayer:
+    block, point = divmod(index - 1, len(points)) if points else (0, 0)
+    name = f"{block + 1} {points[point]}" if points else None
+    return TheoryLayer(index=index, name=name, **layer._asdict())

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from gradcheck.base.wording import counted
+from gradcheck.mean_field.blocks_text import LEAST, picture_of_blocks, sentences_of_blocks, verb
 from gradcheck.mean_field.phase_diagram import phase_diagram
 from gradcheck.mean_field.report import TheoryReport
 from gradcheck.mean_field.unknown import ENDLESS, Unknown
@@ -13,11 +14,7 @@ from gradcheck.render.page import PLAIN_PAGE, Page
 from gradcheck.render.style import INDENT, STYLES
 
 #: Parts of a heading that a perceptron of drawn weights doesn't have.
-NOT_HERE = {"arch": "mlp", "weights": None, "recurrent_gain": None}
-
-#: A gradient that changes by fewer decades counts as unchanged.
-LEAST = 0.005
-
+NOT_HERE = {"weights": None}
 
 #: 6 ξ_c was found with networks of 10 to 300 layers (Schoenholz et al. 2017, figure 5): below, it says nothing.
 SHALLOWEST = 10
@@ -34,7 +31,7 @@ def _lines(report: TheoryReport, page: Page) -> Iterator[str]:
     yield from _verdict(report, page)
     yield ""
     if report.layers:
-        yield from _picture(report, page)
+        yield from picture_of_blocks(report, page) if report.points else _picture(report, page)
         yield ""
     yield from _numbers(report, page)
     if report.diagram is not None:
@@ -65,6 +62,8 @@ def label(report: TheoryReport) -> str:
 def sentences(report: TheoryReport) -> list[str]:
     """Return the verdict in words, the answer first."""
     without = report.reasons.get("network")
+    if report.points and not without:
+        return sentences_of_blocks(report)
     first = without or _gradient(report)
     if report.fixed_point.phase is not None:
         return [first, *_deepest(report), _critical(report)]
@@ -83,16 +82,12 @@ def _gradient(report: TheoryReport) -> str:
     factor = "" if chi is None else f" (χ₁ = {chi:.4g})"
     changes = abs(ratio) >= LEAST
     if not changes if chi is None else report.fixed_point.phase == "critical":
-        here = f"{_verb(ratio)} by {abs(ratio):.3g} decades" if changes else "changes by 0 decades"
+        here = f"{verb(ratio)} by {abs(ratio):.3g} decades" if changes else "changes by 0 decades"
         return f"the gradient keeps its size{factor} once the signal has settled; in {depth} layers it {here}{band}"
     turned = changes and (ratio > 0) != (gain > 1)
-    here = f"but here it {_verb(ratio)} in {depth} layers" if turned else f"in {depth} layers"
-    first = f"the gradient {_verb(gain - 1)} by a factor of {significant(gain, 3)} a layer{factor}"
+    here = f"but here it {verb(ratio)} in {depth} layers" if turned else f"in {depth} layers"
+    first = f"the gradient {verb(gain - 1)} by a factor of {significant(gain, 3)} a layer{factor}"
     return f"{first}, {here} by {abs(ratio):.3g} decades{band}"
-
-
-def _verb(change: float) -> str:
-    return "grows" if change > 0 else "shrinks"
 
 
 def _deepest(report: TheoryReport) -> Iterator[str]:

@@ -12,10 +12,11 @@ from gradcheck.mean_field.maps import LayerMap
 from gradcheck.mean_field.phase import log_gains
 from gradcheck.mean_field.prediction import layer_law, layer_laws, predict, weight_law, why_unknown
 from gradcheck.mean_field.unknown import Unknown
-from gradcheck.spec import NetworkSpec, pick, plain
+from gradcheck.spec import NETWORK_OPTIONS, NetworkSpec, Spec, network_spec, plain
 from gradcheck.spec.data import FEATURES
 from gradcheck.spec.options.option import takes
 from gradcheck.spec.options.simulation import TheoryOptions
+from gradcheck.spec.presets import with_preset
 
 if TYPE_CHECKING:
     from gradcheck.mean_field.report import PhaseDiagram, TheoryReport
@@ -29,7 +30,7 @@ DIAGRAM = (17, 69)
 
 @takes(TheoryOptions)
 def theory(**options: Unpack[TheoryOptions]) -> "TheoryReport":
-    """Predict a perceptron's signal and gradient in the limit of infinite width.
+    """Predict a perceptron's or a transformer's signal and gradient in the limit of infinite width.
 
     >>> report = gradcheck.theory(activation="tanh", init="lecun", gain=1.5)
     >>> report.fixed_point.phase, round(report.fixed_point.chi, 2)
@@ -37,9 +38,11 @@ def theory(**options: Unpack[TheoryOptions]) -> "TheoryReport":
 
     Parameters
     ----------
-    depth, width, activation, init, gain, weight_std, bias_std, norm, residual, residual_scale
+    preset, arch, depth, width, activation, init, gain, weight_std, bias_std, norm, residual, residual_scale, \
+    blocks, model_width, heads, kv_heads, mlp_ratio, tokens, norm_placement, causal, positions, tied, biases, \
+    vocabulary, context, patch, steps, recurrent_gain, forget_bias
         As in ``gradcheck.simulate``. The width turns the initialisation into σ_w² = fan_in · Var W, and determines how
-        far a network of that width may be from the limit.
+        far a network of that width may be from the limit. The tokens of a transformer count as unlike each other.
     batch_size : int
         Examples of the batch; only batch norm uses it.
     phase_diagram : bool
@@ -59,20 +62,21 @@ def theory(**options: Unpack[TheoryOptions]) -> "TheoryReport":
     batch = at_least("batch_size", plain(options["batch_size"]), 1, "the batch has at least one example")
     prediction, unknown = predict(spec, input_square=INPUT_SQUARE, batch_size=batch), why_unknown(spec, batch)
     beyond = unknown if unknown and unknown.code == "float_range" else None
-    layer = None if beyond else layer_map(spec)
+    layer = None if beyond or not isinstance(spec, NetworkSpec) else layer_map(spec)
     found = beyond or _find_fixed_point(spec, layer, batch)
-    config = {name: value for name, value in spec.to_dict().items() if name in options} | {"batch_size": batch}
+    config = spec.to_dict() | {"preset": options["preset"], "batch_size": batch}
     diagram = _diagram(spec, layer, found) if options["phase_diagram"] else None
     from gradcheck.mean_field.report import make_theory_report
 
     return make_theory_report(config, layer, found, prediction, critical_gain(spec, layer, found), diagram)
 
 
-def _spec(options: TheoryOptions) -> NetworkSpec:
+def _spec(options: TheoryOptions) -> Spec:
     """Return the network that options describe; a list of widths says how deep it is."""
-    given = {name: plain(value) for name, value in pick(NetworkSpec, options).items() if value is not None}
+    said = {name: plain(options[name]) for name in NETWORK_OPTIONS if options[name] is not None}  # type: ignore[literal-required]
+    given = with_preset(said)
     width = given.get("width")
-    return NetworkSpec(**({"depth": len(width)} if isinstance(width, list | tuple) and width else {}) | given)
+    return network_spec(({"depth": len(width)} if isinstance(width, list | tuple) and width else {}) | given)
 
 
 def layer_map(spec: NetworkSpec) -> LayerMap | None:
@@ -85,8 +89,10 @@ def layer_map(spec: NetworkSpec) -> LayerMap | None:
     return LayerMap(kernel_of(spec.activation), weights[0], biases[0], spec.norm in ("layer", "rms"))
 
 
-def _find_fixed_point(spec: NetworkSpec, layer: LayerMap | None, batch: int) -> FixedPoint | Unknown:
+def _find_fixed_point(spec: Spec, layer: LayerMap | None, batch: int) -> FixedPoint | Unknown:
     """Return what the layers settle at, or why theory doesn't know."""
+    if not isinstance(spec, NetworkSpec):
+        return why_unknown(spec, batch) or Unknown("blocks")
     if layer is None:
         return Unknown("unlike_widths", spec.init)
     if spec.residual:
@@ -97,16 +103,16 @@ def _find_fixed_point(spec: NetworkSpec, layer: LayerMap | None, batch: int) -> 
     return find_fixed_point(layer, first.fan_in * first.weight * INPUT_SQUARE + first.bias)
 
 
-def critical_gain(spec: NetworkSpec, layer: LayerMap | None, found: FixedPoint | Unknown) -> float | None:
+def critical_gain(spec: Spec, layer: LayerMap | None, found: FixedPoint | Unknown) -> float | None:
     """Return the ``--gain`` that makes the network critical; None if there is none."""
     if layer is None or isinstance(found, Unknown) or found.critical_sigma_w is None:
         return None
     return spec.gain * found.critical_sigma_w / math.sqrt(layer.weight)
 
 
-def _diagram(spec: NetworkSpec, layer: LayerMap | None, found: FixedPoint | Unknown) -> "PhaseDiagram":
+def _diagram(spec: Spec, layer: LayerMap | None, found: FixedPoint | Unknown) -> "PhaseDiagram":
     """Return χ₁ in the plane of σ_w and σ_b, around the network's point and the critical line."""
-    found = Unknown("batch_norm_plane") if spec.norm == "batch" else found
+    found = Unknown("batch_norm_plane") if isinstance(spec, NetworkSpec) and spec.norm == "batch" else found
     if isinstance(found, Unknown):
         raise OptionError("phase_diagram", f"has no plane to draw: {found.reason}")
     assert layer is not None  # or there were no fixed point

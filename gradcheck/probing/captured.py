@@ -165,6 +165,8 @@ class CapturedPass:
         Numbers in a row of what the first layer is given.
     not_looked_at : tuple of str
         What could not be found out about this pass, as the report says it.
+    unused : tuple of str
+        Trained parameters of layers that the pass didn't use.
 
     Notes
     -----
@@ -180,3 +182,4 @@ class CapturedPass:
     shift: int = 0
     features: float = math.inf
     not_looked_at: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()

@@ -126,7 +126,8 @@ def find(captured: CapturedPass) -> Findings:
     return Findings(
         flow, captured.loss.name, None if reach.readout is None else reach.readout.name, _largest_rms(captured),
         AtLoss(first), _trained(captured), ill, weight,
-        closed=None if reach.obstacle else _closed(captured), cut=cut, unused=_names(captured, arrived=False),
+        closed=None if reach.obstacle else _closed(captured), cut=cut,
+        unused=(*_names(captured, arrived=False), *captured.unused),
         silent=_names(captured, arrived=True), origins=origins, from_zero=bool(captured.loss.law),
         not_looked_at=captured.not_looked_at,
     )  # fmt: skip

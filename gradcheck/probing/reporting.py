@@ -26,7 +26,7 @@ from gradcheck.spec.thresholds import Thresholds
 EXPLAIN_SIZE = {"inputs-explode", "large-inputs", "softmax-over-batch", "nll-not-log", "labels-outside"}
 
 #: Options of the steps that only PyTorch's probe takes.
-NO_STEPS = {"amp": None, "steps": 0, "optimizer": "sgd", "lr": 0.1, "warmup": None, "clip": None}
+NO_STEPS = {"amp": None, "number_format": None, "steps": 0, "optimizer": "sgd", "lr": 0.1, "warmup": None, "clip": None}
 
 #: What is found in PyTorch's graph alone.
 ONLY_PYTORCH = (

@@ -38,6 +38,8 @@ def _probed(config: Mapping[str, Any]) -> Iterator[str]:
     """A user's own model, and what it was run on."""
     target = config.get("target")
     yield f"{target}, {config['model']}" if target else config["model"]
+    if config.get("framework"):
+        yield f"{config['framework']} on {config['backend']}" if config.get("backend") else config["framework"]
     if config.get("batch"):
         yield f"batch of {config['batch']}"
     elif config.get("input"):

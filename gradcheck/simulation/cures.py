@@ -10,7 +10,7 @@ from gradcheck.families.family import Change
 from gradcheck.flow.gradient_flow import Tick
 from gradcheck.mean_field.prediction import Prediction, predict
 from gradcheck.simulation.experiment import Experiment, Outcome, part
-from gradcheck.spec import Spec
+from gradcheck.spec import NetworkSpec, Spec
 from gradcheck.spec.command_line import command_line
 
 #: Suggestions at most.
@@ -65,6 +65,8 @@ def is_hopeless(spec: Spec, batch_size: int, max_span: float) -> bool:
 
     So batch norm is never tried where it makes gradients explode (Yang et al. 2019).
     """
+    if not isinstance(spec, NetworkSpec):  # a transformer's prediction costs as much as its simulation
+        return False
     found = predict(spec, input_square=1.0, batch_size=batch_size)
     return isinstance(found, Prediction) and found.gradient_span > 2 * max_span + 1
 

@@ -9,7 +9,10 @@ from gradcheck.base.record import number, power_in_range
 from gradcheck.diagnosis.report import PredictionRecord
 from gradcheck.engine.diversity import mean_cosine
 from gradcheck.mean_field.prediction import Prediction, Unknown, predict, why_unknown
+from gradcheck.mean_field.tokens import TokenBatch
+from gradcheck.mean_field.transformer import predict_transformer
 from gradcheck.simulation.experiment import Experiment, Outcome
+from gradcheck.spec import TransformerSpec
 
 #: Standard deviations among networks of this width that a measurement may lie away from the prediction.
 DEVIATIONS = 3.0
@@ -26,6 +29,7 @@ NARROW = 0.2
 def expectation(experiment: Experiment, outcome: Outcome) -> PredictionRecord:
     """Return what theory predicts of an experiment, whether its outcome agrees, and both in a sentence."""
     found = _predicted(experiment)
+    points = 3 if isinstance(experiment.network, TransformerSpec) else 1
     if isinstance(found, Unknown):
         unknown: dict[str, Any] = dict.fromkeys(PredictionRecord.__dataclass_fields__) | {"says": found.reason}
         return PredictionRecord(**unknown)
@@ -34,23 +38,36 @@ def expectation(experiment: Experiment, outcome: Outcome) -> PredictionRecord:
     agrees = _agrees(measured, ratio, deviation or 0.0, len(outcome.flows)) if math.isfinite(measured) else None
     gains = (one.log10_local_gain for one in found.layers)
     return PredictionRecord(
-        mean_local_gain=_mean_gain(found),
+        mean_local_gain=_mean_gain(found, points),
         gradient_span=number(found.gradient_span),
         log10_gradient_ratio=number(ratio),
         log10_gradient_ratio_std=deviation,
         agrees=agrees,
         local_gains=tuple(None if gain is None else power_in_range(gain) for gain in gains),
-        says=_sentence(found, agrees, sum(1 / width for width in experiment.network.widths)),
+        says=_sentence(found, agrees, sum(1 / width for width in experiment.network.widths), points),
         log10_gradient_ratios=tuple(one.log10_gradient_ratio for one in found.layers),
         log10_gradient_ratio_stds=tuple(one.log10_gradient_ratio_std for one in found.layers),
+        **_of_tokens(found),
     )
+
+
+def _of_tokens(found: Prediction) -> dict[str, Any]:
+    """Return what is predicted of a transformer's stream and tokens; nothing of a perceptron."""
+    if found.layers[0].score_std is None:
+        return {}
+    return {
+        "preactivation_stds": tuple(number(one.preactivation_std) for one in found.layers),
+        "token_cosines": tuple(one.token_cosine for one in found.layers),
+    }
 
 
 def _predicted(experiment: Experiment) -> Prediction | Unknown:
     """Return the prediction for the batch of the first draw."""
     if unknown := why_unknown(experiment.network, experiment.data.batch_size):
         return unknown
-    inputs, _ = experiment.batch(experiment.run.seed)
+    inputs, labels = experiment.batch(experiment.run.seed)
+    if isinstance(experiment.network, TransformerSpec):
+        return predict_transformer(experiment.network, TokenBatch(inputs, labels))
     wide = np.asarray(inputs, np.float64)
     square = float(np.mean(wide * wide))
     if not 0 < square < math.inf:
@@ -65,9 +82,9 @@ def _predicted(experiment: Experiment) -> Prediction | Unknown:
     )
 
 
-def _mean_gain(found: Prediction) -> float | None:
-    """Return the geometric mean of the factors from layer to layer."""
-    steps = len(found.layers) - 1
+def _mean_gain(found: Prediction, points: int) -> float | None:
+    """Return the geometric mean of the factors from layer to layer, of a block's flow points together."""
+    steps = (len(found.layers) - 1) / points
     return power_in_range(found.log10_gradient_ratio / steps) if steps else None
 
 
@@ -80,13 +97,14 @@ def _agrees(measured: float, predicted: float, deviation: float, draws: int) -> 
     return abs(measured - typical) <= DEVIATIONS * deviation / math.sqrt(draws) + MARGIN + SHARE * abs(predicted)
 
 
-def _sentence(found: Prediction, agrees: bool | None, narrowness: float) -> str:
+def _sentence(found: Prediction, agrees: bool | None, narrowness: float, points: int) -> str:
     """Say what is predicted, and of a disagreement what it means."""
-    gain, deviation = _mean_gain(found), found.layers[0].log10_gradient_ratio_std
+    gain, deviation = _mean_gain(found, points), found.layers[0].log10_gradient_ratio_std
     if gain is None:
         return "one hidden layer has no factor to predict"
     band = f" ±{deviation:.2g}" if deviation else ""
-    figures = f"{gain:.3g} a layer, {round(abs(found.log10_gradient_ratio), 9):.3g}{band} decades"
+    unit = "layer" if points == 1 else "block"
+    figures = f"{gain:.3g} a {unit}, {round(abs(found.log10_gradient_ratio), 9):.3g}{band} decades"
     if agrees is None:
         return f"theory predicts {figures}"
     if agrees:

@@ -19,6 +19,7 @@ from gradcheck.families import FAMILIES, drawn_network, given_network, stored_we
 from gradcheck.families.family import DrawnNetwork, Given, StoredNetwork
 from gradcheck.flow.average import average
 from gradcheck.flow.gradient_flow import GradientFlow, Tick, measure
+from gradcheck.flow.number_formats import Tally
 from gradcheck.spec import Spec, network_spec, pick, plain
 from gradcheck.spec.data import DataSpec
 from gradcheck.spec.options.network import DRAWN_ONLY
@@ -163,19 +164,25 @@ class Experiment:
         return self.dataset.batch(self.data, seed, self.run.dtype)
 
     def flow(
-        self, seed: int, tick: Tick | None = None, *, only_judged: bool = False, within: float = math.inf
+        self,
+        seed: int,
+        tick: Tick | None = None,
+        *,
+        only_judged: bool = False,
+        within: float = math.inf,
+        tally: Tally | None = None,
     ) -> GradientFlow:
         """Measure one draw, or no more of it than its verdict rests on; see ``measure``."""
         inputs, labels = self.batch(seed)
         with np.errstate(over="ignore", invalid="ignore"):  # measured, not warned of
             network, start = self.draw(seed).unrolled(inputs)
         told = tick or (lambda share: None)
-        return measure(network, start, loss_of(labels), tick=told, only_judged=only_judged, within=within)
+        return measure(network, start, loss_of(labels), tick=told, only_judged=only_judged, within=within, tally=tally)
 
-    def outcome(self, tick: Tick | None = None) -> Outcome:
-        """Measure all draws and diagnose them."""
+    def outcome(self, tick: Tick | None = None, tally: Tally | None = None) -> Outcome:
+        """Measure all draws and diagnose them; a tally counts what number formats lose of them all."""
         first, draws = self.run.seed, self.run.seeds
-        flows = [self.flow(first + draw, part(tick, draw, draws)) for draw in range(draws)]
+        flows = [self.flow(first + draw, part(tick, draw, draws), tally=tally) for draw in range(draws)]
         typical, summaries, summary = _summed_up(flows)
         return Outcome(flows, typical, summaries, summary, diagnose(typical, summary, self.thresholds))
 

@@ -1,20 +1,24 @@
 """``simulate``: does this network's gradient survive from the last layer to the first, before any training?"""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
+from gradcheck.diagnosis.number_formats import Place, numbers_record
 from gradcheck.diagnosis.report import Report
-from gradcheck.diagnosis.reporting import make_report
+from gradcheck.diagnosis.reporting import make_report, with_numbers
 from gradcheck.engine.shared_draws import SharedDraws, sharing
-from gradcheck.errors import OptionError
+from gradcheck.errors import OptionError, finite
 from gradcheck.families.weight_files import save_weights as write_weights
+from gradcheck.flow.number_formats import Tally, cases_of
 from gradcheck.simulation.expectation import expectation
 from gradcheck.simulation.experiment import Experiment, Outcome
 from gradcheck.simulation.trial import check_trial, hold_trial
+from gradcheck.spec.number_formats import USUAL_RATE, number_formats
 from gradcheck.spec.options.option import takes
 from gradcheck.spec.options.simulation import SimulateOptions
+from gradcheck.spec.probing import LOSS_SCALES
 
 #: Multiplications of a forward pass up to which suggestions are simulated unasked.
 A_MOMENT = 250e6
@@ -73,6 +77,11 @@ def simulate(*, tick: Callable[[float], None] | None = None, **options: Unpack[S
         ``float64`` or ``float32``.
     vanish_below, explode_above, max_span, min_rank, dead_above, saturated_above : float
         Limits of what is healthy, see ``gradcheck.Thresholds``.
+    number_format : str or sequence of str, optional
+        ``fp16``, ``bf16``, ``fp8-e4m3``, ``fp8-e5m2``, ``mxfp8``: count what a cast to it loses
+        of each layer's tensors.
+    lr : float, optional
+        With `number_format`, the learning rate of the updates that rounding of bf16 weights loses: 0.1.
     suggest : bool, optional
         Simulate single changes and report those that fix the network: no unless it is said, though the command line
         does it for its text; None: unless the network is so large that this would take more than a moment.
@@ -103,25 +112,51 @@ def simulate(*, tick: Callable[[float], None] | None = None, **options: Unpack[S
         _save(Path(save_weights), experiment)
     if suggest is None:
         suggest = experiment.work <= A_MOMENT
-    own = {"save_weights": save_weights and str(save_weights), "suggest": suggest}
-    config = experiment.to_dict() | own | {name: options[name] for name in ("trial", "trial_seconds")}
-    report = _fixed(config, experiment, tick) if suggest else _report(config, experiment, experiment.outcome(tick))
+    tally = _tally(options["number_format"], options["lr"])
+    config = experiment.to_dict() | {
+        "number_format": tally and list(dict.fromkeys(case.format for case in tally.cases)),
+        "lr": tally and tally.rate,
+        "trial": trial,
+        "trial_seconds": options["trial_seconds"],
+        "save_weights": save_weights and str(save_weights),
+        "suggest": suggest,
+    }
+    if suggest:
+        report = _with_changes(config, experiment, tick, tally)
+    else:
+        report = _report(config, experiment, experiment.outcome(tick, tally), tally)
     return replace(report, trial=hold_trial(experiment, options["trial_seconds"])) if trial else report
 
 
-def _fixed(config: Mapping[str, Any], experiment: Experiment, tick: Callable[[float], None] | None) -> Report:
-    """Measure a network and the changes that may fix it."""
+def _with_changes(
+    config: Mapping[str, Any], experiment: Experiment, tick: Callable[[float], None] | None, tally: Tally | None
+) -> Report:
+    """Measure a network, and the changes that may fix it."""
     from gradcheck.simulation.cures import cures
 
     with sharing(SharedDraws()):  # a change of the network draws what the network has drawn
-        outcome = experiment.outcome(tick)
-        return replace(_report(config, experiment, outcome), suggestions=cures(experiment, outcome, tick))
+        outcome = experiment.outcome(tick, tally)
+        return replace(_report(config, experiment, outcome, tally), suggestions=cures(experiment, outcome, tick))
 
 
-def _report(config: Mapping[str, Any], experiment: Experiment, outcome: Outcome) -> Report:
-    """Lay out an outcome, with what theory predicts beside it."""
+def _tally(formats: str | Sequence[str] | None, rate: float | None) -> Tally | None:
+    """Return what counts the losses of number formats, where some are asked for."""
+    if formats is None:
+        if rate is not None:
+            raise OptionError("lr", "is of the updates that --number-format counts: name a format, or drop it")
+        return None
+    rate = finite("lr", USUAL_RATE if rate is None else rate, "it is a learning rate", above=0)
+    return Tally(cases_of(number_formats(formats), LOSS_SCALES), rate)
+
+
+def _report(config: Mapping[str, Any], experiment: Experiment, outcome: Outcome, tally: Tally | None) -> Report:
+    """Lay out an outcome, with what theory predicts beside it, and what number formats lose."""
     prediction = expectation(experiment, outcome)
-    return make_report("simulate", config, *outcome, parameters=experiment.parameters, prediction=prediction)
+    report = make_report("simulate", config, *outcome, parameters=experiment.parameters, prediction=prediction)
+    if tally is None:
+        return report
+    places = [Place(layer.index, layer.index, layer.name) for layer in report.layers]
+    return with_numbers(report, numbers_record(tally, places), outcome.typical)
 
 
 def _save(path: Path, experiment: Experiment) -> None:

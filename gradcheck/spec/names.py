@@ -22,6 +22,7 @@ PositionsName = Literal["learned", "sinusoidal", "rotary", "none"]
 ResidualScaleName = Literal["gpt2", "deepnorm"]
 DtypeName = Literal["float64", "float32"]
 LayersName = Literal["auto", "dense", "weightless"]
+NumberFormatName = Literal["fp16", "bf16", "fp8-e4m3", "fp8-e5m2", "mxfp8"]
 
 #: Data sets by name, and the kinds of files that hold the user's own.
 DATA_NAMES = ("digits", "gaussian", "text")
@@ -34,12 +35,14 @@ SYNONYMS = {
     "swish": "silu", "identity": "linear", "logistic": "sigmoid", "batchnorm": "batch", "batchnorm1d": "batch",
     "layernorm": "layer", "rmsnorm": "rms", "perceptron": "mlp", "single": "float32", "double": "float64",
     "fp32": "float32", "fp64": "float64", "float16": "fp16", "half": "fp16", "bfloat16": "bf16",
+    "e4m3": "fp8-e4m3", "float8e4m3fn": "fp8-e4m3", "e5m2": "fp8-e5m2", "float8e5m2": "fp8-e5m2",
     "kerashenormal": "he_truncated", "kerasglorotnormal": "xavier_truncated", "keraslecunnormal": "lecun_truncated",
     "jaxhenormal": "he_truncated", "jaxglorotnormal": "xavier_truncated", "jaxlecunnormal": "lecun_truncated",
     "flaxhenormal": "he_truncated", "flaxglorotnormal": "xavier_truncated", "flaxlecunnormal": "lecun_truncated",
     "mlxhenormal": "lecun", "mlxheuniform": "lecun_uniform", "mlxglorotnormal": "xavier",
     "pytorch": "torch", "tfkeras": "keras", "nnx": "flax", "linen": "flax", "dmhaiku": "haiku", "hk": "haiku",
-    "eqx": "equinox", "paddlepaddle": "paddle", "scikitlearn": "sklearn", "vit": "jax-vit",
+    "eqx": "equinox", "paddlepaddle": "paddle", "scikitlearn": "sklearn",
+    "tensorflow": "keras", "keras3": "keras",
     "crossentropyloss": "cross-entropy", "mse": "mean-square", "mseloss": "mean-square", "globalnorm": "global-norm",
 }  # fmt: skip
 
@@ -54,6 +57,7 @@ POSITIONS: tuple[str, ...] = get_args(PositionsName)
 RESIDUAL_SCALES: tuple[str, ...] = get_args(ResidualScaleName)
 DTYPES: tuple[str, ...] = get_args(DtypeName)
 LAYERS: tuple[str, ...] = get_args(LayersName)
+NUMBER_FORMATS: tuple[str, ...] = get_args(NumberFormatName)
 
 #: Architectures that repeat one layer over time.
 RECURRENT = ("rnn", "lstm", "gru")

@@ -7,6 +7,9 @@ from typing import Any
 
 from gradcheck.errors import OptionError
 
+#: What a model can be made with.
+FRAMEWORKS = ("torch", "keras", "flax", "equinox")
+
 #: The modes of a model.
 MODES = ("train", "eval")
 

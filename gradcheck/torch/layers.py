@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
+from gradcheck.errors import printable
 from gradcheck.flow.model_flow import Kind
 
 #: Modules whose outputs have their channels right after the batch; in all others they are last.
@@ -141,11 +142,6 @@ def candidates(model: nn.Module) -> Iterator[Layer]:
 def own_parameters(module: nn.Module) -> list[nn.Parameter]:
     """Return the parameters that a module holds itself; `parameters()` walks to its parts first."""
     return [one for one in module._parameters.values() if one is not None]
-
-
-def printable(name: str) -> str:
-    """Show the control characters that a name may have instead of obeying them."""
-    return name if name.isprintable() else "".join(one if one.isprintable() else repr(one)[1:-1] for one in name)
 
 
 def by_channel(output: Tensor, axis: int) -> Tensor:

@@ -28,6 +28,7 @@ DOCUMENTS = {
         " --data gaussian --dtype float32",
         {},
     ),
+    "number_formats.txt": ("simulate --no-suggest --depth 6 --width 32 --number-format fp16,fp8-e5m2,mxfp8", {}),
     "rnn.txt": ("simulate --no-suggest --arch rnn --width 32 --recurrent-gain 0.7", {}),
     "lstm_suggestions.txt": ("simulate --arch lstm --forget-bias -3 --width 32 --steps 16", {}),
     "transformer.txt": (

@@ -180,6 +180,10 @@ def test_the_step_that_overflows_first_is_named(report):
     assert document["verdict"]["reasons"][0].startswith(f"step {first} ")
 
 
+#: Options that are not asked for.
+OF_FORMATS = {"number_format", "lr"}
+
+
 def test_every_option_is_in_the_config_with_its_value(report):
     for options in OPTIONS.values():
         config = report(options)["config"]
@@ -188,7 +192,7 @@ def test_every_option_is_in_the_config_with_its_value(report):
         family = FAMILIES[config["arch"]]
         of_others = {name for name in NETWORK_OPTIONS[1:] if not family.owners(name) and family.fixed.get(name) is None}
         of_others |= {"forget_bias"} if config["arch"] == "rnn" else set()
-        assert missing - {"weight_std"} == {"weights", "save_weights", "preset"} | of_others, options
+        assert missing - {"weight_std"} == {"weights", "save_weights", "preset", *OF_FORMATS} | of_others, options
         assert (config["weight_std"] is None) == ("--weight-std" not in options), options
 
 

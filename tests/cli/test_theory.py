@@ -28,6 +28,8 @@ KINDS = {
     "one layer": "theory --depth 1",
     "widths": "theory --width 64,32,16 --init normal --weight-std 0.1",
     "with a diagram": f"{CHAOTIC} --phase-diagram",
+    "a transformer": "theory --arch transformer --blocks 3 --model-width 24 --heads 2 --tokens 5",
+    "a recurrence": "theory --arch lstm",
 }
 
 
@@ -103,7 +105,7 @@ def test_the_command_to_type_next_is_one_that_simulate_takes(kind, printed, grad
 
 
 def test_the_text_fits_its_page(printed):
-    for kind in ("chaotic", "residual", "with a diagram"):
+    for kind in ("chaotic", "residual", "with a diagram", "a transformer"):
         for width in (20, 40, 80, 140):
             _, *lines, _ = printed(KINDS[kind], COLUMNS=str(width)).splitlines()  # the last is to be copied
             assert max(map(len, lines)) <= max(width, 38), (width, kind)
@@ -182,7 +184,9 @@ def test_quiet_shows_nothing(gradcheck):
         ("--format jsonl", "--format 'jsonl' is unknown"),
         ("--format csv --json", "--json is short for --format json"),
         ("--output no/such/folder.txt", "no/such/folder.txt: can't be written"),
-        ("--arch rnn", "--arch is no option of gradcheck theory"),
+        ("--arch rn", "--arch 'rn' is unknown; did you mean 'rnn'"),
+        ("--blocks 3", "--blocks 3 goes with --arch transformer"),
+        ("--preset gpt2 --phase-diagram", "--phase-diagram has no plane to draw: a transformer is followed block"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_in_one_line(options, problem, gradcheck, tmp_path):

@@ -18,12 +18,13 @@ from gradcheck.explanations import NAMES, TOPICS
 from gradcheck.explanations.explanation import DEPTH, MULTIPLIED_OUT, WIDTH
 from gradcheck.explanations.findings import FINDINGS
 from gradcheck.logs.records import GLOBAL_QUANTITIES, LAYER_QUANTITIES
+from gradcheck.mean_field.text import label
 from gradcheck.render.numbers import percent
 from gradcheck.render.style import LOG_STYLES, STYLES
 from gradcheck.spec import ACTIVATIONS, INITIALIZERS, RECURRENT
 from gradcheck.spec.names import SYNONYMS
 from gradcheck.spec.options.option import rows
-from gradcheck.spec.options.simulation import SimulateOptions
+from gradcheck.spec.options.simulation import SimulateOptions, TheoryOptions
 from gradcheck.spec.options.training import ClipDemoOptions
 from gradcheck.training.cells import COLUMNS as OF_STRATEGIES
 
@@ -107,12 +108,13 @@ def test_every_kind_of_command_quoted_is_one_that_a_test_runs():
 
 
 def test_theory_says_what_the_page_says(typed):
-    (example,) = (one.values[1] for one in QUOTED if one.values[1].command.startswith("gradcheck theory"))
-    wanted = {"activation", "gain"}
-    report = theory(**{name: value for name, value in typed(example.command).items() if name in wanted})
-    phase, factor = re.fullmatch(r"(\w+), a factor of ([\d.]+)", example.shows).groups()
-    assert phase == report.fixed_point.phase
-    assert agrees(factor, math.sqrt(report.fixed_point.chi))
+    for example in (one.values[1] for one in QUOTED if one.values[1].command.startswith("gradcheck theory")):
+        options = typed(example.command)
+        report = theory(**{name: options[name] for name in rows(TheoryOptions) if name in options} | {"batch_size": 64})
+        verdict, factor = re.fullmatch(r"(\w+), a factor of ([\d.]+)", example.shows).groups()
+        assert verdict == label(report)
+        chi = report.fixed_point.chi
+        assert agrees(factor, report.network.mean_local_gain if chi is None else math.sqrt(chi))
 
 
 @every_topic

@@ -1,6 +1,7 @@
 """What a framework draws by default: each kind of matrix by the law that its own code states."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -268,3 +269,13 @@ def test_a_framework_may_be_typed_as_its_users_call_it(typed, meant):
 def test_a_report_names_the_framework_and_its_forget_bias():
     config = gradcheck.simulate(arch="lstm", init="haiku", steps=4, width=8, suggest=False).config
     assert (config.init, config.forget_bias) == ("haiku", 1.0)
+
+
+def test_the_page_about_them_has_each_with_the_version_that_it_was_read_from():
+    page = (Path(__file__).parents[2] / "docs/background/initialisations.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    for name, framework in table.FRAMEWORKS.items():
+        first = next(line for line in rows if f"`{name}`" in line)
+        assert framework.version.split()[-1] in first, name
+        tables = 1 + bool(framework.cells) + (framework.attention is not None)
+        assert sum(f"`{name}`" in line for line in rows) == tables, name

@@ -274,7 +274,7 @@ def test_a_layer_s_law_has_the_variance_of_its_draws(init):
     ("spec", "reason"),
     [
         (RecurrentSpec(arch="rnn", steps=4), "--arch rnn"),
-        (TransformerSpec(), "--arch transformer"),
+        (TransformerSpec(tokens=1000), "up to 512; these have 1000"),
         (NetworkSpec(init=None), "given"),
         (NetworkSpec(activation="step"), "step is 0"),
         (NetworkSpec(activation="tanh", norm="batch"), "published for relu and linear"),

@@ -10,7 +10,7 @@ from gradcheck.mean_field.prediction import predict
 from gradcheck.mean_field.unknown import ENDLESS, SENTENCES, Unknown
 from gradcheck.simulation.expectation import _predicted
 from gradcheck.simulation.experiment import Experiment
-from gradcheck.spec import NetworkSpec, RecurrentSpec
+from gradcheck.spec import NetworkSpec, RecurrentSpec, TransformerSpec
 
 PREDICTED = {
     "family": RecurrentSpec(arch="rnn", steps=4),
@@ -21,12 +21,14 @@ PREDICTED = {
     "batch_norm_residual": NetworkSpec(activation="relu", norm="batch", residual=True),
     "batch_norm_activation": NetworkSpec(activation="tanh", norm="batch"),
     "batch_size": NetworkSpec(activation="linear", norm="batch"),
+    "many_tokens": TransformerSpec(tokens=513),
 }
 
 #: Code ↦ the number that it explains, and the options of a network that lacks it.
 REPORTED = {
     "unlike_widths": ("fixed_point", {"width": (64, 32), "init": "normal", "weight_std": 0.1}),
     "residual": ("fixed_point", {"residual": True}),
+    "blocks": ("fixed_point", {"arch": "transformer", "blocks": 1, "model_width": 8, "heads": 1, "tokens": 2}),
     "endless": ("deepest_trainable", {"activation": "relu", "init": "he"}),
     "unbounded": ("variance", {"activation": "relu", "init": "he", "gain": 2.0}),
     "unbounded_depth": ("deepest_trainable", {"activation": "relu", "init": "he", "gain": 2.0}),

@@ -59,8 +59,11 @@ def test_a_gradient_that_depends_on_the_signal_is_outside_the_theory():
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        ({"arch": "rnn", "steps": 4}, "mean-field theory is built in for perceptrons, not for --arch rnn"),
-        ({"arch": "transformer", "blocks": 1, "model_width": 16, "heads": 2}, "not for --arch transformer"),
+        (
+            {"arch": "rnn", "steps": 4},
+            "mean-field theory is built in for perceptrons and transformers, not for --arch rnn",
+        ),
+        ({"arch": "transformer", "activation": "step", "blocks": 1, "model_width": 16, "heads": 2}, "passes backwards"),
         ({"activation": "step", "depth": 3}, "nothing passes backwards"),
         ({"activation": "tanh", "norm": "batch", "depth": 3}, "rate of batch norm is published for relu and linear"),
     ],
@@ -107,3 +110,28 @@ def test_an_agreement_does_not_hang_on_luck():
         for activation, init in (("tanh", "lecun"), ("relu", "he"), ("gelu", "he"), ("sigmoid", "xavier"))
     ]
     assert sum(agreeing) >= 23
+
+
+TRANSFORMERS = [
+    {"blocks": 6, "model_width": 128, "heads": 4, "tokens": 12},
+    {"preset": "gpt2", "blocks": 4, "model_width": 128, "heads": 4, "tokens": 12, "seeds": 2},
+    {"blocks": 6, "model_width": 128, "heads": 4, "patch": 8, "tied": False, "data": "digits", "batch_size": 2},
+    {"blocks": 4, "model_width": 64, "heads": 4, "tokens": 8, "patch": 8, "tied": False},
+]
+
+
+@pytest.mark.parametrize("options", TRANSFORMERS, ids=str)
+def test_transformers_too_are_predicted_from_the_batch_that_they_read(options):
+    found = expected(**({} if "preset" in options else {"arch": "transformer"}), **options)
+    assert found.agrees is True
+    assert found.says.startswith("as theory predicts: ")
+    assert "a block" in found.says
+    assert len(found.token_cosines) == len(found.preactivation_stds) == 3 * options["blocks"]
+
+
+def test_the_report_has_the_predicted_stream_and_likeness_beside_the_measured():
+    options = {"blocks": 4, "model_width": 512, "heads": 8, "tokens": 16, "layers": "weightless", "seeds": 4}
+    report = gradcheck.simulate(arch="transformer", shuffle=False, **options)
+    found = report.prediction
+    assert [layer.preactivation_std for layer in report.layers] == pytest.approx(found.preactivation_stds, rel=0.05)
+    assert [layer.input_cosine for layer in report.layers] == pytest.approx(found.token_cosines, abs=0.05)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import gradcheck
 from gradcheck.cli.app import app
 from gradcheck.simulation.experiment import Experiment
-from gradcheck.spec import ACTIVATIONS, DTYPES, FREE_SCALE, INITIALIZERS, NORMS, RECURRENT
+from gradcheck.spec import ACTIVATIONS, DTYPES, FRAMEWORKS, FREE_SCALE, INITIALIZERS, NORMS, RECURRENT
 from gradcheck.spec.command_line import command_line, options
 
 SIMULATE = typer.main.get_command(app).commands["simulate"]
@@ -24,6 +24,9 @@ def parsed(command):
     return Experiment.from_options(given_options).to_dict()
 
 
+#: Frameworks that have every recurrence.
+WITH_ALL_CELLS = "torch", "keras", "flax", "haiku", "paddle", "mlx"
+
 positive = st.floats(1e-300, 1e300)
 share = st.floats(0, 1)
 
@@ -31,7 +34,7 @@ share = st.floats(0, 1)
 @st.composite
 def configs(draw):
     """Any config that a network with drawn weights can have."""
-    init = draw(st.sampled_from(INITIALIZERS))
+    init = draw(st.sampled_from([*INITIALIZERS, *FRAMEWORKS]))
     residual = draw(st.booleans())
     widths = st.lists(st.integers(1, 9999), min_size=2, max_size=5).map(tuple)
     width = draw(st.integers(1, 9999) | widths if not residual else st.integers(1, 9999))
@@ -73,7 +76,7 @@ def at(name):
 @st.composite
 def recurrent_configs(draw):
     """Any config that a recurrence with drawn weights can have."""
-    arch, init = draw(st.sampled_from(RECURRENT)), draw(st.sampled_from(INITIALIZERS))
+    arch, init = draw(st.sampled_from(RECURRENT)), draw(st.sampled_from([*INITIALIZERS, *WITH_ALL_CELLS]))
     data = draw(st.sampled_from(["digits", "gaussian"]))
     steps = st.integers(1, 99) if data == "gaussian" else st.sampled_from([1, 2, 4, 8, 16, 32, 64])
     return Experiment.from_options(
@@ -121,6 +124,14 @@ def test_only_what_differs_from_the_defaults_is_typed():
 def test_a_default_recurrence_is_typed_by_its_name_alone(arch):
     config = Experiment.from_options({"arch": arch}).to_dict()
     assert command_line("simulate", config) == f"gradcheck simulate --arch {arch}"
+
+
+def test_the_forget_bias_of_a_framework_needs_no_option():
+    for init in ("torch", "keras", "haiku"):
+        config = Experiment.from_options({"arch": "lstm", "init": init}).to_dict()
+        assert command_line("simulate", config) == f"gradcheck simulate --arch lstm --init {init}"
+    config = Experiment.from_options({"arch": "lstm", "init": "torch", "forget_bias": 1}).to_dict()
+    assert command_line("simulate", config) == "gradcheck simulate --arch lstm --init torch --forget-bias 1"
 
 
 def test_only_what_differs_from_the_defaults_of_its_architecture_is_typed():

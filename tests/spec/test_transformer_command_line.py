@@ -81,7 +81,7 @@ def split_heads(draw):
 
 heads = st.just({}) | split_heads()
 
-initial = st.just({}) | st.sampled_from(INITIALIZERS).flatmap(
+initial = st.just({}) | st.sampled_from([*INITIALIZERS, "torch", "keras", "jax-vit"]).flatmap(
     lambda init: st.fixed_dictionaries(
         {"init": st.just(init)} | ({"weight_std": positive} if init in FREE_SCALE else {})
     )

@@ -48,7 +48,8 @@ def _draw_gradient(ax: "Axes", report: Report) -> None:
         if field + "_low" in layers[0]:
             ends = [[height(layer[field + end]) for layer in layers] for end in ("_low", "_high")]
             ax.fill_between(places, *ends, color=line.get_color(), alpha=0.25, linewidth=0, label=_seeds(report, index))
-    _draw_theory(ax, predicted, (theory and theory.log10_gradient_ratio_stds) or (), height)
+    of_stream = slice(len(names) - 1, None, len(names))  # of a block its last flow point
+    _draw_theory(ax, predicted[of_stream], ((theory and theory.log10_gradient_ratio_stds) or ())[of_stream], height)
     for place, (label, limit) in enumerate(limits.items()):
         figure.threshold(ax, height(limit), label, place)
     _mark_what_has_no_place(ax, report, field, len(names))

@@ -9,6 +9,7 @@ from gradcheck.diagnosis.sentences import chance_of_training
 from gradcheck.diagnosis.text.advice import advice
 from gradcheck.diagnosis.text.course import losses
 from gradcheck.diagnosis.text.layer_table import layer_table
+from gradcheck.diagnosis.text.number_table import number_table
 from gradcheck.diagnosis.text.picture import picture
 from gradcheck.diagnosis.trial_sentences import said_of_trial
 from gradcheck.render.heading import what_was_run
@@ -40,6 +41,7 @@ def _parts(report: Report, page: Page, all_layers: bool) -> Iterator[RenderableT
     yield indented(picture(report, page.width - 2 * INDENT, page.glyphs))
     yield ""
     yield from layer_table(report, page, all_layers)
+    yield from number_table(report, page.width)
     yield from advice(report, page.width)
 
 

@@ -77,7 +77,12 @@ def next_commands(report: Report) -> Iterator[str]:
 def probe_command(report: Report) -> str:
     """Return the command that lets a healthy model take some steps, or shows every layer of an ill one."""
     config = report.config
-    kept = {"kwargs": config.kwargs and dumps(config.to_dict()["kwargs"]), "batch": config.batch}
+    framework = config.get("framework")
+    kept = {
+        "framework": framework,
+        "kwargs": config.kwargs and dumps(config.to_dict()["kwargs"]),
+        "batch": config.batch,
+    }
     if report.model is not None and not report.model.loss_by_default:
         kept["loss"] = config.loss
     usual = {
@@ -85,11 +90,11 @@ def probe_command(report: Report) -> str:
     }  # fmt: skip
     changed = kept | {name: config[name] for name, value in usual.items() if config[name] != value}
     healthy = report.verdict.status == "healthy"
-    steps = {"steps": 50 if healthy and not config.steps else config.steps or None}
+    steps = {"steps": 50 if healthy and not config.steps and framework is None else config.steps or None}
     words = ["gradcheck", "probe", config.target, *(f"--input={shape}" for shape in config.input or ())]
     words += [f"--optimizer-option={name}={value}" for name, value in (config.optimizer_options or {}).items()]
     words += options({name: value for name, value in (changed | steps).items() if value is not None})
-    last = "--all-layers" if not healthy else "--fail-on any" if config.steps else ""
+    last = "--all-layers" if not healthy else "--fail-on any" if config.steps or framework else ""
     return f"{shlex.join(words)} {last}".rstrip()
 
 

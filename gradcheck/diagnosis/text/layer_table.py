@@ -49,7 +49,7 @@ LAYOUTS = (
 BESIDE_TITLE, LEAST_TITLE = 32, 16
 
 
-def _end(name: str, room: int) -> str:
+def end_of_name(name: str, room: int) -> str:
     """Return the end of a long name: it says more than the beginning, which all have in common."""
     return name if len(name) <= room else f"…{name[1 - room :]}"
 
@@ -62,7 +62,7 @@ def layer_table(report: Report, page: Page, all_layers: bool) -> Iterator[Render
     """Yield the layers, each with a bar on the sparkline's log scale; of a deep network a sample."""
     width, glyphs = page.width, page.glyphs
     shown = [report.layers[index - 1] for index in shown_layers(len(report.layers), report.regions, all_layers)]
-    titles = [_end(title(report, layer), max(LEAST_TITLE, width - BESIDE_TITLE)) for layer in shown]
+    titles = [end_of_name(title(report, layer), max(LEAST_TITLE, width - BESIDE_TITLE)) for layer in shown]
     longer = max(map(len, titles)) - len("layer")  # as a block and its flow point are, or a name
     names = _columns(width - max(0, longer), any(_predicted(report)))
     cells = ([COLUMNS[name](report, layer) for name in names[1:]] for layer in shown)

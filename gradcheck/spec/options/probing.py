@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Annotated
 
+from gradcheck.spec.number_formats import NUMBER_FORMAT, USUAL_RATE
 from gradcheck.spec.options.measurement import OF_DRAWS, VERDICT, VerdictOptions
 from gradcheck.spec.options.option import OUTPUT, Names, Option, Whole, beginning
-from gradcheck.spec.probing import LOSS_SCALES, MODES, OPTIMIZERS
+from gradcheck.spec.probing import FRAMEWORKS, LOSS_SCALES, MODES, OPTIMIZERS
 
 MODEL, STEPS = "Model", "Steps"
 
@@ -14,6 +15,9 @@ class ProbeOptions(VerdictOptions, total=False):
     """The options of ``probe``."""
 
     # fmt: off
+    framework: Annotated[str, Option(
+        "What the model is made with", MODEL, "NAME", default="torch", range=Names(FRAMEWORKS),
+    )]
     kwargs: Annotated[str | None, Option(
         "Keyword arguments of a callable TARGET: '{\"depth\": 50}'.", MODEL, "JSON",
     )]
@@ -33,12 +37,15 @@ class ProbeOptions(VerdictOptions, total=False):
         "underflows", MODEL, "NAME",
         range=Names(tuple(LOSS_SCALES)),
     )]
+    number_format: Annotated[str | Sequence[str] | None, NUMBER_FORMAT]
     steps: Annotated[int, Option("Take N steps of training, and diagnose after each.", STEPS, "N", default=0)]
     optimizer: Annotated[str, Option(
         f"What takes them: {' '.join(OPTIMIZERS)}, or module:function of the parameters.", STEPS, "NAME",
         default="sgd", range=Names(OPTIMIZERS),
     )]
-    lr: Annotated[float, Option("Learning rate of an optimizer by name.", STEPS, "R", default=0.1)]
+    lr: Annotated[float, Option(
+        "Learning rate of an optimizer by name, and of --number-format.", STEPS, "R", default=USUAL_RATE,
+    )]
     optimizer_options: Annotated[Sequence[str] | None, Option(
         "What else it takes (repeatable): eps=1e-4, betas=0.9,0.95.", STEPS, "NAME=VALUE",
         flags=("--optimizer-option",),

@@ -1,8 +1,10 @@
 """The options of ``simulate`` and of ``theory``."""
 
-from typing import Annotated, TypedDict
+from collections.abc import Sequence
+from typing import Annotated
 
 from gradcheck.spec.names import ACTIVATIONS
+from gradcheck.spec.number_formats import NUMBER_FORMAT, RATE
 from gradcheck.spec.options.measurement import DATA, DataOptions, DrawOptions, VerdictOptions
 from gradcheck.spec.options.network import OF_NETWORKS, NetworkOptions
 from gradcheck.spec.options.option import OUTPUT, Names, Number, Option, Whole, rows
@@ -24,6 +26,8 @@ TRIAL = "Trial"
 class SimulateOptions(NetworkOptions, DataOptions, DrawOptions, VerdictOptions, total=False):
     """The options of ``simulate``."""
 
+    number_format: Annotated[str | Sequence[str] | None, NUMBER_FORMAT]
+    lr: Annotated[float | None, RATE]
     suggest: Annotated[
         bool | None,
         Option("Simulate single changes that may fix it.", OUTPUT, default=False, usual="in text"),
@@ -46,20 +50,10 @@ class SimulateOptions(NetworkOptions, DataOptions, DrawOptions, VerdictOptions, 
     ]
 
 
-class TheoryOptions(TypedDict, total=False):
+class TheoryOptions(NetworkOptions, total=False):
     """The options of ``theory``."""
 
     # fmt: off
-    depth: Annotated[int | None, OF_NETWORKS["depth"]]
-    width: Annotated[int | tuple[int, ...] | None, OF_NETWORKS["width"]]
-    activation: Annotated[str | None, PLAIN["activation"].but(usual="sigmoid")]
-    init: Annotated[str | None, OF_NETWORKS["init"]]
-    gain: Annotated[float | None, OF_NETWORKS["gain"]]
-    weight_std: Annotated[float | None, OF_NETWORKS["weight_std"]]
-    bias_std: Annotated[float | None, OF_NETWORKS["bias_std"]]
-    norm: Annotated[str | None, PLAIN["norm"]]
-    residual: Annotated[bool | None, OF_NETWORKS["residual"]]
-    residual_scale: Annotated[float | None, PLAIN["residual_scale"]]
     batch_size: Annotated[int, Option(
         "Examples of the batch; only --norm batch asks for it.", DATA, "N", default=64,
         range=Whole(1, "the batch has at least one example"),

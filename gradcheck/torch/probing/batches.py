@@ -1,6 +1,5 @@
 """The batch: inputs as a model takes them, and targets."""
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -9,12 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from gradcheck.errors import OptionError
+from gradcheck.probing.shapes import parse_shape
 from gradcheck.torch.layers import EMBEDDINGS
-
-#: The types that --input can have.
-INPUT_TYPES = ("float32", "float64", "float16", "bfloat16", "int64", "int32", "uint8", "bool")
-
-SHAPE = re.compile(r"(?P<shape>\d+(x\d+)*)(:(?P<type>[a-z]+\d*))?(<(?P<below>\d+))?")
 
 
 class Batch(NamedTuple):
@@ -135,26 +130,11 @@ def _as_tensors(value: Any) -> Any:  # noqa: ANN401
 
 def draw_input(text: str, generator: torch.Generator) -> Tensor:
     """Draw an input: standard normal numbers, or whole ones below the bound, all equally likely."""
-    shape, kind, below = _parse_input(text)
+    shape, kind, below = parse_shape(text)
     dtype = getattr(torch, kind)
     if dtype.is_floating_point:
         return torch.randn(shape, generator=generator).to(dtype)
     return torch.randint(max(1, below), shape, generator=generator).to(dtype)
-
-
-def _parse_input(text: str) -> tuple[tuple[int, ...], str, int]:
-    """Return the shape, the type and the bound of ``4x128:int64<50257``."""
-    match = SHAPE.fullmatch(text.replace(" ", ""))
-    kind = (match and match["type"]) or ("int64" if match and match["below"] else "float32")
-    if match is None or kind not in INPUT_TYPES or "0" in match["shape"].split("x"):
-        problem = f"{text!r} is not a shape: write 8x3x32x32, or '4x128:int64<50257' (types: {', '.join(INPUT_TYPES)})"
-        raise OptionError("input", problem)
-    integral = kind in ("int64", "int32", "uint8")
-    if integral and match["below"] is None:
-        raise OptionError("input", f"{text!r} doesn't say how many kinds there are: write '{text}<1000'")
-    if not integral and match["below"] is not None:
-        raise OptionError("input", f"{text!r} bounds numbers that aren't whole: write {match['shape']}, or ':int64<N'")
-    return tuple(int(size) for size in match["shape"].split("x")), kind, int(match["below"] or 2)
 
 
 def suggest_input(model: nn.Module) -> str:

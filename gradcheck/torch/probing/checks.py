@@ -7,7 +7,8 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.utils.data import DataLoader
 
-from gradcheck.errors import GradcheckError, OptionError
+from gradcheck.errors import GradcheckError, OptionError, at_least
+from gradcheck.probing.loading import framework_of
 from gradcheck.torch.probing.batches import Batch
 
 
@@ -35,6 +36,8 @@ def checked_module(model: object, purpose: str) -> nn.Module:
     name = type(model).__name__
     if isinstance(model, type):
         raise GradcheckError(f"{model.__name__} is a class, not a model: give one of it, as in {model.__name__}(…)")
+    if framework_of(model) == "keras":
+        raise GradcheckError(f"{name} is a model of Keras: gradcheck.keras has what is to {purpose} it")
     if not isinstance(model, nn.Module):
         raise GradcheckError(f"{name} is not a torch.nn.Module: there is nothing to {purpose}")
     try:
@@ -75,3 +78,12 @@ def _check_input(value: Tensor) -> None:
 def _is_mask(value: Tensor) -> bool:
     """Whether it is a mask that attention adds: of 0 and −inf only."""
     return bool(((value == 0) | (value == -math.inf)).all())
+
+
+def check_counts(steps: int, seed: int) -> tuple[int, int]:
+    """Return the number of steps and the seed, or raise the error that says what they have to be."""
+    steps = at_least("steps", steps, 0, "it counts steps of training")
+    seed = at_least("seed", seed, 0, "it seeds the random numbers")
+    if seed + steps >= 2**63:
+        raise OptionError("seed", f"{seed} is too large for PyTorch, which takes less than 2**63: take a small one")
+    return steps, seed

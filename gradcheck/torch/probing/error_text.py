@@ -1,7 +1,6 @@
 """What the user's own code raised, in one line that says where, and what would be right."""
 
 import importlib
-import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ import torch
 from torch import nn
 
 from gradcheck.errors import GradcheckError, described
+from gradcheck.probing.user_errors import where
 from gradcheck.torch.layers import EMBEDDINGS
 from gradcheck.torch.probing.hooks import Recording
 
@@ -50,7 +50,7 @@ def error_line(error: BaseException, record: Recording | None = None) -> str:
     message = described(error).strip().split("\n")[0]
     message = _with_advice(message, ADVICE | (OF_CALLS if record is not None and len(record.inside) == 1 else {}))
     if record is None or not record.inside:
-        return f"{message}{_where(error)}"
+        return f"{message}{where(error, OTHERS)}"
     name, module, inputs = record.inside[-1]
     own = next((one.dtype for one in module.parameters(recurse=False)), None)
     own = torch.int64 if isinstance(module, EMBEDDINGS) else own
@@ -88,10 +88,3 @@ def _wants(module: nn.Module) -> str:
     elif isinstance(module, nn.modules.batchnorm._BatchNorm):
         wanted = f"Nx{module.num_features}…"
     return f" and wants {wanted}" if wanted else ""
-
-
-def _where(error: BaseException) -> str:
-    """Return the innermost file and line of the user's own that led to the error, if there is one."""
-    frames = [one for one in traceback.extract_tb(error.__traceback__) if not one.filename.startswith("<frozen")]
-    frames = [one for one in frames if not any(Path(one.filename).is_relative_to(other) for other in OTHERS)]
-    return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""

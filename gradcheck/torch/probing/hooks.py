@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -13,11 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from gradcheck.engine.diversity import Diversity
-from gradcheck.engine.magnitude import log10_joint_norm, log10_norm, log10_rms_and_std
+from gradcheck.engine.magnitude import Scaled, log10_joint_norm, log10_norm, log10_rms_and_std
 from gradcheck.engine.types import Array
+from gradcheck.flow.number_formats import Tally
 from gradcheck.probing.measuring import Response
 from gradcheck.torch.graph import Node, in_backward
-from gradcheck.torch.layers import Layer, alive_channels, candidates, is_finite, main_tensor
+from gradcheck.torch.layers import Layer, alive_channels, by_channel, candidates, is_finite, main_tensor
 
 RECURRENT = (nn.RNNBase, nn.RNNCellBase)
 
@@ -90,6 +91,8 @@ class Recording:
     by_layer: dict[Layer, list[Call]] = field(default_factory=dict)
     count_zeros: bool = False  # whether the share of zeros in each gradient is asked for
     brief: bool = False  # whether only the gradient is of interest, not what the layers' outputs are like
+    tally: Tally | None = None  # what counts the losses of number formats, if anything does
+    shift: int = 0  # log2 of what multiplies the loss
     # the modules that are being run, outermost first: where an error comes from; of each input shape and type
     inside: list[tuple[str, nn.Module, tuple[Any, ...]]] = field(default_factory=list)
     listening: bool = False  # whether gradients that arrive are measured
@@ -140,6 +143,8 @@ class Recording:
         call = Call(layer, tensor, version_of(tensor), tensor.grad_fn, node, features, rms, std, finite)
         self.calls.append(call)
         self.by_layer.setdefault(layer, []).append(call)
+        if self.tally is not None and given is not None:
+            self.tally.add(layer, "activations", Scaled(as_rows(layer, given)))
         listened = [tensor]
         if isinstance(layer.module, RECURRENT):
             call.inputs = inputs
@@ -154,6 +159,8 @@ class Recording:
         """Note a gradient that arrives at what a call returned."""
         if self.listening:
             call.receive(delta, count_zeros=self.count_zeros)
+            if self.tally is not None:
+                self.tally.add(call.layer, "gradients", Scaled(as_rows(call.layer, delta), -self.shift))
 
 
 def version_of(tensor: Tensor) -> int:
@@ -167,10 +174,20 @@ def states_of(returned: Any) -> list[Tensor]:  # noqa: ANN401
     return [*states] if isinstance(states, tuple | list) else [states]
 
 
+class Watched(TypedDict, total=False):
+    """What is asked for beside the usual; see ``Recording``."""
+
+    count_zeros: bool
+    brief: bool
+    tally: Tally | None
+
+
 @contextmanager
-def recording(model: nn.Module, *, count_zeros: bool = False, brief: bool = False) -> Iterator[Recording]:
+def recording(model: nn.Module, **watched: Unpack[Watched]) -> Iterator[Recording]:
     """Watch a model's layers as long as the context lasts."""
-    record = Recording(count_zeros=count_zeros, brief=brief)
+    record = Recording(**watched)
+    if record.tally is not None:
+        record.tally.clear()  # of a pass that failed
     layers = {layer.module: layer for layer in candidates(model)}
     handles = []
     for name, module in model.named_modules():
@@ -181,6 +198,11 @@ def recording(model: nn.Module, *, count_zeros: bool = False, brief: bool = Fals
     finally:
         for handle in handles:
             handle.remove()
+
+
+def as_rows(layer: Layer, tensor: Tensor) -> Array:
+    """Return what goes into a layer, or comes back to it, as (rows, channels)."""
+    return as_array(by_channel(tensor.detach(), min(layer.channel_axis(tensor), tensor.dim() - 1)))
 
 
 def as_array(tensor: Tensor) -> Array:

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from gradcheck.diagnosis.causes import Cause
+from gradcheck.errors import printable
 from gradcheck.flow.layer_flow import LayerFlow
 from gradcheck.torch.graph import nodes
-from gradcheck.torch.layers import Layer, own_parameters, printable
+from gradcheck.torch.layers import Layer, own_parameters
 from gradcheck.torch.probing.measuring import Gradients, Norms
 from gradcheck.torch.probing.tracing import floats
 

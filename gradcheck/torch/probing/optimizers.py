@@ -7,9 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from gradcheck.errors import OptionError, did_you_mean, one_of, shown
+from gradcheck.errors import OptionError, did_you_mean, one_of, printable, shown
 from gradcheck.spec.probing import OPTIMIZERS
-from gradcheck.torch.layers import printable
 from gradcheck.torch.probing.error_text import errors_in_one_line
 
 #: An optimizer, or parameters ↦ optimizer, or a name.

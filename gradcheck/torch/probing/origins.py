@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.diagnosis.summary import dead_layers, narrowest
+from gradcheck.errors import printable
 from gradcheck.flow.model_flow import ModelFlow
 from gradcheck.spec.thresholds import Thresholds
 from gradcheck.torch.graph import nodes
-from gradcheck.torch.layers import Layer, printable
+from gradcheck.torch.layers import Layer
 from gradcheck.torch.probing.batches import Batch
 from gradcheck.torch.probing.cutting import CutWatch
 from gradcheck.torch.probing.hooks import Call, Recording, version_of

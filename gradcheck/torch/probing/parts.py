@@ -7,7 +7,8 @@ from torch import nn
 
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.diagnosis.status import Status
-from gradcheck.torch.layers import Layer, own_parameters, printable
+from gradcheck.errors import printable
+from gradcheck.torch.layers import Layer, own_parameters
 from gradcheck.torch.probing.hooks import Recording
 from gradcheck.torch.probing.measuring import Gradients
 from gradcheck.torch.probing.recurrences import Recurrence

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from functools import partial, reduce
-from typing import NamedTuple
+from typing import NamedTuple, Unpack
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from gradcheck.torch.probing.batches import Batch
 from gradcheck.torch.probing.checkpoints import InputsMatterError, checkpoints_opened, find_hiding, why_no_gradient
 from gradcheck.torch.probing.error_text import errors_in_one_line
 from gradcheck.torch.probing.first_loss import AtLoss, look_at
-from gradcheck.torch.probing.hooks import Call, Recording, as_array, recording
+from gradcheck.torch.probing.hooks import Call, Recording, Watched, as_array, recording
 from gradcheck.torch.probing.looks import Looks, look_forward
 from gradcheck.torch.probing.loss_value import loss_of
 from gradcheck.torch.probing.losses import Loss, LossFunction, find_squashed_twice, loss_and_targets
@@ -101,9 +101,7 @@ def pass_batch(
     generator: torch.Generator,
     precision: Precision | None = None,
     others: Sequence[Tensor] = (),
-    *,
-    count_zeros: bool = False,
-    brief: bool = False,
+    **watched: Unpack[Watched],
 ) -> ModelPass:
     """Pass one batch forward and its gradient back, and measure every layer; `others` are parameters of the loss.
 
@@ -114,7 +112,7 @@ def pass_batch(
     GradcheckError
         The model can't be run on this batch, has no layers, or its loss doesn't depend on them.
     """
-    record = partial(recording, model, count_zeros=count_zeros, brief=brief)
+    record = partial(recording, model, **watched)
     try:
         return _pass(model, batch.copied(with_gradient=True), loss, generator, precision, others, record())
     except GradcheckError as error:
@@ -159,7 +157,7 @@ def _pass(
         with errors_in_one_line("the gradient can't go back: "):  # such as: what the graph needs was changed in place
             record.hiding = find_hiding(root, record)
             at_end = gradient_at_end(root, seed, route)
-            shift = shift_for(at_end) if precision is None else precision.shift
+            record.shift = shift = shift_for(at_end) if precision is None else precision.shift
             closed = find_shut_end(at_end, root, route)
             wanted = [*leaves, *kept_for_recurrences(record), *others]
             gradients = _backward(model, root, seed * 2.0**shift, wanted, record)

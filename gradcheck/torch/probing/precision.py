@@ -26,9 +26,6 @@ AMP = {
     "bf16": Precision(torch.bfloat16, LOSS_SCALES["bf16"]),
 }
 
-#: As long as the scaled gradient overflows, the scale is divided by 2**BACK_OFF.
-BACK_OFF = 4
-
 #: A layer is named where this share of its gradient's entries underflows.
 WORTH_NAMING = 0.01
 

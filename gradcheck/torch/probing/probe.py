@@ -1,6 +1,6 @@
 """``probe``: the same diagnosis for a user's own PyTorch model, from the framework's own autograd."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -13,16 +13,18 @@ from torch.utils.flop_counter import FlopCounterMode
 from gradcheck.base.calls import public
 from gradcheck.diagnosis.report import Report
 from gradcheck.diagnosis.summary import dead_layers
-from gradcheck.errors import OptionError, at_least, one_of
+from gradcheck.errors import one_of
+from gradcheck.flow.number_formats import BACK_OFF, Tally
 from gradcheck.probing.trial import Trial
 from gradcheck.probing.trying import tried
 from gradcheck.probing.verdict import judge, silent_layers
 from gradcheck.spec.clip_rules import Rule
+from gradcheck.spec.number_formats import number_formats
 from gradcheck.spec.options.option import canonical
 from gradcheck.spec.probing import MODES
 from gradcheck.spec.thresholds import Thresholds
 from gradcheck.torch.probing.batches import Batch, Batches
-from gradcheck.torch.probing.checks import check_batch, check_model
+from gradcheck.torch.probing.checks import check_batch, check_counts, check_model
 from gradcheck.torch.probing.course import follow
 from gradcheck.torch.probing.cures import cures, may_be_cured
 from gradcheck.torch.probing.eager import as_written, is_compiled, run_eagerly
@@ -35,9 +37,10 @@ from gradcheck.torch.probing.lesson import UNTRAINABLE, Lesson
 from gradcheck.torch.probing.loss_value import modules_of
 from gradcheck.torch.probing.losses import LossFunction
 from gradcheck.torch.probing.lost import Lost
+from gradcheck.torch.probing.number_formats import count_numbers
 from gradcheck.torch.probing.optimizers import Optimizer
 from gradcheck.torch.probing.passing import ModelPass, pass_batch
-from gradcheck.torch.probing.precision import AMP, BACK_OFF, Precision, Underflow, underflows
+from gradcheck.torch.probing.precision import AMP, Precision, Underflow, underflows
 from gradcheck.torch.probing.reporting import probe_report
 from gradcheck.torch.probing.second_look import Again, look_again
 from gradcheck.torch.probing.state import random_states_kept, seed_all, untouched
@@ -55,6 +58,7 @@ def probe(
     *,
     mode: str = "train",
     amp: str | None = None,
+    number_format: str | Sequence[str] | None = None,
     steps: int = 0,
     optimizer: Optimizer = "sgd",
     lr: float = 0.1,
@@ -93,12 +97,15 @@ def probe(
         ``train`` or ``eval``.
     amp : str, optional
         ``fp16`` (with a loss scale of 65,536) or ``bf16``: run under autocast, and say where its gradient underflows.
+    number_format : str or sequence of str, optional
+        ``fp16``, ``bf16``, ``fp8-e4m3``, ``fp8-e5m2``, ``mxfp8``: count what a cast to it loses of each layer's
+        tensors, as they are in full precision before any step.
     steps : int
         Steps of training to take; the diagnosis is repeated after each, and the last one reported.
     optimizer : str, Optimizer or callable
         ``sgd``, ``momentum``, ``adam``, ``adamw``, ``rmsprop``; an optimizer of this model; or parameters ↦ optimizer.
     lr : float
-        Learning rate of an optimizer that is named.
+        Learning rate of an optimizer that is named, and of the updates that `number_format` counts.
     optimizer_options : mapping, optional
         Further options of an optimizer that is named, or arguments of the function: ``{"eps": 1e-4}``.
     warmup : int
@@ -136,23 +143,20 @@ def probe(
     check_model(model)
     compiled, model = is_compiled(model), as_written(model)
     mode, amp = one_of("mode", mode, MODES), None if amp is None else one_of("amp", canonical(amp, AMP), AMP)
-    steps = at_least("steps", steps, 0, "it counts steps of training")
-    seed = at_least("seed", seed, 0, "it seeds the random numbers")
-    if seed + steps >= 2**63:
-        raise OptionError("seed", f"{seed} is too large for PyTorch, which takes less than 2**63: take a small one")
+    (steps, seed), formats = check_counts(steps, seed), number_formats(number_format)
     plan = make_steps(model, steps, optimizer, lr, optimizer_options, warmup, clip)
     may_try = trial and limits == Thresholds()
-    once = plan is None and amp is None and suggest is False
+    once = plan is None and amp is None and suggest is False and not formats
     subject = _Subject(
         model, Batches(batch), loss, seed, tick, may_try,
         others=() if plan is None else plan.others, count_zeros=amp is not None, once=once,
     )  # fmt: skip
     history, lost = History(model, one_batch=not callable(batch)), tuple[Underflow, ...]()
     suggestions = None
-    training = None if plan is None else plan.optimizer
-    beside = modules_of(loss)
+    training, beside = None if plan is None else plan.optimizer, modules_of(loss)
     with untouched(model, training, beside, lean=once), run_eagerly(), random_states_kept(), torch.enable_grad():
         model.train(mode == "train")
+        numbers = count_numbers(partial(subject.pass_in_full, 0), formats, lr)
         if amp is not None:
             lost = underflows(lambda kind: subject.run(0, kind), amp)
         run = partial(subject.judge, amp, limits)
@@ -162,11 +166,13 @@ def probe(
             suggestions = keep_healthy(model, plan, history, run, partial(_glanced, run, subject, amp, history), tick)
         if suggest or (suggest is None and not steps and may_be_cured(judgement) and subject.takes_a_moment()):
             suggestions = suggestions or cures(model, history.first, partial(_judged, subject, limits, amp), seed)
+    taken = NO_STEPS | ({"lr": lr} if formats else {}) if plan is None else plan.config
     options = {
-        "loss": loss, "mode": mode, "amp": amp, "steps": steps, **(NO_STEPS if plan is None else plan.config),
+        "loss": loss, "mode": mode, "amp": amp, "number_format": list(formats) or None, "steps": steps, **taken,
         "seed": seed, "suggest": suggestions is not None,
     }  # fmt: skip
     report = probe_report(model, options, limits, judgement, history, lost, compiled=compiled)
+    report = report if numbers is None else numbers.added(report, judgement.found.flow)
     return report if suggestions is None else replace(report, suggestions=suggestions)
 
 
@@ -269,10 +275,18 @@ class _Subject:
         """Return what is to be learnt: this batch."""
         return Lesson(self.model, batch, self.loss, self.seed, 2.0**shift)
 
-    def _pass(self, batch: Batch, number: int, precision: Precision | None, *, brief: bool = False) -> ModelPass:
+    def pass_in_full(self, number: int, tally: Tally) -> ModelPass:
+        """Pass the nth batch in full precision, and count what number formats lose."""
+        batch = self.batches.take(number)
+        check_batch(batch)
+        return self._pass(batch, number, None, tally=tally)
+
+    def _pass(
+        self, batch: Batch, number: int, precision: Precision | None, *, brief: bool = False, tally: Tally | None = None
+    ) -> ModelPass:
         seed_all(self.seed + number)  # dropout's; the targets that are drawn stay the same
         generator = torch.Generator().manual_seed(self.seed)
         return pass_batch(
             self.model, batch, self.loss, generator, precision, self.others,
-            count_zeros=self.count_zeros, brief=brief,
+            count_zeros=self.count_zeros, brief=brief, tally=tally,
         )  # fmt: skip

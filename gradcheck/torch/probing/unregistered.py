@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from torch import Tensor, nn
 
 from gradcheck.diagnosis.causes import Cause
+from gradcheck.errors import printable
 from gradcheck.torch.graph import nodes
-from gradcheck.torch.layers import printable
 from gradcheck.torch.probing.lost import as_plain
 from gradcheck.torch.probing.tracing import floats
 

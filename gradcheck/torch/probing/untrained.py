@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from gradcheck.diagnosis.causes import Cause
+from gradcheck.errors import printable
 from gradcheck.torch.graph import Node, nodes
-from gradcheck.torch.layers import printable
 from gradcheck.torch.probing.cutting import Cut, CutWatch
 from gradcheck.torch.probing.losses import Loss
 from gradcheck.torch.probing.lost import as_plain

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.modules import activation
 from torch.nn.modules.module import register_module_forward_hook
 
+from gradcheck.logs.appending import warn
 from gradcheck.torch.graph import in_backward
 from gradcheck.torch.layers import Layer, by_channel, candidates, main_tensor
 from gradcheck.torch.recording.scalars import Column, scalars
@@ -16,6 +17,11 @@ from gradcheck.torch.recording.scalars import Column, scalars
 ACTIVATIONS: tuple[type[nn.Module], ...] = tuple(
     getattr(activation, name) for name in activation.__all__ if name != "MultiheadAttention"
 )
+
+
+#: Records in a row without any output after which that is said where nothing is known to be compiled: a first batch may
+#: have gone forward before the recorder was there.
+BLIND = 2
 
 
 class Outputs:
@@ -77,9 +83,42 @@ class Outputs:
         """Return what was seen."""
         return {"activation_rms": scalars(self._rms), "dead_fraction": scalars(self._dead)}
 
+    def saw(self, part: nn.Module) -> bool:
+        """Whether the output of any layer of a part was seen; True of one that has none."""
+        places = [self._layers[one][1] for one in map(_identity, part.modules()) if one in self._layers]
+        return not places or any(self._rms[place] is not None for place in places)
+
     def close(self) -> None:
         """Remove the hook."""
         self._handle.remove()
+
+
+class Unseen:
+    """Says once that layers ran whose outputs no hook could see.
+
+    Parameters
+    ----------
+    model : Module
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self._model, self._told, self._in_a_row = model, False, 0
+
+    def tell(self, outputs: Outputs) -> None:
+        """Warn if a step with gradients has shown nothing of the model, or of a part that is compiled."""
+        if self._told:
+            return
+        compiled = [(name, one) for name, one in self._model.named_modules() if hasattr(one, "_orig_mod")]
+        parts = [name or type(one._orig_mod).__name__ for name, one in compiled if not outputs.saw(one)]
+        self._in_a_row = 0 if outputs.saw(self._model) else self._in_a_row + 1
+        if parts or self._in_a_row == BLIND:
+            self._told = True
+            what = "what torch.compile returns" if parts else "what ran was a copy, or compiled, and"
+            where = ", ".join(parts) or type(self._model).__name__
+            advice = "compile with model.compile() instead, or leave activations out"
+            warn(
+                f"activations=True sees nothing of {where}: {what} calls no hooks of its layers; {advice}", stacklevel=4
+            )
 
 
 def _identity(module: nn.Module) -> int:

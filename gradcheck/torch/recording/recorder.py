@@ -15,8 +15,9 @@ from gradcheck.errors import GradcheckError, OptionError, at_least, switch
 from gradcheck.logs.appending import GrowingLog
 from gradcheck.logs.records import header_line, record_line
 from gradcheck.torch.probing.checks import checked_module
+from gradcheck.torch.recording.clipping import clip_grad_norm_
 from gradcheck.torch.recording.ending import Ending, weakly
-from gradcheck.torch.recording.outputs import Outputs
+from gradcheck.torch.recording.outputs import Outputs, Unseen
 from gradcheck.torch.recording.sample import DIGITS, Join, Sample
 from gradcheck.torch.recording.scalars import single
 
@@ -58,8 +59,8 @@ class Recorder:
         Record how large updates are relative to the weights. This keeps one copy of the weights.
     activations : bool
         Record the root mean square of what each layer puts out, and the dead units of layers that an activation module
-        (``nn.ReLU``) follows, by a forward hook that exists only in sampled steps. Compiled parts of a model may bypass
-        hooks.
+        (``nn.ReLU``) follows, by a forward hook that exists only in sampled steps. What ``torch.compile`` returns calls
+        no hooks, and a warning says so; with ``model.compile()`` they are called.
     scaler : torch.amp.GradScaler, optional
         Its loss scale is recorded. Norms are those of gradients without it, as the optimizer gets them.
     resume : bool
@@ -121,6 +122,7 @@ class Recorder:
         self._log = GrowingLog(file, resume=resume, overwrite=switch("overwrite", overwrite))
         following = 0 if self._log.last_step is None else self._log.last_step + 1
         self._number = following if first is None else first
+        self._unseen = Unseen(model)
         self._names = dict(_named(model))
         self._parameters: list[nn.Parameter] = []
         self._trained: list[bool] = []
@@ -162,8 +164,11 @@ class Recorder:
         given = {"loss": single("loss", loss), "lr": single("lr", lr), "loss_scale": single("loss_scale", loss_scale)}
         self._log.tell_forked()
         if self._sample is not None and not self._over:
-            self._write_record(*self._sample.numbers(given))
+            outputs, (layers, whole) = self._sample.outputs, self._sample.numbers(given)
+            self._write_record(layers, whole)
             self._ending.end_sample()
+            if outputs is not None and whole.get("grad_norm") is not None:
+                self._unseen.tell(outputs)
         self._number += 1
         self._ending.steps += 1
         self._begin()
@@ -186,7 +191,7 @@ class Recorder:
             self._sample.whole["max_norm"] = single("max_norm", max_norm)
 
     def clip_grad_norm_(self, max_norm: float, **options: Any) -> Tensor:  # noqa: ANN401
-        """Clip the norm of all gradients, and measure it before and after.
+        """Clip the norm of all gradients, sparse ones too, and measure it before and after.
 
         Parameters
         ----------
@@ -197,10 +202,10 @@ class Recorder:
         Returns
         -------
         Tensor
-            What that function returns: the norm before.
+            What that function returns, which refuses sparse gradients: the norm before.
         """
         self.before_clipping(max_norm=max_norm if options.get("norm_type", 2.0) == 2.0 else None)
-        return nn.utils.clip_grad_norm_(self._model.parameters(), max_norm, **options)
+        return clip_grad_norm_(self._model.parameters(), max_norm, **options)
 
     def close(self) -> None:
         """Remove all hooks and close the file; a second call does nothing."""

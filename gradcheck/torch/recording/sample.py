@@ -46,7 +46,7 @@ class Sample:
         join: Join | None = None,
     ) -> None:
         self.whole: dict[str, Single] = {"lr": None, "grad_scale": None}
-        self._parameters, self._copies, self._outputs = parameters, copies if weights else None, outputs
+        self._parameters, self._copies, self.outputs = parameters, copies if weights else None, outputs
         self._weights, self._join = weights, join
         self._leftovers = Leftovers(parameters)
         self._columns: dict[str, Column] = {}
@@ -81,7 +81,7 @@ class Sample:
         if self.whole["lr"] is not None:  # an update: without one, gradients are accumulated on purpose
             self.whole["grad_left"] = self._leftovers.norm
         single = self.whole | {name: value for name, value in given.items() if value is not None}
-        columns = self._columns if self._outputs is None else self._columns | self._outputs.columns()
+        columns = self._columns if self.outputs is None else self._columns | self.outputs.columns()
         found = fetch(columns, single, len(self._parameters))
         if self._join is not None:
             self._join(*found)
@@ -90,8 +90,8 @@ class Sample:
     def close(self) -> None:
         """Remove all hooks."""
         self._leftovers.close()
-        if self._outputs is not None:
-            self._outputs.close()
+        if self.outputs is not None:
+            self.outputs.close()
 
     def _gradients(self) -> list[Tensor | None]:
         return [local(parameter.grad) for parameter in self._parameters]

@@ -1,6 +1,7 @@
 """The activations of a sampled step, and the hooks that measure them."""
 
 import copy
+import warnings
 
 import pytest
 
@@ -108,3 +109,48 @@ def test_checkpoints_change_no_number(file, runs, use_reentrant):
     assert record(lambda block, x: checkpoint(block, x, use_reentrant=use_reentrant)) == record(
         lambda block, x: block(x)
     )
+
+
+# ---- what no hook can see
+
+
+def compiled_run(model, forward, file, runs):
+    """The warnings of three steps through a function, and whether the records have outputs."""
+    with warnings.catch_warnings(record=True) as caught, Recorder(model, file, every=1, activations=True) as recorder:
+        warnings.simplefilter("always")
+        for _ in range(3):
+            forward(runs.INPUTS).square().mean().backward()
+            recorder.step()
+    said = [one for one in caught if "activations=True" in str(one.message)]
+    assert all(one.filename == __file__ for one in said)
+    return [str(one.message) for one in said], ["activation_rms" in one["layers"] for one in runs.records(file)]
+
+
+def test_what_torch_compile_returns_is_said_to_hide_its_outputs_once(file, runs):
+    model = torch.compile(runs.mlp(depth=1, width=4), backend="eager")
+    model(runs.INPUTS)
+    [said], seen = compiled_run(model, model, file, runs)
+    assert "sees nothing of Sequential: what torch.compile returns calls no hooks of its layers" in said
+    assert "model.compile()" in said
+    assert seen == [False] * 3
+
+
+def test_a_compiled_part_is_named_and_the_others_are_recorded(file, runs):
+    part = torch.compile(nn.Linear(6, 4), backend="eager")
+    model = nn.Sequential(part, nn.Linear(4, 3))
+    [said], seen = compiled_run(model, model, file, runs)
+    assert "sees nothing of 0: " in said
+    assert seen == [True] * 3
+
+
+def test_a_model_that_runs_as_a_copy_is_said_to_be_unseen_from_the_second_record_on(file, runs):
+    model = runs.mlp(depth=1, width=4)
+    other = lambda inputs: nn.functional.linear(inputs, model[0].weight)  # noqa: E731
+    [said], seen = compiled_run(model, other, file, runs)
+    assert "sees nothing of Sequential: what ran was a copy, or compiled" in said
+    assert seen == [False] * 3
+
+
+def test_a_model_whose_outputs_are_seen_has_no_such_warning(file, runs):
+    model = runs.mlp(depth=1, width=4)
+    assert compiled_run(model, model, file, runs) == ([], [True] * 3)

@@ -93,6 +93,22 @@ def test_a_sparse_gradient_has_the_norm_of_the_dense_one(file, tmp_path, runs):
         assert found[0][name] == pytest.approx(found[1][name], rel=1e-5)
 
 
+def test_sparse_gradients_are_clipped_like_dense_ones(tmp_path, runs):
+    found = {}
+    for sparse in (True, False):
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Embedding(10, 4, sparse=sparse), nn.Linear(4, 1))
+        with Recorder(model, tmp_path / f"{sparse}.jsonl", every=1) as recorder:
+            (10 * model(torch.tensor([1, 1, 7]))).square().sum().backward()
+            norm = recorder.clip_grad_norm_(1.0)
+            recorder.step()
+        gradients = [one.grad.to_dense() if one.grad.is_sparse else one.grad for one in model.parameters()]
+        found[sparse] = [norm, *gradients]
+    assert found[True][0] > 1
+    for one, other in zip(found[True], found[False], strict=True):
+        torch.testing.assert_close(one, other)
+
+
 @pytest.mark.usefixtures("any_device")
 def test_a_parameter_without_gradient_has_null_and_one_that_is_frozen_no_place(file, runs):
     model = nn.ModuleDict({name: nn.Linear(6, 3, bias=False) for name in ("used", "unused", "frozen")})

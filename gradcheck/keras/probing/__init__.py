@@ -1,0 +1,1 @@
+"""``probe`` for Keras 3."""

@@ -1,0 +1,82 @@
+"""The derivative of a function of arrays, by what computes below Keras."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from gradcheck.errors import GradcheckError
+
+#: Backend tensors ↦ a single number.
+Scalar = Callable[[Sequence[Any]], Any]
+
+#: Arrays, and what else the function takes ↦ its value, and its gradient at each of the arrays.
+Repeated = Callable[[Sequence[np.ndarray], Sequence[np.ndarray]], tuple[float, list[np.ndarray | None]]]
+
+
+def value_and_gradients(function: Scalar, arrays: Sequence[np.ndarray]) -> tuple[float, list[np.ndarray | None]]:
+    """Return a function's value, and its gradient at each array; None where it has no way to one."""
+    backend = keras.config.backend()
+    if backend not in DERIVATIVES:
+        known = ", ".join(DERIVATIVES)
+        raise GradcheckError(
+            f"Keras computes with {backend!r}, which has no derivatives here; set KERAS_BACKEND to one of {known}"
+        )
+    value, gradients = DERIVATIVES[backend](function, arrays)
+    return float(as_array(value)), [None if one is None else as_array(one) for one in gradients]
+
+
+def repeated(function: Callable[[Sequence[Any], Sequence[Any]], Any]) -> Repeated:
+    """Return what gives a function's value and its gradient at the first of its arguments, again and again."""
+    if keras.config.backend() != "jax":
+        return lambda arrays, state: value_and_gradients(lambda leaves: function(leaves, state), arrays)
+    import jax
+
+    compiled = jax.jit(jax.value_and_grad(function))
+
+    def run(arrays: Sequence[np.ndarray], state: Sequence[np.ndarray]) -> tuple[float, list[np.ndarray | None]]:
+        value, gradients = compiled(list(arrays), list(state))
+        return float(value), [as_array(one) for one in gradients]
+
+    return run
+
+
+def as_array(tensor: Any) -> np.ndarray:
+    """Return a backend's tensor as NumPy's; half precision as float32."""
+    array = np.asarray(keras.ops.convert_to_numpy(tensor))
+    wide = array.dtype.kind in "fiub" and array.dtype != np.float16
+    return array if wide else array.astype(np.float32)
+
+
+def _by_torch(function: Scalar, arrays: Sequence[np.ndarray]) -> tuple[Any, Sequence[Any]]:
+    import torch
+
+    with torch.enable_grad():
+        leaves = [keras.ops.convert_to_tensor(one).detach().clone().requires_grad_() for one in arrays]
+        value = function(leaves)
+        if value.grad_fn is None:
+            return value.detach(), [None] * len(leaves)
+        return value.detach(), torch.autograd.grad(value, leaves, allow_unused=True)
+
+
+def _by_jax(function: Scalar, arrays: Sequence[np.ndarray]) -> tuple[Any, Sequence[Any]]:
+    import jax
+
+    value, gradients = jax.jit(jax.value_and_grad(function))(list(arrays))
+    return value, gradients
+
+
+def _by_tensorflow(function: Scalar, arrays: Sequence[np.ndarray]) -> tuple[Any, Sequence[Any]]:
+    import tensorflow
+
+    leaves = [keras.ops.convert_to_tensor(one) for one in arrays]
+    with tensorflow.GradientTape() as tape:
+        tape.watch(leaves)
+        value = function(leaves)
+    found = tape.gradient(value, leaves)
+    return value, [None if one is None else tensorflow.convert_to_tensor(one) for one in found]
+
+
+#: What computes ↦ its derivatives.
+DERIVATIVES = {"torch": _by_torch, "jax": _by_jax, "tensorflow": _by_tensorflow}

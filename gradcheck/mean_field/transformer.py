@@ -1,0 +1,279 @@
+"""What mean-field theory predicts of a given transformer: its tokens and its gradient, block by block."""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from gradcheck.engine.initializers import Law
+from gradcheck.engine.types import Array
+from gradcheck.mean_field.attention import AttentionLaw
+from gradcheck.mean_field.blocks import MlpLaw, SublayerLaw, SublayerPass, Tokens, normalise
+from gradcheck.mean_field.laws import HUGE, TINY, embedding_law, law_of, layer_law, weight_law
+from gradcheck.mean_field.layers import LayerLaw, sums_from_the_end
+from gradcheck.mean_field.predicted import HALF_DECADES, LayerPrediction, Prediction
+from gradcheck.mean_field.tokens import Ending, LastGradient, TokenBatch, first_tokens, last_gradient, unlike_tokens
+from gradcheck.mean_field.unknown import Unknown
+from gradcheck.spec import TransformerSpec
+from gradcheck.spec.frameworks import attention_of
+
+#: The function of a gated activation: Shazeer 2020.
+GATES = {"geglu": "gelu", "swiglu": "silu"}
+
+#: Tokens of a sequence each two of which are followed.
+MOST_TOKENS = 512
+
+#: Tokens that are followed pair by pair, of all sequences together, unless one alone has more.
+ROWS = 256
+
+#: The part of the gradient along its own token from which on a tied read-out's is an estimate.
+ALIGNED = 0.2
+
+#: Standard deviation of attention's scores from which on few heads decide what comes back: not the mean over all heads
+#: there could be is typical, but the mean logarithm of networks with as few heads as this one, of which some are drawn.
+SATURATED, DRAWS = 3.0, 8
+
+#: Rows times heads over which means over the softmax are taken otherwise.
+SAMPLED = 2048
+
+
+def predict_transformer(spec: TransformerSpec, batch: TokenBatch | None = None) -> Prediction | Unknown:
+    """Predict the stream, the tokens' likeness and the gradient at each flow point of a transformer.
+
+    Covariances of every two tokens are followed through the blocks and back (Noci et al. 2022; Cowsik et al. 2024 for
+    tokens that are all alike in law). Exact in the limit of infinite width with heads of this width, but for the mean
+    over the softmax, which is taken over drawn queries and keys of such heads, and for the independence of gradient and
+    signal.
+
+    Parameters
+    ----------
+    spec : TransformerSpec
+    batch : TokenBatch, optional
+        What is read; without it one sequence of unlike tokens.
+
+    Returns
+    -------
+    Prediction or Unknown
+        Three layers a block: attention, mlp, residual.
+    """
+    unknown = why_transformer_is_unknown(spec)
+    if unknown:
+        return unknown
+    chosen = unlike_tokens(spec) if batch is None else _first_sequences(spec, batch)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # looked for afterwards
+        try:
+            return _predicted(spec, chosen)
+        except (ArithmeticError, np.linalg.LinAlgError):  # what isn't finite has no root, no quadrature
+            return Unknown("float_range")
+
+
+def why_transformer_is_unknown(spec: TransformerSpec) -> Unknown | None:
+    """Return why theory has no answer for a transformer; None if it has one."""
+    if spec.init is None:
+        return Unknown("given_weights")
+    if spec.activation == "step":
+        return Unknown("flat")
+    if spec.tokens > MOST_TOKENS:
+        return Unknown("many_tokens", spec.tokens)
+    if not all(TINY < scale < HUGE for scale in (weight_law(spec).std(1, 1), embedding_law(spec, 1).std(1, 1))):
+        return Unknown("float_range")
+    return Unknown("no_branch") if spec.branch_scale == 0 else None
+
+
+def _first_sequences(spec: TransformerSpec, batch: TokenBatch) -> TokenBatch:
+    """Return as many sequences as are followed."""
+    count = max(1, ROWS // spec.tokens)
+    each = 1 if spec.patch is not None else spec.tokens
+    labels = None if batch.labels is None else batch.labels.reshape(-1)[: count * each]
+    return TokenBatch(batch.inputs[:count], labels)
+
+
+def _predicted(spec: TransformerSpec, batch: TokenBatch) -> Prediction | Unknown:
+    passes = follow_tokens(spec, batch)
+    last = last_gradient(spec, weight_law(spec), _ending(spec, passes), batch)
+    focused = [one.focus.score_std for one in passes if one.focus is not None]
+    notes = list(_notes(max(focused), float(np.abs(last.alignment.products.diagonal()).mean())))
+    if not max(focused) > SATURATED:
+        layers = _layers(passes, last, spec.model_width)
+    else:
+        layers = _typical_layers([_drawn_layers(spec, batch, draw) for draw in range(1, DRAWS + 1)])
+    numbers = [[one.preactivation_std, one.log10_gradient_ratio] for one in layers]
+    return Prediction(layers, tuple(notes)) if np.isfinite(numbers).all() else Unknown("float_range")
+
+
+def _drawn_layers(spec: TransformerSpec, batch: TokenBatch, draw: int) -> tuple[LayerPrediction, ...]:
+    """Return the flow points of a network with as many heads as it has, drawn, and all else at infinite width."""
+    passes = follow_tokens(spec, batch, draw)
+    return _layers(passes, last_gradient(spec, weight_law(spec), _ending(spec, passes), batch), spec.model_width)
+
+
+def _typical_layers(draws: Sequence[Sequence[LayerPrediction]]) -> tuple[LayerPrediction, ...]:
+    """Return the mean of the logarithms over draws, and how far draws lie apart."""
+    return tuple(_typical_layer(*same) for same in zip(*draws, strict=True))
+
+
+def _typical_layer(*same: LayerPrediction) -> LayerPrediction:
+    def spread(values: str, stds: str) -> tuple[float | None, float | None]:
+        if getattr(same[0], values) is None:
+            return None, None
+        found = np.array([getattr(one, values) for one in same])
+        within = np.mean([getattr(one, stds) ** 2 for one in same])
+        return float(found.mean()), math.sqrt(float(found.var(ddof=1) + within))
+
+    gain, gain_std = spread("log10_local_gain", "log10_local_gain_std")
+    ratio, ratio_std = spread("log10_gradient_ratio", "log10_gradient_ratio_std")
+    assert ratio is not None
+    return same[0]._replace(
+        preactivation_std=math.exp(float(np.mean([math.log(one.preactivation_std) for one in same]))),
+        log10_local_gain=gain,
+        log10_gradient_ratio=ratio,
+        log10_local_gain_std=gain_std,
+        log10_gradient_ratio_std=ratio_std,
+        **{name: _mean(getattr(one, name) for one in same) for name in ("token_cosine", "score_std", "attended")},
+    )
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [one for one in values if one is not None]
+    return sum(known) / len(known) if known else None
+
+
+def follow_tokens(spec: TransformerSpec, batch: TokenBatch, draw: int = 0) -> list[SublayerPass]:
+    """Return what each sublayer makes of the tokens, first to last: the mean over many heads, or one `draw` of few."""
+    law, sequences = weight_law(spec), len(batch.inputs)
+    embed = None if spec.patch is None else _map(spec, law, spec.patch, spec.model_width)
+    heads = spec.heads if draw else max(2, SAMPLED // (sequences * spec.tokens))
+    x, both = first_tokens(spec, embed, batch), sublayer_laws(spec, law, sequences, heads)
+    passes: list[SublayerPass] = []
+    for number in range(2 * spec.blocks):
+        passes.append(both[number % 2].forward(2 * spec.blocks * draw + number, x))
+        x = passes[-1].output
+    return passes
+
+
+def sublayer_laws(spec: TransformerSpec, law: Law, sequences: int, sampled: int) -> tuple[SublayerLaw, SublayerLaw]:
+    """Return how the attention and the MLP of a block are drawn, and where the norms are."""
+    width, placement = spec.model_width, spec.norm_placement if spec.norm != "none" else "none"
+    block = np.tri(spec.tokens, dtype=bool) if spec.causal else np.ones((spec.tokens, spec.tokens), bool)
+    assert spec.init is not None
+    laws, whole = attention_of(spec.init), (width, width + 2 * spec.key_width)
+    project = law_of(spec, laws.project, whole if laws.project.fans == "whole" else None)
+    attention = AttentionLaw(
+        query=_map(spec, project, width, width),
+        key=_map(spec, project, width, spec.key_width),
+        value=_map(spec, project, width, spec.key_width, spec.inner_gain),
+        write=_map(spec, law_of(spec, laws.write), width, width, spec.branch_gain),
+        heads=spec.heads,
+        group=spec.heads // (spec.kv_heads or spec.heads),
+        width=spec.head_width,
+        seen=np.kron(np.eye(sequences, dtype=bool), block),
+        places=np.tile(np.arange(spec.tokens), sequences) if spec.positions == "rotary" else None,
+        sampled=sampled,
+    )
+    mlp = MlpLaw(
+        expand=_map(spec, law, width, spec.mlp_width, spec.inner_gain),
+        write=_map(spec, law, spec.mlp_width, width, spec.branch_gain),
+        activation=GATES.get(spec.activation, spec.activation),
+        gated=spec.gated,
+    )
+    norms = (placement in ("pre", "both"), placement == "both", placement == "post", spec.norm == "layer")
+    scales = spec.branch_scale, spec.stream_scale
+    return SublayerLaw(attention, *norms, *scales), SublayerLaw(mlp, *norms, *scales)
+
+
+def _map(spec: TransformerSpec, law: Law, fan_in: int, fan_out: int, gain: float = 1.0) -> LayerLaw:
+    """Return how a linear map is drawn."""
+    drawn = layer_law(law._replace(scale=gain * law.scale), fan_in, fan_out)
+    return drawn if spec.biases else drawn._replace(bias=0.0)
+
+
+def _ending(spec: TransformerSpec, passes: Sequence[SublayerPass]) -> Ending:
+    """Return what the read-out is given."""
+    here = spec.norm != "none" and spec.norm_placement != "post"
+    read, scales = normalise(passes[-1].output, here, spec.norm == "layer")
+    embedded = scales.copy()
+    for one in passes:
+        embedded *= one.law.stream_scale * one.outer
+    return Ending(read.kernel, scales, here, embedded)
+
+
+# ---- the flow points
+
+
+def _layers(passes: Sequence[SublayerPass], last: LastGradient, width: int) -> tuple[LayerPrediction, ...]:
+    """Return three flow points a block: what attention adds, what the MLP adds, and the stream after both."""
+    levels, variances = _followed_back(passes, last, width)
+    points = [
+        point for attention, mlp in zip(passes[::2], passes[1::2], strict=True) for point in _points(attention, mlp)
+    ]
+    gains = [here - after for here, after in pairwise(levels)]
+    far = sums_from_the_end(variances)
+    rows = zip(points, [*gains, None], levels, [*variances, None], far, strict=True)
+    return tuple(
+        point._replace(
+            log10_local_gain=gain,
+            log10_gradient_ratio=level,
+            log10_local_gain_std=None if near is None else HALF_DECADES * math.sqrt(near),
+            log10_gradient_ratio_std=HALF_DECADES * math.sqrt(total),
+        )
+        for point, gain, level, near, total in rows
+    )
+
+
+def _points(attention: SublayerPass, mlp: SublayerPass) -> tuple[LayerPrediction, ...]:
+    """Return what is predicted of a block's tokens; the gradient is filled in afterwards."""
+    focus = attention.focus
+    assert focus is not None
+    of_attention, of_mlp, of_stream = (
+        LayerPrediction(_root_mean_square(x), None, math.nan, None, None, mean_token_cosine(x.kernel))
+        for x in (_without_mean(attention.added), _without_mean(mlp.added), mlp.output)
+    )
+    return of_attention._replace(score_std=focus.score_std, attended=focus.attended), of_mlp, of_stream
+
+
+def _without_mean(kernel: Array) -> Tokens:
+    return Tokens(kernel, np.zeros(len(kernel)))
+
+
+def _root_mean_square(x: Tokens) -> float:
+    """Return the standard deviation over rows and width."""
+    return math.sqrt(max(0.0, float(x.kernel.diagonal().mean() - x.mean.mean() ** 2)))
+
+
+def mean_token_cosine(kernel: Array) -> float | None:
+    """Return the mean cosine of two rows; None of a single one."""
+    rows, scales = len(kernel), 1 / np.sqrt(kernel.diagonal())
+    return float(scales @ kernel @ scales - rows) / (rows * (rows - 1)) if rows > 1 else None
+
+
+def _followed_back(passes: Sequence[SublayerPass], last: LastGradient, width: int) -> tuple[list[float], list[float]]:
+    """Return log10 of each point's gradient over the last one's, and the variance that lies between each and the next.
+
+    The variances are of the natural logarithm of the squared gradient.
+    """
+    size = float(last.kernel.trace())  # 1 from step to step: it neither under- nor overflows
+    total, gradient, alignment = 0.0, last.kernel / size, last.alignment.over(size)
+    levels, variances = [0.0], [0.0]  # last to first
+    for one in reversed(passes):
+        back = one.backward(gradient, alignment, width)
+        levels.append(total + float(np.log(back.at_added.trace())))
+        if one is passes[0]:
+            break
+        factor = float(back.at_input.trace())
+        if not 0 < factor < math.inf:
+            raise FloatingPointError(f"a gradient of {factor}")
+        total, gradient, alignment = total + math.log(factor), back.at_input / factor, alignment.over(factor)
+        variances.append(back.variance)
+        if one.focus is not None:  # the stream after the block before
+            levels.append(total)
+            variances.append(0.0)
+    return [HALF_DECADES * one for one in reversed(levels)], variances[::-1]
+
+
+def _notes(score_std: float, aligned: float) -> Iterator[str]:
+    """Yield what the prediction assumes where that holds in part only."""
+    if aligned > ALIGNED:
+        yield "a tied read-out's gradient lies along the tokens themselves: an estimate, up to a seventh low"
+    if score_std > SATURATED:
+        yield f"attention's scores reach a standard deviation of {score_std:.2g}: few heads decide, networks differ"

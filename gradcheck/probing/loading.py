@@ -1,0 +1,108 @@
+"""What a command line names: an attribute of a module, imported from the current folder; and whose model that is."""
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+from importlib import import_module
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+from gradcheck.errors import GradcheckError, OptionError
+from gradcheck.probing.user_errors import error_line
+
+#: Package of a model's class ↦ the framework, as it is typed.
+FRAMEWORKS = {"keras": "keras", "flax": "flax", "equinox": "equinox", "torch": "torch"}
+
+#: A module's name, and what parts the names of a path.
+NAME, NO_NAME = re.compile(r"\w+(\.\w+)*"), re.compile(r"\W+")
+
+
+def load_attribute(text: str, what: str) -> Any:  # noqa: ANN401
+    """Return what ``module:attribute`` names; errors call it ``TARGET``, ``--loss``.
+
+    Raises
+    ------
+    GradcheckError
+        It is not such a name, can't be imported, or doesn't exist.
+    """
+    module_name, colon, path = text.partition(":")
+    if not colon or not path or not NAME.fullmatch(module_name) or module_name.endswith(".py"):
+        parts = [part for part in NO_NAME.split(module_name.removesuffix(".py")) if part]
+        like = f"{'.'.join(parts) or 'package.module'}:{path or 'build'}"
+        raise GradcheckError(f"{what} {text!r} is not module:attribute; write {like}, from the folder it is in")
+    found = _import(module_name, what)
+    for name in path.split("."):
+        if not hasattr(found, name):
+            hint = _nearest(name, dir(found))
+            if module_name.partition(".")[0] in sys.stdlib_module_names:
+                hint = f"; it is Python's own {module_name}: give your module another name{hint}"
+            raise GradcheckError(f"{what} {text!r}: {module_name} has no {path!r}{hint}")
+        found = getattr(found, name)
+    return found
+
+
+def _import(name: str, what: str) -> Any:  # noqa: ANN401
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        return import_module(name)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if missing and f"{name}.".startswith(f"{missing}."):
+            there = [path.stem for path in Path(here).iterdir() if path.suffix == ".py" or path.is_dir()]
+            raise GradcheckError(
+                f"{what}: no module {name!r} in {here}, nor installed{_nearest(name, there)}"
+            ) from error
+        raise GradcheckError(f"{what}: importing {name} failed: {error_line(error)}") from error
+
+
+def _nearest(name: str, there: Iterable[str]) -> str:
+    """Return a question after the nearest of the names that are there, or the one that begins so; nothing for none."""
+    there = [one for one in there if not one.startswith("_")]
+    near = get_close_matches(name, there, n=1) or [one for one in there if one.startswith(name)]
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def framework_of(model: object) -> str | None:
+    """Return the framework that a model is made with, by its classes: Keras's may be PyTorch's, too."""
+    packages = (one.__module__.partition(".")[0] for one in type(model).__mro__)
+    return next((FRAMEWORKS[one] for one in packages if one in FRAMEWORKS), None)
+
+
+def check_framework(model: object, asked: str, target: str) -> None:
+    """Raise an error where a model is made with another framework than was asked for."""
+    found = framework_of(model)
+    if found is not None and found != asked:
+        say = "drop --framework" if found == "torch" else f"say --framework {found}"
+        raise GradcheckError(f"TARGET {target} is {type(model).__name__}, a model of {found}, not of {asked}: {say}")
+
+
+def check_arguments(function: Callable[..., Any], target: str, arguments: dict[str, Any]) -> None:
+    """Raise an error for keyword arguments that a callable doesn't take, and where it needs others."""
+    try:
+        taken = signature(function)
+    except (TypeError, ValueError):  # some builtins have none
+        return
+    try:
+        taken.bind(**arguments)
+    except TypeError as error:
+        raise OptionError("kwargs", f"don't fit {target}{taken}: {error}; write '{{\"depth\": 50}}'") from None
+
+
+def parse_arguments(text: str | None) -> dict[str, Any]:
+    """Return the keyword arguments that a JSON object holds."""
+    if text is None:
+        return {}
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise OptionError("kwargs", f"is not JSON ({error}); write '{{\"depth\": 50}}'") from None
+    if not isinstance(value, dict):
+        raise OptionError("kwargs", f"is {type(value).__name__}, not a JSON object; write '{{\"depth\": 50}}'")
+    return value

@@ -1,0 +1,39 @@
+"""What the user's own code raised, in one line that says where."""
+
+import sysconfig
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gradcheck.errors import GradcheckError, described
+
+#: Where code is that is not the user's.
+OTHERS = (
+    *(Path(sysconfig.get_paths()[one]) for one in ("stdlib", "purelib", "platlib")),
+    Path(__file__).parents[1],
+)  # fmt: skip
+
+
+@contextmanager
+def errors_in_one_line(what: str = "") -> Iterator[None]:
+    """Raise whatever the user's own code raises as a GradcheckError of one line."""
+    try:
+        yield
+    except (GradcheckError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # sys.exit() and the like among them: the model's, not gradcheck's
+        raise GradcheckError(f"{what}{error_line(error)}") from error
+
+
+def error_line(error: BaseException) -> str:
+    """Return an error in one line: its first line, and the user's own line that led to it."""
+    lines = [one for one in described(error).strip().split("\n") if one.strip()]
+    return f"{lines[0] if lines else type(error).__name__}{where(error, OTHERS)}"
+
+
+def where(error: BaseException, others: tuple[Path, ...]) -> str:
+    """Return the innermost file and line outside of these folders that led to the error, if there is one."""
+    frames = [one for one in traceback.extract_tb(error.__traceback__) if not one.filename.startswith("<frozen")]
+    frames = [one for one in frames if not any(Path(one.filename).is_relative_to(other) for other in others)]
+    return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""

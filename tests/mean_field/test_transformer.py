@@ -1,0 +1,115 @@
+"""The prediction of transformers against transformers that were really drawn."""
+
+import math
+from itertools import product
+
+import numpy as np
+import pytest
+
+from gradcheck.mean_field.prediction import Prediction, predict
+from gradcheck.mean_field.tokens import TokenBatch
+from gradcheck.mean_field.transformer import predict_transformer
+from gradcheck.mean_field.unknown import Unknown
+from gradcheck.simulation.experiment import Experiment
+from gradcheck.spec import TransformerSpec
+
+SEEDS = 12
+SMALL = {"blocks": 6, "model_width": 512, "heads": 8, "tokens": 12, "layers": "weightless", "shuffle": False}
+
+
+def measured_and_predicted(seeds=SEEDS, **options):
+    """log10 of the gradient's ratio and of the standard deviation, cosines: (seeds, points) and (points,) each."""
+    experiment = Experiment.from_options({"arch": "transformer", **SMALL, **options})
+    flows = [experiment.flow(seed) for seed in range(seeds)]
+    gradients = np.array([flow.column("log10_gradient_rms") for flow in flows])
+    found = [gradients - gradients[:, -1:]]
+    found += [np.array([flow.column(name) for flow in flows]) for name in ("log10_preactivation_std", "input_cosine")]
+    prediction = predict_transformer(experiment.network, TokenBatch(*experiment.batch(0)))
+    assert isinstance(prediction, Prediction)
+    layers = prediction.layers
+    expected = [
+        np.array([one.log10_gradient_ratio for one in layers]),
+        np.log10([one.preactivation_std for one in layers]),
+        np.array([one.token_cosine for one in layers]),
+    ]
+    return found, expected
+
+
+def assert_as_predicted(share=0.05, least=0.004, **options):
+    """Means lie within 3 standard errors, or 5 % (a hundredth of a decade at most points), of the prediction."""
+    for found, expected in zip(*measured_and_predicted(**options), strict=True):
+        mean, error = found.mean(0), found.std(0, ddof=1) / math.sqrt(len(found))
+        allowed = np.maximum(3.5 * error, np.maximum(share * np.abs(expected), least))
+        np.testing.assert_array_less(np.abs(mean - expected), allowed)
+
+
+KINDS = {
+    "pre": {}, "post": {"norm_placement": "post"}, "both": {"norm_placement": "both"},
+    "none": {"norm": "none", "residual_scale": 0.3},
+}  # fmt: skip
+FEW = {("gelu", "pre"), ("relu", "post"), ("tanh", "none")}
+CELLS = [
+    pytest.param(*cell, marks=[pytest.mark.slow] * (cell not in FEW))
+    for cell in product(("gelu", "relu", "tanh"), KINDS)
+]
+
+
+@pytest.mark.parametrize(("activation", "kind"), CELLS)
+def test_wide_transformers_have_the_predicted_gradient_stream_and_likeness_at_each_point(activation, kind):
+    assert_as_predicted(activation=activation, **KINDS[kind])
+
+
+OTHERS = [
+    {"activation": "swiglu", "norm": "rms", "positions": "rotary", "kv_heads": 2, "tied": False, "biases": False},
+    {"norm_placement": "post", "residual_scale": "deepnorm", "init": "he", "bias_std": 0.1, "tied": False},
+    {"init": "normal", "weight_std": 0.02, "residual_scale": "gpt2"},
+    {"causal": False, "positions": "sinusoidal", "norm_placement": "post"},
+    {"patch": 8, "tied": False, "tokens": None, "data": "digits", "causal": False, "batch_size": 4},
+    {"init": "orthogonal", "norm_placement": "both", "batch_size": 3},
+]
+
+
+@pytest.mark.parametrize(
+    "options", [OTHERS[0], *(pytest.param(one, marks=pytest.mark.slow) for one in OTHERS[1:])], ids=str
+)
+def test_so_have_other_kinds(options):
+    assert_as_predicted(**options)
+
+
+@pytest.mark.slow
+def test_where_the_softmax_is_saturated_the_typical_network_is_predicted_not_the_mean_over_all_heads():
+    (gradients, *_), (expected, *_) = measured_and_predicted(norm="none", blocks=10)
+    assert expected[0] == pytest.approx(gradients[:, 0].mean(), abs=0.6)
+    assert gradients[:, 0].std() > 0.4
+
+
+def test_without_attention_s_help_tokens_become_alike_at_the_rate_that_is_predicted():
+    """Rank collapse (Dong et al. 2021): what tokens have of their own falls by a factor each block, post norm."""
+    (*_, found), (*_, expected) = measured_and_predicted(norm_placement="post", causal=False, blocks=10, seeds=6)
+    gaps = [1 - one[2::3] for one in (found.mean(0), expected)]
+    rates = [np.log(one[-1] / one[3]) for one in gaps]
+    assert rates[0] == pytest.approx(rates[1], rel=0.1)
+    assert rates[1] < -2
+
+
+def test_one_token_has_nothing_to_be_like():
+    layers = predict_transformer(TransformerSpec(tokens=1, blocks=2, model_width=32, heads=2)).layers
+    assert [one.token_cosine for one in layers] == [None] * 6
+    assert all(math.isfinite(one.log10_gradient_ratio) for one in layers)
+
+
+def test_the_prediction_is_the_same_each_time_and_needs_no_batch():
+    spec = TransformerSpec(blocks=2, model_width=32, heads=2, tokens=6)
+    assert predict(spec, input_square=1.0) == predict_transformer(spec)
+
+
+def test_numbers_beyond_floats_are_not_predicted():
+    spec = TransformerSpec(blocks=40, model_width=32, heads=2, tokens=4, norm="none", gain=1e9)
+    assert predict_transformer(spec) == Unknown("float_range")
+
+
+def test_a_tied_read_out_that_knows_its_tokens_is_an_estimate_and_says_so():
+    spec = TransformerSpec(blocks=2, model_width=256, heads=2, tokens=6, gain=0.5)
+    assert any("tied" in note for note in predict_transformer(spec).notes)
+    untied = TransformerSpec(blocks=2, model_width=256, heads=2, tokens=6, gain=0.5, tied=False)
+    assert predict_transformer(untied).notes == ()
