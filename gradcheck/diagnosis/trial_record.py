@@ -15,8 +15,8 @@ class RateRecord(Record):
     steps: int = item("taken", minimum=0)
     last: float | None = item("the loss in the end, the median of the last five batches; null: not finite, or no step")
     status: Outcome = item(
-        "it reached the goal; took all steps and didn't; its loss left the range of floats, or tenfold its start; the "
-        "time limit came first"
+        "it reached the goal; took all its steps, or 60 without any progress, and didn't; its loss left the range of "
+        "floats, or tenfold its start; the time limit came first"
     )
     losses: tuple[float | None, ...] = item("of each batch, before its step; null: not finite")
 

@@ -24,6 +24,9 @@ from gradcheck.simulation.experiment import Experiment
 #: that train at one of six rates all do at one of these (benchmarks/trainability).
 RATES, MOMENTUM, STEPS = (0.03, 0.01, 0.1, 0.003, 0.001), 0.9, 120
 
+#: A rate is given up after so many steps that have not brought the loss this share below what is known without any.
+PATIENCE, HOPE = 60, 0.03
+
 #: It learns where the loss falls by this share of the smaller one of its start and what a constant answer costs, as in
 #: a trial of ``gradcheck.torch.probe``.
 FALLS_BY = 0.3
@@ -76,6 +79,8 @@ def _run(experiment: Experiment, rate: float, constant: float, until: float) -> 
         losses.append(loss)
         if status := _status(losses, goal_of(losses[0], constant)):
             return Run(rate, losses, status)
+        if len(losses) == PATIENCE and _end(losses) > (1 - HOPE) * min(losses[0], constant):
+            return Run(rate, losses, "stuck")
         if time.monotonic() > until:
             return Run(rate, losses, "unfinished")
     return Run(rate, losses, "stuck")

@@ -76,7 +76,7 @@ def test_outputs_further_from_one_never_raise_the_score(one, other):
 def test_outputs_of_sizes_at_which_networks_were_trained_are_free_and_a_decade_more_costs_a_decade():
     assert chance(logits=-4.0) == chance(logits=4.0) == chance(logits=0.0)
     assert chance(span=0.5, logits=5.0) == pytest.approx(chance(span=1.5), rel=1e-12)
-    assert chance(logits=200.0) < 1e-12
+    assert chance(logits=200.0) < 1e-5
 
 
 def test_a_read_out_of_zeros_has_no_size_to_be_blamed_for():
