@@ -52,7 +52,7 @@ FILE = re.compile(r"`([\w./-]+(?:\.py|\.json|/[\w.-]*))(?::([\w.]+))?`")
 YOURS = {"tests/test_gradients.py", "docs/_build", "gradcheck/KIND"}
 
 #: Options of other programs that the README shows.
-FOREIGN = {"--nthreads", "--only", "--threads", "--every", "--gigabytes", "--beside", "--runs"}
+FOREIGN = {"--draws", "--nthreads", "--only", "--threads", "--every", "--gigabytes", "--beside", "--runs"}
 
 #: Lines that the README may have.
 LONGEST_README = 150

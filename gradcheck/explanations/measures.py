@@ -57,7 +57,7 @@ MEASURES = (
             Example("simulate --depth 12 --activation tanh", "healthy", "span 0.5"),
         ),
         references=("benchmarks/trainability, benchmarks/calibrate.py",),
-        related=("healthy", "collapsed", "columns"),
+        related=("training-trial", "healthy", "collapsed", "columns"),
         aliases=(
             "trains",
             "output-size",
