@@ -162,10 +162,10 @@ class PredictionRecord(Record):
     log10_gradient_ratio_stds: tuple[float | None, ...] | None = item(
         "their standard deviations among networks of this width", default=None, inner=True
     )
-    preactivation_stds: tuple[float | None, ...] | None = item(
+    preactivation_stds: tuple[Annotated[float | None, "one flow point's"], ...] | None = item(
         "of a transformer: the predicted preactivation_std of each flow point", default=None
     )
-    token_cosines: tuple[float | None, ...] | None = item(
+    token_cosines: tuple[Annotated[float | None, "one flow point's"], ...] | None = item(
         "of a transformer: the predicted input_cosine of each flow point", default=None
     )
 
