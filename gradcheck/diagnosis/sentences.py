@@ -224,7 +224,8 @@ CODES = {
     "becomes-nan": Code("the last layer before numbers become none; null: the inputs", _becomes_nan),
     "unused": Code(
         "parameters never receive a gradient; value: how many",
-        "{names} never receive{s} a gradient: the loss doesn't depend on {them}, or a detach() or no_grad() is between",
+        "{names} never receive{s} a gradient: the loss doesn't depend on {them}, or a detach(), no_grad() or "
+        "stop_gradient() is between",
     ),
     "parameters-zero": Code(
         "parameters have a gradient of exactly zero; value: how many",

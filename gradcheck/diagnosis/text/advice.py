@@ -92,7 +92,7 @@ def probe_command(report: Report) -> str:
     healthy = report.verdict.status == "healthy"
     steps = {"steps": 50 if healthy and not config.steps and framework is None else config.steps or None}
     words = ["gradcheck", "probe", config.target, *(f"--input={shape}" for shape in config.input or ())]
-    words += [f"--optimizer-option={name}={value}" for name, value in (config.optimizer_options or {}).items()]
+    words += [f"--optimizer-option={name}={value}" for name, value in (config.get("optimizer_options") or {}).items()]
     words += options({name: value for name, value in (changed | steps).items() if value is not None})
     last = "--all-layers" if not healthy else "--fail-on any" if config.steps or framework else ""
     return f"{shlex.join(words)} {last}".rstrip()

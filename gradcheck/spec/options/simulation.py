@@ -39,7 +39,8 @@ class TheoryOptions(NetworkOptions, total=False):
         range=Whole(1, "the batch has at least one example"),
     )]
     phase_diagram: Annotated[bool, Option(
-        "Draw order and chaos in the plane of sigma_w and sigma_b.", OUTPUT, default=False,
+        "Draw order and chaos in the plane of sigma_w and sigma_b; of a transformer, where tokens become alike "
+        "and where attention looks at one.", OUTPUT, default=False,
         flags=("--phase-diagram",),
     )]
     # fmt: on
