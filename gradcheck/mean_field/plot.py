@@ -127,7 +127,7 @@ def _draw_attention(ax: "Axes", report: TheoryReport) -> None:
         ax.plot([one.score_std], [one.residual_scale], linestyle="", markeredgecolor="white", label=one.name, **own)
     ax.set(xscale="log", yscale="log", xlabel="standard deviation of attention's scores", ylabel="scale of a branch")
     ax.set(xlim=_ends(plane.score_std), ylim=_ends(plane.residual_scale))
-    ax.legend(loc="upper left", bbox_to_anchor=(1.2, 1.0), fontsize="x-small", frameon=False)
+    ax.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), fontsize="x-small", frameon=False)
 
 
 def _ends(values: tuple[float, ...]) -> tuple[float, float]:
