@@ -122,7 +122,7 @@ class KerasSubject:
 
     def _forward(self, trained: Sequence[np.ndarray]) -> tuple[Taps, Any]:
         """Return what passes each layer, and the output, as arrays."""
-        taps = Taps(self.layers, hidden=set(self.hidden))
+        taps = Taps(self.layers, hidden=set(self.hidden), as_arrays=True)
         with self._scope(trained, self.state), taps.placed():
             output = self.model(self.inputs, training=self.training)
         return taps, keras.tree.map_structure(as_array, output)
@@ -131,14 +131,18 @@ class KerasSubject:
         self, trained: list[np.ndarray], seen: Sequence[Seen], root: int | None
     ) -> tuple[float, tuple[Sequence[Any], Sequence[Any]], int]:
         """Return the loss, its gradients at weights and outputs, and the power of two by which these are scaled."""
-        count, offsets = len(trained), zeros_for(seen)
+        count = len(trained)
+        offsets = zeros_for(seen) if keras.config.backend() == "jax" else []
+        watched = list[Any]()
 
         def back(shift: int) -> tuple[float, list[np.ndarray | None]]:
             def scaled(leaves: Sequence[Any]) -> Any:
-                taps = Taps(self.layers, leaves[count:], self.hidden)
-                return self._value(leaves[:count], self.state, taps, root) * 2.0**shift
+                taps = Taps(self.layers, leaves[count:] if offsets else None, self.hidden)
+                value = self._value(leaves[:count], self.state, taps, root) * 2.0**shift
+                watched[:] = [] if offsets else [one.output for one in taps.seen]
+                return value
 
-            return value_and_gradients(scaled, [*trained, *offsets])
+            return value_and_gradients(scaled, [*trained, *offsets], lambda: watched)
 
         shift = 0
         value, found = back(shift)
