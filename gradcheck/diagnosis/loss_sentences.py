@@ -140,8 +140,8 @@ OF_LOSS = {
     ),
     "detached": Code(
         "no gradient reaches layers, though the loss depends on them; value: how many",
-        "{names} never get{s} a gradient, though the loss depends on {them}: there is a detach(), a no_grad() or a "
-        ".data between; take it out, or freeze {them}",
+        "{names} never get{s} a gradient, though the loss depends on {them}: there is a detach(), a no_grad(), a "
+        ".data or a stop_gradient() between; take it out, or freeze {them}",
     ),
     "all-zero": Code("the gradient of all that is trained is exactly zero; value: how many parameters", _silent),
     "rounding": Code(

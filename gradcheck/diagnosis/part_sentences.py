@@ -27,7 +27,7 @@ def _forgets(cause: Cause, flow: GradientFlow) -> str:
 
 def _not_looked_at(cause: Cause, flow: GradientFlow) -> str:
     *most, last = cause.details["what"]
-    return f"not looked at in a {cause.details['framework']} model: {', '.join(most)} and {last}"
+    return f"not looked at in a model of {cause.details['framework']}: {', '.join(most)} and {last}"
 
 
 OF_PARTS = {

@@ -26,6 +26,7 @@ WHY_NOT = {
     "forward-zero": "the signal is lost on its way forward",
     "output-size": "its outputs are far from 1",
     "weight-span": "the weights' gradients are too far apart",
+    "sensitivity": "each step in all weights changes too much of what tells the examples apart",
 }
 
 #: More names than this are counted.
@@ -205,6 +206,10 @@ CODES = {
         "value: decades between the layers' weight gradients",
         "the weights' gradients are {value:.1f} decades apart (limit {limit:g})",
     ),
+    "sensitivity": Code(
+        "value: by which part of what tells the examples apart the outputs change as all weights move by 1 %",
+        "all weights changed by 1 % at random change the outputs by {value:.2g} times what tells the examples apart",
+    ),
     "output-size": Code(
         "value: log10 of the root mean square of the read-out's outputs",
         "the outputs' root mean square is 10^{value:.1f} (limits 1e-{limit:g}, 1e{limit:g})",
@@ -224,7 +229,8 @@ CODES = {
     "becomes-nan": Code("the last layer before numbers become none; null: the inputs", _becomes_nan),
     "unused": Code(
         "parameters never receive a gradient; value: how many",
-        "{names} never receive{s} a gradient: the loss doesn't depend on {them}, or a detach() or no_grad() is between",
+        "{names} never receive{s} a gradient: the loss doesn't depend on {them}, or a detach(), no_grad() or "
+        "stop_gradient() is between",
     ),
     "parameters-zero": Code(
         "parameters have a gradient of exactly zero; value: how many",

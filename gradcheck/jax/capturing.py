@@ -11,7 +11,7 @@ from jax import numpy as jnp
 from gradcheck.errors import GradcheckError
 from gradcheck.jax.functions import Function
 from gradcheck.jax.graph import TRANSPARENT, Graph, graph_of
-from gradcheck.jax.laying_out import Values, laid_out, shift_for
+from gradcheck.jax.laying_out import Values, find_lost, laid_out, shift_for
 from gradcheck.jax.losses import Loss, LossFunction, check_targets, choose_loss, draw_targets, labels_of
 from gradcheck.jax.marks import main_array, marking
 from gradcheck.jax.model import Model
@@ -29,7 +29,7 @@ QUICK = {"xla_backend_optimization_level": 0}
 
 
 class JaxSubject:
-    """A model of JAX' frameworks, its batch and its loss."""
+    """A model of JAX's frameworks, its batch and its loss."""
 
     def __init__(self, model: Model, inputs: Any, targets: Any, loss: str | LossFunction | None, seed: int) -> None:
         self.model, self.inputs, self.seed = model, inputs, seed
@@ -108,7 +108,8 @@ class JaxSubject:
         return CapturedPass(
             layers, last, self._captured_loss(values, bool(reach.obstacle)), self.examples,
             tuple(np.asarray(one) for one in jax.tree.leaves(self.inputs)), shift,
-            features=self.uses[0].features, not_looked_at=HIDDEN if self.program.hides_layers() else (),
+            features=self.uses[0].features, lost=() if reach.obstacle else find_lost(self.uses, layers),
+            not_looked_at=HIDDEN if self.program.hides_layers() else (),
         )  # fmt: skip
 
     @property

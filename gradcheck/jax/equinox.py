@@ -9,6 +9,7 @@ import jax
 from gradcheck.jax.layers import calls_marked, note_of
 from gradcheck.jax.marks import Note, main_array
 from gradcheck.jax.model import Forward, Model, arguments_of, mode_of, named, parameters_of, with_leaves
+from gradcheck.probing.user_errors import errors_in_one_line
 
 #: Layers of Equinox whose outputs have their channels first.
 CHANNELS_FIRST = (equinox.nn.Conv, equinox.nn.ConvTranspose, equinox.nn.BatchNorm, equinox.nn.GroupNorm)
@@ -51,7 +52,10 @@ def _of_batch(model: Any, inputs: Any, key: Any, state: Any, training: bool) -> 
             return model(*positional, **named)
         return model(*positional, state, **named)[0]
 
-    return jax.vmap(of_one, axis_name=names[0] if names else "batch")(positional, keywords, keys)
+    shapes = " and ".join(str(one.shape[1:]) for one in jax.tree.leaves(inputs))
+    given = f"a model of Equinox is called with one example, here of shape {shapes}; else give forward(model, inputs): "
+    with errors_in_one_line(given):
+        return jax.vmap(of_one, axis_name=names[0] if names else "batch")(positional, keywords, keys)
 
 
 def _modules(tree: Any) -> Iterator[Any]:

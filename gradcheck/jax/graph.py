@@ -140,6 +140,20 @@ class Graph:
         return set(Paths().reached(self._all_roots, self.inputs_of))
 
     @cached_property
+    def in_reach(self) -> set[Any]:
+        """Operations, and variables that go in, whose values the loss depends on, with a gradient or without."""
+        if self.outer is not None and self.loop not in self.outer.in_reach:
+            return set()
+        outputs = self.program.outputs if self.outer is not None else self.program.outputs[:1]
+        maker = self.program.maker
+
+        def inputs(node: Any) -> list[Any]:
+            given = () if not isinstance(node, Operation) else node.inputs[:1] if node.note else node.inputs
+            return [maker.get(one, one) for one in given if isinstance(one, int)]
+
+        return set(Paths().reached([maker.get(one, one) for one in outputs if isinstance(one, int)], inputs))
+
+    @cached_property
     def roots(self) -> list[Any]:
         """Where the gradient comes in: the loss; in a loop what is made use of after it."""
         outputs = self.program.outputs

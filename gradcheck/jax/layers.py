@@ -17,6 +17,9 @@ KINDS = {
 #: Layers of the frameworks without weights that pass on what they get, in parts of their names.
 PASS_ON = ("Norm", "Dropout", "Pool")
 
+#: Those that compute the weights of another layer, which they call.
+AROUND = {"WeightNorm", "SpectralNorm"}
+
 #: Methods that are calls of a layer beside the usual one: an embedding's use as a read-out.
 METHODS = ("__call__", "attend")
 
@@ -28,7 +31,7 @@ def note_of(module: Any, method: str = "") -> Note:
     return Note(
         "linear" if method else kind,
         type(module).__name__,
-        method,
+        method=method,
         unit_axes=len(units) if isinstance(units, Sequence) and kind == "linear" else 1,
         returns_carry="RNNCellBase" in _names(type(module)),
     )
@@ -61,7 +64,7 @@ class Inside:
         weights: Callable[[], Sequence[Any]], note: Callable[[Any], Note],
     ) -> Any:  # fmt: skip
         """Run a module's call, and mark what it returns if it is a layer."""
-        if any(one is module or is_cell(one) for one in self._open):
+        if any(one is module or is_cell(one) for one in self._open) or AROUND & _names(type(module)):
             return run()
         before, usual = len(self._marked), method in ("", "__call__")
         self._open += [module] if usual else []

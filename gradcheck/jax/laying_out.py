@@ -16,6 +16,9 @@ from gradcheck.probing.captured import Activity, CapturedLayer, Use, Weight
 #: The largest power of two by which the loss is scaled so that its gradient begins at 1.
 LARGEST_SHIFT = 100
 
+#: Weights that point so far in one direction are a copy, as those of a target network or a teacher are.
+COPY = 0.5
+
 #: Norms of images: a row of what they give is a whole example.
 OF_EXAMPLES = ("BatchNorm", "GroupNorm", "InstanceNorm")
 
@@ -56,6 +59,31 @@ def laid_out(
     arrived = {at for at, one in enumerate(graph.program.inputs[: len(names)]) if one in graph.in_use}
     layers = tuple(_layer(name, those, parameters, values, steepest, arrived) for name, those in by_name.items())
     return layers, [*by_name].index(steps[-1].layer)
+
+
+def find_lost(uses: Sequence[LayerUse], layers: Sequence[CapturedLayer]) -> tuple[str, ...]:
+    """Return the layers without a gradient although the loss depends on their weights, but for copies of others."""
+    near = {step.layer for use in uses if use.in_reach for step in _steps(use)}
+    trained = [
+        one for layer in layers for one in _matrices(layer) if any(use.gradient is not None for use in layer.uses)
+    ]
+    deaf = [one for one in layers if one.name in near and all(use.gradient is None for use in one.uses)]
+    return tuple(
+        layer.name for layer in deaf
+        if (own := _matrices(layer)) and not all(any(_alike(one, other) for other in trained) for one in own)
+    )  # fmt: skip
+
+
+def _matrices(layer: CapturedLayer) -> list[np.ndarray]:
+    return [one.value for one in layer.weights if one.value.ndim > 1]
+
+
+def _alike(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether matrices point in one direction, as a target network's and those that it follows do."""
+    if one.shape != other.shape:
+        return False
+    a, b = (each.astype(np.float64).ravel() for each in (one, other))
+    return bool(a @ b > COPY * np.linalg.norm(a) * np.linalg.norm(b))
 
 
 def _functions(uses: Sequence[LayerUse]) -> list[Function]:

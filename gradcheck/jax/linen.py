@@ -1,4 +1,4 @@
-"""Flax' linen: a module and its variables."""
+"""Flax's linen: a module and its variables."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -62,7 +62,7 @@ def linen_model(model: Any, forward: Forward | None, training: bool) -> Model:
             usual = "" if method == "__call__" else method
             return inside.call(
                 owner, method, lambda: function(*given, **keywords), (*given, *keywords.values()),
-                lambda: _weights(owner), lambda output: note_of(owner, usual),
+                lambda: _weights(owner), lambda output: note_of(owner, usual)._replace(path=".".join(owner.path)),
             )  # fmt: skip
 
         def bound(one: Any, inputs: Any) -> Any:

@@ -24,6 +24,7 @@ class Note(NamedTuple):
 
     kind: str  # as in ``ModelFlow``; of all others ``linear``, of norms ``norm``
     owner: str  # the class
+    path: str = ""  # where it is in the model, if that is known; else its weights say so
     method: str = ""  # that was called, unless it is the usual one
     unit_axes: int = 1  # how many axes of the output count units, the last ones: 2 of queries by head
     after_units: int = 0  # axes after the units: those of an image whose channels come first

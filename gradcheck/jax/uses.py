@@ -30,8 +30,9 @@ class LayerUse:
         The path of what a loop's steps have one of each: the number of the step comes after it in the layer's name.
     functions : tuple of (Graph, Function)
         Those that follow it.
-    normalized, on_trunk, scores, heard : bool
-        A norm follows; all of the signal goes through; it reaches the loss through a softmax only; it reaches the loss.
+    normalized, on_trunk, scores, heard, in_reach : bool
+        A norm follows; all of the signal goes through; it reaches the loss through a softmax only; a gradient arrives;
+        the loss depends on it.
     """
 
     name: str
@@ -45,6 +46,7 @@ class LayerUse:
     on_trunk: bool = False
     scores: bool = False
     heard: bool = True
+    in_reach: bool = True
 
     @property
     def variable(self) -> int:
@@ -112,6 +114,7 @@ def find_uses(graph: Graph, names: list[str]) -> list[LayerUse]:
             on_trunk=one.operation in one.graph.trunk,
             scores=one in scoring and len(scoring) < len(kept),
             heard=one.operation in one.graph.in_use,
+            in_reach=one.operation in one.graph.in_reach,
         )
         for one in kept
     ]
@@ -130,8 +133,9 @@ def _marked(graph: Graph, names: list[str], place: tuple[int, ...]) -> list[Laye
             weights = [origin for atom in one.inputs[2:] for origin in origins(graph, atom, len(names))]
             if weights:
                 of = [names[origin.parameter] for origin in weights]
-                module = module_of(of)
-                method = one.note.method if one.note else ""
+                note = one.note
+                module = note.path if note and note.path else module_of(of)
+                method = note.method if note else ""
                 own = tuple((name.removeprefix(f"{module}."), origin) for name, origin in zip(of, weights, strict=True))
                 found.append(LayerUse(".".join(filter(None, (module, method))), (*place, at), graph, one, own))
     return found

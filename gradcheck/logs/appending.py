@@ -16,6 +16,12 @@ from gradcheck.render.style import without_controls
 #: Bytes at the end of a resumed log in which its last record is looked for.
 TAIL = 1 << 24
 
+#: Packages whose lines are not the user's: this one, and those through which it is called.
+BETWEEN = (
+    "gradcheck", "transformers", "accelerate", "lightning", "pytorch_lightning", "keras", "jax", "torch", "contextlib",
+    "weakref",
+)  # fmt: skip
+
 #: What a header begins with.
 HEADER = f'{{"{MARK}"'.encode()
 
@@ -78,7 +84,7 @@ class GrowingLog:
                 real.rename(kept)
                 self._stream = _open(real)
             text = f"{self.file} holds an earlier run, which is kept as {kept.name}"
-            warn(f"{text}; overwrite=True writes over it, resume=True continues it", stacklevel=5)
+            warn(f"{text}; overwrite=True writes over it, resume=True continues it")
 
     def write(self, line: bytes) -> None:
         """Append a line, unless the log has ended."""
@@ -91,14 +97,14 @@ class GrowingLog:
             self._empty = self._empty and line.startswith(HEADER)
         except OSError as error:
             self.close()
-            warn(f"{self.file}: {error.strerror or error}; gradcheck records no more, training goes on", stacklevel=4)
+            warn(f"{self.file}: {error.strerror or error}; gradcheck records no more, training goes on")
 
     def tell_forked(self) -> None:
         """Warn once in a process that was forked: what it does is not recorded."""
         if os.getpid() not in (self._owner, self._told):
             self._told = os.getpid()
             text = f"{self.file}: this process was forked from the recorder's, and records nothing"
-            warn(f"{text}; make the recorder in the process that trains", stacklevel=4)
+            warn(f"{text}; make the recorder in the process that trains")
 
     @property
     def closed(self) -> bool:
@@ -117,15 +123,25 @@ class GrowingLog:
         self._stream.close()
 
 
-def warn(text: str, stacklevel: int = 2) -> None:
-    """Warn; where warnings are errors, say it on stderr instead, because a training run isn't to end of it."""
+def warn(text: str) -> None:
+    """Warn at the user's line; where warnings are errors, say it on stderr: a training run isn't to end of it."""
     text = without_controls(text)  # of a file's name
     try:
-        warnings.warn(text, RuntimeWarning, stacklevel=stacklevel)
+        warnings.warn(text, RuntimeWarning, stacklevel=_users_level())
     except RuntimeWarning:
         if sys.stderr is not None:
             with contextlib.suppress(OSError, ValueError):  # full, or closed
                 print(f"warning: {text}", file=sys.stderr)  # noqa: T201
+
+
+def _users_level() -> int:
+    """Return how far up the user's own code is from ``warn``: past this package, and a trainer that called it."""
+    frame, level = sys._getframe(1), 1
+    while str(frame.f_globals.get("__name__")).partition(".")[0] in BETWEEN:
+        if frame.f_back is None:  # nobody's: the program ends
+            return 1
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def _open(file: Path) -> FileIO:

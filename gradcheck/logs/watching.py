@@ -129,7 +129,7 @@ def react(finding: LogFinding, on_finding: OnFinding, file: object, *, silent: b
         return bool(on_finding(finding) == STOP)
     if not silent:
         advice = f"; try: {finding.advice[0]}" if finding.advice else ""
-        warn(f"gradcheck found {finding.kind}: {finding.message}{advice} (gradcheck diagnose {file})", stacklevel=3)
+        warn(f"gradcheck found {finding.kind}: {finding.message}{advice} (gradcheck diagnose {file})")
     return on_finding == STOP and finding.severity == ERROR
 
 

@@ -119,7 +119,7 @@ class AttentionLaw(NamedTuple):
         return back
 
     def mixing_along(self, heads: SampledHeads, along: Array) -> Array:
-        """Return by what rows of the input are mixed, (rows, rows), where the gradient has −along_i·output_i.
+        """Return by what rows of the input are mixed, (rows, rows), where the gradient has −Σ along_ij·output_j.
 
         Wᵀ takes an output back to what was read, r, as fan_out·Var W·r beside what is random, and the values take that
         to all that was read from: the gradient's row j has −Σ mixing_jl x_l of the input.
@@ -130,7 +130,7 @@ class AttentionLaw(NamedTuple):
 
     def _mixing_by_heads(self, heads: SampledHeads, along: Array) -> Array:
         weights = heads.weights
-        mixing: Array = weights.swapaxes(1, 2) @ ((self.write.fan_out * self.write.weight * along)[:, None] * weights)
+        mixing: Array = weights.swapaxes(1, 2) @ (self.write.fan_out * self.write.weight * along) @ weights
         return mixing
 
     def backward_along(self, kernel: Array, heads: SampledHeads, along: Array) -> Array:

@@ -9,7 +9,7 @@ from gradcheck.engine.normalization import EPSILON
 from gradcheck.engine.types import Array
 from gradcheck.mean_field.attention import AttentionFocus, AttentionLaw
 from gradcheck.mean_field.layers import LayerLaw
-from gradcheck.mean_field.token_kernels import pairs_of
+from gradcheck.mean_field.token_kernels import Pairs
 
 #: Matrices of a branch, one behind the other, whose randomness adds up.
 MATRICES = 2
@@ -36,7 +36,7 @@ class Alignment(NamedTuple):
     Attributes
     ----------
     along : Array
-        −along_i·x_i of the last block's stream x is part of it, (rows,).
+        −Σ along_ij·x_j of the stream's rows is part of its row i, (rows, rows).
     products : Array
         Mean product over the width of the rest of row i and the stream's row j, whichever block's, (rows, rows).
     """
@@ -52,7 +52,7 @@ class Alignment(NamedTuple):
 
 def no_alignment(rows: int) -> Alignment:
     """Return that of a gradient that has nothing to do with the tokens."""
-    return Alignment(np.zeros(rows), np.zeros((rows, rows)))
+    return Alignment(np.zeros((rows, rows)), np.zeros((rows, rows)))
 
 
 class MlpLaw(NamedTuple):
@@ -75,13 +75,13 @@ class MlpLaw(NamedTuple):
     def forward(self, kernel: Array) -> Array:
         """Return the covariances of the output."""
         hidden = self.expand.forward(kernel)
-        product = pairs_of(self.activation, hidden).product
+        product = Pairs(self.activation, hidden).product
         return self.write.forward(product * hidden if self.gated else product)
 
     def backward(self, kernel: Array, gradient: Array) -> Array:
         """Return the covariances of the gradient at the input, given those at the output."""
         hidden, at_hidden = self.expand.forward(kernel), self.write.backward(gradient)
-        pairs = pairs_of(self.activation, hidden)
+        pairs = Pairs(self.activation, hidden)
         factor = pairs.slopes * hidden + pairs.product if self.gated else pairs.slopes
         return self.expand.backward(at_hidden * factor)
 
@@ -91,7 +91,7 @@ class MlpLaw(NamedTuple):
         Wᵀ takes that back to the hidden units h: as fan_out·Var W·h beside what is random.
         """
         hidden, at_hidden = self.expand.forward(kernel), self.write.fan_out * self.write.weight * along
-        pairs = pairs_of(self.activation, hidden)
+        pairs = Pairs(self.activation, hidden)
         if self.gated:  # h = φ(z)·u: ∂/∂z and ∂/∂u of h²/2
             squares = np.outer(hidden.diagonal(), hidden.diagonal()) + 2 * hidden**2
             return self.expand.backward(np.outer(at_hidden, at_hidden) * (pairs.both * squares + pairs.fourth * hidden))
@@ -177,7 +177,7 @@ class SublayerPass(NamedTuple):
         if isinstance(branch, MlpLaw):
             back, spread = branch.backward(self.normalised, at_written), 0.0
             if aligned:
-                back += branch.backward_along(self.normalised, along)
+                back += branch.backward_along(self.normalised, along.diagonal())
         else:
             heads = branch.sample(self.normalised, self.number)
             by_heads = branch.backward(self.normalised, heads, at_written)
@@ -189,16 +189,12 @@ class SublayerPass(NamedTuple):
         through = scaled(back + back.T, self.before) / 2  # rounding that isn't symmetric would grow
         at_input = beside + through
         if aligned and not isinstance(branch, MlpLaw):
-            cross = self._cross(mixing, alignment)
+            mixing = mixing - np.diag((mixing @ self.normalised).diagonal())  # the norm before takes a row's own away
+            beside_along = alignment.products * self.before - (alignment.along / self.before) @ self.normalised
+            cross = -(beside_along @ mixing.T) * self.before
             at_input += cross + cross.T
-        return SublayerBack(at_added, at_input, spread + _variance(beside, through, width))
-
-    def _cross(self, mixing: Array, alignment: Alignment) -> Array:
-        """Return the products of the gradient beside the branch and of what comes back along the tokens."""
-        rest = alignment.products * self.before - (alignment.along / self.before)[:, None] * self.normalised
-        own = (mixing @ self.normalised).diagonal()
-        cross: Array = -(rest @ mixing.T - rest * own) * self.before
-        return cross
+            alignment = alignment._replace(along=alignment.along + scaled(mixing, self.before))
+        return SublayerBack(at_added, at_input, spread + _variance(beside, through, width), alignment)
 
 
 class SublayerBack(NamedTuple):
@@ -210,11 +206,14 @@ class SublayerBack(NamedTuple):
         Covariances of the gradient where the branch adds to the stream, and before the sublayer.
     variance : float
         Variance among networks of this width of the logarithm of the squared gradient's factor.
+    alignment : Alignment
+        How the gradient before the sublayer lies along the tokens.
     """
 
     at_added: Array
     at_input: Array
     variance: float
+    alignment: Alignment
 
 
 def _typical(by_heads: Array, before: Array, heads: int, beside: float) -> tuple[float, float]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from gradcheck.mean_field.report import OF_NETWORKS, QUANTITIES, TheoryReport
+from gradcheck.mean_field.report import OF_NETWORKS, QUANTITIES, AttentionDiagram, TheoryReport
 from gradcheck.mean_field.text import heading, label, sentences
 from gradcheck.mean_field.unknown import ENDLESS
 from gradcheck.render.documents import markdown_table, records_as_csv
@@ -11,7 +11,9 @@ from gradcheck.render.style import escaped
 
 def as_csv(report: TheoryReport) -> str:
     """Return one line a layer (a point of the phase diagram), or the fixed point's; an empty cell is not known."""
-    if report.diagram is not None:
+    if report.attention_diagram is not None:
+        rows = list(_points_of_plane(report.attention_diagram))
+    elif report.diagram is not None:
         plane = report.diagram
         rows = [
             {"sigma_w": sigma_w, "sigma_b": sigma_b, "chi": chi}
@@ -21,6 +23,12 @@ def as_csv(report: TheoryReport) -> str:
     else:
         rows = [dict(layer) for layer in report.layers] or [dict(report.fixed_point)]
     return records_as_csv(rows)
+
+
+def _points_of_plane(plane: AttentionDiagram) -> Iterator[dict[str, float | None]]:
+    for scale, cosines, attended in zip(plane.residual_scale, plane.token_cosine, plane.attended, strict=True):
+        for score, cosine, tokens in zip(plane.score_std, cosines, attended, strict=True):
+            yield {"score_std": score, "residual_scale": scale, "token_cosine": cosine, "attended": tokens}
 
 
 def as_markdown(report: TheoryReport) -> str:

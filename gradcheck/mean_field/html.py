@@ -1,10 +1,18 @@
 """Theory as a page for a browser: the answer, the predicted gradient with its band, fixed points, the phase diagram."""
 
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from gradcheck.mean_field.report import OF_NETWORKS, QUANTITIES, PhaseDiagram, TheoryLayer, TheoryReport
+from gradcheck.mean_field.report import (
+    OF_NETWORKS,
+    QUANTITIES,
+    AttentionDiagram,
+    PhaseDiagram,
+    TheoryLayer,
+    TheoryReport,
+)
 from gradcheck.mean_field.text import heading, label, sentences
 from gradcheck.mean_field.unknown import ENDLESS, Unknown
 from gradcheck.pages.columns import Columns, columns_of, log10, rounded, with_band
@@ -70,8 +78,35 @@ def _charts(report: TheoryReport) -> Iterator[Chart | HeatMap]:
         yield _chart(
             report, "Pre-activations", "Standard deviation of what enters each activation", "preactivation_std"
         )
+    if report.attention_diagram is not None:
+        yield _of_attention(report.attention_diagram)
     if report.diagram is not None:
         yield _phases(report, report.diagram)
+
+
+def _of_attention(plane: AttentionDiagram) -> HeatMap:
+    """Return how alike tokens become over both scales, with the networks in it."""
+    places = (
+        (one.name, _place([*map(math.log, plane.score_std)], math.log(one.score_std)),
+         _place([*map(math.log, plane.residual_scale)], math.log(one.residual_scale)))
+        for one in plane.networks
+    )  # fmt: skip
+    peaked = [(_place([-one for one in row], -2.0), index + 0.5) for index, row in enumerate(plane.attended)]
+    border = Line(
+        name="a head looks at fewer than 2 tokens, right of it",
+        x=tuple(x for x, _ in peaked),
+        y=tuple(y for _, y in peaked),
+    )
+    return HeatMap(
+        title="Attention and branches",
+        about="Mean cosine of two tokens after the last block: near 1 they can't be told apart",
+        x=Axis(label="standard deviation of scores", names=tuple(f"{one:.2g}" for one in plane.score_std)),
+        y=Axis(label="scale of a branch", names=tuple(f"{one:.2g}" for one in plane.residual_scale)),
+        value=Axis(label="mean cosine"),
+        last=len(plane.score_std),
+        cells=tuple(tuple(rounded(one) for one in line) for line in plane.token_cosine),
+        lines=(border, *(Line(name=name, x=(x,), y=(y,), dots=True) for name, x, y in places)),
+    )
 
 
 def _phases(report: TheoryReport, plane: PhaseDiagram) -> HeatMap:

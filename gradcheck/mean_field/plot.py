@@ -4,12 +4,15 @@ import math
 import textwrap
 from typing import TYPE_CHECKING
 
-from gradcheck.mean_field.report import PhaseDiagram, TheoryReport
+from gradcheck.mean_field.report import AttentionDiagram, PhaseDiagram, TheoryReport
 from gradcheck.mean_field.text import heading, label, sentences
 from gradcheck.render import figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+#: Markers of published networks.
+MARKERS = "osD^vP<>"
 
 #: Decades of χ₁ on each side of 1 that the colours of the phase diagram tell apart.
 DECADES = 0.3
@@ -20,6 +23,8 @@ def plot(report: TheoryReport, ax: "Axes | None" = None) -> "Axes":
     parts = [figure.Part(_draw_gradient, 3.2), figure.Part(_draw_tokens if report.points else _draw_signal, 2.0)]
     if not report.layers:
         parts = [figure.Part(_say_why_not, 2.0)]
+    if report.attention_diagram is not None:
+        parts.append(figure.Part(_draw_attention, 3.2))
     if report.phase_diagram is not None:
         parts.append(figure.Part(_draw_phases, 3.2))
     return figure.draw(report, parts, ax)
@@ -97,6 +102,32 @@ def _draw_phases(ax: "Axes", report: TheoryReport) -> None:
         ax.plot([report.config.sigma_w], [report.config.sigma_b], label="this network", **here)
     ax.set(xlabel="σ_w", ylabel="σ_b", xlim=_ends(diagram.sigma_w), ylim=_ends(diagram.sigma_b))
     ax.legend(loc="upper right", frameon=True)
+
+
+def _draw_attention(ax: "Axes", report: TheoryReport) -> None:
+    """Draw how alike tokens become over both scales, where a head looks at one token, and the networks."""
+    plane = report.attention_diagram
+    assert isinstance(plane, AttentionDiagram)
+    cosines = [[math.nan if one is None else one for one in row] for row in plane.token_cosine]
+    mesh = ax.pcolormesh(
+        plane.score_std, plane.residual_scale, cosines, cmap="cividis", vmin=0, vmax=1, shading="nearest",
+        rasterized=True,
+    )  # fmt: skip
+    figure.colour_bar(ax, mesh, "mean cosine of two tokens at the end")
+    flat = [one for row in plane.attended for one in row]
+    if min(flat) < 2 < max(flat):
+        ax.contour(plane.score_std, plane.residual_scale, plane.attended, levels=[2.0], colors="white", linewidths=1.2)
+        ax.plot([], [], color=figure.GREY, linewidth=1.2, label="white line: a head looks at 2 tokens")
+    for index, one in enumerate(plane.networks):
+        own = (
+            {"marker": "*", "markersize": 12}
+            if index == 0
+            else {"marker": MARKERS[index % len(MARKERS)], "markersize": 6}
+        )
+        ax.plot([one.score_std], [one.residual_scale], linestyle="", markeredgecolor="white", label=one.name, **own)
+    ax.set(xscale="log", yscale="log", xlabel="standard deviation of attention's scores", ylabel="scale of a branch")
+    ax.set(xlim=_ends(plane.score_std), ylim=_ends(plane.residual_scale))
+    ax.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), fontsize="x-small", frameon=False)
 
 
 def _ends(values: tuple[float, ...]) -> tuple[float, float]:

@@ -98,6 +98,27 @@ class PhaseDiagram(Record):
     chi: tuple[tuple[float, ...], ...] = item("chi_1: a line for each sigma_b, a number for each sigma_w")
 
 
+class MarkedNetwork(Record):
+    """Where a network is in the plane."""
+
+    name: str
+    score_std: float
+    residual_scale: float
+
+
+class AttentionDiagram(Record):
+    """A transformer's plane of both scales."""
+
+    score_std: tuple[float, ...] = item("standard deviation of attention's scores between tokens of unit size")
+    residual_scale: tuple[float, ...] = item("what multiplies a branch beside the stream, largest first")
+    token_cosine: tuple[tuple[float | None, ...], ...] = item(
+        "mean cosine of two tokens after the last block: a line for each residual_scale, a number for each score_std; "
+        "null where the stream overflows"
+    )
+    attended: tuple[tuple[float, ...], ...] = item("tokens among which a head shares its weight, in the same places")
+    networks: tuple[MarkedNetwork, ...] = item("where this network and published ones are")
+
+
 class TheoryReport(CommandReport):
     """What mean-field theory says of a network."""
 
@@ -112,6 +133,7 @@ class TheoryReport(CommandReport):
     reasons: Frozen[Unknown] = item("why a number is null; an infinite one says so")
     notes: tuple[str, ...] = item("what a number assumes")
     phase_diagram: PhaseDiagram | None = item(default=None)
+    attention_diagram: AttentionDiagram | None = item(default=None)
     points: tuple[str, ...] = item("flow points of each block, a layer each", default=(), inner=True)
 
     @property
@@ -133,7 +155,7 @@ def make_theory_report(
     found: FixedPoint | Unknown,
     prediction: Prediction | Unknown,
     critical_gain: float | None,
-    diagram: PhaseDiagram | None,
+    diagram: PhaseDiagram | AttentionDiagram | None,
 ) -> TheoryReport:
     """Lay out what was found, or why there is no fixed point."""
     points = POINTS if config["arch"] == "transformer" else ()
@@ -150,7 +172,8 @@ def make_theory_report(
         layers=tuple(_layer(*row, points) for row in enumerate(known.layers if known else (), start=1)),
         reasons=Frozen(reasons),
         notes=(*(found.notes if isinstance(found, FixedPoint) else ()), *(known.notes if known else ())),
-        phase_diagram=diagram,
+        phase_diagram=diagram if isinstance(diagram, PhaseDiagram) else None,
+        attention_diagram=diagram if isinstance(diagram, AttentionDiagram) else None,
         points=points,
     )
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from gradcheck.base.wording import counted
+from gradcheck.mean_field.attention_plane import attention_plane
 from gradcheck.mean_field.blocks_text import LEAST, picture_of_blocks, sentences_of_blocks, verb
 from gradcheck.mean_field.phase_diagram import phase_diagram
 from gradcheck.mean_field.report import TheoryReport
@@ -34,6 +35,9 @@ def _lines(report: TheoryReport, page: Page) -> Iterator[str]:
         yield from picture_of_blocks(report, page) if report.points else _picture(report, page)
         yield ""
     yield from _numbers(report, page)
+    if report.attention_diagram is not None:
+        yield from attention_plane(report, page)
+        yield ""
     if report.diagram is not None:
         yield from phase_diagram(report, page)
         yield ""

@@ -10,16 +10,16 @@ from gradcheck.mean_field.fixed_point import FixedPoint, batch_norm_fixed_point,
 from gradcheck.mean_field.kernels import kernel_of
 from gradcheck.mean_field.maps import LayerMap
 from gradcheck.mean_field.phase import log_gains
-from gradcheck.mean_field.prediction import layer_law, layer_laws, predict, weight_law, why_unknown
+from gradcheck.mean_field.prediction import Prediction, layer_law, layer_laws, predict, weight_law, why_unknown
 from gradcheck.mean_field.unknown import Unknown
-from gradcheck.spec import NETWORK_OPTIONS, NetworkSpec, Spec, network_spec, plain
+from gradcheck.spec import NETWORK_OPTIONS, NetworkSpec, Spec, TransformerSpec, network_spec, plain
 from gradcheck.spec.data import FEATURES
 from gradcheck.spec.options.option import takes
 from gradcheck.spec.options.simulation import TheoryOptions
 from gradcheck.spec.presets import with_preset
 
 if TYPE_CHECKING:
-    from gradcheck.mean_field.report import PhaseDiagram, TheoryReport
+    from gradcheck.mean_field.report import AttentionDiagram, PhaseDiagram, TheoryReport
 
 #: The mean square of standardised inputs.
 INPUT_SQUARE = 1.0
@@ -46,7 +46,8 @@ def theory(**options: Unpack[TheoryOptions]) -> "TheoryReport":
     batch_size : int
         Examples of the batch; only batch norm uses it.
     phase_diagram : bool
-        Compute χ₁ in the plane of σ_w and σ_b.
+        Compute χ₁ in the plane of σ_w and σ_b; of a transformer how alike tokens become and how widely attention is
+        spread, in the plane of the standard deviation of attention's scores and the branches' scale.
 
     Returns
     -------
@@ -65,7 +66,7 @@ def theory(**options: Unpack[TheoryOptions]) -> "TheoryReport":
     layer = None if beyond or not isinstance(spec, NetworkSpec) else layer_map(spec)
     found = beyond or _find_fixed_point(spec, layer, batch)
     config = spec.to_dict() | {"preset": options["preset"], "batch_size": batch}
-    diagram = _diagram(spec, layer, found) if options["phase_diagram"] else None
+    diagram = _plane(spec, layer, found, prediction) if options["phase_diagram"] else None
     from gradcheck.mean_field.report import make_theory_report
 
     return make_theory_report(config, layer, found, prediction, critical_gain(spec, layer, found), diagram)
@@ -108,6 +109,17 @@ def critical_gain(spec: Spec, layer: LayerMap | None, found: FixedPoint | Unknow
     if layer is None or isinstance(found, Unknown) or found.critical_sigma_w is None:
         return None
     return spec.gain * found.critical_sigma_w / math.sqrt(layer.weight)
+
+
+def _plane(
+    spec: Spec, layer: LayerMap | None, found: FixedPoint | Unknown, prediction: Prediction | Unknown
+) -> "PhaseDiagram | AttentionDiagram":
+    """Return a perceptron's plane of σ_w and σ_b, or a transformer's of attention's scores and the branches' scale."""
+    if isinstance(spec, TransformerSpec) and isinstance(prediction, Prediction):
+        from gradcheck.mean_field.attention_diagram import attention_diagram
+
+        return attention_diagram(spec)
+    return _diagram(spec, layer, found)
 
 
 def _diagram(spec: Spec, layer: LayerMap | None, found: FixedPoint | Unknown) -> "PhaseDiagram":

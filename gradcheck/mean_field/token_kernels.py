@@ -1,56 +1,94 @@
 """Means of an activation over tokens' pre-activations, two tokens at a time: matrices of all pairs."""
 
 import math
-from collections.abc import Sequence
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from gradcheck.engine.types import Array
 from gradcheck.mean_field.kernels import Angular, Remembered, kernel_of
 from gradcheck.mean_field.quadrature import SERIES
 
+#: Variances whose logarithms agree to so many digits have one table of coefficients.
+DIGITS = 4
+
 #: Terms of the series whose factors add up to less than this part of the whole are left out.
 NEGLIGIBLE = 1e-9
 
 
-class Pairs(NamedTuple):
-    """E[f(z)f(z')] of every two rows, (rows, rows), for f = φ, φ', φφ' and φ²."""
+@dataclass(frozen=True)
+class Pairs:
+    """E[f(z)f(z')] of every two rows, (rows, rows), for f = φ, φ', φφ' and φ², each computed when it is asked for.
 
-    product: Array
-    slopes: Array
-    both: Array
-    fourth: Array
-
-
-def pairs_of(activation: str, kernel: Array) -> Pairs:
-    """Return the means over normal pre-activations whose covariances are `kernel`, (rows, rows).
-
-    A closed form where φ is straight on both sides of zero (Cho & Saul 2009), else the series in powers of the
+    Closed forms where φ is straight on both sides of zero (Cho & Saul 2009), else the series in powers of the
     correlation, whose factors are products of Hermite coefficients (Mehler 1866; Daniely et al. 2016).
+
+    Attributes
+    ----------
+    activation : str
+    kernel : Array
+        Covariances of the normal pre-activations, (rows, rows).
     """
-    squares = kernel.diagonal()
-    scales = np.sqrt(squares)
-    correlation = np.clip(kernel / np.outer(scales, scales), -1.0, 1.0)
-    of_activation = kernel_of(activation)
-    if isinstance(of_activation, Angular):
-        return _angular_pairs(of_activation, scales, correlation)
-    distinct, place = np.unique(np.round(np.log(squares), 9), return_inverse=True)
-    tables = [_coefficients(activation, float(np.exp(one))) for one in distinct]
-    return Pairs(*(_means([table[kind] for table in tables], place, correlation) for kind in range(4)))
 
+    activation: str
+    kernel: Array
 
-def _angular_pairs(kernel: Angular, scales: Array, correlation: Array) -> Pairs:
-    """Return the means of an odd part α·z and an even one β·|z|."""
-    odd, even = (kernel.right + kernel.left) / 2, (kernel.right - kernel.left) / 2
-    angle, sine = 2 / math.pi * np.arcsin(correlation), 2 / math.pi * np.sqrt(1 - correlation**2)
-    product = odd**2 * correlation + even**2 * (sine + correlation * angle)
-    both = ((kernel.right**2 + kernel.left**2) / 2) ** 2 * correlation
-    both += ((kernel.right**2 - kernel.left**2) / 2) ** 2 * (sine + correlation * angle)
-    sizes = np.outer(scales, scales)
-    return Pairs(sizes * product, odd**2 + even**2 * angle, sizes * both, np.full_like(sizes, np.nan))  # not needed
+    @property
+    def product(self) -> Array:
+        """Of φ."""
+        kernel = kernel_of(self.activation)
+        return self._straight(kernel.right, kernel.left) if isinstance(kernel, Angular) else self._means(0)
+
+    @property
+    def slopes(self) -> Array:
+        """Of φ'."""
+        kernel = kernel_of(self.activation)
+        if not isinstance(kernel, Angular):
+            return self._means(1)
+        odd, even = (kernel.right + kernel.left) / 2, (kernel.right - kernel.left) / 2
+        slopes: Array = odd**2 + even**2 * (2 / math.pi * np.arcsin(self.correlation))
+        return slopes
+
+    @property
+    def both(self) -> Array:
+        """Of φφ'."""
+        kernel = kernel_of(self.activation)
+        return self._straight(kernel.right**2, kernel.left**2) if isinstance(kernel, Angular) else self._means(2)
+
+    @property
+    def fourth(self) -> Array:
+        """Of φ², of activations that gate."""
+        return self._means(3)
+
+    @cached_property
+    def scales(self) -> Array:
+        """Standard deviations, (rows,)."""
+        scales: Array = np.sqrt(self.kernel.diagonal())
+        return scales
+
+    @cached_property
+    def correlation(self) -> Array:
+        """Of every two rows."""
+        correlation: Array = np.clip(self.kernel / np.outer(self.scales, self.scales), -1.0, 1.0)
+        return correlation
+
+    def _straight(self, right: float, left: float) -> Array:
+        """Return the means of right·z above zero and left·z below: an odd part α·z and an even one β·|z|."""
+        odd, even = (right + left) / 2, (right - left) / 2
+        angle, sine = 2 / math.pi * np.arcsin(self.correlation), 2 / math.pi * np.sqrt(1 - self.correlation**2)
+        means: Array = odd**2 * self.correlation + even**2 * (sine + self.correlation * angle)
+        means *= np.outer(self.scales, self.scales)
+        return means
+
+    def _means(self, function: int) -> Array:
+        """Return the means by the series, from the coefficients of each distinct variance."""
+        distinct, place = np.unique(np.round(2 * np.log(self.scales), DIGITS), return_inverse=True)
+        tables = [_coefficients(self.activation, float(np.exp(one)))[function] for one in distinct]
+        means = _sum_powers(np.stack([table.factors for table in tables])[place], self.correlation)
+        np.fill_diagonal(means, np.array([table.square for table in tables])[place])
+        return means
 
 
 class _Coefficients(NamedTuple):
@@ -69,13 +107,6 @@ def _coefficients(activation: str, q: float) -> tuple[_Coefficients, ...]:
     beyond = np.sqrt(np.maximum(0.0, squares - np.square(factors[:, :-1]).sum(axis=1)))
     factors[:, -1] = beyond  # the last term stands for all after it
     return tuple(_Coefficients(*both) for both in zip(factors, squares.tolist(), strict=True))
-
-
-def _means(tables: Sequence[_Coefficients], place: npt.NDArray[np.intp], correlation: Array) -> Array:
-    """Return E[f(z)f(z')] of every two rows, given the table of each distinct variance and each row's place there."""
-    means = _sum_powers(np.stack([table.factors for table in tables])[place], correlation)
-    np.fill_diagonal(means, np.array([table.square for table in tables])[place])
-    return means
 
 
 def _sum_powers(factors: Array, correlation: Array) -> Array:

@@ -132,7 +132,9 @@ def last_gradient(spec: TransformerSpec, law: Law, ending: Ending, batch: TokenB
     whole[np.ix_(read, read)] = gradient
     if products is None:
         return LastGradient(scaled(whole, ending.scales), no_alignment(len(whole)))
-    alignment = Alignment(ending.scales**2 * products.diagonal(), np.outer(ending.scales, 1 / ending.scales) * products)
+    alignment = Alignment(
+        np.diag(ending.scales**2 * products.diagonal()), np.outer(ending.scales, 1 / ending.scales) * products
+    )
     return LastGradient(scaled(whole, ending.scales), alignment)
 
 

@@ -27,9 +27,6 @@ MOST_TOKENS = 512
 #: Tokens that are followed pair by pair, of all sequences together, unless one alone has more.
 ROWS = 256
 
-#: The part of the gradient along its own token from which on a tied read-out's is an estimate.
-ALIGNED = 0.2
-
 #: Standard deviation of attention's scores from which on few heads decide what comes back: not the mean over all heads
 #: there could be is typical, but the mean logarithm of networks with as few heads as this one, of which some are drawn.
 SATURATED, DRAWS = 3.0, 8
@@ -93,7 +90,7 @@ def _predicted(spec: TransformerSpec, batch: TokenBatch) -> Prediction | Unknown
     passes = follow_tokens(spec, batch)
     last = last_gradient(spec, weight_law(spec), _ending(spec, passes), batch)
     focused = [one.focus.score_std for one in passes if one.focus is not None]
-    notes = list(_notes(max(focused), float(np.abs(last.alignment.products.diagonal()).mean())))
+    notes = list(_notes(max(focused)))
     if not max(focused) > SATURATED:
         layers = _layers(passes, last, spec.model_width)
     else:
@@ -142,14 +139,18 @@ def _mean(values: Iterable[float | None]) -> float | None:
 def follow_tokens(spec: TransformerSpec, batch: TokenBatch, draw: int = 0) -> list[SublayerPass]:
     """Return what each sublayer makes of the tokens, first to last: the mean over many heads, or one `draw` of few."""
     law, sequences = weight_law(spec), len(batch.inputs)
-    embed = None if spec.patch is None else _map(spec, law, spec.patch, spec.model_width)
     heads = spec.heads if draw else max(2, SAMPLED // (sequences * spec.tokens))
-    x, both = first_tokens(spec, embed, batch), sublayer_laws(spec, law, sequences, heads)
+    x, both = first_tokens(spec, patch_law(spec), batch), sublayer_laws(spec, law, sequences, heads)
     passes: list[SublayerPass] = []
     for number in range(2 * spec.blocks):
         passes.append(both[number % 2].forward(2 * spec.blocks * draw + number, x))
         x = passes[-1].output
     return passes
+
+
+def patch_law(spec: TransformerSpec) -> LayerLaw | None:
+    """Return how the map of patches is drawn; None where tokens are read."""
+    return None if spec.patch is None else _map(spec, weight_law(spec), spec.patch, spec.model_width)
 
 
 def sublayer_laws(spec: TransformerSpec, law: Law, sequences: int, sampled: int) -> tuple[SublayerLaw, SublayerLaw]:
@@ -263,7 +264,7 @@ def _followed_back(passes: Sequence[SublayerPass], last: LastGradient, width: in
         factor = float(back.at_input.trace())
         if not 0 < factor < math.inf:
             raise FloatingPointError(f"a gradient of {factor}")
-        total, gradient, alignment = total + math.log(factor), back.at_input / factor, alignment.over(factor)
+        total, gradient, alignment = total + math.log(factor), back.at_input / factor, back.alignment.over(factor)
         variances.append(back.variance)
         if one.focus is not None:  # the stream after the block before
             levels.append(total)
@@ -271,9 +272,7 @@ def _followed_back(passes: Sequence[SublayerPass], last: LastGradient, width: in
     return [HALF_DECADES * one for one in reversed(levels)], variances[::-1]
 
 
-def _notes(score_std: float, aligned: float) -> Iterator[str]:
+def _notes(score_std: float) -> Iterator[str]:
     """Yield what the prediction assumes where that holds in part only."""
-    if aligned > ALIGNED:
-        yield "a tied read-out's gradient lies along the tokens themselves: an estimate, up to a seventh low"
     if score_std > SATURATED:
         yield f"attention's scores reach a standard deviation of {score_std:.2g}: few heads decide, networks differ"

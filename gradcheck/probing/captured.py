@@ -163,6 +163,8 @@ class CapturedPass:
         The gradients are those of 2**shift times the loss.
     features : float
         Numbers in a row of what the first layer is given.
+    lost : tuple of str
+        Layers whose values the loss depends on, and which no gradient reaches; no copies of others.
     not_looked_at : tuple of str
         What could not be found out about this pass, as the report says it.
     unused : tuple of str
@@ -181,5 +183,6 @@ class CapturedPass:
     inputs: tuple[np.ndarray, ...] = ()
     shift: int = 0
     features: float = math.inf
+    lost: tuple[str, ...] = ()
     not_looked_at: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()

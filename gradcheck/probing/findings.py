@@ -129,7 +129,7 @@ def find(captured: CapturedPass) -> Findings:
         closed=None if reach.obstacle else _closed(captured), cut=cut,
         unused=(*_names(captured, arrived=False), *captured.unused),
         silent=_names(captured, arrived=True), origins=origins, from_zero=bool(captured.loss.law),
-        not_looked_at=captured.not_looked_at,
+        lost=captured.lost, not_looked_at=captured.not_looked_at,
     )  # fmt: skip
 
 

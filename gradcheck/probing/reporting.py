@@ -64,7 +64,7 @@ def captured_report(
         readout=found.readout,
         loss=loss_record(first, found.at_loss.terms),
         frozen=found.trained.frozen,
-        lost=(),
+        lost=found.lost,
         unused=found.unused,
         zero_gradient=found.silent,
         opened=found.opened,

@@ -29,6 +29,8 @@ KINDS = {
     "widths": "theory --width 64,32,16 --init normal --weight-std 0.1",
     "with a diagram": f"{CHAOTIC} --phase-diagram",
     "a transformer": "theory --arch transformer --blocks 3 --model-width 24 --heads 2 --tokens 5",
+    "a transformer with a diagram": "theory --arch transformer --blocks 1 --model-width 8 --heads 1 --tokens 3 "
+    "--phase-diagram",
     "a recurrence": "theory --arch lstm",
 }
 
@@ -105,7 +107,7 @@ def test_the_command_to_type_next_is_one_that_simulate_takes(kind, printed, grad
 
 
 def test_the_text_fits_its_page(printed):
-    for kind in ("chaotic", "residual", "with a diagram", "a transformer"):
+    for kind in ("chaotic", "residual", "with a diagram", "a transformer", "a transformer with a diagram"):
         for width in (20, 40, 80, 140):
             _, *lines, _ = printed(KINDS[kind], COLUMNS=str(width)).splitlines()  # the last is to be copied
             assert max(map(len, lines)) <= max(width, 38), (width, kind)
@@ -186,7 +188,7 @@ def test_quiet_shows_nothing(gradcheck):
         ("--output no/such/folder.txt", "no/such/folder.txt: can't be written"),
         ("--arch rn", "--arch 'rn' is unknown; did you mean 'rnn'"),
         ("--blocks 3", "--blocks 3 goes with --arch transformer"),
-        ("--preset gpt2 --phase-diagram", "--phase-diagram has no plane to draw: a transformer is followed block"),
+        ("--arch lstm --phase-diagram", "--phase-diagram has no plane to draw: mean-field theory is built in for"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_in_one_line(options, problem, gradcheck, tmp_path):

@@ -168,6 +168,30 @@ def test_a_norm_whose_scale_is_zero_is_opened_by_training_and_named():
     assert "layers.1.weight" in report.model.opened
 
 
+def gradient_stopped(*, copied):
+    """A model one layer of which no gradient reaches; perhaps a copy of another, as a target network is."""
+
+    class Stopped(eqx.Module):
+        first: eqx.nn.Linear
+        second: eqx.nn.Linear
+        head: eqx.nn.Linear
+
+        def __call__(self, x):
+            return self.head(jnp.tanh(self.second(x) - jax.lax.stop_gradient(self.first(x))))
+
+    k = jax.random.split(jax.random.key(0), 3)
+    first, second, head = (eqx.nn.Linear(6, 6, key=key) for key in k)
+    return Stopped(second if copied else first, second, head)
+
+
+def test_a_layer_that_no_gradient_reaches_is_named_unless_it_is_a_copy():
+    x, y = np.random.default_rng(0).standard_normal((16, 6)), np.arange(16) % 6
+    report = probe(gradient_stopped(copied=False), (x, y))
+    assert report.verdict.status == "no-gradient"
+    assert report.model.lost == ("first",)
+    assert probe(gradient_stopped(copied=True), (x, y)).model.lost == ()
+
+
 class Kept(nnx.Module):
     """A model with all that a pass changes: running means, and the count of random numbers."""
 
@@ -283,6 +307,8 @@ def test_a_state_of_training_brings_module_and_variables():
     [
         (lambda: linen.Dense(3), "with its variables"),
         (lambda: torch.nn.Linear(2, 2), "give an nnx.Module"),
+        (lambda: nnx.Linear(5, 2, rngs=nnx.Rngs(0)), "shape"),
+        (lambda: eqx.nn.Linear(5, 2, key=jax.random.key(0)), r"one example, here of shape \(4,\)"),
     ],
 )
 def test_what_cant_be_probed_is_said_in_one_line(model, says):

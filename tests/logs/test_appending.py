@@ -3,7 +3,7 @@ import json
 import pytest
 
 from gradcheck.errors import OutputError
-from gradcheck.logs.appending import GrowingLog
+from gradcheck.logs.appending import GrowingLog, warn
 from gradcheck.logs.records import header_line, record_line
 
 WHOLE = header_line(["a"]) + record_line(7) + record_line(9)
@@ -78,3 +78,12 @@ def test_a_warning_shows_the_control_characters_of_a_file_s_name(tmp_path):
     file.write_bytes(WHOLE)
     with pytest.warns(RuntimeWarning, match=r"a\\x1b\[31m\.jsonl holds an earlier run"):
         GrowingLog(file).close()
+
+
+def test_a_warning_shows_the_user_s_line_also_through_a_trainer_that_called_us():
+    trainer = {"__name__": "transformers.trainer", "warn": warn}
+    exec(compile("def train():\n    warn('found')", "trainer.py", "exec"), trainer)
+    for call in (trainer["train"], lambda: warn("found")):
+        with pytest.warns(RuntimeWarning, match="found") as caught:
+            call()
+        assert [one.filename for one in caught] == [__file__]

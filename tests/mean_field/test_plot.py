@@ -42,3 +42,13 @@ def test_where_theory_has_no_answer_the_figure_says_why():
     report = gradcheck.theory(activation="tanh", norm="batch")
     (ax,) = report.plot().figure.axes
     assert " ".join(ax.texts[0].get_text().split()) == str(report.reasons["network"])
+
+
+def test_a_transformer_has_a_line_for_each_flow_point_its_tokens_and_its_plane():
+    report = gradcheck.theory(
+        arch="transformer", blocks=2, model_width=8, heads=1, tokens=3, norm_placement="post", phase_diagram=True
+    )
+    above, middle, plane, _ = report.plot().figure.axes
+    assert {"attention", "mlp", "residual"} <= set(lines(above))
+    assert middle.get_ylabel().startswith("mean cosine")
+    assert {"this network", "gpt2"} <= set(lines(plane))

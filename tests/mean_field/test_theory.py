@@ -117,3 +117,30 @@ def test_the_next_command_ends_the_text():
     report = gradcheck.theory(activation="tanh", init="lecun", bias_std=0.2)
     assert report.next_command.startswith("gradcheck simulate --activation tanh --init lecun --gain 1.30415")
     assert str(report).endswith(f"  {report.next_command}\n")
+
+
+@settings(max_examples=40)
+@given(
+    activation=st.sampled_from([*ACTIVATIONS, "geglu", "swiglu"]),
+    init=st.sampled_from(["xavier", "he", "orthogonal", "torch_default", "torch", "gpt2"]),
+    gain=st.sampled_from([1e-60, 1e-8, 0.3, 1.0, 30.0, 1e8, 1e60]),
+    bias_std=st.sampled_from([0.0, 1e-8, 0.3, 1e60]),
+    norm=st.sampled_from(["none", "layer", "rms"]),
+    norm_placement=st.sampled_from(["pre", "post", "both"]),
+    residual_scale=st.sampled_from([0.0, -1.0, 1e-60, 1.0, 1e8, "gpt2"]),
+    positions=st.sampled_from(["learned", "sinusoidal", "rotary", "none"]),
+    tokens=st.sampled_from([1, 2, 5, 513]),
+    blocks=st.sampled_from([1, 3]),
+    causal=st.booleans(),
+    tied=st.booleans(),
+)
+def test_any_transformer_gets_numbers_or_reasons_in_every_format(**options):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        report = gradcheck.theory(arch="transformer", model_width=8, heads=2, **options)
+        VALIDATOR.validate(json.loads(json.dumps(report.to_dict(), allow_nan=False)))
+        for form in (as_json, as_csv, as_markdown):
+            assert form(report)
+        assert str(report).startswith("transformer")
+    assert report.layers or report.reasons.layers
+    assert all(math.isfinite(one.log10_gradient_ratio) for one in report.layers)

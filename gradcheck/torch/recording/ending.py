@@ -63,7 +63,7 @@ class Ending:
         problem = self._forgotten()
         if problem:
             advice = "call recorder.step(loss) after each optimizer.step()"
-            warn(f"{self.log.file}: {problem}; {advice}", stacklevel=4)
+            warn(f"{self.log.file}: {problem}; {advice}")
 
     def _forgotten(self) -> str | None:
         """Say what shows that ``recorder.step`` was called too rarely; None if nothing does."""

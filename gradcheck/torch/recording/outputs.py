@@ -116,9 +116,7 @@ class Unseen:
             what = "what torch.compile returns" if parts else "what ran was a copy, or compiled, and"
             where = ", ".join(parts) or type(self._model).__name__
             advice = "compile with model.compile() instead, or leave activations out"
-            warn(
-                f"activations=True sees nothing of {where}: {what} calls no hooks of its layers; {advice}", stacklevel=4
-            )
+            warn(f"activations=True sees nothing of {where}: {what} calls no hooks of its layers; {advice}")
 
 
 def _identity(module: nn.Module) -> int:
