@@ -77,7 +77,7 @@ def test_layers_are_told_apart_by_kind_and_queries_and_keys_by_the_softmax_that_
 
 def test_an_activation_between_layers_is_seen_and_what_can_not_be_seen_is_said(more):
     assert more["own_classes"]["dead"][0] is not None
-    assert more["own_classes"]["said"].startswith("not looked at in a Keras model")
+    assert more["own_classes"]["said"].startswith("not looked at in a model of Keras")
     assert more["own_classes"]["opaque"] is None or "surroundings" in more["own_classes"]["opaque"]
 
 

@@ -94,7 +94,9 @@ def test_every_number_is_that_of_pytorch(name):
 
 def test_the_report_says_what_was_not_looked_at():
     assert codes(report_on(Perceptron()))[-1] == "not-looked-at"
-    assert report_on(Perceptron()).verdict.reasons[-1].startswith("not looked at in a NumPy model: terms of the loss")
+    assert (
+        report_on(Perceptron()).verdict.reasons[-1].startswith("not looked at in a model of NumPy: terms of the loss")
+    )
     assert "not-looked-at" in CODES
 
 
