@@ -1,8 +1,9 @@
-"""Fit the verdict's score and limits to networks that were really trained: python benchmarks/calibrate.py.
+"""Fit the verdict's score to networks that were really trained: python benchmarks/calibrate.py [FILE ...].
 
-Simulates each of the 400 networks of benchmarks/trainability/calibration.jsonl three times (256 examples, seeds 0 to 2)
-and prints how well two published rules, the limits and the score tell which of them trained. The score is the logistic
-model of gradcheck/score.py, 10-fold cross-validated: no network is judged by a fit that has seen it, in any draw.
+Simulates each network of each file (those of benchmarks/trainability/ unless others are named) three times, with seeds
+0 to 2, and prints how well two published rules, the limits and the score tell which of them trained. The score is the
+logistic model of gradcheck/diagnosis/score.py: 10-fold cross-validated, so that no network is judged by a fit that has
+seen it, in any draw; and fitted to one file, a law of networks, and tried on each other one.
 """
 
 import argparse
@@ -16,9 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from gradcheck import Report, Thresholds, simulate
-from gradcheck.diagnosis.score import RANK_CAP, SPAN_CAP
+from gradcheck.diagnosis.score import RANK_CAP, SENSITIVITY_CAP, SPAN_CAP
 
 TRAINED = Path(__file__).with_name("trainability") / "calibration.jsonl"
+SHIFTED = TRAINED.with_name("shifted.jsonl")
 RIDGE = 1e-3  # keeps the fit finite, too weak to be seen in the coefficients' second digit
 SPLITS = 10  # ways of dealing out the folds; figures are means over them
 BINS = (0.0, 0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.98, 1.0)
@@ -33,6 +35,7 @@ class Draws(NamedTuple):
     weight_span: Table
     rank: Table
     least_rank: Table
+    sensitivity: Table
     first_to_last: Table  # decades
     weakest: Table  # log10 of the weakest weight gradient per entry
     lowest: Table  # of all layers' log10 gradient ratios
@@ -44,12 +47,14 @@ class Draws(NamedTuple):
 
 def options(network: dict[str, Any]) -> dict[str, Any]:
     """Return the network's options by their names in gradcheck."""
-    same = {name: network[name] for name in ("depth", "width", "activation", "norm", "residual")}
+    named = ("depth", "width", "activation", "norm", "residual", "residual_scale", "bias_std")
+    same = {name: network[name] for name in named if name in network}
     if network["init"] == "normal":
         return same | {"init": "normal", "weight_std": network["scale"]}
     if network["init"] == "scaled":
         return same | {"init": "lecun", "gain": network["scale"]}
-    return same | {"init": network["init"]}
+    init = network["init"].removeprefix("scaled_")
+    return same | {"init": init, "gain": network.get("scale") or 1.0}
 
 
 def seen(report: Report) -> tuple[Any, ...]:
@@ -63,10 +68,11 @@ def seen(report: Report) -> tuple[Any, ...]:
     ]  # fmt: skip
     far = [1e3 if value is None else value for value in (summary.gradient_span, summary.weight_gradient_span)]
     ranks = summary.effective_rank_last or 1.0, summary.effective_rank_least or 1.0
+    sensitivity = 1e9 if summary.sensitivity is None else summary.sensitivity
     ratios = [one.log10_gradient_ratio for one in layers if one.log10_gradient_ratio is not None] or [1e3]
     shares = [max(one[name] or 0.0 for one in layers) for name in ("dead_fraction", "saturated_fraction")]
     beyond = 1e3 if ratio is None else abs(ratio)
-    return *far, *ranks, beyond, min(entries), min(ratios), max(ratios), *shares, report.verdict.status
+    return *far, *ranks, sensitivity, beyond, min(entries), min(ratios), max(ratios), *shares, report.verdict.status
 
 
 def measured(networks: list[dict[str, Any]], batch_size: int, draws: int) -> Draws:
@@ -79,9 +85,11 @@ def measured(networks: list[dict[str, Any]], batch_size: int, draws: int) -> Dra
 
 
 def features(draws: Draws) -> Table:
-    """Return the columns of the logistic model, (draws, networks, 3): 1, capped span, capped log rank."""
+    """Return the columns of the logistic model, (draws, networks, 4): 1, span, ln rank, log10 sensitivity."""
     span = np.minimum(np.maximum(draws.span, draws.weight_span), SPAN_CAP)
-    return np.stack([np.ones_like(span), span, np.minimum(np.log(draws.least_rank), RANK_CAP)], axis=-1)
+    rank = np.minimum(np.log(draws.least_rank), RANK_CAP)
+    decades = np.clip(np.log10(np.maximum(draws.sensitivity, 1e-9)), -SENSITIVITY_CAP, SENSITIVITY_CAP)
+    return np.stack([np.ones_like(span), span, rank, decades], axis=-1)
 
 
 def fit(X: Table, y: Table) -> Table:
@@ -153,27 +161,51 @@ def flags(draws: Draws, limits: Thresholds, y: Table) -> None:
         print(f"{name:20s} {count:9.1f} {trained:8.3f}")
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Simulate, fit and print."""
-    parser = argparse.ArgumentParser(description="Fit the verdict's score to networks that were really trained.")
-    parser.add_argument("--batch-size", type=int, default=256)
-    parser.add_argument("--draws", type=int, default=3)
-    asked = parser.parse_args(arguments)
-    networks = [json.loads(line) for line in TRAINED.read_text().splitlines()]
-    y = np.array([float(network["best_accuracy"] >= 0.8) for network in networks])
-    draws, limits = measured(networks, asked.batch_size, asked.draws), Thresholds()
-    print(f"{len(y)} networks, {y.mean():.1%} of them trained; batch {asked.batch_size}, {asked.draws} draws each\n")
-    print(f"{'rule':58s} {'AUC':>6s} {'accuracy':>9s} {'balanced':>9s}")
+def judged(name: str, odds: Table, y: Table) -> None:
+    """Print how well log-odds, (draws, networks), tell which networks trained."""
+    told(name, odds > 0, y, float(np.mean([area_under_curve(row, y) for row in odds])))
+
+
+def rules(draws: Draws, limits: Thresholds, y: Table) -> None:
+    """Print how well single rules do."""
     told("some weight gradient's rms below 1e-7, or not finite", (draws.weakest >= -7) & (draws.weakest < 1e3), y)
     told("first over last layer's gradient beyond 100 or below 1/100", draws.first_to_last <= 2, y)
     told(f"gradient span ≤ {limits.max_span:g} decades", draws.span <= limits.max_span, y)
     told("verdict healthy (span and rank within their limits)", draws.status == "healthy", y)
-    X = features(draws)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Simulate, fit and print."""
+    parser = argparse.ArgumentParser(description="Fit the verdict's score to networks that were really trained.")
+    parser.add_argument("files", nargs="*", type=Path, default=[TRAINED, SHIFTED], metavar="FILE")
+    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--draws", type=int, default=3)
+    asked, limits = parser.parse_args(arguments), Thresholds()
+    laws, heading = {}, f"{'rule':58s} {'AUC':>6s} {'accuracy':>9s} {'balanced':>9s}"
+    for file in asked.files:
+        networks = [json.loads(line) for line in file.read_text().splitlines()]
+        y = np.array([float(network["best_accuracy"] >= 0.8) for network in networks])
+        draws = measured(networks, asked.batch_size, asked.draws)
+        laws[file.stem] = features(draws), y
+        print(f"\n{file.stem}: {len(y)} networks, {y.mean():.1%} of them trained; ", end="")
+        print(f"batch {asked.batch_size}, {asked.draws} draws each\n\n{heading}")
+        rules(draws, limits, y)
+        flags(draws, limits, y)
+    print(f"\n{'score ≥ 0.5':58s}{heading[58:]}")
+    for law, (X, y) in laws.items():
+        validated = [cross_validated(X, y, split) for split in range(SPLITS)]
+        judged(f"{law}, cross-validated", np.array(validated).reshape(-1, len(y)), y)
+        for other, (Z, z) in laws.items():
+            if other != law:
+                judged(f"{other}, fitted to {law} alone", Z @ pooled(X, y), z)
+    X, y = np.concatenate([one for one, _ in laws.values()], axis=1), np.concatenate([one for _, one in laws.values()])
     odds = np.array([cross_validated(X, y, split) for split in range(SPLITS)]).reshape(-1, len(y))
-    told("score ≥ 0.5, cross-validated", odds > 0, y, float(np.mean([area_under_curve(row, y) for row in odds])))
+    judged("all, cross-validated", odds, y)
     calibration(1 / (1 + np.exp(-odds)), y)
-    print("\nINTERCEPT, SPAN, RANK =", ", ".join(f"{value:.2f}" for value in pooled(X, y)))
-    flags(draws, limits, y)
+    print("\nINTERCEPT, SPAN, RANK, SENSITIVITY =", ", ".join(f"{value:.2f}" for value in pooled(X, y)))
+    print(
+        "UNKNOWN_INTERCEPT, UNKNOWN_SPAN, UNKNOWN_RANK =", ", ".join(f"{value:.2f}" for value in pooled(X[..., :3], y))
+    )
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ FILE = re.compile(r"`([\w./-]+(?:\.py|\.json|/[\w.-]*))(?::([\w.]+))?`")
 YOURS = {"tests/test_gradients.py", "docs/_build", "gradcheck/KIND"}
 
 #: Options of other programs that the README shows.
-FOREIGN = {"--nthreads", "--only", "--threads", "--every", "--gigabytes", "--beside", "--runs"}
+FOREIGN = {"--draws", "--nthreads", "--only", "--threads", "--every", "--gigabytes", "--beside", "--runs"}
 
 #: Lines that the README may have.
 LONGEST_README = 150
@@ -231,9 +231,12 @@ def test_the_readme_says_first_what_gradcheck_is_not():
 
 
 def test_the_manual_has_the_formula_of_the_score():
-    formula = re.search(r"log-odds = (.*)", MANUAL)[1]
-    numbers = tuple(float(number) for number in re.findall(r"[\d.]+", formula))
-    assert numbers == (score.INTERCEPT, -score.SPAN, score.SPAN_CAP, score.RANK, score.RANK_CAP)
+    known, unknown = re.findall(r"log-odds = (.*)", MANUAL)
+    numbers = tuple(float(number) for number in re.findall(r"[\d.]+", known.replace("log10", "log")))
+    expected = (-score.INTERCEPT, -score.SPAN, score.SPAN_CAP, score.RANK, score.RANK_CAP, -score.SENSITIVITY)
+    assert numbers == expected
+    numbers = tuple(float(number) for number in re.findall(r"[\d.]+", unknown))
+    assert numbers[:2] + numbers[3:4] == (score.UNKNOWN_INTERCEPT, -score.UNKNOWN_SPAN, score.UNKNOWN_RANK)
     assert f"1e-{score.OUTPUT_DECADES:g} to 1e{score.OUTPUT_DECADES:g}" in MANUAL
 
 

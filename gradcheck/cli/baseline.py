@@ -10,6 +10,7 @@ from gradcheck.diagnosis.regression import MIXED, compare_reports, read_report
 from gradcheck.diagnosis.remarks import ASKED_FOR
 from gradcheck.engine.threads import settle_threads
 from gradcheck.errors import InputError, OptionError, finite, one_of
+from gradcheck.spec.command_line import ONCE
 from gradcheck.spec.grid import Grid
 from gradcheck.spec.options.simulation import OF_SIMULATIONS
 from gradcheck.spec.options.sweep import VARIED
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from gradcheck.spec.options.sweep import CompareOptions
 
 #: What a report's config says of its network and limits; neither what is written nor what is shown is of these.
-OF_BASELINES = {*VARIED, *OF_SIMULATIONS} - {"save_weights", "suggest", "number_format", "lr"}
+OF_BASELINES = {*VARIED, *OF_SIMULATIONS} - {*ONCE, "number_format", "lr"}
 
 #: Options that are names or files.
 FILES = ("data", "weights")

@@ -26,6 +26,9 @@ from gradcheck.spec.thresholds import Thresholds
 #: Two examples differ along one line, and so do all after a layer of one unit: a rank of 1 says nothing there.
 LEAST_POSSIBLE = 2
 
+#: A network is sensitive where the outputs change by more than tells the examples apart, as all weights move by 1 %.
+SENSITIVE = 1.0
+
 #: More regions of a kind than this are reported as one cause.
 NAMED_REGIONS = 3
 
@@ -54,6 +57,8 @@ def causes(flow: GradientFlow, summary: Summary, limits: Thresholds, regions: It
         yield from chain(rank, span, rest)
     else:
         yield from chain(rest, span, rank)
+        if summary.sensitivity > SENSITIVE:
+            yield Cause("sensitivity", None, summary.sensitivity, SENSITIVE)
 
 
 def collapsed(flow: GradientFlow, summary: Summary, limits: Thresholds) -> bool:

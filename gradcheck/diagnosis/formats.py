@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from gradcheck.diagnosis.report import LayerRecord, Report
 from gradcheck.diagnosis.sentences import chance_of_training
 from gradcheck.diagnosis.shown_layers import title
+from gradcheck.diagnosis.trial_sentences import said_of_trial
 from gradcheck.render.documents import markdown_table, records_as_csv
 from gradcheck.render.heading import what_was_run
 from gradcheck.render.numbers import percent, power, significant
@@ -29,6 +30,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield ""
     yield from (f"- {escaped(reason)}" for reason in verdict.reasons)
     yield f"- {chance_of_training(verdict)}"
+    yield from (f"- {said}" for said in said_of_trial(report))
     yield ""
     header = [report.unit, *HEADER[1:]]
     yield from markdown_table(

@@ -8,6 +8,8 @@ from gradcheck.diagnosis.report import LayerRecord, Report, SuggestionRecord
 from gradcheck.diagnosis.sentences import chance_of_training
 from gradcheck.diagnosis.shown_layers import of_several_kinds, title
 from gradcheck.diagnosis.text.advice import next_commands
+from gradcheck.diagnosis.trial_record import NetworkTrialRecord
+from gradcheck.diagnosis.trial_sentences import said_of_trial
 from gradcheck.pages.columns import Columns, columns_of, log10, rounded, thinned, with_band
 from gradcheck.pages.page import Axis, Cell, Chart, HtmlPage, Limit, Line, Note, Span, Table, tone_of
 from gradcheck.pages.writing import written
@@ -50,7 +52,7 @@ def page_of(report: Report) -> HtmlPage:
         heading=what_was_run(report.config),
         label=verdict.status,
         tone=tone_of(verdict.status),
-        reasons=(*verdict.reasons, *says, chance_of_training(verdict)),
+        reasons=(*verdict.reasons, *says, chance_of_training(verdict), *said_of_trial(report)),
         charts=(*_charts(report), *number_charts(report.number_formats, _axis(report))),
         notes_title="What would fix it, each tried",
         notes=tuple(_suggestion(report, one) for one in report.suggestions or ()),
@@ -69,6 +71,8 @@ def _charts(report: Report) -> Iterator[Chart]:
             title="Loss", about="Before each step of training, and after the last one", x=Axis(label="step"),
             y=Axis(label="loss"), lines=(Line(name="loss", x=x, y=y),), wide=True,
         )  # fmt: skip
+    if report.trial is not None:
+        yield _trial(report.trial)
     for field, name, about, log, limit in QUANTITIES:
         if any(layer.get(field) for layer in report.layers):  # neither unknown nor zero everywhere
             lines = tuple(_lines(report, field, log))
@@ -78,6 +82,26 @@ def _charts(report: Report) -> Iterator[Chart]:
                 title=name, about=about, x=_axis(report), y=Axis(label=name.lower(), log=log), lines=lines,
                 limits=tuple(limits), table=LAYERS, group=LAYERS,
             )  # fmt: skip
+
+
+def _trial(trial: NetworkTrialRecord) -> Chart:
+    """Return the losses of a trial, a line for each rate that was tried."""
+    return Chart(
+        title="Trained for real",
+        about="Loss of each batch before its step of SGD, at each learning rate that was tried, on a log scale",
+        x=Axis(label="step"),
+        y=Axis(label="loss", log=True),
+        lines=tuple(
+            Line(
+                name=f"rate {one.rate:g}: {one.status}",
+                x=tuple(range(1, one.steps + 1)),
+                y=tuple(rounded(log10(loss)) for loss in one.losses),
+            )
+            for one in trial.rates
+        ),
+        limits=(Limit(value=math.log10(trial.goal), label=f"learns below {trial.goal:.3g}"),) if trial.goal > 0 else (),
+        wide=True,
+    )
 
 
 def _axis(report: Report) -> Axis:

@@ -8,6 +8,7 @@ from gradcheck.diagnosis.model_record import ModelRecord
 from gradcheck.diagnosis.number_record import NumberFormatsRecord
 from gradcheck.diagnosis.sentences import CODES
 from gradcheck.diagnosis.status import FLAGS, Flag, Status
+from gradcheck.diagnosis.trial_record import NetworkTrialRecord
 
 GRADIENT_SPAN = "decades between the strongest and the weakest layer's gradient; null: one is exactly zero"
 EFFECTIVE_RANK_LAST = "effective rank of the last hidden layer's outputs"
@@ -115,6 +116,11 @@ class SummaryRecord(Record):
         "the last step",
         banded=True,
     )
+    sensitivity: float | None = item(
+        "by which part of what tells the examples apart the outputs change, to first order, as all weights and biases "
+        "of the hidden layers move at random by 1 % of the layer's weights (root mean squares); null: it isn't known",
+        banded=True,
+    )
     parameters: int = item("how many numbers training would change, all biases among them")
 
 
@@ -195,6 +201,7 @@ class Report(CommandReport):
     summary: SummaryRecord
     verdict: VerdictRecord
     prediction: PredictionRecord | None = item(default=None, of="simulate")
+    trial: NetworkTrialRecord | None = item("of simulate --trial", default=None)
     suggestions: tuple[SuggestionRecord, ...] | None = item(default=None)
     model: ModelRecord | None = item(default=None, of="probe")
     number_formats: NumberFormatsRecord | None = item("what --number-format asked for", default=None)

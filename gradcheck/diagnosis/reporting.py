@@ -163,7 +163,9 @@ def _output(draws: Sequence[OutputFlow], typical: OutputFlow) -> OutputRecord:
     """Return the loss, and the read-out's magnitudes as numbers."""
 
     def plain(output: OutputFlow) -> list[float]:
-        powers = [power_in_range(logarithm) for logarithm in output[1:]]
+        powers = [
+            power_in_range(logarithm) for logarithm in (output.log10_logit_rms, output.log10_weight_gradient_norm)
+        ]
         return [output.loss, *(math.nan if power is None else power for power in powers)]
 
     record = BandedOutputRecord if len(draws) > 1 else OutputRecord

@@ -1,8 +1,9 @@
 """How likely plain SGD is to train a network, from what its first gradient looks like.
 
-A logistic model of two quantities, each with an effect in one direction: the decades between the layers' gradients, and
-the rank that the examples' differences have where they are fewest. benchmarks/calibrate.py fits it to 400 networks that
-were really trained, and prints its cross-validation and how often it is right.
+A logistic model of three quantities, each with an effect in one direction: the decades between the layers' gradients,
+the rank that the examples' differences have where they are fewest, and how much the outputs change with all weights.
+benchmarks/calibrate.py fits it to 800 networks of two laws that were really trained, and prints how well a fit to one
+law tells which networks of the other train.
 """
 
 import math
@@ -10,9 +11,14 @@ import math
 from gradcheck.diagnosis.summary import Summary, possible_rank
 from gradcheck.flow.gradient_flow import GradientFlow
 
-#: log-odds = INTERCEPT + SPAN·min(span, SPAN_CAP) + RANK·min(ln rank, RANK_CAP), fitted by benchmarks/calibrate.py.
-INTERCEPT, SPAN, RANK = 0.49, -2.29, 2.39
-SPAN_CAP, RANK_CAP = 20.0, 2.5
+#: log-odds = INTERCEPT + SPAN·min(span, SPAN_CAP) + RANK·min(ln rank, RANK_CAP) + SENSITIVITY·log10 sensitivity, fitted
+#: by benchmarks/calibrate.py.
+INTERCEPT, SPAN, RANK, SENSITIVITY = -1.34, -1.01, 1.72, -3.23
+SPAN_CAP, RANK_CAP, SENSITIVITY_CAP = 20.0, 2.5, 2.0
+
+#: The same, fitted to the first law alone, of a network whose sensitivity isn't known: a recurrence, a transformer, a
+#: user's own model.
+UNKNOWN_INTERCEPT, UNKNOWN_SPAN, UNKNOWN_RANK = 0.49, -2.29, 2.39
 
 #: Decades that the read-out's outputs may be away from 1. Networks trained at 3e-5 as well as at 5e3; beyond, none was
 #: tried, and a decade is assumed to cost what one of the span does.
@@ -34,8 +40,20 @@ def score(flow: GradientFlow, summary: Summary) -> float:
     """
     if flow.obstacle or not math.isfinite(summary.gradient_span):
         return 0.0
-    log_odds = INTERCEPT + SPAN * (_span(summary) + excess_output(flow)) + RANK * (RANK_CAP - _missing(flow, summary))
+    span, rank = _span(summary) + excess_output(flow), RANK_CAP - _missing(flow, summary)
+    if math.isnan(summary.sensitivity):
+        return _chance(UNKNOWN_INTERCEPT + UNKNOWN_SPAN * span + UNKNOWN_RANK * rank)
+    return _chance(INTERCEPT + SPAN * span + RANK * rank + SENSITIVITY * _decades(summary.sensitivity))
+
+
+def _chance(log_odds: float) -> float:
+    """Return the probability of log-odds."""
     return 1 / (1 + math.exp(-log_odds))
+
+
+def _decades(sensitivity: float) -> float:
+    """Return log10 of the sensitivity, within the decades in which networks were trained."""
+    return min(max(math.log10(sensitivity), -SENSITIVITY_CAP), SENSITIVITY_CAP) if sensitivity else -SENSITIVITY_CAP
 
 
 def _span(summary: Summary) -> float:

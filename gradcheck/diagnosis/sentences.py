@@ -26,6 +26,7 @@ WHY_NOT = {
     "forward-zero": "the signal is lost on its way forward",
     "output-size": "its outputs are far from 1",
     "weight-span": "the weights' gradients are too far apart",
+    "sensitivity": "each step in all weights changes too much of what tells the examples apart",
 }
 
 #: More names than this are counted.
@@ -204,6 +205,10 @@ CODES = {
     "weight-span": Code(
         "value: decades between the layers' weight gradients",
         "the weights' gradients are {value:.1f} decades apart (limit {limit:g})",
+    ),
+    "sensitivity": Code(
+        "value: by which part of what tells the examples apart the outputs change as all weights move by 1 %",
+        "all weights changed by 1 % at random change the outputs by {value:.2g} times what tells the examples apart",
     ),
     "output-size": Code(
         "value: log10 of the root mean square of the read-out's outputs",

@@ -22,6 +22,9 @@ class Summary(NamedTuple):
     # the smallest effective rank before the read-out: of all layers; of a transformer's stream after its blocks; of
     # a recurrence, whose first steps have seen little, that of the last step
     effective_rank_least: float = math.nan
+    # by which part of what tells the examples apart the outputs change, as all weights and biases of the hidden layers
+    # move at random by 1 % of the layer's weights; nan where it isn't known
+    sensitivity: float = math.nan
 
 
 class Region(NamedTuple):
@@ -46,8 +49,9 @@ def summarize(flow: GradientFlow) -> Summary:
     steps = max(1, len(compared) - 1) / max(1, len(flow.points))
     several = len(compared) > 1 and compared[-1] > -math.inf
     gain = power_of_ten(float(compared[0] - compared[-1]) / steps) if several else math.nan
-    rank = flow.layers[-1].effective_rank
-    return Summary(_range(compared), gain, rank, _weight_gradient_span(flow), narrowest(flow)[1])
+    rank, turned = flow.layers[-1].effective_rank, flow.log10_sensitivity
+    sensitivity = math.nan if math.isnan(turned) else power_of_ten(turned - 2)
+    return Summary(_range(compared), gain, rank, _weight_gradient_span(flow), narrowest(flow)[1], sensitivity)
 
 
 def widest_group(flow: GradientFlow) -> npt.NDArray[np.intp]:

@@ -1,6 +1,16 @@
-"""Causes that training of a user's model shows: gates that open, and trials. Loads no NumPy."""
+"""What training shows, in words: causes of a user's own model, and the trial of a described network. Loads no NumPy."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from gradcheck.base.wording import counted
 from gradcheck.diagnosis.code import Code
+from gradcheck.render.numbers import significant
+
+if TYPE_CHECKING:
+    from gradcheck.diagnosis.report import Report
 
 OF_TRIALS = {
     "opened": Code(
@@ -32,3 +42,23 @@ OF_TRIALS = {
         "scale the inputs to about 1, or put a norm after {at}",
     ),
 }
+
+
+def said_of_trial(report: Report) -> Iterator[str]:
+    """Yield what came of training a described network for real, and what counts where the score says otherwise."""
+    trial = report.trial
+    if trial is None:
+        return
+    best = f"{counted(trial.steps, 'step')} of SGD (rate {trial.rate:g})"
+    first, last, goal = (significant(one, 3) for one in (trial.first, trial.last, trial.goal))
+    course = f"the loss from {first} to {last}" if trial.last is not None else "the loss out of the range of floats"
+    if trial.learns is None:
+        yield f"trained for real: its {trial.seconds:g} s were over before it learnt; {best} brought {course}"
+        return
+    if trial.learns:
+        yield f"trained for real, it learns: {best} bring {course}"
+    else:
+        rates = ", ".join(f"{one.rate:g}" for one in trial.rates)
+        yield f"trained for real, it doesn't learn at any rate of {rates}: {best} bring {course} at best, not to {goal}"
+    if trial.learns != report.verdict.trainable:
+        yield "what training shows counts more than that probability, which is of the first gradient alone"

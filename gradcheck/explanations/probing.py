@@ -32,6 +32,27 @@ PROBING = (
         aliases=("trial-learns", "trial-fails", "elasticity", "inputs-explode", "acquitted"),
     ),
     Topic(
+        name="training-trial",
+        summary="simulate --trial: the network trained for real, beside the score",
+        what="The score is read off a first gradient. --trial trains the described network for real: plain SGD with "
+        "momentum 0.9 on batches of the data, up to 120 steps at one learning rate after the other (0.03, 0.01, 0.1, "
+        "0.003, 0.001) until it learns at one. It learns where the loss, the median of the last five batches, falls to "
+        "0.7 of the smaller one of its start and of what the best constant answer costs.",
+        why="Where score and trial differ, the trial counts more, and the text says so; the verdict stays what the "
+        "gradient makes it, and so does the exit code. The weights are those of the first seed, the batches' order is "
+        "drawn by it: the same seed gives the same losses, unless the time limit comes first (--trial-seconds, 20 of "
+        "all rates together), which is said. It needs labels, and weights that are stored: no transformer.",
+        formula=(
+            "v ← 0.9 v + ∂L/∂θ,  θ ← θ − rate · v",
+            "learns: loss in the end ≤ 0.7 min(loss at the start, entropy of the labels)",
+        ),
+        examples=(Example("simulate --depth 12", "vanishing", "span 6.9, a factor of 0.235"),),
+        try_next=(Example("simulate --depth 12 --activation tanh --trial", "healthy", "a factor of 0.894"),),
+        references=("benchmarks/trials.py",),
+        related=("score", "trial", "healthy"),
+        aliases=("simulate-trial", "learns", "learning-rates", "trial-seconds"),
+    ),
+    Topic(
         name="remarks",
         summary="faults of model, batch or loss that leave gradients healthy",
         what="A gradient can be healthy and train the wrong thing. probe names outputs that can't reach their targets "

@@ -16,7 +16,7 @@ from gradcheck.engine.diversity import LeastRank
 from gradcheck.engine.layered import Layered, LayerPass, Units
 from gradcheck.engine.linear import log10_weight_gradient_norm
 from gradcheck.engine.loss import Loss, mean_square
-from gradcheck.engine.magnitude import Scaled, log10_rms, rescaled
+from gradcheck.engine.magnitude import LOG10_2, Scaled, log10_joint_norm, log10_norm, log10_rms, rescaled
 from gradcheck.engine.memory import keep_freed_memory
 from gradcheck.engine.types import Array
 from gradcheck.flow.layer_flow import LayerFlow as LayerFlow
@@ -43,6 +43,8 @@ class OutputFlow(NamedTuple):
     loss: float = math.nan
     log10_logit_rms: float = math.nan
     log10_weight_gradient_norm: float = math.nan
+    # log10 of what the loss changes by, were the outputs moved at random by as much as the examples differ in them
+    log10_distinction: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,17 @@ class GradientFlow:
         return np.array([units.carries(layer, depth) for layer in range(1, depth + 1)], dtype=bool)
 
     @property
+    def log10_sensitivity(self) -> float:
+        """log10 of how much more moving the weights by their size changes the loss than the outputs by their spread.
+
+        Both at random, to first order; nan where the layers share their weights or have several of them.
+        """
+        leverage = self.column("log10_leverage")
+        if np.isnan(leverage).any():
+            return math.nan
+        return log10_joint_norm(leverage.tolist()) - self.output.log10_distinction
+
+    @property
     def nonfinite(self) -> npt.NDArray[np.bool_]:
         """Layers after an overflow, and those at which the gradient itself overflows."""
         gradient = self.column("log10_gradient_rms")
@@ -191,7 +204,7 @@ def measure(
         output, delta, obstacle = _turn(network, forth.starts[-1], loss, forth.obstacle)
         layers, ranks = forth.layers, LeastRank()
         for index, layer_pass, back in backward_passes(network, forth, delta, keep):
-            layers[index] = with_gradient(layers[index], back)
+            layers[index] = with_gradient(layers[index], back, layer_pass.maps)
             if tally is not None:
                 tally.add_layer(index + 1, network, layer_pass.maps, back.products)
             if only_judged and not obstacle:
@@ -239,5 +252,7 @@ def _turn(network: Layered, x: Array, loss: Loss, obstacle: str) -> tuple[Output
     value, at_logits = loss(logits)
     delta = rescaled(at_logits)
     norm = log10_weight_gradient_norm(rescaled(x), delta)
-    output = OutputFlow(value, log10_rms(rescaled(logits)), norm)
+    apart = log10_rms(rescaled(logits - logits.mean(0))) if len(logits) > 1 else math.nan  # one differs from none
+    distinction = apart + log10_norm(delta.mantissa) + delta.exponent * LOG10_2
+    output = OutputFlow(value, log10_rms(rescaled(logits)), norm, distinction)
     return output, rescaled(through_readout(delta.mantissa), delta.exponent), ""

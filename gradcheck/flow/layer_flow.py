@@ -9,8 +9,16 @@ import numpy as np
 from gradcheck.engine.diversity import effective_rank, mean_cosine
 from gradcheck.engine.gram import gram, is_wide
 from gradcheck.engine.layered import Cotangents, LayerPass
-from gradcheck.engine.linear import log10_weight_gradient_norm
-from gradcheck.engine.magnitude import Scaled, log10_joint_norm, log10_rms, log10_rms_and_std, rescaled
+from gradcheck.engine.linear import Linear, log10_weight_gradient_norm
+from gradcheck.engine.magnitude import (
+    LOG10_2,
+    Scaled,
+    log10_joint_norm,
+    log10_norm,
+    log10_rms,
+    log10_rms_and_std,
+    rescaled,
+)
 from gradcheck.engine.pieces import PIECE, in_pieces
 from gradcheck.engine.types import Array
 
@@ -34,6 +42,7 @@ class LayerFlow(NamedTuple):
     log10_gradient_rms: float = math.nan
     log10_weight_norm: float = math.nan
     log10_weight_gradient_norm: float = math.nan
+    log10_leverage: float = math.nan
 
 
 def forward_flow(layer_pass: LayerPass) -> LayerFlow:
@@ -59,12 +68,24 @@ def judged_forward_flow(layer_pass: LayerPass) -> LayerFlow:
     )
 
 
-def with_gradient(layer: LayerFlow, back: Cotangents[Scaled]) -> LayerFlow:
-    """Add what comes back to a layer."""
+def with_gradient(layer: LayerFlow, back: Cotangents[Scaled], maps: Sequence[Linear] = ()) -> LayerFlow:
+    """Add what comes back to a layer through its linear maps."""
+    gradients = [log10_weight_gradient_norm(*one) for one in back.products]
     return layer._replace(
         log10_gradient_rms=log10_rms(back.at_z),
-        log10_weight_gradient_norm=log10_joint_norm([log10_weight_gradient_norm(*one) for one in back.products]),
+        log10_weight_gradient_norm=log10_joint_norm(gradients),
+        log10_leverage=_log10_leverage(maps[0], *back.products[0], gradients[0]) if len(maps) == 1 else math.nan,
     )
+
+
+def _log10_leverage(one: Linear, x: Scaled, delta: Scaled, log10_weight_gradient: float) -> float:
+    """Return log10 of what the loss changes by as weights and biases move at random by as much as the weights are.
+
+    To first order: the root mean square of a weight, times ‖(∂𝓛/∂W, ∂𝓛/∂b)‖.
+    """
+    size = one.log10_weight_norm - 0.5 * math.log10(x.mantissa.shape[1] * delta.mantissa.shape[1])
+    at_bias = log10_norm(delta.mantissa.sum(0)) + delta.exponent * LOG10_2
+    return size + log10_joint_norm([log10_weight_gradient, at_bias])
 
 
 def _asleep(slope: Array, bound: float) -> tuple[float, float]:

@@ -219,13 +219,14 @@ def average_summary(summaries: list[Summary]) -> Summary:
     """Return the mean spans and the geometric means of the gain and the ranks."""
     if len(summaries) == 1:
         return summaries[0]
-    span, gain, rank_last, weight_span, rank_least = zip(*summaries, strict=True)
+    span, gain, rank_last, weight_span, rank_least, sensitivity = zip(*summaries, strict=True)
     return Summary(
         gradient_span=_mean(span),
         mean_local_gain=_geometric_mean(gain),
         effective_rank_last=_geometric_mean(rank_last),
         weight_gradient_span=_mean(weight_span),
         effective_rank_least=_geometric_mean(rank_least),
+        sensitivity=_geometric_mean(sensitivity),
     )
 
 

@@ -14,6 +14,7 @@ from gradcheck.families.weight_files import save_weights as write_weights
 from gradcheck.flow.number_formats import Tally, cases_of
 from gradcheck.simulation.expectation import expectation
 from gradcheck.simulation.experiment import Experiment, Outcome
+from gradcheck.simulation.trial import check_trial, hold_trial
 from gradcheck.spec.number_formats import USUAL_RATE, number_formats
 from gradcheck.spec.options.option import takes
 from gradcheck.spec.options.simulation import SimulateOptions
@@ -84,6 +85,11 @@ def simulate(*, tick: Callable[[float], None] | None = None, **options: Unpack[S
     suggest : bool, optional
         Simulate single changes and report those that fix the network: no unless it is said, though the command line
         does it for its text; None: unless the network is so large that this would take more than a moment.
+    trial : bool
+        Train the network of the first seed for real, with SGD at one rate after the other until it learns at one: what
+        came of it is the report's `trial`, and changes nothing else in it.
+    trial_seconds : float
+        The time limit of all rates together (20); what was found by then counts.
     tick : callable, optional
         Called with the share of the work that is done, as a sign of life; changes are simulated in a second run
         from 0 to 1.
@@ -97,9 +103,11 @@ def simulate(*, tick: Callable[[float], None] | None = None, **options: Unpack[S
     GradcheckError
         An option or a file isn't what it has to be; the message says what would be.
     """
-    save_weights, suggest = options["save_weights"], options["suggest"]
-    stored = "" if save_weights is None else "--save-weights writes the matrices"
+    save_weights, suggest, trial = options["save_weights"], options["suggest"], options["trial"]
+    stored = "--trial trains the matrices" if trial else "--save-weights writes the matrices" if save_weights else ""
     experiment = Experiment.from_options(options, stored)
+    if trial:
+        check_trial(experiment)
     if save_weights is not None:
         _save(Path(save_weights), experiment)
     if suggest is None:
@@ -108,11 +116,22 @@ def simulate(*, tick: Callable[[float], None] | None = None, **options: Unpack[S
     config = experiment.to_dict() | {
         "number_format": tally and list(dict.fromkeys(case.format for case in tally.cases)),
         "lr": tally and tally.rate,
+        "trial": trial,
+        "trial_seconds": options["trial_seconds"],
         "save_weights": save_weights and str(save_weights),
         "suggest": suggest,
     }
-    if not suggest:
-        return _report(config, experiment, experiment.outcome(tick, tally), tally)
+    if suggest:
+        report = _with_changes(config, experiment, tick, tally)
+    else:
+        report = _report(config, experiment, experiment.outcome(tick, tally), tally)
+    return replace(report, trial=hold_trial(experiment, options["trial_seconds"])) if trial else report
+
+
+def _with_changes(
+    config: Mapping[str, Any], experiment: Experiment, tick: Callable[[float], None] | None, tally: Tally | None
+) -> Report:
+    """Measure a network, and the changes that may fix it."""
     from gradcheck.simulation.cures import cures
 
     with sharing(SharedDraws()):  # a change of the network draws what the network has drawn

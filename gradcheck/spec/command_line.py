@@ -11,6 +11,9 @@ from gradcheck.spec.representation import chosen_layers
 from gradcheck.spec.run import RunSpec
 from gradcheck.spec.thresholds import Thresholds
 
+#: What a command line of ``simulate`` doesn't repeat: what else is done with the network.
+ONCE = ("suggest", "save_weights", "trial", "trial_seconds")
+
 
 def command_line(command: str, config: Mapping[str, Any], own: Mapping[str, Any] | None = None) -> str:
     """Return ``gradcheck COMMAND …`` with every option of `config` that isn't at its default.
@@ -32,9 +35,7 @@ def command_line(command: str, config: Mapping[str, Any], own: Mapping[str, Any]
         **(own or {}),
     }
     changed = {name: value for name, value in config.items() if value != defaults.get(name) and value != "auto"}
-    given = {
-        name: value for name, value in changed.items() if value is not None and name not in ("suggest", "save_weights")
-    }
+    given = {name: value for name, value in changed.items() if value is not None and name not in ONCE}
     if "weights" in given:
         given = {name: value for name, value in given.items() if name not in ("depth", "width", "init")}
     return shlex.join(["gradcheck", command, *options(given)])

@@ -21,6 +21,10 @@ class RowRecord(Record):
     effective_rank_last: float | None = item("effective rank of the last hidden layer's outputs", banded=True)
     weight_gradient_span: float | None = item("decades between the layers' weight gradients", banded=True)
     effective_rank_least: float | None = item("smallest effective rank of the layers", banded=True)
+    sensitivity: float | None = item(
+        "by which part of the examples' differences the outputs change as all weights move by 1 %; null: not known",
+        banded=True,
+    )
     log10_gradient: tuple[float | None, ...] | None = item("of each layer, first to last")
     error: str | None = item("why it has no result; null: it has one")
 

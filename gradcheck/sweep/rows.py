@@ -20,7 +20,7 @@ SweepRow = Mapping[str, Any]
 MEASURED = (
     "status", "trainable", "score", "flags",
     "gradient_span", "mean_local_gain", "effective_rank_last", "weight_gradient_span", "effective_rank_least",
-    "log10_gradient",
+    "sensitivity", "log10_gradient",
 )  # fmt: skip
 
 

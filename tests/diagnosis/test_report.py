@@ -76,7 +76,7 @@ def test_a_report_has_the_keys_of_the_contract_in_its_order(report):
     assert list(document["output"]) == ["loss", "logit_rms", "weight_gradient_norm"]
     assert list(document["summary"]) == [
         "gradient_span", "mean_local_gain", "effective_rank_last", "weight_gradient_span", "effective_rank_least",
-        "parameters",
+        "sensitivity", "parameters",
     ]  # fmt: skip
     assert list(document["verdict"]) == ["status", "trainable", "score", "reasons", "causes"]
 

@@ -146,7 +146,7 @@ def numbers_of(schema, path="report"):
     """Every number in the schema that isn't a count."""
     for name, one in schema.get("properties", {}).items():
         yield from numbers_of(one, f"{path}.{name}")
-    if "items" in schema:
+    if "properties" in schema.get("items", ()):  # what is in a list of numbers, the list says
         yield from numbers_of(schema["items"], f"{path}[]")
     if "number" in schema.get("type", ()):
         yield path, schema

@@ -161,8 +161,8 @@ def test_the_limits_on_the_pages_are_the_defaults():
 
 
 def test_the_formula_of_the_score_is_that_of_the_diagnosis():
-    numbers = [float(text) for text in re.findall(r"\d+\.?\d*", TOPICS["score"].formula[1])]
-    expected = (score.INTERCEPT, -score.SPAN, score.SPAN_CAP, score.RANK, score.RANK_CAP)
+    numbers = [float(text) for text in re.findall(r"\d+\.?\d*", TOPICS["score"].formula[1].replace("log10", "log"))]
+    expected = (-score.INTERCEPT, -score.SPAN, score.SPAN_CAP, score.RANK, score.RANK_CAP, -score.SENSITIVITY)
     assert tuple(numbers) == expected
 
 

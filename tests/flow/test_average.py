@@ -37,8 +37,8 @@ def test_average_of_equal_flows_is_that_flow(flow_of):
 
 
 def test_average_is_nan_where_a_draw_is_and_reaches_as_far_as_the_shortest():
-    whole = flow_with([LayerFlow(*[0.5] * 9), LayerFlow(*[0.5] * 9)])
-    broken = flow_with([LayerFlow(*[0.5] * 9), LayerFlow()], OutputFlow(), reached=1, obstacle="overflow")
+    whole = flow_with([LayerFlow(*[0.5] * 10), LayerFlow(*[0.5] * 10)])
+    broken = flow_with([LayerFlow(*[0.5] * 10), LayerFlow()], OutputFlow(), reached=1, obstacle="overflow")
     mean = average([whole, broken, whole])
     np.testing.assert_allclose(mean.layers[0], 0.5, rtol=1e-14)
     assert np.isnan(mean.layers[1]).all()
@@ -47,8 +47,8 @@ def test_average_is_nan_where_a_draw_is_and_reaches_as_far_as_the_shortest():
 
 
 def test_average_keeps_exact_zeros():
-    zero = LayerFlow(*[0.5] * 9)._replace(log10_gradient_rms=-math.inf, dead_fraction=0.0)
-    other = LayerFlow(*[0.5] * 9)
+    zero = LayerFlow(*[0.5] * 10)._replace(log10_gradient_rms=-math.inf, dead_fraction=0.0)
+    other = LayerFlow(*[0.5] * 10)
     mean = average([flow_with([zero]), flow_with([other])])
     assert mean.layers[0].log10_gradient_rms == -math.inf
     assert mean.layers[0].dead_fraction == 0

@@ -31,7 +31,7 @@ def row(index, options):
     return {
         "index": index, "options": options, "status": status, "trainable": span < 2.3,
         "score": 1 / (1 + math.exp(2 * (span - 2.3))), "flags": ["ok"], "gradient_span": span, "mean_local_gain": gain,
-        "effective_rank_last": 5.0, "weight_gradient_span": span, "effective_rank_least": 4.0,
+        "effective_rank_last": 5.0, "weight_gradient_span": span, "effective_rank_least": 4.0, "sensitivity": 0.1,
         "log10_gradient": [math.log10(gain) * (depth - layer) for layer in range(depth)], "error": None,
     }  # fmt: skip
 

@@ -7,7 +7,7 @@ from gradcheck.spec.names import ACTIVATIONS
 from gradcheck.spec.number_formats import NUMBER_FORMAT, RATE
 from gradcheck.spec.options.measurement import DATA, DataOptions, DrawOptions, VerdictOptions
 from gradcheck.spec.options.network import OF_NETWORKS, NetworkOptions
-from gradcheck.spec.options.option import OUTPUT, Names, Option, Whole, rows
+from gradcheck.spec.options.option import OUTPUT, Names, Number, Option, Whole, rows
 
 #: Options of a network that is no transformer.
 PLAIN = {
@@ -19,6 +19,10 @@ PLAIN = {
 }
 
 
+#: The heading of what trains the network for real.
+TRIAL = "Trial"
+
+
 class SimulateOptions(NetworkOptions, DataOptions, DrawOptions, VerdictOptions, total=False):
     """The options of ``simulate``."""
 
@@ -27,6 +31,22 @@ class SimulateOptions(NetworkOptions, DataOptions, DrawOptions, VerdictOptions, 
     suggest: Annotated[
         bool | None,
         Option("Simulate single changes that may fix it.", OUTPUT, default=False, usual="in text"),
+    ]
+    trial: Annotated[
+        bool,
+        Option(
+            "Train it for real, at one rate after the other until it learns; no verdict changes.", TRIAL, default=False
+        ),
+    ]
+    trial_seconds: Annotated[
+        float,
+        Option(
+            "The time limit of all rates together.",
+            TRIAL,
+            "SECONDS",
+            default=20.0,
+            range=Number("it is a time in seconds", above=0),
+        ),
     ]
 
 
