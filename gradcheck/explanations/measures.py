@@ -46,7 +46,7 @@ MEASURES = (
             "p = 1/(1 + e^−s)",
             "s = −1.34 − 1.01 min(span, 20) + 1.72 min(ln rank, 2.5) − 3.23 log10 v",
             "v = 0.01 √(Σ σ_l² ‖∂L/∂(W_l, b_l)‖²) / (‖∂L/∂f‖ · std of outputs f)",
-            "where v isn't known, as of a transformer: 0.49 − 2.29 … + 2.39 …",
+            "v unknown (a transformer): s = 0.49 − 2.29 min(span, 20) + 2.39 min(ln rank, 2.5)",
             "span: that of ∂L/∂z or of ∂L/∂W, the wider one; rank: the least of all",
             "outputs beyond 1e-4 to 1e4: a decade costs what one of the span does",
         ),
