@@ -80,7 +80,8 @@ class KerasSubject:
         return CapturedPass(
             layers, last, self.loss.captured(math.nan if reach.obstacle else value, output, self._end_name),
             len(keras.tree.flatten(self.inputs)[0]), tuple(keras.tree.flatten(self.inputs)), shift,
-            taps.seen[0].features, self._not_looked_at(taps.seen), self._unused(taps.seen),
+            features=taps.seen[0].features, not_looked_at=self._not_looked_at(taps.seen),
+            unused=self._unused(taps.seen),
         )  # fmt: skip
 
     def gradients(self, trained: Sequence[np.ndarray], number: int) -> tuple[float, Sequence[np.ndarray | None]]:
