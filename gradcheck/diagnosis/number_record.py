@@ -60,7 +60,7 @@ class NumberFormatsRecord(Record):
 
     lr: float = item("learning rate of the updates", exclusiveMinimum=0)
     weights: Literal["all", "drawn"] = item(
-        "drawn: of weightless layers, 256 to 511 rows of the weights are drawn from their law and stand for all"
+        "drawn: of weightless layers, 64 to 127 rows of the weights are drawn from their law and stand for all"
     )
     formats: tuple[FormatRecord, ...]
     updates_lost: float | None = item("of all layers together, as in updates", minimum=0, maximum=1)

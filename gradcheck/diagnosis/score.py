@@ -17,7 +17,7 @@ INTERCEPT, SPAN, RANK, SENSITIVITY = -1.34, -1.01, 1.72, -3.23
 SPAN_CAP, RANK_CAP, SENSITIVITY_CAP = 20.0, 2.5, 2.0
 
 #: The same, fitted to the first law alone, of a network whose sensitivity isn't known: a recurrence, a transformer, a
-#: user's own model.
+#: user's own model that is more than a chain of linear layers.
 UNKNOWN_INTERCEPT, UNKNOWN_SPAN, UNKNOWN_RANK = 0.49, -2.29, 2.39
 
 #: Decades that the read-out's outputs may be away from 1. Networks trained at 3e-5 as well as at 5e3; beyond, none was

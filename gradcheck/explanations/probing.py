@@ -44,7 +44,7 @@ PROBING = (
         "all rates together), which is said. It needs labels, and weights that are stored: no transformer.",
         formula=(
             "v ← 0.9 v + ∂L/∂θ,  θ ← θ − rate · v",
-            "learns: loss in the end ≤ 0.7 min(loss at the start, entropy of the labels)",
+            "learns: last loss ≤ 0.7 min(first loss, entropy of the labels)",
         ),
         examples=(Example("simulate --depth 12", "vanishing", "span 6.9, a factor of 0.235"),),
         try_next=(Example("simulate --depth 12 --activation tanh --trial", "healthy", "a factor of 0.894"),),

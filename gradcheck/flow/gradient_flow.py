@@ -252,7 +252,7 @@ def _turn(network: Layered, x: Array, loss: Loss, obstacle: str) -> tuple[Output
     value, at_logits = loss(logits)
     delta = rescaled(at_logits)
     norm = log10_weight_gradient_norm(rescaled(x), delta)
-    apart = log10_rms(rescaled(logits - logits.mean(0)))
+    apart = log10_rms(rescaled(logits - logits.mean(0))) if len(logits) > 1 else math.nan  # one differs from none
     distinction = apart + log10_norm(delta.mantissa) + delta.exponent * LOG10_2
     output = OutputFlow(value, log10_rms(rescaled(logits)), norm, distinction)
     return output, rescaled(through_readout(delta.mantissa), delta.exponent), ""

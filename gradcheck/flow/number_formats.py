@@ -29,7 +29,7 @@ OF_LOSS = ("gradients", "weight_gradients")
 BACK_OFF = 4
 
 #: Rows that are drawn of a matrix that isn't there, or up to twice as many.
-DRAWN_ROWS = 256
+DRAWN_ROWS = 64
 
 #: The format that weights are kept in where updates are counted.
 KEPT = "bf16"
@@ -88,6 +88,7 @@ class Tally:
         self.drawn = False  # whether rows of weights were
         self._counts: defaultdict[tuple[Hashable, Case, Kind, int], Counts] = defaultdict(Counts)
         self._scales: dict[tuple[Hashable, Case, Kind], int] = {}
+        self._overflown: set[tuple[Case, int]] = set()  # loss scales at which a gradient does
         self._updates: dict[Hashable, tuple[int, int]] = {}  # lost, and of how many
         self._shared: list[tuple[tuple[Scaled, Scaled], ...]] = []  # of the steps of a recurrence, last to first
         self._owner: Hashable = None  # of weights that all layers share
@@ -131,15 +132,13 @@ class Tally:
             for shift in (case.shifts if kind in OF_LOSS else ()) or (0,):
                 added = counts(tensor, form, own + shift)
                 self._counts[*place, shift] = self._counts[*place, shift].plus(added)
+                if kind in OF_LOSS and added.overflow:
+                    self._overflown.add((case, shift))
 
     def loss_shift(self, case: Case) -> int:
         """Return log2 of the largest loss scale at which no gradient overflows, or of the least one."""
-        if not case.shifts:
-            return 0
-        overflown = {
-            key[3] for key, one in self._counts.items() if key[1] == case and key[2] in OF_LOSS and one.overflow
-        }
-        return next((shift for shift in case.shifts if shift not in overflown), case.shifts[-1])
+        held = (shift for shift in case.shifts if (case, shift) not in self._overflown)
+        return next(held, case.shifts[-1] if case.shifts else 0)
 
     def shares(self, layer: Hashable, case: Case, kind: Kind) -> Shares | None:
         """Return what a case loses of a layer's tensors; None where it has none, or all are zero."""

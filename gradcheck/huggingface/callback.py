@@ -108,8 +108,12 @@ class GradientCallback(TrainerCallback):
     ) -> None:
         """Act on what was found."""
         if self._watcher is not None:
+            should_log = control.should_log
             self._watcher.react()
             control.should_training_stop = control.should_training_stop or self._watcher.should_stop
+            if control.should_training_stop:  # the loggers end before this callback: a finding would begin another run
+                self._watcher.close()
+            control.should_log = should_log  # a finding that is logged takes the Trainer's own row back
 
     def on_train_end(
         self,

@@ -29,7 +29,7 @@ QUICK = {"xla_backend_optimization_level": 0}
 
 
 class JaxSubject:
-    """A model of JAX' frameworks, its batch and its loss."""
+    """A model of JAX's frameworks, its batch and its loss."""
 
     def __init__(self, model: Model, inputs: Any, targets: Any, loss: str | LossFunction | None, seed: int) -> None:
         self.model, self.inputs, self.seed = model, inputs, seed

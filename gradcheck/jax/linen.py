@@ -1,4 +1,4 @@
-"""Flax' linen: a module and its variables."""
+"""Flax's linen: a module and its variables."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -16,7 +16,7 @@ LOSSES = ("cross-entropy", "mean-square")
 #: (output, targets) ↦ a number, or one for each example, of which the mean is taken.
 LossFunction = Callable[[Any, Any], Any]
 
-#: optax' losses whose size is known ↦ what they are.
+#: optax's losses whose size is known ↦ what they are.
 OF_OPTAX = {
     "softmax_cross_entropy_with_integer_labels": "cross-entropy",
     "softmax_cross_entropy": "cross-entropy",

@@ -1,4 +1,4 @@
-"""Flax' nnx: modules that hold their variables; a copy of them is run."""
+"""Flax's nnx: modules that hold their variables; a copy of them is run."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""``probe``: the same diagnosis for a user's own model of Flax or Equinox, by JAX' own derivatives."""
+"""``probe``: the same diagnosis for a user's own model of Flax or Equinox, by JAX's own derivatives."""
 
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -49,7 +49,7 @@ def probe(
         (inputs, targets), or inputs alone; inputs are an array with the examples first, a list or tuple of them, or a
         mapping of names. Targets that aren't given are drawn. A callable returns such a batch.
     loss : str or callable, optional
-        ``cross-entropy``, ``mean-square``, or (output, targets) ↦ a number or one for each example, as optax' losses
+        ``cross-entropy``, ``mean-square``, or (output, targets) ↦ a number or one for each example, as optax's losses
         are. By default cross-entropy where the output looks like logits, else mean square.
     forward : callable, optional
         (model, inputs) ↦ output, where that isn't ``model(inputs)``, or of Equinox ``jax.vmap(model)(inputs)``; a linen

@@ -46,6 +46,9 @@ SECTIONS = {
     "rollout",
 }  # fmt: skip
 
+#: What a finding is logged under by the callbacks of trainers: it is no measurement.
+OWN = "gradcheck"
+
 #: A term of a loss, where the log has no whole one: their sum is judged.
 PART = "loss_part"
 
@@ -95,6 +98,8 @@ def _meaning(parts: list[str]) -> Column | None:
     """Return what the parts of a name mean: a quantity, perhaps in several parts, and a layer before or after it."""
     while len(parts) > 1 and _plain(parts[0]) in SECTIONS:
         parts = parts[1:]
+    if parts[:1] == [OWN]:
+        return None
     name = _plain("/".join(parts))
     whole = _QUANTITY.get(name) or quantity_of(words("/".join(parts)))
     if whole:

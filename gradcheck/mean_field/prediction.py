@@ -21,9 +21,10 @@ from gradcheck.mean_field.layers import (
 from gradcheck.mean_field.predicted import HALF_DECADES
 from gradcheck.mean_field.predicted import LayerPrediction as LayerPrediction
 from gradcheck.mean_field.predicted import Prediction as Prediction
+from gradcheck.mean_field.recurrent import predict_recurrence, why_recurrence_is_unknown
 from gradcheck.mean_field.transformer import predict_transformer, why_transformer_is_unknown
 from gradcheck.mean_field.unknown import Unknown as Unknown
-from gradcheck.spec import NetworkSpec, Spec, TransformerSpec
+from gradcheck.spec import NetworkSpec, RecurrentSpec, Spec, TransformerSpec
 from gradcheck.spec.data import FEATURES
 
 
@@ -39,9 +40,10 @@ def predict(
 
     Parameters
     ----------
-    spec : NetworkSpec or TransformerSpec
-        Any other family has no prediction. A transformer is predicted for unlike tokens: the other parameters are a
-        perceptron's, and for tokens of one's own there is ``mean_field.transformer.predict_transformer``.
+    spec : NetworkSpec, RecurrentSpec or TransformerSpec
+        A transformer is predicted for unlike tokens, a recurrence for random inputs: the other parameters are a
+        perceptron's. For a batch of one's own there are ``mean_field.transformer.predict_transformer`` and
+        ``mean_field.recurrent.predict_recurrence``.
     input_square : float
         Mean square of the batch's inputs, over examples and features; 1 for standardised data.
     input_cosine : float, optional
@@ -68,7 +70,9 @@ def predict(
         return unknown
     if isinstance(spec, TransformerSpec):
         return predict_transformer(spec)
-    assert isinstance(spec, NetworkSpec)  # or the family were unknown
+    if isinstance(spec, RecurrentSpec):
+        return predict_recurrence(spec)
+    assert isinstance(spec, NetworkSpec)  # there is no other family
     architecture = Architecture(kernel_of(spec.activation), spec.norm, spec.residual_scale if spec.residual else None)
     signal = Signal(0.0, input_square, input_square * (1 - (input_cosine or 0.0)))
     layers = follow_signal(architecture, layer_laws(spec, features), signal)
@@ -81,8 +85,9 @@ def why_unknown(spec: Spec, batch_size: int | None = None) -> Unknown | None:
     """Return why mean-field theory has no answer for a network; None if it has one."""
     if isinstance(spec, TransformerSpec):
         return why_transformer_is_unknown(spec)
-    if not isinstance(spec, NetworkSpec):
-        return Unknown("family", spec.arch)
+    if isinstance(spec, RecurrentSpec):
+        return why_recurrence_is_unknown(spec)
+    assert isinstance(spec, NetworkSpec)  # there is no other family
     if spec.init is None:
         return Unknown("given_weights")
     if not all(TINY < scale < HUGE for scale in _scales(spec)):

@@ -13,6 +13,7 @@ from gradcheck.render.heading import what_network
 from gradcheck.render.numbers import significant
 from gradcheck.render.page import PLAIN_PAGE, Page
 from gradcheck.render.style import INDENT, STYLES
+from gradcheck.spec.names import RECURRENT
 
 #: Parts of a heading that a perceptron of drawn weights doesn't have.
 NOT_HERE = {"weights": None}
@@ -80,18 +81,24 @@ def _gradient(report: TheoryReport) -> str:
     network, chi, depth = report.network, report.fixed_point.chi, len(report.layers)
     gain = network.mean_local_gain if chi is None else chi**0.5
     if gain is None or depth == 1:
-        return "there is no second layer to compare with"
+        return f"there is no second {_unit(report)} to compare with"
     ratio, deviation = report.layers[0].log10_gradient_ratio, network.log10_gradient_ratio_std
     band = f" (±{deviation:.2g} at this width)" if deviation else ""
     factor = "" if chi is None else f" (χ₁ = {chi:.4g})"
     changes = abs(ratio) >= LEAST
     if not changes if chi is None else report.fixed_point.phase == "critical":
         here = f"{verb(ratio)} by {abs(ratio):.3g} decades" if changes else "changes by 0 decades"
-        return f"the gradient keeps its size{factor} once the signal has settled; in {depth} layers it {here}{band}"
+        settled = f"the gradient keeps its size{factor} once the signal has settled"
+        return f"{settled}; in {depth} {_unit(report)}s it {here}{band}"
     turned = changes and (ratio > 0) != (gain > 1)
-    here = f"but here it {verb(ratio)} in {depth} layers" if turned else f"in {depth} layers"
-    first = f"the gradient {verb(gain - 1)} by a factor of {significant(gain, 3)} a layer{factor}"
+    here = f"but here it {verb(ratio)} in {depth} {_unit(report)}s" if turned else f"in {depth} {_unit(report)}s"
+    first = f"the gradient {verb(gain - 1)} by a factor of {significant(gain, 3)} a {_unit(report)}{factor}"
     return f"{first}, {here} by {abs(ratio):.3g} decades{band}"
+
+
+def _unit(report: TheoryReport) -> str:
+    """Return what its layers are called."""
+    return "step" if report.config.arch in RECURRENT else "layer"
 
 
 def _deepest(report: TheoryReport) -> Iterator[str]:
@@ -134,7 +141,8 @@ def _picture(report: TheoryReport, page: Page) -> Iterator[str]:
     ratios = [layer.log10_gradient_ratio for layer in report.layers]
     line = sparkline(ratios, page.width - 2 * INDENT, page.glyphs)
     last = f"{len(ratios)}" if len(ratios) > 1 else ""
-    ends = "layer 1" + last.rjust(max(len(last) + 1, len(line) - len("layer 1")))
+    first = f"{_unit(report)} 1"
+    ends = first + last.rjust(max(len(last) + 1, len(line) - len(first)))
     heights = f"log10 {min(ratios):.1f} … {max(ratios):.1f}, predicted".replace("-", "−")
     fits = INDENT + len(ends) + 3 + len(heights) <= page.width
     for text in [f"{ends}   {heights}"] if fits else [heights, ends]:

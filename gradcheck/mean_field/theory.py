@@ -42,7 +42,8 @@ def theory(**options: Unpack[TheoryOptions]) -> "TheoryReport":
     blocks, model_width, heads, kv_heads, mlp_ratio, tokens, norm_placement, causal, positions, tied, biases, \
     vocabulary, context, patch, steps, recurrent_gain, forget_bias
         As in ``gradcheck.simulate``. The width turns the initialisation into σ_w² = fan_in · Var W, and determines how
-        far a network of that width may be from the limit. The tokens of a transformer count as unlike each other.
+        far a network of that width may be from the limit. The tokens of a transformer count as unlike each other,
+        the steps of a recurrence as random numbers.
     batch_size : int
         Examples of the batch; only batch norm uses it.
     phase_diagram : bool
@@ -93,7 +94,7 @@ def layer_map(spec: NetworkSpec) -> LayerMap | None:
 def _find_fixed_point(spec: Spec, layer: LayerMap | None, batch: int) -> FixedPoint | Unknown:
     """Return what the layers settle at, or why theory doesn't know."""
     if not isinstance(spec, NetworkSpec):
-        return why_unknown(spec, batch) or Unknown("blocks")
+        return why_unknown(spec, batch) or Unknown("blocks" if isinstance(spec, TransformerSpec) else "steps")
     if layer is None:
         return Unknown("unlike_widths", spec.init)
     if spec.residual:

@@ -6,8 +6,9 @@ _GRADIENT_ONLY = "for batch norm only the gradient's rate is published"
 
 #: Code ↦ its sentence; {} is the value.
 SENTENCES = {
-    "family": "mean-field theory is built in for perceptrons and transformers, not for --arch {}",
     "many_tokens": "each pair of tokens is followed, of sequences of up to 512; these have {}",
+    "many_steps": "each pair of steps is followed, of sequences of up to 512; these have {}",
+    "steps": "a recurrent network is followed step by step: there is no single fixed point",
     "blocks": "a transformer is followed block by block: there is no single fixed point",
     "given_weights": "mean-field theory is about random weights, and these are given",
     "inputs": "the inputs are all zero, or their squares overflow",

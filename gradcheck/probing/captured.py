@@ -176,7 +176,7 @@ class CapturedPass:
     Notes
     -----
     Where an output isn't finite there is no loss: the gradients are those of the mean square of the output of the last
-    layer before (``probing.passing.stand_in``), or None.
+    layer before (``probing.findings.reach_of``), or None.
     """
 
     layers: tuple[CapturedLayer, ...]

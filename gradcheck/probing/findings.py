@@ -16,7 +16,7 @@ from gradcheck.flow.model_flow import ModelFlow
 from gradcheck.probing import uses
 from gradcheck.probing.captured import CapturedLayer, CapturedLoss, CapturedPass
 from gradcheck.probing.first_loss import FirstLoss
-from gradcheck.probing.measuring import layer_flow
+from gradcheck.probing.measuring import distinction, layer_flow
 from gradcheck.probing.terms import Term
 from gradcheck.spec.thresholds import Thresholds
 
@@ -191,7 +191,7 @@ def _layer_flow(layer: CapturedLayer, captured: CapturedPass) -> LayerFlow:
     calls = [uses.measured(layer, use, captured.examples) for use in layer.uses]
     return layer_flow(
         calls, uses.log10_entries(layer, captured.examples), uses.log10_weight_norm(layer),
-        uses.log10_weight_gradient_norm(layer), captured.shift,
+        uses.log10_weight_gradient_norm(layer), captured.shift, uses.log10_leverage(layer, captured.examples),
     )  # fmt: skip
 
 
@@ -201,8 +201,11 @@ def _output(captured: CapturedPass, reach: Reach) -> OutputFlow:
     if reach.readout is None:
         return OutputFlow(captured.loss.value)
     end = uses.measured(reach.readout, reach.readout.uses[-1], captured.examples)
-    norm = uses.log10_weight_gradient_norm(reach.readout) - captured.shift * math.log10(2)
-    return OutputFlow(captured.loss.value, end.log10_rms, norm)
+    output, unscaled = reach.readout.uses[-1].output, captured.shift * math.log10(2)
+    norm = uses.log10_weight_gradient_norm(reach.readout) - unscaled
+    flat = output.ndim == 2 and not np.iscomplexobj(output)
+    apart = distinction(uses.as_floats(output), end.log10_gradient_norm - unscaled) if flat else math.nan
+    return OutputFlow(captured.loss.value, end.log10_rms, norm, apart)
 
 
 def first_loss(loss: CapturedLoss) -> FirstLoss:

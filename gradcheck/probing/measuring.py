@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gradcheck.engine.diversity import Diversity
-from gradcheck.engine.magnitude import LOG10_2, log10_joint_norm
+from gradcheck.engine.magnitude import LOG10_2, log10_joint_norm, log10_rms, rescaled
+from gradcheck.engine.types import Array
 from gradcheck.flow.layer_flow import LayerFlow
 
 #: Rows from which rank and cosine are computed, evenly picked where there are more: examples, and tokens. The limit of
@@ -67,6 +68,7 @@ def layer_flow(
     log10_weight_norm: float,
     log10_weight_gradient_norm: float,
     shift: int,
+    log10_leverage: float = math.nan,
 ) -> LayerFlow:
     """Measure one layer by its uses, at least one; the gradients are those of 2**shift times the loss.
 
@@ -93,7 +95,35 @@ def layer_flow(
         log10_gradient_rms=log10_joint_norm(arrived) - 0.5 * log10_entries - unscaled,
         log10_weight_norm=log10_weight_norm,
         log10_weight_gradient_norm=log10_weight_gradient_norm - unscaled,
+        log10_leverage=log10_leverage - unscaled,
     )
+
+
+def leverage(log10_weight_norm: float, weights: int, log10_gradient_norms: Sequence[float]) -> float:
+    """Return log10 of what the loss changes by as a linear map moves at random by as much as its weights are.
+
+    Parameters
+    ----------
+    log10_weight_norm : float
+    weights : int
+        How many there are.
+    log10_gradient_norms : sequence of float
+        Of the weights, and of the bias if there is one.
+    """
+    return log10_weight_norm - 0.5 * math.log10(weights) + log10_joint_norm(log10_gradient_norms)
+
+
+def distinction(output: Array, log10_gradient_norm: float) -> float:
+    """Return log10 of what the loss changes by as the outputs move at random by as much as the examples differ in them.
+
+    Parameters
+    ----------
+    output : Array
+        (examples, units)
+    log10_gradient_norm : float
+        Of the loss with respect to them; nan if it isn't known.
+    """
+    return log10_rms(rescaled(output - output.mean(0))) + log10_gradient_norm if len(output) > 1 else math.nan
 
 
 def _pooled(logarithms: Sequence[float]) -> float:

@@ -1,5 +1,6 @@
 """What the user's own code raised, in one line that says where."""
 
+import re
 import sysconfig
 import traceback
 from collections.abc import Iterator
@@ -7,6 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gradcheck.errors import GradcheckError, described
+
+#: What makes a terminal write bold.
+ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 
 #: Where code is that is not the user's.
 OTHERS = (
@@ -27,9 +31,11 @@ def errors_in_one_line(what: str = "") -> Iterator[None]:
 
 
 def error_line(error: BaseException) -> str:
-    """Return an error in one line: its first line, and the user's own line that led to it."""
-    lines = [one for one in described(error).strip().split("\n") if one.strip()]
-    return f"{lines[0] if lines else type(error).__name__}{where(error, OTHERS)}"
+    """Return an error in one line: what it says first, without what Keras puts around it, and the user's own line."""
+    kind, _, text = ESCAPES.sub("", described(error)).partition(": ")
+    said = [one.strip() for one in text.split("\n") if one.strip()]
+    said = [one for one in said if not one.startswith("Exception encountered when calling")]
+    return f"{kind}: {said[0] if said else 'it says nothing'}{where(error, OTHERS)}"
 
 
 def where(error: BaseException, others: tuple[Path, ...]) -> str:

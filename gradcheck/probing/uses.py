@@ -13,7 +13,7 @@ from gradcheck.engine.types import Array
 from gradcheck.flow.layer_flow import SATURATED_BELOW
 from gradcheck.flow.model_flow import Kind
 from gradcheck.probing.captured import Activity, CapturedLayer, Use, Weight
-from gradcheck.probing.measuring import Response, rows_to_take
+from gradcheck.probing.measuring import Response, leverage, rows_to_take
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +106,17 @@ def log10_weight_gradient_norm(layer: CapturedLayer) -> float:
     """Return log10 of the norm of the gradient of all of a layer's weights; nan where none has arrived."""
     arrived = [one.gradient for one in matrices(layer) if one.gradient is not None and one.trained]
     return log10_joint_norm([log10_norm(as_floats(one)) for one in arrived])
+
+
+def log10_leverage(layer: CapturedLayer, examples: int) -> float:
+    """Return ``probing.measuring.leverage`` of a linear map that is used once; nan of any other layer."""
+    one, *others = matrices(layer)
+    trained = [weight for weight in layer.weights if weight.gradient is not None and weight.trained]
+    linear = not layer.kind and not is_vector(layer) and not others and any(weight is one for weight in trained)
+    if not linear or len(layer.uses) > 1 or not is_flat(layer, examples):
+        return math.nan
+    gradients = [log10_norm(as_floats(weight.gradient)) for weight in trained if weight.gradient is not None]
+    return leverage(log10_weight_norm(layer), one.value.size, gradients)
 
 
 def row_count(layer: CapturedLayer, examples: int) -> int:

@@ -9,10 +9,11 @@ from gradcheck.base.record import number, power_in_range
 from gradcheck.diagnosis.report import PredictionRecord
 from gradcheck.engine.diversity import mean_cosine
 from gradcheck.mean_field.prediction import Prediction, Unknown, predict, why_unknown
+from gradcheck.mean_field.recurrent import predict_recurrence
 from gradcheck.mean_field.tokens import TokenBatch
 from gradcheck.mean_field.transformer import predict_transformer
 from gradcheck.simulation.experiment import Experiment, Outcome
-from gradcheck.spec import TransformerSpec
+from gradcheck.spec import RecurrentSpec, TransformerSpec
 
 #: Standard deviations among networks of this width that a measurement may lie away from the prediction.
 DEVIATIONS = 3.0
@@ -36,6 +37,8 @@ def expectation(experiment: Experiment, outcome: Outcome) -> PredictionRecord:
     ratio, deviation = found.log10_gradient_ratio, found.layers[0].log10_gradient_ratio_std
     measured = float(outcome.typical.log10_gradient_ratio[0])
     agrees = _agrees(measured, ratio, deviation or 0.0, len(outcome.flows)) if math.isfinite(measured) else None
+    if isinstance(experiment.network, RecurrentSpec):  # how far networks differ is not known
+        agrees = agrees or None
     gains = (one.log10_local_gain for one in found.layers)
     return PredictionRecord(
         mean_local_gain=_mean_gain(found, points),
@@ -44,10 +47,18 @@ def expectation(experiment: Experiment, outcome: Outcome) -> PredictionRecord:
         log10_gradient_ratio_std=deviation,
         agrees=agrees,
         local_gains=tuple(None if gain is None else power_in_range(gain) for gain in gains),
-        says=_sentence(found, agrees, sum(1 / width for width in experiment.network.widths), points),
+        says=_sentence(found, agrees, sum(1 / width for width in experiment.network.widths), points, _unit(experiment)),
         log10_gradient_ratios=tuple(one.log10_gradient_ratio for one in found.layers),
         log10_gradient_ratio_stds=tuple(one.log10_gradient_ratio_std for one in found.layers),
         **_of_tokens(found),
+    )
+
+
+def _unit(experiment: Experiment) -> str:
+    """Return what a factor is that of."""
+    network = experiment.network
+    return (
+        "block" if isinstance(network, TransformerSpec) else "step" if isinstance(network, RecurrentSpec) else "layer"
     )
 
 
@@ -68,6 +79,8 @@ def _predicted(experiment: Experiment) -> Prediction | Unknown:
     inputs, labels = experiment.batch(experiment.run.seed)
     if isinstance(experiment.network, TransformerSpec):
         return predict_transformer(experiment.network, TokenBatch(inputs, labels))
+    if isinstance(experiment.network, RecurrentSpec):
+        return predict_recurrence(experiment.network, inputs)
     wide = np.asarray(inputs, np.float64)
     square = float(np.mean(wide * wide))
     if not 0 < square < math.inf:
@@ -97,13 +110,12 @@ def _agrees(measured: float, predicted: float, deviation: float, draws: int) -> 
     return abs(measured - typical) <= DEVIATIONS * deviation / math.sqrt(draws) + MARGIN + SHARE * abs(predicted)
 
 
-def _sentence(found: Prediction, agrees: bool | None, narrowness: float, points: int) -> str:
+def _sentence(found: Prediction, agrees: bool | None, narrowness: float, points: int, unit: str) -> str:
     """Say what is predicted, and of a disagreement what it means."""
     gain, deviation = _mean_gain(found, points), found.layers[0].log10_gradient_ratio_std
     if gain is None:
         return "one hidden layer has no factor to predict"
     band = f" ±{deviation:.2g}" if deviation else ""
-    unit = "layer" if points == 1 else "block"
     figures = f"{gain:.3g} a {unit}, {round(abs(found.log10_gradient_ratio), 9):.3g}{band} decades"
     if agrees is None:
         return f"theory predicts {figures}"

@@ -188,7 +188,7 @@ def test_quiet_shows_nothing(gradcheck):
         ("--output no/such/folder.txt", "no/such/folder.txt: can't be written"),
         ("--arch rn", "--arch 'rn' is unknown; did you mean 'rnn'"),
         ("--blocks 3", "--blocks 3 goes with --arch transformer"),
-        ("--arch lstm --phase-diagram", "--phase-diagram has no plane to draw: mean-field theory is built in for"),
+        ("--arch lstm --phase-diagram", "--phase-diagram has no plane to draw: a recurrent network is followed step"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_in_one_line(options, problem, gradcheck, tmp_path):

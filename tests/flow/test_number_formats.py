@@ -68,14 +68,14 @@ def test_a_stream_has_no_linear_map_and_branches_have_two():
 
 
 def test_weightless_layers_lose_what_stored_ones_do():
-    wide = {"depth": 2, "width": 512, "batch_size": 8, "activation": "relu", "init": "he"}
-    shares = []
+    wide = {"depth": 2, "width": 512, "batch_size": 8, "activation": "relu", "init": "he", "seeds": 4}
+    lost = []
     for layers in ("dense", "weightless"):
         experiment, tally = Experiment.from_options(wide | {"layers": layers}), Tally([Case("fp8-e4m3", "tensor")], 0.1)
         experiment.outcome(tally=tally)
-        shares.append([tally.lost(2), tally.shares(2, tally.cases[0], "weight_gradients").subnormal])
+        lost.append([tally.lost(1), tally.lost(2)])
         assert tally.drawn == (layers == "weightless")
-    assert np.allclose(*shares, atol=0.03)
+    assert np.allclose(*lost, atol=0.03)  # three standard errors of four networks
 
 
 def test_the_loss_scale_falls_by_sixteens_until_no_gradient_overflows():

@@ -10,7 +10,7 @@ pytest.importorskip("transformers")
 pytest.importorskip("accelerate")
 
 from torch import nn  # noqa: E402
-from transformers import Trainer, TrainingArguments  # noqa: E402
+from transformers import Trainer, TrainerCallback, TrainingArguments  # noqa: E402
 
 from gradcheck import diagnose  # noqa: E402
 from gradcheck.huggingface import GradientCallback  # noqa: E402
@@ -72,6 +72,21 @@ def test_steps_losses_and_norms_are_the_trainer_s_own(tmp_path, options):
         assert record.get("max_norm") == (limit or None)
         after = math.hypot(*record["layers"].get("grad_norm_after", record["layers"]["grad_norm"]))
         assert after == pytest.approx(min(record["grad_norm"], limit or math.inf), rel=1e-4)
+
+
+def test_findings_at_the_end_are_logged_while_the_trainer_s_loggers_are_open(tmp_path):
+    order = []
+
+    class Logger(TrainerCallback):
+        def on_log(self, args, state, control, logs=None, **given):
+            order.extend(name for name in logs if name.startswith("gradcheck/"))
+
+        def on_train_end(self, args, state, control, **given):
+            order.append("end")
+
+    train(tmp_path, Logger(), GradientCallback(every=1), max_grad_norm=0.1)
+    assert "gradcheck/always-clipped" in order
+    assert order[-1] == "end"
 
 
 @pytest.mark.parametrize("options", [{}, {"gradient_accumulation_steps": 3, "max_grad_norm": 0.1}, {"bf16": True}])

@@ -1,4 +1,4 @@
-"""Flax' own examples and models published with Flax, small and in code of our own: each trains as published."""
+"""Flax's own examples and models published with Flax, small and in code of our own: each trains as published."""
 
 import jax
 import numpy as np

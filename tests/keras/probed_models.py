@@ -12,6 +12,8 @@ import numpy as np
 
 from gradcheck.errors import GradcheckError
 from gradcheck.keras import probe
+from gradcheck.keras.probing.subject import KerasSubject
+from gradcheck.probing.subject import ArrayLesson
 
 warnings.simplefilter("ignore")
 # Keras rounds what 64 bits hold to 32 wherever types meet (findings/keras-float64-is-float32.sh): not so here.
@@ -102,11 +104,14 @@ def untouched():
 
     model(np.zeros((1, 6, 4)))
     before = state()
-    report = of(model, random.standard_normal((16, 6, 4)))
-    again = of(model, np.random.default_rng(0).standard_normal((16, 6, 4)))
+    rows, labels = random.standard_normal((16, 6, 4)), random.integers(3, size=16)
+    reports = [of(model, (rows, labels)) for _ in range(2)]
+    lesson = ArrayLesson(KerasSubject(model, rows, (labels, None), "cross-entropy", 0, training=True), None)
+    with lesson.adam(1e-2) as step:
+        learnt = [step(number) for number in range(30)]
     return {
-        "same": state() == before, "tried": report["model"]["trial"] is not None, "frozen": report["model"]["frozen"],
-        "repeated": again["verdict"]["status"] == report["verdict"]["status"],
+        "same": state() == before, "frozen": reports[0]["model"]["frozen"], "repeated": reports[0] == reports[1],
+        "learns": learnt[-1] < learnt[0],
     }  # fmt: skip
 
 

@@ -75,3 +75,9 @@ def test_columns_stay_in_the_log_s_order():
     assert list(chosen(["grad_norm/b", "loss", "grad_norm/a"])) == [
         Column("grad_norm", "b"), Column("loss"), Column("grad_norm", "a"),
     ]  # fmt: skip
+
+
+def test_a_finding_that_a_callback_logged_is_no_measurement():
+    assert meaning("gradcheck/update-ratio") is None
+    assert meaning("train/gradcheck/spikes") is None
+    assert meaning("/") is None

@@ -273,7 +273,7 @@ def test_a_layer_s_law_has_the_variance_of_its_draws(init):
 @pytest.mark.parametrize(
     ("spec", "reason"),
     [
-        (RecurrentSpec(arch="rnn", steps=4), "--arch rnn"),
+        (RecurrentSpec(arch="rnn", steps=600), "up to 512; these have 600"),
         (TransformerSpec(tokens=1000), "up to 512; these have 1000"),
         (NetworkSpec(init=None), "given"),
         (NetworkSpec(activation="step"), "step is 0"),

@@ -13,7 +13,7 @@ from gradcheck.simulation.experiment import Experiment
 from gradcheck.spec import NetworkSpec, RecurrentSpec, TransformerSpec
 
 PREDICTED = {
-    "family": RecurrentSpec(arch="rnn", steps=4),
+    "many_steps": RecurrentSpec(arch="rnn", steps=513),
     "given_weights": NetworkSpec(init=None),
     "float_range": NetworkSpec(activation="gelu", gain=1e200),
     "flat": NetworkSpec(activation="step"),
@@ -28,6 +28,7 @@ PREDICTED = {
 REPORTED = {
     "unlike_widths": ("fixed_point", {"width": (64, 32), "init": "normal", "weight_std": 0.1}),
     "residual": ("fixed_point", {"residual": True}),
+    "steps": ("fixed_point", {"arch": "rnn", "steps": 2, "width": 4}),
     "blocks": ("fixed_point", {"arch": "transformer", "blocks": 1, "model_width": 8, "heads": 1, "tokens": 2}),
     "endless": ("deepest_trainable", {"activation": "relu", "init": "he"}),
     "unbounded": ("variance", {"activation": "relu", "init": "he", "gain": 2.0}),

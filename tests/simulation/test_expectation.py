@@ -59,10 +59,7 @@ def test_a_gradient_that_depends_on_the_signal_is_outside_the_theory():
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        (
-            {"arch": "rnn", "steps": 4},
-            "mean-field theory is built in for perceptrons and transformers, not for --arch rnn",
-        ),
+        ({"arch": "rnn", "steps": 4, "activation": "step"}, "nothing passes backwards"),
         ({"arch": "transformer", "activation": "step", "blocks": 1, "model_width": 16, "heads": 2}, "passes backwards"),
         ({"activation": "step", "depth": 3}, "nothing passes backwards"),
         ({"activation": "tanh", "norm": "batch", "depth": 3}, "rate of batch norm is published for relu and linear"),

@@ -46,7 +46,7 @@ def number_table(report: Report, width: int) -> Iterator[RenderableType]:
         lost = f"{as_percent(record.updates_lost)} of plain SGD's updates at rate {record.lr:g}"
         yield aside(f"  rounding of bf16 weights loses {lost}")
     if record.weights == "drawn":
-        yield aside("  256 rows or more of each layer's weights are drawn, and stand for all")
+        yield aside("  64 rows or more of each layer's weights are drawn, and stand for all")
 
 
 def _rows(report: Report, one: FormatRecord, parts: tuple[str, ...]) -> list[tuple[str, ...]]:

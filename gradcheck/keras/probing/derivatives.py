@@ -1,6 +1,8 @@
 """The derivative of a function of arrays, by what computes below Keras."""
 
-from collections.abc import Callable, Sequence
+import random
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -11,20 +13,58 @@ from gradcheck.errors import GradcheckError
 #: Backend tensors ↦ a single number.
 Scalar = Callable[[Sequence[Any]], Any]
 
+#: What returns the tensors of a call at which gradients are wanted as well.
+Watched = Callable[[], Sequence[Any]]
+
 #: Arrays, and what else the function takes ↦ its value, and its gradient at each of the arrays.
 Repeated = Callable[[Sequence[np.ndarray], Sequence[np.ndarray]], tuple[float, list[np.ndarray | None]]]
 
 
-def value_and_gradients(function: Scalar, arrays: Sequence[np.ndarray]) -> tuple[float, list[np.ndarray | None]]:
-    """Return a function's value, and its gradient at each array; None where it has no way to one."""
+def value_and_gradients(
+    function: Scalar, arrays: Sequence[np.ndarray], watched: Watched = list
+) -> tuple[float, list[np.ndarray | None]]:
+    """Return a function's value, and its gradient at each array; None where it has no way to one.
+
+    Those at the tensors that `watched` returns after the call follow; not with JAX, whose functions leave no tensors.
+    """
     backend = keras.config.backend()
     if backend not in DERIVATIVES:
         known = ", ".join(DERIVATIVES)
         raise GradcheckError(
             f"Keras computes with {backend!r}, which has no derivatives here; set KERAS_BACKEND to one of {known}"
         )
-    value, gradients = DERIVATIVES[backend](function, arrays)
+    value, gradients = DERIVATIVES[backend](function, arrays, watched)
     return float(as_array(value)), [None if one is None else as_array(one) for one in gradients]
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seed the random numbers that are drawn outside of Keras's own generators, and put their states back.
+
+    With PyTorch below, a dropout without a seed draws from PyTorch's.
+    """
+    states = random.getstate(), np.random.get_state()  # noqa: NPY002
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002
+    try:
+        if keras.config.backend() != "torch":
+            yield
+            return
+        import torch
+
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])  # noqa: NPY002
+
+
+def watch(tensor: Any) -> Any:
+    """Return a tensor at which PyTorch can be asked for a gradient; with TensorFlow each can."""
+    if keras.config.backend() == "torch" and not tensor.requires_grad:
+        return tensor.detach().requires_grad_()
+    return tensor
 
 
 def repeated(function: Callable[[Sequence[Any], Sequence[Any]], Any]) -> Repeated:
@@ -44,37 +84,38 @@ def repeated(function: Callable[[Sequence[Any], Sequence[Any]], Any]) -> Repeate
 
 def as_array(tensor: Any) -> np.ndarray:
     """Return a backend's tensor as NumPy's; half precision as float32."""
-    array = np.asarray(keras.ops.convert_to_numpy(tensor))
+    array = np.ascontiguousarray(keras.ops.convert_to_numpy(tensor)).reshape(tuple(tensor.shape))
     wide = array.dtype.kind in "fiub" and array.dtype != np.float16
     return array if wide else array.astype(np.float32)
 
 
-def _by_torch(function: Scalar, arrays: Sequence[np.ndarray]) -> tuple[Any, Sequence[Any]]:
+def _by_torch(function: Scalar, arrays: Sequence[np.ndarray], watched: Watched) -> tuple[Any, Sequence[Any]]:
     import torch
 
     with torch.enable_grad():
         leaves = [keras.ops.convert_to_tensor(one).detach().clone().requires_grad_() for one in arrays]
         value = function(leaves)
+        wanted = [*leaves, *watched()]
         if value.grad_fn is None:
-            return value.detach(), [None] * len(leaves)
-        return value.detach(), torch.autograd.grad(value, leaves, allow_unused=True)
+            return value.detach(), [None] * len(wanted)
+        return value.detach(), torch.autograd.grad(value, wanted, allow_unused=True)
 
 
-def _by_jax(function: Scalar, arrays: Sequence[np.ndarray]) -> tuple[Any, Sequence[Any]]:
+def _by_jax(function: Scalar, arrays: Sequence[np.ndarray], watched: Watched) -> tuple[Any, Sequence[Any]]:
     import jax
 
     value, gradients = jax.jit(jax.value_and_grad(function))(list(arrays))
     return value, gradients
 
 
-def _by_tensorflow(function: Scalar, arrays: Sequence[np.ndarray]) -> tuple[Any, Sequence[Any]]:
+def _by_tensorflow(function: Scalar, arrays: Sequence[np.ndarray], watched: Watched) -> tuple[Any, Sequence[Any]]:
     import tensorflow
 
     leaves = [keras.ops.convert_to_tensor(one) for one in arrays]
     with tensorflow.GradientTape() as tape:
         tape.watch(leaves)
         value = function(leaves)
-    found = tape.gradient(value, leaves)
+    found = tape.gradient(value, [*leaves, *watched()])
     return value, [None if one is None else tensorflow.convert_to_tensor(one) for one in found]
 
 

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from gradcheck.keras.probing.activities import activity
-from gradcheck.keras.probing.derivatives import as_array, repeated, value_and_gradients
+from gradcheck.keras.probing.derivatives import as_array, repeated, seeded, value_and_gradients
 from gradcheck.keras.probing.graph import Graph, Node, graph_of
 from gradcheck.keras.probing.layers import BIASES, Layer, layers_of, own_activation
 from gradcheck.keras.probing.losses import Loss, choose, mean_of
@@ -40,7 +40,7 @@ class KerasSubject:
         Targets, and weights of the examples; None where they aren't given.
     loss : str, callable, list, dict or None
     seed : int
-        For targets that are drawn.
+        For targets that are drawn, and for random numbers outside of Keras's own generators.
     training : bool
         The mode of the model.
     """
@@ -49,6 +49,7 @@ class KerasSubject:
         self, model: Any, inputs: Any, given: tuple[Any, Any], loss: Any, seed: int, *, training: bool
     ) -> None:
         self.model, self.inputs, self.training = model, inputs, training
+        self.seed, self.number = seed, 0  # of random numbers that are drawn, and of the step that draws them
         self.layers = layers_of(model)
         self.state = [as_array(one.value) for one in model.non_trainable_variables]
         self.hidden: set[int] = set()
@@ -77,12 +78,17 @@ class KerasSubject:
         return CapturedPass(
             layers, last, self.loss.captured(value, output, self._end_name),
             len(keras.tree.flatten(self.inputs)[0]), tuple(keras.tree.flatten(self.inputs)), shift,
-            taps.seen[0].features, self._not_looked_at(taps.seen), self._unused(taps.seen),
+            features=taps.seen[0].features, not_looked_at=self._not_looked_at(taps.seen),
+            unused=self._unused(taps.seen),
         )  # fmt: skip
 
     def gradients(self, trained: Sequence[np.ndarray], number: int) -> tuple[float, Sequence[np.ndarray | None]]:
         """Return the loss with these values, and its gradient at each; the number seeds dropout and the like."""
-        return self._step(trained, self._state(number))
+        self.number = number
+        try:
+            return self._step(trained, self._state(number))
+        finally:
+            self.number = 0
 
     def loss_of(self, output: np.ndarray) -> float:
         """Return the loss of another output of the same shape."""
@@ -109,7 +115,7 @@ class KerasSubject:
 
     def _value(self, trained: Sequence[Any], state: Sequence[Any], taps: Taps, root: int | None = None) -> Any:
         """Return the loss, or the mean square of what is seen at a tap."""
-        with self._scope(trained, state):
+        with self._scope(trained, state), seeded(self.seed + self.number):
             with taps.placed():
                 output = self.model(self.inputs, training=self.training)
             value = self.loss.function(output) if root is None else None
@@ -120,8 +126,8 @@ class KerasSubject:
 
     def _forward(self, trained: Sequence[np.ndarray]) -> tuple[Taps, Any]:
         """Return what passes each layer, and the output, as arrays."""
-        taps = Taps(self.layers, hidden=set(self.hidden))
-        with self._scope(trained, self.state), taps.placed():
+        taps = Taps(self.layers, hidden=set(self.hidden), as_arrays=True)
+        with self._scope(trained, self.state), seeded(self.seed), taps.placed():
             output = self.model(self.inputs, training=self.training)
         return taps, keras.tree.map_structure(as_array, output)
 
@@ -144,14 +150,18 @@ class KerasSubject:
         self, trained: list[np.ndarray], seen: Sequence[Seen], root: int | None
     ) -> tuple[float, tuple[Sequence[Any], Sequence[Any]], int]:
         """Return the loss, its gradients at weights and outputs, and the power of two by which these are scaled."""
-        count, offsets = len(trained), zeros_for(seen)
+        count = len(trained)
+        offsets = zeros_for(seen) if keras.config.backend() == "jax" else []
+        watched = list[Any]()
 
         def back(shift: int) -> tuple[float, list[np.ndarray | None]]:
             def scaled(leaves: Sequence[Any]) -> Any:
-                taps = Taps(self.layers, leaves[count:], self.hidden)
-                return self._value(leaves[:count], self.state, taps, root) * 2.0**shift
+                taps = Taps(self.layers, leaves[count:] if offsets else None, self.hidden)
+                value = self._value(leaves[:count], self.state, taps, root) * 2.0**shift
+                watched[:] = [] if offsets else [one.output for one in taps.seen]
+                return value
 
-            return value_and_gradients(scaled, [*trained, *offsets])
+            return value_and_gradients(scaled, [*trained, *offsets], lambda: watched)
 
         shift = 0
         value, found = back(shift)

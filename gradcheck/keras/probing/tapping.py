@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from gradcheck.keras.probing.derivatives import as_array
+from gradcheck.keras.probing.derivatives import as_array, watch
 from gradcheck.keras.probing.layers import Layer, own_activation
 
 
@@ -17,7 +17,7 @@ class Seen:
     """One use of a layer."""
 
     layer: Layer
-    output: Any  # before its own activation; an array where no offsets are given
+    output: Any  # before its own activation
     features: float  # numbers in a row of its input
 
 
@@ -37,15 +37,18 @@ class Taps:
     ----------
     layers : sequence of Layer
     offsets : sequence of tensor, optional
-        What is added at each tap, in the order of the first pass: zeros, whose gradients are those at the outputs.
-        Without them outputs are kept as arrays.
+        What is added at each tap, in the order of the first pass: zeros, whose gradients are those at the outputs, as
+        JAX needs them. None: the tensors themselves are watched.
     hidden : set of int
         Layers, by their place, whose outputs have no values: they run within a loop of the backend.
+    as_arrays : bool
+        Outputs are kept as arrays, for a pass without gradient.
     """
 
     layers: Sequence[Layer]
     offsets: Sequence[Any] | None = None
     hidden: set[int] = field(default_factory=set)
+    as_arrays: bool = False
     seen: list[Seen] = field(default_factory=list)
 
     @contextmanager
@@ -107,20 +110,23 @@ class Taps:
     def _tap(self, place: int, tensor: Any, features: float) -> Any:
         if place in self.hidden:
             return tensor
-        if self.offsets is None:
-            try:
-                array = as_array(tensor)
-            except Exception:  # a value that is traced: each backend has an error of its own
-                self.hidden.add(place)
-                return tensor
-            if not array.size:
-                self.hidden.add(place)
-                return tensor
-            self.seen.append(Seen(self.layers[place], array, features))
+        if not self.as_arrays:
+            tensor = watch(tensor) if self.offsets is None else _shifted(tensor, self.offsets[len(self.seen)])
+            self.seen.append(Seen(self.layers[place], tensor, features))
             return tensor
-        tensor = keras.ops.add(tensor, keras.ops.cast(self.offsets[len(self.seen)], tensor.dtype))
-        self.seen.append(Seen(self.layers[place], tensor, features))
+        try:
+            array = as_array(tensor)
+        except Exception:  # a value that is traced: each backend has an error of its own
+            array = np.empty(0)
+        if array.size:
+            self.seen.append(Seen(self.layers[place], array, features))
+        else:
+            self.hidden.add(place)
         return tensor
+
+
+def _shifted(tensor: Any, offset: Any) -> Any:
+    return keras.ops.add(tensor, keras.ops.cast(offset, tensor.dtype))
 
 
 def _main(values: Any) -> Any:

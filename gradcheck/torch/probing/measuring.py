@@ -7,10 +7,10 @@ from functools import cache
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gradcheck.engine.diversity import Diversity, measure_diversity
-from gradcheck.engine.magnitude import log10_joint_norm, log10_norm, rescaled
+from gradcheck.engine.magnitude import LOG10_2, log10_joint_norm, log10_norm, rescaled
 from gradcheck.flow.layer_flow import SATURATED_BELOW, LayerFlow
 from gradcheck.probing import measuring
 from gradcheck.probing.measuring import Response
@@ -120,7 +120,25 @@ def layer_flow(layer: Layer, calls: Sequence[Call], norms: Norms, examples: int,
     last = calls[-1]
     entries = math.log10(examples * (fans(layer, last)[1] if layer.is_flat(last.output, examples) else 1))
     weights = log10_joint_norm([log10_norm(as_array(weight)) for weight in layer.acting])
-    return measuring.layer_flow(calls, entries, weights, weight_gradient_norm(layer, norms), shift)
+    lever = _leverage(layer, norms, weights) if len(calls) == 1 and layer.is_flat(last.output, examples) else math.nan
+    return measuring.layer_flow(calls, entries, weights, weight_gradient_norm(layer, norms), shift, lever)
+
+
+def _leverage(layer: Layer, norms: Norms, log10_weight_norm: float) -> float:
+    """Return that of a linear map; nan of any other layer, and of one that isn't trained."""
+    linear = layer.module
+    if not isinstance(linear, nn.Linear) or linear.weight not in norms:
+        return math.nan
+    gradients = [norms[one] for one in (linear.weight, linear.bias) if one is not None and one in norms]
+    return measuring.leverage(log10_weight_norm, linear.weight.numel(), gradients)
+
+
+def distinction(end: Call, shift: int) -> float:
+    """Return that of the read-out's outputs, if they are kept as they were and an example has no positions."""
+    output = end.output.detach()
+    if output.dim() != 2 or output.is_meta or output.is_complex() or version_of(end.output) != end.version:
+        return math.nan
+    return measuring.distinction(as_array(output), end.log10_gradient_norm - shift * LOG10_2)
 
 
 def weight_gradient_norm(layer: Layer, norms: Norms) -> float:

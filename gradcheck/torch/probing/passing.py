@@ -30,6 +30,7 @@ from gradcheck.torch.probing.lost import Trained, find_trained, without_gradient
 from gradcheck.torch.probing.measuring import (
     Gradients,
     Norms,
+    distinction,
     fans,
     layer_flow,
     norms_of,
@@ -294,4 +295,4 @@ def _output(route: Route, norms: Norms, shift: int, value: Tensor | None) -> Out
     if route.readout is None:
         return OutputFlow(loss)
     norm = weight_gradient_norm(route.readout, norms) - shift * LOG10_2
-    return OutputFlow(loss, route.end.log10_rms, norm)
+    return OutputFlow(loss, route.end.log10_rms, norm, distinction(route.end, shift))

@@ -131,3 +131,13 @@ def test_a_models_layers_have_their_names_and_its_steps_a_panel():
     below = ax.figure.axes[1]
     np.testing.assert_allclose(line(below, "loss").get_ydata(), report.model.training.losses)
     assert "fc_$x^0$" in ax._repr_svg_()
+
+
+def test_what_number_formats_lose_has_a_panel():
+    report = gradcheck.simulate(depth=20, width=8, batch_size=8, number_format="fp16,mxfp8")
+    below = report.plot().figure.axes[1]
+    lost = [layer.gradients.to_zero + layer.gradients.overflow for layer in report.number_formats.formats[0].layers]
+    np.testing.assert_allclose(line(below, "fp16, loss scale 65,536").get_ydata(), lost)
+    assert max(lost) > 0.9
+    updates = [one.lost for one in report.number_formats.updates]
+    np.testing.assert_allclose(line(below, "bf16 updates, rate 0.1").get_ydata(), updates)

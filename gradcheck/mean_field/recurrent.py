@@ -1,0 +1,180 @@
+"""What mean-field theory predicts of a given recurrent network: its states and its gradient, step by step."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from gradcheck.engine.activations import ACTIVATIONS
+from gradcheck.engine.cells import CELLS, CellStep
+from gradcheck.engine.initializers import Law
+from gradcheck.engine.types import Array
+from gradcheck.mean_field.laws import HUGE, TINY, counted_fans, law_of, layer_law, weight_law
+from gradcheck.mean_field.predicted import HALF_DECADES, LayerPrediction, Prediction
+from gradcheck.mean_field.unknown import Unknown
+from gradcheck.spec import RecurrentSpec
+from gradcheck.spec.frameworks import Drawn, cell_of
+
+#: Units of an infinitely wide layer that are looked at, and examples that are followed.
+UNITS, EXAMPLES = 512, 8
+
+#: Steps each two of which are followed.
+MOST_STEPS = 512
+
+#: Added to covariances between steps, relative to the last: states that repeat each other have no inverse.
+JITTER = 1e-9
+
+
+class CellLaw(NamedTuple):
+    """How one of the two matrices of a recurrent layer is drawn.
+
+    Attributes
+    ----------
+    weight : float
+        Variance of a weight.
+    biases : Array
+        Standard deviation of each gate's biases, (gates,).
+    """
+
+    weight: float
+    biases: Array
+
+
+def predict_recurrence(spec: RecurrentSpec, inputs: Array | None = None) -> Prediction | Unknown:
+    """Predict the gradient at each step of a recurrent network.
+
+    The products of hidden state and recurrent weights are normal, with the covariances that states of different steps
+    have over infinitely many units (Yang 2019; Chen, Pennington & Schoenholz 2018 and Gilboa et al. 2019 take steps for
+    independent). Units are drawn with these covariances, no matrix; the gradient counts as independent of them.
+
+    Parameters
+    ----------
+    spec : RecurrentSpec
+    inputs : Array, optional
+        The batch, (examples, features); without it standard normal numbers, one a step.
+
+    Returns
+    -------
+    Prediction or Unknown
+        A layer a step.
+    """
+    unknown = why_recurrence_is_unknown(spec)
+    if unknown or spec.init is None:
+        return unknown or Unknown("given_weights")
+    generator = np.random.default_rng(0)
+    given = generator.standard_normal((EXAMPLES, spec.steps)) if inputs is None else np.asarray(inputs, float)
+    sequence = given[:EXAMPLES].reshape(min(len(given), EXAMPLES), spec.steps, -1).swapaxes(0, 1)
+    of_input, of_state, _ = cell_of(spec.init, spec.arch)
+    features = sequence.shape[2]
+    laws = _law(spec, of_input, features, features), _law(spec, of_state, spec.width, features, spec.recurrent_gain)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # looked for below
+        try:
+            steps = _forward(spec, *laws, sequence, generator)
+            levels = _backward(spec, laws[1], steps, generator)
+        except np.linalg.LinAlgError:  # covariances that are not finite
+            return Unknown("float_range")
+    stds = [float(step.preactivation.std()) for step in steps]
+    if not np.isfinite([*levels, *stds]).all():
+        return Unknown("float_range")
+    gains = [here - after for here, after in pairwise(levels)]
+    rows = zip(stds, [*gains, None], levels, strict=True)
+    return Prediction(tuple(LayerPrediction(*row, None, None) for row in rows))
+
+
+def why_recurrence_is_unknown(spec: RecurrentSpec) -> Unknown | None:
+    """Return why theory has no answer for a recurrence; None if it has one."""
+    if spec.init is None:
+        return Unknown("given_weights")
+    if spec.activation == "step":
+        return Unknown("flat")
+    known = TINY < weight_law(spec).std(1, 1) * spec.recurrent_gain < HUGE
+    if not known:
+        return Unknown("float_range")
+    return Unknown("many_steps", spec.steps) if spec.steps > MOST_STEPS else None
+
+
+def _law(spec: RecurrentSpec, drawn: Drawn, fan_in: int, features: int, gain: float = 1.0) -> CellLaw:
+    """Return how a matrix is drawn for each gate, and its biases."""
+    gates = CELLS[spec.arch].gates
+    law: Law = law_of(spec, drawn, counted_fans(drawn, fan_in, len(gates), spec.width, features))
+    law = law._replace(scale=gain * law.scale)
+    biased = (law if drawn.biases in ("all", gate) else law._replace(biases=0.0) for gate in gates)
+    biases = np.array([one.bias_deviation(spec.width, spec.width) for one in biased])
+    return CellLaw(layer_law(law, fan_in, spec.width).weight, biases)
+
+
+def _forward(
+    spec: RecurrentSpec, of_input: CellLaw, of_state: CellLaw, sequence: Array, generator: np.random.Generator
+) -> list[CellStep]:
+    """Return what the steps make of units whose products are drawn, for a sequence (steps, examples, features)."""
+    cell, activation, (count, examples, features) = CELLS[spec.arch], ACTIVATIONS[spec.activation], sequence.shape
+    gates = len(cell.gates)
+    weights = math.sqrt(of_input.weight) * generator.standard_normal((features, gates * UNITS))
+    biases = [np.repeat(law.biases, UNITS) * generator.standard_normal(gates * UNITS) for law in (of_input, of_state)]
+    if cell.keeper is not None:
+        biases[0][cell.keeper * UNITS : (cell.keeper + 1) * UNITS] += spec.forget_bias or 0.0
+    state: Array = np.zeros((examples, cell.states * UNITS))
+    hidden, products = np.empty((examples, 0, UNITS)), np.empty((examples, 0, gates * UNITS))
+    steps: list[CellStep] = []
+    for time in range(count):
+        if time:  # the state before the first step is zero
+            now = state[:, None, :UNITS]
+            product = _next_product(hidden, now, products, spec.width * of_state.weight, generator)
+            hidden, products = np.concatenate([hidden, now], 1), np.concatenate([products, product], 1)
+        from_state = biases[1] + (products[:, -1] if time else 0.0)
+        from_state = np.broadcast_to(from_state, (examples, gates * UNITS))
+        steps.append(cell.step(sequence[time] @ weights + biases[0], from_state, state, activation))
+        state = steps[-1].state
+    return steps
+
+
+def _next_product(hidden: Array, now: Array, products: Array, gain: float, generator: np.random.Generator) -> Array:
+    """Draw the product of a state and the recurrent weights, given those of other states, (examples, 1, …).
+
+    Parameters
+    ----------
+    hidden, now : Array
+        States before and this one, (examples, steps, units) and (examples, 1, units).
+    products : Array
+        (examples, steps, gates·units)
+    gain : float
+        fan_in · Var W.
+    generator : numpy.random.Generator
+    """
+    size = gain * (now @ now.swapaxes(1, 2)) / UNITS  # (examples, 1, 1)
+    noise = generator.standard_normal((len(now), 1, products.shape[2]))
+    before = gain * (hidden @ hidden.swapaxes(1, 2)) / UNITS + JITTER * size * np.eye(hidden.shape[1])
+    shared = gain * (hidden @ now.swapaxes(1, 2)) / UNITS
+    factors = np.linalg.solve(before + 1e-300 * np.eye(hidden.shape[1]), shared)  # (examples, steps, 1)
+    left = np.maximum(0.0, size - factors.swapaxes(1, 2) @ shared)
+    product: Array = factors.swapaxes(1, 2) @ products + np.sqrt(left) * noise
+    return product
+
+
+def _backward(
+    spec: RecurrentSpec, of_state: CellLaw, steps: list[CellStep], generator: np.random.Generator
+) -> list[float]:
+    """Return log10 of each step's gradient over the last one's.
+
+    What comes back through the recurrent weights is drawn like the products: the same weights take it back each time.
+    """
+    examples, units = steps[0].preactivation.shape
+    delta: Array = np.zeros_like(steps[-1].state)
+    delta[:, :UNITS] = generator.standard_normal((examples, UNITS))
+    sent, returned = np.empty((examples, 0, units)), np.empty((examples, 0, UNITS))
+    total, levels = 0.0, []
+    for step in reversed(steps):
+        at_z, kept, at_product = step.pullback(delta)
+        levels.append(total + HALF_DECADES * float(np.log(np.square(at_z).mean())))
+        now = at_product[:, None]
+        back = _next_product(sent, now, returned, spec.width * of_state.weight, generator)
+        sent, returned = np.concatenate([sent, now], 1), np.concatenate([returned, back], 1)
+        delta = np.zeros_like(delta) if kept is None else kept
+        delta[:, :UNITS] += back[:, 0]
+        scale = float(np.abs(delta).max()) or 1.0
+        delta, sent, returned = delta / scale, sent / scale, returned / scale
+        total += math.log10(scale)
+    return [one - levels[0] for one in reversed(levels)]
