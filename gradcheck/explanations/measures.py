@@ -51,9 +51,7 @@ MEASURES = (
             "outputs beyond 1e-4 to 1e4: a decade costs what one of the span does",
         ),
         examples=(Example("simulate --depth 12 --activation tanh --gain 10", "exploding", "span 4.1"),),
-        try_next=(
-            Example("simulate --depth 12 --activation tanh --gain 3", "healthy", "span 1.5, trains: 89 %"),
-        ),
+        try_next=(Example("simulate --depth 12 --activation tanh --gain 3", "healthy", "span 1.5, trains: 89 %"),),
         references=("benchmarks/trainability, benchmarks/calibrate.py",),
         related=("training-trial", "healthy", "collapsed", "columns"),
         aliases=(
