@@ -43,7 +43,7 @@ PROBING = (
         "drawn by it: the same seed gives the same losses, unless the time limit comes first (--trial-seconds, 20 of "
         "all rates together), which is said. It needs labels, and weights that are stored: no transformer.",
         formula=(
-            "v ← 0.9 v + ∂L/∂θ,  θ ← θ − rate · v",
+            "v ← 0.9 v + ∂L/∂W,  W ← W − rate · v",
             "learns: last loss ≤ 0.7 min(first loss, entropy of the labels)",
         ),
         examples=(Example("simulate --depth 12", "vanishing", "span 6.9, a factor of 0.235"),),
