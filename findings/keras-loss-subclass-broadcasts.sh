@@ -2,7 +2,8 @@
 # Keras 3.15.1 gives a loss FUNCTION targets (n,) beside outputs (n, 1) in one shape, and a subclass of keras.losses.Loss
 # the same arrays as they are: (n,) against (n, 1) becomes (n, n) there, without a word. One formula, (y - p)**2, then has
 # two values, and the subclass trains towards the mean of all targets.
-# Seen with PyTorch 2.13.0 below: the function 1.02, with targets (n,) or (n, 1); the subclass another number with (n,).
+# Seen with PyTorch 2.13.0 and with JAX 0.10.2 below: the function has one value with targets (n,) and (n, 1), say 3.14; the
+# subclass has it with (n, 1), and another one with (n,), say 2.43.
 set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
