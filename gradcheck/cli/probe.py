@@ -27,7 +27,7 @@ from gradcheck.cli.simulate import fails
 from gradcheck.diagnosis.remarks import ASKED_FOR
 from gradcheck.engine.threads import wait_asleep
 from gradcheck.errors import MissingExtraError, OptionError
-from gradcheck.spec.options.option import ARGUMENT, Names, Option
+from gradcheck.spec.options.option import ARGUMENT, Names, Option, rows
 from gradcheck.spec.options.probing import ProbeOptions
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def _probed(target: str, options: ProbeOptions, quiet: bool, typed: Collection[s
     from importlib import import_module
     from importlib.util import find_spec
 
-    framework = options.pop("framework", "torch")
+    framework = rows(ProbeOptions)["framework"].check(options.pop("framework", "torch"))
     package, name, module = FRAMEWORKS[framework]
     if find_spec(package) is None:
         raise MissingExtraError(f"probe --framework {framework}" if framework != "torch" else "probe", name, package)
