@@ -67,11 +67,35 @@ def _inputs_alike(cause: Cause, flow: GradientFlow) -> str:
 
 
 def _labels_outside(cause: Cause, flow: GradientFlow) -> str:
-    low, high = cause.details["low"], cause.details["high"]
+    low, high, classes = cause.details["low"], cause.details["high"], cause.details.get("classes")
+    if classes:
+        return (
+            f"the labels are {low:.0f} to {high:.0f}, and the output has classes 0 to {classes - 1}: what is outside "
+            "counts for nothing, or makes NaN; number the classes from 0, or give the read-out a unit for each"
+        )
     return (
         f"binary cross-entropy takes targets from 0 to 1, and is given {low:.3g} to {high:.3g}: its loss falls without "
         "bound and means nothing; subtract the least, or take a loss of numbers"
     )
+
+
+def _broadcast(cause: Cause, flow: GradientFlow) -> str:
+    shapes = cause.details
+    if shapes.get("classes"):
+        return (
+            f"outputs of {shapes['output']} and targets of {shapes['targets']} make {shapes['wide']} in the loss: a "
+            "label's number is the target of every class alike; give one-hot targets, or a loss of class numbers"
+        )
+    reshaped = "targets.reshape(output.shape)" if "framework" in shapes else "targets.view_as(output)"
+    return (
+        f"outputs of {shapes['output']} and targets of {shapes['targets']} make {shapes['wide']} in the loss: each "
+        f"output is compared with the targets of all examples, whose mean it learns; give both one shape: {reshaped}"
+    )
+
+
+def _over_batch(cause: Cause, flow: GradientFlow) -> str:
+    axis, take = ("axis=0", "axis=-1") if "framework" in cause.details else ("dim=0", "dim=1, or dim=-1")
+    return f"the softmax is taken over the {cause.value} examples in place of the classes ({axis}): take {take}"
 
 
 def _nll(cause: Cause, flow: GradientFlow) -> str:
@@ -130,16 +154,16 @@ OF_FAULTS = {
     "out-of-reach": Code("targets are outside of what the last function can give; value: their share", _out_of_reach),
     "broadcast": Code(
         "outputs and targets of different shapes are broadcast in the loss; value: how many pairs that makes",
-        "outputs of {output} and targets of {targets} make {wide} in the loss: each output is compared with the "
-        "targets of all examples, whose mean it learns; give both one shape: targets.view_as(output)",
+        _broadcast,
     ),
     "labels-outside": Code(
-        "targets of a binary cross-entropy are outside of 0 to 1; value: the worst", _labels_outside
+        "labels are none of the classes, or targets of a binary cross-entropy outside of 0 to 1; value: the worst",
+        _labels_outside,
     ),
     "nll-not-log": Code("nll_loss is not given log-probabilities", _nll),
     "softmax-over-batch": Code(
         "a softmax is taken over the examples; value: how many there are",
-        "the softmax is taken over the {value} examples in place of the classes (dim=0): take dim=1, or dim=-1",
+        _over_batch,
     ),
     "labels-alike": Code(
         "all labels of the batch are the same; value: how many",

@@ -46,6 +46,9 @@ def _operation(cause: Cause, flow: GradientFlow) -> str:
     given = f" ({GIVEN[name]})" if name in GIVEN else ""
     end = ": every layer's output is finite" if cause.code == "loss-nonfinite" else ""
     made = "NaN" if cause.details["nan"] else "infinity"
+    if not name:
+        finite = "though every layer's output is finite"
+        return f"the loss is {made}, {finite}: look at the targets, and at logarithms, roots and divisions in the loss"
     return f"the operation {name} makes {made} of finite numbers {where}{end}{given}"
 
 
@@ -79,12 +82,41 @@ def _large_inputs(cause: Cause, flow: GradientFlow) -> str:
     return f"the inputs' {size}" if flow.obstacle else saturated
 
 
+#: Function ↦ optax' loss that applies it itself.
+LOSSES_OF_LOGITS = {
+    "softmax": "optax.softmax_cross_entropy_with_integer_labels", "sigmoid": "optax.sigmoid_binary_cross_entropy",
+}  # fmt: skip
+
 _SHUT = "no gradient leaves the loss: %s"
 
+
+def _one_unit(cause: Cause, flow: GradientFlow) -> str:
+    loss = cause.details.get("loss")
+    if loss is None:
+        return _SHUT % "the softmax over one unit is 1 for any input"
+    what = f"{loss} of one unit is the same for any input: take a binary cross-entropy, or a unit for each class"
+    return _SHUT % what
+
+
+def _twice(cause: Cause, flow: GradientFlow) -> str:
+    function = cause.code.partition("-")[0]
+    is_one = "sums to 1: it is a softmax" if function == "softmax" else "is a sigmoid"
+    found = f"the output {is_one} already, and the loss {cause.details['loss']} applies another"
+    if cause.details.get("framework") == "Keras":
+        return f"{found}: give it from_logits=False, or take the {function} off the model's end"
+    return f"{found}: return logits"
+
+
+def _not_probabilities(cause: Cause, flow: GradientFlow) -> str:
+    given, end = cause.details, cause.details["end"]
+    found = f"the loss {given['loss']} takes probabilities, and is given {given['low']:.3g} to {given['high']:.3g}"
+    if given["framework"] == "Keras":
+        return f"{found}: for logits give it from_logits=True, or let the model end in a {end}"
+    return f"{found}: for logits take a loss of logits, such as {LOSSES_OF_LOGITS[end]}, or end in a {end}"
+
+
 OF_LOSS = {
-    "softmax-of-one": Code(
-        "no gradient leaves the loss: a softmax has one unit", _SHUT % "the softmax over one unit is 1 for any input"
-    ),
+    "softmax-of-one": Code("no gradient leaves the loss: a softmax has one unit", _one_unit),
     "output-shut": Code(
         "no gradient leaves the loss: all outputs are negative, or beyond a limit",
         _SHUT % "the {function} after the read-out is shut for the whole batch",
@@ -100,11 +132,15 @@ OF_LOSS = {
     ),
     "softmax-twice": Code(
         "the output is a softmax already, and the loss takes it for logits; value: the share of its slope that is left",
-        "the output sums to 1: it is a softmax already, and the loss {loss} applies another: return logits",
+        _twice,
     ),
     "sigmoid-twice": Code(
         "the output is a sigmoid already, and the loss takes it for logits",
-        "the output is a sigmoid already, and the loss {loss} applies another: return logits",
+        _twice,
+    ),
+    "not-probabilities": Code(
+        "the loss takes probabilities and is given other numbers; value: their share below 0 or above 1",
+        _not_probabilities,
     ),
     "loss-of-probabilities": Code(
         "the output are probabilities, and no loss was named",

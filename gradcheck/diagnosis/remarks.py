@@ -2,8 +2,8 @@
 
 #: Those that a build can be made to fail on, each by its name.
 ASKED_FOR = (
-    "softmax-twice", "sigmoid-twice", "softmax-over-batch", "nll-not-log", "labels-outside", "out-of-reach",
-    "broadcast", "unregistered", "units-alike",
+    "softmax-twice", "sigmoid-twice", "softmax-over-batch", "nll-not-log", "not-probabilities", "labels-outside",
+    "out-of-reach", "broadcast", "unregistered", "units-alike",
 )  # fmt: skip
 
 #: Those with which the probability that it trains doesn't hold: the networks that it was fitted to had none.

@@ -4,10 +4,10 @@ from gradcheck.explanations.topic import Example, Topic
 
 #: Causes that are explained with the remarks.
 ALIASES = (
-    "softmax-twice", "sigmoid-twice", "softmax-over-batch", "nll-not-log", "labels-outside", "out-of-reach",
-    "broadcast", "unregistered", "units-alike", "loss-cut", "output-cut", "nothing-trained", "outside-loss",
-    "no-derivative", "inputs-alike", "labels-alike", "inputs-large", "dropout-all", "flat-operation", "makes-zeros",
-    "silent-before", "long-sequence",
+    "softmax-twice", "sigmoid-twice", "softmax-over-batch", "nll-not-log", "not-probabilities", "labels-outside",
+    "out-of-reach", "broadcast", "unregistered", "units-alike", "loss-cut", "output-cut", "nothing-trained",
+    "outside-loss", "no-derivative", "inputs-alike", "labels-alike", "inputs-large", "dropout-all", "flat-operation",
+    "makes-zeros", "silent-before", "long-sequence",
 )  # fmt: skip
 
 PROBING = (
@@ -43,7 +43,7 @@ PROBING = (
         "drawn by it: the same seed gives the same losses, unless the time limit comes first (--trial-seconds, 20 of "
         "all rates together), which is said. It needs labels, and weights that are stored: no transformer.",
         formula=(
-            "v ← 0.9 v + ∂L/∂θ,  θ ← θ − rate · v",
+            "v ← 0.9 v + ∂L/∂W,  W ← W − rate · v",
             "learns: last loss ≤ 0.7 min(first loss, entropy of the labels)",
         ),
         examples=(Example("simulate --depth 12", "vanishing", "span 6.9, a factor of 0.235"),),
@@ -57,8 +57,8 @@ PROBING = (
         summary="faults of model, batch or loss that leave gradients healthy",
         what="A gradient can be healthy and train the wrong thing. probe names outputs that can't reach their targets "
         "(a ReLU, a sigmoid at the end), outputs and targets that are broadcast in the loss, layers in a Python list "
-        "that no optimizer sees, probabilities taken for logits, a softmax over the examples, labels that a binary "
-        "cross-entropy doesn't take, units that all have the same weights. No probability of training is given then.",
+        "that no optimizer sees, probabilities taken for logits or the converse, a softmax over the examples, labels "
+        "that a loss doesn't take, units that all have the same weights. No probability of training is given then.",
         why="The verdict is of the gradient, and stays healthy: --fail-on names a remark to fail on it, and any does "
         "not include them. A loss or a model without a graph (.item(), detach(), argmax, no_grad), and a model all of "
         "whose parameters are frozen, are no remarks but the verdict no-gradient.",
@@ -96,8 +96,9 @@ PROBING = (
         "own derivatives, as arrays. From there on all is the same: the numbers, the limits, the trial before an "
         "accusation, the report.",
         why="PyTorch keeps a graph of what was computed, and probe reads more from it: terms of a loss, recurrences "
-        "step by step, heads of attention, what cuts a gradient off. The last reason of a report on another "
-        "framework's model names what was not looked at: nothing is said of it, neither good nor bad.",
+        "step by step, heads of attention, what cuts a gradient off. Of a Keras or JAX model the loss itself is asked "
+        "what it makes of other outputs: that tells what it takes them for, whoever wrote it. The last reason of "
+        "such a report names what was not looked at: nothing is said of it, neither good nor bad.",
         formula=("one network in three frameworks, float64: every number within 1e-9",),
         examples=(Example("simulate --depth 50", "vanishing", "span 30.9"),),
         try_next=(Example("simulate --residual", "healthy", "span 1.0"),),

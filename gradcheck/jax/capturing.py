@@ -38,6 +38,7 @@ class JaxSubject:
         program, shape = self._trace(self._output, None)
         self.end = _end_of(program, shape)
         self.loss: Loss = choose_loss(loss, shape, targets, self.end)
+        self.drawn = targets is None
         self.targets = draw_targets(self.loss, shape, seed) if targets is None else targets
         check_targets(self.loss, shape, self.targets)
         self.program, self.shape = self._trace(self._value_and_output, self.targets)
@@ -99,7 +100,7 @@ class JaxSubject:
         values = Values(*self._pass(arguments, 1.0))
         layers, last = laid_out(self.graph, self.uses, [*self.model.parameters], arguments, values)
         reach, shift = reach_of(layers, last), 0
-        if reach.obstacle:
+        if reach.obstacle or not np.isfinite(values.loss):
             values = self._stand_in(arguments, values, reach.hidden[reach.reached - 1] if reach.reached else None)
         else:
             shift = shift_for(layers[last].uses[-1].gradient)
@@ -162,10 +163,9 @@ class JaxSubject:
         alone = np.asarray(values.output[0]) if hasattr(output, "dtype") else None
         classes, labels = labels_of(self.loss, output, self.targets)
         targets = np.asarray(self.targets) if hasattr(self.targets, "dtype") else None
-        floats = targets is not None and np.issubdtype(targets.dtype, np.floating)
         return CapturedLoss(
             self.loss.name, float("nan") if obstructed else float(values.loss), self.loss.law, classes, labels,
-            targets if floats else None, alone, self.end,
+            targets, alone, self.end, self.drawn,
         )  # fmt: skip
 
 

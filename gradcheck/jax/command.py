@@ -1,20 +1,20 @@
 """``gradcheck probe --framework flax|equinox``: a model, a batch and a loss by the names that a command line gives."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import jax
-import numpy as np
 
-from gradcheck.base.record import Frozen
 from gradcheck.diagnosis.report import Report
 from gradcheck.errors import GradcheckError, OptionError, at_least
 from gradcheck.jax.probe import probe
+from gradcheck.probing.command import load_batch, load_loss, with_names
 from gradcheck.probing.loading import check_arguments, check_framework, load_attribute, parse_arguments
-from gradcheck.probing.shapes import draw_array
 from gradcheck.probing.user_errors import errors_in_one_line
 from gradcheck.probing.users_code import users_code
+
+#: How --input is given.
+EXAMPLE = "it has the examples first, the channels last in Flax: --input 32x784"
 
 
 def probe_target(
@@ -58,12 +58,10 @@ def probe_target(
     arguments, shapes = parse_arguments(kwargs), list(input or ())
     with users_code():
         model = _load_model(target, framework, arguments)
-        given = _batch(shapes, batch, seed)
-        chosen = load_attribute(loss, "--loss") if loss is not None and ":" in loss else loss
-        report = probe(_with_variables(model, given, seed), given, chosen, seed=seed, **options)
-    config = {"target": target, "kwargs": arguments or None, "input": shapes or None, "batch": batch}
-    named = {} if loss is None else {"loss": loss}
-    return replace(report, config=Frozen(config | report.config.to_dict() | named))
+        given = load_batch(shapes, batch, seed, lambda: EXAMPLE)
+        report = probe(_with_variables(model, given, seed), given, load_loss(loss), seed=seed, **options)
+    names = {"target": target, "kwargs": arguments or None, "input": shapes or None, "batch": batch}
+    return with_names(report, names, loss)
 
 
 def _load_model(target: str, framework: str, arguments: dict[str, Any]) -> Any:
@@ -100,18 +98,3 @@ def _with_variables(model: Any, given: Any, seed: int) -> Any:
     inputs = given[0] if isinstance(given, tuple) and len(given) == 2 else given
     with errors_in_one_line("the model's init failed: "):
         return initialised(model, inputs, jax.random.key(seed))
-
-
-def _batch(shapes: list[str], function: str | None, seed: int) -> Any:
-    """Return the batch."""
-    if function is not None:
-        if shapes:
-            raise OptionError("batch", "brings its own inputs: drop --input")
-        made = load_attribute(function, "--batch")
-        with errors_in_one_line(f"--batch {function} failed: "):
-            return made()
-    if not shapes:
-        raise OptionError("input", "is not given; it has the examples first, the channels last in Flax: --input 32x784")
-    generator = np.random.default_rng(seed)
-    inputs = [draw_array(one, generator) for one in shapes]
-    return inputs[0] if len(inputs) == 1 else inputs

@@ -128,8 +128,10 @@ class CapturedLoss:
         Of a cross-entropy.
     labels : Array of int, optional
         Of a cross-entropy, those that count; None where the targets are probabilities.
-    targets, output : Array, optional
-        Floats that are compared; of several outputs none.
+    targets, output : array, optional
+        What is compared: the output's floats, and targets of any kind of numbers; of several outputs none.
+    drawn : bool
+        The targets are random numbers, as none were given.
     end : str
         The function between the read-out and the loss: ``softmax``, ``sigmoid``, ``tanh``, ``relu``, or empty.
     """
@@ -139,9 +141,10 @@ class CapturedLoss:
     law: str = ""
     classes: int = 0
     labels: np.ndarray | None = None
-    targets: Array | None = None
+    targets: np.ndarray | None = None
     output: Array | None = None
     end: str = ""
+    drawn: bool = False
 
 
 @dataclass(frozen=True, eq=False)

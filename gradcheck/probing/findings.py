@@ -116,7 +116,11 @@ def _becomes_nan(layers: Sequence[CapturedLayer]) -> bool:
 
 def find(captured: CapturedPass) -> Findings:
     """Return what a captured pass shows."""
-    reach = reach_of(captured.layers, captured.last)
+    reach, of_loss = reach_of(captured.layers, captured.last), tuple[Cause, ...]()
+    if not reach.obstacle and not math.isfinite(captured.loss.value):
+        is_nan = math.isnan(captured.loss.value)
+        of_loss = (Cause("loss-nonfinite", details={"operation": "", "where": "", "nan": is_nan}),)
+        reach = reach._replace(obstacle="nan" if is_nan else "overflow")
     with np.errstate(all="ignore"):
         layers, flow, cut = _flow(captured, reach)
         first = first_loss(captured.loss)
@@ -128,7 +132,7 @@ def find(captured: CapturedPass) -> Findings:
         AtLoss(first), _trained(captured), ill, weight,
         closed=None if reach.obstacle else _closed(captured), cut=cut,
         unused=(*_names(captured, arrived=False), *captured.unused),
-        silent=_names(captured, arrived=True), origins=origins, from_zero=bool(captured.loss.law),
+        silent=_names(captured, arrived=True), origins=origins, of_loss=of_loss, from_zero=bool(captured.loss.law),
         lost=captured.lost, not_looked_at=captured.not_looked_at,
     )  # fmt: skip
 
@@ -242,8 +246,8 @@ def _closed(captured: CapturedPass) -> Cause | None:
     use, end = captured.layers[captured.last].uses[-1], captured.loss.end
     if use.gradient is None or use.gradient.any():
         return None
-    if end == "softmax" and use.output.shape[-1:] == (1,):
-        return Cause("softmax-of-one")
+    if use.output.shape[-1:] == (1,) and (end == "softmax" or captured.loss.law == "cross-entropy"):
+        return Cause("softmax-of-one", details={} if end == "softmax" else {"loss": captured.loss.name})
     if end == "relu":
         return Cause("output-shut", details={"function": end})
     return Cause("output-saturated", details={"function": end}) if end else Cause("constant-loss")

@@ -12,6 +12,7 @@ from gradcheck.diagnosis.report import Report
 from gradcheck.diagnosis.summary import dead_layers
 from gradcheck.probing.captured import CapturedPass, Weight
 from gradcheck.probing.findings import Findings, find
+from gradcheck.probing.loss_faults import find_loss_faults
 from gradcheck.probing.reporting import captured_report
 from gradcheck.probing.trying import tried
 from gradcheck.probing.verdict import Judgement, judge, silent_layers
@@ -143,7 +144,9 @@ def probe_subject(
         Called with the share of the work that is done.
     """
     captured = subject.capture()
+    of_loss = find_loss_faults(captured, subject.loss_of, framework, by_default=options["loss"] is None)
     found = _opened(subject, captured)
+    found = replace(found, of_loss=(*of_loss, *found.of_loss))
     judgement = judge(found, limits)
     if trial and limits == Thresholds():
         judgement = _tried(judgement, ArrayLesson(subject, captured.loss.output), tick)

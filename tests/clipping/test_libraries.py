@@ -21,6 +21,9 @@ MEASURED = json.loads((Path(__file__).parent / "libraries.json").read_text(encod
 
 RULES = [(library, rule) for library, one in LIBRARIES.items() for rule in one.rules]
 
+#: What .ci/run installs of them.
+INSTALLED = ("torch", "optax", "keras", "lightning", "accelerate")
+
 every_rule = pytest.mark.parametrize(("library", "rule"), RULES)
 
 
@@ -56,8 +59,13 @@ def test_a_rule_does_what_the_library_was_measured_to_do(library, rule):
         assert_same(ours(library, rule, case), results[name], case["dtype"])
 
 
-@every_rule
-def test_a_rule_does_what_the_library_does_that_is_installed(library, rule, benchmark):
+@pytest.mark.filterwarnings("ignore")  # theirs, of a parameter that is listed twice
+@pytest.mark.parametrize(
+    ("library", "rule"),
+    [pytest.param(*one, marks=[pytest.mark.extras] if one[0] in INSTALLED else []) for one in RULES],
+)
+def test_a_rule_does_what_the_library_does_that_is_installed(library, rule, benchmark, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
     if find_spec(library) is None:
         pytest.skip(f"{library} is not installed")
     clip_them, said = benchmark["RULES"][library][rule], LIBRARIES[library].rules[rule]

@@ -54,8 +54,9 @@ def test_the_gradients_chart_has_measurement_theory_with_its_band_thresholds_and
     assert spans == [(one.flag, one.first_layer - 0.5, one.last_layer + 0.5) for one in regions]
 
 
-def test_a_transformer_has_a_line_for_each_flow_point(data):
-    assert len(data("transformer")["charts"][0]["lines"]) == 3
+def test_a_transformer_has_a_line_for_each_flow_point_and_one_for_the_theory(data):
+    lines = data("transformer")["charts"][0]["lines"]
+    assert [line["dashed"] for line in lines] == [False, False, False, True]
 
 
 def test_what_was_drawn_several_times_has_a_band():

@@ -1,18 +1,15 @@
 """``gradcheck probe --framework keras``: a model, a batch and a loss by the names that a command line gives them."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any
 
 import keras
-import numpy as np
 
-from gradcheck.base.record import Frozen
 from gradcheck.diagnosis.report import Report
 from gradcheck.errors import GradcheckError, OptionError, at_least
 from gradcheck.keras.probing.probe import probe
+from gradcheck.probing.command import load_batch, load_loss, with_names
 from gradcheck.probing.loading import check_arguments, check_framework, load_attribute, parse_arguments
-from gradcheck.probing.shapes import draw_array
 from gradcheck.probing.user_errors import errors_in_one_line
 from gradcheck.probing.users_code import users_code
 
@@ -56,12 +53,10 @@ def probe_target(
     keras.utils.set_random_seed(seed % 2**32)
     with users_code():
         model = _load_model(target, arguments)
-        given = _batch(model, shapes, batch, seed)
-        chosen = load_attribute(loss, "--loss") if loss is not None and ":" in loss else loss
-        report = probe(model, given, chosen, seed=seed, **options)
-    config = {"target": target, "kwargs": arguments or None, "input": shapes or None, "batch": batch}
-    named = {} if loss is None else {"loss": loss}
-    return replace(report, config=Frozen(config | report.config.to_dict() | named))
+        given = load_batch(shapes, batch, seed, lambda: f"by the model's inputs it could be {_suggested(model)}")
+        report = probe(model, given, load_loss(loss), seed=seed, **options)
+    names = {"target": target, "kwargs": arguments or None, "input": shapes or None, "batch": batch}
+    return with_names(report, names, loss)
 
 
 def _load_model(target: str, arguments: dict[str, Any]) -> Any:
@@ -81,21 +76,6 @@ def _load_model(target: str, arguments: dict[str, Any]) -> Any:
         check_framework(model, "keras", target)
         raise GradcheckError(f"TARGET {target} returned {type(model).__name__}, not a keras.Model")
     return model
-
-
-def _batch(model: Any, shapes: list[str], function: str | None, seed: int) -> Any:
-    """Return the batch, or what returns it."""
-    if function is not None:
-        if shapes:
-            raise OptionError("batch", "brings its own inputs: drop --input")
-        made: Callable[[], Any] = load_attribute(function, "--batch")
-        with errors_in_one_line(f"--batch {function} failed: "):
-            return made()
-    if not shapes:
-        raise OptionError("input", f"is not given; by the model's inputs it could be {_suggested(model)}")
-    generator = np.random.default_rng(seed)
-    inputs = [draw_array(one, generator) for one in shapes]
-    return inputs[0] if len(inputs) == 1 else inputs
 
 
 def _suggested(model: Any) -> str:

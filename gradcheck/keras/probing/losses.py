@@ -41,12 +41,18 @@ class Loss:
     law : str
         As of ``CapturedLoss``.
     targets : array or structure, optional
+    drawn : bool
+        The targets are random numbers, as none were given.
+    ignored : int, optional
+        The label that it doesn't count.
     """
 
     name: str
     function: Callable[[Any], Any]
     law: str = ""
     targets: Any = None
+    drawn: bool = False
+    ignored: int | None = None
 
     def captured(self, value: float, output: Any, end: str) -> CapturedLoss:
         """Return what the report needs of it, given the output as an array or a structure of arrays."""
@@ -54,9 +60,11 @@ class Loss:
         law = self.law if one is not None else ""
         classes = int(one.shape[-1]) if one is not None and law == "cross-entropy" else 0
         targets = None if self.targets is None or one is None else np.asarray(self.targets)
-        floats = targets if law == "mean-square" else None
         labels = _labels(targets, classes) if law == "cross-entropy" and targets is not None else None
-        return CapturedLoss(self.name, value, law, classes, labels, floats, one, end if end in ENDS else "")
+        labels = labels if labels is None or self.ignored is None else labels[labels != self.ignored]
+        return CapturedLoss(
+            self.name, value, law, classes, labels, targets, one, end if end in ENDS else "", self.drawn
+        )
 
 
 def _labels(targets: np.ndarray, classes: int) -> np.ndarray | None:
@@ -94,11 +102,13 @@ def choose(
     if loss is None and getattr(model, "compiled", False) and model.loss is not None:
         law, name = _known(model.loss), _name(model.loss)
         targets = _drawn(law, model.loss, output, seed) if targets is None else targets
+        _check_targets(model.loss, targets, output)
 
         def compiled(out: Any) -> Any:
             return model.compute_loss(x=inputs, y=targets, y_pred=out, sample_weight=weights, training=training)
 
-        return Loss(name, compiled, "" if weights is not None else law, targets)
+        ignored = getattr(model.loss, "ignore_class", None)
+        return Loss(name, compiled, "" if weights is not None else law, targets, ignored=ignored)
     if loss is None and targets is None and model.losses:
         return Loss("the model's own", lambda out: sum(map(keras.ops.sum, model.losses)))
     if isinstance(loss, list | tuple | dict):
@@ -115,8 +125,10 @@ def choose(
     function = _of_keras(loss)
     law = _known(function)
     targets = _drawn(law, function, output, seed) if targets is None else targets
+    _check_targets(function, targets, output)
     value = _weighted(function, targets, weights)
-    return Loss(_name(loss), value, "" if weights is not None else law, targets)
+    ignored = getattr(function, "ignore_class", None)
+    return Loss(_name(loss), value, "" if weights is not None else law, targets, ignored=ignored)
 
 
 def mean_of(numbers: Any) -> Any:
@@ -145,10 +157,47 @@ def _weighted(function: Any, targets: Any, weights: Any) -> Callable[[Any], Any]
     def value(out: Any) -> Any:
         if isinstance(function, keras.losses.Loss):
             return function(targets, out, sample_weight=weights)
-        found = function(keras.tree.map_structure(keras.ops.convert_to_tensor, targets), out)
+        found = function(*_aligned(keras.tree.map_structure(keras.ops.convert_to_tensor, targets), out))
         return mean_of(found if weights is None else found * keras.ops.cast(weights, found.dtype))
 
     return value
+
+
+def _aligned(targets: Any, out: Any) -> tuple[Any, Any]:
+    """Return targets and output as Keras gives them to a function: (n,) beside (n, 1) gets another axis.
+
+    Source: keras.losses.loss.squeeze_or_expand_to_same_rank. A subclass of keras.losses.Loss gets them as they are.
+    """
+    ranks = [len(getattr(one, "shape", ())) for one in (targets, out)]
+    if abs(ranks[0] - ranks[1]) != 1 or (targets if ranks[0] > ranks[1] else out).shape[-1] != 1:
+        return targets, out
+    if min(ranks) == 1:
+        return (keras.ops.expand_dims(targets, -1), out) if ranks[0] == 1 else (targets, keras.ops.expand_dims(out, -1))
+    return (keras.ops.squeeze(targets, -1), out) if ranks[0] > ranks[1] else (targets, keras.ops.squeeze(out, -1))
+
+
+def _check_targets(loss: Any, targets: Any, output: Any) -> None:
+    """Raise an error for targets that one of Keras's losses of classes doesn't take."""
+    letters = _letters(loss) if not isinstance(loss, list | tuple | dict) else ""
+    if not isinstance(output, np.ndarray) or not isinstance(targets, np.ndarray) or output.ndim < 2:
+        return
+    classes, name = output.shape[-1], _name(loss)
+    if letters.startswith("sparsecategorical") and targets.shape == output.shape and classes > 1:
+        raise GradcheckError(
+            f"{name} takes one number for each example, and the targets are {classes} for each: take "
+            "categorical_crossentropy, or targets.argmax(-1)"
+        )
+    of_vectors = letters.startswith("categorical") and letters.endswith("crossentropy") and classes > 1
+    if of_vectors and targets.size * classes == output.size and targets.dtype.kind in "iu":
+        raise GradcheckError(
+            f"{name} takes {classes} numbers for each example, and the targets are one class for each: take "
+            "sparse_categorical_crossentropy, or keras.utils.to_categorical(targets)"
+        )
+    if letters.startswith("sparsecategorical") and keras.config.backend() == "torch" and targets.size:
+        counted = targets[targets != getattr(loss, "ignore_class", None)]
+        if counted.size and not (counted.min() >= 0 and counted.max() < classes):
+            between = f"the targets are {counted.min()} to {counted.max()}"
+            raise GradcheckError(f"{between}, and the output has classes 0 to {classes - 1}: number them from 0")
 
 
 def _of_several(losses: Any, targets: Any, output: Any) -> Loss:

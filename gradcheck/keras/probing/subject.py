@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -15,7 +16,7 @@ from gradcheck.keras.probing.layers import BIASES, Layer, layers_of, own_activat
 from gradcheck.keras.probing.losses import Loss, choose, mean_of
 from gradcheck.keras.probing.tapping import Seen, Taps, zeros_for
 from gradcheck.probing.captured import Activity, CapturedLayer, CapturedPass, Use, Weight
-from gradcheck.probing.findings import reach_of
+from gradcheck.probing.findings import Reach, reach_of
 
 #: The largest power of two by which the loss is scaled so that its gradient begins at 1, and the size of a gradient
 #: from which that is needed.
@@ -55,8 +56,9 @@ class KerasSubject:
         taps, output = self._forward(self.trained())
         self.hidden = taps.hidden
         self.graph = graph_of(model, self.layers, inputs)
-        self.loss: Loss = choose(loss, model, inputs, given, output, self._end(taps.seen), seed, training=training)
         self._end_name = self._end(taps.seen)
+        chosen = choose(loss, model, inputs, given, output, self._end_name, seed, training=training)
+        self.loss: Loss = replace(chosen, drawn=given[0] is None)
 
     def trained(self) -> list[np.ndarray]:
         """Return the values of what is trained."""
@@ -68,17 +70,13 @@ class KerasSubject:
         taps, output = self._forward(values)
         weights = self._weights(values, None)
         bare = _captured(taps.seen, [None] * len(taps.seen), weights, {})
-        root, last = None, next(at for at, one in enumerate(bare) if one.name == taps.seen[-1].layer.name)
+        last = next(at for at, one in enumerate(bare) if one.name == taps.seen[-1].layer.name)
         reach = reach_of(bare, last)
-        if reach.obstacle and reach.reached:
-            ending = reach.hidden[reach.reached - 1].name
-            root = max(at for at, one in enumerate(taps.seen) if one.layer.name == ending)
-        blocked = bool(reach.obstacle) and root is None
-        value, gradients, shift = (math.nan, None, 0) if blocked else self._back(values, taps.seen, root)
+        value, gradients, shift = self._back_from_end(values, taps.seen, reach)
         at_weights, at_outputs = (None, [None] * len(taps.seen)) if gradients is None else gradients
         layers = _captured(taps.seen, at_outputs, self._weights(values, at_weights), self._facts(taps.seen))
         return CapturedPass(
-            layers, last, self.loss.captured(math.nan if reach.obstacle else value, output, self._end_name),
+            layers, last, self.loss.captured(value, output, self._end_name),
             len(keras.tree.flatten(self.inputs)[0]), tuple(keras.tree.flatten(self.inputs)), shift,
             features=taps.seen[0].features, not_looked_at=self._not_looked_at(taps.seen),
             unused=self._unused(taps.seen),
@@ -132,6 +130,21 @@ class KerasSubject:
         with self._scope(trained, self.state), seeded(self.seed), taps.placed():
             output = self.model(self.inputs, training=self.training)
         return taps, keras.tree.map_structure(as_array, output)
+
+    def _back_from_end(
+        self, trained: list[np.ndarray], seen: Sequence[Seen], reach: Reach
+    ) -> tuple[float, tuple[Sequence[Any], Sequence[Any]] | None, int]:
+        """Return what `_back` does; where the loss isn't finite the gradients are of the last output before that is."""
+        loss = math.nan
+        if not reach.obstacle:
+            loss, gradients, shift = self._back(trained, seen, None)
+            if math.isfinite(loss):
+                return loss, gradients, shift
+        if not reach.reached:
+            return loss, None, 0
+        ending = reach.hidden[reach.reached - 1].name
+        root = max(at for at, one in enumerate(seen) if one.layer.name == ending)
+        return loss, *self._back(trained, seen, root)[1:]
 
     def _back(
         self, trained: list[np.ndarray], seen: Sequence[Seen], root: int | None

@@ -1,0 +1,56 @@
+"""What a command line names of a model of arrays, beside the model: its batch, its loss, and the report's names."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from gradcheck.base.record import Frozen
+from gradcheck.diagnosis.report import Report
+from gradcheck.errors import OptionError
+from gradcheck.probing.loading import load_attribute
+from gradcheck.probing.shapes import draw_array
+from gradcheck.probing.user_errors import errors_in_one_line
+
+
+def load_batch(shapes: Sequence[str], function: str | None, seed: int, hint: Callable[[], str]) -> Any:  # noqa: ANN401
+    """Return the batch that a function returns, or inputs of these shapes.
+
+    Parameters
+    ----------
+    shapes : sequence of str
+        Of random inputs, one each.
+    function : str, optional
+        ``module:function``.
+    seed : int
+    hint : callable
+        Returns how --input could be given, where neither is.
+
+    Raises
+    ------
+    OptionError
+        Both are given, or neither.
+    """
+    if function is not None:
+        if shapes:
+            raise OptionError("batch", "brings its own inputs: drop --input")
+        made = load_attribute(function, "--batch")
+        with errors_in_one_line(f"--batch {function} failed: "):
+            return made()
+    if not shapes:
+        raise OptionError("input", f"is not given; {hint()}")
+    generator = np.random.default_rng(seed)
+    inputs = [draw_array(one, generator) for one in shapes]
+    return inputs[0] if len(inputs) == 1 else inputs
+
+
+def load_loss(loss: str | None) -> Any:  # noqa: ANN401
+    """Return the function that ``module:function`` names; a name as it is."""
+    return load_attribute(loss, "--loss") if loss is not None and ":" in loss else loss
+
+
+def with_names(report: Report, names: dict[str, Any], loss: str | None) -> Report:
+    """Return the report with what the command line named: target, arguments, inputs, batch, and the loss if given."""
+    named = {} if loss is None else {"loss": loss}
+    return replace(report, config=Frozen(names | report.config.to_dict() | named))
