@@ -33,7 +33,7 @@ def _widely(array: Array, axes: tuple[int, ...] | None = None) -> Array:
     """Return ‖x‖ as PyTorch does: of several numbers squared in float32 or wider, in the array's type."""
     wide = np.promote_types(array.dtype, np.float32)
     squared = np.square(array.astype(wide)).sum(axes, keepdims=True)
-    rooted: Array = (np.sqrt(squared) if squared.size < array.size else np.abs(array)).astype(array.dtype)
+    rooted: Array = (np.abs(array) if squared.size == array.size else np.sqrt(squared)).astype(array.dtype)
     return rooted if axes is not None else rooted.reshape(1)
 
 

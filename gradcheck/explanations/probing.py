@@ -96,9 +96,9 @@ PROBING = (
         "own derivatives, as arrays. From there on all is the same: the numbers, the limits, the trial before an "
         "accusation, the report.",
         why="PyTorch keeps a graph of what was computed, and probe reads more from it: terms of a loss, recurrences "
-        "step by step, heads of attention, what cuts a gradient off. Of a Keras or JAX model the loss itself is asked "
-        "what it makes of other outputs: that tells what it takes them for, whoever wrote it. The last reason of "
-        "such a report names what was not looked at: nothing is said of it, neither good nor bad.",
+        "step by step, heads of attention; and, unlike in Keras, what cuts a gradient off. Of a Keras or JAX model the "
+        "loss itself is asked what it makes of other outputs: that tells what it takes them for, whoever wrote it. The "
+        "last reason of such a report names what was not looked at: nothing is said of it, neither good nor bad.",
         formula=("one network in three frameworks, float64: every number within 1e-9",),
         examples=(Example("simulate --depth 50", "vanishing", "span 30.9"),),
         try_next=(Example("simulate --residual", "healthy", "span 1.0"),),

@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import jax
+from jax import numpy as jnp
 
 from gradcheck.base.calls import public
 from gradcheck.diagnosis.report import Report
@@ -102,9 +103,18 @@ def _as_batch(batch: Any) -> tuple[Any, Any]:
             raise OptionError("batch", f"holds {type(one).__name__} among its inputs: they are arrays, examples first")
         if not one.shape or not one.shape[0]:
             raise OptionError("batch", f"has an input of shape {one.shape}: its first axis counts the examples")
+        _check_numbers(one)
     if not arrays:
         raise OptionError("batch", "holds no inputs: give (inputs, targets), or inputs alone")
     return inputs, targets
+
+
+def _check_numbers(array: Any) -> None:
+    """Raise an error for an input that JAX can't read, or that is not finite."""
+    if getattr(array.dtype, "kind", "") in "OSUMm":
+        raise OptionError("batch", f"has an input of {array.dtype}, not of numbers: vectorise text before the model")
+    if jnp.issubdtype(array.dtype, jnp.inexact) and not jnp.isfinite(array).all():
+        raise OptionError("batch", "has inputs that are not finite: clean them first")
 
 
 def _model(model: Any, forward: Forward | None, training: bool) -> tuple[str, Model]:

@@ -158,7 +158,9 @@ def _at_readout(spec: TransformerSpec, law: Law, ending: Ending, batch: TokenBat
     errors, rows = np.zeros((len(labels), len(kinds))), np.arange(len(labels))
     errors[rows, place[: len(labels)]] += own
     errors[rows, place[len(labels) :]] -= 1
-    gradient = errors @ errors.T + overlap - 2 * np.outer(1 - own, 1 - own) / vocabulary
+    of_others = errors.sum(1, keepdims=True) - errors[:, place[: len(labels)]]  # a row's own is in no share of others
+    crossed = of_others * (1 - own) / vocabulary
+    gradient = errors @ errors.T + overlap + crossed + crossed.T
     if not (spec.tied and ending.normed):
         return gradient, None
     products = errors[:, place[: len(labels)]] * embedded  # ⟨δ_i, x_j⟩

@@ -61,7 +61,7 @@ def predict_transformer(spec: TransformerSpec, batch: TokenBatch | None = None) 
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # looked for afterwards
         try:
             return _predicted(spec, chosen)
-        except (ArithmeticError, np.linalg.LinAlgError):  # what isn't finite has no root, no quadrature
+        except (ArithmeticError, ValueError):  # what isn't finite has no root, no logarithm, no quadrature
             return Unknown("float_range")
 
 

@@ -28,10 +28,9 @@ EXPLAIN_SIZE = {"inputs-explode", "large-inputs", "softmax-over-batch", "nll-not
 #: Options of the steps that only PyTorch's probe takes.
 NO_STEPS = {"amp": None, "number_format": None, "steps": 0, "optimizer": "sgd", "lr": 0.1, "warmup": None, "clip": None}
 
-#: What is found in PyTorch's graph alone.
+#: What is found in PyTorch's graph alone, whatever the other framework.
 ONLY_PYTORCH = (
     "terms of the loss", "recurrences step by step", "heads of attention", "parameters outside of the model",
-    "what cuts a gradient off",
 )  # fmt: skip
 
 

@@ -104,10 +104,13 @@ def _mean_gain(found: Prediction, points: int) -> float | None:
 def _agrees(measured: float, predicted: float, deviation: float, draws: int) -> bool:
     """Whether the measurement, a mean of logarithms over the draws, lies where networks of this width lie.
 
-    The typical network of finite width lies ln 10 · deviation² below the prediction (see ``LayerPrediction``).
+    The typical network of finite width lies ln 10 · deviation² below the prediction (see ``LayerPrediction``). Where
+    that alone is more than the deviation allows, what is said of the prediction would not be what was measured.
     """
-    typical = predicted - math.log(10) * deviation**2
-    return abs(measured - typical) <= DEVIATIONS * deviation / math.sqrt(draws) + MARGIN + SHARE * abs(predicted)
+    below = math.log(10) * deviation**2
+    allowed = DEVIATIONS * deviation / math.sqrt(draws) + MARGIN + SHARE * abs(predicted)
+    near = abs(measured - predicted) <= DEVIATIONS * deviation + MARGIN + SHARE * abs(predicted)
+    return near and abs(measured - (predicted - below)) <= allowed
 
 
 def _sentence(found: Prediction, agrees: bool | None, narrowness: float, points: int, unit: str) -> str:

@@ -16,7 +16,7 @@ from gradcheck.simulation.expectation import expectation
 from gradcheck.simulation.experiment import Experiment, Outcome
 from gradcheck.simulation.trial import check_trial, hold_trial
 from gradcheck.spec.number_formats import USUAL_RATE, number_formats
-from gradcheck.spec.options.option import takes
+from gradcheck.spec.options.option import rows, takes
 from gradcheck.spec.options.simulation import SimulateOptions
 from gradcheck.spec.probing import LOSS_SCALES
 
@@ -106,6 +106,7 @@ def simulate(*, tick: Callable[[float], None] | None = None, **options: Unpack[S
     save_weights, suggest, trial = options["save_weights"], options["suggest"], options["trial"]
     stored = "--trial trains the matrices" if trial else "--save-weights writes the matrices" if save_weights else ""
     experiment = Experiment.from_options(options, stored)
+    rows(SimulateOptions)["trial_seconds"].check(options["trial_seconds"])
     if trial:
         check_trial(experiment)
     if save_weights is not None:

@@ -146,3 +146,10 @@ def test_adaptive_clipping_needs_parameters_and_paddle_no_half_precision():
         clip(gradients_of([1.0]), "agc:1", library="optax")
     with pytest.raises(OptionError, match="paddle clips no float16"):
         clip([np.ones(2, "float16")], "norm:1", library="paddle")
+
+
+@pytest.mark.parametrize("library", ["torch", "timm", "lightning", "accelerate"])
+def test_a_gradient_without_numbers_is_left_as_it_is(library):
+    empty, clipped = clip([np.zeros((0, 3)), np.ones(4)], "global-norm:1", library=library)[0]
+    assert empty.shape == (0, 3)
+    assert np.linalg.norm(clipped) == pytest.approx(1)

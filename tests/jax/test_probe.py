@@ -325,3 +325,12 @@ def test_targets_that_are_no_classes_are_refused():
 def test_a_loss_that_isnt_there_is_refused():
     with pytest.raises(OptionError, match="cross-entropy"):
         probe(nnx.Linear(4, 3, rngs=nnx.Rngs(0)), np.zeros((8, 4)), "cross")
+
+
+@pytest.mark.parametrize(
+    ("inputs", "says"),
+    [(np.full((8, 4), np.nan), "not finite"), (np.full((8, 4), "a"), "not of numbers"), (np.zeros((0, 4)), "shape")],
+)
+def test_inputs_that_no_model_could_take_are_refused(inputs, says):
+    with pytest.raises(OptionError, match=says):
+        probe(nnx.Linear(4, 3, rngs=nnx.Rngs(0)), inputs)

@@ -152,6 +152,23 @@ class Opaque(Branches):
         return super().call(x)
 
 
+def compiled():
+    """A model whose call TensorFlow compiles, and the same without: the numbers of each."""
+    from tensorflow import function
+
+    class Compiled(Branches):
+        call = function(Branches.call)
+
+    rows, weights = random.standard_normal((16, 5)), None
+    found = []
+    for model in (Compiled(), Branches()):
+        model(rows)
+        weights = weights or model.get_weights()
+        model.set_weights(weights)
+        found.append([{**one, "name": None} for one in of(model, rows)["layers"]])
+    return found
+
+
 def own_classes():
     rows = random.standard_normal((16, 5))
     seen, opaque = of(Branches(), rows), of(Opaque(), rows) if keras.config.backend() != "jax" else None
@@ -196,6 +213,8 @@ def faults():
     for _ in range(20):
         deep.add(layers.Dense(16, activation="sigmoid"))
     deep.add(layers.Dense(3))
+    pictures = keras.Sequential([layers.Conv2D(8, 3, activation="relu"), layers.Conv2D(3, 3, activation="softmax")])
+    batch = random.standard_normal((4, 9, 9, 2)), random.integers(3, size=(4, 5, 5))
     dead = perceptron()
     dead.layers[2].set_weights([np.zeros((16, 16)), np.full(16, -1.0)])
     return {
@@ -204,6 +223,8 @@ def faults():
         "nan": of(broken, (inputs, labels))["verdict"],
         "dead": of(dead, (inputs, labels))["verdict"]["status"],
         "deep": of(deep, inputs)["verdict"]["status"],
+        "pictures": of(pictures, batch)["verdict"]["status"],
+        "loss of pictures": error(pictures, batch, "sparse_categorical_crossentropy"),
         "alike": error(perceptron("tanh"), np.tile(inputs[:1], (8, 1))),
         "shape": error(perceptron(), inputs[:, :5]),
         "mode": error(perceptron(), inputs, mode="trian"),

@@ -1,4 +1,4 @@
-"""``gradcheck.keras.probe`` with PyTorch and JAX below: the numbers of PyTorch's own probe, and nothing left behind."""
+"""``gradcheck.keras.probe`` on PyTorch, JAX and TensorFlow: the numbers of PyTorch's own probe, nothing left behind."""
 
 import importlib.util
 import json
@@ -27,7 +27,7 @@ def asked(backend, *names):
     return json.loads(ended.stdout.splitlines()[-1])
 
 
-@pytest.fixture(params=["torch", "jax"], scope="module")
+@pytest.fixture(params=["torch", "jax", "tensorflow"], scope="module")
 def told(request):
     if importlib.util.find_spec(request.param) is None:
         pytest.skip(f"{request.param} is not installed")
@@ -93,6 +93,7 @@ def test_several_inputs_and_outputs_and_mixed_precision_are_probed(more):
         ("mode", "did you mean 'train'?"),
         ("loss", "neither cross-entropy, mean-square nor a loss of Keras"),
         ("shape", "expected axis -1"),
+        ("loss of pictures", "leave out the softmax and say from_logits=True"),
     ],
 )
 def test_an_error_says_what_would_be_right(name, said, more):
@@ -106,6 +107,17 @@ def test_ill_models_are_named(more):
     assert [one["code"] for one in faults["nan"]["causes"]][:3] == ["forward-nan", "stand-in-loss", "weights-nonfinite"]
     assert (faults["dead"], faults["deep"]) == ("dead", "vanishing")
     assert faults["alike"][0] == "inputs-alike"
+
+
+def test_pictures_of_probabilities_have_a_gradient_by_the_loss_that_is_chosen_for_them(more):
+    assert more["faults"]["pictures"] == "healthy"
+
+
+def test_layers_within_a_compiled_function_are_measured():
+    if importlib.util.find_spec("tensorflow") is None:
+        pytest.skip("tensorflow is not installed")
+    wrapped, plain = asked("tensorflow", "compiled")["compiled"]
+    assert wrapped == plain
 
 
 def test_the_command_line_takes_keras_models_and_knows_whose_a_model_is(tmp_path):

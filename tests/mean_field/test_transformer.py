@@ -111,3 +111,18 @@ def test_numbers_beyond_floats_are_not_predicted():
 def test_the_gradient_of_a_tied_read_out_lies_along_the_tokens_and_is_followed_there():
     """Taken for independent of the tokens it would come out a quarter lower."""
     assert_as_predicted(gain=0.5, least=0.002)
+
+
+def test_a_token_that_is_asked_for_itself_gets_a_gradient_from_all_others():
+    """What it gets along itself the norm takes away: what is left of it is positive."""
+    told = {"init": "gpt2", "gain": 0.001, "norm": "rms", "causal": False, "positions": "none", "blocks": 1}
+    found = predict_transformer(TransformerSpec(**told, model_width=16, heads=2, tokens=64))
+    assert isinstance(found, Prediction)
+    assert found.log10_gradient_ratio == pytest.approx(0, abs=1e-6)
+
+
+def test_a_stream_that_leaves_the_range_of_floats_has_no_prediction():
+    told = {"init": "torch_default", "gain": 1e3, "norm": "none", "residual_scale": 10.0, "activation": "swiglu"}
+    found = predict_transformer(TransformerSpec(**told, blocks=6, model_width=16, heads=2, tokens=8))
+    assert isinstance(found, Unknown)
+    assert found.code == "float_range"

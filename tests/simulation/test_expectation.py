@@ -132,3 +132,12 @@ def test_the_report_has_the_predicted_stream_and_likeness_beside_the_measured():
     found = report.prediction
     assert [layer.preactivation_std for layer in report.layers] == pytest.approx(found.preactivation_stds, rel=0.05)
     assert [layer.input_cosine for layer in report.layers] == pytest.approx(found.token_cosines, abs=0.05)
+
+
+def test_a_measurement_that_theory_is_decades_away_from_is_not_said_to_be_as_predicted():
+    found = expected(
+        init="truncated_normal", weight_std=1.0, gain=30.0, activation="tanh", depth=30, width=16, seed=226
+    )
+    assert found.log10_gradient_ratio > 10
+    assert found.agrees is False
+    assert "too narrow for its depth" in found.says

@@ -82,3 +82,9 @@ def test_what_has_nothing_to_learn_or_no_stored_weights_is_an_error_before_any_w
 def test_its_losses_are_on_the_page_for_a_browser(learnt):
     pytest.importorskip("jinja2")
     assert "rate 0.03: learned" in learnt.to_html()
+
+
+@pytest.mark.parametrize("seconds", [0, -1.0, float("inf"), float("nan")])
+def test_a_time_limit_that_is_none_is_an_error(seconds):
+    with pytest.raises(GradcheckError, match="time in seconds"):
+        gradcheck.simulate(**LEARNS, trial_seconds=seconds)

@@ -19,6 +19,12 @@ Watched = Callable[[], Sequence[Any]]
 #: Arrays, and what else the function takes ↦ its value, and its gradient at each of the arrays.
 Repeated = Callable[[Sequence[np.ndarray], Sequence[np.ndarray]], tuple[float, list[np.ndarray | None]]]
 
+#: What PyTorch 2.13 says of nll_loss where classes are last in memory: github.com/pytorch/pytorch/issues/175084.
+NO_GRADIENT = (
+    "sparse_categorical_crossentropy of probabilities has no gradient for pictures with PyTorch below, in fit neither "
+    "(grad_input must be contiguous): leave out the softmax and say from_logits=True, or set KERAS_BACKEND=jax"
+)
+
 
 def value_and_gradients(
     function: Scalar, arrays: Sequence[np.ndarray], watched: Watched = list
@@ -82,6 +88,22 @@ def repeated(function: Callable[[Sequence[Any], Sequence[Any]], Any]) -> Repeate
     return run
 
 
+@contextmanager
+def run_eagerly() -> Iterator[None]:
+    """Run what a model has in a ``tf.function`` line by line, where its layers' outputs can be seen."""
+    if keras.config.backend() != "tensorflow":
+        yield
+        return
+    import tensorflow
+
+    before = tensorflow.config.functions_run_eagerly()
+    tensorflow.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tensorflow.config.run_functions_eagerly(before)
+
+
 def as_array(tensor: Any) -> np.ndarray:
     """Return a backend's tensor as NumPy's; half precision as float32."""
     array = np.ascontiguousarray(keras.ops.convert_to_numpy(tensor)).reshape(tuple(tensor.shape))
@@ -98,7 +120,12 @@ def _by_torch(function: Scalar, arrays: Sequence[np.ndarray], watched: Watched) 
         wanted = [*leaves, *watched()]
         if value.grad_fn is None:
             return value.detach(), [None] * len(wanted)
-        return value.detach(), torch.autograd.grad(value, wanted, allow_unused=True)
+        try:
+            return value.detach(), torch.autograd.grad(value, wanted, allow_unused=True)
+        except RuntimeError as error:
+            if "grad_input must be contiguous" in str(error):
+                raise GradcheckError(NO_GRADIENT) from error
+            raise
 
 
 def _by_jax(function: Scalar, arrays: Sequence[np.ndarray], watched: Watched) -> tuple[Any, Sequence[Any]]:

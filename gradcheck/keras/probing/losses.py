@@ -230,8 +230,9 @@ def _ours(law: str, targets: Any, output: np.ndarray, end: str, seed: int) -> Lo
         if array.shape == output.shape:
             aim = keras.ops.cast(keras.ops.convert_to_tensor(array), out.dtype)
             return mean_of(keras.losses.categorical_crossentropy(aim, out, from_logits=logits))
-        aim = keras.ops.convert_to_tensor(array.reshape(output.shape[:-1]))
-        return mean_of(keras.losses.sparse_categorical_crossentropy(aim, out, from_logits=logits))
+        rows = keras.ops.reshape(out, (-1, output.shape[-1]))  # PyTorch has no gradient where they are pictures
+        aim = keras.ops.convert_to_tensor(array.reshape(-1))
+        return mean_of(keras.losses.sparse_categorical_crossentropy(aim, rows, from_logits=logits))
 
     return Loss(law, value, law, array)
 

@@ -9,6 +9,7 @@ import numpy as np
 from gradcheck.base.calls import public
 from gradcheck.diagnosis.report import Report
 from gradcheck.errors import GradcheckError, OptionError, at_least, one_of
+from gradcheck.keras.probing.derivatives import run_eagerly
 from gradcheck.keras.probing.subject import KerasSubject
 from gradcheck.probing.subject import probe_subject
 from gradcheck.probing.user_errors import errors_in_one_line
@@ -92,7 +93,7 @@ def probe(
         raise GradcheckError(f"{name} {frozen if count else 'has no weights: there is no layer to measure'}")
     options = {"loss": loss if isinstance(loss, str | None) else type(loss).__name__, "mode": mode, "seed": seed}
     options["backend"] = keras.config.backend()
-    with errors_in_one_line():
+    with errors_in_one_line(), run_eagerly():
         subject = KerasSubject(model, inputs, given, loss, seed, training=mode == "train")
         return probe_subject(subject, "Keras", type(model).__name__, options, limits, trial=trial, tick=tick)
 

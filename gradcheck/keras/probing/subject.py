@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from gradcheck.errors import GradcheckError
 from gradcheck.keras.probing.activities import activity
 from gradcheck.keras.probing.derivatives import as_array, repeated, seeded, value_and_gradients
 from gradcheck.keras.probing.graph import Graph, Node, graph_of
@@ -21,6 +22,9 @@ from gradcheck.probing.findings import Reach, reach_of
 #: The largest power of two by which the loss is scaled so that its gradient begins at 1, and the size of a gradient
 #: from which that is needed.
 LARGEST_SHIFT, SMALL = 100, 1e-25
+
+#: What is not found of any model: its symbols have no gradients.
+NOT_FOUND = ("what cuts a gradient off",)
 
 #: What could not be found out of a model whose graph is not known.
 WITHOUT_GRAPH = (
@@ -54,6 +58,11 @@ class KerasSubject:
         self.state = [as_array(one.value) for one in model.non_trainable_variables]
         self.hidden: set[int] = set()
         taps, output = self._forward(self.trained())
+        if not taps.seen:
+            raise GradcheckError(
+                f"no layer of {type(model).__name__} can be measured: each runs in a function that the backend "
+                "compiles, such as jax.jit, or not at all; probe it without"
+            )
         self.hidden = taps.hidden
         self.graph = graph_of(model, self.layers, inputs)
         self._end_name = self._end(taps.seen)
@@ -239,7 +248,7 @@ class KerasSubject:
         if self.graph is not None:
             nodes = _nodes(self.graph, seen)
             blind += dict.fromkeys(one.layer.name for one, node in zip(seen, nodes, strict=True) if node is None)
-        return (*without, *((f"the surroundings of {', '.join(blind)}",) if blind else ()))
+        return (*NOT_FOUND, *without, *((f"the surroundings of {', '.join(blind)}",) if blind else ()))
 
     def _unused(self, seen: Sequence[Seen]) -> tuple[str, ...]:
         """Return the trained weights of layers that the pass didn't use."""
