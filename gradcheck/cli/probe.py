@@ -1,5 +1,6 @@
 """``gradcheck probe``."""
 
+import json
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypedDict
@@ -43,6 +44,9 @@ FRAMEWORKS = {
     "flax": ("flax", "Flax", "gradcheck.jax.command"),
     "equinox": ("equinox", "Equinox", "gradcheck.jax.command"),
 }
+
+#: What Keras computes with, in the order in which it is chosen.
+BACKENDS = ("tensorflow", "jax", "torch")
 
 #: Options that only PyTorch's models can be asked.
 ONLY_TORCH = ("number_format", "amp", "steps", "optimizer", "lr", "optimizer_options", "warmup", "clip", "suggest")
@@ -148,13 +152,22 @@ def _check_framework(framework: str, options: ProbeOptions, typed: Collection[st
 
 
 def choose_backend() -> None:
-    """Let Keras compute with what is installed, where neither the environment nor its own file says with what."""
+    """Let Keras compute with what is installed, where the environment doesn't say and its own file names what is not.
+
+    Keras writes that file when it is first imported, and "tensorflow" into it.
+    """
     import os
     from importlib.util import find_spec
 
-    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
-    if "KERAS_BACKEND" in os.environ or (home / "keras.json").exists():
-        return
-    there = [one for one in ("tensorflow", "jax", "torch") if find_spec(one) is not None]
-    if there:
+    there = [one for one in BACKENDS if find_spec(one) is not None]
+    named = _named_in(Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "keras.json")
+    if there and "KERAS_BACKEND" not in os.environ and (named is None or (named in BACKENDS and named not in there)):
         os.environ["KERAS_BACKEND"] = there[0]
+
+
+def _named_in(file: Path) -> str | None:
+    """Return the backend that Keras's own file names; None without a file that can be read."""
+    try:
+        return str(json.loads(file.read_text(encoding="utf-8"))["backend"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return None

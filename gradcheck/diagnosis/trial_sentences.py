@@ -58,7 +58,7 @@ def said_of_trial(report: Report) -> Iterator[str]:
     if trial.learns:
         yield f"trained for real, it learns: {best} bring {course}"
     else:
-        rates = ", ".join(f"{one.rate:g}" for one in trial.rates)
+        rates = ", ".join(f"{rate:g}" for rate in sorted(one.rate for one in trial.rates))
         yield f"trained for real, it doesn't learn at any rate of {rates}: {best} bring {course} at best, not to {goal}"
     if trial.learns != report.verdict.trainable:
         yield "what training shows counts more than that probability, which is of the first gradient alone"

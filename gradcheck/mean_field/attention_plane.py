@@ -1,6 +1,6 @@
 """A transformer's plane in characters: where tokens become alike, where attention looks at one, and the networks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from string import ascii_uppercase
 from typing import NamedTuple
@@ -25,6 +25,9 @@ class Marks(NamedTuple):
 
 BLOCK_MARKS, ASCII_MARKS = Marks("·", "░", "▒", "◆"), Marks(".", ":", "%", "*")
 
+#: Stands for a space that no line breaks at.
+STICKY = "\x1f"
+
 #: Columns of the numbers on the left.
 MARGIN = 7
 
@@ -37,11 +40,8 @@ def attention_plane(report: TheoryReport, page: Page) -> Iterator[str]:
     width = min(len(plane.score_std) * 2, page.width - 2 * INDENT - MARGIN)
     shown = columns(len(plane.score_std), width)
     wide = max(1, width // len(shown))
-    letters = dict(zip((one.name for one in plane.networks), marks.own + ascii_uppercase, strict=False))
-    places = {
-        (_nearest(plane.residual_scale, one.residual_scale), _column(plane, shown, one.score_std)): letters[one.name]
-        for one in reversed(plane.networks)
-    }
+    names = _names_by_place(plane, shown)
+    places = dict(zip(names, marks.own + ascii_uppercase, strict=False))
     yield page.readable(f"{' ' * INDENT}scale of a branch")
     for row, scale in enumerate(plane.residual_scale):
         cells = [
@@ -53,14 +53,24 @@ def attention_plane(report: TheoryReport, page: Page) -> Iterator[str]:
     first, last = f"{plane.score_std[0]:.2g}", f"{plane.score_std[-1]:.3g}"
     room = wide * len(shown) - len(first)
     yield page.readable(" " * (INDENT + MARGIN) + first + f"std of scores {last}".rjust(room))
-    yield from (
-        " " * (INDENT + MARGIN) + line for line in page.wrapped(_legend(plane, letters, marks), INDENT + MARGIN)
-    )
+    for line in page.wrapped(_legend(zip(places.values(), names.values(), strict=True), marks), INDENT + MARGIN):
+        yield " " * (INDENT + MARGIN) + line.replace(STICKY, " ")
 
 
-def _legend(plane: AttentionDiagram, letters: dict[str, str], marks: Marks) -> str:
-    parts = f"{marks.alike} tokens alike at the end  {marks.one} a head looks at one token  {marks.between} neither"
-    return f"{parts}  " + "  ".join(f"{letters[one.name]} {one.name}" for one in plane.networks)
+def _names_by_place(plane: AttentionDiagram, shown: list[range]) -> dict[tuple[int, int], list[str]]:
+    """Return the names of the networks in each cell that has any, by row and column; the network's own is the first."""
+    names: dict[tuple[int, int], list[str]] = {}
+    for one in plane.networks:
+        place = _nearest(plane.residual_scale, one.residual_scale), _column(plane, shown, one.score_std)
+        names.setdefault(place, []).append(one.name)
+    return names
+
+
+def _legend(networks: Iterable[tuple[str, list[str]]], marks: Marks) -> str:
+    """Return what each mark says, with a space that no line breaks at between a mark and its name."""
+    areas = (marks.alike, ["tokens alike at the end"]), (marks.one, ["a head looks at fewer than 2 tokens"])
+    said = (*areas, (marks.between, ["neither"]), *networks)
+    return "  ".join(f"{mark} {', '.join(names)}".replace(" ", STICKY) for mark, names in said)
 
 
 def _cell(plane: AttentionDiagram, row: int, column: int, marks: Marks) -> str:

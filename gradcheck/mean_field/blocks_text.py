@@ -16,6 +16,9 @@ LEAST = 0.005
 #: Tokens whose mean cosine is above can't be told apart: 1 % of their squared length differs, the limit of ``probe``.
 ALIKE = 0.99
 
+#: Attention that is spread over fewer tokens has a single one.
+ONE = 1.05
+
 #: Rows of the table, of a deep stack.
 ROWS = 9
 
@@ -70,7 +73,7 @@ def _attention(report: TheoryReport) -> str:
     tokens = significant(network.attended, 2)
     return (
         f"attention's scores have a standard deviation of up to {significant(network.score_std, 2)}: a head's weight "
-        + (f"lies on no fewer than {tokens} tokens" if (network.attended or 0) > 1.5 else "lies on a single token")
+        + (f"lies on no fewer than {tokens} tokens" if (network.attended or 0) > ONE else "lies on a single token")
     )
 
 

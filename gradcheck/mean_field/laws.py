@@ -61,6 +61,6 @@ def embedding_law(spec: TransformerSpec, known: int) -> Law:
 def layer_law(law: Law, fan_in: int, fan_out: int) -> LayerLaw:
     """Return the variances of a layer's weights and biases."""
     weight, bias = law.std(fan_in, fan_out) ** 2, law.bias_deviation(fan_in, fan_out) ** 2
-    if law.haar:  # a frame's entries have mean square 1/(its longer side)
-        weight /= max(fan_in, fan_out)
+    if law.haar:  # a frame's entries have mean square 1/(its longer side), also those of a part of it
+        weight /= max(law.fans or (fan_in, fan_out))
     return LayerLaw(fan_in, fan_out, weight, bias, law.haar)

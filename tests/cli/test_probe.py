@@ -1,6 +1,7 @@
 """``gradcheck probe`` as its users meet it: their own module, from the folder it is in."""
 
 import json
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import jsonschema
 import pytest
 
 import gradcheck as package
+from gradcheck.cli.probe import choose_backend
 from gradcheck.cli.simulate import fails
 from gradcheck.diagnosis.ci import as_github
 from gradcheck.spec.probing import LOSS_SCALES
@@ -207,6 +209,7 @@ def test_what_the_user_s_code_prints_goes_to_stderr(project):
         (MODEL, "own:model --input 8x4 --loss own:gone", "own has no 'gone'"),
         (MODEL, "own:model --input 8x4 --loss hinge", "--loss 'hinge' is unknown"),
         (MODEL, "own:model --input 8x4 --format xml", "--format 'xml' is unknown"),
+        (MODEL, "own:model --input 8x4 --framework jax", "--framework 'jax' is unknown; did you mean 'flax'?"),
         (MODEL, "own:model --input 8x4 --steps x", "'x' is not a whole number"),
         (MODEL, "own:model --input 8x4 --steps 1 --optimizer-option eps", "--optimizer-option 'eps' is not NAME=VALUE"),
         (MODEL, "own:model --input 8x4 --steps 1 --optimizer-option eps=x", "'eps=x' has no value that can be read"),
@@ -235,6 +238,18 @@ def test_what_is_wrong_is_reported_in_one_line(source, line, message, project):
     assert (ended.returncode, ended.stdout) == (2, "")
     assert re.fullmatch(r"error: [^\n]+\n", ended.stderr)
     assert message in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("file", "chosen"), [(None, "jax"), ("tensorflow", "jax"), ("torch", "jax"), ("jax", None), ("numpy", None)]
+)
+def test_keras_computes_with_what_is_installed_unless_its_file_names_that(file, chosen, monkeypatch, tmp_path):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name if name == "jax" else None)
+    monkeypatch.setattr("os.environ", {"KERAS_HOME": str(tmp_path)})
+    if file is not None:
+        (tmp_path / "keras.json").write_text(json.dumps({"backend": file}))
+    choose_backend()
+    assert os.environ.get("KERAS_BACKEND") == chosen
 
 
 def test_without_pytorch_one_line_says_what_to_install(python):

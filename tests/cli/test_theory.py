@@ -120,6 +120,14 @@ def test_a_terminal_without_such_characters_gets_ascii(printed):
         assert "?" not in text, kind
 
 
+def test_networks_at_one_place_share_a_mark_and_every_mark_stays_with_its_name(printed):
+    text = printed("theory --arch transformer --blocks 1 --model-width 64 --heads 1 --tokens 3 --phase-diagram")
+    plane, legend = text.partition("scale of a branch")[2].split("std of scores 20\n")
+    *named, last = re.findall(r"([A-Z]) [\w, -]+?(?=  |\n)", legend)
+    assert {*named, last} == {one for one in plane if one.isupper()}
+    assert "◆ this network, vit-b, transformer-base  A gpt2" in legend
+
+
 def test_colours_follow_the_terminal(terminal, printed):
     ended = terminal(CHAOTIC)
     assert "\033[7;31m CHAOTIC \033[0m" in ended.shown

@@ -19,6 +19,7 @@ SMALL = {"width": 256, "batch_size": 8, "shuffle": False, "steps": 16}
         {"arch": "lstm"},
         {"arch": "gru", "recurrent_gain": 1.5},
         {"arch": "rnn", "data": "gaussian"},
+        {"arch": "lstm", "init": "keras"},  # one frame over all gates
         *(
             pytest.param(one, marks=pytest.mark.slow)
             for one in (

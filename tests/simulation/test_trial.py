@@ -38,6 +38,12 @@ def test_the_same_seed_gives_the_same_losses_and_another_one_others(learnt):
     assert gradcheck.simulate(**LEARNS, trial=True, seed=1).trial.rates[0].losses != learnt.trial.rates[0].losses
 
 
+def test_the_rates_at_which_it_fails_are_named_from_the_smallest_on(failed):
+    rates = " ".join(str(failed).split()).partition("any rate of ")[2].partition(":")[0].split(", ")
+    assert len(rates) > 1
+    assert rates == sorted(rates, key=float)
+
+
 def test_nothing_else_of_the_report_depends_on_it(failed):
     without = gradcheck.simulate(**DOESNT)
     assert (without.verdict, without.layers) == (failed.verdict, failed.layers)
