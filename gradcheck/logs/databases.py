@@ -60,7 +60,7 @@ def _rows(path: Path, query: str) -> Iterator[tuple[Any, ...]]:
     try:
         with closing(sqlite3.connect(f"file:{quote(str(path.resolve()))}?{how}", uri=True)) as connection:
             yield from connection.execute(query)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # SQLite quotes the damaged text in its own message
         problem = f"is a database that can't be read: {error}; copy it while nothing writes to it"
         raise InputError(path, problem) from error
 

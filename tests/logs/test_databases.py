@@ -85,3 +85,10 @@ def test_another_database_and_a_damaged_one_are_refused_with_what_to_do(tmp_path
     path.write_bytes(path.read_bytes()[:100] + b"\xff" * 4000)
     with pytest.raises(InputError, match="is a database that can't be read"):
         read_log(path)
+
+
+def test_a_database_whose_schema_is_no_text_is_refused(tmp_path):
+    path = made(tmp_path / "x.db", MLFLOW)
+    path.write_bytes(path.read_bytes().replace(b"CREATE TABLE runs", b"CREA\xc5E TABLE runs"))
+    with pytest.raises(InputError, match="is a database that can't be read"):
+        read_log(path)
