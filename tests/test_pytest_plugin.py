@@ -68,7 +68,7 @@ def pytest_run(tmp_path, site):
         environment.pop("PYTEST_ADDOPTS", None)
         line = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", f"--rootdir={folder}"]
         line += ["-o", "addopts=", *options]
-        for other in ("hypothesispytest", "xdist", "xdist.looponfail"):
+        for other in ("hypothesispytest", "xdist", "xdist.looponfail", "jaxtyping"):
             line += ["-p", f"no:{other}"]
         done = subprocess.run(line, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
         return done.stdout + done.stderr

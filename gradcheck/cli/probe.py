@@ -143,7 +143,7 @@ def _check_framework(framework: str, options: ProbeOptions, typed: Collection[st
     for name in ONLY_TORCH:
         if name in typed:
             option = "optimizer-option" if name == "optimizer_options" else name
-            raise OptionError(option, f"is for PyTorch models alone: drop it, or --framework {framework}")
+            raise OptionError(option, f"is for PyTorch models alone: drop it with --framework {framework}")
         options.pop(name, None)  # type: ignore[misc]
     if framework == "keras":
         choose_backend()

@@ -63,7 +63,7 @@ OTHERS = [
     {"activation": "swiglu", "norm": "rms", "positions": "rotary", "kv_heads": 2, "tied": False, "biases": False},
     {"norm_placement": "post", "residual_scale": "deepnorm", "init": "he", "bias_std": 0.1, "tied": False},
     {"init": "normal", "weight_std": 0.02, "residual_scale": "gpt2"},
-    {"causal": False, "positions": "sinusoidal", "norm_placement": "post"},
+    {"causal": False, "positions": "sinusoidal", "norm_placement": "post", "tied": False},
     {"patch": 8, "tied": False, "tokens": None, "data": "digits", "causal": False, "batch_size": 4},
     {"init": "orthogonal", "norm_placement": "both", "batch_size": 3},
 ]

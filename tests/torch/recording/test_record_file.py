@@ -214,6 +214,7 @@ def test_a_run_without_a_step_leaves_no_file(file, runs):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:os.fork")  # of JAX, where another test has loaded it
 def test_a_process_that_is_forked_writes_nothing(file, runs):
     with Recorder(runs.mlp(), file, every=1) as recorder:
         recorder.step(1.0)
