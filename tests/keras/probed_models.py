@@ -220,6 +220,7 @@ def faults():
     return {
         "frozen": error(frozen, inputs),
         "no model": error([1], inputs),
+        "four parts": error(perceptron(), (inputs, labels, labels, labels)),
         "nan": of(broken, (inputs, labels))["verdict"],
         "dead": of(dead, (inputs, labels))["verdict"]["status"],
         "deep": of(deep, inputs)["verdict"]["status"],

@@ -93,6 +93,7 @@ def test_several_inputs_and_outputs_and_mixed_precision_are_probed(more):
     [
         ("frozen", "nothing to train: all 10 of its weights are frozen; set layer.trainable = True"),
         ("no model", "list is not a keras.Model"),
+        ("four parts", "is a tuple of 4: give (inputs, targets, sample_weight), several inputs as a list"),
         ("mode", "did you mean 'train'?"),
         ("loss", "neither cross-entropy, mean-square nor a loss of Keras"),
         ("shape", "expected axis -1"),

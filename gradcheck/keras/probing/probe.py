@@ -111,6 +111,9 @@ def _as_batch(batch: Any) -> tuple[Any, tuple[Any, Any]]:
     if callable(batch) and not hasattr(batch, "shape"):
         with errors_in_one_line("the batch failed: "):
             batch = batch()
+    if isinstance(batch, tuple) and len(batch) > 3:
+        given = f"is a tuple of {len(batch)}"
+        raise OptionError("batch", f"{given}: give (inputs, targets, sample_weight), several inputs as a list")
     inputs, targets, weights = (*batch, None, None)[:3] if isinstance(batch, tuple) else (batch, None, None)
     arrays = [keras.tree.map_structure(np.asarray, one) for one in (inputs, targets, weights) if one is not None]
     flat = keras.tree.flatten(arrays[0]) if arrays else []
