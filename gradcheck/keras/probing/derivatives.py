@@ -111,6 +111,10 @@ def as_array(tensor: Any) -> np.ndarray:
     return array if wide else array.astype(np.float32)
 
 
+#: A pass runs once or twice: JAX compiles it in half the time where it needn't make it fast.
+QUICK = {"xla_backend_optimization_level": 0}
+
+
 def _by_torch(function: Scalar, arrays: Sequence[np.ndarray], watched: Watched) -> tuple[Any, Sequence[Any]]:
     import torch
 
@@ -131,7 +135,8 @@ def _by_torch(function: Scalar, arrays: Sequence[np.ndarray], watched: Watched) 
 def _by_jax(function: Scalar, arrays: Sequence[np.ndarray], watched: Watched) -> tuple[Any, Sequence[Any]]:
     import jax
 
-    value, gradients = jax.jit(jax.value_and_grad(function))(list(arrays))
+    options = QUICK if jax.default_backend() == "cpu" else None
+    value, gradients = jax.jit(jax.value_and_grad(function), compiler_options=options)(list(arrays))
     return value, gradients
 
 
