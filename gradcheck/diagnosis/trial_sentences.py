@@ -61,4 +61,4 @@ def said_of_trial(report: Report) -> Iterator[str]:
         rates = ", ".join(f"{rate:g}" for rate in sorted(one.rate for one in trial.rates))
         yield f"trained for real, it doesn't learn at any rate of {rates}: {best} bring {course} at best, not to {goal}"
     if trial.learns != report.verdict.trainable:
-        yield "what training shows counts more than that probability, which is of the first gradient alone"
+        yield "the trial and that probability differ: on networks trained at length both were right about as often"
