@@ -61,7 +61,7 @@ def probe_target(
         given = load_batch(shapes, batch, seed, lambda: EXAMPLE)
         report = probe(_with_variables(model, given, seed), given, load_loss(loss), seed=seed, **options)
     names = {"target": target, "kwargs": arguments or None, "input": shapes or None, "batch": batch}
-    return with_names(report, names, loss)
+    return with_names(report, names, loss=loss)
 
 
 def _load_model(target: str, framework: str, arguments: dict[str, Any]) -> Any:

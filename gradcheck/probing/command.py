@@ -1,4 +1,4 @@
-"""What a command line names of a model of arrays, beside the model: its batch, its loss, and the report's names."""
+"""What a command line names beside the model: the batch and the loss of a model of arrays, the names of a report."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -50,7 +50,7 @@ def load_loss(loss: str | None) -> Any:  # noqa: ANN401
     return load_attribute(loss, "--loss") if loss is not None and ":" in loss else loss
 
 
-def with_names(report: Report, names: dict[str, Any], loss: str | None) -> Report:
-    """Return the report with what the command line named: target, arguments, inputs, batch, and the loss if given."""
-    named = {} if loss is None else {"loss": loss}
-    return replace(report, config=Frozen(names | report.config.to_dict() | named))
+def with_names(report: Report, names: dict[str, Any], **typed: str | None) -> Report:
+    """Return the report with target, arguments, inputs and batch before its options, and those that were typed."""
+    given = {name: one for name, one in typed.items() if one is not None}
+    return replace(report, config=Frozen(names | report.config.to_dict() | given))

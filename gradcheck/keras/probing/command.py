@@ -56,7 +56,7 @@ def probe_target(
         given = load_batch(shapes, batch, seed, lambda: f"by the model's inputs it could be {_suggested(model)}")
         report = probe(model, given, load_loss(loss), seed=seed, **options)
     names = {"target": target, "kwargs": arguments or None, "input": shapes or None, "batch": batch}
-    return with_names(report, names, loss)
+    return with_names(report, names, loss=loss)
 
 
 def _load_model(target: str, arguments: dict[str, Any]) -> Any:

@@ -1,15 +1,14 @@
 """``gradcheck probe``: a model, a batch and a loss by the names that a command line gives them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import nn
 
-from gradcheck.base.record import Frozen
 from gradcheck.diagnosis.report import Report
 from gradcheck.errors import OptionError, at_least, one_of
+from gradcheck.probing.command import with_names
 from gradcheck.probing.loading import load_attribute, parse_arguments
 from gradcheck.probing.users_code import users_code
 from gradcheck.spec.options.option import canonical
@@ -74,11 +73,9 @@ def probe_target(
         report = probe(
             model, given, function, optimizer=takes_steps, optimizer_options=of_optimizer, seed=seed, **options
         )
-    config = {"target": target, "kwargs": arguments or None, "input": shapes or None, "batch": batch}
-    named = {} if loss is None else {"loss": loss}
-    if ":" in optimizer and options.get("steps"):
-        named["optimizer"] = optimizer
-    return replace(report, config=Frozen(config | report.config.to_dict() | named))
+    names = {"target": target, "kwargs": arguments or None, "input": shapes or None, "batch": batch}
+    own = optimizer if ":" in optimizer and options.get("steps") else None
+    return with_names(report, names, loss=loss, optimizer=own)
 
 
 def _loss(loss: str | None) -> str | Callable[..., torch.Tensor] | None:
