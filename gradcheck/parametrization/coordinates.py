@@ -10,8 +10,8 @@ from typing import Any, Literal, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-#: ``hidden``: keeps its size from the start on. ``output``: the logits, ``scores``: attention's before the softmax; sums
-#: over all units, they may start as small as 1/√width, or at zero, and keep the size of their change.
+#: ``hidden``: keeps its size from the start on. ``output``, the logits, and ``scores``, attention's before the softmax:
+#: sums over all units, they may start as small as 1/√width, or at zero, and keep the size of their change.
 Kind = Literal["hidden", "output", "scores"]
 
 
