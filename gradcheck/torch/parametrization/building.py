@@ -28,7 +28,9 @@ def check_sizes(widths: Sequence[int] | None, depths: Sequence[int] | None) -> t
         None or both are given, or they are fewer than two whole numbers above zero.
     """
     if (widths is None) == (depths is None):
-        raise OptionError("widths", "or --depths: give one of them, as in widths=(64, 128, 256), for build to be called with")
+        raise OptionError(
+            "widths", "or --depths: give one of them, as in widths=(64, 128, 256), for build to be called with"
+        )
     axis, sizes = ("width", widths) if widths is not None else ("depth", depths)
     if not isinstance(sizes, Sequence) or isinstance(sizes, str):
         try:

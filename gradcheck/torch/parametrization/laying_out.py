@@ -96,7 +96,9 @@ def _coordinate(model: Trained, step: int, name: str, layer: str, kind: Kind, *,
     seen = model.passes[step][name]
     change = None if step == 0 else _size(seen.change)
     update = None if step == 0 or not with_update else _size(seen.update)
-    return Coordinate(model.scale, model.seed, step, layer, kind, Size(seen.output.mean, seen.output.rms), change, update)
+    return Coordinate(
+        model.scale, model.seed, step, layer, kind, Size(seen.output.mean, seen.output.rms), change, update
+    )
 
 
 def _size(size: sizes.Size) -> Size | None:

@@ -19,6 +19,7 @@ from gradcheck.torch.graph import Graph, Node, in_backward, reached_without_soft
 from gradcheck.torch.layers import candidates, main_tensor
 from gradcheck.torch.parametrization.sizes import Size
 from gradcheck.torch.probing.attention import find_scores
+from gradcheck.torch.probing.hooks import version_of
 from gradcheck.torch.probing.state import random_states_kept, seed_all
 
 
@@ -59,7 +60,8 @@ class Watch:
         self._first: dict[str, list[Tensor]] = {}  # outputs at initialisation, of each call
         self._weights = {one.module: _trained(one.module) for one in candidates(model)}
         self._called = set[nn.Module]()
-        self._held: list[Tensor] = []  # what layers have returned in this pass
+        # of this pass: a layer's output ↦ its name and how often the output had been changed in place
+        self._returned: dict[Tensor, tuple[str, int]] = {}
         self._ends: list[tuple[str, Node | None]] = []
         self._quiet = False
 
@@ -80,7 +82,7 @@ class Watch:
         finally:
             for handle in handles:
                 handle.remove()
-            self._held, self._ends = [], []
+            self._returned, self._ends = {}, []
 
     def _hear(
         self, name: str, module: nn.Module, inputs: tuple[Any, ...], keywords: dict[str, Any], output: object
@@ -90,16 +92,16 @@ class Watch:
         if self._quiet or in_backward() or tensor is None or not tensor.numel():
             return
         self._called.add(module)
-        at = next((place for place, one in enumerate(self._held) if one is tensor), None)
-        if at is None and not isinstance(module, nn.modules.dropout._DropoutNd):
-            name = name or type(module).__name__
-            self._held.append(tensor)
-            self._ends.append((name, tensor.grad_fn))
-            seen = self._note(name, tensor.detach())
+        known, version = self._returned.get(tensor, ("", -1))
+        if version != version_of(tensor) and not isinstance(module, nn.modules.dropout._DropoutNd):
+            known = name or type(module).__name__
+            self._returned[tensor] = (known, version_of(tensor))
+            self._ends.append((known, tensor.grad_fn))
+            seen = self._note(known, tensor.detach())
             if len(self.passes) > 1 and self._weights.get(module):
                 self._note_update(seen, module, inputs, keywords)
         if module is self.model:
-            self.output = name if at is None else self._ends[at][0]
+            self.output = known
 
     def _note(self, name: str, tensor: Tensor) -> Seen:
         seen = self.passes[-1].setdefault(name, Seen(tuple(tensor.shape)))

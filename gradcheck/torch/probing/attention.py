@@ -38,9 +38,7 @@ def find_attention(record: Recording, graph: Graph, examples: int) -> tuple[Atte
     return tuple(_measured(name, scores) for name, scores in find_scores(graph, ends, examples))
 
 
-def find_scores(
-    graph: Graph, ends: Iterable[tuple[str, Node | None]], examples: int
-) -> Iterator[tuple[str, Tensor]]:
+def find_scores(graph: Graph, ends: Iterable[tuple[str, Node | None]], examples: int) -> Iterator[tuple[str, Tensor]]:
     """Yield each attention's scores, (examples, heads, rows, columns), before the graph is freed.
 
     Parameters
