@@ -35,7 +35,9 @@ ROOMS = {
         "spec",
     ),
     "learning_rate": ("data", "engine", "families"),
-    "parametrization": ("errors",),
+    "parametrization": (
+        "base", "data", "engine", "errors", "families", "learning_rate", "pages", "render", "spec",
+    ),
     "explanations": ("base", "engine", "errors", "families", "mean_field", "render", "simulation", "spec"),
     "probing": ("base", "diagnosis", "engine", "errors", "flow", "spec"),
     "torch": ("base", "diagnosis", "engine", "errors", "flow", "logs", "probing", "spec"),

@@ -15,6 +15,7 @@ COMMANDS = {
     "compare": "gradcheck.cli.compare:compare",
     "probe": "gradcheck.cli.probe:probe",
     "clip-demo": "gradcheck.cli.clip_demo:clip_demo",
+    "transfer": "gradcheck.cli.transfer:transfer",
     "diagnose": "gradcheck.cli.diagnose:diagnose",
     "explain": "gradcheck.cli.explain:explain",
     "verify": "gradcheck.cli.verify:verify",
@@ -29,6 +30,7 @@ LINES = {
     "compare": "Which of these networks keep their gradient alive? Ranked.",
     "probe": "The same diagnosis for your own PyTorch model.",
     "clip-demo": "What does each kind of clipping do to a run that explodes?",
+    "transfer": "Does a learning rate found on a narrow network hold on a wide one?",
     "diagnose": "What went wrong in the log of a training run, and where first?",
     "explain": "What a verdict, a flag or a remedy is, and what to type next.",
     "verify": "Are gradcheck's own gradients right on this machine?",
@@ -63,6 +65,11 @@ EXAMPLES = {
         "gradcheck clip-demo",
         "gradcheck clip-demo --clip none --clip global-norm:1.0 --clip suggest",
         "gradcheck clip-demo --network lstm --sequence pixels --epochs 5",
+    ),
+    "transfer": (
+        "gradcheck transfer --width 32,64,128",
+        "gradcheck transfer --param standard --width 32,64,128 --fail-on grows",
+        "gradcheck transfer --arch transformer --depth 2,4,8 --width 32",
     ),
     "diagnose": (
         "gradcheck diagnose run.jsonl",

@@ -12,6 +12,7 @@ REPORTS = {
     "simulate": "gradcheck.diagnosis.report:Report",
     "probe": "gradcheck.diagnosis.report:Report",
     "clip-demo": "gradcheck.training.report:DemoReport",
+    "transfer": "gradcheck.parametrization.report:TransferReport",
     "theory": "gradcheck.mean_field.report:TheoryReport",
     "compare": "gradcheck.sweep.report:ComparisonRecord",
     "verify": "gradcheck.checking.verification:Verification",

@@ -58,6 +58,8 @@ class Coordinate(NamedTuple):
     update : Size or None
         Of what the layer's own matrix has gained: x_t (W_t − W_0) + b_t − b_0 for its present input x_t; None at step
         0, and of layers without a matrix, or where nobody measured it.
+    terms : int or None
+        Of scores: how many products one sums up, the width of a head; None where it isn't known.
     """
 
     scale: int
@@ -68,3 +70,4 @@ class Coordinate(NamedTuple):
     size: Size
     change: Size | None = None
     update: Size | None = None
+    terms: int | None = None

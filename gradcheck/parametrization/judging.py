@@ -1,13 +1,12 @@
 """The judgement: which layer's output, or update, follows the width (or depth), and as which power of it."""
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from gradcheck.errors import GradcheckError
 from gradcheck.parametrization.coordinates import Coordinate, Kind, Size
-from gradcheck.parametrization.slopes import Slope, fit
+from gradcheck.parametrization.slopes import Point, Slope, fit
 
 #: A slope beyond it is one. Powers of the width in parametrisations are multiples of 1/2 (Yang & Hu 2021, table 1), and
 #: so are those of what they make of a network: this is halfway from 0, what it should be, to the least wrong one.
@@ -48,7 +47,8 @@ class LayerSlope(NamedTuple):
     steps : tuple of StepSlope
         First to last.
     course : str
-        That of the last step, or of half of the steps and more, where it is a fault.
+        A fault, if it is that of the first step with any movement, of the last one, or of half of them; else that of
+        the last.
     since : int or None
         The first step at which it was so.
     """
@@ -61,15 +61,14 @@ class LayerSlope(NamedTuple):
     since: int | None
 
     @property
-    def worst(self) -> StepSlope:
-        """The step that shows its course most."""
-        alike = [one for one in self.steps if one.course == self.course] or list(self.steps)
-        return max(alike, key=lambda one: abs(one.slope.exponent))
-
-    @property
     def first(self) -> StepSlope:
         """The first step that shows its course."""
         return next((one for one in self.steps if one.course == self.course), self.steps[-1])
+
+    @property
+    def shown(self) -> StepSlope:
+        """The first step of a fault, else the last step."""
+        return self.first if self.course in ("grows", "shrinks") else self.steps[-1]
 
 
 class Judgement(NamedTuple):
@@ -110,10 +109,12 @@ def judge(coordinates: Iterable[Coordinate]) -> Judgement:
     for one in coordinates:
         layers[one.layer].append(one)
     _check(layers)
-    slopes = tuple(
+    slopes = [
         slope for records in layers.values() for quantity in QUANTITIES for slope in _layer_slopes(records, quantity)
-    )
-    return Judgement(_status(slopes), slopes)
+    ]
+    if not any(one.course == "shrinks" for one in slopes if (one.kind, one.quantity) == ("hidden", "change")):
+        slopes = [_aligned(one, layers[one.layer]) for one in slopes]
+    return Judgement(_status(slopes), tuple(slopes))
 
 
 def _check(layers: dict[str, list[Coordinate]]) -> None:
@@ -145,6 +146,24 @@ def _layer_slopes(records: Sequence[Coordinate], quantity: Quantity) -> list[Lay
     return [LayerSlope(records[0].layer, kind, quantity, tuple(judged), course, since)]
 
 
+def _aligned(slope: LayerSlope, records: Sequence[Coordinate]) -> LayerSlope:
+    """Return the slope of scores at initialisation as a fault where they will grow as queries and keys align.
+
+    A score is a sum over the width d of a head: of independent terms at first, of size √d, and of size d once queries
+    and keys have moved towards each other. What keeps the latter, 1/d, lets the former fall as 1/√d; scores that start
+    at the same size with any d are divided by √d, and grow as √d in training (Yang & Hu et al. 2022, section 5.1).
+    """
+    start = [one for one in records if one.step == 0]
+    terms = [one.terms for one in start if one.terms]
+    if (slope.kind, slope.quantity) != ("scores", "start") or len(terms) < len(start) or len(set(terms)) < 2:
+        return slope
+    fall = fit([Point(one, of.seed, of.size.rms) for one, of in zip(terms, start, strict=True)])
+    if slope.course != "keeps" or not fall.beyond(-LIMIT, ERRORS):
+        return slope
+    step = StepSlope(0, Slope(fall.exponent + 0.5, fall.error), "grows")
+    return slope._replace(steps=(step,), course="grows", since=0)
+
+
 def _measured(records: Sequence[Coordinate], quantity: Quantity) -> bool:
     return all(_size(one, quantity) is not None for one in records)
 
@@ -155,33 +174,44 @@ def _size(record: Coordinate, quantity: Quantity) -> Size | None:
 
 def _step(step: int, records: Sequence[Coordinate], quantity: Quantity, kind: Kind) -> StepSlope:
     sizes = [size.rms for one in records if (size := _size(one, quantity)) is not None]
-    slope = fit((one.scale, size) for one, size in zip(records, sizes, strict=True))
-    moves = quantity in ("change", "update")
+    points = [Point(one.scale, one.seed, size) for one, size in zip(records, sizes, strict=True)]
+    slope, moves = fit(points), quantity in ("change", "update")
     if all(size <= (ROUNDING * one.size.rms if moves else 0) for one, size in zip(records, sizes, strict=True)):
         return StepSlope(step, slope, "still")
-    may_shrink = kind != "hidden" and not moves  # its start may be small, and with it what it is after a few steps
-    return StepSlope(step, slope, _course_of(slope, may_shrink))
+    largest = sorted({one.scale for one in points})[-2:]
+    widest = fit([one for one in points if one.scale in largest])
+    may_shrink = kind == "scores" or (kind == "output" and not moves)
+    return StepSlope(step, slope, _course_of(slope, widest, may_shrink))
 
 
-def _course_of(slope: Slope, may_shrink: bool) -> Course:
-    """Return on which side of the limits a slope is."""
-    margin = 0.0 if math.isnan(slope.error) else ERRORS * slope.error
-    beyond = abs(slope.exponent) - LIMIT
-    if slope.exponent < 0 and may_shrink:
+def _course_of(slope: Slope, widest: Slope, may_shrink: bool) -> Course:
+    """Return on which side of the limits a slope is.
+
+    Parameters
+    ----------
+    slope, widest : Slope
+        Over all scales, and over the two largest: what is left of a term that fades with the width is no fault, and a
+        term that begins to outgrow the others is one.
+    may_shrink : bool
+    """
+    if slope.beyond(LIMIT, ERRORS) or widest.beyond(LIMIT, ERRORS):
+        return "grows"
+    if may_shrink and slope.exponent < LIMIT:
         return "keeps"
-    if beyond > margin:
-        return "grows" if slope.exponent > 0 else "shrinks"
-    return "keeps" if beyond < -margin else "unclear"
+    if slope.reversed.beyond(LIMIT, ERRORS) and widest.exponent < -LIMIT:
+        return "shrinks"
+    certain = abs(slope.exponent) < LIMIT or abs(widest.exponent) < LIMIT
+    return "keeps" if certain and not slope.error > LIMIT / ERRORS else "unclear"
 
 
 def _course(steps: Sequence[Course]) -> Course:
-    """Return the course of all steps: a fault that lasts to the end, or for half of the steps."""
+    """Return the course of all steps: a fault at the first or at the last, or at half of them."""
     moving: list[Course] = [one for one in steps if one != "still"]
     if not moving:
         return "still"
     faults: tuple[Course, ...] = ("grows", "shrinks")
     for fault in faults:
-        if moving[-1] == fault or 2 * moving.count(fault) >= len(moving):
+        if fault in (moving[0], moving[-1]) or 2 * moving.count(fault) >= len(moving):
             return fault
     return moving[-1]
 

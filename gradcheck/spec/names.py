@@ -22,6 +22,7 @@ PositionsName = Literal["learned", "sinusoidal", "rotary", "none"]
 ResidualScaleName = Literal["gpt2", "deepnorm"]
 DtypeName = Literal["float64", "float32"]
 LayersName = Literal["auto", "dense", "weightless"]
+ParametrizationName = Literal["mup", "standard", "ntk"]
 NumberFormatName = Literal["fp16", "bf16", "fp8-e4m3", "fp8-e5m2", "mxfp8"]
 
 #: Data sets by name, and the kinds of files that hold the user's own.
@@ -58,6 +59,11 @@ RESIDUAL_SCALES: tuple[str, ...] = get_args(ResidualScaleName)
 DTYPES: tuple[str, ...] = get_args(DtypeName)
 LAYERS: tuple[str, ...] = get_args(LayersName)
 NUMBER_FORMATS: tuple[str, ...] = get_args(NumberFormatName)
+PARAMETRIZATIONS: tuple[str, ...] = get_args(ParametrizationName)
+
+#: Optimizers whose laws are in ``gradcheck.learning_rate.optimizers``, and those that divide by the gradient's size.
+TRANSFER_OPTIMIZERS = ("sgd", "momentum", "adam", "adamw")
+ADAPTIVE = ("adam", "adamw")
 
 #: Architectures that repeat one layer over time.
 RECURRENT = ("rnn", "lstm", "gru")
