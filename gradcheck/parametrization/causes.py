@@ -52,6 +52,9 @@ def find_reasons(judgement: Judgement) -> list[Reason]:
     return found or [_undecided(judgement)]
 
 
+#: By which power scores outgrow how they start, once queries and keys are aligned.
+ALIGNED = {"scores-align": 0.5}
+
 _FAULTS: tuple[Course, ...] = ("grows", "shrinks")
 
 
@@ -86,7 +89,7 @@ def _grouped(judgement: Judgement, course: Course, quantity: Quantity) -> list[R
         if math.isfinite(exponent):
             code = "scores-align" if (one.kind, quantity) == ("scores", "start") else f"{quantity}-{course}"
             groups[code, Reason(code, (), exponent).power].append(one)
-    return [Reason(code, tuple(ones), _furthest(ones)) for (code, _), ones in groups.items()]
+    return [Reason(code, tuple(ones), _furthest(ones) + ALIGNED.get(code, 0.0)) for (code, _), ones in groups.items()]
 
 
 def _furthest(slopes: Sequence[LayerSlope]) -> float:

@@ -1,5 +1,6 @@
 """The judgement: which layer's output, or update, follows the width (or depth), and as which power of it."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
@@ -15,6 +16,23 @@ LIMIT = 0.25
 #: A slope is clear where so many standard errors are between it and the limit.
 ERRORS = 2.0
 
+#: Lowest and highest exponent that is right: an activation and what moves it keep their size.
+STILL = (0.0, 0.0)
+SHRINKS = (-math.inf, 0.0)
+
+#: The same, where it is another. Logits may start as small as 1/√width, or at zero. So do scores, and they have to:
+#: q·k/d of independent q and k. Where they don't, as with 1/√d, they grow by √width once q and k are aligned. Until
+#: then their change falls, and by SGD so does that of queries and keys, whose gradient is a sum of independent terms.
+RIGHT: dict[tuple[Kind, "Quantity"], tuple[float, float]] = {
+    ("output", "start"): SHRINKS,
+    ("output", "size"): SHRINKS,
+    ("scores", "start"): (-math.inf, -0.5),
+    ("scores", "size"): SHRINKS,
+    ("scores", "change"): SHRINKS,
+    ("queries", "change"): SHRINKS,
+    ("queries", "update"): SHRINKS,
+}
+
 #: A change of less than this part of a float32 output is rounding.
 ROUNDING = 1e-6
 
@@ -23,7 +41,7 @@ Quantity = Literal["start", "size", "change", "update"]
 
 QUANTITIES: tuple[Quantity, ...] = ("start", "size", "change", "update")
 
-#: ``still``: nothing has moved. ``unclear``: the limit is within the slope's error.
+#: ``still``: nothing has moved. ``unclear``: a slope is beyond the limit, and the limit within its error.
 Course = Literal["keeps", "grows", "shrinks", "unclear", "still"]
 
 
@@ -78,7 +96,7 @@ class Judgement(NamedTuple):
     ----------
     status : str
         ``transfers``; ``grows`` where something does, ``shrinks`` where something does and nothing grows; ``unclear``
-        where a slope may be on either side of the limit, or nothing has moved.
+        where a slope is beyond the limit by less than its error, or nothing has moved.
     slopes : tuple of LayerSlope
         Layer by layer, in the order of the records.
     """
@@ -112,8 +130,8 @@ def judge(coordinates: Iterable[Coordinate]) -> Judgement:
     slopes = [
         slope for records in layers.values() for quantity in QUANTITIES for slope in _layer_slopes(records, quantity)
     ]
-    if not any(one.course == "shrinks" for one in slopes if (one.kind, one.quantity) == ("hidden", "change")):
-        slopes = [_aligned(one, layers[one.layer]) for one in slopes]
+    if any(one.course == "shrinks" for one in slopes if (one.kind, one.quantity) == ("hidden", "change")):
+        slopes = [one._replace(course="keeps", since=None) if _never_aligns(one) else one for one in slopes]
     return Judgement(_status(slopes), tuple(slopes))
 
 
@@ -146,22 +164,11 @@ def _layer_slopes(records: Sequence[Coordinate], quantity: Quantity) -> list[Lay
     return [LayerSlope(records[0].layer, kind, quantity, tuple(judged), course, since)]
 
 
-def _aligned(slope: LayerSlope, records: Sequence[Coordinate]) -> LayerSlope:
-    """Return the slope of scores at initialisation as a fault where they will grow as queries and keys align.
-
-    A score is a sum over the width d of a head: of independent terms at first, of size √d, and of size d once queries
-    and keys have moved towards each other. What keeps the latter, 1/d, lets the former fall as 1/√d; scores that start
-    at the same size with any d are divided by √d, and grow as √d in training (Yang & Hu et al. 2022, section 5.1).
-    """
-    start = [one for one in records if one.step == 0]
-    terms = [one.terms for one in start if one.terms]
-    if (slope.kind, slope.quantity) != ("scores", "start") or len(terms) < len(start) or len(set(terms)) < 2:
-        return slope
-    fall = fit([Point(one, of.seed, of.size.rms) for one, of in zip(terms, start, strict=True)])
-    if slope.course != "keeps" or not fall.beyond(-LIMIT, ERRORS):
-        return slope
-    step = StepSlope(0, Slope(fall.exponent + 0.5, fall.error), "grows")
-    return slope._replace(steps=(step,), course="grows", since=0)
+def _never_aligns(slope: LayerSlope) -> bool:
+    """Whether scores are too large only for queries and keys that move: those of a lazy network don't."""
+    return (slope.kind, slope.quantity, slope.course) == ("scores", "start", "grows") and (
+        slope.steps[0].slope.exponent < LIMIT
+    )
 
 
 def _measured(records: Sequence[Coordinate], quantity: Quantity) -> bool:
@@ -180,28 +187,28 @@ def _step(step: int, records: Sequence[Coordinate], quantity: Quantity, kind: Ki
         return StepSlope(step, slope, "still")
     largest = sorted({one.scale for one in points})[-2:]
     widest = fit([one for one in points if one.scale in largest])
-    may_shrink = kind == "scores" or (kind == "output" and not moves)
-    return StepSlope(step, slope, _course_of(slope, widest, may_shrink))
+    return StepSlope(step, slope, _course_of(slope, widest, *RIGHT.get((kind, quantity), STILL)))
 
 
-def _course_of(slope: Slope, widest: Slope, may_shrink: bool) -> Course:
-    """Return on which side of the limits a slope is.
+def _course_of(slope: Slope, widest: Slope, lowest: float, highest: float) -> Course:
+    """Return on which side of what is right a slope is.
 
     Parameters
     ----------
     slope, widest : Slope
-        Over all scales, and over the two largest: what is left of a term that fades with the width is no fault, and a
-        term that begins to outgrow the others is one.
-    may_shrink : bool
+        Over all scales, and over the two largest: a term that begins to outgrow the others is a fault already, and one
+        that fades with the width is none.
+    lowest, highest : float
+        Exponents between which it is right.
     """
-    if slope.beyond(LIMIT, ERRORS) or widest.beyond(LIMIT, ERRORS):
+    above, below = highest + LIMIT, LIMIT - lowest
+    if slope.beyond(above, ERRORS) or widest.beyond(above, ERRORS):
         return "grows"
-    if may_shrink and slope.exponent < LIMIT:
-        return "keeps"
-    if slope.reversed.beyond(LIMIT, ERRORS) and widest.exponent < -LIMIT:
+    falls = slope.reversed, widest.reversed
+    if falls[0].beyond(below, ERRORS) and falls[1].exponent > below:
         return "shrinks"
-    certain = abs(slope.exponent) < LIMIT or abs(widest.exponent) < LIMIT
-    return "keeps" if certain and not slope.error > LIMIT / ERRORS else "unclear"
+    open_ended = slope.exponent > above or min(one.exponent for one in falls) > below
+    return "unclear" if open_ended else "keeps"
 
 
 def _course(steps: Sequence[Course]) -> Course:

@@ -28,7 +28,8 @@ def plot(report: TransferReport, ax: "Axes | None" = None) -> "Axes":
 def _chosen(rows: Sequence[Row]) -> list[Row]:
     """Return the layers that are drawn, in their order."""
     moving = [row for row in rows if "change" in row.quantities]
-    worst = sorted(moving[::-1], key=lambda row: row.verdict == "keeps")[:PANELS]
+    faulty = [row for row in moving if row.verdict != "keeps"]
+    worst = (faulty + [row for row in moving[::-1] if row not in faulty])[:PANELS]
     return [row for row in moving if row in worst]
 
 

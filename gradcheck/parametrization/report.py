@@ -14,14 +14,17 @@ from gradcheck.parametrization.sentences import SENTENCES, advice, rate_in_words
 
 STATUSES = ("transfers", "grows", "shrinks", "unclear")
 COURSES = ("keeps", "grows", "shrinks", "unclear", "still")
-KINDS = ("hidden", "output", "scores")
+KINDS = ("hidden", "output", "scores", "queries")
 
 
 class TransferLayer(Record):
     """How one quantity of a layer follows the width, or the depth."""
 
     layer: str
-    kind: str = item("output: the logits; scores: attention's before the softmax", enum=list(KINDS))
+    kind: str = item(
+        "output: the logits; scores: attention's before the softmax; queries: what reaches the loss only through it",
+        enum=list(KINDS),
+    )
     quantity: str = item(
         "start: size of the output at initialisation; size: after each step; change: of the output since "
         "initialisation; update: of what the layer's own weights have added to it",

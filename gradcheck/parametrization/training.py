@@ -30,7 +30,6 @@ class Seen(NamedTuple):
     kind: Kind
     output: Array
     update: Size | None = None
-    terms: int | None = None
 
 
 class Trained(NamedTuple):
@@ -64,7 +63,7 @@ def train(maker: Maker, batch: Batch, outputs: int) -> Trained:
             for seen in _seen(subject, passes, spec.axis == "depth", moved=step > 0):
                 start = first.setdefault(seen.layer, seen.output)
                 sizes = Size.of(seen.output), Size.of(seen.output - start) if step else None, seen.update
-                records.append(Coordinate(scale, maker.seed, step, seen.layer, seen.kind, *sizes, seen.terms))
+                records.append(Coordinate(scale, maker.seed, step, seen.layer, seen.kind, *sizes))
             loss, at_logits = loss_at(logits)
             losses.append(loss)
             if step < spec.steps:
@@ -88,7 +87,7 @@ def _seen(subject: Subject, passes: Sequence[LayerPass], in_depth: bool, *, move
             yield Seen(one.name, one.kind, one.output, one.update if moved else None)
             if one.name in subject.heads:
                 heads = subject.heads[one.name]
-                yield Seen(one.name.replace("qkv", "scores"), "scores", _scores(heads, one.output), None, heads.width)
+                yield Seen(one.name.replace("qkv", "scores"), "scores", _scores(heads, one.output))
         if stream:
             yield Seen("stream", "hidden", _stream(subject, passes, 1.0))
     yield Seen(readout.name, readout.kind, readout.output, readout.update if moved else None)
