@@ -30,7 +30,7 @@ LINES = {
     "compare": "Which of these networks keep their gradient alive? Ranked.",
     "probe": "The same diagnosis for your own PyTorch model.",
     "clip-demo": "What does each kind of clipping do to a run that explodes?",
-    "transfer": "Does a learning rate found on a narrow network hold on a wide one?",
+    "transfer": "Do updates keep their size in width, and so learning rates?",
     "diagnose": "What went wrong in the log of a training run, and where first?",
     "explain": "What a verdict, a flag or a remedy is, and what to type next.",
     "verify": "Are gradcheck's own gradients right on this machine?",
