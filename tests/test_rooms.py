@@ -35,8 +35,9 @@ ROOMS = {
         "spec",
     ),
     "learning_rate": (
-        "base", "data", "diagnosis", "engine", "errors", "families", "pages", "render", "simulation", "spec",
+        "base", "data", "diagnosis", "engine", "families", "pages", "render", "simulation", "spec",
     ),
+    "parametrization": ("errors",),
     "explanations": ("base", "engine", "errors", "families", "mean_field", "render", "simulation", "spec"),
     "probing": ("base", "diagnosis", "engine", "errors", "flow", "spec"),
     "torch": ("base", "diagnosis", "engine", "errors", "flow", "logs", "probing", "spec"),

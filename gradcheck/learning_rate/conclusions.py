@@ -46,12 +46,15 @@ class Evidence(NamedTuple):
         The probability that plain SGD trains it.
     constant : float
         The loss of the best answer that is the same for all examples; nan without labels.
+    by : str
+        The command that says so.
     """
 
     status: str
     reason: str
     score: float
     constant: float
+    by: str = "simulate"
 
 
 class Reason(NamedTuple):
@@ -133,7 +136,7 @@ def _why_none(draws: Sequence[Draw], evidence: Evidence | None) -> Iterator[Reas
         yield Reason(worst, NO_RATE[worst])
     if evidence is None or evidence.score >= 0.5:
         return
-    yield Reason("untrainable", f"simulate calls it {evidence.status}: {evidence.reason}", evidence.score, 0.5)
+    yield Reason("untrainable", f"{evidence.by} calls it {evidence.status}: {evidence.reason}", evidence.score, 0.5)
     end = _end(draws[0])
     if math.isfinite(evidence.constant + end):
         text = (

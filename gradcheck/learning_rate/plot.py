@@ -37,7 +37,8 @@ def _draw_course(ax: "Axes", report: RateReport) -> None:
         figure.threshold(ax, ceiling, "ceiling")
     ax.set(xlabel="update", ylabel="learning rate")
     figure.whole_numbers(ax, max(one.update for one in report.updates))
-    figure.entitle(ax, f"{label_of(report)[0]}: {report.verdict.reasons[0]}", headline(report))
+    found = report.verdict.status == "found"
+    figure.entitle(ax, "" if found else label_of(report)[0], report.verdict.reasons[0], headline(report))
     figure.explain_lines(ax)
 
 

@@ -7,7 +7,7 @@ from gradcheck.base.document import Cause, CommandReport
 from gradcheck.base.record import Frozen, Record, item, number
 from gradcheck.learning_rate.along import losses_along
 from gradcheck.learning_rate.answer import Answer, Draw
-from gradcheck.learning_rate.conclusions import CODES, VERDICTS, Conclusion, Evidence, conclude
+from gradcheck.learning_rate.conclusions import CODES, VERDICTS, Conclusion, Evidence, Reason, conclude
 from gradcheck.learning_rate.rules import RULES
 from gradcheck.learning_rate.search import Status
 from gradcheck.learning_rate.warm_up import Step
@@ -130,6 +130,8 @@ def make_rate_report(
     draws: Sequence[Draw],
     parameters: int | None = None,
     evidence: Evidence | None = None,
+    rule: str = "",
+    remarks: Sequence[Reason] = (),
 ) -> RateReport:
     """Lay out what the updates of all draws have shown.
 
@@ -137,16 +139,20 @@ def make_rate_report(
     ----------
     config : mapping
         Every option with its resolved value, ``optimizer`` and ``updates`` among them, and the ``lr`` to judge or None.
-        An optimizer that has no rule of its own has Adam's.
     draws : sequence of Draw
     parameters : int, optional
         How many numbers are trained.
     evidence : Evidence, optional
         Of a network that may not train at any rate.
+    rule : str
+        The key of its rule, if that isn't the optimizer's name.
+    remarks : sequence of Reason
+        What else is to be said, after the reasons.
     """
     optimizer = config["optimizer"]
-    rule = RULES.get(optimizer, RULES["adam"])
-    found = conclude(draws, rule, CALLED.get(optimizer, optimizer), config["lr"], evidence)
+    ruled = RULES[rule or optimizer]
+    found = conclude(draws, ruled, CALLED.get(optimizer, optimizer), config["lr"], evidence)
+    found = found._replace(reasons=(*found.reasons, *remarks))
     updates = tuple(_updates(draws))
     return RateReport(
         command="rate",
@@ -155,8 +161,8 @@ def make_rate_report(
         answer=_answer(found.answer),
         verdict=_verdict(found),
         rule=RateRule(
-            best_over_critical=rule.best, ceiling_over_critical=rule.ceiling, band=rule.band, within=rule.within,
-            networks=rule.networks,
+            best_over_critical=ruled.best, ceiling_over_critical=ruled.ceiling, band=ruled.band, within=ruled.within,
+            networks=ruled.networks,
         ),
         along=tuple(_along(draws, found.answer)),
         draws=tuple(
