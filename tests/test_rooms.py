@@ -40,7 +40,7 @@ ROOMS = {
     "parametrization": ("errors",),
     "explanations": ("base", "engine", "errors", "families", "mean_field", "render", "simulation", "spec"),
     "probing": ("base", "diagnosis", "engine", "errors", "flow", "spec"),
-    "torch": ("base", "diagnosis", "engine", "errors", "flow", "logs", "probing", "spec"),
+    "torch": ("base", "diagnosis", "engine", "errors", "flow", "logs", "parametrization", "probing", "spec"),
     "accelerate": ("base", "errors", "logs", "torch"),
     "huggingface": ("accelerate", "base", "errors", "logs", "torch"),
     "lightning": ("base", "errors", "logs", "torch"),
