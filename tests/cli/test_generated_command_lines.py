@@ -32,7 +32,8 @@ FLOATS = (
 #: Options whose larger values only take longer, and those that name files.
 LEFT_OUT = {
     "depth", "width", "batch_size", "blocks", "model_width", "tokens", "preset", "data", "weights", "save_weights",
-    "seeds", "epochs", "suggest", "phase_diagram", "clip", "network", "arch", "labels", "journal", "max_rows", "updates",
+    "seeds", "epochs", "suggest", "phase_diagram", "clip", "network", "arch", "labels", "journal", "max_rows",
+    "updates",
 }  # fmt: skip
 
 OPTIONS = {

@@ -88,7 +88,8 @@ MADE = {
     "verify": lambda _: gradcheck.verify(only=("activation", "norm")),
 }
 ROOMS = {
-    "theory": "mean_field", "compare": "sweep", "clip-demo": "training", "rate": "learning_rate", "diagnose": "logs", "verify": "checking",
+    "theory": "mean_field", "compare": "sweep", "clip-demo": "training", "rate": "learning_rate", "diagnose": "logs",
+    "verify": "checking",
 }  # fmt: skip
 
 
