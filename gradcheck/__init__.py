@@ -5,6 +5,7 @@
 simulate    does a network's gradient survive, before any training?
 compare     which of many networks keep it alive, ranked
 theory      what mean-field theory predicts for a network, without drawing it
+rate        which learning rate a network takes
 clip_demo   what gradient clipping does to a run that explodes
 transfer    whether updates keep their size in width, so that a learning rate does
 diagnose    what the log of a training run shows
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from gradcheck.explanations.explanation import Explanation as Explanation
     from gradcheck.explanations.explanation import explain as explain
     from gradcheck.explanations.explanation import topics as topics
+    from gradcheck.learning_rate.rate import rate as rate
+    from gradcheck.learning_rate.report import RateReport as RateReport
     from gradcheck.logs.report import LogReport as LogReport
     from gradcheck.logs.report import diagnose as diagnose
     from gradcheck.mean_field.report import TheoryReport as TheoryReport
@@ -67,6 +70,8 @@ _HOME = {
     "topics": "gradcheck.explanations.explanation",
     "Explanation": "gradcheck.explanations.explanation",
     "GradcheckError": "gradcheck.errors",
+    "RateReport": "gradcheck.learning_rate.report",
+    "rate": "gradcheck.learning_rate.rate",
     "LogReport": "gradcheck.logs.report",
     "diagnose": "gradcheck.logs.report",
     "NetworkSpec": "gradcheck.spec",

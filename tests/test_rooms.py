@@ -34,7 +34,9 @@ ROOMS = {
         "base", "clipping", "data", "diagnosis", "engine", "errors", "families", "pages", "render", "simulation",
         "spec",
     ),
-    "learning_rate": ("data", "engine", "families"),
+    "learning_rate": (
+        "base", "data", "diagnosis", "engine", "families", "pages", "render", "simulation", "spec",
+    ),
     "parametrization": (
         "base", "data", "engine", "errors", "families", "learning_rate", "pages", "render", "spec",
     ),

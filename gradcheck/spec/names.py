@@ -61,8 +61,7 @@ LAYERS: tuple[str, ...] = get_args(LayersName)
 NUMBER_FORMATS: tuple[str, ...] = get_args(NumberFormatName)
 PARAMETRIZATIONS: tuple[str, ...] = get_args(ParametrizationName)
 
-#: Optimizers whose laws are in ``gradcheck.learning_rate.optimizers``, and those that divide by the gradient's size.
-TRANSFER_OPTIMIZERS = ("sgd", "momentum", "adam", "adamw")
+#: Optimizers that divide the gradient by its size.
 ADAPTIVE = ("adam", "adamw")
 
 #: Architectures that repeat one layer over time.
@@ -73,6 +72,9 @@ SEQUENCES = {"rows": 8, "pixels": 64}
 
 #: What becomes of a step whose gradient is not finite.
 POLICIES = ("skip", "stop", "zero", "apply")
+
+#: Optimizers whose learning rate is searched.
+RATED_OPTIMIZERS = ("sgd", "momentum", "adam", "adamw")
 
 #: What the rows of a sweep are ranked by.
 ORDERS = ("score", "span", "gain", "rank", "grid")

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, TypedDict
 
 from gradcheck.errors import OptionError
-from gradcheck.spec.names import ACTIVATIONS, NORMS, PARAMETRIZATIONS, TRANSFER_OPTIMIZERS
+from gradcheck.spec.names import ACTIVATIONS, NORMS, PARAMETRIZATIONS, RATED_OPTIMIZERS
 from gradcheck.spec.options.measurement import OF_DATA, OF_DRAWS
 from gradcheck.spec.options.network import NETWORK, OF_NETWORKS
 from gradcheck.spec.options.option import Names, Number, Option, Whole, rows
@@ -65,7 +65,7 @@ class TransferOptions(TypedDict, total=False):
     tokens: Annotated[int | None, OF_NETWORKS["tokens"]]
     norm_placement: Annotated[str | None, OF_NETWORKS["norm_placement"]]
     optimizer: Annotated[str, Option(
-        "Optimizer, as PyTorch has it", TRAINING, "NAME", default="adam", range=Names(TRANSFER_OPTIMIZERS),
+        "Optimizer, as PyTorch has it", TRAINING, "NAME", default="adam", range=Names(RATED_OPTIMIZERS),
     )]
     lr: Annotated[float | None, Option(
         "Learning rate at the base width.", TRAINING, "RATE", usual="0.003 of adam, 0.1 of sgd",
