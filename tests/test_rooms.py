@@ -34,8 +34,12 @@ ROOMS = {
         "base", "clipping", "data", "diagnosis", "engine", "errors", "families", "pages", "render", "simulation",
         "spec",
     ),
-    "learning_rate": ("data", "engine", "families"),
-    "parametrization": ("errors",),
+    "learning_rate": (
+        "base", "data", "diagnosis", "engine", "families", "pages", "render", "simulation", "spec",
+    ),
+    "parametrization": (
+        "base", "data", "engine", "errors", "families", "learning_rate", "pages", "render", "spec",
+    ),
     "explanations": ("base", "engine", "errors", "families", "mean_field", "render", "simulation", "spec"),
     "probing": ("base", "diagnosis", "engine", "errors", "flow", "spec"),
     "torch": ("base", "diagnosis", "engine", "errors", "flow", "logs", "parametrization", "probing", "spec"),
