@@ -98,7 +98,7 @@ class Transformer(nn.Module):
         self.embedding = nn.Embedding(vocabulary, width)
         self.blocks = nn.ModuleList([Block(width, heads, power, pre=pre, zero_queries=zero_queries) for _ in range(2)])
         self.norm = nn.LayerNorm(width) if pre else None
-        if tied:  # mup 1.0.0 gives a bias the shape of the width: findings/mup-shared-readout-bias-has-width.sh
+        if tied:  # mup 1.0.0 gives a bias the shape of the width: findings/mup-shared-readout.sh
             self.readout = mup.MuSharedReadout(self.embedding.weight, bias=False)
         else:
             self.readout = readout(width, vocabulary, bias=False)

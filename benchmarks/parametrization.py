@@ -214,7 +214,7 @@ def right() -> Iterator[Case]:
         )
         yield Case(
             f"transformer, tied, {name}",
-            in_mup(partial(Transformer, tied=True)),
+            tied,
             optimize,
             tokens,
             "transfers",
@@ -257,6 +257,17 @@ def right() -> Iterator[Case]:
     )
 
 
+def tied(width: int, *, again: bool = True) -> nn.Module:
+    """Return a transformer whose read-out is its embedding.
+
+    Setting the base shapes multiplies the embedding by the root of the width, so it has to be drawn again.
+    """
+    model = in_mup(partial(Transformer, tied=True))(width)
+    if again:
+        nn.init.normal_(model.embedding.weight)
+    return model
+
+
 def deep(depth: int, power: float, norm: type[nn.Module] = nn.Identity) -> nn.Module:
     """Return a residual network of width 64 whose branches are divided by a power of its depth."""
     return mup.set_base_shapes(Residual(64, norm, depth, depth**-power), None)
@@ -295,6 +306,10 @@ def wrong() -> Iterator[Case]:
             sizes=narrow,
         )
         yield Case(f"hidden matrix drawn anew with a fixed deviation, {name}", drawn_anew, optimize, rows, "grows")
+    yield Case(
+        "tied embedding as MuSharedReadout leaves it", partial(tied, again=False), adam, tokens, "grows", nll,
+        sizes=narrow,
+    )  # fmt: skip
     yield Case("torch's Adam instead of MuAdam", in_mup(Residual), plain, rows, "grows")
     yield Case(
         "torch's SGD instead of MuSGD", in_mup(Residual), partial(_optimizer, torch.optim.SGD, 0.1), rows, "shrinks"

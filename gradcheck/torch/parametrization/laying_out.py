@@ -2,7 +2,6 @@
 
 import math
 import re
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -48,18 +47,14 @@ def lay_out(models: Sequence[Network], axis: str, steps: int) -> Iterator[Coordi
 
 
 def _places(model: Network) -> dict[str, str]:
-    """Return place ↦ layer: of layers that differ in their numbers only the first and the last, and the output."""
-    groups: dict[str, list[str]] = defaultdict(list)
-    for name in model.seen.passes[0]:
-        if name != model.seen.output:
-            groups[NUMBER.sub("*", name)].append(name)
-    found = {}
-    for group, names in groups.items():
-        if "*" not in group:
-            found[group] = names[0]
-        else:
-            found[f"{group} (first)"], found[f"{group} (last)"] = names[0], names[-1]
-    return found | {"output": model.seen.output}
+    """Return place ↦ layer: of layers whose names differ in their numbers only the last, and the output.
+
+    The change of the first is its own update, which falls with depth in residual branches, and has to.
+    """
+    last = {NUMBER.sub("*", name): name for name in model.seen.passes[0] if name != model.seen.output}
+    return {f"{group} (last)" if "*" in group else group: name for group, name in last.items()} | {
+        "output": model.seen.output
+    }
 
 
 def _kind(layer: str, models: Sequence[Network], places: Sequence[dict[str, str]], axis: str) -> Kind:

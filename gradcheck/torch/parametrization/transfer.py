@@ -1,16 +1,17 @@
 """``transfer``: do activations, updates and logits of the user's own model keep their size in width, or in depth?"""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import torch
+from torch import nn
 
 from gradcheck.base.calls import public
 from gradcheck.errors import OptionError, at_least, finite, one_of
 from gradcheck.parametrization.report import TransferReport, make_transfer_report
 from gradcheck.spec.probing import MODES, OPTIMIZERS
+from gradcheck.spec.transfer import RATES
 from gradcheck.torch.parametrization.building import Build, Optimizer, build_model, check_sizes
 from gradcheck.torch.parametrization.laying_out import Network, lay_out
 from gradcheck.torch.parametrization.training import Training
@@ -28,13 +29,13 @@ def transfer(
     batch: object,
     loss: str | LossFunction | None = None,
     optimizer: Optimizer = None,
-    lr: float = 1e-3,
+    lr: float | None = None,
     depths: Sequence[int] | None = None,
     steps: int = 5,
     seeds: int = 3,
     seed: int = 0,
     mode: str = "train",
-    tick: Callable[[float], None] | None = None,
+    tick: Callable[[], None] | None = None,
 ) -> TransferReport:
     """Train your model for a few steps at several widths, and say what doesn't keep its size as it becomes wider.
 
@@ -43,7 +44,8 @@ def transfer(
     part of the change that is due to its own weights stay as large as they are.
 
     >>> def build(width):
-    ...     return nn.Sequential(nn.Linear(32, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 10))
+    ...     hidden = nn.Linear(width, width)
+    ...     return nn.Sequential(nn.Linear(32, width), nn.ReLU(), hidden, nn.ReLU(), nn.Linear(width, 10))
     >>> report = gradcheck.torch.transfer(build, (64, 256, 1024), batch=torch.randn(64, 32))
     >>> report.verdict.status
     'grows'
@@ -60,13 +62,13 @@ def transfer(
     loss : str or callable, optional
         As ``probe`` takes it: ``cross-entropy``, ``mean-square``, or (output, targets) ↦ scalar.
     optimizer : str or callable, optional
-        ``sgd``, ``momentum``, ``adam``, ``adamw``, ``rmsprop``; or model ↦ optimizer, where rates of groups of parameters
-        depend on the width. By default Adam, or what `build` returns.
-    lr : float
-        Learning rate of an optimizer that is named.
+        ``sgd``, ``momentum``, ``adam``, ``adamw``, ``rmsprop``; or model ↦ optimizer, where the rates of groups of
+        parameters depend on the width. By default what `build` returns, or Adam.
+    lr : float, optional
+        Learning rate of an optimizer that is named; by default 0.1 of SGD, 0.03 of momentum, else 0.003.
     depths : sequence of int, optional
-        Instead of `widths`: `build` takes a depth. Layers whose names differ in their numbers only are compared at the
-        first and the last of them.
+        Instead of `widths`: `build` takes a depth. Of layers whose names differ in their numbers only the last is
+        compared.
     steps : int
         Of training.
     seeds : int
@@ -76,7 +78,7 @@ def transfer(
     mode : str
         ``train`` or ``eval``.
     tick : callable, optional
-        Called with the share of the work that has been done.
+        Called after each model.
 
     Returns
     -------
@@ -91,29 +93,42 @@ def transfer(
         right.
     """
     axis, sizes = check_sizes(widths, depths)
-    if not callable(build):
+    if isinstance(build, nn.Module) or not callable(build):
         raise OptionError("build", f"is {type(build).__name__}: give a function that returns the model of a {axis}")
-    rate = finite("lr", lr, "it is a learning rate", above=0)
-    optimizer = one_of("optimizer", optimizer, OPTIMIZERS) if isinstance(optimizer, str) else optimizer
-    steps, seeds = at_least("steps", steps, 1, "it counts steps of training"), at_least("seeds", seeds, 1, "it counts models")
-    seed = at_least("seed", seed, 0, "it seeds the random numbers")
+    optimizer, rate = _named(optimizer, lr)
+    steps = at_least("steps", steps, 1, "it counts steps of training")
+    seeds, seed = (
+        at_least("seeds", seeds, 1, "it counts models"),
+        at_least("seed", seed, 0, "it seeds the random numbers"),
+    )
     training = Training(Batches(batch), loss, steps, one_of("mode", mode, MODES))
-    models: list[Network] = []
+    models, rates = list[Network](), set[float]()
     with _process_kept(), run_eagerly():
         for number in range(seed, seed + seeds):
             for size in sizes:
                 seed_all(number)
                 model, own = build_model(build, size, axis, optimizer, rate)
                 models.append(Network(size, number, training.run(model, own, number)))
+                rates |= {group["lr"] for group in own.param_groups}
                 if tick is not None:
-                    tick(len(models) / (seeds * len(sizes)))
+                    tick()
     options = {
-        axis: list(sizes), "optimizer": _name(own if optimizer is None else optimizer),
-        "lr": rate if isinstance(optimizer, str) else None, "loss": _name(loss), "steps": steps, "seeds": seeds, "seed": seed,
-        "mode": training.mode,
+        "model": type(model).__name__, "build": _name(build), axis: list(sizes),
+        "optimizer": optimizer if isinstance(optimizer, str) else type(own).__name__,
+        "lr": rates.pop() if len(rates) == 1 else None, "loss": _name(loss), "steps": steps, "seeds": seeds,
+        "seed": seed, "mode": training.mode,
     }  # fmt: skip
     losses = {size: [_padded(one.seen.losses, steps) for one in models if one.scale == size] for size in sizes}
-    return make_transfer_report({"build": _name(build)} | options, lay_out(models, axis, steps), axis, losses)
+    return make_transfer_report(options, lay_out(models, axis, steps), axis, losses)
+
+
+def _named(optimizer: Optimizer, lr: float | None) -> tuple[Optimizer, float]:
+    """Return the optimizer, by its name if it has one, and the rate of one that is named."""
+    optimizer = one_of("optimizer", optimizer, OPTIMIZERS) if isinstance(optimizer, str) else optimizer
+    if lr is not None and callable(optimizer):
+        raise OptionError("lr", "is of an optimizer by name: give it where your own function makes the optimizer")
+    usual = RATES.get(optimizer if isinstance(optimizer, str) else "adam", RATES["adam"])
+    return optimizer, usual if lr is None else finite("lr", lr, "it is a learning rate", above=0)
 
 
 def _padded(losses: list[float], steps: int) -> list[float]:
