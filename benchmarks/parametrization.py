@@ -21,6 +21,7 @@ import mup
 import torch
 from mup.coord_check import get_coord_data
 from mup_models import (
+    BASE,
     Images,
     Make,
     Multihead,
@@ -264,7 +265,7 @@ def tied(width: int, *, again: bool = True) -> nn.Module:
     """
     model = in_mup(partial(Transformer, tied=True))(width)
     if again:
-        nn.init.normal_(model.embedding.weight)
+        nn.init.normal_(model.embedding.weight, std=BASE**-0.5)
     return model
 
 

@@ -3,7 +3,7 @@
 # does. AdamW's decay is apart from the gradient and multiplied by the rate, which falls with the width, so the two
 # cancel. Adam's decay is added to the gradient, whose entries fall as 1/width, and the sum is divided by its size: the
 # wider the model, the more a step is that of the decay alone. The cosine between the first step of a hidden matrix and
-# the step without decay: 0.97, 0.56, 0.18 at widths 64, 256, 1024 (decay 0.001); by MuAdamW it stays at 1.00.
+# the step without decay: 0.92, 0.64, 0.13 at widths 64, 256, 1024 (decay 0.001); by MuAdamW it stays at 1.00.
 set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
