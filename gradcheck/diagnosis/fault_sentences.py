@@ -138,6 +138,11 @@ OF_FAULTS = {
         "{names} makes zeros of inputs and weights that aren't zero: it rounds its weights to zero, or masks them all; "
         "take finer steps of quantisation, or larger weights",
     ),
+    "norm-of-one": Code(
+        "a norm is taken over a single number in train mode; value: how many examples there are",
+        "{names} normalise{s} single numbers, as the batch has one example: zeros are left of all that goes in; give "
+        "more examples, or take mode eval",
+    ),
     "silent-before": Code(
         "a layer gets the same for every example, as what is before it is silent",
         "{name} gets the same for every example: nothing gets past what is after {before}, such as units that never "

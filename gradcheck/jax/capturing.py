@@ -18,14 +18,11 @@ from gradcheck.jax.model import Model
 from gradcheck.jax.program import Operation, Program, run, traced
 from gradcheck.jax.uses import LayerUse, find_uses
 from gradcheck.probing.captured import CapturedLayer, CapturedLoss, CapturedPass
+from gradcheck.probing.compiling import quick
 from gradcheck.probing.findings import reach_of
 
 #: What is not found in a program: the parts of a model in which JAX keeps its steps to itself.
 HIDDEN = ("layers in lax.cond and lax.while_loop",)
-
-
-#: A pass runs once or twice: it is compiled in half the time where the compiler doesn't make it fast.
-QUICK = {"xla_backend_optimization_level": 0}
 
 
 class JaxSubject:
@@ -141,7 +138,7 @@ class JaxSubject:
             responses = {one.exit: one.response(kept[one.base], kept) for _, one in functions}
             return value, output, kept, responses, *back(jnp.asarray(scale, value.dtype))
 
-        return jax.jit(passed, compiler_options=QUICK if jax.default_backend() == "cpu" else None)
+        return jax.jit(passed, compiler_options=quick(jax.default_backend()))
 
     def _stand_in(self, arguments: list[Any], values: Values, layer: CapturedLayer | None) -> Values:
         """Return the gradients of the mean square of a layer's last output, in place of those of a loss that isn't."""

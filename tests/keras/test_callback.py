@@ -94,6 +94,12 @@ def test_an_error_stops_the_training_and_is_in_the_history(trained):
     assert diagnose(folder / "sick.jsonl").verdict.status == "vanishing"
 
 
+def test_the_last_findings_reach_the_callbacks_after_ours_however_the_training_ends(trained):
+    stopped_before, stopped_after = trained[1]["late"]
+    assert stopped_before == [["gradcheck/vanishing"], []]
+    assert stopped_after == [[], ["gradcheck/vanishing"]]
+
+
 def test_a_model_that_is_trained_further_goes_on_in_its_log(trained):
     found = records(trained[0] / "resumed.jsonl")
     assert [one["step"] for one in found] == list(range(16))
