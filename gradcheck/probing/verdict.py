@@ -136,7 +136,7 @@ def judge(found: Found, thresholds: Thresholds) -> Judgement[Found]:
     causes = (*_first_causes(found, status), *measured, *_further_causes(found, status, wider))
     causes = tuple(without_replaced(causes, all_cut=bool(found.cut)))
     if found.cut or (found.untrained and silent_layers(flow)):
-        diagnosis = _without_gradient(diagnosis, flow)
+        diagnosis = _without_gradient(diagnosis, () if found.untrained else silent_layers(flow), flow)
     chance = 0.0 if found.closed or found.parts.status or status == "no-gradient" else score(flow, counted)
     verdict = diagnosis.verdict._replace(status=status, score=chance, causes=causes)
     certain = beyond and (_is_plain(flow) or (bool(inelastic) and not found.gated))
@@ -153,9 +153,8 @@ def _grows_before_norms(flow: ModelFlow, summary: Summary) -> bool:
     return bool(np.mean(np.array(flow.normalized)[widest_group(flow)]) >= MOSTLY)
 
 
-def _without_gradient(diagnosis: Diagnosis, flow: ModelFlow) -> Diagnosis:
-    """Return flags and regions of layers of which no gradient was measured: those without one have lost it at once."""
-    silent = silent_layers(flow)
+def _without_gradient(diagnosis: Diagnosis, silent: Sequence[int], flow: ModelFlow) -> Diagnosis:
+    """Return flags and regions where no gradient was measured: these layers have none, of the others nothing is known."""
     flags: tuple[Flag, ...] = tuple("dead" if layer in silent else "ok" for layer in range(1, len(diagnosis.flags) + 1))
     return diagnosis._replace(flags=flags, regions=regions_of(flow, flags))
 
