@@ -5,7 +5,9 @@
 simulate    does a network's gradient survive, before any training?
 compare     which of many networks keep it alive, ranked
 theory      what mean-field theory predicts for a network, without drawing it
+rate        which learning rate a network takes
 clip_demo   what gradient clipping does to a run that explodes
+transfer    whether updates keep their size in width, so that a learning rate does
 diagnose    what the log of a training run shows
 torch       probe(model, batch): the same for your own PyTorch model; Recorder(model, file): a log of its training
 jax         probe(model, batch): the same for your own model of Flax or Equinox
@@ -39,10 +41,14 @@ if TYPE_CHECKING:
     from gradcheck.explanations.explanation import Explanation as Explanation
     from gradcheck.explanations.explanation import explain as explain
     from gradcheck.explanations.explanation import topics as topics
+    from gradcheck.learning_rate.rate import rate as rate
+    from gradcheck.learning_rate.report import RateReport as RateReport
     from gradcheck.logs.report import LogReport as LogReport
     from gradcheck.logs.report import diagnose as diagnose
     from gradcheck.mean_field.report import TheoryReport as TheoryReport
     from gradcheck.mean_field.theory import theory as theory
+    from gradcheck.parametrization.report import TransferReport as TransferReport
+    from gradcheck.parametrization.transfer import transfer as transfer
     from gradcheck.simulation.simulate import simulate as simulate
     from gradcheck.spec import NetworkSpec as NetworkSpec
     from gradcheck.spec import RecurrentSpec as RecurrentSpec
@@ -64,11 +70,15 @@ _HOME = {
     "topics": "gradcheck.explanations.explanation",
     "Explanation": "gradcheck.explanations.explanation",
     "GradcheckError": "gradcheck.errors",
+    "RateReport": "gradcheck.learning_rate.report",
+    "rate": "gradcheck.learning_rate.rate",
     "LogReport": "gradcheck.logs.report",
     "diagnose": "gradcheck.logs.report",
     "NetworkSpec": "gradcheck.spec",
     "RecurrentSpec": "gradcheck.spec",
     "Report": "gradcheck.diagnosis.report",
+    "TransferReport": "gradcheck.parametrization.report",
+    "transfer": "gradcheck.parametrization.transfer",
     "TheoryReport": "gradcheck.mean_field.report",
     "Thresholds": "gradcheck.spec.thresholds",
     "json_schema": "gradcheck.diagnosis.schema",

@@ -34,9 +34,15 @@ ROOMS = {
         "base", "clipping", "data", "diagnosis", "engine", "errors", "families", "pages", "render", "simulation",
         "spec",
     ),
+    "learning_rate": (
+        "base", "data", "diagnosis", "engine", "families", "pages", "render", "simulation", "spec",
+    ),
+    "parametrization": (
+        "base", "data", "engine", "errors", "families", "learning_rate", "pages", "render", "spec",
+    ),
     "explanations": ("base", "engine", "errors", "families", "mean_field", "render", "simulation", "spec"),
     "probing": ("base", "diagnosis", "engine", "errors", "flow", "spec"),
-    "torch": ("base", "diagnosis", "engine", "errors", "flow", "logs", "probing", "spec"),
+    "torch": ("base", "diagnosis", "engine", "errors", "flow", "logs", "parametrization", "probing", "spec"),
     "accelerate": ("base", "errors", "logs", "torch"),
     "huggingface": ("accelerate", "base", "errors", "logs", "torch"),
     "lightning": ("base", "errors", "logs", "torch"),
