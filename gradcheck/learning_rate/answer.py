@@ -42,11 +42,12 @@ def answer_of(draws: Sequence[Draw], rule: Rule) -> Answer | None:
     rates = [rule.best * best_of(draw.runs) for draw in draws]
     best = geometric_mean(rates)
     failed = [ceiling for draw in draws if (ceiling := _ceiling(draw)) is not None]
+    ceiling = max(best, min(failed) if failed else rule.ceiling * best)
     return Answer(
         best=best,
         low=min(rates) / rule.band,
-        high=max(rates) * rule.band,
-        ceiling=max(best, min(failed) if failed else rule.ceiling * best),
+        high=max(best, min(max(rates) * rule.band, ceiling)),
+        ceiling=ceiling,
         shown=bool(failed),
         critical=min(draw.start.rate for draw in draws),
         warm_up=max(_warm_up(draw, best) for draw in draws),

@@ -28,6 +28,11 @@ def test_the_ceiling_is_between_the_runs_that_lower_the_loss_and_those_that_do_n
     assert answer.ceiling == pytest.approx(0.8)
 
 
+def test_the_band_ends_where_training_fails(draw):
+    answer = answer_of([draw({0.2: 1.5, 0.4: 1.0, 0.5: math.inf})], RULE._replace(best=1.0))
+    assert answer.best < answer.high == answer.ceiling
+
+
 def test_where_every_run_lowers_the_loss_the_ceiling_is_the_rule_s(draw):
     answer = answer_of([draw({0.2: 1.5, 0.4: 1.0, 0.8: 1.5})], RULE)
     assert (answer.shown, answer.ceiling) == (False, pytest.approx(5 * answer.best))

