@@ -154,7 +154,7 @@ def _grows_before_norms(flow: ModelFlow, summary: Summary) -> bool:
 
 
 def _without_gradient(diagnosis: Diagnosis, silent: Sequence[int], flow: ModelFlow) -> Diagnosis:
-    """Return flags and regions where no gradient was measured: these layers have none, of the others nothing is known."""
+    """Return flags and regions where no gradient was measured: these layers have none, of others nothing is known."""
     flags: tuple[Flag, ...] = tuple("dead" if layer in silent else "ok" for layer in range(1, len(diagnosis.flags) + 1))
     return diagnosis._replace(flags=flags, regions=regions_of(flow, flags))
 
