@@ -65,8 +65,8 @@ class LayerSlope(NamedTuple):
     steps : tuple of StepSlope
         First to last.
     course : str
-        A fault, if it is that of the first step with any movement, of the last one, or of half of them; else that of
-        the last.
+        ``grows`` if it does at the first step with any movement, at the last one, or at half of them; else that of the
+        last.
     since : int or None
         The first step at which it was so.
     """
@@ -212,14 +212,17 @@ def _course_of(slope: Slope, widest: Slope, lowest: float, highest: float) -> Co
 
 
 def _course(steps: Sequence[Course]) -> Course:
-    """Return the course of all steps: a fault at the first or at the last, or at half of them."""
+    """Return the course of all steps.
+
+    Growth is a fault at the first step already, or at half of them: training saturates later. What shrinks at first may
+    fade with the width more slowly than the widths reach: it is one if it still shrinks in the end.
+    """
     moving: list[Course] = [one for one in steps if one != "still"]
     if not moving:
         return "still"
-    faults: tuple[Course, ...] = ("grows", "shrinks")
-    for fault in faults:
-        if fault in (moving[0], moving[-1]) or 2 * moving.count(fault) >= len(moving):
-            return fault
+    growing: Course = "grows"
+    if growing in (moving[0], moving[-1]) or 2 * moving.count(growing) >= len(moving):
+        return growing
     return moving[-1]
 
 
