@@ -10,7 +10,7 @@ DEEP = "simulate --no-suggest"
 DEMO = "clip-demo --network mlp --depth 2 --width 16 --activation tanh --epochs 2 --batch-size 128"
 
 #: Networks that are small, and trained in double precision: the digits that are shown are the same everywhere.
-WIDTHS = "transfer --width 16,32,64 --steps 2 --seeds 2 --dtype float64"
+WIDTHS = "transfer --width 32,64,128 --activation tanh --steps 2 --seeds 2 --dtype float64"
 
 DOCUMENTS = {
     "vanishing_80.txt": (DEEP, {}),
