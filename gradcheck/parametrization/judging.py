@@ -13,9 +13,6 @@ from gradcheck.parametrization.slopes import Point, Slope, fit
 #: so are those of what they make of a network: this is halfway from 0, what it should be, to the least wrong one.
 LIMIT = 0.25
 
-#: A slope is clear where so many standard errors are between it and the limit.
-ERRORS = 2.0
-
 #: Lowest and highest exponent that is right: an activation and what moves it keep their size.
 STILL = (0.0, 0.0)
 SHRINKS = (-math.inf, 0.0)
@@ -202,10 +199,10 @@ def _course_of(slope: Slope, widest: Slope, lowest: float, highest: float) -> Co
         Exponents between which it is right.
     """
     above, below = highest + LIMIT, LIMIT - lowest
-    if slope.beyond(above, ERRORS) or widest.beyond(above, ERRORS):
+    if slope.beyond(above) or widest.beyond(above):
         return "grows"
     falls = slope.reversed, widest.reversed
-    if falls[0].beyond(below, ERRORS) and falls[1].exponent > below:
+    if falls[0].beyond(below) and falls[1].exponent > below:
         return "shrinks"
     open_ended = slope.exponent > above or min(one.exponent for one in falls) > below
     return "unclear" if open_ended else "keeps"

@@ -96,7 +96,7 @@ def test_what_never_moves_leaves_the_verdict_open():
 
 
 def test_a_slope_beyond_the_limit_by_less_than_its_error_is_unclear(records):
-    judgement = judge(of_change(lambda scale, step: scale**0.27))
+    judgement = judge(of_change(lambda scale, step: scale**0.26))
     assert (judgement.status, codes(judgement)) == ("unclear", ["unclear"])
 
 

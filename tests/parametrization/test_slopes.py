@@ -46,6 +46,12 @@ def test_of_one_seed_the_error_is_the_distance_to_the_line_and_of_two_widths_not
     assert math.isnan(fit(bent[:2]).error)
 
 
+def test_an_interval_holds_the_exponent_in_19_of_20_draws(rng):
+    slopes = [fit(points(lambda scale, seed: np.exp(0.4 * rng.standard_normal()), seeds=2)) for _ in range(500)]
+    held = np.mean([not (one.beyond(0) or one.reversed.beyond(0)) for one in slopes])
+    assert held == pytest.approx(0.95, abs=0.03)
+
+
 def test_what_is_not_finite_grows_without_end():
     assert fit([Point(16, 0, 1.0), Point(64, 0, math.inf)]).exponent == math.inf
     assert fit([Point(16, 0, 1.0), Point(64, 0, math.nan)]).exponent == math.inf
