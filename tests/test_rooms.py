@@ -34,6 +34,7 @@ ROOMS = {
         "base", "clipping", "data", "diagnosis", "engine", "errors", "families", "pages", "render", "simulation",
         "spec",
     ),
+    "learning_rate": ("data", "engine", "families"),
     "explanations": ("base", "engine", "errors", "families", "mean_field", "render", "simulation", "spec"),
     "probing": ("base", "diagnosis", "engine", "errors", "flow", "spec"),
     "torch": ("base", "diagnosis", "engine", "errors", "flow", "logs", "probing", "spec"),

@@ -1,0 +1,1 @@
+"""``rate``: which learning rate does a network take?"""

@@ -1,0 +1,57 @@
+"""A described network, drawn and trained by the engine: what its learning rate is searched on."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from gradcheck.data.datasets import Batch
+from gradcheck.engine.loss import loss_of
+from gradcheck.engine.types import Array
+from gradcheck.families.family import StoredNetwork
+from gradcheck.learning_rate.optimizers import Update
+
+
+class NetworkDescent:
+    """A network whose arrays are changed, an optimizer, and batches.
+
+    Parameters
+    ----------
+    network : StoredNetwork
+        A copy of its own: see ``gradcheck.families.trainable``.
+    update : callable
+        See ``gradcheck.learning_rate.optimizers``.
+    batches : iterator of Batch
+    """
+
+    def __init__(self, network: StoredNetwork, update: Update, batches: Iterator[Batch]) -> None:
+        self.network, self.update, self.batches = network, update, batches
+        self.parameters = [array for _, one in network.maps for array in one if array is not None]
+        self.start = [one.copy() for one in self.parameters]  # θ
+        self.change: list[Array] = []  # Δ
+
+    def look(self) -> float:
+        """Take the next batch, and let the optimizer make its update for rate 1; return the loss."""
+        self.batch = next(self.batches)
+        with np.errstate(all="ignore"):  # what isn't finite is one of the answers
+            loss, _, gradients = self.network.gradient(self.batch.inputs, loss_of(self.batch.labels))
+            self.change = self.update(gradients, self.parameters)
+        return loss
+
+    def along(self, rate: float) -> float:
+        """Return the loss of the same batch at θ + rate·Δ."""
+        with np.errstate(all="ignore"):
+            self._move(rate)
+            loss, _ = loss_of(self.batch.labels)(self.network.logits(self.batch.inputs))
+            self._move(0.0)
+        return loss
+
+    def step(self, rate: float) -> None:
+        """Move: θ ← θ + rate·Δ."""
+        with np.errstate(all="ignore"):
+            self._move(rate)
+        self.start = [one.copy() for one in self.parameters]
+
+    def _move(self, rate: float) -> None:
+        """Set the network's parameters to θ + rate·Δ; to θ itself for 0, whatever Δ is."""
+        for parameter, start, change in zip(self.parameters, self.start, self.change, strict=True):
+            parameter[...] = start + rate * change if rate else start
