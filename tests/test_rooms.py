@@ -35,6 +35,7 @@ ROOMS = {
         "spec",
     ),
     "learning_rate": ("data", "engine", "families"),
+    "parametrization": ("errors",),
     "explanations": ("base", "engine", "errors", "families", "mean_field", "render", "simulation", "spec"),
     "probing": ("base", "diagnosis", "engine", "errors", "flow", "spec"),
     "torch": ("base", "diagnosis", "engine", "errors", "flow", "logs", "probing", "spec"),

@@ -1,0 +1,70 @@
+"""What is recorded of a network as it trains: the size of each layer's output, and of how far it has moved.
+
+The coordinate check of Yang & Hu et al. 2022 (arXiv 2203.03466, appendix D.1). Whoever trains a network, the engine or
+PyTorch, hands these records to ``gradcheck.parametrization.judging``.
+"""
+
+import math
+from typing import Any, Literal, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+
+#: ``hidden``: keeps its size from the start on. ``output``, the logits, and ``scores``, attention's before the softmax:
+#: sums over all units, they may start as small as 1/√width, or at zero, and keep the size of their change.
+Kind = Literal["hidden", "output", "scores"]
+
+
+class Size(NamedTuple):
+    """How large the entries of an array are.
+
+    Attributes
+    ----------
+    mean : float
+        Mean |x|.
+    rms : float
+        √(mean x²): what is judged.
+    """
+
+    mean: float
+    rms: float
+
+    @classmethod
+    def of(cls, array: npt.NDArray[Any]) -> Self:
+        """Return the size of an array's entries; inf or nan where one is not finite."""
+        with np.errstate(all="ignore"):
+            wide = array.astype(np.float64, copy=False)
+            return cls(float(np.abs(wide).mean()), math.sqrt(float(np.square(wide).mean())))
+
+
+class Coordinate(NamedTuple):
+    """One layer's output in one network after one step, over the batch that every step is looked at with.
+
+    Attributes
+    ----------
+    scale : int
+        The network's width, or its depth.
+    seed : int
+    step : int
+        Updates that it has had: 0 at initialisation.
+    layer : str
+        The same in networks of all scales: of a depth, the place in the network as a part of the whole.
+    kind : str
+        ``hidden``, ``output`` or ``scores``.
+    size : Size
+        Of the output.
+    change : Size or None
+        Of the output minus the output at initialisation, on the same batch; None at step 0.
+    update : Size or None
+        Of what the layer's own matrix has gained: x_t (W_t − W_0) + b_t − b_0 for its present input x_t; None at step
+        0, and of layers without a matrix, or where nobody measured it.
+    """
+
+    scale: int
+    seed: int
+    step: int
+    layer: str
+    kind: Kind
+    size: Size
+    change: Size | None = None
+    update: Size | None = None

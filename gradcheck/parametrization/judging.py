@@ -1,0 +1,196 @@
+"""The judgement: which layer's output, or update, follows the width (or depth), and as which power of it."""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple
+
+from gradcheck.errors import GradcheckError
+from gradcheck.parametrization.coordinates import Coordinate, Kind, Size
+from gradcheck.parametrization.slopes import Slope, fit
+
+#: A slope beyond it is one. Powers of the width in parametrisations are multiples of 1/2 (Yang & Hu 2021, table 1), and
+#: so are those of what they make of a network: this is halfway from 0, what it should be, to the least wrong one.
+LIMIT = 0.25
+
+#: A slope is clear where so many standard errors are between it and the limit.
+ERRORS = 2.0
+
+#: A change of less than this part of a float32 output is rounding.
+ROUNDING = 1e-6
+
+#: ``start`` is the size of the output at initialisation, ``size`` that after a step.
+Quantity = Literal["start", "size", "change", "update"]
+
+QUANTITIES: tuple[Quantity, ...] = ("start", "size", "change", "update")
+
+#: ``still``: nothing has moved. ``unclear``: the limit is within the slope's error.
+Course = Literal["keeps", "grows", "shrinks", "unclear", "still"]
+
+
+class StepSlope(NamedTuple):
+    """How a quantity of a layer follows the scale after one step."""
+
+    step: int
+    slope: Slope
+    course: Course
+
+
+class LayerSlope(NamedTuple):
+    """How a quantity of a layer follows the scale.
+
+    Attributes
+    ----------
+    layer : str
+    kind : str
+    quantity : str
+        One of ``QUANTITIES``.
+    steps : tuple of StepSlope
+        First to last.
+    course : str
+        That of the last step, or of half of the steps and more, where it is a fault.
+    since : int or None
+        The first step at which it was so.
+    """
+
+    layer: str
+    kind: Kind
+    quantity: Quantity
+    steps: tuple[StepSlope, ...]
+    course: Course
+    since: int | None
+
+    @property
+    def worst(self) -> StepSlope:
+        """The step that shows its course most."""
+        alike = [one for one in self.steps if one.course == self.course] or list(self.steps)
+        return max(alike, key=lambda one: abs(one.slope.exponent))
+
+    @property
+    def first(self) -> StepSlope:
+        """The first step that shows its course."""
+        return next((one for one in self.steps if one.course == self.course), self.steps[-1])
+
+
+class Judgement(NamedTuple):
+    """What all layers show together.
+
+    Attributes
+    ----------
+    status : str
+        ``transfers``; ``grows`` where something does, ``shrinks`` where something does and nothing grows; ``unclear``
+        where a slope may be on either side of the limit, or nothing has moved.
+    slopes : tuple of LayerSlope
+        Layer by layer, in the order of the records.
+    """
+
+    status: Literal["transfers", "grows", "shrinks", "unclear"]
+    slopes: tuple[LayerSlope, ...]
+
+    def of(self, course: Course, *quantities: Quantity) -> list[LayerSlope]:
+        """Return the slopes of a course, first layer to last; of all quantities if none is named."""
+        asked = quantities or QUANTITIES
+        return [one for one in self.slopes if one.course == course and one.quantity in asked]
+
+
+def judge(coordinates: Iterable[Coordinate]) -> Judgement:
+    """Return what the records of networks of several widths, or depths, show.
+
+    Parameters
+    ----------
+    coordinates : iterable of Coordinate
+        Of at least two scales, each with the same seeds, steps and layers; in the order of the layers.
+
+    Raises
+    ------
+    GradcheckError
+        They are of one scale, or some layer isn't recorded in all networks.
+    """
+    layers: dict[str, list[Coordinate]] = defaultdict(list)
+    for one in coordinates:
+        layers[one.layer].append(one)
+    _check(layers)
+    slopes = tuple(
+        slope for records in layers.values() for quantity in QUANTITIES for slope in _layer_slopes(records, quantity)
+    )
+    return Judgement(_status(slopes), slopes)
+
+
+def _check(layers: dict[str, list[Coordinate]]) -> None:
+    every = {(one.scale, one.seed, one.step) for records in layers.values() for one in records}
+    if len({scale for scale, _, _ in every}) < 2:
+        raise GradcheckError("networks of at least two widths, or depths, are needed to see what follows from it")
+    for layer, records in layers.items():
+        missing = every - {(one.scale, one.seed, one.step) for one in records}
+        if missing:
+            scale, seed, step = min(missing)
+            raise GradcheckError(
+                f"layer {layer} is not recorded at scale {scale}, seed {seed}, step {step}: the networks must have the "
+                "same layers, by name, at all scales"
+            )
+
+
+def _layer_slopes(records: Sequence[Coordinate], quantity: Quantity) -> list[LayerSlope]:
+    """Return how one quantity of a layer follows the scale; nothing where it wasn't measured."""
+    kind, steps = records[0].kind, defaultdict[int, list[Coordinate]](list)
+    for one in records:
+        if (one.step == 0) == (quantity == "start"):
+            steps[one.step].append(one)
+    judged = [_step(step, ones, quantity, kind) for step, ones in sorted(steps.items()) if _measured(ones, quantity)]
+    if not judged:
+        return []
+    course = _course([one.course for one in judged])
+    faulty = course in ("grows", "shrinks")
+    since = next(one.step for one in judged if one.course == course) if faulty else None
+    return [LayerSlope(records[0].layer, kind, quantity, tuple(judged), course, since)]
+
+
+def _measured(records: Sequence[Coordinate], quantity: Quantity) -> bool:
+    return all(_size(one, quantity) is not None for one in records)
+
+
+def _size(record: Coordinate, quantity: Quantity) -> Size | None:
+    return {"start": record.size, "size": record.size, "change": record.change, "update": record.update}[quantity]
+
+
+def _step(step: int, records: Sequence[Coordinate], quantity: Quantity, kind: Kind) -> StepSlope:
+    sizes = [size.rms for one in records if (size := _size(one, quantity)) is not None]
+    slope = fit((one.scale, size) for one, size in zip(records, sizes, strict=True))
+    moves = quantity in ("change", "update")
+    if all(size <= (ROUNDING * one.size.rms if moves else 0) for one, size in zip(records, sizes, strict=True)):
+        return StepSlope(step, slope, "still")
+    may_shrink = kind != "hidden" and not moves  # its start may be small, and with it what it is after a few steps
+    return StepSlope(step, slope, _course_of(slope, may_shrink))
+
+
+def _course_of(slope: Slope, may_shrink: bool) -> Course:
+    """Return on which side of the limits a slope is."""
+    margin = 0.0 if math.isnan(slope.error) else ERRORS * slope.error
+    beyond = abs(slope.exponent) - LIMIT
+    if slope.exponent < 0 and may_shrink:
+        return "keeps"
+    if beyond > margin:
+        return "grows" if slope.exponent > 0 else "shrinks"
+    return "keeps" if beyond < -margin else "unclear"
+
+
+def _course(steps: Sequence[Course]) -> Course:
+    """Return the course of all steps: a fault that lasts to the end, or for half of the steps."""
+    moving: list[Course] = [one for one in steps if one != "still"]
+    if not moving:
+        return "still"
+    faults: tuple[Course, ...] = ("grows", "shrinks")
+    for fault in faults:
+        if moving[-1] == fault or 2 * moving.count(fault) >= len(moving):
+            return fault
+    return moving[-1]
+
+
+def _status(slopes: Sequence[LayerSlope]) -> Literal["transfers", "grows", "shrinks", "unclear"]:
+    courses = {one.course for one in slopes}
+    if "grows" in courses:
+        return "grows"
+    if "shrinks" in courses:
+        return "shrinks"
+    moved = any(one.course == "keeps" for one in slopes if one.quantity == "change")
+    return "transfers" if moved and "unclear" not in courses else "unclear"
