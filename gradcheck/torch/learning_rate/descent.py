@@ -1,7 +1,7 @@
 """A user's own model, as it goes down: its loss on a batch, at the weights that its own optimizer's step leads to."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -18,9 +18,12 @@ from gradcheck.torch.probing.hooks import Recording
 from gradcheck.torch.probing.keeping import Kept, keep, put_back
 from gradcheck.torch.probing.lesson import UNTRAINABLE
 from gradcheck.torch.probing.loss_value import as_number
-from gradcheck.torch.probing.losses import Loss, LossFunction, choose_loss, draw_targets
+from gradcheck.torch.probing.losses import IGNORED, LOSSES, Loss, LossFunction, choose_loss, draw_targets
 from gradcheck.torch.probing.state import seed_all
 from gradcheck.torch.probing.training import CLIPS
+
+#: Types in which a loss has three digits: what differs by the last of them is the same.
+HALF = (torch.float16, torch.bfloat16)
 
 
 class ModelDescent:
@@ -57,8 +60,11 @@ class ModelDescent:
         self._batch: Batch | None = None
         self._targets: Any = None
         self.loss: Loss | None = None  # what was asked for, or chosen by the first output
-        self._before, self._after = self._held(), self._held()  # buffers before and after the pass with a gradient
+        self._first = self._before = self._after = self._held()  # buffers before and after the pass with a gradient
         self._graph = False  # a pass without a graph fails
+        self._answers: list[Tensor] = []  # targets of all batches
+        self.noise = 0.0  # the share by which a second pass with the same weights has another loss
+        self._loss, self._slack = 0.0, 0.0  # that of the batch, and what rounding may change of it
 
     def look(self) -> float:
         """Take the next batch; let the optimizer make its update of it; return the loss."""
@@ -69,18 +75,24 @@ class ModelDescent:
             value = self._value()
             loss = float(value.detach())
             self._after = self._held()
-            if math.isfinite(loss):
-                self.update.make(self._gradients(value), self._seed + self._steps)
+            gradients = self._gradients(value) if math.isfinite(loss) else []
+            if not self._steps:
+                again = self._again()
+                self.noise = abs(again - loss) / (abs(loss) or 1.0) if math.isfinite(loss) else 0.0
+            if gradients:
+                self.update.make(gradients, self._seed + self._steps)
+        digits = torch.finfo(value.dtype).eps if value.dtype in HALF else 0.0
+        self._loss, self._slack = loss, digits * abs(loss)
         return loss
 
     def along(self, rate: float) -> float:
-        """Return the loss of the same batch after a step at this rate; inf where there is none."""
+        """Return the loss of the same batch after a step at this rate, finite or not; inf where there is none."""
         self.update.go(rate)
         try:
             loss = self._again()
         except UNTRAINABLE:
             loss = math.inf  # a model may refuse what isn't finite
-        return loss if math.isfinite(loss) else math.inf
+        return self._loss if abs(loss - self._loss) <= self._slack else loss
 
     def step(self, rate: float) -> None:
         """Take a step at this rate."""
@@ -88,6 +100,25 @@ class ModelDescent:
         self.update.stay()
         put_back(self._after)
         self._steps += 1
+
+    @property
+    def constant(self) -> float:
+        """The loss of the best answer that is the same for all examples; nan where it isn't known."""
+        if not self._answers or self.loss is None or self.loss.name not in LOSSES:
+            return math.nan
+        answers = torch.cat(self._answers)
+        if self.loss.name == "mean-square":
+            return float((answers - answers.mean(0)).double().square().mean())
+        if answers.is_floating_point():  # probabilities
+            return math.nan
+        _, counts = answers[answers != IGNORED].unique(return_counts=True)
+        return float(torch.special.entr(counts / counts.sum()).sum())
+
+    def restart(self) -> None:
+        """Go back to where all began: parameters, optimizer, buffers, and the first batch."""
+        self.update.restart()
+        put_back(self._first)
+        self._steps = 0
 
     def _again(self) -> float:
         """Return the loss of the same batch, from the same buffers and random numbers."""
@@ -112,6 +143,8 @@ class ModelDescent:
         if batch.targets is None and self._targets is None:
             self._targets = draw_targets(self.loss.name, output, torch.Generator().manual_seed(self._seed))
         targets = self._targets if batch.targets is None else batch.targets
+        if torch.is_grad_enabled() and isinstance(targets, Tensor):
+            self._answers.append(targets.detach())
         value = as_number(self.loss.function(output, targets), self.loss.name)
         return value.reshape(())
 

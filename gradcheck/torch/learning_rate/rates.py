@@ -8,8 +8,8 @@ from torch import Tensor
 from gradcheck.errors import GradcheckError, OptionError
 from gradcheck.torch.layers import is_finite
 
-#: Optimizers whose rate is where each weight's own step size begins, and nothing after it.
-WITHOUT_RATE = ("Rprop",)
+#: Optimizers whose rate counts at their first step alone.
+WITHOUT_RATE = ("ASGD", "Rprop")
 
 
 class Rates:
@@ -35,7 +35,7 @@ class Rates:
     def __init__(self, optimizer: torch.optim.Optimizer) -> None:
         kind = type(optimizer).__name__
         if kind in WITHOUT_RATE:
-            raise OptionError("optimizer", f"{kind} moves each weight by a step of its own: it takes no learning rate")
+            raise OptionError("optimizer", f"{kind} takes a rate for its first step alone: there is none to search for")
         self._groups: list[dict[str, Any]] = optimizer.param_groups
         given = [group.get("initial_lr", group.get("lr")) for group in self._groups]
         if any(not isinstance(one, int | float | Tensor) for one in given):

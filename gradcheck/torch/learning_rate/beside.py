@@ -1,0 +1,41 @@
+"""The learning rate beside a diagnosis: what ``probe --rate`` adds to its report."""
+
+from gradcheck.diagnosis.rate_record import LearningRateRecord
+from gradcheck.diagnosis.report import Report
+from gradcheck.diagnosis.reporting import with_rate
+from gradcheck.learning_rate.report import RateReport
+from gradcheck.torch.learning_rate.model_search import ModelSearch
+from gradcheck.torch.learning_rate.rate import evidence_of, rate_report
+
+
+def add_rate(report: Report, search: ModelSearch, lr: float | None) -> Report:
+    """Return the report of a probe with the learning rate that a search of the same model finds.
+
+    Parameters
+    ----------
+    report : Report
+    search : ModelSearch
+    lr : float, optional
+        A rate to judge.
+    """
+    found = search.found()
+    evidence = None if found.progressed else evidence_of(report, found)
+    return with_rate(report, _record(rate_report(search, found, evidence, lr)))
+
+
+def _record(found: RateReport) -> LearningRateRecord:
+    answer = found.answer
+    return LearningRateRecord(
+        optimizer=found.config["optimizer"],
+        status=found.verdict.status,
+        best_rate=answer and answer.best_rate,
+        low=answer and answer.low,
+        high=answer and answer.high,
+        critical_rate=answer and answer.critical_rate,
+        ceiling=answer and answer.ceiling,
+        warm_up_updates=answer and answer.warm_up_updates,
+        warm_up_from=answer and answer.warm_up_from,
+        updates=len(found.updates),
+        forward_passes=found.forward_passes,
+        reasons=found.verdict.reasons,
+    )
