@@ -88,25 +88,30 @@ def parser() -> argparse.ArgumentParser:
 
 def case(options: argparse.Namespace, placement: str, activation: str) -> list[str]:
     """Return a line of the table."""
-    sides, seconds = compare(options, {**PLACEMENTS[placement], "activation": activation})
+    name = f"{placement}, {activation}"
+    found = compare(options, {**PLACEMENTS[placement], "activation": activation})
+    if isinstance(found, str):
+        return [name, f"no prediction: {found}", *[""] * (len(HEADER) - 2)]
+    sides, seconds = found
     gradient, _, cosine = sides
     agreeing = (f"{side.agrees.sum()} of {len(side.agrees)}" for side in sides)
     factors = (collapse_factor(one) for one in (cosine.predicted, cosine.mean))
     level = f"{gradient.mean[0]:+.3f} ± {gradient.error[0]:.3f}"
     return [
-        f"{placement}, {activation}", f"{gradient.predicted[0]:+.3f}", level, *agreeing,
+        name, f"{gradient.predicted[0]:+.3f}", level, *agreeing,
         *(f"{one:.3f}" for one in factors), " ".join(f"{one:.1f}" for one in seconds),
     ]  # fmt: skip
 
 
-def compare(options: argparse.Namespace, network: dict[str, Any]) -> tuple[list[Side], tuple[float, float]]:
-    """Return the three quantities after each block, and seconds of a draw and of the prediction."""
+def compare(options: argparse.Namespace, network: dict[str, Any]) -> tuple[list[Side], tuple[float, float]] | str:
+    """Return the three quantities after each block, seconds of a draw and of the prediction; or why there is none."""
     import numpy as np
 
     from gradcheck.engine.loss import loss_of
     from gradcheck.flow.gradient_flow import measure
     from gradcheck.mean_field.tokens import TokenBatch
     from gradcheck.mean_field.transformer import predict_transformer
+    from gradcheck.mean_field.unknown import Unknown
     from gradcheck.simulation.experiment import Experiment
 
     sizes = {"model_width": options.width, "heads": options.width // 64, "blocks": options.blocks}
@@ -122,6 +127,8 @@ def compare(options: argparse.Namespace, network: dict[str, Any]) -> tuple[list[
     drawn = time.perf_counter()
     prediction = predict_transformer(experiment.network, TokenBatch(inputs, labels))
     seconds = (drawn - start) / options.draws, time.perf_counter() - drawn
+    if isinstance(prediction, Unknown):
+        return prediction.reason
     points = prediction.layers[2::3]
     predicted = (
         [one.log10_gradient_ratio for one in points],

@@ -5,6 +5,7 @@
 simulate    does a network's gradient survive, before any training?
 compare     which of many networks keep it alive, ranked
 theory      what mean-field theory predicts for a network, without drawing it
+rate        which learning rate a network takes
 clip_demo   what gradient clipping does to a run that explodes
 diagnose    what the log of a training run shows
 torch       probe(model, batch): the same for your own PyTorch model; Recorder(model, file): a log of its training
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from gradcheck.explanations.explanation import Explanation as Explanation
     from gradcheck.explanations.explanation import explain as explain
     from gradcheck.explanations.explanation import topics as topics
+    from gradcheck.learning_rate.rate import rate as rate
+    from gradcheck.learning_rate.report import RateReport as RateReport
     from gradcheck.logs.report import LogReport as LogReport
     from gradcheck.logs.report import diagnose as diagnose
     from gradcheck.mean_field.report import TheoryReport as TheoryReport
@@ -64,6 +67,8 @@ _HOME = {
     "topics": "gradcheck.explanations.explanation",
     "Explanation": "gradcheck.explanations.explanation",
     "GradcheckError": "gradcheck.errors",
+    "RateReport": "gradcheck.learning_rate.report",
+    "rate": "gradcheck.learning_rate.rate",
     "LogReport": "gradcheck.logs.report",
     "diagnose": "gradcheck.logs.report",
     "NetworkSpec": "gradcheck.spec",

@@ -14,6 +14,7 @@ COMMANDS = {
     "theory": "gradcheck.cli.theory:theory",
     "compare": "gradcheck.cli.compare:compare",
     "probe": "gradcheck.cli.probe:probe",
+    "rate": "gradcheck.cli.rate:rate",
     "clip-demo": "gradcheck.cli.clip_demo:clip_demo",
     "diagnose": "gradcheck.cli.diagnose:diagnose",
     "explain": "gradcheck.cli.explain:explain",
@@ -28,6 +29,7 @@ LINES = {
     "theory": "What does mean-field theory say, without drawing a weight?",
     "compare": "Which of these networks keep their gradient alive? Ranked.",
     "probe": "The same diagnosis for your own PyTorch model.",
+    "rate": "Which learning rate does this network take?",
     "clip-demo": "What does each kind of clipping do to a run that explodes?",
     "diagnose": "What went wrong in the log of a training run, and where first?",
     "explain": "What a verdict, a flag or a remedy is, and what to type next.",
@@ -58,6 +60,11 @@ EXAMPLES = {
         "gradcheck probe mypackage.models:build --input 8x3x32x32",
         "gradcheck probe train:model --batch train:batch --loss train:loss --steps 50",
         "gradcheck probe train:model --input '4x128:int64<50257' --fail-on any",
+    ),
+    "rate": (
+        "gradcheck rate --depth 10 --activation tanh --init lecun",
+        "gradcheck rate --depth 10 --optimizer adam --activation gelu --seeds 5",
+        "gradcheck rate --depth 10 --norm layer --lr 0.5 --fail-on too-high",
     ),
     "clip-demo": (
         "gradcheck clip-demo",

@@ -11,6 +11,7 @@ from gradcheck.spec.options.option import canonical
 REPORTS = {
     "simulate": "gradcheck.diagnosis.report:Report",
     "probe": "gradcheck.diagnosis.report:Report",
+    "rate": "gradcheck.learning_rate.report:RateReport",
     "clip-demo": "gradcheck.training.report:DemoReport",
     "theory": "gradcheck.mean_field.report:TheoryReport",
     "compare": "gradcheck.sweep.report:ComparisonRecord",

@@ -39,3 +39,9 @@ def mean_square(outputs: Array) -> tuple[float, Array]:
 def loss_of(labels: npt.NDArray[np.integer] | None) -> Loss:
     """Return the loss against `labels` (batch,); without labels, the mean squared output."""
     return mean_square if labels is None else cross_entropy(labels)
+
+
+def constant_answer(labels: npt.NDArray[np.integer]) -> float:
+    """Return the least cross-entropy of an answer that is the same for all examples: the entropy of `labels`."""
+    share = np.bincount(labels) / len(labels)
+    return float(-(share[share > 0] * np.log(share[share > 0])).sum())

@@ -3,6 +3,7 @@
 from gradcheck.explanations.architectures import ARCHITECTURES
 from gradcheck.explanations.causes import CAUSES
 from gradcheck.explanations.findings import FINDINGS
+from gradcheck.explanations.learning_rate import LEARNING_RATE
 from gradcheck.explanations.measures import MEASURES
 from gradcheck.explanations.number_formats import NUMBER_FORMATS
 from gradcheck.explanations.probing import PROBING
@@ -12,7 +13,7 @@ from gradcheck.spec.names import SYNONYMS
 
 __all__ = ["NAMES", "TOPICS", "Example", "Topic"]
 
-PAGES = (*VERDICTS, *CAUSES, *ARCHITECTURES, *MEASURES, *NUMBER_FORMATS, *PROBING, *FINDINGS)
+PAGES = (*VERDICTS, *CAUSES, *ARCHITECTURES, *MEASURES, *NUMBER_FORMATS, *LEARNING_RATE, *PROBING, *FINDINGS)
 TOPICS: dict[str, Topic] = {topic.name: topic for topic in PAGES}
 
 #: Every name that a page answers to, aliases and the words of other libraries included ↦ the name of the page.

@@ -63,7 +63,7 @@ ARCHITECTURES = (
             *table_of(OWN, "global-norm", ("infinity", "at_zero", "below_zero", "half", "twice")),
         ),
         references=("Pascanu et al. 2013", "Zhang et al. 2020", "Brock et al. 2021 (agc)"),
-        related=("exploding", "recurrence"),
+        related=("exploding", "recurrence", "learning-rate"),
         aliases=("clip", "gradient-clipping", "global-norm", "agc", "rate-left", "rate-lost", "max-norm",
                  "grad-norm", "grad-norm-after", "largest-norm", "clipped", "clipped-to", "accuracy", "learned",
                  "diverged", "stopped"),

@@ -207,8 +207,8 @@ FINDINGS = (
         "may stand still.",
         ("‖update‖ / ‖weights‖, usual: 1e-4 to 1e-1",),
         ("A. Karpathy, lecture notes of CS231n",),
-        ("not-learning", "no-gradient"),
-        ("update", "update-norm", "learning-rate", "lr", "warm-up"),
+        ("not-learning", "no-gradient", "learning-rate"),
+        ("update", "update-norm"),
     ),
     _page(
         "huge",

@@ -1,7 +1,7 @@
 """The critical rate: how far a network can go along an update before its loss is above where it began.
 
 Along the gradient of a quadratic it is 2 g·g/gᵀHg, twice the rate at which the loss is least; 2 over it is the critical
-sharpness of Kalra et al. 2026, arXiv 2601.16979, who find it in 5 to 6 forward passes by the search below.
+sharpness of Kalra et al. 2026, arXiv 2601.16979, who find it in 5 to 6 forward passes by doubling and bisection.
 """
 
 import math
@@ -13,14 +13,17 @@ from typing import Literal, NamedTuple
 Status = Literal["found", "flat", "rises", "falls", "nonfinite"]
 
 #: What each rate is multiplied by, or divided, until one is found on the other side: near the last step's answer it
-#: takes one or two, and eight go from one end of the rates to the other.
-FACTORS = (2.0, 2.0, 2.0, 4.0, 16.0, 2.0**8, 2.0**16, 2.0**32)
+#: takes one or two, and nine go from one end of the rates to the other.
+FACTORS = (2.0**0.5, 2.0, 2.0, 2.0, 4.0, 16.0, 2.0**8, 2.0**16, 2.0**32)
 
 #: Rates that are looked at.
 LOWEST, HIGHEST = 1e-15, 1e15
 
 #: The bracket is halved on a log scale until its ends are within this factor; the answer is interpolated between them.
-TOLERANCE = 2**0.25
+TOLERANCE = 2**0.5
+
+#: A loss below the first one at a rate in this part of the lower end says that the way there doesn't rise.
+WITHIN = (0.25, 0.75)
 
 #: A loss within this share of the first one is the same: single precision has seven digits.
 ROUNDING = 1e-6
@@ -78,6 +81,12 @@ class _Line:
         """Whether any loss is below the first one."""
         return any(-math.inf < loss < self.loss - self.slack for loss in self.seen.values())
 
+    def fell_below(self, rate: float) -> bool:
+        """Whether the loss is known to be below the first one about halfway to a rate."""
+        low, high = WITHIN
+        near = (loss for at, loss in self.seen.items() if low * rate <= at <= high * rate)
+        return any(-math.inf < loss < self.loss - self.slack for loss in near)
+
     def ended(self, status: Status, rate: float = math.nan) -> CriticalRate:
         """Return what has been found."""
         return CriticalRate(status, rate, self.loss, tuple(sorted(self.seen.items())))
@@ -92,8 +101,8 @@ def critical_rate(
 ) -> CriticalRate:
     """Return the rate below which the loss along an update hasn't risen, with what was seen on the way.
 
-    From `start` rates are doubled, or halved, until the answer is between two of them, and these brought together. Half
-    the answer is looked at, too: where the loss has risen there, it isn't monotone, and the search goes on below.
+    From `start` rates grow, or shrink, until the answer is between two of them, and these are brought together. Half of
+    it is looked at, too: where the loss has risen there, it rises more than once, and the search goes on below.
 
     Parameters
     ----------
@@ -119,7 +128,7 @@ def critical_rate(
         while low and high / low > tolerance * (1 + 1e-9):
             middle = math.sqrt(low * high)
             low, high = (low, middle) if line.risen(middle) else (middle, high)
-        if low > 2 * LOWEST and line.risen(low / 2):
+        if low > 2 * LOWEST and not line.fell_below(low) and line.risen(low / 2):
             start = low / 2
             continue
         return line.ended("found", _crossing(line, low, high)) if low and line.fell() else line.ended("rises")
@@ -140,8 +149,7 @@ def _bracket(line: _Line, start: float) -> tuple[float, float]:
 
 def _crossing(line: _Line, low: float, high: float) -> float:
     """Return where the straight line between the two ends crosses the first loss."""
-    below, above = line.loss - line.at(low), line.at(high) - line.loss
-    if not math.isfinite(above):
+    below, above = max(0.0, line.loss - line.at(low)), line.at(high) - line.loss
+    if not math.isfinite(below + above):
         return math.sqrt(low * high)
-    share = max(0.0, below) / (max(0.0, below) + above)
-    return low + share * (high - low)
+    return low + below / (below + above) * (high - low)

@@ -188,11 +188,15 @@ def _to_keys(weights: Array, values: Array, pairs: Array) -> Array:
 
 
 def _difference(whole: Array, mixed: Array) -> Array:
-    """Return whole − mixed − mixedᵀ; what is left by rounding only is 0, as where the softmax is saturated."""
-    flipped = mixed.swapaxes(1, 2)
-    difference = whole - mixed - flipped
-    rounding = ROUNDING * (np.abs(whole) + np.abs(mixed) + np.abs(flipped))
-    return np.where(np.abs(difference) < rounding, 0.0, difference)
+    """Return whole − mixed − mixedᵀ; rows of which rounding alone is left are 0, as where the softmax is saturated.
+
+    Whole rows and columns, so that covariances stay covariances: entries alone would leave negative variances.
+    """
+    difference = whole - mixed - mixed.swapaxes(1, 2)
+    left, terms, twice = (one.diagonal(axis1=1, axis2=2) for one in (difference, whole, mixed))
+    kept = left > ROUNDING * (np.abs(terms) + 2 * np.abs(twice))
+    covariances: Array = difference * (kept[:, :, None] & kept[:, None, :])
+    return covariances
 
 
 def turned(projected: Array, places: Array) -> Array:

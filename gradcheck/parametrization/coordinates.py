@@ -10,9 +10,9 @@ from typing import Any, Literal, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-#: ``hidden``: keeps its size from the start on. ``output``, the logits, and ``scores``, attention's before the softmax:
-#: sums over all units, they may start as small as 1/√width, or at zero, and keep the size of their change.
-Kind = Literal["hidden", "output", "scores"]
+#: ``hidden``: an activation. ``output``: the logits, a sum over all units. ``scores``: attention's before the softmax,
+#: of heads that grow with the width. ``queries``: a layer whose output reaches the loss only through a softmax.
+Kind = Literal["hidden", "output", "scores", "queries"]
 
 
 class Size(NamedTuple):
@@ -50,7 +50,7 @@ class Coordinate(NamedTuple):
     layer : str
         The same in networks of all scales: of a depth, the place in the network as a part of the whole.
     kind : str
-        ``hidden``, ``output`` or ``scores``.
+        ``hidden``, ``output``, ``scores`` or ``queries``.
     size : Size
         Of the output.
     change : Size or None

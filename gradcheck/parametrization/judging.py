@@ -16,6 +16,23 @@ LIMIT = 0.25
 #: A slope is clear where so many standard errors are between it and the limit.
 ERRORS = 2.0
 
+#: Lowest and highest exponent that is right: an activation and what moves it keep their size.
+STILL = (0.0, 0.0)
+SHRINKS = (-math.inf, 0.0)
+
+#: The same, where it is another. Logits may start as small as 1/√width, or at zero. So do scores, and they have to:
+#: q·k/d of independent q and k. Where they don't, as with 1/√d, they grow by √width once q and k are aligned. Until
+#: then their change falls, and by SGD so does that of queries and keys, whose gradient is a sum of independent terms.
+RIGHT: dict[tuple[Kind, "Quantity"], tuple[float, float]] = {
+    ("output", "start"): SHRINKS,
+    ("output", "size"): SHRINKS,
+    ("scores", "start"): (-math.inf, -0.5),
+    ("scores", "size"): SHRINKS,
+    ("scores", "change"): SHRINKS,
+    ("queries", "change"): SHRINKS,
+    ("queries", "update"): SHRINKS,
+}
+
 #: A change of less than this part of a float32 output is rounding.
 ROUNDING = 1e-6
 
@@ -24,7 +41,7 @@ Quantity = Literal["start", "size", "change", "update"]
 
 QUANTITIES: tuple[Quantity, ...] = ("start", "size", "change", "update")
 
-#: ``still``: nothing has moved. ``unclear``: the limit is within the slope's error.
+#: ``still``: nothing has moved. ``unclear``: a slope is beyond the limit, and the limit within its error.
 Course = Literal["keeps", "grows", "shrinks", "unclear", "still"]
 
 
@@ -79,7 +96,7 @@ class Judgement(NamedTuple):
     ----------
     status : str
         ``transfers``; ``grows`` where something does, ``shrinks`` where something does and nothing grows; ``unclear``
-        where a slope may be on either side of the limit, or nothing has moved.
+        where a slope is beyond the limit by less than its error, or nothing has moved.
     slopes : tuple of LayerSlope
         Layer by layer, in the order of the records.
     """
@@ -159,19 +176,17 @@ def _step(step: int, records: Sequence[Coordinate], quantity: Quantity, kind: Ki
     moves = quantity in ("change", "update")
     if all(size <= (ROUNDING * one.size.rms if moves else 0) for one, size in zip(records, sizes, strict=True)):
         return StepSlope(step, slope, "still")
-    may_shrink = kind != "hidden" and not moves  # its start may be small, and with it what it is after a few steps
-    return StepSlope(step, slope, _course_of(slope, may_shrink))
+    return StepSlope(step, slope, _course_of(slope, *RIGHT.get((kind, quantity), STILL)))
 
 
-def _course_of(slope: Slope, may_shrink: bool) -> Course:
-    """Return on which side of the limits a slope is."""
-    margin = 0.0 if math.isnan(slope.error) else ERRORS * slope.error
-    beyond = abs(slope.exponent) - LIMIT
-    if slope.exponent < 0 and may_shrink:
+def _course_of(slope: Slope, lowest: float, highest: float) -> Course:
+    """Return on which side of what is right a slope is."""
+    above, below = slope.exponent - highest - LIMIT, lowest - LIMIT - slope.exponent
+    if max(above, below) <= 0:
         return "keeps"
-    if beyond > margin:
-        return "grows" if slope.exponent > 0 else "shrinks"
-    return "keeps" if beyond < -margin else "unclear"
+    if max(above, below) <= (0.0 if math.isnan(slope.error) else ERRORS * slope.error):
+        return "unclear"
+    return "grows" if above > 0 else "shrinks"
 
 
 def _course(steps: Sequence[Course]) -> Course:

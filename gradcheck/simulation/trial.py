@@ -13,7 +13,7 @@ from gradcheck.base.record import number
 from gradcheck.data.datasets import Batch, Dataset
 from gradcheck.data.epochs import Batches
 from gradcheck.diagnosis.trial_record import NetworkTrialRecord, Outcome, RateRecord
-from gradcheck.engine.loss import loss_of
+from gradcheck.engine.loss import constant_answer, loss_of
 from gradcheck.engine.memory import keep_freed_memory
 from gradcheck.errors import OptionError
 from gradcheck.families import stored_weights, trainable
@@ -113,8 +113,7 @@ def _constant_answer(experiment: Experiment) -> float:
             "with --labels"
         )
         raise OptionError("trial", problem)
-    share = np.bincount(labels) / len(labels)
-    return float(-(share[share > 0] * np.log(share[share > 0])).sum())
+    return constant_answer(labels)
 
 
 def _descent(experiment: Experiment, rate: float) -> Iterator[float]:

@@ -68,6 +68,9 @@ SEQUENCES = {"rows": 8, "pixels": 64}
 #: What becomes of a step whose gradient is not finite.
 POLICIES = ("skip", "stop", "zero", "apply")
 
+#: Optimizers whose learning rate is searched.
+RATED_OPTIMIZERS = ("sgd", "momentum", "adam", "adamw")
+
 #: What the rows of a sweep are ranked by.
 ORDERS = ("score", "span", "gain", "rank", "grid")
 

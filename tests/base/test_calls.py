@@ -18,6 +18,7 @@ MISSPELT = {
     "simulate": {"depht": 5},
     "theory": {"widht": 5},
     "clip_demo": {"epoch": 5},
+    "rate": {"optimiser": "adam"},
     "verify": {"sed": 1},
     "diagnose": {"max_nrm": 1.0},
     "explain": {"topics": "dead"},

@@ -6,6 +6,7 @@ import re
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gradcheck.spec.options.learning_rate import OF_RATES
 from gradcheck.spec.options.option import Names, Number, Switch, Whole, rows
 from gradcheck.spec.options.simulation import OF_SIMULATIONS, TheoryOptions
 from gradcheck.spec.options.sweep import VARIED, CompareOptions
@@ -19,6 +20,7 @@ SMALL = {
     "simulate": "--depth 3 --width 8 --batch-size 8",
     "theory": "--depth 3 --width 8",
     "clip-demo": "--network mlp --depth 2 --width 4 --epochs 1 --batch-size 512",
+    "rate": "--depth 2 --width 4 --batch-size 64",
     "compare": "--depth 2,3 --width 4 --batch-size 4 --seeds 1 --workers 1",
 }
 
@@ -31,10 +33,11 @@ FLOATS = (
 LEFT_OUT = {
     "depth", "width", "batch_size", "blocks", "model_width", "tokens", "preset", "data", "weights", "save_weights",
     "seeds", "epochs", "suggest", "phase_diagram", "clip", "network", "arch", "labels", "journal", "max_rows",
+    "updates",
 }  # fmt: skip
 
 OPTIONS = {
-    "simulate": OF_SIMULATIONS, "theory": rows(TheoryOptions), "clip-demo": OF_DEMONSTRATIONS,
+    "simulate": OF_SIMULATIONS, "theory": rows(TheoryOptions), "clip-demo": OF_DEMONSTRATIONS, "rate": OF_RATES,
     "compare": {**VARIED, **rows(CompareOptions)},
 }  # fmt: skip
 

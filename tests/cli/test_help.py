@@ -152,6 +152,7 @@ def test_a_command_and_its_function_take_the_same_options():
     for command, function, of_the_command_alone in [
         ("theory", gradcheck.theory, set()),
         ("clip-demo", gradcheck.clip_demo, set()),
+        ("rate", gradcheck.rate, set()),
         ("verify", gradcheck.verify, set()),
         ("diagnose", gradcheck.diagnose, {"follow"}),
     ]:

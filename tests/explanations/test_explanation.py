@@ -23,6 +23,7 @@ from gradcheck.render.numbers import percent
 from gradcheck.render.style import LOG_STYLES, STYLES
 from gradcheck.spec import ACTIVATIONS, INITIALIZERS, RECURRENT
 from gradcheck.spec.names import SYNONYMS
+from gradcheck.spec.options.learning_rate import RateOptions
 from gradcheck.spec.options.option import rows
 from gradcheck.spec.options.simulation import SimulateOptions, TheoryOptions
 from gradcheck.spec.options.training import ClipDemoOptions
@@ -103,7 +104,9 @@ def test_a_demonstration_ends_as_the_page_says(name, example, demonstrated):
 
 def test_every_kind_of_command_quoted_is_one_that_a_test_runs():
     commands = [one.values[1].command.split()[1] for one in QUOTED]
-    assert set(commands) == {"simulate", "compare", "clip-demo", "theory", "diagnose"}  # the last: test_findings.py
+    assert set(commands) == {
+        "simulate", "compare", "clip-demo", "theory", "rate", "diagnose",  # the last: test_findings.py
+    }  # fmt: skip
     assert commands.count("compare") == 1  # tests/cli/test_explain.py runs it
 
 
@@ -117,11 +120,19 @@ def test_theory_says_what_the_page_says(typed):
         assert agrees(factor, report.network.mean_local_gain if chi is None else math.sqrt(chi))
 
 
+def test_a_search_of_the_rate_ends_as_the_page_says(typed):
+    topic = TOPICS["learning-rate"]
+    for example in (*topic.examples, *topic.try_next):
+        options = typed(example.command)
+        report = gradcheck.rate(**{name: options[name] for name in rows(RateOptions)} | {"updates": 10})
+        assert report.verdict.status == example.shows
+
+
 @every_topic
 @pytest.mark.slow  # whole runs of every page
 def test_what_one_is_told_to_try_is_better_than_what_was_shown(name, simulated, demonstrated):
     topic = TOPICS[name]
-    if topic in FINDINGS:  # what they try is a check
+    if topic in FINDINGS or name == "learning-rate":  # what they try is a check; the page's own test
         return
     if name == "clipping":
         (before,) = topic.examples
@@ -331,7 +342,7 @@ def test_words_of_other_libraries_have_the_page_of_what_they_mean():
     for said, page in {
         "kaiming": "initialisation", "Glorot_Uniform": "initialisation", "swish": "activations", "ReLU": "activations",
         "LayerNorm": "normalisation", "BatchNorm1d": "batch-norm", "softmax": "not-learning", "Adam": "score",
-        "fp16": "underflow", "half": "underflow", "GPT-2": "transformers", "LSTM": "recurrence", "lr": "update-ratio",
+        "fp16": "underflow", "half": "underflow", "GPT-2": "transformers", "LSTM": "recurrence", "lr": "learning-rate",
     }.items():  # fmt: skip
         assert explain(said).topic.name == page, said
 

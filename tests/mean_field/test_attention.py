@@ -89,3 +89,15 @@ def test_the_standard_deviation_of_scores_is_that_of_drawn_ones():
     assert attention.describe(kernel, heads).score_std == pytest.approx(
         np.sqrt(logarithms.var(axis=-1).mean()), rel=0.05
     )
+
+
+def test_what_comes_back_through_a_saturated_softmax_has_no_negative_variance():
+    """Next to nothing is left of large terms: their rounding may not stay behind as a variance below zero."""
+    rng, heads, tokens = np.random.default_rng(0), 200, 8
+    scores = 30 * rng.standard_normal((heads, tokens, tokens))
+    weights = np.exp(scores - scores.max(-1, keepdims=True))
+    weights /= weights.sum(-1, keepdims=True)
+    queries = rng.standard_normal((heads, tokens, 64)) * 10.0 ** rng.uniform(0, 3, (heads, tokens, 1))
+    back = _to_keys(weights, covariance(1, tokens), covariance(2, tokens) * (queries @ queries.swapaxes(1, 2)))
+    lowest, highest = np.linalg.eigvalsh(back + back.swapaxes(1, 2))[:, [0, -1]].T
+    assert (lowest >= -1e-4 * highest).all()

@@ -82,12 +82,14 @@ MADE = {
     "theory": lambda _: gradcheck.theory(depth=20, activation="tanh", phase_diagram=True),
     "compare": lambda _: comparison(),
     "clip-demo": lambda _: gradcheck.clip_demo(epochs=2, clip=("none", "norm:0.07", "global-norm:0.15")),
+    "rate": lambda _: gradcheck.rate(depth=3, width=16, activation="tanh", seeds=2),
     "probe": lambda _: probed(),
     "diagnose": lambda folder: diagnosed(folder),
     "verify": lambda _: gradcheck.verify(only=("activation", "norm")),
 }
 ROOMS = {
-    "theory": "mean_field", "compare": "sweep", "clip-demo": "training", "diagnose": "logs", "verify": "checking",
+    "theory": "mean_field", "compare": "sweep", "clip-demo": "training", "rate": "learning_rate", "diagnose": "logs",
+    "verify": "checking",
 }  # fmt: skip
 
 

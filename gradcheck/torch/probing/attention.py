@@ -1,6 +1,7 @@
 """Attention at the start: how evenly each head looks around, and how large its scores are."""
 
 import math
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor
@@ -33,15 +34,28 @@ ONE_TOKEN = 0.05
 
 def find_attention(record: Recording, graph: Graph, examples: int) -> tuple[Attention, ...]:
     """Measure each attention of a recorded pass, before its graph is freed."""
-    found: list[Attention] = []
+    ends = ((call.layer.name, call.node) for call in record.calls)  # as they end
+    return tuple(_measured(name, scores) for name, scores in find_scores(graph, ends, examples))
+
+
+def find_scores(graph: Graph, ends: Iterable[tuple[str, Node | None]], examples: int) -> Iterator[tuple[str, Tensor]]:
+    """Yield each attention's scores, (examples, heads, rows, columns), before the graph is freed.
+
+    Parameters
+    ----------
+    graph : Graph
+    ends : iterable of (str, Node)
+        Name and node of the layers in the order in which they end: an attention belongs to the first that follows it.
+    examples : int
+        In the batch.
+    """
     attentive = {one for one, name in graph.names.items() if is_softmax(name) or name.startswith(FUSED_ATTENTION)}
     seen: set[Node] = set()
-    for call in record.calls if attentive else ():  # as they end: the first that follows an attention takes it in
-        for node in attentive.intersection(_not_yet(graph, call.node, seen)):
+    for name, end in ends if attentive else ():
+        for node in attentive.intersection(_not_yet(graph, end, seen)):
             scores = _scores(node, examples)
             if scores is not None and scores.shape[-1] > 1:
-                found.append(_measured(call.layer.name, scores))
-    return tuple(found)
+                yield name, scores
 
 
 def _not_yet(graph: Graph, end: Node | None, seen: set[Node]) -> list[Node]:

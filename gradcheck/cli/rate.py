@@ -1,0 +1,45 @@
+"""``gradcheck rate``."""
+
+import typer
+
+from gradcheck.cli.options import command
+from gradcheck.cli.output import JSON
+from gradcheck.cli.progress import CountedProgress
+from gradcheck.cli.shown import AS_JSON, FAIL_ON, FILE, PLOT, QUIET, Shown, format_of
+from gradcheck.engine.threads import settle_threads
+from gradcheck.spec.options.learning_rate import RateOptions
+from gradcheck.spec.options.option import Names
+
+#: Format ↦ where it is made.
+FORMATS = {
+    "text": "gradcheck.learning_rate.text:as_text",
+    "json": JSON,
+    "csv": "gradcheck.learning_rate.formats:as_csv",
+    "markdown": "gradcheck.learning_rate.formats:as_markdown",
+    "html": "gradcheck.learning_rate.html:as_html",
+}
+
+#: What a gate may ask for.
+CAUSES = ("too-high", "too-low", "no-rate", "any")
+
+RATE_FAIL_ON = FAIL_ON.but(
+    help="Exit with 1 if --lr is too high or too low, or no rate helps (repeatable)", range=Names(CAUSES)
+)
+
+
+@command(RateOptions, shown=(format_of(FORMATS), AS_JSON, FILE, PLOT, RATE_FAIL_ON, QUIET))
+def rate(options: RateOptions, shown: Shown) -> None:
+    """Which learning rate does this network take?
+
+    Searches along the first updates of the optimizer how far each can go before the loss of its own batch rises, and
+    says which rate trains best, from where on training fails, and how long to warm up.
+    """
+    settle_threads()
+    from gradcheck import rate as searched
+
+    total = (options["updates"] or 1) * (options["seeds"] or 1)
+    with CountedProgress(total, shown.quiet, "updates") as progress:
+        report = searched(**options, tick=progress)
+    shown.show(report, FORMATS)
+    status = report.verdict.status
+    raise typer.Exit(1 if status in shown.causes or ("any" in shown.causes and status in CAUSES) else 0)

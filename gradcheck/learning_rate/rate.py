@@ -1,0 +1,142 @@
+"""``rate``: which learning rate does this network take?"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Self, Unpack
+
+import numpy as np
+
+from gradcheck.data.datasets import Dataset
+from gradcheck.data.epochs import Batches
+from gradcheck.diagnosis.sentences import sentence
+from gradcheck.engine.loss import constant_answer
+from gradcheck.engine.memory import keep_freed_memory
+from gradcheck.families import trainable
+from gradcheck.learning_rate.answer import Draw
+from gradcheck.learning_rate.conclusions import Evidence
+from gradcheck.learning_rate.network_descent import NetworkDescent
+from gradcheck.learning_rate.optimizers import OPTIMIZERS
+from gradcheck.learning_rate.report import RateReport, make_rate_report
+from gradcheck.learning_rate.warm_up import Step, warm_up
+from gradcheck.simulation.experiment import Experiment
+from gradcheck.spec import pick
+from gradcheck.spec.learning_rate import SearchSpec
+from gradcheck.spec.options.learning_rate import EXPERIMENT_ONLY, SEARCH_ONLY, RateOptions
+from gradcheck.spec.options.option import takes
+
+
+@dataclass(frozen=True)
+class RateSearch:
+    """Everything that is needed to search a network's rate.
+
+    Attributes
+    ----------
+    experiment : Experiment
+        The network, the data, the seeds.
+    search : SearchSpec
+    """
+
+    experiment: Experiment
+    search: SearchSpec
+
+    @classmethod
+    def from_options(cls, options: RateOptions) -> Self:
+        """Return the search that options describe; None means that an option wasn't given.
+
+        Raises
+        ------
+        GradcheckError
+            The options, or what the files hold, don't describe one.
+        """
+        values: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+        search = SearchSpec(**pick(SearchSpec, values))
+        described = {name: value for name, value in values.items() if name not in SEARCH_ONLY}
+        return cls(Experiment.from_options(described, stored="updates change the matrices"), search)
+
+    @property
+    def total(self) -> int:
+        """Updates of all draws."""
+        return self.search.updates * self.experiment.run.seeds
+
+    def draw(self, seed: int, tick: Callable[[], None] | None = None) -> Draw:
+        """Search along the updates of the network that `seed` draws."""
+        steps = list[Step]()
+        for step in warm_up(self._descent(seed), self.search.updates):
+            steps.append(step)
+            if tick is not None:
+                tick()
+        return Draw(seed, tuple(steps))
+
+    def _descent(self, seed: int) -> NetworkDescent:
+        whole = self.experiment
+        experiment = replace(whole, run=replace(whole.run, seed=seed, seeds=1))
+        dataset, run = experiment.dataset, experiment.run
+        assert isinstance(dataset, Dataset)
+        network = experiment.stored_network("arch", "weights are drawn anew in each pass")
+        with np.errstate(over="ignore"):  # a scale beyond float32: the loss shows what comes of it
+            network = trainable(experiment.network, network, dataset.features, run.dtype)
+        update = OPTIMIZERS[self.search.optimizer](self.search.weight_decay or 0.0)
+        return NetworkDescent(network, update, Batches(experiment.data, dataset, seed, run.dtype).without_end())
+
+    def evidence(self) -> Evidence:
+        """Return what a simulation says of the network, and what a constant answer costs."""
+        outcome = self.experiment.outcome()
+        verdict = outcome.diagnosis.verdict
+        labels = self.experiment.dataset.labels
+        constant = math.nan if labels is None else constant_answer(labels)
+        return Evidence(verdict.status, sentence(verdict.causes[0], outcome.typical), verdict.score, constant)
+
+    def report(self, draws: list[Draw]) -> RateReport:
+        """Return what the draws have shown."""
+        experiment = self.experiment.to_dict()
+        config = {
+            **self.search.to_dict(),
+            **{name: value for name, value in experiment.items() if name not in EXPERIMENT_ONLY},
+        }
+        return make_rate_report(config, draws, self.experiment.parameters, self.evidence())
+
+
+@takes(RateOptions)
+def rate(*, tick: Callable[[], None] | None = None, **options: Unpack[RateOptions]) -> RateReport:
+    """Search the learning rate that a network takes, along the first updates of its optimizer.
+
+    >>> report = gradcheck.rate(depth=4, width=32, activation="tanh", init="lecun", optimizer="adam")
+    >>> report.verdict.status, report.answer.low < report.answer.best_rate < report.answer.ceiling
+    ('found', True)
+
+    Along each update, on its own batch, the largest rate is searched below which the loss doesn't rise: 3 to 4
+    forward passes each. The update is made at half of that.
+
+    Parameters
+    ----------
+    optimizer : str
+        ``sgd``, ``momentum`` (0.9), ``adam`` or ``adamw``, as in PyTorch.
+    lr : float, optional
+        A rate to judge: ``report.verdict.status`` is ``fits``, ``too-high`` or ``too-low``.
+    weight_decay : float, optional
+        Of the optimizer; 0, of adamw 0.01.
+    updates : int
+        How many; the first five don't count.
+    arch, depth, steps, width, activation, init, gain, recurrent_gain, forget_bias, weight_std, bias_std, norm, \
+    residual, residual_scale
+        The network, as in ``gradcheck.simulate``: an mlp, rnn, lstm or gru.
+    data, labels, batch_size, shuffle, weights, seed, seeds, dtype
+        As in ``gradcheck.simulate``; without labels the loss is the mean squared output.
+    tick : callable, optional
+        Called after each update, to show progress.
+
+    Returns
+    -------
+    RateReport
+        Its ``answer`` is None where no rate helps; ``verdict`` says why.
+
+    Raises
+    ------
+    GradcheckError
+        An option or a file isn't what it has to be; the message says what would be.
+    """
+    keep_freed_memory()
+    search = RateSearch.from_options(options)
+    first, count = search.experiment.run.seed, search.experiment.run.seeds
+    return search.report([search.draw(seed, tick) for seed in range(first, first + count)])

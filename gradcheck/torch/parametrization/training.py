@@ -1,0 +1,69 @@
+"""A few steps of training of one of the user's models, watched."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from gradcheck.torch.parametrization.watching import Watch
+from gradcheck.torch.probing.batches import Batch, Batches
+from gradcheck.torch.probing.checks import check_batch
+from gradcheck.torch.probing.error_text import errors_in_one_line
+from gradcheck.torch.probing.loss_value import as_number, modules_of
+from gradcheck.torch.probing.losses import LossFunction, loss_and_targets
+from gradcheck.torch.probing.state import seed_all, untouched
+
+
+@dataclass(frozen=True)
+class Training:
+    """How every model is trained, whatever its size.
+
+    Attributes
+    ----------
+    batches : Batches
+        The first is what is watched.
+    loss : str or callable, optional
+    steps : int
+    mode : str
+        ``train`` or ``eval``.
+    """
+
+    batches: Batches
+    loss: str | LossFunction | None
+    steps: int
+    mode: str
+
+    def run(self, model: nn.Module, optimizer: torch.optim.Optimizer, seed: int) -> Watch:
+        """Train a model and return what was seen of it before the first step and after each; it is put back then."""
+        watch = Watch(model)
+        with untouched(model, optimizer, modules_of(self.loss)), torch.enable_grad():
+            model.train(self.mode == "train")
+            for step in range(self.steps + 1):
+                loss = self._watched(watch, seed)
+                if step == self.steps or not math.isfinite(float(loss.detach())):
+                    break
+                if self.batches.one is None:  # another batch for each step
+                    loss = self._loss(model, self.batches.take(step), seed)
+                optimizer.zero_grad()
+                with errors_in_one_line("the optimizer's step failed: "):
+                    loss.backward()
+                    optimizer.step()
+        return watch
+
+    def _watched(self, watch: Watch, seed: int) -> Tensor:
+        """Pass the first batch through the model, watched, and return the loss."""
+        batch = self.batches.take(0)
+        check_batch(batch)
+        with watch.watching(batch.examples):
+            return self._loss(watch.model, batch, seed)
+
+    def _loss(self, model: nn.Module, batch: Batch, seed: int) -> Tensor:
+        """Return the loss of a batch; what dropout draws is the same in each pass."""
+        seed_all(seed)
+        batch, _ = batch.copied(with_gradient=False)
+        with errors_in_one_line():
+            output = model(*batch.arguments, **batch.keywords)
+        chosen, targets = loss_and_targets(self.loss, output, batch.targets, torch.Generator().manual_seed(seed))
+        with errors_in_one_line(f"the loss {chosen.name} can't be computed: "):
+            return as_number(chosen.function(output, targets), chosen.name).reshape(())
