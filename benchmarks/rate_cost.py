@@ -1,8 +1,8 @@
 """What a search for the learning rate costs: python benchmarks/rate_cost.py [--stem imagenet] [--optimizer adamw].
 
-The processor time of ``gradcheck.torch.rate`` on ResNet-18 (He et al. 2016), 32 × 32 pixels, batch 64, each update with a
-new batch, over that of a plain forward and backward pass (model, loss, ``backward()``), which is taken between the
-updates of the same run. One thread, so that processor time is the work done. What is kept before the first update and
+The processor time of ``gradcheck.torch.rate`` on ResNet-18 (He et al. 2016), 32 × 32 pixels, batch 64, a new batch for each
+update, over that of a plain forward and backward pass (model, loss, ``backward()``), which is taken between the updates
+of the same run. One thread, so that processor time is the work done. What is kept before the first update and
 put back after the last is part of it; the optimizer's steps are on the search's side alone.
 """
 
@@ -87,9 +87,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     report = gradcheck.torch.rate(model, batch, None, asked.optimizer, updates=asked.updates, tick=tick)
     seconds = time.process_time() - start - between[0]
     print(report)
-    print(f"{asked.optimizer}, stem of {asked.stem}: {seconds:.1f} s of processor time for {len(report.updates)} updates "
-          f"and {report.forward_passes} forward passes; a plain forward and backward pass takes {median(passes):.2f} s: "
-          f"{seconds / median(passes):.1f} of them")  # fmt: skip
+    print(f"{asked.optimizer}, stem of {asked.stem}: {seconds:.1f} s of processor time, {seconds / median(passes):.1f} "
+          f"plain forward and backward passes of {median(passes):.2f} s")  # fmt: skip
 
 
 if __name__ == "__main__":

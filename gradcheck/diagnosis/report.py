@@ -206,6 +206,6 @@ class Report(CommandReport):
     suggestions: tuple[SuggestionRecord, ...] | None = item(default=None)
     model: ModelRecord | None = item(default=None, of="probe")
     number_formats: NumberFormatsRecord | None = item("what --number-format asked for", default=None)
-    learning_rate: LearningRateRecord | None = item("what probe --rate found", default=None, of="probe")
+    learning_rate: LearningRateRecord | None = item("what probe --rate found", default=None)
     unit: str = item("what a layer is called: layer, step, or block", default="layer", inner=True)
     points: tuple[str, ...] = item("flow points of each block, a layer each", default=(), inner=True)

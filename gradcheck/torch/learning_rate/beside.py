@@ -7,6 +7,9 @@ from gradcheck.learning_rate.report import RateReport
 from gradcheck.torch.learning_rate.model_search import ModelSearch
 from gradcheck.torch.learning_rate.rate import evidence_of, rate_report
 
+#: What a search answers in numbers.
+NUMBERS = ("best_rate", "low", "high", "critical_rate", "ceiling", "warm_up_updates", "warm_up_from")
+
 
 def add_rate(report: Report, search: ModelSearch, lr: float | None) -> Report:
     """Return the report of a probe with the learning rate that a search of the same model finds.
@@ -25,17 +28,12 @@ def add_rate(report: Report, search: ModelSearch, lr: float | None) -> Report:
 
 def _record(found: RateReport) -> LearningRateRecord:
     answer = found.answer
+    numbers = dict.fromkeys(NUMBERS) if answer is None else {name: getattr(answer, name) for name in NUMBERS}
     return LearningRateRecord(
         optimizer=found.config["optimizer"],
         status=found.verdict.status,
-        best_rate=answer and answer.best_rate,
-        low=answer and answer.low,
-        high=answer and answer.high,
-        critical_rate=answer and answer.critical_rate,
-        ceiling=answer and answer.ceiling,
-        warm_up_updates=answer and answer.warm_up_updates,
-        warm_up_from=answer and answer.warm_up_from,
         updates=len(found.updates),
         forward_passes=found.forward_passes,
         reasons=found.verdict.reasons,
+        **numbers,
     )

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradcheck.errors import GradcheckError, OptionError
+from gradcheck.errors import OptionError
 from gradcheck.torch.layers import is_finite
 
 #: Optimizers whose rate counts at their first step alone.
@@ -43,7 +43,9 @@ class Rates:
         self.usual = tuple(map(float, given))
         self.first = next((one for one in self.usual if one), 0.0)
         if not self.first > 0 or not all(map(is_finite, map(torch.tensor, self.usual))):
-            raise OptionError("optimizer", f"{kind} has the rate {self.usual[0]:g}: give it one above 0, whatever it is")
+            raise OptionError(
+                "optimizer", f"{kind} has the rate {self.usual[0]:g}: give it one above 0, whatever it is"
+            )
 
     def set(self, rate: float) -> None:
         """Set the first rate, and the others in proportion."""

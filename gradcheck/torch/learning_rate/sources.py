@@ -5,7 +5,7 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
-from gradcheck.errors import GradcheckError, OptionError
+from gradcheck.errors import OptionError
 from gradcheck.torch.probing.error_text import errors_in_one_line
 
 
@@ -26,10 +26,11 @@ def _cycle(loader: Iterable[object]) -> Callable[[], object]:
 
     def forever() -> Iterator[object]:
         while True:
-            number = -1
-            for number, batch in enumerate(loader):
+            empty = True
+            for batch in loader:
+                empty = False
                 yield batch
-            if number < 0:
+            if empty:
                 raise OptionError("batch", "is a DataLoader without a batch: its dataset is too small, or empty")
 
     batches = forever()

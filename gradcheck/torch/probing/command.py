@@ -101,7 +101,9 @@ def _with_rate(
     lr = options.get("lr", USUAL_RATE)
     asked = lr if options.get("steps") or lr != USUAL_RATE else None
     of_model = {name: options[name] for name in ("mode", "clip") if name in options}
-    search = ModelSearch.of(model, batch, loss, optimizer, lr=asked, optimizer_options=of_optimizer, seed=seed, **of_model)
+    search = ModelSearch.of(
+        model, batch, loss, optimizer, lr=asked, optimizer_options=of_optimizer, seed=seed, **of_model
+    )
     return add_rate(report, search, asked if isinstance(optimizer, str) else search.update.rates.first)
 
 

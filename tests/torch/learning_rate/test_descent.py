@@ -26,9 +26,7 @@ def descent_of(model, batch, optimizer=torch.optim.SGD, loss=None):
 def test_losses_and_steps_are_the_engine_s():
     experiment = Experiment.from_options({"depth": 2, "width": 8, "activation": "tanh"}, stored="they are trained")
     dataset = experiment.dataset
-    network = trainable(
-        experiment.network, experiment.stored_network("arch", "stored"), dataset.features, np.float64
-    )
+    network = trainable(experiment.network, experiment.stored_network("arch", "stored"), dataset.features, np.float64)
     x, y = np.asarray(dataset.inputs[:20], np.float64), dataset.labels[:20]
     linears = [nn.Linear(*array[0].shape).double() for _, array in network.maps]
     for linear, (_, (matrix, *bias)) in zip(linears, network.maps, strict=True):
