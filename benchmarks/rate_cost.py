@@ -1,8 +1,8 @@
 """What a search for the learning rate costs: python benchmarks/rate_cost.py [--stem imagenet] [--optimizer adamw].
 
-The processor time of ``gradcheck.torch.rate`` on ResNet-18 (He et al. 2016), 32 × 32 pixels, batch 64, a new batch for each
-update, over that of a plain forward and backward pass (model, loss, ``backward()``), which is taken between the updates
-of the same run. One thread, so that processor time is the work done. What is kept before the first update and
+The processor time of ``gradcheck.torch.rate`` on ResNet-18 (He et al. 2016), 32 × 32 pixels, batch 64, each update with
+a new batch, over that of a plain forward and backward pass (model, loss, ``backward()``), which is taken between the
+updates of the same run. One thread, so that processor time is the work done. What is kept before the first update and
 put back after the last is part of it; the optimizer's steps are on the search's side alone.
 """
 
