@@ -35,7 +35,7 @@ ROOMS = {
         "spec",
     ),
     "learning_rate": (
-        "base", "data", "diagnosis", "engine", "families", "pages", "render", "simulation", "spec",
+        "base", "data", "diagnosis", "engine", "errors", "families", "pages", "render", "simulation", "spec",
     ),
     "parametrization": (
         "base", "data", "engine", "errors", "families", "learning_rate", "pages", "render", "spec",

@@ -8,13 +8,13 @@ class LearningRateRecord(Record):
 
     optimizer: str = item("as it is called; of its groups' rates the first is meant, and the others keep in proportion")
     status: str = item("as gradcheck rate gives it: found, fits, too-high, too-low, no-rate")
-    best_rate: float | None = item("at which the loss after a training is least")
+    best_rate: float | None = item("the best constant rate")
     low: float | None = item("of the band in which the best rate is")
     high: float | None
-    critical_rate: float | None = item("above it the loss rises along half of the updates")
+    critical_rate: float | None = item("from which on the first update raises the loss of its batch")
     ceiling: float | None = item("above it training fails")
     warm_up_updates: int | None = item("0: none is needed", minimum=0)
-    warm_up_from: float | None = item("the rate that the first update takes")
-    updates: int = item("along which was searched", minimum=0)
-    forward_passes: int = item("of the search", minimum=0)
+    updates: int = item("of each run", minimum=1)
+    forward_passes: int = item("of the search along the first update", minimum=0)
+    passes: int = item("forward and back, of the search and the runs", minimum=0)
     reasons: tuple[str, ...] = item("as gradcheck rate gives them")

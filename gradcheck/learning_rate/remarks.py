@@ -6,6 +6,9 @@ from gradcheck.base.wording import as_percent, counted
 from gradcheck.learning_rate.conclusions import Reason
 from gradcheck.render.numbers import significant
 
+#: What there is to say of the best rate only.
+OF_A_RATE = ("groups", "another-rule", "short-runs", "rounding")
+
 #: More names than this are counted.
 NAMED = 3
 
@@ -13,7 +16,7 @@ NAMED = 3
 def one_batch(updates: int) -> Reason:
     """Say that all updates had the same batch."""
     text = (
-        f"all {counted(updates, 'update')} had the same batch, on which the loss falls faster than in training: a "
+        f"all {counted(updates, 'update')} of a run have the same batch, on which the loss falls faster than in training: a "
         "loader, or a function of batches, gives each its own"
     )
     return Reason("one-batch", text)
@@ -28,8 +31,17 @@ def groups(rates: Sequence[float]) -> Reason:
 
 def another_rule(optimizer: str, like: str) -> Reason:
     """Say that the rule of another optimizer stands in for that of this one."""
-    text = f"the critical rates are those of {optimizer}; what follows from them was checked for {like} alone"
+    text = (
+        f"that was checked for {like}: the runs are {optimizer}'s own, the factor from short runs to a long training "
+        f"is {like}'s"
+    )
     return Reason("another-rule", text)
+
+
+def short_runs(updates: int, usual: int) -> Reason:
+    """Say that the rule was checked with longer runs."""
+    text = f"that was checked with runs of {usual} updates; these have {updates}"
+    return Reason("short-runs", text, float(updates), float(usual))
 
 
 def lost_to_rounding(share: float, kind: str) -> Reason:

@@ -56,7 +56,7 @@ class ProbeOptions(VerdictOptions, total=False):
         "RULE:THRESHOLD", completion=beginning("value", "norm", "global-norm"),
     )]
     rate: Annotated[bool, Option(
-        "Search the learning rate that the model takes, along the first updates of --optimizer.", STEPS,
+        "Search the learning rate that the model takes with --optimizer, by short runs from where it is.", STEPS,
         default=False,
     )]
     seed: Annotated[int, Option(

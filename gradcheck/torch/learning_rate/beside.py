@@ -8,7 +8,7 @@ from gradcheck.torch.learning_rate.model_search import ModelSearch
 from gradcheck.torch.learning_rate.rate import evidence_of, rate_report
 
 #: What a search answers in numbers.
-NUMBERS = ("best_rate", "low", "high", "critical_rate", "ceiling", "warm_up_updates", "warm_up_from")
+NUMBERS = ("best_rate", "low", "high", "critical_rate", "ceiling", "warm_up_updates")
 
 
 def add_rate(report: Report, search: ModelSearch, lr: float | None) -> Report:
@@ -32,7 +32,8 @@ def _record(found: RateReport) -> LearningRateRecord:
     return LearningRateRecord(
         optimizer=found.config["optimizer"],
         status=found.verdict.status,
-        updates=len(found.updates),
+        updates=found.config["updates"],
+        passes=found.backward_passes,
         forward_passes=found.forward_passes,
         reasons=found.verdict.reasons,
         **numbers,

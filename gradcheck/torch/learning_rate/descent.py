@@ -62,7 +62,8 @@ class ModelDescent:
         self.loss: Loss | None = None  # what was asked for, or chosen by the first output
         self._first = self._before = self._after = self._held()  # buffers before and after the pass with a gradient
         self._graph = False  # a pass without a graph fails
-        self._answers: list[Tensor] = []  # targets of all batches
+        self._answers: dict[int, Tensor] = {}  # number of a batch ↦ its targets
+        self._looked = False  # whether a first pass was made, and once more
         self.noise = 0.0  # the share by which a second pass with the same weights has another loss
         self._loss, self._slack = 0.0, 0.0  # that of the batch, and what rounding may change of it
 
@@ -76,7 +77,8 @@ class ModelDescent:
             loss = float(value.detach())
             self._after = self._held()
             gradients = self._gradients(value) if math.isfinite(loss) else []
-            if not self._steps:
+            if not self._looked:
+                self._looked = True
                 again = self._again()
                 self.noise = abs(again - loss) / (abs(loss) or 1.0) if math.isfinite(loss) else 0.0
             if gradients:
@@ -106,7 +108,7 @@ class ModelDescent:
         """The loss of the best answer that is the same for all examples; nan where it isn't known."""
         if not self._answers or self.loss is None or self.loss.name not in LOSSES:
             return math.nan
-        answers = torch.cat(self._answers)
+        answers = torch.cat([*self._answers.values()])
         if self.loss.name == "mean-square":
             return float((answers - answers.mean(0)).double().square().mean())
         if answers.is_floating_point():  # probabilities
@@ -144,7 +146,7 @@ class ModelDescent:
             self._targets = draw_targets(self.loss.name, output, torch.Generator().manual_seed(self._seed))
         targets = self._targets if batch.targets is None else batch.targets
         if torch.is_grad_enabled() and isinstance(targets, Tensor):
-            self._answers.append(targets.detach())
+            self._answers[self._steps] = targets.detach()
         value = as_number(self.loss.function(output, targets), self.loss.name)
         return value.reshape(())
 

@@ -4,18 +4,20 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import count
 from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
 from gradcheck.errors import at_least, one_of
-from gradcheck.learning_rate.answer import Draw, answer_of
+from gradcheck.learning_rate.answer import answer_of
 from gradcheck.learning_rate.conclusions import Reason, has_progressed
-from gradcheck.learning_rate.remarks import another_rule, groups, lost_to_rounding, noisy, not_held, one_batch
+from gradcheck.learning_rate.remarks import another_rule, groups, lost_to_rounding, noisy, not_held, one_batch, short_runs
 from gradcheck.learning_rate.report import CALLED
 from gradcheck.learning_rate.rules import RULES
-from gradcheck.learning_rate.warm_up import STEPS, Step, warm_up
+from gradcheck.learning_rate.runs import MOST, Draw, find_rate
+from gradcheck.learning_rate.runs import UPDATES as USUAL
 from gradcheck.spec.clip_rules import Rule
 from gradcheck.spec.probing import MODES
 from gradcheck.torch.learning_rate.descent import ModelDescent
@@ -32,6 +34,9 @@ from gradcheck.torch.probing.training import make_clip
 
 #: A loss that differs by more than this share between two passes with the same weights is noisy.
 NOISE = 1e-3
+
+#: The updates of a run: four runs of so many, and the search before them, cost less than 60 passes forward and back.
+UPDATES = 12
 
 #: Optimizers that the rules were found on, the most particular first.
 KNOWN: Mapping[type[torch.optim.Optimizer], str] = {
@@ -80,7 +85,7 @@ class ModelSearch:
         optimizer: Any,  # noqa: ANN401
         *,
         lr: float | None = None,
-        updates: int = STEPS,
+        updates: int = UPDATES,
         mode: str = "train",
         clip: str | Rule | None = None,
         optimizer_options: Mapping[str, Any] | None = None,
@@ -94,7 +99,7 @@ class ModelSearch:
             Something isn't as it has to be.
         """
         check_model(model)
-        updates = at_least("updates", updates, 1, "the rate is searched along at least one update; 25 are usual")
+        updates = at_least("updates", updates, 1, "a run has at least one; 12 are usual, 25 say more")
         _, seed = check_counts(updates, seed)
         train, model, rule = one_of("mode", mode, MODES) == "train", as_written(model), make_clip(clip)
         made = make_optimizer(optimizer, BEGINNING if lr is None else lr, optimizer_options or {}, model)
@@ -134,25 +139,18 @@ class ModelSearch:
         return "momentum" if name == "sgd" and self.optimizer.param_groups[0].get("momentum") else name
 
     def found(self, tick: Callable[[float], None] | None = None) -> "Found":
-        """Search along each update, and put everything back."""
+        """Search along the first update, make the runs, and put everything back."""
         beside = modules_of(self.loss)
         with untouched(self.model, self.optimizer, beside), run_eagerly(), random_states_kept(), torch.enable_grad():
             self.model.train(self.train)
             descent = ModelDescent(
                 self.model, self.batches, self.loss, self.update, seed=self.seed, clip=self.clip, beside=beside
             )
-            draw = Draw(None, tuple(self._followed(descent, tick)))
+            draw = find_rate(descent, RULES[self.rule], self.updates, tick=_counted(tick))
             answer = answer_of([draw], RULES[self.rule])
             best = math.nan if answer is None else answer.best
             loss = "" if descent.loss is None else descent.loss.name
             return Found(draw, loss, descent.constant, tuple(self._remarks(descent, best)))
-
-    def _followed(self, descent: ModelDescent, tick: Callable[[float], None] | None) -> Iterator[Step]:
-        start = self.update.rates.first
-        for number, step in enumerate(warm_up(descent, self.updates, start=start), start=1):
-            yield step
-            if tick is not None:
-                tick(number / self.updates)
 
     def _remarks(self, descent: ModelDescent, best: float) -> Iterator[Reason]:
         """Yield what else is to be said; the model is where the last update has led."""
@@ -164,12 +162,20 @@ class ModelSearch:
                 yield lost_to_rounding(share, dtype)
             if type(self.optimizer) not in KNOWN:
                 yield another_rule(kind, CALLED[self.rule])
+            elif self.updates < USUAL:
+                yield short_runs(self.updates, USUAL)
         if descent.noise > NOISE:
             yield noisy(descent.noise)
         if self.batches.one is not None:
             yield one_batch(self.updates)
         if names := find_not_held(self.model, self.optimizer):
             yield not_held(names)
+
+
+def _counted(tick: Callable[[float], None] | None) -> Callable[[], None] | None:
+    """Return what is called after each run, and tells the share of the runs that there are at most."""
+    runs = count(1)
+    return None if tick is None else lambda: tick(next(runs) / MOST)
 
 
 class Found(NamedTuple):

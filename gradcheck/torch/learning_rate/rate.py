@@ -8,10 +8,12 @@ from torch import nn
 from gradcheck.base.calls import public
 from gradcheck.diagnosis.report import Report
 from gradcheck.errors import finite
-from gradcheck.learning_rate.conclusions import Evidence
+from gradcheck.learning_rate.conclusions import Evidence, answer_of_trainable
+from gradcheck.learning_rate.remarks import OF_A_RATE
 from gradcheck.learning_rate.report import RateReport, make_rate_report
+from gradcheck.learning_rate.rules import RULES
 from gradcheck.spec.clip_rules import Rule
-from gradcheck.torch.learning_rate.model_search import Found, ModelSearch
+from gradcheck.torch.learning_rate.model_search import UPDATES, Found, ModelSearch
 from gradcheck.torch.probing.losses import LossFunction
 from gradcheck.torch.probing.optimizers import Optimizer
 from gradcheck.torch.probing.probe import probe
@@ -25,28 +27,28 @@ def rate(
     optimizer: Optimizer = "sgd",
     *,
     lr: float | None = None,
-    updates: int = 25,
+    updates: int = UPDATES,
     mode: str = "train",
     clip: str | Rule | None = None,
     optimizer_options: Mapping[str, Any] | None = None,
     seed: int = 0,
     tick: Callable[[float], None] | None = None,
 ) -> RateReport:
-    """Search the learning rate that a model takes, along the first updates of its optimizer.
+    """Search the learning rate that a model takes with its optimizer, by short runs from where it is.
 
     >>> report = gradcheck.torch.rate(model, loader, loss, torch.optim.AdamW(model.parameters()))
     >>> report.answer.low < report.answer.best_rate < report.answer.ceiling
     True
 
-    Along each update, on its own batch, the largest rate is searched below which the loss doesn't rise: 3 to 4
-    forward passes each. The update is made at half of that. Everything is put back afterwards: parameters, buffers,
-    gradients, mode, the optimizer's state and rates, random numbers.
+    Along the optimizer's first update the rate is searched at which the loss of its batch is least. From there, runs of
+    a few updates at rates a factor of two apart show which one gets furthest. Everything is put back afterwards:
+    parameters, buffers, gradients, mode, the optimizer's state and rates, random numbers.
 
     Parameters
     ----------
     model : torch.nn.Module
     batch : tensor, tuple, mapping, DataLoader, iterator or callable
-        As in ``probe``; of a loader, an iterator or a callable each update has a batch of its own.
+        As in ``probe``; of a loader, an iterator or a callable each update of a run has a batch of its own.
     loss : str or callable, optional
         As in ``probe``.
     optimizer : str, Optimizer or callable
@@ -56,7 +58,7 @@ def rate(
     lr : float, optional
         A rate to judge: ``report.verdict.status`` is ``fits``, ``too-high`` or ``too-low``.
     updates : int
-        How many; the first five don't count.
+        Of each run; all begin anew, with the same batches.
     mode : str
         ``train`` or ``eval``.
     clip : str or Rule, optional
@@ -64,9 +66,9 @@ def rate(
     optimizer_options : mapping, optional
         Further options of an optimizer that is named, or arguments of the function: ``{"weight_decay": 0.1}``.
     seed : int
-        For targets that are drawn, and for whatever the model draws: along one update the same, as of dropout.
+        For targets that are drawn, and for whatever the model draws, as of dropout: in all runs the same.
     tick : callable, optional
-        Called with the share of the updates that are done.
+        Called after each run, with the share of those that there are at most.
 
     Returns
     -------
@@ -99,4 +101,6 @@ def evidence_of(report: Report, found: Found) -> Evidence:
 def rate_report(search: ModelSearch, found: Found, evidence: Evidence | None, lr: float | None) -> RateReport:
     """Return the report of a search."""
     config = search.config(found) | {"lr": lr}
-    return make_rate_report(config, [found.draw], search.parameters, evidence, search.rule, found.remarks)
+    none = answer_of_trainable([found.draw], RULES[search.rule], evidence) is None
+    remarks = [one for one in found.remarks if not (none and one.code in OF_A_RATE)]
+    return make_rate_report(config, [found.draw], search.parameters, evidence, search.rule, remarks)

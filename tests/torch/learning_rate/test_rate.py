@@ -98,7 +98,7 @@ def test_the_critical_rate_of_a_quadratic_is_two_over_its_curvature():
             return 0.5 * (curvature * self.theta.square()).sum()
 
     report = rate(Point(), torch.tensor(4.0).reshape(1), None, "sgd")
-    assert report.updates[0].critical_rate == pytest.approx(0.5, rel=0.1)
+    assert report.draws[0].critical_rate == pytest.approx(0.5, rel=0.1)
 
 
 def test_groups_keep_their_proportions_and_the_report_says_the_rate_of_each():
@@ -164,8 +164,8 @@ def test_half_precision_says_what_rounding_leaves_where_it_is():
 
 
 def test_a_gradient_is_clipped_before_the_update():
-    free = rate(Busy(), rows(), None, "sgd", updates=1).updates[0].critical_rate
+    free = rate(Busy(), rows(), None, "sgd", updates=1).draws[0].critical_rate
     torch.manual_seed(3)
     model = Busy()
-    bound = rate(model, rows(), None, "sgd", updates=1, clip="global-norm:1e-3").updates[0].critical_rate
+    bound = rate(model, rows(), None, "sgd", updates=1, clip="global-norm:1e-3").draws[0].critical_rate
     assert bound > 50 * free
