@@ -113,7 +113,11 @@ def conclude(
 
 def answer_of_trainable(draws: Sequence[Draw], rule: Rule, evidence: Evidence | None) -> Answer | None:
     """Return the answer; None of a network that is said not to train, and hasn't made any progress."""
-    hopeless = evidence is not None and evidence.score < 0.5 and not any(has_progressed(one, evidence.constant) for one in draws)
+    hopeless = (
+        evidence is not None
+        and evidence.score < 0.5
+        and not any(has_progressed(one, evidence.constant) for one in draws)
+    )
     return None if hopeless else answer_of(draws, rule)
 
 

@@ -13,7 +13,15 @@ from torch import nn
 from gradcheck.errors import at_least, one_of
 from gradcheck.learning_rate.answer import answer_of
 from gradcheck.learning_rate.conclusions import Reason, has_progressed
-from gradcheck.learning_rate.remarks import another_rule, groups, lost_to_rounding, noisy, not_held, one_batch, short_runs
+from gradcheck.learning_rate.remarks import (
+    another_rule,
+    groups,
+    lost_to_rounding,
+    noisy,
+    not_held,
+    one_batch,
+    short_runs,
+)
 from gradcheck.learning_rate.report import CALLED
 from gradcheck.learning_rate.rules import RULES
 from gradcheck.learning_rate.runs import MOST, Draw, find_rate

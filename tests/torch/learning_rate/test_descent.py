@@ -33,14 +33,33 @@ def test_losses_and_steps_are_the_engine_s():
         linear.weight.data = torch.tensor(matrix.T.copy())
         linear.bias.data = torch.tensor(bias[0]) if bias and bias[0] is not None else linear.bias.data.zero_()
     model = nn.Sequential(*[part for one in linears for part in (one, nn.Tanh())][:-1])
-    batch = Batch(x, y) if Batch._fields == ("inputs", "labels") else next(iter([Batch(inputs=x, labels=y)]))
-    engine = NetworkDescent(network, OPTIMIZERS["adam"](0.0), iter([batch] * 3))
+    batch = Batch(inputs=x, labels=y)
+    engine = NetworkDescent(network, lambda: OPTIMIZERS["adam"](0.0), lambda: iter([batch] * 3))
     ours = descent_of(model, (torch.tensor(x), torch.tensor(y)), torch.optim.Adam)
     for at in (0.01, 0.1, 0.03):
         assert ours.look() == pytest.approx(engine.look(), rel=1e-9)
         assert ours.along(3 * at) == pytest.approx(engine.along(3 * at), rel=1e-6)
         ours.step(at)
         engine.step(at)
+
+
+def test_a_run_after_a_restart_is_the_same_run():
+    model = nn.Sequential(nn.Linear(16, 8), nn.BatchNorm1d(8), nn.Dropout(0.2), nn.Linear(8, 4))
+    batches = iter([(torch.randn(8, 16), torch.randint(4, (8,))) for _ in range(3)])
+    descent = descent_of(model, lambda: next(batches), torch.optim.Adam)
+
+    def run():
+        losses = []
+        for _ in range(3):
+            losses.append(descent.look())
+            descent.step(0.1)
+        return losses, [one.clone() for one in model.state_dict().values()]
+
+    losses, state = run()
+    descent.restart()
+    again, as_before = run()
+    assert again == losses
+    assert all(map(torch.equal, as_before, state))
 
 
 def test_along_one_update_dropout_has_the_same_masks():
