@@ -62,7 +62,7 @@ NAMES = {
     "residual-scale": "gpt2 deepnorm",
     "dtype": "float64 float32",
     "format": "text json csv markdown html",
-    "fail-on": "vanishing exploding collapsed dead nonfinite any",
+    "fail-on": "vanishing exploding collapsed dead nonfinite not-learning any",
 }
 
 #: Options of recurrences, which a perceptron's config has as null.

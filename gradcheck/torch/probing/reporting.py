@@ -121,7 +121,8 @@ def _of_training(history: History) -> Iterator[Cause]:
     elif history.sick_from is not None:
         first_ill = next(at for at, one in enumerate(history.statuses) if one != "healthy")
         details = {
-            "status": history.statuses[history.sick_from], "layer": history.sick_layer, "first_ill": first_ill,
+            "status": history.statuses[history.sick_from], "verdict": history.statuses[-1],
+            "layer": history.sick_layer, "first_ill": first_ill,
         }  # fmt: skip
         yield Cause("ill-since", None, history.sick_from, details=details)
     elif history.statuses[0] != "healthy":
