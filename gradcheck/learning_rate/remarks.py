@@ -16,8 +16,8 @@ NAMED = 3
 def one_batch(updates: int) -> Reason:
     """Say that all updates had the same batch."""
     text = (
-        f"all {counted(updates, 'update')} of a run have the same batch, on which the loss falls faster than in training: a "
-        "loader, or a function of batches, gives each its own"
+        f"all {counted(updates, 'update')} of a run have the same batch, on which the loss falls faster than in "
+        "training: a loader, or a function of batches, gives each its own"
     )
     return Reason("one-batch", text)
 
