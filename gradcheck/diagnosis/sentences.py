@@ -36,6 +36,11 @@ NAMED = 3
 
 def sentence(cause: Cause, flow: GradientFlow) -> str:
     """Return a cause in words and numbers."""
+    part = f"of the output {cause.details['part']}: " if "part" in cause.details else ""
+    return part + _sentence(cause, flow)
+
+
+def _sentence(cause: Cause, flow: GradientFlow) -> str:
     made = CODES[cause.code].sentence
     if callable(made):
         return made(cause, flow)
