@@ -15,8 +15,13 @@ VERDICTS = ("found", "fits", "too-high", "too-low", "no-rate")
 
 #: Codes of reasons.
 CODES = (
+<<<<<<< HEAD
     "best", "edge", "ceiling", "warm-up", "checked", "asked", "untrainable", "no-progress", "no-run", "flat", "rises",
     "falls", "nonfinite",
+=======
+    "best", "ceiling", "warm-up", "checked", "asked", "untrainable", "no-progress", "no-run", "flat", "rises", "falls",
+    "nonfinite", "one-batch", "groups", "another-rule", "short-runs", "rounding", "noise", "not-held",
+>>>>>>> origin/main
 )  # fmt: skip
 
 #: A rate below the best one by more than this is too low: training takes ten times as long.
@@ -113,15 +118,19 @@ def conclude(
 
 def answer_of_trainable(draws: Sequence[Draw], rule: Rule, evidence: Evidence | None) -> Answer | None:
     """Return the answer; None of a network that is said not to train, and hasn't made any progress."""
-    hopeless = evidence is not None and evidence.score < 0.5 and not any(_progressed(one, evidence) for one in draws)
+    hopeless = (
+        evidence is not None
+        and evidence.score < 0.5
+        and not any(has_progressed(one, evidence.constant) for one in draws)
+    )
     return None if hopeless else answer_of(draws, rule)
 
 
-def _progressed(draw: Draw, evidence: Evidence) -> bool:
+def has_progressed(draw: Draw, constant: float) -> bool:
     """Whether a run gets below the loss of any answer that is the same for all examples."""
     if not draw.runs:
         return False
-    known = min(draw.start.loss, evidence.constant) if math.isfinite(evidence.constant) else math.nan
+    known = min(draw.start.loss, constant) if math.isfinite(constant) else math.nan
     return draw.furthest.score <= (1 - HOPE) * known  # no comparison with nan is true
 
 
