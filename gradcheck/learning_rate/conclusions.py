@@ -15,13 +15,8 @@ VERDICTS = ("found", "fits", "too-high", "too-low", "no-rate")
 
 #: Codes of reasons.
 CODES = (
-<<<<<<< HEAD
     "best", "edge", "ceiling", "warm-up", "checked", "asked", "untrainable", "no-progress", "no-run", "flat", "rises",
-    "falls", "nonfinite",
-=======
-    "best", "ceiling", "warm-up", "checked", "asked", "untrainable", "no-progress", "no-run", "flat", "rises", "falls",
-    "nonfinite", "one-batch", "groups", "another-rule", "short-runs", "rounding", "noise", "not-held",
->>>>>>> origin/main
+    "falls", "nonfinite", "one-batch", "groups", "another-rule", "short-runs", "rounding", "noise", "not-held",
 )  # fmt: skip
 
 #: A rate below the best one by more than this is too low: training takes ten times as long.
