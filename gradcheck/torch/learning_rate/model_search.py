@@ -16,6 +16,7 @@ from gradcheck.learning_rate.conclusions import Reason, has_progressed
 from gradcheck.learning_rate.remarks import (
     another_rule,
     groups,
+    learnt_little,
     lost_to_rounding,
     noisy,
     not_held,
@@ -158,11 +159,13 @@ class ModelSearch:
             answer = answer_of([draw], RULES[self.rule])
             best = math.nan if answer is None else answer.best
             loss = "" if descent.loss is None else descent.loss.name
-            return Found(draw, loss, descent.constant, tuple(self._remarks(descent, best)))
+            return Found(draw, loss, descent.constant, tuple(self._remarks(descent, draw, best)))
 
-    def _remarks(self, descent: ModelDescent, best: float) -> Iterator[Reason]:
+    def _remarks(self, descent: ModelDescent, draw: Draw, best: float) -> Iterator[Reason]:
         """Yield what else is to be said; the model is where the last update has led."""
         rates, kind = self.update.rates, type(self.optimizer).__name__
+        if little := learnt_little(draw, descent.constant):
+            yield little
         if math.isfinite(best):
             if len(set(rates.usual)) > 1:
                 yield groups(rates.at(best))
