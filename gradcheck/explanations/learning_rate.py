@@ -20,6 +20,10 @@ LEARNING_RATE = (
         try_next=(Example("rate --depth 10 --activation tanh", "found"),),
         references=("Kalra et al. 2026 (critical sharpness)", "Smith 2015 (the range test)", "Cohen et al. 2021"),
         related=("vanishing", "exploding", "clipping"),
-        aliases=("rate", "lr", "warm-up", "critical-rate", "ceiling", "best-rate", "too-high", "too-low", "no-rate"),
+        aliases=(
+            "rate", "lr", "warm-up", "critical-rate", "ceiling", "best-rate", "too-high", "too-low", "no-rate", "best",
+            "edge", "checked", "asked", "untrainable", "no-progress", "no-run", "rises", "falls", "one-batch", "groups",
+            "another-rule", "short-runs", "noise",
+        ),
     ),
-)
+)  # fmt: skip
