@@ -161,7 +161,7 @@ def make_rate_report(
         draws=tuple(_draw(one, ruled) for one in draws),
         runs=tuple(_run(draw.seed, one) for draw in draws for one in draw.runs),
         forward_passes=sum(one.start.passes for one in draws),
-        backward_passes=sum(1 + sum(len(run.losses) for run in one.runs) for one in draws),
+        backward_passes=sum(1 + sum(len(run.losses) for run in one.shorter + one.runs) for one in draws),
     )
 
 
