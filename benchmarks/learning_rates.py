@@ -44,7 +44,8 @@ class Curve(NamedTuple):
     """The final loss of a network over the rate."""
 
     octaves: Array  # log2 of the rates
-    heights: Array  # ln of the losses, smoothed
+    losses: Array
+    heights: Array  # their logarithms, smoothed
 
     @classmethod
     def of(cls, row: dict[str, Any]) -> "Curve":
@@ -52,7 +53,8 @@ class Curve(NamedTuple):
         losses = np.array([np.inf if one is None else one for one in row["losses"]])
         heights = np.log(np.clip(losses, 1e-9, np.log(10)))
         padded = np.pad(heights, 1, mode="edge")
-        return cls((row["first"] + np.arange(len(losses))) / 2, (padded[:-2] + 2 * heights + padded[2:]) / 4)
+        octaves = (row["first"] + np.arange(len(losses))) / 2
+        return cls(octaves, losses, (padded[:-2] + 2 * heights + padded[2:]) / 4)
 
     @property
     def best(self) -> float:
@@ -70,6 +72,14 @@ class Curve(NamedTuple):
         at = int(np.argmin(self.heights))
         above = np.flatnonzero(self.heights[at:] > self.heights[at] + np.log(RISEN))
         return float(self.octaves[at + above[0]] - 0.25) if len(above) else float(self.octaves[-1])
+
+    @property
+    def end(self) -> tuple[float, bool]:
+        """The octaves above the best rate from which on the network no longer trains; whether that was seen."""
+        above = self.octaves > self.best
+        failed = np.flatnonzero(above & (self.losses > TRAINED))
+        last = self.octaves[failed[0]] - 0.25 if len(failed) else self.octaves[-1]
+        return float(last - self.best), bool(len(failed))
 
     def excess(self, octave: float) -> float:
         """Return by how much the logarithm of the loss at a rate is above the least one."""
@@ -110,12 +120,8 @@ def octaves(answers: list[Case], way: str) -> Array:
 
 
 def factor(suggested: Array, best: Array) -> float:
-    """Return the octaves that bring as many as can be within a factor of 2: the middle of the fullest window."""
-    off = np.sort((best - suggested)[np.isfinite(suggested)])
-    inside = np.searchsorted(off, off + 2, side="right") - np.arange(len(off))
-    fullest = np.flatnonzero(inside == inside.max())
-    middles = [(off[at] + off[at + inside[at] - 1]) / 2 for at in fullest]
-    return float(np.median(middles))
+    """Return the octaves from what is suggested to what is best, as a median."""
+    return float(np.nanmedian(best - suggested))
 
 
 def held_out(some: list[Case], suggested: Array, best: Array, by: str) -> Array:
@@ -127,16 +133,22 @@ def held_out(some: list[Case], suggested: Array, best: Array, by: str) -> Array:
     return suggested + fitted
 
 
+def all_held_out(some: list[Case], suggested: Array, best: Array) -> Array:
+    """Return the same held out by each in turn, (ways of holding out, networks)."""
+    return np.array([held_out(some, suggested, best, by) for by in HELD_OUT])
+
+
 def figures(some: list[Case], suggested: Array) -> list[str]:
-    """Return the share within a factor of 2, error in octaves (median, 90 %), shares whose loss is near the least."""
-    best = np.array([case.curve.best for case in some])
-    error = np.abs(suggested - best)
-    error[np.isnan(error)] = np.inf
-    excess = [case.curve.excess(at) if np.isfinite(at) else np.inf for case, at in zip(some, suggested, strict=True)]
-    near = [np.mean(np.array(excess) <= np.log(limit)) for limit in (1.1, 1.5)]
-    shares = [np.mean(error <= 1), *near]
+    """Return the share within a factor of 2, error in octaves (median, 90 %), shares whose loss is near the least.
+
+    Several rows of suggestions (held out by this and that) count together.
+    """
+    rows = np.atleast_2d(suggested)
+    error = np.nan_to_num(np.abs(rows - [case.curve.best for case in some]), nan=np.inf)
+    excess = np.array([[case.curve.excess(at) for case, at in zip(some, row, strict=True)] for row in rows])
+    near = [np.mean(np.nan_to_num(excess, nan=np.inf) <= np.log(limit)) for limit in (1.1, RISEN)]
     quantiles = [np.quantile(error, q, method="inverted_cdf") for q in (0.5, 0.9)]
-    return [f"{shares[0]:.0%}", *(f"{one:.2f}" for one in quantiles), *(f"{one:.0%}" for one in shares[1:])]
+    return [f"{np.mean(error <= 1):.0%}", *(f"{one:.2f}" for one in quantiles), *(f"{one:.0%}" for one in near)]
 
 
 def ways(optimizer: str, some: list[Case]) -> None:
@@ -145,12 +157,12 @@ def ways(optimizer: str, some: list[Case]) -> None:
     print(f"\n{optimizer}: {len(some)} networks\n")
     print("| way | within × 2 | median error | 90 % | loss within 10 % | within 50 % | passes |\n" + "|---" * 7 + "|")
     constant = np.zeros(len(some))
-    table("one rate for all, fitted", some, np.mean([held_out(some, constant, best, by) for by in HELD_OUT], 0), "0")
+    table("one rate for all, fitted", some, all_held_out(some, constant, best), "0")
     for way, (name, passes) in WAYS.items():
         asked = [case for case in some if way in case.answers]
         there, suggested = np.array([case.curve.best for case in asked]), octaves(asked, way)
         cost = "3" if passes is None else f"{np.mean([case.answers[passes] for case in asked]):.0f}"
-        fitted = np.mean([held_out(asked, suggested, there, by) for by in HELD_OUT], 0)
+        fitted = all_held_out(asked, suggested, there)
         count = "" if len(asked) == len(some) else f" ({len(asked)} networks)"
         if way in FASTAI_RULES or way == "lightning":
             table(name, asked, suggested, cost)
@@ -181,19 +193,33 @@ def rules(every: dict[str, list[Case]]) -> None:
     """Print what goes into gradcheck/learning_rate/rules.py."""
     for optimizer, some in every.items():
         best, suggested = np.array([case.curve.best for case in some]), octaves(some, "short_runs")
-        fitted = np.array([held_out(some, suggested, best, by) for by in HELD_OUT])
-        error = np.abs(fitted - best)
-        error[np.isnan(error)] = np.inf
-        band = 2 ** np.quantile(error, SHARE)
-        ceiling = np.array([case.curve.ceiling for case in some])
-        over = (ceiling - fitted)[:, np.isfinite(suggested)]
-        shares = error <= 1
+        fitted = all_held_out(some, suggested, best)
+        error = np.nan_to_num(np.abs(fitted - best), nan=np.inf)
+        ceiling = np.array([case.curve.ceiling for case in some]) - fitted
+        low, middle, high = (2 ** np.nanquantile(ceiling, one) for one in (0.1, 0.5, 0.9))
+        passes = [case.answers["passes"] for case in some]
+        shares = ", ".join(f"{by} {np.mean(one <= 1):.2f}" for by, one in zip(HELD_OUT, error, strict=True))
+        print(f"{optimizer}: best={2 ** factor(suggested, best):.2f}, networks={len(some)}")
         print(
-            f"{optimizer}: best={2 ** factor(suggested, best):.2f}, {SHARE:.0%} within × {band:.1f}, within × 2 "
-            f"{shares.mean():.3f} (each kind of family {shares.mean(1).round(2)}), networks={len(some)}; "
-            f"ceiling over the suggested rate: median {2 ** np.median(over):.1f}, "
-            f"middle 80 % {2 ** np.quantile(over, 0.1):.1f} to {2 ** np.quantile(over, 0.9):.1f}"
+            f"    within × 2 {np.mean(error <= 1):.3f} ({shares}), {SHARE:.0%} within × {2 ** np.quantile(error, SHARE):.1f}"
         )
+        print(f"    loss above {RISEN} times the least from × {middle:.1f} on, in 80 % {low:.1f} to {high:.1f}")
+        print(f"    no training from × {2 ** failing(some):.1f} on")
+        print(f"    passes: median {np.median(passes):.0f}, 90 % {np.quantile(passes, 0.9):.0f}")
+
+
+def failing(some: list[Case]) -> float:
+    """Return the octaves above the best rate from which on half of the networks no longer train.
+
+    By Kaplan and Meier 1958: of some no rate was tried that fails.
+    """
+    ends = sorted(case.curve.end for case in some)
+    left = 1.0
+    for at, (octave, failed) in enumerate(ends):
+        left *= 1 - failed / (len(ends) - at)
+        if left <= 0.5:
+            return octave
+    return float("inf")
 
 
 def compared(title: str, other: Callable[[dict[str, Any]], bool]) -> None:

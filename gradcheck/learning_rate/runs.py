@@ -22,7 +22,7 @@ START = 0.01
 LOOKS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 3 / 4)
 
 #: The factor between neighbouring rates, and the runs at most.
-SPACING, MOST = 2.0, 8
+SPACING, MOST = 2.0, 12
 
 #: A run has learnt where its loss is by this share below the first one and below what a constant answer costs, as in
 #: ``simulate --trial``. Where none has, they are made again, so often, with twice the updates.
@@ -91,6 +91,11 @@ class Draw(NamedTuple):
         """Whether that loss is clearly below the first one, and below that of a constant answer."""
         goal = min(self.start.loss, constant)
         return self.furthest.score <= goal - FALLS_BY * abs(goal)
+
+    @property
+    def edge(self) -> str:
+        """Whether that run is the ``highest`` or the ``lowest``, so that a better one may be beyond; else empty."""
+        return "highest" if self.furthest is self.runs[-1] else "lowest" if self.furthest is self.runs[0] else ""
 
 
 def find_rate(
