@@ -200,9 +200,8 @@ def rules(every: dict[str, list[Case]]) -> None:
         passes = [case.answers["passes"] for case in some]
         shares = ", ".join(f"{by} {np.mean(one <= 1):.2f}" for by, one in zip(HELD_OUT, error, strict=True))
         print(f"{optimizer}: best={2 ** factor(suggested, best):.2f}, networks={len(some)}")
-        print(
-            f"    within × 2 {np.mean(error <= 1):.3f} ({shares}), {SHARE:.0%} within × {2 ** np.quantile(error, SHARE):.1f}"
-        )
+        print(f"    within × 2 {np.mean(error <= 1):.3f} ({shares})")
+        print(f"    {SHARE:.0%} within × {2 ** np.quantile(error, SHARE):.1f}")
         print(f"    loss above {RISEN} times the least from × {middle:.1f} on, in 80 % {low:.1f} to {high:.1f}")
         print(f"    no training from × {2 ** failing(some):.1f} on")
         print(f"    passes: median {np.median(passes):.0f}, 90 % {np.quantile(passes, 0.9):.0f}")
