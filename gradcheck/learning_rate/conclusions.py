@@ -15,8 +15,8 @@ VERDICTS = ("found", "fits", "too-high", "too-low", "no-rate")
 
 #: Codes of reasons.
 CODES = (
-    "best", "ceiling", "warm-up", "checked", "asked", "untrainable", "no-progress", "no-run", "flat", "rises", "falls",
-    "nonfinite", "one-batch", "groups", "another-rule", "short-runs", "rounding", "noise", "not-held",
+    "best", "edge", "ceiling", "warm-up", "checked", "asked", "untrainable", "no-progress", "no-run", "flat", "rises",
+    "falls", "nonfinite", "one-batch", "groups", "another-rule", "short-runs", "rounding", "noise", "not-held",
 )  # fmt: skip
 
 #: A rate below the best one by more than this is too low: training takes ten times as long.
@@ -167,18 +167,20 @@ def _asked(asked: float, answer: Answer, status: str) -> Reason:
 
 
 def _reasons(draws: Sequence[Draw], answer: Answer, rule: Rule, optimizer: str) -> Iterator[Reason]:
-    best, low, high, ceiling, critical = map(
-        significant, (answer.best, answer.low, answer.high, answer.ceiling, answer.critical)
-    )
+    best, low, high, ceiling = map(significant, (answer.best, answer.low, answer.high, answer.ceiling))
     among = f", in {counted(len(draws), 'draw')}" if len(draws) > 1 else ""
     yield Reason("best", f"the best rate of {optimizer} is about {best}, between {low} and {high}{among}", answer.best)
+    edge = next(filter(None, (draw.edge for draw in draws)), "")
+    if edge:
+        where = "above" if edge == "highest" else "below"
+        yield Reason("edge", f"the {edge} rate that was tried got furthest: the best one may be {where} it")
     seen = "" if answer.shown else ", as a rule; no run has shown it"
     yield Reason("ceiling", f"training fails above about {ceiling}{seen}", answer.ceiling)
     if answer.warm_up:
         over = "first update" if answer.warm_up == 1 else f"first {answer.warm_up} updates"
-        text = f"warm up over the {over}: at the start the loss rises from {critical} on"
+        text = f"warm up over the {over}: at such a rate the loss rises to {answer.peak:.2g} times its start first"
     else:
-        text = "no warm-up is needed: the loss doesn't rise at the start"
+        text = "no warm-up is needed: the loss doesn't rise at first"
     yield Reason("warm-up", text, float(answer.warm_up))
     if rule.networks:
         text = (
