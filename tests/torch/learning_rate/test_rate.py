@@ -122,11 +122,6 @@ def codes(report):
     return {one.code for one in report.verdict.causes}
 
 
-def test_runs_that_end_before_much_is_learnt_are_called_that():
-    assert "learnt-little" in codes(rate(Busy(), rows, None, "sgd", updates=3))
-    assert "learnt-little" not in codes(rate(Busy(), rows, None, "adamw", updates=25))
-
-
 def test_one_batch_is_named_and_a_loader_has_a_new_one_for_each_update():
     model = Busy()
     assert "one-batch" in codes(rate(model, rows(), None, updates=2))
