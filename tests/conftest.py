@@ -5,16 +5,21 @@ import math
 import os
 import re
 import shlex
+from contextlib import contextmanager
+from functools import wraps
 from statistics import NormalDist
 
 # Two threads on products this small take longer than one, many times longer on a busy machine; both read it once.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # PyTorch
+# What runs once or twice needn't be made fast: compiling takes most of the time of tests of JAX.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
 import numpy as np
 import pytest
 from hypothesis import settings
 
+import gradcheck
 from gradcheck.data.datasets import DataSpec
 from gradcheck.diagnosis.report import SuggestionRecord
 from gradcheck.diagnosis.reporting import make_report
@@ -34,8 +39,7 @@ from gradcheck.spec.thresholds import Thresholds
 
 #: How a test asks for a package that an extra brings.
 EXTRAS = re.compile(
-    r'importorskip\("(torch|safetensors|distributed|tensorboardX|ml_dtypes|orjson|matplotlib|jinja2|accelerate|jax|flax'
-    r"|equinox)\b"
+    r'importorskip\("(torch|safetensors|distributed|orjson|matplotlib|jinja2|accelerate|jax|flax|equinox)\b'
 )
 
 settings.register_profile("repeatable", max_examples=30, derandomize=True, deadline=None, database=None)
@@ -59,7 +63,11 @@ def pytest_configure():
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Mark the tests of files in which some are skipped where a package is missing that an extra brings."""
+    """Mark the tests of files in which some are skipped where a package is missing that an extra brings.
+
+    What takes longest begins: no process is to wait for it in the end.
+    """
+    items.sort(key=lambda item: item.path.parent.name != "keras")
     asking = {path for path in {item.path for item in items} if EXTRAS.search(path.read_text(encoding="utf-8"))}
     for item in items:
         if item.path in asking:
@@ -244,6 +252,28 @@ def error_of():
         return pytest.fail(f"{function.__name__} takes {positional or ''}{named or ''}")
 
     return error
+
+
+@pytest.fixture(scope="session")
+def asked_once():
+    """A public function's name ↦ a context in which it computes once what several commands show in their ways."""
+
+    @contextmanager
+    def context(name):
+        function, known = getattr(gradcheck, name), {}
+
+        @wraps(function)
+        def answer(tick=None, **options):
+            question = repr(sorted(options.items()))
+            if question not in known:
+                known[question] = function(**options)
+            return known[question]
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(gradcheck, name, answer)
+            yield
+
+    return context
 
 
 @pytest.fixture(scope="session")

@@ -35,6 +35,12 @@ KINDS = {
 }
 
 
+@pytest.fixture(scope="module", autouse=True)
+def predicted_once(asked_once):
+    with asked_once("theory"):
+        yield
+
+
 @pytest.fixture
 def said(printed, strictly):
     """A command line ↦ its JSON."""
