@@ -7,6 +7,7 @@ compare     which of many networks keep it alive, ranked
 theory      what mean-field theory predicts for a network, without drawing it
 rate        which learning rate a network takes
 clip_demo   what gradient clipping does to a run that explodes
+transfer    whether updates keep their size in width, so that a learning rate does
 diagnose    what the log of a training run shows
 torch       probe(model, batch): the same for your own PyTorch model; Recorder(model, file): a log of its training
 jax         probe(model, batch): the same for your own model of Flax or Equinox
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
     from gradcheck.logs.report import diagnose as diagnose
     from gradcheck.mean_field.report import TheoryReport as TheoryReport
     from gradcheck.mean_field.theory import theory as theory
+    from gradcheck.parametrization.report import TransferReport as TransferReport
+    from gradcheck.parametrization.transfer import transfer as transfer
     from gradcheck.simulation.simulate import simulate as simulate
     from gradcheck.spec import NetworkSpec as NetworkSpec
     from gradcheck.spec import RecurrentSpec as RecurrentSpec
@@ -74,6 +77,8 @@ _HOME = {
     "NetworkSpec": "gradcheck.spec",
     "RecurrentSpec": "gradcheck.spec",
     "Report": "gradcheck.diagnosis.report",
+    "TransferReport": "gradcheck.parametrization.report",
+    "transfer": "gradcheck.parametrization.transfer",
     "TheoryReport": "gradcheck.mean_field.report",
     "Thresholds": "gradcheck.spec.thresholds",
     "json_schema": "gradcheck.diagnosis.schema",

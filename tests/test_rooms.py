@@ -35,9 +35,11 @@ ROOMS = {
         "spec",
     ),
     "learning_rate": (
-        "base", "data", "diagnosis", "engine", "families", "pages", "render", "simulation", "spec",
+        "base", "data", "diagnosis", "engine", "errors", "families", "pages", "render", "simulation", "spec",
     ),
-    "parametrization": ("errors",),
+    "parametrization": (
+        "base", "data", "engine", "errors", "families", "learning_rate", "pages", "render", "spec",
+    ),
     "explanations": ("base", "engine", "errors", "families", "mean_field", "render", "simulation", "spec"),
     "probing": ("base", "diagnosis", "engine", "errors", "flow", "spec"),
     "torch": ("base", "diagnosis", "engine", "errors", "flow", "logs", "parametrization", "probing", "spec"),

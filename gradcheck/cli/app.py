@@ -16,6 +16,7 @@ COMMANDS = {
     "probe": "gradcheck.cli.probe:probe",
     "rate": "gradcheck.cli.rate:rate",
     "clip-demo": "gradcheck.cli.clip_demo:clip_demo",
+    "transfer": "gradcheck.cli.transfer:transfer",
     "diagnose": "gradcheck.cli.diagnose:diagnose",
     "explain": "gradcheck.cli.explain:explain",
     "verify": "gradcheck.cli.verify:verify",
@@ -31,6 +32,7 @@ LINES = {
     "probe": "The same diagnosis for your own PyTorch model.",
     "rate": "Which learning rate does this network take?",
     "clip-demo": "What does each kind of clipping do to a run that explodes?",
+    "transfer": "Do updates keep their size in width, and so learning rates?",
     "diagnose": "What went wrong in the log of a training run, and where first?",
     "explain": "What a verdict, a flag or a remedy is, and what to type next.",
     "verify": "Are gradcheck's own gradients right on this machine?",
@@ -70,6 +72,11 @@ EXAMPLES = {
         "gradcheck clip-demo",
         "gradcheck clip-demo --clip none --clip global-norm:1.0 --clip suggest",
         "gradcheck clip-demo --network lstm --sequence pixels --epochs 5",
+    ),
+    "transfer": (
+        "gradcheck transfer --width 32,64,128",
+        "gradcheck transfer --param standard --width 32,64,128 --fail-on grows",
+        "gradcheck transfer --arch transformer --depth 2,4,8 --width 32",
     ),
     "diagnose": (
         "gradcheck diagnose run.jsonl",

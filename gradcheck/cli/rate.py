@@ -4,7 +4,7 @@ import typer
 
 from gradcheck.cli.options import command
 from gradcheck.cli.output import JSON
-from gradcheck.cli.progress import CountedProgress
+from gradcheck.cli.progress import Progress
 from gradcheck.cli.shown import AS_JSON, FAIL_ON, FILE, PLOT, QUIET, Shown, format_of
 from gradcheck.engine.threads import settle_threads
 from gradcheck.spec.options.learning_rate import RateOptions
@@ -31,15 +31,14 @@ RATE_FAIL_ON = FAIL_ON.but(
 def rate(options: RateOptions, shown: Shown) -> None:
     """Which learning rate does this network take?
 
-    Searches along the first updates of the optimizer how far each can go before the loss of its own batch rises, and
-    says which rate trains best, from where on training fails, and how long to warm up.
+    Searches along the first update how far it can go before the loss rises, and from there, by a few short runs, which
+    rate gets furthest; says which rate trains best, from where on training fails, and how long to warm up.
     """
     settle_threads()
     from gradcheck import rate as searched
 
-    total = (options["updates"] or 1) * (options["seeds"] or 1)
-    with CountedProgress(total, shown.quiet, "updates") as progress:
-        report = searched(**options, tick=progress)
+    with Progress(shown.quiet) as progress:
+        report = searched(**options, tick=lambda: progress.show(None, "short runs"))
     shown.show(report, FORMATS)
     status = report.verdict.status
     raise typer.Exit(1 if status in shown.causes or ("any" in shown.causes and status in CAUSES) else 0)

@@ -13,6 +13,7 @@ REPORTS = {
     "probe": "gradcheck.diagnosis.report:Report",
     "rate": "gradcheck.learning_rate.report:RateReport",
     "clip-demo": "gradcheck.training.report:DemoReport",
+    "transfer": "gradcheck.parametrization.report:TransferReport",
     "theory": "gradcheck.mean_field.report:TheoryReport",
     "compare": "gradcheck.sweep.report:ComparisonRecord",
     "verify": "gradcheck.checking.verification:Verification",

@@ -26,6 +26,8 @@ class Heads(NamedTuple):
         A token sees itself and those before it.
     rotary : bool
         Queries and keys are turned by their position.
+    scale : float or None
+        What multiplies the scores; None for 1/√width.
     """
 
     tokens: int
@@ -34,9 +36,10 @@ class Heads(NamedTuple):
     width: int
     causal: bool = True
     rotary: bool = False
+    scale: float | None = None
 
     def __call__(self, rows: Array) -> tuple[Array, Pullback]:
-        """Return softmax(q kᵀ/√width) v of every head.
+        """Return softmax(scale·q kᵀ) v of every head.
 
         Parameters
         ----------
@@ -48,24 +51,42 @@ class Heads(NamedTuple):
         Array, Pullback
             (sequences·tokens, queries·width), and ∂𝓛/∂output ↦ ∂𝓛/∂rows.
         """
-        split = self._split(rows)  # (sequences, heads, tokens, width)
-        turned = self._turned(split, 1.0)
-        q = self._groups(turned[:, : self.queries])
-        k, v = (heads[:, :, None] for heads in np.split(turned[:, self.queries :], 2, axis=1))  # shared by each group
-        weights = self._weights(q @ k.swapaxes(-1, -2) / math.sqrt(self.width))
+        q, k, v = self._parted(rows)
+        weights, divisor = self._weights(self._scores(q, k)), self._divisor
         output = self._rows(weights @ v)
 
         def pullback(delta: Array) -> Array:
             at_output = self._groups(self._split(delta))
             at_weights = at_output @ v.swapaxes(-1, -2)
-            at_scores = weights * (at_weights - (weights * at_weights).sum(-1, keepdims=True)) / math.sqrt(self.width)
-            at_q = (at_scores @ k).reshape(len(split), self.queries, self.tokens, self.width)
+            at_scores = weights * (at_weights - (weights * at_weights).sum(-1, keepdims=True)) / divisor
+            at_q = (at_scores @ k).reshape(len(q), self.queries, self.tokens, self.width)
             at_k, at_v = (
                 (one.swapaxes(-1, -2) @ other).sum(2) for one, other in ((at_scores, q), (weights, at_output))
             )
             return self._rows(self._turned(np.concatenate([at_q, at_k, at_v], axis=1), -1.0))
 
         return output, pullback
+
+    def scores(self, rows: Array) -> Array:
+        """Return scale·q kᵀ of every head before the mask, (sequences, keys, queries/keys, tokens, tokens)."""
+        q, k, _ = self._parted(rows)
+        return self._scores(q, k)
+
+    @property
+    def _divisor(self) -> float:
+        return math.sqrt(self.width) if self.scale is None else 1 / self.scale
+
+    def _scores(self, q: Array, k: Array) -> Array:
+        scores: Array = q @ k.swapaxes(-1, -2)
+        scores /= self._divisor
+        return scores
+
+    def _parted(self, rows: Array) -> tuple[Array, Array, Array]:
+        """Return queries, keys and values, (sequences, keys, queries/keys or 1, tokens, width)."""
+        turned = self._turned(self._split(rows), 1.0)
+        q = self._groups(turned[:, : self.queries])
+        k, v = (heads[:, :, None] for heads in np.split(turned[:, self.queries :], 2, axis=1))  # shared by each group
+        return q, k, v
 
     def _split(self, rows: Array) -> Array:
         """Return rows (sequences·tokens, heads·width) as (sequences, heads, tokens, width)."""

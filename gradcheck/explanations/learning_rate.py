@@ -5,13 +5,13 @@ from gradcheck.explanations.topic import Example, Topic
 LEARNING_RATE = (
     Topic(
         name="learning-rate",
-        summary="how far an update can go before the loss of its own batch rises",
-        what="Each update of the optimizer is a direction. Along it the loss falls, then rises again; from the "
-        "critical rate on it is above where it began. rate searches that of 25 updates, 3 to 4 forward passes each, "
-        "and makes each update at half of it. The first five don't count: what limits a rate changes most there.",
-        why="A rate above the critical one of most updates throws back what they gained. The best constant rate is a "
-        "share of their median, which differs by optimizer; networks that were trained say which. A network whose "
-        "first updates take far less than the later ones needs a warm-up; one without a gradient takes no rate.",
+        summary="which rate a network takes: the best one, the ceiling, a warm-up",
+        what="Along an update of the optimizer the loss of its batch falls, then rises again; from the critical rate "
+        "on it is above where it began. rate searches that of the first update, and from there makes a few short runs, "
+        "at rates a factor of two apart. The best rate is between the one that gets furthest and its neighbours.",
+        why="Too high a rate throws back what an update gains; a tenth of the best one takes ten times as long. Where "
+        "the first update takes less than the best rate, warm up. A network without a gradient takes no rate: there "
+        "is always one at which the loss falls a little, as the read-out learns how frequent the labels are.",
         formula=(
             "critical rate η: loss(θ + η Δ) = loss(θ);  along −g of a quadratic 2 g·g/gᵀHg",
             "critical sharpness: 2/η",

@@ -1,9 +1,9 @@
 """What the text and the tables of a search share: the first line, the columns, the next command."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from gradcheck.base.wording import as_percent, counted
-from gradcheck.learning_rate.report import CALLED, RateAlong, RateReport, RateUpdate
+from gradcheck.base.wording import counted
+from gradcheck.learning_rate.report import CALLED, RateReport, RateRun
 from gradcheck.render.heading import SEPARATOR, what_was_run
 from gradcheck.render.numbers import significant
 from gradcheck.spec.command_line import command_line
@@ -18,26 +18,12 @@ LABELS = {
     "no-rate": ("NO RATE HELPS", "red"),
 }
 
-#: Columns of the table of updates: heading, and how an update fills it.
-COLUMNS: dict[str, Callable[[RateUpdate], str]] = {
-    "update": lambda one: str(one.update),
-    "loss": lambda one: significant(one.loss, 3),
-    "critical rate": lambda one: significant(one.critical_rate) if one.critical_rate else one.status,
-    "least at": lambda one: significant(one.least_rate),
-    "loss there": lambda one: significant(one.least_loss, 3),
-    "made at": lambda one: significant(one.rate),
-    "passes": lambda one: str(one.passes),
-}
-
-#: The same of the loss along the updates.
-ALONG: dict[str, Callable[[RateAlong], str]] = {
+#: Columns of the table of runs: heading, and how a run fills it.
+COLUMNS: dict[str, Callable[[RateRun], str]] = {
     "rate": lambda one: significant(one.rate),
-    "loss changes": lambda one: change(one.change),
-    "rises along": lambda one: as_percent(one.risen),
+    "loss": lambda one: significant(one.loss, 3) if one.loss is not None else "-",
+    "run": lambda one: f"diverged after {counted(one.updates - 1, 'update')}" if one.loss is None else one.status,
 }
-
-#: Updates of the table at most: the first ones, and an even sample of the others.
-MOST, BEGINNING = 10, 5
 
 
 def headline(report: RateReport) -> str:
@@ -45,7 +31,7 @@ def headline(report: RateReport) -> str:
     config = report.config
     decay = config.get("weight_decay")
     optimizer = CALLED.get(config.optimizer, config.optimizer) + (f", weight decay {decay:g}" if decay else "")
-    return SEPARATOR.join([what_was_run(config), optimizer, counted(config.updates, "update")])
+    return SEPARATOR.join([what_was_run(config), optimizer, f"runs of {counted(config.updates, 'update')}"])
 
 
 def label_of(report: RateReport) -> tuple[str, str]:
@@ -54,23 +40,6 @@ def label_of(report: RateReport) -> tuple[str, str]:
     if report.answer is not None and report.verdict.status == "found":
         label = f"RATE {significant(report.answer.best_rate)}"
     return label, colour
-
-
-def change(share: float | None) -> str:
-    """Return a change of the loss in per cent, with its sign; a large one as a factor."""
-    if share is None:
-        return "-"
-    return f"{100 * share:+.2g} %" if share < 1 else f"× {significant(1 + share)}"
-
-
-def sample(updates: Sequence[RateUpdate]) -> list[RateUpdate]:
-    """Return the updates that a table shows."""
-    if len(updates) <= MOST:
-        return list(updates)
-    rest = MOST - BEGINNING
-    last = len(updates) - 1
-    chosen = [*range(BEGINNING), *(last - (rest - 1 - at) * (last - BEGINNING) // rest for at in range(rest))]
-    return [updates[at] for at in dict.fromkeys(chosen)]
 
 
 def next_command(report: RateReport) -> str:
@@ -85,3 +54,14 @@ def next_command(report: RateReport) -> str:
     if config["seeds"] == 1:
         return rate_command_line(config, seeds=5)
     return "gradcheck explain learning-rate"
+
+
+def told_along(report: RateReport) -> str:
+    """Say what the search along the first draw's first update saw; empty where it found nothing."""
+    first = report.draws[0]
+    if first.critical_rate is None:
+        return ""
+    least, critical, low, high = map(
+        significant, (first.least_rate, first.critical_rate, first.rates[0], first.rates[-1])
+    )
+    return f"loss along the first update, rates {low} to {high}: least at {least}, risen from {critical}"

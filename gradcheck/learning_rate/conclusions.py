@@ -1,13 +1,13 @@
-"""What to conclude from the updates, in words and numbers: a verdict and its reasons."""
+"""What to conclude from the runs, in words and numbers: a verdict and its reasons."""
 
 import math
 from collections.abc import Iterator, Sequence
-from statistics import median
 from typing import NamedTuple
 
 from gradcheck.base.wording import counted
-from gradcheck.learning_rate.answer import Answer, Draw, answer_of
+from gradcheck.learning_rate.answer import Answer, answer_of
 from gradcheck.learning_rate.rules import Rule
+from gradcheck.learning_rate.runs import Draw
 from gradcheck.render.numbers import significant
 
 #: What the verdict may be: a rate is found; the rate that was asked about fits, is too high or too low; no rate helps.
@@ -15,28 +15,28 @@ VERDICTS = ("found", "fits", "too-high", "too-low", "no-rate")
 
 #: Codes of reasons.
 CODES = (
-    "best", "ceiling", "warm-up", "checked", "asked", "untrainable", "no-progress", "flat", "rises", "falls",
+    "best", "ceiling", "warm-up", "checked", "asked", "untrainable", "no-progress", "no-run", "flat", "rises", "falls",
     "nonfinite",
 )  # fmt: skip
 
 #: A rate below the best one by more than this is too low: training takes ten times as long.
 FAR = 10.0
 
-#: A network has made progress where its loss, the median of the last batches, is this share below what is known
-#: without any training: as in a trial of ``simulate``.
-HOPE, LAST = 0.03, 5
+#: A network has made progress where its loss in the end is this share below what is known without any training: as in
+#: a trial of ``simulate``.
+HOPE = 0.03
 
-#: Why there is no rate, by how the searches ended.
+#: Why there is no rate, by how the search along the first update ended.
 NO_RATE = {
-    "flat": "along most updates the loss changes at no rate: the gradient is zero, or all but zero",
-    "rises": "along most updates the loss rises at every rate: the update doesn't point downhill on its own batch",
-    "falls": "along most updates the loss falls at every rate: it has no lower end to come near to",
-    "nonfinite": "the loss is not finite before any rate is tried",
+    "flat": "along the first update the loss changes at no rate: the gradient is zero, or all but zero",
+    "rises": "along the first update the loss rises at every rate: it doesn't point downhill on its own batch",
+    "falls": "along the first update the loss falls at every rate: it has no lower end to come near to",
+    "nonfinite": "the loss is not finite before any update",
 }
 
 
 class Evidence(NamedTuple):
-    """What is known of a network beside its updates.
+    """What is known of a network beside its runs.
 
     Attributes
     ----------
@@ -87,7 +87,7 @@ class Conclusion(NamedTuple):
 def conclude(
     draws: Sequence[Draw], rule: Rule, optimizer: str, asked: float | None = None, evidence: Evidence | None = None
 ) -> Conclusion:
-    """Return what the updates of all draws show.
+    """Return what the runs of all draws show.
 
     Parameters
     ----------
@@ -118,32 +118,35 @@ def answer_of_trainable(draws: Sequence[Draw], rule: Rule, evidence: Evidence | 
 
 
 def _progressed(draw: Draw, evidence: Evidence) -> bool:
-    """Whether the loss has fallen below that of any answer which is the same for all examples."""
-    known = min(draw.steps[0].critical.loss, evidence.constant)
-    return _end(draw) <= (1 - HOPE) * known  # no comparison with nan is true
-
-
-def _end(draw: Draw) -> float:
-    """Return the median loss of the last batches; nan where one of them isn't finite."""
-    losses = [step.critical.loss for step in draw.steps[-LAST:]]
-    return median(losses) if all(map(math.isfinite, losses)) else math.nan
+    """Whether a run gets below the loss of any answer that is the same for all examples."""
+    if not draw.runs:
+        return False
+    known = min(draw.start.loss, evidence.constant) if math.isfinite(evidence.constant) else math.nan
+    return draw.furthest.score <= (1 - HOPE) * known  # no comparison with nan is true
 
 
 def _why_none(draws: Sequence[Draw], evidence: Evidence | None) -> Iterator[Reason]:
     """Say why there is no rate."""
-    worst = next((draw.status for draw in draws if draw.status != "found"), None)
-    if worst is not None:
-        yield Reason(worst, NO_RATE[worst])
+    for draw in draws:
+        if draw.start.status != "found":
+            yield Reason(draw.start.status, NO_RATE[draw.start.status])
+            break
+        if not draw.furthest.falls:
+            first, end = draw.start.loss, draw.furthest.score
+            text = f"no run lowers the loss: {significant(first, 3)} at first, {significant(end, 3)} in the end at best"
+            yield Reason("no-run", text, end, first)
+            break
     if evidence is None or evidence.score >= 0.5:
         return
     yield Reason("untrainable", f"{evidence.by} calls it {evidence.status}: {evidence.reason}", evidence.score, 0.5)
-    end = _end(draws[0])
-    if math.isfinite(evidence.constant + end):
+    if draws[0].runs and math.isfinite(evidence.constant):
+        run = draws[0].furthest
         text = (
-            f"the loss is {significant(end, 3)} after {counted(len(draws[0].steps), 'update')}, each at a rate that "
-            f"lowers it; an answer that is the same for all examples costs {significant(evidence.constant, 3)}"
+            f"the loss is {significant(run.score, 3)} after {counted(len(run.losses), 'update')} at the best of "
+            f"{counted(len(draws[0].runs), 'rate')}; an answer that is the same for all examples costs "
+            f"{significant(evidence.constant, 3)}"
         )
-        yield Reason("no-progress", text, end, evidence.constant)
+        yield Reason("no-progress", text, run.score, evidence.constant)
 
 
 def _asked(asked: float, answer: Answer, status: str) -> Reason:
@@ -160,18 +163,18 @@ def _asked(asked: float, answer: Answer, status: str) -> Reason:
 
 
 def _reasons(draws: Sequence[Draw], answer: Answer, rule: Rule, optimizer: str) -> Iterator[Reason]:
-    best, low, high, critical, ceiling, first = map(
-        significant, (answer.best, answer.low, answer.high, answer.critical, answer.ceiling, answer.first)
+    best, low, high, ceiling, critical = map(
+        significant, (answer.best, answer.low, answer.high, answer.ceiling, answer.critical)
     )
     among = f", in {counted(len(draws), 'draw')}" if len(draws) > 1 else ""
     yield Reason("best", f"the best rate of {optimizer} is about {best}, between {low} and {high}{among}", answer.best)
-    text = f"training fails above about {ceiling}; along half of the updates the loss rises from {critical} on"
-    yield Reason("ceiling", text, answer.ceiling, answer.critical)
+    seen = "" if answer.shown else ", as a rule; no run has shown it"
+    yield Reason("ceiling", f"training fails above about {ceiling}{seen}", answer.ceiling)
     if answer.warm_up:
         over = "first update" if answer.warm_up == 1 else f"first {answer.warm_up} updates"
-        text = f"warm up over the {over}, from {first} on"
+        text = f"warm up over the {over}: at the start the loss rises from {critical} on"
     else:
-        text = "no warm-up is needed: the first updates take such a rate, too"
+        text = "no warm-up is needed: the loss doesn't rise at the start"
     yield Reason("warm-up", text, float(answer.warm_up))
     if rule.networks:
         text = (

@@ -18,5 +18,8 @@ class Descent(Protocol):
     def along(self, rate: float) -> float:
         """Return the loss of the same batch at θ + rate·Δ, finite or not; θ stays as it is."""
 
+    def restart(self) -> None:
+        """Put parameters, moments and the stream of batches back to where they began."""
+
     def step(self, rate: float) -> None:
         """Move: θ ← θ + rate·Δ."""

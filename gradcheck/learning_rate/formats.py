@@ -1,19 +1,17 @@
-"""A search for other programs: CSV with one line an update, Markdown."""
+"""A search for other programs: CSV with one line a run, Markdown."""
 
 from collections.abc import Iterator
 
-from gradcheck.learning_rate.cells import ALONG, COLUMNS, headline, label_of, next_command, sample
+from gradcheck.learning_rate.cells import COLUMNS, headline, label_of, next_command, told_along
 from gradcheck.learning_rate.report import RateReport
 from gradcheck.render.documents import markdown_table, records_as_csv
 from gradcheck.render.style import escaped
 
 
 def as_csv(report: RateReport) -> str:
-    """Return one line an update, without the points of its search."""
-    left_out = ("rates", "losses")
-    return records_as_csv(
-        [{name: value for name, value in one.items() if name not in left_out} for one in report.updates]
-    )
+    """Return one line a run, without the course of its loss."""
+    names = ("seed", "rate", "status", "loss", "updates")
+    return records_as_csv([{name: one[name] for name in names} for one in report.runs], names)
 
 
 def as_markdown(report: RateReport) -> str:
@@ -25,12 +23,11 @@ def _lines(report: RateReport) -> Iterator[str]:
     yield f"**{label_of(report)[0].lower()}** - {escaped(headline(report))}"
     yield ""
     yield from (f"- {escaped(reason)}" for reason in report.verdict.reasons)
-    if report.along:
+    if told_along(report):
+        yield f"- {escaped(told_along(report))}"
+    if report.runs:
         yield ""
-        yield from markdown_table(ALONG, ([cell(one) for cell in ALONG.values()] for one in report.along), list(ALONG))
-    yield ""
-    first = report.updates[0].seed
-    updates = sample([one for one in report.updates if one.seed == first])
-    yield from markdown_table(COLUMNS, ([cell(one) for cell in COLUMNS.values()] for one in updates), list(COLUMNS))
+        rows = ([str(one.seed), *(escaped(cell(one)) for cell in COLUMNS.values())] for one in report.runs)
+        yield from markdown_table(["seed", *COLUMNS], rows, right=["seed", "rate", "loss"])
     yield ""
     yield f"`{next_command(report)}`"

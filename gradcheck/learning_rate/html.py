@@ -1,43 +1,27 @@
-"""A search as a page for a browser: the answer, the critical rates, the loss along the updates, the table."""
+"""A search as a page for a browser: the answer, the runs by rate, their courses, the loss along the first update."""
 
 from collections.abc import Iterator
 
 from gradcheck.learning_rate.cells import headline, label_of, next_command
-from gradcheck.learning_rate.report import RateReport, RateUpdate
-from gradcheck.pages.columns import Columns, columns_of, log10, rounded
-from gradcheck.pages.page import Axis, Chart, HtmlPage, Limit, Line, Table, tone
+from gradcheck.learning_rate.report import RateReport
+from gradcheck.pages.columns import Columns, columns_of, log10, rounded, thinned
+from gradcheck.pages.page import Axis, Chart, HtmlPage, Line, Span, Table, tone
 from gradcheck.pages.writing import written
+from gradcheck.render.numbers import significant
 
-#: Updates whose losses are drawn at most: those of the first draw, the last ones.
-MOST = 20
-
-#: What the table says of an update.
+#: What the table says of a run.
 CELLS: Columns = {
     "seed": ("whole", lambda one: one.seed, "of the draw"),
-    "update": ("whole", lambda one: one.update, ""),
-    "loss": ("number", lambda one: one.loss, "of the batch, before the update"),
-    "search": ("text", lambda one: one.status, "how it ended"),
-    "critical rate": ("number", lambda one: one.critical_rate, "below it the loss hasn't risen"),
-    "least at": ("number", lambda one: one.least_rate, "the rate of the least loss among those looked at"),
-    "loss there": ("number", lambda one: one.least_loss, ""),
-    "made at": ("number", lambda one: one.rate, "the rate of the update, half of the critical one"),
-    "passes": ("whole", lambda one: one.passes, "forward passes of the search"),
-}
-
-#: And of a rate.
-ALONG: Columns = {
-    "rate": ("number", lambda one: one.rate, ""),
-    "loss changes": ("share", lambda one: one.change, "share by which it changes, the median of the updates"),
-    "rises along": ("share", lambda one: one.risen, "share of the updates along which the loss rises"),
+    "rate": ("number", lambda one: one.rate, "constant over the run"),
+    "run": ("text", lambda one: one.status, "falls, rises or diverges"),
+    "loss": ("number", lambda one: one.loss, "in the end, the mean of the last two fifths"),
+    "updates": ("whole", lambda one: one.updates, "that were looked at"),
 }
 
 
 def as_html(report: RateReport) -> str:
     """Return a search as one HTML file."""
     label, colour = label_of(report)
-    tables = [Table(name="updates", title="Updates", columns=columns_of(report.updates, CELLS))]
-    if report.along:
-        tables.insert(0, Table(name="along", title="The loss by rate", columns=columns_of(report.along, ALONG)))
     page = HtmlPage(
         command=report.command,
         heading=headline(report),
@@ -45,57 +29,66 @@ def as_html(report: RateReport) -> str:
         tone=tone(colour),
         reasons=report.verdict.reasons,
         charts=tuple(_charts(report)),
-        tables=tuple(tables),
+        tables=(Table(name="runs", title="Short runs", columns=columns_of(report.runs, CELLS)),),
         commands=(next_command(report),),
     )
     return written(page)
 
 
 def _charts(report: RateReport) -> Iterator[Chart]:
-    rate = Axis(label="rate", log=True)
-    if any(one.critical_rate for one in report.updates):
+    rate, loss = Axis(label="rate", log=True), Axis(label="loss")
+    if report.runs:
         yield Chart(
-            title="Critical rate", about="Of each update: the rate from which on the loss of its batch rises",
-            x=Axis(label="update"), y=rate, lines=tuple(_courses(report)), limits=tuple(_limits(report)), wide=True,
+            title="Which rate gets furthest", about="The loss in the end of each short run, by rate", x=rate, y=loss,
+            lines=tuple(_by_rate(report)), spans=tuple(_spans(report)), wide=True,
         )  # fmt: skip
-    lines = tuple(_loss_lines(report))
-    if lines:
         yield Chart(
-            title="The loss along the updates", about="Its change over the loss before, by rate, of the last updates",
-            x=rate, y=Axis(label="change of the loss"), lines=lines, wide=True,
+            title="The runs", about="The loss of each batch, before its update, of the first draw",
+            x=Axis(label="update"), y=Axis(label="loss", log=True), lines=tuple(_courses(report)),
+        )  # fmt: skip
+    along = tuple(_along(report))
+    if along:
+        yield Chart(
+            title="Along the first update", about="The loss of its batch, by rate, up to twice where it began",
+            x=rate, y=loss, lines=along,
         )  # fmt: skip
 
 
-def _courses(report: RateReport) -> Iterator[Line]:
+def _by_rate(report: RateReport) -> Iterator[Line]:
     for draw in report.draws:
-        updates = [one for one in report.updates if one.seed == draw.seed]
-        name = "critical rate" if len(report.draws) == 1 else f"seed {draw.seed}"
+        runs = [one for one in report.runs if one.seed == draw.seed]
         yield Line(
-            name=name,
-            x=tuple(one.update for one in updates),
-            y=tuple(rounded(log10(one.critical_rate)) for one in updates),
+            name=_name(report, draw.seed),
+            x=tuple(rounded(log10(one.rate)) for one in runs),
+            y=tuple(rounded(one.loss) for one in runs),
         )
 
 
-def _limits(report: RateReport) -> Iterator[Limit]:
+def _name(report: RateReport, seed: int | None) -> str:
+    return f"seed {seed}" if len(report.draws) > 1 else "loss"
+
+
+def _spans(report: RateReport) -> Iterator[Span]:
     if report.answer is not None:
-        for name, rate in (("best", report.answer.best_rate), ("ceiling", report.answer.ceiling)):
-            yield Limit(value=rounded(log10(rate)) or 0.0, label=name)
+        low, high = log10(report.answer.low) or 0.0, log10(report.answer.high) or 0.0
+        yield Span(start=low, end=high, label="band of the best rate", tone="green")
 
 
-def _loss_lines(report: RateReport) -> Iterator[Line]:
-    """Yield the losses of the last updates by rate, up to where they have risen as far as they had fallen."""
-    first = [one for one in report.updates if one.seed == report.updates[0].seed and one.critical_rate]
-    for one in first[-MOST:]:
-        points = list(_points(one))
-        if len(points) > 1:
+def _courses(report: RateReport) -> Iterator[Line]:
+    for one in report.runs:
+        if one.seed == report.draws[0].seed:
+            x, y = thinned(range(1, one.updates + 1), [log10(loss) for loss in one.losses])
+            yield Line(name=f"rate {significant(one.rate)}", x=x, y=y)
+
+
+def _along(report: RateReport) -> Iterator[Line]:
+    for draw in report.draws:
+        first = draw.first_loss
+        points = [
+            (rounded(log10(rate)), rounded(loss))
+            for rate, loss in zip(draw.rates, draw.losses, strict=True)
+            if loss is not None and first is not None and loss <= first + abs(first)
+        ]
+        if points and draw.critical_rate is not None:
             x, y = zip(*points, strict=True)
-            yield Line(name=f"update {one.update}", x=tuple(map(rounded, x)), y=tuple(map(rounded, y)))
-
-
-def _points(update: RateUpdate) -> Iterator[tuple[float | None, float]]:
-    start, least = update.loss, update.least_loss
-    if start and least is not None:
-        for rate, loss in zip(update.rates, update.losses, strict=True):
-            if loss is not None and loss <= 2 * start - least:
-                yield log10(rate), (loss - start) / abs(start)
+            yield Line(name=_name(report, draw.seed), x=x, y=y)

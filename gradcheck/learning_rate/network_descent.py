@@ -1,6 +1,6 @@
 """A described network, drawn and trained by the engine: what its learning rate is searched on."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -18,20 +18,31 @@ class NetworkDescent:
     ----------
     network : StoredNetwork
         A copy of its own: see ``gradcheck.families.trainable``.
-    update : callable
-        See ``gradcheck.learning_rate.optimizers``.
-    batches : iterator of Batch
+    optimizer : callable
+        Makes an update whose moments are at zero: see ``gradcheck.learning_rate.optimizers``.
+    batches : callable
+        Makes the stream of batches, the same each time.
     """
 
-    def __init__(self, network: StoredNetwork, update: Update, batches: Iterator[Batch]) -> None:
-        self.network, self.update, self.batches = network, update, batches
+    def __init__(
+        self, network: StoredNetwork, optimizer: Callable[[], Update], batches: Callable[[], Iterator[Batch]]
+    ) -> None:
+        self.network, self.optimizer, self.batches = network, optimizer, batches
         self.parameters = [array for _, one in network.maps for array in one if array is not None]
-        self.start = [one.copy() for one in self.parameters]  # θ
+        self.first = [one.copy() for one in self.parameters]
+        self.restart()
+
+    def restart(self) -> None:
+        """Put parameters, moments and the stream of batches back to where they began."""
+        self.start = [one.copy() for one in self.first]  # θ
         self.change: list[Array] = []  # Δ
+        self.update, self.stream = self.optimizer(), self.batches()
+        for parameter, first in zip(self.parameters, self.first, strict=True):
+            parameter[...] = first
 
     def look(self) -> float:
         """Take the next batch, and let the optimizer make its update for rate 1; return the loss."""
-        self.batch = next(self.batches)
+        self.batch = next(self.stream)
         with np.errstate(all="ignore"):  # what isn't finite is one of the answers
             loss, _, gradients = self.network.gradient(self.batch.inputs, loss_of(self.batch.labels))
             self.change = self.update(gradients, self.parameters)

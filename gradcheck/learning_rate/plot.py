@@ -1,4 +1,4 @@
-"""A search as a figure: the loss along the updates by rate, and the critical rates."""
+"""A search as a figure: the loss in the end by rate, the courses of the runs, the loss along the first update."""
 
 import math
 from typing import TYPE_CHECKING
@@ -6,50 +6,64 @@ from typing import TYPE_CHECKING
 from gradcheck.learning_rate.cells import headline, label_of
 from gradcheck.learning_rate.report import RateReport
 from gradcheck.render import figure
+from gradcheck.render.numbers import significant
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
 def plot(report: RateReport, ax: "Axes | None" = None) -> "Axes":
-    """Draw the critical rates, and below them what rates do to the loss."""
-    parts = [figure.Part(_draw_course, 2.8)]
-    if report.along:
-        parts.append(figure.Part(_draw_along, 2.6))
+    """Draw the runs by rate, and below them their courses and the loss along the first update."""
+    parts = [figure.Part(_draw_runs, 2.8)]
+    if report.runs:
+        parts.append(figure.Part(_draw_courses, 2.4))
+    if report.draws[0].critical_rate is not None:
+        parts.append(figure.Part(_draw_along, 2.2))
     return figure.draw(report, parts, ax)
 
 
-def _draw_course(ax: "Axes", report: RateReport) -> None:
-    """Draw the critical rate of each update, of each draw, with the best rate, its band and the ceiling."""
+def _draw_runs(ax: "Axes", report: RateReport) -> None:
+    """Draw the loss in the end of each draw's runs, with the best rate, its band and the ceiling."""
     answer = report.answer
-    known = [math.log10(one.critical_rate) for one in report.updates if one.critical_rate]
     ends = [] if answer is None else list(map(math.log10, (answer.low, answer.high, answer.ceiling)))
-    height = figure.log_axis(ax, [*known, *ends])
+    place = figure.log_axis(ax, [*(math.log10(one.rate) for one in report.runs), *ends], "x")
     for index, draw in enumerate(report.draws):
-        rates = [one.critical_rate for one in report.updates if one.seed == draw.seed]
-        label = "critical rate" if len(report.draws) == 1 else f"seed {draw.seed}"
-        places = [height(math.log10(rate)) if rate else math.nan for rate in rates]
-        ax.plot(range(1, len(rates) + 1), places, **figure.marked(index, len(rates), label=label))
+        runs = [one for one in report.runs if one.seed == draw.seed]
+        label = "loss in the end" if len(report.draws) == 1 else f"seed {draw.seed}"
+        losses = [math.nan if one.loss is None else one.loss for one in runs]
+        ax.plot([place(math.log10(one.rate)) for one in runs], losses, **figure.marked(index, len(runs), label=label))
+    diverged = [place(math.log10(one.rate)) for one in report.runs if one.status == "diverged"]
+    figure.mark_edge(ax, diverged, "x", "diverged", top=True)
     if answer is not None:
-        low, high, ceiling = map(height, ends)
-        ax.axhspan(low, high, color=figure.GREEN, alpha=0.15, linewidth=0, label="band of the best rate")
-        figure.threshold(ax, height(math.log10(answer.best_rate)), "best rate", 1)
-        figure.threshold(ax, ceiling, "ceiling")
-    ax.set(xlabel="update", ylabel="learning rate")
-    figure.whole_numbers(ax, max(one.update for one in report.updates))
+        low, high, ceiling = map(place, ends)
+        ax.axvspan(low, high, color=figure.GREEN, alpha=0.15, linewidth=0, label="band of the best rate")
+        ax.axvline(place(math.log10(answer.best_rate)), color=figure.GREEN, linewidth=1, label="best rate")
+        ax.axvline(ceiling, color=figure.GREY, linestyle="--", linewidth=1, label="ceiling")
+    ax.set(xlabel="learning rate", ylabel="loss in the end")
     found = report.verdict.status == "found"
     figure.entitle(ax, "" if found else label_of(report)[0], report.verdict.reasons[0], headline(report))
     figure.explain_lines(ax)
 
 
+def _draw_courses(ax: "Axes", report: RateReport) -> None:
+    """Draw the loss of each update of the first draw's runs."""
+    runs = [one for one in report.runs if one.seed == report.draws[0].seed]
+    for index, one in enumerate(runs):
+        losses = [math.nan if loss is None else loss for loss in one.losses]
+        look = figure.marked(index, len(losses), label=f"rate {significant(one.rate)}")
+        ax.plot(range(1, len(losses) + 1), losses, **look)
+    ax.set(xlabel="update", ylabel="loss of the batch")
+    figure.whole_numbers(ax, max(one.updates for one in runs))
+    figure.explain_lines(ax)
+
+
 def _draw_along(ax: "Axes", report: RateReport) -> None:
-    """Draw by how much the loss changes at each rate, and along how many of the updates it rises."""
-    place = figure.log_axis(ax, [math.log10(one.rate) for one in report.along], "x")
-    rates = [place(math.log10(one.rate)) for one in report.along]
-    known = [math.nan if one.change is None else 100 * one.change for one in report.along]
-    risen = [100 * one.risen for one in report.along]
-    ax.plot(rates, known, **figure.marked(0, len(rates), label="change of the loss, median"))
-    ax.plot(rates, risen, **figure.marked(1, len(rates), label="updates along which it rises"))
-    ax.axhline(0, color=figure.GREY, linewidth=0.8)
-    ax.set(xlabel="learning rate", ylabel="per cent")
+    """Draw the loss along the first draw's first update, up to twice where it began."""
+    first = report.draws[0]
+    place = figure.log_axis(ax, list(map(math.log10, first.rates)), "x")
+    start = first.first_loss or 0.0
+    losses = [math.nan if loss is None or loss > start + abs(start) else loss for loss in first.losses]
+    ax.plot([place(math.log10(rate)) for rate in first.rates], losses, **figure.marked(0, len(losses)))
+    figure.threshold(ax, start, "where it began")
+    ax.set(xlabel="rate along the first update", ylabel="loss of its batch")
     figure.explain_lines(ax)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Self, Unpack
 
 import numpy as np
@@ -12,15 +13,17 @@ from gradcheck.data.epochs import Batches
 from gradcheck.diagnosis.sentences import sentence
 from gradcheck.engine.loss import constant_answer
 from gradcheck.engine.memory import keep_freed_memory
+from gradcheck.errors import one_of
 from gradcheck.families import trainable
-from gradcheck.learning_rate.answer import Draw
 from gradcheck.learning_rate.conclusions import Evidence
 from gradcheck.learning_rate.network_descent import NetworkDescent
 from gradcheck.learning_rate.optimizers import OPTIMIZERS
 from gradcheck.learning_rate.report import RateReport, make_rate_report
-from gradcheck.learning_rate.warm_up import Step, warm_up
+from gradcheck.learning_rate.rules import RULES
+from gradcheck.learning_rate.runs import Draw, find_rate
 from gradcheck.simulation.experiment import Experiment
 from gradcheck.spec import pick
+from gradcheck.spec.families import TRAINED
 from gradcheck.spec.learning_rate import SearchSpec
 from gradcheck.spec.options.learning_rate import EXPERIMENT_ONLY, SEARCH_ONLY, RateOptions
 from gradcheck.spec.options.option import takes
@@ -51,33 +54,25 @@ class RateSearch:
         """
         values: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
         search = SearchSpec(**pick(SearchSpec, values))
+        one_of("arch", values.get("arch", "mlp"), TRAINED, beside="; of a model of your own: gradcheck.torch.rate")
         described = {name: value for name, value in values.items() if name not in SEARCH_ONLY}
         return cls(Experiment.from_options(described, stored="updates change the matrices"), search)
 
-    @property
-    def total(self) -> int:
-        """Updates of all draws."""
-        return self.search.updates * self.experiment.run.seeds
-
     def draw(self, seed: int, tick: Callable[[], None] | None = None) -> Draw:
-        """Search along the updates of the network that `seed` draws."""
-        steps = list[Step]()
-        for step in warm_up(self._descent(seed), self.search.updates):
-            steps.append(step)
-            if tick is not None:
-                tick()
-        return Draw(seed, tuple(steps))
+        """Search the rate of the network that `seed` draws."""
+        rule = RULES[self.search.optimizer]
+        return find_rate(self.descent(seed), rule, self.search.updates, seed, tick=tick)
 
-    def _descent(self, seed: int) -> NetworkDescent:
-        whole = self.experiment
-        experiment = replace(whole, run=replace(whole.run, seed=seed, seeds=1))
+    def descent(self, seed: int) -> NetworkDescent:
+        """Return what is searched on: a copy of the network that `seed` draws, its optimizer, its batches."""
+        experiment = replace(self.experiment, run=replace(self.experiment.run, seed=seed, seeds=1))
+        network = experiment.stored_network("arch", "weights are drawn anew in each pass")
         dataset, run = experiment.dataset, experiment.run
         assert isinstance(dataset, Dataset)
-        network = experiment.stored_network("arch", "weights are drawn anew in each pass")
         with np.errstate(over="ignore"):  # a scale beyond float32: the loss shows what comes of it
             network = trainable(experiment.network, network, dataset.features, run.dtype)
-        update = OPTIMIZERS[self.search.optimizer](self.search.weight_decay or 0.0)
-        return NetworkDescent(network, update, Batches(experiment.data, dataset, seed, run.dtype).without_end())
+        optimizer = partial(OPTIMIZERS[self.search.optimizer], self.search.weight_decay or 0.0)
+        return NetworkDescent(network, optimizer, Batches(experiment.data, dataset, seed, run.dtype).without_end)
 
     def evidence(self) -> Evidence:
         """Return what a simulation says of the network, and what a constant answer costs."""
@@ -99,14 +94,14 @@ class RateSearch:
 
 @takes(RateOptions)
 def rate(*, tick: Callable[[], None] | None = None, **options: Unpack[RateOptions]) -> RateReport:
-    """Search the learning rate that a network takes, along the first updates of its optimizer.
+    """Search the learning rate that a network takes, by short runs from its start.
 
     >>> report = gradcheck.rate(depth=4, width=32, activation="tanh", init="lecun", optimizer="adam")
     >>> report.verdict.status, report.answer.low < report.answer.best_rate < report.answer.ceiling
     ('found', True)
 
-    Along each update, on its own batch, the largest rate is searched below which the loss doesn't rise: 3 to 4
-    forward passes each. The update is made at half of that.
+    Along the first update the rate is searched at which the loss of its batch is least. From there, runs of 25 updates
+    at rates a factor of two apart show which one gets furthest.
 
     Parameters
     ----------
@@ -117,14 +112,14 @@ def rate(*, tick: Callable[[], None] | None = None, **options: Unpack[RateOption
     weight_decay : float, optional
         Of the optimizer; 0, of adamw 0.01.
     updates : int
-        How many; the first five don't count.
+        Of each run.
     arch, depth, steps, width, activation, init, gain, recurrent_gain, forget_bias, weight_std, bias_std, norm, \
     residual, residual_scale
         The network, as in ``gradcheck.simulate``: an mlp, rnn, lstm or gru.
     data, labels, batch_size, shuffle, weights, seed, seeds, dtype
         As in ``gradcheck.simulate``; without labels the loss is the mean squared output.
     tick : callable, optional
-        Called after each update, to show progress.
+        Called after each run, to show progress.
 
     Returns
     -------

@@ -1,78 +1,70 @@
 """The report of a search: plain data with one dict form, strict JSON values throughout."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 from gradcheck.base.document import Cause, CommandReport
 from gradcheck.base.record import Frozen, Record, item, number
-from gradcheck.learning_rate.along import losses_along
-from gradcheck.learning_rate.answer import Answer, Draw
+from gradcheck.learning_rate.answer import Answer, answer_of
 from gradcheck.learning_rate.conclusions import CODES, VERDICTS, Conclusion, Evidence, Reason, conclude
-from gradcheck.learning_rate.rules import RULES
+from gradcheck.learning_rate.rules import RULES, Rule
+from gradcheck.learning_rate.runs import Draw, Run
 from gradcheck.learning_rate.search import Status
-from gradcheck.learning_rate.warm_up import Step
 
 #: Optimizers as they are called.
 CALLED = {"sgd": "SGD", "momentum": "SGD with momentum 0.9", "adam": "Adam", "adamw": "AdamW"}
 
-STATUSES = list(get_args(Status))
+STATUSES, ENDS = list(get_args(Status)), ["falls", "rises", "diverged"]
 
 
-class RateUpdate(Record):
-    """One update of the optimizer, and the search along it."""
+class RateRun(Record):
+    """A short run at a constant rate."""
 
     seed: int | None = item("of the draw; null: a model of your own")
-    update: int = item("its number in the draw", minimum=1)
-    loss: float | None = item("of the batch, before the update; null: not finite")
+    rate: float
+    status: str = item("falls; rises: the loss in the end isn't below the first one; diverged: given up", enum=ENDS)
+    loss: float | None = item("in the end, the mean of the last two fifths; of a run that diverged null")
+    updates: int = item("that were looked at", minimum=1)
+    losses: tuple[float | None, ...] = item("of each batch, before its update; null: not finite")
+
+
+class RateDraw(Record):
+    """One network, and the search along its first update."""
+
+    seed: int | None
     status: str = item(
         "found; the loss changes at no rate, rises at every rate, falls at every rate; isn't finite at rate 0",
         enum=STATUSES,
     )
-    critical_rate: float | None = item("the rate below which the loss hasn't risen; null: none")
-    least_rate: float = item("that of the least loss among those looked at; 0: none is below the first")
-    least_loss: float | None
-    rate: float = item("at which the update was made: half of the critical rate")
-    passes: int = item("forward passes of the search", minimum=0)
-    rates: tuple[float, ...] = item("those looked at")
+    first_loss: float | None = item("null: not finite")
+    critical_rate: float | None = item("from which on the first update raises the loss of its batch; null: none")
+    least_rate: float = item("that of the least loss along it; 0: none is below the first")
+    best_rate: float | None = item("of this draw; null: none")
+    rates: tuple[float, ...] = item("those looked at along the first update")
     losses: tuple[float | None, ...] = item("at each of them; null: not finite")
-
-
-class RateDraw(Record):
-    """What the updates of one draw show."""
-
-    seed: int | None
-    status: str = item("how most of its searches ended", enum=STATUSES)
-    critical_rate: float | None = item("the median of all but the first five; null: none")
 
 
 class RateAnswer(Record):
     """The rate, and what goes with it."""
 
-    best_rate: float = item("at which the loss after a training is least")
+    best_rate: float = item("the best constant rate")
     low: float = item("of the band in which the best rate is")
     high: float
-    critical_rate: float = item("above it the loss rises along half of the updates; geometric mean of the draws")
     ceiling: float = item("above it training fails")
+    ceiling_shown: bool = item("a run has shown it; false: it follows from the best rate by the rule")
+    critical_rate: float = item("from which on the first update raises the loss of its batch; the least of the draws")
     warm_up_updates: int = item("0: none is needed", minimum=0)
-    warm_up_from: float = item("the rate that the first update takes")
 
 
 class RateRule(Record):
-    """What the answer was checked on."""
+    """How the answer was made, and what that was checked on."""
 
-    best_over_critical: float
-    ceiling_over_critical: float
+    start_over_least: float = item("the first run's rate over that of the least loss along the first update")
+    best_over_runs: float = item("the best rate over that of the short runs")
+    ceiling_over_best: float
     band: float = item("the factor, up or down, of the band of one draw")
     within: float = item("share of the networks whose best rate was in it")
     networks: int = item("that were trained at rates √2 apart", minimum=0)
-
-
-class RateAlong(Record):
-    """What a rate does to the loss along the updates."""
-
-    rate: float
-    change: float | None = item("share by which the loss changes, the median of the updates; null: not looked at")
-    risen: float = item("share of the updates along which the loss rises")
 
 
 class RateStart(Record):
@@ -104,7 +96,7 @@ class RateVerdict(Record):
 class RateReport(CommandReport):
     """Which learning rate a network takes."""
 
-    table = "updates"
+    table = "runs"
     text = "gradcheck.learning_rate.text:as_text"
     figure = "gradcheck.learning_rate.plot:plot"
     page = "gradcheck.learning_rate.html:as_html"
@@ -114,11 +106,10 @@ class RateReport(CommandReport):
     answer: RateAnswer | None = item("null: no rate helps")
     verdict: RateVerdict
     rule: RateRule
-    along: tuple[RateAlong, ...] = item("at rates around the critical one, from the lowest; empty without an answer")
     draws: tuple[RateDraw, ...]
-    updates: tuple[RateUpdate, ...] = item("of all draws, in order; the first five of each don't count")
-    forward_passes: int = item("of all searches together", minimum=0)
-    backward_passes: int = item(minimum=0)
+    runs: tuple[RateRun, ...] = item("of all draws, each from the lowest rate to the highest")
+    forward_passes: int = item("of the searches", minimum=0)
+    backward_passes: int = item("forward and back, of searches and runs", minimum=0)
 
     def _in_short(self) -> str:
         best = "" if self.answer is None else f", best rate {self.answer.best_rate:.2g}"
@@ -133,7 +124,7 @@ def make_rate_report(
     rule: str = "",
     remarks: Sequence[Reason] = (),
 ) -> RateReport:
-    """Lay out what the updates of all draws have shown.
+    """Lay out what the runs of all draws have shown.
 
     Parameters
     ----------
@@ -153,7 +144,6 @@ def make_rate_report(
     ruled = RULES[rule or optimizer]
     found = conclude(draws, ruled, CALLED.get(optimizer, optimizer), config["lr"], evidence)
     found = found._replace(reasons=(*found.reasons, *remarks))
-    updates = tuple(_updates(draws))
     return RateReport(
         command="rate",
         config=Frozen(config),
@@ -161,48 +151,44 @@ def make_rate_report(
         answer=_answer(found.answer),
         verdict=_verdict(found),
         rule=RateRule(
-            best_over_critical=ruled.best, ceiling_over_critical=ruled.ceiling, band=ruled.band, within=ruled.within,
+            start_over_least=ruled.start,
+            best_over_runs=ruled.best,
+            ceiling_over_best=ruled.ceiling,
+            band=ruled.band,
+            within=ruled.within,
             networks=ruled.networks,
         ),
-        along=tuple(_along(draws, found.answer)),
-        draws=tuple(
-            RateDraw(seed=one.seed, status=one.status, critical_rate=number(one.critical)) for one in draws
-        ),
-        updates=updates,
-        forward_passes=sum(one.passes for one in updates),
-        backward_passes=len(updates),
-    )  # fmt: skip
-
-
-def _updates(draws: Sequence[Draw]) -> Iterator[RateUpdate]:
-    for draw in draws:
-        for index, step in enumerate(draw.steps, start=1):
-            yield _update(draw.seed, index, step)
-
-
-def _update(seed: int | None, index: int, step: Step) -> RateUpdate:
-    found = step.critical
-    rate, loss = found.least
-    return RateUpdate(
-        seed=seed,
-        update=index,
-        loss=number(found.loss),
-        status=found.status,
-        critical_rate=number(found.rate),
-        least_rate=rate,
-        least_loss=number(loss),
-        rate=step.rate,
-        passes=found.passes,
-        rates=tuple(rate for rate, _ in found.seen),
-        losses=tuple(number(loss) for _, loss in found.seen),
+        draws=tuple(_draw(one, ruled) for one in draws),
+        runs=tuple(_run(draw.seed, one) for draw in draws for one in draw.runs),
+        forward_passes=sum(one.start.passes for one in draws),
+        backward_passes=sum(1 + sum(len(run.losses) for run in one.runs) for one in draws),
     )
 
 
-def _along(draws: Sequence[Draw], answer: Answer | None) -> Iterator[RateAlong]:
-    if answer is not None:
-        for one in losses_along(draws, answer.critical):
-            change = None if one.change is None else number(one.change)
-            yield RateAlong(rate=one.rate, change=change, risen=one.risen)
+def _draw(draw: Draw, rule: Rule) -> RateDraw:
+    rate, _ = draw.start.least
+    answer = answer_of([draw], rule)
+    return RateDraw(
+        seed=draw.seed,
+        status=draw.start.status,
+        first_loss=number(draw.start.loss),
+        critical_rate=number(draw.start.rate),
+        least_rate=rate,
+        best_rate=None if answer is None else answer.best,
+        rates=tuple(rate for rate, _ in draw.start.seen),
+        losses=tuple(number(loss) for _, loss in draw.start.seen),
+    )
+
+
+def _run(seed: int | None, run: Run) -> RateRun:
+    return RateRun(
+        seed=seed,
+        rate=run.rate,
+        status="diverged" if run.diverged else "falls" if run.falls else "rises",
+        loss=None if run.diverged else number(run.score),
+        updates=len(run.losses),
+        losses=tuple(map(number, run.losses)),
+    )
 
 
 def _answer(answer: Answer | None) -> RateAnswer | None:
@@ -212,10 +198,10 @@ def _answer(answer: Answer | None) -> RateAnswer | None:
         best_rate=answer.best,
         low=answer.low,
         high=answer.high,
-        critical_rate=answer.critical,
         ceiling=answer.ceiling,
+        ceiling_shown=answer.shown,
+        critical_rate=answer.critical,
         warm_up_updates=answer.warm_up,
-        warm_up_from=answer.first,
     )
 
 

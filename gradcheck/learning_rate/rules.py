@@ -1,17 +1,19 @@
-"""From critical rates to the rate that trains best: what networks that were really trained say of each optimizer."""
+"""From short runs to the rate that trains best: what networks that were really trained say of each optimizer."""
 
 from typing import NamedTuple
 
 
 class Rule(NamedTuple):
-    """How the best rate follows from the critical rates of the first updates, and how far off it was.
+    """Where the runs begin, how the best rate follows from theirs, and how far off it was.
 
     Attributes
     ----------
+    start : float
+        The rate of the first run over that at which the loss along the first update is least.
     best : float
-        The best rate over the median of the critical rates.
+        The rate that is best in a longer training over the one that is best in the short runs.
     ceiling : float
-        The largest rate that trains over the same.
+        The largest rate that trains over the best one, where no run has shown it.
     band : float
         The factor within which the best rate of most networks was, up or down.
     within : float
@@ -20,6 +22,7 @@ class Rule(NamedTuple):
         How many networks were trained to find that out.
     """
 
+    start: float
     best: float
     ceiling: float
     band: float
@@ -29,8 +32,8 @@ class Rule(NamedTuple):
 
 #: Optimizer ↦ its rule.
 RULES = {
-    "sgd": Rule(best=0.7, ceiling=1.4, band=2.0, within=0.0, networks=0),
-    "momentum": Rule(best=0.25, ceiling=0.7, band=2.0, within=0.0, networks=0),
-    "adam": Rule(best=0.15, ceiling=0.7, band=2.0, within=0.0, networks=0),
-    "adamw": Rule(best=0.15, ceiling=0.7, band=2.0, within=0.0, networks=0),
+    "sgd": Rule(start=1.3, best=1.15, ceiling=2.5, band=2.0, within=0.92, networks=25),
+    "momentum": Rule(start=0.3, best=0.75, ceiling=3.0, band=2.0, within=0.80, networks=25),
+    "adam": Rule(start=0.75, best=0.6, ceiling=8.0, band=2.0, within=1.0, networks=24),
+    "adamw": Rule(start=0.75, best=0.6, ceiling=8.0, band=2.0, within=1.0, networks=24),
 }

@@ -5,14 +5,14 @@ sharpness of Kalra et al. 2026, arXiv 2601.16979, who find it in 5 to 6 forward 
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
 #: How a search ends: with a rate; the loss changes at no rate; it rises at every rate; it falls at every rate; it isn't
 #: finite before any step.
 Status = Literal["found", "flat", "rises", "falls", "nonfinite"]
 
-#: What each rate is multiplied by, or divided, until one is found on the other side: near the last step's answer it
+#: What each rate is multiplied by, or divided, until one is found on the other side: near the answer it
 #: takes one or two, and nine go from one end of the rates to the other.
 FACTORS = (2.0**0.5, 2.0, 2.0, 2.0, 4.0, 16.0, 2.0**8, 2.0**16, 2.0**32)
 
@@ -48,6 +48,10 @@ class CriticalRate(NamedTuple):
     rate: float
     loss: float
     seen: tuple[tuple[float, float], ...] = ()
+
+    def with_points(self, losses: Mapping[float, float]) -> "CriticalRate":
+        """Return the same with more rates that were looked at, and their losses."""
+        return self._replace(seen=tuple(sorted({**dict(self.seen), **losses}.items())))
 
     @property
     def passes(self) -> int:
@@ -111,7 +115,7 @@ def critical_rate(
     loss : float
         That at θ.
     start : float
-        Where to begin: the answer of the step before.
+        Where to begin.
     tolerance : float
         The factor within which the bracket is brought together.
     rounding : float

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from gradcheck.errors import GradcheckError
 from gradcheck.parametrization.coordinates import Coordinate, Kind, Size
-from gradcheck.parametrization.slopes import Slope, fit
+from gradcheck.parametrization.slopes import Point, Slope, fit
 
 #: A slope beyond it is one. Powers of the width in parametrisations are multiples of 1/2 (Yang & Hu 2021, table 1), and
 #: so are those of what they make of a network: this is halfway from 0, what it should be, to the least wrong one.
@@ -65,7 +65,8 @@ class LayerSlope(NamedTuple):
     steps : tuple of StepSlope
         First to last.
     course : str
-        That of the last step, or of half of the steps and more, where it is a fault.
+        A fault, if it is that of the first step with any movement, of the last one, or of half of them; else that of
+        the last.
     since : int or None
         The first step at which it was so.
     """
@@ -78,15 +79,14 @@ class LayerSlope(NamedTuple):
     since: int | None
 
     @property
-    def worst(self) -> StepSlope:
-        """The step that shows its course most."""
-        alike = [one for one in self.steps if one.course == self.course] or list(self.steps)
-        return max(alike, key=lambda one: abs(one.slope.exponent))
-
-    @property
     def first(self) -> StepSlope:
         """The first step that shows its course."""
         return next((one for one in self.steps if one.course == self.course), self.steps[-1])
+
+    @property
+    def shown(self) -> StepSlope:
+        """The first step of a fault, else the last step."""
+        return self.first if self.course in ("grows", "shrinks") else self.steps[-1]
 
 
 class Judgement(NamedTuple):
@@ -127,10 +127,12 @@ def judge(coordinates: Iterable[Coordinate]) -> Judgement:
     for one in coordinates:
         layers[one.layer].append(one)
     _check(layers)
-    slopes = tuple(
+    slopes = [
         slope for records in layers.values() for quantity in QUANTITIES for slope in _layer_slopes(records, quantity)
-    )
-    return Judgement(_status(slopes), slopes)
+    ]
+    if any(one.course == "shrinks" for one in slopes if (one.kind, one.quantity) == ("hidden", "change")):
+        slopes = [one._replace(course="keeps", since=None) if _never_aligns(one) else one for one in slopes]
+    return Judgement(_status(slopes), tuple(slopes))
 
 
 def _check(layers: dict[str, list[Coordinate]]) -> None:
@@ -162,6 +164,13 @@ def _layer_slopes(records: Sequence[Coordinate], quantity: Quantity) -> list[Lay
     return [LayerSlope(records[0].layer, kind, quantity, tuple(judged), course, since)]
 
 
+def _never_aligns(slope: LayerSlope) -> bool:
+    """Whether scores are too large only for queries and keys that move: those of a lazy network don't."""
+    return (slope.kind, slope.quantity, slope.course) == ("scores", "start", "grows") and (
+        slope.steps[0].slope.exponent < LIMIT
+    )
+
+
 def _measured(records: Sequence[Coordinate], quantity: Quantity) -> bool:
     return all(_size(one, quantity) is not None for one in records)
 
@@ -172,31 +181,44 @@ def _size(record: Coordinate, quantity: Quantity) -> Size | None:
 
 def _step(step: int, records: Sequence[Coordinate], quantity: Quantity, kind: Kind) -> StepSlope:
     sizes = [size.rms for one in records if (size := _size(one, quantity)) is not None]
-    slope = fit((one.scale, size) for one, size in zip(records, sizes, strict=True))
-    moves = quantity in ("change", "update")
+    points = [Point(one.scale, one.seed, size) for one, size in zip(records, sizes, strict=True)]
+    slope, moves = fit(points), quantity in ("change", "update")
     if all(size <= (ROUNDING * one.size.rms if moves else 0) for one, size in zip(records, sizes, strict=True)):
         return StepSlope(step, slope, "still")
-    return StepSlope(step, slope, _course_of(slope, *RIGHT.get((kind, quantity), STILL)))
+    largest = sorted({one.scale for one in points})[-2:]
+    widest = fit([one for one in points if one.scale in largest])
+    return StepSlope(step, slope, _course_of(slope, widest, *RIGHT.get((kind, quantity), STILL)))
 
 
-def _course_of(slope: Slope, lowest: float, highest: float) -> Course:
-    """Return on which side of what is right a slope is."""
-    above, below = slope.exponent - highest - LIMIT, lowest - LIMIT - slope.exponent
-    if max(above, below) <= 0:
-        return "keeps"
-    if max(above, below) <= (0.0 if math.isnan(slope.error) else ERRORS * slope.error):
-        return "unclear"
-    return "grows" if above > 0 else "shrinks"
+def _course_of(slope: Slope, widest: Slope, lowest: float, highest: float) -> Course:
+    """Return on which side of what is right a slope is.
+
+    Parameters
+    ----------
+    slope, widest : Slope
+        Over all scales, and over the two largest: a term that begins to outgrow the others is a fault already, and one
+        that fades with the width is none.
+    lowest, highest : float
+        Exponents between which it is right.
+    """
+    above, below = highest + LIMIT, LIMIT - lowest
+    if slope.beyond(above, ERRORS) or widest.beyond(above, ERRORS):
+        return "grows"
+    falls = slope.reversed, widest.reversed
+    if falls[0].beyond(below, ERRORS) and falls[1].exponent > below:
+        return "shrinks"
+    open_ended = slope.exponent > above or min(one.exponent for one in falls) > below
+    return "unclear" if open_ended else "keeps"
 
 
 def _course(steps: Sequence[Course]) -> Course:
-    """Return the course of all steps: a fault that lasts to the end, or for half of the steps."""
+    """Return the course of all steps: a fault at the first or at the last, or at half of them."""
     moving: list[Course] = [one for one in steps if one != "still"]
     if not moving:
         return "still"
     faults: tuple[Course, ...] = ("grows", "shrinks")
     for fault in faults:
-        if moving[-1] == fault or 2 * moving.count(fault) >= len(moving):
+        if fault in (moving[0], moving[-1]) or 2 * moving.count(fault) >= len(moving):
             return fault
     return moving[-1]
 

@@ -1,13 +1,24 @@
 """The exponent with which a size follows width or depth: a line through logarithms."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 #: What stands for zero, which has no logarithm.
 SMALLEST = 1e-300
+
+#: Networks of one width differ by this part at least in what is measured: if a few seeds look more alike it is luck.
+SCATTER = 0.1
+
+
+class Point(NamedTuple):
+    """The size of something in one network."""
+
+    scale: int
+    seed: int
+    size: float
 
 
 class Slope(NamedTuple):
@@ -18,33 +29,47 @@ class Slope(NamedTuple):
     exponent : float
         inf where a size is not finite.
     error : float
-        Its standard error, from how seeds differ at the same scale; of one seed, from the distance to the line. nan
-        where there is nothing to tell it from.
+        Its standard error, from how the seeds' lines differ; of one seed, from the distances to the line. nan where
+        nothing tells it.
     """
 
     exponent: float
     error: float
 
+    def beyond(self, limit: float, errors: float) -> bool:
+        """Whether the exponent is above a limit by so many standard errors."""
+        return self.exponent - (0.0 if math.isnan(self.error) else errors * self.error) > limit
 
-def fit(points: Iterable[tuple[int, float]]) -> Slope:
+    @property
+    def reversed(self) -> "Slope":
+        """The slope against 1/scale."""
+        return Slope(-self.exponent, self.error)
+
+
+def fit(points: Sequence[Point]) -> Slope:
     """Return the slope of log size against log scale by least squares.
 
     Parameters
     ----------
-    points : iterable of (int, float)
-        Scale and size of each network; at least two scales.
+    points : sequence of Point
+        Each seed at each scale, of which there are two at least.
+
+    Notes
+    -----
+    Seeds have other batches, so that one's sizes may all be larger than another's: that is no error of the slope. What
+    is left after the means of each seed and of each scale is (analysis of variance with two factors).
     """
-    scales, sizes = (np.array(one, dtype=float) for one in zip(*points, strict=True))
+    sizes = np.array([one.size for one in sorted(points)], dtype=float)
+    scales = sorted({one.scale for one in points})
     if not np.isfinite(sizes).all():
         return Slope(math.inf, math.nan)
-    x, y = np.log(scales), np.log(np.maximum(sizes, SMALLEST))
-    centred = x - x.mean()
-    spread = float(np.square(centred).sum())
-    exponent = float((centred * y).sum()) / spread
-    known, group, counts = np.unique(scales, return_inverse=True, return_counts=True)
-    if len(y) > len(known):
-        residuals, freedom = y - (np.bincount(group, y) / counts)[group], len(y) - len(known)
+    x = np.log(scales) - np.log(scales).mean()
+    y = np.log(np.maximum(sizes, SMALLEST)).reshape(len(scales), -1)
+    seeds, spread = y.shape[1], float(np.square(x).sum())
+    exponent = float(x @ y.mean(1)) / spread
+    if seeds > 1:
+        left, freedom = y - y.mean(0) - y.mean(1, keepdims=True) + y.mean(), (seeds - 1) * (len(scales) - 1)
     else:
-        residuals, freedom = y - y.mean() - exponent * centred, len(y) - 2
-    variance = float(np.square(residuals).sum()) / freedom if freedom else math.nan
-    return Slope(exponent, math.sqrt(variance / spread))
+        left, freedom = y - y.mean() - exponent * x[:, None], len(scales) - 2
+    variance = max(SCATTER**2, float(np.square(left).sum()) / freedom) if freedom else math.nan
+    return Slope(exponent, math.sqrt(variance / (spread * seeds)))

@@ -25,7 +25,7 @@ class SearchSpec:
     weight_decay : float or None
         As in PyTorch; None for its default.
     updates : int
-        Of the optimizer, along each of which is searched.
+        Of each run.
     """
 
     optimizer: str = OF_RATES["optimizer"].default

@@ -22,6 +22,7 @@ PositionsName = Literal["learned", "sinusoidal", "rotary", "none"]
 ResidualScaleName = Literal["gpt2", "deepnorm"]
 DtypeName = Literal["float64", "float32"]
 LayersName = Literal["auto", "dense", "weightless"]
+ParametrizationName = Literal["mup", "standard", "ntk"]
 NumberFormatName = Literal["fp16", "bf16", "fp8-e4m3", "fp8-e5m2", "mxfp8"]
 
 #: Data sets by name, and the kinds of files that hold the user's own.
@@ -58,6 +59,10 @@ RESIDUAL_SCALES: tuple[str, ...] = get_args(ResidualScaleName)
 DTYPES: tuple[str, ...] = get_args(DtypeName)
 LAYERS: tuple[str, ...] = get_args(LayersName)
 NUMBER_FORMATS: tuple[str, ...] = get_args(NumberFormatName)
+PARAMETRIZATIONS: tuple[str, ...] = get_args(ParametrizationName)
+
+#: Optimizers that divide the gradient by its size.
+ADAPTIVE = ("adam", "adamw")
 
 #: Architectures that repeat one layer over time.
 RECURRENT = ("rnn", "lstm", "gru")

@@ -9,6 +9,9 @@ DEEP = "simulate --no-suggest"
 #: So short and benign a training that no rounding error grows to a digit that is shown.
 DEMO = "clip-demo --network mlp --depth 2 --width 16 --activation tanh --epochs 2 --batch-size 128"
 
+#: Few updates, for the same reason.
+RATE = "rate --depth 2 --width 16 --activation tanh --init lecun --updates 12"
+
 DOCUMENTS = {
     "vanishing_80.txt": (DEEP, {}),
     "vanishing_140.txt": (DEEP, {"COLUMNS": "140"}),
@@ -47,6 +50,11 @@ DOCUMENTS = {
     "clip_demo.txt": (f"{DEMO} --clip none --clip value:0.01 --clip global-norm:0.1 --clip agc", {}),
     "clip_demo_40.txt": (f"{DEMO} --clip value:0.01 --clip percentile:50", {"COLUMNS": "40"}),
     "clip_demo.md": (f"{DEMO} --format markdown --clip none --clip norm:0.1", {}),
+    "rate.txt": (RATE, {}),
+    "rate_140.txt": (f"{RATE} --optimizer adam --seeds 2", {"COLUMNS": "140"}),
+    "rate_40.txt": (f"{RATE} --lr 5", {"COLUMNS": "40"}),
+    "rate_none.txt": ("rate --depth 30 --width 16 --updates 8", {}),
+    "rate.md": (f"{RATE} --format markdown", {}),
     "theory_80.txt": ("theory", {}),
     "theory_140.txt": ("theory --activation relu --init he --gain 1.1", {"COLUMNS": "140"}),
     "theory_40.txt": ("theory --activation gelu --init he --residual", {"COLUMNS": "40"}),

@@ -42,7 +42,7 @@ LINES = {
     "compare --baseline": "compare --baseline old.json --depth 2 --width 4",
     "probe": "probe model:build --input 2x3",
     "clip-demo": "clip-demo --clip none --epochs 1 --steps 2 --width 2",
-    "rate": "rate --depth 2 --width 4 --updates 2",
+    "rate": "rate --depth 2 --width 4 --updates 5",
     "diagnose": "diagnose run.jsonl",
     "explain": "explain",
     "explain a topic": "explain vanishing",

@@ -87,7 +87,7 @@ def turn(vector, position):
     return anp.dot(rotation, vector)
 
 
-def attention(rows, tokens, queries, keys, width, causal, rotary):
+def attention(rows, tokens, queries, keys, width, causal, rotary, scale=None):
     """Self-attention, one sequence, one head and one token after the other."""
 
     def head(sequence, index):
@@ -102,7 +102,8 @@ def attention(rows, tokens, queries, keys, width, causal, rotary):
         outputs = []
         for token in range(tokens):
             seen = token + 1 if causal else tokens
-            powers = anp.exp(anp.dot(k[:seen], q[token]) / math.sqrt(width))
+            scores = anp.dot(k[:seen], q[token]) * (width**-0.5 if scale is None else scale)
+            powers = anp.exp(scores)
             outputs.append(anp.dot(powers, v[:seen]) / anp.sum(powers))
         return anp.stack(outputs)
 

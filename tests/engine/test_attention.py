@@ -49,6 +49,17 @@ def test_pullback_agrees_with_autograd_and_differences(
     check_pullback(heads, lambda x: by_autograd.attention(x, *heads), rows(heads, sequences))
 
 
+def test_scores_may_have_another_scale_than_one_over_the_root_of_the_width(rows, check_pullback, by_autograd):
+    heads = Heads(4, 2, 1, 6, scale=1 / 6)
+    check_pullback(heads, lambda x: by_autograd.attention(x, *heads), rows(heads))
+
+
+def test_scores_are_the_scaled_products_of_queries_and_keys(rows):
+    heads = Heads(4, 1, 1, 6, scale=0.2)
+    x = rows(heads)
+    np.testing.assert_allclose(heads.scores(x)[0, 0, 0], 0.2 * x[:, :6] @ x[:, 6:12].T)
+
+
 @pytest.mark.parametrize("width", [1, 3])
 def test_a_head_that_is_not_turned_may_have_an_odd_width(width, rows, check_pullback, by_autograd):
     heads = Heads(4, 2, 2, width)

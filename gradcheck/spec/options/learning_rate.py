@@ -29,8 +29,8 @@ class RateOptions(TypedDict, total=False):
         range=Number("it is a share of the weights; 0 is none", low=0),
     )]
     updates: Annotated[int, Option(
-        "Updates of the optimizer along which is searched; the first 5 don't count.", SEARCH, "N", default=25,
-        range=Whole(1, "the rate is searched along at least one update; 25 are usual"),
+        "Updates of each of the short runs.", SEARCH, "N", default=25,
+        range=Whole(5, "fewer updates don't tell rates apart; the rule was checked with 25"),
     )]
     arch: Annotated[str | None, OF_NETWORKS["arch"].but(range=Names(TRAINED))]
     depth: Annotated[int | None, OF_NETWORKS["depth"]]

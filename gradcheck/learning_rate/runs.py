@@ -1,0 +1,165 @@
+"""Short runs at constant rates from one start, around the rate that a search along the first update finds.
+
+Along one update the loss of its own batch says how far that batch can be fitted, and that alone: how far the next ones
+allow to go only runs show: a few of 25 updates each, at rates an octave apart.
+"""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+from gradcheck.learning_rate.descent import Descent
+from gradcheck.learning_rate.rules import Rule
+from gradcheck.learning_rate.search import HIGHEST, LOWEST, ROUNDING, CriticalRate, critical_rate
+
+#: The updates of a run, and the share of them at its end whose mean loss is its score.
+UPDATES, END = 25, 0.4
+
+#: Where the search along the first update begins.
+START = 0.01
+
+#: Shares of the critical rate at which the loss along the first update is looked at as well: for a picture of it.
+LOOKS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 3 / 4)
+
+#: The factor between neighbouring rates, and the runs at most.
+SPACING, MOST = 2.0, 8
+
+#: A run whose loss is above so many times the first one is given up; its score is twice the first one.
+DIVERGED = 4.0
+
+
+class Run(NamedTuple):
+    """A run at a constant rate.
+
+    Attributes
+    ----------
+    rate : float
+    losses : tuple of float
+        Of each batch, before its update; the last one may not be finite.
+    diverged : bool
+        It was given up: its loss is not finite, or above twice the first one.
+    """
+
+    rate: float
+    losses: tuple[float, ...]
+    diverged: bool
+
+    @property
+    def score(self) -> float:
+        """The mean loss of the last batches; of a run that diverged twice the first loss."""
+        if self.diverged:
+            return _times(2.0, self.losses[0])
+        last = self.losses[-max(1, round(END * len(self.losses))) :]
+        return sum(last) / len(last)
+
+    @property
+    def falls(self) -> bool:
+        """Whether the loss in the end is below the first one."""
+        return not self.diverged and self.score < self.losses[0]
+
+
+class Draw(NamedTuple):
+    """What was found of one network.
+
+    Attributes
+    ----------
+    seed : int or None
+        What it was drawn from; None of a user's own model.
+    start : CriticalRate
+        The search along the first update.
+    runs : tuple of Run
+        In the order of their rates; none where the search found no rate to begin with.
+    """
+
+    seed: int | None
+    start: CriticalRate
+    runs: tuple[Run, ...] = ()
+
+    @property
+    def furthest(self) -> Run:
+        """The run whose loss is least in the end."""
+        return min(self.runs, key=lambda one: one.score)
+
+
+def find_rate(
+    descent: Descent,
+    rule: Rule,
+    updates: int = UPDATES,
+    seed: int | None = None,
+    rounding: float = ROUNDING,
+    tick: Callable[[], None] | None = None,
+) -> Draw:
+    """Search along the first update, then run at rates around what it says until the best one has two neighbours.
+
+    Parameters
+    ----------
+    descent : Descent
+        At its start; it is left somewhere else.
+    rule : Rule
+        Of the optimizer.
+    updates : int
+        Of each run.
+    seed : int, optional
+        What the network was drawn from.
+    rounding : float
+        The share of the loss by which it has to change to count as changed.
+    tick : callable, optional
+        Called after each run.
+    """
+    loss = descent.look()
+    start = critical_rate(descent.along, loss, START, rounding=rounding)
+    if start.status != "found":
+        return Draw(seed, start)
+    start = start.with_points({share * start.rate: descent.along(share * start.rate) for share in LOOKS})
+    runs: dict[int, Run] = {}  # power of SPACING ↦ the run at that rate
+    middle = min(max(rule.start * start.least[0], LOWEST), HIGHEST)
+    while (power := _next(runs)) is not None and LOWEST <= middle * SPACING**power <= HIGHEST:
+        runs[power] = _run(descent, middle * SPACING**power, updates)
+        if tick is not None:
+            tick()
+    return Draw(seed, start, tuple(runs[power] for power in sorted(runs)))
+
+
+def _next(runs: dict[int, Run]) -> int | None:
+    """Return the neighbour that the best run lacks, the upper one first: it is given up early if it is too high.
+
+    Where all have diverged, it is one further below.
+    """
+    if not runs:
+        return 0
+    best = min(sorted(runs), key=lambda power: runs[power].score)
+    around = (best - 2,) if runs[best].diverged else (best + 1, best - 1)
+    lacking = [power for power in around if power not in runs]
+    return lacking[0] if lacking and len(runs) < MOST else None
+
+
+def _run(descent: Descent, rate: float, updates: int) -> Run:
+    """Run at a constant rate from the start, as long as the loss stays near where it began, or below."""
+    descent.restart()
+    losses: list[float] = []
+    for _ in range(updates):
+        losses.append(descent.look())
+        if not -math.inf < losses[-1] <= _times(DIVERGED, losses[0]):
+            return Run(rate, tuple(losses), diverged=True)
+        descent.step(rate)
+    return Run(rate, tuple(losses), diverged=False)
+
+
+def _times(factor: float, loss: float) -> float:
+    """Return a loss that is so many times as large; of one below zero, as much above it."""
+    return loss + (factor - 1) * abs(loss)
+
+
+def best_of(runs: tuple[Run, ...]) -> float:
+    """Return the rate at which the score is least: the vertex of the parabola through the best run and its neighbours.
+
+    Both axes are logarithmic, where no score is below zero.
+    """
+    at = min(range(len(runs)), key=lambda index: runs[index].score)
+    if not 0 < at < len(runs) - 1:
+        return runs[at].rate
+    three = [one.score for one in runs[at - 1 : at + 2]]
+    below, least, above = map(math.log, three) if min(three) > 0 else three
+    bend = below - 2 * least + above
+    shift = 0.5 * (below - above) / bend if bend > 0 else 0.0
+    return runs[at].rate * math.exp(shift * math.log(SPACING))

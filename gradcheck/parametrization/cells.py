@@ -1,0 +1,129 @@
+"""What all formats of a transfer report share: the first line, the rows of its table, the command to type next."""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from gradcheck.base.wording import counted
+from gradcheck.parametrization.report import TransferLayer, TransferReport
+from gradcheck.render.heading import SEPARATOR
+from gradcheck.spec.command_line import options
+from gradcheck.spec.data import DataSpec
+from gradcheck.spec.transfer import transfer_specs
+
+#: The verdict in a word or two, and its colour.
+LABELS = {
+    "transfers": ("transfers", "green"), "grows": ("grows", "red"), "shrinks": ("shrinks", "cyan"),
+    "unclear": ("unclear", "yellow"),
+}  # fmt: skip
+
+#: Quantities that the table shows side by side; the size in training follows from the start and the change.
+SHOWN = ("start", "change", "update")
+
+#: What a quantity is called above its column.
+TITLES = {"start": "at start", "size": "in training", "change": "change", "update": "own update"}
+
+
+class Row(NamedTuple):
+    """One layer's line of the table."""
+
+    layer: str
+    quantities: dict[str, TransferLayer]
+
+    @property
+    def verdict(self) -> str:
+        """What is wrong with it: ``change and own update grow``; else ``keeps``."""
+        said = []
+        for course, verb in (("grows", "grow"), ("shrinks", "shrink"), ("unclear", "unclear")):
+            names = [TITLES[name] for name, one in self.quantities.items() if one.course == course]
+            if names:
+                ending = "" if verb == "unclear" or len(names) > 1 else "s"
+                said.append(f"{' and '.join(names)} {verb}{ending}")
+        return "; ".join(said) or "keeps"
+
+
+def rows_of(report: TransferReport) -> list[Row]:
+    """Return the layers, each with its quantities."""
+    rows: dict[str, Row] = {}
+    for one in report.layers:
+        rows.setdefault(one.layer, Row(one.layer, {})).quantities[one.quantity] = one
+    return list(rows.values())
+
+
+def last_sizes(one: TransferLayer) -> list[float | None]:
+    """Return the logarithms of the sizes at the step that is shown, a number for each width; None of no number."""
+    step = one.steps.index(one.since) if one.since is not None else -1
+    return [None if size is None else math.log10(size) if size > 0 else -math.inf for size in one.sizes[step]]
+
+
+def slope_in_words(one: TransferLayer, *, error: bool = True) -> str:
+    """Return a slope with its error: ``+0.52 ±0.03``."""
+    if one.course == "still":
+        return "still"
+    if one.slope is None:
+        return "not finite"
+    bound = f" ±{one.slope_error:.2f}" if error and one.slope_error is not None else ""
+    return f"{one.slope:+.2f}{bound}"
+
+
+def headline(report: TransferReport) -> str:
+    """Return what was compared in one line."""
+    return SEPARATOR.join(_parts(report))
+
+
+def _parts(report: TransferReport) -> Iterator[str]:
+    config, (first, *_, last) = report.config, report.scales
+    if "arch" in config:
+        yield f"{config['arch']}, {config['activation']}"
+        yield f"{config['param']} parametrisation"
+    else:
+        yield str(config.get("target") or config.get("model") or "your model")
+    yield f"{counted(len(report.scales), report.axis)} from {first:,} to {last:,}"
+    if "arch" in config:
+        yield _other_size(report)
+        yield f"{config['data']}, batch {config['batch_size']}"
+    rate = config.get("lr")
+    yield f"{counted(config['steps'], 'step')} of {config['optimizer']}{'' if rate is None else f' {rate:g}'}"
+    yield counted(config.get("seeds", 1), "seed")
+
+
+def _other_size(report: TransferReport) -> str:
+    """Say how deep networks of several widths are, how wide those of several depths."""
+    config = report.config
+    if report.axis == "depth":
+        return f"width {config['width'][0]:,}"
+    return counted(config["depth"][0], "block" if config["arch"] == "transformer" else "layer")
+
+
+def about_slopes(report: TransferReport) -> str:
+    """Say what a slope is."""
+    first, *_, last = report.scales
+    return (
+        f"slopes of log size against log {report.axis}, {first:,} to {last:,}, with their standard errors: 0 keeps its "
+        "size; the logits, and attention's scores, may start smaller"
+    )
+
+
+def next_command(report: TransferReport) -> str | None:
+    """Return what one would type next: mup where it isn't, a wider network where it is; None of a user's own model."""
+    if "arch" not in report.config:
+        return None
+    config = report.config.to_dict()
+    if config["param"] != "mup":
+        return transfer_command(config, param="mup")
+    if report.verdict.status == "transfers":
+        wider = [*report.scales, 4 * report.scales[-1]]
+        return transfer_command(config, **{report.axis: wider})
+    return transfer_command(config, seeds=2 * config["seeds"])
+
+
+def transfer_command(config: Mapping[str, Any], **changes: Any) -> str:  # noqa: ANN401
+    """Return ``gradcheck transfer …`` with every option that isn't at its default."""
+    changed = {**config, **changes}
+    needed = {name: changed[name] for name in ("arch", "optimizer", "activation")}
+    spec, data = transfer_specs(needed | ({"depth": changed["depth"]} if len(changed["depth"]) > 1 else {}))
+    usual = {**DataSpec().to_dict(), **spec.to_dict(), **data.to_dict(), "arch": "mlp", "optimizer": "adam"}
+    usual |= {"activation": transfer_specs({"arch": changed["arch"]})[0].activation}
+    usual |= {"base_width": min(changed["width"]), "base_depth": min(changed["depth"])}
+    given = {name: one for name, one in changed.items() if one is not None and one != usual.get(name)}
+    return " ".join(["gradcheck transfer", *options(given)])

@@ -1,0 +1,142 @@
+"""Reasons of a judgement on a parametrisation in words: what was seen, and what to change."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from gradcheck.parametrization.causes import Reason
+from gradcheck.parametrization.judging import LIMIT
+
+#: Layers that a sentence names.
+NAMED = 4
+
+#: No power beyond it is named: what grows faster grows exponentially.
+MOST = 2
+
+
+class Said(NamedTuple):
+    """What a code means, its sentence, and what to change: templates."""
+
+    meaning: str
+    sentence: str
+    advice: str = ""
+
+
+#: Code ↦ what is said. {names}, {power}: width, width^0.5; {axis}; {step}; {s}: of one layer a verb has an s.
+SENTENCES: dict[str, Said] = {
+    "keeps": Said(
+        "no layer's size follows the width; value: the slope furthest from 0",
+        "outputs and updates keep their size in {count} layers: slopes {low:+.2f} to {high:+.2f} (limit {limit:g})",
+    ),
+    "not-finite": Said(
+        "outputs overflow, or are not a number",
+        "the output of {names} is not finite at step {step}",
+        "lower the learning rate at the base",
+    ),
+    "lazy": Said(
+        "most hidden layers move less the wider they are, and the logits as much as ever; value: the exponent",
+        "features stand still: the outputs of {count} hidden layers move as 1/{power}, the logits as far as ever",
+        "a larger rate alone makes the logits grow: lessen the initial read-out by {power}, too (mup)",
+    ),
+    "start-grows": Said(
+        "an output grows with width before any training; value: its exponent",
+        "before any training the output of {names} grows as {power}",
+        "divide the initial standard deviation of {names} by {power}",
+    ),
+    "start-shrinks": Said(
+        "a hidden layer's output shrinks with width before any training; value: its exponent",
+        "before any training the output of {names} falls as 1/{power}",
+        "multiply the initial standard deviation of {names} by {power}",
+    ),
+    "scores-align": Said(
+        "attention's scores start at one size with every width of a head; value: the exponent that they will have",
+        "the scores of {names} don't fall before training: as queries and keys align they grow as the head's {power}",
+        "multiply the scores by 1/d, not 1/sqrt(d), of a head's width d",
+    ),
+    "update-grows": Said(
+        "what a matrix gains in a step moves its output further the wider it is; value: the exponent",
+        "what {names} gain{s} in step {step} grows as {power}",
+        "divide the learning rate of {names} by {power}",
+    ),
+    "update-shrinks": Said(
+        "what a matrix gains in a step moves its output less the wider it is; value: the exponent",
+        "what {names} gain{s} in step {step} falls as 1/{power}",
+        "multiply the learning rate of {names} by {power}",
+    ),
+    "change-grows": Said(
+        "an output moves further the wider the network is, and no matrix's own gain explains it; value: the exponent",
+        "the output of {names} moves as {power} from step {step} on",
+        "divide the initial standard deviation of {names}, or what multiplies the output, by {power}",
+    ),
+    "change-shrinks": Said(
+        "an output moves less the wider the network is, and no matrix's own gain explains it; value: the exponent",
+        "the output of {names} moves as 1/{power} from step {step} on",
+        "multiply the learning rate of what makes {names} by {power}",
+    ),
+    "size-grows": Said(
+        "an output grows with width in training; value: its exponent",
+        "the output of {names} grows as {power} from step {step} on",
+    ),
+    "size-shrinks": Said(
+        "a hidden layer's output shrinks with width in training; value: its exponent",
+        "the output of {names} falls as 1/{power} from step {step} on",
+    ),
+    "unclear": Said(
+        "a slope's error leaves open on which side of the limit it is; value: the largest error",
+        "the slopes of {names} are too uncertain, up to ±{value:.2f} (limit {limit:g})",
+        "take more seeds (--seeds 10), or widths further apart",
+    ),
+    "still": Said("nothing has moved", "no output has moved in any network", "take a larger --lr, or more --steps"),
+}
+
+
+def sentence(reason: Reason, axis: str) -> str:
+    """Return a reason in words."""
+    return SENTENCES[reason.code].sentence.format(**_words(reason, axis))
+
+
+def advice(reason: Reason, axis: str) -> str | None:
+    """Return what to change; None where there is nothing."""
+    return SENTENCES[reason.code].advice.format(**_words(reason, axis)) or None
+
+
+def _words(reason: Reason, axis: str) -> dict[str, object]:
+    layers = list(dict.fromkeys(one.layer for one in reason.slopes))
+    exponents = [one.steps[-1].slope.exponent for one in reason.slopes]
+    steps = [step for one in reason.slopes if (step := one.since or one.first.step) is not None]
+    return {
+        "names": named(layers), "s": "s" if len(layers) == 1 else "", "count": len(layers), "axis": axis,
+        "power": power_of(axis, reason.power), "step": min(steps, default=0), "value": reason.value,
+        "limit": LIMIT, "low": min(exponents, default=0.0), "high": max(exponents, default=0.0),
+    }  # fmt: skip
+
+
+def named(layers: Sequence[str]) -> str:
+    """Return layers in words, a long list cut."""
+    shown = [*layers[:NAMED], f"{len(layers) - NAMED} more"] if len(layers) > NAMED + 1 else [*layers]
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}" if shown else "no layer"
+
+
+def power_of(axis: str, exponent: float) -> str:
+    """Return a power of the width in words: ``width``, ``width^0.5``."""
+    if exponent > MOST:
+        return f"more than {axis}^{MOST}"
+    return axis if exponent == 1 else f"{axis}^{exponent:g}"
+
+
+def rate_in_words(status: str, reasons: Sequence[Reason], axis: str, scales: Sequence[int]) -> str:
+    """Return what the judgement means for a learning rate that was tuned on the smallest network."""
+    small, large = f"{axis} {scales[0]:,}", f"{scales[-1]:,}"
+    times = scales[-1] / scales[0]
+    if status == "transfers":
+        return f"a learning rate tuned at {small} holds at {large}"
+    if status == "unclear":
+        return f"whether a learning rate tuned at {small} holds at {large} stays open"
+    if status == "grows":
+        if any(one.code.startswith("start-") for one in reasons):
+            return f"no learning rate goes from {small} to {large}: the networks differ before training"
+        most = max((one.power for one in reasons if one.value > 0), default=math.inf)
+        factor = f"some {times**most:,.0f} times" if most <= MOST else "far"
+        return f"a learning rate tuned at {small} is {factor} too large at {large}"
+    least = min((one.value for one in reasons if math.isfinite(one.value)), default=-0.5)
+    return f"with a learning rate tuned at {small} they move {times**-least:,.0f} times less at {large}"

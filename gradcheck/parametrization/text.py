@@ -1,0 +1,103 @@
+"""A transfer report as text: the verdict, what to change, and how each layer follows the width."""
+
+import math
+from collections.abc import Iterator, Sequence
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from gradcheck.parametrization.cells import (
+    LABELS,
+    SHOWN,
+    TITLES,
+    Row,
+    about_slopes,
+    headline,
+    last_sizes,
+    next_command,
+    rows_of,
+    slope_in_words,
+)
+from gradcheck.parametrization.report import TransferLayer, TransferReport
+from gradcheck.render.bars import Glyphs, Scale, sparkline
+from gradcheck.render.layout import aside, beside, borderless, indented, printed, to_copy, verdict_block
+from gradcheck.render.page import PLAIN_PAGE, Page
+from gradcheck.render.style import INDENT
+
+#: Colour of each course.
+COLOURS = {"keeps": "", "grows": "red", "shrinks": "cyan", "unclear": "yellow", "still": "dim"}
+
+#: Columns that a table with errors and pictures needs beside its names and its verdicts.
+ROOM = 60
+
+
+def as_text(report: TransferReport, page: Page = PLAIN_PAGE) -> str:
+    """Return a report as text for a page."""
+    return printed(_parts(report, page), page)
+
+
+def _parts(report: TransferReport, page: Page) -> Iterator[RenderableType]:
+    verdict = report.verdict
+    yield aside(headline(report))
+    yield ""
+    yield verdict_block(*LABELS[verdict.status], [*verdict.reasons, verdict.learning_rate])
+    yield ""
+    yield indented(_table(report, page))
+    yield ""
+    yield indented(Text(about_slopes(report), style="dim"))
+    changes = [cause.advice for cause in verdict.causes if cause.advice]
+    if changes:
+        yield ""
+        table = beside()
+        for number, one in enumerate(changes, start=1):
+            table.add_row(f"{number}.", one)
+        yield indented(table)
+    command = next_command(report)
+    if command:
+        yield ""
+        yield to_copy(command)
+
+
+def _table(report: TransferReport, page: Page) -> Table:
+    """Return a line for each layer: pictures and slopes where there is room, else slopes alone."""
+    rows = rows_of(report)
+    quantities = [name for name in SHOWN if any(name in row.quantities for row in rows)]
+    names = max(len(row.layer) for row in rows)
+    wide = page.width - INDENT - names >= ROOM
+    table = borderless(["layer", *(TITLES[name] for name in quantities)], left=("layer",))
+    table.add_column("verdict", no_wrap=wide)
+    for row in rows:
+        cells = (_cell(row, name, report.scales, page.glyphs if wide else None) for name in quantities)
+        table.add_row(row.layer, *cells, Text(_short(row), style=_colour(row)))
+    return table
+
+
+def _cell(row: Row, quantity: str, scales: Sequence[int], glyphs: Glyphs | None) -> Text:
+    """Return a quantity's course over the widths, and its slope."""
+    one = row.quantities.get(quantity)
+    if one is None:
+        return Text("")
+    picture = "" if glyphs is None or one.course == "still" else _picture(one, scales, glyphs) + " "
+    return Text(picture + slope_in_words(one, error=glyphs is not None), style=COLOURS[one.course])
+
+
+def _picture(one: TransferLayer, scales: Sequence[int], glyphs: Glyphs) -> str:
+    """Return a sparkline on which a slope of 1 goes from the bottom to the top."""
+    sizes = last_sizes(one)
+    finite = [size for size in sizes if size is not None and math.isfinite(size)]
+    if not finite:
+        return glyphs.missing * len(sizes)
+    half = math.log10(scales[-1] / scales[0]) / 2
+    middle = (min(finite) + max(finite)) / 2
+    return sparkline(sizes, len(sizes), glyphs, Scale(middle - half, middle + half))
+
+
+def _short(row: Row) -> str:
+    """Return the verdict on a layer in a word."""
+    courses = [one.course for one in row.quantities.values()]
+    return next((course for course in ("grows", "shrinks", "unclear") if course in courses), "keeps")
+
+
+def _colour(row: Row) -> str:
+    return COLOURS[_short(row)]

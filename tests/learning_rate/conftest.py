@@ -1,0 +1,24 @@
+"""Short runs whose losses are given, as a search would have made them."""
+
+import math
+
+import pytest
+
+from gradcheck.learning_rate.runs import Draw, Run
+from gradcheck.learning_rate.search import CriticalRate
+
+
+@pytest.fixture(scope="session")
+def draw():
+    """Rate ↦ the loss in the end, infinity for a run that diverged ↦ a draw whose loss is 2 at first."""
+
+    def made(runs, seed=0, status="found", critical=1.0, course=()):
+        seen = ((critical / 2, 1.8), (critical, 2.0), (2 * critical, 6.0))
+        start = CriticalRate(status, critical if status == "found" else math.nan, 2.0, seen)
+        return Draw(seed, start, tuple(run(rate, loss, course) for rate, loss in runs.items()))
+
+    def run(rate, loss, course):
+        losses = (2.0, 9.0) if math.isinf(loss) else (2.0, *(course or [loss] * 3), *[loss] * 6)
+        return Run(rate, losses, math.isinf(loss))
+
+    return made

@@ -1,0 +1,95 @@
+"""The verdict, and its reasons."""
+
+import math
+
+import pytest
+
+from gradcheck.learning_rate.conclusions import CODES, NO_RATE, Evidence, conclude
+from gradcheck.learning_rate.rules import Rule
+
+RULE = Rule(start=1.0, best=1.0, ceiling=4.0, band=2.0, within=0.87, networks=100)
+
+ILL = Evidence("vanishing", "layers 1 to 45 get less than 1/1000", 0.1, 2.3)
+
+#: Best at 0.1, and training fails from 0.4 on.
+GOOD = {0.025: 1.5, 0.1: 1.0, 0.4: 1.5}
+
+
+def concluded(made, asked=None, evidence=None):
+    return conclude([made], RULE, "SGD", asked, evidence)
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [(0.1, "fits"), (0.011, "fits"), (0.39, "fits"), (0.41, "too-high"), (0.0099, "too-low"), (None, "found")],
+)
+def test_a_rate_fits_between_a_tenth_of_the_best_and_the_ceiling(asked, status, draw):
+    found = concluded(draw(GOOD), asked)
+    assert found.status == status
+    assert (found.reasons[0].code == "asked") == (asked is not None)
+
+
+def test_how_a_rate_compares_is_said_in_words(draw):
+    assert concluded(draw(GOOD), 0.8).reasons[0].text == (
+        "0.8 is above 0.40, from where on training fails, and 8.0 times the best rate, 0.10"
+    )
+    assert concluded(draw(GOOD), 0.001).reasons[0].text.startswith("0.001 is 1/100 of the best rate, 0.10: ")
+
+
+def test_the_answer_says_what_it_was_checked_on(draw):
+    codes = {one.code: one.text for one in concluded(draw(GOOD)).reasons}
+    assert list(codes) == ["best", "ceiling", "warm-up", "checked"]
+    assert codes["best"] == "the best rate of SGD is about 0.10, between 0.050 and 0.20"
+    assert "100 networks" in codes["checked"]
+    assert "87 %" in codes["checked"]
+
+
+def test_a_ceiling_that_no_run_has_shown_is_called_that(draw):
+    shown, ruled = (
+        next(one.text for one in concluded(draw(runs)).reasons if one.code == "ceiling")
+        for runs in ({0.025: 1.5, 0.1: 1.0, 0.4: math.inf}, GOOD)
+    )
+    assert shown == "training fails above about 0.20"
+    assert ruled == "training fails above about 0.40, as a rule; no run has shown it"
+
+
+def test_a_network_that_is_ill_and_makes_no_progress_has_no_rate(draw):
+    found = concluded(draw({0.1: 1.97}), evidence=ILL)
+    assert (found.status, found.answer) == ("no-rate", None)
+    assert [one.code for one in found.reasons] == ["untrainable", "no-progress"]
+    assert found.reasons[0].text.startswith("simulate calls it vanishing: layers 1 to 45")
+
+
+def test_a_network_that_is_called_ill_and_learns_all_the_same_has_one(draw):
+    assert concluded(draw({0.1: 1.9}), evidence=ILL).status == "found"
+
+
+def test_without_labels_the_simulation_alone_decides(draw):
+    unlabelled = ILL._replace(constant=math.nan)
+    found = concluded(draw(GOOD), evidence=unlabelled)
+    assert [one.code for one in found.reasons] == ["untrainable"]
+    assert concluded(draw(GOOD), evidence=unlabelled._replace(score=0.9)).status == "found"
+
+
+@pytest.mark.parametrize("end", NO_RATE)
+def test_a_search_without_a_rate_says_how_it_ended(end, draw):
+    found = concluded(draw({}, status=end))
+    assert (found.status, [one.code for one in found.reasons]) == ("no-rate", [end])
+    assert found.reasons[0].text == NO_RATE[end]
+
+
+def test_where_no_run_lowers_the_loss_there_is_no_rate(draw):
+    found = concluded(draw({0.1: 2.5, 0.4: math.inf}))
+    assert [one.code for one in found.reasons] == ["no-run"]
+    assert found.reasons[0].text == "no run lowers the loss: 2.00 at first, 2.50 in the end at best"
+
+
+def test_a_warm_up_is_said_with_its_length_and_why(draw):
+    made = draw(GOOD, critical=0.02, course=(3.0, 2.5, 1.0))
+    texts = [one.text for one in concluded(made).reasons if one.code == "warm-up"]
+    assert texts == ["warm up over the first 2 updates: at the start the loss rises from 0.020 on"]
+
+
+def test_every_code_is_among_the_codes(draw):
+    some = (concluded(draw(GOOD), 0.1), concluded(draw(GOOD), evidence=ILL), concluded(draw({}, status="flat")))
+    assert {one.code for found in some for one in found.reasons} <= set(CODES)

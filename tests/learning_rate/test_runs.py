@@ -1,0 +1,113 @@
+"""The short runs, on a bowl on which what a rate does is known."""
+
+import math
+from itertools import pairwise
+
+import pytest
+
+from gradcheck.learning_rate.rules import Rule
+from gradcheck.learning_rate.runs import MOST, SPACING, Draw, Run, best_of, find_rate
+from gradcheck.learning_rate.search import CriticalRate
+
+RULE = Rule(start=1.0, best=1.0, ceiling=2.0, band=2.0, within=0.9, networks=100)
+
+
+class Bowl:
+    """½ h θ² + floor, and its gradient's update: rate 1/h is best, and from 2/h on the loss rises."""
+
+    def __init__(self, sharpness, floor=0.1):
+        self.sharpness, self.floor, self.restarts = sharpness, floor, 0
+        self.theta = 1.0
+
+    def restart(self):
+        self.theta, self.restarts = 1.0, self.restarts + 1
+
+    def look(self):
+        return self._loss(self.theta)
+
+    def along(self, rate):
+        return self._loss(self._moved(rate))
+
+    def step(self, rate):
+        self.theta = self._moved(rate)
+
+    def _moved(self, rate):
+        return self.theta * (1 - rate * self.sharpness)
+
+    def _loss(self, theta):
+        return self.sharpness * theta**2 / 2 + self.floor
+
+
+@pytest.mark.parametrize("start", [0.1, 1.0, 30.0])
+def test_wherever_the_runs_begin_they_end_around_the_best_one(start):
+    found = find_rate(Bowl(100.0), RULE._replace(start=start))
+    rates = [one.rate for one in found.runs]
+    at = rates.index(found.furthest.rate)
+    assert 0 < at < len(rates) - 1
+    assert 0.004 < found.furthest.rate < 0.02
+
+
+def test_neighbouring_rates_are_a_factor_apart_and_each_run_begins_at_the_start():
+    bowl = Bowl(100.0)
+    found = find_rate(bowl, RULE)
+    rates = [one.rate for one in found.runs]
+    assert {round(high / low, 9) for low, high in pairwise(rates)} == {SPACING}
+    assert {one.losses[0] for one in found.runs} == {found.start.loss}
+    assert bowl.restarts == len(rates)
+
+
+def test_a_run_that_grows_is_given_up_and_one_that_does_not_takes_all_its_updates():
+    found = find_rate(Bowl(100.0), RULE._replace(start=4.0), updates=12)
+    assert {one.diverged for one in found.runs} == {True, False}
+    for one in found.runs:
+        assert (len(one.losses) < 12) == one.diverged
+        assert not one.diverged or one.rate > 0.02
+
+
+def test_where_all_runs_diverge_they_go_down_only():
+    found = find_rate(Bowl(100.0), RULE._replace(start=1e6))
+    assert {one.diverged for one in found.runs} == {True}
+    assert (len(found.runs), found.runs[-1].rate) == (MOST, pytest.approx(1e6 * found.start.least[0]))
+    assert {round(high.rate / low.rate, 9) for low, high in pairwise(found.runs)} == {SPACING**2}
+
+
+def test_runs_end_somewhere_where_no_rate_is_the_best():
+    class Slope(Bowl):
+        def step(self, rate):
+            self.theta = 0.5  # whatever the rate, but that it changes less with each
+
+        def restart(self):
+            super().restart()
+            self.floor *= 0.9
+
+    assert len(find_rate(Slope(1.0), RULE).runs) == MOST
+
+
+@pytest.mark.parametrize(("sharpness", "status"), [(0.0, "flat"), (-1.0, "falls"), (math.inf, "nonfinite")])
+def test_without_a_rate_to_begin_with_there_are_no_runs(sharpness, status):
+    found = find_rate(Bowl(sharpness), RULE)
+    assert (found.start.status, found.runs) == (status, ())
+
+
+def test_the_score_is_the_mean_of_the_last_two_fifths():
+    assert Run(0.1, (5.0, 4.0, 3.0, 2.0, 1.0), diverged=False).score == 1.5
+    assert Run(0.1, (5.0, math.nan), diverged=True).score == 10.0
+
+
+def test_the_best_rate_is_the_vertex_of_the_parabola_in_logarithms():
+    def loss(rate):
+        return math.exp(0.3 * math.log(rate / 0.05) ** 2 - 1)
+
+    runs = tuple(Run(rate, (9.0, loss(rate)), diverged=False) for rate in (0.02, 0.04, 0.08))
+    assert best_of(runs) == pytest.approx(0.05)
+
+
+def test_a_best_run_without_two_neighbours_is_the_best_rate():
+    runs = tuple(Run(rate, (9.0, loss), diverged=False) for rate, loss in ((0.01, 3.0), (0.04, 1.0)))
+    assert best_of(runs) == 0.04
+    assert Draw(0, CriticalRate("found", 1.0, 9.0), runs).furthest.rate == 0.04
+
+
+def test_losses_below_zero_have_a_best_rate_too():
+    runs = tuple(Run(rate, (0.0, loss), diverged=False) for rate, loss in ((0.02, -1.0), (0.04, -3.0), (0.08, -1.0)))
+    assert best_of(runs) == pytest.approx(0.04)

@@ -1,0 +1,90 @@
+"""A search as text, Markdown, CSV, a page and a figure: all tell of the same."""
+
+import csv
+import io
+from itertools import pairwise
+
+import pytest
+
+import gradcheck
+from gradcheck.learning_rate.cells import next_command
+from gradcheck.learning_rate.formats import as_csv, as_markdown
+from gradcheck.learning_rate.text import as_text
+from gradcheck.render.numbers import significant
+from gradcheck.render.page import Page
+
+SMALL = {"depth": 3, "width": 16, "activation": "tanh", "init": "lecun", "batch_size": 32}
+
+
+@pytest.fixture(scope="module")
+def report():
+    return gradcheck.rate(**SMALL, seeds=2, updates=12)
+
+
+@pytest.fixture(scope="module")
+def none():
+    return gradcheck.rate(depth=30, width=8, updates=6)
+
+
+def test_text_has_its_parts_from_top_to_bottom(report):
+    best = significant(report.answer.best_rate)
+    parts = ["tanh · lecun", f"RATE {best}", "training fails above", "short runs of seed 0", "short runs of seed 1",
+             "loss along the first update", "gradcheck explain learning-rate"]  # fmt: skip
+    text = str(report)
+    assert [text.index(part, text.index(before)) >= 0 for before, part in pairwise(parts)]
+
+
+@pytest.mark.parametrize("width", [40, 80, 140])
+def test_text_stays_within_the_page(width, report, none):
+    for one in (report, none):
+        *lines, last = as_text(one, Page(width=width)).rstrip("\n").split("\n")
+        assert max(map(len, lines)) <= width
+        assert last.startswith("  gradcheck ")
+
+
+def test_without_a_rate_no_number_is_made_up(none):
+    text = str(none)
+    assert "NO RATE HELPS" in text
+    assert "the best rate" not in text
+    assert next_command(none) == "gradcheck simulate --depth 30 --width 8"
+
+
+def test_csv_has_one_line_a_run(report):
+    records = list(csv.DictReader(io.StringIO(as_csv(report))))
+    assert [(one["seed"], float(one["rate"])) for one in records] == [(str(one.seed), one.rate) for one in report.runs]
+    assert [one["status"] for one in records] == [one.status for one in report.runs]
+
+
+def test_markdown_has_the_reasons_and_a_line_for_each_run(report):
+    text = as_markdown(report)
+    assert text.startswith(f"**rate {significant(report.answer.best_rate)}** - tanh")
+    assert text.count("\n| 0 |") + text.count("\n| 1 |") == len(report.runs)
+    assert all(reason in text for reason in report.verdict.reasons)
+
+
+def test_a_rate_that_does_not_fit_leads_to_one_that_does():
+    asked = gradcheck.rate(**SMALL, updates=6, lr=1e6)
+    best = float(significant(asked.answer.best_rate))
+    assert next_command(asked) == f"gradcheck rate --lr {best:g} --updates 6 {NETWORK}"
+    assert next_command(gradcheck.rate(**SMALL, updates=6)) == f"gradcheck rate --updates 6 {NETWORK} --seeds 5"
+
+
+NETWORK = "--depth 3 --width 16 --activation tanh --init lecun --batch-size 32"
+
+
+def test_the_page_has_a_line_for_each_seed_and_one_for_each_run(report):
+    pytest.importorskip("jinja2")
+    text = report.to_html()
+    assert text.count('"name":"seed 0"') == 2
+    of_first = [one for one in report.runs if one.seed == 0]
+    assert text.count('"name":"rate ') == len(of_first)
+
+
+def test_the_figure_has_the_runs_their_courses_and_the_first_update(report, none):
+    pytest.importorskip("matplotlib")
+    by_rate, courses, along = report.plot().figure.axes
+    of_first = [one for one in report.runs if one.seed == 0]
+    assert list(by_rate.lines[0].get_xdata()) == pytest.approx([one.rate for one in of_first])
+    assert len(courses.lines) == len(of_first)
+    assert list(along.lines[0].get_xdata()) == pytest.approx(report.draws[0].rates)
+    assert none.plot().figure.axes
