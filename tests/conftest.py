@@ -5,8 +5,6 @@ import math
 import os
 import re
 import shlex
-from contextlib import contextmanager
-from functools import wraps
 from statistics import NormalDist
 
 # Two threads on products this small take longer than one, many times longer on a busy machine; both read it once.
@@ -19,7 +17,6 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-import gradcheck
 from gradcheck.data.datasets import DataSpec
 from gradcheck.diagnosis.report import SuggestionRecord
 from gradcheck.diagnosis.reporting import make_report
@@ -252,28 +249,6 @@ def error_of():
         return pytest.fail(f"{function.__name__} takes {positional or ''}{named or ''}")
 
     return error
-
-
-@pytest.fixture(scope="session")
-def asked_once():
-    """A public function's name ↦ a context in which it computes once what several commands show in their ways."""
-
-    @contextmanager
-    def context(name):
-        function, known = getattr(gradcheck, name), {}
-
-        @wraps(function)
-        def answer(tick=None, **options):
-            question = repr(sorted(options.items()))
-            if question not in known:
-                known[question] = function(**options)
-            return known[question]
-
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(gradcheck, name, answer)
-            yield
-
-    return context
 
 
 @pytest.fixture(scope="session")

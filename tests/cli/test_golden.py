@@ -69,12 +69,6 @@ DOCUMENTS = {
 HEADERS = {"layers.csv": "", "layers_seeds.csv": "--seeds 2"}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def simulated_once(asked_once):
-    with asked_once("simulate"):
-        yield
-
-
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_the_document_is_the_one_that_is_kept(name, printed, golden):
     line, variables = DOCUMENTS[name]

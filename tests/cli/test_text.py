@@ -48,12 +48,6 @@ def wide_call(network):
     return call(network, 140, "--all-layers")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def simulated_once(asked_once):
-    with asked_once("simulate"):
-        yield
-
-
 @pytest.fixture
 def text(printed):
     def run(network, columns=80):

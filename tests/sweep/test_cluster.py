@@ -145,7 +145,7 @@ def test_an_interrupt_that_falls_into_a_finalizer_is_not_lost(scheduler):
 
     def tasks():
         yield Task(0, small, {"seeds": 2, "seed": 0})
-        yield Task(1, {"depth": 3000, "width": 256}, {"seeds": 8, "seed": 0})
+        yield Task(1, {"depth": 1000, "width": 64}, {"seeds": 4, "seed": 0})
         Interrupted()
         yield Task(2, small, {"seeds": 2, "seed": 0})
 
