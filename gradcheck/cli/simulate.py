@@ -11,6 +11,7 @@ from gradcheck.cli.progress import ShareProgress
 from gradcheck.cli.shown import (
     ALL_LAYERS,
     AS_JSON,
+    CAUSES,
     FAIL_ON,
     FILE,
     FOR_PEOPLE,
@@ -22,6 +23,8 @@ from gradcheck.cli.shown import (
 )
 from gradcheck.diagnosis.remarks import ASKED_FOR
 from gradcheck.engine.threads import settle_threads
+from gradcheck.errors import OptionError
+from gradcheck.spec.options.option import Names
 from gradcheck.spec.options.simulation import SimulateOptions
 
 if TYPE_CHECKING:
@@ -36,14 +39,24 @@ FORMATS = {
     "html": "gradcheck.diagnosis.html:as_html",
 }
 
+#: What a trial finds, and nothing else that simulate does.
+STUCK = "not-learning"
 
-@command(SimulateOptions, shown=(format_of(FORMATS), AS_JSON, FILE, PLOT, FAIL_ON, ALL_LAYERS, QUIET))
+SIMULATE_FAIL_ON = FAIL_ON.but(
+    help=f"Exit with 1 if the verdict or a layer's flag is this, or of --trial: {STUCK} (repeatable)",
+    range=Names((*CAUSES[:-1], STUCK, "any")),
+)
+
+
+@command(SimulateOptions, shown=(format_of(FORMATS), AS_JSON, FILE, PLOT, SIMULATE_FAIL_ON, ALL_LAYERS, QUIET))
 def simulate(options: SimulateOptions, shown: Shown) -> None:
     """Does this network's gradient survive from the last layer to the first, before any training?
 
     Passes one batch forward and its gradient back through a network at initialisation (or with your own
     --weights), and prints the verdict, where the gradient is lost, and what would fix it.
     """
+    if STUCK in shown.causes and not options["trial"]:
+        raise OptionError("fail_on", f"{STUCK} is what training shows: add --trial, or take another cause")
     settle_threads()
     from gradcheck import simulate as simulation
 
@@ -56,8 +69,10 @@ def simulate(options: SimulateOptions, shown: Shown) -> None:
 
 
 def fails(report: "Report", causes: Iterable[str]) -> bool:
-    """Whether the verdict, a layer's flag or what decided is one of the causes."""
+    """Whether the verdict, a layer's flag, what decided, or what a trial found is one of the causes."""
     found: set[str] = {report.verdict.status, *(layer.flag for layer in report.layers)}
     found.update(cause.code for cause in report.verdict.causes if cause.code in ASKED_FOR)
+    if report.trial is not None and report.trial.learns is False:
+        found.add(STUCK)
     wanted = set(MODEL_CAUSES) if "any" in causes else set(causes)
     return bool(found & wanted)

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 def _ill_since(cause: Cause, flow: GradientFlow) -> str:
     status, layer = cause.details["status"], cause.details["layer"]
+    status = "ill" if status == cause.details["verdict"] else status  # the verdict itself stands before this sentence
     when = f"from step {cause.value} on, healthy before" if cause.value else "from the start"
     if cause.details["first_ill"] != cause.value:
-        when = f"from step {cause.value} on, ill at times from step {cause.details['first_ill']} on"
+        when = f"from step {cause.value} on, at times from step {cause.details['first_ill']} on"
     return f"{status} {when}: first at {layer}"
 
 

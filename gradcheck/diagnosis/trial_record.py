@@ -13,10 +13,13 @@ class RateRecord(Record):
 
     rate: float = item("the learning rate")
     steps: int = item("taken", minimum=0)
-    last: float | None = item("the loss in the end, the median of the last five batches; null: not finite, or no step")
+    last: float | None = item(
+        "the loss in the end, the median of the last five batches, of small ones of groups with 16 examples each; "
+        "null: not finite, or no such batch"
+    )
     status: Outcome = item(
-        "it reached the goal; took all its steps, or 60 without any progress, and didn't; its loss left the range of "
-        "floats, or tenfold its start; the time limit came first"
+        "it reached the goal; took all its steps, or half of them without any progress, and didn't; its loss left the "
+        "range of floats, or tenfold its start; the time limit came first"
     )
     losses: tuple[float | None, ...] = item("of each batch, before its step; null: not finite")
 
@@ -27,7 +30,7 @@ class NetworkTrialRecord(Record):
     Nothing else of the report depends on it.
     """
 
-    first: float | None = item("the loss of the first batch; null: not finite")
+    first: float | None = item("the loss of the first batch, or group of small ones; null: not finite")
     constant: float = item("what the best constant answer costs: the entropy of the labels' frequencies")
     goal: float = item("the loss that is enough: 0.7 of the smaller one of the two")
     last: float | None = item("the loss in the end at the rate that did best; null: not finite")

@@ -10,7 +10,7 @@ LEARNING_RATE = (
         "on it is above where it began. rate searches that of the first update, and from there makes a few short runs, "
         "at rates a factor of two apart. The best rate is between the one that gets furthest and its neighbours.",
         why="Too high a rate throws back what an update gains; a tenth of the best one takes ten times as long. Where "
-        "the first update takes less than the best rate, warm up. A network without a gradient takes no rate: there "
+        "the loss rises at first before it falls, warm up. A network without a gradient takes no rate: there "
         "is always one at which the loss falls a little, as the read-out learns how frequent the labels are.",
         formula=(
             "critical rate η: loss(θ + η Δ) = loss(θ);  along −g of a quadratic 2 g·g/gᵀHg",

@@ -7,7 +7,7 @@ ALIASES = (
     "softmax-twice", "sigmoid-twice", "softmax-over-batch", "nll-not-log", "not-probabilities", "labels-outside",
     "out-of-reach", "broadcast", "unregistered", "units-alike", "loss-cut", "output-cut", "nothing-trained",
     "outside-loss", "no-derivative", "inputs-alike", "labels-alike", "inputs-large", "dropout-all", "flat-operation",
-    "makes-zeros", "silent-before", "long-sequence",
+    "makes-zeros", "norm-of-one", "silent-before", "long-sequence",
 )  # fmt: skip
 
 PROBING = (
@@ -37,11 +37,13 @@ PROBING = (
         what="The score is read off a first gradient. --trial trains the described network for real: plain SGD with "
         "momentum 0.9 on batches of the data, up to 120 steps at one learning rate after the other (0.03, 0.01, 0.1, "
         "0.003, 0.001) until it learns at one. It learns where the loss, the median of the last five batches, falls to "
-        "0.7 of the smaller one of its start and of what the best constant answer costs.",
+        "0.7 of the smaller one of its start and of what the best constant answer costs. Batches of fewer than 16 "
+        "examples count in groups of 16 examples, for the steps and for the losses.",
         why="On 60 networks trained at length the trial was right 52 times, the score 55; the verdict stays what the "
-        "gradient makes it, and so does the exit code. The weights are those of the first seed, the batches' order is "
-        "drawn by it: the same seed gives the same losses, unless the time limit comes first (--trial-seconds, 20 of "
-        "all rates together), which is said. It needs labels, and weights that are stored: no transformer.",
+        "gradient makes it; --fail-on not-learning fails where the trial does. The weights are those of the first "
+        "seed, the batches' order is drawn by it: the same seed gives the same losses, unless the time limit comes "
+        "first (--trial-seconds, 20 of all rates together), which is said. It needs labels, and weights that are "
+        "stored: no transformer.",
         formula=(
             "v ← 0.9 v + ∂L/∂W,  W ← W − rate · v",
             "learns: last loss ≤ 0.7 min(first loss, entropy of the labels)",

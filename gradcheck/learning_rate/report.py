@@ -53,7 +53,8 @@ class RateAnswer(Record):
     ceiling: float = item("above it training fails")
     ceiling_shown: bool = item("a run has shown it; false: it follows from the best rate by the rule")
     critical_rate: float = item("from which on the first update raises the loss of its batch; the least of the draws")
-    warm_up_updates: int = item("0: none is needed", minimum=0)
+    warm_up_updates: int = item("as long as a run near the best rate is above its first loss; 0: none", minimum=0)
+    warm_up_peak: float | None = item("how many times the first loss that run's largest is; null: not finite")
 
 
 class RateRule(Record):
@@ -202,6 +203,7 @@ def _answer(answer: Answer | None) -> RateAnswer | None:
         ceiling_shown=answer.shown,
         critical_rate=answer.critical,
         warm_up_updates=answer.warm_up,
+        warm_up_peak=number(answer.peak),
     )
 
 

@@ -22,7 +22,7 @@ START = 0.01
 LOOKS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 3 / 4)
 
 #: The factor between neighbouring rates, and the runs at most.
-SPACING, MOST = 2.0, 8
+SPACING, MOST = 2.0, 12
 
 #: A run whose loss is above so many times the first one is given up; its score is twice the first one.
 DIVERGED = 4.0
@@ -79,6 +79,11 @@ class Draw(NamedTuple):
     def furthest(self) -> Run:
         """The run whose loss is least in the end."""
         return min(self.runs, key=lambda one: one.score)
+
+    @property
+    def edge(self) -> str:
+        """Whether that run is the ``highest`` or the ``lowest``, so that a better one may be beyond; else empty."""
+        return "highest" if self.furthest is self.runs[-1] else "lowest" if self.furthest is self.runs[0] else ""
 
 
 def find_rate(

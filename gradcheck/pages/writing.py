@@ -2,7 +2,6 @@
 
 import json
 from base64 import b64encode
-from collections.abc import Mapping
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from gradcheck.base.record import plain
 from gradcheck.errors import MissingExtraError
+from gradcheck.pages.packing import packed
 from gradcheck.pages.page import HtmlPage, tone_of
 from gradcheck.render.style import LOG_STYLES, STYLES, without_controls
 from gradcheck.version import __version__
@@ -40,14 +40,14 @@ def written(page: HtmlPage) -> str:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_readable,
         loader=FileSystemLoader(ASSETS),
     )  # fmt: skip
-    data = json.dumps(_data(page), separators=(",", ":"), allow_nan=False).translate(IN_SCRIPTS)
+    data = json.dumps(packed(_data(page)), separators=(",", ":"), allow_nan=False).translate(IN_SCRIPTS)
     return environment.get_template("page.html").render(
         page=page, version=__version__, policy=_policy(), data=Markup(data), style=Markup(_asset("page.css")),
         charts=Markup(_asset("charts.js")), script=Markup(_asset("page.js")),
     )  # fmt: skip
 
 
-def _data(page: HtmlPage) -> Mapping[str, Any]:
+def _data(page: HtmlPage) -> dict[str, Any]:
     """Return what is drawn by the page's script."""
     tones = {name: tone_of(name) for name in (*STYLES, *LOG_STYLES)}
     drawn: dict[str, Any] = _cleaned({"charts": plain(page.charts), "tables": plain(page.tables), "tones": tones})

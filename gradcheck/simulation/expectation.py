@@ -125,7 +125,7 @@ def _sentence(found: Prediction, agrees: bool | None, narrowness: float, points:
     if agrees:
         return f"as theory predicts: {figures}"
     why = (
-        f"the network is too narrow for its depth (depth/width {narrowness:.2g}): the layers' deviations add up"
+        f"it is theory of wide layers, and so narrow ones (depth/width {narrowness:.2g}) differ by more than that"
         if narrowness > NARROW
         else "the measurement doesn't agree: theory assumes that gradient and signal are independent"
     )

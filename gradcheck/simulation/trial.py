@@ -21,8 +21,9 @@ from gradcheck.families.family import StoredNetwork
 from gradcheck.simulation.experiment import Experiment
 
 #: Learning rates of SGD, in the order in which they are tried, its momentum, and the steps at each: of the networks
-#: that train at one of six rates all do at one of these (benchmarks/trainability).
-RATES, MOMENTUM, STEPS = (0.03, 0.01, 0.1, 0.003, 0.001), 0.9, 120
+#: that train at one of six rates all do at one of these (benchmarks/trainability). Steps are counted in groups of
+#: batches that hold so many examples: the loss of a single example says nothing.
+RATES, MOMENTUM, STEPS, EXAMPLES = (0.03, 0.01, 0.1, 0.003, 0.001), 0.9, 120, 16
 
 #: A rate is given up after so many steps that have not brought the loss this share below what is known without any.
 PATIENCE, HOPE = 60, 0.03
@@ -31,7 +32,7 @@ PATIENCE, HOPE = 60, 0.03
 #: a trial of ``gradcheck.torch.probe``.
 FALLS_BY = 0.3
 
-#: The loss in the end is the median of so many batches.
+#: The loss in the end is the median of so many groups.
 LAST = 5
 
 #: A loss that has grown by so many times doesn't come back within a trial.
@@ -43,12 +44,13 @@ class Run(NamedTuple):
 
     rate: float
     losses: list[float]  # of each batch, before its step
+    groups: list[float]  # the mean loss of each group of batches
     status: Outcome
 
     @property
     def last(self) -> float:
         """The loss in the end; infinity where it isn't finite."""
-        return _end(self.losses)
+        return _end(self.groups)
 
 
 def hold_trial(experiment: Experiment, seconds: float) -> NetworkTrialRecord:
@@ -74,16 +76,17 @@ def hold_trial(experiment: Experiment, seconds: float) -> NetworkTrialRecord:
 
 def _run(experiment: Experiment, rate: float, constant: float, until: float) -> Run:
     """Train at one rate until it is clear what comes of it, or `until` that time."""
-    losses = list[float]()
-    for loss in islice(_descent(experiment, rate), STEPS):
+    losses, groups = list[float](), list[float]()
+    size = math.ceil(EXAMPLES / experiment.data.batch_size)
+    for loss in islice(_descent(experiment, rate), STEPS * size):
         losses.append(loss)
-        if status := _status(losses, goal_of(losses[0], constant)):
-            return Run(rate, losses, status)
-        if len(losses) == PATIENCE and _end(losses) > (1 - HOPE) * min(losses[0], constant):
-            return Run(rate, losses, "stuck")
+        if len(losses) % size == 0:
+            groups.append(sum(losses[-size:]) / size)
+            if status := _status(groups, constant):
+                return Run(rate, losses, groups, status)
         if time.monotonic() > until:
-            return Run(rate, losses, "unfinished")
-    return Run(rate, losses, "stuck")
+            return Run(rate, losses, groups, "unfinished")
+    return Run(rate, losses, groups, "stuck")
 
 
 def goal_of(first: float, constant: float) -> float:
@@ -144,11 +147,14 @@ def _batches(experiment: Experiment) -> Iterator[Batch]:
     return Batches(experiment.data, dataset, run.seed, run.dtype).without_end()
 
 
-def _status(losses: list[float], goal: float) -> Outcome | None:
-    """Return how a run has ended; None while it goes on."""
-    if not losses[-1] <= DIVERGED * losses[0]:  # nor is nan
+def _status(groups: list[float], constant: float) -> Outcome | None:
+    """Return how a run has ended after a group; None while it goes on."""
+    if not groups[-1] <= DIVERGED * groups[0]:  # nor is nan
         return "diverged"
-    return "learned" if len(losses) >= LAST and _end(losses) <= goal else None
+    if len(groups) >= LAST and _end(groups) <= goal_of(groups[0], constant):
+        return "learned"
+    hopeless = len(groups) == PATIENCE and _end(groups) > (1 - HOPE) * min(groups[0], constant)
+    return "stuck" if hopeless else None
 
 
 def _end(losses: list[float]) -> float:
@@ -160,7 +166,7 @@ def _end(losses: list[float]) -> float:
 def _record(runs: list[Run], constant: float, seconds: float) -> NetworkTrialRecord:
     """Lay out what came of the runs; the one whose loss is least in the end did best."""
     best = min(runs, key=lambda one: one.last)
-    first = best.losses[0] if best.losses else math.nan
+    first = best.groups[0] if best.groups else math.nan
     unfinished = any(one.status == "unfinished" for one in runs)
     return NetworkTrialRecord(
         first=number(first),

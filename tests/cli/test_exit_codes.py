@@ -60,6 +60,19 @@ def test_fail_on_asks_for_causes(gradcheck):
         assert gradcheck(f"simulate --json {NETWORKS[network]} {asked}").returncode == code, (network, causes)
 
 
+def test_fail_on_asks_what_a_trial_found(gradcheck):
+    small = "simulate --json --width 8 --activation tanh --trial"
+    for depth, causes, code in [(30, "not-learning", 1), (30, "any", 1), (30, "dead", 0), (2, "not-learning any", 0)]:
+        asked = " ".join(f"--fail-on {cause}" for cause in causes.split())
+        assert gradcheck(f"{small} --depth {depth} {asked}").returncode == code, (depth, causes)
+
+
+def test_fail_on_not_learning_asks_for_a_trial(gradcheck):
+    ended = gradcheck("simulate --depth 2 --fail-on not-learning")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "add --trial" in ended.stderr
+
+
 def test_fail_on_any_is_content_with_saturated_layers_of_a_healthy_network(report, gradcheck):
     document = report(NETWORKS["saturated"])
     assert document["verdict"]["status"] == "healthy"

@@ -62,7 +62,7 @@ NAMES = {
     "residual-scale": "gpt2 deepnorm",
     "dtype": "float64 float32",
     "format": "text json csv markdown html",
-    "fail-on": "vanishing exploding collapsed dead nonfinite any",
+    "fail-on": "vanishing exploding collapsed dead nonfinite not-learning any",
 }
 
 #: Options of recurrences, which a perceptron's config has as null.
@@ -153,6 +153,7 @@ def test_a_command_and_its_function_take_the_same_options():
         ("theory", gradcheck.theory, set()),
         ("clip-demo", gradcheck.clip_demo, set()),
         ("rate", gradcheck.rate, set()),
+        ("transfer", gradcheck.transfer, set()),
         ("verify", gradcheck.verify, set()),
         ("diagnose", gradcheck.diagnose, {"follow"}),
     ]:

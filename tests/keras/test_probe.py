@@ -60,7 +60,7 @@ def asked(backend, *names):
 @pytest.fixture(scope="module")
 def more():
     """What all of them told on PyTorch."""
-    return asked("torch", *OF_EACH_BACKEND, "losses", "kinds", "own_classes", "several", "faults")
+    return asked("torch", *OF_EACH_BACKEND, "losses", "kinds", "own_classes", "several", "faults", "warned")
 
 
 @pytest.fixture(params=["torch", "jax", *TENSORFLOW], scope="module")
@@ -139,6 +139,11 @@ def test_ill_models_are_named(more):
     assert [one["code"] for one in faults["nan"]["causes"]][:3] == ["forward-nan", "stand-in-loss", "weights-nonfinite"]
     assert (faults["dead"], faults["deep"]) == ("dead", "vanishing")
     assert faults["alike"][0] == "inputs-alike"
+    assert faults["one example"][0] == "norm-of-one"
+
+
+def test_nothing_is_warned_of(more):
+    assert more["warned"] == []
 
 
 def test_pictures_of_probabilities_have_a_gradient_by_the_loss_that_is_chosen_for_them(more):

@@ -65,9 +65,9 @@ def test_a_run_that_grows_is_given_up_and_one_that_does_not_takes_all_its_update
 
 
 def test_where_all_runs_diverge_they_go_down_only():
-    found = find_rate(Bowl(100.0), RULE._replace(start=1e6))
+    found = find_rate(Bowl(100.0), RULE._replace(start=1e9))
     assert {one.diverged for one in found.runs} == {True}
-    assert (len(found.runs), found.runs[-1].rate) == (MOST, pytest.approx(1e6 * found.start.least[0]))
+    assert (len(found.runs), found.runs[-1].rate) == (MOST, pytest.approx(1e9 * found.start.least[0]))
     assert {round(high.rate / low.rate, 9) for low, high in pairwise(found.runs)} == {SPACING**2}
 
 

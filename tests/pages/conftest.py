@@ -79,17 +79,20 @@ def probed():
 MADE = {
     "simulate": lambda _: gradcheck.simulate(depth=50, activation="sigmoid", init="xavier"),
     "transformer": lambda _: gradcheck.simulate(preset="gpt2", suggest=False),
+    "gpt3": lambda _: gradcheck.simulate(preset="gpt3", suggest=False),
+    "attention": lambda _: gradcheck.theory(preset="gpt2", phase_diagram=True),
     "theory": lambda _: gradcheck.theory(depth=20, activation="tanh", phase_diagram=True),
     "compare": lambda _: comparison(),
     "clip-demo": lambda _: gradcheck.clip_demo(epochs=2, clip=("none", "norm:0.07", "global-norm:0.15")),
     "rate": lambda _: gradcheck.rate(depth=3, width=16, activation="tanh", seeds=2),
+    "transfer": lambda _: gradcheck.transfer(width=(16, 32, 64), param="standard", seeds=2, steps=3),
     "probe": lambda _: probed(),
     "diagnose": lambda folder: diagnosed(folder),
     "verify": lambda _: gradcheck.verify(only=("activation", "norm")),
 }
 ROOMS = {
-    "theory": "mean_field", "compare": "sweep", "clip-demo": "training", "rate": "learning_rate", "diagnose": "logs",
-    "verify": "checking",
+    "theory": "mean_field", "attention": "mean_field", "compare": "sweep", "clip-demo": "training",
+    "rate": "learning_rate", "transfer": "parametrization", "diagnose": "logs", "verify": "checking",
 }  # fmt: skip
 
 
@@ -129,9 +132,29 @@ def data(html):
     @cache
     def read(name):
         text = html(name).partition('id="data">')[2].partition("</script>")[0]
-        return json.loads(text)
+        return unpacked(json.loads(text))
 
     return read
+
+
+def unpacked(data):
+    """What ``gradcheck.pages.packing`` has packed, as the page's script sees it."""
+    lists = [
+        [value for value, count in one["runs"] for _ in range(count)] if "runs" in one else one
+        for one in data.pop("arrays")
+    ]
+
+    def filled(value):
+        if isinstance(value, dict):
+            return lists[value["array"]] if "array" in value else {name: filled(one) for name, one in value.items()}
+        return list(map(filled, value)) if isinstance(value, list) else value
+
+    return filled(data)
+
+
+@pytest.fixture(name="unpacked")
+def _unpacked():
+    return unpacked
 
 
 @pytest.fixture

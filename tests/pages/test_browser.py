@@ -133,6 +133,20 @@ def test_the_legend_of_a_heat_map_has_the_numbers_at_its_ends(seen):
     assert re.fullmatch(r"gradient norm\s+0\.\d+\s+\d\.\d+e7", key)
 
 
+def test_networks_in_a_heat_map_are_told_apart_and_named_beside_their_spots(seen, data):
+    chart = seen("attention").locator("figure", has_text="Attention and branches")
+    names = [line["name"] for line in data("attention")["charts"][-1]["lines"] if line["dots"]]
+    assert set(names) <= set(chart.locator("svg text").all_text_contents())
+    spots = "all => all.map(one => one.getAttribute('d') + getComputedStyle(one).fill)"
+    assert len(set(chart.locator(".plot path[transform]").evaluate_all(spots))) >= len(names)
+
+
+def test_the_last_name_along_a_heat_map_isnt_cut_off(seen):
+    svg = seen("attention").locator("figure", has_text="Attention and branches").locator(".plot svg")
+    right = "(svg) => Math.max(...[...svg.querySelectorAll('text')].map(one => one.getBoundingClientRect().right))"
+    assert svg.evaluate(right) <= svg.evaluate("(svg) => svg.getBoundingClientRect().right")
+
+
 def test_letters_in_a_heat_map_stand_out_from_its_colours(seen):
     letters = seen("compare").locator("figure").first.locator(".plot g[stroke-width='2'] text")
     drawn = letters.evaluate_all("all => all.map(one => getComputedStyle(one)).map(one => [one.fill, one.stroke])")
@@ -304,7 +318,7 @@ def test_everybody_can_use_a_page_light_or_dark(name, seen):
 @pytest.mark.parametrize(
     ("picture", "name", "scheme", "chart", "across"),
     [
-        ("simulate", "simulate", "light", 0, 0.35), ("transformer", "transformer", "dark", 0, 0.6),
+        ("simulate", "simulate", "light", 0, 0.35), ("transformer", "gpt3", "dark", 0, 0.6),
         ("compare", "compare", "light", 0, 0.62), ("diagnose", "diagnose", "dark", 2, 0.36),
         ("probe", "probe", "light", 0, 0.4), ("clip-demo", "clip-demo", "dark", 0, 0.5),
     ],

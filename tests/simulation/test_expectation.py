@@ -42,10 +42,10 @@ def test_measurements_agree_where_theory_holds(options):
     assert found.says.startswith("as theory predicts: ")
 
 
-def test_a_network_that_is_too_narrow_for_its_depth_is_said_to_be():
+def test_of_layers_that_are_narrow_for_their_depth_it_says_that_theory_is_of_wide_ones():
     found = expected(activation="gelu", init="he")
     assert found.agrees is False
-    assert found.says.startswith("theory predicts 0.769 a layer, 5.6 ±0.23 decades; the network is too narrow")
+    assert found.says.startswith("theory predicts 0.769 a layer, 5.6 ±0.23 decades; it is theory of wide layers")
     assert "depth/width 0.39" in found.says
 
 
@@ -140,4 +140,4 @@ def test_a_measurement_that_theory_is_decades_away_from_is_not_said_to_be_as_pre
     )
     assert found.log10_gradient_ratio > 10
     assert found.agrees is False
-    assert "too narrow for its depth" in found.says
+    assert "it is theory of wide layers" in found.says

@@ -1,13 +1,22 @@
 """A trial trains the network for real, beside the score, and changes nothing else."""
 
+import numpy as np
 import pytest
 
 import gradcheck
 from gradcheck import GradcheckError
-from gradcheck.simulation.trial import RATES, STEPS
+from gradcheck.simulation.trial import EXAMPLES, PATIENCE, RATES, STEPS
 
 LEARNS = {"depth": 3, "width": 16, "activation": "tanh"}
 DOESNT = {"depth": 20, "width": 8}
+
+
+@pytest.fixture
+def noise(tmp_path):
+    """Labels that have nothing to do with the inputs."""
+    generator = np.random.default_rng(0)
+    np.savez(tmp_path / "noise.npz", x=generator.standard_normal((400, 4)), y=generator.permutation(400) % 2)
+    return tmp_path / "noise.npz"
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +71,27 @@ def test_the_text_says_what_came_of_it_and_that_it_counts_more_where_the_score_i
     assert f"trained for real, it learns: {learnt.trial.steps} steps of SGD (rate 0.03)" in " ".join(
         str(learnt).split()
     )
+
+
+def test_batches_of_one_are_judged_by_groups_for_five_of_them_are_soon_lucky(noise, monkeypatch):
+    monkeypatch.setattr("gradcheck.simulation.trial.RATES", RATES[:1])
+    trial = gradcheck.simulate(depth=2, width=8, batch_size=1, activation="tanh", data=noise, trial=True).trial
+    assert trial.learns is False
+    assert trial.steps in (PATIENCE * EXAMPLES, STEPS * EXAMPLES)
+
+
+def test_what_learns_with_large_batches_learns_with_batches_of_one():
+    assert gradcheck.simulate(**LEARNS, batch_size=1, trial=True).trial.learns
+
+
+def test_each_rate_is_a_line_of_the_figure_below_the_gradient(failed):
+    pytest.importorskip("matplotlib")
+    below = failed.plot().figure.axes[1]
+    courses = {one.get_label(): one.get_ydata() for one in below.lines}
+    first = failed.trial.rates[0]
+    np.testing.assert_allclose(courses[f"rate 0.03: {first.status}"], first.losses, rtol=1e-12)
+    assert f"learns below {failed.trial.goal:.3g}" in courses
+    assert len(courses) == len(RATES) + 1
 
 
 def test_a_loss_that_leaves_the_range_of_floats_has_diverged():

@@ -6,6 +6,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from gradcheck.diagnosis.plot.numbers import draw_numbers
+from gradcheck.diagnosis.plot.trial import draw_trial
 from gradcheck.diagnosis.report import LayerRecord, Report
 from gradcheck.diagnosis.shown_layers import of_several_kinds, title
 from gradcheck.render import figure
@@ -21,12 +22,14 @@ RATIO, SIZE = "log10_gradient_ratio", "log10_gradient_rms"
 
 
 def plot(report: Report, ax: "Axes | None" = None) -> "Axes":
-    """Draw the gradient along the layers, of a probe's steps the loss below it, and what number formats lose."""
+    """Draw the gradient along the layers, below it the loss of steps or of a trial, and what number formats lose."""
     names = [layer.name for layer in report.layers if layer.kind is not None]
     below = min(figure.LONGEST_NAME, max(map(len, names), default=0))  # characters of names that are written upright
     parts = [figure.Part(_draw_gradient, 3.4 + figure.CHARACTER * below)]
     if report.model is not None and report.model.training is not None:
         parts.append(figure.Part(_draw_losses, 1.8))
+    if report.trial is not None:
+        parts.append(figure.Part(draw_trial, 1.8))
     if report.number_formats is not None:
         parts.append(figure.Part(draw_numbers, 2.4))
     return figure.draw(report, parts, ax)

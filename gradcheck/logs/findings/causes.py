@@ -42,6 +42,7 @@ SIGNS = {
     "loss-missing": "the loss is left out where the gradient is not a number",
     "update-alone": "an update is infinite, gradient and weights are finite",
     "activation-first": "an activation or a weight is not finite in the first row",
+    "between-rows": "the last finite row is more than a step before",
     "one-row": "it is in one row only",
     "no-gradient": "no gradient arrives at all",
     "exactly-zero": "a gradient arrives, and is exactly zero in every row",
@@ -49,6 +50,8 @@ SIGNS = {
     "constant": "the loss has the same value in every row",
     "at-chance": "the loss is the logarithm of a whole number",
     "not-zeroed": "gradients of the step before were still there",
+    "updates-small": "updates are small beside the weights",
+    "updates-large": "updates are large beside the weights",
 }
 
 CAUSES: dict[str, tuple[Cause, ...]] = {
@@ -75,8 +78,11 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
               "logging_nan_inf_filter=False to see the step at which it begins", ("loss-zero",), True),
         Cause("the loss is left out where it is not a number: the rows are those of the fault, no gap in the log",
               ("loss-missing",), True),
+        Cause("it began between two rows: train again from a checkpoint before, with every step in the log (of "
+              "gradcheck's recorders every=1); what is not finite first there names its cause",
+              ("between-rows",), True),
         Cause("look for a division by zero, a logarithm of zero or an overflow in half precision where it begins"),
-        Cause("look at the batch of this step: labels out of range, an empty sequence, a target of zero length",
+        Cause("look at the batch where it begins: labels out of range, an empty sequence, a target of zero length",
               ("steady-before", "one-row")),
         Cause("in half precision: scale the loss dynamically, or use bfloat16", ("half-precision",)),
     ),
@@ -171,7 +177,9 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
               "learning rate"),
     ),
     "update-ratio": (
-        Cause("change the learning rate of these layers: updates of about 1/1000 of the weights are usual"),
+        Cause("raise the learning rate of these layers", ("updates-small",), True),
+        Cause("lower the learning rate of these layers, or warm it up", ("updates-large",), True),
+        Cause("updates of about 1/1000 of the weights a step are usual"),
     ),
     "never-clipped": (
         Cause(f"leave it as a safety net, or lower it to what only unusual gradients reach, such as {THRESHOLD}"),

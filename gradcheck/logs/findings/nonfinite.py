@@ -46,6 +46,10 @@ def find_nonfinite(series: Series) -> list[Finding]:
     counts = series.run.nonfinite_of
     each = [(one.quantity, counts[one].first_step, counts[one].rows) for one in counts if not one.layer]
     signs = [*_signs_of_the_loss(series), *(["scale-at-minimum"] if stuck else []), *_signs(found, what, growth)]
+    if found.first_step - before.get("last_finite_step", found.first_step) > 1 and not {"grew-before", "one-row"} & set(
+        signs
+    ):
+        signs.append("between-rows")
     rows = counts[Column(what)].rows if Column(what) in counts else found.rows
     numbers = {"rows": float(rows)} | before | {name: number for name, number in growth.items() if number}
     good = growth.get("growth_step", before.get("last_finite_step", found.first_step))

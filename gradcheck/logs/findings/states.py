@@ -91,7 +91,10 @@ def find_update_ratios(series: Series) -> list[Finding]:
     high = np.maximum(high, _quantiles(ratios[_before_convergence(series)], 0.9))
     rounding = _rounding(series)
     high[[name in rounding for name in names]] = np.nan
-    outside = ((high, high < RATIOS[0], RATIOS[0], np.min), (medians, medians > RATIOS[1], RATIOS[1], np.max))
+    outside = (
+        (high, high < RATIOS[0], RATIOS[0], np.min, "updates-small"),
+        (medians, medians > RATIOS[1], RATIOS[1], np.max, "updates-large"),
+    )
     return [
         Finding(
             "update-ratio",
@@ -99,8 +102,9 @@ def find_update_ratios(series: Series) -> list[Finding]:
             tuple(compress(names, bad)),
             {"update_ratio": float(worst(values[bad]))},
             limit,
+            signs=(sign,),
         )
-        for values, bad, limit, worst in outside
+        for values, bad, limit, worst, sign in outside
         if bad.any()
     ]
 

@@ -2,7 +2,18 @@
 /* Draws what the page's data describes: charts by Observable Plot (Plot, the script above), and tables. Every text goes
    into the page as text, never as HTML. */
 (() => {
-  const { charts, tables, tones } = JSON.parse(document.getElementById("data").textContent);
+  // Long lists stand once, see pages/packing.py
+  function unpacked({ arrays, ...data }) {
+    const lists = arrays.map((one) => (one.runs ? one.runs.flatMap(([value, count]) => Array(count).fill(value)) : one));
+    const filled = (value) =>
+      value === null || typeof value !== "object" ? value
+      : Array.isArray(value) ? value.map(filled)
+      : "array" in value ? lists[value.array]
+      : Object.fromEntries(Object.entries(value).map(([name, one]) => [name, filled(one)]));
+    return filled(data);
+  }
+
+  const { charts, tables, tones } = unpacked(JSON.parse(document.getElementById("data").textContent));
   const SVG = "http://www.w3.org/2000/svg";
   const DASHES = ["", "", "", "7 3", "2 3", "8 3 2 3", "1 2"];
   const KEYS = "Arrow keys move, plus and minus zoom, 0 shows everything.";
@@ -337,7 +348,35 @@
     return make("span", { class: "key" }, make("svg:svg", { width: 22, height: 10, "aria-hidden": "true" }, sample), line.name);
   }
 
+  const spotKey = ({ name, glyph, fill }) =>
+    make("span", { class: "key" }, make("svg:svg", { width: 14, height: 12, "aria-hidden": "true" }, make("svg:text", { x: 7, y: 11, "text-anchor": "middle", fill }, glyph)), name);
+
   // Heat maps
+
+  // Of spots the first is this network's own; no two of the rest share symbol and colour
+  const SYMBOLS = [["star", "★"], ["circle", "●"], ["square", "■"], ["diamond", "◆"], ["triangle", "▲"], ["cross", "✚"], ["wye", "Y"]];
+
+  function spotsOf(lines) {
+    const spots = [...lines.entries()].filter(([, line]) => line.dots);
+    return spots.map(([index, line], place) => {
+      const [symbol, glyph] = SYMBOLS[place && 1 + ((place - 1) % (SYMBOLS.length - 1))];
+      return { name: line.name, x: line.x[0], y: line.y[0], fill: colourOf(line, index), symbol, glyph };
+    });
+  }
+
+  // The names of spots, each beside its own, on lines of text that no other one stands on
+  function labelled(spots, middle, across, down) {
+    const taken = [];
+    return spots.map((spot) => {
+      const left = spot.x > middle;
+      const [width, dx] = [6.2 * spot.name.length, left ? -10 : 10];
+      const start = across * spot.x + (left ? dx - width : dx);
+      const isFree = (dy) => taken.every(([x, end, y]) => start > end || start + width < x || Math.abs(down * spot.y + dy - y) >= 11);
+      const dy = [0, -12, 12, -24, 24, -36, 36].find(isFree) ?? 0;
+      taken.push([start, start + width, down * spot.y + dy]);
+      return Plot.text([spot], { x: "x", y: "y", text: "name", dx, dy, textAnchor: left ? "end" : "start", fill: "black", stroke: "white", strokeWidth: 3, clip: true });
+    });
+  }
 
   function heat(figure, chart, cells, tools = [], chosen = () => {}) {
     let map = cells();
@@ -365,16 +404,19 @@
         legend.forEach((one, end) => (one.textContent = low <= high ? map.shown([low, high][end]) : "–"));
         const marginLeft = 18 + 6.4 * widest(map.y);
         const height = clamp((bottom - top) * 18, 120, 480) + 62;
-        const room = (width - marginLeft) / (map.x ? 7 * widest(map.x) + 8 : 90);
+        const marginRight = Math.max(14, map.x ? 3.5 * widest(map.x) : 0); // half of the last name stands beyond its column
+        const room = (width - marginLeft - marginRight) / (map.x ? 7 * widest(map.x) + 8 : 90);
         const marks = [Plot.raster(map.cells.flat(), {
           width: across, height: down, x1: map.first, x2: map.last, y1: 0, y2: down, imageRendering: "pixelated", clip: true,
           fill: (one) => (one === null ? NaN : known(one) ? one : one === "0" ? whole[0] : NaN),
         })];
-        for (const line of map.lines || []) {
+        for (const line of (map.lines || []).filter((one) => !one.dots)) {
           const spots = line.x.map((x, place) => ({ x, y: line.y[place] }));
-          if (line.dots) marks.push(Plot.dot(spots, { x: "x", y: "y", symbol: "star", r: 6, fill: "white", stroke: "black", clip: true }));
-          else for (const [stroke, strokeWidth] of [["white", 4], ["black", 1.5]]) marks.push(Plot.line(spots, { x: "x", y: "y", stroke, strokeWidth, clip: true }));
+          for (const [stroke, strokeWidth] of [["white", 4], ["black", 1.5]]) marks.push(Plot.line(spots, { x: "x", y: "y", stroke, strokeWidth, clip: true }));
         }
+        const spots = spotsOf(map.lines || []);
+        marks.push(...spots.map(({ symbol, fill, ...spot }) => Plot.dot([spot], { x: "x", y: "y", symbol, r: 6, fill, stroke: "white", strokeWidth: 1.5, clip: true })));
+        marks.push(...labelled(spots, (view[0] + view[1]) / 2, (width - marginLeft - marginRight) / (view[1] - view[0]), (height - 62) / (bottom - top)));
         if (map.letters && (across * down <= 600 || (bottom - top) * ((view[1] - view[0]) / column()) <= 600)) {
           const middle = (whole[0] + whole[1]) / 2;
           const spots = map.letters.flatMap((line, y) => line.map((letter, x) => ({ x: x + 0.5, y: y + 0.5, letter, value: map.cells[y][x] })));
@@ -383,7 +425,7 @@
             marks.push(Plot.text(inside.filter(({ value }) => light === (known(value) && value > middle)), { x: "x", y: "y", text: "letter", fontWeight: 700, fill: light ? "black" : "white", stroke: light ? "white" : "black", strokeWidth: 2 }));
         }
         return Plot.plot({
-          width, height, marginLeft, marginRight: 14, marginTop: 24, marginBottom: 38, ariaLabel: `${chart.title}: ${chart.about}`,
+          width, height, marginLeft, marginRight, marginTop: 24, marginBottom: 38, ariaLabel: `${chart.title}: ${chart.about}`,
           x: { domain: view, label: map.xLabel, ...(map.x ? names(map.x, room, ...view) : { ticks: Math.max(3, room), tickFormat: (value) => significant(value, 6) }) },
           y: { domain: [bottom, top], label: map.yLabel, ...names(map.y, (height - 62) / 13, top, bottom) },
           color: { type: "linear", scheme: "viridis", domain: whole },
@@ -407,7 +449,7 @@
       },
       choose: () => at && chosen(map, at),
       centre: () => at && map.first + (at[0] + 0.5) * column(),
-      keys: () => [...tools, ...(map.lines || []).map((one) => make("span", { class: "key" }, `${one.dots ? "☆" : "━"} ${one.name}`)), make("span", { class: "key" }, `${map.value} `, legend[0], make("span", { class: "ramp", "aria-hidden": "true" }), legend[1])],
+      keys: () => [...tools, ...(map.lines || []).filter((one) => !one.dots).map((one) => make("span", { class: "key" }, `━ ${one.name}`)), ...spotsOf(map.lines || []).map(spotKey), make("span", { class: "key" }, `${map.value} `, legend[0], make("span", { class: "ramp", "aria-hidden": "true" }), legend[1])],
       brushY(scale, from, to) {
         const ends = [from, to].map((one) => clamp(Math.floor(scale.invert(one)), 0, size()[1] - 1)).sort((a, b) => a - b);
         rows = [ends[0], ends[1] + 1];

@@ -36,11 +36,12 @@ class TransferOptions(TypedDict, total=False):
     )]
     width: Annotated[Sequence[int] | int | None, Option(
         "Widths to compare, a comma list; with several depths one.", NETWORK, "N[,N...]",
-        usual="64,256,1024; 64,128,256,512 of a transformer",
+        usual="64,256,1024; 64,128,256 of a transformer",
         range=Whole(1, "a layer has at least one unit"), parse=parse_scales,
     )]
     depth: Annotated[Sequence[int] | int | None, Option(
-        "Hidden layers, or blocks of a transformer; several to compare depths.", NETWORK, "N[,N...]",
+        "Hidden layers, or blocks of a transformer; several to compare depths, of a perceptron after its first layer.",
+        NETWORK, "N[,N...]",
         usual="3; 2 of a transformer", range=Whole(1, "a network has at least one layer"), parse=parse_scales,
     )]
     base_width: Annotated[int | None, Option(

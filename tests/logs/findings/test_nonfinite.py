@@ -37,7 +37,12 @@ def test_what_grew_before_is_told_with_its_rows_and_the_last_finite_value(found)
 def test_a_single_fault_that_nothing_announced_asks_for_its_batch(found):
     (one,) = found(list(rows(loss=lambda row: NAN if row == 90 else 1.5 - row / 300)))
     assert {"steady-before", "one-row"} <= set(one.signs)
-    assert "batch of this step" in advice_on(one.kind, one.signs)[0]
+    assert "batch where it begins" in advice_on(one.kind, one.signs)[0]
+
+
+def test_a_fault_that_began_between_two_rows_asks_for_every_step(found):
+    (one,) = found(list(rows(loss=lambda row: NAN if row >= 90 else 1.5 - row / 300)))
+    assert "every=1" in advice_on(one.kind, one.signs)[0]
 
 
 def test_a_loss_of_zero_beside_it_is_a_nan_that_the_trainer_hides(found):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from gradcheck.logs.findings.causes import advice_on
 from gradcheck.logs.findings.finding import ERROR, NOTE
 
 NAN, INF = float("nan"), float("inf")
@@ -59,6 +60,12 @@ def test_updates_above_the_range_are_found_with_their_layers(found):
     (one,) = found(rows(**{"update_ratio/a": 1e-3, "update_ratio/b": 0.5}))
     assert (one.kind, one.layers) == ("update-ratio", ("b",))
     assert "above 0.1" in one.message
+
+
+def test_layers_that_move_too_little_and_too_much_are_two_findings_with_the_advice_of_each(found):
+    small, large = found(rows(**{"update_ratio/a": 5e-6, "update_ratio/b": 0.5}))
+    advice = [advice_on(one.kind, one.signs) for one in (small, large)]
+    assert [lines[0].split()[0] for lines in advice] == ["raise", "lower"]
 
 
 def test_updates_that_get_small_at_the_end_of_a_schedule_are_no_finding(found):

@@ -8,6 +8,7 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
 
+from gradcheck.diagnosis.sentences import sentence  # noqa: E402
 from gradcheck.torch import probe  # noqa: E402
 from gradcheck.torch.probing.history import History, Point  # noqa: E402
 from gradcheck.torch.probing.precision import Underflow  # noqa: E402
@@ -65,6 +66,9 @@ def test_a_history_says_since_when_the_model_is_ill_or_healthy():
     ill.sick_from, ill.sick_layer = 1, "layer 3"
     healthy.points = [Point(loss, 1, 1, 1, status) for loss, status in [(1.0, "dead"), (0.5, "dead"), (0.2, "healthy")]]
     assert [(cause.code, cause.value) for cause in _of_training(ill)] == [("ill-since", 1), ("loss-course", 3.0)]
+    assert (
+        sentence(next(_of_training(ill)), None) == "ill from step 1 on, healthy before: first at layer 3"
+    )  # after DEAD
     assert [(cause.code, cause.value) for cause in _of_training(healthy)] == [
         ("healthy-since", 2),
         ("loss-course", 0.2),
