@@ -74,8 +74,8 @@ def probe_target(
     shapes = list(input or ())
     with users_code():
         model = load_model(target, arguments)
-        given = _batch(model, shapes, batch, seed)
-        function = _loss(loss)
+        given = load_batch(model, shapes, batch, seed)
+        function = load_loss(loss)
         takes_steps = load_attribute(optimizer, "--optimizer") if ":" in optimizer else optimizer
         report = probe(
             model, given, function, optimizer=takes_steps, optimizer_options=of_optimizer, seed=seed, **options
@@ -107,7 +107,7 @@ def _with_rate(
     return add_rate(report, search, asked if isinstance(optimizer, str) else search.update.rates.first)
 
 
-def _loss(loss: str | None) -> str | Callable[..., torch.Tensor] | None:
+def load_loss(loss: str | None) -> str | Callable[..., torch.Tensor] | None:
     """Return the name of a loss, or the function that ``module:function`` names."""
     if loss is None:
         return None
@@ -117,8 +117,8 @@ def _loss(loss: str | None) -> str | Callable[..., torch.Tensor] | None:
     return one_of("loss", canonical(loss, LOSSES), LOSSES, beside=", or module:function")
 
 
-def _batch(model: nn.Module, shapes: list[str], function: str | None, seed: int) -> Batch | Callable[[], object]:
-    """Return the batch, or what returns one for each step."""
+def load_batch(model: nn.Module, shapes: list[str], function: str | None, seed: int) -> Batch | Callable[[], object]:
+    """Return inputs of these shapes, or what returns a batch for each step: the function of that name."""
     if function is not None:
         if shapes:
             raise OptionError("batch", "brings its own inputs: drop --input")
