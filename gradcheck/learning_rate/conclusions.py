@@ -8,7 +8,7 @@ from gradcheck.base.wording import counted
 from gradcheck.learning_rate.answer import Answer, answer_of
 from gradcheck.learning_rate.rules import Rule
 from gradcheck.learning_rate.runs import Draw
-from gradcheck.render.numbers import significant
+from gradcheck.render.numbers import percent, significant
 
 #: What the verdict may be: a rate is found; the rate that was asked about fits, is too high or too low; no rate helps.
 VERDICTS = ("found", "fits", "too-high", "too-low", "no-rate")
@@ -142,7 +142,10 @@ def _why_none(draws: Sequence[Draw], evidence: Evidence | None) -> Iterator[Reas
             break
     if evidence is None or evidence.score >= 0.5:
         return
-    yield Reason("untrainable", f"{evidence.by} calls it {evidence.status}: {evidence.reason}", evidence.score, 0.5)
+    said = f"{evidence.by} calls it {evidence.status}: {evidence.reason}"
+    if evidence.status == "healthy":
+        said = f"{evidence.by} gives it little chance to train: {percent(evidence.score)}"
+    yield Reason("untrainable", said, evidence.score, 0.5)
     if draws[0].runs and math.isfinite(evidence.constant):
         run = draws[0].furthest
         text = (

@@ -18,6 +18,7 @@ from gradcheck.explanations import NAMES, TOPICS
 from gradcheck.explanations.explanation import DEPTH, MULTIPLIED_OUT, WIDTH
 from gradcheck.explanations.findings import FINDINGS
 from gradcheck.explanations.parametrization import PARAMETRIZATION
+from gradcheck.learning_rate.conclusions import CODES as RATE_CODES
 from gradcheck.logs.records import GLOBAL_QUANTITIES, LAYER_QUANTITIES
 from gradcheck.mean_field.text import label
 from gradcheck.parametrization.sentences import SENTENCES
@@ -121,6 +122,10 @@ def test_theory_says_what_the_page_says(typed):
         assert verdict == label(report)
         chi = report.fixed_point.chi
         assert agrees(factor, report.network.mean_local_gain if chi is None else math.sqrt(chi))
+
+
+def test_every_reason_of_a_rate_has_a_page():
+    assert [code for code in RATE_CODES if code not in NAMES] == []
 
 
 def test_a_search_of_the_rate_ends_as_the_page_says(typed):

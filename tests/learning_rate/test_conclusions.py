@@ -67,6 +67,11 @@ def test_a_network_that_is_ill_and_makes_no_progress_has_no_rate(draw):
     assert found.reasons[0].text.startswith("simulate calls it vanishing: layers 1 to 45")
 
 
+def test_a_network_that_is_healthy_and_unlikely_to_train_is_called_that(draw):
+    found = concluded(draw({0.1: 1.97}), evidence=ILL._replace(status="healthy", score=0.2))
+    assert found.reasons[0].text == "simulate gives it little chance to train: 20 %"
+
+
 def test_a_network_that_is_called_ill_and_learns_all_the_same_has_one(draw):
     assert concluded(draw({0.1: 1.9}), evidence=ILL).status == "found"
 
