@@ -45,7 +45,18 @@ FRAMEWORKS = {
 }
 
 #: Options that only PyTorch's models can be asked.
-ONLY_TORCH = ("number_format", "amp", "steps", "optimizer", "lr", "optimizer_options", "warmup", "clip", "suggest")
+ONLY_TORCH = (
+    "number_format",
+    "amp",
+    "steps",
+    "optimizer",
+    "lr",
+    "optimizer_options",
+    "warmup",
+    "clip",
+    "suggest",
+    "rate",
+)
 
 PROBE_FORMAT = format_of(FORMATS, "Output format; github annotates a workflow, junit is a test report")
 
@@ -106,9 +117,12 @@ def probe(model: TargetOptions, options: ProbeOptions, baseline: BaselineOptions
 def _check_steps(options: ProbeOptions, typed: Collection[str]) -> None:
     """Raise an error for an option of steps that aren't taken, and for a rate that the user's own function sets."""
     for name in ("optimizer", "lr", "optimizer_options", "warmup", "clip"):
-        if name in typed and not (options["steps"] or (name == "lr" and options["number_format"])):
+        beside = (options["rate"] and name != "warmup") or (name == "lr" and options["number_format"])
+        if name in typed and not (options["steps"] or beside):
             option = name.removesuffix("s")
-            raise OptionError(option, "is of the steps of training: say how many with --steps N, or drop it")
+            raise OptionError(
+                option, "is of the steps of training: say how many with --steps N, ask for --rate, or drop it"
+            )
     if "lr" in typed and ":" in options["optimizer"]:
         raise OptionError(
             "lr", f"is what {options['optimizer']} sets: --optimizer-option lr={options['lr']:g} if it takes that"

@@ -92,6 +92,14 @@ def test_the_schema_refuses_what_probe_never_says(probed, strictly):
         jsonschema.Draft202012Validator(package.json_schema("probe")).validate(document)
 
 
+def test_a_rate_is_said_beside_the_diagnosis_and_is_in_the_document(probe, strictly):
+    line = "torch_models:mlp --batch torch_models:batch --rate --optimizer adamw"
+    report = strictly(probe(f"{line} --json").stdout)
+    assert report["learning_rate"]["low"] < report["learning_rate"]["best_rate"] < report["learning_rate"]["high"]
+    assert report["verdict"]["causes"][-1]["code"] == "learning-rate"
+    assert report["verdict"]["reasons"][-1].startswith("the best learning rate of AdamW is about")
+
+
 def test_fail_on_knows_what_only_a_model_can_have(probe):
     line = "torch_models:Unused --input 64x32 --format csv --fail-on"
     assert [probe(f"{line} {cause}").returncode for cause in ("no-gradient", "any", "dead")] == [1, 1, 0]
