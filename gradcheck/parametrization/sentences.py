@@ -50,7 +50,7 @@ SENTENCES: dict[str, Said] = {
     ),
     "scores-align": Said(
         "attention's scores start at one size with every width of a head; value: the exponent that they will have",
-        "the scores of {names} don't fall before training: as queries and keys align they grow as the head's {power}",
+        "{names} don't fall before training: as queries and keys align they grow as {power}",
         "multiply the scores by 1/d, not 1/sqrt(d), of a head's width d",
     ),
     "update-grows": Said(
