@@ -6,7 +6,7 @@ import pytest
 
 import gradcheck
 
-NAMES = ["simulate", "compare", "theory", "clip_demo", "rate", "diagnose", "verify", "explain"]
+NAMES = ["simulate", "compare", "theory", "clip_demo", "rate", "transfer", "diagnose", "verify", "explain"]
 
 
 def check(function, tmp_path, monkeypatch, **names):

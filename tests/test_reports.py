@@ -36,6 +36,7 @@ MADE = {
     "theory with a plane": lambda folder: gradcheck.theory(activation="tanh", phase_diagram=True),
     "clip-demo": lambda folder: gradcheck.clip_demo(clip=["none", "suggest"], width=4, epochs=1),
     "rate": lambda folder: gradcheck.rate(depth=2, width=4, activation="tanh", updates=6),
+    "transfer": lambda folder: gradcheck.transfer(width=[4, 8, 16], seeds=2, steps=2),
     "diagnose": diagnosed,
     "verify": lambda folder: gradcheck.verify(only="loss"),
     "compare": swept,
@@ -134,7 +135,7 @@ def test_what_a_comparison_hands_out_cant_be_changed(report_of):
 
 
 def test_attributes_are_items_and_both_are_the_document(report_of):
-    for name in ("theory", "theory with a plane", "clip-demo", "rate", "diagnose", "verify"):
+    for name in ("theory", "theory with a plane", "clip-demo", "rate", "transfer", "diagnose", "verify"):
         report = report_of(name)
         document = json.loads(json.dumps(report.to_dict(), allow_nan=False))
         jsonschema.Draft202012Validator(gradcheck.json_schema(name.split()[0])).validate(document)

@@ -77,6 +77,7 @@ EXAMPLES = {
         "gradcheck transfer --width 32,64,128",
         "gradcheck transfer --param standard --width 32,64,128 --fail-on grows",
         "gradcheck transfer --arch transformer --depth 2,4,8 --width 32",
+        "gradcheck transfer models:build --width 64,256,1024 --batch models:batch",
     ),
     "diagnose": (
         "gradcheck diagnose run.jsonl",

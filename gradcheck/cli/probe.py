@@ -1,6 +1,5 @@
 """``gradcheck probe``."""
 
-import json
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypedDict
@@ -45,11 +44,19 @@ FRAMEWORKS = {
     "equinox": ("equinox", "Equinox", "gradcheck.jax.command"),
 }
 
-#: What Keras computes with, in the order in which it is chosen.
-BACKENDS = ("tensorflow", "jax", "torch")
-
 #: Options that only PyTorch's models can be asked.
-ONLY_TORCH = ("number_format", "amp", "steps", "optimizer", "lr", "optimizer_options", "warmup", "clip", "suggest")
+ONLY_TORCH = (
+    "number_format",
+    "amp",
+    "steps",
+    "optimizer",
+    "lr",
+    "optimizer_options",
+    "warmup",
+    "clip",
+    "suggest",
+    "rate",
+)
 
 PROBE_FORMAT = format_of(FORMATS, "Output format; github annotates a workflow, junit is a test report")
 
@@ -110,9 +117,12 @@ def probe(model: TargetOptions, options: ProbeOptions, baseline: BaselineOptions
 def _check_steps(options: ProbeOptions, typed: Collection[str]) -> None:
     """Raise an error for an option of steps that aren't taken, and for a rate that the user's own function sets."""
     for name in ("optimizer", "lr", "optimizer_options", "warmup", "clip"):
-        if name in typed and not (options["steps"] or (name == "lr" and options["number_format"])):
+        beside = (options["rate"] and name != "warmup") or (name == "lr" and options["number_format"])
+        if name in typed and not (options["steps"] or beside):
             option = name.removesuffix("s")
-            raise OptionError(option, "is of the steps of training: say how many with --steps N, or drop it")
+            raise OptionError(
+                option, "is of the steps of training: say how many with --steps N, ask for --rate, or drop it"
+            )
     if "lr" in typed and ":" in options["optimizer"]:
         raise OptionError(
             "lr", f"is what {options['optimizer']} sets: --optimizer-option lr={options['lr']:g} if it takes that"
@@ -138,6 +148,12 @@ def _probed(target: str, options: ProbeOptions, quiet: bool, typed: Collection[s
 
 def _check_framework(framework: str, options: ProbeOptions, typed: Collection[str]) -> None:
     """Raise an error for what only PyTorch's models can be asked; choose what Keras computes with, if nobody has."""
+    from importlib.util import find_spec
+
+    from gradcheck.probing.backends import choose_backend
+
+    if framework in ("torch", "keras") and find_spec("keras") is not None:
+        choose_backend()  # before TARGET is imported, whose module may import Keras
     if framework == "torch":
         return
     for name in ONLY_TORCH:
@@ -145,29 +161,5 @@ def _check_framework(framework: str, options: ProbeOptions, typed: Collection[st
             option = "optimizer-option" if name == "optimizer_options" else name
             raise OptionError(option, f"is for PyTorch models alone: drop it with --framework {framework}")
         options.pop(name, None)  # type: ignore[misc]
-    if framework == "keras":
-        choose_backend()
-    else:
+    if framework != "keras":
         options["framework"] = framework
-
-
-def choose_backend() -> None:
-    """Let Keras compute with what is installed, where the environment doesn't say and its own file names what is not.
-
-    Keras writes that file when it is first imported, and "tensorflow" into it.
-    """
-    import os
-    from importlib.util import find_spec
-
-    there = [one for one in BACKENDS if find_spec(one) is not None]
-    named = _named_in(Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "keras.json")
-    if there and "KERAS_BACKEND" not in os.environ and (named is None or (named in BACKENDS and named not in there)):
-        os.environ["KERAS_BACKEND"] = there[0]
-
-
-def _named_in(file: Path) -> str | None:
-    """Return the backend that Keras's own file names; None without a file that can be read."""
-    try:
-        return str(json.loads(file.read_text(encoding="utf-8"))["backend"])
-    except (OSError, ValueError, LookupError, TypeError):
-        return None

@@ -17,7 +17,7 @@ from gradcheck.clipping.libraries import LIBRARY_RULES
 from gradcheck.engine.magnitude import Norm, joint_norm, scaled
 from gradcheck.engine.types import Array
 from gradcheck.errors import OptionError, one_of, shown
-from gradcheck.spec.clip_libraries import LIBRARIES, had_by
+from gradcheck.spec.clip_libraries import LIBRARIES
 from gradcheck.spec.clip_rules import PERCENT, Rule, rule_of
 
 #: Added to the norm in the global rule's denominator, by PyTorch's ``clip_grad_norm_``.
@@ -92,8 +92,9 @@ class Clipper:
 
     @public
     def __init__(self, rule: str | Rule, library: str | None = None) -> None:
-        self.rule, self.library = rule_of(rule), None if library is None else one_of("library", library, LIBRARIES)
-        if self.library is None or had_by(self.library, self.rule.name) == "none":
+        self.library = None if library is None else one_of("library", library, LIBRARIES)
+        self.rule = rule_of(rule, self.library)
+        if self.library is None or self.rule.name == "none":
             self._apply = _RULES[self.rule.name](self.rule.threshold)
         else:
             self._apply = _as_in(self.library, self.rule)

@@ -94,6 +94,12 @@ def _broadcast(cause: Cause, flow: GradientFlow) -> str:
 
 
 def _over_batch(cause: Cause, flow: GradientFlow) -> str:
+    if "axis" in cause.details:
+        own, classes = cause.details["axis"], cause.details["classes"]
+        return (
+            f"the softmax is taken over axis {own}, of {cause.value}, and the loss has the classes in axis {classes}: "
+            f"take axis={classes}"
+        )
     axis, take = ("axis=0", "axis=-1") if "framework" in cause.details else ("dim=0", "dim=1, or dim=-1")
     return f"the softmax is taken over the {cause.value} examples in place of the classes ({axis}): take {take}"
 
@@ -138,6 +144,11 @@ OF_FAULTS = {
         "{names} makes zeros of inputs and weights that aren't zero: it rounds its weights to zero, or masks them all; "
         "take finer steps of quantisation, or larger weights",
     ),
+    "norm-of-one": Code(
+        "a norm is taken over a single number in train mode; value: how many examples there are",
+        "{names} normalise{s} single numbers, as the batch has one example: zeros are left of all that goes in; give "
+        "more examples, or take mode eval",
+    ),
     "silent-before": Code(
         "a layer gets the same for every example, as what is before it is silent",
         "{name} gets the same for every example: nothing gets past what is after {before}, such as units that never "
@@ -162,7 +173,7 @@ OF_FAULTS = {
     ),
     "nll-not-log": Code("nll_loss is not given log-probabilities", _nll),
     "softmax-over-batch": Code(
-        "a softmax is taken over the examples; value: how many there are",
+        "a softmax is taken over the examples, or another axis than the classes'; value: how many there are",
         _over_batch,
     ),
     "labels-alike": Code(

@@ -6,6 +6,7 @@ from gradcheck.base.document import CommandReport
 from gradcheck.base.record import Frozen, Record, banded, item
 from gradcheck.diagnosis.model_record import ModelRecord
 from gradcheck.diagnosis.number_record import NumberFormatsRecord
+from gradcheck.diagnosis.rate_record import LearningRateRecord
 from gradcheck.diagnosis.sentences import CODES
 from gradcheck.diagnosis.status import FLAGS, Flag, Status
 from gradcheck.diagnosis.trial_record import NetworkTrialRecord
@@ -205,5 +206,6 @@ class Report(CommandReport):
     suggestions: tuple[SuggestionRecord, ...] | None = item(default=None)
     model: ModelRecord | None = item(default=None, of="probe")
     number_formats: NumberFormatsRecord | None = item("what --number-format asked for", default=None)
+    learning_rate: LearningRateRecord | None = item("what probe --rate found", default=None)
     unit: str = item("what a layer is called: layer, step, or block", default="layer", inner=True)
     points: tuple[str, ...] = item("flow points of each block, a layer each", default=(), inner=True)

@@ -11,6 +11,8 @@ from gradcheck.base.record import LARGEST, Frozen, number, power_in_range
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.diagnosis.number_formats import number_causes
 from gradcheck.diagnosis.number_record import NumberFormatsRecord
+from gradcheck.diagnosis.rate_record import LearningRateRecord
+from gradcheck.diagnosis.rate_sentences import rate_sentence
 from gradcheck.diagnosis.report import (
     BandedLayerRecord,
     BandedOutputRecord,
@@ -69,6 +71,15 @@ def with_numbers(report: Report, record: NumberFormatsRecord, flow: GradientFlow
     remarks = tuple(_cause(one, flow) for one in number_causes(record))
     reasons, causes = (*report.verdict.reasons, *(one.text for one in remarks)), (*report.verdict.causes, *remarks)
     return replace(report, number_formats=record, verdict=replace(report.verdict, reasons=reasons, causes=causes))
+
+
+def with_rate(report: Report, record: LearningRateRecord) -> Report:
+    """Return a report with the learning rate, and a remark on it after the verdict's other reasons."""
+    text, code = rate_sentence(record), "no-rate" if record.best_rate is None else "learning-rate"
+    remark = CauseRecord(code=code, layers=None, value=record.best_rate, limit=record.ceiling, text=text)
+    verdict = report.verdict
+    said = replace(verdict, reasons=(*verdict.reasons, text), causes=(*verdict.causes, remark))
+    return replace(report, learning_rate=record, verdict=said)
 
 
 def banded_summary(summaries: Sequence[Summary], summary: Summary) -> dict[str, float | None]:

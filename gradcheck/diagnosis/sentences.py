@@ -12,6 +12,7 @@ from gradcheck.diagnosis.fault_sentences import OF_FAULTS
 from gradcheck.diagnosis.loss_sentences import OF_LOSS
 from gradcheck.diagnosis.number_sentences import OF_NUMBERS
 from gradcheck.diagnosis.part_sentences import OF_PARTS
+from gradcheck.diagnosis.rate_sentences import OF_RATES
 from gradcheck.diagnosis.remarks import DOUBTS
 from gradcheck.diagnosis.trial_sentences import OF_TRIALS
 from gradcheck.render.numbers import percent
@@ -35,6 +36,11 @@ NAMED = 3
 
 def sentence(cause: Cause, flow: GradientFlow) -> str:
     """Return a cause in words and numbers."""
+    part = f"of the output {cause.details['part']}: " if "part" in cause.details else ""
+    return part + _sentence(cause, flow)
+
+
+def _sentence(cause: Cause, flow: GradientFlow) -> str:
     made = CODES[cause.code].sentence
     if callable(made):
         return made(cause, flow)
@@ -243,6 +249,7 @@ CODES = {
     **OF_FAULTS,
     **OF_LOSS,
     **OF_NUMBERS,
+    **OF_RATES,
     **OF_PARTS,
     **OF_TRIALS,
 }

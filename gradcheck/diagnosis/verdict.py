@@ -63,7 +63,7 @@ def judge(flow: GradientFlow, summary: Summary, thresholds: Thresholds) -> Judge
 def diagnose(flow: GradientFlow, summary: Summary, thresholds: Thresholds) -> Diagnosis:
     """Return the flags, regions and verdict of a flow and its summary."""
     found = judge(flow, summary, thresholds)
-    regions = _regions(flow, found.flags)
+    regions = regions_of(flow, found.flags)
     verdict = Verdict(found.status, found.score, tuple(causes(flow, summary, thresholds, regions)))
     return Diagnosis(found.flags, regions, verdict)
 
@@ -92,7 +92,7 @@ def _log10(ratio: float) -> float:
     return math.log10(ratio) if ratio > 0 else -math.inf
 
 
-def _regions(flow: GradientFlow, flags: tuple[Flag, ...]) -> tuple[Region, ...]:
+def regions_of(flow: GradientFlow, flags: tuple[Flag, ...]) -> tuple[Region, ...]:
     """Join neighbouring layers with one flag; the worst is the one whose ratio is furthest from 1."""
     ratios, regions = flow.log10_gradient_ratio, []
     for flag, group in groupby(enumerate(flags, start=1), key=lambda pair: pair[1]):

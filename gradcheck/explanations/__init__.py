@@ -6,6 +6,7 @@ from gradcheck.explanations.findings import FINDINGS
 from gradcheck.explanations.learning_rate import LEARNING_RATE
 from gradcheck.explanations.measures import MEASURES
 from gradcheck.explanations.number_formats import NUMBER_FORMATS
+from gradcheck.explanations.parametrization import PARAMETRIZATION
 from gradcheck.explanations.probing import PROBING
 from gradcheck.explanations.topic import Example, Topic
 from gradcheck.explanations.verdicts import VERDICTS
@@ -13,7 +14,17 @@ from gradcheck.spec.names import SYNONYMS
 
 __all__ = ["NAMES", "TOPICS", "Example", "Topic"]
 
-PAGES = (*VERDICTS, *CAUSES, *ARCHITECTURES, *MEASURES, *NUMBER_FORMATS, *LEARNING_RATE, *PROBING, *FINDINGS)
+PAGES = (
+    *VERDICTS,
+    *CAUSES,
+    *ARCHITECTURES,
+    *MEASURES,
+    *NUMBER_FORMATS,
+    *LEARNING_RATE,
+    *PARAMETRIZATION,
+    *PROBING,
+    *FINDINGS,
+)
 TOPICS: dict[str, Topic] = {topic.name: topic for topic in PAGES}
 
 #: Every name that a page answers to, aliases and the words of other libraries included ↦ the name of the page.

@@ -147,7 +147,7 @@ CAUSES = (
             Example("simulate --width 16 --residual --norm layer --seeds 5", "healthy", "rank 7.7"),
         ),
         references=("Hanin 2018", "Hanin & Nica 2020"),
-        related=("theory", "dead", "collapsed", "weightless"),
+        related=("theory", "dead", "collapsed", "weightless", "parametrization"),
         aliases=("depth", "seeds", "finite-width", "luck"),
     ),
 )

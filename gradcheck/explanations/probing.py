@@ -7,7 +7,7 @@ ALIASES = (
     "softmax-twice", "sigmoid-twice", "softmax-over-batch", "nll-not-log", "not-probabilities", "labels-outside",
     "out-of-reach", "broadcast", "unregistered", "units-alike", "loss-cut", "output-cut", "nothing-trained",
     "outside-loss", "no-derivative", "inputs-alike", "labels-alike", "inputs-large", "dropout-all", "flat-operation",
-    "makes-zeros", "silent-before", "long-sequence",
+    "makes-zeros", "norm-of-one", "silent-before", "long-sequence",
 )  # fmt: skip
 
 PROBING = (

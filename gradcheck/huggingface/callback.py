@@ -16,6 +16,9 @@ from gradcheck.torch.recording.watcher import Watcher, Watching
 #: The method whose results are the losses of a step's batches, as the backward pass gets them.
 TRAINS = "training_step"
 
+#: The method that tells all callbacks, in their order, that the training has ended.
+ENDS = "on_train_end"
+
 
 class GradientCallback(TrainerCallback):
     """Records the gradients of a ``transformers.Trainer``, diagnoses them as it goes, and acts on what it finds.
@@ -86,7 +89,10 @@ class GradientCallback(TrainerCallback):
             log=None if trainer is None else trainer.log,
         )
         if trainer is not None:
-            self._ends = [watch_clipping(trainer.accelerator, self._watcher), _watch_losses(trainer, self._watcher)]
+            self._ends = [
+                watch_clipping(trainer.accelerator, self._watcher), _watch_losses(trainer, self._watcher),
+                _before_others_end(trainer, self._watcher.close),
+            ]  # fmt: skip
 
     def on_optimizer_step(
         self,
@@ -141,6 +147,22 @@ def _calling_trainer() -> Any:
             return frame.f_locals["self"]
         frame = frame.f_back
     return None
+
+
+def _before_others_end(trainer: Trainer, close: Callable[[], None]) -> Callable[[], None]:
+    """Let something end before all callbacks do, the loggers among them; return what takes that back.
+
+    Another callback may end the training after an evaluation: no event follows but the end, for the loggers first.
+    """
+    handler = trainer.callback_handler
+    end_of_all = getattr(handler, ENDS)
+
+    def on_train_end(*values: Any, **options: Any) -> Any:
+        close()
+        return end_of_all(*values, **options)
+
+    setattr(handler, ENDS, on_train_end)
+    return lambda: vars(handler).pop(ENDS, None)
 
 
 def _watch_losses(trainer: Trainer, watcher: Watcher) -> Callable[[], None]:

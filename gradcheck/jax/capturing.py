@@ -13,19 +13,16 @@ from gradcheck.jax.functions import Function
 from gradcheck.jax.graph import TRANSPARENT, Graph, graph_of
 from gradcheck.jax.laying_out import Values, find_lost, laid_out, shift_for
 from gradcheck.jax.losses import Loss, LossFunction, check_targets, choose_loss, draw_targets, labels_of
-from gradcheck.jax.marks import main_array, marking
-from gradcheck.jax.model import Model
+from gradcheck.jax.marks import is_float, main_array, marking
+from gradcheck.jax.model import Model, named
 from gradcheck.jax.program import Operation, Program, run, traced
 from gradcheck.jax.uses import LayerUse, find_uses
 from gradcheck.probing.captured import CapturedLayer, CapturedLoss, CapturedPass
+from gradcheck.probing.compiling import quick
 from gradcheck.probing.findings import reach_of
 
 #: What is not found in a program: the parts of a model in which JAX keeps its steps to itself.
 HIDDEN = ("layers in lax.cond and lax.while_loop",)
-
-
-#: A pass runs once or twice: it is compiled in half the time where the compiler doesn't make it fast.
-QUICK = {"xla_backend_optimization_level": 0}
 
 
 class JaxSubject:
@@ -34,6 +31,7 @@ class JaxSubject:
     def __init__(self, model: Model, inputs: Any, targets: Any, loss: str | LossFunction | None, seed: int) -> None:
         self.model, self.inputs, self.seed = model, inputs, seed
         self.values = [*model.parameters.values()]
+        self._outputs: Sequence[Any] = ()
         self.examples = int(jax.tree.leaves(inputs)[0].shape[0])
         program, shape = self._trace(self._output, None)
         self.end = _end_of(program, shape)
@@ -84,11 +82,11 @@ class JaxSubject:
         count = len(self.values)
         return jax.jit(lambda arguments: jax.value_and_grad(loss)(arguments[:count], arguments[count:]))
 
-    def loss_of(self, output: np.ndarray) -> float:
-        """Return the loss of another output of the same shape; nan where the model has several."""
-        if not hasattr(self.shape[1], "dtype"):
-            return float("nan")
-        return float(self._loss_of(jnp.asarray(output), self.targets))
+    def loss_of(self, output: np.ndarray, place: int = 0) -> float:
+        """Return the loss of another output of the same shape; of several the place among those of floats."""
+        outputs, places = list(self._outputs), [at for at, one in enumerate(self._outputs) if is_float(one)]
+        outputs[places[place]] = jnp.asarray(output)
+        return float(self._loss_of(jax.tree.unflatten(jax.tree.structure(self.shape[1]), outputs), self.targets))
 
     @cached_property
     def _loss_of(self) -> Any:
@@ -141,7 +139,7 @@ class JaxSubject:
             responses = {one.exit: one.response(kept[one.base], kept) for _, one in functions}
             return value, output, kept, responses, *back(jnp.asarray(scale, value.dtype))
 
-        return jax.jit(passed, compiler_options=QUICK if jax.default_backend() == "cpu" else None)
+        return jax.jit(passed, compiler_options=quick(jax.default_backend()))
 
     def _stand_in(self, arguments: list[Any], values: Values, layer: CapturedLayer | None) -> Values:
         """Return the gradients of the mean square of a layer's last output, in place of those of a loss that isn't."""
@@ -159,14 +157,23 @@ class JaxSubject:
         return values._replace(of_weights=found[0], of_outputs=found[1])
 
     def _captured_loss(self, values: Values, obstructed: bool) -> CapturedLoss:
-        output = self.shape[1]
+        output, self._outputs = self.shape[1], values.output
         alone = np.asarray(values.output[0]) if hasattr(output, "dtype") else None
+        aims, several = named(self.targets), zip(named(output), values.output, strict=True)
+        parts = tuple(
+            (name, CapturedLoss(self.loss.name, float(values.loss), targets=_numbers(aims.get(name)), output=found))
+            for name, found in ((name, np.asarray(one)) for name, one in several if alone is None and is_float(one))
+        )
         classes, labels = labels_of(self.loss, output, self.targets)
         targets = np.asarray(self.targets) if hasattr(self.targets, "dtype") else None
         return CapturedLoss(
             self.loss.name, float("nan") if obstructed else float(values.loss), self.loss.law, classes, labels,
-            targets, alone, self.end, self.drawn,
+            targets, alone, self.end, self.drawn, parts,
         )  # fmt: skip
+
+
+def _numbers(array: Any) -> np.ndarray | None:
+    return np.asarray(array) if hasattr(array, "dtype") else None
 
 
 def _end_of(program: Program, shape: Any) -> str:

@@ -111,16 +111,17 @@ class GradientCallback(keras.callbacks.Callback):
         self._react()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Add the findings of an epoch to its logs."""
+        """Add the findings of an epoch to its logs, in the last one those of the whole run."""
         self._record()
+        if self.model.stop_training or epoch + 1 == self.params.get("epochs"):
+            self.findings += self._watch.diagnose()
         self._react()
-        for finding in self._fresh if logs is not None else ():
-            logs.update(as_metrics(finding))
-        self._fresh = []
+        self._tell(logs)
 
     def on_train_end(self, logs: Any = None) -> None:
-        """Diagnose the whole run, and close its log."""
+        """Diagnose the whole run, and close its log; what is new is in the logs for the callbacks after this."""
         self._close()
+        self._tell(logs)
 
     def _measures_update(self, batch: int) -> bool:
         """Whether a batch, the number of which counts from the epoch's start, ends a step with weights and update."""
@@ -174,6 +175,12 @@ class GradientCallback(keras.callbacks.Callback):
             self._fresh.append(finding)
             if react(finding, self._on_finding, self._file):
                 self.model.stop_training = True
+
+    def _tell(self, logs: Any) -> None:
+        """Add what was found since the last time to the logs that the callbacks after this one get."""
+        for finding in self._fresh if logs is not None else ():
+            logs.update(as_metrics(finding))
+        self._fresh = []
 
     def _close(self) -> None:
         """Record what is left, diagnose the whole log, and leave the model as it was."""

@@ -6,7 +6,10 @@ from statistics import geometric_mean
 from typing import NamedTuple
 
 from gradcheck.learning_rate.rules import Rule
-from gradcheck.learning_rate.runs import Draw, best_of
+from gradcheck.learning_rate.runs import Draw, Run, best_of
+
+#: A loss is above where it began by more than this share of it: batches differ.
+RISEN = 0.1
 
 
 class Answer(NamedTuple):
@@ -23,7 +26,9 @@ class Answer(NamedTuple):
     critical : float
         The rate from which on the first update raises the loss of its batch.
     warm_up : int
-        Updates of warm-up; 0: none is needed.
+        Updates of warm-up, as long as the loss of a run near the best rate is above where it began; 0: none is needed.
+    peak : float
+        How many times the first loss that run's largest is.
     """
 
     best: float
@@ -33,6 +38,7 @@ class Answer(NamedTuple):
     shown: bool
     critical: float
     warm_up: int
+    peak: float
 
 
 def answer_of(draws: Sequence[Draw], rule: Rule) -> Answer | None:
@@ -43,6 +49,7 @@ def answer_of(draws: Sequence[Draw], rule: Rule) -> Answer | None:
     best = geometric_mean(rates)
     failed = [ceiling for draw in draws if (ceiling := _ceiling(draw)) is not None]
     ceiling = max(best, min(failed) if failed else rule.ceiling * best)
+    nearest = [_nearest(draw, best) for draw in draws]
     return Answer(
         best=best,
         low=min(rates) / rule.band,
@@ -50,7 +57,8 @@ def answer_of(draws: Sequence[Draw], rule: Rule) -> Answer | None:
         ceiling=ceiling,
         shown=bool(failed),
         critical=min(draw.start.rate for draw in draws),
-        warm_up=max(_warm_up(draw, best) for draw in draws),
+        warm_up=max(map(_warm_up, nearest)),
+        peak=max(map(_peak, nearest)),
     )
 
 
@@ -61,8 +69,18 @@ def _ceiling(draw: Draw) -> float | None:
     return math.sqrt(lowering * min(failing)) if failing else None
 
 
-def _warm_up(draw: Draw, best: float) -> int:
-    """Return after how many updates at the best rate the loss stays below the first one, if it exceeds it at all."""
-    nearest = min((one for one in draw.runs if one.falls), key=lambda one: abs(math.log(one.rate / best)))
-    above = [number for number, loss in enumerate(nearest.losses) if loss > nearest.losses[0]]
-    return max(above, default=0) if draw.start.rate < best else 0
+def _nearest(draw: Draw, best: float) -> Run:
+    """Return the run that lowers the loss and is nearest to the best rate."""
+    return min((one for one in draw.runs if one.falls), key=lambda one: abs(math.log(one.rate / best)))
+
+
+def _warm_up(run: Run) -> int:
+    """Return after how many updates the loss is no longer above where it began; 0 where it never is."""
+    first = run.losses[0]
+    return max((number for number, loss in enumerate(run.losses) if loss > first + RISEN * abs(first)), default=0)
+
+
+def _peak(run: Run) -> float:
+    """Return the largest loss over the first one; 1 where that is zero."""
+    first = run.losses[0]
+    return max(run.losses) / first if first else 1.0

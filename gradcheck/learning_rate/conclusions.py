@@ -8,15 +8,15 @@ from gradcheck.base.wording import counted
 from gradcheck.learning_rate.answer import Answer, answer_of
 from gradcheck.learning_rate.rules import Rule
 from gradcheck.learning_rate.runs import Draw
-from gradcheck.render.numbers import significant
+from gradcheck.render.numbers import percent, significant
 
 #: What the verdict may be: a rate is found; the rate that was asked about fits, is too high or too low; no rate helps.
 VERDICTS = ("found", "fits", "too-high", "too-low", "no-rate")
 
 #: Codes of reasons.
 CODES = (
-    "best", "ceiling", "warm-up", "checked", "asked", "untrainable", "no-progress", "no-run", "flat", "rises", "falls",
-    "nonfinite",
+    "best", "edge", "ceiling", "warm-up", "checked", "asked", "untrainable", "no-progress", "no-run", "flat", "rises",
+    "falls", "nonfinite", "one-batch", "groups", "another-rule", "short-runs", "rounding", "noise", "not-held",
 )  # fmt: skip
 
 #: A rate below the best one by more than this is too low: training takes ten times as long.
@@ -113,15 +113,19 @@ def conclude(
 
 def answer_of_trainable(draws: Sequence[Draw], rule: Rule, evidence: Evidence | None) -> Answer | None:
     """Return the answer; None of a network that is said not to train, and hasn't made any progress."""
-    hopeless = evidence is not None and evidence.score < 0.5 and not any(_progressed(one, evidence) for one in draws)
+    hopeless = (
+        evidence is not None
+        and evidence.score < 0.5
+        and not any(has_progressed(one, evidence.constant) for one in draws)
+    )
     return None if hopeless else answer_of(draws, rule)
 
 
-def _progressed(draw: Draw, evidence: Evidence) -> bool:
+def has_progressed(draw: Draw, constant: float) -> bool:
     """Whether a run gets below the loss of any answer that is the same for all examples."""
     if not draw.runs:
         return False
-    known = min(draw.start.loss, evidence.constant) if math.isfinite(evidence.constant) else math.nan
+    known = min(draw.start.loss, constant) if math.isfinite(constant) else math.nan
     return draw.furthest.score <= (1 - HOPE) * known  # no comparison with nan is true
 
 
@@ -138,7 +142,10 @@ def _why_none(draws: Sequence[Draw], evidence: Evidence | None) -> Iterator[Reas
             break
     if evidence is None or evidence.score >= 0.5:
         return
-    yield Reason("untrainable", f"{evidence.by} calls it {evidence.status}: {evidence.reason}", evidence.score, 0.5)
+    said = f"{evidence.by} calls it {evidence.status}: {evidence.reason}"
+    if evidence.status == "healthy":
+        said = f"{evidence.by} gives it little chance to train: {percent(evidence.score)}"
+    yield Reason("untrainable", said, evidence.score, 0.5)
     if draws[0].runs and math.isfinite(evidence.constant):
         run = draws[0].furthest
         text = (
@@ -163,18 +170,20 @@ def _asked(asked: float, answer: Answer, status: str) -> Reason:
 
 
 def _reasons(draws: Sequence[Draw], answer: Answer, rule: Rule, optimizer: str) -> Iterator[Reason]:
-    best, low, high, ceiling, critical = map(
-        significant, (answer.best, answer.low, answer.high, answer.ceiling, answer.critical)
-    )
+    best, low, high, ceiling = map(significant, (answer.best, answer.low, answer.high, answer.ceiling))
     among = f", in {counted(len(draws), 'draw')}" if len(draws) > 1 else ""
     yield Reason("best", f"the best rate of {optimizer} is about {best}, between {low} and {high}{among}", answer.best)
+    edge = next(filter(None, (draw.edge for draw in draws)), "")
+    if edge:
+        where = "above" if edge == "highest" else "below"
+        yield Reason("edge", f"the {edge} rate that was tried got furthest: the best one may be {where} it")
     seen = "" if answer.shown else ", as a rule; no run has shown it"
     yield Reason("ceiling", f"training fails above about {ceiling}{seen}", answer.ceiling)
     if answer.warm_up:
         over = "first update" if answer.warm_up == 1 else f"first {answer.warm_up} updates"
-        text = f"warm up over the {over}: at the start the loss rises from {critical} on"
+        text = f"warm up over the {over}: at such a rate the loss rises to {answer.peak:.2g} times its start first"
     else:
-        text = "no warm-up is needed: the loss doesn't rise at the start"
+        text = "no warm-up is needed: the loss doesn't rise at first"
     yield Reason("warm-up", text, float(answer.warm_up))
     if rule.networks:
         text = (

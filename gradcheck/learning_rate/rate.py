@@ -61,7 +61,14 @@ class RateSearch:
     def draw(self, seed: int, tick: Callable[[], None] | None = None) -> Draw:
         """Search the rate of the network that `seed` draws."""
         rule = RULES[self.search.optimizer]
-        return find_rate(self.descent(seed), rule, self.search.updates, seed, tick=tick)
+        constant = self.constant if math.isfinite(self.constant) else math.inf
+        return find_rate(self.descent(seed), rule, self.search.updates, seed, tick=tick, constant=constant)
+
+    @property
+    def constant(self) -> float:
+        """The loss of the best answer that is the same for all examples; nan without labels."""
+        labels = self.experiment.dataset.labels
+        return math.nan if labels is None else constant_answer(labels)
 
     def descent(self, seed: int) -> NetworkDescent:
         """Return what is searched on: a copy of the network that `seed` draws, its optimizer, its batches."""
@@ -78,9 +85,7 @@ class RateSearch:
         """Return what a simulation says of the network, and what a constant answer costs."""
         outcome = self.experiment.outcome()
         verdict = outcome.diagnosis.verdict
-        labels = self.experiment.dataset.labels
-        constant = math.nan if labels is None else constant_answer(labels)
-        return Evidence(verdict.status, sentence(verdict.causes[0], outcome.typical), verdict.score, constant)
+        return Evidence(verdict.status, sentence(verdict.causes[0], outcome.typical), verdict.score, self.constant)
 
     def report(self, draws: list[Draw]) -> RateReport:
         """Return what the draws have shown."""
@@ -101,7 +106,7 @@ def rate(*, tick: Callable[[], None] | None = None, **options: Unpack[RateOption
     ('found', True)
 
     Along the first update the rate is searched at which the loss of its batch is least. From there, runs of 25 updates
-    at rates a factor of two apart show which one gets furthest.
+    at rates a factor of two apart show which one gets furthest; if none has learnt by then, runs of 50, and of 100.
 
     Parameters
     ----------
@@ -112,7 +117,7 @@ def rate(*, tick: Callable[[], None] | None = None, **options: Unpack[RateOption
     weight_decay : float, optional
         Of the optimizer; 0, of adamw 0.01.
     updates : int
-        Of each run.
+        Of each run; where none has learnt by then, runs of twice and of four times as many are made.
     arch, depth, steps, width, activation, init, gain, recurrent_gain, forget_bias, weight_std, bias_std, norm, \
     residual, residual_scale
         The network, as in ``gradcheck.simulate``: an mlp, rnn, lstm or gru.

@@ -40,6 +40,7 @@ class RateDraw(Record):
     critical_rate: float | None = item("from which on the first update raises the loss of its batch; null: none")
     least_rate: float = item("that of the least loss along it; 0: none is below the first")
     best_rate: float | None = item("of this draw; null: none")
+    shorter_updates: int = item("of shorter runs that were made again, as none had learnt", minimum=0)
     rates: tuple[float, ...] = item("those looked at along the first update")
     losses: tuple[float | None, ...] = item("at each of them; null: not finite")
 
@@ -53,7 +54,8 @@ class RateAnswer(Record):
     ceiling: float = item("above it training fails")
     ceiling_shown: bool = item("a run has shown it; false: it follows from the best rate by the rule")
     critical_rate: float = item("from which on the first update raises the loss of its batch; the least of the draws")
-    warm_up_updates: int = item("0: none is needed", minimum=0)
+    warm_up_updates: int = item("as long as a run near the best rate is above its first loss; 0: none", minimum=0)
+    warm_up_peak: float | None = item("how many times the first loss that run's largest is; null: not finite")
 
 
 class RateRule(Record):
@@ -161,7 +163,7 @@ def make_rate_report(
         draws=tuple(_draw(one, ruled) for one in draws),
         runs=tuple(_run(draw.seed, one) for draw in draws for one in draw.runs),
         forward_passes=sum(one.start.passes for one in draws),
-        backward_passes=sum(1 + sum(len(run.losses) for run in one.runs) for one in draws),
+        backward_passes=sum(1 + sum(len(run.losses) for run in one.shorter + one.runs) for one in draws),
     )
 
 
@@ -175,6 +177,7 @@ def _draw(draw: Draw, rule: Rule) -> RateDraw:
         critical_rate=number(draw.start.rate),
         least_rate=rate,
         best_rate=None if answer is None else answer.best,
+        shorter_updates=sum(len(one.losses) for one in draw.shorter),
         rates=tuple(rate for rate, _ in draw.start.seen),
         losses=tuple(number(loss) for _, loss in draw.start.seen),
     )
@@ -202,6 +205,7 @@ def _answer(answer: Answer | None) -> RateAnswer | None:
         ceiling_shown=answer.shown,
         critical_rate=answer.critical,
         warm_up_updates=answer.warm_up,
+        warm_up_peak=number(answer.peak),
     )
 
 

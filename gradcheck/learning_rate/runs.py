@@ -22,7 +22,11 @@ START = 0.01
 LOOKS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 3 / 4)
 
 #: The factor between neighbouring rates, and the runs at most.
-SPACING, MOST = 2.0, 8
+SPACING, MOST = 2.0, 12
+
+#: A run has learnt where its loss is by this share below the first one and below what a constant answer costs, as in
+#: ``simulate --trial``. Where none has, they are made again, so often, with twice the updates.
+FALLS_BY, DOUBLINGS = 0.3, 2
 
 #: A run whose loss is above so many times the first one is given up; its score is twice the first one.
 DIVERGED = 4.0
@@ -69,16 +73,29 @@ class Draw(NamedTuple):
         The search along the first update.
     runs : tuple of Run
         In the order of their rates; none where the search found no rate to begin with.
+    shorter : tuple of Run
+        Those that had learnt nothing, and were made again with more updates.
     """
 
     seed: int | None
     start: CriticalRate
     runs: tuple[Run, ...] = ()
+    shorter: tuple[Run, ...] = ()
 
     @property
     def furthest(self) -> Run:
         """The run whose loss is least in the end."""
         return min(self.runs, key=lambda one: one.score)
+
+    def learnt(self, constant: float) -> bool:
+        """Whether that loss is clearly below the first one, and below that of a constant answer."""
+        goal = min(self.start.loss, constant)
+        return self.furthest.score <= goal - FALLS_BY * abs(goal)
+
+    @property
+    def edge(self) -> str:
+        """Whether that run is the ``highest`` or the ``lowest``, so that a better one may be beyond; else empty."""
+        return "highest" if self.furthest is self.runs[-1] else "lowest" if self.furthest is self.runs[0] else ""
 
 
 def find_rate(
@@ -88,8 +105,12 @@ def find_rate(
     seed: int | None = None,
     rounding: float = ROUNDING,
     tick: Callable[[], None] | None = None,
+    constant: float = math.inf,
 ) -> Draw:
     """Search along the first update, then run at rates around what it says until the best one has two neighbours.
+
+    Where no run has learnt by then, the runs are made again around the best of them with twice the updates: as long as
+    the loss says no more than what blows up, it doesn't say which rate learns most.
 
     Parameters
     ----------
@@ -105,19 +126,33 @@ def find_rate(
         The share of the loss by which it has to change to count as changed.
     tick : callable, optional
         Called after each run.
+    constant : float
+        The loss of the best answer that is the same for all examples; infinity where it isn't known.
     """
     loss = descent.look()
     start = critical_rate(descent.along, loss, START, rounding=rounding)
     if start.status != "found":
         return Draw(seed, start)
     start = start.with_points({share * start.rate: descent.along(share * start.rate) for share in LOOKS})
+    found = Draw(seed, start, _runs(descent, rule.start * start.least[0], updates, tick))
+    for _ in range(DOUBLINGS):
+        if not found.runs or found.furthest.diverged or found.learnt(constant):
+            break
+        updates *= 2
+        again = _runs(descent, best_of(found.runs), updates, tick)
+        found = Draw(seed, start, again, shorter=(*found.shorter, *found.runs))
+    return found
+
+
+def _runs(descent: Descent, middle: float, updates: int, tick: Callable[[], None] | None) -> tuple[Run, ...]:
+    """Run at a rate and at those around it, until the best one has a neighbour on both sides."""
     runs: dict[int, Run] = {}  # power of SPACING ↦ the run at that rate
-    middle = min(max(rule.start * start.least[0], LOWEST), HIGHEST)
+    middle = min(max(middle, LOWEST), HIGHEST)
     while (power := _next(runs)) is not None and LOWEST <= middle * SPACING**power <= HIGHEST:
         runs[power] = _run(descent, middle * SPACING**power, updates)
         if tick is not None:
             tick()
-    return Draw(seed, start, tuple(runs[power] for power in sorted(runs)))
+    return tuple(runs[power] for power in sorted(runs))
 
 
 def _next(runs: dict[int, Run]) -> int | None:

@@ -1,10 +1,12 @@
 """The runs in a folder: which files of it are logs, and which of them belong together."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from gradcheck.logs.metric_files import METRIC_LINE
+from gradcheck.logs.records import MARK
 from gradcheck.logs.tag_files import by_run
 
 #: Files that are a run's log, the most telling first: of a folder the first of these that are there are read.
@@ -15,10 +17,13 @@ USUAL = (
     "*.db", "*.csv", "*.log", "*.out", "*.json", "*.jsonl.gz",
 )  # fmt: skip
 
-EVENTS = "*tfevents*"
+EVENTS, CHECKPOINT = "*tfevents*", "checkpoint-"
 
 #: Folders below that are looked into, how deep, and runs of which the newest are read.
 MOST_FOLDERS, DEEPEST, MOST_RUNS = 2000, 5, 32
+
+#: What tells when an event file was begun; of others, how many seconds may pass between the ends of two of one run.
+BEGUN, AFTERWARDS = re.compile(r"tfevents\.(\d{9,11})\b"), 600.0
 
 #: Files of a folder that are each a run.
 MOST_FILES = 32
@@ -35,6 +40,28 @@ class Source(NamedTuple):
     def changed(self) -> float:
         """When it was written last."""
         return max(path.stat().st_mtime for path in self.paths)
+
+    @property
+    def begun(self) -> float:
+        """When it was written first: event files say so in their names, of others it is guessed."""
+        said = [int(found[1]) for path in self.paths if (found := BEGUN.search(path.name))]
+        return min(said, default=self.changed - AFTERWARDS)
+
+    def is_of_run(self, other: "Source") -> bool:
+        """Whether this may have been written by the same run as another one, of another kind and changed later."""
+        nested = self.home.is_relative_to(other.home) or other.home.is_relative_to(self.home)
+        return nested and self.changed >= other.begun and self.kind_of_file != other.kind_of_file
+
+    @property
+    def home(self) -> Path:
+        """The folder of its run: of a checkpoint's state the one that checkpoints are put in."""
+        place = self.paths[0].parent
+        return place.parent if place.name.startswith(CHECKPOINT) else place
+
+    @property
+    def kind_of_file(self) -> str:
+        """Its kind, of a file with its name: two files of one name are of two runs."""
+        return self.paths[0].name if self.kind == "file" else self.kind
 
 
 def sources(folder: Path) -> list[Source]:
@@ -53,7 +80,7 @@ def _folders(folder: Path) -> Iterator[Path]:
         yield place
         if depth < DEEPEST and not _metrics(place):
             below = sorted(path for path in place.iterdir() if path.is_dir() and not path.name.startswith("."))
-            states = [path for path in below if path.name.startswith("checkpoint-")]
+            states = [path for path in below if path.name.startswith(CHECKPOINT)]
             newest = sorted(states, key=lambda path: path.stat().st_mtime)[-1:]  # each has the whole history
             own = (place / USUAL[0]).exists()
             waiting += [(path, depth + 1) for path in below if path not in states] + (
@@ -76,12 +103,21 @@ def _sources_of(place: Path, root: Path) -> Iterator[Source]:
     for pattern in USUAL:
         files = sorted(path for path in place.glob(pattern) if path.is_file())[:MOST_FILES]
         if files:
+            files = list(dict.fromkeys((*files, *_recorded(place))))
             several = len(files) > 1 or place == root
             yield from (Source(str(path.relative_to(root)) if several else name, (path,), "file") for path in files)
             return
     events = tuple(sorted(place.glob(EVENTS)))
     if events:
         yield Source(name, events, "events")
+
+
+def _recorded(place: Path) -> Iterator[Path]:
+    """Yield the logs of recorders: they know more of the gradients than what a trainer writes beside them."""
+    for path in sorted(place.glob("*.jsonl"))[:MOST_FILES]:
+        with path.open("rb") as file:
+            if f'"{MARK}"'.encode() in file.readline(200):
+                yield path
 
 
 def _metrics(place: Path) -> Path | None:

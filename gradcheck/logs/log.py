@@ -27,6 +27,8 @@ class Log:
         Of the run, where several were read from one folder.
     others : list of Log
         Those of the other runs of the folder, the oldest first.
+    beside : list of str
+        What else the folder has of the same run, which says less of its gradients.
     """
 
     def __init__(self, reader: Reader, table: Table, problems: Problems) -> None:
@@ -34,6 +36,7 @@ class Log:
         self.tables = {"": table}
         self.name = ""
         self.others: list[Log] = []
+        self.beside: list[str] = []
 
     def add(self, row: LogRow) -> None:
         """Take in a row, or neighbouring ones of one layout."""

@@ -130,8 +130,8 @@ def _read_rows(rows: object, asked: Asked) -> Log:
 
 
 def _read_folder(folder: Path, asked: Asked) -> Log:
-    """Read the runs of a folder: the newest one is judged, the others go with it."""
-    logs: list[Log] = []
+    """Read the runs of a folder: the newest one is judged, by what says most of its gradients, beside the others."""
+    read: list[tuple[Source, Log]] = []
     failed: list[GradcheckError] = []
     found = sources(folder)
     for source in found:
@@ -141,14 +141,23 @@ def _read_folder(folder: Path, asked: Asked) -> Log:
             failed.append(error)
             continue
         log.name = source.name if len(found) > 1 else ""
-        logs.append(log)
-    if not logs:
+        read.append((source, log))
+    if not read:
         if failed:
             raise failed[-1]
         looked = f"{', '.join(USUAL[:6])}, {EVENTS} or a folder metrics of MLflow"
         raise InputError(folder, f"is a folder without a log ({looked}); name a file")
-    logs[-1].others = logs[:-1]
-    return logs[-1]
+    newest, _ = read[-1]
+    same = [log for source, log in read if source is newest or source.is_of_run(newest)]
+    judged = max(same, key=lambda one: (gradients_in(one), one is same[-1]))
+    judged.beside = [one.name for one in same if one is not judged]
+    judged.others = [one for _, one in read if one not in same]
+    return judged
+
+
+def gradients_in(log: Log) -> int:
+    """Return how many columns of a log are norms of gradients: of the whole model, and of layers."""
+    return sum(one.quantity == "grad_norm" for one in log.table.columns)
 
 
 def _read_source(source: Source, asked: Asked) -> Log:

@@ -249,6 +249,8 @@ def _warnings(series: Series) -> Iterator[str]:
     several = [name for name, _, _ in series.log.runs()]
     if len(several) > 1:
         yield f"it holds {len(several)} runs; judged is the last one ({several[-1]}), the others are told in short"
+    if beside := series.log.beside:
+        yield f"judged is {series.log.name}; of the same run, with less of its gradients: {', '.join(beside)}"
     if series.log.reader.last_word:
         yield f"the log ends with {series.log.reader.last_word!r}"
     back = series.run.steps_back

@@ -77,7 +77,9 @@ def _lazy(judgement: Judgement) -> Iterator[Reason]:
     hidden = [one for one in moves if one.kind == "hidden"]
     still = [one for one in hidden if one.course == "shrinks"]
     logits = [one for one in moves if one.kind == "output"]
-    if judgement.status == "shrinks" and 2 * len(still) > len(hidden) and all(one.course == "keeps" for one in logits):
+    own = [one for one in judgement.slopes if (one.kind, one.quantity) == ("hidden", "update")]
+    alike = all(2 * sum(one.course == "shrinks" for one in ones) >= len(ones) for ones in (hidden, own))
+    if judgement.status == "shrinks" and still and alike and all(one.course == "keeps" for one in logits):
         yield Reason("lazy", tuple(still), min(one.first.slope.exponent for one in still))
 
 

@@ -56,8 +56,8 @@ class Coordinate(NamedTuple):
     change : Size or None
         Of the output minus the output at initialisation, on the same batch; None at step 0.
     update : Size or None
-        Of what the layer's own matrix has gained: x_t (W_t − W_0) + b_t − b_0 for its present input x_t; None at step
-        0, and of layers without a matrix, or where nobody measured it.
+        Of what the layer's own weights have gained, x_t (W_t − W_0) for its present input x_t; None at step 0, and of
+        layers without weights, or where nobody measured it.
     """
 
     scale: int

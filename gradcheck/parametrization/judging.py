@@ -13,9 +13,6 @@ from gradcheck.parametrization.slopes import Point, Slope, fit
 #: so are those of what they make of a network: this is halfway from 0, what it should be, to the least wrong one.
 LIMIT = 0.25
 
-#: A slope is clear where so many standard errors are between it and the limit.
-ERRORS = 2.0
-
 #: Lowest and highest exponent that is right: an activation and what moves it keep their size.
 STILL = (0.0, 0.0)
 SHRINKS = (-math.inf, 0.0)
@@ -65,8 +62,8 @@ class LayerSlope(NamedTuple):
     steps : tuple of StepSlope
         First to last.
     course : str
-        A fault, if it is that of the first step with any movement, of the last one, or of half of them; else that of
-        the last.
+        ``grows`` if it does at the first step with any movement, at the last one, or at half of them; else that of the
+        last.
     since : int or None
         The first step at which it was so.
     """
@@ -202,24 +199,27 @@ def _course_of(slope: Slope, widest: Slope, lowest: float, highest: float) -> Co
         Exponents between which it is right.
     """
     above, below = highest + LIMIT, LIMIT - lowest
-    if slope.beyond(above, ERRORS) or widest.beyond(above, ERRORS):
+    if slope.beyond(above) or widest.beyond(above):
         return "grows"
     falls = slope.reversed, widest.reversed
-    if falls[0].beyond(below, ERRORS) and falls[1].exponent > below:
+    if falls[0].beyond(below) and falls[1].exponent > below:
         return "shrinks"
     open_ended = slope.exponent > above or min(one.exponent for one in falls) > below
     return "unclear" if open_ended else "keeps"
 
 
 def _course(steps: Sequence[Course]) -> Course:
-    """Return the course of all steps: a fault at the first or at the last, or at half of them."""
+    """Return the course of all steps.
+
+    Growth is a fault at the first step already, or at half of them: training saturates later. What shrinks at first may
+    fade with the width more slowly than the widths reach: it is one if it still shrinks in the end.
+    """
     moving: list[Course] = [one for one in steps if one != "still"]
     if not moving:
         return "still"
-    faults: tuple[Course, ...] = ("grows", "shrinks")
-    for fault in faults:
-        if fault in (moving[0], moving[-1]) or 2 * moving.count(fault) >= len(moving):
-            return fault
+    growing: Course = "grows"
+    if growing in (moving[0], moving[-1]) or 2 * moving.count(growing) >= len(moving):
+        return growing
     return moving[-1]
 
 

@@ -24,6 +24,10 @@ from gradcheck.spec.transfer import TransferSpec
 #: Hidden units of a transformer's MLP over its width.
 MLP_RATIO = 4
 
+#: The read-out's initial deviation at the base, times √fan_in: logits that start small. What random logits do to the
+#: first updates fades as 1/√width in mup, and would cover at narrow widths what doesn't.
+READOUT = 0.25
+
 
 class Subject(NamedTuple):
     """A network that is trained on one batch.
@@ -135,17 +139,19 @@ class Maker(NamedTuple):
 
 
 def perceptron(maker: Maker, batch: Batch, outputs: int) -> Subject:
-    """Return a perceptron; its maps are called layer 1, layer 2, … and logits."""
+    """Return a perceptron; its maps are called layer 1, layer 2, … and logits.
+
+    Where depths are compared, so many residual layers come after the first, which has nothing to pass by it.
+    """
     spec, n, inputs = maker.spec, maker.width, batch.inputs
-    skips, features = spec.residual, inputs.shape[1]
+    skips, features, depth = spec.residual, inputs.shape[1], maker.depth + (spec.axis == "depth")
     maps = [maker.linear(1, "layer 1", "input", (features, n), spec.gain)]
     maps += [
-        maker.linear(key, f"layer {key}", "hidden", (n, n), spec.gain, in_branch=skips)
-        for key in range(2, maker.depth + 1)
+        maker.linear(key, f"layer {key}", "hidden", (n, n), spec.gain, in_branch=skips) for key in range(2, depth + 1)
     ]
-    maps.append(maker.linear(maker.depth + 1, "logits", "output", (n, outputs)))
+    maps.append(maker.linear(depth + 1, "logits", "output", (n, outputs), READOUT))
     layers = Network(
-        widths=(features, *[n] * maker.depth, outputs),
+        widths=(features, *[n] * depth, outputs),
         linear=lambda layer: maps[layer - 1],
         activation=ACTIVATIONS[spec.activation],
         norm=NORMS[spec.norm].block,
@@ -167,7 +173,7 @@ def transformer(maker: Maker, batch: Batch, outputs: int) -> Subject:
     sublayers = [_sublayer(maker, branch) for pair in blocks for branch in pair]
     embedding = maker.linear(0, "embedding", "input", (outputs, n), math.sqrt(outputs), biased=False)
     positions = maker.linear(1, "positions", "input", (tokens, n), math.sqrt(tokens), biased=False)
-    readout = maker.linear(2, "logits", "output", (n, outputs), biased=False)
+    readout = maker.linear(2, "logits", "output", (n, outputs), READOUT, biased=False)
     ids = np.eye(outputs, dtype=spec.dtype)[batch.inputs.reshape(-1)]  # one-hot: an embedding is a matrix as any other
     places = np.tile(np.eye(tokens, dtype=spec.dtype), (sequences, 1))
 

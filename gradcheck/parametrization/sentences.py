@@ -50,7 +50,7 @@ SENTENCES: dict[str, Said] = {
     ),
     "scores-align": Said(
         "attention's scores start at one size with every width of a head; value: the exponent that they will have",
-        "the scores of {names} don't fall before training: as queries and keys align they grow as the head's {power}",
+        "{names} don't fall before training: as queries and keys align they grow as {power}",
         "multiply the scores by 1/d, not 1/sqrt(d), of a head's width d",
     ),
     "update-grows": Said(
@@ -83,7 +83,7 @@ SENTENCES: dict[str, Said] = {
     ),
     "unclear": Said(
         "a slope's error leaves open on which side of the limit it is; value: the largest error",
-        "the slopes of {names} are too uncertain, up to ±{value:.2f} (limit {limit:g})",
+        "the slopes of {names} are beyond the limit by less than their errors, up to ±{value:.2f} (limit {limit:g})",
         "take more seeds (--seeds 10), or widths further apart",
     ),
     "still": Said("nothing has moved", "no output has moved in any network", "take a larger --lr, or more --steps"),

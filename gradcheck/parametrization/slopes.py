@@ -12,6 +12,10 @@ SMALLEST = 1e-300
 #: Networks of one width differ by this part at least in what is measured: if a few seeds look more alike it is luck.
 SCATTER = 0.1
 
+#: Standard errors of a 95 % interval where the error is known, and where it is estimated with 1, 2, … degrees of
+#: freedom (Student's t).
+KNOWN, ESTIMATED = 2.0, (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23)
+
 
 class Point(NamedTuple):
     """The size of something in one network."""
@@ -31,19 +35,22 @@ class Slope(NamedTuple):
     error : float
         Its standard error, from how the seeds' lines differ; of one seed, from the distances to the line. nan where
         nothing tells it.
+    margin : float
+        Half of its 95 % interval.
     """
 
     exponent: float
     error: float
+    margin: float = 0.0
 
-    def beyond(self, limit: float, errors: float) -> bool:
-        """Whether the exponent is above a limit by so many standard errors."""
-        return self.exponent - (0.0 if math.isnan(self.error) else errors * self.error) > limit
+    def beyond(self, limit: float) -> bool:
+        """Whether all of the exponent's interval is above a limit."""
+        return self.exponent - self.margin > limit
 
     @property
     def reversed(self) -> "Slope":
         """The slope against 1/scale."""
-        return Slope(-self.exponent, self.error)
+        return Slope(-self.exponent, self.error, self.margin)
 
 
 def fit(points: Sequence[Point]) -> Slope:
@@ -71,5 +78,9 @@ def fit(points: Sequence[Point]) -> Slope:
         left, freedom = y - y.mean(0) - y.mean(1, keepdims=True) + y.mean(), (seeds - 1) * (len(scales) - 1)
     else:
         left, freedom = y - y.mean() - exponent * x[:, None], len(scales) - 2
-    variance = max(SCATTER**2, float(np.square(left).sum()) / freedom) if freedom else math.nan
-    return Slope(exponent, math.sqrt(variance / (spread * seeds)))
+    least = SCATTER / math.sqrt(spread * seeds)
+    if not freedom:
+        return Slope(exponent, math.nan, KNOWN * least)
+    error = math.sqrt(float(np.square(left).sum()) / freedom / (spread * seeds))
+    errors = ESTIMATED[freedom - 1] if freedom <= len(ESTIMATED) else KNOWN
+    return Slope(exponent, max(error, least), max(errors * error, KNOWN * least))

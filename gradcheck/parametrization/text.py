@@ -60,13 +60,12 @@ def _parts(report: TransferReport, page: Page) -> Iterator[RenderableType]:
 
 
 def _table(report: TransferReport, page: Page) -> Table:
-    """Return a line for each layer: pictures and slopes where there is room, else slopes alone."""
+    """Return a line for each layer: pictures and slopes where there is room, else slopes of what moves alone."""
     rows = rows_of(report)
-    quantities = [name for name in SHOWN if any(name in row.quantities for row in rows)]
-    names = max(len(row.layer) for row in rows)
-    wide = page.width - INDENT - names >= ROOM
-    table = borderless(["layer", *(TITLES[name] for name in quantities)], left=("layer",))
-    table.add_column("verdict", no_wrap=wide)
+    wide = page.width - INDENT - max(len(row.layer) for row in rows) >= ROOM
+    quantities = [name for name in SHOWN[0 if wide else 1 :] if any(name in row.quantities for row in rows)]
+    table = borderless(["layer", *(TITLES[name] if wide else name for name in quantities)], left=("layer",))
+    table.add_column("verdict", no_wrap=True)
     for row in rows:
         cells = (_cell(row, name, report.scales, page.glyphs if wide else None) for name in quantities)
         table.add_row(row.layer, *cells, Text(_short(row), style=_colour(row)))

@@ -32,8 +32,7 @@ class TrainedMap:
     _delta: Array = field(init=False)
 
     def __post_init__(self) -> None:
-        weight, bias = self.dense
-        self._first = Dense(weight.copy(), None if bias is None else bias.copy())
+        self._first = Dense(self.dense.weight.copy())
 
     def __call__(self, x: Array) -> tuple[Array, Pullback]:
         """Return x W + b (batch, fan_out) and the pullback δ ↦ δ Wᵀ, and keep x, the output, δ."""
@@ -71,5 +70,9 @@ class TrainedMap:
 
     @property
     def update(self) -> Size:
-        """The size of what W and b have gained, for the last batch: x (W − W₀) + b − b₀."""
-        return Size.of(self.output - self._first(self._input)[0])
+        """The size of what W has gained, for the last batch: x (W − W₀).
+
+        Without the bias, whose rate is another one and would cover what a matrix lacks.
+        """
+        gained = self.output - self._first(self._input)[0]
+        return Size.of(gained if self.dense.bias is None else gained - self.dense.bias)

@@ -1,7 +1,6 @@
 """The training of one network for a few steps, and what is recorded of it."""
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -50,17 +49,19 @@ def train(maker: Maker, batch: Batch, outputs: int) -> Trained:
         Units of the read-out.
     """
     keep_freed_memory()
-    spec, subject = maker.spec, NETWORKS[maker.spec.arch](maker, batch, outputs)
+    spec = maker.spec
+    with np.errstate(all="ignore"):  # what overflows is one of the answers
+        subject = NETWORKS[spec.arch](maker, batch, outputs)
     update = OPTIMIZERS[spec.optimizer](WEIGHT_DECAY.get(spec.optimizer, 0.0))
     parameters = [one for linear in subject.maps.values() for one in linear.parameters]
     rates = [spec.lr * factor for linear in subject.maps.values() for factor in linear.factors]
-    first: dict[str, Array] = {}
+    first, places = dict[str, Array](), _places(spec.depth) if spec.axis == "depth" else {}
     records, losses, loss_at = list[Coordinate](), list[float](), loss_of(batch.labels)
     scale = maker.depth if spec.axis == "depth" else maker.width
     for step in range(spec.steps + 1):
-        with np.errstate(all="ignore"):  # what overflows is one of the answers
+        with np.errstate(all="ignore"):
             passes, logits, back = subject.pass_batch()
-            for seen in _seen(subject, passes, spec.axis == "depth", moved=step > 0):
+            for seen in _seen(subject, passes, places, moved=step > 0):
                 start = first.setdefault(seen.layer, seen.output)
                 sizes = Size.of(seen.output), Size.of(seen.output - start) if step else None, seen.update
                 records.append(Coordinate(scale, maker.seed, step, seen.layer, seen.kind, *sizes))
@@ -74,13 +75,18 @@ def train(maker: Maker, batch: Batch, outputs: int) -> Trained:
     return Trained(records, losses)
 
 
-def _seen(subject: Subject, passes: Sequence[LayerPass], in_depth: bool, *, moved: bool) -> Iterator[Seen]:
-    """Yield what is looked at, first layer to last."""
+def _places(depths: Sequence[int]) -> dict[str, float]:
+    """Return the places in the depth that networks of all depths have: after a whole number of branches."""
+    return {name: part for name, part in PLACES.items() if all((depth * part).is_integer() for depth in depths)}
+
+
+def _seen(subject: Subject, passes: Sequence[LayerPass], places: Mapping[str, float], *, moved: bool) -> Iterator[Seen]:
+    """Yield what is looked at, first layer to last: of networks of several depths at places in the residual stream."""
     *maps, readout = subject.maps.values()
     stream = subject.layers.units.points or getattr(subject.layers, "skip_scale", None) is not None
-    if in_depth:
+    if places:
         yield Seen(maps[0].name, "hidden", maps[0].output, maps[0].update if moved else None)
-        for name, part in PLACES.items():
+        for name, part in places.items():
             yield Seen(name, "hidden", _stream(subject, passes, part))
     else:
         for one in maps:
@@ -94,9 +100,11 @@ def _seen(subject: Subject, passes: Sequence[LayerPass], in_depth: bool, *, move
 
 
 def _stream(subject: Subject, passes: Sequence[LayerPass], part: float) -> Array:
-    """Return the residual stream after a part of the depth."""
-    points = max(1, len(subject.layers.units.points))
-    return passes[points * math.ceil(part * len(passes) / points) - 1].activity
+    """Return the residual stream after a part of the branches; a perceptron's first layer is none."""
+    points = len(subject.layers.units.points)
+    if points:
+        return passes[points * round(part * len(passes) / points) - 1].activity
+    return passes[round(part * (len(passes) - 1))].activity
 
 
 def _scores(heads: Heads, rows: Array) -> Array:

@@ -19,11 +19,6 @@ from gradcheck.spec.transfer import transfer_specs
 def transfer(*, tick: Callable[[], None] | None = None, **options: Unpack[TransferOptions]) -> TransferReport:
     """Return whether activations, updates and logits keep their size as a network becomes wider, or deeper.
 
-    Networks of several widths are trained for a few steps on one batch, each in the same parametrisation, and the size
-    of every layer's output, of its change and of what its own weights have added to it is followed: as which power of
-    the width does it grow? In a parametrisation in which all of them are 0 a learning rate that is tuned on a narrow
-    network holds on a wide one (Yang, Hu et al. 2022).
-
     >>> report = gradcheck.transfer(width=[32, 64, 128], param="standard", seeds=2, steps=2)
     >>> report.verdict.status
     'grows'
@@ -44,6 +39,13 @@ def transfer(*, tick: Callable[[], None] | None = None, **options: Unpack[Transf
     ------
     GradcheckError
         An option has a value that it can't have, or a file can't be read.
+
+    Notes
+    -----
+    Networks of several widths are trained for a few steps on one batch, each in the same parametrisation, and the size
+    of every layer's output, of its change and of what its own weights have added to it is followed: as which power of
+    the width does it grow? In a parametrisation in which all of them are 0 a learning rate that is tuned on a narrow
+    network holds on a wide one (Yang, Hu et al. 2022).
     """
     spec, data = transfer_specs(options)
     network, dataset = FAMILIES[spec.arch].fit(spec.network(spec.width[0], spec.depth[0]), data, frozenset(), None)

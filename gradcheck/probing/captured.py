@@ -130,6 +130,8 @@ class CapturedLoss:
         Of a cross-entropy, those that count; None where the targets are probabilities.
     targets, output : array, optional
         What is compared: the output's floats, and targets of any kind of numbers; of several outputs none.
+    parts : tuple of (str, CapturedLoss)
+        Of several outputs the name of each, and the loss with that one alone, and its targets where they are known.
     drawn : bool
         The targets are random numbers, as none were given.
     end : str
@@ -145,6 +147,7 @@ class CapturedLoss:
     output: Array | None = None
     end: str = ""
     drawn: bool = False
+    parts: tuple[tuple[str, "CapturedLoss"], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -39,6 +39,10 @@ class TrainedEvidence(Protocol):
     def zeros(self) -> tuple[str, ...]:
         """Of these the ones that are zero themselves."""
 
+    @property
+    def frozen(self) -> tuple[str, ...]:
+        """Parameters that aren't trained."""
+
 
 class LossEvidence(Protocol):
     """What lies between the output and the loss."""

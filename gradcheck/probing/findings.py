@@ -125,7 +125,9 @@ def find(captured: CapturedPass) -> Findings:
         layers, flow, cut = _flow(captured, reach)
         first = first_loss(captured.loss)
         weight = math.nan if reach.readout is None else uses.log10_weight_norm(reach.readout)
-    origins = tuple(_inputs_alike(captured)) if narrowest(flow)[1] < Thresholds().min_rank else ()
+    origins = tuple(_norm_of_one(captured)) if np.isneginf(flow.column("log10_gradient_rms")).any() else ()
+    if not origins and narrowest(flow)[1] < Thresholds().min_rank:
+        origins = tuple(_inputs_alike(captured))
     ill = [number for number, layer in enumerate(layers, start=1) if not _sound(layer)]
     return Findings(
         flow, captured.loss.name, None if reach.readout is None else reach.readout.name, _largest_rms(captured),
@@ -270,6 +272,18 @@ def _names(captured: CapturedPass, *, arrived: bool) -> tuple[str, ...]:
         return ()
     missing = tuple(name for name, one in trained if one.gradient is None)
     return tuple(n for n, one in trained if one.gradient is not None and not one.gradient.any()) if arrived else missing
+
+
+def _norm_of_one(captured: CapturedPass) -> Iterator[Cause]:
+    """Yield the norms over the examples of a batch of one: each leaves nothing but its bias."""
+    found = []
+    for layer in captured.layers if captured.examples == 1 else ():
+        bias = next((one.value for one in layer.weights if one.bias), np.zeros(1))
+        of_one = layer.by_example and uses.is_vector(layer) and uses.is_flat(layer, 1)
+        if of_one and all(bool((use.output.reshape(-1) == bias.reshape(-1)).all()) for use in layer.uses):
+            found.append(layer.name)
+    if found:
+        yield Cause("norm-of-one", None, captured.examples, details={"names": tuple(found)})
 
 
 def _inputs_alike(captured: CapturedPass) -> Iterator[Cause]:

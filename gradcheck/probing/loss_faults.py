@@ -6,6 +6,8 @@ into the model's last function: what can't be known that way is not said.
 
 import math
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,23 +31,39 @@ UNREACHED = 0.05
 UNCOUNTED = (-100, -1, 255)
 
 
-def find_loss_faults(captured: CapturedPass, loss_of: LossOf, framework: str, *, by_default: bool) -> tuple[Cause, ...]:
-    """Return what is wrong between the output and the loss, which may be chosen by default.
+def find_loss_faults(
+    captured: CapturedPass, loss_of: Callable[..., float], framework: str, *, by_default: bool
+) -> tuple[tuple[Cause, ...], tuple[str, ...]]:
+    """Return what is wrong between the outputs and the loss, which may be chosen by default, and what wasn't looked at.
 
-    The causes have the name of the framework whose words help.
+    The loss is asked with another array in place of one of the outputs, ``loss_of(array, place=0)``. The causes have
+    the name of the framework whose words help.
     """
+    found, unseen = list[Cause](), list[str]()
+    for place, (name, loss) in enumerate(captured.loss.parts or (("", captured.loss),)):
+        of, output = f" of {name}" if name else "", loss.output
+        if output is None or (output.size > LARGEST and output.ndim):
+            count = "" if output is None else f" {output.size:,}"
+            unseen.append(f"whether the loss fits the{count} outputs{of}")
+        elif output.ndim and output.size and np.isfinite(output).all():
+            causes, tried = _faults(replace(captured, loss=loss), partial(loss_of, place=place), by_default)
+            found += [one._replace(details={**one.details, "part": name}) if name else one for one in causes]
+            unseen += [] if tried else [f"whether the loss fits the output{of}"]
+    return tuple(_named(found, framework)), tuple(unseen)
+
+
+def _faults(captured: CapturedPass, loss_of: LossOf, by_default: bool) -> tuple[list[Cause], bool]:
+    """Return what is wrong between one output and its loss, and whether the loss could be tried with others."""
     output = captured.loss.output
-    if output is None or not output.ndim or not 0 < output.size <= LARGEST or not np.isfinite(output).all():
-        return ()
-    found = list(_of_classes(captured, None))
+    assert output is not None
     try:
         with np.errstate(all="ignore"):
             kind = kind_of(loss_of, _as_float(output))
             found = [*_by_default(captured)] if by_default else []
             found += [*_of_output(captured, kind), *_of_classes(captured, kind), *_of_targets(captured, kind, loss_of)]
     except Exception:  # the user's own loss may want more than numbers
-        pass
-    return tuple(_named(found, framework))
+        return list(_of_classes(captured, None)), False
+    return found, True
 
 
 def _named(causes: Iterable[Cause], framework: str) -> Iterator[Cause]:
@@ -82,16 +100,17 @@ def _of_output(captured: CapturedPass, kind: Kind | None) -> Iterator[Cause]:
     if output is None or kind is None or kind.given == "numbers":
         return
     if kind.given == "logits":
-        if kind.function == "softmax" and sums_to_one(output, -1):
+        if kind.function == "softmax" and sums_to_one(output, kind.axis):
             shares = output.astype(np.float64)
-            room = float((1 - np.square(shares).sum(-1)).mean() / (1 - 1 / output.shape[-1]))
+            room = float((1 - np.square(shares).sum(kind.axis)).mean() / (1 - 1 / output.shape[kind.axis]))
             yield Cause("softmax-twice", None, room, SHARP, {"loss": loss.name})
         elif kind.function == "sigmoid" and (end_of(captured) == "sigmoid" or _is_unit(captured)):
             yield Cause("sigmoid-twice", details={"loss": loss.name})
+        elif kind.function == "softmax":
+            yield from _over_another_axis(output, kind.axis)
         return
-    count = len(output)
-    if kind.function == "softmax" and _is_over_batch(output):
-        yield Cause("softmax-over-batch", None, count)
+    if kind.function == "softmax":
+        yield from _over_another_axis(output, kind.axis)
     high = math.inf if kind.function == "softmax" else 1 + CLOSE  # what classes get may be normalised by the loss
     outside = (output < -CLOSE) | (output > high)
     if outside.any() or not output.any():
@@ -112,19 +131,26 @@ def _is_unit(captured: CapturedPass) -> bool:
     return captured.loss.end == "sigmoid" and output is not None and bool(((output >= 0) & (output <= 1)).all())
 
 
-def _is_over_batch(output: Array) -> bool:
-    return output.ndim == 2 and len(output) > 2 and sums_to_one(output, 0) and not sums_to_one(output, -1)
+def _over_another_axis(output: Array, axis: int) -> Iterator[Cause]:
+    """Yield that a softmax was taken over an axis that isn't the classes': the examples', or one within the output."""
+    classes = axis % output.ndim
+    others = [] if sums_to_one(output, classes) else [one for one in range(output.ndim) if one != classes]
+    for one in others:
+        if output.shape[one] > 2 and sums_to_one(output, one) and (one or output.ndim == 2):
+            details = {} if one == 0 else {"axis": one, "classes": axis}
+            yield Cause("softmax-over-batch", None, output.shape[one], None, details)
+            return
 
 
 def _of_classes(captured: CapturedPass, kind: Kind | None) -> Iterator[Cause]:
     """Yield labels that are none of the classes."""
-    loss, output = captured.loss, captured.loss.output
+    loss, output, axis = captured.loss, captured.loss.output, kind.axis if kind is not None else -1
     labels = loss.labels
-    if labels is None and kind is not None and kind.function == "softmax" and _is_one_a_row(loss.targets, output):
+    if labels is None and kind is not None and kind.function == "softmax" and _is_one_a_row(loss.targets, output, axis):
         labels = None if loss.targets is None else loss.targets.reshape(-1)
-    if labels is None or output is None or output.shape[-1] < 2 or not labels.size:
+    if labels is None or output is None or output.shape[axis] < 2 or not labels.size:
         return
-    classes = output.shape[-1]
+    classes = output.shape[axis]
     counted = labels[~np.isin(labels, [one for one in UNCOUNTED if not 0 <= one < classes])]
     signs = classes == 2 and set(np.unique(labels).tolist()) == {-1, 1}
     if signs or (counted.size and not (counted.min() >= 0 and counted.max() < classes)):
@@ -136,9 +162,9 @@ def _bounds(low: float, high: float, classes: int) -> dict[str, Any]:
     return {"low": low, "high": high, "classes": classes}
 
 
-def _is_one_a_row(targets: np.ndarray | None, output: Array | None) -> bool:
+def _is_one_a_row(targets: np.ndarray | None, output: Array | None, axis: int = -1) -> bool:
     """Whether targets are whole numbers, one for each row of the output."""
-    if targets is None or output is None or targets.size * output.shape[-1] != output.size:
+    if targets is None or output is None or targets.size * output.shape[axis] != output.size:
         return False
     return bool(targets.dtype.kind in "iu")
 
@@ -192,7 +218,7 @@ def _broadcast(targets: Array, output: Array, loss_of: LossOf) -> Iterator[Cause
     turned[order] = near.reshape(-1)[order[::-1]]
     tried = (near, turned, near.mean() + 0 * near)
     first, other, flat = (loss_of(one.reshape(output.shape).astype(output.dtype)) for one in tried)
-    if abs(first - other) <= CLOSE * abs(first) < abs(first - flat):
+    if abs(first - flat) > CLOSE * abs(first) and abs(first - other) <= CLOSE * abs(first - flat):
         shapes = ("x".join(map(str, shape)) for shape in (output.shape, targets.shape, wide))
         yield Cause("broadcast", None, count, None, dict(zip(("output", "targets", "wide"), shapes, strict=True)))
 
@@ -203,6 +229,6 @@ def _alike_for_classes(targets: Array, output: Array, loss_of: LossOf) -> Iterat
         return
     shares = np.random.default_rng(0).uniform(0.1, 0.9, output.shape).astype(output.dtype)
     first, other, flat = (loss_of(one) for one in (shares, np.roll(shares, 1, -1), 0 * shares + shares.mean()))
-    if abs(first - other) <= 1e-5 * abs(first) < abs(first - flat):
+    if abs(first - flat) > CLOSE * abs(first) and abs(first - other) <= CLOSE * abs(first - flat):
         shapes = {"output": "x".join(map(str, output.shape)), "targets": "x".join(map(str, targets.shape))}
         yield Cause("broadcast", None, output.size, None, {**shapes, "wide": shapes["output"], "classes": True})

@@ -18,6 +18,9 @@ LossOf = Callable[[Array], float]
 SIZES = np.array([1.0, 2.0, 4.0])
 CLOSE = 1e-3
 
+#: What is left of a sum is rounding if it is so small a share of it.
+ROUNDING = 1e-5
+
 #: Added to all classes alike, which a softmax doesn't see.
 SHIFT = 3.0
 
@@ -33,11 +36,14 @@ class Kind(NamedTuple):
         What it takes its input for: ``logits``, ``probabilities``, ``numbers``.
     mean_target : float
         The mean of the targets, as the loss has it; nan of a softmax.
+    axis : int
+        That of a softmax's classes: the last one, or one within the output.
     """
 
     function: str
     given: str
     mean_target: float
+    axis: int = -1
 
 
 def softmax(logits: Array, axis: int = -1) -> Array:
@@ -55,42 +61,51 @@ def sigmoid(logits: Array) -> Array:
 
 def kind_of(loss_of: LossOf, output: Array) -> Kind | None:
     """Return what a loss takes outputs of this shape for; None where it is none of these."""
-    several = output.ndim > 1 and output.shape[-1] > 1
-    if several and _is_blind(loss_of, output) and _match(loss_of, output, "softmax"):
-        return Kind("softmax", "logits", np.nan)
+    axes = [axis for axis in (-1, *range(1, output.ndim - 1)) if output.ndim > 1 and output.shape[axis] > 1]
+    for axis in axes:
+        if _is_blind(loss_of, output, axis) and _match(loss_of, output, "softmax", axis):
+            return Kind("softmax", "logits", np.nan, axis)
     if found := _match(loss_of, output, "sigmoid"):
         return Kind("sigmoid", "logits", found[1])
     of_two = _match(lambda z: loss_of(sigmoid(z)), output, "sigmoid")
-    if of_two and not (several and abs(of_two[1] - 1) < CLOSE):  # −t log p alone, of classes
+    if of_two and not (axes and abs(of_two[1] - 1) < CLOSE):  # −t log p alone, of classes
         return Kind("sigmoid", "probabilities", of_two[1])
-    if several and _match(lambda z: loss_of(softmax(z)), output, "softmax"):
-        return Kind("softmax", "probabilities", np.nan)
+    for axis in axes:
+        if _match(_of_shares(loss_of, axis), output, "softmax", axis):
+            return Kind("softmax", "probabilities", np.nan, axis)
     found = _match(loss_of, output, "square")
     return Kind("square", "numbers", found[1]) if found else None
 
 
-def _is_blind(loss_of: LossOf, output: Array) -> bool:
-    """Whether a loss doesn't see what is added to all classes alike."""
-    logits = SIZES[1] * _signs(output)
-    before, after = loss_of(logits), loss_of((logits + SHIFT).astype(output.dtype))
-    return abs(before - after) <= CLOSE * abs(before)
+def _of_shares(loss_of: LossOf, axis: int) -> LossOf:
+    """Return the loss of the softmax of what it is given."""
+    return lambda logits: loss_of(softmax(logits, axis))
 
 
-def _signs(output: Array) -> Array:
+def _is_blind(loss_of: LossOf, output: Array, axis: int) -> bool:
+    """Whether a loss doesn't see what is added to all classes alike, another number for each row of them."""
+    logits, zero = SIZES[1] * _signs(output, axis), loss_of(0 * output)
+    shifts = SHIFT * np.random.default_rng(0).uniform(0.5, 1, np.take(output, [0], axis).shape)
+    before, after = loss_of(logits), loss_of((logits + shifts).astype(output.dtype))
+    curved = abs(before + loss_of(-logits) - 2 * zero)  # whatever else is in the loss drops out
+    return abs(before - after) <= CLOSE * max(curved, abs(before - zero))
+
+
+def _signs(output: Array, axis: int = -1) -> Array:
     """Return +1 and −1 by turns over the classes, of the output's shape."""
-    signs = 1 - 2.0 * (np.arange(output.shape[-1]) % 2)
-    return np.broadcast_to(signs, output.shape).astype(output.dtype)
+    signs = 1 - 2.0 * (np.arange(output.shape[axis]) % 2)
+    return np.moveaxis(np.broadcast_to(signs, np.moveaxis(output, axis, -1).shape), -1, axis).astype(output.dtype)
 
 
-def _match(loss_of: LossOf, output: Array, law: str) -> tuple[float, float] | None:
+def _match(loss_of: LossOf, output: Array, law: str, axis: int = -1) -> tuple[float, float] | None:
     """Return a loss's weight and the mean of its targets, if its even part follows a law; or None."""
-    direction = _signs(output) if law == "softmax" else np.ones_like(output)
+    direction = _signs(output, axis) if law == "softmax" else np.ones_like(output)
     zero = loss_of(0 * direction)
     sides = np.array([[loss_of((sign * size * direction).astype(output.dtype)) for sign in (1, -1)] for size in SIZES])
     up, down = _of_rows(law, float((direction > 0).mean()))
     weights = (sides.sum(1) - 2 * zero) / (up + down)
     weight = float(weights.mean())
-    if not weight > 0 or not np.abs(weights - weight).max() <= CLOSE * weight:
+    if not weight > ROUNDING * abs(zero) or not np.abs(weights - weight).max() <= CLOSE * weight:
         return None
     odds = ((sides[:, 0] - sides[:, 1]) / weight - (up - down)) / SIZES
     odd = float(odds.mean())

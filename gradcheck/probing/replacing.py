@@ -22,6 +22,7 @@ REPLACED = {
     "flat-operation": ("layers-zero", "gradient-zero", "vanishing"),
     "dropout-all": ("layers-zero", "gradient-zero", "forward-zero", "vanishing", "dead", "rank"),
     "makes-zeros": ("layers-zero", "gradient-zero", "vanishing"),
+    "norm-of-one": ("layers-zero", "gradient-zero", "forward-zero", "vanishing", "dead", "rank"),
     "inputs-alike": ("rank",),
     "all-zero": ("parameters-zero", "layers-zero", "gradient-zero", "vanishing", "dead"),
 }

@@ -58,24 +58,25 @@ def captured_report(
     unseen = (*ONLY_PYTORCH, *found.not_looked_at)
     beside.append(Cause("not-looked-at", None, len(unseen), details={"framework": framework, "what": unseen}))
     report = laid_out(config, judgement, judgement.diagnosis, first, beside, parameters=parameters)
-    record = ModelRecord(
-        loss_by_default=options["loss"] is None,
-        readout=found.readout,
-        loss=loss_record(first, found.at_loss.terms),
+    own = {"attention": (), "recurrences": (), "training": None, "precision": None}
+    record = model_record(found, first, trial, loss_by_default=options["loss"] is None, readout=found.readout, **own)
+    return replace(report, model=record)
+
+
+def model_record(found: Evidence, first: FirstLoss, trial: Trial | None, **own: Any) -> ModelRecord:  # noqa: ANN401
+    """Return what a report says of a model, with the fields that each framework's probe finds in its own way."""
+    return ModelRecord(
+        loss=_loss_record(first, found.at_loss.terms),
         frozen=found.trained.frozen,
         lost=found.lost,
         unused=found.unused,
         zero_gradient=found.silent,
         opened=found.opened,
-        attention=(),
-        recurrences=(),
         shut=found.shut,
         elasticity=number(typical_elasticity(found.flow)),
-        trial=None if trial is None else trial_record(trial),
-        training=None,
-        precision=None,
+        trial=None if trial is None else _trial_record(trial),
+        **own,
     )
-    return replace(report, model=record)
 
 
 def laid_out(
@@ -112,7 +113,7 @@ def of_frozen(frozen: int, count: int) -> Iterator[Cause]:
         yield Cause("frozen", None, frozen, count)
 
 
-def loss_record(first: FirstLoss, terms: Sequence[Term]) -> LossRecord:
+def _loss_record(first: FirstLoss, terms: Sequence[Term]) -> LossRecord:
     """Return what the report says of the loss where training starts."""
     norms = [power_in_range(term.log10_norm) for term in terms]
     total = sum(norm for norm in norms if norm is not None)
@@ -127,7 +128,7 @@ def loss_record(first: FirstLoss, terms: Sequence[Term]) -> LossRecord:
     )
 
 
-def trial_record(trial: Trial) -> TrialRecord:
+def _trial_record(trial: Trial) -> TrialRecord:
     """Return what the report says of a trial."""
     values = trial._asdict()
     return TrialRecord(**values | {name: number(values[name]) for name in ("constant", "last")})

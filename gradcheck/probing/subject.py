@@ -43,8 +43,8 @@ class Subject(Protocol):
     def gradients(self, trained: Sequence[np.ndarray], number: int) -> tuple[float, Sequence[np.ndarray | None]]:
         """Return the loss with these values, and its gradient at each; the number seeds dropout and the like."""
 
-    def loss_of(self, output: np.ndarray) -> float:
-        """Return the loss of another output of the same shape; nan where the model has several."""
+    def loss_of(self, output: np.ndarray, place: int = 0) -> float:
+        """Return the loss of another output of the same shape; of several the place among ``CapturedLoss.parts``."""
 
 
 @dataclass(frozen=True)
@@ -144,9 +144,9 @@ def probe_subject(
         Called with the share of the work that is done.
     """
     captured = subject.capture()
-    of_loss = find_loss_faults(captured, subject.loss_of, framework, by_default=options["loss"] is None)
+    of_loss, unseen = find_loss_faults(captured, subject.loss_of, framework, by_default=options["loss"] is None)
     found = _opened(subject, captured)
-    found = replace(found, of_loss=(*of_loss, *found.of_loss))
+    found = replace(found, of_loss=(*of_loss, *found.of_loss), not_looked_at=(*found.not_looked_at, *unseen))
     judgement = judge(found, limits)
     if trial and limits == Thresholds():
         judgement = _tried(judgement, ArrayLesson(subject, captured.loss.output), tick)

@@ -3,11 +3,12 @@
 import re
 import sysconfig
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from gradcheck.errors import GradcheckError, described
+from gradcheck.probing.backends import backend_error
 
 #: What makes a terminal write bold.
 ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
@@ -20,18 +21,20 @@ OTHERS = (
 
 
 @contextmanager
-def errors_in_one_line(what: str = "") -> Iterator[None]:
-    """Raise whatever the user's own code raises as a GradcheckError of one line."""
+def errors_in_one_line(what: str = "", line: Callable[[BaseException], str] | None = None) -> Iterator[None]:
+    """Raise whatever the user's own code raises as a GradcheckError of one line, by default `error_line`."""
     try:
         yield
     except (GradcheckError, KeyboardInterrupt):
         raise
     except BaseException as error:  # sys.exit() and the like among them: the model's, not gradcheck's
-        raise GradcheckError(f"{what}{error_line(error)}") from error
+        raise GradcheckError(f"{what}{(line or error_line)(error)}") from error
 
 
 def error_line(error: BaseException) -> str:
     """Return an error in one line: what it says first, without what Keras puts around it, and the user's own line."""
+    if problem := backend_error(error):
+        return problem
     kind, _, text = ESCAPES.sub("", described(error)).partition(": ")
     said = [one.strip() for one in text.split("\n") if one.strip()]
     said = [one for one in said if not one.startswith("Exception encountered when calling")]

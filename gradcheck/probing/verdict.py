@@ -10,9 +10,9 @@ import numpy as np
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.diagnosis.score import score
 from gradcheck.diagnosis.sentences import listed
-from gradcheck.diagnosis.status import Status
+from gradcheck.diagnosis.status import Flag, Status
 from gradcheck.diagnosis.summary import Summary, dead_layers, gradient_shrinks, summarize, widest_group
-from gradcheck.diagnosis.verdict import Diagnosis, diagnose
+from gradcheck.diagnosis.verdict import Diagnosis, diagnose, regions_of
 from gradcheck.flow.model_flow import ModelFlow
 from gradcheck.probing.elasticity import ELASTICITY, causes_of_elasticity, elasticity_of_end, typical_elasticity
 from gradcheck.probing.evidence import SHARP, Evidence
@@ -135,8 +135,8 @@ def judge(found: Found, thresholds: Thresholds) -> Judgement[Found]:
     measured = (*diagnosis.verdict.causes, *inelastic) if beyond else (*inelastic, *diagnosis.verdict.causes)
     causes = (*_first_causes(found, status), *measured, *_further_causes(found, status, wider))
     causes = tuple(without_replaced(causes, all_cut=bool(found.cut)))
-    if found.cut or (found.untrained and silent_layers(flow)):  # no gradient was measured: there is none to flag
-        diagnosis = diagnosis._replace(flags=tuple("ok" for _ in diagnosis.flags), regions=())
+    if found.cut or (found.untrained and silent_layers(flow)):
+        diagnosis = _without_gradient(diagnosis, () if found.untrained else silent_layers(flow), flow)
     chance = 0.0 if found.closed or found.parts.status or status == "no-gradient" else score(flow, counted)
     verdict = diagnosis.verdict._replace(status=status, score=chance, causes=causes)
     certain = beyond and (_is_plain(flow) or (bool(inelastic) and not found.gated))
@@ -151,6 +151,12 @@ def _grows_before_norms(flow: ModelFlow, summary: Summary) -> bool:
     if not math.isfinite(summary.gradient_span) or gradient_shrinks(flow):
         return False
     return bool(np.mean(np.array(flow.normalized)[widest_group(flow)]) >= MOSTLY)
+
+
+def _without_gradient(diagnosis: Diagnosis, silent: Sequence[int], flow: ModelFlow) -> Diagnosis:
+    """Return flags and regions where no gradient was measured: these layers have none, of others nothing is known."""
+    flags: tuple[Flag, ...] = tuple("dead" if layer in silent else "ok" for layer in range(1, len(diagnosis.flags) + 1))
+    return diagnosis._replace(flags=flags, regions=regions_of(flow, flags))
 
 
 def sickest_layer(flow: ModelFlow, diagnosis: Diagnosis) -> str:

@@ -47,9 +47,9 @@ def _probed(config: Mapping[str, Any]) -> Iterator[str]:
     yield f"loss {config['loss']}"
     if config["mode"] != "train":
         yield f"{config['mode']} mode"
-    if config["amp"]:
+    if config.get("amp"):
         yield config["amp"]
-    if config["steps"]:
+    if config.get("steps"):
         yield "".join(_steps(config))
     yield f"seed {config['seed']}"
 

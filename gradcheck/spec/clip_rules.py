@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from gradcheck.base.wording import shortest
 from gradcheck.errors import OptionError, one_of
+from gradcheck.spec.clip_libraries import LIBRARIES, had_by
 
 PERCENT = 100
 
@@ -61,6 +62,16 @@ OTHER_THRESHOLDS = {
     "zscore": "it counts deviations above the mean",
 }
 
+#: What a library does with a threshold of 0 or below, as its table says it, in a sentence.
+AS_IN = {
+    "off": "{library} then clips nothing: type none for that",
+    "0": "as {library} clips, it would leave no gradient at all",
+    "0 (0s: NaN)": "as {library} clips, it would leave no gradient at all, and make NaN of one that is 0",
+    "reversed": "as {library} clips, it would turn every gradient round",
+    "all c": "as {library} clips, it would put itself in place of every entry",
+    "refused": "{library} refuses it, too",
+}
+
 #: Not a rule: means a global norm whose threshold is taken from unclipped steps.
 SUGGEST = "suggest"
 
@@ -86,8 +97,8 @@ class Rule(NamedTuple):
         return self.name if self.threshold is None else f"{self.name}:{shortest(self.threshold)}"
 
 
-def parse_rule(text: str) -> Rule:
-    """Return the rule that is typed as ``name:threshold``; without a threshold it gets its usual one.
+def parse_rule(text: str, library: str | None = None) -> Rule:
+    """Return the rule that is typed as ``name:threshold``, of a library; without a threshold it gets its usual one.
 
     Raises
     ------
@@ -95,7 +106,7 @@ def parse_rule(text: str) -> Rule:
         There is no such rule, or no gradient could be clipped so.
     """
     name, colon, number = text.strip().partition(":")
-    name = _known(name, RULES)
+    name = _of_library(_known(name, RULES), library)
     info = RULES[name]
     if not info.symbol:
         if colon:
@@ -108,7 +119,11 @@ def parse_rule(text: str) -> Rule:
     except ValueError:
         problem = f"{text!r} has no number after the colon; type {name}:{info.usual:g}"
         raise OptionError("clip", problem) from None
-    return Rule(name, _allowed(name, threshold))
+    return Rule(name, _allowed(name, threshold, library))
+
+
+def _of_library(name: str, library: str | None) -> str:
+    return name if library is None else had_by(library, name)
 
 
 def _known(name: str, allowed: Iterable[str]) -> str:
@@ -120,15 +135,15 @@ def _known(name: str, allowed: Iterable[str]) -> str:
     raise OptionError("clip", f"{name} is a threshold without its rule; type global-norm:{name}")
 
 
-def checked(rule: Rule) -> Rule:
-    """Return a rule that was made by hand, if it could have been typed.
+def checked(rule: Rule, library: str | None = None) -> Rule:
+    """Return a rule that was made by hand, of a library, if it could have been typed.
 
     Raises
     ------
     OptionError
         There is no such rule, or no gradient could be clipped so.
     """
-    name = one_of("clip", rule.name, RULES)
+    name = _of_library(one_of("clip", rule.name, RULES), library)
     info = RULES[name]
     if bool(info.symbol) != (rule.threshold is not None):
         problem = "takes no threshold" if rule.threshold is not None else f"needs a threshold; {info.usual:g} is usual"
@@ -137,26 +152,31 @@ def checked(rule: Rule) -> Rule:
         return Rule(name)
     if isinstance(rule.threshold, bool) or not isinstance(rule.threshold, Real):
         raise OptionError("clip", f"{name} has the threshold {rule.threshold!r}; allowed: a number above 0")
-    return Rule(name, _allowed(name, float(rule.threshold)))
+    return Rule(name, _allowed(name, float(rule.threshold), library))
 
 
-def _allowed(name: str, threshold: float) -> float:
+def _allowed(name: str, threshold: float, library: str | None) -> float:
     """Return a threshold that means something."""
     typed = f"{name}:{shortest(threshold)}"
     if not 0 < threshold < math.inf:
         usual = f"{name}:{RULES[name].usual:g} is usual"
-        raise OptionError("clip", f"{typed} has no finite threshold above 0: {_why_not(name, threshold)}; {usual}")
+        raise OptionError(
+            "clip", f"{typed} has no finite threshold above 0: {_why_not(name, threshold, library)}; {usual}"
+        )
     if name == "percentile" and threshold > PERCENT:
         raise OptionError("clip", f"{typed} is no percentile; allowed: above 0, up to 100 (10 is usual)")
     return threshold
 
 
-def _why_not(name: str, threshold: float) -> str:
-    """Say what a threshold would do to the gradient."""
+def _why_not(name: str, threshold: float, library: str | None) -> str:
+    """Say what a threshold would do to the gradient, or does to it in a library."""
     if math.isnan(threshold):
         return "it is not a number"
     if threshold > 0:
         return "it would clip nothing: type none for that"
+    if library is not None:
+        edges = LIBRARIES[library].rules[name]
+        return AS_IN[edges.at_zero if threshold == 0 else edges.below_zero].format(library=library)
     if name in OTHER_THRESHOLDS:
         return OTHER_THRESHOLDS[name]
     if threshold == 0:
@@ -166,27 +186,32 @@ def _why_not(name: str, threshold: float) -> str:
     return "it would turn every gradient round, as torch.nn.utils.clip_grad_norm_ does in silence"
 
 
-def parse_rules(asked: "str | Rule | Sequence[str | Rule]") -> list[Rule | None]:
-    """Return the rules that are asked for, once each; None means ``suggest``. Without any, one of each kind."""
+def parse_rules(asked: "str | Rule | Sequence[str | Rule]", library: str | None = None) -> list[Rule | None]:
+    """Return the rules that are asked for, once each; None means ``suggest``.
+
+    Without any, one of each kind; of a library those that it has.
+    """
     several = [asked] if isinstance(asked, str | Rule) else asked
     if not several:
-        return [Rule(name, info.usual) for name, info in RULES.items()]
-    return list(dict.fromkeys(_parsed(one) for one in several))
+        own = RULES if library is None else ("none", *LIBRARIES[library].rules)
+        return [Rule(name, info.usual) for name, info in RULES.items() if name in own]
+    return list(dict.fromkeys(_parsed(one, library) for one in several))
 
 
-def _parsed(one: str | Rule) -> Rule | None:
+def _parsed(one: str | Rule, library: str | None) -> Rule | None:
     """Return one rule; None for ``suggest``."""
     if not isinstance(one, str):
-        return rule_of(one)
+        return rule_of(one, library)
     name, colon, _ = one.strip().partition(":")
     if _known(name, CHOICES) != SUGGEST:
-        return parse_rule(one)
+        return parse_rule(one, library)
     if colon:
         raise OptionError("clip", f"{one!r}: {SUGGEST} takes no threshold, it finds one; type {SUGGEST}")
+    _of_library("global-norm", library)
     return None
 
 
-def rule_of(given: str | Rule) -> Rule:
+def rule_of(given: str | Rule, library: str | None = None) -> Rule:
     """Return a rule that is typed, or was made by hand.
 
     Raises
@@ -195,7 +220,7 @@ def rule_of(given: str | Rule) -> Rule:
         It is neither, or no gradient could be clipped so.
     """
     if isinstance(given, str):
-        return parse_rule(given)
+        return parse_rule(given, library)
     if isinstance(given, Rule):
-        return checked(given)
+        return checked(given, library)
     raise OptionError("clip", f"{given!r} is no rule; type name:threshold, as in 'global-norm:1.0'")

@@ -25,7 +25,7 @@ USUAL: dict[str, dict[str, Any]] = {
         "data": "digits",
     },
     "transformer": {
-        "width": (64, 128, 256, 512), "depth": (2,), "activation": "gelu", "norm": "layer", "batch_size": 4,
+        "width": (64, 128, 256), "depth": (2,), "activation": "gelu", "norm": "layer", "batch_size": 4,
         "data": "text", "heads": 4, "tokens": 32, "norm_placement": "pre",
     },
 }  # fmt: skip

@@ -15,7 +15,6 @@ from gradcheck.families import trainable
 from gradcheck.families.family import StoredNetwork
 from gradcheck.simulation.experiment import Experiment
 from gradcheck.spec import pick
-from gradcheck.spec.clip_libraries import LIBRARIES, had_by
 from gradcheck.spec.clip_rules import Rule, parse_rules
 from gradcheck.spec.demonstration import network_options, reading_of
 from gradcheck.spec.options.option import takes
@@ -62,7 +61,7 @@ class Demonstration:
         """
         values: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
         training = TrainingSpec(**pick(TrainingSpec, values))
-        asked = _rules(values.get("clip", ()), training.library)
+        asked = parse_rules(values.get("clip", ()), training.library)
         experiment = Experiment.from_options(network_options(values), stored="training changes the matrices")
         return cls(experiment, training, ()).with_rules(asked)
 
@@ -139,19 +138,6 @@ class Demonstration:
         }
         how = self.suggestion and f"{self.suggestion.rule} {self.suggestion.how}"
         return make_demo_report(config, self.experiment, finished, self.training, self.warnings, how)
-
-
-def _rules(asked: str | Rule | Sequence[str | Rule], library: str | None) -> list[Rule | None]:
-    """Return the rules that are asked for; without any, one of each kind, of those that the library has."""
-    rules = parse_rules(asked)
-    if library is None:
-        return rules
-    if not asked:
-        own = LIBRARIES[library].rules
-        return [rule for rule in rules if rule and rule.name in ("none", *own)]
-    for rule in rules:
-        had_by(library, rule.name if rule else "global-norm")
-    return rules
 
 
 @takes(ClipDemoOptions, {"arch": "here it is network, as in clip_demo(network='lstm')"})

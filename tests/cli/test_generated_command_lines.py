@@ -11,6 +11,7 @@ from gradcheck.spec.options.option import Names, Number, Switch, Whole, rows
 from gradcheck.spec.options.simulation import OF_SIMULATIONS, TheoryOptions
 from gradcheck.spec.options.sweep import VARIED, CompareOptions
 from gradcheck.spec.options.training import OF_DEMONSTRATIONS
+from gradcheck.spec.options.transfer import OF_TRANSFERS
 
 #: How many are made; a longer search is ``GRADCHECK_GENERATED=5000 pytest`` with this file.
 MANY = int(os.environ.get("GRADCHECK_GENERATED", "60"))
@@ -21,6 +22,7 @@ SMALL = {
     "theory": "--depth 3 --width 8",
     "clip-demo": "--network mlp --depth 2 --width 4 --epochs 1 --batch-size 512",
     "rate": "--depth 2 --width 4 --batch-size 64",
+    "transfer": "--width 4,8 --steps 1 --seeds 1 --batch-size 8",
     "compare": "--depth 2,3 --width 4 --batch-size 4 --seeds 1 --workers 1",
 }
 
@@ -33,11 +35,12 @@ FLOATS = (
 LEFT_OUT = {
     "depth", "width", "batch_size", "blocks", "model_width", "tokens", "preset", "data", "weights", "save_weights",
     "seeds", "epochs", "suggest", "phase_diagram", "clip", "network", "arch", "labels", "journal", "max_rows",
-    "updates",
+    "updates", "base_width", "base_depth", "heads",
 }  # fmt: skip
 
 OPTIONS = {
     "simulate": OF_SIMULATIONS, "theory": rows(TheoryOptions), "clip-demo": OF_DEMONSTRATIONS, "rate": OF_RATES,
+    "transfer": OF_TRANSFERS,
     "compare": {**VARIED, **rows(CompareOptions)},
 }  # fmt: skip
 

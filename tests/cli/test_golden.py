@@ -12,6 +12,9 @@ DEMO = "clip-demo --network mlp --depth 2 --width 16 --activation tanh --epochs 
 #: Few updates, for the same reason.
 RATE = "rate --depth 2 --width 16 --activation tanh --init lecun --updates 12"
 
+#: Networks that are small, and trained in double precision: the digits that are shown are the same everywhere.
+WIDTHS = "transfer --width 32,64,128 --activation tanh --steps 2 --seeds 2 --dtype float64"
+
 DOCUMENTS = {
     "vanishing_80.txt": (DEEP, {}),
     "vanishing_140.txt": (DEEP, {"COLUMNS": "140"}),
@@ -63,6 +66,9 @@ DOCUMENTS = {
     "theory_diagram.txt": ("theory --activation tanh --init lecun --gain 1.5 --bias-std 0.2 --phase-diagram", {}),
     "theory_batch_norm.txt": ("theory --activation relu --norm batch --depth 12", {}),
     "theory.md": ("theory --activation tanh --init lecun --gain 0.9 --format markdown", {}),
+    "transfer.txt": (f"{WIDTHS} --param standard --optimizer sgd", {}),
+    "transfer_40.txt": (f"{WIDTHS} --param ntk", {"COLUMNS": "40"}),
+    "transfer.md": (f"{WIDTHS} --format markdown", {}),
     "suggestions.md": ("simulate --format markdown --depth 10 --width 32 --suggest", {}),
 }
 

@@ -43,6 +43,7 @@ LINES = {
     "probe": "probe model:build --input 2x3",
     "clip-demo": "clip-demo --clip none --epochs 1 --steps 2 --width 2",
     "rate": "rate --depth 2 --width 4 --updates 5",
+    "transfer": "transfer --width 4,8 --steps 1 --seeds 1",
     "diagnose": "diagnose run.jsonl",
     "explain": "explain",
     "explain a topic": "explain vanishing",

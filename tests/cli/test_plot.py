@@ -15,6 +15,7 @@ DRAWN = {
     "compare --depth 2,3 --width 8 --seeds 1 --workers 1": (".png", b"\x89PNG"),
     "clip-demo --clip none --width 4 --epochs 1": (".SVG", b"<?xml"),
     "rate --depth 2 --width 4 --activation tanh --updates 6": (".svg", b"<?xml"),
+    "transfer --width 4,8 --steps 1 --seeds 1": (".svg", b"<?xml"),
     "verify --only loss": (".svg", b"<?xml"),
     "diagnose run.csv": (".svg", b"<?xml"),
 }

@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 
 import gradcheck as package
-from gradcheck.cli.probe import choose_backend
+from gradcheck.cli.probe import _check_framework
 from gradcheck.cli.simulate import fails
 from gradcheck.diagnosis.ci import as_github
 from gradcheck.spec.probing import LOSS_SCALES
@@ -90,6 +90,14 @@ def test_the_schema_refuses_what_probe_never_says(probed, strictly):
     del document["model"]["unused"]
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.Draft202012Validator(package.json_schema("probe")).validate(document)
+
+
+def test_a_rate_is_said_beside_the_diagnosis_and_is_in_the_document(probe, strictly):
+    line = "torch_models:mlp --batch torch_models:batch --rate --optimizer adamw"
+    report = strictly(probe(f"{line} --json").stdout)
+    assert report["learning_rate"]["low"] < report["learning_rate"]["best_rate"] < report["learning_rate"]["high"]
+    assert report["verdict"]["causes"][-1]["code"] == "learning-rate"
+    assert report["verdict"]["reasons"][-1].startswith("the best learning rate of AdamW is about")
 
 
 def test_fail_on_knows_what_only_a_model_can_have(probe):
@@ -241,16 +249,13 @@ def test_what_is_wrong_is_reported_in_one_line(source, line, message, project):
     assert message in ended.stderr
 
 
-@pytest.mark.parametrize(
-    ("file", "chosen"), [(None, "jax"), ("tensorflow", "jax"), ("torch", "jax"), ("jax", None), ("numpy", None)]
-)
-def test_keras_computes_with_what_is_installed_unless_its_file_names_that(file, chosen, monkeypatch, tmp_path):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: name if name == "jax" else None)
+def test_keras_computes_with_what_is_installed_even_where_no_framework_is_named(monkeypatch, tmp_path):
+    monkeypatch.setattr("gradcheck.probing.backends.find_spec", lambda name: name if name in ("keras", "jax") else None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
     monkeypatch.setattr("os.environ", {"KERAS_HOME": str(tmp_path)})
-    if file is not None:
-        (tmp_path / "keras.json").write_text(json.dumps({"backend": file}))
-    choose_backend()
-    assert os.environ.get("KERAS_BACKEND") == chosen
+    (tmp_path / "keras.json").write_text('{"backend": "tensorflow"}')
+    _check_framework("torch", {}, ())  # before the target is imported, whose module may import Keras
+    assert os.environ["KERAS_BACKEND"] == "jax"
 
 
 def test_without_pytorch_one_line_says_what_to_install(python):

@@ -13,6 +13,7 @@ from gradcheck.clipping import Clipper, clip
 from gradcheck.clipping.libraries import LIBRARY_RULES
 from gradcheck.errors import OptionError
 from gradcheck.spec.clip_libraries import LIBRARIES, SAME
+from gradcheck.spec.clip_rules import AS_IN
 
 ROOT = Path(__file__).parents[2]
 
@@ -139,6 +140,30 @@ def test_what_a_library_has_not_is_refused_with_what_there_is(library, rule, wor
     with pytest.raises(OptionError) as caught:
         Clipper(rule, library)
     assert words in caught.value.typed()
+
+
+@pytest.mark.parametrize(
+    ("library", "rule", "words"),
+    [
+        ("keras", "value:0", "keras then clips nothing: type none for that; value:0.003 is usual"),
+        ("keras", "global-norm:-1", "keras then clips nothing"),
+        ("optax", "global-norm:0", "as optax clips, it would leave no gradient at all, and make NaN of one that is 0"),
+        ("timm", "agc:-1", "as timm clips, it would turn every gradient round"),
+        ("torch", "value:-1", "as torch clips, it would put itself in place of every entry"),
+        ("paddle", "norm:0", "paddle refuses it, too"),
+        ("mlx", "value:0", "mlx has no value"),
+        ("keras", "norm:nan", "it is not a number"),
+    ],
+)
+def test_a_threshold_of_zero_or_below_is_refused_with_what_the_library_does(library, rule, words):
+    with pytest.raises(OptionError) as caught:
+        clip(gradients_of([1.0]), rule, library=library)
+    assert words in caught.value.typed()
+
+
+def test_whatever_a_library_does_with_such_a_threshold_has_its_sentence():
+    edges = [one for library in LIBRARIES.values() for one in library.rules.values()]
+    assert {one.at_zero for one in edges} | {one.below_zero for one in edges} == AS_IN.keys()
 
 
 def test_adaptive_clipping_needs_parameters_and_paddle_no_half_precision():

@@ -17,8 +17,11 @@ from gradcheck.diagnosis.text.layer_table import COLUMNS
 from gradcheck.explanations import NAMES, TOPICS
 from gradcheck.explanations.explanation import DEPTH, MULTIPLIED_OUT, WIDTH
 from gradcheck.explanations.findings import FINDINGS
+from gradcheck.explanations.parametrization import PARAMETRIZATION
+from gradcheck.learning_rate.conclusions import CODES as RATE_CODES
 from gradcheck.logs.records import GLOBAL_QUANTITIES, LAYER_QUANTITIES
 from gradcheck.mean_field.text import label
+from gradcheck.parametrization.sentences import SENTENCES
 from gradcheck.render.numbers import percent
 from gradcheck.render.style import LOG_STYLES, STYLES
 from gradcheck.spec import ACTIVATIONS, INITIALIZERS, RECURRENT
@@ -27,6 +30,7 @@ from gradcheck.spec.options.learning_rate import RateOptions
 from gradcheck.spec.options.option import rows
 from gradcheck.spec.options.simulation import SimulateOptions, TheoryOptions
 from gradcheck.spec.options.training import ClipDemoOptions
+from gradcheck.spec.options.transfer import TransferOptions
 from gradcheck.training.cells import COLUMNS as OF_STRATEGIES
 
 #: (name of a page, what follows "gradcheck", what it shows) for every command that a page quotes.
@@ -105,7 +109,7 @@ def test_a_demonstration_ends_as_the_page_says(name, example, demonstrated):
 def test_every_kind_of_command_quoted_is_one_that_a_test_runs():
     commands = [one.values[1].command.split()[1] for one in QUOTED]
     assert set(commands) == {
-        "simulate", "compare", "clip-demo", "theory", "rate", "diagnose",  # the last: test_findings.py
+        "simulate", "compare", "clip-demo", "theory", "rate", "transfer", "diagnose",  # the last: test_findings.py
     }  # fmt: skip
     assert commands.count("compare") == 1  # tests/cli/test_explain.py runs it
 
@@ -120,6 +124,10 @@ def test_theory_says_what_the_page_says(typed):
         assert agrees(factor, report.network.mean_local_gain if chi is None else math.sqrt(chi))
 
 
+def test_every_reason_of_a_rate_has_a_page():
+    assert [code for code in RATE_CODES if code not in NAMES] == []
+
+
 def test_a_search_of_the_rate_ends_as_the_page_says(typed):
     topic = TOPICS["learning-rate"]
     for example in (*topic.examples, *topic.try_next):
@@ -128,11 +136,21 @@ def test_a_search_of_the_rate_ends_as_the_page_says(typed):
         assert report.verdict.status == example.shows
 
 
+def test_widths_that_are_compared_show_what_the_page_says(typed):
+    for topic in PARAMETRIZATION:
+        for example in (*topic.examples, *topic.try_next):
+            options = typed(example.command) | {"width": (32, 64, 128), "activation": "tanh"}
+            report = gradcheck.transfer(**{name: options[name] for name in rows(TransferOptions)})
+            assert report.verdict.status == example.shows, example.command
+
+
 @every_topic
 @pytest.mark.slow  # whole runs of every page
 def test_what_one_is_told_to_try_is_better_than_what_was_shown(name, simulated, demonstrated):
     topic = TOPICS[name]
-    if topic in FINDINGS or name == "learning-rate":  # what they try is a check; the page's own test
+    if (
+        topic in (*FINDINGS, *PARAMETRIZATION) or name == "learning-rate"
+    ):  # what they try is a check; the page's own test
         return
     if name == "clipping":
         (before,) = topic.examples
@@ -287,7 +305,7 @@ def test_what_options_take_has_its_page(name):
     assert explain(name).topic.name in TOPICS
 
 
-@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("code", [*CODES, *SENTENCES])
 def test_every_cause_has_its_page(code):
     assert explain(code).topic.name in TOPICS
 

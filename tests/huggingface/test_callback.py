@@ -40,7 +40,7 @@ def sick():
     return Model(*(part for place in range(10) for part in (nn.Linear(8 if place else 6, 8), nn.Sigmoid())))
 
 
-def train(folder, *callbacks, model=None, steps=20, resume=None, **options):
+def train(folder, *callbacks, model=None, steps=20, resume=None, eval_dataset=None, **options):
     arguments = TrainingArguments(
         **{
             "output_dir": str(folder), "max_steps": steps, "per_device_train_batch_size": 4, "report_to": [],
@@ -48,7 +48,9 @@ def train(folder, *callbacks, model=None, steps=20, resume=None, **options):
             "optim": "sgd", "lr_scheduler_type": "constant",
         } | options
     )  # fmt: skip
-    trainer = Trainer(model or Model(), arguments, train_dataset=DATA, callbacks=list(callbacks))
+    trainer = Trainer(
+        model or Model(), arguments, train_dataset=DATA, eval_dataset=eval_dataset, callbacks=list(callbacks)
+    )
     trainer.train(resume_from_checkpoint=resume)
     assert "training_step" not in vars(trainer)
     assert "clip_grad_norm_" not in vars(trainer.accelerator)
@@ -87,6 +89,28 @@ def test_findings_at_the_end_are_logged_while_the_trainer_s_loggers_are_open(tmp
     train(tmp_path, Logger(), GradientCallback(every=1), max_grad_norm=0.1)
     assert "gradcheck/always-clipped" in order
     assert order[-1] == "end"
+
+
+def test_findings_are_logged_in_time_where_another_callback_ends_the_training_after_an_evaluation(tmp_path):
+    order = []
+
+    class Logger(TrainerCallback):
+        def on_log(self, args, state, control, logs=None, **given):
+            order.extend(name for name in logs if name.startswith("gradcheck/"))
+
+        def on_train_end(self, args, state, control, **given):
+            order.append("end")
+
+    class Stopper(TrainerCallback):
+        def on_evaluate(self, args, state, control, **given):
+            control.should_training_stop = state.global_step == 24
+
+    options = {"eval_strategy": "steps", "eval_steps": 8, "max_grad_norm": 0.1, "steps": 60}
+    trainer = train(tmp_path, Logger(), GradientCallback(every=1), Stopper(), eval_dataset=DATA[:8], **options)
+    assert trainer.state.global_step == 24
+    assert order[-1] == "end"
+    assert "gradcheck/always-clipped" in order
+    assert "on_train_end" not in vars(trainer.callback_handler)
 
 
 @pytest.mark.parametrize("options", [{}, {"gradient_accumulation_steps": 3, "max_grad_norm": 0.1}, {"bf16": True}])

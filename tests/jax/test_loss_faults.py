@@ -55,6 +55,23 @@ def test_what_is_wrong_between_output_and_loss_is_named_and_nothing_else(units, 
     assert codes(units, end, targets, loss) == ("healthy", found)
 
 
+def test_of_several_outputs_the_one_that_does_not_fit_is_named():
+    class Two(Net):
+        def __call__(self, x):
+            hidden = nnx.relu(self.first(x))
+            return {"kind": self.end(self.last(hidden)), "size": hidden[:, :1]}
+
+    def loss(output, targets):
+        of_kind = optax.softmax_cross_entropy_with_integer_labels(output["kind"], targets["kind"])
+        return jnp.mean(of_kind) + jnp.mean((output["size"] - targets["size"]) ** 2)
+
+    for end, found in ((jax.nn.softmax, ["softmax-twice"]), (as_it_is, [])):
+        report = probe(Two(3, end), (INPUTS, {"kind": LABELS, "size": YES}), loss)
+        causes = [one for one in report.verdict.causes if one.code in ASKED_FOR]
+        assert [one.code for one in causes] == found
+        assert all(one.text.startswith("of the output kind: ") for one in causes)
+
+
 def test_logits_of_which_a_logarithm_makes_nan_are_named():
     assert codes(3, as_it_is, HOT, logarithm) == ("nonfinite", ["not-probabilities"])
 

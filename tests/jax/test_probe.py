@@ -141,6 +141,32 @@ def chain(depth, activation, width=16, **options):
     return (Chain(), Chain().init(jax.random.key(0), x)), (x, np.arange(24) % 5)
 
 
+def test_a_norm_over_a_batch_of_one_is_named_and_nothing_that_follows_from_it():
+    class Normed(linen.Module):
+        @linen.compact
+        def __call__(self, x, train=True):
+            return linen.Dense(3)(nnx.relu(linen.BatchNorm(use_running_average=not train)(linen.Dense(8)(x))))
+
+    x = jnp.ones((1, 4), jnp.float32)
+    model = Normed(), Normed().init(jax.random.key(0), x)
+    report = probe(model, x)
+    assert (report.verdict.status, report.verdict.causes[0].code) == ("dead", "norm-of-one")
+    assert {one.code for one in report.verdict.causes}.isdisjoint({"dead", "gradient-zero", "layers-zero"})
+    assert "norm-of-one" not in {one.code for one in probe(model, x, mode="eval").verdict.causes}
+
+
+def test_layers_that_no_gradient_reaches_are_flagged_under_that_verdict():
+    class Cut(linen.Module):
+        @linen.compact
+        def __call__(self, x):
+            return linen.Dense(3)(jax.lax.stop_gradient(jnp.tanh(linen.Dense(8)(jnp.tanh(linen.Dense(8)(x))))))
+
+    x = jnp.array(np.random.default_rng(0).standard_normal((8, 4)), jnp.float32)
+    report = probe((Cut(), Cut().init(jax.random.key(0), x)), x)
+    assert report.verdict.status == "no-gradient"
+    assert [(one.gradient_rms, one.flag) for one in report.layers] == [(0, "dead"), (0, "dead")]
+
+
 def test_thirty_sigmoids_vanish_in_single_precision():
     report = probe(*chain(30, jax.nn.sigmoid))
     assert report.verdict.status == "vanishing"

@@ -48,6 +48,10 @@ def codes(network, targets, loss):
 
 SPARSE = "sparse_categorical_crossentropy"
 LOGITS = losses.SparseCategoricalCrossentropy(from_logits=True)
+IN, BOTH = keras.Input((6,)), [LABELS, NUMBERS[:, None]]
+TWO = keras.Model(IN, [layers.Dense(3, "softmax")(layers.Dense(8, "relu")(IN)), layers.Dense(1)(IN)])
+BY_NAME = keras.Model(IN, {"kind": layers.Dense(3, "softmax")(IN), "size": layers.Dense(1)(IN)})
+BY_NAME.compile(loss={"kind": LOGITS, "size": "mse"})
 CASES = {
     "softmax twice": (model(3, "softmax"), LABELS, LOGITS),
     "sigmoid twice": (model(1, "sigmoid"), YES, losses.BinaryCrossentropy(from_logits=True)),
@@ -65,6 +69,9 @@ CASES = {
     "right by logits": (model(3), LABELS, LOGITS),
     "one-hot": (model(3, "softmax"), HOT, SPARSE),
     "from 1": (model(3, "softmax"), LABELS + 1, SPARSE),
+    "one of two": (TWO, BOTH, [LOGITS, "mse"]),
+    "both right": (TWO, BOTH, [SPARSE, "mse"]),
+    "compiled by name": (BY_NAME, {"kind": LABELS, "size": NUMBERS[:, None]}, None),
     "not finite": (model(1), NUMBERS[:, None], logarithm),
 }  # fmt: skip
 print(json.dumps({name: codes(*case) for name, case in CASES.items()}))  # noqa: T201

@@ -197,6 +197,15 @@ def several():
     }  # fmt: skip
 
 
+def warned():
+    """What Python warns of while a model is probed."""
+    inputs, labels = SHARED["batch"]()
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        of(perceptron(), (inputs, labels))
+    return [str(one.message) for one in said]
+
+
 def faults():
     """What is wrong with some models, and what the probe says of that."""
     inputs, labels = SHARED["batch"]()
@@ -226,6 +235,9 @@ def faults():
         "deep": of(deep, inputs)["verdict"]["status"],
         "pictures": of(pictures, batch)["verdict"]["status"],
         "loss of pictures": error(pictures, batch, "sparse_categorical_crossentropy"),
+        "one example": error(
+            keras.Sequential([layers.Dense(8), layers.BatchNormalization(), layers.ReLU(), layers.Dense(3)]), inputs[:1]
+        ),
         "alike": error(perceptron("tanh"), np.tile(inputs[:1], (8, 1))),
         "shape": error(perceptron(), inputs[:, :5]),
         "mode": error(perceptron(), inputs, mode="trian"),

@@ -94,6 +94,13 @@ def test_an_error_stops_the_training_and_is_in_the_history(trained):
     assert diagnose(folder / "sick.jsonl").verdict.status == "vanishing"
 
 
+def test_the_last_findings_reach_the_callbacks_after_ours_however_the_training_ends(trained):
+    stopped_before, stopped_after = trained[1]["late"]
+    assert "gradcheck/vanishing" in stopped_before[0]
+    assert stopped_before[1] == stopped_after[0] == []
+    assert "gradcheck/vanishing" in stopped_after[1]
+
+
 def test_a_model_that_is_trained_further_goes_on_in_its_log(trained):
     found = records(trained[0] / "resumed.jsonl")
     assert [one["step"] for one in found] == list(range(16))

@@ -50,6 +50,19 @@ class Weights(keras.callbacks.Callback):
         self.all.append(self.model.get_weights())
 
 
+class Seen(keras.callbacks.Callback):
+    """Keeps the findings in the logs of each epoch, and of the end."""
+
+    def on_train_begin(self, logs=None):
+        self.all = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.all.append([one for one in logs if one.startswith("gradcheck/")])
+
+    def on_train_end(self, logs=None):
+        self.on_epoch_end(0, logs)
+
+
 def fit(model, *callbacks, epochs=3, **options):
     return model.fit(
         INPUTS, LABELS, batch_size=12, epochs=epochs, verbose=0, shuffle=False, callbacks=list(callbacks), **options
@@ -87,6 +100,20 @@ def stopped(folder):
     return {"batches": batches, "history": list(history.history), "warned": texts}
 
 
+def told_late(folder):
+    """Train a sick model until another callback stops it, before and after ours; what other callbacks' logs had."""
+    found = []
+    for place in (0, 2):
+        callback = GradientCallback(
+            folder / f"late{place}.jsonl", every=1, check_every=1000, on_finding=lambda one: None
+        )
+        callbacks = [callback, Seen()]
+        callbacks.insert(place, keras.callbacks.EarlyStopping("loss", min_delta=9.0, patience=4))
+        fit(sick(), *callbacks, epochs=20)
+        found.append(callbacks[1 if place else 2].all[-2:])
+    return found
+
+
 def resumed(folder):
     """Train, and train on."""
     model = small(keras.optimizers.SGD(0.1))
@@ -107,4 +134,4 @@ if __name__ == "__main__":
     folder = Path(sys.argv[1])
     told = {name: trained(name, folder) for name in RUNS}
     resumed(folder)
-    print(json.dumps({"runs": told, "stopped": stopped(folder), "mixed": mixed(folder)}))  # noqa: T201
+    print(json.dumps({"runs": told, "stopped": stopped(folder), "mixed": mixed(folder), "late": told_late(folder)}))  # noqa: T201

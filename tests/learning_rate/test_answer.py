@@ -44,13 +44,13 @@ def test_without_a_run_that_lowers_the_loss_there_is_no_answer(runs, draw):
 
 
 @pytest.mark.parametrize(
-    ("course", "critical", "updates"),
+    ("course", "updates", "peak"),
     [
-        ((3.0, 2.5, 1.0), 0.05, 2),  # above the first loss, 2, until the second update
-        ((1.5, 1.2, 1.0), 0.05, 0),  # it never rises
-        ((3.0, 2.5, 1.0), 1.0, 0),  # the first update takes the rate
+        ((3.0, 2.5, 1.0), 2, 1.5),  # above the first loss, 2, until the second update
+        ((1.5, 1.2, 1.0), 0, 1.0),  # it never rises
+        ((2.1, 2.1, 1.0), 0, 1.05),  # batches differ by as much
     ],
 )
-def test_a_warm_up_lasts_as_long_as_the_loss_is_above_where_it_began(course, critical, updates, draw):
-    made = draw({0.2: 1.5, 0.4: 1.0, 0.8: 1.5}, critical=critical, course=course)
-    assert answer_of([made], RULE).warm_up == updates
+def test_a_warm_up_lasts_as_long_as_the_loss_is_above_where_it_began(course, updates, peak, draw):
+    answer = answer_of([draw({0.2: 1.5, 0.4: 1.0, 0.8: 1.5}, course=course)], RULE)
+    assert (answer.warm_up, answer.peak) == (updates, pytest.approx(peak))

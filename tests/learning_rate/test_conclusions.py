@@ -44,6 +44,13 @@ def test_the_answer_says_what_it_was_checked_on(draw):
     assert "87 %" in codes["checked"]
 
 
+@pytest.mark.parametrize(("runs", "said"), [({0.1: 1.5, 0.2: 1.0}, "above"), ({0.1: 1.0, 0.2: 1.5}, "below")])
+def test_a_best_run_at_the_edge_is_called_that(runs, said, draw):
+    texts = [one.text for one in concluded(draw(runs)).reasons if one.code == "edge"]
+    assert len(texts) == 1
+    assert texts[0].endswith(f"got furthest: the best one may be {said} it")
+
+
 def test_a_ceiling_that_no_run_has_shown_is_called_that(draw):
     shown, ruled = (
         next(one.text for one in concluded(draw(runs)).reasons if one.code == "ceiling")
@@ -58,6 +65,11 @@ def test_a_network_that_is_ill_and_makes_no_progress_has_no_rate(draw):
     assert (found.status, found.answer) == ("no-rate", None)
     assert [one.code for one in found.reasons] == ["untrainable", "no-progress"]
     assert found.reasons[0].text.startswith("simulate calls it vanishing: layers 1 to 45")
+
+
+def test_a_network_that_is_healthy_and_unlikely_to_train_is_called_that(draw):
+    found = concluded(draw({0.1: 1.97}), evidence=ILL._replace(status="healthy", score=0.2))
+    assert found.reasons[0].text == "simulate gives it little chance to train: 20 %"
 
 
 def test_a_network_that_is_called_ill_and_learns_all_the_same_has_one(draw):
@@ -85,9 +97,9 @@ def test_where_no_run_lowers_the_loss_there_is_no_rate(draw):
 
 
 def test_a_warm_up_is_said_with_its_length_and_why(draw):
-    made = draw(GOOD, critical=0.02, course=(3.0, 2.5, 1.0))
+    made = draw(GOOD, course=(3.0, 2.5, 1.0))
     texts = [one.text for one in concluded(made).reasons if one.code == "warm-up"]
-    assert texts == ["warm up over the first 2 updates: at the start the loss rises from 0.020 on"]
+    assert texts == ["warm up over the first 2 updates: at such a rate the loss rises to 1.5 times its start first"]
 
 
 def test_every_code_is_among_the_codes(draw):

@@ -44,7 +44,8 @@ def test_networks_that_do_not_train_get_no_rate_and_others_do(made):
 def test_the_counts_are_those_of_the_searches_and_the_runs(made):
     _, report = made
     assert report.forward_passes == sum(len(one.rates) for one in report.draws)
-    assert report.backward_passes == len(report.draws) + sum(len(one.losses) for one in report.runs)
+    taken = sum(len(one.losses) for one in report.runs) + sum(one.shorter_updates for one in report.draws)
+    assert report.backward_passes == len(report.draws) + taken
 
 
 def test_every_optimizer_has_a_rule_of_its_own():
@@ -94,7 +95,8 @@ def test_a_file_s_weights_stay_as_they_are(tmp_path):
 
 def test_a_tick_comes_with_each_run():
     ticks = []
-    report = gradcheck.rate(**SMALL, updates=5, seeds=2, tick=lambda: ticks.append(None))
+    report = gradcheck.rate(**SMALL, updates=20, tick=lambda: ticks.append(None))
+    assert report.draws[0].shorter_updates == 0
     assert len(ticks) == len(report.runs)
 
 

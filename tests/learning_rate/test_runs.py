@@ -64,10 +64,40 @@ def test_a_run_that_grows_is_given_up_and_one_that_does_not_takes_all_its_update
         assert not one.diverged or one.rate > 0.02
 
 
+class Plateau(Bowl):
+    """A bowl of which the loss shows nothing in the first 30 updates."""
+
+    updates = 0
+
+    def restart(self):
+        super().restart()
+        self.updates = 0
+
+    def look(self):
+        return self._loss(self.theta if self.updates >= 30 else 1.0)
+
+    def step(self, rate):
+        self.updates += 1
+        super().step(rate)
+
+
+def test_runs_that_have_learnt_nothing_are_made_again_with_twice_the_updates():
+    found = find_rate(Plateau(100.0), RULE)
+    assert {len(one.losses) for one in found.shorter if not one.diverged} == {25}
+    assert {len(one.losses) for one in found.runs if not one.diverged} == {50}
+    assert found.furthest.score < 1
+
+
+def test_what_a_constant_answer_costs_is_not_learning_and_even_then_the_runs_end():
+    hopeless = find_rate(Bowl(100.0, floor=10.0), RULE, constant=10.0)
+    assert max(len(one.losses) for one in hopeless.runs) == 100
+    assert find_rate(Bowl(100.0, floor=10.0), RULE, constant=20.0).shorter == ()
+
+
 def test_where_all_runs_diverge_they_go_down_only():
-    found = find_rate(Bowl(100.0), RULE._replace(start=1e6))
+    found = find_rate(Bowl(100.0), RULE._replace(start=1e9))
     assert {one.diverged for one in found.runs} == {True}
-    assert (len(found.runs), found.runs[-1].rate) == (MOST, pytest.approx(1e6 * found.start.least[0]))
+    assert (len(found.runs), found.runs[-1].rate) == (MOST, pytest.approx(1e9 * found.start.least[0]))
     assert {round(high.rate / low.rate, 9) for low, high in pairwise(found.runs)} == {SPACING**2}
 
 

@@ -170,6 +170,13 @@ def test_one_file_of_a_metric_is_named_by_its_file(tmp_path):
     assert Series(read_log(write(tmp_path / "grad_norm", content.encode()))).norms.tolist() == NORMS
 
 
+def test_a_recorder_s_log_is_found_beside_a_trainer_s_state(tmp_path):
+    state = json.dumps({"log_history": [{"step": row["step"], "loss": row["loss"]} for row in ROWS]}, indent=1)
+    write(tmp_path / "gradcheck.jsonl", b'{"gradcheck_log": 1, "layers": []}\n' + lines(ROWS), changed=1000)
+    write(tmp_path / "trainer_state.json", state.encode(), changed=1100)
+    assert read_log(tmp_path).name == "gradcheck.jsonl"
+
+
 def test_a_file_of_a_folder_that_is_no_log_is_passed_over(tmp_path):
     write(tmp_path / "run.jsonl", lines(ROWS), changed=1)
     write(tmp_path / "other.jsonl", b'{"prompt": "x"}\n', changed=2)

@@ -1,5 +1,6 @@
 """Event files of TensorBoard, as its writers write them, and as nobody should."""
 
+import json
 import math
 import os
 import struct
@@ -13,6 +14,7 @@ from gradcheck.errors import InputError
 from gradcheck.logs.event_files import _event
 from gradcheck.logs.protobuf import DamagedMessageError
 from gradcheck.logs.reading import read_log
+from gradcheck.logs.report import diagnose
 from gradcheck.logs.series import Series
 
 ROWS = [
@@ -180,6 +182,24 @@ def test_a_folder_of_runs_is_read_whole_and_the_newest_one_is_judged(events, tmp
         os.utime(written, (place, place))
     log = read_log(tmp_path)
     assert [(name, run.rows) for name, _, run in log.runs()] == [("second", 9), ("first", 10)]
+
+
+def test_of_one_run_the_record_that_says_most_of_its_gradients_is_judged_and_the_others_are_named(events, tmp_path):
+    totals = [{name: row[name] for name in ("step", "loss", "grad_norm")} for row in ROWS]
+    (tmp_path / "runs/night").mkdir(parents=True)
+    (tmp_path / "checkpoint-20").mkdir()
+    state, layers = tmp_path / "checkpoint-20/trainer_state.json", tmp_path / "gradcheck.jsonl"
+    state.write_text(json.dumps({"log_history": totals}, indent=1))
+    layers.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    written = events(totals, "runs/night/events.out.tfevents.1700000000.host.1.0")
+    for path, changed in ((layers, 1_700_000_500), (state, 1_700_000_600), (written, 1_700_000_900)):
+        os.utime(path, (changed, changed))
+    log = read_log(tmp_path)
+    assert (log.name, log.beside) == ("gradcheck.jsonl", ["checkpoint-20", "runs/night"])
+    said = "judged is gradcheck.jsonl; of the same run, with less of its gradients: checkpoint-20, runs/night"
+    assert said in diagnose(tmp_path).warnings
+    os.utime(layers, (1_699_000_000, 1_699_000_000))  # of an earlier run
+    assert (read_log(tmp_path).name, len(read_log(tmp_path).others)) == ("runs/night", 1)
 
 
 def test_a_folder_is_not_followed(events, tmp_path):

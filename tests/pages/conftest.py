@@ -85,13 +85,14 @@ MADE = {
     "compare": lambda _: comparison(),
     "clip-demo": lambda _: gradcheck.clip_demo(epochs=2, clip=("none", "norm:0.07", "global-norm:0.15")),
     "rate": lambda _: gradcheck.rate(depth=3, width=16, activation="tanh", seeds=2),
+    "transfer": lambda _: gradcheck.transfer(width=(16, 32, 64), param="standard", seeds=2, steps=3),
     "probe": lambda _: probed(),
     "diagnose": lambda folder: diagnosed(folder),
     "verify": lambda _: gradcheck.verify(only=("activation", "norm")),
 }
 ROOMS = {
     "theory": "mean_field", "attention": "mean_field", "compare": "sweep", "clip-demo": "training",
-    "rate": "learning_rate", "diagnose": "logs", "verify": "checking",
+    "rate": "learning_rate", "transfer": "parametrization", "diagnose": "logs", "verify": "checking",
 }  # fmt: skip
 
 

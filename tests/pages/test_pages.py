@@ -8,7 +8,7 @@ from gradcheck.diagnosis.html import as_html
 
 pytest.importorskip("jinja2")
 
-NAMES = ["simulate", "transformer", "theory", "compare", "clip-demo", "rate", "diagnose", "verify"]
+NAMES = ["simulate", "transformer", "theory", "compare", "clip-demo", "rate", "transfer", "diagnose", "verify"]
 
 #: No page is larger, in bytes.
 LARGEST = 1_500_000

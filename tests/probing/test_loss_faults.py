@@ -51,7 +51,8 @@ def codes(output, loss, targets, *, before=None, labels=None, name="own"):
         value = loss(output)
     captured_loss = CapturedLoss(name, value, "", 0, labels, targets, output)
     captured = CapturedPass((layer,), 0, captured_loss, len(output))
-    return [one.code for one in find_loss_faults(captured, loss, "Keras", by_default=name != "own")]
+    found, _ = find_loss_faults(captured, lambda out, place: loss(out), "Keras", by_default=name != "own")
+    return [one.code for one in found]
 
 
 @pytest.mark.parametrize(
@@ -97,6 +98,72 @@ def test_logits_that_a_loss_takes_for_probabilities_are_named():
 
 def test_a_softmax_over_the_examples_is_named():
     assert codes(softmax(LOGITS, 0), of_probabilities(HOT), HOT) == ["softmax-over-batch"]
+
+
+INNER = RANDOM.standard_normal((8, 3, 5))
+OF_INNER = np.moveaxis(np.eye(3)[RANDOM.integers(3, size=(8, 5))], -1, 1)  # classes in axis 1
+OF_LAST = np.eye(5)[RANDOM.integers(5, size=(8, 3))]
+
+
+def over(axis, targets, *, logits):
+    def loss(out):
+        shares = softmax(out, axis) if logits else out / out.sum(axis, keepdims=True)
+        return float(-(targets * np.log(shares.clip(1e-7, 1))).sum(axis).mean())
+
+    return loss
+
+
+def test_classes_may_be_in_an_axis_within_the_output():
+    with np.errstate(all="ignore"):
+        assert kind_of(over(1, OF_INNER, logits=True), INNER)[::3] == ("softmax", 1)
+        assert kind_of(over(1, OF_INNER, logits=False), INNER)[:2] == ("softmax", "probabilities")
+    assert codes(softmax(INNER, 1), over(1, OF_INNER, logits=True), OF_INNER) == ["softmax-twice"]
+    assert codes(INNER, over(1, OF_INNER, logits=False), OF_INNER) == ["not-probabilities"]
+    assert codes(softmax(INNER, 1), over(1, OF_INNER, logits=False), OF_INNER) == []
+    assert codes(INNER, over(1, OF_INNER, logits=True), OF_INNER) == []
+
+
+@pytest.mark.parametrize("logits", [True, False])
+def test_a_softmax_over_another_axis_than_the_loss_has_its_classes_in_is_named(logits):
+    assert codes(softmax(INNER, 1), over(-1, OF_LAST, logits=logits), OF_LAST) == ["softmax-over-batch"]
+    assert codes(softmax(INNER, 2), over(1, OF_INNER, logits=logits), OF_INNER) == ["softmax-over-batch"]
+
+
+def several(outputs, losses, weights=(1, 1)):
+    """What is found of several outputs, whose losses are added up; and what was not looked at."""
+    layer = CapturedLayer("last", (Use(LOGITS),), (Weight("kernel", np.ones((2, 2))),))
+    parts = tuple((name, CapturedLoss("both", 1.0, output=one)) for name, one in zip("ab", outputs, strict=True))
+    captured = CapturedPass((layer,), 0, CapturedLoss("both", 1.0, parts=parts), len(LOGITS))
+
+    def loss_of(out, place):
+        given = [out if at == place else one for at, one in enumerate(outputs)]
+        return sum(weight * loss(one) for weight, loss, one in zip(weights, losses, given, strict=True))
+
+    found, unseen = find_loss_faults(captured, loss_of, "Keras", by_default=False)
+    return [(one.code, one.details["part"]) for one in found], unseen
+
+
+@pytest.mark.parametrize("weights", [(1, 1), (30, 1), (1, 30)])
+def test_of_several_outputs_the_one_that_does_not_fit_its_loss_is_named(weights):
+    losses = of_logits(HOT), square(NUMBER)
+    assert several((softmax(LOGITS), NUMBER + 1), losses, weights) == ([("softmax-twice", "a")], ())
+    assert several((LOGITS, NUMBER + 1), losses, weights) == ([], ())
+    assert several((LOGITS, NUMBER), (of_logits(HOT), binary(YES)), weights)[0] == [("not-probabilities", "b")]
+
+
+def test_what_could_not_be_tried_is_said(monkeypatch):
+    monkeypatch.setattr("gradcheck.probing.loss_faults.LARGEST", 20)
+    assert several((LOGITS, NUMBER), (of_logits(HOT), square(NUMBER)))[1] == (
+        "whether the loss fits the 48 outputs of a",
+    )
+    monkeypatch.undo()
+
+    def refused(out):
+        raise ValueError("no")
+
+    assert several((LOGITS, NUMBER), (of_logits(HOT), refused))[1] == (
+        "whether the loss fits the output of a", "whether the loss fits the output of b",
+    )  # fmt: skip
 
 
 def test_labels_that_are_no_classes_are_named_and_those_that_stand_for_none_are_not():

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from gradcheck.errors import GradcheckError
+from gradcheck.probing.compiling import quick
 
 #: Backend tensors ↦ a single number.
 Scalar = Callable[[Sequence[Any]], Any]
@@ -18,6 +19,9 @@ Watched = Callable[[], Sequence[Any]]
 
 #: Arrays, and what else the function takes ↦ its value, and its gradient at each of the arrays.
 Repeated = Callable[[Sequence[np.ndarray], Sequence[np.ndarray]], tuple[float, list[np.ndarray | None]]]
+
+#: Bytes of a number in single precision.
+SINGLE = 4
 
 #: What PyTorch 2.13 says of nll_loss where classes are last in memory: github.com/pytorch/pytorch/issues/175084.
 NO_GRADIENT = (
@@ -105,14 +109,18 @@ def run_eagerly() -> Iterator[None]:
 
 
 def as_array(tensor: Any) -> np.ndarray:
-    """Return a backend's tensor as NumPy's; half precision as float32."""
-    array = np.ascontiguousarray(keras.ops.convert_to_numpy(tensor)).reshape(tuple(tensor.shape))
+    """Return a backend's tensor as an array of its own of NumPy's; half precision as float32.
+
+    Keras gives PyTorch's tensors to ``np.array``, for which NumPy 2 has a warning.
+    """
+    if hasattr(tensor, "detach"):
+        half = tensor.is_floating_point() and tensor.element_size() < SINGLE
+        array = np.array((tensor.float() if half else tensor).numpy(force=True), order="C")
+    else:
+        array = np.ascontiguousarray(keras.ops.convert_to_numpy(tensor))
+    array = array.reshape(tuple(tensor.shape))
     wide = array.dtype.kind in "fiub" and array.dtype != np.float16
     return array if wide else array.astype(np.float32)
-
-
-#: A pass runs once or twice: JAX compiles it in half the time where it needn't make it fast.
-QUICK = {"xla_backend_optimization_level": 0}
 
 
 def _by_torch(function: Scalar, arrays: Sequence[np.ndarray], watched: Watched) -> tuple[Any, Sequence[Any]]:
@@ -135,8 +143,8 @@ def _by_torch(function: Scalar, arrays: Sequence[np.ndarray], watched: Watched) 
 def _by_jax(function: Scalar, arrays: Sequence[np.ndarray], watched: Watched) -> tuple[Any, Sequence[Any]]:
     import jax
 
-    options = QUICK if jax.default_backend() == "cpu" else None
-    value, gradients = jax.jit(jax.value_and_grad(function), compiler_options=options)(list(arrays))
+    compiled = jax.jit(jax.value_and_grad(function), compiler_options=quick(jax.default_backend()))
+    value, gradients = compiled(list(arrays))
     return value, gradients
 
 

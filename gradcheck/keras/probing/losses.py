@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from gradcheck.errors import GradcheckError, OptionError
+from gradcheck.keras.probing.parts import of_part, parts_of
 from gradcheck.probing.captured import CapturedLoss
 
 #: Names of this package ↦ laws.
@@ -57,13 +58,17 @@ class Loss:
     def captured(self, value: float, output: Any, end: str) -> CapturedLoss:
         """Return what the report needs of it, given the output as an array or a structure of arrays."""
         one = output if isinstance(output, np.ndarray) else None
+        parts = tuple(
+            (str(key), CapturedLoss(self.name, value, targets=of_part(self.targets, key), output=part))
+            for key, part in parts_of(output).items()
+        )
         law = self.law if one is not None else ""
         classes = int(one.shape[-1]) if one is not None and law == "cross-entropy" else 0
         targets = None if self.targets is None or one is None else np.asarray(self.targets)
         labels = _labels(targets, classes) if law == "cross-entropy" and targets is not None else None
         labels = labels if labels is None or self.ignored is None else labels[labels != self.ignored]
         return CapturedLoss(
-            self.name, value, law, classes, labels, targets, one, end if end in ENDS else "", self.drawn
+            self.name, value, law, classes, labels, targets, one, end if end in ENDS else "", self.drawn, parts
         )
 
 

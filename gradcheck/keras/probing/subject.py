@@ -15,6 +15,7 @@ from gradcheck.keras.probing.derivatives import as_array, repeated, seeded, valu
 from gradcheck.keras.probing.graph import Graph, Node, graph_of
 from gradcheck.keras.probing.layers import BIASES, Layer, layers_of, own_activation
 from gradcheck.keras.probing.losses import Loss, choose, mean_of
+from gradcheck.keras.probing.parts import with_part
 from gradcheck.keras.probing.tapping import Seen, Taps, zeros_for
 from gradcheck.probing.captured import Activity, CapturedLayer, CapturedPass, Use, Weight
 from gradcheck.probing.findings import Reach, reach_of
@@ -65,7 +66,7 @@ class KerasSubject:
             )
         self.hidden = taps.hidden
         self.graph = graph_of(model, self.layers, inputs)
-        self._end_name = self._end(taps.seen)
+        self._end_name, self._output = self._end(taps.seen), output
         chosen = choose(loss, model, inputs, given, output, self._end_name, seed, training=training)
         self.loss: Loss = replace(chosen, drawn=given[0] is None)
 
@@ -99,10 +100,11 @@ class KerasSubject:
         finally:
             self.number = 0
 
-    def loss_of(self, output: np.ndarray) -> float:
-        """Return the loss of another output of the same shape."""
+    def loss_of(self, output: np.ndarray, place: int = 0) -> float:
+        """Return the loss of another output of the same shape; of several the place among ``parts_of``."""
+        other = keras.tree.map_structure(keras.ops.convert_to_tensor, with_part(self._output, place, output))
         with self._scope(self.trained(), self.state):
-            return float(as_array(self.loss.function(keras.ops.convert_to_tensor(output))))
+            return float(as_array(self.loss.function(other)))
 
     @cached_property
     def _step(self) -> Callable[..., tuple[float, list[np.ndarray | None]]]:

@@ -55,6 +55,10 @@ class ProbeOptions(VerdictOptions, total=False):
         "Clip the gradient before each step: value:C, norm:C (of each tensor) or global-norm:C.", STEPS,
         "RULE:THRESHOLD", completion=beginning("value", "norm", "global-norm"),
     )]
+    rate: Annotated[bool, Option(
+        "Search the learning rate that the model takes with --optimizer, by short runs from where it is.", STEPS,
+        default=False,
+    )]
     seed: Annotated[int, Option(
         "Seed of weights, inputs and targets that are drawn.", OF_DRAWS["seed"].group, "N", default=0,
         range=Whole(0, "it seeds the random numbers"),

@@ -8,7 +8,8 @@ from gradcheck.errors import OptionError
 from gradcheck.spec.names import ACTIVATIONS, NORMS, PARAMETRIZATIONS, RATED_OPTIMIZERS
 from gradcheck.spec.options.measurement import OF_DATA, OF_DRAWS
 from gradcheck.spec.options.network import NETWORK, OF_NETWORKS
-from gradcheck.spec.options.option import Names, Number, Option, Whole, rows
+from gradcheck.spec.options.option import ARGUMENT, Names, Number, Option, Whole, rows
+from gradcheck.spec.options.probing import ProbeOptions
 from gradcheck.spec.options.simulation import PLAIN
 
 TRAINING = "Training"
@@ -21,6 +22,32 @@ def parse_scales(option: str, text: str) -> tuple[int, ...]:
     except ValueError:
         problem = f"{text!r} is no comma list of whole numbers; allowed: as in --{option} 64,256,1024"
         raise OptionError(option, problem) from None
+
+
+OF_PROBES = rows(ProbeOptions)
+
+YOURS = "Your own model"
+
+
+class BuildOptions(TypedDict, total=False):
+    """Your own PyTorch model instead of a described network."""
+
+    # fmt: off
+    target: Annotated[str | None, Option(
+        "module:build, from the current folder: what returns a PyTorch model of a width (or depth), or (model, "
+        "optimizer).", ARGUMENT, "[TARGET]",
+    )]
+    input: Annotated[Sequence[str] | None, OF_PROBES["input"].but(group=YOURS)]
+    batch: Annotated[str | None, OF_PROBES["batch"].but(
+        help="A function that returns (inputs, targets), called for each step.", group=YOURS,
+    )]
+    loss: Annotated[str | None, OF_PROBES["loss"].but(group=YOURS)]
+    mode: Annotated[str, OF_PROBES["mode"].but(group=YOURS)]
+    # fmt: on
+
+
+#: Options that go with your own model, too.
+OF_BOTH = ("width", "depth", "optimizer", "lr", "steps", "seed", "seeds")
 
 
 class TransferOptions(TypedDict, total=False):
@@ -36,11 +63,12 @@ class TransferOptions(TypedDict, total=False):
     )]
     width: Annotated[Sequence[int] | int | None, Option(
         "Widths to compare, a comma list; with several depths one.", NETWORK, "N[,N...]",
-        usual="64,256,1024; 64,128,256,512 of a transformer",
+        usual="64,256,1024; 64,128,256 of a transformer",
         range=Whole(1, "a layer has at least one unit"), parse=parse_scales,
     )]
     depth: Annotated[Sequence[int] | int | None, Option(
-        "Hidden layers, or blocks of a transformer; several to compare depths.", NETWORK, "N[,N...]",
+        "Hidden layers, or blocks of a transformer; several to compare depths, of a perceptron after its first layer.",
+        NETWORK, "N[,N...]",
         usual="3; 2 of a transformer", range=Whole(1, "a network has at least one layer"), parse=parse_scales,
     )]
     base_width: Annotated[int | None, Option(
@@ -65,7 +93,8 @@ class TransferOptions(TypedDict, total=False):
     tokens: Annotated[int | None, OF_NETWORKS["tokens"]]
     norm_placement: Annotated[str | None, OF_NETWORKS["norm_placement"]]
     optimizer: Annotated[str, Option(
-        "Optimizer, as PyTorch has it", TRAINING, "NAME", default="adam", range=Names(RATED_OPTIMIZERS),
+        "Optimizer, as PyTorch has it; of TARGET also module:function of the model", TRAINING, "NAME", default="adam",
+        range=Names(RATED_OPTIMIZERS),
     )]
     lr: Annotated[float | None, Option(
         "Learning rate at the base width.", TRAINING, "RATE", usual="0.003 of adam, 0.1 of sgd",

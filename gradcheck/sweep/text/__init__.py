@@ -106,9 +106,9 @@ def _table(rows: Sequence[SweepRow], glyphs: Glyphs, width: int) -> Table:
 
 
 def _apart(row: SweepRow, best: SweepRow, place: int) -> Text:
-    """What sets a row apart from the best, and its error."""
+    """What sets a row apart from the best, and its error without the advice, which is in all other formats."""
     words = said(row["options"] if place == 1 else differences(row, best)) or "nothing"
-    problem = f": {row['error']}" if row["error"] is not None else ""
+    problem = f": {row['error'].partition('; ')[0]}" if row["error"] is not None else ""
     return Text(without_controls(words + problem), style="bold" if place == 1 else "")
 
 

@@ -1,7 +1,7 @@
 """The user's model of each size, and what trains it."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -19,7 +19,9 @@ Build = Callable[[int], Any]
 Optimizer = Any
 
 
-def check_sizes(widths: Sequence[int] | None, depths: Sequence[int] | None) -> tuple[str, tuple[int, ...]]:
+def check_sizes(
+    widths: Sequence[int] | None, depths: Sequence[int] | None
+) -> tuple[Literal["width", "depth"], tuple[int, ...]]:
     """Return what grows, ``width`` or ``depth``, and the sizes in ascending order.
 
     Raises
@@ -31,7 +33,8 @@ def check_sizes(widths: Sequence[int] | None, depths: Sequence[int] | None) -> t
         raise OptionError(
             "widths", "or --depths: give one of them, as in widths=(64, 128, 256), for build to be called with"
         )
-    axis, sizes = ("width", widths) if widths is not None else ("depth", depths)
+    axis: Literal["width", "depth"] = "depth" if widths is None else "width"
+    sizes = depths if widths is None else widths
     if not isinstance(sizes, Sequence) or isinstance(sizes, str):
         try:
             sizes = tuple(sizes)  # type: ignore[arg-type]  # a range's or NumPy's

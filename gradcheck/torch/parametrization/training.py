@@ -2,17 +2,36 @@
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from gradcheck.torch.parametrization.watching import Watch
+from gradcheck.torch.parametrization.watching import Seen, Watch
 from gradcheck.torch.probing.batches import Batch, Batches
 from gradcheck.torch.probing.checks import check_batch
 from gradcheck.torch.probing.error_text import errors_in_one_line
 from gradcheck.torch.probing.loss_value import as_number, modules_of
 from gradcheck.torch.probing.losses import LossFunction, loss_and_targets
 from gradcheck.torch.probing.state import seed_all, untouched
+
+
+class Trained(NamedTuple):
+    """What was seen of one model.
+
+    Attributes
+    ----------
+    passes : list of dict
+        Before the first step and after each, name of a layer ↦ what was seen of it.
+    output : str
+        The layer whose output is the model's.
+    losses : list of float
+        Of the watched batch, as often.
+    """
+
+    passes: list[dict[str, Seen]]
+    output: str
+    losses: list[float]
 
 
 @dataclass(frozen=True)
@@ -34,14 +53,18 @@ class Training:
     steps: int
     mode: str
 
-    def run(self, model: nn.Module, optimizer: torch.optim.Optimizer, seed: int) -> Watch:
-        """Train a model and return what was seen of it before the first step and after each; it is put back then."""
-        watch = Watch(model)
+    def run(self, model: nn.Module, optimizer: torch.optim.Optimizer, seed: int) -> Trained:
+        """Train a model and return what was seen of it before the first step and after each; it is put back then.
+
+        Training ends early where the loss isn't finite.
+        """
+        watch, losses = Watch(model), list[float]()
         with untouched(model, optimizer, modules_of(self.loss)), torch.enable_grad():
             model.train(self.mode == "train")
             for step in range(self.steps + 1):
                 loss = self._watched(watch, seed)
-                if step == self.steps or not math.isfinite(float(loss.detach())):
+                losses.append(float(loss.detach()))
+                if step == self.steps or not math.isfinite(losses[-1]):
                     break
                 if self.batches.one is None:  # another batch for each step
                     loss = self._loss(model, self.batches.take(step), seed)
@@ -49,7 +72,7 @@ class Training:
                 with errors_in_one_line("the optimizer's step failed: "):
                     loss.backward()
                     optimizer.step()
-        return watch
+        return Trained(watch.passes, watch.output, losses)
 
     def _watched(self, watch: Watch, seed: int) -> Tensor:
         """Pass the first batch through the model, watched, and return the loss."""

@@ -22,6 +22,9 @@ from gradcheck.torch.probing.attention import find_scores
 from gradcheck.torch.probing.hooks import version_of
 from gradcheck.torch.probing.state import random_states_kept, seed_all
 
+#: Smaller scores are what rounding leaves of a softmax's logarithm.
+ROUNDING = 1e-6
+
 
 @dataclass
 class Seen:
@@ -136,7 +139,9 @@ class Watch:
         for name, scores in find_scores(graph, self._ends, examples):
             there = scores.isfinite()
             mean = scores.masked_fill(~there, 0).sum(-1, keepdim=True) / there.sum(-1, keepdim=True).clamp(min=1)
-            self._note(f"{name} scores", (scores - mean)[there]).heads = scores.shape[1]
+            centred = (scores - mean)[there]
+            centred[centred.abs() < ROUNDING] = 0  # of queries that are zero
+            self._note(f"{name} scores", centred).heads = scores.shape[1]
 
     def _note_queries(self, graph: Graph) -> None:
         """Note which layers reach the output only through a softmax; one at the end of the model doesn't count."""

@@ -1,6 +1,6 @@
 """``gradcheck probe``: a model, a batch and a loss by the names that a command line gives them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,11 +11,15 @@ from gradcheck.errors import OptionError, at_least, one_of
 from gradcheck.probing.command import with_names
 from gradcheck.probing.loading import load_attribute, parse_arguments
 from gradcheck.probing.users_code import users_code
+from gradcheck.spec.number_formats import USUAL_RATE
 from gradcheck.spec.options.option import canonical
 from gradcheck.spec.probing import parse_optimizer_options
+from gradcheck.torch.learning_rate.beside import add_rate
+from gradcheck.torch.learning_rate.model_search import ModelSearch
 from gradcheck.torch.probing.batches import Batch, draw_input, suggest_input
 from gradcheck.torch.probing.error_text import errors_in_one_line
-from gradcheck.torch.probing.losses import LOSSES
+from gradcheck.torch.probing.losses import LOSSES, LossFunction
+from gradcheck.torch.probing.optimizers import Optimizer
 from gradcheck.torch.probing.probe import probe
 from gradcheck.torch.probing.state import seed_all
 from gradcheck.torch.probing.target import load_model
@@ -31,6 +35,7 @@ def probe_target(
     optimizer: str = "sgd",
     optimizer_options: Sequence[str] | None = None,
     seed: int = 0,
+    rate: bool = False,
     **options: Any,  # noqa: ANN401
 ) -> Report:
     """Probe what a command line names; this imports and runs the user's own code, whose output goes to stderr.
@@ -53,6 +58,8 @@ def probe_target(
         ``NAME=VALUE`` each.
     seed : int
         Of the weights, inputs and targets that are drawn.
+    rate : bool
+        Search the learning rate that the model takes with this optimizer, too.
     options
         As of ``probe``.
 
@@ -67,18 +74,40 @@ def probe_target(
     shapes = list(input or ())
     with users_code():
         model = load_model(target, arguments)
-        given = _batch(model, shapes, batch, seed)
-        function = _loss(loss)
+        given = load_batch(model, shapes, batch, seed)
+        function = load_loss(loss)
         takes_steps = load_attribute(optimizer, "--optimizer") if ":" in optimizer else optimizer
         report = probe(
             model, given, function, optimizer=takes_steps, optimizer_options=of_optimizer, seed=seed, **options
         )
+        if rate:
+            report = _with_rate(report, model, given, function, takes_steps, of_optimizer, seed, options)
     names = {"target": target, "kwargs": arguments or None, "input": shapes or None, "batch": batch}
-    own = optimizer if ":" in optimizer and options.get("steps") else None
+    own = optimizer if ":" in optimizer and (options.get("steps") or rate) else None
     return with_names(report, names, loss=loss, optimizer=own)
 
 
-def _loss(loss: str | None) -> str | Callable[..., torch.Tensor] | None:
+def _with_rate(
+    report: Report,
+    model: nn.Module,
+    batch: object,
+    loss: str | LossFunction | None,
+    optimizer: Optimizer,
+    of_optimizer: Mapping[str, Any],
+    seed: int,
+    options: Mapping[str, Any],
+) -> Report:
+    """Return the report with the learning rate; the one that was asked for, or the optimizer's own, is judged."""
+    lr = options.get("lr", USUAL_RATE)
+    asked = lr if options.get("steps") or lr != USUAL_RATE else None
+    of_model = {name: options[name] for name in ("mode", "clip") if name in options}
+    search = ModelSearch.of(
+        model, batch, loss, optimizer, lr=asked, optimizer_options=of_optimizer, seed=seed, **of_model
+    )
+    return add_rate(report, search, asked if isinstance(optimizer, str) else search.update.rates.first)
+
+
+def load_loss(loss: str | None) -> str | Callable[..., torch.Tensor] | None:
     """Return the name of a loss, or the function that ``module:function`` names."""
     if loss is None:
         return None
@@ -88,8 +117,8 @@ def _loss(loss: str | None) -> str | Callable[..., torch.Tensor] | None:
     return one_of("loss", canonical(loss, LOSSES), LOSSES, beside=", or module:function")
 
 
-def _batch(model: nn.Module, shapes: list[str], function: str | None, seed: int) -> Batch | Callable[[], object]:
-    """Return the batch, or what returns one for each step."""
+def load_batch(model: nn.Module, shapes: list[str], function: str | None, seed: int) -> Batch | Callable[[], object]:
+    """Return inputs of these shapes, or what returns a batch for each step: the function of that name."""
     if function is not None:
         if shapes:
             raise OptionError("batch", "brings its own inputs: drop --input")

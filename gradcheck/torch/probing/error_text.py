@@ -1,15 +1,17 @@
 """What the user's own code raised, in one line that says where, and what would be right."""
 
 import importlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from gradcheck.errors import GradcheckError, described
+from gradcheck.errors import described
+from gradcheck.probing import user_errors
 from gradcheck.probing.user_errors import where
 from gradcheck.torch.layers import EMBEDDINGS
 from gradcheck.torch.probing.hooks import Recording
@@ -34,15 +36,9 @@ OF_CALLS = {
 }
 
 
-@contextmanager
-def errors_in_one_line(what: str = "", record: Recording | None = None) -> Iterator[None]:
+def errors_in_one_line(what: str = "", record: Recording | None = None) -> AbstractContextManager[None]:
     """Raise whatever the user's own code raises as a GradcheckError of one line."""
-    try:
-        yield
-    except (GradcheckError, KeyboardInterrupt):
-        raise
-    except BaseException as error:  # sys.exit() and the like among them: the model's, not gradcheck's
-        raise GradcheckError(f"{what}{error_line(error, record)}") from error
+    return user_errors.errors_in_one_line(what, partial(error_line, record=record))
 
 
 def error_line(error: BaseException, record: Recording | None = None) -> str:

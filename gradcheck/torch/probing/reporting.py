@@ -12,7 +12,6 @@ from gradcheck.diagnosis.causes import Cause
 from gradcheck.diagnosis.model_record import (
     AttentionRecord,
     GateRecord,
-    ModelRecord,
     PrecisionRecord,
     RecurrenceRecord,
     TrainingRecord,
@@ -21,9 +20,8 @@ from gradcheck.diagnosis.model_record import (
 from gradcheck.diagnosis.remarks import DOUBTS
 from gradcheck.diagnosis.report import Report
 from gradcheck.diagnosis.verdict import Diagnosis
-from gradcheck.probing.elasticity import typical_elasticity
 from gradcheck.probing.first_loss import FirstLoss, said
-from gradcheck.probing.reporting import first_of, laid_out, loss_record, of_frozen, trial_record
+from gradcheck.probing.reporting import first_of, laid_out, model_record, of_frozen
 from gradcheck.spec.thresholds import Thresholds
 from gradcheck.torch.probing.history import History
 from gradcheck.torch.probing.judgement import Judgement
@@ -60,20 +58,14 @@ def probe_report(
     if options["amp"] is not None:
         underflow = tuple(UnderflowRecord(layer=one.layer, share=one.share) for one in lost)
         half = PrecisionRecord(amp=options["amp"], loss_scale=2**found.shift, underflow=underflow)
-    record = ModelRecord(
+    record = model_record(
+        found,
+        first,
+        trial,
         loss_by_default=options["loss"] is None,
         readout=None if found.readout is None else found.readout.name,
-        loss=loss_record(first, found.at_loss.terms),
-        frozen=found.trained.frozen,
-        lost=found.lost,
-        unused=found.unused,
-        zero_gradient=found.silent,
-        opened=found.opened,
         attention=tuple(map(_attention, found.parts.attention)),
         recurrences=tuple(map(_recurrence, found.parts.recurrences)),
-        shut=found.shut,
-        elasticity=number(typical_elasticity(found.flow)),
-        trial=None if trial is None else trial_record(trial),
         training=_training(history) if history.steps else None,
         precision=half,
     )

@@ -3,12 +3,13 @@
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from copy import deepcopy
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
+
+from gradcheck.torch.probing.keeping import give_values, has_values, keep_optimizer, put_optimizer_back
 
 #: Models that an inner ``untouched`` holds: what the outer one has let go is its affair until it ends.
 _HELD: list[nn.Module] = []
@@ -40,7 +41,7 @@ def untouched(
     copies = {one: one.detach().clone() for one in tensors}
     kept = [(one, one.requires_grad, one.grad) for one in tensors]
     modes = [(module, module.training) for module in modules]
-    state = None if optimizer is None else deepcopy(optimizer.state_dict())
+    state = None if optimizer is None else keep_optimizer(optimizer)
     lean = lean and not any(map(_has_backward_hooks, (*modules, *tensors)))
     handles = _letting_go(model, copies) if lean else []
     for one in tensors:
@@ -62,13 +63,12 @@ def untouched(
                 now.update(before)
         for tensor, wanted, gradient in kept:
             if tensor in copies:
-                _put_back(tensor, copies[tensor])
+                give_values(tensor, copies[tensor])
             tensor.grad = gradient
             if tensor.is_leaf:
                 tensor.requires_grad_(wanted)
         if optimizer is not None and state is not None:
-            optimizer.state.clear()
-            optimizer.load_state_dict(state)
+            put_optimizer_back(optimizer, state)
 
 
 def _letting_go(model: nn.Module, copies: dict[Tensor, Tensor]) -> list[RemovableHandle]:
@@ -82,7 +82,7 @@ def _letting_go(model: nn.Module, copies: dict[Tensor, Tensor]) -> list[Removabl
 
     def release(*passed: object) -> None:
         for one in [*copies]:
-            if isinstance(one, nn.Parameter) and _is_as_before(one, copies[one]):
+            if isinstance(one, nn.Parameter) and has_values(one, copies[one]):
                 del copies[one]
                 gone.append(one)
 
@@ -112,23 +112,8 @@ def seed_all(seed: int) -> None:
     random.seed(seed)
 
 
-def _is_as_before(tensor: Tensor, before: Tensor) -> bool:
-    return tensor.shape == before.shape and bool(torch.equal(tensor.detach(), before))
-
-
 def _changing(beside: Sequence[nn.Module]) -> Iterator[Tensor]:
     """Yield what a pass may change of modules beside the model; their frozen weights, which may be large, it can't."""
     for part in beside:
         yield from part.buffers()
         yield from (one for one in part.parameters() if one.requires_grad)
-
-
-def _put_back(tensor: Tensor, before: Tensor) -> None:
-    """Give a tensor the values that it had; one that still has them is left alone, so that graphs that hold it last."""
-    if _is_as_before(tensor, before):
-        return
-    with torch.no_grad():
-        try:
-            tensor.copy_(before)
-        except RuntimeError:  # another shape, or several entries in one place
-            tensor.data = before

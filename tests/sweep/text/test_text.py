@@ -56,6 +56,13 @@ def test_verdicts_are_counted():
     assert "  7 healthy   4 vanishing   1 error" in as_text(comparison(changes=changes)).splitlines()
 
 
+def test_an_error_is_said_without_the_advice_that_would_fill_the_column():
+    rows = [row(0, {"depth": 2}), failed(1, {"depth": 3}, "--depth 3 is odd; those that are not: 2, 4, 6, 8")]
+    *_, (_, verdict, rest) = lines(as_text(made(Grid({"depth": [2, 3]}), rows), Page(160)))
+    assert verdict == "error"
+    assert rest.endswith("depth 3: --depth 3 is odd")
+
+
 def test_the_best_row_has_all_options_and_the_others_what_differs():
     found = lines(as_text(comparison(), Page(160)))
     assert [place for place, *_ in found] == [str(place) for place in range(1, 13)]

@@ -1,0 +1,68 @@
+"""What else is to be said of a search in a user's own model."""
+
+from collections.abc import Sequence
+
+from gradcheck.base.wording import as_percent, counted
+from gradcheck.learning_rate.conclusions import Reason
+from gradcheck.render.numbers import significant
+
+#: What there is to say of the best rate only.
+OF_A_RATE = ("groups", "another-rule", "short-runs", "rounding")
+
+#: More names than this are counted.
+NAMED = 3
+
+
+def one_batch(updates: int) -> Reason:
+    """Say that all updates had the same batch."""
+    text = (
+        f"all {counted(updates, 'update')} of a run have the same batch, on which the loss falls faster than in "
+        "training: a loader, or a function of batches, gives each its own"
+    )
+    return Reason("one-batch", text)
+
+
+def groups(rates: Sequence[float]) -> Reason:
+    """Say what the best rate is of each group of parameters."""
+    each = ", ".join(significant(rate) for rate in rates[: 2 * NAMED])
+    more = f" and {len(rates) - 2 * NAMED} more" if len(rates) > 2 * NAMED else ""
+    return Reason("groups", f"the rates of the groups keep their proportions: at the best one {each}{more}")
+
+
+def another_rule(optimizer: str, like: str) -> Reason:
+    """Say that the rule of another optimizer stands in for that of this one."""
+    text = (
+        f"that was checked for {like}: the runs are {optimizer}'s own, the factor from short runs to a long training "
+        f"is {like}'s"
+    )
+    return Reason("another-rule", text)
+
+
+def short_runs(updates: int, usual: int) -> Reason:
+    """Say that the rule was checked with longer runs."""
+    text = f"that was checked with runs of {usual} updates; these have {updates}"
+    return Reason("short-runs", text, float(updates), float(usual))
+
+
+def lost_to_rounding(share: float, kind: str) -> Reason:
+    """Say which part of the weights an update at the best rate leaves as they are."""
+    text = (
+        f"rounding leaves {as_percent(share)} of the {kind} weights as they are in an update at the best rate: keep "
+        "them in float32"
+    )
+    return Reason("rounding", text, share)
+
+
+def noisy(share: float) -> Reason:
+    """Say that a loss isn't the same twice."""
+    text = (
+        f"with the same weights, batch and seed the loss differs by {as_percent(share)} from pass to pass: the model "
+        "has random numbers or a state of its own, and so have these rates"
+    )
+    return Reason("noise", text, share)
+
+
+def not_held(names: Sequence[str]) -> Reason:
+    """Say which parameters the optimizer doesn't train."""
+    listed = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+    return Reason("not-held", f"the optimizer doesn't hold {listed}: they stay as they are", float(len(names)))

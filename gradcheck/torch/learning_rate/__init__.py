@@ -1,0 +1,1 @@
+"""Which learning rate a user's own model takes."""

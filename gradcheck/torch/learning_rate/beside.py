@@ -1,0 +1,40 @@
+"""The learning rate beside a diagnosis: what ``probe --rate`` adds to its report."""
+
+from gradcheck.diagnosis.rate_record import LearningRateRecord
+from gradcheck.diagnosis.report import Report
+from gradcheck.diagnosis.reporting import with_rate
+from gradcheck.learning_rate.report import RateReport
+from gradcheck.torch.learning_rate.model_search import ModelSearch
+from gradcheck.torch.learning_rate.rate import evidence_of, rate_report
+
+#: What a search answers in numbers.
+NUMBERS = ("best_rate", "low", "high", "critical_rate", "ceiling", "warm_up_updates")
+
+
+def add_rate(report: Report, search: ModelSearch, lr: float | None) -> Report:
+    """Return the report of a probe with the learning rate that a search of the same model finds.
+
+    Parameters
+    ----------
+    report : Report
+    search : ModelSearch
+    lr : float, optional
+        A rate to judge.
+    """
+    found = search.found()
+    evidence = None if found.progressed else evidence_of(report, found)
+    return with_rate(report, _record(rate_report(search, found, evidence, lr)))
+
+
+def _record(found: RateReport) -> LearningRateRecord:
+    answer = found.answer
+    numbers = dict.fromkeys(NUMBERS) if answer is None else {name: getattr(answer, name) for name in NUMBERS}
+    return LearningRateRecord(
+        optimizer=found.config["optimizer"],
+        status=found.verdict.status,
+        updates=found.config["updates"],
+        passes=found.backward_passes,
+        forward_passes=found.forward_passes,
+        reasons=found.verdict.reasons,
+        **numbers,
+    )

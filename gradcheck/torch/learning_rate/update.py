@@ -1,0 +1,179 @@
+"""The optimizer's own step, as a line through the parameters or, where it is none, taken anew for each rate."""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradcheck.torch.learning_rate.rates import Rates
+from gradcheck.torch.probing.error_text import errors_in_one_line
+from gradcheck.torch.probing.keeping import Kept, keep_optimizer, put_optimizer_back
+from gradcheck.torch.probing.state import seed_all
+
+#: The step whose difference is the update moves the parameters by up to this many times their norm: the further, the
+#: less of it is lost to rounding.
+FAR = 4.0
+
+#: A step is seen where it moves the parameters by so many times their last digit; one that isn't is taken at rates that
+#: are higher by the same factor each, so many times at most.
+SEEN, FURTHER = 64, 16
+
+#: The share by which steps at two rates may differ in direction or in what the optimizer remembers, beside rounding.
+BENT = 0.01
+
+
+class Update:
+    """An optimizer's update by a gradient: where it leads at any rate.
+
+    Parameters
+    ----------
+    optimizer : torch.optim.Optimizer
+
+    Attributes
+    ----------
+    parameters : list of Tensor
+        Those that the optimizer trains.
+    rates : Rates
+    straight : bool
+        Steps are proportional to their rates. Else each rate takes a step of its own, as of Adafactor, whose rate is
+        limited.
+    """
+
+    def __init__(self, optimizer: torch.optim.Optimizer) -> None:
+        self.optimizer, self.rates, self.straight = optimizer, Rates(optimizer), True
+        held = (one for group in optimizer.param_groups for one in group["params"])
+        self.parameters = [one for one in dict.fromkeys(held) if one.requires_grad]
+        self._start = [one.detach().clone() for one in self.parameters]
+        self._first, self._at_first = [one.clone() for one in self._start], keep_optimizer(optimizer)
+        self._far = 0.0  # the rate of the step whose difference is the update; not known before the first one
+        self._moved: list[Tensor] = []
+        self._gradients: list[Tensor | None] = []
+        self._memory: tuple[Kept, ...] = ()
+        self._seed = 0
+
+    def make(self, gradients: Sequence[Tensor | None], seed: int) -> None:
+        """Let the optimizer have these gradients, and its moments move on; parameters stay where they are."""
+        self._gradients, self._seed = list(gradients), seed
+        if not self._far:
+            self._look_how_straight()
+        if self.straight:
+            self._moved = self._step(self._far, self._moved)
+        else:
+            self._memory = keep_optimizer(self.optimizer)
+
+    def go(self, rate: float) -> None:
+        """Put the parameters where a step at this rate leads."""
+        if not rate:
+            self._back()
+        elif self.straight:
+            with torch.no_grad():
+                for parameter, start, moved in zip(self.parameters, self._start, self._moved, strict=True):
+                    torch.add(start, moved, alpha=rate / self._far, out=parameter.detach())
+        else:
+            put_optimizer_back(self.optimizer, self._memory)
+            self._back()
+            self._take(rate)
+
+    def stay(self) -> None:
+        """Begin the next step where the parameters are."""
+        with torch.no_grad():
+            torch._foreach_copy_(self._start, self.parameters)
+
+    def restart(self) -> None:
+        """Go back to the parameters and the optimizer that were given."""
+        put_optimizer_back(self.optimizer, self._at_first)
+        with torch.no_grad():
+            torch._foreach_copy_(self._start, self._first)
+        self._back()
+
+    def lost(self, rate: float) -> Iterator[tuple[str, float]]:
+        """Yield the half-precision types of parameters, and the share of those that rounding lets stay where they are.
+
+        Of the entries that the last update moves, were it made once more at this rate.
+        """
+        if not self.straight:
+            return
+        for kind in (torch.bfloat16, torch.float16):
+            pairs = [pair for pair in zip(self._start, self._moved, strict=True) if pair[0].dtype == kind]
+            moving = sum(int(moved.count_nonzero()) for _, moved in pairs)
+            away = (torch.add(*pair, alpha=rate / self._far) != pair[0] for pair in pairs)
+            if moving:
+                yield str(kind).removeprefix("torch."), 1 - sum(int(one.count_nonzero()) for one in away) / moving
+
+    def _back(self) -> None:
+        with torch.no_grad():
+            torch._foreach_copy_(self.parameters, self._start)
+
+    def _look_how_straight(self) -> None:
+        """Find out at which rate a step shows the update best, and whether the update is the same at another one."""
+        self._far = self.rates.first
+        memory, size = keep_optimizer(self.optimizer), norm(self._start)
+        rounding = size * max(torch.finfo(one.dtype).eps for one in self.parameters)
+        for _ in range(FURTHER):
+            near = self._step(self._far)
+            after = [*_numbers(self.optimizer.state, copied=True)]
+            put_optimizer_back(self.optimizer, memory)
+            length = norm(near)
+            if length > SEEN * rounding or not any(one is not None and one.any() for one in self._gradients):
+                break
+            self._far *= SEEN
+        if not 0 < length < math.inf:
+            return
+        share = 2.0 ** max(0, math.ceil(math.log2(FAR * size / length))) if size else 1.0
+        self._far *= share
+        far = self._step(self._far)
+        memories = zip(after, _numbers(self.optimizer.state), strict=False)
+        turned = max((_difference(one, other) for one, other in memories), default=0.0)
+        put_optimizer_back(self.optimizer, memory)
+        bent = norm(torch._foreach_sub(far, torch._foreach_mul(near, share))) / (share * length)
+        self.straight = bent <= BENT + FAR * rounding / length and turned <= BENT
+
+    def _step(self, rate: float, room: Sequence[Tensor] = ()) -> list[Tensor]:
+        """Take a step at this rate; return by how much it moves the parameters, which are put back."""
+        self._take(rate)
+        with torch.no_grad():
+            room = room or [torch.empty_like(one) for one in self._start]
+            pairs = zip(self.parameters, self._start, room, strict=True)
+            moved = [torch.sub(one.detach(), start, out=out) for one, start, out in pairs]
+        self._back()
+        return moved
+
+    def _take(self, rate: float) -> None:
+        """Let the optimizer take a step from where the parameters are."""
+        self.rates.set(rate)
+        for parameter, gradient in zip(self.parameters, self._gradients, strict=True):
+            parameter.grad = None if gradient is None else gradient.clone()  # a step may change it
+        seed_all(self._seed)
+        with errors_in_one_line("the optimizer's step failed: "):
+            self.optimizer.step()
+        for parameter in self.parameters:
+            parameter.grad = None
+
+
+def norm(tensors: Iterable[Tensor]) -> float:
+    """Return the norm of all tensors as one vector; nan or inf where an entry isn't finite."""
+    return math.hypot(*(float(torch.linalg.vector_norm(one.detach(), dtype=_wide(one))) for one in tensors))
+
+
+def _wide(one: Tensor) -> torch.dtype:
+    return torch.complex128 if one.is_complex() else torch.float64
+
+
+def _numbers(state: Any, *, copied: bool = False) -> Iterator[Tensor]:  # noqa: ANN401
+    """Yield the numbers and tensors that an optimizer remembers, in their order."""
+    if isinstance(state, Tensor):
+        yield state.detach().clone() if copied else state.detach()
+    elif isinstance(state, int | float):
+        yield torch.tensor(float(state))
+    elif isinstance(state, dict | list | tuple):
+        for one in state.values() if isinstance(state, dict) else state:
+            yield from _numbers(one, copied=copied)
+
+
+def _difference(one: Tensor, other: Tensor) -> float:
+    """Return by which share of itself a tensor differs from another."""
+    if one.shape != other.shape or not (one.is_floating_point() or one.is_complex()):
+        return 0.0
+    return norm([one - other]) / (norm([one]) or 1.0)

@@ -1,0 +1,57 @@
+import math
+
+import pytest
+
+from gradcheck import transfer
+from gradcheck.parametrization.coordinates import Coordinate, Size
+from gradcheck.parametrization.report import make_transfer_report
+
+OWN = {"model": "MyModel", "optimizer": "AdamW", "lr": None, "steps": 2, "seeds": 1}
+
+
+def test_a_users_own_model_needs_no_description_of_a_network(records):
+    report = make_transfer_report(OWN, [*records(), *records(layer="logits", kind="output")])
+    assert str(report).startswith("MyModel · 3 widths from 64 to 1,024 · 2 steps of AdamW · 1 seed")
+    assert "gradcheck transfer" not in str(report)
+
+
+def test_sizes_are_geometric_means_over_seeds():
+    made = [
+        Coordinate(scale, seed, 0, "layer 1", "hidden", Size(0, size))
+        for scale in (8, 16)
+        for seed, size in enumerate((1.0, 4.0))
+    ]
+    (layer,) = make_transfer_report(OWN, made).layers
+    assert layer.sizes == ((pytest.approx(2.0), pytest.approx(2.0)),)
+
+
+def test_what_is_not_finite_is_null(records):
+    made = [one._replace(change=one.change and Size(0, math.inf)) for one in records()]
+    report = make_transfer_report(OWN, made)
+    change = next(one for one in report.layers if one.quantity == "change")
+    assert (change.slope, change.sizes[0], change.course) == (None, (None, None, None), "grows")
+    assert "not finite" in str(report)
+
+
+def test_what_it_means_for_the_learning_rate_is_said(records):
+    grows = make_transfer_report(OWN, records(change=1, update=1)).verdict
+    assert grows.learning_rate == "a learning rate tuned at width 64 is some 16 times too large at 1,024"
+    shrinks = make_transfer_report(OWN, records(update=-0.5)).verdict
+    assert shrinks.learning_rate.startswith("with a learning rate tuned at width 64 they move 4 times less")
+    assert (
+        make_transfer_report(OWN, records()).verdict.learning_rate == "a learning rate tuned at width 64 holds at 1,024"
+    )
+
+
+def test_the_figure_has_the_slopes_and_a_panel_for_each_layer():
+    pytest.importorskip("matplotlib")
+    report = transfer(width=(8, 16), seeds=1, steps=2, depth=2)
+    axes = report.plot().figure.axes
+    assert [one.get_xlabel() for one in axes] == ["slope of log size against log width", *["width"] * 3]
+    assert [line.get_label() for line in axes[1].get_lines()] == ["step 1", "step 2"]
+
+
+def test_the_page_has_the_map_of_slopes_and_a_chart_for_each_layer():
+    pytest.importorskip("jinja2")
+    page = transfer(width=(8, 16), seeds=1, steps=2, depth=2).to_html()
+    assert all(f"Change of {name}" in page for name in ("layer 1", "layer 2", "logits"))

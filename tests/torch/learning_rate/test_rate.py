@@ -1,0 +1,171 @@
+"""Which learning rate a user's own model takes, and that it is left as it was."""
+
+import copy
+import random
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch import nn  # noqa: E402
+from torch.utils.data import DataLoader, TensorDataset  # noqa: E402
+
+from gradcheck.errors import GradcheckError  # noqa: E402
+from gradcheck.torch import rate  # noqa: E402
+
+pytestmark = pytest.mark.usefixtures("seeded")
+
+
+class Busy(nn.Sequential):
+    """Dropout, running statistics, and a buffer that is replaced in each pass."""
+
+    def __init__(self):
+        super().__init__(nn.Linear(8, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.2), nn.Linear(16, 3))
+        self.register_buffer("seen", torch.zeros(1))
+
+    def forward(self, x):
+        self.seen = self.seen + len(x)
+        return super().forward(x)
+
+
+def rows(count=32):
+    x = torch.randn(count, 8)
+    return x, x[:, :3].argmax(1)
+
+
+def memory(model, optimizer):
+    """Everything that has to be as before."""
+    state = {id(one): {name: copy.deepcopy(v) for name, v in of.items()} for one, of in optimizer.state.items()}
+    return (
+        {name: one.clone() for name, one in model.state_dict().items()},
+        [one.grad for one in model.parameters()],
+        [one.requires_grad for one in model.parameters()],
+        [one.training for one in model.modules()],
+        state,
+        [{name: one for name, one in group.items() if name != "params"} for group in optimizer.param_groups],
+        torch.get_rng_state(),
+        random.getstate(),
+        np.random.get_state()[1],  # noqa: NPY002
+    )
+
+
+def same(one, other):
+    if isinstance(one, torch.Tensor):
+        return torch.equal(one, other)
+    if isinstance(one, np.ndarray):
+        return bool((one == other).all())
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[name], other[name]) for name in one)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(same, one, other))
+    return one == other
+
+
+@pytest.mark.parametrize("ends", ["well", "with an error", "with Ctrl-C"])
+def test_all_is_as_before_however_it_ends(ends):
+    model = Busy().eval()
+    model[0].bias.requires_grad_(False)
+    optimizer = torch.optim.AdamW([{"params": model[0].parameters()}, {"params": model[4].parameters(), "lr": 0.01}])
+    nn.functional.cross_entropy(model(rows()[0]), rows()[1]).backward()
+    optimizer.step()
+    given = iter([rows() for _ in range(25)])
+    group, before, passes = optimizer.param_groups[1], memory(model, optimizer), [0]
+
+    def loss(output, targets):
+        passes[0] += 1
+        if passes[0] >= 20 and ends != "well" and torch.is_grad_enabled():
+            raise KeyboardInterrupt if ends == "with Ctrl-C" else LookupError("of the loss")
+        return nn.functional.cross_entropy(output, targets)
+
+    if ends == "well":
+        assert rate(model, given, loss, optimizer).answer is not None
+    else:
+        with pytest.raises(KeyboardInterrupt if ends == "with Ctrl-C" else GradcheckError):
+            rate(model, given, loss, optimizer)
+    assert passes[0] >= 20
+    assert same(memory(model, optimizer), before)
+    assert optimizer.param_groups[1] is group
+
+
+def test_the_critical_rate_of_a_quadratic_is_two_over_its_curvature():
+    class Point(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.theta = nn.Parameter(torch.ones(3))
+
+        def forward(self, curvature):
+            return 0.5 * (curvature * self.theta.square()).sum()
+
+    report = rate(Point(), torch.tensor(4.0).reshape(1), None, "sgd")
+    assert report.draws[0].critical_rate == pytest.approx(0.5, rel=0.1)
+
+
+def test_groups_keep_their_proportions_and_the_report_says_the_rate_of_each():
+    model = Busy()
+    optimizer = torch.optim.SGD([{"params": model[0].parameters()}, {"params": model[4].parameters(), "lr": 0.5}], 0.1)
+    report = rate(model, rows, None, optimizer, updates=6)
+    cause = next(one for one in report.verdict.causes if one.code == "groups")
+    assert list(report.config["rates"]) == [0.1, 0.5]
+    assert "proportions" in cause.text
+
+
+def test_the_rate_of_an_own_optimizer_is_judged_and_that_of_a_name_only_if_asked():
+    model = Busy()
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e4)
+    assert rate(model, rows, None, optimizer, updates=6).verdict.status == "too-high"
+    assert rate(model, rows, None, "sgd", updates=6).verdict.status == "found"
+    assert rate(model, rows, None, "sgd", lr=1e-9, updates=6).verdict.status == "too-low"
+
+
+def codes(report):
+    return {one.code for one in report.verdict.causes}
+
+
+def test_one_batch_is_named_and_a_loader_has_a_new_one_for_each_update():
+    model = Busy()
+    assert "one-batch" in codes(rate(model, rows(), None, updates=2))
+    loader = DataLoader(TensorDataset(*rows(96)), 32)  # three batches for five updates: it begins anew
+    assert "one-batch" not in codes(rate(model, loader, None, updates=5))
+
+
+def test_an_iterator_that_ends_too_early_is_named():
+    with pytest.raises(GradcheckError, match="ran out of batches: it has to give 3 at least"):
+        rate(Busy(), iter([rows(), rows()]), None, updates=5)
+
+
+def test_a_model_whose_loss_nothing_lowers_has_no_rate_and_the_reason_of_probe():
+    layers = [part for _ in range(25) for part in (nn.Linear(32, 32), nn.Sigmoid())]
+    model = nn.Sequential(nn.Linear(8, 32), nn.Sigmoid(), *layers, nn.Linear(32, 3))
+    report = rate(model, rows, None, "sgd")
+    assert report.answer is None
+    assert report.verdict.status == "no-rate"
+    assert report.verdict.reasons[0].startswith("probe calls it vanishing")
+
+
+def test_parameters_that_no_gradient_reaches_are_an_error_of_one_line():
+    model = nn.Linear(8, 3)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with pytest.raises(GradcheckError, match="doesn't depend on any parameter"):
+        rate(model, rows(), lambda output, targets: output.detach().square().mean(), optimizer)
+
+
+def test_half_precision_says_what_rounding_leaves_where_it_is():
+    model = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 3)).bfloat16()
+
+    def batch():
+        x, y = rows()
+        return x.bfloat16(), y
+
+    report = rate(model, batch, None, "adamw", updates=8)
+    cause = next(one for one in report.verdict.causes if one.code == "rounding")
+    assert 0 <= cause.value <= 1
+    assert "bfloat16" in cause.text
+
+
+def test_a_gradient_is_clipped_before_the_update():
+    free = rate(Busy(), rows(), None, "sgd", updates=1).draws[0].critical_rate
+    torch.manual_seed(3)
+    model = Busy()
+    bound = rate(model, rows(), None, "sgd", updates=1, clip="global-norm:1e-3").draws[0].critical_rate
+    assert bound > 50 * free

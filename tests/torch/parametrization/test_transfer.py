@@ -1,0 +1,95 @@
+"""`transfer` of a user's own model."""
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch import nn  # noqa: E402
+
+import gradcheck.torch  # noqa: E402
+from gradcheck.errors import GradcheckError  # noqa: E402
+
+pytestmark = pytest.mark.usefixtures("seeded")
+
+WIDTHS = (32, 64, 128)
+
+
+class Linear(nn.Module):
+    """x ↦ c · W₂ W₁ x: one step of SGD at rate r on W₂ moves it by r · c² · |W₁ x|² times the gradient."""
+
+    def __init__(self, width, scale=1.0):
+        super().__init__()
+        self.first, self.readout, self.scale = nn.Linear(8, width, bias=False), nn.Linear(width, 1, bias=False), scale
+        nn.init.normal_(self.first.weight, std=8**-0.5)
+        nn.init.zeros_(self.readout.weight)
+
+    def forward(self, x):
+        return self.scale * self.readout(self.first(x))
+
+
+def sgd_on_the_readout(model):
+    return torch.optim.SGD(model.readout.parameters(), lr=0.01)
+
+
+def slope(report, layer, quantity, step=0):
+    return next(one for one in report.layers if (one.layer, one.quantity) == (layer, quantity)).slopes[step]
+
+
+@pytest.fixture(scope="module")
+def batch():
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(16, 8, generator=generator), torch.randn(16, 1, generator=generator)
+
+
+@pytest.fixture(scope="module")
+def growing(batch):
+    return gradcheck.torch.transfer(Linear, WIDTHS, batch=batch, optimizer=sgd_on_the_readout, steps=2)
+
+
+def test_a_readout_at_one_rate_moves_as_the_width_and_over_its_root_as_it_is(growing, batch):
+    kept = gradcheck.torch.transfer(
+        lambda width: Linear(width, width**-0.5), WIDTHS, batch=batch, optimizer=sgd_on_the_readout, steps=2
+    )
+    assert slope(growing, "readout", "update") == pytest.approx(1, abs=0.1)
+    assert slope(kept, "Linear", "change") == pytest.approx(0, abs=0.1)
+    assert growing.verdict.status == "grows"
+
+
+def test_the_report_has_the_losses_and_what_was_asked(growing):
+    assert [one.scale for one in growing.losses] == list(WIDTHS)
+    assert growing.config["build"] == "Linear"
+    assert growing.config["width"] == WIDTHS
+
+
+def test_everything_of_the_process_is_as_before(batch):
+    def build(width):
+        torch.set_default_dtype(torch.float64)
+        torch.manual_seed(5)
+        return Linear(width).float()
+
+    before = torch.random.get_rng_state()
+    gradcheck.torch.transfer(build, (4, 8), batch=batch, steps=1, seeds=1)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert torch.get_default_dtype() == torch.float32
+
+
+def test_a_batch_of_each_step_is_trained_on_and_the_first_is_looked_at(batch):
+    drawn = []
+
+    def draw():
+        drawn.append(torch.randn(16, 8))
+        return drawn[-1], batch[1]
+
+    report = gradcheck.torch.transfer(Linear, (4, 8), batch=draw, optimizer="sgd", lr=0.01, steps=3, seeds=2)
+    assert len(drawn) == 3  # each size and seed has the same ones
+    assert report.losses[0].losses[0] > 0
+
+
+def test_a_loss_that_isnt_finite_ends_a_training_and_grows(batch):
+    report = gradcheck.torch.transfer(Linear, (4, 8), batch=batch, optimizer="sgd", lr=1e30, steps=4, seeds=1)
+    assert report.verdict.status == "grows"
+
+
+def test_what_is_no_function_is_told():
+    with pytest.raises(GradcheckError, match="give a function that returns the model of a width"):
+        gradcheck.torch.transfer(Linear(4), (4, 8), batch=torch.randn(2, 8))
