@@ -4,6 +4,7 @@ import csv
 import inspect
 import io
 import re
+from functools import wraps
 
 import jsonschema
 import pytest
@@ -33,6 +34,23 @@ KINDS = {
     "--phase-diagram",
     "a recurrence": "theory --arch lstm",
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def predicted_once():
+    """Whatever shows it, in whichever format and width: a network's theory is computed once."""
+    predict, known = gradcheck.theory, {}
+
+    @wraps(predict)
+    def theory(**options):
+        network = repr(sorted(options.items()))
+        if network not in known:
+            known[network] = predict(**options)
+        return known[network]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gradcheck, "theory", theory)
+        yield
 
 
 @pytest.fixture

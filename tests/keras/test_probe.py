@@ -17,6 +17,33 @@ if importlib.util.find_spec("keras") is None:
 #: A backend that is large, and tried where it is there.
 TENSORFLOW = ["tensorflow"] if importlib.util.find_spec("tensorflow") else []
 
+#: What is asked of the models on every backend.
+OF_EACH_BACKEND = ("same_numbers", "untouched")
+
+#: Runs the command lines, one an argument: a document and an error of each, and how it ended.
+COMMANDS = """
+import json, sys
+from contextlib import redirect_stderr, redirect_stdout
+from io import BytesIO, TextIOWrapper
+from gradcheck.cli import run
+
+def written(stream):
+    stream.flush()
+    return stream.buffer.getvalue().decode()
+
+ended = []
+for line in sys.argv[1:]:
+    sys.argv = ["gradcheck", *line.split()]
+    streams = [TextIOWrapper(BytesIO(), "utf-8") for _ in range(2)]
+    with redirect_stdout(streams[0]), redirect_stderr(streams[1]):
+        try:
+            code = run()
+        except SystemExit as left:
+            code = left.code or 0
+    ended.append((code, *map(written, streams)))
+print(json.dumps(ended))
+"""
+
 HERE = Path(__file__).parent
 SHARED = run_path(str(HERE.parent / "probing/perceptron.py"))
 
@@ -30,16 +57,17 @@ def asked(backend, *names):
     return json.loads(ended.stdout.splitlines()[-1])
 
 
+@pytest.fixture(scope="module")
+def more():
+    """What all of them told on PyTorch."""
+    return asked("torch", *OF_EACH_BACKEND, "losses", "kinds", "own_classes", "several", "faults", "warned")
+
+
 @pytest.fixture(params=["torch", "jax", *TENSORFLOW], scope="module")
 def told(request):
     if importlib.util.find_spec(request.param) is None:
         pytest.skip(f"{request.param} is not installed")
-    return asked(request.param, "same_numbers", "untouched")
-
-
-@pytest.fixture(scope="module")
-def more():
-    return asked("torch", "losses", "kinds", "own_classes", "several", "faults", "warned")
+    return request.getfixturevalue("more") if request.param == "torch" else asked(request.param, *OF_EACH_BACKEND)
 
 
 @pytest.mark.parametrize("name", ["relu", "tanh", "apart"])
@@ -135,18 +163,19 @@ def test_the_command_line_takes_keras_models_and_knows_whose_a_model_is(tmp_path
         "    return keras.Sequential([keras.Input((8,)), *parts])\n"
     )
 
-    def run(*words):
-        command = [sys.executable, "-m", "gradcheck", "probe", "models:build", *words]
-        environment = os.environ | {"KERAS_BACKEND": "torch", "PYTHONPATH": str(HERE.parents[1]), "COLUMNS": "100"}
-        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-
-    healthy = run("--framework", "keras", "--input", "16x8")
-    assert (healthy.returncode, healthy.stderr) == (0, "")
-    assert "keras on torch" in healthy.stdout
-    assert "gradcheck probe models:build --input=16x8 --framework keras --fail-on any" in healthy.stdout
-    assert "say --framework keras" in run("--input", "16x8").stderr
-    assert "--steps is for PyTorch models alone" in run("--framework", "keras", "--steps", "3").stderr
-    assert "--input 8x8" in run("--framework", "keras").stderr
+    words = ("--framework keras --input 16x8", "--input 16x8", "--framework keras --steps 3", "--framework keras")
+    command = [sys.executable, "-c", COMMANDS, *(f"probe models:build {one}" for one in words)]
+    environment = os.environ | {"KERAS_BACKEND": "torch", "PYTHONPATH": str(HERE.parents[1]), "COLUMNS": "100"}
+    ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    (code, document, said), *refused = json.loads(ended.stdout)
+    assert (code, said) == (0, "")
+    assert "keras on torch" in document
+    assert "gradcheck probe models:build --input=16x8 --framework keras --fail-on any" in document
+    assert [(code, document) for code, document, _ in refused] == [(2, "")] * 3
+    for (*_, said), problem in zip(
+        refused, ("say --framework keras", "--steps is for PyTorch models alone", "--input 8x8"), strict=True
+    ):
+        assert problem in said
 
 
 @pytest.mark.slow

@@ -1,7 +1,6 @@
 """The prediction against networks that were really drawn."""
 
 import math
-from itertools import product
 
 import numpy as np
 import pytest
@@ -72,14 +71,23 @@ SCALES = {"ordered": {"gain": 0.8}, "critical": {"gain": 1.0}, "chaotic": {"gain
 BACKWARDS = [name for name in ACTIVATIONS if name != "step"]
 
 
-def cells(rows, columns, quick):
-    """Every row with every column; few of them are quick enough for each run."""
-    return [pytest.param(*cell, marks=[pytest.mark.slow] * (cell not in quick)) for cell in product(rows, columns)]
+def cells(*quick, slow=()):
+    """Every value of either kind, not every pair; few of them are quick enough for each run."""
+    return [*quick, *(pytest.param(*cell, marks=pytest.mark.slow) for cell in slow)]
 
 
 @pytest.mark.parametrize(
     ("activation", "phase"),
-    cells(BACKWARDS, SCALES, {("relu", "critical"), ("gelu", "chaotic")}),
+    cells(
+        ("relu", "critical"),
+        ("gelu", "chaotic"),
+        slow=[
+            *((one, "chaotic") for one in BACKWARDS if one != "gelu"),
+            ("tanh", "ordered"),
+            ("tanh", "critical"),
+            ("relu", "ordered"),
+        ],
+    ),
 )
 def test_wide_networks_have_the_predicted_gain_at_each_layer(activation, phase):
     assert_as_predicted(network(activation, **SCALES[phase]))
@@ -87,11 +95,7 @@ def test_wide_networks_have_the_predicted_gain_at_each_layer(activation, phase):
 
 @pytest.mark.parametrize(
     ("activation", "init"),
-    cells(
-        ["tanh", "relu", "gelu"],
-        ["xavier", "he", "orthogonal"],
-        {("tanh", "xavier"), ("gelu", "orthogonal")},
-    ),
+    cells(("tanh", "xavier"), ("gelu", "orthogonal"), slow=[("relu", "he"), ("tanh", "orthogonal")]),
 )
 def test_so_have_other_initialisations(activation, init):
     assert_as_predicted(network(activation, init=init, depth=6))
@@ -120,13 +124,15 @@ def test_and_uniform_and_truncated_laws_which_have_the_same_mean_field(init, opt
 
 @pytest.mark.parametrize(
     ("activation", "norm"),
-    cells(["tanh", "relu", "gelu", "sigmoid"], ["layer", "rms"], {("relu", "rms")}),
+    cells(("relu", "rms"), slow=[("tanh", "layer"), ("sigmoid", "rms"), ("gelu", "layer")]),
 )
 def test_and_networks_with_norms(activation, norm):
     assert_as_predicted(network(activation, norm=norm, bias_std=0.2))
 
 
-@pytest.mark.parametrize(("activation", "norm"), cells(["tanh", "selu", "relu"], ["none", "layer"], {("tanh", "none")}))
+@pytest.mark.parametrize(
+    ("activation", "norm"), cells(("tanh", "none"), slow=[("selu", "none"), ("relu", "layer"), ("tanh", "layer")])
+)
 def test_and_residual_networks(activation, norm):
     assert_as_predicted(network(activation, norm=norm, residual=True, residual_scale=0.7))
 
@@ -162,13 +168,13 @@ def test_a_gradient_along_the_signal_grows_as_the_signal_shrinks_on_its_way_back
 
 @pytest.mark.parametrize(
     ("activation", "init"),
-    cells(["tanh", "relu", "softplus"], ["xavier", "he", "orthogonal"], {("tanh", "xavier")}),
+    cells(("tanh", "xavier"), slow=[("relu", "orthogonal"), ("softplus", "he")]),
 )
 def test_and_networks_whose_width_changes_from_layer_to_layer(activation, init):
     assert_as_predicted(network(activation, depth=5, width=(1024, 512, 2048, 1024, 512), init=init))
 
 
-@pytest.mark.parametrize(("activation", "stride"), cells(["tanh", "gelu"], [0.2, 4.0], {("tanh", 4.0), ("gelu", 0.2)}))
+@pytest.mark.parametrize(("activation", "stride"), [("tanh", 4.0), ("gelu", 0.2)])
 def test_the_first_layers_follow_the_size_of_the_inputs(activation, stride):
     assert_as_predicted(network(activation, depth=5), stride=stride)
 

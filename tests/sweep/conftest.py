@@ -4,6 +4,7 @@ import signal
 
 import pytest
 
+from gradcheck.engine.threads import BLAS_THREADS
 from gradcheck.sweep import rows as sweep
 
 
@@ -26,3 +27,10 @@ def interruptible():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(autouse=True)
+def own_environment(monkeypatch):
+    """What a sweep sets for its workers is gone after the test."""
+    for name in BLAS_THREADS:
+        monkeypatch.setenv(name, "1")

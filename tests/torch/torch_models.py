@@ -273,7 +273,7 @@ SICK = {
     "relu, gain too large": (lambda: mlp(gain=3.0, depth=20), rows, "exploding"),
     "tanh ordered": (lambda: mlp(nn.Tanh, 30, init="lecun", gain=0.7), rows, "vanishing"),
     "tanh chaotic": (lambda: mlp(nn.Tanh, 30, init="lecun", gain=3.0), rows, "exploding"),
-    "he relu, far too deep": (lambda: mlp(depth=150), rows, "collapsed"),
+    "he relu, far too deep": (lambda: mlp(depth=90), rows, "collapsed"),
     "dead by its bias": (lambda: mlp(bias=-30.0, depth=8), rows, "dead"),
     "vgg without norm": (lambda: vgg(norm=False), image, "vanishing"),
     "a gate that never opens": (Gated, rows, "dead"),
@@ -289,3 +289,13 @@ def batch():
 def absolute(output, targets):
     """A loss of the user's own."""
     return (output - targets.unsqueeze(1)).abs().mean()
+
+
+def wide(width):
+    """What transfer builds: a perceptron of a width, with PyTorch's defaults."""
+    return nn.Sequential(nn.Linear(32, width), nn.Tanh(), nn.Linear(width, width), nn.Tanh(), nn.Linear(width, 10))
+
+
+def adam(model):
+    """What --optimizer of transfer names."""
+    return torch.optim.Adam(model.parameters(), lr=0.01)

@@ -7,7 +7,7 @@ import gradcheck
 torch = pytest.importorskip("torch")
 
 #: One is enough for each run, others prove it again.
-SEEDS = (0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 5)))
+SEEDS = (0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2)))
 
 ARCHITECTURES = (
     "mlp", "residual mlp", "vgg", "resnet", "unet", "transformer pre", "transformer post", "lstm",
@@ -94,16 +94,15 @@ def test_a_sick_model_is_named_by_its_kind(name, seed, models, probed):
     assert (report.verdict.status, report.verdict.trainable) == (status, False)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("name", [*HEALTHY, *SICK])
-def test_the_scale_of_the_loss_changes_nothing(name, seed, models, probed):
+def test_the_scale_of_the_loss_changes_nothing(name, models, probed):
     build, inputs, *status = (models.SICK | models.HEALTHY)[name]
 
     def with_targets():
         given = inputs()
         return given, torch.zeros(len(given))
 
-    one, *others = (probed(build, with_targets, seed, scaled(factor)) for factor in (1.0, 1e-8, 65536.0))
+    one, *others = (probed(build, with_targets, 0, scaled(factor)) for factor in (1.0, 1e-8, 65536.0))
     assert one.verdict.status == (status[0] if status else "healthy")
     for other in others:
         assert other.verdict.status == one.verdict.status
