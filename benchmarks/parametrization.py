@@ -220,7 +220,6 @@ def right() -> Iterator[Case]:
             tokens,
             "transfers",
             nll,
-            sizes=narrow,
         )
     yield Case(
         "transformer, queries at zero, Adam",

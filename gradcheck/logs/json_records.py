@@ -2,15 +2,14 @@
 
 import json
 import json.scanner
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain, compress, groupby, zip_longest
-from operator import itemgetter
-from typing import Any, NamedTuple, TypeAlias, cast
+from itertools import chain, compress, groupby
+from typing import Any, TypeAlias, cast
 
 from gradcheck.errors import GradcheckError
 from gradcheck.logs import fast
 from gradcheck.logs.columns import LONGEST_NAME, NOTHING, PART, Column, Layout, chosen
+from gradcheck.logs.json_plans import Plan, flattened, is_odd, is_table, picking_columns, picking_rows
 from gradcheck.logs.json_shapes import as_columns
 from gradcheck.logs.lines import ENDS, Problems, Reader
 from gradcheck.logs.numbers import CONSTANTS, LogRow, numbers, with_constants
@@ -28,23 +27,8 @@ MOST_PLANS = 1000
 #: What the last record of a Hugging Face Trainer has, and no other.
 SUMMARY, LOSS = "train_runtime", Column("loss")
 
-#: Levels of objects within objects that are read.
-DEEPEST = 8
-
 #: A layout, and the values of a row that has it; of a table those of one row after the other.
 Taken: TypeAlias = tuple[Layout, tuple[Any, ...]]
-
-
-class Plan(NamedTuple):
-    """What is taken from a record with certain keys: its layout, and a function from the record to its values.
-
-    A nested record has objects in it, and is flattened first; one that is a whole run becomes an object of columns.
-    """
-
-    layout: Layout
-    pick: Callable[[Mapping[str, Any]], tuple[Any, ...]]
-    nested: bool = False
-    whole: bool = False
 
 
 class JsonRecords(Reader):
@@ -180,7 +164,7 @@ class JsonRecords(Reader):
         if plan.whole:
             return self._whole(record)
         if plan.nested:
-            return self._flat(dict(_flattened(record)))
+            return self._flat(dict(flattened(record)))
         if not plan.layout.columns:
             return None
         values = plan.pick(record)
@@ -199,14 +183,14 @@ class JsonRecords(Reader):
         names = chosen(keys, self._wanted)
         if any(key.endswith(SUMMARY) for key in keys) and names.get(LOSS, "").endswith("train_loss"):
             del names[LOSS]  # the mean of the whole run, after its last step
-        picking = _picking_rows if _is_table(record, names) else _picking
-        if picking is _picking:  # a layer's norm that no number can be read of isn't one that is missing
-            odd = {one for one, name in names.items() if one.layer and one.quantity != "run" and _is_odd(record[name])}
+        picking = picking_rows if is_table(record, names) else picking_columns
+        if picking is picking_columns:  # a layer's norm that no number can be read of isn't one that is missing
+            odd = {one for one, name in names.items() if one.layer and one.quantity != "run" and is_odd(record[name])}
             names = {column: name for column, name in names.items() if column not in odd}
         held = [record[name] for column, name in names.items() if column.quantity in ("loss", PART, "grad_norm")]
         whole = all(isinstance(value, dict) for value in held) and any(True for _ in self._as_columns(record))
         layout = Layout(names, names.values(), self._kind)
-        plan = Plan(layout, picking(list(names.values())), nested and picking is _picking, whole)
+        plan = Plan(layout, picking(list(names.values())), nested and picking is picking_columns, whole)
         self._plans[keys, nested] = plan
         return plan
 
@@ -257,43 +241,3 @@ def _judged(columns: Iterable[Column]) -> bool:
 def _joined(rows: list[Taken]) -> LogRow:
     """Return neighbouring rows of one layout as one."""
     return rows[0][0], numbers([value for _, row in rows for value in row])
-
-
-def _picking(names: list[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
-    """Return the function that takes the values of these keys from a record."""
-    if len(names) == 1:
-        return lambda record: (record[names[0]],)
-    return itemgetter(*names) if names else lambda record: ()
-
-
-def _is_odd(value: object) -> bool:
-    """Whether a value is text or a list that no number can be read of."""
-    return isinstance(value, str | list) and math.isnan(numbers([value])[0])
-
-
-def _is_table(record: Mapping[str, Any], names: Mapping[Column, str]) -> bool:
-    """Whether an object holds a whole run, column by column: lists, or objects with the numbers of the rows as keys."""
-    step = names.get(Column("step"))
-    judged = [record[name] for column, name in names.items() if column.quantity in ("loss", PART, "grad_norm")]
-    return any(_column(value) for value in judged) and (step is None or bool(_column(record[step])))
-
-
-def _column(value: Any) -> list[Any]:  # noqa: ANN401
-    """Return the values of a column; none of anything else."""
-    if isinstance(value, dict):
-        return list(value.values()) if all(key.isdecimal() for key in value) else []
-    return value if isinstance(value, list) else []
-
-
-def _picking_rows(names: list[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
-    """Return the function that takes the values of these columns from a table, row by row."""
-    return lambda record: tuple(chain.from_iterable(zip_longest(*(_column(record[name]) for name in names))))
-
-
-def _flattened(record: Mapping[str, Any], prefix: str = "", depth: int = 1) -> Iterator[tuple[str, Any]]:
-    """Yield the values of a record with objects in it, each under the names that lead to it."""
-    for key, value in record.items():
-        if not isinstance(value, dict):
-            yield prefix + key, value
-        elif depth < DEEPEST:
-            yield from _flattened(value, f"{prefix}{key}/", depth + 1)

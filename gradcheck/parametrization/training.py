@@ -49,7 +49,9 @@ def train(maker: Maker, batch: Batch, outputs: int) -> Trained:
         Units of the read-out.
     """
     keep_freed_memory()
-    spec, subject = maker.spec, NETWORKS[maker.spec.arch](maker, batch, outputs)
+    spec = maker.spec
+    with np.errstate(all="ignore"):  # what overflows is one of the answers
+        subject = NETWORKS[spec.arch](maker, batch, outputs)
     update = OPTIMIZERS[spec.optimizer](WEIGHT_DECAY.get(spec.optimizer, 0.0))
     parameters = [one for linear in subject.maps.values() for one in linear.parameters]
     rates = [spec.lr * factor for linear in subject.maps.values() for factor in linear.factors]
@@ -57,7 +59,7 @@ def train(maker: Maker, batch: Batch, outputs: int) -> Trained:
     records, losses, loss_at = list[Coordinate](), list[float](), loss_of(batch.labels)
     scale = maker.depth if spec.axis == "depth" else maker.width
     for step in range(spec.steps + 1):
-        with np.errstate(all="ignore"):  # what overflows is one of the answers
+        with np.errstate(all="ignore"):
             passes, logits, back = subject.pass_batch()
             for seen in _seen(subject, passes, places, moved=step > 0):
                 start = first.setdefault(seen.layer, seen.output)

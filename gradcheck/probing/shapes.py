@@ -21,7 +21,8 @@ def parse_shape(text: str) -> tuple[tuple[int, ...], str, int]:
         raise OptionError("input", problem)
     integral = kind in ("int64", "int32", "uint8")
     if integral and match["below"] is None:
-        raise OptionError("input", f"{text!r} doesn't say how many kinds there are: write '{text}<1000'")
+        kinds = 256 if kind == "uint8" else 1000
+        raise OptionError("input", f"{text!r} doesn't say how many kinds there are: write '{text}<{kinds}'")
     if not integral and match["below"] is not None:
         raise OptionError("input", f"{text!r} bounds numbers that aren't whole: write {match['shape']}, or ':int64<N'")
     return tuple(int(size) for size in match["shape"].split("x")), kind, int(match["below"] or 2)

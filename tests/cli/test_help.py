@@ -153,7 +153,7 @@ def test_a_command_and_its_function_take_the_same_options():
         ("theory", gradcheck.theory, set()),
         ("clip-demo", gradcheck.clip_demo, set()),
         ("rate", gradcheck.rate, set()),
-        ("transfer", gradcheck.transfer, set()),
+        ("transfer", gradcheck.transfer, {"target", "input", "batch", "loss", "mode"}),
         ("verify", gradcheck.verify, set()),
         ("diagnose", gradcheck.diagnose, {"follow"}),
     ]:

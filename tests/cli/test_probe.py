@@ -206,6 +206,7 @@ def test_what_the_user_s_code_prints_goes_to_stderr(project):
         (MODEL, "own:model --input 8x5", "0 (Linear) was given 8x5 and wants …x4"),
         (MODEL, "own:model --input 8y4", "'8y4' is not a shape: write 8x3x32x32"),
         (MODEL, "own:model --input 8x4:int64", "doesn't say how many kinds there are: write '8x4:int64<1000'"),
+        (MODEL, "own:model --input 8x4:uint8", "doesn't say how many kinds there are: write '8x4:uint8<256'"),
         ("from torch import nn\nmodel = nn.Embedding(9, 2)\n", "own:model", "it could be --input '4x32:int64<9'"),
         (MAKER, "own:make --input 8x4", "--kwargs don't fit own:make(width, deep=2): missing a required argument"),
         (MAKER, "own:make --kwargs '{\"depth\": 2}' --input 8x4", "'width'; write '{\"depth\": 50}'"),

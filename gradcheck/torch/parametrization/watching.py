@@ -75,6 +75,7 @@ class Watch:
         handles = [
             module.register_forward_hook(partial(self._hear, printable(name)), with_kwargs=True)
             for name, module in self.model.named_modules()
+            if "parametrizations" not in name.split(".")
         ]
         try:
             yield
