@@ -10,10 +10,12 @@ import io
 import json
 import random
 import resource
+import sqlite3
 import struct
 import sys
 import tempfile
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from multiprocessing import get_context
 from pathlib import Path
@@ -90,6 +92,84 @@ def _records() -> Iterator[bytes]:
         yield struct.pack("<QI", len(message), 0) + message + bytes(4)
 
 
+def _database(schema: str, insert: str, rows: list[tuple[Any, ...]]) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "log.db"
+        connection = sqlite3.connect(path)
+        connection.executescript(schema)
+        connection.executemany(insert, rows)
+        connection.commit()
+        connection.close()
+        return path.read_bytes()
+
+
+def _singles() -> list[tuple[str, int, float]]:
+    return [(name, int(row["step"]), row[name]) for row in _rows() for name in ("loss", "grad_norm")]
+
+
+def _of_comet() -> list[dict[str, str | int]]:
+    return [
+        {"metricName": name, "metricValue": str(value), "step": step, "timestamp": 17 * 10**11, "epoch": 1}
+        for name, step, value in _singles()
+    ]
+
+
+def _archive(**files: str) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as packed:
+        for name, content in files.items():
+            packed.writestr(f"{name}.json", content)
+    return stream.getvalue()
+
+
+def _messages() -> str:
+    """Comet's offline messages."""
+    metrics = ({"metricName": name, "metricValue": value, "step": step} for name, step, value in _singles())
+    return "".join(json.dumps({"type": "metric_msg", "payload": {"metric": one}}) + "\n" for one in metrics)
+
+
+def _field(number: int, content: bytes) -> bytes:
+    length = len(content)
+    size = bytes([length & 127 | 128, length >> 7]) if length > 127 else bytes([length])
+    return (bytes([number << 3 | 2]) if number < 16 else bytes([number << 3 & 127 | 130, number >> 4])) + size + content
+
+
+def _of_wandb() -> Iterator[bytes]:
+    yield b":W&B\xe1\xbe\x00"
+    for row in _rows():
+        items = (_field(1, name.encode()) + _field(16, json.dumps(value).encode()) for name, value in row.items())
+        message = _field(2, b"".join(_field(1, one) for one in items))
+        yield struct.pack("<IHB", 0, len(message), 1) + message
+
+
+def _newer_logs() -> dict[str, tuple[str, bytes]]:
+    """Return files of trackers: databases, a number a row, what a page lets one download."""
+    mlflow = (
+        "CREATE TABLE metrics (key TEXT, value FLOAT, timestamp BIGINT, run_uuid TEXT, step BIGINT, is_nan BOOLEAN);"
+        "CREATE TABLE runs (run_uuid TEXT, name TEXT, start_time BIGINT)"
+    )
+    trackio = "CREATE TABLE metrics (id INTEGER PRIMARY KEY, run_name TEXT, step INTEGER, metrics TEXT)"
+    of_rows = [("run", int(row["step"]), json.dumps(row)) for row in _rows()]
+    melted = "".join(f"{name},{step},{value}\n" for name, step, value in _singles())
+    of_names = [(name, value, step) for name, step, value in _singles()]
+    points = [[1.5e9 + row["step"], row["step"], row["loss"]] for row in _rows()]
+    table = "Wall time,Step,Value\r\n" + "".join(",".join(map(str, one)) + "\r\n" for one in points)
+    return {
+        "mlflow": ("m.db", _database(
+            mlflow, "INSERT INTO metrics VALUES (?, ?, 0, 'a1', ?, 0)", of_names
+        )),
+        "trackio": ("t.db", _database(
+            trackio, "INSERT INTO metrics (run_name, step, metrics) VALUES (?, ?, ?)", of_rows
+        )),
+        "comet": ("comet.json", json.dumps(_of_comet()).encode()),
+        "comet-zip": ("comet.zip", _archive(experiment="{}", messages=_messages())),
+        "melted": ("melted.csv", b"metric,step,value\n" + melted.encode()),
+        "tag-csv": ("run-a-tag-train_loss.csv", table.encode()),
+        "tag-json": ("run-a-tag-train_loss.json", json.dumps(points).encode()),
+        "wandb": ("run-a.wandb", b"".join(_of_wandb())),
+    }  # fmt: skip
+
+
 def good_files() -> dict[str, tuple[str, bytes]]:
     """Return for each reader a file's name and what a good one holds."""
     rng = np.random.default_rng(0)
@@ -102,7 +182,7 @@ def good_files() -> dict[str, tuple[str, bytes]]:
     }
     report = gradcheck.simulate(depth=2, width=4, batch_size=4).to_json()
     columns = {name: [row[name] for row in _rows()] for name in _rows()[0]}
-    return {
+    return _newer_logs() | {
         "npy": ("x.npy", _written(lambda to: np.save(to, x))),
         "npz": ("x.npz", _written(lambda to: np.savez_compressed(to, x=x, y=y))),
         "csv": ("x.csv", "\n".join(",".join(map(str, row)) for row in x).encode()),
@@ -138,7 +218,7 @@ def read(reader: str, path: Path) -> None:
 
         read_report(path)
     else:
-        gradcheck.diagnose(path)
+        gradcheck.diagnose(path.parent if reader.startswith("tag-") else path)
 
 
 def outcomes(reader: str, files: int) -> Iterator[tuple[str, float]]:

@@ -31,7 +31,11 @@ def headline(report: RateReport) -> str:
     config = report.config
     decay = config.get("weight_decay")
     optimizer = CALLED.get(config.optimizer, config.optimizer) + (f", weight decay {decay:g}" if decay else "")
-    return SEPARATOR.join([what_was_run(config), optimizer, f"runs of {counted(config.updates, 'update')}"])
+    longest = max((one.updates for one in report.runs), default=0)
+    updates = (
+        f"{config.updates} to {longest} updates" if longest > config.updates else counted(config.updates, "update")
+    )
+    return SEPARATOR.join([what_was_run(config), optimizer, f"runs of {updates}"])
 
 
 def label_of(report: RateReport) -> tuple[str, str]:

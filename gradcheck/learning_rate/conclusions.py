@@ -8,7 +8,7 @@ from gradcheck.base.wording import counted
 from gradcheck.learning_rate.answer import Answer, answer_of
 from gradcheck.learning_rate.rules import Rule
 from gradcheck.learning_rate.runs import Draw
-from gradcheck.render.numbers import percent, significant
+from gradcheck.render.numbers import percent, power, significant
 
 #: What the verdict may be: a rate is found; the rate that was asked about fits, is too high or too low; no rate helps.
 VERDICTS = ("found", "fits", "too-high", "too-low", "no-rate")
@@ -21,6 +21,9 @@ CODES = (
 
 #: A rate below the best one by more than this is too low: training takes ten times as long.
 FAR = 10.0
+
+#: Decades from which on a ratio is written by its logarithm.
+FLOATS = 300
 
 #: A network has made progress where its loss in the end is this share below what is known without any training: as in
 #: a trial of ``simulate``.
@@ -159,8 +162,9 @@ def _why_none(draws: Sequence[Draw], evidence: Evidence | None) -> Iterator[Reas
 def _asked(asked: float, answer: Answer, status: str) -> Reason:
     """Say how a rate that was asked about compares."""
     best, ceiling = significant(answer.best), significant(answer.ceiling)
-    share = asked / answer.best
-    times = f"{significant(share)} times" if share >= 1 else f"1/{significant(1 / share)} of"
+    decades = math.log10(asked) - math.log10(answer.best)  # the ratio itself may leave the range of floats
+    factor = power(abs(decades)) if abs(decades) > FLOATS else significant(10 ** abs(decades))
+    times = f"{factor} times" if decades >= 0 else f"1/{factor} of"
     said = {
         "too-high": f"{asked:g} is above {ceiling}, from where on training fails, and {times} the best rate, {best}",
         "too-low": f"{asked:g} is {times} the best rate, {best}: training takes that much longer",

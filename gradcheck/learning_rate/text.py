@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from gradcheck.base.wording import counted
 from gradcheck.learning_rate.cells import COLUMNS, headline, label_of, next_command, told_along
 from gradcheck.learning_rate.report import RateReport
 from gradcheck.render.bars import Scale, bar, sparkline
@@ -52,7 +53,8 @@ def _runs(report: RateReport, seed: int | None, page: Page) -> Group:
         said = COLUMNS["run"](one) if room > 0 else one.status
         table.add_row(COLUMNS["rate"](one), COLUMNS["loss"](one), Text(said), *([drawn] if room > 0 else []))
     of_draw = f" of seed {seed}" if len(report.draws) > 1 else ""
-    return Group(Text(f"loss in the end of short runs{of_draw}, by rate", style="dim"), table)
+    updates = counted(max(one.updates for one in runs), "update")
+    return Group(Text(f"loss in the end of runs of {updates}{of_draw}, by rate", style="dim"), table)
 
 
 def _along(report: RateReport, page: Page) -> Group:

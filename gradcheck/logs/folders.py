@@ -12,7 +12,7 @@ from gradcheck.logs.tag_files import by_run
 #: Files that are a run's log, the most telling first: of a folder the first of these that are there are read.
 USUAL = (
     "trainer_state.json", "scalars.json", "*.jsonl", "metrics.csv", "results.csv", "progress.csv", "log.txt",
-    "output.log",
+    "output.log", "*.wandb",
     "metrics.json", "result.json", "history.json", "log_history.json",
     "*.db", "*.csv", "*.log", "*.out", "*.json", "*.jsonl.gz",
 )  # fmt: skip
@@ -79,13 +79,18 @@ def _folders(folder: Path) -> Iterator[Path]:
         seen += 1
         yield place
         if depth < DEEPEST and not _metrics(place):
-            below = sorted(path for path in place.iterdir() if path.is_dir() and not path.name.startswith("."))
+            below = sorted(path for path in place.iterdir() if path.is_dir() and not _is_seen_elsewhere(path, folder))
             states = [path for path in below if path.name.startswith(CHECKPOINT)]
             newest = sorted(states, key=lambda path: path.stat().st_mtime)[-1:]  # each has the whole history
             own = (place / USUAL[0]).exists()
             waiting += [(path, depth + 1) for path in below if path not in states] + (
                 [] if own else [(path, depth + 1) for path in newest]
             )
+
+
+def _is_seen_elsewhere(place: Path, root: Path) -> bool:
+    """Whether a folder is hidden, or the second name of one within the same root, as W&B's ``latest-run`` is."""
+    return place.name.startswith(".") or (place.is_symlink() and place.resolve().is_relative_to(root.resolve()))
 
 
 def _sources_of(place: Path, root: Path) -> Iterator[Source]:

@@ -27,6 +27,7 @@ from gradcheck.logs.packed import ARCHIVE, begun, log_within
 from gradcheck.logs.sniffing import text_reader
 from gradcheck.logs.table import Table
 from gradcheck.logs.tag_files import TagFiles
+from gradcheck.logs.wandb_files import MAGIC, history
 
 #: The path that means the standard input.
 STDIN = "-"
@@ -71,8 +72,8 @@ def read_log(
     ----------
     path : str, Path, or rows
         JSON Lines (a recorder's, or any with the usual names), CSV, what a training prints, a trainer's state,
-        TensorBoard event files, MLflow's files, a database of MLflow or Trackio, or a folder of runs; ``-`` for the
-        standard input; or a log that a program has in memory.
+        TensorBoard event files, MLflow's files, a database of MLflow or Trackio, W&B's ``.wandb``, or a folder of runs;
+        ``-`` for the standard input; or a log that a program has in memory.
     tick : callable, optional
         Called with the part of the file that is read, 0 to 1.
     follow : callable, optional
@@ -194,6 +195,14 @@ def _read_file(file: BufferedIOBase, path: object, asked: Asked) -> Log:
             raise InputError(path, NOT_FOLLOWED.replace("event files are", "databases and archives are"))
         return (
             _read_database(Path(str(path)), asked) if first.startswith(DATABASE) else _read_archive(file, path, asked)
+        )
+    if first.startswith(MAGIC):
+        if piped or follow:
+            raise InputError(path, NOT_FOLLOWED.replace("event files are", "W&B's files are"))
+        records = JsonRecords(problems, asked.columns)
+        records.format = "W&B's run"
+        return _checked(
+            _fill(Log(records, Table(problems), problems), records.rows(history(file, problems)), share), path, asked
         )
     if b"\0" in first[1:8]:  # a record's length, at the head of an event file: text has no zeros
         if piped or follow:

@@ -33,6 +33,8 @@ def test_how_a_rate_compares_is_said_in_words(draw):
     assert concluded(draw(GOOD), 0.8).reasons[0].text == (
         "0.8 is above 0.40, from where on training fails, and 8.0 times the best rate, 0.10"
     )
+    assert concluded(draw(GOOD), 5e-324).reasons[0].text.startswith("4.94066e-324 is 1/2.0e+322 of the best rate")
+    assert concluded(draw(GOOD), 1e308).reasons[0].text.endswith("1.0e+309 times the best rate, 0.10")
     assert concluded(draw(GOOD), 0.001).reasons[0].text.startswith("0.001 is 1/100 of the best rate, 0.10: ")
 
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 import gradcheck
-from gradcheck.learning_rate.cells import next_command
+from gradcheck.learning_rate.cells import headline, next_command
 from gradcheck.learning_rate.formats import as_csv, as_markdown
 from gradcheck.learning_rate.text import as_text
 from gradcheck.render.numbers import significant
@@ -28,7 +28,7 @@ def none():
 
 def test_text_has_its_parts_from_top_to_bottom(report):
     best = significant(report.answer.best_rate)
-    parts = ["tanh · lecun", f"RATE {best}", "training fails above", "short runs of seed 0", "short runs of seed 1",
+    parts = ["tanh · lecun", f"RATE {best}", "training fails above", "of seed 0, by rate", "of seed 1, by rate",
              "loss along the first update", "gradcheck explain learning-rate"]  # fmt: skip
     text = str(report)
     assert [text.index(part, text.index(before)) >= 0 for before, part in pairwise(parts)]
@@ -47,6 +47,11 @@ def test_without_a_rate_no_number_is_made_up(none):
     assert "NO RATE HELPS" in text
     assert "the best rate" not in text
     assert next_command(none) == "gradcheck simulate --depth 30 --width 8"
+
+
+def test_runs_that_were_made_again_with_more_updates_are_called_that(none):
+    assert headline(none).endswith(" · runs of 6 to 24 updates")
+    assert "loss in the end of runs of 24 updates, by rate" in str(none)
 
 
 def test_csv_has_one_line_a_run(report):
