@@ -22,7 +22,8 @@ from gradcheck.probing.compiling import quick
 from gradcheck.probing.findings import reach_of
 
 #: What is not found in a program: the parts of a model in which JAX keeps its steps to itself.
-HIDDEN = ("layers in lax.cond and lax.while_loop",)
+WITHIN = "lax.cond or lax.while_loop"
+HIDDEN = (f"layers in {WITHIN}",)
 
 
 class JaxSubject:
@@ -45,7 +46,13 @@ class JaxSubject:
         self.graph = graph_of(self.program, len(self.values), range(start, start + given))
         self.uses: list[LayerUse] = find_uses(self.graph, [*model.parameters])
         if not self.uses:
-            raise GradcheckError(f"{model.name} runs none of its layers: there is none to measure")
+            hidden = self.program.hides_layers()
+            why = (
+                f"all of its layers within {WITHIN}, where they can't be seen: take lax.scan, or lax.select"
+                if hidden
+                else ("none of its layers: there is none to measure")
+            )
+            raise GradcheckError(f"{model.name} runs {why}")
 
     def _trace(self, function: Any, targets: Any) -> tuple[Program, Any]:
         with marking():

@@ -1,13 +1,18 @@
 """What else is to be said of a search in a user's own model."""
 
+import math
 from collections.abc import Sequence
 
 from gradcheck.base.wording import as_percent, counted
 from gradcheck.learning_rate.conclusions import Reason
+from gradcheck.learning_rate.runs import Draw
 from gradcheck.render.numbers import significant
 
 #: What there is to say of the best rate only.
-OF_A_RATE = ("groups", "another-rule", "short-runs", "rounding")
+OF_A_RATE = ("learnt-little", "groups", "another-rule", "short-runs", "rounding")
+
+#: A run has learnt something where its loss in the end is this share of the first one, and of a constant answer's.
+LEARNT = 0.7
 
 #: More names than this are counted.
 NAMED = 3
@@ -42,6 +47,19 @@ def short_runs(updates: int, usual: int) -> Reason:
     """Say that the rule was checked with longer runs."""
     text = f"that was checked with runs of {usual} updates; these have {updates}"
     return Reason("short-runs", text, float(updates), float(usual))
+
+
+def learnt_little(draw: Draw, constant: float) -> Reason | None:
+    """Say that the runs end before much is learnt, if they do: they don't compare yet how well rates train."""
+    known = min(draw.start.loss, constant) if math.isfinite(constant) else draw.start.loss
+    if not draw.runs or known <= 0 or draw.furthest.score <= LEARNT * known:
+        return None
+    best = draw.furthest
+    text = (
+        f"the runs have learnt little in {counted(len(best.losses), 'update')}, the loss is at best "
+        f"{significant(best.score, 3)}: longer ones would say more of the best rate"
+    )
+    return Reason("learnt-little", text, best.score, LEARNT * known)
 
 
 def lost_to_rounding(share: float, kind: str) -> Reason:

@@ -373,26 +373,20 @@ def user_files(tmp_path_factory):
     rng = np.random.default_rng(3)
     x, y = rng.standard_normal((20, 6)), rng.integers(0, 3, 20)
     holed = np.where(np.arange(120).reshape(20, 6) == 27, np.nan, x)
-    np.save(folder / "good.npy", x)
-    np.save(folder / "hole.npy", holed)
-    np.save(folder / "words.npy", np.array([["a", "b"]]))
-    np.save(folder / "flat.npy", x[:, 0])
-    np.save(folder / "nothing.npy", x[:0])
-    np.save(folder / "constant.npy", np.ones((20, 6)))
+    arrays = {"good": x, "hole": holed, "words": np.array([["a", "b"]])}
+    arrays |= {"flat": x[:, 0], "nothing": x[:0], "constant": np.ones((20, 6))}
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array)
     np.savez(folder / "good.npz", x=x, y=y)
     np.savez(folder / "no_x.npz", inputs=x)
     np.savez(folder / "pickled.npz", x=np.array([{}, {}], dtype=object))
-    np.savez(folder / "half_labels.npz", x=x, y=y + 0.5)
-    np.savez(folder / "negative_labels.npz", x=x, y=y - 1)
-    np.savez(folder / "few_labels.npz", x=x, y=y[:7])
+    for name, labels in {"half": y + 0.5, "negative": y - 1, "few": y[:7]}.items():
+        np.savez(folder / f"{name}_labels.npz", x=x, y=labels)
     np.savetxt(folder / "labelled.csv", np.column_stack([x, y]), delimiter=",")
     (folder / "torn.npz").write_bytes((folder / "good.npz").read_bytes()[:100])
-    (folder / "empty.csv").write_text("")
-    (folder / "header.csv").write_text("a,b,c\n")
-    (folder / "ragged.csv").write_text("1,2,3\n4,5\n")
-    (folder / "words.csv").write_text("a,b\n1,two\n")
-    (folder / "hole.csv").write_text("1,2\n3,nan\n")
-    (folder / "half_labels.csv").write_text("1,2,0\n3,1,0.5\n")
+    texts = {"empty": "", "header": "a,b,c\n", "ragged": "1,2,3\n4,5\n", "words": "a,b\n1,two\n"}
+    for name, text in (texts | {"hole": "1,2\n3,nan\n", "half_labels": "1,2,0\n3,1,0.5\n"}).items():
+        (folder / f"{name}.csv").write_text(text)
     weight = rng.standard_normal
     np.savez(folder / "broken_chain.npz", W1=weight((64, 4)), W2=weight((5, 4)), W_out=weight((4, 10)))
     np.savez(folder / "wrong_features.npz", W1=weight((60, 4)), W_out=weight((4, 10)))

@@ -167,6 +167,26 @@ def test_layers_that_no_gradient_reaches_are_flagged_under_that_verdict():
     assert [(one.gradient_rms, one.flag) for one in report.layers] == [(0, "dead"), (0, "dead")]
 
 
+def test_layers_in_a_branch_are_said_to_be_out_of_sight_all_of_them_or_some():
+    def branched(whole):
+        class Branched(eqx.Module):
+            first: eqx.nn.Linear = eqx.nn.Linear(4, 4, key=jax.random.key(0))
+            last: eqx.nn.Linear = eqx.nn.Linear(4, 3, key=jax.random.key(1))
+
+            def __call__(self, x):
+                use = self.first.weight.sum() > -1e9
+                if whole:
+                    return jax.lax.cond(use, lambda x: self.last(self.first(x)), lambda x: x[:3], x)
+                return self.last(jax.lax.cond(use, lambda x: self.first(x), lambda x: x, x))
+
+        return Branched()
+
+    x = jnp.ones((8, 4))
+    with pytest.raises(GradcheckError, match=r"all of its layers within lax\.cond or lax\.while_loop"):
+        probe(branched(True), x)
+    assert "layers in lax.cond or lax.while_loop" in probe(branched(False), x).verdict.reasons[-1]
+
+
 def test_thirty_sigmoids_vanish_in_single_precision():
     report = probe(*chain(30, jax.nn.sigmoid))
     assert report.verdict.status == "vanishing"

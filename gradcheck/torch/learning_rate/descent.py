@@ -98,8 +98,7 @@ class ModelDescent:
 
     def step(self, rate: float) -> None:
         """Take a step at this rate."""
-        self.update.go(rate)
-        self.update.stay()
+        self.update.stay(rate)
         put_back(self._after)
         self._steps += 1
 

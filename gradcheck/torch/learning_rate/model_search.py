@@ -16,6 +16,7 @@ from gradcheck.learning_rate.conclusions import Reason, has_progressed
 from gradcheck.learning_rate.remarks import (
     another_rule,
     groups,
+    learnt_little,
     lost_to_rounding,
     noisy,
     not_held,
@@ -44,7 +45,7 @@ from gradcheck.torch.probing.training import make_clip
 NOISE = 1e-3
 
 #: The updates of a run: four runs of so many, and the search before them, cost less than 60 passes forward and back.
-UPDATES = 12
+UPDATES = 10
 
 #: Optimizers that the rules were found on, the most particular first.
 KNOWN: Mapping[type[torch.optim.Optimizer], str] = {
@@ -107,7 +108,7 @@ class ModelSearch:
             Something isn't as it has to be.
         """
         check_model(model)
-        updates = at_least("updates", updates, 1, "a run has at least one; 12 are usual, 25 say more")
+        updates = at_least("updates", updates, 1, "a run has at least one; 10 are usual, 25 say more")
         _, seed = check_counts(updates, seed)
         train, model, rule = one_of("mode", mode, MODES) == "train", as_written(model), make_clip(clip)
         made = make_optimizer(optimizer, BEGINNING if lr is None else lr, optimizer_options or {}, model)
@@ -154,15 +155,20 @@ class ModelSearch:
             descent = ModelDescent(
                 self.model, self.batches, self.loss, self.update, seed=self.seed, clip=self.clip, beside=beside
             )
-            draw = find_rate(descent, RULES[self.rule], self.updates, tick=_counted(tick))
+            descent.look()
+            constant = descent.constant if math.isfinite(descent.constant) else math.inf
+            descent.restart()
+            draw = find_rate(descent, RULES[self.rule], self.updates, tick=_counted(tick), constant=constant)
             answer = answer_of([draw], RULES[self.rule])
             best = math.nan if answer is None else answer.best
             loss = "" if descent.loss is None else descent.loss.name
-            return Found(draw, loss, descent.constant, tuple(self._remarks(descent, best)))
+            return Found(draw, loss, descent.constant, tuple(self._remarks(descent, draw, best)))
 
-    def _remarks(self, descent: ModelDescent, best: float) -> Iterator[Reason]:
+    def _remarks(self, descent: ModelDescent, draw: Draw, best: float) -> Iterator[Reason]:
         """Yield what else is to be said; the model is where the last update has led."""
         rates, kind = self.update.rates, type(self.optimizer).__name__
+        if little := learnt_little(draw, descent.constant):
+            yield little
         if math.isfinite(best):
             if len(set(rates.usual)) > 1:
                 yield groups(rates.at(best))
@@ -170,8 +176,8 @@ class ModelSearch:
                 yield lost_to_rounding(share, dtype)
             if type(self.optimizer) not in KNOWN:
                 yield another_rule(kind, CALLED[self.rule])
-            elif self.updates < USUAL:
-                yield short_runs(self.updates, USUAL)
+            elif (updates := max(len(one.losses) for one in draw.runs)) < USUAL:
+                yield short_runs(updates, USUAL)
         if descent.noise > NOISE:
             yield noisy(descent.noise)
         if self.batches.one is not None:
@@ -183,7 +189,7 @@ class ModelSearch:
 def _counted(tick: Callable[[float], None] | None) -> Callable[[], None] | None:
     """Return what is called after each run, and tells the share of the runs that there are at most."""
     runs = count(1)
-    return None if tick is None else lambda: tick(next(runs) / MOST)
+    return None if tick is None else lambda: tick(min(1.0, next(runs) / MOST))
 
 
 class Found(NamedTuple):

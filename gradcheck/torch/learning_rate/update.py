@@ -47,6 +47,7 @@ class Update:
         self.parameters = [one for one in dict.fromkeys(held) if one.requires_grad]
         self._start = [one.detach().clone() for one in self.parameters]
         self._first, self._at_first = [one.clone() for one in self._start], keep_optimizer(optimizer)
+        self._drawn = False  # whether the update of these gradients is known
         self._far = 0.0  # the rate of the step whose difference is the update; not known before the first one
         self._moved: list[Tensor] = []
         self._gradients: list[Tensor | None] = []
@@ -54,8 +55,16 @@ class Update:
         self._seed = 0
 
     def make(self, gradients: Sequence[Tensor | None], seed: int) -> None:
-        """Let the optimizer have these gradients, and its moments move on; parameters stay where they are."""
-        self._gradients, self._seed = list(gradients), seed
+        """Have these gradients for the next update; the optimizer's step is taken when somebody wants to know."""
+        self._gradients, self._seed, self._drawn = list(gradients), seed, False
+
+    def _draw(self) -> None:
+        """Take the step whose difference is the update, or remember from where each rate takes its own."""
+        if self._drawn:
+            return
+        self._drawn = True
+        with torch.no_grad():
+            torch._foreach_copy_(self._start, self.parameters)
         if not self._far:
             self._look_how_straight()
         if self.straight:
@@ -65,6 +74,7 @@ class Update:
 
     def go(self, rate: float) -> None:
         """Put the parameters where a step at this rate leads."""
+        self._draw()
         if not rate:
             self._back()
         elif self.straight:
@@ -76,25 +86,29 @@ class Update:
             self._back()
             self._take(rate)
 
-    def stay(self) -> None:
-        """Begin the next step where the parameters are."""
-        with torch.no_grad():
-            torch._foreach_copy_(self._start, self.parameters)
+    def stay(self, rate: float) -> None:
+        """Take the step at this rate: the optimizer's own, unless other rates were looked at before."""
+        if self._drawn:
+            self.go(rate)
+        elif self._gradients:
+            self._take(rate)
 
     def restart(self) -> None:
         """Go back to the parameters and the optimizer that were given."""
         put_optimizer_back(self.optimizer, self._at_first)
         with torch.no_grad():
-            torch._foreach_copy_(self._start, self._first)
-        self._back()
+            torch._foreach_copy_(self.parameters, self._first)
 
     def lost(self, rate: float) -> Iterator[tuple[str, float]]:
         """Yield the half-precision types of parameters, and the share of those that rounding lets stay where they are.
 
         Of the entries that the last update moves, were it made once more at this rate.
         """
-        if not self.straight:
+        half = any(one.dtype in (torch.bfloat16, torch.float16) for one in self.parameters)
+        if not half or not self.straight or not self._gradients:
             return
+        self.make(self._gradients, self._seed)
+        self._draw()
         for kind in (torch.bfloat16, torch.float16):
             pairs = [pair for pair in zip(self._start, self._moved, strict=True) if pair[0].dtype == kind]
             moving = sum(int(moved.count_nonzero()) for _, moved in pairs)
