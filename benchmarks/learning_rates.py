@@ -203,12 +203,13 @@ def rules(every: dict[str, list[Case]]) -> None:
         print(f"    within × 2 {np.mean(error <= 1):.3f} ({shares})")
         print(f"    {SHARE:.0%} within × {2 ** np.quantile(error, SHARE):.1f}")
         print(f"    loss above {RISEN} times the least from × {middle:.1f} on, in 80 % {low:.1f} to {high:.1f}")
-        print(f"    no training from × {2 ** failing(some):.1f} on")
+        half, tenth = (2 ** failing(some, share) for share in (0.5, 0.1))
+        print(f"    half of the networks no longer train from × {half:.1f} on, a tenth from × {tenth:.1f}")
         print(f"    passes: median {np.median(passes):.0f}, 90 % {np.quantile(passes, 0.9):.0f}")
 
 
-def failing(some: list[Case]) -> float:
-    """Return the octaves above the best rate from which on half of the networks no longer train.
+def failing(some: list[Case], share: float) -> float:
+    """Return the octaves above the best rate from which on a share of the networks no longer trains.
 
     By Kaplan and Meier 1958: of some no rate was tried that fails.
     """
@@ -216,7 +217,7 @@ def failing(some: list[Case]) -> float:
     left = 1.0
     for at, (octave, failed) in enumerate(ends):
         left *= 1 - failed / (len(ends) - at)
-        if left <= 0.5:
+        if left <= 1 - share:
             return octave
     return float("inf")
 

@@ -36,12 +36,15 @@ def rates_of_lightning() -> Array:
     return grown
 
 
-def smoothed(losses: Sequence[float], patience: int = 0) -> Array:
-    """Return the losses' running average, corrected for its start, until it is ``WORSE`` than its least value."""
+def smoothed(losses: Sequence[float], patience: int = 0, ahead: int = 0) -> Array:
+    """Return the losses' running average, corrected for its start, until it is ``WORSE`` than its least value.
+
+    Lightning doesn't look at the first one, and its correction is a step `ahead`: the first averages are too small.
+    """
     average, least, out = 0.0, math.inf, list[float]()
     for step, loss in enumerate(losses, 1):
         average = KEPT * average + (1 - KEPT) * loss
-        out.append(average / (1 - KEPT**step))
+        out.append(average / (1 - KEPT ** (step + ahead)))
         least = min(least, out[-1])
         if step > patience and out[-1] > WORSE * least:
             break
@@ -98,7 +101,7 @@ def by_fastai(rule: Callable[[Array, Array], float], losses: Sequence[float]) ->
 
 def by_lightning(losses: Sequence[float]) -> float:
     """Return Lightning's suggestion: where the loss falls most steeply over the rate itself; nan for none."""
-    seen = smoothed(losses, patience=1)
+    seen = smoothed(losses, patience=1, ahead=1)
     kept, rates = seen[10:-1], rates_of_lightning()[: len(seen)][10:-1]
     finite = np.isfinite(kept)
     if finite.sum() < 2:

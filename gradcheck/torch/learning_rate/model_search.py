@@ -44,8 +44,8 @@ from gradcheck.torch.probing.training import make_clip
 #: A loss that differs by more than this share between two passes with the same weights is noisy.
 NOISE = 1e-3
 
-#: The updates of a run: four runs of so many, and the search before them, cost less than 60 passes forward and back.
-UPDATES = 10
+#: The updates of a run: five runs of so many, and the search before them, cost less than 60 passes forward and back.
+UPDATES = 8
 
 #: Optimizers that the rules were found on, the most particular first.
 KNOWN: Mapping[type[torch.optim.Optimizer], str] = {
@@ -108,7 +108,7 @@ class ModelSearch:
             Something isn't as it has to be.
         """
         check_model(model)
-        updates = at_least("updates", updates, 1, "a run has at least one; 10 are usual, 25 say more")
+        updates = at_least("updates", updates, 1, "a run has at least one; 8 are usual, 25 say more")
         _, seed = check_counts(updates, seed)
         train, model, rule = one_of("mode", mode, MODES) == "train", as_written(model), make_clip(clip)
         made = make_optimizer(optimizer, BEGINNING if lr is None else lr, optimizer_options or {}, model)

@@ -92,7 +92,7 @@ class Update:
         if self._drawn:
             self.go(rate)
         elif self._gradients:
-            self._take(rate)
+            self._take(rate, copied=False)
 
     def restart(self) -> None:
         """Go back to the parameters and the optimizer that were given."""
@@ -155,11 +155,11 @@ class Update:
         self._back()
         return moved
 
-    def _take(self, rate: float) -> None:
-        """Let the optimizer take a step from where the parameters are."""
+    def _take(self, rate: float, *, copied: bool = True) -> None:
+        """Let the optimizer take a step from where the parameters are, by copies of gradients that are needed again."""
         self.rates.set(rate)
         for parameter, gradient in zip(self.parameters, self._gradients, strict=True):
-            parameter.grad = None if gradient is None else gradient.clone()  # a step may change it
+            parameter.grad = gradient.clone() if copied and gradient is not None else gradient  # a step may change it
         seed_all(self._seed)
         with errors_in_one_line("the optimizer's step failed: "):
             self.optimizer.step()
