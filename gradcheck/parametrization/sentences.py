@@ -124,8 +124,9 @@ def _words(reason: Reason, axis: str) -> dict[str, object]:
 
 
 def named(layers: Sequence[str]) -> str:
-    """Return layers in words, a long list cut."""
-    shown = [*layers[:NAMED], f"{len(layers) - NAMED} more"] if len(layers) > NAMED + 1 else [*layers]
+    """Return layers in words, a long list cut; a name of numbers alone, as of an ``nn.Sequential``, is a layer's."""
+    called = [f"layer {name}" if set(name) <= set("0123456789.*") else name for name in layers]
+    shown = [*called[:NAMED], f"{len(called) - NAMED} more"] if len(called) > NAMED + 1 else called
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}" if shown else "no layer"
 
 

@@ -100,7 +100,7 @@ def test_the_loss_of_each_width_is_there_and_a_tick_for_each_network():
         ({"depth": (2, 4), "residual": False}, "--residual is what several depths are compared with"),
         ({"heads": 2}, "--heads 2 goes with --arch transformer"),
         ({"arch": "transformer", "residual": False}, "--residual streams are what a transformer is made of"),
-        ({"arch": "transformer", "width": (8, 9)}, "--heads 4 can't share"),
+        ({"arch": "transformer", "width": (8, 9)}, "--heads 4 can't share --width 9; allowed: 1"),
         ({"width": ()}, "--width is empty"),
         ({"width": (8, 0)}, "--width 0 "),
     ],

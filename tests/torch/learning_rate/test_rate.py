@@ -130,8 +130,15 @@ def test_one_batch_is_named_and_a_loader_has_a_new_one_for_each_update():
     assert "one-batch" not in codes(rate(model, loader, None, updates=5))
 
 
+def test_a_list_of_batches_is_as_good_as_a_loader_of_them():
+    model, batches = Busy(), [rows() for _ in range(3)]
+    listed = rate(model, batches, None, updates=5)
+    assert listed.to_dict() == rate(model, DataLoader(batches, batch_size=None), None, updates=5).to_dict()
+    assert "one-batch" not in codes(listed)
+
+
 def test_an_iterator_that_ends_too_early_is_named():
-    with pytest.raises(GradcheckError, match="ran out of batches: it has to give 3 at least"):
+    with pytest.raises(GradcheckError, match="is an iterator that ran out of batches: give the loader itself"):
         rate(Busy(), iter([rows(), rows()]), None, updates=5)
 
 
