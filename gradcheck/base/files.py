@@ -107,7 +107,7 @@ def _reason(path: Path, error: Exception) -> str:
     """Say what is wrong in the words of the one who typed the path."""
     if _is_folder(path):
         return "it is a folder; name a file in it"
-    if isinstance(error, FileNotFoundError):
+    if isinstance(error, FileNotFoundError) and not _is_folder(path.parent):
         return f"the folder {path.parent} doesn't exist; make it first"
     return _words(error)
 

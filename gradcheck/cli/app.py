@@ -66,7 +66,7 @@ EXAMPLES = {
     "rate": (
         "gradcheck rate --depth 10 --activation tanh --init lecun",
         "gradcheck rate --depth 10 --optimizer adam --activation gelu --seeds 5",
-        "gradcheck rate --depth 10 --norm layer --lr 0.5 --fail-on too-high",
+        "gradcheck rate --depth 10 --activation tanh --lr 5 --fail-on too-high",
     ),
     "clip-demo": (
         "gradcheck clip-demo",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def rate_sentence(rate: LearningRateRecord) -> str:
     """Return the best rate, its band and its ceiling, and the warm-up; or why there is none."""
     if rate.best_rate is None:
-        return f"no learning rate helps {rate.optimizer}: {rate.reasons[0]}"
+        return f"no learning rate is found for {rate.optimizer}: {rate.reasons[0]}"
     best, low, high, ceiling = map(significant, (rate.best_rate, rate.low, rate.high, rate.ceiling))
     said = f"the best learning rate of {rate.optimizer} is about {best}, between {low} and {high}"
     warm = f"; warm up over {counted(rate.warm_up_updates, 'update')}" if rate.warm_up_updates else ""

@@ -43,6 +43,8 @@ def label_of(report: RateReport) -> tuple[str, str]:
     label, colour = LABELS[report.verdict.status]
     if report.answer is not None and report.verdict.status == "found":
         label = f"RATE {significant(report.answer.best_rate)}"
+    if any(one.code == "falls" for one in report.verdict.causes):  # every rate helps
+        label = "NO RATE IS BEST"
     return label, colour
 
 

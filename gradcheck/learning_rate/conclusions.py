@@ -8,6 +8,7 @@ from gradcheck.base.wording import counted
 from gradcheck.learning_rate.answer import Answer, answer_of
 from gradcheck.learning_rate.rules import Rule
 from gradcheck.learning_rate.runs import Draw
+from gradcheck.learning_rate.search import HIGHEST, LOWEST
 from gradcheck.render.numbers import percent, power, significant
 
 #: What the verdict may be: a rate is found; the rate that was asked about fits, is too high or too low; no rate helps.
@@ -32,11 +33,17 @@ HOPE = 0.03
 
 #: Why there is no rate, by how the search along the first update ended.
 NO_RATE = {
-    "flat": "along the first update the loss changes at no rate: the gradient is zero, or all but zero",
-    "rises": "along the first update the loss rises at every rate: it doesn't point downhill on its own batch",
-    "falls": "along the first update the loss falls at every rate: it has no lower end to come near to",
+    "flat": f"along the first update the loss changes at no rate up to {HIGHEST:g}: the gradient is zero, or all but "
+    "zero",
+    "rises": f"along the first update the loss rises at every rate from {LOWEST:g} on: it doesn't point downhill on "
+    "its own batch, or no further than that",
+    "falls": f"along the first update the loss falls at every rate up to {HIGHEST:g}: none is too high, and so none is "
+    "best",
     "nonfinite": "the loss is not finite before any update",
 }
+
+#: The same, where no rate has a loss.
+NO_LOSS = "along the first update the loss is not finite at any rate"
 
 
 class Evidence(NamedTuple):
@@ -137,7 +144,8 @@ def _why_none(draws: Sequence[Draw], evidence: Evidence | None) -> Iterator[Reas
     """Say why there is no rate."""
     for draw in draws:
         if draw.start.status != "found":
-            yield Reason(draw.start.status, NO_RATE[draw.start.status])
+            lost = draw.start.seen and not any(math.isfinite(loss) for _, loss in draw.start.seen)
+            yield Reason(draw.start.status, NO_LOSS if lost else NO_RATE[draw.start.status])
             break
         if not draw.furthest.falls:
             first, end = draw.start.loss, draw.furthest.score

@@ -36,7 +36,7 @@ def as_html(report: RateReport) -> str:
 
 
 def _charts(report: RateReport) -> Iterator[Chart]:
-    rate, loss = Axis(label="log10 of the rate"), Axis(label="loss")
+    rate, loss = Axis(label="learning rate", log=True), Axis(label="loss")
     if report.runs:
         yield Chart(
             title="Which rate gets furthest", about="The loss in the end of each short run, by rate", x=rate, y=loss,

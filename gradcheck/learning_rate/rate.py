@@ -15,12 +15,13 @@ from gradcheck.engine.loss import constant_answer
 from gradcheck.engine.memory import keep_freed_memory
 from gradcheck.errors import one_of
 from gradcheck.families import trainable
-from gradcheck.learning_rate.conclusions import Evidence
+from gradcheck.learning_rate.conclusions import Evidence, answer_of_trainable
 from gradcheck.learning_rate.network_descent import NetworkDescent
 from gradcheck.learning_rate.optimizers import OPTIMIZERS
+from gradcheck.learning_rate.remarks import short_runs
 from gradcheck.learning_rate.report import RateReport, make_rate_report
 from gradcheck.learning_rate.rules import RULES
-from gradcheck.learning_rate.runs import Draw, find_rate
+from gradcheck.learning_rate.runs import UPDATES, Draw, find_rate
 from gradcheck.simulation.experiment import Experiment
 from gradcheck.spec import pick
 from gradcheck.spec.families import TRAINED
@@ -94,7 +95,10 @@ class RateSearch:
             **self.search.to_dict(),
             **{name: value for name, value in experiment.items() if name not in EXPERIMENT_ONLY},
         }
-        return make_rate_report(config, draws, self.experiment.parameters, self.evidence())
+        evidence = self.evidence()
+        found = answer_of_trainable(draws, RULES[self.search.optimizer], evidence) is not None
+        remarks = [short_runs(self.search.updates, UPDATES)] if found and self.search.updates < UPDATES else []
+        return make_rate_report(config, draws, self.experiment.parameters, evidence, remarks=remarks)
 
 
 @takes(RateOptions)

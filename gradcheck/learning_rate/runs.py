@@ -24,6 +24,9 @@ LOOKS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 3 / 4)
 #: The factor between neighbouring rates, and the runs at most.
 SPACING, MOST = 2.0, 12
 
+#: How many times halved the first rate is left alone where no run lowers the loss, and none is below it.
+FURTHER = 8
+
 #: A run has learnt where its loss is by this share below the first one and below what a constant answer costs, as in
 #: ``simulate --trial``. Where none has, they are made again, so often, with twice the updates.
 FALLS_BY, DOUBLINGS = 0.3, 2
@@ -158,12 +161,13 @@ def _runs(descent: Descent, middle: float, updates: int, tick: Callable[[], None
 def _next(runs: dict[int, Run]) -> int | None:
     """Return the neighbour that the best run lacks, the upper one first: it is given up early if it is too high.
 
-    Where all have diverged, it is one further below.
+    Where none has lowered the loss, it is one further below: between rates that diverge one may stand still.
     """
     if not runs:
         return 0
     best = min(sorted(runs), key=lambda power: runs[power].score)
-    around = (best - 2,) if runs[best].diverged else (best + 1, best - 1)
+    risen = not runs[best].falls and min(runs) > -FURTHER
+    around = (min(runs) - 2,) if runs[best].diverged or risen else (best + 1, best - 1)
     lacking = [power for power in around if power not in runs]
     return lacking[0] if lacking and len(runs) < MOST else None
 

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from gradcheck.parametrization.judging import LIMIT, Course, Judgement, LayerSlope, Quantity
+from gradcheck.parametrization.judging import LIMIT, Course, Judgement, LayerSlope, Quantity, still_of
 
 
 class Reason(NamedTuple):
@@ -49,7 +49,7 @@ def find_reasons(judgement: Judgement) -> list[Reason]:
     for course in _FAULTS:
         own = [*_grouped(judgement, course, "start"), *_grouped(judgement, course, "update")]
         found += own or _grouped(judgement, course, "change") or _grouped(judgement, course, "size")
-    return found or [_undecided(judgement)]
+    return found or [*_undecided(judgement)]
 
 
 #: By which power scores outgrow how they start, once queries and keys are aligned.
@@ -62,7 +62,8 @@ def _keeps(judgement: Judgement) -> Reason:
     """Return the slope that is furthest from 0 among those that decide."""
     judged = [one for one in judgement.slopes if one.kind == "hidden" or one.quantity in ("change", "update")]
     kept = [one for one in judged if one.course == "keeps"]
-    return Reason("keeps", tuple(kept), max((one.steps[-1].slope.exponent for one in kept), key=abs))
+    known = [one.steps[-1].slope.exponent for one in kept if math.isfinite(one.steps[-1].slope.exponent)]
+    return Reason("keeps", tuple(kept), max(known, key=abs, default=0.0))
 
 
 def _not_finite(judgement: Judgement) -> Iterator[Reason]:
@@ -98,8 +99,13 @@ def _furthest(slopes: Sequence[LayerSlope]) -> float:
     return max((one.first.slope.exponent for one in slopes), key=abs)
 
 
-def _undecided(judgement: Judgement) -> Reason:
-    unclear = judgement.of("unclear")
-    if unclear:
-        return Reason("unclear", tuple(unclear), max(one.steps[-1].slope.error for one in unclear))
-    return Reason("still", tuple(judgement.of("still")), 0.0, None)
+def _undecided(judgement: Judgement) -> Iterator[Reason]:
+    still, unclear = still_of(judgement.slopes), judgement.of("unclear")
+    if still or not unclear:
+        yield Reason("still", still or tuple(judgement.of("still")), 0.0, None)
+    zero = [one for one in unclear if math.isnan(one.shown.slope.exponent)]
+    if zero:
+        yield Reason("zero", tuple(zero), float(len(zero)), None)
+    wide = [one for one in unclear if one not in zero]
+    if wide:
+        yield Reason("unclear", tuple(wide), max(one.steps[-1].slope.error for one in wide))

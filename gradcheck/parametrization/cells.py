@@ -61,7 +61,7 @@ def slope_in_words(one: TransferLayer, *, error: bool = True) -> str:
     if one.course == "still":
         return "still"
     if one.slope is None:
-        return "not finite"
+        return "zero in some" if one.course == "unclear" else "not finite"
     bound = f" ±{one.slope_error:.2f}" if error and one.slope_error is not None else ""
     return f"{one.slope:+.2f}{bound}"
 
@@ -125,5 +125,7 @@ def transfer_command(config: Mapping[str, Any], **changes: Any) -> str:  # noqa:
     usual = {**DataSpec().to_dict(), **spec.to_dict(), **data.to_dict(), "arch": "mlp", "optimizer": "adam"}
     usual |= {"activation": transfer_specs({"arch": changed["arch"]})[0].activation}
     usual |= {"base_width": min(changed["width"]), "base_depth": min(changed["depth"])}
+    if len(changed["depth"]) > 1:
+        usual.pop("depth")
     given = {name: one for name, one in changed.items() if one is not None and one != usual.get(name)}
     return " ".join(["gradcheck transfer", *options(given)])

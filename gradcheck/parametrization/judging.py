@@ -198,6 +198,8 @@ def _course_of(slope: Slope, widest: Slope, lowest: float, highest: float) -> Co
     lowest, highest : float
         Exponents between which it is right.
     """
+    if math.isnan(slope.exponent):
+        return "unclear"
     above, below = highest + LIMIT, LIMIT - lowest
     if slope.beyond(above) or widest.beyond(above):
         return "grows"
@@ -223,11 +225,19 @@ def _course(steps: Sequence[Course]) -> Course:
     return moving[-1]
 
 
+def still_of(slopes: Iterable[LayerSlope]) -> tuple[LayerSlope, ...]:
+    """Return the changes of hidden layers, or else of all, where none of them moves."""
+    moves = [one for one in slopes if one.quantity == "change"]
+    judged = [one for one in moves if one.kind != "output"] or moves
+    return tuple(judged) if all(one.course == "still" for one in judged) else ()
+
+
 def _status(slopes: Sequence[LayerSlope]) -> Literal["transfers", "grows", "shrinks", "unclear"]:
     courses = {one.course for one in slopes}
     if "grows" in courses:
         return "grows"
     if "shrinks" in courses:
         return "shrinks"
-    moved = any(one.course == "keeps" for one in slopes if one.quantity == "change")
+    moves = [one for one in slopes if one.quantity == "change"]
+    moved = any(one.course == "keeps" for one in moves) and not still_of(slopes)
     return "transfers" if moved and "unclear" not in courses else "unclear"

@@ -33,7 +33,8 @@ class TransferLayer(Record):
     course: str = item("keeps, grows or shrinks with the width", enum=list(COURSES))
     since: int | None = item("the first step at which it grows or shrinks")
     slope: float | None = item(
-        "of log size against log width, at the first step with a fault, else at the last; null: not finite"
+        "of log size against log width, at the first step with a fault, else at the last; null: a size is not "
+        "finite, or zero in some networks only"
     )
     slope_error: float | None = item("its standard error over seeds; null where nothing tells it")
     steps: tuple[int, ...]

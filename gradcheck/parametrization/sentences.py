@@ -26,7 +26,8 @@ class Said(NamedTuple):
 SENTENCES: dict[str, Said] = {
     "keeps": Said(
         "no layer's size follows the width; value: the slope furthest from 0",
-        "outputs and updates keep their size in {count} layers: slopes {low:+.2f} to {high:+.2f} (limit {limit:g})",
+        "outputs and updates keep their size in {count} layer{plural}: slopes {low:+.2f} to {high:+.2f} (limit "
+        "{limit:g})",
     ),
     "not-finite": Said(
         "outputs overflow, or are not a number",
@@ -86,7 +87,16 @@ SENTENCES: dict[str, Said] = {
         "the slopes of {names} are beyond the limit by less than their errors, up to ±{value:.2f} (limit {limit:g})",
         "take more seeds (--seeds 10), or widths further apart",
     ),
-    "still": Said("nothing has moved", "no output has moved in any network", "take a larger --lr, or more --steps"),
+    "still": Said(
+        "nothing has moved, or no hidden layer",
+        "the output of {names} has not moved in any network",
+        "take a larger --lr, or more --steps; gradcheck simulate, or probe, says whether a gradient arrives",
+    ),
+    "zero": Said(
+        "a size is zero in some networks and not in others: no power follows; value: how many",
+        "in some networks {names} give zero, or stand still, and in others not: no power of the {axis} follows",
+        "take wider networks, or other seeds",
+    ),
 }
 
 
@@ -102,18 +112,21 @@ def advice(reason: Reason, axis: str) -> str | None:
 
 def _words(reason: Reason, axis: str) -> dict[str, object]:
     layers = list(dict.fromkeys(one.layer for one in reason.slopes))
-    exponents = [one.steps[-1].slope.exponent for one in reason.slopes]
+    last = [one.steps[-1].slope.exponent for one in reason.slopes]
+    exponents = [one for one in last if math.isfinite(one)]
     steps = [step for one in reason.slopes if (step := one.since or one.first.step) is not None]
     return {
-        "names": named(layers), "s": "s" if len(layers) == 1 else "", "count": len(layers), "axis": axis,
+        "names": named(layers), "s": "s" if len(layers) == 1 else "", "count": len(layers),
+        "plural": "" if len(layers) == 1 else "s", "axis": axis,
         "power": power_of(axis, reason.power), "step": min(steps, default=0), "value": reason.value,
         "limit": LIMIT, "low": min(exponents, default=0.0), "high": max(exponents, default=0.0),
     }  # fmt: skip
 
 
 def named(layers: Sequence[str]) -> str:
-    """Return layers in words, a long list cut."""
-    shown = [*layers[:NAMED], f"{len(layers) - NAMED} more"] if len(layers) > NAMED + 1 else [*layers]
+    """Return layers in words, a long list cut; a name of numbers alone, as of an ``nn.Sequential``, is a layer's."""
+    called = [f"layer {name}" if set(name) <= set("0123456789.*") else name for name in layers]
+    shown = [*called[:NAMED], f"{len(called) - NAMED} more"] if len(called) > NAMED + 1 else called
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}" if shown else "no layer"
 
 

@@ -6,9 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-#: What stands for zero, which has no logarithm.
-SMALLEST = 1e-300
-
 #: Networks of one width differ by this part at least in what is measured: if a few seeds look more alike it is luck.
 SCATTER = 0.1
 
@@ -31,7 +28,7 @@ class Slope(NamedTuple):
     Attributes
     ----------
     exponent : float
-        inf where a size is not finite.
+        inf where a size is not finite; nan where some are zero, which has no logarithm, and others are not.
     error : float
         Its standard error, from how the seeds' lines differ; of one seed, from the distances to the line. nan where
         nothing tells it.
@@ -70,8 +67,10 @@ def fit(points: Sequence[Point]) -> Slope:
     scales = sorted({one.scale for one in points})
     if not np.isfinite(sizes).all():
         return Slope(math.inf, math.nan)
+    if not sizes.all():
+        return Slope(math.nan if sizes.any() else 0.0, math.nan)
     x = np.log(scales) - np.log(scales).mean()
-    y = np.log(np.maximum(sizes, SMALLEST)).reshape(len(scales), -1)
+    y = np.log(sizes).reshape(len(scales), -1)
     seeds, spread = y.shape[1], float(np.square(x).sum())
     exponent = float(x @ y.mean(1)) / spread
     if seeds > 1:

@@ -98,9 +98,19 @@ class TransferSpec:
         if self.param == "ntk" and self.axis == "depth":
             problem = "says nothing of the depth; several depths go with --param mup or standard"
             raise OptionError("param", f"ntk {problem}")
+        if self.arch == "transformer":
+            self._check_heads()
         for width in self.width:
             for depth in self.depth:
                 self.network(width, depth)  # or say why there is none
+
+    def _check_heads(self) -> None:
+        heads, common = self.heads or 1, math.gcd(*self.width)
+        for width in self.width:
+            if width % heads:
+                fits = [number for number in range(1, min(common, width) + 1) if common % number == 0]
+                shown = ", ".join(map(str, fits if len(fits) <= 12 else [*fits[:10], "..."]))
+                raise OptionError("heads", f"{heads} can't share --width {width}; allowed: {shown}")
 
     @property
     def axis(self) -> str:

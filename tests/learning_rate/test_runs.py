@@ -101,6 +101,19 @@ def test_where_all_runs_diverge_they_go_down_only():
     assert {round(high.rate / low.rate, 9) for low, high in pairwise(found.runs)} == {SPACING**2}
 
 
+class Dying(Bowl):
+    """A bowl whose parameter stands still above its start at a band of rates, far beyond those that diverge."""
+
+    def step(self, rate):
+        self.theta = 1.05 if 0.12 < rate < 0.2 else self._moved(rate)
+
+
+def test_a_run_that_stands_still_between_two_that_diverge_does_not_end_the_search():
+    found = find_rate(Dying(100.0), RULE._replace(start=16.0))
+    assert found.furthest.falls
+    assert 0.004 < found.furthest.rate < 0.02
+
+
 def test_runs_end_somewhere_where_no_rate_is_the_best():
     class Slope(Bowl):
         def step(self, rate):

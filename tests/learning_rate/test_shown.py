@@ -54,6 +54,11 @@ def test_runs_that_were_made_again_with_more_updates_are_called_that(none):
     assert "loss in the end of runs of 24 updates, by rate" in str(none)
 
 
+def test_runs_that_are_shorter_than_those_of_the_check_are_named(report, none):
+    assert report.verdict.reasons[-1] == "that was checked with runs of 25 updates; these have 12"
+    assert "checked with runs" not in str(none)
+
+
 def test_csv_has_one_line_a_run(report):
     records = list(csv.DictReader(io.StringIO(as_csv(report))))
     assert [(one["seed"], float(one["rate"])) for one in records] == [(str(one.seed), one.rate) for one in report.runs]

@@ -24,7 +24,9 @@ FLAGS = (
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 
-NAMES = ["simulate", "transformer", "theory", "compare", "clip-demo", "probe", "diagnose", "verify"]
+NAMES = [
+    "simulate", "transformer", "theory", "compare", "clip-demo", "rate", "transfer", "probe", "diagnose", "verify",
+]  # fmt: skip
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 
@@ -165,6 +167,11 @@ def test_the_ticks_of_a_log_axis_are_round_numbers(name, chart, seen):
     assert len(texts) >= 3
     digits = [text.replace("0", "").replace(".", "") for text in texts]
     assert all(len(one) == 1 or one.endswith("5") for one in digits), texts
+
+
+def test_a_log_axis_across_has_the_values_themselves(seen):
+    texts = seen("transfer").locator("figure").nth(1).locator(".plot svg text").all_text_contents()
+    assert {"20", "30", "40", "50", "60"} <= set(texts)
 
 
 def readout(page, chart=0):

@@ -105,3 +105,9 @@ def test_records_that_cant_be_compared_say_what_is_missing(records):
         judge(records(scales=(64,)))
     with pytest.raises(GradcheckError, match="layer logits is not recorded at scale 64, seed 0, step 0"):
         judge([*records(), *records(layer="logits")[1:]])
+
+
+def test_logits_that_move_alone_say_nothing_of_hidden_layers_that_stand_still(records):
+    still = [one if one.change is None else one._replace(change=Size(0.0, 0.0)) for one in records()]
+    judgement = judge([*still, *records(layer="logits", kind="output")])
+    assert (judgement.status, codes(judgement)) == ("unclear", ["still"])

@@ -43,6 +43,11 @@ def test_what_it_means_for_the_learning_rate_is_said(records):
     )
 
 
+def test_a_name_of_numbers_is_called_a_layer(records):
+    (cause,) = make_transfer_report(OWN, records(layer="0.2", update=1)).verdict.causes
+    assert (cause.layers, cause.advice) == (("0.2",), "divide the learning rate of layer 0.2 by width")
+
+
 def test_the_figure_has_the_slopes_and_a_panel_for_each_layer():
     pytest.importorskip("matplotlib")
     report = transfer(width=(8, 16), seeds=1, steps=2, depth=2)

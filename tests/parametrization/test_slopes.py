@@ -55,3 +55,8 @@ def test_an_interval_holds_the_exponent_in_19_of_20_draws(rng):
 def test_what_is_not_finite_grows_without_end():
     assert fit([Point(16, 0, 1.0), Point(64, 0, math.inf)]).exponent == math.inf
     assert fit([Point(16, 0, 1.0), Point(64, 0, math.nan)]).exponent == math.inf
+
+
+def test_what_is_zero_in_some_networks_only_follows_no_power():
+    assert math.isnan(fit([Point(16, 0, 0.0), Point(64, 0, 1.0)]).exponent)
+    assert fit([Point(16, 0, 0.0), Point(64, 0, 0.0)]).exponent == 0

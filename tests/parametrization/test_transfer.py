@@ -1,11 +1,15 @@
 """The published parametrisations, and wrong ones."""
 
+import itertools
+
 import pytest
 
 import gradcheck
 from gradcheck import GradcheckError, transfer
 from gradcheck.parametrization import networks
+from gradcheck.parametrization.cells import next_command
 from gradcheck.parametrization.laws import PARAMETRIZATIONS
+from gradcheck.spec.transfer import transfer_specs
 
 SMALL = {"width": (32, 64, 128), "activation": "tanh", "seeds": 3, "steps": 3}
 TRANSFORMER = {
@@ -96,7 +100,7 @@ def test_the_loss_of_each_width_is_there_and_a_tick_for_each_network():
         ({"depth": (2, 4), "residual": False}, "--residual is what several depths are compared with"),
         ({"heads": 2}, "--heads 2 goes with --arch transformer"),
         ({"arch": "transformer", "residual": False}, "--residual streams are what a transformer is made of"),
-        ({"arch": "transformer", "width": (8, 9)}, "--heads 4 can't share"),
+        ({"arch": "transformer", "width": (8, 9)}, "--heads 4 can't share --width 9; allowed: 1"),
         ({"width": ()}, "--width is empty"),
         ({"width": (8, 0)}, "--width 0 "),
     ],
@@ -105,3 +109,13 @@ def test_what_cant_be_compared_says_what_can(options, problem):
     with pytest.raises(GradcheckError) as caught:
         gradcheck.transfer(**options)
     assert caught.value.typed().startswith(problem)
+
+
+@pytest.mark.parametrize("scales", [{"depth": (1, 2)}, {"depth": (2, 4), "width": 8}, {"width": (4, 8)}])
+def test_the_next_command_compares_the_same_networks_or_more(scales):
+    report = transfer(**scales, steps=1, seeds=1)
+    words = next_command(report).split()
+    given = {name.removeprefix("--"): one for name, one in itertools.pairwise(words) if name.startswith("--")}
+    sizes = {name: [*map(int, given[name].split(","))] for name in ("width", "depth") if name in given}
+    spec, _ = transfer_specs({"activation": given.get("activation"), **sizes})
+    assert set(report.scales) <= set(spec.scales)

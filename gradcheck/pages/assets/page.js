@@ -70,6 +70,8 @@
     return multiples([5, 2, 1].map((one) => one * size).find((step) => (to - from) / step >= 3), from, to).map((one) => base + Math.log10(one));
   }
 
+  const logTicks = (view) => ({ ticks: powerTicks(...view), tickFormat: powerTick });
+
   const FORMATS = {
     text: String,
     flag: String,
@@ -307,8 +309,8 @@
         const y = heights(view);
         return Plot.plot({
           width, height: chart.wide ? 300 : 220, marginLeft: 54, marginRight: 14, marginTop: 26, marginBottom: 38, ariaLabel: `${chart.title}: ${chart.about}`,
-          x: { domain: view, label: chart.x.label, ...(chart.x.names ? namedTicks(chart.x.names, width, view) : { ticks: Math.max(3, width / 90), tickFormat: (value) => significant(value, 6) }) },
-          y: { domain: y, label: chart.y.label, grid: true, ...(chart.y.log ? { ticks: powerTicks(...y), tickFormat: powerTick } : { ticks: 6, tickFormat: (value) => significant(value) }) },
+          x: { domain: view, label: chart.x.label, ...(chart.x.names ? namedTicks(chart.x.names, width, view) : chart.x.log ? logTicks(view) : { ticks: Math.max(3, width / 90), tickFormat: (value) => significant(value, 6) }) },
+          y: { domain: y, label: chart.y.label, grid: true, ...(chart.y.log ? logTicks(y) : { ticks: 6, tickFormat: (value) => significant(value) }) },
           marks: marks(view, y),
         });
       },
@@ -323,7 +325,7 @@
         const spans = chart.spans.filter((span) => !table && span.start <= value && value <= span.end).map((span) => [span.label, ""]);
         const predicted = table ? found.filter(([line]) => line.dashed).map(([line, , here]) => [line.name, axisText(chart.y, line.y[here])]) : [];
         const dots = found.filter(([line, , here]) => known(line.y[here]) && (!table || line.x[here] === value)).map(([line, index, here]) => make("svg:circle", { class: "cursor", cx: x.apply(line.x[here]), cy: y.apply(line.y[here]), r: 4.5, fill: colourOf(line, index) }));
-        const heading = table ? [] : [make("strong", {}, `${chart.x.names ? chart.x.names[value - 1] : `${chart.x.label} ${significant(value, 8)}`}`)];
+        const heading = table ? [] : [make("strong", {}, `${chart.x.names ? chart.x.names[value - 1] : `${chart.x.label} ${chart.x.log ? axisText(chart.x, value) : significant(value, 8)}`}`)];
         return { at: [place, pointer ? pointer[1] : 20], marks: [cross(place, y.range), ...dots], heading, rows: [...rows, ...predicted, ...spans] };
       },
       step(across) {

@@ -107,9 +107,11 @@ class ModelDescent:
         """The loss of the best answer that is the same for all examples; nan where it isn't known."""
         if not self._answers or self.loss is None or self.loss.name not in LOSSES:
             return math.nan
-        answers = torch.cat([*self._answers.values()])
+        answers = _joined([*self._answers.values()], by_place=self.loss.name == "mean-square")
+        if answers is None:
+            return math.nan
         if self.loss.name == "mean-square":
-            return float((answers - answers.mean(0)).double().square().mean())
+            return float((answers - answers.mean(0)).abs().square().mean())
         if answers.is_floating_point():  # probabilities
             return math.nan
         _, counts = answers[answers != IGNORED].unique(return_counts=True)
@@ -169,3 +171,21 @@ class ModelDescent:
 
     def _held(self) -> Kept:
         return keep(self._buffers)
+
+
+def _joined(targets: Sequence[Tensor], *, by_place: bool) -> Tensor | None:
+    """Return the targets of all batches; None of numbers that have no place in common, as in sequences of any length.
+
+    Parameters
+    ----------
+    targets : sequence of Tensor
+    by_place : bool
+        The best constant answer has a number for each place of an example's target, else one for all.
+    """
+    if not by_place:
+        whole = not any(one.is_floating_point() for one in targets)
+        return torch.cat([one.flatten() for one in targets]) if whole else targets[0]
+    if len({one.shape[1:] for one in targets}) > 1 or not targets[0].ndim:
+        return None
+    answers = torch.cat([*targets])
+    return answers.to(torch.complex128 if answers.is_complex() else torch.float64)

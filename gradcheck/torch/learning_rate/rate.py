@@ -47,8 +47,9 @@ def rate(
     Parameters
     ----------
     model : torch.nn.Module
-    batch : tensor, tuple, mapping, DataLoader, iterator or callable
-        As in ``probe``; of a loader, an iterator or a callable each update of a run has a batch of its own.
+    batch : tensor, tuple, mapping, DataLoader, list of batches, iterator or callable
+        As in ``probe``; of a loader, a list of three batches or more, an iterator or a callable each update of a run
+        has a batch of its own.
     loss : str or callable, optional
         As in ``probe``.
     optimizer : str, Optimizer or callable

@@ -1,12 +1,12 @@
 """The learning rates of an optimizer's groups, which keep their proportions whatever the rate."""
 
+import math
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from gradcheck.errors import OptionError
-from gradcheck.torch.layers import is_finite
 
 #: Optimizers whose rate counts at their first step alone.
 WITHOUT_RATE = ("ASGD", "Rprop")
@@ -42,7 +42,7 @@ class Rates:
             raise OptionError("optimizer", f"{kind} sets its own rate: give it one by lr=…")
         self.usual = tuple(map(float, given))
         self.first = next((one for one in self.usual if one), 0.0)
-        if not self.first > 0 or not all(map(is_finite, map(torch.tensor, self.usual))):
+        if not self.first > 0 or not all(map(math.isfinite, self.usual)):
             raise OptionError(
                 "optimizer", f"{kind} has the rate {self.usual[0]:g}: give it one above 0, whatever it is"
             )
@@ -50,7 +50,7 @@ class Rates:
     def set(self, rate: float) -> None:
         """Set the first rate, and the others in proportion."""
         for group, usual in zip(self._groups, self.usual, strict=True):
-            now, before = rate * usual / self.first, group.get("lr")
+            now, before = rate * (usual / self.first), group.get("lr")
             if isinstance(before, Tensor):  # of a captured or fused step, which holds on to it
                 before.fill_(now)
             else:
@@ -58,4 +58,4 @@ class Rates:
 
     def at(self, rate: float) -> tuple[float, ...]:
         """Return the rate of each group."""
-        return tuple(rate * usual / self.first for usual in self.usual)
+        return tuple(rate * (usual / self.first) for usual in self.usual)

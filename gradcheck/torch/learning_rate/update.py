@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gradcheck.learning_rate.search import HIGHEST, LOWEST
 from gradcheck.torch.learning_rate.rates import Rates
 from gradcheck.torch.probing.error_text import errors_in_one_line
 from gradcheck.torch.probing.keeping import Kept, keep_optimizer, put_optimizer_back
@@ -122,7 +123,7 @@ class Update:
 
     def _look_how_straight(self) -> None:
         """Find out at which rate a step shows the update best, and whether the update is the same at another one."""
-        self._far = self.rates.first
+        self._far = min(max(self.rates.first, LOWEST), HIGHEST)
         memory, size = keep_optimizer(self.optimizer), norm(self._start)
         rounding = size * max(torch.finfo(one.dtype).eps for one in self.parameters)
         for _ in range(FURTHER):

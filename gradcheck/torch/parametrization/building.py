@@ -70,7 +70,9 @@ def build_model(
         raise GradcheckError(f"build({size}) returned nothing: end it with return, and the model of that {axis}")
     check_model(built)
     model = as_written(built)
-    return model, own if own is not None else _optimizer_of(model, "adam" if optimizer is None else optimizer, lr)
+    if own is not None:
+        return model, make_optimizer(own, lr, {}, model)
+    return model, _optimizer_of(model, "adam" if optimizer is None else optimizer, lr)
 
 
 def _optimizer_of(model: nn.Module, optimizer: Optimizer, lr: float) -> torch.optim.Optimizer:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from gradcheck.errors import GradcheckError
 from gradcheck.torch.parametrization.watching import Seen, Watch
 from gradcheck.torch.probing.batches import Batch, Batches
 from gradcheck.torch.probing.checks import check_batch
@@ -64,13 +65,17 @@ class Training:
             for step in range(self.steps + 1):
                 loss = self._watched(watch, seed)
                 losses.append(float(loss.detach()))
+                _check_first(losses, watch)
                 if step == self.steps or not math.isfinite(losses[-1]):
                     break
                 if self.batches.one is None:  # another batch for each step
                     loss = self._loss(model, self.batches.take(step), seed)
+                if not loss.requires_grad:
+                    raise GradcheckError("the loss doesn't depend on any parameter that is trained")
                 optimizer.zero_grad()
-                with errors_in_one_line("the optimizer's step failed: "):
+                with errors_in_one_line("the backward pass failed: "):
                     loss.backward()
+                with errors_in_one_line("the optimizer's step failed: "):
                     optimizer.step()
         return Trained(watch.passes, watch.output, losses)
 
@@ -90,3 +95,11 @@ class Training:
         chosen, targets = loss_and_targets(self.loss, output, batch.targets, torch.Generator().manual_seed(seed))
         with errors_in_one_line(f"the loss {chosen.name} can't be computed: "):
             return as_number(chosen.function(output, targets), chosen.name).reshape(())
+
+
+def _check_first(losses: list[float], watch: Watch) -> None:
+    """Raise an error for a loss that isn't finite before any step, though all outputs are."""
+    finite = all(math.isfinite(one.output.rms) for one in watch.passes[-1].values())
+    if len(losses) == 1 and not math.isfinite(losses[0]) and finite:
+        problem = f"the loss is {losses[0]:g} before any step, and every output is finite"
+        raise GradcheckError(f"{problem}: without a gradient nothing moves; gradcheck probe says where it comes from")

@@ -3,9 +3,10 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from gradcheck.base.calls import public
 from gradcheck.errors import OptionError, at_least, finite, one_of
@@ -102,14 +103,14 @@ def transfer(
         at_least("seed", seed, 0, "it seeds the random numbers"),
     )
     training = Training(Batches(batch), loss, steps, one_of("mode", mode, MODES))
-    models, rates = list[Network](), set[float]()
+    models, rates = list[Network](), set[float | None]()
     with _process_kept(), run_eagerly():
         for number in range(seed, seed + seeds):
             for size in sizes:
                 seed_all(number)
                 model, own = build_model(build, size, axis, optimizer, rate)
                 models.append(Network(size, number, training.run(model, own, number)))
-                rates |= {group["lr"] for group in own.param_groups}
+                rates |= {_rate_of(group) for group in own.param_groups}
                 if tick is not None:
                     tick()
     options = {
@@ -134,6 +135,12 @@ def _named(optimizer: Optimizer, lr: float | None) -> tuple[Optimizer, float]:
 def _padded(losses: list[float], steps: int) -> list[float]:
     """Return a loss for each pass, also where training has ended early."""
     return losses + [math.nan] * (steps + 1 - len(losses))
+
+
+def _rate_of(group: dict[str, Any]) -> float | None:
+    """Return the rate of an optimizer's group; None of an optimizer that has none."""
+    rate = group.get("lr")
+    return float(rate) if isinstance(rate, int | float | Tensor) else None
 
 
 def _name(one: object) -> str | None:

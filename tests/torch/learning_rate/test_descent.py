@@ -15,6 +15,7 @@ from gradcheck.simulation.experiment import Experiment  # noqa: E402
 from gradcheck.torch.learning_rate.descent import ModelDescent  # noqa: E402
 from gradcheck.torch.learning_rate.update import Update  # noqa: E402
 from gradcheck.torch.probing.batches import Batches  # noqa: E402
+from gradcheck.torch.probing.losses import choose_loss  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("seeded")
 
@@ -117,3 +118,31 @@ def test_the_loss_of_a_constant_answer_is_the_labels_entropy():
     descent = descent_of(nn.Linear(3, 2), (torch.randn(4, 3), y))
     descent.look()
     assert descent.constant == pytest.approx(-(0.75 * np.log(0.75) + 0.25 * np.log(0.25)))
+
+
+@pytest.mark.parametrize(
+    ("targets", "loss", "constant"),
+    [
+        (torch.tensor([[0], [2]]), "mean-square", 1.0),
+        (torch.tensor([[False], [True]]), "mean-square", 0.25),
+        (torch.tensor([[0j], [2j]]), "mean-square", 1.0),
+    ],
+    ids=["whole", "yes or no", "complex"],
+)
+def test_the_loss_of_a_constant_answer_is_known_of_targets_of_any_type(targets, loss, constant):
+    model = nn.Linear(3, 1, dtype=torch.cfloat if targets.is_complex() else torch.float)
+    descent = descent_of(model, (torch.randn(2, 3, dtype=model.weight.dtype), targets), loss=loss)
+    descent._answers = {0: targets}
+    descent.loss = choose_loss(loss, torch.zeros(2, 1), targets)
+    assert descent.constant == pytest.approx(constant)
+
+
+def test_sequences_of_several_lengths_have_labels_and_numbers_in_no_common_place():
+    labels = descent_of(nn.Linear(4, 2), (torch.randn(2, 4), torch.tensor([0, 1])))
+    labels.look()
+    labels._answers = {0: torch.tensor([[0, 0, 0]]), 1: torch.tensor([[1]])}
+    assert labels.constant == pytest.approx(-(0.75 * np.log(0.75) + 0.25 * np.log(0.25)))
+    numbers = descent_of(nn.Linear(4, 4), (torch.randn(2, 4), torch.randn(2, 4)))
+    numbers.look()
+    numbers._answers = {0: torch.ones(1, 3), 1: torch.ones(1, 4)}
+    assert np.isnan(numbers.constant)

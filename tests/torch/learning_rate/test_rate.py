@@ -1,6 +1,7 @@
 """Which learning rate a user's own model takes, and that it is left as it was."""
 
 import copy
+import itertools
 import random
 
 import numpy as np
@@ -129,8 +130,15 @@ def test_one_batch_is_named_and_a_loader_has_a_new_one_for_each_update():
     assert "one-batch" not in codes(rate(model, loader, None, updates=5))
 
 
+def test_a_list_of_batches_is_as_good_as_a_loader_of_them():
+    model, batches = Busy(), [rows() for _ in range(3)]
+    listed = rate(model, batches, None, updates=5)
+    assert listed.to_dict() == rate(model, DataLoader(batches, batch_size=None), None, updates=5).to_dict()
+    assert "one-batch" not in codes(listed)
+
+
 def test_an_iterator_that_ends_too_early_is_named():
-    with pytest.raises(GradcheckError, match="ran out of batches: it has to give 3 at least"):
+    with pytest.raises(GradcheckError, match="is an iterator that ran out of batches: give the loader itself"):
         rate(Busy(), iter([rows(), rows()]), None, updates=5)
 
 
@@ -169,3 +177,37 @@ def test_a_gradient_is_clipped_before_the_update():
     model = Busy()
     bound = rate(model, rows(), None, "sgd", updates=1, clip="global-norm:1e-3").draws[0].critical_rate
     assert bound > 50 * free
+
+
+def test_batches_of_any_length_have_a_rate():
+    class Tokens(nn.Linear):
+        def forward(self, x):
+            return super().forward(x).transpose(1, 2)
+
+    lengths = itertools.cycle((3, 5, 4))
+
+    def batch():
+        x = torch.randn(4, next(lengths), 8)
+        return x, x[..., :3].argmax(-1)
+
+    assert rate(Tokens(8, 3), batch, updates=6).answer is not None
+
+
+@pytest.mark.parametrize(("lr", "status"), [(1e-300, "too-low"), (1e308, "too-high")])
+def test_a_rate_that_no_float32_holds_is_judged(lr, status):
+    assert rate(nn.Linear(8, 3), rows(), lr=lr, updates=6).verdict.status == status
+
+
+def test_an_update_that_is_not_finite_is_not_called_one_that_points_uphill():
+    def loss(output, targets):
+        return 1e30 * nn.functional.cross_entropy(output, targets)
+
+    report = rate(nn.Linear(8, 3), rows(), loss, "adam")
+    assert report.verdict.reasons[0] == "along the first update the loss is not finite at any rate"
+
+
+def test_where_every_rate_helps_it_is_not_said_that_none_does():
+    report = rate(nn.Linear(8, 3), (torch.randn(8, 8), torch.zeros(8, dtype=int)))
+    assert report.verdict.status == "no-rate"
+    assert "NO RATE IS BEST" in str(report)
+    assert report.verdict.reasons[0].startswith("along the first update the loss falls at every rate up to 1e+15")

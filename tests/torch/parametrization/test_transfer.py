@@ -93,3 +93,53 @@ def test_a_loss_that_isnt_finite_ends_a_training_and_grows(batch):
 def test_what_is_no_function_is_told():
     with pytest.raises(GradcheckError, match="give a function that returns the model of a width"):
         gradcheck.torch.transfer(Linear(4), (4, 8), batch=torch.randn(2, 8))
+
+
+def test_a_loss_that_is_not_a_number_before_any_step_is_not_said_of_the_outputs(batch):
+    with pytest.raises(GradcheckError, match="the loss is nan before any step, and every output is finite"):
+        gradcheck.torch.transfer(Linear, (4, 8), batch=batch, loss=lambda output, targets: output.sum() * float("nan"))
+
+
+def test_a_loss_of_no_parameter_is_called_that(batch):
+    with pytest.raises(GradcheckError, match="the loss doesn't depend on any parameter"):
+        gradcheck.torch.transfer(Linear, (4, 8), batch=batch, loss=lambda output, targets: 3.0)
+
+
+def test_an_optimizer_beside_the_model_is_checked_as_one_that_is_given(batch):
+    def build(width):
+        return Linear(width), torch.optim.SGD(Linear(width).parameters(), lr=0.1)
+
+    with pytest.raises(GradcheckError, match="holds no parameter of this model"):
+        gradcheck.torch.transfer(build, (4, 8), batch=batch)
+
+
+def test_an_optimizer_may_have_no_rate_or_a_tensor_s(batch):
+    class Fixed(torch.optim.Optimizer):
+        def __init__(self, parameters):
+            super().__init__(parameters, {})
+
+        def step(self):
+            for one in self.param_groups[0]["params"]:
+                one.data -= 0.01 * one.grad
+
+    def report(optimizer):
+        return gradcheck.torch.transfer(Linear, (4, 8), batch=batch, optimizer=optimizer, steps=1, seeds=1)
+
+    def adam(model):
+        return torch.optim.Adam(model.parameters(), lr=torch.tensor(0.5))
+
+    assert report(lambda model: Fixed(model.parameters())).config["lr"] is None
+    assert report(adam).config["lr"] == 0.5
+
+
+def test_a_size_that_is_zero_in_some_networks_has_no_power(batch):
+    def build(width):
+        model = Linear(width)
+        model.first.weight.data *= width > 4
+        return model
+
+    report = gradcheck.torch.transfer(build, (4, 8, 16), batch=batch, optimizer="sgd", steps=2, seeds=2)
+    assert slope(report, "first", "start") is None
+    assert report.verdict.status == "unclear"
+    assert "no power of the width follows" in "".join(report.verdict.reasons)
+    assert "zero in some" in str(report)
