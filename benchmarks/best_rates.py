@@ -22,6 +22,8 @@ calibrate = run_path(str(Path(__file__).with_name("calibrate.py")))
 RATES = calibrate["TRAINED"].with_name("rates.jsonl")
 EPOCHS, BATCHES = 5, 28  # batches of 64 digits in an epoch
 FIRST_TRIED = {"sgd": range(-11, -1), "momentum": range(-15, -5), "adam": range(-20, -10)}  # in half octaves
+FIRST_TRIED |= {"adamw": FIRST_TRIED["adam"]}
+USUAL = ("sgd", "momentum", "adam")  # optimizers
 MORE, LEAST, LARGEST = 4, -40, 16  # rates of a further try, and the last ones that are tried
 WORSE = 1.5  # times the least loss: clearly worse
 DEPTHS = {"2 to 4": 4, "5 to 10": 10, "11 to 20": 20, "21 to 60": 60}
@@ -72,11 +74,16 @@ def final_losses(network: Network, optimizer: str, seed: int, warm_up: int, epoc
 
 
 def rows(
-    networks: list[Network], seed: int, warm_up: int, epochs: int, done: set[tuple[Any, ...]]
+    networks: list[Network],
+    optimizers: Sequence[str],
+    seed: int,
+    warm_up: int,
+    epochs: int,
+    done: set[tuple[Any, ...]],
 ) -> Iterator[dict[str, Any]]:
     """Yield a row for each network and optimizer that isn't done."""
     for network in networks:
-        for optimizer in FIRST_TRIED:
+        for optimizer in optimizers:
             key = {"law": network["law"], "id": network["id"], "optimizer": optimizer, "seed": seed}
             key |= {"warm_up": warm_up, "epochs": epochs}
             if tuple(key.values()) not in done:
@@ -91,6 +98,7 @@ def main() -> None:
     parser.add_argument("--file", type=Path, default=RATES)
     parser.add_argument("--first", type=int, default=0, help="network")
     parser.add_argument("--count", type=int, default=100, help="networks")
+    parser.add_argument("--optimizer", nargs="+", default=USUAL, choices=FIRST_TRIED)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--warm-up", type=int, default=0, help="steps")
     parser.add_argument("--epochs", type=int, default=EPOCHS)
@@ -101,7 +109,7 @@ def main() -> None:
     done = {tuple(list(json.loads(line).values())[:6]) for line in there}
     with asked.file.open("a") as file:
         networks = chosen()[asked.first : asked.first + asked.count]
-        for row in rows(networks, asked.seed, asked.warm_up, asked.epochs, done):
+        for row in rows(networks, asked.optimizer, asked.seed, asked.warm_up, asked.epochs, done):
             file.write(json.dumps(row) + "\n")
             file.flush()
 

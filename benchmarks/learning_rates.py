@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from best_rates import FIRST_TRIED, RATES, Network, chosen, family
+from best_rates import RATES, USUAL, Network, chosen, family
 from rate_answers import ANSWERS
 from rate_finders import FASTAI_RULES
 
@@ -226,7 +226,7 @@ def compared(title: str, other: Callable[[dict[str, Any]], bool]) -> None:
     """Print how the best rates and least losses of other trainings differ from those of the same networks."""
     rows = [json.loads(line) for line in RATES.read_text().splitlines()]
     usual = {(one["law"], one["id"], one["optimizer"]): one for one in rows if plain(one)}
-    for optimizer in FIRST_TRIED:
+    for optimizer in USUAL:
         pairs = [
             (usual[one["law"], one["id"], optimizer], one)
             for one in rows
@@ -249,7 +249,7 @@ def compared(title: str, other: Callable[[dict[str, Any]], bool]) -> None:
 
 def main() -> None:
     """Print all tables."""
-    every = {optimizer: cases(optimizer) for optimizer in FIRST_TRIED}
+    every = {optimizer: cases(optimizer) for optimizer in USUAL}
     for optimizer, some in every.items():
         ways(optimizer, some)
     families(every)

@@ -1,32 +1,34 @@
 """What each way to find a learning rate answers, on trained networks: python benchmarks/rate_answers.py
 
 Appends a row for each network and optimizer of trainability/rates.jsonl to rate_answers.jsonl beside it; what is there
-already is left alone. ``learning_rates.py`` holds both beside each other.
+already is left alone. With ``--updates`` or ``--optimizer``, gradcheck's answers alone, by runs of so many updates, go
+to rate_answers_updates.jsonl. ``learning_rates.py`` holds the first beside each other.
 """
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from best_rates import FIRST_TRIED, RATES, Network, calibrate, chosen
+from best_rates import FIRST_TRIED, RATES, USUAL, Network, calibrate, chosen
 from rate_finders import FASTAI_RULES, by_fastai, by_lightning, rates_of_fastai, rates_of_lightning, smoothed
-from replicas import Optimizer, Perceptron, along, perceptron
+from replicas import WEIGHT_DECAY, Optimizer, Perceptron, along, perceptron
 
 from gradcheck.data.epochs import Batches
 from gradcheck.families import trainable
 from gradcheck.learning_rate.network_descent import NetworkDescent
 from gradcheck.learning_rate.optimizers import OPTIMIZERS
 from gradcheck.learning_rate.rules import RULES
-from gradcheck.learning_rate.runs import START, best_of, find_rate
+from gradcheck.learning_rate.runs import START, UPDATES, best_of, find_rate
 from gradcheck.learning_rate.search import critical_rate
 from gradcheck.simulation.experiment import Experiment
 
 ANSWERS = RATES.with_name("rate_answers.jsonl")
+OF_UPDATES = RATES.with_name("rate_answers_updates.jsonl")
 
 #: The loss of the same answer for each digit.
 GUESS = float(np.log(10))
@@ -45,12 +47,13 @@ def descent_of(network: Network, optimizer: str) -> NetworkDescent:
     drawn = experiment.stored_network("seed", "are drawn anew")
     copy = trainable(experiment.network, drawn, dataset.features, "float32")
     batches = Batches(experiment.data, dataset, 0, "float32")
-    return NetworkDescent(copy, lambda: OPTIMIZERS[optimizer](0.0), batches.without_end)
+    decay = WEIGHT_DECAY if optimizer == "adamw" else 0.0
+    return NetworkDescent(copy, lambda: OPTIMIZERS[optimizer](decay), batches.without_end)
 
 
-def gradchecks(network: Network, optimizer: str) -> dict[str, Any]:
+def gradchecks(network: Network, optimizer: str, updates: int = UPDATES) -> dict[str, Any]:
     """Return what gradcheck measures: short runs at constant rates."""
-    draw = find_rate(descent_of(network, optimizer), RULES[optimizer], constant=GUESS)
+    draw = find_rate(descent_of(network, optimizer), RULES[optimizer], updates, constant=GUESS)
     return {
         "short_runs": rounded(best_of(draw.runs)) if draw.runs else None,
         "updates": max((len(one.losses) for one in draw.runs), default=0),
@@ -83,7 +86,7 @@ def finders(copies: Perceptron, optimizer: str) -> dict[str, Any]:
     for (inputs, labels), rates in zip(islice(copies.stream(), len(schedules)), schedules, strict=True):
         loss, gradients = copies.gradient(parameters, inputs, labels)
         losses.append(loss.tolist())
-        parameters = along(parameters, rule.update(gradients), rates)
+        parameters = along(parameters, rule.update(gradients, parameters), rates)
     fastai, lightning = zip(*losses, strict=True)
     suggested = {name: rounded(by_fastai(one, fastai)) for name, one in FASTAI_RULES.items()}
     return suggested | {"lightning": rounded(by_lightning(lightning)), "finder_passes": len(smoothed(fastai))}
@@ -97,7 +100,7 @@ def rounded(number: float) -> float | None:
 def rows(first: int, count: int, done: set[tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
     """Yield a row for each network and optimizer that isn't done; a line search along each update of every third."""
     for number, network in list(enumerate(chosen()))[first : first + count]:
-        for optimizer in FIRST_TRIED:
+        for optimizer in USUAL:
             key = {"law": network["law"], "id": network["id"], "optimizer": optimizer}
             if tuple(key.values()) not in done:
                 copies = perceptron(calibrate["options"](network))
@@ -105,19 +108,38 @@ def rows(first: int, count: int, done: set[tuple[Any, ...]]) -> Iterator[dict[st
                 yield key | gradchecks(network, optimizer) | line | finders(copies, optimizer)
 
 
+def rows_of_updates(optimizers: Sequence[str], updates: int, count: int, done: set[Any]) -> Iterator[dict[str, Any]]:
+    """Yield gradcheck's answer of each network and optimizer that isn't done, by runs of so many updates."""
+    for network in chosen()[:count]:
+        for optimizer in optimizers:
+            key = {"law": network["law"], "id": network["id"], "optimizer": optimizer, "asked": updates}
+            if tuple(key.values()) not in done:
+                found = gradchecks(network, optimizer, updates)
+                yield key | {name: found[name] for name in ("short_runs", "updates", "passes")}
+
+
 def main() -> None:
     """Ask what is missing."""
     parser = argparse.ArgumentParser(description="Ask each way to find a learning rate.")
-    parser.add_argument("--file", type=Path, default=ANSWERS)
+    parser.add_argument("--file", type=Path)
     parser.add_argument("--first", type=int, default=0, help="network")
     parser.add_argument("--count", type=int, default=100, help="networks")
+    parser.add_argument("--updates", type=int, default=UPDATES)
+    parser.add_argument("--optimizer", nargs="+", default=USUAL, choices=FIRST_TRIED)
     asked = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
-    there = asked.file.read_text().splitlines() if asked.file.exists() else []
-    done = {tuple(list(json.loads(line).values())[:3]) for line in there}
-    with asked.file.open("a") as file, np.errstate(all="ignore"):
-        for row in rows(asked.first, asked.count, done):
+    alone = asked.updates != UPDATES or asked.optimizer != USUAL
+    path: Path = asked.file or (OF_UPDATES if alone else ANSWERS)
+    there = path.read_text().splitlines() if path.exists() else []
+    done = {tuple(list(json.loads(line).values())[: 4 if alone else 3]) for line in there}
+    with path.open("a") as file, np.errstate(all="ignore"):
+        made = (
+            rows_of_updates(asked.optimizer, asked.updates, asked.count, done)
+            if alone
+            else rows(asked.first, asked.count, done)
+        )
+        for row in made:
             file.write(json.dumps(row) + "\n")
             file.flush()
 

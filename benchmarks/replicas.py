@@ -96,23 +96,27 @@ def perceptron(options: dict[str, Any], seed: int = 0) -> Perceptron:
     return Perceptron(spec.activation, spec.norm, spec.residual_scale if spec.residual else None, start, batches)
 
 
-class Optimizer:
-    """What an optimizer adds to the parameters at rate 1, each step: SGD, SGD with momentum, Adam.
+#: Those that divide by the root of the second moment; the weight decay of AdamW.
+ADAMS, WEIGHT_DECAY = ("adam", "adamw"), 0.01
 
-    As torch.optim defines them with their defaults; momentum 0.9.
+
+class Optimizer:
+    """What an optimizer adds to the parameters at rate 1, each step: SGD, SGD with momentum, Adam, AdamW.
+
+    As torch.optim defines them with their defaults; momentum 0.9, AdamW's weight decay 0.01.
     """
 
     def __init__(self, name: str, parameters: Parameters) -> None:
         self.name = name
         self.steps = 0
         self.first = [torch.zeros_like(one) for one in parameters]
-        self.second = [torch.zeros_like(one) for one in parameters] if name == "adam" else []
+        self.second = [torch.zeros_like(one) for one in parameters] if name in ADAMS else []
 
     def keep(self, chosen: Tensor) -> None:
         """Forget all replicas but the chosen ones."""
         self.first, self.second = ([one[chosen] for one in part] for part in (self.first, self.second))
 
-    def update(self, gradients: Parameters) -> Parameters:
+    def update(self, gradients: Parameters, parameters: Parameters) -> Parameters:
         """Take in a step's gradients; return the update for rate 1."""
         self.steps += 1
         if self.name == "sgd":
@@ -130,6 +134,8 @@ class Optimizer:
         torch._foreach_add_(root, 1e-8)
         update = torch._foreach_div(self.first, root)
         torch._foreach_mul_(update, -1 / (1 - 0.9**self.steps))
+        if self.name == "adamw":
+            torch._foreach_add_(update, parameters, alpha=-WEIGHT_DECAY)
         return list(update)
 
 
@@ -153,7 +159,7 @@ def train(network: Perceptron, optimizer: str, rates: Sequence[float], steps: in
     for step, (inputs, labels) in enumerate(islice(network.stream(), steps)):
         loss, gradients = network.gradient(parameters, inputs, labels)
         losses[step, left] = loss
-        update = rule.update(gradients)
+        update = rule.update(gradients, parameters)
         finite = loss.isfinite()
         if not finite.all():
             left, parameters, update = (

@@ -56,6 +56,7 @@ ONLY_TORCH = (
     "clip",
     "suggest",
     "rate",
+    "rate_updates",
 )
 
 PROBE_FORMAT = format_of(FORMATS, "Output format; github annotates a workflow, junit is a test report")
@@ -123,6 +124,8 @@ def _check_steps(options: ProbeOptions, typed: Collection[str]) -> None:
             raise OptionError(
                 option, "is of the steps of training: say how many with --steps N, ask for --rate, or drop it"
             )
+    if "rate_updates" in typed and not options["rate"]:
+        raise OptionError("rate-updates", "is of the search of a learning rate: add --rate, or drop it")
     if "lr" in typed and ":" in options["optimizer"]:
         raise OptionError(
             "lr", f"is what {options['optimizer']} sets: --optimizer-option lr={options['lr']:g} if it takes that"
@@ -158,7 +161,7 @@ def _check_framework(framework: str, options: ProbeOptions, typed: Collection[st
         return
     for name in ONLY_TORCH:
         if name in typed:
-            option = "optimizer-option" if name == "optimizer_options" else name
+            option = "optimizer-option" if name == "optimizer_options" else name.replace("_", "-")
             raise OptionError(option, f"is for PyTorch models alone: drop it with --framework {framework}")
         options.pop(name, None)  # type: ignore[misc]
     if framework != "keras":

@@ -100,6 +100,19 @@ def test_a_rate_is_said_beside_the_diagnosis_and_is_in_the_document(probe, stric
     assert report["verdict"]["reasons"][-1].startswith("the best learning rate of AdamW is about")
 
 
+def test_the_runs_of_a_rate_have_as_many_updates_as_are_asked_for(probe):
+    line = "torch_models:mlp --batch torch_models:batch --rate --optimizer adamw --json"
+    usual, asked = (json.loads(probe(one).stdout)["learning_rate"] for one in (line, f"{line} --rate-updates 12"))
+    assert (usual["updates"], asked["updates"]) == (8, 12)
+    assert asked["passes"] > usual["passes"]
+
+
+def test_updates_of_runs_without_runs_are_refused(probe):
+    result = probe("torch_models:mlp --batch torch_models:batch --rate-updates 12")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "add --rate, or drop it" in result.stderr
+
+
 def test_fail_on_knows_what_only_a_model_can_have(probe):
     line = "torch_models:Unused --input 64x32 --format csv --fail-on"
     assert [probe(f"{line} {cause}").returncode for cause in ("no-gradient", "any", "dead")] == [1, 1, 0]

@@ -15,7 +15,7 @@ from gradcheck.spec.number_formats import USUAL_RATE
 from gradcheck.spec.options.option import canonical
 from gradcheck.spec.probing import parse_optimizer_options
 from gradcheck.torch.learning_rate.beside import add_rate
-from gradcheck.torch.learning_rate.model_search import ModelSearch
+from gradcheck.torch.learning_rate.model_search import UPDATES, ModelSearch
 from gradcheck.torch.probing.batches import Batch, draw_input, suggest_input
 from gradcheck.torch.probing.error_text import errors_in_one_line
 from gradcheck.torch.probing.losses import LOSSES, LossFunction
@@ -36,6 +36,7 @@ def probe_target(
     optimizer_options: Sequence[str] | None = None,
     seed: int = 0,
     rate: bool = False,
+    rate_updates: int = UPDATES,
     **options: Any,  # noqa: ANN401
 ) -> Report:
     """Probe what a command line names; this imports and runs the user's own code, whose output goes to stderr.
@@ -60,6 +61,8 @@ def probe_target(
         Of the weights, inputs and targets that are drawn.
     rate : bool
         Search the learning rate that the model takes with this optimizer, too.
+    rate_updates : int
+        Of each run of that search.
     options
         As of ``probe``.
 
@@ -81,7 +84,7 @@ def probe_target(
             model, given, function, optimizer=takes_steps, optimizer_options=of_optimizer, seed=seed, **options
         )
         if rate:
-            report = _with_rate(report, model, given, function, takes_steps, of_optimizer, seed, options)
+            report = _with_rate(report, model, given, function, takes_steps, of_optimizer, seed, options, rate_updates)
     names = {"target": target, "kwargs": arguments or None, "input": shapes or None, "batch": batch}
     own = optimizer if ":" in optimizer and (options.get("steps") or rate) else None
     return with_names(report, names, loss=loss, optimizer=own)
@@ -96,13 +99,14 @@ def _with_rate(
     of_optimizer: Mapping[str, Any],
     seed: int,
     options: Mapping[str, Any],
+    updates: int,
 ) -> Report:
     """Return the report with the learning rate; the one that was asked for, or the optimizer's own, is judged."""
     lr = options.get("lr", USUAL_RATE)
     asked = lr if options.get("steps") or lr != USUAL_RATE else None
     of_model = {name: options[name] for name in ("mode", "clip") if name in options}
     search = ModelSearch.of(
-        model, batch, loss, optimizer, lr=asked, optimizer_options=of_optimizer, seed=seed, **of_model
+        model, batch, loss, optimizer, lr=asked, updates=updates, optimizer_options=of_optimizer, seed=seed, **of_model
     )
     return add_rate(report, search, asked if isinstance(optimizer, str) else search.update.rates.first)
 
