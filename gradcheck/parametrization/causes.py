@@ -29,6 +29,11 @@ class Reason(NamedTuple):
     limit: float | None = LIMIT
 
     @property
+    def step(self) -> int:
+        """The step at which it first shows."""
+        return min((one.first.step for one in self.slopes), default=0)
+
+    @property
     def power(self) -> float:
         """The multiple of 1/2 that the exponent is nearest to, without its sign: what theory can say."""
         return max(0.5, round(2 * abs(self.value)) / 2) if math.isfinite(self.value) else math.inf

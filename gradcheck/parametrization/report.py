@@ -112,6 +112,7 @@ def make_transfer_report(
     records = list(coordinates)
     judgement, scales = judge(records), sorted({one.scale for one in records})
     reasons = find_reasons(judgement)
+    first = max(1, min((one.step for one in reasons if advice(one, axis)), default=0))
     return TransferReport(
         command="transfer",
         config=Frozen(config),
@@ -120,7 +121,7 @@ def make_transfer_report(
         verdict=TransferVerdict(
             status=judgement.status,
             reasons=tuple(sentence(one, axis) for one in reasons),
-            causes=tuple(_cause(one, axis) for one in reasons),
+            causes=tuple(_cause(one, axis, first) for one in reasons),
             learning_rate=rate_in_words(judgement.status, reasons, axis, scales),
         ),
         layers=tuple(_layer(one, records, scales) for one in judgement.slopes),
@@ -131,16 +132,17 @@ def make_transfer_report(
     )
 
 
-def _cause(reason: Reason, axis: str) -> TransferCause:
+def _cause(reason: Reason, axis: str, first: int) -> TransferCause:
+    """Lay a reason out; a fault that shows after the `first` ones may follow from them, and so has no advice yet."""
     about = reason.code not in ("keeps", "unclear", "still")
     return TransferCause(
         code=reason.code,
         layers=tuple(dict.fromkeys(one.layer for one in reason.slopes)) or None,
         value=number(reason.value),
         limit=reason.limit,
-        step=min((one.first.step for one in reason.slopes), default=None) if about else None,
+        step=reason.step if about and reason.slopes else None,
         power=number(reason.power) if about else None,
-        advice=advice(reason, axis),
+        advice=advice(reason, axis) if reason.step <= first else None,
         text=sentence(reason, axis),
     )
 

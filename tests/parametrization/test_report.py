@@ -48,6 +48,15 @@ def test_a_name_of_numbers_is_called_a_layer(records):
     assert (cause.layers, cause.advice) == (("0.2",), "divide the learning rate of layer 0.2 by width")
 
 
+def test_what_shows_later_may_follow_from_what_shows_first_and_has_no_advice_yet(records):
+    later = records(layer="layer 2")
+    for index, one in enumerate(records(layer="layer 2", update=1)):
+        later[index] = one if one.step == 3 else later[index]._replace(update=one.update and Size(1.0, 1.0))
+    first, after = make_transfer_report(OWN, [*records(update=0.5), *later]).verdict.causes
+    assert (first.step, first.advice) == (1, "divide the learning rate of layer 1 by width^0.5")
+    assert (after.layers, after.step, after.advice) == (("layer 2",), 3, None)
+
+
 def test_the_figure_has_the_slopes_and_a_panel_for_each_layer():
     pytest.importorskip("matplotlib")
     report = transfer(width=(8, 16), seeds=1, steps=2, depth=2)
