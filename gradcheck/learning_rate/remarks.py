@@ -43,9 +43,12 @@ def another_rule(optimizer: str, like: str) -> Reason:
     return Reason("another-rule", text)
 
 
-def short_runs(updates: int, usual: int) -> Reason:
-    """Say that the rule was checked with longer runs."""
+def short_runs(updates: int, usual: int, wider: float = 1.0) -> Reason:
+    """Say that the rule was checked with longer runs, or by how much they make the band narrower."""
     text = f"that was checked with runs of {usual} updates; these have {updates}"
+    if wider > 1:
+        times = significant(wider, 2)
+        text = f"these runs have {counted(updates, 'update')}: of {usual}, that factor is {times} times smaller"
     return Reason("short-runs", text, float(updates), float(usual))
 
 

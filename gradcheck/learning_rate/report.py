@@ -7,7 +7,7 @@ from gradcheck.base.document import Cause, CommandReport
 from gradcheck.base.record import Frozen, Record, item, number
 from gradcheck.learning_rate.answer import Answer, answer_of
 from gradcheck.learning_rate.conclusions import CODES, VERDICTS, Conclusion, Evidence, Reason, conclude
-from gradcheck.learning_rate.rules import RULES, Rule
+from gradcheck.learning_rate.rules import Rule, rule_of
 from gradcheck.learning_rate.runs import Draw, Run
 from gradcheck.learning_rate.search import Status
 
@@ -143,7 +143,7 @@ def make_rate_report(
         What else is to be said, after the reasons.
     """
     optimizer = config["optimizer"]
-    ruled = RULES[rule or optimizer]
+    ruled = rule_of(rule or optimizer, config["updates"])
     found = conclude(draws, ruled, CALLED.get(optimizer, optimizer), config["lr"], evidence)
     found = found._replace(reasons=(*found.reasons, *remarks))
     return RateReport(

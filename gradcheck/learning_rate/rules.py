@@ -37,3 +37,16 @@ RULES = {
     "adam": Rule(start=0.75, best=0.69, ceiling=22.0, band=1.9, within=0.8, networks=100),
     "adamw": Rule(start=0.75, best=0.69, ceiling=22.0, band=1.9, within=0.8, networks=100),
 }
+
+#: The updates of the runs that the rules were found with.
+CHECKED = 25
+
+#: Optimizer ↦ updates of a run ↦ the band where they are fewer, if that is wider: see docs/background/learning-rate.md.
+SHORTER = {"momentum": {8: 4.0, 12: 3.4}}
+
+
+def rule_of(optimizer: str, updates: int) -> Rule:
+    """Return the rule of an optimizer, its band as wide as runs of so many updates make it."""
+    rule = RULES[optimizer]
+    bands = SHORTER.get(optimizer, {}) | {CHECKED: rule.band}
+    return rule._replace(band=bands[max((one for one in bands if one <= updates), default=min(bands))])

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from gradcheck.learning_rate.descent import Descent
-from gradcheck.learning_rate.rules import Rule
+from gradcheck.learning_rate.rules import CHECKED, Rule
 from gradcheck.learning_rate.search import HIGHEST, LOWEST, ROUNDING, CriticalRate, critical_rate
 
 #: The updates of a run, and the share of them at its end whose mean loss is its score.
-UPDATES, END = 25, 0.4
+UPDATES, END = CHECKED, 0.4
 
 #: Where the search along the first update begins.
 START = 0.01

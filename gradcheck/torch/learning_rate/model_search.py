@@ -24,7 +24,8 @@ from gradcheck.learning_rate.remarks import (
     short_runs,
 )
 from gradcheck.learning_rate.report import CALLED
-from gradcheck.learning_rate.rules import RULES
+from gradcheck.learning_rate.rules import RULES, rule_of
+from gradcheck.learning_rate.rules import Rule as RateRule
 from gradcheck.learning_rate.runs import MOST, Draw, find_rate
 from gradcheck.learning_rate.runs import UPDATES as USUAL
 from gradcheck.spec.clip_rules import Rule
@@ -147,6 +148,11 @@ class ModelSearch:
         name = next((name for kind, name in KNOWN.items() if isinstance(self.optimizer, kind)), "adam")
         return "momentum" if name == "sgd" and self.optimizer.param_groups[0].get("momentum") else name
 
+    @property
+    def rule_of_runs(self) -> RateRule:
+        """That rule, for runs of so many updates."""
+        return rule_of(self.rule, self.updates)
+
     def found(self, tick: Callable[[float], None] | None = None) -> "Found":
         """Search along the first update, make the runs, and put everything back."""
         beside = modules_of(self.loss)
@@ -158,8 +164,8 @@ class ModelSearch:
             descent.look()
             constant = descent.constant if math.isfinite(descent.constant) else math.inf
             descent.restart()
-            draw = find_rate(descent, RULES[self.rule], self.updates, tick=_counted(tick), constant=constant)
-            answer = answer_of([draw], RULES[self.rule])
+            draw = find_rate(descent, self.rule_of_runs, self.updates, tick=_counted(tick), constant=constant)
+            answer = answer_of([draw], self.rule_of_runs)
             best = math.nan if answer is None else answer.best
             loss = "" if descent.loss is None else descent.loss.name
             return Found(draw, loss, descent.constant, tuple(self._remarks(descent, draw, best)))
@@ -177,7 +183,7 @@ class ModelSearch:
             if type(self.optimizer) not in KNOWN:
                 yield another_rule(kind, CALLED[self.rule])
             elif (updates := max(len(one.losses) for one in draw.runs)) < USUAL:
-                yield short_runs(updates, USUAL)
+                yield short_runs(updates, USUAL, self.rule_of_runs.band / RULES[self.rule].band)
         if descent.noise > NOISE:
             yield noisy(descent.noise)
         if self.batches.one is not None:

@@ -11,7 +11,6 @@ from gradcheck.errors import finite
 from gradcheck.learning_rate.conclusions import Evidence, answer_of_trainable
 from gradcheck.learning_rate.remarks import OF_A_RATE
 from gradcheck.learning_rate.report import RateReport, make_rate_report
-from gradcheck.learning_rate.rules import RULES
 from gradcheck.spec.clip_rules import Rule
 from gradcheck.torch.learning_rate.model_search import UPDATES, Found, ModelSearch
 from gradcheck.torch.probing.losses import LossFunction
@@ -102,6 +101,6 @@ def evidence_of(report: Report, found: Found) -> Evidence:
 def rate_report(search: ModelSearch, found: Found, evidence: Evidence | None, lr: float | None) -> RateReport:
     """Return the report of a search."""
     config = search.config(found) | {"lr": lr}
-    none = answer_of_trainable([found.draw], RULES[search.rule], evidence) is None
+    none = answer_of_trainable([found.draw], search.rule_of_runs, evidence) is None
     remarks = [one for one in found.remarks if not (none and one.code in OF_A_RATE)]
     return make_rate_report(config, [found.draw], search.parameters, evidence, search.rule, remarks)
