@@ -10,7 +10,7 @@ class LearningRateRecord(Record):
     status: str = item("as gradcheck rate gives it: found, fits, too-high, too-low, no-rate")
     best_rate: float | None = item("the best constant rate")
     low: float | None = item("of the band in which the best rate is")
-    high: float | None
+    high: float | None = item("of that band")
     critical_rate: float | None = item("from which on the first update raises the loss of its batch")
     ceiling: float | None = item("above it training fails")
     warm_up_updates: int | None = item("0: none is needed", minimum=0)

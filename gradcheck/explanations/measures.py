@@ -36,7 +36,7 @@ MEASURES = (
     ),
     Topic(
         name="score",
-        summary="what the probability of training means, and what it doesn't know",
+        summary="what the probability of training means, and doesn't know",
         what="800 perceptrons of 2 to 120 layers were trained with plain SGD at six learning rates. A logistic "
         "function of span, rank and sensitivity, fitted to them, says how likely a network like yours is to train. The "
         "sensitivity says how much of the outputs' differences changes as all weights move by 1 % at random.",

@@ -7,7 +7,7 @@ PARAMETRIZATION = (
         name="parametrization",
         summary="what follows the width: in mup a learning rate holds at any",
         what="How variance, multiplier and rate of each matrix follow the width n. transfer trains networks of several "
-        "widths and fits size ∝ n^k: of each output at the start, of its change, and of what its own weights add to "
+        "widths and fits size = c n^k: of each output at the start, of its change, and of what its own weights add to "
         "it (own update). k = 0 transfers; ±1/4 is the limit, for wrong ones are multiples of 1/2.",
         why="A rate tuned on a narrow network then holds on a wide one. mup is the parametrisation in which all "
         "layers move as far as they can. The logits, and attention's scores, may start smaller.",
@@ -21,14 +21,14 @@ PARAMETRIZATION = (
         examples=(Example("transfer --param standard --width 32,64,128", "grows"),),
         try_next=(Example("transfer --width 32,64,128", "transfers"),),
         references=("Yang & Hu 2021", "Yang, Hu et al. 2022", "Yang, Yu et al. 2023", "Bordelon et al. 2023"),
-        related=("width", "learning-rate", "grows-with-width", "shrinks-with-width"),
+        related=("width", "learning-rate", "grows", "shrinks"),
         aliases=(
             "parametrisation", "mup", "mu-parametrization", "maximal-update", "transfer", "transfers", "keeps",
-            "coordinate-check", "unclear", "still", "depth-mup",
+            "coordinate-check", "unclear", "still", "zero", "depth-mup",
         ),
     ),
     Topic(
-        name="grows-with-width",
+        name="grows",
         summary="outputs or updates grow with the width: wide ones diverge",
         what="update-grows: what a matrix gains in a step moves its output as a power of the width. start-grows: the "
         "output does before training. change-grows: it moves, though its own gain keeps its size: its initial "
@@ -41,11 +41,12 @@ PARAMETRIZATION = (
         references=("Yang & Hu 2021", "Yang, Hu et al. 2022, section 5"),
         related=("parametrization", "exploding"),
         aliases=(
-            "grows", "update-grows", "change-grows", "start-grows", "size-grows", "scores-align", "not-finite",
+            "grows-with-width", "update-grows", "change-grows", "start-grows", "size-grows", "scores-align",
+            "not-finite",
         ),
     ),
     Topic(
-        name="shrinks-with-width",
+        name="shrinks",
         summary="updates shrink with the width: features stand still",
         what="update-shrinks: what a matrix gains in a step moves its output less the wider the network is. "
         "start-shrinks: the output is smaller before training. lazy: hidden layers move as 1/√n and the logits as "
@@ -58,8 +59,8 @@ PARAMETRIZATION = (
         references=("Jacot, Gabriel & Hongler 2018", "Chizat, Oyallon & Bach 2019", "Yang & Littwin 2023"),
         related=("parametrization", "vanishing"),
         aliases=(
-            "shrinks", "lazy", "ntk", "neural-tangent-kernel", "update-shrinks", "change-shrinks", "start-shrinks",
-            "size-shrinks",
+            "shrinks-with-width", "lazy", "ntk", "neural-tangent-kernel", "update-shrinks", "change-shrinks",
+            "start-shrinks", "size-shrinks",
         ),
     ),
 )  # fmt: skip

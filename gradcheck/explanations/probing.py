@@ -33,17 +33,16 @@ PROBING = (
     ),
     Topic(
         name="training-trial",
-        summary="simulate --trial: the network trained for real, beside the score",
+        summary="simulate --trial: the network trained for real",
         what="The score is read off a first gradient. --trial trains the described network for real: plain SGD with "
         "momentum 0.9 on batches of the data, up to 120 steps at one learning rate after the other (0.03, 0.01, 0.1, "
         "0.003, 0.001) until it learns at one. It learns where the loss, the median of the last five batches, falls to "
-        "0.7 of the smaller one of its start and of what the best constant answer costs. Batches of fewer than 16 "
-        "examples count in groups of 16 examples, for the steps and for the losses.",
+        "0.7 of the smaller one of its start and of what the best constant answer costs. Of batches of fewer "
+        "than 16 examples groups of 16 count.",
         why="On 60 networks trained at length the trial was right 52 times, the score 55; the verdict stays what the "
-        "gradient makes it; --fail-on not-learning fails where the trial does. The weights are those of the first "
-        "seed, the batches' order is drawn by it: the same seed gives the same losses, unless the time limit comes "
-        "first (--trial-seconds, 20 of all rates together), which is said. It needs labels, and weights that are "
-        "stored: no transformer.",
+        "gradient makes it; --fail-on not-learning fails where the trial does. One seed gives the same losses, unless "
+        "the time limit comes first (--trial-seconds, 20 of all rates together), which is said. It needs labels, and "
+        "weights that are stored: no transformer.",
         formula=(
             "v ← 0.9 v + ∂L/∂W,  W ← W − rate · v",
             "learns: last loss ≤ 0.7 min(first loss, entropy of the labels)",
@@ -76,7 +75,7 @@ PROBING = (
     ),
     Topic(
         name="roles",
-        summary="layers are compared with those of the same place in other blocks",
+        summary="layers are compared with those of the same place in each block",
         what="Queries get less gradient than values, gates less than what they multiply, in every block alike: that "
         "says nothing of depth. So probe compares layers of one kind and one role, the path without the numbers of "
         "blocks and stages: layer1.0.conv1 and layer3.5.conv1 are both layer.conv1. Layers whose role no other of "

@@ -124,7 +124,7 @@ VERDICTS = (
     ),
     Topic(
         name="nonfinite",
-        summary="a number left the range of floats: overflow, or no number at all",
+        summary="a number left the range of floats: overflow, or not a number",
         what="The signal grows by a factor a layer until it is larger than its format holds: inf. Then inf − inf "
         "and 0 × inf are nan, and one nan spoils all that follows. There is no loss; the gradients shown are those of "
         "the last finite layer's mean square.",

@@ -50,7 +50,7 @@ class RateAnswer(Record):
 
     best_rate: float = item("the best constant rate")
     low: float = item("of the band in which the best rate is")
-    high: float
+    high: float = item("of that band")
     ceiling: float = item("above it training fails")
     ceiling_shown: bool = item("a run has shown it; false: it follows from the best rate by the rule")
     critical_rate: float = item("from which on the first update raises the loss of its batch; the least of the draws")

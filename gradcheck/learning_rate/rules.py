@@ -42,7 +42,7 @@ RULES = {
 CHECKED = 25
 
 #: Optimizer ↦ updates of a run ↦ the band where they are fewer, if that is wider: see docs/background/learning-rate.md.
-SHORTER = {"momentum": {8: 4.0, 12: 3.4}}
+SHORTER = {"sgd": {8: 2.2}, "momentum": {8: 4.0, 12: 3.4}, "adam": {8: 2.4}, "adamw": {8: 2.4}}
 
 
 def rule_of(optimizer: str, updates: int) -> Rule:

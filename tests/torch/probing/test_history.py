@@ -105,7 +105,7 @@ def test_illness_that_comes_and_goes_is_not_called_healthy_before(said):
     training = report.model.training
     assert training.statuses[4] == "healthy"
     assert training.sick_from_step > 4
-    assert f"on, ill at times from step {training.statuses.index('exploding')} on" in said(report)
+    assert f"on, at times from step {training.statuses.index('exploding')} on" in said(report)
 
 
 # ---- a collapse
