@@ -14,9 +14,7 @@ from gradcheck.engine.types import Array
 from gradcheck.learning_rate.optimizers import OPTIMIZERS
 from gradcheck.parametrization.coordinates import Coordinate, Kind, Size
 from gradcheck.parametrization.networks import NETWORKS, Maker, Subject
-
-#: The weight decay of ``adamw``: PyTorch's default. Of the others it is 0.
-WEIGHT_DECAY = {"adamw": 0.01}
+from gradcheck.spec.learning_rate import WEIGHT_DECAY
 
 #: Parts of the depth after which the residual stream of networks of several depths is looked at.
 PLACES = {"stream 1/4": 0.25, "stream 1/2": 0.5, "stream 3/4": 0.75, "stream": 1.0}

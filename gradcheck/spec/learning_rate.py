@@ -8,8 +8,8 @@ from gradcheck.spec.command_line import command_line
 from gradcheck.spec.options.learning_rate import OF_RATES, SEARCH_ONLY
 from gradcheck.spec.options.option import settle
 
-#: PyTorch's default.
-ADAMW_DECAY = 0.01
+#: The weight decay that PyTorch gives an optimizer by default; the others have none.
+WEIGHT_DECAY = {"adamw": 0.01}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class SearchSpec:
     def __post_init__(self) -> None:
         settle({name: row for name, row in OF_RATES.items() if getattr(self, name, None) is not None}, self)
         if self.weight_decay is None:
-            object.__setattr__(self, "weight_decay", ADAMW_DECAY if self.optimizer == "adamw" else 0.0)
+            object.__setattr__(self, "weight_decay", WEIGHT_DECAY.get(self.optimizer, 0.0))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the description as plain JSON values."""
