@@ -193,7 +193,9 @@ class Weightless(NamedTuple):
     def log10_weight_norm(self) -> float:
         """log10 of the root mean square of W's Frobenius norm; a frame's norm is not random."""
         size = min(self.fan_in, self.fan_out) / self.fan_out if self.haar else self.fan_in
-        return log10_norm(np.broadcast_to(self.scale, self.fan_out)) + 0.5 * math.log10(size)
+        if isinstance(self.scale, float):
+            return log10_magnitude(abs(self.scale)) + 0.5 * math.log10(self.fan_out * size)
+        return log10_norm(self.scale) + 0.5 * math.log10(size)
 
     @property
     def holds_nan(self) -> bool:
