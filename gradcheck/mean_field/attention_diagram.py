@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 
 from gradcheck.mean_field.attention import AttentionLaw
+from gradcheck.mean_field.flow_points import mean_token_cosine
 from gradcheck.mean_field.laws import weight_law
 from gradcheck.mean_field.report import AttentionDiagram, MarkedNetwork
 from gradcheck.mean_field.tokens import first_tokens, unlike_tokens
-from gradcheck.mean_field.transformer import mean_token_cosine, patch_law, sublayer_laws
+from gradcheck.mean_field.transformer import patch_law, sublayer_laws
 from gradcheck.spec import TransformerSpec, network_spec
 from gradcheck.spec.presets import PRESETS, with_preset
 

@@ -2,19 +2,18 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
 
 import numpy as np
 
 from gradcheck.engine.initializers import Law
 from gradcheck.engine.pieces import in_pieces
-from gradcheck.engine.types import Array
 from gradcheck.mean_field.attention import AttentionLaw
-from gradcheck.mean_field.blocks import MlpLaw, SublayerLaw, SublayerPass, Tokens, normalise
+from gradcheck.mean_field.blocks import MlpLaw, SublayerLaw, SublayerPass, normalise
+from gradcheck.mean_field.flow_points import flow_points
 from gradcheck.mean_field.laws import HUGE, TINY, embedding_law, law_of, layer_law, weight_law
-from gradcheck.mean_field.layers import LayerLaw, sums_from_the_end
-from gradcheck.mean_field.predicted import HALF_DECADES, LayerPrediction, Prediction
-from gradcheck.mean_field.tokens import Ending, LastGradient, TokenBatch, first_tokens, last_gradient, unlike_tokens
+from gradcheck.mean_field.layers import LayerLaw
+from gradcheck.mean_field.predicted import LayerPrediction, Prediction
+from gradcheck.mean_field.tokens import Ending, TokenBatch, first_tokens, last_gradient, unlike_tokens
 from gradcheck.mean_field.unknown import Unknown
 from gradcheck.spec import TransformerSpec
 from gradcheck.spec.frameworks import attention_of
@@ -30,7 +29,10 @@ ROWS = 256
 
 #: Standard deviation of attention's scores from which on few heads decide what comes back: not the mean over all heads
 #: there could be is typical, but the mean logarithm of networks with as few heads as this one, of which some are drawn.
-SATURATED, DRAWS = 3.0, 8
+SATURATED = 3.0
+
+#: Networks that are drawn first, and at most; the standard error, in decades, at which a mean is known well enough.
+FIRST_DRAWS, MOST_DRAWS, KNOWN = 4, 8, 0.01
 
 #: Rows times heads over which means over the softmax are taken otherwise.
 SAMPLED = 2048
@@ -88,33 +90,48 @@ def _first_sequences(spec: TransformerSpec, batch: TokenBatch) -> TokenBatch:
 
 
 def _predicted(spec: TransformerSpec, batch: TokenBatch) -> Prediction | Unknown:
-    passes = follow_tokens(spec, batch)
-    last = last_gradient(spec, weight_law(spec), _ending(spec, passes), batch)
-    focused = [one.focus.score_std for one in passes if one.focus is not None]
-    notes = list(_notes(max(focused)))
-    if not max(focused) > SATURATED:
-        layers = _layers(passes, last, spec.model_width)
+    passes = list[SublayerPass]()
+    for one in follow_tokens(spec, batch):
+        if one.focus is not None and one.focus.score_std > SATURATED:
+            layers = _typical_layers(_drawn(spec, batch))
+            break
+        passes.append(one)
     else:
-        layers = _typical_layers(_drawn(spec, batch))
+        layers = _followed_layers(spec, batch, passes)
+    notes = _notes(max(one.score_std for one in layers if one.score_std is not None))
     numbers = [[one.preactivation_std, one.log10_gradient_ratio] for one in layers]
     return Prediction(layers, tuple(notes)) if np.isfinite(numbers).all() else Unknown("float_range")
 
 
 def _drawn(spec: TransformerSpec, batch: TokenBatch) -> list[tuple[LayerPrediction, ...]]:
-    """Return the flow points of all draws, which are followed side by side."""
+    """Return the flow points of networks with as many heads as this one, drawn, and all else at infinite width.
+
+    They are followed side by side; more of them where the first ones lie far apart.
+    """
     drawn: dict[int, tuple[LayerPrediction, ...]] = {}
 
     def follow(draws: slice) -> None:
-        drawn[draws.stop] = _drawn_layers(spec, batch, draws.stop)
+        draw = len(known) + draws.stop
+        drawn[draw] = _followed_layers(spec, batch, list(follow_tokens(spec, batch, draw)))
 
-    in_pieces(DRAWS, follow, piece=1)
-    return [drawn[draw] for draw in sorted(drawn)]
+    known = list[tuple[LayerPrediction, ...]]()
+    while not known or (len(known) < MOST_DRAWS and _standard_error(known) > KNOWN):
+        in_pieces(FIRST_DRAWS, follow, piece=1)
+        known = [drawn[draw] for draw in sorted(drawn)]
+    return known
 
 
-def _drawn_layers(spec: TransformerSpec, batch: TokenBatch, draw: int) -> tuple[LayerPrediction, ...]:
-    """Return the flow points of a network with as many heads as it has, drawn, and all else at infinite width."""
-    passes = follow_tokens(spec, batch, draw)
-    return _layers(passes, last_gradient(spec, weight_law(spec), _ending(spec, passes), batch), spec.model_width)
+def _standard_error(draws: Sequence[Sequence[LayerPrediction]]) -> float:
+    """Return the largest standard error of a flow point's mean log10 gradient."""
+    levels = np.array([[one.log10_gradient_ratio for one in layers] for layers in draws], float)
+    return float(levels.std(axis=0, ddof=1).max()) / math.sqrt(len(draws))
+
+
+def _followed_layers(
+    spec: TransformerSpec, batch: TokenBatch, passes: Sequence[SublayerPass]
+) -> tuple[LayerPrediction, ...]:
+    """Return the flow points of a network whose tokens have been followed to the end."""
+    return flow_points(passes, last_gradient(spec, weight_law(spec), _ending(spec, passes), batch), spec.model_width)
 
 
 def _typical_layers(draws: Sequence[Sequence[LayerPrediction]]) -> tuple[LayerPrediction, ...]:
@@ -148,16 +165,15 @@ def _mean(values: Iterable[float | None]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def follow_tokens(spec: TransformerSpec, batch: TokenBatch, draw: int = 0) -> list[SublayerPass]:
-    """Return what each sublayer makes of the tokens, first to last: the mean over many heads, or one `draw` of few."""
+def follow_tokens(spec: TransformerSpec, batch: TokenBatch, draw: int = 0) -> Iterator[SublayerPass]:
+    """Yield what each sublayer makes of the tokens, first to last: the mean over many heads, or one `draw` of few."""
     law, sequences = weight_law(spec), len(batch.inputs)
     heads = spec.heads if draw else max(2, SAMPLED // (sequences * spec.tokens))
     x, both = first_tokens(spec, patch_law(spec), batch), sublayer_laws(spec, law, sequences, heads)
-    passes: list[SublayerPass] = []
     for number in range(2 * spec.blocks):
-        passes.append(both[number % 2].forward(2 * spec.blocks * draw + number, x))
-        x = passes[-1].output
-    return passes
+        done = both[number % 2].forward(2 * spec.blocks * draw + number, x)
+        yield done
+        x = done.output
 
 
 def patch_law(spec: TransformerSpec) -> LayerLaw | None:
@@ -209,79 +225,6 @@ def _ending(spec: TransformerSpec, passes: Sequence[SublayerPass]) -> Ending:
     for one in passes:
         embedded *= one.law.stream_scale * one.outer
     return Ending(read.kernel, scales, here, embedded)
-
-
-# ---- the flow points
-
-
-def _layers(passes: Sequence[SublayerPass], last: LastGradient, width: int) -> tuple[LayerPrediction, ...]:
-    """Return three flow points a block: what attention adds, what the MLP adds, and the stream after both."""
-    levels, variances = _followed_back(passes, last, width)
-    points = [
-        point for attention, mlp in zip(passes[::2], passes[1::2], strict=True) for point in _points(attention, mlp)
-    ]
-    gains = [here - after for here, after in pairwise(levels)]
-    far = sums_from_the_end(variances)
-    rows = zip(points, [*gains, None], levels, [*variances, None], far, strict=True)
-    return tuple(
-        point._replace(
-            log10_local_gain=gain,
-            log10_gradient_ratio=level,
-            log10_local_gain_std=None if near is None else HALF_DECADES * math.sqrt(near),
-            log10_gradient_ratio_std=HALF_DECADES * math.sqrt(total),
-        )
-        for point, gain, level, near, total in rows
-    )
-
-
-def _points(attention: SublayerPass, mlp: SublayerPass) -> tuple[LayerPrediction, ...]:
-    """Return what is predicted of a block's tokens; the gradient is filled in afterwards."""
-    focus = attention.focus
-    assert focus is not None
-    of_attention, of_mlp, of_stream = (
-        LayerPrediction(_root_mean_square(x), None, math.nan, None, None, mean_token_cosine(x.kernel))
-        for x in (_without_mean(attention.added), _without_mean(mlp.added), mlp.output)
-    )
-    return of_attention._replace(score_std=focus.score_std, attended=focus.attended), of_mlp, of_stream
-
-
-def _without_mean(kernel: Array) -> Tokens:
-    return Tokens(kernel, np.zeros(len(kernel)))
-
-
-def _root_mean_square(x: Tokens) -> float:
-    """Return the standard deviation over rows and width."""
-    return math.sqrt(max(0.0, float(x.kernel.diagonal().mean() - x.mean.mean() ** 2)))
-
-
-def mean_token_cosine(kernel: Array) -> float | None:
-    """Return the mean cosine of two rows; None of a single one."""
-    rows, scales = len(kernel), 1 / np.sqrt(kernel.diagonal())
-    return float(scales @ kernel @ scales - rows) / (rows * (rows - 1)) if rows > 1 else None
-
-
-def _followed_back(passes: Sequence[SublayerPass], last: LastGradient, width: int) -> tuple[list[float], list[float]]:
-    """Return log10 of each point's gradient over the last one's, and the variance that lies between each and the next.
-
-    The variances are of the natural logarithm of the squared gradient.
-    """
-    size = float(last.kernel.trace())  # 1 from step to step: it neither under- nor overflows
-    total, gradient, alignment = 0.0, last.kernel / size, last.alignment.over(size)
-    levels, variances = [0.0], [0.0]  # last to first
-    for one in reversed(passes):
-        back = one.backward(gradient, alignment, width)
-        levels.append(total + float(np.log(back.at_added.trace())))
-        if one is passes[0]:
-            break
-        factor = float(back.at_input.trace())
-        if not 0 < factor < math.inf:
-            raise FloatingPointError(f"a gradient of {factor}")
-        total, gradient, alignment = total + math.log(factor), back.at_input / factor, back.alignment.over(factor)
-        variances.append(back.variance)
-        if one.focus is not None:  # the stream after the block before
-            levels.append(total)
-            variances.append(0.0)
-    return [HALF_DECADES * one for one in reversed(levels)], variances[::-1]
 
 
 def _notes(score_std: float) -> Iterator[str]:
