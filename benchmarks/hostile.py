@@ -19,6 +19,7 @@ import struct
 import sys
 import tempfile
 import time
+import warnings
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -254,14 +255,16 @@ def outcomes(reader: str, files: int) -> Iterator[tuple[str, float]]:
         for number in range(files):
             path.write_bytes(mutated(good, draw))
             start = time.process_time()
-            try:
-                read(reader, whole)
-                outcome = "read"
-            except gradcheck.GradcheckError as error:
-                outcome = "refused" if "\n" not in str(error) else f"an error of several lines: {error!r}"
-            except BaseException as error:
-                outcome = f"file {number}: {type(error).__name__}: {error}"
-            yield outcome, time.process_time() - start
+            with warnings.catch_warnings(action="always", record=True) as said:
+                try:
+                    read(reader, whole)
+                    outcome = "read"
+                except gradcheck.GradcheckError as error:
+                    outcome = "refused" if "\n" not in str(error) else f"an error of several lines: {error!r}"
+                except BaseException as error:
+                    outcome = f"file {number}: {type(error).__name__}: {error}"
+            seconds = time.process_time() - start
+            yield (f"file {number}: a warning: {said[0].message}" if said else outcome), seconds
 
 
 def measured(reader: str, files: int) -> tuple[str, list[str]]:
