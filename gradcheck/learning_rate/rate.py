@@ -31,8 +31,8 @@ from gradcheck.spec.options.option import takes
 
 #: What searches the rate of anything else, a transformer's too.
 YOURS = (
-    "; of a transformer, or any model of your own in PyTorch: gradcheck probe models:build --batch models:batch --rate, "
-    "or gradcheck.torch.rate(model, batch, loss, optimizer)"
+    "; of a transformer, or any model of your own in PyTorch: gradcheck probe models:build --batch models:batch "
+    "--rate, or gradcheck.torch.rate(model, batch, loss, optimizer)"
 )
 
 

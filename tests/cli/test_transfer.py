@@ -88,7 +88,7 @@ def test_a_slip_is_one_line(line, said, gradcheck):
 def test_networks_that_diverge_show_their_losses_and_a_lower_rate(printed):
     said = printed(f"{SMALL} --optimizer sgd --lr 1e6").splitlines()
     assert any(line.split() == ["width", "loss", "step", "1", "step", "2"] for line in said)
-    assert said[-1] == "  gradcheck transfer --width 16,32,64 --optimizer sgd --activation tanh --steps 2 --seeds 2"
+    assert said[-1] == "  gradcheck transfer --width 16,32,64 --activation tanh --optimizer sgd --steps 2 --seeds 2"
 
 
 def test_a_terminal_without_block_characters_gets_letters(printed):
