@@ -75,7 +75,7 @@ PARAMETRIZATION = (
         formula=("loss > 4 · first loss, while ‖change‖ > ‖output at start‖",),
         examples=(Example("transfer --optimizer sgd --lr 30 --width 32,64,128", "diverges"),),
         try_next=(Example("transfer --optimizer sgd --width 64,128,256", "transfers"),),
-        references=("Kalra & Barkeshli 2024",),
+        references=("Lewkowycz et al. 2020",),
         related=("grows", "learning-rate", "exploding"),
         aliases=("networks-diverge", "rate-too-high"),
     ),
