@@ -159,6 +159,8 @@ class AttentionLaw(NamedTuple):
 
 def covariance_root(kernel: Array) -> Array:
     """Return L with L Lᵀ = `kernel`, next to it where that has no inverse."""
+    if not kernel.any():  # maps that start at 0
+        return kernel
     root: Array = np.linalg.cholesky(kernel + JITTER * kernel.trace() / len(kernel) * np.eye(len(kernel)))
     return root
 
