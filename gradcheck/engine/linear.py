@@ -193,7 +193,8 @@ class Weightless(NamedTuple):
     def log10_weight_norm(self) -> float:
         """log10 of the root mean square of W's Frobenius norm; a frame's norm is not random."""
         size = min(self.fan_in, self.fan_out) / self.fan_out if self.haar else self.fan_in
-        return log10_norm(np.broadcast_to(self.scale, self.fan_out)) + 0.5 * math.log10(size)
+        scales = np.atleast_1d(self.scale)
+        return log10_norm(scales) + 0.5 * math.log10(size * self.fan_out / scales.size)
 
     @property
     def holds_nan(self) -> bool:
