@@ -99,7 +99,8 @@ class Recording:
     ungraded: list[Layer] = field(default_factory=list)  # layers that ran where no gradient is wanted
     with_ungraded: bool = False  # these are calls, too: all of the model runs so
     starved: list[Layer] = field(default_factory=list)  # those in re-entrant checkpoints none of whose inputs wants one
-    log10_given: float = math.nan  # log10 of the root mean square of the floats that the first layer is given
+    # the floats that the first layer is given: how many, and log10 of their root mean square
+    given: tuple[int, float] = (0, math.nan)
     hiding: str | None = None  # the function of the graph that may run layers in the backward pass only
 
     def layers(self) -> list[Layer]:
@@ -142,7 +143,7 @@ class Recording:
         finite = math.isfinite(rms) or is_finite(tensor)
         node, features = (None, math.inf) if given is None else (given.grad_fn, layer.row_shape(given)[1])
         if not self.calls and given is not None:
-            self.log10_given = log10_rms(rescaled(as_array(given)))
+            self.given = given.numel(), log10_rms(rescaled(as_array(given)))
         call = Call(layer, tensor, version_of(tensor), tensor.grad_fn, node, features, rms, std, finite)
         self.calls.append(call)
         self.by_layer.setdefault(layer, []).append(call)

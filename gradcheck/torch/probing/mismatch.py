@@ -185,10 +185,10 @@ def _is_over_examples(output: Tensor) -> bool:
     node = output.grad_fn
     while node is not None and node.name().startswith(BETWEEN):
         node = node.next_functions[0][0]
-    if node is None or not node.name().startswith(("Softmax", "LogSoftmax")) or output.dim() != 2:
+    if node is None or not node.name().startswith(("Softmax", "LogSoftmax")) or node._saved_result.dim() != 2:
         return False
-    shape = node._saved_result.shape
-    return _axis(node) % len(shape) == 0 and shape == output.shape and 1 < shape[0] != shape[1] > 1
+    rows, columns = node._saved_result.shape
+    return _axis(node) % 2 == 0 and output.shape == (rows, columns) and 1 < rows != columns > 1
 
 
 def find_mixed_examples(model: nn.Module, output: object, value: Tensor | None, examples: int) -> Iterator[Cause]:
@@ -197,18 +197,27 @@ def find_mixed_examples(model: nn.Module, output: object, value: Tensor | None, 
     Not where examples may lie in another axis: of a recurrence over the first, of all pairs, of one bag.
     """
     tensor = main_tensor(output)
-    if value is None or value.grad_fn is None or tensor is None or examples < 2:
+    if value is None or value.grad_fn is None or tensor is None or examples == 1 or tensor.shape[:1] != (examples,):
         return
-    if tensor.shape[:1] != (examples,) or any(getattr(one, "batch_first", True) is False for one in model.modules()):
+    if any(getattr(one, "batch_first", True) is False for one in model.modules()):
         return
     for node in nodes([value.grad_fn]):
         if node.name() != "SoftmaxBackward0":
             continue
         shape = node._saved_result.shape
-        first = _axis(node) % len(shape) == 0 and shape[0] == examples
-        if first and examples not in shape[1:] and math.prod(shape[1:]) > 1 and shape != tensor.shape:
+        over_first = shape[:1] == (examples,) and _axis(node) % len(shape) == 0
+        several = examples not in shape[1:] and math.prod(shape[1:]) > 1 and shape != tensor.shape
+        if over_first and several and _depends_on_inputs(node):
             yield Cause("softmax-over-batch", None, examples, details={"within": True})
             return
+
+
+def _depends_on_inputs(node: Node) -> bool:
+    """Whether a node of the graph was made of inputs, and not of parameters alone."""
+    before = list(nodes([node]))
+    leaves = [one.variable for one in before if hasattr(one, "variable")]
+    given = any(not isinstance(one, nn.Parameter) for one in leaves)
+    return given or any(one.name().startswith("Embedding") for one in before)
 
 
 def _axis(node: Node) -> int:

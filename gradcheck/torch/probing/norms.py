@@ -15,6 +15,9 @@ NUMBERS: dict[str, Callable[[Node], int]] = {
 }
 
 
+NORMS = tuple(NUMBERS)
+
+
 class NormsOfOne(NamedTuple):
     """Norms over a single number."""
 
@@ -26,7 +29,7 @@ class NormsOfOne(NamedTuple):
 def find_norms_of_one(record: Recording, graph: Graph) -> NormsOfOne | None:
     """Return the norms of a graph that are taken over a single number; None where there are none."""
     calls = {call.node: call for call in record.calls if call.node is not None}
-    found = [node for node, name in graph.names.items() if _numbers(node, name) == 1]
+    found = [node for node, name in graph.names.items() if name.startswith(NORMS) and _numbers(node, name) == 1]
     named = [(node, call) for node in found if (call := _nearest(graph, node, calls)) is not None]
     if not named:
         return None
@@ -35,9 +38,12 @@ def find_norms_of_one(record: Recording, graph: Graph) -> NormsOfOne | None:
     return NormsOfOne(tuple(names), over, any(call.on_trunk for _, call in named))
 
 
-def _numbers(node: Node, name: str) -> int | None:
-    count = next((count for start, count in NUMBERS.items() if name.startswith(start)), None)
-    return None if count is None else count(node)
+def _numbers(node: Node, name: str) -> int:
+    """Return how many numbers a norm is taken over; 0 where its node doesn't say."""
+    try:
+        return next(count(node) for start, count in NUMBERS.items() if name.startswith(start))
+    except AttributeError:
+        return 0
 
 
 def _nearest(graph: Graph, node: Node, calls: dict[Node, Call]) -> Call | None:

@@ -199,11 +199,19 @@ def _faults(
 
 
 def _rms_of_inputs(inputs: Sequence[Tensor], record: Recording) -> float:
-    """Return the largest root mean square of the inputs, or of one of what the first layer is given; nan without."""
-    if len(inputs) < 2 and math.isfinite(record.log10_given):  # pixels may be whole numbers, and be scaled on their way
-        return float(10**record.log10_given)
-    sizes = [float(one.detach().abs().double().square().mean().sqrt()) for one in inputs if is_finite(one)]
-    return max(sizes, default=math.nan)
+    """Return the largest root mean square of the inputs that are floats; nan without any that is finite.
+
+    What the first layer is given takes the place of an input as large: it may have been scaled on its way, or be made
+    of whole numbers, as pixels are.
+    """
+    count, given = record.given
+    own = float(10**given) if math.isfinite(given) else math.nan
+    sizes = [
+        own if one.numel() == count else float(one.detach().abs().double().square().mean().sqrt())
+        for one in inputs
+        if is_finite(one)
+    ]
+    return max((size for size in sizes or [own] if math.isfinite(size)), default=math.nan)
 
 
 def _forward(model: nn.Module, batch: Batch, record: Recording) -> object:

@@ -61,7 +61,8 @@ def _summands(node: Node, index: int = 0) -> Iterator[GradientEdge]:
 
 def _is_number(node: Node) -> bool:
     """Whether what a node made is a single number."""
-    return bool(math.prod(node._input_metadata[0].shape) == 1)
+    known = getattr(node, "_input_metadata", ())  # older versions of PyTorch don't say
+    return not known or bool(math.prod(known[0].shape) == 1)
 
 
 def _factor(value: Tensor, edge: GradientEdge) -> float:
