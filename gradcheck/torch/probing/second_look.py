@@ -1,6 +1,6 @@
 """What a second pass, watched operation by operation, says of a first one that found something odd."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext, suppress
 from typing import Any, NamedTuple
 
@@ -143,11 +143,19 @@ def _what_is_chosen(candidates: dict[str, list[nn.Parameter]], found: ModelPass,
     for cut in watch.reaching([value]):
         behind = variables_of(cut) if cut.kind == "choice" else set()
         names = tuple(name for name, own in left.items() if behind.intersection(own))
-        if names and {*known.names} <= {*names}:
+        if names and {*known.names} <= {*names} and (watch.is_number(cut) or _is_whole(found, record, names)):
             return Lost(
                 names, Cause("no-derivative", None, len(names), details={"names": names, "function": cut.function})
             )
     return known
+
+
+def _is_whole(found: ModelPass, record: Recording, names: Sequence[str]) -> bool:
+    """Whether all that comes of the inputs goes through some layers, as none gets a gradient by another way."""
+    inputs = [one for one in found.gradients if one.is_leaf and not isinstance(one, nn.Parameter)]
+    if inputs:
+        return all(found.gradients[one] is None for one in inputs)
+    return bool(record.calls) and record.calls[0].layer.name in names
 
 
 def _what_drops(found: ModelPass, again: Again) -> ModelPass:
