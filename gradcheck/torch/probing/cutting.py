@@ -38,7 +38,6 @@ class CutWatch(TorchFunctionMode):  # type: ignore[misc]
         self._cuts: dict[int, Cut] = {}
         self._kept: list[Tensor] = []  # so that an id isn't given to another
         self._number: Cut | None = None  # by which a number was made last
-        self._numbers: set[Cut] = set()  # those whose values are computed with, as floats, and do not only choose
         self.drops_all = False  # whether a function drops everything
 
     def __torch_function__(
@@ -54,8 +53,6 @@ class CutWatch(TorchFunctionMode):  # type: ignore[misc]
         given = list(_tensors([arguments, keywords]))
         graded = tuple(one.grad_fn for one in given if one.requires_grad)
         before = next((self._cuts[id(one)] for one in given if id(one) in self._cuts), None)
-        if graded:
-            self._numbers |= {self._cuts[id(one)] for one in given if id(one) in self._cuts and one.is_floating_point()}
         if not graded and before is None:
             return result
         for one in _tensors(result):
@@ -74,10 +71,6 @@ class CutWatch(TorchFunctionMode):  # type: ignore[misc]
     def reaching(self, values: Iterable[Tensor]) -> Iterator[Cut]:
         """Yield every cut whose values some tensors were made of."""
         yield from {cut.function: cut for one in values if (cut := self._cuts.get(id(one)))}.values()
-
-    def is_number(self, cut: Cut) -> bool:
-        """Whether what was made of a cut value is computed with, and does not only choose."""
-        return cut in self._numbers
 
     @property
     def choices(self) -> list[Cut]:

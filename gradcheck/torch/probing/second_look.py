@@ -148,7 +148,7 @@ def _what_is_chosen(
     for cut in watch.reaching([value]):
         behind = variables_of(cut) if cut.kind == "choice" else set()
         names = tuple(name for name, own in left.items() if behind.intersection(own))
-        if names and {*known.names} <= {*names} and (watch.is_number(cut) or _is_whole(found, record, names)):
+        if names and {*known.names} <= {*names} and _is_whole(found, record, names):
             return Lost(
                 names, Cause("no-derivative", None, len(names), details={"names": names, "function": cut.function})
             )

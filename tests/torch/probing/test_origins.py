@@ -137,17 +137,3 @@ def test_a_softmax_over_one_chosen_expert_is_named_with_the_layer_before_it():
     _, code, text = first_cause(Routed())
     assert code == "softmax-of-one"
     assert "the softmax after gate is taken over a single number" in text
-
-
-def test_an_argmax_that_part_of_the_inputs_goes_around_is_named():
-    class Actor(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.actor, self.critic = nn.Linear(16, 4), nn.Linear(20, 4)
-
-        def forward(self, x):
-            return self.critic(torch.cat([x, functional.one_hot(self.actor(x).argmax(1), 4)], 1))
-
-    status, code, text = first_cause(Actor())
-    assert (status, code) == ("no-gradient", "no-derivative")
-    assert "argmax" in text
