@@ -167,8 +167,6 @@ def sickest_layer(flow: ModelFlow, diagnosis: Diagnosis) -> str:
     silent = next((cause for cause in diagnosis.verdict.causes if cause.code in WITHOUT_GRADIENT), None)
     if diagnosis.verdict.status == "no-gradient" and silent is not None:
         return str(silent.details["names"][0])
-    if diagnosis.verdict.status == "dead" and (alone := _named(diagnosis, "norm-of-one")):
-        return alone
     dead = dead_layers(flow)
     if diagnosis.verdict.status == "dead" and dead:
         return flow.name(dead[-1])
@@ -186,12 +184,6 @@ def sickest_layer(flow: ModelFlow, diagnosis: Diagnosis) -> str:
     gradient = flow.column("log10_gradient_rms")[group]
     extreme = gradient.argmax() if diagnosis.verdict.status == "exploding" else gradient.argmin()
     return flow.name(int(group[extreme]) + 1)
-
-
-def _named(diagnosis: Diagnosis, code: str) -> str:
-    """Return the first layer that a cause of this code names; nothing without one."""
-    names = (cause.details["names"] for cause in diagnosis.verdict.causes if cause.code == code)
-    return str(next(names, ("",))[0])
 
 
 def silent_layers(flow: ModelFlow) -> list[int]:

@@ -1,9 +1,10 @@
 """Norms that are taken over a single number: nothing but their bias is left of what goes in."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from gradcheck.diagnosis.causes import Cause
 from gradcheck.torch.graph import Graph, Node
 from gradcheck.torch.probing.hooks import Call, Recording
 
@@ -49,3 +50,9 @@ def _numbers(node: Node, name: str) -> int:
 def _nearest(graph: Graph, node: Node, calls: dict[Node, Call]) -> Call | None:
     """Return the layer that a norm is, or that what it is given comes from."""
     return next((calls[one] for one in graph.reached([node]) if one in calls), None)
+
+
+def causes_of(found: NormsOfOne | None) -> Iterator[Cause]:
+    """Yield the norms over a single number, if there are any."""
+    if found is not None:
+        yield Cause("norm-of-one", None, len(found.names), details=found._asdict())

@@ -98,9 +98,7 @@ def _is_of_one(node: Node) -> bool:
     """Whether a node is a softmax over a single number."""
     if node.name() != "SoftmaxBackward0":
         return False
-    known: Sequence[Any] = getattr(
-        node, "_input_metadata", ()
-    )  # what it saved has been freed; older versions of PyTorch don't say
+    known: Sequence[Any] = getattr(node, "_input_metadata", ())  # what it saved is freed
     axis = (node._saved_dim + 2**63) % 2**64 - 2**63  # kept without its sign
     return bool(known) and bool(known[0].shape) and known[0].shape[axis] == 1
 

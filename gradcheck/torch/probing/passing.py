@@ -1,7 +1,7 @@
 """One pass through the user's model: forward, the loss, and back by the framework's own autograd."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from functools import partial, reduce
 from typing import NamedTuple, Unpack
@@ -39,6 +39,7 @@ from gradcheck.torch.probing.measuring import (
 )
 from gradcheck.torch.probing.memory import judge_memory, note_long
 from gradcheck.torch.probing.mismatch import find_mismatch, find_mixed_examples
+from gradcheck.torch.probing.norms import causes_of
 from gradcheck.torch.probing.origins import find_origins
 from gradcheck.torch.probing.parts import Parts, find_hidden, find_starved
 from gradcheck.torch.probing.precision import Precision, autocast
@@ -48,7 +49,7 @@ from gradcheck.torch.probing.state import seed_all
 from gradcheck.torch.probing.tokens import judge_tokens
 from gradcheck.torch.probing.unregistered import find_unregistered
 from gradcheck.torch.probing.untrained import find_untrained
-from gradcheck.torch.probing.values import Values, values_of
+from gradcheck.torch.probing.values import Values, rms_of_inputs, values_of
 
 
 class ModelPass(NamedTuple):
@@ -167,22 +168,16 @@ def _pass(
     layers, flow = _flow(route, record, norms, batch.examples, shift, value)
     parts = _parts(record, gradients, layers, looks)
     zeros = tuple(sum(call.gradient_zeros for call in uses) / len(uses) for uses in map(record.of, layers))
-    origins = (*_of_norms(looks), *find_origins(model, batch, record, root, gradients, flow))
+    origins = (*causes_of(looks.norms_of_one), *find_origins(model, batch, record, root, gradients, flow))
     for call in record.calls:
         call.free()
     unused, silent = without_gradient(model, norms)
     return ModelPass(
-        flow, layers, zeros, route.readout, chosen.name, unused, silent, closed, _rms_of_inputs(leaves, record),
+        flow, layers, zeros, route.readout, chosen.name, unused, silent, closed, rms_of_inputs(leaves, record),
         gradients, shift, parts, of_loss=of_loss, at_loss=at_loss,
         trained=find_trained(model, norms), calls=len(record.calls), cut=_cut(record, layers, flow.obstacle),
         values=values, untrained=untrained, origins=origins,
     )  # fmt: skip
-
-
-def _of_norms(looks: Looks) -> Iterator[Cause]:
-    """Yield the norms over a single number."""
-    if (found := looks.norms_of_one) is not None:
-        yield Cause("norm-of-one", None, len(found.names), details=found._asdict())
 
 
 def _faults(
@@ -196,22 +191,6 @@ def _faults(
         *find_mismatch(output, targets, value, route.end.node),
         *find_mixed_examples(model, output, value, examples),
     )
-
-
-def _rms_of_inputs(inputs: Sequence[Tensor], record: Recording) -> float:
-    """Return the largest root mean square of the inputs that are floats; nan without any that is finite.
-
-    What the first layer is given takes the place of an input as large: it may have been scaled on its way, or be made
-    of whole numbers, as pixels are.
-    """
-    count, given = record.given
-    own = float(10**given) if math.isfinite(given) else math.nan
-    sizes = [
-        own if one.numel() == count else float(one.detach().abs().double().square().mean().sqrt())
-        for one in inputs
-        if is_finite(one)
-    ]
-    return max((size for size in sizes or [own] if math.isfinite(size)), default=math.nan)
 
 
 def _forward(model: nn.Module, batch: Batch, record: Recording) -> object:
