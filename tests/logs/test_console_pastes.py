@@ -191,3 +191,9 @@ def test_steps_that_are_known_from_the_beginning_stay_as_they_are(series):
     read = series(*TRAINED)
     assert read.steps.tolist() == list(range(8))
     assert not math.isnan(np.sum(read.values("loss")))
+
+
+def test_a_nan_in_the_last_row_is_not_called_one_that_passes(told):
+    last, passing = told(*TRAINED, "iter 8: loss nan"), told(*TRAINED[:4], "iter 4: loss nan", *TRAINED[5:])
+    assert "in the last row" in last.findings[0].message
+    assert "in this row only" in passing.findings[0].message

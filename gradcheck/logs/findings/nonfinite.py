@@ -46,7 +46,11 @@ def find_nonfinite(series: Series) -> list[Finding]:
     before, growth = _last_finite(series, found.first_step), _growth_before(series, found.first_step)
     counts = series.run.nonfinite_of
     each = [(one.quantity, counts[one].first_step, counts[one].rows) for one in counts if not one.layer]
-    signs = [*_signs_of_the_loss(series), *(["scale-at-minimum"] if stuck else []), *_signs(found, what, growth)]
+    signs = [
+        *_signs_of_the_loss(series),
+        *(["scale-at-minimum"] if stuck else []),
+        *_signs(found, what, growth, series.ends[1]),
+    ]
     if found.first_step - before.get("last_finite_step", found.first_step) > 1 and not {"grew-before", "one-row"} & set(
         signs
     ):
@@ -58,6 +62,7 @@ def find_nonfinite(series: Series) -> list[Finding]:
     numbers |= {"checkpoint": max(saved)} if saved else {}
     part = next((column.layer for column in found.values if column.quantity == PART), "") if what == "loss" else ""
     details = {"what": what, "value": value, "each": each, "signs": tuple(signs), "part": part}
+    details["is_last"] = found.last_step >= series.ends[1]
     severity = NOTE if passing and not stuck else ""
     return [
         Finding("nonfinite", found.first_step, found.last_step, layers, numbers, None, details, severity, tuple(signs))
@@ -136,11 +141,11 @@ def _growth_before(series: Series, step: float) -> dict[str, float]:
     return {"log10_growth": rise, "growth_rows": float(grown), "growth_step": began, "above_usual": above}
 
 
-def _signs(found: Nonfinite, what: str, growth: dict[str, float]) -> list[str]:
+def _signs(found: Nonfinite, what: str, growth: dict[str, float], end: float) -> list[str]:
     signs = ["grew-before"] if "log10_growth" in growth else []
     if not signs and abs(growth.get("above_usual", 1.0)) < STEADY:
         signs.append("steady-before")
-    if found.rows == 1:
+    if found.rows == 1 and found.last_step < end:  # what follows the last row isn't known
         signs.append("one-row")
     if what in ("update_norm", "update_ratio"):
         signs.append("update-alone")

@@ -70,7 +70,8 @@ def _nonfinite(found: "Finding") -> str:
     part = " " + found.details["part"] if found.details.get("part") else ""
     what = f"{WORDS.get(name, name)}{part} is {'infinite' if found.details['value'] == math.inf else 'not a number'}"
     when = f"{'from' if rows > 1 else 'at'} step {step_text(found.first_step)}"
-    often = f"in {counted(rows, 'row')}" if rows > 1 else "in this row only"
+    alone = "in the last row" if found.details.get("is_last") else "in this row only"
+    often = f"in {counted(rows, 'row')}" if rows > 1 else alone
     passes = ": the loss scale was too high, and the step was skipped" if found.severity else ""
     return f"{what} {when}, {often}{passes}{''.join(_story(found))}"
 
