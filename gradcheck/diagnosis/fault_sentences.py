@@ -93,12 +93,33 @@ def _broadcast(cause: Cause, flow: GradientFlow) -> str:
     )
 
 
+#: What a norm's single number is all of ↦ why, and what helps.
+SINGLE = {
+    "example": ("the batch has one example", "give more examples, or take mode eval"),
+    "group": ("each group has one channel at one position", "take fewer groups, or normalise before the pooling"),
+    "feature": ("there is one feature to normalise over", "take it out, or normalise over the features that differ"),
+}
+
+
+def _norm_of_one(cause: Cause, flow: GradientFlow) -> str:
+    names, (why, cure) = cause.details["names"], SINGLE[cause.details.get("over", "example")]
+    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    verb = "normalise" if len(names) > 1 else "normalises"
+    where = "" if cause.details.get("over", "example") == "example" else "after "
+    return f"{where}{shown} {verb} single numbers, as {why}: nothing but a bias is left of all that goes in; {cure}"
+
+
 def _over_batch(cause: Cause, flow: GradientFlow) -> str:
     if "axis" in cause.details:
         own, classes = cause.details["axis"], cause.details["classes"]
         return (
             f"the softmax is taken over axis {own}, of {cause.value}, and the loss has the classes in axis {classes}: "
             f"take axis={classes}"
+        )
+    if cause.details.get("within"):
+        return (
+            f"a softmax within the model is taken over the {cause.value} examples (dim=0): each one's answer depends "
+            "on the others; take the axis of what it chooses among, dim=1 or dim=-1"
         )
     axis, take = ("axis=0", "axis=-1") if "framework" in cause.details else ("dim=0", "dim=1, or dim=-1")
     return f"the softmax is taken over the {cause.value} examples in place of the classes ({axis}): take {take}"
@@ -145,9 +166,7 @@ OF_FAULTS = {
         "take finer steps of quantisation, or larger weights",
     ),
     "norm-of-one": Code(
-        "a norm is taken over a single number in train mode; value: how many examples there are",
-        "{names} normalise{s} single numbers, as the batch has one example: zeros are left of all that goes in; give "
-        "more examples, or take mode eval",
+        "a norm is taken over a single number; value: how many examples, or norms in PyTorch, there are", _norm_of_one
     ),
     "silent-before": Code(
         "a layer gets the same for every example, as what is before it is silent",

@@ -91,7 +91,12 @@ _SHUT = "no gradient leaves the loss: %s"
 
 
 def _one_unit(cause: Cause, flow: GradientFlow) -> str:
-    loss = cause.details.get("loss")
+    loss, after = cause.details.get("loss"), cause.details.get("after")
+    if after is not None:
+        return (
+            f"the softmax after {after} is taken over a single number, and is 1 whatever that is: no gradient comes "
+            "back through it; take it over all there are, before one is chosen"
+        )
     if loss is None:
         return _SHUT % "the softmax over one unit is 1 for any input"
     what = f"{loss} of one unit is the same for any input: take a binary cross-entropy, or a unit for each class"
@@ -116,7 +121,7 @@ def _not_probabilities(cause: Cause, flow: GradientFlow) -> str:
 
 
 OF_LOSS = {
-    "softmax-of-one": Code("no gradient leaves the loss: a softmax has one unit", _one_unit),
+    "softmax-of-one": Code("no gradient comes through a softmax: it has one unit", _one_unit),
     "output-shut": Code(
         "no gradient leaves the loss: all outputs are negative, or beyond a limit",
         _SHUT % "the {function} after the read-out is shut for the whole batch",

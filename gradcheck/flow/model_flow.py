@@ -35,12 +35,17 @@ class ModelFlow(GradientFlow):
         All of the signal goes through it: it is in no branch.
     normalized : tuple of bool
         It is a norm, or one follows: its weights' length doesn't matter.
+    gated : tuple of str
+        ``gate``: it started at zero and has just been opened; ``behind``: it lies behind such a gate. How far that is
+        open says nothing about where the gradient is lost, so that each of these is compared with its like. Empty of
+        any other layer, and as a whole where there is no gate.
     """
 
     labels: tuple[str, ...] = ()
     kinds: tuple[Kind, ...] = ()
     trunk: tuple[bool, ...] = ()
     normalized: tuple[bool, ...] = ()
+    gated: tuple[str, ...] = ()
 
     def name(self, layer: int) -> str:
         """Return what layer 1, 2, ... is called in the model; a number says that it is a layer."""
@@ -60,7 +65,9 @@ class ModelFlow(GradientFlow):
 
         Layers whose role no other of their kind has are compared with each other.
         """
-        reached = [(kind.name, kind.role) for kind in self.kinds[: self.reached]]
+        gated = self.gated or ("",) * len(self.kinds)
+        kinds = [(kind.name, gate) for kind, gate in zip(self.kinds, gated, strict=True)]
+        reached = [(name, kind.role) for name, kind in zip(kinds, self.kinds, strict=True)][: self.reached]
         count = Counter(reached)
         keys = [(name, role if count[name, role] > 1 else None) for name, role in reached]
         return [np.array([at for at, one in enumerate(keys) if one == key]) for key in dict.fromkeys(keys)]
@@ -80,13 +87,14 @@ class ModelFlow(GradientFlow):
         """log10 of ‖W‖·‖∂L/∂W‖ / |L| of each layer's weights.
 
         By which part of itself the loss changes when the weights change by as much as they are: no factor of the loss,
-        no norm after the weights, and no scale that is moved from one layer to the next makes a difference.
+        no norm after the weights, and no scale that is moved from one layer to the next makes a difference. nan of what
+        is gated.
         """
         loss = abs(self.output.loss)
         if not 0 < loss < math.inf:
             return np.full(len(self.layers), math.nan)
         norms: PerLayer = self.column("log10_weight_norm") + self.column("log10_weight_gradient_norm")
-        return norms - math.log10(loss)
+        return np.where([*map(bool, self.gated)] or False, math.nan, norms - math.log10(loss))
 
     @property
     def log10_gradient_ratio(self) -> PerLayer:

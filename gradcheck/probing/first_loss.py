@@ -9,6 +9,9 @@ from gradcheck.diagnosis.causes import Cause
 #: A first loss is large where it is so many times what a constant answer costs. As published, networks start at 1 to 2.
 LARGE_LOSS = 3.0
 
+#: Targets lie far from 0 where their mean square is so many times their variance: numbers from 0 to 1 have 4.
+FAR_FROM_ZERO = 10.0
+
 #: Inputs are large where their root mean square is more than this.
 LARGE_INPUTS = 3.0
 
@@ -37,9 +40,7 @@ def causes_of(first: FirstLoss) -> Iterator[Cause]:
         yield Cause("inputs-large", None, first.inputs_rms, LARGE_INPUTS, details)
     elif first.readout_rms > 1 if first.classes else first.output_rms > first.targets_rms:
         yield Cause("readout-large", None, first.readout_rms, details=details)
-    elif (
-        not first.classes and first.targets_rms**2 > 2 * first.constant_answer
-    ):  # their mean is larger than their spread
+    elif not first.classes and first.targets_rms**2 > FAR_FROM_ZERO * first.constant_answer:
         yield Cause("targets-large", None, first.targets_rms, details=details)
 
 

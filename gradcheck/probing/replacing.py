@@ -22,7 +22,9 @@ REPLACED = {
     "flat-operation": ("layers-zero", "gradient-zero", "vanishing"),
     "dropout-all": ("layers-zero", "gradient-zero", "forward-zero", "vanishing", "dead", "rank"),
     "makes-zeros": ("layers-zero", "gradient-zero", "vanishing"),
-    "norm-of-one": ("layers-zero", "gradient-zero", "forward-zero", "vanishing", "dead", "rank"),
+    "norm-of-one": ("layers-zero", "gradient-zero", "forward-zero", "vanishing", "exploding", "dead", "rank"),
+    "softmax-of-one": ("layers-zero", "gradient-zero", "vanishing"),
+    "weights-nonfinite": ("operation-nonfinite", "becomes-nan"),
     "inputs-alike": ("rank",),
     "all-zero": ("parameters-zero", "layers-zero", "gradient-zero", "vanishing", "dead"),
 }

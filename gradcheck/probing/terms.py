@@ -27,9 +27,18 @@ class Term(NamedTuple):
 
 
 def causes_of(terms: Sequence[Term]) -> Iterator[Cause]:
-    """Yield terms that train nothing, and one that drowns the others; of those that are meant to be small neither."""
-    count, largest = len(terms), max((term.factor for term in terms), default=0.0)
-    terms = [term for term in terms if term.factor > MEANT * largest]
+    """Yield terms that train nothing, and one that drowns the others; of those that are meant to be small neither.
+
+    An equation's residual, made of derivatives, and the values at its boundary have to be fulfilled at once: beside it
+    none is meant to be small.
+    """
+    count, largest = len(terms), max(terms, key=lambda term: term.factor, default=None)
+    if largest is not None:
+        terms = [
+            term
+            for term in terms
+            if term.factor > MEANT * largest.factor or (largest.of_derivatives and not term.of_derivatives)
+        ]
     for term in terms:
         if not term.trains:
             why = KINKS if term.of_derivatives else ""

@@ -54,7 +54,7 @@ PLACES = {
 IN_LOSS = {"loss-nonfinite", "labels-ignored"}
 
 #: Causes that name the layers without a gradient.
-WITHOUT_GRADIENT = ("detached", "rounding", "checkpoint-inputs")
+WITHOUT_GRADIENT = ("detached", "rounding", "checkpoint-inputs", "no-derivative")
 
 
 #: Who measured it: PyTorch's pass, or one of arrays.
@@ -137,7 +137,8 @@ def judge(found: Found, thresholds: Thresholds) -> Judgement[Found]:
     causes = tuple(without_replaced(causes, all_cut=bool(found.cut)))
     if found.cut or (found.untrained and silent_layers(flow)):
         diagnosis = _without_gradient(diagnosis, () if found.untrained else silent_layers(flow), flow)
-    chance = 0.0 if found.closed or found.parts.status or status == "no-gradient" else score(flow, counted)
+    lost = found.closed or found.parts.status or status == "no-gradient" or _stops_at_norm(found)
+    chance = 0.0 if lost else score(flow, counted)
     verdict = diagnosis.verdict._replace(status=status, score=chance, causes=causes)
     certain = beyond and (_is_plain(flow) or (bool(inelastic) and not found.gated))
     if any(one.code == "inputs-alike" for one in found.origins):
@@ -201,7 +202,7 @@ def _status(found: Evidence, status: Status) -> Status:
         return "vanishing" if found.closed.code == "output-flat" else "dead"
     if status != "nonfinite" and (found.lost or found.rounding or found.trained.silent):
         return "no-gradient"
-    if found.shut:
+    if found.shut or _stops_at_norm(found):
         return "dead"
     if status == "healthy" and found.parts.status:
         return found.parts.status
@@ -213,6 +214,11 @@ def _status(found: Evidence, status: Status) -> Status:
     if lost and (status == "exploding" or (status == "healthy" and elasticity_of_end(found) >= ELASTICITY)):
         return "vanishing"
     return status
+
+
+def _stops_at_norm(found: Evidence) -> bool:
+    """Whether all of the signal goes through a norm over a single number."""
+    return any(one.code == "norm-of-one" and one.details.get("whole", False) for one in found.origins)
 
 
 def _is_plain(flow: ModelFlow) -> bool:
@@ -246,7 +252,7 @@ def _first_causes(found: Evidence, status: Status) -> Iterator[Cause]:
         yield _of_names("rounding", found.rounding)
     elif status == "no-gradient" and not found.parts.causes:
         yield Cause("all-zero", None, found.trained.silent, details={"zeros": listed(found.trained.zeros)})
-    elif status == "dead" and not dead_layers(found.flow):
+    elif status == "dead" and not dead_layers(found.flow) and silent_layers(found.flow):
         layers = silent_layers(found.flow)
         yield _of_names("layers-zero", [found.flow.name(layer) for layer in layers], (layers[0], layers[-1]))
     if found.shut:

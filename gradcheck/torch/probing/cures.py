@@ -20,7 +20,7 @@ OF_ANOTHER_KIND = frozenset({
     "loss-nonfinite", "operation-nonfinite", "gradient-nonfinite", "weights-nonfinite", "inputs-explode", "output-flat",
     "forgets", "gates-saturated", "explodes-in-time", "tokens-alike", "softmax-of-one", "constant-loss",
     "loss-cut", "output-cut", "nothing-trained", "outside-loss", "no-derivative", "flat-operation", "dropout-all",
-    "makes-zeros", "inputs-alike",
+    "makes-zeros", "inputs-alike", "norm-of-one",
 })  # fmt: skip
 
 #: Suggestions at most.

@@ -11,7 +11,7 @@ from gradcheck.probing.terms import Term
 from gradcheck.torch.graph import TRANSPARENT, Node
 from gradcheck.torch.layers import main_tensor
 from gradcheck.torch.probing.hooks import Recording
-from gradcheck.torch.probing.losses import Loss
+from gradcheck.torch.probing.losses import BETWEEN, WITH_A_NUMBER, Loss
 from gradcheck.torch.probing.saturation import Saturated, find_saturated
 from gradcheck.torch.probing.terms import find_terms
 
@@ -34,6 +34,8 @@ def look_at(
     if value is None:
         return AtLoss()
     first = first_loss(chosen, output, targets, value)
+    if first.labels and not first.of_batch and not _comes_from(value.grad_fn, end):  # the right one of pairs is first
+        first = first._replace(of_batch=first.constant_answer, labels=0)
     if value.grad_fn is None:
         return AtLoss(first)
     return AtLoss(first, find_terms(value, record), find_saturated(value, end))
@@ -53,6 +55,15 @@ def first_loss(chosen: Loss, output: object, targets: object, value: Tensor) -> 
     if classes and node is not None and node.name().startswith("NllLoss"):
         of_batch, labels = _label_entropy(node)
     return FirstLoss(float(value.detach()), answer, of_batch, classes, labels, _rms(tensor), _rms(aim))
+
+
+def _comes_from(node: Node, end: Node) -> bool:
+    """Whether a cross-entropy's logits are what the read-out gave, but for their shape and size."""
+    while node is not None and node is not end:
+        following = [one for one, _ in node.next_functions if one is not None]
+        passes_on = node.name().startswith((*BETWEEN, *WITH_A_NUMBER, *TRANSPARENT, "NllLoss", "LogSoftmax"))
+        node = following[0] if passes_on and len(following) == 1 else None
+    return node is end
 
 
 def _label_entropy(node: Node) -> tuple[float, int]:

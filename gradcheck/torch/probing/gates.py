@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 from torch import nn
 
+from gradcheck.flow.model_flow import ModelFlow
+from gradcheck.probing.verdict import silent_layers
 from gradcheck.torch.layers import own_parameters
 from gradcheck.torch.probing.adam import Adam
 from gradcheck.torch.probing.lesson import Lesson
@@ -51,6 +53,13 @@ def has_small_gates(model: nn.Module) -> bool:
             if any(0 < size < SMALL for size in sizes):
                 return True
     return False
+
+
+def gated_layers(before: ModelFlow, after: ModelFlow, gates: Gates) -> tuple[str, ...]:
+    """Return which layers of a flow are gates that have been opened, and which got no gradient before they were."""
+    places = dict.fromkeys((before.labels[layer - 1] for layer in silent_layers(before)), "behind")
+    places |= dict.fromkeys((name.rpartition(".")[0] for name in gates.opened), "gate")
+    return tuple(places.get(label, "") for label in after.labels)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from gradcheck.engine.diversity import Diversity
-from gradcheck.engine.magnitude import Scaled, log10_joint_norm, log10_norm, log10_rms_and_std
+from gradcheck.engine.magnitude import Scaled, log10_joint_norm, log10_norm, log10_rms, log10_rms_and_std, rescaled
 from gradcheck.engine.types import Array
 from gradcheck.flow.number_formats import Tally
 from gradcheck.probing.measuring import Response
@@ -99,6 +99,8 @@ class Recording:
     ungraded: list[Layer] = field(default_factory=list)  # layers that ran where no gradient is wanted
     with_ungraded: bool = False  # these are calls, too: all of the model runs so
     starved: list[Layer] = field(default_factory=list)  # those in re-entrant checkpoints none of whose inputs wants one
+    # the floats that the first layer is given: how many, and log10 of their root mean square
+    given: tuple[int, float] = (0, math.nan)
     hiding: str | None = None  # the function of the graph that may run layers in the backward pass only
 
     def layers(self) -> list[Layer]:
@@ -140,6 +142,8 @@ class Recording:
             rms, std = log10_rms_and_std(as_array(tensor))
         finite = math.isfinite(rms) or is_finite(tensor)
         node, features = (None, math.inf) if given is None else (given.grad_fn, layer.row_shape(given)[1])
+        if not self.calls and given is not None:
+            self.given = given.numel(), log10_rms(rescaled(as_array(given)))
         call = Call(layer, tensor, version_of(tensor), tensor.grad_fn, node, features, rms, std, finite)
         self.calls.append(call)
         self.by_layer.setdefault(layer, []).append(call)

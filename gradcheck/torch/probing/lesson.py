@@ -98,8 +98,8 @@ class Lesson(NamedTuple):
         What is added to the loss makes no difference to the second.
         """
         seed_all(self.seed)
+        output, function, targets = self._output()  # with a graph: a model may take derivatives in forward
         with torch.no_grad():
-            output, function, targets = self._output()
             try:
                 zero = float(function(_filled(output, torch.zeros_like), targets))
                 drawn = [float(function(_filled(output, torch.randn_like), targets)) for _ in range(ANSWERS)]

@@ -10,6 +10,7 @@ from gradcheck.torch.graph import Graph
 from gradcheck.torch.probing.attention import find_attention
 from gradcheck.torch.probing.hooks import RECURRENT, Recording
 from gradcheck.torch.probing.measuring import measure_outputs, place_calls
+from gradcheck.torch.probing.norms import NormsOfOne, find_norms_of_one
 from gradcheck.torch.probing.parts import Attention
 from gradcheck.torch.probing.route import Route
 from gradcheck.torch.probing.tokens import Alike, find_alike_tokens
@@ -20,6 +21,7 @@ class Looks(NamedTuple):
 
     attention: tuple[Attention, ...]
     alike: Alike | None
+    norms_of_one: NormsOfOne | None
 
 
 def look_forward(
@@ -33,7 +35,8 @@ def look_forward(
             place_calls(record, graph, root, leaves, examples)
         measure_outputs(record, () if record.brief else route.hidden, examples)
     alike = None if record.brief else find_alike_tokens(record, graph, examples)
+    alone = find_norms_of_one(record, graph)
     for call in record.calls:
         if not call.on_trunk and not isinstance(call.layer.module, RECURRENT):  # these may be looked at once more
             call.forget_output()
-    return Looks(attention, alike)
+    return Looks(attention, alike, alone)

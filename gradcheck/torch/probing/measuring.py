@@ -36,7 +36,7 @@ Norms = dict[Tensor, float]
 
 def fans(layer: Layer, call: Call) -> tuple[int, int]:
     """Return a layer's shape as a linear map's: weights of a unit, and units (channels of the output)."""
-    units = int(call.output.shape[call.axis]) if call.output.dim() else 1
+    units = int(call.output.shape[call.axis]) if call.output.dim() > 1 else 1  # else one number an example
     weights = sum(weight.numel() for weight in layer.acting)
     return max(1, weights // units), units
 

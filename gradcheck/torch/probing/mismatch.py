@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.torch.graph import Node, nodes
@@ -56,7 +56,10 @@ def find_mismatch(output: object, targets: object, value: Tensor | None, end: No
         yield from _broadcast(tensor, targets, between)
     if tensor is not None:
         yield from _out_of_reach(tensor, between, end)
-    yield from _of_labels(between)
+    if tensor is not None and _is_over_examples(tensor):
+        yield Cause("softmax-over-batch", None, tensor.shape[0])
+    else:
+        yield from _of_labels(between)
 
 
 def _broadcast(output: Tensor, targets: Tensor, between: list[Node]) -> Iterator[Cause]:
@@ -175,6 +178,46 @@ def _of_nll(node: Node) -> Iterator[Cause]:
         rows = given.sum(axis)
         probabilities = bool((given >= 0).all()) and bool(((rows - 1).abs() < NORMALISED).all())
         yield Cause("nll-not-log", details={"given": "probabilities" if probabilities else "scores"})
+
+
+def _is_over_examples(output: Tensor) -> bool:
+    """Whether an output, one row an example, is a softmax over the rows."""
+    node = output.grad_fn
+    while node is not None and node.name().startswith(BETWEEN):
+        node = node.next_functions[0][0]
+    if node is None or not node.name().startswith(("Softmax", "LogSoftmax")) or node._saved_result.dim() != 2:
+        return False
+    rows, columns = node._saved_result.shape
+    return _axis(node) % 2 == 0 and output.shape == (rows, columns) and 1 < rows != columns > 1
+
+
+def find_mixed_examples(model: nn.Module, output: object, value: Tensor | None, examples: int) -> Iterator[Cause]:
+    """Yield that a softmax within the model is taken over the examples.
+
+    Not where examples may lie in another axis: of a recurrence over the first, of all pairs, of one bag.
+    """
+    tensor = main_tensor(output)
+    if value is None or value.grad_fn is None or tensor is None or examples == 1 or tensor.shape[:1] != (examples,):
+        return
+    if any(getattr(one, "batch_first", True) is False for one in model.modules()):
+        return
+    for node in nodes([value.grad_fn]):
+        if node.name() != "SoftmaxBackward0":
+            continue
+        shape = node._saved_result.shape
+        over_first = shape[:1] == (examples,) and _axis(node) % len(shape) == 0
+        several = examples not in shape[1:] and math.prod(shape[1:]) > 1 and shape != tensor.shape
+        if over_first and several and _depends_on_inputs(node):
+            yield Cause("softmax-over-batch", None, examples, details={"within": True})
+            return
+
+
+def _depends_on_inputs(node: Node) -> bool:
+    """Whether a node of the graph was made of inputs, and not of parameters alone."""
+    before = list(nodes([node]))
+    leaves = [one.variable for one in before if hasattr(one, "variable")]
+    given = any(not isinstance(one, nn.Parameter) for one in leaves)
+    return given or any(one.name().startswith("Embedding") for one in before)
 
 
 def _axis(node: Node) -> int:

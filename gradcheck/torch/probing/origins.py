@@ -1,7 +1,8 @@
 """Where a lost signal, gradient or difference between examples comes from, where one place is to blame."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from gradcheck.diagnosis.summary import dead_layers, narrowest
 from gradcheck.errors import printable
 from gradcheck.flow.model_flow import ModelFlow
 from gradcheck.spec.thresholds import Thresholds
-from gradcheck.torch.graph import nodes
+from gradcheck.torch.graph import Node, nodes
 from gradcheck.torch.layers import Layer
 from gradcheck.torch.probing.batches import Batch
 from gradcheck.torch.probing.cutting import CutWatch
@@ -77,16 +78,29 @@ def _dropping(model: nn.Module) -> tuple[str, ...]:
 def _flat(root: Tensor, record: Recording, gradients: Gradients, flow: ModelFlow) -> Iterator[Cause]:
     """Yield the function without a slope that all that comes back to some parameters goes through."""
     calls = {call.node: _called(call, flow) for call in record.calls if call.node is not None}
+    everywhere = bool(np.isneginf(flow.column("log10_gradient_rms")).all())
     for node in nodes([root.grad_fn]):
-        if not node.name().startswith(FLAT):
+        alone = _is_of_one(node) and not everywhere  # at the end of the model it shuts the loss off
+        if not alone and not node.name().startswith(FLAT):
             continue
         before = list(nodes([node]))
-        arrived = [gradients.get(one.variable) for one in before if hasattr(one, "variable")]
+        leaves = [one.variable for one in before if hasattr(one, "variable")]
+        arrived = [gradients.get(one) for one in leaves if isinstance(one, nn.Parameter)]  # inputs may go around it
         if any(one is not None for one in arrived) and not any(bool(one.any()) for one in arrived if one is not None):
             after = next((calls[one] for one in before if one in calls), "the inputs")
             function = node.name().partition("Backward")[0].lower()
-            yield Cause("flat-operation", details={"function": function, "after": after})
+            code = "softmax-of-one" if alone else "flat-operation"
+            yield Cause(code, details={"function": function, "after": after})
             return
+
+
+def _is_of_one(node: Node) -> bool:
+    """Whether a node is a softmax over a single number."""
+    if node.name() != "SoftmaxBackward0":
+        return False
+    known: Sequence[Any] = getattr(node, "_input_metadata", ())  # what it saved is freed
+    axis = (node._saved_dim + 2**63) % 2**64 - 2**63  # kept without its sign
+    return bool(known) and bool(known[0].shape) and known[0].shape[axis] == 1
 
 
 def _makes_zeros(batch: Batch, record: Recording, flow: ModelFlow) -> Iterator[Cause]:

@@ -38,7 +38,8 @@ from gradcheck.torch.probing.measuring import (
     weight_gradient_norm,
 )
 from gradcheck.torch.probing.memory import judge_memory, note_long
-from gradcheck.torch.probing.mismatch import find_mismatch
+from gradcheck.torch.probing.mismatch import find_mismatch, find_mixed_examples
+from gradcheck.torch.probing.norms import causes_of
 from gradcheck.torch.probing.origins import find_origins
 from gradcheck.torch.probing.parts import Parts, find_hidden, find_starved
 from gradcheck.torch.probing.precision import Precision, autocast
@@ -48,7 +49,7 @@ from gradcheck.torch.probing.state import seed_all
 from gradcheck.torch.probing.tokens import judge_tokens
 from gradcheck.torch.probing.unregistered import find_unregistered
 from gradcheck.torch.probing.untrained import find_untrained
-from gradcheck.torch.probing.values import Values, values_of
+from gradcheck.torch.probing.values import Values, rms_of_inputs, values_of
 
 
 class ModelPass(NamedTuple):
@@ -148,7 +149,7 @@ def _pass(
         chosen, targets = loss_and_targets(loss, output, batch.targets, generator)
         value, route = loss_of(chosen, output, targets, route, record)
     between = (chosen, output, targets, value)
-    of_loss, values = _faults(model, between, route), values_of(chosen.name, output, value)
+    of_loss, values = _faults(model, between, route, batch.examples), values_of(chosen.name, output, value)
     at_loss = look_at(chosen, output, targets, value, record, route.end.node)
     root, seed = start_of_gradient(value, route, record)
     closed, shift = None, 0
@@ -167,32 +168,29 @@ def _pass(
     layers, flow = _flow(route, record, norms, batch.examples, shift, value)
     parts = _parts(record, gradients, layers, looks)
     zeros = tuple(sum(call.gradient_zeros for call in uses) / len(uses) for uses in map(record.of, layers))
-    origins = tuple(find_origins(model, batch, record, root, gradients, flow))
+    origins = (*causes_of(looks.norms_of_one), *find_origins(model, batch, record, root, gradients, flow))
     for call in record.calls:
         call.free()
     unused, silent = without_gradient(model, norms)
     return ModelPass(
-        flow, layers, zeros, route.readout, chosen.name, unused, silent, closed, _largest_rms(leaves),
+        flow, layers, zeros, route.readout, chosen.name, unused, silent, closed, rms_of_inputs(leaves, record),
         gradients, shift, parts, of_loss=of_loss, at_loss=at_loss,
         trained=find_trained(model, norms), calls=len(record.calls), cut=_cut(record, layers, flow.obstacle),
         values=values, untrained=untrained, origins=origins,
     )  # fmt: skip
 
 
-def _faults(model: nn.Module, between: tuple[Loss, object, object, Tensor | None], route: Route) -> tuple[Cause, ...]:
+def _faults(
+    model: nn.Module, between: tuple[Loss, object, object, Tensor | None], route: Route, examples: int
+) -> tuple[Cause, ...]:
     """Return what is wrong with the output, or between it and the loss, while the graph still has its values."""
     chosen, output, targets, value = between
     return (
         *find_unregistered(model, output),
         *find_squashed_twice(chosen, output, value),
         *find_mismatch(output, targets, value, route.end.node),
+        *find_mixed_examples(model, output, value, examples),
     )
-
-
-def _largest_rms(inputs: Sequence[Tensor]) -> float:
-    """Return the largest root mean square of some inputs; nan without any that is finite."""
-    sizes = [float(one.detach().abs().double().square().mean().sqrt()) for one in inputs if is_finite(one)]
-    return max(sizes, default=math.nan)
 
 
 def _forward(model: nn.Module, batch: Batch, record: Recording) -> object:

@@ -28,7 +28,7 @@ from gradcheck.torch.probing.checks import check_batch, check_counts, check_mode
 from gradcheck.torch.probing.course import follow
 from gradcheck.torch.probing.cures import cures, may_be_cured
 from gradcheck.torch.probing.eager import as_written, is_compiled, run_eagerly
-from gradcheck.torch.probing.gates import has_small_gates, may_be_shut, opened, zero_weights
+from gradcheck.torch.probing.gates import gated_layers, has_small_gates, may_be_shut, opened, zero_weights
 from gradcheck.torch.probing.gentler import keep_healthy
 from gradcheck.torch.probing.glance import glance
 from gradcheck.torch.probing.history import History
@@ -265,7 +265,8 @@ class _Subject:
             return (self._pass(batch, number, precision) if brief else found)._replace(gated=gated)
         with opened(self.lesson(batch, found.shift), found.gradients) as gates:
             again = self._pass(batch, number, precision)
-        flow = replace(again.flow, output=again.flow.output._replace(loss=found.at_loss.first.value))
+        output = again.flow.output._replace(loss=found.at_loss.first.value)
+        flow = replace(again.flow, output=output, gated=gated_layers(found.flow, again.flow, gates))
         return again._replace(
             opened=tuple(gates.opened), shut=gates.shut, gated=True, gradients=found.gradients, shift=found.shift,
             at_loss=found.at_loss, values=found.values, flow=flow,

@@ -42,13 +42,13 @@ def find_terms(value: Tensor, record: Recording) -> tuple[Term, ...]:
 
 
 def _summands(node: Node, index: int = 0) -> Iterator[GradientEdge]:
-    """Yield where the terms of a sum end, from left to right."""
+    """Yield where the terms of a sum of single numbers end, from left to right."""
     inputs = [one for one in node.next_functions if one[0] is not None]
     inner = inputs[0][0] if len(inputs) == 1 and node.name().startswith(SCALES) else None
     while inner is not None and not inner.name().startswith(SUMS):
         following = [one for one, _ in inner.next_functions if one is not None]
         inner = following[0] if len(following) == 1 and inner.name().startswith(SCALES) else None
-    if inner is not None:
+    if inner is not None and (inner.name().startswith("Stack") or _is_number(inner)):
         yield from _summands(inner)
     elif node.name().startswith(SUMS) and len(inputs) > 1:
         for following, place in inputs:
@@ -57,6 +57,12 @@ def _summands(node: Node, index: int = 0) -> Iterator[GradientEdge]:
         yield from _summands(*inputs[0])
     else:
         yield GradientEdge(node, index)
+
+
+def _is_number(node: Node) -> bool:
+    """Whether what a node made is a single number."""
+    known = getattr(node, "_input_metadata", ())  # older versions of PyTorch don't say
+    return not known or bool(math.prod(known[0].shape) == 1)
 
 
 def _factor(value: Tensor, edge: GradientEdge) -> float:

@@ -1,13 +1,15 @@
 """A pass in numbers: how far the outputs of its examples are apart, and whether its loss is zero at best."""
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from gradcheck.torch.graph import Node
-from gradcheck.torch.layers import main_tensor
+from gradcheck.torch.layers import is_finite, main_tensor
+from gradcheck.torch.probing.hooks import Recording
 from gradcheck.torch.probing.losses import LOSSES
 
 #: Losses that are zero at best and never below, by their node in the graph.
@@ -58,3 +60,19 @@ def is_never_negative(node: Node | None) -> bool:
     if name.startswith("Add"):  # a number that is added may be negative
         return len(inputs) == 2 and all(map(is_never_negative, inputs))
     return name.startswith(KEEPS) and bool(inputs) and all(map(is_never_negative, inputs))
+
+
+def rms_of_inputs(inputs: Sequence[Tensor], record: Recording) -> float:
+    """Return the largest root mean square of the inputs that are floats; nan without any that is finite.
+
+    What the first layer is given takes the place of an input as large: it may have been scaled on its way, or be made
+    of whole numbers, as pixels are.
+    """
+    count, given = record.given
+    own = float(10**given) if math.isfinite(given) else math.nan
+    sizes = [
+        own if one.numel() == count else float(one.detach().abs().double().square().mean().sqrt())
+        for one in inputs
+        if is_finite(one)
+    ]
+    return max((size for size in sizes or [own] if math.isfinite(size)), default=math.nan)

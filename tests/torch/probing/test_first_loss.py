@@ -99,3 +99,21 @@ def test_targets_far_from_zero_are_named_in_its_place():
     found = codes(probed(NUMBERS + 100, "mean-square"))
     assert "targets-large" in found
     assert "readout-large" not in found
+
+
+class Scaled(nn.Module):
+    """A model that scales its pixels itself."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.factor, self.net = factor, nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 4))
+
+    def forward(self, x):
+        return self.net(x.float() * self.factor)
+
+
+@pytest.mark.parametrize("kind", [torch.uint8, torch.float32])
+def test_pixels_are_measured_as_the_first_layer_gets_them(kind):
+    pixels = torch.randint(0, 256, (16, 8)).to(kind)
+    assert "inputs-large" in codes(probe(Scaled(1.0), (pixels, CLASSES), trial=False))
+    assert "inputs-large" not in codes(probe(Scaled(1 / 128), (pixels, CLASSES), trial=False))

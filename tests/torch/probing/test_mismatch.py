@@ -86,3 +86,60 @@ def test_labels_of_a_binary_cross_entropy_lie_between_0_and_1():
 
 def test_labels_that_are_all_the_same_are_named():
     assert codes(torch.ones(32, dtype=torch.int64), "cross-entropy", units=4) == ["labels-alike"]
+
+
+@pytest.mark.parametrize("end", [nn.Softmax(0), nn.LogSoftmax(0)])
+def test_a_softmax_over_the_examples_is_named_whatever_loss_follows(end):
+    def loss(output, targets):
+        return output.gather(1, targets[:, None]).square().mean()
+
+    assert "softmax-over-batch" in codes(CLASSES, loss, end, units=4)
+    assert "softmax-over-batch" not in codes(CLASSES, loss, type(end)(1), units=4)
+
+
+class Pooled(nn.Module):
+    """The weighted sum of an example's parts."""
+
+    def __init__(self, axis):
+        super().__init__()
+        self.first, self.weight, self.last = nn.Linear(8, 16), nn.Linear(16, 1), nn.Linear(16, 4)
+        self.axis = axis
+
+    def forward(self, x):
+        h = torch.tanh(self.first(x))
+        return self.last((self.weight(h).softmax(self.axis) * h).sum(1))
+
+
+@pytest.mark.parametrize(("axis", "named"), [(0, True), (1, False)])
+def test_a_softmax_over_the_examples_within_the_model_is_named(axis, named):
+    report = probe(Pooled(axis), (torch.randn(32, 5, 8), CLASSES))
+    (said,) = [one.text for one in report.verdict.causes if one.code == "softmax-over-batch"] or [""]
+    assert ("a softmax within the model is taken over the 32 examples (dim=0)" in said) == named
+
+
+def test_the_parts_of_one_bag_and_steps_that_come_first_are_no_examples():
+    class Bag(Pooled):
+        def forward(self, x):
+            h = torch.tanh(self.first(x))
+            return self.last((self.weight(h).softmax(0) * h).sum(0, keepdim=True))
+
+    report = probe(Bag(0), (INPUTS, CLASSES[:1]))
+    assert "softmax-over-batch" not in {one.code for one in report.verdict.causes}
+
+
+def test_labels_that_say_where_the_right_one_of_pairs_is_are_not_called_the_same():
+    class Pairs(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.encoder = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 8))
+
+        def forward(self, x):
+            query, keys = self.encoder(x), torch.randn(8, 20)
+            return torch.cat([(query * x).sum(1, keepdim=True), query @ keys], 1)
+
+    report = probe(Pairs(), (INPUTS, torch.zeros(32, dtype=torch.int64)))
+    assert "labels-alike" not in {one.code for one in report.verdict.causes}
+
+
+def test_targets_between_0_and_1_do_not_lie_far_from_zero():
+    assert codes((NUMBERS + 1) / 2) == []

@@ -90,3 +90,50 @@ def test_units_that_all_have_the_same_weights_are_named():
         nn.init.constant_(model.second.bias, 0.1)
 
     assert first_cause(Between(torch.relu, constant))[:2] == ("collapsed", "units-alike")
+
+
+@pytest.mark.parametrize(("norm", "over"), [
+    (nn.GroupNorm(8, 8), "each group has one channel at one position"),
+    (lambda x: functional.group_norm(x, 8), "each group has one channel at one position"),
+])  # fmt: skip
+def test_a_norm_over_single_numbers_is_named_with_what_helps(norm, over):
+    class Pooled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second, self.last = nn.Conv2d(1, 8, 3), nn.Conv2d(8, 8, 1), nn.Linear(8, 4)
+            self.norm = norm
+
+        def forward(self, x):
+            x = torch.relu(self.first(x.reshape(-1, 1, 4, 4))).mean((2, 3), keepdim=True)
+            return self.last(torch.relu(self.norm(self.second(x))).flatten(1))
+
+    status, code, text = first_cause(Pooled())
+    assert (status, code) == ("dead", "norm-of-one")
+    assert over in text
+
+
+def test_a_layer_norm_of_one_feature_is_named_and_one_of_two_is_not():
+    def model(width):
+        return nn.Sequential(
+            nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, width), nn.LayerNorm(width), nn.Linear(width, 4)
+        )
+
+    assert first_cause(model(1))[:2] == ("dead", "norm-of-one")
+    assert first_cause(model(2))[1] != "norm-of-one"
+
+
+def test_a_softmax_over_one_chosen_expert_is_named_with_the_layer_before_it():
+    class Routed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.gate, self.last = nn.Linear(16, 4), nn.Linear(16, 4)
+            self.experts = nn.ModuleList([nn.Linear(16, 16) for _ in range(4)])
+
+        def forward(self, x):
+            score, chosen = self.gate(x).topk(1)
+            out = torch.stack([one(x) for one in self.experts], 1)[torch.arange(len(x)), chosen[:, 0]]
+            return self.last(score.softmax(-1) * torch.tanh(out))
+
+    _, code, text = first_cause(Routed())
+    assert code == "softmax-of-one"
+    assert "the softmax after gate is taken over a single number" in text

@@ -228,3 +228,20 @@ def test_a_seed_gives_the_same_report(models):
     model, inputs = models.vgg(), models.image()
     one, other = (probe(model, inputs, seed=4).to_dict() for _ in range(2))
     assert one == other
+
+
+def test_what_lies_behind_a_gate_that_has_just_been_opened_is_compared_with_its_like(layer):
+    class Shifted(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.shift = nn.Sequential(nn.Linear(16, 16), nn.Tanh(), nn.Linear(16, 16), nn.Tanh(), nn.Linear(16, 16))
+            self.net = nn.Sequential(nn.Linear(16, 16), nn.Tanh(), nn.Linear(16, 4))
+            nn.init.zeros_(self.shift[4].weight)
+
+        def forward(self, x):
+            return self.net(x + self.shift(x))
+
+    report = probe(Shifted(), torch.randn(32, 16), trial=False)
+    assert (report.verdict.status, report.model.opened) == ("healthy", ("shift.4.weight",))
+    assert layer(report, "shift.2").gradient_ratio == 1
+    assert report.model.elasticity > -2

@@ -106,3 +106,36 @@ def test_a_term_with_a_small_factor_is_meant_to_be_small():
     terms, causes = probed(loss(0.001))
     assert len(terms) == 3
     assert "term-drowned" not in causes
+
+
+def divergence(output):
+    return -0.5 * (1 + output[1] - output[0].square().mean(1, keepdim=True) - output[1].exp()).sum()
+
+
+def test_a_term_that_is_itself_summed_entry_by_entry_is_one_term():
+    terms, causes = probed(lambda output: 1e-4 * policy(output) + divergence(output))
+    assert len(terms) == 2
+    assert "term-drowned" not in causes  # its factor says that it is meant to be small
+
+
+class Equation(nn.Module):
+    """A network's values at a boundary, and its second derivatives within it."""
+
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(1, 16), nn.Tanh(), nn.Linear(16, 16), nn.Tanh(), nn.Linear(16, 1))
+
+    def forward(self, points):
+        points = points.clone().requires_grad_()
+        (slope,) = torch.autograd.grad(self.net(points).sum(), points, create_graph=True)
+        (second,) = torch.autograd.grad(slope.sum(), points, create_graph=True)
+        return self.net(torch.zeros(2, 1)), second
+
+
+@pytest.mark.parametrize(("source", "named"), [(1e3, True), (1.0, False)])
+def test_a_boundary_s_small_factor_is_not_meant_beside_an_equation_s_residual(source, named):
+    def loss(output, _):
+        return 0.01 * (output[0] - 1).square().mean() + (output[1] - source).square().mean()
+
+    report = probe(Equation(), (torch.linspace(-1, 1, 16)[:, None], None), loss)
+    assert ("term-drowned" in {cause.code for cause in report.verdict.causes}) == named

@@ -1,6 +1,7 @@
 """A trial before an accusation: what learns its own batch isn't ill."""
 
 import math
+from itertools import pairwise
 
 import pytest
 
@@ -197,3 +198,23 @@ def test_a_model_in_half_precision_is_trained_in_a_trial(models):
     lesson = lesson_of(models.mlp(depth=3).half(), (models.rows().half(), torch.arange(64) % 10))
     trial = hold_trial(lesson, FirstLoss(constant_answer=2.303, of_batch=2.303))
     assert trial.learns
+
+
+def test_a_model_that_takes_derivatives_in_forward_is_tried_before_it_is_accused():
+    class Slopes(nn.Module):
+        def __init__(self):
+            super().__init__()
+            widths = [2, *[8] * 8]
+            layers = [one for a, b in pairwise(widths) for one in (nn.Linear(a, b), nn.Tanh())]
+            self.net = nn.Sequential(*layers, nn.Linear(8, 1))
+
+        def forward(self, x):
+            x = x.clone().requires_grad_()
+            value = self.net(x)
+            return value, torch.autograd.grad(value.sum(), x, create_graph=True)[0]
+
+    x = torch.randn(32, 2)
+    report = probe(
+        Slopes(), (x, x[:, :1]), lambda output, y: (output[0] - y).square().mean() + output[1].square().mean()
+    )
+    assert report.model.trial is not None
