@@ -29,13 +29,23 @@ _RULE = re.compile(r"^\s*[-=+─━═┌┐└┘├┤┏┓┗┛╭╮╰╯
 #: A number at the beginning of a cell.
 _CELL = re.compile(r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+|nan\b|inf\b)", re.IGNORECASE)
 
-#: How a program says that it ends of an error, or that it gives up.
+#: How a program says that it ends of an error, or that it gives up; ``stop_at=3`` and ``exit code`` are no such verbs.
+ERRORS = ("error: ", "exception: ", "interrupt: ")
 _ERROR = re.compile(r"(?i)^(?:\W*rank ?\d+\W+)?(?:[\w.]+\.)?\w*(?:Error|Exception|Interrupt): ")
-_GIVES_UP = re.compile(r"(?i)\b(?:stop|abort|exit|halt|terminat|diverg)")
+STOPS = ("stop", "abort", "exit", "halt", "terminat", "diverg")
+_GIVES_UP = re.compile(rf"(?i)\b(?:{'|'.join(STOPS)})(?:p?ed|p?ing|e?s|e)?\b(?! code|\s*=)")
 
-#: How it says that the reason is a number that isn't finite: both are there.
-_JUDGED = re.compile(r"(?i)loss|\bgrad(?:ient)?s?\b|\bgrad_?norm")
-_UNFIT = re.compile(r"(?i)\b(?:-?nan|inf|infinite|infinity|non-?finite|not finite|invalid loss|not a number)\b")
+#: How it says that the reason is a number that isn't finite: ``loss is nan``, ``NaN or Inf found in loss``.
+_JUDGED = r"(?:\w*loss(?:es)?|grad(?:ient)?s?|grad_?norm)\b"
+_NUMBER = r"(?:(?:-|\b)(?:nans?|infs?|infinite|infinity)|\bnon-?finite|\bnot finite|\binvalid|\bnot a number)\b"
+_APART = r"[^\w.;,]+(?:[\w.]+[^\w.;,]+){0,5}?"
+_UNFIT = re.compile(rf"(?i)\b{_JUDGED}{_APART}{_NUMBER}|{_NUMBER}{_APART}{_JUDGED}")
+
+#: What is said of no number of the training: what would be done, what it was before, how many there were.
+_UNREAL = re.compile(
+    rf"(?i)\b(?:no|if|unless|without|never|from)\s+(?:a |any |the |\w*loss (?:is|was|were) )*{_NUMBER}"
+    rf"|{_NUMBER}[^,.;]*?\s(?:-+>|→|to)\s*[-+]?\d|{_NUMBER}[^,.;]*:\s*0+\b|\bbest\b[^,.;]*{_NUMBER}"
+)
 
 #: How it says at which step.
 _AT_STEP = re.compile(r"(?i)\b(?:(?:global )?step|iter|iteration|update)s?\b\W{0,3}(\d+)")
@@ -158,7 +168,12 @@ def row_below(names: tuple[str, ...], line: str) -> dict[str, str]:
 def last_words(line: str) -> str:
     """Return a line that says why a program ends; empty of any other."""
     line = line[:LONGEST_WORDS]
-    return line.strip()[:200] if _ERROR.match(line) or (_GIVES_UP.search(line) and is_of_unfit(line)) else ""
+    lower = line.lower()
+    # most lines have none of these: to ask so takes less time than a pattern
+    is_last = any(one in lower for one in ERRORS) and is_error(line)
+    if not is_last and any(one in lower for one in STOPS):
+        is_last = ("loss" in lower or "grad" in lower) and gives_up(line)
+    return line.strip()[:200] if is_last else ""
 
 
 def is_error(line: str) -> bool:
@@ -166,9 +181,14 @@ def is_error(line: str) -> bool:
     return bool(_ERROR.match(line))
 
 
+def gives_up(line: str) -> bool:
+    """Whether a line says that the program stops because of such a number."""
+    return bool(_GIVES_UP.search(line)) and is_of_unfit(line)
+
+
 def is_of_unfit(words: str) -> bool:
     """Whether words are of a loss or a gradient that is infinite or not a number."""
-    return bool(_JUDGED.search(words) and _UNFIT.search(words))
+    return bool(_UNFIT.search(words) and _UNFIT.search(_UNREAL.sub("", words)))
 
 
 def step_within(words: str) -> float:

@@ -41,6 +41,10 @@ TRAINED = [f"iter {row}: loss {2.5 - row / 100:.3f}" for row in range(8)]
         (["FloatingPointError: the loss is infinite or NaN at iteration=12!", "terms = {'loss_a': tensor(nan)}"], 12),
         (["ERROR:trainer:Model diverged with loss = NaN.", "Traceback (most recent call last):"], 7),
         (["Loss is nan, stopping training"], 7),
+        (["Loss went from 1.3 to nan, stopping"], 7),
+        (["Monitored metric val_loss = nan is not finite. Best value was inf. Signaling Trainer to stop."], 7),
+        (["Batch 5: Invalid loss, terminating training"], 7),
+        (["NaN or Inf found in loss: training stopped"], 7),
         (["RuntimeError: The total norm of order 2.0 for gradients is non-finite"], 7),
         (["FloatingPointError: Minimum loss scale reached (0.001)."], 7),
     ],
@@ -50,7 +54,23 @@ def test_a_program_that_says_it_ends_of_a_nan_is_believed_though_no_row_shows_it
     assert (verdict.status, verdict.first_step) == ("nonfinite", step)
 
 
-@pytest.mark.parametrize("words", ["RuntimeError: CUDA out of memory", "KeyboardInterrupt: stopped", "loss is finite"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "RuntimeError: CUDA out of memory",
+        "KeyboardInterrupt: stopped",
+        "loss is finite",
+        "EarlyStopping: val_loss improved from inf to 1.2, exit not needed",
+        "Early stopping triggered: loss inf -> 1.2",
+        "EarlyStopping(monitor='val_loss', best=inf) stopped: no better loss in 10 epochs",
+        "early stopping: exit if the loss is nan",
+        "stopping_threshold=None, divergence_threshold=inf, monitor=loss",
+        "KL divergence: the loss weight is inf",
+        "nan losses: 0, aborted steps: 0",
+        "Training stopped without a nan loss",
+        "Training exited: clip_grad_norm inf, loss 1.23",
+    ],
+)
 def test_other_last_words_are_no_finding(words, told):
     assert told(*TRAINED, words).verdict.status == "too-short"
 
