@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from gradcheck.base.wording import as_percent, counted
 from gradcheck.learning_rate.conclusions import Reason
+from gradcheck.learning_rate.rules import CHECKED, rule_of
 from gradcheck.learning_rate.runs import Draw
 from gradcheck.render.numbers import significant
 
@@ -43,19 +44,22 @@ def another_rule(optimizer: str, like: str) -> Reason:
     return Reason("another-rule", text)
 
 
-def short_runs(updates: int, usual: int, wider: float = 1.0) -> Reason:
-    """Say that the rule was checked with longer runs, or by how much they make the band narrower."""
-    text = f"that was checked with runs of {usual} updates; these have {updates}"
-    if wider > 1:
-        times = significant(wider, 2)
-        text = f"these runs have {counted(updates, 'update')}: of {usual}, that factor is {times} times smaller"
-    return Reason("short-runs", text, float(updates), float(usual))
+def short_runs(optimizer: str, updates: int) -> Reason | None:
+    """Say how much narrower longer runs make the band of an optimizer with a rule; None where they don't."""
+    longest = CHECKED[-1]
+    band, narrower = rule_of(optimizer, updates).band, rule_of(optimizer, longest).band
+    if updates >= longest or band <= narrower:
+        return None
+    text = (
+        f"these runs have {counted(updates, 'update')}: of {longest}, that factor is {narrower:g} instead of {band:g}"
+    )
+    return Reason("short-runs", text, float(updates), float(longest))
 
 
 def learnt_little(draw: Draw, constant: float) -> Reason | None:
     """Say that the runs end before much is learnt, if they do: they don't compare yet how well rates train."""
     known = min(draw.start.loss, constant) if math.isfinite(constant) else draw.start.loss
-    if not draw.runs or known <= 0 or draw.furthest.score <= LEARNT * known:
+    if not draw.runs or not known > 0 or draw.furthest.score <= LEARNT * known:
         return None
     best = draw.furthest
     text = (

@@ -10,6 +10,8 @@ from gradcheck.learning_rate.conclusions import CODES, VERDICTS, Conclusion, Evi
 from gradcheck.learning_rate.rules import Rule, rule_of
 from gradcheck.learning_rate.runs import Draw, Run
 from gradcheck.learning_rate.search import Status
+from gradcheck.render.numbers import significant
+from gradcheck.spec.command_line import options
 
 #: Optimizers as they are called.
 CALLED = {"sgd": "SGD", "momentum": "SGD with momentum 0.9", "adam": "Adam", "adamw": "AdamW"}
@@ -73,9 +75,20 @@ class RateStart(Record):
     """The network before its first update."""
 
     parameters: int | None = item(minimum=1)
+    multiplications: int | None = item("of a forward pass of one batch, roughly; null: not counted", minimum=0)
     status: str | None = item("simulate's verdict; null: not asked")
     score: float | None = item("the probability that plain SGD trains it; null: not asked")
     constant_loss: float | None = item("of the best answer that is the same for all examples; null: not known")
+
+
+class RateCure(Record):
+    """A change of a network that doesn't train after which a rate helps."""
+
+    changes: Frozen[Any] = item("options and their new values: what heals it by simulate")
+    command: str = item("the search of the changed network")
+    best_rate: float = item("of it, with the same optimizer")
+    low: float
+    high: float
 
 
 class RateCause(Cause):
@@ -106,6 +119,7 @@ class RateReport(CommandReport):
     config: Frozen[Any] = item("every option with its resolved value")
     start: RateStart
     answer: RateAnswer | None = item("null: no rate helps")
+    cure: RateCure | None = item("of a network that simulate calls ill; null: none is known, or needed")
     verdict: RateVerdict
     rule: RateRule
     draws: tuple[RateDraw, ...]
@@ -125,6 +139,8 @@ def make_rate_report(
     evidence: Evidence | None = None,
     rule: str = "",
     remarks: Sequence[Reason] = (),
+    cure: RateCure | None = None,
+    multiplications: int | None = None,
 ) -> RateReport:
     """Lay out what the runs of all draws have shown.
 
@@ -141,16 +157,22 @@ def make_rate_report(
         The key of its rule, if that isn't the optimizer's name.
     remarks : sequence of Reason
         What else is to be said, after the reasons.
+    cure : RateCure, optional
+        What makes a network trainable that isn't.
+    multiplications : int, optional
+        Of a forward pass.
     """
     optimizer = config["optimizer"]
     ruled = rule_of(rule or optimizer, config["updates"])
     found = conclude(draws, ruled, CALLED.get(optimizer, optimizer), config["lr"], evidence)
-    found = found._replace(reasons=(*found.reasons, *remarks))
+    cured = () if cure is None else (_cured(cure, CALLED[optimizer]),)
+    found = found._replace(reasons=(*found.reasons, *cured, *remarks))
     return RateReport(
         command="rate",
         config=Frozen(config),
-        start=_start(parameters, evidence),
+        start=_start(parameters, multiplications, evidence),
         answer=_answer(found.answer),
+        cure=cure,
         verdict=_verdict(found),
         rule=RateRule(
             start_over_least=ruled.start,
@@ -209,11 +231,23 @@ def _answer(answer: Answer | None) -> RateAnswer | None:
     )
 
 
-def _start(parameters: int | None, evidence: Evidence | None) -> RateStart:
-    if evidence is None:
-        return RateStart(parameters=parameters, status=None, score=None, constant_loss=None)
-    constant = number(evidence.constant)
-    return RateStart(parameters=parameters, status=evidence.status, score=evidence.score, constant_loss=constant)
+def _start(parameters: int | None, multiplications: int | None, evidence: Evidence | None) -> RateStart:
+    return RateStart(
+        parameters=parameters,
+        multiplications=multiplications,
+        status=evidence and evidence.status,
+        score=evidence and evidence.score,
+        constant_loss=evidence and number(evidence.constant),
+    )
+
+
+def _cured(cure: RateCure, optimizer: str) -> Reason:
+    best, low, high = map(significant, (cure.best_rate, cure.low, cure.high))
+    text = (
+        f"with {' '.join(options(cure.changes))} it trains: the best rate of {optimizer} is about {best} then, between "
+        f"{low} and {high}"
+    )
+    return Reason("cure", text, cure.best_rate)
 
 
 def _verdict(found: Conclusion) -> RateVerdict:
