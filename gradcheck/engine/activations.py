@@ -14,10 +14,11 @@ from gradcheck.engine.pieces import in_pieces
 from gradcheck.engine.special import normal_cdf_and_density
 from gradcheck.engine.types import Array
 
-#: Numbers of a piece of which an activation's intermediate results stay in a core's cache.
-CACHED = 1 << 14
+#: Bytes of a piece of which an activation's intermediate results stay in a core's cache.
+CACHED_BYTES = 1 << 17
 
 NEAR_ZERO = 0.125  # |z| below which tanh z isn't made from an exponential
+NEXT_TO_ONE = math.exp(-2 * NEAR_ZERO)  # and where that exponential lies above
 LEAK = 0.01  # slope of leaky_relu below zero: Maas, Hannun & Ng 2013
 # λ and α for which mean 0 and variance 1 are a fixed point: Klambauer et al. 2017, eq. 14
 SELU_SCALE, SELU_ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
@@ -45,7 +46,7 @@ class Activation(NamedTuple):
 
     def __call__(self, z: Array) -> tuple[Array, Array]:
         """Return φ(z) and φ'(z), of a large z piece by piece."""
-        if z.size <= CACHED:
+        if z.nbytes <= CACHED_BYTES:
             return self.evaluate(z)
         flat = z.reshape(-1)
         value, slope = np.empty_like(flat), np.empty_like(flat)
@@ -53,7 +54,7 @@ class Activation(NamedTuple):
         def evaluate(piece: slice) -> None:
             value[piece], slope[piece] = self.evaluate(flat[piece])
 
-        in_pieces(flat.size, evaluate, CACHED)
+        in_pieces(flat.size, evaluate, CACHED_BYTES // flat.itemsize)
         return value.reshape(z.shape), slope.reshape(z.shape)
 
 
@@ -81,7 +82,6 @@ def sigmoid(z: Array) -> tuple[Array, Array]:
 def tanh(z: Array) -> tuple[Array, Array]:
     """Return tanh z = (1 − d)/(1 + d) and 1/cosh² z = 4d/(1 + d)², with d = e^(−2|z|)."""
     decay = np.abs(z)
-    small = decay < NEAR_ZERO
     decay *= -2
     np.exp(decay, out=decay)  # in place: a recurrent network does little else
     denominator: Array = decay + 1
@@ -91,6 +91,7 @@ def tanh(z: Array) -> tuple[Array, Array]:
         output = 1 - decay
         output /= denominator
         np.copysign(output, z, out=output)
+        small = decay > NEXT_TO_ONE
         output[small] = _tanh_near_zero(z[small])
     denominator *= denominator
     decay *= 4

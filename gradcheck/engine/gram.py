@@ -5,31 +5,46 @@ x xᵀ and nothing else. It is computed once for each array, and forgotten with 
 """
 
 import weakref
+from typing import NamedTuple
 
 import numpy as np
 
 from gradcheck.engine.pieces import contraction
 from gradcheck.engine.types import Array
 
-#: By the array's identity: the array, weakly, and its Gram matrix.
-_KNOWN: dict[int, tuple[weakref.ref[Array], Array]] = {}
+
+class Known(NamedTuple):
+    """What is known of an array, which is held weakly."""
+
+    of: weakref.ref[Array]
+    gram: Array
+    square: float
+
+
+#: By the array's identity.
+_KNOWN: dict[int, Known] = {}
 
 
 def gram(x: Array) -> Array:
     """Return x xᵀ, (batch, batch), in float64; x (batch, n) must not be changed afterwards."""
-    known = known_gram(x)
+    known = _known(x)
     if known is not None:
-        return known
+        return known.gram
     matrix, key = contraction(x, x, np.float64), id(x)
     matrix.flags.writeable = False
-    _KNOWN[key] = weakref.ref(x, lambda _: _KNOWN.pop(key, None)), matrix
+    _KNOWN[key] = Known(weakref.ref(x, lambda _: _KNOWN.pop(key, None)), matrix, float(matrix.trace()))
     return matrix
 
 
-def known_gram(x: Array) -> Array | None:
-    """Return the Gram matrix if it has been computed, else None."""
-    array, matrix = _KNOWN.get(id(x), (None, None))
-    return matrix if array is not None and array() is x else None
+def known_square(x: Array) -> float | None:
+    """Return the sum of squares of the entries if the Gram matrix has been computed, else None."""
+    known = _known(x)
+    return None if known is None else known.square
+
+
+def _known(x: Array) -> Known | None:
+    known = _KNOWN.get(id(x))
+    return known if known is not None and known.of() is x else None
 
 
 def is_wide(x: Array) -> bool:

@@ -192,8 +192,8 @@ class Weightless(NamedTuple):
     @property
     def log10_weight_norm(self) -> float:
         """log10 of the root mean square of W's Frobenius norm; a frame's norm is not random."""
-        size = min(self.fan_in, self.fan_out) / self.fan_out if self.haar else self.fan_in
-        return log10_norm(np.broadcast_to(self.scale, self.fan_out)) + 0.5 * math.log10(size)
+        square = min(self.fan_in, self.fan_out) if self.haar else self.fan_in * self.fan_out
+        return log10_norm(np.atleast_1d(self.scale)) + 0.5 * math.log10(square / np.size(self.scale))
 
     @property
     def holds_nan(self) -> bool:

@@ -96,26 +96,27 @@ def triangular_roots(x: Array) -> Roots | None:
     None where the examples, each relative to its length, are too near to being dependent: the squares of the
     coefficients that make Q of them would add up to more than 1/TRUSTED.
     """
-    lengths = _lengths(gram(x))
-    root = _cholesky(x, lengths)
+    root = _cholesky(x)
     if root is None:
         return None
-    inverse = np.linalg.inv(root)
+    lengths = _lengths(gram(x))
+    inverse = np.linalg.inv(root / lengths)
     if not np.vdot(inverse, inverse) < 1 / TRUSTED:
         return None
-    return Roots(lengths * root, inverse / lengths.T)
+    return Roots(root, inverse / lengths.T)
 
 
-def _cholesky(x: Array, lengths: Array) -> Array | None:
-    """Return the triangular root of the examples' cosines; None where one is nearly in the span of those before it.
+def _cholesky(x: Array) -> Array | None:
+    """Return the triangular root of x xᵀ; None where an example is nearly in the span of those before it.
 
-    It takes a tenth of the time of an eigendecomposition.
+    It takes a tenth of the time of an eigendecomposition, and what one example's length is doesn't touch the others.
     """
+    products = gram(x)
     try:
-        root = np.linalg.cholesky(gram(x) / lengths / lengths.T)
+        root = np.linalg.cholesky(products)
     except np.linalg.LinAlgError:  # dependent, or not finite
         return None
-    return root if root.diagonal().min(initial=1.0) ** 2 > TRUSTED else None
+    return root if (np.square(root.diagonal()) > TRUSTED * products.diagonal()).all() else None
 
 
 def gram_root(x: Array) -> Array:
@@ -135,10 +136,10 @@ def gram_root(x: Array) -> Array:
         (batch, batch), in the type of x.
     """
     mantissa, exponent = rescaled(x)
-    lengths = _lengths(gram(mantissa))
-    triangular = _cholesky(mantissa, lengths)
+    triangular = _cholesky(mantissa)
     if triangular is not None:
-        return np.ldexp((lengths * triangular).astype(x.dtype, copy=False), exponent)
+        return np.ldexp(triangular.astype(x.dtype, copy=False), exponent)
+    lengths = _lengths(gram(mantissa))
     shares, directions = np.linalg.eigh(gram(mantissa) / lengths / lengths.T)
     root = (lengths * directions * np.sqrt(np.maximum(shares, 0)) @ directions.T).astype(x.dtype, copy=False)
     return np.ldexp(_zero_where(mantissa, root), exponent)

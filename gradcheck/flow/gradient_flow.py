@@ -195,8 +195,7 @@ def measure(
     -------
     GradientFlow
     """
-    if network.weightless:
-        keep_freed_memory()
+    keep_freed_memory()
     measured, keep = (judged_forward_flow, _whole) if only_judged else (forward_flow, _lean)
     with np.errstate(all="ignore"):  # over- and underflow are measured, not warned of
         work = network.depth * (1 + BACKWARD_WORK)

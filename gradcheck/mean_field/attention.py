@@ -83,21 +83,34 @@ class AttentionLaw(NamedTuple):
 
     def sample(self, kernel: Array, number: int) -> SampledHeads:
         """Return heads for inputs of these covariances; the same for a `number`."""
-        heads = -(-self.sampled // 2)
-        generator = np.random.default_rng(number)
-        root = covariance_root(kernel)
-        q, k = (self._projected(law, root, heads, generator) for law in (self.query, self.key))
-        scores = q @ k.swapaxes(1, 2) / math.sqrt(self.width)
+        q, k = self._turned_heads(kernel, number) if self.places is not None else self._heads(kernel, number)
+        scores = q @ k[..., : q.shape[-1]].swapaxes(1, 2) / math.sqrt(self.width)
         weights = _softmax(np.concatenate([scores, -scores]), self.seen)
         own = [np.tile(one @ one.swapaxes(1, 2) / self.width, (2, 1, 1)) for one in (q, k)]
         return SampledHeads(weights, *own)
 
-    def _projected(self, law: LayerLaw, root: Array, heads: int, generator: np.random.Generator) -> Array:
-        """Return queries or keys, (heads, rows, width)."""
-        normal = generator.standard_normal((heads, len(root), self.width))
-        projected = math.sqrt(law.fan_in * law.weight) * (root @ normal)
-        projected += math.sqrt(law.bias) * generator.standard_normal((heads, 1, self.width))
-        return projected if self.places is None else turned(projected, self.places)
+    def _turned_heads(self, kernel: Array, number: int) -> tuple[Array, Array]:
+        """Return queries and keys that are turned by their places, (heads, rows, width) each."""
+        generator = np.random.default_rng(number)
+        shape = -(-self.sampled // 2), len(kernel), self.width
+        roots = (covariance_root(law.forward(kernel)) for law in (self.query, self.key))
+        assert self.places is not None
+        q, k = (turned(root @ generator.standard_normal(shape), self.places) for root in roots)
+        return q, k
+
+    def _heads(self, kernel: Array, number: int) -> tuple[Array, Array]:
+        """Return queries, (heads, rows, ≤ rows), and keys, (heads, rows, ≤ 2·rows), in coordinates of their span.
+
+        Only their products count, which no rotation of a head changes: one that takes the queries to the first
+        coordinates, and what the keys have beside them to the next, leaves few numbers to draw.
+        """
+        generator = np.random.default_rng(number)
+        heads, rows = -(-self.sampled // 2), len(kernel)
+        of_queries, of_keys = (covariance_root(law.forward(kernel)) for law in (self.query, self.key))
+        q = of_queries @ triangular_normals(generator, heads, rows, self.width)
+        along = generator.standard_normal((heads, rows, q.shape[-1]))
+        beside = triangular_normals(generator, heads, rows, self.width - q.shape[-1])
+        return q, of_keys @ np.concatenate([along, beside], axis=-1)
 
     def forward(self, kernel: Array, heads: SampledHeads) -> Array:
         """Return the covariances of the output: those of the values, averaged as the heads' weights do."""
@@ -118,33 +131,22 @@ class AttentionLaw(NamedTuple):
         back += self.group * (self.key.backward(at_keys) + self.value.backward(at_values))
         return back
 
-    def mixing_along(self, heads: SampledHeads, along: Array) -> Array:
-        """Return by what rows of the input are mixed, (rows, rows), where the gradient has −Σ along_ij·output_j.
+    def backward_along(self, kernel: Array, heads: SampledHeads, along: Array) -> tuple[Array, Array]:
+        """Return what comes back where the gradient has −Σ along_ij·output_j, (rows, rows) both.
 
         Wᵀ takes an output back to what was read, r, as fan_out·Var W·r beside what is random, and the values take that
-        to all that was read from: the gradient's row j has −Σ mixing_jl x_l of the input.
+        to all that was read from: the gradient's row j has −Σ mixing_jl x_l of the input. The mixing is returned, and
+        what it adds to the covariances of the gradient at the input, but for what lies along a row's own token: the
+        norm before the branch takes that away.
         """
-        gain = self.group * self.value.fan_out * self.value.weight
-        mixing: Array = gain * self._mixing_by_heads(heads, along).mean(axis=0)
-        return mixing
-
-    def _mixing_by_heads(self, heads: SampledHeads, along: Array) -> Array:
         weights = heads.weights
-        mixing: Array = weights.swapaxes(1, 2) @ (self.write.fan_out * self.write.weight * along) @ weights
-        return mixing
-
-    def backward_along(self, kernel: Array, heads: SampledHeads, along: Array) -> Array:
-        """Return what that adds to the covariances of the gradient at the input.
-
-        What lies along a row's own token the norm before the branch takes away.
-        """
-        by_heads, mixing = self._mixing_by_heads(heads, along), self.mixing_along(heads, along)
+        by_heads = weights.swapaxes(1, 2) @ (self.write.fan_out * self.write.weight * along) @ weights
         at_values = (by_heads @ self.value.forward(kernel) @ by_heads.swapaxes(1, 2)).mean(axis=0)
+        mixing: Array = self.group * self.value.backward(by_heads.mean(axis=0))
         products = mixing @ kernel  # of what comes back and each row
         own = products.diagonal()
         tangent = products @ mixing.T + np.outer(own, own) * kernel - own * products - (own * products).T
-        back: Array = self.group * self.value.backward(at_values) + tangent
-        return back
+        return mixing, self.group * self.value.backward(at_values) + tangent
 
     def describe(self, kernel: Array, heads: SampledHeads) -> AttentionFocus:
         """Return how evenly the heads attend, for inputs of these covariances."""
@@ -159,6 +161,19 @@ def covariance_root(kernel: Array) -> Array:
     """Return L with L Lᵀ = `kernel`, next to it where that has no inverse."""
     root: Array = np.linalg.cholesky(kernel + JITTER * kernel.trace() / len(kernel) * np.eye(len(kernel)))
     return root
+
+
+def triangular_normals(generator: np.random.Generator, count: int, rows: int, width: int) -> Array:
+    """Return `count` triangular T, (count, rows, min(rows, width)), for each of which T Tᵀ has the law of N Nᵀ.
+
+    N is (rows, width), of independent N(0, 1) entries: so is T below the diagonal, on it the lengths of what is left
+    of a row, and 0 above (Bartlett 1933).
+    """
+    size = min(rows, width)
+    triangular: Array = np.tril(generator.standard_normal((count, rows, size)), -1)
+    diagonal = np.arange(size)
+    triangular[:, diagonal, diagonal] = np.sqrt(generator.chisquare(width - diagonal, (count, size)))
+    return triangular
 
 
 def _softmax(scores: Array, seen: Array) -> Array:

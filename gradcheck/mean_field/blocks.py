@@ -7,12 +7,15 @@ import numpy as np
 
 from gradcheck.engine.normalization import EPSILON
 from gradcheck.engine.types import Array
-from gradcheck.mean_field.attention import AttentionFocus, AttentionLaw
+from gradcheck.mean_field.attention import AttentionFocus, AttentionLaw, SampledHeads
 from gradcheck.mean_field.layers import LayerLaw
 from gradcheck.mean_field.token_kernels import Pairs
 
 #: Matrices of a branch, one behind the other, whose randomness adds up.
 MATRICES = 2
+
+#: Numbers of a sublayer's attention, heads · rows · rows, that are held from the way forward to the way back.
+KEPT = 1 << 17
 
 
 class Tokens(NamedTuple):
@@ -127,7 +130,7 @@ class SublayerLaw(NamedTuple):
     def forward(self, number: int, x: Tokens) -> "SublayerPass":
         """Pass tokens through the sublayer of a number; branch and stream are uncorrelated: its matrices are random."""
         normalised, before = normalise(x, self.before, self.centred)
-        focus = None
+        focus = heads = None
         if isinstance(self.branch, MlpLaw):
             written = self.branch.forward(normalised.kernel)
         else:
@@ -138,7 +141,8 @@ class SublayerLaw(NamedTuple):
         added = self.branch_scale**2 * normal.kernel
         stream = Tokens(self.stream_scale**2 * x.kernel + added, self.stream_scale * x.mean)
         output, outer = normalise(stream, self.outer, self.centred)
-        return SublayerPass(self, number, normalised.kernel, added, output, before, after, outer, focus)
+        kept = heads if heads is not None and heads.weights.size <= KEPT else None
+        return SublayerPass(self, number, normalised.kernel, added, output, before, after, outer, focus, kept)
 
 
 class SublayerPass(NamedTuple):
@@ -156,6 +160,8 @@ class SublayerPass(NamedTuple):
     before, after, outer : Array
         By what its norms multiply each row, (rows,).
     focus : AttentionFocus or None
+    heads : SampledHeads or None
+        Those of attention, where they are few enough to be held; else they are drawn again.
     """
 
     law: SublayerLaw
@@ -167,6 +173,7 @@ class SublayerPass(NamedTuple):
     after: Array
     outer: Array
     focus: AttentionFocus | None
+    heads: SampledHeads | None
 
     def backward(self, gradient: Array, alignment: Alignment, width: int) -> "SublayerBack":
         """Return what comes back, given the gradient at the output; `width` is that of the stream."""
@@ -179,13 +186,13 @@ class SublayerPass(NamedTuple):
             if aligned:
                 back += branch.backward_along(self.normalised, along.diagonal())
         else:
-            heads = branch.sample(self.normalised, self.number)
+            heads = self.heads or branch.sample(self.normalised, self.number)
             by_heads = branch.backward(self.normalised, heads, at_written)
             factor, spread = _typical(by_heads, self.before, branch.heads, float(beside.trace()))
             back = factor * by_heads.mean(axis=0)
             if aligned:
-                mixing = branch.mixing_along(heads, along)
-                back += branch.backward_along(self.normalised, heads, along)
+                mixing, added = branch.backward_along(self.normalised, heads, along)
+                back += added
         through = scaled(back + back.T, self.before) / 2  # rounding that isn't symmetric would grow
         at_input = beside + through
         if aligned and not isinstance(branch, MlpLaw):

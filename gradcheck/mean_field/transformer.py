@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from gradcheck.engine.initializers import Law
+from gradcheck.engine.pieces import in_pieces
 from gradcheck.engine.types import Array
 from gradcheck.mean_field.attention import AttentionLaw
 from gradcheck.mean_field.blocks import MlpLaw, SublayerLaw, SublayerPass, Tokens, normalise
@@ -94,9 +95,20 @@ def _predicted(spec: TransformerSpec, batch: TokenBatch) -> Prediction | Unknown
     if not max(focused) > SATURATED:
         layers = _layers(passes, last, spec.model_width)
     else:
-        layers = _typical_layers([_drawn_layers(spec, batch, draw) for draw in range(1, DRAWS + 1)])
+        layers = _typical_layers(_drawn(spec, batch))
     numbers = [[one.preactivation_std, one.log10_gradient_ratio] for one in layers]
     return Prediction(layers, tuple(notes)) if np.isfinite(numbers).all() else Unknown("float_range")
+
+
+def _drawn(spec: TransformerSpec, batch: TokenBatch) -> list[tuple[LayerPrediction, ...]]:
+    """Return the flow points of all draws, which are followed side by side."""
+    drawn: dict[int, tuple[LayerPrediction, ...]] = {}
+
+    def follow(draws: slice) -> None:
+        drawn[draws.stop] = _drawn_layers(spec, batch, draws.stop)
+
+    in_pieces(DRAWS, follow, piece=1)
+    return [drawn[draw] for draw in sorted(drawn)]
 
 
 def _drawn_layers(spec: TransformerSpec, batch: TokenBatch, draw: int) -> tuple[LayerPrediction, ...]:

@@ -75,6 +75,22 @@ def test_attention_that_is_drawn_has_the_covariances(options, heads):
     np.testing.assert_allclose(ours.diagonal(), backs.diagonal(), rtol=0.12)
 
 
+@pytest.mark.parametrize("width", [3, 8, 16], ids=["fewer than rows", "fewer than twice the rows", "more"])
+def test_queries_and_keys_in_few_coordinates_have_the_products_of_whole_ones(width):
+    attention, kernel = law(sampled=40_000)._replace(width=width), covariance(6)
+    q, k = attention._heads(kernel, 0)
+    scores = q @ k[..., : q.shape[-1]].swapaxes(1, 2) / np.sqrt(width)
+    own_q, own_k = (np.einsum("hij,hij->hi", one, one) / width for one in (q, k))
+    scale = np.sqrt(np.outer(kernel.diagonal(), kernel.diagonal()))
+    for one in (q, k):
+        mean = (one @ one.swapaxes(1, 2)).mean(axis=0) / width
+        np.testing.assert_allclose(mean / scale, kernel / scale, atol=0.02)
+    pairs = np.einsum("hij,hkj->ik", scores, scores) / len(scores)  # K_ik · tr K
+    np.testing.assert_allclose(pairs / scale, kernel.trace() * kernel / scale, atol=0.15)
+    together = (np.square(scores) * own_q[:, :, None] * own_k[:, None, :]).mean(axis=0)  # (v_i v_j (1 + 2/width))²
+    np.testing.assert_allclose(together / scale**4, (1 + 2 / width) ** 2, rtol=0.12)
+
+
 def test_scores_that_are_all_alike_spread_attention_evenly():
     attention = law(gain=1e-6, causal=False)
     focus = attention.describe(covariance(0), attention.sample(covariance(0), 0))
