@@ -19,8 +19,8 @@ from gradcheck.learning_rate.answer import answer_of
 from gradcheck.learning_rate.conclusions import Evidence, answer_of_trainable
 from gradcheck.learning_rate.network_descent import NetworkDescent
 from gradcheck.learning_rate.optimizers import OPTIMIZERS
-from gradcheck.learning_rate.remarks import short_runs
-from gradcheck.learning_rate.report import RateCure, RateReport, make_rate_report
+from gradcheck.learning_rate.remarks import cured, short_runs
+from gradcheck.learning_rate.report import CALLED, RateCure, RateReport, make_rate_report
 from gradcheck.learning_rate.rules import Rule, rule_of, usual_updates
 from gradcheck.learning_rate.runs import DOUBLINGS, Draw, find_rate
 from gradcheck.simulation.cures import cures
@@ -124,7 +124,10 @@ class RateSearch:
         evidence = self.evidence
         found = answer_of_trainable(draws, self.rule, evidence) is not None
         cure = None if found or evidence.score >= 0.5 else self.cure()
-        remarks = [short_runs(self.search.optimizer, self.updates)] if found else []
+        optimizer = self.search.optimizer
+        remarks = [short_runs(optimizer, self.updates)] if found else []
+        if cure is not None:
+            remarks.append(cured(cure.changes, CALLED[optimizer], cure.best_rate, cure.low, cure.high))
         return make_rate_report(
             self.config, draws, self.experiment.parameters, evidence,
             remarks=[*filter(None, remarks)], cure=cure, multiplications=self.multiplications,
@@ -144,11 +147,11 @@ class RateSearch:
             return None
         changes = healed[0].changes
         drawn = {"weight_std": None} if "init" in changes else {}
-        cured = replace(self, experiment=self.experiment.changed(**drawn, **changes))
-        answer = answer_of([cured.draw(self.experiment.run.seed)], cured.rule)
+        healthy = replace(self, experiment=self.experiment.changed(**drawn, **changes))
+        answer = answer_of([healthy.draw(self.experiment.run.seed)], healthy.rule)
         if answer is None:
             return None
-        command = rate_command_line(cured.config, cured.usual)
+        command = rate_command_line(healthy.config, healthy.usual)
         return RateCure(changes=changes, command=command, best_rate=answer.best, low=answer.low, high=answer.high)
 
 

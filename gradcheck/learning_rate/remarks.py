@@ -1,13 +1,15 @@
 """What else is to be said of a search in a user's own model."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from gradcheck.base.wording import as_percent, counted
 from gradcheck.learning_rate.conclusions import Reason
 from gradcheck.learning_rate.rules import CHECKED, rule_of
 from gradcheck.learning_rate.runs import Draw
 from gradcheck.render.numbers import significant
+from gradcheck.spec.command_line import options
 
 #: What there is to say of the best rate only.
 OF_A_RATE = ("learnt-little", "groups", "another-rule", "short-runs", "rounding")
@@ -67,6 +69,14 @@ def learnt_little(draw: Draw, constant: float) -> Reason | None:
         f"{significant(best.score, 3)}: longer ones would say more of the best rate"
     )
     return Reason("learnt-little", text, best.score, LEARNT * known)
+
+
+def cured(changes: Mapping[str, Any], optimizer: str, best: float, low: float, high: float) -> Reason:
+    """Say after which changes a network that doesn't train has a rate, and which."""
+    between = f"about {significant(best)} then, between {significant(low)} and {significant(high)}"
+    return Reason(
+        "cure", f"with {' '.join(options(changes))} it trains: the best rate of {optimizer} is {between}", best
+    )
 
 
 def lost_to_rounding(share: float, kind: str) -> Reason:

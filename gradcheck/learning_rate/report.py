@@ -10,8 +10,6 @@ from gradcheck.learning_rate.conclusions import CODES, VERDICTS, Conclusion, Evi
 from gradcheck.learning_rate.rules import Rule, rule_of
 from gradcheck.learning_rate.runs import Draw, Run
 from gradcheck.learning_rate.search import Status
-from gradcheck.render.numbers import significant
-from gradcheck.spec.command_line import options
 
 #: Optimizers as they are called.
 CALLED = {"sgd": "SGD", "momentum": "SGD with momentum 0.9", "adam": "Adam", "adamw": "AdamW"}
@@ -165,8 +163,7 @@ def make_rate_report(
     optimizer = config["optimizer"]
     ruled = rule_of(rule or optimizer, config["updates"])
     found = conclude(draws, ruled, CALLED.get(optimizer, optimizer), config["lr"], evidence)
-    cured = () if cure is None else (_cured(cure, CALLED[optimizer]),)
-    found = found._replace(reasons=(*found.reasons, *cured, *remarks))
+    found = found._replace(reasons=(*found.reasons, *remarks))
     return RateReport(
         command="rate",
         config=Frozen(config),
@@ -239,15 +236,6 @@ def _start(parameters: int | None, multiplications: int | None, evidence: Eviden
         score=evidence and evidence.score,
         constant_loss=evidence and number(evidence.constant),
     )
-
-
-def _cured(cure: RateCure, optimizer: str) -> Reason:
-    best, low, high = map(significant, (cure.best_rate, cure.low, cure.high))
-    text = (
-        f"with {' '.join(options(cure.changes))} it trains: the best rate of {optimizer} is about {best} then, between "
-        f"{low} and {high}"
-    )
-    return Reason("cure", text, cure.best_rate)
 
 
 def _verdict(found: Conclusion) -> RateVerdict:
