@@ -61,7 +61,7 @@ def short_runs(optimizer: str, updates: int) -> Reason | None:
 def learnt_little(draw: Draw, constant: float) -> Reason | None:
     """Say that the runs end before much is learnt, if they do: they don't compare yet how well rates train."""
     known = min(draw.start.loss, constant) if math.isfinite(constant) else draw.start.loss
-    if not draw.runs or not known > 0 or draw.furthest.score <= LEARNT * known:
+    if not draw.runs or not known > 0 or not LEARNT * known < draw.furthest.score < math.inf:
         return None
     best = draw.furthest
     text = (

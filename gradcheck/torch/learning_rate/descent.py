@@ -1,6 +1,7 @@
 """A user's own model, as it goes down: its loss on a batch, at the weights that its own optimizer's step leads to."""
 
 import math
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -110,7 +111,7 @@ class ModelDescent:
         put_back(self._before)
         counter = FlopCounterMode(display=False)
         slowly = torch.backends.mkldnn.flags(enabled=False)  # which runs an LSTM as one operation that isn't counted
-        with suppress(*UNTRAINABLE), torch.no_grad(), slowly, counter:
+        with warnings.catch_warnings(action="ignore"), suppress(*UNTRAINABLE), torch.no_grad(), slowly, counter:
             self._value()
         counted = counter.get_total_flops() / 2
         return max(float(counted), float(self._batch.examples * sum(one.numel() for one in self.update.parameters)))
