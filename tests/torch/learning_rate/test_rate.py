@@ -261,7 +261,7 @@ def test_a_loss_that_becomes_nan_in_the_runs_has_no_rate():
 
     report = rate(nn.Linear(8, 3), rows(), loss, updates=5)
     assert report.verdict.status == "no-rate"
-    assert {one.status for one in report.runs} == {"diverged"}
+    assert report.runs[-1].status == "diverged"
 
 
 @pytest.mark.parametrize(
