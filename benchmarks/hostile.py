@@ -1,21 +1,27 @@
 """Mutated files of every kind that gradcheck reads, thousands of each: do they end in errors of its own tree only?
 
-    python benchmarks/hostile.py [FILES] [READER ...]
+    python benchmarks/hostile.py [FILES] [READER | LOG ...]
 
-Each reader gets FILES (5,000) mutations of one good file, under 4 GiB of address space. Printed: how many were read,
-how many refused, everything that ended otherwise, the slowest file, and the most memory.
+Each reader gets FILES (5,000) mutations of one good file, under 4 GiB of address space; so does each LOG, a file or a
+folder that `diagnose` reads, cut to its first, last and some lines between. Printed: how many were read, how many
+refused, everything that ended otherwise, the slowest file, the one that took most memory, and how much.
 """
 
+import contextlib
 import io
 import json
 import random
 import resource
+import shutil
 import sqlite3
+import statistics
 import struct
 import sys
 import tempfile
 import time
+import warnings
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from multiprocessing import get_context
 from pathlib import Path
@@ -221,43 +227,70 @@ def read(reader: str, path: Path) -> None:
         gradcheck.diagnose(path.parent if reader.startswith("tag-") else path)
 
 
+def cut(good: bytes) -> bytes:
+    """Return the first and last eight lines, or what a carriage return ends, and eight from between."""
+    lines = good.splitlines(keepends=True)
+    between = range(8, len(lines) - 8)
+    kept = {*range(8), *between[:: max(1, len(between) // 8)], *range(len(lines) - 8, len(lines))}
+    return b"".join(line for number, line in enumerate(lines) if number in kept)
+
+
 def outcomes(reader: str, files: int) -> Iterator[tuple[str, float]]:
-    """Yield what became of each mutated file, and the seconds that it took."""
-    name, good = good_files()[reader]
-    draw = random.Random(reader)
+    """Yield what became of each mutated file, and the seconds of the processor that it took."""
+    draw, given = random.Random(reader), Path(reader)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / name
+        whole = Path(folder) / given.name
+        if given.is_dir():
+            shutil.copytree(given, whole)
+            path = sorted(whole.rglob("*[!.]"))[-1]
+            good = cut(path.read_bytes())
+        elif given.is_file():
+            path, good = whole, cut(given.read_bytes())
+        else:
+            name, good = good_files()[reader]
+            path = whole = Path(folder) / name
+        path.write_bytes(good)
+        with contextlib.suppress(gradcheck.GradcheckError):
+            read(reader, whole)  # what it loads is no part of what the first file takes
         for number in range(files):
-            path.write_bytes(good if number == 0 else mutated(good, draw))
-            start = time.perf_counter()
-            try:
-                read(reader, path)
-                outcome = "read"
-            except gradcheck.GradcheckError as error:
-                outcome = "refused" if "\n" not in str(error) else f"an error of several lines: {error!r}"
-            except BaseException as error:
-                outcome = f"file {number}: {type(error).__name__}: {error}"
-            yield outcome, time.perf_counter() - start
+            path.write_bytes(mutated(good, draw))
+            start = time.process_time()
+            with warnings.catch_warnings(action="always", record=True) as said:
+                try:
+                    read(reader, whole)
+                    outcome = "read"
+                except gradcheck.GradcheckError as error:
+                    outcome = "refused" if "\n" not in str(error) else f"an error of several lines: {error!r}"
+                except BaseException as error:
+                    outcome = f"file {number}: {type(error).__name__}: {error}"
+            seconds = time.process_time() - start
+            yield (f"file {number}: a warning: {said[0].message}" if said else outcome), seconds
 
 
 def measured(reader: str, files: int) -> tuple[str, list[str]]:
     """Return a line on a reader, and what ended otherwise."""
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESSES, ADDRESSES))
-    found = list(outcomes(reader, files))
-    counts = {name: sum(one == name for one, _ in found) for name in ("read", "refused")}
-    others = [one for one, _ in found if one not in counts]
-    slowest = max(range(len(found)), key=lambda number: found[number][1])
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    line = f"{reader:<11}{counts['read']:>7}{counts['refused']:>9}{len(others):>8}"
-    return f"{line}   {found[slowest][1]:.2f} s (file {slowest}){peak:>9.0f} MiB", others
+    counts, took, others = Counter[str](), [], []
+    largest = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, 0)
+    for number, (outcome, seconds) in enumerate(outcomes(reader, files)):
+        took.append(seconds)
+        counts[outcome] += 1
+        others += [outcome] if outcome not in ("read", "refused") else []
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        largest = (peak, number) if peak > largest[0] else largest
+    slowest = max(range(files), key=took.__getitem__)
+    line = f"{Path(reader).name:<40}{counts['read']:>7}{counts['refused']:>9}{len(others):>8}"
+    line += f"{1e3 * statistics.median(took):>7.1f} ms   {took[slowest]:.2f} s (file {slowest})"
+    return f"{line}   {largest[0] / 1024:.0f} MiB (file {largest[1]})", others
 
 
 def main() -> None:
     """Print the table."""
     files = int(sys.argv[1]) if len(sys.argv) > 1 else 5000
-    print(f"{'reader':<11}{'read':>7}{'refused':>9}{'others':>8}   slowest          most memory")
+    print(f"{'reader':<40}{'read':>7}{'refused':>9}{'others':>8}{'median':>10}   slowest            most memory")
+    list(outcomes("json-lines", 1))
     for reader in sys.argv[2:] or good_files():
-        with get_context("spawn").Pool(1) as pool:  # each with an address space of its own
+        with get_context("fork").Pool(1) as pool:  # each with an address space of its own, and all loaded
             line, others = pool.apply(measured, (reader, files))
         print(line, flush=True)
         for one in dict.fromkeys(others):

@@ -1,8 +1,10 @@
 """The fixture ``gradcheck`` in real runs of pytest."""
 
 import os
+import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -45,35 +47,35 @@ sys.meta_path.insert(0, Without)
 """
 
 
-@pytest.fixture
-def site(tmp_path):
-    """A folder that makes the package look installed."""
-    about = tmp_path / "site" / "gradcheck-0.dist-info"
+def site_of(folder):
+    """Make the package look installed in a folder of this one."""
+    about = folder / "site" / "gradcheck-0.dist-info"
     about.mkdir(parents=True)
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: gradcheck\nVersion: 0\n")
     (about / "entry_points.txt").write_text(ENTRY_POINTS)
     return about.parent
 
 
+def run_pytest(folder, site, text, *options, conftest=""):
+    """What pytest prints of a test file, with every warning an error."""
+    folder = folder / "project"
+    folder.mkdir(exist_ok=True)
+    (folder / "test_it.py").write_text(text)
+    (folder / "conftest.py").write_text(conftest)
+    environment = os.environ | {"PYTHONPATH": f"{site}{os.pathsep}{ROOT}", "NO_COLOR": "1", "COLUMNS": "140"}
+    environment.pop("PYTEST_ADDOPTS", None)
+    line = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", f"--rootdir={folder}"]
+    line += ["-o", "addopts=", *options]
+    for other in ("hypothesispytest", "xdist", "xdist.looponfail", "jaxtyping"):
+        line += ["-p", f"no:{other}"]
+    done = subprocess.run(line, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
+    return done.stdout + done.stderr
+
+
 @pytest.fixture
-def pytest_run(tmp_path, site):
-    """A test file's text ↦ what pytest prints, with every warning an error."""
-
-    def run(text, *options, conftest=""):
-        folder = tmp_path / "project"
-        folder.mkdir(exist_ok=True)
-        (folder / "test_it.py").write_text(text)
-        (folder / "conftest.py").write_text(conftest)
-        environment = os.environ | {"PYTHONPATH": f"{site}{os.pathsep}{ROOT}", "NO_COLOR": "1", "COLUMNS": "140"}
-        environment.pop("PYTEST_ADDOPTS", None)
-        line = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", f"--rootdir={folder}"]
-        line += ["-o", "addopts=", *options]
-        for other in ("hypothesispytest", "xdist", "xdist.looponfail", "jaxtyping"):
-            line += ["-p", f"no:{other}"]
-        done = subprocess.run(line, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
-        return done.stdout + done.stderr
-
-    return run
+def pytest_run(tmp_path):
+    """A test file's text ↦ what pytest prints."""
+    return partial(run_pytest, tmp_path, site_of(tmp_path))
 
 
 @pytest.fixture
@@ -106,33 +108,47 @@ def test_without_torch_the_fixture_says_in_one_line_what_to_install(pytest_run):
     assert "pytest_plugin.py" not in said
 
 
-def test_a_healthy_model_passes_and_a_sick_one_fails_with_its_layers(pytest_run, with_torch):
-    said = pytest_run(f"""{MODELS}
+@pytest.fixture(scope="module")
+def of_models(tmp_path_factory):
+    """What pytest prints of a healthy model, a sick one and one that cannot be run: of all, and of each that fails."""
+    pytest.importorskip("torch")
+    folder = tmp_path_factory.mktemp("models")
+    said = run_pytest(
+        folder,
+        site_of(folder),
+        f"""{MODELS}
 def test_healthy(gradcheck):
     report = gradcheck.assert_healthy(model(nn.Tanh), batch)
     assert report.verdict.status == "healthy"
 
 def test_sick(gradcheck):
     gradcheck.assert_healthy(model(nn.Sigmoid), batch)
-""")
-    assert "1 failed, 1 passed" in said
-    assert ">       gradcheck.assert_healthy(model(nn.Sigmoid), batch)" in said.replace(
-        ">   gradcheck", ">       gradcheck"
-    )
-    assert "AssertionError: Sequential is vanishing: " in said
-    rows = [line.split() for line in said.splitlines() if line.startswith("E     ") and "vanishing  " in line]
-    assert [row[1] for row in rows][:3] == ["0", "2", "4"]
-    assert "health.py" not in said
 
-
-def test_a_model_that_cannot_be_run_is_reported_without_the_insides_of_the_probe(pytest_run, with_torch):
-    said = pytest_run(f"""{MODELS}
 def test_shape(gradcheck):
     gradcheck.assert_healthy(model(nn.Tanh), batch[:, :3])
-""")
-    assert "GradcheckError: 0 (Linear) was given 32x3 and wants" in said
-    assert "mat1 and mat2 shapes cannot be multiplied" in said
-    after = said.rpartition("The above exception was the direct cause")[2]
+""",
+    )
+    _, sick, shape = re.split("_{5,} test_(?:sick|shape) _{5,}", said)
+    return said, sick, shape
+
+
+def test_a_healthy_model_passes_and_a_sick_one_fails_with_its_layers(of_models):
+    said, sick, _ = of_models
+    assert "2 failed, 1 passed" in said
+    assert ">       gradcheck.assert_healthy(model(nn.Sigmoid), batch)" in sick.replace(
+        ">   gradcheck", ">       gradcheck"
+    )
+    assert "AssertionError: Sequential is vanishing: " in sick
+    rows = [line.split() for line in sick.splitlines() if line.startswith("E     ") and "vanishing  " in line]
+    assert [row[1] for row in rows][:3] == ["0", "2", "4"]
+    assert "health.py" not in sick
+
+
+def test_a_model_that_cannot_be_run_is_reported_without_the_insides_of_the_probe(of_models):
+    *_, shape = of_models
+    assert "GradcheckError: 0 (Linear) was given 32x3 and wants" in shape
+    assert "mat1 and mat2 shapes cannot be multiplied" in shape
+    after = shape.rpartition("The above exception was the direct cause")[2]
     assert "health.py" not in after
     assert "passing.py" not in after
 

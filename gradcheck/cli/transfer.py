@@ -28,8 +28,9 @@ FORMATS = {
 }
 
 TRANSFER_FAIL_ON = FAIL_ON.but(
-    help="Exit with 1 if the verdict, or a layer's course, is this (repeatable)",
-    range=Names(("grows", "shrinks", "unclear", "any")),
+    help="Exit with 1 if the verdict, or a layer's course, is this, or training diverges: then nothing else is known "
+    "(repeatable)",
+    range=Names(("grows", "shrinks", "unclear", "diverges", "any")),
 )
 
 
@@ -79,5 +80,8 @@ def _of_target(target: str, model: BuildOptions, options: TransferOptions, shown
 
 def _fails(report: "TransferReport", causes: list[str]) -> bool:
     """Whether the verdict, or a layer, is what one of the causes says."""
-    found = {report.verdict.status, *(one.course for one in report.layers)} & {"grows", "shrinks", "unclear"}
+    if causes and report.verdict.status == "diverges":
+        return True  # whatever was asked about, nobody knows
+    found = {one.code for one in report.verdict.causes if one.code == "diverges"}
+    found |= {report.verdict.status, *(one.course for one in report.layers)} & {"grows", "shrinks", "unclear"}
     return bool(found if "any" in causes else found & set(causes))

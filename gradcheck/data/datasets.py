@@ -1,6 +1,7 @@
 """Inputs and labels: the shipped digits, Gaussian noise, or the user's file."""
 
 import math
+import warnings
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -161,7 +162,7 @@ def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
         The file can't be read, is damaged, or holds Python objects.
     """
     try:
-        with path.open("rb") as file:
+        with path.open("rb") as file, warnings.catch_warnings(action="ignore"):  # of NumPy, about a header
             kind = {b"PK": ".npz", b"\x93N": ".npy"}.get(file.read(2))
             if kind is not None and kind != path.suffix.lower():
                 raise InputError(path, f"is an {kind} file by its content, not {path.suffix}; give it that ending")

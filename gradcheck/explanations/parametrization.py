@@ -39,7 +39,7 @@ PARAMETRIZATION = (
         examples=(Example("transfer --param standard --optimizer sgd", "grows"),),
         try_next=(Example("transfer --optimizer sgd", "transfers"),),
         references=("Yang & Hu 2021", "Yang, Hu et al. 2022, section 5"),
-        related=("parametrization", "exploding"),
+        related=("parametrization", "exploding", "diverges"),
         aliases=(
             "grows-with-width", "update-grows", "change-grows", "start-grows", "size-grows", "scores-align",
             "not-finite",
@@ -62,5 +62,21 @@ PARAMETRIZATION = (
             "shrinks-with-width", "lazy", "ntk", "neural-tangent-kernel", "update-shrinks", "change-shrinks",
             "start-shrinks", "size-shrinks",
         ),
+    ),
+    Topic(
+        name="diverges",
+        summary="networks that are compared diverge: the rate is too high",
+        what="A network diverges where an output or its loss is no longer finite, or the loss is above four times its "
+        "first value and a hidden output has moved further than it was large. transfer says at which widths, and "
+        "judges the steps before; where some hold on, the first step too.",
+        why="What runs away has no size that could follow the width. At all widths, or at some before anything grows, "
+        "the rate at the base is too high: lower it, and compare again. Beside growth it is what growth leads to. "
+        "--fail-on ends with 1 on any verdict asked for, as nothing else is known.",
+        formula=("loss > 4 · first loss, while ‖change‖ > ‖output at start‖",),
+        examples=(Example("transfer --optimizer sgd --lr 30 --width 32,64,128", "diverges"),),
+        try_next=(Example("transfer --optimizer sgd --width 64,128,256", "transfers"),),
+        references=("Lewkowycz et al. 2020",),
+        related=("grows", "learning-rate", "exploding"),
+        aliases=("networks-diverge", "rate-too-high"),
     ),
 )  # fmt: skip

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from itertools import chain, count, pairwise, takewhile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gradcheck.data.datasets import Dataset, load_dataset
 from gradcheck.engine.linear import Dense
@@ -12,13 +12,12 @@ from gradcheck.engine.network import Network, build, drawn_maps, given_maps, wei
 from gradcheck.errors import InputError
 from gradcheck.families.family import Change, Family, Given, Weights, initialisations
 from gradcheck.families.weight_files import Arrays, check_classes, dense_of, read
-from gradcheck.mean_field.fixed_point import find_fixed_point
-from gradcheck.mean_field.maps import LayerMap
-from gradcheck.mean_field.phase import critical_point, critical_weight
 from gradcheck.mean_field.prediction import weight_law, why_unknown
-from gradcheck.mean_field.theory import layer_map
 from gradcheck.spec import FREE_SCALE, NetworkSpec
 from gradcheck.spec.data import DataSpec
+
+if TYPE_CHECKING:
+    from gradcheck.mean_field.maps import LayerMap
 
 #: Activations worth a try, each with the initialisation that was derived for it.
 PARTNERS = {"tanh": "lecun", "relu": "he", "gelu": "he", "selu": "lecun"}
@@ -152,8 +151,10 @@ def _changes(spec: NetworkSpec, batch_size: int, shallower: bool) -> Iterator[Ch
         yield from _depths(spec)
 
 
-def _equal_layers(spec: NetworkSpec) -> LayerMap | None:
+def _equal_layers(spec: NetworkSpec) -> "LayerMap | None":
     """Return the map between two of its layers; None where they differ or theory doesn't reach."""
+    from gradcheck.mean_field.theory import layer_map  # only suggestions pay for theory's fixed points
+
     return None if spec.residual or spec.norm == "batch" or why_unknown(spec) else layer_map(spec)
 
 
@@ -162,6 +163,8 @@ def _critical(spec: NetworkSpec) -> Iterator[Change]:
 
     Saxe et al. 2014; Pennington, Schoenholz & Ganguli 2017: at the same gain orthogonal weights lose least.
     """
+    from gradcheck.mean_field.phase import critical_point, critical_weight
+
     layer = _equal_layers(spec)
     if layer is None:
         return
@@ -184,6 +187,8 @@ def _critical(spec: NetworkSpec) -> Iterator[Change]:
 
 def depth_limit(spec: NetworkSpec) -> int | None:
     """Return 6 ξ_c, after which the relation of inputs is lost (Schoenholz et al. 2017); None if not known."""
+    from gradcheck.mean_field.fixed_point import find_fixed_point
+
     layer = _equal_layers(spec)
     found = None if layer is None else find_fixed_point(layer, layer.weight + layer.bias)
     limit = None if found is None else found.deepest_trainable

@@ -32,6 +32,12 @@ from gradcheck.spec.learning_rate import SearchSpec, rate_command_line
 from gradcheck.spec.options.learning_rate import EXPERIMENT_ONLY, SEARCH_ONLY, RateOptions
 from gradcheck.spec.options.option import takes
 
+#: What searches the rate of anything else, a transformer's too.
+YOURS = (
+    "; of a transformer, or any model of your own in PyTorch: gradcheck probe models:build --batch models:batch "
+    "--rate, or gradcheck.torch.rate(model, batch, loss, optimizer)"
+)
+
 
 @dataclass(frozen=True)
 class RateSearch:
@@ -58,7 +64,7 @@ class RateSearch:
         """
         values: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
         search = SearchSpec(**pick(SearchSpec, values))
-        one_of("arch", values.get("arch", "mlp"), TRAINED, beside="; of a model of your own: gradcheck.torch.rate")
+        one_of("arch", values.get("arch", "mlp"), TRAINED, beside=YOURS)
         described = {name: value for name, value in values.items() if name not in SEARCH_ONLY}
         return cls(Experiment.from_options(described, stored="updates change the matrices"), search)
 

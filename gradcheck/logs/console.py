@@ -11,10 +11,12 @@ from gradcheck.logs.console_lines import (
     cells,
     epoch_bar,
     header,
+    is_error,
     is_rule,
     last_words,
     only_bar,
     overflow,
+    parted,
     plain,
     row_below,
     saved,
@@ -105,6 +107,7 @@ class Console(Reader):
         if held:
             yield held
         yield from self._end_table()
+        yield from self.context.rest()
 
     def _rows(self, line: bytes) -> Iterable[LogRow]:
         """Return the rows of a line: mostly none or one."""
@@ -135,6 +138,11 @@ class Console(Reader):
             yield from self._object(text)
             return
         if "%" in text and "|" in text:
+            parts = parted(text)
+            if len(parts) > 1:
+                for part in parts:
+                    yield from self._read(part)
+                return
             text, bar, rest = without_bar(text)
             if bar is not None:
                 self.context.see_bar(bar)
@@ -147,7 +155,7 @@ class Console(Reader):
     def _told(self, text: str) -> Iterator[LogRow]:
         """Yield the rows of a line without a bar, and remember what it says of those to come."""
         lower = text.lower()
-        scale = overflow(text)
+        scale, word = overflow(text), last_words(text)
         if ("checkpoint" in lower or "sav" in lower) and (step := saved(text)) is not None:
             self.context.save(step)
         elif scale is not None:
@@ -156,11 +164,13 @@ class Console(Reader):
             yield from self._cell(*pair)
         elif self._head and (below := row_below(self._head, text)):
             yield from self._framed(below, "below a header")
-        elif _tells(lower, self._telling):
+        elif _tells(lower, self._telling) and not (word and is_error(text)):
             yield from self._line(text)
         elif self._table and (not text or is_rule(text)):
             yield from self._end_table()
-        if word := last_words(text):
+        else:
+            self.kinds.heading(text)
+        if word:
             self.context.last_word = word
 
     def _line(self, text: str) -> Iterator[LogRow]:
@@ -175,6 +185,7 @@ class Console(Reader):
             return
         self._head = (header(text) if not values else ()) or self._head
         if len(values) == 1 and not frame and not shape[1].strip(" ,;|)]}") and (one := next(pairs(shape), None)):
+            self.kinds.heading(text)
             yield from self._single(one.name, values[0])
             if shape[1].strip().endswith("}"):
                 yield from self._end_table()
@@ -198,6 +209,7 @@ class Console(Reader):
 
     def _remember(self, shape: tuple[str, ...], values: list[str]) -> None:
         """Take step and epoch from a line with no number to judge: ``Epoch 3/20``, ``[step=10/900, epoch=0]``."""
+        self.kinds.heading("".join(shape))
         for pair in pairs(shape):
             column = meaning(pair.name) if pair.name and pair.training else None
             if column == EPOCH:

@@ -5,8 +5,8 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 
 from gradcheck.logs.columns import BAR, Column, Layout
-from gradcheck.logs.console_kinds import STEP, Kind, Plan
-from gradcheck.logs.console_lines import Bar
+from gradcheck.logs.console_kinds import EPOCH, STEP, TRAINING, Kind, Plan
+from gradcheck.logs.console_lines import Bar, step_within
 from gradcheck.logs.numbers import MISSING, NOT_A_NUMBER, LogRow, texts
 
 #: Steps among which one that another process prints again is looked for: so many processes print each.
@@ -40,7 +40,7 @@ class Context:
         self.last_word = ""
         self.checkpoints: list[float] = []
         self._moved = False
-        self._waiting: list[tuple[float, float]] = []
+        self._waiting: list[tuple[float, float, float]] = []  # step, how many, and the scale after them
         self._kind: Kind | None = None
 
     def see_bar(self, bar: Bar) -> None:
@@ -68,18 +68,25 @@ class Context:
             values[plan.epoch] = MISSING
         if plan.lacks_loss:
             values.append(NOT_A_NUMBER if self._is_lost(plan, values) else MISSING)
-        self.last_word = ""
-        self._kind = kind
+        kind.rows += 1
+        if kind.rows > 1:  # a line of the kind before an error: the program went on
+            self.last_word = ""
+        self._kind = kind if kind.worth == TRAINING else self._kind or kind
         row = plan.layout, values
-        return (*self._overflowed(kind), row) if self._waiting else (row,)
+        if not self._waiting:
+            return (row,)
+        held = dict(zip(plan.layout.columns, values, strict=True))
+        return (*self._overflowed(kind, held[STEP], held[EPOCH]), row)
 
     def _bar_step(self, kind: Kind, plan: Plan) -> float:
         """Return the step that the bar before a row shows; MISSING if it didn't move."""
         bar, moved, self._moved = self.bar, self._moved, False
         if kind.key.startswith("the end of an epoch") or bar is None or not moved:
+            return step_within(self.last_word) if self.last_word else MISSING
+        counted = plan.epoch >= 0 or (self.epoch == self.epoch and not kind.between)
+        if bar.at == bar.total and counted and not kind.fractional:  # one bar an epoch
             return MISSING
-        if bar.at == bar.total and plan.epoch >= 0 and not kind.fractional:  # one bar an epoch
-            return MISSING
+        kind.between = kind.between or bar.at < bar.total
         if math.isnan(kind.bar_total):
             kind.bar_total = bar.total
         return bar.at if bar.total == kind.bar_total else MISSING
@@ -111,20 +118,31 @@ class Context:
     def overflow(self, scale: str) -> Iterator[LogRow]:
         """Remember a step that was skipped; it belongs to the rows of the kind before it."""
         step = self.bar.at if self.bar is not None else MISSING
-        one = step, value_of(scale) if scale else MISSING
-        if len(self._waiting) < MOST_OVERFLOWS and one not in self._waiting[-1:]:
-            self._waiting.append(one)
+        left = value_of(scale) if scale else MISSING
+        before = self._waiting[-1:]
+        if before and (math.isnan(step), left) == (math.isnan(before[0][0]), before[0][2]) and not step > before[0][0]:
+            return  # another process says the same
+        if before and math.isnan(step):
+            self._waiting[-1] = step, before[0][1] + 1, left
+        elif len(self._waiting) < MOST_OVERFLOWS:
+            self._waiting.append((step, 1.0, left))
+        if self._kind is not None and not math.isnan(step):
+            yield from self._overflowed(self._kind)
+
+    def rest(self) -> Iterator[LogRow]:
+        """Yield the steps that were skipped after the last row."""
         if self._kind is not None:
             yield from self._overflowed(self._kind)
 
-    def _overflowed(self, kind: Kind) -> Iterator[LogRow]:
+    def _overflowed(self, kind: Kind, at: float = MISSING, epoch: float = MISSING) -> Iterator[LogRow]:
+        """Yield the steps that were skipped before a row; its step is theirs, where they had none."""
         waiting, self._waiting = self._waiting, []
         if not waiting:
             return
-        names = kind.names.get(STEP, BAR), "overflow", "loss scale"
-        layout = Layout((STEP, Column("overflow"), Column("loss_scale")), names, kind.key)
-        for step, scale in waiting:
-            yield layout, array("d", [step, 1.0, scale])
+        names = kind.names.get(STEP, BAR), "overflow", "loss scale", kind.names.get(EPOCH, "epoch")
+        layout = Layout((STEP, Column("overflow"), Column("loss_scale"), EPOCH), names, kind.key)
+        for step, count, scale in waiting:
+            yield layout, array("d", [at if math.isnan(step) else step, count, scale, epoch])
 
 
 def _values(groups: Sequence[str]) -> "array[float]":

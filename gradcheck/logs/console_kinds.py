@@ -6,16 +6,24 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from gradcheck.logs.columns import BAR, NOTHING, PART, Column, Layout, chosen
+from gradcheck.logs.console_values import TRAINING as OF_TRAINING
+from gradcheck.logs.console_values import VALIDATION as OF_VALIDATION
 from gradcheck.logs.console_values import Pair, lead_of, pairs, pattern_of
+
+#: Of a line so much is looked through for what it is about.
+LONGEST_HEADING = 80
 
 #: Kinds that are told apart.
 MOST_KINDS = 256
 
 #: Names that mean a step, an epoch or a loss in a console only.
-SHORT = {"s": "step", "it": "step", "ep": "epoch", "e": "epoch"}
+SHORT = {"s": "step", "it": "step", "itn": "step", "up": "step", "ep": "epoch", "e": "epoch"}
 
 #: Words at the end of a name that mean an epoch: ``INFO Train: 3 [350/735]``.
 LAST = {"train": "epoch", "training": "epoch", "trn": "epoch"}
+
+#: Shorter words before a row are those of many.
+SHORTEST_LEAD = 4
 
 #: Letters with a number after them, before a name: ``E12 iter``.
 _COUNTED = re.compile(r"^[A-Za-z]{1,5}\d+\s+")
@@ -45,10 +53,18 @@ class Kind:
         The last steps, each with its epoch ↦ whether all of their numbers were finite.
     bar_total : float
         Where the bar ends that its rows belong to.
+    between : bool
+        One of its rows stood beside a bar that was not at its end.
+    inside : bool
+        Its steps begin anew with each epoch.
+    leads : set of str
+        The words before its first number.
+    rows : int
     """
 
-    def __init__(self, key: str, worth: int, names: dict[Column, str]) -> None:
+    def __init__(self, key: str, worth: int, names: dict[Column, str], lead: str) -> None:
         self.key, self.worth, self.names = key, worth, names
+        self.leads, self.rows, self.between, self.inside = {lead}, 0, False, False
         self.fractional = False
         self.last, self.interval = math.nan, math.inf
         self.recent: dict[tuple[float, float], bool] = {}
@@ -75,10 +91,15 @@ class Kinds:
     ----------
     wanted : mapping
         A quantity ↦ the name of its column.
+
+    Attributes
+    ----------
+    validating : bool
+        The last heading was one of a validation.
     """
 
     def __init__(self, wanted: Mapping[str, str] = NOTHING) -> None:
-        self.wanted = wanted
+        self.wanted, self.validating = wanted, False
         self.kinds: list[Kind] = []
         self.seen: set[str] = set()
 
@@ -106,6 +127,13 @@ class Kinds:
         first = min(places[name] for name in own.values())
         lead = frame or lead_of(shape, first)
         return self._planned(own, places, found, lead, worth, shape, numbers, bool(frame))
+
+    def heading(self, line: str) -> None:
+        """Remember what a line that is no row is about."""
+        if OF_VALIDATION.search(line[:LONGEST_HEADING]):
+            self.validating = True
+        elif OF_TRAINING.search(line[:LONGEST_HEADING]):
+            self.validating = False
 
     def _places(self, found: Sequence[Pair]) -> dict[str, int]:
         """Return the names of numbers of the training, and their places: of several with one name the first one's."""
@@ -139,13 +167,17 @@ class Kinds:
         numbers: Sequence[str],
         framed: bool,
     ) -> Plan | None:
+        if self.validating and not framed and LOSS in own and NORM not in own and self._is_trained(lead, worth):
+            lead, worth = f"validation {lead}", VALIDATION
         kind = self._kind(lead, worth, own)
         if kind is None:
             return None
+        if any(other.inside and other.key == kind.key and other is not kind for other in self.kinds):
+            own = {column: name for column, name in own.items() if column != STEP}  # two counters of the same steps
         lacks_loss = LOSS in kind.names and LOSS not in own
         columns, at = list(own), [places[name] for name in own.values()]
         counters = self._counters(found, own, places)
-        inside = STEP in counters
+        kind.inside = inside = STEP in counters
         columns, at = [*columns, *counters], [*at, *counters.values()]
         order = sorted(range(len(at)), key=at.__getitem__)  # as the numbers stand in the line
         columns, at = [columns[place] for place in order], [at[place] for place in order]
@@ -170,14 +202,25 @@ class Kinds:
             shared = judged <= others or all(
                 name in judged for column, name in kind.names.items() if column in (LOSS, NORM)
             )
-            if kind.key.startswith(f"{lead}\0") and kind.worth == worth and shared and judged & others:
+            led = lead in kind.leads or self._is_cut(kind, lead, own)
+            if led and kind.worth == worth and shared and judged & others:
                 kind.names = own | kind.names
+                kind.leads.add(lead)
                 return kind
         if len(self.kinds) >= MOST_KINDS:
             return None
-        kind = Kind(self._key(worth, own) or f"{lead}\0{len(self.kinds)}", worth, dict(own))
+        kind = Kind(self._key(worth, own) or f"{lead}\0{len(self.kinds)}", worth, dict(own), lead)
         self.kinds.append(kind)
         return kind
+
+    def _is_trained(self, lead: str, worth: int) -> bool:
+        """Whether rows of the training begin with these words: others below the heading of a validation are of it."""
+        return worth == TRAINING and any(lead in kind.leads and kind.worth == TRAINING for kind in self.kinds)
+
+    def _is_cut(self, kind: Kind, lead: str, own: Mapping[Column, str]) -> bool:
+        """Whether the only row so far is of the same kind, and a paste cut off what its line began with."""
+        alone = len(self.kinds) == 1 and kind.rows <= 1 and kind.names == own
+        return alone and any(len(one) >= SHORTEST_LEAD and lead.endswith(one) for one in kind.leads)
 
     def _key(self, worth: int, own: Mapping[Column, str]) -> str:
         """Return the name of the kind whose rows have the losses, for lines that have the norms alone; mostly none."""

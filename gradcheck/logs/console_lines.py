@@ -30,11 +30,18 @@ _RULE = re.compile(r"^\s*[-=+─━═┌┐└┘├┤┏┓┗┛╭╮╰╯
 _CELL = re.compile(r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+|nan\b|inf\b)", re.IGNORECASE)
 
 #: How a program says that it ends of an error, or that it gives up.
-_LAST_WORDS = re.compile(
-    r"^(?:\W*rank ?\d+\W+)?(?:[\w.]+\.)?(\w*(?:Error|Exception|Interrupt)): .*"
-    r"|.*\b(?:loss|grad\w*)\b.*\b(?:nan|inf|infinite|non-?finite)\b.*\b(?:stop|abort|exit|halt|terminat)\w*.*",
-    re.IGNORECASE,
-)
+_ERROR = re.compile(r"(?i)^(?:\W*rank ?\d+\W+)?(?:[\w.]+\.)?\w*(?:Error|Exception|Interrupt): ")
+_GIVES_UP = re.compile(r"(?i)\b(?:stop|abort|exit|halt|terminat|diverg)")
+
+#: How it says that the reason is a number that isn't finite: both are there.
+_JUDGED = re.compile(r"(?i)loss|\bgrad(?:ient)?s?\b|\bgrad_?norm")
+_UNFIT = re.compile(r"(?i)\b(?:-?nan|inf|infinite|infinity|non-?finite|not finite|invalid loss|not a number)\b")
+
+#: How it says at which step.
+_AT_STEP = re.compile(r"(?i)\b(?:(?:global )?step|iter|iteration|update)s?\b\W{0,3}(\d+)")
+
+#: The names that a detector of objects prints its losses under.
+_OF_BOXES = {"box": "box_loss", "obj": "obj_loss", "cls": "cls_loss"}
 
 #: How a program says that it saved a checkpoint, and of which step.
 _SAVED = re.compile(
@@ -90,6 +97,13 @@ def _count(text: str) -> float:
     return float(text.rstrip("kMG")) * factor
 
 
+def parted(line: str) -> list[str]:
+    """Return the parts of a line that holds several bars: a paste lost what stood between them."""
+    starts = [found.start() for found in _BAR.finditer(line)][1:] if line.count("%") > 1 else []
+    cuts = [cut for start in starts if (cut := line.rfind("]", 0, start) + 1)]
+    return [part for at, end in zip([0, *cuts], [*cuts, len(line)], strict=True) if (part := line[at:end].strip())]
+
+
 def epoch_bar(line: str) -> tuple[str, Bar, bool] | None:
     """Return what is beside the bar of an epoch, where it is, and whether the epoch ends; None if there is no bar."""
     found = _EPOCH_BAR.match(line)
@@ -119,6 +133,9 @@ def header(line: str) -> tuple[str, ...]:
     else:
         names = re.split(r"\s{2,}|\t", line.strip())
         names = names if len(names) > 2 else line.split()
+    names = ["step" if name == "#" else name.rstrip(".") for name in names]
+    if _OF_BOXES.keys() <= {name.lower() for name in names}:
+        names = [_OF_BOXES.get(name.lower(), name) for name in names]
     judged = any(column.quantity in ("loss", PART, "grad_norm") for column in chosen(names))
     wordy = any(len(name) > 40 or re.search(r"[=:;.!?'\"{}]", name) for name in names)
     return tuple(names) if len(names) > 2 and judged and not wordy else ()
@@ -140,7 +157,24 @@ def row_below(names: tuple[str, ...], line: str) -> dict[str, str]:
 
 def last_words(line: str) -> str:
     """Return a line that says why a program ends; empty of any other."""
-    return line.strip()[:200] if _LAST_WORDS.match(line[:LONGEST_WORDS]) else ""
+    line = line[:LONGEST_WORDS]
+    return line.strip()[:200] if _ERROR.match(line) or (_GIVES_UP.search(line) and is_of_unfit(line)) else ""
+
+
+def is_error(line: str) -> bool:
+    """Whether a line begins with the name of an error: what it says is no row."""
+    return bool(_ERROR.match(line))
+
+
+def is_of_unfit(words: str) -> bool:
+    """Whether words are of a loss or a gradient that is infinite or not a number."""
+    return bool(_JUDGED.search(words) and _UNFIT.search(words))
+
+
+def step_within(words: str) -> float:
+    """Return the step that words name; nan if they name none."""
+    found = _AT_STEP.search(words)
+    return float(found[1]) if found else math.nan
 
 
 def saved(line: str) -> float | None:

@@ -12,14 +12,14 @@ from typing import NamedTuple
 #: A number, in a group of its own, with the blanks before it, so that padding makes no other shape.
 _VALUE = (
     r"[-+]?(?:\d{1,3}(?:,\d{3})+(?:\.\d*)?(?!\d)|\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?"
-    r"|(?<!of )(?i:nan|inf(?:inity)?|none|null)(?!\w))"
+    r"|(?<!of )(?i:nan|inf(?:inity)?|none|null|n/a)(?!\w))"
 )
 VALUE = rf"[ \t]*(?:(?<![A-Za-z0-9_.])|(?<=\dT))((?>{_VALUE}))"
 NUMBER = re.compile(VALUE)
 
 #: The same where the texts around it are known: no step of it is taken back, which halves the time.
 _KNOWN = (
-    r"[ \t]*+{}[-+.\d][.\d]*+(?:,\d{{3}})*+(?:\.\d++)?+(?:[eE][-+]?\d++)?+|[-+]?(?i:nan|inf(?:inity)?|none|null)\b)"
+    r"[ \t]*+{}[-+.\d][.\d]*+(?:,\d{{3}})*+(?:\.\d++)?+(?:[eE][-+]?\d++)?+|[-+]?(?i:nan|inf(?:inity)?|none|null|n/a)\b)"
 )
 
 #: What may stand around a number.
@@ -40,6 +40,9 @@ _BREAK = re.compile(r"[,;，；、。|│┃{}()\[\]<>\"'`:=：＝\t]|\s{2,}|\s[
 #: Letters that follow a number at once.
 _UNIT = re.compile(r"[A-Za-z%°µ]+(?:/[A-Za-z]+)?")
 
+#: Units that are no names, whatever follows them: ``359.5s : 3007 words/s``.
+_MEASURES = frozenset(("s", "ms", "sec", "secs", "min", "h", "k", "m", "b", "mb", "gb", "gib", "mib", "it", "x"))
+
 #: Units that are names: ``1epoch``, ``90batch``.
 NAMING_UNITS = frozenset(("epoch", "batch", "step", "steps", "iter", "iters"))
 
@@ -47,6 +50,9 @@ NAMING_UNITS = frozenset(("epoch", "batch", "step", "steps", "iter", "iters"))
 VALIDATION = re.compile(
     r"(?i)(?<![\w/.])(?:val|valid|validation|validating|eval|evaluation|evaluating|test|testing)(?![\w/.])"
 )
+
+#: Words of lines that are of the training.
+TRAINING = re.compile(r"(?i)(?<![\w/.])(?:train|training)(?![\w/.])")
 
 #: What leads from a place to the number of places.
 _OF = frozenset(("/", "of", "out of"))
@@ -86,7 +92,7 @@ def cut(line: str) -> tuple[tuple[str, ...], list[str]]:
 
 def pairs(shape: Sequence[str]) -> Iterator[Pair]:
     """Yield the numbers of a shape that have a name or a total."""
-    lead = bool(VALIDATION.search(shape[0]))
+    lead, heading, judged = bool(VALIDATION.search(shape[0])), False, False
     skipped = -1
     for place, gap in enumerate(shape[:-1]):
         after = shape[place + 1]
@@ -100,8 +106,11 @@ def pairs(shape: Sequence[str]) -> Iterator[Pair]:
             name = unit.group()
         elif unit and unit.group().lower() not in ("of",):
             continue
+        told = VALIDATION.search(gap)
+        heading = (heading or bool(told and not judged and not VALIDATION.search(name))) and not TRAINING.search(gap)
+        judged = judged or "loss" in name.lower() or "norm" in name.lower()
         if name or total is not None:
-            yield Pair(name, place, total, not (lead or VALIDATION.search(gap)))
+            yield Pair(name, place, total, not (lead or heading or told))
 
 
 def _is_date(shape: Sequence[str], place: int) -> bool:
@@ -117,7 +126,8 @@ def name_of(gap: str, first: bool = False) -> str:
     text = _WRAPPER.sub("", gap.rstrip(_AROUND[:5] + "[")).rstrip(_AROUND)
     text = _WRAPPER.sub("", text + "(") if not text.endswith(_SEPARATORS[2]) and gap.rstrip().endswith("(") else text
     text = _REMARK.sub("", text.rstrip(_AROUND).rstrip(_SEPARATORS)).rstrip(_CLOSING).rstrip(_SEPARATORS)
-    text = text if first else _UNIT.sub("", text, count=1) if _UNIT.match(text) and " " in text else text
+    if not first and (unit := _UNIT.match(text)) and (" " in text or unit.group().lower() in _MEASURES):
+        text = text[unit.end() :]
     return _BREAK.split(text)[-1].strip(" \t\n-–—*#.")
 
 

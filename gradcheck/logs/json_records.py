@@ -224,13 +224,13 @@ class JsonRecords(Reader):
             return None
         whole = {key: value for key, value in record.items() if key != "layers"}
         keys = (*whole, "", *lists)
-        taken = chosen(tuple(whole), self._wanted)
         layout = self._recorded.get(keys)
         if layout is None:
+            taken = chosen(tuple(whole), self._wanted)
             of_layers = (Column(quantity, name) for quantity in lists for name in names)
             layout = self._recorded[keys] = Layout(chain(taken, of_layers), taken.values(), self._kind)
-        values = (value for values in lists.values() for value in values[: len(names)])
-        return layout, (*(whole[name] for name in taken.values()), *values)
+        values = (values[: len(names)] for values in lists.values())
+        return layout, (*(whole[name] for name in layout.names), *chain.from_iterable(values))
 
 
 def _judged(columns: Iterable[Column]) -> bool:

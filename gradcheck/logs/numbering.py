@@ -86,6 +86,8 @@ class Numbering:
         values = np.where(np.isfinite(block[:, place]), block[:, place], np.nan)
         if name not in self._before and np.isnan(values).all():
             return None
+        if name == "step" and name not in self._before:
+            values = _begun(values)
         filled = filled_up(values, self._before.get(name, 0.0))
         self._before[name] = float(filled[-1])
         return filled
@@ -95,6 +97,17 @@ def filled_up(values: Rows, before: float) -> Rows:
     """Return numbers whose gaps have the number before."""
     known = np.maximum.accumulate(np.where(np.isnan(values), -1, np.arange(len(values))))
     return np.where(known >= 0, values[known], before)
+
+
+def _begun(steps: Rows) -> Rows:
+    """Return steps of which the first, before the first that is known, are as far apart as those after it."""
+    known = np.flatnonzero(~np.isnan(steps))
+    rises = np.diff(steps[known])
+    rises = rises[rises > 0]
+    first = int(known[0])
+    if first and len(rises):
+        steps[:first] = np.maximum(steps[first] - float(np.median(rises)) * np.arange(first, 0, -1), 0.0)
+    return steps
 
 
 def _falls(steps: Rows) -> bool:

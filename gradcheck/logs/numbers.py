@@ -25,6 +25,9 @@ CONSTANTS = {"NaN": NOT_A_NUMBER, "Infinity": INFINITE, "-Infinity": NOT_A_NUMBE
 #: Other spellings of them, where a value is.
 _SPELLINGS = re.compile(r"(?<=[:\[,])(\s*)([-+]?)(nan|inf|infinity|NaN|Infinity)(?=\s*[,}\]])", re.IGNORECASE)
 
+#: A place among others, as ``1/547`` for the first of so many steps.
+_PLACE = re.compile(r"(\d+)\s*/\s*\d+")
+
 _WORDS = {
     "nan": NOT_A_NUMBER, "inf": INFINITE, "infinity": INFINITE, "+inf": INFINITE, "+infinity": INFINITE,
     "-inf": NOT_A_NUMBER, "-infinity": NOT_A_NUMBER, "-nan": NOT_A_NUMBER, "1.#inf": INFINITE,
@@ -81,4 +84,5 @@ def _of_text(text: str) -> float:
     try:
         return float(word)
     except ValueError:
-        return MISSING
+        place = _PLACE.fullmatch(word)
+        return float(place[1]) if place else MISSING

@@ -50,7 +50,12 @@ class Steps:
             As they are logged; an epoch's length in steps, where it is known.
         """
         before = np.concatenate([[self._raw], steps[:-1]])
-        drops = np.flatnonzero(steps < before)
+        again = steps == before
+        if epochs is not None and again.any():  # a row an epoch, each at the same place
+            again &= epochs > np.concatenate([[self._epoch], epochs[:-1]])
+            drops = np.flatnonzero((steps < before) | again)
+        else:
+            drops = np.flatnonzero(steps < before)
         offsets = np.zeros(len(steps))
         offsets[:] = self._offset
         restarts: list[int] = []
@@ -66,7 +71,7 @@ class Steps:
                 offsets[at:] += (
                     lengths[at] * risen
                     if known and lengths is not None
-                    else before[at] - steps[at] + self._gap(steps[at])
+                    else before[at] - steps[at] + (self._gap(steps[at]) if steps[at] < before[at] else steps[at])
                 )
             elif ordered and steps[at] <= self._first + self._interval / 2 and self._rows >= min(RISING, len(steps)):
                 if not self._begins(losses[at : at + RISING]):

@@ -23,6 +23,10 @@ GRADIENT = _set("grad grads gradient gradients")
 NORM = _set("norm norms l2")
 GRADIENT_NORM = _set("gnorm gradnorm ggnorm")
 LOSS = _set("loss losses nll ce xent objective cost")
+
+#: Words of a cost that is time.
+OF_TIME = _set("batch reader data time")
+
 STEP = _set("step steps iter iters iteration iterations update updates timestep timesteps")
 
 EPOCH = _set("epoch epochs")
@@ -71,15 +75,20 @@ def quantity_of(name: Sequence[str]) -> str | None:
         before = bool(rest & {"before", "pre"})
         return "grad_norm" if rest <= OF_NORM | ({"clip", "clipping"} if before else set()) else None
     if own & LOSS:
-        return "loss" if own - LOSS <= OF_LOSS else None
+        return "loss" if own - LOSS <= OF_LOSS and not ("cost" in own and own & OF_TIME) else None
     if own >= CROSS_ENTROPY:
         return "loss" if own <= OF_LOSS else None
     if own & STEP:
-        return "step" if own - STEP <= OF_STEP else None
+        return "step" if own - STEP <= OF_STEP and not _is_duration(name) else None
     if own & EPOCH:
         return "epoch" if own - EPOCH <= OF_STEP else None
     rate = "lr" in own or {"learning", "rate"} <= own
     return "lr" if rate and all(word in OF_RATE or word.isdecimal() for word in name) else None
+
+
+def _is_duration(name: Sequence[str]) -> bool:
+    """Whether a name in words means the time of a step, ``iter_time``, where ``time_step`` is a step."""
+    return "time" in name and not STEP & set(name[name.index("time") + 1 :])
 
 
 def layer_of(name: Sequence[str]) -> str:
@@ -99,4 +108,4 @@ def player_of(name: Sequence[str]) -> int | None:
 def is_part(name: Sequence[str]) -> bool:
     """Whether a name in words means a term of the training loss."""
     own = set(name)
-    return bool(own & LOSS) and not own & VALIDATION and not own & NO_PART
+    return bool(own & LOSS) and not own & VALIDATION and not own & NO_PART and not ("cost" in own and own & OF_TIME)

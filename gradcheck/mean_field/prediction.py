@@ -21,8 +21,6 @@ from gradcheck.mean_field.layers import (
 from gradcheck.mean_field.predicted import HALF_DECADES
 from gradcheck.mean_field.predicted import LayerPrediction as LayerPrediction
 from gradcheck.mean_field.predicted import Prediction as Prediction
-from gradcheck.mean_field.recurrent import predict_recurrence, why_recurrence_is_unknown
-from gradcheck.mean_field.transformer import predict_transformer, why_transformer_is_unknown
 from gradcheck.mean_field.unknown import Unknown as Unknown
 from gradcheck.spec import NetworkSpec, RecurrentSpec, Spec, TransformerSpec
 from gradcheck.spec.data import FEATURES
@@ -69,8 +67,12 @@ def predict(
     if unknown:
         return unknown
     if isinstance(spec, TransformerSpec):
+        from gradcheck.mean_field.transformer import predict_transformer  # each family pays for its own theory
+
         return predict_transformer(spec)
     if isinstance(spec, RecurrentSpec):
+        from gradcheck.mean_field.recurrent import predict_recurrence
+
         return predict_recurrence(spec)
     assert isinstance(spec, NetworkSpec)  # there is no other family
     architecture = Architecture(kernel_of(spec.activation), spec.norm, spec.residual_scale if spec.residual else None)
@@ -84,8 +86,12 @@ def predict(
 def why_unknown(spec: Spec, batch_size: int | None = None) -> Unknown | None:
     """Return why mean-field theory has no answer for a network; None if it has one."""
     if isinstance(spec, TransformerSpec):
+        from gradcheck.mean_field.transformer import why_transformer_is_unknown
+
         return why_transformer_is_unknown(spec)
     if isinstance(spec, RecurrentSpec):
+        from gradcheck.mean_field.recurrent import why_recurrence_is_unknown
+
         return why_recurrence_is_unknown(spec)
     assert isinstance(spec, NetworkSpec)  # there is no other family
     if spec.init is None:

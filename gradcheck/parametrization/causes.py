@@ -5,6 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from gradcheck.learning_rate.runs import DIVERGED
+from gradcheck.parametrization.divergence import Divergence
 from gradcheck.parametrization.judging import LIMIT, Course, Judgement, LayerSlope, Quantity, still_of
 
 
@@ -18,19 +20,25 @@ class Reason(NamedTuple):
     slopes : tuple of LayerSlope
         What it is about, first layer to last.
     value : float
-        The exponent furthest from 0 where the fault is first seen; how many layers, where it is about all.
+        The exponent furthest from 0 where the fault is first seen; how many layers, where it is about all; of training
+        that diverges the loss over its first value.
     limit : float or None
         What it was compared with.
+    divergence : Divergence or None
+        Of training that diverges.
     """
 
     code: str
     slopes: tuple[LayerSlope, ...]
     value: float
     limit: float | None = LIMIT
+    divergence: Divergence | None = None
 
     @property
     def step(self) -> int:
         """The step at which it first shows."""
+        if self.divergence is not None:
+            return self.divergence.step
         return min((one.first.step for one in self.slopes), default=0)
 
     @property
@@ -39,8 +47,20 @@ class Reason(NamedTuple):
         return max(0.5, round(2 * abs(self.value)) / 2) if math.isfinite(self.value) else math.inf
 
 
-def find_reasons(judgement: Judgement) -> list[Reason]:
+def find_reasons(judgement: Judgement, divergence: Divergence | None = None) -> list[Reason]:
     """Return what decided, the weightiest first.
+
+    Where training diverges, and what comes before shows no fault, that alone is known.
+    """
+    if divergence is None:
+        return _reasons_of_slopes(judgement)
+    diverges = Reason("diverges", (), divergence.times, DIVERGED, divergence)
+    faults = _reasons_of_slopes(judgement) if any(map(judgement.of, _FAULTS)) else []
+    return [diverges, *faults] if judgement.status == "diverges" else [*faults, diverges]
+
+
+def _reasons_of_slopes(judgement: Judgement) -> list[Reason]:
+    """Return what the slopes say.
 
     A fault of a matrix's own, at initialisation or in what it gains, makes all outputs after it move wrongly: those are
     named only where no such fault explains them.

@@ -5,16 +5,18 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from gradcheck.base.wording import counted
-from gradcheck.parametrization.report import TransferLayer, TransferReport
+from gradcheck.parametrization.report import TransferLayer, TransferLoss, TransferReport
+from gradcheck.parametrization.slopes import SCATTER, least_error
 from gradcheck.render.heading import SEPARATOR
+from gradcheck.render.numbers import significant
 from gradcheck.spec.command_line import options
 from gradcheck.spec.data import DataSpec
-from gradcheck.spec.transfer import transfer_specs
+from gradcheck.spec.transfer import RATES, transfer_specs
 
 #: The verdict in a word or two, and its colour.
 LABELS = {
     "transfers": ("transfers", "green"), "grows": ("grows", "red"), "shrinks": ("shrinks", "cyan"),
-    "unclear": ("unclear", "yellow"),
+    "unclear": ("unclear", "yellow"), "diverges": ("diverges", "red"),
 }  # fmt: skip
 
 #: Quantities that the table shows side by side; the size in training follows from the start and the change.
@@ -98,17 +100,40 @@ def _other_size(report: TransferReport) -> str:
 def about_slopes(report: TransferReport) -> str:
     """Say what a slope is."""
     first, *_, last = report.scales
+    least = least_error(report.scales, report.config.get("seeds", 1))
     return (
-        f"slopes of log size against log {report.axis}, {first:,} to {last:,}, with their standard errors: 0 keeps its "
-        "size; the logits, and attention's scores, may start smaller"
+        f"slopes of log size against log {report.axis}, {first:,} to {last:,}, with their standard errors, at least "
+        f"±{least:.2f} (networks that differ by {100 * SCATTER:.0f} %): 0 keeps its size; the logits, and attention's "
+        "scores, may start smaller"
     )
 
 
+def diverges(report: TransferReport) -> bool:
+    """Whether training diverges somewhere."""
+    return any(one.code == "diverges" for one in report.verdict.causes)
+
+
+def loss_cells(one: TransferLoss) -> list[str]:
+    """Return a line of the table of losses: the scale, the first loss, that after each step."""
+    return [f"{one.scale:,}", *("not finite" if loss is None else significant(loss, 3) for loss in one.losses)]
+
+
+def loss_titles(report: TransferReport) -> list[str]:
+    """Return what is written above such lines."""
+    return [report.axis, "loss", *(f"step {step}" for step in range(1, len(report.losses[0].losses)))]
+
+
 def next_command(report: TransferReport) -> str | None:
-    """Return what one would type next: mup where it isn't, a wider network where it is; None of a user's own model."""
+    """Return what one would type next; None of a user's own model.
+
+    A lower rate where training diverges, mup where it isn't, a wider network where it is.
+    """
     if "arch" not in report.config:
         return None
     config = report.config.to_dict()
+    if report.verdict.status == "diverges":
+        usual, rate = RATES[config["optimizer"]], config["lr"]
+        return transfer_command(config, lr=usual if usual < rate else rate / 10)
     if config["param"] != "mup":
         return transfer_command(config, param="mup")
     if report.verdict.status == "transfers":

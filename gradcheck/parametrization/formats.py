@@ -3,7 +3,18 @@
 from collections.abc import Iterator
 from typing import Any
 
-from gradcheck.parametrization.cells import SHOWN, TITLES, about_slopes, headline, next_command, rows_of, slope_in_words
+from gradcheck.parametrization.cells import (
+    SHOWN,
+    TITLES,
+    about_slopes,
+    diverges,
+    headline,
+    loss_cells,
+    loss_titles,
+    next_command,
+    rows_of,
+    slope_in_words,
+)
 from gradcheck.parametrization.report import TransferReport
 from gradcheck.render.documents import markdown_table, records_as_csv
 from gradcheck.render.style import escaped
@@ -36,6 +47,10 @@ def _lines(report: TransferReport) -> Iterator[str]:
     yield from (f"- {escaped(reason)}" for reason in (*verdict.reasons, verdict.learning_rate))
     yield from (f"- to change: {escaped(cause.advice)}" for cause in verdict.causes if cause.advice)
     yield ""
+    if diverges(report) and report.losses:
+        titles = loss_titles(report)
+        yield from markdown_table(titles, map(loss_cells, report.losses), right=titles)
+        yield ""
     names = [name for name in SHOWN if any(name in row.quantities for row in rows)]
     titles = [TITLES[name] for name in names]
     lines = (

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from gradcheck.pages.columns import Columns, columns_of, log10, rounded
 from gradcheck.pages.page import Axis, Chart, HeatMap, HtmlPage, Line, Note, Table, tone
 from gradcheck.pages.writing import written
-from gradcheck.parametrization.cells import LABELS, TITLES, about_slopes, headline, next_command, rows_of
+from gradcheck.parametrization.cells import LABELS, TITLES, about_slopes, diverges, headline, next_command, rows_of
 from gradcheck.parametrization.report import TransferLayer, TransferReport
 
 #: What the table says of a layer's quantity.
@@ -43,22 +43,30 @@ def as_html(report: TransferReport) -> str:
 
 
 def _charts(report: TransferReport) -> Iterator[Chart | HeatMap]:
+    if diverges(report) and report.losses:
+        yield _loss(report)
     yield _slopes(report)
     for row in rows_of(report):
         if "change" in row.quantities:
             yield _layer(report, row.quantities["change"])
-    if report.losses:
-        yield Chart(
-            title="Loss", about="Of the batch, before each step and after the last one, the mean over seeds",
-            x=Axis(label="step"), y=Axis(label="loss"),
-            lines=tuple(
-                Line(
-                    name=f"{report.axis} {one.scale:,}", x=tuple(range(len(one.losses))),
-                    y=tuple(map(rounded, one.losses)),
-                )
-                for one in report.losses
-            ),
-        )  # fmt: skip
+    if report.losses and not diverges(report):
+        yield _loss(report)
+
+
+def _loss(report: TransferReport) -> Chart:
+    """Return the loss at each scale, on a log scale where training diverges."""
+    log = diverges(report) and all(loss is None or loss > 0 for one in report.losses for loss in one.losses)
+    return Chart(
+        title="Loss", about="Of the batch, before each step and after the last one, the mean over seeds",
+        x=Axis(label="step"), y=Axis(label="loss", log=log),
+        lines=tuple(
+            Line(
+                name=f"{report.axis} {one.scale:,}", x=tuple(range(len(one.losses))),
+                y=tuple(rounded(log10(loss) if log else loss) for loss in one.losses),
+            )
+            for one in report.losses
+        ),
+    )  # fmt: skip
 
 
 def _slopes(report: TransferReport) -> HeatMap:

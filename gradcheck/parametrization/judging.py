@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 from gradcheck.errors import GradcheckError
 from gradcheck.parametrization.coordinates import Coordinate, Kind, Size
+from gradcheck.parametrization.divergence import Divergence
 from gradcheck.parametrization.slopes import Point, Slope, fit
 
 #: A slope beyond it is one. Powers of the width in parametrisations are multiples of 1/2 (Yang & Hu 2021, table 1), and
@@ -37,6 +38,9 @@ ROUNDING = 1e-6
 Quantity = Literal["start", "size", "change", "update"]
 
 QUANTITIES: tuple[Quantity, ...] = ("start", "size", "change", "update")
+
+#: What all layers show together; ``diverges`` where training does.
+Status = Literal["transfers", "grows", "shrinks", "unclear", "diverges"]
 
 #: ``still``: nothing has moved. ``unclear``: a slope is beyond the limit, and the limit within its error.
 Course = Literal["keeps", "grows", "shrinks", "unclear", "still"]
@@ -93,12 +97,13 @@ class Judgement(NamedTuple):
     ----------
     status : str
         ``transfers``; ``grows`` where something does, ``shrinks`` where something does and nothing grows; ``unclear``
-        where a slope is beyond the limit by less than its error, or nothing has moved.
+        where a slope is beyond the limit by less than its error, or nothing has moved; ``diverges`` where training does
+        at all scales, or at some and nothing grows or shrinks before that.
     slopes : tuple of LayerSlope
         Layer by layer, in the order of the records.
     """
 
-    status: Literal["transfers", "grows", "shrinks", "unclear"]
+    status: Status
     slopes: tuple[LayerSlope, ...]
 
     def of(self, course: Course, *quantities: Quantity) -> list[LayerSlope]:
@@ -107,13 +112,15 @@ class Judgement(NamedTuple):
         return [one for one in self.slopes if one.course == course and one.quantity in asked]
 
 
-def judge(coordinates: Iterable[Coordinate]) -> Judgement:
+def judge(coordinates: Iterable[Coordinate], divergence: Divergence | None = None) -> Judgement:
     """Return what the records of networks of several widths, or depths, show.
 
     Parameters
     ----------
     coordinates : iterable of Coordinate
         Of at least two scales, each with the same seeds, steps and layers; in the order of the layers.
+    divergence : Divergence, optional
+        Where training diverges after these steps, or in the first of them.
 
     Raises
     ------
@@ -129,7 +136,10 @@ def judge(coordinates: Iterable[Coordinate]) -> Judgement:
     ]
     if any(one.course == "shrinks" for one in slopes if (one.kind, one.quantity) == ("hidden", "change")):
         slopes = [one._replace(course="keeps", since=None) if _never_aligns(one) else one for one in slopes]
-    return Judgement(_status(slopes), tuple(slopes))
+    status = _status(slopes)
+    if divergence is not None and (divergence.everywhere or status in ("transfers", "unclear")):
+        status = "diverges"
+    return Judgement(status, tuple(slopes))
 
 
 def _check(layers: dict[str, list[Coordinate]]) -> None:
@@ -232,7 +242,7 @@ def still_of(slopes: Iterable[LayerSlope]) -> tuple[LayerSlope, ...]:
     return tuple(judged) if all(one.course == "still" for one in judged) else ()
 
 
-def _status(slopes: Sequence[LayerSlope]) -> Literal["transfers", "grows", "shrinks", "unclear"]:
+def _status(slopes: Sequence[LayerSlope]) -> Status:
     courses = {one.course for one in slopes}
     if "grows" in courses:
         return "grows"

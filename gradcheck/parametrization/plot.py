@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gradcheck.parametrization.cells import LABELS, SHOWN, TITLES, Row, headline, rows_of
+from gradcheck.parametrization.cells import LABELS, SHOWN, TITLES, Row, diverges, headline, rows_of
 from gradcheck.parametrization.judging import LIMIT
 from gradcheck.parametrization.report import TransferLayer, TransferReport
 from gradcheck.render import figure
@@ -20,7 +20,8 @@ PANELS = 6
 def plot(report: TransferReport, ax: "Axes | None" = None) -> "Axes":
     """Draw the slopes of all layers, and for some of them how far their outputs have moved, against the width."""
     rows = rows_of(report)
-    parts = [figure.Part(_draw_slopes, 1.2 + 0.24 * len(rows))]
+    parts = [figure.Part(_draw_losses, 2.4)] if diverges(report) and report.losses else []
+    parts += [figure.Part(_draw_slopes, 1.2 + 0.24 * len(rows))]
     parts += [figure.Part(partial(_draw_layer, row=row), 1.9) for row in _chosen(rows)]
     return figure.draw(report, parts, ax)
 
@@ -31,6 +32,29 @@ def _chosen(rows: Sequence[Row]) -> list[Row]:
     faulty = [row for row in moving if row.verdict != "keeps"]
     worst = (faulty + [row for row in moving[::-1] if row not in faulty])[:PANELS]
     return [row for row in moving if row in worst]
+
+
+def _draw_losses(ax: "Axes", report: TransferReport) -> None:
+    """Draw the loss at each scale, where training diverges; a cross marks where it is no longer finite."""
+    finite = [loss for one in report.losses for loss in one.losses if loss is not None]
+    logarithms = [[_logarithm(loss) for loss in one.losses] for one in report.losses]
+    if all(loss > 0 for loss in finite):
+        place = figure.log_axis(ax, [value for line in logarithms for value in line])
+        heights = [list(map(place, line)) for line in logarithms]
+    else:
+        heights = [[math.nan if loss is None else loss for loss in one.losses] for one in report.losses]
+    for index, (one, line) in enumerate(zip(report.losses, heights, strict=True)):
+        ax.plot(range(len(line)), line, **figure.marked(index, len(line), label=f"{report.axis} {one.scale:,}"))
+    lost = {step for one in report.losses for step, loss in enumerate(one.losses) if loss is None}
+    figure.mark_edge(ax, sorted(lost), "x", "not finite", top=True)
+    figure.whole_numbers(ax, max(len(one.losses) for one in report.losses) - 1, 0)
+    ax.set(xlabel="step", ylabel="loss")
+    figure.entitle(ax, _verdict(report), headline(report))
+    figure.explain_lines(ax)
+
+
+def _verdict(report: TransferReport) -> str:
+    return f"{LABELS[report.verdict.status][0].upper()}: {report.verdict.reasons[0]}"
 
 
 def _draw_slopes(ax: "Axes", report: TransferReport) -> None:
@@ -47,7 +71,7 @@ def _draw_slopes(ax: "Axes", report: TransferReport) -> None:
             ax.errorbar(slopes, places, xerr=errors, linestyle="", markersize=4, label=TITLES[name], **look)
     figure.name_ticks(ax, [row.layer for row in rows], "y", 0.0)
     ax.set(ylim=(len(rows) - 0.5, -0.5), xlabel=f"slope of log size against log {report.axis}")
-    figure.entitle(ax, f"{LABELS[report.verdict.status][0].upper()}: {report.verdict.reasons[0]}", headline(report))
+    figure.entitle(ax, *([] if diverges(report) and report.losses else [_verdict(report), headline(report)]))
     figure.explain_lines(ax)
 
 
@@ -68,7 +92,8 @@ def _draw_layer(ax: "Axes", report: TransferReport, row: Row) -> None:
 
 
 def _said(one: TransferLayer) -> str:
-    return f"its change {one.course}" + ("" if one.slope is None else f", slope {one.slope:+.2f}")
+    course = "keeps its size" if one.course == "keeps" else one.course
+    return f"its change {course}" + ("" if one.slope is None else f", slope {one.slope:+.2f}")
 
 
 def _logarithm(value: float | None) -> float | None:

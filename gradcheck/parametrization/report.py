@@ -9,10 +9,11 @@ from gradcheck.base.document import Cause, CommandReport
 from gradcheck.base.record import Frozen, Record, item, number
 from gradcheck.parametrization.causes import Reason, find_reasons
 from gradcheck.parametrization.coordinates import Coordinate
+from gradcheck.parametrization.divergence import Losses, before, find_divergence
 from gradcheck.parametrization.judging import QUANTITIES, LayerSlope, judge
 from gradcheck.parametrization.sentences import SENTENCES, advice, rate_in_words, sentence
 
-STATUSES = ("transfers", "grows", "shrinks", "unclear")
+STATUSES = ("transfers", "grows", "shrinks", "unclear", "diverges")
 COURSES = ("keeps", "grows", "shrinks", "unclear", "still")
 KINDS = ("hidden", "output", "scores", "queries")
 
@@ -36,8 +37,10 @@ class TransferLayer(Record):
         "of log size against log width, at the first step with a fault, else at the last; null: a size is not "
         "finite, or zero in some networks only"
     )
-    slope_error: float | None = item("its standard error over seeds; null where nothing tells it")
-    steps: tuple[int, ...]
+    slope_error: float | None = item(
+        "its standard error over seeds, no less than networks that differ by 10 % have; null where nothing tells it"
+    )
+    steps: tuple[int, ...] = item("until training diverges, if it does")
     slopes: tuple[float | None, ...] = item("at each step")
     errors: tuple[float | None, ...] = item("at each step")
     sizes: tuple[tuple[float | None, ...], ...] = item(
@@ -58,6 +61,7 @@ class TransferCause(Cause):
     code: str = item(enum=list(SENTENCES))
     step: int | None = item("the first step at which it is seen")
     power: float | None = item("the multiple of 1/2 that the exponent is nearest to")
+    scales: tuple[int, ...] | None = item("the widths, or depths, at which training diverges; null of other causes")
     advice: str | None = item("what to change")
 
 
@@ -89,7 +93,7 @@ def make_transfer_report(
     config: Mapping[str, Any],
     coordinates: Iterable[Coordinate],
     axis: Literal["width", "depth"] = "width",
-    losses: Mapping[int, Sequence[Sequence[float]]] | None = None,
+    losses: Losses | None = None,
 ) -> TransferReport:
     """Judge the records of networks of several widths, or depths, and lay out what they show.
 
@@ -110,8 +114,10 @@ def make_transfer_report(
         The records are of one scale, or some layer isn't recorded in all networks.
     """
     records = list(coordinates)
-    judgement, scales = judge(records), sorted({one.scale for one in records})
-    reasons = find_reasons(judgement)
+    divergence = find_divergence(records, losses or {})
+    records = records if divergence is None else before(records, divergence)
+    judgement, scales = judge(records, divergence), sorted({one.scale for one in records})
+    reasons = find_reasons(judgement, divergence)
     first = max(1, min((one.step for one in reasons if advice(one, axis)), default=0))
     return TransferReport(
         command="transfer",
@@ -121,7 +127,7 @@ def make_transfer_report(
         verdict=TransferVerdict(
             status=judgement.status,
             reasons=tuple(sentence(one, axis) for one in reasons),
-            causes=tuple(_cause(one, axis, first) for one in reasons),
+            causes=tuple(_cause(one, axis, first, judgement.status) for one in reasons),
             learning_rate=rate_in_words(judgement.status, reasons, axis, scales),
         ),
         layers=tuple(_layer(one, records, scales) for one in judgement.slopes),
@@ -132,17 +138,22 @@ def make_transfer_report(
     )
 
 
-def _cause(reason: Reason, axis: str, first: int) -> TransferCause:
-    """Lay a reason out; a fault that shows after the `first` ones may follow from them, and so has no advice yet."""
-    about = reason.code not in ("keeps", "unclear", "still")
+def _cause(reason: Reason, axis: str, first: int, status: str) -> TransferCause:
+    """Lay a reason out; a fault that shows after the `first` ones may follow from them, and so has no advice yet.
+
+    Nor has training that diverges beside a fault.
+    """
+    about = reason.code not in ("keeps", "unclear", "still", "diverges")
+    lost = reason.divergence
     return TransferCause(
         code=reason.code,
         layers=tuple(dict.fromkeys(one.layer for one in reason.slopes)) or None,
         value=number(reason.value),
         limit=reason.limit,
-        step=reason.step if about and reason.slopes else None,
+        step=reason.step if lost or (about and reason.slopes) else None,
         power=number(reason.power) if about else None,
-        advice=advice(reason, axis) if reason.step <= first else None,
+        scales=None if lost is None else lost.scales,
+        advice=advice(reason, axis) if reason.step <= first and (lost is None or status == "diverges") else None,
         text=sentence(reason, axis),
     )
 

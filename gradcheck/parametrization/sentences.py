@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from gradcheck.parametrization.causes import Reason
+from gradcheck.parametrization.divergence import Divergence
 from gradcheck.parametrization.judging import LIMIT
+from gradcheck.render.numbers import significant
 
 #: Layers that a sentence names.
 NAMED = 4
@@ -28,6 +30,11 @@ SENTENCES: dict[str, Said] = {
         "no layer's size follows the width; value: the slope furthest from 0",
         "outputs and updates keep their size in {count} layer{plural}: slopes {low:+.2f} to {high:+.2f} (limit "
         "{limit:g})",
+    ),
+    "diverges": Said(
+        "training diverges, at all widths or some; value: the loss after it over the first one; null: not finite",
+        "training diverges at {where}: after step {step} {rises}",
+        "lower the learning rate at the base: gradcheck rate, or gradcheck.torch.rate, searches one",
     ),
     "not-finite": Said(
         "outputs overflow, or are not a number",
@@ -115,12 +122,29 @@ def _words(reason: Reason, axis: str) -> dict[str, object]:
     last = [one.steps[-1].slope.exponent for one in reason.slopes]
     exponents = [one for one in last if math.isfinite(one)]
     steps = [step for one in reason.slopes if (step := one.since or one.first.step) is not None]
+    step = reason.step if reason.divergence else min(steps, default=0)
     return {
         "names": named(layers), "s": "s" if len(layers) == 1 else "", "count": len(layers),
         "plural": "" if len(layers) == 1 else "s", "axis": axis,
-        "power": power_of(axis, reason.power), "step": min(steps, default=0), "value": reason.value,
+        "power": power_of(axis, reason.power), "step": step, "value": reason.value,
+        "where": _where(reason.divergence, axis), "rises": _rises(reason.divergence),
         "limit": LIMIT, "low": min(exponents, default=0.0), "high": max(exponents, default=0.0),
     }  # fmt: skip
+
+
+def _where(divergence: Divergence | None, axis: str) -> str:
+    """Return at which widths, or depths, training diverges."""
+    if divergence is None or divergence.everywhere:
+        return f"every {axis}"
+    *others, last = (f"{one:,}" for one in divergence.scales)
+    return f"{axis}s {', '.join(others)} and {last}" if others else f"{axis} {last}"
+
+
+def _rises(divergence: Divergence | None) -> str:
+    """Return how far a loss rises."""
+    if divergence is None or math.isinf(divergence.times):
+        return "the loss, or an output, is not finite"
+    return f"the loss is {significant(divergence.times, 3)} times its first value"
 
 
 def named(layers: Sequence[str]) -> str:
@@ -143,13 +167,15 @@ def rate_in_words(status: str, reasons: Sequence[Reason], axis: str, scales: Seq
     times = scales[-1] / scales[0]
     if status == "transfers":
         return f"a learning rate tuned at {small} holds at {large}"
+    if status == "diverges":
+        return f"whether a learning rate tuned at {small} holds at {large} stays open: this one is too high"
     if status == "unclear":
         return f"whether a learning rate tuned at {small} holds at {large} stays open"
     if status == "grows":
         if any(one.code.startswith("start-") for one in reasons):
             return f"no learning rate goes from {small} to {large}: the networks differ before training"
-        most = max((one.power for one in reasons if one.value > 0), default=math.inf)
+        most = max((one.power for one in reasons if one.divergence is None and one.value > 0), default=math.inf)
         factor = f"some {times**most:,.0f} times" if most <= MOST else "far"
         return f"a learning rate tuned at {small} is {factor} too large at {large}"
-    least = min((one.value for one in reasons if math.isfinite(one.value)), default=-0.5)
+    least = min((one.value for one in reasons if one.divergence is None and math.isfinite(one.value)), default=-0.5)
     return f"with a learning rate tuned at {small} they move {times**-least:,.0f} times less at {large}"

@@ -50,6 +50,12 @@ class Slope(NamedTuple):
         return Slope(-self.exponent, self.error, self.margin)
 
 
+def least_error(scales: Sequence[int], seeds: int) -> float:
+    """Return the standard error of a slope where the networks of one scale differ by no more than ``SCATTER``."""
+    x = np.log(scales)
+    return SCATTER / math.sqrt(seeds * float(np.square(x - x.mean()).sum()))
+
+
 def fit(points: Sequence[Point]) -> Slope:
     """Return the slope of log size against log scale by least squares.
 
@@ -77,7 +83,7 @@ def fit(points: Sequence[Point]) -> Slope:
         left, freedom = y - y.mean(0) - y.mean(1, keepdims=True) + y.mean(), (seeds - 1) * (len(scales) - 1)
     else:
         left, freedom = y - y.mean() - exponent * x[:, None], len(scales) - 2
-    least = SCATTER / math.sqrt(spread * seeds)
+    least = least_error(scales, seeds)
     if not freedom:
         return Slope(exponent, math.nan, KNOWN * least)
     error = math.sqrt(float(np.square(left).sum()) / freedom / (spread * seeds))

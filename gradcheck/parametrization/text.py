@@ -13,8 +13,11 @@ from gradcheck.parametrization.cells import (
     TITLES,
     Row,
     about_slopes,
+    diverges,
     headline,
     last_sizes,
+    loss_cells,
+    loss_titles,
     next_command,
     rows_of,
     slope_in_words,
@@ -42,10 +45,14 @@ def _parts(report: TransferReport, page: Page) -> Iterator[RenderableType]:
     yield aside(headline(report))
     yield ""
     yield verdict_block(*LABELS[verdict.status], [*verdict.reasons, verdict.learning_rate])
-    yield ""
-    yield indented(_table(report, page))
-    yield ""
-    yield indented(Text(about_slopes(report), style="dim"))
+    if diverges(report) and report.losses:
+        yield ""
+        yield indented(_losses(report))
+    if any(one.quantity != "start" for one in report.layers):
+        yield ""
+        yield indented(_table(report, page))
+        yield ""
+        yield indented(Text(about_slopes(report), style="dim"))
     changes = [cause.advice for cause in verdict.causes if cause.advice]
     if changes:
         yield ""
@@ -57,6 +64,14 @@ def _parts(report: TransferReport, page: Page) -> Iterator[RenderableType]:
     if command:
         yield ""
         yield to_copy(command)
+
+
+def _losses(report: TransferReport) -> Table:
+    """Return the losses at each scale, before each step and after the last one."""
+    table = borderless(loss_titles(report))
+    for one in report.losses:
+        table.add_row(*loss_cells(one))
+    return table
 
 
 def _table(report: TransferReport, page: Page) -> Table:

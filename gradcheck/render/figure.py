@@ -22,7 +22,7 @@ except ImportError as error:
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator
 
 R = TypeVar("R")
 
@@ -71,6 +71,9 @@ LINES = [
 
 #: Logarithms beyond which an axis counts exponents, for a float could not hold the number.
 FLOATS = 280.0
+
+#: Decades of a log axis below which 2 and 5 of each have a number too: a power of ten alone gives no scale.
+FEW = 2.0
 
 #: Names along an axis at most, and characters of each.
 MOST_NAMES, LONGEST_NAME = 30, 30
@@ -210,6 +213,10 @@ def log_axis(ax: Axes, logarithms: Sequence[float | None], which: str = "y") -> 
     else:
         getattr(ax, f"set_{which}scale")("log")
         limit(10.0**low, 10.0**high)
+        if high - low < FEW:
+            axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            axis.set_major_formatter(lambda value, _: f"{value:g}")
+            axis.set_minor_formatter(lambda value, _: "")
 
     def place(logarithm: float | None) -> float:
         if logarithm is None or not math.isfinite(logarithm):

@@ -9,9 +9,6 @@ from gradcheck.base.record import number, power_in_range
 from gradcheck.diagnosis.report import PredictionRecord
 from gradcheck.engine.diversity import mean_cosine
 from gradcheck.mean_field.prediction import Prediction, Unknown, predict, why_unknown
-from gradcheck.mean_field.recurrent import predict_recurrence
-from gradcheck.mean_field.tokens import TokenBatch
-from gradcheck.mean_field.transformer import predict_transformer
 from gradcheck.simulation.experiment import Experiment, Outcome
 from gradcheck.spec import RecurrentSpec, TransformerSpec
 
@@ -78,8 +75,13 @@ def _predicted(experiment: Experiment) -> Prediction | Unknown:
         return unknown
     inputs, labels = experiment.batch(experiment.run.seed)
     if isinstance(experiment.network, TransformerSpec):
+        from gradcheck.mean_field.tokens import TokenBatch  # each family pays for its own theory
+        from gradcheck.mean_field.transformer import predict_transformer
+
         return predict_transformer(experiment.network, TokenBatch(inputs, labels))
     if isinstance(experiment.network, RecurrentSpec):
+        from gradcheck.mean_field.recurrent import predict_recurrence
+
         return predict_recurrence(experiment.network, inputs)
     wide = np.asarray(inputs, np.float64)
     square = float(np.mean(wide * wide))

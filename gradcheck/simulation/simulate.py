@@ -14,7 +14,6 @@ from gradcheck.families.weight_files import save_weights as write_weights
 from gradcheck.flow.number_formats import Tally, cases_of
 from gradcheck.simulation.expectation import expectation
 from gradcheck.simulation.experiment import Experiment, Outcome
-from gradcheck.simulation.trial import check_trial, hold_trial
 from gradcheck.spec.number_formats import USUAL_RATE, number_formats
 from gradcheck.spec.options.option import rows, takes
 from gradcheck.spec.options.simulation import SimulateOptions
@@ -108,6 +107,8 @@ def simulate(*, tick: Callable[[float], None] | None = None, **options: Unpack[S
     experiment = Experiment.from_options(options, stored)
     rows(SimulateOptions)["trial_seconds"].check(options["trial_seconds"])
     if trial:
+        from gradcheck.simulation.trial import check_trial, hold_trial
+
         check_trial(experiment)
     if save_weights is not None:
         _save(Path(save_weights), experiment)

@@ -4,6 +4,7 @@ import json
 import os
 import re
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -92,17 +93,22 @@ def test_the_schema_refuses_what_probe_never_says(probed, strictly):
         jsonschema.Draft202012Validator(package.json_schema("probe")).validate(document)
 
 
-def test_a_rate_is_said_beside_the_diagnosis_and_is_in_the_document(probe, strictly):
-    line = "torch_models:mlp --batch torch_models:batch --rate --optimizer adamw"
-    report = strictly(probe(f"{line} --json").stdout)
+@pytest.fixture(scope="module")
+def rated(probe, strictly):
+    """More options ↦ the document of a model whose rate is searched."""
+    line = "torch_models:mlp --batch torch_models:batch --rate --optimizer adamw --json"
+    return cache(lambda options: strictly(probe(f"{line} {options}").stdout))
+
+
+def test_a_rate_is_said_beside_the_diagnosis_and_is_in_the_document(rated):
+    report = rated("")
     assert report["learning_rate"]["low"] < report["learning_rate"]["best_rate"] < report["learning_rate"]["high"]
     assert report["verdict"]["causes"][-1]["code"] == "learning-rate"
     assert report["verdict"]["reasons"][-1].startswith("the best learning rate of AdamW is about")
 
 
-def test_the_runs_of_a_rate_have_as_many_updates_as_are_asked_for(probe):
-    line = "torch_models:mlp --batch torch_models:batch --rate --optimizer adamw --json"
-    usual, asked = (json.loads(probe(one).stdout)["learning_rate"] for one in (line, f"{line} --rate-updates 12"))
+def test_the_runs_of_a_rate_have_as_many_updates_as_are_asked_for(rated):
+    usual, asked = (rated(options)["learning_rate"] for options in ("", "--rate-updates 12"))
     assert (usual["updates"], asked["updates"]) == (100, 12)
     assert asked["passes"] < usual["passes"]
 

@@ -56,6 +56,9 @@ def test_what_transfers_is_tried_on_wider_networks_next(printed):
         (f"{SMALL} --fail-on any", 0),
         (f"{SMALL} --param ntk --fail-on shrinks", 1),
         (f"{SMALL} --param ntk --fail-on grows", 0),
+        (f"{SMALL} --optimizer sgd --lr 1e6 --fail-on diverges", 1),
+        (f"{SMALL} --optimizer sgd --lr 1e6 --fail-on shrinks", 1),
+        (f"{STANDARD} --fail-on diverges", 0),
     ],
 )
 def test_the_exit_code_says_what_was_asked(line, code, gradcheck):
@@ -80,6 +83,12 @@ def test_the_exit_code_says_what_was_asked(line, code, gradcheck):
 def test_a_slip_is_one_line(line, said, gradcheck):
     ended = gradcheck(line)
     assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", said)
+
+
+def test_networks_that_diverge_show_their_losses_and_a_lower_rate(printed):
+    said = printed(f"{SMALL} --optimizer sgd --lr 1e6").splitlines()
+    assert any(line.split() == ["width", "loss", "step", "1", "step", "2"] for line in said)
+    assert said[-1] == "  gradcheck transfer --width 16,32,64 --activation tanh --optimizer sgd --steps 2 --seeds 2"
 
 
 def test_a_terminal_without_block_characters_gets_letters(printed):

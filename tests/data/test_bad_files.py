@@ -136,6 +136,7 @@ BAD = {
     "promises a little more": ("a.npy", promising((101, 1)), "can't be read as .npy"),
     "promises more than any memory": ("a.npy", promising((10**15, 64)), "can't be read as .npy"),
     "promises more than any number": ("a.npy", promising((10**30, 64)), "can't be read as .npy"),
+    "promises so much that NumPy warns": ("a.npy", promising((10**11, 10**8)), "(mmap length"),
     "torn": ("a.npz", torn, "can't be read as .npz"),
     "npz named npy": ("a.npy", npz_named_npy, ".npz"),
     "npy named npz": ("a.npz", npy_named_npz, ".npy"),

@@ -137,12 +137,12 @@ def test_an_example_that_has_died_stays_dead(init):
 
 
 @pytest.mark.slow
-def test_a_thousand_layers_of_relus_lose_and_keep_what_those_of_stored_matrices_do(flows, check_same_means):
+def test_hundreds_of_layers_of_relus_lose_and_keep_what_those_of_stored_matrices_do(flows, check_same_means):
     """The examples have long collapsed into one direction by then, up to rounding."""
-    options = NETWORK | {"activation": "relu", "init": "he", "depth": 1000, "batch_size": 4}
+    options = NETWORK | {"activation": "relu", "init": "he", "depth": 300, "batch_size": 4}
     ours, theirs = flows(12, **options)
     for name in QUANTITIES:
-        check_same_means(ours, theirs, [0, 100, 500, 999], lambda flow, name=name: flow.column(name))
+        check_same_means(ours, theirs, [0, 50, 150, 299], lambda flow, name=name: flow.column(name))
     for flow in ours:
         assert all(np.isfinite(flow.column(name)).all() for name in (*QUANTITIES, "effective_rank", "input_cosine"))
 

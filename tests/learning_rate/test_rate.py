@@ -118,7 +118,10 @@ def test_a_tick_comes_with_each_run():
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"arch": "transformer"}, "allowed: mlp, rnn, lstm, gru; of a model of your own: gradcheck.torch.rate"),
+        (
+            {"arch": "transformer"},
+            "allowed: mlp, rnn, lstm, gru; of a transformer, or any model of your own in PyTorch: gradcheck probe",
+        ),
         ({"optimizer": "adan"}, "did you mean 'adam'"),
         ({"updates": 0}, "updates=0 is"),
         ({"lr": 0}, "lr=0 is"),

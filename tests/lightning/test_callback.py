@@ -1,6 +1,6 @@
 """Lightning's Trainer, a real small training: what the callback records, and what it does, for both packages."""
 
-import importlib
+import importlib.util
 import json
 import logging
 import math
@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("lightning")
-pytest.importorskip("pytorch_lightning")
+for name in ("lightning", "pytorch_lightning"):  # loaded only where a test runs: it takes seconds
+    if importlib.util.find_spec(name) is None:
+        pytest.skip(f"could not find '{name}'", allow_module_level=True)
 
 from torch import nn  # noqa: E402
 from torch.utils.data import DataLoader, TensorDataset  # noqa: E402

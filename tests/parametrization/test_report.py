@@ -26,11 +26,45 @@ def test_sizes_are_geometric_means_over_seeds():
 
 
 def test_what_is_not_finite_is_null(records):
-    made = [one._replace(change=one.change and Size(0, math.inf)) for one in records()]
+    made = [one._replace(size=Size(0, math.inf)) for one in records()]
+    report = make_transfer_report(OWN, made)
+    start = next(one for one in report.layers if one.quantity == "start")
+    assert (start.slope, start.sizes[0], start.course) == (None, (None, None, None), "grows")
+    assert "not finite" in str(report)
+
+
+def test_what_networks_do_once_they_diverge_is_not_judged(records):
+    made = [one._replace(change=Size(0, math.inf)) if one.step > 1 else one for one in records()]
     report = make_transfer_report(OWN, made)
     change = next(one for one in report.layers if one.quantity == "change")
-    assert (change.slope, change.sizes[0], change.course) == (None, (None, None, None), "grows")
-    assert "not finite" in str(report)
+    assert (report.verdict.status, change.steps, change.course) == ("diverges", (1,), "keeps")
+    (cause,) = report.verdict.causes
+    assert (cause.code, cause.step, cause.scales, cause.value) == ("diverges", 2, (64, 256, 1024), None)
+    said = "training diverges at every width: after step 2 the loss, or an output, is not finite"
+    assert cause.text == report.verdict.reasons[0] == said
+
+
+def test_beside_what_grows_it_is_said_which_networks_diverge(records):
+    made = [
+        one._replace(size=Size(0, math.inf)) if one.step > 1 and one.scale > 64 else one for one in records(update=1)
+    ]
+    verdict = make_transfer_report(OWN, made).verdict
+    assert [(one.code, one.scales, bool(one.advice)) for one in verdict.causes] == [
+        ("update-grows", None, True), ("diverges", (256, 1024), False),
+    ]  # fmt: skip
+    assert verdict.learning_rate == "a learning rate tuned at width 64 is some 16 times too large at 1,024"
+
+
+def test_the_errors_floor_is_said(records):
+    report = make_transfer_report(OWN | {"seeds": 3}, records())
+    assert "standard errors, at least ±0.03 (networks that differ by 10 %)" in " ".join(str(report).split())
+
+
+def test_the_figure_of_networks_that_diverge_begins_with_their_losses():
+    pytest.importorskip("matplotlib")
+    axes = transfer(width=(8, 16), seeds=1, steps=2, depth=2, optimizer="sgd", lr=1e6).plot().figure.axes
+    assert [one.get_ylabel() for one in axes] == ["loss", ""]
+    assert axes[0].get_yscale() == "log"
 
 
 def test_what_it_means_for_the_learning_rate_is_said(records):

@@ -14,6 +14,7 @@ import re
 import numpy as np
 
 from gradcheck.logs.columns import PART, Column
+from gradcheck.logs.console_lines import is_of_unfit, step_within
 from gradcheck.logs.findings.finding import NOTE, Finding
 from gradcheck.logs.findings.growth import magnitude
 from gradcheck.logs.findings.robust import deviation
@@ -37,7 +38,7 @@ def find_nonfinite(series: Series) -> list[Finding]:
     """Find the first loss or gradient that is infinite or not a number, and tell how it came to that."""
     found = series.run.nonfinite
     if found is None:
-        return _find_overflows(series)
+        return _find_overflows(series) or _find_said(series)
     what, layers = _source(found)
     value = max(number for column, number in found.values.items() if column.quantity == what)
     scaled, stuck = not np.isnan(series.values("loss_scale")).all(), _scale_is_stuck(series)
@@ -45,7 +46,11 @@ def find_nonfinite(series: Series) -> list[Finding]:
     before, growth = _last_finite(series, found.first_step), _growth_before(series, found.first_step)
     counts = series.run.nonfinite_of
     each = [(one.quantity, counts[one].first_step, counts[one].rows) for one in counts if not one.layer]
-    signs = [*_signs_of_the_loss(series), *(["scale-at-minimum"] if stuck else []), *_signs(found, what, growth)]
+    signs = [
+        *_signs_of_the_loss(series),
+        *(["scale-at-minimum"] if stuck else []),
+        *_signs(found, what, growth, series.ends[1]),
+    ]
     if found.first_step - before.get("last_finite_step", found.first_step) > 1 and not {"grew-before", "one-row"} & set(
         signs
     ):
@@ -57,6 +62,7 @@ def find_nonfinite(series: Series) -> list[Finding]:
     numbers |= {"checkpoint": max(saved)} if saved else {}
     part = next((column.layer for column in found.values if column.quantity == PART), "") if what == "loss" else ""
     details = {"what": what, "value": value, "each": each, "signs": tuple(signs), "part": part}
+    details["is_last"] = found.last_step >= series.ends[1]
     severity = NOTE if passing and not stuck else ""
     return [
         Finding("nonfinite", found.first_step, found.last_step, layers, numbers, None, details, severity, tuple(signs))
@@ -65,22 +71,34 @@ def find_nonfinite(series: Series) -> list[Finding]:
 
 def _find_overflows(series: Series) -> list[Finding]:
     """Find steps that are skipped one after the other to the end, while the loss scale falls to its minimum."""
-    over = np.unique(series.steps[series.values("overflow") > 0])
-    given_up = bool(GIVEN_UP.search(series.log.reader.last_word))
+    skipped, given_up = series.values("overflow"), bool(GIVEN_UP.search(series.log.reader.last_word))
+    over = np.unique(series.steps[skipped > 0])
     over = over if len(over) or not given_up else np.array(series.ends[1:])
-    if len(over) < (1 if given_up else FEWEST_OVERFLOWS) or not _scale_is_stuck(series):
+    if not len(over) or not (given_up or _scale_is_stuck(series)):
         return []
     gaps = np.diff(over)
     usual = float(gaps.min(initial=np.inf))
     begin = int(np.flatnonzero(gaps > 2 * usual)[-1]) + 1 if (gaps > 2 * usual).any() else 0
-    lasting = len(over) - begin >= FEWEST_OVERFLOWS and over[-1] + 2 * usual >= series.ends[1]
+    count = float(np.sum(skipped[(skipped > 0) & (series.steps >= over[begin])])) or 1.0
+    lasting = count >= FEWEST_OVERFLOWS and over[-1] + (2 * usual if len(gaps) else 0.0) >= series.ends[1]
     if not lasting and not given_up:
         return []
     scales = series.values("loss_scale")
-    count, last = float(len(over) - begin), float(scales[~np.isnan(scales)][-1])
-    numbers = {"overflows": count, "loss_scale": last, "rows": count}
+    numbers = {"overflows": count, "rows": count}
+    numbers |= {"loss_scale": float(scales[~np.isnan(scales)][-1])} if not np.isnan(scales).all() else {}
     signs = ("scale-at-minimum",)
     return [Finding("nonfinite", float(over[begin]), float(over[-1]), (), numbers, signs=signs)]
+
+
+def _find_said(series: Series) -> list[Finding]:
+    """Find that the program ended because a number isn't finite, and says so, though no row shows it."""
+    word = series.log.reader.last_word
+    if not is_of_unfit(word):
+        return []
+    said, last = step_within(word), series.ends[1]
+    step = said if said >= last else last
+    details = {"said": word, "is_named": said >= last}
+    return [Finding("nonfinite", step, step, (), {"rows": 1.0} | _last_finite(series, step + 1), None, details)]
 
 
 def _source(found: Nonfinite) -> tuple[str, tuple[str, ...]]:
@@ -123,11 +141,11 @@ def _growth_before(series: Series, step: float) -> dict[str, float]:
     return {"log10_growth": rise, "growth_rows": float(grown), "growth_step": began, "above_usual": above}
 
 
-def _signs(found: Nonfinite, what: str, growth: dict[str, float]) -> list[str]:
+def _signs(found: Nonfinite, what: str, growth: dict[str, float], end: float) -> list[str]:
     signs = ["grew-before"] if "log10_growth" in growth else []
     if not signs and abs(growth.get("above_usual", 1.0)) < STEADY:
         signs.append("steady-before")
-    if found.rows == 1:
+    if found.rows == 1 and found.last_step < end:  # what follows the last row isn't known
         signs.append("one-row")
     if what in ("update_norm", "update_ratio"):
         signs.append("update-alone")
@@ -154,4 +172,4 @@ def _scale_is_stuck(series: Series) -> bool:
     """Whether the loss scale has fallen to its minimum at the end."""
     scales = series.values("loss_scale")
     scales = scales[~np.isnan(scales)]
-    return len(scales) > 2 and bool(scales[-1] == scales.min() and scales[-1] * FALLEN <= scales.max())
+    return len(scales) > 1 and bool(scales[-1] == scales.min() and scales[-1] * FALLEN <= scales.max())

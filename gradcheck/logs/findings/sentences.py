@@ -55,17 +55,23 @@ def _rate(numbers: Mapping[str, float]) -> str:
 
 
 def _nonfinite(found: "Finding") -> str:
+    if "said" in found.details:
+        where = "at" if found.details["is_named"] else "after the last row, of"
+        stopped = f"the program stopped because a loss or gradient is not finite {where} step"
+        return f"{stopped} {step_text(found.first_step)}: {found.details['said']}"
     if "overflows" in found.numbers:
-        steps, scale = counted(int(found.numbers["overflows"]), "step"), significant(found.numbers["loss_scale"], 3)
+        steps = counted(int(found.numbers["overflows"]), "step")
+        fallen = f"has fallen to {significant(found.numbers['loss_scale'], 3)}" if "loss_scale" in found.numbers else ""
         often = f"the gradient overflows in each of the last {steps}, from step {step_text(found.first_step)} on"
         if found.numbers["overflows"] == 1:
             often = f"the gradient overflows at step {step_text(found.first_step)}"
-        return f"{often}, and the loss scale has fallen to {scale}: no scale fits"
+        return f"{often}, and the loss scale {fallen or 'is at its minimum'}: no scale fits"
     name, rows = str(found.details["what"]), int(found.numbers["rows"])
     part = " " + found.details["part"] if found.details.get("part") else ""
     what = f"{WORDS.get(name, name)}{part} is {'infinite' if found.details['value'] == math.inf else 'not a number'}"
     when = f"{'from' if rows > 1 else 'at'} step {step_text(found.first_step)}"
-    often = f"in {counted(rows, 'row')}" if rows > 1 else "in this row only"
+    alone = "in the last row" if found.details.get("is_last") else "in this row only"
+    often = f"in {counted(rows, 'row')}" if rows > 1 else alone
     passes = ": the loss scale was too high, and the step was skipped" if found.severity else ""
     return f"{what} {when}, {often}{passes}{''.join(_story(found))}"
 

@@ -6,6 +6,7 @@
 | ``RISE`` | 1.5 decades | a warm-up, or ten rows of noise, stays below |
 | ``FALLS`` | 0.1 decades | growth that chance makes comes down in between |
 | ``EVEN`` | a fifth of the rise by half of the rows | else it is one jump |
+| ``FIRST`` | 70 % of the rise after the first row | else it is one jump, as from one batch to a sum of many |
 | ``SPIKE`` | 1.75 decades | ten rows of a heavy tail reach one |
 | ``APART`` | 2.5 times the next highest | in logarithms, where a power law's tail is exponential |
 """
@@ -18,7 +19,7 @@ from gradcheck.logs.findings.movers import outstanding
 from gradcheck.logs.findings.robust import FEWEST, Numbers
 from gradcheck.logs.series import Series
 
-ENOUGH, RISE, FALLS, EVEN, SPIKE, APART = 20, 1.5, 0.1, 0.2, 1.75, 2.5
+ENOUGH, RISE, FALLS, EVEN, FIRST, SPIKE, APART = 20, 1.5, 0.1, 0.2, 0.7, 1.75, 2.5
 
 #: Fewest rows of a growth, and of a spike's surroundings; rows at the beginning that may be large.
 FEWEST_ROWS, BEGINNING = 5, 2
@@ -41,7 +42,8 @@ def find_short_growth(series: Series) -> list[Finding]:
     begin = int(falls[-1]) + 1 if len(falls) else 0
     rise = float(track.level[-1] - track.level[begin])
     half = float(track.level[(begin + len(track)) // 2] - track.level[begin])
-    if len(track) - begin < FEWEST_ROWS or rise < RISE or half < EVEN * rise:
+    first_rise = float(track.level[min(begin + 1, len(track) - 1)] - track.level[begin])
+    if len(track) - begin < FEWEST_ROWS or rise < RISE or half < EVEN * rise or first_rise > FIRST * rise:
         return []
     first, last = float(track.steps[begin]), float(track.steps[-1])
     rate = rise / (last - first) if last > first else rise

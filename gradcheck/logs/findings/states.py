@@ -10,6 +10,7 @@
 | ``ROUNDING`` | 6 decades | float32 has seven, and a sum with cancellation loses one |
 """
 
+from collections import defaultdict
 from itertools import compress
 
 import numpy as np
@@ -141,5 +142,13 @@ def _update_ratios(series: Series) -> tuple[list[str], Numbers]:
 
 def _quantiles(values: Numbers, share: float) -> Numbers:
     """Return a quantile of each column's finite numbers; nan of one with too few."""
-    columns = (column[np.isfinite(column)] for column in values.T)
-    return np.array([np.quantile(one, share) if len(one) >= FEWEST else np.nan for one in columns])
+    found = np.full(values.shape[1], np.nan)
+    alike = defaultdict[bytes, list[int]](list)  # columns that have their numbers in the same rows
+    finite = np.isfinite(values)
+    for at, rows in enumerate(finite.T):
+        alike[rows.tobytes()].append(at)
+    for columns in alike.values():
+        rows = finite[:, columns[0]]
+        if np.count_nonzero(rows) >= FEWEST:
+            found[columns] = np.quantile(values[rows][:, columns], share, axis=0)
+    return found

@@ -30,7 +30,6 @@ from gradcheck.learning_rate.runs import DOUBLINGS, MOST, Draw, find_rate
 from gradcheck.spec.clip_rules import Rule
 from gradcheck.spec.probing import MODES
 from gradcheck.torch.learning_rate.descent import ModelDescent
-from gradcheck.torch.learning_rate.sources import source_of
 from gradcheck.torch.learning_rate.update import Update
 from gradcheck.torch.probing.batches import Batches
 from gradcheck.torch.probing.checks import check_counts, check_model
@@ -38,6 +37,7 @@ from gradcheck.torch.probing.eager import as_written, run_eagerly
 from gradcheck.torch.probing.loss_value import modules_of
 from gradcheck.torch.probing.losses import LOSSES, LossFunction
 from gradcheck.torch.probing.optimizers import find_not_held, make_optimizer
+from gradcheck.torch.probing.sources import source_of
 from gradcheck.torch.probing.state import random_states_kept, untouched
 from gradcheck.torch.probing.training import make_clip
 

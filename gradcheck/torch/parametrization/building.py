@@ -1,10 +1,13 @@
 """The user's model of each size, and what trains it."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from inspect import signature
+from typing import Any, Literal, TypeGuard
 
+import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from gradcheck.errors import GradcheckError, OptionError, at_least, shown
 from gradcheck.torch.probing.checks import check_model
@@ -15,8 +18,12 @@ from gradcheck.torch.probing.optimizers import make_optimizer
 #: Size ↦ a model, or a model and its optimizer.
 Build = Callable[[int], Any]
 
-#: A name, or model ↦ optimizer; None where `build` returns it.
+#: A name, a class of optimizers, or model ↦ optimizer; None where `build` returns it.
 Optimizer = Any
+
+
+#: A function that makes an optimizer.
+OF_MODEL = "lambda model: SGD(model.parameters(), lr=0.1)"
 
 
 def check_sizes(
@@ -34,16 +41,41 @@ def check_sizes(
             "widths", "or --depths: give one of them, as in widths=(64, 128, 256), for build to be called with"
         )
     axis: Literal["width", "depth"] = "depth" if widths is None else "width"
-    sizes = depths if widths is None else widths
-    if not isinstance(sizes, Sequence) or isinstance(sizes, str):
-        try:
-            sizes = tuple(sizes)  # type: ignore[arg-type]  # a range's or NumPy's
-        except TypeError:
-            raise OptionError(f"{axis}s", f"{shown(sizes)} is not several numbers, as (64, 128, 256) is") from None
+    sizes: Any = depths if widths is None else widths
+    if callable(sizes):
+        raise OptionError(
+            f"{axis}s", "is a function: build comes first, as in transfer(build, (64, 128, 256), batch=…)"
+        )
+    if isinstance(sizes, Tensor | np.ndarray):
+        sizes = sizes.tolist()
+    if isinstance(sizes, str) or not isinstance(sizes, Iterable):
+        raise OptionError(f"{axis}s", f"{shown(sizes)} is not several numbers, as (64, 128, 256) is")
+    sizes = tuple(sizes)
     found = tuple(sorted({at_least(f"{axis}s", one, 1, f"each is a model's {axis}") for one in sizes}))
     if len(found) < 2:
         raise OptionError(f"{axis}s", f"{shown(sizes)} is one {axis}: two at least show what follows from it")
     return axis, found
+
+
+def check_build(build: object, size: int, axis: str) -> None:
+    """Raise an error for what can't be called with a size alone."""
+    if isinstance(build, nn.Module) or not callable(build):
+        raise OptionError("build", f"is {type(build).__name__}: give a function that returns the model of a {axis}")
+    try:
+        parameters = signature(build)
+    except (TypeError, ValueError):  # some builtins have none
+        return
+    try:
+        parameters.bind(size)
+    except TypeError as error:
+        problem = f"is called with the {axis} alone, and that fails ({error}): give a function of it"
+        raise OptionError("build", f"{problem}, as in lambda {axis}: Model({axis}, …)") from None
+
+
+def takes_parameters(optimizer: object) -> TypeGuard[Callable[..., torch.optim.Optimizer]]:
+    """Whether it is a class of optimizers, or one with some of its arguments: called with parameters, not a model."""
+    made = optimizer.func if isinstance(optimizer, partial) else optimizer
+    return isinstance(made, type) and issubclass(made, torch.optim.Optimizer)
 
 
 def build_model(
@@ -62,12 +94,17 @@ def build_model(
     if isinstance(built, tuple | list) and len(built) == 2:
         built, own = built
         if not isinstance(own, torch.optim.Optimizer):
-            problem = f"returned a model and {type(own).__name__}, not a torch.optim.Optimizer"
+            problem = f"returned {type(built).__name__} and {type(own).__name__}, not a model and its optimizer"
             raise GradcheckError(f"build({size}) {problem}: return (model, optimizer), or the model alone")
         if optimizer is not None:
             raise OptionError("optimizer", f"is what build({size}) returns beside the model: give one of the two")
     elif built is None:
         raise GradcheckError(f"build({size}) returned nothing: end it with return, and the model of that {axis}")
+    if not isinstance(built, nn.Module):
+        what = (
+            f"the class {built.__name__}" if isinstance(built, type) else f"{type(built).__name__}, which is no model"
+        )
+        raise GradcheckError(f"build({size}) returned {what}: return one torch.nn.Module, or (model, optimizer)")
     check_model(built)
     model = as_written(built)
     if own is not None:
@@ -79,11 +116,16 @@ def _optimizer_of(model: nn.Module, optimizer: Optimizer, lr: float) -> torch.op
     """Return the optimizer of a name, or that the user's function makes of the model."""
     if isinstance(optimizer, torch.optim.Optimizer):
         problem = f"is {type(optimizer).__name__} of one model, and each size has its own"
-        raise OptionError("optimizer", f"{problem}: give a function, lambda model: SGD(model.parameters(), lr=0.1)")
-    if callable(optimizer):
+        raise OptionError("optimizer", f"{problem}: give a function, {OF_MODEL}")
+    if callable(optimizer) and not takes_parameters(optimizer):
         name = getattr(optimizer, "__name__", type(optimizer).__name__)
         with errors_in_one_line(f"--optimizer {name}, called with the model, failed: "):
-            optimizer = optimizer(model)
+            try:
+                optimizer = optimizer(model)
+            except TypeError as error:
+                if not any(sign in str(error) for sign in ("can only optimize Tensors", "is not iterable")):
+                    raise
+                raise OptionError("optimizer", f"{name} is called with the model: give it {OF_MODEL}") from None
         if not isinstance(optimizer, torch.optim.Optimizer):
             raise OptionError("optimizer", f"returned {type(optimizer).__name__}, not a torch.optim.Optimizer")
     return make_optimizer(optimizer, lr, {}, model)

@@ -35,15 +35,27 @@ def lay_out(models: Sequence[Network], axis: str, steps: int) -> Iterator[Coordi
     places = [_places(one) if axis == "depth" else {name: name for name in one.seen.passes[0]} for one in models]
     shared = [name for name in places[0] if all(name in one for one in places)]
     if not shared:
-        raise GradcheckError(f"models of {models[0].scale} and {models[-1].scale} have no layer of the same name")
+        problem = f"models of {models[0].scale} and {models[-1].scale} have no layer of the same name"
+        raise GradcheckError(f"{problem}: call what they have in common alike at every {axis}")
+    _check_that_they_differ(models, axis)
     kinds = {name: _kind(name, models, places, axis) for name in shared}
     if axis == "width" and "hidden" not in kinds.values():
-        problem = f"returns models whose layers are alike at {models[0].scale} and {models[-1].scale}"
-        raise GradcheckError(f"build {problem}: it has to use the number that it is called with as the width")
+        problem = f"no layer returns more at {models[-1].scale} than at {models[0].scale}, though weights do differ"
+        raise GradcheckError(f"{problem}: what is wide has to be the output of a module, as nn.Linear is")
     for layer in shared:
         for model, names in zip(models, places, strict=True):
             for step in range(steps + 1):
                 yield _coordinate(model, step, names[layer], layer, kinds[layer], with_update=axis == "width")
+
+
+def _check_that_they_differ(models: Sequence[Network], axis: str) -> None:
+    """Raise an error for models of all sizes with the same weights, and as many calls of each layer."""
+    alike = {
+        (one.seen.shapes, tuple((name, seen.calls) for name, seen in one.seen.passes[0].items())) for one in models
+    }
+    if len(alike) == 1:
+        problem = f"returns the same model for {models[0].scale} and {models[-1].scale}"
+        raise GradcheckError(f"build {problem}: it has to use the number that it is called with as the {axis}")
 
 
 def _places(model: Network) -> dict[str, str]:

@@ -28,11 +28,14 @@ class Trained(NamedTuple):
         The layer whose output is the model's.
     losses : list of float
         Of the watched batch, as often.
+    shapes : tuple
+        Of the model's parameters.
     """
 
     passes: list[dict[str, Seen]]
     output: str
     losses: list[float]
+    shapes: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ class Training:
                     loss.backward()
                 with errors_in_one_line("the optimizer's step failed: "):
                     optimizer.step()
-        return Trained(watch.passes, watch.output, losses)
+        return Trained(watch.passes, watch.output, losses, tuple(tuple(one.shape) for one in model.parameters()))
 
     def _watched(self, watch: Watch, seed: int) -> Tensor:
         """Pass the first batch through the model, watched, and return the loss."""

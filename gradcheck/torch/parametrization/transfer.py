@@ -3,22 +3,31 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gradcheck.base.calls import public
 from gradcheck.errors import OptionError, at_least, finite, one_of
 from gradcheck.parametrization.report import TransferReport, make_transfer_report
 from gradcheck.spec.probing import MODES, OPTIMIZERS
 from gradcheck.spec.transfer import RATES
-from gradcheck.torch.parametrization.building import Build, Optimizer, build_model, check_sizes
+from gradcheck.torch.parametrization.building import (
+    Build,
+    Optimizer,
+    build_model,
+    check_build,
+    check_sizes,
+    takes_parameters,
+)
 from gradcheck.torch.parametrization.laying_out import Network, lay_out
 from gradcheck.torch.parametrization.training import Training
 from gradcheck.torch.probing.batches import Batches
 from gradcheck.torch.probing.eager import run_eagerly
 from gradcheck.torch.probing.losses import LossFunction
+from gradcheck.torch.probing.sources import source_of
 from gradcheck.torch.probing.state import random_states_kept, seed_all
 
 
@@ -57,16 +66,18 @@ def transfer(
         Width (or depth) ↦ a new model, or (model, optimizer).
     widths : sequence of int
         Two at least; three or four, each two to four times the one before, tell more.
-    batch : tensor, tuple, mapping or callable
-        (inputs, targets), or inputs alone, as ``probe`` takes them. A callable returns a new batch for each step; what
-        the layers return is compared on the first.
+    batch : tensor, tuple, mapping, DataLoader, list of batches, iterator or callable
+        (inputs, targets), or inputs alone, as ``probe`` takes them. A loader, a list of three batches or more, an
+        iterator and a callable give each step a batch of its own; what the layers return is compared on the first.
     loss : str or callable, optional
         As ``probe`` takes it: ``cross-entropy``, ``mean-square``, or (output, targets) ↦ scalar.
     optimizer : str or callable, optional
-        ``sgd``, ``momentum``, ``adam``, ``adamw``, ``rmsprop``; or model ↦ optimizer, where the rates of groups of
-        parameters depend on the width. By default what `build` returns, or Adam.
+        ``sgd``, ``momentum``, ``adam``, ``adamw``, ``rmsprop``; a class, or ``partial`` of one, that is called with the
+        parameters; or model ↦ optimizer, where the rates of groups of parameters depend on the width. By default what
+        `build` returns, or Adam.
     lr : float, optional
-        Learning rate of an optimizer that is named; by default 0.1 of SGD, 0.03 of momentum, else 0.003.
+        Learning rate of an optimizer that is named; by default 0.1 of SGD, 0.03 of momentum, else 0.003. Of a class
+        its own default.
     depths : sequence of int, optional
         Instead of `widths`: `build` takes a depth. Of layers whose names differ in their numbers only the last is
         compared.
@@ -94,15 +105,14 @@ def transfer(
         right.
     """
     axis, sizes = check_sizes(widths, depths)
-    if isinstance(build, nn.Module) or not callable(build):
-        raise OptionError("build", f"is {type(build).__name__}: give a function that returns the model of a {axis}")
+    check_build(build, sizes[0], axis)
     optimizer, rate = _named(optimizer, lr)
     steps = at_least("steps", steps, 1, "it counts steps of training")
     seeds, seed = (
         at_least("seeds", seeds, 1, "it counts models"),
         at_least("seed", seed, 0, "it seeds the random numbers"),
     )
-    training = Training(Batches(batch), loss, steps, one_of("mode", mode, MODES))
+    training = Training(Batches(source_of(batch)), loss, steps, one_of("mode", mode, MODES))
     models, rates = list[Network](), set[float | None]()
     with _process_kept(), run_eagerly():
         for number in range(seed, seed + seeds):
@@ -126,10 +136,16 @@ def transfer(
 def _named(optimizer: Optimizer, lr: float | None) -> tuple[Optimizer, float]:
     """Return the optimizer, by its name if it has one, and the rate of one that is named."""
     optimizer = one_of("optimizer", optimizer, OPTIMIZERS) if isinstance(optimizer, str) else optimizer
+    if takes_parameters(optimizer):
+        return optimizer if lr is None else partial(optimizer, lr=_rate(lr)), math.nan
     if lr is not None and callable(optimizer):
         raise OptionError("lr", "is of an optimizer by name: give it where your own function makes the optimizer")
     usual = RATES.get(optimizer if isinstance(optimizer, str) else "adam", RATES["adam"])
-    return optimizer, usual if lr is None else finite("lr", lr, "it is a learning rate", above=0)
+    return optimizer, usual if lr is None else _rate(lr)
+
+
+def _rate(lr: float) -> float:
+    return finite("lr", lr, "it is a learning rate", above=0)
 
 
 def _padded(losses: list[float], steps: int) -> list[float]:

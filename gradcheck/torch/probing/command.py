@@ -21,6 +21,7 @@ from gradcheck.torch.probing.error_text import errors_in_one_line
 from gradcheck.torch.probing.losses import LOSSES, LossFunction
 from gradcheck.torch.probing.optimizers import Optimizer
 from gradcheck.torch.probing.probe import probe
+from gradcheck.torch.probing.sources import source_of
 from gradcheck.torch.probing.state import seed_all
 from gradcheck.torch.probing.target import load_model
 
@@ -121,18 +122,34 @@ def load_loss(loss: str | None) -> str | Callable[..., torch.Tensor] | None:
     return one_of("loss", canonical(loss, LOSSES), LOSSES, beside=", or module:function")
 
 
+def _batches_of(given: Any, name: str) -> Callable[[], object]:  # noqa: ANN401
+    """Return what returns a batch for each step: the user's function; or of a loader, also one that it returns."""
+    if not callable(given):
+        source = source_of(given)
+        return source if callable(source) else lambda: given
+    following: Callable[[], object] | None = None
+
+    def make_batch() -> object:
+        nonlocal following
+        if following is not None:
+            return following()
+        with errors_in_one_line(f"--batch {name} failed: "):
+            batch = given()
+        source = source_of(batch)
+        if source is batch:
+            return batch
+        following = source
+        return following()
+
+    return make_batch
+
+
 def load_batch(model: nn.Module, shapes: list[str], function: str | None, seed: int) -> Batch | Callable[[], object]:
     """Return inputs of these shapes, or what returns a batch for each step: the function of that name."""
     if function is not None:
         if shapes:
             raise OptionError("batch", "brings its own inputs: drop --input")
-        user_function = load_attribute(function, "--batch")
-
-        def make_batch() -> object:
-            with errors_in_one_line(f"--batch {function} failed: "):
-                return user_function()
-
-        return make_batch
+        return _batches_of(load_attribute(function, "--batch"), function)
     if not shapes:
         problem = f"is not given; by the model's first layer it could be --input {suggest_input(model)}"
         raise OptionError("input", problem)

@@ -5,12 +5,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.torch.graph import Node, nodes
 from gradcheck.torch.probing.hooks import Recording
-from gradcheck.torch.probing.tracing import Operation, operation
+from gradcheck.torch.probing.tracing import Operation, OperationWatch, operation
 
 #: The share of the steepest slope below which one is flat.
 FLAT = 1e-3
@@ -72,7 +71,7 @@ def _summed(function: str, values: Tensor, axis: int) -> Tensor:
     return values.double().sum(axis) if function == "softmax" else values.double()
 
 
-class Middle(TorchDispatchMode):  # type: ignore[misc]
+class Middle(OperationWatch):
     """Puts what is saturated after the read-out into its middle: the softmax, sigmoid or tanh of zeros."""
 
     def __init__(self, record: Recording, calls: int) -> None:

@@ -125,21 +125,26 @@ def _what_is_lost(found: ModelPass, again: Again) -> ModelPass:
         marked = watch.of([value])
         known = Lost(find_lost(candidates, found.gradients, output, marked, loss_depends))
         if not marked.intersection(known.names):
-            known = _what_is_chosen(candidates, found, again, known)
+            known = _what_is_chosen(candidates, output, found, again, known)
         again.lost_of[names] = known
     if known.why is not None and known.names:
         return found._replace(lost=known.names, origins=(known.why, *found.origins))
     return found._replace(lost=known.names, untrained=known.why or found.untrained)
 
 
-def _what_is_chosen(candidates: dict[str, list[nn.Parameter]], found: ModelPass, again: Again, known: Lost) -> Lost:
+def _what_is_chosen(
+    candidates: dict[str, list[nn.Parameter]], output: object, found: ModelPass, again: Again, known: Lost
+) -> Lost:
     """Find the function without a derivative that all values of some modules go through on their way to the loss."""
+    unnamed = not known.names and found.untrained is not None and found.untrained.code == "output-cut"
+    left = with_matrices(without_led_to(candidates, found.gradients, output))
+    if not left and not unnamed:  # nothing to name: all that gets no gradient leads to an output, or is a copy
+        return known
     watch = CutWatch()
     with recording(again.model) as record:
         output, value = again.run(record, watch)
-    if not known.names and found.untrained is not None and found.untrained.code == "output-cut":
+    if unnamed and found.untrained is not None:
         return Lost(why=name_cut(found.untrained, list(watch.reaching(floats(as_plain(output))))))
-    left = with_matrices(without_led_to(candidates, found.gradients, output))
     for cut in watch.reaching([value]):
         behind = variables_of(cut) if cut.kind == "choice" else set()
         names = tuple(name for name, own in left.items() if behind.intersection(own))

@@ -59,7 +59,15 @@ class _Event(NamedTuple):
     kept: Tensor  # so that its storage isn't given to another
 
 
-class NonfiniteWatch(TorchDispatchMode):  # type: ignore[misc]
+class OperationWatch(TorchDispatchMode):  # type: ignore[misc]
+    """Sees every operation of the dispatcher; what sees them isn't compiled, and PyTorch's compiler isn't loaded."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # to skip it means to import it: a second of processor time
+
+
+class NonfiniteWatch(OperationWatch):
     """Notes which operations make numbers that are not finite of numbers that are.
 
     A mask's −inf is none: it is written on purpose, and a softmax makes 0 of it.
@@ -151,7 +159,7 @@ def find_backward_origin(root: Tensor, inputs: Sequence[Tensor]) -> BackwardOrig
     return found[0] if found else None
 
 
-class Dependence(TorchDispatchMode):  # type: ignore[misc]
+class Dependence(OperationWatch):
     """Follows the values of some parameters through a pass, through detach() and no_grad() too.
 
     Whole numbers and truth values end it: what is chosen by an index has no derivative.

@@ -10,6 +10,9 @@ from gradcheck.torch.graph import nodes
 from gradcheck.torch.probing.lost import as_plain
 from gradcheck.torch.probing.tracing import floats
 
+#: Attributes that are PyTorch's own.
+OWN = frozenset(key for key in vars(nn.Module()) if key.startswith("_"))
+
 #: Lists in lists are searched so deep.
 DEEP = 3
 
@@ -20,7 +23,7 @@ def kept_apart(model: nn.Module) -> dict[Tensor, str]:
     found: dict[Tensor, str] = {}
     for name, module in model.named_modules():
         for key, value in vars(module).items():
-            if key.startswith("_") and key in vars(nn.Module()):  # PyTorch's own
+            if key in OWN:
                 continue
             for path, tensor in _leaves(value, f"{name}.{key}".lstrip("."), DEEP):
                 if tensor not in known:

@@ -11,6 +11,7 @@ from torch import nn
 from torch.utils.hooks import RemovableHandle
 
 from gradcheck.logs.appending import GrowingLog, warn
+from gradcheck.torch.recording.leftovers import Leftovers
 from gradcheck.torch.recording.sample import Sample
 
 #: So many steps of an optimizer to one of the recorder are too many.
@@ -29,6 +30,8 @@ class Ending:
     hook : RemovableHandle, optional
     sample : Sample, optional
         That of a step which hasn't ended.
+    leftovers : Leftovers, optional
+        Its hooks, which stay where the next step is sampled, too.
     steps : int
         How often ``recorder.step`` was called.
     updates : Counter
@@ -41,16 +44,33 @@ class Ending:
     parameters: list[nn.Parameter]
     hook: RemovableHandle | None = None
     sample: Sample | None = None
+    leftovers: Leftovers | None = None
     steps: int = 0
     updates: Counter[int] = field(default_factory=Counter)
     failed: bool = False
     process: int = field(default_factory=os.getpid)
 
-    def end_sample(self) -> None:
-        """Remove the hooks of the sampled step, if there is one."""
+    def watched(self, parameters: list[nn.Parameter]) -> Leftovers:
+        """Return what watches these parameters for leftovers in a step that begins."""
+        if self.leftovers is None or self.leftovers.parameters is not parameters:
+            self._end_leftovers()
+            self.leftovers = Leftovers(parameters)
+        return self.leftovers
+
+    def end_sample(self, *, keep_leftovers: bool = False) -> None:
+        """Remove the hooks of the sampled step, if there is one; those for leftovers may serve the next one."""
         if self.sample is not None:
             self.sample.close()
             self.sample = None
+        if self.leftovers is not None and keep_leftovers:
+            self.leftovers.renew()
+        else:
+            self._end_leftovers()
+
+    def _end_leftovers(self) -> None:
+        if self.leftovers is not None:
+            self.leftovers.close()
+            self.leftovers = None
 
     def close(self) -> None:
         """Remove all hooks, close the file, and warn if training went on without ``recorder.step``."""

@@ -22,6 +22,7 @@ class Leftovers:
     """
 
     def __init__(self, parameters: Sequence[nn.Parameter]) -> None:
+        self.parameters = parameters
         self._norm: Tensor | None = None
         self._seen = False
         watched = {id(parameters[at]): parameters[at] for at in (-1, len(parameters) // 2, 0)} if parameters else {}
@@ -36,6 +37,10 @@ class Leftovers:
                         self._norm = torch.linalg.vector_norm(parameter.grad.detach().float())
 
         return parameter.register_hook(before_adding)
+
+    def renew(self) -> None:
+        """Begin another step with the same hooks."""
+        self._norm, self._seen = None, False
 
     @property
     def norm(self) -> Single:

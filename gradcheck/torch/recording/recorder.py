@@ -163,10 +163,10 @@ class Recorder:
         """
         given = {"loss": single("loss", loss), "lr": single("lr", lr), "loss_scale": single("loss_scale", loss_scale)}
         self._log.tell_forked()
-        if self._sample is not None and not self._over:
-            outputs, (layers, whole) = self._sample.outputs, self._sample.numbers(given)
+        if (sample := self._sample) is not None and not self._over:
+            outputs, (layers, whole) = sample.outputs, sample.numbers(given)
             self._write_record(layers, whole)
-            self._ending.end_sample()
+            self._ending.end_sample(keep_leftovers=self.every == 1)
             if outputs is not None and whole.get("grad_norm") is not None:
                 self._unseen.tell(outputs)
         self._number += 1
@@ -242,8 +242,8 @@ class Recorder:
             return
         self._name_layers()
         outputs = Outputs(self._model, self._parameters) if self.activations else None
-        copies = self._copies if self.updates else None
-        sample = Sample(self._parameters, copies, outputs, weights=self._has_weights(), join=self._join)
+        copies, leftovers = self._copies if self.updates else None, self._ending.watched(self._parameters)
+        sample = Sample(self._parameters, copies, outputs, leftovers, weights=self._has_weights(), join=self._join)
         sample.whole["loss_scale"] = scale_of(self._scaler)
         self._ending.sample = sample
 

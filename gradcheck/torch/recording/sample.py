@@ -30,6 +30,7 @@ class Sample:
     copies : list of Tensor, optional
         Memory for the weights before the update, kept from step to step; empty at first. None without updates.
     outputs : Outputs, optional
+    leftovers : Leftovers
     weights : bool
         Whether weights and updates are measured in this step, or gradients only.
     join : callable, optional
@@ -41,6 +42,7 @@ class Sample:
         parameters: list[nn.Parameter],
         copies: list[Tensor] | None,
         outputs: Outputs | None,
+        leftovers: Leftovers,
         *,
         weights: bool = True,
         join: Join | None = None,
@@ -48,7 +50,7 @@ class Sample:
         self.whole: dict[str, Single] = {"lr": None, "grad_scale": None}
         self._parameters, self._copies, self.outputs = parameters, copies if weights else None, outputs
         self._weights, self._join = weights, join
-        self._leftovers = Leftovers(parameters)
+        self._leftovers = leftovers
         self._columns: dict[str, Column] = {}
         self._clips = self._follow = False
 
@@ -88,8 +90,7 @@ class Sample:
         return _lay_out(*found)
 
     def close(self) -> None:
-        """Remove all hooks."""
-        self._leftovers.close()
+        """Remove the hooks of the outputs."""
         if self.outputs is not None:
             self.outputs.close()
 

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gradcheck.errors import GradcheckError
 
@@ -16,6 +16,9 @@ T = TypeVar("T")
 
 #: A norm in float32 that is smaller, or not finite, is computed again in float64: the squares may have left its range.
 SMALL = 1e-12
+
+#: What no process shares.
+PLAIN = (Tensor, nn.Parameter, type(None))
 
 #: Devices that compute at once: reading a number there needs no waiting.
 PROCESSORS = ("cpu",)
@@ -40,6 +43,8 @@ Found: TypeAlias = tuple[Any, Sequence[Any], Tensor | list[float]]
 
 def local(tensor: T) -> T:
     """Return what this process has of a tensor that several share (a DTensor); any other as it is."""
+    if type(tensor) in PLAIN:  # in place of a look-up that fails, for each of many
+        return tensor
     own: T = getattr(tensor, "_local_tensor", tensor)
     return own
 
@@ -118,9 +123,12 @@ def _from_devices(found: Sequence[Found]) -> Iterator[Found]:
 def _by_kind(tensors: Sequence[Tensor | None]) -> Iterable[tuple[list[int], list[Tensor]]]:
     """Return places and tensors of each device, layout and type."""
     kinds: dict[Any, tuple[list[int], list[Tensor]]] = defaultdict(lambda: ([], []))
+    last = None
     for place, tensor in enumerate(tensors):
         if tensor is not None:
-            places, alike = kinds[tensor.device, tensor.dtype, tensor.layout]
+            kind = tensor.dtype, tensor.device, tensor.layout
+            if kind != last:  # seldom: to hash a device takes longer than to compare it
+                (places, alike), last = kinds[kind], kind
             places.append(place)
             alike.append(tensor)
     return kinds.values()
@@ -130,8 +138,11 @@ def _norms(tensors: list[Tensor]) -> Tensor | list[float]:
     """Return the norms of tensors of one kind; on a processor, in float64 where float32 can't hold the squares."""
     tensors = _plain(tensors)
     least = torch.float64 if tensors[0].is_cuda else torch.float32
-    found = _together(_each_norm(tensors, *([least] if tensors[0].itemsize < least.itemsize else [])))
-    if isinstance(found, Tensor) or (min(found) > SMALL and max(found) < math.inf):
+    together = torch.stack(_each_norm(tensors, *([least] if tensors[0].itemsize < least.itemsize else [])))
+    if together.device.type not in PROCESSORS:
+        return together
+    found: list[float] = together.tolist()
+    if min(found) > SMALL and max(found) < math.inf:
         return found
     return [
         norm if SMALL < norm < math.inf else torch.linalg.vector_norm(tensor, dtype=torch.float64).item()

@@ -5,6 +5,7 @@ import pytest
 
 from gradcheck.logs.findings.causes import advice_on
 from gradcheck.logs.findings.finding import ERROR, NOTE
+from gradcheck.logs.findings.states import _quantiles
 
 NAN, INF = float("nan"), float("inf")
 
@@ -181,3 +182,10 @@ def test_a_norm_that_grows_otherwise_is_no_sum(found):
 
 def test_rows_that_all_have_one_step_have_no_course(found):
     assert all(one.kind != "not-zeroed" for one in found([{"step": 0, "grad_norm": 1.0}] * 40))
+
+
+def test_quantiles_of_columns_that_lack_numbers_in_different_rows_are_those_of_each_alone():
+    values = np.random.default_rng(0).standard_normal((40, 4))
+    values[::2, 1], values[::2, 2], values[2:, 3] = NAN, INF, NAN
+    alone = [np.quantile(column[np.isfinite(column)], 0.9) for column in values.T[:3]]
+    np.testing.assert_array_equal(_quantiles(values, 0.9), [*alone, NAN])

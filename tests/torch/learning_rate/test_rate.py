@@ -149,8 +149,8 @@ def test_an_iterator_that_ends_too_early_is_named():
 
 
 def test_a_model_whose_loss_nothing_lowers_has_no_rate_and_the_reason_of_probe():
-    layers = [part for _ in range(25) for part in (nn.Linear(32, 32), nn.Sigmoid())]
-    model = nn.Sequential(nn.Linear(8, 32), nn.Sigmoid(), *layers, nn.Linear(32, 3))
+    layers = [part for _ in range(12) for part in (nn.Linear(16, 16), nn.Sigmoid())]
+    model = nn.Sequential(nn.Linear(8, 16), nn.Sigmoid(), *layers, nn.Linear(16, 3))
     report = rate(model, rows, None, "sgd", updates=8)
     assert report.answer is None
     assert report.verdict.status == "no-rate"

@@ -1,5 +1,7 @@
 """`transfer` of a user's own model."""
 
+from functools import partial
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -85,14 +87,73 @@ def test_a_batch_of_each_step_is_trained_on_and_the_first_is_looked_at(batch):
     assert report.losses[0].losses[0] > 0
 
 
-def test_a_loss_that_isnt_finite_ends_a_training_and_grows(batch):
+def test_a_loss_that_isnt_finite_ends_a_training_that_diverges(batch):
     report = gradcheck.torch.transfer(Linear, (4, 8), batch=batch, optimizer="sgd", lr=1e30, steps=4, seeds=1)
-    assert report.verdict.status == "grows"
+    assert report.verdict.status == "diverges"
+    assert report.losses[0].losses[-1] is None
 
 
-def test_what_is_no_function_is_told():
-    with pytest.raises(GradcheckError, match="give a function that returns the model of a width"):
-        gradcheck.torch.transfer(Linear(4), (4, 8), batch=torch.randn(2, 8))
+def batches():
+    generator = torch.Generator().manual_seed(0)
+    return [(torch.randn(16, 8, generator=generator), torch.randn(16, 1, generator=generator)) for _ in range(3)]
+
+
+@pytest.mark.parametrize("kind", [list, iter, lambda given: torch.utils.data.DataLoader(given, batch_size=None)])
+def test_a_loader_gives_each_step_its_own_batch(kind):
+    def report(batch):
+        return gradcheck.torch.transfer(Linear, (4, 8), batch=batch, optimizer="sgd", lr=0.01, steps=3, seeds=2)
+
+    following = iter(batches())
+    assert report(kind(batches())).losses == report(lambda: next(following)).losses
+
+
+def test_a_class_of_optimizers_is_called_with_the_parameters(batch):
+    def losses(**options):
+        return gradcheck.torch.transfer(Linear, (4, 8), batch=batch, steps=2, seeds=1, **options).losses
+
+    by_name = losses(optimizer="sgd", lr=0.01)
+    assert losses(optimizer=torch.optim.SGD, lr=0.01) == by_name
+    assert losses(optimizer=partial(torch.optim.SGD, lr=0.01)) == by_name
+
+
+class Rooted(nn.Module):
+    """No module within: its width is in a parameter alone."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.first = nn.Parameter(torch.ones(8, width))
+
+    def forward(self, x):
+        return (x @ self.first).sum(-1, keepdim=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((Linear(4), (4, 8)), "build is Linear: give a function that returns the model of a width"),
+        (((4, 8), Linear), "widths is a function: build comes first"),
+        ((nn.Linear, (4, 8)), "build is called with the width alone, and that fails (missing a required argument"),
+        ((lambda width: "x", (4, 8)), "build(4) returned str, which is no model: return one torch.nn.Module"),
+        ((lambda width: nn.ReLU, (4, 8)), "build(4) returned the class ReLU"),
+        ((lambda width: Linear(4), (4, 8)), "build returns the same model for 4 and 8: it has to use the number"),
+        ((Rooted, (4, 8)), "no layer returns more at 8 than at 4, though weights do differ"),
+        ((Linear, "4,8"), "widths='4,8' is not several numbers"),
+    ],
+)
+def test_what_cant_be_compared_is_told(arguments, said, batch):
+    with pytest.raises(GradcheckError) as caught:
+        gradcheck.torch.transfer(*arguments, batch=batch)
+    assert said in str(caught.value)
+
+
+def test_in_depth_too_a_build_has_to_use_its_number(batch):
+    with pytest.raises(GradcheckError, match="same model for 2 and 4: it has to use the number that"):
+        gradcheck.torch.transfer(lambda depth: Linear(4), depths=(2, 4), batch=batch, seeds=1)
+
+
+def test_a_function_of_parameters_is_told_that_it_is_given_the_model(batch):
+    with pytest.raises(GradcheckError, match="is called with the model: give it lambda model: SGD"):
+        gradcheck.torch.transfer(Linear, (4, 8), batch=batch, optimizer=lambda given: torch.optim.SGD(given, lr=0.1))
 
 
 def test_a_loss_that_is_not_a_number_before_any_step_is_not_said_of_the_outputs(batch):

@@ -219,7 +219,7 @@ def test_nothing_of_a_probe_stays_in_memory(models):
 
 def test_eval_mode_uses_the_running_statistics(models):
     model, inputs = models.vgg(), 3 * models.image() + 5
-    train, evaluated = probe(model, inputs), probe(model, inputs, mode="eval")
+    train, evaluated = (probe(model, inputs, mode=mode, trial=False) for mode in ("train", "eval"))
     assert evaluated.config.mode == "eval"
     assert train.layers[1].activation_rms != evaluated.layers[1].activation_rms
 

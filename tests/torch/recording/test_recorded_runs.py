@@ -123,6 +123,15 @@ def test_gradients_that_are_never_set_to_zero_are_found(micro_batches, file, run
     assert "zero_grad" in found.advice[0]
 
 
+def test_the_hooks_that_look_for_them_serve_each_step_where_all_are_recorded(file):
+    model = nn.Linear(20, 1)
+    with Recorder(model, file, every=1) as recorder:
+        before = [*model.weight._backward_hooks]
+        recorder.step(1.0)
+        assert [*model.weight._backward_hooks] == before
+    assert not any(parameter._backward_hooks for parameter in model.parameters())
+
+
 def test_the_hooks_that_look_for_them_are_gone_after_the_step(file):
     model = nn.Linear(20, 1)
     with Recorder(model, file, every=2):
