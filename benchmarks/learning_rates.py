@@ -199,7 +199,7 @@ def rules(every: dict[str, list[Case]]) -> None:
         low, middle, high = (2 ** np.nanquantile(ceiling, one) for one in (0.1, 0.5, 0.9))
         passes = [case.answers["passes"] for case in some]
         shares = ", ".join(f"{by} {np.mean(one <= 1):.2f}" for by, one in zip(HELD_OUT, error, strict=True))
-        print(f"{optimizer}: best={2 ** factor(suggested, best):.2f}, networks={len(some)}")
+        print(f"{optimizer}: networks={len(some)}; best and band: rate_lengths.py")
         print(f"    within × 2 {np.mean(error <= 1):.3f} ({shares})")
         print(f"    {SHARE:.0%} within × {2 ** np.quantile(error, SHARE):.1f}")
         print(f"    loss above {RISEN} times the least from × {middle:.1f} on, in 80 % {low:.1f} to {high:.1f}")

@@ -22,13 +22,16 @@ from gradcheck.data.epochs import Batches
 from gradcheck.families import trainable
 from gradcheck.learning_rate.network_descent import NetworkDescent
 from gradcheck.learning_rate.optimizers import OPTIMIZERS
-from gradcheck.learning_rate.rules import RULES
-from gradcheck.learning_rate.runs import START, UPDATES, best_of, find_rate
+from gradcheck.learning_rate.rules import rule_of
+from gradcheck.learning_rate.runs import START, best_of, find_rate
 from gradcheck.learning_rate.search import critical_rate
 from gradcheck.simulation.experiment import Experiment
 
 ANSWERS = RATES.with_name("rate_answers.jsonl")
 OF_UPDATES = RATES.with_name("rate_answers_updates.jsonl")
+
+#: Updates of a run; what longer ones answer is in rate_lengths.jsonl.
+UPDATES = 25
 
 #: The loss of the same answer for each digit.
 GUESS = float(np.log(10))
@@ -53,7 +56,7 @@ def descent_of(network: Network, optimizer: str) -> NetworkDescent:
 
 def gradchecks(network: Network, optimizer: str, updates: int = UPDATES) -> dict[str, Any]:
     """Return what gradcheck measures: short runs at constant rates."""
-    draw = find_rate(descent_of(network, optimizer), RULES[optimizer], updates, constant=GUESS)
+    draw = find_rate(descent_of(network, optimizer), rule_of(optimizer, updates), updates, constant=GUESS)
     return {
         "short_runs": rounded(best_of(draw.runs)) if draw.runs else None,
         "updates": max((len(one.losses) for one in draw.runs), default=0),

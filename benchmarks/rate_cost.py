@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="What a search for the learning rate costs.")
     parser.add_argument("--stem", choices=("cifar", "imagenet"), default="cifar")
     parser.add_argument("--optimizer", default="adamw")
-    parser.add_argument("--updates", type=int, default=8)
+    parser.add_argument("--updates", type=int, help="of a run, by default as many as the model's passes allow")
     asked = parser.parse_args(arguments)
     torch.set_num_threads(1)
     torch.manual_seed(0)

@@ -1,5 +1,8 @@
 """``gradcheck rate``."""
 
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
 import typer
 
 from gradcheck.cli.options import command
@@ -9,6 +12,9 @@ from gradcheck.cli.shown import AS_JSON, FAIL_ON, FILE, PLOT, QUIET, Shown, form
 from gradcheck.engine.threads import settle_threads
 from gradcheck.spec.options.learning_rate import RateOptions
 from gradcheck.spec.options.option import Names
+
+if TYPE_CHECKING:
+    from gradcheck.learning_rate.report import RateReport
 
 #: Format ↦ where it is made.
 FORMATS = {
@@ -23,7 +29,7 @@ FORMATS = {
 CAUSES = ("too-high", "too-low", "no-rate", "any")
 
 RATE_FAIL_ON = FAIL_ON.but(
-    help="Exit with 1 if --lr is too high or too low, or no rate helps (repeatable)", range=Names(CAUSES)
+    help="Exit with 1 if --lr is too high or too low, or no rate helps, --lr included (repeatable)", range=Names(CAUSES)
 )
 
 
@@ -40,5 +46,11 @@ def rate(options: RateOptions, shown: Shown) -> None:
     with Progress(shown.quiet) as progress:
         report = searched(**options, tick=lambda: progress.show(None, "short runs"))
     shown.show(report, FORMATS)
+    raise typer.Exit(1 if shown.causes and _fails(report, shown.causes) else 0)
+
+
+def _fails(report: "RateReport", causes: Collection[str]) -> bool:
+    """Whether a gate of these causes is shut: a rate to judge fits nowhere where no rate helps."""
     status = report.verdict.status
-    raise typer.Exit(1 if status in shown.causes or ("any" in shown.causes and status in CAUSES) else 0)
+    judged = report.config.lr is not None and not any(one.code == "falls" for one in report.verdict.causes)
+    return status in causes or ("any" in causes and status in CAUSES) or (status == "no-rate" and judged)

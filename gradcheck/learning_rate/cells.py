@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from gradcheck.base.wording import counted
 from gradcheck.learning_rate.report import CALLED, RateReport, RateRun
+from gradcheck.learning_rate.rules import usual_updates
 from gradcheck.render.heading import SEPARATOR, what_was_run
 from gradcheck.render.numbers import significant
 from gradcheck.spec.command_line import command_line
@@ -53,12 +54,15 @@ def next_command(report: RateReport) -> str:
     config, status = report.config.to_dict(), report.verdict.status
     if "arch" not in config:
         return "gradcheck explain learning-rate"
+    if report.cure is not None:
+        return report.cure.command
     if report.answer is None:
         return command_line("simulate", network_of(config))
+    usual = usual_updates(report.start.multiplications or 0)
     if status in ("too-high", "too-low"):
-        return rate_command_line(config, lr=float(significant(report.answer.best_rate)))
+        return rate_command_line(config, usual, lr=float(significant(report.answer.best_rate)))
     if config["seeds"] == 1:
-        return rate_command_line(config, seeds=5)
+        return rate_command_line(config, usual, seeds=5)
     return "gradcheck explain learning-rate"
 
 

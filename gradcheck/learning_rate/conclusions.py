@@ -18,7 +18,7 @@ VERDICTS = ("found", "fits", "too-high", "too-low", "no-rate")
 CODES = (
     "best", "edge", "ceiling", "warm-up", "checked", "asked", "untrainable", "no-progress", "no-run", "flat", "rises",
     "falls", "nonfinite",
-    "learnt-little", "one-batch", "groups", "another-rule", "short-runs", "rounding", "noise", "not-held",
+    "cure", "learnt-little", "one-batch", "groups", "another-rule", "short-runs", "rounding", "noise", "not-held",
 )  # fmt: skip
 
 #: A rate below the best one by more than this is too low: training takes ten times as long.

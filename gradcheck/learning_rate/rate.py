@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Self, Unpack
 
 import numpy as np
@@ -15,17 +15,20 @@ from gradcheck.engine.loss import constant_answer
 from gradcheck.engine.memory import keep_freed_memory
 from gradcheck.errors import one_of
 from gradcheck.families import trainable
+from gradcheck.learning_rate.answer import answer_of
 from gradcheck.learning_rate.conclusions import Evidence, answer_of_trainable
 from gradcheck.learning_rate.network_descent import NetworkDescent
 from gradcheck.learning_rate.optimizers import OPTIMIZERS
-from gradcheck.learning_rate.remarks import short_runs
-from gradcheck.learning_rate.report import RateReport, make_rate_report
-from gradcheck.learning_rate.rules import RULES
-from gradcheck.learning_rate.runs import UPDATES, Draw, find_rate
-from gradcheck.simulation.experiment import Experiment
+from gradcheck.learning_rate.remarks import cured, short_runs
+from gradcheck.learning_rate.report import CALLED, RateCure, RateReport, make_rate_report
+from gradcheck.learning_rate.rules import Rule, rule_of, usual_updates
+from gradcheck.learning_rate.runs import DOUBLINGS, Draw, find_rate
+from gradcheck.simulation.cures import cures
+from gradcheck.simulation.experiment import Experiment, Outcome
+from gradcheck.simulation.simulate import A_MOMENT
 from gradcheck.spec import pick
 from gradcheck.spec.families import TRAINED
-from gradcheck.spec.learning_rate import SearchSpec
+from gradcheck.spec.learning_rate import SearchSpec, rate_command_line
 from gradcheck.spec.options.learning_rate import EXPERIMENT_ONLY, SEARCH_ONLY, RateOptions
 from gradcheck.spec.options.option import takes
 
@@ -67,9 +70,31 @@ class RateSearch:
 
     def draw(self, seed: int, tick: Callable[[], None] | None = None) -> Draw:
         """Search the rate of the network that `seed` draws."""
-        rule = RULES[self.search.optimizer]
         constant = self.constant if math.isfinite(self.constant) else math.inf
-        return find_rate(self.descent(seed), rule, self.search.updates, seed, tick=tick, constant=constant)
+        doublings = DOUBLINGS if self.evidence.score >= 0.5 else 0
+        return find_rate(
+            self.descent(seed), self.rule, self.updates, seed, tick=tick, constant=constant, doublings=doublings
+        )
+
+    @property
+    def multiplications(self) -> int:
+        """Those of a forward pass of a batch, roughly."""
+        return self.experiment.work // self.experiment.run.seeds
+
+    @property
+    def usual(self) -> int:
+        """The updates of a run by default, by what a pass costs."""
+        return usual_updates(self.multiplications)
+
+    @property
+    def updates(self) -> int:
+        """Of each run."""
+        return self.search.updates or self.usual
+
+    @property
+    def rule(self) -> Rule:
+        """The optimizer's, for runs of so many updates."""
+        return rule_of(self.search.optimizer, self.updates)
 
     @property
     def constant(self) -> float:
@@ -88,23 +113,52 @@ class RateSearch:
         optimizer = partial(OPTIMIZERS[self.search.optimizer], self.search.weight_decay or 0.0)
         return NetworkDescent(network, optimizer, Batches(experiment.data, dataset, seed, run.dtype).without_end)
 
+    @cached_property
+    def outcome(self) -> Outcome:
+        """What a simulation finds."""
+        return self.experiment.outcome()
+
+    @property
     def evidence(self) -> Evidence:
-        """Return what a simulation says of the network, and what a constant answer costs."""
-        outcome = self.experiment.outcome()
+        """What that says of the network, and what a constant answer costs."""
+        outcome = self.outcome
         verdict = outcome.diagnosis.verdict
         return Evidence(verdict.status, sentence(verdict.causes[0], outcome.typical), verdict.score, self.constant)
 
     def report(self, draws: list[Draw]) -> RateReport:
         """Return what the draws have shown."""
+        evidence = self.evidence
+        found = answer_of_trainable(draws, self.rule, evidence) is not None
+        cure = None if found or evidence.score >= 0.5 else self.cure()
+        optimizer = self.search.optimizer
+        remarks = [short_runs(optimizer, self.updates)] if found else []
+        if cure is not None:
+            remarks.append(cured(cure.changes, CALLED[optimizer], cure.best_rate, cure.low, cure.high))
+        return make_rate_report(
+            self.config, draws, self.experiment.parameters, evidence,
+            remarks=[*filter(None, remarks)], cure=cure, multiplications=self.multiplications,
+        )  # fmt: skip
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Every option with its resolved value."""
         experiment = self.experiment.to_dict()
-        config = {
-            **self.search.to_dict(),
-            **{name: value for name, value in experiment.items() if name not in EXPERIMENT_ONLY},
-        }
-        evidence = self.evidence()
-        found = answer_of_trainable(draws, RULES[self.search.optimizer], evidence) is not None
-        remarks = [short_runs(self.search.updates, UPDATES)] if found and self.search.updates < UPDATES else []
-        return make_rate_report(config, draws, self.experiment.parameters, evidence, remarks=remarks)
+        described = {name: value for name, value in experiment.items() if name not in EXPERIMENT_ONLY}
+        return {**self.search.to_dict(), "updates": self.updates, **described}
+
+    def cure(self) -> RateCure | None:
+        """Return the change by which ``simulate`` heals a network soonest, and the rate with it; None for none."""
+        healed = cures(self.experiment, self.outcome) if self.multiplications <= A_MOMENT else ()
+        if not healed:
+            return None
+        changes = healed[0].changes
+        drawn = {"weight_std": None} if "init" in changes else {}
+        healthy = replace(self, experiment=self.experiment.changed(**drawn, **changes))
+        answer = answer_of([healthy.draw(self.experiment.run.seed)], healthy.rule)
+        if answer is None:
+            return None
+        command = rate_command_line(healthy.config, healthy.usual)
+        return RateCure(changes=changes, command=command, best_rate=answer.best, low=answer.low, high=answer.high)
 
 
 @takes(RateOptions)
@@ -115,8 +169,8 @@ def rate(*, tick: Callable[[], None] | None = None, **options: Unpack[RateOption
     >>> report.verdict.status, report.answer.low < report.answer.best_rate < report.answer.ceiling
     ('found', True)
 
-    Along the first update the rate is searched at which the loss of its batch is least. From there, runs of 25 updates
-    at rates a factor of two apart show which one gets furthest; if none has learnt by then, runs of 50, and of 100.
+    Along the first update the rate is searched at which the loss of its batch is least. From there, short runs at rates
+    a factor of two apart show which one gets furthest.
 
     Parameters
     ----------
@@ -126,8 +180,9 @@ def rate(*, tick: Callable[[], None] | None = None, **options: Unpack[RateOption
         A rate to judge: ``report.verdict.status`` is ``fits``, ``too-high`` or ``too-low``.
     weight_decay : float, optional
         Of the optimizer; 0, of adamw 0.01.
-    updates : int
-        Of each run; where none has learnt by then, runs of twice and of four times as many are made.
+    updates : int, optional
+        Of each run; by default 100, of larger networks fewer, down to 8, by the multiplications of a pass. Where none
+        of fewer than 100 has learnt anything, runs of twice and of four times as many are made.
     arch, depth, steps, width, activation, init, gain, recurrent_gain, forget_bias, weight_std, bias_std, norm, \
     residual, residual_scale
         The network, as in ``gradcheck.simulate``: an mlp, rnn, lstm or gru.
@@ -139,7 +194,8 @@ def rate(*, tick: Callable[[], None] | None = None, **options: Unpack[RateOption
     Returns
     -------
     RateReport
-        Its ``answer`` is None where no rate helps; ``verdict`` says why.
+        Its ``answer`` is None where no rate helps; ``verdict`` says why, and ``cure``, if there is one, after which
+        change of the network a rate does.
 
     Raises
     ------

@@ -1,12 +1,15 @@
 """What else is to be said of a search in a user's own model."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from gradcheck.base.wording import as_percent, counted
 from gradcheck.learning_rate.conclusions import Reason
+from gradcheck.learning_rate.rules import CHECKED, rule_of
 from gradcheck.learning_rate.runs import Draw
 from gradcheck.render.numbers import significant
+from gradcheck.spec.command_line import options
 
 #: What there is to say of the best rate only.
 OF_A_RATE = ("learnt-little", "groups", "another-rule", "short-runs", "rounding")
@@ -43,19 +46,22 @@ def another_rule(optimizer: str, like: str) -> Reason:
     return Reason("another-rule", text)
 
 
-def short_runs(updates: int, usual: int, wider: float = 1.0) -> Reason:
-    """Say that the rule was checked with longer runs, or by how much they make the band narrower."""
-    text = f"that was checked with runs of {usual} updates; these have {updates}"
-    if wider > 1:
-        times = significant(wider, 2)
-        text = f"these runs have {counted(updates, 'update')}: of {usual}, that factor is {times} times smaller"
-    return Reason("short-runs", text, float(updates), float(usual))
+def short_runs(optimizer: str, updates: int) -> Reason | None:
+    """Say how much narrower longer runs make the band of an optimizer with a rule; None where they don't."""
+    longest = CHECKED[-1]
+    band, narrower = rule_of(optimizer, updates).band, rule_of(optimizer, longest).band
+    if updates >= longest or band <= narrower:
+        return None
+    text = (
+        f"these runs have {counted(updates, 'update')}: of {longest}, that factor is {narrower:g} instead of {band:g}"
+    )
+    return Reason("short-runs", text, float(updates), float(longest))
 
 
 def learnt_little(draw: Draw, constant: float) -> Reason | None:
     """Say that the runs end before much is learnt, if they do: they don't compare yet how well rates train."""
     known = min(draw.start.loss, constant) if math.isfinite(constant) else draw.start.loss
-    if not draw.runs or known <= 0 or draw.furthest.score <= LEARNT * known:
+    if not draw.runs or not known > 0 or not LEARNT * known < draw.furthest.score < math.inf:
         return None
     best = draw.furthest
     text = (
@@ -63,6 +69,14 @@ def learnt_little(draw: Draw, constant: float) -> Reason | None:
         f"{significant(best.score, 3)}: longer ones would say more of the best rate"
     )
     return Reason("learnt-little", text, best.score, LEARNT * known)
+
+
+def cured(changes: Mapping[str, Any], optimizer: str, best: float, low: float, high: float) -> Reason:
+    """Say after which changes a network that doesn't train has a rate, and which."""
+    between = f"about {significant(best)} then, between {significant(low)} and {significant(high)}"
+    return Reason(
+        "cure", f"with {' '.join(options(changes))} it trains: the best rate of {optimizer} is {between}", best
+    )
 
 
 def lost_to_rounding(share: float, kind: str) -> Reason:

@@ -73,9 +73,20 @@ class RateStart(Record):
     """The network before its first update."""
 
     parameters: int | None = item(minimum=1)
+    multiplications: int | None = item("of a forward pass of one batch, roughly; null: not counted", minimum=0)
     status: str | None = item("simulate's verdict; null: not asked")
     score: float | None = item("the probability that plain SGD trains it; null: not asked")
     constant_loss: float | None = item("of the best answer that is the same for all examples; null: not known")
+
+
+class RateCure(Record):
+    """A change of a network that doesn't train after which a rate helps."""
+
+    changes: Frozen[Any] = item("options and their new values: what heals it by simulate")
+    command: str = item("the search of the changed network")
+    best_rate: float = item("of it, with the same optimizer")
+    low: float
+    high: float
 
 
 class RateCause(Cause):
@@ -106,6 +117,7 @@ class RateReport(CommandReport):
     config: Frozen[Any] = item("every option with its resolved value")
     start: RateStart
     answer: RateAnswer | None = item("null: no rate helps")
+    cure: RateCure | None = item("of a network that simulate calls ill; null: none is known, or needed")
     verdict: RateVerdict
     rule: RateRule
     draws: tuple[RateDraw, ...]
@@ -125,6 +137,8 @@ def make_rate_report(
     evidence: Evidence | None = None,
     rule: str = "",
     remarks: Sequence[Reason] = (),
+    cure: RateCure | None = None,
+    multiplications: int | None = None,
 ) -> RateReport:
     """Lay out what the runs of all draws have shown.
 
@@ -141,6 +155,10 @@ def make_rate_report(
         The key of its rule, if that isn't the optimizer's name.
     remarks : sequence of Reason
         What else is to be said, after the reasons.
+    cure : RateCure, optional
+        What makes a network trainable that isn't.
+    multiplications : int, optional
+        Of a forward pass.
     """
     optimizer = config["optimizer"]
     ruled = rule_of(rule or optimizer, config["updates"])
@@ -149,8 +167,9 @@ def make_rate_report(
     return RateReport(
         command="rate",
         config=Frozen(config),
-        start=_start(parameters, evidence),
+        start=_start(parameters, multiplications, evidence),
         answer=_answer(found.answer),
+        cure=cure,
         verdict=_verdict(found),
         rule=RateRule(
             start_over_least=ruled.start,
@@ -209,11 +228,14 @@ def _answer(answer: Answer | None) -> RateAnswer | None:
     )
 
 
-def _start(parameters: int | None, evidence: Evidence | None) -> RateStart:
-    if evidence is None:
-        return RateStart(parameters=parameters, status=None, score=None, constant_loss=None)
-    constant = number(evidence.constant)
-    return RateStart(parameters=parameters, status=evidence.status, score=evidence.score, constant_loss=constant)
+def _start(parameters: int | None, multiplications: int | None, evidence: Evidence | None) -> RateStart:
+    return RateStart(
+        parameters=parameters,
+        multiplications=multiplications,
+        status=evidence and evidence.status,
+        score=evidence and evidence.score,
+        constant_loss=evidence and number(evidence.constant),
+    )
 
 
 def _verdict(found: Conclusion) -> RateVerdict:

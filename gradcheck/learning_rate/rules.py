@@ -30,23 +30,40 @@ class Rule(NamedTuple):
     networks: int
 
 
-#: Optimizer ↦ its rule, as benchmarks/learning_rates.py prints it. AdamW has Adam's.
-RULES = {
-    "sgd": Rule(start=1.3, best=1.26, ceiling=5.0, band=1.9, within=0.8, networks=91),
-    "momentum": Rule(start=0.3, best=0.90, ceiling=13.0, band=2.4, within=0.8, networks=94),
-    "adam": Rule(start=0.75, best=0.69, ceiling=22.0, band=1.9, within=0.8, networks=100),
-    "adamw": Rule(start=0.75, best=0.69, ceiling=22.0, band=1.9, within=0.8, networks=100),
+#: Optimizer ↦ what runs of any length have in common: AdamW has Adam's.
+_SGD = Rule(start=1.3, best=1.0, ceiling=5.0, band=2.0, within=0.8, networks=91)
+_MOMENTUM = Rule(start=0.3, best=1.0, ceiling=13.0, band=2.0, within=0.8, networks=94)
+_ADAM = Rule(start=0.75, best=1.0, ceiling=22.0, band=2.0, within=0.8, networks=100)
+COMMON = {"sgd": _SGD, "momentum": _MOMENTUM, "adam": _ADAM, "adamw": _ADAM}
+
+#: Optimizer ↦ updates of a run ↦ `best` and `band`, as benchmarks/rate_lengths.py prints them.
+BY_UPDATES: dict[str, dict[int, tuple[float, float]]] = {
+    "sgd": {8: (1.52, 2.2), 12: (1.40, 1.9), 25: (1.20, 1.7), 50: (1.11, 1.6), 100: (1.16, 1.5)},
+    "momentum": {8: (0.59, 3.5), 12: (0.70, 3.3), 25: (0.93, 2.6), 50: (1.01, 2.0), 100: (1.01, 1.6)},
+    "adam": {8: (0.55, 2.3), 12: (0.56, 2.4), 25: (0.65, 1.9), 50: (0.71, 1.8), 100: (0.84, 1.5)},
 }
+BY_UPDATES["adamw"] = BY_UPDATES["adam"]
 
-#: The updates of the runs that the rules were found with.
-CHECKED = 25
+#: Updates of the runs that the rules were found with.
+CHECKED = (8, 12, 25, 50, 100)
 
-#: Optimizer ↦ updates of a run ↦ the band where they are fewer, if that is wider: see docs/background/learning-rate.md.
-SHORTER = {"sgd": {8: 2.2}, "momentum": {8: 4.0, 12: 3.4}, "adam": {8: 2.4}, "adamw": {8: 2.4}}
+#: Multiplications of forward passes that a run may have by default: a second or two of one core, with the way back.
+ROOM = 5e9
+
+
+def usual_updates(multiplications: float) -> int:
+    """Return how many updates a run has by default: the less a forward pass costs, the more.
+
+    Parameters
+    ----------
+    multiplications : float
+        Of a forward pass of one batch. Not a time: a seed gives the same answer on any machine.
+    """
+    return max((one for one in CHECKED if one * multiplications <= ROOM), default=CHECKED[0])
 
 
 def rule_of(optimizer: str, updates: int) -> Rule:
-    """Return the rule of an optimizer, its band as wide as runs of so many updates make it."""
-    rule = RULES[optimizer]
-    bands = SHORTER.get(optimizer, {}) | {CHECKED: rule.band}
-    return rule._replace(band=bands[max((one for one in bands if one <= updates), default=min(bands))])
+    """Return the rule of an optimizer for runs of so many updates: that of the longest checked that aren't longer."""
+    nearest = max((one for one in CHECKED if one <= updates), default=CHECKED[0])
+    best, band = BY_UPDATES[optimizer][nearest]
+    return COMMON[optimizer]._replace(best=best, band=band)

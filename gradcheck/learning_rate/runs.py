@@ -1,7 +1,7 @@
 """Short runs at constant rates from one start, around the rate that a search along the first update finds.
 
 Along one update the loss of its own batch says how far that batch can be fitted, and that alone: how far the next ones
-allow to go only runs show: a few of 25 updates each, at rates an octave apart.
+allow to go only runs show: a few, at rates an octave apart, the longer the better.
 """
 
 import math
@@ -12,8 +12,8 @@ from gradcheck.learning_rate.descent import Descent
 from gradcheck.learning_rate.rules import CHECKED, Rule
 from gradcheck.learning_rate.search import HIGHEST, LOWEST, ROUNDING, CriticalRate, critical_rate
 
-#: The updates of a run, and the share of them at its end whose mean loss is its score.
-UPDATES, END = CHECKED, 0.4
+#: The share of a run's updates, at its end, whose mean loss is its score.
+END = 0.4
 
 #: Where the search along the first update begins.
 START = 0.01
@@ -28,7 +28,7 @@ SPACING, MOST = 2.0, 12
 FURTHER = 8
 
 #: A run has learnt where its loss is by this share below the first one and below what a constant answer costs, as in
-#: ``simulate --trial``. Where none has, they are made again, so often, with twice the updates.
+#: ``simulate --trial``. Where none of a short search has, they are made again, so often, with twice the updates.
 FALLS_BY, DOUBLINGS = 0.3, 2
 
 #: A run whose loss is above so many times the first one is given up; its score is twice the first one.
@@ -104,16 +104,17 @@ class Draw(NamedTuple):
 def find_rate(
     descent: Descent,
     rule: Rule,
-    updates: int = UPDATES,
+    updates: int,
     seed: int | None = None,
     rounding: float = ROUNDING,
     tick: Callable[[], None] | None = None,
     constant: float = math.inf,
+    doublings: int = DOUBLINGS,
 ) -> Draw:
     """Search along the first update, then run at rates around what it says until the best one has two neighbours.
 
-    Where no run has learnt by then, the runs are made again around the best of them with twice the updates: as long as
-    the loss says no more than what blows up, it doesn't say which rate learns most.
+    Where no run has learnt by then, runs of fewer than 100 updates are made again around the best of them with twice as
+    many: as long as the loss says no more than what blows up, it doesn't say which rate learns most.
 
     Parameters
     ----------
@@ -131,23 +132,25 @@ def find_rate(
         Called after each run.
     constant : float
         The loss of the best answer that is the same for all examples; infinity where it isn't known.
+    doublings : int
+        How many times such runs are made again.
     """
     loss = descent.look()
     start = critical_rate(descent.along, loss, START, rounding=rounding)
     if start.status != "found":
         return Draw(seed, start)
     start = start.with_points({share * start.rate: descent.along(share * start.rate) for share in LOOKS})
-    found = Draw(seed, start, _runs(descent, rule.start * start.least[0], updates, tick))
-    for _ in range(DOUBLINGS):
-        if not found.runs or found.furthest.diverged or found.learnt(constant):
+    found = Draw(seed, start, make_runs(descent, rule.start * start.least[0], updates, tick))
+    for _ in range(doublings):
+        if updates >= CHECKED[-1] or not found.runs or found.furthest.diverged or found.learnt(constant):
             break
         updates *= 2
-        again = _runs(descent, best_of(found.runs), updates, tick)
+        again = make_runs(descent, best_of(found.runs), updates, tick)
         found = Draw(seed, start, again, shorter=(*found.shorter, *found.runs))
     return found
 
 
-def _runs(descent: Descent, middle: float, updates: int, tick: Callable[[], None] | None) -> tuple[Run, ...]:
+def make_runs(descent: Descent, middle: float, updates: int, tick: Callable[[], None] | None = None) -> tuple[Run, ...]:
     """Run at a rate and at those around it, until the best one has a neighbour on both sides."""
     runs: dict[int, Run] = {}  # power of SPACING ↦ the run at that rate
     middle = min(max(middle, LOWEST), HIGHEST)

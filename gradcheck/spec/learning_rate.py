@@ -24,14 +24,14 @@ class SearchSpec:
         A rate to judge.
     weight_decay : float or None
         As in PyTorch; None for its default.
-    updates : int
-        Of each run.
+    updates : int or None
+        Of each run; None for as many as a pass of the network costs little enough for.
     """
 
     optimizer: str = OF_RATES["optimizer"].default
     lr: float | None = None
     weight_decay: float | None = None
-    updates: int = OF_RATES["updates"].default
+    updates: int | None = None
 
     def __post_init__(self) -> None:
         settle({name: row for name, row in OF_RATES.items() if getattr(self, name, None) is not None}, self)
@@ -43,10 +43,10 @@ class SearchSpec:
         return asdict(self)
 
 
-def rate_command_line(config: Mapping[str, Any], **changes: Any) -> str:  # noqa: ANN401
-    """Return ``gradcheck rate …`` for the config of a search, some options changed."""
+def rate_command_line(config: Mapping[str, Any], usual: int | None = None, **changes: Any) -> str:  # noqa: ANN401
+    """Return ``gradcheck rate …`` for the config of a search, some options changed; `usual`: its updates by default."""
     changed = {**config, **changes}
-    own = SearchSpec(optimizer=changed["optimizer"]).to_dict() | {"optimizer": SearchSpec().optimizer}
+    own = SearchSpec(optimizer=changed["optimizer"]).to_dict() | {"optimizer": SearchSpec().optimizer, "updates": usual}
     return command_line("rate", changed, own)
 
 

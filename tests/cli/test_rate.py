@@ -24,6 +24,8 @@ def test_the_command_prints_what_the_function_returns(printed):
         ("--fail-on any", 0),
         ("--gain 1e200 --activation relu --fail-on no-rate", 1),
         ("--gain 1e200 --activation relu --fail-on any", 1),
+        ("--gain 1e200 --activation relu --lr 0.1 --fail-on too-high", 1),
+        ("--gain 1e200 --activation relu --fail-on too-high", 0),
     ],
 )
 def test_a_gate_fails_where_the_rate_is_what_it_asks_for(options, code, gradcheck):

@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 
 import gradcheck
+from gradcheck.learning_rate.cells import next_command
 from gradcheck.learning_rate.rate import RateSearch
-from gradcheck.learning_rate.rules import RULES
+from gradcheck.learning_rate.rules import BY_UPDATES, COMMON
 from gradcheck.spec.names import RATED_OPTIMIZERS
 
 SMALL = {"depth": 3, "width": 16, "activation": "tanh", "init": "lecun", "batch_size": 32}
 
 REPORTS = {
-    **{optimizer: {**SMALL, "optimizer": optimizer} for optimizer in RATED_OPTIMIZERS},
+    **{optimizer: {**SMALL, "optimizer": optimizer, "updates": 25} for optimizer in RATED_OPTIMIZERS},
     "seeds": {**SMALL, "seeds": 2, "updates": 8},
     "gru": {"arch": "gru", "steps": 4, "width": 8, "updates": 6, "lr": 3.0},
     "no labels": {**SMALL, "data": "gaussian", "updates": 6},
@@ -49,7 +50,7 @@ def test_the_counts_are_those_of_the_searches_and_the_runs(made):
 
 
 def test_every_optimizer_has_a_rule_of_its_own():
-    assert set(RULES) == set(RATED_OPTIMIZERS)
+    assert set(BY_UPDATES) == set(COMMON) == set(RATED_OPTIMIZERS)
 
 
 def test_a_seed_gives_the_same_report_and_another_one_another():
@@ -68,7 +69,7 @@ def test_each_seed_is_a_draw_and_the_band_holds_all():
 
 @pytest.mark.parametrize("optimizer", RATED_OPTIMIZERS)
 def test_the_best_rate_trains_and_one_far_above_the_ceiling_does_not(optimizer):
-    options = {**SMALL, "optimizer": optimizer}
+    options = {**SMALL, "optimizer": optimizer, "updates": 25}
     answer = gradcheck.rate(**options).answer
 
     def loss_after(rate):
@@ -82,6 +83,20 @@ def test_the_best_rate_trains_and_one_far_above_the_ceiling_does_not(optimizer):
     best, beyond = loss_after(answer.best_rate), loss_after(8 * answer.ceiling)
     assert best < 1.2 < math.log(10)
     assert not beyond < 2 * best
+
+
+def test_a_network_that_does_not_train_is_told_the_rate_after_its_cure():
+    ill = gradcheck.rate(depth=20, width=16, updates=12)
+    healed = gradcheck.rate(depth=20, width=16, updates=12, **ill.cure.changes)
+    assert healed.answer.best_rate == ill.cure.best_rate
+    assert next_command(ill).startswith("gradcheck rate --updates 12 --depth 20")
+    assert any("it trains: the best rate of SGD is about" in reason for reason in ill.verdict.reasons)
+
+
+def test_small_networks_have_long_runs_unless_they_are_told_otherwise():
+    assert RateSearch.from_options(SMALL).updates == 100
+    assert RateSearch.from_options({"width": 2048}).updates == 8
+    assert RateSearch.from_options({"width": 2048, "updates": 30}).updates == 30
 
 
 def test_a_file_s_weights_stay_as_they_are(tmp_path):

@@ -1,7 +1,9 @@
 """What else is to be said of a search."""
 
+import math
+
 from gradcheck.learning_rate.remarks import learnt_little, short_runs
-from gradcheck.learning_rate.rules import RULES, rule_of
+from gradcheck.learning_rate.rules import BY_UPDATES, CHECKED, rule_of, usual_updates
 from gradcheck.learning_rate.runs import Draw, Run
 from gradcheck.learning_rate.search import CriticalRate
 
@@ -14,16 +16,26 @@ def test_runs_that_end_before_much_is_learnt_are_called_that():
     assert learnt_little(ended(2.0, 1.9), 3.0).code == "learnt-little"
     assert learnt_little(ended(2.0, 1.0), 3.0) is None
     assert learnt_little(ended(2.0, 1.0), 1.1) is not None  # a constant answer costs hardly more
+    assert learnt_little(ended(math.nan, math.nan), math.inf) is None
 
 
 def test_fewer_updates_widen_the_band():
-    momentum, adam = (
-        [rule_of(name, updates).band for updates in (5, 8, 12, 24, 25, 50)] for name in ("momentum", "adam")
-    )
-    assert momentum == [4.0, 4.0, 3.4, 3.4, 2.4, 2.4]
-    assert adam == [2.4] * 4 + [RULES["adam"].band] * 2
+    bands = [rule_of("momentum", updates).band for updates in (5, *CHECKED, 1000)]
+    assert bands == sorted(bands, reverse=True)
+    assert bands[0] > bands[-1]
+
+
+def test_runs_between_two_lengths_have_the_rule_of_the_shorter():
+    assert rule_of("sgd", 24) == rule_of("sgd", 12) != rule_of("sgd", 25)
+    assert {name: set(of) for name, of in BY_UPDATES.items()} == {name: set(CHECKED) for name in BY_UPDATES}
+
+
+def test_the_dearer_a_pass_the_fewer_the_updates():
+    assert [usual_updates(10.0**power) for power in (0, 7, 8, 9, 12)] == [100, 100, 50, 8, 8]
 
 
 def test_a_wider_band_of_fewer_updates_is_named():
-    assert "these have 8" in short_runs(8, 25).text
-    assert "of 25, that factor is 1.7 times smaller" in short_runs(8, 25, 5 / 3).text
+    band, narrower = (rule_of("momentum", updates).band for updates in (8, 100))
+    said = f"these runs have 8 updates: of 100, that factor is {narrower:g} instead of {band:g}"
+    assert short_runs("momentum", 8).text == said
+    assert short_runs("momentum", 100) is None

@@ -40,7 +40,7 @@ class Bowl:
 
 @pytest.mark.parametrize("start", [0.1, 1.0, 30.0])
 def test_wherever_the_runs_begin_they_end_around_the_best_one(start):
-    found = find_rate(Bowl(100.0), RULE._replace(start=start))
+    found = find_rate(Bowl(100.0), RULE._replace(start=start), 25)
     rates = [one.rate for one in found.runs]
     at = rates.index(found.furthest.rate)
     assert 0 < at < len(rates) - 1
@@ -49,7 +49,7 @@ def test_wherever_the_runs_begin_they_end_around_the_best_one(start):
 
 def test_neighbouring_rates_are_a_factor_apart_and_each_run_begins_at_the_start():
     bowl = Bowl(100.0)
-    found = find_rate(bowl, RULE)
+    found = find_rate(bowl, RULE, 25)
     rates = [one.rate for one in found.runs]
     assert {round(high / low, 9) for low, high in pairwise(rates)} == {SPACING}
     assert {one.losses[0] for one in found.runs} == {found.start.loss}
@@ -82,20 +82,20 @@ class Plateau(Bowl):
 
 
 def test_runs_that_have_learnt_nothing_are_made_again_with_twice_the_updates():
-    found = find_rate(Plateau(100.0), RULE)
+    found = find_rate(Plateau(100.0), RULE, 25)
     assert {len(one.losses) for one in found.shorter if not one.diverged} == {25}
     assert {len(one.losses) for one in found.runs if not one.diverged} == {50}
     assert found.furthest.score < 1
 
 
 def test_what_a_constant_answer_costs_is_not_learning_and_even_then_the_runs_end():
-    hopeless = find_rate(Bowl(100.0, floor=10.0), RULE, constant=10.0)
+    hopeless = find_rate(Bowl(100.0, floor=10.0), RULE, 25, constant=10.0)
     assert max(len(one.losses) for one in hopeless.runs) == 100
-    assert find_rate(Bowl(100.0, floor=10.0), RULE, constant=20.0).shorter == ()
+    assert find_rate(Bowl(100.0, floor=10.0), RULE, 25, constant=20.0).shorter == ()
 
 
 def test_where_all_runs_diverge_they_go_down_only():
-    found = find_rate(Bowl(100.0), RULE._replace(start=1e9))
+    found = find_rate(Bowl(100.0), RULE._replace(start=1e9), 25)
     assert {one.diverged for one in found.runs} == {True}
     assert (len(found.runs), found.runs[-1].rate) == (MOST, pytest.approx(1e9 * found.start.least[0]))
     assert {round(high.rate / low.rate, 9) for low, high in pairwise(found.runs)} == {SPACING**2}
@@ -109,7 +109,7 @@ class Dying(Bowl):
 
 
 def test_a_run_that_stands_still_between_two_that_diverge_does_not_end_the_search():
-    found = find_rate(Dying(100.0), RULE._replace(start=16.0))
+    found = find_rate(Dying(100.0), RULE._replace(start=16.0), 25)
     assert found.furthest.falls
     assert 0.004 < found.furthest.rate < 0.02
 
@@ -123,13 +123,18 @@ def test_runs_end_somewhere_where_no_rate_is_the_best():
             super().restart()
             self.floor *= 0.9
 
-    assert len(find_rate(Slope(1.0), RULE).runs) == MOST
+    assert len(find_rate(Slope(1.0), RULE, 25).runs) == MOST
 
 
 @pytest.mark.parametrize(("sharpness", "status"), [(0.0, "flat"), (-1.0, "falls"), (math.inf, "nonfinite")])
 def test_without_a_rate_to_begin_with_there_are_no_runs(sharpness, status):
-    found = find_rate(Bowl(sharpness), RULE)
+    found = find_rate(Bowl(sharpness), RULE, 25)
     assert (found.start.status, found.runs) == (status, ())
+
+
+@pytest.mark.parametrize("limits", [{"updates": 100}, {"updates": 25, "doublings": 0}])
+def test_long_runs_and_those_of_what_does_not_train_are_made_once(limits):
+    assert find_rate(Bowl(100.0, floor=10.0), RULE, constant=10.0, **limits).shorter == ()
 
 
 def test_the_score_is_the_mean_of_the_last_two_fifths():

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -45,18 +46,23 @@ def test_text_stays_within_the_page(width, report, none):
 def test_without_a_rate_no_number_is_made_up(none):
     text = str(none)
     assert "NO RATE HELPS" in text
-    assert "the best rate" not in text
-    assert next_command(none) == "gradcheck simulate --depth 30 --width 8"
+    assert "the best rate of SGD is about" not in text.partition("it trains")[0]
 
 
-def test_runs_that_were_made_again_with_more_updates_are_called_that(none):
-    assert headline(none).endswith(" · runs of 6 to 24 updates")
-    assert "loss in the end of runs of 24 updates, by rate" in str(none)
+def test_what_heals_a_network_is_searched_next_and_without_it_the_network_is_simulated(none):
+    assert next_command(none).startswith("gradcheck rate --updates 6 --depth 30 --width 8 --")
+    assert next_command(replace(none, cure=None)) == "gradcheck simulate --depth 30 --width 8"
 
 
-def test_runs_that_are_shorter_than_those_of_the_check_are_named(report, none):
-    assert report.verdict.reasons[-1] == "that was checked with runs of 25 updates; these have 12"
-    assert "checked with runs" not in str(none)
+def test_runs_that_were_made_again_with_more_updates_are_called_that():
+    again = gradcheck.rate(**SMALL | {"depth": 20}, updates=5)
+    assert headline(again).endswith(" · runs of 5 to 20 updates")
+    assert "loss in the end of runs of 20 updates, by rate" in str(again)
+
+
+def test_runs_whose_band_longer_ones_make_narrower_are_named(report, none):
+    assert report.verdict.reasons[-1].startswith("these runs have 12 updates: of 100, that factor is ")
+    assert "that factor" not in str(none)
 
 
 def test_csv_has_one_line_a_run(report):

@@ -28,9 +28,9 @@ class RateOptions(TypedDict, total=False):
         "Of the optimizer, as in PyTorch.", SEARCH, "W", usual="0; 0.01 of adamw",
         range=Number("it is a share of the weights; 0 is none", low=0),
     )]
-    updates: Annotated[int, Option(
-        "Updates of each of the short runs.", SEARCH, "N", default=25,
-        range=Whole(5, "fewer updates don't tell rates apart; the rule was checked with 25"),
+    updates: Annotated[int | None, Option(
+        "Updates of each of the short runs.", SEARCH, "N", usual="100 to 8, the fewer the more a pass costs",
+        range=Whole(5, "fewer updates don't tell rates apart; the rule was checked with 8, 12, 25, 50, 100"),
     )]
     arch: Annotated[str | None, OF_NETWORKS["arch"].but(range=Names(TRAINED))]
     depth: Annotated[int | None, OF_NETWORKS["depth"]]

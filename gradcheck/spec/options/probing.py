@@ -59,9 +59,9 @@ class ProbeOptions(VerdictOptions, total=False):
         "Search the learning rate that the model takes with --optimizer, by short runs from where it is.", STEPS,
         default=False,
     )]
-    rate_updates: Annotated[int, Option(
-        "Updates of each of the runs of --rate.", STEPS, "N", default=8,
-        range=Whole(5, "fewer updates don't tell rates apart; 25 say more, at three times the cost"),
+    rate_updates: Annotated[int | None, Option(
+        "Updates of each of the runs of --rate.", STEPS, "N", usual="100 to 8, the fewer the more a pass costs",
+        range=Whole(5, "fewer updates don't tell rates apart; 100 say most"),
     )]
     seed: Annotated[int, Option(
         "Seed of weights, inputs and targets that are drawn.", OF_DRAWS["seed"].group, "N", default=0,

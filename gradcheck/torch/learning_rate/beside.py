@@ -4,6 +4,7 @@ from gradcheck.diagnosis.rate_record import LearningRateRecord
 from gradcheck.diagnosis.report import Report
 from gradcheck.diagnosis.reporting import with_rate
 from gradcheck.learning_rate.report import RateReport
+from gradcheck.learning_rate.runs import DOUBLINGS
 from gradcheck.torch.learning_rate.model_search import ModelSearch
 from gradcheck.torch.learning_rate.rate import evidence_of, rate_report
 
@@ -21,7 +22,7 @@ def add_rate(report: Report, search: ModelSearch, lr: float | None) -> Report:
     lr : float, optional
         A rate to judge.
     """
-    found = search.found()
+    found = search.found(doublings=DOUBLINGS if report.verdict.score >= 0.5 else 0)
     evidence = None if found.progressed else evidence_of(report, found)
     return with_rate(report, _record(rate_report(search, found, evidence, lr)))
 

@@ -1,11 +1,14 @@
 """A user's own model, as it goes down: its loss on a batch, at the weights that its own optimizer's step leads to."""
 
 import math
+import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from gradcheck.errors import GradcheckError
 from gradcheck.spec.clip_rules import Rule
@@ -101,6 +104,17 @@ class ModelDescent:
         self.update.stay(rate)
         put_back(self._after)
         self._steps += 1
+
+    def multiplications(self) -> float:
+        """Return those of a forward pass of the batch, or at least one of each parameter with each example."""
+        assert self._batch is not None
+        put_back(self._before)
+        counter = FlopCounterMode(display=False)
+        slowly = torch.backends.mkldnn.flags(enabled=False)  # which runs an LSTM as one operation that isn't counted
+        with warnings.catch_warnings(action="ignore"), suppress(*UNTRAINABLE), torch.no_grad(), slowly, counter:
+            self._value()
+        counted = counter.get_total_flops() / 2
+        return max(float(counted), float(self._batch.examples * sum(one.numel() for one in self.update.parameters)))
 
     @property
     def constant(self) -> float:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from gradcheck.errors import at_least, one_of
+from gradcheck.errors import OptionError, at_least, one_of
 from gradcheck.learning_rate.answer import answer_of
 from gradcheck.learning_rate.conclusions import Reason, has_progressed
 from gradcheck.learning_rate.remarks import (
@@ -24,10 +24,9 @@ from gradcheck.learning_rate.remarks import (
     short_runs,
 )
 from gradcheck.learning_rate.report import CALLED
-from gradcheck.learning_rate.rules import RULES, rule_of
+from gradcheck.learning_rate.rules import CHECKED, rule_of, usual_updates
 from gradcheck.learning_rate.rules import Rule as RateRule
-from gradcheck.learning_rate.runs import MOST, Draw, find_rate
-from gradcheck.learning_rate.runs import UPDATES as USUAL
+from gradcheck.learning_rate.runs import DOUBLINGS, MOST, Draw, find_rate
 from gradcheck.spec.clip_rules import Rule
 from gradcheck.spec.probing import MODES
 from gradcheck.torch.learning_rate.descent import ModelDescent
@@ -36,7 +35,7 @@ from gradcheck.torch.probing.batches import Batches
 from gradcheck.torch.probing.checks import check_counts, check_model
 from gradcheck.torch.probing.eager import as_written, run_eagerly
 from gradcheck.torch.probing.loss_value import modules_of
-from gradcheck.torch.probing.losses import LossFunction
+from gradcheck.torch.probing.losses import LOSSES, LossFunction
 from gradcheck.torch.probing.optimizers import find_not_held, make_optimizer
 from gradcheck.torch.probing.sources import source_of
 from gradcheck.torch.probing.state import random_states_kept, untouched
@@ -44,9 +43,6 @@ from gradcheck.torch.probing.training import make_clip
 
 #: A loss that differs by more than this share between two passes with the same weights is noisy.
 NOISE = 1e-3
-
-#: The updates of a run: five runs of so many, and the search before them, cost less than 60 passes forward and back.
-UPDATES = 8
 
 #: Optimizers that the rules were found on, the most particular first.
 KNOWN: Mapping[type[torch.optim.Optimizer], str] = {
@@ -70,7 +66,8 @@ class ModelSearch:
     batches : Batches
     loss : str or callable, optional
     optimizer : torch.optim.Optimizer
-    updates : int
+    updates : int or None
+        None for as many as a pass of the model costs little enough for.
     train : bool
         The model's mode.
     clip : Rule, optional
@@ -81,7 +78,7 @@ class ModelSearch:
     batches: Batches
     loss: str | LossFunction | None
     optimizer: torch.optim.Optimizer
-    updates: int
+    updates: int | None
     train: bool
     clip: Rule | None
     seed: int
@@ -95,7 +92,7 @@ class ModelSearch:
         optimizer: Any,  # noqa: ANN401
         *,
         lr: float | None = None,
-        updates: int = UPDATES,
+        updates: int | None = None,
         mode: str = "train",
         clip: str | Rule | None = None,
         optimizer_options: Mapping[str, Any] | None = None,
@@ -109,8 +106,10 @@ class ModelSearch:
             Something isn't as it has to be.
         """
         check_model(model)
-        updates = at_least("updates", updates, 1, "a run has at least one; 8 are usual, 25 say more")
-        _, seed = check_counts(updates, seed)
+        _check_order(loss, optimizer)
+        if updates is not None:
+            updates = at_least("updates", updates, 1, "a run has at least one; 100 are usual, of large models 8")
+        _, seed = check_counts(updates or CHECKED[-1], seed)
         train, model, rule = one_of("mode", mode, MODES) == "train", as_written(model), make_clip(clip)
         made = make_optimizer(optimizer, BEGINNING if lr is None else lr, optimizer_options or {}, model)
         return cls(
@@ -138,7 +137,7 @@ class ModelSearch:
         """Return every option with its resolved value."""
         return {
             "model": type(self.model).__name__, "loss": found.loss, "mode": "train" if self.train else "eval",
-            "optimizer": self.called, "updates": self.updates, "seed": self.seed,
+            "optimizer": self.called, "updates": found.updates, "seed": self.seed,
             "clip": None if self.clip is None else str(self.clip), "rates": list(self.update.rates.usual),
         }  # fmt: skip
 
@@ -148,13 +147,8 @@ class ModelSearch:
         name = next((name for kind, name in KNOWN.items() if isinstance(self.optimizer, kind)), "adam")
         return "momentum" if name == "sgd" and self.optimizer.param_groups[0].get("momentum") else name
 
-    @property
-    def rule_of_runs(self) -> RateRule:
-        """That rule, for runs of so many updates."""
-        return rule_of(self.rule, self.updates)
-
-    def found(self, tick: Callable[[float], None] | None = None) -> "Found":
-        """Search along the first update, make the runs, and put everything back."""
+    def found(self, tick: Callable[[float], None] | None = None, doublings: int = DOUBLINGS) -> "Found":
+        """Search along the first update, make the runs, and put everything back; see ``find_rate``."""
         beside = modules_of(self.loss)
         with untouched(self.model, self.optimizer, beside), run_eagerly(), random_states_kept(), torch.enable_grad():
             self.model.train(self.train)
@@ -163,14 +157,17 @@ class ModelSearch:
             )
             descent.look()
             constant = descent.constant if math.isfinite(descent.constant) else math.inf
+            updates = self.updates or usual_updates(descent.multiplications())
             descent.restart()
-            draw = find_rate(descent, self.rule_of_runs, self.updates, tick=_counted(tick), constant=constant)
-            answer = answer_of([draw], self.rule_of_runs)
+            rule = rule_of(self.rule, updates)
+            draw = find_rate(descent, rule, updates, tick=_counted(tick), constant=constant, doublings=doublings)
+            answer = answer_of([draw], rule)
             best = math.nan if answer is None else answer.best
             loss = "" if descent.loss is None else descent.loss.name
-            return Found(draw, loss, descent.constant, tuple(self._remarks(descent, draw, best)))
+            remarks = tuple(self._remarks(descent, draw, best, updates))
+            return Found(draw, loss, descent.constant, updates, rule, remarks)
 
-    def _remarks(self, descent: ModelDescent, draw: Draw, best: float) -> Iterator[Reason]:
+    def _remarks(self, descent: ModelDescent, draw: Draw, best: float, updates: int) -> Iterator[Reason]:
         """Yield what else is to be said; the model is where the last update has led."""
         rates, kind = self.update.rates, type(self.optimizer).__name__
         if little := learnt_little(draw, descent.constant):
@@ -182,14 +179,25 @@ class ModelSearch:
                 yield lost_to_rounding(share, dtype)
             if type(self.optimizer) not in KNOWN:
                 yield another_rule(kind, CALLED[self.rule])
-            elif (updates := max(len(one.losses) for one in draw.runs)) < USUAL:
-                yield short_runs(updates, USUAL, self.rule_of_runs.band / RULES[self.rule].band)
+            elif short := short_runs(self.rule, updates):
+                yield short
         if descent.noise > NOISE:
             yield noisy(descent.noise)
         if self.batches.one is not None:
-            yield one_batch(self.updates)
+            yield one_batch(updates)
         if names := find_not_held(self.model, self.optimizer):
             yield not_held(names)
+
+
+def _check_order(loss: object, optimizer: object) -> None:
+    """Raise an error for a loss and an optimizer that have changed places."""
+    order = "the order is model, batch, loss, optimizer, or name them: loss=…, optimizer=…"
+    kind = loss if isinstance(loss, type) else type(loss)
+    if issubclass(kind, torch.optim.Optimizer):
+        raise OptionError("loss", f"is the optimizer {kind.__name__}: {order}")
+    if isinstance(optimizer, nn.Module) or optimizer in LOSSES:
+        name = optimizer if isinstance(optimizer, str) else type(optimizer).__name__
+        raise OptionError("optimizer", f"is {name}, which is no optimizer but a loss: {order}")
 
 
 def _counted(tick: Callable[[float], None] | None) -> Callable[[], None] | None:
@@ -208,12 +216,18 @@ class Found(NamedTuple):
         The name of the loss.
     constant : float
         The loss of the best answer that is the same for all examples; nan where it isn't known.
+    updates : int
+        Of each run.
+    rule : RateRule
+        Of the optimizer, for runs of so many.
     remarks : tuple of Reason
     """
 
     draw: Draw
     loss: str
     constant: float
+    updates: int
+    rule: RateRule
     remarks: tuple[Reason, ...]
 
     @property

@@ -12,7 +12,7 @@ from gradcheck.learning_rate.conclusions import Evidence, answer_of_trainable
 from gradcheck.learning_rate.remarks import OF_A_RATE
 from gradcheck.learning_rate.report import RateReport, make_rate_report
 from gradcheck.spec.clip_rules import Rule
-from gradcheck.torch.learning_rate.model_search import UPDATES, Found, ModelSearch
+from gradcheck.torch.learning_rate.model_search import Found, ModelSearch
 from gradcheck.torch.probing.losses import LossFunction
 from gradcheck.torch.probing.optimizers import Optimizer
 from gradcheck.torch.probing.probe import probe
@@ -26,7 +26,7 @@ def rate(
     optimizer: Optimizer = "sgd",
     *,
     lr: float | None = None,
-    updates: int = UPDATES,
+    updates: int | None = None,
     mode: str = "train",
     clip: str | Rule | None = None,
     optimizer_options: Mapping[str, Any] | None = None,
@@ -40,7 +40,7 @@ def rate(
     True
 
     Along the optimizer's first update the rate is searched at which the loss of its batch is least. From there, runs of
-    a few updates at rates a factor of two apart show which one gets furthest. Everything is put back afterwards:
+    some updates at rates a factor of two apart show which one gets furthest. Everything is put back afterwards:
     parameters, buffers, gradients, mode, the optimizer's state and rates, random numbers.
 
     Parameters
@@ -57,8 +57,9 @@ def rate(
         rates: the rate is that of the first one.
     lr : float, optional
         A rate to judge: ``report.verdict.status`` is ``fits``, ``too-high`` or ``too-low``.
-    updates : int
-        Of each run; all begin anew, with the same batches.
+    updates : int, optional
+        Of each run; all begin anew, with the same batches. By default 100, of larger models fewer, down to 8, by the
+        multiplications of a pass.
     mode : str
         ``train`` or ``eval``.
     clip : str or Rule, optional
@@ -101,6 +102,6 @@ def evidence_of(report: Report, found: Found) -> Evidence:
 def rate_report(search: ModelSearch, found: Found, evidence: Evidence | None, lr: float | None) -> RateReport:
     """Return the report of a search."""
     config = search.config(found) | {"lr": lr}
-    none = answer_of_trainable([found.draw], search.rule_of_runs, evidence) is None
+    none = answer_of_trainable([found.draw], found.rule, evidence) is None
     remarks = [one for one in found.remarks if not (none and one.code in OF_A_RATE)]
     return make_rate_report(config, [found.draw], search.parameters, evidence, search.rule, remarks)

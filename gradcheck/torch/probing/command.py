@@ -15,7 +15,7 @@ from gradcheck.spec.number_formats import USUAL_RATE
 from gradcheck.spec.options.option import canonical
 from gradcheck.spec.probing import parse_optimizer_options
 from gradcheck.torch.learning_rate.beside import add_rate
-from gradcheck.torch.learning_rate.model_search import UPDATES, ModelSearch
+from gradcheck.torch.learning_rate.model_search import ModelSearch
 from gradcheck.torch.probing.batches import Batch, draw_input, suggest_input
 from gradcheck.torch.probing.error_text import errors_in_one_line
 from gradcheck.torch.probing.losses import LOSSES, LossFunction
@@ -37,7 +37,7 @@ def probe_target(
     optimizer_options: Sequence[str] | None = None,
     seed: int = 0,
     rate: bool = False,
-    rate_updates: int = UPDATES,
+    rate_updates: int | None = None,
     **options: Any,  # noqa: ANN401
 ) -> Report:
     """Probe what a command line names; this imports and runs the user's own code, whose output goes to stderr.
@@ -62,8 +62,8 @@ def probe_target(
         Of the weights, inputs and targets that are drawn.
     rate : bool
         Search the learning rate that the model takes with this optimizer, too.
-    rate_updates : int
-        Of each run of that search.
+    rate_updates : int, optional
+        Of each run of that search; by default by what a pass costs.
     options
         As of ``probe``.
 
@@ -100,7 +100,7 @@ def _with_rate(
     of_optimizer: Mapping[str, Any],
     seed: int,
     options: Mapping[str, Any],
-    updates: int,
+    updates: int | None,
 ) -> Report:
     """Return the report with the learning rate; the one that was asked for, or the optimizer's own, is judged."""
     lr = options.get("lr", USUAL_RATE)

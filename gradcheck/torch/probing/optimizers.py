@@ -48,8 +48,10 @@ def make_optimizer(
             made = f"{type(optimizer).__name__} is made already: give them where you make it"
             raise OptionError("optimizer_option", f"are for an optimizer that is made here; {made}")
     elif callable(optimizer):
-        _check_options(optimizer, options, getattr(optimizer, "__name__", type(optimizer).__name__))
-        with errors_in_one_line("--optimizer failed: "):
+        name = getattr(optimizer, "__name__", type(optimizer).__name__)
+        _check_options(optimizer, options, name)
+        said = "".join(f" {option}={shown(value)}" for option, value in options.items())
+        with errors_in_one_line(f"--optimizer failed: {name} of the parameters{said and f' with{said}'}: "):
             optimizer = optimizer(parameters, **options)
         if not isinstance(optimizer, torch.optim.Optimizer):
             raise OptionError("optimizer", f"returned {type(optimizer).__name__}, not a torch.optim.Optimizer")

@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+import math
 import random
 
 import numpy as np
@@ -13,7 +14,12 @@ from torch import nn  # noqa: E402
 from torch.utils.data import DataLoader, TensorDataset  # noqa: E402
 
 from gradcheck.errors import GradcheckError  # noqa: E402
+from gradcheck.learning_rate.rules import usual_updates  # noqa: E402
 from gradcheck.torch import rate  # noqa: E402
+from gradcheck.torch.learning_rate.descent import ModelDescent  # noqa: E402
+from gradcheck.torch.learning_rate.model_search import ModelSearch  # noqa: E402
+from gradcheck.torch.learning_rate.update import Update  # noqa: E402
+from gradcheck.torch.probing.batches import Batches  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("seeded")
 
@@ -80,10 +86,10 @@ def test_all_is_as_before_however_it_ends(ends):
         return nn.functional.cross_entropy(output, targets)
 
     if ends == "well":
-        assert rate(model, given, loss, optimizer).answer is not None
+        assert rate(model, given, loss, optimizer, updates=8).answer is not None
     else:
         with pytest.raises(KeyboardInterrupt if ends == "with Ctrl-C" else GradcheckError):
-            rate(model, given, loss, optimizer)
+            rate(model, given, loss, optimizer, updates=8)
     assert passes[0] >= 20
     assert same(memory(model, optimizer), before)
     assert optimizer.param_groups[1] is group
@@ -98,7 +104,7 @@ def test_the_critical_rate_of_a_quadratic_is_two_over_its_curvature():
         def forward(self, curvature):
             return 0.5 * (curvature * self.theta.square()).sum()
 
-    report = rate(Point(), torch.tensor(4.0).reshape(1), None, "sgd")
+    report = rate(Point(), torch.tensor(4.0).reshape(1), None, "sgd", updates=8)
     assert report.draws[0].critical_rate == pytest.approx(0.5, rel=0.1)
 
 
@@ -145,7 +151,7 @@ def test_an_iterator_that_ends_too_early_is_named():
 def test_a_model_whose_loss_nothing_lowers_has_no_rate_and_the_reason_of_probe():
     layers = [part for _ in range(12) for part in (nn.Linear(16, 16), nn.Sigmoid())]
     model = nn.Sequential(nn.Linear(8, 16), nn.Sigmoid(), *layers, nn.Linear(16, 3))
-    report = rate(model, rows, None, "sgd")
+    report = rate(model, rows, None, "sgd", updates=8)
     assert report.answer is None
     assert report.verdict.status == "no-rate"
     assert report.verdict.reasons[0].startswith("probe calls it vanishing")
@@ -202,12 +208,84 @@ def test_an_update_that_is_not_finite_is_not_called_one_that_points_uphill():
     def loss(output, targets):
         return 1e30 * nn.functional.cross_entropy(output, targets)
 
-    report = rate(nn.Linear(8, 3), rows(), loss, "adam")
+    report = rate(nn.Linear(8, 3), rows(), loss, "adam", updates=8)
     assert report.verdict.reasons[0] == "along the first update the loss is not finite at any rate"
 
 
 def test_where_every_rate_helps_it_is_not_said_that_none_does():
-    report = rate(nn.Linear(8, 3), (torch.randn(8, 8), torch.zeros(8, dtype=int)))
+    report = rate(nn.Linear(8, 3), (torch.randn(8, 8), torch.zeros(8, dtype=int)), updates=8)
     assert report.verdict.status == "no-rate"
     assert "NO RATE IS BEST" in str(report)
     assert report.verdict.reasons[0].startswith("along the first update the loss falls at every rate up to 1e+15")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"loss": torch.optim.SGD, "optimizer": "sgd"}, "loss is the optimizer SGD: the order is model, batch, loss"),
+        ({"loss": None, "optimizer": nn.CrossEntropyLoss()}, "optimizer is CrossEntropyLoss, which is no optimizer"),
+        ({"loss": "mean-square", "optimizer": "cross-entropy"}, "optimizer is cross-entropy, which is no optimizer"),
+        (
+            {"optimizer": torch.optim.SGD, "optimizer_options": {"momentum": "a lot"}},
+            "optimizer failed: SGD of the parameters with momentum='a lot': TypeError: ",
+        ),
+    ],
+)
+def test_a_loss_and_an_optimizer_that_are_not_what_they_have_to_be_are_named(given, said):
+    with pytest.raises(GradcheckError) as caught:
+        rate(nn.Linear(8, 3), rows(), **given)
+    assert said in str(caught.value)
+
+
+def test_an_iterable_of_the_users_own_is_as_good_as_a_loader():
+    batches = [rows() for _ in range(3)]
+
+    class Own:
+        def __iter__(self):
+            return iter(batches)
+
+    model = nn.Linear(8, 3)
+    assert rate(model, Own(), updates=5).to_dict() == rate(model, batches, updates=5).to_dict()
+
+
+def test_a_dataset_of_single_examples_is_refused():
+    with pytest.raises(GradcheckError, match="is a TensorDataset, of single examples: give DataLoader"):
+        rate(nn.Linear(8, 3), TensorDataset(*rows()))
+
+
+def test_a_loss_that_becomes_nan_in_the_runs_has_no_rate():
+    passes = itertools.count()
+
+    def loss(output, targets):
+        return nn.functional.cross_entropy(output, targets) * (math.nan if next(passes) > 30 else 1.0)
+
+    report = rate(nn.Linear(8, 3), rows(), loss, updates=5)
+    assert report.verdict.status == "no-rate"
+    assert report.runs[-1].status == "diverged"
+
+
+@pytest.mark.parametrize(
+    ("model", "shape", "updates"),
+    [
+        (nn.Linear(8, 3), (4, 8), 100),
+        (nn.LSTM(64, 512, batch_first=True), (16, 20, 64), 12),  # 360 million, which PyTorch runs as one operation
+        (nn.Conv2d(64, 64, 3), (8, 64, 64, 64), 8),
+    ],
+)
+def test_the_dearer_a_pass_the_fewer_the_updates(model, shape, updates):
+    def loss(output, _):
+        return (output[0] if isinstance(output, tuple) else output).square().mean()
+
+    batches = Batches((torch.randn(shape), torch.zeros(1)))
+    descent = ModelDescent(model, batches, loss, Update(torch.optim.SGD(model.parameters(), lr=0.1)))
+    descent.look()
+    assert usual_updates(descent.multiplications()) == updates
+
+
+def test_runs_of_a_model_that_is_said_not_to_train_are_not_made_again():
+    model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 3))
+    for one in model.parameters():
+        nn.init.zeros_(one)
+    search = ModelSearch.of(model, rows(), None, "adam", updates=8)
+    assert search.found().draw.shorter
+    assert max(len(one.losses) for one in search.found(doublings=0).draw.runs) == 8
