@@ -31,16 +31,16 @@ class Rule(NamedTuple):
 
 
 #: Optimizer ↦ what runs of any length have in common: AdamW has Adam's.
-_SGD = Rule(start=1.3, best=1.0, ceiling=5.0, band=2.0, within=0.8, networks=77)
-_MOMENTUM = Rule(start=0.3, best=1.0, ceiling=13.0, band=2.0, within=0.8, networks=82)
-_ADAM = Rule(start=0.75, best=1.0, ceiling=22.0, band=2.0, within=0.8, networks=86)
+_SGD = Rule(start=1.3, best=1.0, ceiling=5.0, band=2.0, within=0.8, networks=91)
+_MOMENTUM = Rule(start=0.3, best=1.0, ceiling=13.0, band=2.0, within=0.8, networks=94)
+_ADAM = Rule(start=0.75, best=1.0, ceiling=22.0, band=2.0, within=0.8, networks=100)
 COMMON = {"sgd": _SGD, "momentum": _MOMENTUM, "adam": _ADAM, "adamw": _ADAM}
 
 #: Optimizer ↦ updates of a run ↦ `best` and `band`, as benchmarks/rate_lengths.py prints them.
 BY_UPDATES: dict[str, dict[int, tuple[float, float]]] = {
-    "sgd": {8: (1.52, 2.2), 12: (1.46, 1.9), 25: (1.20, 1.7), 50: (1.06, 1.6), 100: (1.16, 1.5)},
-    "momentum": {8: (0.57, 3.5), 12: (0.66, 3.3), 25: (0.90, 2.8), 50: (1.06, 2.1), 100: (1.01, 1.7)},
-    "adam": {8: (0.55, 2.5), 12: (0.57, 2.4), 25: (0.69, 1.9), 50: (0.71, 1.9), 100: (0.81, 1.5)},
+    "sgd": {8: (1.52, 2.2), 12: (1.40, 1.9), 25: (1.20, 1.7), 50: (1.11, 1.6), 100: (1.16, 1.5)},
+    "momentum": {8: (0.59, 3.5), 12: (0.70, 3.3), 25: (0.93, 2.6), 50: (1.01, 2.0), 100: (1.01, 1.6)},
+    "adam": {8: (0.55, 2.3), 12: (0.56, 2.4), 25: (0.65, 1.9), 50: (0.71, 1.8), 100: (0.84, 1.5)},
 }
 BY_UPDATES["adamw"] = BY_UPDATES["adam"]
 

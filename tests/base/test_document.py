@@ -92,7 +92,8 @@ def test_the_packages_help_has_what_one_calls_and_is_short():
     called = set(dir(gradcheck))
     assert {name for name in gradcheck.__all__ if callable(getattr(gradcheck, name)) and name.islower()} <= called
     assert called - set(gradcheck.__all__) <= {"torch"}
-    assert pydoc.plain(pydoc.render_doc(gradcheck)).count("\n") < 500
+    lines = pydoc.plain(pydoc.render_doc(gradcheck)).count("\n")
+    assert lines < 700  # from Python 3.13 on each parameter of a long signature has a line of its own
 
 
 def test_a_comparison_is_short_in_a_list():
