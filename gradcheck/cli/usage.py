@@ -72,6 +72,9 @@ def _misplaced(word: str, context: Any) -> str:  # noqa: ANN401
     if before in flags and name.lower() in SWITCHED:
         other = f"--no-{before[2:]}"
         return f"{no_place}: {before} takes no value{f', and its opposite is {other}' if other in flags else ''}"
+    if ":" in word.strip(":") and not re.fullmatch(r"[-+.\d:]+", word):
+        rate = " --batch MODULE:FUNCTION --rate" if context.info_name == "rate" else ""
+        return f"{no_place}; to look at your own model: gradcheck probe {word}{rate}"
     return f"{no_place}: options start with --, {SEVERAL}"
 
 

@@ -105,7 +105,8 @@ def _norm_of_one(cause: Cause, flow: GradientFlow) -> str:
     names, (why, cure) = cause.details["names"], SINGLE[cause.details.get("over", "example")]
     shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
     verb = "normalise" if len(names) > 1 else "normalises"
-    where = "" if cause.details.get("over", "example") == "example" else "after "
+    norms = "the norms at " if len(names) > 1 else "the norm at "
+    where = "" if cause.details.get("over", "example") == "example" else norms
     return f"{where}{shown} {verb} single numbers, as {why}: nothing but a bias is left of all that goes in; {cure}"
 
 

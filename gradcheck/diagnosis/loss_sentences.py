@@ -77,7 +77,8 @@ def _silent(cause: Cause, flow: GradientFlow) -> str:
 
 
 def _large_inputs(cause: Cause, flow: GradientFlow) -> str:
-    size = f"root mean square is {cause.value or math.nan:.3g}: scale them to about 1"
+    scale = "scale them to about 1 (of a table each column by itself)"
+    size = f"root mean square is {cause.value or math.nan:.3g}: {scale}"
     saturated = f"{flow.name((cause.layers or (1, 1))[0])} is saturated by its inputs, whose {size}"
     return f"the inputs' {size}" if flow.obstacle else saturated
 

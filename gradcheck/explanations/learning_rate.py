@@ -22,8 +22,8 @@ LEARNING_RATE = (
         related=("vanishing", "exploding", "clipping"),
         aliases=(
             "rate", "lr", "warm-up", "critical-rate", "ceiling", "best-rate", "too-high", "too-low", "no-rate", "best",
-            "edge", "checked", "asked", "untrainable", "no-progress", "no-run", "rises", "falls", "one-batch", "groups",
-            "another-rule", "short-runs", "learnt-little", "noise", "cure",
+            "fits", "edge", "checked", "asked", "untrainable", "no-progress", "no-run", "rises", "falls", "one-batch",
+            "groups", "another-rule", "short-runs", "learnt-little", "noise", "cure",
         ),
     ),
 )  # fmt: skip

@@ -2,8 +2,8 @@
 
 import codecs
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from io import BufferedIOBase
 from itertools import chain
 from typing import cast
@@ -65,17 +65,27 @@ def log_within(file: BufferedIOBase, path: object) -> Iterator[BufferedIOBase]:
     Raises
     ------
     InputError
-        There are several, or the archive is damaged.
+        There are several, or the archive is damaged, or packed in a way that Python doesn't know.
     """
     from zipfile import BadZipFile, ZipFile  # few logs are packed so
 
-    try:
-        with ZipFile(file) as archive:
-            names = [name for name in archive.namelist() if not name.endswith("/")]
-            inner = OF_COMET if OF_COMET in names else names[0] if len(names) == 1 else None
-            if inner is None:
-                raise InputError(path, f"is an archive of several files ({', '.join(names[:LISTED])}); unpack it")
-            with archive.open(inner) as log:
-                yield cast(BufferedIOBase, log)
-    except BadZipFile as error:
-        raise InputError(path, f"is a damaged archive ({error}); pack or download it again") from error
+    with ExitStack() as opened:
+        try:
+            try:
+                archive = opened.enter_context(ZipFile(file))
+                log = opened.enter_context(archive.open(_name_within(archive.namelist(), path)))
+            except RuntimeError as error:  # of a later version, another method, or with a password
+                raise InputError(path, f"is an archive that can't be opened ({error}); unpack it") from error
+            yield cast(BufferedIOBase, log)
+        except BadZipFile as error:
+            raise InputError(path, f"is a damaged archive ({error}); pack or download it again") from error
+
+
+def _name_within(names: Sequence[str], path: object) -> str:
+    """Return which of an archive's files is the log."""
+    files = [name for name in names if not name.endswith("/")]
+    if OF_COMET in files:
+        return OF_COMET
+    if len(files) != 1:
+        raise InputError(path, f"is an archive of several files ({', '.join(files[:LISTED])}); unpack it")
+    return files[0]

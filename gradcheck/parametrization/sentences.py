@@ -34,7 +34,8 @@ SENTENCES: dict[str, Said] = {
     "diverges": Said(
         "training diverges, at all widths or some; value: the loss after it over the first one; null: not finite",
         "training diverges at {where}: after step {step} {rises}",
-        "lower the learning rate at the base: gradcheck rate, or gradcheck.torch.rate, searches one",
+        "lower the learning rate at the base: of a perceptron gradcheck rate searches one, of your own model "
+        "gradcheck.torch.rate",
     ),
     "not-finite": Said(
         "outputs overflow, or are not a number",
@@ -144,7 +145,7 @@ def _rises(divergence: Divergence | None) -> str:
     """Return how far a loss rises."""
     if divergence is None or math.isinf(divergence.times):
         return "the loss, or an output, is not finite"
-    return f"the loss is {significant(divergence.times, 3)} times its first value"
+    return f"the loss is up to {significant(divergence.times, 3)} times its first value"
 
 
 def named(layers: Sequence[str]) -> str:

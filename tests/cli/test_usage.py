@@ -17,6 +17,7 @@ SLIPS = {
     "compare --residual --seeds": "--residual needs a value before --seeds, as in yes, no or both",
     "simulate --depth": "--depth needs a value",
     "probe models:build --framework jax --input 8x8": "--framework 'jax'.* torch, keras, flax, equinox",
+    "rate models:build": "models:build has no place .*: gradcheck probe models:build --batch .* --rate",
     "simulate 10": "10 has no place in gradcheck simulate: .* gradcheck compare --depth 10,50",
     "compare --depth 10 50": "NEW 50 needs an earlier report: .*; several values .* by commas without spaces, as in .*",
     "clip-demo --clip 1.0": "--clip 1.0 is a threshold without its rule; type global-norm:1.0",

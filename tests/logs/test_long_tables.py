@@ -108,6 +108,17 @@ def test_an_archive_of_several_files_and_a_damaged_one_say_what_to_do(read):
         read(LONG["Comet's offline archive"][:500])
 
 
+@pytest.mark.parametrize(
+    ("place", "byte", "reason"),
+    [(6, 0xFF, "zip file version"), (8, 0x01, "is encrypted"), (10, 0x63, "compression method")],
+)
+def test_an_archive_that_python_cant_unpack_says_why_and_what_to_do(read, place, byte, reason):
+    packed = bytearray(archive(**{"a.csv": "step,loss\n1,2\n"}))
+    packed[packed.index(b"PK\x01\x02") + place] = byte  # in the entry of the directory
+    with pytest.raises(InputError, match=f"can't be opened .*{reason}.*; unpack it"):
+        read(bytes(packed))
+
+
 # ---- what TensorBoard's page lets one download
 
 

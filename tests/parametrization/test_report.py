@@ -44,6 +44,14 @@ def test_what_networks_do_once_they_diverge_is_not_judged(records):
     assert cause.text == report.verdict.reasons[0] == said
 
 
+def test_the_rise_of_the_loss_is_that_of_the_network_that_rises_most():
+    report = transfer(width=(8, 16), seeds=2, steps=1, depth=2, lr=30)
+    (cause,) = report.verdict.causes
+    assert cause.text.endswith("times its first value")
+    assert "after step 1 the loss is up to" in cause.text
+    assert cause.value > max(one.losses[1] / one.losses[0] for one in report.losses)
+
+
 def test_beside_what_grows_it_is_said_which_networks_diverge(records):
     made = [
         one._replace(size=Size(0, math.inf)) if one.step > 1 and one.scale > 64 else one for one in records(update=1)

@@ -7,6 +7,7 @@ from json import dumps
 from rich.console import RenderableType
 from rich.text import Text
 
+from gradcheck.diagnosis.remarks import DOUBTS
 from gradcheck.diagnosis.report import Report, SuggestionRecord
 from gradcheck.diagnosis.shown_layers import sampled
 from gradcheck.render.layout import indented, to_copy
@@ -28,10 +29,16 @@ def advice(report: Report, width: int) -> Iterator[RenderableType]:
             yield indented(Text(report.suggestions[0].command), 2 * INDENT)
     elif report.suggestions is not None and report.verdict.status != "healthy" and not _of_another_kind(report):
         yield ""
-        yield Text("  No single change that was simulated fixes it; try two together.")
+        yield indented(Text(f"No single change that was simulated fixes it; {_instead(report)}."))
     yield ""
     for command in next_commands(report):
         yield to_copy(command)
+
+
+def _instead(report: Report) -> str:
+    """Return what to do where no single change helps: what the reasons say of batch, loss or model comes first."""
+    doubted = any(cause.code in DOUBTS for cause in report.verdict.causes)
+    return "first mend what the reasons above name, then probe again" if doubted else "try two together"
 
 
 def _of_another_kind(report: Report) -> bool:

@@ -1,4 +1,5 @@
 import shlex
+from dataclasses import replace
 
 import gradcheck
 from gradcheck.diagnosis.text import as_text
@@ -45,6 +46,13 @@ def test_where_no_single_change_helps_this_is_said_and_the_layers_are_next(repor
     report = report_of([-9.0, 0.0], suggestions=())
     assert next_command(report) == "gradcheck simulate --depth 2 --width 8 --all-layers"
     assert "No single change that was simulated fixes it; try two together." in as_text(report)
+
+
+def test_where_the_reasons_name_what_is_wrong_with_the_batch_this_is_mended_first(report_of):
+    report = report_of([-9.0, 0.0], suggestions=())
+    causes = (replace(report.verdict.causes[0], code="large-inputs"),)
+    said = " ".join(as_text(replace(report, verdict=replace(report.verdict, causes=causes))).split())
+    assert "fixes it; first mend what the reasons above name, then probe again." in said
 
 
 def test_given_weights_get_no_suggestions_and_hear_of_none(report_of):

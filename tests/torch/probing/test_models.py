@@ -86,7 +86,7 @@ def test_the_loss_is_cross_entropy_where_the_output_looks_like_logits(end, loss,
 def test_saturation_by_inputs_that_are_not_scaled_is_reported(models, said):
     report = probe(models.mlp(nn.Tanh, 3, init="lecun"), 100 * models.rows())
     assert report.layers[0].flag == "saturated"
-    assert ": scale them to about 1" in said(report)
+    assert ": scale them to about 1 (of a table each column by itself)" in said(report)
 
 
 def test_numbers_that_overflow_stop_at_the_first_layer_that_does(models, said):

@@ -109,6 +109,7 @@ def test_a_norm_over_single_numbers_is_named_with_what_helps(norm, over):
 
     status, code, text = first_cause(Pooled())
     assert (status, code) == ("dead", "norm-of-one")
+    assert text.startswith("the norm at ")
     assert over in text
 
 
