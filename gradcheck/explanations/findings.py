@@ -28,6 +28,8 @@ FINDINGS = (
         (
             "guessing among N classes: ln N; far above it: read-out too large",
             "ln 2 = 0.693, ln 10 = 2.303, ln 1000 = 6.908",
+            "where a logarithm is clamped: −ln 1e-7 = 16.12, −ln 1e-12 = 27.63,",
+            "−ln of the least float32 = 87.34, BCELoss: 100; outputs are saturated",
             "probe, from 20 full steps on: the first batch's loss moves < 0.1 %,",
             "parameters < 1e-7 of their size a step, or outputs become alike",
         ),
@@ -217,7 +219,7 @@ FINDINGS = (
         "begins; or inputs and targets have units in which such numbers are small.",
         "It is the only limit here that is absolute: a run that was huge from the start has nothing to be compared "
         "with.",
-        ("median |loss| > 1e6, median norm > 1e4, and no progress",),
+        ("median |loss| > 1e6, median norm > 1e4, and no progress; a note: |loss| > 1e4, no norm",),
         ("LeCun et al. 1998 (scaling of inputs)",),
         ("exploding", "not-learning"),
     ),
@@ -237,7 +239,8 @@ FINDINGS = (
         "too-short",
         "fewer than 20 rows are no ground for a verdict",
         "With fewer than 20 rows a run has no course: a typical row, its spread and a trend can't be told apart. "
-        "Growth in every row, a row far above all others and numbers that aren't finite are found all the same.",
+        "Growth in every row (of a loss threefold), a row far above all others and numbers that aren't finite are "
+        "found all the same.",
         "Nothing was found is not the same as healthy. Log more often, or come back later.",
         ("rows with a loss or a gradient norm < 20",),
         ("gradcheck diagnose --help",),

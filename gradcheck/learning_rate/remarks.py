@@ -66,7 +66,7 @@ def learnt_little(draw: Draw, constant: float) -> Reason | None:
     best = draw.furthest
     text = (
         f"the runs have learnt little in {counted(len(best.losses), 'update')}, the loss is at best "
-        f"{significant(best.score, 3)}: longer ones would say more of the best rate"
+        f"{significant(best.score, 3)}: more updates a run would say more of the best rate"
     )
     return Reason("learnt-little", text, best.score, LEARNT * known)
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from gradcheck.errors import OptionError, one_of
 from gradcheck.logs.records import LAYER_QUANTITIES
-from gradcheck.logs.words import is_part, layer_of, quantity_of, words
+from gradcheck.logs.words import is_part, layer_of, lettered, quantity_of, words
 
 #: Names of quantities, with underscores for everything that is no letter or digit.
 ALIASES = {
@@ -131,7 +131,8 @@ def chosen(names: Collection[str], wanted: Mapping[str, str] = NOTHING) -> dict[
     for name, column in sorted(meanings, key=lambda pair: _RANK.get(_plain(pair[0].split("/")[-1]), len(_RANK))):
         found.setdefault(column, name)
     if Column("loss") not in found and "loss" not in plain:
-        found |= {Column(PART, name.strip()): name for name in names if is_part(words(name))}
+        parts = [name for name in names if is_part(words(name))] or lettered(names)
+        found |= {Column(PART, name.strip()): name for name in parts}
     order = {name: place for place, name in enumerate(names)}
     return dict(sorted(found.items(), key=lambda pair: order[pair[1]]))
 

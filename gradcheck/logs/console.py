@@ -1,9 +1,10 @@
 """The text that a training run prints, whichever program wrote it."""
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from gradcheck.logs.columns import NOTHING, meaning
+from gradcheck.logs.columns import BAR, NOTHING, meaning
 from gradcheck.logs.console_context import Context, value_of
 from gradcheck.logs.console_kinds import EPOCH, PROVISIONAL, STEP, TRAINING, Kinds, Plan
 from gradcheck.logs.console_lines import (
@@ -42,6 +43,9 @@ TOGETHER = 256
 #: Lines without any of these are no rows, and say nothing of an epoch.
 TELLING = ("loss", "norm", "epoch", "nll", "trl", "objective", "cost", "step", "iter", "ce:", "ce=", "xent")
 
+#: What the losses of two networks may be called that play against each other.
+PLAYER = re.compile(r"(?<![\w/.])[gd](?:\s?[:=]|\s)\s*[-+]?(?:[\d.]|nan|inf)")
+
 #: The kind of rows that are JSON objects among lines of text.
 OBJECTS = "{\0"
 
@@ -61,6 +65,7 @@ class Console(Reader):
     """
 
     format = "console output"
+    nothing = "none of its lines has a number by such a name"
 
     def __init__(self, problems: Problems, wanted: Mapping[str, str] = NOTHING) -> None:
         super().__init__(problems)
@@ -80,6 +85,16 @@ class Console(Reader):
     def last_word(self) -> str:
         """The error that the program ended of; empty if it didn't, or went on."""
         return self.context.last_word
+
+    @property
+    def listed(self) -> set[str]:
+        """Names that a colon or the like parts from their numbers; words before a number may be any text."""
+        return self.kinds.keyed
+
+    @property
+    def counted_by(self) -> str:
+        """What the step is taken from, where a row has none."""
+        return BAR if self.context.bar is not None else "the program's last words"
 
     @property
     def checkpoints(self) -> list[float]:
@@ -267,7 +282,7 @@ class Console(Reader):
 
 def _tells(line: str, words: Sequence[str]) -> bool:
     """Whether a line in lower case may be a row, or say something of one."""
-    for word in words:  # noqa: SIM110 - a generator takes twice the time
+    for word in words:  # a generator takes twice the time
         if word in line:
             return True
-    return False
+    return bool(PLAYER.search(line))

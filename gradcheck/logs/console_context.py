@@ -95,7 +95,7 @@ class Context:
         """Whether another process printed the same step just before: of several rows one is enough, if it is finite."""
         finite = not any(map(math.isinf, values))
         key = step, (values[plan.epoch] if plan.epoch >= 0 else self.epoch if self.epoch == self.epoch else 0.0)
-        if not plan.inside and key in kind.recent and 0 <= kind.last - step <= kind.interval:
+        if (not plan.inside or plan.epoch >= 0) and key in kind.recent and 0 <= kind.last - step <= kind.interval:
             again = finite or not kind.recent[key]
             kind.recent[key] = finite
             return again
@@ -122,27 +122,42 @@ class Context:
         before = self._waiting[-1:]
         if before and (math.isnan(step), left) == (math.isnan(before[0][0]), before[0][2]) and not step > before[0][0]:
             return  # another process says the same
-        if before and math.isnan(step):
+        full = len(self._waiting) >= MOST_OVERFLOWS
+        if before and math.isnan(step) and (full or self._kind is not None):
             self._waiting[-1] = step, before[0][1] + 1, left
-        elif len(self._waiting) < MOST_OVERFLOWS:
+        elif not full:
             self._waiting.append((step, 1.0, left))
         if self._kind is not None and not math.isnan(step):
             yield from self._overflowed(self._kind)
 
     def rest(self) -> Iterator[LogRow]:
-        """Yield the steps that were skipped after the last row."""
+        """Yield the steps that were skipped after the last row; of a log without any row all of them, one by one."""
         if self._kind is not None:
             yield from self._overflowed(self._kind)
+            return
+        layout = Layout((STEP, Column("overflow"), Column("loss_scale")), (BAR, "overflow", "loss scale"), "overflows")
+        for skipped in self._waiting:
+            yield layout, array("d", skipped)
 
     def _overflowed(self, kind: Kind, at: float = MISSING, epoch: float = MISSING) -> Iterator[LogRow]:
         """Yield the steps that were skipped before a row; its step is theirs, where they had none."""
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting = _together(self._waiting), []
         if not waiting:
             return
         names = kind.names.get(STEP, BAR), "overflow", "loss scale", kind.names.get(EPOCH, "epoch")
         layout = Layout((STEP, Column("overflow"), Column("loss_scale"), EPOCH), names, kind.key)
         for step, count, scale in waiting:
             yield layout, array("d", [at if math.isnan(step) else step, count, scale, epoch])
+
+
+def _together(waiting: Sequence[tuple[float, float, float]]) -> list[tuple[float, float, float]]:
+    """Return overflows with neighbours that have no step of their own as one, with the last scale."""
+    found: list[tuple[float, float, float]] = []
+    for step, count, scale in waiting:
+        joins = bool(found) and math.isnan(step) and math.isnan(found[-1][0])
+        before = found.pop()[1] if joins else 0.0
+        found.append((step, before + count, scale))
+    return found
 
 
 def _values(groups: Sequence[str]) -> "array[float]":

@@ -28,6 +28,12 @@ SHORTEST_LEAD = 4
 #: Letters with a number after them, before a name: ``E12 iter``.
 _COUNTED = re.compile(r"^[A-Za-z]{1,5}\d+\s+")
 
+#: The end of the text before a number that has a name, and not only words before it.
+_KEYED = re.compile(r"[:=：＝|│┃][\s\"'(\[]*$")
+
+#: Names that are remembered.
+MOST_NAMES = 1000
+
 #: What a kind is worth: rows of a validation are read if there are no others, those of a bar that is drawn over if
 #: there are hardly any others.
 VALIDATION, PROVISIONAL, TRAINING = range(3)
@@ -96,12 +102,15 @@ class Kinds:
     ----------
     validating : bool
         The last heading was one of a validation.
+    seen, keyed : set of str
+        The names of numbers, and those that a colon or the like parts from them.
     """
 
     def __init__(self, wanted: Mapping[str, str] = NOTHING) -> None:
         self.wanted, self.validating = wanted, False
         self.kinds: list[Kind] = []
         self.seen: set[str] = set()
+        self.keyed: set[str] = set()
 
     def plan(self, shape: tuple[str, ...], numbers: Sequence[str], frame: str, worth: int) -> Plan | None:
         """Return what is taken from lines of a shape; None if there is nothing to judge in it.
@@ -116,7 +125,9 @@ class Kinds:
         """
         found = list(pairs(shape))
         places = self._places(found)
-        self.seen.update(list(places)[: 100 if len(self.seen) < 1000 else 0])
+        if len(self.seen) < MOST_NAMES:
+            self.seen.update(list(places)[:100])
+            self.keyed.update(name for name, place in places.items() if _KEYED.search(shape[place]))
         own = self._chosen(places, numbers)
         if not any(column.quantity in ("loss", "grad_norm", PART) for column in own):
             validating = self._places([pair._replace(training=True) for pair in found])

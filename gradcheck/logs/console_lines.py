@@ -26,6 +26,12 @@ _ETA = re.compile(r"\bETA\b")
 _BARS, _COLUMN = ("|", "│", "┃"), re.compile(r"[|│┃]")
 _RULE = re.compile(r"^\s*[-=+─━═┌┐└┘├┤┏┓┗┛╭╮╰╯|]{3,}\s*$")
 
+#: Names of two words in a header whose columns a blank parts.
+_TWO_WORDS = re.compile(
+    r"(?i)\b(train|trn|training|val|valid|validation|test|eval|avg|mean|total|batch|gen|disc|g|d|grad|gradient|learning)"
+    r" (loss|losses|error|err|acc|accuracy|norm|rate)\b"
+)
+
 #: A number at the beginning of a cell.
 _CELL = re.compile(r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+|nan\b|inf\b)", re.IGNORECASE)
 
@@ -141,6 +147,7 @@ def header(line: str) -> tuple[str, ...]:
     if "|" in line:
         names = [cell.strip() for cell in line.strip("| ").split("|")]
     else:
+        line = _TWO_WORDS.sub(r"\1_\2", line)
         names = re.split(r"\s{2,}|\t", line.strip())
         names = names if len(names) > 2 else line.split()
     names = ["step" if name == "#" else name.rstrip(".") for name in names]

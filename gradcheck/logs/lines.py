@@ -65,15 +65,28 @@ class Reader:
         Rule and threshold of the clipping, if the log says so.
     seen : set of str
         Names that were there, understood or not.
+    nothing : str
+        What is said of a log in which there is nothing to judge.
     """
 
     format: str
+    nothing = "it has no step yet"
 
     def __init__(self, problems: Problems) -> None:
         self.problems = problems
         self.clip: tuple[str, float] | None = None
         self.seen: set[str] = set()
         self.run_names: dict[str, float] = {}
+
+    @property
+    def counted_by(self) -> str:
+        """What the step is taken from, where a row of a console has none."""
+        return "the progress bar"
+
+    @property
+    def listed(self) -> set[str]:
+        """Names of columns that an error lists."""
+        return self.seen
 
     def run_number(self, value: object) -> object:
         """Return the number that stands for the name of a run; numbers stand for themselves."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from gradcheck.base.files import near
 from gradcheck.errors import GradcheckError, InputError, OptionError
-from gradcheck.logs.columns import NOTHING, PART, VALUE, chosen
+from gradcheck.logs.columns import NOTHING, PART, VALUE, Column, chosen
 from gradcheck.logs.documents import Document
 from gradcheck.logs.event_files import EventFile
 from gradcheck.logs.folders import EVENTS, USUAL, Source, sources
@@ -252,6 +252,9 @@ def _checked(log: Log, path: object, asked: Asked) -> Log:
     places = [place for column, place in log.table.columns.items() if column.quantity in JUDGED]
     if len(places) and not np.isnan(log.table.kept()[0][:, places]).all():
         return log
+    skipped = log.table.columns.get(Column("overflow"))
+    if skipped is not None and (log.table.kept()[0][:, skipped] > 0).any():
+        return log
     judged = [name for column, name in chosen(log.reader.seen, asked.columns).items() if column.quantity in JUDGED]
     if judged:
         raise InputError(
@@ -260,9 +263,9 @@ def _checked(log: Log, path: object, asked: Asked) -> Log:
     if VALUE in log.reader.seen:
         said = f"--column loss={VALUE} or --column grad_norm={VALUE} says what it is"
         raise InputError(path, f"holds a single number, {VALUE}, and its file isn't named after it: {said}")
-    names = _listed(log.reader.seen)
+    names = _listed(log.reader.listed)
     unread = log.problems.found or log.table.rows_read
-    nothing = "none of its lines could be read" if unread else "it has no step yet"
+    nothing = "none of its lines could be read" if unread else log.reader.nothing
     found = f"its columns are {names}" if names else nothing
     problem = f"has neither a loss nor a gradient norm ({found}); name columns step, loss, lr, grad_norm, "
     raise InputError(path, f"{problem}grad_norm/LAYER, one line a step, or say --column loss=NAME")

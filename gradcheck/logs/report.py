@@ -271,4 +271,6 @@ def _warnings(series: Series) -> Iterator[str]:
     norm = Column("grad_norm")
     put_aside = norm in series.table.columns and norm not in series.columns  # a note says why
     if series.run.nonfinite is None and not len(series.norm) and len(series.steps) and not put_aside:
-        yield f"it has no gradient norm: only the loss is judged, from step {step_text(series.steps[0])} on"
+        none = np.isnan(series.values("loss")).all()
+        only = f"only the loss is judged, from step {step_text(series.steps[0])} on"
+        yield "it has no loss and no gradient norm, only overflows" if none else f"it has no gradient norm: {only}"

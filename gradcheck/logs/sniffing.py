@@ -20,6 +20,9 @@ HEAD = 2**16
 #: How a list of objects, or of lists, begins.
 _LIST = re.compile(rb"\[\s*(?:[\[{\]]|$)")
 
+#: Cells with more words are sentences with a comma, if none of them is a known name.
+MOST_WORDS = 4
+
 _PYTHON_LIST = re.compile(rb"\[\s*\{\s*'")
 
 #: A name with its number: no name of a column.
@@ -83,7 +86,8 @@ def _is_table(lines: list[bytes], wanted: Mapping[str, str]) -> bool:
     if len(names) == 1:
         return bool(known) and (len(lines) < 2 or _is_number(lines[1]))
     alike = len(lines) < 2 or lines[1].count(delimiter.encode()) == len(names) - 1
-    return alike or known > 1
+    prose = not known and any(len(name.split()) > MOST_WORDS for name in names)
+    return (alike and not prose) or known > 1
 
 
 def _is_long(lines: list[bytes]) -> bool:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 
 from gradcheck.base.record import Record, item, number
-from gradcheck.logs.columns import PART, Column
+from gradcheck.logs.columns import BAR, PART, Column
 from gradcheck.logs.findings.finding import FINDING_KINDS
 from gradcheck.logs.findings.players import players
 from gradcheck.logs.log import Log
@@ -76,7 +76,8 @@ def _columns(series: Series) -> Iterator[LogColumn]:
         if own or layers or (quantity == "grad_norm" and series.layers):
             yield LogColumn(quantity=quantity, name=own or "that of all layers together")
     by = series.table.numbered_by
-    yield LogColumn(quantity="step", name=names.get(Column(by), by) if by else "the rows, counted")
+    name = names.get(Column(by), by) if by else "the rows, counted"
+    yield LogColumn(quantity="step", name=series.log.reader.counted_by if name == BAR else name)
 
 
 def number_of(step: float) -> float | None:

@@ -1,7 +1,7 @@
 """What a column's name means by its words, where it is none of the usual names."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 
 def _set(text: str) -> frozenset[str]:
@@ -15,7 +15,7 @@ VALIDATION = _set("val valid validation validating eval evaluation evaluating te
 PLAIN = _set(
     "train training trainer global total overall whole all full model avg average mean running smooth smoothed ema "
     "current cur step batch minibatch epoch iter iteration update the is was of at raw local reduced lm mlm metric "
-    "metrics info debug root main log logger stats optim optimizer optimiser final last student"
+    "metrics info debug root main log logger stats optim optimizer optimiser final last student trn"
 )
 
 #: Words of a gradient, of a norm, of both at once, of a loss, of a step and of an epoch.
@@ -32,7 +32,13 @@ STEP = _set("step steps iter iters iteration iterations update updates timestep 
 EPOCH = _set("epoch epochs")
 
 #: Words of two networks that play against each other: what one gains, the other may lose.
-PLAYERS = _set("g gen generator actor"), _set("d dis disc discr discriminator critic")
+PLAYERS = _set("g gen generator actor"), _set("d dis disc discr discriminator critic df dr")
+
+#: Those that are a loss though no word says so, if both players have one.
+LETTERS = _set("g d df dr")
+
+#: Words of a discriminator's losses on real examples and on others.
+HALVES = _set("df dr real fake")
 
 #: Words beside them.
 CROSS_ENTROPY = frozenset(("cross", "entropy"))
@@ -103,6 +109,12 @@ def player_of(name: Sequence[str]) -> int | None:
     """Return which of two networks that play against each other a name in words means; None if it says neither."""
     found = [at for at, words in enumerate(PLAYERS) if words & set(name)]
     return found[0] if len(found) == 1 else None
+
+
+def lettered(names: Iterable[str]) -> list[str]:
+    """Return the names that are losses of two players by a letter alone, ``G`` and ``D``; none if one is missing."""
+    found = [name for name in names if (own := set(words(name)) - PLAIN - (HALVES - LETTERS)) and own <= LETTERS]
+    return found if {player_of(words(name)) for name in found} == {0, 1} else []
 
 
 def is_part(name: Sequence[str]) -> bool:

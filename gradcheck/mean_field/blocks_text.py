@@ -82,7 +82,7 @@ def picture_of_blocks(report: TheoryReport, page: Page) -> Iterator[str]:
     label = max(map(len, report.points)) + 2
     ratios = [layer.log10_gradient_ratio for layer in report.layers]
     blocks, scale = len(report.layers) // len(report.points), common_scale(ratios)
-    heights = f"log10 {min(ratios):.1f} … {max(ratios):.1f}, predicted".replace("-", "−")
+    heights = f"log10 {min(ratios):z.1f} … {max(ratios):z.1f}, predicted".replace("-", "−")
     room = page.width - 2 * INDENT - label
     ends = "block 1" + (f"{blocks}".rjust(max(4, min(blocks, room) - len("block 1"))) if blocks > 1 else "")
     fits = INDENT + label + len(ends) + 3 + len(heights) <= page.width

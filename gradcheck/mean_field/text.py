@@ -143,7 +143,7 @@ def _picture(report: TheoryReport, page: Page) -> Iterator[str]:
     last = f"{len(ratios)}" if len(ratios) > 1 else ""
     first = f"{_unit(report)} 1"
     ends = first + last.rjust(max(len(last) + 1, len(line) - len(first)))
-    heights = f"log10 {min(ratios):.1f} … {max(ratios):.1f}, predicted".replace("-", "−")
+    heights = f"log10 {min(ratios):z.1f} … {max(ratios):z.1f}, predicted".replace("-", "−")
     fits = INDENT + len(ends) + 3 + len(heights) <= page.width
     for text in [f"{ends}   {heights}"] if fits else [heights, ends]:
         yield page.painted(" " * INDENT + page.readable(text), "dim")

@@ -226,3 +226,7 @@ def test_what_is_wrong_is_said_in_one_line(options, problem, gradcheck, tmp_path
 
 def test_where_six_correlation_depths_are_fewer_than_ten_layers_no_depth_is_named(printed):
     assert "6 ξ_c" not in printed("theory")
+
+
+def test_the_scale_of_a_sparkline_has_no_minus_before_a_zero(printed):
+    assert "log10 0.0 … 0.9, predicted" in printed("theory --preset gpt2")

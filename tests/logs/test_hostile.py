@@ -161,7 +161,7 @@ def test_a_header_that_makes_no_sense_does_no_harm(header, read):
         (b"\n\n \n", "is empty; nothing was logged"),
         (b"a,b\n1,2\n", "has neither a loss nor a gradient norm .its columns are a, b.; name columns step, loss"),
         (b'{"a": 1}\n', "its columns are a"),
-        (b"hello\n", "it has no step yet"),
+        (b"hello\n", "none of its lines has a number by such a name"),
         (b'{"log_history": []}', "it has no step yet"),
         (b"{\n", "none of its lines could be read"),
         (b"[]", "it has no step yet"),

@@ -73,6 +73,6 @@ def _marks(flags: Sequence[str], width: int, glyphs: Glyphs) -> Text:
 def _axis(logarithms: Sequence[float | None], first: str, last: str, width: int, room: int, of_what: str) -> list[str]:
     """The numbers above the sparkline: first and last layer, and the range of its heights beside or above them."""
     finite = [value for value in logarithms if value is not None and math.isfinite(value)]
-    heights = f"log10 {min(finite):.1f} … {max(finite):.1f}".replace("-", "−") + of_what if finite else "no gradient"
+    heights = f"log10 {min(finite):z.1f} … {max(finite):z.1f}".replace("-", "−") + of_what if finite else "no gradient"
     ends = first if last == "1" else first + last.rjust(max(len(last) + 1, width - len(first)))
     return [f"{ends}   {heights}"] if len(ends) + 3 + len(heights) <= room else [heights, ends]

@@ -48,6 +48,7 @@ SIGNS = {
     "exactly-zero": "a gradient arrives, and is exactly zero in every row",
     "game": "it is the loss of one of two networks that play against each other",
     "constant": "the loss has the same value in every row",
+    "at-clamp": "the loss sits where the logarithm in it is clamped",
     "at-chance": "the loss is the logarithm of a whole number",
     "not-zeroed": "gradients of the step before were still there",
     "updates-small": "updates are small beside the weights",
@@ -144,6 +145,14 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
               "after the last"),
     ),
     "not-learning": (
+        Cause("outputs are saturated: the right answer has probability 0, and past the clamp there is no gradient; "
+              "start anew, or from a checkpoint before, with a learning rate 10 times lower", ("at-clamp",), True),
+        Cause("give the loss logits in place of probabilities (CrossEntropyLoss, BCEWithLogitsLoss, from_logits=True): "
+              "it needs no clamp", ("at-clamp",), True),
+        Cause("scale inputs and the last layer's initial weights so that the first outputs are about 1", ("at-clamp",),
+              True),
+        Cause("look at a batch with its labels: those out of range or of another encoding than the loss takes cost "
+              "just as much", ("at-clamp",), True),
         Cause("the learning rate is 0 in every row: look at the schedule", ("rate-zero",), True),
         Cause("raise the learning rate tenfold and see whether the loss moves at all: it may be far too small"),
         Cause("the outputs say no more than guessing: shuffle inputs and labels together, and look at a batch "

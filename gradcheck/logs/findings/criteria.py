@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeAlias
 
+from gradcheck.logs.findings.clamps import find_clamped
 from gradcheck.logs.findings.clips import find_clipping
 from gradcheck.logs.findings.decay import find_collapsed, find_vanishing
 from gradcheck.logs.findings.finding import ERROR, FINDING_KINDS, SEVERITIES, Finding
@@ -13,7 +14,13 @@ from gradcheck.logs.findings.meaning import as_meant
 from gradcheck.logs.findings.nonfinite import find_nonfinite
 from gradcheck.logs.findings.players import players
 from gradcheck.logs.findings.scaling import find_clipped_scaled
-from gradcheck.logs.findings.short import find_short_growth, find_short_spike, find_too_short
+from gradcheck.logs.findings.short import (
+    find_short_growth,
+    find_short_guess,
+    find_short_rise,
+    find_short_spike,
+    find_too_short,
+)  # fmt: skip
 from gradcheck.logs.findings.signed_losses import find_signed
 from gradcheck.logs.findings.signs import with_signs
 from gradcheck.logs.findings.spikes import find_spikes
@@ -26,12 +33,16 @@ Criterion: TypeAlias = Callable[[Series], list[Finding]]
 #: Those that need nothing but the log.
 CRITERIA = (
     find_exploding, find_short_growth, find_nonfinite, find_vanishing, find_collapsed, find_zeros, find_no_gradient,
-    find_loss_rises, find_dead, find_spikes, find_short_spike, find_huge, find_not_learning, find_loss_jump,
-    find_signed, find_update_ratios, find_not_zeroed, find_tiny, find_too_short,
+    find_loss_rises, find_short_rise, find_dead, find_spikes, find_short_spike, find_huge, find_clamped,
+    find_not_learning, find_short_guess, find_loss_jump, find_signed, find_update_ratios, find_not_zeroed, find_tiny,
+    find_too_short,
 )  # fmt: skip
 
 #: Those that hold for the loss of one of two networks that play against each other: it may rise, fall, jump and stay.
-OF_A_SIDE = (find_exploding, find_short_growth, find_zeros, find_spikes, find_short_spike)
+OF_A_SIDE = (find_exploding, find_short_growth, find_zeros, find_spikes, find_short_spike, find_clamped)
+
+#: The sign of a loss at the clamp of its logarithm: that is why it jumped, and why it stays.
+CLAMPED = "at-clamp"
 
 #: Findings of layers that get hardly any gradient.
 STARVING = ("vanishing", "no-gradient", "collapsed")
@@ -77,6 +88,10 @@ def _of_a_game(series: Series, sides: Sequence[Series]) -> Iterator[Finding]:
 def _is_explained(one: Finding, found: list[Finding]) -> bool:
     """Whether a finding is the effect of another one."""
     others = [other for other in found if other is not one]
+    if CLAMPED in one.signs:
+        return False
+    if one.kind in OF_THE_LOSS and any(CLAMPED in other.signs for other in others):
+        return True
     if one.kind == "update-ratio" and one.layers:  # too small only where hardly any gradient arrives
         poor = {layer for other in others if other.kind in STARVING for layer in other.layers}
         return set(one.layers) <= poor
@@ -85,4 +100,4 @@ def _is_explained(one: Finding, found: list[Finding]) -> bool:
     causes: tuple[str, ...] = EXPLAINED_BY.get(one.kind, ())
     if one.kind == "collapsed":
         causes = ("nonfinite",) if one.details.get("zero_loss") else ("zeros",)
-    return any(other.kind in causes for other in others)
+    return any(other.kind in causes and not other.details.get("alone") for other in others)

@@ -68,7 +68,7 @@ def find_not_learning(series: Series) -> list[Finding]:
     if not _is_flat(losses, level, noise):
         return []
     error = OF_A_MEDIAN * noise / len(losses) ** 0.5
-    classes, known = _classes(level, max(KNOWN, DEVIATIONS * error)), error <= KNOWN
+    classes, known = guessed_classes(level, max(KNOWN, DEVIATIONS * error)), error <= KNOWN
     quiet = noise <= QUIET * level
     guessing = classes > 0 and known and (classes > 2 or quiet)
     if not guessing and not (quiet and _is_from_the_beginning(series) and not _is_converging(series)):
@@ -96,7 +96,7 @@ def _is_flat(losses: Numbers, level: float, noise: float) -> bool:
     )
 
 
-def _classes(level: float, tolerance: float) -> int:
+def guessed_classes(level: float, tolerance: float) -> int:
     """Return how many classes a loss is the guess among; 0 if it is at no such level."""
     nearest = min(GUESSES, key=lambda classes: abs(level - math.log(classes)))
     return nearest if abs(level - math.log(nearest)) <= tolerance else 0

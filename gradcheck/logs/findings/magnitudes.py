@@ -10,6 +10,7 @@ A zero is a statement: nothing was computed, nothing arrived, or nothing differe
 | ``OFTEN`` | 5 % of the rows before | a loss that was zero now and then may be so for good |
 | ``MOVES`` | 5 % of the loss, 6 errors | a loss that moves so far has been trained |
 | ``HUGE_LOSS``, ``HUGE_NORM`` | 1e6, 1e4 | absolute limits, as few here: means of standardised numbers are about 1 |
+| ``HUGE_ALONE`` | 1e4 | of a loss without a norm beside it: a note, as sums over pixels or raw units are as large |
 | ``TINY`` | 1e-7 | of a million numbers each is then below 1e-10, a hundredth of Adam's eps |
 """
 
@@ -21,7 +22,7 @@ from gradcheck.logs.findings.robust import FEWEST, Numbers, block_medians, devia
 from gradcheck.logs.series import Series
 
 FEWEST_ROWS, MANY_ZEROS, FEWEST_ZEROS, ABRUPT, OFTEN = 3, 0.2, 5, 0.01, 0.05
-MOVES, ERRORS, HUGE_LOSS, HUGE_NORM, TINY = 0.05, 6.0, 1e6, 1e4, 1e-7
+MOVES, ERRORS, HUGE_LOSS, HUGE_NORM, HUGE_ALONE, TINY = 0.05, 6.0, 1e6, 1e4, 1e4, 1e-7
 
 
 def norm_is_computed(series: Series) -> bool:
@@ -100,9 +101,23 @@ def find_tiny(series: Series) -> list[Finding]:
 def find_huge(series: Series) -> list[Finding]:
     """Find loss and norm that are huge from the first row on, and get no better."""
     norms, losses = series.norms[~np.isnan(series.norms)], losses_of(series)[1]
-    if len(losses) < FEWEST_ROWS or len(norms) < FEWEST_ROWS:
+    if len(losses) < FEWEST_ROWS:
         return []
+    if len(norms) < FEWEST_ROWS:
+        return _huge_alone(series, losses)
     loss, norm = (float(np.quantile(values, 0.5, method="lower")) for values in (np.abs(losses), norms))
     if loss < HUGE_LOSS or norm < HUGE_NORM or got_nowhere(series) is False:
         return []
     return [Finding("huge", *series.ends, (), {"loss": loss, "norm": norm}, HUGE_LOSS)]
+
+
+def _huge_alone(series: Series, losses: Numbers) -> list[Finding]:
+    """Note a loss without norms that is huge in every row, and ends no better than it began."""
+    third = len(losses) // 3
+    nowhere = got_nowhere(series)
+    if nowhere is None:
+        nowhere = bool(np.median(losses[-third:]) >= np.median(losses[:third]))
+    if np.abs(losses).min() < HUGE_ALONE or not nowhere:
+        return []
+    numbers = {"loss": float(np.median(np.abs(losses)))}
+    return [Finding("huge", *series.ends, (), numbers, HUGE_ALONE, {"alone": True}, NOTE)]

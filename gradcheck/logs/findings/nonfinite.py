@@ -27,6 +27,9 @@ SCALER, GREW, GREW_DEVIATIONS, COMES_DOWN, STEADY, FALLEN = 0.01, 0.5, 5.0, 0.05
 #: So many steps skipped in a row halve a scale by more than any search for one does.
 FEWEST_OVERFLOWS = 8
 
+#: The same where the scale is 1 or less.
+FEWEST_AT_ONE = 3
+
 #: How a program says that no loss scale is small enough.
 GIVEN_UP = re.compile(r"(?i)minimum loss scale|loss scale.{0,20}at minimum")
 
@@ -80,7 +83,8 @@ def _find_overflows(series: Series) -> list[Finding]:
     usual = float(gaps.min(initial=np.inf))
     begin = int(np.flatnonzero(gaps > 2 * usual)[-1]) + 1 if (gaps > 2 * usual).any() else 0
     count = float(np.sum(skipped[(skipped > 0) & (series.steps >= over[begin])])) or 1.0
-    lasting = count >= FEWEST_OVERFLOWS and over[-1] + (2 * usual if len(gaps) else 0.0) >= series.ends[1]
+    fewest = FEWEST_AT_ONE if _is_no_scale(series) else FEWEST_OVERFLOWS
+    lasting = count >= fewest and over[-1] + (2 * usual if len(gaps) else 0.0) >= series.ends[1]
     if not lasting and not given_up:
         return []
     scales = series.values("loss_scale")
@@ -172,4 +176,12 @@ def _scale_is_stuck(series: Series) -> bool:
     """Whether the loss scale has fallen to its minimum at the end."""
     scales = series.values("loss_scale")
     scales = scales[~np.isnan(scales)]
-    return len(scales) > 1 and bool(scales[-1] == scales.min() and scales[-1] * FALLEN <= scales.max())
+    fallen = len(scales) > 1 and bool(scales[-1] == scales.min() and scales[-1] * FALLEN <= scales.max())
+    return fallen or _is_no_scale(series)
+
+
+def _is_no_scale(series: Series) -> bool:
+    """Whether the loss scale is 1 or less in the end, at a step that was skipped: it is the gradient that overflows."""
+    scales = series.values("loss_scale")
+    last = np.flatnonzero(~np.isnan(scales))[-1:]
+    return bool(len(last) and scales[last[0]] <= 1 and series.values("overflow")[last[0]] > 0)

@@ -2,7 +2,7 @@
 
 from gradcheck.logs.columns import PART, Column
 from gradcheck.logs.series import Series
-from gradcheck.logs.words import LOSS, player_of, words
+from gradcheck.logs.words import HALVES, LOSS, player_of, words
 
 
 def players(series: Series) -> list[Series]:
@@ -17,5 +17,6 @@ def players(series: Series) -> list[Series]:
 
 def _whole(parts: list[Column]) -> list[Column]:
     """Return the part that is named after the player alone, which is the sum of the others; else all of them."""
-    whole = [part for part in parts if len(set(words(part.layer)) - LOSS) == 1]
+    own = [set(words(part.layer)) for part in parts]
+    whole = [part for part, said in zip(parts, own, strict=True) if len(said - LOSS) == 1 and not said & HALVES]
     return whole[:1] or parts

@@ -169,7 +169,9 @@ def _loss_rises(found: "Finding") -> str:
 
 
 def _huge(found: "Finding") -> str:
-    loss, norm = (significant(found.numbers[name], 2) for name in ("loss", "norm"))
+    loss, norm = (significant(found.numbers.get(name, 0.0), 2) for name in ("loss", "norm"))
+    if found.details.get("alone"):
+        return f"a loss of {loss} from the first row on, and no better at the end"
     return f"a loss of {loss} and a gradient norm of {norm} from the first row on, and no better at the end"
 
 
@@ -182,6 +184,12 @@ def _not_zeroed(found: "Finding") -> str:
 
 def _not_learning(found: "Finding") -> str:
     level, classes = significant(found.numbers["level"], 4), int(found.numbers.get("classes", 0))
+    if "least" in found.numbers:
+        since = "in the whole log" if found.details["whole"] else f"from step {step_text(found.first_step)} on"
+        sign = "" if found.numbers["level"] > 0 else "minus "
+        part = "" if found.numbers["share"] == 1 else f"{as_percent(found.numbers['share'])} of "
+        clamp = f"{part}−ln({found.numbers['least']:.3g}), where a logarithm is clamped ({found.details['what']})"
+        return f"the {found.details['name']} stays at {level} {since}: {sign}{clamp}; outputs are saturated"
     guess = f", that is ln({classes:,}): a guess among {classes:,} classes" if classes else ""
     return f"the loss stays at {level} in the whole log{guess}"
 

@@ -7,19 +7,27 @@
 | ``FALLS`` | 0.1 decades | growth that chance makes comes down in between |
 | ``EVEN`` | a fifth of the rise by half of the rows | else it is one jump |
 | ``FIRST`` | 70 % of the rise after the first row | else it is one jump, as from one batch to a sum of many |
+| ``RISEN``, ``RISING`` | 3-fold, 6 rows | of a loss: chance puts six rows in order once in 720 times |
+| ``TURN`` | 2 % | a loss that rises for good turns back by no more |
+| ``LOWEST`` | 0.01 | a penalty, as of a policy's distance, begins at 0 and rises by design |
+| ``SUM`` | 15 % | so nearly in proportion to the row, it is a sum over the rows so far |
 | ``SPIKE`` | 1.75 decades | ten rows of a heavy tail reach one |
 | ``APART`` | 2.5 times the next highest | in logarithms, where a power law's tail is exponential |
 """
 
 import numpy as np
 
-from gradcheck.logs.findings.finding import Finding
+from gradcheck.logs.findings.finding import NOTE, Finding
 from gradcheck.logs.findings.growth import magnitude
+from gradcheck.logs.findings.learning import DEVIATIONS, losses_of
+from gradcheck.logs.findings.losses import FLAT, KNOWN, OF_A_MEDIAN, SURE, guessed_classes, restarts
 from gradcheck.logs.findings.movers import outstanding
-from gradcheck.logs.findings.robust import FEWEST, Numbers
+from gradcheck.logs.findings.robust import FEWEST, Numbers, deviation
 from gradcheck.logs.series import Series
 
 ENOUGH, RISE, FALLS, EVEN, FIRST, SPIKE, APART = 20, 1.5, 0.1, 0.2, 0.7, 1.75, 2.5
+
+RISEN, RISING, TURN, LOWEST, SUM = 3.0, 6, 0.02, 0.01, 0.15
 
 #: Fewest rows of a growth, and of a spike's surroundings; rows at the beginning that may be large.
 FEWEST_ROWS, BEGINNING = 5, 2
@@ -50,6 +58,47 @@ def find_short_growth(series: Series) -> list[Finding]:
     numbers = {"log10_before": float(track.level[begin]), "log10_rise": rise, "log10_per_step": rate}
     numbers["steps_a_row"] = max(1.0, float(np.median(np.diff(track.steps))))
     return [Finding("exploding", first, last, (), numbers, RISE, {"what": what, "at_once": False})]
+
+
+def find_short_rise(series: Series) -> list[Finding]:
+    """Find a loss that rises in nearly every row to the end, of a log that is too short for a course."""
+    steps, losses = losses_of(series)
+    if not RISING <= len(losses) < ENOUGH or losses.min() <= 0:
+        return []
+    falls = np.flatnonzero(np.diff(losses) < -TURN * losses[:-1])
+    begin = int(falls[-1]) + 1 if len(falls) else 0
+    rising = np.log(losses[begin:] / losses[begin])
+    rows = len(rising)
+    if rows < max(RISING, len(losses) / 2) or rising[-1] < np.log(RISEN) or losses[begin] < LOWEST:
+        return []
+    jumps = rising[rows // 2] < EVEN * rising[-1] or rising[1] > FIRST * rising[-1]
+    if jumps or _is_a_sum(losses[begin:]) or restarts(series, steps[begin]):
+        return []
+    best, end = float(losses[begin]), float(losses[-1])
+    return [
+        Finding("loss-rises", float(steps[begin]), float(steps[-1]), (), {"best": best, "end": end, "rise": end / best})
+    ]
+
+
+def _is_a_sum(losses: Numbers) -> bool:
+    """Whether losses are in proportion to their number: those of all rows so far, added up."""
+    means = losses / np.arange(1, len(losses) + 1)
+    return bool(np.std(means) < SUM * np.mean(means))
+
+
+def find_short_guess(series: Series) -> list[Finding]:
+    """Note a loss that stays at the logarithm of a number of classes in the few rows that there are."""
+    _, losses = losses_of(series)
+    if not FEWEST_ROWS <= len(losses) < ENOUGH or losses.min() <= 0:
+        return []
+    level, half = float(np.median(losses)), len(losses) // 2
+    error = OF_A_MEDIAN * deviation(losses) / half**0.5
+    moved, classes = float(np.ptp(losses)), guessed_classes(level, KNOWN)
+    trend = abs(float(np.median(losses[:half]) - np.median(losses[-half:])))
+    if not classes or moved > 2 * FLAT * level or error > KNOWN or trend > max(SURE * level, DEVIATIONS * error):
+        return []
+    numbers = {"level": level, "moved": moved, "classes": float(classes)}
+    return [Finding("not-learning", *series.ends, (), numbers, FLAT * level, severity=NOTE, signs=("at-chance",))]
 
 
 def find_short_spike(series: Series) -> list[Finding]:

@@ -169,7 +169,7 @@ def _titled_curves(report: LogReport) -> Iterator[tuple[str, Sequence[float | No
     logarithms = [None if one is None else math.log10(one) if one > 0 else -math.inf for one in norms]
     known = [one for one in logarithms if one is not None and math.isfinite(one)]
     if known:
-        extent = f"{min(known):.1f} … {max(known):.1f}".replace("-", "−")
+        extent = f"{min(known):z.1f} … {max(known):z.1f}".replace("-", "−")
         yield f"gradient norm, log10 {extent}", logarithms, common_scale(known)
     known = [one for one in losses if one is not None]
     if known:

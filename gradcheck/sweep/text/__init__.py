@@ -94,7 +94,7 @@ def _table(rows: Sequence[SweepRow], glyphs: Glyphs, width: int) -> Table:
     numbers = ("trains", "span", "gain", "rank") if width >= WIDE else ("span",)
     table = borderless(("", "verdict", *numbers), left=("verdict",))
     if width >= WIDE:
-        table.add_column(f"log10 {scale.low:.0f} … {scale.high:.0f}".replace("-", "−"), no_wrap=True)
+        table.add_column(f"log10 {scale.low:z.0f} … {scale.high:z.0f}".replace("-", "−"), no_wrap=True)
     table.add_column("differs from the best by", overflow="fold")
     for place, row in enumerate(rows, start=1):
         name = verdict_of(row)

@@ -62,3 +62,20 @@ def test_of_the_parts_of_a_player_the_whole_counts():
 def test_parts_of_one_loss_are_no_game():
     report = diagnose([{"box_loss": 1.0, "d_loss": 2.0, "step": step} for step in range(30)])
     assert [one.name for one in report.log.columns if one.quantity == "loss"] == ["box_loss + d_loss"]
+
+
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [
+        ("{0}: G: {1:.3f} D: {2:.3f} lr: 0.0002", ["G", "D"]),
+        ("[{0}/90] g={1:.3f}, d={2:.3f}", ["g", "d"]),
+        ("step {0} | G {1:.3f} | D {2:.3f}", ["G", "D"]),
+        ("step {0}, G: {1:.3f}, D_real: {2:.3f}, D_fake: {2:.3f}", ["G", "D_real + D_fake"]),
+    ],
+)
+def test_letters_alone_are_losses_where_both_players_have_one(line, names, tmp_path):
+    path = tmp_path / "run.log"
+    path.write_text("\n".join(line.format(row, 1.2 + row % 3 / 10, 0.7 - row % 2 / 50) for row in range(30)))
+    report = diagnose(path)
+    assert [one.name for one in report.log.columns if one.quantity == "loss"] == names
+    assert report.log.rows == 30

@@ -81,3 +81,40 @@ def test_a_burst_before_a_collapse_in_the_first_rows_hides_none_of_it(found):
     (one, *_) = found(rows(norms * np.exp(0.2 * draw.standard_normal(260)), losses))
     assert one.kind == "collapsed"
     assert 16 <= one.first_step <= 19
+
+
+def without_norms(losses):
+    return [{"step": step, "loss": float(loss)} for step, loss in enumerate(losses)]
+
+
+@pytest.mark.parametrize(
+    ("losses", "is_found"),
+    [
+        (np.geomspace(1, 4, 8), True),
+        ([2.1, 1.4, *np.geomspace(1, 4, 8)], True),
+        (np.geomspace(1, 2.5, 8), False),  # less than threefold
+        (np.geomspace(1e-3, 4e-3, 8), False),  # a penalty that begins at nothing
+        (1.3 * np.arange(1, 9), False),  # the sum of all so far
+        ([1, 1, 1, 1, 1, 1, 1, 4], False),  # one jump
+        (np.geomspace(1, 4, 8)[[0, 1, 3, 2, 5, 4, 7, 6]], False),
+        (np.geomspace(1, 4, 5), False),
+    ],
+)
+def test_a_loss_that_rises_threefold_in_nearly_every_row_rises(losses, is_found, found):
+    assert kinds(found(without_norms(losses))) == ["loss-rises"] * is_found + ["too-short"]
+
+
+def test_a_loss_at_the_logarithm_of_a_number_of_classes_is_a_note_in_few_rows(found):
+    losses = 2.3026 + 0.002 * np.array([1, -1, 0.5, -0.5, 0.8, -1, 0.4, -0.2])
+    (one, other) = found(without_norms(losses))
+    assert (one.kind, one.severity, one.numbers["classes"], other.kind) == ("not-learning", "note", 10, "too-short")
+    assert kinds(found(without_norms(losses - 0.004 * np.arange(8)))) == ["too-short"]
+
+
+@pytest.mark.parametrize(
+    ("losses", "is_found"),
+    [([1.9e4, 9.8e4, 1.3e5], True), ([1.3e5, 9.8e4, 1.9e4], False), ([1.9e3, 9.8e3, 1.3e4], False)],
+)
+def test_a_loss_of_ten_thousand_and_more_that_gets_no_better_is_a_note(losses, is_found, found):
+    notes = [one for one in found(without_norms(losses)) if one.kind == "huge"]
+    assert [one.severity for one in notes] == ["note"] * is_found

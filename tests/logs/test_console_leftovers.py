@@ -1,0 +1,95 @@
+"""Text in which there is little to judge: overflows alone, prose, headers of two-word names, bars drawn twice."""
+
+import pytest
+
+from gradcheck.errors import InputError
+from gradcheck.logs.report import diagnose
+
+
+@pytest.fixture
+def told(tmp_path):
+    """Lines ↦ the report on them."""
+
+    def run(*lines):
+        path = tmp_path / "run.log"
+        path.write_text("\n".join(lines))
+        return diagnose(path)
+
+    return run
+
+
+def overflows(*scales):
+    return [f"Gradient overflow.  Skipping step, loss scaler 0 reducing loss scale to {scale}" for scale in scales]
+
+
+@pytest.mark.parametrize(
+    ("scales", "status"),
+    [
+        ([2.0**power for power in range(15, 9, -1)], "too-short"),  # searched for
+        ([2.0**power for power in range(15, 4, -1)], "nonfinite"),
+        (["1.6e-322", "8e-323", "4e-323", "2e-323", "0.0"], "nonfinite"),
+    ],
+)
+def test_overflows_alone_are_a_log_and_fatal_where_no_scale_fits(scales, status, told):
+    report = told("training went well until here, then this:", *overflows(*scales))
+    assert (report.verdict.status, report.log.rows_found) == (status, len(scales))
+    assert report.warnings == ("it has no loss and no gradient norm, only overflows",)
+
+
+def test_overflows_at_a_scale_of_one_are_not_searching(told):
+    lines = [
+        f" 0%|▋   | {step}/900 [00:40<02:40, 2.5it/s]OVERFLOW! Skipping step. Attempted loss scale: 1, reducing to 1"
+        for step in range(98, 104)
+    ]
+    verdict = told(*lines).verdict
+    assert (verdict.status, verdict.first_step) == ("nonfinite", 98)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["I trained the vocoder, but there is something that I can't explain:", "it stops, and says nothing"],
+        ["We trained for 3 epochs on 8 cards", "after 2 days the loss was gone, we began again"],
+    ],
+)
+def test_prose_is_refused_as_what_it_is(lines, told):
+    with pytest.raises(InputError) as error:
+        told(*lines)
+    assert "none of its lines has a number by such a name" in str(error.value)
+
+
+def test_names_that_are_parted_from_their_numbers_are_listed(told):
+    with pytest.raises(InputError, match="its columns are accuracy, speed, step"):
+        told("we trained for 3 steps and then 4", *(f"accuracy: 0.{row}, speed: 12, step: {row}" for row in range(4)))
+
+
+@pytest.mark.parametrize(
+    ("head", "name"),
+    [
+        ("epoch train loss valid loss accuracy time", "train_loss"),
+        ("epoch trn loss val loss accuracy time", "trn_loss"),
+        ("epoch train_loss valid_loss accuracy time", "train_loss"),
+        ("epoch trn_loss val_loss accuracy time", "trn_loss"),
+    ],
+)
+def test_a_header_of_names_of_two_words_has_the_columns_that_its_rows_have(head, name, told):
+    report = told(head, *(f"{row} {2 - row / 10:.3f} 9.000 0.{row} 01:0{row}" for row in range(4)))
+    assert ("loss", name) in [(one.quantity, one.name) for one in report.log.columns]
+    assert report.log.rows == 4
+    assert report.curves.loss.value == (2.0, 1.9, 1.8, 1.7)
+
+
+def test_a_bar_that_is_drawn_twice_is_one_row_at_its_step(told):
+    lines = [
+        f"Epoch 4: {step}%|█▏   | {step}/79 [00:01<00:43, 1.8it/s, loss={2 + (step + again) / 10:.1f}, v_num=1]"
+        for step in range(1, 9)
+        for again in range(2)
+    ]
+    log = told(*lines).log
+    assert (log.rows, log.first_step, log.last_step) == (8, 1, 8)
+
+
+def test_a_step_that_only_the_error_names_is_not_called_that_of_a_bar(told):
+    error = "FloatingPointError: Loss became infinite or NaN at iteration=2137!"
+    columns = told(error, "terms = {'loss_a': tensor(nan), 'loss_b': tensor(1.5)}").log.columns
+    assert ("step", "the program's last words") in [(one.quantity, one.name) for one in columns]
