@@ -32,7 +32,7 @@ from gradcheck.torch.probing.passing import ModelPass
 from gradcheck.torch.probing.precision import Precision, autocast
 from gradcheck.torch.probing.rounding import find_rounding, find_tiny
 from gradcheck.torch.probing.saturation import Middle, cause_of
-from gradcheck.torch.probing.state import seed_all
+from gradcheck.torch.probing.state import held, seed_all
 from gradcheck.torch.probing.tracing import Dependence, NonfiniteWatch, Origin, find_backward_origin, floats
 from gradcheck.torch.probing.untrained import NO_LAYER, name_cut
 
@@ -119,7 +119,7 @@ def _what_is_lost(found: ModelPass, again: Again) -> ModelPass:
         same = float(value.detach()) == found.at_loss.first.value  # it is the same each time
 
         def loss_depends(weights: list[nn.Parameter]) -> bool:
-            with moved(weights):
+            with held(again.model), moved(weights):
                 return same and not torch.equal(again.loss_value(), value)
 
         marked = watch.of([value])

@@ -71,6 +71,19 @@ def untouched(
             put_optimizer_back(optimizer, state)
 
 
+@contextmanager
+def held(model: nn.Module) -> Iterator[None]:
+    """Change a model's weights for a pass, and put them back oneself: what ``untouched`` let go stays so.
+
+    It would take the changed weights for its own where that pass is broken off.
+    """
+    _HELD.append(model)
+    try:
+        yield
+    finally:
+        _HELD.remove(model)
+
+
 def _letting_go(model: nn.Module, copies: dict[Tensor, Tensor]) -> list[RemovableHandle]:
     """Let go the copies of parameters that a forward pass leaves alone, until the next one begins."""
     gone: list[Tensor] = []

@@ -173,3 +173,25 @@ def test_random_numbers_of_all_kinds_are_seeded_and_their_states_put_back():
     assert (random.getstate(), np.random.get_state()[1].tolist()) == before  # noqa: NPY002
     random.random(), np.random.rand()  # noqa: NPY002
     assert probe(model, x).to_dict() == first
+
+
+class BreaksOff(nn.Module):
+    """Has weights that it has no use for, and raises an error in a pass in which they are other ones."""
+
+    def __init__(self):
+        super().__init__()
+        self.used, self.spare = nn.Linear(4, 3), nn.Linear(4, 3)
+        self.first, self.broken = self.spare.weight.detach().clone(), 0
+
+    def forward(self, x):
+        if not torch.equal(self.spare.weight, self.first):
+            self.broken += 1
+            raise ValueError
+        return self.used(x)
+
+
+def test_weights_that_are_moved_to_see_what_depends_on_them_are_put_back_where_the_pass_is_broken_off():
+    model = BreaksOff()
+    probe(model, (torch.randn(8, 4), torch.arange(8) % 3))
+    assert model.broken
+    assert torch.equal(model.spare.weight, model.first)
