@@ -54,6 +54,11 @@ VALIDATION = re.compile(
 #: Words of lines that are of the training.
 TRAINING = re.compile(r"(?i)(?<![\w/.])(?:train|training)(?![\w/.])")
 
+#: A quantity that is named before its place: ``Cost after iteration 100: 0.69``, ``loss at step 3/40 = 2.1``.
+_BEFORE_PLACE = re.compile(
+    r"(?i)(?P<what>.*?)\s*\b(?:after|at|in|for|on|of)\s+(?:the\s+)?(?P<place>(?:iteration|iter|step|epoch|update|batch)s?)"
+)
+
 #: What leads from a place to the number of places.
 _OF = frozenset(("/", "of", "out of"))
 
@@ -93,7 +98,7 @@ def cut(line: str) -> tuple[tuple[str, ...], list[str]]:
 def pairs(shape: Sequence[str]) -> Iterator[Pair]:
     """Yield the numbers of a shape that have a name or a total."""
     lead, heading, judged = bool(VALIDATION.search(shape[0])), False, False
-    skipped = -1
+    skipped, announced = -1, ""
     for place, gap in enumerate(shape[:-1]):
         after = shape[place + 1]
         unit = _UNIT.match(after)
@@ -106,6 +111,10 @@ def pairs(shape: Sequence[str]) -> Iterator[Pair]:
             name = unit.group()
         elif unit and unit.group().lower() not in ("of",):
             continue
+        if before := _BEFORE_PLACE.fullmatch(name):
+            announced, name = before["what"] or name_of(gap[: gap.rindex("(")] if "(" in gap else ""), before["place"]
+        elif announced:
+            announced, name = "", name if name not in ("", "is", "was") else announced
         told = VALIDATION.search(gap)
         heading = (heading or bool(told and not judged and not VALIDATION.search(name))) and not TRAINING.search(gap)
         judged = judged or "loss" in name.lower() or "norm" in name.lower()

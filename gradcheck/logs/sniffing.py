@@ -85,7 +85,8 @@ def _is_table(lines: list[bytes], wanted: Mapping[str, str]) -> bool:
     known = sum(meaning(name) is not None or name in wanted.values() for name in names)
     if len(names) == 1:
         return bool(known) and (len(lines) < 2 or _is_number(lines[1]))
-    alike = len(lines) < 2 or lines[1].count(delimiter.encode()) == len(names) - 1
+    cells = lines[1].split(delimiter.encode()) if len(lines) > 1 else []
+    alike = not cells or (len(cells) == len(names) and (known > 0 or any(map(_is_number, cells))))
     prose = not known and any(len(name.split()) > MOST_WORDS for name in names)
     return (alike and not prose) or known > 1
 

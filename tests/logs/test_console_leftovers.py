@@ -93,3 +93,28 @@ def test_a_step_that_only_the_error_names_is_not_called_that_of_a_bar(told):
     error = "FloatingPointError: Loss became infinite or NaN at iteration=2137!"
     columns = told(error, "terms = {'loss_a': tensor(nan), 'loss_b': tensor(1.5)}").log.columns
     assert ("step", "the program's last words") in [(one.quantity, one.name) for one in columns]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Cost after iteration {step}: {loss}",
+        "Training loss (of one batch) at step {step}: {loss}",
+        "loss in step {step}/900 = {loss}",
+        "Loss at step {step} is {loss}",
+    ],
+)
+def test_a_loss_may_be_named_before_its_step(line, told):
+    log = told(*(line.format(step=100 * at, loss=0.7 - 0.1 * at) for at in range(6))).log
+    assert (log.first_step, log.last_step, log.rows) == (0, 500, 6)
+    curve = told(*(line.format(step=100 * at, loss=0.7 - 0.1 * at) for at in range(6))).curves.loss.value
+    assert curve == pytest.approx([0.7 - 0.1 * at for at in range(6)])
+
+
+def test_prose_with_as_many_commas_in_both_lines_is_no_table(told):
+    lines = [
+        "It went well for hours, then this:",
+        "I saw it again, and again",
+        *overflows(*(2.0**-at for at in range(9))),
+    ]
+    assert told(*lines).verdict.status == "nonfinite"

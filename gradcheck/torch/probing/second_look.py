@@ -185,7 +185,10 @@ def _what_is_rounding(found: ModelPass, again: Again) -> ModelPass:
     if not scores or found.opened:
         return found
     tiny = [layer for layer in find_tiny(found.layers, found.flow) if layer in scores]
-    return found._replace(rounding=find_rounding(tiny, found.gradients, again.loss_value)) if tiny else found
+    if not tiny:
+        return found
+    with held(again.model):
+        return found._replace(rounding=find_rounding(tiny, found.gradients, again.loss_value))
 
 
 def _of_nonfinite(again: Again) -> Iterator[Cause]:
