@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 from best_rates import RATES, USUAL, Network, calibrate
 from learning_rates import HELD_OUT, SHARE, Case, Curve, all_held_out, cases, factor
-from rate_answers import GUESS
+from rate_answers import GUESS, OF_UPDATES
 from replicas import perceptron, train
 
 from gradcheck.learning_rate.rules import CHECKED, COMMON
@@ -96,16 +96,16 @@ def rows(done: set[tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
             yield key | {str(updates): [float(f"{rate:.4g}"), passes] for updates, (rate, passes) in found.items()}
 
 
-def table(which: str, truth: Callable[[str, Case], float | None]) -> None:
+def table(which: str, said: dict[Any, dict[str, Any]], truth: Callable[[str, Case], float | None]) -> None:
     """Print how near the answers of each length are to the best rates, and what goes into the rules."""
-    said = {(one["law"], one["id"], one["optimizer"]): one for one in map(json.loads, LENGTHS.open())}
     columns = f"optimizer updates networks within_×_2 by_family median {SHARE:.0%}_within too_high best passes".split()
     print(f"\n{which}\n\n| {' | '.join(columns).replace('_', ' ')} |\n{'|---' * len(columns)}|")
     for optimizer in USUAL:
         known = [(case, truth(optimizer, case)) for case in cases(optimizer)]
         known = [(case, at) for case, at in known if (*_key(case), optimizer) in said and at is not None]
         some, best = [case for case, _ in known], np.array([at for _, at in known])
-        for updates in CHECKED if known else ():
+        lengths = [one for one in CHECKED if all(str(one) in answers for answers in said.values())]
+        for updates in lengths if known else ():
             rates, passes = np.array([said[*_key(case), optimizer][str(updates)] for case in some]).T
             suggested = np.log2(rates)
             off = all_held_out(some, suggested, best) - best
@@ -118,6 +118,18 @@ def table(which: str, truth: Callable[[str, Case], float | None]) -> None:
                 f"{2 ** factor(suggested, best):.2f}", f"{np.median(passes):.0f}, {passes.mean():.0f}",
             ]  # fmt: skip
             print("| " + " | ".join(map(str, cells)) + " |")
+
+
+def answers_of_copies() -> dict[Any, dict[str, Any]]:
+    """Return law, number and optimizer ↦ the length of runs ↦ rate and passes, of a search through copies."""
+    return {(one["law"], one["id"], one["optimizer"]): one for one in map(json.loads, LENGTHS.open())}
+
+
+def answers_of_search() -> dict[Any, dict[str, Any]]:
+    """Return the same of gradcheck's own search, where it was asked."""
+    rows = map(json.loads, OF_UPDATES.open())
+    said = ((one, [one["short_runs"], one["passes"]]) for one in rows if one["short_runs"] is not None)
+    return {(one["law"], one["id"], one["optimizer"]): {str(one["asked"]): answer} for one, answer in said}
 
 
 def _key(case: Case) -> tuple[str, int]:
@@ -148,8 +160,10 @@ def main() -> None:
             for row in rows({tuple(list(json.loads(line).values())[:3]) for line in there}):
                 file.write(json.dumps(row) + "\n")
                 file.flush()
-    table("the same trainings, 5 epochs", lambda optimizer, case: case.curve.best)
-    table("another seed's", best_of_seed(1))
+    table("the same trainings, 5 epochs", answers_of_copies(), lambda optimizer, case: case.curve.best)
+    table("another seed's", answers_of_copies(), best_of_seed(1))
+    table("gradcheck's own search", answers_of_search(), lambda optimizer, case: case.curve.best)
+    table("gradcheck's own search, another seed's", answers_of_search(), best_of_seed(1))
 
 
 if __name__ == "__main__":
