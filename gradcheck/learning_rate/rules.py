@@ -36,8 +36,8 @@ _MOMENTUM = Rule(start=0.3, best=1.0, ceiling=13.0, band=2.0, within=0.8, networ
 _ADAM = Rule(start=0.75, best=1.0, ceiling=22.0, band=2.0, within=0.8, networks=100)
 COMMON = {"sgd": _SGD, "momentum": _MOMENTUM, "adam": _ADAM, "adamw": _ADAM}
 
-#: Optimizer ↦ updates of a run ↦ `best` and `band`, as benchmarks/rate_lengths.py prints them: of runs of 100 the search
-#: itself was asked, of shorter ones its copies.
+#: Optimizer ↦ updates of a run ↦ `best` and `band`, as benchmarks/rate_lengths.py prints them: of runs of 100 the
+#: search itself was asked, of shorter ones its copies.
 BY_UPDATES: dict[str, dict[int, tuple[float, float]]] = {
     "sgd": {8: (1.52, 2.2), 12: (1.40, 1.9), 25: (1.20, 1.7), 50: (1.11, 1.6), 100: (1.13, 1.5)},
     "momentum": {8: (0.59, 3.5), 12: (0.70, 3.3), 25: (0.93, 2.6), 50: (1.01, 2.0), 100: (1.02, 1.8)},
