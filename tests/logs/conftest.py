@@ -3,6 +3,7 @@
 import pytest
 
 from gradcheck.logs.reading import read_log
+from gradcheck.logs.report import diagnose
 from gradcheck.logs.series import Series
 
 
@@ -22,3 +23,15 @@ def read(tmp_path):
 def series(read):
     """Bytes ↦ the series of the log."""
     return lambda content, name="run.log": Series(read(content, name))
+
+
+@pytest.fixture
+def told(tmp_path):
+    """Lines ↦ the report on them."""
+
+    def run(*lines):
+        path = tmp_path / "run.log"
+        path.write_text("\n".join(lines))
+        return diagnose(path)
+
+    return run

@@ -3,19 +3,6 @@
 import pytest
 
 from gradcheck.errors import InputError
-from gradcheck.logs.report import diagnose
-
-
-@pytest.fixture
-def told(tmp_path):
-    """Lines ↦ the report on them."""
-
-    def run(*lines):
-        path = tmp_path / "run.log"
-        path.write_text("\n".join(lines))
-        return diagnose(path)
-
-    return run
 
 
 def overflows(*scales):

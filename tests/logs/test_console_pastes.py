@@ -5,25 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from gradcheck.logs.report import diagnose
-
 
 @pytest.fixture
 def series(series):
     """Lines ↦ their series."""
     return lambda *lines: series("\n".join(lines).encode())
-
-
-@pytest.fixture
-def told(tmp_path):
-    """Lines ↦ the report on them."""
-
-    def run(*lines):
-        path = tmp_path / "run.log"
-        path.write_text("\n".join(lines))
-        return diagnose(path)
-
-    return run
 
 
 def steps_and(column, read):
