@@ -46,6 +46,10 @@ NO_RATE = {
 NO_LOSS = "along the first update the loss is not finite at any rate"
 
 
+#: The probability to train below which a network is taken for one that doesn't, unless its runs say otherwise.
+EVEN_CHANCE = 0.5
+
+
 class Evidence(NamedTuple):
     """What is known of a network beside its runs.
 
@@ -126,7 +130,7 @@ def answer_of_trainable(draws: Sequence[Draw], rule: Rule, evidence: Evidence | 
     """Return the answer; None of a network that is said not to train, and hasn't made any progress."""
     hopeless = (
         evidence is not None
-        and evidence.score < 0.5
+        and evidence.score < EVEN_CHANCE
         and not any(has_progressed(one, evidence.constant) for one in draws)
     )
     return None if hopeless else answer_of(draws, rule)
@@ -152,12 +156,12 @@ def _why_none(draws: Sequence[Draw], evidence: Evidence | None) -> Iterator[Reas
             text = f"no run lowers the loss: {significant(first, 3)} at first, {significant(end, 3)} in the end at best"
             yield Reason("no-run", text, end, first)
             break
-    if evidence is None or evidence.score >= 0.5:
+    if evidence is None or evidence.score >= EVEN_CHANCE:
         return
     said = f"{evidence.by} calls it {evidence.status}: {evidence.reason}"
     if evidence.status == "healthy":
         said = f"{evidence.by} gives it little chance to train: {percent(evidence.score)}"
-    yield Reason("untrainable", said, evidence.score, 0.5)
+    yield Reason("untrainable", said, evidence.score, EVEN_CHANCE)
     if draws[0].runs and math.isfinite(evidence.constant):
         run = draws[0].furthest
         text = (

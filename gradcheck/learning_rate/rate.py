@@ -16,7 +16,7 @@ from gradcheck.engine.memory import keep_freed_memory
 from gradcheck.errors import one_of
 from gradcheck.families import trainable
 from gradcheck.learning_rate.answer import answer_of
-from gradcheck.learning_rate.conclusions import Evidence, answer_of_trainable
+from gradcheck.learning_rate.conclusions import EVEN_CHANCE, Evidence, answer_of_trainable
 from gradcheck.learning_rate.network_descent import NetworkDescent
 from gradcheck.learning_rate.optimizers import OPTIMIZERS
 from gradcheck.learning_rate.remarks import cured, short_runs
@@ -71,7 +71,7 @@ class RateSearch:
     def draw(self, seed: int, tick: Callable[[], None] | None = None) -> Draw:
         """Search the rate of the network that `seed` draws."""
         constant = self.constant if math.isfinite(self.constant) else math.inf
-        doublings = DOUBLINGS if self.evidence.score >= 0.5 else 0
+        doublings = DOUBLINGS if self.evidence.score >= EVEN_CHANCE else 0
         return find_rate(
             self.descent(seed), self.rule, self.updates, seed, tick=tick, constant=constant, doublings=doublings
         )
@@ -129,7 +129,7 @@ class RateSearch:
         """Return what the draws have shown."""
         evidence = self.evidence
         found = answer_of_trainable(draws, self.rule, evidence) is not None
-        cure = None if found or evidence.score >= 0.5 else self.cure()
+        cure = None if found or evidence.score >= EVEN_CHANCE else self.cure()
         optimizer = self.search.optimizer
         remarks = [short_runs(optimizer, self.updates)] if found else []
         if cure is not None:

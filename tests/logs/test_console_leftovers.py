@@ -92,10 +92,9 @@ def test_a_step_that_only_the_error_names_is_not_called_that_of_a_bar(told):
     ],
 )
 def test_a_loss_may_be_named_before_its_step(line, told):
-    log = told(*(line.format(step=100 * at, loss=0.7 - 0.1 * at) for at in range(6))).log
-    assert (log.first_step, log.last_step, log.rows) == (0, 500, 6)
-    curve = told(*(line.format(step=100 * at, loss=0.7 - 0.1 * at) for at in range(6))).curves.loss.value
-    assert curve == pytest.approx([0.7 - 0.1 * at for at in range(6)])
+    report = told(*(line.format(step=100 * at, loss=0.7 - 0.1 * at) for at in range(6)))
+    assert (report.log.first_step, report.log.last_step, report.log.rows) == (0, 500, 6)
+    assert report.curves.loss.value == pytest.approx([0.7 - 0.1 * at for at in range(6)])
 
 
 def test_prose_with_as_many_commas_in_both_lines_is_no_table(told):

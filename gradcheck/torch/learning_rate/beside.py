@@ -3,6 +3,7 @@
 from gradcheck.diagnosis.rate_record import LearningRateRecord
 from gradcheck.diagnosis.report import Report
 from gradcheck.diagnosis.reporting import with_rate
+from gradcheck.learning_rate.conclusions import EVEN_CHANCE
 from gradcheck.learning_rate.report import RateReport
 from gradcheck.learning_rate.runs import DOUBLINGS
 from gradcheck.torch.learning_rate.model_search import ModelSearch
@@ -22,7 +23,7 @@ def add_rate(report: Report, search: ModelSearch, lr: float | None) -> Report:
     lr : float, optional
         A rate to judge.
     """
-    found = search.found(doublings=DOUBLINGS if report.verdict.score >= 0.5 else 0)
+    found = search.found(doublings=DOUBLINGS if report.verdict.score >= EVEN_CHANCE else 0)
     evidence = None if found.progressed else evidence_of(report, found)
     return with_rate(report, _record(rate_report(search, found, evidence, lr)))
 
