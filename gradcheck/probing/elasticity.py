@@ -7,10 +7,14 @@ import numpy as np
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.flow.model_flow import ModelFlow
 from gradcheck.probing.evidence import Evidence
+from gradcheck.probing.first_loss import LARGE_LOSS
 
 #: log10 of the elasticity that a typical layer should have. Of 132 published architectures one is below 10^-3.3, whose
 #: branches start at 1e-5 and which learns in a trial; of those whose gradient vanishes all are (benchmarks/zoo.py).
 ELASTICITY = -4.0
+
+#: log10 of the changes of a number that single precision can't show.
+UNSEEN = -7.0
 
 
 def typical_elasticity(flow: ModelFlow) -> float:
@@ -25,6 +29,19 @@ def elasticity_of_end(found: Evidence) -> float:
     if not math.isfinite(output.log10_weight_gradient_norm) or not output.loss:
         return math.inf
     return found.log10_readout_weight + output.log10_weight_gradient_norm - math.log10(abs(output.loss))
+
+
+def is_to_blame(found: Evidence) -> bool:
+    """Whether it is the network's doing that the loss hardly depends on its layers.
+
+    Where it depends as little on the read-out, only below what single precision resolves, and of a loss that is known
+    not to start far off: scores that start small are usual.
+    """
+    if elasticity_of_end(found) >= ELASTICITY:
+        return True
+    first = found.at_loss.first
+    known = first.value <= LARGE_LOSS * first.constant_answer  # not where a constant answer's is unknown
+    return known and typical_elasticity(found.flow) < UNSEEN
 
 
 def causes_of_elasticity(flow: ModelFlow) -> tuple[Cause, ...]:

@@ -6,6 +6,7 @@ from typing import Protocol
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.diagnosis.status import Status
 from gradcheck.flow.model_flow import ModelFlow
+from gradcheck.probing.first_loss import FirstLoss
 from gradcheck.probing.terms import Term
 
 #: A softmax that another one follows is sharp where less than this share of its slope is left.
@@ -46,6 +47,10 @@ class TrainedEvidence(Protocol):
 
 class LossEvidence(Protocol):
     """What lies between the output and the loss."""
+
+    @property
+    def first(self) -> FirstLoss:
+        """The loss, and what a constant answer costs."""
 
     @property
     def terms(self) -> Sequence[Term]:

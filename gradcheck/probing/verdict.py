@@ -14,7 +14,7 @@ from gradcheck.diagnosis.status import Flag, Status
 from gradcheck.diagnosis.summary import Summary, dead_layers, gradient_shrinks, summarize, widest_group
 from gradcheck.diagnosis.verdict import Diagnosis, diagnose, regions_of
 from gradcheck.flow.model_flow import ModelFlow
-from gradcheck.probing.elasticity import ELASTICITY, causes_of_elasticity, elasticity_of_end, typical_elasticity
+from gradcheck.probing.elasticity import ELASTICITY, causes_of_elasticity, is_to_blame, typical_elasticity
 from gradcheck.probing.evidence import SHARP, Evidence
 from gradcheck.probing.first_loss import LARGE_INPUTS
 from gradcheck.probing.replacing import without_replaced
@@ -211,7 +211,7 @@ def _status(found: Evidence, status: Status) -> Status:
     if status == "healthy" and any(one.code == "softmax-twice" and (one.value or 1) < SHARP for one in found.of_loss):
         return "vanishing"
     lost = typical_elasticity(flow) < ELASTICITY
-    if lost and (status == "exploding" or (status == "healthy" and elasticity_of_end(found) >= ELASTICITY)):
+    if lost and (status == "exploding" or (status == "healthy" and is_to_blame(found))):
         return "vanishing"
     return status
 

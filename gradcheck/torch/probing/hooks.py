@@ -59,6 +59,11 @@ class Call:
         """Of the channels."""
         return self.layer.channel_axis(self.output)
 
+    @property
+    def moved(self) -> bool:
+        """Whether a gradient has arrived that isn't zero throughout."""
+        return self.heard and self.log10_gradient_norm != -math.inf
+
     def free(self) -> None:
         """Drop tensors and graph: they hold the call, as it holds them, where no garbage collector looks."""
         for hook in self.hooks:
@@ -92,6 +97,7 @@ class Recording:
     count_zeros: bool = False  # whether the share of zeros in each gradient is asked for
     brief: bool = False  # whether only the gradient is of interest, not what the layers' outputs are like
     tally: Tally | None = None  # what counts the losses of number formats, if anything does
+    idle: frozenset[str] = frozenset()  # layers that are left aside
     shift: int = 0  # log2 of what multiplies the loss
     # the modules that are being run, outermost first: where an error comes from; of each input shape and type
     inside: list[tuple[str, nn.Module, tuple[Any, ...]]] = field(default_factory=list)
@@ -122,10 +128,16 @@ class Recording:
         self.inside.append((name, module, given))
 
     def leave(self, layer: Layer | None, module: nn.Module, inputs: tuple[Any, ...], output: object) -> None:
-        """Note that the innermost module has ended; it may be a layer."""
+        """Note that the innermost module has ended; it may be a layer.
+
+        A model none of whose parts is run uses their weights itself: it is one layer.
+        """
+        self.inside.pop()
+        ran = self.calls or self.ungraded or self.starved
+        if layer is None and not self.inside and not ran and next(module.parameters(), None) is not None:
+            layer = Layer(type(module).__name__, module)
         if layer is not None:
             self._add_call(layer, inputs, output)
-        self.inside.pop()
 
     def _add_call(self, layer: Layer, inputs: tuple[Any, ...], output: object) -> None:
         """Note what a layer returned, and listen to its gradient."""
@@ -184,6 +196,7 @@ class Watched(TypedDict, total=False):
     count_zeros: bool
     brief: bool
     tally: Tally | None
+    idle: frozenset[str]
 
 
 @contextmanager

@@ -163,6 +163,7 @@ def _pass(
             closed = find_shut_end(at_end, root, route)
             wanted = [*leaves, *kept_for_recurrences(record), *others]
             gradients = _backward(model, root, seed * 2.0**shift, wanted, record)
+            closed = None if any(call.moved for call in record.calls) else closed
     norms = _norms(model, gradients)
     untrained = find_untrained(model, gradients, between, route.end.node)
     layers, flow = _flow(route, record, norms, batch.examples, shift, value)
@@ -234,7 +235,8 @@ def _flow(
 ) -> tuple[tuple[Layer, ...], ModelFlow]:
     """Return the layers that a gradient reaches and those that the signal doesn't, and their flow."""
     calls = {layer: record.of(layer) for layer in route.hidden}
-    arrived = [layer for layer in route.hidden[: route.reached] if any(one.heard for one in calls[layer])]
+    heard = [layer for layer in route.hidden[: route.reached] if any(one.heard for one in calls[layer])]
+    arrived = [layer for layer in heard if layer.name not in record.idle]
     beyond = route.hidden[route.reached :]
     cut = not arrived and not beyond
     arrived = route.hidden if cut else arrived

@@ -32,6 +32,7 @@ from gradcheck.torch.probing.gates import gated_layers, has_small_gates, may_be_
 from gradcheck.torch.probing.gentler import keep_healthy
 from gradcheck.torch.probing.glance import glance
 from gradcheck.torch.probing.history import History
+from gradcheck.torch.probing.idle import find_idle
 from gradcheck.torch.probing.judgement import Judgement
 from gradcheck.torch.probing.lesson import UNTRAINABLE, Lesson
 from gradcheck.torch.probing.loss_value import modules_of
@@ -202,6 +203,7 @@ class _Subject:
     once: bool = False  # no steps are taken, so that a forward pass more or less leaves no trace
     trial: Trial | None = None  # of the model as it was at the start
     others: tuple[Tensor, ...] = ()  # parameters of the loss that an optimizer trains
+    idle: frozenset[str] = frozenset()  # layers that this batch has no use for
     # among modules without gradient those that should have one
     lost_of: dict[tuple[str, ...], Lost] = field(default_factory=dict)
 
@@ -228,9 +230,12 @@ class _Subject:
         seed_all(self.seed + number)
         batch = self.batches.take(number)
         check_batch(batch)
-        precision = None if amp is None else AMP[amp]
+        precision, self.idle = None if amp is None else AMP[amp], frozenset()
         while True:
             found = self._measure(batch, number, precision)
+            if idle := find_idle(found, self.again(number, amp)):
+                self.idle = idle
+                found = self._measure(batch, number, precision)
             overflows = not found.flow.obstacle and bool(found.flow.nonfinite.any())
             if precision is None or not overflows or precision.shift < BACK_OFF:
                 return self._look_again(batch, number, precision, found)
@@ -289,5 +294,5 @@ class _Subject:
         generator = torch.Generator().manual_seed(self.seed)
         return pass_batch(
             self.model, batch, self.loss, generator, precision, self.others,
-            count_zeros=self.count_zeros, brief=brief, tally=tally,
+            count_zeros=self.count_zeros, brief=brief, tally=tally, idle=self.idle,
         )  # fmt: skip

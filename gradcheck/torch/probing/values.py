@@ -12,14 +12,18 @@ from gradcheck.torch.layers import is_finite, main_tensor
 from gradcheck.torch.probing.hooks import Recording
 from gradcheck.torch.probing.losses import LOSSES
 
-#: Losses that are zero at best and never below, by their node in the graph.
+#: What is never negative, by its node in the graph; and what is never positive.
 FROM_ZERO = (
     "NllLoss", "MseLoss", "SmoothL1Loss", "HuberLoss", "BinaryCrossEntropy", "SoftMarginLoss", "CtcLoss",
     "Abs", "Sigmoid", "Softmax", "Relu", "Softplus",
 )  # fmt: skip
+TO_ZERO = ("LogSoftmax", "LogSigmoid")
 
-#: What leaves numbers that are zero at best what they are.
-KEEPS = ("Mean", "Sum", "Sqrt", "View", "ToCopy", "Squeeze", "Select", "Stack", "Cat", "Clone", "Alias")
+#: What leaves numbers on their side of zero.
+KEEPS = (
+    "Mean", "Sum", "Sqrt", "View", "ToCopy", "Squeeze", "Unsqueeze", "Expand", "Select", "Slice", "Index", "Gather",
+    "Stack", "Cat", "Where", "Clone", "Alias",
+)  # fmt: skip
 
 
 class Values(NamedTuple):
@@ -46,20 +50,47 @@ def measure_spread(output: object) -> float:
 
 def is_never_negative(node: Node | None) -> bool:
     """Whether a loss is zero at best, by the graph that made it: cross-entropy, squares, and sums of such."""
+    return side_of_zero(node) > 0
+
+
+def side_of_zero(node: Node | None) -> int:
+    """Return 1 for numbers that are never negative, by the graph that made them; -1 for never positive; else 0."""
     if node is None:
-        return False
+        return 0
     name, inputs = node.name(), [one for one, _ in node.next_functions if one is not None]
     if name.startswith(FROM_ZERO):
-        return True
+        return 1
+    if name.startswith(TO_ZERO):
+        return -1
+    if name.startswith("Neg"):
+        return -side_of_zero(inputs[0])
     if name.startswith("Pow"):
-        return node._saved_exponent % 2 == 0 if isinstance(node._saved_exponent, int | float) else False
+        exponent = node._saved_exponent
+        even = isinstance(exponent, int | float) and exponent % 2 == 0
+        return 1 if even else max(0, side_of_zero(inputs[0]))
     if name.startswith(("Mul", "Div")):
-        factors = [getattr(node, saved, None) for saved in ("_saved_self", "_saved_other")]
-        known = [one for one in factors if isinstance(one, Tensor) and one.numel() == 1 and not one.is_complex()]
-        return len(inputs) == 1 and any(float(one) > 0 for one in known) and is_never_negative(inputs[0])
-    if name.startswith("Add"):  # a number that is added may be negative
-        return len(inputs) == 2 and all(map(is_never_negative, inputs))
-    return name.startswith(KEEPS) and bool(inputs) and all(map(is_never_negative, inputs))
+        if len(inputs) == 2 and node.next_functions[0] == node.next_functions[1] and name.startswith("Mul"):
+            return 1  # a square
+        constant = [_side_of(node, place) for place, (one, _) in enumerate(node.next_functions) if one is None]
+        return math.prod([*constant, *map(side_of_zero, inputs)])
+    if name.startswith(("Add", "Sub")) and len(inputs) == 2:  # a number that is added may be on the other side
+        first, second = map(side_of_zero, inputs)
+        return first if first == (second if name.startswith("Add") else -second) else 0
+    sides = set(map(side_of_zero, inputs)) if name.startswith(KEEPS) else set()
+    return sides.pop() if len(sides) == 1 and not _has_other_values(name, node) else 0
+
+
+def _side_of(node: Node, place: int) -> int:
+    """Return on which side of zero the constant factor of a product, or of a quotient, lies."""
+    saved = getattr(node, ("_saved_self", "_saved_other")[place], None)
+    if not isinstance(saved, Tensor) or saved.is_complex():
+        return 0
+    return 1 if bool((saved >= 0).all()) else -1 if bool((saved <= 0).all()) else 0
+
+
+def _has_other_values(name: str, node: Node) -> bool:
+    """Whether a choice or a stack also holds values that no graph made."""
+    return name.startswith(("Where", "Stack", "Cat")) and any(one is None for one, _ in node.next_functions)
 
 
 def rms_of_inputs(inputs: Sequence[Tensor], record: Recording) -> float:

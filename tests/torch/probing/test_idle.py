@@ -1,0 +1,69 @@
+"""Layers whose outputs a batch has no use for."""
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch import nn  # noqa: E402
+
+from gradcheck.torch import probe  # noqa: E402
+
+pytestmark = pytest.mark.usefixtures("seeded")
+
+
+class Joint(nn.Module):
+    """Two streams that attend to both; of the second one's last answers nothing is read."""
+
+    def __init__(self, depth=3, width=32):
+        super().__init__()
+        self.blocks = nn.ModuleList(nn.ModuleList(nn.Linear(width, width) for _ in range(6)) for _ in range(depth))
+        self.head = nn.Linear(width, 5)
+
+    def forward(self, x, y):
+        for block in self.blocks:
+            query, key, value = (torch.cat([a(x), b(y)], 1) for a, b in zip(block[::2], block[1::2], strict=True))
+            out = nn.functional.scaled_dot_product_attention(query, key, value)
+            x, y = x + out[:, : x.shape[1]], y + out[:, x.shape[1] :]
+        return self.head(x.mean(1))
+
+
+class TwoBranches(nn.Module):
+    """A network beside which another one runs: shut by its biases, or by a factor of zero."""
+
+    def __init__(self, bias, factor=1.0):
+        super().__init__()
+        self.first, self.beside, self.head = nn.Linear(16, 32), nn.Linear(32, 32), nn.Linear(32, 5)
+        nn.init.constant_(self.beside.bias, bias)
+        self.factor = factor
+
+    def forward(self, x):
+        x = torch.tanh(self.first(x))
+        return self.head(x + self.factor * torch.relu(self.beside(x)))
+
+
+def test_a_layer_whose_answers_nothing_reads_is_not_dead():
+    report = probe(Joint(), ((torch.randn(16, 6, 32), torch.randn(16, 4, 32)), torch.arange(16) % 5))
+    assert report.verdict.status == "healthy"
+    assert (
+        "blocks.2.1.weight and blocks.2.1.bias get a gradient of exactly zero on this batch" in report.verdict.reasons
+    )
+    assert "blocks.2.1" not in [layer.name for layer in report.layers]
+    assert "blocks.1.1" in [layer.name for layer in report.layers]
+
+
+@pytest.mark.parametrize(("bias", "factor"), [(-50.0, 1.0), (0.0, 0.0)])
+def test_a_layer_that_is_shut_off_is_no_idle_one(bias, factor):
+    report = probe(TwoBranches(bias, factor), (torch.randn(32, 16), torch.arange(32) % 5))
+    (beside,) = (layer for layer in report.layers if layer.name == "beside")
+    assert beside.gradient_rms == 0
+
+
+def test_nor_is_one_before_a_function_that_makes_numbers_of_nan():
+    class Signs(TwoBranches):
+        def forward(self, x):
+            x = torch.tanh(self.first(x))
+            return self.head(x + torch.sign(self.beside(x)))
+
+    report = probe(Signs(0.0), (torch.randn(32, 16), torch.arange(32) % 5))
+    (beside,) = (layer for layer in report.layers if layer.name == "beside")
+    assert beside.gradient_rms == 0
