@@ -57,7 +57,7 @@ def test_what_heals_a_network_is_searched_next_and_without_it_the_network_is_sim
 def test_runs_that_were_made_again_with_more_updates_are_called_that():
     again = gradcheck.rate(**SMALL | {"depth": 20}, updates=5)
     assert headline(again).endswith(" · runs of 5 to 20 updates")
-    assert "loss in the end of runs of 20 updates, by rate" in str(again)
+    assert "mean loss of the last 40 % of runs of 20 updates, by rate" in str(again)
 
 
 def test_runs_whose_band_longer_ones_make_narrower_are_named(report, none):
