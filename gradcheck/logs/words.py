@@ -84,7 +84,8 @@ def quantity_of(name: Sequence[str]) -> str | None:
         before = bool(rest & {"before", "pre"})
         return "grad_norm" if rest <= OF_NORM | ({"clip", "clipping"} if before else set()) else None
     if own & LOSS:
-        return "loss" if own - LOSS <= OF_LOSS and not ("cost" in own and own & OF_TIME) else None
+        of_a_policy = "entropy" in own and "cross" not in own  # a part of its loss
+        return "loss" if own - LOSS <= OF_LOSS and not of_a_policy and not ("cost" in own and own & OF_TIME) else None
     if own >= CROSS_ENTROPY:
         return "loss" if own <= OF_LOSS else None
     if own & STEP:
