@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from gradcheck.diagnosis.report import LayerRecord, Report
 from gradcheck.diagnosis.sentences import chance_of_training
 from gradcheck.diagnosis.shown_layers import title
+from gradcheck.diagnosis.suggestions import said_order
 from gradcheck.diagnosis.trial_sentences import said_of_trial
 from gradcheck.render.documents import markdown_table, records_as_csv
 from gradcheck.render.heading import what_was_run
@@ -38,7 +39,7 @@ def _lines(report: Report) -> Iterator[str]:
     )
     if report.suggestions:
         yield ""
-        yield "Changes that fix it, each simulated:"
+        yield f"Changes that fix it, each simulated ({said_order(report.suggestions)}):"
         yield ""
         for one in report.suggestions:
             heals = f"healthy, trains with probability {percent(one.score)}"

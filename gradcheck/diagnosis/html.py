@@ -7,6 +7,7 @@ from gradcheck.diagnosis.number_html import number_charts, number_tables
 from gradcheck.diagnosis.report import LayerRecord, Report, SuggestionRecord
 from gradcheck.diagnosis.sentences import chance_of_training
 from gradcheck.diagnosis.shown_layers import of_several_kinds, title
+from gradcheck.diagnosis.suggestions import said_order
 from gradcheck.diagnosis.text.advice import next_commands
 from gradcheck.diagnosis.trial_record import NetworkTrialRecord
 from gradcheck.diagnosis.trial_sentences import said_of_trial
@@ -54,7 +55,7 @@ def page_of(report: Report) -> HtmlPage:
         tone=tone_of(verdict.status),
         reasons=(*verdict.reasons, *says, chance_of_training(verdict), *said_of_trial(report)),
         charts=(*_charts(report), *number_charts(report.number_formats, _axis(report))),
-        notes_title="What would fix it, each tried",
+        notes_title=f"What would fix it, each tried{_order(report)}",
         notes=tuple(_suggestion(report, one) for one in report.suggestions or ()),
         tables=(*_tables(report), *number_tables(report.number_formats)),
         commands=tuple(next_commands(report)),
@@ -225,6 +226,11 @@ RECURRENCE: Columns = {
     ),
     "gain a step": ("number", lambda one: one.step_gain, "the factor of one step back"),
 }
+
+
+def _order(report: Report) -> str:
+    """Return which change to try first, where there is any."""
+    return f": {said_order(report.suggestions)}" if report.suggestions else ""
 
 
 def _suggestion(report: Report, one: SuggestionRecord) -> Note:

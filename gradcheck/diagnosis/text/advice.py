@@ -10,6 +10,7 @@ from rich.text import Text
 from gradcheck.diagnosis.remarks import DOUBTS
 from gradcheck.diagnosis.report import Report, SuggestionRecord
 from gradcheck.diagnosis.shown_layers import sampled
+from gradcheck.diagnosis.suggestions import said_order
 from gradcheck.render.layout import indented, to_copy
 from gradcheck.render.numbers import percent
 from gradcheck.render.style import INDENT
@@ -23,6 +24,7 @@ def advice(report: Report, width: int) -> Iterator[RenderableType]:
         yield ""
         yield Text(f"  {_heading(report)}")
         yield from _lines(report.suggestions, width, of_model)
+        yield indented(Text(said_order(report.suggestions), style="dim"))
         if of_model:
             yield ""
             yield Text("  The first of them in PyTorch (model is yours)")
