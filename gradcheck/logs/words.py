@@ -40,6 +40,9 @@ LETTERS = _set("g d df dr")
 #: Words of a discriminator's losses on real examples and on others.
 HALVES = _set("df dr real fake")
 
+#: Which of several pairs of players: ``D_A`` and ``G_A`` beside ``D_B`` and ``G_B``.
+PAIRS = _set("a b x y")
+
 #: Words beside them.
 CROSS_ENTROPY = frozenset(("cross", "entropy"))
 OF_LOSS = PLAIN | CROSS_ENTROPY
@@ -113,7 +116,8 @@ def player_of(name: Sequence[str]) -> int | None:
 
 def lettered(names: Iterable[str]) -> list[str]:
     """Return the names that are losses of two players by a letter alone, ``G`` and ``D``; none if one is missing."""
-    found = [name for name in names if (own := set(words(name)) - PLAIN - (HALVES - LETTERS)) and own <= LETTERS]
+    beside = PLAIN | PAIRS | (HALVES - LETTERS)
+    found = [name for name in names if (own := set(words(name)) - beside) and own <= LETTERS]
     return found if {player_of(words(name)) for name in found} == {0, 1} else []
 
 
