@@ -45,7 +45,7 @@ TOGETHER = 256
 TELLING = ("loss", "norm", "epoch", "nll", "trl", "objective", "cost", "step", "iter", "ce:", "ce=", "xent")
 
 #: What the losses of two networks may be called that play against each other.
-PLAYER = re.compile(r"(?<![\w/.])[gd](?:\s?[:=]|\s)\s*[-+]?(?:[\d.]|nan|inf)")
+PLAYER = re.compile(r"(?<![\w/.])[gd](?:_[a-z])?(?:\s?[:=]|\s)\s*[-+]?(?:[\d.]|nan|inf)")
 
 #: The kind of rows that are JSON objects among lines of text.
 OBJECTS = "{\0"
@@ -129,8 +129,8 @@ class Console(Reader):
     def _rows(self, line: bytes) -> Iterable[LogRow]:
         """Return the rows of a line: mostly none or one."""
         text = line.decode("utf-8", "replace").strip()
-        if "\x1b" in text:
-            text = plain(text).strip()
+        if "\x1b" in text or "`" in text:
+            text = plain(text).strip("` \t")
         if self._table:
             return self._read(text)
         if not text:
@@ -154,7 +154,7 @@ class Console(Reader):
         if text.startswith('{"'):
             yield from self._object(text)
             return
-        if "%" in text and "|" in text:
+        if "%" in text and ("|" in text or "% " in text):
             parts = parted(text)
             if len(parts) > 1:
                 for part in parts:
@@ -204,7 +204,7 @@ class Console(Reader):
         shape, values = cut(text)
         if len(values) > MOST_NUMBERS:
             return
-        self._head = (header(text) if not values else ()) or self._head
+        self._head = (header(text, self.kinds.wanted) if not values else ()) or self._head
         if len(values) == 1 and not frame and not shape[1].strip(" ,;|)]}") and (one := next(pairs(shape), None)):
             self.kinds.heading(text)
             yield from self._single(one.name, values[0])

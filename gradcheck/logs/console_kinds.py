@@ -18,7 +18,11 @@ LONGEST_HEADING = 80
 MOST_KINDS = 256
 
 #: Names that mean a step, an epoch or a loss in a console only.
-SHORT = {"s": "step", "it": "step", "itn": "step", "up": "step", "ep": "epoch", "e": "epoch"}
+SHORT = {
+    "s": "step", "it": "step", "itn": "step", "up": "step", "ep": "epoch", "e": "epoch",
+    "训练次数": "step", "迭代次数": "step", "步数": "step", "轮次": "epoch", "轮数": "epoch",
+    "score at iteration": "loss",
+}  # fmt: skip
 
 #: Words at the end of a name that mean an epoch: ``INFO Train: 3 [350/735]``.
 LAST = {"train": "epoch", "training": "epoch", "trn": "epoch"}
@@ -186,7 +190,7 @@ class Kinds:
     ) -> Plan | None:
         if self.validating and not framed and LOSS in own and NORM not in own and self._is_trained(lead, worth):
             lead, worth = f"validation {lead}", VALIDATION
-        kind = self._kind(lead, worth, own)
+        kind = self._kind(lead, worth, own, framed)
         if kind is None:
             return None
         if any(other.inside and other.key == kind.key and other is not kind for other in self.kinds):
@@ -211,7 +215,7 @@ class Kinds:
         pattern = None if framed else pattern_of(shape, at)
         return Plan(kind, layout, tuple(at), step, epoch, inside, lacks_loss, pattern)
 
-    def _kind(self, lead: str, worth: int, own: dict[Column, str]) -> Kind | None:
+    def _kind(self, lead: str, worth: int, own: dict[Column, str], framed: bool) -> Kind | None:
         """Return the kind with these words and numbers, or with some of them: rows may lack what isn't finite."""
         judged = {name for column, name in own.items() if column.quantity in ("loss", "grad_norm", PART)}
         for kind in self.kinds:
@@ -220,6 +224,8 @@ class Kinds:
                 name in judged for column, name in kind.names.items() if column in (LOSS, NORM)
             )
             led = lead in kind.leads or self._is_cut(kind, lead, own)
+            if not framed and EPOCH in own and (STEP in own) != (STEP in kind.names):
+                continue  # what an epoch ends with, beside the rows of its steps
             if led and kind.worth == worth and shared and judged & others:
                 kind.names = own | kind.names
                 kind.leads.add(lead)

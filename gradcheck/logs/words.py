@@ -43,6 +43,9 @@ LETTERS = _set("g d df dr")
 #: Words of a discriminator's losses on real examples and on others.
 HALVES = _set("df dr real fake")
 
+#: Which of several pairs of players: ``D_A`` and ``G_A`` beside ``D_B`` and ``G_B``.
+PAIRS = _set("a b x y")
+
 #: Words beside them.
 CROSS_ENTROPY = frozenset(("cross", "entropy"))
 OF_LOSS = PLAIN | CROSS_ENTROPY
@@ -84,7 +87,8 @@ def quantity_of(name: Sequence[str]) -> str | None:
         before = bool(rest & {"before", "pre"})
         return "grad_norm" if rest <= OF_NORM | ({"clip", "clipping"} if before else set()) else None
     if own & LOSS:
-        return "loss" if own - LOSS <= OF_LOSS and not ("cost" in own and own & OF_TIME) else None
+        of_a_policy = "entropy" in own and "cross" not in own  # a part of its loss
+        return "loss" if own - LOSS <= OF_LOSS and not of_a_policy and not ("cost" in own and own & OF_TIME) else None
     if own >= CROSS_ENTROPY:
         return "loss" if own <= OF_LOSS else None
     if own & STEP:
@@ -126,7 +130,8 @@ def player_of(name: Sequence[str]) -> int | None:
 
 def lettered(names: Iterable[str]) -> list[str]:
     """Return the names that are losses of two players by a letter alone, ``G`` and ``D``; none if one is missing."""
-    found = [name for name in names if (own := set(words(name)) - PLAIN - (HALVES - LETTERS)) and own <= LETTERS]
+    beside = PLAIN | PAIRS | (HALVES - LETTERS)
+    found = [name for name in names if (own := set(words(name)) - beside) and own <= LETTERS]
     return found if {player_of(words(name)) for name in found} == {0, 1} else []
 
 
