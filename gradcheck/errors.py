@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from math import inf, nan
 from numbers import Integral, Real
 
@@ -128,7 +129,13 @@ def described(error: BaseException) -> str:
 def folded(value: object) -> str:
     """Return a name without case and joints, as ``Leaky-ReLU`` and ``leaky_relu`` are one; of what has none nothing."""
     name = value if isinstance(value, str) else getattr(value, "__name__", "")
-    return JOINTS.sub("", str(name).lower())
+    return _without_joints(str(name))
+
+
+@lru_cache(maxsize=1024)
+def _without_joints(name: str) -> str:
+    """Return a name in lower case; each is asked for again with every value that is checked."""
+    return JOINTS.sub("", name.lower())
 
 
 def did_you_mean(value: object, allowed: Iterable[str], cutoff: float = 0.5) -> str:

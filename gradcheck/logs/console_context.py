@@ -170,5 +170,5 @@ def _values(groups: Sequence[str]) -> "array[float]":
 
 
 def value_of(text: str) -> float:
-    """Return a number as it is written in a line."""
-    return texts([text.replace(",", "")])[0]
+    """Return a number as it is written in a line; one that is none may be padded, ``nanxxx``."""
+    return texts([text.replace(",", "").rstrip("x")])[0]
