@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from gradcheck.logs.words import VALIDATION as HELD_OUT
 from gradcheck.logs.words import quantity_of, words
 
 #: A number, in a group of its own, with the blanks before it, so that padding makes no other shape.
@@ -149,7 +150,10 @@ def name_of(gap: str, first: bool = False) -> str:
     text = _REMARK.sub("", text.rstrip(_AROUND).rstrip(_SEPARATORS)).rstrip(_CLOSING).rstrip(_SEPARATORS)
     if not first and (unit := _UNIT.match(text)) and (" " in text or unit.group().lower() in _MEASURES):
         text = text[unit.end() :]
-    name = _SENTENCE.sub("", _BREAK.split(text)[-1]).strip(" \t\n-–—*#.")
+    name = _BREAK.split(text)[-1]
+    before = _SENTENCE.match(name)
+    name = name[before.end() :] if before and not HELD_OUT.intersection(words(before[0])) else name
+    name = name.strip(" \t\n-–—*#.")
     parted = gap.rstrip(_AROUND)[-1:] in (*_SEPARATORS[2:], *_CLOSING[2:])
     is_none = _SOURCE.search(name) or (name.count(" ") >= MOST_WORDS and not parted)
     return "" if is_none else _VERB.sub("", name)

@@ -15,7 +15,7 @@ VALIDATION = _set("val valid validation validating eval evaluation evaluating te
 PLAIN = _set(
     "train training trainer global total overall whole all full model avg average mean running smooth smoothed ema "
     "current cur step batch minibatch epoch iter iteration update the is was of at raw local reduced lm mlm metric "
-    "metrics info debug root main log logger stats optim optimizer optimiser final last student trn"
+    "metrics info debug root main log logger stats optim optimizer optimiser final last student trn unnamed"
 )
 
 #: Words of a gradient, of a norm, of both at once, of a loss, of a step and of an epoch.
@@ -26,6 +26,9 @@ LOSS = _set("loss losses nll ce xent objective cost")
 
 #: Words of a cost that is time.
 OF_TIME = _set("batch reader data time")
+
+#: Words of numbers that stand beside a cost that is time.
+OF_SPEED = _set("reader data time ips eta samples speed sec seconds images tokens")
 
 STEP = _set("step steps iter iters iteration iterations update updates timestep timesteps")
 
@@ -84,7 +87,8 @@ def quantity_of(name: Sequence[str]) -> str | None:
         before = bool(rest & {"before", "pre"})
         return "grad_norm" if rest <= OF_NORM | ({"clip", "clipping"} if before else set()) else None
     if own & LOSS:
-        return "loss" if own - LOSS <= OF_LOSS and not ("cost" in own and own & OF_TIME) else None
+        of_a_policy = "entropy" in own and "cross" not in own  # a part of its loss
+        return "loss" if own - LOSS <= OF_LOSS and not of_a_policy and not ("cost" in own and own & OF_TIME) else None
     if own >= CROSS_ENTROPY:
         return "loss" if own <= OF_LOSS else None
     if own & STEP:
@@ -93,6 +97,16 @@ def quantity_of(name: Sequence[str]) -> str | None:
         return "epoch" if own - EPOCH <= OF_STEP else None
     rate = "lr" in own or {"learning", "rate"} <= own
     return "lr" if rate and all(word in OF_RATE or word.isdecimal() for word in name) else None
+
+
+def is_bare_gradient(name: Sequence[str]) -> bool:
+    """Whether a name in words is that of a gradient, and no word says of what it is the number: ``grad``."""
+    return bool(GRADIENT & set(name)) and set(name) - GRADIENT <= PLAIN
+
+
+def is_batch_cost(names: Iterable[str]) -> bool:
+    """Whether a cost of a batch is a loss: where no number beside it is of the time that a batch takes."""
+    return not any(set(words(name)) & OF_SPEED for name in names)
 
 
 def _is_duration(name: Sequence[str]) -> bool:

@@ -89,6 +89,21 @@ def test_a_name_begins_with_its_sentence_and_ends_before_its_verb(told):
     assert ("loss", "Loss") in [(one.quantity, one.name) for one in told(*lines).log.columns]
 
 
+def test_a_validation_that_is_shortened_stays_one(series):
+    lines = [f"Epoch {at}/9. Train. Loss: {9 - at}.5. Val. Loss: {at}.25. Valid. Loss: 7.0" for at in range(1, 5)]
+    assert list(course(series(*lines)).values()) == [8.5, 7.5, 6.5, 5.5]
+    lines = [f"Epoch {at}/9. Val. Loss: {at}.25. Train. Loss: {9 - at}.5" for at in range(1, 5)]
+    assert list(course(series(*lines)).values()) == [8.5, 7.5, 6.5, 5.5]
+
+
+def test_the_entropy_of_a_policy_is_a_part_of_its_loss(told):
+    lines = [
+        f"step:{at} - actor/entropy_loss:0.44 - actor/pg_loss:-0.0{at} - actor/grad_norm:9.8" for at in range(1, 5)
+    ]
+    report = told(*lines)
+    assert report.curves.loss.value == pytest.approx([0.44 - at / 100 for at in range(1, 5)])
+
+
 def test_of_two_prints_of_each_row_the_one_with_the_norm_is_read(told):
     lines = [
         line

@@ -6,6 +6,7 @@
 | ``GREW`` | 0.5 decades, 5 deviations | noise of one row to the next stays below |
 | ``COMES_DOWN`` | 0.05 decades, 1 deviation | growth may pause, not turn |
 | ``STEADY`` | 0.3 decades | the last norm is as usual: nothing announced it |
+| ``USUAL`` | 128 | a static loss scale of many recipes: at the beginning of a log the search for one may end here |
 | ``FALLEN`` | 64-fold | a loss scale that is halved six times in a row has found no scale that fits |
 """
 
@@ -23,6 +24,8 @@ from gradcheck.logs.runs import Nonfinite
 from gradcheck.logs.series import Series
 
 SCALER, GREW, GREW_DEVIATIONS, COMES_DOWN, STEADY, FALLEN = 0.01, 0.5, 5.0, 0.05, 0.3, 64.0
+
+USUAL = 128.0
 
 #: So many steps skipped in a row halve a scale by more than any search for one does.
 FEWEST_OVERFLOWS = 8
@@ -85,11 +88,13 @@ def _find_overflows(series: Series) -> list[Finding]:
     count = float(np.sum(skipped[(skipped > 0) & (series.steps >= over[begin])])) or 1.0
     fewest = FEWEST_AT_ONE if _is_no_scale(series) else FEWEST_OVERFLOWS
     lasting = count >= fewest and over[-1] + (2 * usual if len(gaps) else 0.0) >= series.ends[1]
-    if not lasting and not given_up:
-        return []
     scales = series.values("loss_scale")
+    known = scales[~np.isnan(scales)]
+    searching = len(known) > 0 and known[-1] >= USUAL and not _last_finite(series, float(over[begin]))
+    if not given_up and (searching or not lasting):
+        return []
     numbers = {"overflows": count, "rows": count}
-    numbers |= {"loss_scale": float(scales[~np.isnan(scales)][-1])} if not np.isnan(scales).all() else {}
+    numbers |= {"loss_scale": float(known[-1])} if len(known) else {}
     signs = ("scale-at-minimum",)
     return [Finding("nonfinite", float(over[begin]), float(over[-1]), (), numbers, signs=signs)]
 

@@ -113,6 +113,14 @@ def test_steps_that_are_skipped_to_the_end_while_the_scale_falls_have_no_scale_t
     assert kinds == ([("nonfinite", begin)] if is_found else [])
 
 
+@pytest.mark.parametrize(("trained", "is_found"), [(0, False), (5, True)])
+def test_a_search_that_begins_the_log_may_end_at_a_usual_scale(trained, is_found, found):
+    before = [{"step": step, "loss": 2.0, "loss_scale": 65536.0} for step in range(trained)]
+    scales = [65536.0 / 2**halved for halved in range(9)]  # down to 256
+    records = [{"step": trained + at, "overflow": 1, "loss_scale": scale} for at, scale in enumerate(scales)]
+    assert any(one.kind == "nonfinite" for one in found(before + records)) is is_found
+
+
 def test_overflows_while_a_scale_is_searched_for_are_none(found):
     records = [{"step": step, "overflow": 1, "loss_scale": 2.0 ** (16 - step)} for step in range(10)]
     assert found(records + [{"step": step, "loss": 3 - step / 50} for step in range(10, 100)]) == []
