@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from gradcheck.diagnosis.headline import in_a_line
 from gradcheck.diagnosis.report import LayerRecord, Report
 from gradcheck.diagnosis.sentences import chance_of_training
 from gradcheck.diagnosis.shown_layers import title
@@ -27,7 +28,8 @@ def as_markdown(report: Report) -> str:
 
 def _lines(report: Report) -> Iterator[str]:
     verdict = report.verdict
-    yield f"**{verdict.status}** - {escaped(what_was_run(report.config))}"
+    status = in_a_line(verdict.status, [cause.code for cause in verdict.causes])
+    yield f"**{status}** - {escaped(what_was_run(report.config))}"
     yield ""
     yield from (f"- {escaped(reason)}" for reason in verdict.reasons)
     yield f"- {chance_of_training(verdict)}"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from gradcheck.logs.columns import BAR, NOTHING, meaning
 from gradcheck.logs.console_context import Context, value_of
-from gradcheck.logs.console_kinds import EPOCH, PROVISIONAL, STEP, TRAINING, Kinds, Plan
+from gradcheck.logs.console_kinds import EPOCH, PROVISIONAL, STEP, TRAINING, UNNAMED, Kinds, Plan
 from gradcheck.logs.console_lines import (
     Bar,
     cells,
@@ -23,6 +23,7 @@ from gradcheck.logs.console_lines import (
     saved,
     without_bar,
 )  # fmt: skip
+from gradcheck.logs.console_unnamed import Unnamed
 from gradcheck.logs.console_values import cut, pairs
 from gradcheck.logs.json_records import JsonRecords
 from gradcheck.logs.lines import Problems, Reader
@@ -80,6 +81,7 @@ class Console(Reader):
         self._ahead: dict[str, str] = {}
         self._head: tuple[str, ...] = ()
         self._section = ""
+        self._unnamed = Unnamed()
 
     @property
     def last_word(self) -> str:
@@ -182,6 +184,10 @@ class Console(Reader):
             yield from self._cell(*pair)
         elif self._head and (below := row_below(self._head, text)):
             yield from self._framed(below, "below a header")
+        elif text[:1].isdigit() and (unnamed := self._unnamed.rows(text)) is not None:
+            yield from self._end_table()
+            for one in unnamed:
+                yield from self._framed(one, "a number after its step", UNNAMED)
         elif _tells(lower, self._telling) and not (word and is_error(text)):
             yield from self._line(text)
         elif self._table and (not text or is_rule(text)):
@@ -264,10 +270,10 @@ class Console(Reader):
                     self.context.see_bar(Bar(value_of(value), math.inf))
             yield from rows
 
-    def _framed(self, table: Mapping[str, str], frame: str) -> Iterator[LogRow]:
+    def _framed(self, table: Mapping[str, str], frame: str, worth: int = TRAINING) -> Iterator[LogRow]:
         """Yield the row of numbers whose names don't stand before them."""
         values = list(table.values())
-        plan = self._plan((*(f"\n{name}: " for name in table), ""), values, frame, TRAINING)
+        plan = self._plan((*(f"\n{name}: " for name in table), ""), values, frame, worth)
         if plan is not None:
             yield from self.context.row(plan, [values[place] for place in plan.places])
 

@@ -9,7 +9,7 @@ from gradcheck.logs.columns import BAR, NOTHING, PART, Column, Layout, chosen
 from gradcheck.logs.console_values import TRAINING as OF_TRAINING
 from gradcheck.logs.console_values import VALIDATION as OF_VALIDATION
 from gradcheck.logs.console_values import Pair, lead_of, pairs, pattern_of
-from gradcheck.logs.words import is_perplexity
+from gradcheck.logs.words import is_batch_cost, is_perplexity, words
 
 #: Of a line so much is looked through for what it is about.
 LONGEST_HEADING = 80
@@ -30,6 +30,9 @@ LAST = {"train": "epoch", "training": "epoch", "trn": "epoch"}
 #: Shorter words before a row are those of many.
 SHORTEST_LEAD = 4
 
+#: Words of a loss, or of a time.
+BATCH_COST = {"batch", "cost"}
+
 #: Letters with a number after them, before a name: ``E12 iter``.
 _COUNTED = re.compile(r"^[A-Za-z]{1,5}\d+\s+")
 
@@ -40,8 +43,8 @@ _KEYED = re.compile(r"[:=：＝|│┃][\s\"'(\[]*$")
 MOST_NAMES = 1000
 
 #: What a kind is worth: rows of a validation are read if there are no others, those of a bar that is drawn over if
-#: there are hardly any others.
-VALIDATION, PROVISIONAL, TRAINING = range(3)
+#: there are hardly any others, and numbers that have a step and no name if there is nothing else at all.
+UNNAMED, VALIDATION, PROVISIONAL, TRAINING = range(-1, 3)
 
 STEP, EPOCH, LENGTH, LOSS, NORM = map(Column, ("step", "epoch", "epoch_length", "loss", "grad_norm"))
 
@@ -167,6 +170,8 @@ class Kinds:
         columns = chosen(list(places), self.wanted)
         if LOSS in columns and columns[LOSS] not in held and "loss" not in self.wanted:
             columns[LOSS] = chosen(held).get(LOSS, columns[LOSS])
+        if not any(column.quantity in ("loss", PART) for column in columns) and is_batch_cost(places):
+            columns.update((LOSS, name) for name in places if set(words(name)) == BATCH_COST)
         for name in places:
             quantity = SHORT.get(name.lower()) or LAST.get(name.lower().split()[-1])
             if quantity and Column(quantity) not in columns and quantity not in self.wanted:

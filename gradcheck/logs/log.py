@@ -55,13 +55,13 @@ class Log:
         """The rows that are judged: those of the kind that the training has most of."""
         if len(self.tables) == 1:
             return self.tables[""]
-        by_worth: dict[int, list[Table]] = {0: [], 1: [], 2: []}
+        by_worth: dict[int, list[Table]] = {-1: [], 0: [], 1: [], 2: []}
         for kind, table in self.tables.items():
             by_worth[self.reader.worth(kind)].append(table)
-        of_validation, drawn_over, best = (_most(by_worth[worth]) for worth in range(3))
+        unnamed, of_validation, drawn_over, best = map(_most, by_worth.values())
         if best is None or (best.rows_read < FEWEST and drawn_over and drawn_over.rows_read > best.rows_read):
             best = drawn_over or best
-        return best if best is not None and best.rows_read else of_validation or self.tables[""]
+        return best if best is not None and best.rows_read else of_validation or unnamed or self.tables[""]
 
     @property
     def rows_found(self) -> int:

@@ -15,7 +15,7 @@ VALIDATION = _set("val valid validation validating eval evaluation evaluating te
 PLAIN = _set(
     "train training trainer global total overall whole all full model avg average mean running smooth smoothed ema "
     "current cur step batch minibatch epoch iter iteration update the is was of at raw local reduced lm mlm metric "
-    "metrics info debug root main log logger stats optim optimizer optimiser final last student trn"
+    "metrics info debug root main log logger stats optim optimizer optimiser final last student trn unnamed"
 )
 
 #: Words of a gradient, of a norm, of both at once, of a loss, of a step and of an epoch.
@@ -29,6 +29,9 @@ PERPLEXITY = _set("ppl perplexity")
 
 #: Words of a cost that is time.
 OF_TIME = _set("batch reader data time")
+
+#: Words of numbers that stand beside a cost that is time.
+OF_SPEED = _set("reader data time ips eta samples speed sec seconds images tokens")
 
 STEP = _set("step steps iter iters iteration iterations update updates timestep timesteps")
 
@@ -97,6 +100,16 @@ def quantity_of(name: Sequence[str]) -> str | None:
         return "epoch" if own - EPOCH <= OF_STEP else None
     rate = "lr" in own or {"learning", "rate"} <= own
     return "lr" if rate and all(word in OF_RATE or word.isdecimal() for word in name) else None
+
+
+def is_bare_gradient(name: Sequence[str]) -> bool:
+    """Whether a name in words is that of a gradient, and no word says of what it is the number: ``grad``."""
+    return bool(GRADIENT & set(name)) and set(name) - GRADIENT <= PLAIN
+
+
+def is_batch_cost(names: Iterable[str]) -> bool:
+    """Whether a cost of a batch is a loss: where no number beside it is of the time that a batch takes."""
+    return not any(set(words(name)) & OF_SPEED for name in names)
 
 
 def _is_duration(name: Sequence[str]) -> bool:

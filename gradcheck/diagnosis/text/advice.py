@@ -7,6 +7,7 @@ from json import dumps
 from rich.console import RenderableType
 from rich.text import Text
 
+from gradcheck.diagnosis.headline import remark
 from gradcheck.diagnosis.remarks import DOUBTS
 from gradcheck.diagnosis.report import Report, SuggestionRecord
 from gradcheck.diagnosis.shown_layers import sampled
@@ -75,7 +76,11 @@ def _said(suggestion: SuggestionRecord) -> str:
 
 def next_commands(report: Report) -> Iterator[str]:
     """Yield the command that one would type next, and where something is wrong the one that explains it."""
-    if report.command != "probe":
+    codes = [cause.code for cause in report.verdict.causes]
+    doubt = remark(codes) if report.command == "probe" and report.verdict.status == "healthy" else None
+    if doubt is not None:  # a healthy gradient is no reason to go on with the wrong model
+        yield f"gradcheck explain {doubt}"
+    elif report.command != "probe":
         yield next_command(report)
     elif report.config.get("target") and (report.verdict.status == "healthy" or sampled(report)):
         yield probe_command(report)
