@@ -148,7 +148,10 @@ def did_you_mean(value: object, allowed: Iterable[str], cutoff: float = 0.5) -> 
 
 def one_of(option: str, value: object, allowed: Iterable[str], *, beside: str = "") -> str:
     """Return the allowed name that is meant, in whatever case; otherwise raise an error that names the nearest one."""
-    names = {folded(name): name for name in allowed}
+    known = tuple(allowed)
+    if type(value) is str and value in known:
+        return value
+    names = {folded(name): name for name in known}
     if folded(value) in names:
         return names[folded(value)]
     hint = did_you_mean(value, names.values())
