@@ -96,7 +96,10 @@ class Console(Reader):
     @property
     def counted_by(self) -> str:
         """What the step is taken from, where a row has none."""
-        return BAR if self.context.bar is not None else "the program's last words"
+        if self.context.bar is not None:
+            return BAR
+        named = next((kind.names[STEP] for kind in self.kinds.kinds if STEP in kind.names), "")
+        return named or "the program's last words"
 
     @property
     def checkpoints(self) -> list[float]:

@@ -58,6 +58,8 @@ class Context:
     def row(self, plan: Plan, groups: Sequence[str]) -> Iterable[LogRow]:
         """Return a row: the numbers of its line, and what the lines before said of it."""
         kind, values = plan.kind, _values(groups)
+        if plan.exponential >= 0:
+            values[plan.exponential] = _logarithm(values[plan.exponential])
         if plan.step < 0:
             values.append(self._bar_step(kind, plan))
         elif self._is_repeated(kind, values[plan.step], values, plan):
@@ -148,6 +150,11 @@ class Context:
         layout = Layout((STEP, Column("overflow"), Column("loss_scale"), EPOCH), names, kind.key)
         for step, count, scale in waiting:
             yield layout, array("d", [at if math.isnan(step) else step, count, scale, epoch])
+
+
+def _logarithm(value: float) -> float:
+    """Return the logarithm of a number, as far as it is one."""
+    return math.log(value) if 0 < value < math.inf else value
 
 
 def _together(waiting: Sequence[tuple[float, float, float]]) -> list[tuple[float, float, float]]:

@@ -9,7 +9,7 @@ from gradcheck.logs.columns import BAR, NOTHING, PART, Column, Layout, chosen
 from gradcheck.logs.console_values import TRAINING as OF_TRAINING
 from gradcheck.logs.console_values import VALIDATION as OF_VALIDATION
 from gradcheck.logs.console_values import Pair, lead_of, pairs, pattern_of
-from gradcheck.logs.words import is_batch_cost, words
+from gradcheck.logs.words import is_batch_cost, is_perplexity, words
 
 #: Of a line so much is looked through for what it is about.
 LONGEST_HEADING = 80
@@ -92,6 +92,7 @@ class Plan(NamedTuple):
     layout: Layout
     places: tuple[int, ...]  # of the numbers that are taken, in the order of the layout's first columns
     step: int  # which of them is the step; −1 if there is none
+    exponential: int  # which of them is the exponential of the loss; −1 if there is none
     epoch: int
     inside: bool  # the step begins anew with each epoch
     lacks_loss: bool  # other rows of its kind have one
@@ -175,6 +176,9 @@ class Kinds:
             quantity = SHORT.get(name.lower()) or LAST.get(name.lower().split()[-1])
             if quantity and Column(quantity) not in columns and quantity not in self.wanted:
                 columns[Column(quantity)] = name
+        perplexity = next(filter(is_perplexity, places), "")
+        if perplexity and "loss" not in self.wanted and not any(one.quantity in ("loss", PART) for one in columns):
+            columns[LOSS] = perplexity
         return columns
 
     def _planned(
@@ -211,9 +215,13 @@ class Kinds:
         columns += [LOSS] if lacks_loss else []
         usual = {STEP: "the place in the epoch" if inside else BAR}
         names = [own.get(one) or kind.names.get(one) or usual.get(one, one.quantity) for one in columns]
+        is_exponential = "loss" not in self.wanted and is_perplexity(own.get(LOSS, ""))
+        exponential = columns.index(LOSS) if is_exponential else -1
+        if is_exponential:
+            names[exponential] = f"ln({names[exponential]})"
         layout = Layout(columns, names, kind.key)
         pattern = None if framed else pattern_of(shape, at)
-        return Plan(kind, layout, tuple(at), step, epoch, inside, lacks_loss, pattern)
+        return Plan(kind, layout, tuple(at), step, exponential, epoch, inside, lacks_loss, pattern)
 
     def _kind(self, lead: str, worth: int, own: dict[Column, str], framed: bool) -> Kind | None:
         """Return the kind with these words and numbers, or with some of them: rows may lack what isn't finite."""

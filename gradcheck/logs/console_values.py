@@ -32,7 +32,7 @@ _WRAPPER = re.compile(
 )
 
 #: Blanks, quotes and brackets between a number and its name; what separates them; a remark in brackets.
-_AROUND, _SEPARATORS, _CLOSING = " \t\"'`([{<", " \t:=：＝|│┃→~≈", " \t\"'`])}>"
+_AROUND, _SEPARATORS, _CLOSING = " \t\"'`([{<*", " \t:=：＝|│┃→~≈", " \t\"'`])}>"
 _REMARK = re.compile(r"\s*\([^()]*\)$")
 
 #: A norm as mathematics has it: ``|grad|``, ``||g||``, ``‖g‖``.

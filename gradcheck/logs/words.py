@@ -24,6 +24,9 @@ NORM = _set("norm norms l2")
 GRADIENT_NORM = _set("gnorm gradnorm ggnorm")
 LOSS = _set("loss losses nll ce xent objective cost")
 
+#: Words of the exponential of a loss.
+PERPLEXITY = _set("ppl perplexity")
+
 #: Words of a cost that is time.
 OF_TIME = _set("batch reader data time")
 
@@ -120,6 +123,12 @@ def layer_of(name: Sequence[str]) -> str:
     norm = own & GRADIENT_NORM or (own & GRADIENT and own & NORM)
     rest = [word for word in name if word not in GRADIENT | NORM | GRADIENT_NORM]
     return "" if not norm or own & VALIDATION or own & NO_LAYER else "_".join(rest)
+
+
+def is_perplexity(name: str) -> bool:
+    """Whether a name means the exponential of the training loss."""
+    own = words(name)
+    return bool(own) and own[-1] in PERPLEXITY and set(own[:-1]) <= PLAIN
 
 
 def player_of(name: Sequence[str]) -> int | None:

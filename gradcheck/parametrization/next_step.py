@@ -5,7 +5,7 @@ from shlex import join
 from typing import Any
 
 from gradcheck.parametrization.report import TransferReport
-from gradcheck.parametrization.sentences import lower_rate
+from gradcheck.parametrization.sentences import higher_rate, lower_rate
 from gradcheck.spec.command_line import options
 from gradcheck.spec.data import DataSpec
 from gradcheck.spec.options.transfer import OF_TRANSFERS
@@ -24,9 +24,12 @@ def diverges(report: TransferReport) -> bool:
 def next_command(report: TransferReport) -> str:
     """Return what one would type next, or of a model that a Python program builds what it would call.
 
-    A lower rate where training diverges, mup where it isn't, a wider network where it is.
+    A lower rate where training diverges, a higher one where nothing moves, mup where it isn't, a wider network where it
+    is.
     """
     config = report.config.to_dict()
+    if any(one.code == "not-finite" and not one.step for one in report.verdict.causes):
+        return "gradcheck explain nonfinite"  # before any training, whatever the options of training are
     if "arch" in config:
         return transfer_command(config, **_changes(report, config))
     if config["optimizer"] not in OPTIMIZERS or report.verdict.status in ("grows", "shrinks"):
@@ -41,6 +44,8 @@ def _changes(report: TransferReport, config: Mapping[str, Any]) -> dict[str, Any
         return {"param": "mup"}
     if diverges(report):
         return {"lr": lower_rate(config["optimizer"], config["lr"])}
+    if any(one.code == "still" for one in report.verdict.causes):
+        return {"lr": higher_rate(config["optimizer"], config["lr"])}
     if status == "transfers":
         return {report.axis: [*report.scales, 4 * report.scales[-1]]}
     return {"seeds": 2 * config["seeds"]}

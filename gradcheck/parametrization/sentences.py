@@ -40,7 +40,7 @@ SENTENCES: dict[str, Said] = {
     "not-finite": Said(
         "outputs overflow, or are not a number",
         "the output of {names} is not finite at step {step}",
-        "lower the learning rate at the base",
+        "{lessen}",
     ),
     "lazy": Said(
         "most hidden layers move less the wider they are, and the logits as much as ever; value: the exponent",
@@ -116,6 +116,13 @@ SEARCHED = {
 }
 
 
+#: What to do where outputs are not finite: whether it is so before any step ↦ advice.
+LESSEN = {
+    True: "lessen the initial standard deviations: it is so before any training",
+    False: "lower the learning rate at the base",
+}
+
+
 def sentence(reason: Reason, axis: str) -> str:
     """Return a reason in words."""
     return SENTENCES[reason.code].sentence.format(**_words(reason, axis))
@@ -124,6 +131,7 @@ def sentence(reason: Reason, axis: str) -> str:
 def advice(reason: Reason, axis: str, config: Mapping[str, Any]) -> str | None:
     """Return what to change, of networks that such options describe; None where there is nothing."""
     words = _words(reason, axis) | {"lower": _lower(config), "searched": SEARCHED[config.get("arch")]}
+    words["lessen"] = LESSEN[words["step"] == 0]  # before any step no rate matters
     return SENTENCES[reason.code].advice.format(**words) or None
 
 
@@ -131,6 +139,12 @@ def lower_rate(optimizer: str, rate: float) -> float:
     """Return a rate to try after one that is too high: the usual one of that optimizer, or a tenth."""
     usual = RATES.get(optimizer, RATES["adam"])
     return usual if usual < rate else float(f"{rate / 10:.6g}")
+
+
+def higher_rate(optimizer: str, rate: float) -> float:
+    """Return a rate to try after one that moves nothing: the usual one of that optimizer, or ten times as high."""
+    usual = RATES.get(optimizer, RATES["adam"])
+    return usual if usual > rate else float(f"{10 * rate:.6g}")
 
 
 def _lower(config: Mapping[str, Any]) -> str:

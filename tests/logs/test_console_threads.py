@@ -1,5 +1,7 @@
 """What stands in the threads of others: Markdown around it, several prints of one row, sentences between the rows."""
 
+import math
+
 import pytest
 
 from gradcheck.logs.report import diagnose
@@ -102,6 +104,25 @@ def test_the_entropy_of_a_policy_is_a_part_of_its_loss(told):
     ]
     report = told(*lines)
     assert report.curves.loss.value == pytest.approx([0.44 - at / 100 for at in range(1, 5)])
+
+
+def test_a_perplexity_is_the_exponential_of_the_loss(told):
+    lines = [f"Epoch[1] Batch [{at}50]  Speed: 185.0 tokens/sec  perplexity={20 - at}.5" for at in range(1, 6)]
+    lines += ["Epoch[1] Batch [600]  Speed: 185.0 tokens/sec  perplexity=**nan**", "Validation-perplexity=8.7"]
+    report = told(*lines)
+    assert report.curves.loss.value[:5] == pytest.approx([math.log(20.5 - at) for at in range(1, 6)])
+    assert (report.verdict.status, report.verdict.first_step) == ("nonfinite", 600)
+    assert ("loss", "ln(perplexity)") in [(one.quantity, one.name) for one in report.log.columns]
+
+
+def test_a_perplexity_beside_a_loss_is_not_read(series):
+    lines = [f"Step {at}; ppl: {90 - at}.5; xent: {4 - at / 10}" for at in range(1, 6)]
+    assert course(series(*lines)) == {at: 4 - at / 10 for at in range(1, 6)}
+
+
+def test_the_step_of_rows_that_mostly_have_none_is_not_the_programs_last_words(told):
+    rows = [f"{{'loss': 1.{row}, 'grad_norm': 7.5}}" + "   <-- odd (step 4)" * (row == 3) for row in range(6)]
+    assert "the program's last words" not in [one.name for one in told(*rows).log.columns]
 
 
 def test_of_two_prints_of_each_row_the_one_with_the_norm_is_read(told):

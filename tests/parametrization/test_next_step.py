@@ -57,3 +57,19 @@ def test_what_has_no_name_is_called_by_its_parameter(reported):
     assert next_command(reported(unnamed)) == (
         "gradcheck.torch.transfer(build, (64, 256, 1024, 4096), batch=batch, loss=loss, optimizer='sgd', steps=3)"
     )
+
+
+@pytest.mark.parametrize(("rate", "next_rate"), [(1e-300, 0.003), (0.5, 5.0)])
+def test_where_nothing_has_moved_a_higher_rate_is_next(rate, next_rate, records):
+    still = [one._replace(change=one.change and Size(0.0, 0.0)) for one in records()]
+    report = make_transfer_report(OWN | {"lr": rate}, still)
+    assert report.verdict.causes[0].code == "still"
+    assert next_command(report).endswith(f"batch=batch, lr={next_rate}, steps=3)")
+
+
+def test_what_overflows_before_any_training_has_no_rate_that_helps(records):
+    report = make_transfer_report(OWN, [one._replace(size=Size(0, float("inf"))) for one in records()])
+    (cause,) = report.verdict.causes
+    assert (cause.code, cause.step) == ("not-finite", 0)
+    assert cause.advice == "lessen the initial standard deviations: it is so before any training"
+    assert next_command(report) == "gradcheck explain nonfinite"

@@ -103,6 +103,7 @@ def test_the_loss_of_each_width_is_there_and_a_tick_for_each_network():
         ({"arch": "transformer", "width": (8, 9)}, "--heads 4 can't share --width 9; allowed: 1"),
         ({"width": ()}, "--width is empty"),
         ({"width": (8, 0)}, "--width 0 "),
+        ({"width": (4, 8), "norm": "batch", "batch_size": 1}, "--batch-size 1 has no variance for --norm batch"),
     ],
 )
 def test_what_cant_be_compared_says_what_can(options, problem):

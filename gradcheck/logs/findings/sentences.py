@@ -72,7 +72,8 @@ def _nonfinite(found: "Finding") -> str:
     when = f"{'from' if rows > 1 else 'at'} step {step_text(found.first_step)}"
     alone = "in the last row" if found.details.get("is_last") else "in this row only"
     often = f"in {counted(rows, 'row')}" if rows > 1 else alone
-    passes = ": the loss scale was too high, and the step was skipped" if found.severity else ""
+    skipped = "the step was skipped" if rows == 1 else "the steps were skipped"
+    passes = f": the loss scale was too high, and {skipped}" if found.severity else ""
     return f"{what} {when}, {often}{passes}{''.join(_story(found))}"
 
 

@@ -168,10 +168,11 @@ def _name(one: object) -> str | None:
 
 @contextmanager
 def _process_kept() -> Iterator[None]:
-    """Put random states and PyTorch's default type back, which `build` may change."""
-    dtype = torch.get_default_dtype()
+    """Put random states, PyTorch's default type and its gradient mode back, which `build` may change."""
+    dtype, graded = torch.get_default_dtype(), torch.is_grad_enabled()
     try:
         with random_states_kept():
             yield
     finally:
         torch.set_default_dtype(dtype)
+        torch.set_grad_enabled(graded)
