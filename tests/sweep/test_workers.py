@@ -105,7 +105,8 @@ def test_an_error_in_mid_sweep_leaves_no_process():
 
 
 def test_processes_have_one_blas_thread_each_and_the_engine_those_that_the_user_says(monkeypatch):
-    monkeypatch.delenv("OMP_NUM_THREADS")
+    for name in (OWN_THREADS, *BLAS_THREADS):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")
     with local(2) as (executor, _):
         said = {name: executor.submit(os.getenv, name).result(PATIENCE) for name in (OWN_THREADS, *BLAS_THREADS)}
