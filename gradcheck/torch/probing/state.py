@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 
 import numpy as np
 import torch
@@ -120,9 +121,22 @@ def random_states_kept() -> Iterator[None]:
 
 def seed_all(seed: int) -> None:
     """Seed all random numbers that a user's code may draw: PyTorch's, NumPy's and Python's own."""
-    torch.manual_seed(seed)
+    if _has_accelerator():
+        torch.manual_seed(seed)
+    else:
+        torch.default_generator.manual_seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002
     random.seed(seed)
+
+
+@cache
+def _has_accelerator() -> bool:
+    """Whether there may be a device with random numbers of its own.
+
+    Where there is none, ``torch.manual_seed`` notes each seed for CUDA, XPU and MTIA, should they come, each with a
+    traceback of the call: that takes as long as a pass of a small model.
+    """
+    return not hasattr(torch, "accelerator") or bool(torch.accelerator.is_available())
 
 
 def _changing(beside: Sequence[nn.Module]) -> Iterator[Tensor]:
