@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from math import inf, nan
 from numbers import Integral, Real
 
@@ -128,7 +129,13 @@ def described(error: BaseException) -> str:
 def folded(value: object) -> str:
     """Return a name without case and joints, as ``Leaky-ReLU`` and ``leaky_relu`` are one; of what has none nothing."""
     name = value if isinstance(value, str) else getattr(value, "__name__", "")
-    return JOINTS.sub("", str(name).lower())
+    return _without_joints(str(name))
+
+
+@lru_cache(maxsize=1024)
+def _without_joints(name: str) -> str:
+    """Return a name in lower case; each is asked for again with every value that is checked."""
+    return JOINTS.sub("", name.lower())
 
 
 def did_you_mean(value: object, allowed: Iterable[str], cutoff: float = 0.5) -> str:
@@ -141,7 +148,10 @@ def did_you_mean(value: object, allowed: Iterable[str], cutoff: float = 0.5) -> 
 
 def one_of(option: str, value: object, allowed: Iterable[str], *, beside: str = "") -> str:
     """Return the allowed name that is meant, in whatever case; otherwise raise an error that names the nearest one."""
-    names = {folded(name): name for name in allowed}
+    known = tuple(allowed)
+    if type(value) is str and value in known:
+        return value
+    names = {folded(name): name for name in known}
     if folded(value) in names:
         return names[folded(value)]
     hint = did_you_mean(value, names.values())

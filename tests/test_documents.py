@@ -49,7 +49,7 @@ OF_CODE = ("CONTRIBUTING.md", "docs/architecture.md")
 FILE = re.compile(r"`([\w./-]+(?:\.py|\.json|/[\w.-]*))(?::([\w.]+))?`")
 
 #: What the README calls the user's own, and where the user builds the pages.
-YOURS = {"tests/test_gradients.py", "docs/_build", "gradcheck/KIND"}
+YOURS = {"tests/test_gradients.py", "docs/_build", "gradcheck/KIND", "gradcheck/findings"}
 
 #: Options of other programs that the README shows.
 FOREIGN = {"--draws", "--nthreads", "--only", "--threads", "--every", "--gigabytes", "--beside", "--runs"}

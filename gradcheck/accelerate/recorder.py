@@ -1,5 +1,6 @@
 """``Recorder`` for a loop with Accelerate: it sees clipping, accumulation and the loss scale by itself."""
 
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 from gradcheck.accelerate.clipping import watch_clipping
 from gradcheck.base.calls import public
 from gradcheck.logs.report import LogFinding
-from gradcheck.logs.watching import CHECK_EVERY, OnFinding
+from gradcheck.logs.watching import CHECK_EVERY, OnFinding, tell
 from gradcheck.torch.recording.watcher import Watching
 
 
@@ -126,4 +127,11 @@ class Recorder:
         self.close()
 
     def _log(self, metrics: dict[str, float]) -> None:
-        self._accelerator.log(metrics, step=self._step)
+        """Log a finding at the step that was recorded last.
+
+        W&B drops what comes with a lower number than it has seen, the loop's own rows as well as this one, and the loop
+        may count batches: there the finding joins the row that is being written.
+        """
+        for tracker in self._accelerator.trackers:
+            row = {"commit": False} if tracker.name == "wandb" else {"step": max(0, self._step - 1)}
+            tell(partial(tracker.log, **row), metrics)

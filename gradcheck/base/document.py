@@ -6,6 +6,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, ClassVar
 
+from gradcheck.base.loading import function_named
 from gradcheck.base.record import Record, item, plain
 from gradcheck.errors import MissingExtraError, OptionError, shown
 from gradcheck.version import SCHEMA_VERSION, __version__
@@ -46,7 +47,7 @@ class Document:
 
     def to_json(self, path: str | Path | None = None) -> str:
         """Return its JSON, as --json prints it; with a path also write it there, whole or not at all."""
-        text: str = import_module("gradcheck.render.documents").as_json(self)
+        text: str = function_named("gradcheck.render.documents:as_json")(self)
         _write(text, path)
         return text
 
@@ -65,8 +66,7 @@ class Document:
         return pandas.DataFrame([plain(row) for row in getattr(self, self.table)])
 
     def __str__(self) -> str:
-        module, _, function = self.text.partition(":")
-        text: str = getattr(import_module(module), function)(self)
+        text: str = function_named(self.text)(self)
         return text
 
 
@@ -144,17 +144,14 @@ class Paged(Drawn):
         MissingExtraError
             Jinja2 isn't installed.
         """
-        module, _, function = self.page.partition(":")
-        text: str = getattr(import_module(module), function)(self)
+        text: str = function_named(self.page)(self)
         _write(text, path)
         return text
 
 
 def drawing_of(document: Any) -> Callable[..., Any]:  # noqa: ANN401
     """Return the function that draws a document."""
-    module, _, function = document.figure.partition(":")
-    drawing: Callable[..., Any] = getattr(import_module(module), function)
-    return drawing
+    return function_named(document.figure)
 
 
 class Cause(Record):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from gradcheck.cli.output import JSON
 from gradcheck.cli.shown import Shown
 from gradcheck.diagnosis.regression import MIXED, compare_reports, read_report
-from gradcheck.diagnosis.remarks import ASKED_FOR
+from gradcheck.diagnosis.remarks import ASKED_FOR, REMARKS
 from gradcheck.engine.threads import settle_threads
 from gradcheck.errors import InputError, OptionError, finite, one_of
 from gradcheck.spec.command_line import ONCE
@@ -105,4 +105,5 @@ def _fails(regression: Any, after: Mapping[str, Any], causes: Sequence[str]) -> 
     if regression.regression:
         found.add("regression")
     asked_for = {cause["code"] for cause in after["verdict"].get("causes", ())} & {*ASKED_FOR}
-    return bool(found if "any" in causes else (found | asked_for) & set(causes))
+    asked_for |= {REMARKS} if asked_for else set()
+    return bool(("any" in causes and found) or (found | asked_for) & set(causes))

@@ -24,7 +24,7 @@ from gradcheck.cli.shown import (
 )
 from gradcheck.cli.simulate import FORMATS as OF_SIMULATE
 from gradcheck.cli.simulate import fails
-from gradcheck.diagnosis.remarks import ASKED_FOR
+from gradcheck.diagnosis.remarks import ASKED_FOR, REMARKS
 from gradcheck.engine.threads import wait_asleep
 from gradcheck.errors import MissingExtraError, OptionError
 from gradcheck.spec.options.option import ARGUMENT, Names, Option, rows
@@ -79,7 +79,7 @@ class BaselineOptions(TypedDict):
     tolerance: Annotated[float, TOLERANCE]
 
 
-PROBE_FAIL_ON = FAIL_ON.but(range=Names((*MODEL_CAUSES, *ASKED_FOR, "regression")))
+PROBE_FAIL_ON = FAIL_ON.but(range=Names((*MODEL_CAUSES, REMARKS, *ASKED_FOR, "regression")))
 
 
 @command(

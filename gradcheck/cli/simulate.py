@@ -21,7 +21,7 @@ from gradcheck.cli.shown import (
     Shown,
     format_of,
 )
-from gradcheck.diagnosis.remarks import ASKED_FOR
+from gradcheck.diagnosis.remarks import ASKED_FOR, REMARKS
 from gradcheck.engine.threads import settle_threads
 from gradcheck.errors import OptionError
 from gradcheck.spec.options.option import Names
@@ -71,8 +71,9 @@ def simulate(options: SimulateOptions, shown: Shown) -> None:
 def fails(report: "Report", causes: Iterable[str]) -> bool:
     """Whether the verdict, a layer's flag, what decided, or what a trial found is one of the causes."""
     found: set[str] = {report.verdict.status, *(layer.flag for layer in report.layers)}
-    found.update(cause.code for cause in report.verdict.causes if cause.code in ASKED_FOR)
+    asked_for = {cause.code for cause in report.verdict.causes} & {*ASKED_FOR}
+    found |= asked_for | ({REMARKS} if asked_for else set())
     if report.trial is not None and report.trial.learns is False:
         found.add(STUCK)
-    wanted = set(MODEL_CAUSES) if "any" in causes else set(causes)
+    wanted = {*causes, *(MODEL_CAUSES if "any" in causes else ())}
     return bool(found & wanted)

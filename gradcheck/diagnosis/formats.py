@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 
+from gradcheck.diagnosis.headline import in_a_line
 from gradcheck.diagnosis.report import LayerRecord, Report
 from gradcheck.diagnosis.sentences import chance_of_training
 from gradcheck.diagnosis.shown_layers import title
+from gradcheck.diagnosis.suggestions import said_order
 from gradcheck.diagnosis.trial_sentences import said_of_trial
 from gradcheck.render.documents import markdown_table, records_as_csv
 from gradcheck.render.heading import what_was_run
@@ -26,7 +28,8 @@ def as_markdown(report: Report) -> str:
 
 def _lines(report: Report) -> Iterator[str]:
     verdict = report.verdict
-    yield f"**{verdict.status}** - {escaped(what_was_run(report.config))}"
+    status = in_a_line(verdict.status, [cause.code for cause in verdict.causes])
+    yield f"**{status}** - {escaped(what_was_run(report.config))}"
     yield ""
     yield from (f"- {escaped(reason)}" for reason in verdict.reasons)
     yield f"- {chance_of_training(verdict)}"
@@ -38,7 +41,7 @@ def _lines(report: Report) -> Iterator[str]:
     )
     if report.suggestions:
         yield ""
-        yield "Changes that fix it, each simulated:"
+        yield f"Changes that fix it, each simulated ({said_order(report.suggestions)}):"
         yield ""
         for one in report.suggestions:
             heals = f"healthy, trains with probability {percent(one.score)}"

@@ -3,15 +3,17 @@
 import math
 from collections.abc import Iterator, Sequence
 
+from gradcheck.diagnosis.headline import headline, in_a_line
 from gradcheck.diagnosis.number_html import number_charts, number_tables
 from gradcheck.diagnosis.report import LayerRecord, Report, SuggestionRecord
 from gradcheck.diagnosis.sentences import chance_of_training
 from gradcheck.diagnosis.shown_layers import of_several_kinds, title
+from gradcheck.diagnosis.suggestions import said_order
 from gradcheck.diagnosis.text.advice import next_commands
 from gradcheck.diagnosis.trial_record import NetworkTrialRecord
 from gradcheck.diagnosis.trial_sentences import said_of_trial
 from gradcheck.pages.columns import Columns, columns_of, log10, rounded, thinned, with_band
-from gradcheck.pages.page import Axis, Cell, Chart, HtmlPage, Limit, Line, Note, Span, Table, tone_of
+from gradcheck.pages.page import Axis, Cell, Chart, HtmlPage, Limit, Line, Note, Span, Table, tone, tone_of
 from gradcheck.pages.writing import written
 from gradcheck.render.heading import what_was_run
 from gradcheck.render.numbers import percent
@@ -46,15 +48,16 @@ def as_html(report: Report) -> str:
 def page_of(report: Report) -> HtmlPage:
     """Return what the page holds."""
     verdict, theory = report.verdict, report.prediction
+    codes = [cause.code for cause in verdict.causes]
     says = [theory.says] if theory and theory.mean_local_gain is not None else []
     return HtmlPage(
         command=report.command,
         heading=what_was_run(report.config),
-        label=verdict.status,
-        tone=tone_of(verdict.status),
+        label=in_a_line(verdict.status, codes),
+        tone=tone(headline(verdict.status, codes)[1]),
         reasons=(*verdict.reasons, *says, chance_of_training(verdict), *said_of_trial(report)),
         charts=(*_charts(report), *number_charts(report.number_formats, _axis(report))),
-        notes_title="What would fix it, each tried",
+        notes_title=f"What would fix it, each tried{_order(report)}",
         notes=tuple(_suggestion(report, one) for one in report.suggestions or ()),
         tables=(*_tables(report), *number_tables(report.number_formats)),
         commands=tuple(next_commands(report)),
@@ -225,6 +228,11 @@ RECURRENCE: Columns = {
     ),
     "gain a step": ("number", lambda one: one.step_gain, "the factor of one step back"),
 }
+
+
+def _order(report: Report) -> str:
+    """Return which change to try first, where there is any."""
+    return f": {said_order(report.suggestions)}" if report.suggestions else ""
 
 
 def _suggestion(report: Report, one: SuggestionRecord) -> Note:

@@ -6,6 +6,9 @@ ASKED_FOR = (
     "out-of-reach", "broadcast", "unregistered", "units-alike",
 )  # fmt: skip
 
+#: Any of them.
+REMARKS = "remarks"
+
 #: Those with which the probability that it trains doesn't hold: the networks that it was fitted to had none.
 DOUBTS = (
     *ASKED_FOR, "loss-of-probabilities", "inputs-large", "readout-large", "targets-large", "large-inputs", "term-zero",

@@ -203,7 +203,11 @@ class Report(CommandReport):
     verdict: VerdictRecord
     prediction: PredictionRecord | None = item(default=None, of="simulate")
     trial: NetworkTrialRecord | None = item("of simulate --trial", default=None)
-    suggestions: tuple[SuggestionRecord, ...] | None = item(default=None)
+    suggestions: tuple[SuggestionRecord, ...] | None = item(
+        "each is enough alone; the likeliest to train first, of those above 95 % the smallest change, a smaller "
+        "network last; of other steps of training the lowest loss first",
+        default=None,
+    )
     model: ModelRecord | None = item(default=None, of="probe")
     number_formats: NumberFormatsRecord | None = item("what --number-format asked for", default=None)
     learning_rate: LearningRateRecord | None = item("what probe --rate found", default=None)

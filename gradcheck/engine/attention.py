@@ -53,17 +53,22 @@ class Heads(NamedTuple):
         """
         q, k, v = self._parted(rows)
         weights, divisor = self._weights(self._scores(q, k)), self._divisor
-        output = self._rows(weights @ v)
+        output = np.empty((len(rows), self.queries * self.width), rows.dtype)
+        np.matmul(weights, v, out=self._groups(self._split(output)))
 
         def pullback(delta: Array) -> Array:
             at_output = self._groups(self._split(delta))
             at_weights = at_output @ v.swapaxes(-1, -2)
             at_scores = weights * (at_weights - (weights * at_weights).sum(-1, keepdims=True)) / divisor
-            at_q = (at_scores @ k).reshape(len(q), self.queries, self.tokens, self.width)
-            at_k, at_v = (
-                (one.swapaxes(-1, -2) @ other).sum(2) for one, other in ((at_scores, q), (weights, at_output))
-            )
-            return self._rows(self._turned(np.concatenate([at_q, at_k, at_v], axis=1), -1.0))
+            at_rows = np.empty_like(rows)  # filled head by head
+            heads = self._split(at_rows)
+            at_q, (at_k, at_v) = self._groups(heads[:, : self.queries]), np.split(heads[:, self.queries :], 2, axis=1)
+            np.matmul(at_scores, k, out=at_q)
+            np.sum(at_scores.swapaxes(-1, -2) @ q, axis=2, out=at_k)
+            np.sum(weights.swapaxes(-1, -2) @ at_output, axis=2, out=at_v)
+            if self.rotary:
+                heads[:] = self._turned(heads, -1.0)
+            return at_rows
 
         return output, pullback
 
@@ -89,16 +94,11 @@ class Heads(NamedTuple):
         return q, k, v
 
     def _split(self, rows: Array) -> Array:
-        """Return rows (sequences·tokens, heads·width) as (sequences, heads, tokens, width)."""
+        """Return rows (sequences·tokens, heads·width) seen as (sequences, heads, tokens, width)."""
         return rows.reshape(-1, self.tokens, rows.shape[1] // self.width, self.width).swapaxes(1, 2)
 
-    def _rows(self, heads: Array) -> Array:
-        """Return (sequences, [groups, …] heads, tokens, width) as rows (sequences·tokens, heads·width)."""
-        flat = heads.reshape(len(heads), -1, self.tokens, self.width)
-        return flat.swapaxes(1, 2).reshape(len(heads) * self.tokens, -1)
-
     def _groups(self, heads: Array) -> Array:
-        """Return the queries' heads in groups that share a key: (sequences, keys, queries/keys, tokens, width)."""
+        """Return the queries' heads seen in groups that share a key, (sequences, keys, queries/keys, tokens, width)."""
         return heads.reshape(len(heads), self.keys, -1, self.tokens, self.width)
 
     def _weights(self, scores: Array) -> Array:

@@ -119,9 +119,11 @@ def _centred_gram(outputs: Array) -> Array | float:
     if len(outputs) < 2:
         return math.nan
     if is_wide(outputs):
-        means = gram(outputs).mean(0)
-        products: Array = gram(outputs) - means - means[:, None] + means.mean()
-        if float(products.trace()) > DIFFERING * gram(outputs).trace():
+        whole = gram(outputs)
+        means = np.add.reduce(whole) / len(whole)
+        products: Array = whole - means
+        products -= (means - means.sum() / len(whole))[:, None]
+        if float(products.trace()) > DIFFERING * sum_of_squares(outputs):
             return products
     centred = outputs - outputs.mean(0)
     rounding = (ROUNDING * np.finfo(outputs.dtype).eps) ** 2 * sum_of_squares(outputs)

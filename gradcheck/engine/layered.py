@@ -151,5 +151,8 @@ def backward(passes: Sequence[LayerPass], delta: Scaled) -> Iterator[Cotangents[
                 one.begin(len(delta.mantissa), back=True)
         cotangents, exponent = passes[at].pullback(delta.mantissa), delta.exponent
         delta = rescaled(cotangents.at_x, exponent)
-        products = tuple((rescaled(x), rescaled(at_product, exponent)) for x, at_product in cotangents.products)
-        yield Cotangents(rescaled(cotangents.at_z, exponent), delta, products)
+        at_z = rescaled(cotangents.at_z, exponent)
+        products = tuple(
+            (rescaled(x), at_z if one is cotangents.at_z else rescaled(one, exponent)) for x, one in cotangents.products
+        )
+        yield Cotangents(at_z, delta, products)

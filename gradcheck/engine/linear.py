@@ -14,12 +14,11 @@ from gradcheck.engine.magnitude import (
     log10_joint_norm,
     log10_magnitude,
     log10_norm,
-    rescaled,
     sum_of_squares,
 )
 from gradcheck.engine.noise import Noise
 from gradcheck.engine.pieces import contraction, product
-from gradcheck.engine.subspaces import gram_root, orthonormalised, row_space, triangular_roots
+from gradcheck.engine.subspaces import gram_root, orthonormalised, rescaled_with_gram, row_space, triangular_roots
 from gradcheck.engine.types import Array, Pullback
 
 #: What a linear map's weights and biases are called.
@@ -137,7 +136,7 @@ class Weightless(NamedTuple):
         Q = C⁻¹ X is never computed: X = C Q and M = N give z = C N, and D Wᵀ = R Ñ + (D Nᵀ − R Ñ Qᵀ) C⁻¹ X, where
         R Rᵀ = D Dᵀ and N, Ñ are independent normal numbers.
         """
-        X, exponent = rescaled(x)
+        X, exponent = rescaled_with_gram(x)
         roots = triangular_roots(X)
         if roots is None:
             return None

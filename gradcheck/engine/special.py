@@ -1,6 +1,7 @@
 """The standard normal distribution for arrays (NumPy has none)."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 
@@ -18,6 +19,10 @@ _SCALED_ERFC = (
     1.7419821586224816e-06, -5.084465378687302e-08, -2.4857126248016745e-07, 1.879082322370048e-08,
     3.197926671666804e-08, -1.9551358868985616e-09, -2.623107347133476e-09,
 )  # fmt: skip
+
+#: Six coefficients to a row: a polynomial in s⁶ whose own are the products of the rows with 1, s, …, s⁵ (Paterson &
+#: Stockmeyer 1973). BLAS makes these in half the time of as many multiplications of whole arrays.
+_TABLE = np.append(_SCALED_ERFC, 0.0).reshape(-1, 6)
 
 
 def normal_density(z: Array) -> Array:
@@ -39,10 +44,7 @@ def normal_cdf_and_density(z: Array) -> tuple[Array, Array]:
     np.exp(np.negative(power, out=power), out=power)  # exp(−z²/2)
     s = x - _NODE
     s /= x + _NODE
-    tail = np.full_like(s, _SCALED_ERFC[-1])
-    for coefficient in _SCALED_ERFC[-2::-1]:  # Horner
-        tail *= s
-        tail += coefficient
+    tail = _polynomial(s)
     tail *= power
     x *= 4
     x += 2
@@ -50,3 +52,19 @@ def normal_cdf_and_density(z: Array) -> tuple[Array, Array]:
     np.abs(np.subtract(z > 0, tail, out=tail), out=tail)  # 1 − Φ(−|z|) above zero
     power *= 1 / math.sqrt(2 * math.pi)
     return tail, power
+
+
+def _polynomial(s: Array) -> Array:
+    """Return the polynomial of the table at s."""
+    table, flat = _TABLE.astype(s.dtype, copy=False), s.reshape(-1)
+    powers = np.empty((table.shape[1], flat.size), s.dtype)
+    powers[0] = 1
+    for below, here in pairwise(powers):
+        np.multiply(below, flat, out=here)
+    step = powers[-1] * flat
+    total: Array
+    total, *others = (table @ powers)[::-1]
+    for one in others:  # Horner
+        total *= step
+        total += one
+    return total.reshape(s.shape)

@@ -6,12 +6,19 @@ import numpy as np
 
 from gradcheck.engine.diversity import ROUNDING
 from gradcheck.engine.gram import gram
-from gradcheck.engine.magnitude import rescaled
+from gradcheck.engine.magnitude import Scaled, rescaled
 from gradcheck.engine.pieces import contraction, product
 from gradcheck.engine.types import Array
 
 #: Of a Gram matrix's eigenvalues, relative to the largest, those that are known well enough to divide by.
 TRUSTED = 1e-6
+
+
+def rescaled_with_gram(x: Array) -> Scaled:
+    """Return x as ``rescaled`` does, where its Gram matrix is needed anyway: the sum of squares is read off it."""
+    with np.errstate(over="ignore", invalid="ignore"):  # beyond the range of floats it is computed once more
+        gram(x)
+    return rescaled(x)
 
 
 class RowSpace(NamedTuple):
@@ -57,7 +64,7 @@ def row_space(x: Array, beside: Array | None = None, most: int | None = None) ->
     the strong ones are taken away (twice, which is enough: Giraud et al. 2005), and are found the same way. Each
     example counts relative to its own length.
     """
-    mantissa, exponent = rescaled(x)
+    mantissa, exponent = rescaled_with_gram(x)
     products = gram(mantissa)
     lengths = _lengths(products)
     if beside is not None:
@@ -135,7 +142,7 @@ def gram_root(x: Array) -> Array:
     Array
         (batch, batch), in the type of x.
     """
-    mantissa, exponent = rescaled(x)
+    mantissa, exponent = rescaled_with_gram(x)
     triangular = _cholesky(mantissa)
     if triangular is not None:
         return np.ldexp(triangular.astype(x.dtype, copy=False), exponent)

@@ -8,6 +8,7 @@ from gradcheck.explanations.measures import MEASURES
 from gradcheck.explanations.number_formats import NUMBER_FORMATS
 from gradcheck.explanations.parametrization import PARAMETRIZATION
 from gradcheck.explanations.probing import PROBING
+from gradcheck.explanations.tables import TABLES
 from gradcheck.explanations.topic import Example, Topic
 from gradcheck.explanations.verdicts import VERDICTS
 from gradcheck.spec.names import SYNONYMS
@@ -19,6 +20,7 @@ PAGES = (
     *CAUSES,
     *ARCHITECTURES,
     *MEASURES,
+    *TABLES,
     *NUMBER_FORMATS,
     *LEARNING_RATE,
     *PARAMETRIZATION,

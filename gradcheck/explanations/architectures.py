@@ -42,7 +42,7 @@ ARCHITECTURES = (
         ),
         try_next=(Example("simulate --arch transformer --blocks 24", "healthy", "rank 21.8"),),
         references=("Xiong et al. 2020", "Dong, Cordonnier & Loukas 2021", "Noci et al. 2022", "Cowsik et al. 2024"),
-        related=("theory", "residual", "normalisation", "collapsed"),
+        related=("theory", "residual", "normalisation", "blocks"),
         aliases=(
             "transformer", "attention", "pre-norm", "post-norm", "norm-placement", "pre", "post",
             *names.RESIDUAL_SCALES,
@@ -66,6 +66,6 @@ ARCHITECTURES = (
         related=("exploding", "recurrence", "learning-rate"),
         aliases=("clip", "gradient-clipping", "global-norm", "agc", "rate-left", "rate-lost", "max-norm",
                  "grad-norm", "grad-norm-after", "largest-norm", "clipped", "clipped-to", "accuracy", "learned",
-                 "diverged", "stopped"),
+                 "diverged", "stopped", "clips", "as-threshold", "gradient-norm", "strategy"),
     ),
 )  # fmt: skip

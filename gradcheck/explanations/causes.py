@@ -17,8 +17,8 @@ CAUSES = (
         examples=(Example("simulate --depth 8 --width 32", "vanishing", "span 4.4, a factor of 0.232"),),
         try_next=(Example("simulate --depth 8 --width 32 --activation tanh", "healthy", "span 0.5, a factor of 0.84"),),
         references=("Rumelhart, Hinton & Williams 1986", "Hochreiter 1991"),
-        related=("vanishing", "exploding", "activations"),
-        aliases=("chain", "backpropagation", "backprop", "gain", "local-gain"),
+        related=("vanishing", "exploding", "activations", "verification"),
+        aliases=("chain", "backpropagation", "backprop", "gain", "local-gain", "product"),
     ),
     Topic(
         name="initialisation",
@@ -40,7 +40,7 @@ CAUSES = (
         try_next=(Example("simulate --activation relu --init he", "healthy", "span 0.1, a factor of 0.999"),),
         references=("LeCun et al. 1998", "Glorot & Bengio 2010", "He et al. 2015", "Saxe et al. 2014"),
         related=("activations", "theory", "width"),
-        aliases=("initialization", "init", "defaults", *OTHER_FRAMEWORKS, *names.INITIALIZERS),
+        aliases=("initialization", "init", "defaults", "law", *OTHER_FRAMEWORKS, *names.INITIALIZERS),
     ),
     Topic(
         name="activations",
@@ -62,7 +62,7 @@ CAUSES = (
         ),
         references=("Glorot & Bengio 2010", "He et al. 2015", "Klambauer et al. 2017", "gradcheck list activations"),
         related=("initialisation", "saturated", "dead", "collapsed"),
-        aliases=("activation", *names.ACTIVATIONS, *names.GATED),
+        aliases=("activation", "steepest", "kinks", *names.ACTIVATIONS, *names.GATED),
     ),
     Topic(
         name="normalisation",

@@ -111,6 +111,8 @@ def explain(topic: object = None) -> Explanation | Contents:
     if topic is None:
         return topics()
     asked = getattr(getattr(topic, "verdict", None), "status", topic)
+    if isinstance(asked, str):
+        asked = asked.replace("'", "")  # as in the heading "tokens' cosine"
     name = {folded(name): page for name, page in NAMES.items()}.get(folded(asked))
     if name is None:
         raise GradcheckError(f"topic {shown(asked)} is unknown; {_hint(str(asked))}gradcheck explain lists all")

@@ -23,7 +23,8 @@ LEARNING_RATE = (
         aliases=(
             "rate", "lr", "warm-up", "critical-rate", "ceiling", "best-rate", "too-high", "too-low", "no-rate", "best",
             "fits", "edge", "checked", "asked", "untrainable", "no-progress", "no-run", "rises", "falls", "one-batch",
-            "groups", "another-rule", "short-runs", "learnt-little", "noise", "cure",
+            "groups", "another-rule", "short-runs", "learnt-little", "noise", "cure", "run", "found",
+            "outside-band",
         ),
     ),
 )  # fmt: skip

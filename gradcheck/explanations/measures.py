@@ -21,7 +21,7 @@ MEASURES = (
         ),
         try_next=(Example("simulate --activation tanh --gain 1.25", "healthy", "span 0.5, a factor of 1.02"),),
         references=("Poole et al. 2016", "Schoenholz et al. 2017"),
-        related=("initialisation", "width", "collapsed"),
+        related=("initialisation", "width", "collapsed", "growing"),
         aliases=(
             "mean-field",
             "edge-of-chaos",
@@ -53,7 +53,7 @@ MEASURES = (
         examples=(Example("simulate --depth 12 --activation tanh --gain 10", "exploding", "span 4.1"),),
         try_next=(Example("simulate --depth 12 --activation tanh --gain 3", "healthy", "span 1.5, trains: 89 %"),),
         references=("benchmarks/trainability, benchmarks/calibrate.py",),
-        related=("training-trial", "healthy", "collapsed", "columns"),
+        related=("training-trial", "healthy", "columns", "ranking"),
         aliases=(
             "trains",
             "output-size",

@@ -27,7 +27,8 @@ NUMBER_FORMATS = (
         related=("underflow", "nonfinite", "vanishing"),
         aliases=(
             "number-format", "fp8", "fp8-e4m3", "fp8-e5m2", "mxfp8", "microscaling", "format-underflow",
-            "format-overflow", "format-fits", "updates-lost",
+            "format-overflow", "format-fits", "updates-lost", "format", "scale", "tensor", "to-zero",
+            "subnormal",
         ),
     ),
 )  # fmt: skip

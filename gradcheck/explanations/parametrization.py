@@ -24,7 +24,8 @@ PARAMETRIZATION = (
         related=("width", "learning-rate", "grows", "shrinks"),
         aliases=(
             "parametrisation", "mup", "mu-parametrization", "maximal-update", "transfer", "transfers", "keeps",
-            "coordinate-check", "unclear", "still", "zero", "depth-mup",
+            "coordinate-check", "unclear", "still", "zero", "depth-mup", "change",
+            "own-update",
         ),
     ),
     Topic(

@@ -20,7 +20,7 @@ VERDICTS = (
         ),
         references=("Hochreiter 1991", "Bengio, Simard & Frasconi 1994", "Glorot & Bengio 2010"),
         related=("chain-rule", "activations", "initialisation", "residual"),
-        aliases=("vanish", "vanishing-scattered", "shrinking", "forgets", "memory"),
+        aliases=("vanish", "vanishing-scattered", "forgets", "memory"),
     ),
     Topic(
         name="exploding",
@@ -44,7 +44,7 @@ VERDICTS = (
         ),
         references=("Bengio, Simard & Frasconi 1994", "Pascanu, Mikolov & Bengio 2013"),
         related=("chain-rule", "initialisation", "clipping", "spikes"),
-        aliases=("explode", "exploding-scattered", "growing", "explodes-in-time"),
+        aliases=("explode", "exploding-scattered", "explodes-in-time"),
     ),
     Topic(
         name="collapsed",
@@ -198,8 +198,8 @@ VERDICTS = (
         references=("Schoenholz et al. 2017", "Roy & Vetterli 2007 (rank)"),
         related=("score", "span", "width", "columns"),
         aliases=(
+            "findings",
             "ok",
-            "steady",
             "healthy-since",
             "ill-since",
             "nothing-to-learn",

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState,
 from gradcheck.accelerate.clipping import watch_clipping
 from gradcheck.base.calls import public
 from gradcheck.logs.report import LogFinding
-from gradcheck.logs.watching import CHECK_EVERY, OnFinding
+from gradcheck.logs.watching import CHECK_EVERY, OnFinding, tell
 from gradcheck.torch.recording.watcher import Watcher, Watching
 
 #: The method whose results are the losses of a step's batches, as the backward pass gets them.
@@ -80,13 +81,14 @@ class GradientCallback(TrainerCallback):
         """Begin to record; a resumed training goes on in its log."""
         self._close()
         trainer = _calling_trainer()
+        log = None if trainer is None else partial(tell, partial(Trainer.log, trainer))  # TRL's own takes its metrics
         self._watcher = self._watching.begin(
             given["model"],
             Path(args.output_dir) / "gradcheck.jsonl" if self._file is None else self._file,
             start=state.global_step + 1,
             resume=state.global_step > 0,
             scaler=getattr(given.get("optimizer"), "scaler", None),
-            log=None if trainer is None else trainer.log,
+            log=log,
         )
         if trainer is not None:
             self._ends = [

@@ -21,6 +21,9 @@ WEIGHTS_EVERY = 20
 #: Digits that a norm of float32 has.
 DIGITS = 7
 
+#: In the logs of each epoch, how much was found so far: what writes a table takes its columns from the first one.
+COUNT = "gradcheck/findings"
+
 
 class GradientCallback(keras.callbacks.Callback):
     """Records the gradients of ``model.fit``, diagnoses them as it goes, and acts on what it finds.
@@ -36,7 +39,8 @@ class GradientCallback(keras.callbacks.Callback):
         Steps of the optimizer from one record to the next; the others cost nothing.
     on_finding : "warn", "stop" or callable
         ``stop`` ends the training where an error is found, and warns of all findings. A function gets the finding; if
-        it returns "stop", training ends. Each finding is in the logs of its epoch, too, for the callbacks after this.
+        it returns "stop", training ends. Each finding is in the logs of its epoch, too, for the callbacks after this,
+        and their number in those of every epoch, as ``gradcheck/findings``.
     updates : bool
         Record how large updates are relative to the weights, in few records.
     check_every : int
@@ -75,11 +79,13 @@ class GradientCallback(keras.callbacks.Callback):
         self._parts: dict[int, dict[str, Any]] = defaultdict(dict)
         self._copies: list[Any] = []
         self._fresh: list[LogFinding] = []
+        self._shown: list[dict[str, float]] = []
         self._begun = self._told = 0
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Begin to record; a model that is trained further goes on in its log."""
         self._close()
+        self._shown = []
         if self.model.optimizer is None or not self.model.trainable_variables:
             raise GradcheckError("the model has no optimizer, or no variable to train: nothing to record")
         resume = int(self.model.optimizer.iterations) > 0
@@ -116,12 +122,13 @@ class GradientCallback(keras.callbacks.Callback):
         if self.model.stop_training or epoch + 1 == self.params.get("epochs"):
             self.findings += self._watch.diagnose()
         self._react()
-        self._tell(logs)
+        self._shown.append(self._tell(logs))
 
     def on_train_end(self, logs: Any = None) -> None:
         """Diagnose the whole run, and close its log; what is new is in the logs for the callbacks after this."""
         self._close()
         self._tell(logs)
+        self._fill_history()
 
     def _measures_update(self, batch: int) -> bool:
         """Whether a batch, the number of which counts from the epoch's start, ends a step with weights and update."""
@@ -176,11 +183,20 @@ class GradientCallback(keras.callbacks.Callback):
             if react(finding, self._on_finding, self._file):
                 self.model.stop_training = True
 
-    def _tell(self, logs: Any) -> None:
-        """Add what was found since the last time to the logs that the callbacks after this one get."""
-        for finding in self._fresh if logs is not None else ():
-            logs.update(as_metrics(finding))
+    def _tell(self, logs: Any) -> dict[str, float]:
+        """Add what was found since the last time to the logs that the callbacks after this one get; return it."""
+        told = {name: value for finding in self._fresh for name, value in as_metrics(finding).items()}
         self._fresh = []
+        if logs is not None:
+            logs.update({COUNT: float(len(self.findings))} | told)
+        return told
+
+    def _fill_history(self) -> None:
+        """Give each finding in the history one entry an epoch, as the losses have: tables take lists of one length."""
+        history = getattr(getattr(self.model, "history", None), "history", {})
+        if max(map(len, history.values()), default=0) == len(self._shown):
+            for name in history.keys() & {name for told in self._shown for name in told}:
+                history[name] = [told.get(name, math.nan) for told in self._shown]
 
     def _close(self) -> None:
         """Record what is left, diagnose the whole log, and leave the model as it was."""

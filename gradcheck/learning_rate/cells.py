@@ -19,6 +19,9 @@ LABELS = {
     "no-rate": ("NO RATE HELPS", "red"),
 }
 
+#: What a rate that fits is called outside the band of the best one.
+BELOW, ABOVE = "RATE TRAINS, LOW", "RATE TRAINS, HIGH"
+
 #: Columns of the table of runs: heading, and how a run fills it.
 COLUMNS: dict[str, Callable[[RateRun], str]] = {
     "rate": lambda one: significant(one.rate),
@@ -44,6 +47,9 @@ def label_of(report: RateReport) -> tuple[str, str]:
     label, colour = LABELS[report.verdict.status]
     if report.answer is not None and report.verdict.status == "found":
         label = f"RATE {significant(report.answer.best_rate)}"
+    outside = next((one for one in report.verdict.causes if one.code == "outside-band"), None)
+    if outside is not None:  # it trains, and the band says that another one trains better
+        label, colour = BELOW if (outside.value or 0) < (outside.limit or 0) else ABOVE, "yellow"
     if any(one.code == "falls" for one in report.verdict.causes):  # every rate helps
         label = "NO RATE IS BEST"
     return label, colour
@@ -59,7 +65,8 @@ def next_command(report: RateReport) -> str:
     if report.answer is None:
         return command_line("simulate", network_of(config))
     usual = usual_updates(report.start.multiplications or 0)
-    if status in ("too-high", "too-low"):
+    outside = any(one.code == "outside-band" for one in report.verdict.causes)
+    if status in ("too-high", "too-low") or outside:
         return rate_command_line(config, usual, lr=float(significant(report.answer.best_rate)))
     if config["seeds"] == 1:
         return rate_command_line(config, usual, seeds=5)

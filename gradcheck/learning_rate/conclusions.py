@@ -16,8 +16,8 @@ VERDICTS = ("found", "fits", "too-high", "too-low", "no-rate")
 
 #: Codes of reasons.
 CODES = (
-    "best", "edge", "ceiling", "warm-up", "checked", "asked", "untrainable", "no-progress", "no-run", "flat", "rises",
-    "falls", "nonfinite",
+    "best", "edge", "ceiling", "warm-up", "checked", "asked", "outside-band", "untrainable", "no-progress", "no-run",
+    "flat", "rises", "falls", "nonfinite",
     "cure", "learnt-little", "one-batch", "groups", "another-rule", "short-runs", "rounding", "noise", "not-held",
 )  # fmt: skip
 
@@ -123,7 +123,8 @@ def conclude(
     if asked is None:
         return Conclusion("found", answer, reasons)
     status = "too-high" if asked > answer.ceiling else "too-low" if asked * FAR < answer.best else "fits"
-    return Conclusion(status, answer, (_asked(asked, answer, status), *reasons))
+    beside = _outside(asked, answer) if status == "fits" else ()
+    return Conclusion(status, answer, (_asked(asked, answer, status), *beside, *reasons))
 
 
 def answer_of_trainable(draws: Sequence[Draw], rule: Rule, evidence: Evidence | None) -> Answer | None:
@@ -184,6 +185,16 @@ def _asked(asked: float, answer: Answer, status: str) -> Reason:
         "fits": f"{asked:g} is {times} the best rate, {best}, and below {ceiling}, from where on training fails",
     }
     return Reason("asked", said[status], asked, answer.ceiling if status != "too-low" else answer.best / FAR)
+
+
+def _outside(asked: float, answer: Answer) -> Iterator[Reason]:
+    """Say that a rate that trains is outside the band in which the best one is."""
+    low, high = map(significant, (answer.low, answer.high))
+    if asked < answer.low:
+        yield Reason("outside-band", f"that is below the band of the best rate, {low} to {high}", asked, answer.low)
+    elif asked > answer.high:
+        text = f"that is above the band of the best rate, {low} to {high}: nearer to where training fails"
+        yield Reason("outside-band", text, asked, answer.high)
 
 
 def _reasons(draws: Sequence[Draw], answer: Answer, rule: Rule, optimizer: str) -> Iterator[Reason]:

@@ -1,15 +1,20 @@
 """A search as a figure: the loss in the end by rate, the courses of the runs, the loss along the first update."""
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gradcheck.learning_rate.cells import headline, label_of
-from gradcheck.learning_rate.report import RateReport
+from gradcheck.learning_rate.report import RateReport, RateRun
 from gradcheck.render import figure
 from gradcheck.render.numbers import significant
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+
+#: The share of a panel that is left free below its curves, as matplotlib leaves it.
+MARGIN = 0.05
 
 
 def plot(report: RateReport, ax: "Axes | None" = None) -> "Axes":
@@ -53,8 +58,22 @@ def _draw_courses(ax: "Axes", report: RateReport) -> None:
         look = figure.marked(index, len(losses), label=f"rate {significant(one.rate)}")
         ax.plot(range(1, len(losses) + 1), losses, **look)
     ax.set(xlabel="update", ylabel="loss of the batch")
+    _cut_above(ax, runs)
     figure.whole_numbers(ax, max(one.updates for one in runs))
     figure.explain_lines(ax)
+
+
+def _cut_above(ax: "Axes", runs: Sequence[RateRun]) -> None:
+    """Let runs that diverge leave the panel: it reaches up to twice where the loss began, and holds the best run."""
+    losses = [loss for one in runs for loss in one.losses if loss is not None]
+    if not losses:
+        return
+    start = next(loss for one in runs for loss in one.losses if loss is not None)
+    best = min((one for one in runs if one.loss is not None), key=lambda one: one.loss or 0.0, default=None)
+    kept = [] if best is None else [loss for loss in best.losses if loss is not None]
+    top, bottom = max(start + abs(start), *kept, start), min(losses)
+    if max(losses) > top > bottom:
+        ax.set_ylim(bottom - MARGIN * (top - bottom), top)
 
 
 def _draw_along(ax: "Axes", report: RateReport) -> None:

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from gradcheck.base.wording import counted
+from gradcheck.base.wording import as_percent, counted
 from gradcheck.learning_rate.cells import COLUMNS, headline, label_of, next_command, told_along
 from gradcheck.learning_rate.report import RateReport
+from gradcheck.learning_rate.runs import END
 from gradcheck.render.bars import Scale, bar, sparkline
 from gradcheck.render.layout import aside, borderless, indented, printed, to_copy, verdict_block
 from gradcheck.render.page import PLAIN_PAGE, Page
@@ -54,7 +55,8 @@ def _runs(report: RateReport, seed: int | None, page: Page) -> Group:
         table.add_row(COLUMNS["rate"](one), COLUMNS["loss"](one), Text(said), *([drawn] if room > 0 else []))
     of_draw = f" of seed {seed}" if len(report.draws) > 1 else ""
     updates = counted(max(one.updates for one in runs), "update")
-    return Group(Text(f"loss in the end of runs of {updates}{of_draw}, by rate", style="dim"), table)
+    end = f"mean loss of the last {as_percent(END)} of runs of {updates}{of_draw}, by rate"
+    return Group(Text(end, style="dim"), table)
 
 
 def _along(report: RateReport, page: Page) -> Group:

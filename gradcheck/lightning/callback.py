@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,7 +12,7 @@ import torch
 
 from gradcheck.base.calls import public
 from gradcheck.logs.report import LogFinding
-from gradcheck.logs.watching import CHECK_EVERY, OnFinding
+from gradcheck.logs.watching import CHECK_EVERY, OnFinding, tell
 from gradcheck.torch.recording.watcher import Watcher, Watching
 
 #: The packages that have a Trainer; they don't know each other's classes.
@@ -83,8 +84,9 @@ class GradientCallback(*_callbacks()):  # type: ignore[misc]
         self._step = trainer.global_step
 
         def log(metrics: dict[str, float]) -> None:  # LightningModule.log would wait for log_every_n_steps
+            step = 0 if self._watcher is None else max(0, self._watcher.number - 1)  # the one that was recorded last
             for logger in trainer.loggers:
-                logger.log_metrics(metrics, step=trainer.global_step)
+                tell(partial(logger.log_metrics, step=step), metrics)
 
         self._watcher = self._watching.begin(
             trainer.model or pl_module,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from gradcheck.logs.columns import BAR, NOTHING, meaning
 from gradcheck.logs.console_context import Context, value_of
-from gradcheck.logs.console_kinds import EPOCH, PROVISIONAL, STEP, TRAINING, Kinds, Plan
+from gradcheck.logs.console_kinds import EPOCH, PROVISIONAL, STEP, TRAINING, UNNAMED, Kinds, Plan
 from gradcheck.logs.console_lines import (
     Bar,
     cells,
@@ -23,6 +23,7 @@ from gradcheck.logs.console_lines import (
     saved,
     without_bar,
 )  # fmt: skip
+from gradcheck.logs.console_unnamed import Unnamed
 from gradcheck.logs.console_values import cut, pairs
 from gradcheck.logs.json_records import JsonRecords
 from gradcheck.logs.lines import Problems, Reader
@@ -44,7 +45,7 @@ TOGETHER = 256
 TELLING = ("loss", "norm", "epoch", "nll", "trl", "objective", "cost", "step", "iter", "ce:", "ce=", "xent")
 
 #: What the losses of two networks may be called that play against each other.
-PLAYER = re.compile(r"(?<![\w/.])[gd](?:\s?[:=]|\s)\s*[-+]?(?:[\d.]|nan|inf)")
+PLAYER = re.compile(r"(?<![\w/.])[gd](?:_[a-z])?(?:\s?[:=]|\s)\s*[-+]?(?:[\d.]|nan|inf)")
 
 #: The kind of rows that are JSON objects among lines of text.
 OBJECTS = "{\0"
@@ -80,6 +81,7 @@ class Console(Reader):
         self._ahead: dict[str, str] = {}
         self._head: tuple[str, ...] = ()
         self._section = ""
+        self._unnamed = Unnamed()
 
     @property
     def last_word(self) -> str:
@@ -94,7 +96,10 @@ class Console(Reader):
     @property
     def counted_by(self) -> str:
         """What the step is taken from, where a row has none."""
-        return BAR if self.context.bar is not None else "the program's last words"
+        if self.context.bar is not None:
+            return BAR
+        named = next((kind.names[STEP] for kind in self.kinds.kinds if STEP in kind.names), "")
+        return named or "the program's last words"
 
     @property
     def checkpoints(self) -> list[float]:
@@ -127,8 +132,8 @@ class Console(Reader):
     def _rows(self, line: bytes) -> Iterable[LogRow]:
         """Return the rows of a line: mostly none or one."""
         text = line.decode("utf-8", "replace").strip()
-        if "\x1b" in text:
-            text = plain(text).strip()
+        if "\x1b" in text or "`" in text:
+            text = plain(text).strip("` \t")
         if self._table:
             return self._read(text)
         if not text:
@@ -152,7 +157,7 @@ class Console(Reader):
         if text.startswith('{"'):
             yield from self._object(text)
             return
-        if "%" in text and "|" in text:
+        if "%" in text and ("|" in text or "% " in text):
             parts = parted(text)
             if len(parts) > 1:
                 for part in parts:
@@ -179,6 +184,10 @@ class Console(Reader):
             yield from self._cell(*pair)
         elif self._head and (below := row_below(self._head, text)):
             yield from self._framed(below, "below a header")
+        elif text[:1].isdigit() and (unnamed := self._unnamed.rows(text)) is not None:
+            yield from self._end_table()
+            for one in unnamed:
+                yield from self._framed(one, "a number after its step", UNNAMED)
         elif _tells(lower, self._telling) and not (word and is_error(text)):
             yield from self._line(text)
         elif self._table and (not text or is_rule(text)):
@@ -198,7 +207,7 @@ class Console(Reader):
         shape, values = cut(text)
         if len(values) > MOST_NUMBERS:
             return
-        self._head = (header(text) if not values else ()) or self._head
+        self._head = (header(text, self.kinds.wanted) if not values else ()) or self._head
         if len(values) == 1 and not frame and not shape[1].strip(" ,;|)]}") and (one := next(pairs(shape), None)):
             self.kinds.heading(text)
             yield from self._single(one.name, values[0])
@@ -261,10 +270,10 @@ class Console(Reader):
                     self.context.see_bar(Bar(value_of(value), math.inf))
             yield from rows
 
-    def _framed(self, table: Mapping[str, str], frame: str) -> Iterator[LogRow]:
+    def _framed(self, table: Mapping[str, str], frame: str, worth: int = TRAINING) -> Iterator[LogRow]:
         """Yield the row of numbers whose names don't stand before them."""
         values = list(table.values())
-        plan = self._plan((*(f"\n{name}: " for name in table), ""), values, frame, TRAINING)
+        plan = self._plan((*(f"\n{name}: " for name in table), ""), values, frame, worth)
         if plan is not None:
             yield from self.context.row(plan, [values[place] for place in plan.places])
 

@@ -58,6 +58,8 @@ class Context:
     def row(self, plan: Plan, groups: Sequence[str]) -> Iterable[LogRow]:
         """Return a row: the numbers of its line, and what the lines before said of it."""
         kind, values = plan.kind, _values(groups)
+        if plan.exponential >= 0:
+            values[plan.exponential] = _logarithm(values[plan.exponential])
         if plan.step < 0:
             values.append(self._bar_step(kind, plan))
         elif self._is_repeated(kind, values[plan.step], values, plan):
@@ -150,6 +152,11 @@ class Context:
             yield layout, array("d", [at if math.isnan(step) else step, count, scale, epoch])
 
 
+def _logarithm(value: float) -> float:
+    """Return the logarithm of a number, as far as it is one."""
+    return math.log(value) if 0 < value < math.inf else value
+
+
 def _together(waiting: Sequence[tuple[float, float, float]]) -> list[tuple[float, float, float]]:
     """Return overflows with neighbours that have no step of their own as one, with the last scale."""
     found: list[tuple[float, float, float]] = []
@@ -170,5 +177,5 @@ def _values(groups: Sequence[str]) -> "array[float]":
 
 
 def value_of(text: str) -> float:
-    """Return a number as it is written in a line."""
-    return texts([text.replace(",", "")])[0]
+    """Return a number as it is written in a line; one that is none may be padded, ``nanxxx``."""
+    return texts([text.replace(",", "").rstrip("x")])[0]

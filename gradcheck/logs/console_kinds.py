@@ -9,6 +9,7 @@ from gradcheck.logs.columns import BAR, NOTHING, PART, Column, Layout, chosen
 from gradcheck.logs.console_values import TRAINING as OF_TRAINING
 from gradcheck.logs.console_values import VALIDATION as OF_VALIDATION
 from gradcheck.logs.console_values import Pair, lead_of, pairs, pattern_of
+from gradcheck.logs.words import is_batch_cost, is_perplexity, words
 
 #: Of a line so much is looked through for what it is about.
 LONGEST_HEADING = 80
@@ -17,13 +18,20 @@ LONGEST_HEADING = 80
 MOST_KINDS = 256
 
 #: Names that mean a step, an epoch or a loss in a console only.
-SHORT = {"s": "step", "it": "step", "itn": "step", "up": "step", "ep": "epoch", "e": "epoch"}
+SHORT = {
+    "s": "step", "it": "step", "itn": "step", "up": "step", "ep": "epoch", "e": "epoch",
+    "训练次数": "step", "迭代次数": "step", "步数": "step", "轮次": "epoch", "轮数": "epoch",
+    "score at iteration": "loss",
+}  # fmt: skip
 
 #: Words at the end of a name that mean an epoch: ``INFO Train: 3 [350/735]``.
 LAST = {"train": "epoch", "training": "epoch", "trn": "epoch"}
 
 #: Shorter words before a row are those of many.
 SHORTEST_LEAD = 4
+
+#: Words of a loss, or of a time.
+BATCH_COST = {"batch", "cost"}
 
 #: Letters with a number after them, before a name: ``E12 iter``.
 _COUNTED = re.compile(r"^[A-Za-z]{1,5}\d+\s+")
@@ -35,8 +43,8 @@ _KEYED = re.compile(r"[:=：＝|│┃][\s\"'(\[]*$")
 MOST_NAMES = 1000
 
 #: What a kind is worth: rows of a validation are read if there are no others, those of a bar that is drawn over if
-#: there are hardly any others.
-VALIDATION, PROVISIONAL, TRAINING = range(3)
+#: there are hardly any others, and numbers that have a step and no name if there is nothing else at all.
+UNNAMED, VALIDATION, PROVISIONAL, TRAINING = range(-1, 3)
 
 STEP, EPOCH, LENGTH, LOSS, NORM = map(Column, ("step", "epoch", "epoch_length", "loss", "grad_norm"))
 
@@ -84,6 +92,7 @@ class Plan(NamedTuple):
     layout: Layout
     places: tuple[int, ...]  # of the numbers that are taken, in the order of the layout's first columns
     step: int  # which of them is the step; −1 if there is none
+    exponential: int  # which of them is the exponential of the loss; −1 if there is none
     epoch: int
     inside: bool  # the step begins anew with each epoch
     lacks_loss: bool  # other rows of its kind have one
@@ -161,10 +170,15 @@ class Kinds:
         columns = chosen(list(places), self.wanted)
         if LOSS in columns and columns[LOSS] not in held and "loss" not in self.wanted:
             columns[LOSS] = chosen(held).get(LOSS, columns[LOSS])
+        if not any(column.quantity in ("loss", PART) for column in columns) and is_batch_cost(places):
+            columns.update((LOSS, name) for name in places if set(words(name)) == BATCH_COST)
         for name in places:
             quantity = SHORT.get(name.lower()) or LAST.get(name.lower().split()[-1])
             if quantity and Column(quantity) not in columns and quantity not in self.wanted:
                 columns[Column(quantity)] = name
+        perplexity = next(filter(is_perplexity, places), "")
+        if perplexity and "loss" not in self.wanted and not any(one.quantity in ("loss", PART) for one in columns):
+            columns[LOSS] = perplexity
         return columns
 
     def _planned(
@@ -180,7 +194,7 @@ class Kinds:
     ) -> Plan | None:
         if self.validating and not framed and LOSS in own and NORM not in own and self._is_trained(lead, worth):
             lead, worth = f"validation {lead}", VALIDATION
-        kind = self._kind(lead, worth, own)
+        kind = self._kind(lead, worth, own, framed)
         if kind is None:
             return None
         if any(other.inside and other.key == kind.key and other is not kind for other in self.kinds):
@@ -201,11 +215,15 @@ class Kinds:
         columns += [LOSS] if lacks_loss else []
         usual = {STEP: "the place in the epoch" if inside else BAR}
         names = [own.get(one) or kind.names.get(one) or usual.get(one, one.quantity) for one in columns]
+        is_exponential = "loss" not in self.wanted and is_perplexity(own.get(LOSS, ""))
+        exponential = columns.index(LOSS) if is_exponential else -1
+        if is_exponential:
+            names[exponential] = f"ln({names[exponential]})"
         layout = Layout(columns, names, kind.key)
         pattern = None if framed else pattern_of(shape, at)
-        return Plan(kind, layout, tuple(at), step, epoch, inside, lacks_loss, pattern)
+        return Plan(kind, layout, tuple(at), step, exponential, epoch, inside, lacks_loss, pattern)
 
-    def _kind(self, lead: str, worth: int, own: dict[Column, str]) -> Kind | None:
+    def _kind(self, lead: str, worth: int, own: dict[Column, str], framed: bool) -> Kind | None:
         """Return the kind with these words and numbers, or with some of them: rows may lack what isn't finite."""
         judged = {name for column, name in own.items() if column.quantity in ("loss", "grad_norm", PART)}
         for kind in self.kinds:
@@ -214,6 +232,8 @@ class Kinds:
                 name in judged for column, name in kind.names.items() if column in (LOSS, NORM)
             )
             led = lead in kind.leads or self._is_cut(kind, lead, own)
+            if not framed and EPOCH in own and (STEP in own) != (STEP in kind.names):
+                continue  # what an epoch ends with, beside the rows of its steps
             if led and kind.worth == worth and shared and judged & others:
                 kind.names = own | kind.names
                 kind.leads.add(lead)

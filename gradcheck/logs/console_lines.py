@@ -2,17 +2,19 @@
 
 import math
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from gradcheck.logs.columns import PART, chosen
+from gradcheck.logs.columns import NOTHING, PART, chosen
 
 #: Colours and movements of the cursor.
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07]*\x07|[()][A-Z0-9])")
 
 #: The bar of tqdm: ``  3%|##   | 20/600 [00:02<12:00,  2.2it/s``; what it is at, of how many, follow as ``20/600 [``.
+#: A notebook draws it as a picture, and ``  3% 20/600 [`` is what its text has.
 _BAR = re.compile(
-    r"\d+%\s?\|[^|]*\|\s*(\d+(?:\.\d+)?[kMG]?)/(\d+(?:\.\d+)?[kMG]?)\s*"
-    r"\[[^,\]=]*(?:,\s*[^,\]=]*/[^,\]=]*)?,?"
+    r"\d+%\s?(?:\|[^|]*\||(?= \d+/\d+ \[))\s*(\d+(?:\.\d+)?[kMG]?)/(\d+(?:\.\d+)?[kMG]?)\s*"
+    r"\[[^,\]={]*(?:,\s*[^,\]={]*/[^,\]={]*)?,?"
 )
 
 #: A line with nothing but such a bar.
@@ -31,6 +33,9 @@ _TWO_WORDS = re.compile(
     r"(?i)\b(train|trn|training|val|valid|validation|test|eval|avg|mean|total|batch|gen|disc|g|d|grad|gradient|learning)"
     r" (loss|losses|error|err|acc|accuracy|norm|rate)\b"
 )
+
+#: What makes a header a comment, ``# step  loss``, where the step has a name of its own.
+_COMMENT = re.compile(r"(?i)^#+\s*(?=(?:step|epoch|iter\w*|batch)\b)")
 
 #: A number at the beginning of a cell.
 _CELL = re.compile(r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+|nan\b|inf\b)", re.IGNORECASE)
@@ -97,8 +102,8 @@ def without_bar(line: str) -> tuple[str, Bar | None, str]:
         return line, None, ""
     bar = Bar(_count(found[1]), _count(found[2]))
     rest = line[found.end() :]
-    if rest.startswith("]"):
-        return line[: found.start()].strip(" \t:"), bar, rest[1:].strip()
+    if rest.startswith(("]", "{")):  # a paste may have lost the bracket
+        return line[: found.start()].strip(" \t:"), bar, rest.removeprefix("]").strip()
     return f"{line[: found.start()].strip()} {found[1]}/{found[2]} [{rest}", bar, ""
 
 
@@ -142,25 +147,34 @@ def is_rule(line: str) -> bool:
     return bool(_RULE.match(line))
 
 
-def header(line: str) -> tuple[str, ...]:
-    """Return the names in the header of a table whose rows are lines of numbers; none of any other line."""
+def header(line: str, wanted: Mapping[str, str] = NOTHING) -> tuple[str, ...]:
+    """Return the names in the header of a table whose rows are lines of numbers; none of any other line.
+
+    Parameters
+    ----------
+    line : str
+    wanted : mapping, optional
+        A quantity ↦ the name of its column.
+    """
     if "|" in line:
         names = [cell.strip() for cell in line.strip("| ").split("|")]
     else:
-        line = _TWO_WORDS.sub(r"\1_\2", line)
+        line = _TWO_WORDS.sub(r"\1_\2", _COMMENT.sub("", line))
         names = re.split(r"\s{2,}|\t", line.strip())
         names = names if len(names) > 2 else line.split()
     names = ["step" if name == "#" else name.rstrip(".") for name in names]
     if _OF_BOXES.keys() <= {name.lower() for name in names}:
         names = [_OF_BOXES.get(name.lower(), name) for name in names]
-    judged = any(column.quantity in ("loss", PART, "grad_norm") for column in chosen(names))
-    wordy = any(len(name) > 40 or re.search(r"[=:;.!?'\"{}]", name) for name in names)
+    judged = any(column.quantity in ("loss", PART, "grad_norm") for column in chosen(names, wanted))
+    longest = 80 if "|" in line else 40
+    wordy = any(len(name) > longest or re.search(r"[=:;.!?'\"{}]", name) for name in names)
     return tuple(names) if len(names) > 2 and judged and not wordy else ()
 
 
 def row_below(names: tuple[str, ...], line: str) -> dict[str, str]:
     """Return the numbers of a line below a header, by the names there; none of a line that isn't one of its rows."""
-    cells = [cell.strip() for cell in line.strip("| ").split("|")] if line.startswith("|") else line.split()
+    framed = line.startswith("|") or " | " in line
+    cells = [cell.strip() for cell in line.strip("| ").split("|")] if framed else line.split()
     found = [_CELL.match(cell) for cell in cells[: len(names)]]
     if (
         len(cells) < len(names)

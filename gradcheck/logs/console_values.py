@@ -9,17 +9,21 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from gradcheck.logs.words import VALIDATION as HELD_OUT
+from gradcheck.logs.words import quantity_of, words
+
 #: A number, in a group of its own, with the blanks before it, so that padding makes no other shape.
 _VALUE = (
     r"[-+]?(?:\d{1,3}(?:,\d{3})+(?:\.\d*)?(?!\d)|\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?"
-    r"|(?<!of )(?i:nan|inf(?:inity)?|none|null|n/a)(?!\w))"
+    r"|(?<!of )(?i:nanx*|inf(?:inity)?|none|null|n/a)(?!\w))"
 )
 VALUE = rf"[ \t]*(?:(?<![A-Za-z0-9_.])|(?<=\dT))((?>{_VALUE}))"
 NUMBER = re.compile(VALUE)
 
 #: The same where the texts around it are known: no step of it is taken back, which halves the time.
 _KNOWN = (
-    r"[ \t]*+{}[-+.\d][.\d]*+(?:,\d{{3}})*+(?:\.\d++)?+(?:[eE][-+]?\d++)?+|[-+]?(?i:nan|inf(?:inity)?|none|null|n/a)\b)"
+    r"[ \t]*+{}[-+.\d][.\d]*+(?:,\d{{3}})*+(?:\.\d++)?+(?:[eE][-+]?\d++)?+"
+    r"|[-+]?(?i:nanx*+|inf(?:inity)?|none|null|n/a)\b)"
 )
 
 #: What may stand around a number.
@@ -28,7 +32,7 @@ _WRAPPER = re.compile(
 )
 
 #: Blanks, quotes and brackets between a number and its name; what separates them; a remark in brackets.
-_AROUND, _SEPARATORS, _CLOSING = " \t\"'`([{<", " \t:=：＝|│┃→~≈", " \t\"'`])}>"
+_AROUND, _SEPARATORS, _CLOSING = " \t\"'`([{<*", " \t:=：＝|│┃→~≈", " \t\"'`])}>"
 _REMARK = re.compile(r"\s*\([^()]*\)$")
 
 #: A norm as mathematics has it: ``|grad|``, ``||g||``, ``‖g‖``.
@@ -36,6 +40,13 @@ _BETWEEN_BARS = re.compile(r"(?i)(?:\|{1,2}|‖)\s*(?:g|grad|gradient|∇\w*)\s*
 
 #: What a name doesn't reach beyond.
 _BREAK = re.compile(r"[,;，；、。|│┃{}()\[\]<>\"'`:=：＝\t]|\s{2,}|\s[-–—•·>*]+\s|^\s*[-–—•·>*]+\s")
+
+#: What ends before a name does: a sentence; what may stand between a name and its number; places in a source file.
+_SENTENCE, _VERB = re.compile(r".*\w\.\s+(?=[A-Z])"), re.compile(r"\s+(?:is|was)$")
+_SOURCE = re.compile(r"\.(?:py|cc|cpp|cu|cuh|hpp|rs|go|java|kt|scala|jl|lua|js|ts|ipynb)$")
+
+#: Words of a name that nothing but a blank parts from its number; more are a sentence.
+MOST_WORDS = 5
 
 #: Letters that follow a number at once.
 _UNIT = re.compile(r"[A-Za-z%°µ]+(?:/[A-Za-z]+)?")
@@ -113,6 +124,8 @@ def pairs(shape: Sequence[str]) -> Iterator[Pair]:
             continue
         if before := _BEFORE_PLACE.fullmatch(name):
             announced, name = before["what"] or name_of(gap[: gap.rindex("(")] if "(" in gap else ""), before["place"]
+            if announced and not quantity_of(words(announced)):
+                announced = f"{announced} at {name}"
         elif announced:
             announced, name = "", name if name not in ("", "is", "was") else announced
         told = VALIDATION.search(gap)
@@ -137,7 +150,13 @@ def name_of(gap: str, first: bool = False) -> str:
     text = _REMARK.sub("", text.rstrip(_AROUND).rstrip(_SEPARATORS)).rstrip(_CLOSING).rstrip(_SEPARATORS)
     if not first and (unit := _UNIT.match(text)) and (" " in text or unit.group().lower() in _MEASURES):
         text = text[unit.end() :]
-    return _BREAK.split(text)[-1].strip(" \t\n-–—*#.")
+    name = _BREAK.split(text)[-1]
+    before = _SENTENCE.match(name)
+    name = name[before.end() :] if before and not HELD_OUT.intersection(words(before[0])) else name
+    name = name.strip(" \t\n-–—*#.")
+    parted = gap.rstrip(_AROUND)[-1:] in (*_SEPARATORS[2:], *_CLOSING[2:])
+    is_none = _SOURCE.search(name) or (name.count(" ") >= MOST_WORDS and not parted)
+    return "" if is_none else _VERB.sub("", name)
 
 
 def lead_of(shape: Sequence[str], last: int) -> str:

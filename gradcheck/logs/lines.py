@@ -112,7 +112,9 @@ class Reader:
         return []
 
     def worth(self, kind: str) -> int:
-        """Return what rows of a kind are worth: 2 of the training, 1 those that are drawn over, 0 of a validation."""
+        """Return what rows of a kind are worth: 2 of the training, 1 those that are drawn over, 0 of a validation,
+        −1 those without a name.
+        """
         return 2
 
 

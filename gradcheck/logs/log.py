@@ -1,7 +1,8 @@
 """What was read of a log: the rows of each kind in it, and of each run."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from gradcheck.logs.columns import Column
 from gradcheck.logs.lines import Problems, Reader
 from gradcheck.logs.numbers import LogRow
 from gradcheck.logs.runs import Run
@@ -9,6 +10,9 @@ from gradcheck.logs.table import Table
 
 #: With fewer rows of the training, those of a progress bar that is drawn over are judged, if there are more of them.
 FEWEST = 8
+
+#: What a row has at best.
+JUDGED = {Column("loss"), Column("grad_norm")}
 
 
 class Log:
@@ -51,13 +55,13 @@ class Log:
         """The rows that are judged: those of the kind that the training has most of."""
         if len(self.tables) == 1:
             return self.tables[""]
-        by_worth: dict[int, list[Table]] = {0: [], 1: [], 2: []}
+        by_worth: dict[int, list[Table]] = {-1: [], 0: [], 1: [], 2: []}
         for kind, table in self.tables.items():
             by_worth[self.reader.worth(kind)].append(table)
-        of_validation, drawn_over, best = (max(by_worth[worth], key=_size, default=None) for worth in range(3))
+        unnamed, of_validation, drawn_over, best = map(_most, by_worth.values())
         if best is None or (best.rows_read < FEWEST and drawn_over and drawn_over.rows_read > best.rows_read):
             best = drawn_over or best
-        return best if best is not None and best.rows_read else of_validation or self.tables[""]
+        return best if best is not None and best.rows_read else of_validation or unnamed or self.tables[""]
 
     @property
     def rows_found(self) -> int:
@@ -75,6 +79,13 @@ class Log:
                 own = ", ".join(f"{log.table.names[column]} {log.reader.run_text(value)}" for column, value in run.key)
                 numbered = f"run {number} of {several}{own and f' ({own})'}" if several > 1 else ""
                 yield ", ".join(filter(None, (log.name, numbered))), log, run
+
+
+def _most(tables: Sequence[Table]) -> Table | None:
+    """Return the table with most rows; one with half as many and the norms beside the losses says more."""
+    largest = max(tables, key=_size, default=None)
+    fuller = (one for one in tables if one.names.keys() >= JUDGED and largest and 2 * _size(one) >= _size(largest))
+    return max(fuller, key=_size, default=largest)
 
 
 def _size(table: Table) -> int:

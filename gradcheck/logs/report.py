@@ -1,6 +1,7 @@
 """``diagnose``: what does the log of a training run show? The report is plain data with one dict form."""
 
 import math
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from os import PathLike
 
@@ -26,6 +27,7 @@ from gradcheck.logs.reading import read_log
 from gradcheck.logs.series import Series
 from gradcheck.logs.what_was_read import LogRead as LogRead
 from gradcheck.logs.what_was_read import LogRun, number_of, read_part
+from gradcheck.logs.words import is_bare_gradient, words
 
 #: The kind, first step and layers of no finding at all.
 HEALTHY: tuple[str, float, tuple[str, ...]] = "healthy", math.nan, ()
@@ -273,4 +275,11 @@ def _warnings(series: Series) -> Iterator[str]:
     if series.run.nonfinite is None and not len(series.norm) and len(series.steps) and not put_aside:
         none = np.isnan(series.values("loss")).all()
         only = f"only the loss is judged, from step {step_text(series.steps[0])} on"
-        yield "it has no loss and no gradient norm, only overflows" if none else f"it has no gradient norm: {only}"
+        said = "it has no loss and no gradient norm, only overflows" if none else f"it has no gradient norm: {only}"
+        yield said + _hint(series)
+
+
+def _hint(series: Series) -> str:
+    """Say how a number is read as the norm whose name says of a gradient and not what of it."""
+    name = next((name.strip() for name in sorted(series.log.reader.seen) if is_bare_gradient(words(name))), None)
+    return "" if name is None else f"; if {name!r} is the norm, say --column grad_norm={shlex.quote(name)}"

@@ -60,6 +60,7 @@ class Watch:
         self._first: int | None = None
         self._due = 0
         self._largest: dict[str, float] = {}
+        self._broken: dict[str, int] = {}
         self._known: set[tuple[str, str]] = set()
 
     def take(self, line: bytes) -> None:
@@ -98,11 +99,19 @@ class Watch:
         return [one for one in report_on(self._log, self._name).findings if (one.kind, one.severity) in new]
 
     def _leaps(self, name: str, value: float) -> bool:
-        """Whether a number is far beyond all of its kind before, or is the first that isn't finite."""
-        largest = self._largest.get(name)
-        size = abs(value) if math.isfinite(value) else math.inf
-        self._largest[name] = size if largest is None else max(size, largest)
-        return size > ALARMING * largest if largest else size == math.inf
+        """Whether a number is far beyond all of its kind before, the first that isn't finite, or one of many in a row.
+
+        Of those in a row the second counts, the fourth, the eighth …: a loss scale may still be searched for.
+        """
+        if not math.isfinite(value):
+            first, in_a_row = name not in self._broken, self._broken.get(name, 0) + 1
+            self._broken[name] = in_a_row
+            return first or (in_a_row > 1 and in_a_row.bit_count() == 1)
+        if name in self._broken:
+            self._broken[name] = 0
+        largest = self._largest.get(name, 0.0)
+        self._largest[name] = max(abs(value), largest)
+        return 0 < ALARMING * largest < abs(value)
 
 
 def checked_reaction(on_finding: OnFinding) -> OnFinding:
@@ -131,6 +140,14 @@ def react(finding: LogFinding, on_finding: OnFinding, file: object, *, silent: b
         advice = f"; try: {finding.advice[0]}" if finding.advice else ""
         warn(f"gradcheck found {finding.kind}: {finding.message}{advice} (gradcheck diagnose {file})")
     return on_finding == STOP and finding.severity == ERROR
+
+
+def tell(log: Callable[[dict[str, float]], object], metrics: dict[str, float]) -> None:
+    """Hand a finding to a logger of the trainer; one that fails, as it has ended before, doesn't end the training."""
+    try:
+        log(metrics)
+    except Exception as error:
+        warn(f"{', '.join(metrics)} could not be logged: {type(error).__name__}: {error}")
 
 
 def as_metrics(finding: LogFinding) -> dict[str, float]:

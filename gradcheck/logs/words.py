@@ -15,7 +15,7 @@ VALIDATION = _set("val valid validation validating eval evaluation evaluating te
 PLAIN = _set(
     "train training trainer global total overall whole all full model avg average mean running smooth smoothed ema "
     "current cur step batch minibatch epoch iter iteration update the is was of at raw local reduced lm mlm metric "
-    "metrics info debug root main log logger stats optim optimizer optimiser final last student trn"
+    "metrics info debug root main log logger stats optim optimizer optimiser final last student trn unnamed"
 )
 
 #: Words of a gradient, of a norm, of both at once, of a loss, of a step and of an epoch.
@@ -24,8 +24,14 @@ NORM = _set("norm norms l2")
 GRADIENT_NORM = _set("gnorm gradnorm ggnorm")
 LOSS = _set("loss losses nll ce xent objective cost")
 
+#: Words of the exponential of a loss.
+PERPLEXITY = _set("ppl perplexity")
+
 #: Words of a cost that is time.
 OF_TIME = _set("batch reader data time")
+
+#: Words of numbers that stand beside a cost that is time.
+OF_SPEED = _set("reader data time ips eta samples speed sec seconds images tokens")
 
 STEP = _set("step steps iter iters iteration iterations update updates timestep timesteps")
 
@@ -39,6 +45,9 @@ LETTERS = _set("g d df dr")
 
 #: Words of a discriminator's losses on real examples and on others.
 HALVES = _set("df dr real fake")
+
+#: Which of several pairs of players: ``D_A`` and ``G_A`` beside ``D_B`` and ``G_B``.
+PAIRS = _set("a b x y")
 
 #: Words beside them.
 CROSS_ENTROPY = frozenset(("cross", "entropy"))
@@ -81,7 +90,8 @@ def quantity_of(name: Sequence[str]) -> str | None:
         before = bool(rest & {"before", "pre"})
         return "grad_norm" if rest <= OF_NORM | ({"clip", "clipping"} if before else set()) else None
     if own & LOSS:
-        return "loss" if own - LOSS <= OF_LOSS and not ("cost" in own and own & OF_TIME) else None
+        of_a_policy = "entropy" in own and "cross" not in own  # a part of its loss
+        return "loss" if own - LOSS <= OF_LOSS and not of_a_policy and not ("cost" in own and own & OF_TIME) else None
     if own >= CROSS_ENTROPY:
         return "loss" if own <= OF_LOSS else None
     if own & STEP:
@@ -90,6 +100,16 @@ def quantity_of(name: Sequence[str]) -> str | None:
         return "epoch" if own - EPOCH <= OF_STEP else None
     rate = "lr" in own or {"learning", "rate"} <= own
     return "lr" if rate and all(word in OF_RATE or word.isdecimal() for word in name) else None
+
+
+def is_bare_gradient(name: Sequence[str]) -> bool:
+    """Whether a name in words is that of a gradient, and no word says of what it is the number: ``grad``."""
+    return bool(GRADIENT & set(name)) and set(name) - GRADIENT <= PLAIN
+
+
+def is_batch_cost(names: Iterable[str]) -> bool:
+    """Whether a cost of a batch is a loss: where no number beside it is of the time that a batch takes."""
+    return not any(set(words(name)) & OF_SPEED for name in names)
 
 
 def _is_duration(name: Sequence[str]) -> bool:
@@ -105,6 +125,12 @@ def layer_of(name: Sequence[str]) -> str:
     return "" if not norm or own & VALIDATION or own & NO_LAYER else "_".join(rest)
 
 
+def is_perplexity(name: str) -> bool:
+    """Whether a name means the exponential of the training loss."""
+    own = words(name)
+    return bool(own) and own[-1] in PERPLEXITY and set(own[:-1]) <= PLAIN
+
+
 def player_of(name: Sequence[str]) -> int | None:
     """Return which of two networks that play against each other a name in words means; None if it says neither."""
     found = [at for at, words in enumerate(PLAYERS) if words & set(name)]
@@ -113,7 +139,8 @@ def player_of(name: Sequence[str]) -> int | None:
 
 def lettered(names: Iterable[str]) -> list[str]:
     """Return the names that are losses of two players by a letter alone, ``G`` and ``D``; none if one is missing."""
-    found = [name for name in names if (own := set(words(name)) - PLAIN - (HALVES - LETTERS)) and own <= LETTERS]
+    beside = PLAIN | PAIRS | (HALVES - LETTERS)
+    found = [name for name in names if (own := set(words(name)) - beside) and own <= LETTERS]
     return found if {player_of(words(name)) for name in found} == {0, 1} else []
 
 

@@ -13,12 +13,11 @@ from gradcheck.mean_field.report import (
     TheoryLayer,
     TheoryReport,
 )
-from gradcheck.mean_field.text import heading, label, sentences
+from gradcheck.mean_field.text import colour, heading, label, next_commands, sentences
 from gradcheck.mean_field.unknown import ENDLESS, Unknown
 from gradcheck.pages.columns import Columns, columns_of, log10, rounded, with_band
 from gradcheck.pages.page import Axis, Cell, Chart, HeatMap, HtmlPage, Line, Table, tone
 from gradcheck.pages.writing import written
-from gradcheck.render.style import STYLES
 
 LAYERS = "layers"
 
@@ -55,16 +54,15 @@ OF_BLOCKS = (
 
 def as_html(report: TheoryReport) -> str:
     """Return what theory says as one HTML file."""
-    word = label(report)
     page = HtmlPage(
         command=report.command,
         heading=heading(report),
-        label=word,
-        tone=tone(STYLES.get(word, "yellow")),
+        label=label(report),
+        tone=tone(colour(report)),
         reasons=(*sentences(report), *report.notes),
         charts=tuple(_charts(report)),
         tables=tuple(_tables(report)),
-        commands=(report.next_command,),
+        commands=tuple(next_commands(report)),
     )
     return written(page)
 

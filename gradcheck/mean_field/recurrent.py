@@ -24,8 +24,8 @@ UNITS, EXAMPLES = 512, 8
 #: Steps each two of which are followed.
 MOST_STEPS = 512
 
-#: Added to covariances between steps, relative to the last: states that repeat each other have no inverse.
-JITTER = 1e-9
+#: Share of a state below which what no earlier one has is rounding.
+ROUNDING = 1e-12
 
 
 class CellLaw(NamedTuple):
@@ -71,12 +71,9 @@ def predict_recurrence(spec: RecurrentSpec, inputs: Array | None = None) -> Pred
     features = sequence.shape[2]
     laws = _law(spec, of_input, features, features), _law(spec, of_state, spec.width, features, spec.recurrent_gain)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # looked for below
-        try:
-            steps = _forward(spec, *laws, sequence, generator)
-            levels = _backward(spec, laws[1], steps, generator)
-        except np.linalg.LinAlgError:  # covariances that are not finite
-            return Unknown("float_range")
-    stds = [float(step.preactivation.std()) for step in steps]
+        steps = _forward(spec, *laws, sequence, generator)
+        levels = _backward(spec, laws[1], steps, generator)
+        stds = [float(step.preactivation.std()) for step in steps]
     if not np.isfinite([*levels, *stds]).all():
         return Unknown("float_range")
     gains = [here - after for here, after in pairwise(levels)]
@@ -117,41 +114,52 @@ def _forward(
     if cell.keeper is not None:
         biases[0][cell.keeper * UNITS : (cell.keeper + 1) * UNITS] += spec.forget_bias or 0.0
     state: Array = np.zeros((examples, cell.states * UNITS))
-    hidden, products = np.empty((examples, 0, UNITS)), np.empty((examples, 0, gates * UNITS))
+    product = DrawnProduct((examples, count, UNITS), gates * UNITS, spec.width * of_state.weight, generator)
     steps: list[CellStep] = []
     for time in range(count):
-        if time:  # the state before the first step is zero
-            now = state[:, None, :UNITS]
-            product = _next_product(hidden, now, products, spec.width * of_state.weight, generator)
-            hidden, products = np.concatenate([hidden, now], 1), np.concatenate([products, product], 1)
-        from_state = biases[1] + (products[:, -1] if time else 0.0)
+        from_state = biases[1] + (product(state[:, :UNITS]) if time else 0.0)  # the state before the first step is zero
         from_state = np.broadcast_to(from_state, (examples, gates * UNITS))
         steps.append(cell.step(sequence[time] @ weights + biases[0], from_state, state, activation))
         state = steps[-1].state
     return steps
 
 
-def _next_product(hidden: Array, now: Array, products: Array, gain: float, generator: np.random.Generator) -> Array:
-    """Draw the product of a state and the recurrent weights, given those of other states, (examples, 1, …).
+class DrawnProduct:
+    """The products of many states and one random matrix, which is never drawn: each given those before it.
+
+    A state is a sum of orthonormal directions, of which it adds at most one to those before it; the product of a
+    direction is a normal vector, drawn when the direction is new.
 
     Parameters
     ----------
-    hidden, now : Array
-        States before and this one, (examples, steps, units) and (examples, 1, units).
-    products : Array
-        (examples, steps, gates·units)
+    shape : tuple of int
+        Examples, the most states that will come, and their units.
+    outputs : int
+        Units of a product.
     gain : float
         fan_in · Var W.
     generator : numpy.random.Generator
     """
-    size = gain * (now @ now.swapaxes(1, 2)) / UNITS  # (examples, 1, 1)
-    noise = generator.standard_normal((len(now), 1, products.shape[2]))
-    before = gain * (hidden @ hidden.swapaxes(1, 2)) / UNITS + JITTER * size * np.eye(hidden.shape[1])
-    shared = gain * (hidden @ now.swapaxes(1, 2)) / UNITS
-    factors = np.linalg.solve(before + 1e-300 * np.eye(hidden.shape[1]), shared)  # (examples, steps, 1)
-    left = np.maximum(0.0, size - factors.swapaxes(1, 2) @ shared)
-    product: Array = factors.swapaxes(1, 2) @ products + np.sqrt(left) * noise
-    return product
+
+    def __init__(self, shape: tuple[int, int, int], outputs: int, gain: float, generator: np.random.Generator) -> None:
+        self._directions, self._images = np.zeros(shape), np.zeros((*shape[:2], outputs))
+        self._deviation, self._generator, self._count = math.sqrt(gain / UNITS), generator, 0
+
+    def __call__(self, state: Array) -> Array:
+        """Return the product of the next state, (examples, units), drawn."""
+        directions, images = self._directions[:, : self._count], self._images[:, : self._count]
+        shares, left = np.zeros((len(state), self._count, 1)), state
+        for _ in range(2):  # rounding errors of the first round are taken out by the second
+            share = directions @ left[:, :, None]
+            shares, left = shares + share, left - (directions.swapaxes(1, 2) @ share)[:, :, 0]
+        length = np.linalg.norm(left, axis=1, keepdims=True)
+        new = length > ROUNDING * np.linalg.norm(state, axis=1, keepdims=True)
+        image = self._generator.standard_normal((len(state), images.shape[2]))
+        self._directions[:, self._count] = np.where(new, left / np.where(new, length, 1.0), 0.0)
+        self._images[:, self._count] = image
+        self._count += 1
+        product: Array = self._deviation * ((shares.swapaxes(1, 2) @ images)[:, 0] + length * image)
+        return product
 
 
 def _backward(
@@ -164,17 +172,14 @@ def _backward(
     examples, units = steps[0].preactivation.shape
     delta: Array = np.zeros_like(steps[-1].state)
     delta[:, :UNITS] = generator.standard_normal((examples, UNITS))
-    sent, returned = np.empty((examples, 0, units)), np.empty((examples, 0, UNITS))
+    product = DrawnProduct((examples, len(steps), units), UNITS, spec.width * of_state.weight, generator)
     total, levels = 0.0, []
     for step in reversed(steps):
         at_z, kept, at_product = step.pullback(delta)
         levels.append(total + HALF_DECADES * float(np.log(np.square(at_z).mean())))
-        now = at_product[:, None]
-        back = _next_product(sent, now, returned, spec.width * of_state.weight, generator)
-        sent, returned = np.concatenate([sent, now], 1), np.concatenate([returned, back], 1)
         delta = np.zeros_like(delta) if kept is None else kept
-        delta[:, :UNITS] += back[:, 0]
+        delta[:, :UNITS] += product(at_product)
         scale = float(np.abs(delta).max()) or 1.0
-        delta, sent, returned = delta / scale, sent / scale, returned / scale
+        delta = delta / scale
         total += math.log10(scale)
     return [one - levels[0] for one in reversed(levels)]

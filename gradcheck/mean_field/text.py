@@ -14,9 +14,16 @@ from gradcheck.render.numbers import significant
 from gradcheck.render.page import PLAIN_PAGE, Page
 from gradcheck.render.style import INDENT, STYLES
 from gradcheck.spec.names import RECURRENT
+from gradcheck.spec.thresholds import Thresholds
 
 #: Parts of a heading that a perceptron of drawn weights doesn't have.
 NOT_HERE = {"weights": None}
+
+#: The verdict where theory has none.
+NO_ANSWER = "no answer"
+
+#: A gradient that grows or shrinks ↦ what ``simulate`` calls it beyond its limit.
+BEYOND = {"growing": "exploding", "shrinking": "vanishing"}
 
 #: 6 ξ_c was found with networks of 10 to 300 layers (Schoenholz et al. 2017, figure 5): below, it says nothing.
 SHALLOWEST = 10
@@ -44,7 +51,14 @@ def _lines(report: TheoryReport, page: Page) -> Iterator[str]:
         yield ""
     for note in (*report.notes, _width_note(report)):
         yield from (page.painted(" " * INDENT + line, "dim") for line in page.wrapped(note, INDENT))
-    yield page.painted(f"  {report.next_command}", "bold")
+    for command in next_commands(report):
+        yield page.painted(f"  {command}", "bold")
+
+
+def next_commands(report: TheoryReport) -> list[str]:
+    """Return what to type next: what measures the network, and the page of the verdict where there is one."""
+    word = label(report)
+    return [report.next_command, *([f"gradcheck explain {word}"] if word != NO_ANSWER else [])]
 
 
 def heading(report: TheoryReport) -> str:
@@ -59,21 +73,46 @@ def label(report: TheoryReport) -> str:
     if report.fixed_point.phase is not None:
         return str(report.fixed_point.phase)
     if not report.layers:
-        return "no answer"
+        return NO_ANSWER
     ratio = report.layers[0].log10_gradient_ratio
     return "steady" if abs(ratio) < LEAST else "growing" if ratio > 0 else "shrinking"
+
+
+def colour(report: TheoryReport) -> str:
+    """Return the verdict's colour: a gradient that grows or shrinks within the limit is no fault."""
+    word = label(report)
+    return "green" if word in BEYOND and is_within_limit(report) else STYLES.get(word, "yellow")
 
 
 def sentences(report: TheoryReport) -> list[str]:
     """Return the verdict in words, the answer first."""
     without = report.reasons.get("network")
     if report.points and not without:
-        return sentences_of_blocks(report)
+        first, *others = sentences_of_blocks(report)
+        return [first, *_in_training(report), *others]
     first = without or _gradient(report)
     if report.fixed_point.phase is not None:
         return [first, *_deepest(report), _critical(report)]
     unsettled = report.reasons["fixed_point"]
-    return [first] if without and without.code == unsettled.code else [first, unsettled]
+    known = [first, *_in_training(report)]
+    return known if without and without.code == unsettled.code else [*known, unsettled]
+
+
+def is_within_limit(report: TheoryReport) -> bool:
+    """Whether no two layers' gradients are further apart than ``simulate`` allows."""
+    ratios = [layer.log10_gradient_ratio for layer in report.layers]
+    return max(ratios) - min(ratios) <= Thresholds().max_span
+
+
+def _in_training(report: TheoryReport) -> Iterator[str]:
+    """Say what it means for training that the gradient grows or shrinks, and when it is called worse."""
+    word, limit = label(report), f"{Thresholds().max_span:g} decades"
+    if word not in BEYOND:
+        return
+    if is_within_limit(report):
+        yield f"no fault for training: {word} is called {BEYOND[word]} above {limit}, from where on SGD mostly fails"
+    else:
+        yield f"too far apart for training: above {limit} SGD mostly fails, and simulate calls it {BEYOND[word]}"
 
 
 def _gradient(report: TheoryReport) -> str:
@@ -132,7 +171,7 @@ def _verdict(report: TheoryReport, page: Page) -> Iterator[str]:
     shown = f" {word.upper()} "
     indent = len(shown) + 3
     lines = [line for sentence in sentences(report) for line in page.wrapped(sentence, indent)]
-    yield f" {page.painted(shown, 'reverse', STYLES.get(word, 'yellow'))}  {page.painted(lines[0], 'bold')}"
+    yield f" {page.painted(shown, 'reverse', colour(report))}  {page.painted(lines[0], 'bold')}"
     yield from (" " * indent + line for line in lines[1:])
 
 

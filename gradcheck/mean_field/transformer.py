@@ -31,8 +31,12 @@ ROWS = 256
 #: there could be is typical, but the mean logarithm of networks with as few heads as this one, of which some are drawn.
 SATURATED = 3.0
 
-#: Networks that are drawn first, and at most; the standard error, in decades, at which a mean is known well enough.
-FIRST_DRAWS, MOST_DRAWS, KNOWN = 4, 8, 0.01
+#: Networks that are drawn, two at a time, and how many standard errors of their mean a 95 % interval reaches to each
+#: side (Student 1908).
+STUDENT = {2: 12.71, 4: 3.18, 6: 2.57, 8: 2.36}
+
+#: Decades to each side at which a mean is known well enough.
+KNOWN = 0.03
 
 #: Rows times heads over which means over the softmax are taken otherwise.
 SAMPLED = 2048
@@ -106,7 +110,7 @@ def _predicted(spec: TransformerSpec, batch: TokenBatch) -> Prediction | Unknown
 def _drawn(spec: TransformerSpec, batch: TokenBatch) -> list[tuple[LayerPrediction, ...]]:
     """Return the flow points of networks with as many heads as this one, drawn, and all else at infinite width.
 
-    They are followed side by side; more of them where the first ones lie far apart.
+    They are followed side by side, two at a time, until their mean is known or they are enough.
     """
     drawn: dict[int, tuple[LayerPrediction, ...]] = {}
 
@@ -115,16 +119,18 @@ def _drawn(spec: TransformerSpec, batch: TokenBatch) -> list[tuple[LayerPredicti
         drawn[draw] = _followed_layers(spec, batch, list(follow_tokens(spec, batch, draw)))
 
     known = list[tuple[LayerPrediction, ...]]()
-    while not known or (len(known) < MOST_DRAWS and _standard_error(known) > KNOWN):
-        in_pieces(FIRST_DRAWS, follow, piece=1)
+    for _ in STUDENT:
+        in_pieces(2, follow, piece=1)
         known = [drawn[draw] for draw in sorted(drawn)]
+        if _uncertainty(known) <= KNOWN:
+            break
     return known
 
 
-def _standard_error(draws: Sequence[Sequence[LayerPrediction]]) -> float:
-    """Return the largest standard error of a flow point's mean log10 gradient."""
+def _uncertainty(draws: Sequence[Sequence[LayerPrediction]]) -> float:
+    """Return how far the mean log10 gradient of a flow point may lie from that of all draws, at most of them all."""
     levels = np.array([[one.log10_gradient_ratio for one in layers] for layers in draws], float)
-    return float(levels.std(axis=0, ddof=1).max()) / math.sqrt(len(draws))
+    return STUDENT[len(draws)] * float(levels.std(axis=0, ddof=1).max()) / math.sqrt(len(draws))
 
 
 def _followed_layers(

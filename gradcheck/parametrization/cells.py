@@ -1,17 +1,15 @@
 """What all formats of a transfer report share: the first line, the rows of its table, the command to type next."""
 
 import math
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from gradcheck.base.wording import counted
+from gradcheck.parametrization.next_step import diverges
 from gradcheck.parametrization.report import TransferLayer, TransferLoss, TransferReport
 from gradcheck.parametrization.slopes import SCATTER, least_error
 from gradcheck.render.heading import SEPARATOR
 from gradcheck.render.numbers import significant
-from gradcheck.spec.command_line import options
-from gradcheck.spec.data import DataSpec
-from gradcheck.spec.transfer import RATES, transfer_specs
 
 #: The verdict in a word or two, and its colour.
 LABELS = {
@@ -101,16 +99,30 @@ def about_slopes(report: TransferReport) -> str:
     """Say what a slope is."""
     first, *_, last = report.scales
     least = least_error(report.scales, report.config.get("seeds", 1))
+    sizes = f"{first:,} to {last:,}"
     return (
-        f"slopes of log size against log {report.axis}, {first:,} to {last:,}, with their standard errors, at least "
+        f"slopes of log size against log {report.axis}, {sizes}, with their standard errors, at least "
         f"±{least:.2f} (networks that differ by {100 * SCATTER:.0f} %): 0 keeps its size; the logits, and attention's "
         "scores, may start smaller"
     )
 
 
-def diverges(report: TransferReport) -> bool:
-    """Whether training diverges somewhere."""
-    return any(one.code == "diverges" for one in report.verdict.causes)
+def until_step(report: TransferReport) -> str:
+    """Say up to which step layers are judged where training diverges."""
+    last = max((step for one in report.layers for step in one.steps), default=0)
+    return f"up to step {last}, before training diverges" if last else "before any training"
+
+
+def notes(report: TransferReport) -> list[str]:
+    """Return what is to be known of the table of layers."""
+    return [*([f"layers are judged {until_step(report)}"] if diverges(report) else []), about_slopes(report)]
+
+
+def about_losses(report: TransferReport) -> str:
+    """Say what the table of losses shows."""
+    seeds = report.config.get("seeds", 1)
+    mean = f", the mean over {counted(seeds, 'seed')}" if seeds > 1 else ""
+    return f"loss before the first step and after each{mean}"
 
 
 def loss_cells(one: TransferLoss) -> list[str]:
@@ -121,36 +133,3 @@ def loss_cells(one: TransferLoss) -> list[str]:
 def loss_titles(report: TransferReport) -> list[str]:
     """Return what is written above such lines."""
     return [report.axis, "loss", *(f"step {step}" for step in range(1, len(report.losses[0].losses)))]
-
-
-def next_command(report: TransferReport) -> str | None:
-    """Return what one would type next; None of a user's own model.
-
-    A lower rate where training diverges, mup where it isn't, a wider network where it is.
-    """
-    if "arch" not in report.config:
-        return None
-    config = report.config.to_dict()
-    if report.verdict.status == "diverges":
-        usual, rate = RATES[config["optimizer"]], config["lr"]
-        return transfer_command(config, lr=usual if usual < rate else rate / 10)
-    if config["param"] != "mup":
-        return transfer_command(config, param="mup")
-    if report.verdict.status == "transfers":
-        wider = [*report.scales, 4 * report.scales[-1]]
-        return transfer_command(config, **{report.axis: wider})
-    return transfer_command(config, seeds=2 * config["seeds"])
-
-
-def transfer_command(config: Mapping[str, Any], **changes: Any) -> str:  # noqa: ANN401
-    """Return ``gradcheck transfer …`` with every option that isn't at its default."""
-    changed = {**config, **changes}
-    needed = {name: changed[name] for name in ("arch", "optimizer", "activation")}
-    spec, data = transfer_specs(needed | ({"depth": changed["depth"]} if len(changed["depth"]) > 1 else {}))
-    usual = {**DataSpec().to_dict(), **spec.to_dict(), **data.to_dict(), "arch": "mlp", "optimizer": "adam"}
-    usual |= {"activation": transfer_specs({"arch": changed["arch"]})[0].activation}
-    usual |= {"base_width": min(changed["width"]), "base_depth": min(changed["depth"])}
-    if len(changed["depth"]) > 1:
-        usual.pop("depth")
-    given = {name: one for name, one in changed.items() if one is not None and one != usual.get(name)}
-    return " ".join(["gradcheck transfer", *options(given)])

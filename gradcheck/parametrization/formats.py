@@ -6,15 +6,15 @@ from typing import Any
 from gradcheck.parametrization.cells import (
     SHOWN,
     TITLES,
-    about_slopes,
-    diverges,
+    about_losses,
     headline,
     loss_cells,
     loss_titles,
-    next_command,
+    notes,
     rows_of,
     slope_in_words,
 )
+from gradcheck.parametrization.next_step import diverges, next_command
 from gradcheck.parametrization.report import TransferReport
 from gradcheck.render.documents import markdown_table, records_as_csv
 from gradcheck.render.style import escaped
@@ -48,6 +48,8 @@ def _lines(report: TransferReport) -> Iterator[str]:
     yield from (f"- to change: {escaped(cause.advice)}" for cause in verdict.causes if cause.advice)
     yield ""
     if diverges(report) and report.losses:
+        yield about_losses(report).capitalize() + ":"
+        yield ""
         titles = loss_titles(report)
         yield from markdown_table(titles, map(loss_cells, report.losses), right=titles)
         yield ""
@@ -63,8 +65,7 @@ def _lines(report: TransferReport) -> Iterator[str]:
     )
     yield from markdown_table(["layer", *titles, "verdict"], lines, right=titles)
     yield ""
-    yield escaped(about_slopes(report)).capitalize() + "."
-    command = next_command(report)
-    if command:
-        yield ""
-        yield f"    {command}"
+    for note in notes(report):
+        yield escaped(note).capitalize() + "."
+    yield ""
+    yield f"    {next_command(report)}"

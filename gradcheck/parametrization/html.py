@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from gradcheck.pages.columns import Columns, columns_of, log10, rounded
 from gradcheck.pages.page import Axis, Chart, HeatMap, HtmlPage, Line, Note, Table, tone
 from gradcheck.pages.writing import written
-from gradcheck.parametrization.cells import LABELS, TITLES, about_slopes, diverges, headline, next_command, rows_of
+from gradcheck.parametrization.cells import LABELS, TITLES, headline, notes, rows_of
+from gradcheck.parametrization.next_step import diverges, next_command
 from gradcheck.parametrization.report import TransferLayer, TransferReport
 
 #: What the table says of a layer's quantity.
@@ -21,14 +22,14 @@ CELLS: Columns = {
 
 def as_html(report: TransferReport) -> str:
     """Return a report as one HTML file."""
-    verdict, command = report.verdict, next_command(report)
+    verdict = report.verdict
     label, colour = LABELS[verdict.status]
     page = HtmlPage(
         command=report.command,
         heading=headline(report),
         label=label,
         tone=tone(colour),
-        reasons=(*verdict.reasons, verdict.learning_rate, about_slopes(report)),
+        reasons=(*verdict.reasons, verdict.learning_rate, *notes(report)),
         charts=tuple(_charts(report)),
         notes_title="What to change",
         notes=tuple(
@@ -37,7 +38,7 @@ def as_html(report: TransferReport) -> str:
             if cause.advice
         ),
         tables=(Table(name="layers", title="The layers", columns=columns_of(report.layers, CELLS)),),
-        commands=() if command is None else (command,),
+        commands=(next_command(report),),
     )
     return written(page)
 

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gradcheck.parametrization.cells import LABELS, SHOWN, TITLES, Row, diverges, headline, rows_of
+from gradcheck.parametrization.cells import LABELS, SHOWN, TITLES, Row, headline, rows_of
 from gradcheck.parametrization.judging import LIMIT
+from gradcheck.parametrization.next_step import diverges
 from gradcheck.parametrization.report import TransferLayer, TransferReport
 from gradcheck.render import figure
 

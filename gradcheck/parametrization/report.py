@@ -118,7 +118,7 @@ def make_transfer_report(
     records = records if divergence is None else before(records, divergence)
     judgement, scales = judge(records, divergence), sorted({one.scale for one in records})
     reasons = find_reasons(judgement, divergence)
-    first = max(1, min((one.step for one in reasons if advice(one, axis)), default=0))
+    first = max(1, min((one.step for one in reasons if advice(one, axis, config)), default=0))
     return TransferReport(
         command="transfer",
         config=Frozen(config),
@@ -127,7 +127,7 @@ def make_transfer_report(
         verdict=TransferVerdict(
             status=judgement.status,
             reasons=tuple(sentence(one, axis) for one in reasons),
-            causes=tuple(_cause(one, axis, first, judgement.status) for one in reasons),
+            causes=tuple(_cause(one, axis, config, first, judgement.status) for one in reasons),
             learning_rate=rate_in_words(judgement.status, reasons, axis, scales),
         ),
         layers=tuple(_layer(one, records, scales) for one in judgement.slopes),
@@ -138,13 +138,14 @@ def make_transfer_report(
     )
 
 
-def _cause(reason: Reason, axis: str, first: int, status: str) -> TransferCause:
+def _cause(reason: Reason, axis: str, config: Mapping[str, Any], first: int, status: str) -> TransferCause:
     """Lay a reason out; a fault that shows after the `first` ones may follow from them, and so has no advice yet.
 
     Nor has training that diverges beside a fault.
     """
     about = reason.code not in ("keeps", "unclear", "still", "diverges")
     lost = reason.divergence
+    advised = reason.step <= first and (lost is None or status == "diverges")
     return TransferCause(
         code=reason.code,
         layers=tuple(dict.fromkeys(one.layer for one in reason.slopes)) or None,
@@ -153,7 +154,7 @@ def _cause(reason: Reason, axis: str, first: int, status: str) -> TransferCause:
         step=reason.step if lost or (about and reason.slopes) else None,
         power=number(reason.power) if about else None,
         scales=None if lost is None else lost.scales,
-        advice=advice(reason, axis) if reason.step <= first and (lost is None or status == "diverges") else None,
+        advice=advice(reason, axis, config) if advised else None,
         text=sentence(reason, axis),
     )
 

@@ -1,13 +1,14 @@
 """Reasons of a judgement on a parametrisation in words: what was seen, and what to change."""
 
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from gradcheck.parametrization.causes import Reason
 from gradcheck.parametrization.divergence import Divergence
 from gradcheck.parametrization.judging import LIMIT
 from gradcheck.render.numbers import significant
+from gradcheck.spec.transfer import RATES
 
 #: Layers that a sentence names.
 NAMED = 4
@@ -34,13 +35,12 @@ SENTENCES: dict[str, Said] = {
     "diverges": Said(
         "training diverges, at all widths or some; value: the loss after it over the first one; null: not finite",
         "training diverges at {where}: after step {step} {rises}",
-        "lower the learning rate at the base: of a perceptron gradcheck rate searches one, of your own model "
-        "gradcheck.torch.rate",
+        "lower the learning rate at the base{lower}: {searched}",
     ),
     "not-finite": Said(
         "outputs overflow, or are not a number",
         "the output of {names} is not finite at step {step}",
-        "lower the learning rate at the base",
+        "{lessen}",
     ),
     "lazy": Said(
         "most hidden layers move less the wider they are, and the logits as much as ever; value: the exponent",
@@ -108,14 +108,52 @@ SENTENCES: dict[str, Said] = {
 }
 
 
+#: Where training diverges: what searches a rate, by the kind of networks; None: the user's own.
+SEARCHED = {
+    "mlp": "gradcheck rate searches the best one",
+    "transformer": "a described transformer's best one is found by trying; gradcheck rate takes none",
+    None: "gradcheck.torch.rate(model, batch, loss, optimizer) searches the best one",
+}
+
+
+#: What to do where outputs are not finite: whether it is so before any step ↦ advice.
+LESSEN = {
+    True: "lessen the initial standard deviations: it is so before any training",
+    False: "lower the learning rate at the base",
+}
+
+
 def sentence(reason: Reason, axis: str) -> str:
     """Return a reason in words."""
     return SENTENCES[reason.code].sentence.format(**_words(reason, axis))
 
 
-def advice(reason: Reason, axis: str) -> str | None:
-    """Return what to change; None where there is nothing."""
-    return SENTENCES[reason.code].advice.format(**_words(reason, axis)) or None
+def advice(reason: Reason, axis: str, config: Mapping[str, Any]) -> str | None:
+    """Return what to change, of networks that such options describe; None where there is nothing."""
+    words = _words(reason, axis) | {"lower": _lower(config), "searched": SEARCHED[config.get("arch")]}
+    words["lessen"] = LESSEN[words["step"] == 0]  # before any step no rate matters
+    return SENTENCES[reason.code].advice.format(**words) or None
+
+
+def lower_rate(optimizer: str, rate: float) -> float:
+    """Return a rate to try after one that is too high: the usual one of that optimizer, or a tenth."""
+    usual = RATES.get(optimizer, RATES["adam"])
+    return usual if usual < rate else float(f"{rate / 10:.6g}")
+
+
+def higher_rate(optimizer: str, rate: float) -> float:
+    """Return a rate to try after one that moves nothing: the usual one of that optimizer, or ten times as high."""
+    usual = RATES.get(optimizer, RATES["adam"])
+    return usual if usual > rate else float(f"{10 * rate:.6g}")
+
+
+def _lower(config: Mapping[str, Any]) -> str:
+    """Name a lower rate, where the rate is known."""
+    rate = config.get("lr")
+    if rate is None:
+        return ""
+    lower = lower_rate(config["optimizer"], rate)
+    return f", to {lower:g}" if "arch" not in config and "target" not in config else f", --lr {lower:g}"
 
 
 def _words(reason: Reason, axis: str) -> dict[str, object]:
@@ -149,10 +187,30 @@ def _rises(divergence: Divergence | None) -> str:
 
 
 def named(layers: Sequence[str]) -> str:
-    """Return layers in words, a long list cut; a name of numbers alone, as of an ``nn.Sequential``, is a layer's."""
-    called = [f"layer {name}" if set(name) <= set("0123456789.*") else name for name in layers]
-    shown = [*called[:NAMED], f"{len(called) - NAMED} more"] if len(called) > NAMED + 1 else called
-    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}" if shown else "no layer"
+    """Return layers in words, a long list cut; a name of numbers alone, as of an ``nn.Sequential``, is a module's."""
+    shown, more = layers if len(layers) <= NAMED + 1 else layers[:NAMED], len(layers) - NAMED
+    kinds: dict[str, list[str]] = {}
+    for name in shown:
+        kind, _, number = name.rpartition(" ")
+        kind = "module" if set(name) <= set("0123456789.*") else kind if kind == "layer" else ""
+        kinds.setdefault(kind or name, []).append(number if kind else name)
+    listed = [_listed(kind, names) for kind, names in kinds.items()]
+    if len(layers) > NAMED + 1:
+        listed.append(f"{more} more")
+    return _in_a_row(listed, any(" and " in one for one in listed)) if listed else "no layer"
+
+
+def _listed(kind: str, names: Sequence[str]) -> str:
+    """Return layers of one kind: ``layers 2 and 3``, ``layer 2``; of a name of its own that."""
+    if names == [kind]:
+        return kind
+    return f"{kind}s {_in_a_row(names)}" if len(names) > 1 else f"{kind} {names[0]}"
+
+
+def _in_a_row(words: Sequence[str], comma: bool = False) -> str:
+    """Return words with commas and an ``and``, after a comma where there is another one."""
+    *first, last = words
+    return f"{', '.join(first)}{',' if comma else ''} and {last}" if first else last
 
 
 def power_of(axis: str, exponent: float) -> str:

@@ -12,16 +12,17 @@ from gradcheck.parametrization.cells import (
     SHOWN,
     TITLES,
     Row,
+    about_losses,
     about_slopes,
-    diverges,
     headline,
     last_sizes,
     loss_cells,
     loss_titles,
-    next_command,
     rows_of,
     slope_in_words,
+    until_step,
 )
+from gradcheck.parametrization.next_step import diverges, next_command
 from gradcheck.parametrization.report import TransferLayer, TransferReport
 from gradcheck.render.bars import Glyphs, Scale, sparkline
 from gradcheck.render.layout import aside, beside, borderless, indented, printed, to_copy, verdict_block
@@ -30,6 +31,9 @@ from gradcheck.render.style import INDENT
 
 #: Colour of each course.
 COLOURS = {"keeps": "", "grows": "red", "shrinks": "cyan", "unclear": "yellow", "still": "dim"}
+
+#: What is said of several changes.
+TOGETHER = "each mends a fault of its own: make all of them, then compare again"
 
 #: Columns that a table with errors and pictures needs beside its names and its verdicts.
 ROOM = 60
@@ -47,9 +51,12 @@ def _parts(report: TransferReport, page: Page) -> Iterator[RenderableType]:
     yield verdict_block(*LABELS[verdict.status], [*verdict.reasons, verdict.learning_rate])
     if diverges(report) and report.losses:
         yield ""
+        yield indented(Text(about_losses(report), style="dim"))
         yield indented(_losses(report))
     if any(one.quantity != "start" for one in report.layers):
         yield ""
+        if diverges(report):
+            yield indented(Text(until_step(report), style="dim"))
         yield indented(_table(report, page))
         yield ""
         yield indented(Text(about_slopes(report), style="dim"))
@@ -60,10 +67,10 @@ def _parts(report: TransferReport, page: Page) -> Iterator[RenderableType]:
         for number, one in enumerate(changes, start=1):
             table.add_row(f"{number}.", one)
         yield indented(table)
-    command = next_command(report)
-    if command:
-        yield ""
-        yield to_copy(command)
+        if len(changes) > 1:
+            yield indented(Text(TOGETHER, style="dim"))
+    yield ""
+    yield to_copy(next_command(report))
 
 
 def _losses(report: TransferReport) -> Table:

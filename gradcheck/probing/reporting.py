@@ -8,7 +8,7 @@ from typing import Any
 from gradcheck.base.record import number, power_in_range, power_of_ten
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.diagnosis.model_record import LossRecord, ModelRecord, TermRecord, TrialRecord
-from gradcheck.diagnosis.remarks import ASKED_FOR
+from gradcheck.diagnosis.remarks import ASKED_FOR, DOUBTS
 from gradcheck.diagnosis.report import Report
 from gradcheck.diagnosis.reporting import make_report
 from gradcheck.diagnosis.verdict import Diagnosis
@@ -96,6 +96,8 @@ def laid_out(
     remarked = any(cause.code in ASKED_FOR for cause in verdict.causes)  # what is named there is nearer to the fault
     outweighs = sizes if verdict.status == "healthy" and not remarked else ()
     causes = (*outweighs, *verdict.causes, *(sizes if not outweighs else ()), *beside)
+    if verdict.status == "healthy":  # what is wrong with the model comes before what is right with its gradient
+        causes = tuple(sorted(causes, key=lambda cause: cause.code not in DOUBTS))
     diagnosis = diagnosis._replace(verdict=verdict._replace(causes=causes))
     return make_report("probe", config, [flow], flow, [summary], summary, diagnosis, parameters=parameters)
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from gradcheck.base.record import Frozen, number
 from gradcheck.diagnosis.report import SuggestionRecord
+from gradcheck.diagnosis.suggestions import place
 from gradcheck.families import FAMILIES
 from gradcheck.families.family import Change
 from gradcheck.flow.gradient_flow import Tick
@@ -21,9 +22,7 @@ FRESH_SEEDS = 2
 
 
 def cures(experiment: Experiment, outcome: Outcome, tick: Tick | None = None) -> tuple[SuggestionRecord, ...]:
-    """Return the changes after which the network is healthy, best score first; none for one that is and trains.
-
-    A shallower network is another one rather than a cure: it comes last.
+    """Return the changes after which the network is healthy, in their order; none for one that is and trains.
 
     Given weights are left alone: a change would be of another network.
     """
@@ -32,7 +31,7 @@ def cures(experiment: Experiment, outcome: Outcome, tick: Tick | None = None) ->
         return ()
     tried = _tried(experiment, outcome, tick and (lambda share: tick(0.9 * share)))
     healed = [(change, one) for change, one in tried if one.status == "healthy" and one.score >= 0.5]
-    healed.sort(key=lambda pair: (bool({"depth", "steps", "blocks"} & set(pair[1].changes)), -pair[1].score))
+    healed.sort(key=lambda pair: place(pair[1]))
     if not healed:
         return ()
     before = max(verdict.score, *_scores(experiment))

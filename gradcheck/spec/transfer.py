@@ -169,7 +169,9 @@ def transfer_specs(options: Mapping[str, Any]) -> tuple[TransferSpec, DataSpec]:
     values.setdefault("param", OF_TRANSFERS["param"].default)
     for name in ("width", "depth"):
         values.setdefault(f"base_{name}", values[name][0])
-    return TransferSpec(**pick(TransferSpec, values)), DataSpec(**pick(DataSpec, values))
+    spec, data = TransferSpec(**pick(TransferSpec, values)), DataSpec(**pick(DataSpec, values))
+    spec.network(spec.width[0], spec.depth[0]).check_batch(data.batch_size)
+    return spec, data
 
 
 def _check_arch(arch: str, said: Mapping[str, Any]) -> None:

@@ -25,21 +25,22 @@ def small():
     return nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 3))
 
 
-def prepared(model, batches, amp):
+def prepared(model, batches, amp, scale=1024.0, trackers=()):
     """An accelerator, the model and an optimizer; with AMP as on a GPU, with the scaler that a processor has too."""
     AcceleratorState._reset_state(reset_partial_state=True)
     GradientState._reset_state()
-    accelerator = accelerate.Accelerator(cpu=True, gradient_accumulation_steps=batches)
+    accelerator = accelerate.Accelerator(cpu=True, gradient_accumulation_steps=batches, log_with=list(trackers) or None)
+    accelerator.init_trackers("run")
     if amp:
-        accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+        accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=scale)
         accelerator.native_amp, accelerator.state._mixed_precision = True, "fp16"
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     return accelerator, *accelerator.prepare(model, optimizer)
 
 
-def train(file=None, batches=1, clip=CLIP, amp=False, **options):
+def train(file=None, batches=1, clip=CLIP, amp=False, *, scale=1024.0, trackers=(), **options):
     """Twelve batches; the model, and what recorded it."""
-    accelerator, model, optimizer = prepared(small(), batches, amp)
+    accelerator, model, optimizer = prepared(small(), batches, amp, scale, trackers)
     recorder = None if file is None else Recorder(accelerator, model, file, **{"every": 1} | options)
     for start in range(0, 48, 4):
         with accelerator.accumulate(model):
@@ -120,3 +121,38 @@ def test_a_function_gets_the_finding_and_may_stop_the_loop(tmp_path):
     assert found[0] == recorder.findings[0].kind == "nonfinite"
     assert recorder.should_stop
     assert records(tmp_path / "run.jsonl")[-1]["step"] == 5
+
+
+class Tracker(accelerate.tracking.GeneralTracker):
+    """Keeps what it is told, under the name of a real one."""
+
+    requires_logging_directory, tracker = False, None
+
+    def __init__(self, name):
+        self.name, self.told = name, []
+        super().__init__(_blank=True)
+
+    def log(self, values, step=None, **options):
+        self.told += [(name, step, options) for name in values]
+        if self.name == "broken":
+            raise OSError("the run is finished")
+
+
+def test_findings_reach_all_trackers_at_the_step_recorded_last_and_take_no_row_of_wandb_s(tmp_path, monkeypatch):
+    broken, wandb, other = trackers = [Tracker(name) for name in ("broken", "wandb", "other")]
+    monkeypatch.setitem(globals(), "INPUTS", torch.where(torch.arange(48)[:, None] == 20, math.nan, INPUTS))
+    with pytest.warns(RuntimeWarning, match="gradcheck/nonfinite could not be logged: OSError: the run is finished"):
+        train(tmp_path / "run.jsonl", trackers=trackers, on_finding=lambda finding: None)
+    assert [one[0] for one in broken.told] == [one[0] for one in wandb.told] == [one[0] for one in other.told]
+    assert ("gradcheck/nonfinite", None, {"commit": False}) in wandb.told
+    assert ("gradcheck/nonfinite", 5, {}) in other.told
+
+
+def test_steps_that_the_scaler_skips_are_recorded_and_no_fault(tmp_path):
+    model, recorder = train(tmp_path / "run.jsonl", amp=True, scale=2.0**21, check_every=1)
+    found = records(tmp_path / "run.jsonl")
+    skipped = [not math.isfinite(float(one["grad_norm"])) for one in found]
+    assert skipped == sorted(skipped, reverse=True)
+    assert 1 < sum(skipped) < 10
+    assert "nonfinite" not in [one.kind for one in recorder.findings]
+    assert all(map(torch.equal, model.parameters(), train(amp=True, scale=2.0**21)[0].parameters()))

@@ -61,10 +61,11 @@ def test_fail_on_asks_for_causes(gradcheck):
 
 
 def test_fail_on_asks_what_a_trial_found(gradcheck):
-    small = "simulate --json --width 8 --activation tanh --trial"
-    for depth, causes, code in [(30, "not-learning", 1), (30, "dead", 0), (2, "not-learning any", 0)]:
+    small = "simulate --json --width 8 --trial"
+    deep, shallow = "--depth 8 --activation sigmoid", "--depth 2 --activation tanh"
+    for network, causes, code in [(deep, "not-learning", 1), (deep, "dead", 0), (shallow, "not-learning any", 0)]:
         asked = " ".join(f"--fail-on {cause}" for cause in causes.split())
-        assert gradcheck(f"{small} --depth {depth} {asked}").returncode == code, (depth, causes)
+        assert gradcheck(f"{small} {network} {asked}").returncode == code, (network, causes)
 
 
 def test_fail_on_not_learning_asks_for_a_trial(gradcheck):

@@ -139,10 +139,11 @@ def test_the_help_names_every_topic(printed):
 # ---- the commands on the pages
 
 
-def test_the_comparison_on_a_page_ranks_as_the_page_says(printed, strictly):
-    (example,) = (one for one in TOPICS["activations"].examples if one.command.startswith("gradcheck compare"))
+@pytest.mark.parametrize(("name", "varied"), [("activations", "activation"), ("ranking", "init")])
+def test_the_comparison_on_a_page_ranks_as_the_page_says(name, varied, printed, strictly):
+    (example,) = (one for one in TOPICS[name].examples if one.command.startswith("gradcheck compare"))
     rows = strictly(printed(f"{example.command.removeprefix('gradcheck ')} --workers 1 --json"))["rows"]
-    assert example.shows == "ranked: " + ", ".join(row["options"]["activation"] for row in rows)
+    assert example.shows == "ranked: " + ", ".join(row["options"][varied] for row in rows)
 
 
 def test_the_check_for_ci_on_a_page_passes_and_fails_once_the_network_changes(gradcheck):

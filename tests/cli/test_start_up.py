@@ -140,7 +140,7 @@ def test_completion_offers_what_fits_and_nothing_else(gradcheck):
         ("simulate --fail-on v", ["vanishing"]),
         ("simulate --residual-", ["--residual-scale"]),
         ("exp", ["explain"]),
-        ("explain v", ["vanishing"]),
+        ("explain v", ["vanishing", "verification"]),
         ("explain c", ["collapsed", "chain-rule", "clipping", "columns", "clipped-scaled"]),
         ("explain initiali", ["initialisation"]),
         ("explain initializ", ["initialization"]),  # another name, where no topic begins so

@@ -11,6 +11,7 @@ import pytest
 
 import gradcheck
 from gradcheck.cli.theory import theory
+from gradcheck.mean_field.text import colour, label
 
 CHAOTIC = "theory --activation tanh --init lecun --gain 1.5 --bias-std 0.2"
 
@@ -110,8 +111,34 @@ def test_the_text_says_how_deep_and_what_gain(printed):
     assert "χ₁ = 1.101" in text
 
 
+def measuring(text):
+    """Return the command that measures the network, of those to type next."""
+    (command,) = (line.strip() for line in text.splitlines() if line.startswith("  gradcheck simulate"))
+    return command
+
+
+def test_a_verdict_has_a_command_that_explains_it(printed, gradcheck):
+    for kind in KINDS:
+        ended = gradcheck(printed(KINDS[kind]).splitlines()[-1].strip().removeprefix("gradcheck "))
+        assert (ended.returncode, ended.stderr) == (0, ""), kind
+
+
+def test_growing_says_what_it_means_for_training_and_from_where_on_it_is_called_exploding(printed):
+    within = " ".join(printed("theory --arch transformer --blocks 24", COLUMNS="140").split())
+    assert "no fault for training: growing is called exploding above 2.3 decades" in within
+    beyond = " ".join(printed("theory --activation relu --init he --residual", COLUMNS="140").split())
+    assert "above 2.3 decades SGD mostly fails, and simulate calls it exploding" in beyond
+
+
+def test_growing_is_green_within_the_limit_and_red_beyond_it():
+    within = gradcheck.theory(arch="transformer", blocks=24)
+    beyond = gradcheck.theory(activation="relu", init="he", residual=True)
+    assert (label(within), colour(within)) == ("growing", "green")
+    assert (label(beyond), colour(beyond)) == ("growing", "red")
+
+
 def test_the_gain_that_is_called_critical_is(printed, said):
-    command = printed(CHAOTIC).splitlines()[-1].strip()
+    command = measuring(printed(CHAOTIC))
     assert command.startswith("gradcheck simulate --activation tanh --init lecun --gain 1.30415 --bias-std 0.2")
     critical = said(command.removeprefix("gradcheck ").replace("simulate", "theory"))
     assert critical["fixed_point"]["chi"] == pytest.approx(1, abs=1e-5)
@@ -119,7 +146,7 @@ def test_the_gain_that_is_called_critical_is(printed, said):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_command_to_type_next_is_one_that_simulate_takes(kind, printed, gradcheck):
-    command = printed(KINDS[kind]).splitlines()[-1].strip().removeprefix("gradcheck ")
+    command = measuring(printed(KINDS[kind])).removeprefix("gradcheck ")
     ended = gradcheck(command + " --no-suggest --format csv")
     assert (ended.returncode, ended.stderr) == (0, "")
 
@@ -127,7 +154,8 @@ def test_the_command_to_type_next_is_one_that_simulate_takes(kind, printed, grad
 def test_the_text_fits_its_page(printed):
     for kind in ("chaotic", "residual", "with a diagram", "a transformer", "a transformer with a diagram"):
         for width in (20, 40, 80, 140):
-            _, *lines, _ = printed(KINDS[kind], COLUMNS=str(width)).splitlines()  # the last is to be copied
+            _, *lines = printed(KINDS[kind], COLUMNS=str(width)).splitlines()
+            lines = [line for line in lines if not line.startswith("  gradcheck ")]  # which are to be copied
             assert max(map(len, lines)) <= max(width, 38), (width, kind)
 
 

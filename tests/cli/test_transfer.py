@@ -87,8 +87,23 @@ def test_a_slip_is_one_line(line, said, gradcheck):
 
 def test_networks_that_diverge_show_their_losses_and_a_lower_rate(printed):
     said = printed(f"{SMALL} --optimizer sgd --lr 1e6").splitlines()
-    assert any(line.split() == ["width", "loss", "step", "1", "step", "2"] for line in said)
-    assert said[-1] == "  gradcheck transfer --width 16,32,64 --activation tanh --optimizer sgd --steps 2 --seeds 2"
+    place = next(n for n, line in enumerate(said) if line.split() == ["width", "loss", "step", "1", "step", "2"])
+    assert said[place - 1] == "  loss before the first step and after each, the mean over 2 seeds"
+    assert (
+        said[-1]
+        == "  gradcheck transfer --width 16,32,64 --activation tanh --optimizer sgd --steps 2 --seeds 2 --lr 0.1"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arch", "searched"),
+    [("mlp", "gradcheck rate searches the best one"), ("transformer", "gradcheck rate takes none")],
+)
+def test_the_rate_to_try_is_named_in_the_advice_and_in_the_command(arch, searched, printed):
+    text = printed(f"transfer --arch {arch} --width 8,16 --lr 50 --steps 1 --seeds 1", COLUMNS="140")
+    assert "lower the learning rate at the base, --lr 0.003: " in text
+    assert searched in text
+    assert text.splitlines()[-1].endswith(" --lr 0.003")
 
 
 def test_a_terminal_without_block_characters_gets_letters(printed):

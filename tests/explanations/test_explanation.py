@@ -101,7 +101,7 @@ def test_every_kind_of_command_quoted_is_one_that_a_test_runs():
     assert set(commands) == {
         "simulate", "compare", "clip-demo", "theory", "rate", "transfer", "diagnose",  # the last: test_findings.py
     }  # fmt: skip
-    assert commands.count("compare") == 1  # tests/cli/test_explain.py runs it
+    assert commands.count("compare") == 2  # tests/cli/test_explain.py runs them
 
 
 def test_theory_says_what_the_page_says(typed):
@@ -216,6 +216,11 @@ def edge_of_tanh(gain):
     return gain * math.sqrt(float(weights @ np.cosh(math.sqrt(q) * nodes) ** -4))
 
 
+def log10_growth(preset):
+    """By how many decades theory's gradient grows in a published transformer."""
+    return theory(preset=preset).layers[0].log10_gradient_ratio
+
+
 def factor(init, activation):
     """√χ: of a linear network what it is near 0 of a tanh."""
     return math.sqrt(theory(init=init, activation=activation, width=768).fixed_point.chi)
@@ -260,6 +265,8 @@ CLAIMS = [
         "recurrence", "it grows by 2.6 decades", "2.6",
         lambda: simulate(arch="lstm", forget_bias=4.16).summary.gradient_span,
     ),
+    ("growing", "by 0.85 decades in 12 blocks", "0.85", lambda: log10_growth("gpt2")),
+    ("growing", "a factor of 7", "7", lambda: 10 ** log10_growth("gpt2")),
     ("theory", "√(χ) = 1.167 a layer", "1.167", lambda: edge_of_tanh(2)),
     ("weightless", "0.8 billion weights", "0.8", lambda: (64 + 10 + 49 * 4096) * 4096 / 1e9),
     ("weightless", "6.6 GB", "6.6", lambda: (64 + 10 + 49 * 4096) * 4096 * 8 / 1e9),

@@ -9,6 +9,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 pytest.importorskip("accelerate")
 
+from accelerate.state import AcceleratorState, GradientState  # noqa: E402
 from torch import nn  # noqa: E402
 from transformers import Trainer, TrainerCallback, TrainingArguments  # noqa: E402
 
@@ -40,7 +41,13 @@ def sick():
     return Model(*(part for place in range(10) for part in (nn.Linear(8 if place else 6, 8), nn.Sigmoid())))
 
 
-def train(folder, *callbacks, model=None, steps=20, resume=None, eval_dataset=None, **options):
+@pytest.fixture(autouse=True)
+def _no_accelerator_of_another_test():
+    AcceleratorState._reset_state(reset_partial_state=True)
+    GradientState._reset_state()
+
+
+def train(folder, *callbacks, model=None, steps=20, resume=None, eval_dataset=None, trainer=Trainer, **options):
     arguments = TrainingArguments(
         **{
             "output_dir": str(folder), "max_steps": steps, "per_device_train_batch_size": 4, "report_to": [],
@@ -48,7 +55,7 @@ def train(folder, *callbacks, model=None, steps=20, resume=None, eval_dataset=No
             "optim": "sgd", "lr_scheduler_type": "constant",
         } | options
     )  # fmt: skip
-    trainer = Trainer(
+    trainer = trainer(
         model or Model(), arguments, train_dataset=DATA, eval_dataset=eval_dataset, callbacks=list(callbacks)
     )
     trainer.train(resume_from_checkpoint=resume)
@@ -127,6 +134,42 @@ def test_an_error_stops_the_training_and_is_in_the_trainer_s_log(tmp_path):
     assert trainer.state.global_step == 21
     assert any("gradcheck/vanishing" in row for row in trainer.state.log_history)
     assert callback.findings[0].kind == "vanishing"
+
+
+class Scaled(Trainer):
+    """Mixed precision as on a GPU, with the scaler that a processor has too; it begins far too high."""
+
+    def create_accelerator_and_postprocess(self):
+        super().create_accelerator_and_postprocess()
+        self.accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**21)
+        self.accelerator.native_amp, self.accelerator.state._mixed_precision = True, "fp16"
+
+
+def test_steps_that_the_scaler_skips_are_recorded_and_no_fault(tmp_path):
+    callback = GradientCallback(every=1, check_every=1, on_finding="stop")
+    trainer = train(tmp_path, callback, trainer=Scaled, gradient_accumulation_steps=2)
+    found, logged = records(tmp_path), [row for row in trainer.state.log_history if "grad_norm" in row]
+    skipped = [not math.isfinite(float(one["grad_norm"])) for one in found]
+    assert skipped == [not math.isfinite(row["grad_norm"]) for row in logged]
+    assert 1 < sum(skipped) < 10
+    assert "nonfinite" not in [one.kind for one in callback.findings]
+    for record, row in zip(found, logged, strict=True):
+        if math.isfinite(row["grad_norm"]):
+            assert record["grad_norm"] == pytest.approx(row["grad_norm"], rel=1e-4)
+
+
+def test_findings_pass_by_a_log_of_the_trainer_s_own_that_takes_its_metrics_with_them(tmp_path):
+    told = []
+
+    class Averaging(Trainer):
+        def log(self, logs, *values):
+            told.extend(logs)
+            super().log(logs, *values)
+
+    trainer = train(tmp_path, GradientCallback(every=1), trainer=Averaging, max_grad_norm=0.1)
+    assert any("gradcheck/always-clipped" in row for row in trainer.state.log_history)
+    assert "loss" in told
+    assert "gradcheck/always-clipped" not in told
 
 
 def test_the_log_that_it_writes_has_the_same_finding(tmp_path):

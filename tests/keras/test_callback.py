@@ -101,6 +101,16 @@ def test_the_last_findings_reach_the_callbacks_after_ours_however_the_training_e
     assert "gradcheck/vanishing" in stopped_after[1]
 
 
+def test_the_history_has_an_entry_an_epoch_and_a_table_begun_before_has_the_number_of_findings(trained):
+    history, table = trained[1]["tabled"]["history"], trained[1]["tabled"]["table"].splitlines()
+    assert {len(values) for values in history.values()} == {4}
+    assert history["gradcheck/findings"][0] == 0
+    begins = [math.isnan(value) for value in history["gradcheck/vanishing"]].index(False)
+    assert history["gradcheck/findings"][begins] > history["gradcheck/findings"][begins - 1]
+    counts = [float(row.split(",")[table[0].split(",").index("gradcheck/findings")]) for row in table[1:]]
+    assert counts == history["gradcheck/findings"]
+
+
 def test_a_model_that_is_trained_further_goes_on_in_its_log(trained):
     found = records(trained[0] / "resumed.jsonl")
     assert [one["step"] for one in found] == list(range(16))

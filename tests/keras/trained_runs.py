@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from gradcheck.keras import GradientCallback
+from gradcheck.keras.callback import COUNT
 
 GENERATOR = np.random.default_rng(0)
 INPUTS, LABELS = GENERATOR.normal(size=(96, 6)).astype("float32"), np.arange(96) % 3
@@ -57,7 +58,7 @@ class Seen(keras.callbacks.Callback):
         self.all = []
 
     def on_epoch_end(self, epoch, logs=None):
-        self.all.append([one for one in logs if one.startswith("gradcheck/")])
+        self.all.append([one for one in logs if one.startswith("gradcheck/") and one != COUNT])
 
     def on_train_end(self, logs=None):
         self.on_epoch_end(0, logs)
@@ -100,6 +101,13 @@ def stopped(folder):
     return {"batches": batches, "history": list(history.history), "warned": texts}
 
 
+def tabled(folder):
+    """Train a model that falls sick in the second epoch; the history, and the table that Keras writes of it."""
+    callback = GradientCallback(folder / "tabled.jsonl", every=1, check_every=12, on_finding=lambda one: None)
+    history = fit(sick(), callback, keras.callbacks.CSVLogger(folder / "table.csv"), epochs=4)
+    return {"history": history.history, "table": (folder / "table.csv").read_text()}
+
+
 def told_late(folder):
     """Train a sick model until another callback stops it, before and after ours; what other callbacks' logs had."""
     found = []
@@ -134,4 +142,5 @@ if __name__ == "__main__":
     folder = Path(sys.argv[1])
     told = {name: trained(name, folder) for name in RUNS}
     resumed(folder)
-    print(json.dumps({"runs": told, "stopped": stopped(folder), "mixed": mixed(folder), "late": told_late(folder)}))  # noqa: T201
+    told = {"runs": told, "stopped": stopped(folder), "mixed": mixed(folder), "late": told_late(folder)}
+    print(json.dumps(told | {"tabled": tabled(folder)}))  # noqa: T201

@@ -29,6 +29,20 @@ def test_a_rate_fits_between_a_tenth_of_the_best_and_the_ceiling(asked, status, 
     assert (found.reasons[0].code == "asked") == (asked is not None)
 
 
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (0.1, None), (0.06, None), (0.19, None),
+        (0.04, "that is below the band of the best rate, 0.050 to 0.20"),
+        (0.3, "that is above the band of the best rate, 0.050 to 0.20: nearer to where training fails"),
+        (0.0099, None), (0.41, None),
+    ],
+)  # fmt: skip
+def test_a_rate_that_trains_outside_the_band_is_told_so(asked, said, draw):
+    found = [one for one in concluded(draw(GOOD), asked).reasons if one.code == "outside-band"]
+    assert [one.text for one in found] == ([] if said is None else [said])
+
+
 def test_how_a_rate_compares_is_said_in_words(draw):
     assert concluded(draw(GOOD), 0.8).reasons[0].text == (
         "0.8 is above 0.40, from where on training fails, and 8.0 times the best rate, 0.10"

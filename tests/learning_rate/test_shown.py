@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 import gradcheck
-from gradcheck.learning_rate.cells import headline, next_command
+from gradcheck.learning_rate.cells import headline, label_of, next_command
 from gradcheck.learning_rate.formats import as_csv, as_markdown
 from gradcheck.learning_rate.text import as_text
 from gradcheck.render.numbers import significant
@@ -57,7 +57,7 @@ def test_what_heals_a_network_is_searched_next_and_without_it_the_network_is_sim
 def test_runs_that_were_made_again_with_more_updates_are_called_that():
     again = gradcheck.rate(**SMALL | {"depth": 20}, updates=5)
     assert headline(again).endswith(" · runs of 5 to 20 updates")
-    assert "loss in the end of runs of 20 updates, by rate" in str(again)
+    assert "mean loss of the last 40 % of runs of 20 updates, by rate" in str(again)
 
 
 def test_runs_whose_band_longer_ones_make_narrower_are_named(report, none):
@@ -94,6 +94,26 @@ def test_the_page_has_a_line_for_each_seed_and_one_for_each_run(report):
     assert text.count('"name":"seed 0"') == 2
     of_first = [one for one in report.runs if one.seed == 0]
     assert text.count('"name":"rate ') == len(of_first)
+
+
+@pytest.mark.parametrize(("share", "label"), [(0.2, "RATE TRAINS, LOW"), (1.0, "RATE FITS")])
+def test_the_headline_and_the_band_agree_and_the_next_command_has_a_rate_within_it(share, label, report):
+    asked = gradcheck.rate(**SMALL, updates=12, lr=share * report.answer.best_rate)
+    assert asked.verdict.status == "fits"
+    assert label_of(asked)[0] == label
+    within = asked.answer.low <= asked.config.lr <= asked.answer.high
+    assert within == (label == "RATE FITS")
+    assert (f"--lr {significant(asked.answer.best_rate)}" in next_command(asked)) != within
+
+
+def test_a_run_that_diverges_does_not_flatten_the_courses_of_the_others():
+    pytest.importorskip("matplotlib")
+    report = gradcheck.rate(depth=3, width=32, activation="tanh", updates=25)
+    losses = [loss for one in report.runs for loss in one.losses if loss is not None]
+    first, best = report.draws[0].first_loss, min(report.runs, key=lambda one: one.loss or 1e9)
+    assert max(losses) > 2 * first
+    _, top = report.plot().figure.axes[1].get_ylim()
+    assert top == pytest.approx(max(2 * first, *best.losses))
 
 
 def test_the_figure_has_the_runs_their_courses_and_the_first_update(report, none):

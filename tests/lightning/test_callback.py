@@ -1,5 +1,6 @@
 """Lightning's Trainer, a real small training: what the callback records, and what it does, for both packages."""
 
+import csv
 import importlib.util
 import json
 import logging
@@ -62,9 +63,9 @@ def sick():
     return nn.Sequential(*hidden, nn.Linear(8, 3))
 
 
-def train(package, folder, *callbacks, layers=None, module=None, steps=20, amp=False, logger=False, **options):
+def train(package, folder, *callbacks, layers=None, module=None, steps=20, amp=0.0, logger=False, **options):
     if amp:
-        scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+        scaler = torch.amp.GradScaler("cpu", init_scale=amp)
         options["plugins"] = [package.plugins.MixedPrecision("16-mixed", "cpu", scaler)]
     trainer = package.Trainer(
         default_root_dir=folder, max_steps=steps, accelerator="cpu", devices=1, logger=logger,
@@ -116,15 +117,15 @@ def test_accumulated_batches_are_one_step_before_and_after_clipping(package, cal
 
 
 def test_norms_are_those_without_the_loss_scale_that_amp_puts_on(package, callback, tmp_path):
-    for amp in (True, False):
-        train(package, tmp_path, callback(tmp_path / f"{amp}.jsonl", every=1), amp=amp, gradient_clip_val=0.1)
-    scaled, plain = records(tmp_path / "True.jsonl"), records(tmp_path / "False.jsonl")
+    for name, amp in (("scaled", 1024.0), ("plain", 0.0)):
+        train(package, tmp_path, callback(tmp_path / f"{name}.jsonl", every=1), amp=amp, gradient_clip_val=0.1)
+    scaled, plain = records(tmp_path / "scaled.jsonl"), records(tmp_path / "plain.jsonl")
     assert [one["loss_scale"] for one in scaled] == [1024.0] * 20
     assert [one["grad_norm"] for one in scaled] == pytest.approx([one["grad_norm"] for one in plain], rel=0.02)
     assert [one["grad_norm_after"] for one in scaled] == pytest.approx([0.1] * 20, rel=1e-3)
 
 
-@pytest.mark.parametrize("options", [{}, {"accumulate_grad_batches": 3, "gradient_clip_val": 0.1}, {"amp": True}])
+@pytest.mark.parametrize("options", [{}, {"accumulate_grad_batches": 3, "gradient_clip_val": 0.1}, {"amp": 1024.0}])
 def test_weights_are_the_same_to_the_last_bit(package, callback, tmp_path, options):
     _, plain = train(package, tmp_path, **options)
     _, recorded = train(package, tmp_path, callback(every=2), **options)
@@ -142,7 +143,38 @@ def test_an_error_stops_the_training_and_goes_to_the_trainer_s_logger(package, c
 
     assert diagnose(f"{trainer.log_dir}/gradcheck.jsonl").verdict.status == "vanishing"
     logger.save()
-    assert "gradcheck/vanishing" in Path(trainer.log_dir, "metrics.csv").read_text().splitlines()[0]
+    with Path(trainer.log_dir, "metrics.csv").open() as rows:
+        told = next(row for row in csv.DictReader(rows) if row["gradcheck/vanishing"])
+    assert (told["gradcheck/vanishing"], told["step"]) == ("0.0", "20")  # as the rows of the record and of Lightning
+
+
+def test_a_logger_that_fails_keeps_the_finding_from_no_other_and_the_training_goes_on(package, callback, tmp_path):
+    class Broken(package.loggers.CSVLogger):
+        def log_metrics(self, metrics, step=None):
+            raise OSError("the run is finished")
+
+    told = []
+
+    class Telling(package.loggers.CSVLogger):
+        def log_metrics(self, metrics, step=None):
+            told.extend(metrics)
+
+    loggers = [Broken(tmp_path), Telling(tmp_path)]
+    watched = callback(every=1, check_every=20, on_finding=lambda finding: None)
+    with pytest.warns(RuntimeWarning, match="gradcheck/vanishing could not be logged: OSError: the run is finished"):
+        trainer, _ = train(package, tmp_path, watched, layers=sick(), steps=40, logger=loggers)
+    assert trainer.global_step == 40
+    assert "gradcheck/vanishing" in told
+
+
+def test_steps_that_the_scaler_skips_are_recorded_and_no_fault(package, callback, tmp_path):
+    watched = callback(every=1, check_every=1, on_finding="stop")
+    trainer, _ = train(package, tmp_path, watched, amp=2.0**21)
+    skipped = [not math.isfinite(float(one["grad_norm"])) for one in records(tmp_path / "gradcheck.jsonl")]
+    assert skipped == sorted(skipped, reverse=True)
+    assert 1 < sum(skipped) < 10
+    assert trainer.global_step == 20
+    assert "nonfinite" not in [one.kind for one in watched.findings]
 
 
 def test_a_module_that_clips_by_itself_is_measured_before_and_after(package, callback, tmp_path):

@@ -44,6 +44,8 @@ MEANINGS = {
     "eval_loss": None,
     "val/loss": None,
     "loss/aux": None,
+    "train/entropy_loss": None,
+    "train/cross_entropy_loss": Column("loss"),
     "fc1/loss": None,
     "time": Column("time"),
     "seed": Column("run", "seed"),

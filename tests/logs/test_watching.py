@@ -36,6 +36,16 @@ def test_a_number_that_isnt_finite_is_looked_at_at_once():
     assert next((step, finding.kind) for step, finding in found_in(norms)) == (7, "nonfinite")
 
 
+def test_steps_that_a_loss_scale_skips_are_no_finding_until_it_has_fallen_too_far():
+    watch, told = Watch("run.jsonl"), []
+    for step in range(40):
+        norm = float("nan") if step >= 2 else 1.0
+        scale = 2.0 ** min(16, 18 - step)
+        watch.take(record_line(step, {"grad_norm": [norm]}, loss=1.0, grad_norm=norm, loss_scale=scale))
+        told += [(step, one.kind, one.severity) for one in watch.look(step, grad_norm=norm, loss=1.0)]
+    assert told == [(9, "nonfinite", "error")]
+
+
 def test_diagnoses_become_rarer_as_a_run_grows(monkeypatch):
     monkeypatch.setattr(Watch, "diagnose", lambda self: ["looked"])
     watch = Watch("run.jsonl", 20)

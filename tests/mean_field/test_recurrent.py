@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from gradcheck.mean_field.recurrent import predict_recurrence
+from gradcheck.mean_field.recurrent import DrawnProduct, predict_recurrence
 from gradcheck.mean_field.unknown import Unknown
 from gradcheck.simulation.experiment import Experiment
 from gradcheck.spec import RecurrentSpec
@@ -52,3 +52,20 @@ def test_a_prediction_is_the_same_each_time():
     found = predict_recurrence(spec)
     assert found == predict_recurrence(spec)
     assert all(math.isfinite(one.log10_gradient_ratio) for one in found.layers)
+
+
+def test_all_products_are_those_of_one_matrix(rng):
+    product = DrawnProduct((2, 5, 512), 64, 1.5, rng)
+    one, other = rng.standard_normal((2, 2, 512))
+    of_one, of_other = product(one), product(other)
+    np.testing.assert_allclose(product(one - 3 * other), of_one - 3 * of_other, atol=1e-12)
+    np.testing.assert_allclose(product(other), of_other, atol=1e-12)
+    np.testing.assert_array_equal(product(np.zeros((2, 512))), 0)
+
+
+def test_products_have_the_covariances_of_states(rng):
+    product = DrawnProduct((1, 2, 512), 40_000, 1.5, rng)
+    one = rng.standard_normal((1, 512))
+    states = np.array([one, one + 0.1 * rng.standard_normal((1, 512))])[:, 0]
+    products = np.array([product(state[None]) for state in states])[:, 0]
+    np.testing.assert_allclose(products @ products.T / 40_000, 1.5 * states @ states.T / 512, rtol=0.03)

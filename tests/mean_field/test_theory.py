@@ -116,7 +116,7 @@ def test_what_no_network_can_have_is_refused(options):
 def test_the_next_command_ends_the_text():
     report = gradcheck.theory(activation="tanh", init="lecun", bias_std=0.2)
     assert report.next_command.startswith("gradcheck simulate --activation tanh --init lecun --gain 1.30415")
-    assert str(report).endswith(f"  {report.next_command}\n")
+    assert str(report).endswith(f"  {report.next_command}\n  gradcheck explain ordered\n")
 
 
 @settings(max_examples=40)

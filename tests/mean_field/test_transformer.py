@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from gradcheck.mean_field.prediction import Prediction, predict
-from gradcheck.mean_field.tokens import TokenBatch
-from gradcheck.mean_field.transformer import predict_transformer
+from gradcheck.mean_field.tokens import TokenBatch, unlike_tokens
+from gradcheck.mean_field.transformer import KNOWN, _drawn, _uncertainty, predict_transformer
 from gradcheck.mean_field.unknown import Unknown
 from gradcheck.simulation.experiment import Experiment
 from gradcheck.spec import TransformerSpec
@@ -80,6 +80,14 @@ def test_where_the_softmax_is_saturated_the_typical_network_is_predicted_not_the
     (gradients, *_), (expected, *_) = measured_and_predicted(norm="none", blocks=10)
     assert expected[0] == pytest.approx(gradients[:, 0].mean(), abs=0.6)
     assert gradients[:, 0].std() > 0.4
+
+
+@pytest.mark.parametrize(("heads", "draws"), [(64, 2), (2, 8)])
+def test_networks_are_drawn_until_their_mean_is_known(heads, draws):
+    spec = TransformerSpec(heads=heads, model_width=512, blocks=2, tokens=4, gain=3.0)
+    found = _drawn(spec, unlike_tokens(spec))
+    assert len(found) == draws
+    assert (_uncertainty(found) <= KNOWN) == (draws == 2)
 
 
 def test_without_attention_s_help_tokens_become_alike_at_the_rate_that_is_predicted():

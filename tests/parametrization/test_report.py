@@ -4,7 +4,9 @@ import pytest
 
 from gradcheck import transfer
 from gradcheck.parametrization.coordinates import Coordinate, Size
+from gradcheck.parametrization.formats import as_markdown
 from gradcheck.parametrization.report import make_transfer_report
+from gradcheck.parametrization.sentences import named
 
 OWN = {"model": "MyModel", "optimizer": "AdamW", "lr": None, "steps": 2, "seeds": 1}
 
@@ -42,6 +44,20 @@ def test_what_networks_do_once_they_diverge_is_not_judged(records):
     assert (cause.code, cause.step, cause.scales, cause.value) == ("diverges", 2, (64, 256, 1024), None)
     said = "training diverges at every width: after step 2 the loss, or an output, is not finite"
     assert cause.text == report.verdict.reasons[0] == said
+
+
+def test_layers_that_were_judged_before_networks_diverge_say_until_when(records):
+    made = [one._replace(change=Size(0, math.inf)) if one.step > 1 else one for one in records()]
+    report = make_transfer_report(OWN, made)
+    assert "  up to step 1, before training diverges\n  layer" in str(report)
+    assert "Layers are judged up to step 1, before training diverges." in as_markdown(report)
+    assert "up to step" not in str(make_transfer_report(OWN, records()))
+
+
+def test_several_changes_are_said_to_be_made_together(records):
+    together = "each mends a fault of its own: make all of them"
+    assert together in str(make_transfer_report(OWN, [*records(update=1), *records(layer="layer 2", update=0.5)]))
+    assert together not in str(make_transfer_report(OWN, records(update=1)))
 
 
 def test_the_rise_of_the_loss_is_that_of_the_network_that_rises_most():
@@ -85,9 +101,27 @@ def test_what_it_means_for_the_learning_rate_is_said(records):
     )
 
 
-def test_a_name_of_numbers_is_called_a_layer(records):
+@pytest.mark.parametrize(
+    ("layers", "said"),
+    [
+        ([], "no layer"),
+        (["stream"], "stream"),
+        (["layer 2", "layer 4"], "layers 2 and 4"),
+        (["layer 2", "layer 3", "logits"], "layers 2 and 3, and logits"),
+        (["layer 2", "logits"], "layer 2 and logits"),
+        (["0", "2.1", "head"], "modules 0 and 2.1, and head"),
+        (["1 qkv", "1 mlp", "2 mlp"], "1 qkv, 1 mlp and 2 mlp"),
+        ([f"layer {number}" for number in range(2, 9)], "layers 2, 3, 4 and 5, and 3 more"),
+        (["a", "b", "c", "d", "e", "f"], "a, b, c, d and 2 more"),
+    ],
+)
+def test_layers_are_listed_by_kind(layers, said):
+    assert named(layers) == said
+
+
+def test_a_name_of_numbers_is_called_a_module(records):
     (cause,) = make_transfer_report(OWN, records(layer="0.2", update=1)).verdict.causes
-    assert (cause.layers, cause.advice) == (("0.2",), "divide the learning rate of layer 0.2 by width")
+    assert (cause.layers, cause.advice) == (("0.2",), "divide the learning rate of module 0.2 by width")
 
 
 def test_what_shows_later_may_follow_from_what_shows_first_and_has_no_advice_yet(records):

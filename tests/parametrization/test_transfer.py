@@ -7,8 +7,8 @@ import pytest
 import gradcheck
 from gradcheck import GradcheckError, transfer
 from gradcheck.parametrization import networks
-from gradcheck.parametrization.cells import next_command
 from gradcheck.parametrization.laws import PARAMETRIZATIONS
+from gradcheck.parametrization.next_step import next_command
 from gradcheck.spec.transfer import transfer_specs
 
 SMALL = {"width": (32, 64, 128), "activation": "tanh", "seeds": 3, "steps": 3}
@@ -46,8 +46,8 @@ def scrambled(monkeypatch):
     ("role", "wrong", "layers", "advice"),
     [
         ("input", {"adam": -1}, ["layer 1"], "multiply the learning rate of layer 1 by width"),
-        ("hidden", {"adam": 0}, ["layer 2", "layer 3"], "divide the learning rate of layer 2 and layer 3 by width"),
-        ("hidden", {"adam": -2}, ["layer 2", "layer 3"], "multiply the learning rate of layer 2 and layer 3 by width"),
+        ("hidden", {"adam": 0}, ["layer 2", "layer 3"], "divide the learning rate of layers 2 and 3 by width"),
+        ("hidden", {"adam": -2}, ["layer 2", "layer 3"], "multiply the learning rate of layers 2 and 3 by width"),
         ("output", {"multiplier": 0}, ["logits"], "divide the learning rate of logits by width"),
         ("hidden", {"variance": -2}, ["layer 2"], "multiply the initial standard deviation of layer 2 by width^0.5"),
     ],
@@ -103,6 +103,7 @@ def test_the_loss_of_each_width_is_there_and_a_tick_for_each_network():
         ({"arch": "transformer", "width": (8, 9)}, "--heads 4 can't share --width 9; allowed: 1"),
         ({"width": ()}, "--width is empty"),
         ({"width": (8, 0)}, "--width 0 "),
+        ({"width": (4, 8), "norm": "batch", "batch_size": 1}, "--batch-size 1 has no variance for --norm batch"),
     ],
 )
 def test_what_cant_be_compared_says_what_can(options, problem):

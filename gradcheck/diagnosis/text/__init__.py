@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from rich.console import RenderableType
 
+from gradcheck.diagnosis.headline import headline
 from gradcheck.diagnosis.report import Report
 from gradcheck.diagnosis.sentences import chance_of_training
 from gradcheck.diagnosis.text.advice import advice
@@ -15,7 +16,7 @@ from gradcheck.diagnosis.trial_sentences import said_of_trial
 from gradcheck.render.heading import what_was_run
 from gradcheck.render.layout import aside, indented, printed, verdict_block
 from gradcheck.render.page import PLAIN_PAGE, Page
-from gradcheck.render.style import INDENT, STYLES
+from gradcheck.render.style import INDENT
 
 
 def as_text(report: Report, page: Page = PLAIN_PAGE, *, all_layers: bool = False) -> str:
@@ -50,4 +51,4 @@ def _verdict(report: Report) -> RenderableType:
     verdict, theory = report.verdict, report.prediction
     predicted = [theory.says] if theory and theory.mean_local_gain is not None else []
     reasons = [*verdict.reasons, *predicted, chance_of_training(verdict), *said_of_trial(report)]
-    return verdict_block(verdict.status, STYLES[verdict.status], reasons)
+    return verdict_block(*headline(verdict.status, [cause.code for cause in verdict.causes]), reasons)

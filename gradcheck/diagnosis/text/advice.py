@@ -7,9 +7,11 @@ from json import dumps
 from rich.console import RenderableType
 from rich.text import Text
 
+from gradcheck.diagnosis.headline import remark
 from gradcheck.diagnosis.remarks import DOUBTS
 from gradcheck.diagnosis.report import Report, SuggestionRecord
 from gradcheck.diagnosis.shown_layers import sampled
+from gradcheck.diagnosis.suggestions import said_order
 from gradcheck.render.layout import indented, to_copy
 from gradcheck.render.numbers import percent
 from gradcheck.render.style import INDENT
@@ -23,6 +25,7 @@ def advice(report: Report, width: int) -> Iterator[RenderableType]:
         yield ""
         yield Text(f"  {_heading(report)}")
         yield from _lines(report.suggestions, width, of_model)
+        yield indented(Text(said_order(report.suggestions), style="dim"))
         if of_model:
             yield ""
             yield Text("  The first of them in PyTorch (model is yours)")
@@ -73,7 +76,11 @@ def _said(suggestion: SuggestionRecord) -> str:
 
 def next_commands(report: Report) -> Iterator[str]:
     """Yield the command that one would type next, and where something is wrong the one that explains it."""
-    if report.command != "probe":
+    codes = [cause.code for cause in report.verdict.causes]
+    doubt = remark(codes) if report.command == "probe" and report.verdict.status == "healthy" else None
+    if doubt is not None:  # a healthy gradient is no reason to go on with the wrong model
+        yield f"gradcheck explain {doubt}"
+    elif report.command != "probe":
         yield next_command(report)
     elif report.config.get("target") and (report.verdict.status == "healthy" or sampled(report)):
         yield probe_command(report)

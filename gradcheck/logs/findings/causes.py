@@ -49,6 +49,7 @@ SIGNS = {
     "game": "it is the loss of one of two networks that play against each other",
     "constant": "the loss has the same value in every row",
     "at-clamp": "the loss sits where the logarithm in it is clamped",
+    "frozen": "the loss moved before, and has had the same value in every row since",
     "at-chance": "the loss is the logarithm of a whole number",
     "not-zeroed": "gradients of the step before were still there",
     "updates-small": "updates are small beside the weights",
@@ -153,6 +154,13 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
               True),
         Cause("look at a batch with its labels: those out of range or of another encoding than the loss takes cost "
               "just as much", ("at-clamp",), True),
+        Cause("the outputs no longer depend on the batch: a step too large left units dead or saturated; start anew, "
+              "or from a checkpoint before, with a learning rate 10 times lower", ("frozen",), True),
+        Cause("pass a batch through the network as it is now (gradcheck probe): it names the layers that pass nothing "
+              "on", ("frozen",), True),
+        Cause("clip the gradient, or lengthen the warm-up: one step too large is enough", ("frozen",), True),
+        Cause("look at the batches right before it: one that costs far more than others may have done it",
+              ("frozen",), True),
         Cause("the learning rate is 0 in every row: look at the schedule", ("rate-zero",), True),
         Cause("raise the learning rate tenfold and see whether the loss moves at all: it may be far too small"),
         Cause("the outputs say no more than guessing: shuffle inputs and labels together, and look at a batch "

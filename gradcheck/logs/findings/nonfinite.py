@@ -6,7 +6,9 @@
 | ``GREW`` | 0.5 decades, 5 deviations | noise of one row to the next stays below |
 | ``COMES_DOWN`` | 0.05 decades, 1 deviation | growth may pause, not turn |
 | ``STEADY`` | 0.3 decades | the last norm is as usual: nothing announced it |
+| ``USUAL`` | 128 | a static loss scale of many recipes: at the beginning of a log the search for one may end here |
 | ``FALLEN`` | 64-fold | a loss scale that is halved six times in a row has found no scale that fits |
+| ``FULL`` | 65,536 | a scale beyond half precision's largest number comes down by design, from wherever it begins |
 """
 
 import re
@@ -22,7 +24,9 @@ from gradcheck.logs.findings.sentences import WORDS
 from gradcheck.logs.runs import Nonfinite
 from gradcheck.logs.series import Series
 
-SCALER, GREW, GREW_DEVIATIONS, COMES_DOWN, STEADY, FALLEN = 0.01, 0.5, 5.0, 0.05, 0.3, 64.0
+SCALER, GREW, GREW_DEVIATIONS, COMES_DOWN, STEADY, FALLEN, FULL = 0.01, 0.5, 5.0, 0.05, 0.3, 64.0, 65536.0
+
+USUAL = 128.0
 
 #: So many steps skipped in a row halve a scale by more than any search for one does.
 FEWEST_OVERFLOWS = 8
@@ -44,8 +48,9 @@ def find_nonfinite(series: Series) -> list[Finding]:
         return _find_overflows(series) or _find_said(series)
     what, layers = _source(found)
     value = max(number for column, number in found.values.items() if column.quantity == what)
-    scaled, stuck = not np.isnan(series.values("loss_scale")).all(), _scale_is_stuck(series)
-    passing = scaled and found.rows <= max(1.0, SCALER * series.run.rows) and found.last_step < series.ends[1]
+    scaled, skipped = not np.isnan(series.values("loss_scale")).all(), _are_skipped(series)
+    stuck = _scale_is_stuck(series) and not skipped
+    seldom = scaled and found.rows <= max(1.0, SCALER * series.run.rows) and found.last_step < series.ends[1]
     before, growth = _last_finite(series, found.first_step), _growth_before(series, found.first_step)
     counts = series.run.nonfinite_of
     each = [(one.quantity, counts[one].first_step, counts[one].rows) for one in counts if not one.layer]
@@ -66,7 +71,7 @@ def find_nonfinite(series: Series) -> list[Finding]:
     part = next((column.layer for column in found.values if column.quantity == PART), "") if what == "loss" else ""
     details = {"what": what, "value": value, "each": each, "signs": tuple(signs), "part": part}
     details["is_last"] = found.last_step >= series.ends[1]
-    severity = NOTE if passing and not stuck else ""
+    severity = NOTE if skipped or (seldom and not stuck) else ""
     return [
         Finding("nonfinite", found.first_step, found.last_step, layers, numbers, None, details, severity, tuple(signs))
     ]
@@ -85,11 +90,13 @@ def _find_overflows(series: Series) -> list[Finding]:
     count = float(np.sum(skipped[(skipped > 0) & (series.steps >= over[begin])])) or 1.0
     fewest = FEWEST_AT_ONE if _is_no_scale(series) else FEWEST_OVERFLOWS
     lasting = count >= fewest and over[-1] + (2 * usual if len(gaps) else 0.0) >= series.ends[1]
-    if not lasting and not given_up:
-        return []
     scales = series.values("loss_scale")
+    known = scales[~np.isnan(scales)]
+    searching = len(known) > 0 and known[-1] >= USUAL and not _last_finite(series, float(over[begin]))
+    if not given_up and (searching or not lasting):
+        return []
     numbers = {"overflows": count, "rows": count}
-    numbers |= {"loss_scale": float(scales[~np.isnan(scales)][-1])} if not np.isnan(scales).all() else {}
+    numbers |= {"loss_scale": float(known[-1])} if len(known) else {}
     signs = ("scale-at-minimum",)
     return [Finding("nonfinite", float(over[begin]), float(over[-1]), (), numbers, signs=signs)]
 
@@ -170,6 +177,26 @@ def _signs_of_the_loss(series: Series) -> list[str]:
     if (losses[wrong] == 0).all() and np.mean(fine == 0) < 0.5:
         return ["loss-zero"]
     return ["loss-missing"] if np.isnan(losses[wrong]).all() and np.isnan(fine).mean() < 0.1 else []
+
+
+def _are_skipped(series: Series) -> bool:
+    """Whether a loss scale falls after each gradient that isn't finite, until one fits: then no such step was taken.
+
+    A search in the last row may yet succeed. Of searches that begin later than the run there may be few.
+    """
+    gradients = [place for column, place in series.columns.items() if column.quantity.startswith("grad_norm")]
+    scales = series.values("loss_scale")
+    if series.run.stride > 1 or any(not one.quantity.startswith("grad_norm") for one in series.run.nonfinite_of):
+        return False
+    wrong = np.isinf(series.samples[:, gradients]) @ np.ones(len(gradients), bool)
+    falls = np.append(np.diff(scales) < 0, wrong[-1:] & ~np.isnan(scales[-1:]))
+    if not wrong.any() or (wrong & ~falls).any():
+        return False
+    edges = np.diff(np.concatenate([[0], wrong, [0]]))
+    begins, behind = np.flatnonzero(edges > 0), np.flatnonzero(edges < 0)[-1]
+    lasting = wrong[-1] and scales[-1] * FALLEN <= min(scales[begins[-1]], FULL)
+    settled = not falls[behind:].any()
+    return bool(settled and not lasting and np.sum(begins > 0) <= max(1.0, SCALER * series.run.rows))
 
 
 def _scale_is_stuck(series: Series) -> bool:

@@ -50,7 +50,7 @@ def find_clipped_scaled(series: Series, max_norm: float | None = None) -> list[F
     limits = after * scales
     limit = float(np.median(limits))
     steady = bool((np.abs(limits / limit - 1) < SAME).mean() > 0.9)
-    moved = bool(scales.max() >= 2 * scales.min())
+    moved = bool(scales.max() >= 2 * scales.min()) and _steady_elsewhere(limits / limit, scales)
     logged = series.values("max_norm")[known]
     given = max_norm or (series.clip[1] if series.clip else float(np.nanmedian(logged)) if _some(logged) else None)
     named = given is not None and abs(limit - given) < SAME * given
@@ -58,6 +58,13 @@ def find_clipped_scaled(series: Series, max_norm: float | None = None) -> list[F
     if not steady or not (moved or named) or kept > 0.5:
         return []
     return [Finding("clipped-scaled", *series.ends, (), {"kept": kept, "threshold": limit}, 1.0)]
+
+
+def _steady_elsewhere(limits: Numbers, scales: Numbers) -> bool:
+    """Whether a limit is 1 at scales other than the most frequent one, at which a clipped norm alone is as steady."""
+    each, counts = np.unique(scales, return_counts=True)
+    elsewhere = scales != each[counts.argmax()]
+    return bool((np.abs(limits[elsewhere] - 1) < SAME).mean() > 0.9)
 
 
 def _some(values: Numbers) -> bool:

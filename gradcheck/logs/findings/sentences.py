@@ -72,7 +72,8 @@ def _nonfinite(found: "Finding") -> str:
     when = f"{'from' if rows > 1 else 'at'} step {step_text(found.first_step)}"
     alone = "in the last row" if found.details.get("is_last") else "in this row only"
     often = f"in {counted(rows, 'row')}" if rows > 1 else alone
-    passes = ": the loss scale was too high, and the step was skipped" if found.severity else ""
+    skipped = "the step was skipped" if rows == 1 else "the steps were skipped"
+    passes = f": the loss scale was too high, and {skipped}" if found.severity else ""
     return f"{what} {when}, {often}{passes}{''.join(_story(found))}"
 
 
@@ -184,14 +185,14 @@ def _not_zeroed(found: "Finding") -> str:
 
 def _not_learning(found: "Finding") -> str:
     level, classes = significant(found.numbers["level"], 4), int(found.numbers.get("classes", 0))
+    since = "in the whole log" if found.details.get("whole", True) else f"from step {step_text(found.first_step)} on"
     if "least" in found.numbers:
-        since = "in the whole log" if found.details["whole"] else f"from step {step_text(found.first_step)} on"
         sign = "" if found.numbers["level"] > 0 else "minus "
         part = "" if found.numbers["share"] == 1 else f"{as_percent(found.numbers['share'])} of "
         clamp = f"{part}−ln({found.numbers['least']:.3g}), where a logarithm is clamped ({found.details['what']})"
         return f"the {found.details['name']} stays at {level} {since}: {sign}{clamp}; outputs are saturated"
     guess = f", that is ln({classes:,}): a guess among {classes:,} classes" if classes else ""
-    return f"the loss stays at {level} in the whole log{guess}"
+    return f"the loss stays at {level} {since}{guess}"
 
 
 def _loss_jump(found: "Finding") -> str:

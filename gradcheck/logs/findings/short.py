@@ -11,6 +11,7 @@
 | ``TURN`` | 2 % | a loss that rises for good turns back by no more |
 | ``LOWEST`` | 0.01 | a penalty, as of a policy's distance, begins at 0 and rises by design |
 | ``SUM`` | 15 % | so nearly in proportion to the row, it is a sum over the rows so far |
+| ``JUMP``, ``JUMPED`` | 4 decades, 3 rows | no sum is so much larger than a row of it; a spike may last two |
 | ``SPIKE`` | 1.75 decades | ten rows of a heavy tail reach one |
 | ``APART`` | 2.5 times the next highest | in logarithms, where a power law's tail is exponential |
 """
@@ -28,6 +29,8 @@ from gradcheck.logs.series import Series
 ENOUGH, RISE, FALLS, EVEN, FIRST, SPIKE, APART = 20, 1.5, 0.1, 0.2, 0.7, 1.75, 2.5
 
 RISEN, RISING, TURN, LOWEST, SUM = 3.0, 6, 0.02, 0.01, 0.15
+
+JUMP, JUMPED = 4.0, 3
 
 #: Fewest rows of a growth, and of a spike's surroundings; rows at the beginning that may be large.
 FEWEST_ROWS, BEGINNING = 5, 2
@@ -58,6 +61,23 @@ def find_short_growth(series: Series) -> list[Finding]:
     numbers = {"log10_before": float(track.level[begin]), "log10_rise": rise, "log10_per_step": rate}
     numbers["steps_a_row"] = max(1.0, float(np.median(np.diff(track.steps))))
     return [Finding("exploding", first, last, (), numbers, RISE, {"what": what, "at_once": False})]
+
+
+def find_short_jump(series: Series) -> list[Finding]:
+    """Find that all rows are decades above all those before them, be it only one, of such a log."""
+    what, track = magnitude(series)
+    track = track.above_zero()
+    if not FEWEST_ROWS <= len(track) < 2 * FEWEST or find_short_growth(series):
+        return []
+    jumps = np.minimum.accumulate(track.level[::-1])[::-1][1:] - np.maximum.accumulate(track.level)[:-1]
+    row = int(np.argmax(jumps)) + 1
+    if jumps[row - 1] < JUMP or len(track) - row < JUMPED:
+        return []
+    first, last = float(track.steps[row]), float(track.steps[-1])
+    before = float(np.median(track.level[:row]))
+    rise = float(track.level[row:].max()) - before
+    numbers = {"log10_before": before, "log10_rise": rise, "log10_per_step": rise}
+    return [Finding("exploding", first, last, (), numbers, JUMP, {"what": what, "at_once": True})]
 
 
 def find_short_rise(series: Series) -> list[Finding]:

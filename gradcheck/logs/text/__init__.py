@@ -129,7 +129,7 @@ def where(report: LogReport) -> str:
     if one.status == "too-short":
         return one.reasons[0]
     worst = report.findings[0]
-    if worst.kind in OF_THE_WHOLE:
+    if worst.kind in OF_THE_WHOLE and worst.first_step == report.log.first_step:
         return "in the whole log"
     single = worst.last_step == worst.first_step
     when = f"at step {step_text(one.first_step)}" if single else f"from step {step_text(one.first_step)} on"

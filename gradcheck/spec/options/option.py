@@ -65,6 +65,8 @@ def beginning(*names: str) -> Callable[[str], list[str]]:
 
 def canonical(value: Any, names: Collection[str]) -> Any:  # noqa: ANN401
     """Return the name that is meant, in whatever case or as another library calls it; anything else as it is."""
+    if type(value) is str and value in names:
+        return value
     word, known = folded(value), {folded(name): name for name in names}
     return known.get(word) or known.get(folded(SYNONYMS.get(word))) or value
 
@@ -84,8 +86,10 @@ class Names(NamedTuple):
 
     def __call__(self, option: str, value: Any) -> str:  # noqa: ANN401
         """Return a value as its plain type, or raise the error that says why it is none."""
-        meant = f"; {self.number} {value}" if self.number and str(value).isdecimal() else ""
         known = canonical(value, self.names)
+        if type(known) is str and known in self.names:
+            return known
+        meant = f"; {self.number} {value}" if self.number and str(value).isdecimal() else ""
         return one_of(option, known, self.names, beside=meant or self._synonym(known))
 
     def _synonym(self, value: Any) -> str:  # noqa: ANN401

@@ -80,8 +80,8 @@ def takes_parameters(optimizer: object) -> TypeGuard[Callable[..., torch.optim.O
 
 def build_model(
     build: Build, size: int, axis: str, optimizer: Optimizer, lr: float
-) -> tuple[nn.Module, torch.optim.Optimizer]:
-    """Return the user's model of a size and its optimizer.
+) -> tuple[nn.Module, torch.optim.Optimizer, str | None]:
+    """Return the user's model of a size, its optimizer, and the name of one that is made here.
 
     Raises
     ------
@@ -108,8 +108,9 @@ def build_model(
     check_model(built)
     model = as_written(built)
     if own is not None:
-        return model, make_optimizer(own, lr, {}, model)
-    return model, _optimizer_of(model, "adam" if optimizer is None else optimizer, lr)
+        return model, make_optimizer(own, lr, {}, model), None
+    optimizer = "adam" if optimizer is None else optimizer
+    return model, _optimizer_of(model, optimizer, lr), optimizer if isinstance(optimizer, str) else None
 
 
 def _optimizer_of(model: nn.Module, optimizer: Optimizer, lr: float) -> torch.optim.Optimizer:

@@ -118,14 +118,14 @@ def transfer(
         for number in range(seed, seed + seeds):
             for size in sizes:
                 seed_all(number)
-                model, own = build_model(build, size, axis, optimizer, rate)
+                model, own, named = build_model(build, size, axis, optimizer, rate)
                 models.append(Network(size, number, training.run(model, own, number)))
                 rates |= {_rate_of(group) for group in own.param_groups}
                 if tick is not None:
                     tick()
     options = {
         "model": type(model).__name__, "build": _name(build), axis: list(sizes),
-        "optimizer": optimizer if isinstance(optimizer, str) else type(own).__name__,
+        "optimizer": named or type(own).__name__,
         "lr": rates.pop() if len(rates) == 1 else None, "loss": _name(loss), "steps": steps, "seeds": seeds,
         "seed": seed, "mode": training.mode,
     }  # fmt: skip
@@ -168,10 +168,11 @@ def _name(one: object) -> str | None:
 
 @contextmanager
 def _process_kept() -> Iterator[None]:
-    """Put random states and PyTorch's default type back, which `build` may change."""
-    dtype = torch.get_default_dtype()
+    """Put random states, PyTorch's default type and its gradient mode back, which `build` may change."""
+    dtype, graded = torch.get_default_dtype(), torch.is_grad_enabled()
     try:
         with random_states_kept():
             yield
     finally:
         torch.set_default_dtype(dtype)
+        torch.set_grad_enabled(graded)

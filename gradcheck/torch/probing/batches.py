@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from gradcheck.errors import OptionError
 from gradcheck.probing.shapes import parse_shape
 from gradcheck.torch.layers import EMBEDDINGS
+from gradcheck.torch.probing.error_text import errors_in_one_line
 
 
 class Batch(NamedTuple):
@@ -78,10 +79,12 @@ class Batches:
         if number in self._drawn:
             return self._drawn[number]
         assert callable(self._make)
-        try:
-            batch = as_batch(self._make())
-        except StopIteration:
-            raise OptionError("batch", f"ran out of batches: it has to give {number + 1} at least") from None
+        with errors_in_one_line("the function of batches failed: "):
+            try:
+                made = self._make()
+            except StopIteration:
+                raise OptionError("batch", f"ran out of batches: it has to give {number + 1} at least") from None
+        batch = as_batch(made)
         self._room -= sum(one.nbytes for one in _tensors((batch.arguments, batch.keywords, batch.targets)))
         if self._room > 0 or not number:
             self._drawn[number] = batch
@@ -110,6 +113,8 @@ def as_batch(batch: object) -> Batch:
     """
     if isinstance(batch, Batch):
         return batch
+    if batch is None:
+        raise OptionError("batch", "is None: give (inputs, targets), or inputs alone")
     batch = _as_tensors(batch)
     inputs, targets = batch if isinstance(batch, tuple | list) and len(batch) == 2 else (batch, None)
     if isinstance(inputs, Mapping):

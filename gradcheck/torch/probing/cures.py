@@ -10,6 +10,7 @@ from torch import nn
 
 from gradcheck.base.record import Frozen, number
 from gradcheck.diagnosis.report import SuggestionRecord
+from gradcheck.diagnosis.suggestions import place
 from gradcheck.torch.probing.judgement import Judgement
 from gradcheck.torch.probing.passing import ModelPass
 from gradcheck.torch.probing.state import seed_all
@@ -100,7 +101,7 @@ class Change(NamedTuple):
 def cures(
     model: nn.Module, judgement: Judgement, judged: Callable[[nn.Module], Judgement], seed: int
 ) -> tuple[SuggestionRecord, ...]:
-    """Return the changes after which a model is healthy, best score first; none for one that is and trains.
+    """Return the changes after which a model is healthy, in their order; none for one that is and trains.
 
     Parameters
     ----------
@@ -117,20 +118,20 @@ def cures(
         return ()
     verdict = judgement.diagnosis.verdict
     healed = [
-        (change, one)
+        (change, _record(change, one))
         for change in _candidates(model, judgement)
         if (one := _tried(model, change, judged, seed)) is not None
         and one.diagnosis.verdict.status == "healthy"
         and one.diagnosis.verdict.score >= 0.5
     ]
-    healed.sort(key=lambda pair: -round(pair[1].diagnosis.verdict.score, 2))  # of equals the simplest first
+    healed.sort(key=lambda pair: place(pair[1]))
     confirmed: list[SuggestionRecord] = []
-    for change, one in healed:
+    for change, record in healed:
         again = (_tried(model, change, judged, seed + draw) for draw in range(1, FRESH_DRAWS + 1))
         if len(confirmed) < MOST and all(
             other is not None and other.diagnosis.verdict.score > verdict.score for other in again
         ):
-            confirmed.append(_record(change, one))
+            confirmed.append(record)
     return tuple(confirmed)
 
 

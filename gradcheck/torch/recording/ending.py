@@ -12,6 +12,7 @@ from torch.utils.hooks import RemovableHandle
 
 from gradcheck.logs.appending import GrowingLog, warn
 from gradcheck.torch.recording.leftovers import Leftovers
+from gradcheck.torch.recording.outputs import Outputs
 from gradcheck.torch.recording.sample import Sample
 
 #: So many steps of an optimizer to one of the recorder are too many.
@@ -31,7 +32,8 @@ class Ending:
     sample : Sample, optional
         That of a step which hasn't ended.
     leftovers : Leftovers, optional
-        Its hooks, which stay where the next step is sampled, too.
+    outputs : Outputs, optional
+        Its hooks, which stay where the next step is sampled, too: ``torch.compile`` compiles anew for each new one.
     steps : int
         How often ``recorder.step`` was called.
     updates : Counter
@@ -45,6 +47,7 @@ class Ending:
     hook: RemovableHandle | None = None
     sample: Sample | None = None
     leftovers: Leftovers | None = None
+    outputs: Outputs | None = None
     steps: int = 0
     updates: Counter[int] = field(default_factory=Counter)
     failed: bool = False
@@ -53,24 +56,33 @@ class Ending:
     def watched(self, parameters: list[nn.Parameter]) -> Leftovers:
         """Return what watches these parameters for leftovers in a step that begins."""
         if self.leftovers is None or self.leftovers.parameters is not parameters:
-            self._end_leftovers()
+            if self.leftovers is not None:
+                self.leftovers.close()
             self.leftovers = Leftovers(parameters)
         return self.leftovers
 
-    def end_sample(self, *, keep_leftovers: bool = False) -> None:
-        """Remove the hooks of the sampled step, if there is one; those for leftovers may serve the next one."""
-        if self.sample is not None:
-            self.sample.close()
-            self.sample = None
-        if self.leftovers is not None and keep_leftovers:
-            self.leftovers.renew()
-        else:
-            self._end_leftovers()
+    def seen(self, model: nn.Module, parameters: list[nn.Parameter]) -> Outputs:
+        """Return what sees the outputs of the layers of these parameters in a step that begins."""
+        if self.outputs is None or self.outputs.parameters is not parameters:
+            if self.outputs is not None:
+                self.outputs.close()
+            self.outputs = Outputs(model, parameters)
+        return self.outputs
 
-    def _end_leftovers(self) -> None:
-        if self.leftovers is not None:
-            self.leftovers.close()
-            self.leftovers = None
+    def end_sample(self, *, keep_hooks: bool = False) -> None:
+        """End the sampled step, if there is one; its hooks are removed, or serve the next one."""
+        self.sample = None
+        for hooks in (self.leftovers, self.outputs) if keep_hooks else ():
+            if hooks is not None:
+                hooks.renew()
+        if not keep_hooks:
+            self._end_hooks()
+
+    def _end_hooks(self) -> None:
+        for hooks in (self.leftovers, self.outputs):
+            if hooks is not None:
+                hooks.close()
+        self.leftovers = self.outputs = None
 
     def close(self) -> None:
         """Remove all hooks, close the file, and warn if training went on without ``recorder.step``."""

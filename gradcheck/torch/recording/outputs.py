@@ -41,11 +41,9 @@ class Outputs:
     """
 
     def __init__(self, model: nn.Module, parameters: Sequence[nn.Parameter]) -> None:
+        self.parameters = parameters
+        self.renew()
         places = {id(parameter): place for place, parameter in enumerate(parameters)}
-        self._rms: list[Tensor | None] = [None] * len(parameters)
-        self._dead: list[Tensor | None] = [None] * len(parameters)
-        self._last: tuple[Layer, int] | None = None
-        self._forward: set[int] = set()  # places of layers seen outside of a backward pass
         self._layers: dict[int, tuple[Layer, int]] = {}
         for layer in candidates(model):
             own = (id(parameter) for parameter in layer.module.parameters(recurse=False))
@@ -54,6 +52,13 @@ class Outputs:
                 self._layers[_identity(layer.module)] = layer, place
         self._activations = {_identity(module): module for module in model.modules() if isinstance(module, ACTIVATIONS)}
         self._handle = register_module_forward_hook(self._see)
+
+    def renew(self) -> None:
+        """Begin another step with the same hook."""
+        self._rms: list[Tensor | None] = [None] * len(self.parameters)
+        self._dead: list[Tensor | None] = [None] * len(self.parameters)
+        self._last: tuple[Layer, int] | None = None
+        self._forward: set[int] = set()  # places of layers seen outside of a backward pass
 
     def _see(self, module: nn.Module, inputs: object, output: object) -> None:
         """Note what a module of this model puts out."""

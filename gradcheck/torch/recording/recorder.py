@@ -1,6 +1,6 @@
 """``Recorder``: what each layer's weights and gradients do in a training run, as a log for ``gradcheck diagnose``."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import compress
 from pathlib import Path
 from typing import Any, Self
@@ -11,23 +11,20 @@ from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from gradcheck.base.calls import public
-from gradcheck.errors import GradcheckError, OptionError, at_least, switch
+from gradcheck.errors import OptionError, at_least, switch
 from gradcheck.logs.appending import GrowingLog
 from gradcheck.logs.records import header_line, record_line
 from gradcheck.torch.probing.checks import checked_module
 from gradcheck.torch.recording.clipping import clip_grad_norm_
 from gradcheck.torch.recording.ending import Ending, weakly
-from gradcheck.torch.recording.outputs import Outputs, Unseen
+from gradcheck.torch.recording.naming import checked_parameters, named
+from gradcheck.torch.recording.outputs import Unseen
 from gradcheck.torch.recording.sample import DIGITS, Join, Sample
 from gradcheck.torch.recording.scalars import single
 
 #: The least number of steps from one record with norms of weights and updates to the next: they change slowly, and the
 #: copy that an update is measured against is most of what a record costs.
 WEIGHTS_EVERY = 20
-
-#: What wrappers add to the names of parameters.
-PARALLEL = (nn.DataParallel, nn.parallel.DistributedDataParallel)
-WRAPPERS = ("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")
 
 
 class Recorder:
@@ -116,14 +113,12 @@ class Recorder:
         first = None if start is None else at_least("start", start, 0, "it is the number of a step")
         if switch("resume", resume) and switch("overwrite", overwrite):
             raise OptionError("overwrite", "begins anew, and resume continues what is there: choose one of them")
-        if not any(parameter.requires_grad for parameter in model.parameters()):
-            raise GradcheckError(f"{type(model).__name__} has no parameter that requires a gradient: nothing to record")
+        self._names = checked_parameters(model)
         self._model, self._scaler = model, scaler
         self._log = GrowingLog(file, resume=resume, overwrite=switch("overwrite", overwrite))
         following = 0 if self._log.last_step is None else self._log.last_step + 1
         self._number = following if first is None else first
         self._unseen = Unseen(model)
-        self._names = dict(_named(model))
         self._parameters: list[nn.Parameter] = []
         self._trained: list[bool] = []
         self._copies: list[Tensor] = []
@@ -166,9 +161,9 @@ class Recorder:
         if (sample := self._sample) is not None and not self._over:
             outputs, (layers, whole) = sample.outputs, sample.numbers(given)
             self._write_record(layers, whole)
-            self._ending.end_sample(keep_leftovers=self.every == 1)
             if outputs is not None and whole.get("grad_norm") is not None:
                 self._unseen.tell(outputs)
+            self._ending.end_sample(keep_hooks=self.every == 1)
         self._number += 1
         self._ending.steps += 1
         self._begin()
@@ -241,7 +236,7 @@ class Recorder:
         if self._number % self.every or self._over:
             return
         self._name_layers()
-        outputs = Outputs(self._model, self._parameters) if self.activations else None
+        outputs = self._ending.seen(self._model, self._parameters) if self.activations else None
         copies, leftovers = self._copies if self.updates else None, self._ending.watched(self._parameters)
         sample = Sample(self._parameters, copies, outputs, leftovers, weights=self._has_weights(), join=self._join)
         sample.whole["loss_scale"] = scale_of(self._scaler)
@@ -262,13 +257,25 @@ class Recorder:
 
     def _concerns(self, optimizer: torch.optim.Optimizer) -> bool:
         """Whether an optimizer updates any of the parameters; looked up again where its groups have changed."""
-        groups = len(optimizer.param_groups), len(self._parameters)
         known = self._optimizers.get(optimizer)
-        if known is None or known[0] != groups:
-            own = set(map(id, self._parameters))
-            updates = any(id(parameter) in own for group in optimizer.param_groups for parameter in group["params"])
-            known = self._optimizers[optimizer] = groups, updates
+        if known is None or known[0] != (len(optimizer.param_groups), len(self._parameters)):
+            updated = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+            if not updated <= set(map(id, self._names.values())):
+                self._name_anew()
+            groups = len(optimizer.param_groups), len(self._parameters)
+            known = self._optimizers[optimizer] = groups, not updated.isdisjoint(map(id, self._parameters))
         return known[1]
+
+    def _name_anew(self) -> None:
+        """Take in parameters that have come since the model was named, or taken the place of others."""
+        names = named(self._model)
+        if list(map(id, names.values())) != list(map(id, self._names.values())):
+            self._names, self._trained = names, []
+            self._ending.parameters = list(names.values())
+            self._optimizers.clear()
+            if self._sample is not None:  # it has the gradients of those that were there
+                self._ending.end_sample()
+                self._begin()
 
     def _before_update(self, optimizer: torch.optim.Optimizer, arguments: Any, keywords: Any) -> None:  # noqa: ANN401
         """Measure the gradients that an optimizer of this model gets."""
@@ -279,17 +286,6 @@ class Recorder:
             closure = any(one is not None for one in (*arguments[1:], keywords.get("closure")))
             self._sample.before_update(optimizer, gradients_follow=closure)
             self._sample.whole["loss_scale"] = scale_of(self._scaler)
-
-
-def _named(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
-    """Yield the parameters by their names, without those of wrappers."""
-    inner: Any = model
-    while (compiled := hasattr(inner, "_orig_mod")) or isinstance(inner, PARALLEL):
-        inner = inner._orig_mod if compiled else inner.module
-    for name, parameter in inner.named_parameters():
-        for wrapper in WRAPPERS:
-            name = name.replace(wrapper, "")
-        yield name, parameter
 
 
 def scale_of(scaler: torch.amp.GradScaler | None) -> Tensor | float | None:

@@ -89,11 +89,6 @@ class Sample:
             self._join(*found)
         return _lay_out(*found)
 
-    def close(self) -> None:
-        """Remove the hooks of the outputs."""
-        if self.outputs is not None:
-            self.outputs.close()
-
     def _gradients(self) -> list[Tensor | None]:
         return [local(parameter.grad) for parameter in self._parameters]
 

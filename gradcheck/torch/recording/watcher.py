@@ -60,6 +60,7 @@ class Watcher(Recorder):
         self._several, self._first, self._told = several(), is_first(), 0
         self._watch = Watch(str(file), check_every)
         self._loss: Tensor | None = None
+        self._shared: list[nn.Parameter] | None = None
         self._shares: list[float] = []
         if self._several:
             self._join = self._join_all
@@ -107,8 +108,8 @@ class Watcher(Recorder):
 
     def _name_layers(self) -> None:
         super()._name_layers()
-        if self._several and len(self._shares) != len(self._parameters):
-            self._shares = shares(self._model, self._parameters)
+        if self._several and self._shared is not self._parameters:
+            self._shared, self._shares = self._parameters, shares(self._model, self._parameters)
 
     def _join_all(self, lists: dict[str, list[float | None]], whole: dict[str, float | None]) -> None:
         join(lists, whole, self._shares, local(self._parameters[0]).device)

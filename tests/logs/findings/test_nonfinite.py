@@ -1,9 +1,12 @@
 """The story of a number that isn't finite."""
 
+import math
+
 import numpy as np
 import pytest
 
 from gradcheck.logs.findings.causes import advice_on
+from gradcheck.logs.findings.finding import NOTE
 from gradcheck.logs.report import diagnose
 
 NAN, INF = float("nan"), float("inf")
@@ -113,6 +116,14 @@ def test_steps_that_are_skipped_to_the_end_while_the_scale_falls_have_no_scale_t
     assert kinds == ([("nonfinite", begin)] if is_found else [])
 
 
+@pytest.mark.parametrize(("trained", "is_found"), [(0, False), (5, True)])
+def test_a_search_that_begins_the_log_may_end_at_a_usual_scale(trained, is_found, found):
+    before = [{"step": step, "loss": 2.0, "loss_scale": 65536.0} for step in range(trained)]
+    scales = [65536.0 / 2**halved for halved in range(9)]  # down to 256
+    records = [{"step": trained + at, "overflow": 1, "loss_scale": scale} for at, scale in enumerate(scales)]
+    assert any(one.kind == "nonfinite" for one in found(before + records)) is is_found
+
+
 def test_overflows_while_a_scale_is_searched_for_are_none(found):
     records = [{"step": step, "overflow": 1, "loss_scale": 2.0 ** (16 - step)} for step in range(10)]
     assert found(records + [{"step": step, "loss": 3 - step / 50} for step in range(10, 100)]) == []
@@ -139,3 +150,32 @@ def test_the_last_checkpoint_from_before_is_named_where_the_log_says_that_one_wa
     finding = diagnose(tmp_path / "run.log").findings[0]
     assert (finding.kind, finding.numbers["checkpoint"]) == ("nonfinite", 500)
     assert "the last checkpoint from before is that of step 500" in finding.message
+
+
+def searched(halvings, *, begin=0, first=65536.0, healthy=40, **columns):
+    """Rows of a run whose loss scale is halved so often, each time after a gradient that isn't finite."""
+    for step in range(begin + halvings + healthy):
+        overflows = begin <= step < begin + halvings
+        scale = first * 0.5 ** min(max(0, step - begin), halvings)
+        norm = {"grad_norm": INF if overflows else 1 + 0.1 * (step % 3), "grad_norm/a": INF if overflows else 1.0}
+        yield {"step": step, "loss": 3 - step / 50, "loss_scale": scale} | norm | columns
+
+
+@pytest.mark.parametrize(("begin", "halvings", "first"), [(0, 4, 65536.0), (0, 14, 2.0**32), (20, 3, 65536.0)])
+def test_steps_that_a_loss_scale_skips_until_it_fits_are_a_note(begin, halvings, first, found):
+    (one,) = found(list(searched(halvings, begin=begin, first=first)))
+    assert (one.kind, one.weight) == ("nonfinite", NOTE)
+
+
+@pytest.mark.parametrize(
+    ("halvings", "first", "weight"), [(3, 65536.0, NOTE), (12, 2.0**32, NOTE), (9, 65536.0, "error")]
+)
+def test_a_search_for_a_loss_scale_may_go_on_in_the_last_row_but_not_for_ever(halvings, first, weight, found):
+    steps = list(searched(halvings, begin=30, first=first, healthy=0))
+    assert [one.weight for one in found(steps) if one.kind == "nonfinite"] == [weight]
+
+
+@pytest.mark.parametrize("columns", [{"loss": INF}, {"loss_scale": 65536.0}, {"weight_norm/a": INF}])
+def test_what_no_fall_of_the_loss_scale_explains_is_an_error(columns, found):
+    rows = [row | (columns if math.isinf(row["grad_norm"]) else {}) for row in searched(4)]
+    assert [one.weight for one in found(rows) if one.kind == "nonfinite"] == ["error"]

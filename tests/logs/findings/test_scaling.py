@@ -50,3 +50,9 @@ def test_at_one_scale_the_threshold_must_be_known(found):
 def test_clipping_after_unscaling_is_none(found):
     clipped = rows(lambda step, noise: noise, doubling, lambda step, noise: min(1.0, noise))
     assert "clipped-scaled" not in kinds(found(list(clipped)))
+
+
+def test_a_norm_clipped_as_it_should_be_at_one_scale_but_for_its_search_is_none(found):
+    """At one scale a clipped norm times the scale is always the same number."""
+    clipped = rows(lambda step, noise: 3 * noise, lambda step: 2.0 ** max(10, 12 - step), lambda step, noise: 0.3)
+    assert "clipped-scaled" not in kinds(found(list(clipped)))

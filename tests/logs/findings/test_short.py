@@ -118,3 +118,15 @@ def test_a_loss_at_the_logarithm_of_a_number_of_classes_is_a_note_in_few_rows(fo
 def test_a_loss_of_ten_thousand_and_more_that_gets_no_better_is_a_note(losses, is_found, found):
     notes = [one for one in found(without_norms(losses)) if one.kind == "huge"]
     assert [one.severity for one in notes] == ["note"] * is_found
+
+
+@pytest.mark.parametrize(("times", "is_found"), [(1e5, True), (100, False)])
+def test_a_loss_that_is_ten_thousandfold_from_one_row_on_has_exploded_at_once(times, is_found, found):
+    losses = [0.1442, *(times * np.array([0.25, 0.76, 0.29, 1.35, 4.37, 2.12]))]
+    findings = found([{"step": 408 + row, "loss": loss} for row, loss in enumerate(losses)])
+    assert ([one.first_step for one in findings if one.kind == "exploding"] == [409]) is is_found
+
+
+def test_two_rows_after_a_jump_are_a_spike_yet(found):
+    losses = [0.14, 0.13, 0.15, 0.14, 3e5, 2e5]
+    assert "exploding" not in kinds(found([{"step": row, "loss": loss} for row, loss in enumerate(losses)]))

@@ -204,3 +204,12 @@ def test_a_size_that_is_zero_in_some_networks_has_no_power(batch):
     assert report.verdict.status == "unclear"
     assert "no power of the width follows" in "".join(report.verdict.reasons)
     assert "zero in some" in str(report)
+
+
+def test_a_build_that_turns_gradients_off_does_not_leave_them_off():
+    def build(width):
+        torch.set_grad_enabled(False)
+        return Linear(width)
+
+    gradcheck.torch.transfer(build, (4, 8), batch=(torch.randn(4, 8), torch.randn(4, 1)), steps=1, seeds=1)
+    assert torch.is_grad_enabled()

@@ -135,6 +135,18 @@ def test_what_torch_compile_returns_is_said_to_hide_its_outputs_once(file, runs)
     assert seen == [False] * 3
 
 
+@pytest.mark.filterwarnings("ignore:Using `torch.compile", "ignore:activations=True")
+def test_what_is_compiled_is_not_compiled_anew_in_each_recorded_step(file, runs):
+    compiled, model = [], runs.mlp()
+
+    def backend(graph, inputs):
+        compiled.append(graph)
+        return graph
+
+    runs.train(torch.compile(model, backend=backend), file, steps=12, activations=True)
+    assert len(compiled) <= 2
+
+
 def test_a_compiled_part_is_named_and_the_others_are_recorded(file, runs):
     part = torch.compile(nn.Linear(6, 4), backend="eager")
     model = nn.Sequential(part, nn.Linear(4, 3))

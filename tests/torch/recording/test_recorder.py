@@ -9,6 +9,7 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
 
+from gradcheck.errors import GradcheckError  # noqa: E402
 from gradcheck.torch import Recorder  # noqa: E402
 
 # ---- steps
@@ -68,6 +69,40 @@ def test_two_optimizers_of_one_model_make_one_record(file, runs):
     (record,) = runs.records(file)
     assert all(ratio > 0 for ratio in record["layers"]["update_ratio"])
     assert "grad_norm_after" not in record
+
+
+def test_a_layer_that_is_replaced_or_added_is_recorded_from_its_first_step_on(file, runs):
+    model, norms = runs.mlp(), []
+    with Recorder(model, file, every=1) as recorder:
+        for step in range(6):
+            if step == 2:
+                model[0] = nn.Linear(model[0].in_features, model[0].out_features)
+            if step == 4:
+                model.append(nn.Linear(model[-1].out_features, 3))
+            if step in (0, 2, 4):
+                optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+            optimizer.zero_grad()
+            loss = model(torch.ones(4, model[0].in_features)).square().mean()
+            loss.backward()
+            norms.append([parameter.grad.norm().item() for parameter in model.parameters()])
+            optimizer.step()
+            recorder.step(loss)
+    found = [one["layers"]["grad_norm"] for one in runs.records(file)]
+    assert found == [pytest.approx(each, rel=1e-5) for each in norms]
+    assert len([line for line in runs.lines(file) if "step" not in line]) == 3
+
+
+@pytest.mark.parametrize(
+    ("model", "problem"),
+    [
+        (lambda: nn.Sequential(nn.Linear(2, 2), nn.LazyLinear(3)), "weight has no shape yet"),
+        (lambda: nn.Linear(2, 2, device="meta"), "meta device"),
+    ],
+)
+def test_a_parameter_without_numbers_is_refused_by_its_name(file, model, problem):
+    with pytest.raises(GradcheckError, match=problem):
+        Recorder(model(), file)
+    assert not file.exists()
 
 
 def test_of_a_closure_s_evaluations_the_last_one_s_gradient_counts(file, runs):

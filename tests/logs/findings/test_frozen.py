@@ -1,0 +1,45 @@
+"""A loss that moved, and then is the same guess in every batch."""
+
+import numpy as np
+import pytest
+
+from gradcheck.logs.report import diagnose
+
+
+def rows(losses):
+    return [{"step": step, "loss": float(loss)} for step, loss in enumerate(losses)]
+
+
+def frozen(findings):
+    return [one for one in findings if one.kind == "not-learning"]
+
+
+MOVED = [0.6773, 2.4587, 5.3353, 1.0234, 10.6901, 1.9899, 3.5713, 0.6869]
+
+
+@pytest.mark.parametrize("level", [0.6931, 2.3026, 4.6052])
+def test_a_loss_that_moved_and_then_is_one_guess_to_the_last_digit_is_told_from_its_step(level, found):
+    (one,) = frozen(found(rows([*MOVED, *[level] * 20])))
+    assert (one.first_step, one.last_step, one.numbers["classes"]) == (8, 27, round(np.exp(level)))
+    assert one.signs[0] == "frozen"
+
+
+@pytest.mark.parametrize(
+    "losses",
+    [
+        [*MOVED, *[0.693] * 20],  # three digits, as of a mean that a bar shows
+        [*MOVED, *[0.7012] * 20],
+        [*MOVED, *[0.6931] * 6],
+        [*MOVED, *[0.6931, 0.6932] * 10],
+        [*MOVED, *[0.6931] * 20, 0.5, 0.4, 0.3],
+    ],
+)
+def test_other_losses_are_not_called_frozen(losses, found):
+    assert not [one for one in frozen(found(rows(losses))) if "frozen" in one.signs]
+
+
+def test_the_advice_is_not_to_raise_the_rate():
+    (one,) = frozen(diagnose(rows([*MOVED, *[0.6931] * 20])).findings)
+    assert "10 times lower" in one.advice[0]
+    assert not any("raise" in line for line in one.advice)
+    assert "from step 8 on" in one.message

@@ -1,0 +1,76 @@
+"""Numbers without a name, and with one that may mean something else."""
+
+import math
+
+import pytest
+
+from gradcheck import GradcheckError, diagnose
+
+
+@pytest.fixture
+def diagnosed(tmp_path):
+    """Lines ↦ the report on a file of them."""
+
+    def read(lines, **options):
+        (tmp_path / "run.txt").write_text("\n".join(lines) + "\n")
+        return diagnose(tmp_path / "run.txt", **options)
+
+    return read
+
+
+def losses(report):
+    return [(int(step), loss) for step, loss in zip(report.curves.loss.step, report.curves.loss.value, strict=True)]
+
+
+def test_a_number_after_its_step_is_the_loss_where_there_is_nothing_else(diagnosed):
+    report = diagnosed(["Epoch: 0", "243411:  -5.12", "243412:\t-5.13", "243413:  nan"])
+    assert losses(report) == [(243411, -5.12), (243412, -5.13), (243413, None)]
+    assert report.verdict.status == "nonfinite"
+    assert [(one.quantity, one.name) for one in report.log.columns] == [("loss", "unnamed loss"), ("step", "step")]
+
+
+def test_a_named_loss_is_read_instead(diagnosed):
+    report = diagnosed([line for step in range(3) for line in (f"{step}:  {step}.5", f"step {step} loss {step}.25")])
+    assert losses(report) == [(step, step + 0.25) for step in range(3)]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["0:  0.91"],
+        ["12:30  0.5", "12:31  0.6"],
+        ["1: 0.9", "2: 0.8"],
+        ["7:  3", "8:  4"],
+        ["5:  0.9", "4:  0.8", "3:  0.7"],
+        ["1:  0.9 accuracy", "2:  0.8 accuracy"],
+    ],
+)
+def test_other_lists_are_no_losses(lines, diagnosed):
+    with pytest.raises(GradcheckError, match="neither a loss nor a gradient norm"):
+        diagnosed(lines)
+
+
+def test_a_batch_cost_is_a_loss(diagnosed):
+    report = diagnosed([f"iter {step} batch cost {2.5 - step / 10}" for step in range(3)])
+    assert losses(report) == [(0, 2.5), (1, 2.4), (2, 2.3)]
+
+
+@pytest.mark.parametrize("beside", ["reader_cost: 0.01", "ips: 93.2", "eta: 1200"])
+def test_a_batch_cost_beside_another_time_is_a_time(beside, diagnosed):
+    with pytest.raises(GradcheckError, match="neither a loss nor a gradient norm"):
+        diagnosed([f"iter {step} batch_cost: 0.3{step}, {beside}" for step in range(3)])
+
+
+def test_a_batch_cost_beside_a_loss_is_a_time(diagnosed):
+    report = diagnosed([f"iter {step} loss: {step}.5, batch_cost: 0.3" for step in range(3)])
+    assert losses(report) == [(0, 0.5), (1, 1.5), (2, 2.5)]
+
+
+@pytest.mark.parametrize(("name", "hint"), [("grad", "say --column grad_norm=grad"), ("grad_std", None), ("ms", None)])
+def test_a_gradient_that_may_be_a_norm_is_named(name, hint, diagnosed):
+    lines = [f"step {step} loss={2 - step / 50:.2f} {name}={1 + step / 50:.2f}" for step in range(30)]
+    (warning,) = diagnosed(lines).warnings
+    assert warning.endswith(f"if {name!r} is the norm, {hint}" if hint else "from step 0 on")
+    if hint:
+        read = diagnosed(lines, columns={"grad_norm": name})
+        assert math.isclose(read.curves.grad_norm.value[0], 1.0)
