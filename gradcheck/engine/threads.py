@@ -26,6 +26,10 @@ def wait_asleep() -> None:
 
 
 def one_thread() -> None:
-    """Have one thread, unless the environment says otherwise: other processes work beside this one."""
-    for variable in (OWN_THREADS, *BLAS_THREADS):
-        os.environ.setdefault(variable, "1")
+    """Have one thread, unless the environment says otherwise: other processes work beside this one.
+
+    What it says is the engine's own, as of a command: a BLAS with several would round to other numbers.
+    """
+    said = any(os.environ.get(variable, "").isdigit() for variable in (OWN_THREADS, *BLAS_THREADS))
+    os.environ[OWN_THREADS] = str(threads()) if said else "1"
+    os.environ.update(dict.fromkeys(BLAS_THREADS, "1"))

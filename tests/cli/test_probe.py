@@ -15,6 +15,7 @@ import gradcheck as package
 from gradcheck.cli.probe import _check_framework
 from gradcheck.cli.simulate import fails
 from gradcheck.diagnosis.ci import as_github
+from gradcheck.diagnosis.formats import as_markdown
 from gradcheck.spec.probing import LOSS_SCALES
 
 torch = pytest.importorskip("torch")
@@ -129,6 +130,12 @@ def test_a_softmax_twice_fails_where_it_is_asked_for_by_name_only():
     report = package.torch.probe(model, (torch.randn(16, 8), torch.arange(16) % 4), "cross-entropy")
     assert report.verdict.status == "healthy"
     assert [fails(report, [cause]) for cause in ("softmax-twice", "any", "sigmoid-twice")] == [True, False, False]
+    assert fails(report, ["remarks"])
+    assert fails(report, ["any", "softmax-twice"])
+    assert "HEALTHY, BUT" in str(report)
+    assert str(report).splitlines()[-1] == "  gradcheck explain softmax-twice"
+    assert as_markdown(report).startswith("**healthy, but softmax-twice** - ")
+    assert report.verdict.causes[0].code == "softmax-twice"
 
 
 def test_csv_has_a_line_for_each_layer(probed):

@@ -98,7 +98,14 @@ def test_one_of_several_processes_has_one_thread(environment, cores):
 def test_one_of_several_processes_keeps_the_threads_that_it_is_given(variable, environment):
     found = environment(**{variable: "3"})
     one_thread()
-    assert found == dict.fromkeys(EVERY, "1") | {variable: "3"}
+    assert found == dict.fromkeys(EVERY, "1") | {OWN_THREADS: "3"}
+
+
+def test_one_of_several_processes_passes_over_what_is_no_number_of_threads(environment, cores):
+    cores(4)
+    found = environment(OMP_NUM_THREADS="many")
+    one_thread()
+    assert found == dict.fromkeys(EVERY, "1")
 
 
 def test_threads_are_settled_before_numpy_is_loaded():

@@ -11,6 +11,7 @@ import pytest
 
 import gradcheck
 from gradcheck.base.record import plain
+from gradcheck.engine.pieces import BLAS_THREADS, OWN_THREADS
 from gradcheck.errors import OptionError
 from gradcheck.spec.grid import Grid
 from gradcheck.sweep.rows import Task, failed, rows
@@ -103,12 +104,13 @@ def test_an_error_in_mid_sweep_leaves_no_process():
     assert children() == []
 
 
-def test_processes_have_one_blas_thread_each_unless_the_user_says_more(monkeypatch):
-    monkeypatch.delenv("OMP_NUM_THREADS")
+def test_processes_have_one_blas_thread_each_and_the_engine_those_that_the_user_says(monkeypatch):
+    for name in (OWN_THREADS, *BLAS_THREADS):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")
     with local(2) as (executor, _):
-        assert executor.submit(os.getenv, "OMP_NUM_THREADS").result(PATIENCE) == "1"
-        assert executor.submit(os.getenv, "OPENBLAS_NUM_THREADS").result(PATIENCE) == "2"
+        said = {name: executor.submit(os.getenv, name).result(PATIENCE) for name in (OWN_THREADS, *BLAS_THREADS)}
+    assert said == {OWN_THREADS: "2", **dict.fromkeys(BLAS_THREADS, "1")}
 
 
 def test_any_executor_of_the_standard_library_will_do():
