@@ -1,6 +1,6 @@
 """Published architectures at their initialisation, probed: none of those that train is to be accused.
 
-    python benchmarks/zoo.py                     # all, and the table of docs/zoo.md
+    python benchmarks/zoo.py                     # all, and a table
     python benchmarks/zoo.py --only 'timm.*'
     python benchmarks/zoo.py --times             # CPU time over one plain forward and backward pass
     python benchmarks/zoo.py --named             # time and memory of ten models in their published sizes
@@ -12,6 +12,7 @@ named.
 
 import argparse
 import fnmatch
+import gc
 import importlib
 import importlib.util
 import os
@@ -344,6 +345,7 @@ def examine(case: Case, times: bool) -> tuple[str, float, str]:
     plain = min(_plain(model, batch, loss) for _ in range(3)) if times else float("nan")
     torch.manual_seed(0)
     model, batch, loss = case.build()
+    gc.collect()  # what building has left behind is none of the probe's
     start = time.process_time()
     try:
         report = probe(model, batch, loss, trial=not times)

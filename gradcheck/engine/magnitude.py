@@ -82,9 +82,11 @@ def log10_std(array: Scaled) -> float:
 
 def log10_rms_and_std(array: Array) -> tuple[float, float]:
     """Return log10 of the root mean square and of the standard deviation of the entries."""
-    values = rescaled(array)
+    square = sum_of_squares(array)
+    values = Scaled(array) if _is_comfortable(square, array) else rescaled(array)
     mantissa, exponent = values
-    mean_square, mean = sum_of_squares(mantissa) / mantissa.size, float(mantissa.mean())
+    square = square if mantissa is array else sum_of_squares(mantissa)
+    mean_square, mean = square / mantissa.size, float(mantissa.mean())
     variance = mean_square - mean**2
     if not variance >= mean_square / 2:  # the difference has lost digits, or is nan
         return log10_rms(values), log10_std(values)

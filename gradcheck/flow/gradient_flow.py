@@ -28,7 +28,7 @@ from gradcheck.flow.passing import backward_passes, forward_passes, is_finite, w
 PerLayer = npt.NDArray[np.float64]
 
 #: Bytes of weights and passes that are held at once; a larger network is passed through in segments, forward twice.
-#: Holding more is no faster: fresh pages cost as much as the second pass.
+#: Each 512 MiB more would save about 5 % of the processor time of a thousand layers of 4,096, 1 % of GPT-3's.
 MEMORY = 512 * 2**20
 
 #: How much longer a layer's backward pass takes than its forward pass, its measurements among it.

@@ -12,6 +12,7 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from gradcheck.errors import printable
 from gradcheck.flow.model_flow import Kind
+from gradcheck.torch.modules import named_modules, named_parameters
 
 #: Modules whose outputs have their channels right after the batch; in all others they are last.
 CHANNELS_FIRST = (
@@ -60,17 +61,31 @@ class Layer:
         return ".".join(filter(None, parts))
 
     @cached_property
+    def parameters(self) -> dict[str, nn.Parameter]:
+        """Return its parameters, those of modules in it as well."""
+        return dict(named_parameters(self.module))
+
+    @cached_property
     def matrices(self) -> list[nn.Parameter]:
         """Its weights: parameters of two dimensions or more; where it has none, the others but a bias."""
-        own = dict(self.module.named_parameters())
+        own = self.parameters
         weights = [weight for weight in own.values() if weight.dim() > 1]
         vectors = [weight for name, weight in own.items() if name.rpartition(".")[2] != "bias"]
         return weights or vectors or list(own.values())
 
+    @cached_property
+    def computed(self) -> list[str]:
+        """Return the names of its weights that are computed from others before each use."""
+        module = self.module
+        whole = {name.removesuffix(end) for name in module._parameters for end in OF_COMPUTED}
+        by_hooks = (name for name in sorted(whole) if name not in module._parameters)
+        there = (name for name in by_hooks if isinstance(getattr(module, name, None), Tensor))
+        return [*(getattr(module, "parametrizations", None) or ()), *there]
+
     @property
     def acting(self) -> list[Tensor]:
         """Its weights as they act: what a weight norm, or another parametrization, makes of those that are trained."""
-        computed = _computed(self.module)
+        computed = self.computed
         if not computed:
             return list(self.matrices)
         with torch.no_grad(), _unchanging(self.module):
@@ -90,7 +105,7 @@ class Layer:
     @cached_property
     def is_vector(self) -> bool:
         """It scales and shifts only, as norms do."""
-        return all(weight.dim() < 2 for weight in self.module.parameters())
+        return all(weight.dim() < 2 for weight in self.parameters.values())
 
     def channel_axis(self, output: Tensor) -> int:
         """Return the axis of an output that counts the units."""
@@ -110,14 +125,6 @@ class Layer:
         return output.reshape(output.shape[0], -1)
 
 
-def _computed(module: nn.Module) -> list[str]:
-    """Return the names of a module's weights that are computed from others before each use."""
-    whole = {name.removesuffix(end) for name in module._parameters for end in OF_COMPUTED}
-    by_hooks = (name for name in sorted(whole) if name not in module._parameters)
-    there = (name for name in by_hooks if isinstance(getattr(module, name, None), Tensor))
-    return [*(getattr(module, "parametrizations", None) or ()), *there]
-
-
 @contextmanager
 def _unchanging(module: nn.Module) -> Iterator[None]:
     """Keep a module's parametrizations from changing their state, as a spectral norm does in training mode."""
@@ -132,7 +139,7 @@ def _unchanging(module: nn.Module) -> Iterator[None]:
 
 def candidates(model: nn.Module) -> Iterator[Layer]:
     """Yield every module that holds parameters itself, each once; what computes a weight belongs to its layer."""
-    for name, module in model.named_modules():
+    for name, module in named_modules(model):
         if "parametrizations" in name.split("."):
             continue
         if is_parametrized(module) or own_parameters(module):
@@ -172,6 +179,13 @@ def main_tensor(output: object) -> Tensor | None:
     return next((tensor for tensor in map(main_tensor, values) if tensor is not None), None)
 
 
+def is_zero(tensor: Tensor) -> bool:
+    """Whether every entry is zero; of most tensors the first few tell."""
+    tensor = tensor.detach()
+    few = tensor[:1] if tensor.dim() and tensor.layout is torch.strided else tensor
+    return not bool(few.any()) and (few is tensor or not bool(tensor.any()))
+
+
 def is_finite(tensor: Tensor) -> bool:
-    """Whether every entry is a number."""
-    return bool(torch.isfinite(tensor).all())
+    """Whether every entry is a number: no sum with another is one, and a sum costs a tenth of a look at each."""
+    return bool(torch.isfinite(tensor.sum())) or bool(torch.isfinite(tensor).all())

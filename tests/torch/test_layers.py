@@ -10,6 +10,7 @@ from torch import nn  # noqa: E402
 from torch.nn.utils import parametrizations, parametrize, prune  # noqa: E402
 
 from gradcheck.torch import probe  # noqa: E402
+from gradcheck.torch.layers import is_finite, is_zero  # noqa: E402
 
 pytestmark = [pytest.mark.usefixtures("seeded"), pytest.mark.filterwarnings("ignore:.*weight_norm.*deprecated")]
 
@@ -63,3 +64,19 @@ def test_measuring_a_spectral_norm_does_not_change_it():
     before = copy.deepcopy(model.state_dict())
     probe(model, torch.randn(8, 6))
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("entry", [1.0, float("nan"), float("inf")])
+def test_a_tensor_is_zero_only_if_its_last_entry_is_too(entry):
+    tensor = torch.zeros(3, 2)
+    assert all(map(is_zero, (tensor, tensor[0, 0], tensor.to_sparse(), tensor[:0])))
+    tensor[2, 1] = entry
+    assert not any(map(is_zero, (tensor, tensor[2, 1], tensor.to_sparse(), tensor.T)))
+
+
+def test_numbers_whose_sum_overflows_are_finite_all_the_same():
+    large = torch.full((4,), 60000.0, dtype=torch.float16)
+    assert is_finite(large)
+    assert is_finite(torch.ones(2, dtype=torch.complex64))
+    assert not is_finite(torch.tensor([float("inf"), -float("inf"), 0.0]))
+    assert not is_finite(torch.tensor([0.0, float("nan")]))

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_leaves
 
 from gradcheck.torch.graph import Node, nodes
+from gradcheck.torch.probing.tracing import tensors
 
 #: Functions that copy values out of the graph, as one types them.
 COPIES = {
@@ -50,12 +50,12 @@ class CutWatch(TorchFunctionMode):  # type: ignore[misc]
         """Run a function; what it returns carries the cut of what it was given."""
         result = function(*arguments, **(keywords or {}))
         self.drops_all = self.drops_all or _drops_all(function, arguments, keywords or {})
-        given = list(_tensors([arguments, keywords]))
+        given = list(tensors([arguments, keywords]))
         graded = tuple(one.grad_fn for one in given if one.requires_grad)
         before = next((self._cuts[id(one)] for one in given if id(one) in self._cuts), None)
         if not graded and before is None:
             return result
-        for one in _tensors(result):
+        for one in tensors(result):
             new = graded and not one.requires_grad and not one.is_sparse
             if (cut := _cut(function, graded) if new else before) is not None:
                 self._cuts[id(one)] = cut
@@ -76,10 +76,6 @@ class CutWatch(TorchFunctionMode):  # type: ignore[misc]
     def choices(self) -> list[Cut]:
         """Those by functions without a derivative."""
         return [cut for cut in set(self._cuts.values()) if cut.kind == "choice"]
-
-
-def _tensors(values: object) -> Iterator[Tensor]:
-    yield from (one for one in tree_leaves(values) if isinstance(one, Tensor))
 
 
 def _drops_all(function: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> bool:  # noqa: ANN401

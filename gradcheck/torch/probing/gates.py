@@ -8,7 +8,8 @@ from torch import nn
 
 from gradcheck.flow.model_flow import ModelFlow
 from gradcheck.probing.verdict import silent_layers
-from gradcheck.torch.layers import own_parameters
+from gradcheck.torch.layers import is_zero, own_parameters
+from gradcheck.torch.modules import all_modules, named_parameters
 from gradcheck.torch.probing.adam import Adam
 from gradcheck.torch.probing.lesson import Lesson
 from gradcheck.torch.probing.measuring import Gradients
@@ -33,20 +34,20 @@ def zero_weights(model: nn.Module) -> list[str]:
     """Return the names of the trained weights that are exactly zero; biases shut nothing."""
     return [
         name
-        for name, parameter in model.named_parameters()
-        if parameter.requires_grad and "bias" not in name.rpartition(".")[2] and not bool(parameter.detach().any())
+        for name, parameter in named_parameters(model)
+        if parameter.requires_grad and "bias" not in name.rpartition(".")[2] and is_zero(parameter)
     ]
 
 
 def may_be_shut(model: nn.Module) -> bool:
     """Whether a layer's own weights, not a token or an offset that is added, are all zero."""
-    weights = (getattr(one, "weight", None) for one in model.modules())
-    return any(isinstance(one, nn.Parameter) and one.requires_grad and not bool(one.detach().any()) for one in weights)
+    weights = (getattr(one, "weight", None) for one in all_modules(model))
+    return any(isinstance(one, nn.Parameter) and one.requires_grad and is_zero(one) for one in weights)
 
 
 def has_small_gates(model: nn.Module) -> bool:
     """Whether some branch starts next to nothing: a factor of each unit, or one for all, is far below 1."""
-    for module in model.modules():
+    for module in all_modules(model):
         own = [one.detach() for one in own_parameters(module) if one.numel()]
         if all(one.numel() == max(one.shape, default=1) for one in own):  # beside a matrix a vector is a bias
             sizes = [float(one.abs().max()) for one in own]
@@ -68,7 +69,7 @@ def opened(lesson: Lesson, gradients: Gradients) -> Iterator[Gates]:
 
     The first of them goes against gradients that are known.
     """
-    named = dict(lesson.model.named_parameters())
+    named = dict(named_parameters(lesson.model))
     zero, changed = zero_weights(lesson.model), dict[str, int]()
     with untouched(lesson.model):
         optimizer = Adam(lesson.trained, RATE)
@@ -77,7 +78,7 @@ def opened(lesson: Lesson, gradients: Gradients) -> Iterator[Gates]:
                 lesson.take(optimizer, gradients)
             elif not lesson.goes_on(optimizer, step - 1):
                 break
-            changed |= {name: step for name in zero if name not in changed and bool(named[name].detach().any())}
+            changed |= {name: step for name in zero if name not in changed and not is_zero(named[name])}
             if len(changed) == len(zero):
                 break
         used = [name for name in zero if named[name].grad is not None]

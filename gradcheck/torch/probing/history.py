@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.diagnosis.status import Status
 from gradcheck.probing.verdict import sickest_layer
+from gradcheck.torch.modules import all_parameters
 from gradcheck.torch.probing.judgement import Judgement
 from gradcheck.torch.probing.passing import ModelPass
 from gradcheck.torch.probing.training import Steps
@@ -99,7 +100,7 @@ class History:
     first: Judgement
 
     def __init__(self, model: nn.Module, one_batch: bool) -> None:
-        self._trained = [one for one in model.parameters() if one.requires_grad]
+        self._trained = [one for one in all_parameters(model) if one.requires_grad]
         self._start: Sequence[Tensor] = ()
         self.one_batch = one_batch
         self.points: list[Point] = []

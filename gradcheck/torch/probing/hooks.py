@@ -18,7 +18,8 @@ from gradcheck.engine.types import Array
 from gradcheck.flow.number_formats import Tally
 from gradcheck.probing.measuring import Response
 from gradcheck.torch.graph import Node, in_backward
-from gradcheck.torch.layers import Layer, alive_channels, by_channel, candidates, is_finite, main_tensor
+from gradcheck.torch.layers import Layer, alive_channels, by_channel, candidates, is_finite, is_zero, main_tensor
+from gradcheck.torch.modules import named_modules
 
 RECURRENT = (nn.RNNBase, nn.RNNCellBase)
 
@@ -71,16 +72,20 @@ class Call:
         """Let the output go, but for its shape."""
         self.output = self.output.detach().to("meta")
 
-    def receive(self, delta: Tensor, *, count_zeros: bool) -> None:
-        """Measure the gradient at the output, or at what else it returned: the last states of a recurrent module."""
+    def receive(self, delta: Tensor, *, count_zeros: bool, brief: bool) -> None:
+        """Measure the gradient at the output, or at what else it returned: the last states of a recurrent module.
+
+        In brief, only whether it is zero.
+        """
         if not all(one.passing.all() for one in self.responses):
             axis = self.axis if delta.shape == self.output.shape else delta.dim() - 1
             self.alive = alive_channels(delta, axis).cpu().numpy()
-        array = as_array(delta)
         if count_zeros:
+            array = as_array(delta)
             self.gradient_zeros = 1 - np.count_nonzero(array) / array.size
+        norm = (-math.inf if is_zero(delta) else 0.0) if brief else log10_norm(as_array(delta))
         before = [self.log10_gradient_norm] if self.heard else []
-        self.heard, self.log10_gradient_norm = True, log10_joint_norm([*before, log10_norm(array)])
+        self.heard, self.log10_gradient_norm = True, log10_joint_norm([*before, norm])
 
 
 @dataclass
@@ -90,7 +95,7 @@ class Recording:
     calls: list[Call] = field(default_factory=list)  # in the order in which they ended
     by_layer: dict[Layer, list[Call]] = field(default_factory=dict)
     count_zeros: bool = False  # whether the share of zeros in each gradient is asked for
-    brief: bool = False  # whether only the gradient is of interest, not what the layers' outputs are like
+    brief: bool = False  # whether it is only of interest through which layers no gradient goes
     tally: Tally | None = None  # what counts the losses of number formats, if anything does
     shift: int = 0  # log2 of what multiplies the loss
     # the modules that are being run, outermost first: where an error comes from; of each input shape and type
@@ -139,7 +144,7 @@ class Recording:
         if tensor is None or not tensor.numel():
             return
         with np.errstate(all="ignore"):
-            rms, std = log10_rms_and_std(as_array(tensor))
+            rms, std = (math.nan, math.nan) if self.brief else log10_rms_and_std(as_array(tensor))
         finite = math.isfinite(rms) or is_finite(tensor)
         node, features = (None, math.inf) if given is None else (given.grad_fn, layer.row_shape(given)[1])
         if not self.calls and given is not None:
@@ -162,7 +167,7 @@ class Recording:
     def receive(self, call: Call, delta: Tensor) -> None:
         """Note a gradient that arrives at what a call returned."""
         if self.listening:
-            call.receive(delta, count_zeros=self.count_zeros)
+            call.receive(delta, count_zeros=self.count_zeros, brief=self.brief)
             if self.tally is not None:
                 self.tally.add(call.layer, "gradients", Scaled(as_rows(call.layer, delta), -self.shift))
 
@@ -194,7 +199,7 @@ def recording(model: nn.Module, **watched: Unpack[Watched]) -> Iterator[Recordin
         record.tally.clear()  # of a pass that failed
     layers = {layer.module: layer for layer in candidates(model)}
     handles = []
-    for name, module in model.named_modules():
+    for name, module in named_modules(model):
         handles.append(module.register_forward_pre_hook(partial(record.enter, name or type(model).__name__)))
         handles.append(module.register_forward_hook(partial(record.leave, layers.get(module))))
     try:

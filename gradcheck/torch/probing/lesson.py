@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
+from gradcheck.torch.modules import all_parameters
 from gradcheck.torch.probing.adam import Adam
 from gradcheck.torch.probing.batches import Batch
 from gradcheck.torch.probing.checkpoints import checkpoints_opened
@@ -38,7 +39,7 @@ class Lesson(NamedTuple):
     @property
     def trained(self) -> list[nn.Parameter]:
         """The parameters that training changes."""
-        return [one for one in self.model.parameters() if one.requires_grad]
+        return [one for one in all_parameters(self.model) if one.requires_grad]
 
     def value(self, number: int) -> Tensor:
         """Return the loss before step `number`."""

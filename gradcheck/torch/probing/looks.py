@@ -9,7 +9,7 @@ from torch import Tensor
 from gradcheck.torch.graph import Graph
 from gradcheck.torch.probing.attention import find_attention
 from gradcheck.torch.probing.hooks import RECURRENT, Recording
-from gradcheck.torch.probing.measuring import measure_outputs, place_calls
+from gradcheck.torch.probing.measuring import measure_outputs, note_responses, place_calls
 from gradcheck.torch.probing.norms import NormsOfOne, find_norms_of_one
 from gradcheck.torch.probing.parts import Attention
 from gradcheck.torch.probing.route import Route
@@ -19,22 +19,24 @@ from gradcheck.torch.probing.tokens import Alike, find_alike_tokens
 class Looks(NamedTuple):
     """What has been seen before a gradient went back."""
 
-    attention: tuple[Attention, ...]
-    alike: Alike | None
-    norms_of_one: NormsOfOne | None
+    attention: tuple[Attention, ...] = ()
+    alike: Alike | None = None
+    norms_of_one: NormsOfOne | None = None
 
 
 def look_forward(
-    record: Recording, route: Route, root: Tensor | None, leaves: Sequence[Tensor], examples: int
+    record: Recording, graph: Graph, route: Route, root: Tensor | None, leaves: Sequence[Tensor], examples: int
 ) -> Looks:
     """Measure what is there before a gradient goes back, and let the outputs go."""
-    graph = Graph([None if root is None else root.grad_fn, *(call.node for call in record.calls)])
-    attention = () if record.brief else find_attention(record, graph, examples)
+    if record.brief:
+        note_responses(record, graph, None if root is None else root.grad_fn, examples)
+        return Looks()
+    attention = find_attention(record, graph, examples)
     with np.errstate(all="ignore"):
         if root is not None:
             place_calls(record, graph, root, leaves, examples)
-        measure_outputs(record, () if record.brief else route.hidden, examples)
-    alike = None if record.brief else find_alike_tokens(record, graph, examples)
+        measure_outputs(record, route.hidden, examples)
+    alike = find_alike_tokens(record, graph, examples)
     alone = find_norms_of_one(record, graph)
     for call in record.calls:
         if not call.on_trunk and not isinstance(call.layer.module, RECURRENT):  # these may be looked at once more

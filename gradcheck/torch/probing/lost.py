@@ -12,6 +12,7 @@ from gradcheck.errors import printable
 from gradcheck.flow.layer_flow import LayerFlow
 from gradcheck.torch.graph import nodes
 from gradcheck.torch.layers import Layer, own_parameters
+from gradcheck.torch.modules import named_modules, named_parameters
 from gradcheck.torch.probing.measuring import Gradients, Norms
 from gradcheck.torch.probing.tracing import floats
 
@@ -25,7 +26,7 @@ SAMPLE = 4096
 def ungraded(model: nn.Module, gradients: Gradients) -> dict[str, list[nn.Parameter]]:
     """Return the modules all of whose own trained parameters no gradient reaches, with these."""
     found = {}
-    for name, module in model.named_modules():
+    for name, module in named_modules(model):
         own = [one for one in own_parameters(module) if one.requires_grad]
         if own and all(gradients.get(one) is None for one in own):
             found[printable(name) or type(model).__name__] = own
@@ -142,7 +143,7 @@ class Trained(NamedTuple):
 
 def find_trained(model: nn.Module, norms: Norms) -> Trained:
     """Return which parameters are trained, and whether any of them gets a gradient."""
-    named = {printable(name): one for name, one in model.named_parameters()}
+    named = {printable(name): one for name, one in named_parameters(model)}
     trained = {name: one for name, one in named.items() if one.requires_grad}
     arrived = [norms[one] for one in trained.values() if one in norms]
     silent = bool(arrived) and all(one == -math.inf for one in arrived)
@@ -154,7 +155,7 @@ def without_gradient(model: nn.Module, norms: Norms) -> tuple[tuple[str, ...], t
     """Return the parameters that no gradient reaches, and those whose gradient is exactly zero."""
     if not norms:
         return (), ()
-    named = [(printable(name), norms.get(one)) for name, one in model.named_parameters() if one.requires_grad]
+    named = [(printable(name), norms.get(one)) for name, one in named_parameters(model) if one.requires_grad]
     unused = tuple(name for name, norm in named if norm is None)
     silent = tuple(name for name, norm in named if norm == -math.inf)
     return unused, silent
@@ -163,7 +164,7 @@ def without_gradient(model: nn.Module, norms: Norms) -> tuple[tuple[str, ...], t
 def without_idle(layers: list[Layer], flows: list[LayerFlow]) -> tuple[list[Layer], list[LayerFlow]]:
     """Return the layers but frozen ones that no gradient reaches, where none that is trained goes without."""
     idle = [flow.log10_gradient_rms == -math.inf for flow in flows]
-    frozen = [not any(one.requires_grad for one in layer.module.parameters()) for layer in layers]
+    frozen = [not any(one.requires_grad for one in layer.parameters.values()) for layer in layers]
     if all(idle) or any(zero and not still for zero, still in zip(idle, frozen, strict=True)):
         return layers, flows
     kept = [place for place, zero in enumerate(idle) if not zero]

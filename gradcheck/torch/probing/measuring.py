@@ -43,7 +43,7 @@ def fans(layer: Layer, call: Call) -> tuple[int, int]:
 
 def place_calls(record: Recording, graph: Graph, root: Tensor, leaves: Sequence[Tensor], examples: int) -> None:
     """Note for each call what follows it, whether it scores, and whether all of the signal goes through it."""
-    _note_responses(record, graph, root.grad_fn, examples)
+    note_responses(record, graph, root.grad_fn, examples)
     starts = {torch.autograd.graph.get_gradient_edge(leaf).node for leaf in leaves if leaf.requires_grad}
     starts |= {call.node for call in record.calls if isinstance(call.layer.module, EMBEDDINGS)}
     starts = starts - {None} or {call.node for call in record.calls if call.input_node is None} - {None}
@@ -57,7 +57,7 @@ def place_calls(record: Recording, graph: Graph, root: Tensor, leaves: Sequence[
         call.scores = call in scoring and len(scoring) < len(record.calls)
 
 
-def _note_responses(record: Recording, graph: Graph, root: Node, examples: int) -> None:
+def note_responses(record: Recording, graph: Graph, root: Node, examples: int) -> None:
     """Measure for each call the activation functions that follow it.
 
     Between the two there may be a norm, dropout or pooling; after a norm with weights of its own, the activation
@@ -73,7 +73,7 @@ def _note_responses(record: Recording, graph: Graph, root: Node, examples: int) 
     for node, calls in led.items():
         one = activity(node) if calls else None
         if one is not None:
-            _note_response(one, calls)
+            _note_response(one, calls, brief=record.brief)
             known: dict[tuple[int, int], Diversity] = {}
             for call in (call for call in calls if call.finite and call not in several and not record.brief):
                 shape = call.layer.row_shape(one.output)
@@ -90,12 +90,13 @@ def _led_to(graph: Graph, node: Node, by_node: Mapping[Node, Call]) -> Iterator[
         at = before.input_node if before.layer.is_vector else None
 
 
-def _note_response(one: Activity, calls: Sequence[Call]) -> None:
-    """Measure an activation that follows some calls."""
-    slope = one.slope.abs()
-    flat = as_array(slope) < SATURATED_BELOW * one.steepest
-    saturated = np.count_nonzero(flat) / max(1, flat.size)
-    rms = log10_norm(as_array(one.output)) - 0.5 * math.log10(one.output.numel())
+def _note_response(one: Activity, calls: Sequence[Call], *, brief: bool) -> None:
+    """Measure an activation that follows some calls; in brief, only which channels let something through."""
+    slope, rms, saturated = one.slope.abs(), math.nan, math.nan
+    if not brief:
+        flat = as_array(slope) < SATURATED_BELOW * one.steepest
+        saturated = np.count_nonzero(flat) / max(1, flat.size)
+        rms = log10_norm(as_array(one.output)) - 0.5 * math.log10(one.output.numel())
     for call in calls:
         units, shape = call.output.shape, slope.shape
         along = bool(units) and len(shape) > call.axis and shape[call.axis] == units[call.axis]
@@ -115,11 +116,13 @@ def _passed_on(graph: Graph, node: Node, by_node: Mapping[Node, Call]) -> Node |
     return at
 
 
-def layer_flow(layer: Layer, calls: Sequence[Call], norms: Norms, examples: int, shift: int) -> LayerFlow:
+def layer_flow(
+    layer: Layer, calls: Sequence[Call], norms: Norms, examples: int, shift: int, *, brief: bool
+) -> LayerFlow:
     """Measure one layer by its uses, at least one; the gradients are those of 2**shift times the loss."""
     last = calls[-1]
     entries = math.log10(examples * (fans(layer, last)[1] if layer.is_flat(last.output, examples) else 1))
-    weights = log10_joint_norm([log10_norm(as_array(weight)) for weight in layer.acting])
+    weights = math.nan if brief else log10_joint_norm([log10_norm(as_array(weight)) for weight in layer.acting])
     lever = _leverage(layer, norms, weights) if len(calls) == 1 and layer.is_flat(last.output, examples) else math.nan
     return measuring.layer_flow(calls, entries, weights, weight_gradient_norm(layer, norms), shift, lever)
 
@@ -149,7 +152,8 @@ def weight_gradient_norm(layer: Layer, norms: Norms) -> float:
 def norms_of(parameters: Iterable[Tensor], gradients: Gradients) -> Norms:
     """Return how large the gradients of parameters are."""
     arrived = ((one, gradients.get(one)) for one in parameters)
-    return {one: log10_norm(as_array(gradient)) for one, gradient in arrived if gradient is not None}
+    with np.errstate(all="ignore"):
+        return {one: log10_norm(as_array(gradient)) for one, gradient in arrived if gradient is not None}
 
 
 def measure_outputs(record: Recording, layers: Iterable[Layer], examples: int) -> None:

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from gradcheck.diagnosis.causes import Cause
-from gradcheck.torch.graph import Node, nodes
+from gradcheck.torch.graph import Graph, Node, nodes
 from gradcheck.torch.layers import main_tensor
+from gradcheck.torch.modules import all_modules
 from gradcheck.torch.probing.losses import BETWEEN
 
 #: The last function of a model, by its node ↦ the least and the largest value that it has.
@@ -191,7 +192,9 @@ def _is_over_examples(output: Tensor) -> bool:
     return _axis(node) % 2 == 0 and output.shape == (rows, columns) and 1 < rows != columns > 1
 
 
-def find_mixed_examples(model: nn.Module, output: object, value: Tensor | None, examples: int) -> Iterator[Cause]:
+def find_mixed_examples(
+    model: nn.Module, output: object, value: Tensor | None, graph: Graph, examples: int
+) -> Iterator[Cause]:
     """Yield that a softmax within the model is taken over the examples.
 
     Not where examples may lie in another axis: of a recurrence over the first, of all pairs, of one bag.
@@ -199,15 +202,13 @@ def find_mixed_examples(model: nn.Module, output: object, value: Tensor | None, 
     tensor = main_tensor(output)
     if value is None or value.grad_fn is None or tensor is None or examples == 1 or tensor.shape[:1] != (examples,):
         return
-    if any(getattr(one, "batch_first", True) is False for one in model.modules()):
+    if any(getattr(one, "batch_first", True) is False for one in all_modules(model)):
         return
-    for node in nodes([value.grad_fn]):
-        if node.name() != "SoftmaxBackward0":
-            continue
+    for node in (one for one, name in graph.names.items() if name == "SoftmaxBackward0"):
         shape = node._saved_result.shape
         over_first = shape[:1] == (examples,) and _axis(node) % len(shape) == 0
         several = examples not in shape[1:] and math.prod(shape[1:]) > 1 and shape != tensor.shape
-        if over_first and several and _depends_on_inputs(node):
+        if over_first and several and _depends_on_inputs(node) and node in graph.reached([value.grad_fn]):
             yield Cause("softmax-over-batch", None, examples, details={"within": True})
             return
 

@@ -15,6 +15,7 @@ from gradcheck.flow.model_flow import ModelFlow
 from gradcheck.spec.thresholds import Thresholds
 from gradcheck.torch.graph import Node, nodes
 from gradcheck.torch.layers import Layer
+from gradcheck.torch.modules import named_modules
 from gradcheck.torch.probing.batches import Batch
 from gradcheck.torch.probing.cutting import CutWatch
 from gradcheck.torch.probing.hooks import Call, Recording, version_of
@@ -37,7 +38,7 @@ def find_origins(
     model: nn.Module, batch: Batch, record: Recording, root: Tensor | None, gradients: Gradients, flow: ModelFlow
 ) -> Iterator[Cause]:
     """Yield what alone would explain what a pass shows: each is looked for only where it shows."""
-    if flow.obstacle or root is None:
+    if flow.obstacle or root is None or record.brief:
         return
     dropped = _dropping(model)
     if dropped:
@@ -66,7 +67,7 @@ def find_functional_dropout(run: Callable[[CutWatch], object]) -> Iterator[Cause
 def _dropping(model: nn.Module) -> tuple[str, ...]:
     """Return the modules that drop everything."""
     found = []
-    for name, one in model.named_modules():
+    for name, one in named_modules(model):
         share = getattr(one, "p", 0.0) if isinstance(one, nn.modules.dropout._DropoutNd) else 0.0
         if isinstance(one, nn.MultiheadAttention) or (isinstance(one, nn.RNNBase) and one.num_layers > 1):
             share = one.dropout

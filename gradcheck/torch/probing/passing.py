@@ -15,8 +15,9 @@ from gradcheck.engine.magnitude import LOG10_2, log10_joint_norm, log10_norm
 from gradcheck.errors import GradcheckError, described
 from gradcheck.flow.gradient_flow import LayerFlow, OutputFlow
 from gradcheck.flow.model_flow import Kind, ModelFlow
-from gradcheck.torch.graph import nodes
+from gradcheck.torch.graph import Graph, nodes
 from gradcheck.torch.layers import Layer, is_finite
+from gradcheck.torch.modules import all_parameters
 from gradcheck.torch.probing.attention import judge_attention
 from gradcheck.torch.probing.batches import Batch
 from gradcheck.torch.probing.checkpoints import InputsMatterError, checkpoints_opened, find_hiding, why_no_gradient
@@ -86,7 +87,7 @@ class ModelPass(NamedTuple):
     @property
     def ill_layers(self) -> list[int]:
         """Layers, from 1, whose weights are not finite before the pass."""
-        finite = [all(map(is_finite, layer.module.parameters())) for layer in self.layers]
+        finite = [all(map(is_finite, layer.parameters.values())) for layer in self.layers]
         return [number for number, sound in enumerate(finite, start=1) if not sound]
 
     @property
@@ -107,7 +108,7 @@ def pass_batch(
 ) -> ModelPass:
     """Pass one batch forward and its gradient back, and measure every layer; `others` are parameters of the loss.
 
-    In brief, only the gradient is measured.
+    In brief, only what may shut layers off is looked for: where a gradient is exactly zero, and why.
 
     Raises
     ------
@@ -149,12 +150,16 @@ def _pass(
         chosen, targets = loss_and_targets(loss, output, batch.targets, generator)
         value, route = loss_of(chosen, output, targets, route, record)
     between = (chosen, output, targets, value)
-    of_loss, values = _faults(model, between, route, batch.examples), values_of(chosen.name, output, value)
-    at_loss = look_at(chosen, output, targets, value, record, route.end.node)
     root, seed = start_of_gradient(value, route, record)
+    graph = Graph([None if root is None else root.grad_fn, *(call.node for call in record.calls)])
+    of_loss = () if record.brief else _faults(model, between, route, graph, batch.examples)
+    values, at_loss = (
+        values_of(chosen.name, output, value),
+        look_at(chosen, output, targets, value, record, route.end.node),
+    )
     closed, shift = None, 0
     gradients: Gradients = {}
-    looks = look_forward(record, route, root, leaves, batch.examples)
+    looks = look_forward(record, graph, route, root, leaves, batch.examples)
     if root is not None and seed is not None:
         with errors_in_one_line("the gradient can't go back: "):  # such as: what the graph needs was changed in place
             record.hiding = find_hiding(root, record)
@@ -163,7 +168,7 @@ def _pass(
             closed = find_shut_end(at_end, root, route)
             wanted = [*leaves, *kept_for_recurrences(record), *others]
             gradients = _backward(model, root, seed * 2.0**shift, wanted, record)
-    norms = _norms(model, gradients)
+    norms = {} if record.brief else norms_of(all_parameters(model), gradients)
     untrained = find_untrained(model, gradients, between, route.end.node)
     layers, flow = _flow(route, record, norms, batch.examples, shift, value)
     parts = _parts(record, gradients, layers, looks)
@@ -181,7 +186,7 @@ def _pass(
 
 
 def _faults(
-    model: nn.Module, between: tuple[Loss, object, object, Tensor | None], route: Route, examples: int
+    model: nn.Module, between: tuple[Loss, object, object, Tensor | None], route: Route, graph: Graph, examples: int
 ) -> tuple[Cause, ...]:
     """Return what is wrong with the output, or between it and the loss, while the graph still has its values."""
     chosen, output, targets, value = between
@@ -189,7 +194,7 @@ def _faults(
         *find_unregistered(model, output),
         *find_squashed_twice(chosen, output, value),
         *find_mismatch(output, targets, value, route.end.node),
-        *find_mixed_examples(model, output, value, examples),
+        *find_mixed_examples(model, output, value, graph, examples),
     )
 
 
@@ -202,17 +207,12 @@ def _forward(model: nn.Module, batch: Batch, record: Recording) -> object:
         return model(*batch.arguments, **batch.keywords)
 
 
-def _norms(model: nn.Module, gradients: Gradients) -> Norms:
-    with np.errstate(all="ignore"):
-        return norms_of(model.parameters(), gradients)
-
-
 def _backward(model: nn.Module, root: Tensor, seed: Tensor, others: Sequence[Tensor], record: Recording) -> Gradients:
     """Send a gradient back from the root; the layers' calls measure what reaches them.
 
     Where layers may run in the backward pass only, their gradients arrive where ``backward()`` puts them.
     """
-    wanted = [one for one in (*model.parameters(), *others) if one.requires_grad]
+    wanted = [one for one in (*all_parameters(model), *others) if one.requires_grad]
     record.listening = True
     if record.hiding is None:
         found = torch.autograd.grad(root, wanted, seed, allow_unused=True)
@@ -239,7 +239,7 @@ def _flow(
     cut = not arrived and not beyond
     arrived = route.hidden if cut else arrived
     with np.errstate(all="ignore"):
-        flows = [layer_flow(one, calls[one], norms, examples, shift) for one in arrived]
+        flows = [layer_flow(one, calls[one], norms, examples, shift, brief=record.brief) for one in arrived]
         flows = [one._replace(log10_gradient_rms=-math.inf) for one in flows] if cut else flows
         output = _output(route, norms, shift, value)
     arrived, flows = without_idle(arrived, flows)
@@ -266,7 +266,7 @@ def _cut(record: Recording, layers: Sequence[Layer], obstacle: str) -> str:
     heard = any(call.heard for call in record.calls if call.layer in layers)
     if obstacle or heard:
         return ""
-    trained = any(one.requires_grad for layer in layers for one in layer.module.parameters())
+    trained = any(one.requires_grad for layer in layers for one in layer.parameters.values())
     why = why_no_gradient(record) if trained else "all others are frozen, so that there is none to measure"
     return f"no layer but the last receives a gradient: {why}"
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from gradcheck.torch.modules import all_buffers, all_modules, all_parameters
 from gradcheck.torch.probing.keeping import give_values, has_values, keep_optimizer, put_optimizer_back
 
 #: Models that an inner ``untouched`` holds: what the outer one has let go is its affair until it ends.
@@ -35,9 +36,9 @@ def untouched(
         Nothing but forward passes may change parameters: copies are made for each pass, and those that it leaves
         alone make room for the gradients. Hooks of the user's may change parameters on the way back: not so then.
     """
-    modules = dict.fromkeys(one for part in (model, *beside) for one in part.modules())
+    modules = dict.fromkeys(one for part in (model, *beside) for one in all_modules(part))
     trained = [one for group in optimizer.param_groups for one in group["params"]] if optimizer is not None else []
-    tensors = dict.fromkeys([*model.parameters(), *model.buffers(), *trained, *_changing(beside)])
+    tensors = dict.fromkeys([*all_parameters(model), *all_buffers(model), *trained, *_changing(beside)])
     held = [(one, one._parameters.copy(), one._buffers.copy(), one._modules.copy()) for one in modules]
     copies = {one: one.detach().clone() for one in tensors}
     kept = [(one, one.requires_grad, one.grad) for one in tensors]
@@ -142,5 +143,5 @@ def _has_accelerator() -> bool:
 def _changing(beside: Sequence[nn.Module]) -> Iterator[Tensor]:
     """Yield what a pass may change of modules beside the model; their frozen weights, which may be large, it can't."""
     for part in beside:
-        yield from part.buffers()
-        yield from (one for one in part.parameters() if one.requires_grad)
+        yield from all_buffers(part)
+        yield from (one for one in all_parameters(part) if one.requires_grad)

@@ -1,7 +1,7 @@
 """A pass once more, watched operation by operation: where numbers stop being finite, and what depends on what."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -29,10 +29,25 @@ def _storage(tensor: Tensor) -> StorageWeakRef:
     return StorageWeakRef(tensor.untyped_storage())
 
 
+def tensors(values: object) -> Iterator[Tensor]:
+    """Yield the tensors that an operation is given or returns; ``tree_leaves`` takes longer than most operations."""
+    if isinstance(values, Tensor):
+        yield values
+    elif isinstance(values, tuple | list):
+        for one in values:
+            yield from tensors(one)
+    elif isinstance(values, dict):
+        yield from tensors([*values.values()])
+
+
 def floats(values: object) -> list[Tensor]:
-    """Return the tensors of floats, with values, in nested lists, tuples and mappings."""
-    found = [one for one in tree_leaves(values) if isinstance(one, Tensor) and one.layout is torch.strided]
-    return [one for one in found if (one.is_floating_point() or one.is_complex()) and not one.is_meta]
+    """Return the tensors of floats, with values, in a user's lists, tuples, mappings and other trees."""
+    return _floats(one for one in tree_leaves(values) if isinstance(one, Tensor))
+
+
+def _floats(found: Iterable[Tensor]) -> list[Tensor]:
+    strided = (one for one in found if one.layout is torch.strided)
+    return [one for one in strided if (one.is_floating_point() or one.is_complex()) and not one.is_meta]
 
 
 def operation(function: Operation) -> str:
@@ -87,11 +102,11 @@ class NonfiniteWatch(OperationWatch):
         keywords: dict[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401
         """Run an operation, and look at what it returns."""
-        given, changes = floats([arguments, keywords]), function._schema.is_mutable
+        given, changes = _floats(tensors([arguments, keywords])), function._schema.is_mutable
         foreign = changes and any(_storage(one) not in self.events and not is_finite(one) for one in given)
         before = [self.events[one] for one in map(_storage, given) if one in self.events]
         result = function(*arguments, **(keywords or {}))
-        for one in floats(result):
+        for one in _floats(tensors(result)):
             if one.numel() and not is_finite(one) and (changes or _storage(one) not in self.events):
                 foreign = foreign or (not changes and any(not is_finite(other) for other in given) and not before)
                 self.events[_storage(one)] = self._event(function, arguments, one, before, foreign)
@@ -177,10 +192,10 @@ class Dependence(OperationWatch):
         keywords: dict[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401
         """Run an operation; its results carry the marks of its inputs."""
-        marks = self.of(floats([arguments, keywords]))
+        marks = self.of(_floats(tensors([arguments, keywords])))
         result = function(*arguments, **(keywords or {}))
         if marks and not operation(function).startswith(SHAPE_ONLY):
-            for one in floats(result):
+            for one in _floats(tensors(result)):
                 self.marks[_storage(one)] = self.marks.get(_storage(one), frozenset()) | marks
         return result
 

@@ -7,11 +7,15 @@ from torch import Tensor, nn
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.errors import printable
 from gradcheck.torch.graph import nodes
+from gradcheck.torch.modules import all_buffers, all_parameters, named_modules, named_parameters
 from gradcheck.torch.probing.lost import as_plain
 from gradcheck.torch.probing.tracing import floats
 
 #: Attributes that are PyTorch's own.
 OWN = frozenset(key for key in vars(nn.Module()) if key.startswith("_"))
+
+#: What holds no tensors, by far most attributes.
+PLAIN = (bool, int, float, str, type(None))
 
 #: Lists in lists are searched so deep.
 DEEP = 3
@@ -19,11 +23,11 @@ DEEP = 3
 
 def kept_apart(model: nn.Module) -> dict[Tensor, str]:
     """Return the leaves that require a gradient and are attributes of modules, but not among ``parameters()``."""
-    known = {*model.parameters(), *model.buffers()}
+    known = {*all_parameters(model), *all_buffers(model)}
     found: dict[Tensor, str] = {}
-    for name, module in model.named_modules():
+    for name, module in named_modules(model):
         for key, value in vars(module).items():
-            if key in OWN:
+            if key in OWN or isinstance(value, PLAIN):
                 continue
             for path, tensor in _leaves(value, f"{name}.{key}".lstrip("."), DEEP):
                 if tensor not in known:
@@ -36,7 +40,7 @@ def _leaves(value: object, path: str, deep: int) -> Iterator[tuple[str, Tensor]]
         if value.is_leaf and value.requires_grad:
             yield path, value
     elif isinstance(value, nn.Module):
-        for name, one in value.named_parameters():
+        for name, one in named_parameters(value):
             if one.requires_grad:
                 yield f"{path}.{name}", one
     elif deep and isinstance(value, Mapping | list | tuple):

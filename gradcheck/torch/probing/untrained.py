@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.errors import printable
 from gradcheck.torch.graph import Node, nodes
+from gradcheck.torch.modules import named_parameters
 from gradcheck.torch.probing.cutting import Cut, CutWatch
 from gradcheck.torch.probing.losses import Loss
 from gradcheck.torch.probing.lost import as_plain
@@ -36,7 +37,7 @@ def find_untrained(
     loss, output, targets, value = between
     if value is None:
         return None
-    named = {name: one for name, one in model.named_parameters() if one.requires_grad}
+    named = {name: one for name, one in named_parameters(model) if one.requires_grad}
     if not named:
         return Cause("nothing-trained", None, sum(1 for _ in model.parameters()))
     if any(gradients.get(one) is not None for one in named.values()):

@@ -138,10 +138,10 @@ def _norms(tensors: list[Tensor]) -> Tensor | list[float]:
     """Return the norms of tensors of one kind; on a processor, in float64 where float32 can't hold the squares."""
     tensors = _plain(tensors)
     least = torch.float64 if tensors[0].is_cuda else torch.float32
-    together = torch.stack(_each_norm(tensors, *([least] if tensors[0].itemsize < least.itemsize else [])))
-    if together.device.type not in PROCESSORS:
-        return together
-    found: list[float] = together.tolist()
+    each = _each_norm(tensors, *([least] if tensors[0].itemsize < least.itemsize else []))
+    if each[0].device.type not in PROCESSORS:
+        return torch.stack(each)
+    found: list[float] = [one.item() for one in each]
     if min(found) > SMALL and max(found) < math.inf:
         return found
     return [

@@ -112,7 +112,8 @@ class InPlace(ByName):
     [
         (small, torch.randn(8, 32).double(), r"was given 8x32 of float64 and wants …x32"),
         (lambda: nn.Embedding(5, 3), torch.randn(8, 4), "was given 8x4 of float32 and wants whole numbers below 5"),
-        (small, None, r"0 \(Linear\) was given no tensor and wants …x32"),
+        (small, (None, torch.zeros(8)), r"0 \(Linear\) was given no tensor and wants …x32"),
+        (small, None, r"^batch is None: give \(inputs, targets\), or inputs alone$"),
         (lambda: nn.BatchNorm1d(4), torch.randn(1, 4), "give more examples, or take mode eval"),
         (ByName, torch.randn(8, 32), r"but 2 were given: inputs by name are a batch like \{'x': …, 'y'"),
         (Both, (torch.randn(8, 32), torch.zeros(8)), r"several inputs need one input each, or a batch like \{'x': …"),
