@@ -1,7 +1,7 @@
 """A pass in numbers: how far the outputs of its examples are apart, and whether its loss is zero at best."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -53,31 +53,49 @@ def is_never_negative(node: Node | None) -> bool:
     return side_of_zero(node) > 0
 
 
-def side_of_zero(node: Node | None) -> int:
+def side_of_zero(root: Node | None) -> int:
     """Return 1 for numbers that are never negative, by the graph that made them; -1 for never positive; else 0."""
+    sides: dict[Node, int] = {}
+    waiting = [root]
+    while waiting:  # not by recursion: a sum of a thousand terms is a thousand nodes deep
+        node = waiting[-1]
+        unknown = [one for one in _deciding(node) if one not in sides]
+        waiting.extend(unknown)
+        if not unknown:
+            sides[waiting.pop()] = _side(node, sides)
+    return sides[root]
+
+
+def _deciding(node: Node | None) -> list[Node]:
+    """Return the inputs whose side decides on which side a node's result lies."""
+    if node is None or not node.name().startswith(("Neg", "PowBackward0", "Mul", "Div", "Add", "Sub", *KEEPS)):
+        return []
+    return [one for one, _ in node.next_functions if one is not None]
+
+
+def _side(node: Node | None, sides: Mapping[Node, int]) -> int:
+    """Return on which side of zero a node's result lies, by those of its inputs."""
     if node is None:
         return 0
-    name, inputs = node.name(), [one for one, _ in node.next_functions if one is not None]
+    name, inputs = node.name(), [sides[one] for one in _deciding(node)]
     if name.startswith(FROM_ZERO):
         return 1
     if name.startswith(TO_ZERO):
         return -1
     if name.startswith("Neg"):
-        return -side_of_zero(inputs[0])
-    if name.startswith("Pow"):
-        exponent = node._saved_exponent
-        even = isinstance(exponent, int | float) and exponent % 2 == 0
-        return 1 if even else max(0, side_of_zero(inputs[0]))
+        return -inputs[0]
+    if name == "PowBackward0":
+        return 1 if node._saved_exponent % 2 == 0 else max(0, inputs[0])
     if name.startswith(("Mul", "Div")):
         if len(inputs) == 2 and node.next_functions[0] == node.next_functions[1] and name.startswith("Mul"):
             return 1  # a square
         constant = [_side_of(node, place) for place, (one, _) in enumerate(node.next_functions) if one is None]
-        return math.prod([*constant, *map(side_of_zero, inputs)])
-    if name.startswith(("Add", "Sub")) and len(inputs) == 2:  # a number that is added may be on the other side
-        first, second = map(side_of_zero, inputs)
+        return math.prod([*constant, *inputs])
+    if name.startswith(("Add", "Sub")):  # a number that is added may be on the other side
+        first, second = inputs if len(inputs) == 2 else (0, 0)
         return first if first == (second if name.startswith("Add") else -second) else 0
-    sides = set(map(side_of_zero, inputs)) if name.startswith(KEEPS) else set()
-    return sides.pop() if len(sides) == 1 and not _has_other_values(name, node) else 0
+    same = len(set(inputs)) == 1 and not _has_other_values(name, node)
+    return inputs[0] if same else 0
 
 
 def _side_of(node: Node, place: int) -> int:

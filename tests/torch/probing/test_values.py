@@ -45,3 +45,19 @@ def test_a_loss_that_is_zero_at_best_is_known_by_its_graph(loss):
 @pytest.mark.parametrize("loss", MAY_BE_NEGATIVE.values(), ids=MAY_BE_NEGATIVE)
 def test_of_other_losses_nothing_is_claimed(loss):
     assert not is_never_negative(loss(torch.randn(3, 2, requires_grad=True)).grad_fn)
+
+
+def test_a_sum_of_thousands_of_terms_is_known_too():
+    x = torch.randn(3, requires_grad=True)
+    total = x.pow(2).mean()
+    for number in range(3000):
+        total = total + (x - number).abs().mean()
+    assert is_never_negative(total.grad_fn)
+
+
+def test_a_graph_with_more_ways_than_one_could_walk_is_read_once():
+    x = torch.rand(3, requires_grad=True)
+    product = x.abs()
+    for _ in range(200):
+        product = (product + x.abs()) * (product + x.pow(2))
+    assert is_never_negative(product.mean().grad_fn)
