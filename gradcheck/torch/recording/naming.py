@@ -19,12 +19,13 @@ def checked_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
     Raises
     ------
     GradcheckError
-        None requires a gradient, or one has no numbers yet.
+        None requires a gradient, or one that does has no numbers yet; what is frozen isn't recorded.
     """
     found = named(model)
-    if not any(parameter.requires_grad for parameter in found.values()):
+    trained = {name: parameter for name, parameter in found.items() if parameter.requires_grad}
+    if not trained:
         raise GradcheckError(f"{type(model).__name__} has no parameter that requires a gradient: nothing to record")
-    for name, parameter in found.items():
+    for name, parameter in trained.items():
         if is_lazy(parameter):
             raise GradcheckError(f"{name} has no shape yet: give the model one batch, then make the recorder")
         if parameter.is_meta:

@@ -105,6 +105,14 @@ def test_a_parameter_without_numbers_is_refused_by_its_name(file, model, problem
     assert not file.exists()
 
 
+def test_a_frozen_parameter_without_numbers_as_of_an_offloaded_model_is_left_alone(file, runs):
+    model = runs.mlp()
+    model.offloaded = nn.Parameter(torch.empty(2, 2, device="meta"), requires_grad=False)
+    runs.train(model, file, steps=2, every=1)
+    assert all("offloaded" not in layer for layer in runs.lines(file)[0]["layers"])
+    assert [record["step"] for record in runs.records(file)] == [0, 1]
+
+
 def test_of_a_closure_s_evaluations_the_last_one_s_gradient_counts(file, runs):
     model = runs.mlp()
     optimizer = torch.optim.LBFGS(model.parameters(), max_iter=3)
