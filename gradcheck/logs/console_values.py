@@ -17,7 +17,7 @@ _VALUE = (
     r"[-+]?(?:\d{1,3}(?:,\d{3})+(?:\.\d*)?(?!\d)|\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?"
     r"|(?<!of )(?i:nanx*|inf(?:inity)?|none|null|n/a)(?!\w))"
 )
-VALUE = rf"[ \t]*(?:(?<![A-Za-z0-9_.])|(?<=\dT))((?>{_VALUE}))"
+VALUE = rf"(?<![ \t])[ \t]*+(?:(?<![A-Za-z0-9_.])|(?<=\dT))((?>{_VALUE}))"
 NUMBER = re.compile(VALUE)
 
 #: The same where the texts around it are known: no step of it is taken back, which halves the time.
@@ -34,6 +34,9 @@ _WRAPPER = re.compile(
 #: Blanks, quotes and brackets between a number and its name; what separates them; a remark in brackets.
 _AROUND, _SEPARATORS, _CLOSING = " \t\"'`([{<*", " \t:=：＝|│┃→~≈", " \t\"'`])}>"
 _REMARK = re.compile(r"\s*\([^()]*\)$")
+
+#: Arithmetic in a source file, ``loss + 0.5 * norm(x) * (1 + s)``, where a ``*`` of Markdown has no blank before it.
+_OPERATOR = re.compile(r"[\w)\]]\s+(?:[+*/]|[-+*/]=)[\s(\[{]*$")
 
 #: A norm as mathematics has it: ``|grad|``, ``||g||``, ``‖g‖``.
 _BETWEEN_BARS = re.compile(r"(?i)(?:\|{1,2}|‖)\s*(?:g|grad|gradient|∇\w*)\s*(?:\|{1,2}|‖)\s*[:=]?\s*$")
@@ -145,6 +148,8 @@ def name_of(gap: str, first: bool = False) -> str:
     """Return the name at the end of the text before a number."""
     if _BETWEEN_BARS.search(gap):
         return "grad norm"
+    if _OPERATOR.search(gap):
+        return ""
     text = _WRAPPER.sub("", gap.rstrip(_AROUND[:5] + "[")).rstrip(_AROUND)
     text = _WRAPPER.sub("", text + "(") if not text.endswith(_SEPARATORS[2]) and gap.rstrip().endswith("(") else text
     text = _REMARK.sub("", text.rstrip(_AROUND).rstrip(_SEPARATORS)).rstrip(_CLOSING).rstrip(_SEPARATORS)

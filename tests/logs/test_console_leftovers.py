@@ -3,6 +3,7 @@
 import pytest
 
 from gradcheck.errors import InputError
+from gradcheck.logs.reading import read_log
 
 
 def overflows(*scales):
@@ -43,6 +44,13 @@ def test_prose_is_refused_as_what_it_is(lines, told):
     with pytest.raises(InputError) as error:
         told(*lines)
     assert "none of its lines has a number by such a name" in str(error.value)
+
+
+def test_a_column_that_is_asked_for_where_no_number_has_a_name_is_refused_with_that_reason(tmp_path):
+    path = tmp_path / "run.txt"
+    path.write_text("".join(f"{row} {4 - row / 10:.3f}\n" for row in range(9)))
+    with pytest.raises(InputError, match=r"has no column '1' for loss; none of its numbers has a name$"):
+        read_log(path, columns={"loss": "1"})
 
 
 def test_names_that_are_parted_from_their_numbers_are_listed(told):

@@ -74,3 +74,11 @@ def test_a_gradient_that_may_be_a_norm_is_named(name, hint, diagnosed):
     if hint:
         read = diagnosed(lines, columns={"grad_norm": name})
         assert math.isclose(read.curves.grad_norm.value[0], 1.0)
+
+
+def test_a_factor_in_source_code_has_no_name(diagnosed):
+    code = ["loss = loss + 0.5 * penalty", "x = self.grad_norm(x) * (1 + scale)", "loss -= 0.1", "loss / 2.0"]
+    with pytest.raises(GradcheckError, match="neither a loss nor a gradient norm"):
+        diagnosed(code)
+    report = diagnosed([*code, *(f"step **{step}** | **Loss:** *{step}.5*" for step in range(3))])
+    assert losses(report) == [(0, 0.5), (1, 1.5), (2, 2.5)]

@@ -189,8 +189,10 @@ def _are_skipped(series: Series) -> bool:
     if series.run.stride > 1 or any(not one.quantity.startswith("grad_norm") for one in series.run.nonfinite_of):
         return False
     wrong = np.isinf(series.samples[:, gradients]) @ np.ones(len(gradients), bool)
-    falls = np.append(np.diff(scales) < 0, wrong[-1:] & ~np.isnan(scales[-1:]))
-    if not wrong.any() or (wrong & ~falls).any():
+    after = np.append(np.diff(scales) < 0, wrong[-1:] & ~np.isnan(scales[-1:]))
+    within = np.append(wrong[:1] & wrong[1:2].any(), np.diff(scales) < 0)  # rows with the scale of the step to come
+    falls = next((one for one in (after, within) if not (wrong & ~one).any()), None)
+    if not wrong.any() or falls is None:
         return False
     edges = np.diff(np.concatenate([[0], wrong, [0]]))
     begins, behind = np.flatnonzero(edges > 0), np.flatnonzero(edges < 0)[-1]

@@ -167,6 +167,14 @@ def test_steps_that_a_loss_scale_skips_until_it_fits_are_a_note(begin, halvings,
     assert (one.kind, one.weight) == ("nonfinite", NOTE)
 
 
+@pytest.mark.parametrize(("begin", "halvings"), [(0, 9), (20, 3)])
+def test_a_row_may_have_the_scale_of_the_step_to_come(begin, halvings, found):
+    rows = list(searched(halvings, begin=begin))
+    after = [row["loss_scale"] for row in rows[1:]] + [rows[-1]["loss_scale"]]
+    (one,) = found([row | {"loss_scale": scale} for row, scale in zip(rows, after, strict=True)])
+    assert (one.kind, one.weight) == ("nonfinite", NOTE)
+
+
 @pytest.mark.parametrize(
     ("halvings", "first", "weight"), [(3, 65536.0, NOTE), (12, 2.0**32, NOTE), (9, 65536.0, "error")]
 )
