@@ -47,15 +47,20 @@ class Compared(NamedTuple):
     aim: Tensor
 
 
-def find_mismatch(output: object, targets: object, value: Tensor | None, end: Node) -> Iterator[Cause]:
-    """Yield what doesn't fit between the read-out, given by its node, and the loss."""
+def find_mismatch(
+    output: object, targets: object, value: Tensor | None, end: Node, *, drawn: bool = False
+) -> Iterator[Cause]:
+    """Yield what doesn't fit between the read-out, given by its node, and the loss.
+
+    Of targets that were drawn nobody can say whether the model is to reach them.
+    """
     if value is None or value.grad_fn is None:
         return
     between = list(nodes([value.grad_fn], lambda node: () if node is end else node.next_functions))
     tensor = main_tensor(output)
     if tensor is not None and isinstance(targets, Tensor):
         yield from _broadcast(tensor, targets, between)
-    if tensor is not None:
+    if tensor is not None and not drawn:
         yield from _out_of_reach(tensor, between, end)
     if tensor is not None and _is_over_examples(tensor):
         yield Cause("softmax-over-batch", None, tensor.shape[0])

@@ -152,7 +152,7 @@ def _pass(
     between = (chosen, output, targets, value)
     root, seed = start_of_gradient(value, route, record)
     graph = Graph([None if root is None else root.grad_fn, *(call.node for call in record.calls)])
-    of_loss = () if record.brief else _faults(model, between, route, graph, batch.examples)
+    of_loss = () if record.brief else _faults(model, between, route, graph, batch)
     values, at_loss = (
         values_of(chosen.name, output, value),
         look_at(chosen, output, targets, value, record, route.end.node),
@@ -186,15 +186,15 @@ def _pass(
 
 
 def _faults(
-    model: nn.Module, between: tuple[Loss, object, object, Tensor | None], route: Route, graph: Graph, examples: int
+    model: nn.Module, between: tuple[Loss, object, object, Tensor | None], route: Route, graph: Graph, batch: Batch
 ) -> tuple[Cause, ...]:
     """Return what is wrong with the output, or between it and the loss, while the graph still has its values."""
     chosen, output, targets, value = between
     return (
         *find_unregistered(model, output),
         *find_squashed_twice(chosen, output, value),
-        *find_mismatch(output, targets, value, route.end.node),
-        *find_mixed_examples(model, output, value, graph, examples),
+        *find_mismatch(output, targets, value, route.end.node, drawn=batch.targets is None and targets is not None),
+        *find_mixed_examples(model, output, value, graph, batch.examples),
     )
 
 

@@ -143,3 +143,8 @@ def test_labels_that_say_where_the_right_one_of_pairs_is_are_not_called_the_same
 
 def test_targets_between_0_and_1_do_not_lie_far_from_zero():
     assert codes((NUMBERS + 1) / 2) == []
+
+
+def test_targets_that_were_drawn_are_not_said_to_be_out_of_reach():
+    assert "out-of-reach" in codes(NUMBERS, None, nn.ReLU())
+    assert "out-of-reach" not in codes(None, None, nn.ReLU())
