@@ -110,7 +110,7 @@ def _in_training(report: TheoryReport) -> Iterator[str]:
     if word not in BEYOND:
         return
     if is_within_limit(report):
-        yield f"small enough for training: {word} is called {BEYOND[word]} above {limit}, from where on SGD mostly fails"
+        yield f"small enough to train: {word} is called {BEYOND[word]} above {limit}, from where on SGD mostly fails"
     else:
         yield f"too far apart for training: above {limit} SGD mostly fails, and simulate calls it {BEYOND[word]}"
 

@@ -125,7 +125,7 @@ def test_a_verdict_has_a_command_that_explains_it(printed, gradcheck):
 
 def test_growing_says_what_it_means_for_training_and_from_where_on_it_is_called_exploding(printed):
     within = " ".join(printed("theory --arch transformer --blocks 24", COLUMNS="140").split())
-    assert "small enough for training: growing is called exploding above 2.3 decades" in within
+    assert "small enough to train: growing is called exploding above 2.3 decades" in within
     beyond = " ".join(printed("theory --activation relu --init he --residual", COLUMNS="140").split())
     assert "above 2.3 decades SGD mostly fails, and simulate calls it exploding" in beyond
 
