@@ -1,12 +1,13 @@
 """A group of commands each of which is loaded when it is asked for: a command pays for itself only."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from importlib import import_module
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 from typer.main import get_command
+
+from gradcheck.base.loading import function_named
 
 
 class OnDemand(Mapping[str, Any]):
@@ -25,10 +26,9 @@ class OnDemand(Mapping[str, Any]):
         if name not in self._made:
             from gradcheck.cli.options import GroupedCommand  # the version needs no options
 
-            module, _, function = self._homes[name].partition(":")
             alone = typer.Typer(add_completion=False, rich_markup_mode=None)
             register = alone.command(name, cls=GroupedCommand, short_help=self._lines.get(name))
-            register(getattr(import_module(module), function))
+            register(function_named(self._homes[name]))
             self._made[name] = get_command(alone)
             self._made[name].examples = self._examples.get(name, ())
         return self._made[name]

@@ -3,9 +3,9 @@
 import os
 import sys
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
 
+from gradcheck.base.loading import function_named
 from gradcheck.cli.page import page
 from gradcheck.errors import OutputError
 
@@ -35,8 +35,7 @@ def show(
     """
     if silenced(quiet, form, output):
         return
-    module, _, function = formats[form].partition(":")
-    made = getattr(import_module(module), function)
+    made = function_named(formats[form])
     write(made(document, page(output), **how) if form == "text" else made(document, **how), output)
 
 

@@ -11,7 +11,7 @@ from gradcheck.diagnosis.causes import Cause
 from gradcheck.errors import printable
 from gradcheck.flow.layer_flow import LayerFlow
 from gradcheck.torch.graph import nodes
-from gradcheck.torch.layers import Layer, own_parameters
+from gradcheck.torch.layers import Layer, is_zero, own_parameters
 from gradcheck.torch.modules import named_modules, named_parameters
 from gradcheck.torch.probing.measuring import Gradients, Norms
 from gradcheck.torch.probing.tracing import floats
@@ -147,7 +147,7 @@ def find_trained(model: nn.Module, norms: Norms) -> Trained:
     trained = {name: one for name, one in named.items() if one.requires_grad}
     arrived = [norms[one] for one in trained.values() if one in norms]
     silent = bool(arrived) and all(one == -math.inf for one in arrived)
-    zeros = tuple(name for name, one in trained.items() if silent and not bool(one.detach().any()))
+    zeros = tuple(name for name, one in trained.items() if silent and is_zero(one))
     return Trained(silent * len(trained), zeros, tuple(name for name in named if name not in trained))
 
 

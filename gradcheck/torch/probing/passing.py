@@ -153,10 +153,8 @@ def _pass(
     root, seed = start_of_gradient(value, route, record)
     graph = Graph([None if root is None else root.grad_fn, *(call.node for call in record.calls)])
     of_loss = () if record.brief else _faults(model, between, route, graph, batch)
-    values, at_loss = (
-        values_of(chosen.name, output, value),
-        look_at(chosen, output, targets, value, record, route.end.node),
-    )
+    values = values_of(chosen.name, output, value)
+    at_loss = look_at(chosen, output, targets, value, record, route.end.node)
     closed, shift = None, 0
     gradients: Gradients = {}
     looks = look_forward(record, graph, route, root, leaves, batch.examples)

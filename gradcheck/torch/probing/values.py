@@ -25,6 +25,9 @@ KEEPS = (
     "Stack", "Cat", "Where", "Clone", "Alias",
 )  # fmt: skip
 
+#: What lies on a side that those of its inputs decide.
+DECIDED = ("Neg", "PowBackward0", "Mul", "Div", "Add", "Sub", *KEEPS)
+
 
 class Values(NamedTuple):
     """What a pass's output and loss are as numbers."""
@@ -68,7 +71,7 @@ def side_of_zero(root: Node | None) -> int:
 
 def _deciding(node: Node | None) -> list[Node]:
     """Return the inputs whose side decides on which side a node's result lies."""
-    if node is None or not node.name().startswith(("Neg", "PowBackward0", "Mul", "Div", "Add", "Sub", *KEEPS)):
+    if node is None or not node.name().startswith(DECIDED):
         return []
     return [one for one, _ in node.next_functions if one is not None]
 
