@@ -141,4 +141,5 @@ def _why_not(network: Spec) -> str:
         narrowness, of = sum(1 / width for width in network.widths), "depth/width"
         if narrowness <= NARROW:
             return "the measurement doesn't agree: theory assumes that gradient and signal are independent"
-    return f"it is theory of wide layers, and such narrow ones ({of} {float(f'{narrowness:.2g}'):g}) differ by more than that"
+    how = f"{of} {float(f'{narrowness:.2g}'):g}"
+    return f"it is theory of wide layers, and such narrow ones ({how}) differ by more than that"
