@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.cli.output import JSON
+from gradcheck.cli.ranking import RankingOptions
 from gradcheck.cli.shown import Shown
 from gradcheck.diagnosis.regression import MIXED, compare_reports, read_report
 from gradcheck.diagnosis.remarks import ASKED_FOR, REMARKS
@@ -16,7 +17,6 @@ from gradcheck.spec.options.simulation import OF_SIMULATIONS
 from gradcheck.spec.options.sweep import VARIED
 
 if TYPE_CHECKING:
-    from gradcheck.cli.compare import RankingOptions
     from gradcheck.spec.options.sweep import CompareOptions
 
 #: What a report's config says of its network and limits; neither what is written nor what is shown is of these.
@@ -33,7 +33,7 @@ FORMATS = {
 
 
 def run_baseline(
-    old: Path, given: Mapping[str, str], options: "CompareOptions", ranking: "RankingOptions", shown: Shown
+    old: Path, given: Mapping[str, str], options: "CompareOptions", ranking: RankingOptions, shown: Shown
 ) -> int:
     """Compare, print, and return the exit code."""
     tolerance = checked_tolerance(ranking["tolerance"], shown)

@@ -1,40 +1,15 @@
 """``gradcheck compare``."""
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated, TypedDict
 
 import typer
 
 from gradcheck.cli.options import command, completed_lists
-from gradcheck.cli.shown import AS_JSON, BASELINE, CAUSES, FAIL_ON, FILE, PLOT, QUIET, TOLERANCE, Shown, format_of
+from gradcheck.cli.ranking import RankingOptions
+from gradcheck.cli.shown import AS_JSON, CAUSES, FAIL_ON, FILE, PLOT, QUIET, Shown, format_of
 from gradcheck.errors import GradcheckError, OptionError
-from gradcheck.spec.options.measurement import VERDICT
-from gradcheck.spec.options.option import ARGUMENT, Names, Option, beginning
-from gradcheck.spec.options.sweep import SWEEP, VARIED, CompareOptions
-
-
-class RankingOptions(TypedDict):
-    """Which rows are shown, where they are measured, and what is held against them."""
-
-    # fmt: off
-    new: Annotated[Path | None, Option("A report to hold against --baseline.", ARGUMENT, "[NEW]")]
-    top: Annotated[int | None, Option("Show the best N rows.", SWEEP, "N", usual="20 in text, else all")]
-    group_by: Annotated[str | None, Option(
-        "One line for each of its values: median and worst.", SWEEP, "OPTION",
-        completion=beginning(*(name.replace("_", "-") for name in VARIED)),
-    )]
-    workers: Annotated[int | None, Option("Processes.", SWEEP, "N", usual="the cores")]
-    scheduler: Annotated[str | None, Option(
-        "Run on the Dask cluster of this scheduler: tcp://host:8786.", SWEEP, "ADDRESS",
-    )]
-    baseline: Annotated[Path | None, BASELINE]
-    tolerance: Annotated[float, TOLERANCE]
-    any_healthy: Annotated[bool, Option(
-        "Exit with 1 if no combination is healthy.", VERDICT, default=False, flags=("--any-healthy",),
-    )]
-    # fmt: on
-
+from gradcheck.spec.options.option import Names, Option
+from gradcheck.spec.options.sweep import VARIED, CompareOptions
 
 # fmt: off
 #: The options of a network, each with several values.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gradcheck.cli import INTERRUPTED, refuse
 from gradcheck.cli.output import ClosedPipeError, write_now
 from gradcheck.cli.progress import CountedProgress
+from gradcheck.cli.ranking import RankingOptions
 from gradcheck.cli.shown import CAUSES, Shown
 from gradcheck.errors import OptionError, at_least, did_you_mean, one_of
 from gradcheck.spec.grid import Grid
@@ -15,7 +16,6 @@ from gradcheck.sweep.comparison import Comparison, compare
 from gradcheck.sweep.workers import available, cluster, local
 
 if TYPE_CHECKING:
-    from gradcheck.cli.compare import RankingOptions
     from gradcheck.spec.options.sweep import CompareOptions
     from gradcheck.sweep.rows import SweepRow
 
@@ -30,7 +30,7 @@ FORMATS = {
 }
 
 
-def run_sweep(given: Mapping[str, str], options: "CompareOptions", ranking: "RankingOptions", shown: Shown) -> int:
+def run_sweep(given: Mapping[str, str], options: "CompareOptions", ranking: RankingOptions, shown: Shown) -> int:
     """Measure the grid, print it, and return the exit code; an interrupt keeps what is finished."""
     one_of("format", shown.format, FORMATS, beside="; with --baseline github")
     grid = Grid.from_text(given, options["max_rows"])
@@ -70,7 +70,7 @@ def _tell_lost(comparison: Comparison) -> int:
     )
 
 
-def _check(ranking: "RankingOptions", grid: Grid) -> None:
+def _check(ranking: RankingOptions, grid: Grid) -> None:
     """Refuse, before any work, what the result couldn't be shown by."""
     if ranking["top"] is not None:
         at_least("top", ranking["top"], 1, "the best row is the least to show")
@@ -81,7 +81,7 @@ def _check(ranking: "RankingOptions", grid: Grid) -> None:
         raise OptionError("group_by", f"{group} is not among the options of this sweep; {meant}allowed: {there}")
 
 
-def _executor(ranking: "RankingOptions", rows: int) -> AbstractContextManager[tuple[Executor | None, int]]:
+def _executor(ranking: RankingOptions, rows: int) -> AbstractContextManager[tuple[Executor | None, int]]:
     """Return where the rows are measured: a cluster, or processes on this machine."""
     if ranking["scheduler"] is None:
         return local(min(available(ranking["workers"]), rows))
@@ -103,7 +103,7 @@ def _measure(comparison: Comparison, shown: Shown) -> None:
             progress()
 
 
-def _print(comparison: Comparison, ranking: "RankingOptions", shown: Shown) -> None:
+def _print(comparison: Comparison, ranking: RankingOptions, shown: Shown) -> None:
     """Print the ranking; the rows of JSON Lines have been printed already, unless they go to a file."""
     streamed = shown.format == "jsonl" and shown.output is None
     if not comparison.finished:
