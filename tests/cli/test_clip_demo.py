@@ -195,14 +195,6 @@ def test_a_pipe_that_is_closed_from_the_start_ends_silently(form, gradcheck):
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
-def test_a_pipe_that_is_closed_in_mid_document_ends_silently(in_bash):
-    """The document is more than a pipe holds."""
-    line = "gradcheck clip-demo --network mlp --depth 1 --width 1 --epochs 24 --batch-size 256 --json | head -c 100"
-    ended = in_bash(line)
-    assert (ended.returncode, ended.stderr) == (0, "")
-    assert ended.stdout
-
-
 @full_disk
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_a_full_disk_is_one_line(form, gradcheck):
