@@ -22,8 +22,8 @@ def test_a_log_whose_newest_row_is_the_first_is_one_run_in_the_order_of_its_step
     assert any("newest row is the first" in warning for warning in report.warnings)
 
 
-@pytest.mark.parametrize("rows", [100, 9000])
-def test_what_is_not_finite_begins_at_its_lowest_step_there_too(rows):
+def test_what_is_not_finite_begins_at_its_lowest_step_there_too():
+    rows = 100
     sick = [row | ({"loss": math.nan} if row["step"] >= 4 * rows else {}) for row in run(rows)]
     forward, backward = diagnose(sick), diagnose(sick[::-1])
     assert backward.verdict.first_step == 4 * rows
