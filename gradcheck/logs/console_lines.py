@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from gradcheck.logs.columns import NOTHING, PART, chosen
@@ -23,6 +23,20 @@ _ONLY_BAR = re.compile(r"[^%|\d]{0,80}\d{1,3}%\|[^|]*+\| *+(\d++)/(\d++) \[[^\]=
 #: The bar of Keras, of versions 1 and 2, and of 3: where it is, and the time that it shows.
 _EPOCH_BAR = re.compile(r"^\s*(\d+)/(\d+)\s+(?:\[[=>.\-]*\]|[━─╸╺]+)(?=\s)")
 _ETA = re.compile(r"\bETA\b")
+
+#: Lines without any of these are no rows, and say nothing of an epoch.
+TELLING = (
+    "loss", "norm", "epoch", "nll", "trl", "objective", "cost", "step", "iter", "ce:", "ce=", "xent", " avg, ", "objf",
+)  # fmt: skip
+
+#: What the losses of two networks may be called that play against each other.
+PLAYER = re.compile(r"(?<![\w/.])[gd](?:_[a-z])?(?:\s?[:=]|\s)\s*[-+]?(?:[\d.]|nan|inf)")
+
+#: A line with one number, after the step that it is of in brackets: ``(Steps: 200) train/loss = 4.7488.``
+_STATED = re.compile(
+    r"(?i).{0,100}?\((?:global )?(steps?|iter(?:ation)?s?)[:= ]\s*(\d+)\)[\s:]+([a-z][\w/.-]*+)\s*[:=]\s*+"
+    r"([-+]?(?:[\d.]+(?:e[-+]?\d+)?|nan|inf))\.?\Z"
+)
 
 #: A line of a table of two columns, a heading in one, and what is drawn between two tables.
 _BARS, _COLUMN = ("|", "│", "┃"), re.compile(r"[|│┃]")
@@ -144,6 +158,20 @@ def epoch_bar(line: str) -> tuple[str, Bar, bool] | None:
         return None
     bar = Bar(float(found[1]), float(found[2]))
     return line[found.end() :], bar, bar.at == bar.total and not _ETA.search(line)
+
+
+def tells(line: str, words: Sequence[str]) -> bool:
+    """Whether a line in lower case may be a row, or say something of one."""
+    for word in words:  # a generator takes twice the time
+        if word in line:
+            return True
+    return bool(PLAYER.search(line))
+
+
+def stated(line: str) -> tuple[tuple[str, str], ...]:
+    """Return the step of a line with one number, and the number, each with its name; nothing of any other line."""
+    found = _STATED.match(line) if "(" in line[:100] else None
+    return ((found[1], found[2]), (found[3], found[4].rstrip("."))) if found else ()
 
 
 def cells(line: str) -> tuple[str, str] | None:
