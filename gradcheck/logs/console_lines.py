@@ -58,15 +58,16 @@ _EMPHASIS = "*_~` "
 _CELL = re.compile(r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+|nan\b|inf\b)", re.IGNORECASE)
 
 #: How a program says that it ends of an error, or that it gives up; ``stop_at=3`` and ``exit code`` are no such verbs.
-ERRORS = ("error: ", "exception: ", "interrupt: ")
+ERRORS = ("error: ", "exception: ", "interrupt: ", "error reported to coordinator: ")
 _ERROR = re.compile(
-    r"(?i)^(?:\W*rank ?\d+\W+)?(?:[\w.]+\.)?(?:(?:runtime|value|type|fatal) )?\w*(?:Error|Exception|Interrupt): "
+    r"(?i)^(?:\W*rank ?\d+\W+|\w+:tensorflow:)?(?:[\w.]+\.)?(?:(?:runtime|value|type|fatal) )?\w*"
+    r"(?:Error|Exception|Interrupt)(?: reported to coordinator)?: "
 )
 STOPS = ("stop", "abort", "exit", "halt", "terminat", "diverg")
 _GIVES_UP = re.compile(rf"(?i)\b(?:{'|'.join(STOPS)})(?:p?ed|p?ing|e?s|e)?\b(?! code|\s*=)")
 
 #: How it says that the reason is a number that isn't finite: ``loss is nan``, ``NaN or Inf found in loss``.
-_JUDGED = r"(?:\w*loss(?:es)?|grad(?:ient)?s?|grad_?norm)\b"
+_JUDGED = r"(?:\w*loss(?:es|tensor)?|grad(?:ient)?s?|grad_?norm)\b"
 _NUMBER = r"(?:(?:-|\b)(?:nans?|infs?|infinite|infinity)|\bnon-?finite|\bnot finite|\binvalid|\bnot a number)\b"
 _APART = r"[^\w.;,]+(?:[\w.]+[^\w.;,]+){0,5}?"
 _UNFIT = re.compile(rf"(?i)\b{_JUDGED}{_APART}{_NUMBER}|{_NUMBER}{_APART}{_JUDGED}")
