@@ -46,7 +46,7 @@ MOST_NAMES = 1000
 #: there are hardly any others, and numbers that have a step and no name if there is nothing else at all.
 UNNAMED, VALIDATION, PROVISIONAL, TRAINING = range(-1, 3)
 
-STEP, EPOCH, LENGTH, LOSS, NORM = map(Column, ("step", "epoch", "epoch_length", "loss", "grad_norm"))
+STEP, EPOCH, LENGTH, LOSS, NORM, TIME = map(Column, ("step", "epoch", "epoch_length", "loss", "grad_norm", "time"))
 
 
 class Kind:
@@ -96,6 +96,7 @@ class Plan(NamedTuple):
     epoch: int
     inside: bool  # the step begins anew with each epoch
     lacks_loss: bool  # other rows of its kind have one
+    is_clock: bool  # its epoch has decimals, and says when, if not which step
     pattern: re.Pattern[str] | None
 
 
@@ -213,6 +214,8 @@ class Kinds:
         columns += [STEP] if step < 0 else []
         columns += [EPOCH] if epoch < 0 else []
         columns += [LOSS] if lacks_loss else []
+        is_clock = kind.fractional and epoch >= 0 and step < 0 and TIME not in own
+        columns += [TIME] if is_clock else []
         usual = {STEP: "the place in the epoch" if inside else BAR}
         names = [own.get(one) or kind.names.get(one) or usual.get(one, one.quantity) for one in columns]
         is_exponential = "loss" not in self.wanted and is_perplexity(own.get(LOSS, ""))
@@ -221,7 +224,7 @@ class Kinds:
             names[exponential] = f"ln({names[exponential]})"
         layout = Layout(columns, names, kind.key)
         pattern = None if framed else pattern_of(shape, at)
-        return Plan(kind, layout, tuple(at), step, exponential, epoch, inside, lacks_loss, pattern)
+        return Plan(kind, layout, tuple(at), step, exponential, epoch, inside, lacks_loss, is_clock, pattern)
 
     def _kind(self, lead: str, worth: int, own: dict[Column, str], framed: bool) -> Kind | None:
         """Return the kind with these words and numbers, or with some of them: rows may lack what isn't finite."""
