@@ -34,8 +34,8 @@ OF_TRIALS = {
     "needs-adam": Code(
         "a plain chain that Adam trains and SGD hardly does; value: the probability that plain SGD trains it",
         lambda cause, _: (
-            f"plain SGD trains it with a probability of {percent(cause.value or 0.0)} only, as its layers' "
-            "gradients lie far apart: stay with Adam, or take another initialisation, norms or skip connections"
+            f"plain SGD trains it with probability {percent(cause.value or 0.0)}, as its layers' gradients lie far "
+            "apart: stay with Adam, or take another initialisation, norms or skip connections"
         ),
     ),
     "trial-fails": Code(
