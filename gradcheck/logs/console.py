@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from gradcheck.logs.columns import BAR, NOTHING, meaning
-from gradcheck.logs.console_code import Code
+from gradcheck.logs.console_code import Block, is_code
 from gradcheck.logs.console_context import Context, value_of
 from gradcheck.logs.console_kinds import EPOCH, PROVISIONAL, STEP, TRAINING, UNNAMED, Kinds, Plan
 from gradcheck.logs.console_lines import (
@@ -41,7 +41,9 @@ MOST_SHAPES, TRIED = 2000, 4
 TOGETHER = 256
 
 #: Lines without any of these are no rows, and say nothing of an epoch.
-TELLING = ("loss", "norm", "epoch", "nll", "trl", "objective", "cost", "step", "iter", "ce:", "ce=", "xent", " avg, ")
+TELLING = (
+    "loss", "norm", "epoch", "nll", "trl", "objective", "cost", "step", "iter", "ce:", "ce=", "xent", " avg, ", "objf",
+)  # fmt: skip
 
 #: What the losses of two networks may be called that play against each other.
 PLAYER = re.compile(r"(?<![\w/.])[gd](?:_[a-z])?(?:\s?[:=]|\s)\s*[-+]?(?:[\d.]|nan|inf)")
@@ -80,7 +82,7 @@ class Console(Reader):
         self._ahead: dict[str, str] = {}
         self._head: tuple[str, ...] = ()
         self._section = ""
-        self._unnamed, self._code = Unnamed(NAME in wanted.values()), Code()
+        self._unnamed, self._block = Unnamed(NAME in wanted.values()), Block()
 
     @property
     def last_word(self) -> str:
@@ -136,7 +138,7 @@ class Console(Reader):
             whole = plain(text)
             text = whole.strip("` \t")
         if self._table:
-            return self._end_table() if self._code.has(whole, text) else self._read(text)
+            return self._end_table() if self._block.has(whole, text) else self._read(text)
         if not text:
             return ()
         for place, plan in enumerate(self._tried):
@@ -148,7 +150,7 @@ class Console(Reader):
         if text.endswith("]") and (bar := only_bar(text)):
             self.context.see_bar(bar)
             return ()
-        return () if self._code.has(whole, text) else self._read(text)
+        return () if self._block.has(whole, text) else self._read(text)
 
     def _read(self, text: str) -> Iterator[LogRow]:
         """Yield the rows of a line that was not foreseen."""
@@ -188,7 +190,7 @@ class Console(Reader):
             for one in unnamed:
                 yield from self._framed(one, "a number after its step", UNNAMED)
         elif _tells(lower, self._telling) and not (word and is_error(text)):
-            yield from self._line(text)
+            yield from self._end_table() if is_code(text) else self._line(text)
         elif self._table and (not text or is_rule(text)):
             yield from self._end_table()
         else:

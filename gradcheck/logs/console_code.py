@@ -40,21 +40,25 @@ _NEEDED = re.compile(r"[=(%{]|^import|^assert|^return|self\.")
 LONGEST = 400
 
 
-class Code:
-    """Tells lines of source code from those of a log: by what they say, and by the block that they are in."""
+def is_code(text: str) -> bool:
+    """Whether a line says that it is code."""
+    return len(text) <= LONGEST and bool(_NEEDED.search(text) and _CODE.search(text))
+
+
+class Block:
+    """Tells lines within a block of code: they are indented further than the line that opened it."""
 
     def __init__(self) -> None:
         self._indent = -1  # of the line that opened the block; −1 outside of any
 
     def has(self, line: str, text: str) -> bool:
-        """Whether a line is code; `text` is what it has beside the blanks around it."""
-        if not text:
-            return self._indent >= 0
-        if self._indent >= 0 or text[-1] == ":" or "#" in text:
-            indent = line.expandtabs().index(text[0])
-            if 0 <= self._indent < indent:
-                return True
-            self._indent = indent if _OPENS.match(text) else -1
-            if self._indent >= 0:
-                return True
-        return len(text) <= LONGEST and bool(_NEEDED.search(text) and _CODE.search(text))
+        """Whether a line belongs to a block, or opens one; `text` is what it has beside the blanks around it."""
+        if not text or len(text) > LONGEST:
+            return not text and self._indent >= 0
+        if self._indent < 0 and text[-1] != ":" and "#" not in text:
+            return False
+        indent = line.expandtabs().index(text[0])
+        if 0 <= self._indent < indent:
+            return True
+        self._indent = indent if _OPENS.match(text) else -1
+        return self._indent >= 0

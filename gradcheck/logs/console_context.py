@@ -5,7 +5,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 
 from gradcheck.logs.columns import BAR, Column, Layout
-from gradcheck.logs.console_kinds import EPOCH, STEP, TRAINING, Kind, Plan
+from gradcheck.logs.console_kinds import EPOCH, NEGATIVE, STEP, TRAINING, Kind, Plan
 from gradcheck.logs.console_lines import Bar, overflow, saved, skips, step_within
 from gradcheck.logs.numbers import MISSING, NOT_A_NUMBER, LogRow, texts
 
@@ -62,8 +62,8 @@ class Context:
     def row(self, plan: Plan, groups: Sequence[str]) -> Iterable[LogRow]:
         """Return a row: the numbers of its line, and what the lines before said of it."""
         kind, values, clock = plan.kind, _values(groups), MISSING
-        if plan.exponential >= 0:
-            values[plan.exponential] = _logarithm(values[plan.exponential])
+        if plan.instead >= 0:
+            values[plan.instead] = _changed(values[plan.instead], plan.change)
         if plan.step < 0:
             values.append(self._bar_step(kind, plan))
         elif self._is_repeated(kind, values[plan.step], values, plan):
@@ -173,8 +173,10 @@ class Context:
             yield layout, array("d", [at if math.isnan(step) else step, count, scale, epoch])
 
 
-def _logarithm(value: float) -> float:
-    """Return the logarithm of a number, as far as it is one."""
+def _changed(value: float, how: str) -> float:
+    """Return the loss that a number stands for, as far as it is one: its logarithm, or its negative."""
+    if how == NEGATIVE:
+        return value if math.isinf(value) else -value
     return math.log(value) if 0 < value < math.inf else value
 
 

@@ -45,7 +45,9 @@ _CELL = re.compile(r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+|nan\b|inf\b)", re.
 
 #: How a program says that it ends of an error, or that it gives up; ``stop_at=3`` and ``exit code`` are no such verbs.
 ERRORS = ("error: ", "exception: ", "interrupt: ")
-_ERROR = re.compile(r"(?i)^(?:\W*rank ?\d+\W+)?(?:[\w.]+\.)?\w*(?:Error|Exception|Interrupt): ")
+_ERROR = re.compile(
+    r"(?i)^(?:\W*rank ?\d+\W+)?(?:[\w.]+\.)?(?:(?:runtime|value|type|fatal) )?\w*(?:Error|Exception|Interrupt): "
+)
 STOPS = ("stop", "abort", "exit", "halt", "terminat", "diverg")
 _GIVES_UP = re.compile(rf"(?i)\b(?:{'|'.join(STOPS)})(?:p?ed|p?ing|e?s|e)?\b(?! code|\s*=)")
 

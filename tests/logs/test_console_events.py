@@ -2,6 +2,8 @@
 
 import pytest
 
+from gradcheck.errors import InputError
+
 SKIPS = "[host] 2031-03-02 10:00:05 (trainer:600) WARNING: The grad norm is {}. Skipping updating the model."
 ROW = "[host] 2031-03-02 10:00:00 (trainer:700) INFO: 1epoch:train:{}-{}batch: iter_time=0.1, loss_ctc={}, loss={}"
 
@@ -102,3 +104,60 @@ def test_numbers_in_bold_are_numbers_in_a_table_of_markdown(told):
     report = told("| step | **loss** | grad norm | lr |", "|---|---|---|---|", *rows)
     assert (report.log.rows, report.log.last_step) == (7, 7)
     assert report.curves.grad_norm.value == (1.5,) * 7
+
+
+def test_what_is_maximised_is_judged_by_its_negative(told):
+    line = "16:17:{:02} INFO [train.py:102] Process {}/3161({:.6f}%) global average objf: {:.6f} over 640 frames"
+    report = told(*(line.format(at, 100 * at, at / 31.61, -(2.5 * 0.9**at)) for at in range(24)))
+    assert (report.verdict.status, report.log.first_step, report.log.last_step) == ("healthy", 0, 2300)
+    assert ("loss", "−(global average objf)") in [(one.quantity, one.name) for one in report.log.columns]
+    assert report.curves.loss.value[:2] == (2.5, 2.25)
+    worse = told(*(line.format(at, 100 * at, at / 31.61, -(2.5 * 1.9**at)) for at in range(24)))
+    assert worse.verdict.status == "exploding"
+
+
+def test_an_object_is_no_objective(told):
+    with pytest.raises(InputError):
+        told(
+            "loss, 12:",
+            *(f"Region 8 Avg IOU: 0.{at}, Class: 0.5, Obj: 0.01, No Obj: 0.005, object 3 of 9" for at in range(1, 6)),
+        )
+
+
+def test_another_line_that_is_glued_to_a_loss_is_no_unit_of_it(told):
+    lines = [
+        f"{at}/234 [.....] - ETA: 33:37 - loss: {44 - at}.5{'Batch 3: Invalid loss, ending' * (at == 3)}"
+        for at in range(1, 6)
+    ]
+    assert told(*lines).log.rows == 5
+
+
+def test_an_error_in_two_words_is_no_row(told):
+    report = told(
+        "Runtime Error: FloatingPointError: Loss became NaN at iteration=16!", "terms = {'loss_a': nan, 'loss_b': 0.5}"
+    )
+    assert (report.verdict.status, report.log.rows_found) == ("nonfinite", 1)
+    assert told(*(f"train error: 0.{at}, loss: 2.{at}" for at in range(1, 6))).log.rows == 5
+
+
+def test_what_follows_the_slash_may_be_the_step_of_an_epoch(told):
+    line = "2031-11-30 17:25:{:02} DEBUG TRAIN Batch {}/{} loss {:.6f} loss_att {:.6f} lr 0.00002 rank 0"
+    lines = [line.format(at, at // 12, 100 * (at % 12), 150 * 0.9**at, 80.5) for at in range(24)]
+    report = told(*lines)
+    assert (report.log.rows, report.log.first_step) == (24, 0)
+    assert report.runs == ()
+    assert list(report.curves.loss.step[:13]) == [*range(0, 1200, 100), 1200]
+
+
+def test_quartiles_of_a_norm_are_no_layer(told):
+    lines = [
+        line
+        for at in range(24)
+        for line in (
+            f"WARNING [optim.py:487] Clipping_scale=2.0, grad-norm quartiles 1.1e+0{at % 3} 1.2e+04 1.3e+04 1.4e+04",
+            f"INFO [train.py:1034] Epoch 1, batch {50 * at}, loss[loss={3 - at / 20:.3f}, simple_loss=1.2, over 49]",
+        )
+    ]
+    report = told(*lines)
+    assert [(one.quantity, one.name) for one in report.log.columns] == [("loss", "loss"), ("step", "batch")]
+    assert report.log.rows == 24
