@@ -26,6 +26,7 @@ class Cause(NamedTuple):
     advice: str
     signs: tuple[str, ...] = ()  # keys of ``SIGNS``; any of them speaks for it
     only: bool = False  # not named without a sign
+    unless: str = ""  # a sign that speaks against it
 
 
 #: What a log may show beside a finding.
@@ -46,6 +47,7 @@ SIGNS = {
     "one-row": "it is in one row only",
     "no-gradient": "no gradient arrives at all",
     "exactly-zero": "a gradient arrives, and is exactly zero in every row",
+    "norm-quiet": "the gradient's norm is as usual where the loss is not",
     "game": "it is the loss of one of two networks that play against each other",
     "constant": "the loss has the same value in every row",
     "at-clamp": "the loss sits where the logarithm in it is clamped",
@@ -129,7 +131,10 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
         Cause("lower the learning rate, or use an activation without a flat side (leaky_relu, elu, gelu)"),
     ),
     "spikes": (
-        Cause(f"clip the global norm at {THRESHOLD}"),
+        Cause("the gradients of these steps are as usual, so look at how the loss is logged: as a mean, some of whose "
+              "steps are left out or counted twice (transformers: logging_nan_inf_filter=False), or with a part that "
+              "isn't trained on", ("norm-quiet",), True),
+        Cause(f"clip the global norm at {THRESHOLD}", unless="norm-quiet"),
         Cause("look at the batches of these steps"),
         Cause("clipping is at work already: what is logged is the norm before it; look at the loss for whether "
               "these steps did harm", ("clipped",), True),
@@ -236,6 +241,7 @@ def advice_on(
         The step at which a growth began, in words.
     """
     shown = set(signs)
-    causes = [one for one in CAUSES[kind] if shown.intersection(one.signs) or not one.only]
+    fitting = (one for one in CAUSES[kind] if one.unless not in shown)
+    causes = [one for one in fitting if shown.intersection(one.signs) or not one.only]
     causes.sort(key=lambda one: not shown.intersection(one.signs))
     return tuple(one.advice.replace(THRESHOLD, threshold).replace(BEFORE, before) for one in causes[:MOST])

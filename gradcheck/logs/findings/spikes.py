@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from gradcheck.logs.findings.bursts import find_burst
-from gradcheck.logs.findings.finding import Finding
+from gradcheck.logs.findings.finding import NOTE, Finding
 from gradcheck.logs.findings.growth import find_growth, magnitude
 from gradcheck.logs.findings.movers import outstanding
-from gradcheck.logs.findings.robust import FEWEST, Numbers, side_medians
+from gradcheck.logs.findings.robust import FEWEST, Numbers, median, side_medians
 from gradcheck.logs.series import Series, Track
 
 SPIKE, CHANCE, CHANCE_HEAVY = 1.0, 1e-3, 0.05
@@ -30,7 +30,7 @@ NEAR, BROAD = 12, 8
 #: Most rows in which spikes are looked for: of more, the peaks of neighbours.
 MOST_ROWS = 4096
 
-#: Decades of a short run's highest rows, and those that all others stay below; else the highest are its tail.
+#: Decades of a short run's highest row, and those that all but its spikes stay below; else the highest are its tail.
 LONELY, QUIET = 1.75, 0.3
 
 #: Decades more that the last rows need, beyond twice what others reach: nothing after them shows that they come back.
@@ -45,7 +45,24 @@ FEW = 0.1
 
 def find_spikes(series: Series) -> list[Finding]:
     """Find single gradients far above those before and after, and above what the tail of the run explains."""
-    what, track = magnitude(series)
+    return _spikes_of(series, *magnitude(series))
+
+
+def find_loss_spikes(series: Series) -> list[Finding]:
+    """Find the same in the loss, above all that it began with, where the gradient's norm is quiet: a note."""
+    if not len(series.norm) or not len(series.loss) or find_spikes(series):
+        return []
+    began = median(series.loss.level[: 2 * FEWEST])
+    found = _spikes_of(series, series.loss_name, series.loss)
+    return [
+        one._replace(layers=(), severity=NOTE, signs=("norm-quiet",))
+        for one in found
+        if series.loss.peak.max() > began + SPIKE
+    ]
+
+
+def _spikes_of(series: Series, what: str, track: Track) -> list[Finding]:
+    """Return the spikes of a magnitude."""
     end = find_growth(track, series)
     track = _pooled((track if end is None else track.until(track.steps[end.begin])).above_zero())
     if len(track) < 2 * FEWEST:
@@ -139,7 +156,7 @@ def _below_the_gap(excess: Numbers) -> Numbers:
 def _below_the_highest(ordered: Numbers, most: int) -> Numbers:
     """Return the rows of a short run without the highest few, if all others are quiet; else these count as its tail."""
     for count in range(1, min(most + 1, len(ordered))):
-        if ordered[-count] > LONELY and ordered[-count - 1] < QUIET:
+        if ordered[-1] > LONELY and ordered[-count] > SPIKE and ordered[-count - 1] < QUIET:
             return ordered[:-count]
     return ordered
 

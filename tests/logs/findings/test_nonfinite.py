@@ -59,6 +59,15 @@ def test_a_loss_of_zero_beside_it_is_a_nan_that_the_trainer_hides(found):
     assert "logging_nan_inf_filter" in " ".join(advice_on(one.kind, one.signs))
 
 
+def test_the_first_of_such_losses_may_be_a_mean_with_sound_steps_in_it(found):
+    hidden = {
+        "loss": lambda row: 0.0 if row > 130 else 0.4 if row == 130 else 1.5 - row / 300,
+        "grad_norm": lambda row: NAN if row >= 130 else 1.0,
+    }
+    (one,) = found(list(rows(**hidden)))
+    assert "loss-zero" in one.signs
+
+
 def test_a_loss_that_is_left_out_beside_it_is_no_gap(found):
     absent = {
         "loss": lambda row: None if row >= 130 else 1.5 - row / 300,

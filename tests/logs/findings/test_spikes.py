@@ -112,3 +112,33 @@ def test_nothing_is_so_many_times_a_zero(rng):
     norms = np.where(rng.random(400) < 0.25, 0.0, np.exp(0.4 * rng.standard_normal(400)))
     rows = [{"step": step, "loss": 2 / (1 + step), "grad_norm": norm} for step, norm in enumerate(norms.tolist())]
     assert diagnose(rows).verdict.status == "healthy"
+
+
+def test_a_short_log_has_lower_spikes_beside_a_lonely_one(course):
+    levels = np.where(np.arange(90) % 2, 0.05, -0.05)
+    levels[[20, 45, 70]] = 1.2, 2.9, 1.5
+    (found,) = find_spikes(course(levels))
+    assert found.numbers["spikes"] == 3
+
+
+def logged(losses, norms):
+    return [
+        {"step": step, "loss": loss, "grad_norm": norm}
+        for step, (loss, norm) in enumerate(zip(losses.tolist(), norms.tolist(), strict=True))
+    ]
+
+
+def test_spikes_of_the_loss_beside_a_quiet_norm_are_a_note_that_asks_how_it_is_logged(rng):
+    losses, norms = 2 + 0.05 * rng.standard_normal(100), 1.4 + 0.2 * rng.standard_normal(100)
+    losses[[30, 60]] *= 1000
+    report = diagnose(logged(losses, norms))
+    (found,) = report.findings
+    assert (report.verdict.status, found.kind, found.severity) == ("healthy", "spikes", "note")
+    assert "logging_nan_inf_filter" in found.advice[0]
+    assert "clip" not in " ".join(found.advice)
+
+
+def test_a_loss_that_was_learnt_may_come_back_to_where_it_began(rng):
+    losses, norms = 2 * 10 ** -np.linspace(0, 4, 200), 1.4 + 0.2 * rng.standard_normal(200)
+    losses[[120, 160]] = 1.5
+    assert not diagnose(logged(losses, norms)).findings
