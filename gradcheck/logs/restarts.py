@@ -52,7 +52,7 @@ class Steps:
         before = np.concatenate([[self._raw], steps[:-1]])
         again = steps == before
         if epochs is not None and again.any():  # a row an epoch, each at the same place
-            again &= epochs > np.concatenate([[self._epoch], epochs[:-1]])
+            again &= epochs != np.concatenate([[self._epoch], epochs[:-1]])
             drops = np.flatnonzero((steps < before) | again)
         else:
             drops = np.flatnonzero(steps < before)

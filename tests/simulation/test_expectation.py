@@ -124,7 +124,7 @@ def test_an_agreement_does_not_hang_on_luck():
 
 TRANSFORMERS = [
     {"blocks": 6, "model_width": 128, "heads": 4, "tokens": 12},
-    {"preset": "gpt2", "blocks": 4, "model_width": 128, "heads": 4, "tokens": 12, "seeds": 2},
+    {"preset": "gpt2", "blocks": 4, "model_width": 128, "heads": 4, "tokens": 12, "vocabulary": 512, "seeds": 2},
     {"blocks": 6, "model_width": 128, "heads": 4, "patch": 8, "tied": False, "data": "digits", "batch_size": 2},
     {"blocks": 4, "model_width": 64, "heads": 4, "tokens": 8, "patch": 8, "tied": False},
 ]

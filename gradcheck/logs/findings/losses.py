@@ -29,8 +29,8 @@ import numpy as np
 from gradcheck.logs.findings.finding import NOTE, Finding
 from gradcheck.logs.findings.growth import find_growth, first_risen
 from gradcheck.logs.findings.learning import BLOCKS, DEVIATIONS, SMALLER, losses_of
-from gradcheck.logs.findings.robust import FEWEST, Numbers, block_medians, deviation, side_medians
-from gradcheck.logs.series import Series
+from gradcheck.logs.findings.robust import FEWEST, Numbers, block_medians, deviation, printed_unit, side_medians
+from gradcheck.logs.series import Series, begins
 
 ENOUGH, FLAT, SURE, QUIET, KNOWN = BLOCKS, 0.01, 0.002, 0.02, 0.005
 RISEN, LASTING, RISE_DEVIATIONS, NOISY, AT_ONCE = 0.4, 0.25, 8.0, 0.1, 0.7
@@ -56,6 +56,7 @@ def _positive(series: Series) -> tuple[Numbers, Numbers]:
     """Return steps and losses of a log whose losses are all above zero; none of another."""
     steps, losses = losses_of(series)
     judged = len(losses) > 0 and bool(losses.min() > 0) and bool(losses.max() < LARGEST)
+    steps, losses = (one[begins(losses) :] for one in (steps, losses))
     return (steps, losses) if judged else (steps[:0], losses[:0])
 
 
@@ -65,10 +66,13 @@ def find_not_learning(series: Series) -> list[Finding]:
     if len(losses) < ENOUGH:
         return []
     level, noise = float(np.median(losses)), deviation(losses)
-    if not _is_flat(losses, level, noise):
-        return []
     error = OF_A_MEDIAN * noise / len(losses) ** 0.5
-    classes, known = guessed_classes(level, max(KNOWN, DEVIATIONS * error)), error <= KNOWN
+    unit = printed_unit(losses) if noise <= QUIET * level else 0.0
+    unit *= unit <= FLAT * level
+    tolerance = max(KNOWN + unit, DEVIATIONS * error)
+    classes, known = guessed_classes(level, tolerance), error <= KNOWN
+    if not _is_flat(losses, level, noise, unit if classes else 0.0):
+        return []
     quiet = noise <= QUIET * level
     guessing = classes > 0 and known and (classes > 2 or quiet)
     if not guessing and not (quiet and _is_from_the_beginning(series) and not _is_converging(series)):
@@ -79,8 +83,8 @@ def find_not_learning(series: Series) -> list[Finding]:
     return [Finding("not-learning", *series.ends, (), numbers, FLAT * level, signs=tuple(signs))]
 
 
-def _is_flat(losses: Numbers, level: float, noise: float) -> bool:
-    """Whether first and last third are alike, all blocks too, and the log long enough to say so."""
+def _is_flat(losses: Numbers, level: float, noise: float, unit: float) -> bool:
+    """Whether first and last third are alike, but for a digit, all blocks too, and the log long enough to say so."""
     third, size = len(losses) // 3, max(1, len(losses) // BLOCKS)
     error = OF_A_MEDIAN * noise * (2 / third) ** 0.5
     if DEVIATIONS * error > 2 * FLAT * level:
@@ -90,7 +94,7 @@ def _is_flat(losses: Numbers, level: float, noise: float) -> bool:
     first = float(losses[:3].max()) - level  # fast convergence is over before the first block is
     limit, spread = FLAT * level, 2 * DEVIATIONS * OF_A_MEDIAN * noise / size**0.5
     return (
-        abs(ends) <= max(SURE * level, DEVIATIONS * error)
+        abs(ends) <= max(SURE * level, DEVIATIONS * error, 1.001 * unit)
         and range_ <= max(limit, spread)
         and first <= max(limit, 5 * noise)
     )

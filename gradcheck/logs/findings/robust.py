@@ -11,6 +11,9 @@ MAD_TO_DEVIATION = 1.4826
 #: Rows that a run has at least, to be judged by its course.
 FEWEST = 12
 
+#: Digits after the point that a program prints on purpose.
+MOST_PRINTED = 4
+
 
 def block_medians(values: Numbers, size: int) -> Numbers:
     """Return medians of neighbouring rows, (rows // size, …); the last block ends with the last row."""
@@ -24,6 +27,15 @@ def deviation(values: Numbers) -> float:
         return 0.0
     steps = np.diff(values)
     return float(MAD_TO_DEVIATION * np.median(np.abs(steps - np.median(steps))) / np.sqrt(2))
+
+
+def printed_unit(values: Numbers) -> float:
+    """Return the unit of the last digit that numbers are printed with; 0 if they have more than four digits."""
+    for digits in range(MOST_PRINTED + 1):
+        scaled = values * 10.0**digits
+        if np.allclose(scaled, np.round(scaled), rtol=0.0, atol=1e-6):
+            return float(10.0**-digits)
+    return 0.0
 
 
 def side_medians(values: Numbers, width: int) -> tuple[Numbers, Numbers]:
