@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from gradcheck.logs.columns import Column
+from gradcheck.logs.findings.robust import median
 from gradcheck.logs.restarts import Steps
 from gradcheck.logs.runs import Rows
 
@@ -111,7 +112,7 @@ def _begun(steps: Rows) -> Rows:
     rises = rises[rises > 0]
     first = int(known[0])
     if first and len(rises):
-        steps[:first] = np.maximum(steps[first] - float(np.median(rises)) * np.arange(first, 0, -1), 0.0)
+        steps[:first] = np.maximum(steps[first] - median(rises) * np.arange(first, 0, -1), 0.0)
     return steps
 
 
@@ -124,5 +125,5 @@ def _lengths_rise(steps: Rows, lengths: Rows) -> bool:
 def _falls(steps: Rows) -> bool:
     """Whether steps fall from row to row, by the same."""
     falls = np.diff(steps)
-    usual = float(np.median(falls)) if len(falls) >= FEWEST_FALLING - 1 else 0.0
+    usual = median(falls) if len(falls) >= FEWEST_FALLING - 1 else 0.0
     return usual < 0 and float((falls == usual).mean()) >= MOSTLY

@@ -21,7 +21,7 @@ from gradcheck.logs.console_lines import is_of_unfit, step_within
 from gradcheck.logs.findings.elsewhere import find_elsewhere
 from gradcheck.logs.findings.finding import NOTE, Finding
 from gradcheck.logs.findings.growth import magnitude
-from gradcheck.logs.findings.robust import deviation
+from gradcheck.logs.findings.robust import deviation, median
 from gradcheck.logs.findings.sentences import WORDS
 from gradcheck.logs.runs import Nonfinite
 from gradcheck.logs.series import Series
@@ -168,7 +168,7 @@ def _growth_before(series: Series, step: float) -> dict[str, float]:
     begin = int(falls[-1]) + 1 if len(falls) else 0
     low = np.flatnonzero(levels[begin:] <= levels[begin:].min() + max(2 * COMES_DOWN, 3 * noise))
     begin += int(low[-1])
-    rise, above = float(levels[-1] - levels[begin]), float(levels[-1] - np.median(levels))
+    rise, above = float(levels[-1] - levels[begin]), float(levels[-1] - median(levels))
     if min(rise, above) <= max(GREW, GREW_DEVIATIONS * noise):
         return {"above_usual": above}
     grown = len(levels) - begin - 1
