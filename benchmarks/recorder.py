@@ -1,6 +1,6 @@
 """What recording a training run costs: a step beside the same one recorded, see README.md.
 
-Run it as ``python benchmarks/recorder.py [--runs 15] [--threads N] [--every 1] [--watched]``.
+Run it as ``python benchmarks/recorder.py [--runs 15] [--threads N] [--every 1] [--watched] [--processor]``.
 
 The step: a ReLU network of 20 layers, cross-entropy, SGD with momentum. Both sides have networks of their own with the
 same weights and the same batch; the clock starts only if their losses agree over three steps, to the last bit.
@@ -12,8 +12,10 @@ import argparse
 import os
 import sys
 import tempfile
+import time
 from pathlib import Path
 from statistics import median
+from timeit import timeit
 from typing import TYPE_CHECKING
 
 from speed import Task, alternate, positive, prepare_environment, print_table, ratios, repeated, set_threads
@@ -51,6 +53,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--runs", type=positive, default=15, metavar="N", help="of each (15)")
     parser.add_argument("--every", type=positive, default=1, metavar="N", help="steps from one record to the next (1)")
     parser.add_argument("--watched", action="store_true", help="diagnose on the way, as the callbacks of trainers do")
+    parser.add_argument("--processor", action="store_true", help="processor time: other programs make no difference")
     parser.add_argument(
         "--threads", type=positive, default=os.cpu_count() or 1, metavar="N", help="of both (all cores)"
     )
@@ -65,7 +68,13 @@ def measured(
         "recorded": training(width, batch, folder / "run.jsonl", options.every, updates, options.watched),
         "plain": training(width, batch),
     }
-    return alternate(tasks, options.runs, repeated)
+    return alternate(tasks, options.runs, processor_time if options.processor else repeated)
+
+
+def processor_time(task: Task) -> float:
+    """Return the mean seconds of processor time of 20 calls, after one to wake up."""
+    task()
+    return timeit(task, timer=time.process_time, number=20) / 20
 
 
 def training(

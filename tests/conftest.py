@@ -5,6 +5,7 @@ import math
 import os
 import re
 import shlex
+from contextlib import contextmanager
 from statistics import NormalDist
 
 # Two threads on products this small take longer than one, many times longer on a busy machine; both read it once.
@@ -31,16 +32,17 @@ from gradcheck.engine.transformer import POINTS
 from gradcheck.errors import OptionError
 from gradcheck.families import drawn_network
 from gradcheck.flow.gradient_flow import MEMORY, GradientFlow, LayerFlow, OutputFlow, measure
-from gradcheck.simulation.experiment import RunSpec
+from gradcheck.simulation.experiment import Experiment, RunSpec
 from gradcheck.spec import NetworkSpec, RecurrentSpec, TransformerSpec
 from gradcheck.spec.thresholds import Thresholds
+from gradcheck.training.demonstration import Demonstration
 
 #: How a test asks for a package that an extra brings.
 EXTRAS = re.compile(
     r'importorskip\("(torch|safetensors|distributed|orjson|matplotlib|jinja2|accelerate|jax|flax|equinox)\b'
 )
 
-settings.register_profile("repeatable", max_examples=30, derandomize=True, deadline=None, database=None)
+settings.register_profile("repeatable", max_examples=20, derandomize=True, deadline=None, database=None)
 settings.load_profile("repeatable")
 
 
@@ -278,6 +280,32 @@ def typed():
         return commands[name].make_context(name, words).params
 
     return parse
+
+
+@pytest.fixture(scope="session")
+def measured_once():
+    """A context in which a network that another line measured or trained isn't again: formats are many, it is one."""
+    known = {}
+
+    def once(method, described):
+        def call(self, what, tick=None, **named):
+            key = repr((described(self), what, named))
+            if named.get("tally") is not None:  # which counts on the way
+                return method(self, what, tick, **named)
+            if key not in known:
+                known[key] = method(self, what, tick, **named)
+            return known[key]
+
+        return call
+
+    @contextmanager
+    def context():
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Experiment, "flow", once(Experiment.flow, Experiment.to_dict))
+            patch.setattr(Demonstration, "run", once(Demonstration.run, lambda one: one.report([]).config))
+            yield
+
+    return context
 
 
 # ---- reports laid out by hand, for what is shown rather than what is measured

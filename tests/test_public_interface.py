@@ -114,4 +114,4 @@ def test_describing_a_network_loads_no_numpy():
 def test_simulating_loads_numpy_but_neither_typer_nor_rich_nor_torch():
     loaded = loaded_after("import gradcheck; gradcheck.simulate(depth=2, width=4).to_dict()")
     assert "numpy" in loaded
-    assert not loaded & {"typer", "click", "rich", "torch"}
+    assert not loaded & {"typer", "click", "rich", "torch", "safetensors"}

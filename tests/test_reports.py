@@ -81,7 +81,7 @@ def change(document, choose):
 
 
 @pytest.mark.parametrize("name", [name for name in MADE if name != "pages"])
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10)
 @given(data=st.data())
 def test_a_change_of_the_document_never_reaches_the_report(name, data, report_of):
     report = report_of(name)

@@ -19,7 +19,7 @@ class TrainingRecord(Record):
 
 
 class TrialRecord(Record):
-    """Training on the batch, tried before a model is accused: 40 steps of Adam at each of three rates at most."""
+    """Training on the batch, tried before a model is accused: 40 steps of Adam at each of three rates, or 80."""
 
     first: float = item("the loss at the start")
     constant: float | None = item("what a constant answer costs, or else outputs that are all zero; null: unknown")

@@ -9,8 +9,12 @@ ASKED_FOR = (
 #: Any of them.
 REMARKS = "remarks"
 
-#: Those with which the probability that it trains doesn't hold: the networks that it was fitted to had none.
+#: Of a plain chain whose gradient vanishes, and which Adam trains all the same.
+NEEDS_ADAM = "needs-adam"
+
+#: Those that leave a doubt. But for the last, the probability that it trains doesn't hold with them: the networks that
+#: it was fitted to had none.
 DOUBTS = (
     *ASKED_FOR, "loss-of-probabilities", "inputs-large", "readout-large", "targets-large", "large-inputs", "term-zero",
-    "term-drowned", "not-held", "inputs-alike", "labels-alike",
+    "term-drowned", "not-held", "inputs-alike", "labels-alike", NEEDS_ADAM,
 )  # fmt: skip

@@ -13,7 +13,7 @@ from gradcheck.diagnosis.loss_sentences import OF_LOSS
 from gradcheck.diagnosis.number_sentences import OF_NUMBERS
 from gradcheck.diagnosis.part_sentences import OF_PARTS
 from gradcheck.diagnosis.rate_sentences import OF_RATES
-from gradcheck.diagnosis.remarks import DOUBTS
+from gradcheck.diagnosis.remarks import DOUBTS, NEEDS_ADAM
 from gradcheck.diagnosis.trial_sentences import OF_TRIALS
 from gradcheck.render.numbers import percent
 
@@ -65,7 +65,7 @@ def _sentence(cause: Cause, flow: GradientFlow) -> str:
 def chance_of_training(verdict: VerdictRecord) -> str:
     """Return how likely SGD, or Adam in a trial, trains the network, and why not where its gradient is healthy."""
     codes = [cause.code for cause in verdict.causes]
-    if verdict.status == "healthy" and not {*DOUBTS}.isdisjoint(codes):
+    if verdict.status == "healthy" and not ({*DOUBTS} - {NEEDS_ADAM}).isdisjoint(codes):
         return "no probability of training is given: what is named above outweighs a healthy gradient"
     who = "Adam" if "trial-learns" in codes else "plain SGD"
     chance = f"{who} trains it with probability {percent(verdict.score)}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gradcheck.base.wording import counted
 from gradcheck.diagnosis.code import Code
-from gradcheck.render.numbers import significant
+from gradcheck.render.numbers import percent, significant
 
 if TYPE_CHECKING:
     from gradcheck.diagnosis.report import Report
@@ -30,6 +30,13 @@ OF_TRIALS = {
         "a model that looks ill learns its own batch; value: the loss in the end",
         "beyond a limit, but it learns: {steps} steps of Adam (rate {rate:g}) bring the loss on this batch from "
         "{first:.3g} to {value:.3g}",
+    ),
+    "needs-adam": Code(
+        "a plain chain that Adam trains and SGD hardly does; value: the probability that plain SGD trains it",
+        lambda cause, _: (
+            f"plain SGD trains it with probability {percent(cause.value or 0.0)}, as its layers' gradients lie far "
+            "apart: stay with Adam, or take another initialisation, norms or skip connections"
+        ),
     ),
     "trial-fails": Code(
         "a model that looks ill doesn't learn its own batch either; value: the loss in the end",

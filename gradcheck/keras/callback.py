@@ -11,12 +11,9 @@ from gradcheck.base.calls import public
 from gradcheck.errors import GradcheckError, at_least, switch
 from gradcheck.keras.taps import Tap
 from gradcheck.logs.appending import GrowingLog
-from gradcheck.logs.records import header_line, record_line
+from gradcheck.logs.records import has_weights, header_line, record_line
 from gradcheck.logs.report import LogFinding
 from gradcheck.logs.watching import CHECK_EVERY, OnFinding, Watch, as_metrics, checked_reaction, react
-
-#: Records from one with norms of weights and updates to the next.
-WEIGHTS_EVERY = 20
 
 #: Digits that a norm of float32 has.
 DIGITS = 7
@@ -134,8 +131,7 @@ class GradientCallback(keras.callbacks.Callback):
         """Whether a batch, the number of which counts from the epoch's start, ends a step with weights and update."""
         assert self._tap is not None
         step, inside = divmod(self._begun + batch, self._tap.batches)
-        many = -(-WEIGHTS_EVERY // self.every)
-        due = step % self.every == 0 and (step // self.every) % many in (0, many // 2 if step < WEIGHTS_EVERY else 0)
+        due = step % self.every == 0 and has_weights(step, self.every)
         alone = getattr(self.model, "steps_per_execution", 1) == 1
         return self._updates and alone and due and inside == self._tap.batches - 1
 

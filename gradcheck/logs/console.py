@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from gradcheck.logs.columns import BAR, NOTHING, meaning
+from gradcheck.logs.console_code import Block, is_code
 from gradcheck.logs.console_context import Context, value_of
 from gradcheck.logs.console_kinds import EPOCH, PROVISIONAL, STEP, TRAINING, UNNAMED, Kinds, Plan
 from gradcheck.logs.console_lines import (
@@ -16,14 +17,12 @@ from gradcheck.logs.console_lines import (
     is_rule,
     last_words,
     only_bar,
-    overflow,
     parted,
     plain,
     row_below,
-    saved,
     without_bar,
 )  # fmt: skip
-from gradcheck.logs.console_unnamed import Unnamed
+from gradcheck.logs.console_unnamed import NAME, Unnamed
 from gradcheck.logs.console_values import cut, pairs
 from gradcheck.logs.json_records import JsonRecords
 from gradcheck.logs.lines import Problems, Reader
@@ -42,7 +41,9 @@ MOST_SHAPES, TRIED = 2000, 4
 TOGETHER = 256
 
 #: Lines without any of these are no rows, and say nothing of an epoch.
-TELLING = ("loss", "norm", "epoch", "nll", "trl", "objective", "cost", "step", "iter", "ce:", "ce=", "xent")
+TELLING = (
+    "loss", "norm", "epoch", "nll", "trl", "objective", "cost", "step", "iter", "ce:", "ce=", "xent", " avg, ", "objf",
+)  # fmt: skip
 
 #: What the losses of two networks may be called that play against each other.
 PLAYER = re.compile(r"(?<![\w/.])[gd](?:_[a-z])?(?:\s?[:=]|\s)\s*[-+]?(?:[\d.]|nan|inf)")
@@ -81,7 +82,7 @@ class Console(Reader):
         self._ahead: dict[str, str] = {}
         self._head: tuple[str, ...] = ()
         self._section = ""
-        self._unnamed = Unnamed()
+        self._unnamed, self._block = Unnamed(NAME in wanted.values()), Block()
 
     @property
     def last_word(self) -> str:
@@ -131,11 +132,13 @@ class Console(Reader):
 
     def _rows(self, line: bytes) -> Iterable[LogRow]:
         """Return the rows of a line: mostly none or one."""
-        text = line.decode("utf-8", "replace").strip()
+        whole = line.decode("utf-8", "replace")
+        text = whole.strip()
         if "\x1b" in text or "`" in text:
-            text = plain(text).strip("` \t")
+            whole = plain(text)
+            text = whole.strip("` \t")
         if self._table:
-            return self._read(text)
+            return self._end_table() if self._block.has(whole, text) else self._read(text)
         if not text:
             return ()
         for place, plan in enumerate(self._tried):
@@ -147,7 +150,7 @@ class Console(Reader):
         if text.endswith("]") and (bar := only_bar(text)):
             self.context.see_bar(bar)
             return ()
-        return self._read(text)
+        return () if self._block.has(whole, text) else self._read(text)
 
     def _read(self, text: str) -> Iterator[LogRow]:
         """Yield the rows of a line that was not foreseen."""
@@ -175,11 +178,9 @@ class Console(Reader):
     def _told(self, text: str) -> Iterator[LogRow]:
         """Yield the rows of a line without a bar, and remember what it says of those to come."""
         lower = text.lower()
-        scale, word = overflow(text), last_words(text)
-        if ("checkpoint" in lower or "sav" in lower) and (step := saved(text)) is not None:
-            self.context.save(step)
-        elif scale is not None:
-            yield from self.context.overflow(scale)
+        word = last_words(text)
+        if (event := self.context.event(text, lower)) is not None:
+            yield from event
         elif (pair := cells(text)) is not None:
             yield from self._cell(*pair)
         elif self._head and (below := row_below(self._head, text)):
@@ -189,7 +190,7 @@ class Console(Reader):
             for one in unnamed:
                 yield from self._framed(one, "a number after its step", UNNAMED)
         elif _tells(lower, self._telling) and not (word and is_error(text)):
-            yield from self._line(text)
+            yield from self._end_table() if is_code(text) else self._line(text)
         elif self._table and (not text or is_rule(text)):
             yield from self._end_table()
         else:

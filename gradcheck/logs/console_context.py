@@ -5,8 +5,8 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 
 from gradcheck.logs.columns import BAR, Column, Layout
-from gradcheck.logs.console_kinds import EPOCH, STEP, TRAINING, Kind, Plan
-from gradcheck.logs.console_lines import Bar, step_within
+from gradcheck.logs.console_kinds import EPOCH, NEGATIVE, STEP, TRAINING, Kind, Plan
+from gradcheck.logs.console_lines import Bar, overflow, saved, skips, step_within
 from gradcheck.logs.numbers import MISSING, NOT_A_NUMBER, LogRow, texts
 
 #: Steps among which one that another process prints again is looked for: so many processes print each.
@@ -14,6 +14,9 @@ RECENT = 16
 
 #: Checkpoints that are remembered.
 MOST_CHECKPOINTS = 1000
+
+#: What the column of steps is called that were skipped without a word of a loss scale.
+SKIPPED = "skipped steps"
 
 #: Overflows before the first row that are remembered.
 MOST_OVERFLOWS = 1000
@@ -42,6 +45,7 @@ class Context:
         self._moved = False
         self._waiting: list[tuple[float, float, float]] = []  # step, how many, and the scale after them
         self._kind: Kind | None = None
+        self._skipped = "overflow"
 
     def see_bar(self, bar: Bar) -> None:
         """Remember where the bar is."""
@@ -57,9 +61,9 @@ class Context:
 
     def row(self, plan: Plan, groups: Sequence[str]) -> Iterable[LogRow]:
         """Return a row: the numbers of its line, and what the lines before said of it."""
-        kind, values = plan.kind, _values(groups)
-        if plan.exponential >= 0:
-            values[plan.exponential] = _logarithm(values[plan.exponential])
+        kind, values, clock = plan.kind, _values(groups), MISSING
+        if plan.instead >= 0:
+            values[plan.instead] = _changed(values[plan.instead], plan.change)
         if plan.step < 0:
             values.append(self._bar_step(kind, plan))
         elif self._is_repeated(kind, values[plan.step], values, plan):
@@ -67,9 +71,11 @@ class Context:
         if plan.epoch < 0:
             values.append(MISSING if kind.fractional else self.epoch)
         elif kind.fractional and plan.step < 0:
-            values[plan.epoch] = MISSING
+            clock, values[plan.epoch] = values[plan.epoch], MISSING
         if plan.lacks_loss:
             values.append(NOT_A_NUMBER if self._is_lost(plan, values) else MISSING)
+        if plan.is_clock:
+            values.append(clock)
         kind.rows += 1
         if kind.rows > 1:  # a line of the kind before an error: the program went on
             self.last_word = ""
@@ -117,12 +123,25 @@ class Context:
         norms = [value for column, value in held.items() if column.quantity == "grad_norm"]
         return held.get(Column("nan_steps"), 0.0) > 0 or any(map(math.isinf, norms)) or not norms
 
-    def overflow(self, scale: str) -> Iterator[LogRow]:
+    def event(self, text: str, lower: str) -> Iterable[LogRow] | None:
+        """Take a line that tells of a checkpoint, or of a step that was skipped; return None of any other."""
+        if ("checkpoint" in lower or "sav" in lower) and (step := saved(text)) is not None:
+            self.save(step)
+            return ()
+        if (scale := overflow(text)) is not None:
+            return self._overflow(scale)
+        if skips(text):
+            self._skipped = SKIPPED
+            return self._overflow("", step_within(text))
+        return None
+
+    def _overflow(self, scale: str, step: float = MISSING) -> Iterator[LogRow]:
         """Remember a step that was skipped; it belongs to the rows of the kind before it."""
-        step = self.bar.at if self.bar is not None else MISSING
+        step = self.bar.at if self.bar is not None and math.isnan(step) else step
         left = value_of(scale) if scale else MISSING
         before = self._waiting[-1:]
-        if before and (math.isnan(step), left) == (math.isnan(before[0][0]), before[0][2]) and not step > before[0][0]:
+        again = self._skipped != SKIPPED and bool(before)
+        if again and (math.isnan(step), left) == (math.isnan(before[0][0]), before[0][2]) and not step > before[0][0]:
             return  # another process says the same
         full = len(self._waiting) >= MOST_OVERFLOWS
         if before and math.isnan(step) and (full or self._kind is not None):
@@ -137,7 +156,9 @@ class Context:
         if self._kind is not None:
             yield from self._overflowed(self._kind)
             return
-        layout = Layout((STEP, Column("overflow"), Column("loss_scale")), (BAR, "overflow", "loss scale"), "overflows")
+        layout = Layout(
+            (STEP, Column("overflow"), Column("loss_scale")), (BAR, self._skipped, "loss scale"), "overflows"
+        )
         for skipped in self._waiting:
             yield layout, array("d", skipped)
 
@@ -146,14 +167,16 @@ class Context:
         waiting, self._waiting = _together(self._waiting), []
         if not waiting:
             return
-        names = kind.names.get(STEP, BAR), "overflow", "loss scale", kind.names.get(EPOCH, "epoch")
+        names = kind.names.get(STEP, BAR), self._skipped, "loss scale", kind.names.get(EPOCH, "epoch")
         layout = Layout((STEP, Column("overflow"), Column("loss_scale"), EPOCH), names, kind.key)
         for step, count, scale in waiting:
             yield layout, array("d", [at if math.isnan(step) else step, count, scale, epoch])
 
 
-def _logarithm(value: float) -> float:
-    """Return the logarithm of a number, as far as it is one."""
+def _changed(value: float, how: str) -> float:
+    """Return the loss that a number stands for, as far as it is one: its logarithm, or its negative."""
+    if how == NEGATIVE:
+        return value if math.isinf(value) else -value
     return math.log(value) if 0 < value < math.inf else value
 
 

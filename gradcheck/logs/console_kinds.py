@@ -9,7 +9,7 @@ from gradcheck.logs.columns import BAR, NOTHING, PART, Column, Layout, chosen
 from gradcheck.logs.console_values import TRAINING as OF_TRAINING
 from gradcheck.logs.console_values import VALIDATION as OF_VALIDATION
 from gradcheck.logs.console_values import Pair, lead_of, pairs, pattern_of
-from gradcheck.logs.words import is_batch_cost, is_perplexity, words
+from gradcheck.logs.words import is_batch_cost, is_maximised, is_perplexity, words
 
 #: Of a line so much is looked through for what it is about.
 LONGEST_HEADING = 80
@@ -26,6 +26,9 @@ SHORT = {
 
 #: Words at the end of a name that mean an epoch: ``INFO Train: 3 [350/735]``.
 LAST = {"train": "epoch", "training": "epoch", "trn": "epoch"}
+
+#: Names of a place among others that say nothing else.
+PLACES = frozenset(("samples", "batch", "process", "progress"))
 
 #: Shorter words before a row are those of many.
 SHORTEST_LEAD = 4
@@ -46,7 +49,15 @@ MOST_NAMES = 1000
 #: there are hardly any others, and numbers that have a step and no name if there is nothing else at all.
 UNNAMED, VALIDATION, PROVISIONAL, TRAINING = range(-1, 3)
 
-STEP, EPOCH, LENGTH, LOSS, NORM = map(Column, ("step", "epoch", "epoch_length", "loss", "grad_norm"))
+#: What is done to a number that stands for the loss.
+LOGARITHM, NEGATIVE = "ln", "−"
+
+STEP, EPOCH, LENGTH, LOSS, NORM, TIME = map(Column, ("step", "epoch", "epoch_length", "loss", "grad_norm", "time"))
+
+
+def changed(name: str) -> str:
+    """Return what is done to a number by this name that stands for the loss; empty of a loss itself."""
+    return LOGARITHM if is_perplexity(name) else NEGATIVE if is_maximised(name) else ""
 
 
 class Kind:
@@ -92,10 +103,12 @@ class Plan(NamedTuple):
     layout: Layout
     places: tuple[int, ...]  # of the numbers that are taken, in the order of the layout's first columns
     step: int  # which of them is the step; −1 if there is none
-    exponential: int  # which of them is the exponential of the loss; −1 if there is none
+    instead: int  # which of them stands for the loss, and is changed; −1 if none does
+    change: str  # how
     epoch: int
     inside: bool  # the step begins anew with each epoch
     lacks_loss: bool  # other rows of its kind have one
+    is_clock: bool  # its epoch has decimals, and says when, if not which step
     pattern: re.Pattern[str] | None
 
 
@@ -176,9 +189,9 @@ class Kinds:
             quantity = SHORT.get(name.lower()) or LAST.get(name.lower().split()[-1])
             if quantity and Column(quantity) not in columns and quantity not in self.wanted:
                 columns[Column(quantity)] = name
-        perplexity = next(filter(is_perplexity, places), "")
-        if perplexity and "loss" not in self.wanted and not any(one.quantity in ("loss", PART) for one in columns):
-            columns[LOSS] = perplexity
+        instead = next(filter(is_perplexity, places), "") or next(filter(is_maximised, places), "")
+        if instead and "loss" not in self.wanted and not any(one.quantity in ("loss", PART) for one in columns):
+            columns[LOSS] = instead
         return columns
 
     def _planned(
@@ -213,15 +226,17 @@ class Kinds:
         columns += [STEP] if step < 0 else []
         columns += [EPOCH] if epoch < 0 else []
         columns += [LOSS] if lacks_loss else []
+        is_clock = kind.fractional and epoch >= 0 and step < 0 and TIME not in own
+        columns += [TIME] if is_clock else []
         usual = {STEP: "the place in the epoch" if inside else BAR}
         names = [own.get(one) or kind.names.get(one) or usual.get(one, one.quantity) for one in columns]
-        is_exponential = "loss" not in self.wanted and is_perplexity(own.get(LOSS, ""))
-        exponential = columns.index(LOSS) if is_exponential else -1
-        if is_exponential:
-            names[exponential] = f"ln({names[exponential]})"
+        change = changed(own.get(LOSS, "")) if "loss" not in self.wanted else ""
+        instead = columns.index(LOSS) if change else -1
+        if change:
+            names[instead] = f"{change}({names[instead]})"
         layout = Layout(columns, names, kind.key)
         pattern = None if framed else pattern_of(shape, at)
-        return Plan(kind, layout, tuple(at), step, exponential, epoch, inside, lacks_loss, pattern)
+        return Plan(kind, layout, tuple(at), step, instead, change, epoch, inside, lacks_loss, is_clock, pattern)
 
     def _kind(self, lead: str, worth: int, own: dict[Column, str], framed: bool) -> Kind | None:
         """Return the kind with these words and numbers, or with some of them: rows may lack what isn't finite."""
@@ -267,7 +282,7 @@ class Kinds:
     ) -> dict[Column, int]:
         """Return the places of the epoch and of the step within it, ``[2/10][350/735]``, if there is no other step."""
         counted = [pair for pair in found if pair.total is not None]
-        nameless = [pair for pair in counted if not pair.name or pair.name.lower() in ("samples", "batch")]
+        nameless = [pair for pair in counted if not pair.name or PLACES & set(words(pair.name)[-1:])]
         if STEP in own or "step" in self.wanted or not nameless:
             return {}
         counters = {}

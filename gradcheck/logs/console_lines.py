@@ -37,12 +37,17 @@ _TWO_WORDS = re.compile(
 #: What makes a header a comment, ``# step  loss``, where the step has a name of its own.
 _COMMENT = re.compile(r"(?i)^#+\s*(?=(?:step|epoch|iter\w*|batch)\b)")
 
+#: What makes a cell bold, struck through or code in Markdown.
+_EMPHASIS = "*_~` "
+
 #: A number at the beginning of a cell.
 _CELL = re.compile(r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+|nan\b|inf\b)", re.IGNORECASE)
 
 #: How a program says that it ends of an error, or that it gives up; ``stop_at=3`` and ``exit code`` are no such verbs.
 ERRORS = ("error: ", "exception: ", "interrupt: ")
-_ERROR = re.compile(r"(?i)^(?:\W*rank ?\d+\W+)?(?:[\w.]+\.)?\w*(?:Error|Exception|Interrupt): ")
+_ERROR = re.compile(
+    r"(?i)^(?:\W*rank ?\d+\W+)?(?:[\w.]+\.)?(?:(?:runtime|value|type|fatal) )?\w*(?:Error|Exception|Interrupt): "
+)
 STOPS = ("stop", "abort", "exit", "halt", "terminat", "diverg")
 _GIVES_UP = re.compile(rf"(?i)\b(?:{'|'.join(STOPS)})(?:p?ed|p?ing|e?s|e)?\b(?! code|\s*=)")
 
@@ -81,6 +86,13 @@ LONGEST_WORDS = 300
 
 #: How one says that a step was skipped because a gradient in half precision overflowed, and the loss scale after it.
 _SCALE = re.compile(r"(?i)(?:reducing(?: loss scale)?|loss scale) to:? *([-+.\deE]+)")
+
+
+#: How it says so of a step whose gradient or loss is not finite.
+_SKIPS = re.compile(
+    rf"(?i)\b{_JUDGED}(?:[ _]norm)? (?:is|are|was|were|has|have|contains?|became) (?:[a-z]+ ){{0,3}}{_NUMBER}"
+    r"[^\d]{0,60}\bskip(?:s|ped|ping)\b"
+)
 
 
 class Bar(NamedTuple):
@@ -162,7 +174,7 @@ def header(line: str, wanted: Mapping[str, str] = NOTHING) -> tuple[str, ...]:
         line = _TWO_WORDS.sub(r"\1_\2", _COMMENT.sub("", line))
         names = re.split(r"\s{2,}|\t", line.strip())
         names = names if len(names) > 2 else line.split()
-    names = ["step" if name == "#" else name.rstrip(".") for name in names]
+    names = ["step" if name == "#" else name.strip("*~").rstrip(".") for name in names]
     if _OF_BOXES.keys() <= {name.lower() for name in names}:
         names = [_OF_BOXES.get(name.lower(), name) for name in names]
     judged = any(column.quantity in ("loss", PART, "grad_norm") for column in chosen(names, wanted))
@@ -175,7 +187,7 @@ def row_below(names: tuple[str, ...], line: str) -> dict[str, str]:
     """Return the numbers of a line below a header, by the names there; none of a line that isn't one of its rows."""
     framed = line.startswith("|") or " | " in line
     cells = [cell.strip() for cell in line.strip("| ").split("|")] if framed else line.split()
-    found = [_CELL.match(cell) for cell in cells[: len(names)]]
+    found = [_CELL.match(cell.strip(_EMPHASIS)) for cell in cells[: len(names)]]
     if (
         len(cells) < len(names)
         or not found
@@ -224,6 +236,11 @@ def saved(line: str) -> float | None:
         return None
     steps = (found[-1] for one in _SAVED_STEPS if (found := one.findall(line[:LONGEST_WORDS])))
     return float(next(steps, math.nan))
+
+
+def skips(line: str) -> bool:
+    """Whether a line tells of a step that was skipped as its gradient or loss is not finite."""
+    return "skip" in line.lower() and bool(_SKIPS.search(line[:LONGEST_WORDS]))
 
 
 def overflow(line: str) -> str | None:

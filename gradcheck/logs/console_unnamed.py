@@ -1,26 +1,54 @@
 """Numbers in the text of a console that have a step before them, and no name: ``1200:<tab>-5.13``."""
 
+import math
 import re
+from collections import deque
+
+from gradcheck.logs.numbers import texts
 
 #: Such a line. A blank alone is no sign: prose and times of day have one, too.
 _LINE = re.compile(r"(?i)(\d+):(?:\t| {2,})\s*([-+]?\d+\.\d+(?:e[-+]?\d+)?|nan|[-+]?inf(?:inity)?)\Z")
 
+#: What such a number is called.
+NAME = "unnamed loss"
+
+#: Sections, versions and what else is put in order have no more digits after the point.
+FEWEST_DIGITS = 3
+
+#: Rows that are held back at most, until one shows that they aren't such a list.
+MOST_HELD = 2000
+
 
 class Unnamed:
-    """Finds rows in such lines: the first one counts once another with a later step follows."""
+    """Finds rows in such lines: they count once one with a later step follows, and if they are no list in order.
 
-    def __init__(self) -> None:
-        self._held: tuple[str, str] | None = None
-        self._last = -1
+    Numbers of few digits that never fall are sections, versions or a list that is sorted, and no losses.
+
+    Parameters
+    ----------
+    asked : bool
+        They are said to be losses.
+    """
+
+    def __init__(self, asked: bool = False) -> None:
+        self._held: deque[tuple[str, str]] = deque(maxlen=MOST_HELD)
+        self._step, self._value, self._is_loss = -1, -math.inf, asked
 
     def rows(self, text: str) -> list[dict[str, str]] | None:
-        """Return the rows of a line, and of the one held back; None of any other line."""
+        """Return the rows of a line, and of those held back; None of any other line."""
         found = _LINE.match(text)
         if found is None:
             return None
-        held, self._held = self._held, None
-        step, last, self._last = int(found[1]), self._last, int(found[1])
-        if step <= last or last < 0:
-            self._held = found[1], found[2]
+        step, value = int(found[1]), texts([found[2]])[0]
+        follows, falls = step > self._step >= 0, value < self._value
+        is_exact = math.isinf(value) or len(found[2].partition(".")[2]) >= FEWEST_DIGITS
+        self._step, self._value = step, value
+        if not follows:
+            self._held.clear()
+        self._held.append((found[1], found[2]))
+        self._is_loss = self._is_loss or is_exact or (follows and falls)
+        if not follows or not self._is_loss:
             return []
-        return [{"step": at, "unnamed loss": value} for at, value in (*([held] if held else []), found.groups())]
+        rows = [{"step": at, NAME: number} for at, number in self._held]
+        self._held.clear()
+        return rows

@@ -76,6 +76,9 @@ _BEFORE_PLACE = re.compile(
 #: What leads from a place to the number of places.
 _OF = frozenset(("/", "of", "out of"))
 
+#: A name after its number, and what parts it from what follows.
+_BEHIND = re.compile(r"\s++([A-Za-z][A-Za-z_]*+(?: [A-Za-z_]++)*+)\s*+(?:([,;|])|\Z)")
+
 #: What changes from line to line in the text before a row: words with digits, days, months, halves of a day.
 _PASSING = re.compile(
     r"[\w-]*\d[\w-]*|\b(?:mon|tue|wed|thu|fri|sat|sun|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|am|pm)\b"
@@ -120,7 +123,9 @@ def pairs(shape: Sequence[str]) -> Iterator[Pair]:
         if place == skipped or (total and _is_date(shape, place)):
             continue
         skipped = total or -1
-        name = name_of(gap, first=not place)
+        name = name_of(gap, first=not place) or _name_behind(shape, place)
+        if unit and unit.group()[0].isupper() and quantity_of(words(name)) in ("loss", "grad_norm"):
+            unit = None  # another line, glued to it: ``loss: 44.411Batch 3``
         if unit and unit.group().lower() in NAMING_UNITS:
             name = unit.group()
         elif unit and unit.group().lower() not in ("of",):
@@ -136,6 +141,22 @@ def pairs(shape: Sequence[str]) -> Iterator[Pair]:
         judged = judged or "loss" in name.lower() or "norm" in name.lower()
         if name or total is not None:
             yield Pair(name, place, total, not (lead or heading or told))
+
+
+def _name_behind(shape: Sequence[str], place: int) -> str:
+    """Return the name after a number, ``1: 519.8, 519.8 avg loss, 0.001 rate``, if it is known; mostly none."""
+    if shape[place].strip()[-1:] not in ("", ",", ";", "|", ":"):
+        return ""
+    after = _BEHIND.match(shape[place + 1])
+    if after is None:
+        is_step = not place and shape[1] == ":" and shape[2:3] and shape[2].startswith(",")  # a time has two colons
+        return "step" if is_step else ""
+    name, next_ = after[1], _BEHIND.match(shape[place + 2]) if place + 2 < len(shape) else None
+    if after[2] is None and place + 2 < len(shape):  # no more than a blank before the next number: its own name
+        return ""
+    if name == "avg" and next_ is not None and next_[1] == "rate":  # of a loss
+        return "avg loss"
+    return name if quantity_of(words(name)) else ""
 
 
 def _is_date(shape: Sequence[str], place: int) -> bool:

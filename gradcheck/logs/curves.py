@@ -20,6 +20,14 @@ class Curve(Record):
     value: tuple[float | None, ...] = item("highest of its part of the run; null: not finite")
 
 
+class PlayerCurve(Record):
+    """The loss of one of two networks that play against each other."""
+
+    name: str
+    loss: Curve
+    losses: tuple[Numbers, Numbers]
+
+
 class LayerCurves(Record):
     """The layers' gradient norms over the steps, in parts of the run."""
 
@@ -35,18 +43,23 @@ class Curves(Record):
     loss: Curve
     norms: tuple[Numbers, Numbers] | None = item("every row that was kept: its step and norm", default=None, inner=True)
     losses: tuple[Numbers, Numbers] | None = item("the same of the loss", default=None, inner=True)
+    players: tuple[PlayerCurve, ...] = item("of a game of two networks: the loss of each", default=(), inner=True)
     layers: LayerCurves | None = item("null: no layer's norm is logged", default=None, inner=True)
     clip_limit: float | None = item("the threshold of the global norm, as given or logged", default=None, inner=True)
 
 
 def draw_curves(series: Series, max_norm: float | None) -> Curves:
     """Return what is drawn of a run."""
-    played = next(iter(players(series)), series)
+    sides = players(series)
+    played = next(iter(sides), series)
     return Curves(
         grad_norm=_curve(series, "grad_norm"),
         loss=_curve(played, "loss"),
         norms=series.course("grad_norm"),
         losses=played.course("loss"),
+        players=tuple(
+            PlayerCurve(name=one.loss_name, loss=_curve(one, "loss"), losses=one.course("loss")) for one in sides
+        ),
         layers=_layer_curves(series) if series.layers and len(series.steps) else None,
         clip_limit=clip_limit(series, max_norm),
     )

@@ -97,11 +97,12 @@ def _charts(report: LogReport) -> Iterator[Chart | HeatMap]:
             limits=(Limit(value=math.log10(limit), label=f"clipped at {limit:g}"),) if limit else (),
         )  # fmt: skip
     if curves.losses and len(curves.losses[0]):
-        log = _spans_decades(curves.losses[1])
+        courses = [(one.name, one.losses) for one in curves.players] or [("loss", curves.losses)]
+        log = _spans_decades(np.concatenate([course for _, (_, course) in courses]))
         yield Chart(
             title="Loss", about=f"As logged{', on a log scale' * log}", x=Axis(label="step"),
-            y=Axis(label="loss", log=log), lines=(_line("loss", curves.losses, log),), spans=marked, group="steps",
-            wide=True,
+            y=Axis(label="loss", log=log), lines=tuple(_line(*one, log) for one in courses), spans=marked,
+            group="steps", wide=True,
         )  # fmt: skip
     if curves.layers:
         yield _heat_map(report, curves.layers)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradcheck.logs.columns import Column
+from gradcheck.logs.findings.robust import nanmedians
 from gradcheck.logs.numbering import filled_up
 from gradcheck.logs.runs import Rows
 
@@ -82,4 +83,4 @@ class Interleaved:
         steps = filled_up(steps, np.nan)
         if len(changes) >= len(counts):  # a value comes back
             return float((steps[changes] <= steps[changes - 1]).mean()) >= GO_BACK
-        return bool((steps[changes] <= np.nanmin(steps) + np.nanmedian(np.abs(np.diff(steps)))).all())
+        return bool((steps[changes] <= np.nanmin(steps) + nanmedians(np.abs(np.diff(steps)))).all())

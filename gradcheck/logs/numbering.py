@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from gradcheck.logs.columns import Column
+from gradcheck.logs.findings.robust import median
 from gradcheck.logs.restarts import Steps
 from gradcheck.logs.runs import Rows
 
@@ -34,6 +35,7 @@ class Numbering:
     def __init__(self, columns: dict[Column, int]) -> None:
         self.columns = columns
         self.by, self.newest_first = "", False
+        self._are_lengths_steps = False  # ``Batch 4/203700`` is a step of epoch 4
         self._counted = 0
         self._before: dict[str, float] = {}
         self._steps, self._clock = Steps(), Steps(certain=True)
@@ -49,6 +51,10 @@ class Numbering:
         clock = self._filled_up(block, "time") if epochs is None else epochs
         place = self.columns.get(Column("loss"), block.shape[1])
         losses = block[:, place] if place < block.shape[1] else np.full(len(block), np.nan)
+        if steps is not None and lengths is not None and epochs is None:
+            self._are_lengths_steps = self._are_lengths_steps or _lengths_rise(steps, lengths)
+            if self._are_lengths_steps:
+                steps, epochs, lengths = lengths, steps, None
         self.by = "step"
         if steps is None:
             own = epochs is not None and not (np.diff(epochs) == 0).any()  # rounded ones don't tell rows apart
@@ -106,12 +112,18 @@ def _begun(steps: Rows) -> Rows:
     rises = rises[rises > 0]
     first = int(known[0])
     if first and len(rises):
-        steps[:first] = np.maximum(steps[first] - float(np.median(rises)) * np.arange(first, 0, -1), 0.0)
+        steps[:first] = np.maximum(steps[first] - median(rises) * np.arange(first, 0, -1), 0.0)
     return steps
+
+
+def _lengths_rise(steps: Rows, lengths: Rows) -> bool:
+    """Whether what seems the number of steps rises from row to row, and the step doesn't."""
+    rises, by = np.diff(steps) > 0, np.diff(lengths)
+    return bool((by > 0).any() and not (rises & (by == 0)).any() and (rises & (by > 0)).sum() < (by > 0).sum() / 2)
 
 
 def _falls(steps: Rows) -> bool:
     """Whether steps fall from row to row, by the same."""
     falls = np.diff(steps)
-    usual = float(np.median(falls)) if len(falls) >= FEWEST_FALLING - 1 else 0.0
+    usual = median(falls) if len(falls) >= FEWEST_FALLING - 1 else 0.0
     return usual < 0 and float((falls == usual).mean()) >= MOSTLY

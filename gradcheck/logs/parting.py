@@ -15,7 +15,7 @@ import numpy as np
 
 from gradcheck.base.record import Record, item, number
 from gradcheck.logs.columns import Column
-from gradcheck.logs.findings.robust import Numbers, deviation
+from gradcheck.logs.findings.robust import Numbers, deviation, median, medians_of
 from gradcheck.logs.findings.sentences import step_text
 from gradcheck.logs.series import Series
 from gradcheck.logs.what_was_read import number_of
@@ -110,10 +110,10 @@ def _difference(quantity: str, here: Numbers, there: Numbers) -> Difference | No
     rows = np.flatnonzero(known)
     start = apart[rows][: max(FEWEST, int(BEFORE * len(rows)))]
     start = start[np.isfinite(start)]
-    usual, noise = (float(np.median(start)), deviation(start)) if len(start) else (0.0, 0.0)
+    usual, noise = (median(start), deviation(start)) if len(start) else (0.0, 0.0)
     smooth = apart[rows] - usual
     if noise > LEAST:  # different from the start: three rows together tell
-        smooth = np.median(np.lib.stride_tricks.sliding_window_view(np.pad(smooth, (0, 2), "edge"), 3), axis=1)
+        smooth = medians_of(np.lib.stride_tricks.sliding_window_view(np.pad(smooth, (0, 2), "edge"), 3))
     beyond = np.abs(smooth) > max(BEYOND * noise, LEAST)
     later = np.cumsum(beyond[::-1])[::-1] / np.arange(len(beyond), 0, -1)
     part = np.flatnonzero(beyond & ((later > STAYS) | (noise <= LEAST)))
@@ -127,7 +127,7 @@ def _apart(here: Numbers, there: Numbers) -> Numbers:
             found = np.log10(here) - np.log10(there)
         else:
             finite = np.concatenate([here[np.isfinite(here)], there[np.isfinite(there)]])
-            found = (here - there) / max(float(np.median(np.abs(finite))), 1e-300)
+            found = (here - there) / max(median(np.abs(finite)), 1e-300)
     both_infinite = np.isinf(here) & np.isinf(there)
     return np.where((here == there) | both_infinite, 0.0, np.where(np.isnan(found), np.inf, found))
 

@@ -10,7 +10,7 @@ import numpy as np
 from gradcheck.logs.curves import Curve, LayerCurves
 from gradcheck.logs.findings.finding import NOTE
 from gradcheck.logs.report import LogReport
-from gradcheck.logs.text import DECADES, headline, label, where
+from gradcheck.logs.text import DECADES, headline, label, loss_courses, where
 from gradcheck.render import figure
 
 if TYPE_CHECKING:
@@ -54,11 +54,12 @@ def _draw_norm(ax: "Axes", report: LogReport) -> None:
 
 def _draw_loss(ax: "Axes", report: LogReport) -> None:
     """Draw the loss, on a log scale where it spans decades."""
-    known = [value for value in report.curves.loss.value if value is not None]
+    courses = loss_courses(report)
+    known = [value for _, curve in courses for value in curve.value if value is not None]
     if known and min(known) > 0 and max(known) / DECADES > min(known):
         ax.set_yscale("log")
-    heights = [math.nan if value is None else value for value in report.curves.loss.value]
-    _draw_course(ax, report.curves.loss, heights, "loss", 1)
+    for index, (name, curve) in enumerate(courses, start=1):
+        _draw_course(ax, curve, [math.nan if value is None else value for value in curve.value], name, index)
     ax.set(ylabel="loss", xlabel="step")
     if not report.curves.grad_norm.value:
         _entitle(ax, report)

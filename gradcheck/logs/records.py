@@ -53,6 +53,16 @@ LAYER_QUANTITIES = {
     "dead_fraction": "share of the layer's units whose output is zero for the whole batch",
 }
 
+#: The least number of steps from one record with norms of weights and updates to the next: they change slowly, and the
+#: copy that an update is measured against is most of what a record costs. Short runs have them at these steps, too.
+WEIGHTS_EVERY, EARLY = 50, (10, 20)
+
+
+def has_weights(step: int, every: int) -> bool:
+    """Whether the record of a step has norms of weights and updates, where each so many steps there is a record."""
+    record = step // every
+    return record % -(-WEIGHTS_EVERY // every) == 0 or record in [-(-early // every) for early in EARLY]
+
 
 def header_line(
     layers: Sequence[str], *, every: int = 1, rule: str | None = None, threshold: float | None = None

@@ -13,6 +13,7 @@ from gradcheck.base.record import Record, item, number
 from gradcheck.base.wording import as_percent
 from gradcheck.errors import OptionError, finite, shown
 from gradcheck.logs.columns import BAR, NOTHING, Column, asked_columns
+from gradcheck.logs.console_unnamed import NAME as UNNAMED
 from gradcheck.logs.curves import Curves, draw_curves
 from gradcheck.logs.findings.causes import NO_THRESHOLD, advice_on
 from gradcheck.logs.findings.clips import Replay, Threshold, replays, thresholds, usual_text, usual_threshold
@@ -184,7 +185,7 @@ def report_on(
         thresholds=tuple(table),
         replays=tuple(replays(series)),
         curves=draw_curves(series, max_norm),
-        warnings=(*log.problems.lines(), *_warnings(series)),
+        warnings=(*log.problems.lines(), *_warnings(series, columns)),
         runs=tuple(_runs(log, found, max_norm)),
         against=against,
     )
@@ -247,7 +248,12 @@ def _cause(one: Finding) -> LogCause:
     return LogCause(code=one.kind, layers=one.layers or None, value=value, limit=limit, text=one.message)
 
 
-def _warnings(series: Series) -> Iterator[str]:
+def _warnings(series: Series, asked: Mapping[str, str]) -> Iterator[str]:
+    if series.names.get(Column("loss")) == UNNAMED and "loss" not in asked:
+        yield (
+            "its numbers have no names: that those after a step are its loss is a guess, and all below depends on it; "
+            f"if they are, say --column loss={shlex.quote(UNNAMED)}"
+        )
     several = [name for name, _, _ in series.log.runs()]
     if len(several) > 1:
         yield f"it holds {len(several)} runs; judged is the last one ({several[-1]}), the others are told in short"

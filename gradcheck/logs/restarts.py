@@ -8,11 +8,11 @@
 """
 
 import math
-from statistics import median
 
 import numpy as np
 import numpy.typing as npt
 
+from gradcheck.logs.findings.robust import median
 from gradcheck.logs.runs import RESUMES, Rows
 
 RISING, CONTINUES, MOVED = 3, 0.25, 0.1
@@ -52,7 +52,7 @@ class Steps:
         before = np.concatenate([[self._raw], steps[:-1]])
         again = steps == before
         if epochs is not None and again.any():  # a row an epoch, each at the same place
-            again &= epochs > np.concatenate([[self._epoch], epochs[:-1]])
+            again &= epochs != np.concatenate([[self._epoch], epochs[:-1]])
             drops = np.flatnonzero((steps < before) | again)
         else:
             drops = np.flatnonzero(steps < before)
@@ -118,8 +118,8 @@ class Steps:
             self._interval = float(rises[0]) if len(rises) else 1.0
         known = losses[np.isfinite(losses)]
         if len(known):
-            first = median(known[:RISING].tolist()) if math.isnan(self._losses[0]) else self._losses[0]
-            self._losses = first, median(known[-RISING:].tolist())
+            first = median(known[:RISING]) if math.isnan(self._losses[0]) else self._losses[0]
+            self._losses = first, median(known[-RISING:])
         self._rows += len(steps)
 
     def _begins(self, losses: Rows) -> bool:
@@ -127,5 +127,5 @@ class Steps:
         known, (first, last) = losses[np.isfinite(losses)], self._losses
         if not len(known) or not abs(last - first) > MOVED * abs(first):
             return not self._certain
-        near, now = CONTINUES * abs(last - first), float(np.median(known))
+        near, now = CONTINUES * abs(last - first), median(known)
         return abs(now - first) < near if self._certain else not abs(now - last) < near

@@ -17,6 +17,10 @@ Numbers = npt.NDArray[np.float64]
 #: Decades below the smallest number at which an exact zero is put.
 BELOW = 6.0
 
+#: A loss below this is what single precision leaves of numbers of order 1 that cancel: of a policy that is still its
+#: own reference, of a penalty that is still zero. It has a size as soon as it is within two decades of the later ones.
+ROUNDING, NEAR = 1e-6, 0.01
+
 #: By so much the level of a zero may be nearer to the others, for want of digits.
 ROUNDED = 1e-6
 
@@ -162,6 +166,7 @@ class Series:
         place = self.columns.get(Column("loss"), 0)
         values, peaks = (_finite(rows[:, place]) for rows in (self.samples, self.peaks))
         known = (values > 0) & (place > 0)
+        known[: begins(np.where(known, values, np.nan))] = False
         return self._track(np.where(known, values, np.nan), np.where(known & (peaks > 0), peaks, np.nan))
 
     def course(self, quantity: str) -> tuple[Numbers, Numbers]:
@@ -195,6 +200,18 @@ class Series:
         zero = finite.min() - BELOW if len(finite) else 0.0
         level = np.where(np.isfinite(level), level, zero)
         return Track(self.steps[known], level, np.fmax(level, np.where(np.isfinite(peak), peak, -np.inf)))
+
+
+def begins(losses: Numbers) -> int:
+    """Return the row from which on a loss has a size, where it begins with rounding alone; otherwise 0, the first one.
+
+    A ratio to what is rounding says nothing.
+    """
+    known = losses[~np.isnan(losses)]
+    above = known[known > ROUNDING]
+    if not len(above) or known[0] > ROUNDING:
+        return 0
+    return int(np.argmax(losses >= NEAR * np.median(above)))
 
 
 def _filled_up(values: Numbers) -> Numbers:

@@ -27,6 +27,9 @@ LOSS = _set("loss losses nll ce xent objective cost")
 #: Words of the exponential of a loss.
 PERPLEXITY = _set("ppl perplexity")
 
+#: Words of what is maximised, as by Kaldi: its negative is a loss.
+MAXIMISED = _set("objf")
+
 #: Words of a cost that is time.
 OF_TIME = _set("batch reader data time")
 
@@ -67,7 +70,8 @@ NO_PART = _set(
 
 #: Words of what is no gradient norm though it has the words in its name.
 NO_LAYER = _set(
-    "scale min max std var variance ratio clip clipping threshold count num time coef weight best penalty loss"
+    "scale min max std var variance ratio clip clipping threshold count num time coef weight best penalty loss "
+    "quartile quartiles quantile quantiles percentile percentiles histogram"
 )
 
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
@@ -129,6 +133,12 @@ def is_perplexity(name: str) -> bool:
     """Whether a name means the exponential of the training loss."""
     own = words(name)
     return bool(own) and own[-1] in PERPLEXITY and set(own[:-1]) <= PLAIN
+
+
+def is_maximised(name: str) -> bool:
+    """Whether a name means what the training maximises, in place of a loss."""
+    own = set(words(name))
+    return bool(own & MAXIMISED) and own - MAXIMISED <= PLAIN
 
 
 def player_of(name: Sequence[str]) -> int | None:

@@ -11,6 +11,10 @@ from gradcheck.probing.first_loss import FirstLoss
 #: Steps of Adam at each of these rates, as long as the model doesn't learn.
 STEPS, RATES = 40, (1e-3, 1e-2, 1e-4)
 
+#: Gradients that lie far apart make a slow start: beyond the limit a model that is half way there has so many times the
+#: steps, at each rate.
+PATIENCE = 2
+
 #: It learns where the loss falls by this share of the smaller one of its start and what the labels' frequencies as the
 #: answer cost: published architectures that are suspected do within 5 to 35 steps, those that don't train never
 #: (benchmarks/zoo.py). Where the examples look alike, the few directions that are left allow some fall.
@@ -62,6 +66,7 @@ def hold_trial(
     tick: Callable[[float], None] | None = None,
     *,
     from_zero: bool = True,
+    patient: bool = False,
 ) -> Trial | None:
     """Train a model on its own batch, as long as it doesn't learn; put it back as it was.
 
@@ -79,6 +84,8 @@ def hold_trial(
     from_zero : bool
         The loss is zero at best. Of any other the zero means nothing: its fall is held against what outputs of size 1
         change.
+    patient : bool
+        A model that is half way there has more steps.
     """
     start = lesson.first()
     constant, best, size = first.constant_answer, first.of_batch, math.nan
@@ -88,15 +95,15 @@ def hold_trial(
     above = start - constant if math.isfinite(size) else start  # nan where no constant answer is known
     if not math.isfinite(start) or above > FAR * (size if math.isfinite(size) else abs(constant)):
         return None
-    goal = _goal(start, best, falls_by, size)
+    goal, halfway = (_goal(start, best, share, size) for share in (falls_by, falls_by / 2))
     found = []
     for index, rate in enumerate(RATES):
         losses: list[float] = []
         with lesson.adam(rate) as step:
-            while len(losses) < STEPS and not _settled(losses, goal):
+            while not _is_over(losses, halfway if patient else -math.inf) and not _settled(losses, goal):
                 losses.append(step(len(losses)))
                 if tick is not None:
-                    tick((index * STEPS + len(losses)) / (len(RATES) * STEPS))
+                    tick((index * STEPS + min(len(losses), STEPS)) / (len(RATES) * STEPS))
         found.append(Trial(start, constant, _end(losses), rate, len(losses), goal, learns=_end(losses) <= goal))
         if found[-1].learns:
             break
@@ -120,6 +127,11 @@ def _goal(first: float, constant: float, falls_by: float, size: float = math.nan
     """Return the loss at which a model has learnt more than what is the same for all examples."""
     reference = first if math.isnan(constant) else min(first, constant)
     return reference - falls_by * (abs(reference) if math.isnan(size) else size)
+
+
+def _is_over(losses: list[float], halfway: float) -> bool:
+    """Whether all steps at a rate have been taken: more of them by a loss that is half way to its goal."""
+    return len(losses) >= STEPS and (len(losses) >= PATIENCE * STEPS or _end(losses) > halfway)
 
 
 def _end(losses: list[float]) -> float:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from gradcheck.probing.first_loss import FirstLoss
 from gradcheck.probing.trial import COLLAPSED_FALLS_BY, FALLS_BY, Lesson, explodes_with_sgd, hold_trial
 from gradcheck.probing.verdict import Found, Judgement
+from gradcheck.spec.thresholds import Thresholds
 
 
 def tried(
@@ -31,7 +32,8 @@ def tried(
     """
     if judgement.is_suspicion:
         falls_by = COLLAPSED_FALLS_BY if judgement.diagnosis.verdict.status == "collapsed" else FALLS_BY
-        trial = hold_trial(lesson, first, falls_by, tick, from_zero=from_zero)
+        slow = judgement.summary.gradient_span > Thresholds().max_span
+        trial = hold_trial(lesson, first, falls_by, tick, from_zero=from_zero, patient=slow)
         return judgement if trial is None else judgement.after(trial)
     explodes = judgement.has_large_inputs and explodes_with_sgd(lesson, first.constant_answer, from_zero=from_zero)
     return judgement.exploding_by_inputs() if explodes else judgement

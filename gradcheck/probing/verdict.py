@@ -8,11 +8,12 @@ from typing import Generic, NamedTuple, Self, TypeVar
 import numpy as np
 
 from gradcheck.diagnosis.causes import Cause
+from gradcheck.diagnosis.remarks import NEEDS_ADAM
 from gradcheck.diagnosis.score import score
 from gradcheck.diagnosis.sentences import listed
 from gradcheck.diagnosis.status import Flag, Status
 from gradcheck.diagnosis.summary import Summary, dead_layers, gradient_shrinks, summarize, widest_group
-from gradcheck.diagnosis.verdict import Diagnosis, diagnose, regions_of
+from gradcheck.diagnosis.verdict import LIKELY, Diagnosis, diagnose, regions_of
 from gradcheck.flow.model_flow import ModelFlow
 from gradcheck.probing.elasticity import ELASTICITY, causes_of_elasticity, is_to_blame, typical_elasticity
 from gradcheck.probing.evidence import SHARP, Evidence
@@ -105,6 +106,8 @@ class Judgement(NamedTuple, Generic[Found]):
         flags = tuple("ok" if flag in SUSPECTED else flag for flag in flags)
         regions = tuple(one for one in regions if one.flag not in SUSPECTED)
         kept = tuple(one for one in causes if one.code.partition("-")[0] not in SUSPECTED)
+        if verdict.score < LIKELY and _is_plain(self.found.flow):
+            kept = (Cause(NEEDS_ADAM, None, verdict.score, LIKELY), *kept)
         verdict = verdict._replace(status="healthy", score=max(verdict.score, LEARNS), causes=kept)
         return self._replace(diagnosis=Diagnosis(flags, regions, verdict), trial=trial)
 
@@ -140,7 +143,7 @@ def judge(found: Found, thresholds: Thresholds) -> Judgement[Found]:
     lost = found.closed or found.parts.status or status == "no-gradient" or _stops_at_norm(found)
     chance = 0.0 if lost else score(flow, counted)
     verdict = diagnosis.verdict._replace(status=status, score=chance, causes=causes)
-    certain = beyond and (_is_plain(flow) or (bool(inelastic) and not found.gated))
+    certain = beyond and bool(inelastic) and not found.gated
     if any(one.code == "inputs-alike" for one in found.origins):
         certain, verdict = True, verdict._replace(score=min(chance, DOES_NOT))
     certain = certain or found.closed is not None or bool(found.parts.status)
@@ -224,7 +227,7 @@ def _stops_at_norm(found: Evidence) -> bool:
 def _is_plain(flow: ModelFlow) -> bool:
     """Whether the layers that lie furthest apart are a plain chain, without norms or ways round them.
 
-    Of such networks the limits are known: those that were trained to find them are all of this kind.
+    Of such networks it is known how likely plain SGD trains them: those that were trained to find out are of this kind.
     """
     if not flow.reached or np.isnan(flow.column("log10_gradient_rms")[: flow.reached]).any():
         return False

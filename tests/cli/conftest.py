@@ -248,12 +248,13 @@ def process(python):
 
 
 @pytest.fixture(scope="session")
-def printed(gradcheck):
+def printed(gradcheck, measured_once):
     """A command line ↦ its document, when it ends well and says nothing else. Run once for all tests."""
 
     @cache
     def run(line, **variables):
-        ended = gradcheck(line, **variables)
+        with measured_once():
+            ended = gradcheck(line, **variables)
         assert (ended.returncode, ended.stderr) == (0, "")
         return ended.stdout
 

@@ -26,12 +26,13 @@ GRID = f"--depth 2,6 --activation sigmoid,tanh,relu --norm none,layer {SMALL}"
 
 
 @pytest.fixture(scope="module")
-def printed(compare):
+def printed(compare, measured_once):
     """Options ↦ the document, when the command ends well and says nothing else. Run once for all."""
 
     @cache
     def document(line):
-        ended = compare(line)
+        with measured_once():
+            ended = compare(line)
         assert (ended.returncode, ended.stderr) == (0, "")
         return ended.stdout
 

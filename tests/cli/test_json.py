@@ -213,9 +213,17 @@ def test_json_is_short_for_format_json(printed):
     assert printed("simulate --depth 2 --width 4 --json") == printed("simulate --depth 2 --width 4 --format json")
 
 
-def test_a_seed_gives_the_same_bytes_in_every_process(process, printed):
-    line = "simulate --json --depth 5 --width 16 --seed 7 --seeds 2 --suggest --dtype float32 --norm batch"
-    assert process(line, PYTHONHASHSEED="1").stdout == printed(line)
+def test_a_seed_gives_the_same_bytes_in_every_process(python, printed):
+    transformer = "simulate --json --seed 7 --arch transformer --blocks 2 --model-width 16 --heads 2 --tokens 6"
+    lines = (
+        "simulate --json --depth 5 --width 16 --seed 7 --seeds 2 --suggest --dtype float32 --norm batch",
+        f"{transformer} --suggest --seeds 2",
+        f"{transformer} --layers weightless --dtype float32",
+        "clip-demo --json --width 8 --epochs 1 --batch-size 256",
+    )
+    run = "import sys\nfrom gradcheck.cli import run\nfor line in sys.argv[1:]:\n"
+    run += "    sys.argv = ['gradcheck', *line.split()]\n    run()"
+    assert python("-c", run, *lines, PYTHONHASHSEED="1").stdout == "".join(map(printed, lines))
 
 
 def test_another_seed_gives_other_numbers(report):

@@ -132,5 +132,6 @@ def test_every_picture_of_the_page_is_small_and_has_its_command():
 
 
 def test_matplotlib_is_loaded_for_a_figure_only(python):
+    pytest.importorskip("matplotlib")
     told = "import sys; from gradcheck.cli import run; run(); print('matplotlib' in sys.modules, file=sys.stderr)"
     assert python("-c", told, *SMALL.split(), "--json").stderr.strip() == "False"

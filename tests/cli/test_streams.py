@@ -124,18 +124,16 @@ def test_a_full_disk_is_told_of_whatever_is_printed(line, gradcheck):
     assert (ended.returncode, ended.stderr) == (2, FULL)
 
 
-@pytest.mark.parametrize("line", [f"{SMALL} --json", f"{SMALL} --no-suggest"])
-def test_a_closed_stdout_is_no_traceback(line, in_bash):
-    ended = in_bash(f"gradcheck {line} >&-")
+def test_a_closed_stdout_is_no_traceback(in_bash):
+    ended = in_bash(f"gradcheck {SMALL} --no-suggest >&-")
     assert "Traceback" not in ended.stderr
     assert ended.stderr.count("\n") <= 1
     assert ended.returncode in (0, 2)
 
 
-@pytest.mark.parametrize("line", [f"{SMALL} --json", f"{SMALL} --no-suggest"])
-def test_a_closed_stderr_does_not_matter(line, in_bash, printed):
-    ended = in_bash(f"gradcheck {line} 2>&-")
-    assert (ended.returncode, ended.stdout) == (0, printed(line))
+def test_a_closed_stderr_does_not_matter(in_bash, printed):
+    ended = in_bash(f"gradcheck {SMALL} --json 2>&-")
+    assert (ended.returncode, ended.stdout) == (0, printed(f"{SMALL} --json"))
 
 
 def test_a_closed_stdin_does_not_matter(in_bash, printed):

@@ -144,24 +144,16 @@ def test_markdown_has_a_row_a_flow_point(printed):
 # ---- the same numbers
 
 
-@pytest.mark.parametrize("options", [f"{SMALL} --suggest --seeds 2", f"{SMALL} --layers weightless --dtype float32"])
-def test_a_seed_gives_the_same_bytes_in_every_process(options, process, printed):
-    line = f"simulate --json --seed 7 {options}"
-    assert process(line, PYTHONHASHSEED="1").stdout == printed(line)
-
-
 def test_another_seed_gives_other_numbers(report):
     for options in (SMALL, f"{SMALL} --layers weightless"):
         one, other = (report(f"{options} --seed {seed}")["layers"] for seed in (7, 8))
         assert all(a["gradient_rms"] != b["gradient_rms"] for a, b in zip(one, other, strict=True))
 
 
-@pytest.mark.parametrize("threads", [{"OPENBLAS_NUM_THREADS": "2"}, {"OMP_NUM_THREADS": "3"}], ids=str)
-def test_a_wide_transformer_has_the_same_bytes_on_any_number_of_threads(threads, process, printed):
+def test_a_wide_transformer_has_the_same_bytes_on_any_number_of_threads(process, printed):
     line = "simulate --preset gpt2 --blocks 1 --json"
-    others = {"OPENBLAS_NUM_THREADS": "", "OMP_NUM_THREADS": ""}
     assert '"layers": "weightless"' in printed(line)
-    assert process(line, **others | threads).stdout == printed(line)
+    assert process(line, OPENBLAS_NUM_THREADS="2", OMP_NUM_THREADS="3").stdout == printed(line)
 
 
 def test_the_command_prints_what_the_function_returns(printed):

@@ -46,13 +46,17 @@ def test_a_cause_has_its_layers_its_value_and_its_limit(report_of):
         assert cause["value"] == pytest.approx(value), code
 
 
+@pytest.fixture(scope="module")
+def verdict_schema():
+    return jsonschema.Draft202012Validator(json_schema()["properties"]["verdict"])
+
+
 @given(GRADIENTS, st.integers(0, 2), st.sampled_from(["mlp", "rnn"]))
-def test_reasons_are_the_texts_of_the_causes_and_fit_the_schema(report_of, gradients, missing, arch):
+def test_reasons_are_the_texts_of_the_causes_and_fit_the_schema(report_of, verdict_schema, gradients, missing, arch):
     report = report_of([*gradients, *[None] * missing], arch=arch)
     assert report.verdict.reasons == tuple(cause.text for cause in report.verdict.causes)
     assert report.verdict.causes
-    schema = json_schema()["properties"]["verdict"]
-    jsonschema.Draft202012Validator(schema).validate(report.to_dict()["verdict"])
+    verdict_schema.validate(report.to_dict()["verdict"])
 
 
 def test_a_transformers_causes_count_flow_points(report_of):

@@ -122,7 +122,7 @@ def test_a_search_of_the_rate_ends_as_the_page_says(typed):
     topic = TOPICS["learning-rate"]
     for example in (*topic.examples, *topic.try_next):
         options = typed(example.command)
-        report = gradcheck.rate(**{name: options[name] for name in rows(RateOptions)} | {"updates": 10})
+        report = gradcheck.rate(**{name: options[name] for name in rows(RateOptions)} | {"updates": 10, "width": 32})
         assert report.verdict.status == example.shows
 
 

@@ -107,7 +107,8 @@ def test_without_a_topic_it_lists_all_of_them():
     listed = explain()
     assert listed == topics()
     assert repr(listed) == f"<Contents {len(TOPICS)} pages>"
-    assert all(f"\n{name} " in f"\n{listed}" for name in TOPICS)
+    text = f"\n{listed}"
+    assert all(f"\n{name} " in text for name in TOPICS)
     assert len(listed.pages) == len(TOPICS)
 
 

@@ -4,8 +4,18 @@ import math
 
 import pytest
 
+import gradcheck
 from gradcheck.learning_rate.runs import Draw, Run
 from gradcheck.learning_rate.search import CriticalRate
+
+#: A network that does not train at any rate.
+VANISHING = {"depth": 30, "width": 8, "updates": 6}
+
+
+@pytest.fixture(scope="session")
+def without_rate():
+    """The search of a network that does not train: its options, and its report."""
+    return VANISHING, gradcheck.rate(**VANISHING)
 
 
 @pytest.fixture(scope="session")

@@ -23,8 +23,8 @@ def report():
 
 
 @pytest.fixture(scope="module")
-def none():
-    return gradcheck.rate(depth=30, width=8, updates=6)
+def none(without_rate):
+    return without_rate[1]
 
 
 def test_text_has_its_parts_from_top_to_bottom(report):

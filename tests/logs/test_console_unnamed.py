@@ -29,6 +29,20 @@ def test_a_number_after_its_step_is_the_loss_where_there_is_nothing_else(diagnos
     assert [(one.quantity, one.name) for one in report.log.columns] == [("loss", "unnamed loss"), ("step", "step")]
 
 
+def test_that_such_a_number_is_a_loss_is_told_to_be_a_guess_unless_it_is_asked_for(diagnosed):
+    lines = [f"{step}:  {2 - step / 10:.1f}" for step in range(5)]
+    guessed, asked = diagnosed(lines), diagnosed(lines, columns={"loss": "unnamed loss"})
+    assert guessed.warnings[0].startswith("its numbers have no names")
+    assert (guessed.warnings[1:], guessed.curves) == (asked.warnings, asked.curves)
+
+
+def test_a_list_in_order_is_read_as_losses_where_they_are_asked_for_or_precise(diagnosed):
+    rising = [f"{step}:  {2 + step / 10:.1f}" for step in range(5)]
+    assert len(losses(diagnosed(rising, columns={"loss": "unnamed loss"}))) == 5
+    assert len(losses(diagnosed([*rising, "5:  2.512"]))) == 6
+    assert len(losses(diagnosed([*rising, "5:  inf"]))) == 6
+
+
 def test_a_named_loss_is_read_instead(diagnosed):
     report = diagnosed([line for step in range(3) for line in (f"{step}:  {step}.5", f"step {step} loss {step}.25")])
     assert losses(report) == [(step, step + 0.25) for step in range(3)]
@@ -43,6 +57,8 @@ def test_a_named_loss_is_read_instead(diagnosed):
         ["7:  3", "8:  4"],
         ["5:  0.9", "4:  0.8", "3:  0.7"],
         ["1:  0.9 accuracy", "2:  0.8 accuracy"],
+        ["Contents", "1:  1.1", "2:  1.2", "3:  2.1", "4:  2.1"],
+        ["prices, the lowest first:", *(f"{row}:  {8 + 1.25 * row:.2f}" for row in range(3000))],
     ],
 )
 def test_other_lists_are_no_losses(lines, diagnosed):

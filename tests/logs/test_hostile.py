@@ -134,11 +134,11 @@ def test_layers_of_a_header_beyond_all_bounds_are_left_out(read, monkeypatch):
 
 
 def test_ever_new_columns_take_no_more_than_linear_time(read, monkeypatch):
-    monkeypatch.setattr(table, "MOST_COLUMNS", 2000)
-    content = b"".join(json.dumps({"step": n, f"grad_norm/{n}": 1.0}).encode() + b"\n" for n in range(5000))
+    monkeypatch.setattr(table, "MOST_COLUMNS", 1000)
+    content = b"".join(json.dumps({"step": n, f"grad_norm/{n}": 1.0}).encode() + b"\n" for n in range(2000))
     log = read(content)
-    assert log.table.rows_read == 5000
-    assert len(log.table.columns) == 2000
+    assert log.table.rows_read == 2000
+    assert len(log.table.columns) == 1000
 
 
 def test_ever_new_orders_of_keys_are_not_remembered_for_ever(read):

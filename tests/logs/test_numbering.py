@@ -22,8 +22,8 @@ def test_a_log_whose_newest_row_is_the_first_is_one_run_in_the_order_of_its_step
     assert any("newest row is the first" in warning for warning in report.warnings)
 
 
-@pytest.mark.parametrize("rows", [100, 9000])
-def test_what_is_not_finite_begins_at_its_lowest_step_there_too(rows):
+def test_what_is_not_finite_begins_at_its_lowest_step_there_too():
+    rows = 100
     sick = [row | ({"loss": math.nan} if row["step"] >= 4 * rows else {}) for row in run(rows)]
     forward, backward = diagnose(sick), diagnose(sick[::-1])
     assert backward.verdict.first_step == 4 * rows
@@ -59,3 +59,30 @@ def test_the_time_of_each_step_is_no_clock():
     rows = [{"loss": row["loss"], "time": draw.uniform(0.4, 0.6)} for row in run(60)]
     rows[40]["loss"] = rows[41]["loss"] = rows[42]["loss"] = 2.5
     assert diagnose(rows).log.rows == 60
+
+
+def fell(rows):
+    return [3 * 0.98**at for at in range(rows)]
+
+
+def test_a_run_whose_epochs_begin_anew_with_the_same_place_in_each_is_another(told):
+    lines = [
+        line
+        for epochs in (12, 15)
+        for epoch, loss in enumerate(fell(epochs), start=1)
+        for line in (f"Epoch {epoch}/{epochs}", f"100/100 - 3s - loss: {loss:.4f}")
+    ]
+    report = told(*lines)
+    assert [one.rows for one in report.runs] == [12, 15]
+    assert (report.log.first_step, report.log.last_step) == (100, 1500)
+
+
+def test_a_run_whose_epochs_have_decimals_and_begin_anew_is_another(told):
+    lines = [
+        f"{{'loss': {loss:.4f}, 'grad_norm': 1.5, 'epoch': {at / 20:.2f}}}"
+        for rows in (30, 60)
+        for at, loss in enumerate(fell(rows))
+    ]
+    report = told(*lines)
+    assert [one.rows for one in report.runs] == [30, 60]
+    assert "it holds 2 runs" in report.warnings[0]

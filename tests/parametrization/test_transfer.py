@@ -22,8 +22,9 @@ TRANSFORMER = {
 }
 
 
-@pytest.mark.parametrize("arch", [{}, TRANSFORMER], ids=["mlp", "transformer"])
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize(
+    ("arch", "optimizer"), [({}, "sgd"), (TRANSFORMER, "adam")], ids=["mlp by sgd", "transformer by adam"]
+)
 @pytest.mark.parametrize(("param", "status"), [("mup", "transfers"), ("standard", "grows"), ("ntk", "shrinks")])
 def test_mup_transfers_standard_grows_and_the_ntk_is_lazy(param, status, optimizer, arch):
     assert transfer(param=param, optimizer=optimizer, **{**SMALL, **arch}).verdict.status == status

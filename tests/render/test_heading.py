@@ -1,7 +1,12 @@
 import gradcheck
+from gradcheck.base.record import Frozen
 from gradcheck.render.heading import what_was_run
 from gradcheck.simulation.experiment import Experiment
 from gradcheck.spec.presets import PRESETS
+
+
+def config_of(**options):
+    return Frozen(Experiment.from_options(options).to_dict())
 
 
 def test_the_heading_says_what_was_run_and_leaves_out_what_goes_without_saying():
@@ -33,7 +38,7 @@ def test_the_heading_says_what_was_run_and_leaves_out_what_goes_without_saying()
             "sigmoid · xavier · 7 layers of 2 to 8 · digits, batch 16 · seed 0",
         ),
     ]:
-        config = gradcheck.simulate(**({"depth": 2, "width": 8, "batch_size": 16} | options)).config
+        config = config_of(**({"depth": 2, "width": 8, "batch_size": 16} | options))
         assert what_was_run(config) == line, options
 
 
@@ -60,7 +65,7 @@ def test_the_heading_of_a_recurrence_says_how_many_steps_of_what():
             "gru · orthogonal × 1.5, recurrent × 0.5 · 64 steps of width 8 · digits, batch 16 · seed 0",
         ),
     ]:
-        config = gradcheck.simulate(**({"width": 8, "batch_size": 16} | options)).config
+        config = config_of(**({"width": 8, "batch_size": 16} | options))
         assert what_was_run(config) == line, options
 
 

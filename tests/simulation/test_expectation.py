@@ -49,6 +49,19 @@ def test_of_layers_that_are_narrow_for_their_depth_it_says_that_theory_is_of_wid
     assert "depth/width 0.39" in found.says
 
 
+def test_an_orthogonal_linear_recurrence_keeps_its_gradient_as_theory_predicts():
+    assert expected(arch="rnn", activation="linear", init="orthogonal").says == (
+        "as theory predicts: 1 a step, 0 decades"
+    )
+
+
+def test_of_a_recurrence_that_is_narrow_for_its_steps_it_says_that_theory_is_of_wide_layers():
+    found = expected(arch="rnn", activation="linear", init="lecun")
+    assert found.agrees is None
+    assert found.says.startswith("theory predicts 1 a step, 0 decades; it is theory of wide layers")
+    assert "steps^2/width 32" in found.says
+
+
 def test_a_gradient_that_depends_on_the_signal_is_outside_the_theory():
     """Without labels the targets are zero: the gradient at the outputs is the outputs."""
     found = expected(activation="relu", init="he", residual=True, depth=15, seeds=20, data="gaussian")
@@ -111,7 +124,7 @@ def test_an_agreement_does_not_hang_on_luck():
 
 TRANSFORMERS = [
     {"blocks": 6, "model_width": 128, "heads": 4, "tokens": 12},
-    {"preset": "gpt2", "blocks": 4, "model_width": 128, "heads": 4, "tokens": 12, "seeds": 2},
+    {"preset": "gpt2", "blocks": 4, "model_width": 128, "heads": 4, "tokens": 12, "vocabulary": 512, "seeds": 2},
     {"blocks": 6, "model_width": 128, "heads": 4, "patch": 8, "tied": False, "data": "digits", "batch_size": 2},
     {"blocks": 4, "model_width": 64, "heads": 4, "tokens": 8, "patch": 8, "tied": False},
 ]

@@ -40,13 +40,6 @@ def children():
 # ---- processes on this machine
 
 
-def test_two_processes_give_the_rows_of_none(expected):
-    with local(2) as (executor, window):
-        found = as_lines(rows(TASKS, executor, window))
-    assert found == expected
-    assert children() == []
-
-
 def test_invalid_combinations_are_error_rows_and_the_others_are_not(expected):
     errors = [json.loads(line) for line in expected if json.loads(line)["error"]]
     assert len(errors) == len(TASKS) / 2

@@ -15,7 +15,7 @@ import numpy as np
 from gradcheck.base.record import Record, item, number
 from gradcheck.base.wording import shortest
 from gradcheck.logs.findings.finding import NOTE, Finding
-from gradcheck.logs.findings.robust import Numbers
+from gradcheck.logs.findings.robust import Numbers, median
 from gradcheck.logs.series import Series
 from gradcheck.spec.clip_rules import ADAPTIVE, PERCENT, RULES, Rule
 
@@ -81,7 +81,7 @@ def find_clipping(series: Series, max_norm: float | None) -> list[Finding]:
     if share >= ALWAYS:
         return [Finding("always-clipped", *series.ends, (), numbers, ALWAYS)]
     if share == 0:
-        limit = float(np.median(limits))
+        limit = median(limits)
         return [Finding("never-clipped", *series.ends, (), numbers | {"max_norm": limit}, limit)]
     return []
 
@@ -90,7 +90,7 @@ def _as_counted(series: Series) -> list[Finding]:
     """Return clipping that acts always by the log's own count, per cent of the steps; a note."""
     shares = series.values("clipped_percent") / PERCENT
     shares = shares[~np.isnan(shares)]
-    if len(shares) < ENOUGH or shares.min() < 0 or shares.max() > 1 or np.median(shares) < ALWAYS:
+    if len(shares) < ENOUGH or shares.min() < 0 or shares.max() > 1 or median(shares) < ALWAYS:
         return []
     numbers = {"clipped_fraction": float(shares.mean())}
     return [Finding("always-clipped", *series.ends, (), numbers, ALWAYS, severity=NOTE)]
@@ -115,7 +115,7 @@ def clip_limit(series: Series, max_norm: float | None) -> float | None:
     """Return the limit of the global norm, as it was given or as the log says it (the usual one); None without any."""
     _, limits = _norms_and_limits(series, max_norm)
     known = limits[np.isfinite(limits)]
-    return float(np.median(known)) if len(known) else None
+    return median(known) if len(known) else None
 
 
 def thresholds(series: Series, found: Sequence[Finding] = ()) -> list[Threshold]:
@@ -170,7 +170,7 @@ def _replay(rule: Rule, norms: Numbers) -> Replay:
     """Clip one norm after the other as if it were the whole gradient, in units of their median."""
     from gradcheck.clipping import Clipper  # loads the engine
 
-    unit = float(np.median(norms))
+    unit = median(norms)
     clipper = Clipper(rule)
     ratios = np.clip(norms / unit, *EXTREME_RATIOS)
     reports = [clipper([np.array([ratio])])[1] for ratio in ratios]

@@ -11,7 +11,7 @@
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Set
 from itertools import compress
 
 import numpy as np
@@ -19,7 +19,7 @@ import numpy as np
 from gradcheck.logs.findings.finding import WARNING, Finding
 from gradcheck.logs.findings.learning import BLOCKS, DEVIATIONS, SMALLER, got_nowhere, has_improved, losses_of
 from gradcheck.logs.findings.movers import first_movers
-from gradcheck.logs.findings.robust import FEWEST, Numbers, block_medians, deviation
+from gradcheck.logs.findings.robust import FEWEST, Numbers, block_medians, deviation, median, medians_of, nanmedians
 from gradcheck.logs.series import Series
 from gradcheck.spec.thresholds import Thresholds
 
@@ -49,7 +49,8 @@ def find_vanishing(series: Series) -> list[Finding]:
     starts, limit = _starts(levels[:end]), LOST
     if has_improved(series, series.steps[0]) is False:  # later even the last layers have learned what they can alone
         starts, limit = starts[:1], LOST_FOR_NOTHING
-    deciding = np.array([not _is_bias(series.layers[at], series.layers) for at in order])
+    known = set(series.layers)
+    deciding = np.array([not _is_bias(series.layers[at], known) for at in order])
     alive = np.asarray(~np.isnan(starts).any(0) & (levels > ZERO).any(0)) & deciding
     names = [series.layers[order[at]] for at in np.flatnonzero(alive)]
     if len(names) < 3:
@@ -65,7 +66,7 @@ def find_vanishing(series: Series) -> list[Finding]:
     return [Finding("vanishing", first, last, tuple(compress(names, lost)), numbers, -limit)]
 
 
-def _is_bias(name: str, names: Sequence[str]) -> bool:
+def _is_bias(name: str, names: Set[str]) -> bool:
     """Whether a parameter is the bias beside a weight: before a norm it never has a gradient but rounding."""
     weights = (BIAS.sub(f"\\g<1>{weight}\\g<2>", name) for weight in ("weight", "kernel", "W", "w"))
     return bool(BIAS.search(name)) and any(weight in names for weight in weights)
@@ -75,7 +76,7 @@ def _of_the_last(levels: Numbers) -> Numbers:
     """Return the median of the last quarter of the layers, of those that get anything at all, (rows, 1)."""
     last = levels[:, -max(1, levels.shape[1] // 4) :]
     some = (last > ZERO).any(axis=1, keepdims=True)
-    return np.asarray(np.nanmedian(np.where((last > ZERO) | ~some, last, np.nan), axis=1, keepdims=True))
+    return nanmedians(np.where((last > ZERO) | ~some, last, np.nan))[:, None]
 
 
 def _forward(names: list[str]) -> list[int]:
@@ -95,7 +96,7 @@ def _typical(levels: Numbers) -> Numbers:
     """Return each layer's median, (layers,); nan if it never has a number."""
     some = ~np.isnan(levels).all(0)
     typical = np.full(levels.shape[1], np.nan)
-    typical[some] = np.nanmedian(levels[:, some], axis=0)
+    typical[some] = nanmedians(levels[:, some], 0)
     return typical
 
 
@@ -129,7 +130,7 @@ def _whole_collapse(series: Series) -> list[Finding]:
 def _early_collapse(series: Series) -> list[Finding]:
     """Find a fall so early that what was before fills no block: the first rows are held against all others."""
     level = series.norm.level
-    before = float(np.median(level[:FEWEST]))
+    before = median(level[:FEWEST])
     row = _left_at(level, before)
     after = level[row:]
     if row < FEWEST_BEFORE or len(after) < FEWEST or np.ptp(level[:FEWEST_BEFORE]) > 1.0:
@@ -158,8 +159,8 @@ def _stopped(series: Series) -> list[Finding]:
     old = old[-len(new) :]
     if len(old) < FEWEST or len(new) < FEWEST or not _moves(old) or _moves(new):
         return []
-    fall = float(np.median(before) - np.median(after))
-    numbers, details = {"log10_before": float(np.median(before)), "log10_fall": fall}, {"whole": True, "stopped": True}
+    fall = median(before) - median(after)
+    numbers, details = {"log10_before": median(before), "log10_fall": fall}, {"whole": True, "stopped": True}
     details |= {"zero": False, "got_nowhere": False}
     first, last = float(steps[row]), float(steps[-1])
     layers = first_movers(series, first, last, -1.0)
@@ -170,7 +171,7 @@ def _moves(losses: Numbers) -> bool:
     """Whether losses get further than their noise, from their first third to their last."""
     third = len(losses) // 3
     error = deviation(losses) * (2 / third) ** 0.5
-    return bool(abs(np.median(losses[:third]) - np.median(losses[-third:])) > DEVIATIONS * error)
+    return bool(abs(median(losses[:third]) - median(losses[-third:])) > DEVIATIONS * error)
 
 
 def _fallen(medians: Numbers) -> int:
@@ -180,7 +181,7 @@ def _fallen(medians: Numbers) -> int:
 
 def _highest(medians: Numbers) -> float:
     """Return the highest level of more than one block: in short runs a spike fills one."""
-    return float(np.median(np.lib.stride_tricks.sliding_window_view(medians, 3), axis=1).max())
+    return float(medians_of(np.lib.stride_tricks.sliding_window_view(medians, 3)).max())
 
 
 def _is_abrupt(medians: Numbers) -> bool:

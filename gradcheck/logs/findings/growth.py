@@ -15,7 +15,7 @@ import numpy as np
 from gradcheck.logs.findings.finding import Finding
 from gradcheck.logs.findings.learning import has_improved
 from gradcheck.logs.findings.movers import first_movers
-from gradcheck.logs.findings.robust import Numbers, block_medians, deviation
+from gradcheck.logs.findings.robust import Numbers, block_medians, deviation, median
 from gradcheck.logs.series import Series, Track
 
 RISE, RISE_LEARNING, RECORD = 2.0, 3.0, 1.0
@@ -75,7 +75,7 @@ def first_risen(level: Numbers, begin: int, base: float, rise: float) -> int:
     followed back, leaves the base.
     """
     before, own = max(0, begin - BACK), level[max(0, begin - BEFORE) : begin + 1]
-    base = float(np.median(own)) if len(own) >= FEWEST_BLOCKS else base
+    base = median(own) if len(own) >= FEWEST_BLOCKS else base
     course = level[before:]
     course = course[: int(np.argmax(course >= base + min(rise, UPWARDS))) + 1]
     noise = deviation(level[: begin + 1])
@@ -92,7 +92,7 @@ def first_risen(level: Numbers, begin: int, base: float, rise: float) -> int:
 
 def _interval(track: Track) -> float:
     """Return the usual number of steps from one row to the next, one at least."""
-    return max(1.0, float(np.median(np.diff(track.steps)))) if len(track) > 1 else 1.0
+    return max(1.0, median(np.diff(track.steps))) if len(track) > 1 else 1.0
 
 
 class Growth(NamedTuple):
@@ -110,7 +110,7 @@ def _slope(steps: Numbers, levels: Numbers) -> float:
     if half < 1:
         return 0.0
     parts = slice(None, half), slice(len(steps) - half, None)
-    (first, last), (low, high) = ([float(np.median(one[part])) for part in parts] for one in (steps, levels))
+    (first, last), (low, high) = ([median(one[part]) for part in parts] for one in (steps, levels))
     return (high - low) / (last - first) if last > first else high - low
 
 

@@ -10,7 +10,7 @@
 
 import numpy as np
 
-from gradcheck.logs.findings.robust import FEWEST, Numbers, block_medians, deviation
+from gradcheck.logs.findings.robust import FEWEST, Numbers, block_medians, deviation, median
 from gradcheck.logs.series import Series
 
 BETTER, WORSE, DEVIATIONS, SMALLER = 0.01, 0.05, 3.0, 1.0
@@ -25,8 +25,8 @@ def has_improved(series: Series, since: float) -> bool | None:
     before, after = losses[steps <= since][-FEWEST:], losses[steps > since]
     if len(after) < 3 or len(losses) < FEWEST:
         return None
-    at = float(np.median(before)) if len(before) else float(after[0])
-    end = float(np.median(after[-max(3, len(after) // 4) :]))
+    at = median(before) if len(before) else float(after[0])
+    end = median(after[-max(3, len(after) // 4) :])
     return bool(at - end > max(BETTER * abs(at), DEVIATIONS * deviation(losses) / 3**0.5))
 
 

@@ -29,8 +29,18 @@ import numpy as np
 from gradcheck.logs.findings.finding import NOTE, Finding
 from gradcheck.logs.findings.growth import find_growth, first_risen
 from gradcheck.logs.findings.learning import BLOCKS, DEVIATIONS, SMALLER, losses_of
-from gradcheck.logs.findings.robust import FEWEST, Numbers, block_medians, deviation, side_medians
-from gradcheck.logs.series import Series
+from gradcheck.logs.findings.robust import (
+    FEWEST,
+    Numbers,
+    block_medians,
+    deviation,
+    median,
+    medians_of,
+    nanmedians,
+    printed_unit,
+    side_medians,
+)
+from gradcheck.logs.series import Series, begins
 
 ENOUGH, FLAT, SURE, QUIET, KNOWN = BLOCKS, 0.01, 0.002, 0.02, 0.005
 RISEN, LASTING, RISE_DEVIATIONS, NOISY, AT_ONCE = 0.4, 0.25, 8.0, 0.1, 0.7
@@ -56,6 +66,7 @@ def _positive(series: Series) -> tuple[Numbers, Numbers]:
     """Return steps and losses of a log whose losses are all above zero; none of another."""
     steps, losses = losses_of(series)
     judged = len(losses) > 0 and bool(losses.min() > 0) and bool(losses.max() < LARGEST)
+    steps, losses = (one[begins(losses) :] for one in (steps, losses))
     return (steps, losses) if judged else (steps[:0], losses[:0])
 
 
@@ -64,11 +75,14 @@ def find_not_learning(series: Series) -> list[Finding]:
     _, losses = _positive(series)
     if len(losses) < ENOUGH:
         return []
-    level, noise = float(np.median(losses)), deviation(losses)
-    if not _is_flat(losses, level, noise):
-        return []
+    level, noise = median(losses), deviation(losses)
     error = OF_A_MEDIAN * noise / len(losses) ** 0.5
-    classes, known = guessed_classes(level, max(KNOWN, DEVIATIONS * error)), error <= KNOWN
+    unit = printed_unit(losses) if noise <= QUIET * level else 0.0
+    unit *= unit <= FLAT * level
+    tolerance = max(KNOWN + unit, DEVIATIONS * error)
+    classes, known = guessed_classes(level, tolerance), error <= KNOWN
+    if not _is_flat(losses, level, noise, unit if classes else 0.0):
+        return []
     quiet = noise <= QUIET * level
     guessing = classes > 0 and known and (classes > 2 or quiet)
     if not guessing and not (quiet and _is_from_the_beginning(series) and not _is_converging(series)):
@@ -79,18 +93,18 @@ def find_not_learning(series: Series) -> list[Finding]:
     return [Finding("not-learning", *series.ends, (), numbers, FLAT * level, signs=tuple(signs))]
 
 
-def _is_flat(losses: Numbers, level: float, noise: float) -> bool:
-    """Whether first and last third are alike, all blocks too, and the log long enough to say so."""
+def _is_flat(losses: Numbers, level: float, noise: float, unit: float) -> bool:
+    """Whether first and last third are alike, but for a digit, all blocks too, and the log long enough to say so."""
     third, size = len(losses) // 3, max(1, len(losses) // BLOCKS)
     error = OF_A_MEDIAN * noise * (2 / third) ** 0.5
     if DEVIATIONS * error > 2 * FLAT * level:
         return False
-    ends = float(np.median(losses[:third])) - float(np.median(losses[-third:]))
+    ends = median(losses[:third]) - median(losses[-third:])
     range_ = float(np.ptp(block_medians(losses, size)))
     first = float(losses[:3].max()) - level  # fast convergence is over before the first block is
     limit, spread = FLAT * level, 2 * DEVIATIONS * OF_A_MEDIAN * noise / size**0.5
     return (
-        abs(ends) <= max(SURE * level, DEVIATIONS * error)
+        abs(ends) <= max(SURE * level, DEVIATIONS * error, 1.001 * unit)
         and range_ <= max(limit, spread)
         and first <= max(limit, 5 * noise)
     )
@@ -105,7 +119,7 @@ def guessed_classes(level: float, tolerance: float) -> int:
 def _is_from_the_beginning(series: Series) -> bool:
     """Whether the log begins where the run does: within the first rows' steps."""
     steps = np.unique(series.steps)
-    return len(steps) < 2 or bool(0 <= steps[0] <= 2 * float(np.median(np.diff(steps))))
+    return len(steps) < 2 or bool(0 <= steps[0] <= 2 * median(np.diff(steps)))
 
 
 def _is_converging(series: Series) -> bool:
@@ -114,8 +128,8 @@ def _is_converging(series: Series) -> bool:
     if len(level) < FEWEST:
         return False
     third = len(level) // 3
-    fall = float(np.median(level[:third]) - np.median(level[-third:]))
-    return fall > SMALLER / 2 or bool(10 ** np.median(level) < 1e-4 * np.median(losses_of(series)[1]))
+    fall = median(level[:third]) - median(level[-third:])
+    return fall > SMALLER / 2 or bool(np.power(10.0, median(level)) < 1e-4 * median(losses_of(series)[1]))
 
 
 def find_loss_rises(series: Series) -> list[Finding]:
@@ -168,7 +182,7 @@ def _jumps(losses: Numbers, row: int) -> bool:
 
 def _risen_at(losses: Numbers, row: int, level: float) -> int:
     """Return the last row after which medians of three stay above a level."""
-    smooth = np.median(np.lib.stride_tricks.sliding_window_view(losses[row:], 3), axis=1)
+    smooth = medians_of(np.lib.stride_tricks.sliding_window_view(losses[row:], 3))
     low = np.flatnonzero(smooth <= level)
     return row + (int(low[-1]) + 1 if len(low) else 0)
 
@@ -190,7 +204,7 @@ def find_loss_jump(series: Series) -> list[Finding]:
     jumps = np.minimum(after, losses) - before
     row = steepest(losses, int(np.nanargmax(jumps)))
     jump, base = float(jumps[row]), float(before[row])
-    noise, end = deviation(losses[:row]), float(np.median(losses[row:][-FEWEST:]))
+    noise, end = deviation(losses[:row]), median(losses[row:][-FEWEST:])
     left = len(losses) - row
     range_ = float(np.ptp(block_medians(losses[:row], max(1, row // BLOCKS))))
     limit = max(JUMP * base, OF_RANGE * range_, RISE_DEVIATIONS * noise) * (1 if left >= 3 else 4)
@@ -216,5 +230,5 @@ def sides(losses: Numbers) -> tuple[Numbers, Numbers]:
     width = min(FEWEST, len(losses) // 2)
     before, _ = side_medians(losses, width)
     padded = np.concatenate([losses, np.full(width - 1, np.nan)])
-    after = np.nanmedian(np.lib.stride_tricks.sliding_window_view(padded, width), axis=1)
+    after = nanmedians(np.lib.stride_tricks.sliding_window_view(padded, width))
     return before, after

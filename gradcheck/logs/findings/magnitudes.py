@@ -18,7 +18,7 @@ import numpy as np
 
 from gradcheck.logs.findings.finding import ERROR, NOTE, Finding
 from gradcheck.logs.findings.learning import BLOCKS, got_nowhere, losses_of
-from gradcheck.logs.findings.robust import FEWEST, Numbers, block_medians, deviation
+from gradcheck.logs.findings.robust import FEWEST, Numbers, block_medians, deviation, median
 from gradcheck.logs.series import Series
 
 FEWEST_ROWS, MANY_ZEROS, FEWEST_ZEROS, ABRUPT, OFTEN = 3, 0.2, 5, 0.01, 0.05
@@ -81,7 +81,7 @@ def _zero_loss(series: Series) -> list[Finding]:
     if float((losses[:row] == 0).mean()) > OFTEN:  # satisfied margins, more and more of them
         return []
     before, first = np.abs(losses[max(0, row - 3) : row]), np.abs(losses[:FEWEST])
-    if not float(np.median(before)) > ABRUPT * float(np.median(first)):
+    if not median(before) > ABRUPT * median(first):
         return []
     after = series.norms[series.steps >= steps[row]]
     both = len(after) > 0 and not np.isnan(after).all() and not np.nan_to_num(after).any()
@@ -116,8 +116,8 @@ def _huge_alone(series: Series, losses: Numbers) -> list[Finding]:
     third = len(losses) // 3
     nowhere = got_nowhere(series)
     if nowhere is None:
-        nowhere = bool(np.median(losses[-third:]) >= np.median(losses[:third]))
+        nowhere = median(losses[-third:]) >= median(losses[:third])
     if np.abs(losses).min() < HUGE_ALONE or not nowhere:
         return []
-    numbers = {"loss": float(np.median(np.abs(losses)))}
+    numbers = {"loss": median(np.abs(losses))}
     return [Finding("huge", *series.ends, (), numbers, HUGE_ALONE, {"alone": True}, NOTE)]

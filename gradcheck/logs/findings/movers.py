@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from gradcheck.logs.findings.robust import deviation
+from gradcheck.logs.findings.robust import deviation, median
 from gradcheck.logs.series import Series, logarithms
 
 #: Decades, and deviations of its noise, by which a layer must leave its level to have moved.
@@ -36,12 +36,12 @@ def _moved_at(before: npt.NDArray[np.float64], levels: npt.NDArray[np.float64]) 
     if not len(known) or len(there) < IN_A_ROW:
         return None
     course = levels[there]
-    away = course - np.median(known) > max(MOVED, MOVED_DEVIATIONS * deviation(known))
+    away = course - median(known) > max(MOVED, MOVED_DEVIATIONS * deviation(known))
     if not away[-1]:
         return None
     staying = np.logical_and.accumulate(np.lib.stride_tricks.sliding_window_view(away, IN_A_ROW)[::-1].any(1))[::-1]
     firsts = np.flatnonzero(staying & away[: len(staying)])
-    return (int(there[firsts[0]]), -float(course[firsts[0] :].max() - np.median(known))) if len(firsts) else None
+    return (int(there[firsts[0]]), -float(course[firsts[0] :].max() - median(known))) if len(firsts) else None
 
 
 def outstanding(series: Series, step: float) -> tuple[str, ...]:
@@ -51,6 +51,6 @@ def outstanding(series: Series, step: float) -> tuple[str, ...]:
     row = int(np.argmin(np.abs(series.steps - step)))
     peaks = logarithms(series.peaks[row, list(series.places("grad_norm").values())])
     known = (levels[np.isfinite(levels)] for levels in series.layer_levels.T)
-    excess = peaks - [float(np.median(levels)) if len(levels) else np.nan for levels in known]
+    excess = peaks - [median(levels) if len(levels) else np.nan for levels in known]
     excess = np.where(np.isfinite(excess), excess, -np.inf)
     return (series.layers[int(excess.argmax())],) if excess.max() > MOVED else ()

@@ -16,10 +16,12 @@ import re
 import numpy as np
 
 from gradcheck.logs.columns import PART, Column
+from gradcheck.logs.console_context import SKIPPED
 from gradcheck.logs.console_lines import is_of_unfit, step_within
+from gradcheck.logs.findings.elsewhere import find_elsewhere
 from gradcheck.logs.findings.finding import NOTE, Finding
 from gradcheck.logs.findings.growth import magnitude
-from gradcheck.logs.findings.robust import deviation
+from gradcheck.logs.findings.robust import deviation, median
 from gradcheck.logs.findings.sentences import WORDS
 from gradcheck.logs.runs import Nonfinite
 from gradcheck.logs.series import Series
@@ -45,7 +47,7 @@ def find_nonfinite(series: Series) -> list[Finding]:
     """Find the first loss or gradient that is infinite or not a number, and tell how it came to that."""
     found = series.run.nonfinite
     if found is None:
-        return _find_overflows(series) or _find_said(series)
+        return _find_overflows(series) or _find_skipped(series) or _find_said(series) or find_elsewhere(series)
     what, layers = _source(found)
     value = max(number for column, number in found.values.items() if column.quantity == what)
     scaled, skipped = not np.isnan(series.values("loss_scale")).all(), _are_skipped(series)
@@ -69,7 +71,8 @@ def find_nonfinite(series: Series) -> list[Finding]:
     saved = [step for step in series.log.reader.checkpoints if step <= good]
     numbers |= {"checkpoint": max(saved)} if saved else {}
     part = next((column.layer for column in found.values if column.quantity == PART), "") if what == "loss" else ""
-    details = {"what": what, "value": value, "each": each, "signs": tuple(signs), "part": part}
+    shared = len(np.unique(series.steps)) < len(series.steps)
+    details = {"what": what, "value": value, "each": each, "signs": tuple(signs), "part": part, "shared": shared}
     details["is_last"] = found.last_step >= series.ends[1]
     severity = NOTE if skipped or (seldom and not stuck) else ""
     return [
@@ -101,6 +104,25 @@ def _find_overflows(series: Series) -> list[Finding]:
     return [Finding("nonfinite", float(over[begin]), float(over[-1]), (), numbers, signs=signs)]
 
 
+def _find_skipped(series: Series) -> list[Finding]:
+    """Find steps that the program says it skipped for their gradients: a note, unless hardly one is left at last."""
+    if series.names.get(Column("overflow")) != SKIPPED:
+        return []
+    counts = series.values("overflow")
+    over, counts = series.steps[counts > 0], counts[counts > 0]
+    if not len(over):
+        return []
+    begin = len(over) - 1
+    while begin and over[begin] - over[begin - 1] <= 2 * counts[begin]:  # at least every other step is skipped
+        begin -= 1
+    since = float(over[begin])
+    all_ = float(counts[begin:].sum())
+    lasting = all_ >= FEWEST_OVERFLOWS and series.ends[1] - over[-1] <= counts[-1]
+    first, number = (since, all_) if lasting else (float(over[0]), float(counts.sum()))
+    numbers = {"skipped": number, "rows": number} | _last_finite(series, first)
+    return [Finding("nonfinite", first, float(over[-1]), (), numbers, severity="" if lasting else NOTE)]
+
+
 def _find_said(series: Series) -> list[Finding]:
     """Find that the program ended because a number isn't finite, and says so, though no row shows it."""
     word = series.log.reader.last_word
@@ -124,8 +146,10 @@ def _source(found: Nonfinite) -> tuple[str, tuple[str, ...]]:
 def _last_finite(series: Series, step: float) -> dict[str, float]:
     """Return the last step before with a finite number, and the numbers there."""
     numbers = {"last_loss": series.values("loss"), "last_norm": series.norms}
-    some = (series.steps < step) & ~np.all([np.isnan(values) for values in numbers.values()], axis=0)
-    rows = np.flatnonzero(some)
+    some = ~np.all([np.isnan(values) for values in numbers.values()], axis=0)
+    first, after = np.searchsorted(series.steps, (step, np.nextafter(step, np.inf)))
+    wrong = np.isinf(series.samples[first:after]).any(1)  # several rows may share the step of a bar
+    rows = np.flatnonzero(some[: first + int(np.argmax(wrong)) if wrong.any() else first])
     if not len(rows):
         return {}
     last = int(rows[-1])
@@ -144,7 +168,7 @@ def _growth_before(series: Series, step: float) -> dict[str, float]:
     begin = int(falls[-1]) + 1 if len(falls) else 0
     low = np.flatnonzero(levels[begin:] <= levels[begin:].min() + max(2 * COMES_DOWN, 3 * noise))
     begin += int(low[-1])
-    rise, above = float(levels[-1] - levels[begin]), float(levels[-1] - np.median(levels))
+    rise, above = float(levels[-1] - levels[begin]), float(levels[-1] - median(levels))
     if min(rise, above) <= max(GREW, GREW_DEVIATIONS * noise):
         return {"above_usual": above}
     grown = len(levels) - begin - 1

@@ -11,7 +11,7 @@
 import numpy as np
 
 from gradcheck.logs.findings.finding import Finding
-from gradcheck.logs.findings.robust import Numbers
+from gradcheck.logs.findings.robust import Numbers, median, nanmedians
 from gradcheck.logs.series import Series, logarithms
 
 MOVES, SLOPE, REST, SAME = 0.6, (0.7, 1.3), 0.35, 0.01
@@ -35,7 +35,7 @@ def _moves_with(levels: Numbers, scales: Numbers) -> bool:
     each = each[counts >= FEWEST_AT_ONE]
     if len(each) < 2 or np.ptp(each) < MOVES:
         return False
-    medians = np.array([np.median(levels[scales == scale]) for scale in each])
+    medians = np.array([median(levels[scales == scale]) for scale in each])
     slope = float(np.polyfit(each, medians, 1)[0])
     return SLOPE[0] <= slope <= SLOPE[1] and bool(np.ptp(medians - each) < REST * np.ptp(each))
 
@@ -48,11 +48,11 @@ def find_clipped_scaled(series: Series, max_norm: float | None = None) -> list[F
         return []
     before, after, scales = before[known], after[known], scales[known]
     limits = after * scales
-    limit = float(np.median(limits))
+    limit = median(limits)
     steady = bool((np.abs(limits / limit - 1) < SAME).mean() > 0.9)
     moved = bool(scales.max() >= 2 * scales.min()) and _steady_elsewhere(limits / limit, scales)
     logged = series.values("max_norm")[known]
-    given = max_norm or (series.clip[1] if series.clip else float(np.nanmedian(logged)) if _some(logged) else None)
+    given = max_norm or (series.clip[1] if series.clip else float(nanmedians(logged)) if _some(logged) else None)
     named = given is not None and abs(limit - given) < SAME * given
     kept = float(np.minimum(1.0, after / before).mean())
     if not steady or not (moved or named) or kept > 0.5:

@@ -59,6 +59,12 @@ def _nonfinite(found: "Finding") -> str:
         where = "at" if found.details["is_named"] else "after the last row, of"
         stopped = f"the program stopped because a loss or gradient is not finite {where} step"
         return f"{stopped} {step_text(found.first_step)}: {found.details['said']}"
+    if "elsewhere" in found.details:
+        return _elsewhere(found)
+    if "skipped" in found.numbers:
+        steps, where = counted(int(found.numbers["skipped"]), "step"), step_text(found.first_step)
+        often = f"hardly a step is taken from step {where} on" if not found.severity else f"the first by step {where}"
+        return f"the program skipped {steps}, as it says, for a gradient or loss that is not finite; {often}"
     if "overflows" in found.numbers:
         steps = counted(int(found.numbers["overflows"]), "step")
         fallen = f"has fallen to {significant(found.numbers['loss_scale'], 3)}" if "loss_scale" in found.numbers else ""
@@ -75,6 +81,15 @@ def _nonfinite(found: "Finding") -> str:
     skipped = "the step was skipped" if rows == 1 else "the steps were skipped"
     passes = f": the loss scale was too high, and {skipped}" if found.severity else ""
     return f"{what} {when}, {often}{passes}{''.join(_story(found))}"
+
+
+def _elsewhere(found: "Finding") -> str:
+    name, value = found.details["elsewhere"], "infinite" if found.details["value"] == math.inf else "not a number"
+    by, place = found.details["numbered_by"], step_text(found.numbers["place"])
+    where = f"at {by} {place}" if by else f"in the line number {place} of them"
+    often = f"{where} for the first time, in {counted(int(found.numbers['rows']), 'row')}"
+    others = "other lines of the training" if found.details["trained"] else "the lines of a validation"
+    return f"{name} is {value} in {others}, {often}; the loss of the rows that are judged is finite"
 
 
 def _story(found: "Finding") -> Iterator[str]:
@@ -97,7 +112,10 @@ def _story(found: "Finding") -> Iterator[str]:
         last = ", ".join(f"{name} {significant(value, 3)}" for name, value in known.items() if value is not None)
         gap = found.first_step - numbers["last_finite_step"] > 1
         between = "; it began between the two" if gap else ""
-        yield f"; the last finite at step {step_text(numbers['last_finite_step'])}: {last}{between}"
+        at = f"{'about ' * bool(found.details.get('shared'))}step {step_text(numbers['last_finite_step'])}"
+        yield f"; the last finite at {at}: {last}{between}"
+        if found.details.get("shared"):
+            yield "; several rows share a step, so that steps are no more exact than that"
     if "checkpoint" in numbers:
         yield f"; the last checkpoint from before is that of step {step_text(numbers['checkpoint'])}"
 
@@ -192,6 +210,8 @@ def _not_learning(found: "Finding") -> str:
         clamp = f"{part}−ln({found.numbers['least']:.3g}), where a logarithm is clamped ({found.details['what']})"
         return f"the {found.details['name']} stays at {level} {since}: {sign}{clamp}; outputs are saturated"
     guess = f", that is ln({classes:,}): a guess among {classes:,} classes" if classes else ""
+    if found.details.get("rounded"):
+        guess = f", as far as it is printed ln({classes:,}): if there are {classes:,} classes, that is a guess"
     return f"the loss stays at {level} {since}{guess}"
 
 

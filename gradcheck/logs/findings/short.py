@@ -23,7 +23,7 @@ from gradcheck.logs.findings.growth import magnitude
 from gradcheck.logs.findings.learning import DEVIATIONS, losses_of
 from gradcheck.logs.findings.losses import FLAT, KNOWN, OF_A_MEDIAN, SURE, guessed_classes, restarts
 from gradcheck.logs.findings.movers import outstanding
-from gradcheck.logs.findings.robust import FEWEST, Numbers, deviation
+from gradcheck.logs.findings.robust import FEWEST, Numbers, deviation, median
 from gradcheck.logs.series import Series
 
 ENOUGH, RISE, FALLS, EVEN, FIRST, SPIKE, APART = 20, 1.5, 0.1, 0.2, 0.7, 1.75, 2.5
@@ -59,7 +59,7 @@ def find_short_growth(series: Series) -> list[Finding]:
     first, last = float(track.steps[begin]), float(track.steps[-1])
     rate = rise / (last - first) if last > first else rise
     numbers = {"log10_before": float(track.level[begin]), "log10_rise": rise, "log10_per_step": rate}
-    numbers["steps_a_row"] = max(1.0, float(np.median(np.diff(track.steps))))
+    numbers["steps_a_row"] = max(1.0, median(np.diff(track.steps)))
     return [Finding("exploding", first, last, (), numbers, RISE, {"what": what, "at_once": False})]
 
 
@@ -74,7 +74,7 @@ def find_short_jump(series: Series) -> list[Finding]:
     if jumps[row - 1] < JUMP or len(track) - row < JUMPED:
         return []
     first, last = float(track.steps[row]), float(track.steps[-1])
-    before = float(np.median(track.level[:row]))
+    before = median(track.level[:row])
     rise = float(track.level[row:].max()) - before
     numbers = {"log10_before": before, "log10_rise": rise, "log10_per_step": rise}
     return [Finding("exploding", first, last, (), numbers, JUMP, {"what": what, "at_once": True})]
@@ -111,10 +111,10 @@ def find_short_guess(series: Series) -> list[Finding]:
     _, losses = losses_of(series)
     if not FEWEST_ROWS <= len(losses) < ENOUGH or losses.min() <= 0:
         return []
-    level, half = float(np.median(losses)), len(losses) // 2
+    level, half = median(losses), len(losses) // 2
     error = OF_A_MEDIAN * deviation(losses) / half**0.5
     moved, classes = float(np.ptp(losses)), guessed_classes(level, KNOWN)
-    trend = abs(float(np.median(losses[:half]) - np.median(losses[-half:])))
+    trend = abs(median(losses[:half]) - median(losses[-half:]))
     if not classes or moved > 2 * FLAT * level or error > KNOWN or trend > max(SURE * level, DEVIATIONS * error):
         return []
     numbers = {"level": level, "moved": moved, "classes": float(classes)}
@@ -128,7 +128,7 @@ def find_short_spike(series: Series) -> list[Finding]:
         return []
     row = int(np.argmax(track.peak))
     others = np.delete(track.level, row)
-    height, next_highest = float(track.peak[row] - np.median(others)), _height(others)
+    height, next_highest = float(track.peak[row] - median(others)), _height(others)
     if row < BEGINNING or height < max(SPIKE, APART * next_highest):
         return []
     step = float(track.steps[row])
@@ -138,4 +138,4 @@ def find_short_spike(series: Series) -> list[Finding]:
 
 def _height(levels: Numbers) -> float:
     """Return how far the highest is above the middle."""
-    return float(levels.max() - np.median(levels))
+    return float(levels.max() - median(levels))

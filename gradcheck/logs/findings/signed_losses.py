@@ -15,7 +15,7 @@ import numpy as np
 from gradcheck.logs.findings.finding import Finding
 from gradcheck.logs.findings.learning import BLOCKS, losses_of
 from gradcheck.logs.findings.losses import ENOUGH, LARGEST, LASTING, restarts, sides, steepest
-from gradcheck.logs.findings.robust import FEWEST, Numbers, block_medians, deviation
+from gradcheck.logs.findings.robust import FEWEST, Numbers, block_medians, deviation, median
 from gradcheck.logs.series import Series
 
 DEVIATIONS, TURNS, STAYS = 8.0, 0.1, 0.5
@@ -59,8 +59,8 @@ def _jump(series: Series, steps: Numbers, losses: Numbers) -> list[Finding]:
     old, new = losses[:row], losses[row:]
     limit = max(float(np.ptp(block_medians(old, max(1, row // BLOCKS)))), DEVIATIONS * deviation(old))
     steep = float(losses[row] - losses[row - 1]) > jump / 2
-    stays = len(new) >= 3 and float(np.median(new[-FEWEST:])) - base > STAYS * jump and new.min() > base
+    stays = len(new) >= 3 and median(new[-FEWEST:]) - base > STAYS * jump and new.min() > base
     if len(old) < FEWEST or not jump > limit or not steep or not stays or restarts(series, steps[row - 1]):
         return []
-    numbers = {"before": base, "after": float(losses[row]), "jump": jump, "end": float(np.median(new[-FEWEST:]))}
+    numbers = {"before": base, "after": float(losses[row]), "jump": jump, "end": median(new[-FEWEST:])}
     return [Finding("loss-jump", float(steps[row]), float(steps[-1]), (), numbers, limit)]

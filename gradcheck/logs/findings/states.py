@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from gradcheck.logs.findings.finding import Finding
 from gradcheck.logs.findings.learning import BLOCKS, SMALLER
-from gradcheck.logs.findings.robust import Numbers, block_medians
+from gradcheck.logs.findings.robust import Numbers, block_medians, median
 from gradcheck.logs.series import Series, logarithms
 from gradcheck.spec.thresholds import Thresholds
 
@@ -62,7 +62,7 @@ def _added_up(series: Series) -> list[Finding]:
     counted = np.log10(steps + (steps[0] == 0))
     power, _ = np.polyfit(counted, level, 1)
     rest = level - level.mean() - power * (counted - counted.mean())
-    stays = float(np.median(series.norm.level[FIRST // 2 :])) - level[0] > 0.8
+    stays = median(series.norm.level[FIRST // 2 :]) - level[0] > 0.8
     if not POWERS[0] <= power <= POWERS[1] or float(rest.std()) > SMOOTH or np.diff(level).min() < -SMOOTH or not stays:
         return []
     return [Finding("not-zeroed", *series.ends, (), {"power": float(power)}, signs=("not-zeroed",))]

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gradcheck.base.wording import as_percent
+from gradcheck.logs.curves import Curve
 from gradcheck.logs.findings.clips import usual_text, usual_threshold
 from gradcheck.logs.findings.finding import NOTE
 from gradcheck.logs.findings.sentences import counted, factor_text, step_text
@@ -129,6 +130,8 @@ def where(report: LogReport) -> str:
     if one.status == "too-short":
         return one.reasons[0]
     worst = report.findings[0]
+    if "place" in worst.numbers:
+        return "in lines beside those that are judged"
     if worst.kind in OF_THE_WHOLE and worst.first_step == report.log.first_step:
         return "in the whole log"
     single = worst.last_step == worst.first_step
@@ -165,18 +168,24 @@ def curves(report: LogReport, page: Page) -> Iterator[RenderableType]:
 
 def _titled_curves(report: LogReport) -> Iterator[tuple[str, Sequence[float | None], Scale]]:
     """Yield the title of each curve, its values and their scale."""
-    norms, losses = report.curves.grad_norm.value, report.curves.loss.value
+    norms = report.curves.grad_norm.value
     logarithms = [None if one is None else math.log10(one) if one > 0 else -math.inf for one in norms]
     known = [one for one in logarithms if one is not None and math.isfinite(one)]
     if known:
         extent = f"{min(known):z.1f} … {max(known):z.1f}".replace("-", "−")
         yield f"gradient norm, log10 {extent}", logarithms, common_scale(known)
-    known = [one for one in losses if one is not None]
-    if known:
-        extent = f"{significant(min(known), 3)} … {significant(max(known), 3)}"
-        if min(known) > 0 and max(known) / DECADES > min(known):
-            losses, extent = tuple(one and math.log10(one) for one in losses), f"{extent}, on a log scale"
-        yield f"loss {extent}", _shares(losses), Scale(0.0, 1.0)
+    for name, losses in loss_courses(report):
+        known = [one for one in losses.value if one is not None]
+        if known:
+            extent, values = f"{significant(min(known), 3)} … {significant(max(known), 3)}", losses.value
+            if min(known) > 0 and max(known) / DECADES > min(known):
+                values, extent = tuple(one and math.log10(one) for one in values), f"{extent}, on a log scale"
+            yield f"{name} {extent}", _shares(values), Scale(0.0, 1.0)
+
+
+def loss_courses(report: LogReport) -> list[tuple[str, Curve]]:
+    """Return the loss with its name; of two networks that play against each other those of both."""
+    return [(one.name, one.loss) for one in report.curves.players] or [("loss", report.curves.loss)]
 
 
 def _shares(values: Sequence[float | None]) -> list[float | None]:

@@ -9,8 +9,10 @@ import torch
 from torch import nn
 
 from gradcheck.base.record import Frozen, number
+from gradcheck.diagnosis.remarks import NEEDS_ADAM
 from gradcheck.diagnosis.report import SuggestionRecord
 from gradcheck.diagnosis.suggestions import place
+from gradcheck.diagnosis.verdict import LIKELY
 from gradcheck.torch.probing.judgement import Judgement
 from gradcheck.torch.probing.passing import ModelPass
 from gradcheck.torch.probing.state import seed_all
@@ -116,7 +118,7 @@ def cures(
     """
     if not may_be_cured(judgement):
         return ()
-    verdict = judgement.diagnosis.verdict
+    before = _chance_with_sgd(judgement)
     healed = [
         (change, _record(change, one))
         for change in _candidates(model, judgement)
@@ -129,7 +131,7 @@ def cures(
     for change, record in healed:
         again = (_tried(model, change, judged, seed + draw) for draw in range(1, FRESH_DRAWS + 1))
         if len(confirmed) < MOST and all(
-            other is not None and other.diagnosis.verdict.score > verdict.score for other in again
+            other is not None and other.diagnosis.verdict.score > before for other in again
         ):
             confirmed.append(record)
     return tuple(confirmed)
@@ -137,8 +139,14 @@ def cures(
 
 def is_ill(judgement: Judgement) -> bool:
     """Whether there is anything to fix."""
+    return judgement.diagnosis.verdict.status != "healthy" or _chance_with_sgd(judgement) < LIKELY
+
+
+def _chance_with_sgd(judgement: Judgement) -> float:
+    """Return how likely plain SGD trains the model, where a trial with Adam has acquitted it, too."""
     verdict = judgement.diagnosis.verdict
-    return not (verdict.status == "healthy" and verdict.trainable)
+    known = (cause.value for cause in verdict.causes if cause.code == NEEDS_ADAM)
+    return next((one for one in known if one is not None), verdict.score)
 
 
 def may_be_cured(judgement: Judgement) -> bool:

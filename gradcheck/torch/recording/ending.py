@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
-from weakref import WeakMethod
+from weakref import ref
 
 from torch import nn
 from torch.utils.hooks import RemovableHandle
@@ -112,13 +112,13 @@ class Ending:
         return None
 
 
-def weakly(method: Callable[..., object]) -> Callable[..., None]:
-    """Return a function that calls a method as long as its object is referenced elsewhere."""
-    reference = WeakMethod(method)
+def weakly(owner: object, method: Callable[..., object]) -> Callable[..., None]:
+    """Return a function that calls a method of an object as long as that is referenced elsewhere."""
+    reference = ref(owner)
 
     def call(*arguments: Any) -> None:  # noqa: ANN401
         found = reference()
         if found is not None:
-            found(*arguments)
+            method(found, *arguments)
 
     return call

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import compress
 from pathlib import Path
 from typing import Any, Self
-from weakref import WeakKeyDictionary, finalize
+from weakref import finalize
 
 import torch
 from torch import Tensor, nn
@@ -13,18 +13,15 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 from gradcheck.base.calls import public
 from gradcheck.errors import OptionError, at_least, switch
 from gradcheck.logs.appending import GrowingLog
-from gradcheck.logs.records import header_line, record_line
+from gradcheck.logs.records import has_weights, header_line, record_line
 from gradcheck.torch.probing.checks import checked_module
 from gradcheck.torch.recording.clipping import clip_grad_norm_
 from gradcheck.torch.recording.ending import Ending, weakly
 from gradcheck.torch.recording.naming import checked_parameters, named
+from gradcheck.torch.recording.optimizers import Concerned
 from gradcheck.torch.recording.outputs import Unseen
 from gradcheck.torch.recording.sample import DIGITS, Join, Sample
-from gradcheck.torch.recording.scalars import single
-
-#: The least number of steps from one record with norms of weights and updates to the next: they change slowly, and the
-#: copy that an update is measured against is most of what a record costs.
-WEIGHTS_EVERY = 20
+from gradcheck.torch.recording.scalars import Single, single
 
 
 class Recorder:
@@ -51,7 +48,7 @@ class Recorder:
         The log to write; ``gradcheck diagnose`` reads it, also while it grows. Missing folders are made.
     every : int
         Steps from one record to the next; the others cost nothing. Gradients are in each record, weights and updates
-        in step 10 and at most in every twentieth.
+        in steps 10 and 20 and at most in every fiftieth.
     updates : bool
         Record how large updates are relative to the weights. This keeps one copy of the weights.
     activations : bool
@@ -122,11 +119,12 @@ class Recorder:
         self._parameters: list[nn.Parameter] = []
         self._trained: list[bool] = []
         self._copies: list[Tensor] = []
-        self._optimizers: WeakKeyDictionary[torch.optim.Optimizer, tuple[tuple[int, int], bool]] = WeakKeyDictionary()
-        hook = register_optimizer_step_pre_hook(weakly(self._before_update))
+        self._concerned = Concerned()
+        hook = register_optimizer_step_pre_hook(weakly(self, Recorder._before_update))
         self._ending = Ending(self._log, list(model.parameters()), hook)
         self._close = finalize(self, self._ending.close)
-        self._begin()
+        if not self._number % self.every:
+            self._begin()
 
     @property
     def number(self) -> int:
@@ -156,17 +154,15 @@ class Recorder:
         GradcheckError
             One of them isn't a number, or is several.
         """
-        given = {"loss": single("loss", loss), "lr": single("lr", lr), "loss_scale": single("loss_scale", loss_scale)}
-        self._log.tell_forked()
-        if (sample := self._sample) is not None and not self._over:
-            outputs, (layers, whole) = sample.outputs, sample.numbers(given)
-            self._write_record(layers, whole)
-            if outputs is not None and whole.get("grad_norm") is not None:
-                self._unseen.tell(outputs)
-            self._ending.end_sample(keep_hooks=self.every == 1)
+        if self._ending.sample is not None and not self._over:
+            self._record(
+                self._ending.sample,
+                {"loss": single("loss", loss), "lr": single("lr", lr), "loss_scale": single("loss_scale", loss_scale)},
+            )
         self._number += 1
         self._ending.steps += 1
-        self._begin()
+        if not self._number % self.every:
+            self._begin()
 
     def before_clipping(self, *, max_norm: Tensor | float | None = None, scale: Tensor | float | None = None) -> None:
         """Measure gradients as they are now, before they are clipped by any rule; in other steps do nothing.
@@ -223,6 +219,14 @@ class Recorder:
         """Whether nothing is measured any more."""
         return self._log.closed
 
+    def _record(self, sample: Sample, given: Mapping[str, Single]) -> None:
+        """Write the record of a step that ends, with the numbers that were given of it."""
+        outputs, (layers, whole) = sample.outputs, sample.numbers(given)
+        self._write_record(layers, whole)
+        if outputs is not None and whole.get("grad_norm") is not None:
+            self._unseen.tell(outputs)
+        self._ending.end_sample(keep_hooks=self.every == 1)
+
     def _write(self, line: bytes) -> None:
         """Write a line of the log."""
         self._log.write(line)
@@ -232,39 +236,37 @@ class Recorder:
         self._write(record_line(self._number, layers, digits=DIGITS, **whole))
 
     def _begin(self) -> None:
-        """Prepare for a step, if it is sampled."""
-        if self._number % self.every or self._over:
+        """Prepare for a step that is sampled."""
+        self._log.tell_forked()
+        if self._over:
             return
         self._name_layers()
         outputs = self._ending.seen(self._model, self._parameters) if self.activations else None
         copies, leftovers = self._copies if self.updates else None, self._ending.watched(self._parameters)
-        sample = Sample(self._parameters, copies, outputs, leftovers, weights=self._has_weights(), join=self._join)
+        weights = has_weights(self._number, self.every)
+        sample = Sample(self._parameters, copies, outputs, leftovers, weights=weights, join=self._join)
         sample.whole["loss_scale"] = scale_of(self._scaler)
         self._ending.sample = sample
-
-    def _has_weights(self) -> bool:
-        """Whether this record has weights and updates: one in many has, and one early on, as runs may be short."""
-        sample, many = self._number // self.every, -(-WEIGHTS_EVERY // self.every)
-        return sample % many == 0 or sample == many // 2
 
     def _name_layers(self) -> None:
         """Write a header, at the start and whenever other parameters than before require a gradient."""
         trained = [parameter.requires_grad for parameter in self._names.values()]
         if trained != self._trained:
             self._trained, self._copies = trained, []
+            self._concerned.forget()
             self._parameters = list(compress(self._names.values(), trained))
             self._write(header_line(list(compress(self._names, trained)), every=self.every))
 
     def _concerns(self, optimizer: torch.optim.Optimizer) -> bool:
-        """Whether an optimizer updates any of the parameters; looked up again where its groups have changed."""
-        known = self._optimizers.get(optimizer)
-        if known is None or known[0] != (len(optimizer.param_groups), len(self._parameters)):
+        """Whether an optimizer updates any of the parameters."""
+        concerned = self._concerned.look_up(optimizer)
+        if concerned is None:
             updated = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
             if not updated <= set(map(id, self._names.values())):
                 self._name_anew()
-            groups = len(optimizer.param_groups), len(self._parameters)
-            known = self._optimizers[optimizer] = groups, not updated.isdisjoint(map(id, self._parameters))
-        return known[1]
+            concerned = not updated.isdisjoint(map(id, self._parameters))
+            self._concerned.learn(optimizer, concerned=concerned)
+        return concerned
 
     def _name_anew(self) -> None:
         """Take in parameters that have come since the model was named, or taken the place of others."""
@@ -272,7 +274,7 @@ class Recorder:
         if list(map(id, names.values())) != list(map(id, self._names.values())):
             self._names, self._trained = names, []
             self._ending.parameters = list(names.values())
-            self._optimizers.clear()
+            self._concerned.forget()
             if self._sample is not None:  # it has the gradients of those that were there
                 self._ending.end_sample()
                 self._begin()
@@ -282,10 +284,10 @@ class Recorder:
         if not self._concerns(optimizer):
             return
         self._ending.updates[id(optimizer)] += 1
-        if self._sample is not None:
+        if (sample := self._ending.sample) is not None:
             closure = any(one is not None for one in (*arguments[1:], keywords.get("closure")))
-            self._sample.before_update(optimizer, gradients_follow=closure)
-            self._sample.whole["loss_scale"] = scale_of(self._scaler)
+            sample.before_update(optimizer, gradients_follow=closure)
+            sample.whole["loss_scale"] = scale_of(self._scaler)
 
 
 def scale_of(scaler: torch.amp.GradScaler | None) -> Tensor | float | None:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from gradcheck.torch.recording.leftovers import Leftovers
 from gradcheck.torch.recording.outputs import Outputs
-from gradcheck.torch.recording.scalars import Column, Single, fetch, local, norms, split
+from gradcheck.torch.recording.scalars import Column, Single, fetch, locals_of, norms
 
 #: Digits that a norm of float32 has.
 DIGITS = 7
@@ -90,11 +90,11 @@ class Sample:
         return _lay_out(*found)
 
     def _gradients(self) -> list[Tensor | None]:
-        return [local(parameter.grad) for parameter in self._parameters]
+        return locals_of([parameter.grad for parameter in self._parameters])
 
     def _local(self) -> list[Tensor]:
         """Return the weights, or what this process has of them."""
-        return [local(parameter) for parameter in self._parameters]
+        return locals_of(self._parameters)
 
     def _copy(self) -> None:
         """Copy the weights, if an update is measured."""
@@ -116,9 +116,8 @@ class Sample:
             self._copy()
 
     def _measure_both(self) -> None:
-        """Measure gradients and weights together, which is cheaper than one after the other."""
-        both = norms([*self._gradients(), *self._local()])
-        self._columns["grad_norm"], self._columns["weight_norm"] = split(both, len(self._parameters))
+        """Measure gradients and weights."""
+        self._columns["grad_norm"], self._columns["weight_norm"] = norms(self._gradients()), norms(self._local())
 
     def _measure_update(self) -> None:
         """Measure how far the weights have moved since they were copied; in a skipped step, that they haven't."""

@@ -27,7 +27,7 @@ PROCESSORS = ("cpu",)
 class Piece(NamedTuple):
     """Numbers of a column that are on one device, and their places; those on a processor have been fetched already."""
 
-    places: list[int]
+    places: Sequence[int]
     values: Tensor | list[float]
 
 
@@ -49,6 +49,11 @@ def local(tensor: T) -> T:
     return own
 
 
+def locals_of(tensors: Iterable[T]) -> list[T]:
+    """Return what this process has of each tensor."""
+    return [tensor if type(tensor) in PLAIN else local(tensor) for tensor in tensors]
+
+
 def norms(tensors: Sequence[Tensor | None]) -> Column:
     """Return the Euclidean norms, without waiting for the device."""
     with torch.no_grad():
@@ -58,16 +63,6 @@ def norms(tensors: Sequence[Tensor | None]) -> Column:
 def scalars(values: Sequence[Tensor | None]) -> Column:
     """Return single numbers as a column."""
     return [Piece(places, _together(found)) for places, found in _by_kind(values)]
-
-
-def split(column: Column, size: int) -> tuple[Column, Column]:
-    """Return the first numbers of a column of twice as many, and the others."""
-    first, second = [], []
-    for places, values in column:
-        inside = sum(place < size for place in places)
-        first.append(Piece(places[:inside], values[:inside]))
-        second.append(Piece([place - size for place in places[inside:]], values[inside:]))
-    return first, second
 
 
 def single(name: str, value: object) -> Single:
@@ -98,9 +93,16 @@ def fetch(
 
     This takes one synchronisation for each device.
     """
-    lists: dict[str, list[float | None]] = {name: [None] * size for name in columns}
+    lists: dict[str, list[float | None]] = {}
     whole: dict[str, Any] = dict(single)
-    found: list[Found] = [(lists[name], *piece) for name, column in columns.items() for piece in column]
+    found: list[Found] = []
+    for name, column in columns.items():
+        first = column[0].values if len(column) == 1 else None
+        if isinstance(first, list) and len(first) == size:  # all of them are there
+            lists[name] = [*first]
+        else:
+            lists[name] = [None] * size
+            found += [(lists[name], *piece) for piece in column]
     found += [(whole, [name], _together([one])) for name, one in single.items() if isinstance(one, Tensor)]
     for target, keys, numbers in (*found, *_from_devices(found)):
         if not isinstance(numbers, Tensor):
@@ -120,8 +122,12 @@ def _from_devices(found: Sequence[Found]) -> Iterator[Found]:
         yield from ((target, keys, list(islice(values, len(keys)))) for target, keys, _ in there)
 
 
-def _by_kind(tensors: Sequence[Tensor | None]) -> Iterable[tuple[list[int], list[Tensor]]]:
+def _by_kind(tensors: Sequence[Tensor | None]) -> Iterable[tuple[Sequence[int], list[Tensor]]]:
     """Return places and tensors of each device, layout and type."""
+    there = [tensor for tensor in tensors if tensor is not None]
+    one_kind = len(there) == len(tensors) and len({(one.dtype, one.layout, one.is_cpu) for one in there}) == 1
+    if one_kind and there[0].is_cpu:  # as mostly: told without the device, which takes long
+        return [(range(len(there)), there)]
     kinds: dict[Any, tuple[list[int], list[Tensor]]] = defaultdict(lambda: ([], []))
     last = None
     for place, tensor in enumerate(tensors):

@@ -68,7 +68,7 @@ class Watcher(Recorder):
 
     def add_loss(self, loss: object) -> None:
         """Add the loss of one of the batches of this step, as the backward pass gets it."""
-        if self._sample is not None and isinstance(loss, Tensor):
+        if self._ending.sample is not None and isinstance(loss, Tensor):
             own = loss.detach()
             self._loss = own if self._loss is None else self._loss + own
 
@@ -79,6 +79,8 @@ class Watcher(Recorder):
 
     def react(self) -> None:
         """Act on what was found since the last time."""
+        if self._told == len(self.findings):
+            return
         new, self._told = self.findings[self._told :], len(self.findings)
         for finding in new:
             stop = react(finding, self._on_finding, self._file, silent=not self._first)

@@ -50,12 +50,16 @@ def test_a_network_with_suggestions_can_be_shown_at_any_width(report_of, suggest
 
 
 def test_where_there_are_no_blocks_all_is_ascii(real):
-    for encoding in ("ascii", "latin-1", "cp1252", "nonsense"):
-        assert as_text(real, Page(80, encoding)).isascii(), encoding
+    assert as_text(real, Page(80, "ascii")).isascii()
+
+
+def test_there_are_none_in_other_encodings_of_one_byte(vanishing):
+    for encoding in ("latin-1", "cp1252", "nonsense"):
+        assert as_text(vanishing, Page(80, encoding)) == as_text(vanishing, Page(80, "ascii")), encoding
 
 
 def test_nothing_but_what_is_there_to_be_copied_is_wider_than_the_terminal(real):
-    for width, encoding in [*((width, "utf-8") for width in (40, 48, 60, 72, 80, 100, 120, 200)), (40, "ascii")]:
+    for width, encoding in [*((width, "utf-8") for width in (40, 60, 80, 120)), (40, "ascii")]:
         text = as_text(real, Page(width, encoding))
         shown, *to_copy = text.split("\n\n  What would fix it") if real.suggestions else text.rsplit("\n\n", 1)
         assert max(map(len, shown.splitlines())) <= width, (encoding, width)

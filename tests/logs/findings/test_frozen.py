@@ -43,3 +43,15 @@ def test_the_advice_is_not_to_raise_the_rate():
     assert "10 times lower" in one.advice[0]
     assert not any("raise" in line for line in one.advice)
     assert "from step 8 on" in one.message
+
+
+@pytest.mark.parametrize(("level", "digits", "classes"), [(2.3, 2, 10), (0.693, 3, 2), (4.61, 2, 100)])
+def test_a_guess_with_few_digits_is_a_note_that_depends_on_the_classes(level, digits, classes, found):
+    (one,) = frozen(found(rows([*np.round(MOVED, digits), *[level] * 20])))
+    assert (one.weight, one.first_step, one.numbers["classes"]) == ("note", 8, classes)
+    assert f"if there are {classes} classes" in one.message
+
+
+@pytest.mark.parametrize("losses", [[2.61, *[2.4] * 20], [2.61, *[2.3] * 14], [0.91, *[0.7] * 20]])
+def test_other_losses_with_few_digits_are_none(losses, found):
+    assert not frozen(found(rows(losses)))

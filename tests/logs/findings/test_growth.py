@@ -147,3 +147,18 @@ def test_where_steps_are_far_apart_the_factor_is_that_of_a_row(series_of):
     (one,) = find_exploding(series_of(rows))
     assert one.first_step == 121 * 500
     assert "by a factor of 1.15 a row, every 500 steps" in one.message
+
+
+@pytest.mark.parametrize("rows", [6, 12, 30, 100])
+@pytest.mark.parametrize("begin", [[1e-9], [1e-9, 2e-9], [1e-9, 3e-8, 2e-8, 5e-9], [1e-10] * 6, [1e-7, 1e-3]])
+def test_a_ratio_to_rounding_is_no_growth(begin, rows, found):
+    draw = np.random.default_rng(0)
+    losses = [*begin, *(0.5 * draw.uniform(0.9, 1.1, rows))]
+    kinds = {one.kind for one in found([{"step": step, "loss": float(one)} for step, one in enumerate(losses)])}
+    assert kinds <= {"too-short"}
+
+
+def test_growth_after_rounding_is_growth(found):
+    losses = [1e-9, 2e-9, *[0.5] * 40, *(0.5 * 1.5**at for at in range(30))]
+    kinds = {one.kind for one in found([{"step": step, "loss": float(one)} for step, one in enumerate(losses)])}
+    assert "exploding" in kinds

@@ -172,3 +172,13 @@ def test_a_loss_that_jumps_to_new_data_and_learns_them_is_a_note(seed, found):
     (one,) = found(rows(losses))
     assert (one.kind, one.weight) == ("loss-jump", "note")
     assert "new data" in one.message
+
+
+@pytest.mark.parametrize("first", [5, 15, 25])
+def test_a_guess_that_moves_by_its_last_digit_is_one(first, found):
+    (one,) = found([{"step": step, "loss": 2.30 if step < first else 2.29} for step in range(30)])
+    assert (one.kind, one.numbers["classes"]) == ("not-learning", 10)
+
+
+def test_another_loss_that_falls_by_its_last_digit_may_be_learning(found):
+    assert not found([{"step": step, "loss": 2.46 if step < 15 else 2.45} for step in range(30)])

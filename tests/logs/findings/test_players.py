@@ -79,3 +79,17 @@ def test_letters_alone_are_losses_where_both_players_have_one(line, names, tmp_p
     report = diagnose(path)
     assert [one.name for one in report.log.columns if one.quantity == "loss"] == names
     assert report.log.rows == 30
+
+
+def test_both_losses_are_drawn_each_with_its_range():
+    report = diagnose(list(rows("loss_G", "loss_D", lambda step, one, other: (3.5 + step % 2, 0.25 + step % 4 / 4))))
+    assert [one.name for one in report.curves.players] == ["loss loss_G", "loss loss_D"]
+    assert "loss loss_G 3.50 … 4.50" in str(report)
+    assert "loss loss_D 0.250 … 1.00" in str(report)
+    lines = report.to_html()
+    assert lines.count("loss loss_D") >= 1
+
+
+def test_the_losses_of_players_are_not_in_the_json():
+    report = diagnose(list(rows("loss_G", "loss_D")))
+    assert set(report.to_dict()["curves"]) == {"grad_norm", "loss"}

@@ -5,7 +5,14 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from gradcheck.logs.findings.robust import block_medians, deviation, side_medians
+from gradcheck.logs.findings.robust import (
+    block_medians,
+    deviation,
+    median,
+    medians_of,
+    nanmedians,
+    side_medians,
+)
 
 
 def test_the_last_block_ends_with_the_last_row_and_what_is_left_over_at_the_start_is_in_none():
@@ -41,3 +48,21 @@ def test_a_row_is_held_against_the_rows_on_either_side_without_itself():
     before, after = side_medians(np.array([0.0, 1, 2, 99, 4, 5, 7]), 2)
     np.testing.assert_array_equal(before, [np.nan, np.nan, 0.5, 1.5, 50.5, 51.5, 4.5])
     np.testing.assert_array_equal(after, [1.5, 50.5, 51.5, 4.5, 6, np.nan, np.nan])
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 12, 13])
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.filterwarnings("ignore:All-NaN slice", "ignore:invalid value")
+def test_medians_are_numpys_to_the_last_bit_of_gaps_and_infinities_too(rows, axis):
+    values = np.random.default_rng(rows).standard_normal((rows, 40))
+    values[:, 1] = np.inf
+    values[::2, 2] = -np.inf
+    np.testing.assert_array_equal(medians_of(values, axis), np.median(values, axis=axis))
+    assert [median(column) for column in values.T] == np.median(values, axis=0).tolist()
+    values[::3, 3], values[:, 4], values[0, 5:9] = np.nan, np.nan, np.nan
+    np.testing.assert_array_equal(medians_of(values, axis), np.median(values, axis=axis))
+    np.testing.assert_array_equal(nanmedians(values, axis), np.nanmedian(values, axis=axis))
+
+
+def test_nothing_has_no_median():
+    assert np.isnan(median(np.zeros(0)))

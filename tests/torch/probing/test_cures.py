@@ -21,7 +21,7 @@ def run(code, model):
 
 
 def test_the_code_of_each_suggestion_heals_the_model_when_it_is_run(models):
-    model, rows = models.mlp(depth=12, gain=0.5), models.rows()
+    model, rows = models.mlp(depth=12, gain=0.4), models.rows()
     report = probe(model, rows, suggest=True)
     assert report.verdict.status == "vanishing"
     assert {"init", "scale", "norm"} == {name for one in report.suggestions for name in one.changes}
@@ -29,6 +29,13 @@ def test_the_code_of_each_suggestion_heals_the_model_when_it_is_run(models):
         healed = probe(run(one.command, deepcopy(model)), rows)
         assert healed.verdict.status == one.status == "healthy", one.changes
         assert healed.verdict.score > report.verdict.score
+
+
+def test_a_chain_that_adam_alone_trains_has_changes_after_which_sgd_trains_it_too(models):
+    report = probe(models.mlp(depth=10, gain=0.5), models.rows(), suggest=True)
+    assert (report.verdict.status, report.verdict.causes[0].code) == ("healthy", "needs-adam")
+    assert report.suggestions
+    assert all(one.score > report.verdict.causes[0].value for one in report.suggestions)
 
 
 def test_the_model_is_left_as_it_was(models):

@@ -1,6 +1,7 @@
 """A trial before an accusation: what learns its own batch isn't ill."""
 
 import math
+from contextlib import nullcontext
 from itertools import pairwise
 
 import pytest
@@ -9,6 +10,7 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
 
+from gradcheck.diagnosis.sentences import chance_of_training  # noqa: E402
 from gradcheck.probing.first_loss import FirstLoss  # noqa: E402
 from gradcheck.probing.trial import explodes_with_sgd, hold_trial  # noqa: E402
 from gradcheck.torch import probe  # noqa: E402
@@ -51,6 +53,43 @@ def test_a_model_that_looks_ill_and_learns_is_acquitted_and_the_report_says_why(
     assert trial.last <= 0.7 * trial.first
     assert report.verdict.causes[0].code == "trial-learns"
     assert accused.model.trial is None
+
+
+def of_pytorch(activation, depth, width=64):
+    """Return a perceptron as PyTorch draws it, and a batch."""
+    hidden = [part for _ in range(depth - 1) for part in (nn.Linear(width, width), activation())]
+    return nn.Sequential(nn.Linear(32, width), activation(), *hidden, nn.Linear(width, 10)), torch.randn(64, 32)
+
+
+@pytest.mark.parametrize(("activation", "depth"), [(nn.ReLU, 10), (nn.GELU, 8), (nn.Tanh, 12)])
+def test_a_chain_as_pytorch_draws_it_is_healthy_where_adam_trains_it_and_sgd_hardly_does(activation, depth, said):
+    report = probe(*of_pytorch(activation, depth))
+    assert report.verdict.status == "healthy"
+    assert report.verdict.causes[0].code == "needs-adam"
+    assert report.verdict.causes[0].value < 0.5
+    assert "stay with Adam" in said(report)
+    assert chance_of_training(report.verdict) == "Adam trains it with probability 95 %"
+
+
+@pytest.mark.parametrize(("activation", "depth"), [(nn.ReLU, 16), (nn.Tanh, 24), (nn.Sigmoid, 8)])
+def test_a_chain_too_deep_for_the_start_of_pytorch_is_accused(activation, depth):
+    verdict = probe(*of_pytorch(activation, depth)).verdict
+    assert (verdict.status, verdict.trainable) == ("vanishing", False)
+    assert "needs-adam" not in [cause.code for cause in verdict.causes]
+
+
+def test_a_loss_that_is_half_way_there_has_more_steps_where_it_is_waited_for():
+    class Slow:
+        """Loses a 200th of its first loss in each step."""
+
+        def first(self):
+            return 1.0
+
+        def adam(self, _rate):
+            return nullcontext(lambda number: 1.0 - 0.005 * number)
+
+    first = FirstLoss(constant_answer=1.0, of_batch=1.0)
+    assert [hold_trial(Slow(), first, patient=one).learns for one in (False, True)] == [False, True]
 
 
 def test_the_model_is_left_as_it_was_by_a_trial(gated):
@@ -164,7 +203,7 @@ def test_gates_are_known_by_what_is_beside_them_not_by_their_names():
 
     for names in (("weight", "bias"), ("W", "b")):
         torch.manual_seed(0)
-        report = probe(nn.Sequential(*(Own(names) for _ in range(8)), nn.Linear(16, 10)), torch.randn(16, 16))
+        report = probe(nn.Sequential(*(Own(names) for _ in range(16)), nn.Linear(16, 10)), torch.randn(16, 16))
         assert (report.verdict.status, report.model.trial) == ("vanishing", None)
 
 

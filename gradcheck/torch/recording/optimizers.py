@@ -1,0 +1,36 @@
+"""Which optimizers update what is recorded: asked before each of their steps, the steps between samples included."""
+
+from typing import NamedTuple
+from weakref import ref
+
+from torch.optim import Optimizer
+
+
+class _Known(NamedTuple):
+    """Whether an optimizer with so many groups updates any of the parameters that are recorded."""
+
+    optimizer: ref[Optimizer]
+    groups: int
+    concerned: bool
+
+
+class Concerned:
+    """Remembers what was found out of each optimizer, as long as its groups are the same."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, _Known] = {}
+
+    def look_up(self, optimizer: Optimizer) -> bool | None:
+        """Return what is known of an optimizer; None where that has to be found out."""
+        known = self._known.get(id(optimizer))
+        if known is None or known.groups != len(optimizer.param_groups) or known.optimizer() is not optimizer:
+            return None
+        return known.concerned
+
+    def learn(self, optimizer: Optimizer, *, concerned: bool) -> None:
+        """Remember whether an optimizer updates any of the parameters that are recorded."""
+        self._known[id(optimizer)] = _Known(ref(optimizer), len(optimizer.param_groups), concerned)
+
+    def forget(self) -> None:
+        """Forget all: other parameters are recorded."""
+        self._known.clear()
