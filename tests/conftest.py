@@ -1,8 +1,10 @@
 """What all tests share: repeatable hypothesis runs, an error measure, and a network drawn and measured."""
 
+import fcntl
 import gc
 import math
 import os
+import pickle
 import re
 import shlex
 from contextlib import contextmanager
@@ -280,6 +282,23 @@ def typed():
         return commands[name].make_context(name, words).params
 
     return parse
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory):
+    """A name, a computation ↦ what it returns; the process that asks first computes it for all."""
+    folder = tmp_path_factory.getbasetemp()
+    folder = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+    def result(name, compute):
+        file = folder / f"{name}.pickle"
+        with (folder / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not file.exists():
+                file.write_bytes(pickle.dumps(compute()))
+        return pickle.loads(file.read_bytes())
+
+    return result
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,11 @@
 """Theory as text: the answer first, then the predicted gradient along the layers, fixed points and depth scales."""
 
+import math
 from collections.abc import Iterator
 
 from gradcheck.base.wording import counted
 from gradcheck.mean_field.attention_plane import attention_plane
-from gradcheck.mean_field.blocks_text import LEAST, picture_of_blocks, sentences_of_blocks, verb
+from gradcheck.mean_field.blocks_text import LEAST, loses_tokens, picture_of_blocks, sentences_of_blocks, verb
 from gradcheck.mean_field.phase_diagram import phase_diagram
 from gradcheck.mean_field.report import TheoryReport
 from gradcheck.mean_field.unknown import ENDLESS, Unknown
@@ -24,6 +25,9 @@ NO_ANSWER = "no answer"
 
 #: A gradient that grows or shrinks ↦ what ``simulate`` calls it beyond its limit.
 BEYOND = {"growing": "exploding", "shrinking": "vanishing"}
+
+#: Where a network's decades differ by more than this share from those of layers at the fixed point, it is said why.
+UNLIKE = 0.01
 
 #: 6 ξ_c was found with networks of 10 to 300 layers (Schoenholz et al. 2017, figure 5): below, it says nothing.
 SHALLOWEST = 10
@@ -81,7 +85,8 @@ def label(report: TheoryReport) -> str:
 def colour(report: TheoryReport) -> str:
     """Return the verdict's colour: a gradient that grows or shrinks within the limit is no fault."""
     word = label(report)
-    return "green" if word in BEYOND and is_within_limit(report) else STYLES.get(word, "yellow")
+    fine = word in BEYOND and is_within_limit(report) and not loses_tokens(report)
+    return "green" if fine else STYLES.get(word, "yellow")
 
 
 def sentences(report: TheoryReport) -> list[str]:
@@ -89,10 +94,10 @@ def sentences(report: TheoryReport) -> list[str]:
     without = report.reasons.get("network")
     if report.points and not without:
         first, *others = sentences_of_blocks(report)
-        return [first, *_in_training(report), *others]
+        return [first, *_in_training(report), *others] if not loses_tokens(report) else [first, *others]
     first = without or _gradient(report)
     if report.fixed_point.phase is not None:
-        return [first, *_deepest(report), _critical(report)]
+        return [first, *_in_training(report), *_deepest(report), _critical(report)]
     unsettled = report.reasons["fixed_point"]
     known = [first, *_in_training(report)]
     return known if without and without.code == unsettled.code else [*known, unsettled]
@@ -106,9 +111,10 @@ def is_within_limit(report: TheoryReport) -> bool:
 
 def _in_training(report: TheoryReport) -> Iterator[str]:
     """Say what it means for training that the gradient grows or shrinks, and when it is called worse."""
-    word, limit = label(report), f"{Thresholds().max_span:g} decades"
-    if word not in BEYOND:
+    limit, ratio = f"{Thresholds().max_span:g} decades", report.layers[0].log10_gradient_ratio if report.layers else 0.0
+    if abs(ratio) < LEAST:
         return
+    word = "growing" if ratio > 0 else "shrinking"
     if is_within_limit(report):
         yield f"small enough to train: {word} is called {BEYOND[word]} above {limit}, from where on SGD mostly fails"
     else:
@@ -132,7 +138,9 @@ def _gradient(report: TheoryReport) -> str:
     turned = changes and (ratio > 0) != (gain > 1)
     here = f"but here it {verb(ratio)} in {depth} {_unit(report)}s" if turned else f"in {depth} {_unit(report)}s"
     first = f"the gradient {verb(gain - 1)} by a factor of {significant(gain, 3)} a {_unit(report)}{factor}"
-    return f"{first}, {here} by {abs(ratio):.3g} decades{band}"
+    unsettled = chi is not None and abs(ratio - (depth - 1) * math.log10(gain)) > max(LEAST, UNLIKE * abs(ratio))
+    why = "; the first layers, where the signal hasn't settled, differ from the others" if unsettled else ""
+    return f"{first}, {here} by {abs(ratio):.3g} decades{band}{why}"
 
 
 def _unit(report: TheoryReport) -> str:
