@@ -25,10 +25,11 @@ from gradcheck.diagnosis.report import SuggestionRecord
 from gradcheck.diagnosis.reporting import make_report
 from gradcheck.diagnosis.summary import summarize
 from gradcheck.diagnosis.verdict import diagnose
+from gradcheck.engine.begun import _helpers
 from gradcheck.engine.initializers import Law
 from gradcheck.engine.loss import cross_entropy
 from gradcheck.engine.network import build, drawn_maps
-from gradcheck.engine.pieces import OWN_THREADS, _pool
+from gradcheck.engine.threads import OWN_THREADS
 from gradcheck.engine.transformer import POINTS
 from gradcheck.errors import OptionError
 from gradcheck.families import drawn_network
@@ -178,12 +179,12 @@ def on_threads(monkeypatch):
     """Threads, work ↦ what the work returns on so many threads of the engine's own."""
 
     def run(count, work):
-        _pool.cache_clear()
+        _helpers.cache_clear()
         monkeypatch.setenv(OWN_THREADS, str(count))
         return work()
 
     yield run
-    _pool.cache_clear()
+    _helpers.cache_clear()
 
 
 @pytest.fixture(scope="session")

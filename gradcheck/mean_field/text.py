@@ -126,7 +126,7 @@ def _gradient(report: TheoryReport) -> str:
     network, chi, depth = report.network, report.fixed_point.chi, len(report.layers)
     gain = network.mean_local_gain if chi is None else chi**0.5
     if gain is None or depth == 1:
-        return f"there is no second {_unit(report)} to compare with"
+        return f"there is no second {unit(report)} to compare with"
     ratio, deviation = report.layers[0].log10_gradient_ratio, network.log10_gradient_ratio_std
     band = f" (±{deviation:.2g} at this width)" if deviation else ""
     factor = "" if chi is None else f" (χ₁ = {chi:.4g})"
@@ -134,16 +134,16 @@ def _gradient(report: TheoryReport) -> str:
     if not changes if chi is None else report.fixed_point.phase == "critical":
         here = f"{verb(ratio)} by {abs(ratio):.3g} decades" if changes else "changes by 0 decades"
         settled = f"the gradient keeps its size{factor} once the signal has settled"
-        return f"{settled}; in {depth} {_unit(report)}s it {here}{band}"
+        return f"{settled}; in {depth} {unit(report)}s it {here}{band}"
     turned = changes and (ratio > 0) != (gain > 1)
-    here = f"but here it {verb(ratio)} in {depth} {_unit(report)}s" if turned else f"in {depth} {_unit(report)}s"
-    first = f"the gradient {verb(gain - 1)} by a factor of {significant(gain, 3)} a {_unit(report)}{factor}"
+    here = f"but here it {verb(ratio)} in {depth} {unit(report)}s" if turned else f"in {depth} {unit(report)}s"
+    first = f"the gradient {verb(gain - 1)} by a factor of {significant(gain, 3)} a {unit(report)}{factor}"
     unsettled = chi is not None and abs(ratio - (depth - 1) * math.log10(gain)) > max(LEAST, UNLIKE * abs(ratio))
     why = "; the first layers, where the signal hasn't settled, differ from the others" if unsettled else ""
     return f"{first}, {here} by {abs(ratio):.3g} decades{band}{why}"
 
 
-def _unit(report: TheoryReport) -> str:
+def unit(report: TheoryReport) -> str:
     """Return what its layers are called."""
     return "step" if report.config.arch in RECURRENT else "layer"
 
@@ -188,7 +188,7 @@ def _picture(report: TheoryReport, page: Page) -> Iterator[str]:
     ratios = [layer.log10_gradient_ratio for layer in report.layers]
     line = sparkline(ratios, page.width - 2 * INDENT, page.glyphs)
     last = f"{len(ratios)}" if len(ratios) > 1 else ""
-    first = f"{_unit(report)} 1"
+    first = f"{unit(report)} 1"
     ends = first + last.rjust(max(len(last) + 1, len(line) - len(first)))
     heights = f"log10 {min(ratios):z.1f} … {max(ratios):z.1f}, predicted".replace("-", "−")
     fits = INDENT + len(ends) + 3 + len(heights) <= page.width
