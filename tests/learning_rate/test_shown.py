@@ -49,6 +49,30 @@ def test_without_a_rate_no_number_is_made_up(none):
     assert "the best rate of SGD is about" not in text.partition("it trains")[0]
 
 
+@pytest.fixture(scope="module")
+def fallen(none):
+    """No rate helps, though the losses of one run fall."""
+    first, *others = none.runs
+    return replace(none, runs=(replace(first, status="falls"), *others))
+
+
+def test_where_no_rate_helps_no_run_is_marked_as_one_that_falls(fallen):
+    for text in (str(fallen), as_markdown(fallen), as_text(fallen, Page(width=40))):
+        assert "no better than guessing" in text
+        assert "falls" not in text
+
+
+def test_nor_is_it_on_the_page(fallen):
+    pytest.importorskip("jinja2")
+    assert "no better than guessing" in fallen.to_html()
+    assert "falls" not in fallen.to_html()
+
+
+def test_where_a_rate_is_found_runs_that_fall_are_marked_so(report):
+    assert "falls" in str(report)
+    assert "no better than guessing" not in str(report)
+
+
 def test_what_heals_a_network_is_searched_next_and_without_it_the_network_is_simulated(none):
     assert next_command(none).startswith("gradcheck rate --updates 6 --depth 30 --width 8 --")
     assert next_command(replace(none, cure=None)) == "gradcheck simulate --depth 30 --width 8"
