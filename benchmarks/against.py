@@ -222,7 +222,7 @@ def cells(name: str, sides: dict[str, Spent]) -> list[str]:
 
 def limit_seconds(limit: Limit) -> float:
     """Return how long a row's random numbers and products take by themselves, shared out to all threads."""
-    from gradcheck.engine.pieces import threads
+    from gradcheck.engine.threads import threads
 
     multiplications, rows = limit.products
     drawn = limit.numbers * seconds_of_a_number(limit.dtype)

@@ -1,8 +1,10 @@
 """What all tests share: repeatable hypothesis runs, an error measure, and a network drawn and measured."""
 
+import fcntl
 import gc
 import math
 import os
+import pickle
 import re
 import shlex
 from contextlib import contextmanager
@@ -23,10 +25,11 @@ from gradcheck.diagnosis.report import SuggestionRecord
 from gradcheck.diagnosis.reporting import make_report
 from gradcheck.diagnosis.summary import summarize
 from gradcheck.diagnosis.verdict import diagnose
+from gradcheck.engine.begun import _helpers
 from gradcheck.engine.initializers import Law
 from gradcheck.engine.loss import cross_entropy
 from gradcheck.engine.network import build, drawn_maps
-from gradcheck.engine.pieces import OWN_THREADS, _pool
+from gradcheck.engine.threads import OWN_THREADS
 from gradcheck.engine.transformer import POINTS
 from gradcheck.errors import OptionError
 from gradcheck.families import drawn_network
@@ -176,12 +179,12 @@ def on_threads(monkeypatch):
     """Threads, work ↦ what the work returns on so many threads of the engine's own."""
 
     def run(count, work):
-        _pool.cache_clear()
+        _helpers.cache_clear()
         monkeypatch.setenv(OWN_THREADS, str(count))
         return work()
 
     yield run
-    _pool.cache_clear()
+    _helpers.cache_clear()
 
 
 @pytest.fixture(scope="session")
@@ -279,6 +282,23 @@ def typed():
         return commands[name].make_context(name, words).params
 
     return parse
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory):
+    """A name, a computation ↦ what it returns; the process that asks first computes it for all."""
+    folder = tmp_path_factory.getbasetemp()
+    folder = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+    def result(name, compute):
+        file = folder / f"{name}.pickle"
+        with (folder / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not file.exists():
+                file.write_bytes(pickle.dumps(compute()))
+        return pickle.loads(file.read_bytes())
+
+    return result
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, ClassVar
 
-from gradcheck.base.loading import function_named
+from gradcheck.base.loading import named
 from gradcheck.base.record import Record, item, plain
 from gradcheck.errors import MissingExtraError, OptionError, shown
 from gradcheck.version import SCHEMA_VERSION, __version__
@@ -47,7 +47,7 @@ class Document:
 
     def to_json(self, path: str | Path | None = None) -> str:
         """Return its JSON, as --json prints it; with a path also write it there, whole or not at all."""
-        text: str = function_named("gradcheck.render.documents:as_json")(self)
+        text: str = named("gradcheck.render.documents:as_json")(self)
         _write(text, path)
         return text
 
@@ -66,7 +66,7 @@ class Document:
         return pandas.DataFrame([plain(row) for row in getattr(self, self.table)])
 
     def __str__(self) -> str:
-        text: str = function_named(self.text)(self)
+        text: str = named(self.text)(self)
         return text
 
 
@@ -144,14 +144,15 @@ class Paged(Drawn):
         MissingExtraError
             Jinja2 isn't installed.
         """
-        text: str = function_named(self.page)(self)
+        text: str = named(self.page)(self)
         _write(text, path)
         return text
 
 
 def drawing_of(document: Any) -> Callable[..., Any]:  # noqa: ANN401
     """Return the function that draws a document."""
-    return function_named(document.figure)
+    figure: Callable[..., Any] = named(document.figure)
+    return figure
 
 
 class Cause(Record):

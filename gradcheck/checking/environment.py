@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.base.record import Record, item
-from gradcheck.engine.pieces import threads
+from gradcheck.engine.threads import threads
 
 
 class Environment(Record):

@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from gradcheck.base.loading import function_named
+from gradcheck.base.loading import named
 
 
 class OnDemand(Mapping[str, Any]):
@@ -28,7 +28,7 @@ class OnDemand(Mapping[str, Any]):
 
             alone = typer.Typer(add_completion=False, rich_markup_mode=None)
             register = alone.command(name, cls=GroupedCommand, short_help=self._lines.get(name))
-            register(function_named(self._homes[name]))
+            register(named(self._homes[name]))
             self._made[name] = get_command(alone)
             self._made[name].examples = self._examples.get(name, ())
         return self._made[name]

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from gradcheck.base.loading import function_named
+from gradcheck.base.loading import named
 from gradcheck.cli.page import page
 from gradcheck.errors import OutputError
 
@@ -35,7 +35,7 @@ def show(
     """
     if silenced(quiet, form, output):
         return
-    made = function_named(formats[form])
+    made = named(formats[form])
     write(made(document, page(output), **how) if form == "text" else made(document, **how), output)
 
 

@@ -125,7 +125,15 @@ def _rank(flow: GradientFlow, summary: Summary, limits: Thresholds) -> Iterator[
     layer = narrowest(flow)[0]
     if last < limits.min_rank:
         rank, layer = (last, len(flow.layers)) if rank < limits.min_rank else (rank, layer)
-    yield Cause("rank", (layer, layer), rank, limits.min_rank, {"at_the_end": last < limits.min_rank})
+    details = {"at_the_end": last < limits.min_rank, "rounded": _rounded_from(flow, limits.min_rank)}
+    yield Cause("rank", (layer, layer), rank, limits.min_rank, details)
+
+
+def _rounded_from(flow: GradientFlow, least: float) -> int | None:
+    """Return the layer where a rank that was healthy falls to 1 for good: only rounding is left of the differences."""
+    ranks = flow.column("effective_rank")
+    alike = 1 + int(np.flatnonzero(ranks != 1).max(initial=-1))
+    return alike + 1 if 0 < alike < len(ranks) and ranks[alike - 1] >= least else None
 
 
 def _weights(summary: Summary, limits: Thresholds) -> Iterator[Cause]:

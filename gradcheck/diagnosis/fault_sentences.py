@@ -48,6 +48,15 @@ def _out_of_reach(cause: Cause, flow: GradientFlow) -> str:
     )
 
 
+def _silent_before(cause: Cause, flow: GradientFlow) -> str:
+    name, before = cause.details["name"], cause.details["before"]
+    why, weights = "such as units that never reach their threshold", "larger"
+    if cause.details["saturated"]:
+        why, weights = "which is saturated", "smaller"
+    lost = f"nothing gets past what is after {before}, {why}"
+    return f"{name} gets the same for every example: {lost}; put a norm after {before}, or start with {weights} weights"
+
+
 def _unregistered(cause: Cause, flow: GradientFlow) -> str:
     names = cause.details["names"]
     shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
@@ -170,9 +179,8 @@ OF_FAULTS = {
         "a norm is taken over a single number; value: how many examples, or norms in PyTorch, there are", _norm_of_one
     ),
     "silent-before": Code(
-        "a layer gets the same for every example, as what is before it is silent",
-        "{name} gets the same for every example: nothing gets past what is after {before}, such as units that never "
-        "reach their threshold; put a norm after {before}, or start with larger weights",
+        "a layer gets the same for every example, as what is before it is silent or saturated",
+        _silent_before,
     ),
     "inputs-alike": Code(
         "examples of the batch are the same; value: how many differ; limit: of how many", _inputs_alike

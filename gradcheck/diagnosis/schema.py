@@ -1,8 +1,7 @@
 """The JSON Schema (draft 2020-12) that a command's JSON validates against."""
 
-from importlib import import_module
-
 from gradcheck.base.calls import public
+from gradcheck.base.loading import named
 from gradcheck.base.schema import Schema, document_schema
 from gradcheck.errors import GradcheckError, did_you_mean, shown
 from gradcheck.spec.options.option import canonical
@@ -34,5 +33,4 @@ def json_schema(command: str = "simulate") -> Schema:
     if command not in tuple(REPORTS):
         meant = did_you_mean(command, REPORTS)
         raise GradcheckError(f"schema {shown(command)} is unknown; {meant}allowed: {', '.join(REPORTS)}")
-    module, _, name = REPORTS[command].partition(":")
-    return document_schema(getattr(import_module(module), name), command)
+    return document_schema(named(REPORTS[command]), command)

@@ -153,7 +153,9 @@ def _rank(cause: Cause, flow: GradientFlow) -> str:
     if rank >= limit:
         return f"the {what} stay apart: effective rank {rank:.1f} (limit {limit:g})"
     where = "at the end" if cause.details["at_the_end"] else f"at {_at(cause, flow)}"
-    return f"the {what} look alike {where}: effective rank {rank:.1f} (limit {limit:g})"
+    since = cause.details.get("rounded")
+    rounded = f"; from {flow.name(since)} on they differ by rounding errors at most" if since else ""
+    return f"the {what} look alike {where}: effective rank {rank:.1f} (limit {limit:g}){rounded}"
 
 
 def _becomes_nan(cause: Cause, flow: GradientFlow) -> str:

@@ -38,4 +38,4 @@ def said_order(suggestions: Sequence[SuggestionRecord]) -> str:
     if smaller == len(suggestions) - 1:  # nothing but the first to put in order
         return f"{alone}; a smaller network comes last"
     last = ", a smaller network last" if smaller and smaller < len(suggestions) else ""
-    return f"{alone}; likeliest to train first, above {percent(SURE)} the smallest change{last}"
+    return f"{alone}; likeliest to train first (above {percent(SURE)}: smallest change){last}"

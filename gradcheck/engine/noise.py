@@ -1,11 +1,17 @@
 """Independent normal numbers in large amounts: the same on any number of threads."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck.engine.pieces import PIECE, Begun, begin
+from gradcheck.engine.pieces import PIECE, begin
 from gradcheck.engine.types import Array
+
+if TYPE_CHECKING:  # small networks need no threads
+    from gradcheck.engine.begun import Begun
 
 
 @dataclass(frozen=True)

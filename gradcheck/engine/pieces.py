@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections import deque
-from collections.abc import Callable, Iterable
-from contextvars import copy_context
-from functools import cache
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
-if TYPE_CHECKING:  # read by the command line, before NumPy is
-    from concurrent.futures import ThreadPoolExecutor
+import numpy as np
+from numpy.typing import DTypeLike
 
-    from numpy.typing import DTypeLike
+from gradcheck.engine.threads import OWN_THREADS, threads
+from gradcheck.engine.types import Array
 
-    from gradcheck.engine.types import Array
+if TYPE_CHECKING:
+    from gradcheck.engine.begun import Begun
+
+T = TypeVar("T")
 
 #: Numbers of a piece: it fits into a core's cache, and is worth handing to a thread.
 PIECE = 1 << 16
@@ -25,57 +26,11 @@ WORTH = 1 << 14
 #: Multiplications of a piece of a product.
 PRODUCT = 1 << 21
 
-#: The threads of the engine, where BLAS has been given one: only then are products shared out here.
-OWN_THREADS = "GRADCHECK_NUM_THREADS"
-
-#: The variables that set the threads of the BLAS libraries.
-BLAS_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-
-
-def threads() -> int:
-    """Return how many threads may work: as many as the environment says, else the cores."""
-    for variable in (OWN_THREADS, *BLAS_THREADS):
-        if os.environ.get(variable, "").isdigit():
-            return max(1, int(os.environ[variable]))
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
-class Begun:
-    """Work in pieces that other threads have begun; who needs it does what is left.
-
-    Parameters
-    ----------
-    pieces : iterable of slice
-    work : callable
-        Must do the same on whichever thread.
-    helpers : int
-        Threads that take part before it is needed; none where there is one thread.
-    """
-
-    def __init__(self, pieces: Iterable[slice], work: Callable[[slice], None], helpers: int) -> None:
-        self._left, self._work = deque(pieces), work
-        self._helping = [_pool(os.getpid()).submit(copy_context().run, self._take) for _ in range(helpers)]
-
-    def finish(self) -> None:
-        """Return when all is done; raise what a piece raised."""
-        self._take()
-        for one in self._helping:
-            if not one.cancel():  # it has begun: wait for its last piece
-                one.result()
-
-    def _take(self) -> None:
-        """Do one piece after the other, until none is left."""
-        while self._left:
-            try:
-                piece = self._left.popleft()
-            except IndexError:  # another thread took it
-                return
-            self._work(piece)
-
 
 def begin(size: int, work: Callable[[slice], None], piece: int = PIECE) -> Begun:
     """Have other threads call `work` for the pieces of 0 … size, in any order, while this one does something else."""
+    from gradcheck.engine.begun import Begun  # small arrays need no threads, nor what those need
+
     pieces = [slice(start, min(size, start + piece)) for start in range(0, size, piece)]
     return Begun(pieces, work, min(len(pieces), threads() - 1) if size >= WORTH else 0)
 
@@ -87,7 +42,23 @@ def in_pieces(size: int, work: Callable[[slice], None], piece: int = PIECE) -> N
         for one in pieces:
             work(one)
     else:
+        from gradcheck.engine.begun import Begun
+
         Begun(pieces, work, min(len(pieces), threads()) - 1).finish()
+
+
+def ahead(task: Callable[[], T]) -> Callable[[], T]:
+    """Have another thread begin a whole task; return what waits for it and gives its result."""
+    from gradcheck.engine.begun import Begun
+
+    results = list[T]()
+    begun = Begun([slice(0, 1)], lambda _: results.append(task()), min(1, threads() - 1))
+
+    def result() -> T:
+        begun.finish()
+        return results[0]
+
+    return result
 
 
 def product(one: Array, other: Array, *more: Array) -> Array:
@@ -100,8 +71,6 @@ def product(one: Array, other: Array, *more: Array) -> Array:
         for a, b in further:
             whole += a @ b
         return whole
-    import numpy as np
-
     result = np.empty((rows, columns), one.dtype)
 
     def multiply(piece: slice) -> None:
@@ -125,8 +94,6 @@ def contraction(one: Array, other: Array, dtype: DTypeLike | None = None) -> Arr
         result: Array = np.matmul(left, right.T, out=out)
         return result
 
-    import numpy as np
-
     if rows * inner * len(other) < 2 * PRODUCT or OWN_THREADS not in os.environ:
         return multiplied(one, other)
     piece = max(64, PRODUCT // (rows * len(other)) // 64 * 64)
@@ -139,11 +106,3 @@ def contraction(one: Array, other: Array, dtype: DTypeLike | None = None) -> Arr
     in_pieces(inner, multiply, piece)
     total: Array = parts.sum(0)
     return total
-
-
-@cache
-def _pool(process: int) -> ThreadPoolExecutor:
-    """Return the threads of a process beside the main one; one that was forked off has none of its parent's."""
-    from concurrent.futures import ThreadPoolExecutor  # small arrays need no threads, nor what those need
-
-    return ThreadPoolExecutor(max(1, threads() - 1), thread_name_prefix="pieces")

@@ -4,11 +4,11 @@ Their descriptions, which need no NumPy, are those of ``gradcheck.spec``.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 
+from gradcheck.base.loading import named
 from gradcheck.engine.linear import Dense
 from gradcheck.errors import OptionError
 from gradcheck.families.family import DrawnNetwork, Family, StoredNetwork, Weights
@@ -22,8 +22,7 @@ class _OnDemand(Mapping[str, Family[Any]]):
         self._homes = {arch: home for spec, home in homes.items() for arch in spec.architectures}
 
     def __getitem__(self, arch: str) -> Family[Any]:
-        module, _, name = self._homes[arch].partition(":")
-        family: Family[Any] = getattr(import_module(module), name)
+        family: Family[Any] = named(self._homes[arch])
         return family
 
     def __iter__(self) -> Iterator[str]:

@@ -22,12 +22,22 @@ LABELS = {
 #: What a rate that fits is called outside the band of the best one.
 BELOW, ABOVE = "RATE TRAINS, LOW", "RATE TRAINS, HIGH"
 
-#: Columns of the table of runs: heading, and how a run fills it.
+#: Columns of the table of runs, but for how they ended: heading, and how a run fills it.
 COLUMNS: dict[str, Callable[[RateRun], str]] = {
     "rate": lambda one: significant(one.rate),
     "loss": lambda one: significant(one.loss, 3) if one.loss is not None else "-",
-    "run": lambda one: f"diverged after {counted(one.updates - 1, 'update')}" if one.loss is None else one.status,
 }
+
+#: What is said of a run whose loss falls, though no rate helps.
+NO_BETTER = "no better than guessing"
+
+
+def outcome(report: RateReport, run: RateRun) -> str:
+    """Say how a run ended: where no rate helps, that a loss which falls gets no further than a constant answer's."""
+    if run.loss is None:
+        return f"diverged after {counted(run.updates - 1, 'update')}"
+    none_helps = report.verdict.status == "no-rate" and report.start.constant_loss is not None
+    return NO_BETTER if none_helps and run.status == "falls" else run.status
 
 
 def headline(report: RateReport) -> str:

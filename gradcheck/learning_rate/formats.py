@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from gradcheck.learning_rate.cells import COLUMNS, headline, label_of, next_command, told_along
+from gradcheck.learning_rate.cells import COLUMNS, headline, label_of, next_command, outcome, told_along
 from gradcheck.learning_rate.report import RateReport
 from gradcheck.render.documents import markdown_table, records_as_csv
 from gradcheck.render.style import escaped
@@ -27,7 +27,10 @@ def _lines(report: RateReport) -> Iterator[str]:
         yield f"- {escaped(told_along(report))}"
     if report.runs:
         yield ""
-        rows = ([str(one.seed), *(escaped(cell(one)) for cell in COLUMNS.values())] for one in report.runs)
-        yield from markdown_table(["seed", *COLUMNS], rows, right=["seed", "rate", "loss"])
+        rows = (
+            [str(one.seed), *(escaped(cell(one)) for cell in COLUMNS.values()), escaped(outcome(report, one))]
+            for one in report.runs
+        )
+        yield from markdown_table(["seed", *COLUMNS, "run"], rows, right=["seed", "rate", "loss"])
     yield ""
     yield f"`{next_command(report)}`"

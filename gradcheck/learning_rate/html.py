@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from gradcheck.learning_rate.cells import headline, label_of, next_command
+from gradcheck.learning_rate.cells import headline, label_of, next_command, outcome
 from gradcheck.learning_rate.report import RateReport
 from gradcheck.pages.columns import Columns, columns_of, log10, rounded, thinned
 from gradcheck.pages.page import Axis, Chart, HtmlPage, Line, Span, Table, tone
@@ -13,10 +13,13 @@ from gradcheck.render.numbers import significant
 CELLS: Columns = {
     "seed": ("whole", lambda one: one.seed, "of the draw"),
     "rate": ("number", lambda one: one.rate, "constant over the run"),
-    "run": ("text", lambda one: one.status, "falls, rises or diverges"),
     "loss": ("number", lambda one: one.loss, "in the end, the mean of the last two fifths"),
     "updates": ("whole", lambda one: one.updates, "that were looked at"),
 }
+
+
+def _cells(report: RateReport) -> Columns:
+    return {**CELLS, "run": ("text", lambda one: outcome(report, one), "how it ended")}
 
 
 def as_html(report: RateReport) -> str:
@@ -29,7 +32,7 @@ def as_html(report: RateReport) -> str:
         tone=tone(colour),
         reasons=report.verdict.reasons,
         charts=tuple(_charts(report)),
-        tables=(Table(name="runs", title="Short runs", columns=columns_of(report.runs, CELLS)),),
+        tables=(Table(name="runs", title="Short runs", columns=columns_of(report.runs, _cells(report))),),
         commands=(next_command(report),),
     )
     return written(page)

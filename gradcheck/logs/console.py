@@ -1,14 +1,14 @@
 """The text that a training run prints, whichever program wrote it."""
 
 import math
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 
 from gradcheck.logs.columns import BAR, NOTHING, meaning
 from gradcheck.logs.console_code import Block, is_code
 from gradcheck.logs.console_context import Context, value_of
 from gradcheck.logs.console_kinds import EPOCH, PROVISIONAL, STEP, TRAINING, UNNAMED, Kinds, Plan
 from gradcheck.logs.console_lines import (
+    TELLING,
     Bar,
     cells,
     epoch_bar,
@@ -20,6 +20,8 @@ from gradcheck.logs.console_lines import (
     parted,
     plain,
     row_below,
+    stated,
+    tells,
     without_bar,
 )  # fmt: skip
 from gradcheck.logs.console_unnamed import NAME, Unnamed
@@ -39,14 +41,6 @@ MOST_SHAPES, TRIED = 2000, 4
 
 #: Rows that are passed on together.
 TOGETHER = 256
-
-#: Lines without any of these are no rows, and say nothing of an epoch.
-TELLING = (
-    "loss", "norm", "epoch", "nll", "trl", "objective", "cost", "step", "iter", "ce:", "ce=", "xent", " avg, ", "objf",
-)  # fmt: skip
-
-#: What the losses of two networks may be called that play against each other.
-PLAYER = re.compile(r"(?<![\w/.])[gd](?:_[a-z])?(?:\s?[:=]|\s)\s*[-+]?(?:[\d.]|nan|inf)")
 
 #: The kind of rows that are JSON objects among lines of text.
 OBJECTS = "{\0"
@@ -183,13 +177,16 @@ class Console(Reader):
             yield from event
         elif (pair := cells(text)) is not None:
             yield from self._cell(*pair)
+        elif told := stated(text):
+            for name, value in told:
+                yield from self._single(name, value)
         elif self._head and (below := row_below(self._head, text)):
             yield from self._framed(below, "below a header")
         elif text[:1].isdigit() and (unnamed := self._unnamed.rows(text)) is not None:
             yield from self._end_table()
             for one in unnamed:
                 yield from self._framed(one, "a number after its step", UNNAMED)
-        elif _tells(lower, self._telling) and not (word and is_error(text)):
+        elif tells(lower, self._telling) and not (word and is_error(text)):
             yield from self._end_table() if is_code(text) else self._line(text)
         elif self._table and (not text or is_rule(text)):
             yield from self._end_table()
@@ -244,7 +241,7 @@ class Console(Reader):
 
     def _single(self, name: str, value: str) -> Iterator[LogRow]:
         """Take a line with one number, beside its neighbours: together they are a row."""
-        if name in self._table:
+        if name in self._table and not (self._table[name] == value and meaning(name) == STEP):
             yield from self._end_table()
         if name.lower() == "epoch":
             yield from self._end_table()
@@ -288,11 +285,3 @@ class Console(Reader):
         if found is not None:
             self.context.last_word = ""
             yield found[0], numbers(found[1])
-
-
-def _tells(line: str, words: Sequence[str]) -> bool:
-    """Whether a line in lower case may be a row, or say something of one."""
-    for word in words:  # a generator takes twice the time
-        if word in line:
-            return True
-    return bool(PLAYER.search(line))

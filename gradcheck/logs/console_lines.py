@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from gradcheck.logs.columns import NOTHING, PART, chosen
@@ -24,6 +24,20 @@ _ONLY_BAR = re.compile(r"[^%|\d]{0,80}\d{1,3}%\|[^|]*+\| *+(\d++)/(\d++) \[[^\]=
 _EPOCH_BAR = re.compile(r"^\s*(\d+)/(\d+)\s+(?:\[[=>.\-]*\]|[━─╸╺]+)(?=\s)")
 _ETA = re.compile(r"\bETA\b")
 
+#: Lines without any of these are no rows, and say nothing of an epoch.
+TELLING = (
+    "loss", "norm", "epoch", "nll", "trl", "objective", "cost", "step", "iter", "ce:", "ce=", "xent", " avg, ", "objf",
+)  # fmt: skip
+
+#: What the losses of two networks may be called that play against each other.
+PLAYER = re.compile(r"(?<![\w/.])[gd](?:_[a-z])?(?:\s?[:=]|\s)\s*[-+]?(?:[\d.]|nan|inf)")
+
+#: A line with one number, after the step that it is of in brackets: ``(Steps: 200) train/loss = 4.7488.``
+_STATED = re.compile(
+    r"(?i).{0,100}?\((?:global )?(steps?|iter(?:ation)?s?)[:= ]\s*(\d+)\)[\s:]+([a-z][\w/.-]*+)\s*[:=]\s*+"
+    r"([-+]?(?:[\d.]+(?:e[-+]?\d+)?|nan|inf))\.?\Z"
+)
+
 #: A line of a table of two columns, a heading in one, and what is drawn between two tables.
 _BARS, _COLUMN = ("|", "│", "┃"), re.compile(r"[|│┃]")
 _RULE = re.compile(r"^\s*[-=+─━═┌┐└┘├┤┏┓┗┛╭╮╰╯|]{3,}\s*$")
@@ -44,15 +58,16 @@ _EMPHASIS = "*_~` "
 _CELL = re.compile(r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+|nan\b|inf\b)", re.IGNORECASE)
 
 #: How a program says that it ends of an error, or that it gives up; ``stop_at=3`` and ``exit code`` are no such verbs.
-ERRORS = ("error: ", "exception: ", "interrupt: ")
+ERRORS = ("error: ", "exception: ", "interrupt: ", "error reported to coordinator: ")
 _ERROR = re.compile(
-    r"(?i)^(?:\W*rank ?\d+\W+)?(?:[\w.]+\.)?(?:(?:runtime|value|type|fatal) )?\w*(?:Error|Exception|Interrupt): "
+    r"(?i)^(?:\W*rank ?\d+\W+|\w+:tensorflow:)?(?:[\w.]+\.)?(?:(?:runtime|value|type|fatal) )?\w*"
+    r"(?:Error|Exception|Interrupt)(?: reported to coordinator)?: "
 )
 STOPS = ("stop", "abort", "exit", "halt", "terminat", "diverg")
 _GIVES_UP = re.compile(rf"(?i)\b(?:{'|'.join(STOPS)})(?:p?ed|p?ing|e?s|e)?\b(?! code|\s*=)")
 
 #: How it says that the reason is a number that isn't finite: ``loss is nan``, ``NaN or Inf found in loss``.
-_JUDGED = r"(?:\w*loss(?:es)?|grad(?:ient)?s?|grad_?norm)\b"
+_JUDGED = r"(?:\w*loss(?:es|tensor)?|grad(?:ient)?s?|grad_?norm)\b"
 _NUMBER = r"(?:(?:-|\b)(?:nans?|infs?|infinite|infinity)|\bnon-?finite|\bnot finite|\binvalid|\bnot a number)\b"
 _APART = r"[^\w.;,]+(?:[\w.]+[^\w.;,]+){0,5}?"
 _UNFIT = re.compile(rf"(?i)\b{_JUDGED}{_APART}{_NUMBER}|{_NUMBER}{_APART}{_JUDGED}")
@@ -144,6 +159,20 @@ def epoch_bar(line: str) -> tuple[str, Bar, bool] | None:
         return None
     bar = Bar(float(found[1]), float(found[2]))
     return line[found.end() :], bar, bar.at == bar.total and not _ETA.search(line)
+
+
+def tells(line: str, words: Sequence[str]) -> bool:
+    """Whether a line in lower case may be a row, or say something of one."""
+    for word in words:  # a generator takes twice the time
+        if word in line:
+            return True
+    return bool(PLAYER.search(line))
+
+
+def stated(line: str) -> tuple[tuple[str, str], ...]:
+    """Return the step of a line with one number, and the number, each with its name; nothing of any other line."""
+    found = _STATED.match(line) if "(" in line[:100] else None
+    return ((found[1], found[2]), (found[3], found[4].rstrip("."))) if found else ()
 
 
 def cells(line: str) -> tuple[str, str] | None:

@@ -65,7 +65,12 @@ def _tokens(report: TheoryReport) -> Iterator[str]:
     factor = network.token_gap_factor
     said = f"two tokens' mean cosine goes from {first:.2g} to {network.token_cosine:.3g}"
     rate = "" if factor is None else f"; at the end a block multiplies what is left to 1 by {significant(factor, 3)}"
-    yield said + rate + (": they can't be told apart" if network.token_cosine > ALIKE else "")
+    yield said + rate + (": they can't be told apart" if loses_tokens(report) else "")
+
+
+def loses_tokens(report: TheoryReport) -> bool:
+    """Whether tokens can't be told apart at the end: then a gradient of a good size trains nothing."""
+    return (report.network.token_cosine or 0.0) > ALIKE
 
 
 def _attention(report: TheoryReport) -> str:

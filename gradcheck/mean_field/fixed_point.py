@@ -68,12 +68,12 @@ def find_fixed_point(layer: LayerMap, start: float) -> FixedPoint:
     scale = depth_scale(chi)
     if q == 0:
         because |= dict.fromkeys(("correlation", "correlation_rate"), Unknown("dies_out"))
-        note = "xi_c is that of small biases: without biases the signal dies before correlations change"
+        note = "ξ_c is that of small biases: without biases the signal dies before correlations change"
         rate = depth_scale(layer.variance_rate(0.0))
         return FixedPoint(phase_of(chi), chi, 0.0, None, None, rate, scale, scale, critical, because, (note,))
     absent = ("variance", "correlation", "correlation_rate", "variance_depth", "correlation_depth")
     because |= dict.fromkeys(absent, Unknown("unbounded")) | {"deepest_trainable": Unknown("unbounded_depth")}
-    note = "chi is its limit as the variance grows"
+    note = "χ₁ is its limit as the variance grows"
     return FixedPoint(phase_of(chi), chi, None, None, None, None, None, scale, critical, because, (note,))
 
 

@@ -13,7 +13,7 @@ from gradcheck.mean_field.report import (
     TheoryLayer,
     TheoryReport,
 )
-from gradcheck.mean_field.text import colour, heading, label, next_commands, sentences
+from gradcheck.mean_field.text import colour, heading, label, next_commands, sentences, unit
 from gradcheck.mean_field.unknown import ENDLESS, Unknown
 from gradcheck.pages.columns import Columns, columns_of, log10, rounded, with_band
 from gradcheck.pages.page import Axis, Cell, Chart, HeatMap, HtmlPage, Line, Table, tone
@@ -143,7 +143,7 @@ def _place(values: Sequence[float], value: float) -> float:
 
 def _gradient(report: TheoryReport) -> Chart:
     return Chart(
-        title="Predicted gradient", about="Each layer's gradient over that of the last one, on a log scale",
+        title="Predicted gradient", about=f"Each {unit(report)}'s gradient over that of the last one, on a log scale",
         x=_axis(report), y=Axis(label="gradient ratio", log=True), lines=tuple(_ratios(report)), table=LAYERS,
         group=LAYERS, wide=True,
     )  # fmt: skip
@@ -167,7 +167,7 @@ def _parts(report: TheoryReport) -> Iterator[tuple[str, Sequence[TheoryLayer]]]:
 
 def _axis(report: TheoryReport) -> Axis:
     if not report.points:
-        return Axis(label="layer")
+        return Axis(label=unit(report))
     return Axis(label="flow point", names=tuple(str(layer.name) for layer in report.layers))
 
 

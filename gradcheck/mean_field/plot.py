@@ -5,7 +5,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from gradcheck.mean_field.report import AttentionDiagram, PhaseDiagram, TheoryReport
-from gradcheck.mean_field.text import heading, label, sentences
+from gradcheck.mean_field.text import heading, label, sentences, unit
 from gradcheck.render import figure
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ def _draw_gradient(ax: "Axes", report: TheoryReport) -> None:
             low, high = (list(map(height, end[of_point])) for end in ends)
             said = "_" if index else "± std at this width"
             ax.fill_between(places, low, high, color=line.get_color(), alpha=0.2, linewidth=0, label=said)
-    unit, what = ("block", "the gradient") if report.points else ("layer", "∂loss/∂z")
-    ax.set(xlabel=f"{unit}, first to last", ylabel=f"RMS of {what}\nover that of the last {unit}")
+    one, what = ("block", "the gradient") if report.points else (unit(report), "∂loss/∂z")
+    ax.set(xlabel=f"{one}, first to last", ylabel=f"RMS of {what}\nover that of the last {one}")
     figure.whole_numbers(ax, len(places))
     figure.entitle(ax, f"{label(report).upper()}: {sentences(report)[0]}", heading(report))
     figure.explain_lines(ax)
@@ -60,7 +60,7 @@ def _draw_signal(ax: "Axes", report: TheoryReport) -> None:
     settled = report.fixed_point.variance
     if settled is not None:
         figure.threshold(ax, math.sqrt(settled), f"fixed point √q* = {math.sqrt(settled):.3g}")
-    ax.set(xlabel="layer, first to last", ylabel="std of pre-activations z", ylim=(0, None))
+    ax.set(xlabel=f"{unit(report)}, first to last", ylabel="std of pre-activations z", ylim=(0, None))
     figure.whole_numbers(ax, len(report.layers))
     figure.explain_lines(ax)
 

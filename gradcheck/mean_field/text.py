@@ -1,10 +1,11 @@
 """Theory as text: the answer first, then the predicted gradient along the layers, fixed points and depth scales."""
 
+import math
 from collections.abc import Iterator
 
 from gradcheck.base.wording import counted
 from gradcheck.mean_field.attention_plane import attention_plane
-from gradcheck.mean_field.blocks_text import LEAST, picture_of_blocks, sentences_of_blocks, verb
+from gradcheck.mean_field.blocks_text import LEAST, loses_tokens, picture_of_blocks, sentences_of_blocks, verb
 from gradcheck.mean_field.phase_diagram import phase_diagram
 from gradcheck.mean_field.report import TheoryReport
 from gradcheck.mean_field.unknown import ENDLESS, Unknown
@@ -24,6 +25,9 @@ NO_ANSWER = "no answer"
 
 #: A gradient that grows or shrinks ↦ what ``simulate`` calls it beyond its limit.
 BEYOND = {"growing": "exploding", "shrinking": "vanishing"}
+
+#: Where a network's decades differ by more than this share from those of layers at the fixed point, it is said why.
+UNLIKE = 0.01
 
 #: 6 ξ_c was found with networks of 10 to 300 layers (Schoenholz et al. 2017, figure 5): below, it says nothing.
 SHALLOWEST = 10
@@ -81,7 +85,8 @@ def label(report: TheoryReport) -> str:
 def colour(report: TheoryReport) -> str:
     """Return the verdict's colour: a gradient that grows or shrinks within the limit is no fault."""
     word = label(report)
-    return "green" if word in BEYOND and is_within_limit(report) else STYLES.get(word, "yellow")
+    fine = word in BEYOND and is_within_limit(report) and not loses_tokens(report)
+    return "green" if fine else STYLES.get(word, "yellow")
 
 
 def sentences(report: TheoryReport) -> list[str]:
@@ -89,10 +94,10 @@ def sentences(report: TheoryReport) -> list[str]:
     without = report.reasons.get("network")
     if report.points and not without:
         first, *others = sentences_of_blocks(report)
-        return [first, *_in_training(report), *others]
+        return [first, *_in_training(report), *others] if not loses_tokens(report) else [first, *others]
     first = without or _gradient(report)
     if report.fixed_point.phase is not None:
-        return [first, *_deepest(report), _critical(report)]
+        return [first, *_in_training(report), *_deepest(report), _critical(report)]
     unsettled = report.reasons["fixed_point"]
     known = [first, *_in_training(report)]
     return known if without and without.code == unsettled.code else [*known, unsettled]
@@ -106,9 +111,10 @@ def is_within_limit(report: TheoryReport) -> bool:
 
 def _in_training(report: TheoryReport) -> Iterator[str]:
     """Say what it means for training that the gradient grows or shrinks, and when it is called worse."""
-    word, limit = label(report), f"{Thresholds().max_span:g} decades"
-    if word not in BEYOND:
+    limit, ratio = f"{Thresholds().max_span:g} decades", report.layers[0].log10_gradient_ratio if report.layers else 0.0
+    if abs(ratio) < LEAST:
         return
+    word = "growing" if ratio > 0 else "shrinking"
     if is_within_limit(report):
         yield f"small enough to train: {word} is called {BEYOND[word]} above {limit}, from where on SGD mostly fails"
     else:
@@ -120,7 +126,7 @@ def _gradient(report: TheoryReport) -> str:
     network, chi, depth = report.network, report.fixed_point.chi, len(report.layers)
     gain = network.mean_local_gain if chi is None else chi**0.5
     if gain is None or depth == 1:
-        return f"there is no second {_unit(report)} to compare with"
+        return f"there is no second {unit(report)} to compare with"
     ratio, deviation = report.layers[0].log10_gradient_ratio, network.log10_gradient_ratio_std
     band = f" (±{deviation:.2g} at this width)" if deviation else ""
     factor = "" if chi is None else f" (χ₁ = {chi:.4g})"
@@ -128,14 +134,16 @@ def _gradient(report: TheoryReport) -> str:
     if not changes if chi is None else report.fixed_point.phase == "critical":
         here = f"{verb(ratio)} by {abs(ratio):.3g} decades" if changes else "changes by 0 decades"
         settled = f"the gradient keeps its size{factor} once the signal has settled"
-        return f"{settled}; in {depth} {_unit(report)}s it {here}{band}"
+        return f"{settled}; in {depth} {unit(report)}s it {here}{band}"
     turned = changes and (ratio > 0) != (gain > 1)
-    here = f"but here it {verb(ratio)} in {depth} {_unit(report)}s" if turned else f"in {depth} {_unit(report)}s"
-    first = f"the gradient {verb(gain - 1)} by a factor of {significant(gain, 3)} a {_unit(report)}{factor}"
-    return f"{first}, {here} by {abs(ratio):.3g} decades{band}"
+    here = f"but here it {verb(ratio)} in {depth} {unit(report)}s" if turned else f"in {depth} {unit(report)}s"
+    first = f"the gradient {verb(gain - 1)} by a factor of {significant(gain, 3)} a {unit(report)}{factor}"
+    unsettled = chi is not None and abs(ratio - (depth - 1) * math.log10(gain)) > max(LEAST, UNLIKE * abs(ratio))
+    why = "; the first layers, where the signal hasn't settled, differ from the others" if unsettled else ""
+    return f"{first}, {here} by {abs(ratio):.3g} decades{band}{why}"
 
 
-def _unit(report: TheoryReport) -> str:
+def unit(report: TheoryReport) -> str:
     """Return what its layers are called."""
     return "step" if report.config.arch in RECURRENT else "layer"
 
@@ -180,7 +188,7 @@ def _picture(report: TheoryReport, page: Page) -> Iterator[str]:
     ratios = [layer.log10_gradient_ratio for layer in report.layers]
     line = sparkline(ratios, page.width - 2 * INDENT, page.glyphs)
     last = f"{len(ratios)}" if len(ratios) > 1 else ""
-    first = f"{_unit(report)} 1"
+    first = f"{unit(report)} 1"
     ends = first + last.rjust(max(len(last) + 1, len(line) - len(first)))
     heights = f"log10 {min(ratios):z.1f} … {max(ratios):z.1f}, predicted".replace("-", "−")
     fits = INDENT + len(ends) + 3 + len(heights) <= page.width

@@ -23,15 +23,15 @@ SENTENCES = {
     "batch_norm_plane": "--norm batch undoes both scales",
     "endless": "infinite: at a factor of 1 a layer nothing fades",
     "unbounded": "the variance grows without bound",
-    "unbounded_depth": "it follows from xi_c, but the variance grows without bound",
+    "unbounded_depth": "it would follow from ξ_c, but the variance grows without bound",
     "dies_out": "the signal dies out: nothing is left to correlate",
     "flat_at_any_scale": "the derivative of step is 0 at any weight scale",
-    "norm_without_biases": "after a norm without biases chi is the same at any weight scale",
+    "norm_without_biases": "after a norm without biases χ₁ is the same at any weight scale",
     "norm": "after a norm chi stays below 1 at any weight scale",
-    "no_crossing": "at small weight scales the variance settles where chi is below 1, at large ones it is unbounded",
+    "no_crossing": "at small weight scales the variance settles where χ₁ is below 1, at large ones it is unbounded",
     "batch_norm": _GRADIENT_ONLY,
-    "batch_norm_depth": f"it follows from xi_c, and {_GRADIENT_ONLY}",
-    "batch_norm_scale": "batch norm undoes the weight scale: chi is the same at any scale",
+    "batch_norm_depth": f"it would follow from ξ_c, and {_GRADIENT_ONLY}",
+    "batch_norm_scale": "batch norm undoes the weight scale: χ₁ is the same at any scale",
 }
 
 

@@ -50,7 +50,7 @@ def load_loss(loss: str | None) -> Any:  # noqa: ANN401
     return load_attribute(loss, "--loss") if loss is not None and ":" in loss else loss
 
 
-def with_names(report: Report, names: dict[str, Any], **typed: str | None) -> Report:
+def with_names(report: Report, names: dict[str, Any], **typed: str | dict[str, Any] | None) -> Report:
     """Return the report with target, arguments, inputs and batch before its options, and those that were typed."""
     given = {name: one for name, one in typed.items() if one is not None}
     return replace(report, config=Frozen(names | report.config.to_dict() | given))

@@ -29,9 +29,8 @@ NARROW = 0.2
 FEW_REPEATS = 1.0
 
 
-def expectation(experiment: Experiment, outcome: Outcome) -> PredictionRecord:
+def expectation(experiment: Experiment, outcome: Outcome, found: Prediction | Unknown) -> PredictionRecord:
     """Return what theory predicts of an experiment, whether its outcome agrees, and both in a sentence."""
-    found = _predicted(experiment)
     points = 3 if isinstance(experiment.network, TransformerSpec) else 1
     if isinstance(found, Unknown):
         unknown: dict[str, Any] = dict.fromkeys(PredictionRecord.__dataclass_fields__) | {"says": found.reason}
@@ -74,7 +73,7 @@ def _of_tokens(found: Prediction) -> dict[str, Any]:
     }
 
 
-def _predicted(experiment: Experiment) -> Prediction | Unknown:
+def predicted(experiment: Experiment) -> Prediction | Unknown:
     """Return the prediction for the batch of the first draw."""
     if unknown := why_unknown(experiment.network, experiment.data.batch_size):
         return unknown

@@ -2,24 +2,28 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
 
 from gradcheck.diagnosis.number_formats import Place, numbers_record
 from gradcheck.diagnosis.report import Report
 from gradcheck.diagnosis.reporting import make_report, with_numbers
+from gradcheck.engine.pieces import ahead
 from gradcheck.engine.shared_draws import SharedDraws, sharing
 from gradcheck.errors import OptionError, finite
 from gradcheck.families.weight_files import save_weights as write_weights
 from gradcheck.flow.number_formats import Tally, cases_of
-from gradcheck.simulation.expectation import expectation
+from gradcheck.mean_field.predicted import Prediction
+from gradcheck.mean_field.unknown import Unknown
+from gradcheck.simulation.expectation import expectation, predicted
 from gradcheck.simulation.experiment import Experiment, Outcome
 from gradcheck.spec.number_formats import USUAL_RATE, number_formats
 from gradcheck.spec.options.option import rows, takes
 from gradcheck.spec.options.simulation import SimulateOptions
 from gradcheck.spec.probing import LOSS_SCALES
 
-#: Multiplications of a forward pass up to which suggestions are simulated unasked.
+#: Multiplications of a forward pass up to which suggestions are simulated unasked, and theory needs no core of its own.
 A_MOMENT = 250e6
 
 
@@ -126,7 +130,7 @@ def simulate(*, tick: Callable[[float], None] | None = None, **options: Unpack[S
     if suggest:
         report = _with_changes(config, experiment, tick, tally)
     else:
-        report = _report(config, experiment, experiment.outcome(tick, tally), tally)
+        report, _ = _measured(config, experiment, tick, tally)
     return replace(report, trial=hold_trial(experiment, options["trial_seconds"])) if trial else report
 
 
@@ -137,8 +141,8 @@ def _with_changes(
     from gradcheck.simulation.cures import cures
 
     with sharing(SharedDraws()):  # a change of the network draws what the network has drawn
-        outcome = experiment.outcome(tick, tally)
-        return replace(_report(config, experiment, outcome, tally), suggestions=cures(experiment, outcome, tick))
+        report, outcome = _measured(config, experiment, tick, tally)
+        return replace(report, suggestions=cures(experiment, outcome, tick))
 
 
 def _tally(formats: str | Sequence[str] | None, rate: float | None) -> Tally | None:
@@ -151,14 +155,20 @@ def _tally(formats: str | Sequence[str] | None, rate: float | None) -> Tally | N
     return Tally(cases_of(number_formats(formats), LOSS_SCALES), rate)
 
 
-def _report(config: Mapping[str, Any], experiment: Experiment, outcome: Outcome, tally: Tally | None) -> Report:
-    """Lay out an outcome, with what theory predicts beside it, and what number formats lose."""
-    prediction = expectation(experiment, outcome)
+def _measured(
+    config: Mapping[str, Any], experiment: Experiment, tick: Callable[[float], None] | None, tally: Tally | None
+) -> tuple[Report, Outcome]:
+    """Measure a network, and lay it out with what theory predicts beside it, and what number formats lose."""
+    theory: Callable[[], Prediction | Unknown] = partial(predicted, experiment)
+    if experiment.work > A_MOMENT:  # another core predicts while this one measures
+        theory = ahead(theory)
+    outcome = experiment.outcome(tick, tally)
+    prediction = expectation(experiment, outcome, theory())
     report = make_report("simulate", config, *outcome, parameters=experiment.parameters, prediction=prediction)
     if tally is None:
-        return report
+        return report, outcome
     places = [Place(layer.index, layer.index, layer.name) for layer in report.layers]
-    return with_numbers(report, numbers_record(tally, places), outcome.typical)
+    return with_numbers(report, numbers_record(tally, places), outcome.typical), outcome
 
 
 def _save(path: Path, experiment: Experiment) -> None:

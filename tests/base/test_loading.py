@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from gradcheck.base.loading import function_named
+from gradcheck.base.loading import named
 
 
 @pytest.fixture
@@ -18,19 +18,19 @@ def module(tmp_path, monkeypatch):
 
 
 def test_a_function_is_loaded_by_its_name(module):
-    assert function_named(f"{module}:made")() == 5
+    assert named(f"{module}:made")() == 5
 
 
 def test_loading_leaves_pythons_own_random_numbers_as_they_were(module):
     before = random.getstate()
-    function_named(f"{module}:made")
+    named(f"{module}:made")
     assert random.getstate() == before
 
 
 def test_they_stay_where_the_function_is_missing(module):
     before = random.getstate()
     with pytest.raises(AttributeError):
-        function_named(f"{module}:nothing")
+        named(f"{module}:nothing")
     assert random.getstate() == before
 
 

@@ -16,6 +16,7 @@ from gradcheck.cli.probe import _check_framework
 from gradcheck.cli.simulate import fails
 from gradcheck.diagnosis.ci import as_github
 from gradcheck.diagnosis.formats import as_markdown
+from gradcheck.render.numbers import significant
 from gradcheck.spec.probing import LOSS_SCALES
 
 torch = pytest.importorskip("torch")
@@ -106,6 +107,13 @@ def test_a_rate_is_said_beside_the_diagnosis_and_is_in_the_document(rated):
     assert report["learning_rate"]["low"] < report["learning_rate"]["best_rate"] < report["learning_rate"]["high"]
     assert report["verdict"]["causes"][-1]["code"] == "learning-rate"
     assert report["verdict"]["reasons"][-1].startswith("the best learning rate of AdamW is about")
+
+
+def test_the_rate_that_was_found_is_in_the_next_command(probe, rated):
+    text = probe("torch_models:mlp --batch torch_models:batch --rate --optimizer adamw").stdout
+    best = significant(rated("")["learning_rate"]["best_rate"])
+    last = text.rstrip().splitlines()[-1]
+    assert last.endswith(f"probe torch_models:mlp --batch torch_models:batch --optimizer adamw --lr {best} --steps 50")
 
 
 def test_the_runs_of_a_rate_have_as_many_updates_as_are_asked_for(rated):

@@ -1,5 +1,6 @@
 """What a command doesn't need isn't loaded: proven by what the interpreter has in the end."""
 
+import json
 import re
 from importlib import import_module
 
@@ -20,6 +21,20 @@ try:
         run()
 finally:
     print(*(name for name, module in sys.modules.items() if module is not None), file=sys.stderr)
+"""
+
+#: Answers a shell after the other, whose variables are JSON, then says on stderr which modules are loaded.
+COMPLETING = """
+import json, os, sys
+from gradcheck.cli import run
+for variables in json.loads(sys.argv[1]):
+    os.environ.update(variables)
+    sys.argv = ["gradcheck"]
+    try:
+        run()
+    except SystemExit:
+        pass
+print(*(name for name, module in sys.modules.items() if module is not None), file=sys.stderr)
 """
 
 COMPLETIONS = {
@@ -84,13 +99,18 @@ def test_theory_loads_numpy_but_neither_rich_nor_what_simulates(loaded, python):
     }
 
 
-def test_completion_loads_neither_numpy_nor_rich(loaded):
-    for shell, line in [
-        ("zsh", "simulate --activation re"), ("fish", "simulate --dep"), ("bash", "explain v"), ("bash", "schema p"),
-        ("bash", "compare --init he,"), ("bash", "verify --only n"),
-    ]:  # fmt: skip
-        modules = loaded("", **completion(shell, line))
-        assert not modules & {"numpy", "rich", "rich.table", "torch"}, line
+def test_completion_loads_neither_numpy_nor_rich(python):
+    asked = [
+        completion(shell, line)
+        for shell, line in [
+            ("zsh", "simulate --activation re"), ("fish", "simulate --dep"), ("bash", "explain v"),
+            ("bash", "schema p"), ("bash", "compare --init he,"), ("bash", "verify --only n"),
+        ]
+    ]  # fmt: skip
+    ended = python("-c", COMPLETING, json.dumps(asked))
+    assert ended.stdout.count("relu") == 1
+    assert {"--depth", "vanishing", "probe", "he,he_uniform", "norm"} <= set(ended.stdout.split())
+    assert not set(ended.stderr.split()) & {"numpy", "rich", "rich.table", "torch"}
 
 
 def test_importing_gradcheck_loads_nothing(python):

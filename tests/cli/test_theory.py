@@ -258,3 +258,27 @@ def test_where_six_correlation_depths_are_fewer_than_ten_layers_no_depth_is_name
 
 def test_the_scale_of_a_sparkline_has_no_minus_before_a_zero(printed):
     assert "log10 0.0 … 0.9, predicted" in printed("theory --preset gpt2")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("--activation linear --init lecun --gain 1.05", "small enough to train: growing is called exploding above"),
+        ("--activation linear --init lecun --gain 1.3", "too far apart for training"),
+        ("--activation sigmoid", "simulate calls it vanishing"),
+    ],
+)
+def test_whether_a_gradient_off_the_edge_of_chaos_is_small_enough_to_train_is_said(printed, line, said):
+    assert said in " ".join(printed(f"theory {line}").split())
+
+
+def test_decades_that_are_not_those_of_the_fixed_point_are_explained(printed):
+    why = "the first layers, where the signal hasn't settled, differ from the others"
+    assert why in " ".join(printed("theory --activation tanh --init lecun --gain 2").split())
+    assert why not in " ".join(printed("theory --activation linear --init lecun --gain 1.1").split())
+
+
+def test_a_gradient_of_good_size_is_no_praise_where_tokens_can_not_be_told_apart(printed):
+    alike = printed("theory --arch transformer --norm-placement post --activation relu --init he --blocks 24")
+    assert "they can't be told apart" in " ".join(alike.split())
+    assert "small enough to train" not in alike

@@ -206,6 +206,21 @@ def test_where_the_differences_are_lost_and_the_gradient_is_not_the_rank_comes_f
     assert second.startswith("0.50 decades apart (limit 2.3)")
 
 
+@pytest.mark.parametrize(
+    ("ranks", "since"),
+    [
+        ([12.0, 11.0, 1.0, 1.0], "; from layer 3 on they differ by rounding errors at most"),
+        ([12.0, 1.5, 1.0, 1.0], ""),  # they were all but gone
+        ([12.0, 1.0, 1.1, 1.0], ""),
+        ([1.0, 1.0, 1.0, 1.0], ""),
+        ([12.0, 4.0, 2.0, 1.2], ""),
+    ],
+)
+def test_a_rank_that_falls_to_1_in_one_layer_is_explained(ranks, since):
+    *_, last = reasons_for([-9.0, -0.5, -0.25, 0.0], effective_rank=ranks)
+    assert last == f"the examples look alike at the end: effective rank {ranks[-1]:.1f} (limit 1.8){since}"
+
+
 @pytest.mark.parametrize(("unit", "points"), [("layer", ()), ("block", POINTS)])
 def test_where_the_gradient_is_lost_too_the_span_comes_first(unit, points):
     *_, span, rank = reasons_for([-9.0, -0.25, 0.0], rank=1.25, unit=unit, points=points)

@@ -34,10 +34,10 @@ def test_a_change_without_a_span_comes_after_its_equals():
     ("suggestions", "said"),
     [
         ([NORM], "it is enough alone"),
-        ([NORM, TANH], "each is enough alone; likeliest to train first, above 95 % the smallest change"),
+        ([NORM, TANH], "each is enough alone; likeliest to train first (above 95 %: smallest change)"),
         (
             [NORM, TANH, SHALLOWER],
-            "each is enough alone; likeliest to train first, above 95 % the smallest change, a smaller network last",
+            "each is enough alone; likeliest to train first (above 95 %: smallest change), a smaller network last",
         ),
         ([NORM, SHALLOWER], "each is enough alone; a smaller network comes last"),
         ([change(0.9, loss=0.1, lr=0.01), change(0.9, loss=0.2, clip="norm:1")],

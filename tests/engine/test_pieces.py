@@ -7,19 +7,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gradcheck.engine import pieces
+from gradcheck.engine import begun, pieces
 from gradcheck.engine.activations import ACTIVATIONS
 from gradcheck.engine.pieces import (
-    BLAS_THREADS,
-    OWN_THREADS,
     PIECE,
     WORTH,
+    ahead,
     begin,
     contraction,
     in_pieces,
     product,
-    threads,
 )
+from gradcheck.engine.threads import BLAS_THREADS, OWN_THREADS, threads
 
 #: Shapes rows × inner × columns of a product, two of them small, the others worth sharing out.
 SHAPES = [(1, 1, 1), (3, 50, 40), (1, 3000, 2000), (64, 520, 301), (2000, 40, 70), (300, 301, 130)]
@@ -114,11 +113,17 @@ def test_several_pieces_are_worked_on_at_once_by_the_thread_that_asks_and_others
 
 def test_a_process_that_was_forked_off_has_its_own_threads(workers, monkeypatch):
     """Its parent's don't exist there: work handed to them would never be done."""
-    ours, pool = workers(2), pieces._pool(os.getpid())
+    workers(2)
+    begun._helpers(os.getpid())._running = 1  # a parent's thread is at work as the process forks
     monkeypatch.setattr(os, "getpid", lambda: -1)
-    in_pieces(2, lambda piece: ours.add(threading.get_ident()), 1)
-    assert len(ours) > 2
-    assert pieces._pool(-1) is not pool
+    met, found = threading.Barrier(2), set()
+
+    def work(piece):
+        met.wait(timeout=60)
+        found.add(threading.get_ident())
+
+    in_pieces(2, work, 1)
+    assert len(found) == 2
 
 
 def test_an_error_in_a_piece_is_raised_where_the_work_was_asked_for(on_threads):
@@ -203,3 +208,24 @@ def test_what_a_begun_piece_raises_arrives_where_it_is_needed(on_threads):
             begin(WORTH, work).finish()
 
     on_threads(2, begun)
+
+
+# ---- whole tasks
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_task_that_is_begun_ahead_gives_its_result_or_raises_its_error_where_it_is_waited_for(count, on_threads):
+    assert on_threads(count, lambda: ahead(lambda: "done")()) == "done"
+    with pytest.raises(ZeroDivisionError):
+        on_threads(count, lambda: ahead(lambda: 1 / 0)())
+
+
+def test_a_task_that_is_begun_ahead_is_done_by_another_thread(on_threads):
+    done = threading.Event()
+
+    def work():
+        result = ahead(lambda: (done.set(), threading.get_ident()))
+        assert done.wait(timeout=60)
+        return result()[1]
+
+    assert on_threads(2, work) != threading.get_ident()

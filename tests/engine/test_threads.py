@@ -4,8 +4,15 @@ import sys
 
 import pytest
 
-from gradcheck.engine.pieces import BLAS_THREADS, OWN_THREADS, threads
-from gradcheck.engine.threads import one_thread, settle_threads, wait_asleep
+from gradcheck.engine.threads import (
+    BLAS_THREADS,
+    HUGE_PAGES,
+    OWN_THREADS,
+    one_thread,
+    settle_threads,
+    threads,
+    wait_asleep,
+)
 
 EVERY = (OWN_THREADS, *BLAS_THREADS)
 
@@ -36,7 +43,7 @@ def cores(monkeypatch):
 def test_a_command_takes_the_threads_that_the_environment_gives_and_leaves_blas_one(variable, environment):
     found = environment(**{variable: "3"})
     settle_threads()
-    assert found == {OWN_THREADS: "3", **dict.fromkeys(BLAS_THREADS, "1")}
+    assert {name: found[name] for name in EVERY} == {OWN_THREADS: "3", **dict.fromkeys(BLAS_THREADS, "1")}
 
 
 @pytest.mark.parametrize("count", [1, 7])
@@ -44,7 +51,7 @@ def test_a_command_takes_all_cores_where_the_environment_says_nothing(count, env
     cores(count)
     found = environment()
     settle_threads()
-    assert found == {OWN_THREADS: str(count), **dict.fromkeys(BLAS_THREADS, "1")}
+    assert {name: found[name] for name in EVERY} == {OWN_THREADS: str(count), **dict.fromkeys(BLAS_THREADS, "1")}
 
 
 def test_a_machine_that_does_not_tell_its_affinity_is_asked_for_its_cores(environment, monkeypatch):
@@ -83,8 +90,15 @@ def test_whatever_else_is_in_the_environment_stays(environment, cores):
     cores(4)
     found = environment(HOME="/home/me", GRADCHECK_SOMETHING="5")
     settle_threads()
-    assert set(found) == {"HOME", "GRADCHECK_SOMETHING", *EVERY}
+    assert set(found) == {"HOME", "GRADCHECK_SOMETHING", HUGE_PAGES, *EVERY}
     assert found["GRADCHECK_SOMETHING"] == "5"
+
+
+@pytest.mark.parametrize(("said", "taken"), [({}, "0"), ({HUGE_PAGES: "1"}, "1")])
+def test_a_command_does_without_huge_pages_unless_the_environment_says_otherwise(said, taken, environment):
+    found = environment(**said)
+    settle_threads()
+    assert found[HUGE_PAGES] == taken
 
 
 def test_one_of_several_processes_has_one_thread(environment, cores):

@@ -11,7 +11,7 @@ import pytest
 import gradcheck
 from gradcheck.engine.layered import forward
 from gradcheck.engine.loss import loss_of
-from gradcheck.engine.pieces import BLAS_THREADS, OWN_THREADS
+from gradcheck.engine.threads import BLAS_THREADS, OWN_THREADS
 from gradcheck.errors import OptionError
 from gradcheck.flow.gradient_flow import measure
 from gradcheck.simulation.experiment import Experiment

@@ -88,7 +88,7 @@ def test_the_best_rate_trains_and_one_far_above_the_ceiling_does_not(optimizer):
 
 def test_a_network_that_does_not_train_is_told_the_rate_after_its_cure(without_rate):
     options, ill = without_rate
-    healed = gradcheck.rate(**options | ill.cure.changes)
+    healed = gradcheck.rate(**{**options, **ill.cure.changes})
     assert healed.answer.best_rate == ill.cure.best_rate
     assert next_command(ill).startswith("gradcheck rate --updates 6 --depth 30")
     assert any("it trains: the best rate of SGD is about" in reason for reason in ill.verdict.reasons)

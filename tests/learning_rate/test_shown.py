@@ -49,6 +49,19 @@ def test_without_a_rate_no_number_is_made_up(none):
     assert "the best rate of SGD is about" not in text.partition("it trains")[0]
 
 
+def test_where_no_rate_helps_no_run_is_marked_as_one_that_falls(none):
+    first, *others = none.runs
+    fallen = replace(none, runs=(replace(first, status="falls"), *others))
+    for text in (str(fallen), as_markdown(fallen), as_text(fallen, Page(width=40)), fallen.to_html()):
+        assert "no better than guessing" in text
+        assert "falls" not in text
+
+
+def test_where_a_rate_is_found_runs_that_fall_are_marked_so(report):
+    assert "falls" in str(report)
+    assert "no better than guessing" not in str(report)
+
+
 def test_what_heals_a_network_is_searched_next_and_without_it_the_network_is_simulated(none):
     assert next_command(none).startswith("gradcheck rate --updates 6 --depth 30 --width 8 --")
     assert next_command(replace(none, cure=None)) == "gradcheck simulate --depth 30 --width 8"

@@ -161,3 +161,38 @@ def test_quartiles_of_a_norm_are_no_layer(told):
     report = told(*lines)
     assert [(one.quantity, one.name) for one in report.log.columns] == [("loss", "loss"), ("step", "batch")]
     assert report.log.rows == 24
+
+
+@pytest.mark.parametrize("head", ["[WARNING] (Step: {})", "2031-08-07 10:00:00,123 (trainer:510) INFO: (Steps: {})"])
+def test_lines_with_one_number_of_the_same_step_are_one_row(head, told):
+    names = {"train_adversarial_loss": 1.5, "train_gen_loss": 4.25, "train_dis_loss": 0.5}
+    lines = []
+    for step in range(200, 5200, 200):
+        lines += [f"{head.format(step)} {name} = {value + step / 1e4:.4f}." for name, value in names.items()]
+        lines.append(f"[train]:   5%|███▍      | {step + 1}/4000000 [47:51<511:38:08,  2.06it/s]")
+    report = told(*lines)
+    assert (report.log.rows, report.log.first_step, report.log.last_step) == (25, 200, 5000)
+    assert {one.name for one in report.log.columns if one.quantity == "loss"} == {"train_gen_loss", "train_dis_loss"}
+
+
+def test_a_loss_after_its_step_in_brackets_is_a_row_by_itself(told):
+    report = told(*(f"(Step: {step}) loss: {3 - step / 10}" for step in range(9)))
+    assert (report.log.rows, report.log.last_step) == (9, 8)
+    assert told(*(f"(trainer:{at}) INFO: loss: {3 - at / 10}" for at in range(9))).log.rows == 9
+
+
+@pytest.mark.parametrize(
+    ("line", "severities"),
+    [
+        (lambda at: f"running loss: {'nan' if at < 2 else 2.5 - at / 20}", []),  # a mean of no rows
+        (lambda at: f"previous loss: {'inf' if at == 0 else 2.5 - at / 20}, patience 3", []),
+        (lambda at: f"aux_loss: {'nan' if at % 5 else 2.5 - at / 20}", []),  # a part, of nothing
+        (lambda at: f"summary {at} mean loss: {'nan' if at == 9 else 2.5 - at / 20}", ["note"]),
+        (lambda at: f"epoch {at} mean loss: {'nan' if at == 9 else 2.5 - at / 20}", ["note"]),
+        (lambda at: f"epoch {at} mean loss: {'nan' if at > 9 else 2.5 - at / 20}", ["error"]),
+    ],
+)
+def test_a_loss_of_other_lines_is_a_fault_only_if_it_stays_no_number(line, severities, told):
+    rows = (f"step {at}, lr 0.1, train loss {3 - at / 10:.2f}" for at in range(24))
+    report = told(*(one for at, row in enumerate(rows) for one in (row, line(at))))
+    assert [one.severity for one in report.findings] == severities

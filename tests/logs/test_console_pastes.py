@@ -32,6 +32,7 @@ TRAINED = [f"iter {row}: loss {2.5 - row / 100:.3f}" for row in range(8)]
         (["Batch 5: Invalid loss, terminating training"], 7),
         (["NaN or Inf found in loss: training stopped"], 7),
         (["RuntimeError: The total norm of order 2.0 for gradients is non-finite"], 7),
+        (["INFO:tensorflow:Error reported to Coordinator: <class 'E'>, LossTensor is inf or nan. : Tensor"], 7),
         (["FloatingPointError: Minimum loss scale reached (0.001)."], 7),
     ],
 )

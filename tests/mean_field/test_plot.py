@@ -30,6 +30,13 @@ def test_the_predicted_gradient_and_the_fixed_point_are_drawn():
     assert lines(below)[f"fixed point √q* = {settled:.3g}"].get_ydata() == pytest.approx([settled] * 2)
 
 
+@pytest.mark.parametrize(("options", "unit"), [({"depth": 5}, "layer"), ({"arch": "rnn", "steps": 5}, "step")])
+def test_the_axes_are_named_after_what_they_count(options, unit):
+    ax, below = gradcheck.theory(**options).plot().figure.axes
+    assert ax.get_xlabel() == below.get_xlabel() == f"{unit}, first to last"
+    assert ax.get_ylabel().endswith(f"over that of the last {unit}")
+
+
 def test_the_phase_diagram_has_the_line_of_criticality_and_this_network():
     report = gradcheck.theory(activation="tanh", gain=1.2, bias_std=0.1, depth=3, phase_diagram=True)
     diagram = report.plot().figure.axes[2]

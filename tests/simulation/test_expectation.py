@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 import gradcheck
-from gradcheck.simulation.expectation import expectation
+from gradcheck.simulation.expectation import expectation, predicted
 from gradcheck.simulation.experiment import Experiment
 
 
 def expected(**options):
     experiment = Experiment.from_options(options)
-    return expectation(experiment, experiment.outcome())
+    return expectation(experiment, experiment.outcome(), predicted(experiment))
 
 
 AGREEING = [

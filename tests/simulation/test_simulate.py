@@ -1,5 +1,6 @@
 import inspect
 import json
+import threading
 
 import numpy as np
 import pytest
@@ -304,3 +305,29 @@ def test_a_bad_option_is_refused_by_its_name_in_one_line(options, flag):
 def test_a_misspelt_option_is_an_error_that_names_the_right_one():
     with pytest.raises(gradcheck.GradcheckError, match=r"simulate\(\) has no option 'depht'; did you mean 'depth'\?"):
         gradcheck.simulate(depht=5)
+
+
+@pytest.mark.parametrize(("moment", "beside"), [(0, True), (1e9, False)])
+def test_of_a_large_network_theory_is_made_by_another_thread_and_the_report_is_the_same(
+    moment, beside, on_threads, monkeypatch
+):
+    from gradcheck.simulation import simulate as room
+
+    alone, found = gradcheck.simulate(**SMALL), []
+
+    def predicted(experiment):
+        found.append(threading.get_ident())
+        begun.set()
+        return expected(experiment)
+
+    def outcome(experiment, *rest):
+        if beside:
+            assert begun.wait(timeout=60)
+        return measured(experiment, *rest)
+
+    begun, expected, measured = threading.Event(), room.predicted, room.Experiment.outcome
+    monkeypatch.setattr(room, "A_MOMENT", moment)
+    monkeypatch.setattr(room, "predicted", predicted)
+    monkeypatch.setattr(room.Experiment, "outcome", outcome)
+    assert on_threads(2, lambda: gradcheck.simulate(**SMALL)).to_dict() == alone.to_dict()
+    assert (found != [threading.get_ident()]) == beside

@@ -17,7 +17,7 @@ SMALL = {"arch": "transformer", "model_width": 16, "heads": 2, "tokens": 6}
 
 NETWORKS = {
     "norms behind the branches": {"blocks": 24, "init": "xavier_uniform", "norm_placement": "post"},
-    "no norms": {"blocks": 8, "norm": "none"},
+    "no norms": {"blocks": 12, "norm": "none"},
     "no norms and a gain": {"blocks": 8, "norm": "none", "gain": 2.0},
     "a large standard deviation": {"blocks": 8, "norm": "none", "init": "normal", "weight_std": 0.7},
     "an overflow": {"blocks": 8, "norm": "none", "gain": 1e30},
@@ -26,7 +26,7 @@ NETWORKS = {
     "a preset": {
         "preset": "transformer-base", "blocks": 6, "vocabulary": 256, "norm": "none", "arch": None, "init": "he",
     },
-    "patches": {"blocks": 8, "norm": "none", "patch": 8, "tied": False, "tokens": None, "data": "digits"},
+    "patches": {"blocks": 12, "norm": "none", "patch": 8, "tied": False, "tokens": None, "data": "digits"},
 }  # fmt: skip
 
 

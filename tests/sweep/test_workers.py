@@ -11,7 +11,7 @@ import pytest
 
 import gradcheck
 from gradcheck.base.record import plain
-from gradcheck.engine.pieces import BLAS_THREADS, OWN_THREADS
+from gradcheck.engine.threads import BLAS_THREADS, OWN_THREADS
 from gradcheck.errors import OptionError
 from gradcheck.spec.grid import Grid
 from gradcheck.sweep.rows import Task, failed, rows

@@ -37,9 +37,9 @@ def arrays_of(network):
 
 
 @pytest.fixture(scope="module")
-def default():
+def default(shared):
     """The demonstration as it is when nobody says anything; it is run once."""
-    return gradcheck.clip_demo()
+    return shared("default", gradcheck.clip_demo)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from gradcheck.diagnosis.report import Report, SuggestionRecord
 from gradcheck.diagnosis.shown_layers import sampled
 from gradcheck.diagnosis.suggestions import said_order
 from gradcheck.render.layout import indented, to_copy
-from gradcheck.render.numbers import percent
+from gradcheck.render.numbers import percent, significant
 from gradcheck.render.style import INDENT
 from gradcheck.spec.command_line import command_line, options
 
@@ -104,6 +104,10 @@ def probe_command(report: Report) -> str:
     }  # fmt: skip
     changed = kept | {name: config[name] for name, value in usual.items() if config[name] != value}
     healthy = report.verdict.status == "healthy"
+    found = report.learning_rate
+    named = ":" not in (config.optimizer or "")  # a function of one's own sets the rate itself
+    if healthy and named and not config.steps and found is not None and found.best_rate is not None:
+        changed["lr"] = float(significant(found.best_rate))
     steps = {"steps": 50 if healthy and not config.steps and framework is None else config.steps or None}
     words = ["gradcheck", "probe", config.target, *(f"--input={shape}" for shape in config.input or ())]
     words += [f"--optimizer-option={name}={value}" for name, value in (config.get("optimizer_options") or {}).items()]

@@ -3,27 +3,30 @@
 The progress bar may show the loss of a few steps and the line below it the mean of all.
 """
 
-from gradcheck.logs.columns import Column
-from gradcheck.logs.console_kinds import TRAINING
+from gradcheck.logs.console_kinds import LOSS, TRAINING
 from gradcheck.logs.findings.finding import NOTE, Finding
 from gradcheck.logs.series import Series
 
 
 def find_elsewhere(series: Series) -> list[Finding]:
-    """Find such a line; a note where it is of a validation, or where no line of its kind has a number."""
-    log, loss, found = series.log, Column("loss"), []
+    """Find such a line: a fault where its kind is of the training, is numbered and had numbers, and ends so.
+
+    A note where it is of a validation, comes back to a number or never had one; nothing where only the first lines of
+    its kind are so: a mean of no rows, the best loss so far.
+    """
+    log, found = series.log, []
     for kind, table in log.tables.items() if series.run is series.table.run else ():
         table.flush()
-        wrong = table.run.nonfinite_of.get(loss)
-        if table is series.table or wrong is None:
+        wrong, run, by = table.run.nonfinite_of.get(LOSS), table.run, table.numbered_by
+        if table is series.table or wrong is None or LOSS not in table.names:
             continue
-        name, by = table.names.get(loss, loss.quantity), table.numbered_by
-        trained, some = log.reader.worth(kind) >= TRAINING, wrong.rows < table.run.rows
-        if not some and not (trained and name in log.reader.listed):
-            continue  # a placeholder, or a sentence
-        details = {"elsewhere": name, "value": wrong.values[loss], "numbered_by": by, "trained": trained}
+        name, trained = table.names[LOSS], log.reader.worth(kind) >= TRAINING
+        some, lasts = wrong.rows < run.rows, wrong.last_step >= run.last_step
+        if not (lasts or wrong.first_step > run.first_step) or not (some or (trained and name in log.reader.listed)):
+            continue
+        details = {"elsewhere": name, "value": wrong.values[LOSS], "numbered_by": by, "trained": trained}
         numbers = {"rows": float(wrong.rows), "place": wrong.first_step}
-        severity = "" if trained and some else NOTE
+        severity = "" if trained and some and lasts and by else NOTE
         ends = _steps(series, by, wrong.first_step), series.ends[1]
         found.append(Finding("nonfinite", *ends, (), numbers, None, details, severity))
     return sorted(found, key=lambda one: one.severity)[:1]

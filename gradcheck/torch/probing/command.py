@@ -87,8 +87,8 @@ def probe_target(
         if rate:
             report = _with_rate(report, model, given, function, takes_steps, of_optimizer, seed, options, rate_updates)
     names = {"target": target, "kwargs": arguments or None, "input": shapes or None, "batch": batch}
-    own = optimizer if ":" in optimizer and (options.get("steps") or rate) else None
-    return with_names(report, names, loss=loss, optimizer=own)
+    own = optimizer if rate or (":" in optimizer and options.get("steps")) else None
+    return with_names(report, names, loss=loss, optimizer=own, optimizer_options=of_optimizer if rate else None)
 
 
 def _with_rate(

@@ -15,8 +15,10 @@ from gradcheck.torch.probing.judgement import Judgement
 from gradcheck.torch.probing.state import untouched
 from gradcheck.torch.probing.training import Steps, make_clip
 
-#: Factors of the learning rate where training makes the model ill, and where it doesn't move it.
+#: Factors of the learning rate where training makes the model ill, and where it doesn't move it; and how far they go
+#: on: until one is small enough, and as long as a larger one leads further.
 SMALLER, LARGER = (0.1, 0.01), (10.0, 100.0, 1000.0)
+LEAST, MOST = 1e-4, 1e6
 
 #: A loss that stays where the parameters move by less than this share of their size in a step wants a larger rate.
 SLOW = 1e-3
@@ -65,32 +67,52 @@ def keep_healthy(
     """
     if history.statuses[0] != "healthy" or history.statuses[-1] == "healthy":
         return ()
-    ways, healed = list(_ways(steps, history)), list[tuple[float, SuggestionRecord]]()
-    for index, way in enumerate(ways):
+    slow = history.statuses[-1] == "not-learning" and history.pace < SLOW
+
+    def attempt(way: Way, heard: Callable[[float], None] | None = None) -> SuggestionRecord | None:
         tried = History(model, history.one_batch)
-        heard = None if tick is None else _part_of(tick, index, len(ways))
         try:
             with untouched(model, steps.optimizer):
                 judgement = follow(run, way.steps, tried, heard, glance)
         except GradcheckError:  # the user's model decides
-            continue
-        if tried.statuses[-1] == "healthy" and tried.again < history.losses[0]:
-            healed.append((tried.again, _record(way, judgement, tried)))
-    return tuple(record for _, record in sorted(healed, key=lambda pair: pair[0]))
+            return None
+        healed = tried.statuses[-1] == "healthy" and tried.again < history.losses[0]
+        return _record(way, judgement, tried) if healed else None
+
+    ways = list(_ways(steps, history, slow))
+    found = [attempt(way, tick and _part_of(tick, index, len(ways))) for index, way in enumerate(ways)]
+    losses = {way.steps.share: _loss(one) for way, one in zip(ways, found, strict=True) if "lr" in way.changes}
+    while (factor := _further(losses, slow)) is not None:
+        found.append(attempt(_at_rate(steps, factor)))
+        losses[factor] = _loss(found[-1])
+    return tuple(sorted(filter(None, found), key=_loss))
+
+
+def _loss(found: SuggestionRecord | None) -> float:
+    """Return the loss that other steps end with; infinity where they don't keep the model healthy."""
+    return math.inf if found is None or found.loss is None else found.loss
+
+
+def _further(losses: dict[float, float], slow: bool) -> float | None:
+    """Return the factor of the rate to try next, given those tried and what they end with; None where it's enough."""
+    if not losses:
+        return None
+    best = min(losses.values())
+    if slow:
+        furthest = max(losses)
+        return 10 * furthest if losses[furthest] == best < math.inf and furthest < MOST else None
+    furthest = min(losses)
+    return furthest / 10 if best == math.inf and furthest > LEAST else None
 
 
 def _part_of(tick: Callable[[float], None], index: int, count: int) -> Callable[[float], None]:
     return lambda share: tick((index + share) / count)
 
 
-def _ways(steps: Steps, history: History) -> Iterator[Way]:
-    rates = {float(group["lr"]) for group in steps.optimizer.param_groups}
-    if rates == {0.0}:
+def _ways(steps: Steps, history: History, slow: bool) -> Iterator[Way]:
+    if not any(group["lr"] for group in steps.optimizer.param_groups):
         return
-    slow = history.statuses[-1] == "not-learning" and history.pace < SLOW
-    for factor in LARGER if slow else SMALLER:
-        rate = float(f"{factor * max(rates):.3g}") if len(rates) == 1 else f"{factor:g} times as high"
-        yield Way({"lr": rate}, RATE.format(factor=factor), steps._replace(share=factor))
+    yield from (_at_rate(steps, factor) for factor in (LARGER if slow else SMALLER))
     if slow:
         return
     if not steps.warmup:
@@ -101,6 +123,13 @@ def _ways(steps: Steps, history: History) -> Iterator[Way]:
         limit = float(f"{norm:.1g}")  # as large as the first gradient, about
         rule = make_clip(f"global-norm:{limit:g}")
         yield Way({"clip": str(rule)}, CLIP.format(limit=limit), steps._replace(clip=rule))
+
+
+def _at_rate(steps: Steps, factor: float) -> Way:
+    """Return the same steps at so many times the rate."""
+    rates = {float(group["lr"]) for group in steps.optimizer.param_groups}
+    rate = float(f"{factor * max(rates):.3g}") if len(rates) == 1 else f"{factor:g} times as high"
+    return Way({"lr": rate}, RATE.format(factor=factor), steps._replace(share=factor))
 
 
 def _record(way: Way, judgement: Judgement, tried: History) -> SuggestionRecord:

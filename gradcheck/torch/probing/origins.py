@@ -155,10 +155,16 @@ def _silent_before(record: Recording, flow: ModelFlow) -> Iterator[Cause]:
     calls = [call for call in record.calls if call.on_trunk and isinstance(call.layer.module, OF_ROWS)]
     for before, call in pairwise(calls):
         lost_there = before.log10_std > SOUND and before.log10_std - before.log10_rms > SOUND
-        if lost_there and _is_same(call) and not _is_same(before):
-            details = {"name": _called(call, flow), "before": _called(before, flow)}
+        if lost_there and _is_same(call) and not _is_same(before) and not _fades(before):
+            saturated = any(one.log10_rms > -np.inf for one in before.responses)
+            details = {"name": _called(call, flow), "before": _called(before, flow), "saturated": saturated}
             yield Cause("silent-before", details=details)
             return
+
+
+def _fades(call: Call) -> bool:
+    """Whether what follows a layer answers, and isn't saturated: what is lost there is the last of what fades."""
+    return any(one.log10_rms > -np.inf and one.saturated < 1 for one in call.responses)
 
 
 def _called(call: Call, flow: ModelFlow) -> str:

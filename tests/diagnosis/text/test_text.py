@@ -130,7 +130,7 @@ sigmoid · xavier · 14 layers of 8 · digits, batch 64 · seed 0
   What would fix it (each simulated)
     --norm batch   span 0.5   trains: 90 %
     --residual     span 0.5   trains: 60 %
-  each is enough alone; likeliest to train first, above 95 % the smallest change
+  each is enough alone; likeliest to train first (above 95 %: smallest change)
 
   gradcheck simulate --norm batch
   gradcheck explain vanishing

@@ -62,6 +62,17 @@ def test_a_larger_rate_is_named_where_the_loss_stays(task):
     assert all(float(one.changes["lr"]) > 1e-5 for one in report.suggestions)
 
 
+def test_larger_rates_are_tried_as_long_as_they_lead_further(task):
+    best, *others = probe(*task, steps=20, lr=1e-6, suggest=True).suggestions
+    assert float(best.changes["lr"]) > 2e-3  # the largest that is tried anyhow is 1000 times the given one
+    assert best.loss < min(one.loss for one in others)
+
+
+def test_smaller_rates_are_tried_until_one_keeps_the_model_healthy(task):
+    (rate,) = probe(*task, steps=10, lr=1000.0, suggest=True).suggestions
+    assert 0 < float(rate.changes["lr"]) < 5  # the smallest that is tried anyhow is 1/100 of the given one
+
+
 def test_steps_that_end_healthy_have_none(task):
     assert probe(*task, steps=5, lr=0.05, suggest=True).suggestions == ()
 

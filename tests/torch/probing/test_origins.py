@@ -77,6 +77,22 @@ def test_units_that_never_reach_their_threshold_are_named_with_the_layer_before_
     assert "nothing gets past what is after first" in text
 
 
+def test_a_saturated_function_is_not_said_to_be_below_a_threshold():
+    def heavy(model):
+        model.first.bias.data = torch.tensor([30.0, -30.0]).repeat(16)  # slopes are 0 in every other unit only
+
+    _, code, text = first_cause(Between(torch.sigmoid, heavy))
+    assert code == "silent-before"
+    assert text.endswith("after first, which is saturated; put a norm after first, or start with smaller weights")
+
+
+def test_differences_that_fade_from_layer_to_layer_are_not_blamed_on_the_last_one():
+    layers = [part for _ in range(40) for part in (nn.Linear(16, 16), nn.Sigmoid())]
+    report = probe(nn.Sequential(*layers, nn.Linear(16, 4)), (INPUTS, CLASSES), trial=False)
+    assert "silent-before" not in {one.code for one in report.verdict.causes}
+    assert any("they differ by rounding errors at most" in reason for reason in report.verdict.reasons)
+
+
 @pytest.mark.parametrize("inputs", [INPUTS[:1].expand(32, 16), INPUTS[:2].repeat(16, 1)])
 def test_examples_that_are_the_same_are_named_and_no_trial_is_held(inputs):
     report = probe(Between(torch.relu), (inputs, CLASSES))
