@@ -160,8 +160,12 @@ def by_channel(output: Tensor, axis: int) -> Tensor:
 
 def alive_channels(values: Tensor, axis: int) -> Tensor:
     """Return which channels hold anything but zeros: (channels,); a single number is one."""
-    others = [one for one in range(values.dim()) if one != axis]
-    sizes = values.abs()  # their largest is many times faster than whether any isn't zero
+    return alive_of_sizes(values.abs(), axis)
+
+
+def alive_of_sizes(sizes: Tensor, axis: int) -> Tensor:
+    """Return the same, given absolute values: their largest is many times faster than whether any isn't zero."""
+    others = [one for one in range(sizes.dim()) if one != axis]
     return (sizes.amax(others) if others else sizes.reshape(-1)) != 0
 
 

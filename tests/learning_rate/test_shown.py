@@ -49,12 +49,23 @@ def test_without_a_rate_no_number_is_made_up(none):
     assert "the best rate of SGD is about" not in text.partition("it trains")[0]
 
 
-def test_where_no_rate_helps_no_run_is_marked_as_one_that_falls(none):
+@pytest.fixture(scope="module")
+def fallen(none):
+    """No rate helps, though the losses of one run fall."""
     first, *others = none.runs
-    fallen = replace(none, runs=(replace(first, status="falls"), *others))
-    for text in (str(fallen), as_markdown(fallen), as_text(fallen, Page(width=40)), fallen.to_html()):
+    return replace(none, runs=(replace(first, status="falls"), *others))
+
+
+def test_where_no_rate_helps_no_run_is_marked_as_one_that_falls(fallen):
+    for text in (str(fallen), as_markdown(fallen), as_text(fallen, Page(width=40))):
         assert "no better than guessing" in text
         assert "falls" not in text
+
+
+def test_nor_is_it_on_the_page(fallen):
+    pytest.importorskip("jinja2")
+    assert "no better than guessing" in fallen.to_html()
+    assert "falls" not in fallen.to_html()
 
 
 def test_where_a_rate_is_found_runs_that_fall_are_marked_so(report):

@@ -6,7 +6,14 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
 
-from gradcheck.torch.modules import all_buffers, all_modules, all_parameters, named_modules, named_parameters  # noqa: E402
+from gradcheck.torch.modules import (  # noqa: E402
+    all_buffers,
+    all_modules,
+    all_parameters,
+    named_modules,
+    named_parameters,
+    walked,
+)
 
 
 def tangled():
@@ -37,3 +44,16 @@ def test_parameters_and_buffers_come_once_under_their_first_name_in_the_order_of
     ]
     assert [*map(id, all_parameters(model))] == [*map(id, model.parameters())]
     assert [*map(id, all_buffers(model))] == [*map(id, model.buffers())]
+
+
+def test_a_model_that_has_been_walked_once_is_walked_again_only_when_it_may_have_changed():
+    model, more = tangled(), nn.Linear(4, 4)
+    before = [*model.modules()], [*map(id, model.parameters())]
+    with walked(model):
+        model.add_module("more", more)
+        assert ([*all_modules(model)], [*map(id, all_parameters(model))]) == before
+        assert [one for _, one in named_modules(model)] == before[0]
+        assert [id(one) for _, one in named_parameters(model)] == before[1]
+        assert more.weight in {*all_parameters(more)}  # another model is walked as ever
+    assert more in {*all_modules(model)}
+    assert more.weight in {*all_parameters(model)}

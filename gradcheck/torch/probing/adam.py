@@ -10,17 +10,34 @@ HALF = (torch.float16, torch.bfloat16)
 
 
 class Adam(torch.optim.Adam):  # type: ignore[misc]
-    """Adam whose steps are taken in single precision, on copies of parameters in half precision."""
+    """Adam whose steps are taken in single precision, on copies of parameters in half precision.
 
-    def __init__(self, parameters: Iterable[Tensor], lr: float) -> None:
+    Parameters
+    ----------
+    parameters : iterable of Tensor
+    lr : float
+    fused : bool
+        On a CPU, take a step in one kernel: a fifth of the time, and other last digits.
+    """
+
+    def __init__(self, parameters: Iterable[Tensor], lr: float, *, fused: bool = False) -> None:
         self.pairs = [(one, one.detach().float().requires_grad_() if one.dtype in HALF else one) for one in parameters]
-        super().__init__([copy for _, copy in self.pairs], lr=lr)
+        copies = [copy for _, copy in self.pairs]
+        self.fused = fused and all(map(_has_kernel, copies))
+        try:
+            super().__init__(copies, lr=lr, fused=self.fused)
+        except RuntimeError:  # PyTorch has had it since 2.4
+            self.fused = False
+            super().__init__(copies, lr=lr)
 
     def step(self, closure: None = None) -> None:
         """Take a step against the gradients of the parameters."""
         halves = [(one, copy) for one, copy in self.pairs if one is not copy]
         for one, copy in halves:
             copy.grad = None if one.grad is None else one.grad.float()
+        if self.fused:
+            for _, copy in self.pairs:
+                copy.grad = None if copy.grad is None else copy.grad.contiguous()
         super().step()
         with torch.no_grad():
             for one, copy in halves:
@@ -30,3 +47,8 @@ class Adam(torch.optim.Adam):  # type: ignore[misc]
         """Drop the gradients of the parameters."""
         for one, _ in self.pairs:
             one.grad = None
+
+
+def _has_kernel(one: Tensor) -> bool:
+    """Whether the kernel for CPUs takes a parameter as it is: it goes through memory, whatever the strides are."""
+    return bool(one.is_floating_point() and one.device.type == "cpu" and one.is_contiguous())

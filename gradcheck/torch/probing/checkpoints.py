@@ -4,7 +4,7 @@ That leaves one graph to measure, and changes no gradient: a re-entrant checkpoi
 its inputs wants it, and so does what stands in for it here.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils import checkpoint
 
 from gradcheck.torch.graph import nodes
+from gradcheck.torch.layers import Layer
 from gradcheck.torch.probing.hooks import Recording
 
 
@@ -60,6 +61,16 @@ def why_no_gradient(record: Recording) -> str:
         problem = "no input of its re-entrant checkpoints requires a gradient, so that they pass none on"
         return f"{problem}: take use_reentrant=False, or enable_input_require_grads()"
     return "look for detach() or no_grad in forward"
+
+
+def why_cut(record: Recording, layers: Sequence[Layer], obstacle: str) -> str:
+    """Return why no layer but the last receives a gradient, where none does."""
+    heard = any(call.heard for call in record.calls if call.layer in layers)
+    if obstacle or heard:
+        return ""
+    trained = any(one.requires_grad for layer in layers for one in layer.parameters.values())
+    why = why_no_gradient(record) if trained else "all others are frozen, so that there is none to measure"
+    return f"no layer but the last receives a gradient: {why}"
 
 
 def find_hiding(root: Tensor, record: Recording) -> str | None:

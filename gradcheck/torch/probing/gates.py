@@ -41,8 +41,8 @@ def zero_weights(model: nn.Module) -> list[str]:
 
 def may_be_shut(model: nn.Module) -> bool:
     """Whether a layer's own weights, not a token or an offset that is added, are all zero."""
-    weights = (getattr(one, "weight", None) for one in all_modules(model))
-    return any(isinstance(one, nn.Parameter) and one.requires_grad and is_zero(one) for one in weights)
+    weights = (one._parameters.get("weight") for one in all_modules(model))
+    return any(one is not None and one.requires_grad and is_zero(one) for one in weights)
 
 
 def has_small_gates(model: nn.Module) -> bool:
@@ -72,7 +72,7 @@ def opened(lesson: Lesson, gradients: Gradients) -> Iterator[Gates]:
     named = dict(named_parameters(lesson.model))
     zero, changed = zero_weights(lesson.model), dict[str, int]()
     with untouched(lesson.model):
-        optimizer = Adam(lesson.trained, RATE)
+        optimizer = Adam(lesson.trained, RATE, fused=True)
         for step in range(1, STEPS + 1):
             if step == 1:
                 lesson.take(optimizer, gradients)

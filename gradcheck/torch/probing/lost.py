@@ -86,6 +86,8 @@ def without_led_to(
     candidates: dict[str, list[nn.Parameter]], gradients: Gradients, output: object
 ) -> dict[str, list[nn.Parameter]]:
     """Return the modules but those that lead to an output, and copies of others."""
+    if not candidates:
+        return {}
     reached = {
         node.variable
         for node in nodes(one.grad_fn for one in floats(as_plain(output)) if one.grad_fn is not None)

@@ -24,7 +24,7 @@ from gradcheck.torch.graph import (
     reached_without_softmax,
     source,
 )
-from gradcheck.torch.layers import EMBEDDINGS, Layer, alive_channels
+from gradcheck.torch.layers import EMBEDDINGS, Layer, alive_of_sizes
 from gradcheck.torch.probing.hooks import Call, Recording, as_array, version_of
 
 #: A parameter ↦ its gradient; None where none has arrived.
@@ -100,7 +100,7 @@ def _note_response(one: Activity, calls: Sequence[Call], *, brief: bool) -> None
     for call in calls:
         units, shape = call.output.shape, slope.shape
         along = bool(units) and len(shape) > call.axis and shape[call.axis] == units[call.axis]
-        passing = alive_channels(slope, call.axis if along else len(shape) - 1).cpu().numpy()
+        passing = alive_of_sizes(slope, call.axis if along else len(shape) - 1).cpu().numpy()
         call.responses.append(Response(rms, saturated, passing))
 
 

@@ -17,17 +17,17 @@ from gradcheck.flow.gradient_flow import LayerFlow, OutputFlow
 from gradcheck.flow.model_flow import Kind, ModelFlow
 from gradcheck.torch.graph import Graph, nodes
 from gradcheck.torch.layers import Layer, is_finite
-from gradcheck.torch.modules import all_parameters
+from gradcheck.torch.modules import all_parameters, walked
 from gradcheck.torch.probing.attention import judge_attention
 from gradcheck.torch.probing.batches import Batch
-from gradcheck.torch.probing.checkpoints import InputsMatterError, checkpoints_opened, find_hiding, why_no_gradient
+from gradcheck.torch.probing.checkpoints import InputsMatterError, checkpoints_opened, find_hiding, why_cut
 from gradcheck.torch.probing.error_text import errors_in_one_line
 from gradcheck.torch.probing.first_loss import AtLoss, look_at
 from gradcheck.torch.probing.hooks import Call, Recording, Watched, as_array, recording
 from gradcheck.torch.probing.looks import Looks, look_forward
 from gradcheck.torch.probing.loss_value import loss_of
 from gradcheck.torch.probing.losses import Loss, LossFunction, find_squashed_twice, loss_and_targets
-from gradcheck.torch.probing.lost import Trained, find_trained, without_gradient, without_idle
+from gradcheck.torch.probing.lost import Trained, find_trained, ungraded, without_gradient, without_idle, without_led_to
 from gradcheck.torch.probing.measuring import (
     Gradients,
     Norms,
@@ -78,6 +78,7 @@ class ModelPass(NamedTuple):
     gated: bool = False  # some branches start next to nothing
     at_loss: AtLoss = AtLoss()
     trained: Trained = Trained()
+    apart: frozenset[str] = frozenset()  # modules that no gradient reaches, and that lead to no output either
     lost: tuple[str, ...] = ()  # layers that are trained and get no gradient, though the loss depends on them
     rounding: tuple[str, ...] = ()  # layers whose gradient is rounding and nothing else
     calls: int = 0  # of layers
@@ -143,20 +144,33 @@ def _pass(
     recorded: AbstractContextManager[Recording],
 ) -> ModelPass:
     """Pass a copy of a batch, given with its floats."""
-    (batch, leaves), given = copied, not any(leaf.requires_grad for leaf in copied[1])
+    batch, given = copied[0], not any(leaf.requires_grad for leaf in copied[1])
     with recorded as record, autocast(model, precision), checkpoints_opened(record, inputs_as_given=given):
         output = _forward(model, batch, record)
         route = route_of(record, model)
         chosen, targets = loss_and_targets(loss, output, batch.targets, generator)
         value, route = loss_of(chosen, output, targets, route, record)
-    between = (chosen, output, targets, value)
+    with walked(model):
+        return _measure(model, copied, (chosen, output, targets, value), route, precision, others, record)
+
+
+def _measure(
+    model: nn.Module,
+    copied: tuple[Batch, list[Tensor]],
+    between: tuple[Loss, object, object, Tensor | None],
+    route: Route,
+    precision: Precision | None,
+    others: Sequence[Tensor],
+    record: Recording,
+) -> ModelPass:
+    """Send the gradient of a recorded pass back, and measure both."""
+    (batch, leaves), (chosen, output, targets, value) = copied, between
     root, seed = start_of_gradient(value, route, record)
     graph = Graph([None if root is None else root.grad_fn, *(call.node for call in record.calls)])
     of_loss = () if record.brief else _faults(model, between, route, graph, batch)
     values = values_of(chosen.name, output, value)
     at_loss = look_at(chosen, output, targets, value, record, route.end.node)
-    closed, shift = None, 0
-    gradients: Gradients = {}
+    gradients, closed, shift = Gradients(), None, 0
     looks = look_forward(record, graph, route, root, leaves, batch.examples)
     if root is not None and seed is not None:
         with errors_in_one_line("the gradient can't go back: "):  # such as: what the graph needs was changed in place
@@ -172,14 +186,15 @@ def _pass(
     parts = _parts(record, gradients, layers, looks)
     zeros = tuple(sum(call.gradient_zeros for call in uses) / len(uses) for uses in map(record.of, layers))
     origins = (*causes_of(looks.norms_of_one), *find_origins(model, batch, record, root, gradients, flow))
+    apart = frozenset(without_led_to(ungraded(model, gradients), gradients, output))
     for call in record.calls:
         call.free()
     unused, silent = without_gradient(model, norms)
     return ModelPass(
         flow, layers, zeros, route.readout, chosen.name, unused, silent, closed, rms_of_inputs(leaves, record),
         gradients, shift, parts, of_loss=of_loss, at_loss=at_loss,
-        trained=find_trained(model, norms), calls=len(record.calls), cut=_cut(record, layers, flow.obstacle),
-        values=values, untrained=untrained, origins=origins,
+        trained=find_trained(model, norms), calls=len(record.calls), cut=why_cut(record, layers, flow.obstacle),
+        values=values, untrained=untrained, origins=origins, apart=apart,
     )  # fmt: skip
 
 
@@ -258,16 +273,6 @@ def _flow(
         rows=min(rows_of(layer, calls[layer][-1].output, examples) for layer in layers),
         features=1 if record.calls[0].features == 1 and record.calls[0].on_trunk else math.inf,
     )
-
-
-def _cut(record: Recording, layers: Sequence[Layer], obstacle: str) -> str:
-    """Return why no layer but the last receives a gradient, where none does."""
-    heard = any(call.heard for call in record.calls if call.layer in layers)
-    if obstacle or heard:
-        return ""
-    trained = any(one.requires_grad for layer in layers for one in layer.parameters.values())
-    why = why_no_gradient(record) if trained else "all others are frozen, so that there is none to measure"
-    return f"no layer but the last receives a gradient: {why}"
 
 
 def _parts(record: Recording, gradients: Gradients, layers: Sequence[Layer], looks: Looks) -> Parts:

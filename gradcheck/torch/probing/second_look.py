@@ -1,7 +1,7 @@
 """What a second pass, watched operation by operation, says of a first one that found something odd."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import ExitStack, suppress
 from typing import Any, NamedTuple
 
 import torch
@@ -57,22 +57,25 @@ class Again(NamedTuple):
     precision: Precision | None
     lost_of: dict[tuple[str, ...], Lost]  # what was found lost among which modules, in passes before
 
-    def run(self, record: Recording, watch: Any) -> tuple[object, Any]:  # noqa: ANN401
+    def run(self, record: Recording, *watches: Any) -> tuple[object, Any]:  # noqa: ANN401
         """Return the model's output and the loss, of a pass that is watched: the same at each call."""
         seed_all(self.seed)
         generator = torch.Generator().manual_seed(self.target_seed)
         batch, _ = self.batch.copied(with_gradient=True)
         opened = checkpoints_opened(record, inputs_as_given=False)
-        with autocast(self.model, self.precision), opened, torch.enable_grad(), watch:
+        with autocast(self.model, self.precision), opened, torch.enable_grad(), ExitStack() as watching:
+            for watch in watches:
+                watching.enter_context(watch)
             output = self.model(*batch.arguments, **batch.keywords)
-            if isinstance(watch, NonfiniteWatch):
-                watch.in_loss = True
+            for watch in watches:
+                if isinstance(watch, NonfiniteWatch):
+                    watch.in_loss = True
             chosen, targets = loss_and_targets(self.loss, output, batch.targets, generator)
             return output, chosen.function(output, targets)
 
     def loss_value(self) -> Tensor:
         """Return the loss of another pass."""
-        value: Tensor = self.run(Recording(), nullcontext())[1]
+        value: Tensor = self.run(Recording())[1]
         return value
 
 
@@ -106,15 +109,15 @@ def _why_nonfinite(found: ModelPass, again: Again) -> ModelPass:
 
 
 def _what_is_lost(found: ModelPass, again: Again) -> ModelPass:
-    candidates = ungraded(again.model, found.gradients)
-    if not candidates:
+    if not found.apart and not _is_unnamed(found):
         return found
+    candidates = ungraded(again.model, found.gradients)
     names = tuple(candidates)
     known = again.lost_of.get(names)
     if known is None:
-        watch, before = Dependence(candidates), copied(candidates)
+        watch, cuts, before = Dependence(candidates), CutWatch(), copied(candidates)
         with recording(again.model) as record:
-            output, value = again.run(record, watch)
+            output, value = again.run(record, watch, cuts)
         candidates = without_changed(candidates, before, again.model)
         same = float(value.detach()) == found.at_loss.first.value  # it is the same each time
 
@@ -125,30 +128,40 @@ def _what_is_lost(found: ModelPass, again: Again) -> ModelPass:
         marked = watch.of([value])
         known = Lost(find_lost(candidates, found.gradients, output, marked, loss_depends))
         if not marked.intersection(known.names):
-            known = _what_is_chosen(candidates, output, found, again, known)
+            seen = Seen(record, cuts, output, value)
+            known = _what_is_chosen(candidates, seen, found, known)
         again.lost_of[names] = known
     if known.why is not None and known.names:
         return found._replace(lost=known.names, origins=(known.why, *found.origins))
     return found._replace(lost=known.names, untrained=known.why or found.untrained)
 
 
-def _what_is_chosen(
-    candidates: dict[str, list[nn.Parameter]], output: object, found: ModelPass, again: Again, known: Lost
-) -> Lost:
+def _is_unnamed(found: ModelPass) -> bool:
+    """Whether the output has no graph, and nobody knows why."""
+    return found.untrained is not None and found.untrained.code == "output-cut"
+
+
+class Seen(NamedTuple):
+    """A pass that was watched function by function."""
+
+    record: Recording
+    cuts: CutWatch
+    output: object
+    value: Tensor
+
+
+def _what_is_chosen(candidates: dict[str, list[nn.Parameter]], seen: Seen, found: ModelPass, known: Lost) -> Lost:
     """Find the function without a derivative that all values of some modules go through on their way to the loss."""
-    unnamed = not known.names and found.untrained is not None and found.untrained.code == "output-cut"
-    left = with_matrices(without_led_to(candidates, found.gradients, output))
+    unnamed = not known.names and _is_unnamed(found)
+    left = with_matrices(without_led_to(candidates, found.gradients, seen.output))
     if not left and not unnamed:  # nothing to name: all that gets no gradient leads to an output, or is a copy
         return known
-    watch = CutWatch()
-    with recording(again.model) as record:
-        output, value = again.run(record, watch)
     if unnamed and found.untrained is not None:
-        return Lost(why=name_cut(found.untrained, list(watch.reaching(floats(as_plain(output))))))
-    for cut in watch.reaching([value]):
+        return Lost(why=name_cut(found.untrained, list(seen.cuts.reaching(floats(as_plain(seen.output))))))
+    for cut in seen.cuts.reaching([seen.value]):
         behind = variables_of(cut) if cut.kind == "choice" else set()
         names = tuple(name for name, own in left.items() if behind.intersection(own))
-        if names and {*known.names} <= {*names} and _is_whole(found, record, names):
+        if names and {*known.names} <= {*names} and _is_whole(found, seen.record, names):
             return Lost(
                 names, Cause("no-derivative", None, len(names), details={"names": names, "function": cut.function})
             )
