@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from gradcheck import __version__
+
 SMALL = "--width 8 --batch-size 8 --seeds 1 --workers 1"
 
 #: Two varied options; one row is healthy, some vanish, some can't be built.
@@ -138,6 +140,7 @@ def test_the_comparison_is_strict_json(reports, compare):
     ended = compare("--baseline old.json dead.json --json", cwd=reports)
     document = json.loads(ended.stdout, parse_constant=pytest.fail)
     assert document["regression"] is True
+    assert (document["schema_version"], document["gradcheck_version"]) == (1, __version__)
     assert [layer["name"] for layer in document["layers"]] == ["hidden 1", "hidden 2", "hidden 3", "hidden 4"]
     assert (document["status_before"], document["status_after"]) == ("healthy", "dead")
 
