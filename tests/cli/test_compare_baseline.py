@@ -64,6 +64,12 @@ def test_a_network_without_a_gradient_is_no_regression_of_itself(name, reports, 
     assert "NO REGRESSION" in ended.stdout
 
 
+def test_what_it_fails_on_without_a_regression_is_told(reports, compare):
+    ended = compare("--baseline worse.json worse.json --fail-on vanishing", cwd=reports)
+    assert (ended.returncode, "NO REGRESSION" in ended.stdout) == (1, True)
+    assert ended.stderr.startswith("note: the new report has vanishing")
+
+
 def test_network_options_take_the_place_of_the_new_report(reports, compare):
     network = "--depth 4 --width 32 --batch-size 16 --activation tanh --fail-on regression"
     assert compare(f"--baseline old.json {network} --seeds 1", cwd=reports).returncode == 0
