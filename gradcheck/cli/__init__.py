@@ -23,6 +23,11 @@ TOO_LARGE = (
     "Maximum allowed dimension exceeded", "array is too big", "Maximum allowed size exceeded", "index-sized integer",
 )  # fmt: skip
 
+#: What PyTorch says where the memory of the machine, or of the accelerator, doesn't suffice, or no memory could.
+OUT_OF_MEMORY = (
+    "DefaultCPUAllocator: ", "out of memory", "Storage size calculation overflowed", "Overflow when unpacking long",
+)  # fmt: skip
+
 #: New objects between two searches for unreachable ones: modules make many that stay, and each search costs start-up.
 YOUNG = 20_000
 
@@ -84,6 +89,9 @@ def _run() -> int:
     except RecursionError:
         return refuse("what was given is nested too deeply, a value or a file; write it flatter")
     except Exception as error:
+        if any(words in described(error) for words in OUT_OF_MEMORY):
+            first = described(error).splitlines()[0]
+            return refuse(f"not enough memory ({first}); give fewer examples, or smaller ones")
         # Typer's own usage errors: their classes are private, this method is what they have in common
         if not hasattr(error, "format_message"):
             raise

@@ -4,10 +4,11 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gradcheck.cli import note
 from gradcheck.cli.output import JSON
 from gradcheck.cli.ranking import RankingOptions
 from gradcheck.cli.shown import Shown
-from gradcheck.diagnosis.regression import MIXED, compare_reports, read_report
+from gradcheck.diagnosis.regression import MIXED, Regression, compare_reports, read_report
 from gradcheck.diagnosis.remarks import ASKED_FOR, REMARKS
 from gradcheck.engine.threads import settle_threads
 from gradcheck.errors import InputError, OptionError, finite, one_of
@@ -49,7 +50,12 @@ def hold_against(before: Mapping[str, Any], after: Mapping[str, Any], tolerance:
     """Compare two reports, print what moved, and return the exit code."""
     regression = compare_reports(before, after, tolerance)
     shown.show(regression, FORMATS)
-    return 1 if _fails(regression, after, shown.causes) else 0
+    failing = _failing(regression, after, shown.causes)
+    if failing and not regression.regression:  # the comparison itself doesn't say why
+        texts = [cause["text"] for cause in after["verdict"].get("causes", ()) if cause["code"] in failing]
+        what = ", ".join(sorted(failing)) + (f": {'; '.join(texts)}" if texts else "")
+        note(f"note: the new report has {what}", shown.quiet)
+    return 1 if failing else 0
 
 
 def checked_tolerance(tolerance: float, shown: Shown) -> float:
@@ -99,11 +105,11 @@ def _network(path: Path, config: Mapping[str, Any], said: Mapping[str, Any]) -> 
     return {name: tuple(value) if isinstance(value, list) else value for name, value in kept.items()}
 
 
-def _fails(regression: Any, after: Mapping[str, Any], causes: Sequence[str]) -> bool:  # noqa: ANN401
-    """Whether there is a regression, or the new report has one of the other causes, and it was asked for."""
+def _failing(regression: Regression, after: Mapping[str, Any], causes: Sequence[str]) -> set[str]:
+    """Return what the command fails on: a regression, or causes of the new report that were asked for."""
     found = {after["verdict"]["status"], *(layer.get("flag") for layer in after["layers"])} - {"healthy", "ok"}
     if regression.regression:
         found.add("regression")
-    asked_for = {cause["code"] for cause in after["verdict"].get("causes", ())} & {*ASKED_FOR}
-    asked_for |= {REMARKS} if asked_for else set()
-    return bool(("any" in causes and found) or (found | asked_for) & set(causes))
+    remarks = {cause["code"] for cause in after["verdict"].get("causes", ())} & {*ASKED_FOR}
+    asked = {*causes, *(found if "any" in causes else ()), *(remarks if REMARKS in causes else ())}
+    return (found | remarks) & asked

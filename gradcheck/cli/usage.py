@@ -48,7 +48,7 @@ def in_words(error: Any) -> str:  # noqa: ANN401
     """Return what is wrong with a command line; the parser's classes are private, and known by what they carry."""
     context, parameter = error.ctx, getattr(error, "param", None)
     if hasattr(error, "option_name") and not hasattr(error, "possibilities"):
-        return f"{error.option_name} needs a value"
+        return f"{error.option_name} needs a value{_as_in(error.option_name)}"
     if context is None:
         return str(error.format_message())
     if hasattr(error, "possibilities"):
@@ -60,6 +60,13 @@ def in_words(error: Any) -> str:  # noqa: ANN401
     if found := ONE_TOO_MANY.match(error.message):
         return _misplaced(found[1], context)
     return str(error.format_message())
+
+
+def _as_in(option: str) -> str:
+    """Return values of an option as one types them in a comparison; nothing in other commands."""
+    row = VARIED.get(option.removeprefix("--").replace("-", "_"))
+    compares = sys.argv[1:2] == ["compare"]  # the parser's error doesn't know the command
+    return f", as in {row.varied[1]}" if row is not None and row.varied and compares else ""
 
 
 def _misplaced(word: str, context: Any) -> str:  # noqa: ANN401

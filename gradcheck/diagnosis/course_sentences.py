@@ -38,7 +38,8 @@ def _loss_course(cause: Cause, flow: GradientFlow) -> str:
     )
     what = "the loss" if one_batch else "the first batch's loss"
     course = f"goes from {' to '.join(told_apart(first, last))} in" if math.isfinite(last) else "is not finite after"
-    where = ", all on one batch: its last layers alone may learn it by heart" if one_batch else ""
+    by_heart = one_batch and last < first  # one that rises has learnt nothing
+    where = ", all on one batch: its last layers alone may learn it by heart" if by_heart else ""
     steps = counted(cause.details["steps"], "step")
     return f"{what} {course} {steps} of training{where}; what follows is the gradient after them"
 

@@ -20,7 +20,8 @@ def _saturated(cause: Cause, flow: GradientFlow) -> str:
 
 def _forgets(cause: Cause, flow: GradientFlow) -> str:
     gate, largest = cause.details["gate"], cause.details["largest"]
-    why = f"its {gate} gate is at most {largest:.2g}" if gate else "its recurrent weights are small"
+    why = f"its {gate} gate is at most {largest:.2g}: start the bias of that gate at 1"
+    why = why if gate else "its recurrent weights are small: start them orthogonal"
     left = f"a step back in time leaves {cause.value or 0.0:.2g} of a gradient (limit {cause.limit:g})"
     return f"{cause.details['name']} forgets within a step: {left}, as {why}"
 

@@ -21,7 +21,10 @@ def rate_sentence(rate: LearningRateRecord) -> str:
     best, low, high, ceiling = map(significant, (rate.best_rate, rate.low, rate.high, rate.ceiling))
     said = f"the best learning rate of {rate.optimizer} is about {best}, between {low} and {high}"
     warm = f"; warm up over {counted(rate.warm_up_updates, 'update')}" if rate.warm_up_updates else ""
-    return f"{said}; training fails above about {ceiling}{warm}"
+    fails = f"training fails above about {ceiling}"
+    if rate.status in ("too-high", "too-low"):  # the first reason judges the rate that was asked about
+        fails = rate.reasons[0] if rate.status == "too-high" else f"{fails}; {rate.reasons[0]}"
+    return f"{said}; {fails}{warm}"
 
 
 def _of_record(cause: Cause, flow: GradientFlow) -> str:

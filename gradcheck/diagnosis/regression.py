@@ -11,7 +11,7 @@ from gradcheck.base.record import Record, item
 from gradcheck.diagnosis.status import Status
 from gradcheck.errors import InputError, OptionError
 from gradcheck.spec import FAMILIES
-from gradcheck.version import SCHEMA_VERSION
+from gradcheck.version import SCHEMA_VERSION, __version__
 
 #: Verdicts from good to bad; some are as bad as one another.
 SEVERITY = {
@@ -43,6 +43,7 @@ class Regression(Record):
     figure = "gradcheck.diagnosis.plot.regression:plot"
 
     schema_version: int = item(default=SCHEMA_VERSION)
+    gradcheck_version: str = item(default=__version__)
     command: str = item(default="compare")
     layers: tuple[Move, ...] = item("layers that both reports have, by name")
     only_before: tuple[str, ...] = item("layers that only the baseline has")

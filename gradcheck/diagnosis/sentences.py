@@ -111,7 +111,7 @@ def _region(cause: Cause, flow: GradientFlow) -> str:
     first, last = cause.layers or (1, 1)
     get = "get" if last > first else "gets"
     if cause.code == "vanishing" and flow.reached and flow.layers[flow.reached - 1].log10_gradient_rms == -math.inf:
-        return f"{flow.names(first, last)} {get} no gradient: {_last_reached(flow)} passes none on"
+        return f"{flow.names(first, last)} {get} no gradient: {flow.name(flow.reached)} passes none on"
     return f"{flow.names(first, last)} {get} {_too_much_or_little(cause, flow)}"
 
 

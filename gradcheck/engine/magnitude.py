@@ -55,7 +55,8 @@ def inner(one: Array, other: Array) -> float:
     x = one.ravel()
     y = x if other is one else other.ravel()
     end = x.size - x.size % WHOLE
-    parts = np.matmul(x[:end].reshape(-1, 1, WHOLE), y[:end].reshape(-1, WHOLE, 1))
+    with np.errstate(over="ignore", invalid="ignore"):  # as vdot is: what is infinite is seen by its size
+        parts = np.matmul(x[:end].reshape(-1, 1, WHOLE), y[:end].reshape(-1, WHOLE, 1))
     return float(parts.sum(dtype=np.float64)) + float(np.vdot(x[end:], y[end:]))
 
 

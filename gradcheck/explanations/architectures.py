@@ -23,7 +23,7 @@ ARCHITECTURES = (
         ),
         references=("Bengio, Simard & Frasconi 1994", "Hochreiter & Schmidhuber 1997", "Tallec & Ollivier 2018"),
         related=("chain-rule", "clipping", "vanishing"),
-        aliases=("recurrent", *names.RECURRENT, "steps", "forget-bias", "recurrent-gain"),
+        aliases=("recurrent", *names.RECURRENT, "steps", "forget-bias", "recurrent-gain", "forgets", "memory"),
     ),
     Topic(
         name="transformers",

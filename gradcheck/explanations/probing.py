@@ -15,12 +15,11 @@ PROBING = (
         name="trial",
         summary="what looks ill is trained before it is accused",
         what="A single measure may be beyond its limit in a network that trains all the same. probe then takes up to "
-        "40 steps of Adam at each of three rates on its batch (80 where gradients lie beyond the limit and the loss is "
-        "half way), and puts the model back. If the loss falls by 30 % (by half where examples look alike), it learns, "
-        "and is healthy; of a plain chain of layers that SGD hardly trains that is said beside it.",
-        why="Of 132 published architectures 44 were accused by limits alone; what passes at once is never tried. Not "
-        "tried: what two measures agree on, limits of your own, gradients that are zero or not finite. --no-trial "
-        "leaves it out.",
+        "40 steps of Adam (80 where gradients lie apart and the loss is half way) at each of three rates on its batch, "
+        "and puts the model back. It learns, and is healthy, if the loss falls by 30 % (by half where examples look "
+        "alike); a chain that SGD hardly trains is then named.",
+        why="Of 132 published architectures 44 were accused by limits alone. Not tried: what passes, what two measures "
+        "agree on, limits of your own, gradients that are zero or not finite; and nothing with --no-trial.",
         formula=(
             "learns: loss after ≤ 0.7 min(loss at the start, entropy of the batch's labels)",
             "elasticity = ‖W‖ ‖∂L/∂W‖ / |L|, its median over the layers; lost below 1e-4",

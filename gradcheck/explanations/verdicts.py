@@ -20,7 +20,7 @@ VERDICTS = (
         ),
         references=("Hochreiter 1991", "Bengio, Simard & Frasconi 1994", "Glorot & Bengio 2010"),
         related=("chain-rule", "activations", "initialisation", "residual"),
-        aliases=("vanish", "vanishing-scattered", "forgets", "memory"),
+        aliases=("vanish", "vanishing-scattered"),
     ),
     Topic(
         name="exploding",

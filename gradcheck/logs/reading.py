@@ -183,7 +183,7 @@ def _read_source(source: Source, asked: Asked) -> Log:
 
 
 def _read_file(file: BufferedIOBase, path: object, asked: Asked) -> Log:
-    problems, piped = Problems(), str(path) == STDIN
+    problems, piped = Problems(), str(path) == STDIN or not file.seekable()  # a named pipe, or bash's <(…)
     tick, follow = asked.tick, asked.follow
     size = 0 if piped else Path(str(path)).stat().st_size
     share = (lambda: tick(min(1.0, file.tell() / size))) if tick and size else None

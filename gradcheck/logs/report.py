@@ -203,6 +203,7 @@ def _runs(log: Log, found: Sequence[Finding], max_norm: float | None) -> Iterato
         yield LogRun(
             name=name, rows=run.rows, first_step=number_of(first), last_step=number_of(max(last, run.last_step)),
             status=verdict.status, message=message, kinds=tuple(dict.fromkeys(one.kind for one in here)),
+            judged="gradients" if len(own.course("grad_norm")[0]) else "loss",
         )  # fmt: skip
 
 

@@ -43,6 +43,7 @@ class LogRun(Record):
     status: str = item("its most severe finding", enum=["healthy", *FINDING_KINDS])
     message: str | None = item("what that says")
     kinds: tuple[str, ...] = item("of all its findings, notes too", default=())
+    judged: str = item("what was judged: the loss alone where it has no gradient norm", enum=["gradients", "loss"])
 
 
 def read_part(log: Log, series: Series) -> LogRead:

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from gradcheck import __version__
+
 SMALL = "--width 8 --batch-size 8 --seeds 1 --workers 1"
 
 #: Two varied options; one row is healthy, some vanish, some can't be built.
@@ -60,6 +62,12 @@ def test_a_network_without_a_gradient_is_no_regression_of_itself(name, reports, 
     ended = compare(f"--baseline {name}.json {name}.json --fail-on regression", cwd=reports)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "NO REGRESSION" in ended.stdout
+
+
+def test_what_it_fails_on_without_a_regression_is_told(reports, compare):
+    ended = compare("--baseline worse.json worse.json --fail-on vanishing", cwd=reports)
+    assert (ended.returncode, "NO REGRESSION" in ended.stdout) == (1, True)
+    assert ended.stderr.startswith("note: the new report has vanishing")
 
 
 def test_network_options_take_the_place_of_the_new_report(reports, compare):
@@ -138,6 +146,7 @@ def test_the_comparison_is_strict_json(reports, compare):
     ended = compare("--baseline old.json dead.json --json", cwd=reports)
     document = json.loads(ended.stdout, parse_constant=pytest.fail)
     assert document["regression"] is True
+    assert (document["schema_version"], document["gradcheck_version"]) == (1, __version__)
     assert [layer["name"] for layer in document["layers"]] == ["hidden 1", "hidden 2", "hidden 3", "hidden 4"]
     assert (document["status_before"], document["status_after"]) == ("healthy", "dead")
 

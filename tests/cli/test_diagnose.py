@@ -151,6 +151,12 @@ def test_several_runs_are_told_in_the_text(diagnosed, folder):
     assert "run 1 of 2, 200 rows to step 199: nonfinite" in ended.stdout
 
 
+def test_another_run_without_a_gradient_norm_has_a_healthy_loss_and_no_more(diagnosed, folder):
+    lines = "".join(f"epoch {epoch} loss {2 - epoch / 50:.4f}\n" for epoch in range(50))
+    (folder / "twice.log").write_text(lines * 2)
+    assert "run 1 of 2, 50 rows to step 49: loss ok" in diagnosed("twice.log").stdout
+
+
 def test_what_was_taken_for_what_is_in_the_text(diagnosed):
     assert "loss ← loss · gradient norm ← grad_norm · step ← step" in diagnosed("healthy.jsonl").stdout
 

@@ -130,6 +130,12 @@ def test_the_standard_input_is_followed_to_its_end(process):
     assert json.loads(ended.stdout)["log"]["rows"] == 50
 
 
+def test_a_named_pipe_is_followed_to_its_end(in_bash, growing, tmp_path):
+    ended = in_bash("gradcheck diagnose --follow <(cat run.jsonl) --json", cwd=tmp_path)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert json.loads(ended.stdout)["log"]["rows"] == 100
+
+
 def test_an_interrupt_off_a_terminal_gives_the_report_too(growing, tmp_path, gradcheck, meanwhile):
     meanwhile(lambda: growing("torn"))
     ended = gradcheck("diagnose run.jsonl --follow --json --fail-on exploding", cwd=tmp_path)

@@ -116,6 +116,14 @@ def test_the_rate_that_was_found_is_in_the_next_command(probe, rated):
     assert last.endswith(f"probe torch_models:mlp --batch torch_models:batch --optimizer adamw --lr {best} --steps 50")
 
 
+def test_a_rate_of_your_own_that_is_too_high_is_judged_beside_the_best(rated):
+    report = rated("--lr 1000")
+    said = report["verdict"]["reasons"][-1]
+    assert report["learning_rate"]["status"] == "too-high"
+    assert "; 1000 is above " in said
+    assert said.count("training fails") == 1
+
+
 def test_the_runs_of_a_rate_have_as_many_updates_as_are_asked_for(rated):
     usual, asked = (rated(options)["learning_rate"] for options in ("", "--rate-updates 12"))
     assert (usual["updates"], asked["updates"]) == (100, 12)

@@ -100,6 +100,7 @@ def hostile(tmp_path_factory, gradcheck):
         ("/:x", "TARGET '/:x' is not module:attribute"),
         ("hostile:Net --loss :", "--loss ':' is not module:attribute"),
         (f"hostile:Net --kwargs {'[' * 20_000}", "--kwargs is not JSON"),
+        *((f"hostile:Net --input {size}x64", "not enough memory") for size in (10**12, 10**16, 10**20)),
         ("hostile:Net --lr 3", "--lr is of the steps of training: say how many with --steps N"),
     ],
     ids=lambda text: text[:30],

@@ -16,6 +16,7 @@ SLIPS = {
     "simulate --activation --width": "--activation needs a value before --width",
     "compare --residual --seeds": "--residual needs a value before --seeds, as in yes, no or both",
     "simulate --depth": "--depth needs a value",
+    "compare --depth 8 --residual": "--residual needs a value, as in yes, no or both",
     "probe models:build --framework jax --input 8x8": "--framework 'jax'.* torch, keras, flax, equinox",
     "rate models:build": "models:build has no place .*: gradcheck probe models:build --batch .* --rate",
     "simulate 10": "10 has no place in gradcheck simulate: .* gradcheck compare --depth 10,50",

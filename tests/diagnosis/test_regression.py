@@ -117,6 +117,7 @@ def test_the_dict_is_strict_json_and_says_everything():
     regression = compare_reports(of(-1, None), of(-2, None, -1, status="dead"), 0.5)
     assert json.loads(json.dumps(regression.to_dict(), allow_nan=False)) == {
         "schema_version": 1,
+        "gradcheck_version": gradcheck.__version__,
         "command": "compare",
         "layers": [
             {"name": "hidden 1", "before": -1, "after": -2, "change": -1, "moved": True},

@@ -7,8 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradcheck.engine.magnitude import (
+    WHOLE,
     Norm,
     Scaled,
+    inner,
     joint_norm,
     log10_magnitude,
     log10_norm,
@@ -175,3 +177,8 @@ def test_size_and_spread_together_are_those_of_numpy(mean):
     array = mean + np.random.default_rng(0).standard_normal((64, 32))
     expected = math.log10(np.sqrt(np.mean(array**2))), math.log10(array.std())
     assert log10_rms_and_std(array) == pytest.approx(expected, rel=1e-12, abs=1e-12)
+
+
+def test_squares_that_leave_the_range_of_single_precision_are_infinite_without_a_warning():
+    array = np.full(2 * WHOLE + 1, 1e30, dtype="float32")
+    assert inner(array, array) == math.inf

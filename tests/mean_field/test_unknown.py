@@ -8,7 +8,7 @@ import gradcheck
 from gradcheck.errors import OptionError
 from gradcheck.mean_field.prediction import predict
 from gradcheck.mean_field.unknown import ENDLESS, SENTENCES, Unknown
-from gradcheck.simulation.expectation import _predicted
+from gradcheck.simulation.expectation import predicted
 from gradcheck.simulation.experiment import Experiment
 from gradcheck.spec import NetworkSpec, RecurrentSpec, TransformerSpec
 
@@ -61,7 +61,7 @@ def test_a_batch_of_zeros_has_a_code_of_its_own(tmp_path):
     file = tmp_path / "first_zeros.csv"
     file.write_text("0,0\n0,0\n1,-1\n")
     options = {"data": str(file), "batch_size": 2, "shuffle": False}
-    assert _predicted(Experiment.from_options(options)) == Unknown("inputs")
+    assert predicted(Experiment.from_options(options)) == Unknown("inputs")
 
 
 def test_a_plane_that_batch_norm_empties_is_refused_with_its_reason():

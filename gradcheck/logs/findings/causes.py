@@ -183,7 +183,7 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
               "again"),
         Cause("look at what changed at this step: data, sequence length, weights of the loss's parts, the loss "
               "scale"),
-        Cause("log the gradient norm: it tells a step too large from other data"),
+        Cause("log the gradient norm: it tells a step too large from other data", unless="norm-quiet"),
     ),
     "zeros": (
         Cause("of a policy: all rewards of a group are alike, so that no advantage is left: take harder or "

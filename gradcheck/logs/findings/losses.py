@@ -215,8 +215,9 @@ def find_loss_jump(series: Series) -> list[Finding]:
         return []
     falls = end - base < LEFT * (losses[row] - base) and left >= 2 * FEWEST
     numbers = {"before": base, "after": float(losses[row]), "jump": jump, "end": end}
-    severity = NOTE if falls else ""
-    return [Finding("loss-jump", float(steps[row]), float(steps[-1]), (), numbers, limit, severity=severity)]
+    at = float(steps[row]), float(steps[-1])
+    quiet = ("norm-quiet",) * bool(len(series.norm))
+    return [Finding("loss-jump", *at, (), numbers, limit, severity=NOTE if falls else "", signs=quiet)]
 
 
 def steepest(losses: Numbers, row: int) -> int:

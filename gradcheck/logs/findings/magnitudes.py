@@ -7,6 +7,7 @@ A zero is a statement: nothing was computed, nothing arrived, or nothing differe
 | ``FEWEST_ROWS`` | 3 | one or two zeros are chance, or rounding in print |
 | ``MANY_ZEROS`` | a fifth of the rows, 5 at least | skipped steps and satisfied margins are rarer |
 | ``ABRUPT`` | 1/100 of the first losses | a loss that converges to zero passes through what is smaller, also in print |
+| ``PRINTED`` | 3 units of the last digit | a printed zero may be half a unit: a fall from so near says nothing |
 | ``OFTEN`` | 5 % of the rows before | a loss that was zero now and then may be so for good |
 | ``MOVES`` | 5 % of the loss, 6 errors | a loss that moves so far has been trained |
 | ``HUGE_LOSS``, ``HUGE_NORM`` | 1e6, 1e4 | absolute limits, as few here: means of standardised numbers are about 1 |
@@ -18,10 +19,10 @@ import numpy as np
 
 from gradcheck.logs.findings.finding import ERROR, NOTE, Finding
 from gradcheck.logs.findings.learning import BLOCKS, got_nowhere, losses_of
-from gradcheck.logs.findings.robust import FEWEST, Numbers, block_medians, deviation, median
+from gradcheck.logs.findings.robust import FEWEST, Numbers, block_medians, deviation, median, printed_unit
 from gradcheck.logs.series import Series
 
-FEWEST_ROWS, MANY_ZEROS, FEWEST_ZEROS, ABRUPT, OFTEN = 3, 0.2, 5, 0.01, 0.05
+FEWEST_ROWS, MANY_ZEROS, FEWEST_ZEROS, ABRUPT, PRINTED, OFTEN = 3, 0.2, 5, 0.01, 3.0, 0.05
 MOVES, ERRORS, HUGE_LOSS, HUGE_NORM, HUGE_ALONE, TINY = 0.05, 6.0, 1e6, 1e4, 1e4, 1e-7
 
 
@@ -81,7 +82,7 @@ def _zero_loss(series: Series) -> list[Finding]:
     if float((losses[:row] == 0).mean()) > OFTEN:  # satisfied margins, more and more of them
         return []
     before, first = np.abs(losses[max(0, row - 3) : row]), np.abs(losses[:FEWEST])
-    if not median(before) > ABRUPT * median(first):
+    if not median(before) > max(ABRUPT * median(first), (PRINTED + 0.5) * printed_unit(losses)):
         return []
     after = series.norms[series.steps >= steps[row]]
     both = len(after) > 0 and not np.isnan(after).all() and not np.nan_to_num(after).any()

@@ -136,7 +136,7 @@ def _collapsed(found: "Finding") -> str:
     how_far = "to exactly zero" if found.details["zero"] else f"to 1/{factor_text(found.numbers['log10_fall'])}"
     if not found.details["whole"]:
         some = f"{counted(len(found.layers), 'parameter')}, {found.layers[0]} first"
-        return f"the gradient of {some}, falls {how_far} of its share"
+        return f"the gradient of {some}, falls {how_far}{' of its share' * (not found.details['zero'])}"
     why = "and the loss gets nowhere" if found.details["got_nowhere"] else "at once"
     if found.details.get("stopped"):
         why = "from one row to the next, and the loss moves no further"

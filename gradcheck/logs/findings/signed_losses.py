@@ -63,4 +63,5 @@ def _jump(series: Series, steps: Numbers, losses: Numbers) -> list[Finding]:
     if len(old) < FEWEST or not jump > limit or not steep or not stays or restarts(series, steps[row - 1]):
         return []
     numbers = {"before": base, "after": float(losses[row]), "jump": jump, "end": median(new[-FEWEST:])}
-    return [Finding("loss-jump", float(steps[row]), float(steps[-1]), (), numbers, limit)]
+    quiet = ("norm-quiet",) * bool(len(series.norm))
+    return [Finding("loss-jump", float(steps[row]), float(steps[-1]), (), numbers, limit, signs=quiet)]

@@ -100,7 +100,7 @@ def other_runs(report: LogReport) -> Iterator[str]:
     if report.runs:
         yield f"judged: {report.runs[-1].name}, the last one"
     for run in report.runs[-2::-1][:MOST_RUNS]:
-        status = "gradients ok" if run.status == "healthy" else run.status  # not the run
+        status = f"{run.judged} ok" if run.status == "healthy" else run.status  # not the run
         what = f"{status}: {run.message}" if run.message else status
         yield f"{run.name}, {counted(run.rows, 'row')} to step {step_text(run.last_step)}: {what}"
 

@@ -13,7 +13,7 @@ from gradcheck.torch.probing.batches import Batch, Batches
 from gradcheck.torch.probing.checks import check_batch
 from gradcheck.torch.probing.error_text import errors_in_one_line
 from gradcheck.torch.probing.loss_value import as_number, modules_of
-from gradcheck.torch.probing.losses import LossFunction, loss_and_targets
+from gradcheck.torch.probing.losses import LossFunction, cannot_compute, loss_and_targets
 from gradcheck.torch.probing.state import seed_all, untouched
 
 
@@ -96,7 +96,7 @@ class Training:
         with errors_in_one_line():
             output = model(*batch.arguments, **batch.keywords)
         chosen, targets = loss_and_targets(self.loss, output, batch.targets, torch.Generator().manual_seed(seed))
-        with errors_in_one_line(f"the loss {chosen.name} can't be computed: "):
+        with errors_in_one_line(cannot_compute(chosen, targets)):
             return as_number(chosen.function(output, targets), chosen.name).reshape(())
 
 

@@ -14,7 +14,7 @@ from gradcheck.torch.layers import is_finite
 from gradcheck.torch.probing.checkpoints import why_no_gradient
 from gradcheck.torch.probing.error_text import errors_in_one_line
 from gradcheck.torch.probing.hooks import Recording
-from gradcheck.torch.probing.losses import Loss
+from gradcheck.torch.probing.losses import Loss, cannot_compute
 from gradcheck.torch.probing.route import Route
 
 
@@ -22,7 +22,7 @@ def loss_of(chosen: Loss, output: object, targets: object, route: Route, record:
     """Return the loss, and the route, on which it may be an obstacle; no loss where the signal isn't finite."""
     if route.obstacle:
         return None, route
-    with errors_in_one_line(f"the loss {chosen.name} can't be computed: ", record):
+    with errors_in_one_line(cannot_compute(chosen, targets), record):
         value = chosen.function(output, targets)
     value = as_number(value, chosen.name)
     if not value.requires_grad and record.starved:

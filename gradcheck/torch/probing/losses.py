@@ -73,6 +73,12 @@ def loss_and_targets(
     return chosen, draw_targets(chosen.name, output, generator) if given is None else given
 
 
+def cannot_compute(chosen: Loss, targets: object) -> str:
+    """Return the beginning of the error for a loss of the user's own that fails: without targets that may be why."""
+    without = " was given no targets (a --batch of inputs and targets has them) and" if targets is None else ""
+    return f"the loss {chosen.name}{without} can't be computed: "
+
+
 def _own_loss(output: object) -> Tensor | None:
     """Return the loss that a model returns: by its name, or a single number, on its own or before the others."""
     first = output[0] if isinstance(output, tuple | list) and output else output

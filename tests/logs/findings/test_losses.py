@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from gradcheck.logs.findings.causes import advice_on
+
 ORDINARY = 0.2
 
 
@@ -121,6 +123,13 @@ def test_a_jump_that_stays_is_found_at_its_step(found):
     assert (one.kind, one.first_step) == ("loss-jump", 320)
     assert one.numbers["before"] == pytest.approx(2.5, abs=0.05)
     assert one.numbers["after"] == pytest.approx(7.5, abs=0.2)
+
+
+def test_a_jump_asks_for_the_gradient_norm_only_where_none_is_logged(found):
+    logged = rows(noisy(2.5, 0.05) + 5 * (np.arange(500) >= 320))
+    bare = [{"step": row["step"], "loss": row["loss"]} for row in logged]
+    advices = [" ".join(advice_on(one.kind, one.signs)) for (one,) in (found(bare), found(logged))]
+    assert ["log the gradient norm" in one for one in advices] == [True, False]
 
 
 def test_a_jump_that_comes_back_is_none(found):

@@ -59,6 +59,12 @@ def test_a_loss_that_converges_to_zero_in_the_digits_that_are_printed_has_not(fo
     assert found(rows(losses, np.round(losses / 2, 4))) == []
 
 
+@pytest.mark.parametrize(("last", "is_found"), [(0.02, False), (0.5, True)])
+def test_a_loss_in_two_digits_that_was_near_to_zero_has_converged_to_it(last, is_found, found):
+    losses = np.round(np.concatenate([np.geomspace(0.6, last, 21), np.zeros(179)]), 2)
+    assert ("collapsed" in [one.kind for one in found(rows(losses, [None] * 200))]) is is_found
+
+
 @pytest.mark.parametrize(("zeros", "is_found"), [(40, True), (10, False)])
 def test_many_norms_of_exactly_zero_are_a_finding(zeros, is_found, found):
     draw = np.random.default_rng(3)

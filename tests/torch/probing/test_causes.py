@@ -73,6 +73,8 @@ def test_a_history_says_since_when_the_model_is_ill_or_healthy():
         ("healthy-since", 2),
         ("loss-course", 0.2),
     ]
+    courses = [sentence(list(_of_training(one))[1], None) for one in (ill, healthy)]
+    assert ["by heart" in one for one in courses] == [False, True]  # a loss that rises has learnt nothing
 
 
 def test_underflow_is_named_for_three_layers_and_counted_for_the_others():
