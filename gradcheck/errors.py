@@ -146,15 +146,20 @@ def did_you_mean(value: object, allowed: Iterable[str], cutoff: float = 0.5) -> 
     return f"did you mean {near[0]!r}? " if near else ""
 
 
-def one_of(option: str, value: object, allowed: Iterable[str], *, beside: str = "") -> str:
-    """Return the allowed name that is meant, in whatever case; otherwise raise an error that names the nearest one."""
+def one_of(
+    option: str, value: object, allowed: Iterable[str], *, beside: str = "", synonyms: Iterable[str] = ()
+) -> str:
+    """Return the allowed name that is meant, in whatever case; otherwise raise an error that names the nearest one.
+
+    Synonyms are what other libraries call them: one is asked after where no allowed name is near.
+    """
     known = tuple(allowed)
     if type(value) is str and value in known:
         return value
     names = {folded(name): name for name in known}
     if folded(value) in names:
         return names[folded(value)]
-    hint = did_you_mean(value, names.values())
+    hint = did_you_mean(value, names.values()) or did_you_mean(folded(value), synonyms, cutoff=0.75)
     raise OptionError(option, f"{shown(value)} is unknown; {hint}allowed: {', '.join(names.values())}{beside}")
 
 

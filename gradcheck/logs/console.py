@@ -25,7 +25,7 @@ from gradcheck.logs.console_lines import (
     without_bar,
 )  # fmt: skip
 from gradcheck.logs.console_unnamed import NAME, Unnamed
-from gradcheck.logs.console_values import cut, pairs
+from gradcheck.logs.console_values import cut, keyed_names, pairs
 from gradcheck.logs.json_records import JsonRecords
 from gradcheck.logs.lines import Problems, Reader
 from gradcheck.logs.numbers import LogRow, numbers
@@ -38,6 +38,9 @@ MOST_NUMBERS = 300
 
 #: Shapes that are remembered, and those that are tried first.
 MOST_SHAPES, TRIED = 2000, 4
+
+#: The first lines that nothing is read from: what their numbers are called is named where there are no others.
+PASSED_OVER = 20
 
 #: Rows that are passed on together.
 TOGETHER = 256
@@ -76,6 +79,7 @@ class Console(Reader):
         self._ahead: dict[str, str] = {}
         self._head: tuple[str, ...] = ()
         self._section = ""
+        self._passed_over: list[str] = []
         self._unnamed, self._block = Unnamed(NAME in wanted.values()), Block()
 
     @property
@@ -86,7 +90,7 @@ class Console(Reader):
     @property
     def listed(self) -> set[str]:
         """Names that a colon or the like parts from their numbers; words before a number may be any text."""
-        return self.kinds.keyed
+        return self.kinds.keyed or {name for text in self._passed_over for name in keyed_names(text)}
 
     @property
     def counted_by(self) -> str:
@@ -192,6 +196,8 @@ class Console(Reader):
             yield from self._end_table()
         else:
             self.kinds.heading(text)
+            if len(self._passed_over) < PASSED_OVER:
+                self._passed_over.append(text)
         if word:
             self.context.last_word = word
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from gradcheck.logs.columns import BAR, NOTHING, PART, Column, Layout, chosen
 from gradcheck.logs.console_values import TRAINING as OF_TRAINING
 from gradcheck.logs.console_values import VALIDATION as OF_VALIDATION
-from gradcheck.logs.console_values import Pair, lead_of, pairs, pattern_of
+from gradcheck.logs.console_values import Pair, is_keyed, lead_of, pairs, pattern_of
 from gradcheck.logs.words import is_batch_cost, is_maximised, is_perplexity, words
 
 #: Of a line so much is looked through for what it is about.
@@ -38,9 +38,6 @@ BATCH_COST = {"batch", "cost"}
 
 #: Letters with a number after them, before a name: ``E12 iter``.
 _COUNTED = re.compile(r"^[A-Za-z]{1,5}\d+\s+")
-
-#: The end of the text before a number that has a name, and not only words before it.
-_KEYED = re.compile(r"[:=：＝|│┃][\s\"'(\[]*$")
 
 #: Names that are remembered.
 MOST_NAMES = 1000
@@ -149,7 +146,7 @@ class Kinds:
         places = self._places(found)
         if len(self.seen) < MOST_NAMES:
             self.seen.update(list(places)[:100])
-            self.keyed.update(name for name, place in places.items() if _KEYED.search(shape[place]))
+            self.keyed.update(name for name, place in places.items() if is_keyed(shape[place]))
         own = self._chosen(places, numbers)
         if not any(column.quantity in ("loss", "grad_norm", PART) for column in own):
             validating = self._places([pair._replace(training=True) for pair in found])

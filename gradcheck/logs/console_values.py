@@ -84,6 +84,9 @@ _PASSING = re.compile(
     r"[\w-]*\d[\w-]*|\b(?:mon|tue|wed|thu|fri|sat|sun|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|am|pm)\b"
 )
 
+#: The end of the text before a number that has a name, and not only words before it.
+_KEYED = re.compile(r"[:=：＝|│┃][\s\"'(\[]*$")
+
 
 class Pair(NamedTuple):
     """A number in a line.
@@ -196,3 +199,14 @@ def pattern_of(shape: Sequence[str], wanted: Sequence[int]) -> re.Pattern[str]:
     values = [_KNOWN.format("(" if place in captured else "(?:") for place in range(len(shape) - 1)]
     texts = [re.escape(text) for text in shape]
     return re.compile("".join(one for pair in zip(texts, [*values, ""], strict=True) for one in pair) + r"\s*\Z")
+
+
+def is_keyed(gap: str) -> bool:
+    """Whether a colon or the like ends what is before a number."""
+    return bool(_KEYED.search(gap))
+
+
+def keyed_names(line: str) -> Iterator[str]:
+    """Return the names of a line's numbers that a colon or the like parts from them."""
+    shape, _ = cut(line)
+    return (one.name for one in pairs(shape) if one.name and is_keyed(shape[one.place]))

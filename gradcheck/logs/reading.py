@@ -248,7 +248,8 @@ def _checked(log: Log, path: object, asked: Asked) -> Log:
     seen = {one.strip() for one in log.reader.seen}
     for quantity, name in asked.columns.items():
         if name not in seen:
-            names = f"its columns are {_listed(seen)}" if seen else "none of its numbers has a name"
+            names = _listed(seen or log.reader.listed)
+            names = f"its columns are {names}" if names else "none of its numbers has a name"
             raise InputError(path, f"has no column {name!r} for {quantity}; {names}")
     places = [place for column, place in log.table.columns.items() if column.quantity in JUDGED]
     if len(places) and not np.isnan(log.table.kept()[0][:, places]).all():

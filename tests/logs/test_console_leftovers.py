@@ -53,6 +53,14 @@ def test_a_column_that_is_asked_for_where_no_number_has_a_name_is_refused_with_t
         read_log(path, columns={"loss": "1"})
 
 
+def test_names_of_lines_that_say_neither_loss_nor_norm_are_listed_too(tmp_path):
+    path = tmp_path / "run.txt"
+    path.write_text("".join(f"[{row}/300] L={4 - row / 10:.3f} acc=0.{row}\n" for row in range(10, 19)))
+    with pytest.raises(InputError, match=r"has neither a loss nor a gradient norm \(its columns are L, acc\)"):
+        read_log(path)
+    assert len(read_log(path, columns={"loss": "L"}).table.kept()[0]) == 9
+
+
 def test_names_that_are_parted_from_their_numbers_are_listed(told):
     with pytest.raises(InputError, match="its columns are accuracy, speed, step"):
         told("we trained for 3 steps and then 4", *(f"accuracy: 0.{row}, speed: 12, step: {row}" for row in range(4)))

@@ -10,7 +10,7 @@ from types import MappingProxyType, NoneType, UnionType
 from typing import Any, NamedTuple, ParamSpec, Self, TypeVar, cast, get_args, get_origin
 
 from gradcheck.base.calls import check_call
-from gradcheck.errors import OptionError, at_least, did_you_mean, finite, folded, one_of, shown, switch
+from gradcheck.errors import OptionError, at_least, finite, folded, one_of, shown, switch
 from gradcheck.spec.names import SYNONYMS
 
 #: The heading of what says how a result is shown.
@@ -90,15 +90,8 @@ class Names(NamedTuple):
         if type(known) is str and known in self.names:
             return known
         meant = f"; {self.number} {value}" if self.number and str(value).isdecimal() else ""
-        return one_of(option, known, self.names, beside=meant or self._synonym(known))
-
-    def _synonym(self, value: Any) -> str:  # noqa: ANN401
-        """Return what a name that is none may have meant in the words of other libraries."""
-        if folded(value) in map(folded, self.names) or did_you_mean(value, self.names):
-            return ""
-        words = [word for word, name in SYNONYMS.items() if name in self.names]
-        near = did_you_mean(folded(value), words, cutoff=0.75)
-        return f"; {near.rstrip()}" if near else ""
+        synonyms = (word for word, name in SYNONYMS.items() if name in self.names)
+        return one_of(option, known, self.names, beside=meant, synonyms=synonyms)
 
     def __str__(self) -> str:
         return ", ".join(self.names)
