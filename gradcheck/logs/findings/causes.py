@@ -37,6 +37,7 @@ SIGNS = {
     "half-precision": "a loss scale is logged",
     "scale-falls": "the loss scale falls where it begins",
     "scale-at-minimum": "the loss scale has fallen as far as it goes",
+    "scale-settles": "the loss scale comes down where it is, and fits then",
     "grew-before": "the norm grew before",
     "steady-before": "the norm was as usual in the row before",
     "loss-zero": "the loss is exactly zero where the gradient is not a number, or falls to it at once",
@@ -85,10 +86,13 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
         Cause("it began between two rows: train again from a checkpoint before, with every step in the log (of "
               "gradcheck's recorders every=1); what is not finite first there names its cause",
               ("between-rows",), True),
-        Cause("look for a division by zero, a logarithm of zero or an overflow in half precision where it begins"),
+        Cause("nothing: by such steps a dynamic loss scale finds how large it may be", ("scale-settles",), True),
+        Cause("look for a division by zero, a logarithm of zero or an overflow in half precision where it begins",
+              unless="scale-settles"),
         Cause("look at the batch where it begins: labels out of range, an empty sequence, a target of zero length",
-              ("steady-before", "one-row")),
-        Cause("in half precision: scale the loss dynamically, or use bfloat16", ("half-precision",)),
+              ("steady-before", "one-row"), unless="scale-settles"),
+        Cause("in half precision: scale the loss dynamically, or use bfloat16", ("half-precision",),
+              unless="scale-settles"),
     ),
     "vanishing": (
         Cause("change initialisation or activation, add normalisation or skip connections: gradcheck simulate "

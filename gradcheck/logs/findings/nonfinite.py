@@ -74,10 +74,10 @@ def find_nonfinite(series: Series) -> list[Finding]:
     shared = len(np.unique(series.steps)) < len(series.steps)
     details = {"what": what, "value": value, "each": each, "signs": tuple(signs), "part": part, "shared": shared}
     details["is_last"] = found.last_step >= series.ends[1]
-    severity = NOTE if skipped or (seldom and not stuck) else ""
-    return [
-        Finding("nonfinite", found.first_step, found.last_step, layers, numbers, None, details, severity, tuple(signs))
-    ]
+    ends = found.first_step, found.last_step
+    if skipped or (seldom and not stuck):
+        return [Finding("nonfinite", *ends, layers, numbers, None, details, NOTE, ("scale-settles",))]
+    return [Finding("nonfinite", *ends, layers, numbers, None, details, signs=tuple(signs))]
 
 
 def _find_overflows(series: Series) -> list[Finding]:

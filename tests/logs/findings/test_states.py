@@ -47,6 +47,8 @@ def test_an_overflow_of_a_dynamic_loss_scale_is_a_note(found):
                   grad_norm=lambda step: INF if step == 77 else 1.0)  # fmt: skip
     (one,) = found(scaled)
     assert (one.kind, one.weight) == ("nonfinite", NOTE)
+    (advice,) = advice_on(one.kind, one.signs)
+    assert advice.startswith("nothing: ")
     (one,) = found([{name: value for name, value in row.items() if name != "loss_scale"} for row in scaled])
     assert one.weight == "error"
 
