@@ -35,6 +35,9 @@ class ModelFlow(GradientFlow):
         All of the signal goes through it: it is in no branch.
     normalized : tuple of bool
         It is a norm, or one follows: its weights' length doesn't matter.
+    ends : tuple of int
+        At which uses its signal arrives of read-outs that are used several times, one bit for each; empty where that
+        isn't known. A detector's levels each have one, whose share of the loss depends on the objects in the batch.
     gated : tuple of str
         ``gate``: it started at zero and has just been opened; ``behind``: it lies behind such a gate. How far that is
         open says nothing about where the gradient is lost, so that each of these is compared with its like. Empty of
@@ -46,6 +49,7 @@ class ModelFlow(GradientFlow):
     trunk: tuple[bool, ...] = ()
     normalized: tuple[bool, ...] = ()
     gated: tuple[str, ...] = ()
+    ends: tuple[int, ...] = ()
 
     def name(self, layer: int) -> str:
         """Return what layer 1, 2, ... is called in the model; a number says that it is a layer."""
@@ -63,13 +67,18 @@ class ModelFlow(GradientFlow):
     def groups(self) -> list[npt.NDArray[np.intp]]:
         """Layers, from 0, whose gradients can be compared: those of one kind and role that the signal reaches.
 
-        Layers whose role no other of their kind has are compared with each other.
+        Layers whose role no other of their kind has are compared with each other; none with one that leads to other
+        ends, as neither gets its gradient from the other alone.
         """
         gated = self.gated or ("",) * len(self.kinds)
         kinds = [(kind.name, gate) for kind, gate in zip(self.kinds, gated, strict=True)]
         reached = [(name, kind.role) for name, kind in zip(kinds, self.kinds, strict=True)][: self.reached]
         count = Counter(reached)
-        keys = [(name, role if count[name, role] > 1 else None) for name, role in reached]
+        ends = self.ends or (0,) * len(reached)
+        keys = [
+            (name, role if count[name, role] > 1 else None, end)
+            for (name, role), end in zip(reached, ends[: self.reached], strict=True)
+        ]
         return [np.array([at for at, one in enumerate(keys) if one == key]) for key in dict.fromkeys(keys)]
 
     @property

@@ -35,6 +35,27 @@ class Paths:
         return [*found]
 
 
+def ends_beyond(graph: Paths, root: Node, marked: set[Node]) -> tuple[list[Node], dict[Node, int]]:
+    """Return the ends, and for each node that the gradient reaches at which of them its signal arrives, a bit for each.
+
+    An end is a marked node behind which there is no other on the way to `root`.
+    """
+    left = Counter(one for node in graph.reached([root]) for one in graph.inputs[node] if one is not None)
+    found, ends, ready = defaultdict[Node, int](int), list[Node](), [root]
+    while ready:  # in topological order
+        node = ready.pop()
+        if node in marked and not found[node]:
+            found[node] = 1 << len(ends)
+            ends.append(node)
+        for one in graph.inputs[node]:
+            if one is not None:
+                found[one] |= found[node]
+                left[one] -= 1
+                if not left[one]:
+                    ready.append(one)
+    return ends, found
+
+
 def bottlenecks(graph: Paths, root: Node, sources: set[Node]) -> set[Node]:
     """Return the nodes that every path from `root` to the sources goes through.
 

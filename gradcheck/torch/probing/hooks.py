@@ -50,6 +50,7 @@ class Call:
     normalized: bool = False  # a norm follows
     scores: bool = False  # the output reaches the loss only through a softmax
     on_trunk: bool = False  # all of the signal goes through it
+    ends: int = 0  # at which uses of a read-out it arrives that is used several times, one bit for each
     hooks: list[Any] = field(default_factory=list)  # what listens to the gradient
     # of a recurrent module or cell, what it was given and what it returned
     inputs: tuple[Any, ...] = ()

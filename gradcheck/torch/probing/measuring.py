@@ -14,7 +14,7 @@ from gradcheck.engine.magnitude import LOG10_2, log10_joint_norm, log10_norm, re
 from gradcheck.flow.layer_flow import SATURATED_BELOW, LayerFlow
 from gradcheck.probing import measuring
 from gradcheck.probing.measuring import Response
-from gradcheck.probing.paths import bottlenecks
+from gradcheck.probing.paths import bottlenecks, ends_beyond
 from gradcheck.torch.graph import (
     ELEMENTWISE,
     Activity,
@@ -42,7 +42,7 @@ def fans(layer: Layer, call: Call) -> tuple[int, int]:
 
 
 def place_calls(record: Recording, graph: Graph, root: Tensor, leaves: Sequence[Tensor], examples: int) -> None:
-    """Note for each call what follows it, whether it scores, and whether all of the signal goes through it."""
+    """Note for each call what follows it, where that ends, whether it scores, and all of the signal goes through it."""
     note_responses(record, graph, root.grad_fn, examples)
     starts = {torch.autograd.graph.get_gradient_edge(leaf).node for leaf in leaves if leaf.requires_grad}
     starts |= {call.node for call in record.calls if isinstance(call.layer.module, EMBEDDINGS)}
@@ -50,11 +50,21 @@ def place_calls(record: Recording, graph: Graph, root: Tensor, leaves: Sequence[
     narrow = bottlenecks(graph, root.grad_fn, starts)
     elsewhere = reached_without_softmax(graph, root.grad_fn)
     scoring = {call for call in record.calls if call.node is not None and call.node not in elsewhere}
+    ends = _shared_ends(record, graph, root.grad_fn)
     for call in record.calls:
-        call.on_trunk = call.node in narrow
+        call.on_trunk, call.ends = call.node in narrow, ends.get(call.node, 0)
         # queries, keys, routers of experts: at the start their scores are nearly alike, and their gradients small,
         # however large the others are; a softmax at the end of the model makes no scores
         call.scores = call in scoring and len(scoring) < len(record.calls)
+
+
+def _shared_ends(record: Recording, graph: Graph, root: Node) -> dict[Node, int]:
+    """Return for each node at which uses of a layer that ends the model more than once its signal arrives, in bits."""
+    by_node = {call.node: call.layer for call in record.calls if call.node is not None}
+    ends, found = ends_beyond(graph, root, {*by_node})
+    uses = Counter(by_node[node] for node in ends)
+    shared = sum(1 << number for number, node in enumerate(ends) if uses[by_node[node]] > 1)
+    return {node: at & shared for node, at in found.items()} if shared else {}
 
 
 def note_responses(record: Recording, graph: Graph, root: Node, examples: int) -> None:

@@ -189,10 +189,9 @@ def _measure(
     apart = frozenset(without_led_to(ungraded(model, gradients), gradients, output))
     for call in record.calls:
         call.free()
-    unused, silent = without_gradient(model, norms)
     return ModelPass(
-        flow, layers, zeros, route.readout, chosen.name, unused, silent, closed, rms_of_inputs(leaves, record),
-        gradients, shift, parts, of_loss=of_loss, at_loss=at_loss,
+        flow, layers, zeros, route.readout, chosen.name, *without_gradient(model, norms), closed,
+        rms_of_inputs(leaves, record), gradients, shift, parts, of_loss=of_loss, at_loss=at_loss,
         trained=find_trained(model, norms), calls=len(record.calls), cut=why_cut(record, layers, flow.obstacle),
         values=values, untrained=untrained, origins=origins, apart=apart,
     )  # fmt: skip
@@ -269,6 +268,7 @@ def _flow(
         labels=tuple(layer.name for layer in layers),
         kinds=tuple(_kind(layer, calls[layer], examples) for layer in layers),
         trunk=tuple(any(call.on_trunk for call in calls[layer]) for layer in layers),
+        ends=tuple(reduce(int.__or__, (call.ends for call in calls[layer]), 0) for layer in layers),
         normalized=tuple(layer.is_vector or any(call.normalized for call in calls[layer]) for layer in layers),
         rows=min(rows_of(layer, calls[layer][-1].output, examples) for layer in layers),
         features=1 if record.calls[0].features == 1 and record.calls[0].on_trunk else math.inf,

@@ -41,6 +41,31 @@ class TwoBranches(nn.Module):
         return self.head(x + self.factor * torch.relu(self.beside(x)))
 
 
+class Levels(nn.Module):
+    """A detector with a head at each level, the last of which has learnt that there is nothing."""
+
+    def __init__(self, bias, width=32):
+        super().__init__()
+        self.levels = nn.ModuleList(nn.Linear(width, width) for _ in range(4))
+        self.heads = nn.ModuleList(nn.Linear(width, 5) for _ in range(4))
+        nn.init.constant_(self.levels[-1].bias, bias)
+        self.heads[-1].bias.data[0] = 20
+
+    def forward(self, x):
+        found = []
+        for level, head in zip(self.levels, self.heads, strict=True):
+            x = torch.relu(level(x))
+            found.append(head(x))
+        return torch.cat(found)
+
+
+def of_hardest(output, targets):
+    """Return the cross-entropy of as many examples as there are targets, those on which it is largest."""
+    of_each = nn.functional.cross_entropy(output, targets.repeat(4), reduction="none")
+    rank = of_each.detach().argsort(descending=True).argsort()
+    return of_each[rank < len(targets)].mean()
+
+
 def test_a_layer_whose_answers_nothing_reads_is_not_dead():
     report = probe(Joint(), ((torch.randn(16, 6, 32), torch.randn(16, 4, 32)), torch.arange(16) % 5))
     assert report.verdict.status == "healthy"
@@ -67,3 +92,16 @@ def test_nor_is_one_before_a_function_that_makes_numbers_of_nan():
     report = probe(Signs(0.0), (torch.randn(32, 16), torch.arange(32) % 5))
     (beside,) = (layer for layer in report.layers if layer.name == "beside")
     assert beside.gradient_rms == 0
+
+
+def test_a_layer_none_of_whose_examples_are_among_the_hardest_is_not_dead():
+    report = probe(Levels(0.0), (torch.randn(32, 32), torch.zeros(32, dtype=torch.long)), of_hardest)
+    assert report.verdict.status == "healthy"
+    assert "levels.3" not in [layer.name for layer in report.layers]
+
+
+def test_one_that_is_shut_is_dead_whichever_examples_are_chosen():
+    report = probe(Levels(-50.0), (torch.randn(32, 32), torch.zeros(32, dtype=torch.long)), of_hardest)
+    (shut,) = (layer for layer in report.layers if layer.name == "levels.3")
+    assert report.verdict.status == "dead"
+    assert shut.gradient_rms == 0
