@@ -11,7 +11,6 @@ OPTIONS = {
     "--activation sigmiod": f"--activation 'sigmiod' is unknown; did you mean 'sigmoid'.* allowed: {NAMES}",
     "--activation ''": f"--activation '' is unknown; allowed: {NAMES}",
     "--init xaviar": "--init 'xaviar' is unknown; did you mean 'xavier'.* allowed: xavier, xavier_uniform, he, .*",
-    "--init kaimming": "--init 'kaimming' is unknown; did you mean 'kaiming'.* allowed: xavier, xavier_uniform, he, .*",
     "--norm bach": "--norm 'bach' is unknown; did you mean 'batch'.* allowed: none, batch, layer, rms",
     "--arch rn": "--arch 'rn' is unknown; did you mean 'rnn'.* allowed: mlp, rnn, lstm, gru, transformer",
     "--format yaml": "--format 'yaml' is unknown; .*allowed: text, json, csv, markdown, html",

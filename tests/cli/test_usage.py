@@ -44,7 +44,7 @@ SLIPS = {
     "simulate --initialization he": "--initialization .*; did you mean '--init'\\? .*",
     "simulate --num_layers 5": "--num_layers is no option .*; layers are counted by --depth; .*",
     "simulate --model gpt2": "--model is no option .* --preset, your own model .* gradcheck probe; .*",
-    "simulate --init glort": "--init 'glort' is unknown; allowed: .*; did you mean 'glorot'\\?",
+    "simulate --init glort": "--init 'glort' is unknown; did you mean 'glorot'\\? allowed: .*",
     "simulate --batch 3": "--batch is no option .*; did you mean '--batch-size'\\? .*",
     "simulate --residual no": "no has no place .*: --residual takes no value, and its opposite is --no-residual",
     "simulate --depth 1e3": "--depth '1e3' is not a whole number; write 1000",
