@@ -2,10 +2,9 @@
 # torch.optim.Adam(fused=True) on the CPU, where a parameter and its gradient lie in memory in different orders.
 #
 # PyTorch 2.13.0's kernel for the CPU goes through memory from the first to the last number, whatever the strides are. A
-# gradient that is a transposed matrix moves the wrong entries, in silence; of one that is expanded from a single number
-# the kernel reads what lies behind it. backward() lays gradients out as their parameters are; torch.autograd.grad doesn't,
-# nor does a gradient that is set by hand. On a GPU the same is an error: "params, grads, exp_avgs, and exp_avg_sqs must
-# have same dtype, device, and layout".
+# gradient that is a transposed matrix moves the wrong entries, in silence; the optimizer without fused=True moves the
+# right ones. backward() lays gradients out as their parameters are; torch.autograd.grad doesn't, nor does a gradient that
+# is set by hand.
 #
 # Exits with a code other than 0 if this is no longer so.
 set -euo pipefail
