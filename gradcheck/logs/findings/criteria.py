@@ -25,7 +25,7 @@ from gradcheck.logs.findings.short import (
 )  # fmt: skip
 from gradcheck.logs.findings.signed_losses import find_signed
 from gradcheck.logs.findings.signs import with_signs
-from gradcheck.logs.findings.spikes import find_loss_spikes, find_spikes
+from gradcheck.logs.findings.spikes import find_spikes
 from gradcheck.logs.findings.states import find_dead, find_no_gradient, find_not_zeroed, find_update_ratios
 from gradcheck.logs.series import Series
 
@@ -35,9 +35,9 @@ Criterion: TypeAlias = Callable[[Series], list[Finding]]
 #: Those that need nothing but the log.
 CRITERIA = (
     find_exploding, find_short_growth, find_short_jump, find_nonfinite, find_vanishing, find_collapsed, find_zeros,
-    find_no_gradient, find_loss_rises, find_short_rise, find_dead, find_spikes, find_short_spike, find_loss_spikes,
-    find_huge, find_clamped, find_frozen, find_not_learning, find_short_guess, find_loss_jump, find_signed,
-    find_update_ratios, find_not_zeroed, find_tiny, find_too_short,
+    find_no_gradient, find_loss_rises, find_short_rise, find_dead, find_spikes, find_short_spike, find_huge,
+    find_clamped, find_frozen, find_not_learning, find_short_guess, find_loss_jump, find_signed, find_update_ratios,
+    find_not_zeroed, find_tiny, find_too_short,
 )  # fmt: skip
 
 #: Those that hold for the loss of one of two networks that play against each other: it may rise, fall, jump and stay.

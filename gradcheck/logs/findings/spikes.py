@@ -45,12 +45,12 @@ FEW = 0.1
 
 def find_spikes(series: Series) -> list[Finding]:
     """Find single gradients far above those before and after, and above what the tail of the run explains."""
-    return _spikes_of(series, *magnitude(series))
+    return _spikes_of(series, *magnitude(series)) or _loss_spikes(series)
 
 
-def find_loss_spikes(series: Series) -> list[Finding]:
+def _loss_spikes(series: Series) -> list[Finding]:
     """Find the same in the loss, above all that it began with, where the gradient's norm is quiet: a note."""
-    if not len(series.norm) or not len(series.loss) or find_spikes(series):
+    if not len(series.norm) or not len(series.loss):
         return []
     began = median(series.loss.level[: 2 * FEWEST])
     found = _spikes_of(series, series.loss_name, series.loss)
