@@ -26,8 +26,7 @@ from gradcheck.logs.log import Log
 from gradcheck.logs.parting import Parting, parting
 from gradcheck.logs.reading import read_log
 from gradcheck.logs.series import Series
-from gradcheck.logs.what_was_read import LogRead as LogRead
-from gradcheck.logs.what_was_read import LogRun, number_of, read_part
+from gradcheck.logs.what_was_read import LogRead, LogRun, number_of, read_part
 from gradcheck.logs.words import is_bare_gradient, words
 
 #: The kind, first step and layers of no finding at all.
