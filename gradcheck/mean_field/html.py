@@ -79,8 +79,8 @@ def _charts(report: TheoryReport) -> Iterator[Chart | HeatMap]:
         )
     if report.attention_diagram is not None:
         yield _of_attention(report.attention_diagram)
-    if report.diagram is not None:
-        yield _phases(report, report.diagram)
+    if report.phase_diagram is not None:
+        yield _phases(report, report.phase_diagram)
 
 
 def _of_attention(plane: AttentionDiagram) -> HeatMap:
