@@ -18,7 +18,7 @@ from gradcheck.logs.findings.clips import Replay, Threshold, replays, thresholds
 from gradcheck.logs.findings.criteria import find_all
 from gradcheck.logs.findings.finding import FINDING_KINDS, NOTE, SEVERITIES, Finding
 from gradcheck.logs.findings.meaning import as_meant
-from gradcheck.logs.findings.sentences import step_text
+from gradcheck.logs.findings.sentences import sentence, step_text
 from gradcheck.logs.in_memory import name_of
 from gradcheck.logs.log import Log
 from gradcheck.logs.parting import Parting, parting
@@ -210,7 +210,7 @@ def _finding(one: Finding, table: Sequence[Threshold]) -> LogFinding:
     return LogFinding(
         kind=one.kind,
         severity=one.weight,
-        message=one.message,
+        message=sentence(one),
         first_step=number_of(one.first_step),
         last_step=number_of(one.last_step),
         layer=next(iter(one.layers), None),
@@ -238,11 +238,11 @@ def _verdict(found: Sequence[Finding]) -> LogVerdict:
         status=kind,
         first_step=number_of(step),
         layer=next(iter(layers), None),
-        reasons=tuple(one.message for one in decides),
+        reasons=tuple(map(sentence, decides)),
         causes=tuple(map(_cause, decides)),
     )
 
 
 def _cause(one: Finding) -> LogCause:
     value, limit = (None if measured is None else number(measured) for measured in (one.value, one.limit))
-    return LogCause(code=one.kind, layers=one.layers or None, value=value, limit=limit, text=one.message)
+    return LogCause(code=one.kind, layers=one.layers or None, value=value, limit=limit, text=sentence(one))
