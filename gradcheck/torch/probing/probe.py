@@ -41,11 +41,12 @@ from gradcheck.torch.probing.lost import Lost
 from gradcheck.torch.probing.number_formats import count_numbers
 from gradcheck.torch.probing.optimizers import Optimizer
 from gradcheck.torch.probing.passing import ModelPass, pass_batch
-from gradcheck.torch.probing.precision import AMP, Precision, Underflow, underflows
+from gradcheck.torch.probing.precision import AMP, Precision
 from gradcheck.torch.probing.reporting import probe_report
 from gradcheck.torch.probing.second_look import Again, look_again
 from gradcheck.torch.probing.state import random_states_kept, seed_all, untouched
 from gradcheck.torch.probing.training import NO_STEPS, make_steps
+from gradcheck.torch.probing.underflow import Underflow, underflows
 
 #: Operations of a forward pass up to which changes are tried unasked: a tenth of a second on one core.
 A_MOMENT = 1e9

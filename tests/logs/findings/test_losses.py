@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from gradcheck.logs.findings.causes import advice_on
+from gradcheck.logs.findings.sentences import sentence
 
 ORDINARY = 0.2
 
@@ -33,7 +34,7 @@ def kinds(findings):
 def test_a_loss_at_the_logarithm_of_a_number_of_classes_is_a_guess_among_them(classes, found):
     (one,) = found(rows(noisy(np.log(classes), 0.02)))
     assert (one.kind, one.numbers["classes"]) == ("not-learning", classes)
-    assert f"ln({classes:,})" in one.message
+    assert f"ln({classes:,})" in sentence(one)
 
 
 def test_a_quiet_loss_that_never_moves_is_not_learning_at_any_level(found):
@@ -180,7 +181,7 @@ def test_a_loss_that_jumps_to_new_data_and_learns_them_is_a_note(seed, found):
     losses = 0.4 + 2 * np.exp(-steps / 25) + (steps >= 120) * new + 0.05 * draw.standard_normal(300)
     (one,) = found(rows(losses))
     assert (one.kind, one.weight) == ("loss-jump", "note")
-    assert "new data" in one.message
+    assert "new data" in sentence(one)
 
 
 @pytest.mark.parametrize("first", [5, 15, 25])

@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
 
-from gradcheck.diagnosis.sentences import chance_of_training  # noqa: E402
+from gradcheck.diagnosis.chances import chance_of_training  # noqa: E402
 from gradcheck.probing.first_loss import FirstLoss  # noqa: E402
 from gradcheck.probing.trial import explodes_with_sgd, hold_trial  # noqa: E402
 from gradcheck.torch import probe  # noqa: E402
