@@ -104,7 +104,7 @@ class RateSearch:
 
     def descent(self, seed: int) -> NetworkDescent:
         """Return what is searched on: a copy of the network that `seed` draws, its optimizer, its batches."""
-        experiment = replace(self.experiment, run=replace(self.experiment.run, seed=seed, seeds=1))
+        experiment = self.experiment._replace(run=replace(self.experiment.run, seed=seed, seeds=1))
         network = experiment.stored_network("arch", "weights are drawn anew in each pass")
         dataset, run = experiment.dataset, experiment.run
         assert isinstance(dataset, Dataset)

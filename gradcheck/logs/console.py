@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 
 from gradcheck.logs.columns import BAR, NOTHING, meaning
-from gradcheck.logs.console_code import Block, is_code
+from gradcheck.logs.console_code import Block
 from gradcheck.logs.console_context import Context, value_of
 from gradcheck.logs.console_kinds import EPOCH, PROVISIONAL, STEP, TRAINING, UNNAMED, Kinds, Plan
 from gradcheck.logs.console_lines import (
@@ -30,11 +30,8 @@ from gradcheck.logs.json_records import JsonRecords
 from gradcheck.logs.lines import Problems, Reader
 from gradcheck.logs.numbers import LogRow, numbers
 
-#: Longer lines are no rows of a console.
-LONGEST_LINE = 2**13
-
-#: Lines with more numbers are no rows either.
-MOST_NUMBERS = 300
+#: Longer lines are no rows of a console, and neither are those with more numbers.
+LONGEST_LINE, MOST_NUMBERS = 2**13, 300
 
 #: Shapes that are remembered, and those that are tried first.
 MOST_SHAPES, TRIED = 2000, 4
@@ -64,7 +61,7 @@ class Console(Reader):
     """
 
     format = "console output"
-    nothing = "none of its lines has a number by such a name"
+    rounds = True
 
     def __init__(self, problems: Problems, wanted: Mapping[str, str] = NOTHING) -> None:
         super().__init__(problems)
@@ -81,6 +78,11 @@ class Console(Reader):
         self._section = ""
         self._passed_over: list[str] = []
         self._unnamed, self._block = Unnamed(NAME in wanted.values()), Block()
+
+    @property
+    def nothing(self) -> str:
+        """What is said where there is nothing to judge."""
+        return self._unnamed.nothing or "none of its lines has a number by such a name"
 
     @property
     def last_word(self) -> str:
@@ -136,7 +138,7 @@ class Console(Reader):
             whole = plain(text)
             text = whole.strip("` \t")
         if self._table:
-            return self._end_table() if self._block.has(whole, text) else self._read(text)
+            return self._end_table(code=True) if self._block.has(whole, text) else self._read(text)
         if not text:
             return ()
         for place, plan in enumerate(self._tried):
@@ -191,10 +193,11 @@ class Console(Reader):
             for one in unnamed:
                 yield from self._framed(one, "a number after its step", UNNAMED)
         elif tells(lower, self._telling) and not (word and is_error(text)):
-            yield from self._end_table() if is_code(text) else self._line(text)
+            yield from self._end_table(code=True) if self._block.is_beside(text) else self._line(text)
         elif self._table and (not text or is_rule(text)):
             yield from self._end_table()
         else:
+            self._block.is_beside(text)
             self.kinds.heading(text)
             if len(self._passed_over) < PASSED_OVER:
                 self._passed_over.append(text)
@@ -263,9 +266,11 @@ class Console(Reader):
             return
         yield from self._single(self._section + name, value)
 
-    def _end_table(self) -> Iterator[LogRow]:
-        """Yield the row that the lines before made together."""
+    def _end_table(self, code: bool = False) -> Iterator[LogRow]:
+        """Yield the row that the lines before made together; sums that begin just before code are none."""
         table, self._table, self._section = self._table, {}, ""
+        if code and not any(value.strip("0.") for value in table.values()):
+            return
         if len(table) > 1 or (table and next(iter(table)).lower() != "epoch"):
             rows = list(self._framed(table, "lines together"))
             if not rows:

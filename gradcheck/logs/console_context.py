@@ -64,6 +64,9 @@ class Context:
         kind, values, clock = plan.kind, _values(groups), MISSING
         if plan.instead >= 0:
             values[plan.instead] = _changed(values[plan.instead], plan.change)
+        lost = [place for place, value in enumerate(values) if math.isinf(value)] if plan.is_skipped else []
+        for place in lost:
+            values[place] = MISSING
         if plan.step < 0:
             values.append(self._bar_step(kind, plan))
         elif self._is_repeated(kind, values[plan.step], values, plan):
@@ -80,6 +83,9 @@ class Context:
         if kind.rows > 1:  # a line of the kind before an error: the program went on
             self.last_word = ""
         self._kind = kind if kind.worth == TRAINING else self._kind or kind
+        if lost:
+            self._skipped = SKIPPED
+            self._waiting.append((values[plan.step] if plan.step >= 0 else MISSING, 1.0, MISSING))
         row = plan.layout, values
         if not self._waiting:
             return (row,)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from gradcheck.logs.columns import BAR, NOTHING, PART, Column, Layout, chosen
 from gradcheck.logs.console_values import TRAINING as OF_TRAINING
 from gradcheck.logs.console_values import VALIDATION as OF_VALIDATION
-from gradcheck.logs.console_values import Pair, is_keyed, lead_of, pairs, pattern_of
+from gradcheck.logs.console_values import Pair, is_keyed, is_skipped, lead_of, pairs, pattern_of
 from gradcheck.logs.words import is_batch_cost, is_maximised, is_perplexity, words
 
 #: Of a line so much is looked through for what it is about.
@@ -107,6 +107,7 @@ class Plan(NamedTuple):
     lacks_loss: bool  # other rows of its kind have one
     is_clock: bool  # its epoch has decimals, and says when, if not which step
     pattern: re.Pattern[str] | None
+    is_skipped: bool  # the line says that the step wasn't taken
 
 
 class Kinds:
@@ -232,8 +233,8 @@ class Kinds:
         if change:
             names[instead] = f"{change}({names[instead]})"
         layout = Layout(columns, names, kind.key)
-        pattern = None if framed else pattern_of(shape, at)
-        return Plan(kind, layout, tuple(at), step, instead, change, epoch, inside, lacks_loss, is_clock, pattern)
+        text = None if framed else pattern_of(shape, at), is_skipped(shape)
+        return Plan(kind, layout, tuple(at), step, instead, change, epoch, inside, lacks_loss, is_clock, *text)
 
     def _kind(self, lead: str, worth: int, own: dict[Column, str], framed: bool) -> Kind | None:
         """Return the kind with these words and numbers, or with some of them: rows may lack what isn't finite."""

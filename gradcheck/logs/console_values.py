@@ -88,6 +88,10 @@ _PASSING = re.compile(
 _KEYED = re.compile(r"[:=：＝|│┃][\s\"'(\[]*$")
 
 
+#: That the step of a row was skipped, in words that name no number: ``grad norm: inf (skipped)``.
+_SKIPPED = re.compile(r"(?i)(?<!not )(?<!\w)skip(?:s|ped|ping)\b(?!\s*[:=]|\s+\w*\s*[:=])")
+
+
 class Pair(NamedTuple):
     """A number in a line.
 
@@ -191,6 +195,12 @@ def name_of(gap: str, first: bool = False) -> str:
 def lead_of(shape: Sequence[str], last: int) -> str:
     """Return the words of a shape up to a number: lines of one print statement have the same."""
     return " ".join(_PASSING.sub("", " ".join(shape[: last + 1]).lower()).split())[:200]
+
+
+def is_skipped(shape: Sequence[str]) -> bool:
+    """Whether a row says that its step was skipped."""
+    texts = (*(f"{gap}:" for gap in shape[:-1]), shape[-1])  # what a number follows may be its name
+    return any("skip" in text.lower() and _SKIPPED.search(text) for text in texts)
 
 
 def pattern_of(shape: Sequence[str], wanted: Sequence[int]) -> re.Pattern[str]:

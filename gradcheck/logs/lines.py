@@ -65,18 +65,23 @@ class Reader:
         Rule and threshold of the clipping, if the log says so.
     seen : set of str
         Names that were there, understood or not.
-    nothing : str
-        What is said of a log in which there is nothing to judge.
+    rounds : bool
+        Its numbers are printed for people, often with few digits: a zero may be a small number.
     """
 
     format: str
-    nothing = "it has no step yet"
+    rounds = False
 
     def __init__(self, problems: Problems) -> None:
         self.problems = problems
         self.clip: tuple[str, float] | None = None
         self.seen: set[str] = set()
         self.run_names: dict[str, float] = {}
+
+    @property
+    def nothing(self) -> str:
+        """What is said of a log in which there is nothing to judge."""
+        return "it has no step yet"
 
     @property
     def counted_by(self) -> str:

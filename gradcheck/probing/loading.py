@@ -29,11 +29,7 @@ def load_attribute(text: str, what: str) -> Any:  # noqa: ANN401
     GradcheckError
         It is not such a name, can't be imported, or doesn't exist.
     """
-    module_name, colon, path = text.partition(":")
-    if not colon or not path or not NAME.fullmatch(module_name) or module_name.endswith(".py"):
-        parts = [part for part in NO_NAME.split(module_name.removesuffix(".py")) if part]
-        like = f"{'.'.join(parts) or 'package.module'}:{path or 'build'}"
-        raise GradcheckError(f"{what} {text!r} is not module:attribute; write {like}, from the folder it is in")
+    module_name, path = parted(text, what)
     found = _import(module_name, what)
     for name in path.split("."):
         if not hasattr(found, name):
@@ -43,6 +39,22 @@ def load_attribute(text: str, what: str) -> Any:  # noqa: ANN401
             raise GradcheckError(f"{what} {text!r}: {module_name} has no {path!r}{hint}")
         found = getattr(found, name)
     return found
+
+
+def parted(text: str, what: str) -> tuple[str, str]:
+    """Return the module and the attribute that ``module:attribute`` names, without importing anything.
+
+    Raises
+    ------
+    GradcheckError
+        It is not such a name.
+    """
+    module_name, colon, path = text.partition(":")
+    if not colon or not path or not NAME.fullmatch(module_name) or module_name.endswith(".py"):
+        parts = [part for part in NO_NAME.split(module_name.removesuffix(".py")) if part]
+        like = f"{'.'.join(parts) or 'package.module'}:{path or 'build'}"
+        raise GradcheckError(f"{what} {text!r} is not module:attribute; write {like}, from the folder it is in")
+    return module_name, path
 
 
 def _import(name: str, what: str) -> Any:  # noqa: ANN401

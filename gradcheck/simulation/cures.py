@@ -75,7 +75,7 @@ def _scores(experiment: Experiment) -> Iterator[float]:
     """Yield the scores of single draws with seeds that the user's run doesn't have."""
     first = experiment.run.seed + experiment.run.seeds
     fresh = (replace(experiment.run, seed=first + draw, seeds=1) for draw in range(FRESH_SEEDS))
-    return (replace(experiment, run=run).judged().judgement.score for run in fresh)
+    return (experiment._replace(run=run).judged().judgement.score for run in fresh)
 
 
 def _simulated(experiment: Experiment, change: Change, tick: Tick | None) -> SuggestionRecord:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -48,8 +48,7 @@ class Judged(NamedTuple):
     judgement: Judgement
 
 
-@dataclass(frozen=True)
-class Experiment:
+class Experiment(NamedTuple):
     """Everything that is needed to measure and judge a network.
 
     Attributes
@@ -124,7 +123,7 @@ class Experiment:
 
     def changed(self, **changes: Any) -> Self:  # noqa: ANN401
         """Return the experiment with some of the network's options changed."""
-        return replace(self, network=replace(self.network, **changes))
+        return self._replace(network=replace(self.network, **changes))
 
     @property
     def outputs(self) -> int:

@@ -49,6 +49,7 @@ SIGNS = {
     "no-gradient": "no gradient arrives at all",
     "exactly-zero": "a gradient arrives, and is exactly zero in every row",
     "norm-quiet": "the gradient's norm is as usual where the loss is not",
+    "few-digits": "the log is text, which a program may print with few digits",
     "game": "it is the loss of one of two networks that play against each other",
     "constant": "the loss has the same value in every row",
     "at-clamp": "the loss sits where the logarithm in it is clamped",
@@ -211,6 +212,7 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
         Cause(f"leave it as a safety net, or lower it to what only unusual gradients reach, such as {THRESHOLD}"),
     ),
     "not-computed": (
+        Cause("print the norm with digits that a small one has, too: %.3e instead of %.2f", ("few-digits",), True),
         Cause("what is logged is no norm: ask your trainer for it (DeepSpeed: engine.get_global_grad_norm()), or "
               "log what torch.nn.utils.clip_grad_norm_ returns"),
     ),

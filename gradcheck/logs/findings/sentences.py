@@ -235,9 +235,9 @@ def _clipped_scaled(found: Finding) -> str:
 
 
 def _not_computed(found: Finding) -> str:
-    return (
-        f"the gradient norm is 0 in all {int(found.numbers['rows']):,} rows while the loss moves: it was not computed"
-    )
+    small = ", or is too small for the digits that are printed" if "few-digits" in found.signs else ""
+    rows = f"{int(found.numbers['rows']):,} rows"
+    return f"the gradient norm is 0 in all {rows} while the loss moves: it was not computed{small}"
 
 
 def _scaled_norms(found: Finding) -> str:

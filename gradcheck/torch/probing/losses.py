@@ -182,8 +182,13 @@ def find_squashed_twice(chosen: Loss, output: object, value: Tensor | None) -> t
         room = _room_left(end) if squash == "Softmax" else None
         return (Cause(code, None, room, room and SHARP, {"loss": chosen.name}),)
     if chosen.by_default and chosen.name == "mean-square":
-        return (Cause("loss-of-probabilities", details={"function": squash.lower()}),)
+        return (Cause("loss-of-probabilities", details={"function": squash.lower(), "returned": _container(output)}),)
     return ()
+
+
+def _container(output: object) -> str:
+    """Return what holds the output's tensors: ``tuple``, ``dict`` or a class's name; empty of a tensor by itself."""
+    return "" if isinstance(output, Tensor) else type(output).__name__
 
 
 def _room_left(end: Node) -> float:
