@@ -9,7 +9,8 @@ from gradcheck.diagnosis.suggestions import place
 from gradcheck.families import FAMILIES
 from gradcheck.families.family import Change
 from gradcheck.flow.gradient_flow import Tick
-from gradcheck.mean_field.prediction import Prediction, predict
+from gradcheck.mean_field.predicted import Prediction
+from gradcheck.mean_field.prediction import predict
 from gradcheck.simulation.experiment import Experiment, Outcome, part
 from gradcheck.spec import NetworkSpec, Spec
 from gradcheck.spec.command_line import command_line
