@@ -20,7 +20,6 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from gradcheck.data.datasets import DataSpec
 from gradcheck.diagnosis.report import SuggestionRecord
 from gradcheck.diagnosis.reporting import make_report
 from gradcheck.diagnosis.summary import summarize
@@ -33,9 +32,12 @@ from gradcheck.engine.threads import OWN_THREADS
 from gradcheck.engine.transformer import POINTS
 from gradcheck.errors import OptionError
 from gradcheck.families import drawn_network
-from gradcheck.flow.gradient_flow import MEMORY, GradientFlow, LayerFlow, OutputFlow, measure
-from gradcheck.simulation.experiment import Experiment, RunSpec
+from gradcheck.flow.gradient_flow import MEMORY, GradientFlow, OutputFlow, measure
+from gradcheck.flow.layer_flow import LayerFlow
+from gradcheck.simulation.experiment import Experiment
 from gradcheck.spec import NetworkSpec, RecurrentSpec, TransformerSpec
+from gradcheck.spec.data import DataSpec
+from gradcheck.spec.run import RunSpec
 from gradcheck.spec.thresholds import Thresholds
 from gradcheck.training.demonstration import Demonstration
 

@@ -11,11 +11,11 @@ from gradcheck.diagnosis.shown_layers import of_several_kinds, title
 from gradcheck.diagnosis.suggestions import said_order
 from gradcheck.diagnosis.text.advice import next_commands
 from gradcheck.diagnosis.trial_record import NetworkTrialRecord
-from gradcheck.pages.columns import Columns, columns_of, log10, rounded, thinned, with_band
+from gradcheck.pages.columns import Columns, columns_of, rounded, thinned, with_band
 from gradcheck.pages.page import Axis, Cell, Chart, HtmlPage, Limit, Line, Note, Span, Table, tone, tone_of
 from gradcheck.pages.writing import written
 from gradcheck.render.heading import what_was_run
-from gradcheck.render.numbers import percent
+from gradcheck.render.numbers import log10, percent
 from gradcheck.spec.command_line import options
 
 #: Quantities that have a chart of their own: field, title, what it shows, whether on a log scale, and the threshold.

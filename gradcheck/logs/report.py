@@ -25,8 +25,7 @@ from gradcheck.logs.parting import Parting, parting
 from gradcheck.logs.reading import read_log
 from gradcheck.logs.remarks import check_guess, warnings
 from gradcheck.logs.series import Series
-from gradcheck.logs.what_was_read import LogRead as LogRead
-from gradcheck.logs.what_was_read import LogRun, number_of, read_part
+from gradcheck.logs.what_was_read import LogRead, LogRun, number_of, read_part
 
 #: The kind, first step and layers of no finding at all.
 HEALTHY: tuple[str, float, tuple[str, ...]] = "healthy", math.nan, ()

@@ -12,7 +12,8 @@ from gradcheck.engine.pieces import side_by_side
 from gradcheck.families import FAMILIES
 from gradcheck.families.family import Change
 from gradcheck.flow.gradient_flow import Tick
-from gradcheck.mean_field.prediction import Prediction, predict
+from gradcheck.mean_field.predicted import Prediction
+from gradcheck.mean_field.prediction import predict
 from gradcheck.simulation.experiment import A_MOMENT, Experiment, Outcome, part
 from gradcheck.spec import NetworkSpec, Spec
 from gradcheck.spec.command_line import command_line

@@ -25,7 +25,7 @@ from gradcheck.spec.data import DataSpec
 from gradcheck.spec.options.network import DRAWN_ONLY
 from gradcheck.spec.presets import with_preset
 from gradcheck.spec.representation import chosen_layers
-from gradcheck.spec.run import RunSpec as RunSpec
+from gradcheck.spec.run import RunSpec
 from gradcheck.spec.thresholds import Thresholds
 
 #: Multiplications of a forward pass up to which changes are simulated unasked, one on each core; a larger network takes

@@ -7,7 +7,8 @@ from gradcheck.diagnosis.sentences import as_multiple, sentence
 from gradcheck.diagnosis.summary import summarize
 from gradcheck.diagnosis.verdict import diagnose
 from gradcheck.engine.transformer import POINTS
-from gradcheck.flow.gradient_flow import GradientFlow, LayerFlow, OutputFlow
+from gradcheck.flow.gradient_flow import GradientFlow, OutputFlow
+from gradcheck.flow.layer_flow import LayerFlow
 from gradcheck.spec.thresholds import Thresholds
 
 

@@ -15,7 +15,7 @@ from gradcheck.diagnosis.report import Report
 from gradcheck.diagnosis.summary import dead_layers
 from gradcheck.errors import one_of
 from gradcheck.flow.number_formats import BACK_OFF, Tally
-from gradcheck.probing.trial import Trial
+from gradcheck.probing.trial import UNTRAINABLE, Trial
 from gradcheck.probing.trying import tried
 from gradcheck.probing.verdict import judge, silent_layers
 from gradcheck.spec.clip_rules import Rule
@@ -34,7 +34,7 @@ from gradcheck.torch.probing.glance import glance
 from gradcheck.torch.probing.history import History
 from gradcheck.torch.probing.idle import find_idle
 from gradcheck.torch.probing.judgement import Judgement
-from gradcheck.torch.probing.lesson import UNTRAINABLE, Lesson
+from gradcheck.torch.probing.lesson import Lesson
 from gradcheck.torch.probing.loss_value import modules_of
 from gradcheck.torch.probing.losses import LossFunction
 from gradcheck.torch.probing.lost import Lost
