@@ -268,12 +268,13 @@ class _Subject:
         found = self._pass(batch, number, precision, brief=brief)
         closed = found.closed or found.cut or found.untrained or found.flow.obstacle or dead_layers(found.flow)
         if closed or not silent_layers(found.flow) or not zero_weights(self.model):
-            return (self._pass(batch, number, precision) if brief else found)._replace(gated=gated)
+            return replace(self._pass(batch, number, precision) if brief else found, gated=gated)
         with opened(self.lesson(batch, found.shift), found.gradients) as gates:
             again = self._pass(batch, number, precision)
         output = again.flow.output._replace(loss=found.at_loss.first.value)
         flow = replace(again.flow, output=output, gated=gated_layers(found.flow, again.flow, gates))
-        return again._replace(
+        return replace(
+            again,
             opened=tuple(gates.opened), shut=gates.shut, gated=True, gradients=found.gradients, shift=found.shift,
             at_loss=found.at_loss, values=found.values, flow=flow,
         )  # fmt: skip
