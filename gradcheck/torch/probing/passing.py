@@ -29,7 +29,7 @@ from gradcheck.torch.probing.first_loss import look_at
 from gradcheck.torch.probing.hooks import Call, Recording, Watched, as_array, recording
 from gradcheck.torch.probing.looks import Looks, look_forward
 from gradcheck.torch.probing.loss_value import loss_of
-from gradcheck.torch.probing.losses import Loss, LossFunction, find_squashed_twice, loss_and_targets
+from gradcheck.torch.probing.losses import ForwardResult, LossFunction, find_squashed_twice, loss_and_targets
 from gradcheck.torch.probing.lost import find_trained, ungraded, without_gradient, without_idle, without_led_to
 from gradcheck.torch.probing.measuring import (
     Gradients,
@@ -138,23 +138,24 @@ def _pass(
         chosen, targets = loss_and_targets(loss, output, batch.targets, generator)
         value, route = loss_of(chosen, output, targets, route, record)
     with walked(model):
-        return _measure(model, copied, (chosen, output, targets, value), route, precision, others, record)
+        result = ForwardResult(chosen, output, targets, value)
+        return _measure(model, copied, result, route, precision, others, record)
 
 
 def _measure(
     model: nn.Module,
     copied: tuple[Batch, list[Tensor]],
-    between: tuple[Loss, object, object, Tensor | None],
+    result: ForwardResult,
     route: Route,
     precision: Precision | None,
     others: Sequence[Tensor],
     record: Recording,
 ) -> ModelPass:
     """Send the gradient of a recorded pass back, and measure both."""
-    (batch, leaves), (chosen, output, targets, value) = copied, between
+    (batch, leaves), (chosen, output, targets, value) = copied, result
     root, seed = start_of_gradient(value, route, record)
     graph = Graph([None if root is None else root.grad_fn, *(call.node for call in record.calls)])
-    of_loss = () if record.brief else _faults(model, between, route, graph, batch)
+    of_loss = () if record.brief else _faults(model, result, route, graph, batch)
     values = values_of(chosen.name, output, value)
     at_loss = look_at(chosen, output, targets, value, record, route.end.node)
     saturated = find_saturated(value, route.end.node)
@@ -169,7 +170,7 @@ def _measure(
             gradients = _backward(model, root, seed * 2.0**shift, wanted, record)
             closed = None if any(call.moved for call in record.calls) else find_shut_end(at_end, root, route)
     norms = {} if record.brief else norms_of(all_parameters(model), gradients)
-    untrained = find_untrained(model, gradients, between, route.end.node)
+    untrained = find_untrained(model, gradients, result, route.end.node)
     layers, flow = _flow(route, record, norms, batch.examples, shift, value)
     parts = _parts(record, gradients, layers, looks)
     zeros = tuple(sum(call.gradient_zeros for call in uses) / len(uses) for uses in map(record.of, layers))
@@ -187,11 +188,9 @@ def _measure(
     )  # fmt: skip
 
 
-def _faults(
-    model: nn.Module, between: tuple[Loss, object, object, Tensor | None], route: Route, graph: Graph, batch: Batch
-) -> tuple[Cause, ...]:
+def _faults(model: nn.Module, result: ForwardResult, route: Route, graph: Graph, batch: Batch) -> tuple[Cause, ...]:
     """Return what is wrong with the output, or between it and the loss, while the graph still has its values."""
-    chosen, output, targets, value = between
+    chosen, output, targets, value = result
     return (
         *find_unregistered(model, output),
         *find_squashed_twice(chosen, output, value),
