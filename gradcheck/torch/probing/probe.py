@@ -4,17 +4,17 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from torch import nn
 
-from gradcheck.base.calls import public
 from gradcheck.diagnosis.report import Report
 from gradcheck.errors import one_of
 from gradcheck.spec.clip_rules import Rule
 from gradcheck.spec.number_formats import number_formats
-from gradcheck.spec.options.option import canonical
+from gradcheck.spec.options.measurement import VerdictOptions
+from gradcheck.spec.options.option import canonical, takes
 from gradcheck.spec.probing import MODES
 from gradcheck.spec.thresholds import Thresholds
 from gradcheck.torch.probing.batches import Batches
@@ -36,7 +36,7 @@ from gradcheck.torch.probing.training import NO_STEPS, make_steps
 from gradcheck.torch.probing.underflow import Underflow, underflows
 
 
-@public
+@takes(VerdictOptions)
 def probe(
     model: nn.Module,
     batch: object,
@@ -54,13 +54,8 @@ def probe(
     seed: int = 0,
     suggest: bool | None = False,
     trial: bool = True,
-    vanish_below: float = 1e-3,
-    explode_above: float = 1e3,
-    max_span: float = 2.3,
-    min_rank: float = 1.8,
-    dead_above: float = 0.9,
-    saturated_above: float = 0.9,
     tick: Callable[[float], None] | None = None,
+    **limits: Unpack[VerdictOptions],
 ) -> Report:
     """Pass a batch forward and its gradient back through a model, and diagnose that gradient.
 
@@ -122,10 +117,7 @@ def probe(
     GradcheckError
         The model can't be run on this batch, or an option isn't as it has to be; the message says what would be right.
     """
-    limits = Thresholds(
-        vanish_below=vanish_below, explode_above=explode_above, max_span=max_span, min_rank=min_rank,
-        dead_above=dead_above, saturated_above=saturated_above,
-    )  # fmt: skip
+    thresholds = Thresholds(**limits)
     check_model(model)
     compiled, model = is_compiled(model), as_written(model)
     mode, amp = one_of("mode", mode, MODES), None if amp is None else one_of("amp", canonical(amp, AMP), AMP)
@@ -133,8 +125,8 @@ def probe(
     plan = make_steps(model, steps, optimizer, lr, optimizer_options, warmup, clip)
     once = plan is None and amp is None and suggest is False and not formats
     subject = ModelSubject(
-        model, Batches(batch), loss, seed, limits, None if amp is None else AMP[amp], tick,
-        may_try=trial and limits == Thresholds(), once=once, count_zeros=amp is not None,
+        model, Batches(batch), loss, seed, thresholds, None if amp is None else AMP[amp], tick,
+        may_try=trial and thresholds == Thresholds(), once=once, count_zeros=amp is not None,
         others=() if plan is None else plan.others,
     )  # fmt: skip
     history, lost, suggestions = History(model, one_batch=not callable(batch)), tuple[Underflow, ...](), None
@@ -156,6 +148,6 @@ def probe(
         "loss": loss, "mode": mode, "amp": amp, "number_format": list(formats) or None, "steps": steps, **taken,
         "seed": seed, "suggest": suggestions is not None,
     }  # fmt: skip
-    report = probe_report(model, options, limits, judgement, history, lost, compiled=compiled)
+    report = probe_report(model, options, thresholds, judgement, history, lost, compiled=compiled)
     report = report if numbers is None else numbers.added(report, judgement.found.flow)
     return report if suggestions is None else replace(report, suggestions=suggestions)
