@@ -14,7 +14,7 @@ from gradcheck.logs.words import quantity_of, words
 
 #: A number, in a group of its own, with the blanks before it, so that padding makes no other shape.
 _VALUE = (
-    r"[-+]?(?:\d{1,3}(?:,\d{3})+(?:\.\d*)?(?!\d)|\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?"
+    r"[-+]?(?:\d\.#[A-Z]+\d*|\d{1,3}(?:,\d{3})+(?:\.\d*)?(?!\d)|\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?"
     r"|(?<!of )(?i:nanx*|inf(?:inity)?|none|null|n/a)(?!\w))"
 )
 VALUE = rf"(?<![ \t])[ \t]*+(?:(?<![A-Za-z0-9_.])|(?<=\dT))((?>{_VALUE}))"
@@ -23,7 +23,7 @@ NUMBER = re.compile(VALUE)
 #: The same where the texts around it are known: no step of it is taken back, which halves the time.
 _KNOWN = (
     r"[ \t]*+{}[-+.\d][.\d]*+(?:,\d{{3}})*+(?:\.\d++)?+(?:[eE][-+]?\d++)?+"
-    r"|[-+]?(?i:nanx*+|inf(?:inity)?|none|null|n/a)\b)"
+    r"|[-+]?(?i:nanx*+|\d\.#[a-z]+\d*+|inf(?:inity)?|none|null|n/a)\b)"
 )
 
 #: What may stand around a number.

@@ -53,6 +53,7 @@ SIGNS = {
     "game": "it is the loss of one of two networks that play against each other",
     "constant": "the loss has the same value in every row",
     "at-clamp": "the loss sits where the logarithm in it is clamped",
+    "all-zero": "the loss is exactly zero in every row",
     "frozen": "the loss moved before, and has had the same value in every row since",
     "at-chance": "the loss is the logarithm of a whole number",
     "not-zeroed": "gradients of the step before were still there",
@@ -160,6 +161,8 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
               "start anew, or from a checkpoint before, with a learning rate 10 times lower", ("at-clamp",), True),
         Cause("give the loss logits in place of probabilities (CrossEntropyLoss, BCEWithLogitsLoss, from_logits=True): "
               "it needs no clamp", ("at-clamp",), True),
+        Cause("a loss of exactly 0 is the mean of nothing, or a NaN that is not shown: are all labels masked (-100), "
+              "do the weights hold a NaN?", ("all-zero",), True),
         Cause("scale inputs and the last layer's initial weights so that the first outputs are about 1", ("at-clamp",),
               True),
         Cause("look at a batch with its labels: those out of range or of another encoding than the loss takes cost "

@@ -87,6 +87,9 @@ def _nonfinite(found: Finding) -> str:
 
 def _elsewhere(found: Finding) -> str:
     name, value = found.details["elsewhere"], "infinite" if found.details["value"] == math.inf else "not a number"
+    if found.details.get("is_part"):
+        often = f"from step {step_text(found.first_step)}, in {counted(int(found.numbers['rows']), 'row')}"
+        return f"{name}, a part of the loss, is {value} {often}; the loss itself is finite"
     by, place = found.details["numbered_by"], step_text(found.numbers["place"])
     where = f"at {by} {place}" if by else f"in the line number {place} of them"
     often = f"{where} for the first time, in {counted(int(found.numbers['rows']), 'row')}"
