@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gradcheck.render.bars import Glyphs, Scale, columns, common_scale, sparkline
-from gradcheck.render.layout import aside, beside, borderless, indented, printed, to_copy, verdict_block
+from gradcheck.render.layout import Prose, aside, beside, borderless, indented, printed, to_copy, verdict_block
 from gradcheck.render.numbers import power, significant
 from gradcheck.render.page import PLAIN_PAGE, Page
 from gradcheck.render.style import INDENT, STYLES
@@ -157,7 +157,7 @@ def _needed(names: Sequence[str], strategies: Sequence[DemoStrategy]) -> int:
 def _conclusions(strategies: Sequence[DemoStrategy]) -> Table:
     table = beside()
     for one in strategies:
-        table.add_row(Text(one.rule, style=STYLES[one.status]), Text(one.conclusion))
+        table.add_row(Text(one.rule, style=STYLES[one.status]), Prose(one.conclusion))
     return table
 
 
