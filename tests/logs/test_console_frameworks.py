@@ -72,6 +72,16 @@ def test_a_step_between_a_loss_and_its_name_is_the_step(told):
     assert report.curves.loss.value[:30] == pytest.approx(falling())
 
 
+def test_a_step_with_a_fraction_is_a_time(told):
+    lines = [
+        f"Train Epoch: 0 [{4096 * row:>9d}/120000 (0%)] Batch (t): 1.2{row % 2} LR: 0.0001 Loss: {loss} (4.0)"
+        for row, loss in enumerate(falling())
+    ]
+    report = told(*lines)
+    assert (report.log.rows, report.log.first_step, report.log.last_step) == (30, 0, 29 * 4096)
+    assert told(*(f"step: {row}.0 loss: {loss}" for row, loss in enumerate(falling()))).log.last_step == 29
+
+
 def test_two_numbers_after_other_names_stay_what_they_are(told):
     report = told(*(f"step {row} loss {loss} 0.5" for row, loss in enumerate(falling())))
     assert report.curves.loss.value == pytest.approx(falling())
