@@ -7,7 +7,7 @@ from json import dumps
 from rich.console import RenderableType
 from rich.text import Text
 
-from gradcheck.diagnosis.headline import remark
+from gradcheck.diagnosis.label import remark
 from gradcheck.diagnosis.remarks import DOUBTS, OF_ANOTHER_KIND
 from gradcheck.diagnosis.report import Report, SuggestionRecord
 from gradcheck.diagnosis.shown_layers import sampled

@@ -86,12 +86,12 @@ def test_a_model_that_can_t_be_copied_has_none(models):
 
 
 def test_unasked_only_a_model_that_takes_a_moment_gets_some(models, monkeypatch):
-    from gradcheck.torch.probing import probe as module
+    from gradcheck.torch.probing import subject
 
     model = models.mlp(depth=12, gain=0.5)
     assert probe(model, models.rows(), suggest=None).suggestions
     assert probe(model, models.rows()).suggestions is None
-    monkeypatch.setattr(module, "A_MOMENT", 1)
+    monkeypatch.setattr(subject, "A_MOMENT", 1)
     assert probe(model, models.rows(), suggest=None).suggestions is None
 
 
