@@ -15,7 +15,7 @@ from gradcheck.render.style import INDENT, STYLES
 from gradcheck.spec.command_line import command_line
 from gradcheck.spec.demonstration import demo_command_line
 from gradcheck.spec.options.training import DEMO_ONLY
-from gradcheck.training.cells import COLUMNS, headline, interrupted
+from gradcheck.training.cells import COLUMNS, heading, interrupted
 from gradcheck.training.report import DemoReport, DemoStrategy, DemoVerdict
 
 #: What the verdict is called on the screen, and its colour; where only one side was tried, those of its best run.
@@ -51,7 +51,7 @@ def as_text(report: DemoReport, page: Page = PLAIN_PAGE) -> str:
 
 
 def _parts(report: DemoReport, page: Page) -> Iterator[RenderableType]:
-    yield aside(headline(report))
+    yield aside(heading(report))
     if report.verdict is None:
         return
     yield ""

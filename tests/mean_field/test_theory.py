@@ -90,6 +90,12 @@ def test_widths_that_share_a_scale_have_a_fixed_point_and_others_have_none():
     assert len(apart.layers) == 3
 
 
+def test_a_recurrence_or_a_transformer_that_is_given_several_widths_is_refused_for_them():
+    for arch in ("rnn", "transformer"):
+        with pytest.raises(OptionError, match=r"^width"):
+            gradcheck.theory(arch=arch, width=[3, 4])
+
+
 def test_numpy_s_numbers_will_do():
     plain = gradcheck.theory(depth=5, width=32, gain=1.5, activation="tanh")
     numpy = gradcheck.theory(depth=np.int64(5), width=np.int64(32), gain=np.float64(1.5), activation="tanh")

@@ -53,7 +53,7 @@ def as_text(report: LogReport, page: Page = PLAIN_PAGE) -> str:
 
 
 def _parts(report: LogReport, page: Page) -> Iterator[RenderableType]:
-    yield aside(headline(report))
+    yield aside(heading(report))
     yield ""
     yield verdict(report)
     yield from (indented(Text(without_controls(line))) for line in other_runs(report))
@@ -73,7 +73,7 @@ def _parts(report: LogReport, page: Page) -> Iterator[RenderableType]:
     yield to_copy(next_command(report))
 
 
-def headline(report: LogReport) -> str:
+def heading(report: LogReport) -> str:
     """Return what was read in one line."""
     log = report.log
     parts = [report.config.file, f"{log.format}, {counted(log.rows, 'row')}"]
