@@ -28,7 +28,8 @@ def near(path: Path) -> str:
     """Return a question after the file whose name is nearest, after a semicolon; nothing where none is near."""
     try:
         with os.scandir(path.parent) as entries:
-            names = [entry.name for entry in islice(entries, MOST_LOOKED_AT)]
+            others = (entry.name for entry in entries if entry.name != path.name)  # a link to nothing is there itself
+            names = list(islice(others, MOST_LOOKED_AT))
     except (OSError, ValueError):
         return ""
     meant = did_you_mean(path.name, names, cutoff=0.75).rstrip()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradcheck.base.files import write_whole
+from gradcheck.base.files import near, write_whole
 from gradcheck.errors import OutputError
 
 
@@ -178,3 +178,9 @@ def test_a_name_as_long_as_the_file_system_allows_is_written(tmp_path):
     path = tmp_path / ("a" * os.pathconf(tmp_path, "PC_NAME_MAX"))
     write_whole(path, b"new")
     assert path.read_bytes() == b"new"
+
+
+def test_a_link_to_nothing_is_not_suggested_in_its_own_place(tmp_path):
+    (tmp_path / "run.jsonl").symlink_to("nowhere")
+    assert near(tmp_path / "run.jsonl") == ""
+    assert near(tmp_path / "run.json") == "; did you mean 'run.jsonl'?"

@@ -32,7 +32,7 @@ from gradcheck.spec.probing import LOSSES, MODES
 from gradcheck.torch.learning_rate.descent import ModelDescent
 from gradcheck.torch.learning_rate.update import Update
 from gradcheck.torch.probing.batches import Batches
-from gradcheck.torch.probing.checks import check_counts, check_model
+from gradcheck.torch.probing.checks import check_counts, check_model, set_mode
 from gradcheck.torch.probing.eager import as_written, run_eagerly
 from gradcheck.torch.probing.loss_value import modules_of
 from gradcheck.torch.probing.losses import LossFunction
@@ -151,7 +151,7 @@ class ModelSearch:
         """Search along the first update, make the runs, and put everything back; see ``find_rate``."""
         beside = modules_of(self.loss)
         with untouched(self.model, self.optimizer, beside), run_eagerly(), random_states_kept(), torch.enable_grad():
-            self.model.train(self.train)
+            set_mode(self.model, self.train)
             descent = ModelDescent(
                 self.model, self.batches, self.loss, self.update, seed=self.seed, clip=self.clip, beside=beside
             )

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from gradcheck.errors import GradcheckError
 from gradcheck.torch.parametrization.watching import Seen, Watch
 from gradcheck.torch.probing.batches import Batch, Batches
-from gradcheck.torch.probing.checks import check_batch
+from gradcheck.torch.probing.checks import check_batch, set_mode
 from gradcheck.torch.probing.error_text import errors_in_one_line
 from gradcheck.torch.probing.loss_value import as_number, modules_of
 from gradcheck.torch.probing.losses import LossFunction, cannot_compute, loss_and_targets
@@ -64,7 +64,7 @@ class Training:
         """
         watch, losses = Watch(model), list[float]()
         with untouched(model, optimizer, modules_of(self.loss)), torch.enable_grad():
-            model.train(self.mode == "train")
+            set_mode(model, self.mode == "train")
             for step in range(self.steps + 1):
                 loss = self._watched(watch, seed)
                 losses.append(float(loss.detach()))

@@ -9,6 +9,7 @@ from torch.utils.data import DataLoader
 
 from gradcheck.errors import GradcheckError, OptionError, at_least
 from gradcheck.probing.loading import framework_of
+from gradcheck.probing.user_errors import error_line, errors_in_one_line
 from gradcheck.torch.probing.batches import Batch
 
 
@@ -29,6 +30,15 @@ def check_model(given: object) -> None:
         raise GradcheckError(
             f"{name} was built under torch.inference_mode and has no gradient: build it outside of that"
         )
+
+
+def set_mode(model: nn.Module, train: bool) -> None:
+    """Put a model into a mode; raise an error where it refuses, as one that torch.export made does."""
+    with errors_in_one_line(
+        f"{type(model).__name__}.train({train}): ",
+        lambda error: f"{error_line(error)}; what torch.export made has no modes: give the model it was made from",
+    ):
+        model.train(train)
 
 
 def checked_module(model: object, purpose: str) -> nn.Module:

@@ -18,7 +18,7 @@ from gradcheck.spec.options.option import canonical, takes
 from gradcheck.spec.probing import MODES
 from gradcheck.spec.thresholds import Thresholds
 from gradcheck.torch.probing.batches import Batches
-from gradcheck.torch.probing.checks import check_counts, check_model
+from gradcheck.torch.probing.checks import check_counts, check_model, set_mode
 from gradcheck.torch.probing.course import follow
 from gradcheck.torch.probing.cures import cures, may_be_cured
 from gradcheck.torch.probing.eager import as_written, is_compiled, run_eagerly
@@ -132,7 +132,7 @@ def probe(
     history, lost, suggestions = History(model, one_batch=not callable(batch)), tuple[Underflow, ...](), None
     training, beside = None if plan is None else plan.optimizer, modules_of(loss)
     with untouched(model, training, beside, lean=once), run_eagerly(), random_states_kept(), torch.enable_grad():
-        model.train(mode == "train")
+        set_mode(model, mode == "train")
         numbers = count_numbers(partial(subject.pass_in_full, 0), formats, lr)
         if amp is not None:
             lost = underflows(replace(subject, precision=None).run(0), subject.run(0))

@@ -41,6 +41,25 @@ def test_a_model_whose_layers_or_weights_are_out_of_reach_is_refused(build, mess
         probe(build(), models.rows())
 
 
+class WithoutModes(nn.Module):
+    """As a model that torch.export made."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(32, 10)
+
+    def forward(self, inputs):
+        return self.layer(inputs)
+
+    def train(self, mode=True):
+        raise NotImplementedError("Calling train() is not supported yet.")
+
+
+def test_a_model_that_has_no_modes_is_refused_in_its_own_words(models):
+    with pytest.raises(GradcheckError, match=r"^WithoutModes.train\(True\): NotImplementedError: Calling train"):
+        probe(WithoutModes(), models.rows())
+
+
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [
