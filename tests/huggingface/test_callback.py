@@ -14,6 +14,7 @@ from torch import nn  # noqa: E402
 from transformers import Trainer, TrainerCallback, TrainingArguments  # noqa: E402
 
 from gradcheck import diagnose  # noqa: E402
+from gradcheck.errors import OptionError  # noqa: E402
 from gradcheck.huggingface import GradientCallback  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning")
@@ -184,6 +185,6 @@ def test_a_resumed_training_goes_on_in_its_log(tmp_path):
     assert [one["step"] for one in records(tmp_path)] == [1, 2, 3, 4, 3, 4, 5, 6]
 
 
-def test_what_can_t_be_done_about_a_finding_is_refused_at_once(error_of):
-    error = error_of(GradientCallback, on_finding="halt")
-    assert str(error).startswith("on_finding='halt' is none of 'warn', 'stop', or a function")
+def test_what_can_t_be_done_about_a_finding_is_refused_at_once():
+    with pytest.raises(OptionError, match=r"^on_finding='halt' is none of 'warn', 'stop', or a function"):
+        GradientCallback(on_finding="halt")
