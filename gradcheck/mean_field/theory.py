@@ -8,9 +8,11 @@ import numpy as np
 from gradcheck.errors import OptionError, at_least
 from gradcheck.mean_field.fixed_point import FixedPoint, batch_norm_fixed_point, find_fixed_point
 from gradcheck.mean_field.kernels import kernel_of
+from gradcheck.mean_field.laws import layer_law, weight_law
 from gradcheck.mean_field.maps import LayerMap
 from gradcheck.mean_field.phase import log_gains
-from gradcheck.mean_field.prediction import Prediction, layer_law, layer_laws, predict, weight_law, why_unknown
+from gradcheck.mean_field.predicted import Prediction
+from gradcheck.mean_field.prediction import layer_laws, predict, why_unknown
 from gradcheck.mean_field.unknown import Unknown
 from gradcheck.spec import NETWORK_OPTIONS, NetworkSpec, Spec, TransformerSpec, network_spec, plain
 from gradcheck.spec.data import FEATURES
@@ -74,11 +76,9 @@ def theory(**options: Unpack[TheoryOptions]) -> "TheoryReport":
 
 
 def _spec(options: TheoryOptions) -> Spec:
-    """Return the network that options describe; a list of widths says how deep it is."""
+    """Return the network that options describe."""
     said = {name: plain(options[name]) for name in NETWORK_OPTIONS if options[name] is not None}  # type: ignore[literal-required]
-    given = with_preset(said)
-    width = given.get("width")
-    return network_spec(({"depth": len(width)} if isinstance(width, list | tuple) and width else {}) | given)
+    return network_spec(with_preset(said))
 
 
 def layer_map(spec: NetworkSpec) -> LayerMap | None:

@@ -44,6 +44,7 @@ SYNONYMS = {
     "pytorch": "torch", "tfkeras": "keras", "nnx": "flax", "linen": "flax", "dmhaiku": "haiku", "hk": "haiku",
     "eqx": "equinox", "paddlepaddle": "paddle", "scikitlearn": "sklearn",
     "tensorflow": "keras", "keras3": "keras",
+    "nan": "nonfinite", "inf": "nonfinite",
     "crossentropyloss": "cross-entropy", "mse": "mean-square", "mseloss": "mean-square", "globalnorm": "global-norm",
 }  # fmt: skip
 
@@ -63,6 +64,9 @@ PARAMETRIZATIONS: tuple[str, ...] = get_args(ParametrizationName)
 
 #: Optimizers that divide the gradient by its size.
 ADAPTIVE = ("adam", "adamw")
+
+#: The function of a gated activation: Shazeer 2020.
+GATES = {"geglu": "gelu", "swiglu": "silu"}
 
 #: Architectures that repeat one layer over time.
 RECURRENT = ("rnn", "lstm", "gru")

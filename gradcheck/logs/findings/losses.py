@@ -13,10 +13,12 @@ Losses that are ever zero or negative have no level to be held against: see ``si
 | ``RISEN`` | 2/5 of the best loss | mixtures of data and wandering plateaus stay below it |
 | ``LASTING`` | a quarter of the run | what is over sooner may still come back |
 | ``NOISY`` | 10 % of the loss | losses of a game or a critic may rise from the start, and are noisy |
+| ``MOSTLY`` | 95 % of the second half's rows | so many are above the first row, or its batch was an easy one |
 | ``AT_ONCE`` | 70 % of the rise within two blocks of 20 | then it is a jump |
 | ``JUMP`` | 3/4 of the loss, 1/10 of its whole range | warm restarts stay below; converged losses may double |
 | ``STAYS`` | 15 % of the jump | a loss that is nearer to where it was has recovered |
 | ``GRADUAL`` | half of the jump | if no row rises by so much, the loss grows, and doesn't jump |
+| ``EARLY`` | 6 rows | so many before a jump show a level, if all after it are above |
 | ``LEFT`` | a quarter of the jump | if no more is left of it at the end, new data were learnt: a note |
 | ``AGAIN`` | half of the jump | so high a jump before, from which it came back: restarts, or seasons of the data |
 | ``RESTARTED`` | 1.5-fold | a learning rate that rises so is a schedule, and the loss may rise with it |
@@ -41,11 +43,17 @@ from gradcheck.logs.findings.robust import (
     side_medians,
 )
 from gradcheck.logs.series import Series, begins
+from gradcheck.logs.words import words
 
 ENOUGH, FLAT, SURE, QUIET, KNOWN = BLOCKS, 0.01, 0.002, 0.02, 0.005
 RISEN, LASTING, RISE_DEVIATIONS, NOISY, AT_ONCE = 0.4, 0.25, 8.0, 0.1, 0.7
 JUMP, OF_RANGE, STAYS, AGAIN, RESTARTED = 0.75, 0.1, 0.15, 0.5, 1.5
-GRADUAL, LEFT = 0.5, 0.25
+GRADUAL, LEFT, EARLY, MOSTLY = 0.5, 0.25, 6, 0.95
+
+#: Words beside a loss whose level says nothing: a policy's is zero on average.
+OF_POLICIES = frozenset(
+    ("reward", "rewards", "kl", "advantage", "advantages", "return", "returns", "policy", "actor", "critic")
+)
 
 #: Numbers of classes: small ones, and those of well-known sets of images and vocabularies.
 GUESSES = (
@@ -74,7 +82,7 @@ def find_not_learning(series: Series) -> list[Finding]:
     """Find a loss that doesn't move: at the level of guessing, or quiet from the beginning of the run."""
     _, losses = _positive(series)
     if len(losses) < ENOUGH:
-        return []
+        return _find_zero(series)
     level, noise = median(losses), deviation(losses)
     error = OF_A_MEDIAN * noise / len(losses) ** 0.5
     unit = printed_unit(losses) if noise <= QUIET * level else 0.0
@@ -91,6 +99,19 @@ def find_not_learning(series: Series) -> list[Finding]:
     numbers = {"level": level, "moved": moved} | ({"classes": float(classes)} if guessing else {})
     signs = ["at-chance"] * guessing + ["constant"] * (not np.ptp(losses))
     return [Finding("not-learning", *series.ends, (), numbers, FLAT * level, signs=tuple(signs))]
+
+
+def _find_zero(series: Series) -> list[Finding]:
+    """Find a loss of exactly zero in every row of a log without norms; those of policies are zero by design."""
+    _, losses = losses_of(series)
+    if len(losses) < ENOUGH or losses.any() or len(series.norm) or _is_of_a_policy(series):
+        return []
+    return [Finding("not-learning", *series.ends, (), {"level": 0.0, "moved": 0.0}, 0.0, signs=("all-zero",))]
+
+
+def _is_of_a_policy(series: Series) -> bool:
+    """Whether the log has words of a policy: the level of its losses says nothing."""
+    return any(OF_POLICIES & set(words(name)) for name in series.log.reader.seen)
 
 
 def _is_flat(losses: Numbers, level: float, noise: float, unit: float) -> bool:
@@ -168,6 +189,23 @@ def find_loss_rises(series: Series) -> list[Finding]:
     return [Finding("loss-rises", float(steps[first]), float(steps[-1]), (), numbers, limit)]
 
 
+def find_above_start(series: Series) -> list[Finding]:
+    """Find a loss that leaves its first row upwards, at once, and stays there: a note, for it may not be there to fall.
+
+    Those of games and critics rise from the start, too, but bit by bit.
+    """
+    steps, losses = _positive(series)
+    if len(losses) < ENOUGH or _is_of_a_policy(series) or not _is_from_the_beginning(series):
+        return []
+    start, first, half = float(losses[0]), losses[1 : 2 + len(losses) // BLOCKS], losses[len(losses) // 2 :]
+    rise, above = median(half) - start, float(np.mean(half > start))
+    at_once = median(first) - start > GRADUAL * rise
+    if not at_once or above < MOSTLY or rise < RISEN * start or find_loss_rises(series) or find_loss_jump(series):
+        return []
+    numbers, at = {"best": start, "end": start + rise, "rise": rise}, (float(steps[0]), float(steps[-1]))
+    return [Finding("loss-rises", *at, (), numbers, RISEN * start, severity=NOTE, signs=("from-the-start",))]
+
+
 def _is_steady(medians: Numbers) -> bool:
     """Whether a rise is spread over its blocks as logarithms, as an exponential one is."""
     levels = np.log(medians)
@@ -200,7 +238,7 @@ def find_loss_jump(series: Series) -> list[Finding]:
     steps, losses = _positive(series)
     if len(losses) < FEWEST:
         return []
-    before, after = sides(losses)
+    before, after = _early(losses, *sides(losses))
     jumps = np.minimum(after, losses) - before
     row = steepest(losses, int(np.nanargmax(jumps)))
     jump, base = float(jumps[row]), float(before[row])
@@ -218,6 +256,14 @@ def find_loss_jump(series: Series) -> list[Finding]:
     at = float(steps[row]), float(steps[-1])
     quiet = ("norm-quiet",) * bool(len(series.norm))
     return [Finding("loss-jump", *at, (), numbers, limit, severity=NOTE if falls else "", signs=quiet)]
+
+
+def _early(losses: Numbers, before: Numbers, after: Numbers) -> tuple[Numbers, Numbers]:
+    """Return the medians beside each row, also of the first rows, where few are before: then none after may be low."""
+    least = np.minimum.accumulate(losses[::-1])[::-1]
+    for row in range(EARLY, int(np.isnan(before).sum())):
+        before[row], after[row] = median(losses[:row]), least[row]
+    return before, after
 
 
 def steepest(losses: Numbers, row: int) -> int:

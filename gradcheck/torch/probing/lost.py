@@ -10,14 +10,13 @@ from torch import Tensor, nn
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.errors import printable
 from gradcheck.flow.layer_flow import LayerFlow
+from gradcheck.probing.evidence import Trained
+from gradcheck.probing.limits import COPY
 from gradcheck.torch.graph import nodes
 from gradcheck.torch.layers import Layer, is_zero, own_parameters
 from gradcheck.torch.modules import named_modules, named_parameters
 from gradcheck.torch.probing.measuring import Gradients, Norms
 from gradcheck.torch.probing.tracing import floats
-
-#: Weights that point so far in one direction are a copy, as those of a target network or a teacher are.
-COPY = 0.5
 
 #: From so many of their numbers.
 SAMPLE = 4096
@@ -133,14 +132,6 @@ class Lost(NamedTuple):
 
     names: tuple[str, ...] = ()  # of modules
     why: Cause | None = None  # where one function is to blame
-
-
-class Trained(NamedTuple):
-    """Which parameters are trained at all."""
-
-    silent: int = 0  # how many there are, if the gradient of all of them is exactly zero or missing; otherwise 0
-    zeros: tuple[str, ...] = ()  # those that are zero themselves
-    frozen: tuple[str, ...] = ()  # those that are not trained
 
 
 def find_trained(model: nn.Module, norms: Norms) -> Trained:

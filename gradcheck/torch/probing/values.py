@@ -7,10 +7,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from gradcheck.spec.probing import LOSSES
 from gradcheck.torch.graph import Node
 from gradcheck.torch.layers import is_finite, main_tensor
 from gradcheck.torch.probing.hooks import Recording
-from gradcheck.torch.probing.losses import LOSSES
 
 #: What is never negative, by its node in the graph; and what is never positive.
 FROM_ZERO = (

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from gradcheck.logs.findings.causes import advice_on
+from gradcheck.logs.findings.sentences import sentence
 
 ORDINARY = 0.2
 
@@ -33,7 +34,7 @@ def kinds(findings):
 def test_a_loss_at_the_logarithm_of_a_number_of_classes_is_a_guess_among_them(classes, found):
     (one,) = found(rows(noisy(np.log(classes), 0.02)))
     assert (one.kind, one.numbers["classes"]) == ("not-learning", classes)
-    assert f"ln({classes:,})" in one.message
+    assert f"ln({classes:,})" in sentence(one)
 
 
 def test_a_quiet_loss_that_never_moves_is_not_learning_at_any_level(found):
@@ -187,7 +188,7 @@ def test_a_loss_that_jumps_to_new_data_and_learns_them_is_a_note(seed, found):
     losses = 0.4 + 2 * np.exp(-steps / 25) + (steps >= 120) * new + 0.05 * draw.standard_normal(300)
     (one,) = found(rows(losses))
     assert (one.kind, one.weight) == ("loss-jump", "note")
-    assert "new data" in one.message
+    assert "new data" in sentence(one)
 
 
 @pytest.mark.parametrize("first", [5, 15, 25])
@@ -198,3 +199,56 @@ def test_a_guess_that_moves_by_its_last_digit_is_one(first, found):
 
 def test_another_loss_that_falls_by_its_last_digit_may_be_learning(found):
     assert not found([{"step": step, "loss": 2.46 if step < 15 else 2.45} for step in range(30)])
+
+
+def test_a_jump_after_a_few_rows_that_no_later_row_takes_back_is_found(told):
+    losses = [1.59, 1.41, 1.40, 1.38, 1.37, 1.36, 1.35, 1.36, 3.32, 6.44, *(5.2 + row % 3 / 9 for row in range(14))]
+    verdict = told(*(f"Iter {25 * row}: Train loss {loss:.3f}" for row, loss in enumerate(losses))).verdict
+    assert (verdict.status, verdict.first_step) == ("loss-jump", 225)
+    back = [*losses[:-1], 1.3]
+    assert (
+        told(*(f"Iter {25 * row}: Train loss {loss:.3f}" for row, loss in enumerate(back))).verdict.status
+        != "loss-jump"
+    )
+
+
+def test_a_loss_of_exactly_zero_in_every_row_is_not_learning_unless_it_is_of_a_policy(told):
+    assert told(*(f"step {row} avr_loss=0" for row in range(24))).verdict.status == "not-learning"
+    assert told(*(f"step {row} loss=0.0 reward=0.{row:02}" for row in range(24))).verdict.status == "healthy"
+    assert told(*(f"step {row} loss=0.0 grad_norm=0.{row + 10}" for row in range(24))).verdict.status == "healthy"
+
+
+# ---- a loss that is never as low again as in its first row
+
+
+def too_large_steps(start=2.3, level=5.0, seed=0):
+    """Return the losses of a run whose first step throws it far off, and that never settles."""
+    return [start, *(level * np.exp(0.4 * np.random.default_rng(seed).standard_normal(119)))]
+
+
+def test_a_loss_that_stays_above_its_first_row_is_a_note_with_a_rate_to_start_anew_with(found):
+    (one,) = found(rows(too_large_steps()))
+    assert (one.kind, one.weight, one.first_step, one.last_step) == ("loss-rises", "note", 0, 119)
+    assert one.numbers["best"] == 2.3
+    assert one.numbers["end"] > 1.4 * 2.3
+    assert "rises from its first row, 2.30, and stays above it" in sentence(one)
+    assert "start anew with a learning rate 3 to 10 times lower" in advice_on(one.kind, one.signs)[0]
+    assert not any("a checkpoint before the rise" in line for line in advice_on(one.kind, one.signs))
+
+
+@pytest.mark.parametrize(
+    "losses",
+    [
+        too_large_steps(start=4.0),  # the first row is one like the others
+        [*too_large_steps(), *[1.5] * 119],  # it comes back
+        noisy(5.0, 0.5, 120),
+    ],
+)
+def test_a_loss_that_is_ever_as_low_again_is_not_told_of(losses, found):
+    assert "loss-rises" not in kinds(found(rows(losses)))
+
+
+def test_nothing_is_said_of_a_policys_loss_above_its_first_row_nor_of_a_log_without_its_beginning(found):
+    losses = too_large_steps()
+    assert "loss-rises" not in kinds(found(rows(losses, reward=lambda step: 1.0)))
+    assert "loss-rises" not in kinds(found([row | {"step": row["step"] + 1000} for row in rows(losses)]))

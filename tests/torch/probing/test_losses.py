@@ -158,3 +158,20 @@ def test_a_sharp_softmax_before_another_one_is_tried_and_named_where_it_does_not
     (cause,) = (one for one in sharp.verdict.causes if one.code == "softmax-twice")
     assert (sharp.verdict.status, flat.verdict.status) == ("vanishing", "healthy")
     assert 0 < cause.value < cause.limit == 0.5
+
+
+@pytest.mark.parametrize("kind", [tuple, dict])
+def test_of_several_outputs_it_is_said_which_loss_of_the_models_own_is_taken(kind):
+    class Autoencoder(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body = model(nn.Sigmoid())
+
+        def forward(self, inputs):
+            outputs = {"picture": self.body(inputs), "cost": inputs.mean()}
+            return outputs if kind is dict else tuple(outputs.values())
+
+    report = gradcheck.torch.probe(Autoencoder(), INPUTS)
+    (said,) = (cause.text for cause in report.verdict.causes if cause.code == "loss-of-probabilities")
+    assert said.startswith(f"the model returns a {kind.__name__}, whose first tensor is a sigmoid")
+    assert "alone, first in a tuple, or under 'loss'" in said
