@@ -135,9 +135,10 @@ def test_a_number_with_its_mean_in_brackets_stands_on_a_line_of_its_own(told):
 @pytest.mark.parametrize("value", ["inf", "nan"])
 def test_a_part_of_a_finite_loss_that_is_not_finite_is_a_note(value, told):
     lines = [
-        f"Epoch 1, batch {50 * row}, loss[loss={loss}, simple_loss=0.3, pruned_loss={value if row >= 20 else 0.7}, "
-        f"over 9 frames.], tot_loss[loss={loss}, pruned_loss=0.8], lr: 2.41e-03"
+        f"({rank}/2) rank {rank} Epoch 1, batch {50 * row}, loss[loss={loss}, simple_loss=0.3, "
+        f"pruned_loss={value if row >= 20 else 0.7}, over 9 frames.], tot_loss[loss={loss}, pruned_loss=0.8]"
         for row, loss in enumerate(falling())
+        for rank in range(2)
     ]
     (found,) = told(*lines).findings
     assert (found.kind, found.severity, found.first_step) == ("nonfinite", "note", 1000)
