@@ -33,7 +33,7 @@ class Cause(NamedTuple):
 SIGNS = {
     "rate-rising": "the learning rate is rising where it begins",
     "rate-zero": "the learning rate is zero throughout",
-    "from-the-start": "the loss leaves its first row upwards, and stays above it",
+    "from-the-start": "the loss leaves its first row upwards, and isn't lower later",
     "clipped": "a clipping threshold is known",
     "half-precision": "a loss scale is logged",
     "scale-falls": "the loss scale falls where it begins",

@@ -14,6 +14,8 @@ Losses that are ever zero or negative have no level to be held against: see ``si
 | ``LASTING`` | a quarter of the run | what is over sooner may still come back |
 | ``NOISY`` | 10 % of the loss | losses of a game or a critic may rise from the start, and are noisy |
 | ``MOSTLY`` | 95 % of the second half's rows | so many are above the first row, or its batch was an easy one |
+| ``LEAP`` | 3-fold, in a twentieth of the run | an untrained network guesses: its batches differ by less |
+| ``NO_LOWER`` | 3 % of the first row | a read-out whose biases swing guesses so much worse or better |
 | ``AT_ONCE`` | 70 % of the rise within two blocks of 20 | then it is a jump |
 | ``JUMP`` | 3/4 of the loss, 1/10 of its whole range | warm restarts stay below; converged losses may double |
 | ``STAYS`` | 15 % of the jump | a loss that is nearer to where it was has recovered |
@@ -49,6 +51,7 @@ ENOUGH, FLAT, SURE, QUIET, KNOWN = BLOCKS, 0.01, 0.002, 0.02, 0.005
 RISEN, LASTING, RISE_DEVIATIONS, NOISY, AT_ONCE = 0.4, 0.25, 8.0, 0.1, 0.7
 JUMP, OF_RANGE, STAYS, AGAIN, RESTARTED = 0.75, 0.1, 0.15, 0.5, 1.5
 GRADUAL, LEFT, EARLY, MOSTLY = 0.5, 0.25, 6, 0.95
+LEAP, NO_LOWER = 3.0, 0.03
 
 #: Words beside a loss whose level says nothing: a policy's is zero on average.
 OF_POLICIES = frozenset(
@@ -190,20 +193,22 @@ def find_loss_rises(series: Series) -> list[Finding]:
 
 
 def find_above_start(series: Series) -> list[Finding]:
-    """Find a loss that leaves its first row upwards, at once, and stays there: a note, for it may not be there to fall.
+    """Find a loss that leaves its first row upwards, at once, and isn't lower later: a note, for some needn't fall.
 
-    Those of games and critics rise from the start, too, but bit by bit.
+    It stays above, or it leaps and comes back to what guessing costs. Losses of games and critics rise bit by bit.
     """
     steps, losses = _positive(series)
     if len(losses) < ENOUGH or _is_of_a_policy(series) or not _is_from_the_beginning(series):
         return []
     start, first, half = float(losses[0]), losses[1 : 2 + len(losses) // BLOCKS], losses[len(losses) // 2 :]
     rise, above = median(half) - start, float(np.mean(half > start))
-    at_once = median(first) - start > GRADUAL * rise
-    if not at_once or above < MOSTLY or rise < RISEN * start or find_loss_rises(series) or find_loss_jump(series):
+    stays = median(first) - start > GRADUAL * rise and above >= MOSTLY and rise >= RISEN * start
+    leaps = float(first.max()) >= LEAP * start and rise >= -NO_LOWER * start
+    if not (stays or leaps) or find_loss_rises(series) or find_loss_jump(series):
         return []
     numbers, at = {"best": start, "end": start + rise, "rise": rise}, (float(steps[0]), float(steps[-1]))
-    return [Finding("loss-rises", *at, (), numbers, RISEN * start, severity=NOTE, signs=("from-the-start",))]
+    limit = RISEN * start if stays else -NO_LOWER * start
+    return [Finding("loss-rises", *at, (), numbers, limit, severity=NOTE, signs=("from-the-start",))]
 
 
 def _is_steady(medians: Numbers) -> bool:

@@ -191,7 +191,7 @@ def _never_clipped(found: Finding) -> str:
 def _loss_rises(found: Finding) -> str:
     best, end = (significant(found.numbers[name], 3) for name in ("best", "end"))
     if "from-the-start" in found.signs:
-        return f"the loss rises from its first row, {best}, and stays above it: {end} in the second half of the run"
+        return f"the loss leaves its first row, {best}, upwards, and is no lower in the second half of the run: {end}"
     return f"the loss rises from {best} to {end} between step {step_text(found.first_step)} and the end, for good"
 
 

@@ -231,9 +231,16 @@ def test_a_loss_that_stays_above_its_first_row_is_a_note_with_a_rate_to_start_an
     assert (one.kind, one.weight, one.first_step, one.last_step) == ("loss-rises", "note", 0, 119)
     assert one.numbers["best"] == 2.3
     assert one.numbers["end"] > 1.4 * 2.3
-    assert "rises from its first row, 2.30, and stays above it" in sentence(one)
+    assert "leaves its first row, 2.30, upwards, and is no lower" in sentence(one)
     assert "start anew with a learning rate 3 to 10 times lower" in advice_on(one.kind, one.signs)[0]
     assert not any("a checkpoint before the rise" in line for line in advice_on(one.kind, one.signs))
+
+
+def test_a_loss_that_leaps_and_comes_back_to_what_guessing_costs_is_such_a_note_too(found):
+    (one,) = found(rows([2.28, 3.0, 18.5, 9.0, 4.0, *noisy(2.31, 0.03, 115)]))
+    assert (one.kind, one.weight, one.signs[0]) == ("loss-rises", "note", "from-the-start")
+    learnt = [2.28, 3.0, 18.5, 9.0, 4.0, *noisy(2.0, 0.03, 115)]
+    assert "loss-rises" not in kinds(found(rows(learnt)))
 
 
 @pytest.mark.parametrize(
