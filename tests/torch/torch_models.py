@@ -37,6 +37,10 @@ def residual_mlp(depth=12, width=64):
     return nn.Sequential(nn.Linear(32, width), *blocks, nn.LayerNorm(width), nn.Linear(width, 10))
 
 
+#: Of the published network with sixteen layers, narrow.
+THIRTEEN = (8, 8, "M", 16, 16, "M", 32, 32, 32, "M", 64, 64, 64, "M", 64, 64, 64, "M")
+
+
 def vgg(norm=True, widths=(16, "M", 32, "M", 64, 64, "M", 128, 128, "M", 128, 128, "M")):
     layers, channels = [], 3
     for width in widths:
@@ -275,7 +279,7 @@ SICK = {
     "tanh chaotic": (lambda: mlp(nn.Tanh, 30, init="lecun", gain=3.0), rows, "exploding"),
     "he relu, far too deep": (lambda: mlp(depth=90), rows, "collapsed"),
     "dead by its bias": (lambda: mlp(bias=-30.0, depth=8), rows, "dead"),
-    "vgg without norm": (lambda: vgg(norm=False), image, "vanishing"),
+    "vgg without norm": (lambda: vgg(norm=False, widths=THIRTEEN), image, "vanishing"),
     "a gate that never opens": (Gated, rows, "dead"),
     "softmax over one unit": (lambda: nn.Sequential(*mlp(depth=3, classes=1), nn.Softmax(1)), rows, "dead"),
 }
