@@ -82,7 +82,7 @@ def _topics() -> Iterator[str]:
 
 def _schemas() -> Iterator[str]:
     yield "What `--json` writes, from the schemas that `gradcheck schema COMMAND` prints.\n"
-    yield from (f"- [gradcheck {name}]({name}.md)" for name in REPORTS)
+    yield from (f"- [{json_schema(name)['title']}]({name}.md)" for name in REPORTS)
 
 
 def plain(text: str) -> str:
@@ -108,7 +108,12 @@ def _commands(label: str, examples: tuple[Example, ...]) -> Iterator[str]:
 
 def _fields_of(command: str) -> str:
     """Return the fields of a command's JSON, one table for each part of it."""
-    lines = [f"# JSON of gradcheck {command}", "", f"`gradcheck schema {command}` prints the schema itself.", ""]
+    lines = [
+        f"# JSON of {json_schema(command)['title']}",
+        "",
+        f"`gradcheck schema {command}` prints the schema itself.",
+        "",
+    ]
     return "\n".join((*lines, *_tables(json_schema(command), ""))) + "\n"
 
 

@@ -10,7 +10,7 @@ from numbers import Integral, Real
 #: ``--column loss=nll``; quoted words and whole commands are kept.
 TYPED = re.compile(
     r"""(?<!\w)(?P<kept>'[^']*'|"[^"]*"|gradcheck[ ][a-z].*)
-    |--column[ ](?P<quantity>\w+)=(?P<column>[\w/]+)
+    |--column[ ](?P<quantity>\w+)=(?P<column>[\w/]+|'[^']+')
     |(?<![\w-])--(?P<no>no-)?(?P<name>[a-z][a-z-]*)
     (?P<joint>[ ](?=['"\[({<]|[-+]?\.?\d|[-+]?(?:inf|nan)\b|(?:True|False|None|[A-Z]+)\b))?""",
     re.VERBOSE,
@@ -21,6 +21,9 @@ JOINTS = re.compile(r"[-_ ]")
 
 #: Characters of a value that a message shows.
 LONGEST = 80
+
+#: Letters that names must begin with to be asked after together, and how many of them are.
+FEWEST_LETTERS, MOST_NAMES = 2, 3
 
 
 class GradcheckError(Exception):
@@ -104,7 +107,8 @@ def in_python(message: str) -> str:
         if found["kept"]:
             return found["kept"]
         if found["quantity"]:
-            return f"columns={{{found['quantity']!r}: {found['column']!r}}}"
+            column = found["column"].strip("'")
+            return f"columns={{{found['quantity']!r}: {column!r}}}"
         name = found["name"].replace("-", "_")
         return f"{name}=False" if found["no"] else f"{name}=" if found["joint"] else name
 
@@ -139,11 +143,13 @@ def _without_joints(name: str) -> str:
 
 
 def did_you_mean(value: object, allowed: Iterable[str], cutoff: float = 0.5) -> str:
-    """Return a question after the nearest of the allowed names, and a space; nothing where none is near."""
+    """Return a question after the allowed names that begin so, or the nearest one, and a space; nothing for none."""
     from difflib import get_close_matches  # only a mistake pays for it
 
-    near = get_close_matches(str(value).lower(), list(allowed), n=1, cutoff=cutoff)
-    return f"did you mean {near[0]!r}? " if near else ""
+    given, names = str(value).lower(), list(dict.fromkeys(allowed))
+    begins = [name for name in names if len(given) >= FEWEST_LETTERS and name.lower().startswith(given)]
+    near = begins if 0 < len(begins) <= MOST_NAMES else get_close_matches(given, names, n=1, cutoff=cutoff)
+    return f"did you mean {' or '.join(map(repr, near))}? " if near else ""
 
 
 def one_of(

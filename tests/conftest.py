@@ -18,10 +18,9 @@ os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
 import numpy as np
 import pytest
+from _pytest.runner import runtestprotocol
 from hypothesis import settings
 
-from gradcheck.data.datasets import DataSpec
-from gradcheck.diagnosis.report import SuggestionRecord
 from gradcheck.diagnosis.reporting import make_report
 from gradcheck.diagnosis.summary import summarize
 from gradcheck.diagnosis.verdict import diagnose
@@ -33,9 +32,12 @@ from gradcheck.engine.threads import OWN_THREADS
 from gradcheck.engine.transformer import POINTS
 from gradcheck.errors import OptionError
 from gradcheck.families import drawn_network
-from gradcheck.flow.gradient_flow import MEMORY, GradientFlow, LayerFlow, OutputFlow, measure
-from gradcheck.simulation.experiment import Experiment, RunSpec
+from gradcheck.flow.gradient_flow import MEMORY, GradientFlow, OutputFlow, measure
+from gradcheck.flow.layer_flow import LayerFlow
+from gradcheck.simulation.experiment import Experiment
 from gradcheck.spec import NetworkSpec, RecurrentSpec, TransformerSpec
+from gradcheck.spec.data import DataSpec
+from gradcheck.spec.run import RunSpec
 from gradcheck.spec.thresholds import Thresholds
 from gradcheck.training.demonstration import Demonstration
 
@@ -83,6 +85,17 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.path in asking:
             item.add_marker("extras")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item, nextitem):
+    """Every other process tells of a test once: each of the seven messages of pytest-xdist costs as much as a test."""
+    if "PYTEST_XDIST_WORKER" not in os.environ or item.config.option.durations is not None:
+        return None
+    for report in runtestprotocol(item, log=False, nextitem=nextitem):
+        if report.when == "call" or not report.passed:
+            item.ihook.pytest_runtest_logreport(report=report)
+    return True
 
 
 def pytest_collection_finish():
@@ -372,18 +385,6 @@ def report_of():
         return type(made)(**{**vars(made), "suggestions": suggestions})
 
     return report
-
-
-@pytest.fixture(scope="session")
-def suggestion_of():
-    """Changes ↦ a suggestion that makes them."""
-
-    def suggestion(command="gradcheck simulate --norm batch", score=0.9, **changes):
-        return SuggestionRecord(
-            changes=changes, command=command, status="healthy", score=score, gradient_span=0.5, effective_rank_last=9.0
-        )
-
-    return suggestion
 
 
 @pytest.fixture(scope="session")

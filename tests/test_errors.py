@@ -14,6 +14,7 @@ from gradcheck.errors import (
     OptionError,
     OutputError,
     at_least,
+    did_you_mean,
     finite,
     folded,
     one_of,
@@ -65,6 +66,13 @@ def test_a_missing_extra_says_what_to_type():
 
 def test_one_of_returns_what_is_allowed():
     assert one_of("norm", "rms", ("none", "rms")) == "rms"
+
+
+def test_all_names_that_begin_so_are_asked_after_if_they_are_few():
+    formats = ("fp16", "bf16", "fp8-e4m3", "fp8-e5m2", "mxfp8")
+    assert did_you_mean("FP8", formats) == "did you mean 'fp8-e4m3' or 'fp8-e5m2'? "
+    assert did_you_mean("f", formats) == ""
+    assert did_you_mean("run", [f"run{number}" for number in range(9)]).count("run") == 1
 
 
 def test_one_of_names_the_nearest_all_that_is_allowed_and_what_is_beside():

@@ -100,8 +100,3 @@ def closed(properties: Schema, optional: Schema | None = None) -> Schema:
         "required": list(properties),
         "additionalProperties": False,
     }
-
-
-def described_number(meaning: str) -> Schema:
-    """Return a number, or null, and what it means."""
-    return {"type": ["number", "null"], "description": meaning}

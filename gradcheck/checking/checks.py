@@ -25,8 +25,8 @@ from gradcheck.engine.recurrence import Recurrence
 from gradcheck.engine.transformer import AttentionBranch, MlpBranch
 from gradcheck.engine.types import Array, Block
 from gradcheck.families import FAMILIES
-from gradcheck.families.transformer import GATES
 from gradcheck.spec import PLACEMENTS, WEIGHTLESS
+from gradcheck.spec.names import GATES
 
 BATCH, WIDTH = 5, 6
 

@@ -4,10 +4,11 @@ import math
 
 from gradcheck.checking.cells import describe_circumstances, describe_failure, sum_up
 from gradcheck.checking.verification import CheckResult, Verification
-from gradcheck.pages.columns import Columns, columns_of, log10, rounded
+from gradcheck.pages.columns import Columns, columns_of, rounded
 from gradcheck.pages.page import Axis, Chart, HtmlPage, Limit, Line, Note, Table, tone_of
 from gradcheck.pages.writing import written
 from gradcheck.render.heading import SEPARATOR
+from gradcheck.render.numbers import log10
 from gradcheck.spec.command_line import options
 
 CHECKS = "checks"

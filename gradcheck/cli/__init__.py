@@ -29,7 +29,7 @@ OUT_OF_MEMORY = (
 )  # fmt: skip
 
 #: New objects between two searches for unreachable ones: modules make many that stay, and each search costs start-up.
-YOUNG = 20_000
+YOUNG = 100_000
 
 
 def main() -> NoReturn:

@@ -6,6 +6,7 @@ import typer
 
 from gradcheck.cli import INTERRUPTED, note
 from gradcheck.cli.options import command
+from gradcheck.cli.output import formats_of
 from gradcheck.cli.progress import CountedProgress
 from gradcheck.cli.shown import AS_JSON, FAIL_ON, FILE, PLOT, QUIET, Shown, format_of
 from gradcheck.engine.threads import settle_threads
@@ -18,13 +19,7 @@ if TYPE_CHECKING:
     from gradcheck.training.strategy import Strategy
 
 #: Format ↦ where it is made.
-FORMATS = {
-    "text": "gradcheck.training.text:as_text",
-    "json": "gradcheck.training.formats:as_json",
-    "csv": "gradcheck.training.formats:as_csv",
-    "markdown": "gradcheck.training.formats:as_markdown",
-    "html": "gradcheck.training.html:as_html",
-}
+FORMATS = {**formats_of("training"), "json": "gradcheck.training.formats:as_json"}
 
 CLIP_FAIL_ON = FAIL_ON.but(
     help="Exit with 1 if a strategy diverged, or had a non-finite gradient (repeatable)",

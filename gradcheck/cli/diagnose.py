@@ -60,7 +60,8 @@ class LogOptions(TypedDict):
         "QUANTITY=NAME", usual="known by their names", flags=("--column",),
     )]
     follow: Annotated[bool, Option(
-        "Keep watching a growing log; with --fail-on, until its last run has one of those.", READING, default=False,
+        "Keep watching a growing log, or wait for it; with --fail-on, until its last run has one of those.", READING,
+        default=False,
         flags=("--follow", "-f"),
     )]
     # fmt: on

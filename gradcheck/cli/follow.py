@@ -3,15 +3,19 @@
 import sys
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
 from rich.live import Live
 
+from gradcheck.base.files import near
+from gradcheck.cli import note
 from gradcheck.cli.page import has_colours
+from gradcheck.logs.lines import PAUSE
 from gradcheck.logs.log import Log
-from gradcheck.logs.reading import read_log
+from gradcheck.logs.reading import STDIN, read_log
 from gradcheck.logs.report import LogReport, report_on
 from gradcheck.logs.text.live import live_view
 from gradcheck.render.page import Page
@@ -93,8 +97,18 @@ def followed(asked: Asked, quiet: bool, enough: Callable[[LogReport], bool]) -> 
     """Watch a log; return what was found, and whether it ended with an interrupt."""
     watch, interrupted = Watch(asked, quiet, enough), False
     try:
+        _wait_for(Path(asked[0]), quiet)
         with watch:
             watch.log = read_log(asked[0], follow=watch, columns=asked[2])
     except KeyboardInterrupt:
         interrupted = True
     return watch.report(), interrupted
+
+
+def _wait_for(path: Path, quiet: bool) -> None:
+    """Wait until there is a file, as a training that was started just now has yet to write it; say so."""
+    if path.exists() or not path.name or not path.parent.is_dir() or str(path) == STDIN:
+        return
+    note(f"note: {path}: no such file yet: waiting for it until Ctrl+C{near(path)}", quiet)
+    while not path.exists():
+        time.sleep(PAUSE)

@@ -13,6 +13,17 @@ from gradcheck.errors import OutputError
 JSON = "gradcheck.render.documents:as_json"
 
 
+def formats_of(room: str) -> dict[str, str]:
+    """Return the formats that most rooms have ↦ the functions that make them, as ``module:function``."""
+    return {
+        "text": f"gradcheck.{room}.text:as_text",
+        "json": JSON,
+        "csv": f"gradcheck.{room}.formats:as_csv",
+        "markdown": f"gradcheck.{room}.formats:as_markdown",
+        "html": f"gradcheck.{room}.html:as_html",
+    }
+
+
 def show(
     document: object, form: str, formats: Mapping[str, str], output: Path | None, *, quiet: bool = False, **how: object
 ) -> None:

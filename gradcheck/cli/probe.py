@@ -136,6 +136,7 @@ def _probed(target: str, options: ProbeOptions, quiet: bool, typed: Collection[s
     from importlib import import_module
     from importlib.util import find_spec
 
+    _check_names(target, options)
     framework = rows(ProbeOptions)["framework"].check(options.pop("framework", "torch"))
     package, name, module = FRAMEWORKS[framework]
     if find_spec(package) is None:
@@ -147,6 +148,19 @@ def _probed(target: str, options: ProbeOptions, quiet: bool, typed: Collection[s
         tick.what, tick.then = "of the steps taken", "changes are tried"
         report: Report = probe_target(target, tick=tick, **options)
         return report
+
+
+def _check_names(target: str, options: ProbeOptions) -> None:
+    """Raise the error of a slip of the pen before the framework is imported, which takes seconds."""
+    from gradcheck.probing.loading import parse_arguments, parted
+
+    parted(target, "TARGET")
+    if options["batch"] is not None:
+        parted(options["batch"], "--batch")
+    for option, name in (("--loss", options["loss"]), ("--optimizer", options["optimizer"])):
+        if name is not None and ":" in name:
+            parted(name, option)
+    parse_arguments(options["kwargs"])
 
 
 def _check_framework(framework: str, options: ProbeOptions, typed: Collection[str]) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from gradcheck.cli.options import command
-from gradcheck.cli.output import JSON
+from gradcheck.cli.output import formats_of
 from gradcheck.cli.progress import Progress
 from gradcheck.cli.shown import AS_JSON, FAIL_ON, FILE, PLOT, QUIET, Shown, format_of
 from gradcheck.engine.threads import settle_threads
@@ -17,13 +17,7 @@ if TYPE_CHECKING:
     from gradcheck.learning_rate.report import RateReport
 
 #: Format ↦ where it is made.
-FORMATS = {
-    "text": "gradcheck.learning_rate.text:as_text",
-    "json": JSON,
-    "csv": "gradcheck.learning_rate.formats:as_csv",
-    "markdown": "gradcheck.learning_rate.formats:as_markdown",
-    "html": "gradcheck.learning_rate.html:as_html",
-}
+FORMATS = formats_of("learning_rate")
 
 #: What a gate may ask for.
 CAUSES = ("too-high", "too-low", "no-rate", "any")

@@ -15,7 +15,8 @@ class SchemaOptions(TypedDict):
 
     # fmt: off
     command: Annotated[str, Option(
-        "Whose output", ARGUMENT, "COMMAND", default="simulate", range=Names(tuple(REPORTS)),
+        "Whose output, baseline being that of --baseline", ARGUMENT, "COMMAND", default="simulate",
+        range=Names(tuple(REPORTS)),
     )]
     # fmt: on
 

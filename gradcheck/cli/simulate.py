@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from gradcheck.cli.options import command
-from gradcheck.cli.output import JSON
+from gradcheck.cli.output import formats_of
 from gradcheck.cli.progress import ShareProgress
 from gradcheck.cli.shown import (
     ALL_LAYERS,
@@ -31,13 +31,7 @@ if TYPE_CHECKING:
     from gradcheck import Report
 
 #: Format ↦ where it is made.
-FORMATS = {
-    "text": "gradcheck.diagnosis.text:as_text",
-    "json": JSON,
-    "csv": "gradcheck.diagnosis.formats:as_csv",
-    "markdown": "gradcheck.diagnosis.formats:as_markdown",
-    "html": "gradcheck.diagnosis.html:as_html",
-}
+FORMATS = formats_of("diagnosis")
 
 #: What a trial finds, and nothing else that simulate does.
 STUCK = "not-learning"

@@ -1,19 +1,13 @@
 """``gradcheck theory``."""
 
 from gradcheck.cli.options import command
-from gradcheck.cli.output import JSON
+from gradcheck.cli.output import formats_of
 from gradcheck.cli.shown import AS_JSON, FILE, PLOT, QUIET, Shown, format_of
 from gradcheck.engine.threads import settle_threads
 from gradcheck.spec.options.simulation import TheoryOptions
 
 #: Format ↦ where it is made.
-FORMATS = {
-    "text": "gradcheck.mean_field.text:as_text",
-    "json": JSON,
-    "csv": "gradcheck.mean_field.formats:as_csv",
-    "markdown": "gradcheck.mean_field.formats:as_markdown",
-    "html": "gradcheck.mean_field.html:as_html",
-}
+FORMATS = formats_of("mean_field")
 
 
 @command(TheoryOptions, shown=(format_of(FORMATS), AS_JSON, FILE, PLOT, QUIET))

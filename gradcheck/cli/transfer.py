@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from gradcheck.cli.options import command
-from gradcheck.cli.output import JSON
+from gradcheck.cli.output import formats_of
 from gradcheck.cli.progress import CountedProgress
 from gradcheck.cli.shown import AS_JSON, FAIL_ON, FILE, PLOT, QUIET, Shown, format_of
 from gradcheck.engine.threads import settle_threads
@@ -19,13 +19,7 @@ if TYPE_CHECKING:
     from gradcheck import TransferReport
 
 #: Format ↦ where it is made.
-FORMATS = {
-    "text": "gradcheck.parametrization.text:as_text",
-    "json": JSON,
-    "csv": "gradcheck.parametrization.formats:as_csv",
-    "markdown": "gradcheck.parametrization.formats:as_markdown",
-    "html": "gradcheck.parametrization.html:as_html",
-}
+FORMATS = formats_of("parametrization")
 
 TRANSFER_FAIL_ON = FAIL_ON.but(
     help="Exit with 1 if the verdict, or a layer's course, is this, or training diverges: then nothing else is known "

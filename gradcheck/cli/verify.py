@@ -3,19 +3,13 @@
 import typer
 
 from gradcheck.cli.options import command
-from gradcheck.cli.output import JSON
+from gradcheck.cli.output import formats_of
 from gradcheck.cli.shown import AS_JSON, FILE, PLOT, QUIET, Shown, format_of
 from gradcheck.engine.threads import settle_threads
 from gradcheck.spec.options.checking import VerifyOptions
 
 #: Format ↦ where it is made.
-FORMATS = {
-    "text": "gradcheck.checking.text:as_text",
-    "json": JSON,
-    "csv": "gradcheck.checking.formats:as_csv",
-    "markdown": "gradcheck.checking.formats:as_markdown",
-    "html": "gradcheck.checking.html:as_html",
-}
+FORMATS = formats_of("checking")
 
 
 @command(VerifyOptions, shown=(format_of(FORMATS), AS_JSON, FILE, PLOT, QUIET))

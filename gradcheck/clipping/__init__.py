@@ -4,7 +4,6 @@
 """
 
 import math
-from bisect import insort
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -12,23 +11,17 @@ import numpy as np
 import numpy.typing as npt
 
 from gradcheck.base.calls import public
+from gradcheck.clipping.adaptive import ADAPTIVE_RULES, NORM_EPSILON, LimitOf
 from gradcheck.clipping.effect import Clipped, ClipReport, Task, report, report_nonfinite
 from gradcheck.clipping.libraries import LIBRARY_RULES
 from gradcheck.engine.magnitude import Norm, joint_norm, scaled
 from gradcheck.engine.types import Array
 from gradcheck.errors import OptionError, one_of, shown
 from gradcheck.spec.clip_libraries import LIBRARIES
-from gradcheck.spec.clip_rules import PERCENT, Rule, rule_of
-
-#: Added to the norm in the global rule's denominator, by PyTorch's ``clip_grad_norm_``.
-NORM_EPSILON = 1e-6
+from gradcheck.spec.clip_rules import Rule, rule_of
 
 #: Smallest norm of a unit's weights that the adaptive rule uses: Brock et al. 2021, eq. 3.
 SMALLEST_UNIT = 1e-3
-
-#: Running mean and deviation of the z-score rule: decay, and steps that are only watched (Kumar et al. 2025).
-DECAY, WATCHED = 0.97, 25
-Z_EPSILON = 1e-6  # added to the deviation in the z-score, as in its authors' implementation
 
 
 @public
@@ -225,55 +218,19 @@ def _unit_norms(array: Array, unit_axis: int) -> tuple[npt.NDArray[np.float64], 
 # ---- adaptive rules: a threshold ↦ a rule that remembers the norms it has seen
 
 
-def _percentile(percent: float) -> Callable[[Task], Clipped]:
-    """The global norm clipped at the p-th percentile of those seen, this one among them."""
-    seen: list[float] = []  # sorted
+def _with_memory(rule: Callable[[float], LimitOf]) -> Callable[[float], Callable[[Task], Clipped]]:
+    """Return what makes a rule of a threshold: the global norm clipped to what the adaptive rule allows it."""
 
-    def apply(task: Task) -> Clipped:
-        norm = task.norm.value
-        if math.isfinite(norm):
-            insort(seen, norm)
-        return _global_norm(task, _interpolated(seen, percent)) if seen else Clipped(task.gradients, None)
+    def made(threshold: float) -> Callable[[Task], Clipped]:
+        limit_of = rule(threshold)
 
-    return apply
+        def apply(task: Task) -> Clipped:
+            limit = limit_of(task.norm.value)
+            return Clipped(task.gradients, None) if limit is None else _global_norm(task, limit)
 
+        return apply
 
-def _interpolated(ordered: Sequence[float], percent: float) -> float:
-    """Return a percentile of sorted numbers, linear between neighbours."""
-    place = percent / PERCENT * (len(ordered) - 1)
-    below = math.floor(place)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
-
-
-def _zscore(limit: float) -> Callable[[Task], Clipped]:
-    """A global norm whose z-score is above z* clipped to μ + (z*²/z)·σ, of a running μ and σ."""
-    watched: list[float] = []
-    running: list[float] = []  # μ, σ
-
-    def apply(task: Task) -> Clipped:
-        norm = task.norm.value
-        if not running:
-            if math.isfinite(norm):
-                watched.append(norm)
-            if len(watched) == WATCHED:
-                running[:] = _mean_and_deviation(watched)
-            return Clipped(task.gradients, None)
-        mean, deviation = running
-        score = (norm - mean) / (deviation + Z_EPSILON)
-        allowed = mean + limit * (limit / score) * deviation if score > limit else norm
-        mean = DECAY * mean + (1 - DECAY) * allowed
-        running[:] = mean, math.hypot(math.sqrt(DECAY) * deviation, math.sqrt(1 - DECAY) * (allowed - mean))
-        return _global_norm(task, allowed) if score > limit else Clipped(task.gradients, None)
-
-    return apply
-
-
-def _mean_and_deviation(norms: Sequence[float]) -> tuple[float, float]:
-    """Return mean and standard deviation, right for norms whose squares or sum overflow."""
-    mean = math.fsum(norm / len(norms) for norm in norms)
-    root = math.sqrt(len(norms))
-    return mean, math.hypot(*((norm - mean) / root for norm in norms))
+    return made
 
 
 def _without_memory(rule: Callable[[Task, Any], Clipped]) -> Callable[[Any], Callable[[Task], Clipped]]:
@@ -287,6 +244,5 @@ _RULES: dict[str, Callable[[Any], Callable[[Task], Clipped]]] = {
     "norm": _without_memory(_norm),
     "global-norm": _without_memory(_global_norm),
     "agc": _without_memory(_agc),
-    "percentile": _percentile,
-    "zscore": _zscore,
+    **{name: _with_memory(rule) for name, rule in ADAPTIVE_RULES.items()},
 }

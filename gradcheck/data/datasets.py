@@ -14,8 +14,7 @@ from gradcheck.engine.initializers import random_stream
 from gradcheck.engine.types import Array
 from gradcheck.errors import InputError, OptionError
 from gradcheck.spec import known_data
-from gradcheck.spec.data import FEATURES, OUTPUTS
-from gradcheck.spec.data import DataSpec as DataSpec
+from gradcheck.spec.data import FEATURES, OUTPUTS, DataSpec
 
 DATA_STREAM = 2  # those of weights and biases are 0 and 1
 DIGITS = Path(__file__).parents[1] / "datasets" / "digits.npz"

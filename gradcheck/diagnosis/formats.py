@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 
+from gradcheck.diagnosis.chances import said_of_training
 from gradcheck.diagnosis.headline import in_a_line
 from gradcheck.diagnosis.report import LayerRecord, Report
-from gradcheck.diagnosis.sentences import chance_of_training
 from gradcheck.diagnosis.shown_layers import title
 from gradcheck.diagnosis.suggestions import said_order
-from gradcheck.diagnosis.trial_sentences import said_of_trial
 from gradcheck.render.documents import markdown_table, records_as_csv
 from gradcheck.render.heading import what_was_run
 from gradcheck.render.numbers import percent, power, significant
@@ -32,8 +31,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield f"**{status}** - {escaped(what_was_run(report.config))}"
     yield ""
     yield from (f"- {escaped(reason)}" for reason in verdict.reasons)
-    yield f"- {chance_of_training(verdict)}"
-    yield from (f"- {said}" for said in said_of_trial(report))
+    yield from (f"- {said}" for said in said_of_training(report))
     yield ""
     header = [report.unit, *HEADER[1:]]
     yield from markdown_table(

@@ -3,20 +3,19 @@
 import math
 from collections.abc import Iterator, Sequence
 
+from gradcheck.diagnosis.chances import said_of_training
 from gradcheck.diagnosis.headline import headline, in_a_line
 from gradcheck.diagnosis.number_html import number_charts, number_tables
 from gradcheck.diagnosis.report import LayerRecord, Report, SuggestionRecord
-from gradcheck.diagnosis.sentences import chance_of_training
 from gradcheck.diagnosis.shown_layers import of_several_kinds, title
 from gradcheck.diagnosis.suggestions import said_order
 from gradcheck.diagnosis.text.advice import next_commands
 from gradcheck.diagnosis.trial_record import NetworkTrialRecord
-from gradcheck.diagnosis.trial_sentences import said_of_trial
-from gradcheck.pages.columns import Columns, columns_of, log10, rounded, thinned, with_band
+from gradcheck.pages.columns import Columns, columns_of, rounded, thinned, with_band
 from gradcheck.pages.page import Axis, Cell, Chart, HtmlPage, Limit, Line, Note, Span, Table, tone, tone_of
 from gradcheck.pages.writing import written
 from gradcheck.render.heading import what_was_run
-from gradcheck.render.numbers import percent
+from gradcheck.render.numbers import log10, percent
 from gradcheck.spec.command_line import options
 
 #: Quantities that have a chart of their own: field, title, what it shows, whether on a log scale, and the threshold.
@@ -55,7 +54,7 @@ def page_of(report: Report) -> HtmlPage:
         heading=what_was_run(report.config),
         label=in_a_line(verdict.status, codes),
         tone=tone(headline(verdict.status, codes)[1]),
-        reasons=(*verdict.reasons, *says, chance_of_training(verdict), *said_of_trial(report)),
+        reasons=(*verdict.reasons, *says, *said_of_training(report)),
         charts=(*_charts(report), *number_charts(report.number_formats, _axis(report))),
         notes_title=f"What would fix it, each tried{_order(report)}",
         notes=tuple(_suggestion(report, one) for one in report.suggestions or ()),

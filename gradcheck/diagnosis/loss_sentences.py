@@ -113,6 +113,19 @@ def _twice(cause: Cause, flow: GradientFlow) -> str:
     return f"{found}: return logits"
 
 
+def _of_probabilities(cause: Cause, flow: GradientFlow) -> str:
+    function, returned = cause.details["function"], cause.details.get("returned")
+    if not returned:
+        return (
+            f"the output is a {function}, so that the loss is mean-square: for classes return logits, or name a --loss"
+        )
+    return (
+        f"the model returns a {returned}, whose first tensor is a {function}, so that the loss is mean-square of that: "
+        "a loss that the model computes itself is taken if it is a single number, alone, first in a tuple, or under "
+        "'loss'; for classes return logits, or name a --loss of (output, targets)"
+    )
+
+
 def _not_probabilities(cause: Cause, flow: GradientFlow) -> str:
     given, end = cause.details, cause.details["end"]
     found = f"the loss {given['loss']} takes probabilities, and is given {given['low']:.3g} to {given['high']:.3g}"
@@ -150,7 +163,7 @@ OF_LOSS = {
     ),
     "loss-of-probabilities": Code(
         "the output are probabilities, and no loss was named",
-        "the output is a {function}, so that the loss is mean-square: for classes return logits, or name a --loss",
+        _of_probabilities,
     ),
     "constant-loss": Code("no gradient leaves the loss", _SHUT % "the loss doesn't change with the read-out's output"),
     "first-loss": Code("value: the loss where training starts; limit: what a constant answer costs", _first_loss),

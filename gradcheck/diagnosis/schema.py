@@ -17,12 +17,16 @@ REPORTS = {
     "compare": "gradcheck.sweep.report:ComparisonRecord",
     "verify": "gradcheck.checking.verification:Verification",
     "diagnose": "gradcheck.logs.report:LogReport",
+    "baseline": "gradcheck.diagnosis.regression:Regression",
 }
+
+#: What the documents say that they are of, and what is typed for them, where that isn't the name in the table.
+WRITTEN_BY = {"baseline": ("compare", "compare --baseline")}
 
 
 @public
 def json_schema(command: str = "simulate") -> Schema:
-    """Return the schema of a command's JSON output.
+    """Return the schema of a command's JSON output; ``baseline`` is what ``--baseline`` makes of two reports.
 
     Raises
     ------
@@ -33,4 +37,5 @@ def json_schema(command: str = "simulate") -> Schema:
     if command not in tuple(REPORTS):
         meant = did_you_mean(command, REPORTS)
         raise GradcheckError(f"schema {shown(command)} is unknown; {meant}allowed: {', '.join(REPORTS)}")
-    return document_schema(named(REPORTS[command]), command)
+    written_by, typed = WRITTEN_BY.get(command, (command, command))
+    return document_schema(named(REPORTS[command]), written_by) | {"title": f"gradcheck {typed}"}

@@ -13,22 +13,11 @@ from gradcheck.diagnosis.loss_sentences import OF_LOSS
 from gradcheck.diagnosis.number_sentences import OF_NUMBERS
 from gradcheck.diagnosis.part_sentences import OF_PARTS
 from gradcheck.diagnosis.rate_sentences import OF_RATES
-from gradcheck.diagnosis.remarks import DOUBTS, NEEDS_ADAM
 from gradcheck.diagnosis.trial_sentences import OF_TRIALS
-from gradcheck.render.numbers import percent
 
 if TYPE_CHECKING:
     from gradcheck.diagnosis.causes import Cause
-    from gradcheck.diagnosis.report import VerdictRecord
     from gradcheck.flow.gradient_flow import GradientFlow
-
-#: What keeps a network from training although its gradient is healthy, by the cause.
-WHY_NOT = {
-    "forward-zero": "the signal is lost on its way forward",
-    "output-size": "its outputs are far from 1",
-    "weight-span": "the weights' gradients are too far apart",
-    "sensitivity": "each step in all weights changes too much of what tells the examples apart",
-}
 
 #: More names than this are counted.
 NAMED = 3
@@ -60,19 +49,6 @@ def _sentence(cause: Cause, flow: GradientFlow) -> str:
         "their": "their" if several else "its",
     }
     return made.format_map({**cause.details, **fields})
-
-
-def chance_of_training(verdict: VerdictRecord) -> str:
-    """Return how likely SGD, or Adam in a trial, trains the network, and why not where its gradient is healthy."""
-    codes = [cause.code for cause in verdict.causes]
-    if verdict.status == "healthy" and not ({*DOUBTS} - {NEEDS_ADAM}).isdisjoint(codes):
-        return "no probability of training is given: what is named above outweighs a healthy gradient"
-    who = "Adam" if "trial-learns" in codes else "plain SGD"
-    chance = f"{who} trains it with probability {percent(verdict.score)}"
-    if verdict.status != "healthy" or verdict.trainable:
-        return chance
-    why = next((said for code, said in WHY_NOT.items() if code in codes), "by the usual limits it is not healthy")
-    return f"the gradient is within the limits given, and yet {chance}: {why}"
 
 
 def as_multiple(ratio: float) -> str:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from gradcheck.base.wording import counted
 from gradcheck.diagnosis.code import Code
-from gradcheck.render.numbers import percent, significant
+from gradcheck.render.numbers import percent
 
 if TYPE_CHECKING:
-    from gradcheck.diagnosis.report import Report
+    pass
 
 OF_TRIALS = {
     "opened": Code(
@@ -49,23 +47,3 @@ OF_TRIALS = {
         "scale the inputs to about 1, or put a norm after {at}",
     ),
 }
-
-
-def said_of_trial(report: Report) -> Iterator[str]:
-    """Yield what came of training a described network for real, and what counts where the score says otherwise."""
-    trial = report.trial
-    if trial is None:
-        return
-    best = f"{counted(trial.steps, 'step')} of SGD (rate {trial.rate:g})"
-    first, last, goal = (significant(one, 3) for one in (trial.first, trial.last, trial.goal))
-    course = f"the loss from {first} to {last}" if trial.last is not None else "the loss out of the range of floats"
-    if trial.learns is None:
-        yield f"trained for real: its {trial.seconds:g} s were over before it learnt; {best} brought {course}"
-        return
-    if trial.learns:
-        yield f"trained for real, it learns: {best} bring {course}"
-    else:
-        rates = ", ".join(f"{rate:g}" for rate in sorted(one.rate for one in trial.rates))
-        yield f"trained for real, it doesn't learn at any rate of {rates}: {best} bring {course} at best, not to {goal}"
-    if trial.learns != report.verdict.trainable:
-        yield "the trial and that probability differ: on networks trained at length both were right about as often"

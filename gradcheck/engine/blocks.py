@@ -1,7 +1,5 @@
 """The hidden layer: linear map, norm, activation, and perhaps a skip connection around them."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from gradcheck.engine.activations import Activation

@@ -4,8 +4,6 @@ The state of all sequences is one array, hidden state first, (batch, states·wid
 gate by gate, (batch, gates·width), in PyTorch's order.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple
 

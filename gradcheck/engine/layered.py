@@ -1,7 +1,5 @@
 """What a flow is measured on: layers that pass a batch forward and its gradient back, whatever is in them."""
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, NamedTuple, Protocol, TypeVar

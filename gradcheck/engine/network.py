@@ -1,7 +1,5 @@
 """Networks: hidden layers and a linear read-out, made when they are asked for."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
@@ -73,7 +71,7 @@ class Network(NamedTuple):
         of_row = 2 if self.norm is none else 3
         return [numbers + of_row * rows * fan_out for numbers, (_, fan_out) in zip(drawn, self.fans, strict=True)]
 
-    def unrolled(self, inputs: Array) -> tuple[Network, Array]:
+    def unrolled(self, inputs: Array) -> tuple["Network", Array]:
         """Return the network laid out in layers, as it is already, and what its first layer is given."""
         return self, inputs
 
@@ -124,7 +122,7 @@ class Network(NamedTuple):
         return Gradient(value, logits, [part for parts in at_weights[::-1] for part in parts])
 
 
-def build(spec: NetworkSpec, widths: tuple[int, ...], linear: LinearOf, weightless: bool = False) -> Network:
+def build(spec: "NetworkSpec", widths: tuple[int, ...], linear: LinearOf, weightless: bool = False) -> Network:
     """Return the network that a spec describes, with the widths and linear maps given."""
     return Network(
         widths=widths,

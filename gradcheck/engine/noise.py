@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,21 +13,19 @@ if TYPE_CHECKING:  # small networks need no threads
     from gradcheck.engine.begun import Begun
 
 
-@dataclass(frozen=True)
 class Noise:
     """The normal numbers of one layer, the same each time they are asked for.
 
-    Attributes
+    Parameters
     ----------
     seed, layer : int
     dtype : str
         ``float64`` or ``float32``.
     """
 
-    seed: int
-    layer: int
-    dtype: str = "float64"
-    _begun: dict[int, tuple[Array, Begun]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    def __init__(self, seed: int, layer: int, dtype: str = "float64") -> None:
+        self.seed, self.layer, self.dtype = seed, layer, dtype
+        self._begun: dict[int, tuple[Array, Begun]] = {}
 
     def begin(self, purpose: int, rows: int, columns: int) -> None:
         """Have other threads begin to draw what will be asked for.

@@ -1,7 +1,5 @@
 """Number formats of low precision: where each one ends, and what rounding to it does to an array."""
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 
@@ -89,7 +87,7 @@ class Counts(NamedTuple):
     subnormal: int = 0
     overflow: int = 0
 
-    def plus(self, other: Counts) -> Counts:
+    def plus(self, other: "Counts") -> "Counts":
         """Return both together."""
         return Counts(*(one + more for one, more in zip(self, other, strict=True)))
 

@@ -1,7 +1,5 @@
 """Recurrence: one layer, its weights shared over the time steps; a step is to time what a layer is to depth."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import NamedTuple
 

@@ -25,19 +25,11 @@ _SCALED_ERFC = (
 _TABLE = np.append(_SCALED_ERFC, 0.0).reshape(-1, 6)
 
 
-def normal_density(z: Array) -> Array:
-    """Return exp(−z²/2)/√(2π)."""
-    density: Array = np.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
-    return density
-
-
-def normal_cdf(z: Array) -> Array:
-    """Return Φ(z) = erfc(−z/√2)/2, to about 1e-15·max(1, z²) relative in both tails (in float64)."""
-    return normal_cdf_and_density(z)[0]
-
-
 def normal_cdf_and_density(z: Array) -> tuple[Array, Array]:
-    """Return Φ(z) and Φ'(z), which share their exponential; in place, as a transformer does little else."""
+    """Return Φ(z) = erfc(−z/√2)/2, to about 1e-15·max(1, z²) relative in both tails (in float64), and Φ'(z).
+
+    They share their exponential; in place, as a transformer does little else.
+    """
     x = np.abs(z)
     x *= math.sqrt(0.5)
     power = np.square(x)

@@ -1,7 +1,5 @@
 """Transformers: attention and MLP branches beside a residual stream; a flow point after each."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple
 

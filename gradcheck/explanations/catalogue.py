@@ -10,10 +10,11 @@ from gradcheck.engine.cells import CELLS
 from gradcheck.engine.initializers import INITIALIZERS, Law, Sample, gaussian, haar_frame, uniform
 from gradcheck.engine.normalization import NORMS
 from gradcheck.errors import one_of
-from gradcheck.families.transformer import GATES, TRANSFORMER
+from gradcheck.families.transformer import TRANSFORMER
 from gradcheck.mean_field.laws import counted_fans
 from gradcheck.spec import FREE_SCALE, GATED, WEIGHTLESS, TransformerSpec
 from gradcheck.spec.frameworks import FRAMEWORKS, Drawn, Framework, laws_of
+from gradcheck.spec.names import GATES
 from gradcheck.spec.presets import PRESETS, with_preset
 
 #: One thing to choose, as JSON values.

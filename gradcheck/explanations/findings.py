@@ -136,8 +136,8 @@ FINDINGS = (
         "not-computed",
         "a norm of 0 in every row of a run that learns",
         "The loss moves, so the weights do, so there is a gradient: the 0 in the log is a place that nobody filled "
-        "in. The loss is judged instead.",
-        "Some engines compute the norm only if they clip, or under another name.",
+        "in, or a small norm that text shows as 0.00. The loss is judged instead.",
+        "Some engines compute the norm only if they clip, or under another name. Print it with %.3e.",
         ("norm = 0 in all rows, and the loss moves by more than 5 % and its noise",),
         ("DeepSpeed, get_global_grad_norm",),
         ("no-gradient", "scaled-norms"),

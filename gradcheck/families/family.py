@@ -1,7 +1,6 @@
 """A family of networks: one record, which every command uses."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
@@ -53,8 +52,7 @@ class Given(NamedTuple):
     maps: Sequence[Dense]
 
 
-@dataclass(frozen=True)
-class Weights(Generic[S]):
+class Weights(NamedTuple, Generic[S]):
     """What is done with stored weights.
 
     Attributes
@@ -75,8 +73,7 @@ class Weights(Generic[S]):
     network: Callable[[S, Sequence[Dense], int, str], StoredNetwork]
 
 
-@dataclass(frozen=True)
-class Family(Generic[S]):
+class Family(NamedTuple, Generic[S]):
     """A family of networks.
 
     Attributes

@@ -12,7 +12,8 @@ from gradcheck.engine.network import Network, build, drawn_maps, given_maps, wei
 from gradcheck.errors import InputError
 from gradcheck.families.family import Change, Family, Given, Weights, initialisations
 from gradcheck.families.weight_files import Arrays, check_classes, dense_of, read
-from gradcheck.mean_field.prediction import weight_law, why_unknown
+from gradcheck.mean_field.laws import weight_law
+from gradcheck.mean_field.prediction import why_unknown
 from gradcheck.spec import FREE_SCALE, NetworkSpec
 from gradcheck.spec.data import DataSpec
 

@@ -24,9 +24,7 @@ from gradcheck.mean_field.laws import embedding_law, law_of, weight_law
 from gradcheck.spec import GATED, TransformerSpec
 from gradcheck.spec.data import DataSpec
 from gradcheck.spec.frameworks import Attention, Drawn, attention_of
-
-#: The function of a gated activation: Shazeer 2020.
-GATES = {"geglu": "gelu", "swiglu": "silu"}
+from gradcheck.spec.names import GATES
 
 #: Keys of the maps that are in no block; sublayer s = 1 … 2·blocks has 2·s and the one after it.
 READOUT_KEY, PATCH_KEY = 0, 1

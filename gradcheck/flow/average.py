@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradcheck.flow.gradient_flow import GradientFlow, LayerFlow, OutputFlow, PerLayer
+from gradcheck.flow.gradient_flow import GradientFlow, OutputFlow, PerLayer
+from gradcheck.flow.layer_flow import LayerFlow
 from gradcheck.flow.quantities import QUANTITIES
 
 #: Fields whose mean over the draws is geometric: positive, and not logarithms already.

@@ -19,8 +19,7 @@ from gradcheck.engine.loss import Loss, mean_square
 from gradcheck.engine.magnitude import LOG10_2, Scaled, log10_joint_norm, log10_norm, log10_rms, rescaled
 from gradcheck.engine.memory import keep_freed_memory
 from gradcheck.engine.types import Array
-from gradcheck.flow.layer_flow import LayerFlow as LayerFlow
-from gradcheck.flow.layer_flow import forward_flow, judged_forward_flow, with_gradient
+from gradcheck.flow.layer_flow import LayerFlow, forward_flow, judged_forward_flow, with_gradient
 from gradcheck.flow.number_formats import Tally
 from gradcheck.flow.passing import backward_passes, forward_passes, is_finite, why_not_finite
 

@@ -1,22 +1,18 @@
 """What number formats lose of the tensors that matrix products take in, and of the weights' gradients and updates."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
+from gradcheck.engine.layered import Layered
 from gradcheck.engine.linear import Linear
 from gradcheck.engine.magnitude import Scaled
 from gradcheck.engine.number_formats import FORMATS, Counts, NumberFormat, counts, lost_updates, tensor_scale
 from gradcheck.engine.pieces import product
 from gradcheck.engine.types import Array
 from gradcheck.engine.weight_rows import weight_rows
-
-if TYPE_CHECKING:
-    from gradcheck.engine.layered import Layered
 
 #: What is cast at a layer: the inputs X of its linear maps, W, ∂𝓛/∂(X W), and ∂𝓛/∂W.
 Kind = Literal["activations", "weights", "gradients", "weight_gradients"]

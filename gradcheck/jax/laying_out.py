@@ -1,6 +1,5 @@
 """From the values of a pass to captured layers, one use for each step of a loop."""
 
-import math
 import re
 from collections.abc import Iterator, Sequence
 from itertools import product
@@ -12,12 +11,7 @@ from gradcheck.jax.functions import Function
 from gradcheck.jax.graph import Graph
 from gradcheck.jax.uses import LayerUse
 from gradcheck.probing.captured import Activity, CapturedLayer, Use, Weight
-
-#: The largest power of two by which the loss is scaled so that its gradient begins at 1.
-LARGEST_SHIFT = 100
-
-#: Weights that point so far in one direction are a copy, as those of a target network or a teacher are.
-COPY = 0.5
+from gradcheck.probing.limits import COPY, shift_to_one
 
 #: Norms of images: a row of what they give is a whole example.
 OF_EXAMPLES = ("BatchNorm", "GroupNorm", "InstanceNorm")
@@ -166,8 +160,5 @@ def _units_last(array: np.ndarray, use: LayerUse) -> np.ndarray:
 
 
 def shift_for(at_end: np.ndarray | None) -> int:
-    """Return the power of two that brings the gradient at the end to about 1: so it has the whole range of floats."""
-    largest = 0.0 if at_end is None or not at_end.size else float(np.abs(at_end).max())
-    if not largest or not math.isfinite(largest):
-        return 0
-    return max(-LARGEST_SHIFT, min(LARGEST_SHIFT, -math.frexp(largest)[1]))
+    """Return the power of two that brings the gradient at the end to about 1."""
+    return shift_to_one(0.0 if at_end is None else float(np.abs(at_end).max(initial=0.0)))

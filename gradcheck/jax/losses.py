@@ -9,9 +9,9 @@ from jax import numpy as jnp
 
 from gradcheck.errors import GradcheckError, one_of
 from gradcheck.jax.marks import is_float, main_array
+from gradcheck.probing.limits import IGNORED
 from gradcheck.spec.options.option import canonical
-
-LOSSES = ("cross-entropy", "mean-square")
+from gradcheck.spec.probing import LOSSES
 
 #: (output, targets) ↦ a number, or one for each example, of which the mean is taken.
 LossFunction = Callable[[Any, Any], Any]
@@ -24,9 +24,6 @@ OF_OPTAX = {
     "sigmoid_binary_cross_entropy": "binary-cross-entropy",
     "squared_error": "mean-square",
 }
-
-#: The target that cross-entropy ignores, as PyTorch's does.
-IGNORED = -100
 
 
 class Loss(NamedTuple):

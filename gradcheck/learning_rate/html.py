@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from gradcheck.learning_rate.cells import headline, label_of, next_command, outcome
 from gradcheck.learning_rate.report import RateReport
-from gradcheck.pages.columns import Columns, columns_of, log10, rounded, thinned
+from gradcheck.pages.columns import Columns, columns_of, rounded, thinned
 from gradcheck.pages.page import Axis, Chart, HtmlPage, Line, Span, Table, tone
 from gradcheck.pages.writing import written
-from gradcheck.render.numbers import significant
+from gradcheck.render.numbers import log10, significant
 
 #: What the table says of a run.
 CELLS: Columns = {

@@ -24,8 +24,7 @@ from gradcheck.learning_rate.report import CALLED, RateCure, RateReport, make_ra
 from gradcheck.learning_rate.rules import Rule, rule_of, usual_updates
 from gradcheck.learning_rate.runs import DOUBLINGS, Draw, find_rate
 from gradcheck.simulation.cures import cures
-from gradcheck.simulation.experiment import Experiment, Outcome
-from gradcheck.simulation.simulate import A_MOMENT
+from gradcheck.simulation.experiment import A_MOMENT, Experiment, Outcome
 from gradcheck.spec import pick
 from gradcheck.spec.families import TRAINED
 from gradcheck.spec.learning_rate import SearchSpec, rate_command_line
@@ -104,7 +103,7 @@ class RateSearch:
 
     def descent(self, seed: int) -> NetworkDescent:
         """Return what is searched on: a copy of the network that `seed` draws, its optimizer, its batches."""
-        experiment = replace(self.experiment, run=replace(self.experiment.run, seed=seed, seeds=1))
+        experiment = self.experiment._replace(run=replace(self.experiment.run, seed=seed, seeds=1))
         network = experiment.stored_network("arch", "weights are drawn anew in each pass")
         dataset, run = experiment.dataset, experiment.run
         assert isinstance(dataset, Dataset)

@@ -3,10 +3,10 @@
 import math
 from collections.abc import Iterable, Iterator, Mapping
 
-from gradcheck.logs.columns import BAR, NOTHING, meaning
-from gradcheck.logs.console_code import Block, is_code
-from gradcheck.logs.console_context import Context, value_of
-from gradcheck.logs.console_kinds import EPOCH, PROVISIONAL, STEP, TRAINING, UNNAMED, Kinds, Plan
+from gradcheck.logs.columns import NOTHING, meaning
+from gradcheck.logs.console_code import Block
+from gradcheck.logs.console_context import value_of
+from gradcheck.logs.console_kinds import EPOCH, PROVISIONAL, STEP, TRAINING, UNNAMED
 from gradcheck.logs.console_lines import (
     TELLING,
     Bar,
@@ -24,17 +24,16 @@ from gradcheck.logs.console_lines import (
     tells,
     without_bar,
 )  # fmt: skip
-from gradcheck.logs.console_unnamed import NAME, Unnamed
-from gradcheck.logs.console_values import cut, keyed_names, pairs
+from gradcheck.logs.console_names import objectives_named
+from gradcheck.logs.console_reader import ConsoleReader
+from gradcheck.logs.console_rows import Plan
+from gradcheck.logs.console_values import cut, pairs
 from gradcheck.logs.json_records import JsonRecords
-from gradcheck.logs.lines import Problems, Reader
+from gradcheck.logs.lines import Problems
 from gradcheck.logs.numbers import LogRow, numbers
 
-#: Longer lines are no rows of a console.
-LONGEST_LINE = 2**13
-
-#: Lines with more numbers are no rows either.
-MOST_NUMBERS = 300
+#: Longer lines are no rows of a console, and neither are those with more numbers.
+LONGEST_LINE, MOST_NUMBERS = 2**13, 300
 
 #: Shapes that are remembered, and those that are tried first.
 MOST_SHAPES, TRIED = 2000, 4
@@ -49,7 +48,7 @@ TOGETHER = 256
 OBJECTS = "{\0"
 
 
-class Console(Reader):
+class Console(ConsoleReader):
     """Turns the lines of a console into rows; the kinds of rows are told apart, and one of them is judged.
 
     Parameters
@@ -63,14 +62,8 @@ class Console(Reader):
     context : Context
     """
 
-    format = "console output"
-    nothing = "none of its lines has a number by such a name"
-
     def __init__(self, problems: Problems, wanted: Mapping[str, str] = NOTHING) -> None:
-        super().__init__(problems)
-        self.kinds = Kinds(wanted)
-        self.seen = self.kinds.seen
-        self.context = Context()
+        super().__init__(problems, wanted)
         self._objects = JsonRecords(Problems(), wanted, OBJECTS)
         self._plans: dict[tuple[str, tuple[str, ...]], Plan | None] = {}
         self._tried: list[Plan] = []
@@ -79,35 +72,7 @@ class Console(Reader):
         self._ahead: dict[str, str] = {}
         self._head: tuple[str, ...] = ()
         self._section = ""
-        self._passed_over: list[str] = []
-        self._unnamed, self._block = Unnamed(NAME in wanted.values()), Block()
-
-    @property
-    def last_word(self) -> str:
-        """The error that the program ended of; empty if it didn't, or went on."""
-        return self.context.last_word
-
-    @property
-    def listed(self) -> set[str]:
-        """Names that a colon or the like parts from their numbers; words before a number may be any text."""
-        return self.kinds.keyed or {name for text in self._passed_over for name in keyed_names(text)}
-
-    @property
-    def counted_by(self) -> str:
-        """What the step is taken from, where a row has none."""
-        if self.context.bar is not None:
-            return BAR
-        named = next((kind.names[STEP] for kind in self.kinds.kinds if STEP in kind.names), "")
-        return named or "the program's last words"
-
-    @property
-    def checkpoints(self) -> list[float]:
-        """The steps of the checkpoints that were saved, as far as they are known."""
-        return self.context.checkpoints
-
-    def worth(self, key: str) -> int:
-        """Return what the rows of a kind are worth."""
-        return next((kind.worth for kind in self.kinds.kinds if kind.key == key), TRAINING)
+        self._block = Block()
 
     def rows(self, lines: Iterator[bytes]) -> Iterator[LogRow]:
         """Yield the rows of the lines, neighbours of one layout together."""
@@ -136,7 +101,7 @@ class Console(Reader):
             whole = plain(text)
             text = whole.strip("` \t")
         if self._table:
-            return self._end_table() if self._block.has(whole, text) else self._read(text)
+            return self._end_table(code=True) if self._block.has(whole, text) else self._read(text)
         if not text:
             return ()
         for place, plan in enumerate(self._tried):
@@ -144,6 +109,8 @@ class Console(Reader):
             if found:
                 if place:
                     self._tried.insert(0, self._tried.pop(place))
+                if plan.parts and ("inf" in text or "nan" in text or "NaN" in text):
+                    self.context.see_lost_parts(plan, cut(text)[1])
                 return self.context.row(plan, found.groups())
         if text.endswith("]") and (bar := only_bar(text)):
             self.context.see_bar(bar)
@@ -175,6 +142,7 @@ class Console(Reader):
 
     def _told(self, text: str) -> Iterator[LogRow]:
         """Yield the rows of a line without a bar, and remember what it says of those to come."""
+        text = objectives_named(text)
         lower = text.lower()
         word = last_words(text)
         if (event := self.context.event(text, lower)) is not None:
@@ -191,10 +159,11 @@ class Console(Reader):
             for one in unnamed:
                 yield from self._framed(one, "a number after its step", UNNAMED)
         elif tells(lower, self._telling) and not (word and is_error(text)):
-            yield from self._end_table() if is_code(text) else self._line(text)
+            yield from self._end_table(code=True) if self._block.is_beside(text) else self._line(text)
         elif self._table and (not text or is_rule(text)):
             yield from self._end_table()
         else:
+            self._block.is_beside(text)
             self.kinds.heading(text)
             if len(self._passed_over) < PASSED_OVER:
                 self._passed_over.append(text)
@@ -212,6 +181,8 @@ class Console(Reader):
         if len(values) > MOST_NUMBERS:
             return
         self._head = (header(text, self.kinds.wanted) if not values else ()) or self._head
+        if len(values) > 1 and shape[1].strip() == "(" and shape[2:] == (")",):  # the mean beside it
+            shape, values = (shape[0], ""), values[:1]
         if len(values) == 1 and not frame and not shape[1].strip(" ,;|)]}") and (one := next(pairs(shape), None)):
             self.kinds.heading(text)
             yield from self._single(one.name, values[0])
@@ -223,6 +194,8 @@ class Console(Reader):
         if plan is None:
             self._remember(shape, values)
             return
+        if plan.parts:
+            self.context.see_lost_parts(plan, values)
         yield from self.context.row(plan, [values[place] for place in plan.places])
 
     def _plan(self, shape: tuple[str, ...], values: list[str], frame: str, worth: int) -> Plan | None:
@@ -238,11 +211,12 @@ class Console(Reader):
     def _remember(self, shape: tuple[str, ...], values: list[str]) -> None:
         """Take step and epoch from a line with no number to judge: ``Epoch 3/20``, ``[step=10/900, epoch=0]``."""
         self.kinds.heading("".join(shape))
-        for pair in pairs(shape):
-            column = meaning(pair.name) if pair.name and pair.training else None
+        named = [(pair, meaning(pair.name)) for pair in pairs(shape) if pair.name and pair.training]
+        counted = any(column == STEP and pair.total is None for pair, column in named)
+        for pair, column in named:
             if column == EPOCH:
                 self.context.epoch = value_of(values[pair.place])
-            elif column == STEP:
+            elif column == STEP and not (counted and pair.total is not None):  # a place in the epoch beside it
                 self._table[pair.name] = values[pair.place]
 
     def _single(self, name: str, value: str) -> Iterator[LogRow]:
@@ -263,9 +237,11 @@ class Console(Reader):
             return
         yield from self._single(self._section + name, value)
 
-    def _end_table(self) -> Iterator[LogRow]:
-        """Yield the row that the lines before made together."""
+    def _end_table(self, code: bool = False) -> Iterator[LogRow]:
+        """Yield the row that the lines before made together; sums that begin just before code are none."""
         table, self._table, self._section = self._table, {}, ""
+        if code and not any(value.strip("0.") for value in table.values()):
+            return
         if len(table) > 1 or (table and next(iter(table)).lower() != "epoch"):
             rows = list(self._framed(table, "lines together"))
             if not rows:

@@ -20,7 +20,7 @@ _CODE = re.compile(
     "|".join(
         (
             r"\.(?:item|parameters|backward|detach|cpu|numpy|mean|sum|zero_grad|size)\(\)",
-            r"\)\s*\*\*\s*[\d.]",  # norm(x) ** 2
+            r"\)\s*\*\*\s*[\d.]|[\w\]]\s*\*\*\s*[\d.]+\s*(?:#.*)?\Z",  # norm(x) ** 2
             r"\bself\.\w",
             r"[\w)\]]\s*[-+*/]=\s",  # loss += 1
             r"\{[^{}'\"]*:[^{}'\"]*[defgs%]\}",  # {loss:.3f}
@@ -32,6 +32,9 @@ _CODE = re.compile(
         )
     )
 )
+
+#: A sum that begins: ``grad_norm = 0.0``. Such a line is code after other code; alone it may be a loss that is zero.
+_BEGINS_A_SUM = re.compile(r"[A-Za-z_]\w* = 0?\.?0*\s*(?:#.*)?\Z")
 
 #: What any of these lines has.
 _NEEDED = re.compile(r"[=(%{]|^import|^assert|^return|self\.")
@@ -50,6 +53,7 @@ class Block:
 
     def __init__(self) -> None:
         self._indent = -1  # of the line that opened the block; −1 outside of any
+        self._beside = False  # the line before is code
 
     def has(self, line: str, text: str) -> bool:
         """Whether a line belongs to a block, or opens one; `text` is what it has beside the blanks around it."""
@@ -59,6 +63,13 @@ class Block:
             return False
         indent = line.expandtabs().index(text[0])
         if 0 <= self._indent < indent:
+            self._beside = True
             return True
         self._indent = indent if _OPENS.match(text) else -1
+        self._beside = self._beside or self._indent >= 0
         return self._indent >= 0
+
+    def is_beside(self, text: str) -> bool:
+        """Whether a line outside of any block is code, or sets a name to zero beside code."""
+        self._beside = is_code(text) or (self._beside and bool(_BEGINS_A_SUM.match(text)))
+        return self._beside

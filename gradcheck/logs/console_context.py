@@ -5,8 +5,10 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 
 from gradcheck.logs.columns import BAR, Column, Layout
-from gradcheck.logs.console_kinds import EPOCH, NEGATIVE, STEP, TRAINING, Kind, Plan
+from gradcheck.logs.console_kinds import EPOCH, NEGATIVE, STEP, TRAINING
 from gradcheck.logs.console_lines import Bar, overflow, saved, skips, step_within
+from gradcheck.logs.console_rows import Kind, Plan
+from gradcheck.logs.lines import LostPart
 from gradcheck.logs.numbers import MISSING, NOT_A_NUMBER, LogRow, texts
 
 #: Steps among which one that another process prints again is looked for: so many processes print each.
@@ -52,6 +54,14 @@ class Context:
         self._moved = self._moved or bar != self.bar
         self.bar = bar
 
+    def see_lost_parts(self, plan: Plan, values: Sequence[str]) -> None:
+        """Remember which parts of a finite loss aren't finite in a row whose numbers are given."""
+        for name, place in plan.parts:
+            if not math.isfinite(value := value_of(values[place])) and not math.isnan(value):
+                step = value_of(values[plan.places[plan.step]]) if plan.step >= 0 else MISSING
+                before = plan.kind.lost_parts.get(name, LostPart(step, value, 0))
+                plan.kind.lost_parts[name] = before._replace(rows=before.rows + 1)
+
     def save(self, step: float) -> None:
         """Remember a checkpoint; one whose step isn't said is of the last row."""
         if math.isnan(step) and self._kind is not None:
@@ -61,9 +71,18 @@ class Context:
 
     def row(self, plan: Plan, groups: Sequence[str]) -> Iterable[LogRow]:
         """Return a row: the numbers of its line, and what the lines before said of it."""
-        kind, values, clock = plan.kind, _values(groups), MISSING
+        kind, clock = plan.kind, MISSING
+        if plan.rank >= 0:
+            groups, rank = [*groups[: plan.rank], *groups[plan.rank + 1 :]], groups[plan.rank]
+            kind.rank = kind.rank or rank
+        values = _values(groups)
+        if plan.rank >= 0 and rank != kind.rank and not any(map(math.isinf, values)):
+            return ()  # another process prints the same step
         if plan.instead >= 0:
             values[plan.instead] = _changed(values[plan.instead], plan.change)
+        lost = [place for place, value in enumerate(values) if math.isinf(value)] if plan.is_skipped else []
+        for place in lost:
+            values[place] = MISSING
         if plan.step < 0:
             values.append(self._bar_step(kind, plan))
         elif self._is_repeated(kind, values[plan.step], values, plan):
@@ -80,6 +99,9 @@ class Context:
         if kind.rows > 1:  # a line of the kind before an error: the program went on
             self.last_word = ""
         self._kind = kind if kind.worth == TRAINING else self._kind or kind
+        if lost:
+            self._skipped = SKIPPED
+            self._waiting.append((values[plan.step] if plan.step >= 0 else MISSING, 1.0, MISSING))
         row = plan.layout, values
         if not self._waiting:
             return (row,)

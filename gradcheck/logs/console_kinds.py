@@ -1,14 +1,23 @@
 """Kinds of rows in the text of a console: which of them a line belongs to, and what is taken from it."""
 
-import math
-import re
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from gradcheck.logs.columns import BAR, NOTHING, PART, Column, Layout, chosen
+from gradcheck.logs.console_names import (
+    BATCH_COST,
+    BESIDE_WEIGHTS,
+    LAST,
+    PLACES,
+    SHORT,
+    bare,
+    parts_beside,
+    rank_among,
+    stepped,
+)
+from gradcheck.logs.console_rows import Kind, Plan
 from gradcheck.logs.console_values import TRAINING as OF_TRAINING
 from gradcheck.logs.console_values import VALIDATION as OF_VALIDATION
-from gradcheck.logs.console_values import Pair, is_keyed, lead_of, pairs, pattern_of
+from gradcheck.logs.console_values import Pair, is_keyed, is_skipped, lead_of, pairs, pattern_of
 from gradcheck.logs.words import is_batch_cost, is_maximised, is_perplexity, words
 
 #: Of a line so much is looked through for what it is about.
@@ -17,27 +26,8 @@ LONGEST_HEADING = 80
 #: Kinds that are told apart.
 MOST_KINDS = 256
 
-#: Names that mean a step, an epoch or a loss in a console only.
-SHORT = {
-    "s": "step", "it": "step", "itn": "step", "up": "step", "ep": "epoch", "e": "epoch",
-    "训练次数": "step", "迭代次数": "step", "步数": "step", "轮次": "epoch", "轮数": "epoch",
-    "score at iteration": "loss",
-}  # fmt: skip
-
-#: Words at the end of a name that mean an epoch: ``INFO Train: 3 [350/735]``.
-LAST = {"train": "epoch", "training": "epoch", "trn": "epoch"}
-
-#: Names of a place among others that say nothing else.
-PLACES = frozenset(("samples", "batch", "process", "progress"))
-
 #: Shorter words before a row are those of many.
 SHORTEST_LEAD = 4
-
-#: Words of a loss, or of a time.
-BATCH_COST = {"batch", "cost"}
-
-#: Letters with a number after them, before a name: ``E12 iter``.
-_COUNTED = re.compile(r"^[A-Za-z]{1,5}\d+\s+")
 
 #: Names that are remembered.
 MOST_NAMES = 1000
@@ -55,58 +45,6 @@ STEP, EPOCH, LENGTH, LOSS, NORM, TIME = map(Column, ("step", "epoch", "epoch_len
 def changed(name: str) -> str:
     """Return what is done to a number by this name that stands for the loss; empty of a loss itself."""
     return LOGARITHM if is_perplexity(name) else NEGATIVE if is_maximised(name) else ""
-
-
-class Kind:
-    """Rows that one print statement wrote, with a number to judge.
-
-    Attributes
-    ----------
-    key : str
-        Its name among the kinds.
-    worth : int
-    names : dict
-        Column ↦ what the log calls it.
-    fractional : bool
-        Its epochs have decimals, and are rounded: they are no steps.
-    last, interval : float
-        The step of its last row, and how far it was from the one before.
-    recent : dict
-        The last steps, each with its epoch ↦ whether all of their numbers were finite.
-    bar_total : float
-        Where the bar ends that its rows belong to.
-    between : bool
-        One of its rows stood beside a bar that was not at its end.
-    inside : bool
-        Its steps begin anew with each epoch.
-    leads : set of str
-        The words before its first number.
-    rows : int
-    """
-
-    def __init__(self, key: str, worth: int, names: dict[Column, str], lead: str) -> None:
-        self.key, self.worth, self.names = key, worth, names
-        self.leads, self.rows, self.between, self.inside = {lead}, 0, False, False
-        self.fractional = False
-        self.last, self.interval = math.nan, math.inf
-        self.recent: dict[tuple[float, float], bool] = {}
-        self.bar_total = math.nan
-
-
-class Plan(NamedTuple):
-    """What is taken from the lines of one shape."""
-
-    kind: Kind
-    layout: Layout
-    places: tuple[int, ...]  # of the numbers that are taken, in the order of the layout's first columns
-    step: int  # which of them is the step; −1 if there is none
-    instead: int  # which of them stands for the loss, and is changed; −1 if none does
-    change: str  # how
-    epoch: int
-    inside: bool  # the step begins anew with each epoch
-    lacks_loss: bool  # other rows of its kind have one
-    is_clock: bool  # its epoch has decimals, and says when, if not which step
-    pattern: re.Pattern[str] | None
 
 
 class Kinds:
@@ -142,7 +80,7 @@ class Kinds:
             What the line was taken out of; empty: it is a whole line.
         worth : int
         """
-        found = list(pairs(shape))
+        found = stepped(pairs(shape), shape, numbers)
         places = self._places(found)
         if len(self.seen) < MOST_NAMES:
             self.seen.update(list(places)[:100])
@@ -169,7 +107,7 @@ class Kinds:
         """Return the names of numbers of the training, and their places: of several with one name the first one's."""
         places: dict[str, int] = {}
         for pair in found:
-            name = _COUNTED.sub("", pair.name).strip()
+            name = bare(pair.name)
             if name and pair.training:
                 places.setdefault(name, pair.place)
         return places
@@ -186,6 +124,8 @@ class Kinds:
             quantity = SHORT.get(name.lower()) or LAST.get(name.lower().split()[-1])
             if quantity and Column(quantity) not in columns and quantity not in self.wanted:
                 columns[Column(quantity)] = name
+        if BESIDE_WEIGHTS in map(str.lower, places) and "grad_norm" not in self.wanted:
+            columns = {column: name for column, name in columns.items() if column != NORM}
         instead = next(filter(is_perplexity, places), "") or next(filter(is_maximised, places), "")
         if instead and "loss" not in self.wanted and not any(one.quantity in ("loss", PART) for one in columns):
             columns[LOSS] = instead
@@ -204,7 +144,7 @@ class Kinds:
     ) -> Plan | None:
         if self.validating and not framed and LOSS in own and NORM not in own and self._is_trained(lead, worth):
             lead, worth = f"validation {lead}", VALIDATION
-        kind = self._kind(lead, worth, own, framed)
+        kind = self._kind(lead, worth, own, framed, any(pair.total is not None for pair in found))
         if kind is None:
             return None
         if any(other.inside and other.key == kind.key and other is not kind for other in self.kinds):
@@ -232,10 +172,13 @@ class Kinds:
         if change:
             names[instead] = f"{change}({names[instead]})"
         layout = Layout(columns, names, kind.key)
-        pattern = None if framed else pattern_of(shape, at)
-        return Plan(kind, layout, tuple(at), step, instead, change, epoch, inside, lacks_loss, is_clock, pattern)
+        rank = -1 if framed else rank_among(found)
+        at = sorted([*at, rank]) if rank >= 0 and rank not in at else at
+        parts = tuple((name, places[name]) for name in parts_beside(places, own.values()) if LOSS in own and not framed)
+        text = None if framed else pattern_of(shape, at), is_skipped(shape), at.index(rank) if rank in at else -1, parts
+        return Plan(kind, layout, tuple(at), step, instead, change, epoch, inside, lacks_loss, is_clock, *text)
 
-    def _kind(self, lead: str, worth: int, own: dict[Column, str], framed: bool) -> Kind | None:
+    def _kind(self, lead: str, worth: int, own: dict[Column, str], framed: bool, placed: bool) -> Kind | None:
         """Return the kind with these words and numbers, or with some of them: rows may lack what isn't finite."""
         judged = {name for column, name in own.items() if column.quantity in ("loss", "grad_norm", PART)}
         for kind in self.kinds:
@@ -244,7 +187,7 @@ class Kinds:
                 name in judged for column, name in kind.names.items() if column in (LOSS, NORM)
             )
             led = lead in kind.leads or self._is_cut(kind, lead, own)
-            if not framed and EPOCH in own and (STEP in own) != (STEP in kind.names):
+            if not framed and EPOCH in own and ((STEP in own) != (STEP in kind.names) or placed != kind.placed):
                 continue  # what an epoch ends with, beside the rows of its steps
             if led and kind.worth == worth and shared and judged & others:
                 kind.names = own | kind.names
@@ -252,7 +195,7 @@ class Kinds:
                 return kind
         if len(self.kinds) >= MOST_KINDS:
             return None
-        kind = Kind(self._key(worth, own) or f"{lead}\0{len(self.kinds)}", worth, dict(own), lead)
+        kind = Kind(self._key(worth, own) or f"{lead}\0{len(self.kinds)}", worth, dict(own), lead, placed)
         self.kinds.append(kind)
         return kind
 

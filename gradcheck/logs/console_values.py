@@ -14,7 +14,7 @@ from gradcheck.logs.words import quantity_of, words
 
 #: A number, in a group of its own, with the blanks before it, so that padding makes no other shape.
 _VALUE = (
-    r"[-+]?(?:\d{1,3}(?:,\d{3})+(?:\.\d*)?(?!\d)|\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?"
+    r"[-+]?(?:\d\.#[A-Z]+\d*|\d{1,3}(?:,\d{3})+(?:\.\d*)?(?!\d)|\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?"
     r"|(?<!of )(?i:nanx*|inf(?:inity)?|none|null|n/a)(?!\w))"
 )
 VALUE = rf"(?<![ \t])[ \t]*+(?:(?<![A-Za-z0-9_.])|(?<=\dT))((?>{_VALUE}))"
@@ -23,7 +23,7 @@ NUMBER = re.compile(VALUE)
 #: The same where the texts around it are known: no step of it is taken back, which halves the time.
 _KNOWN = (
     r"[ \t]*+{}[-+.\d][.\d]*+(?:,\d{{3}})*+(?:\.\d++)?+(?:[eE][-+]?\d++)?+"
-    r"|[-+]?(?i:nanx*+|inf(?:inity)?|none|null|n/a)\b)"
+    r"|[-+]?(?i:nanx*+|\d\.#[a-z]+\d*+|inf(?:inity)?|none|null|n/a)\b)"
 )
 
 #: What may stand around a number.
@@ -86,6 +86,10 @@ _PASSING = re.compile(
 
 #: The end of the text before a number that has a name, and not only words before it.
 _KEYED = re.compile(r"[:=：＝|│┃][\s\"'(\[]*$")
+
+
+#: That the step of a row was skipped, in words that name no number: ``grad norm: inf (skipped)``.
+_SKIPPED = re.compile(r"(?i)(?<!not )(?<!\w)skip(?:s|ped|ping)\b(?!\s*[:=]|\s+\w*\s*[:=])")
 
 
 class Pair(NamedTuple):
@@ -191,6 +195,12 @@ def name_of(gap: str, first: bool = False) -> str:
 def lead_of(shape: Sequence[str], last: int) -> str:
     """Return the words of a shape up to a number: lines of one print statement have the same."""
     return " ".join(_PASSING.sub("", " ".join(shape[: last + 1]).lower()).split())[:200]
+
+
+def is_skipped(shape: Sequence[str]) -> bool:
+    """Whether a row says that its step was skipped."""
+    texts = (*(f"{gap}:" for gap in shape[:-1]), shape[-1])  # what a number follows may be its name
+    return any("skip" in text.lower() and _SKIPPED.search(text) for text in texts)
 
 
 def pattern_of(shape: Sequence[str], wanted: Sequence[int]) -> re.Pattern[str]:

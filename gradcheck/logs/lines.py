@@ -3,9 +3,10 @@
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from io import BufferedIOBase
 from pathlib import Path
+from typing import NamedTuple
 
 #: Longer lines are left out, and reported: a record of 100,000 layers with five numbers each fits.
 LONGEST = 16 * 2**20
@@ -22,6 +23,14 @@ PAUSE = 0.2
 
 #: Names of runs that are told apart, their letters, and the number that stands for the first of them.
 MOST_NAMES, LONGEST_RUN, FIRST_NAME = 1000, 80, 2.0**50
+
+
+class LostPart(NamedTuple):
+    """A part of a loss that isn't finite where the whole one is."""
+
+    step: float
+    value: float
+    rows: int
 
 
 class Problems:
@@ -65,18 +74,23 @@ class Reader:
         Rule and threshold of the clipping, if the log says so.
     seen : set of str
         Names that were there, understood or not.
-    nothing : str
-        What is said of a log in which there is nothing to judge.
+    rounds : bool
+        Its numbers are printed for people, often with few digits: a zero may be a small number.
     """
 
     format: str
-    nothing = "it has no step yet"
+    rounds = False
 
     def __init__(self, problems: Problems) -> None:
         self.problems = problems
         self.clip: tuple[str, float] | None = None
         self.seen: set[str] = set()
         self.run_names: dict[str, float] = {}
+
+    @property
+    def nothing(self) -> str:
+        """What is said of a log in which there is nothing to judge."""
+        return "it has no step yet"
 
     @property
     def counted_by(self) -> str:
@@ -110,6 +124,10 @@ class Reader:
     def checkpoints(self) -> list[float]:
         """The steps of the checkpoints that were saved, as far as the log says so."""
         return []
+
+    def lost_parts(self, kind: str) -> Mapping[str, LostPart]:
+        """Return the parts of a finite loss that aren't finite in the rows of a kind."""
+        return {}
 
     def worth(self, kind: str) -> int:
         """Return what rows of a kind are worth: 2 of the training, 1 those that are drawn over, 0 of a validation,

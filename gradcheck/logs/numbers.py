@@ -30,7 +30,7 @@ _PLACE = re.compile(r"(\d+)\s*/\s*\d+")
 
 _WORDS = {
     "nan": NOT_A_NUMBER, "inf": INFINITE, "infinity": INFINITE, "+inf": INFINITE, "+infinity": INFINITE,
-    "-inf": NOT_A_NUMBER, "-infinity": NOT_A_NUMBER, "-nan": NOT_A_NUMBER, "1.#inf": INFINITE,
+    "-inf": NOT_A_NUMBER, "-infinity": NOT_A_NUMBER, "-nan": NOT_A_NUMBER,
 }  # fmt: skip
 
 
@@ -81,6 +81,8 @@ def _of_text(text: str) -> float:
     word = text.strip().lower()
     if word in _WORDS:
         return _WORDS[word]
+    if ".#" in word:  # as Microsoft's C prints them: 1.#INF, 1.#QNAN00, -1.#IND
+        return INFINITE if "inf" in word and word[0] != "-" else NOT_A_NUMBER
     try:
         return float(word)
     except ValueError:

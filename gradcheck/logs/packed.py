@@ -10,6 +10,7 @@ from typing import cast
 
 from gradcheck.errors import InputError
 from gradcheck.logs.lines import CHUNK, Problems
+from gradcheck.logs.not_text import CHECKPOINT
 
 #: How a file compressed by gzip begins, and how one in UTF-16.
 ZIPPED, UTF_16 = b"\x1f\x8b", (b"\xff\xfe", b"\xfe\xff")
@@ -86,6 +87,8 @@ def _name_within(names: Sequence[str], path: object) -> str:
     files = [name for name in names if not name.endswith("/")]
     if OF_COMET in files:
         return OF_COMET
+    if any(name.endswith("data.pkl") for name in files):
+        raise InputError(path, f"is what torch.save wrote: {CHECKPOINT}")
     if len(files) != 1:
         raise InputError(path, f"is an archive of several files ({', '.join(files[:LISTED])}); unpack it")
     return files[0]

@@ -22,6 +22,7 @@ from gradcheck.logs.json_records import JsonRecords
 from gradcheck.logs.lines import BegunAnewError, Problems, chunks, whole_lines, whole_parts
 from gradcheck.logs.log import Log
 from gradcheck.logs.metric_files import MetricFile
+from gradcheck.logs.not_text import no_text
 from gradcheck.logs.numbers import LogRow
 from gradcheck.logs.packed import ARCHIVE, begun, log_within
 from gradcheck.logs.sniffing import text_reader
@@ -204,6 +205,8 @@ def _read_file(file: BufferedIOBase, path: object, asked: Asked) -> Log:
         return _checked(
             _fill(Log(records, Table(problems), problems), records.rows(history(file, problems)), share), path, asked
         )
+    if what := no_text(first):
+        raise InputError(path, f"is {what}")
     if b"\0" in first[1:8]:  # a record's length, at the head of an event file: text has no zeros
         if piped or follow:
             raise InputError(path, NOT_FOLLOWED)

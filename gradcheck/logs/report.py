@@ -1,7 +1,6 @@
 """``diagnose``: what does the log of a training run show? The report is plain data with one dict form."""
 
 import math
-import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from os import PathLike
 
@@ -12,23 +11,21 @@ from gradcheck.base.document import Cause, CommandReport
 from gradcheck.base.record import Record, item, number
 from gradcheck.base.wording import as_percent
 from gradcheck.errors import OptionError, finite, shown
-from gradcheck.logs.columns import BAR, NOTHING, Column, asked_columns
-from gradcheck.logs.console_unnamed import NAME as UNNAMED
+from gradcheck.logs.columns import NOTHING, asked_columns
 from gradcheck.logs.curves import Curves, draw_curves
 from gradcheck.logs.findings.causes import NO_THRESHOLD, advice_on
 from gradcheck.logs.findings.clips import Replay, Threshold, replays, thresholds, usual_text, usual_threshold
 from gradcheck.logs.findings.criteria import find_all
 from gradcheck.logs.findings.finding import FINDING_KINDS, NOTE, SEVERITIES, Finding
 from gradcheck.logs.findings.meaning import as_meant
-from gradcheck.logs.findings.sentences import step_text
+from gradcheck.logs.findings.sentences import sentence, step_text
 from gradcheck.logs.in_memory import name_of
 from gradcheck.logs.log import Log
 from gradcheck.logs.parting import Parting, parting
 from gradcheck.logs.reading import read_log
+from gradcheck.logs.remarks import check_guess, warnings
 from gradcheck.logs.series import Series
-from gradcheck.logs.what_was_read import LogRead as LogRead
-from gradcheck.logs.what_was_read import LogRun, number_of, read_part
-from gradcheck.logs.words import is_bare_gradient, words
+from gradcheck.logs.what_was_read import LogRead, LogRun, number_of, read_part
 
 #: The kind, first step and layers of no finding at all.
 HEALTHY: tuple[str, float, tuple[str, ...]] = "healthy", math.nan, ()
@@ -172,6 +169,7 @@ def report_on(
     """Return what a log shows, as far as it is read: its last run, and in short the others."""
     series = Series(log)
     found = find_all(series, max_norm)
+    check_guess(series, columns, found, file)
     series, _ = as_meant(series) if len(series.steps) else (series, [])
     table = thresholds(series, found)
     return LogReport(
@@ -185,7 +183,7 @@ def report_on(
         thresholds=tuple(table),
         replays=tuple(replays(series)),
         curves=draw_curves(series, max_norm),
-        warnings=(*log.problems.lines(), *_warnings(series, columns)),
+        warnings=(*log.problems.lines(), *warnings(series, columns)),
         runs=tuple(_runs(log, found, max_norm)),
         against=against,
     )
@@ -211,7 +209,7 @@ def _finding(one: Finding, table: Sequence[Threshold]) -> LogFinding:
     return LogFinding(
         kind=one.kind,
         severity=one.weight,
-        message=one.message,
+        message=sentence(one),
         first_step=number_of(one.first_step),
         last_step=number_of(one.last_step),
         layer=next(iter(one.layers), None),
@@ -239,54 +237,11 @@ def _verdict(found: Sequence[Finding]) -> LogVerdict:
         status=kind,
         first_step=number_of(step),
         layer=next(iter(layers), None),
-        reasons=tuple(one.message for one in decides),
+        reasons=tuple(map(sentence, decides)),
         causes=tuple(map(_cause, decides)),
     )
 
 
 def _cause(one: Finding) -> LogCause:
     value, limit = (None if measured is None else number(measured) for measured in (one.value, one.limit))
-    return LogCause(code=one.kind, layers=one.layers or None, value=value, limit=limit, text=one.message)
-
-
-def _warnings(series: Series, asked: Mapping[str, str]) -> Iterator[str]:
-    if series.names.get(Column("loss")) == UNNAMED and "loss" not in asked:
-        yield (
-            "its numbers have no names: that those after a step are its loss is a guess, and all below depends on it; "
-            f"if they are, say --column loss={shlex.quote(UNNAMED)}"
-        )
-    several = [name for name, _, _ in series.log.runs()]
-    if len(several) > 1:
-        yield f"it holds {len(several)} runs; judged is the last one ({several[-1]}), the others are told in short"
-    if beside := series.log.beside:
-        yield f"judged is {series.log.name}; of the same run, with less of its gradients: {', '.join(beside)}"
-    if series.log.reader.last_word:
-        yield f"the log ends with {series.log.reader.last_word!r}"
-    back = series.run.steps_back
-    if series.run.newest_first:
-        yield "the steps fall from row to row: its newest row is the first, and it is read from the last one on"
-    elif back:
-        times = "once" if back == 1 else f"{back:,} times"
-        how = "they are sorted" if series.run.out_of_order else "where a step occurs twice, the later row counts"
-        yield f"the steps go back {times}: {how}"
-    for name in ("step", "loss", "grad_norm"):
-        from_rows = series.names.get(Column(name)) != BAR
-        if (
-            from_rows
-            and Column(name) in series.columns
-            and np.isnan(series.samples[:, series.columns[Column(name)]]).all()
-        ):
-            yield f"no number under {name} could be read"
-    norm = Column("grad_norm")
-    put_aside = norm in series.table.columns and norm not in series.columns  # a note says why
-    if series.run.nonfinite is None and not len(series.norm) and len(series.steps) and not put_aside:
-        none = np.isnan(series.values("loss")).all()
-        only = f"only the loss is judged, from step {step_text(series.steps[0])} on"
-        said = "it has no loss and no gradient norm, only overflows" if none else f"it has no gradient norm: {only}"
-        yield said + _hint(series)
-
-
-def _hint(series: Series) -> str:
-    """Say how a number is read as the norm whose name says of a gradient and not what of it."""
-    name = next((name.strip() for name in sorted(series.log.reader.seen) if is_bare_gradient(words(name))), None)
-    return "" if name is None else f"; if {name!r} is the norm, say --column grad_norm={shlex.quote(name)}"
+    return LogCause(code=one.kind, layers=one.layers or None, value=value, limit=limit, text=sentence(one))

@@ -54,7 +54,7 @@ PAIRS = _set("a b x y")
 
 #: Words beside them.
 CROSS_ENTROPY = frozenset(("cross", "entropy"))
-OF_LOSS = PLAIN | CROSS_ENTROPY
+OF_LOSS = PLAIN | CROSS_ENTROPY | _set("per sample token word frame example")
 OF_NORM = PLAIN | _set("before pre unclipped unscaled policy 0 2 l")
 OF_STEP = _set(
     "global total train training trainer current cur num n env optim optimizer optimiser opt info debug root main the "

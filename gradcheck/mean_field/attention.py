@@ -3,8 +3,6 @@
 All kernels are matrices of covariances between rows, the tokens of all sequences, (rows, rows).
 """
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

@@ -13,8 +13,8 @@ def as_csv(report: TheoryReport) -> str:
     """Return one line a layer (a point of the phase diagram), or the fixed point's; an empty cell is not known."""
     if report.attention_diagram is not None:
         rows = list(_points_of_plane(report.attention_diagram))
-    elif report.diagram is not None:
-        plane = report.diagram
+    elif report.phase_diagram is not None:
+        plane = report.phase_diagram
         rows = [
             {"sigma_w": sigma_w, "sigma_b": sigma_b, "chi": chi}
             for sigma_b, line in zip(plane.sigma_b, plane.chi, strict=True)

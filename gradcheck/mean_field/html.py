@@ -15,9 +15,10 @@ from gradcheck.mean_field.report import (
 )
 from gradcheck.mean_field.text import colour, heading, label, next_commands, sentences, unit
 from gradcheck.mean_field.unknown import ENDLESS, Unknown
-from gradcheck.pages.columns import Columns, columns_of, log10, rounded, with_band
+from gradcheck.pages.columns import Columns, columns_of, rounded, with_band
 from gradcheck.pages.page import Axis, Cell, Chart, HeatMap, HtmlPage, Line, Table, tone
 from gradcheck.pages.writing import written
+from gradcheck.render.numbers import log10
 
 LAYERS = "layers"
 
@@ -78,8 +79,8 @@ def _charts(report: TheoryReport) -> Iterator[Chart | HeatMap]:
         )
     if report.attention_diagram is not None:
         yield _of_attention(report.attention_diagram)
-    if report.diagram is not None:
-        yield _phases(report, report.diagram)
+    if report.phase_diagram is not None:
+        yield _phases(report, report.phase_diagram)
 
 
 def _of_attention(plane: AttentionDiagram) -> HeatMap:

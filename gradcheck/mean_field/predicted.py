@@ -1,7 +1,6 @@
 """What is predicted of a network, layer by layer."""
 
 import math
-from dataclasses import dataclass
 from typing import NamedTuple
 
 #: From the logarithm of a mean square to log10 of its root.
@@ -38,8 +37,7 @@ class LayerPrediction(NamedTuple):
     attended: float | None = None
 
 
-@dataclass(frozen=True)
-class Prediction:
+class Prediction(NamedTuple):
     """What is predicted of a network.
 
     Attributes

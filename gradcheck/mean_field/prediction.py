@@ -5,9 +5,7 @@ from collections.abc import Iterator
 
 from gradcheck.errors import finite
 from gradcheck.mean_field.kernels import kernel_of
-from gradcheck.mean_field.laws import HUGE, TINY
-from gradcheck.mean_field.laws import layer_law as layer_law
-from gradcheck.mean_field.laws import weight_law as weight_law
+from gradcheck.mean_field.laws import HUGE, TINY, layer_law, weight_law
 from gradcheck.mean_field.layers import (
     Architecture,
     LayerLaw,
@@ -18,10 +16,8 @@ from gradcheck.mean_field.layers import (
     log_variances,
     sums_from_the_end,
 )
-from gradcheck.mean_field.predicted import HALF_DECADES
-from gradcheck.mean_field.predicted import LayerPrediction as LayerPrediction
-from gradcheck.mean_field.predicted import Prediction as Prediction
-from gradcheck.mean_field.unknown import Unknown as Unknown
+from gradcheck.mean_field.predicted import HALF_DECADES, LayerPrediction, Prediction
+from gradcheck.mean_field.unknown import Unknown
 from gradcheck.spec import NetworkSpec, RecurrentSpec, Spec, TransformerSpec
 from gradcheck.spec.data import FEATURES
 

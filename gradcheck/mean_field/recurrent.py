@@ -1,7 +1,5 @@
 """What mean-field theory predicts of a given recurrent network: its states and its gradient, step by step."""
 
-from __future__ import annotations
-
 import math
 from itertools import pairwise
 from typing import NamedTuple

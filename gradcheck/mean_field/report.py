@@ -9,7 +9,7 @@ from gradcheck.base.document import CommandReport
 from gradcheck.base.record import Frozen, Record, item, number, power_of_ten
 from gradcheck.mean_field.fixed_point import FixedPoint
 from gradcheck.mean_field.maps import LayerMap
-from gradcheck.mean_field.prediction import LayerPrediction, Prediction
+from gradcheck.mean_field.predicted import LayerPrediction, Prediction
 from gradcheck.mean_field.unknown import ENDLESS, Unknown
 from gradcheck.spec import NETWORK_OPTIONS
 from gradcheck.spec.command_line import command_line
@@ -135,11 +135,6 @@ class TheoryReport(CommandReport):
     phase_diagram: PhaseDiagram | None = item(default=None)
     attention_diagram: AttentionDiagram | None = item(default=None)
     points: tuple[str, ...] = item("flow points of each block, a layer each", default=(), inner=True)
-
-    @property
-    def diagram(self) -> PhaseDiagram | None:
-        """The phase diagram, if it was asked for."""
-        return self.phase_diagram
 
     @property
     def next_command(self) -> str:

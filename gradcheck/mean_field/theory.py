@@ -8,9 +8,11 @@ import numpy as np
 from gradcheck.errors import OptionError, at_least
 from gradcheck.mean_field.fixed_point import FixedPoint, batch_norm_fixed_point, find_fixed_point
 from gradcheck.mean_field.kernels import kernel_of
+from gradcheck.mean_field.laws import layer_law, weight_law
 from gradcheck.mean_field.maps import LayerMap
 from gradcheck.mean_field.phase import log_gains
-from gradcheck.mean_field.prediction import Prediction, layer_law, layer_laws, predict, weight_law, why_unknown
+from gradcheck.mean_field.predicted import Prediction
+from gradcheck.mean_field.prediction import layer_laws, predict, why_unknown
 from gradcheck.mean_field.unknown import Unknown
 from gradcheck.spec import NETWORK_OPTIONS, NetworkSpec, Spec, TransformerSpec, network_spec, plain
 from gradcheck.spec.data import FEATURES

@@ -17,9 +17,7 @@ from gradcheck.mean_field.tokens import Ending, TokenBatch, first_tokens, last_g
 from gradcheck.mean_field.unknown import Unknown
 from gradcheck.spec import TransformerSpec
 from gradcheck.spec.frameworks import attention_of
-
-#: The function of a gated activation: Shazeer 2020.
-GATES = {"geglu": "gelu", "swiglu": "silu"}
+from gradcheck.spec.names import GATES
 
 #: Tokens of a sequence each two of which are followed.
 MOST_TOKENS = 512

@@ -30,11 +30,6 @@ def rounded(value: float | None, digits: int = DIGITS) -> float | None:
     return int(short) if short.is_integer() and abs(short) < 1e15 else short
 
 
-def log10(value: float | None) -> float | None:
-    """Return the logarithm; None of what has none."""
-    return math.log10(value) if value is not None and value > 0 else None
-
-
 def columns_of(records: Iterable[Any], columns: Columns) -> tuple[Column, ...]:
     """Return a table's columns; those are left out in which no record has anything."""
     records = list(records)

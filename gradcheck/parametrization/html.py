@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 
-from gradcheck.pages.columns import Columns, columns_of, log10, rounded
+from gradcheck.pages.columns import Columns, columns_of, rounded
 from gradcheck.pages.page import Axis, Chart, HeatMap, HtmlPage, Line, Note, Table, tone
 from gradcheck.pages.writing import written
 from gradcheck.parametrization.cells import LABELS, TITLES, headline, notes, rows_of
 from gradcheck.parametrization.next_step import diverges, next_command
 from gradcheck.parametrization.report import TransferLayer, TransferReport
+from gradcheck.render.numbers import log10
 
 #: What the table says of a layer's quantity.
 CELLS: Columns = {

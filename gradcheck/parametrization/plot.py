@@ -10,6 +10,7 @@ from gradcheck.parametrization.judging import LIMIT
 from gradcheck.parametrization.next_step import diverges
 from gradcheck.parametrization.report import TransferLayer, TransferReport
 from gradcheck.render import figure
+from gradcheck.render.numbers import log10
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,7 +39,7 @@ def _chosen(rows: Sequence[Row]) -> list[Row]:
 def _draw_losses(ax: "Axes", report: TransferReport) -> None:
     """Draw the loss at each scale, where training diverges; a cross marks where it is no longer finite."""
     finite = [loss for one in report.losses for loss in one.losses if loss is not None]
-    logarithms = [[_logarithm(loss) for loss in one.losses] for one in report.losses]
+    logarithms = [[log10(loss) for loss in one.losses] for one in report.losses]
     if all(loss > 0 for loss in finite):
         place = figure.log_axis(ax, [value for line in logarithms for value in line])
         heights = [list(map(place, line)) for line in logarithms]
@@ -79,7 +80,7 @@ def _draw_slopes(ax: "Axes", report: TransferReport) -> None:
 def _draw_layer(ax: "Axes", report: TransferReport, row: Row) -> None:
     """Draw how far one layer's output has moved after each step, against the width."""
     one = row.quantities["change"]
-    logarithms = [[_logarithm(size) for size in sizes] for sizes in one.sizes]
+    logarithms = [[log10(size) for size in sizes] for sizes in one.sizes]
     height = figure.log_axis(ax, [value for line in logarithms for value in line])
     place = figure.log_axis(ax, [math.log10(scale) for scale in report.scales], "x")
     x = [place(math.log10(scale)) for scale in report.scales]
@@ -95,7 +96,3 @@ def _draw_layer(ax: "Axes", report: TransferReport, row: Row) -> None:
 def _said(one: TransferLayer) -> str:
     course = "keeps its size" if one.course == "keeps" else one.course
     return f"its change {course}" + ("" if one.slope is None else f", slope {one.slope:+.2f}")
-
-
-def _logarithm(value: float | None) -> float | None:
-    return None if value is None or value <= 0 else math.log10(value)

@@ -1,4 +1,4 @@
-"""What a command line names beside the model: the batch and the loss of a model of arrays, the names of a report."""
+"""``gradcheck probe`` of a model of arrays: it, its batch and its loss by the names that a command line gives."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -8,10 +8,64 @@ import numpy as np
 
 from gradcheck.base.record import Frozen
 from gradcheck.diagnosis.report import Report
-from gradcheck.errors import OptionError
-from gradcheck.probing.loading import load_attribute
+from gradcheck.errors import OptionError, at_least
+from gradcheck.probing.loading import load_attribute, parse_arguments
 from gradcheck.probing.shapes import draw_array
 from gradcheck.probing.user_errors import errors_in_one_line
+from gradcheck.probing.users_code import users_code
+
+
+def probe_named(
+    target: str,
+    load_model: Callable[[str, dict[str, Any]], Any],
+    hint: Callable[[Any], str],
+    probe: Callable[..., Report],
+    *,
+    kwargs: str | None = None,
+    input: Sequence[str] | None = None,
+    batch: str | None = None,
+    loss: str | None = None,
+    seed: int = 0,
+    **options: Any,  # noqa: ANN401
+) -> Report:
+    """Probe what a command line names; this imports and runs the user's own code, whose output goes to stderr.
+
+    Parameters
+    ----------
+    target : str
+        ``module:attribute``, a model or a callable that returns one.
+    load_model : callable
+        (target, arguments) ↦ the model.
+    hint : callable
+        Returns how --input could be given for a model, where neither that nor --batch is.
+    probe : callable
+        Of the framework: (model, batch, loss, seed=…, …) ↦ the report.
+    kwargs : str, optional
+        A JSON object of the callable's keyword arguments.
+    input : sequence of str, optional
+        Shapes of random inputs, one each: ``8x32x32x3``, ``4x128:int32<50257``.
+    batch : str, optional
+        ``module:function`` that returns (inputs, targets), instead of `input`.
+    loss : str, optional
+        A name that the framework's probe knows, or ``module:function``.
+    seed : int
+        Of whatever is drawn.
+    options
+        As of `probe`.
+
+    Raises
+    ------
+    GradcheckError
+        Something isn't as it has to be; the message says what would be right.
+    """
+    at_least("seed", seed, 0, "it seeds the random numbers")
+    arguments, shapes = parse_arguments(kwargs), list(input or ())
+    with users_code():
+        model = load_model(target, arguments)
+        given = load_batch(shapes, batch, seed, lambda: hint(model))
+        report = probe(model, given, load_loss(loss), seed=seed, **options)
+    names = {"target": target, "kwargs": arguments or None, "input": shapes or None, "batch": batch}
+    return with_names(report, names, loss=loss)
 
 
 def load_batch(shapes: Sequence[str], function: str | None, seed: int, hint: Callable[[], str]) -> Any:  # noqa: ANN401

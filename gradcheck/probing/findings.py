@@ -11,20 +11,16 @@ from gradcheck.diagnosis.causes import Cause
 from gradcheck.diagnosis.status import Status
 from gradcheck.diagnosis.summary import narrowest
 from gradcheck.engine.magnitude import log10_norm
-from gradcheck.flow.gradient_flow import LayerFlow, OutputFlow
+from gradcheck.flow.gradient_flow import OutputFlow
+from gradcheck.flow.layer_flow import LayerFlow
 from gradcheck.flow.model_flow import ModelFlow
 from gradcheck.probing import uses
 from gradcheck.probing.captured import CapturedLayer, CapturedLoss, CapturedPass
 from gradcheck.probing.first_loss import FirstLoss
+from gradcheck.probing.limits import DIFFERENT, LARGE
 from gradcheck.probing.measuring import distinction, layer_flow
 from gradcheck.probing.terms import Term
 from gradcheck.spec.thresholds import Thresholds
-
-#: log10 of numbers from which sums of squares may overflow.
-LARGE = 15
-
-#: Fewer different examples than this have no rank to speak of.
-DIFFERENT = 3
 
 
 class Parts(NamedTuple):

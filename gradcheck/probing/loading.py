@@ -1,9 +1,10 @@
-"""What a command line names: an attribute of a module, imported from the current folder; and whose model that is."""
+"""What a command line names: an attribute of a module, imported from the current folder, and a model that it is."""
 
 import json
 import re
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from difflib import get_close_matches
 from importlib import import_module
 from inspect import signature
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gradcheck.errors import GradcheckError, OptionError
-from gradcheck.probing.user_errors import error_line
+from gradcheck.probing.user_errors import error_line, errors_in_one_line
 
 #: Package of a model's class ↦ the framework, as it is typed.
 FRAMEWORKS = {"keras": "keras", "flax": "flax", "equinox": "equinox", "torch": "torch"}
@@ -28,11 +29,7 @@ def load_attribute(text: str, what: str) -> Any:  # noqa: ANN401
     GradcheckError
         It is not such a name, can't be imported, or doesn't exist.
     """
-    module_name, colon, path = text.partition(":")
-    if not colon or not path or not NAME.fullmatch(module_name) or module_name.endswith(".py"):
-        parts = [part for part in NO_NAME.split(module_name.removesuffix(".py")) if part]
-        like = f"{'.'.join(parts) or 'package.module'}:{path or 'build'}"
-        raise GradcheckError(f"{what} {text!r} is not module:attribute; write {like}, from the folder it is in")
+    module_name, path = parted(text, what)
     found = _import(module_name, what)
     for name in path.split("."):
         if not hasattr(found, name):
@@ -42,6 +39,22 @@ def load_attribute(text: str, what: str) -> Any:  # noqa: ANN401
             raise GradcheckError(f"{what} {text!r}: {module_name} has no {path!r}{hint}")
         found = getattr(found, name)
     return found
+
+
+def parted(text: str, what: str) -> tuple[str, str]:
+    """Return the module and the attribute that ``module:attribute`` names, without importing anything.
+
+    Raises
+    ------
+    GradcheckError
+        It is not such a name.
+    """
+    module_name, colon, path = text.partition(":")
+    if not colon or not path or not NAME.fullmatch(module_name) or module_name.endswith(".py"):
+        parts = [part for part in NO_NAME.split(module_name.removesuffix(".py")) if part]
+        like = f"{'.'.join(parts) or 'package.module'}:{path or 'build'}"
+        raise GradcheckError(f"{what} {text!r} is not module:attribute; write {like}, from the folder it is in")
+    return module_name, path
 
 
 def _import(name: str, what: str) -> Any:  # noqa: ANN401
@@ -69,9 +82,57 @@ def _nearest(name: str, there: Iterable[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
+def load_model(
+    target: str,
+    arguments: dict[str, Any],
+    framework: str,
+    what: str,
+    is_model: Callable[[object], bool],
+    errors: Callable[[str], AbstractContextManager[None]] = errors_in_one_line,
+) -> Any:  # noqa: ANN401
+    """Return the model that a target is, or returns when it is called with these arguments.
+
+    Parameters
+    ----------
+    target : str
+        ``module:attribute``.
+    arguments : dict
+        Keyword arguments of a callable.
+    framework : str
+        What the model is made with, as it is typed.
+    what : str
+        What such a model is called, with its article.
+    is_model : callable
+        Whether an object is one.
+    errors : callable
+        Says in one line what the user's own code raises, after the words that it is given.
+
+    Raises
+    ------
+    GradcheckError
+        It is neither, fails, is made with another framework, or doesn't take the arguments.
+    """
+    found = load_attribute(target, "TARGET")
+    check_framework(found, framework, target)
+    if is_model(found):
+        if arguments:
+            raise OptionError("kwargs", f"go to a callable, and {target} is a model already: drop them")
+        return found
+    if not callable(found):
+        raise GradcheckError(f"TARGET {target} is {type(found).__name__}: neither {what} nor callable")
+    check_arguments(found, target, arguments)
+    with errors(f"TARGET {target} failed: "):
+        model = found(**arguments)
+    check_framework(model, framework, target)
+    if not is_model(model):
+        raise GradcheckError(f"TARGET {target} returned {type(model).__name__}, not {what}")
+    return model
+
+
 def framework_of(model: object) -> str | None:
-    """Return the framework that a model is made with, by its classes: Keras's may be PyTorch's, too."""
-    packages = (one.__module__.partition(".")[0] for one in type(model).__mro__)
+    """Return the framework that a model, or the first of a tuple, is made with; Keras's classes may be PyTorch's."""
+    first = model[0] if isinstance(model, tuple) and model else model
+    packages = (one.__module__.partition(".")[0] for one in type(first).__mro__)
     return next((FRAMEWORKS[one] for one in packages if one in FRAMEWORKS), None)
 
 

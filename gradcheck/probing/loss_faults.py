@@ -16,6 +16,7 @@ from gradcheck.diagnosis.causes import Cause
 from gradcheck.engine.types import Array
 from gradcheck.probing.captured import CapturedPass
 from gradcheck.probing.evidence import SHARP
+from gradcheck.probing.limits import UNREACHED
 from gradcheck.probing.loss_kinds import CLOSE, Kind, LossOf, kind_of, sigmoid
 
 #: A loss of more outputs isn't tried.
@@ -23,9 +24,6 @@ LARGEST = 2**23
 
 #: Functions at a model's end ↦ the least and the largest value that they have.
 RANGES = {"relu": (0.0, math.inf), "sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0)}
-
-#: Targets are out of reach where so large a share of their variance is.
-UNREACHED = 0.05
 
 #: Labels that stand for "not counted", as data sets have it.
 UNCOUNTED = (-100, -1, 255)

@@ -12,24 +12,17 @@ from gradcheck.diagnosis.report import Report
 from gradcheck.diagnosis.summary import dead_layers
 from gradcheck.probing.captured import CapturedPass, Weight
 from gradcheck.probing.findings import Findings, find
+from gradcheck.probing.limits import SMALL_FACTOR
 from gradcheck.probing.loss_faults import find_loss_faults
 from gradcheck.probing.measuring import decades_between
 from gradcheck.probing.reporting import captured_report
+from gradcheck.probing.trial import ANSWERS, UNTRAINABLE
 from gradcheck.probing.trying import tried
 from gradcheck.probing.verdict import Judgement, judge, silent_layers
 from gradcheck.spec.thresholds import Thresholds
 
-#: What raises where a model can be passed, and not trained.
-UNTRAINABLE = (RuntimeError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError, AssertionError)
-
 #: Steps that a gate has to open, and Adam's learning rate.
 STEPS, RATE = 12, 1e-3
-
-#: A factor all of whose entries are smaller is nearly zero; LayerScale starts at 1e-4 to 1e-6.
-SMALL = 1e-2
-
-#: Outputs that are drawn.
-ANSWERS = 8
 
 
 class Subject(Protocol):
@@ -202,4 +195,4 @@ def _opened(subject: Subject, captured: CapturedPass) -> Findings:
 def _is_small(weights: Sequence[Weight]) -> bool:
     """Whether a layer is a factor of each unit, or one for all, far below 1."""
     factors = all(one.value.size == max(one.value.shape, default=1) for one in weights)
-    return factors and any(0 < float(np.abs(one.value).max(initial=0.0)) < SMALL for one in weights)
+    return factors and any(0 < float(np.abs(one.value).max(initial=0.0)) < SMALL_FACTOR for one in weights)

@@ -36,6 +36,12 @@ SGD_RATE, SGD_STEPS, EXPLODED = 0.1, 10, 10.0
 #: The loss after the trial is the median of the last ones.
 LAST = 5
 
+#: Outputs that are drawn to see how much the loss depends on them.
+ANSWERS = 8
+
+#: What a model raises that can be passed once, and not trained: it keeps its state, or has a backward of its own.
+UNTRAINABLE = (RuntimeError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError, AssertionError)
+
 
 class Trial(NamedTuple):
     """What the better one of the rates brought."""

@@ -38,3 +38,8 @@ def told_apart(one: float, other: float, digits: int = 3, most: int = 6) -> tupl
     """Return two numbers with as many significant digits as it takes to tell them apart, up to `most`."""
     texts = f"{one:.{digits}g}", f"{other:.{digits}g}"
     return texts if texts[0] != texts[1] or digits >= most else told_apart(one, other, digits + 1, most)
+
+
+def log10(value: float | None) -> float | None:
+    """Return the logarithm; None of what has none."""
+    return math.log10(value) if value is not None and value > 0 else None

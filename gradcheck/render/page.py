@@ -1,7 +1,8 @@
 """Where plain text is shown: width, encoding, colours. What needs no tables is printed without rich."""
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from itertools import groupby
 from typing import NamedTuple
 
 from gradcheck.render.bars import ASCII, BLOCKS, Glyphs
@@ -28,6 +29,11 @@ class Page(NamedTuple):
         if not self.colours or not text:
             return text
         return f"\033[{';'.join(CODES.get(style, '7') for style in styles)}m{text}\033[0m"
+
+    def painted_runs(self, characters: Iterable[str], styles: Mapping[str, str]) -> str:
+        """Return the characters in a row, each run of one in its style, where it has any."""
+        runs = ("".join(run) for _, run in groupby(characters))
+        return "".join(self.painted(run, styles[run[0]]) if run[0] in styles else run for run in runs)
 
     def readable(self, text: str) -> str:
         """Return the text in characters that can be shown."""

@@ -8,7 +8,9 @@ import numpy as np
 from gradcheck.base.record import number, power_in_range
 from gradcheck.diagnosis.report import PredictionRecord
 from gradcheck.engine.diversity import mean_cosine
-from gradcheck.mean_field.prediction import Prediction, Unknown, predict, why_unknown
+from gradcheck.mean_field.predicted import Prediction
+from gradcheck.mean_field.prediction import predict, why_unknown
+from gradcheck.mean_field.unknown import Unknown
 from gradcheck.simulation.experiment import Experiment, Outcome
 from gradcheck.spec import RecurrentSpec, Spec, TransformerSpec
 

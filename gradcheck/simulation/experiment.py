@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -25,8 +25,12 @@ from gradcheck.spec.data import DataSpec
 from gradcheck.spec.options.network import DRAWN_ONLY
 from gradcheck.spec.presets import with_preset
 from gradcheck.spec.representation import chosen_layers
-from gradcheck.spec.run import RunSpec as RunSpec
+from gradcheck.spec.run import RunSpec
 from gradcheck.spec.thresholds import Thresholds
+
+#: Multiplications of a forward pass up to which changes are simulated unasked, one on each core; a larger network takes
+#: all cores by itself, and has theory predict on another one meanwhile.
+A_MOMENT = 250e6
 
 
 class Outcome(NamedTuple):
@@ -48,8 +52,7 @@ class Judged(NamedTuple):
     judgement: Judgement
 
 
-@dataclass(frozen=True)
-class Experiment:
+class Experiment(NamedTuple):
     """Everything that is needed to measure and judge a network.
 
     Attributes
@@ -124,7 +127,7 @@ class Experiment:
 
     def changed(self, **changes: Any) -> Self:  # noqa: ANN401
         """Return the experiment with some of the network's options changed."""
-        return replace(self, network=replace(self.network, **changes))
+        return self._replace(network=replace(self.network, **changes))
 
     @property
     def outputs(self) -> int:

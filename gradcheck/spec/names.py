@@ -64,6 +64,9 @@ PARAMETRIZATIONS: tuple[str, ...] = get_args(ParametrizationName)
 #: Optimizers that divide the gradient by its size.
 ADAPTIVE = ("adam", "adamw")
 
+#: The function of a gated activation: Shazeer 2020.
+GATES = {"geglu": "gelu", "swiglu": "silu"}
+
 #: Architectures that repeat one layer over time.
 RECURRENT = ("rnn", "lstm", "gru")
 

@@ -13,6 +13,9 @@ FRAMEWORKS = ("torch", "keras", "flax", "equinox")
 #: The modes of a model.
 MODES = ("train", "eval")
 
+#: Losses by name.
+LOSSES = ("cross-entropy", "mean-square")
+
 #: Autocast's arithmetics ↦ log2 of the loss scale: the one that PyTorch's GradScaler starts with; bfloat16 needs none.
 LOSS_SCALES = {"fp16": 16, "bf16": 0}
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from gradcheck.base.wording import as_percent
-from gradcheck.clipping import NORM_EPSILON, WATCHED
+from gradcheck.clipping.adaptive import NORM_EPSILON, WATCHED
 from gradcheck.spec.clip_rules import ADAPTIVE, SMALL, Rule
 from gradcheck.spec.training import TrainingSpec
 from gradcheck.training.strategy import LEARNED, STATUSES, Strategy, loss_limit

@@ -10,6 +10,7 @@ import numpy as np
 
 from gradcheck.clipping import Clipper
 from gradcheck.data.datasets import Batch, Dataset
+from gradcheck.data.epochs import Batches
 from gradcheck.engine.magnitude import joint_norm
 from gradcheck.families import trainable
 from gradcheck.families.family import StoredNetwork
@@ -22,7 +23,7 @@ from gradcheck.spec.options.training import EXPERIMENT_ONLY, ClipDemoOptions
 from gradcheck.spec.training import TrainingSpec
 from gradcheck.training.conclusions import warnings
 from gradcheck.training.report import DemoReport, make_demo_report
-from gradcheck.training.sgd import Batches, TrainingStep, evaluate, train
+from gradcheck.training.sgd import TrainingStep, evaluate, train
 from gradcheck.training.strategy import Strategy, judge_run
 from gradcheck.training.threshold import WARM_UP, SuggestedThreshold, suggest_threshold
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from gradcheck.pages.columns import Columns, columns_of, log10, thinned
+from gradcheck.pages.columns import Columns, columns_of, thinned
 from gradcheck.pages.page import Axis, Chart, HtmlPage, Line, Note, Table, tone, tone_of
 from gradcheck.pages.writing import written
+from gradcheck.render.numbers import log10
 from gradcheck.training.cells import headline
 from gradcheck.training.report import DemoReport
 from gradcheck.training.text import label_of, next_command, reasons

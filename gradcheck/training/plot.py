@@ -1,20 +1,17 @@
 """A demonstration as a figure: the loss, the gradient norm and the final accuracy of each strategy."""
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gradcheck.render import figure
 from gradcheck.render.bars import common_scale
+from gradcheck.render.numbers import log10
 from gradcheck.training.cells import COLUMNS, headline
 from gradcheck.training.report import DemoReport, DemoStrategy
-from gradcheck.training.text import label_of
+from gradcheck.training.text import DECADES, label_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-#: Decades above the lowest value of all runs beyond which a line leaves the panel.
-DECADES = 6
 
 
 def plot(report: DemoReport, ax: "Axes | None" = None) -> "Axes":
@@ -40,7 +37,7 @@ def _draw_norms(ax: "Axes", report: DemoReport) -> None:
     height = _draw_courses(ax, report.strategies, "gradient_norm", "clipped_norm")
     for index, one in enumerate(report.strategies):
         if one.clipped_fraction:
-            after = [height(_logarithm(norm)) for norm in one.series.clipped_norm]
+            after = [height(log10(norm)) for norm in one.series.clipped_norm]
             look = {"color": figure.LINES[index % len(figure.LINES)]["color"], "linewidth": 0.7, "linestyle": ":"}
             ax.plot(range(1, len(after) + 1), after, label="_after clipping", **look)
     ax.set(xlabel="step", ylabel="global gradient norm\n(dotted: after clipping)")
@@ -48,9 +45,9 @@ def _draw_norms(ax: "Axes", report: DemoReport) -> None:
 
 def _draw_courses(ax: "Axes", strategies: Sequence[DemoStrategy], name: str, beside: str = "") -> figure.Place:
     """Draw one quantity of all runs on one log scale, with room for another one; a run ends where it is stopped."""
-    courses = [[_logarithm(value) for value in one.series[name]] for one in strategies]
+    courses = [[log10(value) for value in one.series[name]] for one in strategies]
     others = [one.series[beside] for one in strategies] if beside else []
-    every = [value for course in courses for value in course] + [_logarithm(one) for other in others for one in other]
+    every = [value for course in courses for value in course] + [log10(one) for other in others for one in other]
     whole = common_scale(every)
     height = figure.log_axis(ax, [value for value in every if value is not None and value <= whole.low + DECADES])
     for index, (one, course) in enumerate(zip(strategies, courses, strict=True)):
@@ -75,8 +72,3 @@ def _draw_accuracies(ax: "Axes", report: DemoReport) -> None:
     ax.set_yticks(range(len(report.strategies)), [figure.literal(one.rule) for one in report.strategies])
     ax.set(xlim=(0, 1.2), ylim=(len(report.strategies) - 0.5, -0.5), xlabel="final accuracy, share of all examples")
     ax.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1])
-
-
-def _logarithm(value: float | None) -> float | None:
-    """Return the logarithm of what has one."""
-    return None if value is None or value <= 0 else math.log10(value)

@@ -8,7 +8,7 @@ import numpy as np
 from gradcheck.clipping import Clipper
 from gradcheck.clipping.effect import ClipReport
 from gradcheck.data.datasets import Batch
-from gradcheck.data.epochs import Batches as Batches
+from gradcheck.data.epochs import Batches
 from gradcheck.engine.loss import loss_of
 from gradcheck.engine.memory import keep_freed_memory
 from gradcheck.families.family import StoredNetwork

@@ -166,8 +166,7 @@ def _as_a_process(words, streams, environment, cwd):
     names = ("stdin", "stdout", "stderr", "__stdout__", "argv", "path")
     before = {name: getattr(sys, name) for name in names}
     variables, folder, modules = dict(os.environ), Path.cwd(), dict(sys.modules)
-    for name, value in zip(names, [*streams, streams[1], ["gradcheck", *words], [*sys.path]], strict=True):
-        setattr(sys, name, value)
+    vars(sys).update(zip(names, [*streams, streams[1], ["gradcheck", *words], [*sys.path]], strict=True))
     _set_variables(environment)
     os.chdir(cwd or folder)
     try:
@@ -177,7 +176,8 @@ def _as_a_process(words, streams, environment, cwd):
         _set_variables(variables)
         for name, value in before.items():
             setattr(sys, name, value)
-        _put_back_modules(modules, cwd)
+        if sys.modules != modules:
+            _put_back_modules(modules, cwd)
 
 
 def _set_variables(variables):
@@ -187,7 +187,7 @@ def _set_variables(variables):
 
 def _put_back_modules(before, folder):
     """Forget the user's own modules, another folder may have others of these names; show what completion hides."""
-    for name in set(sys.modules) - set(before):
+    for name in sys.modules.keys() - before.keys():
         module = sys.modules[name]
         if module is None or (getattr(module, "__file__", None) or "").startswith(f"{folder}{os.sep}"):
             del sys.modules[name]

@@ -2,9 +2,10 @@
 
 import json
 
+import jsonschema
 import pytest
 
-from gradcheck import __version__
+from gradcheck import __version__, json_schema
 
 SMALL = "--width 8 --batch-size 8 --seeds 1 --workers 1"
 
@@ -185,3 +186,13 @@ def test_a_bad_baseline_is_one_line(line, words, reports, compare):
     [said] = ended.stderr.splitlines()
     assert said.startswith("error: ")
     assert words in said
+
+
+@pytest.mark.parametrize(
+    "pair", ["old.json moved.json", "old.json worse.json", "old.json deeper.json", "dead.json old.json"]
+)
+def test_its_json_has_a_schema_of_its_own(pair, reports, compare):
+    old, new = pair.split()
+    document = json.loads(compare(f"--baseline {reports / old} {reports / new} --json").stdout)
+    jsonschema.Draft202012Validator(json_schema("baseline")).validate(document)
+    assert json_schema("baseline")["title"] == "gradcheck compare --baseline"

@@ -141,3 +141,25 @@ def test_an_interrupt_off_a_terminal_gives_the_report_too(growing, tmp_path, gra
     ended = gradcheck("diagnose run.jsonl --follow --json --fail-on exploding", cwd=tmp_path)
     assert ended.returncode == 130
     assert json.loads(ended.stdout)["log"]["rows"] == 100
+
+
+def test_a_file_that_is_not_there_yet_is_waited_for(tmp_path, gradcheck, meanwhile):
+    def write():
+        (tmp_path / "run.jsonl").write_text(rows(0, 50) + '{"step": 50, "grad_norm": NaN}\n')
+
+    (tmp_path / "runs.jsonl").touch()
+    meanwhile(write, pytest.fail)
+    ended = gradcheck("diagnose run.jsonl --follow --fail-on nonfinite", cwd=tmp_path)
+    assert ended.returncode == 1
+    said = "note: run.jsonl: no such file yet: waiting for it until Ctrl+C; did you mean 'runs.jsonl'?\n"
+    assert ended.stderr == said
+
+
+def test_a_file_in_a_folder_that_is_not_there_is_refused(tmp_path, gradcheck):
+    ended = gradcheck("diagnose no/run.jsonl --follow", cwd=tmp_path)
+    assert (ended.returncode, ended.stderr) == (2, "error: no/run.jsonl: can't be read: no such file or directory\n")
+
+
+def test_an_interrupt_while_waiting_ends_with_130(tmp_path, gradcheck, meanwhile):
+    meanwhile()
+    assert gradcheck("diagnose run.jsonl --follow --quiet", cwd=tmp_path).returncode == 130

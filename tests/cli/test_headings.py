@@ -12,8 +12,8 @@ from gradcheck.explanations.catalogue import LISTS
 from gradcheck.learning_rate.cells import COLUMNS as OF_RUNS
 from gradcheck.learning_rate.conclusions import VERDICTS as OF_RATES
 from gradcheck.logs.findings.finding import FINDING_KINDS
-from gradcheck.mean_field.blocks_text import COLUMNS as OF_BLOCKS
 from gradcheck.mean_field.text import BEYOND, NO_ANSWER
+from gradcheck.mean_field.text.blocks import COLUMNS as OF_BLOCKS
 from gradcheck.parametrization.cells import SHOWN, TITLES
 from gradcheck.parametrization.report import COURSES, STATUSES
 

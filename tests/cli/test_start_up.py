@@ -196,3 +196,11 @@ def test_bash_itself_completes(in_bash):
 def test_every_shell_is_offered_relu(shell, gradcheck):
     answer = gradcheck("", **completion(shell, "simulate --activation re")).stdout
     assert re.findall(r"\w+elu|tanh", answer) == ["relu"]
+
+
+@pytest.mark.parametrize("slip", ["mine", "mine:net --batch data", "mine:net --loss :", "mine:net --kwargs {a:3}"])
+def test_a_slip_in_a_name_is_refused_before_the_framework_is_loaded(slip, python):
+    code = "import sys; from gradcheck.cli import main\ntry: main()\nfinally: print('torch' in sys.modules)"
+    ended = python("-c", code, "probe", *slip.split())
+    assert (ended.returncode, ended.stdout) == (2, "False\n")
+    assert ended.stderr.startswith("error: ")

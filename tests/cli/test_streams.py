@@ -80,16 +80,19 @@ def test_a_quiet_document_is_still_a_document(form, printed):
 
 @pytest.mark.parametrize(
     "line",
-    [
-        "gradcheck simulate --depth 400 --width 4 --json | head -c 100",  # more than a pipe holds
-        "gradcheck simulate --depth 600 --width 2 --batch-size 4 --no-suggest --all-layers | head -1",
-        "gradcheck simulate --help | head -1",
+    [  # which say more than the pipe holds
+        "simulate --depth 100 --width 4 --batch-size 4 --json",
+        "simulate --depth 100 --width 2 --batch-size 4 --no-suggest --all-layers",
+        "simulate --help",
+        "simulate --depth 100 --width 4 --batch-size 4 --json --output /dev/stdout",
     ],
 )
-def test_a_closed_pipe_ends_silently(line, in_bash):
-    ended = in_bash(line)
-    assert (ended.returncode, ended.stderr) == (0, "")
-    assert ended.stdout
+def test_a_closed_pipe_ends_silently(line, start):
+    with start("-m", "gradcheck", *line.split(), pipesize=4096) as process:
+        assert process.stdout.read(100)
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
 
 
 @pytest.mark.parametrize("line", [f"{SMALL} --no-suggest", "--version", "simulate --help"])
@@ -98,11 +101,6 @@ def test_a_pipe_that_is_closed_from_the_start_ends_silently(line, process):
     os.close(there)
     ended = process(line, stdout=here)
     os.close(here)
-    assert (ended.returncode, ended.stderr) == (0, "")
-
-
-def test_a_closed_pipe_behind_output_ends_silently(in_bash):
-    ended = in_bash("gradcheck simulate --depth 400 --width 4 --json --output /dev/stdout | head -c 100")
     assert (ended.returncode, ended.stderr) == (0, "")
 
 

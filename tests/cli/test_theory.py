@@ -12,6 +12,7 @@ import pytest
 import gradcheck
 from gradcheck.cli.theory import theory
 from gradcheck.mean_field.text import colour, label
+from gradcheck.simulation.experiment import Experiment
 
 CHAOTIC = "theory --activation tanh --init lecun --gain 1.5 --bias-std 0.2"
 
@@ -145,10 +146,8 @@ def test_the_gain_that_is_called_critical_is(printed, said):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_command_to_type_next_is_one_that_simulate_takes(kind, printed, gradcheck):
-    command = measuring(printed(KINDS[kind])).removeprefix("gradcheck ")
-    ended = gradcheck(command + " --no-suggest --format csv")
-    assert (ended.returncode, ended.stderr) == (0, "")
+def test_the_command_to_type_next_is_one_that_simulate_takes(kind, printed, typed):
+    Experiment.from_options(typed(measuring(printed(KINDS[kind]))))
 
 
 def test_the_text_fits_its_page(printed):

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gradcheck.data.datasets import DataSpec, load_dataset
+from gradcheck.data.datasets import load_dataset
 from gradcheck.errors import GradcheckError, InputError
+from gradcheck.spec.data import DataSpec
 
 
 def load(path, **fields):

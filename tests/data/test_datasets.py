@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gradcheck.data.datasets import DIGITS, FEATURES, DataSpec, load_dataset
+from gradcheck.data.datasets import DIGITS, FEATURES, load_dataset
 from gradcheck.errors import OptionError
+from gradcheck.spec.data import DataSpec
 
 
 @pytest.fixture(scope="module")

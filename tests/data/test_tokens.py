@@ -3,12 +3,13 @@ import re
 import numpy as np
 import pytest
 
-from gradcheck.data.datasets import Dataset, DataSpec
+from gradcheck.data.datasets import Dataset
 from gradcheck.data.tokens import TEXT, TokenSet, load_tokens
 from gradcheck.errors import InputError, OptionError
 from gradcheck.families.transformer import cut_patches
 from gradcheck.simulation.experiment import Experiment
 from gradcheck.spec import TransformerSpec
+from gradcheck.spec.data import DataSpec
 
 TINY = {"blocks": 1, "model_width": 8, "heads": 2, "tokens": 6}
 both_ways = pytest.mark.parametrize("causal", [True, False])

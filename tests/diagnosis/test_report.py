@@ -16,7 +16,8 @@ from gradcheck.diagnosis.reporting import make_report
 from gradcheck.diagnosis.summary import summarize
 from gradcheck.diagnosis.verdict import diagnose
 from gradcheck.flow.average import average
-from gradcheck.flow.gradient_flow import GradientFlow, LayerFlow, OutputFlow
+from gradcheck.flow.gradient_flow import GradientFlow, OutputFlow
+from gradcheck.flow.layer_flow import LayerFlow
 from gradcheck.spec.thresholds import Thresholds
 
 SMALL = {"depth": 4, "width": 8, "batch_size": 16}

@@ -23,7 +23,8 @@ from gradcheck.diagnosis.score import (
     score,
 )
 from gradcheck.diagnosis.summary import Summary
-from gradcheck.flow.gradient_flow import GradientFlow, LayerFlow, OutputFlow
+from gradcheck.flow.gradient_flow import GradientFlow, OutputFlow
+from gradcheck.flow.layer_flow import LayerFlow
 
 DECADES = st.floats(0, 500)
 

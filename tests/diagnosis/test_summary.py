@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradcheck.diagnosis.summary import dead_layers, gradient_shrinks, narrowest, possible_rank, summarize
-from gradcheck.flow.gradient_flow import GradientFlow, LayerFlow, OutputFlow
+from gradcheck.flow.gradient_flow import GradientFlow, OutputFlow
+from gradcheck.flow.layer_flow import LayerFlow
 
 LOGARITHMS = st.lists(st.floats(-150, 150), min_size=2, max_size=30)
 

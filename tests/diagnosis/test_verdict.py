@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from gradcheck.diagnosis.status import FLAGS, NETWORK_STATUSES, STATUSES
 from gradcheck.diagnosis.summary import Region, Summary, summarize
 from gradcheck.diagnosis.verdict import diagnose
-from gradcheck.flow.gradient_flow import GradientFlow, LayerFlow, OutputFlow
+from gradcheck.flow.gradient_flow import GradientFlow, OutputFlow
+from gradcheck.flow.layer_flow import LayerFlow
 from gradcheck.spec.thresholds import Thresholds
 
 HEALTHY = LayerFlow(

@@ -10,6 +10,7 @@ from gradcheck.engine.linear import Dense
 from gradcheck.errors import InputError, OptionError
 from gradcheck.families.recurrent import load_recurrence
 from gradcheck.families.weight_files import save_weights
+from gradcheck.spec.data import DataSpec
 
 FEATURES, WIDTH, CLASSES = 3, 4, 2
 every_arch = pytest.mark.parametrize("arch", CELLS)
@@ -113,7 +114,7 @@ def test_a_pytorch_model_has_pytorchs_own_loss(arch, tmp_path):
     module.save_file(model.state_dict(), tmp_path / "model.safetensors")
     report = gradcheck.simulate(arch=arch, weights=tmp_path / "model.safetensors", batch_size=16)
 
-    data = gradcheck.data.datasets.DataSpec(batch_size=16)
+    data = DataSpec(batch_size=16)
     inputs, labels = load_dataset(data).batch(data, 0, "float64")
     hidden = layer(torch.tensor(inputs).reshape(16, 8, 8))[0]
     loss = torch.nn.functional.cross_entropy(model["fc"](hidden[:, -1]), torch.tensor(labels))

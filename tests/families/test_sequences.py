@@ -4,10 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import gradcheck
-from gradcheck.data.datasets import FEATURES, Dataset, DataSpec, load_dataset
+from gradcheck.data.datasets import FEATURES, Dataset, load_dataset
 from gradcheck.errors import OptionError
 from gradcheck.families.recurrent import cut
 from gradcheck.spec import RecurrentSpec
+from gradcheck.spec.data import DataSpec
 
 
 def examples(features, steps=1):

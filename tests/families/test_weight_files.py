@@ -8,12 +8,13 @@ from hypothesis import given as given_by
 from hypothesis import strategies as st
 
 import gradcheck
-from gradcheck.data.datasets import Dataset, DataSpec, load_dataset
+from gradcheck.data.datasets import Dataset, load_dataset
 from gradcheck.engine.linear import Dense
 from gradcheck.errors import GradcheckError, InputError, MissingExtraError, OptionError
 from gradcheck.families.family import Given
 from gradcheck.families.perceptron import check_fit, load_weights
 from gradcheck.families.weight_files import save_weights
+from gradcheck.spec.data import DataSpec
 
 SHAPES = [(5, 4), (4, 3), (3, 2)]
 SMALL = {"depth": 2, "width": (4, 3), "features": 5, "classes": 2, "init": "he"}

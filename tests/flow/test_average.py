@@ -5,7 +5,8 @@ import math
 import numpy as np
 
 from gradcheck.flow.average import average
-from gradcheck.flow.gradient_flow import GradientFlow, LayerFlow, OutputFlow
+from gradcheck.flow.gradient_flow import GradientFlow, OutputFlow
+from gradcheck.flow.layer_flow import LayerFlow
 
 OUTPUT = OutputFlow(2.0, 0.0, 0.0)
 

@@ -11,7 +11,8 @@ from gradcheck.diagnosis.summary import summarize
 from gradcheck.engine.loss import loss_of
 from gradcheck.engine.transformer import POINTS
 from gradcheck.flow.average import average
-from gradcheck.flow.gradient_flow import GradientFlow, LayerFlow, OutputFlow, measure
+from gradcheck.flow.gradient_flow import GradientFlow, OutputFlow, measure
+from gradcheck.flow.layer_flow import LayerFlow
 from gradcheck.simulation.experiment import Experiment, part
 
 SMALL = {"arch": "transformer", "blocks": 2, "model_width": 16, "heads": 2, "tokens": 6}

@@ -10,7 +10,8 @@ from gradcheck.engine.loss import cross_entropy, mean_square
 from gradcheck.engine.network import Network, given_maps
 from gradcheck.engine.normalization import NORMS
 from gradcheck.flow.average import average
-from gradcheck.flow.gradient_flow import LayerFlow, measure
+from gradcheck.flow.gradient_flow import measure
+from gradcheck.flow.layer_flow import LayerFlow
 
 
 def made_of(weights, activation="linear", norm="none", skip_scale=None):

@@ -30,19 +30,11 @@ def total(name):
 
 
 @every_console
-def test_every_shape_has_the_steps_of_the_run(name, series):
-    assert series(CONSOLES[name]()).steps.tolist() == list(range(10, 610, 10))
-
-
-@every_console
-def test_every_shape_has_the_losses_of_the_run_and_no_others(name, series):
-    expected = [total(name) * row.loss for row in rows()]
-    assert finite(series(CONSOLES[name]()).values("loss")) == pytest.approx(expected, abs=2e-4)
-
-
-@every_console
-def test_every_shape_with_a_norm_has_those_of_the_run(name, series):
-    norms = finite(series(CONSOLES[name]()).norms)
+def test_every_shape_has_the_steps_losses_and_norms_of_the_run_and_no_others(name, series):
+    read = series(CONSOLES[name]())
+    assert read.steps.tolist() == list(range(10, 610, 10))
+    assert finite(read.values("loss")) == pytest.approx([total(name) * row.loss for row in rows()], abs=2e-4)
+    norms = finite(read.norms)
     assert norms == pytest.approx([row.norm for row in rows()], abs=1e-3) or not norms
 
 

@@ -41,6 +41,24 @@ def test_code_makes_no_rows(lines, told):
 
 
 @pytest.mark.parametrize(
+    "lines",
+    [
+        ["grad_norm = 0.0", "for p in model.parameters():", "    grad_norm += 1.0", "grad_norm = grad_norm ** 0.5"],
+        ["import torch", "total_loss = 0.", "grad_norm = 0  # of all", "n = 0", "for x in batches:", "    pass"],
+        ["optimizer.zero_grad()", "loss = 0"],
+    ],
+)
+def test_a_sum_that_begins_beside_code_is_no_row(lines, told):
+    log = told(*lines, *ROWS[:2], *lines, *ROWS[2:]).log
+    assert (log.rows, log.rows_found) == (4, 4)
+
+
+def test_a_loss_that_falls_to_zero_on_a_line_of_its_own_stays_a_row(told):
+    lines = [line for step in range(4) for line in (f"step = {step}", f"loss = {max(0.0, 2 - step)}")]
+    assert told(*lines).curves.loss.value == (2.0, 1.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize(
     "line",
     [
         "step {} loss = tensor({}, grad_fn=<NllLossBackward0>)",

@@ -31,10 +31,28 @@ def test_steps_that_are_nearly_all_skipped_at_last_are_a_fault(told):
     assert (ends.verdict.status, ends.findings[0].numbers["skipped"]) == ("nonfinite", 40)
 
 
-def test_a_row_that_is_skipped_stays_a_row(told):
-    lines = [f"step {step} loss: {'nan, skipping' if step == 7 else 2.5}" for step in range(9)]
-    report = told(*lines)
-    assert (report.log.rows, report.verdict.first_step) == (9, 7)
+@pytest.mark.parametrize(
+    "said", ["loss: nan, skipping", "loss: 2.5 grad_norm: inf (skipped)", "loss: 2.5 grad_norm: nan -> skipping step"]
+)
+def test_a_row_that_says_that_its_step_was_skipped_is_a_note(said, told):
+    report = told(*(f"step {step} {said if step in (7, 19) else 'loss: 2.5 grad_norm: 0.4'}" for step in range(30)))
+    (found,) = (one for one in report.findings if one.kind == "nonfinite")
+    assert (found.severity, found.first_step, found.numbers["skipped"]) == ("note", 7, 2)
+    assert report.curves.grad_norm.step[-1] == 29
+
+
+@pytest.mark.parametrize(
+    "said", ["skipped: 0, grad_norm: inf", "not skipped, grad_norm: inf", "grad_norm: inf skipped = 0"]
+)
+def test_a_row_that_does_not_say_so_is_an_error(said, told):
+    report = told(*(f"step {step} loss: 2.5 {said if step == 7 else 'grad_norm: 0.4'}" for step in range(30)))
+    assert report.findings[0].kind == "nonfinite"
+    assert report.findings[0].severity == "error"
+
+
+def test_rows_that_are_all_skipped_in_the_end_are_an_error(told):
+    report = told(*(f"step {step} loss: 2.5 grad_norm: {'inf (skipped)' if step > 12 else 0.4}" for step in range(40)))
+    assert (report.verdict.status, report.verdict.first_step) == ("nonfinite", 13)
 
 
 def bar(epoch, step, loss):

@@ -36,11 +36,24 @@ def test_that_such_a_number_is_a_loss_is_told_to_be_a_guess_unless_it_is_asked_f
     assert (guessed.warnings[1:], guessed.curves) == (asked.warnings, asked.curves)
 
 
-def test_a_list_in_order_is_read_as_losses_where_they_are_asked_for_or_precise(diagnosed):
+def test_a_list_in_order_is_read_as_losses_where_they_are_asked_for_or_end_as_no_number(diagnosed):
     rising = [f"{step}:  {2 + step / 10:.1f}" for step in range(5)]
     assert len(losses(diagnosed(rising, columns={"loss": "unnamed loss"}))) == 5
-    assert len(losses(diagnosed([*rising, "5:  2.512"]))) == 6
+    assert len(losses(diagnosed([*rising, "5:  2.3"]))) == 6
     assert len(losses(diagnosed([*rising, "5:  inf"]))) == 6
+
+
+def test_a_guess_accuses_nobody_but_asks(diagnosed):
+    rising = [f"{step}:  {2 + (-1) ** step * 0.05 + 0.05 * step:.3f}" for step in range(60)]
+    with pytest.raises(GradcheckError, match="as losses they would be loss-rises from step") as error:
+        diagnosed(rising)
+    assert "say columns={'loss': 'unnamed loss'}" in str(error.value)
+    assert diagnosed(rising, columns={"loss": "unnamed loss"}).verdict.status == "loss-rises"
+
+
+def test_a_list_that_never_falls_is_told_how_it_is_read(diagnosed):
+    with pytest.raises(GradcheckError, match="have no names, and never fall: if they are its loss, say"):
+        diagnosed(["1:  1.125", "2:  1.250", "3:  2.375"])
 
 
 def test_a_named_loss_is_read_instead(diagnosed):
@@ -58,6 +71,7 @@ def test_a_named_loss_is_read_instead(diagnosed):
         ["5:  0.9", "4:  0.8", "3:  0.7"],
         ["1:  0.9 accuracy", "2:  0.8 accuracy"],
         ["Contents", "1:  1.1", "2:  1.2", "3:  2.1", "4:  2.1"],
+        [f"{row}:  {0.5 + 0.013 * row:.3f}" for row in range(40)],
         ["prices, the lowest first:", *(f"{row}:  {8 + 1.25 * row:.2f}" for row in range(3000))],
     ],
 )

@@ -11,8 +11,11 @@ from gradcheck.errors import OptionError
 from gradcheck.families import drawn_network
 from gradcheck.flow.gradient_flow import measure
 from gradcheck.mean_field.kernels import kernel_of
+from gradcheck.mean_field.laws import layer_law
 from gradcheck.mean_field.layers import LayerLaw
-from gradcheck.mean_field.prediction import Prediction, Unknown, layer_law, predict
+from gradcheck.mean_field.predicted import Prediction
+from gradcheck.mean_field.prediction import predict
+from gradcheck.mean_field.unknown import Unknown
 from gradcheck.spec import ACTIVATIONS, FRAMEWORKS, NetworkSpec, RecurrentSpec, TransformerSpec
 
 FEATURES, OUTPUTS, BATCH, SEEDS, WIDE = 64, 10, 16, 20, 1024

@@ -98,7 +98,7 @@ def test_numpy_s_numbers_will_do():
 
 def test_the_diagram_surrounds_the_network_and_the_critical_line():
     report = gradcheck.theory(activation="tanh", init="lecun", gain=2.0, bias_std=0.4, phase_diagram=True)
-    plane = report.diagram
+    plane = report.phase_diagram
     assert plane.sigma_w[0] < report.fixed_point.critical_sigma_w < report.config.sigma_w < plane.sigma_w[-1]
     assert plane.sigma_b[0] > report.config.sigma_b > plane.sigma_b[-1] == 0
     assert np.shape(plane.chi) == (len(plane.sigma_b), len(plane.sigma_w))

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from gradcheck.mean_field.prediction import Prediction, predict
+from gradcheck.mean_field.predicted import Prediction
+from gradcheck.mean_field.prediction import predict
 from gradcheck.mean_field.tokens import TokenBatch, unlike_tokens
 from gradcheck.mean_field.transformer import KNOWN, _drawn, _uncertainty, predict_transformer
 from gradcheck.mean_field.unknown import Unknown

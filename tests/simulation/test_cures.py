@@ -305,3 +305,14 @@ def test_batch_norm_is_never_suggested_to_a_network_that_it_makes_explode():
     assert report.verdict.status == "vanishing"
     assert report.suggestions
     assert not any(one.changes.get("norm") == "batch" for one in report.suggestions)
+
+
+# ---- on several cores
+
+
+def test_suggestions_are_the_same_on_any_number_of_threads(on_threads):
+    alone, shared = (
+        on_threads(count, lambda: gradcheck.simulate(suggest=True, depth=20, width=16)) for count in (1, 3)
+    )
+    assert alone.suggestions
+    assert shared.to_json() == alone.to_json()

@@ -7,8 +7,9 @@ import pytest
 import gradcheck
 from gradcheck.diagnosis.summary import Summary
 from gradcheck.errors import InputError, OptionError
-from gradcheck.simulation.experiment import Experiment, RunSpec, average_summary
+from gradcheck.simulation.experiment import Experiment, average_summary
 from gradcheck.spec.options.network import DRAWN_ONLY
+from gradcheck.spec.run import RunSpec
 
 SMALL = {"depth": 3, "width": 8, "batch_size": 16}
 

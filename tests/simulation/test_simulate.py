@@ -7,10 +7,10 @@ import pytest
 
 import gradcheck
 from gradcheck import NetworkSpec, Thresholds
-from gradcheck.data.datasets import DataSpec
 from gradcheck.errors import GradcheckError, InputError, OptionError, OutputError
 from gradcheck.render.documents import as_json
-from gradcheck.simulation.experiment import RunSpec
+from gradcheck.spec.data import DataSpec
+from gradcheck.spec.run import RunSpec
 
 SMALL = {"depth": 4, "width": 8, "batch_size": 16}
 

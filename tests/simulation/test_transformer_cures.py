@@ -20,13 +20,15 @@ NETWORKS = {
     "no norms": {"blocks": 12, "norm": "none"},
     "no norms and a gain": {"blocks": 8, "norm": "none", "gain": 2.0},
     "a large standard deviation": {"blocks": 8, "norm": "none", "init": "normal", "weight_std": 0.7},
-    "an overflow": {"blocks": 8, "norm": "none", "gain": 1e30},
+    "an overflow": {"blocks": 4, "norm": "none", "gain": 1e30},
     "an encoder of several draws": {"blocks": 12, "norm": "none", "causal": False, "seeds": 2, "seed": 3},
-    "weightless layers": {"blocks": 8, "norm": "none", "layers": "weightless"},
+    "weightless layers": {"blocks": 4, "norm": "none", "gain": 2.0, "layers": "weightless"},
     "a preset": {
         "preset": "transformer-base", "blocks": 6, "vocabulary": 256, "norm": "none", "arch": None, "init": "he",
     },
-    "patches": {"blocks": 12, "norm": "none", "patch": 8, "tied": False, "tokens": None, "data": "digits"},
+    "patches": {
+        "blocks": 6, "norm": "none", "gain": 1.5, "patch": 8, "tied": False, "tokens": None, "data": "digits",
+    },
 }  # fmt: skip
 
 

@@ -5,15 +5,17 @@ import numpy as np
 import pytest
 
 from gradcheck.clipping import Clipper
-from gradcheck.data.datasets import DataSpec, load_dataset
+from gradcheck.data.datasets import load_dataset
+from gradcheck.data.epochs import Batches
 from gradcheck.engine.linear import Gradient
 from gradcheck.engine.loss import cross_entropy, loss_of
 from gradcheck.errors import OptionError
 from gradcheck.families import drawn_network, trainable
 from gradcheck.spec import NetworkSpec, RecurrentSpec
+from gradcheck.spec.data import DataSpec
 from gradcheck.spec.names import POLICIES
 from gradcheck.spec.training import TrainingSpec
-from gradcheck.training.sgd import Batches, evaluate, train
+from gradcheck.training.sgd import evaluate, train
 
 FEATURES, CLASSES = 12, 5
 

@@ -4,15 +4,14 @@ from collections.abc import Iterator
 
 from rich.console import RenderableType
 
+from gradcheck.diagnosis.chances import said_of_training
 from gradcheck.diagnosis.headline import headline
 from gradcheck.diagnosis.report import Report
-from gradcheck.diagnosis.sentences import chance_of_training
 from gradcheck.diagnosis.text.advice import advice
 from gradcheck.diagnosis.text.course import losses
 from gradcheck.diagnosis.text.layer_table import layer_table
 from gradcheck.diagnosis.text.number_table import number_table
 from gradcheck.diagnosis.text.picture import picture
-from gradcheck.diagnosis.trial_sentences import said_of_trial
 from gradcheck.render.heading import what_was_run
 from gradcheck.render.layout import aside, indented, printed, verdict_block
 from gradcheck.render.page import PLAIN_PAGE, Page
@@ -50,5 +49,5 @@ def _verdict(report: Report) -> RenderableType:
     """The verdict in one word, its reasons beside it; what theory says, where it says anything."""
     verdict, theory = report.verdict, report.prediction
     predicted = [theory.says] if theory and theory.mean_local_gain is not None else []
-    reasons = [*verdict.reasons, *predicted, chance_of_training(verdict), *said_of_trial(report)]
+    reasons = [*verdict.reasons, *predicted, *said_of_training(report)]
     return verdict_block(*headline(verdict.status, [cause.code for cause in verdict.causes]), reasons)

@@ -44,7 +44,7 @@ def number_table(report: Report, width: int) -> Iterator[RenderableType]:
     yield indented(table)
     if record.updates_lost is not None:
         lost = f"{as_percent(record.updates_lost)} of plain SGD's updates at rate {record.lr:g}"
-        yield aside(f"  rounding of bf16 weights loses {lost}")
+        yield aside(f"  weights kept in bf16 lose {lost} to rounding")
     if record.weights == "drawn":
         yield aside("  64 rows or more of each layer's weights are drawn, and stand for all")
 

@@ -1,6 +1,5 @@
 """The graph of a Keras model's layers and operations, from a run with symbols in place of numbers."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -234,8 +233,3 @@ def graph_of(model: Any, layers: Sequence[Layer], inputs: Any) -> Graph | None:
         return _Tracer(model, layers).run(inputs)
     except Exception:  # whatever the user's own code doesn't do with symbols
         return None
-
-
-def count_uses(graph: Graph) -> Counter[int]:
-    """Return how often each measured layer is used, by its id."""
-    return Counter({layer: len(nodes) for layer, nodes in graph.uses().items()})

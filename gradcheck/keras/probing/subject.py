@@ -19,10 +19,11 @@ from gradcheck.keras.probing.parts import with_part
 from gradcheck.keras.probing.tapping import Seen, Taps, zeros_for
 from gradcheck.probing.captured import Activity, CapturedLayer, CapturedPass, Use, Weight
 from gradcheck.probing.findings import Reach, reach_of
+from gradcheck.probing.limits import shift_to_one
 
 #: The largest power of two by which the loss is scaled so that its gradient begins at 1, and the size of a gradient
 #: from which that is needed.
-LARGEST_SHIFT, SMALL = 100, 1e-25
+SMALL = 1e-25
 
 #: What is not found of any model: its symbols have no gradients.
 NOT_FOUND = ("what cuts a gradient off",)
@@ -180,7 +181,7 @@ class KerasSubject:
         at_end = found[-1] if root is None else found[count + root]
         largest = 0.0 if at_end is None else float(np.abs(at_end).max(initial=0.0))
         if sizes and min(sizes) < SMALL and 0 < largest < math.inf:
-            shift = max(-LARGEST_SHIFT, min(LARGEST_SHIFT, -math.frexp(largest)[1]))
+            shift = shift_to_one(largest)
             value, found = back(shift)
         return value / 2.0**shift, (found[:count], found[count:]), shift
 

@@ -49,9 +49,11 @@ SIGNS = {
     "no-gradient": "no gradient arrives at all",
     "exactly-zero": "a gradient arrives, and is exactly zero in every row",
     "norm-quiet": "the gradient's norm is as usual where the loss is not",
+    "few-digits": "the log is text, which a program may print with few digits",
     "game": "it is the loss of one of two networks that play against each other",
     "constant": "the loss has the same value in every row",
     "at-clamp": "the loss sits where the logarithm in it is clamped",
+    "all-zero": "the loss is exactly zero in every row",
     "frozen": "the loss moved before, and has had the same value in every row since",
     "at-chance": "the loss is the logarithm of a whole number",
     "not-zeroed": "gradients of the step before were still there",
@@ -159,6 +161,8 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
               "start anew, or from a checkpoint before, with a learning rate 10 times lower", ("at-clamp",), True),
         Cause("give the loss logits in place of probabilities (CrossEntropyLoss, BCEWithLogitsLoss, from_logits=True): "
               "it needs no clamp", ("at-clamp",), True),
+        Cause("a loss of exactly 0 is the mean of nothing, or a NaN that is not shown: are all labels masked (-100), "
+              "do the weights hold a NaN?", ("all-zero",), True),
         Cause("scale inputs and the last layer's initial weights so that the first outputs are about 1", ("at-clamp",),
               True),
         Cause("look at a batch with its labels: those out of range or of another encoding than the loss takes cost "
@@ -211,6 +215,7 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
         Cause(f"leave it as a safety net, or lower it to what only unusual gradients reach, such as {THRESHOLD}"),
     ),
     "not-computed": (
+        Cause("print the norm with digits that a small one has, too: %.3e instead of %.2f", ("few-digits",), True),
         Cause("what is logged is no norm: ask your trainer for it (DeepSpeed: engine.get_global_grad_norm()), or "
               "log what torch.nn.utils.clip_grad_norm_ returns"),
     ),

@@ -168,18 +168,16 @@ def replays(series: Series) -> list[Replay]:
 
 def _replay(rule: Rule, norms: Numbers) -> Replay:
     """Clip one norm after the other as if it were the whole gradient, in units of their median."""
-    from gradcheck.clipping import Clipper  # loads the engine
+    from gradcheck.clipping.adaptive import replayed  # loads the engine
 
     unit = median(norms)
-    clipper = Clipper(rule)
-    ratios = np.clip(norms / unit, *EXTREME_RATIOS)
-    reports = [clipper([np.array([ratio])])[1] for ratio in ratios]
-    limits = [one.threshold * unit for one in reports if one.threshold is not None and math.isfinite(one.threshold)]
-    share, kept = np.mean([one.clipped for one in reports]), np.mean([one.kept for one in reports])
+    with np.errstate(all="ignore"):
+        limits, clipped, kept = replayed(rule, np.clip(norms / unit, *EXTREME_RATIOS))
+        limits = limits[np.isfinite(limits)] * unit
     return Replay(
         rule=str(rule),
-        lowest=number(min(limits, default=math.nan)),
-        highest=number(max(limits, default=math.nan)),
-        clipped_fraction=number(float(share)),
-        kept=number(float(kept)),
+        lowest=number(float(min(limits, default=math.nan))),
+        highest=number(float(max(limits, default=math.nan))),
+        clipped_fraction=number(float(clipped.mean())),
+        kept=number(float(kept.mean())),
     )

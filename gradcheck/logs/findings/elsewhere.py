@@ -29,7 +29,19 @@ def find_elsewhere(series: Series) -> list[Finding]:
         severity = "" if trained and some and lasts and by else NOTE
         ends = _steps(series, by, wrong.first_step), series.ends[1]
         found.append(Finding("nonfinite", *ends, (), numbers, None, details, severity))
-    return sorted(found, key=lambda one: one.severity)[:1]
+    return sorted(found, key=lambda one: one.severity)[:1] or _find_parts(series)
+
+
+def _find_parts(series: Series) -> list[Finding]:
+    """Note a part of the loss that isn't finite, beside a whole one that is: some trainers leave out such terms."""
+    key = next((key for key, table in series.log.tables.items() if table is series.table), "")
+    lost = sorted(series.log.reader.lost_parts(key).items(), key=lambda one: -one[1].rows)
+    if not lost or series.run is not series.table.run:
+        return []
+    name, part = lost[0]
+    details = {"elsewhere": name, "value": part.value, "is_part": True}
+    first = part.step if part.step in series.steps else series.ends[0]
+    return [Finding("nonfinite", first, series.ends[1], (), {"rows": float(part.rows)}, None, details, NOTE)]
 
 
 def _steps(series: Series, by: str, place: float) -> float:

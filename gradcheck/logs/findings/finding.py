@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from gradcheck.logs.findings.sentences import SENTENCES
-
 #: How severe a finding is: an error or a warning makes a run unhealthy, a note doesn't.
 SEVERITIES = ERROR, WARNING, NOTE = "error", "warning", "note"
 
@@ -91,8 +89,3 @@ class Finding(NamedTuple):
     def value(self) -> float | None:
         """The number that decides; None if there is none."""
         return self.numbers.get(FINDING_KINDS[self.kind].number)
-
-    @property
-    def message(self) -> str:
-        """What, where and how much, in one line."""
-        return SENTENCES[self.kind](self)

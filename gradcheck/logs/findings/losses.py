@@ -17,6 +17,7 @@ Losses that are ever zero or negative have no level to be held against: see ``si
 | ``JUMP`` | 3/4 of the loss, 1/10 of its whole range | warm restarts stay below; converged losses may double |
 | ``STAYS`` | 15 % of the jump | a loss that is nearer to where it was has recovered |
 | ``GRADUAL`` | half of the jump | if no row rises by so much, the loss grows, and doesn't jump |
+| ``EARLY`` | 6 rows | so many before a jump show a level, if all after it are above |
 | ``LEFT`` | a quarter of the jump | if no more is left of it at the end, new data were learnt: a note |
 | ``AGAIN`` | half of the jump | so high a jump before, from which it came back: restarts, or seasons of the data |
 | ``RESTARTED`` | 1.5-fold | a learning rate that rises so is a schedule, and the loss may rise with it |
@@ -41,11 +42,17 @@ from gradcheck.logs.findings.robust import (
     side_medians,
 )
 from gradcheck.logs.series import Series, begins
+from gradcheck.logs.words import words
 
 ENOUGH, FLAT, SURE, QUIET, KNOWN = BLOCKS, 0.01, 0.002, 0.02, 0.005
 RISEN, LASTING, RISE_DEVIATIONS, NOISY, AT_ONCE = 0.4, 0.25, 8.0, 0.1, 0.7
 JUMP, OF_RANGE, STAYS, AGAIN, RESTARTED = 0.75, 0.1, 0.15, 0.5, 1.5
-GRADUAL, LEFT = 0.5, 0.25
+GRADUAL, LEFT, EARLY = 0.5, 0.25, 6
+
+#: Words beside a loss whose level says nothing: a policy's is zero on average.
+OF_POLICIES = frozenset(
+    ("reward", "rewards", "kl", "advantage", "advantages", "return", "returns", "policy", "actor", "critic")
+)
 
 #: Numbers of classes: small ones, and those of well-known sets of images and vocabularies.
 GUESSES = (
@@ -74,7 +81,7 @@ def find_not_learning(series: Series) -> list[Finding]:
     """Find a loss that doesn't move: at the level of guessing, or quiet from the beginning of the run."""
     _, losses = _positive(series)
     if len(losses) < ENOUGH:
-        return []
+        return _find_zero(series)
     level, noise = median(losses), deviation(losses)
     error = OF_A_MEDIAN * noise / len(losses) ** 0.5
     unit = printed_unit(losses) if noise <= QUIET * level else 0.0
@@ -91,6 +98,15 @@ def find_not_learning(series: Series) -> list[Finding]:
     numbers = {"level": level, "moved": moved} | ({"classes": float(classes)} if guessing else {})
     signs = ["at-chance"] * guessing + ["constant"] * (not np.ptp(losses))
     return [Finding("not-learning", *series.ends, (), numbers, FLAT * level, signs=tuple(signs))]
+
+
+def _find_zero(series: Series) -> list[Finding]:
+    """Find a loss of exactly zero in every row of a log without norms; those of policies are zero by design."""
+    _, losses = losses_of(series)
+    by_design = any(OF_POLICIES & set(words(name)) for name in series.log.reader.seen)
+    if len(losses) < ENOUGH or losses.any() or len(series.norm) or by_design:
+        return []
+    return [Finding("not-learning", *series.ends, (), {"level": 0.0, "moved": 0.0}, 0.0, signs=("all-zero",))]
 
 
 def _is_flat(losses: Numbers, level: float, noise: float, unit: float) -> bool:
@@ -200,7 +216,7 @@ def find_loss_jump(series: Series) -> list[Finding]:
     steps, losses = _positive(series)
     if len(losses) < FEWEST:
         return []
-    before, after = sides(losses)
+    before, after = _early(losses, *sides(losses))
     jumps = np.minimum(after, losses) - before
     row = steepest(losses, int(np.nanargmax(jumps)))
     jump, base = float(jumps[row]), float(before[row])
@@ -218,6 +234,14 @@ def find_loss_jump(series: Series) -> list[Finding]:
     at = float(steps[row]), float(steps[-1])
     quiet = ("norm-quiet",) * bool(len(series.norm))
     return [Finding("loss-jump", *at, (), numbers, limit, severity=NOTE if falls else "", signs=quiet)]
+
+
+def _early(losses: Numbers, before: Numbers, after: Numbers) -> tuple[Numbers, Numbers]:
+    """Return the medians beside each row, also of the first rows, where few are before: then none after may be low."""
+    least = np.minimum.accumulate(losses[::-1])[::-1]
+    for row in range(EARLY, int(np.isnan(before).sum())):
+        before[row], after[row] = median(losses[:row]), least[row]
+    return before, after
 
 
 def steepest(losses: Numbers, row: int) -> int:

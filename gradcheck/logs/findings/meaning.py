@@ -11,12 +11,14 @@ from gradcheck.logs.series import Series
 def as_meant(series: Series) -> tuple[Series, list[Finding]]:
     """Return the series that is to be judged, and notes on what was changed.
 
-    A gradient norm that is zero in every row while the loss moves was not computed: the loss is judged. Norms that move
+    A gradient norm that is zero in every row while the loss moves was not computed, or is printed with too few digits:
+    the loss is judged. Norms that move
     as the loss scale does are divided by it.
     """
     if not norm_is_computed(series):
         rows = float((series.norms == 0).sum())
-        return series.without("grad_norm"), [Finding("not-computed", *series.ends, (), {"rows": rows})]
+        signs = ("few-digits",) if series.log.reader.rounds else ()
+        return series.without("grad_norm"), [Finding("not-computed", *series.ends, (), {"rows": rows}, signs=signs)]
     if norms_are_scaled(series):
         scales = series.values("loss_scale")
         numbers = {"scales": float(len(np.unique(scales[~np.isnan(scales)])))}

@@ -2,13 +2,10 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING
 
 from gradcheck.base.wording import as_percent
+from gradcheck.logs.findings.finding import Finding
 from gradcheck.render.numbers import power, significant
-
-if TYPE_CHECKING:
-    from gradcheck.logs.findings.finding import Finding
 
 #: Ratios below so many decades are ratios of an exact zero.
 NOTHING = -200.0
@@ -18,6 +15,11 @@ WORDS = {
     "weight_norm": "a weight", "activation_rms": "an activation", "loss": "the loss", "grad_norm": "the gradient",
     "grad_norm_after": "the clipped gradient", "update_norm": "an update", "update_ratio": "an update",
 }  # fmt: skip
+
+
+def sentence(found: Finding) -> str:
+    """Return what, where and how much, in one line."""
+    return SENTENCES[found.kind](found)
 
 
 def step_text(step: float | None) -> str:
@@ -39,7 +41,7 @@ def factor_text(decades: float) -> str:
     return power(decades) if decades >= 6 else f"{float(power(decades)):,.0f}"
 
 
-def _exploding(found: "Finding") -> str:
+def _exploding(found: Finding) -> str:
     numbers, ends = found.numbers, f"from step {step_text(found.first_step)} to {step_text(found.last_step)}"
     how = "at once" if found.details["at_once"] else f"by a factor of {_rate(numbers)}"
     grown = f"the {found.details['what']} grows {factor_text(numbers['log10_rise'])}-fold"
@@ -54,7 +56,7 @@ def _rate(numbers: Mapping[str, float]) -> str:
     return f"{factor_text(numbers['log10_per_step'] * apart)} a row, every {step_text(apart)} steps"
 
 
-def _nonfinite(found: "Finding") -> str:
+def _nonfinite(found: Finding) -> str:
     if "said" in found.details:
         where = "at" if found.details["is_named"] else "after the last row, of"
         stopped = f"the program stopped because a loss or gradient is not finite {where} step"
@@ -83,8 +85,11 @@ def _nonfinite(found: "Finding") -> str:
     return f"{what} {when}, {often}{passes}{''.join(_story(found))}"
 
 
-def _elsewhere(found: "Finding") -> str:
+def _elsewhere(found: Finding) -> str:
     name, value = found.details["elsewhere"], "infinite" if found.details["value"] == math.inf else "not a number"
+    if found.details.get("is_part"):
+        often = f"from step {step_text(found.first_step)}, in {counted(int(found.numbers['rows']), 'row')}"
+        return f"{name}, a part of the loss, is {value} {often}; the loss itself is finite"
     by, place = found.details["numbered_by"], step_text(found.numbers["place"])
     where = f"at {by} {place}" if by else f"in the line number {place} of them"
     often = f"{where} for the first time, in {counted(int(found.numbers['rows']), 'row')}"
@@ -92,7 +97,7 @@ def _elsewhere(found: "Finding") -> str:
     return f"{name} is {value} in {others}, {often}; the loss of the rows that are judged is finite"
 
 
-def _story(found: "Finding") -> Iterator[str]:
+def _story(found: Finding) -> Iterator[str]:
     """Yield what else there is to say of a number that isn't finite: each part begins with its separator."""
     numbers, signs = found.numbers, found.details.get("signs", ())
     for quantity, first, rows in found.details.get("each", ()):
@@ -120,7 +125,7 @@ def _story(found: "Finding") -> Iterator[str]:
         yield f"; the last checkpoint from before is that of step {step_text(numbers['checkpoint'])}"
 
 
-def _vanishing(found: "Finding") -> str:
+def _vanishing(found: Finding) -> str:
     weakest = found.numbers["log10_weakest_ratio"]
     how_weak = "nothing" if weakest < NOTHING else f"1/{factor_text(-weakest)}"
     less = f"less than 1/{factor_text(-(found.limit or 0.0))} of the last layers' gradient"
@@ -128,7 +133,7 @@ def _vanishing(found: "Finding") -> str:
     return f"{some} get{'s' * (len(found.layers) == 1)} {less}, the weakest {how_weak}"
 
 
-def _collapsed(found: "Finding") -> str:
+def _collapsed(found: Finding) -> str:
     if found.details.get("zero_loss"):
         rows, before = counted(int(found.numbers["rows"]), "row"), significant(found.numbers["loss_before"], 3)
         what = "loss and gradient norm fall" if found.details["both"] else f"the {found.details['what']} falls"
@@ -143,7 +148,7 @@ def _collapsed(found: "Finding") -> str:
     return f"the gradient norm falls {how_far} by step {step_text(found.first_step)}, {why}"
 
 
-def _no_gradient(found: "Finding") -> str:
+def _no_gradient(found: Finding) -> str:
     if not found.layers:
         return (
             f"the gradient norm is exactly zero in all {int(found.numbers['rows']):,} rows, and the loss does not move"
@@ -152,56 +157,56 @@ def _no_gradient(found: "Finding") -> str:
     return f"{some} never get{'s' * (len(found.layers) == 1)} a gradient"
 
 
-def _dead(found: "Finding") -> str:
+def _dead(found: Finding) -> str:
     many = f"more than {found.limit:.0%} of the units dead at the end, up to {found.numbers['dead_fraction']:.0%}"
     return f"{counted(len(found.layers), 'layer')} with {many}"
 
 
-def _spikes(found: "Finding") -> str:
+def _spikes(found: Finding) -> str:
     count, step = int(found.numbers["spikes"]), step_text(found.numbers["highest_step"])
     where = f"at step {step}" if count == 1 else f"the highest at step {step}"
     height = f"{factor_text(found.numbers['log10_highest'])} times its neighbours"
     return f"{counted(count, 'spike')} of the {found.details['what']}, {where}: {height}"
 
 
-def _update_ratio(found: "Finding") -> str:
+def _update_ratio(found: Finding) -> str:
     worst, limit = found.numbers["update_ratio"], found.limit or 0.0
     where = f"{'below' if worst < limit else 'above'} {limit:g}"
     return f"updates of {counted(len(found.layers), 'layer')} are {where} of the weights, as far as {worst:.2g}"
 
 
-def _always_clipped(found: "Finding") -> str:
+def _always_clipped(found: Finding) -> str:
     share, kept = as_percent(found.numbers["clipped_fraction"]), found.numbers.get("kept")
     left = "by the log's own count" if kept is None else f"{as_percent(kept)} of the learning rate is left"
     return f"{share} of the steps are clipped; {left}"
 
 
-def _never_clipped(found: "Finding") -> str:
+def _never_clipped(found: Finding) -> str:
     limit = found.numbers["max_norm"]
     threshold = f"the threshold {limit:.3g}" if math.isfinite(limit) else "the threshold"
     return f"{threshold} is never reached; the largest norm is {found.numbers['largest_norm']:.3g}"
 
 
-def _loss_rises(found: "Finding") -> str:
+def _loss_rises(found: Finding) -> str:
     best, end = (significant(found.numbers[name], 3) for name in ("best", "end"))
     return f"the loss rises from {best} to {end} between step {step_text(found.first_step)} and the end, for good"
 
 
-def _huge(found: "Finding") -> str:
+def _huge(found: Finding) -> str:
     loss, norm = (significant(found.numbers.get(name, 0.0), 2) for name in ("loss", "norm"))
     if found.details.get("alone"):
         return f"a loss of {loss} from the first row on, and no better at the end"
     return f"a loss of {loss} and a gradient norm of {norm} from the first row on, and no better at the end"
 
 
-def _not_zeroed(found: "Finding") -> str:
+def _not_zeroed(found: Finding) -> str:
     if "power" in found.numbers:
         return "from the first step on the norm grows as the number of steps does: as that of all gradients' sum does"
     share = as_percent(found.numbers["share"])
     return f"in {share} of the recorded steps backward() began with the gradients of the step before still there"
 
 
-def _not_learning(found: "Finding") -> str:
+def _not_learning(found: Finding) -> str:
     level, classes = significant(found.numbers["level"], 4), int(found.numbers.get("classes", 0))
     since = "in the whole log" if found.details.get("whole", True) else f"from step {step_text(found.first_step)} on"
     if "least" in found.numbers:
@@ -215,45 +220,45 @@ def _not_learning(found: "Finding") -> str:
     return f"the loss stays at {level} {since}{guess}"
 
 
-def _loss_jump(found: "Finding") -> str:
+def _loss_jump(found: Finding) -> str:
     before, after, end = (significant(found.numbers[name], 3) for name in ("before", "after", "end"))
     learnt = ", falling: as new data are learnt" if found.severity else ""
     jump = f"the loss jumps from {before} to {after} at step {step_text(found.first_step)}"
     return f"{jump}, and is at {end} in the end{learnt}"
 
 
-def _zero_gradients(found: "Finding") -> str:
+def _zero_gradients(found: Finding) -> str:
     zeros, rows = (int(found.numbers[name]) for name in ("zeros", "rows"))
     return f"the gradient norm is exactly zero in {zeros:,} of {rows:,} rows"
 
 
-def _clipped_scaled(found: "Finding") -> str:
+def _clipped_scaled(found: Finding) -> str:
     kept = as_percent(found.numbers["kept"])
     return f"gradients are clipped before they are divided by the loss scale: {kept} of the learning rate is left"
 
 
-def _not_computed(found: "Finding") -> str:
-    return (
-        f"the gradient norm is 0 in all {int(found.numbers['rows']):,} rows while the loss moves: it was not computed"
-    )
+def _not_computed(found: Finding) -> str:
+    small = ", or is too small for the digits that are printed" if "few-digits" in found.signs else ""
+    rows = f"{int(found.numbers['rows']):,} rows"
+    return f"the gradient norm is 0 in all {rows} while the loss moves: it was not computed{small}"
 
 
-def _scaled_norms(found: "Finding") -> str:
+def _scaled_norms(found: Finding) -> str:
     return "the gradient norms move with the loss scale: they are those of scaled gradients, and are divided by it here"
 
 
-def _tiny(found: "Finding") -> str:
+def _tiny(found: Finding) -> str:
     largest = significant(found.numbers["largest_norm"], 2)
     return f"the gradient norm is {largest} at most, in every row: optimizers add 1e-8 to what they divide by"
 
 
-def _too_short(found: "Finding") -> str:
+def _too_short(found: Finding) -> str:
     rows, enough = counted(int(found.numbers["rows"]), "row"), int(found.limit or 0)
     return f"{rows} with a loss or a gradient norm: a verdict takes {enough} at least"
 
 
 #: Kind of finding ↦ its sentence.
-SENTENCES: Mapping[str, Callable[["Finding"], str]] = {
+SENTENCES: Mapping[str, Callable[[Finding], str]] = {
     "exploding": _exploding,
     "nonfinite": _nonfinite,
     "vanishing": _vanishing,

@@ -11,7 +11,10 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from gradcheck.errors import GradcheckError
+from gradcheck.probing.limits import IGNORED
+from gradcheck.probing.trial import UNTRAINABLE
 from gradcheck.spec.clip_rules import Rule
+from gradcheck.spec.probing import LOSSES
 from gradcheck.torch.learning_rate.update import Update
 from gradcheck.torch.probing.batches import Batch, Batches
 from gradcheck.torch.probing.checkpoints import checkpoints_opened
@@ -19,9 +22,8 @@ from gradcheck.torch.probing.checks import check_batch
 from gradcheck.torch.probing.error_text import errors_in_one_line
 from gradcheck.torch.probing.hooks import Recording
 from gradcheck.torch.probing.keeping import Kept, keep, put_back
-from gradcheck.torch.probing.lesson import UNTRAINABLE
 from gradcheck.torch.probing.loss_value import as_number
-from gradcheck.torch.probing.losses import IGNORED, LOSSES, Loss, LossFunction, choose_loss, draw_targets
+from gradcheck.torch.probing.losses import Loss, LossFunction, choose_loss, draw_targets
 from gradcheck.torch.probing.state import seed_all
 from gradcheck.torch.probing.training import CLIPS
 

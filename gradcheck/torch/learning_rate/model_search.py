@@ -28,14 +28,14 @@ from gradcheck.learning_rate.rules import CHECKED, rule_of, usual_updates
 from gradcheck.learning_rate.rules import Rule as RateRule
 from gradcheck.learning_rate.runs import DOUBLINGS, MOST, Draw, find_rate
 from gradcheck.spec.clip_rules import Rule
-from gradcheck.spec.probing import MODES
+from gradcheck.spec.probing import LOSSES, MODES
 from gradcheck.torch.learning_rate.descent import ModelDescent
 from gradcheck.torch.learning_rate.update import Update
 from gradcheck.torch.probing.batches import Batches
 from gradcheck.torch.probing.checks import check_counts, check_model
 from gradcheck.torch.probing.eager import as_written, run_eagerly
 from gradcheck.torch.probing.loss_value import modules_of
-from gradcheck.torch.probing.losses import LOSSES, LossFunction
+from gradcheck.torch.probing.losses import LossFunction
 from gradcheck.torch.probing.optimizers import find_not_held, make_optimizer
 from gradcheck.torch.probing.sources import source_of
 from gradcheck.torch.probing.state import random_states_kept, untouched

@@ -13,12 +13,12 @@ from gradcheck.probing.loading import load_attribute, parse_arguments
 from gradcheck.probing.users_code import users_code
 from gradcheck.spec.number_formats import USUAL_RATE
 from gradcheck.spec.options.option import canonical
-from gradcheck.spec.probing import parse_optimizer_options
+from gradcheck.spec.probing import LOSSES, parse_optimizer_options
 from gradcheck.torch.learning_rate.beside import add_rate
 from gradcheck.torch.learning_rate.model_search import ModelSearch
 from gradcheck.torch.probing.batches import Batch, draw_input, suggest_input
 from gradcheck.torch.probing.error_text import errors_in_one_line
-from gradcheck.torch.probing.losses import LOSSES, LossFunction
+from gradcheck.torch.probing.losses import LossFunction
 from gradcheck.torch.probing.optimizers import Optimizer
 from gradcheck.torch.probing.probe import probe
 from gradcheck.torch.probing.sources import source_of

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from torch import nn
 
 from gradcheck.flow.model_flow import ModelFlow
+from gradcheck.probing.limits import SMALL_FACTOR
 from gradcheck.probing.verdict import silent_layers
 from gradcheck.torch.layers import is_zero, own_parameters
 from gradcheck.torch.modules import all_modules, named_parameters
@@ -17,10 +18,6 @@ from gradcheck.torch.probing.state import untouched
 
 #: Steps that a gate has to open, and Adam's learning rate.
 STEPS, RATE = 12, 1e-3
-
-
-#: A factor all of whose entries are smaller is nearly zero; LayerScale starts at 1e-4 to 1e-6.
-SMALL = 1e-2
 
 
 class Gates(NamedTuple):
@@ -51,7 +48,7 @@ def has_small_gates(model: nn.Module) -> bool:
         own = [one.detach() for one in own_parameters(module) if one.numel()]
         if all(one.numel() == max(one.shape, default=1) for one in own):  # beside a matrix a vector is a bias
             sizes = [float(one.abs().max()) for one in own]
-            if any(0 < size < SMALL for size in sizes):
+            if any(0 < size < SMALL_FACTOR for size in sizes):
                 return True
     return False
 

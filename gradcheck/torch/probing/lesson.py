@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
 from gradcheck.probing.measuring import decades_between
+from gradcheck.probing.trial import ANSWERS, UNTRAINABLE
 from gradcheck.torch.modules import all_parameters
 from gradcheck.torch.probing.adam import Adam
 from gradcheck.torch.probing.batches import Batch
@@ -19,13 +20,6 @@ from gradcheck.torch.probing.hooks import Recording, as_array
 from gradcheck.torch.probing.losses import LossFunction, loss_and_targets
 from gradcheck.torch.probing.measuring import Gradients
 from gradcheck.torch.probing.state import seed_all, untouched
-
-#: What a model raises that can be passed once, and not trained: it keeps its state, or has a backward of its own.
-UNTRAINABLE = (RuntimeError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError, AssertionError)
-
-
-#: Outputs that are drawn.
-ANSWERS = 8
 
 
 class Lesson(NamedTuple):
@@ -93,10 +87,6 @@ class Lesson(NamedTuple):
     def span(self) -> float:
         """Return the decades between the weights' gradients in the last step, per entry; nan where it isn't known."""
         return decades_between(as_array(one.grad) for one in self.trained if one.grad is not None)
-
-    def of_zeros(self) -> float:
-        """Return the loss of an output that is zero throughout: a constant answer; nan where there is none."""
-        return self.of_answers()[0]
 
     def of_answers(self) -> tuple[float, float]:
         """Return the loss of an output of zeros, and by how much outputs of size 1 change it; nan where there is none.

@@ -10,21 +10,17 @@ from torch.nn import functional
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.errors import GradcheckError, OptionError, one_of
 from gradcheck.probing.evidence import SHARP
+from gradcheck.probing.limits import IGNORED
 from gradcheck.spec.options.option import canonical
+from gradcheck.spec.probing import LOSSES
 from gradcheck.torch.graph import Node, nodes
 from gradcheck.torch.layers import main_tensor
-
-LOSSES = ("cross-entropy", "mean-square")
 
 #: (output, targets) ↦ a scalar.
 LossFunction = Callable[[Any, Any], Tensor]
 
-#: The target that PyTorch's cross-entropy ignores.
-IGNORED = -100
-
 #: The last function of a model whose outputs aren't logits.
 SQUASHED = ("SoftmaxBackward", "Sigmoid", "Tanh", "Relu")
-
 
 #: Function at a model's end ↦ the code of its fault, and the functions that a loss applies to logits.
 TWICE = {
@@ -189,8 +185,13 @@ def find_squashed_twice(chosen: Loss, output: object, value: Tensor | None) -> t
         room = _room_left(end) if squash == "Softmax" else None
         return (Cause(code, None, room, room and SHARP, {"loss": chosen.name}),)
     if chosen.by_default and chosen.name == "mean-square":
-        return (Cause("loss-of-probabilities", details={"function": squash.lower()}),)
+        return (Cause("loss-of-probabilities", details={"function": squash.lower(), "returned": _container(output)}),)
     return ()
+
+
+def _container(output: object) -> str:
+    """Return what holds the output's tensors: ``tuple``, ``dict`` or a class's name; empty of a tensor by itself."""
+    return "" if isinstance(output, Tensor) else type(output).__name__
 
 
 def _room_left(end: Node) -> float:

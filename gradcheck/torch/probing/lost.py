@@ -10,14 +10,12 @@ from torch import Tensor, nn
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.errors import printable
 from gradcheck.flow.layer_flow import LayerFlow
+from gradcheck.probing.limits import COPY
 from gradcheck.torch.graph import nodes
 from gradcheck.torch.layers import Layer, is_zero, own_parameters
 from gradcheck.torch.modules import named_modules, named_parameters
 from gradcheck.torch.probing.measuring import Gradients, Norms
 from gradcheck.torch.probing.tracing import floats
-
-#: Weights that point so far in one direction are a copy, as those of a target network or a teacher are.
-COPY = 0.5
 
 #: From so many of their numbers.
 SAMPLE = 4096

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gradcheck.diagnosis.causes import Cause
+from gradcheck.probing.limits import UNREACHED
 from gradcheck.torch.graph import Graph, Node, nodes
 from gradcheck.torch.layers import main_tensor
 from gradcheck.torch.modules import all_modules
@@ -32,9 +33,6 @@ RANGES: dict[str, Callable[[Node], tuple[float, float]]] = {
 
 #: Losses of differences, whose nodes keep the targets.
 DIFFERENCES = ("MseLoss", "SmoothL1Loss", "HuberLoss")
-
-#: Targets are out of reach where so large a share of their variance is.
-UNREACHED = 0.05
 
 #: Log-probabilities are those of a distribution up to this.
 NORMALISED = 1e-2

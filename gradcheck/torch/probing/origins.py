@@ -12,6 +12,7 @@ from gradcheck.diagnosis.causes import Cause
 from gradcheck.diagnosis.summary import dead_layers, narrowest
 from gradcheck.errors import printable
 from gradcheck.flow.model_flow import ModelFlow
+from gradcheck.probing.limits import DIFFERENT
 from gradcheck.spec.thresholds import Thresholds
 from gradcheck.torch.graph import Node, nodes
 from gradcheck.torch.layers import Layer
@@ -29,9 +30,6 @@ OF_ROWS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 #: log10 of how far apart outputs are, and of that over their size, above which they have not faded.
 SOUND = -4.0
-
-#: Fewer different examples than this have no rank to speak of.
-DIFFERENT = 3
 
 
 def find_origins(

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.engine.magnitude import LOG10_2, log10_joint_norm, log10_norm
 from gradcheck.errors import GradcheckError, described
-from gradcheck.flow.gradient_flow import LayerFlow, OutputFlow
+from gradcheck.flow.gradient_flow import OutputFlow
+from gradcheck.flow.layer_flow import LayerFlow
 from gradcheck.flow.model_flow import Kind, ModelFlow
 from gradcheck.torch.graph import Graph, nodes
 from gradcheck.torch.layers import Layer, is_finite
@@ -61,9 +62,8 @@ class ModelPass(NamedTuple):
     gradient_zeros: tuple[float, ...]  # of each layer, the share of its δ's entries that are exactly zero
     readout: Layer | None
     loss: str  # its name
-    # parameters that no gradient reaches, and those whose gradient is exactly zero
-    unused: tuple[str, ...]
-    silent: tuple[str, ...]
+    unused: tuple[str, ...]  # parameters that no gradient reaches
+    silent: tuple[str, ...]  # parameters whose gradient is exactly zero
     closed: Cause | None  # what lets no gradient through between loss and read-out, if anything does
     first_rms: float  # root mean square of the floats that go in; nan without any
     gradients: Gradients  # those of 2**shift times the loss

@@ -15,7 +15,7 @@ from gradcheck.diagnosis.report import Report
 from gradcheck.diagnosis.summary import dead_layers
 from gradcheck.errors import one_of
 from gradcheck.flow.number_formats import BACK_OFF, Tally
-from gradcheck.probing.trial import Trial
+from gradcheck.probing.trial import UNTRAINABLE, Trial
 from gradcheck.probing.trying import tried
 from gradcheck.probing.verdict import judge, silent_layers
 from gradcheck.spec.clip_rules import Rule
@@ -34,18 +34,19 @@ from gradcheck.torch.probing.glance import glance
 from gradcheck.torch.probing.history import History
 from gradcheck.torch.probing.idle import find_idle
 from gradcheck.torch.probing.judgement import Judgement
-from gradcheck.torch.probing.lesson import UNTRAINABLE, Lesson
+from gradcheck.torch.probing.lesson import Lesson
 from gradcheck.torch.probing.loss_value import modules_of
 from gradcheck.torch.probing.losses import LossFunction
 from gradcheck.torch.probing.lost import Lost
 from gradcheck.torch.probing.number_formats import count_numbers
 from gradcheck.torch.probing.optimizers import Optimizer
 from gradcheck.torch.probing.passing import ModelPass, pass_batch
-from gradcheck.torch.probing.precision import AMP, Precision, Underflow, underflows
+from gradcheck.torch.probing.precision import AMP, Precision
 from gradcheck.torch.probing.reporting import probe_report
 from gradcheck.torch.probing.second_look import Again, look_again
 from gradcheck.torch.probing.state import random_states_kept, seed_all, untouched
 from gradcheck.torch.probing.training import NO_STEPS, make_steps
+from gradcheck.torch.probing.underflow import Underflow, underflows
 
 #: Operations of a forward pass up to which changes are tried unasked: a tenth of a second on one core.
 A_MOMENT = 1e9

@@ -27,8 +27,8 @@ from gradcheck.torch.probing.history import History
 from gradcheck.torch.probing.judgement import Judgement
 from gradcheck.torch.probing.parts import Attention
 from gradcheck.torch.probing.passing import ModelPass
-from gradcheck.torch.probing.precision import WORTH_NAMING, Underflow
 from gradcheck.torch.probing.recurrences import Recurrence
+from gradcheck.torch.probing.underflow import WORTH_NAMING, Underflow
 
 #: Layers whose underflow is named in the reasons.
 NAMED = 3

@@ -1,6 +1,5 @@
 """The route of the signal through a model's layers, and where its gradient starts."""
 
-import math
 from typing import NamedTuple
 
 import torch
@@ -8,15 +7,10 @@ from torch import Tensor, nn
 
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.errors import GradcheckError
+from gradcheck.probing.limits import LARGE, shift_to_one
 from gradcheck.torch.layers import Layer
 from gradcheck.torch.probing.hooks import Call, Recording
 from gradcheck.torch.probing.unregistered import kept_apart
-
-#: The largest power of two by which the loss is scaled so that its gradient begins at 1.
-LARGEST_SHIFT = 100
-
-#: log10 of numbers from which sums of squares may overflow.
-LARGE = 15
 
 
 class Route(NamedTuple):
@@ -90,14 +84,6 @@ def gradient_at_end(root: Tensor, seed: Tensor, route: Route) -> Tensor | None:
     return found
 
 
-def shift_for(at_end: Tensor | None) -> int:
-    """Return the power of two that brings the gradient at the end to about 1: so it has the whole range of floats."""
-    largest = 0.0 if at_end is None else float(at_end.detach().abs().max())
-    if not largest or not math.isfinite(largest):
-        return 0
-    return max(-LARGEST_SHIFT, min(LARGEST_SHIFT, -math.frexp(largest)[1]))
-
-
 def find_shut_end(at_end: Tensor | None, root: Tensor, route: Route) -> Cause | None:
     """Return what lets nothing through between loss and read-out, if anything does."""
     if route.obstacle or at_end is None or bool(at_end.any()):
@@ -114,3 +100,8 @@ def find_shut_end(at_end: Tensor | None, root: Tensor, route: Route) -> Cause | 
             return Cause("output-saturated", details=function)
         node = next((one for one, _ in node.next_functions if one is not None), None)
     return Cause("constant-loss")
+
+
+def shift_for(at_end: Tensor | None) -> int:
+    """Return the power of two that brings the gradient at the end to about 1."""
+    return shift_to_one(0.0 if at_end is None else float(at_end.detach().abs().max()))

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from gradcheck.probing.first_loss import FAR_TOO_LARGE
+from gradcheck.spec.probing import LOSSES
 from gradcheck.torch.graph import Node
 from gradcheck.torch.layers import EMBEDDINGS, is_finite, main_tensor
 from gradcheck.torch.probing.hooks import Recording
-from gradcheck.torch.probing.losses import LOSSES
 
 #: What is never negative, by its node in the graph; and what is never positive.
 FROM_ZERO = (

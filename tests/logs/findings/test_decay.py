@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from gradcheck.logs.findings.decay import find_collapsed, find_vanishing
+from gradcheck.logs.findings.sentences import sentence
 
 UNITS = pytest.mark.parametrize("base", [0, -30, 30])
 WORSE, BETTER = np.linspace(1, 9, 100), np.linspace(9, 1, 100)
@@ -176,7 +177,7 @@ def test_a_norm_that_falls_in_one_row_while_the_loss_stops_is_a_warning(fall, fo
     findings = find_collapsed(course(*stopped(fall, still)))
     assert bool(findings) is found
     assert all((one.weight, one.first_step) == ("warning", 100) for one in findings)
-    assert all("moves no further" in one.message for one in findings)
+    assert all("moves no further" in sentence(one) for one in findings)
 
 
 def test_a_norm_that_falls_while_the_loss_goes_on_is_of_another_unit(course):

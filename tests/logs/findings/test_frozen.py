@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from gradcheck.logs.findings.sentences import sentence
 from gradcheck.logs.report import diagnose
 
 
@@ -49,7 +50,7 @@ def test_the_advice_is_not_to_raise_the_rate():
 def test_a_guess_with_few_digits_is_a_note_that_depends_on_the_classes(level, digits, classes, found):
     (one,) = frozen(found(rows([*np.round(MOVED, digits), *[level] * 20])))
     assert (one.weight, one.first_step, one.numbers["classes"]) == ("note", 8, classes)
-    assert f"if there are {classes} classes" in one.message
+    assert f"if there are {classes} classes" in sentence(one)
 
 
 @pytest.mark.parametrize("losses", [[2.61, *[2.4] * 20], [2.61, *[2.3] * 14], [0.91, *[0.7] * 20]])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from gradcheck.logs.findings.growth import find_exploding, find_growth
+from gradcheck.logs.findings.sentences import sentence
 from gradcheck.logs.findings.spikes import find_spikes
 
 WORSE, BETTER = np.linspace(1, 9, 120), np.linspace(9, 1, 120)
@@ -111,7 +112,7 @@ def test_of_scales_that_show_much_the_same_the_finest_counts(grown):
 def test_a_jump_within_three_steps_is_at_once_and_a_longer_rise_has_a_rate(between, how, course):
     levels = np.concatenate([np.zeros(30), between, np.full(30 - len(between), 5.0)])
     (one,) = find_exploding(course(levels, WORSE[:60]))
-    assert how in one.message
+    assert how in sentence(one)
     assert one.first_step == 30  # the first that is up
 
 
@@ -123,7 +124,7 @@ def test_growth_that_ends_in_what_is_not_finite_is_found_up_to_there(course):
 
 def test_a_log_without_norms_grows_in_its_loss(course):
     (one,) = find_exploding(course(loss=10 ** blocks(np.zeros(30), ramp(4))))
-    assert one.message.startswith("the loss grows")
+    assert sentence(one).startswith("the loss grows")
 
 
 @pytest.mark.parametrize("rate", [1.08, 1.15, 1.3, 1.6, 3.0])
@@ -146,7 +147,7 @@ def test_where_steps_are_far_apart_the_factor_is_that_of_a_row(series_of):
     rows = [{"step": 500 * at, "loss": 1 + at / 100, "grad_norm": float(one)} for at, one in enumerate(levels)]
     (one,) = find_exploding(series_of(rows))
     assert one.first_step == 121 * 500
-    assert "by a factor of 1.15 a row, every 500 steps" in one.message
+    assert "by a factor of 1.15 a row, every 500 steps" in sentence(one)
 
 
 @pytest.mark.parametrize("rows", [6, 12, 30, 100])

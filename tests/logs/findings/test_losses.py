@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from gradcheck.logs.findings.causes import advice_on
+from gradcheck.logs.findings.sentences import sentence
 
 ORDINARY = 0.2
 
@@ -33,7 +34,7 @@ def kinds(findings):
 def test_a_loss_at_the_logarithm_of_a_number_of_classes_is_a_guess_among_them(classes, found):
     (one,) = found(rows(noisy(np.log(classes), 0.02)))
     assert (one.kind, one.numbers["classes"]) == ("not-learning", classes)
-    assert f"ln({classes:,})" in one.message
+    assert f"ln({classes:,})" in sentence(one)
 
 
 def test_a_quiet_loss_that_never_moves_is_not_learning_at_any_level(found):
@@ -180,7 +181,7 @@ def test_a_loss_that_jumps_to_new_data_and_learns_them_is_a_note(seed, found):
     losses = 0.4 + 2 * np.exp(-steps / 25) + (steps >= 120) * new + 0.05 * draw.standard_normal(300)
     (one,) = found(rows(losses))
     assert (one.kind, one.weight) == ("loss-jump", "note")
-    assert "new data" in one.message
+    assert "new data" in sentence(one)
 
 
 @pytest.mark.parametrize("first", [5, 15, 25])
@@ -191,3 +192,20 @@ def test_a_guess_that_moves_by_its_last_digit_is_one(first, found):
 
 def test_another_loss_that_falls_by_its_last_digit_may_be_learning(found):
     assert not found([{"step": step, "loss": 2.46 if step < 15 else 2.45} for step in range(30)])
+
+
+def test_a_jump_after_a_few_rows_that_no_later_row_takes_back_is_found(told):
+    losses = [1.59, 1.41, 1.40, 1.38, 1.37, 1.36, 1.35, 1.36, 3.32, 6.44, *(5.2 + row % 3 / 9 for row in range(14))]
+    verdict = told(*(f"Iter {25 * row}: Train loss {loss:.3f}" for row, loss in enumerate(losses))).verdict
+    assert (verdict.status, verdict.first_step) == ("loss-jump", 225)
+    back = [*losses[:-1], 1.3]
+    assert (
+        told(*(f"Iter {25 * row}: Train loss {loss:.3f}" for row, loss in enumerate(back))).verdict.status
+        != "loss-jump"
+    )
+
+
+def test_a_loss_of_exactly_zero_in_every_row_is_not_learning_unless_it_is_of_a_policy(told):
+    assert told(*(f"step {row} avr_loss=0" for row in range(24))).verdict.status == "not-learning"
+    assert told(*(f"step {row} loss=0.0 reward=0.{row:02}" for row in range(24))).verdict.status == "healthy"
+    assert told(*(f"step {row} loss=0.0 grad_norm=0.{row + 10}" for row in range(24))).verdict.status == "healthy"

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from gradcheck.logs.findings.finding import ERROR, NOTE
+from gradcheck.logs.findings.sentences import sentence
 
 FALLING = np.linspace(9, 1.5, 100)
 
@@ -95,3 +96,14 @@ def test_margins_that_are_satisfied_ever_more_often_are_no_collapse(found):
     losses = np.where(draw.random(300) < np.linspace(0, 0.9, 300), 0.0, np.exp(-np.arange(300) / 150))
     losses[-20:] = 0.0
     assert {one.weight for one in found(rows(losses, losses))} <= {NOTE}
+
+
+def test_a_zero_of_few_digits_may_be_a_small_norm(told):
+    (one,) = told(*(f"step {step} loss {3 - step / 20:.2f} grad_norm 0.00" for step in range(40))).findings
+    assert "or is too small for the digits that are printed" in one.message
+    assert "%.3e" in one.advice[0]
+
+
+def test_a_zero_in_a_file_of_exact_numbers_was_not_computed(found):
+    (one,) = found(rows(1 - np.arange(100) / 200, np.zeros(100)))
+    assert sentence(one).endswith("it was not computed")

@@ -7,6 +7,7 @@ import pytest
 
 from gradcheck.logs.findings.causes import advice_on
 from gradcheck.logs.findings.finding import NOTE
+from gradcheck.logs.findings.sentences import sentence
 from gradcheck.logs.report import diagnose
 
 NAN, INF = float("nan"), float("inf")
@@ -75,7 +76,7 @@ def test_a_loss_that_is_left_out_beside_it_is_no_gap(found):
     }
     (one,) = found(list(rows(**absent)))
     assert "loss-missing" in one.signs
-    assert "left out" in one.message
+    assert "left out" in sentence(one)
 
 
 def test_each_quantity_is_counted_by_itself(found):
@@ -87,7 +88,7 @@ def test_each_quantity_is_counted_by_itself(found):
             )
         )
     )
-    assert one.message.startswith(
+    assert sentence(one).startswith(
         "the loss is not a number at step 70, in this row only; the gradient from step 70, in 2 rows"
     )
 
@@ -111,7 +112,7 @@ def test_a_loss_scale_at_its_minimum_is_no_passing_overflow(found):
 
 def test_the_largest_float_is_what_a_store_writes_for_infinity(found):
     (one, *_) = found(list(rows(grad_norm=lambda row: 1.7976931348623157e308 if row == 60 else 1.0)))
-    assert one.message.startswith("the gradient is infinite at step 600")
+    assert sentence(one).startswith("the gradient is infinite at step 600")
 
 
 @pytest.mark.parametrize(("steps", "is_found"), [(5, False), (20, True)])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from gradcheck.logs.findings.finding import FINDING_KINDS
+from gradcheck.logs.findings.sentences import sentence
 
 
 def bad_batches(step, inputs, generator):
@@ -148,7 +149,7 @@ def test_the_first_number_that_is_not_finite_is_named_with_its_tensor_nearest_to
     (broken_batch,) = found(records_of("nonfinite"))
     assert broken_batch.first_step == 120
     assert broken_batch.layers[0] == "b_out"
-    assert "not a number" in broken_batch.message
+    assert "not a number" in sentence(broken_batch)
 
 
 def test_vanishing_begins_at_the_first_layer(records_of, found):

@@ -5,6 +5,7 @@ import pytest
 
 from gradcheck.logs.findings.causes import advice_on
 from gradcheck.logs.findings.finding import ERROR, NOTE
+from gradcheck.logs.findings.sentences import sentence
 from gradcheck.logs.findings.states import _quantiles
 
 NAN, INF = float("nan"), float("inf")
@@ -22,7 +23,7 @@ def rows(steps=60, **columns):
 
 def test_the_loss_is_named_before_the_gradient_it_takes_along(found):
     (one,) = found(rows(loss=lambda step: NAN if step > 40 else 1.0, grad_norm=lambda step: NAN if step > 40 else 1.0))
-    assert one.message.startswith("the loss is not a number from step 41")
+    assert sentence(one).startswith("the loss is not a number from step 41")
     assert one.numbers["rows"] == 19
 
 
@@ -30,7 +31,7 @@ def test_an_activation_is_named_before_the_loss_and_the_first_layer_first(found)
     broken = {f"activation_rms/{name}": lambda step, value=value: value if step == 30 else 1.0
               for name, value in (("a", 1.0), ("b", INF), ("c", INF))}  # fmt: skip
     (one,) = found(rows(loss=lambda step: NAN if step == 30 else 1 - step / 99, **broken))
-    assert one.message.startswith("an activation is infinite")
+    assert sentence(one).startswith("an activation is infinite")
     assert one.layers[0] == "b"
 
 
@@ -39,7 +40,7 @@ def test_a_gradient_is_infinite_first_where_it_is_nearest_to_the_loss(found):
               for name, value in (("a", INF), ("b", INF), ("c", 1.0))}  # fmt: skip
     (one,) = found(rows(grad_norm=lambda step: INF if step == 30 else 1.0, **broken))
     assert one.layers == ("b", "a")
-    assert one.message.startswith("the gradient is infinite at step 30, in this row only; ")
+    assert sentence(one).startswith("the gradient is infinite at step 30, in this row only; ")
 
 
 def test_an_overflow_of_a_dynamic_loss_scale_is_a_note(found):
@@ -56,13 +57,13 @@ def test_an_overflow_of_a_dynamic_loss_scale_is_a_note(found):
 def test_updates_below_the_range_throughout_are_found_with_their_layers(found):
     (one,) = found(rows(**{"update_ratio/a": 1e-3, "update_ratio/b": 5e-6}))
     assert (one.kind, one.layers) == ("update-ratio", ("b",))
-    assert "below 0.0001" in one.message
+    assert "below 0.0001" in sentence(one)
 
 
 def test_updates_above_the_range_are_found_with_their_layers(found):
     (one,) = found(rows(**{"update_ratio/a": 1e-3, "update_ratio/b": 0.5}))
     assert (one.kind, one.layers) == ("update-ratio", ("b",))
-    assert "above 0.1" in one.message
+    assert "above 0.1" in sentence(one)
 
 
 def test_layers_that_move_too_little_and_too_much_are_two_findings_with_the_advice_of_each(found):
@@ -130,7 +131,7 @@ def test_first_layers_are_held_against_the_last_that_get_any_gradient(found):
               for layer in range(1, 13)}  # fmt: skip
     (one,) = found(rows(**layers))
     assert (one.kind, one.layers[0]) == ("vanishing", "1")
-    assert one.message.endswith("the weakest nothing")
+    assert sentence(one).endswith("the weakest nothing")
 
 
 @pytest.mark.parametrize("late", [(), (50,), (38, 50)])
@@ -171,7 +172,7 @@ def summed(batches, steps=60, every=1, noise=0.3):
 def test_gradients_that_are_added_up_show_in_a_norm_that_grows_as_the_steps_do(found):
     (one,) = found(summed("all"))
     assert (one.kind, one.weight) == ("not-zeroed", "warning")
-    assert "all gradients" in one.message
+    assert "all gradients" in sentence(one)
 
 
 def test_a_norm_that_grows_otherwise_is_no_sum(found):

@@ -11,9 +11,10 @@ from gradcheck.logs.findings.causes import CAUSES, advice_on
 from gradcheck.logs.findings.finding import ERROR, FINDING_KINDS, NOTE, WARNING
 from gradcheck.logs.findings.sentences import SENTENCES, factor_text, step_text
 from gradcheck.logs.formats import as_csv, as_github, as_markdown
-from gradcheck.logs.report import LogConfig, LogFinding, LogRead, LogReport, LogVerdict
+from gradcheck.logs.report import LogConfig, LogFinding, LogReport, LogVerdict
 from gradcheck.logs.text import as_text, headline, next_command
 from gradcheck.logs.text.live import live_view
+from gradcheck.logs.what_was_read import LogRead
 from gradcheck.render.page import Page
 from gradcheck.render.style import LOG_STYLES
 

@@ -177,3 +177,20 @@ def test_classes_may_lie_in_the_last_axis_of_as_many_positions_as_there_are_targ
     assert gradcheck.torch.probe(model, (x, classes)).model.loss.first == pytest.approx(
         float(expected.detach()), rel=1e-5
     )
+
+
+@pytest.mark.parametrize("kind", [tuple, dict])
+def test_of_several_outputs_it_is_said_which_loss_of_the_models_own_is_taken(kind):
+    class Autoencoder(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body = model(nn.Sigmoid())
+
+        def forward(self, inputs):
+            outputs = {"picture": self.body(inputs), "cost": inputs.mean()}
+            return outputs if kind is dict else tuple(outputs.values())
+
+    report = gradcheck.torch.probe(Autoencoder(), INPUTS)
+    (said,) = (cause.text for cause in report.verdict.causes if cause.code == "loss-of-probabilities")
+    assert said.startswith(f"the model returns a {kind.__name__}, whose first tensor is a sigmoid")
+    assert "alone, first in a tuple, or under 'loss'" in said

@@ -1,7 +1,6 @@
 """A transformer's plane in characters: where tokens become alike, where attention looks at one, and the networks."""
 
 from collections.abc import Iterable, Iterator
-from itertools import groupby
 from string import ascii_uppercase
 from typing import NamedTuple
 
@@ -37,6 +36,7 @@ def attention_plane(report: TheoryReport, page: Page) -> Iterator[str]:
     plane = report.attention_diagram
     assert plane is not None
     marks = BLOCK_MARKS if page.glyphs.levels[-1] == "█" else ASCII_MARKS
+    styles = {marks.alike: "cyan", marks.one: "red", marks.own: "bold"}
     width = min(len(plane.score_std) * 2, page.width - 2 * INDENT - MARGIN)
     shown = columns(len(plane.score_std), width)
     wide = max(1, width // len(shown))
@@ -49,7 +49,7 @@ def attention_plane(report: TheoryReport, page: Page) -> Iterator[str]:
             for column, part in enumerate(shown)
         ]
         number = f"{scale:.2g}" if row % 3 == 0 else ""
-        yield f"{' ' * INDENT}{number:<{MARGIN}}" + _painted("".join(cells), marks, page)
+        yield f"{' ' * INDENT}{number:<{MARGIN}}" + page.painted_runs("".join(cells), styles)
     first, last = f"{plane.score_std[0]:.2g}", f"{plane.score_std[-1]:.3g}"
     room = wide * len(shown) - len(first)
     yield page.readable(" " * (INDENT + MARGIN) + first + f"std of scores {last}".rjust(room))
@@ -88,10 +88,3 @@ def _nearest(values: tuple[float, ...], value: float) -> int:
 def _column(plane: AttentionDiagram, shown: list[range], score: float) -> int:
     place = _nearest(plane.score_std, score)
     return next(index for index, part in enumerate(shown) if place in part)
-
-
-def _painted(row: str, marks: Marks, page: Page) -> str:
-    """Return a row, each run of one character in its colour."""
-    styles = {marks.alike: "cyan", marks.one: "red", marks.own: "bold"}
-    runs = ("".join(run) for _, run in groupby(row))
-    return "".join(page.painted(run, styles[run[0]]) if run[0] in styles else run for run in runs)

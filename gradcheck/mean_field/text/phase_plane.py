@@ -1,7 +1,6 @@
 """The plane of σ_w and σ_b in characters: order, chaos, the critical line and the network's point."""
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
 from typing import NamedTuple
 
 from gradcheck.mean_field.report import TheoryReport
@@ -25,12 +24,14 @@ BLOCK_MARKS, ASCII_MARKS = Marks("·", "░", "█", "◆"), Marks(".", ":", "#"
 MARGIN = 6
 
 
-def phase_diagram(report: TheoryReport, page: Page) -> Iterator[str]:
+def phase_plane(report: TheoryReport, page: Page) -> Iterator[str]:
     """Yield the lines of the plane, σ_w to the right and σ_b upwards, with both axes."""
-    assert report.diagram is not None
+    plane = report.phase_diagram
+    assert plane is not None
     marks = BLOCK_MARKS if page.glyphs.levels[-1] == "█" else ASCII_MARKS
-    sigma_w, sigma_b, chaotic = report.diagram.sigma_w, report.diagram.sigma_b, _chaotic(report.diagram.chi)
+    sigma_w, sigma_b, chaotic = plane.sigma_w, plane.sigma_b, _chaotic(plane.chi)
     shown = columns(len(sigma_w) - 1, page.width - 2 * INDENT - MARGIN)
+    styles = dict(zip(marks, ("cyan", "red", "green", "bold"), strict=True))
     own = _place(sigma_b, report.config.sigma_b), _place(sigma_w, report.config.sigma_w)
     yield page.readable(f"{' ' * INDENT}{'σ_b':<{MARGIN}}")
     for row in range(len(sigma_b) - 1):
@@ -38,7 +39,7 @@ def phase_diagram(report: TheoryReport, page: Page) -> Iterator[str]:
         cells = [
             marks.own if (row, True) == (own[0], own[1] in one) else _cell(chaotic, row, one, marks) for one in shown
         ]
-        yield f"{' ' * INDENT}{number:<{MARGIN}}" + _painted(cells, marks, page)
+        yield f"{' ' * INDENT}{number:<{MARGIN}}" + page.painted_runs(cells, styles)
     right = f"{sigma_w[-1]:.3g}"
     axis = f"{sigma_w[0]:.2g}" + f"σ_w {right}".rjust(len(shown) - len(f"{sigma_w[0]:.2g}"))
     yield page.readable(" " * (INDENT + MARGIN) + axis)
@@ -62,9 +63,3 @@ def _cell(chaotic: Sequence[Sequence[bool]], row: int, cell: range, marks: Marks
     """Return a cell's character: the line passes where its corners differ in phase."""
     corners = {chaotic[one][column] for one in (row, row + 1) for column in (cell[0], cell[-1] + 1)}
     return marks.critical if len(corners) == 2 else marks.chaotic if True in corners else marks.ordered
-
-
-def _painted(cells: Sequence[str], marks: Marks, page: Page) -> str:
-    """Return a row, each run of one character in its colour."""
-    styles = dict(zip(marks, ("cyan", "red", "green", "bold"), strict=True))
-    return "".join(page.painted("".join(run), styles[mark]) for mark, run in groupby(cells))

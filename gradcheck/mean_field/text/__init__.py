@@ -4,10 +4,10 @@ import math
 from collections.abc import Iterator
 
 from gradcheck.base.wording import counted
-from gradcheck.mean_field.attention_plane import attention_plane
-from gradcheck.mean_field.blocks_text import LEAST, loses_tokens, picture_of_blocks, sentences_of_blocks, verb
-from gradcheck.mean_field.phase_diagram import phase_diagram
 from gradcheck.mean_field.report import TheoryReport
+from gradcheck.mean_field.text.attention_plane import attention_plane
+from gradcheck.mean_field.text.blocks import LEAST, loses_tokens, picture_of_blocks, sentences_of_blocks, verb
+from gradcheck.mean_field.text.phase_plane import phase_plane
 from gradcheck.mean_field.unknown import ENDLESS, Unknown
 from gradcheck.render.bars import sparkline
 from gradcheck.render.heading import what_network
@@ -50,8 +50,8 @@ def _lines(report: TheoryReport, page: Page) -> Iterator[str]:
     if report.attention_diagram is not None:
         yield from attention_plane(report, page)
         yield ""
-    if report.diagram is not None:
-        yield from phase_diagram(report, page)
+    if report.phase_diagram is not None:
+        yield from phase_plane(report, page)
         yield ""
     for note in (*report.notes, _width_note(report)):
         yield from (page.painted(" " * INDENT + line, "dim") for line in page.wrapped(note, INDENT))

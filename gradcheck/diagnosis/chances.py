@@ -1,0 +1,55 @@
+"""What a report says of training, in words: how likely it is, and what a trial of it showed. Loads no NumPy."""
+
+from collections.abc import Iterator
+
+from gradcheck.base.wording import counted
+from gradcheck.diagnosis.remarks import DOUBTS, NEEDS_ADAM
+from gradcheck.diagnosis.report import Report, VerdictRecord
+from gradcheck.render.numbers import percent, significant
+
+#: What keeps a network from training although its gradient is healthy, by the cause.
+WHY_NOT = {
+    "forward-zero": "the signal is lost on its way forward",
+    "output-size": "its outputs are far from 1",
+    "weight-span": "the weights' gradients are too far apart",
+    "sensitivity": "each step in all weights changes too much of what tells the examples apart",
+}
+
+
+def said_of_training(report: Report) -> Iterator[str]:
+    """Yield how likely training works, and what came of it where it was tried."""
+    yield chance_of_training(report.verdict)
+    yield from _of_trial(report)
+
+
+def chance_of_training(verdict: VerdictRecord) -> str:
+    """Return how likely SGD, or Adam in a trial, trains the network, and why not where its gradient is healthy."""
+    codes = [cause.code for cause in verdict.causes]
+    if verdict.status == "healthy" and not ({*DOUBTS} - {NEEDS_ADAM}).isdisjoint(codes):
+        return "no probability of training is given: what is named above outweighs a healthy gradient"
+    who = "Adam" if "trial-learns" in codes else "plain SGD"
+    chance = f"{who} trains it with probability {percent(verdict.score)}"
+    if verdict.status != "healthy" or verdict.trainable:
+        return chance
+    why = next((said for code, said in WHY_NOT.items() if code in codes), "by the usual limits it is not healthy")
+    return f"the gradient is within the limits given, and yet {chance}: {why}"
+
+
+def _of_trial(report: Report) -> Iterator[str]:
+    """Yield what came of training a described network for real, and what counts where the score says otherwise."""
+    trial = report.trial
+    if trial is None:
+        return
+    best = f"{counted(trial.steps, 'step')} of SGD (rate {trial.rate:g})"
+    first, last, goal = (significant(one, 3) for one in (trial.first, trial.last, trial.goal))
+    course = f"the loss from {first} to {last}" if trial.last is not None else "the loss out of the range of floats"
+    if trial.learns is None:
+        yield f"trained for real: its {trial.seconds:g} s were over before it learnt; {best} brought {course}"
+        return
+    if trial.learns:
+        yield f"trained for real, it learns: {best} bring {course}"
+    else:
+        rates = ", ".join(f"{rate:g}" for rate in sorted(one.rate for one in trial.rates))
+        yield f"trained for real, it doesn't learn at any rate of {rates}: {best} bring {course} at best, not to {goal}"
+    if trial.learns != report.verdict.trainable:
+        yield "the trial and that probability differ: on networks trained at length both were right about as often"

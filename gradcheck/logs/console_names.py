@@ -1,0 +1,79 @@
+"""What the numbers of a console's line are by their names and places, beyond what is written before each of them."""
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+
+from gradcheck.logs.console_values import Pair
+from gradcheck.logs.words import is_part, quantity_of, words
+
+#: Names that mean a step, an epoch or a loss in a console only.
+SHORT = {
+    "s": "step", "it": "step", "itn": "step", "up": "step", "ep": "epoch", "e": "epoch",
+    "训练次数": "step", "迭代次数": "step", "步数": "step", "轮次": "epoch", "轮数": "epoch",
+    "score at iteration": "loss",
+}  # fmt: skip
+
+#: Words at the end of a name that mean an epoch: ``INFO Train: 3 [350/735]``.
+LAST = {"train": "epoch", "training": "epoch", "trn": "epoch"}
+
+#: Names of a place among others that say nothing else.
+PLACES = frozenset(("samples", "batch", "process", "progress"))
+
+#: Words of a loss, or of a time.
+BATCH_COST = {"batch", "cost"}
+
+#: Numbers beside the norm of the weights, as scikit-learn prints it.
+BESIDE_WEIGHTS = "nnzs"
+
+#: Letters with a number after them, before a name: ``E12 iter``.
+_COUNTED = re.compile(r"^[A-Za-z]{1,5}\d+\s+")
+
+#: What Kaldi maximises, and of which output; those beside the main one have names of their own.
+_OBJECTIVE = re.compile(
+    r"(?:\bobjective function|\blog-(?:probability|likelihood))(?: for '(?P<output>[\w.-]+)')?"
+    r"(?: for minibatches (?P<first>\d+)-\d+)? is (?=[-+]?(?:\d|\.\d|nan|inf))|\bObj\(log\[Pzx\]\) = "
+)
+
+
+def objectives_named(text: str) -> str:
+    """Return a line in which what Kaldi maximises has a name: ``objf: -0.24 per frame``; any other as it is."""
+    if "bjective function" not in text and "log-" not in text and "Obj(" not in text:
+        return text
+    return _OBJECTIVE.sub(_named, text)
+
+
+def _named(found: re.Match[str]) -> str:
+    auxiliary = "" if found["output"] in (None, "output") else "auxiliary "
+    return (f", step {found['first']}, " if found["first"] else "") + f"{auxiliary}objf: "
+
+
+def bare(name: str) -> str:
+    """Return a name without letters and a number that are counted before it."""
+    return _COUNTED.sub("", name).strip()
+
+
+def stepped(found: Iterable[Pair], shape: Sequence[str], numbers: Sequence[str]) -> list[Pair]:
+    """Return the numbers with their names, where a step stands between a loss and its name: ``Train loss 120 2.31``."""
+    pairs = list(found)
+    for at, pair in enumerate(pairs):
+        behind = pair.place + 1
+        if (
+            behind < len(numbers)
+            and not shape[behind].strip()
+            and numbers[pair.place].isdecimal()
+            and not numbers[behind].isdecimal()
+            and quantity_of(words(pair.name)) == "loss"
+        ):
+            step, loss = pair._replace(name="step"), pair._replace(place=behind)
+            return [*pairs[:at], step, loss, *(one for one in pairs[at + 1 :] if one.place != behind)]
+    return pairs
+
+
+def rank_among(found: Iterable[Pair]) -> int:
+    """Return the place of the number of the process that printed a line; −1 if it doesn't say."""
+    return next((pair.place for pair in found if words(pair.name)[-1:] == ("rank",)), -1)
+
+
+def parts_beside(names: Collection[str], own: Collection[str]) -> list[str]:
+    """Return the names of parts of a loss that stand beside the whole one."""
+    return [name for name in names if name not in own and is_part(words(name))]

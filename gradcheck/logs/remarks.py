@@ -1,0 +1,73 @@
+"""What is said about a log beside its diagnosis: what was guessed, left out, or stands in it more than once."""
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from gradcheck.errors import InputError
+from gradcheck.logs.columns import BAR, Column
+from gradcheck.logs.console_unnamed import ASKED
+from gradcheck.logs.console_unnamed import NAME as UNNAMED
+from gradcheck.logs.findings.finding import NOTE, Finding
+from gradcheck.logs.findings.sentences import step_text
+from gradcheck.logs.series import Series
+from gradcheck.logs.words import is_bare_gradient, words
+
+
+def _is_guess(series: Series, asked: Mapping[str, str]) -> bool:
+    """Whether the loss is a number without a name, and nobody said that it is one."""
+    return series.names.get(Column("loss")) == UNNAMED and "loss" not in asked
+
+
+def check_guess(series: Series, asked: Mapping[str, str], found: Sequence[Finding], file: str) -> None:
+    """Raise an error where a run would be accused by numbers that may be no losses: a nan or inf says it by itself."""
+    serious = [one for one in found if one.weight != NOTE]
+    if serious and _is_guess(series, asked) and all(one.kind != "nonfinite" for one in serious):
+        kind, where = serious[0].kind, step_text(serious[0].first_step)
+        said = f"its numbers have no names; as losses they would be {kind} from step {where} on: if they are, {ASKED}"
+        raise InputError(file, f"{said}, and if not, name columns step, loss, grad_norm")
+
+
+def warnings(series: Series, asked: Mapping[str, str]) -> Iterator[str]:
+    """Yield what is wrong with a log, or was guessed."""
+    if _is_guess(series, asked):
+        yield (
+            "its numbers have no names: that those after a step are its loss is a guess, and all below depends on it; "
+            f"if they are, {ASKED}"
+        )
+    several = [name for name, _, _ in series.log.runs()]
+    if len(several) > 1:
+        yield f"it holds {len(several)} runs; judged is the last one ({several[-1]}), the others are told in short"
+    if beside := series.log.beside:
+        yield f"judged is {series.log.name}; of the same run, with less of its gradients: {', '.join(beside)}"
+    if series.log.reader.last_word:
+        yield f"the log ends with {series.log.reader.last_word!r}"
+    back = series.run.steps_back
+    if series.run.newest_first:
+        yield "the steps fall from row to row: its newest row is the first, and it is read from the last one on"
+    elif back:
+        times = "once" if back == 1 else f"{back:,} times"
+        how = "they are sorted" if series.run.out_of_order else "where a step occurs twice, the later row counts"
+        yield f"the steps go back {times}: {how}"
+    for name in ("step", "loss", "grad_norm"):
+        from_rows = series.names.get(Column(name)) != BAR
+        if (
+            from_rows
+            and Column(name) in series.columns
+            and np.isnan(series.samples[:, series.columns[Column(name)]]).all()
+        ):
+            yield f"no number under {name} could be read"
+    norm = Column("grad_norm")
+    put_aside = norm in series.table.columns and norm not in series.columns  # a note says why
+    if series.run.nonfinite is None and not len(series.norm) and len(series.steps) and not put_aside:
+        none = np.isnan(series.values("loss")).all()
+        only = f"only the loss is judged, from step {step_text(series.steps[0])} on"
+        said = "it has no loss and no gradient norm, only overflows" if none else f"it has no gradient norm: {only}"
+        yield said + _hint(series)
+
+
+def _hint(series: Series) -> str:
+    """Say how a number is read as the norm whose name says of a gradient and not what of it."""
+    name = next((name.strip() for name in sorted(series.log.reader.seen) if is_bare_gradient(words(name))), None)
+    return "" if name is None else f"; if {name!r} is the norm, say --column grad_norm={shlex.quote(name)}"
