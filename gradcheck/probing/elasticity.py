@@ -56,10 +56,9 @@ def causes_of_elasticity(flow: ModelFlow) -> tuple[Cause, ...]:
 
 
 def is_hopeless(found: Evidence) -> bool:
-    """Whether a gradient that fades towards the input leaves so little that no trial is worth its time.
+    """Whether so little of the gradient is left that no trial is worth its time.
 
     Where the signal fades on its way forward as well, the loss depends on the read-out as little as on the layers.
     """
-    flow = found.flow
-    forward = elasticity_of_end(found) < ELASTICITY
-    return gradient_shrinks(flow) and (forward or typical_elasticity(flow) < HOPELESS)
+    fades = gradient_shrinks(found.flow) and elasticity_of_end(found) < ELASTICITY
+    return fades or typical_elasticity(found.flow) < HOPELESS

@@ -37,10 +37,6 @@ def residual_mlp(depth=12, width=64):
     return nn.Sequential(nn.Linear(32, width), *blocks, nn.LayerNorm(width), nn.Linear(width, 10))
 
 
-#: Of the published network with sixteen layers, narrow.
-THIRTEEN = (8, 8, "M", 16, 16, "M", 32, 32, 32, "M", 64, 64, 64, "M", 64, 64, 64, "M")
-
-
 def vgg(norm=True, widths=(16, "M", 32, "M", 64, 64, "M", 128, 128, "M", 128, 128, "M")):
     layers, channels = [], 3
     for width in widths:
@@ -53,6 +49,13 @@ def vgg(norm=True, widths=(16, "M", 32, "M", 64, 64, "M", 128, 128, "M", 128, 12
         channels = width
     head = [nn.Flatten(), nn.Linear(channels, 64), nn.ReLU(), nn.Dropout(), nn.Linear(64, 10)]
     return nn.Sequential(nn.Sequential(*layers), *head)
+
+
+def drawn(model, std):
+    """Draw all weights from one law, as VGG's were, which stalled with more layers (Simonyan & Zisserman 2015)."""
+    for one in model.parameters():
+        nn.init.normal_(one, std=std) if one.dim() > 1 else nn.init.zeros_(one)
+    return model
 
 
 class Bottleneck(nn.Module):
@@ -279,7 +282,7 @@ SICK = {
     "tanh chaotic": (lambda: mlp(nn.Tanh, 30, init="lecun", gain=3.0), rows, "exploding"),
     "he relu, far too deep": (lambda: mlp(depth=90), rows, "collapsed"),
     "dead by its bias": (lambda: mlp(bias=-30.0, depth=8), rows, "dead"),
-    "vgg without norm": (lambda: vgg(norm=False, widths=THIRTEEN), image, "vanishing"),
+    "vgg without norm": (lambda: drawn(vgg(norm=False), 0.01), image, "vanishing"),
     "a gate that never opens": (Gated, rows, "dead"),
     "softmax over one unit": (lambda: nn.Sequential(*mlp(depth=3, classes=1), nn.Softmax(1)), rows, "dead"),
 }

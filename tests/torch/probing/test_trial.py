@@ -22,6 +22,7 @@ pytestmark = pytest.mark.usefixtures("seeded")
 PUBLISHED = (
     "dit", "rezero", "layer scale", "mobile with squeeze and excitation", "norm after the activation", "bert",
     "zero projections", "lora", "translator", "wasserstein critic", "residual blocks without a norm", "highway",
+    "hash grid",
 )  # fmt: skip
 
 
