@@ -49,7 +49,7 @@ ROOMS = {
     "huggingface": ("accelerate", "base", "errors", "logs", "torch"),
     "lightning": ("base", "errors", "logs", "torch"),
     "keras": ("base", "diagnosis", "engine", "errors", "logs", "probing", "spec", "torch"),
-    "jax": ("base", "diagnosis", "errors", "probing", "spec"),
+    "jax": ("diagnosis", "errors", "probing", "spec"),
     "prediction": ("mean_field",),
     "pytest_plugin": ("errors", "torch"),
 }  # fmt: skip

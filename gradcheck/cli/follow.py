@@ -109,6 +109,6 @@ def _wait_for(path: Path, quiet: bool) -> None:
     """Wait until there is a file, as a training that was started just now has yet to write it; say so."""
     if path.exists() or not path.name or not path.parent.is_dir() or str(path) == STDIN:
         return
-    note(f"note: {path}: no such file yet: waiting for it until Ctrl+C{near(path)}", quiet)
+    note(f"note: {path}: no such file yet: waiting for it until Ctrl-C{near(path)}", quiet)
     while not path.exists():
         time.sleep(PAUSE)

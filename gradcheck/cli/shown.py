@@ -86,7 +86,7 @@ class Shown(NamedTuple):
             name = one_of("format", name, rows["format"].names)
         if words.get("json") and name not in ("text", "json"):
             raise OptionError("json", f"is short for --format json, but --format is {name}: drop one")
-        causes = [one_of("fail_on", cause, rows["fail_on"].names) for cause in words.get("fail_on") or ()]
+        causes = [Names(rows["fail_on"].names)("fail_on", cause) for cause in words.get("fail_on") or ()]
         if words["output"] is not None:
             check_writable(words["output"])
         chosen = "json" if words.get("json") else name

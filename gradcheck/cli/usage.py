@@ -41,7 +41,13 @@ SHORTEST = 3
 SWITCHED = ("yes", "no", "true", "false", "on", "off", "1", "0")
 
 #: How several values are typed.
-SEVERAL = "and several values are joined by commas, as in gradcheck compare --depth 10,50"
+SEVERAL = "options start with --, and several values are joined by commas, as in gradcheck compare --depth 10,50"
+
+#: Commands without such options ↦ how many words they take.
+WORDS = {
+    "diagnose": "it reads one log, or compares two; of more, give their folder",
+    "explain": "it takes one topic, whose words are joined by -, as in gradcheck explain chain-rule",
+}
 
 
 def in_words(error: Any) -> str:  # noqa: ANN401
@@ -82,7 +88,7 @@ def _misplaced(word: str, context: Any) -> str:  # noqa: ANN401
     if ":" in word.strip(":") and not re.fullmatch(r"[-+.\d:]+", word):
         rate = " --batch MODULE:FUNCTION --rate" if context.info_name == "rate" else ""
         return f"{no_place}; to look at your own model: gradcheck probe {word}{rate}"
-    return f"{no_place}: options start with --, {SEVERAL}"
+    return f"{no_place}: {WORDS.get(context.info_name, SEVERAL)}"
 
 
 def unknown_command(name: str, commands: Collection[str]) -> GradcheckError:

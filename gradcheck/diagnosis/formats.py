@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from gradcheck.diagnosis.chances import said_of_training
-from gradcheck.diagnosis.headline import in_a_line
+from gradcheck.diagnosis.label import in_a_line
 from gradcheck.diagnosis.report import LayerRecord, Report
 from gradcheck.diagnosis.shown_layers import title
 from gradcheck.diagnosis.suggestions import said_order

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from gradcheck.diagnosis.chances import said_of_training
-from gradcheck.diagnosis.headline import headline, in_a_line
+from gradcheck.diagnosis.label import in_a_line, label_of
 from gradcheck.diagnosis.number_html import number_charts, number_tables
 from gradcheck.diagnosis.report import LayerRecord, Report, SuggestionRecord
 from gradcheck.diagnosis.shown_layers import of_several_kinds, title
@@ -53,7 +53,7 @@ def page_of(report: Report) -> HtmlPage:
         command=report.command,
         heading=what_was_run(report.config),
         label=in_a_line(verdict.status, codes),
-        tone=tone(headline(verdict.status, codes)[1]),
+        tone=tone(label_of(verdict.status, codes)[1]),
         reasons=(*verdict.reasons, *says, *said_of_training(report)),
         charts=(*_charts(report), *number_charts(report.number_formats, _axis(report))),
         notes_title=f"What would fix it, each tried{_order(report)}",

@@ -18,3 +18,12 @@ DOUBTS = (
     *ASKED_FOR, "loss-of-probabilities", "inputs-large", "readout-large", "targets-large", "large-inputs", "term-zero",
     "term-drowned", "not-held", "inputs-alike", "labels-alike", NEEDS_ADAM,
 )  # fmt: skip
+
+#: What other weights, norms and activations don't fix: the sentence of each says what does.
+OF_ANOTHER_KIND = frozenset({
+    "detached", "all-zero", "gates-shut", "checkpoint-inputs", "rounding", "hidden-layers", "labels-ignored",
+    "loss-nonfinite", "operation-nonfinite", "gradient-nonfinite", "weights-nonfinite", "inputs-explode", "output-flat",
+    "forgets", "gates-saturated", "explodes-in-time", "tokens-alike", "softmax-of-one", "constant-loss",
+    "loss-cut", "output-cut", "nothing-trained", "outside-loss", "no-derivative", "flat-operation", "dropout-all",
+    "makes-zeros", "inputs-alike", "norm-of-one",
+})  # fmt: skip

@@ -89,8 +89,13 @@ class _Helpers:
             self._ahead[begun] = None
             missing = max(0, min(helpers, self._most) - self._running)
             self._running += missing
-        for _ in range(missing):  # the process may end while they work: who was interrupted wants no result
-            start_new_thread(self._work, ())
+        for started in range(missing):  # the process may end while they work: who was interrupted wants no result
+            try:
+                start_new_thread(self._work, ())
+            except RuntimeError:  # a container may have no more: who needs the work does it
+                with self._lock:
+                    self._running -= missing - started
+                break
 
     def prefer(self, begun: Begun) -> None:
         """Take it before all that nobody waits for."""

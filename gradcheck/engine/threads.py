@@ -23,7 +23,7 @@ HUGE_PAGES = "NUMPY_MADVISE_HUGEPAGE"
 def threads() -> int:
     """Return how many threads may work: as many as the environment says, else the cores."""
     for variable in (OWN_THREADS, *BLAS_THREADS):
-        if os.environ.get(variable, "").isdigit():
+        if os.environ.get(variable, "").isdecimal():
             return max(1, int(os.environ[variable]))
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
@@ -50,6 +50,6 @@ def one_thread() -> None:
 
     What it says is the engine's own, as of a command: a BLAS with several would round to other numbers.
     """
-    said = any(os.environ.get(variable, "").isdigit() for variable in (OWN_THREADS, *BLAS_THREADS))
+    said = any(os.environ.get(variable, "").isdecimal() for variable in (OWN_THREADS, *BLAS_THREADS))
     os.environ[OWN_THREADS] = str(threads()) if said else "1"
     os.environ.update(dict.fromkeys(BLAS_THREADS, "1"))

@@ -10,8 +10,8 @@ CAUSES = (
     Topic(
         name="chain-rule",
         summary="backpropagation multiplies one factor a layer",
-        what="Each layer changes the gradient's size by a factor, its gain, and the factors multiply. In 50 layers "
-        "0.9 becomes 0.006, and 1.1 becomes 107.",
+        what="Each layer changes the gradient's size by a factor, its gain, and the factors multiply. In 50 layers, "
+        "49 factors, 0.9 becomes 0.006, and 1.1 becomes 107.",
         why="Look for the one factor that all layers have, not for a broken layer.",
         formula=("δ_l = φ'(z_l) (δ_{l+1} W_{l+1}ᵀ),  δ_l = ∂L/∂z_l", "gain_l = rms(δ_l) / rms(δ_{l+1})"),
         examples=(Example("simulate --depth 8 --width 32", "vanishing", "span 4.4, a factor of 0.232"),),

@@ -44,7 +44,7 @@ def _read_safetensors(path: Path) -> dict[str, npt.NDArray[Any]]:
 def _natural(name: str) -> list[tuple[bool, int, str]]:
     """Sort 2.weight before 10.weight, and a layer's weight before its bias."""
     parts = re.split(r"(\d+)", name.replace(".weight", ".0"))
-    return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts]
+    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts]
 
 
 def dense_of(path: Path, name: str, weight: Array, bias_name: str = "", bias: Array | None = None) -> Dense:

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 from jax import numpy as jnp
 
-from gradcheck.base.calls import public
 from gradcheck.diagnosis.report import Report
 from gradcheck.errors import GradcheckError, OptionError, at_least, one_of
 from gradcheck.jax.capturing import JaxSubject
@@ -15,11 +14,13 @@ from gradcheck.jax.losses import LossFunction
 from gradcheck.jax.model import Forward, Model
 from gradcheck.probing.subject import probe_subject
 from gradcheck.probing.user_errors import errors_in_one_line
+from gradcheck.spec.options.measurement import VerdictOptions
+from gradcheck.spec.options.option import takes
 from gradcheck.spec.probing import MODES
 from gradcheck.spec.thresholds import Thresholds
 
 
-@public
+@takes(VerdictOptions)
 def probe(
     model: Any,
     batch: Any,
@@ -29,13 +30,8 @@ def probe(
     mode: str = "train",
     seed: int = 0,
     trial: bool = True,
-    vanish_below: float = 1e-3,
-    explode_above: float = 1e3,
-    max_span: float = 2.3,
-    min_rank: float = 1.8,
-    dead_above: float = 0.9,
-    saturated_above: float = 0.9,
     tick: Callable[[float], None] | None = None,
+    **limits: Unpack[VerdictOptions],
 ) -> Report:
     """Pass a batch forward and its gradient back through a model of Flax or Equinox, and diagnose that gradient.
 
@@ -77,10 +73,7 @@ def probe(
     GradcheckError
         The model can't be run on this batch, or an option isn't as it has to be; the message says what would be right.
     """
-    limits = Thresholds(
-        vanish_below=vanish_below, explode_above=explode_above, max_span=max_span, min_rank=min_rank,
-        dead_above=dead_above, saturated_above=saturated_above,
-    )  # fmt: skip
+    thresholds = Thresholds(**limits)
     mode = one_of("mode", mode, MODES)
     seed = at_least("seed", seed, 0, "it seeds the random numbers")
     framework, seen = _model(model, forward, mode == "train")
@@ -88,7 +81,7 @@ def probe(
     with errors_in_one_line():
         subject = JaxSubject(seen, inputs, targets, loss, seed)
         options = {"loss": subject.loss.name if callable(loss) else loss, "mode": mode, "seed": seed}
-        return probe_subject(subject, framework, seen.name, options, limits, trial=trial, tick=tick)
+        return probe_subject(subject, framework, seen.name, options, thresholds, trial=trial, tick=tick)
 
 
 def _as_batch(batch: Any) -> tuple[Any, Any]:

@@ -40,7 +40,7 @@ def outcome(report: RateReport, run: RateRun) -> str:
     return NO_BETTER if none_helps and run.status == "falls" else run.status
 
 
-def headline(report: RateReport) -> str:
+def heading(report: RateReport) -> str:
     """Return what was run in one line."""
     config = report.config
     decay = config.get("weight_decay")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from gradcheck.learning_rate.cells import COLUMNS, headline, label_of, next_command, outcome, told_along
+from gradcheck.learning_rate.cells import COLUMNS, heading, label_of, next_command, outcome, told_along
 from gradcheck.learning_rate.report import RateReport
 from gradcheck.render.documents import markdown_table, records_as_csv
 from gradcheck.render.style import escaped
@@ -20,7 +20,7 @@ def as_markdown(report: RateReport) -> str:
 
 
 def _lines(report: RateReport) -> Iterator[str]:
-    yield f"**{label_of(report)[0].lower()}** - {escaped(headline(report))}"
+    yield f"**{label_of(report)[0].lower()}** - {escaped(heading(report))}"
     yield ""
     yield from (f"- {escaped(reason)}" for reason in report.verdict.reasons)
     if told_along(report):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from gradcheck.learning_rate.cells import headline, label_of, next_command, outcome
+from gradcheck.learning_rate.cells import heading, label_of, next_command, outcome
 from gradcheck.learning_rate.report import RateReport
 from gradcheck.pages.columns import Columns, columns_of, rounded, thinned
 from gradcheck.pages.page import Axis, Chart, HtmlPage, Line, Span, Table, tone
@@ -27,7 +27,7 @@ def as_html(report: RateReport) -> str:
     label, colour = label_of(report)
     page = HtmlPage(
         command=report.command,
-        heading=headline(report),
+        heading=heading(report),
         label=label,
         tone=tone(colour),
         reasons=report.verdict.reasons,

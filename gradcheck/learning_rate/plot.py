@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from gradcheck.learning_rate.cells import headline, label_of
+from gradcheck.learning_rate.cells import heading, label_of
 from gradcheck.learning_rate.report import RateReport, RateRun
 from gradcheck.render import figure
 from gradcheck.render.numbers import significant
@@ -46,7 +46,7 @@ def _draw_runs(ax: "Axes", report: RateReport) -> None:
         ax.axvline(ceiling, color=figure.GREY, linestyle="--", linewidth=1, label="ceiling")
     ax.set(xlabel="learning rate", ylabel="loss in the end")
     found = report.verdict.status == "found"
-    figure.entitle(ax, "" if found else label_of(report)[0], report.verdict.reasons[0], headline(report))
+    figure.entitle(ax, "" if found else label_of(report)[0], report.verdict.reasons[0], heading(report))
     figure.explain_lines(ax)
 
 

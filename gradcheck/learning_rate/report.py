@@ -1,7 +1,7 @@
 """The report of a search: plain data with one dict form, strict JSON values throughout."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, get_args
+from typing import Any, Literal
 
 from gradcheck.base.document import Cause, CommandReport
 from gradcheck.base.record import Frozen, Record, item, number
@@ -14,15 +14,15 @@ from gradcheck.learning_rate.search import Status
 #: Optimizers as they are called.
 CALLED = {"sgd": "SGD", "momentum": "SGD with momentum 0.9", "adam": "Adam", "adamw": "AdamW"}
 
-STATUSES, ENDS = list(get_args(Status)), ["falls", "rises", "diverged"]
-
 
 class RateRun(Record):
     """A short run at a constant rate."""
 
     seed: int | None = item("of the draw; null: a model of your own")
     rate: float
-    status: str = item("falls; rises: the loss in the end isn't below the first one; diverged: given up", enum=ENDS)
+    status: Literal["falls", "rises", "diverged"] = item(
+        "falls; rises: the loss in the end isn't below the first one; diverged: given up"
+    )
     loss: float | None = item("in the end, the mean of the last two fifths; of a run that diverged null")
     updates: int = item("that were looked at", minimum=1)
     losses: tuple[float | None, ...] = item("of each batch, before its update; null: not finite")
@@ -32,9 +32,8 @@ class RateDraw(Record):
     """One network, and the search along its first update."""
 
     seed: int | None
-    status: str = item(
-        "found; the loss changes at no rate, rises at every rate, falls at every rate; isn't finite at rate 0",
-        enum=STATUSES,
+    status: Status = item(
+        "found; the loss changes at no rate, rises at every rate, falls at every rate; isn't finite at rate 0"
     )
     first_loss: float | None = item("null: not finite")
     critical_rate: float | None = item("from which on the first update raises the loss of its batch; null: none")

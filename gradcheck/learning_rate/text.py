@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from gradcheck.base.wording import as_percent, counted
-from gradcheck.learning_rate.cells import COLUMNS, NO_BETTER, headline, label_of, next_command, outcome, told_along
+from gradcheck.learning_rate.cells import COLUMNS, NO_BETTER, heading, label_of, next_command, outcome, told_along
 from gradcheck.learning_rate.report import RateReport
 from gradcheck.learning_rate.runs import END
 from gradcheck.render.bars import Scale, bar, sparkline
@@ -28,7 +28,7 @@ def as_text(report: RateReport, page: Page = PLAIN_PAGE) -> str:
 
 
 def _parts(report: RateReport, page: Page) -> Iterator[RenderableType]:
-    yield aside(headline(report))
+    yield aside(heading(report))
     yield ""
     yield verdict_block(*label_of(report), report.verdict.reasons)
     for draw in report.draws:

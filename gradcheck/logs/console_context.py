@@ -56,11 +56,13 @@ class Context:
 
     def see_lost_parts(self, plan: Plan, values: Sequence[str]) -> None:
         """Remember which parts of a finite loss aren't finite in a row whose numbers are given."""
+        at = plan.step + (0 <= plan.rank <= plan.step)  # the rank has a place, and is no column
+        step = value_of(values[plan.places[at]]) if plan.step >= 0 else MISSING
         for name, place in plan.parts:
             if not math.isfinite(value := value_of(values[place])) and not math.isnan(value):
-                step = value_of(values[plan.places[plan.step]]) if plan.step >= 0 else MISSING
-                before = plan.kind.lost_parts.get(name, LostPart(step, value, 0))
-                plan.kind.lost_parts[name] = before._replace(rows=before.rows + 1)
+                before = plan.kind.lost_parts.get(name, LostPart(step, value, 0, MISSING))
+                if step != before.last:  # or another process says the same
+                    plan.kind.lost_parts[name] = before._replace(rows=before.rows + 1, last=step)
 
     def save(self, step: float) -> None:
         """Remember a checkpoint; one whose step isn't said is of the last row."""

@@ -10,6 +10,7 @@ from gradcheck.logs.console_names import (
     PLACES,
     SHORT,
     bare,
+    is_no_step,
     parts_beside,
     rank_among,
     stepped,
@@ -114,6 +115,8 @@ class Kinds:
 
     def _chosen(self, places: Mapping[str, int], numbers: Sequence[str]) -> dict[Column, str]:
         """Return the names of the columns; a loss that is no number counts only if there is no other."""
+        if "step" not in self.wanted:
+            places = {name: place for name, place in places.items() if not is_no_step(name, numbers[place])}
         held = [name for name in places if not (numbers[places[name]].lower() == "nan" and "loss" in name.lower())]
         columns = chosen(list(places), self.wanted)
         if LOSS in columns and columns[LOSS] not in held and "loss" not in self.wanted:

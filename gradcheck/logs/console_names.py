@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Iterable, Sequence
 
+from gradcheck.logs.columns import Column, meaning
 from gradcheck.logs.console_values import Pair
 from gradcheck.logs.words import is_part, quantity_of, words
 
@@ -50,6 +51,12 @@ def _named(found: re.Match[str]) -> str:
 def bare(name: str) -> str:
     """Return a name without letters and a number that are counted before it."""
     return _COUNTED.sub("", name).strip()
+
+
+def is_no_step(name: str, number: str) -> bool:
+    """Whether a number has the name of a step and a fraction: it is a time, ``Batch (t): 1.211``."""
+    whole, point, fraction = number.partition(".")
+    return bool(point and whole.isdecimal() and fraction.strip("0")) and meaning(name) == Column("step")
 
 
 def stepped(found: Iterable[Pair], shape: Sequence[str], numbers: Sequence[str]) -> list[Pair]:

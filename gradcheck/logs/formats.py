@@ -7,7 +7,7 @@ from gradcheck.base.wording import as_percent
 from gradcheck.logs.findings.finding import ERROR, FINDING_KINDS, HARMLESS, NOTE, WARNING
 from gradcheck.logs.findings.sentences import step_text
 from gradcheck.logs.report import LogFinding, LogReport
-from gradcheck.logs.text import headline, label, where
+from gradcheck.logs.text import heading, label, where
 from gradcheck.logs.what_was_read import LogRun
 from gradcheck.render.documents import json_line, markdown_table, records_as_csv
 from gradcheck.render.numbers import significant
@@ -37,7 +37,7 @@ def as_markdown(report: LogReport) -> str:
 
 
 def _lines(report: LogReport) -> Iterator[str]:
-    yield f"**{label(report)}** - {escaped(headline(report))}"
+    yield f"**{label(report)}** - {escaped(heading(report))}"
     yield ""
     yield f"- {escaped(where(report))}"
     if report.against:

@@ -10,7 +10,7 @@ from gradcheck.logs.findings.finding import NOTE
 from gradcheck.logs.findings.sentences import step_text
 from gradcheck.logs.report import LogFinding, LogReport
 from gradcheck.logs.series import Numbers, logarithms
-from gradcheck.logs.text import DECADES, headline, label, next_command, other_runs, taken, where
+from gradcheck.logs.text import DECADES, heading, label, next_command, other_runs, taken, where
 from gradcheck.pages.columns import Columns, columns_of, rounded, thinned
 from gradcheck.pages.page import Axis, Cell, Chart, HeatMap, HtmlPage, Limit, Line, Note, Span, Table, tone_of
 from gradcheck.pages.writing import written
@@ -59,7 +59,7 @@ def as_html(report: LogReport) -> str:
     status = report.verdict.status
     page = HtmlPage(
         command=report.command,
-        heading=headline(report),
+        heading=heading(report),
         label=label(report),
         tone=tone_of(status),
         reasons=(where(report), *report.verdict.reasons, *other_runs(report), *against, *read),

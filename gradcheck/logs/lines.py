@@ -31,6 +31,7 @@ class LostPart(NamedTuple):
     step: float
     value: float
     rows: int
+    last: float  # the last step
 
 
 class Problems:

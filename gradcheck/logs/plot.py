@@ -10,7 +10,7 @@ import numpy as np
 from gradcheck.logs.curves import Curve, LayerCurves
 from gradcheck.logs.findings.finding import NOTE
 from gradcheck.logs.report import LogReport
-from gradcheck.logs.text import DECADES, headline, label, loss_courses, where
+from gradcheck.logs.text import DECADES, heading, label, loss_courses, where
 from gradcheck.render import figure
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def plot(report: LogReport, ax: "Axes | None" = None) -> "Axes":
 
 def _entitle(ax: "Axes", report: LogReport) -> None:
     """Write the verdict above the first panel."""
-    figure.entitle(ax, f"{label(report).upper()}: {where(report)}", headline(report))
+    figure.entitle(ax, f"{label(report).upper()}: {where(report)}", heading(report))
 
 
 def _draw_norm(ax: "Axes", report: LogReport) -> None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from typing import Literal
 
 from gradcheck.base.record import Record, item, number
 from gradcheck.logs.columns import BAR, PART, Column
@@ -43,7 +44,7 @@ class LogRun(Record):
     status: str = item("its most severe finding", enum=["healthy", *FINDING_KINDS])
     message: str | None = item("what that says")
     kinds: tuple[str, ...] = item("of all its findings, notes too", default=())
-    judged: str = item("what was judged: the loss alone where it has no gradient norm", enum=["gradients", "loss"])
+    judged: Literal["gradients", "loss"] = item("what was judged: the loss alone where it has no gradient norm")
 
 
 def read_part(log: Log, series: Series) -> LogRead:

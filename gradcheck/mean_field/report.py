@@ -137,6 +137,11 @@ class TheoryReport(CommandReport):
     points: tuple[str, ...] = item("flow points of each block, a layer each", default=(), inner=True)
 
     @property
+    def diagram(self) -> PhaseDiagram | None:
+        """The phase diagram, by the name that earlier scripts have for it."""
+        return self.phase_diagram
+
+    @property
     def next_command(self) -> str:
         """The command that measures the network, at its critical gain if it has one."""
         options = {name: self.config[name] for name in NETWORK_OPTIONS if name in self.config}

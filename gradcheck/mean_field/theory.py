@@ -76,11 +76,9 @@ def theory(**options: Unpack[TheoryOptions]) -> "TheoryReport":
 
 
 def _spec(options: TheoryOptions) -> Spec:
-    """Return the network that options describe; a list of widths says how deep it is."""
+    """Return the network that options describe."""
     said = {name: plain(options[name]) for name in NETWORK_OPTIONS if options[name] is not None}  # type: ignore[literal-required]
-    given = with_preset(said)
-    width = given.get("width")
-    return network_spec(({"depth": len(width)} if isinstance(width, list | tuple) and width else {}) | given)
+    return network_spec(with_preset(said))
 
 
 def layer_map(spec: NetworkSpec) -> LayerMap | None:

@@ -66,7 +66,7 @@ def slope_in_words(one: TransferLayer, *, error: bool = True) -> str:
     return f"{one.slope:+.2f}{bound}"
 
 
-def headline(report: TransferReport) -> str:
+def heading(report: TransferReport) -> str:
     """Return what was compared in one line."""
     return SEPARATOR.join(_parts(report))
 

@@ -7,7 +7,7 @@ from gradcheck.parametrization.cells import (
     SHOWN,
     TITLES,
     about_losses,
-    headline,
+    heading,
     loss_cells,
     loss_titles,
     notes,
@@ -42,7 +42,7 @@ def as_markdown(report: TransferReport) -> str:
 
 def _lines(report: TransferReport) -> Iterator[str]:
     verdict, rows = report.verdict, rows_of(report)
-    yield f"**{verdict.status}** - {escaped(headline(report))}"
+    yield f"**{verdict.status}** - {escaped(heading(report))}"
     yield ""
     yield from (f"- {escaped(reason)}" for reason in (*verdict.reasons, verdict.learning_rate))
     yield from (f"- to change: {escaped(cause.advice)}" for cause in verdict.causes if cause.advice)

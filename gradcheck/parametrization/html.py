@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from gradcheck.pages.columns import Columns, columns_of, rounded
 from gradcheck.pages.page import Axis, Chart, HeatMap, HtmlPage, Line, Note, Table, tone
 from gradcheck.pages.writing import written
-from gradcheck.parametrization.cells import LABELS, TITLES, headline, notes, rows_of
+from gradcheck.parametrization.cells import LABELS, TITLES, heading, notes, rows_of
 from gradcheck.parametrization.next_step import diverges, next_command
 from gradcheck.parametrization.report import TransferLayer, TransferReport
 from gradcheck.render.numbers import log10
@@ -27,7 +27,7 @@ def as_html(report: TransferReport) -> str:
     label, colour = LABELS[verdict.status]
     page = HtmlPage(
         command=report.command,
-        heading=headline(report),
+        heading=heading(report),
         label=label,
         tone=tone(colour),
         reasons=(*verdict.reasons, verdict.learning_rate, *notes(report)),

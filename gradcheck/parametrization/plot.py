@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gradcheck.parametrization.cells import LABELS, SHOWN, TITLES, Row, headline, rows_of
+from gradcheck.parametrization.cells import LABELS, SHOWN, TITLES, Row, heading, rows_of
 from gradcheck.parametrization.judging import LIMIT
 from gradcheck.parametrization.next_step import diverges
 from gradcheck.parametrization.report import TransferLayer, TransferReport
@@ -51,7 +51,7 @@ def _draw_losses(ax: "Axes", report: TransferReport) -> None:
     figure.mark_edge(ax, sorted(lost), "x", "not finite", top=True)
     figure.whole_numbers(ax, max(len(one.losses) for one in report.losses) - 1, 0)
     ax.set(xlabel="step", ylabel="loss")
-    figure.entitle(ax, _verdict(report), headline(report))
+    figure.entitle(ax, _verdict(report), heading(report))
     figure.explain_lines(ax)
 
 
@@ -73,7 +73,7 @@ def _draw_slopes(ax: "Axes", report: TransferReport) -> None:
             ax.errorbar(slopes, places, xerr=errors, linestyle="", markersize=4, label=TITLES[name], **look)
     figure.name_ticks(ax, [row.layer for row in rows], "y", 0.0)
     ax.set(ylim=(len(rows) - 0.5, -0.5), xlabel=f"slope of log size against log {report.axis}")
-    figure.entitle(ax, *([] if diverges(report) and report.losses else [_verdict(report), headline(report)]))
+    figure.entitle(ax, *([] if diverges(report) and report.losses else [_verdict(report), heading(report)]))
     figure.explain_lines(ax)
 
 

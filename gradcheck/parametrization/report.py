@@ -8,30 +8,24 @@ from typing import Any, Literal
 from gradcheck.base.document import Cause, CommandReport
 from gradcheck.base.record import Frozen, Record, item, number
 from gradcheck.parametrization.causes import Reason, find_reasons
-from gradcheck.parametrization.coordinates import Coordinate
+from gradcheck.parametrization.coordinates import Coordinate, Kind
 from gradcheck.parametrization.divergence import Losses, before, find_divergence
-from gradcheck.parametrization.judging import QUANTITIES, LayerSlope, judge
+from gradcheck.parametrization.judging import Course, LayerSlope, Quantity, Status, judge
 from gradcheck.parametrization.sentences import SENTENCES, advice, rate_in_words, sentence
-
-STATUSES = ("transfers", "grows", "shrinks", "unclear", "diverges")
-COURSES = ("keeps", "grows", "shrinks", "unclear", "still")
-KINDS = ("hidden", "output", "scores", "queries")
 
 
 class TransferLayer(Record):
     """How one quantity of a layer follows the width, or the depth."""
 
     layer: str
-    kind: str = item(
-        "output: the logits; scores: attention's before the softmax; queries: what reaches the loss only through it",
-        enum=list(KINDS),
+    kind: Kind = item(
+        "output: the logits; scores: attention's before the softmax; queries: what reaches the loss only through it"
     )
-    quantity: str = item(
+    quantity: Quantity = item(
         "start: size of the output at initialisation; size: after each step; change: of the output since "
-        "initialisation; update: of what the layer's own weights have added to it",
-        enum=list(QUANTITIES),
+        "initialisation; update: of what the layer's own weights have added to it"
     )
-    course: str = item("keeps, grows or shrinks with the width", enum=list(COURSES))
+    course: Course = item("keeps, grows or shrinks with the width")
     since: int | None = item("the first step at which it grows or shrinks")
     slope: float | None = item(
         "of log size against log width, at the first step with a fault, else at the last; null: a size is not "
@@ -68,7 +62,7 @@ class TransferCause(Cause):
 class TransferVerdict(Record):
     """What all layers show together."""
 
-    status: str = item(enum=list(STATUSES))
+    status: Status
     reasons: tuple[str, ...]
     causes: tuple[TransferCause, ...]
     learning_rate: str = item("what it means for a learning rate tuned on the smallest network")
@@ -82,7 +76,7 @@ class TransferReport(CommandReport):
     page = "gradcheck.parametrization.html:as_html"
 
     config: Frozen[Any] = item("every option with its resolved value")
-    axis: str = item("what differs between the networks", enum=["width", "depth"])
+    axis: Literal["width", "depth"] = item("what differs between the networks")
     scales: tuple[int, ...] = item("the widths, or the depths, smallest first")
     verdict: TransferVerdict
     layers: tuple[TransferLayer, ...] = item("each layer's quantities, first layer to last")

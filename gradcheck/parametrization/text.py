@@ -14,7 +14,7 @@ from gradcheck.parametrization.cells import (
     Row,
     about_losses,
     about_slopes,
-    headline,
+    heading,
     last_sizes,
     loss_cells,
     loss_titles,
@@ -46,7 +46,7 @@ def as_text(report: TransferReport, page: Page = PLAIN_PAGE) -> str:
 
 def _parts(report: TransferReport, page: Page) -> Iterator[RenderableType]:
     verdict = report.verdict
-    yield aside(headline(report))
+    yield aside(heading(report))
     yield ""
     yield verdict_block(*LABELS[verdict.status], [*verdict.reasons, verdict.learning_rate])
     if diverges(report) and report.losses:

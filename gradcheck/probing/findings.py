@@ -2,13 +2,12 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from gradcheck.diagnosis.causes import Cause
-from gradcheck.diagnosis.status import Status
 from gradcheck.diagnosis.summary import narrowest
 from gradcheck.engine.magnitude import log10_norm
 from gradcheck.flow.gradient_flow import OutputFlow
@@ -16,63 +15,32 @@ from gradcheck.flow.layer_flow import LayerFlow
 from gradcheck.flow.model_flow import ModelFlow
 from gradcheck.probing import uses
 from gradcheck.probing.captured import CapturedLayer, CapturedLoss, CapturedPass
+from gradcheck.probing.evidence import AtLoss, Evidence, Trained
 from gradcheck.probing.first_loss import FirstLoss
 from gradcheck.probing.limits import DIFFERENT, LARGE
 from gradcheck.probing.measuring import distinction, layer_flow
-from gradcheck.probing.terms import Term
 from gradcheck.spec.thresholds import Thresholds
 
 
-class Parts(NamedTuple):
-    """What particular parts of a model show: of a captured pass what could not be looked at."""
+@dataclass(frozen=True, kw_only=True)
+class Findings(Evidence):
+    """What a captured pass found."""
 
-    status: Status | None = None
-    causes: tuple[Cause, ...] = ()
-    notes: tuple[Cause, ...] = ()
-
-
-class Trained(NamedTuple):
-    """Which parameters are trained at all."""
-
-    silent: int = 0
-    zeros: tuple[str, ...] = ()
-    frozen: tuple[str, ...] = ()
-
-
-class AtLoss(NamedTuple):
-    """What lies between the output and the loss."""
-
-    first: FirstLoss
-    terms: tuple[Term, ...] = ()
-
-
-@dataclass(frozen=True)
-class Findings:
-    """What a captured pass found (``probing.evidence.Evidence``)."""
-
-    flow: ModelFlow
-    loss: str
-    readout: str | None
-    first_rms: float
-    at_loss: AtLoss
-    trained: Trained
-    ill_layers: list[int]
-    log10_readout_weight: float
-    closed: Cause | None = None
-    cut: str = ""
-    unused: tuple[str, ...] = ()
-    silent: tuple[str, ...] = ()
-    origins: tuple[Cause, ...] = ()
-    of_loss: tuple[Cause, ...] = ()
-    opened: tuple[str, ...] = ()
-    shut: tuple[str, ...] = ()
-    gated: bool = False
+    layers: Sequence[CapturedLayer]  # those of the flow
+    readout: CapturedLayer | None
     from_zero: bool = False  # the loss is zero at best
-    parts: Parts = field(default_factory=Parts)
-    untrained: Cause | None = None
-    lost: tuple[str, ...] = ()
-    rounding: tuple[str, ...] = ()
     not_looked_at: tuple[str, ...] = ()
+
+    @property
+    def ill_layers(self) -> list[int]:
+        """Layers, from 1, whose weights are not finite before the pass."""
+        return [number for number, layer in enumerate(self.layers, start=1) if not _sound(layer)]
+
+    @property
+    def log10_readout_weight(self) -> float:
+        """log10 of the norm of the read-out's weights; nan without a read-out."""
+        with np.errstate(all="ignore"):
+            return math.nan if self.readout is None else uses.log10_weight_norm(self.readout)
 
 
 class Reach(NamedTuple):
@@ -120,18 +88,15 @@ def find(captured: CapturedPass) -> Findings:
     with np.errstate(all="ignore"):
         layers, flow, cut = _flow(captured, reach)
         first = first_loss(captured.loss)
-        weight = math.nan if reach.readout is None else uses.log10_weight_norm(reach.readout)
     origins = tuple(_norm_of_one(captured)) if np.isneginf(flow.column("log10_gradient_rms")).any() else ()
     if not origins and narrowest(flow)[1] < Thresholds().min_rank:
         origins = tuple(_inputs_alike(captured))
-    ill = [number for number, layer in enumerate(layers, start=1) if not _sound(layer)]
     return Findings(
-        flow, captured.loss.name, None if reach.readout is None else reach.readout.name, _largest_rms(captured),
-        AtLoss(first), _trained(captured), ill, weight,
-        closed=None if reach.obstacle else _closed(captured), cut=cut,
-        unused=(*_names(captured, arrived=False), *captured.unused),
-        silent=_names(captured, arrived=True), origins=origins, of_loss=of_loss, from_zero=bool(captured.loss.law),
-        lost=captured.lost, not_looked_at=captured.not_looked_at,
+        flow=flow, loss=captured.loss.name, layers=layers, readout=reach.readout, first_rms=_largest_rms(captured),
+        at_loss=AtLoss(first), trained=_trained(captured), closed=None if reach.obstacle else _closed(captured),
+        cut=cut, unused=(*_names(captured, arrived=False), *captured.unused), silent=_names(captured, arrived=True),
+        origins=origins, of_loss=of_loss, from_zero=bool(captured.loss.law), lost=captured.lost,
+        not_looked_at=captured.not_looked_at,
     )  # fmt: skip
 
 

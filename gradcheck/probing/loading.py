@@ -53,6 +53,8 @@ def parted(text: str, what: str) -> tuple[str, str]:
     if not colon or not path or not NAME.fullmatch(module_name) or module_name.endswith(".py"):
         parts = [part for part in NO_NAME.split(module_name.removesuffix(".py")) if part]
         like = f"{'.'.join(parts) or 'package.module'}:{path or 'build'}"
+        if not colon and len(parts) > 1 and not module_name.endswith(".py"):  # a dot may stand for the colon
+            like = f"{'.'.join(parts[:-1])}:{parts[-1]}, or {like} of a module {'.'.join(parts)}"
         raise GradcheckError(f"{what} {text!r} is not module:attribute; write {like}, from the folder it is in")
     return module_name, path
 

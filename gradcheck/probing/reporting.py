@@ -58,8 +58,9 @@ def captured_report(
     unseen = (*ONLY_PYTORCH, *found.not_looked_at)
     beside.append(Cause("not-looked-at", None, len(unseen), details={"framework": framework, "what": unseen}))
     report = laid_out(config, judgement, judgement.diagnosis, first, beside, parameters=parameters)
+    readout = None if found.readout is None else found.readout.name
     own = {"attention": (), "recurrences": (), "training": None, "precision": None}
-    record = model_record(found, first, trial, loss_by_default=options["loss"] is None, readout=found.readout, **own)
+    record = model_record(found, first, trial, loss_by_default=options["loss"] is None, readout=readout, **own)
     return replace(report, model=record)
 
 

@@ -2,14 +2,32 @@
 
 import io
 from collections.abc import Collection, Iterable, Sequence
+from typing import Any
 
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
+from rich.containers import Lines
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from gradcheck.render.page import Page
 from gradcheck.render.style import INDENT, without_controls
+
+#: Stands for the blank before a percent sign while lines are broken: no character of any text.
+_GLUE = "\ue000"
+
+
+class Prose(Text):
+    """Sentences that wrap: a figure and its percent sign stay together."""
+
+    def wrap(self, console: Console, width: int, **options: Any) -> Lines:  # noqa: ANN401
+        """Return the lines, no wider than `width`."""
+        glued = self.copy()
+        glued.plain = glued.plain.replace(" %", f"{_GLUE}%")
+        lines = Text.wrap(glued, console, width, **options)
+        for line in lines:
+            line.plain = line.plain.replace(_GLUE, " ")
+        return lines
 
 
 def printed(parts: Iterable[RenderableType], page: Page) -> str:
@@ -24,7 +42,8 @@ def printed(parts: Iterable[RenderableType], page: Page) -> str:
     )
     with console.capture() as capture:
         for part in parts:
-            console.print(part, soft_wrap=getattr(part, "no_wrap", None) is True)
+            kept = Group(part) if isinstance(part, Prose) else part  # or its own way to wrap is lost
+            console.print(kept, soft_wrap=getattr(part, "no_wrap", None) is True)
     return page.readable("\n".join(line.rstrip() for line in capture.get().split("\n")))
 
 
@@ -54,13 +73,13 @@ def verdict_block(label: str, colour: str, reasons: Sequence[str]) -> Padding:
     table = beside()
     for index, reason in enumerate(reasons):
         mark = "" if index else Text(f" {label.upper()} ", style=f"reverse {colour}")
-        table.add_row(mark, Text(reason, style="" if index else "bold"))
+        table.add_row(mark, Prose(reason, style="" if index else "bold"))
     return indented(table, 1)
 
 
 def aside(text: str) -> Text:
     """Return a dim line."""
-    return Text(without_controls(text), style="dim")
+    return Prose(without_controls(text), style="dim")
 
 
 def to_copy(text: str) -> Text:

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import count, islice
+from threading import Lock
 from typing import TypeVar
 
 from gradcheck.base.record import Frozen, number
@@ -74,13 +75,13 @@ def _each(task: Callable[[S, Tick | None], T], of: Sequence[S], work: float, tic
     """Return what a task gives for each: of small networks one on each core, as a large one takes all by itself."""
     if work > A_MOMENT:
         return [task(one, part(tick, index, len(of))) for index, one in enumerate(of)]
-    done = list[int]()
+    done, lock = count(1), Lock()
 
     def counted(index: int) -> T:
         result = task(of[index], None)
-        done.append(index)
-        if tick:
-            tick(len(done) / len(of))
+        with lock:  # what is told of never goes back
+            if tick:
+                tick(next(done) / len(of))
         return result
 
     return side_by_side(counted, len(of))

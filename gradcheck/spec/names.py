@@ -44,6 +44,7 @@ SYNONYMS = {
     "pytorch": "torch", "tfkeras": "keras", "nnx": "flax", "linen": "flax", "dmhaiku": "haiku", "hk": "haiku",
     "eqx": "equinox", "paddlepaddle": "paddle", "scikitlearn": "sklearn",
     "tensorflow": "keras", "keras3": "keras",
+    "nan": "nonfinite", "inf": "nonfinite",
     "crossentropyloss": "cross-entropy", "mse": "mean-square", "mseloss": "mean-square", "globalnorm": "global-norm",
 }  # fmt: skip
 

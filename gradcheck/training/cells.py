@@ -29,7 +29,7 @@ def _end(one: DemoStrategy) -> str:
     return f"step {one.diverged_at_step}" if one.diverged else "no"
 
 
-def headline(report: DemoReport) -> str:
+def heading(report: DemoReport) -> str:
     """Return what was run in one line."""
     config = report.config
     steps = max((one.steps for one in report.strategies if one.status != "stopped"), default=0)

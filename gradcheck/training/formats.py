@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from gradcheck.render.documents import as_json as indented
 from gradcheck.render.documents import markdown_table, records_as_csv
 from gradcheck.render.style import escaped
-from gradcheck.training.cells import COLUMNS, headline, interrupted
+from gradcheck.training.cells import COLUMNS, heading, interrupted
 from gradcheck.training.report import DemoReport
 
 SERIES = re.compile(r'"series": {[^}]*}')
@@ -35,7 +35,7 @@ def as_markdown(report: DemoReport) -> str:
 
 def _lines(report: DemoReport) -> Iterator[str]:
     status = report.verdict.status if report.verdict else "interrupted"
-    yield f"**{status}** - {escaped(headline(report))}"
+    yield f"**{status}** - {escaped(heading(report))}"
     yield ""
     if report.verdict:
         yield from (f"- {escaped(reason)}" for reason in report.verdict.reasons)

@@ -6,7 +6,7 @@ from gradcheck.pages.columns import Columns, columns_of, thinned
 from gradcheck.pages.page import Axis, Chart, HtmlPage, Line, Note, Table, tone, tone_of
 from gradcheck.pages.writing import written
 from gradcheck.render.numbers import log10
-from gradcheck.training.cells import headline
+from gradcheck.training.cells import heading
 from gradcheck.training.report import DemoReport
 from gradcheck.training.text import label_of, next_command, reasons
 
@@ -45,7 +45,7 @@ def as_html(report: DemoReport) -> str:
     label, colour = ("no strategy finished", "yellow") if verdict is None else label_of(report, verdict)
     page = HtmlPage(
         command=report.command,
-        heading=headline(report),
+        heading=heading(report),
         label=label,
         tone=tone(colour),
         reasons=() if verdict is None else tuple(reasons(report, verdict)),

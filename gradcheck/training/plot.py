@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from gradcheck.render import figure
 from gradcheck.render.bars import common_scale
 from gradcheck.render.numbers import log10
-from gradcheck.training.cells import COLUMNS, headline
+from gradcheck.training.cells import COLUMNS, heading
 from gradcheck.training.report import DemoReport, DemoStrategy
 from gradcheck.training.text import DECADES, label_of
 
@@ -28,7 +28,7 @@ def _draw_losses(ax: "Axes", report: DemoReport) -> None:
     ax.set(xlabel="step", ylabel="loss of the batch")
     verdict = report.verdict
     title = [f"{label_of(report, verdict)[0].upper()}: {verdict.reasons[0]}"] if verdict else []
-    figure.entitle(ax, *title, headline(report))
+    figure.entitle(ax, *title, heading(report))
     figure.explain_lines(ax)
 
 

@@ -8,14 +8,14 @@ from rich.table import Table
 from rich.text import Text
 
 from gradcheck.render.bars import Glyphs, Scale, columns, common_scale, sparkline
-from gradcheck.render.layout import aside, beside, borderless, indented, printed, to_copy, verdict_block
+from gradcheck.render.layout import Prose, aside, beside, borderless, indented, printed, to_copy, verdict_block
 from gradcheck.render.numbers import power, significant
 from gradcheck.render.page import PLAIN_PAGE, Page
 from gradcheck.render.style import INDENT, STYLES
 from gradcheck.spec.command_line import command_line
 from gradcheck.spec.demonstration import demo_command_line
 from gradcheck.spec.options.training import DEMO_ONLY
-from gradcheck.training.cells import COLUMNS, headline, interrupted
+from gradcheck.training.cells import COLUMNS, heading, interrupted
 from gradcheck.training.report import DemoReport, DemoStrategy, DemoVerdict
 
 #: What the verdict is called on the screen, and its colour; where only one side was tried, those of its best run.
@@ -51,7 +51,7 @@ def as_text(report: DemoReport, page: Page = PLAIN_PAGE) -> str:
 
 
 def _parts(report: DemoReport, page: Page) -> Iterator[RenderableType]:
-    yield aside(headline(report))
+    yield aside(heading(report))
     if report.verdict is None:
         return
     yield ""
@@ -157,7 +157,7 @@ def _needed(names: Sequence[str], strategies: Sequence[DemoStrategy]) -> int:
 def _conclusions(strategies: Sequence[DemoStrategy]) -> Table:
     table = beside()
     for one in strategies:
-        table.add_row(Text(one.rule, style=STYLES[one.status]), Text(one.conclusion))
+        table.add_row(Text(one.rule, style=STYLES[one.status]), Prose(one.conclusion))
     return table
 
 

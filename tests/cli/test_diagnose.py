@@ -207,6 +207,7 @@ def test_fail_on_asks_for_findings(diagnosed):
         ("exploding", "spikes", 0),
         ("exploding", "spikes exploding", 1),
         ("nonfinite", "nonfinite", 1),
+        ("nonfinite", "NaN", 1),
         ("never-clipped", "any", 0),
         ("never-clipped", "never-clipped", 1),
     ]:

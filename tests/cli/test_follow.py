@@ -151,7 +151,7 @@ def test_a_file_that_is_not_there_yet_is_waited_for(tmp_path, gradcheck, meanwhi
     meanwhile(write, pytest.fail)
     ended = gradcheck("diagnose run.jsonl --follow --fail-on nonfinite", cwd=tmp_path)
     assert ended.returncode == 1
-    said = "note: run.jsonl: no such file yet: waiting for it until Ctrl+C; did you mean 'runs.jsonl'?\n"
+    said = "note: run.jsonl: no such file yet: waiting for it until Ctrl-C; did you mean 'runs.jsonl'?\n"
     assert ended.stderr == said
 
 

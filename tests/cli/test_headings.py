@@ -1,6 +1,7 @@
 """Each heading of a table that a command prints is a word that ``gradcheck explain`` answers."""
 
 import re
+from typing import get_args
 
 import pytest
 import rich.table
@@ -15,7 +16,7 @@ from gradcheck.logs.findings.finding import FINDING_KINDS
 from gradcheck.mean_field.text import BEYOND, NO_ANSWER
 from gradcheck.mean_field.text.blocks import COLUMNS as OF_BLOCKS
 from gradcheck.parametrization.cells import SHOWN, TITLES
-from gradcheck.parametrization.report import COURSES, STATUSES
+from gradcheck.parametrization.judging import Course, Status
 
 #: A command ↦ headings that its tables have: whoever changes a command so that it has no such table sees it here.
 COMMANDS = {
@@ -80,6 +81,6 @@ def test_every_verdict_of_theory_has_its_page(word):
     assert explain(word).topic.name in ("growing", "theory")
 
 
-@pytest.mark.parametrize("word", [*OF_RATES, *STATUSES, *COURSES, *FINDING_KINDS])
+@pytest.mark.parametrize("word", [*OF_RATES, *get_args(Status), *get_args(Course), *FINDING_KINDS])
 def test_every_other_verdict_and_every_kind_of_finding_has_its_page(word):
     assert explain(word).topic.name in TOPICS

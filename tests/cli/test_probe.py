@@ -241,6 +241,7 @@ def test_what_the_user_s_code_prints_goes_to_stderr(project):
         (MODEL, "own:modle --input 8x4", "own has no 'modle'; did you mean 'model'?"),
         (MODEL, "own.py:model --input 8x4", "is not module:attribute; write own:model"),
         (MODEL, "own --input 8x4", "is not module:attribute; write own:build"),
+        (MODEL, "own.model --input 8x4", "write own:model, or own.model:build of a module own.model, from"),
         (MODEL, "own:mo --input 8x4", "own has no 'mo'; did you mean 'model'?"),
         (MODEL, "owned:model --input 8x4", "no module 'owned' in"),
         (MODEL, "owned:model --input 8x4", "nor installed; did you mean 'own'?"),

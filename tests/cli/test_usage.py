@@ -36,6 +36,8 @@ SLIPS = {
     "run.jsonl": "there is no command 'run.jsonl'; .*: gradcheck diagnose run.jsonl",
     "models:build": "there is no command 'models:build'; .*: gradcheck probe models:build",
     "models.py": "there is no command 'models.py'; to look at a model in it: gradcheck probe models:build",
+    "diagnose a.csv b.csv c.csv": "c.csv has no place in gradcheck diagnose: it reads one log, or compares two; .*",
+    "explain vanishing gradients": "gradients has no place .*, as in gradcheck explain chain-rule",
     "simulate depth=5": "depth=5 has no place in gradcheck simulate; write --depth 5",
     "simulate -depth 5": "-d is no option of gradcheck simulate; write --depth; gradcheck simulate --help lists all",
     "--depth 5": "--depth is no option of gradcheck; .*: gradcheck simulate --depth …; gradcheck --help lists all",

@@ -38,3 +38,13 @@ def test_work_that_nobody_waits_for_does_not_keep_a_process_from_ending():
     environment = os.environ | {OWN_THREADS: "2"}
     ended = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, timeout=120)
     assert b"KeyboardInterrupt" in ended.stderr
+
+
+def test_where_the_system_allows_no_more_threads_those_that_there_are_do_the_work(on_threads, monkeypatch):
+    def refused(*_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("gradcheck.engine.begun.start_new_thread", refused)
+    done = list[int]()
+    on_threads(4, lambda: [in_pieces(5, lambda piece: done.append(piece.start), 1) for _ in range(2)])
+    assert done == [0, 1, 2, 3, 4] * 2

@@ -62,7 +62,7 @@ def test_a_machine_that_does_not_tell_its_affinity_is_asked_for_its_cores(enviro
     assert found[OWN_THREADS] == "5"
 
 
-@pytest.mark.parametrize(("said", "taken"), [("0", "1"), ("-2", "4"), ("many", "4"), ("", "4"), ("2", "2")])
+@pytest.mark.parametrize(("said", "taken"), [("0", "1"), ("-2", "4"), ("many", "4"), ("", "4"), ("2", "2"), ("²", "4")])
 def test_what_is_no_number_of_threads_is_passed_over_and_there_is_always_one(said, taken, environment, cores):
     cores(4)
     found = environment(OMP_NUM_THREADS=said)

@@ -155,6 +155,11 @@ def test_safetensors_are_taken_by_the_numbers_in_their_names(save_tensors):
     assert_maps(load_weights(path), maps, [None] * 12)
 
 
+def test_a_digit_that_is_no_number_is_a_letter(save_tensors):
+    path = save_tensors({"1²": np.ones((2, 2)), "1³": np.ones((2, 2))})
+    assert_maps(load_weights(path), [np.ones((2, 2))] * 2, [None] * 2)
+
+
 def test_safetensors_with_the_names_of_the_contract_are_taken_by_them(save_tensors, matrices, biases):
     path = save_tensors({"W1": matrices[0], "b1": biases[0], "W2": matrices[1], "W_out": matrices[2]})
     assert_maps(load_weights(path), matrices, [biases[0], None, None])

@@ -85,6 +85,7 @@ def test_a_batch_and_a_loss_are_the_users(probed, target, framework):
         (("jaxmodels:build", "--framework", "flax", "--input", "6x5"), "shape"),
         (("jaxmodels:broken", "--framework", "flax", "--input", "6x5"), "no weights today (jaxmodels.py, line"),
         (("jaxmodels:build", "--framework", "flax", "--input", "6x4", "--steps", "3"), "PyTorch"),
+        (("jaxmodels:batch", "--framework", "flax", "--input", "6x4"), "returned tuple, not a model of flax"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(probed, words, says):

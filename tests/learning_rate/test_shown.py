@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 import gradcheck
-from gradcheck.learning_rate.cells import headline, label_of, next_command
+from gradcheck.learning_rate.cells import heading, label_of, next_command
 from gradcheck.learning_rate.formats import as_csv, as_markdown
 from gradcheck.learning_rate.text import as_text
 from gradcheck.render.numbers import significant
@@ -80,7 +80,7 @@ def test_what_heals_a_network_is_searched_next_and_without_it_the_network_is_sim
 
 def test_runs_that_were_made_again_with_more_updates_are_called_that():
     again = gradcheck.rate(**SMALL | {"depth": 20}, updates=5)
-    assert headline(again).endswith(" · runs of 5 to 20 updates")
+    assert heading(again).endswith(" · runs of 5 to 20 updates")
     assert "mean loss of the last 40 % of runs of 20 updates, by rate" in str(again)
 
 

@@ -72,6 +72,16 @@ def test_a_step_between_a_loss_and_its_name_is_the_step(told):
     assert report.curves.loss.value[:30] == pytest.approx(falling())
 
 
+def test_a_step_with_a_fraction_is_a_time(told):
+    lines = [
+        f"Train Epoch: 0 [{4096 * row:>9d}/120000 (0%)] Batch (t): 1.2{row % 2} LR: 0.0001 Loss: {loss} (4.0)"
+        for row, loss in enumerate(falling())
+    ]
+    report = told(*lines)
+    assert (report.log.rows, report.log.first_step, report.log.last_step) == (30, 0, 29 * 4096)
+    assert told(*(f"step: {row}.0 loss: {loss}" for row, loss in enumerate(falling()))).log.last_step == 29
+
+
 def test_two_numbers_after_other_names_stay_what_they_are(told):
     report = told(*(f"step {row} loss {loss} 0.5" for row, loss in enumerate(falling())))
     assert report.curves.loss.value == pytest.approx(falling())
@@ -125,9 +135,10 @@ def test_a_number_with_its_mean_in_brackets_stands_on_a_line_of_its_own(told):
 @pytest.mark.parametrize("value", ["inf", "nan"])
 def test_a_part_of_a_finite_loss_that_is_not_finite_is_a_note(value, told):
     lines = [
-        f"Epoch 1, batch {50 * row}, loss[loss={loss}, simple_loss=0.3, pruned_loss={value if row >= 20 else 0.7}, "
-        f"over 9 frames.], tot_loss[loss={loss}, pruned_loss=0.8], lr: 2.41e-03"
+        f"({rank}/2) rank {rank} Epoch 1, batch {50 * row}, loss[loss={loss}, simple_loss=0.3, "
+        f"pruned_loss={value if row >= 20 else 0.7}, over 9 frames.], tot_loss[loss={loss}, pruned_loss=0.8]"
         for row, loss in enumerate(falling())
+        for rank in range(2)
     ]
     (found,) = told(*lines).findings
     assert (found.kind, found.severity, found.first_step) == ("nonfinite", "note", 1000)

@@ -90,6 +90,12 @@ def test_widths_that_share_a_scale_have_a_fixed_point_and_others_have_none():
     assert len(apart.layers) == 3
 
 
+def test_a_recurrence_or_a_transformer_that_is_given_several_widths_is_refused_for_them():
+    for arch in ("rnn", "transformer"):
+        with pytest.raises(OptionError, match=r"^width"):
+            gradcheck.theory(arch=arch, width=[3, 4])
+
+
 def test_numpy_s_numbers_will_do():
     plain = gradcheck.theory(depth=5, width=32, gain=1.5, activation="tanh")
     numpy = gradcheck.theory(depth=np.int64(5), width=np.int64(32), gain=np.float64(1.5), activation="tanh")
@@ -99,6 +105,7 @@ def test_numpy_s_numbers_will_do():
 def test_the_diagram_surrounds_the_network_and_the_critical_line():
     report = gradcheck.theory(activation="tanh", init="lecun", gain=2.0, bias_std=0.4, phase_diagram=True)
     plane = report.phase_diagram
+    assert report.diagram is plane
     assert plane.sigma_w[0] < report.fixed_point.critical_sigma_w < report.config.sigma_w < plane.sigma_w[-1]
     assert plane.sigma_b[0] > report.config.sigma_b > plane.sigma_b[-1] == 0
     assert np.shape(plane.chi) == (len(plane.sigma_b), len(plane.sigma_w))

@@ -1,4 +1,5 @@
 import math
+from threading import Event, Lock
 
 import numpy as np
 import pytest
@@ -316,3 +317,18 @@ def test_suggestions_are_the_same_on_any_number_of_threads(on_threads):
     )
     assert alone.suggestions
     assert shared.to_json() == alone.to_json()
+
+
+def test_threads_that_simulate_changes_tell_of_it_one_after_the_other(on_threads):
+    inside, second = Lock(), Event()
+
+    def tick(share):
+        if not inside.acquire(blocking=False):
+            second.set()
+            return
+        if share < 1:
+            second.wait(0.02)
+        inside.release()
+
+    on_threads(3, lambda: gradcheck.simulate(depth=8, width=4, suggest=True, tick=tick))
+    assert not second.is_set()

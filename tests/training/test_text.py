@@ -15,7 +15,7 @@ from gradcheck.spec.clip_rules import parse_rule
 from gradcheck.training.demonstration import Demonstration
 from gradcheck.training.sgd import Evaluation, TrainingStep
 from gradcheck.training.strategy import judge_run
-from gradcheck.training.text import LABELS, as_text, headline, next_command
+from gradcheck.training.text import LABELS, as_text, heading, next_command
 
 COMMAND = typer.main.get_command(app).commands["clip-demo"]
 
@@ -88,13 +88,13 @@ def test_the_order_is_what_was_run_the_verdict_the_runs_the_table_the_conclusion
 
 def test_the_first_line_says_what_was_run(saved):
     first = as_text(saved, Page(160)).splitlines()[0]
-    assert first == headline(saved)
+    assert first == heading(saved)
     assert first.startswith("tanh rnn · orthogonal, recurrent × 5 · 8 steps of width 4 · digits, batch 8 · seed 0 · ")
     assert first.endswith("2 epochs (40 steps)")
 
 
 def test_one_epoch_is_one():
-    assert " 1 epoch (" in headline(report_of(run("none"), epochs=1))
+    assert " 1 epoch (" in heading(report_of(run("none"), epochs=1))
 
 
 @pytest.mark.parametrize(

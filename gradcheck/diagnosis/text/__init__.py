@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from rich.console import RenderableType
 
 from gradcheck.diagnosis.chances import said_of_training
-from gradcheck.diagnosis.headline import headline
+from gradcheck.diagnosis.label import label_of
 from gradcheck.diagnosis.report import Report
 from gradcheck.diagnosis.text.advice import advice
 from gradcheck.diagnosis.text.course import losses
@@ -50,4 +50,4 @@ def _verdict(report: Report) -> RenderableType:
     verdict, theory = report.verdict, report.prediction
     predicted = [theory.says] if theory and theory.mean_local_gain is not None else []
     reasons = [*verdict.reasons, *predicted, *said_of_training(report)]
-    return verdict_block(*headline(verdict.status, [cause.code for cause in verdict.causes]), reasons)
+    return verdict_block(*label_of(verdict.status, [cause.code for cause in verdict.causes]), reasons)

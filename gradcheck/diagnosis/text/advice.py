@@ -7,8 +7,8 @@ from json import dumps
 from rich.console import RenderableType
 from rich.text import Text
 
-from gradcheck.diagnosis.headline import remark
-from gradcheck.diagnosis.remarks import DOUBTS
+from gradcheck.diagnosis.label import remark
+from gradcheck.diagnosis.remarks import DOUBTS, OF_ANOTHER_KIND
 from gradcheck.diagnosis.report import Report, SuggestionRecord
 from gradcheck.diagnosis.shown_layers import sampled
 from gradcheck.diagnosis.suggestions import said_order
@@ -82,14 +82,21 @@ def next_commands(report: Report) -> Iterator[str]:
         yield f"gradcheck explain {doubt}"
     elif report.command != "probe":
         yield next_command(report)
-    elif report.config.get("target") and (report.verdict.status == "healthy" or sampled(report)):
+    elif report.config.get("target") and (report.verdict.status == "healthy" or sampled(report) or _is_untried(report)):
         yield probe_command(report)
     if report.verdict.status != "healthy":
         yield f"gradcheck explain {report.verdict.status}"
 
 
+def _is_untried(report: Report) -> bool:
+    """Whether an ill PyTorch model may be healed by changes that nobody has tried yet: its pass takes a while."""
+    config, codes = report.config, {cause.code for cause in report.verdict.causes}
+    of_another_kind = config.get("framework") or config.get("steps") or codes & OF_ANOTHER_KIND
+    return report.verdict.status != "healthy" and report.suggestions is None and not of_another_kind
+
+
 def probe_command(report: Report) -> str:
-    """Return the command that lets a healthy model take some steps, or shows every layer of an ill one."""
+    """Return the command that lets a healthy model take steps; of an ill one, tries changes or shows all layers."""
     config = report.config
     framework = config.get("framework")
     kept = {
@@ -112,7 +119,8 @@ def probe_command(report: Report) -> str:
     words = ["gradcheck", "probe", config.target, *(f"--input={shape}" for shape in config.input or ())]
     words += [f"--optimizer-option={name}={value}" for name, value in (config.get("optimizer_options") or {}).items()]
     words += options({name: value for name, value in (changed | steps).items() if value is not None})
-    last = "--all-layers" if not healthy else "--fail-on any" if config.steps or framework else ""
+    of_ill = "--suggest" if _is_untried(report) else "--all-layers"
+    last = of_ill if not healthy else "--fail-on any" if config.steps or framework else ""
     return f"{shlex.join(words)} {last}".rstrip()
 
 

@@ -11,9 +11,7 @@ import numpy as np
 from gradcheck.errors import GradcheckError, OptionError
 from gradcheck.keras.probing.parts import of_part, parts_of
 from gradcheck.probing.captured import CapturedLoss
-
-#: Names of this package ↦ laws.
-OURS = {"cross-entropy": "cross-entropy", "mean-square": "mean-square"}
+from gradcheck.spec.probing import LOSSES
 
 #: What Keras calls its losses, letters alone ↦ laws.
 LAWS = {
@@ -124,7 +122,8 @@ def choose(
             f"the model returns {many} outputs, and no loss of all of them is given: compile it with its losses, "
             "or give loss= a list of them"
         )
-    law = OURS.get(str(loss).replace("_", "-"), "") if isinstance(loss, str) else ""
+    law = loss.replace("_", "-") if isinstance(loss, str) else ""
+    law = law if law in LOSSES else ""
     if loss is None or law:
         return _ours(law or _by_output(output, targets, end), targets, output, end, seed)
     function = _of_keras(loss)

@@ -1,23 +1,24 @@
 """``probe``: the diagnosis of a Keras model, by the derivatives of what computes below it."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Unpack
 
 import keras
 import numpy as np
 
-from gradcheck.base.calls import public
 from gradcheck.diagnosis.report import Report
 from gradcheck.errors import GradcheckError, OptionError, at_least, one_of
 from gradcheck.keras.probing.derivatives import run_eagerly
 from gradcheck.keras.probing.subject import KerasSubject
 from gradcheck.probing.subject import probe_subject
 from gradcheck.probing.user_errors import errors_in_one_line
+from gradcheck.spec.options.measurement import VerdictOptions
+from gradcheck.spec.options.option import takes
 from gradcheck.spec.probing import MODES
 from gradcheck.spec.thresholds import Thresholds
 
 
-@public
+@takes(VerdictOptions)
 def probe(
     model: Any,
     batch: Any,
@@ -26,13 +27,8 @@ def probe(
     mode: str = "train",
     seed: int = 0,
     trial: bool = True,
-    vanish_below: float = 1e-3,
-    explode_above: float = 1e3,
-    max_span: float = 2.3,
-    min_rank: float = 1.8,
-    dead_above: float = 0.9,
-    saturated_above: float = 0.9,
     tick: Callable[[float], None] | None = None,
+    **limits: Unpack[VerdictOptions],
 ) -> Report:
     """Pass a batch forward and its gradient back through a Keras model, and diagnose that gradient.
 
@@ -76,10 +72,7 @@ def probe(
     GradcheckError
         The model can't be run on this batch, or an option isn't as it has to be; the message says what would be right.
     """
-    limits = Thresholds(
-        vanish_below=vanish_below, explode_above=explode_above, max_span=max_span, min_rank=min_rank,
-        dead_above=dead_above, saturated_above=saturated_above,
-    )  # fmt: skip
+    thresholds = Thresholds(**limits)
     _check_model(model)
     mode = one_of("mode", mode, MODES)
     seed = at_least("seed", seed, 0, "it seeds the random numbers")
@@ -95,7 +88,7 @@ def probe(
     options["backend"] = keras.config.backend()
     with errors_in_one_line(), run_eagerly():
         subject = KerasSubject(model, inputs, given, loss, seed, training=mode == "train")
-        return probe_subject(subject, "Keras", type(model).__name__, options, limits, trial=trial, tick=tick)
+        return probe_subject(subject, "Keras", type(model).__name__, options, thresholds, trial=trial, tick=tick)
 
 
 def _check_model(model: Any) -> None:

@@ -21,8 +21,7 @@ from gradcheck.probing.captured import Activity, CapturedLayer, CapturedPass, Us
 from gradcheck.probing.findings import Reach, reach_of
 from gradcheck.probing.limits import shift_to_one
 
-#: The largest power of two by which the loss is scaled so that its gradient begins at 1, and the size of a gradient
-#: from which that is needed.
+#: The loss is scaled so that its gradient begins at 1 where some gradient has no entry as large as this.
 SMALL = 1e-25
 
 #: What is not found of any model: its symbols have no gradients.

@@ -33,6 +33,7 @@ class Cause(NamedTuple):
 SIGNS = {
     "rate-rising": "the learning rate is rising where it begins",
     "rate-zero": "the learning rate is zero throughout",
+    "from-the-start": "the loss leaves its first row upwards, and isn't lower later",
     "clipped": "a clipping threshold is known",
     "half-precision": "a loss scale is logged",
     "scale-falls": "the loss scale falls where it begins",
@@ -128,7 +129,9 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
     ),
     "loss-rises": (
         Cause("the learning rate was rising there: lower its peak, or lengthen the warm-up", ("rate-rising",), True),
-        Cause("lower the learning rate by 3 to 10 times, from a checkpoint before the rise"),
+        Cause("if this loss is there to fall, steps are too large from the first one on: start anew with a learning "
+              "rate 3 to 10 times lower, or with a warm-up", ("from-the-start",), True),
+        Cause("lower the learning rate by 3 to 10 times, from a checkpoint before the rise", unless="from-the-start"),
         Cause("look whether gradients are set to zero in every step (optimizer.zero_grad()), and the sign of "
               "each part of the loss", ("not-zeroed",)),
         Cause("look whether the logged norm is that of the clipped gradient: then it hides how large the gradient is"),

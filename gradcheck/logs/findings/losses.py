@@ -13,6 +13,9 @@ Losses that are ever zero or negative have no level to be held against: see ``si
 | ``RISEN`` | 2/5 of the best loss | mixtures of data and wandering plateaus stay below it |
 | ``LASTING`` | a quarter of the run | what is over sooner may still come back |
 | ``NOISY`` | 10 % of the loss | losses of a game or a critic may rise from the start, and are noisy |
+| ``MOSTLY`` | 95 % of the second half's rows | so many are above the first row, or its batch was an easy one |
+| ``LEAP`` | 3-fold, in a twentieth of the run | an untrained network guesses: its batches differ by less |
+| ``NO_LOWER`` | 3 % of the first row | a read-out whose biases swing guesses so much worse or better |
 | ``AT_ONCE`` | 70 % of the rise within two blocks of 20 | then it is a jump |
 | ``JUMP`` | 3/4 of the loss, 1/10 of its whole range | warm restarts stay below; converged losses may double |
 | ``STAYS`` | 15 % of the jump | a loss that is nearer to where it was has recovered |
@@ -47,7 +50,8 @@ from gradcheck.logs.words import words
 ENOUGH, FLAT, SURE, QUIET, KNOWN = BLOCKS, 0.01, 0.002, 0.02, 0.005
 RISEN, LASTING, RISE_DEVIATIONS, NOISY, AT_ONCE = 0.4, 0.25, 8.0, 0.1, 0.7
 JUMP, OF_RANGE, STAYS, AGAIN, RESTARTED = 0.75, 0.1, 0.15, 0.5, 1.5
-GRADUAL, LEFT, EARLY = 0.5, 0.25, 6
+GRADUAL, LEFT, EARLY, MOSTLY = 0.5, 0.25, 6, 0.95
+LEAP, NO_LOWER = 3.0, 0.03
 
 #: Words beside a loss whose level says nothing: a policy's is zero on average.
 OF_POLICIES = frozenset(
@@ -103,10 +107,14 @@ def find_not_learning(series: Series) -> list[Finding]:
 def _find_zero(series: Series) -> list[Finding]:
     """Find a loss of exactly zero in every row of a log without norms; those of policies are zero by design."""
     _, losses = losses_of(series)
-    by_design = any(OF_POLICIES & set(words(name)) for name in series.log.reader.seen)
-    if len(losses) < ENOUGH or losses.any() or len(series.norm) or by_design:
+    if len(losses) < ENOUGH or losses.any() or len(series.norm) or _is_of_a_policy(series):
         return []
     return [Finding("not-learning", *series.ends, (), {"level": 0.0, "moved": 0.0}, 0.0, signs=("all-zero",))]
+
+
+def _is_of_a_policy(series: Series) -> bool:
+    """Whether the log has words of a policy: the level of its losses says nothing."""
+    return any(OF_POLICIES & set(words(name)) for name in series.log.reader.seen)
 
 
 def _is_flat(losses: Numbers, level: float, noise: float, unit: float) -> bool:
@@ -182,6 +190,25 @@ def find_loss_rises(series: Series) -> list[Finding]:
     first = _risen_at(losses, row, base + max(0.03 * rise, 3 * deviation(losses[: row + size])))
     numbers = {"best": base, "end": base + rise, "rise": rise}
     return [Finding("loss-rises", float(steps[first]), float(steps[-1]), (), numbers, limit)]
+
+
+def find_above_start(series: Series) -> list[Finding]:
+    """Find a loss that leaves its first row upwards, at once, and isn't lower later: a note, for some needn't fall.
+
+    It stays above, or it leaps and comes back to what guessing costs. Losses of games and critics rise bit by bit.
+    """
+    steps, losses = _positive(series)
+    if len(losses) < ENOUGH or _is_of_a_policy(series) or not _is_from_the_beginning(series):
+        return []
+    start, first, half = float(losses[0]), losses[1 : 2 + len(losses) // BLOCKS], losses[len(losses) // 2 :]
+    rise, above = median(half) - start, float(np.mean(half > start))
+    stays = median(first) - start > GRADUAL * rise and above >= MOSTLY and rise >= RISEN * start
+    leaps = float(first.max()) >= LEAP * start and rise >= -NO_LOWER * start
+    if not (stays or leaps) or find_loss_rises(series) or find_loss_jump(series):
+        return []
+    numbers, at = {"best": start, "end": start + rise, "rise": rise}, (float(steps[0]), float(steps[-1]))
+    limit = RISEN * start if stays else -NO_LOWER * start
+    return [Finding("loss-rises", *at, (), numbers, limit, severity=NOTE, signs=("from-the-start",))]
 
 
 def _is_steady(medians: Numbers) -> bool:

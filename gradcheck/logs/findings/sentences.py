@@ -75,7 +75,8 @@ def _nonfinite(found: Finding) -> str:
             often = f"the gradient overflows at step {step_text(found.first_step)}"
         return f"{often}, and the loss scale {fallen or 'is at its minimum'}: no scale fits"
     name, rows = str(found.details["what"]), int(found.numbers["rows"])
-    part = " " + found.details["part"] if found.details.get("part") else ""
+    part = str(found.details.get("part", ""))
+    part = f" {part!r}" if " " in part else f" {part}" if part else ""
     what = f"{WORDS.get(name, name)}{part} is {'infinite' if found.details['value'] == math.inf else 'not a number'}"
     when = f"{'from' if rows > 1 else 'at'} step {step_text(found.first_step)}"
     alone = "in the last row" if found.details.get("is_last") else "in this row only"
@@ -189,6 +190,8 @@ def _never_clipped(found: Finding) -> str:
 
 def _loss_rises(found: Finding) -> str:
     best, end = (significant(found.numbers[name], 3) for name in ("best", "end"))
+    if "from-the-start" in found.signs:
+        return f"the loss leaves its first row, {best}, upwards, and is no lower in the second half of the run: {end}"
     return f"the loss rises from {best} to {end} between step {step_text(found.first_step)} and the end, for good"
 
 

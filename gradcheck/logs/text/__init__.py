@@ -17,7 +17,7 @@ from gradcheck.logs.in_memory import FORMAT
 from gradcheck.logs.report import LogFinding, LogReport
 from gradcheck.render.bars import Scale, columns, common_scale, sparkline
 from gradcheck.render.heading import SEPARATOR
-from gradcheck.render.layout import aside, beside, borderless, indented, printed, to_copy, verdict_block
+from gradcheck.render.layout import Prose, aside, beside, borderless, indented, printed, to_copy, verdict_block
 from gradcheck.render.numbers import significant
 from gradcheck.render.page import PLAIN_PAGE, Page
 from gradcheck.render.style import INDENT, LOG_STYLES, without_controls
@@ -53,7 +53,7 @@ def as_text(report: LogReport, page: Page = PLAIN_PAGE) -> str:
 
 
 def _parts(report: LogReport, page: Page) -> Iterator[RenderableType]:
-    yield aside(headline(report))
+    yield aside(heading(report))
     yield ""
     yield verdict(report)
     yield from (indented(Text(without_controls(line))) for line in other_runs(report))
@@ -73,7 +73,7 @@ def _parts(report: LogReport, page: Page) -> Iterator[RenderableType]:
     yield to_copy(next_command(report))
 
 
-def headline(report: LogReport) -> str:
+def heading(report: LogReport) -> str:
     """Return what was read in one line."""
     log = report.log
     parts = [report.config.file, f"{log.format}, {counted(log.rows, 'row')}"]
@@ -208,9 +208,9 @@ def _finding(finding: LogFinding) -> Table:
     first, last = step_text(finding.first_step), step_text(finding.last_step)
     steps = f"step {first}" if finding.last_step == finding.first_step else f"steps {first} to {last}"
     table.add_row(Text(finding.kind, style=style), Text(SEPARATOR.join([steps, *_layers(finding)]), style="bold"))
-    table.add_row("", Text(without_controls(finding.message)))
+    table.add_row("", Prose(without_controls(finding.message)))
     for advice in finding.advice:
-        table.add_row(Text("try", style="dim", justify="right"), Text(advice))
+        table.add_row(Text("try", style="dim", justify="right"), Prose(advice))
     return table
 
 

@@ -55,6 +55,7 @@ def _lines(report: TheoryReport, page: Page) -> Iterator[str]:
         yield ""
     for note in (*report.notes, _width_note(report)):
         yield from (page.painted(" " * INDENT + line, "dim") for line in page.wrapped(note, INDENT))
+    yield ""
     for command in next_commands(report):
         yield page.painted(f"  {command}", "bold")
 

@@ -252,7 +252,11 @@ def takes(
             Parameter(row.name, Parameter.KEYWORD_ONLY, default=row.default, annotation=row.type)
             for row in known.values()
         ]
-        whole = signature(function).replace(parameters=[*ahead, *named, *own[len(ahead) :]])
+        beside, last = (
+            [one for one in own[len(ahead) :] if one.name != "tick"],
+            [one for one in own if one.name == "tick"],
+        )
+        whole = signature(function).replace(parameters=[*ahead, *beside, *named, *last])
         usual = {row.name: row.default for row in known.values()}
 
         @wraps(function)

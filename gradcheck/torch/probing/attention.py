@@ -9,7 +9,7 @@ from torch import Tensor
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.torch.graph import FUSED_ATTENTION, Graph, Node, is_softmax
 from gradcheck.torch.probing.hooks import Recording
-from gradcheck.torch.probing.parts import Attention, Parts
+from gradcheck.torch.probing.parts import Attention, ModelParts
 
 #: Examples that are looked at, and numbers at most in their weights: an attention of more is left out.
 EXAMPLES, NUMBERS = 4, 2**26
@@ -139,12 +139,12 @@ def _measured(name: str, scores: Tensor) -> Attention:
     return Attention(name, tuple(means.tolist()), tuple(above.tolist()))
 
 
-def judge_attention(attention: tuple[Attention, ...]) -> Parts:
+def judge_attention(attention: tuple[Attention, ...]) -> ModelParts:
     """Return which attentions have heads that look at one token only, so that their queries and keys hardly learn."""
     shut = [one for one in attention if min(one.entropy) < ONE_TOKEN]
     if not shut:
-        return Parts(attention=attention)
+        return ModelParts(attention=attention)
     heads = [entropy < ONE_TOKEN for one in attention for entropy in one.entropy]
     details = {"names": tuple(one.layer for one in shut), "heads": sum(heads), "of": len(heads)}
     largest = max(max(one.largest_score) for one in shut)
-    return Parts(notes=(Cause("attention-saturated", None, largest, details=details),), attention=attention)
+    return ModelParts(notes=(Cause("attention-saturated", None, largest, details=details),), attention=attention)

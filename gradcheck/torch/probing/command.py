@@ -8,6 +8,7 @@ from torch import nn
 
 from gradcheck.diagnosis.report import Report
 from gradcheck.errors import OptionError, at_least, one_of
+from gradcheck.probing import loading
 from gradcheck.probing.command import with_names
 from gradcheck.probing.loading import load_attribute, parse_arguments
 from gradcheck.probing.users_code import users_code
@@ -17,13 +18,13 @@ from gradcheck.spec.probing import LOSSES, parse_optimizer_options
 from gradcheck.torch.learning_rate.beside import add_rate
 from gradcheck.torch.learning_rate.model_search import ModelSearch
 from gradcheck.torch.probing.batches import Batch, draw_input, suggest_input
+from gradcheck.torch.probing.checks import checked_module
 from gradcheck.torch.probing.error_text import errors_in_one_line
 from gradcheck.torch.probing.losses import LossFunction
 from gradcheck.torch.probing.optimizers import Optimizer
 from gradcheck.torch.probing.probe import probe
 from gradcheck.torch.probing.sources import source_of
 from gradcheck.torch.probing.state import seed_all
-from gradcheck.torch.probing.target import load_model
 
 
 def probe_target(
@@ -110,6 +111,12 @@ def _with_rate(
         model, batch, loss, optimizer, lr=asked, updates=updates, optimizer_options=of_optimizer, seed=seed, **of_model
     )
     return add_rate(report, search, asked if isinstance(optimizer, str) else search.update.rates.first)
+
+
+def load_model(target: str, arguments: dict[str, Any]) -> nn.Module:
+    """Return the model that a target is, or returns when it is called with these arguments."""
+    what, is_module = "a torch.nn.Module", lambda found: isinstance(found, nn.Module)
+    return checked_module(loading.load_model(target, arguments, "torch", what, is_module, errors_in_one_line), "probe")
 
 
 def load_loss(loss: str | None) -> str | Callable[..., torch.Tensor] | None:

@@ -9,22 +9,13 @@ import torch
 from torch import nn
 
 from gradcheck.base.record import Frozen, number
-from gradcheck.diagnosis.remarks import NEEDS_ADAM
+from gradcheck.diagnosis.remarks import NEEDS_ADAM, OF_ANOTHER_KIND
 from gradcheck.diagnosis.report import SuggestionRecord
 from gradcheck.diagnosis.suggestions import place
 from gradcheck.diagnosis.verdict import LIKELY
 from gradcheck.torch.probing.judgement import Judgement
 from gradcheck.torch.probing.passing import ModelPass
 from gradcheck.torch.probing.state import seed_all
-
-#: What other weights, norms and activations don't fix: the sentence of each says what does.
-OF_ANOTHER_KIND = frozenset({
-    "detached", "all-zero", "gates-shut", "checkpoint-inputs", "rounding", "hidden-layers", "labels-ignored",
-    "loss-nonfinite", "operation-nonfinite", "gradient-nonfinite", "weights-nonfinite", "inputs-explode", "output-flat",
-    "forgets", "gates-saturated", "explodes-in-time", "tokens-alike", "softmax-of-one", "constant-loss",
-    "loss-cut", "output-cut", "nothing-trained", "outside-loss", "no-derivative", "flat-operation", "dropout-all",
-    "makes-zeros", "inputs-alike", "norm-of-one",
-})  # fmt: skip
 
 #: Suggestions at most.
 MOST = 5

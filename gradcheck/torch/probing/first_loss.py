@@ -1,30 +1,20 @@
 """The loss where training starts, as PyTorch's graph shows it."""
 
 import math
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from gradcheck.probing.evidence import AtLoss
 from gradcheck.probing.first_loss import FirstLoss
-from gradcheck.probing.terms import Term
 from gradcheck.torch.graph import TRANSPARENT, Node
 from gradcheck.torch.layers import main_tensor
 from gradcheck.torch.probing.hooks import Recording
 from gradcheck.torch.probing.losses import BETWEEN, WITH_A_NUMBER, Loss
-from gradcheck.torch.probing.saturation import Saturated, find_saturated
 from gradcheck.torch.probing.terms import find_terms
 
 #: PyTorch's number for a loss that is the mean of its examples'.
 MEAN = 1
-
-
-class AtLoss(NamedTuple):
-    """What is between the output and the loss."""
-
-    first: FirstLoss = FirstLoss()
-    terms: tuple[Term, ...] = ()  # of a loss that is a sum
-    saturated: Saturated | None = None  # what may shut the loss off from the read-out
 
 
 def look_at(
@@ -38,7 +28,7 @@ def look_at(
         first = first._replace(of_batch=first.constant_answer, labels=0)
     if value.grad_fn is None:
         return AtLoss(first)
-    return AtLoss(first, find_terms(value, record), find_saturated(value, end))
+    return AtLoss(first, find_terms(value, record))
 
 
 def first_loss(chosen: Loss, output: object, targets: object, value: Tensor) -> FirstLoss:

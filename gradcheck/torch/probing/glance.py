@@ -37,4 +37,4 @@ def glance(again: Again, first: Judgement) -> Judgement | None:
         return None
     flow = replace(first.found.flow, output=first.found.flow.output._replace(loss=float(value.detach())))
     gradients: Gradients = dict(zip(trained, found, strict=True))
-    return first._replace(found=first.found._replace(flow=flow, gradients=gradients, shift=shift))
+    return first._replace(found=replace(first.found, flow=flow, gradients=gradients, shift=shift))

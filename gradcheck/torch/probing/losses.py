@@ -46,6 +46,15 @@ class Loss(NamedTuple):
     by_default: bool = False
 
 
+class ForwardResult(NamedTuple):
+    """What a forward pass comes to."""
+
+    loss: Loss
+    output: object
+    targets: object
+    value: Tensor | None  # of the loss; None where the signal isn't finite
+
+
 def choose_loss(loss: str | LossFunction | None, output: object, targets: object) -> Loss:
     """Return the loss that was asked for; or cross-entropy where the output looks like logits, else mean square."""
     if isinstance(loss, type):

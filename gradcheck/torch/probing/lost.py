@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.errors import printable
 from gradcheck.flow.layer_flow import LayerFlow
+from gradcheck.probing.evidence import Trained
 from gradcheck.probing.limits import COPY
 from gradcheck.torch.graph import nodes
 from gradcheck.torch.layers import Layer, is_zero, own_parameters
@@ -131,14 +132,6 @@ class Lost(NamedTuple):
 
     names: tuple[str, ...] = ()  # of modules
     why: Cause | None = None  # where one function is to blame
-
-
-class Trained(NamedTuple):
-    """Which parameters are trained at all."""
-
-    silent: int = 0  # how many there are, if the gradient of all of them is exactly zero or missing; otherwise 0
-    zeros: tuple[str, ...] = ()  # those that are zero themselves
-    frozen: tuple[str, ...] = ()  # those that are not trained
 
 
 def find_trained(model: nn.Module, norms: Norms) -> Trained:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.diagnosis.status import Status
-from gradcheck.torch.probing.parts import Parts
+from gradcheck.torch.probing.parts import ModelParts
 from gradcheck.torch.probing.recurrences import STEPS as STEPS_AT_MOST
 from gradcheck.torch.probing.recurrences import Recurrence
 
@@ -33,17 +33,17 @@ SHUT = 0.3
 KEEPS = {"LSTM": "forget", "GRU": "update"}
 
 
-def judge_memory(recurrences: tuple[Recurrence, ...], layers: Mapping[str, int]) -> Parts:
+def judge_memory(recurrences: tuple[Recurrence, ...], layers: Mapping[str, int]) -> ModelParts:
     """Return what is wrong with recurrences, given the numbers of layers by name, and what is worth knowing."""
     ill = [pair for one in recurrences for pair in _faults(one, layers)]
     status = next((status for status, _ in ill), None)
-    return Parts(status, tuple(cause for _, cause in ill), tuple(_notes(recurrences, layers)), recurrences)
+    return ModelParts(status, tuple(cause for _, cause in ill), tuple(_notes(recurrences, layers)), recurrences)
 
 
-def note_long(long: Mapping[str, int], layers: Mapping[str, int]) -> Parts:
+def note_long(long: Mapping[str, int], layers: Mapping[str, int]) -> ModelParts:
     """Return that nothing is said of the memory of recurrences with so many steps, given these by name."""
     places = {name: (layers[name],) * 2 if name in layers else None for name in long}
-    return Parts(
+    return ModelParts(
         notes=tuple(
             Cause("long-sequence", places[name], steps, STEPS_AT_MOST, {"name": name}) for name, steps in long.items()
         )

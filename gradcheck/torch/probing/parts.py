@@ -1,13 +1,14 @@
 """What is found in particular parts of a model: checkpoints, compiled parts, recurrences, attention."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from torch import nn
 
 from gradcheck.diagnosis.causes import Cause
-from gradcheck.diagnosis.status import Status
 from gradcheck.errors import printable
+from gradcheck.probing.evidence import Parts
 from gradcheck.torch.layers import Layer, own_parameters
 from gradcheck.torch.probing.hooks import Recording
 from gradcheck.torch.probing.measuring import Gradients
@@ -23,18 +24,16 @@ class Attention(NamedTuple):
     largest_score: tuple[float, ...]  # above the mean of its row, before the softmax
 
 
-class Parts(NamedTuple):
+@dataclass(frozen=True)
+class ModelParts(Parts):
     """What a pass found in them."""
 
-    status: Status | None = None  # the verdict where nothing else is wrong
-    causes: tuple[Cause, ...] = ()  # why
-    notes: tuple[Cause, ...] = ()  # what else is worth knowing
     recurrences: tuple[Recurrence, ...] = ()
     attention: tuple[Attention, ...] = ()
 
-    def beside(self, other: "Parts") -> "Parts":
+    def beside(self, other: "ModelParts") -> "ModelParts":
         """Return both; of two verdicts the first."""
-        return Parts(
+        return ModelParts(
             self.status or other.status,
             (*self.causes, *other.causes),
             (*self.notes, *other.notes),
@@ -43,22 +42,22 @@ class Parts(NamedTuple):
         )
 
 
-def find_starved(starved: Sequence[Layer]) -> Parts:
+def find_starved(starved: Sequence[Layer]) -> ModelParts:
     """Find what is to be trained and is in re-entrant checkpoints that pass no gradient on."""
     trained = tuple(layer.name for layer in dict.fromkeys(starved) if _is_trained(layer.module))
     if not trained:
-        return Parts()
-    return Parts("no-gradient", (Cause("checkpoint-inputs", None, len(trained), details={"names": trained}),))
+        return ModelParts()
+    return ModelParts("no-gradient", (Cause("checkpoint-inputs", None, len(trained), details={"names": trained}),))
 
 
 def _is_trained(module: nn.Module) -> bool:
     return any(one.requires_grad for one in own_parameters(module))
 
 
-def find_hidden(record: Recording, gradients: Gradients) -> Parts:
+def find_hidden(record: Recording, gradients: Gradients) -> ModelParts:
     """Find layers that ran with a gradient in the backward pass alone, where nothing but that can be measured."""
     if record.hiding is None:
-        return Parts()
+        return ModelParts()
     seen = {call.layer for call in record.calls}
     hidden = tuple(
         layer.name
@@ -66,4 +65,4 @@ def find_hidden(record: Recording, gradients: Gradients) -> Parts:
         if layer not in seen and any(gradients.get(one) is not None for one in own_parameters(layer.module))
     )
     details = {"names": hidden, "function": printable(record.hiding)}
-    return Parts(notes=(Cause("hidden-layers", None, len(hidden), details=details),)) if hidden else Parts()
+    return ModelParts(notes=(Cause("hidden-layers", None, len(hidden), details=details),)) if hidden else ModelParts()

@@ -3,8 +3,9 @@
 import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from functools import partial, reduce
-from typing import NamedTuple, Unpack
+from typing import Unpack
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from gradcheck.errors import GradcheckError, described
 from gradcheck.flow.gradient_flow import OutputFlow
 from gradcheck.flow.layer_flow import LayerFlow
 from gradcheck.flow.model_flow import Kind, ModelFlow
+from gradcheck.probing.evidence import Evidence
 from gradcheck.torch.graph import Graph, nodes
 from gradcheck.torch.layers import Layer, is_finite
 from gradcheck.torch.modules import all_parameters, walked
@@ -23,12 +25,12 @@ from gradcheck.torch.probing.attention import judge_attention
 from gradcheck.torch.probing.batches import Batch
 from gradcheck.torch.probing.checkpoints import InputsMatterError, checkpoints_opened, find_hiding, why_cut
 from gradcheck.torch.probing.error_text import errors_in_one_line
-from gradcheck.torch.probing.first_loss import AtLoss, look_at
+from gradcheck.torch.probing.first_loss import look_at
 from gradcheck.torch.probing.hooks import Call, Recording, Watched, as_array, recording
 from gradcheck.torch.probing.looks import Looks, look_forward
 from gradcheck.torch.probing.loss_value import loss_of
-from gradcheck.torch.probing.losses import Loss, LossFunction, find_squashed_twice, loss_and_targets
-from gradcheck.torch.probing.lost import Trained, find_trained, ungraded, without_gradient, without_idle, without_led_to
+from gradcheck.torch.probing.losses import ForwardResult, LossFunction, find_squashed_twice, loss_and_targets
+from gradcheck.torch.probing.lost import find_trained, ungraded, without_gradient, without_idle, without_led_to
 from gradcheck.torch.probing.measuring import (
     Gradients,
     Norms,
@@ -43,10 +45,11 @@ from gradcheck.torch.probing.memory import judge_memory, note_long
 from gradcheck.torch.probing.mismatch import find_mismatch, find_mixed_examples
 from gradcheck.torch.probing.norms import causes_of
 from gradcheck.torch.probing.origins import find_origins
-from gradcheck.torch.probing.parts import Parts, find_hidden, find_starved
+from gradcheck.torch.probing.parts import ModelParts, find_hidden, find_starved
 from gradcheck.torch.probing.precision import Precision, autocast
 from gradcheck.torch.probing.recurrences import find_long, find_recurrences, kept_for_recurrences, rank_of_sums
 from gradcheck.torch.probing.route import Route, find_shut_end, gradient_at_end, route_of, shift_for, start_of_gradient
+from gradcheck.torch.probing.saturation import Saturated, find_saturated
 from gradcheck.torch.probing.state import seed_all
 from gradcheck.torch.probing.tokens import judge_tokens
 from gradcheck.torch.probing.unregistered import find_unregistered
@@ -54,36 +57,20 @@ from gradcheck.torch.probing.untrained import find_untrained
 from gradcheck.torch.probing.values import Values, rms_of_inputs, values_of
 
 
-class ModelPass(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class ModelPass(Evidence):
     """What one pass through a model found."""
 
-    flow: ModelFlow
     layers: tuple[Layer, ...]  # those of the flow
     gradient_zeros: tuple[float, ...]  # of each layer, the share of its δ's entries that are exactly zero
     readout: Layer | None
-    loss: str  # its name
-    unused: tuple[str, ...]  # parameters that no gradient reaches
-    silent: tuple[str, ...]  # parameters whose gradient is exactly zero
-    closed: Cause | None  # what lets no gradient through between loss and read-out, if anything does
-    first_rms: float  # root mean square of the floats that go in; nan without any
     gradients: Gradients  # those of 2**shift times the loss
     shift: int
-    parts: Parts = Parts()
-    of_loss: tuple[Cause, ...] = ()  # what is wrong between the output and the loss
-    origins: tuple[Cause, ...] = ()  # what alone explains what the pass shows
-    values: Values = Values()
-    # weights that start at zero and are measured after the first steps of training, and those that stay there
-    opened: tuple[str, ...] = ()
-    shut: tuple[str, ...] = ()
-    gated: bool = False  # some branches start next to nothing
-    at_loss: AtLoss = AtLoss()
-    trained: Trained = Trained()
+    parts: ModelParts
+    values: Values
+    saturated: Saturated | None = None  # what may shut the loss off from the read-out
     apart: frozenset[str] = frozenset()  # modules that no gradient reaches, and that lead to no output either
-    lost: tuple[str, ...] = ()  # layers that are trained and get no gradient, though the loss depends on them
-    rounding: tuple[str, ...] = ()  # layers whose gradient is rounding and nothing else
     calls: int = 0  # of layers
-    cut: str = ""  # why no layer but the last receives a gradient, where none does
-    untrained: Cause | None = None  # why nothing that is to be trained gets a gradient, where nothing does
 
     @property
     def ill_layers(self) -> list[int]:
@@ -151,25 +138,27 @@ def _pass(
         chosen, targets = loss_and_targets(loss, output, batch.targets, generator)
         value, route = loss_of(chosen, output, targets, route, record)
     with walked(model):
-        return _measure(model, copied, (chosen, output, targets, value), route, precision, others, record)
+        result = ForwardResult(chosen, output, targets, value)
+        return _measure(model, copied, result, route, precision, others, record)
 
 
 def _measure(
     model: nn.Module,
     copied: tuple[Batch, list[Tensor]],
-    between: tuple[Loss, object, object, Tensor | None],
+    result: ForwardResult,
     route: Route,
     precision: Precision | None,
     others: Sequence[Tensor],
     record: Recording,
 ) -> ModelPass:
     """Send the gradient of a recorded pass back, and measure both."""
-    (batch, leaves), (chosen, output, targets, value) = copied, between
+    (batch, leaves), (chosen, output, targets, value) = copied, result
     root, seed = start_of_gradient(value, route, record)
     graph = Graph([None if root is None else root.grad_fn, *(call.node for call in record.calls)])
-    of_loss = () if record.brief else _faults(model, between, route, graph, batch)
+    of_loss = () if record.brief else _faults(model, result, route, graph, batch)
     values = values_of(chosen.name, output, value)
     at_loss = look_at(chosen, output, targets, value, record, route.end.node)
+    saturated = find_saturated(value, route.end.node)
     gradients, closed, shift = Gradients(), None, 0
     looks = look_forward(record, graph, route, root, leaves, batch.examples)
     if root is not None and seed is not None:
@@ -181,7 +170,7 @@ def _measure(
             gradients = _backward(model, root, seed * 2.0**shift, wanted, record)
             closed = None if any(call.moved for call in record.calls) else find_shut_end(at_end, root, route)
     norms = {} if record.brief else norms_of(all_parameters(model), gradients)
-    untrained = find_untrained(model, gradients, between, route.end.node)
+    untrained = find_untrained(model, gradients, result, route.end.node)
     layers, flow = _flow(route, record, norms, batch.examples, shift, value)
     parts = _parts(record, gradients, layers, looks)
     zeros = tuple(sum(call.gradient_zeros for call in uses) / len(uses) for uses in map(record.of, layers))
@@ -189,19 +178,19 @@ def _measure(
     apart = frozenset(without_led_to(ungraded(model, gradients), gradients, output))
     for call in record.calls:
         call.free()
+    unused, silent = without_gradient(model, norms)
     return ModelPass(
-        flow, layers, zeros, route.readout, chosen.name, *without_gradient(model, norms), closed,
-        rms_of_inputs(leaves, record), gradients, shift, parts, of_loss=of_loss, at_loss=at_loss,
-        trained=find_trained(model, norms), calls=len(record.calls), cut=why_cut(record, layers, flow.obstacle),
-        values=values, untrained=untrained, origins=origins, apart=apart,
+        flow=flow, loss=chosen.name, first_rms=rms_of_inputs(leaves, record), at_loss=at_loss, parts=parts,
+        trained=find_trained(model, norms), closed=closed, cut=why_cut(record, layers, flow.obstacle),
+        untrained=untrained, origins=origins, of_loss=of_loss, unused=unused, silent=silent, layers=layers,
+        gradient_zeros=zeros, readout=route.readout, gradients=gradients, shift=shift, values=values,
+        saturated=saturated, apart=apart, calls=len(record.calls),
     )  # fmt: skip
 
 
-def _faults(
-    model: nn.Module, between: tuple[Loss, object, object, Tensor | None], route: Route, graph: Graph, batch: Batch
-) -> tuple[Cause, ...]:
+def _faults(model: nn.Module, result: ForwardResult, route: Route, graph: Graph, batch: Batch) -> tuple[Cause, ...]:
     """Return what is wrong with the output, or between it and the loss, while the graph still has its values."""
-    chosen, output, targets, value = between
+    chosen, output, targets, value = result
     return (
         *find_unregistered(model, output),
         *find_squashed_twice(chosen, output, value),
@@ -275,13 +264,13 @@ def _flow(
     )
 
 
-def _parts(record: Recording, gradients: Gradients, layers: Sequence[Layer], looks: Looks) -> Parts:
+def _parts(record: Recording, gradients: Gradients, layers: Sequence[Layer], looks: Looks) -> ModelParts:
     """Return what particular parts of a model show beside the flow."""
     places = {layer.name: number for number, layer in enumerate(layers, start=1)}
     memory = judge_memory(() if record.brief else find_recurrences(record, gradients), places)
     memory = memory.beside(note_long(find_long(record), places))
     looked = judge_tokens(looks.alike, places), find_hidden(record, gradients), judge_attention(looks.attention)
-    return reduce(Parts.beside, looked, find_starved(record.starved).beside(memory))
+    return reduce(ModelParts.beside, looked, find_starved(record.starved).beside(memory))
 
 
 def _kind(layer: Layer, calls: Sequence[Call], examples: int) -> Kind:

@@ -43,8 +43,10 @@ def _is_flat(function: str, output: Tensor, axis: int) -> bool:
     return bool((slopes < FLAT).double().mean() >= MOSTLY)
 
 
-def find_saturated(value: Tensor, end: Node) -> Saturated | None:
+def find_saturated(value: Tensor | None, end: Node) -> Saturated | None:
     """Return what is saturated between the read-out, given by its node, and the loss; None where nothing is."""
+    if value is None or value.grad_fn is None:
+        return None
     edges, names, axes = [], [], []
     for node in nodes([value.grad_fn], lambda one: () if one is end else one.next_functions):
         name = node.name().removesuffix("Backward0").lower()

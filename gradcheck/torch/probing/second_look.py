@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
@@ -105,7 +106,7 @@ def _is_nonfinite(found: ModelPass) -> bool:
 
 
 def _why_nonfinite(found: ModelPass, again: Again) -> ModelPass:
-    return found._replace(of_loss=(*_of_nonfinite(again), *found.of_loss))
+    return replace(found, of_loss=(*_of_nonfinite(again), *found.of_loss))
 
 
 def _what_is_lost(found: ModelPass, again: Again) -> ModelPass:
@@ -132,8 +133,8 @@ def _what_is_lost(found: ModelPass, again: Again) -> ModelPass:
             known = _what_is_chosen(candidates, seen, found, known)
         again.lost_of[names] = known
     if known.why is not None and known.names:
-        return found._replace(lost=known.names, origins=(known.why, *found.origins))
-    return found._replace(lost=known.names, untrained=known.why or found.untrained)
+        return replace(found, lost=known.names, origins=(known.why, *found.origins))
+    return replace(found, lost=known.names, untrained=known.why or found.untrained)
 
 
 def _is_unnamed(found: ModelPass) -> bool:
@@ -181,16 +182,16 @@ def _what_drops(found: ModelPass, again: Again) -> ModelPass:
         return found
     with recording(again.model) as record:
         dropped = tuple(find_functional_dropout(lambda watch: again.run(record, watch)))
-    return found._replace(origins=dropped) if dropped else found
+    return replace(found, origins=dropped) if dropped else found
 
 
 def _what_is_saturated(found: ModelPass, again: Again) -> ModelPass:
-    if found.at_loss.saturated is None or found.closed:
+    if found.saturated is None or found.closed:
         return found
     with recording(again.model) as record:
         middle = Middle(record, found.calls)
         _, value = again.run(record, middle)
-    return found._replace(closed=cause_of(found.at_loss.saturated, middle.asked_for(value)))
+    return replace(found, closed=cause_of(found.saturated, middle.asked_for(value)))
 
 
 def _what_is_rounding(found: ModelPass, again: Again) -> ModelPass:
@@ -201,7 +202,7 @@ def _what_is_rounding(found: ModelPass, again: Again) -> ModelPass:
     if not tiny:
         return found
     with held(again.model):
-        return found._replace(rounding=find_rounding(tiny, found.gradients, again.loss_value))
+        return replace(found, rounding=find_rounding(tiny, found.gradients, again.loss_value))
 
 
 def _of_nonfinite(again: Again) -> Iterator[Cause]:

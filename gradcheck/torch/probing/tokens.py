@@ -12,7 +12,7 @@ from torch import Tensor
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.torch.graph import FUSED_ATTENTION, Graph, Node, is_softmax
 from gradcheck.torch.probing.hooks import Call, Recording
-from gradcheck.torch.probing.parts import Parts
+from gradcheck.torch.probing.parts import ModelParts
 
 #: They look alike where they make up less than this of the variance, which is else between examples. With a norm after
 #: each sum, transformers that train have 0.29 and more, those of 24 blocks and more that don't have 0.003 and less.
@@ -45,13 +45,13 @@ def find_alike_tokens(record: Recording, graph: Graph, examples: int) -> Alike |
     return Alike(first.layer.name, shares[-1])
 
 
-def judge_tokens(alike: Alike | None, layers: Mapping[str, int]) -> Parts:
+def judge_tokens(alike: Alike | None, layers: Mapping[str, int]) -> ModelParts:
     """Return what it means, given the numbers of layers by name."""
     if alike is None:
-        return Parts()
+        return ModelParts()
     place = layers.get(alike.layer)
     cause = Cause("tokens-alike", None if place is None else (place, place), alike.share, ALIKE, {"name": alike.layer})
-    return Parts("collapsed", (cause,))
+    return ModelParts("collapsed", (cause,))
 
 
 def _has_tokens(call: Call, examples: int) -> bool:

@@ -1,6 +1,5 @@
 """Where the gradient of a scaled loss is too small for half precision."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 from gradcheck.torch.probing.passing import ModelPass
@@ -16,9 +15,8 @@ class Underflow(NamedTuple):
     share: float
 
 
-def underflows(run: Callable[[str | None], ModelPass], amp: str) -> tuple[Underflow, ...]:
-    """Return the layers whose gradient underflows, worst first; `run` passes a batch, None in full precision."""
-    full, half = run(None), run(amp)
+def underflows(full: ModelPass, half: ModelPass) -> tuple[Underflow, ...]:
+    """Return the layers whose gradient underflows, worst first, given passes in full and in half precision."""
     if full.flow.obstacle or half.flow.obstacle:
         return ()
     in_half = dict(zip(half.flow.labels, half.gradient_zeros, strict=True))

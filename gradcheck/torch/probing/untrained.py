@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.errors import printable
 from gradcheck.torch.graph import Node, nodes
 from gradcheck.torch.modules import named_parameters
 from gradcheck.torch.probing.cutting import Cut, CutWatch
-from gradcheck.torch.probing.losses import Loss
+from gradcheck.torch.probing.losses import ForwardResult, Loss
 from gradcheck.torch.probing.lost import as_plain
 from gradcheck.torch.probing.measuring import Gradients
 from gradcheck.torch.probing.tracing import floats
@@ -19,9 +19,7 @@ from gradcheck.torch.probing.tracing import floats
 NO_LAYER = ("loss-cut", "nothing-trained")
 
 
-def find_untrained(
-    model: nn.Module, gradients: Gradients, between: tuple[Loss, object, object, Tensor | None], end: Node
-) -> Cause | None:
+def find_untrained(model: nn.Module, gradients: Gradients, result: ForwardResult, end: Node) -> Cause | None:
     """Return why no parameter gets a gradient, if none does.
 
     Parameters
@@ -29,12 +27,12 @@ def find_untrained(
     model : nn.Module
     gradients : mapping
         Empty where the loss has no graph.
-    between : tuple
-        Loss, output, targets, and the loss's value; None where it isn't finite: that is another story.
+    result : ForwardResult
+        One whose loss isn't finite is another story.
     end : node
         Of the read-out; None where it has none.
     """
-    loss, output, targets, value = between
+    loss, output, targets, value = result
     if value is None:
         return None
     named = {name: one for name, one in named_parameters(model) if one.requires_grad}

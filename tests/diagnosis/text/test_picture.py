@@ -1,25 +1,9 @@
 import math
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
 
-from gradcheck.diagnosis.text.picture import picture
 from gradcheck.render.bars import ASCII, BLOCKS
-
-
-@pytest.fixture(scope="module")
-def lines_of():
-    """A report and a width ↦ the picture's lines: numbers, sparkline, marks."""
-
-    def lines(report, width=60, glyphs=BLOCKS):
-        console = Console(width=200, highlight=False, color_system=None)
-        with console.capture() as capture:
-            console.print(picture(report, width, glyphs))
-        return [line.rstrip() for line in capture.get().splitlines()]
-
-    return lines
 
 
 def test_the_numbers_name_the_ends_and_the_range(vanishing, lines_of):

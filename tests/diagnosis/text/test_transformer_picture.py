@@ -4,11 +4,9 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
 
 import gradcheck
 from gradcheck.diagnosis.text import as_text
-from gradcheck.diagnosis.text.picture import picture
 from gradcheck.engine.transformer import POINTS
 from gradcheck.render.bars import ASCII, BLOCKS
 from gradcheck.render.page import Page
@@ -22,19 +20,6 @@ SMALL = {"model_width": 16, "heads": 2, "tokens": 6, "layers": "dense"}
 GRADIENTS = st.lists(st.sampled_from([-9.0, -1.0, 0.0, 9.0, -math.inf]), min_size=3, max_size=180).map(
     lambda gradients: gradients[: len(gradients) // 3 * 3]
 )
-
-
-@pytest.fixture(scope="module")
-def lines_of():
-    """A report and a width ↦ the picture's lines."""
-
-    def lines(report, width=60, glyphs=BLOCKS):
-        console = Console(width=400, highlight=False, color_system=None)
-        with console.capture() as capture:
-            console.print(picture(report, width, glyphs))
-        return [line.rstrip() for line in capture.get().splitlines()]
-
-    return lines
 
 
 @pytest.fixture(scope="module")

@@ -209,3 +209,46 @@ def test_a_loss_of_exactly_zero_in_every_row_is_not_learning_unless_it_is_of_a_p
     assert told(*(f"step {row} avr_loss=0" for row in range(24))).verdict.status == "not-learning"
     assert told(*(f"step {row} loss=0.0 reward=0.{row:02}" for row in range(24))).verdict.status == "healthy"
     assert told(*(f"step {row} loss=0.0 grad_norm=0.{row + 10}" for row in range(24))).verdict.status == "healthy"
+
+
+# ---- a loss that is never as low again as in its first row
+
+
+def too_large_steps(start=2.3, level=5.0, seed=0):
+    """Return the losses of a run whose first step throws it far off, and that never settles."""
+    return [start, *(level * np.exp(0.4 * np.random.default_rng(seed).standard_normal(119)))]
+
+
+def test_a_loss_that_stays_above_its_first_row_is_a_note_with_a_rate_to_start_anew_with(found):
+    (one,) = found(rows(too_large_steps()))
+    assert (one.kind, one.weight, one.first_step, one.last_step) == ("loss-rises", "note", 0, 119)
+    assert one.numbers["best"] == 2.3
+    assert one.numbers["end"] > 1.4 * 2.3
+    assert "leaves its first row, 2.30, upwards, and is no lower" in sentence(one)
+    assert "start anew with a learning rate 3 to 10 times lower" in advice_on(one.kind, one.signs)[0]
+    assert not any("a checkpoint before the rise" in line for line in advice_on(one.kind, one.signs))
+
+
+def test_a_loss_that_leaps_and_comes_back_to_what_guessing_costs_is_such_a_note_too(found):
+    (one,) = found(rows([2.28, 3.0, 18.5, 9.0, 4.0, *noisy(2.31, 0.03, 115)]))
+    assert (one.kind, one.weight, one.signs[0]) == ("loss-rises", "note", "from-the-start")
+    learnt = [2.28, 3.0, 18.5, 9.0, 4.0, *noisy(2.0, 0.03, 115)]
+    assert "loss-rises" not in kinds(found(rows(learnt)))
+
+
+@pytest.mark.parametrize(
+    "losses",
+    [
+        too_large_steps(start=4.0),  # the first row is one like the others
+        [*too_large_steps(), *[1.5] * 119],  # it comes back
+        noisy(5.0, 0.5, 120),
+    ],
+)
+def test_a_loss_that_is_ever_as_low_again_is_not_told_of(losses, found):
+    assert "loss-rises" not in kinds(found(rows(losses)))
+
+
+def test_nothing_is_said_of_a_policys_loss_above_its_first_row_nor_of_a_log_without_its_beginning(found):
+    losses = too_large_steps()
+    assert "loss-rises" not in kinds(found(rows(losses, reward=lambda step: 1.0)))
+    assert "loss-rises" not in kinds(found([row | {"step": row["step"] + 1000} for row in rows(losses)]))

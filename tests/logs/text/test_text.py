@@ -12,7 +12,7 @@ from gradcheck.logs.findings.finding import ERROR, FINDING_KINDS, NOTE, WARNING
 from gradcheck.logs.findings.sentences import SENTENCES, factor_text, step_text
 from gradcheck.logs.formats import as_csv, as_github, as_markdown
 from gradcheck.logs.report import LogConfig, LogFinding, LogReport, LogVerdict
-from gradcheck.logs.text import as_text, headline, next_command
+from gradcheck.logs.text import as_text, heading, next_command
 from gradcheck.logs.text.live import live_view
 from gradcheck.logs.what_was_read import LogRead
 from gradcheck.render.page import Page
@@ -60,8 +60,8 @@ def test_every_kind_has_a_colour_a_meaning_a_sentence_and_advice():
 
 def test_the_first_line_says_what_was_read():
     expected = "run.jsonl · JSON Lines, 1 row · steps 0 to 1,200 · 2 layers"
-    assert headline(report()) == expected
-    assert headline(report(rows_per_sample=16)) == f"{expected} · 16 rows merged into one"
+    assert heading(report()) == expected
+    assert heading(report(rows_per_sample=16)) == f"{expected} · 16 rows merged into one"
 
 
 def test_the_verdict_is_that_of_the_weightiest_and_names_the_others():

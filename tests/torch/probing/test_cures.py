@@ -8,9 +8,14 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
 
+from gradcheck.diagnosis.text.advice import next_commands  # noqa: E402
+from gradcheck.probing.command import with_names  # noqa: E402
 from gradcheck.torch import probe  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("seeded")
+
+#: What the command line adds to a report.
+NAMES = {"target": "models:build", "kwargs": None, "input": None, "batch": None}
 
 
 def run(code, model):
@@ -81,13 +86,31 @@ def test_a_model_that_can_t_be_copied_has_none(models):
 
 
 def test_unasked_only_a_model_that_takes_a_moment_gets_some(models, monkeypatch):
-    from gradcheck.torch.probing import probe as module
+    from gradcheck.torch.probing import subject
 
     model = models.mlp(depth=12, gain=0.5)
     assert probe(model, models.rows(), suggest=None).suggestions
     assert probe(model, models.rows()).suggestions is None
-    monkeypatch.setattr(module, "A_MOMENT", 1)
+    monkeypatch.setattr(subject, "A_MOMENT", 1)
     assert probe(model, models.rows(), suggest=None).suggestions is None
+
+
+def test_where_none_was_tried_the_next_command_tries_them(models):
+    def commands(suggest, model):
+        report = probe(model, models.rows(), suggest=suggest, trial=False)
+        return list(next_commands(with_names(report, NAMES)))
+
+    model = models.mlp(depth=12, gain=0.5)
+    assert commands(None, model) == ["gradcheck explain vanishing"]
+    assert commands(False, model) == ["gradcheck probe models:build --suggest", "gradcheck explain vanishing"]
+
+
+def test_where_no_change_of_the_model_helps_none_is_proposed(models):
+    cut = models.mlp(depth=3)
+    cut.register_forward_hook(lambda module, inputs, output: output.detach().requires_grad_())
+    report = with_names(probe(cut, models.rows()), NAMES)
+    assert report.verdict.status != "healthy"
+    assert not any("--suggest" in command for command in next_commands(report))
 
 
 def test_the_text_shows_each_and_the_code_of_the_first(models):

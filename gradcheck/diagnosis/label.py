@@ -9,7 +9,7 @@ from gradcheck.render.style import STYLES
 DOUBTFUL, COLOUR = "healthy, but", "yellow"
 
 
-def headline(status: str, codes: Iterable[str]) -> tuple[str, str]:
+def label_of(status: str, codes: Iterable[str]) -> tuple[str, str]:
     """Return what a verdict with such causes is called where its reasons stand beside it, and its colour."""
     if status == "healthy" and not {*DOUBTS}.isdisjoint(codes):
         return DOUBTFUL, COLOUR
