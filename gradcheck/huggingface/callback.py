@@ -10,6 +10,7 @@ from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState,
 
 from gradcheck.accelerate.clipping import watch_clipping
 from gradcheck.base.calls import public
+from gradcheck.logs.interrupted import begins, ends
 from gradcheck.logs.report import LogFinding
 from gradcheck.logs.watching import CHECK_EVERY, OnFinding, tell
 from gradcheck.torch.recording.watcher import Watcher, Watching
@@ -81,6 +82,8 @@ class GradientCallback(TrainerCallback):
         """Begin to record; a resumed training goes on in its log."""
         self._close()
         trainer = _calling_trainer()
+        if trainer is not None:
+            begins(self, trainer, state)
         log = None if trainer is None else partial(tell, partial(Trainer.log, trainer))  # TRL's own takes its metrics
         self._watcher = self._watching.begin(
             given["model"],
@@ -133,12 +136,23 @@ class GradientCallback(TrainerCallback):
         """Diagnose the whole run, and close its log."""
         self._close()
 
+    def leave(self) -> None:
+        """Close the log of a run that was interrupted: the Trainer tells its callbacks nothing."""
+        self._end()
+        if self._watcher is not None:
+            self._watcher.leave()
+
     def _close(self) -> None:
+        self._end()
+        if self._watcher is not None:
+            self._watcher.close()
+
+    def _end(self) -> None:
+        """Take back what was replaced."""
+        ends(self)
         for end in self._ends:
             end()
         self._ends = []
-        if self._watcher is not None:
-            self._watcher.close()
 
 
 def _calling_trainer() -> Any:

@@ -11,6 +11,7 @@ from gradcheck.base.calls import public
 from gradcheck.errors import GradcheckError, at_least, switch
 from gradcheck.keras.taps import Tap
 from gradcheck.logs.appending import GrowingLog
+from gradcheck.logs.interrupted import begins, ends
 from gradcheck.logs.records import has_weights, header_line, record_line
 from gradcheck.logs.report import LogFinding
 from gradcheck.logs.watching import CHECK_EVERY, OnFinding, Watch, as_metrics, checked_reaction, react
@@ -85,6 +86,7 @@ class GradientCallback(keras.callbacks.Callback):
         self._shown = []
         if self.model.optimizer is None or not self.model.trainable_variables:
             raise GradcheckError("the model has no optimizer, or no variable to train: nothing to record")
+        begins(self, self.model, self.params)
         resume = int(self.model.optimizer.iterations) > 0
         self._log = GrowingLog(self._file, resume=resume, overwrite=self._overwrite and not resume)
         self._tap = _tap()(self.model, self.every, self._take)
@@ -194,15 +196,24 @@ class GradientCallback(keras.callbacks.Callback):
             for name in history.keys() & {name for told in self._shown for name in told}:
                 history[name] = [told.get(name, math.nan) for told in self._shown]
 
+    def leave(self) -> None:
+        """Close the log of a run that was interrupted, and leave the model as it was: ``fit`` tells nothing."""
+        ends(self)
+        if self._tap is not None:
+            self._tap.close()
+        if self._log is not None:
+            self._log.close()
+        self._tap = self._log = None
+
     def _close(self) -> None:
         """Record what is left, diagnose the whole log, and leave the model as it was."""
-        if self._tap is not None and self._log is not None:
+        recorded = self._tap is not None and self._log is not None
+        if recorded:
             self._record()
-            self._tap.close()
-            self._log.close()
+        self.leave()
+        if recorded:
             self.findings += self._watch.diagnose()
             self._react()
-        self._tap = self._log = None
 
 
 def _joint(norms: list[float | None]) -> float | None:

@@ -104,9 +104,10 @@ def record_line(
     quantities : float
         Numbers of the whole step, by names of ``GLOBAL_QUANTITIES``; None leaves one out.
     """
-    pairs = [f'"step":{step}', *(f'"{name}":{_json(value)}' for name, value in quantities.items() if value is not None)]
+    numbers = [f'"{name}":{_json(value)}' for name, value in quantities.items() if value is not None]
+    pairs = [f'"step":{step}', *numbers]
     if layers:
-        lists = ",".join(f'"{name}":{_list(values, digits)}' for name, values in layers.items())
+        lists = ",".join([f'"{name}":{_list(values, digits)}' for name, values in layers.items()])
         pairs.append(f'"layers":{{{lists}}}')
     return f"{{{','.join(pairs)}}}\n".encode()
 

@@ -234,8 +234,8 @@ def whole_numbers(ax: Axes, last: int, first: int = 1) -> None:
 
 def name_ticks(ax: Axes, names: Sequence[str], which: str = "x", first: float = 1.0) -> None:
     """Write names along an axis, the first at `first`, one unit apart; of many an even sample with both ends."""
-    count = min(len(names), MOST_NAMES)
-    shown_ones = sorted({round(step * (len(names) - 1) / max(1, count - 1)) for step in range(count)})
+    last, every = len(names) - 1, max(1, -(-len(names) // MOST_NAMES))
+    shown_ones = [one for one in range(0, last, every) if last - one >= every] + [last][: len(names)]
     cut = [name if len(name) <= LONGEST_NAME else f"…{name[1 - LONGEST_NAME :]}" for name in names]
     texts = [literal(cut[one]) for one in shown_ones]
     getattr(ax, f"set_{which}ticks")([first + one for one in shown_ones], texts)

@@ -14,6 +14,7 @@ from torch import nn  # noqa: E402
 from transformers import Trainer, TrainerCallback, TrainingArguments  # noqa: E402
 
 from gradcheck import diagnose  # noqa: E402
+from gradcheck.errors import OptionError  # noqa: E402
 from gradcheck.huggingface import GradientCallback  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning")
@@ -184,6 +185,31 @@ def test_a_resumed_training_goes_on_in_its_log(tmp_path):
     assert [one["step"] for one in records(tmp_path)] == [1, 2, 3, 4, 3, 4, 5, 6]
 
 
-def test_what_can_t_be_done_about_a_finding_is_refused_at_once(error_of):
-    error = error_of(GradientCallback, on_finding="halt")
-    assert str(error).startswith("on_finding='halt' is none of 'warn', 'stop', or a function")
+def test_a_run_that_was_interrupted_doesn_t_keep_its_log_from_the_next_one(tmp_path):
+    class Interrupt(TrainerCallback):
+        def on_step_end(self, args, state, control, **given):
+            if state.global_step == 7:
+                raise KeyboardInterrupt
+
+    held = GradientCallback(every=1)  # as a notebook does, by the traceback
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, held, Interrupt())
+    assert len(records(tmp_path)) == 7
+    with pytest.warns(RuntimeWarning, match="holds an earlier run, which is kept as gradcheck.1.jsonl"):
+        train(tmp_path, GradientCallback(every=1), steps=5)
+    assert len(records(tmp_path)) == 5
+
+
+def test_two_runs_at_once_leave_each_other_s_logs_alone(tmp_path):
+    class Nested(TrainerCallback):
+        def on_step_end(self, args, state, control, **given):
+            if state.global_step == 3:
+                train(tmp_path / "inner", GradientCallback(every=1), steps=4)
+
+    train(tmp_path, GradientCallback(every=1), Nested(), steps=6)
+    assert [len(records(folder)) for folder in (tmp_path, tmp_path / "inner")] == [6, 4]
+
+
+def test_what_can_t_be_done_about_a_finding_is_refused_at_once():
+    with pytest.raises(OptionError, match=r"^on_finding='halt' is none of 'warn', 'stop', or a function"):
+        GradientCallback(on_finding="halt")

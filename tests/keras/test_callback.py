@@ -115,3 +115,9 @@ def test_a_model_that_is_trained_further_goes_on_in_its_log(trained):
     found = records(trained[0] / "resumed.jsonl")
     assert [one["step"] for one in found] == list(range(16))
     assert all(math.isfinite(one["loss"]) for one in found)
+
+
+def test_a_run_that_was_interrupted_leaves_its_log_and_its_model_to_the_next_one(trained):
+    folder, told = trained
+    assert told["interrupted"] == [True, False]
+    assert [one["step"] for one in records(folder / "interrupted.jsonl")] == list(range(16))

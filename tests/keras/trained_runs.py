@@ -3,6 +3,7 @@
 Prints what a test wants to know of each, as JSON; the logs are in the folder.
 """
 
+import contextlib
 import json
 import sys
 import warnings
@@ -49,6 +50,14 @@ class Weights(keras.callbacks.Callback):
         if hasattr(self.model, "jax_state_sync"):
             self.model.jax_state_sync()
         self.all.append(self.model.get_weights())
+
+
+class Interrupt(keras.callbacks.Callback):
+    """Ends a training as Ctrl-C does."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        if batch == 7:
+            raise KeyboardInterrupt
 
 
 class Seen(keras.callbacks.Callback):
@@ -130,6 +139,17 @@ def resumed(folder):
         fit(model, callback, epochs=1)
 
 
+def interrupted(folder):
+    """Interrupt a training, and train on with another callback; the methods that are replaced meanwhile and after."""
+    model, held = small(keras.optimizers.SGD(0.1)), GradientCallback(folder / "interrupted.jsonl", every=1)
+    replaced = []
+    with contextlib.suppress(KeyboardInterrupt):
+        fit(model, held, Interrupt(), epochs=1)
+    replaced.append("_clip_gradients" in vars(model.optimizer))
+    fit(model, GradientCallback(folder / "interrupted.jsonl", every=1), epochs=1)
+    return [*replaced, "_clip_gradients" in vars(model.optimizer)]
+
+
 def mixed(folder):
     """A loss scale that the optimizer adapts."""
     models = [small(keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1), initial_scale=256.0)) for _ in "ab"]
@@ -143,4 +163,5 @@ if __name__ == "__main__":
     told = {name: trained(name, folder) for name in RUNS}
     resumed(folder)
     told = {"runs": told, "stopped": stopped(folder), "mixed": mixed(folder), "late": told_late(folder)}
+    told["interrupted"] = interrupted(folder)
     print(json.dumps(told | {"tabled": tabled(folder)}))  # noqa: T201

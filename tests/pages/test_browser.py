@@ -149,6 +149,29 @@ def test_the_last_name_along_a_heat_map_isnt_cut_off(seen):
     assert svg.evaluate(right) <= svg.evaluate("(svg) => svg.getBoundingClientRect().right")
 
 
+def test_the_last_name_along_a_chart_isnt_cut_off_on_a_phone(opened):
+    svg = opened("probe", viewport={"width": 390, "height": 800}).locator("figure").first.locator(".plot svg")
+    right = "(svg) => Math.max(...[...svg.querySelectorAll('text')].map(one => one.getBoundingClientRect().right))"
+    assert svg.evaluate(right) <= svg.evaluate("(svg) => svg.getBoundingClientRect().right")
+
+
+def test_labels_of_findings_that_begin_together_stand_one_below_the_other(opened, tmp_path):
+    import gradcheck
+    from gradcheck.logs.html import as_html
+
+    rows = [
+        {"step": step, "loss": 2.3 - step / 1e4} | {f"grad_norm/{layer}": 10.0**layer for layer in range(-5, 1)}
+        | {f"update_ratio/{layer}": 1e-7 for layer in range(-5, 1)}
+        for step in range(100)
+    ]  # fmt: skip
+    path = tmp_path / "two.html"
+    path.write_text(as_html(gradcheck.diagnose(rows)), encoding="utf-8")
+    labels = opened(path).locator("figure").first.locator(".plot g[font-weight='600'] text")
+    assert labels.count() == 2
+    (one, other) = (label.bounding_box() for label in labels.all())
+    assert other["y"] >= one["y"] + 0.8 * one["height"]
+
+
 def test_letters_in_a_heat_map_stand_out_from_its_colours(seen):
     letters = seen("compare").locator("figure").first.locator(".plot g[stroke-width='2'] text")
     drawn = letters.evaluate_all("all => all.map(one => getComputedStyle(one)).map(one => [one.fill, one.stroke])")

@@ -78,9 +78,19 @@ def test_of_many_names_an_even_sample_is_written_with_both_ends(figure, panel):
     ax = panel()
     figure.name_ticks(ax, [f"{'deep.' * 20}{index}" for index in range(1_000)])
     names = [label.get_text() for label in ax.get_xticklabels()]
-    assert (len(names), ax.get_xticks()[0], ax.get_xticks()[-1]) == (figure.MOST_NAMES, 1, 1_000)
+    assert (ax.get_xticks()[0], ax.get_xticks()[-1]) == (1, 1_000)
+    assert figure.MOST_NAMES - 2 <= len(names) <= figure.MOST_NAMES
     assert max(map(len, names)) == figure.LONGEST_NAME
     assert names[-1].endswith("deep.999")
+
+
+@pytest.mark.parametrize("count", [1, 2, 30, 31, 42, 59, 60, 61])
+def test_no_two_names_are_nearer_than_the_others_unless_all_are_written(count, figure, panel):
+    ax = panel()
+    figure.name_ticks(ax, [str(place) for place in range(count)])
+    ticks = ax.get_xticks()
+    assert (ticks[0], ticks[-1]) == (1, count)
+    assert min(ticks[1:] - ticks[:-1], default=1) == -(-count // figure.MOST_NAMES)
 
 
 def test_regions_of_one_kind_are_named_once(figure, panel):

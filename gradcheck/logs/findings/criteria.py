@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeAlias
 
+import numpy as np
+
 from gradcheck.logs.findings.clamps import find_clamped
 from gradcheck.logs.findings.clips import find_clipping
 from gradcheck.logs.findings.decay import find_collapsed, find_vanishing
@@ -52,6 +54,9 @@ STARVING = ("vanishing", "no-gradient", "collapsed")
 #: Findings of the loss alone, which others explain: errors; and for a jump of the loss, one of the gradient.
 OF_THE_LOSS = ("loss-rises", "not-learning", "loss-jump")
 
+#: Rows from a jump of the loss to an error that began after it: the error doesn't explain the jump then.
+BEFORE = 3
+
 #: Kind ↦ the kinds that it is explained by.
 EXPLAINED_BY = {
     "spikes": ("exploding",), "loss-jump": ("spikes", "huge"), "not-learning": ("huge", "zeros"),
@@ -68,7 +73,7 @@ def find_all(series: Series, max_norm: float | None = None) -> list[Finding]:
     sides = players(series)
     found = found + list(_of_a_game(series, sides) if sides else _by(CRITERIA, series))
     found += find_clipping(series, max_norm) + find_clipped_scaled(series, max_norm)
-    found = [with_signs(one, series, max_norm) for one in found if not _is_explained(one, found)]
+    found = [with_signs(one, series, max_norm) for one in found if not _is_explained(one, found, series)]
     kinds = list(FINDING_KINDS)
     return sorted(found, key=lambda one: (SEVERITIES.index(one.weight), kinds.index(one.kind)))
 
@@ -87,7 +92,7 @@ def _of_a_game(series: Series, sides: Sequence[Series]) -> Iterator[Finding]:
             yield finding._replace(signs=(*finding.signs, "game"))
 
 
-def _is_explained(one: Finding, found: list[Finding]) -> bool:
+def _is_explained(one: Finding, found: list[Finding], series: Series) -> bool:
     """Whether a finding is the effect of another one."""
     others = [other for other in found if other is not one]
     if CLAMPED in one.signs:
@@ -97,9 +102,15 @@ def _is_explained(one: Finding, found: list[Finding]) -> bool:
     if one.kind == "update-ratio" and one.layers:  # too small only where hardly any gradient arrives
         poor = {layer for other in others if other.kind in STARVING for layer in other.layers}
         return set(one.layers) <= poor
-    if one.kind in OF_THE_LOSS and any(other.weight == ERROR for other in others):
+    if one.kind in OF_THE_LOSS and any(other.weight == ERROR and not _before(one, other, series) for other in others):
         return True
     causes: tuple[str, ...] = EXPLAINED_BY.get(one.kind, ())
     if one.kind == "collapsed":
         causes = ("nonfinite",) if one.details.get("zero_loss") else ("zeros",)
     return any(other.kind in causes and not other.details.get("alone") for other in others)
+
+
+def _before(one: Finding, error: Finding, series: Series) -> bool:
+    """Whether a finding is a jump of the loss that came some rows before an error began."""
+    jumped, began = np.searchsorted(series.steps, (one.first_step, error.first_step))
+    return one.kind == "loss-jump" and bool(began - jumped >= BEFORE)

@@ -16,6 +16,7 @@
   const { charts, tables, tones } = unpacked(JSON.parse(document.getElementById("data").textContent));
   const SVG = "http://www.w3.org/2000/svg";
   const DASHES = ["", "", "", "7 3", "2 3", "8 3 2 3", "1 2"];
+  const [LEFT, RIGHT] = [54, 14]; // of a chart with lines
   const KEYS = "Arrow keys move, plus and minus zoom, 0 shows everything.";
 
   // Elements
@@ -265,15 +266,20 @@
       return [low - margin, high + margin];
     }
 
-    function marks(view, y) {
-      const made = [];
+    function marks(view, y, width) {
+      const [made, labels] = [[], []];
       for (const span of chart.spans) {
         const [x1, x2] = [Math.max(span.start, view[0]), Math.min(span.end, view[1])];
         if (x1 > view[1] || x2 < view[0]) continue;
         const colour = `var(--${span.tone})`;
         if (span.end > span.start) made.push(Plot.rect([span], { x1: span.start, x2: span.end, y1: y[0], y2: y[1], fill: colour, fillOpacity: 0.2, clip: true }));
         else made.push(Plot.ruleX([span.start], { stroke: colour, strokeWidth: 2, clip: true }));
-        made.push(Plot.text([span.label], { x: Math.max(x1, view[0]), frameAnchor: "top", textAnchor: x1 > (view[0] + 2 * view[1]) / 3 ? "end" : "start", dx: 3, dy: 2, fontWeight: 600 }));
+        const [end, size] = [x1 > (view[0] + 2 * view[1]) / 3, 7 * span.label.length + 6];
+        const from = ((x1 - view[0]) / (view[1] - view[0])) * (width - LEFT - RIGHT) - (end ? size : 0);
+        let row = 0; // below the labels that it would be written over
+        while (labels.some((one) => one.row === row && from < one.to && one.from < from + size)) row += 1;
+        labels.push({ row, from, to: from + size });
+        made.push(Plot.text([span.label], { x: x1, frameAnchor: "top", textAnchor: end ? "end" : "start", dx: 3, dy: 2 + 13 * row, fontWeight: 600 }));
       }
       const [low, high] = y;
       const limits = chart.limits.filter((one) => one.value >= low && one.value <= high);
@@ -304,14 +310,21 @@
       return { ticks: inside.filter((_, place) => place % every === 0), tickFormat: (value) => shortened(names[value - 1], 18) };
     }
 
+    function beside({ ticks, tickFormat }, width, [from, to]) { // what half of the last name needs
+      if (!ticks.length || to <= from) return RIGHT;
+      const last = ticks[ticks.length - 1];
+      return Math.max(RIGHT, Math.ceil(3.3 * tickFormat(last).length - ((to - last) / (to - from)) * (width - LEFT - RIGHT)));
+    }
+
     interactive(figure, chart, group, {
       plot(width, view) {
         const y = heights(view);
+        const names = chart.x.names && namedTicks(chart.x.names, width, view);
         return Plot.plot({
-          width, height: chart.wide ? 300 : 220, marginLeft: 54, marginRight: 14, marginTop: 26, marginBottom: 38, ariaLabel: `${chart.title}: ${chart.about}`,
-          x: { domain: view, label: chart.x.label, ...(chart.x.names ? namedTicks(chart.x.names, width, view) : chart.x.log ? logTicks(view) : { ticks: Math.max(3, width / 90), tickFormat: (value) => significant(value, 6) }) },
+          width, height: chart.wide ? 300 : 220, marginLeft: LEFT, marginRight: names ? beside(names, width, view) : RIGHT, marginTop: 26, marginBottom: 38, ariaLabel: `${chart.title}: ${chart.about}`,
+          x: { domain: view, label: chart.x.label, ...(names ? names : chart.x.log ? logTicks(view) : { ticks: Math.max(3, width / 90), tickFormat: (value) => significant(value, 6) }) },
           y: { domain: y, label: chart.y.label, grid: true, ...(chart.y.log ? logTicks(y) : { ticks: 6, tickFormat: (value) => significant(value) }) },
-          marks: marks(view, y),
+          marks: marks(view, y, width),
         });
       },
       read(plot, pointer) {

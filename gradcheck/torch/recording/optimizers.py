@@ -7,11 +7,11 @@ from torch.optim import Optimizer
 
 
 class _Known(NamedTuple):
-    """Whether an optimizer with so many groups updates any of the parameters that are recorded."""
+    """Which of the parameters that are recorded an optimizer with so many groups updates."""
 
     optimizer: ref[Optimizer]
     groups: int
-    concerned: bool
+    places: frozenset[int]
 
 
 class Concerned:
@@ -20,16 +20,16 @@ class Concerned:
     def __init__(self) -> None:
         self._known: dict[int, _Known] = {}
 
-    def look_up(self, optimizer: Optimizer) -> bool | None:
-        """Return what is known of an optimizer; None where that has to be found out."""
+    def look_up(self, optimizer: Optimizer) -> frozenset[int] | None:
+        """Return the places of the parameters that an optimizer updates; None where that has to be found out."""
         known = self._known.get(id(optimizer))
         if known is None or known.groups != len(optimizer.param_groups) or known.optimizer() is not optimizer:
             return None
-        return known.concerned
+        return known.places
 
-    def learn(self, optimizer: Optimizer, *, concerned: bool) -> None:
-        """Remember whether an optimizer updates any of the parameters that are recorded."""
-        self._known[id(optimizer)] = _Known(ref(optimizer), len(optimizer.param_groups), concerned)
+    def learn(self, optimizer: Optimizer, places: frozenset[int]) -> None:
+        """Remember which of the parameters that are recorded an optimizer updates."""
+        self._known[id(optimizer)] = _Known(ref(optimizer), len(optimizer.param_groups), places)
 
     def forget(self) -> None:
         """Forget all: other parameters are recorded."""

@@ -257,16 +257,16 @@ class Recorder:
             self._parameters = list(compress(self._names.values(), trained))
             self._write(header_line(list(compress(self._names, trained)), every=self.every))
 
-    def _concerns(self, optimizer: torch.optim.Optimizer) -> bool:
-        """Whether an optimizer updates any of the parameters."""
-        concerned = self._concerned.look_up(optimizer)
-        if concerned is None:
+    def _updated_by(self, optimizer: torch.optim.Optimizer) -> frozenset[int]:
+        """Return the places of the parameters that an optimizer updates."""
+        places = self._concerned.look_up(optimizer)
+        if places is None:
             updated = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
             if not updated <= set(map(id, self._names.values())):
                 self._name_anew()
-            concerned = not updated.isdisjoint(map(id, self._parameters))
-            self._concerned.learn(optimizer, concerned=concerned)
-        return concerned
+            places = frozenset(at for at, parameter in enumerate(self._parameters) if id(parameter) in updated)
+            self._concerned.learn(optimizer, places)
+        return places
 
     def _name_anew(self) -> None:
         """Take in parameters that have come since the model was named, or taken the place of others."""
@@ -281,12 +281,13 @@ class Recorder:
 
     def _before_update(self, optimizer: torch.optim.Optimizer, arguments: Any, keywords: Any) -> None:  # noqa: ANN401
         """Measure the gradients that an optimizer of this model gets."""
-        if not self._concerns(optimizer):
+        places = self._updated_by(optimizer)
+        if not places:
             return
         self._ending.updates[id(optimizer)] += 1
         if (sample := self._ending.sample) is not None:
-            closure = any(one is not None for one in (*arguments[1:], keywords.get("closure")))
-            sample.before_update(optimizer, gradients_follow=closure)
+            given = (*arguments[1:], keywords.get("closure"))
+            sample.before_update(optimizer, places, gradients_follow=given.count(None) < len(given))
             sample.whole["loss_scale"] = scale_of(self._scaler)
 
 

@@ -1,7 +1,7 @@
 """One sampled step: what is measured in it, before it is fetched from the device."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any, TypeAlias
 
 import torch
@@ -52,22 +52,30 @@ class Sample:
         self._weights, self._join = weights, join
         self._leftovers = leftovers
         self._columns: dict[str, Column] = {}
-        self._clips = self._follow = False
+        self._updated: set[int] = set()
+        self._clips = self._clips_next = self._follow = False
 
     def before_clipping(self, scale: Single = None) -> None:
         """Measure gradients that will be clipped, and are still multiplied by the loss scale if one is given."""
-        self._measure(again="grad_norm")
+        if "grad_norm" in self._columns:
+            self._add(set(range(len(self._parameters))) - self._updated, "grad_norm")
+        else:
+            self._measure()
         self.whole["grad_scale"] = scale
-        self._clips = True
+        self._clips = self._clips_next = True
 
-    def before_update(self, optimizer: torch.optim.Optimizer, *, gradients_follow: bool) -> None:
-        """Measure the gradients that an optimizer gets, unless it has a closure: then they follow."""
+    def before_update(self, optimizer: torch.optim.Optimizer, places: Set[int], *, gradients_follow: bool) -> None:
+        """Measure the gradients that an optimizer gets, unless it has a closure: then they follow.
+
+        Of several optimizers each has gradients of its own, which may be computed only after another one's step. Of
+        several steps of one of them the first counts.
+        """
         if self.whole["lr"] is None:
             self.whole["lr"] = optimizer.param_groups[0]["lr"]
         if self.whole["grad_scale"] is None:
             self.whole["grad_scale"] = getattr(optimizer, "grad_scale", None)  # a fused optimizer unscales by itself
         if not gradients_follow:
-            self._measure(again="grad_norm_after" if self._clips else None)
+            self._measure_those_of(places)
         elif self._weights and "weight_norm" not in self._columns:
             self._follow = True
             self._columns["weight_norm"] = norms(self._local())
@@ -89,8 +97,12 @@ class Sample:
             self._join(*found)
         return _lay_out(*found)
 
-    def _gradients(self) -> list[Tensor | None]:
-        return locals_of([parameter.grad for parameter in self._parameters])
+    def _gradients(self, places: Set[int] | None = None) -> list[Tensor | None]:
+        """Return the gradients, or those at some places and None at the others."""
+        gradients = locals_of([parameter.grad for parameter in self._parameters])
+        if places is None or len(places) == len(gradients):
+            return gradients
+        return [gradient if place in places else None for place, gradient in enumerate(gradients)]
 
     def _local(self) -> list[Tensor]:
         """Return the weights, or what this process has of them."""
@@ -104,12 +116,28 @@ class Sample:
         elif self._copies is not None:
             self._copies.extend(weights.detach().clone() for weights in self._local())
 
-    def _measure(self, again: str | None) -> None:
-        """Measure gradients and weights, and copy these, once in a step; then only gradients, as another column."""
-        if "grad_norm" in self._columns:
-            if again is not None:
-                self._columns[again] = norms(self._gradients())
-        elif not self._weights or "weight_norm" in self._columns:
+    def _measure_those_of(self, places: Set[int]) -> None:
+        """Measure the gradients at the places that an optimizer updates; at first those of the others, too."""
+        first, places = "grad_norm" not in self._columns, places - self._updated
+        if first:
+            self._measure()
+        else:
+            clipped = ["grad_norm_after"] if self._clips else []
+            self._add(places, *clipped, *(["grad_norm"] if self._updated and not self._clips_next else []))
+        self._updated |= places
+        self._clips_next = False
+
+    def _add(self, places: Set[int], *names: str) -> None:
+        """Measure the gradients at some places, as columns of these names; what they have there no longer counts."""
+        if names and places:
+            found = norms(self._gradients(places))
+            for name in names:
+                whole = len(places) == len(self._parameters)
+                self._columns[name] = found if whole else [*self._columns.get(name, ()), *found]
+
+    def _measure(self) -> None:
+        """Measure all gradients for the first time in this step, and weights, and copy these, once."""
+        if not self._weights or "weight_norm" in self._columns:
             self._columns["grad_norm"] = norms(self._gradients())
         else:
             self._measure_both()
@@ -136,7 +164,11 @@ def _lay_out(layers: dict[str, list[float | None]], whole: dict[str, Any]) -> Nu
     gradients, scale = layers.pop("grad_norm"), whole.pop("grad_scale")
     if scale:
         gradients = [None if norm is None else norm / scale for norm in gradients]
-    whole |= {"grad_norm": _joint_norm(gradients), "grad_norm_after": _joint_norm(layers.get("grad_norm_after", ()))}
+    if None in (after := layers.get("grad_norm_after", [])):  # those of an optimizer whose gradients nothing clips
+        layers["grad_norm_after"] = after = [
+            before if one is None else one for before, one in zip(gradients, after, strict=True)
+        ]
+    whole |= {"grad_norm": _joint_norm(gradients), "grad_norm_after": _joint_norm(after)}
     if not whole.get("grad_left"):  # none, as it should be
         whole.pop("grad_left", None)
     updates = layers.pop("update_norm", None)

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
+from operator import attrgetter
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import torch
@@ -18,7 +19,10 @@ T = TypeVar("T")
 SMALL = 1e-12
 
 #: What no process shares.
-PLAIN = (Tensor, nn.Parameter, type(None))
+PLAIN = frozenset({Tensor, nn.Parameter, type(None)})
+
+#: What tensors of which the norms are computed together have in common, on a processor: a device takes long to tell.
+KIND = attrgetter("dtype", "layout", "is_cpu")
 
 #: Devices that compute at once: reading a number there needs no waiting.
 PROCESSORS = ("cpu",)
@@ -49,9 +53,9 @@ def local(tensor: T) -> T:
     return own
 
 
-def locals_of(tensors: Iterable[T]) -> list[T]:
+def locals_of(tensors: list[T]) -> list[T]:
     """Return what this process has of each tensor."""
-    return [tensor if type(tensor) in PLAIN else local(tensor) for tensor in tensors]
+    return tensors if PLAIN.issuperset(map(type, tensors)) else list(map(local, tensors))
 
 
 def norms(tensors: Sequence[Tensor | None]) -> Column:
@@ -125,8 +129,7 @@ def _from_devices(found: Sequence[Found]) -> Iterator[Found]:
 def _by_kind(tensors: Sequence[Tensor | None]) -> Iterable[tuple[Sequence[int], list[Tensor]]]:
     """Return places and tensors of each device, layout and type."""
     there = [tensor for tensor in tensors if tensor is not None]
-    one_kind = len(there) == len(tensors) and len({(one.dtype, one.layout, one.is_cpu) for one in there}) == 1
-    if one_kind and there[0].is_cpu:  # as mostly: told without the device, which takes long
+    if there and len(there) == len(tensors) and there[0].is_cpu and len(set(map(KIND, there))) == 1:  # as mostly
         return [(range(len(there)), there)]
     kinds: dict[Any, tuple[list[int], list[Tensor]]] = defaultdict(lambda: ([], []))
     last = None

@@ -95,6 +95,10 @@ class Watcher(Recorder):
             self.findings += self._watch.diagnose()
             self.react()
 
+    def leave(self) -> None:
+        """Close the file as it is, without a diagnosis: the run was interrupted."""
+        super().close()
+
     @property
     def _over(self) -> bool:
         """Whether nothing is measured any more: with other processes all go on, though one can't write."""

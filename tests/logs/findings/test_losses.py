@@ -145,6 +145,13 @@ def test_a_spike_of_the_gradient_explains_a_jump(found):
     assert kinds(found(rows(losses, norms))) == ["spikes"]
 
 
+@pytest.mark.parametrize(("dies", "shown"), [(355, ["collapsed", "loss-jump"]), (321, ["collapsed"])])
+def test_an_error_explains_a_jump_unless_that_came_before_it(dies, shown, found):
+    losses = noisy(0.1, 0.005) + np.exp(-np.arange(500) / 80) + 3 * (np.arange(500) >= 320)
+    norms = np.exp(ORDINARY * np.random.default_rng(1).standard_normal(500)) * np.where(np.arange(500) < dies, 1, 1e-9)
+    assert kinds(found(rows(losses, norms))) == shown
+
+
 def test_a_converged_loss_may_double(found):
     losses = 2 * np.exp(-np.arange(600) / 40) + 0.001
     losses[500:] += 0.002

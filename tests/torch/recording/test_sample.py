@@ -55,6 +55,36 @@ def test_half_precision_is_measured_in_single(file, dtype, runs):
 
 
 @pytest.mark.usefixtures("any_device")
+@pytest.mark.parametrize("clips", ["neither", "the first", "the second", "both"])
+def test_of_two_optimizers_in_turn_each_has_the_gradients_of_its_own_step(file, clips, runs):
+    torch.manual_seed(0)
+    model = nn.ModuleList([nn.Linear(3, 4), nn.Linear(4, 1)])  # a generator, and what judges it
+    generator, judge = (torch.optim.SGD(part.parameters(), lr=0.1) for part in model)
+    before, after = [], []
+    with Recorder(model, file, every=1) as recorder:
+        for _ in range(3):
+            norms = [{}, {}]
+            for first, place, optimizer in ((True, 1, judge), (False, 0, generator)):
+                optimizer.zero_grad()
+                sign = 1 if first else -1
+                (sign * model[1](model[0](torch.randn(5, 3)))).exp().mean().backward()
+                norms[0][place] = [one.grad.norm().item() for one in model[place].parameters()]
+                if clips in ("both", "the first" if first else "the second"):
+                    recorder.before_clipping()
+                    nn.utils.clip_grad_norm_(model[place].parameters(), 0.01)
+                norms[1][place] = [one.grad.norm().item() for one in model[place].parameters()]
+                optimizer.step()
+            before.append(norms[0][0] + norms[0][1])
+            after.append(norms[1][0] + norms[1][1])
+            recorder.step()
+    for record, unclipped, clipped in zip(runs.records(file), before, after, strict=True):
+        assert record["layers"]["grad_norm"] == pytest.approx(unclipped, rel=1e-5)
+        assert record["grad_norm"] == pytest.approx(math.hypot(*unclipped), rel=1e-5)
+        if clips != "neither":
+            assert record["layers"]["grad_norm_after"] == pytest.approx(clipped, rel=1e-5)
+
+
+@pytest.mark.usefixtures("any_device")
 def test_mixed_precisions_are_measured_side_by_side(file, runs):
     model = nn.Sequential(nn.Linear(4, 4, bias=False).double(), nn.Linear(4, 4, bias=False).bfloat16())
     with Recorder(model, file, every=1) as recorder:
