@@ -8,7 +8,11 @@ import pickle
 import re
 import shlex
 from contextlib import contextmanager
+from functools import cache
+from inspect import unwrap
+from pathlib import Path
 from statistics import NormalDist
+from types import CodeType, FunctionType
 
 # Two threads on products this small take longer than one, many times longer on a busy machine; both read it once.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -30,7 +34,6 @@ from gradcheck.engine.loss import cross_entropy
 from gradcheck.engine.network import build, drawn_maps
 from gradcheck.engine.threads import OWN_THREADS
 from gradcheck.engine.transformer import POINTS
-from gradcheck.errors import OptionError
 from gradcheck.families import drawn_network
 from gradcheck.flow.gradient_flow import MEMORY, GradientFlow, OutputFlow, measure
 from gradcheck.flow.layer_flow import LayerFlow
@@ -41,10 +44,9 @@ from gradcheck.spec.run import RunSpec
 from gradcheck.spec.thresholds import Thresholds
 from gradcheck.training.demonstration import Demonstration
 
-#: How a test asks for a package that an extra brings.
-EXTRAS = re.compile(
-    r'importorskip\("(torch|safetensors|distributed|orjson|matplotlib|jinja2|accelerate|jax|flax|equinox)\b'
-)
+#: Packages that extras bring, and how a file asks for one when it is imported.
+EXTRAS = "torch", "safetensors", "distributed", "orjson", "matplotlib", "jinja2", "accelerate", "jax", "flax", "equinox"
+ASKED_AT_ONCE = re.compile(rf'^\S.*importorskip\("({"|".join(EXTRAS)})\b', re.MULTILINE)
 
 settings.register_profile("repeatable", max_examples=20, derandomize=True, deadline=None, database=None)
 settings.load_profile("repeatable")
@@ -56,7 +58,7 @@ def pytest_addoption(parser):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config):
-    """One process where single tests are named: to start others would take longer than they do."""
+    """One process where single tests are named: to start others takes longer."""
     return 0 if config.args and all("::" in argument for argument in config.args) else None
 
 
@@ -74,28 +76,42 @@ def pytest_make_collect_report(collector):
     return report
 
 
+@cache
+def asks(function):
+    """Whether a function asks for such a package, itself or in a function within it."""
+    codes = [(function.hypothesis.inner_test if hasattr(function, "hypothesis") else unwrap(function)).__code__]
+    for code in codes:
+        codes += [one for one in code.co_consts if isinstance(one, CodeType)]
+    asking = [code.co_consts for code in codes if "importorskip" in code.co_names]
+    return any(isinstance(one, str) and one.partition(".")[0] in EXTRAS for consts in asking for one in consts)
+
+
+@cache
+def all_ask(module):
+    """Whether a file asks when it is imported, or in a function that tests may call."""
+    called = [one for name, one in vars(module).items() if isinstance(one, FunctionType) and name[:5] != "test_"]
+    return any(map(asks, called)) or bool(ASKED_AT_ONCE.search(Path(module.__file__).read_text(encoding="utf-8")))
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Mark the tests of files in which some are skipped where a package is missing that an extra brings.
-
-    What takes longest begins: no process is to wait for it in the end.
-    """
+    """Mark the tests that are skipped where such a package is missing; what takes longest begins, lest others wait."""
     items.sort(key=lambda item: (item.path.parent.name != "keras", item.path))
-    asking = {path for path in {item.path for item in items} if EXTRAS.search(path.read_text(encoding="utf-8"))}
     for item in items:
-        if item.path in asking:
+        fixtures = (one.func for each in item._fixtureinfo.name2fixturedefs.values() for one in each)
+        if all_ask(item.module) or asks(item.function) or any(map(asks, fixtures)):
             item.add_marker("extras")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item, nextitem):
-    """Every other process tells of a test once: each of the seven messages of pytest-xdist costs as much as a test."""
-    if "PYTEST_XDIST_WORKER" not in os.environ or item.config.option.durations is not None:
-        return None
-    for report in runtestprotocol(item, log=False, nextitem=nextitem):
-        if report.when == "call" or not report.passed:
-            item.ihook.pytest_runtest_logreport(report=report)
-    return True
+    """Every process tells of a test once: each of the seven messages of pytest-xdist costs as much as a small test."""
+    if "PYTEST_XDIST_WORKER" in os.environ and item.config.option.durations is None:
+        for report in runtestprotocol(item, log=False, nextitem=nextitem):
+            if report.when == "call" or not report.passed:
+                item.ihook.pytest_runtest_logreport(report=report)
+        return True
+    return None
 
 
 def pytest_collection_finish():
@@ -264,20 +280,6 @@ def flow_of(network_of):
         return measure(network, inputs, scaled_loss, memory)
 
     return flow
-
-
-@pytest.fixture(scope="session")
-def error_of():
-    """A function, arguments that it refuses ↦ the error of the option that it raises."""
-
-    def error(function, *positional, **named):
-        try:
-            function(*positional, **named)
-        except OptionError as refused:
-            return refused
-        return pytest.fail(f"{function.__name__} takes {positional or ''}{named or ''}")
-
-    return error
 
 
 @pytest.fixture(scope="session")

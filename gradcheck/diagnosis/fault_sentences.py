@@ -211,7 +211,8 @@ OF_FAULTS = {
     "inputs-large": Code(
         "the loss starts far above a constant answer's; value: root mean square of the inputs",
         "the loss starts at {times:.3g} times what a constant answer costs, because the inputs' root mean square is "
-        "{value:.3g}: scale them to about 1 (pixels: divide by 255, subtract the mean, divide by the deviation)",
+        "{value:.3g}: scale them to about 1 (pixels: divide by 255, subtract the mean, divide by the deviation; of "
+        "words draw the embedding smaller)",
     ),
     "unregistered": Code(
         "parameters that a model keeps where PyTorch doesn't see them; value: how many", _unregistered

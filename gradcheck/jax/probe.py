@@ -56,7 +56,7 @@ def probe(
     seed : int
         For targets that are drawn, and for dropout.
     trial : bool
-        Train a model that looks ill on this batch, for 240 steps at most, before it is accused; limits of your own
+        Train a model that looks ill on this batch, for 360 steps at most, before it is accused; limits of your own
         decide without one.
     vanish_below, explode_above, max_span, min_rank, dead_above, saturated_above : float
         Limits of what is healthy; see ``gradcheck.Thresholds``.

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from gradcheck.diagnosis.causes import Cause
+from gradcheck.diagnosis.summary import gradient_shrinks
 from gradcheck.flow.model_flow import ModelFlow
 from gradcheck.probing.evidence import Evidence
 from gradcheck.probing.first_loss import LARGE_LOSS
@@ -12,6 +13,10 @@ from gradcheck.probing.first_loss import LARGE_LOSS
 #: log10 of the elasticity that a typical layer should have. Of 132 published architectures one is below 10^-3.3, whose
 #: branches start at 1e-5 and which learns in a trial; of those whose gradient vanishes all are (benchmarks/zoo.py).
 ELASTICITY = -4.0
+
+#: log10 of the elasticity below which no trial is held: of chains as PyTorch draws them Adam trains those of 20 layers
+#: with ReLU (-4.9), not those of 24 (-5.6), which learn a single batch all the same (benchmarks/default_chains.py).
+HOPELESS = -5.5
 
 #: log10 of the changes of a number that single precision can't show.
 UNSEEN = -7.0
@@ -48,3 +53,12 @@ def causes_of_elasticity(flow: ModelFlow) -> tuple[Cause, ...]:
     """Return the cause that the loss hardly depends on the layers, if that is so."""
     elasticity = typical_elasticity(flow)
     return (Cause("elasticity", None, elasticity, ELASTICITY),) if elasticity < ELASTICITY else ()
+
+
+def is_hopeless(found: Evidence) -> bool:
+    """Whether so little of the gradient is left that no trial is worth its time.
+
+    Where the signal fades on its way forward as well, the loss depends on the read-out as little as on the layers.
+    """
+    fades = gradient_shrinks(found.flow) and elasticity_of_end(found) < ELASTICITY
+    return fades or typical_elasticity(found.flow) < HOPELESS

@@ -15,6 +15,9 @@ FAR_FROM_ZERO = 10.0
 #: Inputs are large where their root mean square is more than this.
 LARGE_INPUTS = 3.0
 
+#: Numbers may overflow, or leave a function's domain, because the inputs are as large as this: bytes have 150.
+FAR_TOO_LARGE = 30.0
+
 
 class FirstLoss(NamedTuple):
     """The loss, and what it is held against."""
@@ -38,7 +41,9 @@ def causes_of(first: FirstLoss) -> Iterator[Cause]:
     details = {"times": first.value / first.constant_answer}
     if first.inputs_rms > LARGE_INPUTS and first.readout_rms < LARGE_LOSS * first.inputs_rms:
         yield Cause("inputs-large", None, first.inputs_rms, LARGE_INPUTS, details)
-    elif first.readout_rms > 1 if first.classes else first.output_rms > first.targets_rms:
+    elif first.classes and max(first.readout_rms, first.output_rms) > 1:  # what divides them may be a temperature
+        yield Cause("readout-large", None, max(first.readout_rms, first.output_rms), details=details)
+    elif not first.classes and first.output_rms > first.targets_rms:
         yield Cause("readout-large", None, first.readout_rms, details=details)
     elif not first.classes and first.targets_rms**2 > FAR_FROM_ZERO * first.constant_answer:
         yield Cause("targets-large", None, first.targets_rms, details=details)

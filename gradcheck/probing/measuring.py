@@ -1,14 +1,14 @@
 """What one layer shows, by its uses: the same numbers whoever took them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from gradcheck.engine.diversity import Diversity
-from gradcheck.engine.magnitude import LOG10_2, log10_joint_norm, log10_rms, rescaled
+from gradcheck.engine.magnitude import LOG10_2, log10_joint_norm, log10_norm, log10_rms, rescaled
 from gradcheck.engine.types import Array
 from gradcheck.flow.layer_flow import LayerFlow
 
@@ -111,6 +111,16 @@ def leverage(log10_weight_norm: float, weights: int, log10_gradient_norms: Seque
         Of the weights, and of the bias if there is one.
     """
     return log10_weight_norm - 0.5 * math.log10(weights) + log10_joint_norm(log10_gradient_norms)
+
+
+def decades_between(gradients: Iterable[Array]) -> float:
+    """Return the decades between weights' gradients, per entry; nan without any, and where one isn't finite or is zero.
+
+    Vectors, such as biases and norms, are left out: they have gradients of their own sizes.
+    """
+    with np.errstate(all="ignore"):
+        sizes = [log10_norm(one) - 0.5 * math.log10(one.size) for one in gradients if one.ndim > 1 and one.size]
+    return max(sizes) - min(sizes) if sizes and all(map(math.isfinite, sizes)) else math.nan
 
 
 def distinction(output: Array, log10_gradient_norm: float) -> float:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,6 +14,7 @@ from gradcheck.probing.captured import CapturedPass, Weight
 from gradcheck.probing.findings import Findings, find
 from gradcheck.probing.limits import SMALL_FACTOR
 from gradcheck.probing.loss_faults import find_loss_faults
+from gradcheck.probing.measuring import decades_between
 from gradcheck.probing.reporting import captured_report
 from gradcheck.probing.trial import ANSWERS, UNTRAINABLE
 from gradcheck.probing.trying import tried
@@ -46,6 +47,7 @@ class ArrayLesson:
 
     subject: Subject
     output: np.ndarray | None  # of the model as it is; None where there are several
+    arrived: list[np.ndarray] = field(default_factory=list)  # the gradients of Adam's last step
 
     def first(self) -> float:
         """Return the loss of the model as it is."""
@@ -67,7 +69,11 @@ class ArrayLesson:
     @contextmanager
     def adam(self, rate: float) -> Iterator[Callable[[int], float]]:
         """Take steps of Adam as long as the context lasts: each by its number, which returns the loss before it."""
-        yield Adam(self.subject, rate).step
+        yield Adam(self.subject, rate, self.arrived).step
+
+    def span(self) -> float:
+        """Return the decades between the weights' gradients in the last step, per entry; nan where it isn't known."""
+        return decades_between(self.arrived)
 
     @contextmanager
     def sgd(self, rate: float) -> Iterator[Callable[[int, float], float]]:
@@ -86,8 +92,9 @@ class ArrayLesson:
 class Adam:
     """Adam (Kingma & Ba 2015), with the usual constants, on values that the model itself doesn't hold."""
 
-    def __init__(self, subject: Subject, rate: float) -> None:
+    def __init__(self, subject: Subject, rate: float, arrived: list[np.ndarray] | None = None) -> None:
         self.subject, self.rate, self.count = subject, rate, 0
+        self.arrived = [] if arrived is None else arrived
         self.values = subject.trained()
         self._moments = [(np.zeros(one.shape), np.zeros(one.shape)) for one in self.values]
 
@@ -97,6 +104,7 @@ class Adam:
         if not math.isfinite(loss):
             return loss
         self.count += 1
+        self.arrived[:] = [one for one in gradients if one is not None]
         for at, gradient in enumerate(gradients):
             if gradient is None:
                 continue

@@ -3,17 +3,23 @@
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from statistics import median
 from typing import NamedTuple, Protocol
 
 from gradcheck.probing.first_loss import FirstLoss
+from gradcheck.spec.thresholds import Thresholds
 
 #: Steps of Adam at each of these rates, as long as the model doesn't learn.
 STEPS, RATES = 40, (1e-3, 1e-2, 1e-4)
 
-#: Gradients that lie far apart make a slow start: beyond the limit a model that is half way there has so many times the
-#: steps, at each rate.
-PATIENCE = 2
+#: Gradients that lie far apart make a slow start: beyond the limit a model that is half way there, or whose gradients
+#: the first steps have brought together, has so many times the steps, at each rate.
+PATIENCE = 3
+
+#: They have where so few decades are left between them: of chains that learn, after 40 steps 0.6 to 1.5; of those that
+#: don't, 4 and more (benchmarks/default_chains.py).
+TOGETHER = Thresholds().max_span
 
 #: It learns where the loss falls by this share of the smaller one of its start and what the labels' frequencies as the
 #: answer cost: published architectures that are suspected do within 5 to 35 steps, those that don't train never
@@ -61,6 +67,9 @@ class Lesson(Protocol):
     def adam(self, rate: float) -> AbstractContextManager[Callable[[int], float]]:
         """Take steps of Adam as long as the context lasts: each by its number, which returns the loss before it."""
 
+    def span(self) -> float:
+        """Return the decades between the weights' gradients in the last step, per entry; nan where it isn't known."""
+
     def sgd(self, rate: float) -> AbstractContextManager[Callable[[int, float], float]]:
         """Take steps of SGD in the same way, each by its number and the scale of its loss."""
 
@@ -106,7 +115,7 @@ def hold_trial(
     for index, rate in enumerate(RATES):
         losses: list[float] = []
         with lesson.adam(rate) as step:
-            while not _is_over(losses, halfway if patient else -math.inf) and not _settled(losses, goal):
+            while not _settled(losses, goal) and not _is_over(losses, partial(_is_under_way, lesson, halfway), patient):
                 losses.append(step(len(losses)))
                 if tick is not None:
                     tick((index * STEPS + min(len(losses), STEPS)) / (len(RATES) * STEPS))
@@ -135,9 +144,16 @@ def _goal(first: float, constant: float, falls_by: float, size: float = math.nan
     return reference - falls_by * (abs(reference) if math.isnan(size) else size)
 
 
-def _is_over(losses: list[float], halfway: float) -> bool:
-    """Whether all steps at a rate have been taken: more of them by a loss that is half way to its goal."""
-    return len(losses) >= STEPS and (len(losses) >= PATIENCE * STEPS or _end(losses) > halfway)
+def _is_over(losses: list[float], hopeful: Callable[[list[float]], bool], patient: bool) -> bool:
+    """Whether all steps at a rate have been taken: more of them where that is worth it."""
+    if not patient or len(losses) % STEPS or not losses:
+        return len(losses) >= STEPS * (PATIENCE if patient else 1)
+    return len(losses) >= PATIENCE * STEPS or not hopeful(losses)
+
+
+def _is_under_way(lesson: Lesson, halfway: float, losses: list[float]) -> bool:
+    """Whether a loss is half way to its goal, or all layers get a gradient by now that has come together."""
+    return _end(losses) <= halfway or lesson.span() <= TOGETHER
 
 
 def _end(losses: list[float]) -> float:

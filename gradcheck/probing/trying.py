@@ -32,7 +32,7 @@ def tried(
     """
     if judgement.is_suspicion:
         falls_by = COLLAPSED_FALLS_BY if judgement.diagnosis.verdict.status == "collapsed" else FALLS_BY
-        slow = judgement.summary.gradient_span > Thresholds().max_span
+        slow = judgement.summary.gradient_span > Thresholds().max_span or falls_by == FALLS_BY
         trial = hold_trial(lesson, first, falls_by, tick, from_zero=from_zero, patient=slow)
         return judgement if trial is None else judgement.after(trial)
     explodes = judgement.has_large_inputs and explodes_with_sgd(lesson, first.constant_answer, from_zero=from_zero)

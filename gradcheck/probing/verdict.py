@@ -9,15 +9,21 @@ import numpy as np
 
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.diagnosis.remarks import NEEDS_ADAM
-from gradcheck.diagnosis.score import score
+from gradcheck.diagnosis.score import OUTPUT_DECADES, score
 from gradcheck.diagnosis.sentences import listed
 from gradcheck.diagnosis.status import Flag, Status
 from gradcheck.diagnosis.summary import Summary, dead_layers, gradient_shrinks, summarize, widest_group
 from gradcheck.diagnosis.verdict import LIKELY, Diagnosis, diagnose, regions_of
 from gradcheck.flow.model_flow import ModelFlow
-from gradcheck.probing.elasticity import ELASTICITY, causes_of_elasticity, is_to_blame, typical_elasticity
+from gradcheck.probing.elasticity import (
+    ELASTICITY,
+    causes_of_elasticity,
+    is_hopeless,
+    is_to_blame,
+    typical_elasticity,
+)
 from gradcheck.probing.evidence import SHARP, Evidence
-from gradcheck.probing.first_loss import LARGE_INPUTS
+from gradcheck.probing.first_loss import FAR_TOO_LARGE, LARGE_INPUTS
 from gradcheck.probing.replacing import without_replaced
 from gradcheck.probing.terms import causes_of as of_terms
 from gradcheck.probing.trial import Trial
@@ -32,9 +38,6 @@ MOSTLY = 0.8
 #: Zeros may be underflow where the other layers' gradients span more decades than this.
 UNDERFLOW_DECADES = 25.0
 
-#: Numbers may overflow, or leave a function's domain, because the inputs are as large as this: bytes have 150.
-FAR_TOO_LARGE = 30.0
-
 #: Of the models that look ill and yet learn in a trial, and of those that don't, the share that trains
 #: (benchmarks/zoo.py).
 LEARNS, DOES_NOT = 0.95, 0.15
@@ -42,20 +45,6 @@ LEARNS, DOES_NOT = 0.95, 0.15
 
 #: Flags, and codes of causes, that a trial refutes.
 SUSPECTED = ("vanishing", "exploding")
-
-
-#: Causes that no layer has ↦ where they lie.
-PLACES = {
-    "loss-cut": "the loss", "output-cut": "the read-out", "nothing-trained": "the whole model",
-    "outside-loss": "the loss",
-    "inputs-alike": "the inputs",
-}  # fmt: skip
-
-#: Causes that lie in the loss, not in the network.
-IN_LOSS = {"loss-nonfinite", "labels-ignored"}
-
-#: Causes that name the layers without a gradient.
-WITHOUT_GRADIENT = ("detached", "rounding", "checkpoint-inputs", "no-derivative")
 
 
 #: Who measured it: PyTorch's pass, or one of arrays.
@@ -74,8 +63,16 @@ class Judgement(NamedTuple, Generic[Found]):
     @property
     def is_suspicion(self) -> bool:
         """Whether a trial may acquit the model: by one measure its gradient, or its examples' differences, are lost."""
-        suspected = self.diagnosis.verdict.status in (*SUSPECTED, "collapsed")
+        suspected = self.diagnosis.verdict.status in (*SUSPECTED, "collapsed") or bool(self.doubt)
         return suspected and not self.certain and not self.found.flow.obstacle
+
+    @property
+    def doubt(self) -> tuple[Cause, ...]:
+        """Why a model that looks healthy may not learn: large inputs saturate its first layer, or its loss stays."""
+        if self.diagnosis.verdict.status != "healthy" or self.found.flow.obstacle:
+            return ()
+        flooded = [one for one in self.diagnosis.verdict.causes if one.code == "large-inputs" and one.layers]
+        return (*flooded, *causes_of_elasticity(self.found.flow))
 
     @property
     def has_large_inputs(self) -> bool:
@@ -101,8 +98,12 @@ class Judgement(NamedTuple, Generic[Found]):
         details = {"first": trial.first, "rate": trial.rate, "steps": trial.steps, "goal": trial.goal}
         causes = (Cause(code, None, trial.last, trial.goal, details), *verdict.causes)
         if not trial.learns:
-            verdict = verdict._replace(score=min(verdict.score, DOES_NOT), causes=(*causes[1:], causes[0]))
+            status: Status = "vanishing" if self.doubt else verdict.status
+            causes = (*self.doubt, *(one for one in causes[1:] if one not in self.doubt), causes[0])
+            verdict = verdict._replace(status=status, score=min(verdict.score, DOES_NOT), causes=causes)
             return self._replace(diagnosis=self.diagnosis._replace(verdict=verdict), trial=trial)
+        if self.doubt:
+            return self._replace(trial=trial)
         flags = tuple("ok" if flag in SUSPECTED else flag for flag in flags)
         regions = tuple(one for one in regions if one.flag not in SUSPECTED)
         kept = tuple(one for one in causes if one.code.partition("-")[0] not in SUSPECTED)
@@ -143,10 +144,11 @@ def judge(found: Found, thresholds: Thresholds) -> Judgement[Found]:
     lost = found.closed or found.parts.status or status == "no-gradient" or _stops_at_norm(found)
     chance = 0.0 if lost else score(flow, counted)
     verdict = diagnosis.verdict._replace(status=status, score=chance, causes=causes)
-    certain = beyond and bool(inelastic) and not found.gated
+    certain = beyond and bool(inelastic) and is_hopeless(found) and not found.gated
     if any(one.code == "inputs-alike" for one in found.origins):
         certain, verdict = True, verdict._replace(score=min(chance, DOES_NOT))
-    certain = certain or found.closed is not None or bool(found.parts.status)
+    huge = status == "exploding" and flow.output.log10_logit_rms > OUTPUT_DECADES  # whose loss falls by itself
+    certain = certain or found.closed is not None or bool(found.parts.status) or huge
     return Judgement(found, summary, diagnosis._replace(verdict=verdict), certain)
 
 
@@ -161,32 +163,6 @@ def _without_gradient(diagnosis: Diagnosis, silent: Sequence[int], flow: ModelFl
     """Return flags and regions where no gradient was measured: these layers have none, of others nothing is known."""
     flags: tuple[Flag, ...] = tuple("dead" if layer in silent else "ok" for layer in range(1, len(diagnosis.flags) + 1))
     return diagnosis._replace(flags=flags, regions=regions_of(flow, flags))
-
-
-def sickest_layer(flow: ModelFlow, diagnosis: Diagnosis) -> str:
-    """Return the name of the layer that shows the verdict most."""
-    if found_in := PLACES.get(diagnosis.verdict.causes[0].code if diagnosis.verdict.causes else ""):
-        return found_in
-    silent = next((cause for cause in diagnosis.verdict.causes if cause.code in WITHOUT_GRADIENT), None)
-    if diagnosis.verdict.status == "no-gradient" and silent is not None:
-        return str(silent.details["names"][0])
-    dead = dead_layers(flow)
-    if diagnosis.verdict.status == "dead" and dead:
-        return flow.name(dead[-1])
-    if flow.obstacle and {cause.code for cause in diagnosis.verdict.causes} & IN_LOSS:
-        return "the loss"
-    if flow.obstacle:
-        return flow.name(flow.reached + 1) if flow.reached < len(flow.layers) else "the read-out"
-    alike = [region for region in diagnosis.regions if region.flag == diagnosis.verdict.status]
-    if alike:
-        return flow.name(alike[0].worst_layer)
-    if diagnosis.verdict.status == "collapsed":
-        ranks = np.where(flow.carriers, flow.column("effective_rank"), np.inf)
-        return flow.name(int(np.nanargmin(ranks)) + 1)
-    group = widest_group(flow)
-    gradient = flow.column("log10_gradient_rms")[group]
-    extreme = gradient.argmax() if diagnosis.verdict.status == "exploding" else gradient.argmin()
-    return flow.name(int(group[extreme]) + 1)
 
 
 def silent_layers(flow: ModelFlow) -> list[int]:
@@ -207,12 +183,14 @@ def _status(found: Evidence, status: Status) -> Status:
         return "no-gradient"
     if found.shut or _stops_at_norm(found):
         return "dead"
-    if status == "healthy" and found.parts.status:
+    if status in ("healthy", "collapsed") and found.parts.status:  # what is wrong with a part says why
         return found.parts.status
     if status in ("vanishing", "exploding") and silent_layers(flow) and not _faded(flow):
         return "dead"
     if status == "healthy" and any(one.code == "softmax-twice" and (one.value or 1) < SHARP for one in found.of_loss):
         return "vanishing"
+    if status == "healthy" and flow.output.log10_logit_rms > OUTPUT_DECADES:
+        return "exploding"
     lost = typical_elasticity(flow) < ELASTICITY
     if lost and (status == "exploding" or (status == "healthy" and is_to_blame(found))):
         return "vanishing"

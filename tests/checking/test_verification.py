@@ -30,9 +30,9 @@ def broken(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def every():
+def every(shared):
     """All checks of the engine as it is."""
-    return verify()
+    return shared("verified", verify)
 
 
 def errors(verification):

@@ -29,7 +29,7 @@ OPTIONS = {
     "overflow": "--depth 12 --width 16 --activation relu --init he --gain 1e50",
     "overflow at once": "--depth 2 --width 16 --activation linear --gain 1e308",
     "overflow, seeds": "--depth 12 --width 16 --activation relu --init he --gain 1e50 --seeds 2",
-    "underflow": "--depth 300 --width 8 --activation linear --init orthogonal --gain 0.02",
+    "underflow": "--depth 150 --width 8 --activation linear --init orthogonal --gain 4e-4",
     "suggestions": "--depth 12 --width 16 --suggest",
     "no suggestions": "--depth 4 --width 16 --activation tanh --init lecun --suggest",
     "rnn": "--arch rnn --steps 8 --width 16 --recurrent-gain 0.5",
@@ -161,7 +161,7 @@ def test_logarithms_stay_finite_where_the_numbers_underflow(report):
     layers = report(OPTIONS["underflow"])["layers"]
     assert layers[0]["gradient_rms"] is None
     assert layers[0]["status"] == "underflow"
-    assert layers[0]["log10_gradient_ratio"] == pytest.approx(299 * math.log10(0.02), rel=1e-9)
+    assert layers[0]["log10_gradient_ratio"] == pytest.approx(149 * math.log10(4e-4), rel=1e-9)
     assert all(layer["log10_gradient_rms"] is not None for layer in layers)
 
 

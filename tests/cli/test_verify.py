@@ -16,9 +16,9 @@ SOME = "verify --only activation --only cell"
 
 
 @pytest.fixture(scope="module")
-def every():
+def every(shared):
     """All checks, by the function."""
-    return verify()
+    return shared("verified", verify)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from torch import nn  # noqa: E402
 from transformers import Trainer, TrainerCallback, TrainingArguments  # noqa: E402
 
 from gradcheck import diagnose  # noqa: E402
+from gradcheck.errors import OptionError  # noqa: E402
 from gradcheck.huggingface import GradientCallback  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning")
@@ -209,6 +210,6 @@ def test_two_runs_at_once_leave_each_other_s_logs_alone(tmp_path):
     assert [len(records(folder)) for folder in (tmp_path, tmp_path / "inner")] == [6, 4]
 
 
-def test_what_can_t_be_done_about_a_finding_is_refused_at_once(error_of):
-    error = error_of(GradientCallback, on_finding="halt")
-    assert str(error).startswith("on_finding='halt' is none of 'warn', 'stop', or a function")
+def test_what_can_t_be_done_about_a_finding_is_refused_at_once():
+    with pytest.raises(OptionError, match=r"^on_finding='halt' is none of 'warn', 'stop', or a function"):
+        GradientCallback(on_finding="halt")

@@ -12,6 +12,9 @@ from gradcheck.logs import fast
 from gradcheck.logs.json_records import JsonRecords
 from gradcheck.logs.reading import read_log
 
+#: Where the extra is installed, other tests read with it, too.
+pytestmark = pytest.mark.extras
+
 #: Values of records, among them all that only one of the two parsers reads.
 VALUES = st.one_of(
     st.floats().map(json.dumps),

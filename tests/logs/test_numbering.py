@@ -14,7 +14,7 @@ def run(rows, seed=0):
     return [{"step": 5 * step, "loss": float(one), "grad_norm": 1.0} for step, one in enumerate(loss)]
 
 
-@pytest.mark.parametrize("rows", [4, 8, 30, 100, 9000])
+@pytest.mark.parametrize("rows", [4, 8, 30, 4200])
 def test_a_log_whose_newest_row_is_the_first_is_one_run_in_the_order_of_its_steps(rows):
     report = diagnose(run(rows)[::-1])
     assert (report.runs, report.log.rows, report.log.first_step, report.log.last_step) == ((), rows, 0, 5 * rows - 5)

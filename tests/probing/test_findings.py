@@ -101,7 +101,7 @@ def test_the_report_says_what_was_not_looked_at():
 
 
 def test_small_weights_vanish_without_a_trial_in_a_plain_chain():
-    report = report_on(Perceptron("tanh", gain=0.1))
+    report = report_on(Perceptron("tanh", gain=0.05))
     assert report.verdict.status == "vanishing"
     assert report.model.trial is None
 

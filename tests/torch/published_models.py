@@ -283,6 +283,31 @@ class Highway(nn.Module):
         return self.head(x)
 
 
+class HashGrid(nn.Module):
+    """Features of a plane's points from tables that start at 1e-4 (Müller et al. 2022)."""
+
+    def __init__(self, levels=6, entries=256):
+        super().__init__()
+        self.tables = nn.ModuleList(nn.Embedding(entries, 2) for _ in range(levels))
+        self.layers = nn.Sequential(
+            nn.Linear(2 * levels, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 3)
+        )
+        for table in self.tables:
+            nn.init.uniform_(table.weight, -1e-4, 1e-4)
+
+    def forward(self, x):
+        found = []
+        for level, table in enumerate(self.tables):
+            at = x * 4 * 1.5**level
+            corner, value = at.floor().long(), 0.0
+            for right, up in ((0, 0), (0, 1), (1, 0), (1, 1)):
+                number = (corner[:, 0] + right + (corner[:, 1] + up) * 2654435761) % table.num_embeddings
+                share = 1 - (at - corner - torch.tensor([right, up])).abs()
+                value = value + table(number) * share.prod(1, keepdim=True)
+            found.append(value)
+        return self.layers(torch.cat(found, 1))
+
+
 def rows(width=32):
     return torch.randn(64, width), torch.arange(64) % 10
 
@@ -294,6 +319,11 @@ def noise():
 
 def pictures():
     return torch.randn(8, 3, 32, 32), torch.arange(8) % 10
+
+
+def plane():
+    x = torch.rand(256, 2)
+    return x, torch.cat([(6 * x).sin(), x.prod(1, keepdim=True)], 1)
 
 
 def tokens(words, length=24):
@@ -317,5 +347,6 @@ PUBLISHED = {
     "translator": (Translator, lambda: tokens(60), None),
     "residual blocks without a norm": (Unnormalised, rows, None),
     "highway": (Highway, rows, None),
+    "hash grid": (HashGrid, plane, "mean-square"),
     "wasserstein critic": (critic, lambda: (torch.randn(16, 3, 32, 32), torch.zeros(16)), difference),
 }  # fmt: skip

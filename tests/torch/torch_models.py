@@ -51,6 +51,13 @@ def vgg(norm=True, widths=(16, "M", 32, "M", 64, 64, "M", 128, 128, "M", 128, 12
     return nn.Sequential(nn.Sequential(*layers), *head)
 
 
+def drawn(model, std):
+    """Draw all weights from one law, as VGG's were, which stalled with more layers (Simonyan & Zisserman 2015)."""
+    for one in model.parameters():
+        nn.init.normal_(one, std=std) if one.dim() > 1 else nn.init.zeros_(one)
+    return model
+
+
 class Bottleneck(nn.Module):
     def __init__(self, channels, inner, stride):
         super().__init__()
@@ -275,7 +282,7 @@ SICK = {
     "tanh chaotic": (lambda: mlp(nn.Tanh, 30, init="lecun", gain=3.0), rows, "exploding"),
     "he relu, far too deep": (lambda: mlp(depth=90), rows, "collapsed"),
     "dead by its bias": (lambda: mlp(bias=-30.0, depth=8), rows, "dead"),
-    "vgg without norm": (lambda: vgg(norm=False), image, "vanishing"),
+    "vgg without norm": (lambda: drawn(vgg(norm=False), 0.01), image, "vanishing"),
     "a gate that never opens": (Gated, rows, "dead"),
     "softmax over one unit": (lambda: nn.Sequential(*mlp(depth=3, classes=1), nn.Softmax(1)), rows, "dead"),
 }

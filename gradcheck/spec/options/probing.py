@@ -68,7 +68,7 @@ class ProbeOptions(VerdictOptions, total=False):
         range=Whole(0, "it seeds the random numbers"),
     )]
     trial: Annotated[bool, Option(
-        "Train a model that looks ill for up to 240 steps on its batch before it is accused.", VERDICT,
+        "Train a model that looks ill for up to 360 steps on its batch before it is accused.", VERDICT,
         default=True,
     )]
     suggest: Annotated[bool | None, Option(

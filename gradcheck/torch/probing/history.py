@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.diagnosis.status import Status
-from gradcheck.probing.verdict import sickest_layer
+from gradcheck.probing.sickest import sickest_layer
 from gradcheck.torch.modules import all_parameters
 from gradcheck.torch.probing.judgement import Judgement
 from gradcheck.torch.probing.passing import ModelPass

@@ -10,12 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
+from gradcheck.probing.measuring import decades_between
 from gradcheck.probing.trial import ANSWERS, UNTRAINABLE
 from gradcheck.torch.modules import all_parameters
 from gradcheck.torch.probing.adam import Adam
 from gradcheck.torch.probing.batches import Batch
 from gradcheck.torch.probing.checkpoints import checkpoints_opened
-from gradcheck.torch.probing.hooks import Recording
+from gradcheck.torch.probing.hooks import Recording, as_array
 from gradcheck.torch.probing.losses import LossFunction, loss_and_targets
 from gradcheck.torch.probing.measuring import Gradients
 from gradcheck.torch.probing.state import seed_all, untouched
@@ -82,6 +83,10 @@ class Lesson(NamedTuple):
             return math.isfinite(self.step(optimizer, number))
         except UNTRAINABLE:
             return False
+
+    def span(self) -> float:
+        """Return the decades between the weights' gradients in the last step, per entry; nan where it isn't known."""
+        return decades_between(as_array(one.grad) for one in self.trained if one.grad is not None)
 
     def of_answers(self) -> tuple[float, float]:
         """Return the loss of an output of zeros, and by how much outputs of size 1 change it; nan where there is none.

@@ -160,8 +160,11 @@ def _cross_entropy(output: object, targets: Tensor) -> Tensor:
     if targets.is_floating_point() and targets.shape == logits.shape:
         axis = axis if _sum_to_one(targets, axis) else 1  # as PyTorch has it
         return functional.cross_entropy(logits.movedim(axis, 1), targets.movedim(axis, 1))
-    if logits.movedim(axis, -1).shape[:-1] != targets.shape and logits.shape[:1] + logits.shape[2:] == targets.shape:
-        axis = 1  # as PyTorch has it
+    if logits.movedim(axis, -1).shape[:-1] != targets.shape:
+        if logits.shape[:1] + logits.shape[2:] == targets.shape:
+            axis = 1  # as PyTorch has it
+        elif logits.shape[:-1] == targets.shape:
+            axis = logits.dim() - 1
     rows = logits.movedim(axis, -1).reshape(-1, logits.shape[axis])
     if not targets.is_floating_point():
         _check_classes(targets, rows.shape[-1])

@@ -47,7 +47,7 @@ from gradcheck.torch.probing.norms import causes_of
 from gradcheck.torch.probing.origins import find_origins
 from gradcheck.torch.probing.parts import ModelParts, find_hidden, find_starved
 from gradcheck.torch.probing.precision import Precision, autocast
-from gradcheck.torch.probing.recurrences import find_long, find_recurrences, kept_for_recurrences
+from gradcheck.torch.probing.recurrences import find_long, find_recurrences, kept_for_recurrences, rank_of_sums
 from gradcheck.torch.probing.route import Route, find_shut_end, gradient_at_end, route_of, shift_for, start_of_gradient
 from gradcheck.torch.probing.saturation import Saturated, find_saturated
 from gradcheck.torch.probing.state import seed_all
@@ -245,7 +245,7 @@ def _flow(
         flows = [one._replace(log10_gradient_rms=-math.inf) for one in flows] if cut else flows
         output = _output(route, norms, shift, value)
     arrived, flows = without_idle(arrived, flows)
-    layers = (*arrived, *beyond)
+    layers, first = (*arrived, *beyond), record.calls[0]
     fan_in, fan_out = zip(*(fans(layer, calls[layer][-1]) for layer in layers), strict=True)
     return layers, ModelFlow(
         fan_in=fan_in,
@@ -260,7 +260,7 @@ def _flow(
         ends=tuple(reduce(int.__or__, (call.ends for call in calls[layer]), 0) for layer in layers),
         normalized=tuple(layer.is_vector or any(call.normalized for call in calls[layer]) for layer in layers),
         rows=min(rows_of(layer, calls[layer][-1].output, examples) for layer in layers),
-        features=1 if record.calls[0].features == 1 and record.calls[0].on_trunk else math.inf,
+        features=min(1 if first.features == 1 else math.inf, rank_of_sums(record)) if first.on_trunk else math.inf,
     )
 
 

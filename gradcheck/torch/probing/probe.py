@@ -99,7 +99,7 @@ def probe(
         Try changes that may fix an ill model, on copies of it, and other steps where those taken make it ill; None:
         the former where a pass takes a moment, and no steps are asked for.
     trial : bool
-        Train a model that looks ill on this batch, for 240 steps at most, before it is accused; limits of your own
+        Train a model that looks ill on this batch, for 360 steps at most, before it is accused; limits of your own
         decide without one.
     vanish_below, explode_above, max_span, min_rank, dead_above, saturated_above : float
         Limits of what is healthy; see ``gradcheck.Thresholds``.

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from gradcheck.engine.activations import ACTIVATIONS
 from gradcheck.engine.cells import CELLS, GATE, CellStep
+from gradcheck.engine.diversity import effective_rank
 from gradcheck.engine.magnitude import log10_norm
 from gradcheck.engine.types import Array
 from gradcheck.flow.layer_flow import SATURATED_BELOW
@@ -102,6 +103,25 @@ def find_recurrences(record: Recording, gradients: Gradients) -> tuple[Recurrenc
                 of_all = _of_calls(layer.name, layer.module, calls, gradients) if len(calls) > 1 else None
                 found += _of_module(layer.name, layer.module, calls[-1], gradients) if of_all is None else [of_all]
     return tuple(found)
+
+
+def rank_of_sums(record: Recording) -> float:
+    """Return the rank of the examples in what a recurrence adds up that starts as the identity; inf without one.
+
+    The state of such a recurrence of ReLUs (Le, Jaitly & Hinton 2015) is one of its inputs' sum, until training has
+    changed its weights: examples with the same sum look alike, as in the adding problem.
+    """
+    call = record.calls[0]
+    module, given = call.layer.module, call.inputs[0] if call.inputs else None
+    if not isinstance(module, nn.RNN) or module.mode != "RNN_RELU" or not isinstance(given, Tensor) or given.dim() != 3:
+        return math.inf
+    weight = module.weight_hh_l0.detach()
+    kept = float(weight.diagonal().mean())
+    if not torch.allclose(weight, kept * torch.eye(len(weight)).to(weight), atol=1e-6):
+        return math.inf
+    steps = (given.transpose(0, 1) if module.batch_first else given).detach().cpu().double()
+    shares = kept ** torch.arange(len(steps) - 1, -1, -1, dtype=torch.float64)
+    return effective_rank(torch.einsum("t,tef->ef", shares, steps).numpy())
 
 
 def find_long(record: Recording) -> dict[str, int]:

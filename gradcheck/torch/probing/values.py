@@ -7,9 +7,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from gradcheck.probing.first_loss import FAR_TOO_LARGE
 from gradcheck.spec.probing import LOSSES
 from gradcheck.torch.graph import Node
-from gradcheck.torch.layers import is_finite, main_tensor
+from gradcheck.torch.layers import EMBEDDINGS, is_finite, main_tensor
 from gradcheck.torch.probing.hooks import Recording
 
 #: What is never negative, by its node in the graph; and what is never positive.
@@ -117,14 +118,20 @@ def _has_other_values(name: str, node: Node) -> bool:
 def rms_of_inputs(inputs: Sequence[Tensor], record: Recording) -> float:
     """Return the largest root mean square of the inputs that are floats; nan without any that is finite.
 
-    What the first layer is given takes the place of an input as large: it may have been scaled on its way, or be made
-    of whole numbers, as pixels are.
+    What an embedding makes of words is an input, too, where it is far too large.
+
+    What the first layer is given takes the place of an input as large, or of a smaller one if there is no other: it may
+    have been scaled on its way and cut into patches that overlap, or be made of whole numbers, as pixels are.
     """
     count, given = record.given
     own = float(10**given) if math.isfinite(given) else math.nan
     sizes = [
-        own if one.numel() == count else float(one.detach().abs().double().square().mean().sqrt())
+        own
+        if one.numel() == count or (len(inputs) == 1 and one.numel() < count)
+        else float(one.detach().abs().double().square().mean().sqrt())
         for one in inputs
         if is_finite(one)
     ]
-    return max((size for size in sizes or [own] if math.isfinite(size)), default=math.nan)
+    embedded = [10**call.log10_rms for call in record.calls if isinstance(call.layer.module, EMBEDDINGS)]
+    huge = [size for size in embedded if size > FAR_TOO_LARGE]  # they take the place of inputs of a usual size
+    return max((size for size in [*(sizes or [own]), *huge] if math.isfinite(size)), default=math.nan)

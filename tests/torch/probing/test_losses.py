@@ -160,6 +160,25 @@ def test_a_sharp_softmax_before_another_one_is_tried_and_named_where_it_does_not
     assert 0 < cause.value < cause.limit == 0.5
 
 
+def test_classes_may_lie_in_the_last_axis_of_as_many_positions_as_there_are_targets():
+    class Joint(nn.Module):
+        """Scores of each pair of a frame and a word, as in a transducer."""
+
+        def __init__(self):
+            super().__init__()
+            self.frames, self.words, self.scores = nn.Linear(4, 8), nn.Linear(4, 8), nn.Linear(8, 5)
+
+        def forward(self, x):
+            return self.scores(torch.tanh(self.frames(x)[:, :, None] + self.words(x[:, :3])[:, None]))
+
+    x, classes = torch.randn(6, 7, 4), torch.randint(5, (6, 7, 3))
+    model = Joint()
+    expected = nn.functional.cross_entropy(model(x).flatten(0, 2), classes.flatten())
+    assert gradcheck.torch.probe(model, (x, classes)).model.loss.first == pytest.approx(
+        float(expected.detach()), rel=1e-5
+    )
+
+
 @pytest.mark.parametrize("kind", [tuple, dict])
 def test_of_several_outputs_it_is_said_which_loss_of_the_models_own_is_taken(kind):
     class Autoencoder(nn.Module):

@@ -239,3 +239,48 @@ def test_a_sequence_that_is_too_long_to_go_through_is_said_so(said):
     report = probe(model, torch.randn(2, 2001, 2), lambda output, _: output[0][:, -1].square().mean())
     assert report.model.recurrences == ()
     assert "has 2,001 steps: beyond 2,000 a recurrence is not gone through step by step" in said(report)
+
+
+def adding(steps):
+    """Return the adding problem: two of the numbers are marked, and their sum is asked for."""
+    numbers, marks = torch.rand(32, steps), torch.zeros(32, steps)
+    for row in marks:
+        row[torch.randperm(steps)[:2]] = 1
+    return torch.stack([numbers, marks], -1), (numbers * marks).sum(1, keepdim=True)
+
+
+class Identity(nn.Module):
+    """A recurrence of ReLUs that starts as the identity (Le, Jaitly & Hinton 2015)."""
+
+    def __init__(self, kept=1.0, width=64):
+        super().__init__()
+        self.cells, self.head = nn.RNN(2, width, nonlinearity="relu", batch_first=True), nn.Linear(width, 1)
+        nn.init.eye_(self.cells.weight_hh_l0)
+        nn.init.normal_(self.cells.weight_ih_l0, std=0.001)
+        with torch.no_grad():
+            self.cells.weight_hh_l0.mul_(kept)
+            self.cells.bias_ih_l0.zero_()
+            self.cells.bias_hh_l0.zero_()
+
+    def forward(self, x):
+        return self.head(self.cells(x)[0][:, -1])
+
+
+@pytest.mark.parametrize("kept", [1.0, 0.99])
+def test_a_recurrence_that_starts_as_the_identity_can_not_tell_apart_inputs_of_one_sum(kept):
+    report = probe(Identity(kept), adding(20))
+    assert report.layers[0].effective_rank < 1.8
+    assert (report.verdict.status, report.model.trial) == ("healthy", None)
+
+
+def test_a_recurrence_whose_inputs_sums_differ_is_held_to_their_rank():
+    report = probe(Identity(), (torch.randn(32, 20, 2), torch.randn(32, 1)))
+    assert report.verdict.status == "healthy"
+    assert report.layers[0].effective_rank > 1.8
+
+
+def test_a_recurrence_that_explodes_is_called_so_though_its_examples_look_alike():
+    model = Identity(kept=3.0)
+    nn.init.orthogonal_(model.cells.weight_hh_l0, 3.0)
+    verdict = probe(model, (torch.randn(32, 40, 2), torch.randn(32, 1))).verdict
+    assert (verdict.status, verdict.causes[0].code) == ("exploding", "explodes-in-time")

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.usefixtures("seeded")
 PUBLISHED = (
     "dit", "rezero", "layer scale", "mobile with squeeze and excitation", "norm after the activation", "bert",
     "zero projections", "lora", "translator", "wasserstein critic", "residual blocks without a norm", "highway",
+    "hash grid",
 )  # fmt: skip
 
 
@@ -61,7 +62,7 @@ def of_pytorch(activation, depth, width=64):
     return nn.Sequential(nn.Linear(32, width), activation(), *hidden, nn.Linear(width, 10)), torch.randn(64, 32)
 
 
-@pytest.mark.parametrize(("activation", "depth"), [(nn.ReLU, 10), (nn.GELU, 8), (nn.Tanh, 12)])
+@pytest.mark.parametrize(("activation", "depth"), [(nn.ReLU, 10), (nn.ReLU, 20), (nn.GELU, 8), (nn.Tanh, 12)])
 def test_a_chain_as_pytorch_draws_it_is_healthy_where_adam_trains_it_and_sgd_hardly_does(activation, depth, said):
     report = probe(*of_pytorch(activation, depth))
     assert report.verdict.status == "healthy"
@@ -71,7 +72,7 @@ def test_a_chain_as_pytorch_draws_it_is_healthy_where_adam_trains_it_and_sgd_har
     assert chance_of_training(report.verdict) == "Adam trains it with probability 95 %"
 
 
-@pytest.mark.parametrize(("activation", "depth"), [(nn.ReLU, 16), (nn.Tanh, 24), (nn.Sigmoid, 8)])
+@pytest.mark.parametrize(("activation", "depth"), [(nn.ReLU, 30), (nn.Tanh, 24), (nn.Sigmoid, 8)])
 def test_a_chain_too_deep_for_the_start_of_pytorch_is_accused(activation, depth):
     verdict = probe(*of_pytorch(activation, depth)).verdict
     assert (verdict.status, verdict.trainable) == ("vanishing", False)
@@ -88,8 +89,46 @@ def test_a_loss_that_is_half_way_there_has_more_steps_where_it_is_waited_for():
         def adam(self, _rate):
             return nullcontext(lambda number: 1.0 - 0.005 * number)
 
+        def span(self):
+            return math.nan
+
     first = FirstLoss(constant_answer=1.0, of_batch=1.0)
     assert [hold_trial(Slow(), first, patient=one).learns for one in (False, True)] == [False, True]
+
+
+@pytest.mark.parametrize(("span", "learns"), [(1.5, True), (4.0, False)])
+def test_a_loss_that_stays_has_more_steps_where_the_gradients_have_come_together(span, learns):
+    class Late:
+        """Falls after 60 steps at once."""
+
+        def first(self):
+            return 1.0
+
+        def adam(self, _rate):
+            return nullcontext(lambda number: 1.0 if number < 60 else 0.1)
+
+        def span(self):
+            return span
+
+    assert hold_trial(Late(), FirstLoss(constant_answer=1.0, of_batch=1.0), patient=True).learns == learns
+
+
+def test_the_span_of_a_lesson_is_that_of_the_weights_gradients_per_entry(models):
+    lesson = lesson_of(models.mlp(depth=3), (models.rows(), torch.arange(64) % 10))
+    with lesson.adam(1e-3) as step:
+        step(0)
+        sizes = [float(one.grad.square().mean().sqrt()) for one in lesson.trained if one.dim() > 1]
+        assert lesson.span() == pytest.approx(math.log10(max(sizes) / min(sizes)), abs=1e-4)
+
+
+def test_a_first_layer_that_large_inputs_saturate_is_accused_where_it_does_not_learn():
+    hidden = [part for width in (768, 64, 64) for part in (nn.Linear(width, 64), nn.Tanh())]
+    batch = torch.randint(256, (64, 768)).float(), torch.arange(64) % 10
+    report = probe(nn.Sequential(*hidden, nn.Linear(64, 10)), batch)
+    assert (report.verdict.status, report.verdict.causes[0].code) == ("vanishing", "large-inputs")
+    assert not report.model.trial.learns
+    scaled = probe(nn.Sequential(*hidden, nn.Linear(64, 10)), (batch[0] / 127.5 - 1, batch[1]))
+    assert (scaled.verdict.status, scaled.model.trial) == ("healthy", None)
 
 
 def test_the_model_is_left_as_it_was_by_a_trial(gated):

@@ -1,11 +1,13 @@
-"""Whether a loss is zero at best, by the graph that made it."""
+"""Whether a loss is zero at best, by the graph that made it, and how large the inputs are."""
 
 import pytest
 
 torch = pytest.importorskip("torch")
 
+from torch import nn  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
+from gradcheck.torch import probe  # noqa: E402
 from gradcheck.torch.probing.values import is_never_negative  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("seeded")
@@ -61,3 +63,29 @@ def test_a_graph_with_more_ways_than_one_could_walk_is_read_once():
     for _ in range(200):
         product = (product + x.abs()) * (product + x.pow(2))
     assert is_never_negative(product.mean().grad_fn)
+
+
+def test_inputs_that_the_model_scales_itself_are_not_large():
+    class Patches(nn.Module):
+        """Normalises each series, and cuts it into patches that overlap."""
+
+        def __init__(self):
+            super().__init__()
+            self.embed, self.head = nn.Linear(16, 32), nn.Linear(32, 1)
+
+        def forward(self, x):
+            x = (x - x.mean(1, keepdim=True)) / x.std(1, keepdim=True)
+            return self.head(self.embed(x.unfold(1, 16, 8)).tanh().mean(1))
+
+    for model, large in ((Patches(), False), (nn.Sequential(nn.Linear(96, 32), nn.Tanh(), nn.Linear(32, 1)), True)):
+        causes = probe(model, (50 * torch.randn(32, 96), torch.randn(32, 1))).verdict.causes
+        assert any(cause.code in ("inputs-explode", "large-inputs", "inputs-large") for cause in causes) == large
+
+
+@pytest.mark.parametrize(("std", "named"), [(1.0, False), (100.0, True)])
+def test_an_embedding_that_is_far_too_large_counts_as_large_inputs(std, named):
+    words = torch.randint(50, (16, 12))
+    layers = nn.Embedding(50, 32), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 50)
+    nn.init.normal_(layers[0].weight, std=std)
+    causes = probe(nn.Sequential(*layers), (words, words.roll(1, 1))).verdict.causes
+    assert any(cause.code in ("inputs-explode", "inputs-large") for cause in causes) == named

@@ -118,3 +118,27 @@ def test_a_vgg_is_not_judged_by_the_gradient_of_an_entry(models, probed):
     positions = 32 * 32 / 4  # the first convolution has 1024 of them, the last four
     per_entry = convolutions[0].gradient_ratio / (positions * convolutions[0].fan_out / convolutions[-1].fan_out) ** 0.5
     assert convolutions[0].gradient_ratio > 1 > per_entry
+
+
+def test_outputs_beyond_all_reason_are_an_explosion_whatever_a_trial_would_bring():
+    class Autoencoder(torch.nn.Module):
+        """A variational one whose log-variances start at `start`."""
+
+        def __init__(self, start):
+            super().__init__()
+            self.encoder, self.decoder = torch.nn.Linear(32, 16), torch.nn.Linear(8, 32)
+            torch.nn.init.constant_(self.encoder.bias[8:], start)
+
+        def forward(self, x):
+            mean, log_variance = self.encoder(x).chunk(2, 1)
+            return self.decoder(mean + torch.randn_like(mean) * (log_variance / 2).exp()), mean, log_variance
+
+    def loss(output, x):
+        made, mean, log_variance = output
+        prior = log_variance.exp() + mean.square() - 1 - log_variance
+        return torch.nn.functional.mse_loss(made, x) + 0.005 * prior.mean()
+
+    rows = torch.randn(64, 32)
+    verdicts = [gradcheck.torch.probe(Autoencoder(start), (rows, rows), loss).verdict for start in (-2.0, 60.0)]
+    assert [one.status for one in verdicts] == ["healthy", "exploding"]
+    assert verdicts[1].causes[0].code == "output-size"
