@@ -52,13 +52,13 @@ class Sample:
         self._weights, self._join = weights, join
         self._leftovers = leftovers
         self._columns: dict[str, Column] = {}
-        self._updated: set[int] = set()
+        self._updated: list[Set[int]] = []  # places, by each update
         self._clips = self._clips_next = self._follow = False
 
     def before_clipping(self, scale: Single = None) -> None:
         """Measure gradients that will be clipped, and are still multiplied by the loss scale if one is given."""
         if "grad_norm" in self._columns:
-            self._add(set(range(len(self._parameters))) - self._updated, "grad_norm")
+            self._add(set(range(len(self._parameters))).difference(*self._updated), "grad_norm")
         else:
             self._measure()
         self.whole["grad_scale"] = scale
@@ -118,13 +118,13 @@ class Sample:
 
     def _measure_those_of(self, places: Set[int]) -> None:
         """Measure the gradients at the places that an optimizer updates; at first those of the others, too."""
-        first, places = "grad_norm" not in self._columns, places - self._updated
-        if first:
+        if "grad_norm" not in self._columns:
             self._measure()
         else:
             clipped = ["grad_norm_after"] if self._clips else []
-            self._add(places, *clipped, *(["grad_norm"] if self._updated and not self._clips_next else []))
-        self._updated |= places
+            again = ["grad_norm"] if self._updated and not self._clips_next else []
+            self._add(set(places).difference(*self._updated), *clipped, *again)
+        self._updated.append(places)
         self._clips_next = False
 
     def _add(self, places: Set[int], *names: str) -> None:
