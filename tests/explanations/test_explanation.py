@@ -237,7 +237,7 @@ CLAIMS = [
     ("nonfinite", "at width 128 that is --gain 11.3", "11.3", lambda: math.sqrt(128)),
     ("underflow", "67 layers back from the loss in float32", "67", lambda: layers_above(math.log10(1.4e-45))),
     ("underflow", "510 in float64", "510", lambda: layers_above(-323.3)),
-    ("chain-rule", "In 50 layers 0.9 becomes 0.006", "0.006", lambda: 0.9**49),
+    ("chain-rule", "In 50 layers, 49 factors, 0.9 becomes 0.006", "0.006", lambda: 0.9**49),
     ("chain-rule", "and 1.1 becomes 107", "107", lambda: 1.1**49),
     ("initialisation", "0.707 of xavier", "0.707", lambda: math.sqrt(1 / 2)),
     *(
