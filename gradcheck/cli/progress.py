@@ -29,7 +29,6 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.shown = False  # after an interrupt other threads may still say what they have done
         self.clear()
 
     def show(self, share: float | None, what: str) -> None:

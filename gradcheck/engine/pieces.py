@@ -61,19 +61,6 @@ def ahead(task: Callable[[], T]) -> Callable[[], T]:
     return result
 
 
-def side_by_side(task: Callable[[int], T], count: int) -> list[T]:
-    """Return task(0) … task(count − 1), each done on one thread, and the same on any."""
-    if OWN_THREADS not in os.environ:  # BLAS has them
-        return [task(index) for index in range(count)]
-    results = dict[int, T]()
-
-    def work(piece: slice) -> None:
-        results[piece.start] = task(piece.start)
-
-    in_pieces(count, work, 1)
-    return [results[index] for index in range(count)]
-
-
 def product(one: Array, other: Array, *more: Array) -> Array:
     """Return one · other, of matrices, plus the product of each further two; a large one in pieces of columns."""
     rows, inner = one.shape

@@ -6,7 +6,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from threading import Lock
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # read by the command line, before NumPy is
@@ -19,8 +18,6 @@ MOST = 128 * 2**20
 class SharedDraws:
     """Draws that are kept for the next network; those that were not used for longest go first.
 
-    Several threads may take from them.
-
     Parameters
     ----------
     most : int
@@ -30,22 +27,18 @@ class SharedDraws:
     def __init__(self, most: int = MOST) -> None:
         self.most, self.held = most, 0
         self._kept: OrderedDict[object, Array] = OrderedDict()
-        self._lock = Lock()
 
     def get(self, key: object, draw: Callable[[], Array]) -> Array:
         """Return the array of a key, which can't be written to; it is drawn if it isn't there."""
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
-        array = draw()  # no other thread waits meanwhile: it may draw the same
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            return self._kept[key]
+        array = draw()
         array.flags.writeable = False
-        with self._lock:
-            if key not in self._kept:
-                self._kept[key] = array
-                self.held += array.nbytes
-            while self.held > self.most:
-                self.held -= self._kept.popitem(last=False)[1].nbytes
+        self._kept[key] = array
+        self.held += array.nbytes
+        while self.held > self.most:
+            self.held -= self._kept.popitem(last=False)[1].nbytes
         return array
 
 

@@ -1,26 +1,19 @@
 """Which single changes fix a network: each is simulated before it is suggested, and again with other seeds."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
-from itertools import count, islice
-from threading import Lock
-from typing import TypeVar
 
 from gradcheck.base.record import Frozen, number
 from gradcheck.diagnosis.report import SuggestionRecord
 from gradcheck.diagnosis.suggestions import place
-from gradcheck.engine.pieces import side_by_side
 from gradcheck.families import FAMILIES
 from gradcheck.families.family import Change
 from gradcheck.flow.gradient_flow import Tick
 from gradcheck.mean_field.predicted import Prediction
 from gradcheck.mean_field.prediction import predict
-from gradcheck.simulation.experiment import A_MOMENT, Experiment, Outcome, part
+from gradcheck.simulation.experiment import Experiment, Outcome, part
 from gradcheck.spec import NetworkSpec, Spec
 from gradcheck.spec.command_line import command_line
-
-S = TypeVar("S")
-T = TypeVar("T")
 
 #: Suggestions at most.
 MOST = 5
@@ -42,11 +35,16 @@ def cures(experiment: Experiment, outcome: Outcome, tick: Tick | None = None) ->
     healed.sort(key=lambda pair: place(pair[1]))
     if not healed:
         return ()
-    networks = [experiment, *(experiment.changed(**change) for change, _ in healed)]
-    scores = _all_scores(networks, tick and (lambda share: tick(0.9 + 0.1 * share)))
-    before = max(verdict.score, *next(scores))
-    confirmed = (one for (_, one), fresh in zip(healed, scores, strict=True) if min(one.score, *fresh) > before)
-    return tuple(islice(confirmed, MOST))
+    before = max(verdict.score, *_scores(experiment))
+    confirmed: list[SuggestionRecord] = []
+    for change, one in healed:
+        if len(confirmed) == MOST:
+            break
+        if one.score > before and all(score > before for score in _scores(experiment.changed(**change))):
+            confirmed.append(one)
+            if tick:
+                tick(0.9 + 0.1 * len(confirmed) / MOST)
+    return tuple(confirmed)
 
 
 def _tried(experiment: Experiment, outcome: Outcome, tick: Tick | None) -> list[tuple[Change, SuggestionRecord]]:
@@ -56,8 +54,10 @@ def _tried(experiment: Experiment, outcome: Outcome, tick: Tick | None) -> list[
     candidates = FAMILIES[experiment.network.arch].changes(experiment.network, batch_size, shallower)
     distinct = {replace(experiment.network, **change): change for change in candidates}
     hopeful = [change for spec, change in distinct.items() if not is_hopeless(spec, batch_size, limit)]
-    simulated = _each(lambda change, tick: _simulated(experiment, change, tick), hopeful, experiment.work, tick)
-    return list(zip(hopeful, simulated, strict=True))
+    return [
+        (change, _simulated(experiment, change, part(tick, index, len(hopeful))))
+        for index, change in enumerate(hopeful)
+    ]
 
 
 def is_hopeless(spec: Spec, batch_size: int, max_span: float) -> bool:
@@ -71,34 +71,11 @@ def is_hopeless(spec: Spec, batch_size: int, max_span: float) -> bool:
     return isinstance(found, Prediction) and found.gradient_span > 2 * max_span + 1
 
 
-def _each(task: Callable[[S, Tick | None], T], of: Sequence[S], work: float, tick: Tick | None) -> list[T]:
-    """Return what a task gives for each: of small networks one on each core, as a large one takes all by itself."""
-    if work > A_MOMENT:
-        return [task(one, part(tick, index, len(of))) for index, one in enumerate(of)]
-    done, lock = count(1), Lock()
-
-    def counted(index: int) -> T:
-        result = task(of[index], None)
-        with lock:  # what is told of never goes back
-            if tick:
-                tick(next(done) / len(of))
-        return result
-
-    return side_by_side(counted, len(of))
-
-
-def _all_scores(networks: Sequence[Experiment], tick: Tick | None) -> Iterator[list[float]]:
-    """Yield the scores of each network, when they are asked for; as many at once as are needed at least."""
-    for start in range(0, len(networks), 1 + MOST):
-        some = networks[start : start + 1 + MOST]
-        yield from _each(lambda one, _: _scores(one), some, networks[0].work, tick)
-
-
-def _scores(experiment: Experiment) -> list[float]:
-    """Return the scores of single draws with seeds that the user's run doesn't have."""
+def _scores(experiment: Experiment) -> Iterator[float]:
+    """Yield the scores of single draws with seeds that the user's run doesn't have."""
     first = experiment.run.seed + experiment.run.seeds
     fresh = (replace(experiment.run, seed=first + draw, seeds=1) for draw in range(FRESH_SEEDS))
-    return [experiment._replace(run=run).judged().judgement.score for run in fresh]
+    return (experiment._replace(run=run).judged().judgement.score for run in fresh)
 
 
 def _simulated(experiment: Experiment, change: Change, tick: Tick | None) -> SuggestionRecord:

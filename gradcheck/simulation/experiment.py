@@ -28,10 +28,6 @@ from gradcheck.spec.representation import chosen_layers
 from gradcheck.spec.run import RunSpec
 from gradcheck.spec.thresholds import Thresholds
 
-#: Multiplications of a forward pass up to which changes are simulated unasked, one on each core; a larger network takes
-#: all cores by itself, and has theory predict on another one meanwhile.
-A_MOMENT = 250e6
-
 
 class Outcome(NamedTuple):
     """What an experiment found: each draw's flow and summary, the typical ones, and their diagnosis."""

@@ -169,15 +169,6 @@ def test_the_line_is_wiped_after_an_interrupt_too(make, screen, clock):
     assert screen.lines[-1] == ""
 
 
-def test_what_a_thread_says_after_the_end_is_not_shown(make, screen, clock):
-    shown, tick = make()
-    with shown:
-        run(tick, clock, [0.3])
-    run(tick, clock, [0.6])
-    assert len(screen.lines) == 2
-    assert screen.lines[-1] == ""
-
-
 def test_what_was_wiped_is_wiped_once(make, screen, clock):
     shown, tick = make()
     with shown:

@@ -17,7 +17,6 @@ from gradcheck.engine.pieces import (
     contraction,
     in_pieces,
     product,
-    side_by_side,
 )
 from gradcheck.engine.threads import BLAS_THREADS, OWN_THREADS, threads
 
@@ -230,31 +229,3 @@ def test_a_task_that_is_begun_ahead_is_done_by_another_thread(on_threads):
         return result()[1]
 
     assert on_threads(2, work) != threading.get_ident()
-
-
-# ---- whole tasks
-
-
-def test_tasks_side_by_side_run_on_as_many_threads_as_there_are_and_give_their_results_in_order(on_threads):
-    met, found = threading.Barrier(2), set()
-
-    def task(index):
-        met.wait(timeout=60)
-        found.add(threading.get_ident())
-        return index * index
-
-    assert on_threads(2, lambda: side_by_side(task, 4)) == [0, 1, 4, 9]
-    assert len(found) == 2
-
-
-def test_where_blas_has_the_threads_tasks_run_one_after_the_other(silent):
-    here = threading.get_ident()
-    assert side_by_side(lambda index: threading.get_ident() == here, 3) == [True] * 3
-
-
-def test_what_a_task_raises_is_raised_where_it_is_waited_for(on_threads):
-    def task(index):
-        raise ValueError(index)
-
-    with pytest.raises(ValueError, match=r"\d"):
-        on_threads(2, lambda: side_by_side(task, 2))

@@ -1,5 +1,3 @@
-import threading
-
 import numpy as np
 import pytest
 
@@ -72,22 +70,3 @@ def in_a_thread():
 
     with ThreadPoolExecutor(1) as pool:
         yield lambda function: pool.submit(function).result()
-
-
-def test_threads_that_draw_at_the_same_time_get_the_same_numbers_and_the_bytes_are_counted_once():
-    draws, met = SharedDraws(most=3 * 8), threading.Barrier(4)
-
-    def work(found):
-        for key in [1, 2, 3, 4, 5] * 40:
-            met.wait(timeout=60)
-            found.append(draws.get(key, lambda key=key: np.full(1, float(key)))[0] == key)
-
-    found = []
-    threads = [threading.Thread(target=work, args=(found,)) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(found) == 4 * 5 * 40
-    assert all(found)
-    assert draws.held == 3 * 8

@@ -1,5 +1,4 @@
 import math
-from threading import Event, Lock
 
 import numpy as np
 import pytest
@@ -306,29 +305,3 @@ def test_batch_norm_is_never_suggested_to_a_network_that_it_makes_explode():
     assert report.verdict.status == "vanishing"
     assert report.suggestions
     assert not any(one.changes.get("norm") == "batch" for one in report.suggestions)
-
-
-# ---- on several cores
-
-
-def test_suggestions_are_the_same_on_any_number_of_threads(on_threads):
-    alone, shared = (
-        on_threads(count, lambda: gradcheck.simulate(suggest=True, depth=20, width=16)) for count in (1, 3)
-    )
-    assert alone.suggestions
-    assert shared.to_json() == alone.to_json()
-
-
-def test_threads_that_simulate_changes_tell_of_it_one_after_the_other(on_threads):
-    inside, second = Lock(), Event()
-
-    def tick(share):
-        if not inside.acquire(blocking=False):
-            second.set()
-            return
-        if share < 1:
-            second.wait(0.02)
-        inside.release()
-
-    on_threads(3, lambda: gradcheck.simulate(depth=8, width=4, suggest=True, tick=tick))
-    assert not second.is_set()
