@@ -1,12 +1,13 @@
 """Files that are no logs, and no text: pictures of curves, checkpoints, arrays."""
 
-#: How a file begins ↦ what it is, and what to give instead.
 _PICTURE = (
     "a picture: a curve in it has no numbers to read; download its data as CSV, or give what the training printed"
 )
 CHECKPOINT = "a checkpoint has weights, and no losses or norms; give the log that the training wrote"
 _PICKLE = f"a pickle, as checkpoints are: {CHECKPOINT}"
 _NO_TEXT = "not text; give the log that the training wrote: JSON Lines, CSV or what it printed"
+
+#: How a file begins ↦ what it is, and what to give instead.
 BEGINNINGS = {
     b"\x89PNG": _PICTURE, b"\xff\xd8\xff": _PICTURE, b"GIF8": _PICTURE, b"II*\0": _PICTURE, b"MM\0*": _PICTURE,
     b"%PDF": "a PDF: copy the numbers in it into a text file, a line a step",
@@ -19,7 +20,7 @@ BEGINNINGS = {
 #: So much of a file is looked at.
 HEAD = 2**12
 
-#: Of binary data a quarter of the characters and more.
+#: So large a part of the characters isn't text: of binary data it is a quarter and more.
 MANY = 0.1
 
 

@@ -146,9 +146,10 @@ def _goal(first: float, constant: float, falls_by: float, size: float = math.nan
 
 def _is_over(losses: list[float], hopeful: Callable[[list[float]], bool], patient: bool) -> bool:
     """Whether all steps at a rate have been taken: more of them where that is worth it."""
-    if not patient or len(losses) % STEPS or not losses:
-        return len(losses) >= STEPS * (PATIENCE if patient else 1)
-    return len(losses) >= PATIENCE * STEPS or not hopeful(losses)
+    taken = len(losses)
+    if taken >= (PATIENCE * STEPS if patient else STEPS):
+        return True
+    return taken > 0 and taken % STEPS == 0 and not hopeful(losses)
 
 
 def _is_under_way(lesson: Lesson, halfway: float, losses: list[float]) -> bool:

@@ -12,8 +12,7 @@ def as_meant(series: Series) -> tuple[Series, list[Finding]]:
     """Return the series that is to be judged, and notes on what was changed.
 
     A gradient norm that is zero in every row while the loss moves was not computed, or is printed with too few digits:
-    the loss is judged. Norms that move
-    as the loss scale does are divided by it.
+    the loss is judged. Norms that move as the loss scale does are divided by it.
     """
     if not norm_is_computed(series):
         rows = float((series.norms == 0).sum())

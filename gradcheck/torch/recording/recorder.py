@@ -286,8 +286,8 @@ class Recorder:
             return
         self._ending.updates[id(optimizer)] += 1
         if (sample := self._ending.sample) is not None:
-            given = (*arguments[1:], keywords.get("closure"))
-            sample.before_update(optimizer, places, gradients_follow=given.count(None) < len(given))
+            closure = any(one is not None for one in (*arguments[1:], keywords.get("closure")))
+            sample.before_update(optimizer, places, gradients_follow=closure)
             sample.whole["loss_scale"] = scale_of(self._scaler)
 
 
