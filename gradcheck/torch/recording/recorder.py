@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import compress
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Self
 from weakref import finalize
@@ -22,6 +23,9 @@ from gradcheck.torch.recording.optimizers import Concerned
 from gradcheck.torch.recording.outputs import Unseen
 from gradcheck.torch.recording.sample import DIGITS, Join, Sample
 from gradcheck.torch.recording.scalars import Single, single
+
+#: Asked of each parameter in each sampled step.
+REQUIRES_GRAD = attrgetter("requires_grad")
 
 
 class Recorder:
@@ -250,7 +254,7 @@ class Recorder:
 
     def _name_layers(self) -> None:
         """Write a header, at the start and whenever other parameters than before require a gradient."""
-        trained = [parameter.requires_grad for parameter in self._names.values()]
+        trained = list(map(REQUIRES_GRAD, self._names.values()))
         if trained != self._trained:
             self._trained, self._copies = trained, []
             self._concerned.forget()
@@ -286,7 +290,7 @@ class Recorder:
             return
         self._ending.updates[id(optimizer)] += 1
         if (sample := self._ending.sample) is not None:
-            closure = any(one is not None for one in (*arguments[1:], keywords.get("closure")))
+            closure = keywords.get("closure") is not None or any(one is not None for one in arguments[1:])
             sample.before_update(optimizer, places, gradients_follow=closure)
             sample.whole["loss_scale"] = scale_of(self._scaler)
 
