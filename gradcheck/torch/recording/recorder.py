@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import compress
-from operator import attrgetter
 from pathlib import Path
 from typing import Any, Self
 from weakref import finalize
@@ -18,14 +17,11 @@ from gradcheck.logs.records import has_weights, header_line, record_line
 from gradcheck.torch.probing.checks import checked_module
 from gradcheck.torch.recording.clipping import clip_grad_norm_
 from gradcheck.torch.recording.ending import Ending, weakly
-from gradcheck.torch.recording.naming import checked_parameters, named
+from gradcheck.torch.recording.naming import REQUIRES_GRAD, checked_parameters, named
 from gradcheck.torch.recording.optimizers import Concerned
 from gradcheck.torch.recording.outputs import Unseen
 from gradcheck.torch.recording.sample import DIGITS, Join, Sample
 from gradcheck.torch.recording.scalars import Single, single
-
-#: Asked of each parameter in each sampled step.
-REQUIRES_GRAD = attrgetter("requires_grad")
 
 
 class Recorder:
