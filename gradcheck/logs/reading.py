@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from io import BufferedIOBase
+from io import BufferedIOBase, BytesIO
 from itertools import chain
 from os import PathLike
 from pathlib import Path
@@ -23,6 +23,7 @@ from gradcheck.logs.lines import BegunAnewError, Problems, chunks, whole_lines, 
 from gradcheck.logs.log import Log
 from gradcheck.logs.metric_files import MetricFile
 from gradcheck.logs.not_text import no_text
+from gradcheck.logs.notebooks import may_be_notebook, printed
 from gradcheck.logs.numbers import LogRow
 from gradcheck.logs.packed import ARCHIVE, begun, log_within
 from gradcheck.logs.sniffing import text_reader
@@ -207,6 +208,14 @@ def _read_file(file: BufferedIOBase, path: object, asked: Asked) -> Log:
         )
     if what := no_text(first):
         raise InputError(path, f"is {what}")
+    if may_be_notebook(first, str(path)):
+        if follow:
+            raise InputError(path, NOT_FOLLOWED.replace("event files are", "notebooks are"))
+        parts = iter([b"".join(parts)])
+        first = next(parts)
+        if (output := printed(first)) is not None:
+            return _read_notebook(output, path, asked)
+        parts = iter([first])
     if b"\0" in first[1:8]:  # a record's length, at the head of an event file: text has no zeros
         if piped or follow:
             raise InputError(path, NOT_FOLLOWED)
@@ -231,6 +240,15 @@ def _read_database(path: Path, asked: Asked) -> Log:
     problems = Problems()
     reader, rows = database(path, problems, asked.columns)
     return _checked(_fill(Log(reader, Table(problems), problems), rows), path, asked)
+
+
+def _read_notebook(output: bytes, path: object, asked: Asked) -> Log:
+    """Read what the cells of a notebook printed."""
+    if not output.strip():
+        raise InputError(path, "is a notebook whose cells printed nothing: run it and save it, or give a log")
+    log = _read_file(BytesIO(output), path, asked._replace(tick=None))
+    log.reader.format = "a notebook's output"
+    return log
 
 
 def _read_archive(file: BufferedIOBase, path: object, asked: Asked) -> Log:
