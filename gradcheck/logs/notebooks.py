@@ -4,7 +4,6 @@ import html
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from typing import Any
 
 #: How a notebook begins.
@@ -12,9 +11,6 @@ _NOTEBOOK = re.compile(rb'\s*\{\s*"(?:cells"\s*:\s*\[|metadata"\s*:|nbformat(?:_
 
 #: What its file is called.
 SUFFIX = ".ipynb"
-
-#: What any of them has.
-FORMAT = b'"nbformat"'
 
 #: Rows and cells of a table, and what else HTML has.
 _ROW, _CELL, _TAG = (
@@ -27,13 +23,13 @@ def may_be_notebook(first: bytes, name: str) -> bool:
     return bool(_NOTEBOOK.match(first)) and (name.endswith(SUFFIX) or b'"cell_type"' in first)
 
 
-def printed(text: bytes) -> bytes | None:
-    """Return what the cells of a notebook printed, one after the other; None of a text that is no notebook."""
-    if FORMAT not in text:
-        return None
-    with suppress(ValueError, RecursionError):
-        return "\n".join(_outputs(json.loads(text))).encode("utf-8", "replace")
-    return None
+def printed(text: bytes) -> bytes:
+    """Return what the cells of a notebook printed, one after the other; nothing of one that is damaged."""
+    try:
+        notebook = json.loads(text)
+    except (ValueError, RecursionError):
+        return b""
+    return "\n".join(_outputs(notebook)).encode("utf-8", "replace")
 
 
 def _outputs(notebook: Mapping[str, Any]) -> Iterator[str]:

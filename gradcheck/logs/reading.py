@@ -209,13 +209,7 @@ def _read_file(file: BufferedIOBase, path: object, asked: Asked) -> Log:
     if what := no_text(first):
         raise InputError(path, f"is {what}")
     if may_be_notebook(first, str(path)):
-        if follow:
-            raise InputError(path, NOT_FOLLOWED.replace("event files are", "notebooks are"))
-        parts = iter([b"".join(parts)])
-        first = next(parts)
-        if (output := printed(first)) is not None:
-            return _read_notebook(output, path, asked)
-        parts = iter([first])
+        return _read_notebook(parts, path, asked)
     if b"\0" in first[1:8]:  # a record's length, at the head of an event file: text has no zeros
         if piped or follow:
             raise InputError(path, NOT_FOLLOWED)
@@ -242,10 +236,13 @@ def _read_database(path: Path, asked: Asked) -> Log:
     return _checked(_fill(Log(reader, Table(problems), problems), rows), path, asked)
 
 
-def _read_notebook(output: bytes, path: object, asked: Asked) -> Log:
+def _read_notebook(parts: Iterator[bytes], path: object, asked: Asked) -> Log:
     """Read what the cells of a notebook printed."""
+    if asked.follow:
+        raise InputError(path, NOT_FOLLOWED.replace("event files are", "notebooks are"))
+    output = printed(b"".join(parts))
     if not output.strip():
-        raise InputError(path, "is a notebook whose cells printed nothing: run it and save it, or give a log")
+        raise InputError(path, "is a notebook whose cells printed nothing, or that is damaged: run it and save it")
     log = _read_file(BytesIO(output), path, asked._replace(tick=None))
     log.reader.format = "a notebook's output"
     return log

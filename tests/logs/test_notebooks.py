@@ -58,6 +58,8 @@ def test_a_notebook_is_not_followed(notebook):
         read_log(notebook([stream("step 1 loss 2")], nbformat=4), follow=lambda log: True)
 
 
-def test_cells_of_another_document_are_none(notebook):
-    with pytest.raises(InputError, match="has neither a loss nor a gradient norm"):
-        read_log(notebook([stream("step 1 loss 2")]))
+def test_a_notebook_that_is_cut_off_is_refused(notebook):
+    path = notebook([stream("step 1 loss 2")], nbformat=4)
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(InputError, match="is a notebook whose cells printed nothing, or that is damaged"):
+        read_log(path)
