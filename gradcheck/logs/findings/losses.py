@@ -35,6 +35,7 @@ from gradcheck.logs.findings.robust import (
     Numbers,
     block_medians,
     deviation,
+    distinct,
     median,
     medians_of,
     nanmedians,
@@ -138,7 +139,7 @@ def guessed_classes(level: float, tolerance: float) -> int:
 
 def is_from_the_beginning(series: Series) -> bool:
     """Whether the log begins where the run does: within the first rows' steps."""
-    steps = np.unique(series.steps)
+    steps = distinct(series.steps)
     return len(steps) < 2 or bool(0 <= steps[0] <= 2 * median(np.diff(steps)))
 
 
