@@ -19,7 +19,7 @@ from gradcheck.logs.event_files import EventFile
 from gradcheck.logs.folders import EVENTS, USUAL, Source, sources
 from gradcheck.logs.in_memory import FORMAT, lines_of, name_of
 from gradcheck.logs.json_records import JsonRecords
-from gradcheck.logs.lines import BegunAnewError, Problems, chunks, whole_lines, whole_parts
+from gradcheck.logs.lines import BegunAnewError, Problems, Reader, chunks, whole_lines, whole_parts
 from gradcheck.logs.log import Log
 from gradcheck.logs.metric_files import MetricFile
 from gradcheck.logs.not_text import no_text
@@ -172,10 +172,10 @@ def _read_source(source: Source, asked: Asked) -> Log:
     problems = Problems()
     if source.kind == "tags":
         tags = TagFiles(problems, asked.columns)
-        return _checked(_fill(Log(tags, Table(problems), problems), tags.rows_of(source.paths)), first.parent, asked)
+        return _read_all(tags, tags.rows_of(source.paths), first.parent, asked)
     if source.kind == "metrics":
         metrics = MetricFile(problems, asked.columns)
-        return _checked(_fill(Log(metrics, Table(problems), problems), metrics.rows_of(first)), first, asked)
+        return _read_all(metrics, metrics.rows_of(first), first, asked)
     events = EventFile(problems, asked.columns)
     log = Log(events, Table(problems), problems)
     for path in source.paths:
@@ -203,9 +203,7 @@ def _read_file(file: BufferedIOBase, path: object, asked: Asked) -> Log:
             raise InputError(path, NOT_FOLLOWED.replace("event files are", "W&B's files are"))
         records = JsonRecords(problems, asked.columns)
         records.format = "W&B's run"
-        return _checked(
-            _fill(Log(records, Table(problems), problems), records.rows(history(file, problems)), share), path, asked
-        )
+        return _read_all(records, records.rows(history(file, problems)), path, asked, share)
     if what := no_text(first):
         raise InputError(path, f"is {what}")
     if may_be_notebook(first, str(path)):
@@ -215,7 +213,7 @@ def _read_file(file: BufferedIOBase, path: object, asked: Asked) -> Log:
             raise InputError(path, NOT_FOLLOWED)
         file.seek(0)
         events = EventFile(problems, asked.columns)
-        return _checked(_fill(Log(events, Table(problems), problems), events.rows(file), share), path, asked)
+        return _read_all(events, events.rows(file), path, asked, share)
     reader = text_reader(first, problems, asked.columns, path)
     log = Log(reader, Table(problems), problems)
     idle = (lambda: follow(log)) if follow else None
@@ -233,7 +231,7 @@ def _read_database(path: Path, asked: Asked) -> Log:
 
     problems = Problems()
     reader, rows = database(path, problems, asked.columns)
-    return _checked(_fill(Log(reader, Table(problems), problems), rows), path, asked)
+    return _read_all(reader, rows, path, asked)
 
 
 def _read_notebook(parts: Iterator[bytes], path: object, asked: Asked) -> Log:
@@ -251,6 +249,12 @@ def _read_notebook(parts: Iterator[bytes], path: object, asked: Asked) -> Log:
 def _read_archive(file: BufferedIOBase, path: object, asked: Asked) -> Log:
     with log_within(file, path) as log:
         return _read_file(log, path, asked)
+
+
+def _read_all(
+    reader: Reader, rows: Iterator[LogRow], path: object, asked: Asked, share: Callable[[], None] | None = None
+) -> Log:
+    return _checked(_fill(Log(reader, Table(reader.problems), reader.problems), rows, share), path, asked)
 
 
 def _fill(log: Log, rows: Iterator[LogRow], share: Callable[[], None] | None = None) -> Log:
