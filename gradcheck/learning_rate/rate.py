@@ -24,8 +24,7 @@ from gradcheck.learning_rate.report import CALLED, RateCure, RateReport, make_ra
 from gradcheck.learning_rate.rules import Rule, rule_of, usual_updates
 from gradcheck.learning_rate.runs import DOUBLINGS, Draw, find_rate
 from gradcheck.simulation.cures import cures
-from gradcheck.simulation.experiment import Experiment, Outcome
-from gradcheck.simulation.simulate import A_MOMENT
+from gradcheck.simulation.experiment import A_MOMENT, Experiment, Outcome
 from gradcheck.spec import pick
 from gradcheck.spec.families import TRAINED
 from gradcheck.spec.learning_rate import SearchSpec, rate_command_line

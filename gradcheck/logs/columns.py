@@ -11,8 +11,8 @@ from gradcheck.logs.words import is_part, layer_of, lettered, quantity_of, words
 
 #: Names of quantities, with underscores for everything that is no letter or digit.
 ALIASES = {
-    "step": "step global_step _step num_updates total_timesteps timesteps_total num_timesteps timesteps iteration iter "
-    "update updates steps current_steps iters training_iteration global_step_max_steps batch",
+    "step": "step global_step global_steps _step num_updates total_timesteps timesteps_total num_timesteps timesteps "
+    "iteration iter update updates steps current_steps iters training_iteration global_step_max_steps batch",
     "epoch": "epoch",
     "loss": "loss train_loss training_loss loss_train batch_loss train_loss_step loss_step total_loss lm_loss "
     "global_avg_loss loss_train_total ce_loss epoch_loss loss_epoch trl",

@@ -10,16 +10,12 @@ from gradcheck.logs.console_kinds import EPOCH, PROVISIONAL, STEP, TRAINING, UNN
 from gradcheck.logs.console_lines import (
     TELLING,
     Bar,
-    cells,
     epoch_bar,
-    header,
     is_error,
-    is_rule,
     last_words,
     only_bar,
     parted,
     plain,
-    row_below,
     stated,
     tells,
     without_bar,
@@ -27,6 +23,7 @@ from gradcheck.logs.console_lines import (
 from gradcheck.logs.console_names import objectives_named
 from gradcheck.logs.console_reader import ConsoleReader
 from gradcheck.logs.console_rows import Plan
+from gradcheck.logs.console_tables import cells, header, is_rule, numbered, of_numbers, row_below
 from gradcheck.logs.console_values import cut, pairs
 from gradcheck.logs.json_records import JsonRecords
 from gradcheck.logs.lines import Problems
@@ -71,6 +68,7 @@ class Console(ConsoleReader):
         self._telling = (*TELLING, *map(str.lower, wanted.values()))
         self._ahead: dict[str, str] = {}
         self._head: tuple[str, ...] = ()
+        self._above = ""
         self._section = ""
         self._block = Block()
 
@@ -97,7 +95,7 @@ class Console(ConsoleReader):
         """Return the rows of a line: mostly none or one."""
         whole = line.decode("utf-8", "replace")
         text = whole.strip()
-        if "\x1b" in text or "`" in text:
+        if "\x1b" in text or "`" in text or "│" in text or "┃" in text:
             whole = plain(text)
             text = whole.strip("` \t")
         if self._table:
@@ -142,13 +140,15 @@ class Console(ConsoleReader):
 
     def _told(self, text: str) -> Iterator[LogRow]:
         """Yield the rows of a line without a bar, and remember what it says of those to come."""
-        text = objectives_named(text)
+        text = of_numbers(objectives_named(text))
         lower = text.lower()
         word = last_words(text)
         if (event := self.context.event(text, lower)) is not None:
             yield from event
         elif (pair := cells(text)) is not None:
             yield from self._cell(*pair)
+        elif self._table and (part := numbered(text)) is not None:
+            yield from self._single(*part)
         elif told := stated(text):
             for name, value in told:
                 yield from self._single(name, value)
@@ -180,7 +180,9 @@ class Console(ConsoleReader):
         shape, values = cut(text)
         if len(values) > MOST_NUMBERS:
             return
-        self._head = (header(text, self.kinds.wanted) if not values else ()) or self._head
+        if not values:
+            self._head = header(text, self.kinds.wanted, self._above) or self._head
+        self._above = text if not values else ""
         if len(values) > 1 and shape[1].strip() == "(" and shape[2:] == (")",):  # the mean beside it
             shape, values = (shape[0], ""), values[:1]
         if len(values) == 1 and not frame and not shape[1].strip(" ,;|)]}") and (one := next(pairs(shape), None)):

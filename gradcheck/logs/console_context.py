@@ -85,6 +85,8 @@ class Context:
         lost = [place for place, value in enumerate(values) if math.isinf(value)] if plan.is_skipped else []
         for place in lost:
             values[place] = MISSING
+        if plan.leads and not (kind.rises and not values[plan.step] <= kind.last):
+            kind.rises, values[plan.step] = False, MISSING  # a number of a process, or of anything else
         if plan.step < 0:
             values.append(self._bar_step(kind, plan))
         elif self._is_repeated(kind, values[plan.step], values, plan):

@@ -11,6 +11,7 @@ from gradcheck.logs.console_names import (
     SHORT,
     bare,
     is_no_step,
+    leads,
     parts_beside,
     rank_among,
     stepped,
@@ -19,7 +20,7 @@ from gradcheck.logs.console_rows import Kind, Plan
 from gradcheck.logs.console_values import TRAINING as OF_TRAINING
 from gradcheck.logs.console_values import VALIDATION as OF_VALIDATION
 from gradcheck.logs.console_values import Pair, is_keyed, is_skipped, lead_of, pairs, pattern_of
-from gradcheck.logs.words import is_batch_cost, is_maximised, is_perplexity, words
+from gradcheck.logs.words import is_an_error, is_batch_cost, is_maximised, is_perplexity, words
 
 #: Of a line so much is looked through for what it is about.
 LONGEST_HEADING = 80
@@ -39,6 +40,9 @@ UNNAMED, VALIDATION, PROVISIONAL, TRAINING = range(-1, 3)
 
 #: What is done to a number that stands for the loss.
 LOGARITHM, NEGATIVE = "ln", "−"
+
+#: What stands for a loss in a line without one.
+INSTEAD = (is_perplexity, is_maximised, is_an_error)
 
 STEP, EPOCH, LENGTH, LOSS, NORM, TIME = map(Column, ("step", "epoch", "epoch_length", "loss", "grad_norm", "time"))
 
@@ -91,8 +95,10 @@ class Kinds:
             validating = self._places([pair._replace(training=True) for pair in found])
             own, worth = self._chosen(validating, numbers), VALIDATION
             places = validating
-            if not any(column in (LOSS, NORM) for column in own):
+            if not any(column in (LOSS, NORM) for column in own) or is_an_error(own.get(LOSS, "")):
                 return None
+        if is_an_error(own.get(LOSS, "")):
+            worth = UNNAMED
         first = min(places[name] for name in own.values())
         lead = frame or lead_of(shape, first)
         return self._planned(own, places, found, lead, worth, shape, numbers, bool(frame))
@@ -129,8 +135,9 @@ class Kinds:
                 columns[Column(quantity)] = name
         if BESIDE_WEIGHTS in map(str.lower, places) and "grad_norm" not in self.wanted:
             columns = {column: name for column, name in columns.items() if column != NORM}
-        instead = next(filter(is_perplexity, places), "") or next(filter(is_maximised, places), "")
-        if instead and "loss" not in self.wanted and not any(one.quantity in ("loss", PART) for one in columns):
+        instead = next((name for stands in INSTEAD for name in places if stands(name)), "")
+        lacks_loss = "loss" not in self.wanted and not any(one.quantity in ("loss", PART) for one in columns)
+        if instead and lacks_loss and (not is_an_error(instead) or columns.keys() & {STEP, EPOCH}):
             columns[LOSS] = instead
         return columns
 
@@ -160,7 +167,7 @@ class Kinds:
         order = sorted(range(len(at)), key=at.__getitem__)  # as the numbers stand in the line
         columns, at = [columns[place] for place in order], [at[place] for place in order]
         epoch = columns.index(EPOCH) if EPOCH in columns else -1
-        if epoch >= 0 and "." in numbers[at[epoch]]:
+        if epoch >= 0 and "." in numbers[at[epoch]].rstrip("."):
             kind.fractional = True
         step = columns.index(STEP) if STEP in columns else -1
         columns += [STEP] if step < 0 else []
@@ -178,8 +185,11 @@ class Kinds:
         rank = -1 if framed else rank_among(found)
         at = sorted([*at, rank]) if rank >= 0 and rank not in at else at
         parts = tuple((name, places[name]) for name in parts_beside(places, own.values()) if LOSS in own and not framed)
-        text = None if framed else pattern_of(shape, at), is_skipped(shape), at.index(rank) if rank in at else -1, parts
-        return Plan(kind, layout, tuple(at), step, instead, change, epoch, inside, lacks_loss, is_clock, *text)
+        text = None if framed else pattern_of(shape, at), is_skipped(shape), at.index(rank) if rank in at else -1
+        led = not framed and step == 0 == at[0] and leads(shape)
+        return Plan(
+            kind, layout, tuple(at), step, instead, change, epoch, inside, lacks_loss, is_clock, *text, led, parts
+        )
 
     def _kind(self, lead: str, worth: int, own: dict[Column, str], framed: bool, placed: bool) -> Kind | None:
         """Return the kind with these words and numbers, or with some of them: rows may lack what isn't finite."""

@@ -1,11 +1,9 @@
-"""Lines of a console without what a terminal draws: colours, progress bars, the frames of tables."""
+"""Lines of a console without what a terminal draws: colours, progress bars; and what a program says in words."""
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
-
-from gradcheck.logs.columns import NOTHING, PART, chosen
 
 #: Colours and movements of the cursor.
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07]*\x07|[()][A-Z0-9])")
@@ -27,6 +25,7 @@ _ETA = re.compile(r"\bETA\b")
 #: Lines without any of these are no rows, and say nothing of an epoch.
 TELLING = (
     "loss", "norm", "epoch", "nll", "trl", "objective", "cost", "step", "iter", "ce:", "ce=", "xent", " avg, ", "objf",
+    "ppl", "perplexity",
 )  # fmt: skip
 
 #: What the losses of two networks may be called that play against each other.
@@ -37,25 +36,6 @@ _STATED = re.compile(
     r"(?i).{0,100}?\((?:global )?(steps?|iter(?:ation)?s?)[:= ]\s*(\d+)\)[\s:]+([a-z][\w/.-]*+)\s*[:=]\s*+"
     r"([-+]?(?:[\d.]+(?:e[-+]?\d+)?|nan|inf))\.?\Z"
 )
-
-#: A line of a table of two columns, a heading in one, and what is drawn between two tables.
-_BARS, _COLUMN = ("|", "│", "┃"), re.compile(r"[|│┃]")
-_RULE = re.compile(r"^\s*[-=+─━═┌┐└┘├┤┏┓┗┛╭╮╰╯|]{3,}\s*$")
-
-#: Names of two words in a header whose columns a blank parts.
-_TWO_WORDS = re.compile(
-    r"(?i)\b(train|trn|training|val|valid|validation|test|eval|avg|mean|total|batch|gen|disc|g|d|grad|gradient|learning)"
-    r" (loss|losses|error|err|acc|accuracy|norm|rate)\b"
-)
-
-#: What makes a header a comment, ``# step  loss``, where the step has a name of its own.
-_COMMENT = re.compile(r"(?i)^#+\s*(?=(?:step|epoch|iter\w*|batch)\b)")
-
-#: What makes a cell bold, struck through or code in Markdown.
-_EMPHASIS = "*_~` "
-
-#: A number at the beginning of a cell.
-_CELL = re.compile(r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+|nan\b|inf\b)", re.IGNORECASE)
 
 #: How a program says that it ends of an error, or that it gives up; ``stop_at=3`` and ``exit code`` are no such verbs.
 ERRORS = ("error: ", "exception: ", "interrupt: ", "error reported to coordinator: ")
@@ -80,9 +60,6 @@ _UNREAL = re.compile(
 
 #: How it says at which step.
 _AT_STEP = re.compile(r"(?i)\b(?:(?:global )?step|iter|iteration|update)s?\b\W{0,3}(\d+)")
-
-#: The names that a detector of objects prints its losses under.
-_OF_BOXES = {"box": "box_loss", "obj": "obj_loss", "cls": "cls_loss"}
 
 #: How a program says that it saved a checkpoint, and of which step.
 _SAVED = re.compile(
@@ -118,8 +95,8 @@ class Bar(NamedTuple):
 
 
 def plain(line: str) -> str:
-    """Return a line without what only a terminal obeys."""
-    return _ESCAPES.sub("", line) if "\x1b" in line else line
+    """Return a line without what only a terminal obeys, and with plain strokes between the cells of a table."""
+    return (_ESCAPES.sub("", line) if "\x1b" in line else line).replace("│", "|").replace("┃", "|")
 
 
 def without_bar(line: str) -> tuple[str, Bar | None, str]:
@@ -173,58 +150,6 @@ def stated(line: str) -> tuple[tuple[str, str], ...]:
     """Return the step of a line with one number, and the number, each with its name; nothing of any other line."""
     found = _STATED.match(line) if "(" in line[:100] else None
     return ((found[1], found[2]), (found[3], found[4].rstrip("."))) if found else ()
-
-
-def cells(line: str) -> tuple[str, str] | None:
-    """Return the cells of a table of names and numbers; None of any other line."""
-    if line[:1] not in _BARS or line[-1:] not in _BARS:
-        return None
-    parts = _COLUMN.split(line[1:-1])
-    return (parts[0].strip(), parts[1].strip()) if len(parts) == 2 else None
-
-
-def is_rule(line: str) -> bool:
-    """Whether a line is drawn between two tables."""
-    return bool(_RULE.match(line))
-
-
-def header(line: str, wanted: Mapping[str, str] = NOTHING) -> tuple[str, ...]:
-    """Return the names in the header of a table whose rows are lines of numbers; none of any other line.
-
-    Parameters
-    ----------
-    line : str
-    wanted : mapping, optional
-        A quantity ↦ the name of its column.
-    """
-    if "|" in line:
-        names = [cell.strip() for cell in line.strip("| ").split("|")]
-    else:
-        line = _TWO_WORDS.sub(r"\1_\2", _COMMENT.sub("", line))
-        names = re.split(r"\s{2,}|\t", line.strip())
-        names = names if len(names) > 2 else line.split()
-    names = ["step" if name == "#" else name.strip("*~").rstrip(".") for name in names]
-    if _OF_BOXES.keys() <= {name.lower() for name in names}:
-        names = [_OF_BOXES.get(name.lower(), name) for name in names]
-    judged = any(column.quantity in ("loss", PART, "grad_norm") for column in chosen(names, wanted))
-    longest = 80 if "|" in line else 40
-    wordy = any(len(name) > longest or re.search(r"[=:;.!?'\"{}]", name) for name in names)
-    return tuple(names) if len(names) > 2 and judged and not wordy else ()
-
-
-def row_below(names: tuple[str, ...], line: str) -> dict[str, str]:
-    """Return the numbers of a line below a header, by the names there; none of a line that isn't one of its rows."""
-    framed = line.startswith("|") or " | " in line
-    cells = [cell.strip() for cell in line.strip("| ").split("|")] if framed else line.split()
-    found = [_CELL.match(cell.strip(_EMPHASIS)) for cell in cells[: len(names)]]
-    if (
-        len(cells) < len(names)
-        or not found
-        or found[0] is None
-        or sum(one is not None for one in found) < 0.6 * len(names)
-    ):
-        return {}
-    return {name: one[0] for name, one in zip(names, found, strict=True) if one is not None}
 
 
 def last_words(line: str) -> str:

@@ -23,6 +23,15 @@ PLACES = frozenset(("samples", "batch", "process", "progress"))
 #: Words of a loss, or of a time.
 BATCH_COST = {"batch", "cost"}
 
+STEP, EPOCH = Column("step"), Column("epoch")
+
+#: What may stand before a number at the beginning of a line that is its step, and after it; a day has a month there.
+_BEFORE_STEP, _AFTER_STEP = "[(#> \t", "])|:, \t"
+_DAY = re.compile(r"(?i)\s*(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)")
+
+#: Digits of a number that is no step: a date, or seconds since 1970.
+MOST_DIGITS = 9
+
 #: Numbers beside the norm of the weights, as scikit-learn prints it.
 BESIDE_WEIGHTS = "nnzs"
 
@@ -59,9 +68,9 @@ def is_no_step(name: str, number: str) -> bool:
     return bool(point and whole.isdecimal() and fraction.strip("0")) and meaning(name) == Column("step")
 
 
-def stepped(found: Iterable[Pair], shape: Sequence[str], numbers: Sequence[str]) -> list[Pair]:
+def stepped(found: Iterable[Pair], shape: tuple[str, ...], numbers: Sequence[str]) -> list[Pair]:
     """Return the numbers with their names, where a step stands between a loss and its name: ``Train loss 120 2.31``."""
-    pairs = list(found)
+    pairs = _led(list(found), shape, numbers)
     for at, pair in enumerate(pairs):
         behind = pair.place + 1
         if (
@@ -74,6 +83,26 @@ def stepped(found: Iterable[Pair], shape: Sequence[str], numbers: Sequence[str])
             step, loss = pair._replace(name="step"), pair._replace(place=behind)
             return [*pairs[:at], step, loss, *(one for one in pairs[at + 1 :] if one.place != behind)]
     return pairs
+
+
+def _led(found: list[Pair], shape: tuple[str, ...], numbers: Sequence[str]) -> list[Pair]:
+    """Return the numbers with those at the line's beginning: the step, ``120 | loss 2.31``, or the epoch before it."""
+    placed = any(meaning(one.name) in (STEP, EPOCH) or (one.total and not one.name) for one in found)
+    if placed or not any(one.name for one in found) or not leads(shape):
+        return found
+    of_epoch = not shape[1].strip(_AFTER_STEP) and numbers[1].isdecimal() and shape[2][:1] in _AFTER_STEP
+    places = (0, 1) if of_epoch else (0,)
+    if any(not numbers[at].isdecimal() or len(numbers[at]) > MOST_DIGITS for at in places):
+        return found
+    named = [Pair(name, at, None, True) for name, at in zip(("epoch", "step")[-len(places) :], places, strict=True)]
+    return [*named, *(one for one in found if one.place not in places)]
+
+
+def leads(shape: tuple[str, ...]) -> bool:
+    """Whether a line begins with a number that has no name and no unit."""
+    if shape[0].strip(_BEFORE_STEP) or shape[1:3] == (":", ":"):  # a time
+        return False
+    return shape[1][:1] in _AFTER_STEP and not _DAY.match(shape[1])
 
 
 def rank_among(found: Iterable[Pair]) -> int:

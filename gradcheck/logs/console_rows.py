@@ -33,6 +33,8 @@ class Kind:
     leads : set of str
         The words before its first number.
     rows : int
+    rises : bool
+        Numbers at the beginning of its lines have risen so far, as steps do.
     placed : bool
         They say how many there are of something, ``350/735``.
     rank : str
@@ -44,7 +46,7 @@ class Kind:
     def __init__(self, key: str, worth: int, names: dict[Column, str], lead: str, placed: bool = False) -> None:
         self.key, self.worth, self.names = key, worth, names
         self.leads, self.rows, self.between, self.inside = {lead}, 0, False, False
-        self.fractional = False
+        self.fractional, self.rises = False, True
         self.last, self.interval = math.nan, math.inf
         self.recent: dict[tuple[float, float], bool] = {}
         self.bar_total = math.nan
@@ -68,4 +70,5 @@ class Plan(NamedTuple):
     pattern: re.Pattern[str] | None
     is_skipped: bool  # the line says that the step wasn't taken
     rank: int  # which of them is the process that printed the line, and no column; −1 if none is
+    leads: bool  # the step is the number that the line begins with
     parts: tuple[tuple[str, int], ...]  # of the loss, beside the whole one: names, and places in the line

@@ -32,7 +32,7 @@ _WRAPPER = re.compile(
 )
 
 #: Blanks, quotes and brackets between a number and its name; what separates them; a remark in brackets.
-_AROUND, _SEPARATORS, _CLOSING = " \t\"'`([{<*", " \t:=：＝|│┃→~≈", " \t\"'`])}>"
+_AROUND, _SEPARATORS, _CLOSING = " \t\"'`([{<*", " \t:=：＝|→~≈", " \t\"'`])}>"
 _REMARK = re.compile(r"\s*\([^()]*\)$")
 
 #: Arithmetic in a source file, ``loss + 0.5 * norm(x) * (1 + s)``, where a ``*`` of Markdown has no blank before it.
@@ -42,7 +42,7 @@ _OPERATOR = re.compile(r"[\w)\]]\s+(?:[+*/]|[-+*/]=)[\s(\[{]*$")
 _BETWEEN_BARS = re.compile(r"(?i)(?:\|{1,2}|‖)\s*(?:g|grad|gradient|∇\w*)\s*(?:\|{1,2}|‖)\s*[:=]?\s*$")
 
 #: What a name doesn't reach beyond.
-_BREAK = re.compile(r"[,;，；、。|│┃{}()\[\]<>\"'`:=：＝\t]|\s{2,}|\s[-–—•·>*]+\s|^\s*[-–—•·>*]+\s")
+_BREAK = re.compile(r"[,;，；、。|{}()\[\]<>\"'`:=：＝\t]|\s{2,}|\s[-–—•·>*]+\s|^\s*[-–—•·>*]+\s")
 
 #: What ends before a name does: a sentence; what may stand between a name and its number; places in a source file.
 _SENTENCE, _VERB = re.compile(r".*\w\.\s+(?=[A-Z])"), re.compile(r"\s+(?:is|was)$")
@@ -62,7 +62,7 @@ NAMING_UNITS = frozenset(("epoch", "batch", "step", "steps", "iter", "iters"))
 
 #: Words of lines that aren't of the training, standing alone.
 VALIDATION = re.compile(
-    r"(?i)(?<![\w/.])(?:val|valid|validation|validating|eval|evaluation|evaluating|test|testing)(?![\w/.])"
+    r"(?i)(?<![\w/.-])(?:val|valid|validation|validating|eval|evaluation|evaluating|test|testing)(?![\w/.])"
 )
 
 #: Words of lines that are of the training.
@@ -85,7 +85,7 @@ _PASSING = re.compile(
 )
 
 #: The end of the text before a number that has a name, and not only words before it.
-_KEYED = re.compile(r"[:=：＝|│┃][\s\"'(\[]*$")
+_KEYED = re.compile(r"[:=：＝|][\s\"'(\[]*$")
 
 
 #: That the step of a row was skipped, in words that name no number: ``grad norm: inf (skipped)``.
@@ -156,8 +156,7 @@ def _name_behind(shape: Sequence[str], place: int) -> str:
         return ""
     after = _BEHIND.match(shape[place + 1])
     if after is None:
-        is_step = not place and shape[1] == ":" and shape[2:3] and shape[2].startswith(",")  # a time has two colons
-        return "step" if is_step else ""
+        return ""
     name, next_ = after[1], _BEHIND.match(shape[place + 2]) if place + 2 < len(shape) else None
     if after[2] is None and place + 2 < len(shape):  # no more than a blank before the next number: its own name
         return ""
@@ -167,8 +166,10 @@ def _name_behind(shape: Sequence[str], place: int) -> str:
 
 
 def _is_date(shape: Sequence[str], place: int) -> bool:
-    """Whether two numbers with a slash between them are a day and a month: a time follows."""
+    """Whether two numbers with a slash between them are a day and a month, as a time follows, or of two times."""
     after = shape[place + 2 : place + 4]
+    if list(after) == [":", ":"]:
+        return True
     return len(after) == 2 and not after[0].strip(" /-") and (after[1].startswith(":") or after[0].startswith("/"))
 
 
@@ -186,7 +187,7 @@ def name_of(gap: str, first: bool = False) -> str:
     name = _BREAK.split(text)[-1]
     before = _SENTENCE.match(name)
     name = name[before.end() :] if before and not HELD_OUT.intersection(words(before[0])) else name
-    name = name.strip(" \t\n-–—*#.")
+    name = name.strip(" \t\n-–—*#.%")
     parted = gap.rstrip(_AROUND)[-1:] in (*_SEPARATORS[2:], *_CLOSING[2:])
     is_none = _SOURCE.search(name) or (name.count(" ") >= MOST_WORDS and not parted)
     return "" if is_none else _VERB.sub("", name)

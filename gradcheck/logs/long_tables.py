@@ -35,6 +35,9 @@ def single_of(record: Any, depth: int = DEEPEST) -> Single | None:  # noqa: ANN4
     if not isinstance(record, Mapping):
         return None
     name, value = (next((record[key] for key in keys if key in record), None) for keys in (NAMES, VALUES))
+    within = next((one for one in record.values() if isinstance(one, Mapping)), None) if value is None else None
+    if isinstance(name, str) and within is not None and depth:  # the number and its step in an object beside the name
+        return single_of({**within, **{key: one for key, one in record.items() if one is not within}}, depth - 1)
     if isinstance(name, str) and isinstance(value, int | float | str):
         others = [key for key in record if isinstance(key, str) and key not in VALUES]
         if _is_judged(others):

@@ -12,30 +12,37 @@ from gradcheck.logs.console_unnamed import NAME as UNNAMED
 from gradcheck.logs.findings.finding import NOTE, Finding
 from gradcheck.logs.findings.sentences import step_text
 from gradcheck.logs.series import Series
-from gradcheck.logs.words import is_bare_gradient, words
+from gradcheck.logs.words import is_an_error, is_bare_gradient, words
 
 
-def _is_guess(series: Series, asked: Mapping[str, str]) -> bool:
-    """Whether the loss is a number without a name, and nobody said that it is one."""
-    return series.names.get(Column("loss")) == UNNAMED and "loss" not in asked
+def _guessed(series: Series, asked: Mapping[str, str]) -> tuple[str, str]:
+    """Return why a number may be no loss that nobody said is one, and what to say if it is; nothing of any other."""
+    name = series.names.get(Column("loss"), "")
+    if "loss" in asked or not (name == UNNAMED or is_an_error(name)):
+        return "", ""
+    return ("its numbers have no names", ASKED) if name == UNNAMED else (f"it has no loss but {name!r}", _asked(name))
+
+
+def _asked(name: str) -> str:
+    return f"say --column loss={shlex.quote(name)}"
 
 
 def check_guess(series: Series, asked: Mapping[str, str], found: Sequence[Finding], file: str) -> None:
     """Raise an error where a run would be accused by numbers that may be no losses: a nan or inf says it by itself."""
     serious = [one for one in found if one.weight != NOTE]
-    if serious and _is_guess(series, asked) and all(one.kind != "nonfinite" for one in serious):
+    why, ask = _guessed(series, asked)
+    if serious and why and all(one.kind != "nonfinite" for one in serious):
         kind, where = serious[0].kind, step_text(serious[0].first_step)
-        said = f"its numbers have no names; as losses they would be {kind} from step {where} on: if they are, {ASKED}"
+        said = f"{why}; as losses they would be {kind} from step {where} on: if they are, {ask}"
         raise InputError(file, f"{said}, and if not, name columns step, loss, grad_norm")
 
 
 def warnings(series: Series, asked: Mapping[str, str]) -> Iterator[str]:
     """Yield what is wrong with a log, or was guessed."""
-    if _is_guess(series, asked):
-        yield (
-            "its numbers have no names: that those after a step are its loss is a guess, and all below depends on it; "
-            f"if they are, {ASKED}"
-        )
+    why, ask = _guessed(series, asked)
+    if why:
+        what = "those after a step are its loss" if ask == ASKED else "it stands for one"
+        yield f"{why}: that {what} is a guess, and all below depends on it; if it is right, {ask}"
     several = [name for name, _, _ in series.log.runs()]
     if len(several) > 1:
         yield f"it holds {len(several)} runs; judged is the last one ({several[-1]}), the others are told in short"

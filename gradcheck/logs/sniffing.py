@@ -27,7 +27,8 @@ _PYTHON_LIST = re.compile(rb"\[\s*\{\s*'")
 
 #: A name with its number: no name of a column.
 _NUMBERED = re.compile(
-    r"[:=]\s*[\"']?(?:[-+]?\.?\d|nan\b|inf\b)|\[\s*\d|\x1b|\d\s*/\s*\d|%\||\s[-+]?\d*\.\d", re.IGNORECASE
+    r"[:=]\s*[\"']?(?:[-+]?\.?\d|nan\b|inf\b)|\[\s*\d|\x1b|\d\s*/\s*\d|%\||\s[-+]?\d*\.\d|\w\([-+]?\.?\d",
+    re.IGNORECASE,
 )
 
 TextReader = JsonRecords | Document | Delimited | Console | MetricFile | LongDelimited

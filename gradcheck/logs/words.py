@@ -14,8 +14,8 @@ VALIDATION = _set("val valid validation validating eval evaluation evaluating te
 #: Words that leave a quantity what it is.
 PLAIN = _set(
     "train training trainer global total overall whole all full model avg average mean running smooth smoothed ema "
-    "current cur step batch minibatch epoch iter iteration update the is was of at raw local reduced lm mlm metric "
-    "metrics info debug root main log logger stats optim optimizer optimiser final last student trn unnamed"
+    "current cur step batch minibatch mini epoch iter iteration update the is was of at raw local reduced lm mlm "
+    "metric metrics info debug root main log logger stats optim optimizer optimiser final last student trn unnamed"
 )
 
 #: Words of a gradient, of a norm, of both at once, of a loss, of a step and of an epoch.
@@ -29,6 +29,9 @@ PERPLEXITY = _set("ppl perplexity")
 
 #: Words of what is maximised, as by Kaldi: its negative is a loss.
 MAXIMISED = _set("objf")
+
+#: Words of an error that falls as a loss does, where a log has no loss.
+ERROR = _set("err error mse rmse mae")
 
 #: Words of a cost that is time.
 OF_TIME = _set("batch reader data time")
@@ -60,7 +63,8 @@ OF_STEP = _set(
     "global total train training trainer current cur num n env optim optimizer optimiser opt info debug root main the "
     "at time idx completed finished done after metrics learning"
 )
-OF_RATE = _set("lr learning rate pg group param adam adamw sgd muon current cur train optim optimizer")
+OF_BATCH = _set("train training current cur number")
+OF_RATE = _set("lr learning rate base pg group param adam adamw sgd muon current cur train optim optimizer")
 
 #: Words of what is no part of a loss though it has the word in its name.
 NO_PART = _set(
@@ -100,6 +104,8 @@ def quantity_of(name: Sequence[str]) -> str | None:
         return "loss" if own <= OF_LOSS else None
     if own & STEP:
         return "step" if own - STEP <= OF_STEP and not _is_duration(name) else None
+    if "batch" in own and own & OF_BATCH and own - {"batch"} <= OF_BATCH:
+        return "step"
     if own & EPOCH:
         return "epoch" if own - EPOCH <= OF_STEP else None
     rate = "lr" in own or {"learning", "rate"} <= own
@@ -139,6 +145,12 @@ def is_maximised(name: str) -> bool:
     """Whether a name means what the training maximises, in place of a loss."""
     own = set(words(name))
     return bool(own & MAXIMISED) and own - MAXIMISED <= PLAIN
+
+
+def is_an_error(name: str) -> bool:
+    """Whether a name means an error of the training, which falls as a loss does."""
+    own = set(words(name))
+    return bool(own & ERROR) and own - ERROR <= PLAIN
 
 
 def player_of(name: Sequence[str]) -> int | None:

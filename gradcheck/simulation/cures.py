@@ -1,17 +1,17 @@
 """Which single changes fix a network: each is simulated before it is suggested, and again with other seeds."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 from gradcheck.base.record import Frozen, number
 from gradcheck.diagnosis.report import SuggestionRecord
 from gradcheck.diagnosis.suggestions import place
+from gradcheck.engine.beside import in_halves
 from gradcheck.families import FAMILIES
 from gradcheck.families.family import Change
 from gradcheck.flow.gradient_flow import Tick
 from gradcheck.mean_field.predicted import Prediction
 from gradcheck.mean_field.prediction import predict
-from gradcheck.simulation.experiment import Experiment, Outcome, part
+from gradcheck.simulation.experiment import A_MOMENT, Experiment, Outcome, part
 from gradcheck.spec import NetworkSpec, Spec
 from gradcheck.spec.command_line import command_line
 
@@ -20,6 +20,9 @@ MOST = 5
 
 #: Seeds beyond the user's own with which a change must raise the score as well.
 FRESH_SEEDS = 2
+
+#: The part of the work that is done once each change has been simulated.
+SEARCH = 0.6
 
 
 def cures(experiment: Experiment, outcome: Outcome, tick: Tick | None = None) -> tuple[SuggestionRecord, ...]:
@@ -30,20 +33,25 @@ def cures(experiment: Experiment, outcome: Outcome, tick: Tick | None = None) ->
     verdict = outcome.diagnosis.verdict
     if (verdict.status == "healthy" and verdict.trainable) or experiment.maps:
         return ()
-    tried = _tried(experiment, outcome, tick and (lambda share: tick(0.9 * share)))
+    tried = _tried(experiment, outcome, tick and (lambda share: tick(SEARCH * share)))
     healed = [(change, one) for change, one in tried if one.status == "healthy" and one.score >= 0.5]
     healed.sort(key=lambda pair: place(pair[1]))
     if not healed:
         return ()
-    before = max(verdict.score, *_scores(experiment))
+    small = experiment.work <= A_MOMENT
+    networks = [experiment, *(experiment.changed(**change) for change, _ in healed)]
+    first = networks[: 1 + MOST]
+    rest = tick and (lambda share: tick(SEARCH + (1 - SEARCH) * share))
+    numbered = list(enumerate(first))
+    scores = in_halves(lambda one: _scores(one[1], part(rest, one[0], len(first))), numbered, copied=small)
+    before = max(verdict.score, *scores[0])
     confirmed: list[SuggestionRecord] = []
-    for change, one in healed:
+    for at, (_, one) in enumerate(healed, start=1):
+        fresh = scores[at] if at < len(first) else _scores(networks[at], None)
+        if min(one.score, *fresh) > before:
+            confirmed.append(one)
         if len(confirmed) == MOST:
             break
-        if one.score > before and all(score > before for score in _scores(experiment.changed(**change))):
-            confirmed.append(one)
-            if tick:
-                tick(0.9 + 0.1 * len(confirmed) / MOST)
     return tuple(confirmed)
 
 
@@ -54,10 +62,10 @@ def _tried(experiment: Experiment, outcome: Outcome, tick: Tick | None) -> list[
     candidates = FAMILIES[experiment.network.arch].changes(experiment.network, batch_size, shallower)
     distinct = {replace(experiment.network, **change): change for change in candidates}
     hopeful = [change for spec, change in distinct.items() if not is_hopeless(spec, batch_size, limit)]
-    return [
-        (change, _simulated(experiment, change, part(tick, index, len(hopeful))))
-        for index, change in enumerate(hopeful)
-    ]
+    ticks = [part(tick, index, len(hopeful)) for index in range(len(hopeful))]
+    told = list(zip(hopeful, ticks, strict=True))
+    simulated = in_halves(lambda one: _simulated(experiment, *one), told, copied=experiment.work <= A_MOMENT)
+    return list(zip(hopeful, simulated, strict=True))
 
 
 def is_hopeless(spec: Spec, batch_size: int, max_span: float) -> bool:
@@ -71,11 +79,14 @@ def is_hopeless(spec: Spec, batch_size: int, max_span: float) -> bool:
     return isinstance(found, Prediction) and found.gradient_span > 2 * max_span + 1
 
 
-def _scores(experiment: Experiment) -> Iterator[float]:
-    """Yield the scores of single draws with seeds that the user's run doesn't have."""
+def _scores(experiment: Experiment, tick: Tick | None) -> list[float]:
+    """Return the scores of single draws with seeds that the user's run doesn't have."""
     first = experiment.run.seed + experiment.run.seeds
-    fresh = (replace(experiment.run, seed=first + draw, seeds=1) for draw in range(FRESH_SEEDS))
-    return (experiment._replace(run=run).judged().judgement.score for run in fresh)
+    fresh = [replace(experiment.run, seed=first + draw, seeds=1) for draw in range(FRESH_SEEDS)]
+    return [
+        experiment._replace(run=run).judged(part(tick, draw, FRESH_SEEDS)).judgement.score
+        for draw, run in enumerate(fresh)
+    ]
 
 
 def _simulated(experiment: Experiment, change: Change, tick: Tick | None) -> SuggestionRecord:

@@ -28,6 +28,9 @@ from gradcheck.spec.representation import chosen_layers
 from gradcheck.spec.run import RunSpec
 from gradcheck.spec.thresholds import Thresholds
 
+#: Multiplications of a forward pass up to which suggestions are simulated unasked, and theory needs no core of its own.
+A_MOMENT = 250e6
+
 
 class Outcome(NamedTuple):
     """What an experiment found: each draw's flow and summary, the typical ones, and their diagnosis."""

@@ -17,14 +17,11 @@ from gradcheck.flow.number_formats import Tally, cases_of
 from gradcheck.mean_field.predicted import Prediction
 from gradcheck.mean_field.unknown import Unknown
 from gradcheck.simulation.expectation import expectation, predicted
-from gradcheck.simulation.experiment import Experiment, Outcome
+from gradcheck.simulation.experiment import A_MOMENT, Experiment, Outcome
 from gradcheck.spec.number_formats import USUAL_RATE, number_formats
 from gradcheck.spec.options.option import rows, takes
 from gradcheck.spec.options.simulation import SimulateOptions
 from gradcheck.spec.probing import LOSS_SCALES
-
-#: Multiplications of a forward pass up to which suggestions are simulated unasked, and theory needs no core of its own.
-A_MOMENT = 250e6
 
 
 @takes(SimulateOptions)

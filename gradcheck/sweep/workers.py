@@ -5,7 +5,6 @@ import logging
 import multiprocessing
 import os
 import re
-import signal
 import sys
 import threading
 import time
@@ -16,6 +15,7 @@ from multiprocessing import connection
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
+from gradcheck.engine.beside import interrupts_held
 from gradcheck.engine.shared_draws import share_from_now_on
 from gradcheck.engine.threads import one_thread
 from gradcheck.errors import MissingExtraError, OptionError
@@ -45,7 +45,7 @@ class Workers(Executor):
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Hand a task to the pool, a new one if the last has lost a process."""
-        with _interrupts_held(), _safe_path():  # processes that are started now inherit both
+        with interrupts_held(), _safe_path():  # processes that are started now inherit both
             try:
                 return self.pool.submit(fn, *args, **kwargs)
             except BrokenExecutor:
@@ -73,19 +73,6 @@ def _safe_path() -> Iterator[None]:
             del os.environ["PYTHONSAFEPATH"]
         else:
             os.environ["PYTHONSAFEPATH"] = before
-
-
-@contextlib.contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Let an interrupt wait for the end of the block: interrupts are the parent's to handle."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _has_folder() -> bool:

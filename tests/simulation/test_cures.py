@@ -251,7 +251,7 @@ def test_every_suggestion_raises_the_score_when_it_is_simulated_afresh_with_anot
 
 def test_a_change_that_only_the_users_seed_likes_is_not_suggested(monkeypatch):
     """The confirming draws score below the network as it is."""
-    monkeypatch.setattr("gradcheck.simulation.cures._scores", lambda experiment: [0.3, 0.0])
+    monkeypatch.setattr("gradcheck.simulation.cures._scores", lambda experiment, tick: [0.3, 0.0])
     assert gradcheck.simulate(suggest=True, **of_family(SMALL)).suggestions == ()
 
 

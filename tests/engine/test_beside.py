@@ -1,0 +1,112 @@
+"""Work that a copy of the process does: in processes of their own, for pytest's has threads."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from gradcheck.engine.beside import in_halves
+from gradcheck.engine.threads import OWN_THREADS
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process's threads")
+
+#: Prints, one JSON value a line, what each case came to; `own` is the first process.
+SCRIPT = """
+import json, multiprocessing, os, signal, sys, threading, time
+from gradcheck.engine.beside import in_halves
+
+own = os.getpid()
+tell = lambda value: print(json.dumps(value), flush=True)
+busy = lambda item: (item, os.getpid() == own)
+
+tell(in_halves(busy, range(5)))
+
+waiting = threading.Event()
+other = threading.Thread(target=waiting.wait)
+other.start()
+tell(in_halves(busy, range(3)))
+waiting.set(), other.join()
+
+def unhappy(item):
+    if item == 3:
+        raise ValueError(os.getpid() == own)
+    return item
+
+try:
+    in_halves(unhappy, range(4))
+except ValueError as error:
+    tell(error.args)
+
+def fragile(item):
+    if os.getpid() != own:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return item
+
+tell(in_halves(fragile, range(4)))
+
+def interrupted(item):
+    if os.getpid() != own:
+        time.sleep(600)
+    os.killpg(os.getpgrp(), signal.SIGINT)
+
+try:
+    in_halves(interrupted, range(2))
+except KeyboardInterrupt:
+    tell(len(multiprocessing.active_children()))
+"""
+
+CASES = ("shared", "threaded", "raised", "lost", "left")
+
+
+@pytest.fixture(scope="module")
+def told():
+    """Case ↦ what it came to in a process that may have two threads; and what it wrote on stderr."""
+    environment = os.environ | {OWN_THREADS: "2", "OPENBLAS_NUM_THREADS": "1"}
+    one = subprocess.run(
+        [sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, timeout=60, process_group=0
+    )
+    lines = [json.loads(line) for line in one.stdout.splitlines()]
+    return dict(zip(CASES, lines, strict=True)) | {"stderr": one.stderr}
+
+
+def test_every_other_item_is_done_by_a_copy_and_all_come_back_in_their_order(told):
+    assert told["shared"] == [[0, True], [1, False], [2, True], [3, False], [4, True]]
+
+
+def test_a_process_with_another_thread_is_not_copied(told):
+    assert told["threaded"] == [[0, True], [1, True], [2, True]]
+
+
+def test_an_error_in_the_copy_is_raised_where_it_would_have_been_without_one(told):
+    assert told["raised"] == [True]
+
+
+def test_what_a_copy_that_is_killed_leaves_undone_is_done_here(told):
+    assert told["lost"] == [0, 1, 2, 3]
+
+
+def test_an_interrupt_ends_the_copy_and_is_not_told_by_it(told):
+    assert told["left"] == 0
+    assert told["stderr"] == ""
+
+
+@pytest.mark.parametrize("threads", [None, "1"])
+def test_who_is_no_command_or_has_one_thread_does_all_in_one_process(threads, monkeypatch):
+    monkeypatch.delenv(OWN_THREADS, raising=False)
+    if threads:
+        monkeypatch.setenv(OWN_THREADS, threads)
+    assert in_halves(lambda item: (item, os.getpid()), [1, 2]) == [(1, os.getpid()), (2, os.getpid())]
+
+
+def test_where_no_process_can_be_started_all_is_done_here(monkeypatch, tmp_path):
+    monkeypatch.setenv(OWN_THREADS, "2")
+    (tmp_path / "1").touch()
+    monkeypatch.setattr("gradcheck.engine.beside.OWN_TASKS", tmp_path)
+
+    def fork():
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr("os.fork", fork)
+    assert in_halves(lambda item: -item, [1, 2, 3]) == [-1, -2, -3]
