@@ -4,10 +4,12 @@ import math
 from collections.abc import Iterator
 
 from gradcheck.diagnosis.causes import Cause
+from gradcheck.diagnosis.score import OUTPUT_DECADES
 from gradcheck.diagnosis.status import Status
 from gradcheck.diagnosis.verdict import Verdict
 from gradcheck.probing.elasticity import HOPELESS, causes_of_elasticity, typical_elasticity
 from gradcheck.probing.evidence import Evidence
+from gradcheck.probing.first_loss import FAR_TOO_LARGE, LARGE_INPUTS, LARGE_LOSS
 from gradcheck.probing.trial import FAR
 
 #: The logits of different examples lie close together where so little is between them, as a share of their size. Of
@@ -41,12 +43,22 @@ def may_be_slow(found: Evidence) -> bool:
 
 
 def starts_far(found: Evidence) -> Iterator[Cause]:
-    """Yield that a loss starts so far off that the first steps break what is there."""
-    first = found.at_loss.first
+    """Yield that a loss starts so far off that the first steps break what is there; not where more is known of why."""
+    first, flow = found.at_loss.first, found.flow
+    large = found.first_rms > LARGE_INPUTS and not flow.normalized[0]
+    if large or flow.obstacle or flow.output.log10_logit_rms > OUTPUT_DECADES:
+        return
     if first.classes and first.value > FAR * first.constant_answer > 0:
         yield Cause("starts-far", None, first.value, first.constant_answer, {"classes": first.classes})
     elif not math.isfinite(first.constant_answer) and abs(first.value) > HUGE:
         yield Cause("starts-far", None, first.value, None, {"classes": 0})
+
+
+def has_large_inputs(found: Evidence) -> bool:
+    """Whether the first layer is given numbers of the size of bytes, and the loss doesn't show it where it starts."""
+    first = found.at_loss.first
+    shown = first.value > LARGE_LOSS * first.constant_answer
+    return found.given_rms > FAR_TOO_LARGE and not found.flow.normalized[0] and not shown
 
 
 def _outputs_near(found: Evidence) -> Iterator[Cause]:

@@ -15,7 +15,7 @@ from gradcheck.diagnosis.status import Flag, Status
 from gradcheck.diagnosis.summary import Summary, dead_layers, gradient_shrinks, summarize, widest_group
 from gradcheck.diagnosis.verdict import LIKELY, Diagnosis, diagnose, regions_of
 from gradcheck.flow.model_flow import ModelFlow
-from gradcheck.probing.doubts import doubts_of, starts_far, status_of
+from gradcheck.probing.doubts import doubts_of, has_large_inputs, starts_far, status_of
 from gradcheck.probing.elasticity import (
     ELASTICITY,
     causes_of_elasticity,
@@ -237,8 +237,7 @@ def _first_causes(found: Evidence, status: Status) -> Iterator[Cause]:
         yield _of_names("layers-zero", [found.flow.name(layer) for layer in layers], (layers[0], layers[-1]))
     if found.shut:
         yield _of_names("gates-shut", found.shut)
-    if not found.flow.obstacle:
-        yield from starts_far(found)
+    yield from starts_far(found)
     yield from found.of_loss
     yield from of_terms(found.at_loss.terms)
     yield from found.parts.causes
@@ -253,7 +252,7 @@ def _further_causes(found: Evidence, status: Status, wider: bool) -> Iterator[Ca
     saturated, limit = found.flow.layers[0].saturated_fraction, Thresholds().saturated_above
     if saturated > limit and found.first_rms > LARGE_INPUTS:
         yield Cause("large-inputs", (1, 1), found.first_rms, LARGE_INPUTS)
-    elif status == "healthy" and found.given_rms > FAR_TOO_LARGE and not found.flow.normalized[0]:
+    elif status == "healthy" and has_large_inputs(found):
         yield Cause("large-inputs", None, found.given_rms, FAR_TOO_LARGE)
     elif found.flow.obstacle and found.first_rms > FAR_TOO_LARGE:
         yield Cause("large-inputs", (1, 1), found.first_rms, FAR_TOO_LARGE)
