@@ -14,8 +14,8 @@ from gradcheck.engine.pieces import in_pieces
 from gradcheck.engine.special import normal_cdf_and_density
 from gradcheck.engine.types import Array
 
-#: Bytes of a piece of which an activation's intermediate results stay in a cache; of smaller ones threads would wait for
-#: each other more often.
+#: Bytes of a piece of which an activation's intermediate results stay in a cache; of smaller ones threads would wait
+#: for each other more often.
 CACHED_BYTES = 1 << 18
 
 NEAR_ZERO = 0.125  # |z| below which tanh z isn't made from an exponential
