@@ -246,7 +246,7 @@ def test_suggestions_are_made_when_asked_for_or_when_they_take_a_moment_only(mon
     assert gradcheck.simulate(suggest=False, **SMALL).suggestions is None
     assert gradcheck.simulate(suggest=True, **SMALL).suggestions == ("one",)
     assert gradcheck.simulate(suggest=None, **SMALL).suggestions == ("one",)
-    monkeypatch.setattr("gradcheck.simulation.simulate.A_MOMENT", 10)
+    monkeypatch.setattr("gradcheck.simulation.experiment.A_MOMENT", 10)
     assert gradcheck.simulate(suggest=None, **SMALL).suggestions is None
     assert gradcheck.simulate(suggest=True, **SMALL).suggestions == ("one",)
 
