@@ -1,7 +1,7 @@
-"""Small independent tasks, half of them done by a copy of this process on another core.
+"""Independent tasks, every other one done by a copy of this process on another core.
 
-Tasks of a tenth of a millisecond at a time gain nothing by threads, which wait for each other between any two calls
-of NumPy; a forked process waits for nobody and has all that it needs.
+Threads gain nothing where a task is thousands of NumPy's calls of a tenth of a millisecond: they wait for each other
+between any two. A forked process waits for nobody, and has all that it needs.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ R = TypeVar("R")
 OWN_TASKS = Path("/proc/self/task")
 
 
-def in_halves(work: Callable[[T], R], items: Sequence[T], *, copied: bool = True) -> list[R]:
-    """Return what `work` makes of each item; of a command with several cores a copy of it does every other one.
+def shared_out(work: Callable[[T], R], items: Sequence[T], *, copied: bool = True) -> Iterator[R]:
+    """Yield what `work` makes of each item, in order; a copy of a command that has several cores does every other one.
 
     What the copy can't do, be it that it ended or that its work raised, is done here: an error is raised where it
     would have been without it.
@@ -35,21 +35,23 @@ def in_halves(work: Callable[[T], R], items: Sequence[T], *, copied: bool = True
     Parameters
     ----------
     work : callable
-        Must give the same in any process, and what can be pickled.
+        Must give the same in any process, and what can be pickled. The copy's is not heard: it has no output.
     items : sequence
     copied : bool
         False where a copy would need too much memory beside this process.
     """
     if not copied or len(items) < 2 or not _may_fork():
-        return [work(item) for item in items]
-    with _copy_at(lambda: [work(item) for item in items[1::2]]) as theirs:
-        results = [work(item) for item in items[::2]]
-        others = theirs()
-    if others is None:
-        others = [work(item) for item in items[1::2]]
-    for at, result in enumerate(others):
-        results.insert(2 * at + 1, result)
-    return results
+        yield from map(work, items)
+        return
+    with _copy_at(work, items[1::2]) as next_of_theirs:
+        for at, item in enumerate(items):
+            if at % 2:
+                try:
+                    yield next_of_theirs()
+                    continue
+                except (EOFError, OSError):  # it has ended
+                    pass
+            yield work(item)
 
 
 def _may_fork() -> bool:
@@ -62,42 +64,37 @@ def _may_fork() -> bool:
 
 
 @contextlib.contextmanager
-def _copy_at(task: Callable[[], list[R]]) -> Iterator[Callable[[], list[R] | None]]:
-    """Have a copy of this process do a task; give what waits for its result, None where there is none.
+def _copy_at(work: Callable[[T], R], items: Sequence[T]) -> Iterator[Callable[[], R]]:
+    """Have a copy of this process do the work on some items; give what waits for the next result.
 
-    It is ended with the block: nobody waits for it after an error or an interrupt.
+    That raises an EOFError or OSError where there is none. The copy is ended with the block: nobody waits for it after
+    an error or an interrupt.
     """
     from multiprocessing import get_context
 
     context = get_context("fork")
     receiving, sending = context.Pipe(duplex=False)
-    copy = context.Process(target=_send, args=(task, sending), daemon=True)
-
-    def result() -> list[R] | None:
-        with contextlib.suppress(EOFError, OSError):
-            received: list[R] = receiving.recv()
-            return received
-        return None
-
-    try:
-        with interrupts_held():  # the copy inherits it: interrupts are this process's to handle
-            copy.start()
-    except OSError:  # no more processes, or no more memory
-        sending.close()
-        yield lambda: None
-        return
-    sending.close()
-    try:
-        yield result
-    finally:
-        copy.kill()
-        copy.join()
+    copy = context.Process(target=_send, args=(work, items, sending), daemon=True)
+    with receiving:
+        try:
+            with sending, interrupts_held():  # the copy inherits it: interrupts are this process's to handle
+                copy.start()
+        except OSError:  # no more processes, or no more memory: nothing comes
+            yield receiving.recv
+            return
+        try:
+            yield receiving.recv
+        finally:
+            copy.kill()
+            copy.join()
 
 
-def _send(task: Callable[[], object], sending: Connection) -> None:
-    """Do a task and send what it gives; nothing where it raises."""
-    with contextlib.suppress(BaseException):
-        sending.send(task())
+def _send(work: Callable[[T], object], items: Sequence[T], sending: Connection) -> None:
+    """Send what becomes of each item, until one raises."""
+    with contextlib.suppress(BaseException), Path(os.devnull).open("w") as nowhere:
+        sys.stdout = sys.stderr = nowhere
+        for item in items:
+            sending.send(work(item))
 
 
 @contextlib.contextmanager

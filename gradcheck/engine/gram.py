@@ -17,8 +17,8 @@ class Known(NamedTuple):
     """What is known of an array, which is held weakly."""
 
     of: weakref.ref[Array]
-    gram: Array
     square: float
+    gram: Array | None = None
 
 
 #: By the array's identity.
@@ -28,18 +28,29 @@ _KNOWN: dict[int, Known] = {}
 def gram(x: Array) -> Array:
     """Return x xᵀ, (batch, batch), in float64; x (batch, n) must not be changed afterwards."""
     known = _known(x)
-    if known is not None:
+    if known is not None and known.gram is not None:
         return known.gram
-    matrix, key = contraction(x, x, np.float64), id(x)
+    matrix = contraction(x, x, np.float64)
     matrix.flags.writeable = False
-    _KNOWN[key] = Known(weakref.ref(x, lambda _: _KNOWN.pop(key, None)), matrix, float(matrix.trace()))
+    _remember(x, float(matrix.trace()), matrix)
     return matrix
 
 
+def remember_square(x: Array, square: float) -> None:
+    """Keep the sum of squares of an array's entries if it can't be written to: it is that of any later use."""
+    if not x.flags.writeable:
+        _remember(x, square)
+
+
 def known_square(x: Array) -> float | None:
-    """Return the sum of squares of the entries if the Gram matrix has been computed, else None."""
+    """Return the sum of squares of the entries if it, or the Gram matrix, has been computed and kept, else None."""
     known = _known(x)
     return None if known is None else known.square
+
+
+def _remember(x: Array, square: float, matrix: Array | None = None) -> None:
+    key = id(x)
+    _KNOWN[key] = Known(weakref.ref(x, lambda _: _KNOWN.pop(key, None)), square, matrix)
 
 
 def _known(x: Array) -> Known | None:

@@ -162,13 +162,15 @@ class Law(NamedTuple):
 
     def weight(self, seed: int, layer: int, fan_in: int, fan_out: int, dtype: str = "float64") -> Array:
         """Draw the weights (fan_in, fan_out) of a layer; the same for a seed and layer, whatever the depth."""
-        sample = self.sample
-        unit = shared(
-            (sample, seed, layer, fan_in, fan_out),
-            lambda: sample(random_stream(seed, WEIGHT_STREAM, layer), fan_in, fan_out),
-        )
-        weight = np.multiply(unit, self.std(fan_in, fan_out), out=unit if unit.flags.writeable else None)
-        return weight.astype(dtype, copy=False)
+        sample, std = self.sample, self.std(fan_in, fan_out)
+        key = sample, seed, layer, fan_in, fan_out
+
+        def scaled() -> Array:
+            unit = shared(key, lambda: sample(random_stream(seed, WEIGHT_STREAM, layer), fan_in, fan_out))
+            weight = np.multiply(unit, std, out=unit if unit.flags.writeable else None)
+            return weight.astype(dtype, copy=False)
+
+        return shared((*key, std, dtype), scaled, scaled=True)
 
     def std(self, fan_in: int, fan_out: int) -> float:
         """Return the standard deviation of the weights; of a frame what multiplies it."""

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # read by the command line, before NumPy is
@@ -27,6 +28,11 @@ class SharedDraws:
     def __init__(self, most: int = MOST) -> None:
         self.most, self.held = most, 0
         self._kept: OrderedDict[object, Array] = OrderedDict()
+
+    @cached_property
+    def weights(self) -> SharedDraws:
+        """The weights that a law makes of such draws, a quarter as many: networks of one law follow each other."""
+        return SharedDraws(self.most // 4)
 
     def get(self, key: object, draw: Callable[[], Array]) -> Array:
         """Return the array of a key, which can't be written to; it is drawn if it isn't there."""
@@ -60,7 +66,10 @@ def share_from_now_on() -> None:
     _SHARED.set(SharedDraws())
 
 
-def shared(key: object, draw: Callable[[], Array]) -> Array:
-    """Return `draw()`, or where draws are shared what it gave for the same key before: an array nobody may change."""
+def shared(key: object, draw: Callable[[], Array], *, scaled: bool = False) -> Array:
+    """Return `draw()`, or where draws are shared what it gave for the same key before: an array nobody may change.
+
+    With `scaled` it is what a law makes of a draw.
+    """
     draws = _SHARED.get()
-    return draw() if draws is None else draws.get(key, draw)
+    return draw() if draws is None else (draws.weights if scaled else draws).get(key, draw)

@@ -101,7 +101,9 @@ def _asleep(slope: Array, bound: float) -> tuple[float, float]:
 
     def count(units: slice) -> None:
         size = np.abs(slope[:, units])
-        counts.append((int(np.count_nonzero(size.max(axis=0) == 0)), int(np.count_nonzero(size < bound))))
+        saturated = int(np.count_nonzero(size < bound))
+        may_be_dead = saturated >= len(slope) or not bound > 0  # a unit that is has as many slopes of zero
+        counts.append((int(np.count_nonzero(size.max(axis=0) == 0)) if may_be_dead else 0, saturated))
 
     in_pieces(slope.shape[1], count, max(1, PIECE // len(slope)))
     dead, saturated = map(sum, zip(*counts, strict=True))

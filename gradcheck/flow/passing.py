@@ -28,7 +28,7 @@ class Forth(NamedTuple):
         The input of each segment, and the last output.
     segments : list of range
     passes : list of LayerPass
-        Those of the last segment.
+        Those of the last segment; none where something stopped it before.
     obstacle : str
         What stopped it, if anything.
     """
@@ -72,22 +72,23 @@ def _segments(network: Layered, rows: int, itemsize: int, memory: int) -> list[r
 def forward_passes(
     network: Layered, x: Array, memory: int, measured: Measured, keep: Keep, tick: Callable[[int], None]
 ) -> Forth:
-    """Pass x forward as far as it stays finite; of each layer's pass hold what `keep` makes of it."""
-    layers, starts, segments, passes = list[LayerFlow](), [x], list[range](), list[LayerPass]()
-    for segment in _segments(network, len(x), x.itemsize, memory):
-        passes.clear()  # the last segment's are let go before the next one's are made
+    """Pass x forward as far as it stays finite; hold what `keep` makes of the last segment's passes."""
+    layers, starts, passes = list[LayerFlow](), [x], list[LayerPass]()
+    segments = _segments(network, len(x), x.itemsize, memory)
+    for done, segment in enumerate(segments, start=1):
         for layer, layer_pass in zip(segment, forward(network, starts[-1], segment), strict=True):
             tick(layer)
             if not (is_finite(layer_pass.preactivation) and is_finite(layer_pass.output)):
-                if passes:
+                reached = segments[: done - 1]
+                if layer > segment.start:
                     starts.append(x)
-                    segments.append(range(segment.start, layer))
-                return Forth(layers, starts, segments, passes, why_not_finite(*layer_pass.maps))
+                    reached.append(range(segment.start, layer))
+                return Forth(layers, starts, reached, passes, why_not_finite(*layer_pass.maps))
             layers.append(measured(layer_pass))
-            passes.append(keep(layer_pass))
+            if done == len(segments):  # all others are passed anew: their memory is free for the next layer's
+                passes.append(keep(layer_pass))
             x = layer_pass.output
         starts.append(x)
-        segments.append(segment)
     return Forth(layers, starts, segments, passes, "")
 
 

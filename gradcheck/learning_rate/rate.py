@@ -11,6 +11,7 @@ import numpy as np
 from gradcheck.data.datasets import Dataset
 from gradcheck.data.epochs import Batches
 from gradcheck.diagnosis.sentences import sentence
+from gradcheck.engine.beside import shared_out
 from gradcheck.engine.loss import constant_answer
 from gradcheck.engine.memory import keep_freed_memory
 from gradcheck.errors import one_of
@@ -204,4 +205,5 @@ def rate(*, tick: Callable[[], None] | None = None, **options: Unpack[RateOption
     keep_freed_memory()
     search = RateSearch.from_options(options)
     first, count = search.experiment.run.seed, search.experiment.run.seeds
-    return search.report([search.draw(seed, tick) for seed in range(first, first + count)])
+    seeds, small = range(first, first + count), search.multiplications <= A_MOMENT
+    return search.report(list(shared_out(lambda seed: search.draw(seed, tick), seeds, copied=small)))

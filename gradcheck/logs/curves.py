@@ -6,6 +6,7 @@ import numpy.typing as npt
 from gradcheck.base.record import Record, item, number
 from gradcheck.logs.findings.clips import clip_limit
 from gradcheck.logs.findings.players import players
+from gradcheck.logs.findings.robust import distinct
 from gradcheck.logs.series import Numbers, Series, logarithms
 from gradcheck.logs.what_was_read import number_of
 
@@ -67,7 +68,7 @@ def draw_curves(series: Series, max_norm: float | None) -> Curves:
 
 def _parts(rows: int) -> npt.NDArray[np.int_]:
     """Return where the parts of a run begin."""
-    return np.unique(np.linspace(0, rows, min(POINTS, rows), endpoint=False).astype(int))
+    return distinct(np.linspace(0, rows, min(POINTS, rows), endpoint=False).astype(int))
 
 
 def _layer_curves(series: Series) -> LayerCurves:

@@ -41,7 +41,7 @@ class JsonRecords(Reader):
         self._wanted, self._kind = wanted, kind
         self._layers: list[str] | None = None
         self._plans: dict[tuple[tuple[str, ...], bool], Plan] = {}
-        self._recorded: dict[tuple[str, ...], Layout] = {}
+        self._recorded: dict[tuple[str, ...], tuple[Layout, list[str]]] = {}
         self._loads: Callable[[bytes], Any] | None = None
         self._mould: fast.Mould | None = None
         self._moulded = Layout(())
@@ -218,19 +218,23 @@ class JsonRecords(Reader):
     def _row_of_recorder(self, record: dict[str, Any], layers: dict[str, Any], number: int) -> Taken | None:
         """Return a record whose layers' numbers are in lists, in the header's order."""
         names = self._layers or []
-        lists = {key: values for key, values in layers.items() if key in LAYER_QUANTITIES}
-        if not all(isinstance(values, list) and len(values) >= len(names) for values in lists.values()):
-            self.problems.add("has other layers than the header: left out", number)
-            return None
-        whole = {key: value for key, value in record.items() if key != "layers"}
-        keys = (*whole, "", *lists)
-        layout = self._recorded.get(keys)
-        if layout is None:
-            taken = chosen(tuple(whole), self._wanted)
-            of_layers = (Column(quantity, name) for quantity in lists for name in names)
-            layout = self._recorded[keys] = Layout(chain(taken, of_layers), taken.values(), self._kind)
-        values = (values[: len(names)] for values in lists.values())
-        return layout, (*(whole[name] for name in layout.names), *chain.from_iterable(values))
+        keys = (*record, "", *layers)
+        known = self._recorded.get(keys)
+        if known is None:
+            taken = chosen(tuple(key for key in record if key != "layers"), self._wanted)
+            quantities = [key for key in layers if key in LAYER_QUANTITIES]
+            of_layers = (Column(quantity, name) for quantity in quantities for name in names)
+            layout = Layout(chain(taken, of_layers), taken.values(), self._kind)
+            known = self._recorded[keys] = layout, quantities
+        layout, quantities = known
+        values = [record[name] for name in layout.names]
+        for quantity in quantities:
+            listed = layers[quantity]
+            if not isinstance(listed, list) or len(listed) < len(names):
+                self.problems.add("has other layers than the header: left out", number)
+                return None
+            values += listed[: len(names)]
+        return layout, tuple(values)
 
 
 def _judged(columns: Iterable[Column]) -> bool:

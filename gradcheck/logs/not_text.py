@@ -7,12 +7,19 @@ CHECKPOINT = "a checkpoint has weights, and no losses or norms; give the log tha
 _PICKLE = f"a pickle, as checkpoints are: {CHECKPOINT}"
 _NO_TEXT = "not text; give the log that the training wrote: JSON Lines, CSV or what it printed"
 
+_PACKED = "packed in a way that isn't unpacked here; unpack it, and give the log in it"
+_TAR = "a tar archive: unpack it, and give the log in it, or the folder"
+
+#: What a tar archive has at a place of its head.
+TAR, AT = b"ustar", 257
+
 #: How a file begins ↦ what it is, and what to give instead.
 BEGINNINGS = {
     b"\x89PNG": _PICTURE, b"\xff\xd8\xff": _PICTURE, b"GIF8": _PICTURE, b"II*\0": _PICTURE, b"MM\0*": _PICTURE,
     b"%PDF": "a PDF: copy the numbers in it into a text file, a line a step",
     b"PAR1": "a Parquet table: in Python gradcheck.diagnose(pandas.read_parquet(FILE)) reads it",
     b"\x93NUMPY": "a NumPy array, whose numbers have no names: in Python gradcheck.diagnose({'loss': array}) reads it",
+    b"7z\xbc\xaf": _PACKED, b"Rar!": _PACKED, b"\xfd7zXZ": _PACKED, b"BZh": _PACKED, b"\x28\xb5\x2f\xfd": _PACKED,
     b"\x89HDF": f"HDF5: {CHECKPOINT}",
     b"\x80\x02": _PICKLE, b"\x80\x03": _PICKLE, b"\x80\x04": _PICKLE, b"\x80\x05": _PICKLE,
 }  # fmt: skip
@@ -31,6 +38,8 @@ def no_text(first: bytes) -> str:
     """
     if first[:4] == b"RIFF" and first[8:12] == b"WEBP":
         return _PICTURE
+    if first[AT:].startswith(TAR):
+        return _TAR
     known = next((said for begins, said in BEGINNINGS.items() if first.startswith(begins)), "")
     head = first[:HEAD]
     if known or b"\0" not in head or b"\0" in head[1:8]:  # a record's length, at the head of an event file

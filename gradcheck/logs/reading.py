@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from io import BufferedIOBase
+from io import BufferedIOBase, BytesIO
 from itertools import chain
 from os import PathLike
 from pathlib import Path
@@ -19,10 +19,11 @@ from gradcheck.logs.event_files import EventFile
 from gradcheck.logs.folders import EVENTS, USUAL, Source, sources
 from gradcheck.logs.in_memory import FORMAT, lines_of, name_of
 from gradcheck.logs.json_records import JsonRecords
-from gradcheck.logs.lines import BegunAnewError, Problems, chunks, whole_lines, whole_parts
+from gradcheck.logs.lines import BegunAnewError, Problems, Reader, chunks, whole_lines, whole_parts
 from gradcheck.logs.log import Log
 from gradcheck.logs.metric_files import MetricFile
 from gradcheck.logs.not_text import no_text
+from gradcheck.logs.notebooks import may_be_notebook, printed
 from gradcheck.logs.numbers import LogRow
 from gradcheck.logs.packed import ARCHIVE, begun, log_within
 from gradcheck.logs.sniffing import text_reader
@@ -171,10 +172,10 @@ def _read_source(source: Source, asked: Asked) -> Log:
     problems = Problems()
     if source.kind == "tags":
         tags = TagFiles(problems, asked.columns)
-        return _checked(_fill(Log(tags, Table(problems), problems), tags.rows_of(source.paths)), first.parent, asked)
+        return _read_all(tags, tags.rows_of(source.paths), first.parent, asked)
     if source.kind == "metrics":
         metrics = MetricFile(problems, asked.columns)
-        return _checked(_fill(Log(metrics, Table(problems), problems), metrics.rows_of(first)), first, asked)
+        return _read_all(metrics, metrics.rows_of(first), first, asked)
     events = EventFile(problems, asked.columns)
     log = Log(events, Table(problems), problems)
     for path in source.paths:
@@ -202,17 +203,17 @@ def _read_file(file: BufferedIOBase, path: object, asked: Asked) -> Log:
             raise InputError(path, NOT_FOLLOWED.replace("event files are", "W&B's files are"))
         records = JsonRecords(problems, asked.columns)
         records.format = "W&B's run"
-        return _checked(
-            _fill(Log(records, Table(problems), problems), records.rows(history(file, problems)), share), path, asked
-        )
+        return _read_all(records, records.rows(history(file, problems)), path, asked, share)
     if what := no_text(first):
         raise InputError(path, f"is {what}")
+    if may_be_notebook(first, str(path)):
+        return _read_notebook(parts, path, asked)
     if b"\0" in first[1:8]:  # a record's length, at the head of an event file: text has no zeros
         if piped or follow:
             raise InputError(path, NOT_FOLLOWED)
         file.seek(0)
         events = EventFile(problems, asked.columns)
-        return _checked(_fill(Log(events, Table(problems), problems), events.rows(file), share), path, asked)
+        return _read_all(events, events.rows(file), path, asked, share)
     reader = text_reader(first, problems, asked.columns, path)
     log = Log(reader, Table(problems), problems)
     idle = (lambda: follow(log)) if follow else None
@@ -230,12 +231,30 @@ def _read_database(path: Path, asked: Asked) -> Log:
 
     problems = Problems()
     reader, rows = database(path, problems, asked.columns)
-    return _checked(_fill(Log(reader, Table(problems), problems), rows), path, asked)
+    return _read_all(reader, rows, path, asked)
+
+
+def _read_notebook(parts: Iterator[bytes], path: object, asked: Asked) -> Log:
+    """Read what the cells of a notebook printed."""
+    if asked.follow:
+        raise InputError(path, NOT_FOLLOWED.replace("event files are", "notebooks are"))
+    output = printed(b"".join(parts))
+    if not output.strip():
+        raise InputError(path, "is a notebook whose cells printed nothing, or that is damaged: run it and save it")
+    log = _read_file(BytesIO(output), path, asked._replace(tick=None))
+    log.reader.format = "a notebook's output"
+    return log
 
 
 def _read_archive(file: BufferedIOBase, path: object, asked: Asked) -> Log:
     with log_within(file, path) as log:
         return _read_file(log, path, asked)
+
+
+def _read_all(
+    reader: Reader, rows: Iterator[LogRow], path: object, asked: Asked, share: Callable[[], None] | None = None
+) -> Log:
+    return _checked(_fill(Log(reader, Table(reader.problems), reader.problems), rows, share), path, asked)
 
 
 def _fill(log: Log, rows: Iterator[LogRow], share: Callable[[], None] | None = None) -> Log:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from gradcheck.base.record import Frozen, number
 from gradcheck.diagnosis.report import SuggestionRecord
 from gradcheck.diagnosis.suggestions import place
-from gradcheck.engine.beside import in_halves
+from gradcheck.engine.beside import shared_out
 from gradcheck.families import FAMILIES
 from gradcheck.families.family import Change
 from gradcheck.flow.gradient_flow import Tick
@@ -43,7 +43,7 @@ def cures(experiment: Experiment, outcome: Outcome, tick: Tick | None = None) ->
     first = networks[: 1 + MOST]
     rest = tick and (lambda share: tick(SEARCH + (1 - SEARCH) * share))
     numbered = list(enumerate(first))
-    scores = in_halves(lambda one: _scores(one[1], part(rest, one[0], len(first))), numbered, copied=small)
+    scores = list(shared_out(lambda one: _scores(one[1], part(rest, one[0], len(first))), numbered, copied=small))
     before = max(verdict.score, *scores[0])
     confirmed: list[SuggestionRecord] = []
     for at, (_, one) in enumerate(healed, start=1):
@@ -64,7 +64,7 @@ def _tried(experiment: Experiment, outcome: Outcome, tick: Tick | None) -> list[
     hopeful = [change for spec, change in distinct.items() if not is_hopeless(spec, batch_size, limit)]
     ticks = [part(tick, index, len(hopeful)) for index in range(len(hopeful))]
     told = list(zip(hopeful, ticks, strict=True))
-    simulated = in_halves(lambda one: _simulated(experiment, *one), told, copied=experiment.work <= A_MOMENT)
+    simulated = shared_out(lambda one: _simulated(experiment, *one), told, copied=experiment.work <= A_MOMENT)
     return list(zip(hopeful, simulated, strict=True))
 
 

@@ -1,6 +1,7 @@
 """``clip_demo``: what does each kind of gradient clipping do to a run whose gradients explode?"""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -11,10 +12,11 @@ import numpy as np
 from gradcheck.clipping import Clipper
 from gradcheck.data.datasets import Batch, Dataset
 from gradcheck.data.epochs import Batches
+from gradcheck.engine.beside import shared_out
 from gradcheck.engine.magnitude import joint_norm
 from gradcheck.families import trainable
 from gradcheck.families.family import StoredNetwork
-from gradcheck.simulation.experiment import Experiment
+from gradcheck.simulation.experiment import A_MOMENT, Experiment
 from gradcheck.spec import pick
 from gradcheck.spec.clip_rules import Rule, parse_rules
 from gradcheck.spec.demonstration import network_options, reading_of
@@ -111,9 +113,19 @@ class Demonstration:
         return judge_run(rule, steps, evaluate(network, self.batches), stopped=stopped, chance=self._chance())
 
     def runs(self, tick: Tick | None = None) -> Iterator[Strategy]:
-        """Train under each rule in turn."""
-        for rule in self.rules:
-            yield self.run(rule, tick)
+        """Train under each rule; what a copy of the process does, which tells of no step, is told in the end."""
+        told = Counter[Rule]()
+
+        def tell(rule: Rule) -> None:
+            told[rule] += 1
+            if tick is not None:
+                tick(rule)
+
+        small = self.experiment.work <= A_MOMENT
+        for strategy in shared_out(lambda rule: self.run(rule, tell), self.rules, copied=small):
+            for _ in range(len(strategy.loss) - told[strategy.rule]):
+                tell(strategy.rule)
+            yield strategy
 
     def _chance(self) -> float:
         """Return the accuracy of naming the most frequent class."""

@@ -99,6 +99,16 @@ def test_theory_loads_numpy_but_neither_rich_nor_what_simulates(loaded, python):
     }
 
 
+def test_a_diagnosis_does_not_wait_for_masked_arrays(loaded, tmp_path):
+    file = tmp_path / "run.csv"
+    file.write_text(
+        "step,loss,grad_norm\n" + "".join(f"{step},{3 / (step + 1)},{2 + step % 3}\n" for step in range(99))
+    )
+    modules = loaded(*(f"diagnose {file} --format {form}" for form in ("text", "json", "markdown")))
+    assert "gradcheck.logs.report" in modules
+    assert not modules & {"numpy.ma", "scipy", "torch"}
+
+
 def test_completion_loads_neither_numpy_nor_rich(python):
     asked = [
         completion(shell, line)

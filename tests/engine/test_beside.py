@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from gradcheck.engine.beside import in_halves
+from gradcheck.engine.beside import shared_out
 from gradcheck.engine.threads import OWN_THREADS
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process's threads")
@@ -15,18 +15,19 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tell
 #: Prints, one JSON value a line, what each case came to; `own` is the first process.
 SCRIPT = """
 import json, multiprocessing, os, signal, sys, threading, time
-from gradcheck.engine.beside import in_halves
+from gradcheck.engine.beside import shared_out
 
+in_turn = lambda *task: list(shared_out(*task))
 own = os.getpid()
 tell = lambda value: print(json.dumps(value), flush=True)
 busy = lambda item: (item, os.getpid() == own)
 
-tell(in_halves(busy, range(5)))
+tell(in_turn(busy, range(5)))
 
 waiting = threading.Event()
 other = threading.Thread(target=waiting.wait)
 other.start()
-tell(in_halves(busy, range(3)))
+tell(in_turn(busy, range(3)))
 waiting.set(), other.join()
 
 def unhappy(item):
@@ -35,7 +36,7 @@ def unhappy(item):
     return item
 
 try:
-    in_halves(unhappy, range(4))
+    in_turn(unhappy, range(4))
 except ValueError as error:
     tell(error.args)
 
@@ -44,7 +45,7 @@ def fragile(item):
         os.kill(os.getpid(), signal.SIGKILL)
     return item
 
-tell(in_halves(fragile, range(4)))
+tell(in_turn(fragile, range(4)))
 
 def interrupted(item):
     if os.getpid() != own:
@@ -52,7 +53,7 @@ def interrupted(item):
     os.killpg(os.getpgrp(), signal.SIGINT)
 
 try:
-    in_halves(interrupted, range(2))
+    in_turn(interrupted, range(2))
 except KeyboardInterrupt:
     tell(len(multiprocessing.active_children()))
 """
@@ -97,7 +98,7 @@ def test_who_is_no_command_or_has_one_thread_does_all_in_one_process(threads, mo
     monkeypatch.delenv(OWN_THREADS, raising=False)
     if threads:
         monkeypatch.setenv(OWN_THREADS, threads)
-    assert in_halves(lambda item: (item, os.getpid()), [1, 2]) == [(1, os.getpid()), (2, os.getpid())]
+    assert list(shared_out(lambda item: (item, os.getpid()), [1, 2])) == [(1, os.getpid()), (2, os.getpid())]
 
 
 def test_where_no_process_can_be_started_all_is_done_here(monkeypatch, tmp_path):
@@ -109,4 +110,4 @@ def test_where_no_process_can_be_started_all_is_done_here(monkeypatch, tmp_path)
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
     monkeypatch.setattr("os.fork", fork)
-    assert in_halves(lambda item: -item, [1, 2, 3]) == [-1, -2, -3]
+    assert list(shared_out(lambda item: -item, [1, 2, 3])) == [-1, -2, -3]

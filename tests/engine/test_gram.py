@@ -45,3 +45,10 @@ def test_a_known_gram_matrix_gives_the_sum_of_squares(rng):
 @pytest.mark.parametrize(("shape", "wide"), [((3, 4), True), ((4, 4), False), ((5, 4), False), ((4,), False)])
 def test_a_batch_is_wide_if_its_examples_are_longer_than_it(shape, wide):
     assert is_wide(np.zeros(shape)) == wide
+
+
+def test_the_square_of_an_array_that_may_change_is_added_up_each_time():
+    x = np.ones(4)
+    assert sum_of_squares(x) == 4
+    x[0] = 2
+    assert sum_of_squares(x) == 7

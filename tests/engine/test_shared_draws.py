@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from gradcheck.engine.initializers import INITIALIZERS, Law
+from gradcheck.engine.magnitude import sum_of_squares
 from gradcheck.engine.shared_draws import SharedDraws, share_from_now_on, shared, sharing
 
 
@@ -70,3 +71,22 @@ def in_a_thread():
 
     with ThreadPoolExecutor(1) as pool:
         yield lambda function: pool.submit(function).result()
+
+
+def test_networks_of_one_law_share_their_weights_and_the_sum_of_their_squares(monkeypatch):
+    with sharing(SharedDraws()):
+        weight = Law("he").weight(3, 2, 7, 5)
+        assert Law("he").weight(3, 2, 7, 5) is weight
+        assert Law("he", 0.5).weight(3, 2, 7, 5) is not weight
+        square = sum_of_squares(weight)
+        monkeypatch.setattr("gradcheck.engine.magnitude.inner", None)  # nothing is added up a second time
+        assert sum_of_squares(weight) == square == pytest.approx((weight**2).sum(), rel=1e-14)
+
+
+def test_weights_take_a_quarter_of_what_draws_may():
+    draws = SharedDraws(most=64)
+    with sharing(draws):
+        for scale in range(1, 9):
+            Law("he", scale).weight(0, 1, 2, 2)
+    assert draws.weights.most == 16
+    assert draws.held == 4 * 8

@@ -37,6 +37,9 @@ SIGNS = {
     "clipped": "a clipping threshold is known",
     "half-precision": "a loss scale is logged",
     "scale-falls": "the loss scale falls where it begins",
+    "scale-moves": "the loss scale changes: it is dynamic",
+    "norm-grows": "the gradient's norm grows beside the loss",
+    "swings": "the loss swings to and fro from the first rows on",
     "scale-at-minimum": "the loss scale has fallen as far as it goes",
     "scale-settles": "the loss scale comes down where it is, and fits then",
     "grew-before": "the norm grew before",
@@ -95,7 +98,9 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
         Cause("look at the batch where it begins: labels out of range, an empty sequence, a target of zero length",
               ("steady-before", "one-row"), unless="scale-settles"),
         Cause("in half precision: scale the loss dynamically, or use bfloat16", ("half-precision",),
-              unless="scale-settles"),
+              unless="scale-moves"),
+        Cause("in half precision: use bfloat16, which needs no loss scale; the dynamic one doesn't help here",
+              ("scale-moves",), True, unless="scale-settles"),
     ),
     "vanishing": (
         Cause("change initialisation or activation, add normalisation or skip connections: gradcheck simulate "
@@ -132,6 +137,7 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
         Cause("if this loss is there to fall, steps are too large from the first one on: start anew with a learning "
               "rate 3 to 10 times lower, or with a warm-up", ("from-the-start",), True),
         Cause("lower the learning rate by 3 to 10 times, from a checkpoint before the rise", unless="from-the-start"),
+        Cause(f"the gradient grows with the loss: clip its norm at {THRESHOLD}", ("norm-grows",), True),
         Cause("look whether gradients are set to zero in every step (optimizer.zero_grad()), and the sign of "
               "each part of the loss", ("not-zeroed",)),
         Cause("look whether the logged norm is that of the clipped gradient: then it hides how large the gradient is"),
@@ -177,8 +183,13 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
         Cause("clip the gradient, or lengthen the warm-up: one step too large is enough", ("frozen",), True),
         Cause("look at the batches right before it: one that costs far more than others may have done it",
               ("frozen",), True),
+        Cause("a step goes too far, and the next one comes back: start anew with a learning rate 3 to 10 times lower, "
+              "or with less momentum", ("swings",), True),
+        Cause("if the swing is as long as an epoch in rows, it may be that of the batches: shuffle them", ("swings",),
+              True),
         Cause("the learning rate is 0 in every row: look at the schedule", ("rate-zero",), True),
-        Cause("raise the learning rate tenfold and see whether the loss moves at all: it may be far too small"),
+        Cause("raise the learning rate tenfold and see whether the loss moves at all: it may be far too small",
+              unless="swings"),
         Cause("the outputs say no more than guessing: shuffle inputs and labels together, and look at a batch "
               "with its labels", ("at-chance",), True),
         Cause("the loss does not change in any digit: the parameters are frozen, or not those that the optimizer "

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from gradcheck.logs.findings.finding import Finding
 from gradcheck.logs.findings.learning import losses_of
+from gradcheck.logs.findings.robust import low_median
 from gradcheck.logs.series import Series
 
 NARROW, WIDE, SAME, FEWEST, FEW, MOSTLY = 0.0005, 0.005, 2e-5, 2, 5, 0.8
@@ -50,7 +51,7 @@ def find_clamped(series: Series) -> list[Finding]:
     if len(losses) < FEWEST:
         return []
     sizes = np.abs(losses)
-    level = float(np.quantile(sizes[-FEW:], 0.5, method="lower"))
+    level = low_median(sizes[-FEW:])
     least, share = _clamp_at(level)
     if not least:
         return []

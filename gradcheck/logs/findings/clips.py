@@ -15,7 +15,7 @@ import numpy as np
 from gradcheck.base.record import Record, item, number
 from gradcheck.base.wording import shortest
 from gradcheck.logs.findings.finding import NOTE, Finding
-from gradcheck.logs.findings.robust import Numbers, median
+from gradcheck.logs.findings.robust import Numbers, median, quantiles
 from gradcheck.logs.series import Series
 from gradcheck.spec.clip_rules import ADAPTIVE, PERCENT, RULES, Rule
 
@@ -127,7 +127,8 @@ def thresholds(series: Series, found: Sequence[Finding] = ()) -> list[Threshold]
     if len(norms) < ENOUGH:
         return []
     above = {percent: len(norms) * (PERCENT - percent) / PERCENT for percent in PERCENTILES}  # norms
-    limits = {percent: float(np.percentile(norms, percent)) for percent in PERCENTILES if above[percent] >= 1}
+    shares = {percent: percent / PERCENT for percent in PERCENTILES if above[percent] >= 1}
+    limits = dict(zip(shares, map(float, quantiles(norms, *shares.values())), strict=True))
     return [
         Threshold(
             percentile=percent,

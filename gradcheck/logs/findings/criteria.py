@@ -5,13 +5,14 @@ from typing import TypeAlias
 
 import numpy as np
 
+from gradcheck.logs.findings.beside import with_norm
 from gradcheck.logs.findings.clamps import find_clamped
 from gradcheck.logs.findings.clips import find_clipping
 from gradcheck.logs.findings.decay import find_collapsed, find_vanishing
 from gradcheck.logs.findings.finding import ERROR, FINDING_KINDS, SEVERITIES, Finding
 from gradcheck.logs.findings.frozen import find_frozen
 from gradcheck.logs.findings.growth import find_exploding
-from gradcheck.logs.findings.losses import find_above_start, find_loss_jump, find_loss_rises, find_not_learning
+from gradcheck.logs.findings.losses import find_loss_jump, find_loss_rises, find_not_learning
 from gradcheck.logs.findings.magnitudes import find_huge, find_tiny, find_zeros
 from gradcheck.logs.findings.meaning import as_meant
 from gradcheck.logs.findings.nonfinite import find_nonfinite
@@ -28,6 +29,7 @@ from gradcheck.logs.findings.short import (
 from gradcheck.logs.findings.signed_losses import find_signed
 from gradcheck.logs.findings.signs import with_signs
 from gradcheck.logs.findings.spikes import find_spikes
+from gradcheck.logs.findings.starts import find_above_start, find_swinging
 from gradcheck.logs.findings.states import find_dead, find_no_gradient, find_not_zeroed, find_update_ratios
 from gradcheck.logs.series import Series
 
@@ -39,6 +41,7 @@ CRITERIA = (
     find_exploding, find_short_growth, find_short_jump, find_nonfinite, find_vanishing, find_collapsed, find_zeros,
     find_no_gradient, find_loss_rises, find_above_start, find_short_rise, find_dead, find_spikes, find_short_spike,
     find_huge, find_clamped, find_frozen, find_not_learning, find_short_guess, find_loss_jump, find_signed,
+    find_swinging,
     find_update_ratios, find_not_zeroed, find_tiny, find_too_short,
 )  # fmt: skip
 
@@ -73,7 +76,8 @@ def find_all(series: Series, max_norm: float | None = None) -> list[Finding]:
     sides = players(series)
     found = found + list(_of_a_game(series, sides) if sides else _by(CRITERIA, series))
     found += find_clipping(series, max_norm) + find_clipped_scaled(series, max_norm)
-    found = [with_signs(one, series, max_norm) for one in found if not _is_explained(one, found, series)]
+    told = [with_norm(one, series) for one in found if not _is_explained(one, found, series)]
+    found = [with_signs(one, series, max_norm) for one in told]
     kinds = list(FINDING_KINDS)
     return sorted(found, key=lambda one: (SEVERITIES.index(one.weight), kinds.index(one.kind)))
 

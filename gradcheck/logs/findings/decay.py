@@ -19,7 +19,16 @@ import numpy as np
 from gradcheck.logs.findings.finding import WARNING, Finding
 from gradcheck.logs.findings.learning import BLOCKS, DEVIATIONS, SMALLER, got_nowhere, has_improved, losses_of
 from gradcheck.logs.findings.movers import first_movers
-from gradcheck.logs.findings.robust import FEWEST, Numbers, block_medians, deviation, median, medians_of, nanmedians
+from gradcheck.logs.findings.robust import (
+    FEWEST,
+    Numbers,
+    block_medians,
+    deviation,
+    median,
+    medians_of,
+    nanmedians,
+    quantiles,
+)
 from gradcheck.logs.series import Series
 from gradcheck.spec.thresholds import Thresholds
 
@@ -203,7 +212,7 @@ def _layers_collapse(series: Series) -> list[Finding]:
         return []
     shares = levels - levels.max(axis=1, keepdims=True)
     medians, own = block_medians(shares, size), block_medians(levels, size)
-    usual = np.quantile(medians, 0.75, axis=0)
+    (usual,) = quantiles(medians, 0.75)
     fell = usual - medians[-3:].max(0)
     alone = own.max(0) - own[-3:].max(0) > FALL  # the others didn't just grow
     places = np.flatnonzero((fell > FALL) & alone & (usual > ZERO / 2))

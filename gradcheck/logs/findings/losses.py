@@ -13,9 +13,6 @@ Losses that are ever zero or negative have no level to be held against: see ``si
 | ``RISEN`` | 2/5 of the best loss | mixtures of data and wandering plateaus stay below it |
 | ``LASTING`` | a quarter of the run | what is over sooner may still come back |
 | ``NOISY`` | 10 % of the loss | losses of a game or a critic may rise from the start, and are noisy |
-| ``MOSTLY`` | 95 % of the second half's rows | so many are above the first row, or its batch was an easy one |
-| ``LEAP`` | 3-fold, in a twentieth of the run | an untrained network guesses: its batches differ by less |
-| ``NO_LOWER`` | 3 % of the first row | a read-out whose biases swing guesses so much worse or better |
 | ``AT_ONCE`` | 70 % of the rise within two blocks of 20 | then it is a jump |
 | ``JUMP`` | 3/4 of the loss, 1/10 of its whole range | warm restarts stay below; converged losses may double |
 | ``STAYS`` | 15 % of the jump | a loss that is nearer to where it was has recovered |
@@ -38,6 +35,7 @@ from gradcheck.logs.findings.robust import (
     Numbers,
     block_medians,
     deviation,
+    distinct,
     median,
     medians_of,
     nanmedians,
@@ -50,8 +48,7 @@ from gradcheck.logs.words import words
 ENOUGH, FLAT, SURE, QUIET, KNOWN = BLOCKS, 0.01, 0.002, 0.02, 0.005
 RISEN, LASTING, RISE_DEVIATIONS, NOISY, AT_ONCE = 0.4, 0.25, 8.0, 0.1, 0.7
 JUMP, OF_RANGE, STAYS, AGAIN, RESTARTED = 0.75, 0.1, 0.15, 0.5, 1.5
-GRADUAL, LEFT, EARLY, MOSTLY = 0.5, 0.25, 6, 0.95
-LEAP, NO_LOWER = 3.0, 0.03
+GRADUAL, LEFT, EARLY = 0.5, 0.25, 6
 
 #: Words beside a loss whose level says nothing: a policy's is zero on average.
 OF_POLICIES = frozenset(
@@ -73,7 +70,7 @@ LARGEST = 1e300
 OF_A_MEDIAN = 1.2533
 
 
-def _positive(series: Series) -> tuple[Numbers, Numbers]:
+def positive(series: Series) -> tuple[Numbers, Numbers]:
     """Return steps and losses of a log whose losses are all above zero; none of another."""
     steps, losses = losses_of(series)
     judged = len(losses) > 0 and bool(losses.min() > 0) and bool(losses.max() < LARGEST)
@@ -83,7 +80,7 @@ def _positive(series: Series) -> tuple[Numbers, Numbers]:
 
 def find_not_learning(series: Series) -> list[Finding]:
     """Find a loss that doesn't move: at the level of guessing, or quiet from the beginning of the run."""
-    _, losses = _positive(series)
+    _, losses = positive(series)
     if len(losses) < ENOUGH:
         return _find_zero(series)
     level, noise = median(losses), deviation(losses)
@@ -96,7 +93,7 @@ def find_not_learning(series: Series) -> list[Finding]:
         return []
     quiet = noise <= QUIET * level
     guessing = classes > 0 and known and (classes > 2 or quiet)
-    if not guessing and not (quiet and _is_from_the_beginning(series) and not _is_converging(series)):
+    if not guessing and not (quiet and is_from_the_beginning(series) and not _is_converging(series)):
         return []
     moved = float(np.ptp(block_medians(losses, max(1, len(losses) // BLOCKS))))
     numbers = {"level": level, "moved": moved} | ({"classes": float(classes)} if guessing else {})
@@ -107,12 +104,12 @@ def find_not_learning(series: Series) -> list[Finding]:
 def _find_zero(series: Series) -> list[Finding]:
     """Find a loss of exactly zero in every row of a log without norms; those of policies are zero by design."""
     _, losses = losses_of(series)
-    if len(losses) < ENOUGH or losses.any() or len(series.norm) or _is_of_a_policy(series):
+    if len(losses) < ENOUGH or losses.any() or len(series.norm) or is_of_a_policy(series):
         return []
     return [Finding("not-learning", *series.ends, (), {"level": 0.0, "moved": 0.0}, 0.0, signs=("all-zero",))]
 
 
-def _is_of_a_policy(series: Series) -> bool:
+def is_of_a_policy(series: Series) -> bool:
     """Whether the log has words of a policy: the level of its losses says nothing."""
     return any(OF_POLICIES & set(words(name)) for name in series.log.reader.seen)
 
@@ -140,9 +137,9 @@ def guessed_classes(level: float, tolerance: float) -> int:
     return nearest if abs(level - math.log(nearest)) <= tolerance else 0
 
 
-def _is_from_the_beginning(series: Series) -> bool:
+def is_from_the_beginning(series: Series) -> bool:
     """Whether the log begins where the run does: within the first rows' steps."""
-    steps = np.unique(series.steps)
+    steps = distinct(series.steps)
     return len(steps) < 2 or bool(0 <= steps[0] <= 2 * median(np.diff(steps)))
 
 
@@ -158,7 +155,7 @@ def _is_converging(series: Series) -> bool:
 
 def find_loss_rises(series: Series) -> list[Finding]:
     """Find a loss that rises from its best to the end of the log: over a quarter of it at least, or exponentially."""
-    steps, losses = _positive(series)
+    steps, losses = positive(series)
     if len(series.norm) and (growth := find_growth(series.loss, series)) and len(losses) >= ENOUGH:
         row = first_risen(series.loss.level, growth.begin, growth.base, growth.rise)
         numbers = {"best": 10**growth.base, "end": 10 ** (growth.base + growth.rise), "rise": 10**growth.rise}
@@ -192,25 +189,6 @@ def find_loss_rises(series: Series) -> list[Finding]:
     return [Finding("loss-rises", float(steps[first]), float(steps[-1]), (), numbers, limit)]
 
 
-def find_above_start(series: Series) -> list[Finding]:
-    """Find a loss that leaves its first row upwards, at once, and isn't lower later: a note, for some needn't fall.
-
-    It stays above, or it leaps and comes back to what guessing costs. Losses of games and critics rise bit by bit.
-    """
-    steps, losses = _positive(series)
-    if len(losses) < ENOUGH or _is_of_a_policy(series) or not _is_from_the_beginning(series):
-        return []
-    start, first, half = float(losses[0]), losses[1 : 2 + len(losses) // BLOCKS], losses[len(losses) // 2 :]
-    rise, above = median(half) - start, float(np.mean(half > start))
-    stays = median(first) - start > GRADUAL * rise and above >= MOSTLY and rise >= RISEN * start
-    leaps = float(first.max()) >= LEAP * start and rise >= -NO_LOWER * start
-    if not (stays or leaps) or find_loss_rises(series) or find_loss_jump(series):
-        return []
-    numbers, at = {"best": start, "end": start + rise, "rise": rise}, (float(steps[0]), float(steps[-1]))
-    limit = RISEN * start if stays else -NO_LOWER * start
-    return [Finding("loss-rises", *at, (), numbers, limit, severity=NOTE, signs=("from-the-start",))]
-
-
 def _is_steady(medians: Numbers) -> bool:
     """Whether a rise is spread over its blocks as logarithms, as an exponential one is."""
     levels = np.log(medians)
@@ -240,7 +218,7 @@ def restarts(series: Series, step: float) -> bool:
 
 def find_loss_jump(series: Series) -> list[Finding]:
     """Find a loss that jumps from one row to the next, and stays up."""
-    steps, losses = _positive(series)
+    steps, losses = positive(series)
     if len(losses) < FEWEST:
         return []
     before, after = _early(losses, *sides(losses))

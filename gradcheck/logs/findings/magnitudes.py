@@ -19,7 +19,15 @@ import numpy as np
 
 from gradcheck.logs.findings.finding import ERROR, NOTE, Finding
 from gradcheck.logs.findings.learning import BLOCKS, got_nowhere, losses_of
-from gradcheck.logs.findings.robust import FEWEST, Numbers, block_medians, deviation, median, printed_unit
+from gradcheck.logs.findings.robust import (
+    FEWEST,
+    Numbers,
+    block_medians,
+    deviation,
+    low_median,
+    median,
+    printed_unit,
+)
 from gradcheck.logs.series import Series
 
 FEWEST_ROWS, MANY_ZEROS, FEWEST_ZEROS, ABRUPT, PRINTED, OFTEN = 3, 0.2, 5, 0.01, 3.0, 0.05
@@ -106,7 +114,7 @@ def find_huge(series: Series) -> list[Finding]:
         return []
     if len(norms) < FEWEST_ROWS:
         return _huge_alone(series, losses)
-    loss, norm = (float(np.quantile(values, 0.5, method="lower")) for values in (np.abs(losses), norms))
+    loss, norm = low_median(np.abs(losses)), low_median(norms)
     if loss < HUGE_LOSS or norm < HUGE_NORM or got_nowhere(series) is False:
         return []
     return [Finding("huge", *series.ends, (), {"loss": loss, "norm": norm}, HUGE_LOSS)]

@@ -4,6 +4,7 @@ import numpy as np
 
 from gradcheck.logs.findings.finding import Finding
 from gradcheck.logs.findings.magnitudes import norm_is_computed
+from gradcheck.logs.findings.robust import distinct
 from gradcheck.logs.findings.scaling import norms_are_scaled
 from gradcheck.logs.series import Series
 
@@ -20,6 +21,6 @@ def as_meant(series: Series) -> tuple[Series, list[Finding]]:
         return series.without("grad_norm"), [Finding("not-computed", *series.ends, (), {"rows": rows}, signs=signs)]
     if norms_are_scaled(series):
         scales = series.values("loss_scale")
-        numbers = {"scales": float(len(np.unique(scales[~np.isnan(scales)])))}
+        numbers = {"scales": float(len(distinct(scales[~np.isnan(scales)])))}
         return series.divided("grad_norm", "loss_scale"), [Finding("scaled-norms", *series.ends, (), numbers)]
     return series, []

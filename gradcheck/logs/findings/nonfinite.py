@@ -21,7 +21,7 @@ from gradcheck.logs.console_lines import is_of_unfit, step_within
 from gradcheck.logs.findings.elsewhere import find_elsewhere
 from gradcheck.logs.findings.finding import NOTE, Finding
 from gradcheck.logs.findings.growth import magnitude
-from gradcheck.logs.findings.robust import deviation, median
+from gradcheck.logs.findings.robust import deviation, distinct, median
 from gradcheck.logs.findings.sentences import WORDS
 from gradcheck.logs.runs import Nonfinite
 from gradcheck.logs.series import Series
@@ -71,7 +71,7 @@ def find_nonfinite(series: Series) -> list[Finding]:
     saved = [step for step in series.log.reader.checkpoints if step <= good]
     numbers |= {"checkpoint": max(saved)} if saved else {}
     part = next((column.layer for column in found.values if column.quantity == PART), "") if what == "loss" else ""
-    shared = len(np.unique(series.steps)) < len(series.steps)
+    shared = len(distinct(series.steps)) < len(series.steps)
     details = {"what": what, "value": value, "each": each, "signs": tuple(signs), "part": part, "shared": shared}
     details["is_last"] = found.last_step >= series.ends[1]
     ends = found.first_step, found.last_step
@@ -83,7 +83,7 @@ def find_nonfinite(series: Series) -> list[Finding]:
 def _find_overflows(series: Series) -> list[Finding]:
     """Find steps that are skipped one after the other to the end, while the loss scale falls to its minimum."""
     skipped, given_up = series.values("overflow"), bool(GIVEN_UP.search(series.log.reader.last_word))
-    over = np.unique(series.steps[skipped > 0])
+    over = distinct(series.steps[skipped > 0])
     over = over if len(over) or not given_up else np.array(series.ends[1:])
     if not len(over) or not (given_up or _scale_is_stuck(series)):
         return []

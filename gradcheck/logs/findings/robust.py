@@ -1,5 +1,7 @@
 """Statistics of noisy logarithms that outliers and heavy tails don't move."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -10,6 +12,9 @@ MAD_TO_DEVIATION = 1.4826
 
 #: Rows that a run has at least, to be judged by its course.
 FEWEST = 12
+
+#: By so much a number may be beside a whole multiple of the unit that it is printed with.
+ROUNDED = 1e-6
 
 #: Digits after the point that a program prints on purpose.
 MOST_PRINTED = 4
@@ -41,6 +46,30 @@ def nanmedians(values: Numbers, axis: int = -1) -> Numbers:
     return np.asarray(np.where(known % 2 == 1, low, (low + high) / 2).squeeze(axis))
 
 
+def low_median(values: Numbers) -> float:
+    """Return the median of a row, of an even number of numbers the lower one of the two in the middle."""
+    return float(np.sort(values)[(len(values) - 1) // 2])
+
+
+def distinct(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the different numbers in ascending order; the first call of ``numpy.unique`` loads masked arrays."""
+    ordered = np.sort(values, None)
+    return ordered[np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)])]
+
+
+def quantiles(values: Numbers, *shares: float) -> Numbers:
+    """Return quantiles along the first axis, (shares, …): ``numpy.quantile`` to the last bit, several times as fast."""
+    ordered = np.sort(values, 0)
+    found = []
+    for share in shares:
+        place = (len(ordered) - 1) * share
+        low = int(place)
+        below, above, beyond = ordered[low], ordered[min(low + 1, len(ordered) - 1)], place - low
+        step = above - below
+        found.append(below + step * beyond if beyond < 0.5 else above - step * (1 - beyond))
+    return np.where(np.isnan(ordered[-1]), np.nan, np.array(found))  # a nan is the last
+
+
 def block_medians(values: Numbers, size: int) -> Numbers:
     """Return medians of neighbouring rows, (rows // size, …); the last block ends with the last row."""
     whole = len(values) - len(values) % size
@@ -51,7 +80,7 @@ def deviation(values: Numbers) -> float:
     """Return the standard deviation of the noise on a slow course, from the differences of neighbours."""
     if len(values) < 3:
         return 0.0
-    steps = np.diff(values)
+    steps = values[1:] - values[:-1]
     return float(MAD_TO_DEVIATION * median(np.abs(steps - median(steps))) / np.sqrt(2))
 
 
@@ -59,7 +88,7 @@ def printed_unit(values: Numbers) -> float:
     """Return the unit of the last digit that numbers are printed with; 0 if they have more than four digits."""
     for digits in range(MOST_PRINTED + 1):
         scaled = values * 10.0**digits
-        if np.allclose(scaled, np.round(scaled), rtol=0.0, atol=1e-6):
+        if (np.abs(scaled - np.rint(scaled)) <= ROUNDED).all():
             return float(10.0**-digits)
     return 0.0
 

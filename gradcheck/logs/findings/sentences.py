@@ -191,8 +191,16 @@ def _never_clipped(found: Finding) -> str:
 def _loss_rises(found: Finding) -> str:
     best, end = (significant(found.numbers[name], 3) for name in ("best", "end"))
     if "from-the-start" in found.signs:
-        return f"the loss leaves its first row, {best}, upwards, and is no lower in the second half of the run: {end}"
-    return f"the loss rises from {best} to {end} between step {step_text(found.first_step)} and the end, for good"
+        left = f"the loss leaves its first row, {best}, upwards"
+        return f"{left}, and is no lower in the second half of the run: {end}{_norm_grows(found)}"
+    between = f"between step {step_text(found.first_step)} and the end, for good"
+    return f"the loss rises from {best} to {end} {between}{_norm_grows(found)}"
+
+
+def _norm_grows(found: Finding) -> str:
+    """Return how much the norm grows beside the loss; empty if it doesn't."""
+    decades = found.numbers.get("log10_norm_growth")
+    return "" if decades is None else f"; the gradient norm grows {factor_text(decades)}-fold beside it"
 
 
 def _huge(found: Finding) -> str:
@@ -210,6 +218,10 @@ def _not_zeroed(found: Finding) -> str:
 
 
 def _not_learning(found: Finding) -> str:
+    if "swings" in found.signs:
+        low, high = (significant(found.numbers[name], 3) for name in ("low", "high"))
+        once = f"to and fro in {int(found.numbers['rows'])} rows"
+        return f"the loss swings between {low} and {high}, {once}, and is no lower at the end"
     level, classes = significant(found.numbers["level"], 4), int(found.numbers.get("classes", 0))
     since = "in the whole log" if found.details.get("whole", True) else f"from step {step_text(found.first_step)} on"
     if "least" in found.numbers:
@@ -227,7 +239,7 @@ def _loss_jump(found: Finding) -> str:
     before, after, end = (significant(found.numbers[name], 3) for name in ("before", "after", "end"))
     learnt = ", falling: as new data are learnt" if found.severity else ""
     jump = f"the loss jumps from {before} to {after} at step {step_text(found.first_step)}"
-    return f"{jump}, and is at {end} in the end{learnt}"
+    return f"{jump}, and is at {end} in the end{learnt}{_norm_grows(found)}"
 
 
 def _zero_gradients(found: Finding) -> str:

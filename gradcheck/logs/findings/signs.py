@@ -21,6 +21,7 @@ def with_signs(one: Finding, series: Series, max_norm: float | None) -> Finding:
         "clipped": _is_clipped(series, max_norm),
         "not-zeroed": bool(find_not_zeroed(series)),
         "scale-falls": _scale_falls(series, one.first_step),
+        "scale-moves": _moves(series),
         "half-precision": not np.isnan(series.values("loss_scale")).all(),
     }
     return one._replace(signs=(*one.signs, *(sign for sign, seen in shown.items() if seen and sign not in one.signs)))
@@ -42,6 +43,12 @@ def _scale_falls(series: Series, step: float) -> bool:
     row = int(np.searchsorted(steps, step))
     before, after = scales[max(0, row - 2) : row], scales[row : row + 2]
     return len(before) > 0 and len(after) > 0 and bool(after.min() <= FALLEN * before.max())
+
+
+def _moves(series: Series) -> bool:
+    scales = series.values("loss_scale")
+    scales = scales[~np.isnan(scales)]
+    return len(scales) > 0 and bool(scales.min() < scales.max())
 
 
 def _is_zero(series: Series) -> bool:

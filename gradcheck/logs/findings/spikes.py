@@ -16,7 +16,7 @@ from gradcheck.logs.findings.bursts import find_burst
 from gradcheck.logs.findings.finding import NOTE, Finding
 from gradcheck.logs.findings.growth import find_growth, magnitude
 from gradcheck.logs.findings.movers import outstanding
-from gradcheck.logs.findings.robust import FEWEST, Numbers, median, side_medians
+from gradcheck.logs.findings.robust import FEWEST, Numbers, median, quantiles, side_medians
 from gradcheck.logs.series import Series, Track
 
 SPIKE, CHANCE, CHANCE_HEAVY = 1.0, 1e-3, 0.05
@@ -169,7 +169,7 @@ def _tail(excess: Numbers) -> float:
     tail declines faster still; a heavier one, with a power law in its logarithms, takes more rows to measure: its power
     is that from the last twentieth to the last hundredth, and ``CHANCE_HEAVY`` runs exceed the height.
     """
-    upper, last, top = np.quantile(excess, [0.75, 0.95, 0.99])
+    upper, last, top = quantiles(excess, 0.75, 0.95, 0.99)
     last = min(last, np.partition(excess, -2)[-2])  # of few rows it is not the highest, which may be a spike
     decline = (last - upper) / math.log(0.25 / 0.05) * (1 + 2 / math.sqrt(len(excess)))
     height = float(last + decline * math.log(0.05 * len(excess) / CHANCE))

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from gradcheck.logs.findings.finding import Finding
 from gradcheck.logs.findings.learning import BLOCKS, SMALLER
-from gradcheck.logs.findings.robust import Numbers, block_medians, median
+from gradcheck.logs.findings.robust import Numbers, block_medians, distinct, median, quantiles
 from gradcheck.logs.series import Series, logarithms
 from gradcheck.spec.thresholds import Thresholds
 
@@ -55,7 +55,7 @@ def find_not_zeroed(series: Series) -> list[Finding]:
 def _added_up(series: Series) -> list[Finding]:
     """Find a norm that from the first step on grows as their number does, without noise: that of a sum of gradients."""
     steps, level = series.norm.steps[:FIRST], series.norm.level[:FIRST]
-    if len(steps) < FIRST or len(np.unique(np.diff(steps))) != 1 or steps[0] == steps[1]:
+    if len(steps) < FIRST or len(distinct(np.diff(steps))) != 1 or steps[0] == steps[1]:
         return []
     if not 0 <= steps[0] <= steps[1] - steps[0]:
         return []
@@ -150,5 +150,5 @@ def _quantiles(values: Numbers, share: float) -> Numbers:
     for columns in alike.values():
         rows = finite[:, columns[0]]
         if np.count_nonzero(rows) >= FEWEST:
-            found[columns] = np.quantile(values[rows][:, columns], share, axis=0)
+            found[columns] = quantiles(values[rows][:, columns], share)[0]
     return found

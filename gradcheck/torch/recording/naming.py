@@ -1,12 +1,16 @@
 """The parameters of a model by their names, as they are recorded."""
 
 from collections.abc import Iterator
+from operator import attrgetter
 from typing import Any
 
 from torch import nn
 from torch.nn.parameter import is_lazy
 
 from gradcheck.errors import GradcheckError
+
+#: Asked of each parameter in each sampled step.
+REQUIRES_GRAD = attrgetter("requires_grad")
 
 #: What wrappers add to the names of parameters.
 PARALLEL = (nn.DataParallel, nn.parallel.DistributedDataParallel)

@@ -17,7 +17,7 @@ from gradcheck.logs.records import has_weights, header_line, record_line
 from gradcheck.torch.probing.checks import checked_module
 from gradcheck.torch.recording.clipping import clip_grad_norm_
 from gradcheck.torch.recording.ending import Ending, weakly
-from gradcheck.torch.recording.naming import checked_parameters, named
+from gradcheck.torch.recording.naming import REQUIRES_GRAD, checked_parameters, named
 from gradcheck.torch.recording.optimizers import Concerned
 from gradcheck.torch.recording.outputs import Unseen
 from gradcheck.torch.recording.sample import DIGITS, Join, Sample
@@ -250,7 +250,7 @@ class Recorder:
 
     def _name_layers(self) -> None:
         """Write a header, at the start and whenever other parameters than before require a gradient."""
-        trained = [parameter.requires_grad for parameter in self._names.values()]
+        trained = list(map(REQUIRES_GRAD, self._names.values()))
         if trained != self._trained:
             self._trained, self._copies = trained, []
             self._concerned.forget()
@@ -286,7 +286,7 @@ class Recorder:
             return
         self._ending.updates[id(optimizer)] += 1
         if (sample := self._ending.sample) is not None:
-            closure = any(one is not None for one in (*arguments[1:], keywords.get("closure")))
+            closure = keywords.get("closure") is not None or any(one is not None for one in arguments[1:])
             sample.before_update(optimizer, places, gradients_follow=closure)
             sample.whole["loss_scale"] = scale_of(self._scaler)
 

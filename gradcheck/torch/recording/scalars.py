@@ -21,8 +21,8 @@ SMALL = 1e-12
 #: What no process shares.
 PLAIN = frozenset({Tensor, nn.Parameter, type(None)})
 
-#: What tensors of which the norms are computed together have in common, on a processor: a device takes long to tell.
-KIND = attrgetter("dtype", "layout", "is_cpu")
+#: What shows that norms were computed as they have to be: types that hold them, and the processor.
+WIDE, DTYPE, IS_CPU = frozenset({torch.float32, torch.float64}), attrgetter("dtype"), attrgetter("is_cpu")
 
 #: Devices that compute at once: reading a number there needs no waiting.
 PROCESSORS = ("cpu",)
@@ -61,6 +61,8 @@ def locals_of(tensors: list[T]) -> list[T]:
 def norms(tensors: Sequence[Tensor | None]) -> Column:
     """Return the Euclidean norms, without waiting for the device."""
     with torch.no_grad():
+        if (found := _norms_at_once(tensors)) is not None:
+            return [Piece(range(len(found)), found)]
         return [Piece(places, _norms(found)) for places, found in _by_kind(tensors)]
 
 
@@ -128,9 +130,6 @@ def _from_devices(found: Sequence[Found]) -> Iterator[Found]:
 
 def _by_kind(tensors: Sequence[Tensor | None]) -> Iterable[tuple[Sequence[int], list[Tensor]]]:
     """Return places and tensors of each device, layout and type."""
-    there = [tensor for tensor in tensors if tensor is not None]
-    if there and len(there) == len(tensors) and there[0].is_cpu and len(set(map(KIND, there))) == 1:  # as mostly
-        return [(range(len(there)), there)]
     kinds: dict[Any, tuple[list[int], list[Tensor]]] = defaultdict(lambda: ([], []))
     last = None
     for place, tensor in enumerate(tensors):
@@ -143,6 +142,32 @@ def _by_kind(tensors: Sequence[Tensor | None]) -> Iterable[tuple[Sequence[int], 
     return kinds.values()
 
 
+def _norms_at_once(tensors: Sequence[Tensor | None]) -> list[float] | None:
+    """Return the norms of dense tensors on a processor, as they mostly are; None where any is of another kind.
+
+    That is told from what comes out: to look at each tensor before takes longer.
+    """
+    first = tensors[0] if tensors else None
+    if first is None or first.device.type not in PROCESSORS or first.dtype not in WIDE:
+        return None
+    try:
+        each = torch._foreach_norm(tensors, 2)
+    except (TypeError, RuntimeError):  # there is none, or it is sparse
+        return None
+    alike = WIDE.issuperset(map(DTYPE, each)) and all(map(IS_CPU, each))
+    return _in_range([one.item() for one in each], tensors) if alike else None
+
+
+def _in_range(norms: list[float], tensors: Sequence[Any]) -> list[float]:
+    """Return norms on a processor, computed again in float64 where float32 can't hold the squares."""
+    if min(norms) > SMALL and max(norms) < math.inf:
+        return norms
+    return [
+        norm if SMALL < norm < math.inf else torch.linalg.vector_norm(tensor, dtype=torch.float64).item()
+        for norm, tensor in zip(norms, tensors, strict=True)
+    ]
+
+
 def _norms(tensors: list[Tensor]) -> Tensor | list[float]:
     """Return the norms of tensors of one kind; on a processor, in float64 where float32 can't hold the squares."""
     tensors = _plain(tensors)
@@ -150,13 +175,7 @@ def _norms(tensors: list[Tensor]) -> Tensor | list[float]:
     each = _each_norm(tensors, *([least] if tensors[0].itemsize < least.itemsize else []))
     if each[0].device.type not in PROCESSORS:
         return torch.stack(each)
-    found: list[float] = [one.item() for one in each]
-    if min(found) > SMALL and max(found) < math.inf:
-        return found
-    return [
-        norm if SMALL < norm < math.inf else torch.linalg.vector_norm(tensor, dtype=torch.float64).item()
-        for norm, tensor in zip(found, tensors, strict=True)
-    ]
+    return _in_range([one.item() for one in each], tensors)
 
 
 def _plain(tensors: list[Tensor]) -> list[Tensor]:

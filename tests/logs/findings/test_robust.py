@@ -8,9 +8,12 @@ import pytest
 from gradcheck.logs.findings.robust import (
     block_medians,
     deviation,
+    distinct,
+    low_median,
     median,
     medians_of,
     nanmedians,
+    quantiles,
     side_medians,
 )
 
@@ -66,3 +69,22 @@ def test_medians_are_numpys_to_the_last_bit_of_gaps_and_infinities_too(rows, axi
 
 def test_nothing_has_no_median():
     assert np.isnan(median(np.zeros(0)))
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 12, 101])
+def test_quantiles_are_numpys_to_the_last_bit(rows):
+    values, shares = np.random.default_rng(rows).lognormal(size=(rows, 5)), (0.0, 0.05, 0.5, 0.75, 0.99, 1.0)
+    values[0, 1] = np.nan
+    assert np.array_equal(quantiles(values, *shares), np.quantile(values, shares, axis=0), equal_nan=True)
+    assert quantiles(values[:, 0], 0.95).tolist() == [np.quantile(values[:, 0], 0.95)]
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 12, 101])
+def test_the_lower_median_is_one_of_the_numbers(rows):
+    values = np.random.default_rng(rows).normal(size=rows)
+    assert low_median(values) == np.quantile(values, 0.5, method="lower")
+
+
+@pytest.mark.parametrize("values", [[], [3.0], [2.0, 1.0, 2.0, -1.0, 1.0]])
+def test_distinct_numbers_are_in_ascending_order(values):
+    assert distinct(np.array(values)).tolist() == sorted(set(values))

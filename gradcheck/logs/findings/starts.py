@@ -1,0 +1,109 @@
+"""A loss that gets nowhere from its first row on: it leaves it upwards, blows up at once, or swings. All are notes.
+
+| constant | value | reason |
+|---|---|---|
+| ``MOSTLY`` | 95 % of the second half's rows | so many are above the first row, or its batch was an easy one |
+| ``LEAP`` | 3-fold, in a twentieth of the run | an untrained network guesses: its batches differ by less |
+| ``NO_LOWER`` | 3 % of the first row | a read-out whose biases swing guesses so much worse or better |
+| ``CLEAR`` | 3 deviations | one low row among heavy-tailed losses is no level |
+| ``AT_FIRST`` | 12 rows, 70 % of the rise in logarithms | losses of games and critics rise bit by bit |
+| ``OPPOSED``, ``ALIKE`` | correlations of −0.6 and 0.5 | noise has none, beside half a period and a whole one |
+| ``SWING`` | 5 % of the loss | less is the noise of a plateau |
+"""
+
+import numpy as np
+
+from gradcheck.logs.findings.finding import NOTE, Finding
+from gradcheck.logs.findings.learning import BLOCKS, losses_of
+from gradcheck.logs.findings.losses import (
+    ENOUGH,
+    FLAT,
+    GRADUAL,
+    RISEN,
+    find_loss_jump,
+    find_loss_rises,
+    find_not_learning,
+    is_from_the_beginning,
+    is_of_a_policy,
+)
+from gradcheck.logs.findings.robust import FEWEST, Numbers, deviation, median
+from gradcheck.logs.series import Series, begins
+
+MOSTLY, LEAP, NO_LOWER, CLEAR, AT_FIRST = 0.95, 3.0, 0.03, 3.0, 0.7
+OPPOSED, ALIKE, SWING = -0.6, 0.5, 0.05
+
+#: Deviations beyond which a loss counts as no more in a correlation; the part of a log that half a period may take.
+FAR, LONGEST = 5.0, 5
+
+#: Of the strongest correlations the first one counts that is nearly as strong.
+NEARLY = 0.97
+
+
+def _judged(series: Series) -> tuple[Numbers, Numbers]:
+    """Return steps and losses that may be held against the first one; none where it says nothing."""
+    steps, losses = losses_of(series)
+    signed = bool((losses < 0).any())
+    steps, losses = (one[begins(losses) :] for one in (steps, losses))
+    judged = len(losses) >= ENOUGH and losses[0] > 0 and not signed and is_from_the_beginning(series)
+    return (steps, losses) if judged and not is_of_a_policy(series) else (steps[:0], losses[:0])
+
+
+def find_above_start(series: Series) -> list[Finding]:
+    """Find a loss that leaves its first row upwards, at once, and isn't lower later: a note, for some needn't fall.
+
+    It stays above, or it leaps and comes back to what guessing costs. Losses of games and critics rise bit by bit.
+    """
+    steps, losses = _judged(series)
+    if not len(losses):
+        return []
+    start, first, half = float(losses[0]), losses[1 : 2 + len(losses) // BLOCKS], losses[len(losses) // 2 :]
+    rise, above = median(half) - start, float(np.mean(half > start))
+    stays = median(first) - start > GRADUAL * rise and above >= MOSTLY and rise >= RISEN * start
+    leaps = float(first.max()) >= LEAP * start and rise >= -NO_LOWER * start
+    if not (stays or leaps or _blows_up(losses)) or find_loss_rises(series) or find_loss_jump(series):
+        return []
+    numbers, at = {"best": start, "end": start + rise, "rise": rise}, (float(steps[0]), float(steps[-1]))
+    limit = -NO_LOWER * start if leaps and not stays else RISEN * start
+    return [Finding("loss-rises", *at, (), numbers, limit, severity=NOTE, signs=("from-the-start",))]
+
+
+def _blows_up(losses: Numbers) -> bool:
+    """Whether a loss is up by most of its rise after a few rows, and stays there."""
+    start, later = float(losses[0]), losses[FEWEST:]
+    rise = np.log(median(losses[len(losses) // 2 :]) / start) if losses[len(losses) // 2 :].all() else 0.0
+    if rise < max(np.log(LEAP), CLEAR * deviation(np.log(later[later > 0]))):
+        return False
+    up = np.log(median(later[: FEWEST // 2]) / start) >= AT_FIRST * rise
+    return bool(up and np.mean(later > start) >= MOSTLY)
+
+
+def find_swinging(series: Series) -> list[Finding]:
+    """Find a loss that swings to and fro from the first rows on, and is no lower at the end: a note."""
+    _, losses = _judged(series)
+    if not len(losses) or find_not_learning(series) or find_loss_rises(series) or find_loss_jump(series):
+        return []
+    period = _period(losses)
+    if not period:
+        return []
+    whole = period * max(1, len(losses) // 3 // period)
+    low, high = (float(one) for one in np.quantile(losses, (0.1, 0.9)))
+    fall = median(losses[:whole]) - median(losses[-whole:])
+    if high - low < SWING * median(losses) or fall > FLAT * median(losses):
+        return []
+    numbers = {"level": median(losses), "moved": high - low, "low": low, "high": high, "rows": float(period)}
+    return [Finding("not-learning", *series.ends, (), numbers, SWING * low, severity=NOTE, signs=("swings",))]
+
+
+def _period(losses: Numbers) -> int:
+    """Return after how many rows a loss comes again, if it is opposed to itself at half of them; 0 if it doesn't."""
+    levels = losses - median(losses)
+    far = FAR * median(np.abs(levels))
+    levels = np.clip(levels, -far, far)
+    levels -= levels.mean()
+    power = float(levels @ levels)
+    if not power:
+        return 0
+    alike = [float(levels[lag:] @ levels[:-lag]) / power for lag in range(1, len(losses) // 2)]
+    opposed = np.asarray(alike[: len(losses) // LONGEST])
+    half = int(np.argmax(opposed <= NEARLY * opposed.min())) + 1
+    return 2 * half if alike[half - 1] <= OPPOSED and alike[2 * half - 1] >= ALIKE else 0

@@ -1,0 +1,114 @@
+"""A loss that gets nowhere from its first row on, and what moves beside a loss that rises."""
+
+import numpy as np
+import pytest
+
+from gradcheck.logs.findings.causes import advice_on
+from gradcheck.logs.findings.criteria import find_all
+from gradcheck.logs.findings.sentences import sentence
+
+STEPS = np.arange(200)
+
+
+def rows(losses, norms=None, **columns):
+    return [
+        {"step": step, "loss": float(loss)}
+        | ({} if norms is None else {"grad_norm": float(norms[step])})
+        | {name: values[step] for name, values in columns.items()}
+        for step, loss in enumerate(losses)
+    ]
+
+
+def noisy(losses, noise=0.1, seed=0):
+    return losses * np.exp(noise * np.random.default_rng(seed).standard_normal(len(losses)))
+
+
+# ---- it swings
+
+
+@pytest.mark.parametrize(
+    ("losses", "period"),
+    [(2 + 0.5 * (-1.0) ** STEPS, 2), (2 + np.sin(STEPS / 3), 18), (2 + np.cos(STEPS[:60] / 3), 18)],
+)
+def test_a_loss_that_swings_from_the_first_rows_on_and_never_falls_is_a_note(losses, period, found):
+    (one,) = found(rows(noisy(losses, 0.02)))
+    assert (one.kind, one.weight, one.numbers["rows"]) == ("not-learning", "note", period)
+    assert f"to and fro in {period} rows" in sentence(one)
+    assert "the next one comes back" in advice_on(one.kind, one.signs)[0]
+
+
+@pytest.mark.parametrize(
+    "losses",
+    [
+        2 + 0.5 * np.random.default_rng(0).standard_normal(200).clip(-2, 2),
+        np.exp(0.8 * np.random.default_rng(1).standard_normal(200)),
+        3 * np.exp(-STEPS / 100) * (1 + 0.2 * (-1.0) ** STEPS),
+        2 + 0.02 * (-1.0) ** STEPS + 0.03 * np.random.default_rng(2).standard_normal(200),
+    ],
+)
+def test_noise_and_a_swing_that_falls_are_none(losses, found):
+    assert found(rows(losses)) == []
+
+
+def test_a_swing_whose_beginning_is_before_the_log_is_none(found):
+    assert found([row | {"step": 90_000 + row["step"]} for row in rows(2 + 0.5 * (-1.0) ** STEPS)]) == []
+
+
+# ---- it blows up in the first rows
+
+
+@pytest.mark.parametrize("count", [30, 100, 500])
+@pytest.mark.parametrize("factor", [10, 100])
+@pytest.mark.parametrize(("at", "over"), [(3, 1), (3, 5), (8, 1), (6, 5)])
+def test_a_loss_that_blows_up_within_the_first_rows_is_told(count, factor, at, over, found):
+    risen = np.clip((np.arange(count) - at) / over, 0, 1)
+    told = found(rows(noisy(2.3 * factor**risen)))
+    assert {one.kind for one in told} <= {"loss-rises", "loss-jump", "exploding"}
+    assert told
+
+
+def test_a_loss_that_rises_bit_by_bit_is_not(found):
+    assert not [one for one in found(rows(noisy(np.linspace(1, 6, 30), 0.02))) if "from-the-start" in one.signs]
+
+
+def test_a_loss_of_exactly_zero_in_between_does_not_hide_it(found):
+    losses = np.where(STEPS < 2, 1.3, noisy(np.full(200, 25.0), 0.5))
+    losses[35] = 0
+    (one,) = found(rows(losses))
+    assert (one.kind, one.weight) == ("loss-rises", "note")
+
+
+# ---- the norm beside a loss that rises
+
+
+def test_a_norm_that_grows_beside_a_rising_loss_is_said(found):
+    losses = np.concatenate([np.linspace(4, 1, 100), np.linspace(1, 3, 100)])
+    norms = noisy(np.concatenate([np.full(100, 1.0), np.geomspace(1, 50, 60), np.full(40, 50.0)]), 0.1)
+    (one,) = [one for one in found(rows(losses, norms)) if one.kind == "loss-rises"]
+    assert 1.6 < one.numbers["log10_norm_growth"] < 1.8
+    assert "for good; the gradient norm grows " in sentence(one)
+    assert "-fold beside it" in sentence(one)
+    assert any("the gradient grows with the loss" in line for line in advice_on(one.kind, one.signs))
+
+
+def test_a_norm_that_does_not_is_not(found):
+    losses = np.concatenate([np.linspace(4, 1, 100), np.linspace(1, 3, 100)])
+    (one,) = [one for one in found(rows(losses, noisy(np.full(200, 1.0)))) if one.kind == "loss-rises"]
+    assert "beside" not in sentence(one)
+
+
+# ---- a loss scale that moves
+
+
+@pytest.mark.parametrize(
+    ("scales", "dynamic"), [(np.full(60, 1024.0), False), (2.0 ** (16 - np.arange(60) // 5), True)]
+)
+def test_a_scale_that_moves_is_not_advised_to_move(scales, dynamic, series_of):
+    losses = np.where(np.arange(60) < 50, np.linspace(3, 2, 60), np.nan)
+    lines = [row | {"loss_scale": float(scale)} for row, scale in zip(rows(losses), scales, strict=True)]
+    for line in lines[50:]:
+        line["loss"] = "NaN"
+    (one,) = [one for one in find_all(series_of(lines)) if one.kind == "nonfinite"]
+    advice = " ".join(advice_on(one.kind, one.signs))
+    assert ("scale the loss dynamically" in advice) is not dynamic
+    assert ("the dynamic one doesn't help" in advice) is dynamic
