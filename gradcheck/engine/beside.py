@@ -91,10 +91,26 @@ def _copy_at(work: Callable[[T], R], items: Sequence[T]) -> Iterator[Callable[[]
 
 def _send(work: Callable[[T], object], items: Sequence[T], sending: Connection) -> None:
     """Send what becomes of each item, until one raises."""
+    leave_with_parent()
     with contextlib.suppress(BaseException), Path(os.devnull).open("w") as nowhere:
         sys.stdout = sys.stderr = nowhere
         for item in items:
             sending.send(work(item))
+
+
+def leave_with_parent() -> None:
+    """Have this process end with the one that started it by ``multiprocessing``: nobody would see its work."""
+    from multiprocessing import connection, parent_process
+    from threading import Thread
+
+    parent = parent_process()
+
+    def wait() -> None:
+        if parent is not None:
+            connection.wait([parent.sentinel])
+            os._exit(1)
+
+    Thread(target=wait, daemon=True).start()
 
 
 @contextlib.contextmanager

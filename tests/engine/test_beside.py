@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -91,6 +93,42 @@ def test_what_a_copy_that_is_killed_leaves_undone_is_done_here(told):
 def test_an_interrupt_ends_the_copy_and_is_not_told_by_it(told):
     assert told["left"] == 0
     assert told["stderr"] == ""
+
+
+#: The copy tells its number and sleeps; so does the first process.
+ORPHAN = """
+import os, time
+from gradcheck.engine.beside import shared_out
+
+own = os.getpid()
+
+def sleep(item):
+    if os.getpid() != own:
+        os.write(1, b"%d\\n" % os.getpid())
+    time.sleep(600)
+
+list(shared_out(sleep, range(2)))
+"""
+
+
+def has_ended(process):
+    """Whether a process is gone, or only waits for somebody to ask what became of it."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2].startswith("Z")
+    except FileNotFoundError:
+        return True
+
+
+def test_a_copy_ends_with_the_process_that_made_it():
+    environment = os.environ | {OWN_THREADS: "2", "OPENBLAS_NUM_THREADS": "1"}
+    first = subprocess.Popen([sys.executable, "-c", ORPHAN], env=environment, stdout=subprocess.PIPE)
+    with first:
+        copy = int(first.stdout.readline())
+        first.kill()
+    due = time.monotonic() + 30
+    while not has_ended(copy) and time.monotonic() < due:
+        time.sleep(0.01)
+    assert has_ended(copy)
 
 
 @pytest.mark.parametrize("threads", [None, "1"])
