@@ -326,7 +326,7 @@ def test_of_a_large_network_theory_is_made_by_another_thread_and_the_report_is_t
         return measured(experiment, *rest)
 
     begun, expected, measured = threading.Event(), room.predicted, room.Experiment.outcome
-    monkeypatch.setattr(room, "A_MOMENT", moment)
+    monkeypatch.setattr("gradcheck.simulation.experiment.A_MOMENT", moment)
     monkeypatch.setattr(room, "predicted", predicted)
     monkeypatch.setattr(room.Experiment, "outcome", outcome)
     assert on_threads(2, lambda: gradcheck.simulate(**SMALL)).to_dict() == alone.to_dict()
