@@ -29,6 +29,7 @@ FILES = ("data", "weights")
 FORMATS = {
     "text": "gradcheck.diagnosis.text.regression:as_text",
     "json": JSON,
+    "markdown": "gradcheck.diagnosis.formats:regression_as_markdown",
     "github": "gradcheck.diagnosis.ci:regression_as_github",
 }
 

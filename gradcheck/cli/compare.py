@@ -28,7 +28,7 @@ OF_SWEEPS = ("top", "group_by", "any_healthy", "workers", "scheduler", "journal"
 
 SWEEP_FORMAT = format_of(
     ("text", "json", "jsonl", "csv", "markdown", "html", "github"),
-    "Output format; jsonl prints each row as it finishes; with --baseline text, json, github",
+    "Output format; jsonl prints each row as it finishes; with --baseline text, json, markdown, github",
 )
 SWEEP_FAIL_ON = FAIL_ON.but(
     help="Exit with 1 if a row's verdict or flag is this (repeatable)", range=Names((*CAUSES, "regression"))

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from gradcheck.diagnosis.chances import said_of_training
 from gradcheck.diagnosis.label import in_a_line
+from gradcheck.diagnosis.regression import Move, Regression
 from gradcheck.diagnosis.report import LayerRecord, Report
 from gradcheck.diagnosis.shown_layers import title
 from gradcheck.diagnosis.suggestions import said_order
@@ -23,6 +24,33 @@ def as_csv(report: Report) -> str:
 def as_markdown(report: Report) -> str:
     """Return the report as GitHub-flavoured Markdown."""
     return "\n".join(_lines(report)) + "\n"
+
+
+def regression_as_markdown(regression: Regression) -> str:
+    """Return what moved since a baseline as GitHub-flavoured Markdown, every layer that moved."""
+    return "\n".join(_moves(regression)) + "\n"
+
+
+def _moves(regression: Regression) -> Iterator[str]:
+    moved = [move for move in regression.layers if move.moved]
+    verdict = "regression" if regression.regression else "no regression"
+    count = f"{len(moved)} of {len(regression.layers)} {regression.unit}s"
+    course = f"{regression.status_before} → {regression.status_after}"
+    yield f"**{verdict}** - {course}, {count} moved by more than {regression.tolerance:g} decades"
+    for names, where in ((regression.only_before, "the baseline"), (regression.only_after, "the new report")):
+        if names:
+            yield f"\nonly in {where}: {', '.join(map(escaped, names))}"
+    if moved:
+        yield ""
+        header = (regression.unit, "log10 gradient, baseline", "now", "moved")
+        rows = ([escaped(one.name), *_numbers(one)] for one in moved)
+        yield from markdown_table(header, rows, right=header[1:])
+
+
+def _numbers(move: Move) -> list[str]:
+    """Return a layer's gradient then and now, and how far it moved; a dash for what isn't finite."""
+    numbers = ((move.before, ".2f"), (move.after, ".2f"), (move.change, "+.2f"))
+    return ["-" if value is None else format(value, digits) for value, digits in numbers]
 
 
 def _lines(report: Report) -> Iterator[str]:

@@ -35,7 +35,7 @@ def json_schema(command: str = "simulate") -> Schema:
     """
     command = canonical(command, REPORTS)
     if command not in tuple(REPORTS):
-        meant = did_you_mean(command, REPORTS)
+        meant = did_you_mean(command, REPORTS, cutoff=0.6)
         raise GradcheckError(f"schema {shown(command)} is unknown; {meant}allowed: {', '.join(REPORTS)}")
     written_by, typed = WRITTEN_BY.get(command, (command, command))
     return document_schema(named(REPORTS[command]), written_by) | {"title": f"gradcheck {typed}"}

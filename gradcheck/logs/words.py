@@ -39,7 +39,7 @@ OF_TIME = _set("batch reader data time")
 #: Words of numbers that stand beside a cost that is time.
 OF_SPEED = _set("reader data time ips eta samples speed sec seconds images tokens")
 
-STEP = _set("step steps iter iters iteration iterations update updates timestep timesteps")
+STEP = _set("step steps iter iters iteration iterations update updates nupdates timestep timesteps")
 
 EPOCH = _set("epoch epochs")
 

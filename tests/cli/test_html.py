@@ -51,4 +51,4 @@ def test_without_the_package_every_other_format_is_as_before(gradcheck, without_
 def test_a_baseline_has_no_page(gradcheck, tmp_path):
     ended = gradcheck("compare --baseline old.json --format html", cwd=tmp_path)
     assert ended.returncode == 2
-    assert "allowed: text, json, github" in ended.stderr
+    assert "allowed: text, json, markdown, github" in ended.stderr

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import gradcheck
+from gradcheck.diagnosis.formats import regression_as_markdown
 from gradcheck.diagnosis.regression import SEVERITY, compare_reports, missing_layers, read_report
 from gradcheck.diagnosis.status import STATUSES
 from gradcheck.errors import InputError, OptionError
@@ -211,3 +212,15 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path):
         with pytest.raises(InputError, match="can't be read") as refused:
             read_report(path)
         assert str(refused.value).startswith(f"{path}: ")
+
+
+def test_markdown_has_the_layers_that_moved():
+    text = regression_as_markdown(compare_reports(of(-1.0, -2.0, None), of(-1.0, -3.5, -2.0), 0.1))
+    assert text.splitlines()[0] == "**regression** - healthy → healthy, 2 of 3 layers moved by more than 0.1 decades"
+    assert "| -2.00 | -3.50 | -1.50 |" in " ".join(text.split())
+    assert "| - | -2.00 | - |" in " ".join(text.split())
+
+
+def test_markdown_of_no_regression_has_no_table():
+    text = regression_as_markdown(compare_reports(of(-1.0), of(-1.0), 0.1))
+    assert text == "**no regression** - healthy → healthy, 0 of 1 layers moved by more than 0.1 decades\n"

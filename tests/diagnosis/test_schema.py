@@ -155,3 +155,8 @@ def test_the_json_of_a_comparison_validates(grid, options, group_by):
     comparison = compare(grid, **options)
     list(comparison)
     jsonschema.Draft202012Validator(json_schema("compare")).validate(comparison.to_dict(group_by))
+
+
+def test_a_name_that_is_like_no_command_has_no_guess():
+    with pytest.raises(GradcheckError, match="schema 'nope' is unknown; allowed: "):
+        json_schema("nope")

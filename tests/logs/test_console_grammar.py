@@ -154,3 +154,8 @@ def test_a_number_and_its_step_may_stand_in_an_object_beside_its_name(read):
     line = '{{"name": "loss", "data": {{"epoch": 0.1, "step": {}, "value": {}, "timestamp": "2026-09-26"}}}}\n'
     log = read("".join(line.format(*row) for row in FALLING).encode(), "training_logs.jsonl")
     assert log.rows_found == len(FALLING)
+
+
+def test_the_number_of_updates_is_the_step_beside_an_epoch(told):
+    report = told(*(f"epoch: {at} | nupdates: {step} | loss: {loss}" for at, (step, loss) in enumerate(FALLING)))
+    assert losses(report) == FALLING

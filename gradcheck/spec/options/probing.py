@@ -25,7 +25,8 @@ class ProbeOptions(VerdictOptions, total=False):
         "A random input (repeatable): 8x3x32x32, of whole numbers '4x128:int64<50257'.", MODEL, "SHAPE",
     )]
     batch: Annotated[str | None, Option(
-        "A function that returns (inputs, targets); of --steps called for each.", MODEL, "module:function",
+        "A function that returns (inputs, targets), or a DataLoader; of --steps the next batch for each.", MODEL,
+        "module:function",
     )]
     loss: Annotated[str | None, Option(
         "cross-entropy, mean-square, or module:function of (output, targets).", MODEL, "NAME",

@@ -39,7 +39,7 @@ class BuildOptions(TypedDict, total=False):
     )]
     input: Annotated[Sequence[str] | None, OF_PROBES["input"].but(group=YOURS)]
     batch: Annotated[str | None, OF_PROBES["batch"].but(
-        help="A function that returns (inputs, targets), called for each step.", group=YOURS,
+        help="A function that returns (inputs, targets), called for each step, or a DataLoader.", group=YOURS,
     )]
     loss: Annotated[str | None, OF_PROBES["loss"].but(group=YOURS)]
     mode: Annotated[str, OF_PROBES["mode"].but(group=YOURS)]
