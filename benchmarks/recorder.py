@@ -1,32 +1,45 @@
 """What recording a training run costs: a step beside the same one recorded, see README.md.
 
-Run it as ``python benchmarks/recorder.py [--runs 15] [--threads N] [--every 1] [--watched] [--processor]``.
+Run it as ``python benchmarks/recorder.py [--runs 15] [--threads N] [--every 1] [--watched] [--processor]``, and
+``--widths 128`` for the small network alone.
 
 The step: a ReLU network of 20 layers, cross-entropy, SGD with momentum. Both sides have networks of their own with the
 same weights and the same batch; the clock starts only if their losses agree over three steps, to the last bit.
+
+Both are trained in one process, a few steps in turn, so that whatever else the machine does slows both alike. A run is
+50 steps of each: in these a recorder does all that it does, weights and updates once; the ratio of a run is that of the
+two sums. Diagnoses, which are rare, are timed by themselves: their share is all their time over all steps, from the
+first one on. What is printed is the median of the runs' ratios and that share together, with the interval in which it
+is with 95 % probability.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from timeit import timeit
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from speed import Task, alternate, positive, prepare_environment, print_table, ratios, repeated, set_threads
+from speed import Task, positive, prepare_environment, print_table, set_threads
 
 if TYPE_CHECKING:
     from gradcheck.torch import Recorder
 
 DEPTH, CLASSES = 20, 10
 
-#: Width and batch.
-SIZES = ((128, 64), (512, 256))
+#: Width ↦ batch.
+BATCHES = {128: 64, 512: 256}
+
+#: Steps of a run, and those that one side takes before it is the other one's turn.
+RUN, TURN = 50, 5
 
 
 def main() -> None:
@@ -36,49 +49,103 @@ def main() -> None:
     set_threads(options.threads)
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        for width, batch in SIZES:
+        for width in options.widths:
             for updates in (True, False):
-                check(width, batch, Path(folder))
-                name = f"width {width}, batch {batch}" + ("" if updates else ", without updates")
-                times = measured(width, batch, Path(folder), options, updates)
-                milliseconds = [f"{1e3 * median(each):.2f}" for each in times.values()]
-                rows.append([name, *milliseconds, *ratios(*times.values())])
+                check(width, Path(folder))
+                name = f"width {width}, batch {BATCHES[width]}" + ("" if updates else ", without updates")
+                rows.append([name, *measured(width, Path(folder), options, updates).columns()])
     title = f"every {options.every}, {options.runs} runs, {options.threads} thread{'s' * (options.threads > 1)}"
-    print_table([title, "recorded, ms", "plain, ms", "recorded / plain", "median of pairs"], rows)
+    print_table([title, "plain, ms", "recorded / plain", "95 % of runs' median", "of it diagnoses"], rows)
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = argparse.ArgumentParser(description="what recording a training run costs")
-    parser.add_argument("--runs", type=positive, default=15, metavar="N", help="of each (15)")
+    parser.add_argument("--runs", type=positive, default=15, metavar="N", help=f"of {RUN} steps of each side (15)")
     parser.add_argument("--every", type=positive, default=1, metavar="N", help="steps from one record to the next (1)")
     parser.add_argument("--watched", action="store_true", help="diagnose on the way, as the callbacks of trainers do")
-    parser.add_argument("--processor", action="store_true", help="processor time: other programs make no difference")
+    parser.add_argument("--processor", action="store_true", help="processor time: other programs make less difference")
+    parser.add_argument("--widths", type=int, nargs="+", choices=BATCHES, default=list(BATCHES), help="(both)")
     parser.add_argument(
         "--threads", type=positive, default=os.cpu_count() or 1, metavar="N", help="of both (all cores)"
     )
     return parser
 
 
-def measured(
-    width: int, batch: int, folder: Path, options: argparse.Namespace, updates: bool
-) -> dict[str, list[float]]:
-    """Return the seconds of a step, recorded and plain, run in turn."""
-    tasks = {
-        "recorded": training(width, batch, folder / "run.jsonl", options.every, updates, options.watched),
-        "plain": training(width, batch),
-    }
-    return alternate(tasks, options.runs, processor_time if options.processor else repeated)
+@dataclass
+class Times:
+    """Seconds of each run, and of all diagnoses; how many steps there were in all."""
+
+    clock: Callable[[], float]
+    recorded: list[float] = field(default_factory=list)
+    plain: list[float] = field(default_factory=list)
+    diagnoses: float = 0.0
+    steps: int = 0
+
+    def columns(self) -> list[str]:
+        """Return what is printed."""
+        ratios = sorted(one / other for one, other in zip(self.recorded, self.plain, strict=True))
+        step = median(self.plain) / RUN
+        share = self.diagnoses / self.steps / step
+        beside = max(0, math.floor(len(ratios) / 2 - 0.98 * math.sqrt(len(ratios))))  # binomial
+        low, high = ratios[beside] + share, ratios[-1 - beside] + share
+        return [f"{1e3 * step:.2f}", f"{median(ratios) + share:.3f}", f"{low:.3f} to {high:.3f}", f"{share:.4f}"]
 
 
-def processor_time(task: Task) -> float:
-    """Return the mean seconds of processor time of 20 calls, after one to wake up."""
-    task()
-    return timeit(task, timer=time.process_time, number=20) / 20
+def measured(width: int, folder: Path, options: argparse.Namespace, updates: bool) -> Times:
+    """Return the times of both sides, trained in turn; the first run of each warms up, but for its diagnoses."""
+    times = Times(time.process_time if options.processor else time.perf_counter)
+    recorder = [folder / "run.jsonl", options.every, updates, options.watched]
+    recorded, plain = training(width, *recorder, times=times), training(width)
+    for run in range(options.runs + 1):
+        sums = [0.0, 0.0]
+        for turn in range(RUN // TURN):
+            order = (0, 1) if turn % 2 else (1, 0)
+            for side in order:
+                sums[side] += seconds((recorded, plain)[side], times, alone=side == 1)
+        times.steps += RUN
+        if run:
+            times.recorded.append(sums[0])
+            times.plain.append(sums[1])
+    return times
+
+
+def seconds(task: Task, times: Times, *, alone: bool) -> float:
+    """Return the seconds of a turn, without those of diagnoses in it."""
+    with no_hooks() if alone else nothing():
+        before, begin = times.diagnoses, times.clock()
+        for _ in range(TURN):
+            task()
+        return times.clock() - begin - (times.diagnoses - before)
+
+
+@contextmanager
+def no_hooks() -> Iterator[None]:
+    """Leave out the hooks that the recorder has for the steps of all optimizers: the plain side has none."""
+    from torch.optim.optimizer import _global_optimizer_pre_hooks as hooks
+
+    kept = dict(hooks)
+    hooks.clear()
+    try:
+        yield
+    finally:
+        hooks.update(kept)
+
+
+@contextmanager
+def nothing() -> Iterator[None]:
+    """Leave all as it is."""
+    yield
 
 
 def training(
-    width: int, batch: int, file: Path | None = None, every: int = 1, updates: bool = True, watched: bool = False
+    width: int,
+    file: Path | None = None,
+    every: int = 1,
+    updates: bool = True,
+    watched: bool = False,
+    *,
+    times: Times | None = None,
 ) -> Task:
     """Return a step of training; given a file, a recorded one."""
     import torch
@@ -89,8 +156,10 @@ def training(
     hidden = [module for _ in range(DEPTH) for module in (nn.Linear(width, width), nn.ReLU())]
     model = nn.Sequential(*hidden, nn.Linear(width, CLASSES))
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9)
-    inputs, labels = torch.randn(batch, width), torch.randint(CLASSES, (batch,))
+    inputs, labels = torch.randn(BATCHES[width], width), torch.randint(CLASSES, (BATCHES[width],))
     recorder = None if file is None else recorder_of(model, file, every, updates, watched)
+    if watched and times is not None:
+        recorder._watch.diagnose = timed(recorder._watch.diagnose, times)
 
     def step() -> torch.Tensor:
         optimizer.zero_grad()
@@ -116,9 +185,21 @@ def recorder_of(model: object, file: Path, every: int, updates: bool, watched: b
     return (Watcher if watched else Recorder)(model, file, every=every, updates=updates, overwrite=True)
 
 
-def check(width: int, batch: int, folder: Path) -> None:
+def timed(diagnose: Callable[[], Any], times: Times) -> Callable[[], Any]:
+    """Return what diagnoses, and adds its seconds."""
+
+    def call() -> object:
+        begin = times.clock()
+        found = diagnose()
+        times.diagnoses += times.clock() - begin
+        return found
+
+    return call
+
+
+def check(width: int, folder: Path) -> None:
     """Stop unless recording changes nothing."""
-    recorded, plain = training(width, batch, folder / "check.jsonl"), training(width, batch)
+    recorded, plain = training(width, folder / "check.jsonl"), training(width)
     for _ in range(3):
         left, right = recorded().item(), plain().item()
         if left != right:

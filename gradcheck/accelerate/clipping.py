@@ -5,6 +5,7 @@ from typing import Any
 
 from accelerate import Accelerator
 
+from gradcheck.accelerate.replacing import Replacement
 from gradcheck.torch.recording.recorder import scale_of
 from gradcheck.torch.recording.watcher import Watcher
 
@@ -17,22 +18,12 @@ def watch_clipping(accelerator: Accelerator, watcher: Watcher) -> Callable[[], N
 
     The accelerator removes the loss scale within its method: before it, gradients still have it.
     """
-    clip = getattr(accelerator, CLIPS)
-    before = vars(accelerator).get(CLIPS)
 
-    def clip_grad_norm_(parameters: Any, max_norm: float, *others: Any, **options: Any) -> Any:
+    def clip_grad_norm_(clip: Any, parameters: Any, max_norm: float, *others: Any, **options: Any) -> Any:
         if max_norm != float("inf"):  # otherwise it only asks for the norm
             norm_type = others[0] if others else options.get("norm_type", 2)
             limit = max_norm if norm_type == 2 else None
             watcher.before_clipping(max_norm=limit, scale=scale_of(getattr(accelerator, "scaler", None)))
         return clip(parameters, max_norm, *others, **options)
 
-    def end() -> None:
-        if vars(accelerator).get(CLIPS) is clip_grad_norm_:
-            if before is None:
-                delattr(accelerator, CLIPS)
-            else:
-                setattr(accelerator, CLIPS, before)
-
-    setattr(accelerator, CLIPS, clip_grad_norm_)
-    return end
+    return Replacement(accelerator, CLIPS, clip_grad_norm_).end

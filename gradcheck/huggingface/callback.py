@@ -9,6 +9,7 @@ from typing import Any
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from gradcheck.accelerate.clipping import watch_clipping
+from gradcheck.accelerate.replacing import Replacement
 from gradcheck.base.calls import public
 from gradcheck.logs.interrupted import begins, ends
 from gradcheck.logs.report import LogFinding
@@ -170,31 +171,20 @@ def _before_others_end(trainer: Trainer, close: Callable[[], None]) -> Callable[
 
     Another callback may end the training after an evaluation: no event follows but the end, for the loggers first.
     """
-    handler = trainer.callback_handler
-    end_of_all = getattr(handler, ENDS)
 
-    def on_train_end(*values: Any, **options: Any) -> Any:
+    def on_train_end(end_all: Callable[..., Any], *values: Any, **options: Any) -> Any:
         close()
-        return end_of_all(*values, **options)
+        return end_all(*values, **options)
 
-    setattr(handler, ENDS, on_train_end)
-    return lambda: vars(handler).pop(ENDS, None)
+    return Replacement(trainer.callback_handler, ENDS, on_train_end).end
 
 
 def _watch_losses(trainer: Trainer, watcher: Watcher) -> Callable[[], None]:
     """Let a watcher have the losses of all batches of a step; return what ends that."""
-    train = getattr(trainer, TRAINS)
 
-    def training_step(*values: Any, **options: Any) -> Any:
+    def training_step(train: Callable[..., Any], *values: Any, **options: Any) -> Any:
         loss = train(*values, **options)
         watcher.add_loss(loss)
         return loss
 
-    def end() -> None:
-        if vars(trainer).get(TRAINS) is training_step:
-            delattr(trainer, TRAINS)
-
-    if TRAINS in vars(trainer):  # somebody else's: left alone
-        return lambda: None
-    setattr(trainer, TRAINS, training_step)
-    return end
+    return Replacement(trainer, TRAINS, training_step).end

@@ -2,6 +2,7 @@
 
 import math
 import os
+import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
 from io import BufferedIOBase
@@ -181,6 +182,8 @@ def _begun_anew(file: BufferedIOBase, path: Path) -> bool:
         there = path.stat()
     except FileNotFoundError:  # the next run has yet to write it
         return False
+    if stat.S_ISDIR(there.st_mode):  # moved away for a folder: nothing to read anew
+        return False
     return not os.path.samestat(there, os.fstat(file.fileno())) or there.st_size < file.tell()
 
 
@@ -203,23 +206,29 @@ def whole_parts(parts: Iterator[bytes], problems: Problems, idle: Callable[[], b
         Called after an empty part; once it returns True, the rest is not waited for.
     """
     number, held, too_long = 0, b"", False
-    for part in parts:
-        if not part:
+    try:
+        for part in parts:
+            if not part:
+                yield b""
+                if idle is not None and idle():
+                    return
+                continue
+            text = held + part
+            end = max(map(text.rfind, ENDS)) + 1
+            lines, held = text[:end], text[end:]
+            number += len(lines.splitlines()) if b"\r" in lines else lines.count(b"\n")
+            if too_long and lines:  # the end of the long one
+                lines, too_long = lines[len(lines.splitlines(keepends=True)[0]) :], False
+            if lines:
+                yield lines
+            if too_long or len(held) > LONGEST:
+                if not too_long:
+                    problems.add(f"is longer than {LONGEST >> 20} MiB: left out", number + 1)
+                held, too_long = b"", True
+    except KeyboardInterrupt:  # who waits for more of a followed file has waited long enough
+        if held:
+            yield held
             yield b""
-            if idle is not None and idle():
-                return
-            continue
-        text = held + part
-        end = max(map(text.rfind, ENDS)) + 1
-        lines, held = text[:end], text[end:]
-        number += len(lines.splitlines()) if b"\r" in lines else lines.count(b"\n")
-        if too_long and lines:  # the end of the long one
-            lines, too_long = lines[len(lines.splitlines(keepends=True)[0]) :], False
-        if lines:
-            yield lines
-        if too_long or len(held) > LONGEST:
-            if not too_long:
-                problems.add(f"is longer than {LONGEST >> 20} MiB: left out", number + 1)
-            held, too_long = b"", True
+        raise
     if held:
         yield held

@@ -185,7 +185,7 @@ def _status(found: Evidence, status: Status) -> Status:
         return "dead"
     if status in ("healthy", "collapsed") and found.parts.status:  # what is wrong with a part says why
         return found.parts.status
-    if status in ("vanishing", "exploding") and silent_layers(flow) and not _faded(flow):
+    if status in ("vanishing", "exploding") and silent_layers(flow) and not has_faded(flow):
         return "dead"
     if status == "healthy" and any(one.code == "softmax-twice" and (one.value or 1) < SHARP for one in found.of_loss):
         return "vanishing"
@@ -213,7 +213,7 @@ def _is_plain(flow: ModelFlow) -> bool:
     return bool(flow.carriers[group].all() and not np.array(flow.normalized)[group].any())
 
 
-def _faded(flow: ModelFlow) -> bool:
+def has_faded(flow: ModelFlow) -> bool:
     """Whether zeros may be underflow: the other gradients reach down to where floats end."""
     gradient = flow.column("log10_gradient_rms")[: flow.reached]
     known = gradient[np.isfinite(gradient)]

@@ -11,11 +11,10 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, InvalidStateError, ProcessPoolExecutor
 from functools import partial
-from multiprocessing import connection
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from gradcheck.engine.beside import interrupts_held
+from gradcheck.engine.beside import interrupts_held, leave_with_parent
 from gradcheck.engine.shared_draws import share_from_now_on
 from gradcheck.engine.threads import one_thread
 from gradcheck.errors import MissingExtraError, OptionError
@@ -87,14 +86,7 @@ def _has_folder() -> bool:
 def _settle() -> None:
     """Prepare a worker: its rows share what they draw, and without a parent there is no work."""
     share_from_now_on()
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_leave_with, args=(parent.sentinel,), daemon=True).start()
-
-
-def _leave_with(sentinel: int) -> None:
-    connection.wait([sentinel])
-    os._exit(1)
+    leave_with_parent()
 
 
 @contextlib.contextmanager

@@ -86,6 +86,39 @@ def test_a_line_that_is_written_in_two_parts_is_one_line(growing, tmp_path, grad
     assert "NONFINITE" in ended.stdout
 
 
+@pytest.mark.parametrize("line", ['{"step": 100, "grad_norm": NaN}', '{"step": 100, "loss": 1.5, "grad_norm": 2.5}'])
+def test_an_interrupt_counts_a_last_line_that_has_no_end_yet(line, growing, tmp_path, gradcheck, meanwhile):
+    meanwhile(lambda: growing(line))
+    ended = gradcheck("diagnose run.jsonl --follow --json", cwd=tmp_path)
+    assert ended.returncode == 130
+    assert json.loads(ended.stdout)["log"]["rows"] == 101
+
+
+def test_an_interrupt_counts_a_last_line_of_a_console_without_its_end(tmp_path, gradcheck, meanwhile):
+    path = tmp_path / "run.log"
+    path.write_text("".join(f"step {step}: loss {2 - step / 99}\n" for step in range(40)))
+
+    def more():
+        with path.open("a") as file:
+            file.write("step 40: loss 1.5")
+
+    meanwhile(more)
+    ended = gradcheck("diagnose run.log --follow --json", cwd=tmp_path)
+    assert ended.returncode == 130
+    assert json.loads(ended.stdout)["log"]["rows"] == 41
+
+
+def test_a_file_that_gives_way_to_a_folder_is_followed_no_further_but_judged(growing, tmp_path, gradcheck, meanwhile):
+    def moved():
+        (tmp_path / "run.jsonl").rename(tmp_path / "kept.jsonl")
+        (tmp_path / "run.jsonl").mkdir()
+
+    meanwhile(moved, lambda: None)
+    ended = gradcheck("diagnose run.jsonl --follow --json", cwd=tmp_path)
+    assert (ended.returncode, ended.stderr) == (130, "")
+    assert json.loads(ended.stdout)["log"]["rows"] == 100
+
+
 def test_with_fail_on_it_ends_as_soon_as_that_is_found(growing, tmp_path, gradcheck, meanwhile):
     meanwhile(lambda: growing(rows(100, 160, lambda step: (step - 100) / 10)), pytest.fail)
     ended = gradcheck("diagnose run.jsonl --follow --fail-on exploding --format jsonl", cwd=tmp_path)

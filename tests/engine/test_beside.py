@@ -4,10 +4,12 @@ import json
 import os
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
-from gradcheck.engine.beside import shared_out
+from gradcheck.engine.beside import may_copy, shared_out
 from gradcheck.engine.threads import OWN_THREADS
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process's threads")
@@ -15,9 +17,9 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tell
 #: Prints, one JSON value a line, what each case came to; `own` is the first process.
 SCRIPT = """
 import json, multiprocessing, os, signal, sys, threading, time
-from gradcheck.engine.beside import shared_out
+from gradcheck.engine.beside import may_copy, shared_out
 
-in_turn = lambda *task: list(shared_out(*task))
+in_turn = lambda *task: list(shared_out(*task, copied=may_copy()))
 own = os.getpid()
 tell = lambda value: print(json.dumps(value), flush=True)
 busy = lambda item: (item, os.getpid() == own)
@@ -93,21 +95,59 @@ def test_an_interrupt_ends_the_copy_and_is_not_told_by_it(told):
     assert told["stderr"] == ""
 
 
+#: The copy tells its number and sleeps; so does the first process.
+ORPHAN = """
+import os, time
+from gradcheck.engine.beside import shared_out
+
+own = os.getpid()
+
+def sleep(item):
+    if os.getpid() != own:
+        os.write(1, b"%d\\n" % os.getpid())
+    time.sleep(600)
+
+list(shared_out(sleep, range(2), copied=True))
+"""
+
+
+def has_ended(process):
+    """Whether a process is gone, or only waits for somebody to ask what became of it."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2].startswith("Z")
+    except FileNotFoundError:
+        return True
+
+
+def test_a_copy_ends_with_the_process_that_made_it():
+    environment = os.environ | {OWN_THREADS: "2", "OPENBLAS_NUM_THREADS": "1"}
+    first = subprocess.Popen([sys.executable, "-c", ORPHAN], env=environment, stdout=subprocess.PIPE)
+    with first:
+        copy = int(first.stdout.readline())
+        first.kill()
+    due = time.monotonic() + 30
+    while not has_ended(copy) and time.monotonic() < due:
+        time.sleep(0.01)
+    assert has_ended(copy)
+
+
 @pytest.mark.parametrize("threads", [None, "1"])
-def test_who_is_no_command_or_has_one_thread_does_all_in_one_process(threads, monkeypatch):
+def test_who_is_no_command_or_has_one_thread_makes_no_copy(threads, monkeypatch):
     monkeypatch.delenv(OWN_THREADS, raising=False)
     if threads:
         monkeypatch.setenv(OWN_THREADS, threads)
-    assert list(shared_out(lambda item: (item, os.getpid()), [1, 2])) == [(1, os.getpid()), (2, os.getpid())]
+    assert not may_copy()
 
 
-def test_where_no_process_can_be_started_all_is_done_here(monkeypatch, tmp_path):
-    monkeypatch.setenv(OWN_THREADS, "2")
-    (tmp_path / "1").touch()
-    monkeypatch.setattr("gradcheck.engine.beside.OWN_TASKS", tmp_path)
+def test_without_a_copy_all_is_done_in_one_process():
+    assert list(shared_out(lambda item: (item, os.getpid()), [1, 2], copied=False)) == [
+        (1, os.getpid()), (2, os.getpid()),
+    ]  # fmt: skip
 
+
+def test_where_no_process_can_be_started_all_is_done_here(monkeypatch):
     def fork():
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
     monkeypatch.setattr("os.fork", fork)
-    assert list(shared_out(lambda item: -item, [1, 2, 3])) == [-1, -2, -3]
+    assert list(shared_out(lambda item: -item, [1, 2, 3], copied=True)) == [-1, -2, -3]

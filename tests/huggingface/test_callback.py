@@ -213,3 +213,11 @@ def test_two_runs_at_once_leave_each_other_s_logs_alone(tmp_path):
 def test_what_can_t_be_done_about_a_finding_is_refused_at_once():
     with pytest.raises(OptionError, match=r"^on_finding='halt' is none of 'warn', 'stop', or a function"):
         GradientCallback(on_finding="halt")
+
+
+def test_two_callbacks_record_the_same_run_each_and_leave_nothing_behind(tmp_path):
+    files = [tmp_path / "first.jsonl", tmp_path / "second.jsonl"]
+    train(tmp_path, *(GradientCallback(file, every=1) for file in files), max_grad_norm=0.3)
+    first, second = ([json.loads(line) for line in file.read_text().splitlines()] for file in files)
+    assert first == second
+    assert all(record["loss"] > 0 and record["max_norm"] == 0.3 for record in first if "step" in record)

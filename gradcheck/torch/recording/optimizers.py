@@ -1,5 +1,6 @@
 """Which optimizers update what is recorded: asked before each of their steps, the steps between samples included."""
 
+from collections.abc import Sequence, Set
 from typing import NamedTuple
 from weakref import ref
 
@@ -30,6 +31,16 @@ class Concerned:
     def learn(self, optimizer: Optimizer, places: frozenset[int]) -> None:
         """Remember which of the parameters that are recorded an optimizer updates."""
         self._known[id(optimizer)] = _Known(ref(optimizer), len(optimizer.param_groups), places)
+
+    def waiting(self, stepped: Sequence[Set[int]]) -> frozenset[int]:
+        """Return the places of optimizers that took no step while others did, whose places these are.
+
+        Their gradients are old ones, or no optimizer's: of a step that they don't take part in.
+        """
+        if not stepped or len(self._known) < 2:
+            return frozenset()
+        alive = (known.places for known in self._known.values() if known.optimizer() is not None)
+        return frozenset().union(*alive).difference(*stepped)
 
     def forget(self) -> None:
         """Forget all: other parameters are recorded."""

@@ -221,7 +221,8 @@ class Recorder:
 
     def _record(self, sample: Sample, given: Mapping[str, Single]) -> None:
         """Write the record of a step that ends, with the numbers that were given of it."""
-        outputs, (layers, whole) = sample.outputs, sample.numbers(given)
+        outputs, waiting = sample.outputs, self._concerned.waiting(sample.stepped)
+        layers, whole = sample.numbers(given, waiting)
         self._write_record(layers, whole)
         if outputs is not None and whole.get("grad_norm") is not None:
             self._unseen.tell(outputs)

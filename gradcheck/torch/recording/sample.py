@@ -53,6 +53,7 @@ class Sample:
         self._leftovers = leftovers
         self._columns: dict[str, Column] = {}
         self._updated: list[Set[int]] = []  # places, by each update
+        self.stepped: list[Set[int]] = []  # the same, and those whose gradients follow
         self._clips = self._clips_next = self._follow = False
 
     def before_clipping(self, scale: Single = None) -> None:
@@ -70,6 +71,7 @@ class Sample:
         Of several optimizers each has gradients of its own, which may be computed only after another one's step. Of
         several steps of one of them the first counts.
         """
+        self.stepped.append(places)
         if self.whole["lr"] is None:
             self.whole["lr"] = optimizer.param_groups[0]["lr"]
         if self.whole["grad_scale"] is None:
@@ -83,8 +85,11 @@ class Sample:
         else:
             self._follow = True
 
-    def numbers(self, given: Mapping[str, Single]) -> Numbers:
-        """Measure the update, and fetch all numbers at once, with those given of the whole step by name."""
+    def numbers(self, given: Mapping[str, Single], waiting: Set[int] = frozenset()) -> Numbers:
+        """Measure the update, and fetch all numbers at once, with those given of the whole step by name.
+
+        Those of the gradients at the places that wait for another step are left out.
+        """
         self._measure_update()
         if self._follow and self._clips:
             self._columns["grad_norm_after"] = norms(self._gradients())
@@ -95,6 +100,8 @@ class Sample:
         found = fetch(columns, single, len(self._parameters))
         if self._join is not None:
             self._join(*found)
+        for name in ("grad_norm", "grad_norm_after") if waiting else ():
+            found[0][name] = [None if at in waiting else norm for at, norm in enumerate(found[0].get(name, ()))]
         return _lay_out(*found)
 
     def _gradients(self, places: Set[int] | None = None) -> list[Tensor | None]:

@@ -8,9 +8,22 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
+from torch.utils.checkpoint import checkpoint  # noqa: E402
 
 import gradcheck  # noqa: E402
 from gradcheck.torch import Recorder  # noqa: E402
+
+
+class Adapted(nn.Module):
+    """A frozen linear layer, and what is learnt beside it by two matrices of a low rank."""
+
+    def __init__(self, width, rank):
+        super().__init__()
+        self.base = nn.Linear(width, width).requires_grad_(False)
+        self.down, self.up = nn.Linear(width, rank, bias=False), nn.Linear(rank, width, bias=False)
+
+    def forward(self, inputs):
+        return torch.relu(self.base(inputs) + self.up(self.down(inputs)))
 
 
 @pytest.mark.usefixtures("any_device")
@@ -195,3 +208,60 @@ def test_a_module_of_the_user_s_that_is_called_module_keeps_its_name(file, runs)
     with Recorder(model, file) as recorder:
         recorder.step()
     assert runs.lines(file)[0]["layers"] == ["module.weight", "module.bias"]
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["clipped", "unclipped"])
+def test_an_optimizer_that_takes_no_step_has_no_gradient_in_the_record(file, runs, before):
+    """As a generator that is trained in one step of two: in the others its old gradient is still there."""
+    model = nn.ModuleList([nn.Linear(3, 4), nn.Linear(4, 1)])
+    generator, judge = (torch.optim.SGD(part.parameters(), lr=0.1) for part in model)
+    with Recorder(model, file, every=1) as recorder:
+        for step in range(4):
+            for optimizer in [judge, generator][: 1 + (step % 2 == 0)]:
+                optimizer.zero_grad()
+                model[1](model[0](torch.randn(5, 3))).exp().mean().backward()
+                if before:
+                    recorder.clip_grad_norm_(0.01)
+                optimizer.step()
+            recorder.step()
+    for step, record in enumerate(runs.records(file)):
+        norms = record["layers"]["grad_norm"]
+        assert [norm is None for norm in norms] == 2 * [step % 2 == 1] + 2 * [False]
+        assert record["grad_norm"] == pytest.approx(math.hypot(*filter(None, norms)), rel=1e-6)
+
+
+def test_gradients_of_a_step_that_no_optimizer_takes_are_recorded_as_they_are(file, runs):
+    model = nn.ModuleList([nn.Linear(3, 4), nn.Linear(4, 1)])
+    optimizers = [torch.optim.SGD(part.parameters(), lr=0.1) for part in model]
+    with Recorder(model, file, every=1) as recorder:
+        for step in range(2):
+            model[1](model[0](torch.randn(5, 3))).exp().mean().backward()
+            for optimizer in optimizers[: 2 * (step == 0)]:
+                optimizer.step()
+            recorder.step()
+    assert None not in runs.records(file)[1]["layers"]["grad_norm"]
+
+
+@pytest.mark.parametrize("reentrant", [True, False], ids=["re-entrant", "not re-entrant"])
+def test_adapters_beside_frozen_weights_and_checkpoints_are_recorded_as_without_them(file, tmp_path, runs, reentrant):
+    """As in fine-tuning with low ranks, whose memory is saved by running the forward pass twice."""
+    found = []
+    for name, checkpointed in (("plain.jsonl", False), ("checkpointed.jsonl", True)):
+        torch.manual_seed(0)
+        blocks = nn.ModuleList(Adapted(6, 2) for _ in range(3))
+        optimizer = torch.optim.AdamW([one for one in blocks.parameters() if one.requires_grad], lr=0.01)
+        with Recorder(blocks, tmp_path / name, every=1, activations=True) as recorder:
+            for _ in range(3):
+                outputs = torch.randn(5, 6).requires_grad_()  # a re-entrant checkpoint needs one
+                for block in blocks:
+                    outputs = checkpoint(block, outputs, use_reentrant=reentrant) if checkpointed else block(outputs)
+                loss = outputs.square().mean()
+                optimizer.zero_grad()
+                loss.backward()
+                recorder.clip_grad_norm_(0.1)
+                optimizer.step()
+                recorder.step(loss)
+        found.append((runs.lines(tmp_path / name)[0]["layers"], runs.records(tmp_path / name)))
+    (names, plain), (others, checkpointed) = found
+    assert names == others == [f"{block}.{part}.weight" for block in range(3) for part in ("down", "up")]
+    assert checkpointed == plain
