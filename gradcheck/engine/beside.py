@@ -26,7 +26,7 @@ R = TypeVar("R")
 OWN_TASKS = Path("/proc/self/task")
 
 
-def shared_out(work: Callable[[T], R], items: Sequence[T], *, copied: bool = True) -> Iterator[R]:
+def shared_out(work: Callable[[T], R], items: Sequence[T], *, copied: bool) -> Iterator[R]:
     """Yield what `work` makes of each item, in order; a copy of a command that has several cores does every other one.
 
     What the copy can't do, be it that it ended or that its work raised, is done here: an error is raised where it
@@ -38,9 +38,9 @@ def shared_out(work: Callable[[T], R], items: Sequence[T], *, copied: bool = Tru
         Must give the same in any process, and what can be pickled. The copy's is not heard: it has no output.
     items : sequence
     copied : bool
-        False where a copy would need too much memory beside this process.
+        Whether a copy does its part: ``may_copy()``, unless it would need too much memory beside this process.
     """
-    if not copied or len(items) < 2 or not _may_fork():
+    if not copied or len(items) < 2:
         yield from map(work, items)
         return
     with _copy_at(work, items[1::2]) as next_of_theirs:
@@ -54,8 +54,8 @@ def shared_out(work: Callable[[T], R], items: Sequence[T], *, copied: bool = Tru
             yield work(item)
 
 
-def _may_fork() -> bool:
-    """Whether a copy is worth its while and safe: this is a command, and no thread holds what a copy would wait for."""
+def may_copy() -> bool:
+    """Whether a copy has a core and is safe: this is a command, and no thread holds what a copy would wait for."""
     if sys.platform != "linux" or OWN_THREADS not in os.environ or threads() < 2:
         return False
     with contextlib.suppress(OSError):

@@ -38,7 +38,7 @@ def gram(x: Array) -> Array:
 
 def remember_square(x: Array, square: float) -> None:
     """Keep the sum of squares of an array's entries if it can't be written to: it is that of any later use."""
-    if not x.flags.writeable:
+    if isinstance(x, np.ndarray) and not x.flags.writeable:  # a single number has no weak references
         _remember(x, square)
 
 

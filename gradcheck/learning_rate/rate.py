@@ -11,7 +11,7 @@ import numpy as np
 from gradcheck.data.datasets import Dataset
 from gradcheck.data.epochs import Batches
 from gradcheck.diagnosis.sentences import sentence
-from gradcheck.engine.beside import shared_out
+from gradcheck.engine.beside import may_copy, shared_out
 from gradcheck.engine.loss import constant_answer
 from gradcheck.engine.memory import keep_freed_memory
 from gradcheck.errors import one_of
@@ -205,5 +205,5 @@ def rate(*, tick: Callable[[], None] | None = None, **options: Unpack[RateOption
     keep_freed_memory()
     search = RateSearch.from_options(options)
     first, count = search.experiment.run.seed, search.experiment.run.seeds
-    seeds, small = range(first, first + count), search.multiplications <= A_MOMENT
-    return search.report(list(shared_out(lambda seed: search.draw(seed, tick), seeds, copied=small)))
+    seeds, copied = range(first, first + count), search.multiplications <= A_MOMENT and may_copy()
+    return search.report(list(shared_out(lambda seed: search.draw(seed, tick), seeds, copied=copied)))

@@ -18,6 +18,10 @@ ELASTICITY = -4.0
 #: with ReLU (-4.9), not those of 24 (-5.6), which learn a single batch all the same (benchmarks/default_chains.py).
 HOPELESS = -5.5
 
+#: The same where there are ways round the layers: small encoders and decoders drawn as transformers draws them are at
+#: -5.5 to -7.8, and Adam trains them; a U-Net with weights of N(0, 1e-3) is at -33, and yet learns a single batch.
+HOPELESS_WITH_WAYS_ROUND = -12.0
+
 #: log10 of the changes of a number that single precision can't show.
 UNSEEN = -7.0
 
@@ -58,7 +62,11 @@ def causes_of_elasticity(flow: ModelFlow) -> tuple[Cause, ...]:
 def is_hopeless(found: Evidence) -> bool:
     """Whether so little of the gradient is left that no trial is worth its time.
 
-    Where the signal fades on its way forward as well, the loss depends on the read-out as little as on the layers.
+    Where the signal of a chain fades on its way forward as well, the loss depends on the read-out as little as on the
+    layers.
     """
-    fades = gradient_shrinks(found.flow) and elasticity_of_end(found) < ELASTICITY
-    return fades or typical_elasticity(found.flow) < HOPELESS
+    flow, elasticity = found.flow, typical_elasticity(found.flow)
+    if not flow.carriers[: flow.reached].all() or any(flow.normalized[: flow.reached]):
+        return elasticity < HOPELESS_WITH_WAYS_ROUND
+    fades = gradient_shrinks(flow) and elasticity_of_end(found) < ELASTICITY
+    return fades or elasticity < HOPELESS

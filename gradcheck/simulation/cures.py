@@ -5,13 +5,13 @@ from dataclasses import replace
 from gradcheck.base.record import Frozen, number
 from gradcheck.diagnosis.report import SuggestionRecord
 from gradcheck.diagnosis.suggestions import place
-from gradcheck.engine.beside import shared_out
+from gradcheck.engine.beside import may_copy, shared_out
 from gradcheck.families import FAMILIES
 from gradcheck.families.family import Change
 from gradcheck.flow.gradient_flow import Tick
 from gradcheck.mean_field.predicted import Prediction
 from gradcheck.mean_field.prediction import predict
-from gradcheck.simulation.experiment import A_MOMENT, Experiment, Outcome, part
+from gradcheck.simulation.experiment import Experiment, Outcome, part
 from gradcheck.spec import NetworkSpec, Spec
 from gradcheck.spec.command_line import command_line
 
@@ -38,12 +38,12 @@ def cures(experiment: Experiment, outcome: Outcome, tick: Tick | None = None) ->
     healed.sort(key=lambda pair: place(pair[1]))
     if not healed:
         return ()
-    small = experiment.work <= A_MOMENT
+    copied = experiment.is_small and may_copy()
     networks = [experiment, *(experiment.changed(**change) for change, _ in healed)]
     first = networks[: 1 + MOST]
     rest = tick and (lambda share: tick(SEARCH + (1 - SEARCH) * share))
     numbered = list(enumerate(first))
-    scores = list(shared_out(lambda one: _scores(one[1], part(rest, one[0], len(first))), numbered, copied=small))
+    scores = list(shared_out(lambda one: _scores(one[1], part(rest, one[0], len(first))), numbered, copied=copied))
     before = max(verdict.score, *scores[0])
     confirmed: list[SuggestionRecord] = []
     for at, (_, one) in enumerate(healed, start=1):
@@ -63,8 +63,8 @@ def _tried(experiment: Experiment, outcome: Outcome, tick: Tick | None) -> list[
     distinct = {replace(experiment.network, **change): change for change in candidates}
     hopeful = [change for spec, change in distinct.items() if not is_hopeless(spec, batch_size, limit)]
     ticks = [part(tick, index, len(hopeful)) for index in range(len(hopeful))]
-    told = list(zip(hopeful, ticks, strict=True))
-    simulated = shared_out(lambda one: _simulated(experiment, *one), told, copied=experiment.work <= A_MOMENT)
+    told, copied = list(zip(hopeful, ticks, strict=True)), experiment.is_small and may_copy()
+    simulated = shared_out(lambda one: _simulated(experiment, *one), told, copied=copied)
     return list(zip(hopeful, simulated, strict=True))
 
 

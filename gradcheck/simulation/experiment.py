@@ -143,6 +143,11 @@ class Experiment(NamedTuple):
         return self.run.seeds * rows * sum(of_each)
 
     @property
+    def is_small(self) -> bool:
+        """Whether a pass takes no more than a moment, and two networks in memory are no matter."""
+        return self.work <= A_MOMENT
+
+    @property
     def parameters(self) -> int:
         """How many numbers training would change."""
         return FAMILIES[self.network.arch].parameters(self.network, self.dataset.features, self.outputs)

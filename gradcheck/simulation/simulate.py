@@ -17,7 +17,7 @@ from gradcheck.flow.number_formats import Tally, cases_of
 from gradcheck.mean_field.predicted import Prediction
 from gradcheck.mean_field.unknown import Unknown
 from gradcheck.simulation.expectation import expectation, predicted
-from gradcheck.simulation.experiment import A_MOMENT, Experiment, Outcome
+from gradcheck.simulation.experiment import Experiment, Outcome
 from gradcheck.spec.number_formats import USUAL_RATE, number_formats
 from gradcheck.spec.options.option import rows, takes
 from gradcheck.spec.options.simulation import SimulateOptions
@@ -114,7 +114,7 @@ def simulate(*, tick: Callable[[float], None] | None = None, **options: Unpack[S
     if save_weights is not None:
         _save(Path(save_weights), experiment)
     if suggest is None:
-        suggest = experiment.work <= A_MOMENT
+        suggest = experiment.is_small
     tally = _tally(options["number_format"], options["lr"])
     config = experiment.to_dict() | {
         "number_format": tally and list(dict.fromkeys(case.format for case in tally.cases)),
@@ -157,7 +157,7 @@ def _measured(
 ) -> tuple[Report, Outcome]:
     """Measure a network, and lay it out with what theory predicts beside it, and what number formats lose."""
     theory: Callable[[], Prediction | Unknown] = partial(predicted, experiment)
-    if experiment.work > A_MOMENT:  # another core predicts while this one measures
+    if not experiment.is_small:  # another core predicts while this one measures
         theory = ahead(theory)
     outcome = experiment.outcome(tick, tally)
     prediction = expectation(experiment, outcome, theory())

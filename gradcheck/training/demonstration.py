@@ -12,11 +12,11 @@ import numpy as np
 from gradcheck.clipping import Clipper
 from gradcheck.data.datasets import Batch, Dataset
 from gradcheck.data.epochs import Batches
-from gradcheck.engine.beside import shared_out
+from gradcheck.engine.beside import may_copy, shared_out
 from gradcheck.engine.magnitude import joint_norm
 from gradcheck.families import trainable
 from gradcheck.families.family import StoredNetwork
-from gradcheck.simulation.experiment import A_MOMENT, Experiment
+from gradcheck.simulation.experiment import Experiment
 from gradcheck.spec import pick
 from gradcheck.spec.clip_rules import Rule, parse_rules
 from gradcheck.spec.demonstration import network_options, reading_of
@@ -114,17 +114,22 @@ class Demonstration:
 
     def runs(self, tick: Tick | None = None) -> Iterator[Strategy]:
         """Train under each rule; what a copy of the process does, which tells of no step, is told in the end."""
-        told = Counter[Rule]()
+        copied, told = self.experiment.is_small and may_copy(), Counter[Rule]()
+        beside = dict(zip(self.rules[::2], self.rules[1::2], strict=False)) if copied else {}
 
-        def tell(rule: Rule) -> None:
-            told[rule] += 1
-            if tick is not None:
-                tick(rule)
+        def tell(rule: Rule, times: int = 1) -> None:
+            told[rule] += times
+            for _ in range(times):
+                if tick is not None:
+                    tick(rule)
 
-        small = self.experiment.work <= A_MOMENT
-        for strategy in shared_out(lambda rule: self.run(rule, tell), self.rules, copied=small):
-            for _ in range(len(strategy.loss) - told[strategy.rule]):
-                tell(strategy.rule)
+        def step(rule: Rule) -> None:  # meanwhile the copy has made one, too, as far as is known
+            tell(rule)
+            if rule in beside:
+                tell(beside[rule])
+
+        for strategy in shared_out(lambda rule: self.run(rule, step), self.rules, copied=copied):
+            tell(strategy.rule, len(strategy.loss) - told[strategy.rule])
             yield strategy
 
     def _chance(self) -> float:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gradcheck.engine.beside import shared_out
+from gradcheck.engine.beside import may_copy, shared_out
 from gradcheck.engine.threads import OWN_THREADS
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process's threads")
@@ -17,9 +17,9 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tell
 #: Prints, one JSON value a line, what each case came to; `own` is the first process.
 SCRIPT = """
 import json, multiprocessing, os, signal, sys, threading, time
-from gradcheck.engine.beside import shared_out
+from gradcheck.engine.beside import may_copy, shared_out
 
-in_turn = lambda *task: list(shared_out(*task))
+in_turn = lambda *task: list(shared_out(*task, copied=may_copy()))
 own = os.getpid()
 tell = lambda value: print(json.dumps(value), flush=True)
 busy = lambda item: (item, os.getpid() == own)
@@ -107,7 +107,7 @@ def sleep(item):
         os.write(1, b"%d\\n" % os.getpid())
     time.sleep(600)
 
-list(shared_out(sleep, range(2)))
+list(shared_out(sleep, range(2), copied=True))
 """
 
 
@@ -132,20 +132,22 @@ def test_a_copy_ends_with_the_process_that_made_it():
 
 
 @pytest.mark.parametrize("threads", [None, "1"])
-def test_who_is_no_command_or_has_one_thread_does_all_in_one_process(threads, monkeypatch):
+def test_who_is_no_command_or_has_one_thread_makes_no_copy(threads, monkeypatch):
     monkeypatch.delenv(OWN_THREADS, raising=False)
     if threads:
         monkeypatch.setenv(OWN_THREADS, threads)
-    assert list(shared_out(lambda item: (item, os.getpid()), [1, 2])) == [(1, os.getpid()), (2, os.getpid())]
+    assert not may_copy()
 
 
-def test_where_no_process_can_be_started_all_is_done_here(monkeypatch, tmp_path):
-    monkeypatch.setenv(OWN_THREADS, "2")
-    (tmp_path / "1").touch()
-    monkeypatch.setattr("gradcheck.engine.beside.OWN_TASKS", tmp_path)
+def test_without_a_copy_all_is_done_in_one_process():
+    assert list(shared_out(lambda item: (item, os.getpid()), [1, 2], copied=False)) == [
+        (1, os.getpid()), (2, os.getpid()),
+    ]  # fmt: skip
 
+
+def test_where_no_process_can_be_started_all_is_done_here(monkeypatch):
     def fork():
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
     monkeypatch.setattr("os.fork", fork)
-    assert list(shared_out(lambda item: -item, [1, 2, 3])) == [-1, -2, -3]
+    assert list(shared_out(lambda item: -item, [1, 2, 3], copied=True)) == [-1, -2, -3]

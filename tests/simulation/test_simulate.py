@@ -246,7 +246,7 @@ def test_suggestions_are_made_when_asked_for_or_when_they_take_a_moment_only(mon
     assert gradcheck.simulate(suggest=False, **SMALL).suggestions is None
     assert gradcheck.simulate(suggest=True, **SMALL).suggestions == ("one",)
     assert gradcheck.simulate(suggest=None, **SMALL).suggestions == ("one",)
-    monkeypatch.setattr("gradcheck.simulation.simulate.A_MOMENT", 10)
+    monkeypatch.setattr("gradcheck.simulation.experiment.A_MOMENT", 10)
     assert gradcheck.simulate(suggest=None, **SMALL).suggestions is None
     assert gradcheck.simulate(suggest=True, **SMALL).suggestions == ("one",)
 
@@ -326,7 +326,7 @@ def test_of_a_large_network_theory_is_made_by_another_thread_and_the_report_is_t
         return measured(experiment, *rest)
 
     begun, expected, measured = threading.Event(), room.predicted, room.Experiment.outcome
-    monkeypatch.setattr(room, "A_MOMENT", moment)
+    monkeypatch.setattr("gradcheck.simulation.experiment.A_MOMENT", moment)
     monkeypatch.setattr(room, "predicted", predicted)
     monkeypatch.setattr(room.Experiment, "outcome", outcome)
     assert on_threads(2, lambda: gradcheck.simulate(**SMALL)).to_dict() == alone.to_dict()

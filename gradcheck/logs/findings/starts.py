@@ -100,10 +100,10 @@ def _period(losses: Numbers) -> int:
     far = FAR * median(np.abs(levels))
     levels = np.clip(levels, -far, far)
     levels -= levels.mean()
-    power = float(levels @ levels)
-    if not power:
+    if not levels.any():
         return 0
-    alike = [float(levels[lag:] @ levels[:-lag]) / power for lag in range(1, len(losses) // 2)]
-    opposed = np.asarray(alike[: len(losses) // LONGEST])
+    whole = np.fft.irfft(np.abs(np.fft.rfft(levels, 2 * len(levels))) ** 2)
+    alike = whole[1 : len(losses) // 2] / whole[0]  # to what is so many rows later
+    opposed = alike[: len(losses) // LONGEST]
     half = int(np.argmax(opposed <= NEARLY * opposed.min())) + 1
     return 2 * half if alike[half - 1] <= OPPOSED and alike[2 * half - 1] >= ALIKE else 0

@@ -1,7 +1,8 @@
 """Layers whose outputs a batch has no use for: they get a gradient of exactly zero, and nothing is wrong with them.
 
 The last block of a joint attention computes queries whose answers are left aside; a detector's head for sizes that no
-object has meets no target.
+object has meets no target; where a decoder starts from zeros its first self-attention has nothing to choose from; a
+term of the loss that is below its floor, such as free bits, waits until the others have been learnt.
 """
 
 import math
@@ -13,12 +14,19 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
-from gradcheck.probing.verdict import silent_layers
+from gradcheck.diagnosis.summary import dead_layers
+from gradcheck.probing.verdict import has_faded, silent_layers
 from gradcheck.torch.graph import Graph
-from gradcheck.torch.layers import Layer
+from gradcheck.torch.layers import Layer, own_parameters
+from gradcheck.torch.modules import all_modules
+from gradcheck.torch.probing.adam import Adam
+from gradcheck.torch.probing.lesson import Lesson
 from gradcheck.torch.probing.passing import ModelPass
 from gradcheck.torch.probing.second_look import UNWATCHED, Again
 from gradcheck.torch.probing.state import untouched
+
+#: Steps of training within which a layer without gradient may get one, and Adam's learning rate.
+STEPS, RATE = 40, 1e-3
 
 #: Operations that take some entries, and leave others.
 CHOICES = ("Index", "IndexSelect", "Gather", "Take", "MaskedSelect")
@@ -42,9 +50,37 @@ def find_idle(found: ModelPass, again: Again) -> frozenset[str]:
         rest = [layer for layer in silent if layer.name not in idle]
     except UNWATCHED:  # the user's code may not bear NaN
         idle, rest = set(), silent
-    with suppress(*UNWATCHED):
-        idle |= _not_chosen(rest, again)
+    for question in (_not_chosen, _of_zeros):
+        with suppress(*UNWATCHED):
+            idle |= question([layer for layer in rest if layer.name not in idle], again)
     return frozenset(idle)
+
+
+def find_waking(found: ModelPass, lesson: Lesson) -> frozenset[str]:
+    """Return the names of the layers without gradient that get one within a few steps of training.
+
+    Not where zeros may be underflow: what has faded comes back, and fades again.
+    """
+    silent = [found.layers[number - 1] for number in silent_layers(found.flow)]
+    named = {layer.name: [one for one in layer.parameters.values() if one.requires_grad] for layer in silent}
+    if not silent or len(silent) == len(found.layers) or not _may_wake(found) or not all(named.values()):
+        return frozenset()
+    awake = set[str]()
+    with untouched(lesson.model), suppress(*UNWATCHED):
+        optimizer = Adam(lesson.trained, RATE, fused=True)
+        for number in range(STEPS):
+            if len(awake) == len(named) or not lesson.goes_on(optimizer, number):
+                break
+            heard = [name for name, own in named.items() if any(one.grad is not None and one.grad.any() for one in own)]
+            awake.update(heard)
+        optimizer.zero_grad()
+    return frozenset(awake)
+
+
+def _may_wake(found: ModelPass) -> bool:
+    """Whether nothing else says already why there is no gradient."""
+    explained = found.closed or found.untrained or found.cut or found.shut or found.origins
+    return not (explained or found.flow.obstacle or dead_layers(found.flow) or has_faded(found.flow))
 
 
 def _loss_with(ill: Sequence[Layer], again: Again) -> float:
@@ -70,6 +106,36 @@ def _not_chosen(silent: Sequence[Layer], again: Again) -> set[str]:
         found = torch.autograd.grad(value, weights, allow_unused=True)
     heard = {one for one, gradient in zip(weights, found, strict=True) if gradient is not None and gradient.any()}
     return {layer.name for layer in silent if heard.intersection(layer.parameters.values())}
+
+
+def _of_zeros(silent: Sequence[Layer], again: Again) -> set[str]:
+    """Return the names of the layers that would get a gradient, were the zeros that a model starts from not zero.
+
+    Zeros that a batch holds, or a layer gives, stay: they may be what is wrong.
+    """
+    weights = [one for layer in silent for one in layer.parameters.values() if one.requires_grad]
+    if not weights:
+        return set()
+    with untouched(again.model), ExitStack() as hooks:
+        for module in all_modules(again.model):
+            hooks.callback(module.register_forward_pre_hook(_from_zeros).remove)
+        found = torch.autograd.grad(again.loss_value(), weights, allow_unused=True)
+    heard = {one for one, gradient in zip(weights, found, strict=True) if gradient is not None and gradient.any()}
+    return {layer.name for layer in silent if heard.intersection(layer.parameters.values())}
+
+
+def _from_zeros(module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return what goes into a layer with random numbers in place of zeros that no layer has made."""
+    if not own_parameters(module):
+        return inputs
+    return tuple(torch.randn_like(one) if _is_start(one) else one for one in inputs)
+
+
+def _is_start(one: object) -> bool:
+    """Whether a tensor is zeros that come of no layer and no input, which have a graph, and that aren't trained."""
+    if not isinstance(one, Tensor) or isinstance(one, nn.Parameter) or not one.is_floating_point():
+        return False
+    return one.grad_fn is None and bool(one.numel()) and not bool(one.any())
 
 
 def _to_ones(gradients: Sequence[Tensor | None], _at_output: object) -> tuple[Tensor | None, ...]:

@@ -18,7 +18,7 @@ from gradcheck.torch.probing.batches import Batch, Batches
 from gradcheck.torch.probing.checks import check_batch
 from gradcheck.torch.probing.gates import gated_layers, has_small_gates, may_be_shut, opened, zero_weights
 from gradcheck.torch.probing.glance import glance
-from gradcheck.torch.probing.idle import find_idle
+from gradcheck.torch.probing.idle import find_idle, find_waking
 from gradcheck.torch.probing.judgement import Judgement
 from gradcheck.torch.probing.lesson import Lesson
 from gradcheck.torch.probing.losses import LossFunction
@@ -49,6 +49,7 @@ class ModelSubject:
     others: tuple[Tensor, ...] = ()  # parameters of the loss that an optimizer trains
     trial: Trial | None = None  # of the model as it was at the start
     idle: frozenset[str] = frozenset()  # layers that this batch has no use for
+    waking: frozenset[str] = frozenset()  # layers that get a gradient once the others have been trained
     # among modules without gradient those that should have one
     lost_of: dict[tuple[str, ...], Lost] = field(default_factory=dict)
 
@@ -85,13 +86,19 @@ class ModelSubject:
         precision, self.idle = self.precision, frozenset()
         while True:
             found = self._measure(batch, number, precision)
-            if idle := find_idle(found, self.again(number)):
+            if idle := find_idle(found, self.again(number)) | self._waking(found, batch, number):
                 self.idle = idle
                 found = self._measure(batch, number, precision)
             overflows = not found.flow.obstacle and bool(found.flow.nonfinite.any())
             if precision is None or not overflows or precision.shift < BACK_OFF:
                 return look_again(found, self._again(batch, number, precision))
             precision = precision._replace(shift=precision.shift - BACK_OFF)
+
+    def _waking(self, found: ModelPass, batch: Batch, number: int) -> frozenset[str]:
+        """Return which layers without gradient get one within a few steps, where a trial may say so."""
+        if self.may_try and number == 0:
+            self.waking = find_waking(found, self.lesson(batch, found.shift))
+        return self.waking
 
     def again(self, number: int) -> Again:
         """Return what passes the nth batch without measuring it."""

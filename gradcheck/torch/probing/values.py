@@ -16,14 +16,16 @@ from gradcheck.torch.probing.hooks import Recording
 #: What is never negative, by its node in the graph; and what is never positive.
 FROM_ZERO = (
     "NllLoss", "MseLoss", "SmoothL1Loss", "HuberLoss", "BinaryCrossEntropy", "SoftMarginLoss", "CtcLoss",
-    "Abs", "Sigmoid", "Softmax", "Relu", "Softplus",
+    "Abs", "Sigmoid", "Softmax", "Relu", "Softplus", "LinalgVectorNorm", "NormBackward", "Cdist", "EuclideanDist",
+    "ExpBackward", "VarBackward", "StdBackward",
 )  # fmt: skip
 TO_ZERO = ("LogSoftmax", "LogSigmoid")
 
 #: What leaves numbers on their side of zero.
 KEEPS = (
     "Mean", "Sum", "Sqrt", "View", "ToCopy", "Squeeze", "Unsqueeze", "Expand", "Select", "Slice", "Index", "Gather",
-    "Stack", "Cat", "Where", "Clone", "Alias",
+    "Stack", "Cat", "Where", "Clone", "Alias", "Amax", "Amin", "MaxBackward", "MinBackward", "Median", "Maximum",
+    "Minimum", "Permute", "Transpose", "TBackward", "Reshape", "Unbind", "Split", "Cumsum", "Log1P",
 )  # fmt: skip
 
 #: What lies on a side that those of its inputs decide.
@@ -112,7 +114,8 @@ def _side_of(node: Node, place: int) -> int:
 
 def _has_other_values(name: str, node: Node) -> bool:
     """Whether a choice or a stack also holds values that no graph made."""
-    return name.startswith(("Where", "Stack", "Cat")) and any(one is None for one, _ in node.next_functions)
+    chooses = name.startswith(("Where", "Stack", "Cat", "Maximum", "Minimum"))
+    return chooses and any(one is None for one, _ in node.next_functions)
 
 
 def rms_of_inputs(inputs: Sequence[Tensor], record: Recording) -> float:

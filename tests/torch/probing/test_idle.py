@@ -105,3 +105,58 @@ def test_one_that_is_shut_is_dead_whichever_examples_are_chosen():
     (shut,) = (layer for layer in report.layers if layer.name == "levels.3")
     assert report.verdict.status == "dead"
     assert shut.gradient_rms == 0
+
+
+class Decoder(nn.Module):
+    """Queries that start from zeros attend to themselves, so that at first they have nothing to choose from."""
+
+    def __init__(self, width=32, *, shut=False):
+        super().__init__()
+        self.place = nn.Parameter(torch.randn(6, width))
+        self.query, self.key, self.value, self.out = (nn.Linear(width, width) for _ in range(4))
+        self.read, self.head, self.shut = nn.Linear(width, width), nn.Linear(width, 5), shut
+        for layer in (self.value, self.out):
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, memory):
+        x = torch.zeros(len(memory), *self.place.shape)
+        if self.shut:
+            x = self.read(memory[:, :6]) * 0
+        weights = (self.query(x + self.place) @ self.key(x + self.place).mT).softmax(-1)
+        x = x + self.out(weights @ self.value(x))
+        weights = ((x + self.place) @ memory.mT).softmax(-1)
+        return self.head(x + torch.tanh(self.read(weights @ memory))).mean(1)
+
+
+def test_queries_that_start_from_zeros_are_not_dead():
+    report = probe(Decoder(), (torch.randn(16, 8, 32), torch.arange(16) % 5))
+    assert report.verdict.status == "healthy"
+    assert "query" not in [layer.name for layer in report.layers]
+
+
+def test_zeros_that_a_layer_has_made_are():
+    report = probe(Decoder(shut=True), (torch.randn(16, 8, 32), torch.arange(16) % 5))
+    assert report.verdict.status == "dead"
+
+
+class Guessed(nn.Module):
+    """A network beside whose code another one guesses it."""
+
+    def __init__(self, width=16):
+        super().__init__()
+        self.first, self.guess, self.second, self.head = (nn.Linear(width, width) for _ in range(4))
+
+    def forward(self, x):
+        code, guess = self.first(x), self.guess(x)
+        return self.head(self.second(code)), (code - guess).square().sum(-1).mean()
+
+
+@pytest.mark.parametrize(("above", "status"), [(1.02, "healthy"), (100, "dead")])
+def test_a_layer_whose_term_of_the_loss_is_below_its_floor_may_wake_as_the_others_learn(above, status):
+    model, x = Guessed(), torch.randn(64, 16)
+    floor = above * float(model(x)[1].detach())
+
+    def loss(output, targets):
+        return (output[0] - targets).square().mean() + output[1].clamp(min=floor)
+
+    assert probe(model, (x, 3 * x), loss).verdict.status == status

@@ -37,6 +37,31 @@ def test_an_architecture_as_published_is_healthy(name, published):
     assert (report.verdict.status, report.verdict.trainable) == ("healthy", True)
 
 
+class Neck(nn.Module):
+    """A chain that is drawn small, behind a block that has a way round it or hasn't."""
+
+    def __init__(self, *, way_round, std=0.04, width=32):
+        super().__init__()
+        self.first, self.block, self.head = nn.Linear(16, width), nn.Linear(width, width), nn.Linear(width, 4)
+        self.neck = nn.Sequential(*[part for _ in range(8) for part in (nn.Linear(width, width), nn.ReLU())])
+        self.way_round = way_round
+        for layer in self.neck[::2]:
+            nn.init.normal_(layer.weight, std=std)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, x):
+        x = self.first(x)
+        x = x + torch.tanh(self.block(x)) if self.way_round else torch.tanh(self.block(x))
+        return self.head(self.neck(x))
+
+
+@pytest.mark.parametrize(("way_round", "status"), [(True, "healthy"), (False, "vanishing")])
+def test_no_chain_of_which_next_to_nothing_is_left_is_tried_but_what_has_ways_round_its_layers(way_round, status):
+    report = probe(Neck(way_round=way_round), (torch.randn(32, 16), torch.arange(32) % 4), suggest=False)
+    assert (report.verdict.status, report.model.elasticity < -5.5) == (status, True)
+    assert (report.model.trial is not None) == way_round
+
+
 @pytest.fixture
 def gated(published):
     """Branches of which little arrives at the start, and which train."""

@@ -27,6 +27,9 @@ ZERO_AT_BEST = {
     "pairs": lambda x: -functional.logsigmoid(x).mean(),
     "squares less logarithms": lambda x: (x.pow(2) - x.log_softmax(-1)).mean(),
     "a product with itself": lambda x: (x * x).mean(),
+    "relative distances": lambda x: ((x - LABELS).norm(dim=-1) / (LABELS + 1).norm(dim=-1)).mean(),
+    "the larger of two": lambda x: torch.maximum(x.abs(), x.pow(2)).amax(0).sum(),
+    "a logarithm of distances": lambda x: torch.cdist(x, LABELS).log1p().mean(),
     "masked squares": lambda x: (LABELS * x**2).sum() / LABELS.sum(),
 }
 MAY_BE_NEGATIVE = {
@@ -35,6 +38,10 @@ MAY_BE_NEGATIVE = {
     "a likelihood of numbers": lambda x: 0.5 * (x**2).mean() - x.mean(),
     "less a number": lambda x: (x**2).mean() - 1,
     "negative squares": lambda x: (-2 * x**2).mean(),
+    "the smaller one of a square and numbers": lambda x: torch.minimum(x**2, LABELS - 0.5).mean(),
+    "numbers once more": lambda x: x.expand(2, 3, 2).mean(),
+    "the mean beside the variance": lambda x: torch.var_mean(x)[1],
+    "the larger half": lambda x: x.amax(-1).mean(),
     "a choice beside numbers": lambda x: torch.where(LABELS > 0, x**2, -torch.ones(3, 2)).mean(),
 }
 
