@@ -22,3 +22,4 @@ with gradcheck.torch.Recorder(model, "run.jsonl", every=1, overwrite=True) as re
         recorder.clip_grad_norm_(3.0)  # in place of torch.nn.utils.clip_grad_norm_, and its effect is recorded
         optimizer.step()
         recorder.step(loss)
+print("120 steps are recorded; what they show: gradcheck diagnose run.jsonl")

@@ -199,6 +199,15 @@ OF_FAULTS = {
         "labels are none of the classes, or targets of a binary cross-entropy outside of 0 to 1; value: the worst",
         _labels_outside,
     ),
+    "loss-negated": Code(
+        "the loss is minus one that is zero at best",
+        "the loss is minus a {loss}: each step makes that larger, without bound; drop the minus",
+    ),
+    "axes-swapped": Code(
+        "a recurrence takes the examples for steps; value: how many there are; limit: how many it takes for examples",
+        "{name} goes along the {value} examples, as it wants (steps, examples, features) and is given the examples "
+        "first: each one's answer depends on those before it; give it batch_first=True, or transpose",
+    ),
     "nll-not-log": Code("nll_loss is not given log-probabilities", _nll),
     "softmax-over-batch": Code(
         "a softmax is taken over the examples, or another axis than the classes'; value: how many there are",

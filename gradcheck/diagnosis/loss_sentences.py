@@ -80,7 +80,7 @@ def _large_inputs(cause: Cause, flow: GradientFlow) -> str:
     scale = "scale them to about 1 (of a table each column by itself)"
     size = f"root mean square is {cause.value or math.nan:.3g}: {scale}"
     saturated = f"{flow.name((cause.layers or (1, 1))[0])} is saturated by its inputs, whose {size}"
-    return f"the inputs' {size}" if flow.obstacle else saturated
+    return f"the inputs' {size}" if flow.obstacle or not cause.layers else saturated
 
 
 #: Function ↦ optax' loss that applies it itself.

@@ -53,6 +53,11 @@ OF_PARTS = {
         _saturated,
     ),
     "forgets": Code("a recurrence that keeps nothing; value: what a step back in time leaves of a gradient", _forgets),
+    "state-detached": Code(
+        "a recurrence whose state is cut off the graph at each step; value: how many steps there are",
+        "{name} gets its state without a graph (a detach(), .data or no_grad()) in each of {value} steps: it can't "
+        "learn what to keep; cut it off between batches only",
+    ),
     "attention-saturated": Code(
         "heads of attention look at a single token in all rows; value: the largest score above the mean of its row",
         "{heads} of {of} heads of attention ({names}) look at a single token each time, by scores up to {value:.0f}: "

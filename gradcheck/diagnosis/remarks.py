@@ -3,7 +3,7 @@
 #: Those that a build can be made to fail on, each by its name.
 ASKED_FOR = (
     "softmax-twice", "sigmoid-twice", "softmax-over-batch", "nll-not-log", "not-probabilities", "labels-outside",
-    "out-of-reach", "broadcast", "unregistered", "units-alike",
+    "out-of-reach", "broadcast", "unregistered", "units-alike", "loss-negated", "axes-swapped",
 )  # fmt: skip
 
 #: Any of them.
@@ -25,5 +25,5 @@ OF_ANOTHER_KIND = frozenset({
     "loss-nonfinite", "operation-nonfinite", "gradient-nonfinite", "weights-nonfinite", "inputs-explode", "output-flat",
     "forgets", "gates-saturated", "explodes-in-time", "tokens-alike", "softmax-of-one", "constant-loss",
     "loss-cut", "output-cut", "nothing-trained", "outside-loss", "no-derivative", "flat-operation", "dropout-all",
-    "makes-zeros", "inputs-alike", "norm-of-one",
+    "makes-zeros", "inputs-alike", "norm-of-one", "state-detached", "starts-far",
 })  # fmt: skip

@@ -8,7 +8,17 @@ from gradcheck.diagnosis.code import Code
 from gradcheck.render.numbers import percent
 
 if TYPE_CHECKING:
-    pass
+    from gradcheck.diagnosis.causes import Cause
+    from gradcheck.flow.gradient_flow import GradientFlow
+
+
+def _starts_far(cause: Cause, flow: GradientFlow) -> str:
+    guessing = f", guessing among {cause.details['classes']:,} classes costs {cause.limit:.3g}" if cause.limit else ""
+    return (
+        f"the loss starts at {cause.value or 0.0:.2g}{guessing}: the first steps break what is there; look at what "
+        "multiplies or divides the outputs (a temperature, a deviation), and draw the read-out smaller"
+    )
+
 
 OF_TRIALS = {
     "opened": Code(
@@ -23,6 +33,16 @@ OF_TRIALS = {
         "value: log10 of what the loss changes by, of itself, as a typical layer's weights change by their own size",
         "the loss hardly depends on the layers: weights that change by their own size change it by 10^{value:.1f} of "
         "itself (limit 1e-{limit:g})",
+    ),
+    "starts-far": Code(
+        "the loss starts hundreds of times above what guessing costs; limit: that, null where it isn't known",
+        _starts_far,
+    ),
+    "outputs-near": Code(
+        "outputs of different examples lie close together; value: as a share of their size",
+        "the outputs of different examples lie {apart:.2g} apart, {hundredfold:.2g} % of their size: something that is "
+        "the same for all examples drowns what tells them apart; subtract the inputs' mean and divide by their "
+        "deviation once, start positions and biases small, and see by what the outputs are divided",
     ),
     "trial-learns": Code(
         "a model that looks ill learns its own batch; value: the loss in the end",

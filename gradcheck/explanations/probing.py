@@ -7,7 +7,7 @@ ALIASES = (
     "softmax-twice", "sigmoid-twice", "softmax-over-batch", "nll-not-log", "not-probabilities", "labels-outside",
     "out-of-reach", "broadcast", "unregistered", "units-alike", "loss-cut", "output-cut", "nothing-trained",
     "outside-loss", "no-derivative", "inputs-alike", "labels-alike", "inputs-large", "dropout-all", "flat-operation",
-    "makes-zeros", "norm-of-one", "silent-before", "long-sequence",
+    "makes-zeros", "norm-of-one", "silent-before", "long-sequence", "loss-negated", "axes-swapped", "state-detached",
 )  # fmt: skip
 
 PROBING = (
@@ -29,7 +29,16 @@ PROBING = (
         try_next=(Example("simulate --depth 30 --activation relu --init he --norm layer", "healthy"),),
         references=("benchmarks/zoo.py",),
         related=("roles", "remarks", "frameworks", "score", "vanishing", "exploding", "collapsed"),
-        aliases=("trial-learns", "trial-fails", "needs-adam", "elasticity", "inputs-explode", "acquitted"),
+        aliases=(
+            "trial-learns",
+            "trial-fails",
+            "needs-adam",
+            "elasticity",
+            "inputs-explode",
+            "acquitted",
+            "outputs-near",
+            "starts-far",
+        ),
     ),
     Topic(
         name="training-trial",

@@ -1,5 +1,6 @@
 """What a pass through a user's own model shows, whoever measured it: what its verdict is made of."""
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -60,6 +61,8 @@ class Evidence(ABC):
     # weights that start at zero and are measured after the first steps of training, and those that stay there
     opened: tuple[str, ...] = ()
     shut: tuple[str, ...] = ()
+    outputs_apart: float = math.nan  # root mean square of the outputs, centred over the examples; nan where unknown
+    given_rms: float = math.nan  # root mean square of what the first layer is given; nan where it isn't of floats
     gated: bool = False  # some branches start next to nothing
 
     @property

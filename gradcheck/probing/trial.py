@@ -82,6 +82,7 @@ def hold_trial(
     *,
     from_zero: bool = True,
     patient: bool = False,
+    fades: bool = True,
 ) -> Trial | None:
     """Train a model on its own batch, as long as it doesn't learn; put it back as it was.
 
@@ -101,6 +102,9 @@ def hold_trial(
         change.
     patient : bool
         A model that is half way there has more steps.
+    fades : bool
+        So has one whose gradients the first steps have brought together; not where they explode, which a large loss
+        alone does.
     """
     start = lesson.first()
     constant, best, size = first.constant_answer, first.of_batch, math.nan
@@ -111,11 +115,11 @@ def hold_trial(
     if not math.isfinite(start) or above > FAR * (size if math.isfinite(size) else abs(constant)):
         return None
     goal, halfway = (_goal(start, best, share, size) for share in (falls_by, falls_by / 2))
-    found = []
+    hopeful, found = partial(_is_under_way, lesson if fades else None, halfway), list[Trial]()
     for index, rate in enumerate(RATES):
         losses: list[float] = []
         with lesson.adam(rate) as step:
-            while not _settled(losses, goal) and not _is_over(losses, partial(_is_under_way, lesson, halfway), patient):
+            while not _settled(losses, goal) and not _is_over(losses, hopeful, patient):
                 losses.append(step(len(losses)))
                 if tick is not None:
                     tick((index * STEPS + min(len(losses), STEPS)) / (len(RATES) * STEPS))
@@ -152,9 +156,9 @@ def _is_over(losses: list[float], hopeful: Callable[[list[float]], bool], patien
     return taken > 0 and taken % STEPS == 0 and not hopeful(losses)
 
 
-def _is_under_way(lesson: Lesson, halfway: float, losses: list[float]) -> bool:
+def _is_under_way(lesson: Lesson | None, halfway: float, losses: list[float]) -> bool:
     """Whether a loss is half way to its goal, or all layers get a gradient by now that has come together."""
-    return _end(losses) <= halfway or lesson.span() <= TOGETHER
+    return _end(losses) <= halfway or (lesson is not None and lesson.span() <= TOGETHER)
 
 
 def _end(losses: list[float]) -> float:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from gradcheck.probing.doubts import may_be_slow, status_of
 from gradcheck.probing.first_loss import FirstLoss
 from gradcheck.probing.trial import COLLAPSED_FALLS_BY, FALLS_BY, Lesson, explodes_with_sgd, hold_trial
 from gradcheck.probing.verdict import Found, Judgement
@@ -30,10 +31,13 @@ def tried(
     from_zero : bool
         The loss is zero at best.
     """
+    verdict = judgement.diagnosis.verdict
     if judgement.is_suspicion:
-        falls_by = COLLAPSED_FALLS_BY if judgement.diagnosis.verdict.status == "collapsed" else FALLS_BY
+        falls_by = COLLAPSED_FALLS_BY if verdict.status == "collapsed" else FALLS_BY
         slow = judgement.summary.gradient_span > Thresholds().max_span or falls_by == FALLS_BY
-        trial = hold_trial(lesson, first, falls_by, tick, from_zero=from_zero, patient=slow)
+        slow = slow and may_be_slow(judgement.found)
+        fades = verdict.status != "exploding" and not (judgement.doubt and status_of(judgement.doubt) == "collapsed")
+        trial = hold_trial(lesson, first, falls_by, tick, from_zero=from_zero, patient=slow, fades=fades)
         return judgement if trial is None else judgement.after(trial)
     explodes = judgement.has_large_inputs and explodes_with_sgd(lesson, first.constant_answer, from_zero=from_zero)
     return judgement.exploding_by_inputs() if explodes else judgement

@@ -15,6 +15,7 @@ from gradcheck.diagnosis.status import Flag, Status
 from gradcheck.diagnosis.summary import Summary, dead_layers, gradient_shrinks, summarize, widest_group
 from gradcheck.diagnosis.verdict import LIKELY, Diagnosis, diagnose, regions_of
 from gradcheck.flow.model_flow import ModelFlow
+from gradcheck.probing.doubts import doubts_of, has_large_inputs, starts_far, status_of
 from gradcheck.probing.elasticity import (
     ELASTICITY,
     causes_of_elasticity,
@@ -68,11 +69,8 @@ class Judgement(NamedTuple, Generic[Found]):
 
     @property
     def doubt(self) -> tuple[Cause, ...]:
-        """Why a model that looks healthy may not learn: large inputs saturate its first layer, or its loss stays."""
-        if self.diagnosis.verdict.status != "healthy" or self.found.flow.obstacle:
-            return ()
-        flooded = [one for one in self.diagnosis.verdict.causes if one.code == "large-inputs" and one.layers]
-        return (*flooded, *causes_of_elasticity(self.found.flow))
+        """Why a model that looks healthy may not learn."""
+        return doubts_of(self.found, self.diagnosis.verdict)
 
     @property
     def has_large_inputs(self) -> bool:
@@ -98,7 +96,7 @@ class Judgement(NamedTuple, Generic[Found]):
         details = {"first": trial.first, "rate": trial.rate, "steps": trial.steps, "goal": trial.goal}
         causes = (Cause(code, None, trial.last, trial.goal, details), *verdict.causes)
         if not trial.learns:
-            status: Status = "vanishing" if self.doubt else verdict.status
+            status: Status = status_of(self.doubt) if self.doubt else verdict.status
             causes = (*self.doubt, *(one for one in causes[1:] if one not in self.doubt), causes[0])
             verdict = verdict._replace(status=status, score=min(verdict.score, DOES_NOT), causes=causes)
             return self._replace(diagnosis=self.diagnosis._replace(verdict=verdict), trial=trial)
@@ -106,7 +104,7 @@ class Judgement(NamedTuple, Generic[Found]):
             return self._replace(trial=trial)
         flags = tuple("ok" if flag in SUSPECTED else flag for flag in flags)
         regions = tuple(one for one in regions if one.flag not in SUSPECTED)
-        kept = tuple(one for one in causes if one.code.partition("-")[0] not in SUSPECTED)
+        kept = tuple(one for one in causes if one.code.partition("-")[0] not in (*SUSPECTED, "starts"))
         if verdict.score < LIKELY and _is_plain(self.found.flow):
             kept = (Cause(NEEDS_ADAM, None, verdict.score, LIKELY), *kept)
         verdict = verdict._replace(status="healthy", score=max(verdict.score, LEARNS), causes=kept)
@@ -147,7 +145,8 @@ def judge(found: Found, thresholds: Thresholds) -> Judgement[Found]:
     certain = beyond and bool(inelastic) and is_hopeless(found) and not found.gated
     if any(one.code == "inputs-alike" for one in found.origins):
         certain, verdict = True, verdict._replace(score=min(chance, DOES_NOT))
-    huge = status == "exploding" and flow.output.log10_logit_rms > OUTPUT_DECADES  # whose loss falls by itself
+    far = flow.output.log10_logit_rms > OUTPUT_DECADES or any(starts_far(found))
+    huge = status == "exploding" and far  # whose loss falls by itself
     certain = certain or found.closed is not None or bool(found.parts.status) or huge
     return Judgement(found, summary, diagnosis._replace(verdict=verdict), certain)
 
@@ -189,7 +188,7 @@ def _status(found: Evidence, status: Status) -> Status:
         return "dead"
     if status == "healthy" and any(one.code == "softmax-twice" and (one.value or 1) < SHARP for one in found.of_loss):
         return "vanishing"
-    if status == "healthy" and flow.output.log10_logit_rms > OUTPUT_DECADES:
+    if status == "healthy" and (flow.output.log10_logit_rms > OUTPUT_DECADES or any(starts_far(found))):
         return "exploding"
     lost = typical_elasticity(flow) < ELASTICITY
     if lost and (status == "exploding" or (status == "healthy" and is_to_blame(found))):
@@ -238,6 +237,7 @@ def _first_causes(found: Evidence, status: Status) -> Iterator[Cause]:
         yield _of_names("layers-zero", [found.flow.name(layer) for layer in layers], (layers[0], layers[-1]))
     if found.shut:
         yield _of_names("gates-shut", found.shut)
+    yield from starts_far(found)
     yield from found.of_loss
     yield from of_terms(found.at_loss.terms)
     yield from found.parts.causes
@@ -252,6 +252,8 @@ def _further_causes(found: Evidence, status: Status, wider: bool) -> Iterator[Ca
     saturated, limit = found.flow.layers[0].saturated_fraction, Thresholds().saturated_above
     if saturated > limit and found.first_rms > LARGE_INPUTS:
         yield Cause("large-inputs", (1, 1), found.first_rms, LARGE_INPUTS)
+    elif status == "healthy" and has_large_inputs(found):
+        yield Cause("large-inputs", None, found.given_rms, FAR_TOO_LARGE)
     elif found.flow.obstacle and found.first_rms > FAR_TOO_LARGE:
         yield Cause("large-inputs", (1, 1), found.first_rms, FAR_TOO_LARGE)
     yield from found.parts.notes

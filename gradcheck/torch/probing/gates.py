@@ -14,6 +14,7 @@ from gradcheck.torch.modules import all_modules, named_parameters
 from gradcheck.torch.probing.adam import Adam
 from gradcheck.torch.probing.lesson import Lesson
 from gradcheck.torch.probing.measuring import Gradients
+from gradcheck.torch.probing.origins import OF_ROWS
 from gradcheck.torch.probing.state import untouched
 
 #: Steps that a gate has to open, and Adam's learning rate.
@@ -45,6 +46,8 @@ def may_be_shut(model: nn.Module) -> bool:
 def has_small_gates(model: nn.Module) -> bool:
     """Whether some branch starts next to nothing: a factor of each unit, or one for all, is far below 1."""
     for module in all_modules(model):
+        if isinstance(module, OF_ROWS):  # of a single unit, or to it: a matrix
+            continue
         own = [one.detach() for one in own_parameters(module) if one.numel()]
         if all(one.numel() == max(one.shape, default=1) for one in own):  # beside a matrix a vector is a bias
             sizes = [float(one.abs().max()) for one in own]

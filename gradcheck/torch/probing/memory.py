@@ -17,6 +17,9 @@ SATURATED_SHARE = 0.5
 #: halve it where there are no gates.
 FORGETS_BELOW = {"LSTM": 0.2, "GRU": 0.2, "RNN_TANH": 0.1, "RNN_RELU": 0.1}
 
+#: Where inputs of a usual size do nothing to it, a recurrence of tanh without gates forgets by its weights alone.
+USUAL, FORGETS_BY_WEIGHTS = 2.0, 0.35
+
 #: Of fewer steps, or units, it says little: a cell's own path through time has hardly begun, chance decides.
 STEPS, UNITS = 8, 16
 
@@ -56,7 +59,7 @@ def _faults(one: Recurrence, layers: Mapping[str, int]) -> Iterator[tuple[Status
     saturated = sum(gate.saturated_by_inputs for gate in one.gates) / len(one.gates)
     if saturated > SATURATED_SHARE:
         yield "vanishing", Cause("gates-saturated", at, saturated, SATURATED_SHARE, details | {"size": one.input_rms})
-    limit = FORGETS_BELOW[one.kind]
+    limit = _limit(one)
     if one.gain < limit and one.steps >= STEPS and one.units >= UNITS:
         shut = next((gate for gate in one.gates if gate.name == KEEPS.get(one.kind) and gate.largest < SHUT), None)
         gate = {"gate": None if shut is None else shut.name, "largest": math.nan if shut is None else shut.largest}
@@ -68,12 +71,18 @@ def _faults(one: Recurrence, layers: Mapping[str, int]) -> Iterator[tuple[Status
 
 def _notes(recurrences: Sequence[Recurrence], layers: Mapping[str, int]) -> Iterator[Cause]:
     """Yield how far back networks that forget as usual can look at their start, of each module the least far part."""
-    fading = [one for one in recurrences if FORGETS_BELOW[one.kind] <= one.gain < 1 and -_gained(one) > ROUNDED]
+    fading = [one for one in recurrences if _limit(one) <= one.gain < 1 and -_gained(one) > ROUNDED]
     for one in {each.module: each for each in sorted(fading, key=lambda each: -each.gain)}.values():
         reach = round(-ROUNDED / math.log10(one.gain))
         yield Cause(
             "memory", _place(one, layers), reach, details={"name": _name(one), "gain": one.gain, "steps": one.steps}
         )
+
+
+def _limit(one: Recurrence) -> float:
+    """Return what a step back in time has to leave of a gradient."""
+    by_weights = one.kind == "RNN_TANH" and one.input_rms < USUAL
+    return FORGETS_BY_WEIGHTS if by_weights else FORGETS_BELOW[one.kind]
 
 
 def _gained(one: Recurrence) -> float:

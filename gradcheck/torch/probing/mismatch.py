@@ -34,6 +34,15 @@ RANGES: dict[str, Callable[[Node], tuple[float, float]]] = {
 #: Losses of differences, whose nodes keep the targets.
 DIFFERENCES = ("MseLoss", "SmoothL1Loss", "HuberLoss")
 
+#: What takes a part of an output, as o[:, 0].
+PARTS = ("Select", "Slice")
+
+#: Losses that are zero at best, and have no bound on the other side.
+BOUNDLESS = (*DIFFERENCES, "L1Loss", "NllLoss", "BinaryCrossEntropy", "CtcLoss")
+
+#: What leaves a single loss its sign.
+SIGNED = ("Mean", "Sum", "View", "Squeeze", "ToCopy", "Clone")
+
 #: Log-probabilities are those of a distribution up to this.
 NORMALISED = 1e-2
 
@@ -66,6 +75,25 @@ def find_mismatch(
         yield from _of_labels(between)
 
 
+def find_negated(value: Tensor | None) -> Iterator[Cause]:
+    """Yield that a loss is minus one that is zero at best: each step makes that larger, without bound."""
+    node, sign = None if value is None else value.grad_fn, 1.0
+    while node is not None and not node.name().startswith(BOUNDLESS):
+        graded = [one for one, _ in node.next_functions if one is not None]
+        if node.name().startswith("Neg"):
+            sign = -sign
+        elif node.name().startswith(("MulBackward", "DivBackward")):
+            factor = getattr(node, "_saved_other", None)  # that of a number on either side
+            if not isinstance(factor, Tensor) or factor.numel() != 1:
+                return
+            sign *= float(factor)
+        elif not node.name().startswith(SIGNED):
+            return
+        node = graded[0] if len(graded) == 1 else None
+    if node is not None and sign < 0:
+        yield Cause("loss-negated", details={"loss": node.name().partition("Backward")[0]})
+
+
 def _broadcast(output: Tensor, targets: Tensor, between: list[Node]) -> Iterator[Cause]:
     """Yield that (64, 1) and (64,) make (64, 64): every output is compared with every target."""
     try:
@@ -96,7 +124,7 @@ def _out_of_reach(output: Tensor, between: list[Node], end: Node) -> Iterator[Ca
     if compared is None:
         return
     node = compared.node
-    while node is not None and node is not end and node.name().startswith(BETWEEN) and not _range(node):
+    while node is not None and node is not end and node.name().startswith((*BETWEEN, *PARTS)) and not _range(node):
         node = node.next_functions[0][0]
     if node is None or (bounds := _range(node)) is None:
         return

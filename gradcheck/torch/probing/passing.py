@@ -42,7 +42,7 @@ from gradcheck.torch.probing.measuring import (
     weight_gradient_norm,
 )
 from gradcheck.torch.probing.memory import judge_memory, note_long
-from gradcheck.torch.probing.mismatch import find_mismatch, find_mixed_examples
+from gradcheck.torch.probing.mismatch import find_mismatch, find_mixed_examples, find_negated
 from gradcheck.torch.probing.norms import causes_of
 from gradcheck.torch.probing.origins import find_origins
 from gradcheck.torch.probing.parts import ModelParts, find_hidden, find_starved
@@ -50,6 +50,7 @@ from gradcheck.torch.probing.precision import Precision, autocast
 from gradcheck.torch.probing.recurrences import find_long, find_recurrences, kept_for_recurrences, rank_of_sums
 from gradcheck.torch.probing.route import Route, find_shut_end, gradient_at_end, route_of, shift_for, start_of_gradient
 from gradcheck.torch.probing.saturation import Saturated, find_saturated
+from gradcheck.torch.probing.sequence_faults import find_swapped_axes, judge_states
 from gradcheck.torch.probing.state import seed_all
 from gradcheck.torch.probing.tokens import judge_tokens
 from gradcheck.torch.probing.unregistered import find_unregistered
@@ -155,7 +156,7 @@ def _measure(
     (batch, leaves), (chosen, output, targets, value) = copied, result
     root, seed = start_of_gradient(value, route, record)
     graph = Graph([None if root is None else root.grad_fn, *(call.node for call in record.calls)])
-    of_loss = () if record.brief else _faults(model, result, route, graph, batch)
+    of_loss = () if record.brief else _faults(model, result, route, graph, batch, record)
     values = values_of(chosen.name, output, value)
     at_loss = look_at(chosen, output, targets, value, record, route.end.node)
     saturated = find_saturated(value, route.end.node)
@@ -185,10 +186,13 @@ def _measure(
         untrained=untrained, origins=origins, of_loss=of_loss, unused=unused, silent=silent, layers=layers,
         gradient_zeros=zeros, readout=route.readout, gradients=gradients, shift=shift, values=values,
         saturated=saturated, apart=apart, calls=len(record.calls),
+        outputs_apart=values.spread, given_rms=float(10 ** record.given[1]),
     )  # fmt: skip
 
 
-def _faults(model: nn.Module, result: ForwardResult, route: Route, graph: Graph, batch: Batch) -> tuple[Cause, ...]:
+def _faults(
+    model: nn.Module, result: ForwardResult, route: Route, graph: Graph, batch: Batch, record: Recording
+) -> tuple[Cause, ...]:
     """Return what is wrong with the output, or between it and the loss, while the graph still has its values."""
     chosen, output, targets, value = result
     return (
@@ -196,6 +200,8 @@ def _faults(model: nn.Module, result: ForwardResult, route: Route, graph: Graph,
         *find_squashed_twice(chosen, output, value),
         *find_mismatch(output, targets, value, route.end.node, drawn=batch.targets is None and targets is not None),
         *find_mixed_examples(model, output, value, graph, batch.examples),
+        *find_swapped_axes(record, output, targets, batch.examples),
+        *find_negated(value),
     )
 
 
@@ -268,7 +274,7 @@ def _parts(record: Recording, gradients: Gradients, layers: Sequence[Layer], loo
     """Return what particular parts of a model show beside the flow."""
     places = {layer.name: number for number, layer in enumerate(layers, start=1)}
     memory = judge_memory(() if record.brief else find_recurrences(record, gradients), places)
-    memory = memory.beside(note_long(find_long(record), places))
+    memory = memory.beside(judge_states(record, places)).beside(note_long(find_long(record), places))
     looked = judge_tokens(looks.alike, places), find_hidden(record, gradients), judge_attention(looks.attention)
     return reduce(ModelParts.beside, looked, find_starved(record.starved).beside(memory))
 

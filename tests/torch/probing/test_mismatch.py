@@ -148,3 +148,32 @@ def test_targets_between_0_and_1_do_not_lie_far_from_zero():
 def test_targets_that_were_drawn_are_not_said_to_be_out_of_reach():
     assert "out-of-reach" in codes(NUMBERS, None, nn.ReLU())
     assert "out-of-reach" not in codes(None, None, nn.ReLU())
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "mse_loss"])
+@pytest.mark.parametrize("factor", [-1.0, -0.5])
+def test_a_loss_with_the_wrong_sign_is_named(loss, factor):
+    targets = torch.arange(16) % 4 if loss == "cross_entropy" else torch.randn(16, 4)
+    function = getattr(torch.nn.functional, loss)
+    report = probe(nn.Sequential(nn.Linear(8, 4)), (torch.randn(16, 8), targets), lambda o, y: factor * function(o, y))
+    assert "loss-negated" in [cause.code for cause in report.verdict.causes]
+
+
+@pytest.mark.parametrize("factor", [1.0, torch.linspace(-2, -0.1, 16)], ids=["a loss", "negative returns"])
+def test_a_loss_of_the_right_sign_is_not(factor):
+    def loss(output, targets):
+        chosen = output.log_softmax(1).gather(1, targets[:, None])[:, 0]
+        return -(chosen * factor).mean()
+
+    report = probe(nn.Sequential(nn.Linear(8, 4)), (torch.randn(16, 8), torch.arange(16) % 4), loss)
+    assert "loss-negated" not in [cause.code for cause in report.verdict.causes]
+
+
+def test_targets_that_a_part_of_the_output_can_not_reach_are_named():
+    model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 1), nn.Sigmoid())
+    batch = torch.randn(16, 8), torch.arange(16) % 10
+
+    def loss(output, targets):
+        return torch.nn.functional.mse_loss(output[:, 0], targets.float())
+
+    assert "out-of-reach" in [cause.code for cause in probe(model, batch, loss).verdict.causes]

@@ -194,6 +194,13 @@ def test_two_steps_say_little_and_large_inputs_alone_make_no_recurrence_forget(k
     assert "forgets" not in codes(probe(model, (x, CLASSES)))
 
 
+@pytest.mark.parametrize(("gain", "forgets"), [(0.2, True), (0.6, False)])
+def test_a_recurrence_without_gates_forgets_by_small_weights_alone(gain, forgets):
+    model = AtOnce("RNN")
+    torch.nn.init.orthogonal_(model.cells.weight_hh_l0, gain)
+    assert ("forgets" in codes(probe(model, (0.5 * torch.randn(6, 30, 8), CLASSES)))) == forgets
+
+
 def test_a_recurrence_of_next_to_no_weights_forgets():
     model = AtOnce("RNN")
     with torch.no_grad():

@@ -121,8 +121,8 @@ def test_a_loss_that_is_half_way_there_has_more_steps_where_it_is_waited_for():
     assert [hold_trial(Slow(), first, patient=one).learns for one in (False, True)] == [False, True]
 
 
-@pytest.mark.parametrize(("span", "learns"), [(1.5, True), (4.0, False)])
-def test_a_loss_that_stays_has_more_steps_where_the_gradients_have_come_together(span, learns):
+@pytest.mark.parametrize(("span", "fades", "learns"), [(1.5, True, True), (4.0, True, False), (1.5, False, False)])
+def test_a_loss_that_stays_has_more_steps_where_gradients_that_faded_have_come_together(span, fades, learns):
     class Late:
         """Falls after 60 steps at once."""
 
@@ -135,7 +135,8 @@ def test_a_loss_that_stays_has_more_steps_where_the_gradients_have_come_together
         def span(self):
             return span
 
-    assert hold_trial(Late(), FirstLoss(constant_answer=1.0, of_batch=1.0), patient=True).learns == learns
+    first = FirstLoss(constant_answer=1.0, of_batch=1.0)
+    assert hold_trial(Late(), first, patient=True, fades=fades).learns == learns
 
 
 def test_the_span_of_a_lesson_is_that_of_the_weights_gradients_per_entry(models):

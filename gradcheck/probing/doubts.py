@@ -1,0 +1,74 @@
+"""Why a model whose gradient looks healthy may not learn: each is a reason for a trial, and none a verdict."""
+
+import math
+from collections.abc import Iterator
+
+from gradcheck.diagnosis.causes import Cause
+from gradcheck.diagnosis.score import OUTPUT_DECADES
+from gradcheck.diagnosis.status import Status
+from gradcheck.diagnosis.verdict import Verdict
+from gradcheck.probing.elasticity import HOPELESS, causes_of_elasticity, typical_elasticity
+from gradcheck.probing.evidence import Evidence
+from gradcheck.probing.first_loss import FAR_TOO_LARGE, LARGE_INPUTS, LARGE_LOSS
+from gradcheck.probing.trial import FAR
+
+#: The logits of different examples lie close together where so little is between them, as a share of their size. Of
+#: convolutions as PyTorch draws them it is 4 %; where pixels are divided by 255 twice, 0.01 %.
+ALIKE = 0.01
+
+#: The same in logits.
+CLOSE = 2e-3
+
+#: A loss that nobody can hold against a constant answer's is huge as outputs are beyond 10^4: by its square.
+HUGE = 1e8
+
+
+def doubts_of(found: Evidence, verdict: Verdict) -> tuple[Cause, ...]:
+    """Return why a model may not learn that a verdict calls healthy."""
+    if verdict.status != "healthy" or found.flow.obstacle:
+        return ()
+    flooded = (one for one in verdict.causes if one.code == "large-inputs" and one.layers)
+    near = () if found.of_loss else _outputs_near(found)  # what is wrong with the loss is nearer to the fault
+    return (*flooded, *causes_of_elasticity(found.flow), *near)
+
+
+def status_of(doubts: tuple[Cause, ...]) -> Status:
+    """Return what a model is called that doesn't learn in a trial, after the first reason for it."""
+    return "collapsed" if doubts[0].code == "outputs-near" and (doubts[0].value or 0) < ALIKE else "vanishing"
+
+
+def may_be_slow(found: Evidence) -> bool:
+    """Whether a slow start says nothing: not where so little of the gradient is left that Adam only widens rounding."""
+    return not typical_elasticity(found.flow) < HOPELESS
+
+
+def starts_far(found: Evidence) -> Iterator[Cause]:
+    """Yield that a loss starts so far off that the first steps break what is there; not where more is known of why."""
+    first, flow = found.at_loss.first, found.flow
+    large = found.first_rms > LARGE_INPUTS and not flow.normalized[0]
+    if large or flow.obstacle or flow.output.log10_logit_rms > OUTPUT_DECADES:
+        return
+    if first.classes and first.value > FAR * first.constant_answer > 0:
+        yield Cause("starts-far", None, first.value, first.constant_answer, {"classes": first.classes})
+    elif not math.isfinite(first.constant_answer) and abs(first.value) > HUGE:
+        yield Cause("starts-far", None, first.value, None, {"classes": 0})
+
+
+def has_large_inputs(found: Evidence) -> bool:
+    """Whether the first layer is given numbers of the size of bytes, and the loss doesn't show it where it starts."""
+    first = found.at_loss.first
+    shown = first.value > LARGE_LOSS * first.constant_answer
+    return found.given_rms > FAR_TOO_LARGE and not found.flow.normalized[0] and not shown
+
+
+def _outputs_near(found: Evidence) -> Iterator[Cause]:
+    """Yield that the logits of different examples lie close together; not where all of them are zero.
+
+    Of outputs that are compared with numbers it says little: an autoencoder that ends in a sigmoid starts at one half.
+    """
+    first, apart = found.at_loss.first, found.outputs_apart
+    if not first.classes or not apart > 0:
+        return
+    share = apart / first.output_rms if first.output_rms else math.nan
+    if share < ALIKE or apart < CLOSE:
+        yield Cause("outputs-near", None, share, ALIKE, {"apart": apart})

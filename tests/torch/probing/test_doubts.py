@@ -1,0 +1,121 @@
+"""A healthy gradient isn't all: outputs that hardly differ, and a loss that starts far off."""
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch import nn  # noqa: E402
+
+from gradcheck.torch import probe  # noqa: E402
+
+pytestmark = pytest.mark.usefixtures("seeded")
+
+
+class Scaled(nn.Module):
+    """A module whose output is multiplied by a number, and to whose input another is added."""
+
+    def __init__(self, module, factor=1.0, offset=0.0):
+        super().__init__()
+        self.module, self.factor, self.offset = module, factor, offset
+
+    def forward(self, x):
+        return self.factor * self.module(x + self.offset)
+
+
+def perceptron(outputs=10, end=None):
+    layers = [nn.Linear(20, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, outputs)]
+    return nn.Sequential(*layers, *([end] if end else []))
+
+
+def classes(scale=1.0, shift=0.0):
+    return scale * torch.randn(32, 20) + shift, torch.arange(32) % 10
+
+
+def codes(report):
+    return [cause.code for cause in report.verdict.causes]
+
+
+@pytest.mark.parametrize(
+    ("scale", "shift"), [(1e-3, -2.0), (1e-2, 5.0)], ids=["divided by 255 twice", "mean not subtracted"]
+)
+def test_inputs_that_hardly_differ_beside_their_mean_collapse_the_outputs(scale, shift):
+    report = probe(perceptron(), classes(scale, shift))
+    assert report.verdict.status == "collapsed"
+    assert codes(report)[0] == "outputs-near"
+    assert codes(report)[-2:] == ["trial-fails", "first-loss"]
+    assert "subtract the inputs' mean" in report.verdict.reasons[0]
+
+
+def test_cosines_that_are_divided_by_too_much_vanish():
+    class Cosines(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body, self.names = perceptron(32), nn.Parameter(torch.randn(10, 32))
+
+        def forward(self, x):
+            return nn.functional.normalize(self.body(x), dim=1) @ nn.functional.normalize(self.names, dim=1).T
+
+    report = probe(Scaled(Cosines(), 0.01), classes())
+    assert (report.verdict.status, codes(report)[0]) == ("vanishing", "outputs-near")
+
+
+def test_outputs_that_lie_close_together_are_no_fault_of_a_model_that_learns():
+    model = perceptron()
+    with torch.no_grad():
+        model[-1].weight.mul_(0.01)
+    report = probe(model, classes())
+    assert report.model.trial.learns
+    assert report.verdict.status == "healthy"
+    assert "outputs-near" not in codes(report)
+
+
+@pytest.mark.parametrize("factor", [1e4, 1e5])
+def test_logits_that_are_divided_by_too_little_explode(factor):
+    report = probe(Scaled(perceptron(), factor), classes())
+    assert report.verdict.status == "exploding"
+    assert "starts-far" in codes(report)
+
+
+def test_a_loss_of_ones_own_that_starts_beyond_all_bounds_explodes():
+    def likelihood(output, targets):
+        return (0.5 * ((targets - output) * 1e8).square()).mean() - 20
+
+    batch = torch.randn(32, 20), torch.randn(32, 1)
+    report = probe(perceptron(1), batch, likelihood)
+    assert (report.verdict.status, codes(report)[0]) == ("exploding", "starts-far")
+
+
+@pytest.mark.parametrize("shift", [0.0, 1e3])
+def test_a_loss_that_starts_where_a_constant_answer_does_is_not_far(shift):
+    report = probe(perceptron(1), (torch.randn(32, 20), torch.randn(32, 1)), lambda o, y: (o - y).abs().mean() + shift)
+    assert report.verdict.status == "healthy"
+
+
+def test_a_shut_gate_that_hardly_lets_a_gradient_through_is_not_waited_for():
+    class Gated(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body, self.gate, self.head = nn.Linear(20, 32), nn.Linear(20, 32), nn.Linear(32, 10)
+
+        def forward(self, x):
+            return self.head(torch.sigmoid(self.gate(x) - 20) * self.body(x).relu())
+
+    assert probe(Gated(), classes()).verdict.status == "vanishing"
+
+
+def test_a_matrix_to_a_single_unit_that_starts_small_is_no_gate():
+    model = nn.Sequential(*[part for _ in range(8) for part in (nn.Linear(32, 32), nn.ReLU())], nn.Linear(32, 1))
+    with torch.no_grad():
+        for one in model.parameters():
+            one.normal_(0, 1e-4) if one.dim() > 1 else one.zero_()
+    assert probe(model, (torch.randn(32, 32), torch.randn(32, 1))).verdict.status == "vanishing"
+
+
+def test_inputs_of_the_size_of_bytes_are_named_though_the_model_is_healthy():
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.ReLU(), nn.Flatten(), nn.LazyLinear(4))
+    bytes_, labels = torch.rand(16, 3, 8, 8) * 255, torch.arange(16) % 4
+    model(bytes_)
+    with torch.no_grad():
+        model[-1].weight.mul_(0.02)  # the loss starts where guessing does
+    named = {shift: probe(model, (bytes_ / 255 * scale, labels)) for scale, shift in ((255, "as bytes"), (2, "scaled"))}
+    assert {when: "large-inputs" in codes(one) for when, one in named.items()} == {"as bytes": True, "scaled": False}

@@ -1,0 +1,86 @@
+"""Recurrences that get their state without a graph, or that go along the examples."""
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch import nn  # noqa: E402
+
+from gradcheck.torch import probe  # noqa: E402
+
+pytestmark = pytest.mark.usefixtures("seeded")
+
+CELLS = {"rnn": nn.RNNCell, "lstm": nn.LSTMCell, "gru": nn.GRUCell}
+
+
+class Loop(nn.Module):
+    """A cell in a loop, whose state is cut off the graph every so many steps; 0: never."""
+
+    def __init__(self, kind, every):
+        super().__init__()
+        self.cell, self.head, self.every = CELLS[kind](4, 16), nn.Linear(16, 3), every
+
+    def forward(self, x):
+        state = None
+        for step in range(x.shape[1]):
+            state = self.cell(x[:, step], state)
+            if self.every and step % self.every == self.every - 1 and step < x.shape[1] - 1:
+                state = tuple(one.detach() for one in state) if isinstance(state, tuple) else state.detach()
+        return self.head(state[0] if isinstance(state, tuple) else state)
+
+
+class Reader(nn.Module):
+    """A recurrent module that reads sequences, and answers from their ends."""
+
+    def __init__(self, batch_first, along=1, transposes=False):
+        super().__init__()
+        self.rnn, self.head = nn.GRU(4, 16, batch_first=batch_first), nn.Linear(16, 3)
+        self.along, self.transposes = along, transposes
+
+    def forward(self, x):
+        states, _ = self.rnn(x.transpose(0, 1) if self.transposes else x)
+        return self.head(states.select(self.along, -1))
+
+
+def sequences():
+    return torch.randn(16, 10, 4), torch.arange(16) % 3
+
+
+def codes(report):
+    return [cause.code for cause in report.verdict.causes]
+
+
+@pytest.mark.parametrize("kind", CELLS)
+def test_a_state_that_is_cut_off_at_each_step_is_named(kind):
+    report = probe(Loop(kind, 1), sequences())
+    assert (report.verdict.status, codes(report)[0]) == ("vanishing", "state-detached")
+    assert "in each of 10 steps" in report.verdict.reasons[0]
+
+
+@pytest.mark.parametrize("every", [0, 5])
+def test_a_state_that_is_cut_off_now_and_then_is_no_fault(every):
+    assert "state-detached" not in codes(probe(Loop("gru", every), sequences()))
+
+
+def test_a_recurrence_along_the_examples_is_named():
+    report = probe(Reader(batch_first=False), sequences())
+    assert codes(report)[0] == "axes-swapped"
+    assert "batch_first=True" in report.verdict.reasons[0]
+
+
+@pytest.mark.parametrize(
+    "model",
+    [Reader(batch_first=True), Reader(batch_first=False, along=0, transposes=True)],
+    ids=["examples first", "transposed"],
+)
+def test_a_recurrence_along_the_steps_is_not(model):
+    assert "axes-swapped" not in codes(probe(model, sequences()))
+
+
+def test_a_recurrence_over_steps_first_whose_answers_are_its_steps_is_not():
+    class Tagger(Reader):
+        def forward(self, x):
+            return self.head(self.rnn(x)[0])
+
+    batch = torch.randn(16, 10, 4), torch.randint(3, (16, 10))
+    assert "axes-swapped" not in codes(probe(Tagger(batch_first=False), batch))
