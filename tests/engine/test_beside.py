@@ -49,6 +49,15 @@ def fragile(item):
 
 tell(in_turn(fragile, range(4)))
 
+start = threading.Thread.start
+
+def refuse(thread):
+    raise RuntimeError("can't start new thread")
+
+threading.Thread.start = refuse
+tell(in_turn(busy, range(4)))
+threading.Thread.start = start
+
 def interrupted(item):
     if os.getpid() != own:
         time.sleep(600)
@@ -60,7 +69,7 @@ except KeyboardInterrupt:
     tell(len(multiprocessing.active_children()))
 """
 
-CASES = ("shared", "threaded", "raised", "lost", "left")
+CASES = ("shared", "threaded", "raised", "lost", "threadless", "left")
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +97,10 @@ def test_an_error_in_the_copy_is_raised_where_it_would_have_been_without_one(tol
 
 def test_what_a_copy_that_is_killed_leaves_undone_is_done_here(told):
     assert told["lost"] == [0, 1, 2, 3]
+
+
+def test_a_copy_that_may_have_no_thread_leaves_its_work_to_the_first_process(told):
+    assert told["threadless"] == [[0, True], [1, True], [2, True], [3, True]]
 
 
 def test_an_interrupt_ends_the_copy_and_is_not_told_by_it(told):
