@@ -90,10 +90,10 @@ def _copy_at(work: Callable[[T], R], items: Sequence[T]) -> Iterator[Callable[[]
 
 
 def _send(work: Callable[[T], object], items: Sequence[T], sending: Connection) -> None:
-    """Send what becomes of each item, until one raises."""
+    """Send what becomes of each item, until one raises, or there is no memory or no thread for the copy itself."""
     with contextlib.suppress(BaseException), Path(os.devnull).open("w") as nowhere:
         sys.stdout = sys.stderr = nowhere
-        leave_with_parent()  # memory may be too short for its thread
+        leave_with_parent()
         for item in items:
             sending.send(work(item))
 

@@ -68,7 +68,8 @@ PROBING = (
         what="A gradient can be healthy and train the wrong thing. probe names outputs that can't reach their targets "
         "(a ReLU, a sigmoid at the end), outputs and targets that are broadcast in the loss, layers in a Python list "
         "that no optimizer sees, probabilities taken for logits or the converse, a softmax over the examples, labels "
-        "that a loss doesn't take, units that all have the same weights. No probability of training is given then.",
+        "that a loss doesn't take, units that all have the same weights, a loss of the wrong sign, a recurrence along "
+        "the examples. No probability of training is given then.",
         why="The verdict is of the gradient, and stays healthy, but: --fail-on remarks fails on any of them, or on one "
         "by its name; any does not include them. A loss or a model without a graph (.item(), detach(), argmax, "
         "no_grad), and a model all of whose parameters are frozen, are no remarks but the verdict no-gradient.",
