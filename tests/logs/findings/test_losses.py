@@ -255,7 +255,9 @@ def test_a_loss_that_is_ever_as_low_again_is_not_told_of(losses, found):
     assert "loss-rises" not in kinds(found(rows(losses)))
 
 
-def test_nothing_is_said_of_a_policys_loss_above_its_first_row_nor_of_a_log_without_its_beginning(found):
+@pytest.mark.parametrize("name", ["reward", "rollout/ep_rew_mean", "rollout/exploration_rate", "td_loss", "qf1_loss"])
+def test_nothing_is_said_of_a_policys_loss_above_its_first_row_nor_of_a_log_without_its_beginning(found, name):
     losses = too_large_steps()
-    assert "loss-rises" not in kinds(found(rows(losses, reward=lambda step: 1.0)))
+    assert "loss-rises" in kinds(found(rows(losses, score=lambda step: 1.0)))
+    assert "loss-rises" not in kinds(found(rows(losses, **{name: lambda step: 1.0})))
     assert "loss-rises" not in kinds(found([row | {"step": row["step"] + 1000} for row in rows(losses)]))
