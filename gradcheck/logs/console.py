@@ -23,7 +23,7 @@ from gradcheck.logs.console_lines import (
 from gradcheck.logs.console_names import objectives_named
 from gradcheck.logs.console_reader import ConsoleReader
 from gradcheck.logs.console_rows import Plan
-from gradcheck.logs.console_tables import cells, header, is_rule, numbered, of_numbers, row_below
+from gradcheck.logs.console_tables import cells, header, heads_two, is_rule, numbered, of_numbers, row_below
 from gradcheck.logs.console_values import cut, pairs
 from gradcheck.logs.json_records import JsonRecords
 from gradcheck.logs.lines import Problems
@@ -145,6 +145,8 @@ class Console(ConsoleReader):
         word = last_words(text)
         if (event := self.context.event(text, lower)) is not None:
             yield from event
+        elif self._head and (below := row_below(self._head, text)):
+            yield from self._framed(below, "below a header")
         elif (pair := cells(text)) is not None:
             yield from self._cell(*pair)
         elif self._table and (part := numbered(text)) is not None:
@@ -152,8 +154,6 @@ class Console(ConsoleReader):
         elif told := stated(text):
             for name, value in told:
                 yield from self._single(name, value)
-        elif self._head and (below := row_below(self._head, text)):
-            yield from self._framed(below, "below a header")
         elif text[:1].isdigit() and (unnamed := self._unnamed.rows(text)) is not None:
             yield from self._end_table()
             for one in unnamed:
@@ -236,6 +236,9 @@ class Console(ConsoleReader):
         """Take a line of a table of two columns; one without a number is a heading of those below."""
         if name.endswith("/") and not value:
             self._section = name
+            return
+        if heads_two(name, value):
+            self._head = (name, value)
             return
         yield from self._single(self._section + name, value)
 

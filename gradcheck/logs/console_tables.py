@@ -54,6 +54,13 @@ def cells(line: str) -> tuple[str, str] | None:
     return (parts[0].strip(), parts[1].strip()) if len(parts) == 2 else None
 
 
+def heads_two(first: str, second: str) -> bool:
+    """Whether two cells are a header above steps and their losses, and no name beside its number."""
+    above, beside = meaning(first), meaning(second)
+    told = beside is not None and beside.quantity in ("loss", PART, "grad_norm")
+    return told and above is not None and above.quantity in ("step", "epoch")
+
+
 def is_rule(line: str) -> bool:
     """Whether a line is drawn between two tables."""
     return bool(_RULE.match(line))

@@ -6,15 +6,15 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-#: How a notebook begins.
-_NOTEBOOK = re.compile(rb'\s*\{\s*"(?:cells"\s*:\s*\[|metadata"\s*:|nbformat(?:_minor)?"\s*:)')
+#: How a notebook begins, after the mark of its bytes' order that some editors write.
+_NOTEBOOK = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"(?:cells"\s*:\s*\[|metadata"\s*:|nbformat(?:_minor)?"\s*:)')
 
 #: What its file is called.
 SUFFIX = ".ipynb"
 
-#: Rows and cells of a table, and what else HTML has.
-_ROW, _CELL, _TAG = (
-    re.compile(pattern, re.DOTALL) for pattern in (r"<tr\b.*?</tr>", r"<t[dh]\b[^>]*>(.*?)</t[dh]>", r"<[^>]*>")
+#: Where rows and cells of a table begin, where a cell ends, and what else HTML has; most end marks may be left out.
+_ROW, _CELL, _END, _TAG = map(
+    re.compile, (r"<tr\b", r"<t[dh]\b[^<>]*>", r"</?t(?:[dhr]|able|body|head|foot)\b", r"<[^<>]*>")
 )
 
 
@@ -39,7 +39,7 @@ def _outputs(notebook: Mapping[str, Any]) -> Iterator[str]:
             yield _text(output.get("text"))
             data = output.get("data")
             if isinstance(data, Mapping):
-                rows = _ROW.findall(_text(data.get("text/html")))
+                rows = _ROW.split(_text(data.get("text/html")))[1:]
                 yield "\n".join(map(_line, rows)) if rows else _text(data.get("text/plain"))
 
 
@@ -54,4 +54,5 @@ def _text(found: Any) -> str:  # noqa: ANN401
 
 def _line(row: str) -> str:
     """Return a row of a table with bars between its cells."""
-    return "| " + " | ".join(html.unescape(_TAG.sub("", cell)).strip() for cell in _CELL.findall(row)) + " |"
+    cells = (_END.split(cell, 1)[0] for cell in _CELL.split(row)[1:])
+    return "| " + " | ".join(html.unescape(_TAG.sub("", cell)).strip() for cell in cells) + " |"

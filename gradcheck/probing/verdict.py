@@ -143,11 +143,11 @@ def judge(found: Found, thresholds: Thresholds) -> Judgement[Found]:
     chance = 0.0 if lost else score(flow, counted)
     verdict = diagnosis.verdict._replace(status=status, score=chance, causes=causes)
     certain = beyond and bool(inelastic) and is_hopeless(found) and not found.gated
-    if any(one.code == "inputs-alike" for one in found.origins):
-        certain, verdict = True, verdict._replace(score=min(chance, DOES_NOT))
     far = flow.output.log10_logit_rms > OUTPUT_DECADES or any(starts_far(found))
     huge = status == "exploding" and far  # whose loss falls by itself
-    certain = certain or found.closed is not None or bool(found.parts.status) or huge
+    if huge or any(one.code == "inputs-alike" for one in found.origins):
+        certain, verdict = True, verdict._replace(score=min(chance, DOES_NOT))
+    certain = certain or found.closed is not None or bool(found.parts.status)
     return Judgement(found, summary, diagnosis._replace(verdict=verdict), certain)
 
 

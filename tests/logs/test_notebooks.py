@@ -48,6 +48,25 @@ def test_a_table_that_a_trainer_draws_is_read(notebook):
     assert losses(diagnose(notebook([drawn], nbformat=4))) == FALLING
 
 
+def test_a_table_of_steps_and_losses_alone_is_read(notebook):
+    rows = "".join(f"<tr><td>{step}</td><td>{loss}</td></tr>" for step, loss in FALLING)
+    drawn = {"output_type": "display_data", "data": {"text/html": f"<tr><th>Step<th>Training Loss</tr>{rows}"}}
+    assert losses(diagnose(notebook([drawn], nbformat=4))) == FALLING
+
+
+def test_a_table_without_end_marks_is_read_in_a_single_pass(notebook):
+    rows = "".join(f"<tr><td>{step}<td>{loss:.6f}\n" for step, loss in FALLING)
+    table = f"<table><tr><th>Step<th>Loss\n{rows}</table><p>{'<' * 100_000}"
+    drawn = {"output_type": "display_data", "data": {"text/html": table}}
+    assert losses(diagnose(notebook([drawn], nbformat=4))) == FALLING
+
+
+def test_a_notebook_may_begin_with_a_mark_of_the_order_of_bytes(notebook):
+    path = notebook([stream(*(f"step {step} loss {loss}" for step, loss in FALLING))], nbformat=4)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert losses(diagnose(path)) == FALLING
+
+
 def test_a_notebook_that_printed_nothing_says_so(notebook):
     with pytest.raises(InputError, match="is a notebook whose cells printed nothing"):
         read_log(notebook([], nbformat=4))

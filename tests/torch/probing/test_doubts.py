@@ -73,6 +73,7 @@ def test_outputs_that_lie_close_together_are_no_fault_of_a_model_that_learns():
 def test_logits_that_are_divided_by_too_little_explode(factor):
     report = probe(Scaled(perceptron(), factor), classes())
     assert report.verdict.status == "exploding"
+    assert report.verdict.score < 0.5
     assert "starts-far" in codes(report)
 
 
