@@ -20,6 +20,7 @@ import json, multiprocessing, os, signal, sys, threading, time
 from gradcheck.engine.beside import may_copy, shared_out
 
 in_turn = lambda *task: list(shared_out(*task, copied=may_copy()))
+signal.signal(signal.SIGINT, signal.default_int_handler)  # pytest may have inherited that it is ignored
 own = os.getpid()
 tell = lambda value: print(json.dumps(value), flush=True)
 busy = lambda item: (item, os.getpid() == own)

@@ -244,13 +244,14 @@ def _thresholds(report: LogReport) -> Table:
 def next_command(report: LogReport) -> str:
     """Return the command to type next."""
     file, status = report.config.file, report.verdict.status
-    if file == "-" or report.log.format == FORMAT:  # nothing that could be named
-        return "gradcheck clip-demo --clip none --clip suggest"
     if status == "vanishing":
         return "gradcheck compare --activation sigmoid,tanh,relu,gelu --init xavier,he --depth 20 --norm none,layer"
-    if status in ("exploding", "spikes", "always-clipped") and report.thresholds:
-        usual = usual_threshold(status, report.thresholds) or report.thresholds[-1]
-        return join(["gradcheck", "diagnose", file, "--max-norm", usual_text(usual)])
+    clipped = status in ("exploding", "spikes", "always-clipped") and report.thresholds
+    if not clipped and status != "healthy":
+        return f"gradcheck explain {status}"
+    if file == "-" or report.log.format == FORMAT:  # nothing that could be named
+        return "gradcheck clip-demo --clip none --clip suggest"
     if status == "healthy":
         return join(["gradcheck", "diagnose", file, "--fail-on", "any"])
-    return f"gradcheck explain {status}"
+    usual = usual_threshold(status, report.thresholds) or report.thresholds[-1]
+    return join(["gradcheck", "diagnose", file, "--max-norm", usual_text(usual)])

@@ -66,7 +66,7 @@ def _parts(
     yield ""
     best = rows[0]
     if len(comparison) == 1:
-        yield aside("  nothing varies here; give an option several values: --activation sigmoid,tanh,relu")
+        yield indented(aside("nothing varies here; give an option several values: --activation sigmoid,tanh,relu"))
     if best["error"] is None:
         yield to_copy(row_command_line(best["options"], comparison.common))
 

@@ -23,6 +23,7 @@ OTHERS = (Path(torch.__file__).parent, Path(importlib.__file__).parent, Path(__f
 ADVICE = {
     "more than 1 value per channel": "give more examples, or take --mode eval",
     "modified by an inplace operation": "after the operation that it names write y = y + x for y += x",
+    "argument #1 'indices'": "give whole numbers, by a SHAPE such as '4x128:int64<1000'",
 }
 
 BY_NAME = "inputs by name are a batch like {'x': …, 'y': …}"

@@ -113,6 +113,12 @@ def test_the_next_command_quotes_the_file():
     assert "clip-demo" in next_command(report(file="-"))
 
 
+@pytest.mark.parametrize("kind", ["nonfinite", "not-learning"])
+def test_what_is_explained_without_a_file_is_so_without_a_name_too(kind):
+    for file in ("run.jsonl", "-"):
+        assert next_command(report(finding(kind), file=file)) == f"gradcheck explain {kind}"
+
+
 def test_annotations_are_ten_at_most():
     lines = as_github(report(*(finding("spikes") for _ in range(12)))).splitlines()
     assert len(lines) == 10

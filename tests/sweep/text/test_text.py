@@ -191,5 +191,7 @@ def test_options_are_said_in_words():
 
 
 def test_a_comparison_of_one_network_says_how_to_compare_several():
-    assert "give an option several values" in as_text(comparison(Grid({"depth": [2]})))
+    text = as_text(comparison(Grid({"depth": [2]})))
+    assert "give an option several values" in text
+    assert all(line.startswith("  ") for line in text.splitlines()[1:] if line)
     assert "several values" not in as_text(comparison())

@@ -131,6 +131,7 @@ class InPlace(ByName):
     [
         (small, torch.randn(8, 32).double(), r"was given 8x32 of float64 and wants …x32"),
         (lambda: nn.Embedding(5, 3), torch.randn(8, 4), "was given 8x4 of float32 and wants whole numbers below 5"),
+        (lambda: nn.Embedding(5, 3), torch.randn(8, 4), r"give whole numbers, by a SHAPE such as '4x128:int64<1000'$"),
         (small, (None, torch.zeros(8)), r"0 \(Linear\) was given no tensor and wants …x32"),
         (small, None, r"^batch is None: give \(inputs, targets\), or inputs alone$"),
         (lambda: nn.BatchNorm1d(4), torch.randn(1, 4), "give more examples, or take mode eval"),
