@@ -50,12 +50,12 @@ RISEN, LASTING, RISE_DEVIATIONS, NOISY, AT_ONCE = 0.4, 0.25, 8.0, 0.1, 0.7
 JUMP, OF_RANGE, STAYS, AGAIN, RESTARTED = 0.75, 0.1, 0.15, 0.5, 1.5
 GRADUAL, LEFT, EARLY = 0.5, 0.25, 6
 
-#: Words beside a loss whose level says nothing: a policy's is zero on average, one of differences in time (``td``) rises
-#: with the rewards that have been found.
-OF_POLICIES = frozenset(
-    ("reward", "rewards", "rew", "kl", "advantage", "advantages", "return", "returns", "policy", "actor", "critic")
-    + ("exploration", "td", "qf")
-)
+#: Words beside a loss whose level says nothing: a policy's is zero on average, one of differences in time (``td``)
+#: rises with the rewards that have been found.
+OF_POLICIES = frozenset((
+    "reward", "rewards", "rew", "kl", "advantage", "advantages", "return", "returns", "policy", "actor", "critic",
+    "exploration", "td", "qf",
+))  # fmt: skip
 
 #: Numbers of classes: small ones, and those of well-known sets of images and vocabularies.
 GUESSES = (
