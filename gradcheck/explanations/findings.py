@@ -41,7 +41,6 @@ FINDINGS = (
             "plateau",
             "flat",
             "softmax",
-            "loss-of-probabilities",
             "logits",
             "loss",
             "loss-course",

@@ -8,6 +8,7 @@ ALIASES = (
     "out-of-reach", "broadcast", "unregistered", "units-alike", "loss-cut", "output-cut", "nothing-trained",
     "outside-loss", "no-derivative", "inputs-alike", "labels-alike", "inputs-large", "dropout-all", "flat-operation",
     "makes-zeros", "norm-of-one", "silent-before", "long-sequence", "loss-negated", "axes-swapped", "state-detached",
+    "loss-of-probabilities",
 )  # fmt: skip
 
 PROBING = (

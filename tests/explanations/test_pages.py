@@ -92,6 +92,7 @@ def test_words_of_other_libraries_have_the_page_of_what_they_mean():
     for said, page in {
         "kaiming": "initialisation", "Glorot_Uniform": "initialisation", "swish": "activations", "ReLU": "activations",
         "LayerNorm": "normalisation", "BatchNorm1d": "batch-norm", "softmax": "not-learning", "Adam": "score",
+        "loss-of-probabilities": "remarks", "softmax-twice": "remarks",
         "fp16": "underflow", "half": "underflow", "GPT-2": "transformers", "LSTM": "recurrence", "lr": "learning-rate",
     }.items():  # fmt: skip
         assert explain(said).topic.name == page, said

@@ -32,7 +32,8 @@ def advice(report: Report, width: int) -> Iterator[RenderableType]:
             yield indented(Text(report.suggestions[0].command), 2 * INDENT)
     elif report.suggestions is not None and report.verdict.status != "healthy" and not _of_another_kind(report):
         yield ""
-        yield indented(Text(f"No single change that was simulated fixes it; {_instead(report)}."))
+        helps = "fixes it" if of_model else "fixes it and trains better than it with other seeds, too"
+        yield indented(Text(f"No single change that was simulated {helps}; {_instead(report)}."))
     yield ""
     for command in next_commands(report):
         yield to_copy(command)
@@ -41,7 +42,10 @@ def advice(report: Report, width: int) -> Iterator[RenderableType]:
 def _instead(report: Report) -> str:
     """Return what to do where no single change helps: what the reasons say of batch, loss or model comes first."""
     doubted = any(cause.code in DOUBTS for cause in report.verdict.causes)
-    return "first mend what the reasons above name, then probe again" if doubted else "try two together"
+    if doubted:
+        return "first mend what the reasons above name, then probe again"
+    one_draw = report.command == "simulate" and report.config.get("seeds") == 1
+    return "try two together" + (", or see how other draws do with --seeds 5" if one_draw else "")
 
 
 def _of_another_kind(report: Report) -> bool:

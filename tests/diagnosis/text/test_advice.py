@@ -45,14 +45,21 @@ def test_a_network_in_need_is_next_asked_for_suggestions(report_of):
 def test_where_no_single_change_helps_this_is_said_and_the_layers_are_next(report_of):
     report = report_of([-9.0, 0.0], suggestions=())
     assert next_command(report) == "gradcheck simulate --depth 2 --width 8 --all-layers"
-    assert "No single change that was simulated fixes it; try two together." in as_text(report)
+    said = " ".join(as_text(report).split())
+    assert "No single change that was simulated fixes it and trains better than it with other seeds, too; try" in said
+
+
+def test_of_one_draw_others_are_advised_where_no_single_change_helps(report_of):
+    said = [" ".join(as_text(report_of([-9.0, 0.0], suggestions=(), seeds=seeds)).split()) for seeds in (1, 3)]
+    assert "; try two together, or see how other draws do with --seeds 5." in said[0]
+    assert "; try two together. " in said[1]
 
 
 def test_where_the_reasons_name_what_is_wrong_with_the_batch_this_is_mended_first(report_of):
     report = report_of([-9.0, 0.0], suggestions=())
     causes = (replace(report.verdict.causes[0], code="large-inputs"),)
     said = " ".join(as_text(replace(report, verdict=replace(report.verdict, causes=causes))).split())
-    assert "fixes it; first mend what the reasons above name, then probe again." in said
+    assert "; first mend what the reasons above name, then probe again." in said
 
 
 def test_given_weights_get_no_suggestions_and_hear_of_none(report_of):
