@@ -151,7 +151,8 @@ def _missing(parameter: Any, context: Any) -> str:  # noqa: ANN401
     name = parameter.metavar or parameter.name.upper()
     examples: Iterable[str] = getattr(context.command, "examples", ())
     like = next((f"; for example: {one}" for one in examples), "")
-    return f"{name} is missing: {context.command_path} {name}{like}"
+    piped = context.info_name == "diagnose" and sys.stdin is not None and not sys.stdin.isatty()
+    return f"{name} is missing: {context.command_path} {name}{like}" + ("; - reads standard input" if piped else "")
 
 
 def _no_number(parameter: Any, shown: str, kind: str, context: Any) -> str:  # noqa: ANN401

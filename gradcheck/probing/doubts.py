@@ -19,7 +19,8 @@ ALIKE = 0.01
 #: The same in logits.
 CLOSE = 2e-3
 
-#: A loss that nobody can hold against a constant answer's is huge as outputs are beyond 10^4: by its square.
+#: A loss that nobody can hold against a constant answer's is huge as outputs are beyond 10^4: by its square, which may
+#: be summed over all of them.
 HUGE = 1e8
 
 
@@ -50,7 +51,7 @@ def starts_far(found: Evidence) -> Iterator[Cause]:
         return
     if first.classes and first.value > FAR * first.constant_answer > 0:
         yield Cause("starts-far", None, first.value, first.constant_answer, {"classes": first.classes})
-    elif not math.isfinite(first.constant_answer) and abs(first.value) > HUGE:
+    elif not math.isfinite(first.constant_answer) and abs(first.value) > HUGE * found.outputs:
         yield Cause("starts-far", None, first.value, None, {"classes": 0})
 
 

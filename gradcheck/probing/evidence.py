@@ -62,6 +62,7 @@ class Evidence(ABC):
     opened: tuple[str, ...] = ()
     shut: tuple[str, ...] = ()
     outputs_apart: float = math.nan  # root mean square of the outputs, centred over the examples; nan where unknown
+    outputs: int = 1  # their numbers, which a loss may be summed over
     given_rms: float = math.nan  # root mean square of what the first layer is given; nan where it isn't of floats
     gated: bool = False  # some branches start next to nothing
 

@@ -186,7 +186,7 @@ def _measure(
         untrained=untrained, origins=origins, of_loss=of_loss, unused=unused, silent=silent, layers=layers,
         gradient_zeros=zeros, readout=route.readout, gradients=gradients, shift=shift, values=values,
         saturated=saturated, apart=apart, calls=len(record.calls),
-        outputs_apart=values.spread, given_rms=float(10 ** record.given[1]),
+        outputs_apart=values.spread, outputs=values.numbers, given_rms=float(10 ** record.given[1]),
     )  # fmt: skip
 
 

@@ -37,12 +37,14 @@ class Values(NamedTuple):
 
     spread: float = math.nan  # root mean square of the outputs, centred over the examples
     never_negative: bool = False  # the loss is zero at best
+    numbers: int = 1  # how many the outputs have
 
 
 def values_of(loss: str, output: object, value: Tensor | None) -> Values:
     """Return the numbers of an output and of the loss that was made of it: its name, and its value if it has one."""
     from_zero = loss in LOSSES or (value is not None and is_never_negative(value.grad_fn))
-    return Values(measure_spread(output), from_zero)
+    tensor = main_tensor(output)
+    return Values(measure_spread(output), from_zero, 1 if tensor is None else max(1, tensor.numel()))
 
 
 def measure_spread(output: object) -> float:

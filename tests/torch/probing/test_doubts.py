@@ -86,6 +86,17 @@ def test_a_loss_of_ones_own_that_starts_beyond_all_bounds_explodes():
     assert (report.verdict.status, codes(report)[0]) == ("exploding", "starts-far")
 
 
+def test_a_loss_that_is_summed_over_many_outputs_is_not_far():
+    def summed(output, targets):
+        return ((output - targets).square() * 1e3).sum()
+
+    model = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 4096))
+    report = probe(model, (torch.randn(64, 64), torch.randn(64, 4096)), summed)
+    assert summed(model(torch.randn(64, 64)), torch.randn(64, 4096)) > 1e8
+    assert "starts-far" not in codes(report)
+    assert report.verdict.status == "healthy"
+
+
 @pytest.mark.parametrize("shift", [0.0, 1e3])
 def test_a_loss_that_starts_where_a_constant_answer_does_is_not_far(shift):
     report = probe(perceptron(1), (torch.randn(32, 20), torch.randn(32, 1)), lambda o, y: (o - y).abs().mean() + shift)
