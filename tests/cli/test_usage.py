@@ -29,7 +29,7 @@ SLIPS = {
     "simulate --kwargs 1": "--kwargs .*; it is an option of gradcheck probe; gradcheck simulate --help lists all",
     "simulate --device cuda": "--device is no option .*; a simulation runs on the CPU.*",
     "--nope": "--nope is no option of gradcheck; gradcheck --help lists all",
-    "diagnose": "FILE is missing: gradcheck diagnose FILE; for example: gradcheck diagnose run.jsonl; - reads standard input",
+    "diagnose": "FILE is missing: .*; for example: gradcheck diagnose run.jsonl; - reads standard input",
     "gpt2": "there is no command 'gpt2'; .*: gradcheck simulate --preset gpt2",
     "help": "there is no command 'help'; gradcheck --help lists the commands, .*",
     "vanishing": "there is no command 'vanishing'; .*: gradcheck explain vanishing",
