@@ -4,6 +4,7 @@ import json
 import re
 from importlib import import_module
 
+import numpy as np
 import pytest
 
 from gradcheck.cli.app import COMMANDS
@@ -106,7 +107,10 @@ def test_a_diagnosis_does_not_wait_for_masked_arrays(loaded, tmp_path):
     )
     modules = loaded(*(f"diagnose {file} --format {form}" for form in ("text", "json", "markdown")))
     assert "gradcheck.logs.report" in modules
-    assert not modules & {"numpy.ma", "scipy", "torch"}
+    masked = (
+        {"numpy.ma"} if np.lib.NumpyVersion(np.__version__) >= "2.0.0" else set()
+    )  # before, NumPy loads them itself
+    assert not modules & ({"scipy", "torch"} | masked)
 
 
 def test_completion_loads_neither_numpy_nor_rich(python):
