@@ -107,9 +107,8 @@ def test_a_diagnosis_does_not_wait_for_masked_arrays(loaded, tmp_path):
     )
     modules = loaded(*(f"diagnose {file} --format {form}" for form in ("text", "json", "markdown")))
     assert "gradcheck.logs.report" in modules
-    masked = (
-        {"numpy.ma"} if np.lib.NumpyVersion(np.__version__) >= "2.0.0" else set()
-    )  # before, NumPy loads them itself
+    lazy = np.lib.NumpyVersion(np.__version__) >= "2.0.0"  # NumPy 1 loads them itself
+    masked = {"numpy.ma"} if lazy else set()
     assert not modules & ({"scipy", "torch"} | masked)
 
 
