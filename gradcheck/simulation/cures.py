@@ -1,6 +1,10 @@
 """Which single changes fix a network: each is simulated before it is suggested, and again with other seeds."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
+from itertools import chain, islice
+from typing import TypeVar
 
 from gradcheck.base.record import Frozen, number
 from gradcheck.diagnosis.report import SuggestionRecord
@@ -14,6 +18,9 @@ from gradcheck.mean_field.prediction import predict
 from gradcheck.simulation.experiment import Experiment, Outcome, part
 from gradcheck.spec import NetworkSpec, Spec
 from gradcheck.spec.command_line import command_line
+
+S = TypeVar("S")
+T = TypeVar("T")
 
 #: Suggestions at most.
 MOST = 5
@@ -38,21 +45,20 @@ def cures(experiment: Experiment, outcome: Outcome, tick: Tick | None = None) ->
     healed.sort(key=lambda pair: place(pair[1]))
     if not healed:
         return ()
-    copied = experiment.is_small and may_copy()
     networks = [experiment, *(experiment.changed(**change) for change, _ in healed)]
-    first = networks[: 1 + MOST]
+    needed = 1 + MOST  # at least
     rest = tick and (lambda share: tick(SEARCH + (1 - SEARCH) * share))
-    numbered = list(enumerate(first))
-    scores = list(shared_out(lambda one: _scores(one[1], part(rest, one[0], len(first))), numbered, copied=copied))
-    before = max(verdict.score, *scores[0])
-    confirmed: list[SuggestionRecord] = []
-    for at, (_, one) in enumerate(healed, start=1):
-        fresh = scores[at] if at < len(first) else _scores(networks[at], None)
-        if min(one.score, *fresh) > before:
-            confirmed.append(one)
-        if len(confirmed) == MOST:
-            break
-    return tuple(confirmed)
+    others = (_scores(one, None) for one in networks[needed:])  # drawn where one of these fails
+    scores = chain(_each(_scores, networks[:needed], experiment, rest), others)
+    before = max(verdict.score, *next(scores))
+    confirmed = (one for (_, one), fresh in zip(healed, scores, strict=True) if min(one.score, *fresh) > before)
+    return tuple(islice(confirmed, MOST))
+
+
+def _each(work: Callable[[S, Tick | None], T], of: Sequence[S], experiment: Experiment, tick: Tick | None) -> list[T]:
+    """Return what `work` makes of each; of small networks a copy of the command does every other one."""
+    told = [(one, part(tick, at, len(of))) for at, one in enumerate(of)]
+    return list(shared_out(lambda one: work(*one), told, copied=experiment.is_small and may_copy()))
 
 
 def _tried(experiment: Experiment, outcome: Outcome, tick: Tick | None) -> list[tuple[Change, SuggestionRecord]]:
@@ -62,10 +68,7 @@ def _tried(experiment: Experiment, outcome: Outcome, tick: Tick | None) -> list[
     candidates = FAMILIES[experiment.network.arch].changes(experiment.network, batch_size, shallower)
     distinct = {replace(experiment.network, **change): change for change in candidates}
     hopeful = [change for spec, change in distinct.items() if not is_hopeless(spec, batch_size, limit)]
-    ticks = [part(tick, index, len(hopeful)) for index in range(len(hopeful))]
-    told, copied = list(zip(hopeful, ticks, strict=True)), experiment.is_small and may_copy()
-    simulated = shared_out(lambda one: _simulated(experiment, *one), told, copied=copied)
-    return list(zip(hopeful, simulated, strict=True))
+    return list(zip(hopeful, _each(partial(_simulated, experiment), hopeful, experiment, tick), strict=True))
 
 
 def is_hopeless(spec: Spec, batch_size: int, max_span: float) -> bool:

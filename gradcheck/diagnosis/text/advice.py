@@ -41,8 +41,7 @@ def advice(report: Report, width: int) -> Iterator[RenderableType]:
 
 def _instead(report: Report) -> str:
     """Return what to do where no single change helps: what the reasons say of batch, loss or model comes first."""
-    doubted = any(cause.code in DOUBTS for cause in report.verdict.causes)
-    if doubted:
+    if any(cause.code in DOUBTS for cause in report.verdict.causes):
         return "first mend what the reasons above name, then probe again"
     one_draw = report.command == "simulate" and report.config.get("seeds") == 1
     return "try two together" + (", or see how other draws do with --seeds 5" if one_draw else "")
