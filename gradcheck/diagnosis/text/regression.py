@@ -15,6 +15,9 @@ from gradcheck.render.style import without_controls
 #: Layers that the table shows, those that moved furthest first.
 MOST = 20
 
+#: Said of a verdict that got better.
+AGAIN = "write the baseline anew: from then on it is held against this"
+
 
 def as_text(regression: Regression, page: Page = PLAIN_PAGE) -> str:
     """Return what moved since the baseline as text."""
@@ -23,12 +26,12 @@ def as_text(regression: Regression, page: Page = PLAIN_PAGE) -> str:
 
 def _parts(regression: Regression) -> Iterator[RenderableType]:
     before, after = regression.status_before, regression.status_after
-    label, colour = ("REGRESSION", "red") if regression.regression else ("NO REGRESSION", "green")
     moved = [move for move in regression.layers if move.moved]
     count = f"{len(moved)} of {len(regression.layers)} {regression.unit}s"
     far = f"{before} → {after}, {count} moved by more than {regression.tolerance:g} decades"
     gone = missing_layers(regression)
-    yield verdict_block(label, colour, [gone, far] if gone else [far])
+    lines = [line for line in (gone, far, AGAIN if regression.outcome == "improved" else "") if line]
+    yield verdict_block(regression.outcome.upper(), "red" if regression.regression else "green", lines)
     if moved:
         yield ""
         moved.sort(key=lambda move: math.inf if move.change is None else abs(move.change), reverse=True)
