@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 #: How a notebook begins, after the mark of its bytes' order that some editors write.
-_NOTEBOOK = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"(?:cells"\s*:\s*\[|metadata"\s*:|nbformat(?:_minor)?"\s*:|worksheets"\s*:)')
+_NOTEBOOK = re.compile(
+    rb'(?:\xef\xbb\xbf)?\s*\{\s*"(?:cells"\s*:\s*\[|metadata"\s*:|nbformat(?:_minor)?"\s*:|worksheets"\s*:)'
+)
 
 #: What its file is called.
 SUFFIX = ".ipynb"
