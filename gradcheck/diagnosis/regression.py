@@ -19,6 +19,8 @@ SEVERITY = {
     "nonfinite": 4,
 }  # fmt: skip
 
+#: Said of a verdict that got better.
+AGAIN = "write the baseline anew: from then on it is held against this"
 
 #: Why a user's own model isn't held against a simulated network.
 MIXED = (

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import gradcheck
+from gradcheck.diagnosis.ci import regression_as_github
 from gradcheck.diagnosis.formats import regression_as_markdown
 from gradcheck.diagnosis.regression import SEVERITY, compare_reports, missing_layers, read_report
 from gradcheck.diagnosis.status import STATUSES
@@ -79,6 +80,7 @@ def test_a_verdict_that_got_better_is_no_regression_however_far_gradients_moved(
     assert (same.regression, same.outcome) == (True, "regression")
     assert "IMPROVED" in as_text(better)
     assert "write the baseline anew" in as_text(better)
+    assert regression_as_github(better).startswith("::notice title=gradcheck improved::vanishing → healthy; write the")
 
 
 def test_healthy_is_best_and_nonfinite_worst_of_all_verdicts():

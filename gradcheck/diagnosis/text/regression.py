@@ -7,16 +7,13 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from gradcheck.diagnosis.regression import Move, Regression, missing_layers
+from gradcheck.diagnosis.regression import AGAIN, Move, Regression, missing_layers
 from gradcheck.render.layout import aside, borderless, indented, printed, verdict_block
 from gradcheck.render.page import PLAIN_PAGE, Page
 from gradcheck.render.style import without_controls
 
 #: Layers that the table shows, those that moved furthest first.
 MOST = 20
-
-#: Said of a verdict that got better.
-AGAIN = "write the baseline anew: from then on it is held against this"
 
 
 def as_text(regression: Regression, page: Page = PLAIN_PAGE) -> str:
