@@ -4,8 +4,8 @@ import pytest
 
 
 def test_decimals_may_follow_a_comma(told):
-    lines = [f"Epoch {at}/50; loss={3 - at / 16:.4f}; grad_norm=1,234; lr=0,001".replace(".", ",") for at in range(1, 31)]
-    report = told(*lines)
+    lines = [f"Epoch {at}/50; loss={3 - at / 16:.4f}; grad_norm=1,234; lr=0,001" for at in range(1, 31)]
+    report = told(*(line.replace(".", ",") for line in lines))
     assert report.curves.loss.value == tuple(pytest.approx(3 - at / 16) for at in range(1, 31))
     assert report.curves.grad_norm.value[0] == 1.234
 

@@ -49,6 +49,6 @@ def test_a_line_of_errors_by_steps_is_one_of_losses_too(told):
 
 def test_a_header_that_stands_again_has_the_same_names(told):
     rule = "+-------+--------+--------------+"
-    lines = [[rule, "| Epoch |  time  |     Loss     |", rule, f"|   {at}   | 10.5 | [{9 - at}.5, 1.0] |"] for at in range(9)]
-    report = told(*(line for table in lines for line in table))
+    head = rule, "| Epoch |  time  |     Loss     |", rule
+    report = told(*(line for at in range(9) for line in (*head, f"|   {at}   | 10.5 | [{9 - at}.5, 1.0] |")))
     assert (report.log.rows, report.log.columns[0].name) == (9, "Loss")
