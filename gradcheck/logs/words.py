@@ -161,7 +161,7 @@ def player_of(name: Sequence[str]) -> int | None:
 
 def lettered(names: Iterable[str]) -> list[str]:
     """Return the names that are losses of two players by a letter alone, ``G`` and ``D``; none if one is missing."""
-    beside = PLAIN | PAIRS | (HALVES - LETTERS)
+    beside = PLAIN | PAIRS | ERROR | (HALVES - LETTERS)
     found = [name for name in names if (own := set(words(name)) - beside) and own <= LETTERS]
     return found if {player_of(words(name)) for name in found} == {0, 1} else []
 
