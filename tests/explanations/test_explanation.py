@@ -123,14 +123,14 @@ def test_a_search_of_the_rate_ends_as_the_page_says(typed):
     topic = TOPICS["learning-rate"]
     for example in (*topic.examples, *topic.try_next):
         options = typed(example.command)
-        report = gradcheck.rate(**{name: options[name] for name in rows(RateOptions)} | {"updates": 10, "width": 32})
+        report = gradcheck.rate(**{name: options[name] for name in rows(RateOptions)} | {"updates": 10, "width": 16})
         assert report.verdict.status == example.shows
 
 
 def test_widths_that_are_compared_show_what_the_page_says(typed):
     for topic in PARAMETRIZATION:
         for example in (*topic.examples, *topic.try_next):
-            options = typed(example.command) | {"width": (32, 64, 128), "activation": "tanh"}
+            options = typed(example.command) | {"width": (16, 32, 64), "activation": "tanh"}
             report = gradcheck.transfer(**{name: options[name] for name in rows(TransferOptions)})
             assert report.verdict.status == example.shows, example.command
 
