@@ -26,6 +26,7 @@ MEANINGS = {
     "Gradients/norm": Column("grad_norm"),
     "Loss/train": Column("loss"),
     "loss/train/total": Column("loss"),
+    "gN": Column("grad_norm"),
     "l2_grads": Column("grad_norm"),
     "tot_loss": Column("loss"),
     "l2_norm/grad/global": Column("grad_norm"),
