@@ -23,7 +23,7 @@ from gradcheck.logs.console_lines import (
     tells,
     without_bar,
 )  # fmt: skip
-from gradcheck.logs.console_names import objectives_named
+from gradcheck.logs.console_names import is_judged, objectives_named
 from gradcheck.logs.console_reader import ConsoleReader
 from gradcheck.logs.console_rows import Plan
 from gradcheck.logs.console_tables import cells, header, heads_two, is_rule, numbered, of_numbers, row_below, starts
@@ -146,6 +146,8 @@ class Console(ConsoleReader):
                 return
             text, bar, rest = without_bar(text)
             if bar is not None:
+                if any(map(is_judged, self._table)):  # that row belongs to the bar before
+                    yield from self._end_table()
                 self.context.see_bar(bar)
             if rest:
                 yield from self._read(rest)

@@ -85,7 +85,7 @@ _PASSING = re.compile(
 )
 
 #: The picture of a progress bar, ``[###   ]``: it changes from row to row.
-_PICTURE = re.compile(r"\[[#=>*█▉▊▋▌▍▎▏░▒▓\s]*\]")
+_PICTURE = re.compile(r"\[[#=>*█▉▊▋▌▍▎▏░▒▓\s]*\]|\|[#=>*█▉▊▋▌▍▎▏░▒▓\s]*\|")
 
 #: The end of the text before a number that has a name, and not only words before it.
 _KEYED = re.compile(r"[:=：＝|][\s\"'(\[]*$")

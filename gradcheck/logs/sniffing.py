@@ -64,7 +64,7 @@ def text_reader(first: bytes, problems: Problems, wanted: Mapping[str, str] = NO
         return WrappedConsole(problems, wanted) if is_wrapped(lines) else JsonRecords(problems, wanted)
     if METRIC_LINE.match(lines[0] if lines else b""):
         return MetricFile(problems, wanted, tag)
-    uncommented = [line for line in lines if not line.startswith(b"#")]
+    uncommented = [line for line in lines if not line.startswith((b"#", b"sep="))]
     if _is_table(uncommented, wanted) or _is_table([line.lstrip(b"# ") for line in lines[:2]], wanted):
         return LongDelimited(problems, wanted) if _is_long(uncommented) else Delimited(problems, wanted, tag)
     return Console(problems, wanted, has_finer(start))

@@ -56,6 +56,9 @@ LETTERS = _set("g d df dr")
 #: Words of a discriminator's losses on real examples and on others.
 HALVES = _set("df dr real fake")
 
+#: Terms of their losses.
+TERMS = _set("gan adv feat vgg l1 l 1 perc perceptual style tv gp rec idt cls fm mel kl")
+
 #: Which of several pairs of players: ``D_A`` and ``G_A`` beside ``D_B`` and ``G_B``.
 PAIRS = _set("a b x y")
 
@@ -180,7 +183,7 @@ def player_of(name: Sequence[str]) -> int | None:
 
 def lettered(names: Iterable[str]) -> list[str]:
     """Return the names that are losses of two players by a letter alone, ``G`` and ``D``; none if one is missing."""
-    beside = PLAIN | PAIRS | ERROR | (HALVES - LETTERS)
+    beside = PLAIN | PAIRS | ERROR | TERMS | (HALVES - LETTERS)
     found = [name for name in names if (own := set(words(name)) - beside) and own <= LETTERS]
     return found if {player_of(words(name)) for name in found} == {0, 1} else []
 
