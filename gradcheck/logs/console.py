@@ -57,16 +57,16 @@ class Console(ConsoleReader):
     problems : Problems
     wanted : mapping, optional
         A quantity ↦ the name of its column.
-    finer : bool
-        Rows are told apart by their iteration, not by their step.
+    head : bytes
+        How the log begins: which of its counters tell rows apart.
 
     Attributes
     ----------
     context : Context
     """
 
-    def __init__(self, problems: Problems, wanted: Mapping[str, str] = NOTHING, finer: bool = False) -> None:
-        super().__init__(problems, wanted, finer)
+    def __init__(self, problems: Problems, wanted: Mapping[str, str] = NOTHING, head: bytes = b"") -> None:
+        super().__init__(problems, wanted, head)
         self._objects = JsonRecords(Problems(), wanted, OBJECTS)
         self._plans: dict[tuple[str, tuple[str, ...]], Plan | None] = {}
         self._tried: list[Plan] = []
@@ -292,7 +292,7 @@ class Console(ConsoleReader):
         try:
             found = self._objects.taken(self._objects.parsed(text), 1)
         except (ValueError, RecursionError):
-            yield from self._told(text)
+            yield from self._told(text) if len(text) <= LONGEST_LINE else ()
             return
         if found is not None:
             self.context.last_word = ""

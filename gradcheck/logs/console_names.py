@@ -10,7 +10,7 @@ from gradcheck.logs.words import is_part, quantity_of, words
 
 #: Names that mean a step, an epoch or a loss in a console only.
 SHORT = {
-    "s": "step", "it": "step", "itn": "step", "up": "step", "ep": "epoch", "e": "epoch",
+    "s": "step", "i": "step", "it": "step", "itn": "step", "up": "step", "ep": "epoch", "e": "epoch",
     "训练次数": "step", "迭代次数": "step", "步数": "step", "轮次": "epoch", "轮数": "epoch",
     "score at iteration": "loss",
 }  # fmt: skip
@@ -29,6 +29,9 @@ STEP, EPOCH = Column("step"), Column("epoch")
 #: Words of a counter that counts finer than steps, and how both stand in a line: ``iter 1152 step 144``.
 ITERATION = frozenset(("iter", "iteration"))
 _TWO_COUNTERS = re.compile(rb"(?i)\biter(?:ation)?[ =:]{1,2}(\d+)[ ,|]{1,3}step[ =:]{1,2}(\d+)\b")
+
+#: A step in thousands, as LeRobot prints it.
+_ROUNDED = re.compile(rb"(?i)\bsteps?[ =:]{1,2}\d+(?:\.\d+)?[KM]\b.{0,100}\bloss")
 
 #: What may stand before a number at the beginning of a line that is its step, and after it; a day has a month there.
 _BEFORE_STEP, _AFTER_STEP = "[(#> \t", "])|:, \t"
@@ -89,6 +92,11 @@ def has_finer(text: bytes) -> bool:
     """Whether neighbouring rows of a console have one step and several iterations: gradients are accumulated."""
     counters = [(found[1], found[2]) for found in _TWO_COUNTERS.finditer(text)]
     return any(step == after and at != next_ for (at, step), (next_, after) in pairwise(counters))
+
+
+def has_rounded(text: bytes) -> bool:
+    """Whether steps of a console are rounded to thousands, ``step:31K``: several rows have the same."""
+    return bool(_ROUNDED.search(text))
 
 
 def finer_than(step: str, places: Iterable[str]) -> str:

@@ -113,3 +113,19 @@ def test_terms_of_two_players_are_their_losses(told):
     assert {one.name for one in told(*lines).log.columns if one.quantity == "loss"} == {
         "G_GAN + G_GAN_Feat + G_VGG", "D_real + D_fake",
     }  # fmt: skip
+
+
+def test_steps_that_are_rounded_to_thousands_tell_no_rows_apart(told):
+    steps = ["200", "400", "600", "800", *["1K"] * 5, *["2K"] * 5]
+    report = told(*(f"step:{step} smpl:2K ep:3 loss:{9 - at / 4} grdn:1.5" for at, step in enumerate(steps)))
+    assert (report.log.rows, report.log.last_step) == (14, 14)
+    assert report.curves.loss.value[:5] == (9, 8.75, 8.5, 8.25, 8)
+
+
+def test_an_i_is_an_iteration(course):
+    assert list(course(*(f"E: 1 | I: {at}00 | Loss(cur/avg): {9 - at}.5/9.5" for at in range(1, 5)))) == [
+        100,
+        200,
+        300,
+        400,
+    ]
