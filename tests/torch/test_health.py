@@ -49,5 +49,5 @@ def test_a_remark_is_a_warning_and_a_failure_where_that_is_asked_for():
     with pytest.warns(UserWarning, match=r"softmax already.* \(remarks=True fails on it\)") as said:
         assert Health().assert_healthy(ends_in_softmax, batch, "cross-entropy").verdict.status == "healthy"
     assert said[0].filename == __file__
-    with pytest.raises(AssertionError, match="is healthy, but: .*softmax already"):
+    with pytest.raises(AssertionError, match=r"is healthy, but: .*softmax already"):
         Health().assert_healthy(ends_in_softmax, batch, "cross-entropy", remarks=True)
