@@ -44,6 +44,9 @@ UNDERFLOW_DECADES = 25.0
 LEARNS, DOES_NOT = 0.95, 0.15
 
 
+#: Causes by which a loss has no least value.
+BOUNDLESS = ("loss-negated", "loss-boundless", "nll-not-log")
+
 #: Flags, and codes of causes, that a trial refutes.
 SUSPECTED = ("vanishing", "exploding")
 
@@ -147,6 +150,8 @@ def judge(found: Found, thresholds: Thresholds) -> Judgement[Found]:
     huge = status == "exploding" and far  # whose loss falls by itself
     if huge or any(one.code == "inputs-alike" for one in found.origins):
         certain, verdict = True, verdict._replace(score=min(chance, DOES_NOT))
+    if status == ("collapsed" if _mixes_all(found) else "exploding" if falls_without_bound(found) else None):
+        certain, verdict = True, verdict._replace(score=min(chance, DOES_NOT))
     certain = certain or found.closed is not None or bool(found.parts.status)
     return Judgement(found, summary, diagnosis._replace(verdict=verdict), certain)
 
@@ -188,12 +193,26 @@ def _status(found: Evidence, status: Status) -> Status:
         return "dead"
     if status == "healthy" and any(one.code == "softmax-twice" and (one.value or 1) < SHARP for one in found.of_loss):
         return "vanishing"
+    if status in ("healthy", "collapsed") and _mixes_all(found):
+        return "collapsed"
+    if status in ("healthy", "collapsed", *SUSPECTED) and falls_without_bound(found):
+        return "exploding"
     if status == "healthy" and (flow.output.log10_logit_rms > OUTPUT_DECADES or any(starts_far(found))):
         return "exploding"
     lost = typical_elasticity(flow) < ELASTICITY
     if lost and (status == "exploding" or (status == "healthy" and is_to_blame(found))):
         return "vanishing"
     return status
+
+
+def _mixes_all(found: Evidence) -> bool:
+    """Whether nothing of what an example is reaches its own output."""
+    return any(one.code == "examples-mixed" and one.details["whole"] for one in found.of_loss)
+
+
+def falls_without_bound(found: Evidence) -> bool:
+    """Whether each step makes a loss fall that has no least value, so that it says nothing of what is learnt."""
+    return any(one.code in BOUNDLESS and one.details.get("given") != "probabilities" for one in found.of_loss)
 
 
 def _stops_at_norm(found: Evidence) -> bool:
