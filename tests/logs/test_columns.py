@@ -26,6 +26,8 @@ MEANINGS = {
     "Gradients/norm": Column("grad_norm"),
     "Loss/train": Column("loss"),
     "loss/train/total": Column("loss"),
+    "l2_grads": Column("grad_norm"),
+    "tot_loss": Column("loss"),
     "l2_norm/grad/global": Column("grad_norm"),
     "l2_norm/grad/model.fc1.weight": Column("grad_norm", "model.fc1.weight"),
     "Train/Samples/train_loss": Column("loss"),
