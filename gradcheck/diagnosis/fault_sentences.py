@@ -63,7 +63,8 @@ def _unregistered(cause: Cause, flow: GradientFlow) -> str:
     if "strange" in cause.details:
         return (
             f"parameters of {shown} are used and want a gradient, but the model doesn't hold them, so that no "
-            "optimizer trains them: they are made in forward, or kept outside; make layers in __init__, as attributes"
+            "optimizer trains them: they are made in forward, or kept outside; make layers in __init__, as attributes "
+            "or in nn.ModuleList or nn.ModuleDict"
         )
     them, are = ("them", "are") if len(names) > 1 else ("it", "is")
     return (

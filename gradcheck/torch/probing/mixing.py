@@ -38,9 +38,19 @@ def suspect_mixing(
     if tensor is None or not tensor.dim() or len(tensor) != examples or examples < FEWEST or not tensor.requires_grad:
         return ()
     found = [*find_swapped_axes(record, output, targets, examples), *_cut_elsewhere(graph, examples)]
+    if isinstance(targets, Tensor) and _is_square(tensor, targets):
+        shapes = ["x".join(map(str, one.shape)) for one in (tensor, targets, tensor)]
+        details = dict(zip(("output", "targets", "wide"), shapes, strict=True))
+        found.append(Cause("broadcast", None, tensor.numel(), details=details))
     if bool((tensor.detach()[1:] == tensor.detach()[:1]).all()):
         found.append(Cause("examples-mixed", None, examples, details={"given": "", "made": ""}))
     return tuple(found)
+
+
+def _is_square(output: Tensor, targets: Tensor) -> bool:
+    """Whether there is an output for each pair of examples, and a number as target for each example."""
+    each = targets.is_floating_point() and targets.numel() == len(targets) == len(output)
+    return each and output.shape == (len(targets),) * 2
 
 
 def _cut_elsewhere(graph: Graph, examples: int) -> Iterator[Cause]:
