@@ -75,7 +75,7 @@ PROBING = (
         "that a loss doesn't take, units that all have the same weights, a loss of the wrong sign, examples that a "
         "view or a recurrence mixes up, a draw by sample(). No probability of training is given then.",
         why="Where a trial shows that the batch can't be learnt so, the verdict is not-learning; a loss without a "
-        "least value is exploding, outputs that have nothing of their examples are collapsed. Else it is healthy, but "
+        "least value is exploding, outputs that come of other examples are collapsed. Else it is healthy, but "
         "--fail-on remarks fails on any of them, or on one by its name; any does not include them. A loss or a model "
         "without a graph (.item(), detach(), argmax, no_grad), and a model all of whose parameters are frozen, are no "
         "remarks but the verdict no-gradient.",

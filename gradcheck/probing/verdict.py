@@ -150,7 +150,7 @@ def judge(found: Found, thresholds: Thresholds) -> Judgement[Found]:
     huge = status == "exploding" and far  # whose loss falls by itself
     if huge or any(one.code == "inputs-alike" for one in found.origins):
         certain, verdict = True, verdict._replace(score=min(chance, DOES_NOT))
-    if status == ("collapsed" if _mixes_all(found) else "exploding" if falls_without_bound(found) else None):
+    if status == ("collapsed" if _mixes_examples(found) else "exploding" if falls_without_bound(found) else None):
         certain, verdict = True, verdict._replace(score=min(chance, DOES_NOT))
     certain = certain or found.closed is not None or bool(found.parts.status)
     return Judgement(found, summary, diagnosis._replace(verdict=verdict), certain)
@@ -193,7 +193,7 @@ def _status(found: Evidence, status: Status) -> Status:
         return "dead"
     if status == "healthy" and any(one.code == "softmax-twice" and (one.value or 1) < SHARP for one in found.of_loss):
         return "vanishing"
-    if status in ("healthy", "collapsed") and _mixes_all(found):
+    if status in ("healthy", "collapsed") and _mixes_examples(found):
         return "collapsed"
     if status in ("healthy", "collapsed", *SUSPECTED) and falls_without_bound(found):
         return "exploding"
@@ -205,9 +205,9 @@ def _status(found: Evidence, status: Status) -> Status:
     return status
 
 
-def _mixes_all(found: Evidence) -> bool:
-    """Whether nothing of what an example is reaches its own output."""
-    return any(one.code == "examples-mixed" and one.details["whole"] for one in found.of_loss)
+def _mixes_examples(found: Evidence) -> bool:
+    """Whether outputs come of other examples, as a view shows, or that all are the same, and a further pass."""
+    return any(one.code == "examples-mixed" for one in found.of_loss)
 
 
 def falls_without_bound(found: Evidence) -> bool:

@@ -50,7 +50,7 @@ def suspect_mixing(
 def _is_square(output: Tensor, targets: Tensor) -> bool:
     """Whether there is an output for each pair of examples, and a number as target for each example."""
     each = targets.is_floating_point() and targets.numel() == len(targets) == len(output)
-    return each and output.shape == (len(targets),) * 2
+    return each and tuple(output.shape) == (len(targets),) * 2
 
 
 def _cut_elsewhere(graph: Graph, examples: int) -> Iterator[Cause]:
