@@ -7,7 +7,7 @@ from gradcheck.diagnosis.causes import Cause
 from gradcheck.diagnosis.score import OUTPUT_DECADES
 from gradcheck.diagnosis.status import Status
 from gradcheck.diagnosis.verdict import Verdict
-from gradcheck.probing.elasticity import HOPELESS, causes_of_elasticity, typical_elasticity
+from gradcheck.probing.elasticity import HOPELESS, causes_of_elasticity
 from gradcheck.probing.evidence import Evidence
 from gradcheck.probing.first_loss import FAR_TOO_LARGE, LARGE_INPUTS, LARGE_LOSS, FirstLoss
 from gradcheck.probing.trial import FAR
@@ -24,6 +24,9 @@ WRONG = (
     "broadcast", "out-of-reach", "sigmoid-twice", "softmax-twice", "softmax-over-batch", "axes-swapped",
     "unregistered", "units-alike", "labels-outside", "sampled",
 )  # fmt: skip
+
+#: Causes by which a loss has no least value.
+BOUNDLESS = ("loss-negated", "loss-boundless", "nll-not-log")
 
 #: A loss of numbers starts far off where it does so many times above a constant answer's, and outputs or targets are
 #: the root of that above the size of the others.
@@ -53,7 +56,7 @@ def status_of(doubts: tuple[Cause, ...]) -> Status:
 
 def may_be_slow(found: Evidence) -> bool:
     """Whether a slow start says nothing: not where so little of the gradient is left that Adam only widens rounding."""
-    return not typical_elasticity(found.flow) < HOPELESS
+    return not found.flow.log10_typical_elasticity < HOPELESS
 
 
 def starts_far(found: Evidence) -> Iterator[Cause]:
@@ -95,3 +98,13 @@ def _outputs_near(found: Evidence) -> Iterator[Cause]:
     share = apart / first.output_rms if first.output_rms else math.nan
     if share < ALIKE or apart < CLOSE:
         yield Cause("outputs-near", None, share, ALIKE, {"apart": apart})
+
+
+def mixes_examples(found: Evidence) -> bool:
+    """Whether outputs come of other examples, as a view shows, or that all are the same, and a further pass."""
+    return any(one.code == "examples-mixed" for one in found.of_loss)
+
+
+def falls_without_bound(found: Evidence) -> bool:
+    """Whether each step makes a loss fall that has no least value, so that it says nothing of what is learnt."""
+    return any(one.code in BOUNDLESS and one.details.get("given") != "probabilities" for one in found.of_loss)
