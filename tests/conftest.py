@@ -323,8 +323,8 @@ def measured_once():
 
     def once(method, described):
         def call(self, what, tick=None, **named):
-            key = repr((described(self), what, named))
-            if named.get("tally") is not None:  # which counts on the way
+            key = repr((config := described(self), what, named))
+            if named.get("tally") is not None or config["weights"] or "." in config["data"]:  # counts; files may change
                 return method(self, what, tick, **named)
             if key not in known:
                 known[key] = method(self, what, tick, **named)

@@ -100,14 +100,14 @@ def shown(path):
     return str(path.relative_to(PACKAGE))
 
 
-def running(node):
-    """The statements below that run: all but those under ``if TYPE_CHECKING``."""
+def below(node, typing=True):
+    """The statements below; with `typing` off those that run, all but those under ``if TYPE_CHECKING``."""
     for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.If) and isinstance(child.test, ast.Name) and child.test.id == "TYPE_CHECKING":
+        if not typing and isinstance(child, ast.If) and getattr(child.test, "id", "") == "TYPE_CHECKING":
             continue
         if isinstance(child, ast.stmt | ast.ExceptHandler | ast.match_case):
             yield child
-            yield from running(child)
+            yield from below(child, typing)
 
 
 def imported(nodes):
@@ -128,7 +128,7 @@ def tree(path):
 @cache
 def statements(path):
     """The statements of a file that run and import."""
-    return [node for node in running(tree(path)) if isinstance(node, IMPORT)]
+    return [node for node in below(tree(path), typing=False) if isinstance(node, IMPORT)]
 
 
 @cache
@@ -207,7 +207,7 @@ def test_a_report_loads_nothing_that_shows_it_until_it_is_printed():
 
 
 def test_imports_go_round_in_no_circle_not_even_those_within_functions_or_for_types():
-    nodes = {path: [node for node in ast.walk(tree(path)) if isinstance(node, IMPORT)] for path in EVERY_FILE}
+    nodes = {path: [node for node in below(tree(path)) if isinstance(node, IMPORT)] for path in EVERY_FILE}
     graph = {name_of(path): (set(imported(nodes[path])) & set(MODULES)) - {"gradcheck"} for path in EVERY_FILE}
     tuple(TopologicalSorter(graph).static_order())  # raises CycleError, which names the circle
 
@@ -219,7 +219,7 @@ def test_the_root_has_at_most_eight_files():
 def test_files_stay_below_300_lines_and_functions_below_40():
     long = [shown(path) for path in EVERY_FILE if len(path.read_text(encoding="utf-8").splitlines()) > 300]
     for path in EVERY_FILE:
-        nodes = ast.walk(tree(path))
+        nodes = below(tree(path))
         for function in (one for one in nodes if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)):
             body = function.body[1:] if ast.get_docstring(function) else function.body
             if body and body[-1].end_lineno - body[0].lineno >= 40:

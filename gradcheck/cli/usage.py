@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
-from gradcheck.errors import GradcheckError, did_you_mean
+from gradcheck.errors import GradcheckError, did_you_mean, folded
 from gradcheck.spec.options.sweep import VARIED
 
 #: What the parser says of a value of another type, and of a word that has no place.
@@ -121,8 +121,8 @@ def _unknown_option(option: str, context: Any) -> str:  # noqa: ANN401
     command, commands = context.info_name, getattr(context.find_root().command, "commands", {})
     own = _flags(context.command)
     there = [name for name in commands if name != command and option in _flags(commands[name])]
-    meant = ELSEWHERE.get(option.replace("_", "-"))
-    near = _begun(option, own) or did_you_mean(option, own, cutoff=0.75)
+    meant = next((said for other, said in ELSEWHERE.items() if folded(other) == folded(option)), None)
+    near = did_you_mean(option, own, cutoff=0.9) or _begun(option, own) or did_you_mean(option, own, cutoff=0.75)
     whole = next((f"-{word}" for word in sys.argv[1:] if word.startswith(option) and f"-{word}" in own), None)
     if option.removeprefix("--") in commands and not context.parent:
         meant = f"write gradcheck {option.removeprefix('--')}"
@@ -136,10 +136,14 @@ def _unknown_option(option: str, context: Any) -> str:  # noqa: ANN401
 
 
 def _begun(option: str, flags: Iterable[str]) -> str:
-    """Return a question after the flag that goes on as an option begins, or begins it; nothing where none does."""
-    alike = [flag for flag in flags if len(option) > SHORTEST and (flag.startswith(option) or option.startswith(flag))]
-    nearest = min(alike, key=lambda flag: abs(len(flag) - len(option)), default="")
-    return f"did you mean {nearest!r}? " if nearest else ""
+    """Return a question after the flag that goes on as an option begins, or begins it; nothing where none does.
+
+    Of several it is the one that is most like it: ``--norm-position`` means ``--norm-placement``.
+    """
+    there = list(flags) if len(option) > SHORTEST else []
+    alike = [flag for flag in there if flag.startswith(option) or option.startswith(flag)]
+    longer = [flag for flag in there if any(flag.startswith(f"{one}-") for one in alike if one in option)]
+    return did_you_mean(option, (*alike, *longer), cutoff=0)
 
 
 def _flags(command: Any) -> list[str]:  # noqa: ANN401

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from xml.etree import ElementTree
 
-from gradcheck.diagnosis.regression import Move, Regression, missing_layers
+from gradcheck.diagnosis.regression import AGAIN, Move, Regression, missing_layers
 from gradcheck.diagnosis.remarks import ASKED_FOR
 from gradcheck.diagnosis.report import CauseRecord, RegionRecord, Report
 from gradcheck.render.numbers import power
@@ -30,16 +30,14 @@ def _remarks(report: Report) -> list[CauseRecord]:
 
 
 def regression_as_github(regression: Regression) -> str:
-    """Return workflow commands: one annotation a layer that moved, at most ten; one where none did."""
+    """Return workflow commands: an annotation a layer that moved, at most ten; one if none did or it improved."""
     course = f"{regression.status_before} → {regression.status_after}"
     level = "error" if regression.regression else "notice"
     gone = missing_layers(regression)
     moved = [gone] if gone else []
     moved += [f"{_called(move.name)} moved {_change(move)}" for move in regression.layers if move.moved]
-    title = "regression" if regression.regression else "no regression"
-    return "".join(
-        annotation(level, title, f"{course}; {text}") + "\n" for text in (moved or ["no layer moved"])[:MOST]
-    )
+    said = [AGAIN] if regression.outcome == "improved" else moved or ["no layer moved"]
+    return "".join(annotation(level, regression.outcome, f"{course}; {text}") + "\n" for text in said[:MOST])
 
 
 def _change(move: Move) -> str:

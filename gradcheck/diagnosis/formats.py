@@ -33,10 +33,9 @@ def regression_as_markdown(regression: Regression) -> str:
 
 def _moves(regression: Regression) -> Iterator[str]:
     moved = [move for move in regression.layers if move.moved]
-    verdict = "regression" if regression.regression else "no regression"
     count = f"{len(moved)} of {len(regression.layers)} {regression.unit}s"
     course = f"{regression.status_before} → {regression.status_after}"
-    yield f"**{verdict}** - {course}, {count} moved by more than {regression.tolerance:g} decades"
+    yield f"**{regression.outcome}** - {course}, {count} moved by more than {regression.tolerance:g} decades"
     for names, where in ((regression.only_before, "the baseline"), (regression.only_after, "the new report")):
         if names:
             yield f"\nonly in {where}: {', '.join(map(escaped, names))}"

@@ -19,6 +19,8 @@ SEVERITY = {
     "nonfinite": 4,
 }  # fmt: skip
 
+#: Said of a verdict that got better.
+AGAIN = "write the baseline anew: from then on it is held against this"
 
 #: Why a user's own model isn't held against a simulated network.
 MIXED = (
@@ -52,9 +54,17 @@ class Regression(Record):
     status_after: Status
     tolerance: float = item("decades by which a gradient may move")
     regression: bool = item(
-        "whether a gradient moved too far, the verdict got worse, or most of the baseline's layers are missing"
+        "whether the verdict got worse, a gradient moved too far while it got no better, or most of the baseline's "
+        "layers are missing"
     )
     unit: str = item("what a layer is called", default="layer", inner=True)
+
+    @property
+    def outcome(self) -> str:
+        """``regression``, ``no regression``, or ``improved``: the verdict got better."""
+        if self.regression:
+            return "regression"
+        return "improved" if _worsening(self.status_before, self.status_after) < 0 else "no regression"
 
 
 def compare_reports(before: Mapping[str, Any], after: Mapping[str, Any], tolerance: float) -> Regression:
@@ -89,11 +99,16 @@ def compare_reports(before: Mapping[str, Any], after: Mapping[str, Any], toleran
         status_before=was,
         status_after=became,
         tolerance=tolerance,
-        regression=SEVERITY[became] > SEVERITY[was]
-        or any(layer.moved for layer in layers)
+        regression=_worsening(was, became) > 0
+        or (_worsening(was, became) == 0 and any(layer.moved for layer in layers))
         or _are_most_missing(len(layers), len(old) - len(layers)),
         unit=units.pop() if len(units) == 1 else "layer",
     )
+
+
+def _worsening(before: Status, after: Status) -> int:
+    """Return by how much the verdict got worse; below 0 where it got better."""
+    return SEVERITY[after] - SEVERITY[before]
 
 
 def _are_most_missing(common: int, gone: int) -> bool:

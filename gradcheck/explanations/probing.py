@@ -11,6 +11,9 @@ ALIASES = (
     "loss-of-probabilities",
 )  # fmt: skip
 
+#: A model in the folder examples that trains.
+HEALTHY = Example("probe models:healthy --input 8x32", "healthy")
+
 PROBING = (
     Topic(
         name="trial",
@@ -78,9 +81,9 @@ PROBING = (
             "out of reach: mean (t - nearest output)² > 0.05 var t",
             "broadcast: (64, 1) - (64,) is (64, 64)",
         ),
-        examples=(Example("simulate --depth 50", "vanishing", "span 30.9"),),
-        try_next=(Example("simulate --residual", "healthy", "span 1.0"),),
-        references=("Karpathy 2019, A recipe for training neural networks",),
+        examples=(Example("probe models:softmax_at_the_end --input 8x32", "healthy", "loss-of-probabilities"),),
+        try_next=(HEALTHY,),
+        references=("Karpathy 2019, A recipe for training neural networks", "examples/models.py"),
         related=("trial", "no-gradient", "not-learning", "score"),
         aliases=ALIASES,
     ),
@@ -95,9 +98,9 @@ PROBING = (
         why="Compared by kind alone, a third of the published architectures lose decades between the roles of one "
         "block. A gate that never opens, because another zero is before or after it, is named.",
         formula=("span of a role = log10(largest gradient / smallest), the widest role counts",),
-        examples=(Example("simulate --depth 50", "vanishing", "span 30.9"),),
-        try_next=(Example("simulate --residual", "healthy", "span 1.0"),),
-        references=("Zhang, Dauphin & Ma 2019", "Bachlechner et al. 2021", "Peebles & Xie 2023"),
+        examples=(Example("probe models:sixteen_convolutions --input 8x3x32x32", "vanishing", "span 6.3"),),
+        try_next=(HEALTHY,),
+        references=("Zhang, Dauphin & Ma 2019", "Bachlechner et al. 2021", "Peebles & Xie 2023", "examples/models.py"),
         related=("trial", "residual", "columns"),
         aliases=("role", "gates", "gate", "gates-shut", "opened"),
     ),
@@ -112,9 +115,9 @@ PROBING = (
         "loss itself is asked what it makes of other outputs: that tells what it takes them for, whoever wrote it. The "
         "last reason of such a report names what was not looked at: nothing is said of it, neither good nor bad.",
         formula=("one network in three frameworks, float64: every number within 1e-9",),
-        examples=(Example("simulate --depth 50", "vanishing", "span 30.9"),),
-        try_next=(Example("simulate --residual", "healthy", "span 1.0"),),
-        references=("docs/how-to/frameworks.md",),
+        examples=(Example("probe models:sixteen_convolutions --input 8x3x32x32", "vanishing", "span 6.3"),),
+        try_next=(HEALTHY,),
+        references=("docs/how-to/frameworks.md", "examples/models.py"),
         related=("trial", "roles", "remarks"),
         aliases=("not-looked-at", "keras", "flax", "equinox"),
     ),

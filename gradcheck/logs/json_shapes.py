@@ -1,10 +1,16 @@
 """JSON objects that hold a whole run, in the shapes that programs give them, as one object of columns."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-#: Keys of the numbers of a column, in Sacred's metrics.
+from gradcheck.logs.json_plans import flattened
+
+#: Keys of the numbers of a column, in Sacred's metrics, and in charts.
 STEPS, VALUES = "steps", "values"
+X, Y = "x", "y"
+
+#: Levels of objects at which charts are looked for.
+DEEPEST_CHART = 4
 
 
 def as_columns(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -14,13 +20,16 @@ def as_columns(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     -----
     ``{name: {"steps": […], "values": […]}}`` is Sacred's, ``{"metric": name, "values": [{"step": …, "value": …}]}`` is
     trackio's, ``{"metrics": {name: [{"step": …, "value": …}]}}`` its snapshot; ``{"metrics": [{"metricName": name,
-    "steps": […], "values": […]}]}``, in an object for each experiment, is Comet's; else it is a list of objects, under
-    any key.
+    "steps": […], "values": […]}]}``, in an object for each experiment, is Comet's; charts, ``{title: {line: {"x": […],
+    "y": […]}}}``, are ClearML's; ``{"columns": […], "data": [[…], …]}`` is a table of W&B or
+    pandas, which also writes ``{step: {name: value}}``; else it is a list of objects, under any key.
     """
     named = record.get("metrics")
     if isinstance(named, dict) and named and all(map(_is_history, named.values())):
         yield _merged({name: {one["step"]: one.get("value") for one in rows} for name, rows in named.items()})
     yield from _of_comet(record)
+    if charts := dict(_charts(record, ())):
+        yield _merged(charts)
     series = {name: value for name, value in record.items() if isinstance(value, dict) and _is_series(value)}
     if series:
         yield _merged({name: dict(zip(one[STEPS], one[VALUES], strict=False)) for name, one in series.items()})
@@ -28,17 +37,50 @@ def as_columns(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     if isinstance(name, str) and isinstance(values, list):
         rows = [one for one in values if isinstance(one, dict)]
         yield {"step": [one.get("step") for one in rows], name: [one.get("value") for one in rows]}
+    yield from _split(record)
+    if len(record) > 1 and all(key.isdecimal() and isinstance(value, dict) for key, value in record.items()):
+        yield _rows([{"step": int(step)} | value for step, value in record.items()])
     yield from _lists(record)
+
+
+def _charts(record: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[str, dict[float, Any]]]:
+    """Yield the lines of charts at any of the upper levels: the names that lead to them, and the numbers by step."""
+    if is_chart(record):
+        yield "/".join(path) or str(record.get("name", "")), dict(zip(record[X], record[Y], strict=False))
+    elif len(path) < DEEPEST_CHART:
+        for key, value in record.items():
+            if isinstance(value, dict):
+                yield from _charts(value, (*path, key))
+
+
+def is_chart(record: Mapping[str, Any]) -> bool:
+    """Whether an object is a line of a chart, with a list of steps and one of numbers."""
+    steps, values = record.get(X), record.get(Y)
+    both = isinstance(steps, list) and isinstance(values, list)
+    return both and all(isinstance(step, int | float) for step in steps or [""])
 
 
 def _lists(record: Mapping[str, Any], depth: int = 3) -> Iterator[dict[str, Any]]:
     """Yield the lists of objects at any of the upper levels, as columns."""
     for value in record.values():
         if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
-            names = dict.fromkeys(name for one in value for name in one)
-            yield {name: [one.get(name) for one in value] for name in names}
+            yield _rows(value)
         elif isinstance(value, dict) and depth:
             yield from _lists(value, depth - 1)
+
+
+def _rows(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return objects, with others in them, as columns."""
+    flat = [dict(flattened(one)) for one in rows]
+    names = dict.fromkeys(name for one in flat for name in one)
+    return {name: [one.get(name) for one in flat] for name in names}
+
+
+def _split(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield a table whose names stand beside its rows, ``{"columns": […], "data": [[…], …]}``, as columns."""
+    names, rows = record.get("columns"), record.get("data")
+    if isinstance(names, list) and isinstance(rows, list) and all(isinstance(row, list) for row in rows):
+        yield {str(name): [row[at] if at < len(row) else None for row in rows] for at, name in enumerate(names)}
 
 
 def _is_history(value: object) -> bool:

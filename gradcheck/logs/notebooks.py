@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 #: How a notebook begins, after the mark of its bytes' order that some editors write.
-_NOTEBOOK = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"(?:cells"\s*:\s*\[|metadata"\s*:|nbformat(?:_minor)?"\s*:)')
+_NOTEBOOK = re.compile(
+    rb'(?:\xef\xbb\xbf)?\s*\{\s*"(?:cells"\s*:\s*\[|metadata"\s*:|nbformat(?:_minor)?"\s*:|worksheets"\s*:)'
+)
 
 #: What its file is called.
 SUFFIX = ".ipynb"
@@ -34,13 +36,19 @@ def printed(text: bytes) -> bytes:
 
 def _outputs(notebook: Mapping[str, Any]) -> Iterator[str]:
     """Yield the texts of the outputs of all cells; of those that are drawn their tables, a line a row."""
-    for cell in _objects(notebook.get("cells")):
+    for cell in _cells(notebook):
         for output in _objects(cell.get("outputs")):
             yield _text(output.get("text"))
             data = output.get("data")
             if isinstance(data, Mapping):
                 rows = _ROW.split(_text(data.get("text/html")))[1:]
                 yield "\n".join(map(_line, rows)) if rows else _text(data.get("text/plain"))
+
+
+def _cells(notebook: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield the cells; before nbformat 4 they are in worksheets."""
+    for part in (notebook, *_objects(notebook.get("worksheets"))):
+        yield from _objects(part.get("cells"))
 
 
 def _objects(found: Any) -> Iterable[Mapping[str, Any]]:  # noqa: ANN401

@@ -13,15 +13,19 @@ VALIDATION = _set("val valid validation validating eval evaluation evaluating te
 
 #: Words that leave a quantity what it is.
 PLAIN = _set(
-    "train training trainer global total overall whole all full model avg average mean running smooth smoothed ema "
+    "train training trainer global total tot overall whole all full model avg average mean running smooth smoothed ema "
     "current cur step batch minibatch mini epoch iter iteration update the is was of at raw local reduced lm mlm "
     "metric metrics info debug root main log logger stats optim optimizer optimiser final last student trn unnamed"
 )
+
+#: Words of the mean of several steps, which hides what a single one shows.
+AVERAGED = _set("avg average mean running smooth smoothed ema")
 
 #: Words of a gradient, of a norm, of both at once, of a loss, of a step and of an epoch.
 GRADIENT = _set("grad grads gradient gradients")
 NORM = _set("norm norms l2")
 GRADIENT_NORM = _set("gnorm gradnorm ggnorm")
+L2 = _set("l 2")
 LOSS = _set("loss losses nll ce xent objective cost")
 
 #: Words of the exponential of a loss.
@@ -52,11 +56,15 @@ LETTERS = _set("g d df dr")
 #: Words of a discriminator's losses on real examples and on others.
 HALVES = _set("df dr real fake")
 
+#: Terms of their losses.
+TERMS = _set("gan adv feat fea pix vgg l1 l 1 perc percep perceptual style tv gp rec idt cls fm mel kl")
+
 #: Which of several pairs of players: ``D_A`` and ``G_A`` beside ``D_B`` and ``G_B``.
 PAIRS = _set("a b x y")
 
 #: Words beside them.
 CROSS_ENTROPY = frozenset(("cross", "entropy"))
+LIKELIHOOD = _set("negative neg log likelihood loglikelihood loglik lik")
 OF_LOSS = PLAIN | CROSS_ENTROPY | _set("per sample token word frame example")
 OF_NORM = PLAIN | _set("before pre unclipped unscaled policy 0 2 l")
 OF_STEP = _set(
@@ -91,7 +99,7 @@ def quantity_of(name: Sequence[str]) -> str | None:
     own = set(name)
     if own & VALIDATION:
         return None
-    if own & GRADIENT_NORM or (own & GRADIENT and own & NORM):
+    if own & GRADIENT_NORM or (own & GRADIENT and (own & NORM or own >= L2)):
         rest = own - GRADIENT - NORM - GRADIENT_NORM
         if rest & {"after", "clipped", "post"} and rest <= OF_NORM | {"after", "clipped", "clip", "clipping", "post"}:
             return "grad_norm_after"
@@ -102,6 +110,8 @@ def quantity_of(name: Sequence[str]) -> str | None:
         return "loss" if own - LOSS <= OF_LOSS and not of_a_policy and not ("cost" in own and own & OF_TIME) else None
     if own >= CROSS_ENTROPY:
         return "loss" if own <= OF_LOSS else None
+    if own & {"negative", "neg"} and own & LIKELIHOOD - {"negative", "neg", "log"}:
+        return "loss" if own - LIKELIHOOD <= OF_LOSS else None
     if own & STEP:
         return "step" if own - STEP <= OF_STEP and not _is_duration(name) else None
     if "batch" in own and own & OF_BATCH and own - {"batch"} <= OF_BATCH:
@@ -135,6 +145,21 @@ def layer_of(name: Sequence[str]) -> str:
     return "" if not norm or own & VALIDATION or own & NO_LAYER else "_".join(rest)
 
 
+def is_averaged(name: str) -> bool:
+    """Whether a name means the mean of several steps: of two numbers that mean the same the other one says more."""
+    return bool(AVERAGED & set(words(name)))
+
+
+def is_a_total(name: str) -> bool:
+    """Whether a name means the sum of parts, and not of what."""
+    return words(name) in (("total",), ("tot",))
+
+
+def is_a_guess(name: str) -> bool:
+    """Whether a name means what hardly is anything but a loss where a log has no other: an error, or a sum."""
+    return is_an_error(name) or is_a_total(name)
+
+
 def is_perplexity(name: str) -> bool:
     """Whether a name means the exponential of the training loss."""
     own = words(name)
@@ -161,7 +186,7 @@ def player_of(name: Sequence[str]) -> int | None:
 
 def lettered(names: Iterable[str]) -> list[str]:
     """Return the names that are losses of two players by a letter alone, ``G`` and ``D``; none if one is missing."""
-    beside = PLAIN | PAIRS | (HALVES - LETTERS)
+    beside = PLAIN | PAIRS | ERROR | TERMS | (HALVES - LETTERS)
     found = [name for name in names if (own := set(words(name)) - beside) and own <= LETTERS]
     return found if {player_of(words(name)) for name in found} == {0, 1} else []
 

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import termios
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache, partial
 from importlib.util import cache_from_source
 from io import BytesIO, TextIOWrapper
@@ -75,20 +75,21 @@ def commands_built_once():
 
 
 @pytest.fixture(scope="session")
-def gradcheck(environment):
+def gradcheck(environment, measured_once):
     """Run a command line in this process, and perhaps further words that no shell should take apart.
 
-    How it ended, stdout and stderr as text: those of ``process``. Stdout may go elsewhere, to a file that is open.
+    How it ended, stdout and stderr as text, or stdout elsewhere, in a file that is open. What another line measured
+    isn't measured again, but where a test waits for signs of life.
     """
 
     def run(line, *words, cwd=None, stdout=None, **variables):
         encoding = variables.get("PYTHONIOENCODING", "utf-8")
         streams = [TextIOWrapper(BytesIO(), encoding, errors) for errors in (None, None, "backslashreplace")]
         streams[1] = stdout or streams[1]
-        code = _exit_code([*shlex.split(line), *map(str, words)], streams, environment | variables, cwd)
-        return SimpleNamespace(
-            returncode=code, stdout="" if stdout else _written(streams[1]), stderr=_written(streams[2])
-        )
+        with measured_once() if progress.PATIENCE else nullcontext():
+            code = _exit_code([*shlex.split(line), *map(str, words)], streams, environment | variables, cwd)
+        out = "" if stdout else _written(streams[1])
+        return SimpleNamespace(returncode=code, stdout=out, stderr=_written(streams[2]))
 
     return run
 
@@ -248,13 +249,12 @@ def process(python):
 
 
 @pytest.fixture(scope="session")
-def printed(gradcheck, measured_once):
+def printed(gradcheck):
     """A command line ↦ its document, when it ends well and says nothing else. Run once for all tests."""
 
     @cache
     def run(line, **variables):
-        with measured_once():
-            ended = gradcheck(line, **variables)
+        ended = gradcheck(line, **variables)
         assert (ended.returncode, ended.stderr) == (0, "")
         return ended.stdout
 

@@ -158,7 +158,7 @@ def test_an_interrupt_that_all_processes_get_is_no_other(journal, sweep):
 
 
 def test_the_ranking_of_what_was_finished_is_printed_after_an_interrupt(journal, start):
-    options = ("--depth", "100:2000", "--workers", 2, "--journal", journal, "--format", "json")
+    options = ("--depth", "100:2000", "--workers", 1, "--journal", journal, "--format", "json")
     with start("-m", "gradcheck", *SWEEP.split(), *options) as process:
         wait_for_lines(journal, 4)
         process.send_signal(signal.SIGINT)

@@ -25,6 +25,8 @@ SLIPS = {
     "clip-demo --clip norm:1 --clip 5": "--clip 5 is a threshold without its rule; .*",
     "simulate --dpeth 3": "--dpeth is no option of gradcheck simulate; did you mean '--depth'\\? .*",
     "simulate --lr 0.1": "--lr is of the updates that --number-format counts: name a format, or drop it",
+    "simulate --norm-position pre": ".*did you mean '--norm-placement'\\? .*",
+    "simulate --normplacement pre": ".*did you mean '--norm-placement'\\? .*",
     "simulate --momentum 0.9": "--momentum is no option of gradcheck simulate; .* of gradcheck clip-demo; .*",
     "simulate --kwargs 1": "--kwargs .*; it is an option of gradcheck probe; gradcheck simulate --help lists all",
     "simulate --device cuda": "--device is no option .*; a simulation runs on the CPU.*",

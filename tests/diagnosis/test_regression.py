@@ -7,9 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import gradcheck
+from gradcheck.diagnosis.ci import regression_as_github
 from gradcheck.diagnosis.formats import regression_as_markdown
 from gradcheck.diagnosis.regression import SEVERITY, compare_reports, missing_layers, read_report
 from gradcheck.diagnosis.status import STATUSES
+from gradcheck.diagnosis.text.regression import as_text
 from gradcheck.errors import InputError, OptionError
 
 GRADIENTS = st.lists(st.none() | st.floats(-300, 300), min_size=1, max_size=6)
@@ -68,6 +70,17 @@ def test_a_verdict_gets_worse_from_healthy_to_nonfinite():
         for before in SEVERITY:
             regression = compare_reports(of(-1, status=before), of(-1, status=after), 0.1)
             assert regression.regression == (SEVERITY[after] > SEVERITY[before]), (before, after)
+
+
+def test_a_verdict_that_got_better_is_no_regression_however_far_gradients_moved():
+    then, now = of(-9, -5, -1, status="vanishing"), of(-1, -1, -1)
+    better, same = compare_reports(then, now, 0.1), compare_reports(of(-9, -5, -1), now, 0.1)
+    assert (better.regression, better.outcome) == (False, "improved")
+    assert [move.moved for move in better.layers] == [True, True, False]
+    assert (same.regression, same.outcome) == (True, "regression")
+    assert "IMPROVED" in as_text(better)
+    assert "write the baseline anew" in as_text(better)
+    assert regression_as_github(better).startswith("::notice title=gradcheck improved::vanishing → healthy; write the")
 
 
 def test_healthy_is_best_and_nonfinite_worst_of_all_verdicts():

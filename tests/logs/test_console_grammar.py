@@ -150,6 +150,12 @@ def test_players_may_differ_by_one_letter(told):
     assert report.verdict.status == "healthy"
 
 
+def test_errors_of_two_players_are_their_losses(told):
+    report = told(*(f"step {step} errD {loss} errG {4 - loss}" for step, loss in FALLING))
+    assert report.verdict.status == "healthy"
+    assert {column.name for column in report.log.columns} >= {"errG", "errD"}
+
+
 def test_a_number_and_its_step_may_stand_in_an_object_beside_its_name(read):
     line = '{{"name": "loss", "data": {{"epoch": 0.1, "step": {}, "value": {}, "timestamp": "2026-09-26"}}}}\n'
     log = read("".join(line.format(*row) for row in FALLING).encode(), "training_logs.jsonl")

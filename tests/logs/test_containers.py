@@ -183,6 +183,62 @@ def test_a_file_of_a_folder_that_is_no_log_is_passed_over(tmp_path):
     assert Series(read_log(tmp_path)).steps.tolist() == STEPS
 
 
+# ---- tables in JSON, as pandas, W&B and Python write them
+
+TABLES = {
+    "names beside the rows": {"columns": ["step", "loss", "grad_norm"], "data": [list(row.values()) for row in ROWS]},
+    "steps as keys": {str(row["step"]): {"loss": row["loss"], "grad_norm": row["grad_norm"]} for row in ROWS},
+    "a row of names first": [["step", "loss", "grad_norm"], *([*row.values()] for row in ROWS)],
+    "objects in the rows": {
+        "config": {"lr": 0.1},
+        "train": [
+            {"step": row["step"], "metrics": {"loss": row["loss"], "grad_norm": row["grad_norm"]}} for row in ROWS
+        ],
+    },
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_is_read_whatever_holds_it(name, series):
+    read = series(json.dumps(TABLES[name]).encode(), "table.json")
+    assert (read.steps.tolist(), read.values("loss").tolist(), read.norms.tolist()) == (STEPS, LOSSES, NORMS)
+
+
+def test_numbers_in_a_history_may_have_the_name_of_their_type_around_them(series):
+    losses = ", ".join(f"np.float64({loss})" for loss in LOSSES)
+    assert series(f"{{'loss': [{losses}]}}\n".encode()).values("loss").tolist() == LOSSES
+
+
+def test_a_table_may_begin_with_what_parts_its_cells(series):
+    rows = "".join(f"{step};{loss}\r\n" for step, loss in zip(STEPS, LOSSES, strict=True))
+    assert series(f"sep=;\r\nstep;loss\r\n{rows}".encode(), "run.csv").values("loss").tolist() == LOSSES
+
+
+# ---- charts
+
+
+def charted(values):
+    return {"x": STEPS, "y": values, "type": "scatter"}
+
+
+def test_lines_of_charts_one_after_the_other_are_columns(series):
+    charts = [{"name": "train_loss"} | charted(LOSSES), {"name": "grad_norm"} | charted(NORMS)]
+    read = series(json.dumps(charts).encode(), "charts.json")
+    assert (read.steps.tolist(), read.values("loss").tolist(), read.norms.tolist()) == (STEPS, LOSSES, NORMS)
+
+
+def test_lines_of_charts_below_titles_are_columns_without_those_of_a_validation(series):
+    charts = {"loss": {"val": charted(NORMS), "train": charted(LOSSES)}, "grad_norm": {"total": charted(NORMS)}}
+    read = series(json.dumps(charts).encode(), "scalars.json")
+    assert (read.steps.tolist(), read.values("loss").tolist(), read.norms.tolist()) == (STEPS, LOSSES, NORMS)
+
+
+def test_a_table_of_one_number_is_named_by_its_file(tmp_path):
+    rows = "".join(f"{step},{loss},2031-05-01 10:00:00+00:00\n" for step, loss in zip(STEPS, LOSSES, strict=True))
+    path = write(tmp_path / "train_loss.csv", f"step,value,timestamp\n{rows}".encode())
+    assert Series(read_log(path)).values("loss").tolist() == LOSSES
+
+
 # ---- names of columns
 
 

@@ -40,6 +40,15 @@ def test_what_cells_print_is_read_and_no_source_code(notebook):
     assert report.log.format == "a notebook's output"
 
 
+def test_a_notebook_of_an_old_format_has_its_cells_in_worksheets(notebook):
+    path = notebook([stream(*(f"step {step} loss {loss}" for step, loss in FALLING))])
+    cells = json.loads(path.read_text())["cells"]
+    for name in ("metadata", "worksheets"):  # what such a file begins with
+        old = {"metadata": {}, "nbformat": 3, "nbformat_minor": 0, "worksheets": [{"cells": cells, "metadata": {}}]}
+        path.write_text(json.dumps({name: old.pop(name), **old}))
+        assert losses(diagnose(path)) == FALLING
+
+
 def test_a_table_that_a_trainer_draws_is_read(notebook):
     rows = "".join(f"<tr>\n <td>{step}</td>\n <td>{loss:.6f}</td>\n</tr>" for step, loss in FALLING)
     head = '<tr style="text-align: left;"><th>Step</th><th>Training Loss</th><th>Validation&nbsp;Loss</th></tr>'

@@ -9,7 +9,7 @@ from gradcheck.mean_field.attention_diagram import attention_diagram, scales_of
 from gradcheck.mean_field.transformer import predict_transformer
 from gradcheck.spec import TransformerSpec
 
-SMALL = TransformerSpec(blocks=4, model_width=64, heads=2, tokens=6, norm_placement="post", causal=False)
+SMALL = TransformerSpec(blocks=3, model_width=64, heads=2, tokens=6, norm_placement="post", causal=False)
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from gradcheck.simulation.experiment import Experiment
 from gradcheck.spec import TransformerSpec
 
 SEEDS = 12
-SMALL = {"blocks": 6, "model_width": 512, "heads": 8, "tokens": 12, "layers": "weightless", "shuffle": False}
+SMALL = {"blocks": 4, "model_width": 512, "heads": 8, "tokens": 12, "layers": "weightless", "shuffle": False}
 
 
 def measured_and_predicted(seeds=SEEDS, **options):

@@ -72,7 +72,7 @@ class Deadly(Workers):
 
 
 def test_a_task_that_kills_its_worker_each_time_is_an_error_row_and_the_rest_arrive(expected):
-    executor = Deadly(2)
+    executor = Deadly(1)
     try:
         found = list(rows(TASKS, executor, 4))
     finally:

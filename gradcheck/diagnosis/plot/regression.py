@@ -33,7 +33,6 @@ def _draw_both(ax: "Axes", regression: Regression) -> None:
     ax.set(ylabel="RMS of ∂loss/∂z", xlabel=f"{regression.unit}, first to last", xlim=(0.5, len(moves) + 0.5))
     count = sum(move.moved for move in moves)
     far_ones = f"{count} of {len(moves)} {regression.unit}s moved by more than {far:g} decades"
-    label = "REGRESSION" if regression.regression else "NO REGRESSION"
-    what = f"{label}: {regression.status_before} → {regression.status_after}, {far_ones}"
+    what = f"{regression.outcome.upper()}: {regression.status_before} → {regression.status_after}, {far_ones}"
     figure.entitle(ax, what, *filter(None, [missing_layers(regression)]))
     figure.explain_lines(ax)

@@ -7,7 +7,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from gradcheck.diagnosis.regression import Move, Regression, missing_layers
+from gradcheck.diagnosis.regression import AGAIN, Move, Regression, missing_layers
 from gradcheck.render.layout import aside, borderless, indented, printed, verdict_block
 from gradcheck.render.page import PLAIN_PAGE, Page
 from gradcheck.render.style import without_controls
@@ -23,12 +23,12 @@ def as_text(regression: Regression, page: Page = PLAIN_PAGE) -> str:
 
 def _parts(regression: Regression) -> Iterator[RenderableType]:
     before, after = regression.status_before, regression.status_after
-    label, colour = ("REGRESSION", "red") if regression.regression else ("NO REGRESSION", "green")
     moved = [move for move in regression.layers if move.moved]
     count = f"{len(moved)} of {len(regression.layers)} {regression.unit}s"
     far = f"{before} → {after}, {count} moved by more than {regression.tolerance:g} decades"
     gone = missing_layers(regression)
-    yield verdict_block(label, colour, [gone, far] if gone else [far])
+    lines = [line for line in (gone, far, AGAIN if regression.outcome == "improved" else "") if line]
+    yield verdict_block(regression.outcome.upper(), "red" if regression.regression else "green", lines)
     if moved:
         yield ""
         moved.sort(key=lambda move: math.inf if move.change is None else abs(move.change), reverse=True)
