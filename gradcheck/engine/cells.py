@@ -96,7 +96,7 @@ def lstm(from_input: Array, from_state: Array, state: Array, activation: Activat
         at_memory = at_hidden * o
         at_memory *= shown_slope
         at_memory += at_cell
-        at_z, at_state = np.empty_like(z), np.zeros_like(state)
+        at_z, at_state = np.empty_like(z), np.zeros(state.shape, state.dtype)
         for gate, factor in ((first, g), (second, cell), (third, i)):
             np.multiply(at_memory, factor, out=at_z[:, gate])
         np.multiply(at_hidden, shown, out=at_z[:, fourth])

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gradcheck.engine.gram import gram, is_wide
-from gradcheck.engine.magnitude import sum_of_squares
+from gradcheck.engine.magnitude import mean, sum_of_squares
 from gradcheck.engine.types import Array
 
 #: Differences below this many units of rounding, relative to the outputs, are taken for rounding.
@@ -49,7 +49,7 @@ def measure_diversity(outputs: Array) -> Diversity:
         return Diversity(mean_cosine(outputs), effective_rank(outputs))
     products = (outputs @ outputs.T).astype(np.float64)
     squares = products.diagonal()
-    centred = products - products.mean(0) - products.mean(1)[:, None] + products.mean()
+    centred = products - mean(products, 0) - mean(products, 1)[:, None] + mean(products)
     if not squares.all() or not np.trace(centred) > CANCELS * squares.sum():
         return Diversity(mean_cosine(outputs), effective_rank(outputs))
     inverse = 1 / np.sqrt(squares)
@@ -125,7 +125,7 @@ def _centred_gram(outputs: Array) -> Array | float:
         products -= (means - means.sum() / len(whole))[:, None]
         if float(products.trace()) > DIFFERING * sum_of_squares(outputs):
             return products
-    centred = outputs - outputs.mean(0)
+    centred = outputs - mean(outputs, 0)
     rounding = (ROUNDING * np.finfo(outputs.dtype).eps) ** 2 * sum_of_squares(outputs)
     if sum_of_squares(centred) <= rounding:
         return 1.0
@@ -136,7 +136,8 @@ def _centred_gram(outputs: Array) -> Array | float:
 def _rank_of(products: Array) -> float:
     """Return exp of the entropy of the eigenvalues' shares of their sum."""
     variances = np.linalg.eigvalsh(products)
-    shares = variances / variances[variances > 0].sum()
+    positive = variances[variances > 0]
+    shares = positive / positive.sum()
     shares = shares[shares > 0]  # a share that underflows has no logarithm, and adds nothing
     return max(1.0, math.exp(-float(shares @ np.log(shares))))
 

@@ -69,6 +69,12 @@ def sum_of_squares(array: Array) -> float:
     return square
 
 
+def mean(array: Array, axis: int | None = None) -> Array:
+    """Return the mean; NumPy's own does the same, and of a small array takes three times as long."""
+    average: Array = np.add.reduce(array, axis) / (array.size if axis is None else array.shape[axis])
+    return average
+
+
 def log10_magnitude(mantissa: float, exponent: int = 0) -> float:
     """Return log10(mantissa · 2**exponent); −inf for zero, inf and nan as they are."""
     return (math.log10(mantissa) if mantissa else -math.inf) + exponent * LOG10_2
@@ -82,7 +88,7 @@ def log10_rms(array: Scaled) -> float:
 
 def log10_std(array: Scaled) -> float:
     """Return log10 of the standard deviation of the entries, around their mean."""
-    return log10_rms(Scaled(array.mantissa - array.mantissa.mean(), array.exponent))
+    return log10_rms(Scaled(array.mantissa - mean(array.mantissa), array.exponent))
 
 
 def log10_rms_and_std(array: Array) -> tuple[float, float]:
@@ -91,8 +97,8 @@ def log10_rms_and_std(array: Array) -> tuple[float, float]:
     values = Scaled(array) if _is_comfortable(square, array) else rescaled(array)
     mantissa, exponent = values
     square = square if mantissa is array else sum_of_squares(mantissa)
-    mean_square, mean = square / mantissa.size, float(mantissa.mean())
-    variance = mean_square - mean**2
+    mean_square = square / mantissa.size
+    variance = mean_square - float(mean(mantissa)) ** 2
     if not variance >= mean_square / 2:  # the difference has lost digits, or is nan
         return log10_rms(values), log10_std(values)
     return log10_magnitude(math.sqrt(mean_square), exponent), log10_magnitude(math.sqrt(variance), exponent)

@@ -3,6 +3,8 @@
 import math
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
+from statistics import median
 from typing import NamedTuple
 
 import numpy as np
@@ -63,7 +65,7 @@ class ModelFlow(GradientFlow):
         one, other = self.labels[first - 1], self.labels[last - 1]
         return f"layers {one} to {other}" if one.isdecimal() and other.isdecimal() else f"{one} to {other}"
 
-    @property
+    @cached_property
     def groups(self) -> list[npt.NDArray[np.intp]]:
         """Layers, from 0, whose gradients can be compared: those of one kind and role that the signal reaches.
 
@@ -105,7 +107,13 @@ class ModelFlow(GradientFlow):
         norms: PerLayer = self.column("log10_weight_norm") + self.column("log10_weight_gradient_norm")
         return np.where([*map(bool, self.gated)] or False, math.nan, norms - math.log10(loss))
 
-    @property
+    @cached_property
+    def log10_typical_elasticity(self) -> float:
+        """log10 of the median of the layers' elasticities; nan without any."""
+        known = [one for one in self.log10_elasticity.tolist() if math.isfinite(one)]
+        return median(known) if known else math.nan
+
+    @cached_property
     def log10_gradient_ratio(self) -> PerLayer:
         """log10 of each layer's gradient over that of the last layer of its kind and role that is reached by one."""
         gradient = self.column("log10_gradient_rms")

@@ -73,7 +73,7 @@ class GradientCallback(keras.callbacks.Callback):
         self._check_every = at_least("check_every", check_every, 1, "it counts steps from one diagnosis to the next")
         self._tap: Tap | None = None
         self._log: GrowingLog | None = None
-        self._watch = Watch(str(file), check_every)
+        self._watch = Watch(check_every)
         self._parts: dict[int, dict[str, Any]] = defaultdict(dict)
         self._copies: list[Any] = []
         self._fresh: list[LogFinding] = []

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from gradcheck.errors import OptionError, one_of
 from gradcheck.logs.records import LAYER_QUANTITIES
-from gradcheck.logs.words import is_part, layer_of, lettered, quantity_of, words
+from gradcheck.logs.words import is_averaged, is_part, layer_of, lettered, quantity_of, words
 
 #: Names of quantities, with underscores for everything that is no letter or digit.
 ALIASES = {
@@ -20,7 +20,7 @@ ALIASES = {
     "loss_scale": "loss_scale scale grad_scale amp_scale",
     "grad_norm": "grad_norm gradient_norm gradnorm gnorm grad_norm_before global_grad_norm total_grad_norm "
     "grad_norm_total grad_2_0_norm_total grad_2_norm_total grad_2_0_norm grad_2_norm gradients_norm grads_norm "
-    "grad_norm_global l2_norm_grad l2_norm_grad_global l2_grad_norm grad_gnorm norm",
+    "grad_norm_global l2_norm_grad l2_norm_grad_global l2_grad_norm grad_gnorm norm gn",
     "grad_norm_after": "grad_norm_after clipped_grad_norm grad_norm_clipped grad_norm_after_clip clipped_norm",
     "max_norm": "max_norm max_grad_norm clip_norm clip_threshold grad_clip",
     "weight_norm": "weight_norm param_norm parameter_norm params_norm weights_norm",
@@ -128,13 +128,18 @@ def chosen(names: Collection[str], wanted: Mapping[str, str] = NOTHING) -> dict[
     meanings = [(name, column) for name in names if (column := meaning(name)) and column[0] not in plain]
     meanings += [(name, Column(one)) for one, other in plain.items() for name in names if _plain(name.strip()) == other]
     found: dict[Column, str] = {}
-    for name, column in sorted(meanings, key=lambda pair: _RANK.get(_plain(pair[0].split("/")[-1]), len(_RANK))):
+    for name, column in sorted(meanings, key=lambda pair: _rank(pair[0])):
         found.setdefault(column, name)
     if Column("loss") not in found and "loss" not in plain:
         parts = [name for name in names if is_part(words(name))] or lettered(names)
         found |= {Column(PART, name.strip()): name for name in parts}
     order = {name: place for place, name in enumerate(names)}
     return dict(sorted(found.items(), key=lambda pair: order[pair[1]]))
+
+
+def _rank(name: str) -> tuple[int, bool]:
+    """Return what names that mean the same are sorted by: the usual ones first, means of several steps after others."""
+    return _RANK.get(_plain(name.split("/")[-1]), len(_RANK)), is_averaged(name)
 
 
 def asked_columns(pairs: Iterable[str]) -> dict[str, str]:

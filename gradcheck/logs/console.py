@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from gradcheck.logs.columns import NOTHING, meaning
 from gradcheck.logs.console_code import Block
+from gradcheck.logs.console_commas import Commas
 from gradcheck.logs.console_context import value_of
 from gradcheck.logs.console_kinds import EPOCH, PROVISIONAL, STEP, TRAINING, UNNAMED
 from gradcheck.logs.console_lines import (
@@ -12,6 +13,8 @@ from gradcheck.logs.console_lines import (
     Bar,
     epoch_bar,
     is_error,
+    is_history,
+    is_of_unfit,
     last_words,
     only_bar,
     parted,
@@ -23,8 +26,9 @@ from gradcheck.logs.console_lines import (
 from gradcheck.logs.console_names import objectives_named
 from gradcheck.logs.console_reader import ConsoleReader
 from gradcheck.logs.console_rows import Plan
-from gradcheck.logs.console_tables import cells, header, heads_two, is_rule, numbered, of_numbers, row_below
+from gradcheck.logs.console_tables import cells, header, heads_two, is_rule, numbered, of_numbers, row_below, starts
 from gradcheck.logs.console_values import cut, pairs
+from gradcheck.logs.documents import as_json
 from gradcheck.logs.json_records import JsonRecords
 from gradcheck.logs.lines import Problems
 from gradcheck.logs.numbers import LogRow, numbers
@@ -53,14 +57,16 @@ class Console(ConsoleReader):
     problems : Problems
     wanted : mapping, optional
         A quantity ↦ the name of its column.
+    finer : bool
+        Rows are told apart by their iteration, not by their step.
 
     Attributes
     ----------
     context : Context
     """
 
-    def __init__(self, problems: Problems, wanted: Mapping[str, str] = NOTHING) -> None:
-        super().__init__(problems, wanted)
+    def __init__(self, problems: Problems, wanted: Mapping[str, str] = NOTHING, finer: bool = False) -> None:
+        super().__init__(problems, wanted, finer)
         self._objects = JsonRecords(Problems(), wanted, OBJECTS)
         self._plans: dict[tuple[str, tuple[str, ...]], Plan | None] = {}
         self._tried: list[Plan] = []
@@ -69,8 +75,11 @@ class Console(ConsoleReader):
         self._ahead: dict[str, str] = {}
         self._head: tuple[str, ...] = ()
         self._above = ""
+        self._columns: tuple[int, ...] = ()
+        self._indent = 0
         self._section = ""
         self._block = Block()
+        self._commas = Commas()
 
     def rows(self, lines: Iterator[bytes]) -> Iterator[LogRow]:
         """Yield the rows of the lines, neighbours of one layout together."""
@@ -95,11 +104,13 @@ class Console(ConsoleReader):
         """Return the rows of a line: mostly none or one."""
         whole = line.decode("utf-8", "replace")
         text = whole.strip()
-        if "\x1b" in text or "`" in text or "│" in text or "┃" in text:
+        if "\x1b" in text or "`" in text or "│" in text or "┃" in text or " std" in text[:48]:
             whole = plain(text)
             text = whole.strip("` \t")
+        if self._commas.seen:
+            text = self._commas.pointed(text)
         if self._table:
-            return self._end_table(code=True) if self._block.has(whole, text) else self._read(text)
+            return self._end_table(code=True) if self._block.has(whole, text) else self._read(text, whole)
         if not text:
             return ()
         for place, plan in enumerate(self._tried):
@@ -113,10 +124,14 @@ class Console(ConsoleReader):
         if text.endswith("]") and (bar := only_bar(text)):
             self.context.see_bar(bar)
             return ()
-        return () if self._block.has(whole, text) else self._read(text)
+        return () if self._block.has(whole, text) else self._read(text, whole)
 
-    def _read(self, text: str) -> Iterator[LogRow]:
-        """Yield the rows of a line that was not foreseen."""
+    def _read(self, text: str, whole: str = "") -> Iterator[LogRow]:
+        """Yield the rows of a line that was not foreseen; `whole` has the blanks around it, too."""
+        self._indent = len(whole) - len(whole.lstrip())
+        if text.startswith("{'") and is_history(text):
+            yield from self._object(as_json(text))
+            return
         if len(text) > LONGEST_LINE:
             self.problems.add(f"is longer than {LONGEST_LINE >> 10} KiB: left out", 1)
             return
@@ -140,12 +155,15 @@ class Console(ConsoleReader):
 
     def _told(self, text: str) -> Iterator[LogRow]:
         """Yield the rows of a line without a bar, and remember what it says of those to come."""
-        text = of_numbers(objectives_named(text))
+        self._commas.see(text)
+        text = of_numbers(objectives_named(self._commas.pointed(text)))
         lower = text.lower()
-        word = last_words(text)
+        word, above, self._above = last_words(text), self._above, ""
+        if word:
+            yield from self._end_table()
         if (event := self.context.event(text, lower)) is not None:
             yield from event
-        elif self._head and (below := row_below(self._head, text)):
+        elif self._head and (below := row_below(self._head, text, self._columns, self._indent)):
             yield from self._framed(below, "below a header")
         elif (pair := cells(text)) is not None:
             yield from self._cell(*pair)
@@ -154,12 +172,12 @@ class Console(ConsoleReader):
         elif told := stated(text):
             for name, value in told:
                 yield from self._single(name, value)
-        elif text[:1].isdigit() and (unnamed := self._unnamed.rows(text)) is not None:
+        elif (unnamed := self._unnamed.rows(text, self.kinds.is_named)) is not None:
             yield from self._end_table()
             for one in unnamed:
                 yield from self._framed(one, "a number after its step", UNNAMED)
         elif tells(lower, self._telling) and not (word and is_error(text)):
-            yield from self._end_table(code=True) if self._block.is_beside(text) else self._line(text)
+            yield from self._end_table(code=True) if self._block.is_beside(text) else self._line(text, above)
         elif self._table and (not text or is_rule(text)):
             yield from self._end_table()
         else:
@@ -167,10 +185,10 @@ class Console(ConsoleReader):
             self.kinds.heading(text)
             if len(self._passed_over) < PASSED_OVER:
                 self._passed_over.append(text)
-        if word:
+        if word and (is_of_unfit(word) or not is_of_unfit(self.context.last_word)):
             self.context.last_word = word
 
-    def _line(self, text: str) -> Iterator[LogRow]:
+    def _line(self, text: str, above: str) -> Iterator[LogRow]:
         bar = epoch_bar(text)
         frame, worth = "", TRAINING
         if bar is not None:
@@ -181,8 +199,7 @@ class Console(ConsoleReader):
         if len(values) > MOST_NUMBERS:
             return
         if not values:
-            self._head = header(text, self.kinds.wanted, self._above) or self._head
-        self._above = text if not values else ""
+            self._see_header(text, above)
         if len(values) > 1 and shape[1].strip() == "(" and shape[2:] == (")",):  # the mean beside it
             shape, values = (shape[0], ""), values[:1]
         if len(values) == 1 and not frame and not shape[1].strip(" ,;|)]}") and (one := next(pairs(shape), None)):
@@ -199,6 +216,12 @@ class Console(ConsoleReader):
         if plan.parts:
             self.context.see_lost_parts(plan, values)
         yield from self.context.row(plan, [values[place] for place in plan.places])
+
+    def _see_header(self, text: str, above: str) -> None:
+        """Take a line without a number for the header of a table, if it is one."""
+        self._above = text
+        if names := header(text, self.kinds.wanted, above):
+            self._head, self._columns = names, tuple(self._indent + at for at in starts(names, text))
 
     def _plan(self, shape: tuple[str, ...], values: list[str], frame: str, worth: int) -> Plan | None:
         key = frame, shape

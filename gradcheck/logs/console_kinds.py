@@ -10,6 +10,7 @@ from gradcheck.logs.console_names import (
     PLACES,
     SHORT,
     bare,
+    finer_than,
     is_no_step,
     leads,
     parts_beside,
@@ -20,7 +21,7 @@ from gradcheck.logs.console_rows import Kind, Plan
 from gradcheck.logs.console_values import TRAINING as OF_TRAINING
 from gradcheck.logs.console_values import VALIDATION as OF_VALIDATION
 from gradcheck.logs.console_values import Pair, is_keyed, is_skipped, lead_of, pairs, pattern_of
-from gradcheck.logs.words import is_an_error, is_batch_cost, is_maximised, is_perplexity, words
+from gradcheck.logs.words import is_a_guess, is_a_total, is_an_error, is_batch_cost, is_maximised, is_perplexity, words
 
 #: Of a line so much is looked through for what it is about.
 LONGEST_HEADING = 80
@@ -42,7 +43,7 @@ UNNAMED, VALIDATION, PROVISIONAL, TRAINING = range(-1, 3)
 LOGARITHM, NEGATIVE = "ln", "−"
 
 #: What stands for a loss in a line without one.
-INSTEAD = (is_perplexity, is_maximised, is_an_error)
+INSTEAD = (is_perplexity, is_maximised, is_a_total, is_an_error)
 
 STEP, EPOCH, LENGTH, LOSS, NORM, TIME = map(Column, ("step", "epoch", "epoch_length", "loss", "grad_norm", "time"))
 
@@ -59,6 +60,8 @@ class Kinds:
     ----------
     wanted : mapping
         A quantity ↦ the name of its column.
+    finer : bool
+        Rows are told apart by their iteration, not by their step.
 
     Attributes
     ----------
@@ -68,8 +71,8 @@ class Kinds:
         The names of numbers, and those that a colon or the like parts from them.
     """
 
-    def __init__(self, wanted: Mapping[str, str] = NOTHING) -> None:
-        self.wanted, self.validating = wanted, False
+    def __init__(self, wanted: Mapping[str, str] = NOTHING, finer: bool = False) -> None:
+        self.wanted, self.validating, self.finer = wanted, False, finer
         self.kinds: list[Kind] = []
         self.seen: set[str] = set()
         self.keyed: set[str] = set()
@@ -95,13 +98,18 @@ class Kinds:
             validating = self._places([pair._replace(training=True) for pair in found])
             own, worth = self._chosen(validating, numbers), VALIDATION
             places = validating
-            if not any(column in (LOSS, NORM) for column in own) or is_an_error(own.get(LOSS, "")):
+            if not any(column in (LOSS, NORM) for column in own) or is_a_guess(own.get(LOSS, "")):
                 return None
-        if is_an_error(own.get(LOSS, "")):
+        if is_a_guess(own.get(LOSS, "")):
             worth = UNNAMED
         first = min(places[name] for name in own.values())
         lead = frame or lead_of(shape, first)
         return self._planned(own, places, found, lead, worth, shape, numbers, bool(frame))
+
+    @property
+    def is_named(self) -> bool:
+        """Whether there were rows whose loss, or norm, has a name."""
+        return any(kind.worth > UNNAMED for kind in self.kinds)
 
     def heading(self, line: str) -> None:
         """Remember what a line that is no row is about."""
@@ -125,6 +133,8 @@ class Kinds:
             places = {name: place for name, place in places.items() if not is_no_step(name, numbers[place])}
         held = [name for name in places if not (numbers[places[name]].lower() == "nan" and "loss" in name.lower())]
         columns = chosen(list(places), self.wanted)
+        if self.finer and STEP in columns and "step" not in self.wanted:
+            columns[STEP] = finer_than(columns[STEP], places)
         if LOSS in columns and columns[LOSS] not in held and "loss" not in self.wanted:
             columns[LOSS] = chosen(held).get(LOSS, columns[LOSS])
         if not any(column.quantity in ("loss", PART) for column in columns) and is_batch_cost(places):
@@ -135,9 +145,10 @@ class Kinds:
                 columns[Column(quantity)] = name
         if BESIDE_WEIGHTS in map(str.lower, places) and "grad_norm" not in self.wanted:
             columns = {column: name for column, name in columns.items() if column != NORM}
-        instead = next((name for stands in INSTEAD for name in places if stands(name)), "")
+        counts = {name for name, place in places.items() if is_a_total(name) and numbers[place].isdecimal()}
+        instead = next((name for stands in INSTEAD for name in places if stands(name) and name not in counts), "")
         lacks_loss = "loss" not in self.wanted and not any(one.quantity in ("loss", PART) for one in columns)
-        if instead and lacks_loss and (not is_an_error(instead) or columns.keys() & {STEP, EPOCH}):
+        if instead and lacks_loss and (not is_a_guess(instead) or columns.keys() & {STEP, EPOCH}):
             columns[LOSS] = instead
         return columns
 

@@ -8,6 +8,9 @@ from typing import NamedTuple
 #: Colours and movements of the cursor.
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07]*\x07|[()][A-Z0-9])")
 
+#: What the runtime of a container writes before a line: ``2031-01-02T03:04:05.67Z stdout F …``.
+_CONTAINER = re.compile(r"^\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d) std(?:out|err) [FP] ")
+
 #: The bar of tqdm: ``  3%|##   | 20/600 [00:02<12:00,  2.2it/s``; what it is at, of how many, follow as ``20/600 [``.
 #: A notebook draws it as a picture, and ``  3% 20/600 [`` is what its text has.
 _BAR = re.compile(
@@ -25,17 +28,22 @@ _ETA = re.compile(r"\bETA\b")
 #: Lines without any of these are no rows, and say nothing of an epoch.
 TELLING = (
     "loss", "norm", "epoch", "nll", "trl", "objective", "cost", "step", "iter", "ce:", "ce=", "xent", " avg, ", "objf",
-    "ppl", "perplexity",
+    "ppl", "perplexity", "rmse", "mse", "mae",
 )  # fmt: skip
 
 #: What the losses of two networks may be called that play against each other.
 PLAYER = re.compile(r"(?<![\w/.])[gd](?:_[a-z])?(?:\s?[:=]|\s)\s*[-+]?(?:[\d.]|nan|inf)")
 
-#: A line with one number, after the step that it is of in brackets: ``(Steps: 200) train/loss = 4.7488.``
+#: A line with one number, after the step that it is of in brackets: ``(Steps: 200) train/loss = 4.7488.``, or, behind
+#: what a logger begins a line with, ``metrics.py:44] [200] loss = 4.7488``.
 _STATED = re.compile(
-    r"(?i).{0,100}?\((?:global )?(steps?|iter(?:ation)?s?)[:= ]\s*(\d+)\)[\s:]+([a-z][\w/.-]*+)\s*[:=]\s*+"
-    r"([-+]?(?:[\d.]+(?:e[-+]?\d+)?|nan|inf))\.?\Z"
+    r"(?i).{0,100}?(?:\((?:global )?(?P<word>steps?|iter(?:ation)?s?)[:= ]\s*(?P<step>\d+)\)[\s:]+"
+    r"|[]:|-]\s+\[(?P<bare>\d+)\]\s+)(?P<name>[a-z][\w/.-]*+)\s*[:=]\s*+"
+    r"(?P<number>[-+]?(?:[\d.]+(?:e[-+]?\d+)?|nan|inf))\.?\Z"
 )
+
+#: A dict whose first value is a list of several.
+_HISTORY = re.compile(r"\{'[^']*': \[[^\]]*,")
 
 #: How a program says that it ends of an error, or that it gives up; ``stop_at=3`` and ``exit code`` are no such verbs.
 ERRORS = ("error: ", "exception: ", "interrupt: ", "error reported to coordinator: ")
@@ -43,7 +51,8 @@ _ERROR = re.compile(
     r"(?i)^(?:\W*rank ?\d+\W+|\w+:tensorflow:)?(?:[\w.]+\.)?(?:(?:runtime|value|type|fatal) )?\w*"
     r"(?:Error|Exception|Interrupt)(?: reported to coordinator)?: "
 )
-STOPS = ("stop", "abort", "exit", "halt", "terminat", "diverg")
+_LEVEL = re.compile(r"(?i)\W*(?:error|critical|fatal)\b")
+STOPS = ("stop", "abort", "exit", "halt", "terminat", "diverg", "explod", "end")
 _GIVES_UP = re.compile(rf"(?i)\b(?:{'|'.join(STOPS)})(?:p?ed|p?ing|e?s|e)?\b(?! code|\s*=)")
 
 #: How it says that the reason is a number that isn't finite: ``loss is nan``, ``NaN or Inf found in loss``.
@@ -95,8 +104,9 @@ class Bar(NamedTuple):
 
 
 def plain(line: str) -> str:
-    """Return a line without what only a terminal obeys, and with plain strokes between the cells of a table."""
-    return (_ESCAPES.sub("", line) if "\x1b" in line else line).replace("│", "|").replace("┃", "|")
+    """Return a line without what only a terminal obeys or a container adds, and with plain strokes between cells."""
+    line = _CONTAINER.sub("", _ESCAPES.sub("", line) if "\x1b" in line else line)
+    return line.replace("│", "|").replace("┃", "|")
 
 
 def without_bar(line: str) -> tuple[str, Bar | None, str]:
@@ -148,8 +158,11 @@ def tells(line: str, words: Sequence[str]) -> bool:
 
 def stated(line: str) -> tuple[tuple[str, str], ...]:
     """Return the step of a line with one number, and the number, each with its name; nothing of any other line."""
-    found = _STATED.match(line) if "(" in line[:100] else None
-    return ((found[1], found[2]), (found[3], found[4].rstrip("."))) if found else ()
+    found = _STATED.match(line) if "(" in line[:100] or " [" in line[:100] else None
+    if found is None:
+        return ()
+    step = found["word"] or "step", found["step"] or found["bare"]
+    return step, (found["name"], found["number"].rstrip("."))
 
 
 def last_words(line: str) -> str:
@@ -158,6 +171,7 @@ def last_words(line: str) -> str:
     lower = line.lower()
     # most lines have none of these: to ask so takes less time than a pattern
     is_last = any(one in lower for one in ERRORS) and is_error(line)
+    is_last = is_last or (bool(_LEVEL.match(line)) and is_of_unfit(line))
     if not is_last and any(one in lower for one in STOPS):
         is_last = ("loss" in lower or "grad" in lower) and gives_up(line)
     return line.strip()[:200] if is_last else ""
@@ -166,6 +180,11 @@ def last_words(line: str) -> str:
 def is_error(line: str) -> bool:
     """Whether a line begins with the name of an error: what it says is no row."""
     return bool(_ERROR.match(line))
+
+
+def is_history(line: str) -> bool:
+    """Whether a line is a whole run as Python prints it: ``{'loss': [2.1, 1.9], 'accuracy': [0.4, 0.5]}``."""
+    return bool(_HISTORY.match(line))
 
 
 def gives_up(line: str) -> bool:

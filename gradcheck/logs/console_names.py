@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterable, Sequence
+from itertools import chain, pairwise
 
 from gradcheck.logs.columns import Column, meaning
 from gradcheck.logs.console_values import Pair
@@ -25,9 +26,16 @@ BATCH_COST = {"batch", "cost"}
 
 STEP, EPOCH = Column("step"), Column("epoch")
 
+#: Words of a counter that counts finer than steps, and how both stand in a line: ``iter 1152 step 144``.
+ITERATION = frozenset(("iter", "iteration"))
+_TWO_COUNTERS = re.compile(rb"(?i)\biter(?:ation)?[ =:]{1,2}(\d+)[ ,|]{1,3}step[ =:]{1,2}(\d+)\b")
+
 #: What may stand before a number at the beginning of a line that is its step, and after it; a day has a month there.
 _BEFORE_STEP, _AFTER_STEP = "[(#> \t", "])|:, \t"
 _DAY = re.compile(r"(?i)\s*(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)")
+
+#: What parts a loss from its step in brackets: ``batch_loss[ 120 ]: 2.31``.
+INDEXED = " ]):=\t"
 
 #: Digits of a number that is no step: a date, or seconds since 1970.
 MOST_DIGITS = 9
@@ -68,14 +76,28 @@ def is_no_step(name: str, number: str) -> bool:
     return bool(point and whole.isdecimal() and fraction.strip("0")) and meaning(name) == Column("step")
 
 
+def has_finer(text: bytes) -> bool:
+    """Whether neighbouring rows of a console have one step and several iterations: gradients are accumulated."""
+    counters = [(found[1], found[2]) for found in _TWO_COUNTERS.finditer(text)]
+    return any(step == after and at != next_ for (at, step), (next_, after) in pairwise(counters))
+
+
+def finer_than(step: str, places: Iterable[str]) -> str:
+    """Return the name of the iteration beside a step; that of the step if there is none."""
+    return next((name for name in places if ITERATION.intersection(words(name))), step)
+
+
 def stepped(found: Iterable[Pair], shape: tuple[str, ...], numbers: Sequence[str]) -> list[Pair]:
-    """Return the numbers with their names, where a step stands between a loss and its name: ``Train loss 120 2.31``."""
-    pairs = _led(list(found), shape, numbers)
+    """Return the numbers with their names, where a step stands between a loss and its name: ``Train loss 120 2.31``.
+
+    One number that says both the epoch and the step, ``epoch/iter: 14/2990``, has two names.
+    """
+    pairs = _led(list(chain.from_iterable(map(_halves, found))), shape, numbers)
     for at, pair in enumerate(pairs):
         behind = pair.place + 1
         if (
             behind < len(numbers)
-            and not shape[behind].strip()
+            and not shape[behind].strip(INDEXED)
             and numbers[pair.place].isdecimal()
             and not numbers[behind].isdecimal()
             and quantity_of(words(pair.name)) == "loss"
@@ -83,6 +105,14 @@ def stepped(found: Iterable[Pair], shape: tuple[str, ...], numbers: Sequence[str
             step, loss = pair._replace(name="step"), pair._replace(place=behind)
             return [*pairs[:at], step, loss, *(one for one in pairs[at + 1 :] if one.place != behind)]
     return pairs
+
+
+def _halves(pair: Pair) -> list[Pair]:
+    """Return two counters with a slash between their names as two numbers: ``epoch/iter: 14/2990``."""
+    first, slash, second = pair.name.rpartition("/")
+    if not slash or pair.total is None or (meaning(first), meaning(second)) != (EPOCH, STEP):
+        return [pair]
+    return [pair._replace(name=first, total=None), pair._replace(name=second, place=pair.total, total=None)]
 
 
 def _led(found: list[Pair], shape: tuple[str, ...], numbers: Sequence[str]) -> list[Pair]:
@@ -100,7 +130,8 @@ def _led(found: list[Pair], shape: tuple[str, ...], numbers: Sequence[str]) -> l
 
 def leads(shape: tuple[str, ...]) -> bool:
     """Whether a line begins with a number that has no name and no unit."""
-    if shape[0].strip(_BEFORE_STEP) or shape[1:3] == (":", ":"):  # a time
+    timed = shape[1:3] == (":", ":") or (not shape[1].strip() and shape[2:4] == (":", ":"))  # perhaps after a date
+    if shape[0].strip(_BEFORE_STEP) or timed:
         return False
     return shape[1][:1] in _AFTER_STEP and not _DAY.match(shape[1])
 

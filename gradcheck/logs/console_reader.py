@@ -18,6 +18,8 @@ class ConsoleReader(Reader):
     problems : Problems
     wanted : mapping
         A quantity ↦ the name of its column.
+    finer : bool
+        Rows are told apart by their iteration, not by their step.
 
     Attributes
     ----------
@@ -28,9 +30,9 @@ class ConsoleReader(Reader):
     format = "console output"
     rounds = True
 
-    def __init__(self, problems: Problems, wanted: Mapping[str, str]) -> None:
+    def __init__(self, problems: Problems, wanted: Mapping[str, str], finer: bool = False) -> None:
         super().__init__(problems)
-        self.kinds = Kinds(wanted)
+        self.kinds = Kinds(wanted, finer)
         self.seen = self.kinds.seen
         self.context = Context()
         self._passed_over: list[str] = []

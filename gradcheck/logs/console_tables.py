@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 
 from gradcheck.logs.columns import NOTHING, PART, chosen, meaning
+from gradcheck.logs.words import is_an_error
 
 #: What is drawn between two tables.
 _RULE = re.compile(r"^\s*[-=+─-╿|]{3,}\s*$")
@@ -13,7 +14,7 @@ _OF_TENSOR = re.compile(r",\s*(?:dtype|device|grad_fn|requires_grad|weak_type)=(
 
 #: Several numbers in brackets, each of them a part of a loss.
 _LIST = r"\[\s*({0}(?:\s*,\s*{0})*)\s*\]".format(r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|nan|inf)")
-_LISTS, _LOSSES = re.compile(_LIST), re.compile(r"(?i)(?<=loss)((?:es)?['\"]?\s*[:=]?\s*)" + _LIST)
+_LISTS, _LOSSES = re.compile(_LIST), re.compile(r"(?i)(?<=loss)((?:es)?['\"]?\s*[:=]?\s*)" + _LIST + r"(?!\s*[:=])")
 
 #: A part of a loss that is numbered, ``Style 2 loss: 0.31``, alone on a line.
 _NUMBERED = re.compile(r"(?i)(([a-z]\w*) \d+ \w*loss)\s*[:=]\s*([-+]?(?:[\d.]+(?:e[-+]?\d+)?|nan|inf))")
@@ -35,6 +36,9 @@ _ASIDE = re.compile(r"\s*\([^()]*\)")
 
 #: A number at the beginning of a cell.
 _CELL = re.compile(r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+|nan\b|inf\b)", re.IGNORECASE)
+
+#: A cell where blanks part them.
+_WORD = re.compile(r"\S+")
 
 #: The names that a detector of objects prints its losses under.
 _OF_BOXES = {"box": "box_loss", "obj": "obj_loss", "cls": "cls_loss"}
@@ -88,17 +92,42 @@ def header(line: str, wanted: Mapping[str, str] = NOTHING, above: str = "") -> t
     names = ["step" if name == "#" else name.strip("*~").rstrip(".") for name in names]
     if _OF_BOXES.keys() <= {name.lower() for name in names}:
         names = [_OF_BOXES.get(name.lower(), name) for name in names]
-    judged = any(column.quantity in ("loss", PART, "grad_norm") for column in chosen(names, wanted))
+    quantities = {column.quantity for column in chosen(names, wanted)}
+    judged = quantities & {"loss", PART, "grad_norm"} or ("step" in quantities and any(map(is_an_error, names)))
     longest = 80 if "|" in line else 40
     wordy = any(len(name) > longest or re.search(r"[=:;.!?'\"{}]", name) for name in names)
     return tuple(names) if len(names) > 2 and judged and not wordy else ()
 
 
-def row_below(names: tuple[str, ...], line: str) -> dict[str, str]:
-    """Return the numbers of a line below a header, by the names there; none of a line that isn't one of its rows."""
+def starts(names: tuple[str, ...], line: str) -> tuple[int, ...]:
+    """Return where the names of a header begin whose columns blanks part; nothing if any isn't written there."""
+    found: list[int] = []
+    for name in names if "|" not in line else ():
+        found.append(line.find(name, found[-1] + 1 if found else 0))
+        if found[-1] < 0:
+            return ()
+    return tuple(found)
+
+
+def row_below(names: tuple[str, ...], line: str, columns: tuple[int, ...] = (), indent: int = 0) -> dict[str, str]:
+    """Return the numbers of a line below a header, by the names there; none of a line that isn't one of its rows.
+
+    Parameters
+    ----------
+    names : tuple of str
+    line : str
+    columns : tuple of int
+        Where the names begin, as far as that is known: a row whose cells are blank here and there is read by it.
+    indent : int
+        The blanks before the line.
+    """
     line = _LISTS.sub(lambda found: _sum(found[1]), line) if "[" in line else line
     framed = line.startswith("|") or " | " in line
     cells = [cell.strip() for cell in line.strip("| ").split("|")] if framed else line.split()
+    if not framed and columns and len(cells) < len(names):
+        return _aligned(names, line, columns, indent)
+    if not framed and columns and len(cells) == len(names) + 1 and indent < columns[0] and cells[0].isdecimal():
+        cells = cells[1:]  # what pandas counts its rows by, below no name
     apart = tuple(" ".join(names).split())
     if not framed and len(names) != len(cells) == len(apart):
         names = apart
@@ -111,6 +140,15 @@ def row_below(names: tuple[str, ...], line: str) -> dict[str, str]:
     ):
         return {}
     return {name: one[0] for name, one in zip(names, found, strict=True) if one is not None}
+
+
+def _aligned(names: tuple[str, ...], line: str, columns: tuple[int, ...], indent: int) -> dict[str, str]:
+    """Return the numbers of a row with blank cells, each of which begins where its name does; none of other lines."""
+    by_column = dict(zip(columns, names, strict=True))
+    cells = {found.start() + indent: found[0] for found in _WORD.finditer(line)}
+    if len(cells) < 3 or not cells.keys() <= by_column.keys() or columns[0] not in cells:
+        return {}
+    return {by_column[at]: found[0] for at, cell in cells.items() if (found := _CELL.fullmatch(cell))}
 
 
 def of_numbers(line: str) -> str:

@@ -84,6 +84,9 @@ _PASSING = re.compile(
     r"[\w-]*\d[\w-]*|\b(?:mon|tue|wed|thu|fri|sat|sun|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|am|pm)\b"
 )
 
+#: The picture of a progress bar, ``[###   ]``: it changes from row to row.
+_PICTURE = re.compile(r"\[[#=>*█▉▊▋▌▍▎▏░▒▓\s]*\]")
+
 #: The end of the text before a number that has a name, and not only words before it.
 _KEYED = re.compile(r"[:=：＝|][\s\"'(\[]*$")
 
@@ -195,7 +198,8 @@ def name_of(gap: str, first: bool = False) -> str:
 
 def lead_of(shape: Sequence[str], last: int) -> str:
     """Return the words of a shape up to a number: lines of one print statement have the same."""
-    return " ".join(_PASSING.sub("", " ".join(shape[: last + 1]).lower()).split())[:200]
+    words_before = _PICTURE.sub("[]", " ".join(shape[: last + 1]).lower())
+    return " ".join(_PASSING.sub("", words_before).split())[:200]
 
 
 def is_skipped(shape: Sequence[str]) -> bool:

@@ -28,8 +28,7 @@ class Delimited(Reader):
         delimiter = max(DELIMITERS, key=first.count)
         header = next(csv.reader([first], delimiter=delimiter), [])
         self.seen.update(header)
-        single = VALUE in header and VALUE not in self._wanted.values()  # TensorBoard's download
-        names = [self._tag if single and name == VALUE else name for name in header]
+        names = self._tagged(header)
         columns = chosen(names, self._wanted)
         layout, places = (
             Layout(columns, map(str.strip, columns.values())),
@@ -46,6 +45,16 @@ class Delimited(Reader):
                 yield layout, texts(self._with_runs(own, layout), commas=delimiter != ",")
             elif cells and cells != header:
                 self.problems.add(f"has {len(cells)} cells, the header has {len(header)}: left out", number)
+
+    def _tagged(self, header: list[str]) -> list[str]:
+        """Return the names of columns: a single number is called as its file, as in TensorBoard's downloads."""
+        if self._tag == VALUE or any(
+            column.quantity in ("loss", "grad_norm") for column in chosen(header, self._wanted)
+        ):
+            return header
+        value = next((name for name in header if name.capitalize() == VALUE), "")
+        single = value and value not in self._wanted.values()
+        return [self._tag if single and name == value else name for name in header]
 
     def _with_runs(self, cells: list[str], layout: Layout) -> list[str]:
         """Return cells with numbers for the names of runs."""

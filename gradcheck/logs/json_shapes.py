@@ -3,8 +3,12 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-#: Keys of the numbers of a column, in Sacred's metrics.
+#: Keys of the numbers of a column, in Sacred's metrics, and in charts.
 STEPS, VALUES = "steps", "values"
+X, Y = "x", "y"
+
+#: Levels of objects at which charts are looked for.
+DEEPEST_CHART = 4
 
 
 def as_columns(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -14,13 +18,15 @@ def as_columns(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     -----
     ``{name: {"steps": […], "values": […]}}`` is Sacred's, ``{"metric": name, "values": [{"step": …, "value": …}]}`` is
     trackio's, ``{"metrics": {name: [{"step": …, "value": …}]}}`` its snapshot; ``{"metrics": [{"metricName": name,
-    "steps": […], "values": […]}]}``, in an object for each experiment, is Comet's; else it is a list of objects, under
-    any key.
+    "steps": […], "values": […]}]}``, in an object for each experiment, is Comet's; charts, ``{title: {line: {"x": […],
+    "y": […]}}}``, are ClearML's; else it is a list of objects, under any key.
     """
     named = record.get("metrics")
     if isinstance(named, dict) and named and all(map(_is_history, named.values())):
         yield _merged({name: {one["step"]: one.get("value") for one in rows} for name, rows in named.items()})
     yield from _of_comet(record)
+    if charts := dict(_charts(record, ())):
+        yield _merged(charts)
     series = {name: value for name, value in record.items() if isinstance(value, dict) and _is_series(value)}
     if series:
         yield _merged({name: dict(zip(one[STEPS], one[VALUES], strict=False)) for name, one in series.items()})
@@ -29,6 +35,23 @@ def as_columns(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         rows = [one for one in values if isinstance(one, dict)]
         yield {"step": [one.get("step") for one in rows], name: [one.get("value") for one in rows]}
     yield from _lists(record)
+
+
+def _charts(record: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[str, dict[float, Any]]]:
+    """Yield the lines of charts at any of the upper levels: the names that lead to them, and the numbers by step."""
+    if is_chart(record):
+        yield "/".join(path) or str(record.get("name", "")), dict(zip(record[X], record[Y], strict=False))
+    elif len(path) < DEEPEST_CHART:
+        for key, value in record.items():
+            if isinstance(value, dict):
+                yield from _charts(value, (*path, key))
+
+
+def is_chart(record: Mapping[str, Any]) -> bool:
+    """Whether an object is a line of a chart, with a list of steps and one of numbers."""
+    steps, values = record.get(X), record.get(Y)
+    both = isinstance(steps, list) and isinstance(values, list)
+    return both and all(isinstance(step, int | float) for step in steps or [""])
 
 
 def _lists(record: Mapping[str, Any], depth: int = 3) -> Iterator[dict[str, Any]]:

@@ -83,7 +83,7 @@ class Log:
 
 def _most(tables: Sequence[Table]) -> Table | None:
     """Return the table with most rows; one with half as many and the norms beside the losses says more."""
-    largest = max(tables, key=_size, default=None)
+    largest = max(tables, key=lambda table: (_size(table), Column("loss") in table.names), default=None)
     fuller = (one for one in tables if one.names.keys() >= JUDGED and largest and 2 * _size(one) >= _size(largest))
     return max(fuller, key=_size, default=largest)
 

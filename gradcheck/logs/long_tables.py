@@ -4,18 +4,26 @@ import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any, NamedTuple
 
 from gradcheck.logs.columns import LONGEST_NAME, NOTHING, PART, Layout, chosen, meaning
 from gradcheck.logs.delimited import DELIMITERS
 from gradcheck.logs.documents import Document
+from gradcheck.logs.json_shapes import is_chart
 from gradcheck.logs.lines import Problems, Reader
 from gradcheck.logs.numbers import LogRow, numbers
+from gradcheck.logs.words import VALIDATION, words
 
 #: Keys of the name of a number, and of the number.
 NAMES = ("metricName", "metric_name", "metric", "key", "tag", "variable", "name")
 VALUES = ("metricValue", "metric_value", "value", "Value")
+
+#: What keys of the number itself begin with, where all have several parts.
+OWN = "metric."
+
+#: Keys of what a number is of beside its name: a part of the data.
+CONTEXTS = ("context", "subset", "split", "phase", "stage", "dataset")
 
 #: Numbers that are held until they are sorted by run and step; levels of objects, and rows, that are looked into.
 HELD, DEEPEST, LOOKED_AT = 2_000_000, 3, 200
@@ -30,10 +38,38 @@ class Single(NamedTuple):
     value: Any
 
 
+def singles_of(record: Any) -> Iterator[Single]:  # noqa: ANN401
+    """Yield the numbers of an object: one, those of a line of a chart, or none."""
+    if isinstance(record, Mapping) and is_chart(record) and isinstance(record.get("name"), str):
+        run, name = str(record.get("run_id") or ""), record["name"][:LONGEST_NAME]
+        yield from (Single(run, step, name, value) for step, value in zip(record["x"], record["y"], strict=False))
+    elif one := single_of(record):
+        yield one
+
+
+def _bare(record: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Return an object whose keys have no parts before their last one: ``metric.step`` ↦ step, as Aim has them."""
+    if not all(isinstance(key, str) and "." in key for key in record):
+        return dict(record)
+    others, own = (
+        {key.rpartition(".")[2]: value for key, value in record.items() if key.startswith(OWN) is of_the_number}
+        for of_the_number in (False, True)
+    )
+    return others | own
+
+
+def _is_held_out(record: Mapping[Any, Any]) -> bool:
+    """Whether an object says beside the name that its number is of a validation."""
+    return any(
+        key in CONTEXTS and VALIDATION.intersection(words(str(value)[:LONGEST_NAME])) for key, value in record.items()
+    )
+
+
 def single_of(record: Any, depth: int = DEEPEST) -> Single | None:  # noqa: ANN401
     """Return the number of an object, or of one within it; None if it holds none by name, or several as columns."""
     if not isinstance(record, Mapping):
         return None
+    record = _bare(record)
     name, value = (next((record[key] for key in keys if key in record), None) for keys in (NAMES, VALUES))
     within = next((one for one in record.values() if isinstance(one, Mapping)), None) if value is None else None
     if isinstance(name, str) and within is not None and depth:  # the number and its step in an object beside the name
@@ -42,6 +78,7 @@ def single_of(record: Any, depth: int = DEEPEST) -> Single | None:  # noqa: ANN4
         others = [key for key in record if isinstance(key, str) and key not in VALUES]
         if _is_judged(others):
             return None
+        name = f"val/{name}" if _is_held_out(record) else name
         given = {column.quantity: record[key] for column, key in chosen(others).items()}
         step = numbers([given.get("step")])[0]
         return Single(str(given.get("run") or ""), step, name[:LONGEST_NAME], value)
@@ -60,7 +97,7 @@ class LongTable(Reader):
 
     def rows(self, parts: Iterator[bytes]) -> Iterator[LogRow]:
         """Yield a row for each step of each run, in the order of the runs."""
-        return self.rows_of(filter(None, map(single_of, self._records(parts))))
+        return self.rows_of(chain.from_iterable(map(singles_of, self._records(parts))))
 
     def _records(self, parts: Iterator[bytes]) -> Iterator[Any]:
         raise NotImplementedError
@@ -118,7 +155,7 @@ def is_long_json(start: bytes) -> bool:
     for one in (text[text.find("{") :], *(line.strip(" \t\r,[") for line in text.splitlines()[:LOOKED_AT])):
         with suppress(ValueError, RecursionError):
             record = decode(one)[0] if one.startswith("{") else None
-            single = single_of(record)
+            single = next(singles_of(record), None)
             if isinstance(record, dict) and not single and _is_judged(record):
                 return False
             found |= single is not None
@@ -132,5 +169,5 @@ def _is_judged(names: Iterable[str]) -> bool:
 
 def is_long_header(names: Iterable[str]) -> bool:
     """Whether a table's columns are a number and its name."""
-    known = set(names)
+    known = _bare(dict.fromkeys(names, "0")).keys()
     return any(name in known for name in NAMES) and single_of(dict.fromkeys(known, "0")) is not None

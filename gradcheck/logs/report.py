@@ -170,7 +170,7 @@ def report_on(
     series = Series(log)
     found = find_all(series, max_norm)
     check_guess(series, columns, found, file)
-    series, _ = as_meant(series) if len(series.steps) else (series, [])
+    series = judged(series)
     table = thresholds(series, found)
     return LogReport(
         command="diagnose",
@@ -179,7 +179,7 @@ def report_on(
         ),
         log=read_part(log, series),
         verdict=_verdict(found),
-        findings=tuple(_finding(one, table) for one in found),
+        findings=tuple(findings_of(found, table)),
         thresholds=tuple(table),
         replays=tuple(replays(series)),
         curves=draw_curves(series, max_norm),
@@ -187,6 +187,16 @@ def report_on(
         runs=tuple(_runs(log, found, max_norm)),
         against=against,
     )
+
+
+def judged(series: Series) -> Series:
+    """Return the series that is judged."""
+    return as_meant(series)[0] if len(series.steps) else series
+
+
+def findings_of(found: Sequence[Finding], table: Sequence[Threshold]) -> list[LogFinding]:
+    """Return findings as a report has them, with sentences, and advice that names a threshold of the table."""
+    return [_finding(one, table) for one in found]
 
 
 def _runs(log: Log, found: Sequence[Finding], max_norm: float | None) -> Iterator[LogRun]:

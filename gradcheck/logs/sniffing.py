@@ -6,6 +6,7 @@ from pathlib import PurePath
 
 from gradcheck.logs.columns import NOTHING, meaning
 from gradcheck.logs.console import Console
+from gradcheck.logs.console_names import has_finer
 from gradcheck.logs.delimited import DELIMITERS, Delimited
 from gradcheck.logs.documents import HISTORY, Document
 from gradcheck.logs.json_records import JsonRecords
@@ -13,6 +14,7 @@ from gradcheck.logs.lines import Problems
 from gradcheck.logs.long_tables import LongDelimited, LongDocument, is_long_header, is_long_json
 from gradcheck.logs.metric_files import METRIC_LINE, MetricFile
 from gradcheck.logs.records import MARK
+from gradcheck.logs.wrapped_lines import WrappedConsole, is_wrapped
 
 #: Bytes of a file's beginning that its format is known by.
 HEAD = 2**16
@@ -59,13 +61,13 @@ def text_reader(first: bytes, problems: Problems, wanted: Mapping[str, str] = NO
         return Document(problems, wanted, tag)
     objects = sum(line.startswith(b'{"') for line in lines)
     if objects and (2 * objects >= len(lines) or _is_record(lines[0], wanted)):
-        return JsonRecords(problems, wanted)
+        return WrappedConsole(problems, wanted) if is_wrapped(lines) else JsonRecords(problems, wanted)
     if METRIC_LINE.match(lines[0] if lines else b""):
         return MetricFile(problems, wanted, tag)
     uncommented = [line for line in lines if not line.startswith(b"#")]
     if _is_table(uncommented, wanted) or _is_table([line.lstrip(b"# ") for line in lines[:2]], wanted):
         return LongDelimited(problems, wanted) if _is_long(uncommented) else Delimited(problems, wanted, tag)
-    return Console(problems, wanted)
+    return Console(problems, wanted, has_finer(start))
 
 
 def _is_record(line: bytes, wanted: Mapping[str, str]) -> bool:

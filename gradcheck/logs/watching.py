@@ -8,12 +8,13 @@ import numpy as np
 
 from gradcheck.errors import OptionError, at_least, shown
 from gradcheck.logs.appending import warn
+from gradcheck.logs.findings.clips import thresholds
 from gradcheck.logs.findings.criteria import find_all
 from gradcheck.logs.findings.finding import ERROR, NOTE
 from gradcheck.logs.json_records import JsonRecords
 from gradcheck.logs.lines import Problems
 from gradcheck.logs.log import Log
-from gradcheck.logs.report import LogFinding, report_on
+from gradcheck.logs.report import LogFinding, findings_of, judged
 from gradcheck.logs.series import Series
 from gradcheck.logs.table import Table
 
@@ -44,14 +45,11 @@ class Watch:
 
     Parameters
     ----------
-    name : str
-        Of the file, for messages.
     every : int
         Steps to the first diagnosis; from then on to each next one at least three times as many.
     """
 
-    def __init__(self, name: str, every: int = CHECK_EVERY) -> None:
-        self._name = name
+    def __init__(self, every: int = CHECK_EVERY) -> None:
         self._every = at_least("check_every", every, 1, "it counts steps from one diagnosis to the next")
         problems = Problems()
         self._reader = JsonRecords(problems)
@@ -91,12 +89,15 @@ class Watch:
         for row in self._reader.rows(iter([b"".join(self._lines)])):
             self._log.add(row)
         self._lines = []
-        found = {(one.kind, one.weight) for one in find_all(Series(self._log)) if one.weight != NOTE}
-        new = found - self._known
-        self._known |= found
+        series = Series(self._log)
+        found = find_all(series)
+        kinds = {(one.kind, one.weight) for one in found if one.weight != NOTE}
+        new = kinds - self._known
+        self._known |= kinds
         if not new:
             return []
-        return [one for one in report_on(self._log, self._name).findings if (one.kind, one.severity) in new]
+        told = findings_of(found, thresholds(judged(series), found))
+        return [one for one in told if (one.kind, one.severity) in new]
 
     def _leaps(self, name: str, value: float) -> bool:
         """Whether a number is far beyond all of its kind before, the first that isn't finite, or one of many in a row.

@@ -13,15 +13,19 @@ VALIDATION = _set("val valid validation validating eval evaluation evaluating te
 
 #: Words that leave a quantity what it is.
 PLAIN = _set(
-    "train training trainer global total overall whole all full model avg average mean running smooth smoothed ema "
+    "train training trainer global total tot overall whole all full model avg average mean running smooth smoothed ema "
     "current cur step batch minibatch mini epoch iter iteration update the is was of at raw local reduced lm mlm "
     "metric metrics info debug root main log logger stats optim optimizer optimiser final last student trn unnamed"
 )
+
+#: Words of the mean of several steps, which hides what a single one shows.
+AVERAGED = _set("avg average mean running smooth smoothed ema")
 
 #: Words of a gradient, of a norm, of both at once, of a loss, of a step and of an epoch.
 GRADIENT = _set("grad grads gradient gradients")
 NORM = _set("norm norms l2")
 GRADIENT_NORM = _set("gnorm gradnorm ggnorm")
+L2 = _set("l 2")
 LOSS = _set("loss losses nll ce xent objective cost")
 
 #: Words of the exponential of a loss.
@@ -91,7 +95,7 @@ def quantity_of(name: Sequence[str]) -> str | None:
     own = set(name)
     if own & VALIDATION:
         return None
-    if own & GRADIENT_NORM or (own & GRADIENT and own & NORM):
+    if own & GRADIENT_NORM or (own & GRADIENT and (own & NORM or own >= L2)):
         rest = own - GRADIENT - NORM - GRADIENT_NORM
         if rest & {"after", "clipped", "post"} and rest <= OF_NORM | {"after", "clipped", "clip", "clipping", "post"}:
             return "grad_norm_after"
@@ -133,6 +137,21 @@ def layer_of(name: Sequence[str]) -> str:
     norm = own & GRADIENT_NORM or (own & GRADIENT and own & NORM)
     rest = [word for word in name if word not in GRADIENT | NORM | GRADIENT_NORM]
     return "" if not norm or own & VALIDATION or own & NO_LAYER else "_".join(rest)
+
+
+def is_averaged(name: str) -> bool:
+    """Whether a name means the mean of several steps: of two numbers that mean the same the other one says more."""
+    return bool(AVERAGED & set(words(name)))
+
+
+def is_a_total(name: str) -> bool:
+    """Whether a name means the sum of parts, and not of what."""
+    return words(name) in (("total",), ("tot",))
+
+
+def is_a_guess(name: str) -> bool:
+    """Whether a name means what hardly is anything but a loss where a log has no other: an error, or a sum."""
+    return is_an_error(name) or is_a_total(name)
 
 
 def is_perplexity(name: str) -> bool:

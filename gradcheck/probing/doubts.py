@@ -7,7 +7,7 @@ from gradcheck.diagnosis.causes import Cause
 from gradcheck.diagnosis.score import OUTPUT_DECADES
 from gradcheck.diagnosis.status import Status
 from gradcheck.diagnosis.verdict import Verdict
-from gradcheck.probing.elasticity import HOPELESS, causes_of_elasticity, typical_elasticity
+from gradcheck.probing.elasticity import HOPELESS, causes_of_elasticity
 from gradcheck.probing.evidence import Evidence
 from gradcheck.probing.first_loss import FAR_TOO_LARGE, LARGE_INPUTS, LARGE_LOSS
 from gradcheck.probing.trial import FAR
@@ -40,7 +40,7 @@ def status_of(doubts: tuple[Cause, ...]) -> Status:
 
 def may_be_slow(found: Evidence) -> bool:
     """Whether a slow start says nothing: not where so little of the gradient is left that Adam only widens rounding."""
-    return not typical_elasticity(found.flow) < HOPELESS
+    return not found.flow.log10_typical_elasticity < HOPELESS
 
 
 def starts_far(found: Evidence) -> Iterator[Cause]:

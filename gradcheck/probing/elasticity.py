@@ -2,8 +2,6 @@
 
 import math
 
-import numpy as np
-
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.diagnosis.summary import gradient_shrinks
 from gradcheck.flow.model_flow import ModelFlow
@@ -26,12 +24,6 @@ HOPELESS_WITH_WAYS_ROUND = -12.0
 UNSEEN = -7.0
 
 
-def typical_elasticity(flow: ModelFlow) -> float:
-    """Return log10 of the median of the layers' elasticities; nan without any."""
-    known = flow.log10_elasticity[np.isfinite(flow.log10_elasticity)]
-    return float(np.median(known)) if known.size else math.nan
-
-
 def elasticity_of_end(found: Evidence) -> float:
     """Return log10 of the read-out's elasticity, inf where it has none: if it is low, the loss is to blame."""
     output = found.flow.output
@@ -50,12 +42,12 @@ def is_to_blame(found: Evidence) -> bool:
         return True
     first = found.at_loss.first
     known = first.value <= LARGE_LOSS * first.constant_answer  # not where a constant answer's is unknown
-    return known and typical_elasticity(found.flow) < UNSEEN
+    return known and found.flow.log10_typical_elasticity < UNSEEN
 
 
 def causes_of_elasticity(flow: ModelFlow) -> tuple[Cause, ...]:
     """Return the cause that the loss hardly depends on the layers, if that is so."""
-    elasticity = typical_elasticity(flow)
+    elasticity = flow.log10_typical_elasticity
     return (Cause("elasticity", None, elasticity, ELASTICITY),) if elasticity < ELASTICITY else ()
 
 
@@ -65,7 +57,7 @@ def is_hopeless(found: Evidence) -> bool:
     Where the signal of a chain fades on its way forward as well, the loss depends on the read-out as little as on the
     layers.
     """
-    flow, elasticity = found.flow, typical_elasticity(found.flow)
+    flow, elasticity = found.flow, found.flow.log10_typical_elasticity
     if not flow.carriers[: flow.reached].all() or any(flow.normalized[: flow.reached]):
         return elasticity < HOPELESS_WITH_WAYS_ROUND
     fades = gradient_shrinks(flow) and elasticity_of_end(found) < ELASTICITY

@@ -19,7 +19,7 @@ from gradcheck.probing.evidence import AtLoss, Evidence, Trained
 from gradcheck.probing.first_loss import FirstLoss
 from gradcheck.probing.limits import DIFFERENT, LARGE
 from gradcheck.probing.measuring import distinction, layer_flow
-from gradcheck.spec.thresholds import Thresholds
+from gradcheck.spec.thresholds import USUAL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +89,7 @@ def find(captured: CapturedPass) -> Findings:
         layers, flow, cut = _flow(captured, reach)
         first = first_loss(captured.loss)
     origins = tuple(_norm_of_one(captured)) if np.isneginf(flow.column("log10_gradient_rms")).any() else ()
-    if not origins and narrowest(flow)[1] < Thresholds().min_rank:
+    if not origins and narrowest(flow)[1] < USUAL.min_rank:
         origins = tuple(_inputs_alike(captured))
     return Findings(
         flow=flow, loss=captured.loss.name, layers=layers, readout=reach.readout, first_rms=_largest_rms(captured),

@@ -5,10 +5,11 @@ import re
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 from importlib import import_module
 from inspect import signature
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from gradcheck.errors import GradcheckError, OptionError
@@ -19,6 +20,9 @@ FRAMEWORKS = {"keras": "keras", "flax": "flax", "equinox": "equinox", "torch": "
 
 #: A module's name, and what parts the names of a path.
 NAME, NO_NAME = re.compile(r"\w+(\.\w+)*"), re.compile(r"\W+")
+
+#: So many of a module's own names are listed where one isn't there.
+LISTED = 6
 
 
 def load_attribute(text: str, what: str) -> Any:  # noqa: ANN401
@@ -36,6 +40,9 @@ def load_attribute(text: str, what: str) -> Any:  # noqa: ANN401
             hint = _nearest(name, dir(found))
             if module_name.partition(".")[0] in sys.stdlib_module_names:
                 hint = f"; it is Python's own {module_name}: give your module another name{hint}"
+            elif isinstance(found, ModuleType):
+                listed = _listed(name, found)
+                hint = f"{hint or ';'} {listed}" if listed else hint
             raise GradcheckError(f"{what} {text!r}: {module_name} has no {path!r}{hint}")
         found = getattr(found, name)
     return found
@@ -82,6 +89,21 @@ def _nearest(name: str, there: Iterable[str]) -> str:
     there = [one for one in there if not one.startswith("_")]
     near = get_close_matches(name, there, n=1) or [one for one in there if one.startswith(name)]
     return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _listed(name: str, module: ModuleType) -> str:
+    """Return what a module has of its own that may have been meant, the nearest names first; nothing for none."""
+    own = module.__name__.partition(".")[0]
+    there = [one for one, value in vars(module).items() if not one.startswith("_") and _may_be_meant(value, own)]
+    there.sort(key=lambda one: -SequenceMatcher(None, name.lower(), one.lower()).ratio())
+    more = f" and {len(there) - LISTED} more" if len(there) > LISTED else ""
+    return f"it has {', '.join(there[:LISTED])}{more}" if there else ""
+
+
+def _may_be_meant(value: object, package: str) -> bool:
+    """Whether a value is a model, or a callable of a package."""
+    own = str(getattr(value, "__module__", "")).partition(".")[0] == package
+    return callable(value) and (own or framework_of(value) is not None)
 
 
 def load_model(

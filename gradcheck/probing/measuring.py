@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradcheck.engine.diversity import Diversity
-from gradcheck.engine.magnitude import LOG10_2, log10_joint_norm, log10_norm, log10_rms, rescaled
+from gradcheck.engine.magnitude import LOG10_2, log10_joint_norm, log10_norm, log10_rms, mean, rescaled
 from gradcheck.engine.types import Array
 from gradcheck.flow.layer_flow import LayerFlow
 
@@ -133,7 +133,7 @@ def distinction(output: Array, log10_gradient_norm: float) -> float:
     log10_gradient_norm : float
         Of the loss with respect to them; nan if it isn't known.
     """
-    return log10_rms(rescaled(output - output.mean(0))) + log10_gradient_norm if len(output) > 1 else math.nan
+    return log10_rms(rescaled(output - mean(output, 0))) + log10_gradient_norm if len(output) > 1 else math.nan
 
 
 def _pooled(logarithms: Sequence[float]) -> float:

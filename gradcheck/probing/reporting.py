@@ -13,7 +13,6 @@ from gradcheck.diagnosis.report import Report
 from gradcheck.diagnosis.reporting import make_report
 from gradcheck.diagnosis.verdict import Diagnosis
 from gradcheck.flow.model_flow import ModelFlow
-from gradcheck.probing.elasticity import typical_elasticity
 from gradcheck.probing.evidence import Evidence
 from gradcheck.probing.findings import Findings
 from gradcheck.probing.first_loss import FirstLoss, causes_of, said
@@ -74,7 +73,7 @@ def model_record(found: Evidence, first: FirstLoss, trial: Trial | None, **own: 
         zero_gradient=found.silent,
         opened=found.opened,
         shut=found.shut,
-        elasticity=number(typical_elasticity(found.flow)),
+        elasticity=number(found.flow.log10_typical_elasticity),
         trial=None if trial is None else _trial_record(trial),
         **own,
     )

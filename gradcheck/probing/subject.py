@@ -19,7 +19,7 @@ from gradcheck.probing.reporting import captured_report
 from gradcheck.probing.trial import ANSWERS, UNTRAINABLE
 from gradcheck.probing.trying import tried
 from gradcheck.probing.verdict import Judgement, judge, silent_layers
-from gradcheck.spec.thresholds import Thresholds
+from gradcheck.spec.thresholds import USUAL, Thresholds
 
 #: Steps that a gate has to open, and Adam's learning rate.
 STEPS, RATE = 12, 1e-3
@@ -149,7 +149,7 @@ def probe_subject(
     found = _opened(subject, captured)
     found = replace(found, of_loss=(*of_loss, *found.of_loss), not_looked_at=(*found.not_looked_at, *unseen))
     judgement = judge(found, limits)
-    if trial and limits == Thresholds():
+    if trial and limits == USUAL:
         judgement = _tried(judgement, ArrayLesson(subject, captured.loss.output), tick)
     parameters = sum(one.value.size for layer in captured.layers for one in layer.weights if one.trained)
     count = sum(len(layer.weights) for layer in captured.layers)

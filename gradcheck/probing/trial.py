@@ -8,7 +8,7 @@ from statistics import median
 from typing import NamedTuple, Protocol
 
 from gradcheck.probing.first_loss import FirstLoss
-from gradcheck.spec.thresholds import Thresholds
+from gradcheck.spec.thresholds import USUAL
 
 #: Steps of Adam at each of these rates, as long as the model doesn't learn.
 STEPS, RATES = 40, (1e-3, 1e-2, 1e-4)
@@ -19,7 +19,7 @@ PATIENCE = 3
 
 #: They have where so few decades are left between them: of chains that learn, after 40 steps 0.6 to 1.5; of those that
 #: don't, 4 and more (benchmarks/default_chains.py).
-TOGETHER = Thresholds().max_span
+TOGETHER = USUAL.max_span
 
 #: It learns where the loss falls by this share of the smaller one of its start and what the labels' frequencies as the
 #: answer cost: published architectures that are suspected do within 5 to 35 steps, those that don't train never

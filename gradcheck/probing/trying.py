@@ -6,7 +6,7 @@ from gradcheck.probing.doubts import may_be_slow, status_of
 from gradcheck.probing.first_loss import FirstLoss
 from gradcheck.probing.trial import COLLAPSED_FALLS_BY, FALLS_BY, Lesson, explodes_with_sgd, hold_trial
 from gradcheck.probing.verdict import Found, Judgement
-from gradcheck.spec.thresholds import Thresholds
+from gradcheck.spec.thresholds import USUAL
 
 
 def tried(
@@ -31,12 +31,12 @@ def tried(
     from_zero : bool
         The loss is zero at best.
     """
-    verdict = judgement.diagnosis.verdict
+    verdict, doubt = judgement.diagnosis.verdict, judgement.doubt
     if judgement.is_suspicion:
         falls_by = COLLAPSED_FALLS_BY if verdict.status == "collapsed" else FALLS_BY
-        slow = judgement.summary.gradient_span > Thresholds().max_span or falls_by == FALLS_BY
+        slow = judgement.summary.gradient_span > USUAL.max_span or falls_by == FALLS_BY
         slow = slow and may_be_slow(judgement.found)
-        fades = verdict.status != "exploding" and not (judgement.doubt and status_of(judgement.doubt) == "collapsed")
+        fades = verdict.status != "exploding" and not (doubt and status_of(doubt) == "collapsed")
         trial = hold_trial(lesson, first, falls_by, tick, from_zero=from_zero, patient=slow, fades=fades)
         return judgement if trial is None else judgement.after(trial)
     explodes = judgement.has_large_inputs and explodes_with_sgd(lesson, first.constant_answer, from_zero=from_zero)

@@ -21,14 +21,13 @@ from gradcheck.probing.elasticity import (
     causes_of_elasticity,
     is_hopeless,
     is_to_blame,
-    typical_elasticity,
 )
 from gradcheck.probing.evidence import SHARP, Evidence
 from gradcheck.probing.first_loss import FAR_TOO_LARGE, LARGE_INPUTS
 from gradcheck.probing.replacing import without_replaced
 from gradcheck.probing.terms import causes_of as of_terms
 from gradcheck.probing.trial import Trial
-from gradcheck.spec.thresholds import Thresholds
+from gradcheck.spec.thresholds import USUAL, Thresholds
 
 #: A gradient may grow by so many times the decades where norms follow the weights.
 BEFORE_NORMS = 2.0
@@ -91,16 +90,16 @@ class Judgement(NamedTuple, Generic[Found]):
 
     def after(self, trial: Trial) -> Self:
         """Return the judgement after a trial, which acquits the model or confirms what it is suspected of."""
-        flags, regions, verdict = self.diagnosis
+        (flags, regions, verdict), doubt = self.diagnosis, self.doubt
         code = "trial-learns" if trial.learns else "trial-fails"
         details = {"first": trial.first, "rate": trial.rate, "steps": trial.steps, "goal": trial.goal}
         causes = (Cause(code, None, trial.last, trial.goal, details), *verdict.causes)
         if not trial.learns:
-            status: Status = status_of(self.doubt) if self.doubt else verdict.status
-            causes = (*self.doubt, *(one for one in causes[1:] if one not in self.doubt), causes[0])
+            status: Status = status_of(doubt) if doubt else verdict.status
+            causes = (*doubt, *(one for one in causes[1:] if one not in doubt), causes[0])
             verdict = verdict._replace(status=status, score=min(verdict.score, DOES_NOT), causes=causes)
             return self._replace(diagnosis=self.diagnosis._replace(verdict=verdict), trial=trial)
-        if self.doubt:
+        if doubt:
             return self._replace(trial=trial)
         flags = tuple("ok" if flag in SUSPECTED else flag for flag in flags)
         regions = tuple(one for one in regions if one.flag not in SUSPECTED)
@@ -130,12 +129,13 @@ def judge(found: Found, thresholds: Thresholds) -> Judgement[Found]:
     if wider:
         span, growth = thresholds.max_span * BEFORE_NORMS, thresholds.explode_above**BEFORE_NORMS
         limits = replace(thresholds, max_span=span, explode_above=growth)
-    diagnosis = diagnose(flow, summary, limits)
-    status = _status(found, diagnosis.verdict.status)
+    diagnosis, far = diagnose(flow, summary, limits), tuple(starts_far(found))
+    breaks = flow.output.log10_logit_rms > OUTPUT_DECADES or bool(far)  # the first steps what is there
+    status = _status(found, diagnosis.verdict.status, breaks=breaks)
     beyond = not summary.gradient_span <= limits.max_span
     inelastic = causes_of_elasticity(flow) if status == "vanishing" else ()
     measured = (*diagnosis.verdict.causes, *inelastic) if beyond else (*inelastic, *diagnosis.verdict.causes)
-    causes = (*_first_causes(found, status), *measured, *_further_causes(found, status, wider))
+    causes = (*_first_causes(found, status, far), *measured, *_further_causes(found, status, wider))
     causes = tuple(without_replaced(causes, all_cut=bool(found.cut)))
     if found.cut or (found.untrained and silent_layers(flow)):
         diagnosis = _without_gradient(diagnosis, () if found.untrained else silent_layers(flow), flow)
@@ -143,8 +143,7 @@ def judge(found: Found, thresholds: Thresholds) -> Judgement[Found]:
     chance = 0.0 if lost else score(flow, counted)
     verdict = diagnosis.verdict._replace(status=status, score=chance, causes=causes)
     certain = beyond and bool(inelastic) and is_hopeless(found) and not found.gated
-    far = flow.output.log10_logit_rms > OUTPUT_DECADES or any(starts_far(found))
-    huge = status == "exploding" and far  # whose loss falls by itself
+    huge = status == "exploding" and breaks  # whose loss falls by itself
     if huge or any(one.code == "inputs-alike" for one in found.origins):
         certain, verdict = True, verdict._replace(score=min(chance, DOES_NOT))
     certain = certain or found.closed is not None or bool(found.parts.status)
@@ -169,8 +168,11 @@ def silent_layers(flow: ModelFlow) -> list[int]:
     return (np.flatnonzero(flow.column("log10_gradient_rms") == -np.inf) + 1).tolist()
 
 
-def _status(found: Evidence, status: Status) -> Status:
-    """Return the verdict; a gradient that is exactly zero without having faded is dead, one that moves nothing lost."""
+def _status(found: Evidence, status: Status, *, breaks: bool) -> Status:
+    """Return the verdict; a gradient that is exactly zero without having faded is dead, one that moves nothing lost.
+
+    `breaks` says that outputs or loss are so large that the first steps break what is there.
+    """
     flow = found.flow
     if flow.obstacle:
         return status
@@ -188,9 +190,9 @@ def _status(found: Evidence, status: Status) -> Status:
         return "dead"
     if status == "healthy" and any(one.code == "softmax-twice" and (one.value or 1) < SHARP for one in found.of_loss):
         return "vanishing"
-    if status == "healthy" and (flow.output.log10_logit_rms > OUTPUT_DECADES or any(starts_far(found))):
+    if status == "healthy" and breaks:
         return "exploding"
-    lost = typical_elasticity(flow) < ELASTICITY
+    lost = flow.log10_typical_elasticity < ELASTICITY
     if lost and (status == "exploding" or (status == "healthy" and is_to_blame(found))):
         return "vanishing"
     return status
@@ -219,7 +221,7 @@ def has_faded(flow: ModelFlow) -> bool:
     return bool(known.size) and float(known.max() - known.min()) > UNDERFLOW_DECADES
 
 
-def _first_causes(found: Evidence, status: Status) -> Iterator[Cause]:
+def _first_causes(found: Evidence, status: Status, far: Sequence[Cause]) -> Iterator[Cause]:
     """Yield what outweighs everything else."""
     yield from found.origins
     if found.untrained and not found.lost and not found.flow.obstacle:
@@ -237,7 +239,7 @@ def _first_causes(found: Evidence, status: Status) -> Iterator[Cause]:
         yield _of_names("layers-zero", [found.flow.name(layer) for layer in layers], (layers[0], layers[-1]))
     if found.shut:
         yield _of_names("gates-shut", found.shut)
-    yield from starts_far(found)
+    yield from far
     yield from found.of_loss
     yield from of_terms(found.at_loss.terms)
     yield from found.parts.causes
@@ -249,7 +251,7 @@ def _further_causes(found: Evidence, status: Status, wider: bool) -> Iterator[Ca
         yield Cause("norms-follow", None, BEFORE_NORMS)
     if found.flow.obstacle == "nan":
         yield _origin_of_nan(found)
-    saturated, limit = found.flow.layers[0].saturated_fraction, Thresholds().saturated_above
+    saturated, limit = found.flow.layers[0].saturated_fraction, USUAL.saturated_above
     if saturated > limit and found.first_rms > LARGE_INPUTS:
         yield Cause("large-inputs", (1, 1), found.first_rms, LARGE_INPUTS)
     elif status == "healthy" and has_large_inputs(found):

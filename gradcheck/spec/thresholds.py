@@ -49,3 +49,7 @@ class Thresholds:
     def to_dict(self) -> dict[str, Any]:
         """Return the thresholds as plain JSON values."""
         return asdict(self)
+
+
+#: Those that nobody has changed.
+USUAL = Thresholds()

@@ -243,6 +243,8 @@ def test_what_the_user_s_code_prints_goes_to_stderr(project):
         (MODEL, "own --input 8x4", "is not module:attribute; write own:build"),
         (MODEL, "own.model --input 8x4", "write own:model, or own.model:build of a module own.model, from"),
         (MODEL, "own:mo --input 8x4", "own has no 'mo'; did you mean 'model'?"),
+        (f"{MODEL}{MAKER}", "own:Nope --input 8x4", "own has no 'Nope'; it has model, make\n"),
+        (f"{MODEL}{MAKER}", "own:makes --input 8x4", "own has no 'makes'; did you mean 'make'? it has make, model\n"),
         (MODEL, "owned:model --input 8x4", "no module 'owned' in"),
         (MODEL, "owned:model --input 8x4", "nor installed; did you mean 'own'?"),
         (MODEL, "own:model", "--input is not given; by the model's first layer it could be --input 32x4"),

@@ -33,6 +33,9 @@ TRAINED = [f"iter {row}: loss {2.5 - row / 100:.3f}" for row in range(8)]
         (["NaN or Inf found in loss: training stopped"], 7),
         (["RuntimeError: The total norm of order 2.0 for gradients is non-finite"], 7),
         (["INFO:tensorflow:Error reported to Coordinator: <class 'E'>, LossTensor is inf or nan. : Tensor"], 7),
+        (["loss is nan,end training, reexecv program now."], 7),
+        (["Loss exploded to nan at step 11!", "Exception: Loss Exploded"], 11),
+        (["ERROR - Loss is nan. Please change the hyperparameters."], 7),
         (["FloatingPointError: Minimum loss scale reached (0.001)."], 7),
     ],
 )
@@ -55,6 +58,8 @@ def test_a_program_that_says_it_ends_of_a_nan_is_believed_though_no_row_shows_it
         "KL divergence: the loss weight is inf",
         "nan losses: 0, aborted steps: 0",
         "Training stopped without a nan loss",
+        "ERROR - no nan loss found",
+        "the loss ends at 1.5",
         "Training exited: clip_grad_norm inf, loss 1.23",
     ],
 )
@@ -204,3 +209,9 @@ def test_a_nan_in_the_last_row_is_not_called_one_that_passes(told):
     last, passing = told(*TRAINED, "iter 8: loss nan"), told(*TRAINED[:4], "iter 4: loss nan", *TRAINED[5:])
     assert "in the last row" in last.findings[0].message
     assert "in this row only" in passing.findings[0].message
+
+
+def test_the_last_words_after_bars_are_not_taken_for_words_before_them(told):
+    bars = [f"Average Loss: {9 - at}.5:  {at}%|█  | {at}/100 [00:21<03:15, 21.75s/epoch]" for at in range(1, 7)]
+    verdict = told(*bars, "Traceback (most recent call last):", "ValueError: Loss is nan. Please change it.").verdict
+    assert (verdict.status, verdict.first_step) == ("nonfinite", 6)

@@ -112,3 +112,19 @@ def test_a_factor_in_source_code_has_no_name(diagnosed):
         diagnosed(code)
     report = diagnosed([*code, *(f"step **{step}** | **Loss:** *{step}.5*" for step in range(3))])
     assert losses(report) == [(0, 0.5), (1, 1.5), (2, 2.5)]
+
+
+def test_a_number_after_the_word_of_its_step_is_the_loss_where_there_is_nothing_else(diagnosed):
+    assert losses(diagnosed(["iter 0: 9.5", "iter 1: 9.25", "iter 2: nan"])) == [(0, 9.5), (1, 9.25), (2, None)]
+    named = [f"step {at} loss {9 - at}.5" for at in range(3)]
+    assert losses(diagnosed([*named, "epoch 0: 0.75", "epoch 1: 0.5"])) == [(0, 9.5), (1, 8.5), (2, 7.5)]
+
+
+def test_of_two_numbers_after_their_step_the_first_counts(diagnosed):
+    assert losses(diagnosed(["0: inf  nan", "10: nan\tnan", "20: nan\tnan"])) == [(0, None), (10, None), (20, None)]
+
+
+def test_tensors_that_are_printed_alone_are_losses_where_there_is_nothing_else(diagnosed):
+    report = diagnosed(["tensor(3.2207, device='cuda:0')", *["tensor(nan, device='cuda:0')"] * 3])
+    assert losses(report) == [(1, 3.2207), (2, None), (3, None), (4, None)]
+    assert report.verdict.status == "nonfinite"

@@ -183,6 +183,31 @@ def test_a_file_of_a_folder_that_is_no_log_is_passed_over(tmp_path):
     assert Series(read_log(tmp_path)).steps.tolist() == STEPS
 
 
+# ---- charts
+
+
+def charted(values):
+    return {"x": STEPS, "y": values, "type": "scatter"}
+
+
+def test_lines_of_charts_one_after_the_other_are_columns(series):
+    charts = [{"name": "train_loss"} | charted(LOSSES), {"name": "grad_norm"} | charted(NORMS)]
+    read = series(json.dumps(charts).encode(), "charts.json")
+    assert (read.steps.tolist(), read.values("loss").tolist(), read.norms.tolist()) == (STEPS, LOSSES, NORMS)
+
+
+def test_lines_of_charts_below_titles_are_columns_without_those_of_a_validation(series):
+    charts = {"loss": {"val": charted(NORMS), "train": charted(LOSSES)}, "grad_norm": {"total": charted(NORMS)}}
+    read = series(json.dumps(charts).encode(), "scalars.json")
+    assert (read.steps.tolist(), read.values("loss").tolist(), read.norms.tolist()) == (STEPS, LOSSES, NORMS)
+
+
+def test_a_table_of_one_number_is_named_by_its_file(tmp_path):
+    rows = "".join(f"{step},{loss},2031-05-01 10:00:00+00:00\n" for step, loss in zip(STEPS, LOSSES, strict=True))
+    path = write(tmp_path / "train_loss.csv", f"step,value,timestamp\n{rows}".encode())
+    assert Series(read_log(path)).values("loss").tolist() == LOSSES
+
+
 # ---- names of columns
 
 

@@ -119,6 +119,17 @@ def test_an_archive_that_python_cant_unpack_says_why_and_what_to_do(read, place,
         read(bytes(packed))
 
 
+def test_names_of_several_parts_are_told_by_their_last_and_a_context_of_a_validation_is_none_of_the_training(read):
+    head = "run.hash,run.name,metric.name,metric.context,metric.step,metric.epoch,metric.value"
+    rows = [
+        f'7c0f,base,loss,"{{""subset"": ""{subset}""}}",{step},0,{loss + more!r}'
+        for subset, more in (("val", 1.0), ("train", 0.0))
+        for step, loss in zip(STEPS, LOSSES, strict=True)
+    ]
+    found = Series(read("\n".join([head, *rows]).encode(), "aim.csv"))
+    assert (found.steps.tolist(), found.values("loss").tolist()) == (STEPS, LOSSES)
+
+
 # ---- what TensorBoard's page lets one download
 
 

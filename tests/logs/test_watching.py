@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import pytest
 
+from gradcheck import diagnose
 from gradcheck.errors import OptionError
 from gradcheck.logs.records import header_line, record_line
 from gradcheck.logs.watching import Watch, as_metrics, checked_reaction, react
@@ -13,7 +14,7 @@ LAYERS = ["0.weight", "2.weight", "4.weight"]
 
 def found_in(norms, every=20, weakest=1.0):
     """What a watch finds, by the step at which it does."""
-    watch = Watch("run.jsonl", every)
+    watch = Watch(every)
     watch.take(header_line(LAYERS))
     for step, norm in enumerate(norms):
         layers = [norm * weakest, norm, norm]
@@ -31,13 +32,25 @@ def test_what_is_found_is_told_once():
     assert found == [(20, "vanishing")]
 
 
+def test_a_finding_is_told_as_diagnose_tells_it_of_the_same_log():
+    norms = [1.0] * 30 + [1.3**step for step in range(31)]
+    rows = [{"step": step, "loss": 1 / (1 + 0.01 * step), "grad_norm": norm} for step, norm in enumerate(norms)]
+    watch = Watch(60)
+    for row in rows:
+        watch.take(record_line(row["step"], None, loss=row["loss"], grad_norm=row["grad_norm"]))
+    told = watch.diagnose()
+    assert [finding.kind for finding in told] == ["exploding"]
+    assert "it clips" in told[0].advice[0]
+    assert told == [one for one in diagnose(rows).findings if one.severity != "note"]
+
+
 def test_a_number_that_isnt_finite_is_looked_at_at_once():
     norms = [1.0] * 7 + [float("inf")] + [1.0] * 3
     assert next((step, finding.kind) for step, finding in found_in(norms)) == (7, "nonfinite")
 
 
 def test_steps_that_a_loss_scale_skips_are_no_finding_until_it_has_fallen_too_far():
-    watch, told = Watch("run.jsonl"), []
+    watch, told = Watch(), []
     for step in range(40):
         norm = float("nan") if step >= 2 else 1.0
         scale = 2.0 ** min(16, 18 - step)
@@ -48,7 +61,7 @@ def test_steps_that_a_loss_scale_skips_are_no_finding_until_it_has_fallen_too_fa
 
 def test_diagnoses_become_rarer_as_a_run_grows(monkeypatch):
     monkeypatch.setattr(Watch, "diagnose", lambda self: ["looked"])
-    watch = Watch("run.jsonl", 20)
+    watch = Watch(20)
     looked = [step for step in range(1000) if watch.look(step)]
     assert looked[:5] == [20, 80, 140, 200, 260]
     assert len(looked) < 12

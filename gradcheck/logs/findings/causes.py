@@ -34,6 +34,8 @@ SIGNS = {
     "rate-rising": "the learning rate is rising where it begins",
     "rate-zero": "the learning rate is zero throughout",
     "from-the-start": "the loss leaves its first row upwards, and isn't lower later",
+    "falls-since": "the loss falls again, from a level that it rose to at first",
+    "queue": "the loss is the logarithm of a large power of two",
     "clipped": "a clipping threshold is known",
     "half-precision": "a loss scale is logged",
     "scale-falls": "the loss scale falls where it begins",
@@ -134,6 +136,8 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
     ),
     "loss-rises": (
         Cause("the learning rate was rising there: lower its peak, or lengthen the warm-up", ("rate-rising",), True),
+        Cause("if its task gets harder at first, as where a queue of negatives fills (MoCo) or a teacher changes, it "
+              "rises by design, and falls since: let it run", ("falls-since",), True),
         Cause("if this loss is there to fall, steps are too large from the first one on: start anew with a learning "
               "rate 3 to 10 times lower, or with a warm-up", ("from-the-start",), True),
         Cause("lower the learning rate by 3 to 10 times, from a checkpoint before the rise", unless="from-the-start"),
@@ -188,6 +192,8 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
         Cause("if the swing is as long as an epoch in rows, it may be that of the batches: shuffle them", ("swings",),
               True),
         Cause("the learning rate is 0 in every row: look at the schedule", ("rate-zero",), True),
+        Cause("a contrastive loss over so many negatives, or a self-distilled one over so many outputs, may stay there "
+              "for the first epochs: let it run", ("queue",), True),
         Cause("raise the learning rate tenfold and see whether the loss moves at all: it may be far too small",
               unless="swings"),
         Cause("the outputs say no more than guessing: shuffle inputs and labels together, and look at a batch "

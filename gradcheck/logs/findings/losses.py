@@ -7,6 +7,7 @@ Losses that are ever zero or negative have no level to be held against: see ``si
 | ``ENOUGH`` | 20 rows | fewer have no course (``learning.BLOCKS``) |
 | ``FLAT`` | 1 % of the loss | less is no improvement (``learning.BETTER``) |
 | ``SURE`` | 0.2 % of the loss | what surely falls by more moves, if slowly |
+| ``QUEUE`` | 4,096 and more, a power of two | queues of contrastive learning, outputs of self-distillation |
 | ``QUIET`` | 2 % of the loss | guesses have a loss with little noise, a plateau after learning has more |
 | ``KNOWN`` | 0.005 | the loss must be known so well: a twentieth of what parts ln 10 from ln 11 |
 | ``GUESSES`` | 2 to 20, and usual numbers of classes | every loss above 3 is near the logarithm of some whole number |
@@ -49,6 +50,7 @@ ENOUGH, FLAT, SURE, QUIET, KNOWN = BLOCKS, 0.01, 0.002, 0.02, 0.005
 RISEN, LASTING, RISE_DEVIATIONS, NOISY, AT_ONCE = 0.4, 0.25, 8.0, 0.1, 0.7
 JUMP, OF_RANGE, STAYS, AGAIN, RESTARTED = 0.75, 0.1, 0.15, 0.5, 1.5
 GRADUAL, LEFT, EARLY = 0.5, 0.25, 6
+QUEUE = 4096
 
 #: Words beside a loss whose level says nothing: a policy's is zero on average, one of differences in time (``td``)
 #: rises with the rewards that have been found.
@@ -95,11 +97,13 @@ def find_not_learning(series: Series) -> list[Finding]:
         return []
     quiet = noise <= QUIET * level
     guessing = classes > 0 and known and (classes > 2 or quiet)
-    if not guessing and not (quiet and is_from_the_beginning(series) and not _is_converging(series)):
+    slow = quiet and is_from_the_beginning(series) and not _is_converging(series) and not _falls(losses, level)
+    if not guessing and not slow:
         return []
     moved = float(np.ptp(block_medians(losses, max(1, len(losses) // BLOCKS))))
     numbers = {"level": level, "moved": moved} | ({"classes": float(classes)} if guessing else {})
     signs = ["at-chance"] * guessing + ["constant"] * (not np.ptp(losses))
+    signs += ["queue"] * (guessing and classes >= QUEUE and classes & (classes - 1) == 0)
     return [Finding("not-learning", *series.ends, (), numbers, FLAT * level, signs=tuple(signs))]
 
 
@@ -131,6 +135,23 @@ def _is_flat(losses: Numbers, level: float, noise: float, unit: float) -> bool:
         and range_ <= max(limit, spread)
         and first <= max(limit, 5 * noise)
     )
+
+
+def _falls(losses: Numbers, level: float) -> bool:
+    """Whether a loss surely falls along the whole log, if by little, and still in its second half."""
+    fall, error = _fall(losses)
+    later, later_error = _fall(losses[len(losses) // 2 :])
+    return fall > max(SURE * level, DEVIATIONS * error) and later > later_error
+
+
+def _fall(losses: Numbers) -> tuple[float, float]:
+    """Return by how much a straight line through losses falls from end to end, and the standard error of that."""
+    rows = np.arange(len(losses)) - (len(losses) - 1) / 2
+    rest = losses - losses.mean()
+    squares = float(rows @ rows)
+    slope = float(rows @ rest) / squares
+    error = float(np.std(rest - slope * rows)) / squares**0.5
+    return -slope * len(losses), error * len(losses)
 
 
 def guessed_classes(level: float, tolerance: float) -> int:

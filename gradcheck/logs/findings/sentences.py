@@ -192,7 +192,9 @@ def _loss_rises(found: Finding) -> str:
     best, end = (significant(found.numbers[name], 3) for name in ("best", "end"))
     if "from-the-start" in found.signs:
         left = f"the loss leaves its first row, {best}, upwards"
-        return f"{left}, and is no lower in the second half of the run: {end}{_norm_grows(found)}"
+        highest, last = (found.numbers.get(name, 0.0) for name in ("highest", "last"))
+        since = f"; from {highest:.3g} on it falls, to {last:.3g}" if highest else ""
+        return f"{left}, and is no lower in the second half of the run: {end}{since}{_norm_grows(found)}"
     between = f"between step {step_text(found.first_step)} and the end, for good"
     return f"the loss rises from {best} to {end} {between}{_norm_grows(found)}"
 

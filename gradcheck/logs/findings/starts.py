@@ -6,6 +6,7 @@
 | ``LEAP`` | 3-fold, in a twentieth of the run | an untrained network guesses: its batches differ by less |
 | ``NO_LOWER`` | 3 % of the first row | a read-out whose biases swing guesses so much worse or better |
 | ``CLEAR`` | 3 deviations | one low row among heavy-tailed losses is no level |
+| ``SINCE`` | 5 % of the highest level | a loss that falls by so much after a rise is learnt |
 | ``AT_FIRST`` | 12 rows, 70 % of the rise in logarithms | losses of games and critics rise bit by bit |
 | ``OPPOSED``, ``ALIKE`` | correlations of −0.6 and 0.5 | noise has none, beside half a period and a whole one |
 | ``SWING`` | 5 % of the loss | less is the noise of a plateau |
@@ -19,6 +20,7 @@ from gradcheck.logs.findings.losses import (
     ENOUGH,
     FLAT,
     GRADUAL,
+    OF_A_MEDIAN,
     RISEN,
     find_loss_jump,
     find_loss_rises,
@@ -26,11 +28,11 @@ from gradcheck.logs.findings.losses import (
     is_from_the_beginning,
     is_of_a_policy,
 )
-from gradcheck.logs.findings.robust import FEWEST, Numbers, deviation, median
+from gradcheck.logs.findings.robust import FEWEST, Numbers, block_medians, deviation, median
 from gradcheck.logs.series import Series, begins
 
 MOSTLY, LEAP, NO_LOWER, CLEAR, AT_FIRST = 0.95, 3.0, 0.03, 3.0, 0.7
-OPPOSED, ALIKE, SWING = -0.6, 0.5, 0.05
+OPPOSED, ALIKE, SWING, SINCE = -0.6, 0.5, 0.05, 0.05
 
 #: Deviations beyond which a loss counts as no more in a correlation; the part of a log that half a period may take.
 FAR, LONGEST = 5.0, 5
@@ -63,8 +65,21 @@ def find_above_start(series: Series) -> list[Finding]:
     if not (stays or leaps or _blows_up(losses)) or find_loss_rises(series) or find_loss_jump(series):
         return []
     numbers, at = {"best": start, "end": start + rise, "rise": rise}, (float(steps[0]), float(steps[-1]))
-    limit = -NO_LOWER * start if leaps and not stays else RISEN * start
-    return [Finding("loss-rises", *at, (), numbers, limit, severity=NOTE, signs=("from-the-start",))]
+    limit, highest = -NO_LOWER * start if leaps and not stays else RISEN * start, 0.0 if leaps else _falls_from(losses)
+    signs = ("from-the-start", "falls-since") if highest else ("from-the-start",)
+    numbers |= {"highest": highest, "last": median(losses[-FEWEST:])} if highest else {}
+    return [Finding("loss-rises", *at, (), numbers, limit, severity=NOTE, signs=signs)]
+
+
+def _falls_from(losses: Numbers) -> float:
+    """Return the highest level of a loss that has fallen since, block by block; 0 of any other."""
+    size = len(losses) // BLOCKS
+    medians = block_medians(losses, size)
+    at, error = int(np.argmax(medians)), OF_A_MEDIAN * deviation(losses[1:]) / size**0.5
+    since = medians[at:]
+    fall = float(since[0] - since[-1])
+    rises = float((since - np.minimum.accumulate(since)).max())
+    return float(since[0]) if fall > max(SINCE * since[0], CLEAR * error) and rises < fall / 4 else 0.0
 
 
 def _blows_up(losses: Numbers) -> bool:

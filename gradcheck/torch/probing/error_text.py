@@ -51,7 +51,7 @@ def error_line(error: BaseException, record: Recording | None = None) -> str:
     name, module, inputs = record.inside[-1]
     own = next((one.dtype for one in module.parameters(recurse=False)), None)
     own = torch.int64 if isinstance(module, EMBEDDINGS) else own
-    given = ", ".join(_describe(shape, dtype, own) for shape, dtype in inputs) or "no tensor"
+    given = ", ".join(_describe(one, own) for one in inputs) or "no tensor"
     return f"{name} ({type(module).__name__}) was given {given}{_wants(module)}: {message}"
 
 
@@ -63,8 +63,9 @@ def _with_advice(message: str, advices: Mapping[str, str]) -> str:
     return message
 
 
-def _describe(shape: tuple[int, ...], dtype: torch.dtype | None, own: torch.dtype | None) -> str:
+def _describe(given: object, own: torch.dtype | None) -> str:
     """Return the shape of an input, and its type where that of the weights is another."""
+    shape, dtype = getattr(given, "shape", ()), getattr(given, "dtype", None)
     size = "x".join(map(str, shape)) or ("no tensor" if dtype is None else "a single number")
     return size if own is None or dtype in (own, None) else f"{size} of {str(dtype).removeprefix('torch.')}"
 

@@ -76,7 +76,8 @@ class Call:
 
     def forget_output(self) -> None:
         """Let the output go, but for its shape."""
-        self.output = self.output.detach().to("meta")
+        if not self.output.is_meta:
+            self.output = self.output.detach().to("meta")
 
     def receive(self, delta: Tensor, *, count_zeros: bool, brief: bool) -> None:
         """Measure the gradient at the output, or at what else it returned: the last states of a recurrent module.
@@ -105,7 +106,7 @@ class Recording:
     tally: Tally | None = None  # what counts the losses of number formats, if anything does
     idle: frozenset[str] = frozenset()  # layers that are left aside
     shift: int = 0  # log2 of what multiplies the loss
-    # the modules that are being run, outermost first: where an error comes from; of each input shape and type
+    # the modules that are being run, outermost first, and what each was given: where an error comes from
     inside: list[tuple[str, nn.Module, tuple[Any, ...]]] = field(default_factory=list)
     listening: bool = False  # whether gradients that arrive are measured
     ungraded: list[Layer] = field(default_factory=list)  # layers that ran where no gradient is wanted
@@ -130,8 +131,7 @@ class Recording:
 
     def enter(self, name: str, module: nn.Module, inputs: tuple[Any, ...]) -> None:
         """Note that a module begins."""
-        given = tuple((tuple(getattr(one, "shape", ())), getattr(one, "dtype", None)) for one in inputs)
-        self.inside.append((name, module, given))
+        self.inside.append((name, module, inputs))
 
     def leave(self, layer: Layer | None, module: nn.Module, inputs: tuple[Any, ...], output: object) -> None:
         """Note that the innermost module has ended; it may be a layer.

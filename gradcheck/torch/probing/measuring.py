@@ -36,9 +36,14 @@ Norms = dict[Tensor, float]
 
 def fans(layer: Layer, call: Call) -> tuple[int, int]:
     """Return a layer's shape as a linear map's: weights of a unit, and units (channels of the output)."""
-    units = int(call.output.shape[call.axis]) if call.output.dim() > 1 else 1  # else one number an example
+    units = units_of(call)
     weights = sum(weight.numel() for weight in layer.acting)
     return max(1, weights // units), units
+
+
+def units_of(call: Call) -> int:
+    """Return how many units a layer has, or channels; without an axis of its own it gives one number an example."""
+    return int(call.output.shape[call.axis]) if call.output.dim() > 1 else 1
 
 
 def place_calls(record: Recording, graph: Graph, root: Tensor, leaves: Sequence[Tensor], examples: int) -> None:
@@ -131,9 +136,10 @@ def layer_flow(
 ) -> LayerFlow:
     """Measure one layer by its uses, at least one; the gradients are those of 2**shift times the loss."""
     last = calls[-1]
-    entries = math.log10(examples * (fans(layer, last)[1] if layer.is_flat(last.output, examples) else 1))
+    flat = layer.is_flat(last.output, examples)
+    entries = math.log10(examples * (units_of(last) if flat else 1))
     weights = math.nan if brief else log10_joint_norm([log10_norm(as_array(weight)) for weight in layer.acting])
-    lever = _leverage(layer, norms, weights) if len(calls) == 1 and layer.is_flat(last.output, examples) else math.nan
+    lever = _leverage(layer, norms, weights) if len(calls) == 1 and flat else math.nan
     return measuring.layer_flow(calls, entries, weights, weight_gradient_norm(layer, norms), shift, lever)
 
 

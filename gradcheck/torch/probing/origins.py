@@ -13,7 +13,7 @@ from gradcheck.diagnosis.summary import dead_layers, narrowest
 from gradcheck.errors import printable
 from gradcheck.flow.model_flow import ModelFlow
 from gradcheck.probing.limits import DIFFERENT
-from gradcheck.spec.thresholds import Thresholds
+from gradcheck.spec.thresholds import USUAL
 from gradcheck.torch.graph import Node, nodes
 from gradcheck.torch.layers import Layer
 from gradcheck.torch.modules import named_modules
@@ -43,7 +43,7 @@ def find_origins(
         yield Cause("dropout-all", None, len(dropped), details={"names": dropped})
         return
     silent = bool(np.isneginf(flow.column("log10_gradient_rms")).any())
-    alike = narrowest(flow)[1] < Thresholds().min_rank
+    alike = narrowest(flow)[1] < USUAL.min_rank
     if silent:
         yield from _flat(root, record, gradients, flow)
         yield from _makes_zeros(batch, record, flow)

@@ -16,7 +16,7 @@ from gradcheck.spec.number_formats import number_formats
 from gradcheck.spec.options.measurement import VerdictOptions
 from gradcheck.spec.options.option import canonical, takes
 from gradcheck.spec.probing import MODES
-from gradcheck.spec.thresholds import Thresholds
+from gradcheck.spec.thresholds import USUAL, Thresholds
 from gradcheck.torch.probing.batches import Batches
 from gradcheck.torch.probing.checks import check_counts, check_model, set_mode
 from gradcheck.torch.probing.course import follow
@@ -126,7 +126,7 @@ def probe(
     once = plan is None and amp is None and suggest is False and not formats
     subject = ModelSubject(
         model, Batches(batch), loss, seed, thresholds, None if amp is None else AMP[amp], tick,
-        may_try=trial and thresholds == Thresholds(), once=once, count_zeros=amp is not None,
+        may_try=trial and thresholds == USUAL, once=once, count_zeros=amp is not None,
         others=() if plan is None else plan.others,
     )  # fmt: skip
     history, lost, suggestions = History(model, one_batch=not callable(batch)), tuple[Underflow, ...](), None

@@ -81,7 +81,7 @@ class Course(NamedTuple):
     """A gradient on its way back through all steps."""
 
     norms: list[float]  # log10 of that at h after each step
-    at_inputs: Array  # (steps, examples, features)
+    at_inputs: Array  # (steps, examples, features), or without steps where nobody asks
 
 
 def kept_for_recurrences(record: Recording) -> list[Tensor]:
@@ -158,27 +158,29 @@ def _courses(passes: Sequence[Unrolled], deltas: Sequence[Array | None], directi
         for at, delta in zip(parts, along, strict=True):
             reverse = passes[at].part.endswith("_reverse")
             own = delta[::-1] if reverse and delta is not None else delta
-            course = _back(passes[at], own, [None if end is None else end[at] for end in ends])
+            at_ends = [None if end is None else end[at] for end in ends]
+            course = _back(passes[at], own, at_ends, to_inputs=last > directions)  # those of the layer before
             layer.append(course._replace(at_inputs=course.at_inputs[::-1]) if reverse else course)
         at_outputs = np.sum([course.at_inputs for course in layer], axis=0) * passes[last - 1].kept
         courses = [*layer, *courses]
     return courses
 
 
-def _back(one: Unrolled, at_outputs: Array | None, ends: Sequence[Array | None]) -> Course:
+def _back(one: Unrolled, at_outputs: Array | None, ends: Sequence[Array | None], *, to_inputs: bool = False) -> Course:
     """Send a gradient back through the steps, given that at h after each, at the last h and at the last c."""
     weights, width = one.weights, one.steps[0].state.shape[1] // CELLS[KINDS[one.kind][0]].states
-    at_hidden, at_state = np.zeros_like(one.hidden[0]), np.zeros_like(one.steps[0].state)
+    at_hidden, at_state = np.zeros(one.hidden[0].shape), np.zeros(one.steps[0].state.shape)
     for place, end in zip((at_hidden, at_state[:, width:]), ends, strict=False):
         place += 0.0 if end is None else end
-    norms, at_inputs = [], np.empty((len(one.steps), len(at_hidden), weights["weight_ih"].shape[1]))
+    norms, at_inputs = [], np.empty((len(one.steps) * to_inputs, len(at_hidden), weights["weight_ih"].shape[1]))
     for step in range(len(one.steps) - 1, -1, -1):
         at_hidden = at_hidden if at_outputs is None else at_hidden + at_outputs[step]
         norms.append(log10_norm(at_hidden))
         at_state[:, :width] = at_hidden @ weights["weight_hr"] if "weight_hr" in weights else at_hidden
         at_z, around, at_product = one.steps[step].pullback(at_state)
-        at_inputs[step] = at_z @ weights["weight_ih"]
-        at_hidden, at_state = at_product @ weights["weight_hh"], np.zeros_like(at_state)
+        if to_inputs:
+            at_inputs[step] = at_z @ weights["weight_ih"]
+        at_hidden, at_state = at_product @ weights["weight_hh"], np.zeros(at_state.shape)
         if around is not None and width < around.shape[1]:
             at_state[:, width:] = around[:, width:]
         elif around is not None:
@@ -244,9 +246,13 @@ def _measured(one: Unrolled) -> tuple[Gate, ...]:
     steepest = cell.steepest or (None,)
     functions = ["sigmoid" if largest == GATE else activation for largest in steepest]
     return tuple(
-        Gate(name, float(ACTIVATIONS[function](own)[0].max()), _beyond(own, function), _beyond(inputs, function))
+        Gate(name, _largest(own, function), _beyond(own, function), _beyond(inputs, function))
         for name, function, own, inputs in zip(cell.gates, functions, z, by_inputs, strict=True)
     )
+
+
+def _largest(z: Array, function: str) -> float:
+    return float(ACTIVATIONS[function](z.max(keepdims=True))[0].max())  # none of them falls
 
 
 def _beyond(z: Array, function: str) -> float:

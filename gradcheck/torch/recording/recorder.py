@@ -155,10 +155,9 @@ class Recorder:
             One of them isn't a number, or is several.
         """
         if self._ending.sample is not None and not self._over:
-            self._record(
-                self._ending.sample,
-                {"loss": single("loss", loss), "lr": single("lr", lr), "loss_scale": single("loss_scale", loss_scale)},
-            )
+            given = {"loss": loss, "lr": lr, "loss_scale": loss_scale}
+            known = {name: single(name, value) for name, value in given.items() if value is not None}
+            self._record(self._ending.sample, known)
         self._number += 1
         self._ending.steps += 1
         if not self._number % self.every:
@@ -259,14 +258,12 @@ class Recorder:
             self._write(header_line(list(compress(self._names, trained)), every=self.every))
 
     def _updated_by(self, optimizer: torch.optim.Optimizer) -> frozenset[int]:
-        """Return the places of the parameters that an optimizer updates."""
-        places = self._concerned.look_up(optimizer)
-        if places is None:
-            updated = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
-            if not updated <= set(map(id, self._names.values())):
-                self._name_anew()
-            places = frozenset(at for at, parameter in enumerate(self._parameters) if id(parameter) in updated)
-            self._concerned.learn(optimizer, places)
+        """Find out the places of the parameters that an optimizer updates."""
+        updated = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+        if not updated <= set(map(id, self._names.values())):
+            self._name_anew()
+        places = frozenset(at for at, parameter in enumerate(self._parameters) if id(parameter) in updated)
+        self._concerned.learn(optimizer, places)
         return places
 
     def _name_anew(self) -> None:
@@ -282,7 +279,9 @@ class Recorder:
 
     def _before_update(self, optimizer: torch.optim.Optimizer, arguments: Any, keywords: Any) -> None:  # noqa: ANN401
         """Measure the gradients that an optimizer of this model gets."""
-        places = self._updated_by(optimizer)
+        places = self._concerned.look_up(optimizer)
+        if places is None:
+            places = self._updated_by(optimizer)
         if not places:
             return
         self._ending.updates[id(optimizer)] += 1

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence, Set
+from operator import attrgetter
 from typing import Any, TypeAlias
 
 import torch
@@ -13,6 +14,9 @@ from gradcheck.torch.recording.scalars import Column, Single, fetch, locals_of, 
 
 #: Digits that a norm of float32 has.
 DIGITS = 7
+
+#: Asked of each parameter in each sampled step.
+GRADIENT = attrgetter("grad")
 
 #: A record: name of a quantity ↦ one number for each parameter; name of a quantity ↦ a number of the whole step.
 Numbers: TypeAlias = tuple[dict[str, list[float | None]], dict[str, float | None]]
@@ -80,8 +84,7 @@ class Sample:
             self._measure_those_of(places)
         elif self._weights and "weight_norm" not in self._columns:
             self._follow = True
-            self._columns["weight_norm"] = norms(self._local())
-            self._copy()
+            self._measure_weights()
         else:
             self._follow = True
 
@@ -95,18 +98,18 @@ class Sample:
             self._columns["grad_norm_after"] = norms(self._gradients())
         if self.whole["lr"] is not None:  # an update: without one, gradients are accumulated on purpose
             self.whole["grad_left"] = self._leftovers.norm
-        single = self.whole | {name: value for name, value in given.items() if value is not None}
+        single = {**self.whole, **given}
         columns = self._columns if self.outputs is None else self._columns | self.outputs.columns()
         found = fetch(columns, single, len(self._parameters))
         if self._join is not None:
             self._join(*found)
-        for name in ("grad_norm", "grad_norm_after") if waiting else ():
-            found[0][name] = [None if at in waiting else norm for at, norm in enumerate(found[0].get(name, ()))]
+        for name in {"grad_norm", "grad_norm_after"} & found[0].keys() if waiting else ():
+            found[0][name] = [None if at in waiting else norm for at, norm in enumerate(found[0][name])]
         return _lay_out(*found)
 
     def _gradients(self, places: Set[int] | None = None) -> list[Tensor | None]:
         """Return the gradients, or those at some places and None at the others."""
-        gradients = locals_of([parameter.grad for parameter in self._parameters])
+        gradients = locals_of(list(map(GRADIENT, self._parameters)))
         if places is None or len(places) == len(gradients):
             return gradients
         return [gradient if place in places else None for place, gradient in enumerate(gradients)]
@@ -115,13 +118,15 @@ class Sample:
         """Return the weights, or what this process has of them."""
         return locals_of(self._parameters)
 
-    def _copy(self) -> None:
-        """Copy the weights, if an update is measured."""
-        if self._copies:
-            with torch.no_grad():
-                torch._foreach_copy_(self._copies, self._local())
-        elif self._copies is not None:
-            self._copies.extend(weights.detach().clone() for weights in self._local())
+    def _measure_weights(self) -> None:
+        """Measure the weights, and copy them if an update is measured."""
+        weights = self._local()
+        with torch.no_grad():
+            self._columns["weight_norm"] = norms(weights)
+            if self._copies:
+                torch._foreach_copy_(self._copies, weights)
+            elif self._copies is not None:
+                self._copies.extend(one.detach().clone() for one in weights)
 
     def _measure_those_of(self, places: Set[int]) -> None:
         """Measure the gradients at the places that an optimizer updates; at first those of the others, too."""
@@ -143,27 +148,23 @@ class Sample:
                 self._columns[name] = found if whole else [*self._columns.get(name, ()), *found]
 
     def _measure(self) -> None:
-        """Measure all gradients for the first time in this step, and weights, and copy these, once."""
-        if not self._weights or "weight_norm" in self._columns:
-            self._columns["grad_norm"] = norms(self._gradients())
-        else:
-            self._measure_both()
-            self._copy()
-
-    def _measure_both(self) -> None:
-        """Measure gradients and weights."""
-        self._columns["grad_norm"], self._columns["weight_norm"] = norms(self._gradients()), norms(self._local())
+        """Measure all gradients for the first time in this step, and the weights, once."""
+        self._columns["grad_norm"] = norms(self._gradients())
+        if self._weights and "weight_norm" not in self._columns:
+            self._measure_weights()
 
     def _measure_update(self) -> None:
         """Measure how far the weights have moved since they were copied; in a skipped step, that they haven't."""
-        if self._weights and "weight_norm" not in self._columns:
-            self._measure_both()
-        elif self._copies:
-            with torch.no_grad():
-                torch._foreach_sub_(self._copies, self._local())
-            self._columns["update_norm"] = norms(self._copies)
         if "grad_norm" not in self._columns:
             self._columns["grad_norm"] = norms(self._gradients())
+        if not self._weights:
+            return
+        with torch.no_grad():
+            if "weight_norm" not in self._columns:
+                self._columns["weight_norm"] = norms(self._local())
+            elif self._copies:
+                torch._foreach_sub_(self._copies, self._local())
+                self._columns["update_norm"] = norms(self._copies)
 
 
 def _lay_out(layers: dict[str, list[float | None]], whole: dict[str, Any]) -> Numbers:
@@ -171,22 +172,24 @@ def _lay_out(layers: dict[str, list[float | None]], whole: dict[str, Any]) -> Nu
     gradients, scale = layers.pop("grad_norm"), whole.pop("grad_scale")
     if scale:
         gradients = [None if norm is None else norm / scale for norm in gradients]
-    if None in (after := layers.get("grad_norm_after", [])):  # those of an optimizer whose gradients nothing clips
-        layers["grad_norm_after"] = after = [
-            before if one is None else one for before, one in zip(gradients, after, strict=True)
+    whole["grad_norm"] = _joint_norm(gradients)
+    named = {"grad_norm": gradients}
+    if "grad_norm_after" in layers:  # of an optimizer whose gradients nothing clips they are those before
+        after = layers["grad_norm_after"] = [
+            before if one is None else one for before, one in zip(gradients, layers["grad_norm_after"], strict=True)
         ]
-    whole |= {"grad_norm": _joint_norm(gradients), "grad_norm_after": _joint_norm(after)}
+        whole["grad_norm_after"] = _joint_norm(after)
     if not whole.get("grad_left"):  # none, as it should be
         whole.pop("grad_left", None)
     updates = layers.pop("update_norm", None)
-    named = {"grad_norm": gradients} | {name: found for name, found in layers.items() if found.count(None) < len(found)}
+    named |= {name: found for name, found in layers.items() if found.count(None) < len(found)}
     if updates is not None:
         named["update_ratio"] = list(map(_ratio, updates, layers["weight_norm"]))
     return named, whole
 
 
 def _joint_norm(norms: Sequence[float | None]) -> float | None:
-    known = [norm for norm in norms if norm is not None]
+    known: Any = [norm for norm in norms if norm is not None] if None in norms else norms
     return math.hypot(*known) if known else None
 
 

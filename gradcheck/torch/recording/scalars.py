@@ -21,8 +21,9 @@ SMALL = 1e-12
 #: What no process shares.
 PLAIN = frozenset({Tensor, nn.Parameter, type(None)})
 
-#: What shows that norms were computed as they have to be: types that hold them, and the processor.
-WIDE, DTYPE, IS_CPU = frozenset({torch.float32, torch.float64}), attrgetter("dtype"), attrgetter("is_cpu")
+#: What shows that norms were computed as they have to be: types that hold them, on the processor.
+WIDE, KIND = frozenset({torch.float32, torch.float64}), attrgetter("dtype", "is_cpu")
+AT_HAND = frozenset((dtype, True) for dtype in WIDE)
 
 #: Devices that compute at once: reading a number there needs no waiting.
 PROCESSORS = ("cpu",)
@@ -59,10 +60,10 @@ def locals_of(tensors: list[T]) -> list[T]:
 
 
 def norms(tensors: Sequence[Tensor | None]) -> Column:
-    """Return the Euclidean norms, without waiting for the device."""
+    """Return the Euclidean norms, without waiting for the device. Of weights, call it where no graph is built."""
+    if (found := _norms_at_once(tensors)) is not None:
+        return [Piece(range(len(found)), found)]
     with torch.no_grad():
-        if (found := _norms_at_once(tensors)) is not None:
-            return [Piece(range(len(found)), found)]
         return [Piece(places, _norms(found)) for places, found in _by_kind(tensors)]
 
 
@@ -99,18 +100,22 @@ def fetch(
 
     This takes one synchronisation for each device.
     """
-    lists: dict[str, list[float | None]] = {}
+    lists: dict[str, Any] = {}
     whole: dict[str, Any] = dict(single)
     found: list[Found] = []
     for name, column in columns.items():
-        first = column[0].values if len(column) == 1 else None
-        if isinstance(first, list) and len(first) == size:  # all of them are there
-            lists[name] = [*first]
+        if len(column) == 1 and type(column[0].values) is list and len(column[0].values) == size:  # all are there
+            lists[name] = column[0].values
         else:
             lists[name] = [None] * size
             found += [(lists[name], *piece) for piece in column]
-    found += [(whole, [name], _together([one])) for name, one in single.items() if isinstance(one, Tensor)]
-    for target, keys, numbers in (*found, *_from_devices(found)):
+    for name, one in single.items():
+        if isinstance(one, Tensor):
+            if one.device.type in PROCESSORS:
+                whole[name] = one.item()
+            else:
+                found.append((whole, [name], _together([one])))
+    for target, keys, numbers in (*found, *_from_devices(found)) if found else ():
         if not isinstance(numbers, Tensor):
             for key, number in zip(keys, numbers, strict=True):
                 target[key] = number
@@ -154,8 +159,7 @@ def _norms_at_once(tensors: Sequence[Tensor | None]) -> list[float] | None:
         each = torch._foreach_norm(tensors, 2)
     except (TypeError, RuntimeError):  # there is none, or it is sparse
         return None
-    alike = WIDE.issuperset(map(DTYPE, each)) and all(map(IS_CPU, each))
-    return _in_range([one.item() for one in each], tensors) if alike else None
+    return _in_range([one.item() for one in each], tensors) if AT_HAND.issuperset(map(KIND, each)) else None
 
 
 def _in_range(norms: list[float], tensors: Sequence[Any]) -> list[float]:

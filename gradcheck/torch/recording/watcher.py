@@ -58,7 +58,7 @@ class Watcher(Recorder):
         self.should_stop = False
         self._file, self._on_finding, self._tell = file, checked_reaction(on_finding), log
         self._several, self._first, self._told = several(), is_first(), 0
-        self._watch = Watch(str(file), check_every)
+        self._watch = Watch(check_every)
         self._loss: Tensor | None = None
         self._shared: list[nn.Parameter] | None = None
         self._shares: list[float] = []

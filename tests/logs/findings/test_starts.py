@@ -112,3 +112,38 @@ def test_a_scale_that_moves_is_not_advised_to_move(scales, dynamic, series_of):
     advice = " ".join(advice_on(one.kind, one.signs))
     assert ("scale the loss dynamically" in advice) is not dynamic
     assert ("the dynamic one doesn't help" in advice) is dynamic
+
+
+# ---- it rises, or stays, by design
+
+
+def filling(highest=9.4, last=7.5, noise=0.01):
+    """A loss over a queue of negatives that fills: it rises at first, and falls since."""
+    rise = 5.5 + (highest - 5.5) * (1 - np.exp(-STEPS / 5))
+    return noisy(rise - (highest - last) * np.clip(STEPS - 25, 0, None) / 175, noise)
+
+
+def test_of_a_loss_that_falls_from_where_it_rose_to_at_first_it_is_said_and_no_fault(found):
+    (one,) = found(rows(filling()))
+    assert (one.weight, one.signs) == ("note", ("from-the-start", "falls-since"))
+    assert sentence(one).endswith("; from 9.34 on it falls, to 7.55")
+    assert "rises by design" in advice_on(one.kind, one.signs)[0]
+
+
+@pytest.mark.parametrize("losses", [filling(last=9.4), filling(highest=20.0, last=15.0)])
+def test_one_that_stays_up_or_leaps_is_not_said_to_fall(losses, found):
+    (one,) = found(rows(losses))
+    assert one.signs == ("from-the-start",)
+    assert "falls" not in sentence(one)
+
+
+def test_a_loss_that_surely_falls_by_little_is_not_said_to_stay_where_it_is(found):
+    assert found(rows(noisy(13.3 - 0.0012 * STEPS, 0.005))) == []
+    assert [one.kind for one in found(rows(noisy(np.full(200, 13.3), 0.005)))] == ["not-learning"]
+
+
+def test_a_loss_at_the_logarithm_of_a_queue_may_stay_there_for_some_epochs(found):
+    (one,) = found(rows(noisy(np.full(200, np.log(65536)), 1e-4)))
+    assert "may stay there for the first epochs" in advice_on(one.kind, one.signs)[0]
+    (one,) = found(rows(noisy(np.full(200, np.log(50257)), 1e-4)))
+    assert "queue" not in one.signs
