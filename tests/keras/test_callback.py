@@ -13,6 +13,7 @@ import pytest
 from gradcheck import diagnose
 
 pytest.importorskip("torch")
+pytest.importorskip("tensorboardX")
 if importlib.util.find_spec("keras") is None:
     pytest.skip("could not find 'keras'", allow_module_level=True)
 
@@ -109,6 +110,11 @@ def test_the_history_has_an_entry_an_epoch_and_a_table_begun_before_has_the_numb
     assert history["gradcheck/findings"][begins] > history["gradcheck/findings"][begins - 1]
     counts = [float(row.split(",")[table[0].split(",").index("gradcheck/findings")]) for row in table[1:]]
     assert counts == history["gradcheck/findings"]
+
+
+def test_tensorboard_gets_the_findings_with_the_epoch_s_logs(trained):
+    (events,) = (trained[0] / "events").iterdir()
+    assert b"epoch_gradcheck/vanishing" in events.read_bytes()
 
 
 def test_a_model_that_is_trained_further_goes_on_in_its_log(trained):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+from tensorboardX import SummaryWriter
 
 from gradcheck.keras import GradientCallback
 from gradcheck.keras.callback import COUNT
@@ -117,6 +118,27 @@ def tabled(folder):
     return {"history": history.history, "table": (folder / "table.csv").read_text()}
 
 
+class Written(keras.callbacks.Callback):
+    """Writes the logs of each epoch for TensorBoard, as Keras's own does, which needs TensorFlow."""
+
+    def __init__(self, folder):
+        super().__init__()
+        self.writer = SummaryWriter(str(folder))
+
+    def on_epoch_end(self, epoch, logs=None):
+        for name, value in logs.items():
+            self.writer.add_scalar(f"epoch_{name}", value, epoch)
+
+    def on_train_end(self, logs=None):
+        self.writer.close()
+
+
+def written(folder):
+    """Train a model that falls sick in the second epoch, with a logger after ours."""
+    callback = GradientCallback(folder / "written.jsonl", every=1, check_every=12, on_finding=lambda one: None)
+    fit(sick(), callback, Written(folder / "events"), epochs=4)
+
+
 def told_late(folder):
     """Train a sick model until another callback stops it, before and after ours; what other callbacks' logs had."""
     found = []
@@ -162,6 +184,7 @@ if __name__ == "__main__":
     folder = Path(sys.argv[1])
     told = {name: trained(name, folder) for name in RUNS}
     resumed(folder)
+    written(folder)
     told = {"runs": told, "stopped": stopped(folder), "mixed": mixed(folder), "late": told_late(folder)}
     told["interrupted"] = interrupted(folder)
     print(json.dumps(told | {"tabled": tabled(folder)}))  # noqa: T201

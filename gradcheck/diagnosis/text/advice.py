@@ -30,6 +30,8 @@ def advice(report: Report, width: int) -> Iterator[RenderableType]:
             yield ""
             yield Text("  The first of them in PyTorch (model is yours)")
             yield indented(Text(report.suggestions[0].command), 2 * INDENT)
+            if len(report.suggestions) > 1:  # a page of code would bury the reasons
+                yield indented(Text("The code of the others is in --json: suggestions, command", style="dim"))
     elif report.suggestions is not None and report.verdict.status != "healthy" and not _of_another_kind(report):
         yield ""
         helps = "fixes it" if of_model else "fixes it and trains better than it with other seeds, too"

@@ -103,9 +103,9 @@ def _is_explained(one: Finding, found: list[Finding], series: Series) -> bool:
         return False
     if one.kind in OF_THE_LOSS and any(CLAMPED in other.signs for other in others):
         return True
-    if one.kind == "update-ratio" and one.layers:  # too small only where hardly any gradient arrives
+    if one.kind == "update-ratio" and one.layers:  # too small, mostly where hardly any gradient arrives
         poor = {layer for other in others if other.kind in STARVING for layer in other.layers}
-        return set(one.layers) <= poor
+        return len(poor.intersection(one.layers)) > len(one.layers) / 2
     if one.kind in OF_THE_LOSS and any(other.weight == ERROR and not _before(one, other, series) for other in others):
         return True
     causes: tuple[str, ...] = EXPLAINED_BY.get(one.kind, ())

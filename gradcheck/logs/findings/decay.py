@@ -59,7 +59,7 @@ def find_vanishing(series: Series) -> list[Finding]:
     if has_improved(series, series.steps[0]) is False:  # later even the last layers have learned what they can alone
         starts, limit = starts[:1], LOST_FOR_NOTHING
     known = set(series.layers)
-    deciding = np.array([not _is_bias(series.layers[at], known) for at in order])
+    deciding = np.array([not is_bias(series.layers[at], known) for at in order])
     alive = np.asarray(~np.isnan(starts).any(0) & (levels > ZERO).any(0)) & deciding
     names = [series.layers[order[at]] for at in np.flatnonzero(alive)]
     if len(names) < 3:
@@ -75,7 +75,7 @@ def find_vanishing(series: Series) -> list[Finding]:
     return [Finding("vanishing", first, last, tuple(compress(names, lost)), numbers, -limit)]
 
 
-def _is_bias(name: str, names: Set[str]) -> bool:
+def is_bias(name: str, names: Set[str]) -> bool:
     """Whether a parameter is the bias beside a weight: before a norm it never has a gradient but rounding."""
     weights = (BIAS.sub(f"\\g<1>{weight}\\g<2>", name) for weight in ("weight", "kernel", "W", "w"))
     return bool(BIAS.search(name)) and any(weight in names for weight in weights)

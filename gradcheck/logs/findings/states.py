@@ -16,6 +16,7 @@ from itertools import compress
 import numpy as np
 import numpy.typing as npt
 
+from gradcheck.logs.findings.decay import is_bias
 from gradcheck.logs.findings.finding import Finding
 from gradcheck.logs.findings.learning import BLOCKS, SMALLER
 from gradcheck.logs.findings.robust import Numbers, block_medians, distinct, median, quantiles
@@ -85,9 +86,13 @@ def find_update_ratios(series: Series) -> list[Finding]:
 
     Updates are too small if they are below the range in nine of ten rows, because all are small at the end of a
     schedule, and in nine of ten of the rows before convergence, which may be a small part of a log. Parameters whose
-    gradient is mere rounding, such as a bias before batch norm, learn nothing at any rate.
+    gradient is mere rounding, such as a bias before batch norm, learn nothing at any rate. A bias beside its weight
+    doesn't count: it begins near zero, and any update is large for it.
     """
     names, ratios = _update_ratios(series)
+    known = set(names)
+    deciding = [not is_bias(name, known) for name in names]
+    names, ratios = list(compress(names, deciding)), ratios[:, deciding]
     medians, high = _quantiles(ratios, 0.5), _quantiles(ratios, 0.9)
     high = np.maximum(high, _quantiles(ratios[_before_convergence(series)], 0.9))
     rounding = _rounding(series)

@@ -99,6 +99,18 @@ def test_a_gradient_that_is_mere_rounding_calls_for_no_other_learning_rate(found
     assert one.layers == ("conv.bias",)
 
 
+@pytest.mark.parametrize("ratio", [5e-6, 0.5])
+def test_a_bias_beside_its_weight_has_no_update_of_the_wrong_size(ratio, found):
+    assert found(rows(**{"update_ratio/0.bias": ratio, "update_ratio/0.weight": 1e-3})) == []
+
+
+@pytest.mark.parametrize(("small", "told"), [(4, False), (7, False), (8, True), (12, True)])
+def test_updates_are_small_for_want_of_a_gradient_where_most_of_their_layers_vanish(small, told, found):
+    gradients = {f"grad_norm/fc{layer}": 1e-5 if layer < 4 else 1.0 for layer in range(12)}
+    updates = {f"update_ratio/fc{layer}": 1e-6 if layer < small else 1e-3 for layer in range(12)}
+    assert [one.kind for one in found(rows(**gradients, **updates))] == ["vanishing", *["update-ratio"] * told]
+
+
 def test_the_ratio_is_taken_from_two_norms_where_it_is_not_logged(found):
     (one,) = found(rows(**{"update_norm/a": 1e-6, "weight_norm/a": 10.0, "update_norm/b": 1.0}))
     assert one.layers == ("a",)
