@@ -129,3 +129,15 @@ def test_an_i_is_an_iteration(course):
         300,
         400,
     ]
+
+
+def test_rows_with_norms_say_more_than_those_of_the_batches_that_are_accumulated(told):
+    lines = [
+        line
+        for at in range(24)
+        for line in (
+            *(f"  micro {one}/4 loss {9 - at / 4}" for one in range(1, 5)),
+            f"step {at} | loss {9 - at / 4} | gnorm 1.5",
+        )
+    ]
+    assert (told(*lines).log.rows, told(*lines[:50]).log.rows) == (24, 40)
