@@ -63,6 +63,10 @@ OF_PARTS = {
         "{heads} of {of} heads of attention ({names}) look at a single token each time, by scores up to {value:.0f}: "
         "their queries and keys hardly get a gradient; divide scores by √width, or start with smaller weights",
     ),
+    "single-token": Code(
+        "an attention has a single token to look at; value: how many layers matter to nothing else",
+        "{names}: attention over a single token, whose weight is 1 whatever queries and keys are: these don't learn",
+    ),
     "tokens-alike": Code(
         "the layer from which on the tokens of an example look alike; value: their share of the variance at the end",
         "the tokens of an example look alike from {name} on: {value:.2g} of the variance is left to them at the end "

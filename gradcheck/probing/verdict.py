@@ -88,6 +88,13 @@ class Judgement(NamedTuple, Generic[Found]):
         )
         return self._replace(diagnosis=self.diagnosis._replace(verdict=verdict))
 
+    def with_large_inputs(self, trial: Trial) -> Self:
+        """Return the judgement of a model whose large inputs plain SGD doesn't bear, and Adam does."""
+        cause = Cause("large-inputs", None, self.found.first_rms, LARGE_INPUTS)
+        verdict = self.diagnosis.verdict
+        verdict = verdict._replace(causes=(cause, *verdict.causes))
+        return self._replace(diagnosis=self.diagnosis._replace(verdict=verdict), trial=trial)
+
     def after(self, trial: Trial) -> Self:
         """Return the judgement after a trial, which acquits the model or confirms what it is suspected of."""
         (flags, regions, verdict), doubt = self.diagnosis, self.doubt

@@ -21,7 +21,7 @@ from gradcheck.probing.evidence import Evidence
 from gradcheck.torch.graph import Graph, nodes
 from gradcheck.torch.layers import Layer, is_finite
 from gradcheck.torch.modules import all_parameters, walked
-from gradcheck.torch.probing.attention import judge_attention
+from gradcheck.torch.probing.attention import judge_attention, note_single
 from gradcheck.torch.probing.batches import Batch
 from gradcheck.torch.probing.checkpoints import InputsMatterError, checkpoints_opened, find_hiding, why_cut
 from gradcheck.torch.probing.error_text import errors_in_one_line
@@ -71,6 +71,7 @@ class ModelPass(Evidence):
     values: Values
     saturated: Saturated | None = None  # what may shut the loss off from the read-out
     apart: frozenset[str] = frozenset()  # modules that no gradient reaches, and that lead to no output either
+    single: frozenset[str] = frozenset()  # layers that matter only to how a single token is weighed
     calls: int = 0  # of layers
 
     @property
@@ -185,7 +186,7 @@ def _measure(
         trained=find_trained(model, norms), closed=closed, cut=why_cut(record, layers, flow.obstacle),
         untrained=untrained, origins=origins, of_loss=of_loss, unused=unused, silent=silent, layers=layers,
         gradient_zeros=zeros, readout=route.readout, gradients=gradients, shift=shift, values=values,
-        saturated=saturated, apart=apart, calls=len(record.calls),
+        saturated=saturated, apart=apart, calls=len(record.calls), single=frozenset(looks.single),
         outputs_apart=values.spread, outputs=values.numbers, given_rms=float(10 ** record.given[1]),
     )  # fmt: skip
 
@@ -275,7 +276,8 @@ def _parts(record: Recording, gradients: Gradients, layers: Sequence[Layer], loo
     places = {layer.name: number for number, layer in enumerate(layers, start=1)}
     memory = judge_memory(() if record.brief else find_recurrences(record, gradients), places)
     memory = memory.beside(judge_states(record, places)).beside(note_long(find_long(record), places))
-    looked = judge_tokens(looks.alike, places), find_hidden(record, gradients), judge_attention(looks.attention)
+    attention = judge_attention(looks.attention).beside(note_single(looks.single))
+    looked = judge_tokens(looks.alike, places), find_hidden(record, gradients), attention
     return reduce(ModelParts.beside, looked, find_starved(record.starved).beside(memory))
 
 
