@@ -23,12 +23,7 @@ from gradcheck.probing.doubts import (
     starts_far,
     status_of,
 )
-from gradcheck.probing.elasticity import (
-    ELASTICITY,
-    causes_of_elasticity,
-    is_hopeless,
-    is_to_blame,
-)
+from gradcheck.probing.elasticity import ELASTICITY, causes_of_elasticity, is_hopeless, is_to_blame
 from gradcheck.probing.evidence import SHARP, Evidence
 from gradcheck.probing.first_loss import FAR_TOO_LARGE, LARGE_INPUTS
 from gradcheck.probing.growing import causes_of_growth
