@@ -15,6 +15,10 @@ from gradcheck.torch.probing.tracing import floats
 #: in proportion: a critic's falls by a hundred times as much, a square with the wrong sign by ten thousand.
 FACTORS, STEEPER = (1e3, 1e5), 1e3
 
+#: By how many times the fall may differ among examples, for the length of their outputs: deviations do by a few, a
+#: policy's returns, each of which weighs its example, by many, and those may all be negative.
+ALIKE = 4.0
+
 #: Of so many outputs, or columns of a single one, each is looked at by itself, as mean and deviation may be.
 MOST = 4
 
@@ -22,13 +26,16 @@ MOST = 4
 def find_boundless(chosen: Loss, output: object, targets: object, examples: int) -> Iterator[Cause]:
     """Yield that a loss falls without bound along an output, for each example alike.
 
-    Not where it does for some examples only, as a policy's whose returns have both signs.
+    Not where it does for some examples only, or far faster for some, as a policy's loss by the returns.
     """
     with suppress(Exception), torch.enable_grad():  # the user's own loss may have had its one pass
         for direction in _directions(output):
-            slopes = [_slopes(chosen.function, output, targets, direction, by, examples) for by in FACTORS]
-            least, most = (float(one.double().sum()) for one in slopes)
-            if all(bool((one < 0).all()) for one in slopes) and most <= STEEPER * least:
+            (near, _), (far, lengths) = (
+                _slopes(chosen.function, output, targets, direction, by, examples) for by in FACTORS
+            )
+            falls = bool((near < 0).all() and (far < 0).all())
+            slowest, *_, fastest = (-far / lengths).sort().values.tolist()
+            if falls and float(far.sum()) <= STEEPER * float(near.sum()) and fastest <= ALIKE * slowest:
                 yield Cause("loss-boundless", None, FACTORS[1], details={"loss": chosen.name})
                 return
 
@@ -50,20 +57,19 @@ def _slopes(
     direction: Sequence[Tensor],
     factor: float,
     examples: int,
-) -> Tensor:
-    """Return the loss's slope along an output that is scaled, of each example."""
+) -> tuple[Tensor, Tensor]:
+    """Return the loss's slope along an output that is scaled, and the output's squared length, of each example."""
     steps = iter(direction)
     leaves: list[tuple[Tensor, Tensor]] = []
     value = function(_scaled(output, factor, steps, leaves), targets)
     gradients = torch.autograd.grad(value, [leaf for leaf, _ in leaves], allow_unused=True)
-    return sum(
-        (
-            (leaf.detach() * step * gradient).reshape(examples, -1).sum(1)
-            for (leaf, step), gradient in zip(leaves, gradients, strict=True)
-            if gradient is not None
-        ),
-        start=torch.zeros(examples),
-    )
+    slopes = lengths = torch.zeros(examples, dtype=torch.float64)
+    for (leaf, step), gradient in zip(leaves, gradients, strict=True):
+        along = (leaf.detach() * step).reshape(examples, -1).double()
+        lengths = lengths + along.square().sum(1)
+        if gradient is not None:
+            slopes = slopes + (along * gradient.reshape(examples, -1)).sum(1)
+    return slopes, lengths
 
 
 def _scaled(output: Any, factor: float, steps: Iterator[Tensor], leaves: list[tuple[Tensor, Tensor]]) -> object:  # noqa: ANN401

@@ -70,9 +70,17 @@ def test_so_is_one_of_the_columns_of_a_single_output():
         lambda output, targets: -likelihood(output, targets) + divergence(output),
         lambda output, targets: -output[0].mean(),
         lambda output, targets: -(Normal(*output).log_prob(targets) * targets).mean(),
+        lambda output, targets: -(Normal(*output).log_prob(targets) * (targets - 2.1)).mean(),
         lambda output, targets: -functional.cosine_similarity(*output).mean(),
     ],
-    ids=["minus a likelihood", "with a divergence", "a critic", "returns of both signs", "a similarity"],
+    ids=[
+        "minus a likelihood",
+        "with a divergence",
+        "a critic",
+        "returns of both signs",
+        "negative returns",
+        "a similarity",
+    ],
 )
 def test_what_has_a_least_value_or_falls_evenly_is_not(loss):
     assert "loss-boundless" not in [cause.code for cause in probed(loss).causes]
