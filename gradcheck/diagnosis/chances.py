@@ -18,8 +18,14 @@ WHY_NOT = {
 
 def said_of_training(report: Report) -> Iterator[str]:
     """Yield how likely training works, and what came of it where it was tried."""
-    yield chance_of_training(report.verdict)
+    if not _contradicts(report):
+        yield chance_of_training(report.verdict)
     yield from _of_trial(report)
+
+
+def _contradicts(report: Report) -> bool:
+    """Whether a model of one's own is ill, and the score that it trains is high: that knows of fewer faults."""
+    return report.command == "probe" and report.verdict.status != "healthy" and report.verdict.trainable
 
 
 def chance_of_training(verdict: VerdictRecord) -> str:

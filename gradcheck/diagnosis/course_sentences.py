@@ -75,7 +75,13 @@ OF_COURSES = {
     ),
     "still-trains": Code(
         "value: a loss that has fallen to less than 0.7 of its first value, whatever the gradient looks like since",
-        "layers' gradients have come apart since the first step, but the loss still falls: it is down to {value:.3g}",
+        "layers' gradients have come apart since the first step, but the loss still falls: the last step's batch is "
+        "down to {value:.3g}",
+    ),
+    "still-guesses": Code(
+        "value: the loss of the last step's batch; limit: what the best constant answer costs there",
+        "the loss of the last step's batch, {value:.3g}, is no better than the best answer that is the same for all "
+        "examples, {limit:.3g}: the read-out's bias alone has learned",
     ),
     "nothing-to-learn": Code(
         "value: the loss, next to nothing of its first value: there is nothing left to learn",

@@ -172,6 +172,12 @@ OF_LOSS = {
         "the loss starts at {times:.3g} times what a constant answer costs: the read-out's outputs are too large, "
         "their root mean square is {value:.3g}; draw its weights smaller",
     ),
+    "branches-grow": Code(
+        "what residual blocks give grows from block to block; value: how many times from the first to the last",
+        "the sum of the residual blocks grows from block to block: {first} gives {low:.2g}, {last} {high:.2g}, "
+        "{value:.2g} times as much; start the last matrix of each block's branch at zero, or scale the branches by "
+        "1/sqrt(blocks), here {scale:.2g}, or put a norm after the last block",
+    ),
     "targets-large": Code(
         "the loss starts far above a constant answer's; value: root mean square of the targets",
         "the loss starts at {times:.3g} times what a constant answer costs: the targets, whose root mean square is "

@@ -54,6 +54,7 @@ FINDINGS = (
             "loss-no-lower",
             "first-loss",
             "readout-large",
+            "branches-grow",
             "targets-large",
             "term-zero",
             "term-drowned",

@@ -204,6 +204,7 @@ VERDICTS = (
             "healthy-since",
             "ill-since",
             "nothing-to-learn",
+            "still-guesses",
             "still-trains",
             "run-eagerly",
             "status",

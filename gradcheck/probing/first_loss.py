@@ -18,6 +18,13 @@ LARGE_INPUTS = 3.0
 #: Numbers may overflow, or leave a function's domain, because the inputs are as large as this: bytes have 150.
 FAR_TOO_LARGE = 30.0
 
+#: How often each class is in a batch is known where it has so many labels for each class that it might be: of fewer
+#: the entropy is too low.
+ENOUGH_LABELS = 5
+
+#: A loss above this share of what the best constant answer costs on its own batch is no better than that answer.
+NO_BETTER = 0.97
+
 
 class FirstLoss(NamedTuple):
     """The loss, and what it is held against."""
@@ -32,6 +39,12 @@ class FirstLoss(NamedTuple):
     targets_rms: float = math.nan
     readout_rms: float = math.nan  # before a softmax or sigmoid
     inputs_rms: float = math.nan  # nan where a norm follows the first layer
+
+    @property
+    def is_guessed(self) -> bool:
+        """Whether an answer that is the same for all examples costs as little, on this very batch."""
+        known = self.of_batch > 0 and self.labels >= ENOUGH_LABELS * math.exp(self.of_batch)
+        return known and self.value > NO_BETTER * self.of_batch
 
 
 def causes_of(first: FirstLoss) -> Iterator[Cause]:

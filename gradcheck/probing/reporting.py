@@ -16,13 +16,17 @@ from gradcheck.flow.model_flow import ModelFlow
 from gradcheck.probing.evidence import Evidence
 from gradcheck.probing.findings import Findings
 from gradcheck.probing.first_loss import FirstLoss, causes_of, said
+from gradcheck.probing.growing import causes_of_growth
 from gradcheck.probing.terms import Term
 from gradcheck.probing.trial import Trial
 from gradcheck.probing.verdict import Judgement
 from gradcheck.spec.thresholds import Thresholds
 
 #: Causes that explain a loss which starts large.
-EXPLAIN_SIZE = {"inputs-explode", "large-inputs", "softmax-over-batch", "nll-not-log", "labels-outside"}
+EXPLAIN_SIZE = {
+    "inputs-explode", "large-inputs", "softmax-over-batch", "nll-not-log", "labels-outside", "starts-far",
+    "branches-grow",
+}  # fmt: skip
 
 #: Options of the steps that only PyTorch's probe takes.
 NO_STEPS = {"amp": None, "number_format": None, "steps": 0, "optimizer": "sgd", "lr": 0.1, "warmup": None, "clip": None}
@@ -93,6 +97,10 @@ def laid_out(
     verdict, flow, summary = diagnosis.verdict, judgement.found.flow, judgement.summary
     explained = not EXPLAIN_SIZE.isdisjoint(cause.code for cause in verdict.causes)
     sizes = tuple(causes_of(first)) if large and not explained else ()
+    if any(one.code == "readout-large" for one in sizes):  # what the read-out is given comes before it
+        sizes = tuple(causes_of_growth(flow)) or sizes
+    if any(one.code == "starts-far" for one in verdict.causes):  # which has the loss and the guess in its sentence
+        beside = [one for one in beside if one.code != "first-loss"]
     remarked = any(cause.code in ASKED_FOR for cause in verdict.causes)  # what is named there is nearer to the fault
     outweighs = sizes if verdict.status == "healthy" and not remarked else ()
     causes = (*outweighs, *verdict.causes, *(sizes if not outweighs else ()), *beside)

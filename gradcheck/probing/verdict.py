@@ -23,14 +23,10 @@ from gradcheck.probing.doubts import (
     starts_far,
     status_of,
 )
-from gradcheck.probing.elasticity import (
-    ELASTICITY,
-    causes_of_elasticity,
-    is_hopeless,
-    is_to_blame,
-)
+from gradcheck.probing.elasticity import ELASTICITY, causes_of_elasticity, is_hopeless, is_to_blame
 from gradcheck.probing.evidence import SHARP, Evidence
 from gradcheck.probing.first_loss import FAR_TOO_LARGE, LARGE_INPUTS
+from gradcheck.probing.growing import causes_of_growth
 from gradcheck.probing.replacing import without_replaced
 from gradcheck.probing.terms import causes_of as of_terms
 from gradcheck.probing.trial import Trial
@@ -149,7 +145,8 @@ def judge(found: Found, thresholds: Thresholds) -> Judgement[Found]:
     beyond = not summary.gradient_span <= limits.max_span
     inelastic = causes_of_elasticity(flow) if status == "vanishing" else ()
     measured = (*diagnosis.verdict.causes, *inelastic) if beyond else (*inelastic, *diagnosis.verdict.causes)
-    causes = (*_first_causes(found, status, far), *measured, *_further_causes(found, status, wider))
+    growing = tuple(causes_of_growth(flow)) if far or status == "exploding" else ()  # nearer to the fault than far
+    causes = (*_first_causes(found, status, growing or far), *measured, *_further_causes(found, status, wider))
     causes = tuple(without_replaced(causes, all_cut=bool(found.cut)))
     if found.cut or (found.untrained and silent_layers(flow)):
         diagnosis = _without_gradient(diagnosis, () if found.untrained else silent_layers(flow), flow)

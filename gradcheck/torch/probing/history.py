@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.diagnosis.status import Status
+from gradcheck.probing.first_loss import FirstLoss
 from gradcheck.probing.sickest import sickest_layer
 from gradcheck.torch.modules import all_parameters
 from gradcheck.torch.probing.judgement import Judgement
@@ -83,6 +84,8 @@ class History:
     ----------
     first : Judgement
         Before the first step.
+    last : FirstLoss
+        That of the last batch, after all steps so far.
     points : list of Point
         Before each step, and after the last one.
     sick_from : int or None
@@ -98,6 +101,7 @@ class History:
     """
 
     first: Judgement
+    last: FirstLoss
 
     def __init__(self, model: nn.Module, one_batch: bool) -> None:
         self._trained = [one for one in all_parameters(model) if one.requires_grad]
@@ -141,6 +145,7 @@ class History:
         never_negative = found.values.never_negative
         if not self.points:
             self.first = judgement
+        self.last = found.at_loss.first
         if why := self._acquittal(point, never_negative):
             point = point._replace(status="healthy", acquitted=why)
         elif self._is_loud(point, never_negative):
@@ -153,7 +158,11 @@ class History:
             self.sick_from, self.sick_layer = self.steps, sickest_layer(found.flow, judgement.diagnosis)
 
     def _acquittal(self, point: Point, never_negative: bool) -> str:
-        """Return why a gradient that looks ill after some steps isn't, if it isn't."""
+        """Return why a gradient that looks ill after some steps isn't, if it isn't.
+
+        Not a loss that falls, where an answer that is the same for all examples costs as little: the read-out's bias
+        alone learns that.
+        """
         if not self.points or self.points[0].status != "healthy":
             return ""
         first = self.points[0]
@@ -165,7 +174,7 @@ class History:
         if point.status in ("vanishing", "exploding", "collapsed") and never_negative:
             answer = self.first.found.at_loss.first.constant_answer  # nan where it isn't known
             to_beat = min(first.loss, answer) if answer > 0 else first.loss
-            return "still-trains" if point.loss < TRAINS * to_beat else ""
+            return "still-trains" if point.loss < TRAINS * to_beat and not self.last.is_guessed else ""
         return ""
 
     def _is_loud(self, point: Point, never_negative: bool) -> bool:

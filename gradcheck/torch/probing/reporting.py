@@ -30,6 +30,10 @@ from gradcheck.torch.probing.passing import ModelPass
 from gradcheck.torch.probing.recurrences import Recurrence
 from gradcheck.torch.probing.underflow import WORTH_NAMING, Underflow
 
+#: A loss that is no lower than the best constant answer's is near it below so many times that: the read-out's bias
+#: has learned it.
+NEAR = 1.2
+
 #: Layers whose underflow is named in the reasons.
 NAMED = 3
 
@@ -117,6 +121,8 @@ def _of_training(history: History) -> Iterator[Cause]:
             "layer": history.sick_layer, "first_ill": first_ill,
         }  # fmt: skip
         yield Cause("ill-since", None, history.sick_from, details=details)
+        if history.last.is_guessed and history.last.value < NEAR * history.last.of_batch:
+            yield Cause("still-guesses", None, history.last.value, history.last.of_batch)
     elif history.statuses[0] != "healthy":
         since = max(index for index, one in enumerate(history.statuses) if one != "healthy") + 1
         yield Cause("healthy-since", None, since, details={"status": history.statuses[0]})

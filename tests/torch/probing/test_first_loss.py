@@ -95,6 +95,39 @@ def test_inputs_that_are_too_large_are_named_in_its_place_and_no_probability_is_
     assert "inputs-large" not in codes(probe(model, ((pixels - 128) / 60, CLASSES), trial=False))
 
 
+class Sum(nn.Module):
+    """A residual block without a norm, with He's matrices in its branch, times a scale."""
+
+    def __init__(self, width, scale):
+        super().__init__()
+        self.scale, self.fc1, self.fc2 = scale, nn.Linear(width, width), nn.Linear(width, width)
+        for one in (self.fc1, self.fc2):
+            nn.init.kaiming_normal_(one.weight, nonlinearity="relu")
+
+    def forward(self, x):
+        return x + self.scale * self.fc2(torch.relu(self.fc1(x)))
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+def test_blocks_whose_sum_grows_are_named_before_the_read_out_and_a_loss_is_said_once(depth, said):
+    def residual(scale):
+        return nn.Sequential(*(Sum(32, scale) for _ in range(depth)), nn.Linear(32, 4))
+
+    batch = torch.randn(32, 32), torch.arange(32) % 4
+    report = probe(residual(1.0), batch, trial=False)
+    assert report.verdict.causes[0].code == "branches-grow"
+    assert {"readout-large", "starts-far"}.isdisjoint(codes(report))
+    assert said(report).count(f"{report.model.loss.first:.4g}") == 1
+    remedy = codes(probe(residual(depth**-0.5), batch, trial=False))
+    assert {"branches-grow", "readout-large", "starts-far"}.isdisjoint(remedy)
+
+
+def test_a_loss_that_starts_far_off_is_said_once(said):
+    report = probed(CLASSES, gain=1e4)
+    assert "starts-far" in codes(report)
+    assert {"readout-large", "first-loss"}.isdisjoint(codes(report))
+
+
 def test_targets_far_from_zero_are_named_in_its_place():
     found = codes(probed(NUMBERS + 100, "mean-square"))
     assert "targets-large" in found

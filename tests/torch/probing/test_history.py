@@ -1,5 +1,7 @@
 """What steps of training show as a whole: an explosion by any loss, and a loss that stays where it is."""
 
+import math
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -86,6 +88,34 @@ def test_a_batch_that_is_harder_than_the_first_one_is_no_explosion():
     report = probe(model, batch, "mean-square", steps=6, lr=1e-4)
     assert report.model.training.losses[-1] > 1000 * report.model.training.losses[0]
     assert report.verdict.status == "healthy"
+
+
+class AddAndNorm(nn.Module):
+    """A residual block with the norm after the sum."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.branch = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, x):
+        return self.norm(x + self.branch(x))
+
+
+@pytest.mark.parametrize(("rate", "status"), [(0.1, "vanishing"), (0.01, "healthy")])
+def test_a_loss_that_falls_to_that_of_the_best_constant_answer_acquits_no_gradient_that_is_lost(rate, status, said):
+    def batch():
+        x = torch.randn(128, 32)
+        return x, (x[:, 0] > 0).long() + 2 * (x[:, 1] > 0).long()  # 4 of 64 classes
+
+    model = nn.Sequential(*(AddAndNorm(32) for _ in range(8)), nn.Linear(32, 64))
+    report = probe(model, batch, steps=30, optimizer="adam", lr=rate)
+    assert report.verdict.status == status
+    assert report.model.training.losses[-1] < 0.7 * report.model.training.losses[0]
+    codes = {one.code: one for one in report.verdict.causes}
+    assert ("still-guesses" in codes) == (status != "healthy")
+    if status != "healthy":
+        assert codes["still-guesses"].limit == pytest.approx(math.log(4), abs=0.05)
 
 
 def test_illness_that_comes_and_goes_is_not_called_healthy_before(said):

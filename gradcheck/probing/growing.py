@@ -1,0 +1,49 @@
+"""Residual blocks whose sum grows from block to block: nearer to the fault than the read-out that makes it a loss."""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from gradcheck.diagnosis.causes import Cause
+from gradcheck.flow.model_flow import ModelFlow
+
+#: Blocks that there are at least, and the decades by which what their layers give grows from the first to the last.
+BLOCKS, DECADES = 4, 1.0
+
+#: The share of the blocks that give more than the one before.
+STEADY = 0.75
+
+#: The outputs are large because the blocks grow where that is this share of the decades by which they are above 1.
+EXPLAINS = 0.5
+
+
+def causes_of_growth(flow: ModelFlow) -> Iterator[Cause]:
+    """Yield that what residual blocks give grows steadily, and makes the outputs large, where it does.
+
+    Layers in branches are given the sum of all blocks before; a norm at a block's start, or after its sum, keeps that
+    from showing, and needs no remedy.
+    """
+    if flow.obstacle or len(flow.trunk) != len(flow.layers):
+        return
+    growing = max(_rows(flow), key=lambda row: row[1][-1] - row[1][0], default=None)
+    if growing is None:
+        return
+    layers, sizes = growing
+    decades = float(sizes[-1] - sizes[0])
+    if decades >= max(DECADES, EXPLAINS * flow.output.log10_logit_rms):
+        details = {
+            "first": flow.name(layers[0] + 1), "last": flow.name(layers[-1] + 1), "count": len(layers),
+            "low": 10.0 ** float(sizes[0]), "high": 10.0 ** float(sizes[-1]), "scale": 1 / math.sqrt(len(layers)),
+        }  # fmt: skip
+        yield Cause("branches-grow", None, 10.0**decades, 10.0**DECADES, details)
+
+
+def _rows(flow: ModelFlow) -> Iterator[tuple[list[int], np.ndarray]]:
+    """Yield layers of one kind and role in branches, from 0, that give ever more, and how much in decades."""
+    sizes = flow.column("log10_activation_rms")
+    for group in flow.groups:
+        layers = [int(at) for at in group if not flow.trunk[at] and not flow.kinds[at].is_norm]
+        given = sizes[layers]
+        if len(layers) >= BLOCKS and np.isfinite(given).all() and np.mean(np.diff(given) > 0) >= STEADY:
+            yield layers, given
