@@ -144,7 +144,7 @@ class InPlace(ByName):
             "the targets are 5 to 12, and the output has classes 0 to 9",
         ),
         (small, (torch.randn(8, 32), torch.randn(8, 1)), "the output is 8x10 and the targets 8x1: give as many, or a"),
-        (small, (torch.randn(8, 32), [1] * 8), "the targets are tuple, not a tensor: give one, or a loss of them"),
+        (small, (torch.randn(8, 32), [1] * 8), "the targets are list, not a tensor: give one, or a loss of them"),
     ],
 )
 def test_the_message_says_what_was_given_and_what_to_do(build, batch, message):
