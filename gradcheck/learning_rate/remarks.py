@@ -53,7 +53,7 @@ def short_runs(optimizer: str, updates: int) -> Reason | None:
     if updates >= longest or band <= narrower:
         return None
     text = (
-        f"these runs have {counted(updates, 'update')}: of {longest}, that factor is {narrower:g} instead of {band:g}"
+        f"that is the factor of runs of {counted(updates, 'update')}: of {longest} it is {narrower:g} instead of {band:g}"
     )
     return Reason("short-runs", text, float(updates), float(longest))
 
